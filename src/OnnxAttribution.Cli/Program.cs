@@ -1,0 +1,2 @@
+Console.WriteLine("onnx-attribution");
+return 0;

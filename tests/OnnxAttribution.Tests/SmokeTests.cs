@@ -1,0 +1,7 @@
+namespace OnnxAttribution.Tests;
+
+public class SmokeTests
+{
+    [Fact]
+    public void Native_runtime_loads() => Assert.StartsWith("1.29", Microsoft.ML.OnnxRuntime.OrtEnv.Instance().GetVersionString());
+}
