@@ -1,0 +1,140 @@
+using System.Collections.Frozen;
+using OnnxAttribution.Onnx;
+
+namespace OnnxAttribution.Autodiff;
+
+/// <summary>Pushes tangents of an operator's inputs forward to its outputs.</summary>
+/// <param name="xDots">One per input, null where it has none; each has one axis more than its primal, in front: the batch of tangents. Ranks are already those that the operator broadcasts to.</param>
+internal delegate Value[] JvpRule(GraphBuilder g, OpView op, Value?[] xDots);
+
+/// <summary>Forward-mode rules: the same operators as <see cref="VjpRules"/>. A linear operator's is the operator itself.</summary>
+internal static class JvpRules
+{
+    public static FrozenDictionary<string, JvpRule> Table { get; } = Rules().ToFrozenDictionary();
+
+    private static Dictionary<string, JvpRule> Rules()
+    {
+        var table = new Dictionary<string, JvpRule>
+        {
+            ["Identity"] = (g, op, d) => [d[0]!],
+            ["Dropout"] = (g, op, d) => [d[0]!],
+            ["Cast"] = (g, op, d) => [op.Op.In[0]!.Type == op.Op.Out[0]!.Type ? d[0]! : g.Cast(d[0]!, op.Op.Out[0]!.Type)],
+            ["Add"] = (g, op, d) => [Sum(g, d[0], d[1])],                                                                     // ż = ẋ + ẏ
+            ["Sub"] = (g, op, d) => [Sum(g, d[0], d[1] is null ? null : g.Neg(d[1]!))],                                       // ż = ẋ − ẏ
+            ["Mul"] = (g, op, d) => [Sum(g, Times(g, d[0], () => op.In(1)), Times(g, d[1], () => op.In(0)))],                 // ż = ẋ y + x ẏ
+            ["Div"] = (g, op, d) => [g.Div(Sum(g, d[0], d[1] is null ? null : g.Neg(g.Mul(d[1]!, op.Out()))), op.In(1))],     // ż = (ẋ − z ẏ) / y
+            ["Neg"] = (g, op, d) => [g.Neg(d[0]!)],
+            ["Pow"] = Pow,
+            ["MatMul"] = MatMul,
+            ["Gemm"] = Gemm,
+            ["Softmax"] = (g, op, d) => [g.Mul(op.Out(), g.Sub(d[0]!, g.ReduceSum(g.Mul(d[0]!, op.Out()), true, Axis(op))))], // ż = z ∘ (ẋ − Σ ẋ ∘ z)
+            ["LogSoftmax"] = (g, op, d) => [g.Sub(d[0]!, g.ReduceSum(g.Mul(d[0]!, g.Exp(op.Out())), true, Axis(op)))],        // ż = ẋ − Σ ẋ ∘ eᶻ
+            ["LayerNormalization"] = LayerNormalization,
+            ["ReduceSum"] = Reduce,
+            ["ReduceMean"] = Reduce,
+            ["Where"] = (g, op, d) => [g.Where(op.In(0), d[1] ?? g.Scalar(0), d[2] ?? g.Scalar(0))],
+            ["Transpose"] = Transpose,
+            ["Reshape"] = LikeOutput,
+            ["Squeeze"] = LikeOutput,
+            ["Unsqueeze"] = LikeOutput,
+            ["Flatten"] = LikeOutput,
+            ["Expand"] = (g, op, d) => [g.Expand(d[0]!, op.In(1))],
+            ["Concat"] = Concat,
+            ["Split"] = Split,
+            ["Slice"] = Slice,
+            ["Gather"] = Gather,
+        };
+        foreach (var (type, derivative) in UnaryDerivatives.Table) table[type] = (g, op, d) => [g.Mul(d[0]!, derivative(g, op))];   // z = f(x)   ż = ẋ ∘ f'(x)
+        return table;
+    }
+
+    private static Value Sum(GraphBuilder g, Value? x, Value? y) => x is null ? y! : y is null ? x : g.Add(x, y);
+
+    private static Value? Times(GraphBuilder g, Value? xDot, Func<Value> y) => xDot is null ? null : g.Mul(xDot, y());
+
+    private static long Axis(OpView op) => op.FromEnd(op.Op.Int("axis", -1), op.Rank());
+
+    // z = xʸ      ż = y x^(y−1) ẋ + z ln x ẏ
+    private static Value[] Pow(GraphBuilder g, OpView op, Value?[] d)
+    {
+        var x = d[0] is null ? null : g.Mul(d[0]!, g.Mul(op.In(1), g.Pow(op.In(0), g.Sub(op.In(1), g.Scalar(1)))));
+        return [Sum(g, x, d[1] is null ? null : g.Mul(d[1]!, g.Mul(op.Out(), g.Log(op.In(0)))))];
+    }
+
+    // z = x y      ż = ẋ y + x ẏ
+    private static Value[] MatMul(GraphBuilder g, OpView op, Value?[] d)
+    {
+        if (op.Rank(0) == 1 || op.Rank(1) == 1) throw new GraphException($"{op.Op} multiplies a vector; its tangent rule takes matrices");
+        return [Sum(g, d[0] is null ? null : g.MatMul(d[0]!, op.In(1)), d[1] is null ? null : g.MatMul(op.In(0), d[1]!))];
+    }
+
+    private static Value[] Gemm(GraphBuilder g, OpView op, Value?[] d)
+    {
+        bool ta = op.Op.Int("transA", 0) != 0, tb = op.Op.Int("transB", 0) != 0;
+        Value Turned(Value v, bool turn) => turn ? VjpRules.Flip(g, v) : v;
+        Value? product = null;
+        if (d[0] is not null) product = tb && op.Op.In[1]!.IsConstant ? g.MatMulTransposed(Turned(d[0]!, ta), op.In(1)) : g.MatMul(Turned(d[0]!, ta), Turned(op.In(1), tb));
+        if (d[1] is not null) product = Sum(g, product, g.MatMul(Turned(op.In(0), ta), Turned(d[1]!, tb)));
+        if (product is not null && op.Op.Float("alpha", 1) is var alpha and not 1f) product = g.Mul(product, g.Scalar(alpha));
+        var bias = d.Length > 2 ? d[2] : null;
+        if (bias is not null && op.Op.Float("beta", 1) is var beta and not 1f) bias = g.Mul(bias, g.Scalar(beta));
+        return [Sum(g, product, bias)];
+    }
+
+    // n = (x − mean x)/σ      ṅ = (ẋ − mean ẋ − n mean(ẋ ∘ n)) / σ      ż = ṅ ∘ s + n ∘ ṡ + ḃ
+    private static Value[] LayerNormalization(GraphBuilder g, OpView op, Value?[] d)
+    {
+        var (n, inverse, axes) = VjpRules.Normalized(g, op);
+        Value? z = null;
+        if (d[0] is { } x)
+        {
+            var moved = g.Mul(g.Sub(g.Sub(x, g.ReduceMean(x, true, axes)), g.Mul(n, g.ReduceMean(g.Mul(x, n), true, axes))), inverse);
+            z = g.Mul(moved, op.In(1));
+        }
+        if (d[1] is not null) z = Sum(g, z, g.Mul(d[1]!, n));
+        return [Sum(g, z, d.Length > 2 ? d[2] : null)];
+    }
+
+    private static Value[] Reduce(GraphBuilder g, OpView op, Value?[] d)
+    {
+        var keep = op.Op.Int("keepdims", 1) != 0;
+        var axes = VjpRules.ReducedAxes(op);
+        return [op.Op.Type == "ReduceSum" ? g.ReduceSum(d[0]!, keep, axes) : g.ReduceMean(d[0]!, keep, axes)];
+    }
+
+    private static Value[] Transpose(GraphBuilder g, OpView op, Value?[] d)
+    {
+        var perm = op.Op.Ints("perm") ?? [.. Enumerable.Range(0, op.Rank()).Select(i => (long)(op.Rank() - 1 - i))];
+        return [g.Transpose(d[0]!, [0, .. perm.Select(p => (int)p + 1)])];
+    }
+
+    private static Value[] LikeOutput(GraphBuilder g, OpView op, Value?[] d) =>
+        op.Op.Out[0]!.Shape is { } shape && VjpRules.Target(shape, op.Op.In[0]!.Shape) is { } target
+            ? [g.Reshape(d[0]!, target)]
+            : [g.Reshape(d[0]!, g.Concat(0, g.Shape(d[0]!, 0, 1), g.Shape(op.Out())))];
+
+    private static Value[] Concat(GraphBuilder g, OpView op, Value?[] d)
+    {
+        var batch = d.First(x => x is not null)!;
+        return [g.Concat((int)op.FromEnd(op.Op.Int("axis", 0), op.Rank()), [.. d.Select((x, i) => x ?? g.Expand(g.Scalar(0), g.Concat(0, g.Shape(batch, 0, 1), g.Shape(op.In(i)))))])];
+    }
+
+    private static Value[] Split(GraphBuilder g, OpView op, Value?[] d)
+    {
+        var axis = op.FromEnd(op.Op.Int("axis", 0), op.Rank());
+        var sizes = op.Op.IntsOf("split", 1) is { } given ? g.Ints(given)
+            : op.Op.Out.All(v => v?.Shape?[^(int)-axis].Size is not null) ? g.Ints([.. op.Op.Out.Select(v => v!.Shape![^(int)-axis].Size!.Value)]) : op.In(1);
+        return g.Emit("Split", [d[0], sizes], op.Op.Out.Count, ("axis", axis));
+    }
+
+    private static Value[] Slice(GraphBuilder g, OpView op, Value?[] d)
+    {
+        var rank = op.Rank();
+        var axes = op.Op.IntsOf("axes", 3) ?? [.. Enumerable.Range(0, rank).Select(i => (long)i)];
+        Value Entry(string attribute, int input) => op.Op.Ints(attribute) is { } a ? g.Ints(a) : op.In(input);
+        return [g.Slice(d[0]!, Entry("starts", 1), Entry("ends", 2), g.Ints([.. axes.Select(a => op.FromEnd(a, rank))]), op.Op.Has("steps", 4) ? Entry("steps", 4) : null)];
+    }
+
+    private static Value[] Gather(GraphBuilder g, OpView op, Value?[] d) =>
+        [g.Gather(d[0]!, op.In(1), ShapeInference.Axis(op.Op.Int("axis", 0), op.Rank()) + 1)];
+}

@@ -1,0 +1,128 @@
+using System.Collections.Frozen;
+using OnnxAttribution.Onnx;
+
+namespace OnnxAttribution.Autodiff;
+
+/// <summary>
+/// Reverse mode: from a batch of cotangents at one value to the cotangents at the values that a segment begins with.
+/// 1. A cotangent is either whole, [B, …primal shape], or in rows, [1, …primal shape with N rows in place of T positions]: row n is one cotangent, zero at
+///    all positions but its own. Rows go on as rows while operators keep positions apart.
+/// 2. Where an operator mixes positions, rows become whole: N rows are N cotangents.
+/// 3. A whole cotangent ends at the first value of <paramref name="meeting"/> (it is to be contracted there with tangents); rows go on to the segment's inputs.
+/// </summary>
+/// <param name="rules">The estimator: which derivative each operator counts with.</param>
+/// <param name="meeting">Values at which whole cotangents end.</param>
+internal sealed class PullBack(GraphBuilder g, FrozenDictionary<string, VjpRule> rules, IReadOnlySet<Value> meeting)
+{
+    private readonly Dictionary<Value, Value> _whole = [];
+    private readonly Dictionary<Value, (Value Cotangent, int Axis)> _rows = [];
+
+    /// <summary>Whole cotangents [B, …] by the value they ended at.</summary>
+    public IReadOnlyDictionary<Value, Value> Whole => _whole;
+
+    /// <summary>Cotangents in rows, with the position axis of the primal value, by value.</summary>
+    public IReadOnlyDictionary<Value, (Value Cotangent, int Axis)> InRows => _rows;
+
+    /// <summary>Pulls a whole cotangent [B, …shape of output] back to <paramref name="inputs"/>.</summary>
+    public static IReadOnlyDictionary<Value, Value> FromWhole(
+        GraphBuilder g, FrozenDictionary<string, VjpRule> rules, Value output, Value cotangent,
+        IReadOnlyList<Value> inputs, IReadOnlyList<Value> stops)
+    {
+        var walk = new PullBack(g, rules, inputs.ToHashSet());
+        walk._whole[output] = cotangent;
+        walk.Run(output, inputs, stops, null, null);
+        return walk._whole;
+    }
+
+    /// <summary>Pulls rows [1, …, N, …] at axis <paramref name="axis"/> of <paramref name="output"/> back.</summary>
+    /// <param name="stops">Every value at which the segment is cut, its inputs included.</param>
+    /// <param name="spread">float32 [N, T]: 1 at each row's position; what turns rows into whole cotangents.</param>
+    public void FromRows(Value output, Value cotangent, int axis, IReadOnlyList<Value> inputs, IReadOnlyList<Value> stops, Rows rows, Value spread)
+    {
+        _rows[output] = (cotangent, axis);
+        Run(output, inputs, stops, rows, spread);
+    }
+
+    private void Run(Value output, IReadOnlyList<Value> inputs, IReadOnlyList<Value> stops, Rows? rows, Value? spread)
+    {
+        var ops = Topology.Between([.. stops, .. inputs], [output]);
+        var active = Topology.DependentOn(inputs, ops);
+        for (var i = ops.Count - 1; i >= 0; i--)
+        {
+            var op = ops[i];
+            if (!op.Out.Any(v => v is not null && active.Contains(v))) continue;
+            StepInRows(op, active, rows, spread);
+            StepWhole(op, active);
+        }
+    }
+
+    private void StepInRows(Op op, HashSet<Value> active, Rows? rows, Value? spread)
+    {
+        var made = op.Out.Where(v => v is not null && _rows.ContainsKey(v)).ToList();
+        if (made.Count == 0) return;
+        var axis = _rows[made[0]!].Axis;
+        var apart = made.All(v => _rows[v!].Axis == axis) && !made.Any(v => _whole.ContainsKey(v!) && !meeting.Contains(v!))
+            && Enumerable.Range(0, op.In.Count).All(i => op.In[i] is not { } x || !active.Contains(x) || PositionFlow.InputAxis(op, i, axis) >= 0)
+            && Enumerable.Range(0, op.In.Count).All(i => PositionFlow.InputAxis(op, i, axis) != PositionFlow.Mixes);
+        if (!apart)
+        {
+            foreach (var v in made)
+            {
+                var (c, a) = _rows[v!];
+                _rows.Remove(v!);
+                AddWhole(v!, WholeFromRows(c, a, spread!));
+            }
+            return;
+        }
+        Value Seen(Value v)
+        {
+            for (var i = 0; i < op.In.Count; i++)
+            {
+                if (op.In[i] == v) return rows!.At(v, PositionFlow.InputAxis(op, i, axis));
+            }
+            return rows!.At(v, axis);
+        }
+        var zBars = op.Out.Select(v => v is not null && _rows.TryGetValue(v, out var r) ? r.Cotangent : null).ToArray();
+        foreach (var (i, c) in Apply(op, active, Seen, zBars))
+        {
+            var x = op.In[i]!;
+            var at = PositionFlow.InputAxis(op, i, axis);
+            if (_rows.TryGetValue(x, out var sum) && sum.Axis != at) throw new GraphException($"'{x.Name}' is read along two position axes");
+            _rows[x] = (_rows.ContainsKey(x) ? g.Add(sum.Cotangent, c) : c, at);
+        }
+    }
+
+    private void StepWhole(Op op, HashSet<Value> active)
+    {
+        var made = op.Out.Where(v => v is not null && _whole.ContainsKey(v) && !meeting.Contains(v)).ToList();
+        if (made.Count == 0) return;
+        var zBars = op.Out.Select(v => v is not null && _whole.TryGetValue(v, out var z) ? z : null).ToArray();
+        foreach (var (i, c) in Apply(op, active, v => v, zBars)) AddWhole(op.In[i]!, c);
+        foreach (var v in made) _whole.Remove(v!);
+    }
+
+    private IEnumerable<(int Input, Value Cotangent)> Apply(Op op, HashSet<Value> active, Func<Value, Value> seen, Value?[] zBars)
+    {
+        if (!rules.TryGetValue(op.Type, out var rule))
+        {
+            throw new GraphException($"operator {op.Type} of node {op} has no gradient rule; it lies between two sites, so no gradient can pass. Write the model without it, or add a row to VjpRules");
+        }
+        var view = new OpView(op, seen, [.. op.In.Select(v => v is not null && active.Contains(v))]);
+        var cotangents = rule(g, view, zBars);
+        for (var i = 0; i < cotangents.Length; i++)
+        {
+            if (i < op.In.Count && view.Wants(i) && cotangents[i] is { } c) yield return (i, Walk.FitTo(g, c, op.In[i]!, seen));
+        }
+    }
+
+    private void AddWhole(Value v, Value c) => _whole[v] = _whole.TryGetValue(v, out var sum) ? g.Add(sum, c) : c;
+
+    // [1, …, N, …] at axis a + 1  →  [N, …, T, …]: rows become the batch, each spread to its own position
+    private Value WholeFromRows(Value c, int axis, Value spread)
+    {
+        var perm = Enumerable.Range(0, c.Rank).ToArray();
+        (perm[0], perm[axis + 1]) = (perm[axis + 1], perm[0]);
+        var others = Enumerable.Range(1, c.Rank - 1).Where(i => i != axis + 1).Select(i => (long)i);
+        return g.Mul(g.Transpose(c, perm), g.Unsqueeze(spread, [.. others]));
+    }
+}

@@ -1,0 +1,127 @@
+using System.Collections.Frozen;
+using OnnxAttribution.Onnx;
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
+
+namespace OnnxAttribution.Autodiff;
+
+/// <summary>
+/// One graph that yields every direct edge into one tensor from the tensors it is cut at (its parents), in one run for any number of edges.
+/// 1. The primal is computed once, for all T positions, batch 1.
+/// 2. N downstream cotangents, one per node, are pulled back from the tensor: as rows while operators keep positions apart, whole from the first that mixes them.
+/// 3. U upstream tangents per parent (decoder rows) are pushed forward as rows as long as operators keep positions apart. There they meet the whole
+///    cotangents and are contracted: a product of [N, m] and [m, slots] per position. No [N, T, d] is ever pulled through a weight matrix below the meeting place.
+/// 4. Cotangents that reach a parent in rows are returned: their products with decoder rows of the same position are cheap.
+/// </summary>
+/// <remarks>Jacobian of Marks et al. 2024 (arXiv:2403.19647), App. A.1, with paths through other selected sites cut off in the graph and not subtracted.</remarks>
+internal sealed class SegmentJacobian
+{
+    /// <summary>int64 [rows], float32 [rows, d]: the downstream nodes' positions and cotangents.</summary>
+    public const string RowPositions = "rows.position", RowCotangents = "rows.cotangent";
+
+    /// <param name="Value">The parent, [1, position, d] in the primal graph and an input of this one.</param>
+    /// <param name="RowsOutput">Output float32 [1, 1, rows, d]: ∂(row's cotangent · x_D)/∂x_U at the row's own position; null when no such path exists.</param>
+    /// <param name="IsIdentity">What arrives in rows is the cotangents as they were given: no run is needed for them.</param>
+    /// <param name="ContractedOutput">Output float32 [position, rows, slots]: edges along paths that mix positions; null when there are none.</param>
+    internal sealed record Parent(Value Value, string? RowsOutput, bool IsIdentity, string? ContractedOutput)
+    {
+        public string Tangents => Value.Name + ".tangent";            // float32 [tangents, d], the last row zero
+        public string TangentPositions => Value.Name + ".position";   // int64 [tangents]
+        public string Slots => Value.Name + ".slots";                 // int64 [position, slots]: a row of tangents, or the last (zero) one
+    }
+
+    public required OnnxGraph Graph { get; init; }
+    public required IReadOnlyList<Parent> Parents { get; init; }
+
+    /// <summary>Nothing has to be run: every edge is a product of the given cotangents with decoder rows.</summary>
+    public bool NeedsNoRun => Graph.Outputs.Count == 0;
+
+    /// <param name="output">The downstream tensor as it is computed, [1, position, d].</param>
+    /// <param name="parents">The cut: tensors [1, position, d] that it is directly computed from.</param>
+    /// <param name="stops">All tensors the model is cut at.</param>
+    public static SegmentJacobian Build(Value output, IReadOnlyList<Value> parents, IReadOnlyList<Value> stops, FrozenDictionary<string, VjpRule> rules)
+    {
+        var g = new GraphBuilder("edges/");
+        var width = output.Shape![2];
+        var positions = g.Input(RowPositions, DataType.Int64, Dim.Named("rows"));
+        var given = g.Input(RowCotangents, DataType.Float, Dim.Named("rows"), width);
+        var cotangents = g.Unsqueeze(given, 0, 1);                                              // [1, 1, N, d]
+        var rows = new Rows(g, positions, "rows");
+        var length = g.Squeeze(g.Shape(parents[0], 1, 2), 0);
+        var spread = g.OneHot(positions, length);                                               // [N, T]
+
+        var axes = PushForward.PositionWise(parents.ToDictionary(p => p, _ => 1), stops, output);
+        // the output itself may be position-wise: then no whole cotangent ever arises and nothing meets
+        var walk = new PullBack(g, rules, axes.Keys.ToHashSet());
+        walk.FromRows(output, cotangents, 1, parents, stops, rows, spread);
+
+        var outputs = new List<Value>();
+        var inputs = new List<Value> { positions, given };
+        var links = new List<Parent>();
+        foreach (var parent in parents)
+        {
+            var link = new Parent(parent, null, false, null);
+            if (walk.InRows.TryGetValue(parent, out var arrived))
+            {
+                if (arrived.Cotangent == cotangents) link = link with { IsIdentity = true };
+                else link = link with { RowsOutput = arrived.Cotangent.Name };
+                if (!link.IsIdentity && !outputs.Contains(arrived.Cotangent)) outputs.Add(arrived.Cotangent);
+            }
+            if (Contract(g, walk, axes, parent, stops, link, inputs) is { } contracted)
+            {
+                outputs.Add(contracted);
+                link = link with { ContractedOutput = contracted.Name };
+            }
+            links.Add(link);
+        }
+        return new SegmentJacobian { Graph = new OnnxGraph([.. inputs, .. Boundary(outputs, stops, inputs)], outputs), Parents = links };
+    }
+
+    // Σ over meeting values of ⟨cotangent at the tangent's position, tangent⟩, as [T, N, S]
+    private static Value? Contract(GraphBuilder g, PullBack walk, Dictionary<Value, int> axes, Value parent, IReadOnlyList<Value> stops, Parent link, List<Value> inputs)
+    {
+        var meeting = walk.Whole.Keys.Where(axes.ContainsKey).ToList();
+        if (meeting.Count == 0) return null;
+        var tangents = g.Input(link.Tangents, DataType.Float, Dim.Named("tangents"), parent.Shape![2]);
+        var positions = g.Input(link.TangentPositions, DataType.Int64, Dim.Named("tangents"));
+        var slots = g.Input(link.Slots, DataType.Int64, Dim.Named("position"), Dim.Named("slots"));
+        var rows = new Rows(g, positions, "tangents");
+        var pushed = PushForward.Run(g, JvpRules.Table, new Dictionary<Value, Value> { [parent] = g.Unsqueeze(tangents, 0, 1) }, stops, meeting, rows, axes);
+        Value? sum = null;
+        foreach (var v in meeting)
+        {
+            if (!pushed.TryGetValue(v, out var tangent)) continue;
+            var axis = axes[v] + 1;
+            var others = Enumerable.Range(1, v.Rank).Where(i => i != axis).ToArray();
+            var c = g.Reshape(g.Transpose(walk.Whole[v], [axis, 0, .. others]), 0, 0, -1);      // [T, N, m]
+            var t = g.Reshape(g.Transpose(tangent, [axis, 0, .. others]), 0, -1);               // [U, m]
+            var m = others.Aggregate(1L, (n, i) => n * (v.Shape![i - 1].Size ?? throw new GraphException($"the size of '{v.Name}' is not known")));
+            var placed = g.Reshape(g.Gather(t, slots, 0), 0, 0, m);                             // [T, S, m]
+            var product = g.MatMul(c, g.Transpose(placed, 0, 2, 1));                            // [T, N, S]
+            sum = sum is null ? product : g.Add(sum, product);
+        }
+        if (sum is null) return null;
+        inputs.AddRange([tangents, positions, slots]);
+        return sum;
+    }
+
+    // what the graph reads of the model: cut tensors, and model inputs such as the tokens
+    private static IEnumerable<Value> Boundary(IReadOnlyList<Value> outputs, IReadOnlyList<Value> stops, IReadOnlyList<Value> inputs)
+    {
+        var cut = stops.ToHashSet();
+        var found = new HashSet<Value>();
+        var seen = new HashSet<Op>();
+        var stack = new Stack<Value>(outputs);
+        while (stack.TryPop(out var v))
+        {
+            if (cut.Contains(v) || (v.IsInput && !inputs.Contains(v))) found.Add(v);
+            else if (v.Producer is { } op && seen.Add(op))
+            {
+                foreach (var x in op.In)
+                {
+                    if (x is not null) stack.Push(x);
+                }
+            }
+        }
+        return found;
+    }
+}

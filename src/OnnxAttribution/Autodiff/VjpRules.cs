@@ -1,0 +1,143 @@
+using System.Collections.Frozen;
+using OnnxAttribution.Onnx;
+
+namespace OnnxAttribution.Autodiff;
+
+/// <summary>Pulls the cotangents of an operator's outputs back to its inputs: one per input, null where none flows.</summary>
+/// <param name="zBars">One per output, null where none arrived. A cotangent has one axis more than its primal, in front: the batch of cotangents.</param>
+/// <remarks>A rule returns cotangents of the output's shape where the operator broadcasts; the walk sums them over the broadcast axes.</remarks>
+internal delegate Value?[] VjpRule(GraphBuilder g, OpView op, Value?[] zBars);
+
+/// <summary>Reverse-mode rules, one per ONNX operator: true derivatives. Another estimator is another table.</summary>
+internal static partial class VjpRules
+{
+    public static FrozenDictionary<string, VjpRule> Table { get; } = Rules().ToFrozenDictionary();
+
+    private static Dictionary<string, VjpRule> Rules()
+    {
+        var table = new Dictionary<string, VjpRule>
+        {
+            ["Identity"] = One((g, op, zBar) => [zBar]),
+            ["Dropout"] = One((g, op, zBar) => [zBar]),                                                        // inference: z = x
+            ["Cast"] = One((g, op, zBar) => [op.Op.In[0]!.IsFloat && op.Op.Out[0]!.IsFloat ? op.Op.In[0]!.Type == op.Op.Out[0]!.Type ? zBar : g.Cast(zBar, op.Op.In[0]!.Type) : null]),
+            ["Add"] = One((g, op, zBar) => [zBar, zBar]),                                                      // z = x + y    x̄ = z̄        ȳ = z̄
+            ["Sub"] = One((g, op, zBar) => [zBar, op.Wants(1) ? g.Neg(zBar) : null]),                          // z = x − y    x̄ = z̄        ȳ = −z̄
+            ["Mul"] = One((g, op, zBar) => [op.Wants(0) ? g.Mul(zBar, op.In(1)) : null,                        // z = x ∘ y    x̄ = z̄ ∘ y    ȳ = z̄ ∘ x
+                                            op.Wants(1) ? g.Mul(zBar, op.In(0)) : null]),
+            ["Div"] = One((g, op, zBar) => [op.Wants(0) ? g.Div(zBar, op.In(1)) : null,                        // z = x / y    x̄ = z̄ / y    ȳ = −z̄ z / y
+                                            op.Wants(1) ? g.Neg(g.Div(g.Mul(zBar, op.Out()), op.In(1))) : null]),
+            ["Neg"] = One((g, op, zBar) => [g.Neg(zBar)]),
+            ["Pow"] = One(Pow),
+            ["MatMul"] = One(MatMul),
+            ["Gemm"] = One(Gemm),
+            ["Softmax"] = One(Softmax),
+            ["LogSoftmax"] = One(LogSoftmax),
+            ["LayerNormalization"] = One(LayerNormalization),
+            ["ReduceSum"] = One((g, op, zBar) => [Spread(g, op, zBar)]),                                       // z = Σ x      x̄ = z̄, spread
+            ["ReduceMean"] = One((g, op, zBar) => [g.Div(Spread(g, op, zBar), Count(g, op))]),                 // z = mean x   x̄ = z̄ / n, spread
+            ["ReduceMax"] = One(ReduceMax),
+            ["Max"] = One((g, op, zBar) => Extreme(g, op, zBar, "GreaterOrEqual")),
+            ["Min"] = One((g, op, zBar) => Extreme(g, op, zBar, "LessOrEqual")),
+            ["Where"] = One((g, op, zBar) => [null, op.Wants(1) ? g.Where(op.In(0), zBar, g.Scalar(0)) : null, // z = c ? x : y
+                                              op.Wants(2) ? g.Where(op.In(0), g.Scalar(0), zBar) : null]),
+            ["Transpose"] = One(Transpose),
+            ["Reshape"] = One((g, op, zBar) => [LikeInput(g, op, zBar)]),
+            ["Squeeze"] = One((g, op, zBar) => [LikeInput(g, op, zBar)]),
+            ["Unsqueeze"] = One((g, op, zBar) => [LikeInput(g, op, zBar)]),
+            ["Flatten"] = One((g, op, zBar) => [LikeInput(g, op, zBar)]),
+            ["Expand"] = One((g, op, zBar) => [zBar, null]),                                                   // the walk sums over what was spread
+            ["Concat"] = One(Concat),
+            ["Split"] = Split,
+            ["Slice"] = One(Slice),
+            ["Gather"] = One(Gather),
+        };
+        foreach (var (type, derivative) in UnaryDerivatives.Table) table[type] = One((g, op, zBar) => [g.Mul(zBar, derivative(g, op))]);   // z = f(x)   x̄ = z̄ ∘ f'(x)
+        // piecewise constant, or of integers: nothing flows
+        foreach (var type in (string[])["Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And", "Or", "Shape", "Size", "Range", "ConstantOfShape",
+            "ArgMax", "Sign", "Floor", "Ceil", "OneHot", "IsNaN", "NonZero"])
+        {
+            table[type] = (g, op, zBars) => new Value?[op.Op.In.Count];
+        }
+        return table;
+    }
+
+    /// <summary>A rule of an operator of which only the first output carries a gradient.</summary>
+    private static VjpRule One(Func<GraphBuilder, OpView, Value, Value?[]> rule) => (g, op, zBars) =>
+        zBars.Skip(1).Any(z => z is not null)
+            ? throw new GraphException($"a gradient reaches the second output of {op.Op}, for which {op.Op.Type} has no rule")
+            : rule(g, op, zBars[0]!);
+
+    // z = xʸ      x̄ = z̄ y x^(y−1)      ȳ = z̄ z ln x  (0 where x ≤ 0)
+    private static Value?[] Pow(GraphBuilder g, OpView op, Value zBar)
+    {
+        var (x, y) = (op.In(0), op.In(1));
+        Value? xBar = null, yBar = null;
+        if (op.Wants(0))
+        {
+            xBar = Constants.Scalar(op.Op.In[1]!) is { } p
+                ? p == 2 ? g.Mul(zBar, g.Add(x, x)) : g.Mul(zBar, g.Mul(g.Scalar((float)p), g.Pow(x, g.Scalar((float)(p - 1)))))
+                : g.Mul(zBar, g.Mul(y, g.Pow(x, g.Sub(y, g.Scalar(1)))));
+        }
+        if (op.Wants(1))
+        {
+            var positive = g.Greater(x, g.Scalar(0));
+            yBar = g.Mul(zBar, g.Where(positive, g.Mul(op.Out(), g.Log(g.Where(positive, x, g.Scalar(1)))), g.Scalar(0)));
+        }
+        return [xBar, yBar];
+    }
+
+    // z = softmax(x) over one axis      x̄ = z ∘ (z̄ − Σ z̄ ∘ z)
+    private static Value?[] Softmax(GraphBuilder g, OpView op, Value zBar)
+    {
+        var z = op.Out();
+        return [g.Mul(z, g.Sub(zBar, g.ReduceSum(g.Mul(zBar, z), true, Axis(op))))];
+    }
+
+    // z = x − ln Σ eˣ over one axis      x̄ = z̄ − eᶻ Σ z̄
+    private static Value?[] LogSoftmax(GraphBuilder g, OpView op, Value zBar) =>
+        [g.Sub(zBar, g.Mul(g.Exp(op.Out()), g.ReduceSum(zBar, true, Axis(op))))];
+
+    private static long Axis(OpView op) => op.FromEnd(op.Op.Int("axis", -1), op.Rank());
+
+    // z = n ∘ s + b,  n = (x − mean x) / σ,  σ = √(var x + ε)
+    // x̄ = (c − mean c − n mean(c ∘ n)) / σ  with c = z̄ ∘ s      s̄ = z̄ ∘ n      b̄ = z̄
+    private static Value?[] LayerNormalization(GraphBuilder g, OpView op, Value zBar)
+    {
+        var (n, inverse, axes) = Normalized(g, op);
+        Value? xBar = null;
+        if (op.Wants(0))
+        {
+            var c = g.Mul(zBar, op.In(1));
+            var spread = g.Sub(g.Sub(c, g.ReduceMean(c, true, axes)), g.Mul(n, g.ReduceMean(g.Mul(c, n), true, axes)));
+            xBar = g.Mul(spread, inverse);
+        }
+        return [xBar, op.Wants(1) ? g.Mul(zBar, n) : null, zBar];
+    }
+
+    /// <summary>n and 1/σ of a LayerNormalization, from its input, with the axes that it normalises over.</summary>
+    internal static (Value N, Value Inverse, long[] Axes) Normalized(GraphBuilder g, OpView op)
+    {
+        var axis = op.FromEnd(op.Op.Int("axis", -1), op.Rank());
+        long[] axes = [.. Enumerable.Range(0, (int)-axis).Select(i => axis + i)];
+        var centred = g.Sub(op.In(0), g.ReduceMean(op.In(0), true, axes));
+        var variance = g.ReduceMean(g.Mul(centred, centred), true, axes);
+        var inverse = g.Reciprocal(g.Sqrt(g.Add(variance, g.Scalar(op.Op.Float("epsilon", 1e-5f)))));
+        return (g.Mul(centred, inverse), inverse, axes);
+    }
+
+    // z = max x: the cotangent goes where x equals z, in equal parts where several do
+    private static Value?[] ReduceMax(GraphBuilder g, OpView op, Value zBar)
+    {
+        var z = Kept(g, op, op.Out(), 0);
+        var hit = g.Where(g.Equal(op.In(0), z), g.Scalar(1), g.Scalar(0));
+        var axes = ReducedAxes(op);
+        return [g.Mul(Kept(g, op, zBar, 1), g.Div(hit, g.ReduceSum(hit, true, axes)))];
+    }
+
+    private static Value?[] Extreme(GraphBuilder g, OpView op, Value zBar, string comparison)
+    {
+        if (op.Op.In.Count != 2) throw new GraphException($"{op.Op} has {op.Op.In.Count} inputs; its rule takes 2");
+        var first = g.Emit(comparison, [op.In(0), op.In(1)]);
+        return [g.Where(first, zBar, g.Scalar(0)), g.Where(first, g.Scalar(0), zBar)];
+    }
+}

@@ -1,0 +1,4 @@
+namespace OnnxAttribution.Onnx;
+
+/// <summary>A graph cannot be read, cut or differentiated; the message names the node or tensor.</summary>
+public sealed class GraphException(string message, Exception? inner = null) : Exception(message, inner);

@@ -1,0 +1,144 @@
+using Google.Protobuf;
+using OnnxAttribution.Onnx.Proto;
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
+
+namespace OnnxAttribution.Onnx;
+
+/// <summary>A graph as the values that it is asked for. Operators are found by walking back from the outputs, so what nothing needs is not there.</summary>
+internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value> outputs)
+{
+    /// <summary>Operator set that new graphs are written in.</summary>
+    public const int Opset = 20;
+
+    public IReadOnlyList<Value> Inputs { get; } = inputs;
+    public IReadOnlyList<Value> Outputs { get; } = outputs;
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
+    public int OpsetVersion { get; init; } = Opset;
+
+    /// <summary>Every named value of a graph that was read, outputs or not.</summary>
+    public IReadOnlyDictionary<string, Value> Values { get; init; } = new Dictionary<string, Value>();
+
+    public Value this[string name] => Values.TryGetValue(name, out var v) ? v : throw new GraphException($"the graph has no tensor '{name}'");
+
+    /// <summary>Operators needed for the outputs, each after those it reads; the walk stops at the graph's inputs, also where these are inner values of a larger graph.</summary>
+    public IReadOnlyList<Op> Ops() => Topology.Between(Inputs, Outputs);
+
+    public static OnnxGraph Load(string path, IReadOnlyDictionary<string, long>? sizes = null)
+    {
+        try
+        {
+            using var stream = File.OpenRead(path);
+            return FromProto(ModelProto.Parser.ParseFrom(stream), sizes);
+        }
+        catch (InvalidProtocolBufferException e)
+        {
+            throw new GraphException($"{path} is not a readable ONNX file ({e.Message.Split('\n')[0]}); export it again", e);
+        }
+    }
+
+    /// <param name="sizes">Sizes for symbolic axes, such as batch = 1.</param>
+    public static OnnxGraph FromProto(ModelProto model, IReadOnlyDictionary<string, long>? sizes = null)
+    {
+        var graph = model.Graph ?? throw new GraphException("the ONNX file has no graph; export it again");
+        var values = new Dictionary<string, Value>();
+        var initializers = graph.Initializer.ToDictionary(t => t.Name);
+        var declared = graph.ValueInfo.Concat(graph.Output).GroupBy(v => v.Name).ToDictionary(g => g.Key, g => FromInfo(g.First(), sizes));
+        var builder = new GraphBuilder();
+        var inputs = new List<Value>();
+        foreach (var info in graph.Input)
+        {
+            var v = FromInfo(info, sizes);
+            var input = new Value(v.Name, v.Type, v.Shape) { IsInput = true, Initializer = initializers.GetValueOrDefault(info.Name) };
+            values[info.Name] = input;
+            inputs.Add(input);
+        }
+        foreach (var t in graph.Initializer) values.TryAdd(t.Name, builder.Constant(t.Name, t));
+        foreach (var node in graph.Node) AddNode(node, values, declared, builder);
+        var outputs = graph.Output.Select(o => values.TryGetValue(o.Name, out var v) ? v : throw new GraphException($"the graph's output '{o.Name}' is made by no node"));
+        return new OnnxGraph(inputs, [.. outputs])
+        {
+            Values = values,
+            Metadata = model.MetadataProps.ToDictionary(p => p.Key, p => p.Value),
+            OpsetVersion = (int)(model.OpsetImport.FirstOrDefault(o => o.Domain.Length == 0)?.Version ?? Opset),
+        };
+    }
+
+    private static void AddNode(NodeProto node, Dictionary<string, Value> values, Dictionary<string, Value> declared, GraphBuilder builder)
+    {
+        if (node.OpType == "Constant" && node.Attribute.FirstOrDefault(a => a.Name == "value") is { T: { } tensor })
+        {
+            values[node.Output[0]] = builder.Constant(node.Output[0], tensor.Clone());
+            return;
+        }
+        var inputs = node.Input.Select(n => n.Length == 0 ? null : values.TryGetValue(n, out var v) ? v
+            : throw new GraphException($"{node.OpType} '{node.Name}' reads '{n}', which nothing before it makes: the nodes are not in order or one is missing")).ToArray();
+        var op = new Op(node.OpType, node.Domain, node.Name, inputs, node.Attribute.ToDictionary(a => a.Name));
+        var made = GraphBuilder.Attach(op, [.. node.Output], declared.GetValueOrDefault);
+        foreach (var v in made)
+        {
+            if (v is not null) values[v.Name] = v;
+        }
+    }
+
+    private static Value FromInfo(ValueInfoProto info, IReadOnlyDictionary<string, long>? sizes)
+    {
+        var tensor = info.Type?.TensorType;
+        var shape = tensor?.Shape?.Dim.Select(d => d.ValueCase switch
+        {
+            TensorShapeProto.Types.Dimension.ValueOneofCase.DimValue => Dim.Of(d.DimValue),
+            TensorShapeProto.Types.Dimension.ValueOneofCase.DimParam => sizes is not null && sizes.TryGetValue(d.DimParam, out var n) ? Dim.Of(n) : Dim.Named(d.DimParam),
+            _ => Dim.Unknown,
+        }).ToArray();
+        return new Value(info.Name, (DataType)(tensor?.ElemType ?? 0), shape);
+    }
+
+    public ModelProto ToProto(string producer = "OnnxAttribution")
+    {
+        var graph = new GraphProto { Name = "graph" };
+        var boundary = Inputs.ToHashSet();
+        var constants = new HashSet<Value>();
+        foreach (var op in Ops())
+        {
+            var node = new NodeProto { OpType = op.Type, Domain = op.Domain, Name = op.Name };
+            node.Input.AddRange(op.In.Select(v => v?.Name ?? ""));
+            node.Output.AddRange(op.Out.Select(v => v?.Name ?? ""));
+            node.Attribute.AddRange(op.Attributes.Values);
+            graph.Node.Add(node);
+            foreach (var v in op.In)
+            {
+                if (v is { IsConstant: true } && !boundary.Contains(v) && constants.Add(v)) graph.Initializer.Add(v.Initializer);
+            }
+        }
+        foreach (var v in Outputs)
+        {
+            if (v.IsConstant && constants.Add(v)) graph.Initializer.Add(v.Initializer);
+        }
+        foreach (var v in Inputs)
+        {
+            graph.Input.Add(Info(v));
+            if (v is { IsInput: true, Initializer: { } t }) graph.Initializer.Add(t);
+        }
+        graph.Output.AddRange(Outputs.Select(Info));
+        var model = new ModelProto { IrVersion = 9, ProducerName = producer, Graph = graph };
+        model.OpsetImport.Add(new OperatorSetIdProto { Domain = "", Version = OpsetVersion });
+        model.MetadataProps.AddRange(Metadata.Select(p => new StringStringEntryProto { Key = p.Key, Value = p.Value }));
+        return model;
+    }
+
+    private static ValueInfoProto Info(Value v)
+    {
+        var tensor = new TypeProto.Types.Tensor { ElemType = (int)v.Type };
+        if (v.Shape is { } shape)
+        {
+            tensor.Shape = new TensorShapeProto();
+            foreach (var d in shape)
+            {
+                var dim = new TensorShapeProto.Types.Dimension();
+                if (d.Size is { } n) dim.DimValue = n;
+                else if (d.Symbol is { } s) dim.DimParam = s;
+                tensor.Shape.Dim.Add(dim);
+            }
+        }
+        return new ValueInfoProto { Name = v.Name, Type = new TypeProto { TensorType = tensor } };
+    }
+}

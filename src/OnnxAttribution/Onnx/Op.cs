@@ -1,0 +1,37 @@
+using OnnxAttribution.Onnx.Proto;
+
+namespace OnnxAttribution.Onnx;
+
+/// <summary>One operator of a graph with what it reads and yields.</summary>
+internal sealed class Op(string type, string domain, string name, IReadOnlyList<Value?> inputs, IReadOnlyDictionary<string, AttributeProto> attributes)
+{
+    private Value?[] _out = [];
+
+    public string Type { get; } = type;
+    public string Domain { get; } = domain;
+    public string Name { get; } = name;
+
+    /// <summary>In the operator's order; null where an optional input is left out.</summary>
+    public IReadOnlyList<Value?> In { get; } = inputs;
+    public IReadOnlyList<Value?> Out => _out;
+    public IReadOnlyDictionary<string, AttributeProto> Attributes { get; } = attributes;
+
+    internal void Yields(Value?[] outputs) => _out = outputs;
+
+    public long Int(string name, long otherwise) => Attributes.TryGetValue(name, out var a) ? a.I : otherwise;
+
+    public float Float(string name, float otherwise) => Attributes.TryGetValue(name, out var a) ? a.F : otherwise;
+
+    public string Text(string name, string otherwise) => Attributes.TryGetValue(name, out var a) ? a.S.ToStringUtf8() : otherwise;
+
+    public long[]? Ints(string name) => Attributes.TryGetValue(name, out var a) ? [.. a.Ints] : null;
+
+    /// <summary>Integers given as an attribute (older operator sets) or as a constant input; null where neither is there.</summary>
+    public long[]? IntsOf(string attribute, int input) =>
+        Ints(attribute) ?? (input < In.Count && In[input] is { } v ? Constants.Integers(v) : null);
+
+    /// <summary>Whether integers given as an attribute or input are there at all, constant or not.</summary>
+    public bool Has(string attribute, int input) => Attributes.ContainsKey(attribute) || (input < In.Count && In[input] is not null);
+
+    public override string ToString() => $"{Type} '{(Name.Length > 0 ? Name : Out.Count > 0 ? Out[0]?.Name : "")}'";
+}

@@ -1,0 +1,160 @@
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
+
+namespace OnnxAttribution.Onnx;
+
+internal static partial class ShapeInference
+{
+    private static Result ShapeOf(Op op)
+    {
+        if (op.In[0]!.Shape is not { } x) return new(DataType.Int64, [Dim.Unknown]);
+        int start = Clamp(op.Int("start", 0), x.Length), end = Clamp(op.Int("end", x.Length), x.Length);
+        var content = x[start..Math.Max(start, end)];
+        return new(DataType.Int64, [Dim.Of(content.Length)], content);
+    }
+
+    private static int Clamp(long i, int n) => (int)Math.Clamp(i < 0 ? i + n : i, 0, n);
+
+    private static Dim[]? Reshape(Op op)
+    {
+        if (op.In[1]!.Content is not { } target)
+            return op.In[1]!.Shape is [{ Size: { } rank }] ? [.. Enumerable.Repeat(Dim.Unknown, (int)rank)] : null;
+        var x = op.In[0]!.Shape;
+        var copies = op.Int("allowzero", 0) == 0;
+        var result = target.Select((d, i) => d.Size == 0 && copies && x is not null && i < x.Length ? x[i] : d).ToArray();
+        var open = Array.FindIndex(result, d => d.Size == -1);
+        if (open < 0) return result;
+        result[open] = x is null ? Dim.Unknown : Remainder(x, result, open);
+        return result;
+    }
+
+    // what -1 stands for: equal symbols cancel, sizes divide; anything else stays unknown
+    private static Dim Remainder(Dim[] from, Dim[] to, int open)
+    {
+        var symbols = from.Where(d => d.Size is null).ToList();
+        long sizes = from.Where(d => d.Size is not null).Aggregate(1L, (p, d) => p * d.Size!.Value);
+        for (var i = 0; i < to.Length; i++)
+        {
+            if (i == open) continue;
+            if (to[i].Size is { } n)
+            {
+                if (n <= 0 || sizes % n != 0) return Dim.Unknown;
+                sizes /= n;
+            }
+            else if (!symbols.Remove(to[i])) return Dim.Unknown;
+        }
+        if (symbols.Count == 0) return Dim.Of(sizes);
+        if (symbols.Any(d => d.Symbol is null)) return Dim.Unknown;
+        // a product of axes keeps their names: 12*position*rows
+        return Dim.Named(string.Join('*', symbols.Select(d => d.Symbol!).Order().Prepend(sizes.ToString()).Where(n => n != "1")));
+    }
+
+    private static Dim[]? Unsqueeze(Op op)
+    {
+        if (op.In[0]!.Shape is not { } x || op.IntsOf("axes", 1) is not { } axes) return null;
+        var rank = x.Length + axes.Length;
+        var set = axes.Select(a => Axis(a, rank)).ToHashSet();
+        var rest = new Queue<Dim>(x);
+        return [.. Enumerable.Range(0, rank).Select(i => set.Contains(i) ? Dim.Of(1) : rest.Dequeue())];
+    }
+
+    private static Dim[]? Squeeze(Op op)
+    {
+        if (op.In[0]!.Shape is not { } x) return null;
+        if (op.IntsOf("axes", 1) is not { } axes) return x.All(d => d.Size is not null) ? [.. x.Where(d => !d.IsOne)] : null;
+        var set = axes.Select(a => Axis(a, x.Length)).ToHashSet();
+        return [.. x.Where((_, i) => !set.Contains(i))];
+    }
+
+    private static Result Gather(Op op)
+    {
+        var type = op.In[0]!.Type;
+        if (op.In[0]!.Shape is not { } x || op.In[1]!.Shape is not { } indices) return new(type, null);
+        var axis = Axis(op.Int("axis", 0), x.Length);
+        Dim[]? content = op.In[0]!.Content is { } c && Constants.Integers(op.In[1]!) is { } at ? [.. at.Select(i => c[i < 0 ? i + c.Length : i])] : null;
+        return new(type, [.. x[..axis], .. indices, .. x[(axis + 1)..]], content);
+    }
+
+    private static Dim[]? Concat(Op op)
+    {
+        if (op.In.Any(v => v!.Shape is null)) return null;
+        var result = (Dim[])op.In[0]!.Shape!.Clone();
+        var axis = Axis(op.Int("axis", 0), result.Length);
+        result[axis] = op.In.All(v => v!.Shape![axis].Size is not null) ? Dim.Of(op.In.Sum(v => v!.Shape![axis].Size!.Value)) : Dim.Unknown;
+        return result;
+    }
+
+    private static Dim[]? Slice(Op op)
+    {
+        if (op.In[0]!.Shape is not { } x) return null;
+        if (op.IntsOf("axes", 3) is not { } axes) axes = [.. Enumerable.Range(0, x.Length).Select(i => (long)i)];
+        var starts = op.IntsOf("starts", 1);
+        var ends = op.IntsOf("ends", 2);
+        var steps = op.Has("steps", 4) ? op.IntsOf("steps", 4) : [.. axes.Select(_ => 1L)];
+        var result = (Dim[])x.Clone();
+        for (var i = 0; i < axes.Length; i++)
+        {
+            var axis = Axis(axes[i], x.Length);
+            result[axis] = starts is not null && steps is not null && ends is not null && x[axis].Size is { } n
+                ? Dim.Of(SliceLength(n, starts[i], ends[i], steps[i]))
+                // from 0 up to a length that is known by name: that length
+                : starts?[i] == 0 && steps?[i] == 1 && op.In.Count > 2 && op.In[2]?.Content is { } to && to[i].Symbol is not null ? to[i] : Dim.Unknown;
+        }
+        return result;
+    }
+
+    internal static long SliceLength(long n, long start, long end, long step)
+    {
+        var (low, high) = step > 0 ? (0L, n) : (-1L, n - 1);
+        var from = Math.Clamp(start < 0 ? start + n : start, Math.Max(low, 0), high);
+        var to = Math.Clamp(end < 0 && end > long.MinValue / 2 ? end + n : end, low, high < 0 ? 0 : step > 0 ? n : n - 1);
+        return Math.Max(0, (to - from + step - Math.Sign(step)) / step);
+    }
+
+    private static Dim[]? SliceContent(Op op)
+    {
+        if (op.In[0]!.Content is not { } c || op.IntsOf("starts", 1) is not [var start] || op.IntsOf("ends", 2) is not [var end] || op.Has("steps", 4)) return null;
+        int from = Clamp(start, c.Length), to = Clamp(end, c.Length);
+        return c[from..Math.Max(from, to)];
+    }
+
+    private static Dim[]?[] Split(Op op, int outputs)
+    {
+        if (op.In[0]!.Shape is not { } x) return new Dim[]?[outputs];
+        var axis = Axis(op.Int("axis", 0), x.Length);
+        var sizes = op.IntsOf("split", 1);
+        if (sizes is null && !op.Has("split", 1) && x[axis].Size is { } n)
+        {
+            var each = (n + outputs - 1) / outputs;
+            sizes = [.. Enumerable.Range(0, outputs).Select(i => Math.Min(each, n - (i * each)))];
+        }
+        return [.. Enumerable.Range(0, outputs).Select(i =>
+        {
+            var part = (Dim[])x.Clone();
+            part[axis] = sizes is null ? Dim.Unknown : Dim.Of(sizes[i]);
+            return part;
+        })];
+    }
+
+    private static Dim[]? Expand(Op op)
+    {
+        if (op.In[0]!.Shape is null) return null;
+        if (op.In[1]!.Content is { } target) return Broadcast([op.In[0], new Value("", DataType.Float, target)]);
+        return op.In[1]!.Shape is [{ Size: { } rank }] ? [.. Enumerable.Repeat(Dim.Unknown, (int)Math.Max(rank, op.In[0]!.Rank))] : null;
+    }
+
+    // sizes computed from sizes: enough for the shape arithmetic that exporters write
+    private static Dim[]? Arithmetic(Op op)
+    {
+        if (op.In[0]?.Content is not { } x || op.In[1]?.Content is not { } y || x.Length != y.Length) return null;
+        return [.. x.Zip(y, (a, b) => (op.Type, a.Size, b.Size) switch
+        {
+            ("Add", { } m, { } n) => Dim.Of(m + n),
+            ("Sub", { } m, { } n) => Dim.Of(m - n),
+            ("Mul", { } m, { } n) => Dim.Of(m * n),
+            ("Div", { } m, { } n) when n != 0 => Dim.Of(m / n),
+            ("Mul" or "Div", null, 1) => a,
+            ("Mul", 1, null) => b,
+            _ => Dim.Unknown,
+        })];
+    }
+}

@@ -1,0 +1,136 @@
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
+
+namespace OnnxAttribution.Onnx;
+
+/// <summary>Types and shapes of an operator's outputs from those of its inputs, with symbols kept: [batch, position, 768].</summary>
+/// <remarks>Only what cutting and differentiating need. An operator that is not known has outputs of unknown shape, which is no error here.</remarks>
+internal static partial class ShapeInference
+{
+    internal readonly record struct Result(DataType Type, Dim[]? Shape, Dim[]? Content = null);
+
+    public static Result[] Infer(Op op, int outputs)
+    {
+        var type = op.In.Count > 0 && op.In[0] is { } first ? first.Type : DataType.Undefined;
+        Result One(Dim[]? shape, Dim[]? content = null) => new(type, shape, content);
+        Result[] results = op.Type switch
+        {
+            "Add" or "Sub" or "Mul" or "Div" or "Pow" or "Max" or "Min" or "Mod" => [One(Broadcast(op.In), Arithmetic(op))],
+            "Greater" or "GreaterOrEqual" or "Less" or "LessOrEqual" or "Equal" or "And" or "Or" => [new(DataType.Bool, Broadcast(op.In))],
+            "IsNaN" or "IsInf" or "Not" => [new(DataType.Bool, op.In[0]!.Shape)],
+            "Where" => [new(op.In[1]!.Type, Broadcast(op.In))],
+            "Neg" or "Abs" or "Sqrt" or "Reciprocal" or "Exp" or "Log" or "Erf" or "Tanh" or "Sigmoid" or "Relu" or "Gelu" or "Sign" or "Floor" or "Ceil"
+                or "Sin" or "Cos" or "Softplus" or "Softmax" or "LogSoftmax" or "Clip" or "CumSum" or "Trilu" or "Dropout" => [One(op.In[0]!.Shape)],
+            "Identity" => [One(op.In[0]!.Shape, op.In[0]!.Content)],
+            "Cast" => [new((DataType)op.Int("to", 0), op.In[0]!.Shape, op.In[0]!.Content)],
+            "LayerNormalization" => [One(op.In[0]!.Shape), .. Enumerable.Repeat(One(Statistics(op)), 2)],
+            "MatMul" => [One(MatMul(op.In[0]!.Shape, op.In[1]!.Shape))],
+            "Gemm" => [One(Gemm(op))],
+            "Transpose" => [One(Transpose(op))],
+            "Shape" => [ShapeOf(op)],
+            "Reshape" => [One(Reshape(op))],
+            "ReduceMean" or "ReduceSum" or "ReduceMax" or "ReduceMin" or "ReduceProd" => [One(Reduce(op))],
+            "ArgMax" => [new(DataType.Int64, ReduceAxis(op, op.Int("axis", 0)))],
+            "Unsqueeze" => [One(Unsqueeze(op), op.In[0]!.Content)],
+            "Squeeze" => [One(Squeeze(op), op.In[0]!.Content)],
+            "Gather" => [Gather(op)],
+            "Concat" => [One(Concat(op), op.In.All(v => v!.Content is not null) ? [.. op.In.SelectMany(v => v!.Content!)] : null)],
+            "Slice" => [One(Slice(op), SliceContent(op))],
+            "Split" => [.. Split(op, outputs).Select(s => One(s))],
+            "Expand" => [One(Expand(op))],
+            "Range" => [One([Dim.Unknown])],
+            "ConstantOfShape" => [new(op.Attributes.TryGetValue("value", out var v) ? (DataType)v.T.DataType : DataType.Float, op.In[0]!.Content)],
+            "OneHot" => [new(op.In[2]!.Type, OneHot(op))],
+            "TopK" => [One(AnyLast(op)), new(DataType.Int64, AnyLast(op))],
+            "GatherND" or "ScatterND" or "ScatterElements" or "Pad" or "Tile" or "NonZero" => [new(op.Type == "NonZero" ? DataType.Int64 : type, SameRank(op))],
+            _ => [],
+        };
+        if (results.Length >= outputs) return results;
+        return [.. results, .. Enumerable.Repeat(new Result(DataType.Undefined, null), outputs - results.Length)];
+    }
+
+    /// <summary>Numpy's broadcasting; null where a rank is unknown.</summary>
+    public static Dim[]? Broadcast(IReadOnlyList<Value?> values)
+    {
+        if (values.Any(v => v?.Shape is null)) return null;
+        var result = new Dim[values.Max(v => v!.Rank)];
+        for (var i = 0; i < result.Length; i++)
+        {
+            var known = Dim.Of(1);
+            foreach (var v in values)
+            {
+                var at = i - result.Length + v!.Rank;
+                if (at < 0 || v.Shape![at].IsOne) continue;
+                var d = v.Shape[at];
+                // a size beats a symbol beats nothing: all that are not 1 must be equal
+                known = known.IsOne || (known.Size is null && d.Size is not null) || (known.Size is null && known.Symbol is null) ? d : known;
+            }
+            result[i] = known;
+        }
+        return result;
+    }
+
+    private static Dim[]? MatMul(Dim[]? x, Dim[]? y)
+    {
+        if (x is null || y is null) return null;
+        if (x.Length == 0 || y.Length == 0) return null;
+        var left = x.Length == 1 ? [Dim.Of(1), x[0]] : x;
+        var right = y.Length == 1 ? [y[0], Dim.Of(1)] : y;
+        var batch = Broadcast([new Value("", DataType.Float, left[..^2]), new Value("", DataType.Float, right[..^2])])!;
+        return [.. batch, .. x.Length == 1 ? Array.Empty<Dim>() : [left[^2]], .. y.Length == 1 ? Array.Empty<Dim>() : [right[^1]]];
+    }
+
+    private static Dim[]? Gemm(Op op)
+    {
+        if (op.In[0]!.Shape is not { Length: 2 } a || op.In[1]!.Shape is not { Length: 2 } b) return null;
+        return [a[op.Int("transA", 0) != 0 ? 1 : 0], b[op.Int("transB", 0) != 0 ? 0 : 1]];
+    }
+
+    private static Dim[]? Transpose(Op op)
+    {
+        if (op.In[0]!.Shape is not { } x) return null;
+        return op.Ints("perm") is { } perm ? [.. perm.Select(p => x[p])] : [.. x.Reverse()];
+    }
+
+    private static Dim[]? Statistics(Op op)
+    {
+        if (op.In[0]!.Shape is not { } x) return null;
+        var axis = Axis(op.Int("axis", -1), x.Length);
+        return [.. x.Select((d, i) => i < axis ? d : Dim.Of(1))];
+    }
+
+    private static Dim[]? Reduce(Op op)
+    {
+        if (op.In[0]!.Shape is not { } x) return null;
+        var keep = op.Int("keepdims", 1) != 0;
+        if (op.IntsOf("axes", 1) is not { } axes)
+        {
+            if (op.Has("axes", 1)) return keep ? [.. x.Select(_ => Dim.Unknown)] : null;
+            if (op.Int("noop_with_empty_axes", 0) != 0) return x;
+            axes = [.. Enumerable.Range(0, x.Length).Select(i => (long)i)];
+        }
+        var set = axes.Select(a => Axis(a, x.Length)).ToHashSet();
+        return keep ? [.. x.Select((d, i) => set.Contains(i) ? Dim.Of(1) : d)] : [.. x.Where((_, i) => !set.Contains(i))];
+    }
+
+    private static Dim[]? ReduceAxis(Op op, long axis)
+    {
+        if (op.In[0]!.Shape is not { } x) return null;
+        var a = Axis(axis, x.Length);
+        return op.Int("keepdims", 1) != 0 ? [.. x.Select((d, i) => i == a ? Dim.Of(1) : d)] : [.. x.Where((_, i) => i != a)];
+    }
+
+    private static Dim[]? OneHot(Op op) =>
+        op.In[0]!.Shape is { } x && op.Int("axis", -1) == -1 ? [.. x, Constants.Scalar(op.In[1]!) is { } n ? Dim.Of((long)n) : Dim.Unknown] : null;
+
+    private static Dim[]? AnyLast(Op op) => op.In[0]!.Shape is { } x ? [.. x[..^1], Dim.Unknown] : null;
+
+    private static Dim[]? SameRank(Op op) => op.Type switch
+    {
+        "NonZero" => op.In[0]!.Shape is { } n ? [Dim.Of(n.Length), Dim.Unknown] : null,
+        "ScatterND" or "ScatterElements" => op.In[0]!.Shape,
+        "GatherND" => null,
+        _ => op.In[0]!.Shape is { } x ? [.. x.Select(_ => Dim.Unknown)] : null,
+    };
+
+    public static int Axis(long axis, int rank) => (int)(axis < 0 ? axis + rank : axis);
+}
