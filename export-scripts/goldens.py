@@ -102,7 +102,7 @@ class Case:
             "dictionaries": {s: d and d.describe() for s, d in self.dictionaries.items()},
             "ig_steps": STEPS, "methods": {}, "edges": {}, "metric_values": {}, "explained": {}, "conservation": {},
             "margins": {"clean": model.margins(self.ids), "patch": self.patch_ids and model.margins(self.patch_ids)},
-            "active_differently_in_float32": model.active_differently(self.ids) + (model.active_differently(self.patch_ids) if self.patch_ids else 0),
+            "active_differently_in_float32": sum(model.active_differently(i) for i in (self.ids, self.patch_ids) if i),
             "notes": list(notes),
         }
 
@@ -126,8 +126,10 @@ class Case:
                 if features and self.dictionaries[s] is not None and self.sites == self.model.sites:
                     self.put(f"{prefix}reconstruction/{s}", self.dictionaries[s].decode(f, x[s]))
         for s, n in self.nodes.items():
-            for field, value in (("position", n.position), ("feature", n.feature), ("activation", n.activation), ("patch_activation", n.patch)):
-                self.put(f"nodes/{field}/{s}", value)
+            self.put(f"nodes/position/{s}", n.position)
+            self.put(f"nodes/feature/{s}", n.feature)
+            self.put(f"nodes/activation/{s}", n.activation)
+            self.put(f"nodes/patch_activation/{s}", n.patch)
         for m, measure in self.measure.items():
             values = [measure(self.logits).item(), None if self.x_patch is None else measure(self.patch_logits).item()]
             self.about["metric_values"][m] = {"clean": values[0], "patch": values[1]}
@@ -154,9 +156,13 @@ class Case:
                 self.known[method, m] = g, effects
             for s, e in effects.items():
                 self.put(f"{key}/effect/{s}", e)
-            share = lambda es: sum(e[~self.nodes[s].is_error].abs().sum().item() for s, e in es) / sum(e.abs().sum().item() for _, e in es)
-            self.about["explained"][key] = {**{s: share([(s, e)]) for s, e in effects.items()}, "all": share(effects.items())}
+            self.about["explained"][key] = {**{s: self._share({s: e}) for s, e in effects.items()}, "all": self._share(effects)}
         return self
+
+    def _share(self, effects):
+        """The share of Σ|effect| that features carry."""
+        features = sum(e[~self.nodes[s].is_error].abs().sum().item() for s, e in effects.items())
+        return features / sum(e.abs().sum().item() for e in effects.values())
 
     def _jacobians(self):
         if self.pairs is None:
@@ -205,7 +211,8 @@ class Case:
     def edges(self, method, metrics):
         """Edge effects, metric edges, and for `atp` the check of conservation."""
         pairs = self._jacobians()
-        self.about["edges"].update({method: metrics, "pairs": [list(p) for p in pairs], "kept": None if self.kept is None else STRONGEST})
+        kept = None if self.kept is None else STRONGEST
+        self.about["edges"].update({method: metrics, "pairs": [list(p) for p in pairs], "kept_features_per_site": kept})
         for m in metrics:
             key, (g, effects) = f"{method}/{m}", self.known[method, m]
             direct = direct_metric_gradients(self.leaves, self.measure[m](self.cut_logits))
@@ -265,41 +272,47 @@ def kind(model, *kinds):
 ALL = ["logit", "logit-diff", "logprob", "loss", "prob"]
 
 
-def random_cases(out, model, more, prefix):
-    rng = np.random.RandomState(7)
+def random_cases(out, model, prefix):
+    """One chain per case: which effects, whether Jacobians, which edges."""
+    rng, both, diff = np.random.RandomState(7), ["logit-diff", "logprob"], ["logit-diff"]
     text, a = clear_prompt(model, rng, 4), clear_prompt(model, rng, 3)
     b = clear_prompt(model, rng, 3, a)
-    case = lambda name, *args, **kw: Case(out, f"{prefix}-{name}", model, *args, **kw).runs()
-    both = ["logit-diff", "logprob"]
-    if more:
-        c = case("all-zero", text)
-        c.node_effects("atp", ALL).node_effects("ig", ["logit-diff", "kl"]).node_effects("exact", METRICS).jacobians().edges("atp", ["logit-diff"]).write()
-        c = case("all-patch", a, b)
-        c.node_effects("atp", ALL).node_effects("ig", ["logit-diff", "kl"]).node_effects("exact", METRICS).edges("atp", ["logit-diff"]).write()
-        resid = kind(model, "resid")
-        for name, pair in (("zero", (text,)), ("patch", (a, b))):
-            c = case(f"resid-{name}", *pair, sites=resid).node_effects("atp", both).node_effects("ig", both)
-            c.about["notes"].append("ig edges: g of the downstream node is the mean gradient; Jacobians and the metric's own gradient are the clean run's")
-            c.jacobians().edges("atp", both).edges("ig", ["logit-diff"]).write()
-        case("attn-zero", text, sites=kind(model, "attn")).node_effects("atp", both).jacobians().edges("atp", both).write()
-        case("mlp-patch", a, b, sites=kind(model, "mlp")).node_effects("atp", both).jacobians().edges("atp", both).write()
-        case("attn-mlp-zero", text, sites=kind(model, "attn", "mlp"),
-             notes=["Every site downstream has all sites upstream of it as parents."]).node_effects("atp", ["logit-diff"]).jacobians().edges("atp", ["logit-diff"]).write()
-        case("gap-patch", a, b, sites=["blocks.0.hook_resid_pre", "blocks.1.hook_mlp_out"],
-             notes=["The one segment crosses block 0 and the attention of block 1."]).node_effects("atp", ["logprob"]).jacobians().edges("atp", ["logprob"]).write()
-        case("position-zero", text, sites=kind(model, "attn", "resid_post"), position=2,
-             notes=["The metric is read at position 2; later positions have no effect."]).node_effects("atp", both).node_effects("exact", both).jacobians().edges("atp", ["logprob"]).write()
-        bare = ["blocks.0.hook_attn_out", "blocks.1.hook_resid_pre"]
-        for name, pair in (("zero", (text,)), ("patch", (a, b))):
-            case(f"bare-{name}", *pair, sites=kind(model, "resid") + bare, without=bare,
-                 notes=[f"{' and '.join(bare)} count as sites without a dictionary: an error node at every position, its value is the activation."]
-                 ).node_effects("atp", both).node_effects("ig", ["logprob"]).node_effects("exact", both).jacobians().edges("atp", ["logprob"]).write()
-        hooks_case(out, f"{prefix}-hooks", model, text)
-        interventions_case(out, f"{prefix}-interventions", model, text)
-        processing_case(out, f"{prefix}-processing", model, text)
-    else:
-        case("zero", text, sites=model.sites[:4]).node_effects("atp", both).jacobians().edges("atp", ["logit-diff"]).write()
-        case("patch", a, b, sites=model.sites[3:]).node_effects("atp", both).node_effects("exact", both).jacobians().edges("atp", ["logit-diff"]).write()
+    zero, patch = (text, None), (a, b)
+    resid, attn, mlp = (kind(model, k) for k in ("resid", "attn", "mlp"))
+
+    def case(name, pair, sites=None, **more):
+        return Case(out, f"{prefix}-{name}", model, *pair, sites=sites, **more).runs()
+
+    if prefix == "random2-kinds":
+        case("zero", zero, model.sites[:4]).node_effects("atp", both).jacobians().edges("atp", diff).write()
+        c = case("patch", patch, model.sites[3:]).node_effects("atp", both).node_effects("exact", both)
+        c.jacobians().edges("atp", diff).write()
+        return
+    c = case("all-zero", zero).node_effects("atp", ALL).node_effects("ig", ["logit-diff", "kl"]).node_effects("exact", METRICS)
+    c.jacobians().edges("atp", diff).write()
+    c = case("all-patch", patch).node_effects("atp", ALL).node_effects("ig", ["logit-diff", "kl"]).node_effects("exact", METRICS)
+    c.edges("atp", diff).write()
+    for name, pair in (("resid-zero", zero), ("resid-patch", patch)):
+        c = case(name, pair, resid, notes=[
+            "ig edges: g of the downstream node is the mean gradient; Jacobians and the metric's own gradient are the clean run's."])
+        c.node_effects("atp", both).node_effects("ig", both).jacobians().edges("atp", both).edges("ig", diff).write()
+    case("attn-zero", zero, attn).node_effects("atp", both).jacobians().edges("atp", both).write()
+    case("mlp-patch", patch, mlp).node_effects("atp", both).jacobians().edges("atp", both).write()
+    c = case("attn-mlp-zero", zero, attn + mlp, notes=["Every site has all sites upstream of it as parents."])
+    c.node_effects("atp", diff).jacobians().edges("atp", diff).write()
+    c = case("gap-patch", patch, ["blocks.0.hook_resid_pre", "blocks.1.hook_mlp_out"],
+             notes=["The one segment crosses block 0 and the attention of block 1."])
+    c.node_effects("atp", ["logprob"]).jacobians().edges("atp", ["logprob"]).write()
+    c = case("position-zero", zero, attn + resid[-1:], position=2, notes=["The metric is read at position 2; later positions have no effect."])
+    c.node_effects("atp", both).node_effects("exact", both).jacobians().edges("atp", ["logprob"]).write()
+    bare = ["blocks.0.hook_attn_out", "blocks.1.hook_resid_pre"]
+    for name, pair in (("bare-zero", zero), ("bare-patch", patch)):
+        c = case(name, pair, resid + bare, without=bare, notes=[
+            f"{' and '.join(bare)} count as sites without a dictionary: an error node at every position, whose value is the activation."])
+        c.node_effects("atp", both).node_effects("ig", ["logprob"]).node_effects("exact", both).jacobians().edges("atp", ["logprob"]).write()
+    hooks_case(out, f"{prefix}-hooks", model, text)
+    interventions_case(out, f"{prefix}-interventions", model, text)
+    processing_case(out, f"{prefix}-processing", model, text)
 
 
 def plain_case(out, name, model, text, tensors, **about):
@@ -370,7 +383,7 @@ def processing_case(out, name, model, text):
             for k in ("W_U", "b_U", "h.0.attn.c_attn.weight", "h.0.attn.c_attn.bias", "h.0.attn.c_proj.weight", "h.1.mlp.c_fc.bias", "wte.weight"):
                 tensors[f"{plan}/weight/{k}"] = gpt.w[k]
     plain_case(out, name, model, text, tensors, plans=list(plans),
-               notes=["Weight processing as in TransformerLens. Log-probabilities do not change; logits do under center_unembed (one number per position).",
+               notes=["Weight processing as in TransformerLens. Log-probabilities never change; center_unembed shifts each position's logits.",
                       "center_writing_weights takes each position's mean over the width off every site. fold_ln changes no site.",
                       "all/weight/*: some processed weights, [in, out]; W_U [d, V], untied from wte, and b_U [V] from ln_f.bias."])
 
@@ -411,7 +424,7 @@ def main():
         shutil.rmtree(root, ignore_errors=True)
         for i, name in enumerate(random_models.DICTIONARIES):
             model = Model(random_models.write_random_model(root, name, args.seed + 10 * i), name)
-            random_cases(args.out, model, i == 0, name)
+            random_cases(args.out, model, name)
     if args.tiny:
         tiny_cases(args.out, Model(args.tiny, "tiny"), args.prompt, args.target, args.patch_prompt)
     size = sum(os.path.getsize(os.path.join(d, f)) for d, _, files in os.walk(args.out) for f in files)
