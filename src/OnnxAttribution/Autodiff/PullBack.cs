@@ -16,6 +16,7 @@ internal sealed class PullBack(GraphBuilder g, FrozenDictionary<string, VjpRule>
 {
     private readonly Dictionary<Value, Value> _whole = [];
     private readonly Dictionary<Value, (Value Cotangent, int Axis)> _rows = [];
+    private HashSet<Value> _kept = [];
 
     /// <summary>Whole cotangents [B, …] by the value they ended at.</summary>
     public IReadOnlyDictionary<Value, Value> Whole => _whole;
@@ -23,12 +24,12 @@ internal sealed class PullBack(GraphBuilder g, FrozenDictionary<string, VjpRule>
     /// <summary>Cotangents in rows, with the position axis of the primal value, by value.</summary>
     public IReadOnlyDictionary<Value, (Value Cotangent, int Axis)> InRows => _rows;
 
-    /// <summary>Pulls a whole cotangent [B, …shape of output] back to <paramref name="inputs"/>.</summary>
+    /// <summary>Pulls a whole cotangent [B, …shape of output] back to <paramref name="inputs"/>, through some of them to others where these are no stops.</summary>
     public static IReadOnlyDictionary<Value, Value> FromWhole(
         GraphBuilder g, FrozenDictionary<string, VjpRule> rules, Value output, Value cotangent,
         IReadOnlyList<Value> inputs, IReadOnlyList<Value> stops)
     {
-        var walk = new PullBack(g, rules, inputs.ToHashSet());
+        var walk = new PullBack(g, rules, new HashSet<Value>()) { _kept = inputs.ToHashSet() };
         walk._whole[output] = cotangent;
         walk.Run(output, inputs, stops, null, null);
         return walk._whole;
@@ -45,7 +46,7 @@ internal sealed class PullBack(GraphBuilder g, FrozenDictionary<string, VjpRule>
 
     private void Run(Value output, IReadOnlyList<Value> inputs, IReadOnlyList<Value> stops, Rows? rows, Value? spread)
     {
-        var ops = Topology.Between([.. stops, .. inputs], [output]);
+        var ops = Topology.Between(stops, [output]);
         var active = Topology.DependentOn(inputs, ops);
         for (var i = ops.Count - 1; i >= 0; i--)
         {
@@ -98,7 +99,10 @@ internal sealed class PullBack(GraphBuilder g, FrozenDictionary<string, VjpRule>
         if (made.Count == 0) return;
         var zBars = op.Out.Select(v => v is not null && _whole.TryGetValue(v, out var z) ? z : null).ToArray();
         foreach (var (i, c) in Apply(op, active, v => v, zBars)) AddWhole(op.In[i]!, c);
-        foreach (var v in made) _whole.Remove(v!);
+        foreach (var v in made)
+        {
+            if (!_kept.Contains(v!)) _whole.Remove(v!);
+        }
     }
 
     private IEnumerable<(int Input, Value Cotangent)> Apply(Op op, HashSet<Value> active, Func<Value, Value> seen, Value?[] zBars)

@@ -92,11 +92,13 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
         return new Value(info.Name, (DataType)(tensor?.ElemType ?? 0), shape);
     }
 
+    /// <summary>The graph as a file holds it; inputs that nothing reads are left out.</summary>
     public ModelProto ToProto(string producer = "OnnxAttribution")
     {
         var graph = new GraphProto { Name = "graph" };
         var boundary = Inputs.ToHashSet();
         var constants = new HashSet<Value>();
+        var read = Outputs.ToHashSet();
         foreach (var op in Ops())
         {
             var node = new NodeProto { OpType = op.Type, Domain = op.Domain, Name = op.Name };
@@ -106,14 +108,18 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
             graph.Node.Add(node);
             foreach (var v in op.In)
             {
-                if (v is { IsConstant: true } && !boundary.Contains(v) && constants.Add(v)) graph.Initializer.Add(v.Initializer);
+                if (v is null) continue;
+                read.Add(v);
+                if (boundary.Contains(v)) continue;
+                if (v is { IsInput: true }) throw new GraphException($"the cut leaves input '{v.Name}' open");
+                if (v.IsConstant && constants.Add(v)) graph.Initializer.Add(v.Initializer);
             }
         }
         foreach (var v in Outputs)
         {
             if (v.IsConstant && constants.Add(v)) graph.Initializer.Add(v.Initializer);
         }
-        foreach (var v in Inputs)
+        foreach (var v in Inputs.Where(read.Contains))
         {
             graph.Input.Add(Info(v));
             if (v is { IsInput: true, Initializer: { } t }) graph.Initializer.Add(t);

@@ -37,7 +37,7 @@ internal static partial class ShapeInference
             "Slice" => [One(Slice(op), SliceContent(op))],
             "Split" => [.. Split(op, outputs).Select(s => One(s))],
             "Expand" => [One(Expand(op))],
-            "Range" => [One([Dim.Unknown])],
+            "Range" => [One([RangeLength(op)])],
             "ConstantOfShape" => [new(op.Attributes.TryGetValue("value", out var v) ? (DataType)v.T.DataType : DataType.Float, op.In[0]!.Content)],
             "OneHot" => [new(op.In[2]!.Type, OneHot(op))],
             "TopK" => [One(AnyLast(op)), new(DataType.Int64, AnyLast(op))],
@@ -120,7 +120,7 @@ internal static partial class ShapeInference
     }
 
     private static Dim[]? OneHot(Op op) =>
-        op.In[0]!.Shape is { } x && op.Int("axis", -1) == -1 ? [.. x, Constants.Scalar(op.In[1]!) is { } n ? Dim.Of((long)n) : Dim.Unknown] : null;
+        op.In[0]!.Shape is { } x && op.Int("axis", -1) == -1 ? [.. x, op.In[1]!.Content is [var depth] ? depth : Constants.Scalar(op.In[1]!) is { } n ? Dim.Of((long)n) : Dim.Unknown] : null;
 
     private static Dim[]? AnyLast(Op op) => op.In[0]!.Shape is { } x ? [.. x[..^1], Dim.Unknown] : null;
 
@@ -131,6 +131,10 @@ internal static partial class ShapeInference
         "GatherND" => null,
         _ => op.In[0]!.Shape is { } x ? [.. x.Select(_ => Dim.Unknown)] : null,
     };
+
+    // 0, 1, … up to a length known by name
+    private static Dim RangeLength(Op op) =>
+        Constants.Scalar(op.In[0]!) == 0 && Constants.Scalar(op.In[2]!) == 1 && op.In[1]!.Content is [var limit] ? limit : Dim.Unknown;
 
     public static int Axis(long axis, int rank) => (int)(axis < 0 ? axis + rank : axis);
 }

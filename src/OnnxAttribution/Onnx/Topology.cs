@@ -4,7 +4,6 @@ namespace OnnxAttribution.Onnx;
 internal static class Topology
 {
     /// <summary>Operators that the outputs need, in an order in which each comes after what it reads; the walk ends at <paramref name="inputs"/>.</summary>
-    /// <exception cref="GraphException">An output needs a graph input that is not among the inputs.</exception>
     public static IReadOnlyList<Op> Between(IReadOnlyList<Value> inputs, IReadOnlyList<Value> outputs)
     {
         var boundary = inputs.ToHashSet();
@@ -30,14 +29,7 @@ internal static class Topology
         void Visit(Value v)
         {
             if (boundary.Contains(v)) return;
-            if (v.Producer is { } op)
-            {
-                if (seen.Add(op)) stack.Push((op, 0));
-            }
-            else if (v.IsInput && v.Initializer is null)
-            {
-                throw new GraphException($"the cut leaves input '{v.Name}' open");
-            }
+            if (v.Producer is { } op && seen.Add(op)) stack.Push((op, 0));
         }
     }
 

@@ -23,6 +23,9 @@ internal sealed class Value(string name, DataType type, Dim[]? shape)
 
     public bool IsConstant => Initializer is not null && !IsInput;
 
+    /// <summary>The same in every run: a constant, or one only converted (a weight kept in half precision).</summary>
+    public bool IsFixed => IsConstant || (Producer is { Type: "Cast" or "Identity" } p && p.In[0]!.IsFixed);
+
     /// <summary>What a one-dimensional integer tensor holds, as far as it follows from shapes; null where it does not.</summary>
     public Dim[]? Content { get; init; }
 

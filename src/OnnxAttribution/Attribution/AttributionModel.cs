@@ -1,0 +1,134 @@
+using OnnxAttribution.Autodiff;
+using OnnxAttribution.Export;
+using OnnxAttribution.Onnx;
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Attribution;
+
+/// <summary>A bundle made ready for graphs of causes: its tensors, its dictionaries at the selected sites, its sessions. Owns them; who makes a model disposes it.</summary>
+/// <remarks>Sessions are made when they are first needed and kept, so that many prompts pay for them once.</remarks>
+public sealed class AttributionModel : IDisposable
+{
+    private readonly Dictionary<MetricKind, (MetricGraph Metric, GraphRunner Runner, long Operations)> _passes = [];
+    private readonly Dictionary<string, (SegmentJacobian Segment, GraphRunner? Runner)> _segments = [];
+    private readonly Dictionary<MetricKind, (IReadOnlyList<Value> Parents, OnnxGraph Graph, GraphRunner Runner)> _heads = [];
+    private readonly SparseDictionary?[] _dictionaries;
+
+    internal AttributionModel(ModelBundle bundle, IReadOnlyList<Site> selected, RunContext context)
+    {
+        Bundle = bundle;
+        Selected = selected;
+        Context = context;
+        Graph = bundle.PlainGraph(batch: 1);
+        AllSites = [.. bundle.Sites.Select(s => Graph[s.Name])];
+        SelectedValues = [.. selected.Select(s => Graph[s.Name])];
+        Encoder = new DictionaryEncoder(context);
+        _dictionaries = [.. selected.Select(s => bundle.OpenDictionary(s) is { } d ? new SparseDictionary(d) : null)];
+    }
+
+    /// <param name="directory">The bundle.</param>
+    /// <param name="sites">Kinds (<c>resid</c>, <c>attn</c>, <c>mlp</c>) or hook names; null: every site with a dictionary, or every site where none has one.</param>
+    /// <exception cref="BundleException">The bundle is missing, damaged or lacks a site.</exception>
+    public static AttributionModel Open(string directory, IReadOnlyList<string>? sites, RunContext context)
+    {
+        var bundle = ModelBundle.Open(directory);
+        return new AttributionModel(bundle, Select(bundle, sites), context);
+    }
+
+    /// <summary>The selected sites, in the order of computation.</summary>
+    public IReadOnlyList<Site> Selected { get; }
+
+    /// <summary>Directory of the bundle, and the model's name.</summary>
+    public string Directory => Bundle.Directory;
+    public string Name => Bundle.Manifest.Name;
+
+    /// <summary>Longest prompt, in tokens.</summary>
+    public int ContextLength => Bundle.Manifest.NCtx;
+    public int VocabularySize => Bundle.Manifest.DVocab;
+
+    /// <summary>What the dictionaries at the selected sites were trained with; true where there is none.</summary>
+    public bool PrependsBos => Bundle.Manifest.Dictionaries.Where(d => Selected.Any(s => s.Name == d.Site)).Select(d => d.PrependBos).DefaultIfEmpty(true).All(b => b);
+
+    /// <summary>SHA-256 of bundle.json, which holds the hashes of all files.</summary>
+    public string BundleHash => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(Path.Combine(Bundle.Directory, BundleManifest.FileName))));
+
+    public RunContext Context { get; }
+
+    internal ModelBundle Bundle { get; }
+    internal OnnxGraph Graph { get; }
+    internal IReadOnlyList<Value> AllSites { get; }
+    internal IReadOnlyList<Value> SelectedValues { get; }
+    internal DictionaryEncoder Encoder { get; }
+
+    internal SparseDictionary? DictionaryAt(int selected) => _dictionaries[selected];
+
+    /// <summary>Forward and backward in one graph: sites, logits, metric and the metric's gradient at every selected site.</summary>
+    internal (MetricGraph Metric, GraphRunner Runner, long Operations) Pass(MetricKind kind, int positions)
+    {
+        if (_passes.TryGetValue(kind, out var made)) return made;
+        var metric = MetricGraph.Build(Graph, kind, AllSites);
+        var gradients = metric.Gradients(VjpRules.Table, SelectedValues, []);
+        var g = metric.G;
+        var outputs = new List<Value> { metric.Value, metric.Logits, metric.TargetToken, metric.FoilToken };
+        outputs.AddRange(AllSites);
+        for (var i = 0; i < Selected.Count; i++)
+        {
+            // a site that the metric does not read (its position is later, say) has no gradient at all
+            if (gradients.TryGetValue(SelectedValues[i], out var gradient)) outputs.Add(g.Identity(gradient, GradientName(Selected[i])));
+        }
+        var graph = new OnnxGraph([Graph["tokens"], .. metric.Inputs], outputs);
+        return _passes[kind] = (metric, new GraphRunner(graph, Context, Bundle.Directory), FlopCount.Of(graph, new Dictionary<string, long> { ["position"] = positions, ["batch"] = 1 }));
+    }
+
+    internal static string GradientName(Site site) => site.Name + ".grad";
+
+    /// <summary>The graph of all direct edges into a selected site; null where it has no upstream.</summary>
+    internal (SegmentJacobian Segment, GraphRunner? Runner)? Segment(int downstream)
+    {
+        var value = SelectedValues[downstream];
+        if (_segments.TryGetValue(value.Name, out var made)) return made;
+        var raw = value.Producer!.In[0]!;
+        var parents = Topology.DirectlyReadBy(raw, SelectedValues.ToHashSet());
+        if (parents.Count == 0) return null;
+        var segment = SegmentJacobian.Build(raw, [.. SelectedValues.Where(parents.Contains)], SelectedValues, VjpRules.Table);
+        return _segments[value.Name] = (segment, segment.NeedsNoRun ? null : new GraphRunner(segment.Graph, Context, Bundle.Directory));
+    }
+
+    /// <summary>The metric's gradient at the sites it reads directly, along paths that meet no other selected site.</summary>
+    internal (IReadOnlyList<Value> Parents, OnnxGraph Graph, GraphRunner Runner) Head(MetricKind kind)
+    {
+        if (_heads.TryGetValue(kind, out var made)) return made;
+        var metric = MetricGraph.Build(Graph, kind, AllSites);
+        var read = Topology.DirectlyReadBy(metric.Value, SelectedValues.ToHashSet());
+        Value[] parents = [.. SelectedValues.Where(read.Contains)];
+        var gradients = metric.Gradients(VjpRules.Table, parents, SelectedValues);
+        var outputs = parents.Select(p => metric.G.Identity(gradients[p], p.Name + ".grad")).ToList();
+        var graph = new OnnxGraph([Graph["tokens"], .. SelectedValues, .. metric.Inputs], outputs);
+        return _heads[kind] = (parents, graph, new GraphRunner(graph, Context, Bundle.Directory));
+    }
+
+    private static IReadOnlyList<Site> Select(ModelBundle bundle, IReadOnlyList<string>? names)
+    {
+        if (names is null or [])
+        {
+            var with = bundle.Sites.Where(bundle.HasDictionary).ToList();
+            return with.Count > 0 ? with : bundle.Sites;
+        }
+        var chosen = new HashSet<Site>();
+        foreach (var name in names)
+        {
+            if (Enum.TryParse<SiteKind>(name, ignoreCase: true, out var kind) && !int.TryParse(name, out _)) chosen.UnionWith(bundle.Sites.Where(s => s.Kind == kind));
+            else chosen.Add(bundle.SiteNamed(name));
+        }
+        return [.. bundle.Sites.Where(chosen.Contains)];
+    }
+
+    public void Dispose()
+    {
+        foreach (var (_, runner, _) in _passes.Values) runner.Dispose();
+        foreach (var (_, runner) in _segments.Values) runner?.Dispose();
+        foreach (var (_, _, runner) in _heads.Values) runner.Dispose();
+        foreach (var d in _dictionaries) d?.Dispose();
+        Encoder.Dispose();
+    }
+}

@@ -1,0 +1,44 @@
+namespace OnnxAttribution.Attribution;
+
+/// <summary>Which features cause which, while one token is predicted.</summary>
+public sealed class CausalGraph
+{
+    public required Metric Metric { get; init; }
+    public required float CleanMetric { get; init; }
+
+    /// <summary>The metric of the patch run; without one, NaN (zero ablation moves one node at a time, so there is no such run).</summary>
+    public required float PatchMetric { get; init; }
+
+    /// <summary>Next-token probabilities of the clean run at the metric's position, largest first.</summary>
+    public required IReadOnlyList<(int Token, float Probability)> TopTokens { get; init; }
+
+    /// <summary>Site by site in the order of computation, positions and features ascending, the error node last.</summary>
+    public required IReadOnlyList<CausalNode> Nodes { get; init; }
+
+    public required IReadOnlyList<CausalEdge> Edges { get; init; }
+
+    /// <summary>Largest |IE(u) − Σ effect(u→d)| over the largest |IE|; null unless every node was kept and the effects are attribution patching's.</summary>
+    public required double? ConservationViolation { get; init; }
+
+    /// <summary>Seconds by stage.</summary>
+    public required IReadOnlyDictionary<string, double> Timings { get; init; }
+
+    /// <summary>Runtime calls made for this graph.</summary>
+    public required int RuntimeCalls { get; init; }
+
+    /// <summary>Floating-point operations of the matrix products that were run.</summary>
+    public required long Operations { get; init; }
+
+    /// <summary>Σ over features |effect| / Σ over all nodes |effect|, over the whole graph or one site; NaN where nothing has an effect.</summary>
+    public double ExplainedByFeatures(string? site = null)
+    {
+        double features = 0, all = 0;
+        foreach (var n in Nodes)
+        {
+            if (site is not null && n.Site.Name != site) continue;
+            all += Math.Abs(n.Effect);
+            if (!n.IsError) features += Math.Abs(n.Effect);
+        }
+        return features / all;
+    }
+}

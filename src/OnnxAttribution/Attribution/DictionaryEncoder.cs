@@ -1,0 +1,88 @@
+using OnnxAttribution.Onnx;
+using OnnxAttribution.Runtime;
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
+
+namespace OnnxAttribution.Attribution;
+
+/// <summary>Runs dictionaries' encoders. One graph per kind of dictionary; the weights are its inputs, so that they are neither copied nor packed and any number of dictionaries share it.</summary>
+internal sealed class DictionaryEncoder(RunContext context) : IDisposable
+{
+    private readonly Dictionary<(int? K, bool SubtractsBias, bool Normalizes), GraphRunner> _runners = [];
+
+    /// <summary>Active features of one site: one runtime call, only the active numbers come back.</summary>
+    /// <param name="x">[T, d].</param>
+    public Encoding Encode(SparseDictionary dictionary, float[] x, int positions)
+    {
+        var key = (dictionary.K, dictionary.SubtractsDecoderBias, dictionary.Normalizes);
+        if (!_runners.TryGetValue(key, out var runner)) _runners[key] = runner = new GraphRunner(Graph(key), context);
+        int d = dictionary.Width, n = dictionary.FeatureCount;
+        using var feed = new Feed().Add("x", x, positions, d).Add("W_enc", dictionary.EncoderWeights, d, n).Add("b_enc", dictionary.EncoderBias, n)
+            .Add("b_dec", dictionary.DecoderBias, d);
+        using var result = runner.Run(feed.Values, ["values", "indices"]);
+        return Encoding.From(dictionary, x, positions, dictionary.K is { } k ? FromTopK(result, k) : FromRelu(result), context.Threads);
+    }
+
+    /// <summary>Floating-point operations of one encoder: 2 T d n.</summary>
+    public static long Operations(SparseDictionary dictionary, int positions) => 2L * positions * dictionary.Width * dictionary.FeatureCount;
+
+    public void Dispose()
+    {
+        foreach (var runner in _runners.Values) runner.Dispose();
+    }
+
+    private static List<(int, int, float)> FromTopK(RunResult result, int k)
+    {
+        var values = result.Floats("values");      // [T, k]
+        var indices = result.Integers("indices");
+        var active = new List<(int, int, float)>(values.Length);
+        for (var i = 0; i < values.Length; i++)
+        {
+            if (values[i] > 0) active.Add((i / k, (int)indices[i], values[i]));
+        }
+        return active;
+    }
+
+    private static List<(int, int, float)> FromRelu(RunResult result)
+    {
+        var values = result.Floats("values");      // [K]
+        var indices = result.Integers("indices");  // [2, K]
+        var active = new List<(int, int, float)>(values.Length);
+        for (var i = 0; i < values.Length; i++) active.Add(((int)indices[i], (int)indices[values.Length + i], values[i]));
+        return active;
+    }
+
+    private static OnnxGraph Graph((int? K, bool SubtractsBias, bool Normalizes) kind)
+    {
+        var g = new GraphBuilder("sae/");
+        Dim t = Dim.Named("position"), d = Dim.Named("d"), n = Dim.Named("n");
+        var x = g.Input("x", DataType.Float, t, d);
+        var wEnc = g.Input("W_enc", DataType.Float, d, n);
+        var bEnc = g.Input("b_enc", DataType.Float, n);
+        var bDec = g.Input("b_dec", DataType.Float, d);
+        var input = kind.Normalizes ? Normalized(g, x) : x;
+        if (kind.SubtractsBias) input = g.Sub(input, bDec);
+        var pre = g.Add(g.MatMul(input, wEnc), bEnc);                                        // [T, n]
+        Value values, indices;
+        if (kind.K is { } k)
+        {
+            var top = g.Emit("TopK", [pre, g.Ints(k)], 2, ("axis", -1L), ("sorted", 0L));    // [T, k]
+            (values, indices) = (g.Relu(top[0]), top[1]);
+        }
+        else
+        {
+            var f = g.Relu(pre);
+            indices = g.Emit("NonZero", [f]);                                                // [2, K]
+            values = g.Emit("GatherND", [f, g.Transpose(indices, 1, 0)]);                    // [K]
+        }
+        return new OnnxGraph([x, wEnc, bEnc, bDec], [g.Identity(values, "values"), g.Identity(indices, "indices")]);
+    }
+
+    // (x − mean) / (s + ε), s the unbiased standard deviation
+    private static Value Normalized(GraphBuilder g, Value x)
+    {
+        var centred = g.Sub(x, g.ReduceMean(x, true, -1));
+        var count = g.Cast(g.Gather(g.Shape(x), g.Int(1), 0), DataType.Float);
+        var variance = g.Div(g.ReduceSum(g.Mul(centred, centred), true, -1), g.Sub(count, g.Scalar(1)));
+        return g.Div(centred, g.Add(g.Sqrt(variance), g.Scalar(SparseDictionary.NormalizationEpsilon)));
+    }
+}

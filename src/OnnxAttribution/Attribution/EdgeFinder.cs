@@ -1,0 +1,190 @@
+using System.Numerics.Tensors;
+using OnnxAttribution.Autodiff;
+using OnnxAttribution.Onnx;
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Attribution;
+
+/// <summary>
+/// Direct edges between kept nodes, one batched run per downstream site.
+/// 1. A cotangent per downstream node: φ' W_enc[:, j] for a feature (through the dictionary's normalisation); for an error node g minus the cotangents of all
+///    active features weighted with their own gradients.
+/// 2. A tangent per upstream node: its decoder row, or Δε for an error node.
+/// 3. <see cref="SegmentJacobian"/> contracts both: jacobian[d, u]. effect = g_d · jacobian · Δ_u, where what is already in a vector is not multiplied again.
+/// </summary>
+/// <remarks>Marks et al. 2024, App. A.1; design.md, section 1.</remarks>
+internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState> sites, IReadOnlyList<CausalNode> nodes, int[] tokens, long memoryBudget)
+{
+    private readonly int _positions = tokens.Length;
+    private readonly Dictionary<SiteState, Upstream> _upstream = [];
+
+    /// <summary>Floating-point operations of the runs so far, and of the products with decoder rows.</summary>
+    public long Operations { get; private set; }
+
+    /// <summary>A site's kept nodes as upstream ends: tangents [U + 1, d], the last row zero, in the order of nodes (positions ascending).</summary>
+    private sealed record Upstream(int[] Nodes, int[] Positions, float[] Tangents, int[] FirstAt, long[] Slots, int SlotCount);
+
+    public void Find(List<CausalEdge> edges)
+    {
+        for (var i = 0; i < sites.Count; i++)
+        {
+            model.Context.Cancel.ThrowIfCancellationRequested();
+            if (model.Segment(i) is { } segment) Into(sites[i], segment.Segment, segment.Runner, edges);
+        }
+    }
+
+    private void Into(SiteState down, SegmentJacobian segment, GraphRunner? runner, List<CausalEdge> edges)
+    {
+        var (rows, cotangents) = Cotangents(down);
+        if (rows.Length == 0) return;
+        var parents = segment.Parents.Select(p => (Link: p, Up: UpstreamOf(sites.First(s => s.Value == p.Value)))).Where(p => p.Up.Nodes.Length > 0).ToList();
+        if (parents.Count == 0) return;
+        var d = down.Width;
+        var perRun = runner is null ? rows.Length : RowsPerRun(segment, parents.Max(p => p.Up.SlotCount));
+        for (var first = 0; first < rows.Length; first += perRun)
+        {
+            var count = Math.Min(perRun, rows.Length - first);
+            var chunk = cotangents.AsMemory(first * d, count * d);
+            using var result = runner is null ? null : Run(segment, runner, rows.AsSpan(first, count), chunk, parents.ToDictionary(p => p.Link, p => p.Up));
+            foreach (var (link, up) in parents)
+            {
+                var jacobian = new float[count * up.Nodes.Length];
+                if (link.IsIdentity) AddSamePosition(jacobian, chunk.Span, rows.AsSpan(first, count), up, d);
+                else if (link.RowsOutput is { } output) AddSamePosition(jacobian, result!.Floats(output), rows.AsSpan(first, count), up, d);
+                if (link.ContractedOutput is { } contracted) AddContracted(jacobian, result!.Floats(contracted), count, up);
+                Write(jacobian, rows.AsSpan(first, count), up, edges);
+            }
+        }
+    }
+
+    private RunResult Run(SegmentJacobian segment, GraphRunner runner, ReadOnlySpan<int> rows, Memory<float> cotangents, IReadOnlyDictionary<SegmentJacobian.Parent, Upstream> parents)
+    {
+        var d = sites[0].Width;
+        var positions = new long[rows.Length];
+        for (var i = 0; i < rows.Length; i++) positions[i] = nodes[rows[i]].Position;
+        using var feed = new Feed().Add(SegmentJacobian.RowPositions, positions, rows.Length).Add(SegmentJacobian.RowCotangents, cotangents, rows.Length, d)
+            .Add("tokens", Array.ConvertAll(tokens, t => (long)t), 1, _positions);
+        foreach (var s in sites) feed.Add(s.Value.Name, s.Clean, 1, _positions, d);
+        foreach (var link in segment.Parents)
+        {
+            if (link.ContractedOutput is null) continue;
+            var up = parents.GetValueOrDefault(link) ?? Nothing(d);
+            feed.Add(link.Tangents, up.Tangents, up.Nodes.Length + 1, d).Add(link.TangentPositions, [.. up.Positions.Select(p => (long)p), 0L], up.Nodes.Length + 1)
+                .Add(link.Slots, up.Slots, _positions, up.SlotCount);
+        }
+        Operations += FlopCount.Of(segment.Graph, Sizes(rows.Length, parents.Values.DefaultIfEmpty(Nothing(d)).Max(u => u.Nodes.Length + 1), parents.Values.DefaultIfEmpty(Nothing(d)).Max(u => u.SlotCount)));
+        return runner.Run(feed.Values, runner.Outputs);
+    }
+
+    private Dictionary<string, long> Sizes(long rows, long tangents, long slots) =>
+        new() { ["position"] = _positions, ["batch"] = 1, ["rows"] = rows, ["tangents"] = tangents, ["slots"] = slots };
+
+    private int RowsPerRun(SegmentJacobian segment, int slots)
+    {
+        var perRow = FlopCount.BytesPer(segment.Graph, "rows", Sizes(1, 1, slots));
+        if (perRow > memoryBudget) throw new MemoryBudgetException("an edge run", memoryBudget, perRow);
+        return (int)Math.Min(int.MaxValue / 4 / Math.Max(1, (long)_positions * Math.Max(slots, sites[0].Width)), Math.Max(1, memoryBudget / Math.Max(1, perRow)));
+    }
+
+    // edges between nodes of the same position: products of cotangents with tangents
+    private void AddSamePosition(float[] jacobian, ReadOnlySpan<float> cotangents, ReadOnlySpan<int> rows, Upstream up, int d)
+    {
+        for (var n = 0; n < rows.Length; n++)
+        {
+            var position = nodes[rows[n]].Position;
+            var c = cotangents.Slice(n * d, d);
+            for (var u = up.FirstAt[position]; u < up.FirstAt[position + 1]; u++) jacobian[(n * up.Nodes.Length) + u] += TensorPrimitives.Dot(c, up.Tangents.AsSpan(u * d, d));
+        }
+    }
+
+    // [T, N, S] → [N, U]
+    private void AddContracted(float[] jacobian, ReadOnlySpan<float> contracted, int count, Upstream up)
+    {
+        for (var t = 0; t < _positions; t++)
+        {
+            for (var n = 0; n < count; n++)
+            {
+                var from = contracted.Slice(((t * count) + n) * up.SlotCount, up.SlotCount);
+                var to = jacobian.AsSpan((n * up.Nodes.Length) + up.FirstAt[t], up.FirstAt[t + 1] - up.FirstAt[t]);
+                TensorPrimitives.Add(to, from[..to.Length], to);
+            }
+        }
+    }
+
+    private void Write(float[] jacobian, ReadOnlySpan<int> rows, Upstream up, List<CausalEdge> edges)
+    {
+        for (var n = 0; n < rows.Length; n++)
+        {
+            var down = nodes[rows[n]];
+            for (var u = 0; u < up.Nodes.Length; u++)
+            {
+                var value = jacobian[(n * up.Nodes.Length) + u];
+                if (value == 0) continue;
+                var from = nodes[up.Nodes[u]];
+                var effect = value * (down.IsError ? 1 : down.Gradient) * (from.IsError ? 1 : from.PatchActivation - from.Activation);
+                if (effect != 0) edges.Add(new CausalEdge(up.Nodes[u], rows[n], down.IsError || from.IsError ? float.NaN : value, effect));
+            }
+        }
+    }
+
+    private Upstream UpstreamOf(SiteState site)
+    {
+        if (_upstream.TryGetValue(site, out var made)) return made;
+        var kept = Enumerable.Range(site.FirstNode, site.Nodes.Count).Where(i => nodes[i].Kept).ToArray();
+        var d = site.Width;
+        var tangents = new float[(kept.Length + 1) * d];
+        var firstAt = new int[_positions + 1];
+        for (var u = 0; u < kept.Length; u++)
+        {
+            var node = nodes[kept[u]];
+            var row = tangents.AsSpan(u * d, d);
+            if (node.IsError) site.ErrorChangeAt(node.Position).CopyTo(row);
+            else site.DecoderRow(node.Position, node.Feature, row);
+            firstAt[node.Position + 1]++;
+        }
+        for (var t = 0; t < _positions; t++) firstAt[t + 1] += firstAt[t];
+        var width = Math.Max(1, Enumerable.Range(0, _positions).Max(t => firstAt[t + 1] - firstAt[t]));
+        var slots = new long[_positions * width];
+        Array.Fill(slots, kept.Length);
+        for (var t = 0; t < _positions; t++)
+        {
+            for (var u = firstAt[t]; u < firstAt[t + 1]; u++) slots[(t * width) + u - firstAt[t]] = u;
+        }
+        return _upstream[site] = new Upstream(kept, [.. kept.Select(i => nodes[i].Position)], tangents, firstAt, slots, width);
+    }
+
+    private Upstream Nothing(int d) => new([], [], new float[d], new int[_positions + 1], new long[_positions], 1);
+
+    /// <summary>Kept nodes of a site that something can flow into, with their cotangents on x, [N, d].</summary>
+    private (int[] Rows, float[] Cotangents) Cotangents(SiteState site)
+    {
+        var rows = Enumerable.Range(site.FirstNode, site.Nodes.Count)
+            .Where(i => nodes[i].Kept && (nodes[i].IsError || nodes[i].Activation > 0)).ToArray();   // active in the patch run only: φ' = 0
+        var d = site.Width;
+        var cotangents = new float[rows.Length * d];
+        var withErrors = rows.Any(i => nodes[i].IsError);
+        var needed = (withErrors ? site.CleanEncoding.Features.SelectMany(f => f) : rows.Select(i => nodes[i].Feature)).Distinct().Order().ToArray();
+        var columns = site.Dictionary is null ? [] : site.Dictionary.EncoderColumns(needed, model.Context.Threads);
+        Parallel.For(0, rows.Length, new ParallelOptions { MaxDegreeOfParallelism = model.Context.Threads }, n =>
+        {
+            var node = nodes[rows[n]];
+            var row = cotangents.AsSpan(n * d, d);
+            if (!node.IsError) Column(node.Feature).CopyTo(row);
+            else
+            {
+                // Σ over active features of (g · decoder row) W_enc[:, j]; then g − that, through the normalisation
+                var g = site.GradientAt(node.Position);
+                foreach (var f in site.CleanEncoding.Features[node.Position])
+                {
+                    var weight = TensorPrimitives.Dot(g, site.Dictionary!.DecoderRow(f)) * site.CleanEncoding.Scales[node.Position];
+                    TensorPrimitives.MultiplyAdd(Column(f), weight, row, row);
+                }
+            }
+            site.Dictionary?.PullBackNormalization(site.CleanAt(node.Position), row);
+            if (node.IsError) TensorPrimitives.Subtract(site.GradientAt(node.Position), row, row);
+        });
+        return (rows, cotangents);
+
+        ReadOnlySpan<float> Column(int feature) => columns.AsSpan(Array.BinarySearch(needed, feature) * d, d);
+    }
+}

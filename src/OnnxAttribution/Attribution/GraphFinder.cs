@@ -1,0 +1,203 @@
+using System.Diagnostics;
+using System.Numerics.Tensors;
+using OnnxAttribution.Onnx;
+
+namespace OnnxAttribution.Attribution;
+
+/// <summary>
+/// From tokens to a graph of causes.
+/// 1. One forward and backward pass gives every site and the metric's gradient there; a patch prompt adds a second pass.
+/// 2. Dictionaries expand every site into active features and errors: the nodes.
+/// 3. Effects: gradient times change (or integrated gradients, or real patches); the strongest nodes of each site are kept.
+/// 4. Direct edges between kept nodes, one batched run per downstream site, and from each node to the metric.
+/// 5. The strongest edges are kept and what no path leads from to the metric is pruned.
+/// </summary>
+public static class GraphFinder
+{
+    /// <param name="tokens">Token ids, BOS included where one is wanted.</param>
+    /// <param name="patchTokens">As many, or null for zero ablation.</param>
+    /// <exception cref="AttributionException">What was asked cannot be: lengths differ, a position or token is out of range, kl with plain attribution patching.</exception>
+    public static CausalGraph Find(AttributionModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
+    {
+        Check(model, tokens, patchTokens, options);
+        var clock = new Stages();
+        var calls = model.Context.Calls;
+        var position = options.Position ?? tokens.Length - 1;
+        var clean = ModelPass.Run(model, options.Metric, tokens, position, options.Target ?? -1, options.Foil ?? -1);
+        var metric = new Metric(options.Metric, position, clean.Target, clean.Foil);
+        var patch = patchTokens is null ? null : ModelPass.Run(model, options.Metric, patchTokens, position, clean.Target, clean.Foil);
+        var operations = clean.Operations * (patch is null ? 1 : 2);
+        clock.Lap("passes");
+
+        var sites = Expand(model, clean, patch, tokens.Length);
+        operations += sites.Where(s => s.Dictionary is not null).Sum(s => DictionaryEncoder.Operations(s.Dictionary!, tokens.Length) * (patch is null ? 1 : 2));
+        clock.Lap("dictionaries");
+
+        var nodes = Effects(model, sites, clean, metric, tokens, options);
+        Selection.KeepStrongest(nodes, sites, options);
+        clock.Lap("node effects");
+
+        var edges = new List<CausalEdge>();
+        var finder = new EdgeFinder(model, sites, nodes, tokens, options.MemoryBudget);
+        finder.Find(edges);
+        MetricEdges(model, sites, nodes, metric, tokens, edges);
+        operations += finder.Operations;
+        clock.Lap("edges");
+
+        var violation = options is { TopNodes: null, NodeThreshold: 0, Method: EffectMethod.Atp } ? Conservation(nodes, edges) : (double?)null;
+        var keptEdges = Selection.KeepEdges(nodes, edges, options);
+        clock.Lap("selection");
+        return new CausalGraph
+        {
+            Metric = metric,
+            CleanMetric = options.Metric == MetricKind.Kl ? 0 : clean.Metric,
+            PatchMetric = patch is null ? float.NaN : options.Metric == MetricKind.Kl ? Divergence(clean.Logits, patch.Logits) : patch.Metric,
+            TopTokens = TopTokens(clean.Logits, 10),
+            Nodes = nodes,
+            Edges = keptEdges,
+            ConservationViolation = violation,
+            Timings = clock.Seconds,
+            RuntimeCalls = model.Context.Calls - calls,
+            Operations = operations,
+        };
+    }
+
+    private static void Check(AttributionModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
+    {
+        if (tokens.Length == 0) throw new AttributionException("the prompt has no tokens; give a --prompt with text in it");
+        if (tokens.Length > model.ContextLength) throw new AttributionException($"the prompt has {tokens.Length} tokens, the model's context holds {model.ContextLength}; shorten it");
+        if (patchTokens is not null && patchTokens.Length != tokens.Length) throw new AttributionException($"the prompt has {tokens.Length} tokens, the patch prompt {patchTokens.Length}; they must be equally long");
+        if (options.Position is { } p && (p < 0 || p >= tokens.Length)) throw new AttributionException($"--position {p} is outside the prompt, whose tokens are 0 to {tokens.Length - 1}");
+        foreach (var (name, token) in new[] { ("--target", options.Target), ("--foil", options.Foil) })
+        {
+            if (token is { } t && (t < 0 || t >= model.VocabularySize)) throw new AttributionException($"{name} {t} is no token id; ids are 0 to {model.VocabularySize - 1}");
+        }
+        if (options is { Metric: MetricKind.Kl, Method: EffectMethod.Atp }) throw new AttributionException("--metric kl has gradient 0 at the clean run, so attribution patching would find nothing; use --method ig or --method exact");
+        if (options.Steps < 1) throw new AttributionException($"--steps {options.Steps} must be at least 1");
+    }
+
+    private static List<SiteState> Expand(AttributionModel model, ModelPass clean, ModelPass? patch, int positions)
+    {
+        var sites = new List<SiteState>();
+        for (var i = 0; i < model.Selected.Count; i++)
+        {
+            var site = model.Selected[i];
+            var dictionary = model.DictionaryAt(i);
+            Encoding Encode(float[] x) => dictionary is null ? Encoding.WithoutDictionary(x, positions) : model.Encoder.Encode(dictionary, x, positions);
+            var x = clean.Sites[site.Name];
+            var encoding = Encode(x);
+            var patched = patch?.Sites[site.Name];
+            var patchEncoding = patched is null ? null : Encode(patched);
+            var state = new SiteState(site, model.SelectedValues[i], dictionary, x.Length / positions)
+            {
+                Clean = x,
+                Patch = patched,
+                CleanEncoding = encoding,
+                PatchEncoding = patchEncoding,
+                Gradient = clean.Gradients[site.Name],
+                ErrorChange = SiteState.ErrorChangeOf(dictionary, x, encoding, patched, patchEncoding),
+            };
+            state.FindNodes();
+            sites.Add(state);
+        }
+        return sites;
+    }
+
+    private static List<CausalNode> Effects(AttributionModel model, List<SiteState> sites, ModelPass clean, Metric metric, int[] tokens, GraphOptions options)
+    {
+        var nodes = new List<CausalNode>();
+        foreach (var site in sites)
+        {
+            site.FirstNode = nodes.Count;
+            if (options.Method == EffectMethod.Atp)
+            {
+                nodes.AddRange(NodeEffects.Of(site, model.Context.Threads));
+                continue;
+            }
+            using var patching = new SitePatching(model, site, clean, metric, tokens, options.Method == EffectMethod.Ig, options.MemoryBudget);
+            if (options.Method == EffectMethod.Ig) site.Gradient = patching.MeanGradient(options.Steps);
+            var estimated = NodeEffects.Of(site, model.Context.Threads);
+            if (options.Method == EffectMethod.Exact)
+            {
+                var cleanMetric = metric.Kind == MetricKind.Kl ? 0 : clean.Metric;
+                var patched = patching.MetricPerNode();
+                for (var i = 0; i < estimated.Length; i++) estimated[i] = estimated[i] with { Effect = patched[i] - cleanMetric };
+            }
+            nodes.AddRange(estimated);
+        }
+        return nodes;
+    }
+
+    // what each node does to the metric along paths that meet no other selected site: the gradient along these paths times the node's change
+    private static void MetricEdges(AttributionModel model, List<SiteState> sites, List<CausalNode> nodes, Metric metric, int[] tokens, List<CausalEdge> edges)
+    {
+        var (parents, _, runner) = model.Head(metric.Kind == MetricKind.Kl ? MetricKind.Logit : metric.Kind);
+        if (metric.Kind == MetricKind.Kl) return;   // its direct gradient at the clean run is 0
+        using var feed = ModelPass.Inputs(tokens, metric.Position, metric.Target, metric.Foil);
+        foreach (var s in sites) feed.Add(s.Value.Name, s.Clean, 1, tokens.Length, s.Width);
+        using var result = runner.Run(feed.Values, runner.Outputs);
+        foreach (var parent in parents)
+        {
+            var site = sites.First(s => s.Value == parent);
+            var gradient = result.Floats(parent.Name + ".grad");
+            var row = new float[site.Width];
+            for (var i = 0; i < site.Nodes.Count; i++)
+            {
+                var node = nodes[site.FirstNode + i];
+                if (!node.Kept) continue;
+                var g = gradient.Slice(node.Position * site.Width, site.Width);
+                if (node.IsError) site.ErrorChangeAt(node.Position).CopyTo(row);
+                else site.DecoderRow(node.Position, node.Feature, row);
+                var along = TensorPrimitives.Dot(g, row);
+                var effect = node.IsError ? along : along * (node.PatchActivation - node.Activation);
+                if (effect != 0) edges.Add(new CausalEdge(site.FirstNode + i, CausalEdge.Metric, node.IsError ? float.NaN : along, effect));
+            }
+        }
+    }
+
+    private static double Conservation(List<CausalNode> nodes, List<CausalEdge> edges)
+    {
+        var sums = new double[nodes.Count];
+        foreach (var e in edges) sums[e.Up] += e.Effect;
+        double worst = 0, largest = 0;
+        for (var i = 0; i < nodes.Count; i++)
+        {
+            worst = Math.Max(worst, Math.Abs(nodes[i].Effect - sums[i]));
+            largest = Math.Max(largest, Math.Abs(nodes[i].Effect));
+        }
+        return largest == 0 ? 0 : worst / largest;
+    }
+
+    private static float Divergence(float[] clean, float[] other)
+    {
+        var (p, q) = (LogProbabilities(clean), LogProbabilities(other));
+        return (float)p.Zip(q, (a, b) => Math.Exp(a) * (a - b)).Sum();
+    }
+
+    private static double[] LogProbabilities(float[] logits)
+    {
+        double max = logits.Max();
+        var norm = max + Math.Log(logits.Sum(v => Math.Exp(v - max)));
+        return Array.ConvertAll(logits, v => v - norm);
+    }
+
+    private static List<(int, float)> TopTokens(float[] logits, int count)
+    {
+        var p = LogProbabilities(logits);
+        return [.. Enumerable.Range(0, p.Length).OrderByDescending(i => p[i]).Take(count).Select(i => (i, (float)Math.Exp(p[i])))];
+    }
+
+    private sealed class Stages
+    {
+        private readonly Dictionary<string, double> _seconds = [];
+        private long _last = Stopwatch.GetTimestamp();
+
+        public IReadOnlyDictionary<string, double> Seconds => _seconds;
+
+        public void Lap(string stage)
+        {
+            _seconds[stage] = Stopwatch.GetElapsedTime(_last).TotalSeconds;
+            _last = Stopwatch.GetTimestamp();
+        }
+    }
+}

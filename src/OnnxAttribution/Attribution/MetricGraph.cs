@@ -1,0 +1,85 @@
+using System.Collections.Frozen;
+using OnnxAttribution.Autodiff;
+using OnnxAttribution.Onnx;
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
+
+namespace OnnxAttribution.Attribution;
+
+/// <summary>The metric as a graph on top of the model's, so that the same rules differentiate it.</summary>
+/// <remarks>Where the logits follow from the last residual site position by position, only the metric's position is unembedded.</remarks>
+internal sealed class MetricGraph
+{
+    public const string Position = "metric.position", Target = "metric.target", Foil = "metric.foil", Reference = "metric.clean_logprob";
+
+    /// <summary>float32 [batch], and [batch, vocabulary] at the metric's position.</summary>
+    public const string ValueName = "metric", LogitsName = "metric.logits";
+
+    public required GraphBuilder G { get; init; }
+    public required Value Value { get; init; }
+    public required Value Logits { get; init; }
+
+    /// <summary>int64: the tokens that were meant, where target or foil was given as −1.</summary>
+    public required Value TargetToken { get; init; }
+    public required Value FoilToken { get; init; }
+
+    /// <summary>int64 [1] position; int64 scalars target and foil (−1: the run's own top token, and the best other one); float32 [vocabulary]: the clean run's log-probabilities (kl only).</summary>
+    public required IReadOnlyList<Value> Inputs { get; init; }
+
+    public static MetricGraph Build(OnnxGraph model, MetricKind kind, IReadOnlyList<Value> sites)
+    {
+        var g = new GraphBuilder("metric/");
+        var position = g.Input(Position, DataType.Int64, Dim.Of(1));
+        var target = g.Input(Target, DataType.Int64, []);
+        var foil = g.Input(Foil, DataType.Int64, []);
+        var logits = g.Identity(AtPosition(g, model, sites, position), LogitsName);                   // [batch, vocabulary]
+        // the run's own tokens, so that one run does even where the target is not known before it
+        var best = g.Emit("TopK", [g.Gather(logits, g.Int(0), 0), g.Ints(2)], 2, ("axis", -1L))[1];          // [2]
+        Value Or(Value given, Value own) => g.Where(g.Emit("Less", [given, g.Int(0)]), own, given);
+        Value Best(long i) => g.Gather(best, g.Int(i), 0);
+        var targetToken = g.Identity(Or(target, Best(0)), "metric.target_token");
+        var foilToken = g.Identity(Or(foil, g.Where(g.Equal(Best(0), targetToken), Best(1), Best(0))), "metric.foil_token");
+        var reference = g.Input(Reference, DataType.Float, logits.Shape![^1]);
+        Value Logprob() => g.LogSoftmax(logits, -1);
+        Value Pick(Value v, Value token) => g.Gather(v, token, 1);
+        var value = kind switch
+        {
+            MetricKind.Logit => Pick(logits, targetToken),
+            MetricKind.LogitDiff => g.Sub(Pick(logits, targetToken), Pick(logits, foilToken)),
+            MetricKind.Logprob => Pick(Logprob(), targetToken),
+            MetricKind.Loss => g.Neg(Pick(Logprob(), targetToken)),
+            MetricKind.Prob => g.Exp(Pick(Logprob(), targetToken)),
+            MetricKind.Kl => g.ReduceSum(g.Mul(g.Exp(reference), g.Sub(reference, Logprob())), false, -1),   // Σ p (ln p − ln q)
+            _ => throw new ArgumentOutOfRangeException(nameof(kind)),
+        };
+        return new MetricGraph { G = g, Logits = logits, Value = g.Identity(value, ValueName), TargetToken = targetToken, FoilToken = foilToken, Inputs = [position, target, foil, reference] };
+    }
+
+    /// <summary>Cotangents of the metric at <paramref name="wanted"/>, each [1, batch, position, d], along paths that end at <paramref name="stops"/>.</summary>
+    public IReadOnlyDictionary<Value, Value> Gradients(FrozenDictionary<string, VjpRule> rules, IReadOnlyList<Value> wanted, IReadOnlyList<Value> stops)
+    {
+        var one = G.Expand(G.Scalar(1), G.Concat(0, G.Ints(1), G.Shape(Value)));                      // [1, batch]
+        return PullBack.FromWhole(G, rules, Value, one, wanted, stops);
+    }
+
+    private static Value AtPosition(GraphBuilder g, OnnxGraph model, IReadOnlyList<Value> sites, Value position)
+    {
+        var logits = model["logits"];
+        var last = sites[^1];
+        var axes = PushForward.PositionWise(new Dictionary<Value, int> { [last] = 1 }, sites, logits);
+        var reads = Topology.DirectlyReadBy(logits, sites.ToHashSet());
+        if (reads is not [var only] || only != last || axes.GetValueOrDefault(logits, -1) != 1) return g.Squeeze(g.Gather(logits, position, 1), 1);
+        // the same operators once more, on one position
+        var copies = new Dictionary<Value, Value> { [last] = g.Gather(last, position, 1) };
+        foreach (var op in Topology.Between(sites, [logits]))
+        {
+            if (!op.In.Any(v => v is not null && copies.ContainsKey(v))) continue;
+            var copy = new Op(op.Type, op.Domain, "head/" + op.Name, [.. op.In.Select(v => v is null ? null : copies.GetValueOrDefault(v, v))], op.Attributes);
+            var made = GraphBuilder.Attach(copy, [.. op.Out.Select(v => v is null ? "" : "head/" + v.Name)]);
+            for (var i = 0; i < made.Length; i++)
+            {
+                if (op.Out[i] is { } v) copies[v] = made[i];
+            }
+        }
+        return g.Squeeze(copies[logits], 1);
+    }
+}

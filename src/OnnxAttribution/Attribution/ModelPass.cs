@@ -1,0 +1,60 @@
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Attribution;
+
+/// <summary>What one forward and backward pass over a prompt leaves: copies, so that nothing of the runtime stays alive.</summary>
+internal sealed class ModelPass
+{
+    public required float Metric { get; init; }
+    public required int Target { get; init; }
+    public required int Foil { get; init; }
+
+    /// <summary>[vocabulary], at the metric's position.</summary>
+    public required float[] Logits { get; init; }
+
+    /// <summary>[T, d] of every site of the bundle, by name.</summary>
+    public required IReadOnlyDictionary<string, float[]> Sites { get; init; }
+
+    /// <summary>∂m/∂x, [T, d], of every selected site.</summary>
+    public required IReadOnlyDictionary<string, float[]> Gradients { get; init; }
+
+    public required long Operations { get; init; }
+
+    /// <param name="target">Token id, or −1 for the run's own top token; likewise <paramref name="foil"/>.</param>
+    /// <exception cref="AttributionException">An activation is NaN or infinite; the message names the site.</exception>
+    public static ModelPass Run(AttributionModel model, MetricKind kind, int[] tokens, int position, int target, int foil)
+    {
+        // kl has no gradient at the clean run: a plain logit's pass gives its sites and logits
+        var (metric, runner, operations) = model.Pass(kind == MetricKind.Kl ? MetricKind.Logit : kind, tokens.Length);
+        using var feed = Inputs(tokens, position, target, foil);
+        using var result = runner.Run(feed.Values, runner.Outputs);
+        var sites = model.Bundle.Sites.ToDictionary(s => s.Name, s => Finite(result.Copy(s.Name), $"the activations of {s.Name}"));
+        var width = model.Bundle.Manifest.DModel;
+        return new ModelPass
+        {
+            Metric = result.Floats(MetricGraph.ValueName)[0],
+            Target = (int)result.Integers(metric.TargetToken.Name)[0],
+            Foil = (int)result.Integers(metric.FoilToken.Name)[0],
+            Logits = Finite(result.Copy(MetricGraph.LogitsName), "the logits"),
+            Sites = sites,
+            Gradients = model.Selected.ToDictionary(s => s.Name, s => runner.Outputs.Contains(AttributionModel.GradientName(s))
+                ? Finite(result.Copy(AttributionModel.GradientName(s)), $"the gradient at {s.Name}") : new float[tokens.Length * width]),
+            Operations = operations,
+        };
+    }
+
+    internal static Feed Inputs(int[] tokens, int position, int target, int foil) => new Feed()
+        .Add("tokens", Array.ConvertAll(tokens, t => (long)t), 1, tokens.Length)
+        .Add(MetricGraph.Position, new long[] { position }, 1)
+        .Add(MetricGraph.Target, new long[] { target })
+        .Add(MetricGraph.Foil, new long[] { foil });
+
+    internal static float[] Finite(float[] values, string what)
+    {
+        foreach (var v in values)
+        {
+            if (!float.IsFinite(v)) throw new AttributionException($"{what} hold {v}: the model overflows or its weights are damaged; check the checkpoint with 'onnx-attribution export'");
+        }
+        return values;
+    }
+}

@@ -1,0 +1,114 @@
+using System.Numerics.Tensors;
+using OnnxAttribution.Autodiff;
+using OnnxAttribution.Onnx;
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Attribution;
+
+/// <summary>
+/// Runs of the model with one site changed, a batch row per change, resumed from that site: what lies before it is not computed again.
+/// Used for integrated gradients (a row per step) and for exact effects (a row per node).
+/// </summary>
+internal sealed class SitePatching : IDisposable
+{
+    private readonly GraphRunner _runner;
+    private readonly Feed _fixed = new();
+    private readonly SiteState _site;
+    private readonly int _positions;
+    private readonly int _rowsPerRun;
+
+    /// <param name="withGradient">Whether runs also yield the metric's gradient at the site.</param>
+    public SitePatching(AttributionModel model, SiteState site, ModelPass clean, Metric metric, int[] tokens, bool withGradient, long memoryBudget)
+    {
+        _site = site;
+        _positions = tokens.Length;
+        var graph = model.Bundle.PlainGraph(batch: null);
+        var sites = model.Bundle.Sites.Select(s => graph[s.Name]).ToList();
+        var value = graph[site.Site.Name];
+        var head = MetricGraph.Build(graph, metric.Kind, sites);
+        // tensors that the change does not reach stay at their clean values, so they need no batch
+        var changed = Topology.DependentOn([value], Topology.Between([], [head.Value]));
+        var frozen = sites.Where(s => !changed.Contains(s)).ToList();
+        var outputs = new List<Value> { head.Value };
+        if (withGradient)
+        {
+            var gradients = head.Gradients(VjpRules.Table, [value], [value, .. frozen]);
+            if (gradients.TryGetValue(value, out var gradient)) outputs.Add(head.G.Identity(gradient, AttributionModel.GradientName(site.Site)));
+        }
+        var resumed = new OnnxGraph([value, .. frozen, graph["tokens"], .. head.Inputs], outputs);
+        _runner = new GraphRunner(resumed, model.Context, model.Bundle.Directory);
+        var perRow = FlopCount.BytesPer(resumed, "batch", new Dictionary<string, long> { ["position"] = tokens.Length });
+        _rowsPerRun = (int)Math.Clamp(memoryBudget / Math.Max(1, perRow), 1, 1024);
+
+        foreach (var f in frozen) _fixed.Add(f.Name, clean.Sites[f.Name], 1, tokens.Length, site.Width);
+        _fixed.Add("tokens", Array.ConvertAll(tokens, t => (long)t), 1, tokens.Length).Add(MetricGraph.Position, new long[] { metric.Position }, 1)
+            .Add(MetricGraph.Target, new long[] { metric.Target }).Add(MetricGraph.Foil, new long[] { metric.Foil });
+        if (metric.Kind == MetricKind.Kl) _fixed.Add(MetricGraph.Reference, LogSoftmax(clean.Logits), clean.Logits.Length);
+    }
+
+    /// <summary>Mean of ∂m/∂x, [T, d], over left Riemann steps α = k / steps from the clean end, all nodes of the site moved together.</summary>
+    /// <remarks>Marks et al. 2024, equation 3.</remarks>
+    public float[] MeanGradient(int steps)
+    {
+        var change = _site.WholeChange();
+        var mean = new float[change.Length];
+        if (!_runner.Outputs.Contains(AttributionModel.GradientName(_site.Site))) return mean;
+        ForEachBatch(steps, (k, x) =>
+        {
+            var alpha = (float)k / steps;
+            TensorPrimitives.MultiplyAdd(change, alpha, _site.Clean, x);
+        }, (_, count, result) =>
+        {
+            var gradients = result.Floats(AttributionModel.GradientName(_site.Site));
+            for (var i = 0; i < count; i++) TensorPrimitives.Add(mean, gradients.Slice(i * mean.Length, mean.Length), mean);
+        });
+        TensorPrimitives.Divide(mean, steps, mean);
+        return ModelPass.Finite(mean, $"the gradients at {_site.Site.Name}");
+    }
+
+    /// <summary>m with each node of the site moved to its patch value, alone.</summary>
+    public float[] MetricPerNode()
+    {
+        var metrics = new float[_site.Nodes.Count];
+        ForEachBatch(metrics.Length, (i, x) =>
+        {
+            _site.Clean.CopyTo(x);
+            var (position, feature) = _site.Nodes[i];
+            var row = x.Slice(position * _site.Width, _site.Width);
+            Span<float> change = new float[_site.Width];
+            _site.NodeChange(position, feature, change);
+            TensorPrimitives.Add(row, change, row);
+        }, (first, count, result) => result.Floats(MetricGraph.ValueName)[..count].CopyTo(metrics.AsSpan(first)));
+        return metrics;
+    }
+
+    public void Dispose()
+    {
+        _runner.Dispose();
+        _fixed.Dispose();
+    }
+
+    private delegate void Fill(int row, Span<float> x);
+
+    private void ForEachBatch(int rows, Fill fill, Action<int, int, RunResult> take)
+    {
+        var size = _positions * _site.Width;
+        for (var first = 0; first < rows; first += _rowsPerRun)
+        {
+            var count = Math.Min(_rowsPerRun, rows - first);
+            var batch = new float[count * size];
+            for (var i = 0; i < count; i++) fill(first + i, batch.AsSpan(i * size, size));
+            using var feed = new Feed().Add(_site.Site.Name, batch, count, _positions, _site.Width);
+            foreach (var (name, value) in _fixed.Values) feed.Lend(name, value);
+            using var result = _runner.Run(feed.Values, _runner.Outputs);
+            take(first, count, result);
+        }
+    }
+
+    private static float[] LogSoftmax(float[] logits)
+    {
+        var max = logits.Max();
+        var sum = Math.Log(logits.Sum(v => Math.Exp(v - max)));
+        return Array.ConvertAll(logits, v => (float)(v - max - sum));
+    }
+}

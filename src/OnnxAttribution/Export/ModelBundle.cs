@@ -1,0 +1,103 @@
+using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Onnx;
+using OnnxAttribution.Onnx.Proto;
+
+namespace OnnxAttribution.Export;
+
+/// <summary>A model bundle on disk: the hooked graph, its sites, its dictionaries. Dictionaries that are opened become the caller's.</summary>
+internal sealed class ModelBundle
+{
+    private ModelBundle(string directory, BundleManifest manifest)
+    {
+        Directory = directory;
+        Manifest = manifest;
+        Sites = [.. manifest.Sites.Select(Site.Parse)];
+    }
+
+    public string Directory { get; }
+    public BundleManifest Manifest { get; }
+
+    /// <summary>In the order of computation.</summary>
+    public IReadOnlyList<Site> Sites { get; }
+
+    public string GraphPath => Path.Combine(Directory, BundleWriter.GraphFileName);
+
+    public static ModelBundle Open(string directory)
+    {
+        var bundle = new ModelBundle(Path.GetFullPath(directory), BundleManifest.Read(directory));
+        foreach (var (file, record) in bundle.Manifest.Files)
+        {
+            var info = new FileInfo(Path.Combine(bundle.Directory, file));
+            if (!info.Exists) throw new BundleException($"{info.FullName} is missing; export the bundle again");
+            if (info.Length != record.Bytes) throw new BundleException($"{info.FullName} has {info.Length} bytes, bundle.json says {record.Bytes}: it changed after the export; export the bundle again");
+        }
+        return bundle;
+    }
+
+    public Site SiteNamed(string name)
+    {
+        var canonical = Site.Canonical(name, Manifest.NLayers);
+        return Sites.FirstOrDefault(s => s.Name == canonical)
+            ?? throw new BundleException($"{Directory} has no site '{name}'. Did you mean '{Nearest(canonical, Manifest.Sites)}'? Its sites are listed in {Path.Combine(Directory, BundleManifest.FileName)}");
+    }
+
+    public SaeLensDictionary? OpenDictionary(Site site)
+    {
+        var record = Manifest.Dictionaries.FirstOrDefault(d => d.Site == site.Name);
+        return record is null ? null : SaeLensDictionary.Open(Path.Combine(Directory, record.Path));
+    }
+
+    public bool HasDictionary(Site site) => Manifest.Dictionaries.Any(d => d.Site == site.Name);
+
+    /// <summary>The model without its interventions: each site is a plain tensor, named as the site, computed from <c>site.raw</c>.</summary>
+    /// <param name="batch">Size of the batch axis; null leaves it open.</param>
+    public OnnxGraph PlainGraph(long? batch)
+    {
+        ModelProto model;
+        try
+        {
+            using var stream = File.OpenRead(GraphPath);
+            model = ModelProto.Parser.ParseFrom(stream);
+        }
+        catch (Google.Protobuf.InvalidProtocolBufferException e)
+        {
+            throw new GraphException($"{GraphPath} is not a readable ONNX file ({e.Message.Split('\n')[0]}); export the bundle again", e);
+        }
+        WithoutInterventions(model.Graph, Manifest.Sites);
+        return OnnxGraph.FromProto(model, batch is { } n ? new Dictionary<string, long> { ["batch"] = n } : null);
+    }
+
+    private static void WithoutInterventions(GraphProto graph, IReadOnlyList<string> sites)
+    {
+        var gone = sites.SelectMany(s => (string[])[s + ".scale", s + ".shift"]).ToHashSet();
+        foreach (var input in graph.Input.Where(i => gone.Contains(i.Name)).ToList()) graph.Input.Remove(input);
+        foreach (var t in graph.Initializer.Where(t => gone.Contains(t.Name)).ToList()) graph.Initializer.Remove(t);
+        var names = sites.ToHashSet();
+        foreach (var node in graph.Node.Where(n => n.OpType == "Mul" && n.Input.Any(gone.Contains)).ToList()) graph.Node.Remove(node);
+        foreach (var node in graph.Node.Where(n => n.Output.Count == 1 && names.Contains(n.Output[0])))
+        {
+            node.OpType = "Identity";
+            node.Input.Clear();
+            node.Input.Add(node.Output[0] + ".raw");
+        }
+    }
+
+    internal static string Nearest(string name, IEnumerable<string> candidates) => candidates.MinBy(c => Distance(name, c)) ?? "";
+
+    // Levenshtein
+    private static int Distance(string a, string b)
+    {
+        var row = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (var i = 1; i <= a.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i;
+            for (var j = 1; j <= b.Length; j++)
+            {
+                var here = Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
+                (diagonal, row[j]) = (row[j], here);
+            }
+        }
+        return row[^1];
+    }
+}

@@ -1,0 +1,4 @@
+namespace OnnxAttribution.Runtime;
+
+/// <summary>The chosen device cannot be used; the message names the library that failed to load and the mend.</summary>
+public sealed class DeviceException(string message, Exception? inner = null) : Exception(message, inner);

@@ -1,0 +1,35 @@
+using System.Buffers;
+using Microsoft.ML.OnnxRuntime;
+
+namespace OnnxAttribution.Runtime;
+
+/// <summary>Named inputs of a run. Owns the values made here; those that were lent stay their owner's.</summary>
+internal sealed class Feed : IDisposable
+{
+    private readonly Dictionary<string, OrtValue> _values = [];
+    private readonly List<OrtValue> _owned = [];
+
+    public IReadOnlyDictionary<string, OrtValue> Values => _values;
+
+    /// <summary>Gives a tensor over the caller's memory, which must not move or end before the feed does.</summary>
+    public Feed Add<T>(string name, Memory<T> data, params long[] shape) where T : unmanaged
+    {
+        var value = OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, data, shape);
+        _owned.Add(value);
+        _values[name] = value;
+        return this;
+    }
+
+    public Feed Add<T>(string name, T[] data, params long[] shape) where T : unmanaged => Add(name, data.AsMemory(), shape);
+
+    public Feed Lend(string name, OrtValue value)
+    {
+        _values[name] = value;
+        return this;
+    }
+
+    public void Dispose()
+    {
+        foreach (var value in _owned) value.Dispose();
+    }
+}

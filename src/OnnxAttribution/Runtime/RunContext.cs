@@ -1,0 +1,66 @@
+using System.Diagnostics;
+using Microsoft.ML.OnnxRuntime;
+
+namespace OnnxAttribution.Runtime;
+
+/// <summary>What every graph of one run shares: device, threads, cancellation, and the count of runtime calls.</summary>
+/// <param name="device">Execution provider of every session.</param>
+/// <param name="threads">Threads within an operator; 0: one per core.</param>
+/// <param name="cancel">Ends a run in the middle, inside the runtime too.</param>
+public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads = 0, CancellationToken cancel = default)
+{
+    private int _calls;
+    private long _ticksInSessions;
+
+    public DeviceKind Device { get; } = device;
+    public int Threads { get; } = threads > 0 ? threads : Environment.ProcessorCount;
+    public CancellationToken Cancel { get; } = cancel;
+
+    /// <summary>Runtime calls so far: one per session run.</summary>
+    public int Calls => _calls;
+
+    /// <summary>Time spent making sessions (reading, optimising and packing weights), apart from runs.</summary>
+    public TimeSpan SessionTime => Stopwatch.GetElapsedTime(0, _ticksInSessions);
+
+    /// <summary>The version of the native library.</summary>
+    public static string RuntimeVersion => OrtEnv.Instance().GetVersionString();
+
+    internal void CountCall() => Interlocked.Increment(ref _calls);
+
+    internal void CountSession(long ticks) => Interlocked.Add(ref _ticksInSessions, ticks);
+
+    internal SessionOptions Options(string? weightsFolder, bool prepack)
+    {
+        var options = new SessionOptions
+        {
+            IntraOpNumThreads = Threads,
+            InterOpNumThreads = 1,
+            ExecutionMode = ExecutionMode.ORT_SEQUENTIAL,
+            GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL,
+            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
+        };
+        if (weightsFolder is not null) options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", weightsFolder);
+        if (!prepack) options.AddSessionConfigEntry("session.disable_prepacking", "1");
+        // threads that spin between operators slow down everything else on a small machine
+        options.AddSessionConfigEntry("session.intra_op.allow_spinning", Threads > 2 ? "1" : "0");
+        if (Device == DeviceKind.Cuda) CudaProvider.Append(options);
+        return options;
+    }
+
+    /// <summary>Peak resident memory of this process so far, in bytes; 0 where the system does not say.</summary>
+    public static long PeakMemory()
+    {
+        try
+        {
+            foreach (var line in File.ReadLines("/proc/self/status"))
+            {
+                if (line.StartsWith("VmHWM:", StringComparison.Ordinal)) return long.Parse(line.AsSpan(6).Trim().ToString().Split(' ')[0]) * 1024;
+            }
+        }
+        catch (IOException)
+        {
+            // not Linux
+        }
+        return Process.GetCurrentProcess().PeakWorkingSet64;
+    }
+}
