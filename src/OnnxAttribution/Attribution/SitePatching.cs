@@ -35,7 +35,7 @@ internal sealed class SitePatching : IDisposable
             var gradients = head.Gradients(VjpRules.Table, [value], [value, .. frozen]);
             if (gradients.TryGetValue(value, out var gradient)) outputs.Add(head.G.Identity(gradient, AttributionModel.GradientName(site.Site)));
         }
-        var resumed = new OnnxGraph([value, .. frozen, graph["tokens"], .. head.Inputs], outputs);
+        var resumed = new OnnxGraph([value, .. frozen, graph["tokens"], .. head.Inputs], outputs) { Broadcast = frozen.ToHashSet() };
         _runner = new GraphRunner(resumed, model.Context, model.Bundle.Directory);
         var perRow = FlopCount.BytesPer(resumed, "batch", new Dictionary<string, long> { ["position"] = tokens.Length });
         _rowsPerRun = (int)Math.Clamp(memoryBudget / Math.Max(1, perRow), 1, 1024);

@@ -13,11 +13,7 @@ internal static class FlopCount
             if (op.Type is not ("MatMul" or "Gemm") || op.In.Take(2).All(v => v!.IsFixed)) continue;
             var inner = op.In[0]!.Shape!;
             var k = op.Type == "Gemm" && op.Int("transA", 0) != 0 ? inner[0] : inner[^1];
-            try
-            {
-                total += 2 * Size(k, sizes) * op.Out[0]!.Shape!.Aggregate(1L, (n, d) => n * Size(d, sizes));
-            }
-            catch (GraphException) { throw new GraphException(op + " " + string.Join(" ", op.In) + " -> " + op.Out[0]); }
+            total += 2 * Size(k, sizes) * op.Out[0]!.Shape!.Aggregate(1L, (n, d) => n * Size(d, sizes));
         }
         return total;
     }

@@ -15,6 +15,9 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
     public int OpsetVersion { get; init; } = Opset;
 
+    /// <summary>Inputs that may be given with batch 1 where others have more; their symbolic axes are declared apart, for the runtime plans memory by equal names.</summary>
+    public IReadOnlySet<Value> Broadcast { get; init; } = new HashSet<Value>();
+
     /// <summary>Every named value of a graph that was read, outputs or not.</summary>
     public IReadOnlyDictionary<string, Value> Values { get; init; } = new Dictionary<string, Value>();
 
@@ -121,17 +124,17 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
         }
         foreach (var v in Inputs.Where(read.Contains))
         {
-            graph.Input.Add(Info(v));
+            graph.Input.Add(Info(v, Broadcast.Contains(v) ? v.Name + "." : ""));
             if (v is { IsInput: true, Initializer: { } t }) graph.Initializer.Add(t);
         }
-        graph.Output.AddRange(Outputs.Select(Info));
+        graph.Output.AddRange(Outputs.Select(v => Info(v, "")));
         var model = new ModelProto { IrVersion = 9, ProducerName = producer, Graph = graph };
         model.OpsetImport.Add(new OperatorSetIdProto { Domain = "", Version = OpsetVersion });
         model.MetadataProps.AddRange(Metadata.Select(p => new StringStringEntryProto { Key = p.Key, Value = p.Value }));
         return model;
     }
 
-    private static ValueInfoProto Info(Value v)
+    private static ValueInfoProto Info(Value v, string prefix)
     {
         var tensor = new TypeProto.Types.Tensor { ElemType = (int)v.Type };
         if (v.Shape is { } shape)
@@ -141,7 +144,7 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
             {
                 var dim = new TensorShapeProto.Types.Dimension();
                 if (d.Size is { } n) dim.DimValue = n;
-                else if (d.Symbol is { } s) dim.DimParam = s;
+                else if (d.Symbol is { } s) dim.DimParam = prefix + s;
                 tensor.Shape.Dim.Add(dim);
             }
         }
