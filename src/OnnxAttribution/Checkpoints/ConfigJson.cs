@@ -1,0 +1,121 @@
+using System.Text.Json;
+
+namespace OnnxAttribution.Checkpoints;
+
+/// <summary>The keys of a JSON config file, read strictly: a value of the wrong kind or out of range is an error that names file and key.
+/// A key with the value null counts as missing.</summary>
+internal sealed class ConfigJson
+{
+    /// <summary>No config is longer; what is, was not meant as one.</summary>
+    private const long MaxBytes = 16 << 20;
+
+    private readonly JsonElement _object;
+    private readonly string _prefix;
+
+    private ConfigJson(string path, JsonElement element, string prefix)
+    {
+        Path = path;
+        _object = element;
+        _prefix = prefix;
+    }
+
+    /// <summary>The file.</summary>
+    public string Path { get; }
+
+    /// <summary>Reads a file whose root is one JSON object without duplicate keys.</summary>
+    /// <exception cref="CheckpointException">The file is missing or is no such JSON.</exception>
+    public static ConfigJson Read(string path)
+    {
+        try
+        {
+            using var file = File.OpenRead(path);
+            if (file.Length > MaxBytes)
+                throw new CheckpointException(path, $"has {file.Length} bytes, too long for a config (at most {MaxBytes}); check the path.");
+            using var document = JsonDocument.Parse(file, new JsonDocumentOptions { AllowDuplicateProperties = false });
+            if (document.RootElement.ValueKind != JsonValueKind.Object)
+                throw new CheckpointException(path, $"holds a JSON {document.RootElement.ValueKind}, not an object; check that it is the config.");
+            return new ConfigJson(path, document.RootElement.Clone(), "");
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new CheckpointException(path, "there is no such file; check the path.", e);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
+        {
+            throw new CheckpointException(path, $"is not valid JSON ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); download it again.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            throw new CheckpointException(path, $"cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}).", e);
+        }
+    }
+
+    /// <summary>True if the key is there and not null.</summary>
+    public bool Has(string key) => Find(key) is not null;
+
+    public string? String(string key) => Find(key) is not { } value ? null
+        : value.ValueKind == JsonValueKind.String ? Text(key, value) : throw Wrong(key, "a string", value);
+
+    public bool? Boolean(string key) => Find(key) is not { } value ? null
+        : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : throw Wrong(key, "true or false", value);
+
+    public int? Integer(string key, int min, int max) => Find(key) is not { } value ? null
+        : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number >= min && number <= max ? number
+        : throw Wrong(key, $"an integer from {min} to {max}", value);
+
+    public double? Number(string key, double min, double max) => Find(key) is not { } value ? null
+        : value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && number >= min && number <= max ? number
+        : throw Wrong(key, $"a number from {min} to {max}", value);
+
+    public ConfigJson? Object(string key) => Find(key) is not { } value ? null
+        : value.ValueKind == JsonValueKind.Object ? new ConfigJson(Path, value, $"{_prefix}{key}.") : throw Wrong(key, "an object", value);
+
+    /// <summary>True if the key holds a boolean; what is read differently as a boolean and as a string asks first.</summary>
+    public bool IsBoolean(string key) => Find(key)?.ValueKind is JsonValueKind.True or JsonValueKind.False;
+
+    /// <summary>True if the key holds an empty object or array.</summary>
+    public bool IsEmpty(string key) => Find(key) is { } value && value.ValueKind switch
+    {
+        JsonValueKind.Object => value.GetPropertyCount() == 0,
+        JsonValueKind.Array => value.GetArrayLength() == 0,
+        _ => false,
+    };
+
+    /// <summary>The value, or the error that the key is missing.</summary>
+    public T Require<T>(string key, T? value) where T : struct => value ?? throw Missing(key);
+
+    /// <inheritdoc cref="Require{T}(string, T?)"/>
+    public string Require(string key, string? value) => value ?? throw Missing(key);
+
+    /// <summary>The error that what a key says is not supported; it names key and value and ends with what would be accepted.</summary>
+    public CheckpointException Refuse(string key, string mend) =>
+        new(Path, $"{_prefix}{key} is {(Find(key) is { } value ? Raw(value) : "missing")}, which is not supported; {mend}.");
+
+    private CheckpointException Missing(string key) =>
+        new(Path, $"has no key '{_prefix}{key}'; check that it is the config that belongs to the weights.");
+
+    private CheckpointException Wrong(string key, string wanted, JsonElement value) =>
+        new(Path, $"{_prefix}{key} is {Raw(value)} where {wanted} is expected; check that it is the config that belongs to the weights.");
+
+    private JsonElement? Find(string key) => _object.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    private string Text(string key, JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException) // bytes that are no UTF-8, or an escaped lone surrogate
+        {
+            throw new CheckpointException(Path, $"{_prefix}{key} is not valid Unicode; download the file again.");
+        }
+    }
+
+    private string Raw(JsonElement value)
+    {
+        if (value.ValueKind == JsonValueKind.String)
+            return CheckpointException.Quote(Text("a value", value));
+        var raw = value.GetRawText().ReplaceLineEndings(" ");
+        return raw.Length > 80 ? $"{raw[..80]}…" : raw;
+    }
+}

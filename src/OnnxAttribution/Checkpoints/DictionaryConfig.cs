@@ -1,0 +1,125 @@
+namespace OnnxAttribution.Checkpoints;
+
+// SAELens writes cfg.json in two layouts:
+// 1. before 6: flat; hook_point is hook_name, hook_point_head_index is hook_head_index, activation_fn_str is activation_fn, and
+//    activation_fn "topk" with activation_fn_kwargs.k makes a standard dictionary a TopK one;
+// 2. from 6: architecture and its own keys at the root, what it was trained on under metadata.
+// Both are read with one set of names: a key is looked for under metadata, then at the root, by its new and its old name.
+
+/// <summary>What a SAELens <c>cfg.json</c> says of a dictionary, as far as it changes mathematics.
+/// What is not understood is refused by name.</summary>
+/// <param name="HookName">The site it was trained on.</param>
+/// <param name="Width">d_in: width of the site.</param>
+/// <param name="FeatureCount">d_sae: number of features.</param>
+/// <param name="Architecture">φ.</param>
+/// <param name="K">Features that may be active at once; 0 unless TopK.</param>
+/// <param name="ApplyDecoderBiasToInput">True: b_dec is subtracted before encoding (true when missing).</param>
+/// <param name="Normalization">What is done to the input.</param>
+/// <param name="PrependBos">It was trained on texts that begin with BOS (true when missing).</param>
+/// <param name="ModelName">The model's TransformerLens name, if given.</param>
+/// <param name="NeuronpediaId">Its name on Neuronpedia, if given.</param>
+/// <param name="CenterWritingWeights">Whether it was trained on a model with centred writing weights, if given.</param>
+internal sealed record DictionaryConfig(
+    string HookName, int Width, int FeatureCount, DictionaryArchitecture Architecture, int K, bool ApplyDecoderBiasToInput,
+    InputNormalization Normalization, bool PrependBos, string? ModelName, string? NeuronpediaId, bool? CenterWritingWeights)
+{
+    private const string LoadingKey = "model_from_pretrained_kwargs";
+
+    /// <summary>Reads and checks a <c>cfg.json</c> of either layout.</summary>
+    /// <exception cref="CheckpointException">The file is missing or broken, or describes a dictionary that would be computed wrongly.</exception>
+    public static DictionaryConfig Read(string path)
+    {
+        var json = ConfigJson.Read(path);
+        var width = json.Require("d_in", json.Integer("d_in", 1, 1 << 20));
+        var featureCount = json.Require("d_sae", json.Integer("d_sae", 1, 1 << 24));
+        var architecture = ReadArchitecture(json);
+        RefuseVariants(json, width);
+        return new(
+            HookName: ReadHookName(json),
+            Width: width,
+            FeatureCount: featureCount,
+            Architecture: architecture,
+            K: architecture == DictionaryArchitecture.TopK ? ReadK(json, featureCount) : 0,
+            ApplyDecoderBiasToInput: json.Boolean("apply_b_dec_to_input") ?? true,
+            Normalization: ReadNormalization(json),
+            PrependBos: Trained(json, "prepend_bos").Boolean("prepend_bos") ?? true,
+            ModelName: Trained(json, "model_name").String("model_name"),
+            NeuronpediaId: Trained(json, "neuronpedia_id").String("neuronpedia_id"),
+            CenterWritingWeights: Trained(json, LoadingKey).Object(LoadingKey)?.Boolean("center_writing_weights"));
+    }
+
+    /// <summary>Where a key about the training lies: under metadata if it is there, else at the root.</summary>
+    private static ConfigJson Trained(ConfigJson json, string key) => json.Object("metadata") is { } metadata && metadata.Has(key) ? metadata : json;
+
+    private static DictionaryArchitecture ReadArchitecture(ConfigJson json)
+    {
+        var key = json.Has("activation_fn") ? "activation_fn" : "activation_fn_str";
+        var activation = json.String(key) ?? "relu";
+        return (json.String("architecture") ?? "standard", activation) switch
+        {
+            ("standard", "relu") => DictionaryArchitecture.Standard,
+            ("standard" or "topk", "topk") => DictionaryArchitecture.TopK,
+            ("topk", "relu") => DictionaryArchitecture.TopK,
+            ("standard" or "topk", _) => throw json.Refuse(key, "only 'relu' and 'topk' are"),
+            _ => throw json.Refuse("architecture", "only 'standard' and 'topk' are"),
+        };
+    }
+
+    private static int ReadK(ConfigJson json, int featureCount)
+    {
+        var owner = json.Has("k") ? json : json.Object("activation_fn_kwargs") ?? json;
+        return owner.Require("k", owner.Integer("k", 1, featureCount));
+    }
+
+    private static InputNormalization ReadNormalization(ConfigJson json)
+    {
+        const string Key = "normalize_activations", Mend = "only 'none' and 'layer_norm' are";
+        if (json.IsBoolean(Key)) // the oldest files: true meant expected_average_only_in
+            return json.Boolean(Key) is true ? throw json.Refuse(Key, Mend) : InputNormalization.None;
+        return (json.String(Key) ?? "none") switch
+        {
+            "none" => InputNormalization.None,
+            "layer_norm" => InputNormalization.LayerNorm,
+            _ => throw json.Refuse(Key, Mend),
+        };
+    }
+
+    private static string ReadHookName(ConfigJson json)
+    {
+        var key = HookKey(json, "hook_name", "hook_point");
+        var owner = Trained(json, key);
+        var name = owner.Require(key, owner.String(key));
+        if (name.Length is 0 or > 200 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_'))
+            throw owner.Refuse(key, "a hook name has letters, digits, dots and underscores");
+        return !name.Contains("hook_z") ? name
+            : throw owner.Refuse(key, "its heads would have to be reshaped; only sites of the residual stream's width are");
+    }
+
+    private static void RefuseVariants(ConfigJson json, int width)
+    {
+        if (json.Boolean("rescale_acts_by_decoder_norm") is true)
+            throw json.Refuse("rescale_acts_by_decoder_norm", "fold the decoder's norms into the weights (fold_W_dec_norm) and save it again");
+        if (json.Boolean("finetuning_scaling_factor") is true)
+            throw json.Refuse("finetuning_scaling_factor", "use the dictionary before finetuning");
+        if ((json.String("reshape_activations") ?? "none") != "none")
+            throw json.Refuse("reshape_activations", "only 'none' is");
+        if ((json.Integer("d_out", 1, 1 << 20) ?? width) != width)
+            throw json.Refuse("d_out", $"only dictionaries that rebuild their input are, and d_in is {width}");
+        if (json.Boolean("is_transcoder") is true)
+            throw json.Refuse("is_transcoder", "only dictionaries that rebuild their input are");
+        var headKey = HookKey(json, "hook_head_index", "hook_point_head_index");
+        if (Trained(json, headKey).Has(headKey))
+            throw Trained(json, headKey).Refuse(headKey, "only null is: dictionaries of a whole site");
+        RefuseOtherOutput(json);
+    }
+
+    private static void RefuseOtherOutput(ConfigJson json)
+    {
+        var outKey = HookKey(json, "hook_name_out", "hook_point_out");
+        if (Trained(json, outKey).String(outKey) is { } output && output != ReadHookName(json))
+            throw Trained(json, outKey).Refuse(outKey, "only dictionaries that rebuild their input are, not transcoders");
+    }
+
+    private static string HookKey(ConfigJson json, string name, string oldName) =>
+        !Trained(json, name).Has(name) && Trained(json, oldName).Has(oldName) ? oldName : name;
+}

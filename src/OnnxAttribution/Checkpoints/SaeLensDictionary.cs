@@ -1,0 +1,140 @@
+namespace OnnxAttribution.Checkpoints;
+
+/// <summary>A dictionary as SAELens saves it: a directory with <c>cfg.json</c> and <c>sae_weights.safetensors</c>.
+/// Shapes are checked against the config when it is opened; values are not (<see cref="RequireFinite"/>). Owns the file; who opens a dictionary disposes it.</summary>
+internal sealed class SaeLensDictionary : IDisposable
+{
+    private SaeLensDictionary(string directory, DictionaryConfig config, SafetensorsFile file)
+    {
+        (Directory, Config, File) = (directory, config, file);
+        EncoderWeights = file.Require("W_enc", Width, FeatureCount);
+        EncoderBias = file.Require("b_enc", FeatureCount);
+        DecoderWeights = file.Require("W_dec", FeatureCount, Width);
+        DecoderBias = file.Require("b_dec", Width);
+        foreach (var entry in file.Tensors.Values)
+            RequireUnderstood(entry);
+    }
+
+    public string Directory { get; }
+
+    public DictionaryConfig Config { get; }
+
+    public SafetensorsFile File { get; }
+
+    /// <summary>The site it was trained on, a TransformerLens name.</summary>
+    public string HookName => Config.HookName;
+
+    /// <summary>d_in: width of the site.</summary>
+    public int Width => Config.Width;
+
+    /// <summary>d_sae: number of features.</summary>
+    public int FeatureCount => Config.FeatureCount;
+
+    /// <inheritdoc cref="DictionaryArchitecture"/>
+    public DictionaryArchitecture Architecture => Config.Architecture;
+
+    /// <summary>Features that may be active at once; 0 unless TopK.</summary>
+    public int K => Config.K;
+
+    /// <summary>True: b_dec is subtracted before encoding.</summary>
+    public bool ApplyDecoderBiasToInput => Config.ApplyDecoderBiasToInput;
+
+    /// <inheritdoc cref="InputNormalization"/>
+    public InputNormalization Normalization => Config.Normalization;
+
+    /// <summary>It was trained on texts that begin with BOS.</summary>
+    public bool PrependBos => Config.PrependBos;
+
+    public string? ModelName => Config.ModelName;
+
+    public string? NeuronpediaId => Config.NeuronpediaId;
+
+    /// <summary>W_enc [d_in, d_sae].</summary>
+    public TensorEntry EncoderWeights { get; }
+
+    /// <summary>b_enc [d_sae].</summary>
+    public TensorEntry EncoderBias { get; }
+
+    /// <summary>W_dec [d_sae, d_in].</summary>
+    public TensorEntry DecoderWeights { get; }
+
+    /// <summary>b_dec [d_in].</summary>
+    public TensorEntry DecoderBias { get; }
+
+    /// <summary>Opens one dictionary's directory.</summary>
+    /// <exception cref="CheckpointException">A file is missing or broken, config and weights disagree, or the dictionary would be computed
+    /// wrongly.</exception>
+    public static SaeLensDictionary Open(string directory)
+    {
+        var config = DictionaryConfig.Read(Path.Combine(directory, "cfg.json"));
+        var file = SafetensorsFile.Open(Path.Combine(directory, "sae_weights.safetensors"));
+        try
+        {
+            return new SaeLensDictionary(directory, config, file);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens every direct subdirectory that has a <c>cfg.json</c>.</summary>
+    /// <returns>The dictionaries by directory name; none if there are none. They are the caller's to dispose.</returns>
+    /// <exception cref="CheckpointException">No such directory, one of them cannot be opened, or two are of one site.</exception>
+    public static IReadOnlyList<SaeLensDictionary> OpenAll(string directory)
+    {
+        if (!System.IO.Directory.Exists(directory))
+            throw new CheckpointException(directory, "there is no such directory; give the directory that holds the dictionaries' directories.");
+        var opened = new List<SaeLensDictionary>();
+        try
+        {
+            foreach (var path in System.IO.Directory.GetDirectories(directory).Order(StringComparer.Ordinal))
+            {
+                if (!System.IO.File.Exists(Path.Combine(path, "cfg.json")))
+                    continue;
+                var dictionary = Open(path);
+                opened.Add(dictionary);
+                if (opened.Find(other => other.HookName == dictionary.HookName) is var first && first != dictionary)
+                    throw new CheckpointException(directory, $"'{Path.GetFileName(first!.Directory)}' and '{Path.GetFileName(path)}' are both "
+                        + $"dictionaries of the site '{dictionary.HookName}'; keep one of them.");
+            }
+            return opened;
+        }
+        catch
+        {
+            opened.ForEach(dictionary => dictionary.Dispose());
+            throw;
+        }
+    }
+
+    /// <summary>Reads every weight once and passes if all are finite numbers.</summary>
+    /// <exception cref="CheckpointException">The first NaN or infinity, with tensor and index.</exception>
+    public void RequireFinite()
+    {
+        foreach (var name in (ReadOnlySpan<string>)["W_enc", "b_enc", "W_dec", "b_dec"])
+            File.RequireFinite(name);
+    }
+
+    public void Dispose() => File.Dispose();
+
+    /// <summary>A tensor that is not used here would have changed the result where it is: it is refused, never dropped.</summary>
+    private void RequireUnderstood(TensorEntry entry)
+    {
+        switch (entry.Name)
+        {
+            case "W_enc" or "b_enc" or "W_dec" or "b_dec" when entry.Type.IsFloat():
+                return;
+            case "W_enc" or "b_enc" or "W_dec" or "b_dec":
+                throw new CheckpointException(File.Path, $"tensor '{entry.Name}' has type {entry.Type}; save the weights as F32, F16, BF16 or F64.");
+            case "scaling_factor" when File.ReadFloats(entry.Name).AsSpan().ContainsAnyExcept(1f):
+                throw new CheckpointException(File.Path,
+                    "tensor 'scaling_factor' is not all ones, which is not supported; use the dictionary before finetuning.");
+            case "scaling_factor":
+                return;
+            default:
+                throw new CheckpointException(File.Path, $"has tensor {CheckpointException.Quote(entry.Name)}, which a dictionary of architecture "
+                    + $"'{(Architecture == DictionaryArchitecture.TopK ? "topk" : "standard")}' does not have; check that cfg.json belongs to it.");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+using System.IO.MemoryMappedFiles;
+
+namespace OnnxAttribution.Checkpoints;
+
+/// <summary>A safetensors file, mapped read-only: opening costs its header, reading costs the pages that are read.
+/// Owns the mapping; who opens a file disposes it, and nothing that was mapped from it may be used afterwards.</summary>
+internal sealed unsafe partial class SafetensorsFile : IDisposable
+{
+    private readonly SafetensorsHeader _header;
+    private readonly MemoryMappedFile? _mapping;
+    private readonly MemoryMappedViewAccessor? _view;
+    private byte* _start;
+    private bool _disposed;
+
+    private SafetensorsFile(string path, FileStream file)
+    {
+        Path = path;
+        _header = SafetensorsHeader.Read(path, file);
+        _mapping = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
+        _view = _mapping.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _start);
+        _start += _view.PointerOffset;
+    }
+
+    /// <summary>The path it was opened with.</summary>
+    public string Path { get; }
+
+    /// <summary>The header's <c>__metadata__</c>; empty where there is none.</summary>
+    public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
+
+    /// <summary>All tensors by name.</summary>
+    public IReadOnlyDictionary<string, TensorEntry> Tensors => _header.Tensors;
+
+    /// <summary>Opens a file and checks its whole header: every tensor lies where and as the header says, and every byte belongs to one.</summary>
+    /// <exception cref="CheckpointException">The file is missing, unreadable, truncated or not a safetensors file.</exception>
+    public static SafetensorsFile Open(string path)
+    {
+        FileStream? file = null;
+        try
+        {
+            file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
+            return new SafetensorsFile(path, file);
+        }
+        catch (Exception e)
+        {
+            file?.Dispose();
+            throw e switch
+            {
+                FileNotFoundException or DirectoryNotFoundException => new CheckpointException(path, "there is no such file; check the path.", e),
+                IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException =>
+                    new CheckpointException(path,
+                        $"cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); check that it is a file and its permissions.", e),
+                _ => e,
+            };
+        }
+    }
+
+    /// <summary>The tensor of that name, if it has that shape.</summary>
+    /// <param name="name">Its key in the header.</param>
+    /// <param name="shape">The expected shape; -1 stands for any size. No shape at all expects a scalar.</param>
+    /// <exception cref="CheckpointException">No such tensor, or another shape.</exception>
+    public TensorEntry Require(string name, params ReadOnlySpan<long> shape)
+    {
+        var entry = Find(name);
+        var agrees = entry.Shape.Length == shape.Length;
+        for (var i = 0; agrees && i < shape.Length; i++)
+            agrees = shape[i] < 0 || shape[i] == entry.Shape[i];
+        return agrees ? entry : throw new CheckpointException(Path,
+            $"tensor {CheckpointException.Quote(name)} has shape {entry.ShapeText} where {CheckpointException.ShapeText(shape)} is expected; "
+            + "check that the file and its config belong together.");
+    }
+
+    /// <summary>The address of a tensor's first byte, valid until this file is disposed. It is aligned only as the file is.</summary>
+    public IntPtr Pointer(string name) => (IntPtr)At(Find(name));
+
+    /// <summary>A tensor of type F32 without a copy, for ONNX Runtime to read where it lies; valid until this file is disposed, and never to be
+    /// written to. A tensor whose bytes are not aligned to 4 is copied.</summary>
+    /// <exception cref="CheckpointException">No such tensor, or not of type F32.</exception>
+    public Memory<float> MapFloat32(string name)
+    {
+        var entry = Find(name);
+        if (entry.Type != TensorType.F32)
+            throw WrongType(entry, "F32");
+        return entry.Offset % sizeof(float) == 0 ? new MappedFloats(this, (float*)At(entry), Elements(entry)).Memory : ReadFloats(name);
+    }
+
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        _view?.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view?.Dispose();
+        _mapping?.Dispose();
+    }
+
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+
+    private TensorEntry Find(string name) => _header.Tensors.TryGetValue(name, out var entry) ? entry : throw new CheckpointException(Path,
+        $"has no tensor {CheckpointException.Quote(name)}; check that the file is of the expected kind.");
+
+    private byte* At(TensorEntry entry)
+    {
+        ThrowIfDisposed();
+        return _start + entry.Offset;
+    }
+
+    private int Elements(TensorEntry entry) => entry.Count <= Array.MaxLength ? (int)entry.Count : throw new CheckpointException(Path,
+        $"tensor {CheckpointException.Quote(entry.Name)} has {entry.Count} elements, more than the {Array.MaxLength} that can be read at once.");
+
+    private CheckpointException WrongType(TensorEntry entry, string wanted) => new(Path,
+        $"tensor {CheckpointException.Quote(entry.Name)} has type {entry.Type} and cannot be read as {wanted}; save it as {wanted}.");
+}
