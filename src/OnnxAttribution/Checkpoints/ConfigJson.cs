@@ -74,8 +74,12 @@ internal sealed class ConfigJson
     public bool IsBoolean(string key) => Find(key)?.ValueKind is JsonValueKind.True or JsonValueKind.False;
 
     /// <summary>True if the key holds an empty object or array.</summary>
-    public bool IsEmpty(string key) => Find(key) is { } value && (value.ValueKind == JsonValueKind.Object ? value.EnumerateObject().MoveNext() is false
-        : value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
+    public bool IsEmpty(string key) => Find(key) is { } value && value.ValueKind switch
+    {
+        JsonValueKind.Object => value.GetPropertyCount() == 0,
+        JsonValueKind.Array => value.GetArrayLength() == 0,
+        _ => false,
+    };
 
     /// <summary>The value, or the error that the key is missing.</summary>
     public T Require<T>(string key, T? value) where T : struct => value ?? throw Missing(key);
@@ -87,7 +91,8 @@ internal sealed class ConfigJson
     public CheckpointException Refuse(string key, string mend) =>
         new(Path, $"{_prefix}{key} is {(Find(key) is { } value ? Raw(value) : "missing")}, which is not supported; {mend}.");
 
-    private CheckpointException Missing(string key) => new(Path, $"has no key '{_prefix}{key}'; check that it is the config that belongs to the weights.");
+    private CheckpointException Missing(string key) =>
+        new(Path, $"has no key '{_prefix}{key}'; check that it is the config that belongs to the weights.");
 
     private CheckpointException Wrong(string key, string wanted, JsonElement value) =>
         new(Path, $"{_prefix}{key} is {Raw(value)} where {wanted} is expected; check that it is the config that belongs to the weights.");

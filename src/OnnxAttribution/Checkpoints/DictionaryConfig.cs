@@ -6,7 +6,8 @@ namespace OnnxAttribution.Checkpoints;
 // 2. from 6: architecture and its own keys at the root, what it was trained on under metadata.
 // Both are read with one set of names: a key is looked for under metadata, then at the root, by its new and its old name.
 
-/// <summary>What a SAELens <c>cfg.json</c> says of a dictionary, as far as it changes mathematics. What is not understood is refused by name.</summary>
+/// <summary>What a SAELens <c>cfg.json</c> says of a dictionary, as far as it changes mathematics.
+/// What is not understood is refused by name.</summary>
 /// <param name="HookName">The site it was trained on.</param>
 /// <param name="Width">d_in: width of the site.</param>
 /// <param name="FeatureCount">d_sae: number of features.</param>
@@ -22,6 +23,8 @@ internal sealed record DictionaryConfig(
     string HookName, int Width, int FeatureCount, DictionaryArchitecture Architecture, int K, bool ApplyDecoderBiasToInput,
     InputNormalization Normalization, bool PrependBos, string? ModelName, string? NeuronpediaId, bool? CenterWritingWeights)
 {
+    private const string LoadingKey = "model_from_pretrained_kwargs";
+
     /// <summary>Reads and checks a <c>cfg.json</c> of either layout.</summary>
     /// <exception cref="CheckpointException">The file is missing or broken, or describes a dictionary that would be computed wrongly.</exception>
     public static DictionaryConfig Read(string path)
@@ -42,7 +45,7 @@ internal sealed record DictionaryConfig(
             PrependBos: Trained(json, "prepend_bos").Boolean("prepend_bos") ?? true,
             ModelName: Trained(json, "model_name").String("model_name"),
             NeuronpediaId: Trained(json, "neuronpedia_id").String("neuronpedia_id"),
-            CenterWritingWeights: Trained(json, "model_from_pretrained_kwargs").Object("model_from_pretrained_kwargs")?.Boolean("center_writing_weights"));
+            CenterWritingWeights: Trained(json, LoadingKey).Object(LoadingKey)?.Boolean("center_writing_weights"));
     }
 
     /// <summary>Where a key about the training lies: under metadata if it is there, else at the root.</summary>
@@ -88,13 +91,14 @@ internal sealed record DictionaryConfig(
         var name = owner.Require(key, owner.String(key));
         if (name.Length is 0 or > 200 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_'))
             throw owner.Refuse(key, "a hook name has letters, digits, dots and underscores");
-        return name.Contains("hook_z") ? throw owner.Refuse(key, "its heads would have to be reshaped; only sites of the residual stream's width are") : name;
+        return !name.Contains("hook_z") ? name
+            : throw owner.Refuse(key, "its heads would have to be reshaped; only sites of the residual stream's width are");
     }
 
     private static void RefuseVariants(ConfigJson json, int width)
     {
         if (json.Boolean("rescale_acts_by_decoder_norm") is true)
-            throw json.Refuse("rescale_acts_by_decoder_norm", "fold the decoder's norms into the weights (SAELens fold_W_dec_norm) and save it again");
+            throw json.Refuse("rescale_acts_by_decoder_norm", "fold the decoder's norms into the weights (fold_W_dec_norm) and save it again");
         if (json.Boolean("finetuning_scaling_factor") is true)
             throw json.Refuse("finetuning_scaling_factor", "use the dictionary before finetuning");
         if ((json.String("reshape_activations") ?? "none") != "none")

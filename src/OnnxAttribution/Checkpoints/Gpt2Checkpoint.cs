@@ -16,7 +16,8 @@ internal sealed class Gpt2Checkpoint : IDisposable
             RequireFloats(file.Require("lm_head.weight", config.VocabularySize, config.Width));
         if (file.Tensors.Keys.FirstOrDefault(name => name.StartsWith($"{_prefix}h.{config.Layers}.", StringComparison.Ordinal)) is { } surplus)
             throw new CheckpointException(file.Path,
-                $"has tensor {CheckpointException.Quote(surplus)} but config.json says n_layer {config.Layers}; take the config.json that belongs to it.");
+                $"has tensor {CheckpointException.Quote(surplus)} but config.json says n_layer {config.Layers}; "
+                + "take the config.json that belongs to it.");
     }
 
     public string Directory { get; }
@@ -25,11 +26,12 @@ internal sealed class Gpt2Checkpoint : IDisposable
 
     public SafetensorsFile File { get; }
 
-    /// <summary>True if the unembedding is a tensor of its own, <c>lm_head.weight</c> [vocabulary, width]; false if it is <c>wte.weight</c>.</summary>
+    /// <summary>True if the unembedding is a tensor of its own, <c>lm_head.weight</c> [vocabulary, width];
+    /// false if it is <c>wte.weight</c>.</summary>
     public bool HasLmHead => !Config.TieWordEmbeddings;
 
     /// <summary>Opens a directory.</summary>
-    /// <exception cref="CheckpointException">A file is missing or broken, the model is none that is supported, or config and weights disagree.</exception>
+    /// <exception cref="CheckpointException">A file is missing or broken, the model is not supported, or config and weights disagree.</exception>
     public static Gpt2Checkpoint Open(string directory)
     {
         if (!System.IO.Directory.Exists(directory))
@@ -52,7 +54,8 @@ internal sealed class Gpt2Checkpoint : IDisposable
         }
     }
 
-    /// <summary>A tensor by its name without <c>transformer.</c>: <c>wte.weight</c>, <c>h.0.attn.c_attn.weight</c> (Conv1D: [in, out]), <c>lm_head.weight</c>.</summary>
+    /// <summary>A tensor by its name without <c>transformer.</c>: <c>wte.weight</c>, <c>h.0.attn.c_attn.weight</c> (Conv1D: [in, out]),
+    /// <c>lm_head.weight</c>.</summary>
     /// <returns>The entry; its <see cref="TensorEntry.Name"/> is the key that <see cref="File"/> knows.</returns>
     public TensorEntry Tensor(string shortName)
     {
@@ -73,7 +76,8 @@ internal sealed class Gpt2Checkpoint : IDisposable
 
     public void Dispose() => File.Dispose();
 
-    /// <summary>The tensors a GPT-2 is made of. The causal-mask buffers <c>attn.bias</c> and <c>attn.masked_bias</c> are no weights and are left alone.</summary>
+    /// <summary>The tensors a GPT-2 is made of. The causal-mask buffers <c>attn.bias</c> and <c>attn.masked_bias</c> are no weights and are
+    /// left alone.</summary>
     private static IEnumerable<(string Name, long[] Shape)> Shapes(Gpt2Config config)
     {
         long d = config.Width, inner = config.InnerWidth;
@@ -101,6 +105,7 @@ internal sealed class Gpt2Checkpoint : IDisposable
     private void RequireFloats(TensorEntry entry)
     {
         if (!entry.Type.IsFloat())
-            throw new CheckpointException(File.Path, $"tensor {CheckpointException.Quote(entry.Name)} has type {entry.Type}; save the weights as F32, F16, BF16 or F64.");
+            throw new CheckpointException(File.Path,
+                $"tensor {CheckpointException.Quote(entry.Name)} has type {entry.Type}; save the weights as F32, F16, BF16 or F64.");
     }
 }

@@ -1,6 +1,7 @@
 namespace OnnxAttribution.Checkpoints;
 
-/// <summary>What Hugging Face's <c>config.json</c> says of a GPT-2, as far as it changes mathematics. What is not understood is refused by name.</summary>
+/// <summary>What Hugging Face's <c>config.json</c> says of a GPT-2, as far as it changes mathematics.
+/// What is not understood is refused by name.</summary>
 /// <param name="Layers">n_layer: number of blocks.</param>
 /// <param name="Heads">n_head: attention heads of a block.</param>
 /// <param name="Width">n_embd: width of the residual stream.</param>

@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Checkpoints;
 
-/// <summary>A dictionary as SAELens saves it: a directory with <c>cfg.json</c> and <c>sae_weights.safetensors</c>. Shapes are checked against the config
-/// when it is opened; values are not (<see cref="RequireFinite"/>). Owns the file; who opens a dictionary disposes it.</summary>
+/// <summary>A dictionary as SAELens saves it: a directory with <c>cfg.json</c> and <c>sae_weights.safetensors</c>.
+/// Shapes are checked against the config when it is opened; values are not (<see cref="RequireFinite"/>). Owns the file; who opens a dictionary disposes it.</summary>
 internal sealed class SaeLensDictionary : IDisposable
 {
     private SaeLensDictionary(string directory, DictionaryConfig config, SafetensorsFile file)
@@ -62,7 +62,8 @@ internal sealed class SaeLensDictionary : IDisposable
     public TensorEntry DecoderBias { get; }
 
     /// <summary>Opens one dictionary's directory.</summary>
-    /// <exception cref="CheckpointException">A file is missing or broken, config and weights disagree, or the dictionary would be computed wrongly.</exception>
+    /// <exception cref="CheckpointException">A file is missing or broken, config and weights disagree, or the dictionary would be computed
+    /// wrongly.</exception>
     public static SaeLensDictionary Open(string directory)
     {
         var config = DictionaryConfig.Read(Path.Combine(directory, "cfg.json"));
@@ -127,7 +128,8 @@ internal sealed class SaeLensDictionary : IDisposable
             case "W_enc" or "b_enc" or "W_dec" or "b_dec":
                 throw new CheckpointException(File.Path, $"tensor '{entry.Name}' has type {entry.Type}; save the weights as F32, F16, BF16 or F64.");
             case "scaling_factor" when File.ReadFloats(entry.Name).AsSpan().ContainsAnyExcept(1f):
-                throw new CheckpointException(File.Path, "tensor 'scaling_factor' is not all ones, which is not supported; use the dictionary before finetuning.");
+                throw new CheckpointException(File.Path,
+                    "tensor 'scaling_factor' is not all ones, which is not supported; use the dictionary before finetuning.");
             case "scaling_factor":
                 return;
             default:

@@ -60,7 +60,8 @@ internal sealed unsafe partial class SafetensorsFile
         };
         if (index >= 0)
             throw new CheckpointException(Path,
-                $"tensor {CheckpointException.Quote(name)} of shape {entry.ShapeText} has a NaN or infinity at flat index {index}; download or train it again.");
+                $"tensor {CheckpointException.Quote(name)} of shape {entry.ShapeText} has a NaN or infinity at flat index {index}; "
+                + "download or train it again.");
     }
 
     /// <summary>Index of the first element that has all bits of the mask set; -1 if none has.</summary>

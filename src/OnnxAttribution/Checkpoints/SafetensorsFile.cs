@@ -48,7 +48,8 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
             {
                 FileNotFoundException or DirectoryNotFoundException => new CheckpointException(path, "there is no such file; check the path.", e),
                 IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException =>
-                    new CheckpointException(path, $"cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); check that it is a file and its permissions.", e),
+                    new CheckpointException(path,
+                        $"cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); check that it is a file and its permissions.", e),
                 _ => e,
             };
         }

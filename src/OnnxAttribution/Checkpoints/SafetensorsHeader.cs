@@ -16,6 +16,8 @@ internal sealed record SafetensorsHeader(FrozenDictionary<string, TensorEntry> T
     /// <summary>The official library's limit on the header's bytes.</summary>
     public const long MaxBytes = 100_000_000;
 
+    private const string AgainMend = "the header is damaged, save or download the file again";
+
     /// <summary>Reads and checks the header of an open file.</summary>
     /// <exception cref="CheckpointException">The header lies about the file, or is none.</exception>
     public static SafetensorsHeader Read(string path, FileStream file)
@@ -66,7 +68,7 @@ internal sealed record SafetensorsHeader(FrozenDictionary<string, TensorEntry> T
 
     private static TensorEntry ParseEntry(string path, string name, JsonElement value, long dataStart, long dataLength)
     {
-        CheckpointException Lies(string what) => Bad(path, $"tensor {Quote(name)} {what}; the header is damaged, save or download the file again");
+        CheckpointException Lies(string what) => Bad(path, $"tensor {Quote(name)} {what}; {AgainMend}");
         if (value.ValueKind != JsonValueKind.Object)
             throw Lies("is described by no JSON object");
         if (!value.TryGetProperty("dtype", out var dtype) || dtype.ValueKind != JsonValueKind.String)
@@ -101,14 +103,14 @@ internal sealed record SafetensorsHeader(FrozenDictionary<string, TensorEntry> T
         foreach (var entry in entries.OrderBy(e => e.Offset).ThenBy(e => e.Length))
         {
             if (entry.Offset < expected)
-                throw Bad(path, $"tensors {Quote(previous!.Name)} and {Quote(entry.Name)} overlap; the header is damaged, save or download the file again");
+                throw Bad(path, $"tensors {Quote(previous!.Name)} and {Quote(entry.Name)} overlap; {AgainMend}");
             if (entry.Offset > expected)
-                throw Bad(path, $"has {entry.Offset - expected} bytes before tensor {Quote(entry.Name)} that belong to no tensor; save or download the file again");
+                throw Bad(path, $"has {entry.Offset - expected} bytes before tensor {Quote(entry.Name)} that belong to no tensor; {AgainMend}");
             expected += entry.Length;
             previous = entry;
         }
         if (expected != dataStart + dataLength)
-            throw Bad(path, $"has {dataStart + dataLength - expected} bytes after the last tensor that belong to no tensor; save or download the file again");
+            throw Bad(path, $"has {dataStart + dataLength - expected} bytes after the last tensor that belong to no tensor; {AgainMend}");
     }
 
     private static long[]? Integers(JsonElement parent, string key)

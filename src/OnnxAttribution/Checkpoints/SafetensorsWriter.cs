@@ -12,7 +12,7 @@ internal static class SafetensorsWriter
 
     /// <summary>Writes a file beside its place and renames it when it is whole: <paramref name="path"/> never holds half a file.
     /// Tensors lie in the given order, those of wider types first, so that each is aligned to its element size.</summary>
-    /// <exception cref="CheckpointException">Two tensors of one name, a shape that cannot be, or a tensor whose data is not as long as its shape says.</exception>
+    /// <exception cref="CheckpointException">Two tensors of one name, an impossible shape, or data that is not as long as its shape says.</exception>
     public static void Write(string path, IEnumerable<SafetensorsTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         var ordered = tensors.OrderByDescending(t => t.Type.Size()).ToArray();
@@ -99,7 +99,7 @@ internal static class SafetensorsWriter
     {
         try
         {
-            return tensor.Shape.Aggregate((long)tensor.Type.Size(), (bytes, size) => size >= 0 ? checked(bytes * size) : throw new OverflowException());
+            return tensor.Shape.Aggregate((long)tensor.Type.Size(), (bytes, size) => checked(bytes * (long)(ulong)size)); // a negative size overflows too
         }
         catch (OverflowException e)
         {

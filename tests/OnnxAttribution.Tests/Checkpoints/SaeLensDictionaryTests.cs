@@ -1,0 +1,103 @@
+using OnnxAttribution.Checkpoints;
+
+namespace OnnxAttribution.Tests.Checkpoints;
+
+public sealed class SaeLensDictionaryTests : IDisposable
+{
+    private const string Config = """{"architecture":"standard","d_in":4,"d_sae":8,"hook_name":"blocks.0.hook_resid_pre"}""";
+
+    private readonly TemporaryDirectory _directory = new();
+
+    public void Dispose() => _directory.Dispose();
+
+    [Fact]
+    public void A_dictionary_knows_its_site_and_its_tensors()
+    {
+        using var dictionary = SaeLensDictionary.Open(Write("a", Config));
+        Assert.Equal(("blocks.0.hook_resid_pre", 4, 8), (dictionary.HookName, dictionary.Width, dictionary.FeatureCount));
+        Assert.Equal("[4, 8] [8] [8, 4] [4]", string.Join(' ', new[] { dictionary.EncoderWeights, dictionary.EncoderBias, dictionary.DecoderWeights,
+            dictionary.DecoderBias }.Select(entry => entry.ShapeText)));
+        dictionary.RequireFinite();
+    }
+
+    [Theory, InlineData("W_enc"), InlineData("b_enc"), InlineData("W_dec"), InlineData("b_dec")]
+    public void Each_tensor_is_required_with_its_shape(string name)
+    {
+        void RefusedWith(Func<SafetensorsTensor, SafetensorsTensor?> change, string problem) =>
+            Refused(() => SaeLensDictionary.Open(Write("a", Config, change: t => t.Name == name ? change(t) : t)), problem);
+        RefusedWith(_ => null, $"has no tensor '{name}'");
+        RefusedWith(_ => Tensor(name, [4, 4]), $"tensor '{name}' has shape [4, 4]");
+        RefusedWith(t => SafetensorsTensor.I64(name, [.. t.Shape], () => new long[t.Shape.Aggregate((a, b) => a * b)]), $"tensor '{name}' has type I64");
+    }
+
+    [Fact]
+    public void A_scaling_factor_of_ones_changes_nothing_and_any_other_is_refused()
+    {
+        using (SaeLensDictionary.Open(Write("a", Config, Tensor("scaling_factor", [8], 1))))
+        {
+        }
+        Refused(() => SaeLensDictionary.Open(Write("a", Config, Tensor("scaling_factor", [8], 1.5f))), "tensor 'scaling_factor' is not all ones");
+    }
+
+    [Theory, InlineData("W_skip"), InlineData("threshold"), InlineData("r_mag"), InlineData("b_gate"), InlineData("b_mag")]
+    public void A_tensor_of_another_architecture_is_refused(string name) =>
+        Refused(() => SaeLensDictionary.Open(Write("a", Config, Tensor(name, [8]))),
+            $"has tensor '{name}', which a dictionary of architecture 'standard' does not have");
+
+    [Fact]
+    public void A_weight_that_is_not_finite_is_found_when_asked()
+    {
+        using var dictionary = SaeLensDictionary.Open(Write("a", Config, change: t => t.Name == "W_dec" ? Tensor("W_dec", [8, 4], float.NaN) : t));
+        Refused(dictionary.RequireFinite, "tensor 'W_dec' of shape [8, 4] has a NaN or infinity at flat index 0");
+    }
+
+    [Fact]
+    public void All_dictionaries_of_a_directory_are_opened_in_order()
+    {
+        Write("b", Config.Replace(".0.", ".1."));
+        Write("a", Config);
+        Directory.CreateDirectory(Path.Combine(_directory.Path, "notes"));
+        var all = SaeLensDictionary.OpenAll(_directory.Path);
+        Assert.Equal(["blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre"], all.Select(d => d.HookName));
+        foreach (var dictionary in all)
+            dictionary.Dispose();
+        Assert.Empty(SaeLensDictionary.OpenAll(Path.Combine(_directory.Path, "notes")));
+    }
+
+    [Fact]
+    public void Two_dictionaries_of_one_site_are_refused()
+    {
+        Write("a", Config);
+        Write("b", Config);
+        Refused(() => SaeLensDictionary.OpenAll(_directory.Path), "'a' and 'b' are both dictionaries of the site 'blocks.0.hook_resid_pre'");
+    }
+
+    [Fact]
+    public void A_missing_part_is_named()
+    {
+        Refused(() => SaeLensDictionary.OpenAll(Path.Combine(_directory.Path, "none")), "there is no such directory");
+        Refused(() => SaeLensDictionary.Open(_directory.Path), "cfg.json: there is no such file");
+        File.Delete(Path.Combine(Write("a", Config), "sae_weights.safetensors"));
+        Refused(() => SaeLensDictionary.OpenAll(_directory.Path), "sae_weights.safetensors: there is no such file");
+    }
+
+    private string Write(string name, string config, SafetensorsTensor? extra = null, Func<SafetensorsTensor, SafetensorsTensor?>? change = null)
+    {
+        var directory = Directory.CreateDirectory(Path.Combine(_directory.Path, name)).FullName;
+        File.WriteAllText(Path.Combine(directory, "cfg.json"), config);
+        SafetensorsTensor[] tensors = [Tensor("W_enc", [4, 8]), Tensor("b_enc", [8]), Tensor("W_dec", [8, 4]), Tensor("b_dec", [4])];
+        SafetensorsWriter.Write(Path.Combine(directory, "sae_weights.safetensors"),
+            tensors.Select(t => change is null ? t : change(t)).Append(extra).OfType<SafetensorsTensor>());
+        return directory;
+    }
+
+    private static SafetensorsTensor Tensor(string name, long[] shape, float value = 0.5f) =>
+        SafetensorsTensor.F32(name, shape, () => Enumerable.Repeat(value, (int)shape.Aggregate((a, b) => a * b)).ToArray());
+
+    private void Refused(Action act, string problem)
+    {
+        var message = Assert.Throws<CheckpointException>(act).Message;
+        Assert.StartsWith(_directory.Path, message);
+        Assert.Contains(problem, message);
+    }
+}

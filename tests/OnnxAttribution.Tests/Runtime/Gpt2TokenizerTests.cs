@@ -1,0 +1,121 @@
+using System.Text;
+using System.Text.Json;
+using OnnxAttribution.Runtime;
+using OnnxAttribution.Tests.Checkpoints;
+
+namespace OnnxAttribution.Tests.Runtime;
+
+public sealed class Gpt2TokenizerTests(Gpt2TokenizerFixture fixture) : IClassFixture<Gpt2TokenizerFixture>
+{
+    private readonly Gpt2Tokenizer _tokenizer = fixture.Tokenizer;
+
+    [Fact]
+    public void Ids_are_those_of_gpt_3_encoder_on_every_text()
+    {
+        var disagreements = Goldens().Where(golden => !_tokenizer.Encode(golden.Text).SequenceEqual(golden.Ids))
+            .Select(golden => $"{JsonSerializer.Serialize(golden.Text)}: {string.Join(' ', _tokenizer.Encode(golden.Text))}, not {string.Join(' ', golden.Ids)}");
+        Assert.Empty(disagreements);
+        Assert.True(Goldens().Count() > 500);
+    }
+
+    [Fact]
+    public void Decoding_what_was_encoded_gives_the_text_back() =>
+        Assert.All(Goldens(), golden => Assert.Equal(golden.Text, _tokenizer.Decode(_tokenizer.Encode(golden.Text))));
+
+    [Fact]
+    public void Texts_of_random_code_points_come_back_unchanged()
+    {
+        var random = new Random(1);
+        for (var round = 0; round < 300; round++)
+        {
+            var text = new StringBuilder();
+            for (var i = random.Next(40); i > 0; i--)
+                text.Append(RandomRune(random));
+            Assert.Equal(text.ToString(), _tokenizer.Decode(_tokenizer.Encode(text.ToString())));
+        }
+    }
+
+    [Fact]
+    public void The_text_of_the_special_token_is_one_token() =>
+        Assert.Equal([64, 50256, 65], _tokenizer.Encode("a<|endoftext|>b"));
+
+    [Fact]
+    public void An_empty_text_has_no_tokens() => Assert.Empty(_tokenizer.Encode(""));
+
+    [Fact]
+    public void A_lone_surrogate_is_encoded_as_the_replacement_character() =>
+        Assert.Equal("a\ufffdb\ufffd", _tokenizer.Decode(_tokenizer.Encode("a\ud800b\udc00")));
+
+    [Fact]
+    public void Nul_characters_do_not_end_the_text() =>
+        Assert.Equal([64, 188, 189, 188, 65], _tokenizer.Encode("a\0\u0001\0b"));
+
+    [Fact]
+    public void A_long_text_encodes_as_its_lines_do()
+    {
+        var line = _tokenizer.Encode("It's the 2nd line\u0085 — with \0 and 中文.\n");
+        var text = string.Concat(Enumerable.Repeat("It's the 2nd line\u0085 — with \0 and 中文.\n", 5000));
+        Assert.True(text.Length > 150_000);
+        Assert.Equal(Enumerable.Repeat(line, 5000).SelectMany(ids => ids), _tokenizer.Encode(text));
+    }
+
+    [Fact]
+    public void White_space_encoded_here_has_the_ids_that_the_operator_gives()
+    {
+        // U+0085 sends its white space past the operator; without it the same merges must come out.
+        var vocabulary = Gpt2Vocabulary.Read(Gpt2TokenizerFixture.VocabPath, Gpt2TokenizerFixture.MergesPath);
+        foreach (var text in (string[])["\n\n\n", "\t\t\t\t", "    ", "\r\n\r\n", "\u00a0\u00a0\u00a0", " \u00a0 \u00a0"])
+            Assert.Equal(_tokenizer.Encode(text), BytePairMerges.Encode(Encoding.UTF8.GetBytes(text), vocabulary));
+    }
+
+    [Fact]
+    public void Every_token_has_bytes_and_a_text_without_byte_symbols()
+    {
+        Assert.Equal(50257, _tokenizer.Count);
+        Assert.Equal(50256, _tokenizer.EndOfText);
+        Assert.All(Enumerable.Range(0, _tokenizer.Count), id => Assert.NotEmpty(_tokenizer.TokenBytes(id)));
+        Assert.Equal(" Paris", _tokenizer.TokenText(6342));
+        Assert.Equal("<|endoftext|>", _tokenizer.TokenText(50256));
+        Assert.Equal(@" \xC2", _tokenizer.TokenText(IdOfBytes([0x20, 0xC2])));
+        Assert.Equal(@"\xE2\x80", _tokenizer.TokenText(IdOfBytes([0xE2, 0x80])));
+    }
+
+    [Fact]
+    public void A_token_is_found_by_its_text()
+    {
+        Assert.True(_tokenizer.TryGetId(" Paris", out var id));
+        Assert.Equal(6342, id);
+        Assert.False(_tokenizer.TryGetId(" Paris is", out _));
+        Assert.False(_tokenizer.TryGetId("", out _));
+    }
+
+    [Theory, InlineData(-1), InlineData(50257)]
+    public void An_id_outside_the_vocabulary_is_refused(int id)
+    {
+        Assert.Throws<ArgumentOutOfRangeException>(() => _tokenizer.TokenText(id));
+        Assert.Throws<ArgumentOutOfRangeException>(() => _tokenizer.Decode([id]));
+    }
+
+    [Fact]
+    public void Several_threads_may_encode_at_once()
+    {
+        var expected = _tokenizer.Encode("Hello, world!");
+        Parallel.For(0, 200, _ => Assert.Equal(expected, _tokenizer.Encode("Hello, world!")));
+    }
+
+    private int IdOfBytes(byte[] bytes) => Enumerable.Range(0, _tokenizer.Count).First(id => _tokenizer.TokenBytes(id).AsSpan().SequenceEqual(bytes));
+
+    private static string RandomRune(Random random)
+    {
+        int[] ranges = [0x80, 0x100, 0x800, 0x3000, 0x10000, 0x110000];
+        int value;
+        do
+            value = random.Next(ranges[random.Next(ranges.Length)]);
+        while (!Rune.IsValid(value));
+        return new Rune(value).ToString();
+    }
+
+    private static IEnumerable<(string Text, int[] Ids)> Goldens() =>
+        JsonSerializer.Deserialize<JsonElement[]>(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Runtime", "gpt3-encoder-ids.json")))!
+            .Select(row => (row[0].GetString()!, row[1].EnumerateArray().Select(id => id.GetInt32()).ToArray()));
+}
