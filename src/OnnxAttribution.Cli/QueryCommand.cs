@@ -1,0 +1,115 @@
+using System.CommandLine;
+using OnnxAttribution.Store;
+using Spectre.Console;
+
+namespace OnnxAttribution.Cli;
+
+/// <summary>The verb <c>query</c>: SQL over the Parquet files of one run or many.</summary>
+internal static class QueryCommand
+{
+    private const int TerminalRows = 1000;
+
+    private const string Description = """
+        Ask a run, or many, in SQL. Views: nodes, edges (a row per node and edge, with a first column run) and runs (a row per run, from run.json).
+
+        Example: onnx-attribution query runs/ioi "SELECT site, count(*) AS n, sum(effect) AS effect FROM nodes WHERE kept GROUP BY ALL ORDER BY effect DESC"
+        """;
+
+    public static Command Create()
+    {
+        var run = new Argument<string>("RUN") { Description = "a run directory, or a directory whose subdirectories are runs" };
+        var sql = new Argument<string>("SQL")
+        {
+            Description = "one SELECT (or WITH, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN), in DuckDB's dialect; it can only read these runs",
+        };
+        var also = new Option<string[]>("--also")
+        {
+            Description = "a further run, or directory of runs; may be repeated",
+            HelpName = "RUN",
+            DefaultValueFactory = _ => [],
+        };
+        var format = new Option<string>("--format") { Description = "how to print the rows", DefaultValueFactory = _ => "table" };
+        format.AcceptOnlyFromAmong("table", "csv", "json", "parquet");
+        var json = new Option<bool>("--json") { Description = "the same as --format json" };
+        var file = new Option<string?>("--out") { Description = "write to this file and not to stdout; parquet needs it", HelpName = "FILE" };
+        var threads = new Option<int?>("--threads") { Description = "threads to use (all cores)", HelpName = "N" };
+        threads.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int?>() < 1)
+                result.AddError("--threads must be 1 or more.");
+        });
+        var command = new Command("query", Description) { run, sql, also, format, json, file, threads };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(format) == "parquet" && !result.GetValue(json) && result.GetValue(file) is null)
+                result.AddError("--format parquet needs a file to write: add --out FILE.");
+            if (result.GetValue(json) && result.GetResult(format) is { Implicit: false } && result.GetValue(format) != "json")
+                result.AddError($"--json and --format {result.GetValue(format)} contradict each other: give one of them.");
+        });
+        command.SetAction((arguments, cancellation) => Task.Run(() =>
+        {
+            var query = new RunQuery([arguments.GetRequiredValue(run), .. arguments.GetRequiredValue(also)], arguments.GetValue(threads));
+            string style = arguments.GetValue(json) ? "json" : arguments.GetRequiredValue(format);
+            Run(query, arguments.GetRequiredValue(sql), style, arguments.GetValue(file), cancellation);
+            return 0;
+        }, cancellation));
+        return command;
+    }
+
+    private static void Run(RunQuery query, string sql, string format, string? file, CancellationToken cancellation)
+    {
+        if (format == "parquet")
+        {
+            query.WriteParquet(sql, file!, cancellation);
+            return;
+        }
+        using var result = query.Execute(sql, cancellation);
+        if (file is not null)
+            query.WriteFile(file, stream => Write(result, format, stream, cancellation));
+        else if (format == "table" && !Console.IsOutputRedirected && !result.IsPlan)
+            Draw(result, cancellation);
+        else
+            using (var stdout = Console.OpenStandardOutput())
+                Write(result, format, stdout, cancellation);
+    }
+
+    private static void Write(QueryResult result, string format, Stream stream, CancellationToken cancellation)
+    {
+        switch (format)
+        {
+            case "csv": result.WriteCsv(stream, cancellation); break;
+            case "json": result.WriteJson(stream, cancellation); break;
+            default:
+                using (var writer = new StreamWriter(stream, leaveOpen: true))
+                    result.WriteTable(writer, cancellation);
+                break;
+        }
+    }
+
+    /// <summary>A terminal table needs all its rows at once, and nobody reads more than a thousand.</summary>
+    private static void Draw(QueryResult result, CancellationToken cancellation)
+    {
+        var rows = result.Rows(cancellation).Take(TerminalRows + 1).ToList();
+        bool more = rows.Count > TerminalRows;
+        if (more)
+            rows.RemoveAt(TerminalRows);
+        var table = new Table().RoundedBorder();
+        foreach (var column in result.Columns)
+            table.AddColumn(new TableColumn(Cell(column.Name)) { Alignment = column.IsNumber ? Justify.Right : Justify.Left, NoWrap = true });
+        foreach (var row in rows)
+            table.AddRow(row.Select(Cell));
+        int width = 1 + result.Columns.Select((column, c) => 3 + rows.Select(row => row[c]).Append(column.Name).Max(Width)).Sum();
+        if (width > AnsiConsole.Profile.Width)   // better lines that the terminal wraps than columns of three letters
+        {
+            AnsiConsole.Profile.Width = width;
+            table.Border(TableBorder.None);
+        }
+        AnsiConsole.Write(table);
+        if (more)
+            Console.Error.WriteLine($"Only the first {TerminalRows} rows are shown. Use --format csv for all of them, or LIMIT in the query.");
+    }
+
+    private static Text Cell(string? text) => new(QueryResult.Printed(text), text is null ? new Style(Color.Grey) : null);
+
+    private static int Width(string? text) => QueryResult.Printed(text).GetCellWidth();
+}

@@ -1,0 +1,39 @@
+namespace OnnxAttribution.Store;
+
+/// <summary>A first look at a Parquet file, before DuckDB opens it.</summary>
+internal static class ParquetFile
+{
+    private const int LeastLength = 12;   // PAR1, the footer's length, PAR1
+
+    /// <summary>The absolute path of a Parquet file of a run, after a look at its length and its first and last four bytes.</summary>
+    /// <exception cref="RunDirectoryException">It is missing, unreadable, or was cut off.</exception>
+    public static string Checked(string run, string name)
+    {
+        string file = Path.GetFullPath(Path.Combine(run, name));
+        try
+        {
+            using var stream = File.OpenRead(file);
+            if (stream.Length < LeastLength)
+                throw RunDirectoryException.Corrupt(file, "it is too short for a Parquet file");
+            if (!IsMagic(stream, 0) || !IsMagic(stream, stream.Length - 4))
+                throw RunDirectoryException.Corrupt(file, "it does not begin and end as a Parquet file does");
+            return file;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw RunDirectoryException.Missing(file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw RunDirectoryException.Unreadable(file, e);
+        }
+    }
+
+    private static bool IsMagic(FileStream stream, long at)
+    {
+        Span<byte> magic = stackalloc byte[4];
+        stream.Position = at;
+        stream.ReadExactly(magic);
+        return magic.SequenceEqual("PAR1"u8);
+    }
+}

@@ -1,0 +1,23 @@
+namespace OnnxAttribution.Store;
+
+/// <summary>A query that cannot be run. The message is one line: DuckDB's own words, or what this program refuses and why.</summary>
+public sealed class QueryException : Exception
+{
+    private QueryException(string message, Exception? inner = null) : base(message, inner)
+    {
+    }
+
+    internal static QueryException Failed(DuckDbException why) => new(why.Message, why);
+
+    internal static QueryException Empty() => new("The query is empty. Write a SELECT over the views nodes, edges and runs.");
+
+    internal static QueryException NotASelect() =>
+        new("A query only reads: SELECT, FROM, WITH, PIVOT, DESCRIBE, SUMMARIZE, SHOW and EXPLAIN of these. Write one of them over the views nodes, edges and runs.");
+
+    internal static QueryException Parameters() => new("The query has parameters (? or $name), which get no values here. Write the values into it.");
+
+    internal static QueryException Protected(string file) => new($"{file} belongs to the run that is read. Choose another file for the result.");
+
+    internal static QueryException Unwritable(string file, Exception why) =>
+        new($"{file} cannot be written: {why.Message.ReplaceLineEndings(" ").TrimEnd('.', ' ')}. Choose a place that is writable and has room.", why);
+}

@@ -1,0 +1,91 @@
+using System.Buffers;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace OnnxAttribution.Store;
+
+public sealed partial class QueryResult
+{
+    private static readonly JsonWriterOptions Compact = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>Writes all rows as a JSON array of objects, one object per line. Numbers are numbers; NULL, NaN and infinities are null; lists,
+    /// structs and maps are JSON. A second column of the same name gets <c>_1</c>, a third <c>_2</c>.</summary>
+    /// <param name="stream">Stays open.</param>
+    /// <param name="cancellation">Stops the writing after some rows.</param>
+    /// <inheritdoc cref="Rows" path="/exception"/>
+    public void WriteJson(Stream stream, CancellationToken cancellation = default)
+    {
+        var buffer = new ArrayBufferWriter<byte>(2 * FlushAt);
+        using var json = new Utf8JsonWriter(buffer, Compact);
+        var names = UniqueNames();
+        string separator = "[";
+        while (Next(cancellation) is { } fetched)
+        {
+            using var chunk = fetched;
+            for (int row = 0; row < chunk.Rows; row++, separator = ",")
+            {
+                buffer.Write(separator == "[" ? "[\n"u8 : ",\n"u8);
+                WriteObject(json, names, chunk, row);
+                Drain(buffer, stream, FlushAt);
+            }
+        }
+        buffer.Write(separator == "[" ? "[]\n"u8 : "\n]\n"u8);
+        Drain(buffer, stream, 0);
+        stream.Flush();
+    }
+
+    private void WriteObject(Utf8JsonWriter json, JsonEncodedText[] names, DuckDbChunk chunk, int row)
+    {
+        json.Reset();
+        json.WriteStartObject();
+        for (int column = 0; column < names.Length; column++)
+        {
+            json.WritePropertyName(names[column]);
+            if (chunk.IsNull(column, row))
+                json.WriteNullValue();
+            else
+                WriteValue(json, Columns[column], chunk.Utf8(column, row));
+        }
+        json.WriteEndObject();
+        json.Flush();
+    }
+
+    private static void WriteValue(Utf8JsonWriter json, QueryColumn column, ReadOnlySpan<byte> text)
+    {
+        if (column.IsNumber && (text.EndsWith("nan"u8) || text.EndsWith("inf"u8)))
+            json.WriteNullValue();
+        else if (column.IsNumber || column.IsBoolean || (column.IsJson && IsJson(text)))
+            json.WriteRawValue(text, skipInputValidation: true);
+        else
+            json.WriteStringValue(text);
+    }
+
+    /// <summary>DuckDB prints NaN inside a list as NaN, which is no JSON: such a value stays a string.</summary>
+    private static bool IsJson(ReadOnlySpan<byte> text)
+    {
+        var reader = new Utf8JsonReader(text);
+        try
+        {
+            while (reader.Read())
+            {
+            }
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
+    private JsonEncodedText[] UniqueNames()
+    {
+        var taken = new HashSet<string>();
+        return [.. Columns.Select(column =>
+        {
+            string name = column.Name;
+            for (int copy = 1; !taken.Add(name); copy++)
+                name = $"{column.Name}_{copy}";
+            return JsonEncodedText.Encode(name, JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
+        })];
+    }
+}

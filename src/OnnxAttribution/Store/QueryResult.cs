@@ -1,0 +1,47 @@
+namespace OnnxAttribution.Store;
+
+/// <summary>The rows of a query, computed while they are read; they can be read once. Owns its database; who runs the query disposes it.</summary>
+public sealed partial class QueryResult : IDisposable
+{
+    private readonly QuerySession _session;
+    private readonly DuckDbResult _result;
+
+    internal QueryResult(QuerySession session, (DuckDbResult Result, bool[] IsJson) started)
+    {
+        (_session, _result) = (session, started.Result);
+        Columns = [.. _result.Columns.Select((column, c) =>
+            new QueryColumn(column.Name, column.IsNumber, started.IsJson[c], column.Type == DuckDbType.Boolean))];
+    }
+
+    /// <summary>At least one.</summary>
+    public IReadOnlyList<QueryColumn> Columns { get; }
+
+    /// <summary>Whether this is the plan of an EXPLAIN: a drawing over many lines, in the last column.</summary>
+    public bool IsPlan => Columns is [{ Name: "explain_key" }, { Name: "explain_value" }];
+
+    /// <summary>Row by row, one text per column and null for NULL. Floats have as many digits as bring the same float back.</summary>
+    /// <exception cref="QueryException">A row could not be computed.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public IEnumerable<string?[]> Rows(CancellationToken cancellation = default)
+    {
+        while (Next(cancellation) is { } fetched)
+        {
+            using var chunk = fetched;
+            for (int row = 0; row < chunk.Rows; row++)
+            {
+                var texts = new string?[Columns.Count];
+                for (int column = 0; column < texts.Length; column++)
+                    texts[column] = chunk.Text(column, row);
+                yield return texts;
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _result.Dispose();
+        _session.Dispose();
+    }
+
+    private DuckDbChunk? Next(CancellationToken cancellation) => RunQuery.Guarded(() => _result.Fetch(cancellation));
+}

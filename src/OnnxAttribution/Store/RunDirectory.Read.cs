@@ -1,0 +1,31 @@
+using System.Text.Json.Nodes;
+
+namespace OnnxAttribution.Store;
+
+public static partial class RunDirectory
+{
+    /// <summary>Reads a run back, all of it into memory: 16 bytes per edge.</summary>
+    /// <exception cref="RunDirectoryException">A file is missing or damaged; the message names it.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static StoredRun Read(string path, CancellationToken cancellation = default)
+    {
+        JsonObject facts = RunFacts.Read(Path.Combine(path, FactsFile));
+        string nodes = ParquetFile.Checked(path, NodesFile), edges = ParquetFile.Checked(path, EdgesFile);
+        using var reader = new RunReader();
+        var nodeRows = Reading(nodes, () => reader.ReadNodes(nodes, cancellation));
+        var (edgeRows, metricPosition) = Reading(edges, () => reader.ReadEdges(edges, nodeRows, cancellation));
+        return new StoredRun(nodeRows, edgeRows, metricPosition, facts);
+    }
+
+    private static T Reading<T>(string file, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (DuckDbException e)
+        {
+            throw RunDirectoryException.Corrupt(file, e.Message, e);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+namespace OnnxAttribution.Store;
+
+/// <summary>A run directory that cannot be written or read. The message is one sentence that names the path and the mend.</summary>
+public sealed class RunDirectoryException : Exception
+{
+    private RunDirectoryException(string message, Exception? inner = null) : base(message, inner)
+    {
+    }
+
+    internal static RunDirectoryException Exists(string path) =>
+        new($"{path} exists already. Choose another directory, or give --force to replace the run in it.");
+
+    internal static RunDirectoryException NotARun(string path, string why) =>
+        new($"{path} is not replaced, even with --force: {why}. Choose another directory, or remove it by hand.");
+
+    internal static RunDirectoryException Busy(string path) =>
+        new($"{path} is being written by another run right now. Wait for it, or choose another directory.");
+
+    internal static RunDirectoryException Unwritable(string path, Exception why) =>
+        new($"{path} cannot be written: {OneLine(why)} Choose a directory that is writable and has room.", why);
+
+    internal static RunDirectoryException Missing(string file) => new(
+        $"{file} does not exist. Name the directory of a finished run: it holds nodes.parquet, edges.parquet and run.json.");
+
+    internal static RunDirectoryException NoRuns(string path) => new(
+        $"{path} holds no run. Name the directory of a finished run (with nodes.parquet, edges.parquet and run.json), or one whose subdirectories are runs.");
+
+    internal static RunDirectoryException Corrupt(string file, string why, Exception? inner = null) =>
+        new($"{file} is damaged: {why.TrimEnd('.', ' ')}. Write the run again.", inner);
+
+    internal static RunDirectoryException Unreadable(string file, Exception why) =>
+        new($"{file} cannot be read: {OneLine(why)} Check its permissions.", why);
+
+    private static string OneLine(Exception why)
+    {
+        string words = why.Message.ReplaceLineEndings(" ").Trim();
+        return words.EndsWith('.') ? words : words + ".";
+    }
+}

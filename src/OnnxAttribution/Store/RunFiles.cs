@@ -1,0 +1,43 @@
+using System.Text.Json.Nodes;
+
+namespace OnnxAttribution.Store;
+
+/// <summary>One run to be queried.</summary>
+/// <param name="Name">What the <c>run</c> column says: the directory's name, or the path as given where two runs share a name.</param>
+/// <param name="Nodes">Absolute path of nodes.parquet.</param>
+/// <param name="Edges">Absolute path of edges.parquet.</param>
+/// <param name="Facts">run.json.</param>
+internal sealed record RunFiles(string Name, string Nodes, string Edges, JsonObject Facts)
+{
+    /// <summary>Finds the runs that some paths mean: each a run directory, or a directory whose subdirectories are runs (hidden ones do not count).</summary>
+    /// <exception cref="RunDirectoryException">A path means no run, or a file of a run is missing, unreadable or cut off.</exception>
+    public static IReadOnlyList<RunFiles> Find(IReadOnlyList<string> paths)
+    {
+        var directories = paths.SelectMany(RunsIn).DistinctBy(Path.GetFullPath).ToList();
+        var shared = directories.CountBy(NameOf).Where(pair => pair.Value > 1).Select(pair => pair.Key).ToHashSet();
+        return [.. directories.Select(directory => Open(directory, shared.Contains(NameOf(directory)) ? directory : NameOf(directory)))];
+    }
+
+    private static RunFiles Open(string directory, string name)
+    {
+        var facts = RunFacts.Read(Path.Combine(directory, RunDirectory.FactsFile));
+        return new(name, ParquetFile.Checked(directory, RunDirectory.NodesFile), ParquetFile.Checked(directory, RunDirectory.EdgesFile), facts);
+    }
+
+    private static IEnumerable<string> RunsIn(string path)
+    {
+        if (!Directory.Exists(path))
+            throw RunDirectoryException.Missing(path);
+        if (File.Exists(Path.Combine(path, RunDirectory.FactsFile)))
+            return [path];
+        string[] runs = [.. Directory.EnumerateDirectories(path)
+            .Where(directory => !Path.GetFileName(directory).StartsWith('.') && File.Exists(Path.Combine(directory, RunDirectory.FactsFile)))
+            .Order(StringComparer.Ordinal)];
+        if (runs.Length > 0)
+            return runs;
+        bool halfARun = File.Exists(Path.Combine(path, RunDirectory.NodesFile)) || File.Exists(Path.Combine(path, RunDirectory.EdgesFile));
+        throw halfARun ? RunDirectoryException.Missing(Path.Combine(path, RunDirectory.FactsFile)) : RunDirectoryException.NoRuns(path);
+    }
+
+    private static string NameOf(string directory) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)));
+}

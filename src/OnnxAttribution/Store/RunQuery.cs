@@ -1,0 +1,94 @@
+namespace OnnxAttribution.Store;
+
+/// <summary>SQL over one run or many: views <c>nodes</c> and <c>edges</c> with the columns of the files and a first column <c>run</c>, and
+/// <c>runs</c>, one row per run with the scalars of its run.json.</summary>
+/// <remarks>
+/// Each query gets a database in memory of its own, locked before it sees the query: DuckDB may then open the runs' Parquet files (and the file
+/// a result goes to) and nothing else, load no extension, reach no network, and change no setting. Only statements that read are let through.
+/// </remarks>
+public sealed class RunQuery
+{
+    private readonly IReadOnlyList<RunFiles> _runs;
+    private readonly int? _threads;
+
+    /// <summary>Finds the runs.</summary>
+    /// <param name="paths">Run directories, or directories whose subdirectories are runs.</param>
+    /// <param name="threads">Threads per query; all cores where null.</param>
+    /// <exception cref="RunDirectoryException">A path means no run, or a file of a run is missing or damaged.</exception>
+    public RunQuery(IReadOnlyList<string> paths, int? threads = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(paths.Count);
+        (_runs, _threads) = (RunFiles.Find(paths), threads);
+    }
+
+    /// <summary>The runs' names, as the column <c>run</c> has them.</summary>
+    public IReadOnlyList<string> Runs => [.. _runs.Select(run => run.Name)];
+
+    /// <summary>Starts a query. Rows are computed as they are read; the result is the caller's to dispose.</summary>
+    /// <exception cref="QueryException">The query is wrong, or does more than read.</exception>
+    /// <exception cref="RunDirectoryException">A file of a run is damaged.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public QueryResult Execute(string sql, CancellationToken cancellation = default)
+    {
+        var session = new QuerySession(_runs, output: null, _threads, cancellation);
+        try
+        {
+            return Guarded(() => new QueryResult(session, session.Start(sql, cancellation)));
+        }
+        catch
+        {
+            session.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Writes a query's result to a Parquet file (zstd), beside its place and renamed when whole; an older file there is replaced.</summary>
+    /// <inheritdoc cref="Execute" path="/exception"/>
+    public void WriteParquet(string sql, string file, CancellationToken cancellation = default)
+    {
+        using var output = Output(file);
+        using (var session = new QuerySession(_runs, output.Aside, _threads, cancellation))
+            Guarded(() =>
+            {
+                session.Copy(sql, output.Aside, cancellation);
+                return true;
+            });
+        output.Commit();
+    }
+
+    /// <summary>Writes any file beside its place and renames it when whole; an older file there is replaced, but never one of the runs'.</summary>
+    /// <param name="file">Where to.</param>
+    /// <param name="write">Gets the open file, which is closed for it.</param>
+    /// <exception cref="QueryException">The file cannot be written.</exception>
+    public void WriteFile(string file, Action<Stream> write)
+    {
+        using var output = Output(file);
+        using (var stream = File.OpenWrite(output.Aside))
+        {
+            try
+            {
+                write(stream);
+            }
+            catch (IOException e)
+            {
+                throw QueryException.Unwritable(file, e);
+            }
+        }
+        output.Commit();
+    }
+
+    private OutputFile Output(string file) =>
+        new(file, [.. _runs.SelectMany(run => new[] { run.Nodes, run.Edges, Path.Combine(Path.GetDirectoryName(run.Nodes)!, RunDirectory.FactsFile) })]);
+
+    internal static T Guarded<T>(Func<T> step)
+    {
+        try
+        {
+            return step();
+        }
+        catch (DuckDbException e)
+        {
+            throw QueryException.Failed(e);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace OnnxAttribution.Store;
+
+/// <summary>What a query sees: the views <c>nodes</c> and <c>edges</c> over the Parquet files of all runs, and the table <c>runs</c>.</summary>
+internal static class RunViews
+{
+    private const string RunColumn = "run";
+
+    /// <summary>Makes the views. Parquet stays on disk: a query reads the columns and row groups it needs, and nothing is copied.</summary>
+    /// <exception cref="RunDirectoryException">A file of a run is damaged.</exception>
+    public static void Create(DuckDbConnection connection, IReadOnlyList<RunFiles> runs, CancellationToken cancellation)
+    {
+        CreateView(connection, "nodes", runs, static run => run.Nodes, cancellation);
+        CreateView(connection, "edges", runs, static run => run.Edges, cancellation);
+        CreateRuns(connection, runs);
+    }
+
+    private static void CreateView(
+        DuckDbConnection connection, string view, IReadOnlyList<RunFiles> runs, Func<RunFiles, string> file, CancellationToken cancellation)
+    {
+        var selects = runs.Select(run => $"SELECT {SqlText.Literal(run.Name)} AS {RunColumn}, * FROM read_parquet({SqlText.Literal(file(run))})");
+        try
+        {
+            connection.Execute($"CREATE VIEW {view} AS {string.Join("\nUNION ALL BY NAME\n", selects)}", cancellation);
+        }
+        catch (DuckDbException e)
+        {
+            string culprit = runs.Select(file).FirstOrDefault(f => e.Message.Contains(f, StringComparison.Ordinal)) ?? file(runs[0]);
+            throw RunDirectoryException.Corrupt(culprit, e.Message, e);
+        }
+    }
+
+    /// <summary>One row per run; a column per scalar that any run.json has: BIGINT or DOUBLE where all are numbers, BOOLEAN where all are
+    /// booleans, else VARCHAR.</summary>
+    private static void CreateRuns(DuckDbConnection connection, IReadOnlyList<RunFiles> runs)
+    {
+        var names = runs.SelectMany(run => run.Facts).Where(fact => RunFacts.Scalar(fact.Value) is not null).Select(fact => fact.Key)
+            .Where(name => name.Length > 0 && !name.Equals(RunColumn, StringComparison.OrdinalIgnoreCase))
+            .Distinct(StringComparer.OrdinalIgnoreCase).ToArray();
+        int next = 0;
+        string shape = $"NULL::VARCHAR AS {RunColumn}" + string.Concat(names.Select((_, c) => $", NULL::VARCHAR AS f{c}"));
+        using var source = new DuckDbSource(connection, "facts", shape, vectors =>
+        {
+            int rows = Math.Min(DuckDbVectors.Capacity, runs.Count - next);
+            for (int row = 0; row < rows; row++, next++)
+            {
+                vectors.SetText(0, row, runs[next].Name);
+                for (int c = 0; c < names.Length; c++)
+                    if (RunFacts.Scalar(runs[next].Facts[names[c]]) is { } text)
+                        vectors.SetText(c + 1, row, text);
+                    else
+                        vectors.SetNull(c + 1, row);
+            }
+            return rows;
+        });
+        var casts = names.Select((name, c) => $", f{c}::{SqlType(runs.Select(run => run.Facts[name]))} AS {SqlText.Name(name)}");
+        source.Execute(connection, $"CREATE TABLE runs AS SELECT {RunColumn}{string.Concat(casts)} FROM facts()", default);
+    }
+
+    private static string SqlType(IEnumerable<JsonNode?> values)
+    {
+        var texts = values.Where(value => RunFacts.Scalar(value) is not null).ToList();
+        var kinds = texts.Select(value => value!.GetValueKind()).Distinct().ToList();
+        if (kinds.All(kind => kind is JsonValueKind.True or JsonValueKind.False))
+            return "BOOLEAN";
+        if (kinds is not [JsonValueKind.Number])
+            return "VARCHAR";
+        return texts.All(value => long.TryParse(RunFacts.Scalar(value), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
+            ? "BIGINT"
+            : "DOUBLE";
+    }
+}

@@ -1,0 +1,192 @@
+using System.Text.Json.Nodes;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Tests.Store;
+
+public class RunDirectoryTests
+{
+    [Fact]
+    public void A_run_reads_back_as_it_was_written()
+    {
+        using var directory = new TemporaryDirectory();
+        var run = RunDirectory.Read(RunSamples.Write(directory));
+        Assert.Equal(RunSamples.Nodes, run.Nodes);
+        Assert.Equal(RunSamples.SortedEdges, run.Edges.ToArray());
+        Assert.Equal(RunSamples.MetricPosition, run.MetricPosition);
+        Assert.True(JsonNode.DeepEquals(RunSamples.Facts, run.Facts));
+    }
+
+    [Fact]
+    public void A_run_holds_three_files_and_nothing_else()
+    {
+        using var directory = new TemporaryDirectory();
+        string run = RunSamples.Write(directory);
+        Assert.Equal(["edges.parquet", "nodes.parquet", "run.json"], Directory.EnumerateFileSystemEntries(run).Select(Path.GetFileName).Order());
+        Assert.Equal([run], Directory.EnumerateFileSystemEntries(directory.Path));
+    }
+
+    [Theory, InlineData("nodes.parquet"), InlineData("edges.parquet")]
+    public void A_table_is_a_Parquet_file_from_its_first_to_its_last_bytes(string name)
+    {
+        using var directory = new TemporaryDirectory();
+        byte[] bytes = File.ReadAllBytes(Path.Combine(RunSamples.Write(directory), name));
+        Assert.Equal("PAR1"u8, bytes.AsSpan(0, 4));
+        Assert.Equal("PAR1"u8, bytes.AsSpan(bytes.Length - 4));
+        int footer = BitConverter.ToInt32(bytes, bytes.Length - 8);
+        Assert.InRange(footer, 1, bytes.Length - 12);
+    }
+
+    [Fact]
+    public void Columns_have_the_names_and_types_of_the_contract()
+    {
+        using var directory = new TemporaryDirectory();
+        string run = RunSamples.Write(directory);
+        Assert.Equal("""
+            site VARCHAR, layer INTEGER, kind VARCHAR, position INTEGER, token VARCHAR, feature INTEGER, activation FLOAT, patch_activation FLOAT, gradient FLOAT, effect FLOAT, kept BOOLEAN
+            """, Fresh($"SELECT string_agg(column_name || ' ' || column_type, ', ') FROM (DESCRIBE FROM {Parquet(run, "nodes")})"));
+        Assert.Equal("""
+            up_site VARCHAR, up_position INTEGER, up_feature INTEGER, down_site VARCHAR, down_position INTEGER, down_feature INTEGER, jacobian FLOAT, effect FLOAT
+            """, Fresh($"SELECT string_agg(column_name || ' ' || column_type, ', ') FROM (DESCRIBE FROM {Parquet(run, "edges")})"));
+    }
+
+    [Fact]
+    public void A_missing_gradient_or_jacobian_is_NULL_in_the_file()
+    {
+        using var directory = new TemporaryDirectory();
+        string run = RunSamples.Write(directory);
+        Assert.Equal("-1", Fresh($"SELECT string_agg(feature, ',') FROM {Parquet(run, "nodes")} WHERE gradient IS NULL"));
+        Assert.Equal("2", Fresh($"SELECT count(*) FROM {Parquet(run, "edges")} WHERE jacobian IS NULL"));
+    }
+
+    [Theory, InlineData("nodes"), InlineData("edges")]
+    public void Scalars_of_run_json_are_in_the_metadata_of_both_tables(string table)
+    {
+        using var directory = new TemporaryDirectory();
+        string run = RunSamples.Write(directory), file = SqlText.Literal(Path.Combine(run, table + ".parquet"));
+        string? Value(string key) =>
+            Fresh($"SELECT value FROM parquet_kv_metadata({file}) WHERE key = encode('{key}')")?.Replace("\\x0A", "\n");
+        Assert.Equal("gpt2", Value("model"));
+        Assert.Equal("74", Value("calls"));
+        Assert.Equal("0.5", Value("threshold"));
+        Assert.Equal("true", Value("centred"));
+        Assert.StartsWith("When Mary's \"friend\"", Fresh($"SELECT decode(value) FROM parquet_kv_metadata({file}) WHERE key = encode('prompt')"));
+        Assert.Null(Value("patch_prompt"));
+        Assert.Null(Value("tokens"));
+    }
+
+    [Fact]
+    public void Tables_are_compressed_with_zstd()
+    {
+        using var directory = new TemporaryDirectory();
+        string file = SqlText.Literal(Path.Combine(RunSamples.Write(directory), "edges.parquet"));
+        Assert.Equal("ZSTD", Fresh($"SELECT string_agg(DISTINCT compression, ',') FROM parquet_metadata({file})"));
+    }
+
+    [Fact]
+    public void Random_edges_come_sorted_and_none_is_lost()
+    {
+        using var directory = new TemporaryDirectory();
+        var random = new Random(0);
+        var nodes = Enumerable.Range(0, 700).Select(n =>   // more sites than fit in one byte
+            new NodeRow($"blocks.{n % 300}.hook_mlp_out", n % 300, "mlp", n / 300, "t", n, 1, 0, 1, 1, true)).ToArray();
+        var edges = Enumerable.Range(0, 200_000).Select(_ =>
+            new EdgeRow(random.Next(700), random.Next(-1, 700), random.NextSingle(), random.NextSingle() - 0.5f)).ToArray();
+        RunDirectory.Write(directory["run"], nodes, edges.Chunk(777).Select(chunk => new ReadOnlyMemory<EdgeRow>(chunk)), 5, [], force: false);
+        var read = RunDirectory.Read(directory["run"]).Edges.ToArray();
+        Assert.Equal(edges.OrderBy(e => e.Up).ThenBy(e => e.Down).ThenBy(e => e.Effect), read.OrderBy(e => e.Up).ThenBy(e => e.Down).ThenBy(e => e.Effect));
+        var keys = read.Select(e => e.Down < 0 ? ("metric", 5, -1, -MathF.Abs(e.Effect))
+            : (nodes[e.Down].Site, nodes[e.Down].Position, nodes[e.Down].Feature, -MathF.Abs(e.Effect))).ToArray();
+        var comparer = Comparer<(string Site, int, int, float)>.Create((a, b) =>
+            string.CompareOrdinal(a.Site, b.Site) is var order and not 0 ? order : (a.Item2, a.Item3, a.Item4).CompareTo((b.Item2, b.Item3, b.Item4)));
+        Assert.All(keys.Zip(keys.Skip(1)), pair => Assert.True(comparer.Compare(pair.First, pair.Second) <= 0));
+    }
+
+    [Fact]
+    public void A_chunk_of_edges_may_be_overwritten_once_the_next_is_asked_for()
+    {
+        using var directory = new TemporaryDirectory();
+        var buffer = new EdgeRow[1];
+        IEnumerable<ReadOnlyMemory<EdgeRow>> Reusing()
+        {
+            foreach (var edge in RunSamples.Edges)
+            {
+                buffer[0] = edge;
+                yield return buffer;
+            }
+        }
+        RunDirectory.Write(directory["run"], RunSamples.Nodes, Reusing(), RunSamples.MetricPosition, [], force: false);
+        Assert.Equal(RunSamples.SortedEdges, RunDirectory.Read(directory["run"]).Edges.ToArray());
+    }
+
+    [Fact]
+    public void A_run_may_be_empty()
+    {
+        using var directory = new TemporaryDirectory();
+        RunDirectory.Write(directory["no edges"], RunSamples.Nodes, [], 0, [], force: false);
+        RunDirectory.Write(directory["nothing"], [], [], 0, [], force: false);
+        Assert.Empty(RunDirectory.Read(directory["no edges"]).Edges.ToArray());
+        Assert.Null(RunDirectory.Read(directory["no edges"]).MetricPosition);
+        Assert.Empty(RunDirectory.Read(directory["nothing"]).Nodes);
+        Assert.Equal(["0"], RunSamples.Ask(directory["nothing"], "SELECT count(*) FROM nodes, edges"));
+    }
+
+    [Fact]
+    public void An_edge_between_unknown_nodes_and_a_node_given_twice_are_refused()
+    {
+        using var directory = new TemporaryDirectory();
+        void Write(NodeRow[] nodes, EdgeRow[] edges) => RunDirectory.Write(directory["run"], nodes, [edges], 0, [], force: false);
+        Assert.Throws<ArgumentException>(() => Write(RunSamples.Nodes, [new(0, 4, 1, 1)]));
+        Assert.Throws<ArgumentException>(() => Write(RunSamples.Nodes, [new(-1, 0, 1, 1)]));
+        Assert.Throws<ArgumentException>(() => Write([RunSamples.Nodes[0], RunSamples.Nodes[0]], []));
+        Assert.Throws<ArgumentException>(() => Write([RunSamples.Nodes[0] with { Site = "metric" }], []));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(directory.Path));
+    }
+
+    [Fact]
+    public void Damaged_and_missing_files_are_named_with_the_mend()
+    {
+        using var directory = new TemporaryDirectory();
+        foreach (string name in new[] { "nodes.parquet", "edges.parquet", "run.json" })
+        {
+            string run = RunSamples.Write(directory, name + " damaged"), file = Path.Combine(run, name);
+            byte[] bytes = File.ReadAllBytes(file);
+            File.WriteAllBytes(file, bytes[..(bytes.Length / 2)]);
+            AssertNames(file, Assert.Throws<RunDirectoryException>(() => RunDirectory.Read(run)));
+            Array.Fill(bytes, (byte)0xA5, 4, bytes.Length - 8);   // both magics in place, nonsense between
+            File.WriteAllBytes(file, bytes);
+            AssertNames(file, Assert.Throws<RunDirectoryException>(() => RunDirectory.Read(run)));
+            AssertNames(file, Assert.Throws<RunDirectoryException>(() => RunSamples.Ask(run, $"FROM {(name[0] == 'e' ? "edges" : "nodes")}")));
+            File.Delete(file);
+            AssertNames(file, Assert.Throws<RunDirectoryException>(() => RunDirectory.Read(run)));
+        }
+    }
+
+    [Fact]
+    public void An_edge_to_a_node_that_the_table_lacks_is_damage()
+    {
+        using var directory = new TemporaryDirectory();
+        string run = RunSamples.Write(directory);
+        RunDirectory.Write(directory["other"], RunSamples.Nodes[..2], [], 0, [], force: false);
+        File.Copy(Path.Combine(directory["other"], "nodes.parquet"), Path.Combine(run, "nodes.parquet"), overwrite: true);
+        AssertNames(Path.Combine(run, "edges.parquet"), Assert.Throws<RunDirectoryException>(() => RunDirectory.Read(run)));
+    }
+
+    private static void AssertNames(string file, RunDirectoryException error)
+    {
+        Assert.StartsWith(file, error.Message);
+        Assert.EndsWith(".", error.Message);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+
+    private static string Parquet(string run, string table) => $"read_parquet({SqlText.Literal(Path.Combine(run, table + ".parquet"))})";
+
+    /// <summary>The one cell of a query in a fresh database that knows nothing of runs; null for NULL or no row.</summary>
+    private static string? Fresh(string sql)
+    {
+        using var database = DuckDbDatabase.OpenInMemory();
+        using var connection = database.Connect();
+        using var result = connection.Query($"SELECT x::VARCHAR FROM ({sql}) t(x)");
+        using var chunk = result.Fetch();
+        return chunk?.Text(0, 0);
+    }
+}

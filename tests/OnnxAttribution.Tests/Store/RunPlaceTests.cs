@@ -1,0 +1,156 @@
+using System.Diagnostics;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Tests.Store;
+
+public class RunPlaceTests
+{
+    [Fact]
+    public void A_failed_run_leaves_nothing()
+    {
+        using var directory = new TemporaryDirectory();
+        static IEnumerable<ReadOnlyMemory<EdgeRow>> Failing()
+        {
+            yield return RunSamples.Edges;
+            throw new IOException("the producer's own");
+        }
+        var error = Assert.Throws<IOException>(() => RunDirectory.Write(directory["run"], RunSamples.Nodes, Failing(), 0, [], force: false));
+        Assert.Equal("the producer's own", error.Message);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(directory.Path));
+    }
+
+    [Fact]
+    public void A_cancelled_run_leaves_nothing()
+    {
+        using var directory = new TemporaryDirectory();
+        using var cancellation = new CancellationTokenSource();
+        IEnumerable<ReadOnlyMemory<EdgeRow>> Cancelling()
+        {
+            yield return RunSamples.Edges;
+            cancellation.Cancel();
+            yield return RunSamples.Edges;
+        }
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+            RunDirectory.Write(directory["run"], RunSamples.Nodes, Cancelling(), 0, [], force: false, cancellation.Token));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(directory.Path));
+    }
+
+    [Fact]
+    public void A_run_cancelled_while_DuckDB_writes_leaves_nothing()
+    {
+        using var directory = new TemporaryDirectory();
+        using var cancellation = new CancellationTokenSource();
+        using var watcher = new FileSystemWatcher(directory.Path) { IncludeSubdirectories = true, EnableRaisingEvents = true };
+        watcher.Created += (_, created) =>
+        {
+            if (created.Name!.Contains("edges.parquet"))
+                cancellation.Cancel();
+        };
+        var edges = Enumerable.Repeat(RunSamples.Edges, 400_000).Select(chunk => new ReadOnlyMemory<EdgeRow>(chunk));
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+            RunDirectory.Write(directory["run"], RunSamples.Nodes, edges, 0, [], force: false, cancellation.Token));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(directory.Path));
+    }
+
+    [Fact]
+    public void An_existing_directory_is_refused_before_and_after_the_work()
+    {
+        using var directory = new TemporaryDirectory();
+        string run = RunSamples.Write(directory);
+        foreach (Action refused in new Action[] { () => RunDirectory.CheckFree(run, force: false), () => RunSamples.Write(directory) })
+        {
+            var error = Assert.Throws<RunDirectoryException>(refused);
+            Assert.Contains(run, error.Message);
+            Assert.Contains("--force", error.Message);
+        }
+        Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
+    }
+
+    [Fact]
+    public void Force_replaces_a_run()
+    {
+        using var directory = new TemporaryDirectory();
+        string run = RunSamples.Write(directory);
+        File.WriteAllText(Path.Combine(run, "circuit.html"), "drawn from the old run");
+        RunSamples.Write(directory, facts: new() { ["prompt"] = "new" }, force: true);
+        Assert.Equal("new", (string?)RunDirectory.Read(run).Facts["prompt"]);
+        Assert.False(File.Exists(Path.Combine(run, "circuit.html")));
+        Assert.Equal([run], Directory.EnumerateFileSystemEntries(directory.Path));
+    }
+
+    [Fact]
+    public void Force_never_replaces_what_is_no_run()
+    {
+        using var directory = new TemporaryDirectory();
+        File.WriteAllText(Path.Combine(Directory.CreateDirectory(directory["photos"]).FullName, "cat.png"), "");
+        File.WriteAllText(Path.Combine(RunSamples.Write(directory, "annotated"), "thesis.tex"), "");
+        Directory.CreateDirectory(Path.Combine(RunSamples.Write(directory, "nested"), "more"));
+        File.WriteAllText(directory["file"], "");
+        foreach (string name in new[] { "photos", "annotated", "nested", "file" })
+        {
+            var error = Assert.Throws<RunDirectoryException>(() => RunSamples.Write(directory, name, force: true));
+            Assert.StartsWith(directory[name], error.Message);
+        }
+        Assert.True(File.Exists(Path.Combine(directory["photos"], "cat.png")));
+        Assert.True(File.Exists(Path.Combine(directory["annotated"], "thesis.tex")));
+    }
+
+    [Fact]
+    public void A_parent_that_cannot_be_written_is_one_clear_line()
+    {
+        using var directory = new TemporaryDirectory();
+        File.WriteAllText(directory["file"], "");
+        string path = Path.Combine(directory["file"], "run");
+        var error = Assert.Throws<RunDirectoryException>(() => RunDirectory.Write(path, [], [], 0, [], force: false));
+        Assert.StartsWith($"{path} cannot be written: ", error.Message);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+
+    [Fact]
+    public void Missing_parents_are_made()
+    {
+        using var directory = new TemporaryDirectory();
+        RunSamples.Write(directory, "a/b/run");
+        Assert.True(File.Exists(directory["a/b/run/run.json"]));
+    }
+
+    [Fact]
+    public void A_temporary_whose_writer_is_gone_is_cleaned_up_and_one_whose_writer_lives_is_not()
+    {
+        using var directory = new TemporaryDirectory();
+        using var gone = Process.Start("true");
+        gone.WaitForExit();
+        string stale = directory[$".run.tmp-{gone.Id}"], living = directory[".run.tmp-1"], own = directory[$".run.tmp-{Environment.ProcessId}"];
+        foreach (string temporary in new[] { stale, living, own })
+            Directory.CreateDirectory(temporary);
+        string run = RunSamples.Write(directory);
+        Assert.Equal([living, run], Directory.EnumerateFileSystemEntries(directory.Path).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Two_writers_of_one_path_do_not_meet()
+    {
+        using var directory = new TemporaryDirectory();
+        IEnumerable<ReadOnlyMemory<EdgeRow>> Meanwhile()
+        {
+            Assert.Contains("another run", Assert.Throws<RunDirectoryException>(() => RunSamples.Write(directory)).Message);
+            yield return RunSamples.Edges;
+        }
+        RunDirectory.Write(directory["run"], RunSamples.Nodes, Meanwhile(), 0, [], force: false);
+        Assert.Equal(RunSamples.Edges.Length, RunDirectory.Read(directory["run"]).Edges.Length);
+    }
+
+    [Fact]
+    public void A_path_taken_meanwhile_is_not_replaced()
+    {
+        using var directory = new TemporaryDirectory();
+        IEnumerable<ReadOnlyMemory<EdgeRow>> Meanwhile()
+        {
+            File.WriteAllText(directory["run"], "somebody else's");
+            yield break;
+        }
+        Assert.Throws<RunDirectoryException>(() => RunDirectory.Write(directory["run"], [], Meanwhile(), 0, [], force: false));
+        Assert.Equal([directory["run"]], Directory.EnumerateFileSystemEntries(directory.Path));
+        Assert.Equal("somebody else's", File.ReadAllText(directory["run"]));
+    }
+}
