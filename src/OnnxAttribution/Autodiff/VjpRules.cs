@@ -11,6 +11,10 @@ internal delegate Value?[] VjpRule(GraphBuilder g, OpView op, Value?[] zBars);
 /// <summary>Reverse-mode rules, one per ONNX operator: true derivatives. Another estimator is another table.</summary>
 internal static partial class VjpRules
 {
+    /// <summary>Operators that are piecewise constant, or of integers: nothing flows, neither back nor forward.</summary>
+    public static FrozenSet<string> NothingFlows { get; } = FrozenSet.Create("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And", "Or", "Shape", "Size",
+        "Range", "ConstantOfShape", "ArgMax", "Sign", "Floor", "Ceil", "OneHot", "IsNaN", "NonZero");
+
     public static FrozenDictionary<string, VjpRule> Table { get; } = Rules().ToFrozenDictionary();
 
     private static Dictionary<string, VjpRule> Rules()
@@ -52,12 +56,7 @@ internal static partial class VjpRules
             ["Gather"] = One(Gather),
         };
         foreach (var (type, derivative) in UnaryDerivatives.Table) table[type] = One((g, op, zBar) => [g.Mul(zBar, derivative(g, op))]);   // z = f(x)   x̄ = z̄ ∘ f'(x)
-        // piecewise constant, or of integers: nothing flows
-        foreach (var type in (string[])["Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And", "Or", "Shape", "Size", "Range", "ConstantOfShape",
-            "ArgMax", "Sign", "Floor", "Ceil", "OneHot", "IsNaN", "NonZero"])
-        {
-            table[type] = (g, op, zBars) => new Value?[op.Op.In.Count];
-        }
+        foreach (var type in NothingFlows) table[type] = (g, op, zBars) => new Value?[op.Op.In.Count];
         return table;
     }
 
