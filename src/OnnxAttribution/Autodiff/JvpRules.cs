@@ -115,6 +115,8 @@ internal static class JvpRules
     private static Value[] Split(GraphBuilder g, OpView op, Value?[] d)
     {
         var axis = op.FromEnd(op.Op.Int("axis", 0), op.Rank());
+        var even = !op.Op.Has("split", 1) && op.Op.Out.Any(v => v?.Shape?[^(int)-axis].Size is null);
+        if (even) return g.Emit("Split", [d[0]], op.Op.Out.Count, ("axis", axis), ("num_outputs", op.Op.Out.Count));
         var sizes = op.Op.IntsOf("split", 1) is { } given ? g.Ints(given)
             : op.Op.Out.All(v => v?.Shape?[^(int)-axis].Size is not null) ? g.Ints([.. op.Op.Out.Select(v => v!.Shape![^(int)-axis].Size!.Value)]) : op.In(1);
         return g.Emit("Split", [d[0], sizes], op.Op.Out.Count, ("axis", axis));
