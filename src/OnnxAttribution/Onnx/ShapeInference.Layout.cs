@@ -48,6 +48,13 @@ internal static partial class ShapeInference
         return Dim.Named(string.Join('*', symbols.Select(d => d.Symbol!).Order().Prepend(sizes.ToString()).Where(n => n != "1")));
     }
 
+    private static Dim[]? Flatten(Op op)
+    {
+        if (op.In[0]!.Shape is not { } x) return null;
+        var axis = Axis(op.Int("axis", 1), x.Length);
+        return [Remainder(x[..axis], [Dim.Of(-1)], 0), Remainder(x[axis..], [Dim.Of(-1)], 0)];
+    }
+
     private static Dim[]? Unsqueeze(Op op)
     {
         if (op.In[0]!.Shape is not { } x || op.IntsOf("axes", 1) is not { } axes) return null;
