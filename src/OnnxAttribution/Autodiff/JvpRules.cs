@@ -125,7 +125,7 @@ internal static class JvpRules
     private static Value[] Slice(GraphBuilder g, OpView op, Value?[] d)
     {
         var rank = op.Rank();
-        var axes = op.Op.IntsOf("axes", 3) ?? [.. Enumerable.Range(0, rank).Select(i => (long)i)];
+        var axes = VjpRules.SlicedAxes(op.Op, rank);
         Value Entry(string attribute, int input) => op.Op.Ints(attribute) is { } a ? g.Ints(a) : op.In(input);
         return [g.Slice(d[0]!, Entry("starts", 1), Entry("ends", 2), g.Ints([.. axes.Select(a => op.FromEnd(a, rank))]), op.Op.Has("steps", 4) ? Entry("steps", 4) : null)];
     }

@@ -60,8 +60,8 @@ internal static partial class VjpRules
     {
         var node = op.Op;
         var rank = op.Rank();
-        var axes = node.IntsOf("axes", 3) ?? [.. Enumerable.Range(0, rank).Select(i => (long)i)];
-        if (node.IntsOf("starts", 1) is { } starts && node.IntsOf("ends", 2) is { } ends && (!node.Has("steps", 4) || node.IntsOf("steps", 4)!.All(s => s == 1))
+        var axes = SlicedAxes(node, rank);
+        if (node.IntsOf("starts", 1) is { } starts && node.IntsOf("ends", 2) is { } ends && (!node.Has("steps", 4) || node.IntsOf("steps", 4)?.All(s => s == 1) == true)
             && axes.All(a => node.In[0]!.Shape?[ShapeInference.Axis(a, rank)].Size is not null))
         {
             var pads = new long[2 * (rank + 1)];
@@ -86,6 +86,13 @@ internal static partial class VjpRules
             Value Entry(int input, string attribute) => node.Ints(attribute) is { } a ? g.Ints(a[i]) : g.Gather(op.In(input), g.Ints(i), 0);
         }
         return [result];
+    }
+
+    internal static long[] SlicedAxes(Op node, int rank)
+    {
+        if (node.IntsOf("axes", 3) is { } axes) return axes;
+        if (node.Has("axes", 3)) throw new GraphException($"{node} computes its axes at run time; its rule needs them constant");
+        return [.. Enumerable.Range(0, rank).Select(i => (long)i)];
     }
 
     // z = x[…, indices, …]: x̄ = z̄ times the 0-1 matrix [K, n] of the places taken, so that repeated indices add up
