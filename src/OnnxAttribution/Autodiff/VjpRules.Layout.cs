@@ -1,4 +1,5 @@
 using OnnxAttribution.Onnx;
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Autodiff;
 
@@ -102,6 +103,7 @@ internal static partial class VjpRules
         var axis = ShapeInference.Axis(op.Op.Int("axis", 0), rank);
         var size = g.Squeeze(g.Shape(op.In(0), axis, axis + 1), 0);
         var indices = g.Reshape(op.In(1), -1);
+        if (indices.Type != DataType.Int64) indices = g.Cast(indices, DataType.Int64);   // ONNX Runtime's OneHot takes no int32 with an int64 depth
         var z = zBar;
         if (indexRank == 0) z = g.Unsqueeze(z, axis + 1);
         else if (indexRank > 1)
