@@ -21,12 +21,14 @@ internal static class BundleWriter
 
     public static BundleManifest Write(ExportOptions options, CancellationToken cancel = default)
     {
+        // however the directory is spelled
+        if (RealPath(options.Out) == RealPath(options.Checkpoint)) options = options with { Out = options.Checkpoint };
         using var checkpoint = Gpt2Checkpoint.Open(options.Checkpoint);
         var dictionaries = OpenDictionaries(options, checkpoint.Config);
         try
         {
             RequireFinite(checkpoint, dictionaries, cancel);
-            var inPlace = Path.GetFullPath(options.Out) == Path.GetFullPath(options.Checkpoint);
+            var inPlace = options.Out == options.Checkpoint;
             if (!inPlace && File.Exists(Path.Combine(options.Out, BundleManifest.FileName)) && !options.Force)
             {
                 throw new BundleException($"{options.Out} already holds a bundle; give --force to write it anew");
@@ -130,6 +132,12 @@ internal static class BundleWriter
         }
     }
 
+    private static string RealPath(string directory)
+    {
+        var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory));
+        return Directory.Exists(path) ? Directory.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path;
+    }
+
     // links: the weights are not copied where the file system can help it
     private static void Bring(ExportOptions options, IEnumerable<SaeLensDictionary> dictionaries)
     {
@@ -148,7 +156,7 @@ internal static class BundleWriter
 
     private static BundleManifest Manifest(ExportOptions options, Gpt2Config config, HookedGraphBuilder builder, IReadOnlyList<SaeLensDictionary> dictionaries, CancellationToken cancel)
     {
-        var inPlace = Path.GetFullPath(options.Out) == Path.GetFullPath(options.Checkpoint);
+        var inPlace = options.Out == options.Checkpoint;
         string FolderOf(SaeLensDictionary d) => inPlace
             ? Path.GetRelativePath(options.Out, d.Directory).Replace('\\', '/')
             : $"{DictionariesFolder}/{d.HookName}";
