@@ -72,6 +72,8 @@ public sealed class BundleWriterTests : IDisposable
         Random2.Bundle(checkpoint, _directory["link"]);
         Assert.All(before, f => Assert.Equal(f.Value, File.ReadAllBytes(Path.Combine(checkpoint, f.Key))));
         Assert.Equal(["bundle.json", "model.onnx"], FilesOf(checkpoint).Except(before.Keys));
+        using var session = new PlainSession(_directory["link"]);
+        Assert.Equal(7, ModelBundle.Open(_directory["link"]).Manifest.Dictionaries.Count);
     }
 
     [Fact]

@@ -77,8 +77,8 @@ public sealed class HookedGraphTests : IDisposable
         using var golden = GoldenCase.Open("random2-all-patch");
         var feeds = new Dictionary<string, (long[], float[])> { ["blocks.0.hook_mlp_out.scale"] = ([2, 1, 1], [1f, 0f]) };
         var alone = _session.Logits(golden.Tokens);
-        var zeroed = _session.Run(golden.Tokens, new Dictionary<string, (long[], float[])> { ["blocks.0.hook_mlp_out.scale"] = ([1, 1, 1], [0f]) }, "logits")["logits"].Values;
-        var both = _session.Run(golden.Tokens, feeds, "logits")["logits"];
+        var zeroed = _session.Run(golden.Tokens, new Dictionary<string, (long[], float[])> { ["blocks.0.hook_mlp_out.scale"] = ([1, 1, 1], [0f]) }, 1, "logits")["logits"].Values;
+        var both = _session.Run([.. golden.Tokens, .. golden.Tokens], feeds, batch: 2, "logits")["logits"];
         Assert.Equal([2, golden.Tokens.Length, 257], both.Shape);
         GoldenTests.Close(Array.ConvertAll(alone, v => (double)v), both.Values[..alone.Length], Tolerance, "first");
         GoldenTests.Close(Array.ConvertAll(zeroed, v => (double)v), both.Values[alone.Length..], Tolerance, "second");

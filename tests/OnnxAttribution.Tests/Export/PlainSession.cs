@@ -16,11 +16,12 @@ internal sealed class PlainSession : IDisposable
     public IReadOnlyList<string> Inputs => _session.InputNames;
     public IReadOnlyList<string> Outputs => _session.OutputNames;
 
-    /// <summary>Runs one prompt and gives every output, or the ones asked for.</summary>
-    public Dictionary<string, (long[] Shape, float[] Values)> Run(IReadOnlyList<int> tokens, IReadOnlyDictionary<string, (long[] Shape, float[] Values)>? feeds = null, params string[] outputs)
+    /// <summary>Runs one prompt, or a batch of prompts of one length, and gives every output or the ones asked for.</summary>
+    public Dictionary<string, (long[] Shape, float[] Values)> Run(
+        IReadOnlyList<int> tokens, IReadOnlyDictionary<string, (long[] Shape, float[] Values)>? feeds = null, int batch = 1, params string[] outputs)
     {
         var asked = outputs.Length == 0 ? [.. Outputs] : outputs;
-        var values = new Dictionary<string, OrtValue> { ["tokens"] = OrtValue.CreateTensorValueFromMemory(tokens.Select(t => (long)t).ToArray(), [1, tokens.Count]) };
+        var values = new Dictionary<string, OrtValue> { ["tokens"] = OrtValue.CreateTensorValueFromMemory(tokens.Select(t => (long)t).ToArray(), [batch, tokens.Count / batch]) };
         foreach (var (name, (shape, data)) in feeds ?? new Dictionary<string, (long[], float[])>()) values[name] = OrtValue.CreateTensorValueFromMemory(data, shape);
         try
         {
@@ -34,7 +35,7 @@ internal sealed class PlainSession : IDisposable
         }
     }
 
-    public float[] Logits(IReadOnlyList<int> tokens) => Run(tokens, null, "logits")["logits"].Values;
+    public float[] Logits(IReadOnlyList<int> tokens) => Run(tokens, null, 1, "logits")["logits"].Values;
 
     /// <summary>A scale or shift that stands for a whole site, [1, T, d] or [1, 1, d].</summary>
     public static (long[] Shape, float[] Values) Broadcast(double[] values, int width) =>

@@ -39,7 +39,7 @@ public sealed class WeightStorageTests : IDisposable
             Assert.Equal((entry.Offset, entry.Length), (long.Parse(at["offset"]), long.Parse(at["length"])));
             Assert.Equal(entry.Shape, t.Dims);
         }
-        Assert.True(external > 20);
+        Assert.True(external >= 20);
         Assert.Equal(plan != "none", File.Exists(Path.Combine(_directory["bundle"], "processed.safetensors")));
     }
 
@@ -97,7 +97,7 @@ public sealed class WeightStorageTests : IDisposable
     }
 
     [Fact]
-    public void Weights_that_are_a_link_as_in_the_hugging_face_cache_are_read()
+    public void A_snapshot_of_links_as_in_the_hugging_face_cache_is_exported_elsewhere_and_refused_in_place()
     {
         var snapshot = Random2.Copy(_directory["snapshots/main"]);
         Directory.CreateDirectory(_directory["blobs"]);
@@ -106,8 +106,8 @@ public sealed class WeightStorageTests : IDisposable
         using var plain = new PlainSession(Random2.Bundle(Random2.Checkpoint, _directory["a"]));
         using var session = new PlainSession(Random2.Bundle(snapshot, _directory["b"]));
         Assert.Equal(plain.Logits(s_tokens), session.Logits(s_tokens));
-        using var inPlace = new PlainSession(Random2.Bundle(snapshot, snapshot));
-        Assert.Equal(plain.Logits(s_tokens), inPlace.Logits(s_tokens));
+        // ONNX Runtime: "External data path escapes model directory"
+        BundleWriterTests.Refused<BundleException>(() => Random2.Bundle(snapshot, snapshot), Path.Combine(snapshot, "model.safetensors"), "--out");
     }
 
     private static SafetensorsTensor Stored(string type, string name, long[] shape, float[] values) => type switch
