@@ -1,11 +1,19 @@
-using OnnxAttribution.Attribution;
-using OnnxAttribution.Export;
-using OnnxAttribution.Runtime;
-var small = args.Length > 0 && args[0] == "small";
-var shape = small ? new SyntheticShape(Layers: 3, Width: 256, Heads: 4, Vocabulary: 4096, Features: 2048) : new SyntheticShape();
-var b = GraphBenchmark.Prepare("/tmp/benchcache", shape, Console.Error.WriteLine, default);
-Console.WriteLine($"prepared {Environment.TickCount64}");
-var f = GraphBenchmark.Run(b, new RunContext(), 16, 64, 5, 1L << 30);
-Console.WriteLine(f);
-foreach (var (k, v) in f.Stages) Console.WriteLine($"{k,-16} {v * 1000:f1} ms");
-Console.WriteLine($"rate {f.GemmRate/1e9:f0} GFLOP/s ops {f.Operations/1e9:f1} G floor {f.Floor*1000:f0} ms time {f.Seconds*1000:f0} ratio {f.Ratio:f2} peak {f.PeakMemory>>20} MiB");
+using System.Runtime.InteropServices;
+using System.Text;
+using OnnxAttribution.Cli;
+
+Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+using var interrupt = new CancellationTokenSource();
+var signals = 0;
+
+// the first Ctrl-C ends the run in order, the second at once
+void Cancel(PosixSignalContext signal)
+{
+    if (Interlocked.Increment(ref signals) > 1) return;
+    signal.Cancel = true;
+    interrupt.Cancel();
+}
+
+using var sigint = PosixSignalRegistration.Create(PosixSignal.SIGINT, Cancel);
+using var sigterm = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Cancel);
+return CommandLine.Run(args, Console.Out, Console.Error, interrupt.Token);

@@ -15,7 +15,7 @@ internal static class QueryCommand
         Example: onnx-attribution query runs/ioi "SELECT site, count(*) AS n, sum(effect) AS effect FROM nodes WHERE kept GROUP BY ALL ORDER BY effect DESC"
         """;
 
-    public static Command Create()
+    public static Command Create(CommonOptions common)
     {
         var run = new Argument<string>("RUN") { Description = "a run directory, or a directory whose subdirectories are runs" };
         var sql = new Argument<string>("SQL")
@@ -32,13 +32,7 @@ internal static class QueryCommand
         format.AcceptOnlyFromAmong("table", "csv", "json", "parquet");
         var json = new Option<bool>("--json") { Description = "the same as --format json" };
         var file = new Option<string?>("--out") { Description = "write to this file and not to stdout; parquet needs it", HelpName = "FILE" };
-        var threads = new Option<int?>("--threads") { Description = "threads to use (all cores)", HelpName = "N" };
-        threads.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int?>() < 1)
-                result.AddError("--threads must be 1 or more.");
-        });
-        var command = new Command("query", Description) { run, sql, also, format, json, file, threads };
+        var command = new Command("query", Description) { run, sql, also, format, json, file };
         command.Validators.Add(result =>
         {
             if (result.GetValue(format) == "parquet" && !result.GetValue(json) && result.GetValue(file) is null)
@@ -48,11 +42,11 @@ internal static class QueryCommand
         });
         command.SetAction((arguments, cancellation) => Task.Run(() =>
         {
-            var query = new RunQuery([arguments.GetRequiredValue(run), .. arguments.GetRequiredValue(also)], arguments.GetValue(threads));
+            var query = new RunQuery([arguments.GetRequiredValue(run), .. arguments.GetRequiredValue(also)], arguments.GetValue(common.Threads));
             string style = arguments.GetValue(json) ? "json" : arguments.GetRequiredValue(format);
             Run(query, arguments.GetRequiredValue(sql), style, arguments.GetValue(file), cancellation);
             return 0;
-        }, cancellation));
+        }, CancellationToken.None));
         return command;
     }
 

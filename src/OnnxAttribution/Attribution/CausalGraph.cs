@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Attribution;
 
 /// <summary>Which features cause which, while one token is predicted.</summary>
-public sealed class CausalGraph
+public sealed record CausalGraph
 {
     public required Metric Metric { get; init; }
     public required float CleanMetric { get; init; }

@@ -27,7 +27,7 @@ internal static class BundleWriter
         var dictionaries = OpenDictionaries(options, checkpoint.Config);
         try
         {
-            RequireFinite(checkpoint, dictionaries, cancel);
+            RequireFinite(checkpoint, dictionaries, options.Parallelism, cancel);
             var inPlace = options.Out == options.Checkpoint;
             if (!inPlace && File.Exists(Path.Combine(options.Out, BundleManifest.FileName)) && !options.Force)
             {
@@ -136,12 +136,12 @@ internal static class BundleWriter
         yield return $"blocks.{layers - 1}.hook_resid_post";
     }
 
-    private static void RequireFinite(Gpt2Checkpoint checkpoint, IEnumerable<SaeLensDictionary> dictionaries, CancellationToken cancel)
+    private static void RequireFinite(Gpt2Checkpoint checkpoint, IEnumerable<SaeLensDictionary> dictionaries, int threads, CancellationToken cancel)
     {
         var checks = dictionaries.Select(d => (Action)d.RequireFinite).Prepend(checkpoint.RequireFinite);
         try
         {
-            Parallel.ForEach(checks, new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = Environment.ProcessorCount }, check => check());
+            Parallel.ForEach(checks, new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = threads }, check => check());
         }
         catch (AggregateException e)
         {
@@ -192,7 +192,7 @@ internal static class BundleWriter
         var files = s_companions.Append(ProcessedFileName).Append(GraphFileName).Where(f => File.Exists(Path.Combine(options.Out, f)))
             .Concat(records.SelectMany(r => (string[])[$"{r.Path}/cfg.json", $"{r.Path}/sae_weights.safetensors"])).ToList();
         var hashes = new BundleManifest.FileRecord[files.Count];
-        Parallel.For(0, files.Count, new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = Environment.ProcessorCount }, i =>
+        Parallel.For(0, files.Count, new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = options.Parallelism }, i =>
         {
             using var stream = File.OpenRead(Path.Combine(options.Out, files[i]));
             hashes[i] = new BundleManifest.FileRecord(stream.Length, Convert.ToHexStringLower(SHA256.HashData(stream)));

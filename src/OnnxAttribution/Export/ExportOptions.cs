@@ -7,8 +7,12 @@ namespace OnnxAttribution.Export;
 /// <param name="FoldLayerNorm">Fold LayerNorm weights and biases into the weights that read from it (fold_ln).</param>
 /// <param name="CenterWritingWeights">Subtract the mean over d_model from everything that writes to the residual stream.</param>
 /// <param name="CenterUnembed">Subtract the mean over the vocabulary from the unembedding.</param>
+/// <param name="Force">Replace a bundle that is there.</param>
+/// <param name="Threads">Threads that check and hash files; 0: one per core.</param>
 public sealed record ExportOptions(
-    string Checkpoint, string? Dictionaries, string Out, bool FoldLayerNorm = false, bool CenterWritingWeights = false, bool CenterUnembed = false, bool Force = false)
+    string Checkpoint, string? Dictionaries, string Out, bool FoldLayerNorm = false, bool CenterWritingWeights = false, bool CenterUnembed = false, bool Force = false, int Threads = 0)
 {
+    internal int Parallelism => Threads > 0 ? Threads : Environment.ProcessorCount;
+
     public bool ChangesWeights => FoldLayerNorm || CenterWritingWeights || CenterUnembed;
 }

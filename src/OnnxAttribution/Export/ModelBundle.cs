@@ -38,7 +38,7 @@ internal sealed class ModelBundle
     {
         var canonical = Site.Canonical(name, Manifest.NLayers);
         return Sites.FirstOrDefault(s => s.Name == canonical)
-            ?? throw new BundleException($"{Directory} has no site '{name}'. Did you mean '{Nearest(canonical, Manifest.Sites)}'? Its sites are listed in {Path.Combine(Directory, BundleManifest.FileName)}");
+            ?? throw new BundleException($"{Directory} has no site '{name}'. Did you mean '{NearestName.Among(Manifest.Sites, canonical)}'? Its sites are listed in {Path.Combine(Directory, BundleManifest.FileName)}");
     }
 
     public SaeLensDictionary? OpenDictionary(Site site)
@@ -80,24 +80,5 @@ internal sealed class ModelBundle
             node.Input.Clear();
             node.Input.Add(node.Output[0] + ".raw");
         }
-    }
-
-    internal static string Nearest(string name, IEnumerable<string> candidates) => candidates.MinBy(c => Distance(name, c)) ?? "";
-
-    // Levenshtein
-    private static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= b.Length; j++)
-            {
-                var here = Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1));
-                (diagonal, row[j]) = (row[j], here);
-            }
-        }
-        return row[^1];
     }
 }

@@ -21,9 +21,9 @@ internal sealed record EdgeEnds(string[] Sites, int[] Site, int[] Position, int[
                 codes.Add(nodes[n].Site, code = codes.Count);
             (ends.Site[n], ends.Position[n], ends.Feature[n]) = (code, nodes[n].Position, nodes[n].Feature);
         }
-        if (codes.ContainsKey(EdgeRow.MetricSite))
-            throw new ArgumentException($"A site may not be called '{EdgeRow.MetricSite}': edges into the metric are.");
+        if (codes.ContainsKey(RunDirectory.MetricSite))
+            throw new ArgumentException($"A site may not be called '{RunDirectory.MetricSite}': edges into the metric are.");
         (ends.Site[^1], ends.Position[^1], ends.Feature[^1]) = (codes.Count, metricPosition, NodeRow.Error);
-        return ends with { Sites = [.. codes.Keys, EdgeRow.MetricSite] };
+        return ends with { Sites = [.. codes.Keys, RunDirectory.MetricSite] };
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 
 namespace OnnxAttribution.Store;
 
@@ -16,8 +17,8 @@ internal static class EdgeOrder
 
     /// <returns>All edges in order, in an array of their own.</returns>
     /// <exception cref="ArgumentException">An edge names a node that is not in the list, or two nodes are the same.</exception>
-    public static EdgeRow[] Sort(
-        IReadOnlyList<NodeRow> nodes, int metricPosition, IEnumerable<ReadOnlyMemory<EdgeRow>> edges, CancellationToken cancellation)
+    public static CausalEdge[] Sort(
+        IReadOnlyList<NodeRow> nodes, int metricPosition, IEnumerable<ReadOnlyMemory<CausalEdge>> edges, CancellationToken cancellation)
     {
         int[] rank = Ranks(nodes, metricPosition);   // [nodes + 1], the metric last
         var starts = new long[rank.Length + 1];
@@ -40,13 +41,13 @@ internal static class EdgeOrder
     /// <summary>Dense ranks of the nodes and, in the last entry, of the metric.</summary>
     private static int[] Ranks(IReadOnlyList<NodeRow> nodes, int metricPosition)
     {
-        var sites = nodes.Select(node => node.Site).Append(EdgeRow.MetricSite).Distinct().ToArray();
+        var sites = nodes.Select(node => node.Site).Append(RunDirectory.MetricSite).Distinct().ToArray();
         Array.Sort(sites, (a, b) => Encoding.UTF8.GetBytes(a).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(b)));
         var siteRank = sites.Select((site, r) => (site, r)).ToDictionary(pair => pair.site, pair => pair.r);
         var keys = new (int Site, int Position, int Feature)[nodes.Count + 1];
         for (int n = 0; n < nodes.Count; n++)
             keys[n] = (siteRank[nodes[n].Site], nodes[n].Position, nodes[n].Feature);
-        keys[^1] = (siteRank[EdgeRow.MetricSite], metricPosition, NodeRow.Error);
+        keys[^1] = (siteRank[RunDirectory.MetricSite], metricPosition, NodeRow.Error);
         int[] order = Enumerable.Range(0, keys.Length).ToArray();
         Array.Sort((Array)keys.Clone(), order);
         var rank = new int[keys.Length];
@@ -63,17 +64,17 @@ internal static class EdgeOrder
         n < nodes.Count ? $"({nodes[n].Site}, position {nodes[n].Position}, feature {nodes[n].Feature})" : "metric";
 
     /// <summary>Copies the edges, which the producer may overwrite once we ask for more, and counts them in <paramref name="counts"/>[rank + 1].</summary>
-    private static Queue<ArraySegment<EdgeRow>> Gather(
-        IEnumerable<ReadOnlyMemory<EdgeRow>> edges, int[] rank, long[] counts, CancellationToken cancellation)
+    private static Queue<ArraySegment<CausalEdge>> Gather(
+        IEnumerable<ReadOnlyMemory<CausalEdge>> edges, int[] rank, long[] counts, CancellationToken cancellation)
     {
-        var blocks = new Queue<ArraySegment<EdgeRow>>();
-        var block = new EdgeRow[BlockLength];
+        var blocks = new Queue<ArraySegment<CausalEdge>>();
+        var block = new CausalEdge[BlockLength];
         int used = 0;
         foreach (var memory in edges)
         {
             foreach (ref readonly var edge in memory.Span)
             {
-                if ((uint)edge.Up >= (uint)(rank.Length - 1) || edge.Down < EdgeRow.Metric || edge.Down >= rank.Length - 1)
+                if ((uint)edge.Up >= (uint)(rank.Length - 1) || edge.Down < CausalEdge.Metric || edge.Down >= rank.Length - 1)
                     throw new ArgumentException($"The edge {edge.Up} → {edge.Down} names a node beyond the {rank.Length - 1} in the list.");
                 counts[Rank(rank, edge) + 1]++;
                 block[used++] = edge;
@@ -81,20 +82,20 @@ internal static class EdgeOrder
                     continue;
                 cancellation.ThrowIfCancellationRequested();
                 blocks.Enqueue(block);
-                (block, used) = (new EdgeRow[BlockLength], 0);
+                (block, used) = (new CausalEdge[BlockLength], 0);
             }
             cancellation.ThrowIfCancellationRequested();
         }
-        blocks.Enqueue(new ArraySegment<EdgeRow>(block, 0, used));
+        blocks.Enqueue(new ArraySegment<CausalEdge>(block, 0, used));
         return blocks;
     }
 
-    private static EdgeRow[] Scatter(
-        Queue<ArraySegment<EdgeRow>> blocks, int[] rank, long[] next, long total, CancellationToken cancellation)
+    private static CausalEdge[] Scatter(
+        Queue<ArraySegment<CausalEdge>> blocks, int[] rank, long[] next, long total, CancellationToken cancellation)
     {
         if (total > Array.MaxLength)
             throw new ArgumentException($"{total:N0} edges are more than one file takes ({Array.MaxLength:N0}). Raise the edge threshold.");
-        var sorted = new EdgeRow[total];
+        var sorted = new CausalEdge[total];
         while (blocks.TryDequeue(out var block))
         {
             cancellation.ThrowIfCancellationRequested();
@@ -104,10 +105,10 @@ internal static class EdgeOrder
         return sorted;
     }
 
-    private static int Rank(int[] rank, in EdgeRow edge) => rank[edge.Down == EdgeRow.Metric ? rank.Length - 1 : edge.Down];
+    private static int Rank(int[] rank, in CausalEdge edge) => rank[edge.Down == CausalEdge.Metric ? rank.Length - 1 : edge.Down];
 
     /// <summary>The bits of a non-negative float rise with its value, so one integer holds (falling |effect|, upstream index); NaN goes last.</summary>
-    private static void SortBucket(Span<EdgeRow> bucket, Span<ulong> keys)
+    private static void SortBucket(Span<CausalEdge> bucket, Span<ulong> keys)
     {
         for (int i = 0; i < bucket.Length; i++)
         {

@@ -1,3 +1,5 @@
+using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
+
 namespace OnnxAttribution.Store;
 
 /// <summary>Finds the index of a node by what edges.parquet says of it.</summary>
@@ -16,7 +18,7 @@ internal sealed class NodeIndex
                 throw new DuckDbException($"its nodes have ({nodes[n].Site}, {nodes[n].Position}, {nodes[n].Feature}) twice");
     }
 
-    /// <summary>The index of a node, or <see cref="EdgeRow.Metric"/>.</summary>
+    /// <summary>The index of a node, or <see cref="CausalEdge.Metric"/>.</summary>
     /// <param name="site">The site's code in the ENUM.</param>
     /// <param name="position">Token position.</param>
     /// <param name="feature">Feature, −1 for an error node.</param>
@@ -24,7 +26,7 @@ internal sealed class NodeIndex
     public int Find(int site, int position, int feature)
     {
         if (site == _ends.Sites.Length - 1)
-            return EdgeRow.Metric;
+            return CausalEdge.Metric;
         return _nodes.TryGetValue((site, position, feature), out int node)
             ? node
             : throw new DuckDbException(

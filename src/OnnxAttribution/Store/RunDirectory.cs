@@ -1,10 +1,14 @@
 using System.Text.Json.Nodes;
+using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 
 namespace OnnxAttribution.Store;
 
 /// <summary>The directory a run leaves: <c>nodes.parquet</c>, <c>edges.parquet</c> and <c>run.json</c>, whole or not at all.</summary>
 public static partial class RunDirectory
 {
+    /// <summary>What edges.parquet calls the metric in <c>down_site</c>.</summary>
+    public const string MetricSite = "metric";
+
     internal const string NodesFile = "nodes.parquet";
     internal const string EdgesFile = "edges.parquet";
     internal const string FactsFile = "run.json";
@@ -28,7 +32,7 @@ public static partial class RunDirectory
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
     /// <remarks>10 million edges take 0.3 GB for sorting, beside the caller's own copy, and DuckDB about as much for one row group at a time.</remarks>
     public static void Write(
-        string path, IReadOnlyList<NodeRow> nodes, IEnumerable<ReadOnlyMemory<EdgeRow>> edges, int metricPosition, JsonObject run, bool force,
+        string path, IReadOnlyList<NodeRow> nodes, IEnumerable<ReadOnlyMemory<CausalEdge>> edges, int metricPosition, JsonObject run, bool force,
         CancellationToken cancellation = default)
     {
         cancellation.ThrowIfCancellationRequested();

@@ -1,3 +1,5 @@
+using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
+
 namespace OnnxAttribution.Store;
 
 /// <summary>Reads the two Parquet files of a run, streaming. Owns a database in memory; who makes it disposes it.</summary>
@@ -44,12 +46,12 @@ internal sealed class RunReader : IDisposable
     /// <summary>The edges in the file's order, their ends as indices into <paramref name="nodes"/>.</summary>
     /// <returns>The edges, and the metric's position if an edge leads into it.</returns>
     /// <exception cref="DuckDbException">As in <see cref="ReadNodes"/>, or an edge ends at a node that is not in the list.</exception>
-    public (EdgeRow[] Edges, int? MetricPosition) ReadEdges(string file, List<NodeRow> nodes, CancellationToken cancellation)
+    public (CausalEdge[] Edges, int? MetricPosition) ReadEdges(string file, List<NodeRow> nodes, CancellationToken cancellation)
     {
         var ends = EdgeEnds.Of(nodes, metricPosition: 0);
         var index = new NodeIndex(nodes, ends);
         SiteType.Create(_connection, ends.Sites);
-        var edges = new EdgeRow[CountRows(file, cancellation)];
+        var edges = new CausalEdge[CountRows(file, cancellation)];
         int read = 0;
         int? metricPosition = null;
         using var result = _connection.Query($"SELECT {EdgeColumns} FROM read_parquet({SqlText.Literal(file)})", cancellation);
@@ -69,10 +71,10 @@ internal sealed class RunReader : IDisposable
         _database.Dispose();
     }
 
-    private static int? ReadEdges(DuckDbChunk chunk, NodeIndex index, Span<EdgeRow> edges)
+    private static int? ReadEdges(DuckDbChunk chunk, NodeIndex index, Span<CausalEdge> edges)
     {
         int? metricPosition = null;
-        int down = EdgeRow.Metric;
+        int down = CausalEdge.Metric;
         var upSite = chunk.Codes(0);
         var downSite = chunk.Codes(3);
         var upPosition = chunk.Values<int>(1);
@@ -86,9 +88,9 @@ internal sealed class RunReader : IDisposable
             int up = index.Find(upSite[row], upPosition[row], upFeature[row]);
             if (row == 0 || (downSite[row], downPosition[row], downFeature[row]) != (downSite[row - 1], downPosition[row - 1], downFeature[row - 1]))
                 down = index.Find(downSite[row], downPosition[row], downFeature[row]);   // sorted by it: mostly the same as above
-            if (down == EdgeRow.Metric)
+            if (down == CausalEdge.Metric)
                 metricPosition = downPosition[row];
-            edges[row] = new EdgeRow(up, down, jacobian[row], effect[row]);
+            edges[row] = new CausalEdge(up, down, jacobian[row], effect[row]);
         }
         return metricPosition;
     }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 
 namespace OnnxAttribution.Store;
 
@@ -50,7 +51,7 @@ internal sealed class RunTables : IDisposable
 
     /// <summary>Writes edges.parquet, in the order given.</summary>
     /// <inheritdoc cref="WriteNodes" path="/exception"/>
-    public void WriteEdges(string file, IReadOnlyList<NodeRow> nodes, int metricPosition, EdgeRow[] edges, CancellationToken cancellation)
+    public void WriteEdges(string file, IReadOnlyList<NodeRow> nodes, int metricPosition, CausalEdge[] edges, CancellationToken cancellation)
     {
         var ends = EdgeEnds.Of(nodes, metricPosition);
         SiteType.Create(_connection, ends.Sites);
@@ -88,7 +89,7 @@ internal sealed class RunTables : IDisposable
         vectors.Column<byte>(10)[row] = node.Kept ? (byte)1 : (byte)0;
     }
 
-    private static void Set(DuckDbVectors vectors, EdgeEnds ends, ReadOnlySpan<EdgeRow> edges)
+    private static void Set(DuckDbVectors vectors, EdgeEnds ends, ReadOnlySpan<CausalEdge> edges)
     {
         var upPosition = vectors.Column<int>(1);
         var upFeature = vectors.Column<int>(2);
@@ -99,7 +100,7 @@ internal sealed class RunTables : IDisposable
         for (int row = 0; row < edges.Length; row++)
         {
             var edge = edges[row];
-            int down = edge.Down == EdgeRow.Metric ? ends.Metric : edge.Down;
+            int down = edge.Down == CausalEdge.Metric ? ends.Metric : edge.Down;
             (upPosition[row], upFeature[row]) = (ends.Position[edge.Up], ends.Feature[edge.Up]);
             (downPosition[row], downFeature[row]) = (ends.Position[down], ends.Feature[down]);
             (jacobian[row], effect[row]) = (edge.Jacobian, edge.Effect);
@@ -114,14 +115,14 @@ internal sealed class RunTables : IDisposable
         }
     }
 
-    private static void SetSites<T>(DuckDbVectors vectors, EdgeEnds ends, ReadOnlySpan<EdgeRow> edges, Func<int, T> code) where T : unmanaged
+    private static void SetSites<T>(DuckDbVectors vectors, EdgeEnds ends, ReadOnlySpan<CausalEdge> edges, Func<int, T> code) where T : unmanaged
     {
         var up = vectors.Column<T>(0);
         var down = vectors.Column<T>(3);
         for (int row = 0; row < edges.Length; row++)
         {
             up[row] = code(ends.Site[edges[row].Up]);
-            down[row] = code(ends.Site[edges[row].Down == EdgeRow.Metric ? ends.Metric : edges[row].Down]);
+            down[row] = code(ends.Site[edges[row].Down == CausalEdge.Metric ? ends.Metric : edges[row].Down]);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 
 namespace OnnxAttribution.Store;
 
@@ -44,19 +45,19 @@ public static class StoreBenchmark
         return rows;
     }
 
-    private static EdgeRow[] RandomEdges(int nodes, int count)
+    private static CausalEdge[] RandomEdges(int nodes, int count)
     {
         var random = new Random(1);
-        var rows = new EdgeRow[count];
+        var rows = new CausalEdge[count];
         for (int e = 0; e < count; e++)
         {
-            int down = random.Next(16) == 0 ? EdgeRow.Metric : random.Next(nodes);
-            rows[e] = new EdgeRow(random.Next(nodes), down, random.NextSingle() - 0.5f, random.NextSingle() - 0.5f);
+            int down = random.Next(16) == 0 ? CausalEdge.Metric : random.Next(nodes);
+            rows[e] = new CausalEdge(random.Next(nodes), down, random.NextSingle() - 0.5f, random.NextSingle() - 0.5f);
         }
         return rows;
     }
 
-    private static IEnumerable<ReadOnlyMemory<EdgeRow>> Chunks(EdgeRow[] edges)
+    private static IEnumerable<ReadOnlyMemory<CausalEdge>> Chunks(CausalEdge[] edges)
     {
         const int length = 1 << 20;
         for (int start = 0; start < edges.Length; start += length)

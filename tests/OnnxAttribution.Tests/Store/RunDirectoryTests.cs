@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Store;
+using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 
 namespace OnnxAttribution.Tests.Store;
 
@@ -90,8 +91,8 @@ public class RunDirectoryTests
         var nodes = Enumerable.Range(0, 700).Select(n =>   // more sites than fit in one byte
             new NodeRow($"blocks.{n % 300}.hook_mlp_out", n % 300, "mlp", n / 300, "t", n, 1, 0, 1, 1, true)).ToArray();
         var edges = Enumerable.Range(0, 200_000).Select(_ =>
-            new EdgeRow(random.Next(700), random.Next(-1, 700), random.NextSingle(), random.NextSingle() - 0.5f)).ToArray();
-        RunDirectory.Write(directory["run"], nodes, edges.Chunk(777).Select(chunk => new ReadOnlyMemory<EdgeRow>(chunk)), 5, [], force: false);
+            new CausalEdge(random.Next(700), random.Next(-1, 700), random.NextSingle(), random.NextSingle() - 0.5f)).ToArray();
+        RunDirectory.Write(directory["run"], nodes, edges.Chunk(777).Select(chunk => new ReadOnlyMemory<CausalEdge>(chunk)), 5, [], force: false);
         var read = RunDirectory.Read(directory["run"]).Edges.ToArray();
         Assert.Equal(edges.OrderBy(e => e.Up).ThenBy(e => e.Down).ThenBy(e => e.Effect), read.OrderBy(e => e.Up).ThenBy(e => e.Down).ThenBy(e => e.Effect));
         var keys = read.Select(e => e.Down < 0 ? ("metric", 5, -1, -MathF.Abs(e.Effect))
@@ -105,8 +106,8 @@ public class RunDirectoryTests
     public void A_chunk_of_edges_may_be_overwritten_once_the_next_is_asked_for()
     {
         using var directory = new AwkwardDirectory();
-        var buffer = new EdgeRow[1];
-        IEnumerable<ReadOnlyMemory<EdgeRow>> Reusing()
+        var buffer = new CausalEdge[1];
+        IEnumerable<ReadOnlyMemory<CausalEdge>> Reusing()
         {
             foreach (var edge in RunSamples.Edges)
             {
@@ -134,7 +135,7 @@ public class RunDirectoryTests
     public void An_edge_between_unknown_nodes_and_a_node_given_twice_are_refused()
     {
         using var directory = new AwkwardDirectory();
-        void Write(NodeRow[] nodes, EdgeRow[] edges) => RunDirectory.Write(directory["run"], nodes, [edges], 0, [], force: false);
+        void Write(NodeRow[] nodes, CausalEdge[] edges) => RunDirectory.Write(directory["run"], nodes, [edges], 0, [], force: false);
         Assert.Throws<ArgumentException>(() => Write(RunSamples.Nodes, [new(0, 4, 1, 1)]));
         Assert.Throws<ArgumentException>(() => Write(RunSamples.Nodes, [new(-1, 0, 1, 1)]));
         Assert.Throws<ArgumentException>(() => Write([RunSamples.Nodes[0], RunSamples.Nodes[0]], []));

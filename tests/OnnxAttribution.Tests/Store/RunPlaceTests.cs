@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using OnnxAttribution.Store;
+using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 
 namespace OnnxAttribution.Tests.Store;
 
@@ -9,7 +10,7 @@ public class RunPlaceTests
     public void A_failed_run_leaves_nothing()
     {
         using var directory = new AwkwardDirectory();
-        static IEnumerable<ReadOnlyMemory<EdgeRow>> Failing()
+        static IEnumerable<ReadOnlyMemory<CausalEdge>> Failing()
         {
             yield return RunSamples.Edges;
             throw new IOException("the producer's own");
@@ -24,7 +25,7 @@ public class RunPlaceTests
     {
         using var directory = new AwkwardDirectory();
         using var cancellation = new CancellationTokenSource();
-        IEnumerable<ReadOnlyMemory<EdgeRow>> Cancelling()
+        IEnumerable<ReadOnlyMemory<CausalEdge>> Cancelling()
         {
             yield return RunSamples.Edges;
             cancellation.Cancel();
@@ -46,7 +47,7 @@ public class RunPlaceTests
             if (created.Name!.Contains("edges.parquet"))
                 cancellation.Cancel();
         };
-        var edges = Enumerable.Repeat(RunSamples.Edges, 400_000).Select(chunk => new ReadOnlyMemory<EdgeRow>(chunk));
+        var edges = Enumerable.Repeat(RunSamples.Edges, 400_000).Select(chunk => new ReadOnlyMemory<CausalEdge>(chunk));
         Assert.ThrowsAny<OperationCanceledException>(() =>
             RunDirectory.Write(directory["run"], RunSamples.Nodes, edges, 0, [], force: false, cancellation.Token));
         Assert.Empty(Directory.EnumerateFileSystemEntries(directory.Path));
@@ -131,7 +132,7 @@ public class RunPlaceTests
     public void Two_writers_of_one_path_do_not_meet()
     {
         using var directory = new AwkwardDirectory();
-        IEnumerable<ReadOnlyMemory<EdgeRow>> Meanwhile()
+        IEnumerable<ReadOnlyMemory<CausalEdge>> Meanwhile()
         {
             Assert.Contains("another run", Assert.Throws<RunDirectoryException>(() => RunSamples.Write(directory)).Message);
             yield return RunSamples.Edges;
@@ -144,7 +145,7 @@ public class RunPlaceTests
     public void A_path_taken_meanwhile_is_not_replaced()
     {
         using var directory = new AwkwardDirectory();
-        IEnumerable<ReadOnlyMemory<EdgeRow>> Meanwhile()
+        IEnumerable<ReadOnlyMemory<CausalEdge>> Meanwhile()
         {
             File.WriteAllText(directory["run"], "somebody else's");
             yield break;

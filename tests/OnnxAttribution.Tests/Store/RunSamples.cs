@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Store;
+using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 
 namespace OnnxAttribution.Tests.Store;
 
@@ -16,17 +17,17 @@ internal static class RunSamples
         new("blocks.10.hook_mlp_out", 10, "mlp", 2, " the", 0, 0f, 0f, 0f, 0f, false),
     ];
 
-    public static readonly EdgeRow[] Edges =
+    public static readonly CausalEdge[] Edges =
     [
         new(0, 2, 0.5f, -0.25f),
         new(1, 2, float.NaN, 0.75f),
-        new(0, EdgeRow.Metric, 1f / 3, 1e-20f),
-        new(2, EdgeRow.Metric, -1f, -3f),
+        new(0, CausalEdge.Metric, 1f / 3, 1e-20f),
+        new(2, CausalEdge.Metric, -1f, -3f),
         new(0, 1, float.NaN, 0f),
     ];
 
     /// <summary>The edges as the file orders them: blocks.0.hook_mlp_out, blocks.0.hook_resid_pre, metric; by falling |effect| within.</summary>
-    public static readonly EdgeRow[] SortedEdges = [Edges[1], Edges[0], Edges[4], Edges[3], Edges[2]];
+    public static readonly CausalEdge[] SortedEdges = [Edges[1], Edges[0], Edges[4], Edges[3], Edges[2]];
 
     public static JsonObject Facts => new()
     {

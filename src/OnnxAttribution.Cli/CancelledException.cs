@@ -1,0 +1,4 @@
+namespace OnnxAttribution.Cli;
+
+/// <summary>Cancelled with something to say about what stays.</summary>
+internal sealed class CancelledException(string message) : OperationCanceledException(message);

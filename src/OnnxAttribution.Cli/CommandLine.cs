@@ -1,0 +1,82 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Parsing;
+using OnnxAttribution.Export;
+using OnnxAttribution.Runs;
+
+namespace OnnxAttribution.Cli;
+
+/// <summary>The whole command line: verbs in, exit code out. 0 done, 1 failed, 2 wrong usage, 130 cancelled; an error is one line on stderr.</summary>
+internal static class CommandLine
+{
+    public const int Done = 0, Failed = 1, WrongUsage = 2, Cancelled = 130;
+
+    private const string Description = """
+        Draws the circuit of features that makes a GPT-2-like model predict a token.
+
+        Example: onnx-attribution export --checkpoint models/tiny --out models/tiny
+                 onnx-attribution graph --model models/tiny --prompt "Copyright (C" --target ")" --out runs/copyright
+        """;
+
+    public static int Run(string[] args, TextWriter output, TextWriter error, CancellationToken cancel = default)
+    {
+        var common = new CommonOptions();
+        var root = new RootCommand(Description)
+        {
+            ExportCommand.Create(common),
+            GraphCommand.Create(common),
+            QueryCommand.Create(common),
+            BenchCommand.Create(common),
+        };
+        common.AddTo(root);
+        try
+        {
+            // a prompt may begin with '@' or '-': no response files, no bundles of letters
+            var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
+            if (parsed.Action is not HelpAction && UsageError.Of(parsed) is { } usage)
+            {
+                error.WriteLine($"onnx-attribution: {OneLine(usage)}");
+                return WrongUsage;
+            }
+            return Invoke(parsed, output, error, parsed.GetValue(common.Verbose), cancel);
+        }
+        finally
+        {
+            output.Flush();
+        }
+    }
+
+    private static int Invoke(ParseResult parsed, TextWriter output, TextWriter error, bool verbose, CancellationToken cancel)
+    {
+        var invocation = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+        try
+        {
+            return parsed.InvokeAsync(invocation, cancel).GetAwaiter().GetResult();
+        }
+        catch (Exception e)
+        {
+            return Report(Unwrapped(e), error, verbose, cancel);
+        }
+    }
+
+    private static int Report(Exception e, TextWriter error, bool verbose, CancellationToken cancel)
+    {
+        if (verbose) error.WriteLine(e);
+        if (e is OperationCanceledException && cancel.IsCancellationRequested)
+        {
+            error.WriteLine(e is CancelledException ? OneLine(e.Message) : "onnx-attribution: cancelled; nothing was written");
+            return Cancelled;
+        }
+        error.WriteLine($"onnx-attribution: {(e is PromptException { IsTable: true } ? e.Message : OneLine(e.Message))}");
+        return e is UsageException ? WrongUsage : Failed;
+    }
+
+    internal static string OneLine(string message) => string.Join(' ', message.Split((char[])['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+
+    private static Exception Unwrapped(Exception e) => e switch
+    {
+        AggregateException { InnerExceptions: [var only] } => Unwrapped(only),
+        TypeInitializationException { InnerException: { } inner } => Unwrapped(inner),
+        _ => e,
+    };
+}

@@ -1,0 +1,72 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using OnnxAttribution.Export;
+
+namespace OnnxAttribution.Cli;
+
+/// <summary>The verb <c>export</c>: a checkpoint and its dictionaries become a bundle.</summary>
+internal static class ExportCommand
+{
+    private const string Description = """
+        Make a model bundle of a Hugging Face GPT-2 checkpoint and SAELens dictionaries: model.onnx and bundle.json. Weights stay in their files.
+
+        Example: onnx-attribution export --checkpoint gpt2 --dictionaries gpt2-small-res-jb --out models/gpt2 --fold-layernorm --center-writing-weights --center-unembed
+        """;
+
+    public static Command Create(CommonOptions common)
+    {
+        var checkpoint = new Option<string>("--checkpoint") { Description = "directory with config.json and model.safetensors", HelpName = "DIR", Required = true };
+        var dictionaries = new Option<string?>("--dictionaries") { Description = "directory whose subdirectories are SAELens dictionaries; default: dictionaries in the checkpoint, if there", HelpName = "DIR" };
+        var bundle = new Option<string>("--out") { Description = "the bundle to write; may be the checkpoint's own directory", HelpName = "DIR", Required = true };
+        var fold = new Option<bool>("--fold-layernorm") { Description = "fold LayerNorm's weights into those that read from it, as TransformerLens does" };
+        var writing = new Option<bool>("--center-writing-weights") { Description = "centre all weights that write to the residual stream" };
+        var unembed = new Option<bool>("--center-unembed") { Description = "centre the unembedding over the vocabulary" };
+        var force = new Option<bool>("--force") { Description = "replace a bundle that is there" };
+        var json = new Option<bool>("--json") { Description = "print one JSON object" };
+        var command = new Command("export", Description) { checkpoint, dictionaries, bundle, fold, writing, unembed, force, json };
+        command.SetAction((parsed, cancel) => Task.Run(() =>
+        {
+            var options = new ExportOptions(parsed.GetRequiredValue(checkpoint), parsed.GetValue(dictionaries), parsed.GetRequiredValue(bundle),
+                parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), parsed.GetValue(common.Threads) ?? 0);
+            var invocation = parsed.InvocationConfiguration;
+            BundleManifest manifest;
+            using (var progress = new ProgressLine(invocation.Error))
+            {
+                progress.Report("checking and exporting");
+                manifest = BundleWriter.Write(options, cancel);
+            }
+            if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, Json(options.Out, manifest));
+            else Print(invocation.Output, options.Out, manifest);
+            return CommandLine.Done;
+        }, CancellationToken.None));
+        return command;
+    }
+
+    private static JsonObject Json(string bundle, BundleManifest manifest) => new()
+    {
+        ["bundle"] = bundle,
+        ["manifest"] = JsonNode.Parse(manifest.ToJson()),
+    };
+
+    private static void Print(TextWriter output, string bundle, BundleManifest manifest)
+    {
+        var console = Screen.On(output);
+        output.WriteLine($"{manifest.Name}: {manifest.Architecture}, {manifest.NLayers} layers, width {manifest.DModel}, {manifest.NHeads} heads, {manifest.DVocab:N0} tokens, context {manifest.NCtx}, {manifest.Sites.Count} sites");
+        var p = manifest.WeightProcessing;
+        string[] processing = [.. new[] { (p.FoldLayernorm, "LayerNorm folded"), (p.CenterWritingWeights, "writing weights centred"), (p.CenterUnembed, "unembedding centred") }.Where(x => x.Item1).Select(x => x.Item2)];
+        output.WriteLine($"weights: {(processing.Length == 0 ? "as they came" : string.Join(", ", processing))}");
+        if (manifest.Dictionaries.Count == 0) output.WriteLine("no dictionaries: every site has error nodes only");
+        else
+        {
+            var table = Screen.Table("Dictionaries", "site", "architecture", "#features", "#k", "input", "bos");
+            foreach (var d in manifest.Dictionaries)
+            {
+                table.AddRow(d.HookName == d.Site ? d.Site : $"{d.Site} ({d.HookName})", d.Architecture, $"{d.DSae:N0}", d.K is { } k ? $"{k}" : "", d.NormalizeActivations == "none" ? "as it is" : d.NormalizeActivations, d.PrependBos ? "yes" : "no");
+            }
+            console.Write(table);
+        }
+        output.WriteLine($"wrote {Path.Combine(bundle, BundleManifest.FileName)}; the bundle holds");
+        foreach (var (file, record) in manifest.Files.Where(f => !f.Key.Contains('/'))) output.WriteLine($"  {file,-24} {Screen.Bytes(record.Bytes),10}");
+        if (manifest.Dictionaries.Count > 0) output.WriteLine($"  {"dictionaries",-24} {Screen.Bytes(manifest.Files.Where(f => f.Key.Contains('/')).Sum(f => f.Value.Bytes)),10}");
+    }
+}

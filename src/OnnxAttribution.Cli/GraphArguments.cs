@@ -1,0 +1,91 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Runs;
+
+namespace OnnxAttribution.Cli;
+
+/// <summary>The options of <c>graph</c> that say what every prompt is asked for.</summary>
+internal sealed class GraphArguments
+{
+    private readonly Option<string> _metric = new("--metric") { Description = "what is explained, read off the logits at --position", HelpName = string.Join('|', Metric.Names), DefaultValueFactory = _ => "logit" };
+    private readonly Option<int?> _position = new("--position") { Description = "token position of the metric, from 0, BOS counted; default: the last", HelpName = "N" };
+    private readonly Option<string> _method = new("--method") { Description = "attribution patching, integrated gradients, or every node really patched", HelpName = "atp|ig|exact", DefaultValueFactory = _ => "atp" };
+    private readonly Option<int> _steps = new("--steps") { Description = "steps of --method ig", HelpName = "N", DefaultValueFactory = _ => 10 };
+    private readonly Option<string?> _sites = new("--sites") { Description = "where the graph is cut: resid, attn, mlp or hook names, with commas between; default: all that have a dictionary", HelpName = "SITES" };
+    private readonly Option<int?> _topNodes = new("--top-nodes") { Description = "features kept per site, by |effect|; error nodes come on top (20, or no limit with --node-threshold)", HelpName = "N" };
+    private readonly Option<float?> _nodeThreshold = Threshold("--node-threshold", "least |effect| of a kept node");
+    private readonly Option<int?> _topEdges = new("--top-edges") { Description = "edges kept in all, by |effect| (1000, or no limit with --edge-threshold)", HelpName = "N" };
+    private readonly Option<float?> _edgeThreshold = Threshold("--edge-threshold", "least |effect| of a kept edge");
+    private readonly Option<bool> _noPrune = new("--no-prune") { Description = "keep nodes and edges from which no path leads to the metric" };
+    private readonly Option<bool> _all = new("--all") { Description = "keep every node and edge, and print how well effects are conserved" };
+    private readonly Option<string> _aggregate = new("--aggregate") { Description = "sum: nodes and edges summed over positions, at position -1", HelpName = "none|sum", DefaultValueFactory = _ => "none" };
+    private readonly Option<bool?> _prependBos = new("--prepend-bos") { Description = "begin prompts with <|endoftext|>; default: as the dictionaries were trained", HelpName = "true|false" };
+    private readonly Option<int> _memory = new("--memory") { Description = "memory that one run's cotangents may take", HelpName = "MiB", DefaultValueFactory = _ => 1024 };
+
+    public GraphArguments(Command command)
+    {
+        _metric.AcceptOnlyFromAmong([.. Metric.Names]);
+        _method.AcceptOnlyFromAmong("atp", "ig", "exact");
+        _aggregate.AcceptOnlyFromAmong("none", "sum");
+        AtLeast(_steps, 1);
+        AtLeast(_position, 0);
+        AtLeast(_topNodes, 0);
+        AtLeast(_topEdges, 0);
+        AtLeast(_memory, 1);
+        Option[] all = [_metric, _position, _method, _steps, _sites, _topNodes, _nodeThreshold, _topEdges, _edgeThreshold, _noPrune, _all, _aggregate, _prependBos, _memory];
+        foreach (var option in all) command.Options.Add(option);
+        command.Validators.Add(Contradictions);
+    }
+
+    public string[]? Sites(ParseResult parsed) => parsed.GetValue(_sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
+    public GraphRequest Request(ParseResult parsed, string commandLine)
+    {
+        var (topNodes, nodeThreshold, topEdges, edgeThreshold) = (parsed.GetValue(_topNodes), parsed.GetValue(_nodeThreshold), parsed.GetValue(_topEdges), parsed.GetValue(_edgeThreshold));
+        var defaults = new GraphOptions();
+        var options = new GraphOptions
+        {
+            Metric = (MetricKind)Metric.Names.ToList().IndexOf(parsed.GetRequiredValue(_metric)),
+            Method = Enum.Parse<EffectMethod>(parsed.GetRequiredValue(_method), ignoreCase: true),
+            Steps = parsed.GetValue(_steps),
+            Position = parsed.GetValue(_position),
+            TopNodes = topNodes ?? (nodeThreshold is null ? defaults.TopNodes : null),
+            NodeThreshold = nodeThreshold ?? 0,
+            TopEdges = topEdges ?? (edgeThreshold is null ? defaults.TopEdges : null),
+            EdgeThreshold = edgeThreshold ?? 0,
+            Prune = !parsed.GetValue(_noPrune),
+            MemoryBudget = (long)parsed.GetValue(_memory) << 20,
+        };
+        return new GraphRequest(parsed.GetValue(_all) ? options.KeepingAll() : options, parsed.GetValue(_aggregate) == "sum", parsed.GetValue(_prependBos), commandLine);
+    }
+
+    private void Contradictions(CommandResult result)
+    {
+        Option[] limits = [_topNodes, _nodeThreshold, _topEdges, _edgeThreshold];
+        if (result.GetValue(_all) && limits.FirstOrDefault(o => result.GetResult(o) is not null) is { } limit) result.AddError($"--all keeps everything, so {limit.Name} contradicts it; give one of them");
+        if (Given(result, _metric) == "kl" && (Given(result, _method) ?? "atp") == "atp")
+            result.AddError("--metric kl has gradient 0 at the clean run, so attribution patching would find nothing; use --method ig or --method exact");
+    }
+
+    private static string? Given(CommandResult result, Option option) => result.GetResult(option)?.Tokens.FirstOrDefault()?.Value;
+
+    private static Option<float?> Threshold(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "X",
+        CustomParser = result =>
+        {
+            if (float.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var x) && float.IsFinite(x) && x >= 0) return x;
+            result.AddError($"{name} cannot be '{result.Tokens[0].Value}'; it takes a number from 0, such as 0.001");
+            return null;
+        },
+    };
+
+    private static void AtLeast<T>(Option<T> option, int least) => option.Validators.Add(result =>
+    {
+        if (result.Tokens is [{ Value: var text }, ..] && int.TryParse(text, CultureInfo.InvariantCulture, out var value) && value < least)
+            result.AddError($"{option.Name} {value} is too little; it takes a number from {least}");
+    });
+}

@@ -1,0 +1,135 @@
+using System.Text.Json.Nodes;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Export;
+using OnnxAttribution.Runs;
+using Spectre.Console;
+
+namespace OnnxAttribution.Cli;
+
+/// <summary>What <c>graph</c> prints of one graph.</summary>
+/// <param name="facts">run.json.</param>
+/// <param name="tokenAt">Token text by position.</param>
+/// <param name="seconds">From the start of the verb to here.</param>
+internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges, Func<int, string> tokenAt, string directory, double seconds)
+{
+    private const int Strongest = 12, TopTokens = 5;
+
+    /// <summary>run.json with the strongest nodes and edges and the files.</summary>
+    public JsonObject ToJson()
+    {
+        var json = facts.DeepClone().AsObject();
+        json["strongest_nodes"] = new JsonArray([.. StrongestNodes().Select(NodeJson)]);
+        json["strongest_edges"] = new JsonArray([.. StrongestEdges().Select(EdgeJson)]);
+        json["files"] = new JsonArray([.. Files().Select(f => new JsonObject { ["path"] = f.FullName, ["bytes"] = f.Length })]);
+        json["seconds_in_all"] = seconds;
+        return json;
+    }
+
+    public void Print(TextWriter output)
+    {
+        if (facts["tokens"] is JsonArray) PrintPrompt(output);
+        PrintGraph(output);
+        output.WriteLine(TimingLine());
+    }
+
+    /// <summary>Tables, shares and files: all but the prompt and the clock.</summary>
+    public void PrintGraph(TextWriter output)
+    {
+        var console = Screen.On(output);
+        console.Write(NodeTable());
+        console.Write(EdgeTable());
+        console.Write(ShareTable());
+        if (facts["conservation_violation"] is { } violation) output.WriteLine($"conservation: largest |effect - sum of edges| over largest |effect| is {(double)violation:G3}");
+        output.WriteLine($"kept {nodes.Count(n => n.Kept):N0} of {nodes.Count:N0} nodes, {edges.Count:N0} edges");
+        output.WriteLine($"wrote {directory}: {string.Join(", ", Files().Select(f => $"{f.Name} ({Screen.Bytes(f.Length)})"))}");
+    }
+
+    /// <summary>Such as <c>3.resid 953 @5 'token'</c>; the final residual site is <c>resid_post</c>.</summary>
+    public static string Label(CausalNode node, Func<int, string> tokenAt)
+    {
+        var kind = node.Site.Name.EndsWith("hook_resid_post", StringComparison.Ordinal) ? "resid_post" : node.Site.KindName;
+        return $"{node.Site.Layer}.{kind} {(node.IsError ? "error" : node.Feature)}{(node.Position < 0 ? "" : $" @{node.Position} {PromptTokens.Quoted(tokenAt(node.Position))}")}";
+    }
+
+    private IEnumerable<CausalNode> StrongestNodes() => nodes.Where(n => n.Kept).OrderByDescending(n => Math.Abs(n.Effect)).Take(Strongest);
+
+    private IEnumerable<CausalEdge> StrongestEdges() => edges.OrderByDescending(e => Math.Abs(e.Effect)).Take(Strongest);
+
+    private IEnumerable<FileInfo> Files() => new DirectoryInfo(directory).EnumerateFiles().OrderByDescending(f => f.Name.EndsWith(".parquet", StringComparison.Ordinal)).ThenByDescending(f => f.Name);
+
+    private void PrintPrompt(TextWriter output)
+    {
+        output.WriteLine($"prompt   {Tokens("token_strings")}");
+        if (facts["patch_tokens"] is not null) output.WriteLine($"patch    {Tokens("patch_token_strings")}");
+        output.WriteLine($"next     {string.Join("  ", facts["top_tokens"]!.AsArray().Take(TopTokens).Select(t => $"{Quoted(t!["token"])} {Screen.Percent((float)t["probability"]!)}"))}");
+        var foil = facts["foil"] is null ? "" : $" over {Quoted(facts["foil"])}";
+        var patched = facts["patch_metric"] is { } p ? $", patch {Screen.Number((float)p)}" : "";
+        output.WriteLine($"metric   {(string)facts["metric"]!}{(facts["target"] is null ? "" : $" of {Quoted(facts["target"])}")}{foil} after position {(int)facts["position"]!}: clean {Screen.Number((float)facts["clean_metric"]!)}{patched}");
+    }
+
+    private string Tokens(string name) => string.Join("  ", facts[name]!.AsArray().Select((t, i) => $"{i} {Quoted(t)}"));
+
+    private static string Quoted(JsonNode? text) => PromptTokens.Quoted((string)text!);
+
+    private Table NodeTable()
+    {
+        var withPatch = facts["patch_prompt"] is not null;
+        var table = withPatch ? Screen.Table("Strongest nodes", "node", "#activation", "#patch", "#effect") : Screen.Table("Strongest nodes", "node", "#activation", "#effect");
+        foreach (var n in StrongestNodes())
+        {
+            var (label, activation, effect) = (Label(n, tokenAt), Screen.Number(n.Activation), Screen.Number(n.Effect));
+            if (withPatch) table.AddRow(label, activation, Screen.Number(n.PatchActivation), effect);
+            else table.AddRow(label, activation, effect);
+        }
+        return table;
+    }
+
+    private Table EdgeTable()
+    {
+        var table = Screen.Table("Strongest edges", "upstream", "downstream", "#jacobian", "#effect");
+        foreach (var e in StrongestEdges())
+        {
+            table.AddRow(Label(nodes[e.Up], tokenAt), e.Down == CausalEdge.Metric ? "metric" : Label(nodes[e.Down], tokenAt), Screen.Number(e.Jacobian), Screen.Number(e.Effect));
+        }
+        return table;
+    }
+
+    private Table ShareTable()
+    {
+        var shares = SiteShare.Of(nodes, [.. nodes.Select(n => n.Site).Distinct()]);
+        var table = Screen.Table("Effect by site", "site", "#nodes", "#kept", "#sum of |effect|", "#by features");
+        foreach (var s in shares) table.AddRow(s.Site.Name, $"{s.Nodes:N0}", $"{s.Kept:N0}", Screen.Number(s.All), Screen.Percent(s.ExplainedByFeatures));
+        table.AddRow("all sites", $"{shares.Sum(s => s.Nodes):N0}", $"{shares.Sum(s => s.Kept):N0}", Screen.Number(shares.Sum(s => s.All)), Screen.Percent(SiteShare.Total(shares)));
+        return table;
+    }
+
+    private string TimingLine()
+    {
+        var timings = facts["timings"]!.AsObject();
+        var stages = timings.Where(t => t.Key != "sessions").Select(t => $"{t.Key.Replace('_', ' ')} {(double)t.Value!:0.00}");
+        return $"time {seconds:0.00} s ({string.Join(", ", stages)}; of it {(double)timings["sessions"]!:0.00} to make sessions), {(int)facts["runtime_calls"]!} runtime calls, "
+            + $"{(long)facts["operations"]! / 1e9:0.00} GFLOP, peak memory {Screen.Bytes((long)facts["peak_memory_bytes"]!)}";
+    }
+
+    private JsonObject NodeJson(CausalNode n) => new()
+    {
+        ["label"] = Label(n, tokenAt),
+        ["site"] = n.Site.Name,
+        ["position"] = n.Position,
+        ["feature"] = n.Feature,
+        ["activation"] = Number(n.Activation),
+        ["patch_activation"] = Number(n.PatchActivation),
+        ["gradient"] = Number(n.Gradient),
+        ["effect"] = Number(n.Effect),
+    };
+
+    private JsonObject EdgeJson(CausalEdge e) => new()
+    {
+        ["upstream"] = Label(nodes[e.Up], tokenAt),
+        ["downstream"] = e.Down == CausalEdge.Metric ? "metric" : Label(nodes[e.Down], tokenAt),
+        ["jacobian"] = Number(e.Jacobian),
+        ["effect"] = Number(e.Effect),
+    };
+
+    private static JsonValue? Number(float value) => float.IsFinite(value) ? JsonValue.Create(value) : null;
+}

@@ -1,0 +1,50 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using OnnxAttribution.Export;
+
+namespace OnnxAttribution.Cli;
+
+/// <summary>What is wrong with a command line, in one sentence that names the nearest right word.</summary>
+internal static class UsageError
+{
+    public static string? Of(ParseResult parsed)
+    {
+        if (parsed.Errors.Count == 0) return null;
+        var command = parsed.CommandResult.Command;
+        var isRoot = command is RootCommand;
+        if (parsed.UnmatchedTokens.Count > 0)
+        {
+            var unknown = parsed.UnmatchedTokens[0];
+            if (unknown.StartsWith('-')) return UnknownOption(unknown, isRoot ? null : command.Name, OptionNames(parsed.CommandResult));
+            if (isRoot) return UnknownVerb(unknown, [.. command.Subcommands.Select(c => c.Name)]);
+            return $"{command.Name} has no use for '{unknown}'; put quotes around a text with spaces, and see 'onnx-attribution {command.Name} --help'";
+        }
+        if (isRoot) return $"which verb? Give one of {string.Join(", ", command.Subcommands.Select(c => c.Name))}; see 'onnx-attribution --help'";
+        var error = parsed.Errors[0];
+        return $"{Sentence(error)}; see 'onnx-attribution {command.Name} --help'";
+    }
+
+    private static string UnknownVerb(string verb, string[] verbs) =>
+        $"there is no verb '{verb}'. Did you mean '{NearestName.Among(verbs, verb)}'? The verbs are {string.Join(", ", verbs)}";
+
+    private static string UnknownOption(string option, string? verb, IEnumerable<string> names) =>
+        $"{(verb is null ? "there is" : verb + " has")} no option '{option.Split('=')[0]}'. Did you mean '{NearestName.Among(names, option.Split('=')[0])}'? See 'onnx-attribution {(verb is null ? "" : verb + " ")}--help'";
+
+    private static IEnumerable<string> OptionNames(CommandResult command)
+    {
+        foreach (var option in command.Command.Options) yield return option.Name;
+        for (var parent = command.Parent as CommandResult; parent is not null; parent = parent.Parent as CommandResult)
+        {
+            foreach (var option in parent.Command.Options.Where(o => o.Recursive)) yield return option.Name;
+        }
+    }
+
+    private static string Sentence(ParseError error)
+    {
+        if (error.SymbolResult is OptionResult { Tokens: [var given, ..] } option && error.Message.StartsWith("Cannot parse", StringComparison.Ordinal))
+        {
+            return $"{option.Option.Name} cannot be '{given.Value}'; it takes {option.Option.HelpName ?? "another value"}";
+        }
+        return error.Message.TrimEnd('.');
+    }
+}

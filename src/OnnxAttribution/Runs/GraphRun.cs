@@ -1,0 +1,38 @@
+using System.Text.Json.Nodes;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Runs;
+
+/// <summary>One prompt's graph, with all that its run directory says of it.</summary>
+public sealed class GraphRun
+{
+    public required GraphSession Session { get; init; }
+    public required PromptTask Task { get; init; }
+    public required GraphRequest Request { get; init; }
+    public required PromptTokens Tokens { get; init; }
+    public required bool PrependBos { get; init; }
+
+    /// <summary>Position by position.</summary>
+    public required CausalGraph Graph { get; init; }
+
+    /// <summary><see cref="Graph"/>, or its sum over positions where that was asked for.</summary>
+    public required CausalGraph Written { get; init; }
+
+    /// <summary>Time spent making sessions for this prompt, which its stages contain.</summary>
+    public required double SessionSeconds { get; init; }
+
+    /// <summary>Writes the run directory, whole or not at all.</summary>
+    /// <returns>run.json.</returns>
+    /// <exception cref="RunDirectoryException">The path is taken or cannot be written.</exception>
+    public JsonObject Write(string path, bool force)
+    {
+        var facts = RunDescription.Of(this);
+        var metricPosition = Request.SumOverPositions ? GraphSum.NoPosition : Graph.Metric.Position;
+        RunDirectory.Write(path, GraphRows.Of(Written.Nodes, TextAt), GraphRows.Of(Written.Edges), metricPosition, facts, force, Session.Model.Context.Cancel);
+        return facts;
+    }
+
+    /// <summary>Text of the token at a position; '' where a node stands at none.</summary>
+    public string TextAt(int position) => position < 0 ? "" : Session.Tokenizer.TokenText(Tokens.Clean[position]);
+}

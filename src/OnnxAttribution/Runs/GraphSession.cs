@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Export;
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Runs;
+
+/// <summary>A model and its tokenizer, opened once for any number of prompts. Owns both; who opens a session disposes it.</summary>
+public sealed class GraphSession : IDisposable
+{
+    private GraphSession(AttributionModel model, Gpt2Tokenizer tokenizer, string path, double seconds)
+    {
+        Model = model;
+        Tokenizer = tokenizer;
+        Path = path;
+        OpenSeconds = seconds;
+        BundleHash = model.BundleHash;
+    }
+
+    public AttributionModel Model { get; }
+    public Gpt2Tokenizer Tokenizer { get; }
+
+    /// <summary>The bundle's directory, as it was given.</summary>
+    public string Path { get; }
+
+    public string BundleHash { get; }
+
+    /// <summary>What opening took; sessions are made later, when they are first needed.</summary>
+    public double OpenSeconds { get; }
+
+    /// <param name="directory">The bundle.</param>
+    /// <param name="sites">Kinds or hook names; null: every site with a dictionary.</param>
+    /// <exception cref="BundleException">The bundle is missing, damaged or lacks a site.</exception>
+    /// <exception cref="TokenizerException">Its vocabulary is missing or damaged.</exception>
+    public static GraphSession Open(string directory, IReadOnlyList<string>? sites, RunContext context)
+    {
+        var start = Stopwatch.GetTimestamp();
+        var model = AttributionModel.Open(directory, sites, context);
+        try
+        {
+            var tokenizer = Gpt2Tokenizer.Open(System.IO.Path.Combine(model.Directory, "vocab.json"), System.IO.Path.Combine(model.Directory, "merges.txt"));
+            return new GraphSession(model, tokenizer, directory, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>One prompt's graph.</summary>
+    /// <exception cref="PromptException">The prompt, target or foil cannot be used.</exception>
+    /// <exception cref="AttributionException">What was asked cannot be.</exception>
+    /// <exception cref="OperationCanceledException">The context was cancelled.</exception>
+    public GraphRun Find(PromptTask task, GraphRequest request)
+    {
+        var prependBos = request.PrependBos ?? Model.PrependsBos;
+        var tokens = PromptTokens.Of(task, Tokenizer, prependBos);
+        var sessionsBefore = Model.Context.SessionTime;
+        var graph = GraphFinder.Find(Model, tokens.Clean, tokens.Patch, request.Graph with { Target = tokens.Target, Foil = tokens.Foil });
+        return new GraphRun
+        {
+            Session = this,
+            Task = task,
+            Request = request,
+            Tokens = tokens,
+            PrependBos = prependBos,
+            Graph = graph,
+            Written = request.SumOverPositions ? Summed(graph) : graph,
+            SessionSeconds = (Model.Context.SessionTime - sessionsBefore).TotalSeconds,
+        };
+    }
+
+    public void Dispose()
+    {
+        Tokenizer.Dispose();
+        Model.Dispose();
+    }
+
+    private CausalGraph Summed(CausalGraph graph)
+    {
+        var sum = new GraphSum();
+        sum.Add(graph);
+        var (nodes, edges) = sum.Mean(Model.Selected);
+        return graph with { Nodes = nodes, Edges = edges };
+    }
+}

@@ -1,0 +1,69 @@
+using System.Text.Json.Nodes;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Export;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Runs;
+
+/// <summary>Many prompts, one opened model: a run directory per prompt and one, <c>merged</c>, of their mean.</summary>
+public sealed class PromptBatch
+{
+    private readonly List<JsonObject> _runs = [];
+    private readonly List<(int Line, string Message)> _errors = [];
+
+    /// <summary>run.json of each finished run, in the file's order.</summary>
+    public IReadOnlyList<JsonObject> Runs => _runs;
+
+    /// <summary>The lines that failed, by number, and why.</summary>
+    public IReadOnlyList<(int Line, string Message)> Errors => _errors;
+
+    /// <summary>The mean over the finished prompts, summed over positions; null while there is none.</summary>
+    public (IReadOnlyList<CausalNode> Nodes, IReadOnlyList<CausalEdge> Edges)? Merged { get; private set; }
+
+    /// <summary>run.json of the merged graph.</summary>
+    public JsonObject? MergedFacts { get; private set; }
+
+    /// <summary>Refuses a directory in which some run is in the way, before the first is computed.</summary>
+    /// <exception cref="RunDirectoryException">A run of that name exists and <paramref name="force"/> is off.</exception>
+    public static void CheckFree(IEnumerable<(int Line, PromptTask? Task, string? Error)> lines, string directory, bool force)
+    {
+        foreach (var (_, task, _) in lines)
+        {
+            if (task is not null) RunDirectory.CheckFree(Path.Combine(directory, task.Id!), force);
+        }
+        RunDirectory.CheckFree(Path.Combine(directory, PromptFile.MergedId), force);
+    }
+
+    /// <summary>Finds and writes all graphs. A line that fails is noted and does not stop the others; cancelled, what was finished stays, each run whole.</summary>
+    /// <param name="failed">Told of each line that fails, as soon as it does.</param>
+    /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
+    public void Run(GraphSession session, IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, GraphRequest request, string directory, bool force,
+        Action<int, string> failed, IProgress<string>? progress = null)
+    {
+        var sum = new GraphSum();
+        var finished = new List<(string Id, CausalGraph Graph)>();
+        foreach (var (line, task, error) in lines)
+        {
+            progress?.Report($"line {line} of {lines[^1].Line}");
+            try
+            {
+                var run = session.Find(task ?? throw new PromptException(error!), request);
+                var facts = run.Write(Path.Combine(directory, task.Id!), force);
+                sum.Add(run.Graph);
+                finished.Add((task.Id!, run.Graph with { Nodes = [], Edges = [] }));
+                _runs.Add(facts);
+            }
+            catch (Exception e) when (e is PromptException or AttributionException or RunDirectoryException or Runtime.MemoryBudgetException)
+            {
+                _errors.Add((line, e.Message));
+                failed(line, e.Message);
+            }
+        }
+        if (sum.Count == 0) return;
+        progress?.Report("merging");
+        Merged = sum.Mean(session.Model.Selected);
+        MergedFacts = RunDescription.OfMerged(session, request, finished, Merged.Value);
+        RunDirectory.Write(Path.Combine(directory, PromptFile.MergedId), GraphRows.Of(Merged.Value.Nodes, _ => ""), GraphRows.Of(Merged.Value.Edges),
+            GraphSum.NoPosition, MergedFacts, force, session.Model.Context.Cancel);
+    }
+}

@@ -1,0 +1,51 @@
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Runs;
+
+/// <summary>A <see cref="PromptTask"/> in token ids.</summary>
+/// <param name="Clean">BOS included, where one is wanted.</param>
+/// <param name="Patch">As many; null: zero ablation.</param>
+public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? Foil)
+{
+    /// <exception cref="PromptException">A text is empty, a target is not one token, or clean and patch prompt have different lengths.</exception>
+    public static PromptTokens Of(PromptTask task, Gpt2Tokenizer tokenizer, bool prependBos)
+    {
+        var clean = Encode(tokenizer, task.Prompt, "--prompt", prependBos);
+        var patch = task.PatchPrompt is null ? null : Encode(tokenizer, task.PatchPrompt, "--patch-prompt", prependBos);
+        if (patch is not null && patch.Length != clean.Length) throw PromptException.Unequal(Texts(tokenizer, clean), Texts(tokenizer, patch));
+        return new PromptTokens(clean, patch, OneToken(tokenizer, "--target", task.Target), OneToken(tokenizer, "--foil", task.Foil));
+    }
+
+    /// <summary>A token in quotes, on one line: control characters escaped.</summary>
+    public static string Quoted(string token) => $"'{string.Concat(token.Select(Escaped))}'";
+
+    private static int[] Encode(Gpt2Tokenizer tokenizer, string text, string option, bool prependBos)
+    {
+        if (text.Length == 0) throw new PromptException($"{option} is empty; give it some text");
+        int[] tokens = tokenizer.Encode(text);
+        return prependBos ? [tokenizer.EndOfText, .. tokens] : tokens;   // whatever the text begins with, as TransformerLens does
+    }
+
+    private static int? OneToken(Gpt2Tokenizer tokenizer, string option, string? text)
+    {
+        if (text is null) return null;
+        var tokens = tokenizer.Encode(text);
+        if (tokens.Length == 1) return tokens[0];
+        if (text.Length == 0) throw new PromptException($"{option} is empty; give it the text of one token");
+        if (tokenizer.TryGetId(text, out var id)) return id;   // a token that the tokenizer does not make of this text when it stands alone
+        var other = text.StartsWith(' ') ? text.TrimStart(' ') : " " + text;
+        var hint = tokenizer.Encode(other) is [_] ? $"{Quoted(other)} is one" : $"{Quoted(text)} with{(text.StartsWith(' ') ? "out" : "")} a leading space would be other tokens";
+        throw new PromptException($"{option} {Quoted(text)} is {tokens.Length} tokens: {string.Join(" ", Texts(tokenizer, tokens))}; give exactly one token (a leading space matters: {hint})");
+    }
+
+    private static string[] Texts(Gpt2Tokenizer tokenizer, int[] tokens) => [.. tokens.Select(t => Quoted(tokenizer.TokenText(t)))];
+
+    private static string Escaped(char c) => c switch
+    {
+        '\n' => "\\n",
+        '\r' => "\\r",
+        '\t' => "\\t",
+        _ when char.IsControl(c) || c is '\u2028' or '\u2029' => $"\\u{(int)c:x4}",
+        _ => c.ToString(),
+    };
+}

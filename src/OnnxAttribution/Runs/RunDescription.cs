@@ -1,0 +1,130 @@
+using System.Reflection;
+using System.Text.Json.Nodes;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Runs;
+
+/// <summary>run.json: what was asked, what came out, and what it took. What is no number (NaN) is null.</summary>
+internal static class RunDescription
+{
+    public static string ProgramVersion { get; } =
+        typeof(RunDescription).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+
+    /// <summary>One prompt's run.</summary>
+    public static JsonObject Of(GraphRun run)
+    {
+        var (graph, written, task) = (run.Graph, run.Written, run.Task);
+        var text = run.Session.Tokenizer.TokenText;
+        var metric = graph.Metric;
+        int? target = metric.Kind == MetricKind.Kl ? null : metric.Target, foil = metric.Kind == MetricKind.LogitDiff ? metric.Foil : null;
+        var facts = new JsonObject { ["prompt"] = task.Prompt, ["patch_prompt"] = task.PatchPrompt };
+        if (task.Id is not null) facts["id"] = task.Id;
+        facts["prepend_bos"] = run.PrependBos;
+        facts["tokens"] = Array(run.Tokens.Clean, t => t);
+        facts["token_strings"] = Array(run.Tokens.Clean, t => text(t));
+        facts["patch_tokens"] = run.Tokens.Patch is { } p ? Array(p, t => t) : null;
+        facts["patch_token_strings"] = run.Tokens.Patch is { } q ? Array(q, t => text(t)) : null;
+        facts["metric"] = Metric.NameOf(metric.Kind);
+        facts["position"] = metric.Position;
+        facts["target"] = target is { } a ? text(a) : null;
+        facts["target_id"] = target;
+        facts["foil"] = foil is { } b ? text(b) : null;
+        facts["foil_id"] = foil;
+        facts["clean_metric"] = Number(graph.CleanMetric);
+        facts["patch_metric"] = Number(graph.PatchMetric);
+        facts["top_tokens"] = Array(graph.TopTokens, t => new JsonObject { ["id"] = t.Token, ["token"] = text(t.Token), ["probability"] = Number(t.Probability) });
+        AddGraph(facts, run.Session, run.Request, written);
+        facts["conservation_violation"] = graph.ConservationViolation is { } v ? Number(v) : null;
+        facts["runtime_calls"] = graph.RuntimeCalls;
+        facts["operations"] = graph.Operations;
+        facts["seconds"] = Number(run.Session.OpenSeconds + graph.Timings.Values.Sum());
+        facts["timings"] = Timings(run.Session.OpenSeconds, run.SessionSeconds, graph.Timings);
+        AddProgram(facts, run.Session, run.Request);
+        return facts;
+    }
+
+    /// <summary>The merged graph of many prompts.</summary>
+    /// <param name="runs">The prompts' ids and what their graphs took; their nodes and edges are not read.</param>
+    public static JsonObject OfMerged(GraphSession session, GraphRequest request, IReadOnlyList<(string Id, CausalGraph Graph)> runs,
+        (IReadOnlyList<CausalNode> Nodes, IReadOnlyList<CausalEdge> Edges) graph)
+    {
+        var facts = new JsonObject
+        {
+            ["merged"] = true,
+            ["prompts"] = runs.Count,
+            ["ids"] = Array(runs, r => r.Id),
+            ["metric"] = Metric.NameOf(request.Graph.Metric),
+            ["clean_metric"] = Number(runs.Average(r => r.Graph.CleanMetric)),
+            ["patch_metric"] = Number(runs.Average(r => r.Graph.PatchMetric)),
+        };
+        AddGraph(facts, session, request with { SumOverPositions = true }, graph.Nodes, graph.Edges);
+        facts["runtime_calls"] = runs.Sum(r => r.Graph.RuntimeCalls);
+        facts["operations"] = runs.Sum(r => r.Graph.Operations);
+        facts["seconds"] = Number(session.OpenSeconds + runs.Sum(r => r.Graph.Timings.Values.Sum()));
+        AddProgram(facts, session, request);
+        return facts;
+    }
+
+    private static void AddGraph(JsonObject facts, GraphSession session, GraphRequest request, CausalGraph graph) => AddGraph(facts, session, request, graph.Nodes, graph.Edges);
+
+    private static void AddGraph(JsonObject facts, GraphSession session, GraphRequest request, IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges)
+    {
+        var shares = SiteShare.Of(nodes, session.Model.Selected);
+        facts["sites"] = Array(session.Model.Selected, s => s.Name);
+        facts["options"] = Options(request);
+        facts["nodes"] = nodes.Count;
+        facts["kept_nodes"] = nodes.Count(n => n.Kept);
+        facts["edges"] = edges.Count;
+        facts["explained_by_features"] = Number(SiteShare.Total(shares));
+        facts["explained_by_site"] = new JsonObject(shares.Select(s => KeyValuePair.Create(s.Site.Name, (JsonNode?)Number(s.ExplainedByFeatures))));
+    }
+
+    private static JsonObject Options(GraphRequest request)
+    {
+        var o = request.Graph;
+        return new JsonObject
+        {
+            ["method"] = o.Method.ToString().ToLowerInvariant(),
+            ["steps"] = o.Method == EffectMethod.Ig ? o.Steps : null,
+            ["top_nodes"] = o.TopNodes,
+            ["node_threshold"] = Number(o.NodeThreshold),
+            ["top_edges"] = o.TopEdges,
+            ["edge_threshold"] = Number(o.EdgeThreshold),
+            ["prune"] = o.Prune,
+            ["aggregate"] = request.SumOverPositions ? "sum" : "none",
+            ["memory_bytes"] = o.MemoryBudget,
+        };
+    }
+
+    private static JsonObject Timings(double open, double sessions, IReadOnlyDictionary<string, double> stages)
+    {
+        var result = new JsonObject { ["open"] = Number(open) };
+        foreach (var (stage, seconds) in stages) result[stage.Replace(' ', '_')] = Number(seconds);
+        result["sessions"] = Number(sessions);   // a part of the stages, not beside them
+        return result;
+    }
+
+    private static void AddProgram(JsonObject facts, GraphSession session, GraphRequest request)
+    {
+        var context = session.Model.Context;
+        facts["peak_memory_bytes"] = RunContext.PeakMemory();
+        facts["model"] = session.Model.Name;
+        facts["model_path"] = session.Path;
+        facts["bundle_sha256"] = session.BundleHash;
+        facts["device"] = context.Device.ToString().ToLowerInvariant();
+        facts["threads"] = context.Threads;
+        facts["program"] = "onnx-attribution";
+        facts["version"] = ProgramVersion;
+        facts["onnxruntime_version"] = RunContext.RuntimeVersion;
+        facts["command_line"] = request.CommandLine;
+        facts["finished_at"] = DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    internal static JsonValue? Number(double value) => double.IsFinite(value) ? JsonValue.Create(value) : null;
+
+    // as the shortest text that brings the float back, and not its digits as a double
+    internal static JsonValue? Number(float value) => float.IsFinite(value) ? JsonValue.Create(value) : null;
+
+    private static JsonArray Array<T>(IEnumerable<T> items, Func<T, JsonNode?> of) => [.. items.Select(of)];
+}

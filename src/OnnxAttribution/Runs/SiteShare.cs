@@ -1,0 +1,31 @@
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Export;
+
+namespace OnnxAttribution.Runs;
+
+/// <summary>How much of a site's |effect| its features carry, and how much its errors.</summary>
+/// <param name="Nodes">Of them <paramref name="Kept"/> are in the graph.</param>
+/// <param name="Features">Σ |effect| of features.</param>
+/// <param name="All">Σ |effect| of features and errors.</param>
+public sealed record SiteShare(Site Site, int Nodes, int Kept, double Features, double All)
+{
+    /// <summary>NaN where nothing has an effect.</summary>
+    public double ExplainedByFeatures => Features / All;
+
+    /// <summary>The share over all sites.</summary>
+    public static double Total(IReadOnlyList<SiteShare> shares) => shares.Sum(s => s.Features) / shares.Sum(s => s.All);
+
+    /// <param name="nodes">All nodes, kept or not.</param>
+    public static IReadOnlyList<SiteShare> Of(IReadOnlyList<CausalNode> nodes, IReadOnlyList<Site> sites)
+    {
+        var places = sites.Select((site, i) => (site, i)).ToDictionary(p => p.site, p => p.i);
+        var totals = new (int Nodes, int Kept, double Features, double All)[sites.Count];
+        foreach (var n in nodes)
+        {
+            ref var t = ref totals[places[n.Site]];
+            var effect = Math.Abs((double)n.Effect);
+            t = (t.Nodes + 1, t.Kept + (n.Kept ? 1 : 0), t.Features + (n.IsError ? 0 : effect), t.All + effect);
+        }
+        return [.. sites.Zip(totals, (s, t) => new SiteShare(s, t.Nodes, t.Kept, t.Features, t.All))];
+    }
+}
