@@ -48,6 +48,8 @@ internal sealed class GoldenCase : IDisposable
 
     public double[] this[string tensor] => _file.ReadDoubles(tensor);
 
+    public IEnumerable<long> Shape(string tensor) => _file.Tensors[tensor].Shape;
+
     /// <summary>The case's model as a bundle in a temporary directory, with the dictionaries that the case counts.</summary>
     public AttributionModel OpenModel(TemporaryDirectory at, string? bundle = null)
     {
