@@ -41,10 +41,9 @@ internal static class UsageError
 
     private static string Sentence(ParseError error)
     {
-        if (error.SymbolResult is OptionResult { Tokens: [var given, ..] } option && error.Message.StartsWith("Cannot parse", StringComparison.Ordinal))
-        {
-            return $"{option.Option.Name} cannot be '{given.Value}'; it takes {option.Option.HelpName ?? "another value"}";
-        }
-        return error.Message.TrimEnd('.');
+        var isRefusal = error.Message.StartsWith("Cannot parse", StringComparison.Ordinal) || error.Message.StartsWith("Argument '", StringComparison.Ordinal);
+        if (error.SymbolResult is not OptionResult { Tokens: [var given, ..], Option: var option } || !isRefusal) return error.Message.TrimEnd('.');
+        var wanted = option.ValueType == typeof(int) || option.ValueType == typeof(int?) ? "a whole number" : option.HelpName ?? "another value";
+        return $"{option.Name} cannot be '{given.Value}'; it takes {wanted}";
     }
 }
