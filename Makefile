@@ -1,7 +1,20 @@
 # make demo and make test are all a newcomer needs: each does its own set-up.
 CONFIG ?= Release
 CLI = dotnet src/OnnxAttribution.Cli/bin/$(CONFIG)/net10.0/onnx-attribution.dll
+TESTS = dotnet tests/OnnxAttribution.Tests/bin/$(CONFIG)/net10.0/OnnxAttribution.Tests.dll
+# PyTorch fights itself on small machines without these
+PEER = OMP_WAIT_POLICY=passive OMP_NUM_THREADS=$$(nproc) OPENBLAS_NUM_THREADS=$$(nproc) $(PYTHON)
+PYTHON ?= python3
 .PHONY: demo test setup build lint bench gpu clean
+
+demo: build
+	@test -f models/tiny/bundle.json || $(CLI) export --checkpoint models/tiny --out models/tiny
+	$(CLI) graph --model models/tiny --prompt "Copyright (C" --target ")" --out runs/copyright --force
+	$(CLI) query runs/copyright "SELECT down_site, count(*) AS edges, round(sum(abs(effect)), 3) AS effect FROM edges GROUP BY down_site ORDER BY effect DESC LIMIT 5"
+
+test: build
+	@mkdir -p TestResults
+	$(TESTS) -xml TestResults/results.xml
 
 setup: node_modules/.package-lock.json
 
@@ -12,11 +25,19 @@ node_modules/.package-lock.json: package.json package-lock.json
 build: setup
 	dotnet build -c $(CONFIG) --nologo -v quiet
 
-test: build
-	dotnet tests/OnnxAttribution.Tests/bin/$(CONFIG)/net10.0/OnnxAttribution.Tests.dll
-
 lint: setup
 	dotnet format --verify-no-changes --exclude node_modules
 
+# our figures, then PyTorch's on the same shape where it is installed (Debian: python3-torch, libopenblas0-pthread)
+bench: build
+	$(CLI) bench
+	@$(PEER) -c 'import torch' 2>/dev/null && $(PEER) export-scripts/bench_peer.py --threads $$(nproc) || echo "the peers are not timed: no PyTorch (PYTHON=/usr/bin/python3 chooses another python)"
+
+# the CUDA 13 execution provider for linux-x64, 180 MB
+gpu: setup
+	npm install --no-save --ignore-scripts --no-fund --no-audit --loglevel=error com.github.asus4.onnxruntime.linux-x64-gpu@0.4.9
+	dotnet build -c $(CONFIG) --nologo -v quiet
+
 clean:
-	git clean -fdX -e '!node_modules'
+	dotnet clean -c $(CONFIG) --nologo -v quiet
+	rm -rf runs TestResults

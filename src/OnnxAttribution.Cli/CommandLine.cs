@@ -26,7 +26,7 @@ internal static class CommandLine
             ExportCommand.Create(common),
             GraphCommand.Create(common),
             QueryCommand.Create(common),
-            // BenchCommand.Create(common),
+            BenchCommand.Create(common),
         };
         common.AddTo(root);
         try

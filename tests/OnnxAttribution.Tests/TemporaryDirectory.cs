@@ -1,11 +1,11 @@
 namespace OnnxAttribution.Tests;
 
-/// <summary>A directory that ends with the test.</summary>
+/// <summary>A directory that is gone when the test is.</summary>
 internal sealed class TemporaryDirectory : IDisposable
 {
-    public string Root { get; } = Directory.CreateTempSubdirectory("onnx-attribution-").FullName;
+    public string Path { get; } = Directory.CreateTempSubdirectory("onnx-attribution-").FullName;
 
-    public string Path(string name) => System.IO.Path.Combine(Root, name);
+    public string this[string name] => System.IO.Path.Combine(Path, name);
 
-    public void Dispose() => Directory.Delete(Root, recursive: true);
+    public void Dispose() => Directory.Delete(Path, recursive: true);
 }

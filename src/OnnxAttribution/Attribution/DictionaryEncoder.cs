@@ -1,3 +1,4 @@
+using System.Numerics;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
@@ -14,12 +15,14 @@ internal sealed class DictionaryEncoder(RunContext context) : IDisposable
     public Encoding Encode(SparseDictionary dictionary, float[] x, int positions)
     {
         var key = (dictionary.K, dictionary.SubtractsDecoderBias, dictionary.Normalizes);
-        if (!_runners.TryGetValue(key, out var runner)) _runners[key] = runner = new GraphRunner(Graph(key), context);
+        var onHost = context.Device == DeviceKind.Cpu;
+        if (!_runners.TryGetValue(key, out var runner)) _runners[key] = runner = new GraphRunner(Graph(key, onHost), context);
         int d = dictionary.Width, n = dictionary.FeatureCount;
         using var feed = new Feed().Add("x", x, positions, d).Add("W_enc", dictionary.EncoderWeights, d, n).Add("b_enc", dictionary.EncoderBias, n)
             .Add("b_dec", dictionary.DecoderBias, d);
-        using var result = runner.Run(feed.Values, ["values", "indices"]);
-        return Encoding.From(dictionary, x, positions, dictionary.K is { } k ? FromTopK(result, k) : FromRelu(result), context.Threads);
+        using var result = runner.Run(feed.Values, runner.Outputs);
+        var active = dictionary.K is { } k ? FromTopK(result, k) : onHost ? FromDense(result, n) : FromRelu(result);
+        return Encoding.From(dictionary, x, positions, active, context.Threads);
     }
 
     /// <summary>Floating-point operations of one encoder: 2 T d n.</summary>
@@ -51,7 +54,29 @@ internal sealed class DictionaryEncoder(RunContext context) : IDisposable
         return active;
     }
 
-    private static OnnxGraph Graph((int? K, bool SubtractsBias, bool Normalizes) kind)
+    // nearly all entries are negative: whole vectors are passed over at once
+    private static List<(int, int, float)> FromDense(RunResult result, int n)
+    {
+        var values = result.Floats("values");      // [T, n], before ReLU
+        var active = new List<(int, int, float)>();
+        var width = Vector<float>.Count;
+        var i = 0;
+        for (; i <= values.Length - width; i += width)
+        {
+            if (!Vector.GreaterThanAny(new Vector<float>(values.Slice(i, width)), Vector<float>.Zero)) continue;
+            for (var j = i; j < i + width; j++) Take(values, j);
+        }
+        for (; i < values.Length; i++) Take(values, i);
+        return active;
+
+        void Take(ReadOnlySpan<float> from, int at)
+        {
+            if (from[at] > 0) active.Add((at / n, at % n, from[at]));
+        }
+    }
+
+    /// <param name="onHost">The host looks for the active ones itself; else the graph does, so that the dense activations need not leave the device.</param>
+    private static OnnxGraph Graph((int? K, bool SubtractsBias, bool Normalizes) kind, bool onHost)
     {
         var g = new GraphBuilder("sae/");
         Dim t = Dim.Named("position"), d = Dim.Named("d"), n = Dim.Named("n");
@@ -61,7 +86,8 @@ internal sealed class DictionaryEncoder(RunContext context) : IDisposable
         var bDec = g.Input("b_dec", DataType.Float, d);
         var input = kind.Normalizes ? Normalized(g, x) : x;
         if (kind.SubtractsBias) input = g.Sub(input, bDec);
-        var pre = g.Add(g.MatMul(input, wEnc), bEnc);                                        // [T, n]
+        var pre = g.Emit("Gemm", [input, wEnc, bEnc]);                                       // [T, n]
+        if (kind.K is null && onHost) return new OnnxGraph([x, wEnc, bEnc, bDec], [g.Identity(pre, "values")]);
         Value values, indices;
         if (kind.K is { } k)
         {

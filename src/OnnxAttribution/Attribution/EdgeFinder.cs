@@ -22,7 +22,7 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
     public long Operations { get; private set; }
 
     /// <summary>A site's kept nodes as upstream ends: tangents [U + 1, d], the last row zero, in the order of nodes (positions ascending).</summary>
-    private sealed record Upstream(int[] Nodes, int[] Positions, float[] Tangents, int[] FirstAt, long[] Slots, int SlotCount);
+    private sealed record Upstream(int[] Nodes, int[] Positions, float[] Tangents, int[] FirstAt, long[] Groups, long[] Slots, int SlotCount);
 
     public void Find(List<CausalEdge> edges)
     {
@@ -40,7 +40,7 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
         var parents = segment.Parents.Select(p => (Link: p, Up: UpstreamOf(sites.First(s => s.Value == p.Value)))).Where(p => p.Up.Nodes.Length > 0).ToList();
         if (parents.Count == 0) return;
         var d = down.Width;
-        var perRun = runner is null ? rows.Length : RowsPerRun(segment, parents.Max(p => p.Up.SlotCount));
+        var perRun = runner is null ? rows.Length : RowsPerRun(segment, parents.MaxBy(p => p.Up.Nodes.Length).Up);
         for (var first = 0; first < rows.Length; first += perRun)
         {
             var count = Math.Min(perRun, rows.Length - first);
@@ -70,20 +70,23 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
             if (link.ContractedOutput is null) continue;
             var up = parents.GetValueOrDefault(link) ?? Nothing(d);
             feed.Add(link.Tangents, up.Tangents, up.Nodes.Length + 1, d).Add(link.TangentPositions, [.. up.Positions.Select(p => (long)p), 0L], up.Nodes.Length + 1)
-                .Add(link.Slots, up.Slots, _positions, up.SlotCount);
+                .Add(link.Groups, up.Groups, up.Groups.Length).Add(link.Slots, up.Slots, up.Groups.Length, up.SlotCount);
         }
-        Operations += FlopCount.Of(segment.Graph, Sizes(rows.Length, parents.Values.DefaultIfEmpty(Nothing(d)).Max(u => u.Nodes.Length + 1), parents.Values.DefaultIfEmpty(Nothing(d)).Max(u => u.SlotCount)));
+        var largest = parents.Values.DefaultIfEmpty(Nothing(d)).MaxBy(u => u.Nodes.Length)!;
+        Operations += FlopCount.Of(segment.Graph, Sizes(rows.Length, largest));
         return runner.Run(feed.Values, runner.Outputs);
     }
 
-    private Dictionary<string, long> Sizes(long rows, long tangents, long slots) =>
-        new() { ["position"] = _positions, ["batch"] = 1, ["rows"] = rows, ["tangents"] = tangents, ["slots"] = slots };
+    private Dictionary<string, long> Sizes(long rows, Upstream up) =>
+        new() { ["position"] = _positions, ["batch"] = 1, ["rows"] = rows, ["tangents"] = up.Nodes.Length + 1, ["groups"] = up.Groups.Length, ["slots"] = up.SlotCount };
 
-    private int RowsPerRun(SegmentJacobian segment, int slots)
+    private int RowsPerRun(SegmentJacobian segment, Upstream up)
     {
-        var perRow = FlopCount.BytesPer(segment.Graph, "rows", Sizes(1, 1, slots));
+        var perRow = FlopCount.BytesPer(segment.Graph, "rows", Sizes(1, up));
         if (perRow > memoryBudget) throw new MemoryBudgetException("an edge run", memoryBudget, perRow);
-        return (int)Math.Min(int.MaxValue / 4 / Math.Max(1, (long)_positions * Math.Max(slots, sites[0].Width)), Math.Max(1, memoryBudget / Math.Max(1, perRow)));
+        // no tensor of a run may pass 2 GiB
+        var widest = Math.Max((long)up.Groups.Length * up.SlotCount, perRow / sizeof(float));
+        return (int)Math.Clamp(Math.Min(int.MaxValue / sizeof(float) / widest, memoryBudget / perRow), 1, int.MaxValue);
     }
 
     // edges between nodes of the same position: products of cotangents with tangents
@@ -97,17 +100,15 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
         }
     }
 
-    // [T, N, S] → [N, U]
-    private void AddContracted(float[] jacobian, ReadOnlySpan<float> contracted, int count, Upstream up)
+    // [G, N, S] → [N, U]
+    private static void AddContracted(float[] jacobian, ReadOnlySpan<float> contracted, int count, Upstream up)
     {
-        for (var t = 0; t < _positions; t++)
+        for (var s = 0; s < up.Slots.Length; s++)
         {
-            for (var n = 0; n < count; n++)
-            {
-                var from = contracted.Slice(((t * count) + n) * up.SlotCount, up.SlotCount);
-                var to = jacobian.AsSpan((n * up.Nodes.Length) + up.FirstAt[t], up.FirstAt[t + 1] - up.FirstAt[t]);
-                TensorPrimitives.Add(to, from[..to.Length], to);
-            }
+            var u = (int)up.Slots[s];
+            if (u == up.Nodes.Length) continue;
+            var (group, slot) = (s / up.SlotCount, s % up.SlotCount);
+            for (var n = 0; n < count; n++) jacobian[(n * up.Nodes.Length) + u] += contracted[(((group * count) + n) * up.SlotCount) + slot];
         }
     }
 
@@ -143,17 +144,31 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
             firstAt[node.Position + 1]++;
         }
         for (var t = 0; t < _positions; t++) firstAt[t + 1] += firstAt[t];
-        var width = Math.Max(1, Enumerable.Range(0, _positions).Max(t => firstAt[t + 1] - firstAt[t]));
-        var slots = new long[_positions * width];
-        Array.Fill(slots, kept.Length);
-        for (var t = 0; t < _positions; t++)
-        {
-            for (var u = firstAt[t]; u < firstAt[t + 1]; u++) slots[(t * width) + u - firstAt[t]] = u;
-        }
-        return _upstream[site] = new Upstream(kept, [.. kept.Select(i => nodes[i].Position)], tangents, firstAt, slots, width);
+        var (groups, slots, width) = Grouped(firstAt);
+        return _upstream[site] = new Upstream(kept, [.. kept.Select(i => nodes[i].Position)], tangents, firstAt, groups, slots, width);
     }
 
-    private Upstream Nothing(int d) => new([], [], new float[d], new int[_positions + 1], new long[_positions], 1);
+    // groups of at most so many tangents of one position that the padded product is smallest; a product narrower than 16 saves nothing
+    private static (long[] Groups, long[] Slots, int Width) Grouped(int[] firstAt)
+    {
+        var counts = Enumerable.Range(0, firstAt.Length - 1).Select(t => firstAt[t + 1] - firstAt[t]).ToArray();
+        var most = Math.Max(1, counts.Max());
+        var width = Enumerable.Range(1, (most + 15) / 16).Select(k => Math.Min(16 * k, most)).MinBy(w => counts.Sum(c => (c + w - 1) / w) * w);
+        var groups = new List<long>();
+        var slots = new List<long>();
+        for (var t = 0; t < counts.Length; t++)
+        {
+            for (var u = firstAt[t]; u < firstAt[t + 1]; u += width)
+            {
+                groups.Add(t);
+                for (var s = 0; s < width; s++) slots.Add(u + s < firstAt[t + 1] ? u + s : firstAt[^1]);
+            }
+        }
+        if (groups.Count == 0) return ([0], [0], 1);
+        return ([.. groups], [.. slots], width);
+    }
+
+    private Upstream Nothing(int d) => new([], [], new float[d], new int[_positions + 1], [0], [0], 1);
 
     /// <summary>Kept nodes of a site that something can flow into, with their cotangents on x, [N, d].</summary>
     private (int[] Rows, float[] Cotangents) Cotangents(SiteState site)

@@ -9,7 +9,7 @@ namespace OnnxAttribution.Autodiff;
 /// 1. The primal is computed once, for all T positions, batch 1.
 /// 2. N downstream cotangents, one per node, are pulled back from the tensor: as rows while operators keep positions apart, whole from the first that mixes them.
 /// 3. U upstream tangents per parent (decoder rows) are pushed forward as rows as long as operators keep positions apart. There they meet the whole
-///    cotangents and are contracted: a product of [N, m] and [m, slots] per position. No [N, T, d] is ever pulled through a weight matrix below the meeting place.
+///    cotangents and are contracted: a product of [N, m] and [m, slots] per group of tangents of one position. No [N, T, d] is ever pulled through a weight matrix below the meeting place.
 /// 4. Cotangents that reach a parent in rows are returned: their products with decoder rows of the same position are cheap.
 /// </summary>
 /// <remarks>Jacobian of Marks et al. 2024 (arXiv:2403.19647), App. A.1, with paths through other selected sites cut off in the graph and not subtracted.</remarks>
@@ -21,12 +21,13 @@ internal sealed class SegmentJacobian
     /// <param name="Value">The parent, [1, position, d] in the primal graph and an input of this one.</param>
     /// <param name="RowsOutput">Output float32 [1, 1, rows, d]: ∂(row's cotangent · x_D)/∂x_U at the row's own position; null when no such path exists.</param>
     /// <param name="IsIdentity">What arrives in rows is the cotangents as they were given: no run is needed for them.</param>
-    /// <param name="ContractedOutput">Output float32 [position, rows, slots]: edges along paths that mix positions; null when there are none.</param>
+    /// <param name="ContractedOutput">Output float32 [groups, rows, slots]: edges along paths that mix positions; null when there are none.</param>
     internal sealed record Parent(Value Value, string? RowsOutput, bool IsIdentity, string? ContractedOutput)
     {
         public string Tangents => Value.Name + ".tangent";            // float32 [tangents, d], the last row zero
         public string TangentPositions => Value.Name + ".position";   // int64 [tangents]
-        public string Slots => Value.Name + ".slots";                 // int64 [position, slots]: a row of tangents, or the last (zero) one
+        public string Groups => Value.Name + ".groups";               // int64 [groups]: the position that a group's tangents share; a position may have several groups
+        public string Slots => Value.Name + ".slots";                 // int64 [groups, slots]: a row of tangents, or the last (zero) one
     }
 
     public required OnnxGraph Graph { get; init; }
@@ -76,14 +77,15 @@ internal sealed class SegmentJacobian
         return new SegmentJacobian { Graph = new OnnxGraph([.. inputs, .. Boundary(outputs, stops, inputs)], outputs), Parents = links };
     }
 
-    // Σ over meeting values of ⟨cotangent at the tangent's position, tangent⟩, as [T, N, S]
+    // Σ over meeting values of ⟨cotangent at the tangent's position, tangent⟩, as [G, N, S]
     private static Value? Contract(GraphBuilder g, PullBack walk, Dictionary<Value, int> axes, Value parent, IReadOnlyList<Value> stops, Parent link, List<Value> inputs)
     {
         var meeting = walk.Whole.Keys.Where(axes.ContainsKey).ToList();
         if (meeting.Count == 0) return null;
         var tangents = g.Input(link.Tangents, DataType.Float, Dim.Named("tangents"), parent.Shape![2]);
         var positions = g.Input(link.TangentPositions, DataType.Int64, Dim.Named("tangents"));
-        var slots = g.Input(link.Slots, DataType.Int64, Dim.Named("position"), Dim.Named("slots"));
+        var groups = g.Input(link.Groups, DataType.Int64, Dim.Named("groups"));
+        var slots = g.Input(link.Slots, DataType.Int64, Dim.Named("groups"), Dim.Named("slots"));
         var rows = new Rows(g, positions, "tangents");
         var pushed = PushForward.Run(g, JvpRules.Table, new Dictionary<Value, Value> { [parent] = g.Unsqueeze(tangents, 0, 1) }, stops, meeting, rows, axes);
         Value? sum = null;
@@ -92,15 +94,15 @@ internal sealed class SegmentJacobian
             if (!pushed.TryGetValue(v, out var tangent)) continue;
             var axis = axes[v] + 1;
             var others = Enumerable.Range(1, v.Rank).Where(i => i != axis).ToArray();
-            var c = g.Reshape(g.Transpose(walk.Whole[v], [axis, 0, .. others]), 0, 0, -1);      // [T, N, m]
+            var c = g.Gather(g.Reshape(g.Transpose(walk.Whole[v], [axis, 0, .. others]), 0, 0, -1), groups, 0);   // [G, N, m]
             var t = g.Reshape(g.Transpose(tangent, [axis, 0, .. others]), 0, -1);               // [U, m]
             var m = others.Aggregate(1L, (n, i) => n * (v.Shape![i - 1].Size ?? throw new GraphException($"the size of '{v.Name}' is not known")));
-            var placed = g.Reshape(g.Gather(t, slots, 0), 0, 0, m);                             // [T, S, m]
+            var placed = g.Reshape(g.Gather(t, slots, 0), 0, 0, m);                             // [G, S, m]
             var product = g.MatMul(c, g.Transpose(placed, 0, 2, 1));                            // [T, N, S]
             sum = sum is null ? product : g.Add(sum, product);
         }
         if (sum is null) return null;
-        inputs.AddRange([tangents, positions, slots]);
+        inputs.AddRange([tangents, positions, groups, slots]);
         return sum;
     }
 

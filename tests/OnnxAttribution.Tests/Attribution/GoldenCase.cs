@@ -54,8 +54,8 @@ internal sealed class GoldenCase : IDisposable
         if (bundle is null)
         {
             var checkpoint = Path.Combine(Root, "models", (string)Facts["model"]!);
-            bundle = at.Path("bundle");
-            var dictionaries = Directory.CreateDirectory(at.Path("dictionaries")).FullName;
+            bundle = at["bundle"];
+            var dictionaries = Directory.CreateDirectory(at["dictionaries"]).FullName;
             foreach (var (site, kind) in Facts["dictionaries"]!.AsObject())
             {
                 if (kind is null) continue;

@@ -9,7 +9,7 @@ public class RunDirectoryTests
     [Fact]
     public void A_run_reads_back_as_it_was_written()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         var run = RunDirectory.Read(RunSamples.Write(directory));
         Assert.Equal(RunSamples.Nodes, run.Nodes);
         Assert.Equal(RunSamples.SortedEdges, run.Edges.ToArray());
@@ -20,7 +20,7 @@ public class RunDirectoryTests
     [Fact]
     public void A_run_holds_three_files_and_nothing_else()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory);
         Assert.Equal(["edges.parquet", "nodes.parquet", "run.json"], Directory.EnumerateFileSystemEntries(run).Select(Path.GetFileName).Order());
         Assert.Equal([run], Directory.EnumerateFileSystemEntries(directory.Path));
@@ -29,7 +29,7 @@ public class RunDirectoryTests
     [Theory, InlineData("nodes.parquet"), InlineData("edges.parquet")]
     public void A_table_is_a_Parquet_file_from_its_first_to_its_last_bytes(string name)
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         byte[] bytes = File.ReadAllBytes(Path.Combine(RunSamples.Write(directory), name));
         Assert.Equal("PAR1"u8, bytes.AsSpan(0, 4));
         Assert.Equal("PAR1"u8, bytes.AsSpan(bytes.Length - 4));
@@ -40,7 +40,7 @@ public class RunDirectoryTests
     [Fact]
     public void Columns_have_the_names_and_types_of_the_contract()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory);
         Assert.Equal("""
             site VARCHAR, layer INTEGER, kind VARCHAR, position INTEGER, token VARCHAR, feature INTEGER, activation FLOAT, patch_activation FLOAT, gradient FLOAT, effect FLOAT, kept BOOLEAN
@@ -53,7 +53,7 @@ public class RunDirectoryTests
     [Fact]
     public void A_missing_gradient_or_jacobian_is_NULL_in_the_file()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory);
         Assert.Equal("-1", Fresh($"SELECT string_agg(feature, ',') FROM {Parquet(run, "nodes")} WHERE gradient IS NULL"));
         Assert.Equal("2", Fresh($"SELECT count(*) FROM {Parquet(run, "edges")} WHERE jacobian IS NULL"));
@@ -62,7 +62,7 @@ public class RunDirectoryTests
     [Theory, InlineData("nodes"), InlineData("edges")]
     public void Scalars_of_run_json_are_in_the_metadata_of_both_tables(string table)
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory), file = SqlText.Literal(Path.Combine(run, table + ".parquet"));
         string? Value(string key) =>
             Fresh($"SELECT value FROM parquet_kv_metadata({file}) WHERE key = encode('{key}')")?.Replace("\\x0A", "\n");
@@ -78,7 +78,7 @@ public class RunDirectoryTests
     [Fact]
     public void Tables_are_compressed_with_zstd()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         string file = SqlText.Literal(Path.Combine(RunSamples.Write(directory), "edges.parquet"));
         Assert.Equal("ZSTD", Fresh($"SELECT string_agg(DISTINCT compression, ',') FROM parquet_metadata({file})"));
     }
@@ -86,7 +86,7 @@ public class RunDirectoryTests
     [Fact]
     public void Random_edges_come_sorted_and_none_is_lost()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         var random = new Random(0);
         var nodes = Enumerable.Range(0, 700).Select(n =>   // more sites than fit in one byte
             new NodeRow($"blocks.{n % 300}.hook_mlp_out", n % 300, "mlp", n / 300, "t", n, 1, 0, 1, 1, true)).ToArray();
@@ -105,7 +105,7 @@ public class RunDirectoryTests
     [Fact]
     public void A_chunk_of_edges_may_be_overwritten_once_the_next_is_asked_for()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         var buffer = new CausalEdge[1];
         IEnumerable<ReadOnlyMemory<CausalEdge>> Reusing()
         {
@@ -122,7 +122,7 @@ public class RunDirectoryTests
     [Fact]
     public void A_run_may_be_empty()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         RunDirectory.Write(directory["no edges"], RunSamples.Nodes, [], 0, [], force: false);
         RunDirectory.Write(directory["nothing"], [], [], 0, [], force: false);
         Assert.Empty(RunDirectory.Read(directory["no edges"]).Edges.ToArray());
@@ -134,7 +134,7 @@ public class RunDirectoryTests
     [Fact]
     public void An_edge_between_unknown_nodes_and_a_node_given_twice_are_refused()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         void Write(NodeRow[] nodes, CausalEdge[] edges) => RunDirectory.Write(directory["run"], nodes, [edges], 0, [], force: false);
         Assert.Throws<ArgumentException>(() => Write(RunSamples.Nodes, [new(0, 4, 1, 1)]));
         Assert.Throws<ArgumentException>(() => Write(RunSamples.Nodes, [new(-1, 0, 1, 1)]));
@@ -146,7 +146,7 @@ public class RunDirectoryTests
     [Fact]
     public void Damaged_and_missing_files_are_named_with_the_mend()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         foreach (string name in new[] { "nodes.parquet", "edges.parquet", "run.json" })
         {
             string run = RunSamples.Write(directory, name + " damaged"), file = Path.Combine(run, name);
@@ -165,7 +165,7 @@ public class RunDirectoryTests
     [Fact]
     public void An_edge_to_a_node_that_the_table_lacks_is_damage()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory);
         RunDirectory.Write(directory["other"], RunSamples.Nodes[..2], [], 0, [], force: false);
         File.Copy(Path.Combine(directory["other"], "nodes.parquet"), Path.Combine(run, "nodes.parquet"), overwrite: true);

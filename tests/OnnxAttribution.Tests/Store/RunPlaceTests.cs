@@ -9,7 +9,7 @@ public class RunPlaceTests
     [Fact]
     public void A_failed_run_leaves_nothing()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         static IEnumerable<ReadOnlyMemory<CausalEdge>> Failing()
         {
             yield return RunSamples.Edges;
@@ -23,7 +23,7 @@ public class RunPlaceTests
     [Fact]
     public void A_cancelled_run_leaves_nothing()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         using var cancellation = new CancellationTokenSource();
         IEnumerable<ReadOnlyMemory<CausalEdge>> Cancelling()
         {
@@ -39,7 +39,7 @@ public class RunPlaceTests
     [Fact]
     public void A_run_cancelled_while_DuckDB_writes_leaves_nothing()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         using var cancellation = new CancellationTokenSource();
         using var watcher = new FileSystemWatcher(directory.Path) { IncludeSubdirectories = true, EnableRaisingEvents = true };
         watcher.Created += (_, created) =>
@@ -56,7 +56,7 @@ public class RunPlaceTests
     [Fact]
     public void An_existing_directory_is_refused_before_and_after_the_work()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory);
         foreach (Action refused in new Action[] { () => RunDirectory.CheckFree(run, force: false), () => RunSamples.Write(directory) })
         {
@@ -70,7 +70,7 @@ public class RunPlaceTests
     [Fact]
     public void Force_replaces_a_run()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory);
         File.WriteAllText(Path.Combine(run, "circuit.html"), "drawn from the old run");
         RunSamples.Write(directory, facts: new() { ["prompt"] = "new" }, force: true);
@@ -82,7 +82,7 @@ public class RunPlaceTests
     [Fact]
     public void Force_never_replaces_what_is_no_run()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         File.WriteAllText(Path.Combine(Directory.CreateDirectory(directory["photos"]).FullName, "cat.png"), "");
         File.WriteAllText(Path.Combine(RunSamples.Write(directory, "annotated"), "thesis.tex"), "");
         Directory.CreateDirectory(Path.Combine(RunSamples.Write(directory, "nested"), "more"));
@@ -99,7 +99,7 @@ public class RunPlaceTests
     [Fact]
     public void A_parent_that_cannot_be_written_is_one_clear_line()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         File.WriteAllText(directory["file"], "");
         string path = Path.Combine(directory["file"], "run");
         var error = Assert.Throws<RunDirectoryException>(() => RunDirectory.Write(path, [], [], 0, [], force: false));
@@ -110,7 +110,7 @@ public class RunPlaceTests
     [Fact]
     public void Missing_parents_are_made()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         RunSamples.Write(directory, "a/b/run");
         Assert.True(File.Exists(directory["a/b/run/run.json"]));
     }
@@ -118,7 +118,7 @@ public class RunPlaceTests
     [Fact]
     public void A_temporary_whose_writer_is_gone_is_cleaned_up_and_one_whose_writer_lives_is_not()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         using var gone = Process.Start("true");
         gone.WaitForExit();
         string stale = directory[$".run.tmp-{gone.Id}"], living = directory[".run.tmp-1"], own = directory[$".run.tmp-{Environment.ProcessId}"];
@@ -131,7 +131,7 @@ public class RunPlaceTests
     [Fact]
     public void Two_writers_of_one_path_do_not_meet()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         IEnumerable<ReadOnlyMemory<CausalEdge>> Meanwhile()
         {
             Assert.Contains("another run", Assert.Throws<RunDirectoryException>(() => RunSamples.Write(directory)).Message);
@@ -144,7 +144,7 @@ public class RunPlaceTests
     [Fact]
     public void A_path_taken_meanwhile_is_not_replaced()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         IEnumerable<ReadOnlyMemory<CausalEdge>> Meanwhile()
         {
             File.WriteAllText(directory["run"], "somebody else's");

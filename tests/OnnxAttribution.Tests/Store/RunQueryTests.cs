@@ -11,7 +11,7 @@ public class RunQueryTests
     [Fact]
     public void Nodes_edges_and_runs_are_views_with_a_run_column()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory);
         Assert.Equal(["run|7|1.5|NULL"], RunSamples.Ask(run, "SELECT run, feature, activation, nullif(kept, true) FROM nodes WHERE position = 0"));
         Assert.Equal(["metric|2|-1|-3", "metric|2|-1|1E-20"], RunSamples.Ask(run,
@@ -24,7 +24,7 @@ public class RunQueryTests
     [Fact]
     public void Many_runs_are_one_table()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         RunSamples.Write(directory, "all/a");
         RunSamples.Write(directory, "all/b", new() { ["model"] = 3, ["new"] = "x", ["RUN"] = "ignored" });
         string alone = RunSamples.Write(directory, "alone");
@@ -40,7 +40,7 @@ public class RunQueryTests
     [Fact]
     public void A_path_without_runs_is_named()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         Assert.StartsWith(directory.Path + " holds no run.", Assert.Throws<RunDirectoryException>(() => new RunQuery([directory.Path])).Message);
         Assert.StartsWith(directory["x"] + " does not exist.", Assert.Throws<RunDirectoryException>(() => new RunQuery([directory["x"]])).Message);
     }
@@ -80,7 +80,7 @@ public class RunQueryTests
     [InlineData("SELECT 'x'::INTEGER")]
     public void A_query_that_fails_or_does_more_than_read_is_refused_in_one_line(string sql)
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory);
         sql = sql.Replace("{run}", run.Replace("'", "''"));
         byte[] before = File.ReadAllBytes(Path.Combine(run, "nodes.parquet"));
@@ -104,14 +104,14 @@ public class RunQueryTests
     [InlineData("SELECT 1; -- with a comment", 1)]
     public void Everything_that_only_reads_is_let_through(string sql, int rows)
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         Assert.Equal(rows, RunSamples.Ask(RunSamples.Write(directory), sql).Length);
     }
 
     [Fact]
     public void Csv_is_quoted_as_RFC_4180_says()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         string csv = Written(directory, "SELECT token, gradient, kept FROM nodes WHERE layer = 0 ORDER BY position", (r, s) => r.WriteCsv(s));
         Assert.Equal("token,gradient,kept\r\n\"it's \"\"odd\"\"\n\r\t,;\",-0.25,true\r\n\"\",,true\r\n😀\0é\uFFFD,0.33333334,true\r\n", csv);
     }
@@ -119,7 +119,7 @@ public class RunQueryTests
     [Fact]
     public void Json_has_numbers_as_numbers_and_null_for_what_is_none()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         string json = Written(directory, """
             SELECT token, gradient, kept, 'nan'::FLOAT AS nan, 1 AS a, 2 AS a, [1, 2] AS list, {'x': 'é"'} AS struct, DATE '2020-02-29' AS day,
                 -0.5::DECIMAL(4, 2) AS price, 170141183460469231731687303715884105727 AS huge FROM nodes WHERE layer = 0 ORDER BY position
@@ -138,7 +138,7 @@ public class RunQueryTests
     [Fact]
     public void A_table_has_one_line_per_row_and_numbers_to_the_right()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         string table = Written(directory, "SELECT position, token, gradient FROM nodes WHERE layer = 0 AND position < 2 ORDER BY position", (r, s) =>
         {
             using var writer = new StringWriter { NewLine = "\n" };
@@ -157,7 +157,7 @@ public class RunQueryTests
     [Fact]
     public void A_result_goes_to_Parquet_whole_or_not_at_all()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory);
         var query = new RunQuery([run]);
         query.WriteParquet("SELECT *, [position] AS list FROM nodes", directory["out.parquet"]);
@@ -176,7 +176,7 @@ public class RunQueryTests
     [Fact]
     public void A_long_query_stops_when_cancelled()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         using var cancellation = new CancellationTokenSource(TimeSpan.FromMilliseconds(300));
         var query = new RunQuery([RunSamples.Write(directory)]);
         var clock = Stopwatch.StartNew();
@@ -191,12 +191,12 @@ public class RunQueryTests
     [Fact]
     public void A_query_leaves_nothing_in_the_temporary_directory()
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = new AwkwardDirectory();
         RunSamples.Ask(RunSamples.Write(directory), "FROM nodes ORDER BY effect");
         Assert.False(Directory.Exists(".tmp"));
     }
 
-    private static string Written(TemporaryDirectory directory, string sql, Action<QueryResult, Stream> write, string name = "run")
+    private static string Written(AwkwardDirectory directory, string sql, Action<QueryResult, Stream> write, string name = "run")
     {
         using var stream = new MemoryStream();
         using (var result = new RunQuery([RunSamples.Write(directory, name)]).Execute(sql))

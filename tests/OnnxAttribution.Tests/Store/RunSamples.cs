@@ -41,7 +41,7 @@ internal static class RunSamples
         ["tokens"] = new JsonArray("a", "b"),
     };
 
-    public static string Write(TemporaryDirectory directory, string name = "run", JsonObject? facts = null, bool force = false)
+    public static string Write(AwkwardDirectory directory, string name = "run", JsonObject? facts = null, bool force = false)
     {
         RunDirectory.Write(directory[name], Nodes, [Edges], MetricPosition, facts ?? Facts, force);
         return directory[name];

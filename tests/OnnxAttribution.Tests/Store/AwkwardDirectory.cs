@@ -1,9 +1,9 @@
 namespace OnnxAttribution.Tests.Store;
 
 /// <summary>An empty directory with a name that SQL, globs and shells all trip over. Who makes it disposes it.</summary>
-internal sealed class TemporaryDirectory : IDisposable
+internal sealed class AwkwardDirectory : IDisposable
 {
-    public TemporaryDirectory() => Directory.CreateDirectory(Path);
+    public AwkwardDirectory() => Directory.CreateDirectory(Path);
 
     public string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"o'a [store]*? \"test\" é {Guid.NewGuid():N}");
 

@@ -1,0 +1,80 @@
+using System.Diagnostics;
+using System.Numerics.Tensors;
+using OnnxAttribution.Export;
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Attribution;
+
+/// <summary>Times the main job on a random model of a given shape, against the machine's matrix-multiply limit.</summary>
+public static class GraphBenchmark
+{
+    /// <param name="Floor">Seconds that the run's matrix products need at the machine's rate.</param>
+    /// <param name="Seconds">Median of the runs; <paramref name="Spread"/> their extremes.</param>
+    public sealed record Figures(
+        double GemmRate, long Operations, double Floor, double Seconds, (double Least, double Most) Spread, IReadOnlyDictionary<string, double> Stages, int RuntimeCalls,
+        int Nodes, int KeptNodes, int Edges, double ActiveFeatures, double OpenSeconds, double FirstSeconds, double SessionSeconds, long PeakMemory)
+    {
+        public double Ratio => Seconds / Floor;
+    }
+
+    /// <summary>Makes the bundle where it is not yet there; a cached one is taken as it is.</summary>
+    /// <returns>The bundle's directory.</returns>
+    public static string Prepare(string cache, SyntheticShape shape, Action<string> progress, CancellationToken cancel)
+    {
+        var bundle = Path.Combine(cache, shape.Name);
+        if (File.Exists(Path.Combine(bundle, BundleManifest.FileName))) return bundle;
+        progress($"making a random model of shape {shape.Name} in {bundle}");
+        SyntheticCheckpoint.WriteModel(bundle, shape);
+        var norms = Norms(bundle, shape);
+        var pool = new SyntheticCheckpoint.Pool(1 << 24);
+        foreach (var (site, norm) in norms)
+        {
+            cancel.ThrowIfCancellationRequested();
+            progress($"dictionary for {site}");
+            SyntheticCheckpoint.WriteDictionary(Path.Combine(bundle, BundleWriter.DictionariesFolder, site), site, shape, norm, pool);
+        }
+        BundleWriter.Write(new ExportOptions(bundle, null, bundle), cancel);
+        return bundle;
+    }
+
+    /// <summary>Median over <paramref name="runs"/> after one that is not counted, the model loaded.</summary>
+    /// <param name="nodes">Features kept per site.</param>
+    public static Figures Run(string bundle, RunContext context, int tokens, int nodes, int runs, long memoryBudget)
+    {
+        var rate = GemmLimit.Measure(context);
+        var start = Stopwatch.GetTimestamp();
+        using var model = AttributionModel.Open(bundle, null, context);
+        var open = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        var random = new Random(7);
+        int[] prompt = [model.VocabularySize - 1, .. Enumerable.Range(1, tokens - 1).Select(_ => random.Next(256))];
+        var options = new GraphOptions(TopNodes: nodes, TopEdges: null, Prune: false, MemoryBudget: memoryBudget);
+        start = Stopwatch.GetTimestamp();
+        var graph = GraphFinder.Find(model, prompt, null, options);
+        var first = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        var times = new List<(double Seconds, CausalGraph Graph)>();
+        for (var i = 0; i < runs; i++)
+        {
+            start = Stopwatch.GetTimestamp();
+            graph = GraphFinder.Find(model, prompt, null, options);
+            times.Add((Stopwatch.GetElapsedTime(start).TotalSeconds, graph));
+        }
+        times.Sort((a, b) => a.Seconds.CompareTo(b.Seconds));
+        var median = times[times.Count / 2];
+        var features = graph.Nodes.Count(n => !n.IsError);
+        return new Figures(rate, graph.Operations, graph.Operations / rate, median.Seconds, (times[0].Seconds, times[^1].Seconds), median.Graph.Timings, graph.RuntimeCalls,
+            graph.Nodes.Count, graph.Nodes.Count(n => n.Kept), graph.Edges.Count, (double)features / (graph.Nodes.Count - features), open, first, context.SessionTime.TotalSeconds, RunContext.PeakMemory());
+    }
+
+    // what the sites' activations measure, so that the dictionaries' thresholds leave the wanted number of features
+    private static List<(string Site, double Norm)> Norms(string bundle, SyntheticShape shape)
+    {
+        BundleWriter.Write(new ExportOptions(bundle, null, bundle));
+        using var model = AttributionModel.Open(bundle, null, new RunContext());
+        var random = new Random(7);
+        int[] prompt = [.. Enumerable.Range(0, 16).Select(_ => random.Next(256))];
+        var pass = ModelPass.Run(model, MetricKind.Logit, prompt, prompt.Length - 1, 0, 1);
+        var norms = model.Bundle.Sites.Select(s => (s.Name, Math.Sqrt(TensorPrimitives.SumOfSquares<float>(pass.Sites[s.Name]) / prompt.Length))).ToList();
+        File.Delete(Path.Combine(bundle, BundleManifest.FileName));
+        return norms;
+    }
+}
