@@ -9,9 +9,13 @@ internal static class UsageError
 {
     public static string? Of(ParseResult parsed)
     {
-        if (parsed.Errors.Count == 0) return null;
         var command = parsed.CommandResult.Command;
         var isRoot = command is RootCommand;
+        // a misspelt option would be taken for an argument; SQL that begins with a comment has a space in it
+        var misread = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens)
+            .FirstOrDefault(t => t.Value.StartsWith("--", StringComparison.Ordinal) && !t.Value.Any(char.IsWhiteSpace));
+        if (misread is not null) return UnknownOption(misread.Value, command.Name, OptionNames(parsed.CommandResult));
+        if (parsed.Errors.Count == 0) return null;
         if (parsed.UnmatchedTokens.Count > 0)
         {
             var unknown = parsed.UnmatchedTokens[0];
