@@ -24,7 +24,7 @@ internal static class JvpRules
             ["Mul"] = (g, op, d) => [Sum(g, Times(g, d[0], () => op.In(1)), Times(g, d[1], () => op.In(0)))],                 // ż = ẋ y + x ẏ
             ["Div"] = (g, op, d) => [g.Div(Sum(g, d[0], d[1] is null ? null : g.Neg(g.Mul(d[1]!, op.Out()))), op.In(1))],     // ż = (ẋ − z ẏ) / y
             ["Neg"] = (g, op, d) => [g.Neg(d[0]!)],
-            ["Pow"] = Pow,
+            ["Pow"] = (g, op, d) => [Sum(g, Times(g, d[0], () => VjpRules.PowByBase(g, op)), Times(g, d[1], () => VjpRules.PowByExponent(g, op)))],   // ż = ∂z/∂x ẋ + ∂z/∂y ẏ
             ["MatMul"] = MatMul,
             ["Gemm"] = Gemm,
             ["Softmax"] = (g, op, d) => [g.Mul(op.Out(), g.Sub(d[0]!, g.ReduceSum(g.Mul(d[0]!, op.Out()), true, Axis(op))))], // ż = z ∘ (ẋ − Σ ẋ ∘ z)
@@ -53,13 +53,6 @@ internal static class JvpRules
     private static Value? Times(GraphBuilder g, Value? xDot, Func<Value> y) => xDot is null ? null : g.Mul(xDot, y());
 
     private static long Axis(OpView op) => op.FromEnd(op.Op.Int("axis", -1), op.Rank());
-
-    // z = xʸ      ż = y x^(y−1) ẋ + z ln x ẏ
-    private static Value[] Pow(GraphBuilder g, OpView op, Value?[] d)
-    {
-        var x = d[0] is null ? null : g.Mul(d[0]!, g.Mul(op.In(1), g.Pow(op.In(0), g.Sub(op.In(1), g.Scalar(1)))));
-        return [Sum(g, x, d[1] is null ? null : g.Mul(d[1]!, g.Mul(op.Out(), g.Log(op.In(0)))))];
-    }
 
     // z = x y      ż = ẋ y + x ẏ
     private static Value[] MatMul(GraphBuilder g, OpView op, Value?[] d)
@@ -122,6 +115,8 @@ internal static class JvpRules
     private static Value[] Split(GraphBuilder g, OpView op, Value?[] d)
     {
         var axis = op.FromEnd(op.Op.Int("axis", 0), op.Rank());
+        var even = !op.Op.Has("split", 1) && op.Op.Out.Any(v => v?.Shape?[^(int)-axis].Size is null);
+        if (even) return g.Emit("Split", [d[0]], op.Op.Out.Count, ("axis", axis), ("num_outputs", op.Op.Out.Count));
         var sizes = op.Op.IntsOf("split", 1) is { } given ? g.Ints(given)
             : op.Op.Out.All(v => v?.Shape?[^(int)-axis].Size is not null) ? g.Ints([.. op.Op.Out.Select(v => v!.Shape![^(int)-axis].Size!.Value)]) : op.In(1);
         return g.Emit("Split", [d[0], sizes], op.Op.Out.Count, ("axis", axis));
@@ -130,7 +125,7 @@ internal static class JvpRules
     private static Value[] Slice(GraphBuilder g, OpView op, Value?[] d)
     {
         var rank = op.Rank();
-        var axes = op.Op.IntsOf("axes", 3) ?? [.. Enumerable.Range(0, rank).Select(i => (long)i)];
+        var axes = VjpRules.SlicedAxes(op.Op, rank);
         Value Entry(string attribute, int input) => op.Op.Ints(attribute) is { } a ? g.Ints(a) : op.In(input);
         return [g.Slice(d[0]!, Entry("starts", 1), Entry("ends", 2), g.Ints([.. axes.Select(a => op.FromEnd(a, rank))]), op.Op.Has("steps", 4) ? Entry("steps", 4) : null)];
     }

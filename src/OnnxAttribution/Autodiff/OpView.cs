@@ -12,7 +12,7 @@ internal sealed class OpView(Op op, Func<Value, Value> seen, IReadOnlyList<bool>
 
     public Op Op { get; } = op;
 
-    public Value In(int i) => See(Op.In[i] ?? throw new GraphException($"{Op} lacks its input {i}"));
+    public Value In(int i) => Has(i) ? See(Op.In[i]!) : throw new GraphException($"{Op} lacks its input {i}");
 
     public Value Out(int i = 0) => See(Op.Out[i]!);
 

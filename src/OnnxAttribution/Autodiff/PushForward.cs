@@ -20,7 +20,7 @@ internal static class PushForward
         {
             var wanted = op.In.Select(v => v is not null && tangents.ContainsKey(v)).ToArray();
             if (!wanted.Contains(true)) continue;
-            if (VjpRules.Table.ContainsKey(op.Type) && !rules.ContainsKey(op.Type)) continue;   // piecewise constant: nothing flows
+            if (VjpRules.NothingFlows.Contains(op.Type) || (op.Type == "Cast" && !op.Out[0]!.IsFloat)) continue;
             if (!rules.TryGetValue(op.Type, out var rule)) throw new GraphException($"operator {op.Type} of node {op} has no tangent rule");
             Value Seen(Value v)
             {

@@ -39,8 +39,13 @@ internal sealed class SegmentJacobian
     /// <param name="output">The downstream tensor as it is computed, [1, position, d].</param>
     /// <param name="parents">The cut: tensors [1, position, d] that it is directly computed from.</param>
     /// <param name="stops">All tensors the model is cut at.</param>
+    /// <exception cref="GraphException">The positions have a fixed number: sizes written into the graph would then be taken for numbers of rows.</exception>
     public static SegmentJacobian Build(Value output, IReadOnlyList<Value> parents, IReadOnlyList<Value> stops, FrozenDictionary<string, VjpRule> rules)
     {
+        if (parents.FirstOrDefault(p => p.Shape![1].Size is not null) is { } fixedLength)
+        {
+            throw new GraphException($"'{fixedLength.Name}' has a fixed length of {fixedLength.Shape![1]} positions; export the model with a named (dynamic) position axis");
+        }
         var g = new GraphBuilder("edges/");
         var width = output.Shape![2];
         var positions = g.Input(RowPositions, DataType.Int64, Dim.Named("rows"));

@@ -1,4 +1,5 @@
 using OnnxAttribution.Onnx;
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Autodiff;
 
@@ -60,8 +61,8 @@ internal static partial class VjpRules
     {
         var node = op.Op;
         var rank = op.Rank();
-        var axes = node.IntsOf("axes", 3) ?? [.. Enumerable.Range(0, rank).Select(i => (long)i)];
-        if (node.IntsOf("starts", 1) is { } starts && node.IntsOf("ends", 2) is { } ends && (!node.Has("steps", 4) || node.IntsOf("steps", 4)!.All(s => s == 1))
+        var axes = SlicedAxes(node, rank);
+        if (node.IntsOf("starts", 1) is { } starts && node.IntsOf("ends", 2) is { } ends && (!node.Has("steps", 4) || node.IntsOf("steps", 4)?.All(s => s == 1) == true)
             && axes.All(a => node.In[0]!.Shape?[ShapeInference.Axis(a, rank)].Size is not null))
         {
             var pads = new long[2 * (rank + 1)];
@@ -88,6 +89,13 @@ internal static partial class VjpRules
         return [result];
     }
 
+    internal static long[] SlicedAxes(Op node, int rank)
+    {
+        if (node.IntsOf("axes", 3) is { } axes) return axes;
+        if (node.Has("axes", 3)) throw new GraphException($"{node} computes its axes at run time; its rule needs them constant");
+        return [.. Enumerable.Range(0, rank).Select(i => (long)i)];
+    }
+
     // z = x[…, indices, …]: x̄ = z̄ times the 0-1 matrix [K, n] of the places taken, so that repeated indices add up
     private static Value?[] Gather(GraphBuilder g, OpView op, Value zBar)
     {
@@ -95,6 +103,7 @@ internal static partial class VjpRules
         var axis = ShapeInference.Axis(op.Op.Int("axis", 0), rank);
         var size = g.Squeeze(g.Shape(op.In(0), axis, axis + 1), 0);
         var indices = g.Reshape(op.In(1), -1);
+        if (indices.Type != DataType.Int64) indices = g.Cast(indices, DataType.Int64);   // ONNX Runtime's OneHot takes no int32 with an int64 depth
         var z = zBar;
         if (indexRank == 0) z = g.Unsqueeze(z, axis + 1);
         else if (indexRank > 1)

@@ -11,6 +11,10 @@ internal delegate Value?[] VjpRule(GraphBuilder g, OpView op, Value?[] zBars);
 /// <summary>Reverse-mode rules, one per ONNX operator: true derivatives. Another estimator is another table.</summary>
 internal static partial class VjpRules
 {
+    /// <summary>Operators that are piecewise constant, or of integers: nothing flows, neither back nor forward.</summary>
+    public static FrozenSet<string> NothingFlows { get; } = FrozenSet.Create("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And", "Or", "Shape", "Size",
+        "Range", "ConstantOfShape", "ArgMax", "Sign", "Floor", "Ceil", "OneHot", "IsNaN", "NonZero");
+
     public static FrozenDictionary<string, VjpRule> Table { get; } = Rules().ToFrozenDictionary();
 
     private static Dictionary<string, VjpRule> Rules()
@@ -52,12 +56,7 @@ internal static partial class VjpRules
             ["Gather"] = One(Gather),
         };
         foreach (var (type, derivative) in UnaryDerivatives.Table) table[type] = One((g, op, zBar) => [g.Mul(zBar, derivative(g, op))]);   // z = f(x)   x̄ = z̄ ∘ f'(x)
-        // piecewise constant, or of integers: nothing flows
-        foreach (var type in (string[])["Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And", "Or", "Shape", "Size", "Range", "ConstantOfShape",
-            "ArgMax", "Sign", "Floor", "Ceil", "OneHot", "IsNaN", "NonZero"])
-        {
-            table[type] = (g, op, zBars) => new Value?[op.Op.In.Count];
-        }
+        foreach (var type in NothingFlows) table[type] = (g, op, zBars) => new Value?[op.Op.In.Count];
         return table;
     }
 
@@ -67,23 +66,24 @@ internal static partial class VjpRules
             ? throw new GraphException($"a gradient reaches the second output of {op.Op}, for which {op.Op.Type} has no rule")
             : rule(g, op, zBars[0]!);
 
-    // z = xʸ      x̄ = z̄ y x^(y−1)      ȳ = z̄ z ln x  (0 where x ≤ 0)
-    private static Value?[] Pow(GraphBuilder g, OpView op, Value zBar)
+    // z = xʸ      x̄ = z̄ ∂z/∂x      ȳ = z̄ ∂z/∂y
+    private static Value?[] Pow(GraphBuilder g, OpView op, Value zBar) =>
+        [op.Wants(0) ? g.Mul(zBar, PowByBase(g, op)) : null, op.Wants(1) ? g.Mul(zBar, PowByExponent(g, op)) : null];
+
+    // ∂xʸ/∂x = y x^(y−1); the exponent may be of another type than the base
+    internal static Value PowByBase(GraphBuilder g, OpView op)
     {
         var (x, y) = (op.In(0), op.In(1));
-        Value? xBar = null, yBar = null;
-        if (op.Wants(0))
-        {
-            xBar = Constants.Scalar(op.Op.In[1]!) is { } p
-                ? p == 2 ? g.Mul(zBar, g.Add(x, x)) : g.Mul(zBar, g.Mul(g.Scalar((float)p), g.Pow(x, g.Scalar((float)(p - 1)))))
-                : g.Mul(zBar, g.Mul(y, g.Pow(x, g.Sub(y, g.Scalar(1)))));
-        }
-        if (op.Wants(1))
-        {
-            var positive = g.Greater(x, g.Scalar(0));
-            yBar = g.Mul(zBar, g.Where(positive, g.Mul(op.Out(), g.Log(g.Where(positive, x, g.Scalar(1)))), g.Scalar(0)));
-        }
-        return [xBar, yBar];
+        if (Constants.Scalar(op.Op.In[1]!) is { } p) return p == 2 ? g.Add(x, x) : g.Mul(g.Scalar((float)p), g.Pow(x, g.Scalar((float)(p - 1))));
+        if (y.Type != x.Type) y = g.Cast(y, x.Type);
+        return g.Mul(y, g.Pow(x, g.Sub(y, g.Scalar(1))));
+    }
+
+    // ∂xʸ/∂y = z ln x  (0 where x ≤ 0)
+    internal static Value PowByExponent(GraphBuilder g, OpView op)
+    {
+        var positive = g.Greater(op.In(0), g.Scalar(0));
+        return g.Where(positive, g.Mul(op.Out(), g.Log(g.Where(positive, op.In(0), g.Scalar(1)))), g.Scalar(0));
     }
 
     // z = softmax(x) over one axis      x̄ = z ∘ (z̄ − Σ z̄ ∘ z)

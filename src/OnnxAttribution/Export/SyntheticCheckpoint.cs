@@ -73,10 +73,11 @@ internal static class SyntheticCheckpoint
         var others = Enumerable.Range(0, 256).Except(symbols).Count();
         var vocabulary = new JsonObject();
         foreach (var c in symbols.Concat(Enumerable.Range(256, others))) vocabulary[((char)c).ToString()] = vocabulary.Count;
+        vocabulary["qz"] = vocabulary.Count;   // a tokenizer wants one merge at least
         while (vocabulary.Count < size - 1) vocabulary[$"filler{vocabulary.Count}"] = vocabulary.Count;
         vocabulary["<|endoftext|>"] = vocabulary.Count;
         WriteJson(Path.Combine(directory, "vocab.json"), vocabulary);
-        File.WriteAllText(Path.Combine(directory, "merges.txt"), "#version: 0.2\n");
+        File.WriteAllText(Path.Combine(directory, "merges.txt"), "#version: 0.2\nq z\n");
     }
 
     private static void WriteJson(string path, JsonObject json) => File.WriteAllText(path, json.ToJsonString(new JsonSerializerOptions { WriteIndented = false }) + "\n");

@@ -48,6 +48,13 @@ internal static partial class ShapeInference
         return Dim.Named(string.Join('*', symbols.Select(d => d.Symbol!).Order().Prepend(sizes.ToString()).Where(n => n != "1")));
     }
 
+    private static Dim[]? Flatten(Op op)
+    {
+        if (op.In[0]!.Shape is not { } x) return null;
+        var axis = Axis(op.Int("axis", 1), x.Length);
+        return [Remainder(x[..axis], [Dim.Of(-1)], 0), Remainder(x[axis..], [Dim.Of(-1)], 0)];
+    }
+
     private static Dim[]? Unsqueeze(Op op)
     {
         if (op.In[0]!.Shape is not { } x || op.IntsOf("axes", 1) is not { } axes) return null;
@@ -86,7 +93,11 @@ internal static partial class ShapeInference
     private static Dim[]? Slice(Op op)
     {
         if (op.In[0]!.Shape is not { } x) return null;
-        if (op.IntsOf("axes", 3) is not { } axes) axes = [.. Enumerable.Range(0, x.Length).Select(i => (long)i)];
+        if (op.IntsOf("axes", 3) is not { } axes)
+        {
+            if (op.Has("axes", 3)) return [.. x.Select(_ => Dim.Unknown)];
+            axes = [.. Enumerable.Range(0, x.Length).Select(i => (long)i)];
+        }
         var starts = op.IntsOf("starts", 1);
         var ends = op.IntsOf("ends", 2);
         var steps = op.Has("steps", 4) ? op.IntsOf("steps", 4) : [.. axes.Select(_ => 1L)];

@@ -27,6 +27,7 @@ internal static partial class ShapeInference
             "Gemm" => [One(Gemm(op))],
             "Transpose" => [One(Transpose(op))],
             "Shape" => [ShapeOf(op)],
+            "Flatten" => [One(Flatten(op))],
             "Reshape" => [One(Reshape(op))],
             "ReduceMean" or "ReduceSum" or "ReduceMax" or "ReduceMin" or "ReduceProd" => [One(Reduce(op))],
             "ArgMax" => [new(DataType.Int64, ReduceAxis(op, op.Int("axis", 0)))],

@@ -38,5 +38,5 @@ internal static partial class OperatorCases
         .Node("seen = Cast(lower)", ("to", DataType.Bool)).Node("masked = Where(seen, scores, low)").Node("pattern = Softmax(masked)")
         .Node("h = MatMul(pattern, vh)").Node("ht = Transpose(h)", ("perm", new[] { 0, 2, 1, 3 })).Node("z = Reshape(ht, merged)");
 
-    private static Onnx.Proto.TensorProto One() => new() { DataType = (int)DataType.Float, Dims = { 1 }, FloatData = { 1 } };
+    private static OnnxAttribution.Onnx.Proto.TensorProto One() => new() { DataType = (int)DataType.Float, Dims = { 1 }, FloatData = { 1 } };
 }

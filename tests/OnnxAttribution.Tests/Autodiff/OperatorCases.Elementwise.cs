@@ -24,6 +24,7 @@ internal static partial class OperatorCases
         Case("Pow: root", [X(Domain.Positive, 2, 3)], g => g.Scalar("p", 0.5f).Node("z = Pow(x, p)")),
         Case("Pow: inverse", [X(Domain.AwayFromZero, 2, 3)], g => g.Scalar("p", -1f).Node("z = Pow(x, p)")),
         Case("Pow: a row of exponents", [X(Domain.Positive, 2, 3)], g => g.Floats("p", [3], 2, 0.5f, -1).Node("z = Pow(x, p)")),
+        Case("Pow: a row of integer exponents", [X(Domain.AwayFromZero, 2, 3)], g => g.Ints("p", 3, 2, -1).Node("z = Pow(x, p)")),
         Case("Pow: constant base", [X(2, 3)], g => g.Scalar("base", 2f).Node("z = Pow(base, x)")),
         Case("Add: x thrice", [X(2, 3)], g => g.Node("t = Add(x, x)").Node("z = Add(t, x)")),
         Case("Mul: x thrice", [X(2, 3)], g => g.Node("t = Mul(x, x)").Node("z = Mul(t, x)")),
@@ -71,6 +72,8 @@ internal static partial class OperatorCases
         Case("Abs: matrix", [X(Domain.AwayFromZero, 2, 3)], "z = Abs(x)"),
         Case("Sign: as a factor", [X(Domain.AwayFromZero, 2, 3)], g => g.Node("s = Sign(x)").Node("z = Mul(s, x)")),
         Case("Floor: subtracted", [X(Domain.OddEighths, 2, 3)], g => g.Node("s = Floor(x)").Node("z = Sub(x, s)")),
+        Case("Cast: to integers and back, subtracted", [X(Domain.OddEighths, 2, 3)], g => g
+            .Node("i = Cast(x)", ("to", DataType.Int64)).Node("s = Cast(i)", ("to", DataType.Float)).Node("z = Sub(x, s)")),
         Case("Clip: both ends", [X(Domain.OddEighths, 3, 4)], g => g.Scalar("low", -1f).Scalar("high", 0.5f).Node("z = Clip(x, low, high)")),
         Case("Clip: below only", [X(Domain.OddEighths, 3, 4)], g => g.Scalar("low", -0.5f).Node("z = Clip(x, low)")),
         Case("Clip: above only", [X(Domain.OddEighths, 3, 4)], g => g.Scalar("high", 0.5f).Node("z = Clip(x, , high)")),

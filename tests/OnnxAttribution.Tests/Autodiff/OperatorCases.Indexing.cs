@@ -1,3 +1,5 @@
+using static OnnxAttribution.Onnx.Proto.TensorProto.Types;
+
 namespace OnnxAttribution.Tests.Autodiff;
 
 internal static partial class OperatorCases
@@ -14,6 +16,7 @@ internal static partial class OperatorCases
         Case("Gather: last axis", [X(2, 3, 4)], g => g.Ints("i", 1, 1, 2).Node("z = Gather(x, i)", ("axis", -1))),
         Case("Gather: scalar index", [X(4, 3)], g => g.Scalar("i", 2L).Node("z = Gather(x, i)")),
         Case("Gather: scalar index in axis 1", [X(2, 4, 3)], g => g.Scalar("i", -1L).Node("z = Gather(x, i)", ("axis", 1))),
+        Case("Gather: int32 indices", [X(4, 3)], g => g.Ints("long", 3, 0, 3).Node("i = Cast(long)", ("to", DataType.Int32)).Node("z = Gather(x, i)")),
         Case("Gather: from a vector", [X(5)], g => g.Ints("i", 4, 4, 0).Node("z = Gather(x, i)")),
         Case("Gather: at the ArgMax of y", [X(4, 3), Y(Domain.Quarters, 2, 4)], g => g
             .Node("i = ArgMax(y)", ("axis", 1), ("keepdims", 0)).Node("z = Gather(x, i)"), "x"),

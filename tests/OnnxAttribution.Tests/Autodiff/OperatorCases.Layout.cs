@@ -72,6 +72,8 @@ internal static partial class OperatorCases
         Case("Slice: backwards", [X(2, 5)], g => Slice(g, [-1], [long.MinValue], axes: [1], steps: [-1])),
         Case("Slice: backwards, every second", [X(2, 5)], g => Slice(g, [3], [0], axes: [1], steps: [-2])),
         Case("Slice: two axes of a batch", [X(2, 3, 4)], g => Slice(g, [1, -2], [3, 4], axes: [1, 2], steps: [1, 1])),
+        Case("Slice: as long as y, every y-th, both computed", [X(2, 5), Y(2, 5)], g => g.Ints("starts", 1).Ints("axes", 1)
+            .Node("steps = Shape(y)", ("end", 1)).Node("ends = Shape(y)", ("start", 1)).Node("z = Slice(x, starts, ends, axes, steps)"), "x"),
         Case("Slice: last position, as logits are read", [X(2, 3, 4)], g => Slice(g, [-1], [long.MaxValue], axes: [1])),
     ];
 

@@ -1,4 +1,3 @@
-using Google.Protobuf;
 using Microsoft.ML.OnnxRuntime;
 using OnnxAttribution.Onnx.Proto;
 using OnnxAttribution.Tests.Autodiff;
@@ -83,27 +82,7 @@ public class DoubleInterpreterTests
             Assert.Equal(expected.Data[i], actual.Data[i], tolerance: Float32Agreement * Math.Max(1, Math.Abs(expected.Data[i])));
     }
 
-    private static DoubleTensor RunOnnxRuntime(GraphProto graph, IReadOnlyDictionary<string, DoubleTensor> inputs)
-    {
-        using var options = new SessionOptions { GraphOptimizationLevel = GraphOptimizationLevel.ORT_DISABLE_ALL, IntraOpNumThreads = 1 };
-        using var session = new InferenceSession(GraphSketch.ToModel(graph).ToByteArray(), options);
-        using var run = new RunOptions();
-        string[] names = [.. session.InputMetadata.Keys];
-        OrtValue[] values = [.. names.Select(name => Float32(inputs[name]))];
-        try
-        {
-            using var outputs = session.Run(run, names, values, ["z"]);
-            var z = outputs[0];
-            int[] shape = [.. z.GetTensorTypeAndShape().Shape.Select(size => (int)size)];
-            return new DoubleTensor(shape, [.. z.GetTensorDataAsSpan<float>().ToArray().Select(x => (double)x)]);
-        }
-        finally
-        {
-            foreach (var value in values)
-                value.Dispose();
-        }
-    }
-
-    private static OrtValue Float32(DoubleTensor x) =>
-        OrtValue.CreateTensorValueFromMemory(Array.ConvertAll(x.Data, a => (float)a), [.. x.Shape.Select(size => (long)size)]);
+    // unoptimised: each operator by itself
+    private static DoubleTensor RunOnnxRuntime(GraphProto graph, IReadOnlyDictionary<string, DoubleTensor> inputs) =>
+        Float32Run.Run(GraphSketch.ToModel(graph), inputs, GraphOptimizationLevel.ORT_DISABLE_ALL)["z"];
 }
