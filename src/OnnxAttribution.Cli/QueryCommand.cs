@@ -28,7 +28,7 @@ internal static class QueryCommand
             HelpName = "RUN",
             DefaultValueFactory = _ => [],
         };
-        var format = new Option<string>("--format") { Description = "how to print the rows", DefaultValueFactory = _ => "table" };
+        var format = new Option<string>("--format") { Description = "how to print the rows", HelpName = "table|csv|json|parquet", DefaultValueFactory = _ => "table" };
         format.AcceptOnlyFromAmong("table", "csv", "json", "parquet");
         var json = new Option<bool>("--json") { Description = "the same as --format json" };
         var file = new Option<string?>("--out") { Description = "write to this file and not to stdout; parquet needs it", HelpName = "FILE" };

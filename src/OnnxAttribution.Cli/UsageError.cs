@@ -9,9 +9,13 @@ internal static class UsageError
 {
     public static string? Of(ParseResult parsed)
     {
-        if (parsed.Errors.Count == 0) return null;
         var command = parsed.CommandResult.Command;
         var isRoot = command is RootCommand;
+        // a misspelt option would be taken for an argument; SQL that begins with a comment has a space in it
+        var misread = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens)
+            .FirstOrDefault(t => t.Value.StartsWith("--", StringComparison.Ordinal) && !t.Value.Any(char.IsWhiteSpace));
+        if (misread is not null) return UnknownOption(misread.Value, command.Name, OptionNames(parsed.CommandResult));
+        if (parsed.Errors.Count == 0) return null;
         if (parsed.UnmatchedTokens.Count > 0)
         {
             var unknown = parsed.UnmatchedTokens[0];
@@ -41,10 +45,9 @@ internal static class UsageError
 
     private static string Sentence(ParseError error)
     {
-        if (error.SymbolResult is OptionResult { Tokens: [var given, ..] } option && error.Message.StartsWith("Cannot parse", StringComparison.Ordinal))
-        {
-            return $"{option.Option.Name} cannot be '{given.Value}'; it takes {option.Option.HelpName ?? "another value"}";
-        }
-        return error.Message.TrimEnd('.');
+        var isRefusal = error.Message.StartsWith("Cannot parse", StringComparison.Ordinal) || error.Message.StartsWith("Argument '", StringComparison.Ordinal);
+        if (error.SymbolResult is not OptionResult { Tokens: [var given, ..], Option: var option } || !isRefusal) return error.Message.TrimEnd('.');
+        var wanted = option.ValueType == typeof(int) || option.ValueType == typeof(int?) ? "a whole number" : option.HelpName ?? "another value";
+        return $"{option.Name} cannot be '{given.Value}'; it takes {wanted}";
     }
 }

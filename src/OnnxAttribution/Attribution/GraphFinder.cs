@@ -40,12 +40,14 @@ public static class GraphFinder
         var edges = new List<CausalEdge>();
         var finder = new EdgeFinder(model, sites, nodes, tokens, options.MemoryBudget);
         finder.Find(edges);
-        MetricEdges(model, sites, nodes, metric, tokens, edges);
+        if (options.Metric != MetricKind.Kl) MetricEdges(model, sites, nodes, metric, tokens, edges);
+        else if (options.Method == EffectMethod.Ig) WholeEffects(model, sites, nodes, edges);
         operations += finder.Operations;
         clock.Lap("edges");
 
         var violation = options is { TopNodes: null, NodeThreshold: 0, Method: EffectMethod.Atp } ? Conservation(nodes, edges) : (double?)null;
-        var keptEdges = Selection.KeepEdges(nodes, edges, options);
+        // with kl and exact effects no gradient is anything but 0, so there is no edge, and no path to prune by
+        var keptEdges = Selection.KeepEdges(nodes, edges, options is { Metric: MetricKind.Kl, Method: EffectMethod.Exact } ? options with { Prune = false } : options);
         clock.Lap("selection");
         return new CausalGraph
         {
@@ -135,8 +137,7 @@ public static class GraphFinder
     // what each node does to the metric along paths that meet no other selected site: the gradient along these paths times the node's change
     private static void MetricEdges(AttributionModel model, List<SiteState> sites, List<CausalNode> nodes, Metric metric, int[] tokens, List<CausalEdge> edges)
     {
-        var (parents, _, runner) = model.Head(metric.Kind == MetricKind.Kl ? MetricKind.Logit : metric.Kind);
-        if (metric.Kind == MetricKind.Kl) return;   // its direct gradient at the clean run is 0
+        var (parents, _, runner) = model.Head(metric.Kind);
         using var feed = ModelPass.Inputs(tokens, metric.Position, metric.Target, metric.Foil);
         foreach (var s in sites) feed.Add(s.Value.Name, s.Clean, 1, tokens.Length, s.Width);
         using var result = runner.Run(feed.Values, runner.Outputs);
@@ -155,6 +156,20 @@ public static class GraphFinder
                 var along = TensorPrimitives.Dot(g, row);
                 var effect = node.IsError ? along : along * (node.PatchActivation - node.Activation);
                 if (effect != 0) edges.Add(new CausalEdge(site.FirstNode + i, CausalEdge.Metric, node.IsError ? float.NaN : along, effect));
+            }
+        }
+    }
+
+    // kl's gradient at the clean run is 0; the mean gradient of integrated steps goes along all paths, so it says what goes along direct ones only where there are no others
+    private static void WholeEffects(AttributionModel model, List<SiteState> sites, List<CausalNode> nodes, List<CausalEdge> edges)
+    {
+        var hasDownstream = sites.SelectMany((_, i) => model.Segment(i)?.Segment.Parents.Select(p => p.Value) ?? []).ToHashSet();
+        foreach (var site in sites.Where(s => !hasDownstream.Contains(s.Value)))
+        {
+            for (var i = site.FirstNode; i < site.FirstNode + site.Nodes.Count; i++)
+            {
+                var node = nodes[i];
+                if (node.Kept && node.Effect != 0) edges.Add(new CausalEdge(i, CausalEdge.Metric, node.Gradient, node.Effect));
             }
         }
     }

@@ -24,7 +24,7 @@ internal sealed class ModelPass
     /// <exception cref="AttributionException">An activation is NaN or infinite; the message names the site.</exception>
     public static ModelPass Run(AttributionModel model, MetricKind kind, int[] tokens, int position, int target, int foil)
     {
-        // kl has no gradient at the clean run: a plain logit's pass gives its sites and logits
+        // kl has gradient 0 at the clean run: a plain logit's pass gives its sites and logits
         var (metric, runner, operations) = model.Pass(kind == MetricKind.Kl ? MetricKind.Logit : kind, tokens.Length);
         using var feed = Inputs(tokens, position, target, foil);
         using var result = runner.Run(feed.Values, runner.Outputs);
@@ -37,7 +37,7 @@ internal sealed class ModelPass
             Foil = (int)result.Integers(metric.FoilToken.Name)[0],
             Logits = Finite(result.Copy(MetricGraph.LogitsName), "the logits"),
             Sites = sites,
-            Gradients = model.Selected.ToDictionary(s => s.Name, s => runner.Outputs.Contains(AttributionModel.GradientName(s))
+            Gradients = model.Selected.ToDictionary(s => s.Name, s => kind != MetricKind.Kl && runner.Outputs.Contains(AttributionModel.GradientName(s))
                 ? Finite(result.Copy(AttributionModel.GradientName(s)), $"the gradient at {s.Name}") : new float[tokens.Length * width]),
             Operations = operations,
         };

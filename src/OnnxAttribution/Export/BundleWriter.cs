@@ -34,14 +34,33 @@ internal static class BundleWriter
                 throw new BundleException($"{options.Out} already holds a bundle; give --force to write it anew");
             }
             if (inPlace) RequireNoLink(checkpoint.File.Path);
-            Directory.CreateDirectory(options.Out);
-            File.Delete(Path.Combine(options.Out, BundleManifest.FileName));
-            if (!inPlace) Bring(options, dictionaries);
-            return WriteGraph(options, checkpoint, dictionaries, cancel);
+            return WholeOrNone(options.Out, () =>
+            {
+                Directory.CreateDirectory(options.Out);
+                File.Delete(Path.Combine(options.Out, BundleManifest.FileName));
+                if (!inPlace) Bring(options, dictionaries);
+                return WriteGraph(options, checkpoint, dictionaries, cancel);
+            });
         }
         finally
         {
             foreach (var d in dictionaries) d.Dispose();
+        }
+    }
+
+    // a directory that was not there before goes again; in one that was, no bundle.json says that it holds a bundle
+    private static BundleManifest WholeOrNone(string directory, Func<BundleManifest> write)
+    {
+        var existed = Directory.Exists(directory);
+        try
+        {
+            return write();
+        }
+        catch (Exception e)
+        {
+            if (!existed && Directory.Exists(directory)) Directory.Delete(directory, recursive: true);
+            if (e is IOException or UnauthorizedAccessException) throw new BundleException($"{directory} cannot be written ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); choose a directory that is writable and has room", e);
+            throw;
         }
     }
 

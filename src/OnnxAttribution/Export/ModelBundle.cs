@@ -7,6 +7,8 @@ namespace OnnxAttribution.Export;
 /// <summary>A model bundle on disk: the hooked graph, its sites, its dictionaries. Dictionaries that are opened become the caller's.</summary>
 internal sealed class ModelBundle
 {
+    private static readonly string[] s_kinds = ["resid", "attn", "mlp"];
+
     private ModelBundle(string directory, BundleManifest manifest)
     {
         Directory = directory;
@@ -38,7 +40,7 @@ internal sealed class ModelBundle
     {
         var canonical = Site.Canonical(name, Manifest.NLayers);
         return Sites.FirstOrDefault(s => s.Name == canonical)
-            ?? throw new BundleException($"{Directory} has no site '{name}'. Did you mean '{NearestName.Among(Manifest.Sites, canonical)}'? Its sites are listed in {Path.Combine(Directory, BundleManifest.FileName)}");
+            ?? throw new BundleException($"{Directory} has no site '{name}'. Did you mean '{NearestName.Among([.. s_kinds, .. Manifest.Sites], canonical)}'? Its sites are listed in {Path.Combine(Directory, BundleManifest.FileName)}");
     }
 
     public SaeLensDictionary? OpenDictionary(Site site)

@@ -34,8 +34,8 @@ public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? F
         if (text.Length == 0) throw new PromptException($"{option} is empty; give it the text of one token");
         if (tokenizer.TryGetId(text, out var id)) return id;   // a token that the tokenizer does not make of this text when it stands alone
         var other = text.StartsWith(' ') ? text.TrimStart(' ') : " " + text;
-        var hint = tokenizer.Encode(other) is [_] ? $"{Quoted(other)} is one" : $"{Quoted(text)} with{(text.StartsWith(' ') ? "out" : "")} a leading space would be other tokens";
-        throw new PromptException($"{option} {Quoted(text)} is {tokens.Length} tokens: {string.Join(" ", Texts(tokenizer, tokens))}; give exactly one token (a leading space matters: {hint})");
+        var hint = tokenizer.Encode(other) is [_] ? $"a leading space matters: {Quoted(other)} is one" : "a leading space matters";
+        throw new PromptException($"{option} {Quoted(text)} is {tokens.Length} tokens: {string.Join(" ", Texts(tokenizer, tokens))}; give exactly one token ({hint})");
     }
 
     private static string[] Texts(Gpt2Tokenizer tokenizer, int[] tokens) => [.. tokens.Select(t => Quoted(tokenizer.TokenText(t)))];

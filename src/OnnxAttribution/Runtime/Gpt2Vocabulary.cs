@@ -113,7 +113,9 @@ internal sealed class Gpt2Vocabulary
             if (!ranks.TryAdd((left, right), ranks.Count))
                 throw new TokenizerException(path, $"line {number} repeats the merge {Quote(line)}; download it again.");
         }
-        return ranks.Count > 0 ? ranks : throw new TokenizerException(path, "has no merges; download it again.");
+        // a vocabulary of single bytes needs none
+        return ranks.Count > 0 || !ids.Keys.Any(token => token.Length > 1 && token != EndOfTextToken) ? ranks
+            : throw new TokenizerException(path, "has no merges; download it again.");
     }
 
     private static string Quote(string text)

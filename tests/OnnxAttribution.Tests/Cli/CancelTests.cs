@@ -1,0 +1,66 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace OnnxAttribution.Tests.Cli;
+
+/// <summary>Ctrl-C in the middle: one line, exit code 130, nothing half done.</summary>
+public sealed partial class CancelTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
+{
+    // minutes of work
+    private static readonly string[] s_long = ["--prompt", "The quick brown fox jumps over", "--method", "ig", "--steps", "2000000"];
+
+    private readonly TemporaryDirectory _directory = new();
+
+    public void Dispose() => _directory.Dispose();
+
+    [Fact]
+    public void Cancelling_a_graph_ends_it_and_leaves_nothing()
+    {
+        using var cancel = new CancellationTokenSource(TimeSpan.FromSeconds(2));
+        var start = Stopwatch.GetTimestamp();
+        Verb.Run(cancel.Token, ["graph", "--model", model.Bundle, "--out", _directory["run"], .. s_long]).Failed(130, "cancelled");
+        Assert.InRange(Stopwatch.GetElapsedTime(start).TotalSeconds, 0, 60);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_directory.Path));
+    }
+
+    [Fact]
+    public void Cancelling_an_export_leaves_nothing()
+    {
+        using var cancel = new CancellationTokenSource();
+        cancel.Cancel();
+        Verb.Run(cancel.Token, "export", "--checkpoint", Random2Fixture.Checkpoint, "--out", _directory["bundle"], "--fold-layernorm").Failed(130, "cancelled");
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_directory.Path));
+    }
+
+    [Fact]
+    public async Task Sigint_ends_the_process_in_order()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "sends a signal and reads /proc");
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var a in (string[])[Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"), "graph", "--model", model.Bundle, "--out", _directory["run"], .. s_long]) start.ArgumentList.Add(a);
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEndAsync();
+        var error = process.StandardError.ReadToEndAsync();
+        try
+        {
+            // the tokenizer's library is mapped once the model is open
+            var deadline = Stopwatch.StartNew();
+            while (!process.HasExited && deadline.Elapsed < TimeSpan.FromMinutes(1) && !File.ReadAllText($"/proc/{process.Id}/maps").Contains("libortextensions")) await Task.Delay(50);
+            await Task.Delay(500);
+            Assert.False(process.HasExited);
+            Assert.Equal(0, Kill(process.Id, 2));
+            Assert.True(process.WaitForExit(TimeSpan.FromMinutes(1)), "it did not end");
+        }
+        finally
+        {
+            if (!process.HasExited) process.Kill();
+        }
+        Assert.Equal(130, process.ExitCode);
+        Assert.Equal("", await output);
+        Assert.Equal("onnx-attribution: cancelled; nothing was written", (await error).TrimEnd());
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_directory.Path));
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Kill(int process, int signal);
+}

@@ -1,0 +1,110 @@
+using System.Text.Json.Nodes;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Tests.Cli;
+
+/// <summary>Many prompts: <c>graph --prompts</c>.</summary>
+public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    private string Out => _directory["runs"];
+
+    public void Dispose() => _directory.Dispose();
+
+    [Fact]
+    public void The_merged_graph_is_the_mean_of_the_runs_summed_over_positions()
+    {
+        var verb = Batch("--top-nodes 6", """{"prompt": "Hello", "target": "x", "id": "one"}""", """{"prompt": "a longer prompt"}""", """{"prompt": "Hello", "patch_prompt": "Jelly", "id": 7}""").Done();
+        Assert.Contains("merged: the mean over 3 prompts", verb.Output);
+        Assert.Equal(["2", "7", "merged", "one"], Directory.GetDirectories(Out).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        StoredRun[] runs = [.. ((string[])["one", "2", "7"]).Select(id => RunDirectory.Read(Path.Combine(Out, id)))];
+        var merged = RunDirectory.Read(Path.Combine(Out, "merged"));
+
+        var nodes = Mean(runs, r => r.Nodes.Select(n => ($"{n.Site}|{n.Feature}", n.Effect)));
+        Same(nodes, merged.Nodes.ToDictionary(n => $"{n.Site}|{n.Feature}", n => (double)n.Effect));
+        Same(Mean(runs, Edges), Edges(merged).ToDictionary(e => e.Key, e => (double)e.Effect));
+        Assert.All(merged.Nodes, n => Assert.Equal((-1, ""), (n.Position, n.Token)));
+        Assert.Equal(3, (int)merged.Facts["prompts"]!);
+        Assert.Equal(["one", "2", "7"], merged.Facts["ids"]!.AsArray().Select(i => (string)i!));
+        Assert.Equal(runs.Average(r => (double)r.Facts["clean_metric"]!), (double)merged.Facts["clean_metric"]!, 1e-5);
+        Assert.Equal(runs.Sum(r => (int)r.Facts["runtime_calls"]!), (int)merged.Facts["runtime_calls"]!);
+    }
+
+    [Fact]
+    public void A_bad_line_is_reported_with_its_number_and_stops_no_other()
+    {
+        var verb = Batch("--json",
+            """{"prompt": "Hello", "id": "good"}""",
+            "not json",
+            "",
+            """{"prompt": "Hello", "target": "two"}""",
+            """{"prompt": ""}""",
+            """{"prompt": "Hello", "id": "good"}""",
+            """{"prompt": "Hello", "id": "../up"}""",
+            """{"prompt": "Hello", "id": "merged"}""",
+            """{"promt": "Hello"}""",
+            """{"prompt": 5}""",
+            """{"prompt": "Hello", "patch_prompt": "Hi"}""",
+            """{"prompt": "a prompt that is longer than the context"}""",
+            "[1]",
+            """{"prompt": "World"}""");
+        Assert.Equal(1, verb.Code);
+        var json = JsonNode.Parse(verb.Output)!;
+        Assert.Equal(["good", "14"], json["runs"]!.AsArray().Select(r => (string)r!["id"]!));
+        int[] bad = [2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
+        Assert.Equal(bad, json["errors"]!.AsArray().Select(e => (int)e!["line"]!));
+        Assert.All(bad, line => Assert.Contains($"prompts.jsonl, line {line}: ", verb.Error));
+        Assert.Contains("'t' 'w' 'o'", verb.Error);
+        Assert.Equal(2, (int)json["merged"]!["prompts"]!);
+        Assert.Equal(["14", "good", "merged"], Directory.GetDirectories(Out).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Runs_in_the_way_are_refused_before_any_work()
+    {
+        Batch("", """{"prompt": "Hello", "id": "b"}""").Done();
+        Batch("", """{"prompt": "Hello", "id": "a"}""", """{"prompt": "Hello", "id": "b"}""").Failed(1, Path.Combine(Out, "b"), "--force");
+        Assert.False(Directory.Exists(Path.Combine(Out, "a")));
+        Batch("--force", """{"prompt": "Hello", "id": "a"}""", """{"prompt": "Hello", "id": "b"}""").Done();
+    }
+
+    [Fact]
+    public void A_file_without_prompts_is_refused()
+    {
+        Batch("", " ").Failed(1, "prompts.jsonl", "no prompt");
+        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["none.jsonl"], "--out", Out).Failed(1, "none.jsonl");
+        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory.Path, "--out", Out).Failed(1, _directory.Path);
+        Assert.False(Directory.Exists(Out));
+    }
+
+    [Fact]
+    public void With_no_good_line_nothing_is_written()
+    {
+        Assert.Equal(1, Batch("", """{"prompt": ""}""").Code);
+        Assert.False(Directory.Exists(Out));
+    }
+
+    private Verb Batch(string options, params string[] lines)
+    {
+        File.WriteAllLines(_directory["prompts.jsonl"], lines);
+        return Verb.Run(["graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--out", Out, .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
+    }
+
+    private static IEnumerable<(string Key, float Effect)> Edges(StoredRun run)
+    {
+        string End(int node) => node == CausalEdge.Metric ? "metric" : $"{run.Nodes[node].Site}|{run.Nodes[node].Feature}";
+        return run.Edges.ToArray().Select(e => ($"{End(e.Up)}>{End(e.Down)}", e.Effect));
+    }
+
+    private static Dictionary<string, double> Mean(StoredRun[] runs, Func<StoredRun, IEnumerable<(string Key, float Effect)>> of) =>
+        runs.SelectMany(of).GroupBy(x => x.Key).ToDictionary(g => g.Key, g => g.Sum(x => (double)x.Effect) / runs.Length);
+
+    private static void Same(Dictionary<string, double> expected, Dictionary<string, double> actual)
+    {
+        Assert.Equal(expected.Keys.Order(), actual.Keys.Order());
+        var largest = expected.Values.Max(Math.Abs);
+        Assert.All(expected, e => Assert.Equal(e.Value, actual[e.Key], 1e-6 * largest));   // one rounding to float32
+    }
+}

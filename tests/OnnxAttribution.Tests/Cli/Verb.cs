@@ -1,0 +1,34 @@
+using OnnxAttribution.Cli;
+
+namespace OnnxAttribution.Tests.Cli;
+
+/// <summary>One call of the command line, in this process: what Main calls, with writers of our own.</summary>
+internal sealed record Verb(int Code, string Output, string Error)
+{
+    public static Verb Run(params string[] args) => Run(CancellationToken.None, args);
+
+    public static Verb Run(CancellationToken cancel, params string[] args)
+    {
+        using StringWriter output = new(), error = new();
+        var code = CommandLine.Run(args, output, error, cancel);
+        return new Verb(code, output.ToString(), error.ToString());
+    }
+
+    /// <summary>It went well and complained about nothing.</summary>
+    public Verb Done()
+    {
+        Assert.True(Code == 0 && Error.Length == 0, $"exit code {Code}: {Error}");
+        return this;
+    }
+
+    /// <summary>It failed with one line on stderr that has all of these words, and nothing on stdout.</summary>
+    public Verb Failed(int code, params string[] words)
+    {
+        Assert.True(code == Code, $"exit code {Code}, not {code}: {Error}{Output}");
+        Assert.Equal("", Output);
+        Assert.EndsWith("\n", Error);
+        Assert.Single(Error.TrimEnd('\r', '\n').Split('\n'));
+        Assert.All(words, word => Assert.Contains(word, Error));
+        return this;
+    }
+}
