@@ -117,8 +117,8 @@ public sealed class AttributionModel : IDisposable
         var chosen = new HashSet<Site>();
         foreach (var name in names)
         {
-            if (Enum.TryParse<SiteKind>(name, ignoreCase: true, out var kind) && !int.TryParse(name, out _)) chosen.UnionWith(bundle.Sites.Where(s => s.Kind == kind));
-            else chosen.Add(bundle.SiteNamed(name));
+            var ofKind = bundle.Sites.Where(s => s.KindName.Equals(name, StringComparison.OrdinalIgnoreCase)).ToList();
+            chosen.UnionWith(ofKind.Count > 0 ? ofKind : [bundle.SiteNamed(name)]);
         }
         return [.. bundle.Sites.Where(chosen.Contains)];
     }

@@ -8,17 +8,17 @@ namespace OnnxAttribution.Attribution;
 /// <summary>Runs dictionaries' encoders. One graph per kind of dictionary; the weights are its inputs, so that they are neither copied nor packed and any number of dictionaries share it.</summary>
 internal sealed class DictionaryEncoder(RunContext context) : IDisposable
 {
-    private readonly Dictionary<(int? K, bool SubtractsBias, bool Normalizes), GraphRunner> _runners = [];
+    private readonly Dictionary<(int? K, bool SubtractsBias), GraphRunner> _runners = [];
 
     /// <summary>Active features of one site: one runtime call, only the active numbers come back.</summary>
     /// <param name="x">[T, d].</param>
     public Encoding Encode(SparseDictionary dictionary, float[] x, int positions)
     {
-        var key = (dictionary.K, dictionary.SubtractsDecoderBias, dictionary.Normalizes);
+        var key = (dictionary.K, dictionary.SubtractsDecoderBias);
         var onHost = context.Device == DeviceKind.Cpu;
         if (!_runners.TryGetValue(key, out var runner)) _runners[key] = runner = new GraphRunner(Graph(key, onHost), context);
         int d = dictionary.Width, n = dictionary.FeatureCount;
-        using var feed = new Feed().Add("x", x, positions, d).Add("W_enc", dictionary.EncoderWeights, d, n).Add("b_enc", dictionary.EncoderBias, n)
+        using var feed = new Feed().Add("x", dictionary.Normalizes ? Normalized(dictionary, x) : x, positions, d).Add("W_enc", dictionary.EncoderWeights, d, n).Add("b_enc", dictionary.EncoderBias, n)
             .Add("b_dec", dictionary.DecoderBias, d);
         using var result = runner.Run(feed.Values, runner.Outputs);
         var active = dictionary.K is { } k ? FromTopK(result, k) : onHost ? FromDense(result, n) : FromRelu(result);
@@ -76,7 +76,7 @@ internal sealed class DictionaryEncoder(RunContext context) : IDisposable
     }
 
     /// <param name="onHost">The host looks for the active ones itself; else the graph does, so that the dense activations need not leave the device.</param>
-    private static OnnxGraph Graph((int? K, bool SubtractsBias, bool Normalizes) kind, bool onHost)
+    private static OnnxGraph Graph((int? K, bool SubtractsBias) kind, bool onHost)
     {
         var g = new GraphBuilder("sae/");
         Dim t = Dim.Named("position"), d = Dim.Named("d"), n = Dim.Named("n");
@@ -84,8 +84,7 @@ internal sealed class DictionaryEncoder(RunContext context) : IDisposable
         var wEnc = g.Input("W_enc", DataType.Float, d, n);
         var bEnc = g.Input("b_enc", DataType.Float, n);
         var bDec = g.Input("b_dec", DataType.Float, d);
-        var input = kind.Normalizes ? Normalized(g, x) : x;
-        if (kind.SubtractsBias) input = g.Sub(input, bDec);
+        var input = kind.SubtractsBias ? g.Sub(x, bDec) : x;
         var pre = g.Emit("Gemm", [input, wEnc, bEnc]);                                       // [T, n]
         if (kind.K is null && onHost) return new OnnxGraph([x, wEnc, bEnc, bDec], [g.Identity(pre, "values")]);
         Value values, indices;
@@ -103,12 +102,17 @@ internal sealed class DictionaryEncoder(RunContext context) : IDisposable
         return new OnnxGraph([x, wEnc, bEnc, bDec], [g.Identity(values, "values"), g.Identity(indices, "indices")]);
     }
 
-    // (x − mean) / (s + ε), s the unbiased standard deviation
-    private static Value Normalized(GraphBuilder g, Value x)
+    // (x − mean) / (s + ε), s the unbiased standard deviation. Not in the graph: the runtime's sums over a row depend in their last bit on where the row lies in memory,
+    // so that equal runs would differ
+    private static float[] Normalized(SparseDictionary dictionary, float[] x)
     {
-        var centred = g.Sub(x, g.ReduceMean(x, true, -1));
-        var count = g.Cast(g.Gather(g.Shape(x), g.Int(1), 0), DataType.Float);
-        var variance = g.Div(g.ReduceSum(g.Mul(centred, centred), true, -1), g.Sub(count, g.Scalar(1)));
-        return g.Div(centred, g.Add(g.Sqrt(variance), g.Scalar(SparseDictionary.NormalizationEpsilon)));
+        var result = new float[x.Length];
+        for (var start = 0; start < x.Length; start += dictionary.Width)
+        {
+            var row = x.AsSpan(start, dictionary.Width);
+            var (mean, scale) = dictionary.Statistics(row);
+            for (var i = 0; i < row.Length; i++) result[start + i] = (row[i] - mean) / (scale + SparseDictionary.NormalizationEpsilon);
+        }
+        return result;
     }
 }

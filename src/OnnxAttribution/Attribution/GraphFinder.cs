@@ -69,6 +69,10 @@ public static class GraphFinder
         if (tokens.Length == 0) throw new AttributionException("the prompt has no tokens; give a --prompt with text in it");
         if (tokens.Length > model.ContextLength) throw new AttributionException($"the prompt has {tokens.Length} tokens, the model's context holds {model.ContextLength}; shorten it");
         if (patchTokens is not null && patchTokens.Length != tokens.Length) throw new AttributionException($"the prompt has {tokens.Length} tokens, the patch prompt {patchTokens.Length}; they must be equally long");
+        foreach (var t in tokens.Concat(patchTokens ?? []))
+        {
+            if (t < 0 || t >= model.VocabularySize) throw new AttributionException($"the prompt's token {t} is no token id; ids are 0 to {model.VocabularySize - 1}");
+        }
         if (options.Position is { } p && (p < 0 || p >= tokens.Length)) throw new AttributionException($"--position {p} is outside the prompt, whose tokens are 0 to {tokens.Length - 1}");
         foreach (var (name, token) in new[] { ("--target", options.Target), ("--foil", options.Foil) })
         {

@@ -15,6 +15,7 @@ internal sealed record BundleManifest
         WriteIndented = true,
         NewLine = "\n",
         RespectRequiredConstructorParameters = true,
+        RespectNullableAnnotations = true,
     };
 
     public required int FormatVersion { get; init; }
@@ -43,6 +44,8 @@ internal sealed record BundleManifest
 
     internal sealed record FileRecord(long Bytes, string Sha256);
 
+    private sealed record VersionRecord(int FormatVersion);
+
     public string ToJson() => JsonSerializer.Serialize(this, s_json) + "\n";
 
     public static BundleManifest Read(string directory)
@@ -52,9 +55,13 @@ internal sealed record BundleManifest
         if (!File.Exists(path)) throw new BundleException($"{directory} has no {FileName}, so it is no model bundle; make one with 'onnx-attribution export --checkpoint DIR --out {directory}'");
         try
         {
-            var manifest = JsonSerializer.Deserialize<BundleManifest>(File.ReadAllText(path), s_json) ?? throw new JsonException("it is empty");
-            return manifest.FormatVersion == CurrentVersion ? manifest
-                : throw new BundleException($"{path} has format version {manifest.FormatVersion}, this program reads {CurrentVersion}; export the bundle again");
+            var text = File.ReadAllText(path);
+            // the version first: another format may have other keys
+            if (JsonSerializer.Deserialize<VersionRecord>(text, s_json) is { FormatVersion: var version } && version != CurrentVersion)
+            {
+                throw new BundleException($"{path} has format version {version}, this program reads {CurrentVersion}; export the bundle again");
+            }
+            return JsonSerializer.Deserialize<BundleManifest>(text, s_json) ?? throw new JsonException("it is empty");
         }
         catch (JsonException e)
         {

@@ -21,16 +21,19 @@ internal static class BundleWriter
 
     public static BundleManifest Write(ExportOptions options, CancellationToken cancel = default)
     {
+        // however the directory is spelled
+        if (RealPath(options.Out) == RealPath(options.Checkpoint)) options = options with { Out = options.Checkpoint };
         using var checkpoint = Gpt2Checkpoint.Open(options.Checkpoint);
         var dictionaries = OpenDictionaries(options, checkpoint.Config);
         try
         {
             RequireFinite(checkpoint, dictionaries, options.Parallelism, cancel);
-            var inPlace = Path.GetFullPath(options.Out) == Path.GetFullPath(options.Checkpoint);
+            var inPlace = options.Out == options.Checkpoint;
             if (!inPlace && File.Exists(Path.Combine(options.Out, BundleManifest.FileName)) && !options.Force)
             {
                 throw new BundleException($"{options.Out} already holds a bundle; give --force to write it anew");
             }
+            if (inPlace) RequireNoLink(checkpoint.File.Path);
             return WholeOrNone(options.Out, () =>
             {
                 Directory.CreateDirectory(options.Out);
@@ -113,16 +116,32 @@ internal static class BundleWriter
         var folder = options.Dictionaries ?? Path.Combine(options.Checkpoint, DictionariesFolder);
         if (!Directory.Exists(folder)) return options.Dictionaries is null ? [] : throw new BundleException($"there is no directory {folder}; give --dictionaries the folder that holds the SAELens dictionaries");
         var found = SaeLensDictionary.OpenAll(folder).ToList();
-        var sites = SiteNames(config.Layers).ToHashSet();
-        foreach (var d in found)
+        try
         {
-            if (!sites.Contains(Site.Canonical(d.HookName, config.Layers)))
+            Check(found, config);
+            return found;
+        }
+        catch
+        {
+            foreach (var d in found) d.Dispose();
+            throw;
+        }
+    }
+
+    private static void Check(IReadOnlyList<SaeLensDictionary> dictionaries, Gpt2Config config)
+    {
+        var sites = SiteNames(config.Layers).ToHashSet();
+        var taken = new Dictionary<string, string>();
+        foreach (var d in dictionaries)
+        {
+            var site = Site.Canonical(d.HookName, config.Layers);
+            if (!sites.Contains(site))
             {
                 throw new BundleException($"{d.Directory} is a dictionary for '{d.HookName}', which this model ({config.Layers} layers) does not have as a site; its sites are {string.Join(", ", sites.Take(3))}, …");
             }
             if (d.Width != config.Width) throw new BundleException($"{d.Directory} is a dictionary of width {d.Width}, the model has width {config.Width}; it belongs to another model");
+            if (!taken.TryAdd(site, d.Directory)) throw new BundleException($"{taken[site]} and {d.Directory} are both dictionaries of {site}; keep one of them");
         }
-        return found;
     }
 
     private static IEnumerable<string> SiteNames(int layers)
@@ -149,6 +168,21 @@ internal static class BundleWriter
         }
     }
 
+    // ONNX Runtime does not follow external data out of the model's directory
+    private static void RequireNoLink(string weights)
+    {
+        if (File.ResolveLinkTarget(weights, returnFinalTarget: true) is { } target)
+        {
+            throw new BundleException($"{weights} is a link to {target.FullName}, which ONNX Runtime would not follow; give --out another directory");
+        }
+    }
+
+    private static string RealPath(string directory)
+    {
+        var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory));
+        return Directory.Exists(path) ? Directory.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path;
+    }
+
     // links: the weights are not copied where the file system can help it
     private static void Bring(ExportOptions options, IEnumerable<SaeLensDictionary> dictionaries)
     {
@@ -167,7 +201,7 @@ internal static class BundleWriter
 
     private static BundleManifest Manifest(ExportOptions options, Gpt2Config config, HookedGraphBuilder builder, IReadOnlyList<SaeLensDictionary> dictionaries, CancellationToken cancel)
     {
-        var inPlace = Path.GetFullPath(options.Out) == Path.GetFullPath(options.Checkpoint);
+        var inPlace = options.Out == options.Checkpoint;
         string FolderOf(SaeLensDictionary d) => inPlace
             ? Path.GetRelativePath(options.Out, d.Directory).Replace('\\', '/')
             : $"{DictionariesFolder}/{d.HookName}";

@@ -5,13 +5,23 @@ namespace OnnxAttribution.Export;
 /// <summary>A second name for a file, so that a bundle holds weights without copying them.</summary>
 internal static partial class FileLink
 {
-    /// <summary>A hard link, or a copy where the file system allows none (another disk).</summary>
+    /// <summary>A hard link, or a copy where the file system allows none (another disk). Made aside and renamed: where both names turn out to be one file,
+    /// it is left alone.</summary>
     public static void Make(string from, string to)
     {
-        if (File.Exists(to)) File.Delete(to);
         var real = File.ResolveLinkTarget(from, returnFinalTarget: true)?.FullName ?? Path.GetFullPath(from);
-        var made = OperatingSystem.IsWindows() ? CreateHardLink(Path.GetFullPath(to), real, 0) : Link(real, Path.GetFullPath(to)) == 0;
-        if (!made) File.Copy(real, to);
+        var aside = Path.GetFullPath(to) + ".part";
+        try
+        {
+            File.Delete(aside);
+            var made = OperatingSystem.IsWindows() ? CreateHardLink(aside, real, 0) : Link(real, aside) == 0;
+            if (!made) File.Copy(real, aside);
+            File.Move(aside, to, overwrite: true);   // of two names of one file, does nothing
+        }
+        finally
+        {
+            File.Delete(aside);
+        }
     }
 
     [LibraryImport("libc", EntryPoint = "link", StringMarshalling = StringMarshalling.Utf8)]

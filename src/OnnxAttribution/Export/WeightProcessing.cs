@@ -4,7 +4,8 @@ namespace OnnxAttribution.Export;
 
 /// <summary>TransformerLens's weight processing of GPT-2, tensor by tensor and only those that change.</summary>
 /// <remarks>
-/// 1. fold_ln: W ← diag(w) W, b ← b + b_ln W for the weights that read from a LayerNorm; LayerNorm then only centres and scales.
+/// 1. fold_ln: b ← b + b_ln W, W ← diag(w) W minus its mean over d_model, for the weights that read from a LayerNorm; LayerNorm then only centres and scales,
+///    so that the mean reads nothing.
 /// 2. center_writing_weights: minus the mean over d_model, for all that writes to the residual stream. LayerNorm takes this mean out anyway.
 /// 3. center_unembed: minus the mean over the vocabulary; logits shift by a constant, log-probabilities do not.
 /// </remarks>
@@ -58,6 +59,7 @@ internal sealed class WeightProcessing(Gpt2Checkpoint checkpoint, ExportOptions 
             {
                 for (var j = 0; j < columns; j++) w[(i * columns) + j] *= scale[i];
             }
+            CenterColumns(w, columns);
             return w;
         });
         yield return new($"{layer}.bias", [columns], () =>
@@ -81,12 +83,9 @@ internal sealed class WeightProcessing(Gpt2Checkpoint checkpoint, ExportOptions 
         {
             var scale = Read("ln_f.weight");
             for (var i = 0; i < w.Length; i++) w[i] *= scale[i % d];
+            CenterRows(w, d);
         }
-        if (!options.CenterUnembed) return w;
-        var mean = new double[d];
-        for (var i = 0; i < w.Length; i++) mean[i % d] += w[i];
-        var rows = w.Length / d;
-        for (var i = 0; i < w.Length; i++) w[i] -= (float)(mean[i % d] / rows);
+        if (options.CenterUnembed) CenterColumns(w, d);
         return w;
     }
 
@@ -98,6 +97,14 @@ internal sealed class WeightProcessing(Gpt2Checkpoint checkpoint, ExportOptions 
         for (var i = 0; i < w.Length; i++) b[i / d] += (double)w[i] * shift[i % d];
         var mean = options.CenterUnembed ? b.Average() : 0;
         return Array.ConvertAll(b, x => (float)(x - mean));
+    }
+
+    private static void CenterColumns(float[] w, int columns)
+    {
+        var mean = new double[columns];
+        for (var i = 0; i < w.Length; i++) mean[i % columns] += w[i];
+        var rows = w.Length / columns;
+        for (var i = 0; i < w.Length; i++) w[i] -= (float)(mean[i % columns] / rows);
     }
 
     private static float[] CenterRows(float[] w, int d)

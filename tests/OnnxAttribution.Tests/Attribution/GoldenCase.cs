@@ -48,6 +48,8 @@ internal sealed class GoldenCase : IDisposable
 
     public double[] this[string tensor] => _file.ReadDoubles(tensor);
 
+    public IEnumerable<long> Shape(string tensor) => _file.Tensors[tensor].Shape;
+
     /// <summary>The case's model as a bundle in a temporary directory, with the dictionaries that the case counts.</summary>
     public AttributionModel OpenModel(TemporaryDirectory at, string? bundle = null)
     {
@@ -65,6 +67,17 @@ internal sealed class GoldenCase : IDisposable
             BundleWriter.Write(new ExportOptions(checkpoint, dictionaries, bundle));
         }
         return AttributionModel.Open(bundle, Sites, new RunContext());
+    }
+
+    /// <summary>The golden was made from these very weights; where they changed since, it has to be made again.</summary>
+    public void RequireWeights(string directory)
+    {
+        foreach (var (file, hash) in Facts["files"]!.AsObject())
+        {
+            using var stream = File.OpenRead(Path.Combine(directory, file));
+            Assert.True(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(stream)) == (string)hash!,
+                $"{file} is not the one that {Name} was made from; run export-scripts/goldens.py --tiny models/tiny --only-tiny");
+        }
     }
 
     public void Dispose() => _file.Dispose();

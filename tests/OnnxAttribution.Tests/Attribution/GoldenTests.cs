@@ -26,6 +26,47 @@ public class GoldenTests
         }
     }
 
+    public static TheoryData<string> TinyCases => [.. GoldenCase.NamesOf("tiny")];
+
+    [Theory, MemberData(nameof(TinyCases))]
+    public void The_embedded_model_agrees_with_pytorch(string name)
+    {
+        using var golden = GoldenCase.Open(name);
+        golden.RequireWeights(Repository.TinyModel);
+        using var directory = new TemporaryDirectory();
+        using var model = golden.OpenModel(directory, Repository.TinyModel);
+        var withEdges = golden.Runs("edges").ToHashSet();
+        foreach (var run in golden.Runs())
+        {
+            var graph = GraphFinder.Find(model, golden.Tokens, golden.PatchTokens, OptionsOf(golden, run.Method, run.Metric).KeepingAll());
+            foreach (var site in golden.Sites) CompareNodes(golden, graph, site, run);
+            if (withEdges.Contains(run)) CompareStrongEdges(golden, graph, run);
+            if (run.Method == "atp") Assert.InRange(graph.ConservationViolation!.Value, 0, EffectTolerance);
+        }
+    }
+
+    // edges among the strongest nodes, and what flows into every node over all edges
+    private static void CompareStrongEdges(GoldenCase golden, CausalGraph graph, (string Method, string Metric) run)
+    {
+        var key = $"{run.Method}/{run.Metric}";
+        var first = golden.Sites.ToDictionary(s => s, s => graph.Nodes.ToList().FindIndex(n => n.Site.Name == s));
+        var edges = graph.Edges.ToDictionary(e => (e.Up, e.Down));
+        var largest = golden.Pairs.Max(p => golden[$"{key}/edge/{p.Up}->{p.Down}"].Max(Math.Abs));
+        foreach (var (up, down) in golden.Pairs)
+        {
+            int[] ups = [.. golden[$"edge_nodes/{up}"].Select(i => first[up] + (int)i)], downs = [.. golden[$"edge_nodes/{down}"].Select(i => first[down] + (int)i)];
+            var found = downs.SelectMany(d => ups.Select(u => edges.GetValueOrDefault((u, d)))).ToList();
+            Close(golden[$"{key}/edge/{up}->{down}"], found.Select(e => e.Effect), EffectTolerance, $"{key} edges {up} -> {down}", largest);
+        }
+        var inflow = new double[graph.Nodes.Count];
+        foreach (var e in graph.Edges.Where(e => e.Down != CausalEdge.Metric)) inflow[e.Down] += e.Effect;
+        foreach (var site in golden.Sites.Where(s => golden.Has($"{key}/inflow/{s}")))
+        {
+            var expected = golden[$"{key}/inflow/{site}"];
+            Close(expected, inflow.Skip(first[site]).Take(expected.Length).Select(v => (float)v), EffectTolerance, $"{key} inflow of {site}", Math.Max(largest, expected.Max(Math.Abs)));
+        }
+    }
+
     internal static GraphOptions OptionsOf(GoldenCase golden, string method, string metric) => new(
         (MetricKind)GraphMetricIndex(metric), Enum.Parse<EffectMethod>(method, ignoreCase: true), 10, golden.Position, golden.Target, golden.Foil);
 

@@ -43,6 +43,7 @@ internal sealed class EdgeProbe
             var (positions, tangents, slots) = _upstream[parent.Value.Name];
             inputs[parent.Tangents] = new([Tangents + 1, D], [.. tangents.SelectMany(t => t), .. new double[D]]);
             inputs[parent.TangentPositions] = Integers([Tangents + 1], [.. positions, 0]);
+            inputs[parent.Groups] = Integers([_length], [.. Enumerable.Range(0, _length)]);
             inputs[parent.Slots] = Integers([_length, slots.GetLength(1)], [.. slots.Cast<int>()]);
         }
         return inputs;

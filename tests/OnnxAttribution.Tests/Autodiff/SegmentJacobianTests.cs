@@ -82,7 +82,7 @@ public class SegmentJacobianTests
     [Theory, MemberData(nameof(SegmentCases.Names), MemberType = typeof(SegmentCases))]
     public void The_products_of_a_segment_can_be_counted_before_it_is_run(string name)
     {
-        var sizes = new Dictionary<string, long> { ["position"] = 4, ["rows"] = 6, ["tangents"] = 5, ["slots"] = 3 };
+        var sizes = new Dictionary<string, long> { ["position"] = 4, ["rows"] = 6, ["tangents"] = 5, ["groups"] = 4, ["slots"] = 3 };
         var graph = SegmentCases.Get(name).Build().Graph;
         Assert.Equal(graph.Ops().Any(o => o.Type is "MatMul" or "Gemm"), FlopCount.Of(graph, sizes) > 0);
     }
