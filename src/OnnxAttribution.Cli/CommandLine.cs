@@ -31,7 +31,8 @@ internal static class CommandLine
         common.AddTo(root);
         try
         {
-            var parsed = Parse(root, args);
+            // a prompt may begin with '@' or '-': no response files, no bundles of letters
+            var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
             if (parsed.Action is not HelpAction && UsageError.Of(parsed) is { } usage) throw new UsageException(usage);
             var invocation = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
             return parsed.InvokeAsync(invocation, cancel).GetAwaiter().GetResult();
@@ -43,19 +44,6 @@ internal static class CommandLine
         finally
         {
             output.Flush();
-        }
-    }
-
-    private static ParseResult Parse(RootCommand root, string[] args)
-    {
-        try
-        {
-            // a prompt may begin with '@' or '-': no response files, no bundles of letters
-            return root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
-        }
-        catch (InvalidOperationException e)   // a verb's check read a value that is none, such as --json=maybe
-        {
-            throw new UsageException($"{e.Message.Split(" as expected type")[0]}; see 'onnx-attribution --help'");
         }
     }
 
