@@ -32,13 +32,7 @@ internal static class BenchCommand
         var memory = new Option<int>("--memory") { Description = "MiB for the cotangents of one run (1024)", HelpName = "MIB", DefaultValueFactory = _ => 1024 };
         var cache = new Option<string>("--cache") { Description = "where random models are kept", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache", "onnx-attribution") };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
-        foreach (var o in (Option<int>[])[layers, width, features, vocabulary, tokens, nodes, runs, memory])
-        {
-            o.Validators.Add(result =>
-            {
-                if (result.GetValueOrDefault<int>() < 1) result.AddError($"{o.Name} must be 1 or more");
-            });
-        }
+        foreach (var o in (Option<int>[])[layers, width, features, vocabulary, tokens, nodes, runs, memory]) o.AtLeast(1);
         var command = new Command("bench", Description) { layers, width, features, vocabulary, tokens, nodes, runs, memory, cache, json };
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {

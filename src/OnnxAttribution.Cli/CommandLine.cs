@@ -33,12 +33,13 @@ internal static class CommandLine
         {
             // a prompt may begin with '@' or '-': no response files, no bundles of letters
             var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
-            if (parsed.Action is not HelpAction && UsageError.Of(parsed) is { } usage)
-            {
-                error.WriteLine($"onnx-attribution: {OneLine(usage)}");
-                return WrongUsage;
-            }
-            return Invoke(parsed, output, error, parsed.GetValue(common.Verbose), cancel);
+            if (parsed.Action is not HelpAction && UsageError.Of(parsed) is { } usage) throw new UsageException(usage);
+            var invocation = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+            return parsed.InvokeAsync(invocation, cancel).GetAwaiter().GetResult();
+        }
+        catch (Exception e)
+        {
+            return Report(Unwrapped(e), error, args.Contains(common.Verbose.Name), cancel);
         }
         finally
         {
@@ -46,22 +47,9 @@ internal static class CommandLine
         }
     }
 
-    private static int Invoke(ParseResult parsed, TextWriter output, TextWriter error, bool verbose, CancellationToken cancel)
-    {
-        var invocation = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
-        try
-        {
-            return parsed.InvokeAsync(invocation, cancel).GetAwaiter().GetResult();
-        }
-        catch (Exception e)
-        {
-            return Report(Unwrapped(e), error, verbose, cancel);
-        }
-    }
-
     private static int Report(Exception e, TextWriter error, bool verbose, CancellationToken cancel)
     {
-        if (verbose) error.WriteLine(e);
+        if (verbose && e is not UsageException) error.WriteLine(e);
         if (e is OperationCanceledException && cancel.IsCancellationRequested)
         {
             error.WriteLine(e is CancelledException ? OneLine(e.Message) : "onnx-attribution: cancelled; nothing was written");

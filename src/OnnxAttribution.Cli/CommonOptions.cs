@@ -9,10 +9,7 @@ internal sealed class CommonOptions
     public CommonOptions()
     {
         Device.AcceptOnlyFromAmong("cpu", "cuda");
-        Threads.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int?>() < 1) result.AddError("--threads must be 1 or more");
-        });
+        Threads.AtLeast(1);
     }
 
     public Option<string> Device { get; } = new("--device") { Description = "where graphs run: cpu or cuda", HelpName = "cpu|cuda", DefaultValueFactory = _ => "cpu", Recursive = true };

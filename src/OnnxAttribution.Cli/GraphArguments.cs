@@ -29,11 +29,11 @@ internal sealed class GraphArguments
         _metric.AcceptOnlyFromAmong([.. Metric.Names]);
         _method.AcceptOnlyFromAmong("atp", "ig", "exact");
         _aggregate.AcceptOnlyFromAmong("none", "sum");
-        AtLeast(_steps, 1);
-        AtLeast(_position, 0);
-        AtLeast(_topNodes, 0);
-        AtLeast(_topEdges, 0);
-        AtLeast(_memory, 1);
+        _steps.AtLeast(1);
+        _position.AtLeast(0);
+        _topNodes.AtLeast(0);
+        _topEdges.AtLeast(0);
+        _memory.AtLeast(1);
         Option[] all = [_metric, _position, _method, _steps, _sites, _topNodes, _nodeThreshold, _topEdges, _edgeThreshold, _noPrune, _all, _aggregate, _prependBos, _memory];
         foreach (var option in all) command.Options.Add(option);
         command.Validators.Add(Contradictions);
@@ -82,10 +82,4 @@ internal sealed class GraphArguments
             return null;
         },
     };
-
-    private static void AtLeast<T>(Option<T> option, int least) => option.Validators.Add(result =>
-    {
-        if (result.Tokens is [{ Value: var text }, ..] && int.TryParse(text, CultureInfo.InvariantCulture, out var value) && value < least)
-            result.AddError($"{option.Name} {value} is too little; it takes a number from {least}");
-    });
 }
