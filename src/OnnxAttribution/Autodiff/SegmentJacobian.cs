@@ -79,7 +79,9 @@ internal sealed class SegmentJacobian
             }
             links.Add(link);
         }
-        return new SegmentJacobian { Graph = new OnnxGraph([.. inputs, .. Boundary(outputs, stops, inputs)], outputs), Parents = links };
+        // every parent has as many tangents, groups and slots as it has; what counts rows is the same for all
+        var ofParents = inputs.Where(v => v != positions && v != given).ToHashSet();
+        return new SegmentJacobian { Graph = new OnnxGraph([.. inputs, .. Boundary(outputs, stops, inputs)], outputs) { Broadcast = ofParents }, Parents = links };
     }
 
     // Σ over meeting values of ⟨cotangent at the tangent's position, tangent⟩, as [G, N, S]

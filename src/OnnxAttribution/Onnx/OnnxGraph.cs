@@ -15,7 +15,7 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
     public int OpsetVersion { get; init; } = Opset;
 
-    /// <summary>Inputs that may be given with batch 1 where others have more; their symbolic axes are declared apart, for the runtime plans memory by equal names.</summary>
+    /// <summary>Inputs that may be given with batch 1 where others have more, or with other numbers of nodes; their symbolic axes are declared apart, for the runtime plans memory by equal names.</summary>
     public IReadOnlySet<Value> Broadcast { get; init; } = new HashSet<Value>();
 
     /// <summary>Every named value of a graph that was read, outputs or not.</summary>

@@ -4,17 +4,18 @@ using OnnxAttribution.Tests.Reference;
 namespace OnnxAttribution.Tests.Autodiff;
 
 /// <summary>
-/// Nodes up- and downstream of a segment, drawn at random: a direction at a position each. Positions repeat, come in no order and leave some out, and
-/// every position has slots that no node fills.
+/// Nodes up- and downstream of a segment, drawn at random: a direction at a position each. Positions repeat, come in no order and leave some out. Upstream
+/// nodes stand in small groups of one position, so that a position may have several groups, in no order, and slots may be unused. Every parent has other
+/// numbers of nodes, groups and slots, rising with an even seed and falling with an odd one.
 /// </summary>
 internal sealed class EdgeProbe
 {
-    private const int D = SegmentCase.Width, Rows = 6, Tangents = 5, UnusedSlots = 2;
+    private const int D = SegmentCase.Width, Rows = 6;
     private readonly int _length;
     private readonly int[] _rowPositions;
     private readonly double[][] _cotangents;
     private readonly Dictionary<string, DoubleTensor> _primal;
-    private readonly Dictionary<string, (int[] Positions, double[][] Tangents, int[,] Slots)> _upstream = [];
+    private readonly Dictionary<string, Upstream> _upstream = [];
 
     public EdgeProbe(SegmentCase segment, int length, int seed)
     {
@@ -23,10 +24,12 @@ internal sealed class EdgeProbe
         _rowPositions = Positions(random, Rows);
         _cotangents = Directions(random, Rows);
         _primal = segment.Stops.ToDictionary(v => v.Name, _ => new DoubleTensor([1, length, D], [.. Directions(random, length).SelectMany(x => x)]));
-        foreach (var parent in segment.Parents)
+        for (var i = 0; i < segment.Parents.Count; i++)
         {
-            var positions = Positions(random, Tangents);
-            _upstream[parent.Name] = (positions, Directions(random, Tangents), Slots(positions));
+            var more = seed % 2 == 0 ? i : segment.Parents.Count - 1 - i;
+            var (nodes, slots) = (5 + more, 3 + more);
+            var positions = Positions(random, nodes);
+            _upstream[segment.Parents[i].Name] = new(positions, Directions(random, nodes), Groups(positions, slots), slots);
         }
     }
 
@@ -40,11 +43,11 @@ internal sealed class EdgeProbe
         };
         foreach (var parent in jacobian.Parents)
         {
-            var (positions, tangents, slots) = _upstream[parent.Value.Name];
-            inputs[parent.Tangents] = new([Tangents + 1, D], [.. tangents.SelectMany(t => t), .. new double[D]]);
-            inputs[parent.TangentPositions] = Integers([Tangents + 1], [.. positions, 0]);
-            inputs[parent.Groups] = Integers([_length], [.. Enumerable.Range(0, _length)]);
-            inputs[parent.Slots] = Integers([_length, slots.GetLength(1)], [.. slots.Cast<int>()]);
+            var up = _upstream[parent.Value.Name];
+            inputs[parent.Tangents] = new([up.Count + 1, D], [.. up.Tangents.SelectMany(t => t), .. new double[D]]);
+            inputs[parent.TangentPositions] = Integers([up.Count + 1], [.. up.Positions, 0]);
+            inputs[parent.Groups] = Integers([up.Groups.Length], [.. up.Groups.Select(x => x.Position)]);
+            inputs[parent.Slots] = Integers([up.Groups.Length, up.Slots], [.. up.Groups.SelectMany(x => x.Nodes)]);
         }
         return inputs;
     }
@@ -52,8 +55,8 @@ internal sealed class EdgeProbe
     /// <summary>[downstream node, upstream node] from what the graph yields, put together as the contract of <see cref="SegmentJacobian.Parent"/> says.</summary>
     public DoubleTensor Edges(SegmentJacobian.Parent parent, IReadOnlyDictionary<string, DoubleTensor> outputs)
     {
-        var (positions, tangents, slots) = _upstream[parent.Value.Name];
-        var edges = DoubleTensor.Zeros(Rows, Tangents);
+        var up = _upstream[parent.Value.Name];
+        var edges = DoubleTensor.Zeros(Rows, up.Count);
         var given = new DoubleTensor([1, 1, Rows, D], [.. _cotangents.SelectMany(c => c)]);
         var rows = parent.RowsOutput is { } name ? outputs[name] : parent.IsIdentity ? given : null;
         if (rows is not null)
@@ -61,22 +64,22 @@ internal sealed class EdgeProbe
             Assert.Equal([1, 1, Rows, D], rows.Shape);
             for (var n = 0; n < Rows; n++)
             {
-                for (var u = 0; u < Tangents; u++)
-                    edges.Data[n * Tangents + u] += _rowPositions[n] == positions[u] ? Dot(rows.Data.AsSpan(n * D, D), tangents[u]) : 0;
+                for (var u = 0; u < up.Count; u++)
+                    edges.Data[n * up.Count + u] += _rowPositions[n] == up.Positions[u] ? Dot(rows.Data.AsSpan(n * D, D), up.Tangents[u]) : 0;
             }
         }
         if (parent.ContractedOutput is not { } contracted)
             return edges;
-        Assert.Equal([_length, Rows, slots.GetLength(1)], outputs[contracted].Shape);
-        for (var t = 0; t < _length; t++)
+        Assert.Equal([up.Groups.Length, Rows, up.Slots], outputs[contracted].Shape);
+        for (var i = 0; i < up.Groups.Length; i++)
         {
             for (var n = 0; n < Rows; n++)
             {
-                for (var s = 0; s < slots.GetLength(1); s++)
+                for (var s = 0; s < up.Slots; s++)
                 {
-                    var entry = outputs[contracted].At(t, n, s);
-                    if (slots[t, s] < Tangents)
-                        edges.Data[n * Tangents + slots[t, s]] += entry;
+                    var entry = outputs[contracted].At(i, n, s);
+                    if (up.Groups[i].Nodes[s] is var u && u < up.Count)
+                        edges.Data[n * up.Count + u] += entry;
                     else
                         Assert.Equal(0, entry);
                 }
@@ -88,17 +91,17 @@ internal sealed class EdgeProbe
     /// <summary>The same from the full Jacobian of the segment, by central differences.</summary>
     public DoubleTensor Expected(SegmentCase segment, string parent)
     {
-        var (positions, tangents, _) = _upstream[parent];
+        var up = _upstream[parent];
         var primal = segment.Primal.ToProto().Graph;
         var at = segment.Parents.ToDictionary(v => v.Name, v => _primal[v.Name]);
-        var edges = DoubleTensor.Zeros(Rows, Tangents);
+        var edges = DoubleTensor.Zeros(Rows, up.Count);
         for (var n = 0; n < Rows; n++)
         {
             var zBar = DoubleTensor.Zeros(1, _length, D);
             _cotangents[n].CopyTo(zBar.Data, _rowPositions[n] * D);
             var xBar = CentralDifferences.Vjp(primal, at, parent, segment.Output.Name, zBar);
-            for (var u = 0; u < Tangents; u++)
-                edges.Data[n * Tangents + u] = Dot(xBar.Data.AsSpan(positions[u] * D, D), tangents[u]);
+            for (var u = 0; u < up.Count; u++)
+                edges.Data[n * up.Count + u] = Dot(xBar.Data.AsSpan(up.Positions[u] * D, D), up.Tangents[u]);
         }
         return edges;
     }
@@ -113,19 +116,21 @@ internal sealed class EdgeProbe
     private static double[][] Directions(Random random, int count) =>
         [.. Enumerable.Range(0, count).Select(_ => Enumerable.Range(0, D).Select(_ => (double)(float)(2 * random.NextDouble() - 1)).ToArray())];
 
-    private int[,] Slots(int[] positions)
+    // the first slot of a group stays empty, and the last group has no node at all; what is empty points at the zero row behind all nodes
+    private (int Position, int[] Nodes)[] Groups(int[] positions, int slots)
     {
-        var slots = new int[_length, positions.GroupBy(p => p).Max(p => p.Count()) + UnusedSlots];
-        for (var t = 0; t < _length; t++)
-        {
-            int[] nodes = [.. Enumerable.Range(0, Tangents).Where(u => positions[u] == t)];
-            for (var s = 0; s < slots.GetLength(1); s++)
-                slots[t, s] = s > 0 && s <= nodes.Length ? nodes[^s] : Tangents; // the first slot stays empty, the others run backwards
-        }
-        return slots;
+        int[] Filled(int[] nodes) => [positions.Length, .. nodes, .. Enumerable.Repeat(positions.Length, slots - 1 - nodes.Length)];
+        var filled = Enumerable.Range(0, positions.Length).Reverse().GroupBy(u => positions[u])
+            .SelectMany(at => at.Chunk(slots - 1).Select(nodes => (at.Key, Filled(nodes))));
+        return [.. filled, (_length - 1, Filled([]))];
     }
 
     private static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b) => System.Numerics.Tensors.TensorPrimitives.Dot(a, b);
 
     private static DoubleTensor Integers(int[] shape, int[] values) => new(shape, Array.ConvertAll(values, i => (double)i), isInteger: true);
+
+    private sealed record Upstream(int[] Positions, double[][] Tangents, (int Position, int[] Nodes)[] Groups, int Slots)
+    {
+        public int Count => Positions.Length;
+    }
 }
