@@ -45,12 +45,13 @@ internal static class BenchCommand
             var context = common.Context(parsed, cancel);
             using var progress = new ProgressLine(invocation.Error);
             var bundle = GraphBenchmark.Prepare(parsed.GetRequiredValue(cache), shape, progress.Report, cancel);
+            // first, so that its peak memory is its own
+            progress.Report("timing the store");
+            var store = Store(cancel);
             progress.Report("timing graphs");
             var figures = GraphBenchmark.Run(bundle, context, t, parsed.GetValue(nodes), parsed.GetValue(runs), (long)parsed.GetValue(memory) << 20);
             progress.Report("timing a whole process");
             var process = WholeProcess(bundle, t, parsed.GetValue(nodes), context);
-            progress.Report("timing the store");
-            var store = Store(cancel);
             progress.Dispose();
             if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, Json(shape, context, t, figures, process, store));
             else Print(invocation.Output, shape, context, t, figures, process, store);

@@ -37,21 +37,24 @@ internal static class GraphCommand
             var context = common.Context(parsed, cancel);
             var request = arguments.Request(parsed, WrittenOut(parsed));
             var place = new Place(parsed.GetRequiredValue(directory), parsed.GetValue(force), parsed.GetValue(json), parsed.InvocationConfiguration, start);
-            GraphSession Open() => GraphSession.Open(parsed.GetRequiredValue(model), arguments.Sites(parsed), context);
+            GraphSession Open(int prompts) => GraphSession.Open(parsed.GetRequiredValue(model), arguments.Sites(parsed), context, manyPrompts: prompts > ManyPrompts);
             return parsed.GetValue(prompts) is { } file ? Many(file, Open, request, place)
                 : One(new PromptTask(parsed.GetValue(prompt)!, parsed.GetValue(target), parsed.GetValue(foil), parsed.GetValue(patch)), Open, request, place);
         }, CancellationToken.None));
         return command;
     }
 
+    // from here on, laying weights out for speed pays
+    private const int ManyPrompts = 20;
+
     private sealed record Place(string Directory, bool Force, bool Json, InvocationConfiguration Invocation, long Start);
 
-    private static int One(PromptTask task, Func<GraphSession> open, GraphRequest request, Place place)
+    private static int One(PromptTask task, Func<int, GraphSession> open, GraphRequest request, Place place)
     {
         RunDirectory.CheckFree(place.Directory, place.Force);
         using var progress = new ProgressLine(place.Invocation.Error);
         progress.Report("opening the model");
-        using var session = open();
+        using var session = open(1);
         progress.Report("finding the graph");
         var run = session.Find(task, request);
         progress.Report("writing");
@@ -63,13 +66,13 @@ internal static class GraphCommand
         return CommandLine.Done;
     }
 
-    private static int Many(string file, Func<GraphSession> open, GraphRequest request, Place place)
+    private static int Many(string file, Func<int, GraphSession> open, GraphRequest request, Place place)
     {
         var lines = PromptFile.Read(file);
         PromptBatch.CheckFree(lines, place.Directory, place.Force);
         using var progress = new ProgressLine(place.Invocation.Error);
         progress.Report("opening the model");
-        using var session = open();
+        using var session = open(lines.Count);
         var batch = new PromptBatch();
         try
         {

@@ -14,7 +14,7 @@ public sealed class AttributionModel : IDisposable
     private readonly Dictionary<MetricKind, (IReadOnlyList<Value> Parents, OnnxGraph Graph, GraphRunner Runner)> _heads = [];
     private readonly SparseDictionary?[] _dictionaries;
 
-    internal AttributionModel(ModelBundle bundle, IReadOnlyList<Site> selected, RunContext context)
+    internal AttributionModel(ModelBundle bundle, IReadOnlyList<Site> selected, RunContext context, bool packDictionaries)
     {
         Bundle = bundle;
         Selected = selected;
@@ -22,17 +22,18 @@ public sealed class AttributionModel : IDisposable
         Graph = bundle.PlainGraph(batch: 1);
         AllSites = [.. bundle.Sites.Select(s => Graph[s.Name])];
         SelectedValues = [.. selected.Select(s => Graph[s.Name])];
-        Encoder = new DictionaryEncoder(context);
+        Encoder = new DictionaryEncoder(context, packDictionaries);
         _dictionaries = [.. selected.Select(s => bundle.OpenDictionary(s) is { } d ? new SparseDictionary(d) : null)];
     }
 
     /// <param name="directory">The bundle.</param>
     /// <param name="sites">Kinds (<c>resid</c>, <c>attn</c>, <c>mlp</c>) or hook names; null: every site with a dictionary, or every site where none has one.</param>
+    /// <param name="packDictionaries">Lay encoders' weights out for speed, at the price of a copy: for many prompts.</param>
     /// <exception cref="BundleException">The bundle is missing, damaged or lacks a site.</exception>
-    public static AttributionModel Open(string directory, IReadOnlyList<string>? sites, RunContext context)
+    public static AttributionModel Open(string directory, IReadOnlyList<string>? sites, RunContext context, bool packDictionaries = false)
     {
         var bundle = ModelBundle.Open(directory);
-        return new AttributionModel(bundle, Select(bundle, sites), context);
+        return new AttributionModel(bundle, Select(bundle, sites), context, packDictionaries);
     }
 
     /// <summary>The selected sites, in the order of computation.</summary>

@@ -191,7 +191,7 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
                 var g = site.GradientAt(node.Position);
                 foreach (var f in site.CleanEncoding.Features[node.Position])
                 {
-                    var weight = TensorPrimitives.Dot(g, site.Dictionary!.DecoderRow(f)) * site.CleanEncoding.Scales[node.Position];
+                    var weight = TensorPrimitives.Dot(g, site.CleanEncoding.Decoder[f]) * site.CleanEncoding.Scales[node.Position];
                     TensorPrimitives.MultiplyAdd(Column(f), weight, row, row);
                 }
             }

@@ -28,6 +28,9 @@ internal sealed class Encoding
     /// <summary>What decoder rows are multiplied by at each position: 1, or the input's standard deviation.</summary>
     public float[] Scales { get; }
 
+    /// <summary>Decoder rows of all active features.</summary>
+    public DecoderRows Decoder { get; private set; } = new([], 0);
+
     public ReadOnlySpan<float> Error(int position) => Errors.AsSpan(position * Width, Width);
 
     public float ActivationOf(int position, int feature)
@@ -53,6 +56,7 @@ internal sealed class Encoding
         var d = dictionary.Width;
         var result = new Encoding(positions, d);
         var byPosition = active.ToLookup(a => a.Position);
+        result.Decoder = dictionary.DecoderRows([.. byPosition.SelectMany(g => g).Select(a => a.Feature).Distinct().Order()], threads);
         Parallel.For(0, positions, new ParallelOptions { MaxDegreeOfParallelism = threads }, t =>
         {
             var row = x.AsSpan(t * d, d);
@@ -65,7 +69,7 @@ internal sealed class Encoding
             dictionary.DecoderBias.Span.CopyTo(reconstruction);
             foreach (var (_, feature, activation) in found)
             {
-                TensorPrimitives.MultiplyAdd(dictionary.DecoderRow(feature), activation, reconstruction, reconstruction);
+                TensorPrimitives.MultiplyAdd(result.Decoder[feature], activation, reconstruction, reconstruction);
             }
             var error = result.Errors.AsSpan(t * d, d);
             TensorPrimitives.Multiply(reconstruction, scale, reconstruction);

@@ -28,7 +28,7 @@ internal static class NodeEffects
             }
             return new CausalNode(site.Site, t, feature, norm, patched, float.NaN, TensorPrimitives.Dot(g, change));
         }
-        var gradient = TensorPrimitives.Dot(g, site.Dictionary!.DecoderRow(feature)) * site.CleanEncoding.Scales[t];
+        var gradient = TensorPrimitives.Dot(g, site.DecoderRow(feature)) * site.CleanEncoding.Scales[t];
         return new CausalNode(site.Site, t, feature, site.CleanEncoding.ActivationOf(t, feature), site.PatchEncoding?.ActivationOf(t, feature) ?? 0,
             gradient, gradient * site.Change(t, feature));
     }

@@ -40,10 +40,13 @@ internal sealed class SiteState(Site site, Value value, SparseDictionary? dictio
     public float Change(int position, int feature) =>
         (PatchEncoding?.ActivationOf(position, feature) ?? 0) - CleanEncoding.ActivationOf(position, feature);
 
+    /// <summary>Decoder row, as it lies in the dictionary, of a feature active in either run.</summary>
+    public ReadOnlySpan<float> DecoderRow(int feature) => CleanEncoding.Decoder.Has(feature) ? CleanEncoding.Decoder[feature] : PatchEncoding!.Decoder[feature];
+
     /// <summary>Decoder row of a feature as it counts in the clean run, into <paramref name="row"/>.</summary>
     public void DecoderRow(int position, int feature, Span<float> row)
     {
-        var w = Dictionary!.DecoderRow(feature);
+        var w = DecoderRow(feature);
         var scale = CleanEncoding.Scales[position];
         if (scale == 1) w.CopyTo(row);
         else TensorPrimitives.Multiply(w, scale, row);
@@ -111,7 +114,7 @@ internal sealed class SiteState(Site site, Value value, SparseDictionary? dictio
             foreach (var f in encoding.Features[t].Union(patchEncoding.Features[t]))
             {
                 var by = (patchEncoding.ActivationOf(t, f) - encoding.ActivationOf(t, f)) * encoding.Scales[t];
-                if (by != 0) TensorPrimitives.MultiplyAdd(dictionary.DecoderRow(f), -by, row, row);
+                if (by != 0) TensorPrimitives.MultiplyAdd(encoding.Decoder.Has(f) ? encoding.Decoder[f] : patchEncoding.Decoder[f], -by, row, row);
             }
         }
         return change;

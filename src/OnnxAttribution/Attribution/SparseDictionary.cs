@@ -1,4 +1,6 @@
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 using OnnxAttribution.Checkpoints;
 
 namespace OnnxAttribution.Attribution;
@@ -14,13 +16,16 @@ internal sealed class SparseDictionary : IDisposable
     public const float NormalizationEpsilon = 1e-5f;
 
     private readonly SaeLensDictionary _source;
+    private readonly SafeFileHandle? _file;
+    private readonly float[]? _decoder;   // of another type than float32: converted once
 
     public SparseDictionary(SaeLensDictionary source)
     {
         _source = source;
         EncoderWeights = Load("W_enc");
         EncoderBias = Load("b_enc");
-        DecoderWeights = Load("W_dec");
+        if (source.DecoderWeights.Type == TensorType.F32) _file = File.OpenHandle(source.File.Path, options: FileOptions.RandomAccess);
+        else _decoder = source.File.ReadFloats("W_dec");
         DecoderBias = Load("b_dec");
     }
 
@@ -33,13 +38,27 @@ internal sealed class SparseDictionary : IDisposable
     public bool SubtractsDecoderBias => _source.ApplyDecoderBiasToInput;
     public bool Normalizes => _source.Normalization == InputNormalization.LayerNorm;
 
-    /// <summary>[d, n], [n], [n, d], [d], as SAELens stores them.</summary>
+    /// <summary>W_enc [d, n], b_enc [n] and b_dec [d], as SAELens stores them.</summary>
     public Memory<float> EncoderWeights { get; }
     public Memory<float> EncoderBias { get; }
-    public Memory<float> DecoderWeights { get; }
     public Memory<float> DecoderBias { get; }
 
-    public ReadOnlySpan<float> DecoderRow(int feature) => DecoderWeights.Span.Slice(feature * Width, Width);
+    /// <summary>Where W_enc and b_enc lie, for a graph that holds them as constants.</summary>
+    public string Directory => _source.Directory;
+    public TensorEntry EncoderWeightsEntry => _source.File.Tensors["W_enc"];
+    public TensorEntry EncoderBiasEntry => _source.File.Tensors["b_enc"];
+
+    /// <summary>Decoder rows of chosen features, ascending: read one by one, since mapping the file would bring in a whole stretch around each.</summary>
+    public DecoderRows DecoderRows(int[] features, int threads)
+    {
+        var rows = new DecoderRows(features, Width);
+        Parallel.For(0, features.Length, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
+        {
+            if (_decoder is { } all) all.AsSpan(features[i] * Width, Width).CopyTo(rows.At(i));
+            else ReadRow(features[i], rows.At(i));
+        });
+        return rows;
+    }
 
     /// <summary>Encoder columns of chosen features, [features, d].</summary>
     public float[] EncoderColumns(IReadOnlyList<int> features, int threads)
@@ -93,7 +112,23 @@ internal sealed class SparseDictionary : IDisposable
         TensorPrimitives.Subtract(cotangent, (float)(sum / d), cotangent);
     }
 
-    public void Dispose() => _source.Dispose();
+    public void Dispose()
+    {
+        _file?.Dispose();
+        _source.Dispose();
+    }
+
+    private void ReadRow(int feature, Span<float> row)
+    {
+        var bytes = MemoryMarshal.AsBytes(row);
+        var at = _source.DecoderWeights.Offset + ((long)feature * bytes.Length);
+        for (var done = 0; done < bytes.Length;)
+        {
+            var n = RandomAccess.Read(_file!, bytes[done..], at + done);
+            if (n == 0) throw new CheckpointException(_source.File.Path, "ends before its tensors do: it was changed while it was read.");
+            done += n;
+        }
+    }
 
     private Memory<float> Load(string name) =>
         _source.File.Tensors[name].Type == TensorType.F32 ? _source.File.MapFloat32(name) : _source.File.ReadFloats(name);

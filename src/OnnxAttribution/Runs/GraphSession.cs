@@ -30,12 +30,13 @@ public sealed class GraphSession : IDisposable
 
     /// <param name="directory">The bundle.</param>
     /// <param name="sites">Kinds or hook names; null: every site with a dictionary.</param>
+    /// <param name="manyPrompts">Spend memory and a few seconds so that each prompt is quicker.</param>
     /// <exception cref="BundleException">The bundle is missing, damaged or lacks a site.</exception>
     /// <exception cref="TokenizerException">Its vocabulary is missing or damaged.</exception>
-    public static GraphSession Open(string directory, IReadOnlyList<string>? sites, RunContext context)
+    public static GraphSession Open(string directory, IReadOnlyList<string>? sites, RunContext context, bool manyPrompts = false)
     {
         var start = Stopwatch.GetTimestamp();
-        var model = AttributionModel.Open(directory, sites, context);
+        var model = AttributionModel.Open(directory, sites, context, packDictionaries: manyPrompts);
         try
         {
             var tokenizer = Gpt2Tokenizer.Open(System.IO.Path.Combine(model.Directory, "vocab.json"), System.IO.Path.Combine(model.Directory, "merges.txt"));

@@ -47,7 +47,7 @@ public sealed class SplicingTests(Random2Bundle bundle) : IClassFixture<Random2B
                 var x = session.Run(bundle.Tokens, null, 1, site.Name)[site.Name].Values;
                 var scale = dictionary.Statistics(x.AsSpan(node.Position * 16, 16)).Scale;
                 var shift = new float[x.Length];
-                for (var k = 0; k < 16; k++) shift[(node.Position * 16) + k] = -node.Activation * scale * dictionary.DecoderRow(node.Feature)[k];
+                for (var k = 0; k < 16; k++) shift[(node.Position * 16) + k] = -node.Activation * scale * dictionary.DecoderRows([node.Feature], 1)[node.Feature][k];
                 var without = Metric(new Dictionary<string, (long[], float[])> { [$"{site.Name}.shift"] = ([1, bundle.Tokens.Length, 16], shift) });
                 Assert.Equal(without - clean, node.Effect, 2e-5f * Math.Abs(clean));
             }
@@ -66,7 +66,7 @@ public sealed class SplicingTests(Random2Bundle bundle) : IClassFixture<Random2B
             for (var k = 0; k < d; k++)
             {
                 double sum = dictionary.DecoderBias.Span[k];
-                for (var j = 0; j < encoding.Features[t].Length; j++) sum += (double)encoding.Activations[t][j] * dictionary.DecoderRow(encoding.Features[t][j])[k];
+                for (var j = 0; j < encoding.Features[t].Length; j++) sum += (double)encoding.Activations[t][j] * encoding.Decoder[encoding.Features[t][j]][k];
                 result[(t * d) + k] = (sum * scale) + mean;
             }
         }

@@ -1,0 +1,16 @@
+namespace OnnxAttribution.Attribution;
+
+/// <summary>The decoder rows that one run needs, [features, d], in one piece.</summary>
+/// <param name="features">Ascending.</param>
+internal sealed class DecoderRows(int[] features, int width)
+{
+    private readonly float[] _rows = new float[(long)features.Length * width];
+
+    public bool Has(int feature) => Array.BinarySearch(features, feature) >= 0;
+
+    /// <summary>float32 [d], as it lies in the dictionary.</summary>
+    public ReadOnlySpan<float> this[int feature] => At(Array.BinarySearch(features, feature));
+
+    /// <summary>The row of the i-th feature, to be filled.</summary>
+    public Span<float> At(int i) => _rows.AsSpan(i * width, width);
+}
