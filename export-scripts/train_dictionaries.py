@@ -2,7 +2,7 @@
 """Trains the sparse autoencoders of models/tiny, one per site, all at once, and saves them in SAELens's layout.
 
     export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
-    python3 export-scripts/train_dictionaries.py --work WORK --model models/tiny
+    python3 export-scripts/train_dictionaries.py --work WORK --model models/tiny     (models/tiny/README.md has the options that were used)
 
 Environment and WORK (tokens, checkpoints) as in train_tiny_gpt2.py, which runs first.
 
@@ -10,7 +10,8 @@ Steps:
 1. Scale: each site's mean, and its RMS about it; training sees activations of unit variance per dimension.
 2. Training: one forward pass of the frozen model feeds several steps of every dictionary. TopK (Gao et al. 2024, arXiv:2406.04093)
    or ReLU with a saturating sparsity penalty whose weight is steered until L0 is at its target; what is saved is a plain ReLU.
-   Features that hardly fire are made anew from what the dictionary misses (as in Bricken et al. 2023).
+   A feature that has not fired for a while gets its bias raised until it does; one that still hardly fires is made anew from
+   what the dictionary misses (as in Bricken et al. 2023). Without the former, half of the features at hook_attn_out died.
 3. Export: the scale is folded into the biases (both activations are homogeneous), weights are rounded to F16.
 4. Figures on the validation text with the rounded weights: L0, variance explained, dead features, cross-entropy recovered.
 
@@ -111,7 +112,8 @@ class Trainer:
     def __init__(self, model, sites, stats, args):
         self.model, self.sites, self.stats, self.args = model, sites, stats, args
         d = model.config["n_embd"]
-        self.sae = {s: Dictionary(d, args.features, None if s in args.relu else args.k, args.seed + i) for i, s in enumerate(sites)}
+        seeds = {s: args.seed + i for i, s in enumerate(site_names(model.config["n_layer"]))}
+        self.sae = {s: Dictionary(d, args.features, None if s in args.relu.split(",") else args.k, seeds[s]) for s in sites}
         for s in sites:
             mean, scale, _ = stats[s]
             self.sae[s].b_dec.copy_(mean / scale)
@@ -119,11 +121,13 @@ class Trainer:
         self.opt = torch.optim.Adam(params, lr=args.lr, betas=(0.9, 0.99), foreach=True)
         self.penalty = {s: 1e-3 for s in sites}
         self.fired = {s: torch.zeros(args.features) for s in sites}
+        self.quiet = {s: torch.zeros(args.features) for s in sites}  # rows since a feature last fired
         self.rows_seen, self.step, self.l0, self.error = 0, 0, {}, {}
 
     def state(self):
         return {"sae": {s: self.sae[s].parameters() for s in self.sites}, "opt": self.opt.state_dict(), "step": self.step,
-                "penalty": self.penalty, "fired": self.fired, "rows_seen": self.rows_seen, "l0": self.l0, "error": self.error}
+                "penalty": self.penalty, "fired": self.fired, "quiet": self.quiet,
+                "rows_seen": self.rows_seen, "l0": self.l0, "error": self.error}
 
     @torch.no_grad()
     def load(self, state):
@@ -131,7 +135,7 @@ class Trainer:
             for p, q in zip(self.sae[s].parameters(), state["sae"][s]):
                 p.copy_(q)
         self.opt.load_state_dict(state["opt"])
-        for name in ("step", "penalty", "fired", "rows_seen", "l0", "error"):
+        for name in ("step", "penalty", "fired", "quiet", "rows_seen", "l0", "error"):
             setattr(self, name, state[name])
 
     def rows(self, stream, n):
@@ -152,6 +156,7 @@ class Trainer:
         with torch.no_grad():
             active = f > 0
             self.fired[s] += active.sum(0)
+            self.quiet[s] = (self.quiet[s] + len(x)) * ~active.any(0)
             self.l0[s] = 0.95 * self.l0.get(s, float(active.sum(1).float().mean())) + 0.05 * float(active.sum(1).float().mean())
             self.error[s] = 0.98 * self.error.get(s, 1.0) + 0.02 * float(error)
         if sae.k is not None:
@@ -173,6 +178,8 @@ class Trainer:
         self.opt.step()
         for s in self.sites:
             self.sae[s].unit_rows()
+            with torch.no_grad():
+                self.sae[s].b_enc += self.args.lift * self.rate() * (self.quiet[s] > self.args.quiet)
         self.rows_seen += len(next(iter(rows.values())))
         self.step += 1
 
@@ -323,13 +330,15 @@ def parse():
     p.add_argument("--model", default="models/tiny")
     p.add_argument("--resume", action="store_true")
     p.add_argument("--figures-only", action="store_true", help="measure the saved dictionaries again")
-    p.add_argument("--sites", help="comma-separated; default: all")
+    p.add_argument("--sites", help="comma-separated; default: all. The log is then added to")
     p.add_argument("--relu", default="blocks.0.hook_mlp_out,blocks.1.hook_resid_pre,blocks.3.hook_attn_out",
                    help="comma-separated sites whose dictionary is a plain ReLU; the others are TopK")
     for name, default in dict(seed=0, features=1024, k=32, batch=32, split=4, steps=4000, every=200, limit=110_000, threads=2).items():
         p.add_argument("--" + name, type=int, default=default)
     p.add_argument("--lr", type=float, default=1.5e-3)
     p.add_argument("--l0", type=float, default=32.0, help="L0 that ReLU dictionaries are steered to")
+    p.add_argument("--lift", type=float, default=10.0, help="bias that a quiet feature gains in each step, in units of the learning rate")
+    p.add_argument("--quiet", type=float, default=10_000, help="rows without firing after which a feature is quiet")
     p.add_argument("--idle", type=float, default=2e-5, help="features firing on a smaller share of rows are renewed")
     return p.parse_args()
 
@@ -341,12 +350,13 @@ def main():
     model = load_model(args.model).requires_grad_(False)
     sites = args.sites.split(",") if args.sites else site_names(model.config["n_layer"])
     train, valid = (np.load(os.path.join(args.work, n)) for n in ("train.npy", "valid.npy"))
-    log = Log(os.path.join(args.model, "dictionaries.log"), append=args.resume or args.figures_only)
+    log = Log(os.path.join(args.model, "dictionaries.log"), append=args.resume or args.figures_only or args.sites)
     if not args.figures_only:
         t0, path = time.time(), os.path.join(args.work, "dictionaries.pt")
         stats = statistics(model, train, sites, args)
         trainer = Trainer(model, sites, stats, args)
-        log(f"sites, in the order of the figures: {' '.join(sites)}")
+        options = {n: v for n, v in vars(args).items() if n not in ("work", "model", "sites")}
+        log(f"sites, in the order of the figures: {' '.join(sites)}; options {options}")
         if args.resume and os.path.exists(path):
             trainer.load(torch.load(path))
             log(f"resumed at step {trainer.step}")

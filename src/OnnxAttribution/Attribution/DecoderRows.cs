@@ -4,7 +4,7 @@ namespace OnnxAttribution.Attribution;
 /// <param name="features">Ascending.</param>
 internal sealed class DecoderRows(int[] features, int width)
 {
-    private readonly float[] _rows = new float[(long)features.Length * width];
+    private readonly float[] _rows = GC.AllocateUninitializedArray<float>(checked(features.Length * width));
 
     public bool Has(int feature) => Array.BinarySearch(features, feature) >= 0;
 

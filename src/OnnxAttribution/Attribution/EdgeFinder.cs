@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Numerics.Tensors;
 using OnnxAttribution.Autodiff;
 using OnnxAttribution.Onnx;
@@ -21,6 +22,9 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
     /// <summary>Floating-point operations of the runs so far, and of the products with decoder rows.</summary>
     public long Operations { get; private set; }
 
+    /// <summary>Seconds spent on the downstream nodes' cotangents: reading encoder columns of all active features from the dictionaries.</summary>
+    public double CotangentSeconds { get; private set; }
+
     /// <summary>A site's kept nodes as upstream ends: tangents [U + 1, d], the last row zero, in the order of nodes (positions ascending).</summary>
     private sealed record Upstream(int[] Nodes, int[] Positions, float[] Tangents, int[] FirstAt, long[] Groups, long[] Slots, int SlotCount);
 
@@ -35,7 +39,9 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
 
     private void Into(SiteState down, SegmentJacobian segment, GraphRunner? runner, List<CausalEdge> edges)
     {
+        var start = Stopwatch.GetTimestamp();
         var (rows, cotangents) = Cotangents(down);
+        CotangentSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (rows.Length == 0) return;
         var parents = segment.Parents.Select(p => (Link: p, Up: UpstreamOf(sites.First(s => s.Value == p.Value)))).Where(p => p.Up.Nodes.Length > 0).ToList();
         if (parents.Count == 0) return;

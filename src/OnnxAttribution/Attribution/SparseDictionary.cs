@@ -63,10 +63,11 @@ internal sealed class SparseDictionary : IDisposable
     /// <summary>Encoder columns of chosen features, [features, d].</summary>
     public float[] EncoderColumns(IReadOnlyList<int> features, int threads)
     {
-        const int block = 16;
+        const int block = 8;
         int d = Width, n = FeatureCount;
-        var result = new float[(long)features.Count * d];
-        // W_enc is [d, n]: 16 rows at a time, so that each feature's 16 numbers are written next to each other
+        var result = GC.AllocateUninitializedArray<float>(checked(features.Count * d));
+        // W_enc is [d, n]: 8 rows at a time, so that each feature's 8 numbers are written next to each other. 1,000 of 24,576 columns touch most of the file's
+        // cache lines: this runs at the memory's speed (measured: 131 ms for 37 sites, summing all of W_enc 104; 16 rows 142, 64 rows 158)
         Parallel.For(0, (d + block - 1) / block, new ParallelOptions { MaxDegreeOfParallelism = threads }, b =>
         {
             var w = EncoderWeights.Span;
