@@ -34,8 +34,15 @@ internal static class SyntheticCheckpoint
         WriteVocabulary(directory, shape.Vocabulary);
         WriteJson(Path.Combine(directory, "config.json"), new JsonObject
         {
-            ["model_type"] = "gpt2", ["n_layer"] = shape.Layers, ["n_head"] = shape.Heads, ["n_embd"] = shape.Width, ["n_positions"] = shape.Context, ["vocab_size"] = shape.Vocabulary,
-            ["layer_norm_epsilon"] = 1e-5, ["activation_function"] = "gelu_new", ["tie_word_embeddings"] = true,
+            ["model_type"] = "gpt2",
+            ["n_layer"] = shape.Layers,
+            ["n_head"] = shape.Heads,
+            ["n_embd"] = shape.Width,
+            ["n_positions"] = shape.Context,
+            ["vocab_size"] = shape.Vocabulary,
+            ["layer_norm_epsilon"] = 1e-5,
+            ["activation_function"] = "gelu_new",
+            ["tie_word_embeddings"] = true,
         });
 
         SafetensorsTensor Random(string name, long[] size, float scale) => SafetensorsTensor.F32(name, size, () => random.Draw(size.Aggregate(1L, (a, b) => a * b), scale));
@@ -61,8 +68,14 @@ internal static class SyntheticCheckpoint
         ]);
         WriteJson(Path.Combine(directory, "cfg.json"), new JsonObject
         {
-            ["architecture"] = "standard", ["d_in"] = d, ["d_sae"] = n, ["dtype"] = "float32", ["apply_b_dec_to_input"] = true, ["normalize_activations"] = "none",
-            ["reshape_activations"] = "none", ["metadata"] = new JsonObject { ["model_name"] = "synthetic", ["hook_name"] = site, ["prepend_bos"] = true, ["context_size"] = shape.Context },
+            ["architecture"] = "standard",
+            ["d_in"] = d,
+            ["d_sae"] = n,
+            ["dtype"] = "float32",
+            ["apply_b_dec_to_input"] = true,
+            ["normalize_activations"] = "none",
+            ["reshape_activations"] = "none",
+            ["metadata"] = new JsonObject { ["model_name"] = "synthetic", ["hook_name"] = site, ["prepend_bos"] = true, ["context_size"] = shape.Context },
         });
     }
 

@@ -74,7 +74,15 @@ internal static class PublicSurface
         if (type.IsNested) return $"{Name(type.DeclaringType!)}.{name}";
         return type.Namespace == "System" ? name switch
         {
-            "Int32" => "int", "Int64" => "long", "Single" => "float", "Double" => "double", "Boolean" => "bool", "String" => "string", "Void" => "void", "Object" => "object", "Byte" => "byte",
+            "Int32" => "int",
+            "Int64" => "long",
+            "Single" => "float",
+            "Double" => "double",
+            "Boolean" => "bool",
+            "String" => "string",
+            "Void" => "void",
+            "Object" => "object",
+            "Byte" => "byte",
             _ => name,
         } : name;
     }

@@ -29,11 +29,18 @@ internal sealed class DictionaryFiles
         var unit = MathF.Sqrt(3f / width);
         return new DictionaryFiles(new JsonObject
         {
-            ["architecture"] = "standard", ["d_in"] = width, ["d_sae"] = features, ["apply_b_dec_to_input"] = true, ["normalize_activations"] = "none",
+            ["architecture"] = "standard",
+            ["d_in"] = width,
+            ["d_sae"] = features,
+            ["apply_b_dec_to_input"] = true,
+            ["normalize_activations"] = "none",
             ["metadata"] = new JsonObject { ["hook_name"] = site, ["prepend_bos"] = true },
         })
         {
-            ["W_enc"] = Draw(width * features, unit), ["b_enc"] = Draw(features, 0.1f), ["W_dec"] = Draw(features * width, unit), ["b_dec"] = Draw(width, 0.1f),
+            ["W_enc"] = Draw(width * features, unit),
+            ["b_enc"] = Draw(features, 0.1f),
+            ["W_dec"] = Draw(features * width, unit),
+            ["b_dec"] = Draw(width, 0.1f),
         };
     }
 

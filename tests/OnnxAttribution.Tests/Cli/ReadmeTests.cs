@@ -1,0 +1,21 @@
+using OnnxAttribution.Cli;
+
+namespace OnnxAttribution.Tests.Cli;
+
+public class ReadmeTests
+{
+    [Fact]
+    public void The_readme_shows_what_the_demo_prints()
+    {
+        using var directory = new TemporaryDirectory();
+        var output = new StringWriter { NewLine = "\n" };
+        var code = CommandLine.Run(["graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--out", directory["copyright"]], output, TextWriter.Null);
+        Assert.Equal(0, code);
+        var printed = output.ToString().Split('\n').Select(l => l.TrimEnd()).ToHashSet();
+        var block = File.ReadAllText(Path.Combine(Repository.Root, "README.md")).Split("```")[1].Split('\n').Select(l => l.TrimEnd());
+        // rows of tables and the first lines; paths, sizes and times differ between runs
+        var shown = block.Where(l => l.StartsWith('│') || l.StartsWith("prompt") || l.StartsWith("next") || l.StartsWith("metric") || l.StartsWith("kept")).ToList();
+        Assert.True(shown.Count > 25, $"the README's example has only {shown.Count} lines");
+        Assert.All(shown, l => Assert.Contains(l, printed));
+    }
+}
