@@ -12,7 +12,8 @@ namespace OnnxAttribution.Attribution;
 /// <paramref name="packed"/> a graph per dictionary has them as constants, which the runtime lays out for its products: 2 to 4 times faster per prompt, at the price of a copy of
 /// W_enc and a tenth of a second each, so it pays from some twenty prompts on. The copies stop at <see cref="MostPackedBytes"/>; what comes after is read where it lies.
 /// </remarks>
-internal sealed class DictionaryEncoder(RunContext context, bool packed) : IDisposable
+/// <param name="findOnHost">Where active features are looked for; null: on the host where the graph runs there, else on the device, so that only they come back.</param>
+internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? findOnHost = null) : IDisposable
 {
     private const long MostPackedBytes = 2L << 30;
 
@@ -25,7 +26,7 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed) : IDisp
     public Encoding Encode(SparseDictionary dictionary, float[] x, int positions)
     {
         var key = (dictionary.K, dictionary.SubtractsDecoderBias, Packs(dictionary) ? dictionary.Directory : null);
-        var onHost = context.Device == DeviceKind.Cpu;
+        var onHost = findOnHost ?? context.Device == DeviceKind.Cpu;
         if (!_runners.TryGetValue(key, out var runner)) _runners[key] = runner = new GraphRunner(Graph(dictionary, key.Item3 is not null, onHost), context, key.Item3);
         int d = dictionary.Width, n = dictionary.FeatureCount;
         using var feed = new Feed().Add("x", dictionary.Normalizes ? Normalized(dictionary, x) : x, positions, d).Add("W_enc", dictionary.EncoderWeights, d, n).Add("b_enc", dictionary.EncoderBias, n)
@@ -37,8 +38,10 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed) : IDisp
 
     private bool Packs(SparseDictionary dictionary)
     {
-        if (!packed || dictionary.EncoderWeightsEntry.Type != TensorType.F32) return false;
-        if (_packed.Contains(dictionary.Directory)) return true;
+        // on a device, weights that are constants stay there; as inputs they would be sent for every prompt
+        var onDevice = context.Device != DeviceKind.Cpu;
+        if (!(packed || onDevice) || dictionary.EncoderWeightsEntry.Type != TensorType.F32) return false;
+        if (onDevice || _packed.Contains(dictionary.Directory)) return true;
         if (_packedBytes + dictionary.EncoderWeightsEntry.Length > MostPackedBytes) return false;
         _packedBytes += dictionary.EncoderWeightsEntry.Length;
         return _packed.Add(dictionary.Directory);

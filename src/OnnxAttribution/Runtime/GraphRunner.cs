@@ -36,8 +36,7 @@ internal sealed class GraphRunner : IDisposable
 
     /// <summary>Runs the graph once. The inputs stay the caller's; the outputs become the caller's.</summary>
     /// <param name="inputs">Every input without a default; names that the graph does not have are left out.</param>
-    /// <param name="onDevice">Outputs that stay in the device's memory, for another graph to read; all others come to the host.</param>
-    public RunResult Run(IReadOnlyDictionary<string, OrtValue> inputs, IReadOnlyList<string> outputs, IReadOnlySet<string>? onDevice = null)
+    public RunResult Run(IReadOnlyDictionary<string, OrtValue> inputs, IReadOnlyList<string> outputs)
     {
         _context.Cancel.ThrowIfCancellationRequested();
         var names = _session.InputNames.Where(inputs.ContainsKey).ToArray();
@@ -51,9 +50,9 @@ internal sealed class GraphRunner : IDisposable
                 return new RunResult(outputs, _session.Run(run, names, [.. names.Select(n => inputs[n])], [.. outputs]));
             }
             using var binding = _session.CreateIoBinding();
-            using var device = new OrtMemoryInfo("Cuda", OrtAllocatorType.DeviceAllocator, 0, OrtMemType.Default);
+            // weights and everything between inputs and outputs stay on the device; what is asked for comes to the host
             foreach (var name in names) binding.BindInput(name, inputs[name]);
-            foreach (var name in outputs) binding.BindOutputToDevice(name, onDevice?.Contains(name) == true ? device : OrtMemoryInfo.DefaultInstance);
+            foreach (var name in outputs) binding.BindOutputToDevice(name, OrtMemoryInfo.DefaultInstance);
             binding.SynchronizeBoundInputs();
             _session.RunWithBinding(run, binding);
             binding.SynchronizeBoundOutputs();
