@@ -15,6 +15,8 @@ public sealed class Gpt2Tokenizer : IDisposable
 {
     private const char NextLine = '\u0085';
 
+    private static readonly Lock s_registration = new();
+
     private readonly Gpt2Vocabulary _vocabulary;
     private readonly InferenceSession _session;
     private readonly RunOptions _run = new();
@@ -44,8 +46,12 @@ public sealed class Gpt2Tokenizer : IDisposable
         try
         {
             using var options = new SessionOptions { IntraOpNumThreads = 1, InterOpNumThreads = 1 };
-            options.RegisterCustomOpLibrary(library);
-            return new Gpt2Tokenizer(vocabulary, new InferenceSession(Model(vocabulary).ToByteArray(), options));
+            // the runtime looks whether it knows the operators' domain and then adds it: two threads at once both add it, and one fails
+            lock (s_registration)
+            {
+                options.RegisterCustomOpLibrary(library);
+                return new Gpt2Tokenizer(vocabulary, new InferenceSession(Model(vocabulary).ToByteArray(), options));
+            }
         }
         catch (OnnxRuntimeException e)
         {
