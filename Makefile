@@ -30,8 +30,12 @@ lint: setup
 
 # our figures, then PyTorch's on the same shape where it is installed (Debian: python3-torch, libopenblas0-pthread)
 bench: build
-	$(CLI) bench
-	@$(PEER) -c 'import torch' 2>/dev/null && $(PEER) export-scripts/bench_peer.py --threads $$(nproc) || echo "the peers are not timed: no PyTorch (PYTHON=/usr/bin/python3 chooses another python)"
+	@mkdir -p TestResults
+	@if $(PEER) -c 'import torch' 2>/dev/null; then \
+		echo "timing PyTorch, a minute" && $(PEER) export-scripts/bench_peer.py --threads $$(nproc) --json > TestResults/peers.json && $(CLI) bench --peers TestResults/peers.json; \
+	else \
+		echo "the peers are not timed: no PyTorch (PYTHON=/usr/bin/python3 chooses another python)" && $(CLI) bench; \
+	fi
 
 # the CUDA 13 execution provider for linux-x64, 180 MB
 gpu: setup

@@ -31,9 +31,10 @@ internal static class BenchCommand
         var runs = Size("--runs", 7, "counted runs");
         var memory = new Option<int>("--memory") { Description = "MiB for the cotangents of one run (1024)", HelpName = "MIB", DefaultValueFactory = _ => 1024 };
         var cache = new Option<string>("--cache") { Description = "where random models are kept", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache", "onnx-attribution") };
+        var peers = new Option<string?>("--peers") { Description = "what export-scripts/bench_peer.py --json wrote, to compare with", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
         foreach (var o in (Option<int>[])[layers, width, features, vocabulary, tokens, nodes, runs, memory]) o.AtLeast(1);
-        var command = new Command("bench", Description) { layers, width, features, vocabulary, tokens, nodes, runs, memory, cache, json };
+        var command = new Command("bench", Description) { layers, width, features, vocabulary, tokens, nodes, runs, memory, cache, peers, json };
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {
             int d = parsed.GetValue(width), t = parsed.GetValue(tokens);
@@ -41,6 +42,7 @@ internal static class BenchCommand
             if (t < 2 || t > 1024) throw new UsageException($"--tokens {t} must be 2 to 1024");
             if (parsed.GetValue(vocabulary) < 300) throw new UsageException("--vocabulary must be 300 or more: 256 bytes and some");
             var shape = new SyntheticShape(parsed.GetValue(layers), d, d / 64, parsed.GetValue(vocabulary), 1024, parsed.GetValue(features), Math.Min(60, parsed.GetValue(features) / 2));
+            var peer = parsed.GetValue(peers) is { } file ? PeerFigures.Read(file) : null;
             var invocation = parsed.InvocationConfiguration;
             var context = common.Context(parsed, cancel);
             using var progress = new ProgressLine(invocation.Error);
@@ -53,8 +55,18 @@ internal static class BenchCommand
             progress.Report("timing a whole process");
             var process = WholeProcess(bundle, t, parsed.GetValue(nodes), context);
             progress.Dispose();
-            if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, Json(shape, context, t, figures, process, store));
-            else Print(invocation.Output, shape, context, t, figures, process, store);
+            var ours = figures.Stages["cotangents"] + figures.Stages["edges"];
+            if (parsed.GetValue(json))
+            {
+                var result = Json(shape, context, t, figures, process, store);
+                if (peer is not null) result["peers"] = peer.ToJson(ours);
+                Screen.WriteJson(invocation.Output, result);
+            }
+            else
+            {
+                Print(invocation.Output, shape, context, t, figures, process, store);
+                peer?.Print(invocation.Output, ours);
+            }
             return CommandLine.Done;
         }, CancellationToken.None));
         return command;
