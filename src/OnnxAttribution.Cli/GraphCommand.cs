@@ -45,7 +45,7 @@ internal static class GraphCommand
     }
 
     // from here on, laying weights out for speed pays
-    private const int ManyPrompts = 20;
+    private const int ManyPrompts = 50;
 
     private sealed record Place(string Directory, bool Force, bool Json, InvocationConfiguration Invocation, long Start);
 

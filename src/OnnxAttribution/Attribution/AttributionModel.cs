@@ -11,7 +11,7 @@ public sealed class AttributionModel : IDisposable
 {
     private readonly Dictionary<MetricKind, (MetricGraph Metric, GraphRunner Runner, long Operations)> _passes = [];
     private readonly Dictionary<string, (SegmentJacobian Segment, GraphRunner? Runner)> _segments = [];
-    private readonly Dictionary<MetricKind, (IReadOnlyList<Value> Parents, OnnxGraph Graph, GraphRunner Runner)> _heads = [];
+    private readonly Dictionary<MetricKind, (IReadOnlyList<Value> Parents, GraphRunner Runner)> _heads = [];
     private readonly SparseDictionary?[] _dictionaries;
 
     internal AttributionModel(ModelBundle bundle, IReadOnlyList<Site> selected, RunContext context, bool packDictionaries)
@@ -96,7 +96,7 @@ public sealed class AttributionModel : IDisposable
     }
 
     /// <summary>The metric's gradient at the sites it reads directly, along paths that meet no other selected site.</summary>
-    internal (IReadOnlyList<Value> Parents, OnnxGraph Graph, GraphRunner Runner) Head(MetricKind kind)
+    internal (IReadOnlyList<Value> Parents, GraphRunner Runner) Head(MetricKind kind)
     {
         if (_heads.TryGetValue(kind, out var made)) return made;
         var metric = MetricGraph.Build(Graph, kind, AllSites);
@@ -105,7 +105,7 @@ public sealed class AttributionModel : IDisposable
         var gradients = metric.Gradients(VjpRules.Table, parents, SelectedValues);
         var outputs = parents.Select(p => metric.G.Identity(gradients[p], p.Name + ".grad")).ToList();
         var graph = new OnnxGraph([Graph["tokens"], .. SelectedValues, .. metric.Inputs], outputs);
-        return _heads[kind] = (parents, graph, new GraphRunner(graph, Context, Bundle.Directory));
+        return _heads[kind] = (parents, new GraphRunner(graph, Context, Bundle.Directory));
     }
 
     private static IReadOnlyList<Site> Select(ModelBundle bundle, IReadOnlyList<string>? names)
@@ -128,7 +128,7 @@ public sealed class AttributionModel : IDisposable
     {
         foreach (var (_, runner, _) in _passes.Values) runner.Dispose();
         foreach (var (_, runner) in _segments.Values) runner?.Dispose();
-        foreach (var (_, _, runner) in _heads.Values) runner.Dispose();
+        foreach (var (_, runner) in _heads.Values) runner.Dispose();
         foreach (var d in _dictionaries) d?.Dispose();
         Encoder.Dispose();
     }

@@ -9,8 +9,8 @@ namespace OnnxAttribution.Attribution;
 /// <summary>Runs dictionaries' encoders.</summary>
 /// <remarks>
 /// One graph per kind of dictionary; the weights are its inputs, so that they are neither copied nor laid out anew and any number of dictionaries share it. With
-/// <paramref name="packed"/> a graph per dictionary has them as constants, which the runtime lays out for its products: 2 to 4 times faster per prompt, at the price of a copy of
-/// W_enc and a tenth of a second each, so it pays from some twenty prompts on. The copies stop at <see cref="MostPackedBytes"/>; what comes after is read where it lies.
+/// <paramref name="packed"/> a graph per dictionary has them as constants, which the runtime lays out for its products: 2 to 3 times faster per prompt, at the price of a copy of
+/// W_enc and about a quarter of a second each, so it pays from some fifty prompts on. The copies stop at <see cref="MostPackedBytes"/>; what comes after is read where it lies.
 /// </remarks>
 /// <param name="findOnHost">Where active features are looked for; null: on the host where the graph runs there, else on the device, so that only they come back.</param>
 internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? findOnHost = null) : IDisposable

@@ -137,7 +137,7 @@ public static class GraphFinder
     // what each node does to the metric along paths that meet no other selected site: the gradient along these paths times the node's change
     private static void MetricEdges(AttributionModel model, List<SiteState> sites, List<CausalNode> nodes, Metric metric, int[] tokens, List<CausalEdge> edges)
     {
-        var (parents, _, runner) = model.Head(metric.Kind);
+        var (parents, runner) = model.Head(metric.Kind);
         using var feed = ModelPass.Inputs(tokens, metric.Position, metric.Target, metric.Foil);
         foreach (var s in sites) feed.Add(s.Value.Name, s.Clean, 1, tokens.Length, s.Width);
         using var result = runner.Run(feed.Values, runner.Outputs);

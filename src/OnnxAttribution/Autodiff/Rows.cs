@@ -4,14 +4,11 @@ namespace OnnxAttribution.Autodiff;
 
 /// <summary>Chosen positions of a segment: N rows, row n standing at position <paramref name="positions"/>[n].</summary>
 /// <param name="positions">int64 [N].</param>
-/// <param name="symbol">Name of the axis of rows.</param>
-internal sealed class Rows(GraphBuilder g, Value positions, string symbol)
+internal sealed class Rows(GraphBuilder g, Value positions)
 {
     private readonly Dictionary<(Value, int), Value> _gathered = [];
 
     public Value Positions { get; } = positions;
-
-    public string Symbol { get; } = symbol;
 
     /// <summary>A primal value at the rows' positions: axis <paramref name="axis"/> of length T becomes one of length N.</summary>
     public Value At(Value v, int axis)

@@ -51,7 +51,7 @@ internal sealed class SegmentJacobian
         var positions = g.Input(RowPositions, DataType.Int64, Dim.Named("rows"));
         var given = g.Input(RowCotangents, DataType.Float, Dim.Named("rows"), width);
         var cotangents = g.Unsqueeze(given, 0, 1);                                              // [1, 1, N, d]
-        var rows = new Rows(g, positions, "rows");
+        var rows = new Rows(g, positions);
         var length = g.Squeeze(g.Shape(parents[0], 1, 2), 0);
         var spread = g.OneHot(positions, length);                                               // [N, T]
 
@@ -93,7 +93,7 @@ internal sealed class SegmentJacobian
         var positions = g.Input(link.TangentPositions, DataType.Int64, Dim.Named("tangents"));
         var groups = g.Input(link.Groups, DataType.Int64, Dim.Named("groups"));
         var slots = g.Input(link.Slots, DataType.Int64, Dim.Named("groups"), Dim.Named("slots"));
-        var rows = new Rows(g, positions, "tangents");
+        var rows = new Rows(g, positions);
         var pushed = PushForward.Run(g, JvpRules.Table, new Dictionary<Value, Value> { [parent] = g.Unsqueeze(tangents, 0, 1) }, stops, meeting, rows, axes);
         Value? sum = null;
         foreach (var v in meeting)
