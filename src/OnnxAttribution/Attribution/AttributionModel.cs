@@ -13,6 +13,7 @@ public sealed class AttributionModel : IDisposable
     private readonly Dictionary<string, (SegmentJacobian Segment, GraphRunner? Runner)> _segments = [];
     private readonly Dictionary<MetricKind, (IReadOnlyList<Value> Parents, GraphRunner Runner)> _heads = [];
     private readonly SparseDictionary?[] _dictionaries;
+    private ModelSteps? _steps;
 
     internal AttributionModel(ModelBundle bundle, IReadOnlyList<Site> selected, RunContext context, bool packDictionaries)
     {
@@ -61,7 +62,48 @@ public sealed class AttributionModel : IDisposable
     internal IReadOnlyList<Value> SelectedValues { get; }
     internal DictionaryEncoder Encoder { get; }
 
+    /// <summary>The model cut at every site, for passes that change something.</summary>
+    internal ModelSteps Steps => _steps ??= new ModelSteps(Bundle, Context);
+
     internal SparseDictionary? DictionaryAt(int selected) => _dictionaries[selected];
+
+    /// <summary>The dictionary of a selected site; null where it has none.</summary>
+    internal SparseDictionary? DictionaryOf(Site site)
+    {
+        for (var i = 0; i < Selected.Count; i++)
+        {
+            if (Selected[i] == site) return _dictionaries[i];
+        }
+        return null;
+    }
+
+    /// <summary>A site's place among the bundle's.</summary>
+    /// <exception cref="BundleException">There is no such site.</exception>
+    internal int Place(string site)
+    {
+        var named = Bundle.SiteNamed(site);
+        for (var i = 0; ; i++)
+        {
+            if (Bundle.Sites[i] == named) return i;
+        }
+    }
+
+    /// <exception cref="AttributionException">There is no token, too many, or one that is no token id.</exception>
+    internal void RequireTokens(IReadOnlyList<int> tokens)
+    {
+        if (tokens.Count == 0) throw new AttributionException("the prompt has no tokens; give a --prompt with text in it");
+        if (tokens.Count > ContextLength) throw new AttributionException($"the prompt has {tokens.Count} tokens, the model's context holds {ContextLength}; shorten it");
+        foreach (var t in tokens)
+        {
+            if (t < 0 || t >= VocabularySize) throw new AttributionException($"the prompt's token {t} is no token id; ids are 0 to {VocabularySize - 1}");
+        }
+    }
+
+    /// <exception cref="AttributionException">A prompt of that many tokens has no such position.</exception>
+    internal void RequirePosition(int position, int tokens)
+    {
+        if (position < 0 || position >= tokens) throw new AttributionException($"--position {position} is outside the prompt, whose tokens are 0 to {tokens - 1}");
+    }
 
     /// <summary>Forward and backward in one graph: sites, logits, metric and the metric's gradient at every selected site.</summary>
     internal (MetricGraph Metric, GraphRunner Runner, long Operations) Pass(MetricKind kind, int positions)
@@ -126,6 +168,7 @@ public sealed class AttributionModel : IDisposable
 
     public void Dispose()
     {
+        _steps?.Dispose();
         foreach (var (_, runner, _) in _passes.Values) runner.Dispose();
         foreach (var (_, runner) in _segments.Values) runner?.Dispose();
         foreach (var (_, runner) in _heads.Values) runner.Dispose();

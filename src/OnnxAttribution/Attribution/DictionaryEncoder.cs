@@ -17,13 +17,34 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
 {
     private const long MostPackedBytes = 2L << 30;
 
+    /// <summary>Activations of one call: 256 MiB of them, active or not.</summary>
+    private const long MostActivations = 1L << 26;
+
     private readonly Dictionary<(int? K, bool SubtractsBias, string? Packed), GraphRunner> _runners = [];
     private readonly HashSet<string> _packed = [];
     private long _packedBytes;
 
-    /// <summary>Active features of one site: one runtime call, only the active numbers come back.</summary>
+    /// <summary>One site expanded: active features, what they leave, decoder rows.</summary>
     /// <param name="x">[T, d].</param>
-    public Encoding Encode(SparseDictionary dictionary, float[] x, int positions)
+    public Encoding Encode(SparseDictionary dictionary, float[] x, int positions) =>
+        Encoding.From(dictionary, x, positions, Active(dictionary, x, positions), context.Threads);
+
+    /// <summary>Active features only, in any order: a runtime call per <see cref="MostActivations"/> numbers, and only the active ones come back.</summary>
+    /// <param name="x">[T, d]; the positions may be of any number of prompts.</param>
+    public IReadOnlyList<(int Position, int Feature, float Activation)> Active(SparseDictionary dictionary, float[] x, int positions)
+    {
+        var most = (int)Math.Clamp(MostActivations / dictionary.FeatureCount, 1, int.MaxValue);
+        if (positions <= most) return Run(dictionary, x, positions);
+        var all = new List<(int, int, float)>();
+        for (var first = 0; first < positions; first += most)
+        {
+            var count = Math.Min(most, positions - first);
+            foreach (var (t, f, a) in Run(dictionary, x.AsMemory(first * dictionary.Width, count * dictionary.Width), count)) all.Add((first + t, f, a));
+        }
+        return all;
+    }
+
+    private List<(int, int, float)> Run(SparseDictionary dictionary, Memory<float> x, int positions)
     {
         var key = (dictionary.K, dictionary.SubtractsDecoderBias, Packs(dictionary) ? dictionary.Directory : null);
         var onHost = findOnHost ?? context.Device == DeviceKind.Cpu;
@@ -32,8 +53,7 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
         using var feed = new Feed().Add("x", dictionary.Normalizes ? Normalized(dictionary, x) : x, positions, d).Add("W_enc", dictionary.EncoderWeights, d, n).Add("b_enc", dictionary.EncoderBias, n)
             .Add("b_dec", dictionary.DecoderBias, d);
         using var result = runner.Run(feed.Values, runner.Outputs);
-        var active = dictionary.K is { } k ? FromTopK(result, k) : onHost ? FromDense(result, n) : FromRelu(result);
-        return Encoding.From(dictionary, x, positions, active, context.Threads);
+        return dictionary.K is { } k ? FromTopK(result, k) : onHost ? FromDense(result, n) : FromRelu(result);
     }
 
     private bool Packs(SparseDictionary dictionary)
@@ -130,12 +150,12 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
 
     // (x − mean) / (s + ε), s the unbiased standard deviation. Not in the graph: the runtime's sums over a row depend in their last bit on where the row lies in memory,
     // so that equal runs would differ
-    private static float[] Normalized(SparseDictionary dictionary, float[] x)
+    private static float[] Normalized(SparseDictionary dictionary, ReadOnlyMemory<float> x)
     {
         var result = new float[x.Length];
         for (var start = 0; start < x.Length; start += dictionary.Width)
         {
-            var row = x.AsSpan(start, dictionary.Width);
+            var row = x.Span.Slice(start, dictionary.Width);
             var (mean, scale) = dictionary.Statistics(row);
             for (var i = 0; i < row.Length; i++) result[start + i] = (row[i] - mean) / (scale + SparseDictionary.NormalizationEpsilon);
         }

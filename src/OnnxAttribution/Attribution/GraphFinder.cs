@@ -53,7 +53,7 @@ public static class GraphFinder
         {
             Metric = metric,
             CleanMetric = options.Metric == MetricKind.Kl ? 0 : clean.Metric,
-            PatchMetric = patch is null ? float.NaN : options.Metric == MetricKind.Kl ? Divergence(clean.Logits, patch.Logits) : patch.Metric,
+            PatchMetric = patch is null ? float.NaN : options.Metric == MetricKind.Kl ? (float)metric.Of(patch.Logits, 1, clean.Logits)[0] : patch.Metric,
             TopTokens = TopTokens(clean.Logits, 10),
             Nodes = nodes,
             Edges = keptEdges,
@@ -66,14 +66,10 @@ public static class GraphFinder
 
     private static void Check(AttributionModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
     {
-        if (tokens.Length == 0) throw new AttributionException("the prompt has no tokens; give a --prompt with text in it");
-        if (tokens.Length > model.ContextLength) throw new AttributionException($"the prompt has {tokens.Length} tokens, the model's context holds {model.ContextLength}; shorten it");
+        model.RequireTokens(tokens);
         if (patchTokens is not null && patchTokens.Length != tokens.Length) throw new AttributionException($"the prompt has {tokens.Length} tokens, the patch prompt {patchTokens.Length}; they must be equally long");
-        foreach (var t in tokens.Concat(patchTokens ?? []))
-        {
-            if (t < 0 || t >= model.VocabularySize) throw new AttributionException($"the prompt's token {t} is no token id; ids are 0 to {model.VocabularySize - 1}");
-        }
-        if (options.Position is { } p && (p < 0 || p >= tokens.Length)) throw new AttributionException($"--position {p} is outside the prompt, whose tokens are 0 to {tokens.Length - 1}");
+        if (patchTokens is not null) model.RequireTokens(patchTokens);
+        if (options.Position is { } p) model.RequirePosition(p, tokens.Length);
         foreach (var (name, token) in new[] { ("--target", options.Target), ("--foil", options.Foil) })
         {
             if (token is { } t && (t < 0 || t >= model.VocabularySize)) throw new AttributionException($"{name} {t} is no token id; ids are 0 to {model.VocabularySize - 1}");
@@ -112,6 +108,7 @@ public static class GraphFinder
     private static List<CausalNode> Effects(AttributionModel model, List<SiteState> sites, ModelPass clean, Metric metric, int[] tokens, GraphOptions options)
     {
         var nodes = new List<CausalNode>();
+        using var run = CleanRun.Of(model, tokens, clean);
         foreach (var site in sites)
         {
             site.FirstNode = nodes.Count;
@@ -120,14 +117,16 @@ public static class GraphFinder
                 nodes.AddRange(NodeEffects.Of(site, model.Context.Threads));
                 continue;
             }
-            using var patching = new SitePatching(model, site, clean, metric, tokens, options.Method == EffectMethod.Ig, options.MemoryBudget);
-            if (options.Method == EffectMethod.Ig) site.Gradient = patching.MeanGradient(options.Steps);
+            if (options.Method == EffectMethod.Ig)
+            {
+                using var patching = new SitePatching(model, site, clean, metric, tokens, options.MemoryBudget);
+                site.Gradient = patching.MeanGradient(options.Steps);
+            }
             var estimated = NodeEffects.Of(site, model.Context.Threads);
             if (options.Method == EffectMethod.Exact)
             {
-                var cleanMetric = metric.Kind == MetricKind.Kl ? 0 : clean.Metric;
-                var patched = patching.MetricPerNode();
-                for (var i = 0; i < estimated.Length; i++) estimated[i] = estimated[i] with { Effect = patched[i] - cleanMetric };
+                var exact = ExactEffects.Of(run, site, site.Nodes, metric, options.MemoryBudget);
+                for (var i = 0; i < estimated.Length; i++) estimated[i] = estimated[i] with { Effect = exact[i] };
             }
             nodes.AddRange(estimated);
         }
@@ -187,22 +186,9 @@ public static class GraphFinder
         return largest == 0 ? 0 : worst / largest;
     }
 
-    private static float Divergence(float[] clean, float[] other)
-    {
-        var (p, q) = (LogProbabilities(clean), LogProbabilities(other));
-        return (float)p.Zip(q, (a, b) => Math.Exp(a) * (a - b)).Sum();
-    }
-
-    private static double[] LogProbabilities(float[] logits)
-    {
-        double max = logits.Max();
-        var norm = max + Math.Log(logits.Sum(v => Math.Exp(v - max)));
-        return Array.ConvertAll(logits, v => v - norm);
-    }
-
     private static List<(int, float)> TopTokens(float[] logits, int count)
     {
-        var p = LogProbabilities(logits);
+        var p = Metric.Logprobs(logits);
         return [.. Enumerable.Range(0, p.Length).OrderByDescending(i => p[i]).Take(count).Select(i => (i, (float)Math.Exp(p[i])))];
     }
 

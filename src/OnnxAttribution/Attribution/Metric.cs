@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace OnnxAttribution.Attribution;
 
 /// <summary>The scalar that a graph explains, read off the logits at one position.</summary>
@@ -30,4 +32,47 @@ public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
     public static IReadOnlyList<string> Names { get; } = ["logit", "logit-diff", "logprob", "loss", "prob", "kl"];
 
     public static string NameOf(MetricKind kind) => Names[(int)kind];
+
+    /// <summary>The metric of each row, in double precision.</summary>
+    /// <param name="logits">float32 [rows, vocabulary] at the metric's position.</param>
+    /// <param name="clean">float32 [vocabulary], the clean run's, for <see cref="MetricKind.Kl"/>.</param>
+    public double[] Of(float[] logits, int rows, ReadOnlySpan<float> clean)
+    {
+        var vocabulary = logits.Length / rows;
+        var reference = Kind == MetricKind.Kl ? Logprobs(clean) : [];
+        var values = new double[rows];
+        Parallel.For(0, rows, r => values[r] = One(logits.AsSpan(r * vocabulary, vocabulary), reference));
+        return values;
+    }
+
+    /// <summary>ln P of every token.</summary>
+    public static double[] Logprobs(ReadOnlySpan<float> logits)
+    {
+        var max = TensorPrimitives.Max(logits);
+        var result = new double[logits.Length];
+        double sum = 0;
+        for (var i = 0; i < result.Length; i++) sum += Math.Exp(result[i] = logits[i] - (double)max);
+        var norm = Math.Log(sum);
+        for (var i = 0; i < result.Length; i++) result[i] -= norm;
+        return result;
+    }
+
+    private double One(ReadOnlySpan<float> logits, double[] reference)
+    {
+        switch (Kind)
+        {
+            case MetricKind.Logit:
+                return logits[Target];
+            case MetricKind.LogitDiff:
+                return (double)logits[Target] - logits[Foil];
+            case MetricKind.Kl:
+                var logprobs = Logprobs(logits);
+                double divergence = 0;
+                for (var i = 0; i < reference.Length; i++) divergence += Math.Exp(reference[i]) * (reference[i] - logprobs[i]);
+                return divergence;
+            default:
+                var logprob = Logprobs(logits)[Target];
+                return Kind switch { MetricKind.Loss => -logprob, MetricKind.Prob => Math.Exp(logprob), _ => logprob };
+        }
+    }
 }

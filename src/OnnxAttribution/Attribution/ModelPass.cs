@@ -51,6 +51,12 @@ internal sealed class ModelPass
 
     internal static float[] Finite(float[] values, string what)
     {
+        Finite((ReadOnlySpan<float>)values, what);
+        return values;
+    }
+
+    internal static ReadOnlySpan<float> Finite(ReadOnlySpan<float> values, string what)
+    {
         foreach (var v in values)
         {
             if (!float.IsFinite(v)) throw new AttributionException($"{what} hold {v}: the model overflows or its weights are damaged; check the checkpoint with 'onnx-attribution export'");

@@ -7,7 +7,7 @@ namespace OnnxAttribution.Attribution;
 
 /// <summary>
 /// Runs of the model with one site changed, a batch row per change, resumed from that site: what lies before it is not computed again.
-/// Used for integrated gradients (a row per step) and for exact effects (a row per node).
+/// Used for integrated gradients: a row per step.
 /// </summary>
 internal sealed class SitePatching : IDisposable
 {
@@ -17,8 +17,7 @@ internal sealed class SitePatching : IDisposable
     private readonly int _positions;
     private readonly int _rowsPerRun;
 
-    /// <param name="withGradient">Whether runs also yield the metric's gradient at the site.</param>
-    public SitePatching(AttributionModel model, SiteState site, ModelPass clean, Metric metric, int[] tokens, bool withGradient, long memoryBudget)
+    public SitePatching(AttributionModel model, SiteState site, ModelPass clean, Metric metric, int[] tokens, long memoryBudget)
     {
         _site = site;
         _positions = tokens.Length;
@@ -30,11 +29,8 @@ internal sealed class SitePatching : IDisposable
         var changed = Topology.DependentOn([value], Topology.Between([], [head.Value]));
         var frozen = sites.Where(s => !changed.Contains(s)).ToList();
         var outputs = new List<Value> { head.Value };
-        if (withGradient)
-        {
-            var gradients = head.Gradients(VjpRules.Table, [value], [value, .. frozen]);
-            if (gradients.TryGetValue(value, out var gradient)) outputs.Add(head.G.Identity(gradient, AttributionModel.GradientName(site.Site)));
-        }
+        var gradients = head.Gradients(VjpRules.Table, [value], [value, .. frozen]);
+        if (gradients.TryGetValue(value, out var gradient)) outputs.Add(head.G.Identity(gradient, AttributionModel.GradientName(site.Site)));
         var resumed = new OnnxGraph([value, .. frozen, graph["tokens"], .. head.Inputs], outputs) { Broadcast = frozen.ToHashSet() };
         _runner = new GraphRunner(resumed, model.Context, model.Bundle.Directory);
         var perRow = FlopCount.BytesPer(resumed, "batch", new Dictionary<string, long> { ["position"] = tokens.Length });
@@ -43,7 +39,7 @@ internal sealed class SitePatching : IDisposable
         foreach (var f in frozen) _fixed.Add(f.Name, clean.Sites[f.Name], 1, tokens.Length, site.Width);
         _fixed.Add("tokens", Array.ConvertAll(tokens, t => (long)t), 1, tokens.Length).Add(MetricGraph.Position, new long[] { metric.Position }, 1)
             .Add(MetricGraph.Target, new long[] { metric.Target }).Add(MetricGraph.Foil, new long[] { metric.Foil });
-        if (metric.Kind == MetricKind.Kl) _fixed.Add(MetricGraph.Reference, LogSoftmax(clean.Logits), clean.Logits.Length);
+        if (metric.Kind == MetricKind.Kl) _fixed.Add(MetricGraph.Reference, Array.ConvertAll(Metric.Logprobs(clean.Logits), p => (float)p), clean.Logits.Length);
     }
 
     /// <summary>Mean of ∂m/∂x, [T, d], over left Riemann steps α = k / steps from the clean end, all nodes of the site moved together.</summary>
@@ -64,22 +60,6 @@ internal sealed class SitePatching : IDisposable
         });
         TensorPrimitives.Divide(mean, steps, mean);
         return ModelPass.Finite(mean, $"the gradients at {_site.Site.Name}");
-    }
-
-    /// <summary>m with each node of the site moved to its patch value, alone.</summary>
-    public float[] MetricPerNode()
-    {
-        var metrics = new float[_site.Nodes.Count];
-        ForEachBatch(metrics.Length, (i, x) =>
-        {
-            _site.Clean.CopyTo(x);
-            var (position, feature) = _site.Nodes[i];
-            var row = x.Slice(position * _site.Width, _site.Width);
-            Span<float> change = new float[_site.Width];
-            _site.NodeChange(position, feature, change);
-            TensorPrimitives.Add(row, change, row);
-        }, (first, count, result) => result.Floats(MetricGraph.ValueName)[..count].CopyTo(metrics.AsSpan(first)));
-        return metrics;
     }
 
     public void Dispose()
@@ -103,12 +83,5 @@ internal sealed class SitePatching : IDisposable
             using var result = _runner.Run(feed.Values, _runner.Outputs);
             take(first, count, result);
         }
-    }
-
-    private static float[] LogSoftmax(float[] logits)
-    {
-        var max = logits.Max();
-        var sum = Math.Log(logits.Sum(v => Math.Exp(v - max)));
-        return Array.ConvertAll(logits, v => (float)(v - max - sum));
     }
 }

@@ -38,12 +38,8 @@ internal sealed class GraphRunner : IDisposable
     /// <param name="inputs">Every input without a default; names that the graph does not have are left out.</param>
     public RunResult Run(IReadOnlyDictionary<string, OrtValue> inputs, IReadOnlyList<string> outputs)
     {
-        _context.Cancel.ThrowIfCancellationRequested();
-        var names = _session.InputNames.Where(inputs.ContainsKey).ToArray();
-        using var run = new RunOptions();
-        using var registration = _context.Cancel.Register(() => run.Terminate = true);
-        _context.CountCall();
-        try
+        var names = Present(inputs);
+        return Guarded(run =>
         {
             if (_context.Device == DeviceKind.Cpu)
             {
@@ -57,12 +53,51 @@ internal sealed class GraphRunner : IDisposable
             _session.RunWithBinding(run, binding);
             binding.SynchronizeBoundOutputs();
             return new RunResult(outputs, binding.GetOutputValues());
+        });
+    }
+
+    /// <summary>Runs the graph once and leaves its outputs where it ran, so that the next graph takes them from there. They become the caller's.</summary>
+    /// <inheritdoc cref="Run" path="/param"/>
+    public DeviceTensor[] RunOnDevice(IReadOnlyDictionary<string, OrtValue> inputs, IReadOnlyList<string> outputs)
+    {
+        var names = Present(inputs);
+        return Guarded(run =>
+        {
+            if (_context.Device == DeviceKind.Cpu)
+            {
+                return Kept(_session.Run(run, names, [.. names.Select(n => inputs[n])], [.. outputs]));
+            }
+            using var binding = _session.CreateIoBinding();
+            using var memory = new OrtMemoryInfo(OrtMemoryInfo.allocatorCUDA, OrtAllocatorType.DeviceAllocator, 0, OrtMemType.Default);
+            foreach (var name in names) binding.BindInput(name, inputs[name]);
+            foreach (var name in outputs) binding.BindOutputToDevice(name, memory);
+            binding.SynchronizeBoundInputs();
+            _session.RunWithBinding(run, binding);
+            binding.SynchronizeBoundOutputs();
+            return Kept(binding.GetOutputValues());
+        });
+    }
+
+    public void Dispose() => _session.Dispose();
+
+    // the collection would dispose its values; these live on
+    private DeviceTensor[] Kept(IReadOnlyCollection<OrtValue> values) => [.. values.Select(v => DeviceTensor.FromRun(v, _context.Device))];
+
+    private string[] Present(IReadOnlyDictionary<string, OrtValue> inputs) => [.. _session.InputNames.Where(inputs.ContainsKey)];
+
+    private T Guarded<T>(Func<RunOptions, T> execute)
+    {
+        _context.Cancel.ThrowIfCancellationRequested();
+        using var run = new RunOptions();
+        using var registration = _context.Cancel.Register(() => run.Terminate = true);
+        _context.CountCall();
+        try
+        {
+            return execute(run);
         }
         catch (OnnxRuntimeException) when (_context.Cancel.IsCancellationRequested)
         {
             throw new OperationCanceledException(_context.Cancel);
         }
     }
-
-    public void Dispose() => _session.Dispose();
 }

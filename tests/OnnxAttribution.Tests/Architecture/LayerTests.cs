@@ -5,7 +5,7 @@ namespace OnnxAttribution.Tests.Architecture;
 /// <summary>
 /// The arrows between the library's folders, and the one door of each outside package:
 /// <code>
-/// Onnx &lt;- Autodiff &lt;- Checkpoints &lt;- Export &lt;- Runtime &lt;- Attribution &lt;- Store &lt;- Runs &lt;- View     a folder may use only the folders before it
+/// Onnx &lt;- Autodiff &lt;- Checkpoints &lt;- Export &lt;- Runtime &lt;- Attribution &lt;- Ablation &lt;- Store &lt;- Runs &lt;- View     a folder may use only the folders before it
 /// Runtime: ONNX Runtime      Store: DuckDB, Parquet      Onnx, Export, Runtime: Google.Protobuf (ONNX files are made, written and handed over there)
 /// </code>
 /// Read off the sources: using directives and names such as OnnxAttribution.Export.Site or Export.Site. Comments and strings do not count.

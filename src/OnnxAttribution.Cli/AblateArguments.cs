@@ -1,0 +1,54 @@
+using System.CommandLine;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Runs;
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Cli;
+
+/// <summary>The options that all modes of <c>ablate</c> share.</summary>
+internal sealed class AblateArguments
+{
+    public Option<string> Model { get; } = new("--model") { Description = "the bundle that 'onnx-attribution export' made", HelpName = "DIR", Required = true };
+    public Option<string?> Prompt { get; } = new("--prompt") { Description = "the clean prompt", HelpName = "TEXT" };
+    public Option<string?> Prompts { get; } = new("--prompts") { Description = "many: a JSON object a line, with prompt and optional target, foil, patch_prompt, id", HelpName = "FILE" };
+    public Option<string?> Target { get; } = new("--target") { Description = "text of exactly one token; a leading space counts; default: the model's own top token", HelpName = "TOKEN" };
+    public Option<string?> Foil { get; } = new("--foil") { Description = "the other token of --metric logit-diff; default: the best other one", HelpName = "TOKEN" };
+    public Option<string> Metric { get; } = new("--metric") { Description = "what is measured, read off the logits at --position", HelpName = string.Join('|', Attribution.Metric.Names), DefaultValueFactory = _ => "logit" };
+    public Option<int?> Position { get; } = new("--position") { Description = "token position of the metric, from 0, BOS counted; default: the last", HelpName = "N" };
+    public Option<string?> Sites { get; } = new("--sites") { Description = "sites that count: resid, attn, mlp or hook names, with commas between; default: all that have a dictionary", HelpName = "SITES" };
+    public Option<bool?> PrependBos { get; } = new("--prepend-bos") { Description = "begin prompts with <|endoftext|>; default: as the dictionaries were trained", HelpName = "true|false" };
+    public Option<int> Seed { get; } = new("--seed") { Description = "seed of everything random", HelpName = "N", DefaultValueFactory = _ => 0 };
+    public Option<int> Memory { get; } = new("--memory") { Description = "memory that one run's rows may take", HelpName = "MiB", DefaultValueFactory = _ => 1024 };
+    public Option<string?> Out { get; } = new("--out") { Description = "where to write", HelpName = "PATH" };
+    public Option<bool> Force { get; } = new("--force") { Description = "replace what is there" };
+    public Option<bool> Json { get; } = new("--json") { Description = "print one JSON object" };
+
+    public AblateArguments()
+    {
+        Metric.AcceptOnlyFromAmong([.. Attribution.Metric.Names]);
+        Position.AtLeast(0);
+        Memory.AtLeast(1);
+    }
+
+    public IReadOnlyList<Option> All => [Model, Prompt, Prompts, Target, Foil, Metric, Position, Sites, PrependBos, Seed, Memory, Out, Force, Json];
+
+    public MetricKind MetricKind(ParseResult parsed) => (MetricKind)Attribution.Metric.Names.ToList().IndexOf(parsed.GetRequiredValue(Metric));
+
+    public long MemoryBudget(ParseResult parsed) => (long)parsed.GetValue(Memory) << 20;
+
+    /// <param name="sites">Instead of --sites.</param>
+    public GraphSession Open(ParseResult parsed, RunContext context, IReadOnlyList<string>? sites = null) =>
+        GraphSession.Open(parsed.GetRequiredValue(Model), sites ?? parsed.GetValue(Sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries), context);
+
+    /// <summary>The prompt, or the lines of the file; a line that cannot be read ends it all.</summary>
+    /// <exception cref="PromptException">The file is missing or a line is wrong.</exception>
+    /// <exception cref="UsageException">There is no prompt, or both.</exception>
+    public IReadOnlyList<PromptTask> Tasks(ParseResult parsed)
+    {
+        var (one, file) = (parsed.GetValue(Prompt), parsed.GetValue(Prompts));
+        if (one is null == file is null) throw new UsageException(one is null ? "there is no prompt; give --prompt TEXT or --prompts FILE" : "--prompt and --prompts contradict each other; give one of them");
+        if (one == "") throw new UsageException("--prompt is empty; give it some text");
+        if (file is null) return [new PromptTask(one!, parsed.GetValue(Target), parsed.GetValue(Foil))];
+        return [.. PromptFile.Read(file).Select(l => l.Task ?? throw new PromptException($"{file}, line {l.Line}: {l.Error}"))];
+    }
+}

@@ -1,0 +1,137 @@
+using System.Collections;
+using OnnxAttribution.Export;
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Attribution;
+
+/// <summary>
+/// A pass over the model that stops at selected sites, where code reads and changes them, in an ordinary loop: <c>foreach (var site in pass) site.Value = …;</c>
+/// 1. Sites come in the order of computation. One that no change has reached holds the clean run's value: nothing is computed for it.
+/// 2. The first change gives the pass its rows; from there each site is computed for all rows at once, on the device, and comes to the host only where it is read.
+/// 3. After the loop, or in place of the rest of it, <see cref="Logits"/> finishes the pass.
+/// </summary>
+/// <remarks>A pass runs once. Owns what it computes; who makes one disposes it. The clean run must outlive it.</remarks>
+public sealed class InterventionPass : IEnumerable<SiteValue>, IDisposable
+{
+    private readonly CleanRun _clean;
+    private readonly AttributionModel _model;
+    private readonly HashSet<Site> _stops;
+    private readonly HashSet<Site> _frozen;
+    private readonly DeviceTensor?[] _changed;
+    private int _next;
+    private SiteValue? _current;
+    private bool _begun;
+
+    internal InterventionPass(CleanRun clean, int rows, IReadOnlyCollection<Site> stops, IReadOnlyCollection<Site> frozen)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
+        (_clean, _model, Rows) = (clean, clean.Model, rows);
+        (_stops, _frozen) = (stops.ToHashSet(), frozen.ToHashSet());
+        _changed = new DeviceTensor?[_model.Bundle.Sites.Count];
+    }
+
+    /// <summary>Interventions side by side.</summary>
+    public int Rows { get; }
+
+    /// <summary>Stops at no site before this one.</summary>
+    /// <exception cref="BundleException">There is no such site.</exception>
+    /// <exception cref="AttributionException">The site is not among those selected.</exception>
+    public IEnumerable<SiteValue> From(string site)
+    {
+        var first = _model.Place(site);
+        if (!_stops.Contains(_model.Bundle.Sites[first])) throw new AttributionException($"{site} is not selected, so the pass does not stop there; name it in --sites");
+        return Walk(first);
+    }
+
+    public IEnumerator<SiteValue> GetEnumerator() => Walk(0).GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    /// <summary>float32 [rows, vocabulary] after a token position; what is left of the pass is run.</summary>
+    /// <exception cref="AttributionException">The prompt has no such position, or a logit overflows.</exception>
+    public float[] Logits(int position)
+    {
+        _model.RequirePosition(position, _clean.Tokens.Count);
+        Advance(_model.Bundle.Sites.Count);
+        var head = _model.Steps.Head;
+        if (!_model.Steps.Reads(head).Any(i => _changed[i] is not null)) return Repeated(_clean.Logits(position));
+        using var logits = _model.Steps.Run(head, Values(head), _clean.TokenArray, position);
+        var values = ModelPass.Finite(logits.Floats(), "the logits");
+        return logits.Shape[0] == Rows ? values.ToArray() : Repeated(values);
+    }
+
+    public void Dispose()
+    {
+        foreach (var x in _changed) x?.Dispose();
+    }
+
+    /// <summary>The activation at a place as it is now: [Rows, T, d], or [1, T, d] where it is the same in all rows.</summary>
+    internal DeviceTensor ValueAt(int place) =>
+        place + 1 >= _next ? _changed[place] ?? _clean.Value(place) : throw new InvalidOperationException("the pass has gone on; read and change a site while it stops there");
+
+    /// <summary>Puts a value [Rows, T, d] in the place of what is there; the pass owns it from now on.</summary>
+    internal void Replace(int place, DeviceTensor value)
+    {
+        _changed[place]?.Dispose();
+        _changed[place] = value;
+    }
+
+    /// <summary>From here on the place holds the clean run's value again.</summary>
+    internal void Restore(int place)
+    {
+        _changed[place]?.Dispose();
+        _changed[place] = null;
+    }
+
+    internal CleanRun Clean => _clean;
+
+    private IEnumerable<SiteValue> Walk(int first)
+    {
+        if (_begun) throw new InvalidOperationException("a pass runs once; make another");
+        _begun = true;
+        for (var place = first; place < _changed.Length; place++)
+        {
+            var site = _model.Bundle.Sites[place];
+            if (!_stops.Contains(site)) continue;
+            Advance(place + 1);
+            _current = new SiteValue(this, site, place);
+            yield return _current;
+        }
+        Advance(_changed.Length);
+    }
+
+    // computes the sites before a place; what code has asked for at the last stop is done first
+    private void Advance(int place)
+    {
+        _current?.Apply();
+        _current = null;
+        for (; _next < place; _next++)
+        {
+            var reads = _model.Steps.Reads(_next);
+            var reached = reads.Any(i => _changed[i] is not null);
+            if (reached && !_frozen.Contains(_model.Bundle.Sites[_next])) _changed[_next] = _model.Steps.Run(_next, Values(_next), _clean.TokenArray, 0);
+            foreach (var i in reads) LetGo(i, _next);
+        }
+    }
+
+    private void LetGo(int place, int step)
+    {
+        if (_model.Steps.LastRead[place] > step || _changed[place] is null) return;
+        _changed[place]!.Dispose();
+        _changed[place] = null;
+    }
+
+    private DeviceTensor?[] Values(int step)
+    {
+        var values = new DeviceTensor?[_changed.Length];
+        foreach (var i in _model.Steps.Reads(step)) values[i] = _changed[i] ?? _clean.Value(i);
+        return values;
+    }
+
+    private float[] Repeated(ReadOnlySpan<float> one)
+    {
+        var all = new float[Rows * one.Length];
+        for (var r = 0; r < Rows; r++) one.CopyTo(all.AsSpan(r * one.Length));
+        return all;
+    }
+}
