@@ -11,6 +11,7 @@ Steps:
 1. Random models (random_models.py) are written, and prompts searched on which no feature lies within 1e-4 of its threshold.
 2. Each case runs the reference (reference.py) and stores what README.md beside the cases lists.
 3. Conservation, IE(u) = Σ_d effect(u→d) + metric edge, is checked for every case and metric of attribution patching; a violation ends the script.
+4. goldens_ablation.py adds the cases of real interventions.
 """
 import argparse
 import hashlib
