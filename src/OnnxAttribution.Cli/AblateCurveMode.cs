@@ -11,9 +11,18 @@ namespace OnnxAttribution.Cli;
 /// <summary><c>ablate --up … --down …</c>: a downstream feature's activation against the coefficient of an upstream one.</summary>
 internal sealed class AblateCurveMode : AblateMode
 {
-    private readonly Option<string?> _up = new("--up") { Description = "a response curve: the feature to scale, such as 3:953, 3.mlp:7 or blocks.3.hook_attn_out:12, with @5 behind it at one position only", HelpName = "FEATURE" };
+    private readonly Option<string?> _up = new("--up")
+    {
+        Description = "a response curve: the feature to scale, such as 3:953, 3.mlp:7 or blocks.3.hook_attn_out:12, with @5 behind it at one position only",
+        HelpName = "FEATURE",
+    };
     private readonly Option<string?> _down = new("--down") { Description = "the feature to read, of a later site; shown at --position, by default where it responds most", HelpName = "FEATURE" };
-    private readonly Option<string> _coefficients = new("--coefficients") { Description = "what --up is scaled with: a range with its step, or a list; 1 is the clean run", HelpName = "A..B:STEP|C,C", DefaultValueFactory = _ => "0..1:0.1" };
+    private readonly Option<string> _coefficients = new("--coefficients")
+    {
+        Description = "what --up is scaled with: a range with its step, or a list; 1 is the clean run",
+        HelpName = "A..B:STEP|C,C",
+        DefaultValueFactory = _ => "0..1:0.1",
+    };
 
     public override IReadOnlyList<Option> Options => [_up, _down, _coefficients];
 

@@ -89,7 +89,9 @@ internal sealed class CurveReport(CurveRun run, int position, string? file, doub
 
     private double Middle(Bend b) => b.Cause == BendCause.Unknown ? _curve.Coefficients[b.Step] : (_curve.Coefficients[b.Step - 1] + _curve.Coefficients[b.Step]) / 2;
 
-    private string Range(Bend b) => b.Cause == BendCause.Unknown ? $"at {Screen.Number(_curve.Coefficients[b.Step])}" : $"{Screen.Number(_curve.Coefficients[b.Step - 1])} to {Screen.Number(_curve.Coefficients[b.Step])}";
+    private string Range(Bend b) => b.Cause == BendCause.Unknown
+        ? $"at {Screen.Number(_curve.Coefficients[b.Step])}"
+        : $"{Screen.Number(_curve.Coefficients[b.Step - 1])} to {Screen.Number(_curve.Coefficients[b.Step])}";
 
     private IEnumerable<int> ScaledAt() => Enumerable.Range(0, _curve.Tokens.Count).Where(p => _curve.Scaled[p] != 0);
 

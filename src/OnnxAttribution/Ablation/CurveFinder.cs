@@ -148,7 +148,11 @@ public static class CurveFinder
 
     private static void RequireFeature(AttributionModel model, Site site, FeatureName name)
     {
-        if (!model.Bundle.HasDictionary(site)) throw new AttributionException($"{site} has no dictionary, so it has no feature {name.Feature}; sites that have one: {string.Join(", ", model.Bundle.Sites.Where(model.Bundle.HasDictionary))}");
+        if (!model.Bundle.HasDictionary(site))
+        {
+            var with = model.Bundle.Sites.Where(model.Bundle.HasDictionary);
+            throw new AttributionException($"{site} has no dictionary, so it has no feature {name.Feature}; sites that have one: {string.Join(", ", with)}");
+        }
         var dictionary = model.DictionaryOf(site) ?? throw new ArgumentException($"the model was opened without {site}; open it with the curve's two sites", nameof(model));
         if (name.Feature >= dictionary.FeatureCount) throw new AttributionException($"{site} has no feature {name.Feature}; its features are 0 to {dictionary.FeatureCount - 1}");
     }

@@ -44,10 +44,12 @@ public sealed class CurveRun
         {
             case BendCause.SwitchesOn or BendCause.SwitchesOff:
                 var on = bend.Cause == BendCause.SwitchesOn;
-                return TopK is { } k ? $"feature {c.Down.Feature} {(on ? "enters" : "leaves")} the {k} strongest of {c.Down.Site}" : $"feature {c.Down.Feature} of {c.Down.Site} switches {(on ? "on" : "off")}";
+                return TopK is { } k ? $"feature {c.Down.Feature} {(on ? "enters" : "leaves")} the {k} strongest of {c.Down.Site}"
+                    : $"feature {c.Down.Feature} of {c.Down.Site} switches {(on ? "on" : "off")}";
             case BendCause.Attention:
                 var a = bend.Attention!;
-                return $"block {a.Layer} head {a.Head} looks from {Token(a.Query)} at {Token(a.ToKey)} ({Share(a.FromWeights.To)} to {Share(a.ToWeights.To)}) more than at {Token(a.FromKey)} ({Share(a.FromWeights.From)} to {Share(a.ToWeights.From)})";
+                return $"block {a.Layer} head {a.Head} at {Token(a.Query)} turns from {Token(a.FromKey)} ({Share(a.FromWeights.From)} → {Share(a.ToWeights.From)}) "
+                    + $"to {Token(a.ToKey)} ({Share(a.FromWeights.To)} → {Share(a.ToWeights.To)})";
             default:
                 return $"the slope goes from {Number(SlopeBefore(bend))} to {Number(SlopeBefore(bend with { Step = bend.Step + 1 }))}; no feature or head was seen to switch";
         }
@@ -90,7 +92,8 @@ public sealed class CurveRun
 
     private int? TopK => _session.Model.DictionaryOf(_session.Model.Bundle.SiteNamed(Curve.Down.Site))!.K;
 
-    private double SlopeBefore(Bend bend) => (Curve.Activation[bend.Step][bend.Position] - Curve.Activation[bend.Step - 1][bend.Position]) / (Curve.Coefficients[bend.Step] - Curve.Coefficients[bend.Step - 1]);
+    private double SlopeBefore(Bend bend) =>
+        (Curve.Activation[bend.Step][bend.Position] - Curve.Activation[bend.Step - 1][bend.Position]) / (Curve.Coefficients[bend.Step] - Curve.Coefficients[bend.Step - 1]);
 
     private string Token(int position) => $"{position} {PromptTokens.Quoted(TextAt(position))}";
 
