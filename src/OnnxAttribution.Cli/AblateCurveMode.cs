@@ -33,12 +33,12 @@ internal sealed class AblateCurveMode : AblateMode
     public override void Validate(CommandResult result, AblateArguments shared)
     {
         if (result.GetResult(_down) is null) result.AddError("--up needs the feature to read: add --down, such as --down 4:7780");
-        Check(result, _up, text => FeatureName.Parse(text));
-        Check(result, _down, text =>
+        Check(result, _up, "--up: ", text => FeatureName.Parse(text));
+        Check(result, _down, "--down: ", text =>
         {
             if (FeatureName.Parse(text).Position is { } p) throw new FormatException($"'{text}' names a position, but the feature is read at all of them; write --position {p} to see that one");
         });
-        Check(result, _coefficients, text => Coefficients.Parse(text));
+        Check(result, _coefficients, "--", text => Coefficients.Parse(text));
     }
 
     public override int Run(ParseResult parsed, AblateArguments shared, RunContext context, long start)
@@ -64,7 +64,7 @@ internal sealed class AblateCurveMode : AblateMode
         return CommandLine.Done;
     }
 
-    private static void Check(CommandResult result, Option option, Action<string> parse)
+    private static void Check(CommandResult result, Option option, string lead, Action<string> parse)
     {
         if (result.GetResult(option)?.Tokens is not [{ Value: var text }, ..]) return;
         try
@@ -73,7 +73,7 @@ internal sealed class AblateCurveMode : AblateMode
         }
         catch (FormatException e)
         {
-            result.AddError($"{option.Name}: {e.Message}");
+            result.AddError(lead + e.Message);
         }
     }
 }

@@ -29,7 +29,7 @@ internal static class CurvePlot
         }
         string[] labels = [Screen.Number(high), Screen.Number(low), Screen.Number(x[0]), Screen.Number(x[^1])];
         var margin = Math.Max(labels[0].Length, labels[1].Length);
-        var lines = cells.Select((cell, r) => $"{(r == 0 ? labels[0] : r == Height - 1 ? labels[1] : "").PadLeft(margin)} ┤{new string(cell)}".TrimEnd()).ToList();
+        var lines = cells.Select((cell, r) => $"{(r == 0 ? labels[0] : r == Height - 1 && high > low ? labels[1] : "").PadLeft(margin)} ┤{new string(cell)}".TrimEnd()).ToList();
         var indent = new string(' ', margin + 2);
         lines.Add($"{new string(' ', margin)} └{new string('─', Width)}");
         if (marks.Count > 0)

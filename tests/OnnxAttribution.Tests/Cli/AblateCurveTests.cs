@@ -73,7 +73,7 @@ public sealed class AblateCurveTests(Random2Fixture model) : IClassFixture<Rando
     [InlineData("--up needs the feature to read", "--up", "0:14")]
     [InlineData("'0-14' is no feature", "--up", "0-14", "--down", "2:2")]
     [InlineData("--position 3", "--up", "0:14", "--down", "2:2@3")]
-    [InlineData("have no step", "--up", "0:14", "--down", "2:2", "--coefficients", "0..1")]
+    [InlineData("--coefficients '0..1' have no step", "--up", "0:14", "--down", "2:2", "--coefficients", "0..1")]
     [InlineData("write 0..1:0.1", "--up", "0:14", "--down", "2:2", "--coefficients", "1..0:0.1")]
     [InlineData("no number", "--up", "0:14", "--down", "2:2", "--coefficients", "0,x")]
     [InlineData("at most 10,000", "--up", "0:14", "--down", "2:2", "--coefficients", "0..2:0.0001")]
