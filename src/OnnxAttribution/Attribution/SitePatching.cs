@@ -17,8 +17,8 @@ internal sealed class SitePatching : IDisposable
     private readonly int _positions;
     private readonly int _rowsPerRun;
 
-    /// <param name="withGradient">Whether runs also yield the metric's gradient at the site.</param>
-    public SitePatching(AttributionModel model, SiteState site, ModelPass clean, Metric metric, int[] tokens, bool withGradient, long memoryBudget)
+    /// <param name="gradient">By which estimator runs also yield the metric's gradient at the site; null: not at all.</param>
+    public SitePatching(AttributionModel model, SiteState site, ModelPass clean, Metric metric, int[] tokens, Estimator? gradient, long memoryBudget)
     {
         _site = site;
         _positions = tokens.Length;
@@ -30,10 +30,10 @@ internal sealed class SitePatching : IDisposable
         var changed = Topology.DependentOn([value], Topology.Between([], [head.Value]));
         var frozen = sites.Where(s => !changed.Contains(s)).ToList();
         var outputs = new List<Value> { head.Value };
-        if (withGradient)
+        if (gradient is { } estimator)
         {
-            var gradients = head.Gradients(VjpRules.Table, [value], [value, .. frozen]);
-            if (gradients.TryGetValue(value, out var gradient)) outputs.Add(head.G.Identity(gradient, AttributionModel.GradientName(site.Site)));
+            var gradients = head.Gradients(estimator.Rules(), [value], [value, .. frozen]);
+            if (gradients.TryGetValue(value, out var atSite)) outputs.Add(head.G.Identity(atSite, AttributionModel.GradientName(site.Site)));
         }
         var resumed = new OnnxGraph([value, .. frozen, graph["tokens"], .. head.Inputs], outputs) { Broadcast = frozen.ToHashSet() };
         _runner = new GraphRunner(resumed, model.Context, model.Bundle.Directory);
