@@ -118,7 +118,7 @@ public static class CurveFinder
         AddNodes(upstream, up, p => scaled[p]);
         AddNodes(downstream, down, q => downstream.CleanEncoding.ActivationOf(q, down));
         var edges = new List<CausalEdge>();
-        new EdgeFinder(model, [upstream, downstream], nodes, tokens, memoryBudget).Find(edges);
+        new EdgeFinder(model, [upstream, downstream], nodes, tokens, Estimator.Gradient, memoryBudget).Find(edges);
         var slope = new float[tokens.Length];
         foreach (var e in edges) slope[nodes[e.Down].Position] += e.Jacobian * nodes[e.Up].Activation;
         return slope;
@@ -161,7 +161,7 @@ public static class CurveFinder
     {
         if (up == down) throw new AttributionException($"both features are of {up}; take the downstream one from a later site");
         if (model.Selected.Count != 2) throw new ArgumentException("the model was opened with other sites; open it with the curve's two", nameof(model));
-        if (model.Segment(model.Selected[0] == down ? 0 : 1)?.Segment.Parents.Any(p => p.Value.Name == up.Name) == true) return;
+        if (model.Segment(model.Selected[0] == down ? 0 : 1, Estimator.Gradient)?.Segment.Parents.Any(p => p.Value.Name == up.Name) == true) return;
         throw new AttributionException($"{down} does not lie downstream of {up}: nothing that happens at {up} can reach it; take the downstream feature from a later site, or swap --up and --down");
     }
 
