@@ -82,8 +82,8 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, string
     private string Controls(CircuitAblation r)
     {
         if (r.ControlMetrics.Count == 0) return $", feature 0 {Screen.Number(r.FeatureZeroMetric)}";
-        var few = r.ControlSizes.Min() < r.Size ? $" (of {r.ControlSizes.Min()} to {r.ControlSizes.Max()} features, for want of others that are active)" : "";
-        return $", controls {Screen.Number(r.ControlMetrics.Average())} ({Screen.Number(r.ControlMetrics.Min())} to {Screen.Number(r.ControlMetrics.Max())}){few}, feature 0 {Screen.Number(r.FeatureZeroMetric)}";
+        var few = r.ControlSizes.Min() < r.Size ? $" of {r.ControlSizes.Min()} features, for want of others that are active" : "";
+        return $", controls {Screen.Number(r.ControlMetrics.Average())} ({Screen.Number(r.ControlMetrics.Min())} to {Screen.Number(r.ControlMetrics.Max())}{few}), feature 0 {Screen.Number(r.FeatureZeroMetric)}";
     }
 
     private string Name(Metric metric) => metric.Kind switch

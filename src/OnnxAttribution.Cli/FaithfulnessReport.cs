@@ -51,7 +51,7 @@ internal static class FaithfulnessReport
 
     private static string Prompts(int count) => count == 1 ? "1 prompt" : $"{count} prompts";
 
-    private static string Ratio(double value) => double.IsNaN(value) ? "–" : value.ToString("0.000");
+    private static string Ratio(double value) => double.IsNaN(value) ? "–" : (Math.Round(value, 3) + 0.0).ToString("0.000");   // no -0
 
     private static string Spread((double Mean, double Spread) value) => double.IsNaN(value.Mean) ? "–" : double.IsNaN(value.Spread) ? Ratio(value.Mean) : $"{Ratio(value.Mean)} ± {value.Spread:0.000}";
 }

@@ -8,17 +8,19 @@ internal static class AblationPass
     /// <summary>What each chunk of rows yields: its first row, and the logits [rows, vocabulary] at the position asked for.</summary>
     public delegate void Take(int firstRow, int rows, float[] logits);
 
+    /// <param name="row">The i-th of <paramref name="count"/> rows; made when its chunk is, since there may be a great many.</param>
     /// <param name="coefficient">What an ablated feature's own activation is multiplied by, before its ablated value is added.</param>
     /// <param name="memoryBudget">Bytes that the rows of one pass may take.</param>
     /// <exception cref="AttributionException">An activation overflows.</exception>
     /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
-    public static void Run(CleanRun clean, IReadOnlyList<AblationRow> rows, AblatedValues values, float coefficient, int position, long memoryBudget, Take take)
+    public static void Run(CleanRun clean, int count, Func<int, AblationRow> row, AblatedValues values, float coefficient, int position, long memoryBudget, Take take)
     {
         var sites = clean.Model.Selected.ToDictionary(s => s, s => new SiteAblation(clean.Model, s, values, coefficient));
         var most = ExactEffects.RowsPerPass(clean, memoryBudget);
-        for (var first = 0; first < rows.Count; first += most)
+        for (var first = 0; first < count; first += most)
         {
-            AblationRow[] some = [.. rows.Skip(first).Take(most)];
+            clean.Model.Context.Cancel.ThrowIfCancellationRequested();
+            AblationRow[] some = [.. Enumerable.Range(first, Math.Min(most, count - first)).Select(row)];
             using var pass = clean.Intervene(some.Length);
             foreach (var at in pass)
             {
@@ -30,11 +32,12 @@ internal static class AblationPass
     }
 
     /// <summary>The metric of each row.</summary>
+    /// <inheritdoc cref="Run" path="/param"/>
     /// <inheritdoc cref="Run" path="/exception"/>
-    public static double[] Metrics(CleanRun clean, IReadOnlyList<AblationRow> rows, AblatedValues values, Metric metric, long memoryBudget)
+    public static double[] Metrics(CleanRun clean, int count, Func<int, AblationRow> row, AblatedValues values, Metric metric, long memoryBudget)
     {
-        var result = new double[rows.Count];
-        Run(clean, rows, values, 0, metric.Position, memoryBudget, (first, count, logits) => metric.Of(logits, count, clean.Logits(metric.Position)).CopyTo(result, first));
+        var result = new double[count];
+        Run(clean, count, row, values, 0, metric.Position, memoryBudget, (first, some, logits) => metric.Of(logits, some, clean.Logits(metric.Position)).CopyTo(result, first));
         return result;
     }
 }

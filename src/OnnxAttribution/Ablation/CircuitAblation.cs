@@ -50,7 +50,7 @@ public sealed class CircuitAblation
         var vocabulary = clean.Logits(metric.Position).Length;
         var metrics = new double[circuits.Length];
         double[] ablated = [], featureZero = [], control = random.Length > 0 ? new double[vocabulary] : [];
-        AblationPass.Run(clean, [.. circuits.Select(c => new AblationRow(c, options.Keep))], AblatedValues.Zero(clean), options.Coefficient, metric.Position, options.MemoryBudget, (first, count, logits) =>
+        AblationPass.Run(clean, circuits.Length, i => new AblationRow(circuits[i], options.Keep), AblatedValues.Zero(clean), options.Coefficient, metric.Position, options.MemoryBudget, (first, count, logits) =>
         {
             metric.Of(logits, count, clean.Logits(metric.Position)).CopyTo(metrics, first);
             for (var i = 0; i < count; i++)

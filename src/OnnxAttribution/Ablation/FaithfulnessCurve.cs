@@ -28,10 +28,10 @@ public static class FaithfulnessCurve
         var metric = MetricOf.Prompt(clean, options.Metric, options.Position, options.Target, options.Foil);
         var full = metric.Of(clean.Logits(metric.Position).ToArray(), 1, clean.Logits(metric.Position))[0];
         var values = Values(clean, kind, patchTokens, means);
-        var rows = new List<AblationRow>();
+        var rows = new List<Prefix>();
         var plans = new List<(ErrorRule Rule, int Of, int Empty, List<(int? Control, int Nodes, int Circuit, int Complement)> Circuits)>();
         foreach (var rule in options.Errors ?? [ErrorRule.Keep, ErrorRule.Remove, ErrorRule.Nodes]) plans.Add(Plan(rule, ranking, options, rows));
-        var metrics = AblationPass.Metrics(clean, rows, values, metric, options.MemoryBudget);
+        var metrics = AblationPass.Metrics(clean, rows.Count, i => rows[i].Row(), values, metric, options.MemoryBudget);
         return [.. plans.SelectMany(p => p.Circuits.Select(c => new FaithfulnessPoint(kind, p.Rule, c.Control, c.Nodes, p.Of, metrics[c.Circuit], metrics[c.Complement], metrics[p.Empty], full)))];
     }
 
@@ -41,6 +41,12 @@ public static class FaithfulnessCurve
         var sizes = new SortedSet<int> { 0, all };
         for (var i = 0; i < points - 1 && all > 0; i++) sizes.Add((int)Math.Round(Math.Pow(all, points == 2 ? 1 : i / (double)(points - 2))));
         return [.. sizes];
+    }
+
+    /// <summary>The first nodes of an order, kept or ablated.</summary>
+    private readonly record struct Prefix(CircuitNode[] Order, int Size, bool Keeps, ErrorRule Rule)
+    {
+        public AblationRow Row() => new(new Circuit(Order.AsSpan(0, Size).ToArray()), Keeps, Rule);
     }
 
     private static AblatedValues Values(CleanRun clean, AblationKind kind, int[]? patchTokens, MeanActivations? means)
@@ -53,7 +59,7 @@ public static class FaithfulnessCurve
         return AblatedValues.Patch(clean, patch);
     }
 
-    private static (ErrorRule, int, int, List<(int?, int, int, int)>) Plan(ErrorRule rule, IReadOnlyList<CircuitNode> ranking, FaithfulnessOptions options, List<AblationRow> rows)
+    private static (ErrorRule, int, int, List<(int?, int, int, int)>) Plan(ErrorRule rule, IReadOnlyList<CircuitNode> ranking, FaithfulnessOptions options, List<Prefix> rows)
     {
         CircuitNode[] counted = rule == ErrorRule.Nodes ? [.. ranking] : [.. ranking.Where(n => !n.IsError)];
         var orders = new List<(int? Control, CircuitNode[] Nodes)> { (null, counted) };
@@ -64,7 +70,7 @@ public static class FaithfulnessCurve
             orders.Add((i, shuffled));
         }
         var empty = rows.Count;
-        rows.Add(new AblationRow(Circuit.Empty, KeepsCircuit: true, rule));
+        rows.Add(new Prefix(counted, 0, Keeps: true, rule));
         var circuits = new List<(int?, int, int, int)>();
         foreach (var size in Sizes(counted.Length, options.Points))
         {
@@ -76,9 +82,8 @@ public static class FaithfulnessCurve
                 var at = known ? first : rows.Count;
                 if (!known)
                 {
-                    var circuit = new Circuit(nodes.Take(size));
-                    rows.Add(new AblationRow(circuit, KeepsCircuit: true, rule));
-                    rows.Add(new AblationRow(circuit, KeepsCircuit: false, rule));
+                    rows.Add(new Prefix(nodes, size, Keeps: true, rule));
+                    rows.Add(new Prefix(nodes, size, Keeps: false, rule));
                 }
                 circuits.Add((control, size, at, at + 1));
             }

@@ -31,7 +31,7 @@ public sealed class FaithfulnessGoldenTests
                 rows.AddRange([new AblationRow(circuit, true, rule), new AblationRow(circuit, false, rule), new AblationRow(Circuit.Empty, true, rule)]);
             }
             var full = metric.Of(clean.Logits(golden.Position).ToArray(), 1, clean.Logits(golden.Position))[0];
-            var found = AblationPass.Metrics(clean, rows, values, metric, 1 << 30);
+            var found = AblationPass.Metrics(clean, rows.Count, i => rows[i], values, metric, 1 << 30);
             foreach (var (i, f) in cases.Index())
             {
                 var what = $"{name} {f!["circuit"]} {cases.Key} {f["errors"]}";
@@ -71,7 +71,7 @@ public sealed class FaithfulnessGoldenTests
                     AblationRow[] rows = [new(circuit, true, rule), new(circuit, false, rule), new(Circuit.Empty, true, rule)];
                     var key = $"faithfulness/{kind}/{rule.ToString().ToLowerInvariant()}";
                     double[] expected = [.. golden[$"{key}/{listed}/logits"], .. golden[$"{key}/{listed}/complement_logits"], .. golden[$"{key}/empty/logits"]];
-                    AblationPass.Run(clean, rows, values, 0, golden.Position, 1 << 30, (_, _, logits) => GoldenTests.Close(expected, logits, MetricTolerance, $"{name} {key}/{listed}"));
+                    AblationPass.Run(clean, rows.Length, i => rows[i], values, 0, golden.Position, 1 << 30, (_, _, logits) => GoldenTests.Close(expected, logits, MetricTolerance, $"{name} {key}/{listed}"));
                 }
             }
         }
