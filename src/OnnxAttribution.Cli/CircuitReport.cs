@@ -75,7 +75,8 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, string
         var features = run.Circuit.Features.ToList();
         var errors = run.Circuit.Nodes.Count - features.Count;
         var some = string.Join(" ", features.Take(ShownNodes).Select(Label)) + (features.Count > ShownNodes ? " …" : "");
-        var what = $"{features.Count} feature{(features.Count == 1 ? "" : "s")} at {features.Select(n => n.Site).Distinct().Count()} sites ({some})";
+        var sites = features.Select(n => n.Site).Distinct().Count();
+        var what = $"{features.Count} feature{(features.Count == 1 ? "" : "s")} at {sites} site{(sites == 1 ? "" : "s")} ({some})";
         return $"{(run.Options.Keep ? "all but " : "")}{what}: activations × {Screen.Number(run.Options.Coefficient)}{(errors > 0 ? $"; its {errors} error nodes stay as they are" : "")}";
     }
 

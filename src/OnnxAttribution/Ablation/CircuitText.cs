@@ -12,7 +12,13 @@ internal static class CircuitText
 
     private static readonly Dictionary<string, string> s_hooks = new()
     {
-        ["resid"] = "resid_pre", ["resid_pre"] = "resid_pre", ["resid_post"] = "resid_post", ["attn"] = "attn_out", ["attn_out"] = "attn_out", ["mlp"] = "mlp_out", ["mlp_out"] = "mlp_out",
+        ["resid"] = "resid_pre",
+        ["resid_pre"] = "resid_pre",
+        ["resid_post"] = "resid_post",
+        ["attn"] = "attn_out",
+        ["attn_out"] = "attn_out",
+        ["mlp"] = "mlp_out",
+        ["mlp_out"] = "mlp_out",
     };
 
     /// <param name="text">Pieces are parted by ';' or line ends; what follows '#' on a line is a remark.</param>
