@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Diagnostics;
-using System.Globalization;
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
@@ -10,25 +9,12 @@ using OnnxAttribution.Store;
 namespace OnnxAttribution.Cli;
 
 /// <summary><c>ablate --circuit</c>: all features of a circuit at once, or all but them, and what that does to the next token.</summary>
-internal sealed class AblateCircuitMode(Option<int> controls) : AblateMode
+internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> controls) : AblateMode
 {
     private readonly Option<string?> _circuit = new("--circuit") { Description = "ablate all of a circuit's features at once: a run directory, its nodes.parquet, a text file, or site:features, such as 3:953;4.mlp:7780,312@5", HelpName = "CIRCUIT" };
     private readonly Option<bool> _keep = new("--keep") { Description = "ablate everything but the circuit: all other features of the selected sites" };
 
-    private readonly Option<float> _coefficient = new("--coefficient")
-    {
-        Description = "what activations are multiplied by: 0 takes them away, 1 changes nothing",
-        HelpName = "X",
-        DefaultValueFactory = _ => 0,
-        CustomParser = result =>
-        {
-            if (float.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var x) && float.IsFinite(x)) return x;
-            result.AddError($"--coefficient cannot be '{result.Tokens[0].Value}'; it takes a number, such as 0 or 0.5");
-            return 0;
-        },
-    };
-
-    public override IReadOnlyList<Option> Options => [_circuit, _keep, _coefficient, controls];
+    public override IReadOnlyList<Option> Options => [_circuit, _keep, coefficient, controls];
 
     public override Option Choice => _circuit;
 
@@ -46,7 +32,7 @@ internal sealed class AblateCircuitMode(Option<int> controls) : AblateMode
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
         using var session = shared.Open(parsed, context, parsed.GetValue(shared.Sites) is null ? source.Sites : null);
-        var options = new CircuitAblationOptions(parsed.GetValue(_coefficient), parsed.GetValue(_keep), shared.MetricKind(parsed), parsed.GetValue(shared.Position),
+        var options = new CircuitAblationOptions(parsed.GetValue(coefficient), parsed.GetValue(_keep), shared.MetricKind(parsed), parsed.GetValue(shared.Position),
             Controls: parsed.GetValue(controls), Seed: parsed.GetValue(shared.Seed), MemoryBudget: shared.MemoryBudget(parsed));
         var run = CircuitRun.Of(session, source.Circuit(session), tasks, options, parsed.GetValue(shared.PrependBos), progress);
         if (file is not null) run.Write(file, force);

@@ -16,7 +16,7 @@ internal static class AblateCommand
     public static Command Create(CommonOptions common)
     {
         var controls = CircuitControls.Option();
-        AblateMode[] modes = [new AblateCircuitMode(controls), new AblateFaithfulnessMode(controls)];
+        AblateMode[] modes = [new AblateCircuitMode(AblateCoefficient.Option(), controls), new AblateFaithfulnessMode(controls)];
         var shared = new AblateArguments();
         var command = new Command("ablate", Description);
         foreach (var option in shared.All.Concat(modes.SelectMany(m => m.Options)).Distinct()) command.Options.Add(option);
