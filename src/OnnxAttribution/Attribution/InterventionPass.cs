@@ -65,9 +65,15 @@ public sealed class InterventionPass : IEnumerable<SiteValue>, IDisposable
         foreach (var x in _changed) x?.Dispose();
     }
 
+    /// <summary>A change that comes too late would be lost without a word.</summary>
+    internal void RequireAt(SiteValue site)
+    {
+        if (!ReferenceEquals(site, _current)) throw GoneOn();
+    }
+
     /// <summary>The activation at a place as it is now: [Rows, T, d], or [1, T, d] where it is the same in all rows.</summary>
     internal DeviceTensor ValueAt(int place) =>
-        place + 1 >= _next ? _changed[place] ?? _clean.Value(place) : throw new InvalidOperationException("the pass has gone on; read and change a site while it stops there");
+        place + 1 >= _next ? _changed[place] ?? _clean.Value(place) : throw GoneOn();
 
     /// <summary>Puts a value [Rows, T, d] in the place of what is there; the pass owns it from now on.</summary>
     internal void Replace(int place, DeviceTensor value)
@@ -84,6 +90,8 @@ public sealed class InterventionPass : IEnumerable<SiteValue>, IDisposable
     }
 
     internal CleanRun Clean => _clean;
+
+    private static InvalidOperationException GoneOn() => new("the pass has gone on; read and change a site while it stops there");
 
     private IEnumerable<SiteValue> Walk(int first)
     {

@@ -42,6 +42,7 @@ public sealed class SiteValue
         }
         set
         {
+            _pass.RequireAt(this);
             var size = _positions * Width;
             if (value.Length != size && value.Length != Rows * size) throw new AttributionException($"{Site} takes [{_positions}, {Width}] or [{Rows}, {_positions}, {Width}] numbers, not {value.Length}");
             _edits.Clear();
@@ -52,6 +53,7 @@ public sealed class SiteValue
     /// <summary>Puts the clean run's value back, for all rows.</summary>
     public void Restore()
     {
+        _pass.RequireAt(this);
         _edits.Clear();
         _pass.Restore(_place);
     }
@@ -99,6 +101,7 @@ public sealed class SiteValue
 
     private void Edit(int feature, float scale, float offset, int? position, int? row)
     {
+        _pass.RequireAt(this);
         var dictionary = _model.DictionaryOf(Site) ?? throw new AttributionException($"{Site} has no dictionary, so it has no feature {feature}; choose a site that has one");
         if (feature < 0 || feature >= dictionary.FeatureCount) throw new AttributionException($"{Site} has no feature {feature}; its features are 0 to {dictionary.FeatureCount - 1}");
         if (position is { } p) _model.RequirePosition(p, _positions);

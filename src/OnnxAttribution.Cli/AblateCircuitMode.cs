@@ -1,0 +1,45 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Diagnostics;
+using OnnxAttribution.Ablation;
+using OnnxAttribution.Runs;
+using OnnxAttribution.Runtime;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Cli;
+
+/// <summary><c>ablate --circuit</c>: all features of a circuit at once, or all but them, and what that does to the next token.</summary>
+internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> controls) : AblateMode
+{
+    private readonly Option<string?> _circuit = new("--circuit") { Description = "ablate all of a circuit's features at once: a run directory, its nodes.parquet, a text file, or site:features, such as 3:953;4.mlp:7780,312@5", HelpName = "CIRCUIT" };
+    private readonly Option<bool> _keep = new("--keep") { Description = "ablate everything but the circuit: all other features of the selected sites" };
+
+    public override IReadOnlyList<Option> Options => [_circuit, _keep, coefficient, controls];
+
+    public override Option Choice => _circuit;
+
+    public override void Validate(CommandResult result, AblateArguments shared)
+    {
+        if (result.GetValue(shared.Force) && result.GetResult(shared.Out) is null) result.AddError("--force goes with --out");
+    }
+
+    public override int Run(ParseResult parsed, AblateArguments shared, RunContext context, long start)
+    {
+        var tasks = shared.Tasks(parsed);
+        var (file, force) = (parsed.GetValue(shared.Out), parsed.GetValue(shared.Force));
+        if (file is not null) RunDirectory.CheckTableFree(file, force);
+        var source = CircuitSource.Open(parsed.GetRequiredValue(_circuit)!, context.Cancel);
+        using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
+        progress.Report("opening the model");
+        using var session = shared.Open(parsed, context, parsed.GetValue(shared.Sites) is null ? source.Sites : null);
+        var options = new CircuitAblationOptions(parsed.GetValue(coefficient), parsed.GetValue(_keep), shared.MetricKind(parsed), parsed.GetValue(shared.Position),
+            Controls: parsed.GetValue(controls), Seed: parsed.GetValue(shared.Seed), MemoryBudget: shared.MemoryBudget(parsed));
+        var run = CircuitRun.Of(session, source.Circuit(session), tasks, options, parsed.GetValue(shared.PrependBos), progress);
+        if (file is not null) run.Write(file, force);
+        progress.Dispose();
+        var report = new CircuitReport(run, session, file, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        if (parsed.GetValue(shared.Json)) Screen.WriteJson(parsed.InvocationConfiguration.Output, report.ToJson());
+        else report.Print(parsed.InvocationConfiguration.Output);
+        return CommandLine.Done;
+    }
+}

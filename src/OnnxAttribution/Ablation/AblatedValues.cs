@@ -1,0 +1,65 @@
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Export;
+
+namespace OnnxAttribution.Ablation;
+
+/// <summary>The value that every feature and error of the selected sites has when it is ablated.</summary>
+internal sealed class AblatedValues
+{
+    private readonly Dictionary<Site, AblatedPlace[]> _places = [];
+
+    private AblatedValues()
+    {
+    }
+
+    /// <param name="position">Token position.</param>
+    public AblatedPlace At(Site site, int position) => _places[site][position];
+
+    /// <summary>0 for everything.</summary>
+    public static AblatedValues Zero(CleanRun clean) => Of(clean, (_, width) =>
+    {
+        var zero = new AblatedPlace([], [], new float[width]);
+        return _ => zero;
+    });
+
+    /// <summary>The features and errors of a patch run, position by position, errors in its own output scale.</summary>
+    /// <exception cref="AttributionException">The patch run has another number of tokens.</exception>
+    public static AblatedValues Patch(CleanRun clean, CleanRun patch)
+    {
+        if (patch.Tokens.Count != clean.Tokens.Count) throw new AttributionException($"the prompt has {clean.Tokens.Count} tokens, the patch prompt {patch.Tokens.Count}; they must be equally long");
+        return Of(clean, (site, _) => Places(patch, site));
+    }
+
+    /// <summary>Means over a text; where the prompt begins with the BOS, that position's own clean values.</summary>
+    public static AblatedValues Mean(CleanRun clean, MeanActivations means) => Of(clean, (site, _) =>
+    {
+        var mean = means.At(site);
+        if (clean.Tokens[0] != means.Bos) return _ => mean;
+        var own = Places(clean, site);
+        return t => t == 0 ? own(0) : mean;
+    });
+
+    /// <summary>Features and errors of every position of one run at a site.</summary>
+    internal static Encoding EncodingOf(CleanRun run, Site site)
+    {
+        var dictionary = run.Model.DictionaryOf(site);
+        return dictionary is null ? Encoding.WithoutDictionary(run[site.Name], run.Tokens.Count) : run.Model.Encoder.Encode(dictionary, run[site.Name].ToArray(), run.Tokens.Count);
+    }
+
+    private static Func<int, AblatedPlace> Places(CleanRun run, Site site)
+    {
+        var encoding = EncodingOf(run, site);
+        return t => new AblatedPlace(encoding.Features[t], encoding.Activations[t], encoding.Errors.AsMemory(t * encoding.Width, encoding.Width));
+    }
+
+    private static AblatedValues Of(CleanRun clean, Func<Site, int, Func<int, AblatedPlace>> at)
+    {
+        var values = new AblatedValues();
+        foreach (var site in clean.Model.Selected)
+        {
+            var place = at(site, clean[site.Name].Length / clean.Tokens.Count);
+            values._places[site] = [.. Enumerable.Range(0, clean.Tokens.Count).Select(place)];
+        }
+        return values;
+    }
+}

@@ -1,0 +1,37 @@
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Export;
+
+namespace OnnxAttribution.Ablation;
+
+/// <summary>Circuits of the same placement and size as another, to tell what it does from what any such circuit does.</summary>
+internal sealed class ControlCircuits
+{
+    private readonly Circuit _circuit;
+    private readonly Dictionary<Site, int[][]> _active = [];
+
+    public ControlCircuits(CleanRun clean, Circuit circuit)
+    {
+        _circuit = circuit;
+        foreach (var site in circuit.Features.Select(n => n.Site).Distinct()) _active[site] = AblatedValues.EncodingOf(clean, site).Features;
+    }
+
+    /// <summary>At each place of the circuit as many features, drawn from those that are active there in the clean run and not the circuit's own; fewer where there are no more.</summary>
+    /// <param name="index">Which of many: each is drawn by itself.</param>
+    public Circuit Random(int seed, int index)
+    {
+        var random = new Random(unchecked((seed * 1_000_003) + index));
+        var nodes = new List<CircuitNode>();
+        foreach (var place in _circuit.Features.GroupBy(n => (n.Site, n.Position)))
+        {
+            var active = _active[place.Key.Site];
+            var own = place.Select(n => n.Feature).ToHashSet();
+            int[] others = [.. (place.Key.Position == GraphSum.NoPosition ? active.SelectMany(f => f).Distinct() : active[place.Key.Position]).Where(f => !own.Contains(f)).Order()];
+            random.Shuffle(others);
+            nodes.AddRange(others.Take(own.Count).Select(f => new CircuitNode(place.Key.Site, place.Key.Position, f)));
+        }
+        return new Circuit(nodes);
+    }
+
+    /// <summary>Feature 0 in the place of every feature.</summary>
+    public Circuit FeatureZero() => new(_circuit.Features.Select(n => n with { Feature = 0 }));
+}

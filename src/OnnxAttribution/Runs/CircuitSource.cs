@@ -1,0 +1,132 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using OnnxAttribution.Ablation;
+using OnnxAttribution.Export;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Runs;
+
+/// <summary>Where a circuit comes from: a run directory, a nodes.parquet, a text file, or the short text itself.</summary>
+public sealed class CircuitSource
+{
+    private const string RunFile = "run.json", NodesFile = "nodes.parquet";
+
+    private readonly string _text;
+    private readonly IReadOnlyList<(string Site, int Position, int Feature, float Effect, bool Kept)>? _nodes;
+
+    private CircuitSource(string text, IReadOnlyList<(string Site, int Position, int Feature, float Effect, bool Kept)>? nodes, JsonObject? run, string? path) => (_text, _nodes, Run, Path) = (text, nodes, run, path);
+
+    /// <summary>run.json of the run that the nodes are of; null where there is none.</summary>
+    public JsonObject? Run { get; }
+
+    /// <summary>The run directory, nodes.parquet or text file; null for a short text.</summary>
+    public string? Path { get; }
+
+    /// <summary>Hook names of the sites that the run selected; null where no run says so.</summary>
+    public IReadOnlyList<string>? Sites => Run?["sites"] is JsonArray sites ? [.. sites.Select(s => (string)s!)] : null;
+
+    /// <param name="given">A path, or a text such as <c>3:953;4:7780,312</c>.</param>
+    /// <exception cref="RunDirectoryException">The run or file is missing a part, or damaged.</exception>
+    /// <exception cref="CircuitException">It is neither a file nor looks like a circuit.</exception>
+    public static CircuitSource Open(string given, CancellationToken cancellation = default)
+    {
+        if (Directory.Exists(given)) return OfRun(given, cancellation);
+        if (!File.Exists(given))
+        {
+            // a circuit in short has a colon in every piece; a path that was misspelt seldom has one
+            return given.Contains(':') || string.IsNullOrWhiteSpace(given) ? new CircuitSource(given, null, null, null)
+                : throw new CircuitException($"there is no file '{given}', and it is no circuit; give a run directory, a nodes.parquet, or site:features, such as 3:953;4:7780,312");
+        }
+        if (!IsParquet(given)) return new CircuitSource(Text(given), null, null, given);
+        var beside = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(given))!, RunFile);
+        return new CircuitSource("", Nodes(given, cancellation), File.Exists(beside) ? RunFacts.Read(beside) : null, given);
+    }
+
+    /// <summary>A finished run's nodes.</summary>
+    /// <exception cref="RunDirectoryException">It is no finished run, or damaged.</exception>
+    public static CircuitSource OfRun(string directory, CancellationToken cancellation = default)
+    {
+        var facts = RunFacts.Read(System.IO.Path.Combine(directory, RunFile));
+        return new CircuitSource("", Nodes(System.IO.Path.Combine(directory, NodesFile), cancellation), facts, directory);
+    }
+
+    /// <summary>The circuit: of a run the nodes it kept, with their positions.</summary>
+    /// <exception cref="CircuitException">The text does not parse, or the circuit is another model's or does not fit this one.</exception>
+    public Circuit Circuit(GraphSession session)
+    {
+        RequireModel(session);
+        var circuit = _nodes is null ? CircuitText.Parse(_text, session.Model) : new Circuit(_nodes.Where(n => n.Kept).Select(n => Node(n, session)));
+        circuit.Require(session.Model);
+        return circuit;
+    }
+
+    /// <summary>All nodes of the run, kept or not, by falling |effect|.</summary>
+    /// <inheritdoc cref="Circuit" path="/exception"/>
+    public IReadOnlyList<CircuitNode> Ranking(GraphSession session)
+    {
+        RequireModel(session);
+        return [.. _nodes!.OrderByDescending(n => Math.Abs(n.Effect)).Select(n => Node(n, session))];
+    }
+
+    private void RequireModel(GraphSession session)
+    {
+        if (Run?["bundle_sha256"] is not { } hash || (string)hash! == session.BundleHash) return;
+        throw new CircuitException($"{Path} was made with another model or another export of it ({Run["model_path"]}, bundle {((string)hash!)[..8]}…; {session.Path} is {session.BundleHash[..8]}…); give the --model it was made with, or make the graph again");
+    }
+
+    private static CircuitNode Node((string Site, int Position, int Feature, float Effect, bool Kept) n, GraphSession session)
+    {
+        try
+        {
+            return new CircuitNode(session.Model.Bundle.SiteNamed(n.Site), n.Position, n.Feature);
+        }
+        catch (BundleException e)
+        {
+            throw new CircuitException($"the circuit has a node at '{n.Site}': {e.Message}");
+        }
+    }
+
+    private static List<(string, int, int, float, bool)> Nodes(string file, CancellationToken cancellation)
+    {
+        var table = StoredTable.Read(file, cancellation);
+        try
+        {
+            var (sites, positions, features) = (table.Values<string?>("site"), table.Values<int?>("position"), table.Values<int?>("feature"));
+            var (effects, kept) = (table.Values<float>("effect"), table.Values<bool?>("kept"));
+            return [.. Enumerable.Range(0, table.Count).Select(i => (sites[i]!, positions[i]!.Value, features[i]!.Value, effects[i], kept[i] == true))];
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException)
+        {
+            throw new CircuitException($"{file} is no table of a graph's nodes ({e.Message.Split('.')[0]}); give a run directory or its nodes.parquet");
+        }
+    }
+
+    private static bool IsParquet(string file)
+    {
+        Span<byte> magic = stackalloc byte[4];
+        try
+        {
+            using var stream = File.OpenRead(file);
+            return stream.ReadAtLeast(magic, 4, throwOnEndOfStream: false) == 4 && magic.SequenceEqual("PAR1"u8);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Unreadable(file, e);
+        }
+    }
+
+    private static string Text(string file)
+    {
+        try
+        {
+            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(File.ReadAllBytes(file)).TrimStart('\uFEFF');
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw Unreadable(file, e);
+        }
+    }
+
+    private static CircuitException Unreadable(string file, Exception e) =>
+        new($"{file} cannot be read as a circuit ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); give a run directory, a nodes.parquet, or a text file of site:features");
+}

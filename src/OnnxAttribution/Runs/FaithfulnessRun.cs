@@ -1,0 +1,116 @@
+using System.Text.Json.Nodes;
+using OnnxAttribution.Ablation;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Runs;
+
+/// <summary>Faithfulness curves of a run's nodes, over a set of prompts.</summary>
+public sealed class FaithfulnessRun
+{
+    /// <summary>The table's name in the run directory, and the key in run.json.</summary>
+    public const string Table = "faithfulness";
+
+    private FaithfulnessRun()
+    {
+    }
+
+    public required string Directory { get; init; }
+    public required MetricKind Metric { get; init; }
+    public required FaithfulnessRequest Request { get; init; }
+    public required IReadOnlyList<AblationKind> Kinds { get; init; }
+
+    /// <summary>Tokens that the means are over; 0 without.</summary>
+    public required int MeanPositions { get; init; }
+
+    /// <summary>Prompt by prompt, ablation by ablation, rule by rule, sizes ascending.</summary>
+    public required IReadOnlyList<(string Id, IReadOnlyList<FaithfulnessPoint> Points)> Prompts { get; init; }
+
+    public IReadOnlyList<FaithfulnessMean> Means => FaithfulnessMean.Over(Prompts.SelectMany(p => p.Points));
+
+    /// <summary>Curves of prompts for which m(M) = m(∅), so that the ratios mean nothing.</summary>
+    public int Undefined => Prompts.Sum(p => p.Points.Where(q => double.IsNaN(q.Faithfulness)).Select(q => (q.Ablation, q.Errors)).Distinct().Count());
+
+    /// <param name="source">The run.</param>
+    /// <param name="tasks">null: the run's own prompt, or those of the runs that it was merged from.</param>
+    /// <exception cref="PromptException">A prompt cannot be used, or there is none.</exception>
+    /// <exception cref="CircuitException">The run is another model's, or its positions do not fit a prompt.</exception>
+    /// <exception cref="AttributionException">What was asked cannot be: no patch prompt, no text for means.</exception>
+    /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
+    public static FaithfulnessRun Of(GraphSession session, CircuitSource source, IReadOnlyList<PromptTask>? tasks, FaithfulnessRequest request, IProgress<string>? progress = null)
+    {
+        var ranking = source.Ranking(session);
+        var metric = request.Metric ?? (MetricKind)Attribution.Metric.Names.ToList().IndexOf((string)source.Run!["metric"]!);
+        var bos = request.PrependBos ?? (bool?)source.Run!["prepend_bos"] ?? session.Model.PrependsBos;
+        var prompts = tasks is null ? RunPrompt.Of(source, request.PrependBos) : [.. tasks.Select((t, i) => RunPrompt.Of(t, i, session.Tokenizer, bos))];
+        var kinds = request.Kinds ?? [prompts.All(p => p.Patch is not null) ? AblationKind.Patch : AblationKind.Zero];
+        CheckPrompts(prompts, kinds, request, ranking, source);
+        var means = kinds.Contains(AblationKind.Mean) ? MeanText.Of(session, request.MeanText!, bos, progress) : null;
+        var results = new List<(string, IReadOnlyList<FaithfulnessPoint>)>();
+        foreach (var (i, prompt) in prompts.Index())
+        {
+            progress?.Report($"prompt {i + 1} of {prompts.Count}");
+            var options = request.Curve with { Metric = metric, Position = request.Position ?? prompt.Position, Target = prompt.Target, Foil = prompt.Foil };
+            results.Add((prompt.Id, [.. kinds.SelectMany(kind => FaithfulnessCurve.Of(session.Model, prompt.Clean, prompt.Patch, means, kind, ranking, options))]));
+        }
+        return new FaithfulnessRun { Directory = source.Path!, Metric = metric, Request = request, Kinds = kinds, MeanPositions = means?.Positions ?? 0, Prompts = results };
+    }
+
+    /// <summary>Adds the table to the run directory, and a summary to its run.json.</summary>
+    /// <exception cref="RunDirectoryException">The directory cannot be written.</exception>
+    public void Write(CancellationToken cancellation)
+    {
+        var table = new StoredTable(new StoredColumn("prompt_id", StoredType.Varchar), new StoredColumn("ablation", StoredType.Varchar), new StoredColumn("errors", StoredType.Varchar),
+            new StoredColumn("circuit", StoredType.Varchar), new StoredColumn("control", StoredType.Integer), new StoredColumn("nodes", StoredType.Integer), new StoredColumn("share", StoredType.Double),
+            new StoredColumn("metric_circuit", StoredType.Double), new StoredColumn("metric_complement", StoredType.Double), new StoredColumn("metric_empty", StoredType.Double), new StoredColumn("metric_full", StoredType.Double),
+            new StoredColumn("faithfulness", StoredType.Double), new StoredColumn("completeness", StoredType.Double));
+        foreach (var (id, points) in Prompts)
+        {
+            foreach (var p in points)
+            {
+                table.Add(id, NameOf(p.Ablation), NameOf(p.Errors), p.Control is null ? "top" : "random", p.Control, p.Nodes, p.Share, p.Circuit, p.Complement, p.Empty, p.Full, p.Faithfulness, p.Completeness);
+            }
+        }
+        RunDirectory.Annotate(Directory, Table, table, new JsonObject { [Table] = Summary() }, cancellation);
+    }
+
+    /// <summary>The curves' means over the prompts, as run.json has them.</summary>
+    public JsonObject Summary() => new()
+    {
+        ["metric"] = Attribution.Metric.NameOf(Metric),
+        ["prompts"] = Prompts.Count,
+        ["controls"] = Request.Curve.Controls,
+        ["seed"] = Request.Curve.Seed,
+        ["mean_text"] = Kinds.Contains(AblationKind.Mean) ? Request.MeanText : null,
+        ["mean_positions"] = MeanPositions > 0 ? MeanPositions : null,
+        ["undefined"] = Undefined,
+        ["curves"] = new JsonArray([.. Means.Select(m => new JsonObject
+        {
+            ["ablation"] = NameOf(m.Ablation),
+            ["errors"] = NameOf(m.Errors),
+            ["nodes"] = m.Nodes,
+            ["of"] = m.Of,
+            ["faithfulness"] = RunDescription.Number(m.Faithfulness),
+            ["completeness"] = RunDescription.Number(m.Completeness),
+            ["random_faithfulness"] = RunDescription.Number(m.Random.Mean),
+            ["random_faithfulness_spread"] = RunDescription.Number(m.Random.Spread),
+            ["random_completeness"] = RunDescription.Number(m.RandomCompleteness.Mean),
+            ["random_completeness_spread"] = RunDescription.Number(m.RandomCompleteness.Spread),
+        })]),
+    };
+
+    /// <summary>The name that options, columns and run.json use.</summary>
+    public static string NameOf<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
+
+    private static void CheckPrompts(IReadOnlyList<RunPrompt> prompts, IReadOnlyList<AblationKind> kinds, FaithfulnessRequest request, IReadOnlyList<CircuitNode> ranking, CircuitSource source)
+    {
+        if (kinds.Contains(AblationKind.Mean) && request.MeanText is null) throw new AttributionException("mean ablation needs a text to take means over; give --mean-text FILE");
+        var own = source.Run!["tokens"] is JsonArray t && ranking.Any(n => !n.IsEverywhere) ? t.Count : (int?)null;
+        foreach (var p in prompts)
+        {
+            if (kinds.Contains(AblationKind.Patch) && p.Patch is null) throw new AttributionException($"patch ablation needs a patch prompt, and {p.What} has none; give it a patch_prompt, or --ablation zero or mean");
+            if (own is { } length && p.Clean.Length != length)
+                throw new CircuitException($"the nodes of {source.Path} stand at positions of {length} tokens, and {p.What} has {p.Clean.Length}; give prompts as long, or a graph made with --aggregate sum");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+using System.Text.Json.Nodes;
+using OnnxAttribution.Runtime;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Runs;
+
+/// <summary>A prompt in token ids, with the name that a table has for it.</summary>
+/// <param name="What">For messages.</param>
+/// <param name="Position">Of the metric; null: the last.</param>
+internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Patch, int? Target, int? Foil, int? Position)
+{
+    /// <exception cref="PromptException">The prompt, target or foil cannot be used.</exception>
+    public static RunPrompt Of(PromptTask task, int index, Gpt2Tokenizer tokenizer, bool prependBos)
+    {
+        var tokens = PromptTokens.Of(task, tokenizer, prependBos);
+        return new RunPrompt(task.Id ?? $"{index + 1}", task.Id is null ? $"the prompt {PromptTokens.Quoted(task.Prompt)}" : $"the prompt '{task.Id}'", tokens.Clean, tokens.Patch, tokens.Target, tokens.Foil, null);
+    }
+
+    /// <summary>The prompt of a run, or of each run that it was merged from and that lies beside it.</summary>
+    /// <param name="bos">Whether prompts shall begin with a BOS: the tokens are those of the run, so it has to have been so there. null: as it was.</param>
+    /// <exception cref="PromptException">The run's prompts are not known.</exception>
+    public static IReadOnlyList<RunPrompt> Of(CircuitSource source, bool? bos)
+    {
+        if (source.Run!["ids"] is not JsonArray ids) return [Of(source.Run, Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source.Path!))), source.Path!, bos)];
+        var beside = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source.Path!)))!;
+        return [.. ids.Select(id => Of(Facts(Path.Combine(beside, (string)id!), source.Path!), (string)id!, (string)id!, bos))];
+    }
+
+    private static JsonObject Facts(string directory, string merged)
+    {
+        try
+        {
+            return RunFacts.Read(Path.Combine(directory, "run.json"));
+        }
+        catch (RunDirectoryException e)
+        {
+            throw new PromptException($"{merged} was merged from runs that should lie beside it ({e.Message.Split('.')[0]}…); give the prompts with --prompts FILE");
+        }
+    }
+
+    private static RunPrompt Of(JsonObject run, string name, string what, bool? bos)
+    {
+        if (run["tokens"] is not JsonArray tokens) throw new PromptException($"the run.json of {what} names no prompt; give --prompts FILE");
+        if (bos is { } wanted && (bool?)run["prepend_bos"] is { } had && had != wanted) throw new PromptException($"the prompt of {what} was read {(had ? "with" : "without")} <|endoftext|> in front; leave --prepend-bos out, or give --prompts FILE");
+        return new RunPrompt((string?)run["id"] ?? name, $"the prompt of {what}", Ints(tokens), run["patch_tokens"] is JsonArray patch ? Ints(patch) : null, (int?)run["target_id"], (int?)run["foil_id"], (int?)run["position"]);
+    }
+
+    private static int[] Ints(JsonArray array) => [.. array.Select(t => (int)t!)];
+}

@@ -1,0 +1,184 @@
+using OnnxAttribution.Ablation;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Tests.Attribution;
+using OnnxAttribution.Tests.Attribution.Invariants;
+
+namespace OnnxAttribution.Tests.Ablation;
+
+/// <summary>What ablating circuits must do whatever the model.</summary>
+public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture<Random2Bundle>
+{
+    private const int Last = 3;
+    private const long Budget = 1 << 30;
+
+    public static TheoryData<ErrorRule> Rules => [.. Enum.GetValues<ErrorRule>()];
+
+    [Fact]
+    public void A_coefficient_of_1_changes_nothing_and_neither_does_an_inactive_feature()
+    {
+        using var model = bundle.Open();
+        using var clean = CleanRun.Of(model, bundle.Tokens);
+        var active = Nodes(clean);
+        var inactive = new Circuit(model.Selected.SelectMany(s => Enumerable.Range(0, 40).Where(f => !active.Any(n => n.Site == s && n.Feature == f)).Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
+        Assert.NotEmpty(inactive.Nodes);
+        Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(inactive, false)], AblatedValues.Zero(clean)));
+        foreach (var keep in (bool[])[false, true])
+        {
+            float[] logits = [];
+            AblationPass.Run(clean, 1, _ => new AblationRow(new Circuit(active.Take(5)), keep), AblatedValues.Zero(clean), 1, Last, Budget, (_, _, l) => logits = l);
+            Assert.Equal(clean.Logits(Last).ToArray(), logits);
+        }
+    }
+
+    [Fact]
+    public void Keeping_every_node_and_error_leaves_the_model_exactly_as_it_is()
+    {
+        using var model = bundle.Open();
+        using var clean = CleanRun.Of(model, bundle.Tokens);
+        var all = new Circuit(Nodes(clean));
+        foreach (var values in (AblatedValues[])[AblatedValues.Zero(clean), AblatedValues.Patch(clean, clean)])
+        {
+            Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(all, true, ErrorRule.Nodes)], values));
+            Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(all, true, ErrorRule.Keep)], values));
+            Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(Circuit.Empty, false, ErrorRule.Keep)], values));
+        }
+        // with means nothing short of every feature of every dictionary will do
+        var means = AblatedValues.Mean(clean, MeanActivations.Of(model, [bundle.PatchTokens], bos: 256));
+        var whole = new Circuit(model.Selected.SelectMany(s => Enumerable.Range(-1, 41).Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
+        Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(whole, true, ErrorRule.Nodes)], means));
+    }
+
+    [Theory, MemberData(nameof(Rules))]
+    public void Keeping_nothing_has_faithfulness_0_and_keeping_all_1(ErrorRule rule)
+    {
+        using var model = bundle.Open();
+        using var clean = CleanRun.Of(model, bundle.Tokens);
+        foreach (var kind in (AblationKind[])[AblationKind.Zero, AblationKind.Patch])
+        {
+            using var patch = CleanRun.Of(model, bundle.PatchTokens);
+            var points = FaithfulnessCurve.Of(model, bundle.Tokens, bundle.PatchTokens, null, kind, [.. Nodes(clean).Union(Nodes(patch))], new FaithfulnessOptions([rule], Points: 4, Controls: 2));
+            Assert.All(points.Where(p => p.Nodes == 0), p => Assert.Equal(0, p.Faithfulness));
+            if (rule != ErrorRule.Remove) Assert.All(points.Where(p => p.Nodes == p.Of), p => Assert.Equal(1, p.Faithfulness, 1e-5));
+            if (rule != ErrorRule.Remove) Assert.All(points.Where(p => p.Nodes == 0), p => Assert.Equal(1, p.Completeness, 1e-5));
+            Assert.Equal(points.Count(p => p.Control is null) * 3, points.Count);
+        }
+    }
+
+    [Fact]
+    public void Patching_all_nodes_and_errors_of_one_site_gives_the_patch_run()
+    {
+        // without normalisation, where a decoder row does not depend on the run
+        using var model = bundle.Open("blocks.1.hook_resid_pre");
+        Assert.False(model.DictionaryOf(model.Selected[0])!.Normalizes);
+        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var patch = CleanRun.Of(model, bundle.PatchTokens);
+        Close(patch.Logits(Last).ToArray(), Logits(clean, [new AblationRow(Circuit.Empty, true, ErrorRule.Nodes)], AblatedValues.Patch(clean, patch)));
+    }
+
+    [Theory, MemberData(nameof(Rules))]
+    public void A_patch_run_that_is_the_clean_run_changes_nothing(ErrorRule rule)
+    {
+        using var model = bundle.Open();
+        using var clean = CleanRun.Of(model, bundle.Tokens);
+        var some = new Circuit(Nodes(clean).Where((_, i) => i % 3 == 0));
+        foreach (var row in (AblationRow[])[new(some, true, rule), new(some, false, rule), new(Circuit.Empty, true, rule)])
+        {
+            Close(clean.Logits(Last).ToArray(), Logits(clean, [row], AblatedValues.Patch(clean, clean)));
+        }
+    }
+
+    [Fact]
+    public void Neither_the_chunk_nor_the_other_rows_change_a_row()
+    {
+        using var model = bundle.Open();
+        using var clean = CleanRun.Of(model, bundle.Tokens);
+        var nodes = Nodes(clean);
+        AblationRow[] rows = [.. Enum.GetValues<ErrorRule>().SelectMany(rule => Enumerable.Range(0, 4).Select(i => new AblationRow(new Circuit(nodes.Where((_, n) => n % 5 == i)), i % 2 == 0, rule)))];
+        var values = AblatedValues.Mean(clean, MeanActivations.Of(model, [bundle.PatchTokens], bos: 256));
+        var metric = new Metric(MetricKind.Logprob, Last, 7, 8);
+        var together = AblationPass.Metrics(clean, rows.Length, i => rows[i], values, metric, Budget);
+        var calls = model.Context.Calls;
+        var inChunks = AblationPass.Metrics(clean, rows.Length, i => rows[i], values, metric, 1);
+        Assert.True(model.Context.Calls - calls > 30);
+        var alone = rows.Select(r => AblationPass.Metrics(clean, 1, _ => r, values, metric, Budget)[0]);
+        for (var i = 0; i < rows.Length; i++) Assert.Equal(together[i], inChunks[i], 1e-5);
+        Assert.All(alone.Zip(together), p => Assert.Equal(p.First, p.Second, 1e-5));
+    }
+
+    [Fact]
+    public void Means_do_not_depend_on_how_a_text_is_cut()
+    {
+        int[] text = [.. Enumerable.Range(0, 70).Select(i => i * 31 % 256)];
+        Assert.Equal([32, 32, 9], MeanActivations.Pieces(text, 32, 256).Select(p => p.Length));
+        Assert.Equal([32, 32, 6], MeanActivations.Pieces(text, 32, null).Select(p => p.Length));
+        Assert.Equal(text, MeanActivations.Pieces(text, 32, 256).SelectMany(p => p[1..]));
+        using var model = bundle.Open("resid");
+        var means = MeanActivations.Of(model, MeanActivations.Pieces(text, 32, 256), bos: 256);
+        Assert.Equal(70, means.Positions);
+        // by hand, from the runs of the pieces
+        var site = model.Selected[1];
+        var sum = new double[40];
+        foreach (var piece in MeanActivations.Pieces(text, 32, 256))
+        {
+            using var run = CleanRun.Of(model, piece);
+            var encoding = AblatedValues.EncodingOf(run, site);
+            for (var t = 1; t < piece.Length; t++) for (var f = 0; f < 40; f++) sum[f] += encoding.ActivationOf(t, f) / 70;
+        }
+        for (var f = 0; f < 40; f++) Assert.Equal(sum[f], means.At(site).Of(f), 1e-6);
+    }
+
+    [Fact]
+    public void A_metric_that_nothing_moves_has_no_faithfulness()
+    {
+        // position 0 sees nothing of what is kept or ablated later
+        using var model = bundle.Open("blocks.0.hook_resid_pre");
+        var site = model.Selected[0];
+        var points = FaithfulnessCurve.Of(model, bundle.Tokens, bundle.Tokens, null, AblationKind.Patch, [new CircuitNode(site, 3, 1), new CircuitNode(site, 2, 2)], new FaithfulnessOptions(Position: 0, Controls: 1));
+        Assert.All(points, p => Assert.True(double.IsNaN(p.Faithfulness) && double.IsNaN(p.Completeness)));
+        Assert.True(double.IsNaN(FaithfulnessMean(points)));
+    }
+
+    [Theory, InlineData(100, 5, 0, 1, 5, 22, 100), InlineData(3, 12, 0, 1, 2, 3), InlineData(0, 4, 0), InlineData(9, 2, 0, 9)]
+    public void Sizes_grow_from_0_to_all_by_about_a_factor(int all, int points, params int[] sizes) => Assert.Equal(sizes, FaithfulnessCurve.Sizes(all, points));
+
+    [Fact]
+    public void Controls_have_the_places_and_sizes_of_the_circuit_and_other_active_features()
+    {
+        using var model = bundle.Open();
+        using var clean = CleanRun.Of(model, bundle.Tokens);
+        var nodes = Nodes(clean).Where(n => !n.IsError).GroupBy(n => (n.Site, n.Position)).Where(g => g.Count() >= 4).SelectMany(g => g.Take(2)).ToList();
+        var circuit = new Circuit([.. nodes.Where(n => n.Position == 2), .. nodes.Where(n => n.Position == 1).Select(n => n with { Position = GraphSum.NoPosition })]);
+        var controls = new ControlCircuits(clean, circuit);
+        var drawn = controls.Random(seed: 4, index: 1);
+        Assert.Equal(circuit.Nodes.CountBy(n => (n.Site, n.Position)).OrderBy(p => p.Key.Site.Name), drawn.Nodes.CountBy(n => (n.Site, n.Position)).OrderBy(p => p.Key.Site.Name));
+        Assert.Empty(drawn.Nodes.Intersect(circuit.Nodes));
+        var active = Nodes(clean);
+        Assert.All(drawn.Nodes, n => Assert.Contains(active, a => a.Site == n.Site && a.Feature == n.Feature && (n.IsEverywhere || a.Position == n.Position)));
+        Assert.Equal(drawn.Nodes, controls.Random(4, 1).Nodes);
+        Assert.NotEqual(drawn.Nodes, controls.Random(4, 2).Nodes);
+        Assert.All(controls.FeatureZero().Nodes, n => Assert.Equal(0, n.Feature));
+    }
+
+    private static double FaithfulnessMean(IReadOnlyList<FaithfulnessPoint> points) => OnnxAttribution.Runs.FaithfulnessMean.Over(points)[0].Faithfulness;
+
+    private static List<CircuitNode> Nodes(CleanRun run)
+    {
+        var nodes = new List<CircuitNode>();
+        foreach (var site in run.Model.Selected)
+        {
+            var encoding = AblatedValues.EncodingOf(run, site);
+            for (var t = 0; t < encoding.Positions; t++) nodes.AddRange(encoding.Features[t].Append(CausalNode.Error).Select(f => new CircuitNode(site, t, f)));
+        }
+        return nodes;
+    }
+
+    private static float[] Logits(CleanRun clean, IReadOnlyList<AblationRow> rows, AblatedValues values)
+    {
+        float[] found = [];
+        AblationPass.Run(clean, rows.Count, i => rows[i], values, 0, Last, Budget, (_, _, logits) => found = logits);
+        return found;
+    }
+
+    // float32 over two blocks
+    private static void Close(float[] expected, float[] actual) => GoldenTests.Close(Array.ConvertAll(expected, v => (double)v), actual, 1e-5, "logits");
+}

@@ -1,0 +1,120 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Tests.Cli;
+
+/// <summary><c>ablate --faithfulness</c>.</summary>
+public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    private string Run => _directory["run"];
+
+    public void Dispose() => _directory.Dispose();
+
+    [Fact]
+    public void A_curve_per_rule_goes_to_the_screen_the_table_and_run_json()
+    {
+        Graph("--prompt", "Hello", "--metric", "logit-diff");
+        var output = Measure("--controls", "3", "--points", "5").Done().Output;
+        foreach (var part in (string[])["set to 0, errors kept", "set to 0, errors ablated", "set to 0, errors are nodes", "metric logit-diff", "faithfulness", "completeness", " ± ", "3 random circuits", "faithfulness.parquet ("]) Assert.Contains(part, output);
+        var table = RunDirectory.ReadTable(Run, "faithfulness");
+        Assert.Equal(["prompt_id", "ablation", "errors", "circuit", "control", "nodes", "share", "metric_circuit", "metric_complement", "metric_empty", "metric_full", "faithfulness", "completeness"], table.Columns.Select(c => c.Name));
+        Assert.Equal(3 * 5 * 4, table.Count);
+        Assert.Equal(["keep", "remove", "nodes"], table.Values<string?>("errors").Distinct());
+        var run = RunDirectory.Read(Run);
+        Assert.All(table.Values<double>("metric_full"), m => Assert.Equal((double)run.Facts["clean_metric"]!, m, 1e-4));
+        var (features, all) = (run.Nodes.Count(n => n.Feature >= 0), run.Nodes.Count);
+        for (var i = 0; i < table.Count; i++)
+        {
+            double Value(string column) => table.Values<double>(column)[i];
+            var nodes = table.Values<int?>("nodes")[i]!.Value;
+            Assert.Equal(nodes / (double)(table.Values<string?>("errors")[i] == "nodes" ? all : features), Value("share"), 1e-12);
+            Assert.Equal((Value("metric_circuit") - Value("metric_empty")) / (Value("metric_full") - Value("metric_empty")), Value("faithfulness"), 1e-9);
+            if (nodes == all) Assert.Equal(1, Value("faithfulness"), 1e-4);
+            Assert.Equal(table.Values<string?>("circuit")[i] == "top", table.Values<int?>("control")[i] is null);
+        }
+        var curves = run.Facts["faithfulness"]!["curves"]!.AsArray();
+        Assert.Equal(15, curves.Count);
+        Assert.Equal("logit-diff", (string)run.Facts["faithfulness"]!["metric"]!);
+        // and with --json the same
+        var json = JsonNode.Parse(Measure("--controls", "3", "--points", "5", "--json").Done().Output)!;
+        Assert.True(JsonNode.DeepEquals(curves, json["curves"]));
+    }
+
+    [Fact]
+    public void Patch_prompts_are_patched_and_a_text_gives_means()
+    {
+        Graph("--prompt", "Hello", "--patch-prompt", "Jelly");
+        Assert.Contains("set to the patch run's", Measure().Done().Output);
+        Assert.Equal(["patch"], RunDirectory.ReadTable(Run, "faithfulness").Values<string?>("ablation").Distinct());
+        File.WriteAllText(_directory["text.txt"], "The quick brown fox jumps over the lazy dog, and then over another one.");
+        var output = Measure("--ablation", "mean,zero", "--mean-text", _directory["text.txt"], "--errors", "keep").Done().Output;
+        Assert.Contains("means over 71 tokens of", output);
+        Assert.Contains("set to their means, errors kept", output);
+        Assert.DoesNotContain("errors are nodes", output);
+        Assert.Equal(["mean", "zero"], RunDirectory.ReadTable(Run, "faithfulness").Values<string?>("ablation").Distinct());
+    }
+
+    [Fact]
+    public void A_merged_graph_is_measured_on_its_own_prompts_or_others()
+    {
+        File.WriteAllText(_directory["prompts.jsonl"], "{\"prompt\": \"Hello\", \"id\": \"a\"}\n{\"prompt\": \"Jelly fish\", \"target\": \"x\"}\n");
+        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--sites", "resid", "--out", _directory["runs"]).Done();
+        var merged = Path.Combine(_directory["runs"], "merged");
+        Assert.Contains("2 prompts", Verb.Run("ablate", "--model", model.Bundle, "--faithfulness", merged, "--points", "4").Done().Output);
+        Assert.Equal(["a", "2"], RunDirectory.ReadTable(merged, "faithfulness").Values<string?>("prompt_id").Distinct());
+        var own = RunDirectory.ReadTable(merged, "faithfulness").Values<double>("faithfulness");
+        Verb.Run("ablate", "--model", model.Bundle, "--faithfulness", merged, "--points", "4", "--prompts", _directory["prompts.jsonl"]).Done();
+        Assert.Equal(own, RunDirectory.ReadTable(merged, "faithfulness").Values<double>("faithfulness"));
+        Directory.Delete(Path.Combine(_directory["runs"], "a"), recursive: true);
+        Verb.Run("ablate", "--model", model.Bundle, "--faithfulness", merged).Failed(1, "merged", "--prompts");
+    }
+
+    [Fact]
+    public void What_does_not_change_the_metric_gives_null_and_says_so()
+    {
+        // patched with itself nothing moves
+        Graph("--prompt", "Hello", "--patch-prompt", "Hello");
+        Assert.Contains("left out: ablating everything does not change the metric there", Measure("--errors", "nodes").Done().Output);
+        Assert.All(RunDirectory.ReadTable(Run, "faithfulness").Values<double>("faithfulness"), f => Assert.True(double.IsNaN(f)));
+    }
+
+    [Fact]
+    public void What_cannot_be_measured_is_refused()
+    {
+        Graph("--prompt", "Hello");
+        Measure("--ablation", "patch").Failed(1, "patch prompt", "patch_prompt");
+        Measure("--ablation", "mean").Failed(2, "--mean-text");
+        Measure("--ablation", "mean", "--mean-text", _directory["none"]).Failed(1, "no file", "--mean-text");
+        File.WriteAllText(_directory["empty.txt"], "");
+        Measure("--ablation", "mean", "--mean-text", _directory["empty.txt"]).Failed(1, "no tokens", "--mean-text");
+        Measure("--ablation", "none").Failed(2, "'none'", "zero, mean, patch");
+        Measure("--prompt", "Hello you").Failed(1, "6 tokens", "has 10", "--aggregate sum");
+        Measure("--prompt", "").Failed(2, "empty");
+        Measure("--target", "x").Failed(2, "--target goes with --prompt");
+        Measure("--sites", "resid").Failed(2, "--sites has no meaning with --faithfulness");
+        Measure("--points", "1").Failed(2, "--points 1", "from 2");
+        Measure("--circuit", "0:1").Failed(2, "--circuit and --faithfulness");
+        Verb.Run("ablate", "--model", model.Bundle, "--faithfulness", _directory["none"]).Failed(1, "run.json does not exist");
+        Assert.False(RunDirectory.HasTable(Run, "faithfulness"));
+    }
+
+    [Fact]
+    public void Cancelled_it_leaves_the_run_as_it_was()
+    {
+        Graph("--prompt", "The quick brown fox jumps over");
+        var before = Directory.GetFiles(Run).Order().ToDictionary(f => f, File.ReadAllBytes);
+        using var cancel = new CancellationTokenSource(TimeSpan.FromSeconds(2));
+        var start = Stopwatch.GetTimestamp();
+        Verb.Run(cancel.Token, "ablate", "--model", model.Bundle, "--faithfulness", Run, "--points", "1000", "--controls", "1000").Failed(130, "cancelled");
+        Assert.InRange(Stopwatch.GetElapsedTime(start).TotalSeconds, 0, 60);
+        Assert.Equal(before.Keys, Directory.GetFiles(Run).Order());
+        Assert.All(before, f => Assert.Equal(f.Value, File.ReadAllBytes(f.Key)));
+    }
+
+    private void Graph(params string[] more) => Verb.Run(["graph", "--model", model.Bundle, "--sites", "resid", "--out", Run, .. more]).Done();
+
+    private Verb Measure(params string[] more) => Verb.Run(["ablate", "--model", model.Bundle, "--faithfulness", Run, .. more]);
+}
