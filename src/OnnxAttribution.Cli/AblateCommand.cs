@@ -15,10 +15,10 @@ internal static class AblateCommand
 
     public static Command Create(CommonOptions common)
     {
-        AblateMode[] modes = [];
+        AblateMode[] modes = [new AblateGraphMode(AblateCoefficient.Option())];
         var shared = new AblateArguments();
         var command = new Command("ablate", Description);
-        foreach (var option in shared.All.Concat(modes.SelectMany(m => m.Options))) command.Options.Add(option);
+        foreach (var option in shared.All.Concat(modes.SelectMany(m => m.Options)).Distinct()) command.Options.Add(option);
         command.Validators.Add(result => Validate(result, modes, shared));
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {

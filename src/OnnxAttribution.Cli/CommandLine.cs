@@ -25,6 +25,7 @@ internal static class CommandLine
         {
             ExportCommand.Create(common),
             GraphCommand.Create(common),
+            AblateCommand.Create(common),
             QueryCommand.Create(common),
             BenchCommand.Create(common),
         };
@@ -46,6 +47,10 @@ internal static class CommandLine
             output.Flush();
         }
     }
+
+    /// <summary>The command line as a shell would take it.</summary>
+    internal static string WrittenOut(ParseResult parsed) =>
+        string.Join(' ', parsed.Tokens.Select(t => t.Value.Length > 0 && t.Value.All(c => char.IsLetterOrDigit(c) || "-_./,=:+".Contains(c)) ? t.Value : $"'{t.Value.Replace("'", "'\\''")}'").Prepend("onnx-attribution"));
 
     private static int Report(Exception e, TextWriter error, bool verbose, CancellationToken cancel)
     {
