@@ -98,7 +98,7 @@ internal sealed class AblateGraphMode : AblateMode
             MemoryBudget: shared.MemoryBudget(parsed));
     }
 
-    private static Option<string> OneOf(string name, string description, params string[] values)
+    internal static Option<string> OneOf(string name, string description, params string[] values)
     {
         var option = new Option<string>(name) { Description = description, HelpName = string.Join('|', values), DefaultValueFactory = _ => values[0] };
         option.AcceptOnlyFromAmong(values);

@@ -50,7 +50,9 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
 
     private string Chain(IReadOnlyList<int> chain)
     {
-        var labels = chain.Select(e => Label(_graph.Edges[e].Down)).Prepend(Label(_graph.Edges[chain[0]].Up));
+        var nodes = chain.Select(e => _graph.Nodes[_graph.Edges[e].Down]).Prepend(_graph.Nodes[_graph.Edges[chain[0]].Up]);
+        // ablated at all positions together, a chain is one of features; each effect is the largest over positions
+        var labels = nodes.Select(n => GraphReport.Label(run.Request.Ablation.Positions == AblationPositions.All ? n with { Position = -1 } : n, run.TextAt));
         return $"{string.Join(" → ", labels)}   ({string.Join(", ", chain.Select(e => Screen.Number(_graph.Edges[e].Effect)))})";
     }
 

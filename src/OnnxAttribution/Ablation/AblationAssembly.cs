@@ -42,7 +42,9 @@ internal sealed class AblationAssembly(AblatedSite?[] sites, AblationOptions opt
         PathSelection.Edge Numbered((Place Up, Place Down, float Effect) e) => new(joints[Joint(e.Up)], joints[Joint(e.Down)], e.Effect);
         var stays = PathSelection.Keep([.. _edges.Select(Numbered)], minPath);
         var kept = _edges.Where((_, i) => stays[i]).ToList();
-        var chains = PathSelection.Chains([.. kept.Select(Numbered)], minPath, mostChains);
+        // of edges between the same two features at several positions, the strongest stands for all
+        var distinct = kept.Select(Numbered).Index().GroupBy(e => (e.Item.Up, e.Item.Down)).Select(g => g.MaxBy(e => Math.Abs(e.Item.Effect))).ToList();
+        var chains = PathSelection.Chains([.. distinct.Select(e => e.Item)], minPath, mostChains).Select(c => (IReadOnlyList<int>)[.. c.Select(i => distinct[i].Index)]).ToList();
 
         var onPath = kept.SelectMany(e => (Place[])[Joint(e.Up), Joint(e.Down)]).ToHashSet();
         var intoMetric = _nodes.Where(n => n.Value.Direct != 0 && !float.IsNaN(n.Value.Direct));

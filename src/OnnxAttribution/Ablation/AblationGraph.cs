@@ -24,7 +24,7 @@ public sealed record AblationGraph
     /// <summary>Per ablated node, up to ten tokens up and ten down.</summary>
     public required IReadOnlyList<LogitChange> Logits { get; init; }
 
-    /// <summary>Indices into <see cref="Edges"/>, from upstream to downstream, strongest chain first.</summary>
+    /// <summary>Indices into <see cref="Edges"/>, from upstream to downstream, strongest chain first. Where features are ablated at all positions together, an edge into any position of a feature is followed by one from it, and of several between two features the strongest is named.</summary>
     public required IReadOnlyList<IReadOnlyList<int>> Chains { get; init; }
 
     /// <summary>Edges a path had to have for its edges to stay.</summary>

@@ -8,7 +8,7 @@ namespace OnnxAttribution.Ablation;
 
 /// <summary>
 /// Naive ablation as it is usually done, for tests and for comparison: one feature at a time, a whole forward pass of the bundle's model.onnx each, from the tokens to all logits, one prompt in the batch.
-/// Nothing is cached; a site is changed and held by the graph's own intervention inputs. Shares with the fast way the encoder and nothing of its passes.
+/// Nothing but the clean run is kept; a site is changed and held by the graph's own intervention inputs. Shares with the fast way the encoder and nothing of its passes.
 /// </summary>
 /// <remarks>Owns a session of the whole model; who makes one disposes it.</remarks>
 internal sealed class SlowAblation : IDisposable
@@ -17,6 +17,7 @@ internal sealed class SlowAblation : IDisposable
     private readonly int[] _tokens;
     private readonly GraphRunner _runner;
     private readonly Dictionary<string, float[]> _clean;
+    private readonly Dictionary<Site, float[]> _cleanFeatures = [];
 
     public SlowAblation(AttributionModel model, int[] tokens)
     {
@@ -69,7 +70,7 @@ internal sealed class SlowAblation : IDisposable
     {
         var dictionary = _model.DictionaryOf(site)!;
         var d = dictionary.Width;
-        var features = Features(site, _clean[site.Name]);
+        if (!_cleanFeatures.TryGetValue(site, out var features)) _cleanFeatures[site] = features = Features(site, _clean[site.Name]);
         var row = dictionary.DecoderRows([feature], 1)[feature];
         var change = new float[_tokens.Length * d];
         foreach (var p in positions)
