@@ -67,7 +67,7 @@ internal sealed class AblateGraphMode : AblateMode
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
         using var session = GraphSession.Open(parsed.GetRequiredValue(shared.Model), shared.SiteNames(parsed), context, manyPrompts: tasks.Count > ManyPrompts);
-        var done = new JsonArray();
+        var (finished, reports) = (0, new JsonArray());
         try
         {
             foreach (var task in tasks)
@@ -75,17 +75,18 @@ internal sealed class AblateGraphMode : AblateMode
                 var run = AblationRun.Find(session, task, request, progress);
                 progress.Report("writing");
                 var facts = run.Write(At(task), force);
+                finished++;
                 var report = new AblateGraphReport(run, facts, At(task), Stopwatch.GetElapsedTime(start).TotalSeconds);
                 progress.Dispose();
-                if (parsed.GetValue(shared.Json)) done.Add(report.ToJson());
+                if (parsed.GetValue(shared.Json)) reports.Add(report.ToJson());
                 else report.Print(output);
             }
         }
-        catch (OperationCanceledException) when (done.Count > 0)
+        catch (OperationCanceledException) when (finished > 0)
         {
-            throw new CancelledException($"onnx-attribution: cancelled; the {done.Count} finished runs stay in {directory}");
+            throw new CancelledException($"onnx-attribution: cancelled; the {finished} finished runs stay in {directory}");
         }
-        if (parsed.GetValue(shared.Json)) Screen.WriteJson(output, many ? new JsonObject { ["runs"] = done, ["seconds_in_all"] = Stopwatch.GetElapsedTime(start).TotalSeconds } : done[0]!.AsObject());
+        if (parsed.GetValue(shared.Json)) Screen.WriteJson(output, many ? new JsonObject { ["runs"] = reports, ["seconds_in_all"] = Stopwatch.GetElapsedTime(start).TotalSeconds } : reports[0]!.AsObject());
         return CommandLine.Done;
     }
 

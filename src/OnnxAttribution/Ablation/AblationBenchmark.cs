@@ -7,7 +7,8 @@ namespace OnnxAttribution.Ablation;
 /// <summary>Times naive ablation of all active features of all residual sites on a random model, against the machine's matrix-multiply limit and against whole forward passes, one feature at a time.</summary>
 public static class AblationBenchmark
 {
-    /// <param name="Operations">Floating-point operations of the matrix products that were run.</param>
+    /// <param name="Operations">Floating-point operations of the matrix products that were run: what no ablation reaches is not encoded and not counted, but blocks are computed at all positions, so that
+    /// for one position at a time nearly half of a block's are spent on positions that cannot change.</param>
     /// <param name="Floor">Seconds that these need at the machine's rate.</param>
     /// <param name="Seconds">Median of the runs, the model loaded; <paramref name="Least"/> and <paramref name="Most"/> their extremes; <paramref name="Stages"/> those of the median.</param>
     /// <param name="PeakMemory">Of the process so far, in bytes.</param>
@@ -23,8 +24,11 @@ public static class AblationBenchmark
         /// <summary>Extrapolated from the sample: seconds for every feature.</summary>
         public double SlowSeconds => SlowPerFeature * Ablated;
 
-        /// <summary>A slow pass gives the logits as well.</summary>
+        /// <summary>How many times longer the slow way takes than edges with logits; its passes yield both.</summary>
         public double SpeedUp => SlowSeconds / WithLogits.Seconds;
+
+        /// <summary>How many times longer it takes than edges alone; its passes cannot end early.</summary>
+        public double EdgeSpeedUp => SlowSeconds / Edges.Seconds;
     }
 
     /// <param name="options">Positions, where features are read, and memory; the metric is the top logit.</param>
