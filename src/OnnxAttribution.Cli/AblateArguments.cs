@@ -36,9 +36,12 @@ internal sealed class AblateArguments
 
     public long MemoryBudget(ParseResult parsed) => (long)parsed.GetValue(Memory) << 20;
 
+    /// <summary>What --sites names; null where it is not given.</summary>
+    public string[]? SiteNames(ParseResult parsed) => parsed.GetValue(Sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
     /// <param name="sites">Instead of --sites.</param>
     public GraphSession Open(ParseResult parsed, RunContext context, IReadOnlyList<string>? sites = null) =>
-        GraphSession.Open(parsed.GetRequiredValue(Model), sites ?? parsed.GetValue(Sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries), context);
+        GraphSession.Open(parsed.GetRequiredValue(Model), sites ?? SiteNames(parsed), context);
 
     /// <summary>The prompt, or the lines of the file; a line that cannot be read ends it all.</summary>
     /// <exception cref="PromptException">The file is missing or a line is wrong.</exception>

@@ -15,8 +15,8 @@ internal static class AblateCommand
 
     public static Command Create(CommonOptions common)
     {
-        var controls = CircuitControls.Option();
-        AblateMode[] modes = [new AblateCircuitMode(AblateCoefficient.Option(), controls), new AblateFaithfulnessMode(controls), new AblateCurveMode()];
+        var (coefficient, controls) = (AblateCoefficient.Option(), CircuitControls.Option());
+        AblateMode[] modes = [new AblateGraphMode(coefficient), new AblateCircuitMode(coefficient, controls), new AblateFaithfulnessMode(controls), new AblateCurveMode()];
         var shared = new AblateArguments();
         var command = new Command("ablate", Description);
         foreach (var option in shared.All.Concat(modes.SelectMany(m => m.Options)).Distinct()) command.Options.Add(option);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Reflection;
 using System.Text.Json.Nodes;
+using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Export;
 using OnnxAttribution.Runtime;
@@ -14,10 +15,13 @@ internal static class BenchCommand
 {
     private const string Description = """
         Time nodes and edges on a random model (by default of GPT-2-small's shape, 37 dictionaries of 24,576 features), against the machine's
-        matrix-multiply limit. The model is made once and cached on disk (about 6 GB).
+        matrix-multiply limit. The model is made once and cached on disk (about 6 GB). With --ablate, time naive ablation of every active feature instead.
 
         Example: onnx-attribution bench --tokens 16 --nodes 64
+                 onnx-attribution bench --ablate --layers 3 --width 256 --features 2048 --vocabulary 4096
         """;
+
+    private const int AblateRuns = 3, SlowSample = 11;
 
     public static Command Create(CommonOptions common)
     {
@@ -33,8 +37,17 @@ internal static class BenchCommand
         var cache = new Option<string>("--cache") { Description = "where random models are kept", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache", "onnx-attribution") };
         var peers = new Option<string?>("--peers") { Description = "what export-scripts/bench_peer.py --json wrote, to compare with", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
+        var ablate = new Option<bool>("--ablate") { Description = $"time 'ablate' at all residual sites, edges alone and with logits, and whole forward passes for comparison; {AblateRuns} counted runs" };
+        var positions = AblateGraphMode.OneOf("--positions", "with --ablate: where a feature is ablated", "all", "last", "each");
+        var measure = AblateGraphMode.OneOf("--measure", "with --ablate: where downstream features are read", "all", "last");
         foreach (var o in (Option<int>[])[layers, width, features, vocabulary, tokens, nodes, runs, memory]) o.AtLeast(1);
-        var command = new Command("bench", Description) { layers, width, features, vocabulary, tokens, nodes, runs, memory, cache, peers, json };
+        var command = new Command("bench", Description) { layers, width, features, vocabulary, tokens, nodes, runs, memory, ablate, positions, measure, cache, peers, json };
+        command.Validators.Add(result =>
+        {
+            bool Given(Option option) => result.GetResult(option) is { Implicit: false };
+            Option[] wrong = result.GetValue(ablate) ? [nodes, peers] : [positions, measure];
+            if (wrong.FirstOrDefault(Given) is { } option) result.AddError($"{option.Name} {(result.GetValue(ablate) ? "has no meaning with --ablate; leave it out" : "goes with --ablate")}");
+        });
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {
             int d = parsed.GetValue(width), t = parsed.GetValue(tokens);
@@ -47,6 +60,16 @@ internal static class BenchCommand
             var context = common.Context(parsed, cancel);
             using var progress = new ProgressLine(invocation.Error);
             var bundle = GraphBenchmark.Prepare(parsed.GetRequiredValue(cache), shape, progress.Report, cancel);
+            if (parsed.GetValue(ablate))
+            {
+                var options = new AblationOptions(Positions: Enum.Parse<AblationPositions>(parsed.GetRequiredValue(positions), true), Measure: Enum.Parse<AblationMeasure>(parsed.GetRequiredValue(measure), true),
+                    MemoryBudget: (long)parsed.GetValue(memory) << 20);
+                var ablation = AblationBenchmark.Run(bundle, context, t, options, parsed.GetResult(runs) is { Implicit: false } ? parsed.GetValue(runs) : AblateRuns, SlowSample, progress.Report);
+                progress.Dispose();
+                if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, AblateBench.Json(shape, context, t, options, ablation));
+                else AblateBench.Print(invocation.Output, shape, context, t, options, ablation);
+                return CommandLine.Done;
+            }
             // first, so that its peak memory is its own
             progress.Report("timing the store");
             var store = Store(cancel);

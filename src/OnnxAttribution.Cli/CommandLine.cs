@@ -48,6 +48,10 @@ internal static class CommandLine
         }
     }
 
+    /// <summary>The command line as a shell would take it.</summary>
+    internal static string WrittenOut(ParseResult parsed) =>
+        string.Join(' ', parsed.Tokens.Select(t => t.Value.Length > 0 && t.Value.All(c => char.IsLetterOrDigit(c) || "-_./,=:+".Contains(c)) ? t.Value : $"'{t.Value.Replace("'", "'\\''")}'").Prepend("onnx-attribution"));
+
     private static int Report(Exception e, TextWriter error, bool verbose, CancellationToken cancel)
     {
         if (verbose && e is not UsageException) error.WriteLine(e);

@@ -35,7 +35,7 @@ internal static class GraphCommand
         {
             var start = Stopwatch.GetTimestamp();
             var context = common.Context(parsed, cancel);
-            var request = arguments.Request(parsed, WrittenOut(parsed));
+            var request = arguments.Request(parsed, CommandLine.WrittenOut(parsed));
             var place = new Place(parsed.GetRequiredValue(directory), parsed.GetValue(force), parsed.GetValue(json), parsed.InvocationConfiguration, start);
             GraphSession Open(int prompts) => GraphSession.Open(parsed.GetRequiredValue(model), arguments.Sites(parsed), context, manyPrompts: prompts > ManyPrompts);
             return parsed.GetValue(prompts) is { } file ? Many(file, Open, request, place)
@@ -99,8 +99,4 @@ internal static class GraphCommand
             result.AddError($"{option.Name} goes with --prompt; in a --prompts file each line has its own");
         if (one && result.GetValue(prompt) == "") result.AddError("--prompt is empty; give it some text");
     }
-
-    /// <summary>The command line as a shell would take it.</summary>
-    private static string WrittenOut(ParseResult parsed) =>
-        string.Join(' ', parsed.Tokens.Select(t => t.Value.Length > 0 && t.Value.All(c => char.IsLetterOrDigit(c) || "-_./,=:+".Contains(c)) ? t.Value : $"'{t.Value.Replace("'", "'\\''")}'").Prepend("onnx-attribution"));
 }

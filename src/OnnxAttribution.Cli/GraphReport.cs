@@ -12,7 +12,7 @@ namespace OnnxAttribution.Cli;
 /// <param name="seconds">From the start of the verb to here.</param>
 internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges, Func<int, string> tokenAt, string directory, double seconds)
 {
-    private const int Strongest = 12, TopTokens = 5;
+    private const int Strongest = 12;
 
     /// <summary>run.json with the strongest nodes and edges and the files.</summary>
     public JsonObject ToJson()
@@ -27,9 +27,9 @@ internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> no
 
     public void Print(TextWriter output)
     {
-        if (facts["tokens"] is JsonArray) PrintPrompt(output);
+        if (facts["tokens"] is JsonArray) PromptLines.Print(facts, output);
         PrintGraph(output);
-        output.WriteLine(TimingLine());
+        output.WriteLine(TimingLine.Of(facts, seconds));
     }
 
     /// <summary>Tables, shares and files: all but the prompt and the clock.</summary>
@@ -56,21 +56,6 @@ internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> no
     private IEnumerable<CausalEdge> StrongestEdges() => edges.OrderByDescending(e => Math.Abs(e.Effect)).Take(Strongest);
 
     private IEnumerable<FileInfo> Files() => new DirectoryInfo(directory).EnumerateFiles().OrderByDescending(f => f.Name.EndsWith(".parquet", StringComparison.Ordinal)).ThenByDescending(f => f.Name);
-
-    private void PrintPrompt(TextWriter output)
-    {
-        output.WriteLine($"prompt   {Tokens("token_strings")}");
-        if (facts["patch_tokens"] is not null) output.WriteLine($"patch    {Tokens("patch_token_strings")}");
-        output.WriteLine($"next     {string.Join("  ", facts["top_tokens"]!.AsArray().Take(TopTokens).Select(t => $"{Quoted(t!["token"])} {Screen.Percent((float)t["probability"]!)}"))}");
-        var foil = facts["foil"] is null ? "" : $" over {Quoted(facts["foil"])}";
-        var patched = facts["patch_metric"] is { } p ? $", patch {Screen.Number((float)p)}" : "";
-        var estimator = (string)facts["options"]!["estimator"]! is var e && e != "gradient" ? $", estimator {e}" : "";
-        output.WriteLine($"metric   {(string)facts["metric"]!}{(facts["target"] is null ? "" : $" of {Quoted(facts["target"])}")}{foil} after position {(int)facts["position"]!}: clean {Screen.Number((float)facts["clean_metric"]!)}{patched}{estimator}");
-    }
-
-    private string Tokens(string name) => string.Join("  ", facts[name]!.AsArray().Select((t, i) => $"{i} {Quoted(t)}"));
-
-    private static string Quoted(JsonNode? text) => PromptTokens.Quoted((string)text!);
 
     private Table NodeTable()
     {
@@ -102,14 +87,6 @@ internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> no
         foreach (var s in shares) table.AddRow(s.Site.Name, $"{s.Nodes:N0}", $"{s.Kept:N0}", Screen.Number(s.All), Screen.Percent(s.ExplainedByFeatures));
         table.AddRow("all sites", $"{shares.Sum(s => s.Nodes):N0}", $"{shares.Sum(s => s.Kept):N0}", Screen.Number(shares.Sum(s => s.All)), Screen.Percent(SiteShare.Total(shares)));
         return table;
-    }
-
-    private string TimingLine()
-    {
-        var timings = facts["timings"]!.AsObject();
-        var stages = timings.Where(t => t.Key != "sessions").Select(t => $"{t.Key.Replace('_', ' ')} {(double)t.Value!:0.00}");
-        return $"time {seconds:0.00} s ({string.Join(", ", stages)}; of it {(double)timings["sessions"]!:0.00} to make sessions), {(int)facts["runtime_calls"]!} runtime calls, "
-            + $"{(long)facts["operations"]! / 1e9:0.00} GFLOP, peak memory {Screen.Bytes((long)facts["peak_memory_bytes"]!)}";
     }
 
     private JsonObject NodeJson(CausalNode n) => new()

@@ -29,7 +29,7 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
     public Encoding Encode(SparseDictionary dictionary, float[] x, int positions) =>
         Encoding.From(dictionary, x, positions, Active(dictionary, x, positions), context.Threads);
 
-    /// <summary>Active features only, in any order: a runtime call per <see cref="MostActivations"/> numbers, and only the active ones come back.</summary>
+    /// <summary>Active features only, positions ascending: a runtime call per <see cref="MostActivations"/> numbers, and only the active ones come back.</summary>
     /// <param name="x">[T, d]; the positions may be of any number of prompts.</param>
     public IReadOnlyList<(int Position, int Feature, float Activation)> Active(SparseDictionary dictionary, float[] x, int positions)
     {

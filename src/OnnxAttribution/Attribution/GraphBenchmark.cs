@@ -69,7 +69,7 @@ public static class GraphBenchmark
     }
 
     // brings every file into the page cache
-    private static void ReadThrough(string bundle)
+    internal static void ReadThrough(string bundle)
     {
         var buffer = new byte[1 << 22];
         foreach (var path in Directory.EnumerateFiles(bundle, "*.safetensors", SearchOption.AllDirectories))

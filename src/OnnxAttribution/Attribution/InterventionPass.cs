@@ -33,6 +33,9 @@ public sealed class InterventionPass : IEnumerable<SiteValue>, IDisposable
     /// <summary>Interventions side by side.</summary>
     public int Rows { get; }
 
+    /// <summary>Floating-point operations of the matrix products run so far.</summary>
+    internal long Operations { get; private set; }
+
     /// <summary>Stops at no site before this one.</summary>
     /// <exception cref="BundleException">There is no such site.</exception>
     /// <exception cref="AttributionException">The site is not among those selected.</exception>
@@ -55,7 +58,7 @@ public sealed class InterventionPass : IEnumerable<SiteValue>, IDisposable
         Advance(_model.Bundle.Sites.Count);
         var head = _model.Steps.Head;
         if (!_model.Steps.Reads(head).Any(i => _changed[i] is not null)) return Repeated(_clean.Logits(position));
-        using var logits = _model.Steps.Run(head, Values(head), _clean.TokenArray, position);
+        using var logits = Run(head, position);
         var values = ModelPass.Finite(logits.Floats(), "the logits");
         return logits.Shape[0] == Rows ? values.ToArray() : Repeated(values);
     }
@@ -117,9 +120,16 @@ public sealed class InterventionPass : IEnumerable<SiteValue>, IDisposable
         {
             var reads = _model.Steps.Reads(_next);
             var reached = reads.Any(i => _changed[i] is not null);
-            if (reached && !_frozen.Contains(_model.Bundle.Sites[_next])) _changed[_next] = _model.Steps.Run(_next, Values(_next), _clean.TokenArray, 0);
+            if (reached && !_frozen.Contains(_model.Bundle.Sites[_next])) _changed[_next] = Run(_next, 0);
             foreach (var i in reads) LetGo(i, _next);
         }
+    }
+
+    private DeviceTensor Run(int step, int position)
+    {
+        var result = _model.Steps.Run(step, Values(step), _clean.TokenArray, position);
+        Operations += _model.Steps.Operations(step, _clean.Tokens.Count) * result.Shape[0];
+        return result;
     }
 
     private void LetGo(int place, int step)

@@ -33,6 +33,29 @@ public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
 
     public static string NameOf(MetricKind kind) => Names[(int)kind];
 
+    /// <summary>A metric with its tokens: those given, or the run's top token and its best other one.</summary>
+    /// <param name="logits">float32 [vocabulary], the clean run's at <paramref name="position"/>.</param>
+    /// <exception cref="AttributionException">A token is no token id.</exception>
+    internal static Metric Choose(MetricKind kind, int position, int? target, int? foil, ReadOnlySpan<float> logits)
+    {
+        foreach (var (name, token) in new[] { ("--target", target), ("--foil", foil) })
+        {
+            if (token is { } t && (t < 0 || t >= logits.Length)) throw new AttributionException($"{name} {t} is no token id; ids are 0 to {logits.Length - 1}");
+        }
+        var answer = target ?? TensorPrimitives.IndexOfMax(logits);
+        if (foil is { } given) return new Metric(kind, position, answer, given);
+        var others = logits.ToArray();
+        others[answer] = float.NegativeInfinity;
+        return new Metric(kind, position, answer, TensorPrimitives.IndexOfMax<float>(others));
+    }
+
+    /// <summary>The likeliest tokens and their probabilities.</summary>
+    internal static List<(int Token, float Probability)> Top(ReadOnlySpan<float> logits, int count)
+    {
+        var p = Logprobs(logits);
+        return [.. Enumerable.Range(0, p.Length).OrderByDescending(i => p[i]).Take(count).Select(i => (i, (float)Math.Exp(p[i])))];
+    }
+
     /// <summary>The metric of each row, in double precision.</summary>
     /// <param name="logits">float32 [rows, vocabulary] at the metric's position.</param>
     /// <param name="clean">float32 [vocabulary], the clean run's, for <see cref="MetricKind.Kl"/>.</param>

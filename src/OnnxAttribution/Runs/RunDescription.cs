@@ -14,33 +14,17 @@ internal static class RunDescription
     /// <summary>One prompt's run.</summary>
     public static JsonObject Of(GraphRun run)
     {
-        var (graph, written, task) = (run.Graph, run.Written, run.Task);
-        var text = run.Session.Tokenizer.TokenText;
-        var metric = graph.Metric;
-        int? target = metric.Kind == MetricKind.Kl ? null : metric.Target, foil = metric.Kind == MetricKind.LogitDiff ? metric.Foil : null;
-        var facts = new JsonObject { ["prompt"] = task.Prompt, ["patch_prompt"] = task.PatchPrompt };
-        if (task.Id is not null) facts["id"] = task.Id;
-        facts["prepend_bos"] = run.PrependBos;
-        facts["tokens"] = Array(run.Tokens.Clean, t => t);
-        facts["token_strings"] = Array(run.Tokens.Clean, t => text(t));
-        facts["patch_tokens"] = run.Tokens.Patch is { } p ? Array(p, t => t) : null;
-        facts["patch_token_strings"] = run.Tokens.Patch is { } q ? Array(q, t => text(t)) : null;
-        facts["metric"] = Metric.NameOf(metric.Kind);
-        facts["position"] = metric.Position;
-        facts["target"] = target is { } a ? text(a) : null;
-        facts["target_id"] = target;
-        facts["foil"] = foil is { } b ? text(b) : null;
-        facts["foil_id"] = foil;
-        facts["clean_metric"] = Number(graph.CleanMetric);
-        facts["patch_metric"] = Number(graph.PatchMetric);
-        facts["top_tokens"] = Array(graph.TopTokens, t => new JsonObject { ["id"] = t.Token, ["token"] = text(t.Token), ["probability"] = Number(t.Probability) });
+        var (graph, written) = (run.Graph, run.Written);
+        var facts = new JsonObject();
+        AddPrompt(facts, run.Session, run.Task, run.Tokens, run.PrependBos);
+        AddMetric(facts, run.Session, graph.Metric, graph.CleanMetric, graph.PatchMetric, graph.TopTokens);
         AddGraph(facts, run.Session, run.Request, written);
         facts["conservation_violation"] = graph.ConservationViolation is { } v ? Number(v) : null;
         facts["runtime_calls"] = graph.RuntimeCalls;
         facts["operations"] = graph.Operations;
         facts["seconds"] = Number(run.Session.OpenSeconds + graph.Timings.Values.Sum());
         facts["timings"] = Timings(run.Session.OpenSeconds, run.SessionSeconds, graph.Timings);
-        AddProgram(facts, run.Session, run.Request);
+        AddProgram(facts, run.Session, run.Request.CommandLine);
         return facts;
     }
 
@@ -62,8 +46,37 @@ internal static class RunDescription
         facts["runtime_calls"] = runs.Sum(r => r.Graph.RuntimeCalls);
         facts["operations"] = runs.Sum(r => r.Graph.Operations);
         facts["seconds"] = Number(session.OpenSeconds + runs.Sum(r => r.Graph.Timings.Values.Sum()));
-        AddProgram(facts, session, request);
+        AddProgram(facts, session, request.CommandLine);
         return facts;
+    }
+
+    internal static void AddPrompt(JsonObject facts, GraphSession session, PromptTask task, PromptTokens tokens, bool prependBos)
+    {
+        var text = session.Tokenizer.TokenText;
+        facts["prompt"] = task.Prompt;
+        facts["patch_prompt"] = task.PatchPrompt;
+        if (task.Id is not null) facts["id"] = task.Id;
+        facts["prepend_bos"] = prependBos;
+        facts["tokens"] = Array(tokens.Clean, t => t);
+        facts["token_strings"] = Array(tokens.Clean, t => text(t));
+        facts["patch_tokens"] = tokens.Patch is { } p ? Array(p, t => t) : null;
+        facts["patch_token_strings"] = tokens.Patch is { } q ? Array(q, t => text(t)) : null;
+    }
+
+    /// <param name="patch">NaN without a patch run.</param>
+    internal static void AddMetric(JsonObject facts, GraphSession session, Metric metric, float clean, float patch, IReadOnlyList<(int Token, float Probability)> topTokens)
+    {
+        var text = session.Tokenizer.TokenText;
+        int? target = metric.Kind == MetricKind.Kl ? null : metric.Target, foil = metric.Kind == MetricKind.LogitDiff ? metric.Foil : null;
+        facts["metric"] = Metric.NameOf(metric.Kind);
+        facts["position"] = metric.Position;
+        facts["target"] = target is { } a ? text(a) : null;
+        facts["target_id"] = target;
+        facts["foil"] = foil is { } b ? text(b) : null;
+        facts["foil_id"] = foil;
+        facts["clean_metric"] = Number(clean);
+        facts["patch_metric"] = Number(patch);
+        facts["top_tokens"] = Array(topTokens, t => new JsonObject { ["id"] = t.Token, ["token"] = text(t.Token), ["probability"] = Number(t.Probability) });
     }
 
     private static void AddGraph(JsonObject facts, GraphSession session, GraphRequest request, CausalGraph graph) => AddGraph(facts, session, request, graph.Nodes, graph.Edges);
@@ -98,7 +111,7 @@ internal static class RunDescription
         };
     }
 
-    private static JsonObject Timings(double open, double sessions, IReadOnlyDictionary<string, double> stages)
+    internal static JsonObject Timings(double open, double sessions, IReadOnlyDictionary<string, double> stages)
     {
         var result = new JsonObject { ["open"] = Number(open) };
         foreach (var (stage, seconds) in stages) result[stage.Replace(' ', '_')] = Number(seconds);
@@ -106,7 +119,7 @@ internal static class RunDescription
         return result;
     }
 
-    private static void AddProgram(JsonObject facts, GraphSession session, GraphRequest request)
+    internal static void AddProgram(JsonObject facts, GraphSession session, string? commandLine)
     {
         var context = session.Model.Context;
         facts["peak_memory_bytes"] = RunContext.PeakMemory();
@@ -118,7 +131,7 @@ internal static class RunDescription
         facts["program"] = "onnx-attribution";
         facts["version"] = ProgramVersion;
         facts["onnxruntime_version"] = RunContext.RuntimeVersion;
-        facts["command_line"] = request.CommandLine;
+        facts["command_line"] = commandLine;
         facts["finished_at"] = DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
     }
 
@@ -127,5 +140,5 @@ internal static class RunDescription
     // as the shortest text that brings the float back, and not its digits as a double
     internal static JsonValue? Number(float value) => float.IsFinite(value) ? JsonValue.Create(value) : null;
 
-    private static JsonArray Array<T>(IEnumerable<T> items, Func<T, JsonNode?> of) => [.. items.Select(of)];
+    internal static JsonArray Array<T>(IEnumerable<T> items, Func<T, JsonNode?> of) => [.. items.Select(of)];
 }

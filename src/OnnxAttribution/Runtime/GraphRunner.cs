@@ -83,7 +83,8 @@ internal sealed class GraphRunner : IDisposable
     // the collection would dispose its values; these live on
     private DeviceTensor[] Kept(IReadOnlyCollection<OrtValue> values) => [.. values.Select(v => DeviceTensor.FromRun(v, _context.Device))];
 
-    private string[] Present(IReadOnlyDictionary<string, OrtValue> inputs) => [.. _session.InputNames.Where(inputs.ContainsKey)];
+    // inputs that have a default, such as a site's intervention, come apart
+    private string[] Present(IReadOnlyDictionary<string, OrtValue> inputs) => [.. _session.InputNames.Concat(_session.OverridableInitializerMetadata.Keys).Where(inputs.ContainsKey)];
 
     private T Guarded<T>(Func<RunOptions, T> execute)
     {

@@ -10,7 +10,7 @@ namespace OnnxAttribution.Store;
 /// <param name="Activation">Clean activation; for an error node the norm ‖ε‖.</param>
 /// <param name="PatchActivation">The same in the patch run, 0 without one.</param>
 /// <param name="Gradient">∂m/∂activation; NaN, as for every error node, is written as NULL.</param>
-/// <param name="Effect">Estimate of m(patched) − m(clean) for this node alone.</param>
+/// <param name="Effect">m(patched) − m(clean) for this node alone, estimated or exact; NaN, where it was not asked for, is written as NULL.</param>
 /// <param name="Kept">Whether its effect passed the threshold, so that edges may name it.</param>
 public readonly record struct NodeRow(
     string Site, int Layer, string Kind, int Position, string Token, int Feature,

@@ -7,7 +7,7 @@ internal sealed class RunReader : IDisposable
 {
     private const string NodeColumns = """
         site::VARCHAR, layer::INTEGER, kind::VARCHAR, position::INTEGER, token::VARCHAR, feature::INTEGER, activation::FLOAT,
-        patch_activation::FLOAT, coalesce(gradient, 'nan')::FLOAT, effect::FLOAT, kept::BOOLEAN
+        patch_activation::FLOAT, coalesce(gradient, 'nan')::FLOAT, coalesce(effect, 'nan')::FLOAT, kept::BOOLEAN
         """;
 
     // A site that no node has becomes NULL, and so an error below.

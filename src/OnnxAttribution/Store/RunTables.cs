@@ -102,6 +102,8 @@ internal sealed class RunTables : IDisposable
         if (float.IsNaN(node.Gradient))
             vectors.SetNull(8, row);
         vectors.Column<float>(9)[row] = node.Effect;
+        if (float.IsNaN(node.Effect))
+            vectors.SetNull(9, row);
         vectors.Column<byte>(10)[row] = node.Kept ? (byte)1 : (byte)0;
     }
 

@@ -29,4 +29,15 @@ public class ReadmeTests
 
         static string[] Lines(IEnumerable<string> text) => [.. text.Select(l => l.TrimEnd()).Where(l => l.Length > 0 && !l.StartsWith("time") && !l.StartsWith("wrote"))];
     }
+
+    [Fact]
+    public void The_readme_shows_what_ablate_prints()
+    {
+        using var directory = new TemporaryDirectory();
+        var printed = Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--sites", "resid", "--out", directory["ablated"]).Done().Output.Split('\n').Select(l => l.TrimEnd()).ToHashSet();
+        var block = File.ReadAllText(Path.Combine(Repository.Root, "README.md")).Split("```").Single(b => b.Contains("Strongest ablations")).Split('\n').Select(l => l.TrimEnd());
+        var shown = block.Where(l => l.Length > 0 && l.Trim() != "…").ToList();
+        Assert.True(shown.Count > 8, $"the README's example has only {shown.Count} lines");
+        Assert.All(shown, l => Assert.Contains(l, printed));
+    }
 }

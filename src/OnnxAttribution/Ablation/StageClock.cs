@@ -1,0 +1,20 @@
+using System.Diagnostics;
+
+namespace OnnxAttribution.Ablation;
+
+/// <summary>Seconds by stage, where stages take turns.</summary>
+internal sealed class StageClock
+{
+    private readonly Dictionary<string, double> _seconds = [];
+    private long _last = Stopwatch.GetTimestamp();
+
+    public IReadOnlyDictionary<string, double> Seconds => _seconds;
+
+    /// <summary>The time since the last call, or since the clock was made, was this stage's.</summary>
+    public void Was(string stage)
+    {
+        var now = Stopwatch.GetTimestamp();
+        _seconds[stage] = _seconds.GetValueOrDefault(stage) + Stopwatch.GetElapsedTime(_last, now).TotalSeconds;
+        _last = now;
+    }
+}

@@ -1,0 +1,71 @@
+using System.Text.Json.Nodes;
+using OnnxAttribution.Ablation;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Runs;
+
+/// <summary>One prompt whose features were ablated one at a time, with all that its run directory says of it.</summary>
+public sealed class AblationRun
+{
+    /// <summary>Name of the further table that holds the tokens whose probability moved most.</summary>
+    public const string LogitsTable = "logits";
+
+    private AblationRun(GraphSession session, PromptTask task, AblationRequest request, PromptTokens tokens, bool prependBos, AblationGraph graph, double sessionSeconds) =>
+        (Session, Task, Request, Tokens, PrependBos, Graph, SessionSeconds) = (session, task, request, tokens, prependBos, graph, sessionSeconds);
+
+    public GraphSession Session { get; }
+    public PromptTask Task { get; }
+    public AblationRequest Request { get; }
+    public PromptTokens Tokens { get; }
+    public bool PrependBos { get; }
+    public AblationGraph Graph { get; }
+
+    /// <summary>Time spent making sessions for this prompt, which its stages contain.</summary>
+    public double SessionSeconds { get; }
+
+    /// <summary>Ablates every active feature of one prompt.</summary>
+    /// <exception cref="PromptException">The prompt, target or foil cannot be used, or there is a patch prompt.</exception>
+    /// <exception cref="AttributionException">What was asked cannot be.</exception>
+    /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
+    public static AblationRun Find(GraphSession session, PromptTask task, AblationRequest request, IProgress<string>? progress = null)
+    {
+        if (task.PatchPrompt is not null) throw new PromptException("features are ablated within one prompt, so a patch prompt means nothing here; leave it out, or use 'onnx-attribution graph'");
+        var prependBos = request.PrependBos ?? session.Model.PrependsBos;
+        var tokens = PromptTokens.Of(task, session.Tokenizer, prependBos);
+        var before = session.Model.Context.SessionTime;
+        var graph = AblationFinder.Find(session.Model, tokens.Clean, request.Ablation with { Target = tokens.Target, Foil = tokens.Foil }, progress);
+        return new AblationRun(session, task, request, tokens, prependBos, graph, (session.Model.Context.SessionTime - before).TotalSeconds);
+    }
+
+    /// <summary>Writes the run directory, whole or not at all: nodes, edges, run.json and, where logits were asked for, <c>logits.parquet</c>.</summary>
+    /// <returns>run.json.</returns>
+    /// <exception cref="RunDirectoryException">The path is taken or cannot be written.</exception>
+    public JsonObject Write(string path, bool force)
+    {
+        var facts = AblationDescription.Of(this);
+        var tables = new Dictionary<string, StoredTable>();
+        if (Request.Ablation.Logits) tables[LogitsTable] = Logits();
+        RunDirectory.Write(path, GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), Graph.Metric.Position, facts, force, Session.Model.Context.Cancel, tables);
+        return facts;
+    }
+
+    /// <summary>Text of the token at a position; '' where a node stands for all positions.</summary>
+    public string TextAt(int position) => position < 0 ? "" : Session.Tokenizer.TokenText(Tokens.Clean[position]);
+
+    /// <summary>A token's text; '' for an id that the vocabulary does not have.</summary>
+    public string Text(int token) => token < Session.Tokenizer.Count ? Session.Tokenizer.TokenText(token) : "";
+
+    private StoredTable Logits()
+    {
+        var table = new StoredTable(new StoredColumn("site", StoredType.Varchar), new StoredColumn("position", StoredType.Integer), new StoredColumn("feature", StoredType.Integer),
+            new StoredColumn("direction", StoredType.Varchar), new StoredColumn("rank", StoredType.Integer), new StoredColumn("token_id", StoredType.Integer), new StoredColumn("token", StoredType.Varchar),
+            new StoredColumn("clean_probability", StoredType.Float), new StoredColumn("ablated_probability", StoredType.Float), new StoredColumn("change", StoredType.Float));
+        foreach (var l in Graph.Logits)
+        {
+            var node = Graph.Nodes[l.Node];
+            table.Add(node.Site.Name, node.Position, node.Feature, l.Up ? "up" : "down", l.Rank, l.Token, Text(l.Token), l.Clean, l.Ablated, l.Change);
+        }
+        return table;
+    }
+}
