@@ -12,6 +12,12 @@ internal sealed class GraphArguments
     private readonly Option<string> _metric = new("--metric") { Description = "what is explained, read off the logits at --position", HelpName = string.Join('|', Metric.Names), DefaultValueFactory = _ => "logit" };
     private readonly Option<int?> _position = new("--position") { Description = "token position of the metric, from 0, BOS counted; default: the last", HelpName = "N" };
     private readonly Option<string> _method = new("--method") { Description = "attribution patching, integrated gradients, or every node really patched", HelpName = "atp|ig|exact", DefaultValueFactory = _ => "atp" };
+    private readonly Option<string> _estimator = new("--estimator")
+    {
+        Description = "what counts as a derivative: the true one; relp: LayerNorm's scale fixed, GELU as the ratio gelu(x)/x; frozen: LayerNorm's scale and attention patterns fixed",
+        HelpName = "gradient|relp|frozen",
+        DefaultValueFactory = _ => "gradient",
+    };
     private readonly Option<int> _steps = new("--steps") { Description = "steps of --method ig", HelpName = "N", DefaultValueFactory = _ => 10 };
     private readonly Option<string?> _sites = new("--sites") { Description = "where the graph is cut: resid, attn, mlp or hook names, with commas between; default: all that have a dictionary", HelpName = "SITES" };
     private readonly Option<int?> _topNodes = new("--top-nodes") { Description = "features kept per site, by |effect|; error nodes come on top (20, or no limit with --node-threshold)", HelpName = "N" };
@@ -28,13 +34,14 @@ internal sealed class GraphArguments
     {
         _metric.AcceptOnlyFromAmong([.. Metric.Names]);
         _method.AcceptOnlyFromAmong("atp", "ig", "exact");
+        _estimator.AcceptOnlyFromAmong("gradient", "relp", "frozen");
         _aggregate.AcceptOnlyFromAmong("none", "sum");
         _steps.AtLeast(1);
         _position.AtLeast(0);
         _topNodes.AtLeast(0);
         _topEdges.AtLeast(0);
         _memory.AtLeast(1);
-        Option[] all = [_metric, _position, _method, _steps, _sites, _topNodes, _nodeThreshold, _topEdges, _edgeThreshold, _noPrune, _all, _aggregate, _prependBos, _memory];
+        Option[] all = [_metric, _position, _method, _estimator, _steps, _sites, _topNodes, _nodeThreshold, _topEdges, _edgeThreshold, _noPrune, _all, _aggregate, _prependBos, _memory];
         foreach (var option in all) command.Options.Add(option);
         command.Validators.Add(Contradictions);
     }
@@ -49,6 +56,7 @@ internal sealed class GraphArguments
         {
             Metric = (MetricKind)Metric.Names.ToList().IndexOf(parsed.GetRequiredValue(_metric)),
             Method = Enum.Parse<EffectMethod>(parsed.GetRequiredValue(_method), ignoreCase: true),
+            Estimator = Enum.Parse<Estimator>(parsed.GetRequiredValue(_estimator), ignoreCase: true),
             Steps = parsed.GetValue(_steps),
             Position = parsed.GetValue(_position),
             TopNodes = topNodes ?? (nodeThreshold is null ? defaults.TopNodes : null),

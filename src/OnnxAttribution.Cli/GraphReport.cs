@@ -64,7 +64,8 @@ internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> no
         output.WriteLine($"next     {string.Join("  ", facts["top_tokens"]!.AsArray().Take(TopTokens).Select(t => $"{Quoted(t!["token"])} {Screen.Percent((float)t["probability"]!)}"))}");
         var foil = facts["foil"] is null ? "" : $" over {Quoted(facts["foil"])}";
         var patched = facts["patch_metric"] is { } p ? $", patch {Screen.Number((float)p)}" : "";
-        output.WriteLine($"metric   {(string)facts["metric"]!}{(facts["target"] is null ? "" : $" of {Quoted(facts["target"])}")}{foil} after position {(int)facts["position"]!}: clean {Screen.Number((float)facts["clean_metric"]!)}{patched}");
+        var estimator = (string)facts["options"]!["estimator"]! is var e && e != "gradient" ? $", estimator {e}" : "";
+        output.WriteLine($"metric   {(string)facts["metric"]!}{(facts["target"] is null ? "" : $" of {Quoted(facts["target"])}")}{foil} after position {(int)facts["position"]!}: clean {Screen.Number((float)facts["clean_metric"]!)}{patched}{estimator}");
     }
 
     private string Tokens(string name) => string.Join("  ", facts[name]!.AsArray().Select((t, i) => $"{i} {Quoted(t)}"));

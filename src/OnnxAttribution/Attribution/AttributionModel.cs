@@ -9,9 +9,9 @@ namespace OnnxAttribution.Attribution;
 /// <remarks>Sessions are made when they are first needed and kept, so that many prompts pay for them once.</remarks>
 public sealed class AttributionModel : IDisposable
 {
-    private readonly Dictionary<MetricKind, (MetricGraph Metric, GraphRunner Runner, long Operations)> _passes = [];
-    private readonly Dictionary<string, (SegmentJacobian Segment, GraphRunner? Runner)> _segments = [];
-    private readonly Dictionary<MetricKind, (IReadOnlyList<Value> Parents, GraphRunner Runner)> _heads = [];
+    private readonly Dictionary<(MetricKind, Estimator), (MetricGraph Metric, GraphRunner Runner, long Operations)> _passes = [];
+    private readonly Dictionary<(string, Estimator), (SegmentJacobian Segment, GraphRunner? Runner)> _segments = [];
+    private readonly Dictionary<(MetricKind, Estimator), (IReadOnlyList<Value> Parents, GraphRunner Runner)> _heads = [];
     private readonly SparseDictionary?[] _dictionaries;
     private ModelSteps? _steps;
 
@@ -106,11 +106,11 @@ public sealed class AttributionModel : IDisposable
     }
 
     /// <summary>Forward and backward in one graph: sites, logits, metric and the metric's gradient at every selected site.</summary>
-    internal (MetricGraph Metric, GraphRunner Runner, long Operations) Pass(MetricKind kind, int positions)
+    internal (MetricGraph Metric, GraphRunner Runner, long Operations) Pass(MetricKind kind, int positions, Estimator estimator)
     {
-        if (_passes.TryGetValue(kind, out var made)) return made;
+        if (_passes.TryGetValue((kind, estimator), out var made)) return made;
         var metric = MetricGraph.Build(Graph, kind, AllSites);
-        var gradients = metric.Gradients(VjpRules.Table, SelectedValues, []);
+        var gradients = metric.Gradients(estimator.Rules(), SelectedValues, []);
         var g = metric.G;
         var outputs = new List<Value> { metric.Value, metric.Logits, metric.TargetToken, metric.FoilToken };
         outputs.AddRange(AllSites);
@@ -120,34 +120,35 @@ public sealed class AttributionModel : IDisposable
             if (gradients.TryGetValue(SelectedValues[i], out var gradient)) outputs.Add(g.Identity(gradient, GradientName(Selected[i])));
         }
         var graph = new OnnxGraph([Graph["tokens"], .. metric.Inputs], outputs);
-        return _passes[kind] = (metric, new GraphRunner(graph, Context, Bundle.Directory), FlopCount.Of(graph, new Dictionary<string, long> { ["position"] = positions, ["batch"] = 1 }));
+        return _passes[(kind, estimator)] = (metric, new GraphRunner(graph, Context, Bundle.Directory), FlopCount.Of(graph, new Dictionary<string, long> { ["position"] = positions, ["batch"] = 1 }));
     }
 
     internal static string GradientName(Site site) => site.Name + ".grad";
 
     /// <summary>The graph of all direct edges into a selected site; null where it has no upstream.</summary>
-    internal (SegmentJacobian Segment, GraphRunner? Runner)? Segment(int downstream)
+    internal (SegmentJacobian Segment, GraphRunner? Runner)? Segment(int downstream, Estimator estimator)
     {
         var value = SelectedValues[downstream];
-        if (_segments.TryGetValue(value.Name, out var made)) return made;
+        if (_segments.TryGetValue((value.Name, estimator), out var made)) return made;
         var raw = value.Producer!.In[0]!;
         var parents = Topology.DirectlyReadBy(raw, SelectedValues.ToHashSet());
         if (parents.Count == 0) return null;
-        var segment = SegmentJacobian.Build(raw, [.. SelectedValues.Where(parents.Contains)], SelectedValues, VjpRules.Table);
-        return _segments[value.Name] = (segment, segment.NeedsNoRun ? null : new GraphRunner(segment.Graph, Context, Bundle.Directory));
+        var segment = SegmentJacobian.Build(raw, [.. SelectedValues.Where(parents.Contains)], SelectedValues, estimator.Rules());
+        return _segments[(value.Name, estimator)] = (segment, segment.NeedsNoRun ? null : new GraphRunner(segment.Graph, Context, Bundle.Directory));
     }
 
     /// <summary>The metric's gradient at the sites it reads directly, along paths that meet no other selected site.</summary>
-    internal (IReadOnlyList<Value> Parents, GraphRunner Runner) Head(MetricKind kind)
+    internal (IReadOnlyList<Value> Parents, GraphRunner Runner) Head(MetricKind kind, Estimator estimator)
     {
-        if (_heads.TryGetValue(kind, out var made)) return made;
+        if (_heads.TryGetValue((kind, estimator), out var made)) return made;
         var metric = MetricGraph.Build(Graph, kind, AllSites);
         var read = Topology.DirectlyReadBy(metric.Value, SelectedValues.ToHashSet());
-        Value[] parents = [.. SelectedValues.Where(read.Contains)];
-        var gradients = metric.Gradients(VjpRules.Table, parents, SelectedValues);
+        var gradients = metric.Gradients(estimator.Rules(), [.. SelectedValues.Where(read.Contains)], SelectedValues);
+        // a site may be read and yet have no gradient, where the estimator holds fixed all that reads it
+        Value[] parents = [.. SelectedValues.Where(gradients.ContainsKey)];
         var outputs = parents.Select(p => metric.G.Identity(gradients[p], p.Name + ".grad")).ToList();
         var graph = new OnnxGraph([Graph["tokens"], .. SelectedValues, .. metric.Inputs], outputs);
-        return _heads[kind] = (parents, new GraphRunner(graph, Context, Bundle.Directory));
+        return _heads[(kind, estimator)] = (parents, new GraphRunner(graph, Context, Bundle.Directory));
     }
 
     private static IReadOnlyList<Site> Select(ModelBundle bundle, IReadOnlyList<string>? names)

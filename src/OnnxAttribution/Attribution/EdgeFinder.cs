@@ -14,7 +14,7 @@ namespace OnnxAttribution.Attribution;
 /// 3. <see cref="SegmentJacobian"/> contracts both: jacobian[d, u]. effect = g_d · jacobian · Δ_u, where what is already in a vector is not multiplied again.
 /// </summary>
 /// <remarks>Marks et al. 2024, App. A.1; design.md, section 1.</remarks>
-internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState> sites, IReadOnlyList<CausalNode> nodes, int[] tokens, long memoryBudget)
+internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState> sites, IReadOnlyList<CausalNode> nodes, int[] tokens, Estimator estimator, long memoryBudget)
 {
     private readonly int _positions = tokens.Length;
     private readonly Dictionary<SiteState, Upstream> _upstream = [];
@@ -33,7 +33,7 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
         for (var i = 0; i < sites.Count; i++)
         {
             model.Context.Cancel.ThrowIfCancellationRequested();
-            if (model.Segment(i) is { } segment) Into(sites[i], segment.Segment, segment.Runner, edges);
+            if (model.Segment(i, estimator) is { } segment) Into(sites[i], segment.Segment, segment.Runner, edges);
         }
     }
 

@@ -23,9 +23,9 @@ public static class GraphFinder
         var clock = new Stages();
         var calls = model.Context.Calls;
         var position = options.Position ?? tokens.Length - 1;
-        var clean = ModelPass.Run(model, options.Metric, tokens, position, options.Target ?? -1, options.Foil ?? -1);
+        var clean = ModelPass.Run(model, options.Metric, tokens, position, options.Target ?? -1, options.Foil ?? -1, options.Estimator);
         var metric = new Metric(options.Metric, position, clean.Target, clean.Foil);
-        var patch = patchTokens is null ? null : ModelPass.Run(model, options.Metric, patchTokens, position, clean.Target, clean.Foil);
+        var patch = patchTokens is null ? null : ModelPass.Run(model, options.Metric, patchTokens, position, clean.Target, clean.Foil, options.Estimator);
         var operations = clean.Operations * (patch is null ? 1 : 2);
         clock.Lap("passes");
 
@@ -38,10 +38,10 @@ public static class GraphFinder
         clock.Lap("node effects");
 
         var edges = new List<CausalEdge>();
-        var finder = new EdgeFinder(model, sites, nodes, tokens, options.MemoryBudget);
+        var finder = new EdgeFinder(model, sites, nodes, tokens, options.Estimator, options.MemoryBudget);
         finder.Find(edges);
-        if (options.Metric != MetricKind.Kl) MetricEdges(model, sites, nodes, metric, tokens, edges);
-        else if (options.Method == EffectMethod.Ig) WholeEffects(model, sites, nodes, edges);
+        if (options.Metric != MetricKind.Kl) MetricEdges(model, options.Estimator, sites, nodes, metric, tokens, edges);
+        else if (options.Method == EffectMethod.Ig) WholeEffects(model, options.Estimator, sites, nodes, edges);
         operations += finder.Operations;
         clock.Split("cotangents", finder.CotangentSeconds, "edges");
 
@@ -119,7 +119,7 @@ public static class GraphFinder
             }
             if (options.Method == EffectMethod.Ig)
             {
-                using var patching = new SitePatching(model, site, clean, metric, tokens, options.MemoryBudget);
+                using var patching = new SitePatching(model, site, clean, metric, tokens, options.Estimator, options.MemoryBudget);
                 site.Gradient = patching.MeanGradient(options.Steps);
             }
             var estimated = NodeEffects.Of(site, model.Context.Threads);
@@ -134,9 +134,9 @@ public static class GraphFinder
     }
 
     // what each node does to the metric along paths that meet no other selected site: the gradient along these paths times the node's change
-    private static void MetricEdges(AttributionModel model, List<SiteState> sites, List<CausalNode> nodes, Metric metric, int[] tokens, List<CausalEdge> edges)
+    private static void MetricEdges(AttributionModel model, Estimator estimator, List<SiteState> sites, List<CausalNode> nodes, Metric metric, int[] tokens, List<CausalEdge> edges)
     {
-        var (parents, runner) = model.Head(metric.Kind);
+        var (parents, runner) = model.Head(metric.Kind, estimator);
         using var feed = ModelPass.Inputs(tokens, metric.Position, metric.Target, metric.Foil);
         foreach (var s in sites) feed.Add(s.Value.Name, s.Clean, 1, tokens.Length, s.Width);
         using var result = runner.Run(feed.Values, runner.Outputs);
@@ -160,9 +160,9 @@ public static class GraphFinder
     }
 
     // kl's gradient at the clean run is 0; the mean gradient of integrated steps goes along all paths, so it says what goes along direct ones only where there are no others
-    private static void WholeEffects(AttributionModel model, List<SiteState> sites, List<CausalNode> nodes, List<CausalEdge> edges)
+    private static void WholeEffects(AttributionModel model, Estimator estimator, List<SiteState> sites, List<CausalNode> nodes, List<CausalEdge> edges)
     {
-        var hasDownstream = sites.SelectMany((_, i) => model.Segment(i)?.Segment.Parents.Select(p => p.Value) ?? []).ToHashSet();
+        var hasDownstream = sites.SelectMany((_, i) => model.Segment(i, estimator)?.Segment.Parents.Select(p => p.Value) ?? []).ToHashSet();
         foreach (var site in sites.Where(s => !hasDownstream.Contains(s.Value)))
         {
             for (var i = site.FirstNode; i < site.FirstNode + site.Nodes.Count; i++)

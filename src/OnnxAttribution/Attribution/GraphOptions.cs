@@ -24,9 +24,10 @@ public enum EffectMethod
 /// <param name="EdgeThreshold">Least |effect| of a kept edge.</param>
 /// <param name="Prune">Keep only what lies on a path to the metric.</param>
 /// <param name="MemoryBudget">Bytes that the cotangents of one run may take.</param>
+/// <param name="Estimator">Which derivatives gradients and edges are made of; exact effects need none, their edges do.</param>
 public sealed record GraphOptions(
     MetricKind Metric = MetricKind.Logit, EffectMethod Method = EffectMethod.Atp, int Steps = 10, int? Position = null, int? Target = null, int? Foil = null,
-    int? TopNodes = 20, float NodeThreshold = 0, int? TopEdges = 1000, float EdgeThreshold = 0, bool Prune = true, long MemoryBudget = 1L << 30)
+    int? TopNodes = 20, float NodeThreshold = 0, int? TopEdges = 1000, float EdgeThreshold = 0, bool Prune = true, long MemoryBudget = 1L << 30, Estimator Estimator = Estimator.Gradient)
 {
     /// <summary>Every node and every edge.</summary>
     public GraphOptions KeepingAll() => this with { TopNodes = null, NodeThreshold = 0, TopEdges = null, EdgeThreshold = 0, Prune = false };

@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using OnnxAttribution.Autodiff;
 using OnnxAttribution.Onnx;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
@@ -55,7 +54,7 @@ internal sealed class MetricGraph
     }
 
     /// <summary>Cotangents of the metric at <paramref name="wanted"/>, each [1, batch, position, d], along paths that end at <paramref name="stops"/>.</summary>
-    public IReadOnlyDictionary<Value, Value> Gradients(FrozenDictionary<string, VjpRule> rules, IReadOnlyList<Value> wanted, IReadOnlyList<Value> stops)
+    public IReadOnlyDictionary<Value, Value> Gradients(GradientRules rules, IReadOnlyList<Value> wanted, IReadOnlyList<Value> stops)
     {
         var one = G.Expand(G.Scalar(1), G.Concat(0, G.Ints(1), G.Shape(Value)));                      // [1, batch]
         return PullBack.FromWhole(G, rules, Value, one, wanted, stops);
@@ -65,7 +64,8 @@ internal sealed class MetricGraph
     {
         var logits = model["logits"];
         var last = sites[^1];
-        var axes = PushForward.PositionWise(new Dictionary<Value, int> { [last] = 1 }, sites, logits);
+        // which positions the logits read is no matter of the estimator: a frozen pattern is read all the same
+        var axes = PushForward.PositionWise(GradientRules.Gradient, new Dictionary<Value, int> { [last] = 1 }, sites, logits);
         var reads = Topology.DirectlyReadBy(logits, sites.ToHashSet());
         if (reads is not [var only] || only != last || axes.GetValueOrDefault(logits, -1) != 1) return g.Squeeze(g.Gather(logits, position, 1), 1);
         // the same operators once more, on one position

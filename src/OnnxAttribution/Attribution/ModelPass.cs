@@ -21,11 +21,12 @@ internal sealed class ModelPass
     public required long Operations { get; init; }
 
     /// <param name="target">Token id, or −1 for the run's own top token; likewise <paramref name="foil"/>.</param>
+    /// <param name="estimator">Whose gradients; nothing else depends on it.</param>
     /// <exception cref="AttributionException">An activation is NaN or infinite; the message names the site.</exception>
-    public static ModelPass Run(AttributionModel model, MetricKind kind, int[] tokens, int position, int target, int foil)
+    public static ModelPass Run(AttributionModel model, MetricKind kind, int[] tokens, int position, int target, int foil, Estimator estimator = Estimator.Gradient)
     {
         // kl has gradient 0 at the clean run: a plain logit's pass gives its sites and logits
-        var (metric, runner, operations) = model.Pass(kind == MetricKind.Kl ? MetricKind.Logit : kind, tokens.Length);
+        var (metric, runner, operations) = model.Pass(kind == MetricKind.Kl ? MetricKind.Logit : kind, tokens.Length, estimator);
         using var feed = Inputs(tokens, position, target, foil);
         using var result = runner.Run(feed.Values, runner.Outputs);
         var sites = model.Bundle.Sites.ToDictionary(s => s.Name, s => Finite(result.Copy(s.Name), $"the activations of {s.Name}"));

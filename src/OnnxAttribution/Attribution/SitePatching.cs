@@ -17,7 +17,8 @@ internal sealed class SitePatching : IDisposable
     private readonly int _positions;
     private readonly int _rowsPerRun;
 
-    public SitePatching(AttributionModel model, SiteState site, ModelPass clean, Metric metric, int[] tokens, long memoryBudget)
+    /// <param name="estimator">Whose gradients the runs yield.</param>
+    public SitePatching(AttributionModel model, SiteState site, ModelPass clean, Metric metric, int[] tokens, Estimator estimator, long memoryBudget)
     {
         _site = site;
         _positions = tokens.Length;
@@ -29,7 +30,7 @@ internal sealed class SitePatching : IDisposable
         var changed = Topology.DependentOn([value], Topology.Between([], [head.Value]));
         var frozen = sites.Where(s => !changed.Contains(s)).ToList();
         var outputs = new List<Value> { head.Value };
-        var gradients = head.Gradients(VjpRules.Table, [value], [value, .. frozen]);
+        var gradients = head.Gradients(estimator.Rules(), [value], [value, .. frozen]);
         if (gradients.TryGetValue(value, out var gradient)) outputs.Add(head.G.Identity(gradient, AttributionModel.GradientName(site.Site)));
         var resumed = new OnnxGraph([value, .. frozen, graph["tokens"], .. head.Inputs], outputs) { Broadcast = frozen.ToHashSet() };
         _runner = new GraphRunner(resumed, model.Context, model.Bundle.Directory);

@@ -44,11 +44,14 @@ internal static class JvpRules
             ["Slice"] = Slice,
             ["Gather"] = Gather,
         };
-        foreach (var (type, derivative) in UnaryDerivatives.Table) table[type] = (g, op, d) => [g.Mul(d[0]!, derivative(g, op))];   // z = f(x)   ż = ẋ ∘ f'(x)
+        foreach (var (type, derivative) in UnaryDerivatives.Table) table[type] = EntryByEntry(derivative);
         return table;
     }
 
-    private static Value Sum(GraphBuilder g, Value? x, Value? y) => x is null ? y! : y is null ? x : g.Add(x, y);
+    // z = f(x)      ż = ẋ ∘ f'(x)
+    internal static JvpRule EntryByEntry(Func<GraphBuilder, OpView, Value> derivative) => (g, op, d) => [g.Mul(d[0]!, derivative(g, op))];
+
+    internal static Value Sum(GraphBuilder g, Value? x, Value? y) => x is null ? y! : y is null ? x : g.Add(x, y);
 
     private static Value? Times(GraphBuilder g, Value? xDot, Func<Value> y) => xDot is null ? null : g.Mul(xDot, y());
 

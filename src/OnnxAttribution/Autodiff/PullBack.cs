@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Autodiff;
@@ -12,7 +11,7 @@ namespace OnnxAttribution.Autodiff;
 /// </summary>
 /// <param name="rules">The estimator: which derivative each operator counts with.</param>
 /// <param name="meeting">Values at which whole cotangents end.</param>
-internal sealed class PullBack(GraphBuilder g, FrozenDictionary<string, VjpRule> rules, IReadOnlySet<Value> meeting)
+internal sealed class PullBack(GraphBuilder g, GradientRules rules, IReadOnlySet<Value> meeting)
 {
     private readonly Dictionary<Value, Value> _whole = [];
     private readonly Dictionary<Value, (Value Cotangent, int Axis)> _rows = [];
@@ -26,7 +25,7 @@ internal sealed class PullBack(GraphBuilder g, FrozenDictionary<string, VjpRule>
 
     /// <summary>Pulls a whole cotangent [B, …shape of output] back to <paramref name="inputs"/>, through some of them to others where these are no stops.</summary>
     public static IReadOnlyDictionary<Value, Value> FromWhole(
-        GraphBuilder g, FrozenDictionary<string, VjpRule> rules, Value output, Value cotangent,
+        GraphBuilder g, GradientRules rules, Value output, Value cotangent,
         IReadOnlyList<Value> inputs, IReadOnlyList<Value> stops)
     {
         var walk = new PullBack(g, rules, new HashSet<Value>()) { _kept = inputs.ToHashSet() };
@@ -47,7 +46,7 @@ internal sealed class PullBack(GraphBuilder g, FrozenDictionary<string, VjpRule>
     private void Run(Value output, IReadOnlyList<Value> inputs, IReadOnlyList<Value> stops, Rows? rows, Value? spread)
     {
         var ops = Topology.Between(stops, [output]);
-        var active = Topology.DependentOn(inputs, ops);
+        var active = rules.Reached(inputs, ops);
         for (var i = ops.Count - 1; i >= 0; i--)
         {
             var op = ops[i];
@@ -107,7 +106,7 @@ internal sealed class PullBack(GraphBuilder g, FrozenDictionary<string, VjpRule>
 
     private IEnumerable<(int Input, Value Cotangent)> Apply(Op op, HashSet<Value> active, Func<Value, Value> seen, Value?[] zBars)
     {
-        if (!rules.TryGetValue(op.Type, out var rule))
+        if (!rules.Vjp.TryGetValue(op.Type, out var rule))
         {
             throw new GraphException($"operator {op.Type} of node {op} has no gradient rule; it lies between two sites, so no gradient can pass. Write the model without it, or add a row to VjpRules");
         }

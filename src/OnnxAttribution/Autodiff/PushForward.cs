@@ -12,7 +12,7 @@ internal static class PushForward
     /// <param name="inputs">Values with their tangents.</param>
     /// <param name="rows">If given, tangents are rows [1, …, U, …] at the position axes in <paramref name="axes"/>, and the primal is seen at the rows' positions.</param>
     public static IReadOnlyDictionary<Value, Value> Run(
-        GraphBuilder g, FrozenDictionary<string, JvpRule> rules, IReadOnlyDictionary<Value, Value> inputs, IReadOnlyList<Value> stops, IReadOnlyList<Value> targets,
+        GraphBuilder g, GradientRules rules, IReadOnlyDictionary<Value, Value> inputs, IReadOnlyList<Value> stops, IReadOnlyList<Value> targets,
         Rows? rows = null, IReadOnlyDictionary<Value, int>? axes = null)
     {
         var tangents = new Dictionary<Value, Value>(inputs);
@@ -20,8 +20,9 @@ internal static class PushForward
         {
             var wanted = op.In.Select(v => v is not null && tangents.ContainsKey(v)).ToArray();
             if (!wanted.Contains(true)) continue;
-            if (VjpRules.NothingFlows.Contains(op.Type) || (op.Type == "Cast" && !op.Out[0]!.IsFloat)) continue;
-            if (!rules.TryGetValue(op.Type, out var rule)) throw new GraphException($"operator {op.Type} of node {op} has no tangent rule");
+            // what is not position-wise can be on the way to a target only behind an operator that blocks
+            if (rules.Blocks(op) || (axes is not null && !axes.ContainsKey(op.Out[0]!))) continue;
+            if (!rules.Jvp.TryGetValue(op.Type, out var rule)) throw new GraphException($"operator {op.Type} of node {op} has no tangent rule");
             Value Seen(Value v)
             {
                 if (rows is null) return v;
@@ -41,15 +42,15 @@ internal static class PushForward
     }
 
     /// <summary>Values of a segment that depend on its inputs position by position, with their position axes: the part that tangents can be pushed through in rows.</summary>
-    public static Dictionary<Value, int> PositionWise(IReadOnlyDictionary<Value, int> inputs, IReadOnlyList<Value> stops, Value output)
+    public static Dictionary<Value, int> PositionWise(GradientRules rules, IReadOnlyDictionary<Value, int> inputs, IReadOnlyList<Value> stops, Value output)
     {
         var axes = new Dictionary<Value, int>(inputs);
         var ops = Topology.Between([.. stops, .. inputs.Keys], [output]);
-        var active = Topology.DependentOn(inputs.Keys, ops);
+        var active = rules.Reached(inputs.Keys, ops);
         foreach (var op in ops)
         {
             var moving = Enumerable.Range(0, op.In.Count).Where(i => op.In[i] is { } v && active.Contains(v)).ToList();
-            if (moving.Count == 0 || !moving.All(i => axes.ContainsKey(op.In[i]!)) || !JvpRules.Table.ContainsKey(op.Type)) continue;
+            if (moving.Count == 0 || !moving.All(i => axes.ContainsKey(op.In[i]!)) || rules.Blocks(op) || !rules.Jvp.ContainsKey(op.Type)) continue;
             var axis = PositionFlow.OutputAxis(op, moving.ToDictionary(i => i, i => axes[op.In[i]!]));
             // what stands still beside it is seen at the rows' positions too (a rotation by position, say), so its axis must be known
             if (axis < 0 || Enumerable.Range(0, op.In.Count).Any(i => PositionFlow.InputAxis(op, i, axis) == PositionFlow.Mixes)) continue;

@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using OnnxAttribution.Onnx;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
@@ -40,7 +39,7 @@ internal sealed class SegmentJacobian
     /// <param name="parents">The cut: tensors [1, position, d] that it is directly computed from.</param>
     /// <param name="stops">All tensors the model is cut at.</param>
     /// <exception cref="GraphException">The positions have a fixed number: sizes written into the graph would then be taken for numbers of rows.</exception>
-    public static SegmentJacobian Build(Value output, IReadOnlyList<Value> parents, IReadOnlyList<Value> stops, FrozenDictionary<string, VjpRule> rules)
+    public static SegmentJacobian Build(Value output, IReadOnlyList<Value> parents, IReadOnlyList<Value> stops, GradientRules rules)
     {
         if (parents.FirstOrDefault(p => p.Shape![1].Size is not null) is { } fixedLength)
         {
@@ -55,7 +54,7 @@ internal sealed class SegmentJacobian
         var length = g.Squeeze(g.Shape(parents[0], 1, 2), 0);
         var spread = g.OneHot(positions, length);                                               // [N, T]
 
-        var axes = PushForward.PositionWise(parents.ToDictionary(p => p, _ => 1), stops, output);
+        var axes = PushForward.PositionWise(rules, parents.ToDictionary(p => p, _ => 1), stops, output);
         // the output itself may be position-wise: then no whole cotangent ever arises and nothing meets
         var walk = new PullBack(g, rules, axes.Keys.ToHashSet());
         walk.FromRows(output, cotangents, 1, parents, stops, rows, spread);
@@ -72,7 +71,7 @@ internal sealed class SegmentJacobian
                 else link = link with { RowsOutput = arrived.Cotangent.Name };
                 if (!link.IsIdentity && !outputs.Contains(arrived.Cotangent)) outputs.Add(arrived.Cotangent);
             }
-            if (Contract(g, walk, axes, parent, stops, link, inputs) is { } contracted)
+            if (Contract(g, rules, walk, axes, parent, stops, link, inputs) is { } contracted)
             {
                 outputs.Add(contracted);
                 link = link with { ContractedOutput = contracted.Name };
@@ -85,7 +84,8 @@ internal sealed class SegmentJacobian
     }
 
     // Σ over meeting values of ⟨cotangent at the tangent's position, tangent⟩, as [G, N, S]
-    private static Value? Contract(GraphBuilder g, PullBack walk, Dictionary<Value, int> axes, Value parent, IReadOnlyList<Value> stops, Parent link, List<Value> inputs)
+    private static Value? Contract(
+        GraphBuilder g, GradientRules rules, PullBack walk, Dictionary<Value, int> axes, Value parent, IReadOnlyList<Value> stops, Parent link, List<Value> inputs)
     {
         var meeting = walk.Whole.Keys.Where(axes.ContainsKey).ToList();
         if (meeting.Count == 0) return null;
@@ -94,7 +94,7 @@ internal sealed class SegmentJacobian
         var groups = g.Input(link.Groups, DataType.Int64, Dim.Named("groups"));
         var slots = g.Input(link.Slots, DataType.Int64, Dim.Named("groups"), Dim.Named("slots"));
         var rows = new Rows(g, positions);
-        var pushed = PushForward.Run(g, JvpRules.Table, new Dictionary<Value, Value> { [parent] = g.Unsqueeze(tangents, 0, 1) }, stops, meeting, rows, axes);
+        var pushed = PushForward.Run(g, rules, new Dictionary<Value, Value> { [parent] = g.Unsqueeze(tangents, 0, 1) }, stops, meeting, rows, axes);
         Value? sum = null;
         foreach (var v in meeting)
         {

@@ -8,7 +8,7 @@ namespace OnnxAttribution.Autodiff;
 /// <remarks>A rule returns cotangents of the output's shape where the operator broadcasts; the walk sums them over the broadcast axes.</remarks>
 internal delegate Value?[] VjpRule(GraphBuilder g, OpView op, Value?[] zBars);
 
-/// <summary>Reverse-mode rules, one per ONNX operator: true derivatives. Another estimator is another table.</summary>
+/// <summary>Reverse-mode rules, one per ONNX operator: true derivatives. Another estimator is another table (<see cref="GradientRules"/>).</summary>
 internal static partial class VjpRules
 {
     /// <summary>Operators that are piecewise constant, or of integers: nothing flows, neither back nor forward.</summary>
@@ -55,13 +55,19 @@ internal static partial class VjpRules
             ["Slice"] = One(Slice),
             ["Gather"] = One(Gather),
         };
-        foreach (var (type, derivative) in UnaryDerivatives.Table) table[type] = One((g, op, zBar) => [g.Mul(zBar, derivative(g, op))]);   // z = f(x)   x̄ = z̄ ∘ f'(x)
-        foreach (var type in NothingFlows) table[type] = (g, op, zBars) => new Value?[op.Op.In.Count];
+        foreach (var (type, derivative) in UnaryDerivatives.Table) table[type] = EntryByEntry(derivative);
+        foreach (var type in NothingFlows) table[type] = Nothing;
         return table;
     }
 
+    // z = f(x)      x̄ = z̄ ∘ f'(x)
+    internal static VjpRule EntryByEntry(Func<GraphBuilder, OpView, Value> derivative) => One((g, op, zBar) => [g.Mul(zBar, derivative(g, op))]);
+
+    /// <summary>The rule of an operator through which nothing flows.</summary>
+    internal static Value?[] Nothing(GraphBuilder g, OpView op, Value?[] zBars) => new Value?[op.Op.In.Count];
+
     /// <summary>A rule of an operator of which only the first output carries a gradient.</summary>
-    private static VjpRule One(Func<GraphBuilder, OpView, Value, Value?[]> rule) => (g, op, zBars) =>
+    internal static VjpRule One(Func<GraphBuilder, OpView, Value, Value?[]> rule) => (g, op, zBars) =>
         zBars.Skip(1).Any(z => z is not null)
             ? throw new GraphException($"a gradient reaches the second output of {op.Op}, for which {op.Op.Type} has no rule")
             : rule(g, op, zBars[0]!);

@@ -86,6 +86,7 @@ internal static class RunDescription
         return new JsonObject
         {
             ["method"] = o.Method.ToString().ToLowerInvariant(),
+            ["estimator"] = o.Estimator.ToString().ToLowerInvariant(),
             ["steps"] = o.Method == EffectMethod.Ig ? o.Steps : null,
             ["top_nodes"] = o.TopNodes,
             ["node_threshold"] = Number(o.NodeThreshold),

@@ -16,7 +16,7 @@ internal static class GradientGraph
         var z = graph[OperatorCase.Output];
         var zBar = g.Input("z.bar", DataType.Float, [Dim.Named("B"), .. z.Shape ?? UnknownAxes(f)]);
         var x = f.Differentiable.Select(name => graph[name]).ToList();
-        var xBars = PullBack.FromWhole(g, VjpRules.Table, z, zBar, x, graph.Inputs);
+        var xBars = PullBack.FromWhole(g, GradientRules.Gradient, z, zBar, x, graph.Inputs);
         return new OnnxGraph([.. graph.Inputs, zBar], [.. x.Where(xBars.ContainsKey).Select(v => g.Identity(xBars[v], v.Name + ".bar"))]);
     }
 
@@ -27,7 +27,7 @@ internal static class GradientGraph
         var xDots = f.Differentiable.Select(name => graph[name])
             .ToDictionary(x => x, x => g.Input(x.Name + ".dot", DataType.Float, [Dim.Named("B"), .. x.Shape!]));
         var z = graph[OperatorCase.Output];
-        var zDot = PushForward.Run(g, JvpRules.Table, xDots, graph.Inputs, [z])[z];
+        var zDot = PushForward.Run(g, GradientRules.Gradient, xDots, graph.Inputs, [z])[z];
         return new OnnxGraph([.. graph.Inputs, .. xDots.Values], [g.Identity(zDot, "z.dot")]);
     }
 

@@ -37,6 +37,18 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
         }
     }
 
+    [Theory, InlineData("relp"), InlineData("frozen")]
+    public void Another_estimator_is_printed_recorded_and_conserves(string estimator)
+    {
+        Assert.DoesNotContain("estimator", Graph("Hello world", "--target", "x").Output);
+        var truth = RunDirectory.Read(Out).Nodes.Select(n => n.Effect);
+        Assert.Contains($", estimator {estimator}", Graph("Hello world", "--target", "x", "--all", "--estimator", estimator, "--force").Output);
+        var run = RunDirectory.Read(Out);
+        Assert.Equal(estimator, (string)run.Facts["options"]!["estimator"]!);
+        Assert.InRange((double)run.Facts["conservation_violation"]!, 0, 1e-4);
+        Assert.NotEqual(truth, run.Nodes.Select(n => n.Effect));
+    }
+
     [Fact]
     public void The_files_can_be_read_and_run_json_tells_all()
     {
@@ -53,7 +65,7 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
         Assert.NotEqual((double)facts["clean_metric"]!, (double)facts["patch_metric"]!);
         Assert.Equal(10, facts["top_tokens"]!.AsArray().Count);
         Assert.Equal(7, facts["sites"]!.AsArray().Count);
-        Assert.Equal("""{"method":"ig","steps":3,"top_nodes":4,"node_threshold":0,"top_edges":50,"edge_threshold":0,"prune":true,"aggregate":"none","memory_bytes":1073741824}""", facts["options"]!.ToJsonString());
+        Assert.Equal("""{"method":"ig","estimator":"gradient","steps":3,"top_nodes":4,"node_threshold":0,"top_edges":50,"edge_threshold":0,"prune":true,"aggregate":"none","memory_bytes":1073741824}""", facts["options"]!.ToJsonString());
         Assert.InRange((double)facts["explained_by_features"]!, 0.0, 1.0);
         Assert.Equal(7, facts["explained_by_site"]!.AsObject().Count);
         Assert.Null(facts["conservation_violation"]);

@@ -1,0 +1,14 @@
+namespace OnnxAttribution.Attribution;
+
+/// <summary>What counts as a derivative of the model, in gradients and in edges. Dictionaries and the metric keep their true ones. Effects are conserved under each.</summary>
+public enum Estimator
+{
+    /// <summary>True derivatives: attribution patching.</summary>
+    Gradient,
+
+    /// <summary>LayerNorm's scale held fixed and GELU replaced by the constant ratio gelu(x)/x (RelP; arXiv:2508.21258).</summary>
+    Relp,
+
+    /// <summary>LayerNorm's scale and attention patterns held fixed, as circuit-tracer does.</summary>
+    Frozen,
+}
