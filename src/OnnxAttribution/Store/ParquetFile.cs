@@ -7,9 +7,13 @@ internal static class ParquetFile
 
     /// <summary>The absolute path of a Parquet file of a run, after a look at its length and its first and last four bytes.</summary>
     /// <exception cref="RunDirectoryException">It is missing, unreadable, or was cut off.</exception>
-    public static string Checked(string run, string name)
+    public static string Checked(string run, string name) => Checked(Path.Combine(run, name));
+
+    /// <summary>The same for a file by its path.</summary>
+    /// <inheritdoc cref="Checked(string, string)" path="/exception"/>
+    public static string Checked(string path)
     {
-        string file = Path.GetFullPath(Path.Combine(run, name));
+        string file = Path.GetFullPath(path);
         try
         {
             using var stream = File.OpenRead(file);
@@ -28,6 +32,9 @@ internal static class ParquetFile
             throw RunDirectoryException.Unreadable(file, e);
         }
     }
+
+    /// <summary>The file in SQL. A path such as <c>top=5/run</c> would else add a column <c>top</c>.</summary>
+    public static string Sql(string file) => $"read_parquet({SqlText.Literal(file)}, hive_partitioning = false)";
 
     private static bool IsMagic(FileStream stream, long at)
     {

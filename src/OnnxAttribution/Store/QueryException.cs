@@ -1,13 +1,18 @@
+using System.Text.RegularExpressions;
+
 namespace OnnxAttribution.Store;
 
 /// <summary>A query that cannot be run. The message is one line: DuckDB's own words, or what this program refuses and why.</summary>
-public sealed class QueryException : Exception
+public sealed partial class QueryException : Exception
 {
     private QueryException(string message, Exception? inner = null) : base(message, inner)
     {
     }
 
-    internal static QueryException Failed(DuckDbException why) => new(why.Message, why);
+    internal static QueryException Failed(DuckDbException why) => UnknownTable().Match(why.Message) is { Success: true } match
+        && match.Groups["name"].Value is var name && FurtherTables.Verb(name) is { } verb
+        ? new($"No run here has a table {name.ToLowerInvariant()}. '{verb}' writes it.", why)
+        : new(why.Message, why);
 
     internal static QueryException Empty() => new("The query is empty. Write a SELECT over the views nodes, edges and runs.");
 
@@ -20,4 +25,7 @@ public sealed class QueryException : Exception
 
     internal static QueryException Unwritable(string file, Exception why) =>
         new($"{file} cannot be written: {why.Message.ReplaceLineEndings(" ").TrimEnd('.', ' ')}. Choose a place that is writable and has room.", why);
+
+    [GeneratedRegex(@"^Catalog Error: Table with name (?<name>\w+) does not exist!")]
+    private static partial Regex UnknownTable();
 }

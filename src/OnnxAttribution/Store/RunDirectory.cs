@@ -1,9 +1,11 @@
+using System.Collections.Frozen;
 using System.Text.Json.Nodes;
 using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>The directory a run leaves: <c>nodes.parquet</c>, <c>edges.parquet</c> and <c>run.json</c>, whole or not at all.</summary>
+/// <summary>The directory a run leaves: <c>nodes.parquet</c>, <c>edges.parquet</c> and <c>run.json</c>, whole or not at all. Further tables come with
+/// them, or are added later: <c>validation</c>, <c>faithfulness</c>, <c>logits</c>, <c>curve</c>.</summary>
 public static partial class RunDirectory
 {
     /// <summary>What edges.parquet calls the metric in <c>down_site</c>.</summary>
@@ -13,6 +15,9 @@ public static partial class RunDirectory
     internal const string EdgesFile = "edges.parquet";
     internal const string FactsFile = "run.json";
     private const string SpillDirectory = "spill";
+
+    /// <summary>Names of all files a run may hold, but for drawings.</summary>
+    internal static IReadOnlyList<string> Files { get; } = [NodesFile, EdgesFile, FactsFile, .. FurtherTables.Names.Select(FurtherTables.File)];
 
     /// <summary>Refuses a path that <see cref="Write"/> would refuse, before hours of work are spent on the run. Changes nothing.</summary>
     /// <exception cref="RunDirectoryException">Something is there and <paramref name="force"/> is off, or it is not a run.</exception>
@@ -27,24 +32,28 @@ public static partial class RunDirectory
     /// <param name="run">run.json; its top-level strings, numbers and booleans also go into the key-value metadata of both Parquet files.</param>
     /// <param name="force">Replace a run that is there already. Nothing but a run is ever replaced.</param>
     /// <param name="cancellation">Stops the writing, also inside DuckDB.</param>
+    /// <param name="tables">Further tables by name, each written to <c>name.parquet</c> in the same step.</param>
     /// <exception cref="RunDirectoryException">The path is taken or cannot be written; nothing is left behind.</exception>
-    /// <exception cref="ArgumentException">An edge names no node, or a node is there twice.</exception>
+    /// <exception cref="ArgumentException">An edge names no node, a node is there twice, or a table's name is not one of a run's.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
     /// <remarks>10 million edges take 0.3 GB for sorting, beside the caller's own copy, and DuckDB about as much for one row group at a time.</remarks>
     public static void Write(
         string path, IReadOnlyList<NodeRow> nodes, IEnumerable<ReadOnlyMemory<CausalEdge>> edges, int metricPosition, JsonObject run, bool force,
-        CancellationToken cancellation = default)
+        CancellationToken cancellation = default, IReadOnlyDictionary<string, StoredTable>? tables = null)
     {
+        var further = (tables ?? FrozenDictionary<string, StoredTable>.Empty).Select(table => (FileFor(table.Key, table.Value), table.Value)).ToList();
         cancellation.ThrowIfCancellationRequested();
         using var place = new RunPlace(path, force);
         var sorted = EdgeOrder.Sort(nodes, metricPosition, edges, cancellation);   // outside the try: what the producer throws is the producer's
         try
         {
             string spill = Path.Combine(place.Temporary, SpillDirectory);
-            using (var tables = new RunTables(spill, run))
+            using (var writer = new RunTables(spill, run))
             {
-                tables.WriteNodes(Path.Combine(place.Temporary, NodesFile), nodes, cancellation);
-                tables.WriteEdges(Path.Combine(place.Temporary, EdgesFile), nodes, metricPosition, sorted, cancellation);
+                writer.WriteNodes(Path.Combine(place.Temporary, NodesFile), nodes, cancellation);
+                writer.WriteEdges(Path.Combine(place.Temporary, EdgesFile), nodes, metricPosition, sorted, cancellation);
+                foreach (var (file, table) in further)
+                    writer.WriteTable(Path.Combine(place.Temporary, file), table, cancellation);
             }
             if (Directory.Exists(spill))
                 Directory.Delete(spill, recursive: true);

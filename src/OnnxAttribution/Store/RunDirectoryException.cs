@@ -19,17 +19,29 @@ public sealed class RunDirectoryException : Exception
     internal static RunDirectoryException Unwritable(string path, Exception why) =>
         new($"{path} cannot be written: {OneLine(why)} Choose a directory that is writable and has room.", why);
 
-    internal static RunDirectoryException Missing(string file) => new(
-        $"{file} does not exist. Name the directory of a finished run: it holds nodes.parquet, edges.parquet and run.json.");
+    internal static RunDirectoryException Missing(string file) => new(Verb(file) is { } verb
+        ? $"{file} does not exist. '{verb}' writes it."
+        : $"{file} does not exist. Name the directory of a finished run: it holds nodes.parquet, edges.parquet and run.json.");
+
+    internal static RunDirectoryException FileExists(string file) =>
+        new($"{file} exists already. Choose another file, or give --force to replace it.");
+
+    internal static RunDirectoryException FileMissing(string file) => new($"{file} does not exist. Name a Parquet file that does.");
+
+    internal static RunDirectoryException Unchangeable(string run, Exception why) =>
+        new($"{run} cannot be added to: {OneLine(why)} Make it writable and see that the disk has room, or work on a copy; the run is whole.", why);
 
     internal static RunDirectoryException NoRuns(string path) => new(
         $"{path} holds no run. Name the directory of a finished run (with nodes.parquet, edges.parquet and run.json), or one whose subdirectories are runs.");
 
     internal static RunDirectoryException Corrupt(string file, string why, Exception? inner = null) =>
-        new($"{file} is damaged: {why.TrimEnd('.', ' ')}. Write the run again.", inner);
+        new($"{file} is damaged: {why.TrimEnd('.', ' ')}. {(Verb(file) is { } verb ? $"Write it again with '{verb}'." : "Write the run again.")}", inner);
 
     internal static RunDirectoryException Unreadable(string file, Exception why) =>
         new($"{file} cannot be read: {OneLine(why)} Check its permissions.", why);
+
+    /// <summary>What writes the file, where it is one that not every run has.</summary>
+    private static string? Verb(string file) => Path.GetExtension(file) == ".parquet" ? FurtherTables.Verb(Path.GetFileNameWithoutExtension(file)) : null;
 
     private static string OneLine(Exception why)
     {

@@ -6,9 +6,16 @@ namespace OnnxAttribution.Store;
 /// <param name="Name">What the <c>run</c> column says: the directory's name, or the path as given where two runs share a name.</param>
 /// <param name="Nodes">Absolute path of nodes.parquet.</param>
 /// <param name="Edges">Absolute path of edges.parquet.</param>
+/// <param name="Further">Absolute paths of the <see cref="FurtherTables"/> that the run has, by name.</param>
 /// <param name="Facts">run.json.</param>
-internal sealed record RunFiles(string Name, string Nodes, string Edges, JsonObject Facts)
+internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOnlyDictionary<string, string> Further, JsonObject Facts)
 {
+    /// <summary>Absolute path of the run.</summary>
+    public string Directory => Path.GetDirectoryName(Nodes)!;
+
+    /// <summary>Absolute paths of all Parquet files.</summary>
+    public IEnumerable<string> Parquet => [Nodes, Edges, .. Further.Values];
+
     /// <summary>Finds the runs that some paths mean: each a run directory, or a directory whose subdirectories are runs (hidden ones do not count).</summary>
     /// <exception cref="RunDirectoryException">A path means no run, or a file of a run is missing, unreadable or cut off.</exception>
     public static IReadOnlyList<RunFiles> Find(IReadOnlyList<string> paths)
@@ -21,16 +28,18 @@ internal sealed record RunFiles(string Name, string Nodes, string Edges, JsonObj
     private static RunFiles Open(string directory, string name)
     {
         var facts = RunFacts.Read(Path.Combine(directory, RunDirectory.FactsFile));
-        return new(name, ParquetFile.Checked(directory, RunDirectory.NodesFile), ParquetFile.Checked(directory, RunDirectory.EdgesFile), facts);
+        var further = FurtherTables.Names.Where(table => RunDirectory.HasTable(directory, table))
+            .ToDictionary(table => table, table => ParquetFile.Checked(directory, FurtherTables.File(table)));
+        return new(name, ParquetFile.Checked(directory, RunDirectory.NodesFile), ParquetFile.Checked(directory, RunDirectory.EdgesFile), further, facts);
     }
 
     private static IEnumerable<string> RunsIn(string path)
     {
-        if (!Directory.Exists(path))
+        if (!System.IO.Directory.Exists(path))
             throw RunDirectoryException.Missing(path);
         if (File.Exists(Path.Combine(path, RunDirectory.FactsFile)))
             return [path];
-        string[] runs = [.. Directory.EnumerateDirectories(path)
+        string[] runs = [.. System.IO.Directory.EnumerateDirectories(path)
             .Where(directory => !Path.GetFileName(directory).StartsWith('.') && File.Exists(Path.Combine(directory, RunDirectory.FactsFile)))
             .Order(StringComparer.Ordinal)];
         if (runs.Length > 0)

@@ -10,7 +10,6 @@ namespace OnnxAttribution.Store;
 internal sealed class RunPlace : IDisposable
 {
     private const string LockName = "lock";
-    private static readonly string[] RunFiles = ["nodes.parquet", "edges.parquet", "run.json"];
     private static readonly string[] DrawingExtensions = [".html", ".svg"];
 
     private readonly string _path;
@@ -113,7 +112,8 @@ internal sealed class RunPlace : IDisposable
     }
 
     private static bool IsOfRun(string directory, string name) =>
-        File.Exists(Path.Combine(directory, name)) && (RunFiles.Contains(name) || DrawingExtensions.Contains(Path.GetExtension(name)));
+        File.Exists(Path.Combine(directory, name)) && (RunDirectory.Files.Any(file => name == file || OutputFile.IsBeside(name, file))
+            || DrawingExtensions.Contains(Path.GetExtension(name)));
 
     private string Beside(string what) => Path.Combine(Path.GetDirectoryName(_path)!, $".{Path.GetFileName(_path)}.{what}-{Environment.ProcessId}");
 

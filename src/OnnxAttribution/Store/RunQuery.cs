@@ -1,7 +1,8 @@
 namespace OnnxAttribution.Store;
 
-/// <summary>SQL over one run or many: views <c>nodes</c> and <c>edges</c> with the columns of the files and a first column <c>run</c>, and
-/// <c>runs</c>, one row per run with the scalars of its run.json.</summary>
+/// <summary>SQL over one run or many: views <c>nodes</c> and <c>edges</c> with the columns of the files and a first column <c>run</c>; the same of
+/// <c>validation</c>, <c>faithfulness</c>, <c>logits</c> and <c>curve</c> where a run has them; and <c>runs</c>, one row per run with the scalars
+/// of its run.json.</summary>
 /// <remarks>
 /// Each query gets a database in memory of its own, locked before it sees the query: DuckDB may then open the runs' Parquet files (and the file
 /// a result goes to) and nothing else, load no extension, reach no network, and change no setting. Only statements that read are let through.
@@ -46,7 +47,7 @@ public sealed class RunQuery
     /// <inheritdoc cref="Execute" path="/exception"/>
     public void WriteParquet(string sql, string file, CancellationToken cancellation = default)
     {
-        using var output = Output(file);
+        using var output = Output(file, cancellation);
         using (var session = new QuerySession(_runs, output.Aside, _threads, cancellation))
             Guarded(() =>
             {
@@ -77,8 +78,13 @@ public sealed class RunQuery
         output.Commit();
     }
 
-    private OutputFile Output(string file) =>
-        new(file, [.. _runs.SelectMany(run => new[] { run.Nodes, run.Edges, Path.Combine(Path.GetDirectoryName(run.Nodes)!, RunDirectory.FactsFile) })]);
+    private OutputFile Output(string file, CancellationToken cancellation = default)
+    {
+        string full = Path.GetFullPath(file);
+        if (_runs.Any(run => run.Directory == Path.GetDirectoryName(full)) && RunDirectory.Files.Contains(Path.GetFileName(full)))
+            throw QueryException.Protected(file);
+        return new OutputFile(file, why => QueryException.Unwritable(file, why), cancellation);
+    }
 
     internal static T Guarded<T>(Func<T> step)
     {

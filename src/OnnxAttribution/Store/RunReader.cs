@@ -30,7 +30,7 @@ internal sealed class RunReader : IDisposable
     /// <exception cref="DuckDbException">The file is damaged, lacks a column, or has NULL where a value belongs.</exception>
     public List<NodeRow> ReadNodes(string file, CancellationToken cancellation)
     {
-        using var result = _connection.Query($"SELECT {NodeColumns} FROM read_parquet({SqlText.Literal(file)})", cancellation);
+        using var result = _connection.Query($"SELECT {NodeColumns} FROM {ParquetFile.Sql(file)}", cancellation);
         var nodes = new List<NodeRow>();
         var interned = new Dictionary<string, string>();
         while (result.Fetch(cancellation) is { } fetched)
@@ -54,7 +54,7 @@ internal sealed class RunReader : IDisposable
         var edges = new CausalEdge[CountRows(file, cancellation)];
         int read = 0;
         int? metricPosition = null;
-        using var result = _connection.Query($"SELECT {EdgeColumns} FROM read_parquet({SqlText.Literal(file)})", cancellation);
+        using var result = _connection.Query($"SELECT {EdgeColumns} FROM {ParquetFile.Sql(file)}", cancellation);
         while (result.Fetch(cancellation) is { } fetched)
         {
             using var chunk = fetched;
@@ -110,7 +110,7 @@ internal sealed class RunReader : IDisposable
 
     private long CountRows(string file, CancellationToken cancellation)
     {
-        using var result = _connection.Query($"SELECT count(*) FROM read_parquet({SqlText.Literal(file)})", cancellation);
+        using var result = _connection.Query($"SELECT count(*) FROM {ParquetFile.Sql(file)}", cancellation);
         using var chunk = result.Fetch(cancellation)!;
         return chunk.Values<long>(0)[0];
     }

@@ -3,7 +3,7 @@ using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>Copies the two tables of a run from our memory to Parquet. Owns a database in memory; who makes it disposes it.</summary>
+/// <summary>Copies the tables of a run from our memory to Parquet. Owns a database in memory; who makes it disposes it.</summary>
 /// <remarks>DuckDB reads the rows where they lie and keeps their order; sites are an ENUM on the way and plain VARCHAR in the file.</remarks>
 internal sealed class RunTables : IDisposable
 {
@@ -24,9 +24,10 @@ internal sealed class RunTables : IDisposable
     private readonly DuckDbDatabase _database;
     private readonly DuckDbConnection _connection;
     private readonly string _metadata;
+    private int _tables;
 
     /// <param name="spill">A directory that DuckDB may use and that is the caller's to remove.</param>
-    /// <param name="facts">run.json; its top-level scalars go into the key-value metadata of both files.</param>
+    /// <param name="facts">run.json; its top-level scalars go into the key-value metadata of every file.</param>
     public RunTables(string spill, JsonObject facts)
     {
         _metadata = Metadata(facts);
@@ -64,6 +65,21 @@ internal sealed class RunTables : IDisposable
             return rows;
         });
         Copy(source, "* REPLACE (up_site::VARCHAR AS up_site, down_site::VARCHAR AS down_site) FROM edges()", file, EdgeEncoding, cancellation);
+    }
+
+    /// <summary>Writes any other table, in the order of its rows.</summary>
+    /// <inheritdoc cref="WriteNodes" path="/exception"/>
+    public void WriteTable(string file, StoredTable table, CancellationToken cancellation)
+    {
+        int next = 0;
+        string name = $"table{++_tables}";   // a function stays in its database, so each needs a name of its own
+        using var source = new DuckDbSource(_connection, name, table.Shape, vectors =>
+        {
+            int rows = table.Fill(vectors, next);
+            next += rows;
+            return rows;
+        });
+        Copy(source, $"* FROM {name}()", file, encoding: "", cancellation);
     }
 
     public void Dispose()
@@ -127,7 +143,7 @@ internal sealed class RunTables : IDisposable
     }
 
     private void Copy(DuckDbSource source, string select, string file, string encoding, CancellationToken cancellation) => source.Execute(
-        _connection, $"COPY (SELECT {select}) TO {SqlText.Literal(file)} (FORMAT parquet, COMPRESSION zstd{encoding}{_metadata})", cancellation);
+        _connection, $"COPY (SELECT {select}) TO {SqlText.Literal(file)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false{encoding}{_metadata})", cancellation);
 
     /// <summary>DuckDB takes the metadata as a struct, whose field names do not tell capitals from small letters; the first of a name wins.</summary>
     private static string Metadata(JsonObject facts)

@@ -4,7 +4,8 @@ using System.Text.Json.Nodes;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>What a query sees: the views <c>nodes</c> and <c>edges</c> over the Parquet files of all runs, and the table <c>runs</c>.</summary>
+/// <summary>What a query sees: the views <c>nodes</c> and <c>edges</c> over the Parquet files of all runs, a view for each further table that any of
+/// them has, and the table <c>runs</c>.</summary>
 internal static class RunViews
 {
     private const string RunColumn = "run";
@@ -15,13 +16,16 @@ internal static class RunViews
     {
         CreateView(connection, "nodes", runs, static run => run.Nodes, cancellation);
         CreateView(connection, "edges", runs, static run => run.Edges, cancellation);
+        foreach (string table in FurtherTables.Names)
+            if (runs.Where(run => run.Further.ContainsKey(table)).ToList() is { Count: > 0 } some)
+                CreateView(connection, table, some, run => run.Further[table], cancellation);
         CreateRuns(connection, runs);
     }
 
     private static void CreateView(
         DuckDbConnection connection, string view, IReadOnlyList<RunFiles> runs, Func<RunFiles, string> file, CancellationToken cancellation)
     {
-        var selects = runs.Select(run => $"SELECT {SqlText.Literal(run.Name)} AS {RunColumn}, * FROM read_parquet({SqlText.Literal(file(run))})");
+        var selects = runs.Select(run => $"SELECT {SqlText.Literal(run.Name)} AS {RunColumn}, * FROM {ParquetFile.Sql(file(run))}");
         try
         {
             connection.Execute($"CREATE VIEW {view} AS {string.Join("\nUNION ALL BY NAME\n", selects)}", cancellation);

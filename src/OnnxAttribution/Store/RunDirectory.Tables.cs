@@ -1,0 +1,120 @@
+using System.Text.Json.Nodes;
+
+namespace OnnxAttribution.Store;
+
+public static partial class RunDirectory
+{
+    private const string RunColumn = "run";
+
+    /// <summary>Adds a table to a finished run, or replaces it there, and sets keys of its run.json.</summary>
+    /// <param name="path">The run directory.</param>
+    /// <param name="name">The table's name, one of those that a run may hold; the file is <c>name.parquet</c>.</param>
+    /// <param name="table">Its rows; the scalars of the new run.json go into the file's key-value metadata.</param>
+    /// <param name="facts">Keys of run.json to set; the others stay. It stays the caller's.</param>
+    /// <param name="cancellation">Stops the writing, also inside DuckDB, and the waiting for another writer of the same run.</param>
+    /// <exception cref="RunDirectoryException">The path is no finished run, a file is damaged, or the directory cannot be written.</exception>
+    /// <exception cref="ArgumentException">No run holds a table of that name, or the table has a column <c>run</c>, which queries add.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the run is as it was.</exception>
+    /// <remarks>Each file is written aside and renamed when whole, Parquet first and run.json last. Stopped in between, the run is valid and holds
+    /// the table, run.json does not speak of it yet, and the same call mends that. Writers of one run take turns.</remarks>
+    public static void Annotate(string path, string name, StoredTable table, JsonObject facts, CancellationToken cancellation = default)
+    {
+        string file = Path.Combine(path, FileFor(name, table)), factsFile = Path.Combine(path, FactsFile);
+        CheckFinished(path);
+        Exception Unchangeable(Exception why) => RunDirectoryException.Unchangeable(Path.GetFullPath(path), why);
+        using var factsOutput = new OutputFile(factsFile, Unchangeable, cancellation);   // held throughout: nobody else changes run.json meanwhile
+        var merged = RunFacts.Read(factsFile);
+        foreach (var (key, value) in facts)
+            merged[key] = value?.DeepClone();
+        using var output = new OutputFile(file, Unchangeable, cancellation);
+        Writing(Unchangeable, () =>
+        {
+            WriteParquet(output.Aside, table, merged, cancellation);
+            RunFacts.Write(factsOutput.Aside, merged);
+        });
+        cancellation.ThrowIfCancellationRequested();
+        output.Commit();
+        factsOutput.Commit();
+    }
+
+    /// <summary>Whether a run holds a further table. Opens nothing.</summary>
+    /// <exception cref="ArgumentException">No run holds a table of that name.</exception>
+    public static bool HasTable(string path, string name) => File.Exists(Path.Combine(path, FurtherTables.File(name)));
+
+    /// <summary>Reads a further table of a run.</summary>
+    /// <param name="path">The run directory.</param>
+    /// <param name="name">The table's name, as it was given to <see cref="Annotate"/> or <see cref="Write"/>.</param>
+    /// <param name="columns">The columns to read, converted to these types; all of the file's, as they are, where none is given.</param>
+    /// <param name="cancellation">Stops the reading.</param>
+    /// <exception cref="RunDirectoryException">The run lacks the table (the message says which verb writes it), or the table lacks a column or is
+    /// damaged.</exception>
+    /// <exception cref="ArgumentException">No run holds a table of that name.</exception>
+    public static StoredTable ReadTable(string path, string name, IReadOnlyList<StoredColumn>? columns = null, CancellationToken cancellation = default)
+    {
+        string table = FurtherTables.File(name);
+        if (!File.Exists(Path.Combine(path, FactsFile)))
+            throw RunDirectoryException.Missing(Path.Combine(path, FactsFile));
+        string file = ParquetFile.Checked(path, table);
+        return Reading(file, () => StoredTable.Load(file, columns, cancellation));
+    }
+
+    /// <summary>Writes a table to a Parquet file of its own, aside and renamed when whole. Missing parent directories are made.</summary>
+    /// <param name="file">Where to.</param>
+    /// <param name="table">Its rows.</param>
+    /// <param name="force">Replace a file that is there already.</param>
+    /// <param name="facts">Its top-level strings, numbers and booleans go into the file's key-value metadata.</param>
+    /// <param name="cancellation">Stops the writing, also inside DuckDB.</param>
+    /// <exception cref="RunDirectoryException">The file exists and <paramref name="force"/> is off, or it cannot be written; nothing is left behind.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
+    public static void WriteTable(string file, StoredTable table, bool force, JsonObject? facts = null, CancellationToken cancellation = default)
+    {
+        CheckTableFree(file, force);
+        Exception Unwritable(Exception why) => RunDirectoryException.Unwritable(file, why);
+        using var output = new OutputFile(file, Unwritable, cancellation);
+        Writing(Unwritable, () => WriteParquet(output.Aside, table, facts ?? [], cancellation));
+        cancellation.ThrowIfCancellationRequested();
+        CheckTableFree(file, force);
+        output.Commit();
+    }
+
+    /// <summary>Refuses a file that <see cref="WriteTable"/> would refuse, before hours of work are spent on the table. Changes nothing.</summary>
+    /// <exception cref="RunDirectoryException">A file is there and <paramref name="force"/> is off, or it is a directory.</exception>
+    public static void CheckTableFree(string file, bool force)
+    {
+        if (Directory.Exists(file))
+            throw RunDirectoryException.Unwritable(file, new IOException("it is a directory"));
+        if (!force && File.Exists(file))
+            throw RunDirectoryException.FileExists(file);
+    }
+
+    private static string FileFor(string name, StoredTable table) =>
+        table.Columns.Any(column => column.Name.Equals(RunColumn, StringComparison.OrdinalIgnoreCase))
+            ? throw new ArgumentException($"A table of a run has no column '{RunColumn}': queries over many runs add it.", nameof(table))
+            : FurtherTables.File(name);
+
+    private static void CheckFinished(string path)
+    {
+        RunFacts.Read(Path.Combine(path, FactsFile));
+        ParquetFile.Checked(path, NodesFile);
+        ParquetFile.Checked(path, EdgesFile);
+    }
+
+    private static void WriteParquet(string file, StoredTable table, JsonObject facts, CancellationToken cancellation)
+    {
+        string spill = Path.Combine(Path.GetTempPath(), $"onnx-attribution-table-{Guid.NewGuid():N}");   // rows are streamed, so it stays unmade
+        using var writer = new RunTables(spill, facts);
+        writer.WriteTable(file, table, cancellation);
+    }
+
+    private static void Writing(Func<Exception, Exception> unwritable, Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (Exception e) when (e is DuckDbException or IOException or UnauthorizedAccessException)
+        {
+            throw unwritable(e);
+        }
+    }
+}

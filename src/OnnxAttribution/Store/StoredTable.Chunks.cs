@@ -1,0 +1,98 @@
+using System.Collections;
+using System.Runtime.InteropServices;
+
+namespace OnnxAttribution.Store;
+
+public sealed partial class StoredTable
+{
+    /// <summary>A SELECT list with the names and types of the columns, for a <see cref="DuckDbSource"/>.</summary>
+    internal string Shape => string.Join(", ", Columns.Select(column => $"NULL::{SqlType(column.Type)} AS {SqlText.Name(column.Name)}"));
+
+    /// <summary>Copies rows into DuckDB's memory.</summary>
+    /// <param name="vectors">Columns of the types of this table.</param>
+    /// <param name="from">The first row.</param>
+    /// <returns>How many were copied: as many as there are, or as fit.</returns>
+    internal int Fill(DuckDbVectors vectors, int from)
+    {
+        int rows = Math.Min(DuckDbVectors.Capacity, Count - from);
+        for (int c = 0; c < _values.Length; c++)
+            Fill(vectors, c, _values[c], from, rows);
+        return rows;
+    }
+
+    /// <summary>Appends the rows of a chunk, whose columns have the types of this table.</summary>
+    internal void Append(DuckDbChunk chunk)
+    {
+        for (int c = 0; c < _values.Length; c++)
+            Append(chunk, c, _values[c]);
+    }
+
+    private static void Fill(DuckDbVectors vectors, int column, IList values, int from, int rows)
+    {
+        switch (values)
+        {
+            case List<string?> texts:
+                for (int row = 0; row < rows; row++)
+                    if (texts[from + row] is { } text)
+                        vectors.SetText(column, row, text);
+                    else
+                        vectors.SetNull(column, row);
+                break;
+            case List<int?> integers: FillNullable(vectors, column, Span(integers, from, rows)); break;
+            case List<long?> integers: FillNullable(vectors, column, Span(integers, from, rows)); break;
+            case List<bool?> claims: FillNullable(vectors, column, Span(claims, from, rows)); break;
+            case List<float> reals: FillReal(vectors, column, Span(reals, from, rows)); break;
+            case List<double> reals: FillReal(vectors, column, Span(reals, from, rows)); break;
+        }
+    }
+
+    private static void FillNullable<T>(DuckDbVectors vectors, int column, ReadOnlySpan<T?> values) where T : unmanaged
+    {
+        var cells = vectors.Column<T>(column);
+        for (int row = 0; row < values.Length; row++)
+            if (values[row] is { } value)
+                cells[row] = value;
+            else
+                vectors.SetNull(column, row);
+    }
+
+    private static void FillReal<T>(DuckDbVectors vectors, int column, ReadOnlySpan<T> values) where T : unmanaged, System.Numerics.IFloatingPointIeee754<T>
+    {
+        values.CopyTo(vectors.Column<T>(column));
+        for (int row = 0; row < values.Length; row++)
+            if (T.IsNaN(values[row]))
+                vectors.SetNull(column, row);
+    }
+
+    private static void Append(DuckDbChunk chunk, int column, IList values)
+    {
+        switch (values)
+        {
+            case List<string?> texts:
+                for (int row = 0; row < chunk.Rows; row++)
+                    texts.Add(chunk.Text(column, row));
+                break;
+            case List<int?> integers: AppendNullable(chunk, column, integers); break;
+            case List<long?> integers: AppendNullable(chunk, column, integers); break;
+            case List<bool?> claims: AppendNullable(chunk, column, claims); break;
+            case List<float> reals: AppendReal(chunk, column, reals, float.NaN); break;
+            case List<double> reals: AppendReal(chunk, column, reals, double.NaN); break;
+        }
+    }
+
+    private static void AppendNullable<T>(DuckDbChunk chunk, int column, List<T?> values) where T : unmanaged
+    {
+        var cells = chunk.Values<T>(column);
+        for (int row = 0; row < cells.Length; row++)
+            values.Add(chunk.IsNull(column, row) ? null : cells[row]);
+    }
+
+    private static void AppendReal<T>(DuckDbChunk chunk, int column, List<T> values, T nan) where T : unmanaged
+    {
+        var cells = chunk.Values<T>(column);
+        for (int row = 0; row < cells.Length; row++)
+            values.Add(chunk.IsNull(column, row) ? nan : cells[row]);
+    }
+
+    private static ReadOnlySpan<T> Span<T>(List<T> values, int from, int rows) => CollectionsMarshal.AsSpan(values).Slice(from, rows);
+}

@@ -1,0 +1,60 @@
+namespace OnnxAttribution.Store;
+
+public sealed partial class StoredTable
+{
+    /// <summary>Reads a Parquet file, all of it into memory.</summary>
+    /// <param name="file">Any Parquet file. Integers of other widths become INTEGER or BIGINT, whatever else a table cannot hold VARCHAR.</param>
+    /// <param name="cancellation">Stops the reading.</param>
+    /// <exception cref="RunDirectoryException">The file is missing, unreadable or damaged; the message names it.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static StoredTable Read(string file, CancellationToken cancellation = default)
+    {
+        if (!File.Exists(file))
+            throw RunDirectoryException.FileMissing(file);
+        string full = ParquetFile.Checked(file);
+        try
+        {
+            return Load(full, null, cancellation);
+        }
+        catch (DuckDbException e)
+        {
+            throw RunDirectoryException.Corrupt(full, e.Message, e);
+        }
+    }
+
+    /// <param name="file">Absolute path.</param>
+    /// <param name="columns">What to read; all columns where null or empty.</param>
+    /// <param name="cancellation">Stops the reading.</param>
+    /// <exception cref="DuckDbException">The file is damaged or lacks a column.</exception>
+    internal static StoredTable Load(string file, IReadOnlyList<StoredColumn>? columns, CancellationToken cancellation)
+    {
+        // nothing here exceeds memory_limit, so the directory is never made; without the setting DuckDB would look into ./.tmp
+        using var database = DuckDbDatabase.OpenInMemory(("temp_directory", Path.Combine(Path.GetTempPath(), "onnx-attribution-read")));
+        using var connection = database.Connect();
+        var table = new StoredTable([.. columns is { Count: > 0 } ? columns : Describe(connection, file, cancellation)]);
+        string select = string.Join(", ", table.Columns.Select(column => $"{SqlText.Name(column.Name)}::{SqlType(column.Type)}"));
+        using var result = connection.Query($"SELECT {select} FROM {ParquetFile.Sql(file)}", cancellation);
+        while (result.Fetch(cancellation) is { } fetched)
+        {
+            using var chunk = fetched;
+            table.Append(chunk);
+        }
+        return table;
+    }
+
+    private static StoredColumn[] Describe(DuckDbConnection connection, string file, CancellationToken cancellation)
+    {
+        using var result = connection.Query($"FROM {ParquetFile.Sql(file)} LIMIT 0", cancellation);
+        return [.. result.Columns.Select(column => new StoredColumn(column.Name, Nearest(column.Type)))];
+    }
+
+    private static StoredType Nearest(DuckDbType type) => type switch
+    {
+        DuckDbType.Boolean => StoredType.Boolean,
+        DuckDbType.TinyInt or DuckDbType.SmallInt or DuckDbType.Integer or DuckDbType.UTinyInt or DuckDbType.USmallInt => StoredType.Integer,
+        DuckDbType.BigInt or DuckDbType.UInteger => StoredType.BigInt,
+        DuckDbType.Float => StoredType.Float,
+        DuckDbType.Double => StoredType.Double,
+        _ => StoredType.Varchar,
+    };
+}
