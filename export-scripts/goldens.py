@@ -11,6 +11,7 @@ Steps:
 1. Random models (random_models.py) are written, and prompts searched on which no feature lies within 1e-4 of its threshold.
 2. Each case runs the reference (reference.py) and stores what README.md beside the cases lists.
 3. Conservation, IE(u) = Σ_d effect(u→d) + metric edge, is checked for every case and metric of attribution patching; a violation ends the script.
+4. goldens_ablation.py adds the cases of real interventions.
 """
 import argparse
 import hashlib
@@ -417,6 +418,7 @@ def main():
     p.add_argument("--seed", type=int, default=2)
     p.add_argument("--threads", type=int, default=2)
     args = p.parse_args()
+    import goldens_ablation    # here, because it imports this file
     torch.set_num_threads(args.threads)
     torch.set_default_dtype(torch.float64)
     if not args.only_tiny:
@@ -425,8 +427,12 @@ def main():
         for i, name in enumerate(random_models.DICTIONARIES):
             model = Model(random_models.write_random_model(root, name, args.seed + 10 * i), name)
             random_cases(args.out, model, name)
+            if name == "random2":
+                goldens_ablation.random_cases(args.out, model, name)
     if args.tiny:
-        tiny_cases(args.out, Model(args.tiny, "tiny"), args.prompt, args.target, args.patch_prompt)
+        model = Model(args.tiny, "tiny")
+        tiny_cases(args.out, model, args.prompt, args.target, args.patch_prompt)
+        goldens_ablation.tiny_cases(args.out, model, args.prompt, encode(model.folder, args.target)[0])
     size = sum(os.path.getsize(os.path.join(d, f)) for d, _, files in os.walk(args.out) for f in files)
     print(f"{size:,} bytes in all")
 
