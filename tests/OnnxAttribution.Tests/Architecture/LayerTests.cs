@@ -76,7 +76,7 @@ public partial class LayerTests
     }
 
     // OnnxAttribution.Runtime, or Runtime.GraphRunner where OnnxAttribution. goes without saying
-    [GeneratedRegex(@"(\bOnnxAttribution\.|(?<![\w.""])(?=\w+\.[A-Z]))(?<layer>Onnx|Autodiff|Checkpoints|Export|Runtime|Attribution|Store|Runs|View)\b(\.\w+)?")]
+    [GeneratedRegex(@"(\bOnnxAttribution\.|(?<![\w.""])(?=\w+\.[A-Z]))(?<layer>Onnx|Autodiff|Checkpoints|Export|Runtime|Attribution|Ablation|Store|Runs|View)\b(\.\w+)?")]
     private static partial Regex LayerName();
 
     [GeneratedRegex(@"^namespace (?<name>[\w.]+)", RegexOptions.Multiline)]
