@@ -4,6 +4,7 @@ namespace OnnxAttribution.Attribution;
 internal sealed class PromptState
 {
     private readonly Dictionary<Estimator, ModelPass> _passes = [];
+    private readonly Dictionary<(Estimator, int Steps), float[][]> _gradients = [];
 
     private PromptState(AttributionModel model, int[] tokens, Metric metric, Estimator estimator, ModelPass clean, ModelPass? patch)
     {
@@ -63,15 +64,9 @@ internal sealed class PromptState
     /// <summary>Gives every site the gradient that a method and an estimator take effects and edges from. The method <see cref="EffectMethod.Exact"/> has the clean run's.</summary>
     public void UseGradients(EffectMethod method, Estimator estimator, int steps, long memoryBudget)
     {
-        var kind = Metric.Kind;
-        if (!_passes.TryGetValue(estimator, out var pass)) _passes[estimator] = pass = ModelPass.Run(Model, kind, Tokens, Metric.Position, Metric.Target, Metric.Foil, estimator);
-        foreach (var site in Sites)
-        {
-            site.Gradient = pass.Gradients[site.Site.Name];
-            if (method != EffectMethod.Ig) continue;
-            using var patching = new SitePatching(Model, site, Clean, Metric, Tokens, estimator, memoryBudget);
-            site.Gradient = patching.MeanGradient(steps);
-        }
+        var key = (estimator, method == EffectMethod.Ig ? steps : 0);
+        if (!_gradients.TryGetValue(key, out var gradients)) _gradients[key] = gradients = [.. Sites.Select(s => Gradient(s, estimator, key.Item2, memoryBudget))];
+        for (var i = 0; i < Sites.Count; i++) Sites[i].Gradient = gradients[i];
     }
 
     /// <summary>Every node with its effect by the sites' gradients, site by site.</summary>
@@ -84,6 +79,18 @@ internal sealed class PromptState
 
     /// <summary>The clean run, for passes that change something; the caller's.</summary>
     public CleanRun Start() => CleanRun.Of(Model, Tokens, Clean);
+
+    // steps: of integrated gradients, 0 for the gradient at the clean run
+    private float[] Gradient(SiteState site, Estimator estimator, int steps, long memoryBudget)
+    {
+        if (steps > 0)
+        {
+            using var patching = new SitePatching(Model, site, Clean, Metric, Tokens, estimator, memoryBudget);
+            return patching.MeanGradient(steps);
+        }
+        if (!_passes.TryGetValue(estimator, out var pass)) _passes[estimator] = pass = ModelPass.Run(Model, Metric.Kind, Tokens, Metric.Position, Metric.Target, Metric.Foil, estimator);
+        return pass.Gradients[site.Site.Name];
+    }
 
     private SiteState Expand(int selected)
     {
