@@ -51,12 +51,12 @@ public sealed class PromptBatch
                 var run = session.Find(task ?? throw new PromptException(error!), request);
                 var path = Path.Combine(directory, task.Id!);
                 var facts = run.Write(path, force);
-                if (validation is not null) facts = run.Validate(path, validation);
                 sum.Add(run.Graph);
                 finished.Add((task.Id!, run.Graph with { Nodes = [], Edges = [] }));
                 _runs.Add(facts);
+                if (validation is not null) _runs[^1] = run.Validate(path, validation);
             }
-            catch (Exception e) when (e is PromptException or AttributionException or RunDirectoryException or Runtime.MemoryBudgetException)
+            catch (Exception e) when (e is PromptException or AttributionException or RunDirectoryException or ValidationException or Runtime.MemoryBudgetException)
             {
                 _errors.Add((line, e.Message));
                 failed(line, e.Message);
