@@ -24,6 +24,7 @@ import string
 import numpy as np
 import torch
 
+import goldens_estimators
 import random_models
 from reference import (METRICS, Dictionary, Gpt2, center_unembed, center_writing_weights, cotangents, cut, direct_jacobians,
                        direct_metric_gradients, edge_effects, edge_jacobians, encode, exact_logits, fold_layer_norm, gradients,
@@ -314,6 +315,7 @@ def random_cases(out, model, prefix):
     hooks_case(out, f"{prefix}-hooks", model, text)
     interventions_case(out, f"{prefix}-interventions", model, text)
     processing_case(out, f"{prefix}-processing", model, text)
+    goldens_estimators.random_cases(Case, out, prefix, model, zero, patch, resid)
 
 
 def plain_case(out, name, model, text, tensors, **about):
@@ -404,6 +406,7 @@ def tiny_cases(out, model, text, target_text, patch_text):
             if name == "all":
                 c.node_effects("exact", ["logit"])
             c.keep_strongest("atp", "logit").jacobians().edges("atp", ["logit"]).write()
+    goldens_estimators.tiny_case(Case, out, model, text, target[0])
 
 
 def main():

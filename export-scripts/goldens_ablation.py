@@ -152,7 +152,7 @@ def circuit_part(c, per_site, plans):
             member[s][p, i] = True
         changed = {s: ~m if keep else m for s, m in member.items()}
         plan = f"{'keep-' if keep else ''}{'nodes' if by_node else 'features'}-{factor}"
-        logits, seen = joint_run(c.gpt, c.ids, c.sites, c.dictionaries, {s: 1 + (factor - 1) * m.double() for s, m in changed.items() if m.any()}, c.clear)
+        logits, seen = joint_run(c.gpt, c.ids, c.sites, c.dictionaries, {s: 1 + (factor - 1) * m.to(c.logits.dtype) for s, m in changed.items() if m.any()}, c.clear)
         c.put(f"circuit/{plan}/logits", logits if c.model.name != "tiny" else logits[c.position])
         for s, x in seen.items() if c.model.name != "tiny" else ():
             c.put(f"circuit/{plan}/activation/{s}", x)

@@ -60,14 +60,18 @@ def site_names(layers):
     return names + [f"blocks.{layers - 1}.hook_resid_post"]
 
 
-def layer_norm(x, weight, bias, eps, at, name):
+def layer_norm(x, weight, bias, eps, at, name, fixed=False):
     x = x - x.mean(-1, keepdim=True)
     scale = at(f"{name}.hook_scale", (x.pow(2).mean(-1, keepdim=True) + eps).sqrt())
-    return x / scale * weight + bias
+    return x / (scale.detach() if fixed else scale) * weight + bias
 
 
 class Gpt2:
-    """A Hugging Face GPT-2 checkpoint. Tensors: [..., T, d]; leading dimensions are a batch."""
+    """A Hugging Face GPT-2 checkpoint. Tensors: [..., T, d]; leading dimensions are a batch.
+
+    `estimator` says what autograd is not to see: relp, LayerNorm scales and gelu(x)/x; frozen, LayerNorm scales and patterns.
+    """
+    estimator = "gradient"
 
     def __init__(self, folder, dtype=torch.float64):
         with open(os.path.join(folder, "config.json")) as f:
@@ -89,25 +93,30 @@ class Gpt2:
             x = at(f"blocks.{l}.hook_resid_mid", x + a)
             x = x + at(f"blocks.{l}.hook_mlp_out", self.mlp(l, x, at))
         x = at(f"blocks.{self.layers - 1}.hook_resid_post", x)
-        return layer_norm(x, w["ln_f.weight"], w["ln_f.bias"], self.eps, at, "ln_final") @ w["W_U"] + w["b_U"]
+        return self.norm(x, "ln_f", at, "ln_final") @ w["W_U"] + w["b_U"]
+
+    def norm(self, x, name, at, hook):
+        return layer_norm(x, self.w[f"{name}.weight"], self.w[f"{name}.bias"], self.eps, at, hook, self.estimator != "gradient")
 
     def attention(self, l, x, at):
         w, block = self.w, f"blocks.{l}"
-        y = layer_norm(x, w[f"h.{l}.ln_1.weight"], w[f"h.{l}.ln_1.bias"], self.eps, at, f"{block}.ln1")
+        y = self.norm(x, f"h.{l}.ln_1", at, f"{block}.ln1")
         qkv = y @ w[f"h.{l}.attn.c_attn.weight"] + w[f"h.{l}.attn.c_attn.bias"]
         split = lambda t: t.reshape(*t.shape[:-1], self.heads, -1)                    # [..., T, H, dh]
         q, k, v = (at(f"{block}.attn.hook_{n}", split(t)).transpose(-3, -2) for n, t in zip("qkv", qkv.chunk(3, -1)))
         scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])                      # [..., H, T, T]
         future = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
         pattern = at(f"{block}.attn.hook_pattern", scores.masked_fill(future, -math.inf).softmax(-1))
+        pattern = pattern.detach() if self.estimator == "frozen" else pattern
         z = at(f"{block}.attn.hook_z", (pattern @ v).transpose(-3, -2))                # [..., T, H, dh]
         return z.reshape(x.shape) @ w[f"h.{l}.attn.c_proj.weight"] + w[f"h.{l}.attn.c_proj.bias"]
 
     def mlp(self, l, x, at):
         w = self.w
-        y = layer_norm(x, w[f"h.{l}.ln_2.weight"], w[f"h.{l}.ln_2.bias"], self.eps, at, f"blocks.{l}.ln2")
+        y = self.norm(x, f"h.{l}.ln_2", at, f"blocks.{l}.ln2")
         h = y @ w[f"h.{l}.mlp.c_fc.weight"] + w[f"h.{l}.mlp.c_fc.bias"]
-        h = 0.5 * h * (1 + torch.tanh(math.sqrt(2 / math.pi) * (h + 0.044715 * h.pow(3))))   # gelu_new
+        a = 0.5 * h * (1 + torch.tanh(math.sqrt(2 / math.pi) * (h + 0.044715 * h.pow(3))))   # gelu_new
+        h = h * torch.where(h == 0, torch.full_like(h, 0.5), a / h).detach() if self.estimator == "relp" else a
         return h @ w[f"h.{l}.mlp.c_proj.weight"] + w[f"h.{l}.mlp.c_proj.bias"]
 
     def activations(self, ids):

@@ -17,7 +17,7 @@ internal sealed class SitePatching : IDisposable
     private readonly int _positions;
     private readonly int _rowsPerRun;
 
-    /// <param name="estimator">Whose gradients the runs yield.</param>
+    /// <param name="estimator">Whose gradients are meant.</param>
     public SitePatching(AttributionModel model, SiteState site, ModelPass clean, Metric metric, int[] tokens, Estimator estimator, long memoryBudget)
     {
         _site = site;

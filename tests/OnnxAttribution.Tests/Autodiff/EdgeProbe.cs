@@ -89,11 +89,13 @@ internal sealed class EdgeProbe
     }
 
     /// <summary>The same from the full Jacobian of the segment, by central differences.</summary>
-    public DoubleTensor Expected(SegmentCase segment, string parent)
+    /// <param name="rules">The estimator: what it holds fixed is a constant of the segment that is differentiated. Null: nothing.</param>
+    public DoubleTensor Expected(SegmentCase segment, string parent, GradientRules? rules = null)
     {
         var up = _upstream[parent];
         var primal = segment.Primal.ToProto().Graph;
         var at = segment.Parents.ToDictionary(v => v.Name, v => _primal[v.Name]);
+        if (rules is not null) (primal, at) = HeldFixed.At(primal, at, rules.Name);
         var edges = DoubleTensor.Zeros(Rows, up.Count);
         for (var n = 0; n < Rows; n++)
         {

@@ -6,29 +6,29 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Tests.Autodiff;
 
-/// <summary>The derivatives of an <see cref="OperatorCase"/> as the rules write them, for a batch of directions at once.</summary>
+/// <summary>The derivatives of an <see cref="OperatorCase"/> as an estimator's rules write them (true ones where none is named), for a batch of directions at once.</summary>
 internal static class GradientGraph
 {
     /// <summary>Input "z.bar" [B, …z], outputs "x.bar" [B, …x] for every differentiable input x that a cotangent reaches.</summary>
-    public static OnnxGraph Vjp(OperatorCase f, KnownAxes known)
+    public static OnnxGraph Vjp(OperatorCase f, KnownAxes known, GradientRules? rules = null)
     {
         var (graph, g) = (Read(f, known), new GraphBuilder("gradient/"));
         var z = graph[OperatorCase.Output];
         var zBar = g.Input("z.bar", DataType.Float, [Dim.Named("B"), .. z.Shape ?? UnknownAxes(f)]);
         var x = f.Differentiable.Select(name => graph[name]).ToList();
-        var xBars = PullBack.FromWhole(g, GradientRules.Gradient, z, zBar, x, graph.Inputs);
+        var xBars = PullBack.FromWhole(g, rules ?? GradientRules.Gradient, z, zBar, x, graph.Inputs);
         return new OnnxGraph([.. graph.Inputs, zBar], [.. x.Where(xBars.ContainsKey).Select(v => g.Identity(xBars[v], v.Name + ".bar"))]);
     }
 
-    /// <summary>Inputs "x.dot" [B, …x] for every differentiable input x, output "z.dot" [B, …z].</summary>
-    public static OnnxGraph Jvp(OperatorCase f, KnownAxes known)
+    /// <summary>Inputs "x.dot" [B, …x] for every differentiable input x, output "z.dot" [B, …z], or none where no tangent reaches z.</summary>
+    public static OnnxGraph Jvp(OperatorCase f, KnownAxes known, GradientRules? rules = null)
     {
         var (graph, g) = (Read(f, known), new GraphBuilder("gradient/"));
         var xDots = f.Differentiable.Select(name => graph[name])
             .ToDictionary(x => x, x => g.Input(x.Name + ".dot", DataType.Float, [Dim.Named("B"), .. x.Shape!]));
         var z = graph[OperatorCase.Output];
-        var zDot = PushForward.Run(g, GradientRules.Gradient, xDots, graph.Inputs, [z])[z];
-        return new OnnxGraph([.. graph.Inputs, .. xDots.Values], [g.Identity(zDot, "z.dot")]);
+        var tangents = PushForward.Run(g, rules ?? GradientRules.Gradient, xDots, graph.Inputs, [z]);
+        return new OnnxGraph([.. graph.Inputs, .. xDots.Values], tangents.TryGetValue(z, out var zDot) ? [g.Identity(zDot, "z.dot")] : []);
     }
 
     private static OnnxGraph Read(OperatorCase f, KnownAxes known)

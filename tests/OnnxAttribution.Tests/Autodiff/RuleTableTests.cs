@@ -35,6 +35,16 @@ public class RuleTableTests
     [Fact]
     public void Whatever_has_a_rule_for_tangents_has_one_for_cotangents() => Assert.Empty(JvpRules.Table.Keys.Except(VjpRules.Table.Keys));
 
+    [Theory, InlineData("gradient"), InlineData("relp"), InlineData("frozen")]
+    public void The_two_tables_of_an_estimator_and_what_blocks_agree(string estimator)
+    {
+        var rules = EstimatorCases.RulesOf(estimator);
+        Assert.Equal(estimator, rules.Name);
+        Assert.Empty(rules.Jvp.Keys.Intersect(rules.NothingFlows));
+        Assert.Equal(JvpRules.Table.Keys.Except(rules.NothingFlows).Order(), rules.Jvp.Keys.Order());
+        Assert.Equal(VjpRules.Table.Keys.Order(), rules.Vjp.Keys.Order());
+    }
+
     [Fact]
     public void An_operator_without_a_rule_is_an_error_that_names_it_and_its_node()
     {

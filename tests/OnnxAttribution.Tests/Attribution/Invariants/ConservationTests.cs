@@ -29,6 +29,22 @@ public sealed class ConservationTests(Random2Bundle bundle) : IClassFixture<Rand
         }
     }
 
+    [Theory, MemberData(nameof(Selections))]
+    public void Every_estimator_conserves(string sites)
+    {
+        using var model = bundle.Open(sites.Split(','));
+        foreach (var estimator in Enum.GetValues<Estimator>())
+        {
+            foreach (var patch in (int[]?[])[null, bundle.PatchTokens])
+            {
+                foreach (var metric in (MetricKind[])[MetricKind.Logit, MetricKind.LogitDiff, MetricKind.Logprob])
+                    Conserves(Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(metric, Estimator: estimator)));
+            }
+            Conserves(Random2Bundle.All(model, Random2Bundle.WholeContext, options: new GraphOptions(Estimator: estimator)));
+            Conserves(Random2Bundle.All(model, [256], options: new GraphOptions(Estimator: estimator)));
+        }
+    }
+
     [Theory, InlineData("resid"), InlineData("resid,attn,mlp"), InlineData("mlp")]
     public void A_prompt_of_one_token_conserves(string sites)
     {

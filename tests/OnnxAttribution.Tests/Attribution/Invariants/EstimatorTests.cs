@@ -1,0 +1,67 @@
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Autodiff;
+using OnnxAttribution.Onnx;
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
+
+namespace OnnxAttribution.Tests.Attribution.Invariants;
+
+public sealed class EstimatorTests(Random2Bundle bundle) : IClassFixture<Random2Bundle>
+{
+    // rounding of float32 sums in another order, which the runtime chooses by how its tensors lie in memory too
+    private const double Tolerance = 1e-5;
+
+    [Theory, InlineData(Estimator.Gradient), InlineData(Estimator.Relp), InlineData(Estimator.Frozen)]
+    public void One_step_of_integrated_gradients_is_attribution_patching(Estimator estimator)
+    {
+        using var model = bundle.Open();
+        var atp = Find(model, EffectMethod.Atp, estimator);
+        GraphComparison.Same(atp, Find(model, EffectMethod.Ig, estimator), Tolerance);
+    }
+
+    [Theory, InlineData(Estimator.Relp), InlineData(Estimator.Frozen)]
+    public void Exact_effects_know_no_estimator_but_their_edges_do(Estimator estimator)
+    {
+        using var model = bundle.Open("resid");
+        var (truth, other) = (Find(model, EffectMethod.Exact, Estimator.Gradient), Find(model, EffectMethod.Exact, estimator));
+        GraphComparison.Numbers(truth.Nodes.Select(n => n.Effect), other.Nodes.Select(n => n.Effect), Tolerance, "effects");
+        // the edges are those of attribution patching by this estimator
+        GraphComparison.SameEdges(Find(model, EffectMethod.Atp, estimator).EdgesByName(), other.EdgesByName(), Tolerance);
+        Assert.NotEqual(truth.Edges.Sum(e => Math.Abs(e.Effect)), other.Edges.Sum(e => Math.Abs(e.Effect)), tolerance: 1e-3);
+    }
+
+    [Fact]
+    public void Estimators_take_turns_on_one_model()
+    {
+        using var shared = bundle.Open();
+        var graphs = new Dictionary<Estimator, CausalGraph>();
+        foreach (var estimator in (Estimator[])[Estimator.Frozen, Estimator.Gradient, Estimator.Relp, Estimator.Frozen])
+        {
+            using var own = bundle.Open();
+            graphs[estimator] = Find(shared, EffectMethod.Atp, estimator);
+            GraphComparison.Same(Find(own, EffectMethod.Atp, estimator), graphs[estimator], Tolerance);
+        }
+        Assert.Equal(3, graphs.Values.Select(g => Math.Round(g.Nodes.Sum(n => Math.Abs(n.Effect)), 2)).Distinct().Count());
+        // the last residual site reads only the final LayerNorm, which relp and frozen treat alike
+        GraphComparison.Numbers(LastEffects(graphs[Estimator.Relp]), LastEffects(graphs[Estimator.Frozen]), Tolerance, "last effects");
+        Assert.NotEqual(LastEffects(graphs[Estimator.Relp]).Sum(Math.Abs), LastEffects(graphs[Estimator.Gradient]).Sum(Math.Abs), tolerance: 1e-3);
+    }
+
+    [Theory, InlineData(Estimator.Gradient, "hook_q,hook_k,hook_v"), InlineData(Estimator.Relp, "hook_q,hook_k,hook_v"), InlineData(Estimator.Frozen, "hook_v")]
+    public void A_frozen_graph_has_no_gradient_into_q_and_k(Estimator estimator, string reached)
+    {
+        using var model = bundle.Open();
+        for (var block = 0; block < 2; block++)
+        {
+            Value[] hooks = [.. new[] { "hook_q", "hook_k", "hook_v" }.Select(h => model.Graph[$"blocks.{block}.attn.{h}"])];
+            var logits = model.Graph["logits"];
+            var g = new GraphBuilder("gradient/");
+            var found = PullBack.FromWhole(g, estimator.Rules(), logits, g.Input("direction", DataType.Float, [Dim.Of(1), .. logits.Shape!]), hooks, hooks);
+            Assert.Equal(reached.Split(','), hooks.Where(found.ContainsKey).Select(h => h.Name.Split('.')[^1]));
+        }
+    }
+
+    private CausalGraph Find(AttributionModel model, EffectMethod method, Estimator estimator) =>
+        Random2Bundle.All(model, bundle.Tokens, bundle.PatchTokens, new GraphOptions(MetricKind.LogitDiff, method, Steps: 1, Estimator: estimator));
+
+    private static float[] LastEffects(CausalGraph graph) => [.. graph.Nodes.Where(n => n.Site.Name == "blocks.1.hook_resid_post").Select(n => n.Effect)];
+}

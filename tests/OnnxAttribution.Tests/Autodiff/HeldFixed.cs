@@ -1,0 +1,64 @@
+using OnnxAttribution.Onnx.Proto;
+using OnnxAttribution.Tests.Reference;
+
+namespace OnnxAttribution.Tests.Autodiff;
+
+/// <summary>
+/// The function whose true derivative at a point an estimator is: what the estimator holds fixed has become a constant, of the value it has at that point.
+/// LayerNormalization is (x − mean x) · k ∘ s + b with k = 1/σ; under relp Gelu is x · r with r = gelu(x)/x; under frozen a Softmax is its value.
+/// </summary>
+internal static class HeldFixed
+{
+    /// <returns>The graph without the fixed parts, and the point with their values, as further inputs.</returns>
+    public static (GraphProto Graph, Dictionary<string, DoubleTensor> Point) At(GraphProto graph, IReadOnlyDictionary<string, DoubleTensor> at, string estimator)
+    {
+        var values = DoubleInterpreter.Run(graph, at);
+        var point = new Dictionary<string, DoubleTensor>(at);
+        var written = graph.Clone();
+        written.Node.Clear();
+        foreach (var node in graph.Node)
+        {
+            written.Node.AddRange((node.OpType, estimator) switch
+            {
+                ("LayerNormalization", "relp" or "frozen") => WithScale(node, values, point),
+                ("Gelu", "relp") => WithRatio(node, values, point),
+                ("Softmax", "frozen") => Constant(node, values, point),
+                _ => [node],
+            });
+        }
+        return (written, point);
+    }
+
+    private static IEnumerable<NodeProto> WithScale(NodeProto node, IReadOnlyDictionary<string, DoubleTensor> values, Dictionary<string, DoubleTensor> point)
+    {
+        var (z, x) = (node.Output[0], node.Input[0]);
+        var statistics = node.Clone();
+        statistics.Output.Clear();
+        statistics.Output.AddRange(["", "", $"{z}.k"]);
+        point[$"{z}.k"] = DoubleInterpreter.Run(new GraphProto { Node = { statistics } }, values)[$"{z}.k"];
+        var rank = values[x].Rank;
+        var axis = (int)(node.Attribute.FirstOrDefault(a => a.Name == "axis")?.I ?? -1);
+        point[$"{z}.axes"] = new DoubleTensor([axis < 0 ? -axis : rank - axis], [.. Enumerable.Range(0, rank).Skip(axis < 0 ? rank + axis : axis).Select(i => (double)i)], isInteger: true);
+        var biased = node.Input.Count > 2;
+        yield return Node("ReduceMean", $"{z}.mean", x, $"{z}.axes");
+        yield return Node("Sub", $"{z}.centred", x, $"{z}.mean");
+        yield return Node("Mul", $"{z}.n", $"{z}.centred", $"{z}.k");
+        yield return Node("Mul", biased ? $"{z}.scaled" : z, $"{z}.n", node.Input[1]);
+        if (biased) yield return Node("Add", z, $"{z}.scaled", node.Input[2]);
+    }
+
+    private static IEnumerable<NodeProto> WithRatio(NodeProto node, IReadOnlyDictionary<string, DoubleTensor> values, Dictionary<string, DoubleTensor> point)
+    {
+        var (x, z) = (values[node.Input[0]], values[node.Output[0]]);
+        point[$"{node.Output[0]}.r"] = new DoubleTensor(x.Shape, [.. z.Data.Zip(x.Data, (gelu, at) => gelu / at)]);
+        yield return Node("Mul", node.Output[0], node.Input[0], $"{node.Output[0]}.r");
+    }
+
+    private static IEnumerable<NodeProto> Constant(NodeProto node, IReadOnlyDictionary<string, DoubleTensor> values, Dictionary<string, DoubleTensor> point)
+    {
+        point[node.Output[0]] = values[node.Output[0]];
+        return [];
+    }
+
+    private static NodeProto Node(string type, string output, params string[] inputs) => new() { Name = output, OpType = type, Input = { inputs }, Output = { output } };
+}
