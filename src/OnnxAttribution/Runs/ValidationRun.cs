@@ -25,9 +25,11 @@ public sealed class ValidationRun
     /// <summary>Runs the prompt again and checks.</summary>
     /// <param name="session">The model that the run was made with, cut at its sites.</param>
     /// <exception cref="ValidationException">The session has another model, or an estimator to compare has nothing to say about the metric.</exception>
+    /// <exception cref="ArgumentException">The sample is below 1, or there is no estimator of a name.</exception>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
     public static ValidationRun Of(FinishedRun run, GraphSession session, ValidationRequest request, IProgress<string>? progress = null)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(request.Sample, 1);
         var start = Stopwatch.GetTimestamp();
         var calls = session.Model.Context.Calls;
         if (session.BundleHash != run.BundleHash) throw ValidationException.OtherModel(run.Path, session.Path);
