@@ -18,4 +18,20 @@ public class ReadmeTests
         Assert.True(shown.Count > 25, $"the README's example has only {shown.Count} lines");
         Assert.All(shown, l => Assert.Contains(l, printed));
     }
+
+    [Fact]
+    public void The_readme_shows_what_validate_prints()
+    {
+        using var directory = new TemporaryDirectory();
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--out", directory["copyright"]).Done();
+        var printed = Verb.Run("validate", directory["copyright"], "--compare", "gradient,ig,relp,frozen").Done().Output.ReplaceLineEndings("\n");
+        // figures of rounding's size differ between machines, so rows of whole tables are compared where none is that small
+        var cells = printed.Split('\n').Select(Cells).ToHashSet();
+        var block = File.ReadAllText(Path.Combine(Repository.Root, "README.md")).Split("```").First(b => b.Contains("Approximate against exact"));
+        var shown = block.Split('\n').Where(l => l.StartsWith('│') && !l.Contains(" 0.0")).ToList();
+        Assert.True(shown.Count > 40, $"the README's example has only {shown.Count} lines");
+        Assert.All(shown, l => Assert.Contains(Cells(l), cells));
+    }
+
+    private static string Cells(string line) => string.Join('|', line.Split('│').Select(c => c.Trim()));
 }

@@ -31,6 +31,9 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
             ["check", "stratum", "estimator", "up_site", "up_position", "up_feature", "down_site", "down_position", "down_feature", "approx_change", "exact_change", "approx_effect", "exact_effect"],
             table.Columns.Select(c => c.Name));
         Assert.Equal(180, table.Count);
+        // a node has no downstream end, and no activation to change
+        const string OfNodes = """SELECT count(*) AS n FROM validation WHERE "check" = 'node' AND coalesce(down_site, down_position::VARCHAR, down_feature::VARCHAR, approx_change::VARCHAR) IS NULL""";
+        Assert.Equal(30, (int)JsonNode.Parse(QueryText(OfNodes))!.AsArray()[0]!["n"]!);
         // what is stored is what is judged
         const string Sql = """
             SELECT count(*) AS checks, count(v.exact_effect) AS exact, max(abs(v.approx_effect - e.effect)) AS off FROM validation v
