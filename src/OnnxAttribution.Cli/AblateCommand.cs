@@ -15,7 +15,7 @@ internal static class AblateCommand
 
     public static Command Create(CommonOptions common)
     {
-        AblateMode[] modes = [];
+        AblateMode[] modes = [new AblateCurveMode()];
         var shared = new AblateArguments();
         var command = new Command("ablate", Description);
         foreach (var option in shared.All.Concat(modes.SelectMany(m => m.Options))) command.Options.Add(option);

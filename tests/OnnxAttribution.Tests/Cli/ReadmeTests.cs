@@ -34,4 +34,15 @@ public class ReadmeTests
     }
 
     private static string Cells(string line) => string.Join('|', line.Split('│').Select(c => c.Trim()));
+
+    [Fact]
+    public void The_readme_shows_what_a_response_curve_prints()
+    {
+        var verb = Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--up", "1:133", "--down", "3:226", "--coefficients", "-0.4..2:0.2").Done();
+        var block = File.ReadAllText(Path.Combine(Repository.Root, "README.md")).Split("```").Single(b => b.Contains("--up 1:133")).Trim().Split('\n').Skip(1);
+        // without --out nothing is written; the clock differs
+        Assert.Equal(Lines(block), Lines(verb.Output.Split('\n')));
+
+        static string[] Lines(IEnumerable<string> text) => [.. text.Select(l => l.TrimEnd()).Where(l => l.Length > 0 && !l.StartsWith("time") && !l.StartsWith("wrote"))];
+    }
 }

@@ -1,0 +1,103 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using OnnxAttribution.Ablation;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Runs;
+
+/// <summary>A response curve on one prompt, with what is written and said of it.</summary>
+public sealed class CurveRun
+{
+    private readonly GraphSession _session;
+    private readonly PromptTask _task;
+    private readonly bool _prependBos;
+    private readonly ILookup<(int Step, int Position), Bend> _bends;
+
+    private CurveRun(GraphSession session, PromptTask task, bool prependBos, ResponseCurve curve)
+    {
+        (_session, _task, _prependBos, Curve) = (session, task, prependBos, curve);
+        _bends = curve.Bends.ToLookup(b => (b.Step, b.Position));
+    }
+
+    public ResponseCurve Curve { get; }
+
+    /// <param name="session">Opened with the sites of the two features and no other.</param>
+    /// <param name="prependBos">null: as the dictionaries were trained.</param>
+    /// <exception cref="PromptException">The prompt cannot be used.</exception>
+    /// <inheritdoc cref="CurveFinder.Find" path="/exception"/>
+    public static CurveRun Of(GraphSession session, PromptTask task, bool? prependBos, FeatureName up, FeatureName down, IReadOnlyList<double> coefficients, long memoryBudget)
+    {
+        var bos = prependBos ?? session.Model.PrependsBos;
+        var tokens = PromptTokens.Of(task, session.Tokenizer, bos).Clean;
+        return new CurveRun(session, task, bos, CurveFinder.Find(session.Model, tokens, up, down, coefficients, memoryBudget));
+    }
+
+    /// <summary>Text of the token at a position.</summary>
+    public string TextAt(int position) => _session.Tokenizer.TokenText(Curve.Tokens[position]);
+
+    /// <summary>What a bend is, in words: which feature or head, and from which token to which.</summary>
+    public string Words(Bend bend)
+    {
+        var c = Curve;
+        switch (bend.Cause)
+        {
+            case BendCause.SwitchesOn or BendCause.SwitchesOff:
+                var on = bend.Cause == BendCause.SwitchesOn;
+                return TopK is { } k ? $"feature {c.Down.Feature} {(on ? "enters" : "leaves")} the {k} strongest of {c.Down.Site}"
+                    : $"feature {c.Down.Feature} of {c.Down.Site} switches {(on ? "on" : "off")}";
+            case BendCause.Attention:
+                var a = bend.Attention!;
+                return $"block {a.Layer} head {a.Head} at {Token(a.Query)} turns from {Token(a.FromKey)} ({Share(a.FromWeights.From)} → {Share(a.ToWeights.From)}) "
+                    + $"to {Token(a.ToKey)} ({Share(a.FromWeights.To)} → {Share(a.ToWeights.To)})";
+            default:
+                return $"the slope goes from {Number(SlopeBefore(bend))} to {Number(SlopeBefore(bend with { Step = bend.Step + 1 }))}; no feature or head was seen to switch";
+        }
+    }
+
+    /// <summary>Every coefficient at every position: coefficient, position, token, activation, line (the gradient's), up_site, up_feature, down_site, down_feature,
+    /// switched (a bend since the coefficient before), cause.</summary>
+    public StoredTable Table()
+    {
+        var c = Curve;
+        var table = new StoredTable(new("coefficient", StoredType.Double), new("position", StoredType.Integer), new("token", StoredType.Varchar), new("activation", StoredType.Float),
+            new("line", StoredType.Float), new("up_site", StoredType.Varchar), new("up_feature", StoredType.Integer), new("down_site", StoredType.Varchar), new("down_feature", StoredType.Integer),
+            new("switched", StoredType.Boolean), new("cause", StoredType.Varchar));
+        var texts = Enumerable.Range(0, c.Tokens.Count).Select(TextAt).ToArray();
+        for (var i = 0; i < c.Coefficients.Count; i++)
+        {
+            for (var q = 0; q < texts.Length; q++)
+            {
+                var here = _bends[(i, q)].Select(Words).ToList();
+                table.Add(c.Coefficients[i], q, texts[q], c.Activation[i][q], (float)c.Line(i, q), c.Up.Site, c.Up.Feature, c.Down.Site, c.Down.Feature,
+                    here.Count > 0, here.Count > 0 ? string.Join("; ", here) : null);
+            }
+        }
+        return table;
+    }
+
+    /// <summary>Writes <see cref="Table"/> as one Parquet file, whole or not at all.</summary>
+    /// <exception cref="RunDirectoryException">The file exists and <paramref name="force"/> is off, or it cannot be written.</exception>
+    public void Write(string file, bool force) => RunDirectory.WriteTable(file, Table(), force, new JsonObject
+    {
+        ["prompt"] = _task.Prompt,
+        ["prepend_bos"] = _prependBos,
+        ["up"] = Curve.Up.ToString(),
+        ["down"] = Curve.Down.ToString(),
+        ["model"] = _session.Model.Name,
+        ["bundle_sha256"] = _session.BundleHash,
+        ["program"] = "onnx-attribution",
+        ["version"] = RunDescription.ProgramVersion,
+    }, _session.Model.Context.Cancel);
+
+    private int? TopK => _session.Model.DictionaryOf(_session.Model.Bundle.SiteNamed(Curve.Down.Site))!.K;
+
+    private double SlopeBefore(Bend bend) =>
+        (Curve.Activation[bend.Step][bend.Position] - Curve.Activation[bend.Step - 1][bend.Position]) / (Curve.Coefficients[bend.Step] - Curve.Coefficients[bend.Step - 1]);
+
+    private string Token(int position) => $"{position} {PromptTokens.Quoted(TextAt(position))}";
+
+    private static string Share(float weight) => weight.ToString("0.00", CultureInfo.InvariantCulture);
+
+    private static string Number(double value) => value.ToString("G3", CultureInfo.InvariantCulture);
+}
