@@ -23,11 +23,14 @@ internal static class BatchReport
             });
             return;
         }
-        var table = Screen.Table("Runs", "id", "prompt", "target", "#clean", "#patch", "#by features", "#seconds");
+        var validated = batch.Runs.Any(r => r["validation"] is not null);
+        string[] further = validated ? ["#nodes' Pearson", "#edges' Pearson"] : [];
+        var table = Screen.Table("Runs", ["id", "prompt", "target", "#clean", "#patch", "#by features", "#seconds", .. further]);
         foreach (var r in batch.Runs)
         {
-            table.AddRow((string)r["id"]!, Short((string)r["prompt"]!), r["target"] is null ? "" : PromptTokens.Quoted((string)r["target"]!), Value(r, "clean_metric"), Value(r, "patch_metric"),
-                r["explained_by_features"] is { } e ? Screen.Percent((double)e) : "–", $"{r["timings"]!.AsObject().Where(t => t.Key is not ("open" or "sessions")).Sum(t => (double)t.Value!):0.00}");
+            string[] figures = validated ? [.. ((string[])["nodes", "edges"]).Select(of => ValidationReport.Pearson(r, of))] : [];
+            table.AddRow([(string)r["id"]!, Short((string)r["prompt"]!), r["target"] is null ? "" : PromptTokens.Quoted((string)r["target"]!), Value(r, "clean_metric"), Value(r, "patch_metric"),
+                r["explained_by_features"] is { } e ? Screen.Percent((double)e) : "–", $"{r["timings"]!.AsObject().Where(t => t.Key is not ("open" or "sessions")).Sum(t => (double)t.Value!):0.00}", .. figures]);
         }
         Screen.On(output).Write(table);
         if (merged is not null)

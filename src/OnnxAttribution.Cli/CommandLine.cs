@@ -25,6 +25,7 @@ internal static class CommandLine
         {
             ExportCommand.Create(common),
             GraphCommand.Create(common),
+            ValidateCommand.Create(common),
             AblateCommand.Create(common),
             QueryCommand.Create(common),
             BenchCommand.Create(common),

@@ -28,6 +28,7 @@ internal sealed class GraphArguments
     private readonly Option<bool> _all = new("--all") { Description = "keep every node and edge, and print how well effects are conserved" };
     private readonly Option<string> _aggregate = new("--aggregate") { Description = "sum: nodes and edges summed over positions, at position -1", HelpName = "none|sum", DefaultValueFactory = _ => "none" };
     private readonly Option<bool?> _prependBos = new("--prepend-bos") { Description = "begin prompts with <|endoftext|>; default: as the dictionaries were trained", HelpName = "true|false" };
+    private readonly Option<bool> _validate = new("--validate") { Description = "check the finished run against real interventions, as 'validate' does" };
     private readonly Option<int> _memory = new("--memory") { Description = "memory that one run's cotangents may take", HelpName = "MiB", DefaultValueFactory = _ => 1024 };
 
     public GraphArguments(Command command)
@@ -41,12 +42,15 @@ internal sealed class GraphArguments
         _topNodes.AtLeast(0);
         _topEdges.AtLeast(0);
         _memory.AtLeast(1);
-        Option[] all = [_metric, _position, _method, _estimator, _steps, _sites, _topNodes, _nodeThreshold, _topEdges, _edgeThreshold, _noPrune, _all, _aggregate, _prependBos, _memory];
+        Option[] all = [_metric, _position, _method, _estimator, _steps, _sites, _topNodes, _nodeThreshold, _topEdges, _edgeThreshold, _noPrune, _all, _aggregate, _prependBos, _validate, _memory];
         foreach (var option in all) command.Options.Add(option);
         command.Validators.Add(Contradictions);
     }
 
     public string[]? Sites(ParseResult parsed) => parsed.GetValue(_sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
+    /// <summary>How to validate each run; null where that was not asked for.</summary>
+    public ValidationRequest? Validation(ParseResult parsed) => parsed.GetValue(_validate) ? new ValidationRequest(MemoryBudget: (long)parsed.GetValue(_memory) << 20) : null;
 
     public GraphRequest Request(ParseResult parsed, string commandLine)
     {
@@ -73,6 +77,7 @@ internal sealed class GraphArguments
     {
         Option[] limits = [_topNodes, _nodeThreshold, _topEdges, _edgeThreshold];
         if (result.GetValue(_all) && limits.FirstOrDefault(o => result.GetResult(o) is not null) is { } limit) result.AddError($"--all keeps everything, so {limit.Name} contradicts it; give one of them");
+        if (result.GetValue(_validate) && Given(result, _aggregate) == "sum") result.AddError("--aggregate sum leaves sums over positions, which --validate cannot patch; give one of them");
         if (Given(result, _metric) == "kl" && (Given(result, _method) ?? "atp") == "atp")
             result.AddError("--metric kl has gradient 0 at the clean run, so attribution patching would find nothing; use --method ig or --method exact");
     }

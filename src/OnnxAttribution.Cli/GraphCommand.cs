@@ -36,7 +36,7 @@ internal static class GraphCommand
             var start = Stopwatch.GetTimestamp();
             var context = common.Context(parsed, cancel);
             var request = arguments.Request(parsed, CommandLine.WrittenOut(parsed));
-            var place = new Place(parsed.GetRequiredValue(directory), parsed.GetValue(force), parsed.GetValue(json), parsed.InvocationConfiguration, start);
+            var place = new Place(parsed.GetRequiredValue(directory), parsed.GetValue(force), parsed.GetValue(json), arguments.Validation(parsed), parsed.InvocationConfiguration, start);
             GraphSession Open(int prompts) => GraphSession.Open(parsed.GetRequiredValue(model), arguments.Sites(parsed), context, manyPrompts: prompts > ManyPrompts);
             return parsed.GetValue(prompts) is { } file ? Many(file, Open, request, place)
                 : One(new PromptTask(parsed.GetValue(prompt)!, parsed.GetValue(target), parsed.GetValue(foil), parsed.GetValue(patch)), Open, request, place);
@@ -47,7 +47,7 @@ internal static class GraphCommand
     // from here on, laying weights out for speed pays
     private const int ManyPrompts = 50;
 
-    private sealed record Place(string Directory, bool Force, bool Json, InvocationConfiguration Invocation, long Start);
+    private sealed record Place(string Directory, bool Force, bool Json, ValidationRequest? Validation, InvocationConfiguration Invocation, long Start);
 
     private static int One(PromptTask task, Func<int, GraphSession> open, GraphRequest request, Place place)
     {
@@ -59,6 +59,17 @@ internal static class GraphCommand
         var run = session.Find(task, request);
         progress.Report("writing");
         var facts = run.Write(place.Directory, place.Force);
+        if (place.Validation is { } validation)
+        {
+            try
+            {
+                facts = run.Validate(place.Directory, validation, progress);
+            }
+            catch (OperationCanceledException)
+            {
+                throw new CancelledException($"onnx-attribution: cancelled; the run stays in {place.Directory}, not validated");
+            }
+        }
         progress.Dispose();
         var report = new GraphReport(facts, run.Written.Nodes, run.Written.Edges, run.TextAt, place.Directory, Stopwatch.GetElapsedTime(place.Start).TotalSeconds);
         if (place.Json) Screen.WriteJson(place.Invocation.Output, report.ToJson());
@@ -76,7 +87,7 @@ internal static class GraphCommand
         var batch = new PromptBatch();
         try
         {
-            batch.Run(session, lines, request, place.Directory, place.Force, (line, message) =>
+            batch.Run(session, lines, request, place.Validation, place.Directory, place.Force, (line, message) =>
             {
                 progress.Dispose();
                 place.Invocation.Error.WriteLine($"{file}, line {line}: {message}");

@@ -39,6 +39,7 @@ internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> no
         console.Write(NodeTable());
         console.Write(EdgeTable());
         console.Write(ShareTable());
+        if (facts["validation"] is not null) new ValidationReport(facts, directory, seconds).PrintTables(output);
         if (facts["conservation_violation"] is { } violation) output.WriteLine($"conservation: largest |effect - sum of edges| over largest |effect| is {(double)violation:G3}");
         output.WriteLine($"kept {nodes.Count(n => n.Kept):N0} of {nodes.Count:N0} nodes, {edges.Count:N0} edges");
         output.WriteLine($"wrote {directory}: {string.Join(", ", Files().Select(f => $"{f.Name} ({Screen.Bytes(f.Length)})"))}");

@@ -52,7 +52,9 @@ public sealed class AttributionModel : IDisposable
     public bool PrependsBos => Bundle.Manifest.Dictionaries.Where(d => Selected.Any(s => s.Name == d.Site)).Select(d => d.PrependBos).DefaultIfEmpty(true).All(b => b);
 
     /// <summary>SHA-256 of bundle.json, which holds the hashes of all files.</summary>
-    public string BundleHash => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(Path.Combine(Bundle.Directory, BundleManifest.FileName))));
+    public string BundleHash => HashOf(Bundle.Directory);
+
+    internal static string HashOf(string bundle) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(Path.Combine(bundle, BundleManifest.FileName))));
 
     public RunContext Context { get; }
 

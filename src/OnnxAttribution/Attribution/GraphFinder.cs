@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Numerics.Tensors;
-using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Attribution;
 
@@ -19,30 +17,22 @@ public static class GraphFinder
     /// <exception cref="AttributionException">What was asked cannot be: lengths differ, a position or token is out of range, kl with plain attribution patching.</exception>
     public static CausalGraph Find(AttributionModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
     {
-        Check(model, tokens, patchTokens, options);
         var clock = new Stages();
         var calls = model.Context.Calls;
-        var position = options.Position ?? tokens.Length - 1;
-        var clean = ModelPass.Run(model, options.Metric, tokens, position, options.Target ?? -1, options.Foil ?? -1, options.Estimator);
-        var metric = new Metric(options.Metric, position, clean.Target, clean.Foil);
-        var patch = patchTokens is null ? null : ModelPass.Run(model, options.Metric, patchTokens, position, clean.Target, clean.Foil, options.Estimator);
-        var operations = clean.Operations * (patch is null ? 1 : 2);
+        var state = PromptState.Run(model, tokens, patchTokens, options);
         clock.Lap("passes");
 
-        var sites = Expand(model, clean, patch, tokens.Length);
-        operations += sites.Where(s => s.Dictionary is not null).Sum(s => DictionaryEncoder.Operations(s.Dictionary!, tokens.Length) * (patch is null ? 1 : 2));
+        state.Expand();
         clock.Lap("dictionaries");
 
-        var nodes = Effects(model, sites, clean, metric, tokens, options);
-        Selection.KeepStrongest(nodes, sites, options);
+        var nodes = Effects(state, options);
+        Selection.KeepStrongest(nodes, state.Sites, options);
         clock.Lap("node effects");
 
         var edges = new List<CausalEdge>();
-        var finder = new EdgeFinder(model, sites, nodes, tokens, options.Estimator, options.MemoryBudget);
+        var finder = new EdgeFinder(model, state.Sites, nodes, tokens, options.Estimator, options.MemoryBudget);
         finder.Find(edges);
-        if (options.Metric != MetricKind.Kl) MetricEdges(model, options.Estimator, sites, nodes, metric, tokens, edges);
-        else if (options.Method == EffectMethod.Ig) WholeEffects(model, options.Estimator, sites, nodes, edges);
-        operations += finder.Operations;
+        MetricEdges.Find(state, nodes, options.Method, options.Estimator, edges);
         clock.Split("cotangents", finder.CotangentSeconds, "edges");
 
         var violation = options is { TopNodes: null, NodeThreshold: 0, Method: EffectMethod.Atp } ? Conservation(nodes, edges) : (double?)null;
@@ -51,126 +41,31 @@ public static class GraphFinder
         clock.Lap("selection");
         return new CausalGraph
         {
-            Metric = metric,
-            CleanMetric = options.Metric == MetricKind.Kl ? 0 : clean.Metric,
-            PatchMetric = patch is null ? float.NaN : options.Metric == MetricKind.Kl ? (float)metric.Of(patch.Logits, 1, clean.Logits)[0] : patch.Metric,
-            TopTokens = TopTokens(clean.Logits, 10),
+            Metric = state.Metric,
+            CleanMetric = state.CleanMetric,
+            PatchMetric = state.PatchMetric,
+            TopTokens = TopTokens(state.Clean.Logits, 10),
             Nodes = nodes,
             Edges = keptEdges,
             ConservationViolation = violation,
             Timings = clock.Seconds,
             RuntimeCalls = model.Context.Calls - calls,
-            Operations = operations,
+            Operations = state.Operations + finder.Operations,
         };
     }
 
-    private static void Check(AttributionModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
+    private static List<CausalNode> Effects(PromptState state, GraphOptions options)
     {
-        model.RequireTokens(tokens);
-        if (patchTokens is not null && patchTokens.Length != tokens.Length) throw new AttributionException($"the prompt has {tokens.Length} tokens, the patch prompt {patchTokens.Length}; they must be equally long");
-        if (patchTokens is not null) model.RequireTokens(patchTokens);
-        if (options.Position is { } p) model.RequirePosition(p, tokens.Length);
-        foreach (var (name, token) in new[] { ("--target", options.Target), ("--foil", options.Foil) })
+        if (options.Method == EffectMethod.Ig) state.UseGradients(options.Method, options.Estimator, options.Steps, options.MemoryBudget);
+        var nodes = state.Effects();
+        if (options.Method != EffectMethod.Exact) return nodes;
+        using var clean = state.Start();
+        foreach (var site in state.Sites)
         {
-            if (token is { } t && (t < 0 || t >= model.VocabularySize)) throw new AttributionException($"{name} {t} is no token id; ids are 0 to {model.VocabularySize - 1}");
-        }
-        if (options is { Metric: MetricKind.Kl, Method: EffectMethod.Atp }) throw new AttributionException("--metric kl has gradient 0 at the clean run, so attribution patching would find nothing; use --method ig or --method exact");
-        if (options.Steps < 1) throw new AttributionException($"--steps {options.Steps} must be at least 1");
-    }
-
-    private static List<SiteState> Expand(AttributionModel model, ModelPass clean, ModelPass? patch, int positions)
-    {
-        var sites = new List<SiteState>();
-        for (var i = 0; i < model.Selected.Count; i++)
-        {
-            var site = model.Selected[i];
-            var dictionary = model.DictionaryAt(i);
-            Encoding Encode(float[] x) => dictionary is null ? Encoding.WithoutDictionary(x, positions) : model.Encoder.Encode(dictionary, x, positions);
-            var x = clean.Sites[site.Name];
-            var encoding = Encode(x);
-            var patched = patch?.Sites[site.Name];
-            var patchEncoding = patched is null ? null : Encode(patched);
-            var state = new SiteState(site, model.SelectedValues[i], dictionary, x.Length / positions)
-            {
-                Clean = x,
-                Patch = patched,
-                CleanEncoding = encoding,
-                PatchEncoding = patchEncoding,
-                Gradient = clean.Gradients[site.Name],
-                ErrorChange = SiteState.ErrorChangeOf(dictionary, x, encoding, patched, patchEncoding),
-            };
-            state.FindNodes();
-            sites.Add(state);
-        }
-        return sites;
-    }
-
-    private static List<CausalNode> Effects(AttributionModel model, List<SiteState> sites, ModelPass clean, Metric metric, int[] tokens, GraphOptions options)
-    {
-        var nodes = new List<CausalNode>();
-        using var run = CleanRun.Of(model, tokens, clean);
-        foreach (var site in sites)
-        {
-            site.FirstNode = nodes.Count;
-            if (options.Method == EffectMethod.Atp)
-            {
-                nodes.AddRange(NodeEffects.Of(site, model.Context.Threads));
-                continue;
-            }
-            if (options.Method == EffectMethod.Ig)
-            {
-                using var patching = new SitePatching(model, site, clean, metric, tokens, options.Estimator, options.MemoryBudget);
-                site.Gradient = patching.MeanGradient(options.Steps);
-            }
-            var estimated = NodeEffects.Of(site, model.Context.Threads);
-            if (options.Method == EffectMethod.Exact)
-            {
-                var exact = ExactEffects.Of(run, site, site.Nodes, metric, options.MemoryBudget);
-                for (var i = 0; i < estimated.Length; i++) estimated[i] = estimated[i] with { Effect = exact[i] };
-            }
-            nodes.AddRange(estimated);
+            var exact = ExactEffects.Of(clean, site, site.Nodes, state.Metric, options.MemoryBudget);
+            for (var i = 0; i < exact.Length; i++) nodes[site.FirstNode + i] = nodes[site.FirstNode + i] with { Effect = exact[i] };
         }
         return nodes;
-    }
-
-    // what each node does to the metric along paths that meet no other selected site: the gradient along these paths times the node's change
-    private static void MetricEdges(AttributionModel model, Estimator estimator, List<SiteState> sites, List<CausalNode> nodes, Metric metric, int[] tokens, List<CausalEdge> edges)
-    {
-        var (parents, runner) = model.Head(metric.Kind, estimator);
-        using var feed = ModelPass.Inputs(tokens, metric.Position, metric.Target, metric.Foil);
-        foreach (var s in sites) feed.Add(s.Value.Name, s.Clean, 1, tokens.Length, s.Width);
-        using var result = runner.Run(feed.Values, runner.Outputs);
-        foreach (var parent in parents)
-        {
-            var site = sites.First(s => s.Value == parent);
-            var gradient = result.Floats(parent.Name + ".grad");
-            var row = new float[site.Width];
-            for (var i = 0; i < site.Nodes.Count; i++)
-            {
-                var node = nodes[site.FirstNode + i];
-                if (!node.Kept) continue;
-                var g = gradient.Slice(node.Position * site.Width, site.Width);
-                if (node.IsError) site.ErrorChangeAt(node.Position).CopyTo(row);
-                else site.DecoderRow(node.Position, node.Feature, row);
-                var along = TensorPrimitives.Dot(g, row);
-                var effect = node.IsError ? along : along * (node.PatchActivation - node.Activation);
-                if (effect != 0) edges.Add(new CausalEdge(site.FirstNode + i, CausalEdge.Metric, node.IsError ? float.NaN : along, effect));
-            }
-        }
-    }
-
-    // kl's gradient at the clean run is 0; the mean gradient of integrated steps goes along all paths, so it says what goes along direct ones only where there are no others
-    private static void WholeEffects(AttributionModel model, Estimator estimator, List<SiteState> sites, List<CausalNode> nodes, List<CausalEdge> edges)
-    {
-        var hasDownstream = sites.SelectMany((_, i) => model.Segment(i, estimator)?.Segment.Parents.Select(p => p.Value) ?? []).ToHashSet();
-        foreach (var site in sites.Where(s => !hasDownstream.Contains(s.Value)))
-        {
-            for (var i = site.FirstNode; i < site.FirstNode + site.Nodes.Count; i++)
-            {
-                var node = nodes[i];
-                if (node.Kept && node.Effect != 0) edges.Add(new CausalEdge(i, CausalEdge.Metric, node.Gradient, node.Effect));
-            }
-        }
     }
 
     private static double Conservation(List<CausalNode> nodes, List<CausalEdge> edges)

@@ -33,6 +33,18 @@ public sealed class GraphRun
         return facts;
     }
 
+    /// <summary>Checks the run, written to <paramref name="path"/>, and adds to it what was found.</summary>
+    /// <returns>run.json, as it is then.</returns>
+    /// <exception cref="ValidationException">The run is summed over positions.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the run stays as it was written.</exception>
+    public JsonObject Validate(string path, ValidationRequest request, IProgress<string>? progress = null)
+    {
+        var cancel = Session.Model.Context.Cancel;
+        var finished = FinishedRun.Read(path, cancel);
+        ValidationRun.Of(finished, Session, request, progress).Write(cancel);
+        return finished.Facts;
+    }
+
     /// <summary>Text of the token at a position; '' where a node stands at none.</summary>
     public string TextAt(int position) => position < 0 ? "" : Session.Tokenizer.TokenText(Tokens.Clean[position]);
 }

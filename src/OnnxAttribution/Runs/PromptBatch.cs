@@ -35,9 +35,10 @@ public sealed class PromptBatch
     }
 
     /// <summary>Finds and writes all graphs. A line that fails is noted and does not stop the others; cancelled, what was finished stays, each run whole.</summary>
+    /// <param name="validation">How to validate each run once it is written; null: not at all.</param>
     /// <param name="failed">Told of each line that fails, as soon as it does.</param>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
-    public void Run(GraphSession session, IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, GraphRequest request, string directory, bool force,
+    public void Run(GraphSession session, IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, GraphRequest request, ValidationRequest? validation, string directory, bool force,
         Action<int, string> failed, IProgress<string>? progress = null)
     {
         var sum = new GraphSum();
@@ -48,12 +49,14 @@ public sealed class PromptBatch
             try
             {
                 var run = session.Find(task ?? throw new PromptException(error!), request);
-                var facts = run.Write(Path.Combine(directory, task.Id!), force);
+                var path = Path.Combine(directory, task.Id!);
+                var facts = run.Write(path, force);
                 sum.Add(run.Graph);
                 finished.Add((task.Id!, run.Graph with { Nodes = [], Edges = [] }));
                 _runs.Add(facts);
+                if (validation is not null) _runs[^1] = run.Validate(path, validation);
             }
-            catch (Exception e) when (e is PromptException or AttributionException or RunDirectoryException or Runtime.MemoryBudgetException)
+            catch (Exception e) when (e is PromptException or AttributionException or RunDirectoryException or ValidationException or Runtime.MemoryBudgetException)
             {
                 _errors.Add((line, e.Message));
                 failed(line, e.Message);

@@ -41,6 +41,10 @@ internal sealed class GoldenCase : IDisposable
     public static IEnumerable<string> NamesOf(string model) => Directory.GetDirectories(Root).Select(Path.GetFileName).Where(n => n!.StartsWith(model + "-", StringComparison.Ordinal)
         && JsonNode.Parse(File.ReadAllText(Path.Combine(Root, n, "case.json")))!["methods"] is not null).Order()!;
 
+    /// <summary>Names of the cases, of any model, that have something of their own.</summary>
+    public static IEnumerable<string> NamesWith(string key) => Directory.GetDirectories(Root).Select(d => Path.GetFileName(d)!)
+        .Where(n => n != "models" && JsonNode.Parse(File.ReadAllText(Path.Combine(Root, n, "case.json")))![key] is not null).Order(StringComparer.Ordinal);
+
     public IEnumerable<(string Method, string Metric)> Runs(string table = "methods") =>
         Facts[table]!.AsObject().Where(m => m.Key is "atp" or "ig" or "exact").SelectMany(m => m.Value!.AsArray().Select(x => (m.Key, (string)x!)));
 

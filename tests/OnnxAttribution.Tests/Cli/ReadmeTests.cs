@@ -20,6 +20,22 @@ public class ReadmeTests
     }
 
     [Fact]
+    public void The_readme_shows_what_validate_prints()
+    {
+        using var directory = new TemporaryDirectory();
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--out", directory["copyright"]).Done();
+        var printed = Verb.Run("validate", directory["copyright"], "--compare", "gradient,ig,relp,frozen").Done().Output.ReplaceLineEndings("\n");
+        // figures of rounding's size differ between machines, so rows of whole tables are compared where none is that small
+        var cells = printed.Split('\n').Select(Cells).ToHashSet();
+        var block = File.ReadAllText(Path.Combine(Repository.Root, "README.md")).Split("```").First(b => b.Contains("Approximate against exact"));
+        var shown = block.Split('\n').Where(l => l.StartsWith('│') && !l.Contains(" 0.0")).ToList();
+        Assert.True(shown.Count > 40, $"the README's example has only {shown.Count} lines");
+        Assert.All(shown, l => Assert.Contains(Cells(l), cells));
+    }
+
+    private static string Cells(string line) => string.Join('|', line.Split('│').Select(c => c.Trim()));
+
+    [Fact]
     public void The_readme_shows_what_a_response_curve_prints()
     {
         var verb = Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--up", "1:133", "--down", "3:226", "--coefficients", "-0.4..2:0.2").Done();

@@ -1,0 +1,113 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using OnnxAttribution.Ablation;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Runs;
+
+/// <summary>A finished run, checked against real interventions.</summary>
+public sealed class ValidationRun
+{
+    private const string Table = "validation";
+
+    private readonly FinishedRun _run;
+    private readonly IReadOnlyList<ValidationCheck> _checks;
+
+    private ValidationRun(FinishedRun run, IReadOnlyList<ValidationCheck> checks, JsonObject facts)
+    {
+        (_run, _checks, Facts) = (run, checks, facts);
+    }
+
+    /// <summary>What run.json says of it, under <c>validation</c>.</summary>
+    public JsonObject Facts { get; }
+
+    /// <summary>Runs the prompt again and checks.</summary>
+    /// <param name="session">The model that the run was made with, cut at its sites.</param>
+    /// <exception cref="ValidationException">The session has another model, or an estimator to compare has nothing to say about the metric.</exception>
+    /// <exception cref="ArgumentException">The sample is below 1, or there is no estimator of a name.</exception>
+    /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
+    public static ValidationRun Of(FinishedRun run, GraphSession session, ValidationRequest request, IProgress<string>? progress = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(request.Sample, 1);
+        var start = Stopwatch.GetTimestamp();
+        var calls = session.Model.Context.Calls;
+        if (session.BundleHash != run.BundleHash) throw ValidationException.OtherModel(run.Path, session.Path);
+        var others = Others(run, request);
+        progress?.Report("running the prompt again");
+        var state = PromptState.Run(session.Model, run.Tokens, run.PatchTokens, run.Options);
+        state.Expand();
+        using var clean = state.Start();
+        var own = new JudgedEstimator(run.Options.Method, run.Options.Estimator, run.Options.Steps);
+        var validation = new Validation(state, clean, request.MemoryBudget);
+        var (nodes, edges, unmatched) = AsRebuilt(run.Stored, state);
+        progress?.Report("drawing a sample");
+        var sample = request.All ? ValidationSample.All(nodes, edges) : ValidationSample.Draw(nodes, edges, Links(run, session.Model), Moving(state, nodes), request.Sample, request.Seed);
+        var checks = validation.Of(nodes, edges, sample, own, others, progress);
+        progress?.Report("moving whole sites");
+        var conservation = SiteConservation.Of(state, clean, nodes);
+        var facts = ValidationFacts.Of(request, [own.Name, .. others.Select(o => o.Name)], checks, conservation, state.PatchMetric - state.CleanMetric, unmatched);
+        facts["runtime_calls"] = session.Model.Context.Calls - calls;
+        facts["seconds"] = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return new ValidationRun(run, checks, facts);
+    }
+
+    /// <summary>Adds validation.parquet to the run, a row per check, and <see cref="Facts"/> to its run.json.</summary>
+    /// <exception cref="RunDirectoryException">The run cannot be written.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the run is as it was.</exception>
+    public void Write(CancellationToken cancel = default)
+    {
+        var rows = ValidationRows.Of(_checks, (int)_run.Facts["position"]!);
+        RunDirectory.Annotate(_run.Path, Table, rows, new JsonObject { [Table] = Facts.DeepClone() }, cancel);
+        _run.Facts[Table] = Facts.DeepClone();
+    }
+
+    private static List<JudgedEstimator> Others(FinishedRun run, ValidationRequest request)
+    {
+        var own = new JudgedEstimator(run.Options.Method, run.Options.Estimator, run.Options.Steps).Name;
+        var others = (request.Compare ?? []).Distinct().Where(name => name != own).Select(name => JudgedEstimator.Parse(name, request.Steps)).ToList();
+        if (run.Options.Metric == MetricKind.Kl && others.FirstOrDefault(o => o.Method == EffectMethod.Atp) is { } blind) throw ValidationException.NoGradient(blind.Name);
+        return others;
+    }
+
+    // with kl and exact effects there is no gradient, so there are no edges and none was left out
+    private static IReadOnlyList<DirectLink> Links(FinishedRun run, AttributionModel model) =>
+        run.Options is { Metric: MetricKind.Kl, Method: EffectMethod.Exact } ? [] : DirectLink.Of(model, run.Options.Metric);
+
+    /// <summary>Which nodes move at all and lie where the metric can see them: those of which the true gradient knows. The others' effects are 0, exact or not.</summary>
+    private static Func<int, bool> Moving(PromptState state, IReadOnlyList<CausalNode> nodes)
+    {
+        var sites = state.Sites.ToDictionary(s => s.Site);
+        state.UseGradients(EffectMethod.Atp, Estimator.Gradient, 0, 0);
+        var seen = sites.Values.SelectMany(s => Enumerable.Range(0, state.Tokens.Length).Where(t => state.Metric.Kind == MetricKind.Kl || s.GradientAt(t).ContainsAnyExcept(0f)).Select(t => (s.Site, t))).ToHashSet();
+        return i =>
+        {
+            var node = nodes[i];
+            if (node.Position > state.Metric.Position || !seen.Contains((node.Site, node.Position))) return false;
+            return node.IsError ? sites[node.Site].ErrorChangeAt(node.Position).ContainsAnyExcept(0f) : node.PatchActivation != node.Activation;
+        };
+    }
+
+    /// <summary>The run's nodes and edges by the indices of the sites that were found again. On another machine a feature at its threshold may have come or gone.</summary>
+    private static (List<CausalNode> Nodes, List<CausalEdge> Edges, int Unmatched) AsRebuilt(StoredRun run, PromptState state)
+    {
+        var nodes = state.Effects();
+        var index = Enumerable.Range(0, nodes.Count).ToDictionary(i => (nodes[i].Site.Name, nodes[i].Position, nodes[i].Feature));
+        var places = new int[run.Nodes.Count];
+        for (var i = 0; i < places.Length; i++)
+        {
+            var row = run.Nodes[i];
+            if (!index.Remove((row.Site, row.Position, row.Feature), out places[i])) places[i] = -1;
+            else nodes[places[i]] = nodes[places[i]] with { Activation = row.Activation, PatchActivation = row.PatchActivation, Gradient = row.Gradient, Effect = row.Effect, Kept = row.Kept };
+        }
+        // nodes that the run has not are no part of it: nothing moves them
+        foreach (var added in index.Values) nodes[added] = nodes[added] with { PatchActivation = nodes[added].Activation, Effect = 0 };
+        var edges = new List<CausalEdge>(run.Edges.Length);
+        foreach (var e in run.Edges.Span)
+        {
+            var (up, down) = (places[e.Up], e.Down == CausalEdge.Metric ? CausalEdge.Metric : places[e.Down]);
+            if (up >= 0 && (down >= 0 || e.Down == CausalEdge.Metric)) edges.Add(e with { Up = up, Down = down });
+        }
+        return (nodes, edges, places.Count(p => p < 0) + index.Count);
+    }
+}

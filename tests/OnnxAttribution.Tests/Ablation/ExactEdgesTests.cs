@@ -1,0 +1,49 @@
+using OnnxAttribution.Ablation;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Tests.Attribution;
+
+namespace OnnxAttribution.Tests.Ablation;
+
+/// <summary>Exact edges against PyTorch in float64, which moves every node alone (Goldens/README.md). A change of activation is a difference of two activations: 1e-4 of the largest change.</summary>
+public class ExactEdgesTests
+{
+    private const double Tolerance = 1e-4;
+
+    public static TheoryData<string> Cases => [.. GoldenCase.NamesWith("exact_edge")];
+
+    [Theory, MemberData(nameof(Cases))]
+    public void Exact_edges_equal_those_of_pytorch(string name)
+    {
+        using var golden = GoldenCase.Open(name);
+        using var directory = new TemporaryDirectory();
+        using var model = golden.OpenModel(directory, (string)golden.Facts["model"]! == "tiny" ? Repository.TinyModel : null);
+        foreach (var metric in golden.Facts["exact_edge"]!.AsArray().Select(m => (string)m!))
+        {
+            var state = PromptState.Run(model, golden.Tokens, golden.PatchTokens, GoldenTests.OptionsOf(golden, "atp", metric));
+            state.Expand();
+            using var clean = state.Start();
+            var edges = new ExactEdges(state, clean, state.Effects(), 1 << 24);
+            foreach (var (up, down) in golden.Pairs)
+            {
+                int[] ups = Ends(golden, state, up), downs = Ends(golden, state, down);
+                var found = edges.Of([.. downs.SelectMany(d => ups.Select(u => new NodePair(u, d)))]);
+                GoldenTests.Close(golden[$"exact_edge/change/{up}->{down}"], found.Select(e => e.Change), Tolerance, $"{metric} changes {up} -> {down}");
+                GoldenTests.Close(golden[$"exact_edge/{metric}/effect/{up}->{down}"], found.Select(e => e.Effect), Tolerance, $"{metric} edges {up} -> {down}");
+            }
+            var largest = golden.Sites.Max(s => golden[$"exact_edge/{metric}/metric/{s}"].Max(Math.Abs));
+            foreach (var site in golden.Sites)
+            {
+                var found = edges.Of([.. Ends(golden, state, site).Select(u => new NodePair(u, CausalEdge.Metric))]);
+                GoldenTests.Close(golden[$"exact_edge/{metric}/metric/{site}"], found.Select(e => e.Effect), Tolerance, $"{metric} edges {site} -> metric", largest);
+            }
+        }
+    }
+
+    // the nodes that the case compares, as indices into all nodes
+    private static int[] Ends(GoldenCase golden, PromptState state, string site)
+    {
+        var at = state.Sites.First(s => s.Site.Name == site);
+        var chosen = golden.Has($"edge_nodes/{site}") ? golden[$"edge_nodes/{site}"].Select(i => (int)i) : Enumerable.Range(0, at.Nodes.Count);
+        return [.. chosen.Select(i => at.FirstNode + i)];
+    }
+}
