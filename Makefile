@@ -5,7 +5,7 @@ TESTS = dotnet tests/OnnxAttribution.Tests/bin/$(CONFIG)/net10.0/OnnxAttribution
 # PyTorch fights itself on small machines without these
 PEER = OMP_WAIT_POLICY=passive OMP_NUM_THREADS=$$(nproc) OPENBLAS_NUM_THREADS=$$(nproc) $(PYTHON)
 PYTHON ?= python3
-.PHONY: demo test setup build lint bench gpu clean
+.PHONY: demo test setup build lint bench validation gpu clean
 
 demo: build
 	@test -f models/tiny/bundle.json || $(CLI) export --checkpoint models/tiny --out models/tiny
@@ -36,6 +36,10 @@ bench: build
 	else \
 		echo "the peers are not timed: no PyTorch (PYTHON=/usr/bin/python3 chooses another python)" && $(CLI) bench; \
 	fi
+
+# docs/validation.md: every estimator against real interventions on held-out prompts
+validation: build
+	$(PYTHON) export-scripts/validation.py --cli "$(CLI)"
 
 # the CUDA 13 execution provider for linux-x64, 180 MB
 gpu: setup

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Export;
+using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
 
@@ -37,7 +38,7 @@ internal static class BenchCommand
         var cache = new Option<string>("--cache") { Description = "where random models are kept", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache", "onnx-attribution") };
         var peers = new Option<string?>("--peers") { Description = "what export-scripts/bench_peer.py --json wrote, to compare with", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
-        var ablate = new Option<bool>("--ablate") { Description = $"time 'ablate' at all residual sites, edges alone and with logits, and whole forward passes for comparison; {AblateRuns} counted runs" };
+        var ablate = new Option<bool>("--ablate") { Description = $"time 'ablate' at all residual sites, edges alone and with logits, whole forward passes for comparison, and 'validate'; {AblateRuns} counted runs" };
         var positions = AblateGraphMode.OneOf("--positions", "with --ablate: where a feature is ablated", "all", "last", "each");
         var measure = AblateGraphMode.OneOf("--measure", "with --ablate: where downstream features are read", "all", "last");
         foreach (var o in (Option<int>[])[layers, width, features, vocabulary, tokens, nodes, runs, memory]) o.AtLeast(1);
@@ -65,9 +66,11 @@ internal static class BenchCommand
                 var options = new AblationOptions(Positions: Enum.Parse<AblationPositions>(parsed.GetRequiredValue(positions), true), Measure: Enum.Parse<AblationMeasure>(parsed.GetRequiredValue(measure), true),
                     MemoryBudget: (long)parsed.GetValue(memory) << 20);
                 var ablation = AblationBenchmark.Run(bundle, context, t, options, parsed.GetResult(runs) is { Implicit: false } ? parsed.GetValue(runs) : AblateRuns, SlowSample, progress.Report);
+                progress.Report("timing a validation");
+                var validation = ValidationBenchmark.Run(bundle, context, t, options.MemoryBudget);
                 progress.Dispose();
-                if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, AblateBench.Json(shape, context, t, options, ablation));
-                else AblateBench.Print(invocation.Output, shape, context, t, options, ablation);
+                if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, AblateBench.Json(shape, context, t, options, ablation, validation));
+                else AblateBench.Print(invocation.Output, shape, context, t, options, ablation, validation);
                 return CommandLine.Done;
             }
             // first, so that its peak memory is its own

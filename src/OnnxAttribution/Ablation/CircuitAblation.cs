@@ -43,7 +43,7 @@ public sealed class CircuitAblation
         if (!float.IsFinite(options.Coefficient)) throw new AttributionException($"the coefficient cannot be {options.Coefficient}; give a finite number, such as 0 or 0.5");
         using var clean = CleanRun.Of(model, tokens);
         circuit.RequirePositions(tokens.Length);
-        var metric = MetricOf.Prompt(clean, options.Metric, options.Position, options.Target, options.Foil);
+        var metric = Metric.Choose(clean, options.Metric, options.Position, options.Target, options.Foil);
         var controls = new ControlCircuits(clean, circuit);
         Circuit[] random = [.. Enumerable.Range(0, options.Controls).Select(i => controls.Random(options.Seed, i))];
         Circuit[] circuits = [new Circuit(circuit.Features), .. random, controls.FeatureZero()];

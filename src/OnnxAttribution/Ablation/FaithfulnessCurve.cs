@@ -25,7 +25,7 @@ public static class FaithfulnessCurve
         new Circuit(ranking).Require(model);
         using var clean = CleanRun.Of(model, tokens);
         new Circuit(ranking).RequirePositions(tokens.Length);
-        var metric = MetricOf.Prompt(clean, options.Metric, options.Position, options.Target, options.Foil);
+        var metric = Metric.Choose(clean, options.Metric, options.Position, options.Target, options.Foil);
         var full = metric.Of(clean.Logits(metric.Position).ToArray(), 1, clean.Logits(metric.Position))[0];
         var values = Values(clean, kind, patchTokens, means);
         var rows = new List<Prefix>();

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 
 namespace OnnxAttribution.Attribution;
 
@@ -17,34 +16,34 @@ public static class GraphFinder
     /// <exception cref="AttributionException">What was asked cannot be: lengths differ, a position or token is out of range, kl with plain attribution patching.</exception>
     public static CausalGraph Find(AttributionModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
     {
-        var clock = new Stages();
+        var clock = new StageClock();
         var calls = model.Context.Calls;
         var state = PromptState.Run(model, tokens, patchTokens, options);
-        clock.Lap("passes");
+        clock.Was("passes");
 
         state.Expand();
-        clock.Lap("dictionaries");
+        clock.Was("dictionaries");
 
         var nodes = Effects(state, options);
         Selection.KeepStrongest(nodes, state.Sites, options);
-        clock.Lap("node effects");
+        clock.Was("node effects");
 
         var edges = new List<CausalEdge>();
         var finder = new EdgeFinder(model, state.Sites, nodes, tokens, options.Estimator, options.MemoryBudget);
         finder.Find(edges);
         MetricEdges.Find(state, nodes, options.Method, options.Estimator, edges);
-        clock.Split("cotangents", finder.CotangentSeconds, "edges");
+        clock.Was("cotangents", finder.CotangentSeconds, "edges");
 
         var violation = options is { TopNodes: null, NodeThreshold: 0, Method: EffectMethod.Atp } ? Conservation(nodes, edges) : (double?)null;
         // with kl and exact effects no gradient is anything but 0, so there is no edge, and no path to prune by
         var keptEdges = Selection.KeepEdges(nodes, edges, options is { Metric: MetricKind.Kl, Method: EffectMethod.Exact } ? options with { Prune = false } : options);
-        clock.Lap("selection");
+        clock.Was("selection");
         return new CausalGraph
         {
             Metric = state.Metric,
             CleanMetric = state.CleanMetric,
             PatchMetric = state.PatchMetric,
-            TopTokens = TopTokens(state.Clean.Logits, 10),
+            TopTokens = Metric.Top(state.Clean.Logits, 10),
             Nodes = nodes,
             Edges = keptEdges,
             ConservationViolation = violation,
@@ -79,33 +78,5 @@ public static class GraphFinder
             largest = Math.Max(largest, Math.Abs(nodes[i].Effect));
         }
         return largest == 0 ? 0 : worst / largest;
-    }
-
-    private static List<(int, float)> TopTokens(float[] logits, int count)
-    {
-        var p = Metric.Logprobs(logits);
-        return [.. Enumerable.Range(0, p.Length).OrderByDescending(i => p[i]).Take(count).Select(i => (i, (float)Math.Exp(p[i])))];
-    }
-
-    private sealed class Stages
-    {
-        private readonly Dictionary<string, double> _seconds = [];
-        private long _last = Stopwatch.GetTimestamp();
-
-        public IReadOnlyDictionary<string, double> Seconds => _seconds;
-
-        /// <summary>Ends a stage of which a part has been timed.</summary>
-        public void Split(string part, double seconds, string rest)
-        {
-            _seconds[part] = seconds;
-            Lap(rest);
-            _seconds[rest] -= seconds;
-        }
-
-        public void Lap(string stage)
-        {
-            _seconds[stage] = Stopwatch.GetElapsedTime(_last).TotalSeconds;
-            _last = Stopwatch.GetTimestamp();
-        }
     }
 }

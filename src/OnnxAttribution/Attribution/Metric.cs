@@ -49,6 +49,15 @@ public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
         return new Metric(kind, position, answer, TensorPrimitives.IndexOfMax<float>(others));
     }
 
+    /// <summary>The metric of a prompt, with what was left open taken from its clean run.</summary>
+    /// <param name="position">null: the last.</param>
+    /// <exception cref="AttributionException">The prompt has no such position, or the model no such token.</exception>
+    internal static Metric Choose(CleanRun clean, MetricKind kind, int? position, int? target, int? foil)
+    {
+        var at = position ?? clean.Tokens.Count - 1;
+        return Choose(kind, at, target, foil, clean.Logits(at));
+    }
+
     /// <summary>The likeliest tokens and their probabilities.</summary>
     internal static List<(int Token, float Probability)> Top(ReadOnlySpan<float> logits, int count)
     {

@@ -36,9 +36,12 @@ internal sealed class ModelBundle
         return bundle;
     }
 
+    /// <summary>A site by its name, or by another of its names: what would enter a block behind the last one is the final residual stream.</summary>
+    /// <exception cref="BundleException">There is none; the message names the nearest.</exception>
     public Site SiteNamed(string name)
     {
-        var canonical = Site.Canonical(name, Manifest.NLayers);
+        var layers = Manifest.NLayers;
+        var canonical = name == $"blocks.{layers}.hook_resid_pre" ? $"blocks.{layers - 1}.hook_resid_post" : Site.Canonical(name, layers);
         return Sites.FirstOrDefault(s => s.Name == canonical)
             ?? throw new BundleException($"{Directory} has no site '{name}'. Did you mean '{NearestName.Among([.. s_kinds, .. Manifest.Sites], canonical)}'? Its sites are listed in {Path.Combine(Directory, BundleManifest.FileName)}");
     }

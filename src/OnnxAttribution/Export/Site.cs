@@ -38,6 +38,24 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
             ? $"blocks.{l + 1}.hook_resid_pre" : name;
     }
 
+    /// <summary>A site's name from its short form: a layer (the residual stream before it; the number of blocks: behind the last one), a layer and a kind such as <c>3.attn</c>, <c>3.mlp</c> or
+    /// <c>3.resid_post</c>, or a hook name as it is; null where the text is none of these.</summary>
+    public static string? FromShort(string text)
+    {
+        if (text.StartsWith("blocks.", StringComparison.Ordinal)) return text;
+        var parts = text.Split('.');
+        if (parts.Length > 2 || !int.TryParse(parts[0], System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var layer)) return null;
+        var hook = parts.Length == 1 ? "resid_pre" : parts[1] switch
+        {
+            "resid" or "resid_pre" => "resid_pre",
+            "attn" or "attn_out" => "attn_out",
+            "mlp" or "mlp_out" => "mlp_out",
+            "resid_post" => "resid_post",
+            _ => null,
+        };
+        return hook is null ? null : $"blocks.{layer}.hook_{hook}";
+    }
+
     public string KindName => Kind switch { SiteKind.Attn => "attn", SiteKind.Mlp => "mlp", _ => "resid" };
 
     public override string ToString() => Name;

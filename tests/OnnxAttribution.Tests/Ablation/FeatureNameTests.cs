@@ -8,7 +8,7 @@ public class FeatureNameTests
     [Theory]
     [InlineData("0:953", "blocks.0.hook_resid_pre", 953, null)]
     [InlineData("3:953", "blocks.3.hook_resid_pre", 953, null)]
-    [InlineData("4:7", "blocks.3.hook_resid_post", 7, null)]
+    [InlineData("4:7", "blocks.4.hook_resid_pre", 7, null)]   // another name of the last hook_resid_post, as ModelBundle knows
     [InlineData("3.resid:7", "blocks.3.hook_resid_pre", 7, null)]
     [InlineData("3.resid_post:7", "blocks.3.hook_resid_post", 7, null)]
     [InlineData("2.resid_post:7", "blocks.3.hook_resid_pre", 7, null)]

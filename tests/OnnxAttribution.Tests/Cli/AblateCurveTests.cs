@@ -82,7 +82,7 @@ public sealed class AblateCurveTests(Random2Fixture model) : IClassFixture<Rando
     public void Wrong_usage_is_told_before_anything_is_read(string words, params string[] args) => Ablate(args).Failed(2, words);
 
     [Theory]
-    [InlineData("0:14", "9:2", "no site 'blocks.8.hook_resid_post'", "Did you mean")]
+    [InlineData("0:14", "9:2", "no site 'blocks.9.hook_resid_pre'", "Did you mean")]
     [InlineData("0:14", "2:40", "no feature 40", "0 to 39")]
     [InlineData("0:14@9", "2:2", "--position 9", "0 to 4")]
     [InlineData("2:2", "0:14", "does not lie downstream", "a later site")]

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace OnnxAttribution.Ablation;
+namespace OnnxAttribution.Attribution;
 
 /// <summary>Seconds by stage, where stages take turns.</summary>
 internal sealed class StageClock
@@ -16,5 +16,13 @@ internal sealed class StageClock
         var now = Stopwatch.GetTimestamp();
         _seconds[stage] = _seconds.GetValueOrDefault(stage) + Stopwatch.GetElapsedTime(_last, now).TotalSeconds;
         _last = now;
+    }
+
+    /// <summary>As <see cref="Was(string)"/>, for a stage of which a part has been timed: the part counts apart.</summary>
+    public void Was(string part, double seconds, string rest)
+    {
+        _seconds[part] = _seconds.GetValueOrDefault(part) + seconds;
+        Was(rest);
+        _seconds[rest] -= seconds;
     }
 }
