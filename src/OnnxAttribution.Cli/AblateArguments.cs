@@ -8,7 +8,7 @@ namespace OnnxAttribution.Cli;
 /// <summary>The options that all modes of <c>ablate</c> share.</summary>
 internal sealed class AblateArguments
 {
-    public Option<string> Model { get; } = new("--model") { Description = "the bundle that 'onnx-attribution export' made", HelpName = "DIR", Required = true };
+    public Option<string?> Model { get; } = new("--model") { Description = "the bundle that 'onnx-attribution export' made; with --faithfulness by default the run's", HelpName = "DIR" };
     public Option<string?> Prompt { get; } = new("--prompt") { Description = "the clean prompt", HelpName = "TEXT" };
     public Option<string?> Prompts { get; } = new("--prompts") { Description = "many: a JSON object a line, with prompt and optional target, foil, patch_prompt, id", HelpName = "FILE" };
     public Option<string?> Target { get; } = new("--target") { Description = "text of exactly one token; a leading space counts; default: the model's own top token", HelpName = "TOKEN" };
@@ -40,8 +40,9 @@ internal sealed class AblateArguments
     public string[]? SiteNames(ParseResult parsed) => parsed.GetValue(Sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     /// <param name="sites">Instead of --sites.</param>
-    public GraphSession Open(ParseResult parsed, RunContext context, IReadOnlyList<string>? sites = null) =>
-        GraphSession.Open(parsed.GetRequiredValue(Model), sites ?? SiteNames(parsed), context);
+    /// <param name="model">The bundle where --model is not given.</param>
+    public GraphSession Open(ParseResult parsed, RunContext context, IReadOnlyList<string>? sites = null, string? model = null) =>
+        GraphSession.Open(parsed.GetValue(Model) ?? model!, sites ?? SiteNames(parsed), context);
 
     /// <summary>The prompt, or the lines of the file; a line that cannot be read ends it all.</summary>
     /// <exception cref="PromptException">The file is missing or a line is wrong.</exception>

@@ -35,6 +35,8 @@ internal sealed class AblateFaithfulnessMode : AblateMode
 
     public override Option Choice => _run;
 
+    public override bool NeedsModel => false;
+
     public override IReadOnlyList<Option> Unused(AblateArguments shared) => [shared.Out, shared.Force, shared.Sites];
 
     public override void Validate(CommandResult result, AblateArguments shared)
@@ -53,7 +55,7 @@ internal sealed class AblateFaithfulnessMode : AblateMode
         var source = CircuitSource.OfRun(parsed.GetRequiredValue(_run)!, context.Cancel);
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
-        using var session = shared.Open(parsed, context, source.Sites);
+        using var session = shared.Open(parsed, context, source.Sites, parsed.GetValue(shared.Model) is null ? source.ModelPath : null);
         var options = new FaithfulnessOptions(
             parsed.GetValue(_errors) is { } rule ? [Enum.Parse<ErrorRule>(rule, ignoreCase: true)] : null, parsed.GetValue(_points), parsed.GetValue(_controls), parsed.GetValue(shared.Seed), MemoryBudget: shared.MemoryBudget(parsed));
         AblationKind[]? kinds = parsed.GetValue(_ablation) is { } given ? [.. given.Split(',').Select(k => Enum.Parse<AblationKind>(k, ignoreCase: true)).Distinct()] : null;

@@ -66,7 +66,7 @@ internal sealed class AblateGraphMode : AblateMode
         var request = new AblationRequest(AskedFor(parsed, shared), parsed.GetValue(shared.PrependBos), CommandLine.WrittenOut(parsed));
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
-        using var session = GraphSession.Open(parsed.GetRequiredValue(shared.Model), shared.SiteNames(parsed), context, manyPrompts: tasks.Count > ManyPrompts);
+        using var session = GraphSession.Open(parsed.GetValue(shared.Model)!, shared.SiteNames(parsed), context, manyPrompts: tasks.Count > ManyPrompts);
         var (finished, reports) = (0, new JsonArray());
         try
         {

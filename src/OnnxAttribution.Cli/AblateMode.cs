@@ -13,6 +13,9 @@ internal abstract class AblateMode
     /// <summary>The option that asks for this mode; null for the one that is meant where no other is asked for.</summary>
     public abstract Option? Choice { get; }
 
+    /// <summary>Whether --model must be given.</summary>
+    public virtual bool NeedsModel => true;
+
     /// <summary>Of the options that all modes share, those that this one has no use for.</summary>
     public virtual IReadOnlyList<Option> Unused(AblateArguments shared) => [];
 

@@ -25,6 +25,8 @@ internal static class UsageError
         }
         if (isRoot) return $"which verb? Give one of {string.Join(", ", command.Subcommands.Select(c => c.Name))}; see 'onnx-attribution --help'";
         var error = parsed.Errors[0];
+        if (command.Arguments.FirstOrDefault(a => parsed.GetResult(a) is not { Tokens.Count: > 0 }) is { } missing && error.Message.StartsWith("Required argument", StringComparison.Ordinal))
+            return $"{missing.Name} is missing: {missing.Description}; see 'onnx-attribution {command.Name} --help'";
         return $"{Sentence(error)}; see 'onnx-attribution {command.Name} --help'";
     }
 

@@ -25,6 +25,11 @@ public sealed class CircuitSource
     /// <summary>Hook names of the sites that the run selected; null where no run says so.</summary>
     public IReadOnlyList<string>? Sites => Run?["sites"] is JsonArray sites ? [.. sites.Select(s => (string)s!)] : null;
 
+    /// <summary>Where the run's model was.</summary>
+    /// <exception cref="CircuitException">It is not there any more, or the run does not say.</exception>
+    public string ModelPath => (string?)Run?["model_path"] is { } path && Directory.Exists(path) ? path
+        : throw new CircuitException($"{Path} was made with {(string?)Run?["model_path"] ?? "a model that it does not name"}, which is not there; name where the bundle is now as --model DIR");
+
     /// <param name="given">A path, or a text such as <c>3:953;4:7780,312</c>.</param>
     /// <exception cref="RunDirectoryException">The run or file is missing a part, or damaged.</exception>
     /// <exception cref="CircuitException">It is neither a file nor looks like a circuit.</exception>

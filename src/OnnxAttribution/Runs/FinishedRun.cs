@@ -13,6 +13,7 @@ public sealed class FinishedRun
     {
         (Path, Stored) = (path, stored);
         if (stored.Facts["merged"] is not null) throw ValidationException.Merged(path);
+        if ((stored.Facts["kind"] as JsonValue)?.ToString() == "ablation") throw ValidationException.NotEstimated(path);
         var options = Fact("options", n => n.AsObject());
         T Option<T>(string key, Func<JsonNode, T> read) => Fact(options, key, read);
         if (Option("aggregate", n => (string)n!) == "sum") throw ValidationException.Summed(path);

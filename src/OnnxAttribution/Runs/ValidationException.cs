@@ -9,6 +9,8 @@ public sealed class ValidationException : Exception
 
     internal static ValidationException Merged(string run) => new($"{run} is the mean of many prompts, and there is no one prompt to patch; validate the runs beside it, one by one");
 
+    internal static ValidationException NotEstimated(string run) => new($"{run} is a run of ablate, whose effects are exact; validate checks runs of 'onnx-attribution graph'");
+
     internal static ValidationException Summed(string run) => new($"{run} is summed over positions, and a sum cannot be patched; make the run again without --aggregate sum");
 
     internal static ValidationException OtherModel(string run, string model) =>

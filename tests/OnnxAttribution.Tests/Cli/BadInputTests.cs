@@ -34,6 +34,14 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     [InlineData("--threads cannot be 'x'", "query", "r", "SELECT 1", "--threads", "x")]
     [InlineData("no use for 'maybe'", "query", "r", "SELECT 1", "--json=maybe")]
     [InlineData("no use for 'maybe'", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--prepend-bos", "maybe")]
+    [InlineData("RUN is missing", "validate")]
+    [InlineData("RUN is missing", "query")]
+    [InlineData("SQL is missing", "query", "r")]
+    [InlineData("--model is missing", "ablate", "--prompt", "p", "--out", "o")]
+    [InlineData("--model is missing", "ablate", "--prompt", "p", "--circuit", "0:1")]
+    [InlineData("--model is missing", "ablate", "--prompt", "p", "--up", "0:1", "--down", "1:1")]
+    [InlineData("--out is missing", "ablate", "--model", "m", "--prompt", "p")]
+    [InlineData("ask for different things", "ablate", "--model", "m", "--prompt", "p", "--circuit", "0:1", "--up", "0:1")]
     [InlineData("--layers cannot be 'x'", "bench", "--layers", "x")]
     [InlineData("--nodes 0 is too little", "bench", "--nodes", "0")]
     [InlineData("--node-threshold cannot be 'nan'", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--node-threshold", "nan")]
@@ -185,6 +193,25 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
         Verb.Run("query", Out, "SELECT nothing FROM nodes").Failed(1, "nothing");
         Verb.Run("query", Out, "DROP VIEW nodes").Failed(1, "only reads");
         Verb.Run("query", _directory["none"], "SELECT 1").Failed(1, _directory["none"]);
+    }
+
+    [Fact]
+    public void A_run_of_ablate_is_not_validated()
+    {
+        Verb.Run("ablate", "--model", model.Bundle, "--prompt", "Hello", "--out", Out).Done();
+        Verb.Run("validate", Out).Failed(1, Out, "exact", "'onnx-attribution graph'");
+    }
+
+    [Fact]
+    public void A_run_whose_model_has_gone_is_measured_where_the_model_is_now()
+    {
+        var moved = CopyOfBundle();
+        Graph(moved, "Hello").Done();
+        Directory.Move(moved, moved + "-moved");
+        Verb.Run("ablate", "--faithfulness", Out, "--controls", "1").Failed(1, Out, moved, "--model DIR");
+        Verb.Run("ablate", "--faithfulness", Out, "--controls", "1", "--model", moved + "-moved").Done();
+        Verb.Run("validate", Out).Failed(1, Out, moved, "--model DIR");
+        Verb.Run("validate", Out, "--sample", "3", "--model", moved + "-moved").Done();
     }
 
     [Fact]
