@@ -10,6 +10,7 @@ PYTHON ?= python3
 demo: build
 	@test -f models/tiny/bundle.json || $(CLI) export --checkpoint models/tiny --out models/tiny
 	$(CLI) graph --model models/tiny --prompt "Copyright (C" --target ")" --out runs/copyright --force
+	$(CLI) validate runs/copyright --compare gradient,ig,relp,frozen
 	$(CLI) query runs/copyright "SELECT down_site, count(*) AS edges, round(sum(abs(effect)), 3) AS effect FROM edges GROUP BY down_site ORDER BY effect DESC LIMIT 5"
 
 test: build
