@@ -101,6 +101,20 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
     }
 
     [Fact]
+    public void A_line_of_a_file_that_cannot_be_used_is_told_before_anything_is_run()
+    {
+        var file = _directory["prompts.jsonl"];
+        File.WriteAllLines(file, ["""{"prompt": "Hello"}""", """{"prompt": "World", "target": "no", "id": "w"}"""]);
+        foreach (var more in (string[][])[["--out", Out], ["--circuit", "0:1"]])
+        {
+            Verb.Run(["ablate", "--model", model.Bundle, "--prompts", file, .. more]).Failed(1, "prompts.jsonl, prompt 'w'", "--target 'no'");
+        }
+        Assert.False(Directory.Exists(Out));
+        File.WriteAllText(file, "nonsense");
+        Assert.DoesNotContain("LineNumber", Verb.Run("ablate", "--model", model.Bundle, "--prompts", file, "--out", Out).Failed(1, "prompts.jsonl, line 1", "no JSON object").Error);
+    }
+
+    [Fact]
     public void Many_prompts_are_a_run_each()
     {
         File.WriteAllLines(_directory["prompts.jsonl"], ["""{"prompt": "Hello", "target": "x", "id": "one"}""", """{"prompt": "World"}"""]);
