@@ -26,6 +26,7 @@ internal sealed class AblateArguments
     public AblateArguments()
     {
         Metric.AcceptOnlyFromAmong([.. Attribution.Metric.Names]);
+        Sites.NotEmpty("resid, attn, mlp or hook names, with commas between");
         Position.AtLeast(0);
         Memory.AtLeast(1);
     }
@@ -43,6 +44,24 @@ internal sealed class AblateArguments
     /// <param name="model">The bundle where --model is not given.</param>
     public GraphSession Open(ParseResult parsed, RunContext context, IReadOnlyList<string>? sites = null, string? model = null) =>
         GraphSession.Open(parsed.GetValue(Model) ?? model!, sites ?? SiteNames(parsed), context);
+
+    /// <summary>Refuses, before the first is run, a prompt of a file that no token ids can be made of, and says which.</summary>
+    /// <exception cref="PromptException">A prompt, target or foil cannot be used, or is too long.</exception>
+    public void Check(ParseResult parsed, GraphSession session, IReadOnlyList<PromptTask> tasks)
+    {
+        if (parsed.GetValue(Prompts) is not { } file) return;
+        foreach (var task in tasks)
+        {
+            try
+            {
+                session.Model.RequireTokens(PromptTokens.Of(task, session.Tokenizer, parsed.GetValue(PrependBos) ?? session.Model.PrependsBos).Clean);
+            }
+            catch (Exception e) when (e is PromptException { IsTable: false } or AttributionException)
+            {
+                throw new PromptException($"{file}, prompt '{task.Id}': {e.Message}");
+            }
+        }
+    }
 
     /// <summary>The prompt, or the lines of the file; a line that cannot be read ends it all.</summary>
     /// <exception cref="PromptException">The file is missing or a line is wrong.</exception>

@@ -32,6 +32,7 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
         using var session = shared.Open(parsed, context, parsed.GetValue(shared.Sites) is null ? source.Sites : null);
+        shared.Check(parsed, session, tasks);
         var options = new CircuitAblationOptions(parsed.GetValue(coefficient), parsed.GetValue(_keep), shared.MetricKind(parsed), parsed.GetValue(shared.Position),
             Controls: parsed.GetValue(controls), Seed: parsed.GetValue(shared.Seed), MemoryBudget: shared.MemoryBudget(parsed));
         var run = CircuitRun.Of(session, source.Circuit(session), tasks, options, parsed.GetValue(shared.PrependBos), progress);

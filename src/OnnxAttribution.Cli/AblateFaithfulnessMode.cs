@@ -56,6 +56,7 @@ internal sealed class AblateFaithfulnessMode : AblateMode
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
         using var session = shared.Open(parsed, context, source.Sites, parsed.GetValue(shared.Model) is null ? source.ModelPath : null);
+        if (tasks is not null) shared.Check(parsed, session, tasks);
         var options = new FaithfulnessOptions(
             parsed.GetValue(_errors) is { } rule ? [Enum.Parse<ErrorRule>(rule, ignoreCase: true)] : null, parsed.GetValue(_points), parsed.GetValue(_controls), parsed.GetValue(shared.Seed), MemoryBudget: shared.MemoryBudget(parsed));
         AblationKind[]? kinds = parsed.GetValue(_ablation) is { } given ? [.. given.Split(',').Select(k => Enum.Parse<AblationKind>(k, ignoreCase: true)).Distinct()] : null;

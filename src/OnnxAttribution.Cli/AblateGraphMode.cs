@@ -67,6 +67,7 @@ internal sealed class AblateGraphMode : AblateMode
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
         using var session = GraphSession.Open(parsed.GetValue(shared.Model)!, shared.SiteNames(parsed), context, manyPrompts: tasks.Count > ManyPrompts);
+        shared.Check(parsed, session, tasks);
         var (finished, reports) = (0, new JsonArray());
         try
         {
@@ -84,7 +85,7 @@ internal sealed class AblateGraphMode : AblateMode
         }
         catch (OperationCanceledException) when (finished > 0)
         {
-            throw new CancelledException($"onnx-attribution: cancelled; the {finished} finished runs stay in {directory}");
+            throw new CancelledException($"onnx-attribution: cancelled; {Screen.Count(finished, "finished run")} stay in {directory}");
         }
         if (parsed.GetValue(shared.Json)) Screen.WriteJson(output, many ? new JsonObject { ["runs"] = reports, ["seconds_in_all"] = Stopwatch.GetElapsedTime(start).TotalSeconds } : reports[0]!.AsObject());
         return CommandLine.Done;

@@ -30,16 +30,22 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
     {
         var options = run.Request.Ablation;
         PromptLines.Print(facts, output);
-        output.WriteLine($"ablated  {_graph.Ablated:N0} features, {Where(options.Positions)}, to {Screen.Number(options.Coefficient)} of their activation; read at {(options.Measure == AblationMeasure.All ? "all positions" : "the last position")} of the next sites");
+        output.WriteLine($"ablated  {Screen.Count(_graph.Ablated, "feature")}, {Where(options.Positions)}, activations × {Screen.Number(options.Coefficient)}; read at {(options.Measure == AblationMeasure.All ? "all positions" : "the last position")} of the next sites");
         var console = Screen.On(output);
-        if (options.Logits) console.Write(NodeTable());
-        console.Write(EdgeTable());
-        output.WriteLine(_graph.Chains.Count == 0 ? $"no chain of {_graph.MinPath} edges or more: lower --min-path or --threshold, or raise --top-edges" : $"chains of {_graph.MinPath} edges or more, strongest first:");
+        if (options.Logits && StrongestNodes().Any()) console.Write(NodeTable());
+        if (StrongestEdges().Any()) console.Write(EdgeTable());
+        output.WriteLine(Heading(options));
         foreach (var chain in _graph.Chains) output.WriteLine("  " + Chain(chain));
         output.WriteLine($"kept {_graph.Nodes.Count(n => n.Kept):N0} of {_graph.Nodes.Count:N0} nodes, {_graph.Edges.Count:N0} of {_graph.EdgesSeen:N0} edges");
         output.WriteLine($"wrote {directory}: {string.Join(", ", Files().Select(f => $"{f.Name} ({Screen.Bytes(f.Length)})"))}");
         output.WriteLine(TimingLine.Of(facts, seconds));
     }
+
+    private string Heading(AblationOptions options) =>
+        _graph.Chains.Count > 0 ? $"chains of {Screen.Count(_graph.MinPath, "edge")} or more, strongest first:"
+        : options.Coefficient == 1 ? "no chain: activations × 1 are what they were"
+        : facts["sites"]!.AsArray().Count == 1 ? "no chain: there is one site only, and no next one whose features could change; give --sites two or more"
+        : $"no chain of {Screen.Count(_graph.MinPath, "edge")} or more: lower --min-path or --threshold, or raise --top-edges";
 
     private static string Where(AblationPositions positions) => positions switch
     {
@@ -68,6 +74,7 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
     private Table NodeTable()
     {
         var table = Screen.Table("Strongest ablations", "node", "#activation", $"#{(string)facts["metric"]!} changes by", "most up", "most down");
+        table.Columns[0].NoWrap = true;
         var moved = Moved();
         foreach (var i in StrongestNodes()) table.AddRow(Label(i), Screen.Number(_graph.Nodes[i].Activation), Screen.Number(_graph.Nodes[i].Effect), Most(moved[i], up: true), Most(moved[i], up: false));
         return table;

@@ -19,7 +19,7 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, string
         output.WriteLine($"circuit  {Circuit()}");
         foreach (var prompt in run.Prompts) Print(output, prompt);
         if (file is not null) output.WriteLine($"wrote {file} ({Screen.Bytes(new FileInfo(file).Length)})");
-        output.WriteLine($"time {seconds:0.00} s for {run.Prompts.Count} prompt{(run.Prompts.Count == 1 ? "" : "s")}, {session.Model.Context.Calls} runtime calls");
+        output.WriteLine($"time {seconds:0.00} s for {Screen.Count(run.Prompts.Count, "prompt")}, {session.Model.Context.Calls} runtime calls");
     }
 
     public JsonObject ToJson() => new()
@@ -44,6 +44,8 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, string
         if (prompt.Task.Id is { } id) output.WriteLine($"id       {id}");
         output.WriteLine($"prompt   {string.Join("  ", prompt.Tokens.Clean.Select((t, i) => $"{i} {Quoted(t)}"))}");
         output.WriteLine($"metric   {Name(r.Metric)} after position {r.Metric.Position}: clean {Screen.Number(r.CleanMetric)}, {Done} {Screen.Number(r.AblatedMetric)}{Controls(r)}");
+        if (r.ActiveSize < r.Size)
+            output.WriteLine($"active   {(r.ActiveSize == 0 ? "none" : $"{r.ActiveSize:N0}")} of the circuit's {Screen.Count(r.Size, "feature")} on this prompt{(r.ActiveSize == 0 ? ", so there is nothing to ablate" : "")}");
         var top = Screen.Table("Next token", "#", "clean", "#probability", Done, "#probability");
         foreach (var (i, (before, after)) in CircuitAblation.Top(r.Clean, Top).Zip(CircuitAblation.Top(r.Ablated, Top)).Index())
         {
@@ -76,14 +78,14 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, string
         var errors = run.Circuit.Nodes.Count - features.Count;
         var some = string.Join(" ", features.Take(ShownNodes).Select(Label)) + (features.Count > ShownNodes ? " …" : "");
         var sites = features.Select(n => n.Site).Distinct().Count();
-        var what = $"{features.Count} feature{(features.Count == 1 ? "" : "s")} at {sites} site{(sites == 1 ? "" : "s")} ({some})";
-        return $"{(run.Options.Keep ? "all but " : "")}{what}: activations × {Screen.Number(run.Options.Coefficient)}{(errors > 0 ? $"; its {errors} error nodes stay as they are" : "")}";
+        var what = $"{Screen.Count(features.Count, "feature")} at {Screen.Count(sites, "site")} ({some})";
+        return $"{(run.Options.Keep ? "all but " : "")}{what}: activations × {Screen.Number(run.Options.Coefficient)}{(errors > 0 ? $"; its {Screen.Count(errors, "error node")} stay{(errors == 1 ? "s as it is" : " as they are")}" : "")}";
     }
 
     private string Controls(CircuitAblation r)
     {
         if (r.ControlMetrics.Count == 0) return $", feature 0 {Screen.Number(r.FeatureZeroMetric)}";
-        var few = r.ControlSizes.Min() < r.Size ? $" of {r.ControlSizes.Min()} features, for want of others that are active" : "";
+        var few = r.ControlSizes.Min() < r.Size ? $"; of {Screen.Count(r.ControlSizes.Min(), "feature")} only, as no others are active at these places" : "";
         return $", controls {Screen.Number(r.ControlMetrics.Average())} ({Screen.Number(r.ControlMetrics.Min())} to {Screen.Number(r.ControlMetrics.Max())}{few}), feature 0 {Screen.Number(r.FeatureZeroMetric)}";
     }
 
@@ -107,6 +109,8 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, string
             ["foil"] = r.Metric.Kind == MetricKind.LogitDiff ? run.Text(r.Metric.Foil) : null,
             ["clean_metric"] = r.CleanMetric,
             ["ablated_metric"] = r.AblatedMetric,
+            ["size"] = r.Size,
+            ["active_size"] = r.ActiveSize,
             ["feature_zero_metric"] = r.FeatureZeroMetric,
             ["control_metrics"] = new JsonArray([.. r.ControlMetrics.Select(m => (JsonNode)m)]),
             ["control_sizes"] = new JsonArray([.. r.ControlSizes.Select(m => (JsonNode)m)]),
@@ -136,7 +140,18 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, string
 
     private string Quoted(int token) => PromptTokens.Quoted(run.Text(token));
 
-    private static string Signed(double value) => (value > 0 ? "+" : "") + value.ToString(Math.Abs(value) switch { >= 1e6 => "G3", >= 100 => "0", >= 0.01 => "0.00", _ => "G2" });
+    private static string Signed(double value) => (value > 0 ? "+" : "") + Math.Abs(value) switch
+    {
+        >= 100 => ThreeDigits(value).ToString("N0"),   // of a former probability near 0 no more are known
+        >= 0.01 => value.ToString("0.00"),
+        _ => value.ToString("G2"),
+    };
+
+    private static double ThreeDigits(double value)
+    {
+        var unit = Math.Pow(10, Math.Floor(Math.Log10(Math.Abs(value))) - 2);
+        return Math.Round(value / unit) * unit;
+    }
 
     private static string Label(CircuitNode n)
     {

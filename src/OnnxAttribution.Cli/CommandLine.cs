@@ -33,8 +33,7 @@ internal static class CommandLine
         common.AddTo(root);
         try
         {
-            // a prompt may begin with '@' or '-': no response files, no bundles of letters
-            var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
+            var parsed = Parsed(root, args);
             if (parsed.Action is not HelpAction && UsageError.Of(parsed) is { } usage) throw new UsageException(usage);
             var invocation = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
             return parsed.InvokeAsync(invocation, cancel).GetAwaiter().GetResult();
@@ -46,6 +45,19 @@ internal static class CommandLine
         finally
         {
             output.Flush();
+        }
+    }
+
+    private static ParseResult Parsed(RootCommand root, string[] args)
+    {
+        try
+        {
+            // a prompt may begin with '@' or '-': no response files, no bundles of letters
+            return root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
+        }
+        catch (InvalidOperationException e)   // a validator read an option that is given twice
+        {
+            throw new UsageException($"{UsageError.Words(e.Message)}; see 'onnx-attribution {args.FirstOrDefault()} --help'");
         }
     }
 

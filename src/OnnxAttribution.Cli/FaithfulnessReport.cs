@@ -23,13 +23,17 @@ internal static class FaithfulnessReport
         }
         output.WriteLine($"{Prompts(run.Prompts.Count)}, metric {Metric.NameOf(run.Metric)}: full is m(M), the model as it is; empty is m(∅), every node ablated");
         if (run.MeanPositions > 0) output.WriteLine($"means over {run.MeanPositions:N0} tokens of {run.Request.MeanText}");
+        var controls = run.Request.Curve.Controls;
         foreach (var curve in run.Means.GroupBy(m => (m.Ablation, m.Errors)))
         {
             var points = run.Prompts.SelectMany(p => p.Points).Where(p => (p.Ablation, p.Errors) == curve.Key).ToList();
-            var table = Screen.Table(Title(curve.Key.Ablation, curve.Key.Errors), "#nodes", "#share", "#faithfulness", "#random", "#completeness", "#random");
+            var table = controls > 0 ? Screen.Table(Title(curve.Key.Ablation, curve.Key.Errors), "#nodes", "#share", "#faithfulness", "#random", "#completeness", "#random")
+                : Screen.Table(Title(curve.Key.Ablation, curve.Key.Errors), "#nodes", "#share", "#faithfulness", "#completeness");
             foreach (var m in curve)
             {
-                table.AddRow($"{m.Nodes:N0}", Screen.Percent(m.Of == 0 ? double.NaN : (double)m.Nodes / m.Of), Ratio(m.Faithfulness), Spread(m.Random), Ratio(m.Completeness), Spread(m.RandomCompleteness));
+                var (nodes, share) = ($"{m.Nodes:N0}", Screen.Percent(m.Of == 0 ? double.NaN : (double)m.Nodes / m.Of));
+                if (controls > 0) table.AddRow(nodes, share, Ratio(m.Faithfulness), Spread(m.Random), Ratio(m.Completeness), Spread(m.RandomCompleteness));
+                else table.AddRow(nodes, share, Ratio(m.Faithfulness), Ratio(m.Completeness));
             }
             Screen.On(output).Write(table);
             var (full, empty) = (points.Average(p => p.Full), points.Average(p => p.Empty));
@@ -37,7 +41,7 @@ internal static class FaithfulnessReport
             var undefined = run.Prompts.Count(p => p.Points.Any(q => (q.Ablation, q.Errors) == curve.Key && double.IsNaN(q.Faithfulness)));
             if (undefined > 0) output.WriteLine($"{Prompts(undefined)} of {run.Prompts.Count} left out: ablating everything does not change the metric there, so there is nothing to share out (NULL)");
         }
-        output.WriteLine($"random: {run.Request.Curve.Controls} random circuits of equal size, mean ± standard deviation");
+        if (controls > 0) output.WriteLine($"random: {Screen.Count(controls, "random circuit")} of equal size{(controls > 1 ? ", mean ± standard deviation" : "")}");
         output.WriteLine($"wrote {file.FullName.Replace(Path.GetFullPath(run.Directory), run.Directory)} ({Screen.Bytes(file.Length)}) and its summary into run.json");
         output.WriteLine($"time {seconds:0.00} s, {calls} runtime calls");
     }
@@ -49,7 +53,7 @@ internal static class FaithfulnessReport
         return $"Nodes outside the circuit {ablated}, {errors}";
     }
 
-    private static string Prompts(int count) => count == 1 ? "1 prompt" : $"{count} prompts";
+    private static string Prompts(int count) => Screen.Count(count, "prompt");
 
     private static string Ratio(double value) => double.IsNaN(value) ? "–" : (Math.Round(value, 3) + 0.0).ToString("0.000");   // no -0
 

@@ -9,7 +9,7 @@ namespace OnnxAttribution.Cli;
 /// <summary>The options of <c>graph</c> that say what every prompt is asked for.</summary>
 internal sealed class GraphArguments
 {
-    private readonly Option<string> _metric = new("--metric") { Description = "what is explained, read off the logits at --position", HelpName = string.Join('|', Metric.Names), DefaultValueFactory = _ => "logit" };
+    public Option<string> MetricOption { get; } = new("--metric") { Description = "what is explained, read off the logits at --position", HelpName = string.Join('|', Metric.Names), DefaultValueFactory = _ => "logit" };
     private readonly Option<int?> _position = new("--position") { Description = "token position of the metric, from 0, BOS counted; default: the last", HelpName = "N" };
     private readonly Option<string> _method = new("--method") { Description = "attribution patching, integrated gradients, or every node really patched", HelpName = "atp|ig|exact", DefaultValueFactory = _ => "atp" };
     private readonly Option<string> _estimator = new("--estimator")
@@ -33,16 +33,17 @@ internal sealed class GraphArguments
 
     public GraphArguments(Command command)
     {
-        _metric.AcceptOnlyFromAmong([.. Metric.Names]);
+        MetricOption.AcceptOnlyFromAmong([.. Metric.Names]);
         _method.AcceptOnlyFromAmong("atp", "ig", "exact");
         _estimator.AcceptOnlyFromAmong("gradient", "relp", "frozen");
         _aggregate.AcceptOnlyFromAmong("none", "sum");
+        _sites.NotEmpty("resid, attn, mlp or hook names, with commas between");
         _steps.AtLeast(1);
         _position.AtLeast(0);
         _topNodes.AtLeast(0);
         _topEdges.AtLeast(0);
         _memory.AtLeast(1);
-        Option[] all = [_metric, _position, _method, _estimator, _steps, _sites, _topNodes, _nodeThreshold, _topEdges, _edgeThreshold, _noPrune, _all, _aggregate, _prependBos, _validate, _memory];
+        Option[] all = [MetricOption, _position, _method, _estimator, _steps, _sites, _topNodes, _nodeThreshold, _topEdges, _edgeThreshold, _noPrune, _all, _aggregate, _prependBos, _validate, _memory];
         foreach (var option in all) command.Options.Add(option);
         command.Validators.Add(Contradictions);
     }
@@ -58,7 +59,7 @@ internal sealed class GraphArguments
         var defaults = new GraphOptions();
         var options = new GraphOptions
         {
-            Metric = (MetricKind)Metric.Names.ToList().IndexOf(parsed.GetRequiredValue(_metric)),
+            Metric = (MetricKind)Metric.Names.ToList().IndexOf(parsed.GetRequiredValue(MetricOption)),
             Method = Enum.Parse<EffectMethod>(parsed.GetRequiredValue(_method), ignoreCase: true),
             Estimator = Enum.Parse<Estimator>(parsed.GetRequiredValue(_estimator), ignoreCase: true),
             Steps = parsed.GetValue(_steps),
@@ -78,7 +79,7 @@ internal sealed class GraphArguments
         Option[] limits = [_topNodes, _nodeThreshold, _topEdges, _edgeThreshold];
         if (result.GetValue(_all) && limits.FirstOrDefault(o => result.GetResult(o) is not null) is { } limit) result.AddError($"--all keeps everything, so {limit.Name} contradicts it; give one of them");
         if (result.GetValue(_validate) && Given(result, _aggregate) == "sum") result.AddError("--aggregate sum leaves sums over positions, which --validate cannot patch; give one of them");
-        if (Given(result, _metric) == "kl" && (Given(result, _method) ?? "atp") == "atp")
+        if (Given(result, MetricOption) == "kl" && (Given(result, _method) ?? "atp") == "atp")
             result.AddError("--metric kl has gradient 0 at the clean run, so attribution patching would find nothing; use --method ig or --method exact");
     }
 

@@ -30,6 +30,7 @@ internal static class GraphCommand
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
         var command = new Command("graph", Description) { model, prompt, prompts, target, foil, patch, directory, force, json };
         var arguments = new GraphArguments(command);
+        command.Validators.Add(result => OptionLimits.FoilNeedsLogitDiff(result, foil, arguments.MetricOption));
         command.Validators.Add(result => OneOfPrompts(result, prompt, prompts, [target, foil, patch]));
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {
@@ -95,7 +96,7 @@ internal static class GraphCommand
         }
         catch (OperationCanceledException) when (batch.Runs.Count > 0)
         {
-            throw new CancelledException($"onnx-attribution: cancelled; the {batch.Runs.Count} finished runs stay in {place.Directory}, there is no merged graph");
+            throw new CancelledException($"onnx-attribution: cancelled; {Screen.Count(batch.Runs.Count, "finished run")} stay in {place.Directory}, there is no merged graph");
         }
         progress.Dispose();
         BatchReport.Write(batch, place.Directory, place.Json, place.Invocation.Output, Stopwatch.GetElapsedTime(place.Start).TotalSeconds);

@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace OnnxAttribution.Cli;
 
@@ -42,6 +43,20 @@ internal static class Screen
         return table;
     }
 
+    /// <summary>Writes a table; on a terminal too narrow for it without its last columns, and says so, since labels of one letter a line are worth nothing.</summary>
+    /// <param name="mayDrop">How many columns, from the right, may be left out.</param>
+    public static void Show(this IAnsiConsole console, Table table, int mayDrop)
+    {
+        int Width(IRenderable t) => t.Measure(RenderOptions.Create(console), WidthOfNoTerminal).Max;
+        var (needed, dropped) = (Width(table), 0);
+        for (; dropped < mayDrop && Width(table) > console.Profile.Width; dropped++) table = WithoutLastColumn(table);
+        console.Write(table);
+        if (dropped > 0) console.Write(new Text($"{Count(dropped, "column")} left out: a terminal of {needed} characters, or a pipe, shows all\n"));
+    }
+
+    /// <summary>Such as <c>1 node</c>, <c>1,000 nodes</c>.</summary>
+    public static string Count(int count, string noun) => $"{count:N0} {noun}{(count == 1 ? "" : "s")}";
+
     public static void AddRow(this Table table, params ReadOnlySpan<string> cells)
     {
         var texts = new Text[cells.Length];
@@ -49,10 +64,25 @@ internal static class Screen
         table.AddRow(texts.AsEnumerable());
     }
 
-    /// <summary>Six significant digits at most, as short as they come.</summary>
+    private static Table WithoutLastColumn(Table table)
+    {
+        var narrower = new Table { Title = table.Title, Border = table.Border };
+        foreach (var column in table.Columns.SkipLast(1)) narrower.AddColumn(column);
+        foreach (var row in table.Rows) narrower.AddRow(row.SkipLast(1));
+        return narrower;
+    }
+
+    /// <summary>Four significant digits at most, as short as they come.</summary>
     public static string Number(double value) => double.IsNaN(value) ? "–" : value.ToString("G4");
 
-    public static string Percent(double share) => double.IsNaN(share) ? "–" : (share * 100).ToString(Math.Abs(share) < 0.001 ? "0.###" : "0.0") + " %";
+    /// <summary>What is under a thousandth of a percent is not 0, and is not shown as if it were.</summary>
+    public static string Percent(double share) => share switch
+    {
+        double.NaN => "–",
+        > 0 and < 0.5e-5 => "<0.001 %",
+        > -0.001 and < 0.001 => $"{share * 100:0.###} %",
+        _ => $"{share * 100:0.0} %",
+    };
 
     public static string Bytes(long bytes) => bytes switch
     {

@@ -45,10 +45,20 @@ internal static class UsageError
         }
     }
 
+    /// <summary>What the parser says of an option given twice or without its value, in our words.</summary>
+    internal static string Words(string message)
+    {
+        var name = message.Split('\'') is [_, var option, _] && option.StartsWith('-') ? option : null;
+        return name is null ? message.TrimEnd('.')
+            : message.Contains("expects a single argument") ? $"{name} is given more than once; give it once"
+            : message.StartsWith("Required argument missing", StringComparison.Ordinal) ? $"{name} is given without a value; write it behind the option"
+            : message.TrimEnd('.');
+    }
+
     private static string Sentence(ParseError error)
     {
         var isRefusal = error.Message.StartsWith("Cannot parse", StringComparison.Ordinal) || error.Message.StartsWith("Argument '", StringComparison.Ordinal);
-        if (error.SymbolResult is not OptionResult { Tokens: [var given, ..], Option: var option } || !isRefusal) return error.Message.TrimEnd('.');
+        if (error.SymbolResult is not OptionResult { Tokens: [var given, ..], Option: var option } || !isRefusal) return Words(error.Message);
         var wanted = option.ValueType == typeof(int) || option.ValueType == typeof(int?) ? "a whole number" : option.HelpName ?? "another value";
         return $"{option.Name} cannot be '{given.Value}'; it takes {wanted}";
     }

@@ -29,18 +29,18 @@ internal sealed class ValidationReport(JsonObject facts, string directory, doubl
     {
         var console = Screen.On(output);
         output.WriteLine($"validated {(string)facts["options"]!["method"]!} with estimator {(string)facts["options"]!["estimator"]!} against real interventions: "
-            + $"{Count("nodes")} nodes, {Count("edges")} edges{(_validation["sample"] is null ? " (all)" : $" (sampled, seed {(int)_validation["seed"]!})")}");
-        console.Write(AgreementTable());
-        if (_validation["compared"] is JsonArray compared) console.Write(ComparedTable(compared));
-        if (((JsonArray)_validation["by_site_pair"]!).Count > 0) console.Write(PairTable());
-        if (((JsonArray)_validation["worst_nodes"]!).Count + ((JsonArray)_validation["worst_edges"]!).Count > 0) console.Write(WorstTable());
+            + $"{Count("nodes", "node")}, {Count("edges", "edge")}{(_validation["sample"] is null ? " (all)" : $" (sampled, seed {(int)_validation["seed"]!})")}");
+        console.Show(AgreementTable(), mayDrop: 4);
+        if (_validation["compared"] is JsonArray compared) console.Show(ComparedTable(compared), mayDrop: 4);
+        if (((JsonArray)_validation["by_site_pair"]!).Count > 0) console.Show(PairTable(), mayDrop: 4);
+        if (((JsonArray)_validation["worst_nodes"]!).Count + ((JsonArray)_validation["worst_edges"]!).Count > 0) console.Show(WorstTable(), mayDrop: 1);
         console.Write(ConservationTable());
         if (_validation["conservation"]!["patch_minus_clean"] is { } difference) output.WriteLine($"patch run's metric minus the clean run's: {Screen.Number((double)difference)}");
         if (_validation["unmatched_nodes"] is { } unmatched)
             output.WriteLine($"{(int)unmatched:N0} nodes are active only in the run or only in its repetition, at their thresholds; they are not checked");
     }
 
-    private string Count(string of) => $"{(int)_validation[of]!["count"]!:N0}";
+    private string Count(string of, string noun) => Screen.Count((int)_validation[of]!["count"]!, noun);
 
     private Table AgreementTable()
     {
@@ -88,8 +88,8 @@ internal sealed class ValidationReport(JsonObject facts, string directory, doubl
 
     private Table ConservationTable()
     {
-        var table = Screen.Table("Whole sites", "site", "#sum of effects", "#exact", "#errors' share");
-        foreach (var c in _validation["conservation"]!["sites"]!.AsArray()) table.AddRow((string)c!["site"]!, Number(c, "sum_of_effects"), Number(c, "exact"), Screen.Percent(Value(c, "error_share")));
+        var table = Screen.Table("Whole sites", "site", "#sum of effects", "#exact, moved at once", "#errors' share");
+        foreach (var c in _validation["conservation"]!["sites"]!.AsArray()) table.AddRow(Short((string)c!["site"]!), Number(c, "sum_of_effects"), Number(c, "exact"), Screen.Percent(Value(c, "error_share")));
         return table;
     }
 

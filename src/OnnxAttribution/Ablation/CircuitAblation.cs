@@ -32,6 +32,9 @@ public sealed class CircuitAblation
     public required int Size { get; init; }
     public required IReadOnlyList<int> ControlSizes { get; init; }
 
+    /// <summary>Features of the circuit that are active in the clean run: to ablate the others changes nothing, unless an earlier ablation wakes them.</summary>
+    public required int ActiveSize { get; init; }
+
     /// <param name="tokens">BOS included where one is wanted.</param>
     /// <param name="circuit">Its error nodes count for nothing: errors stay.</param>
     /// <exception cref="CircuitException">The circuit has no feature, or does not fit the model or the prompt.</exception>
@@ -73,6 +76,7 @@ public sealed class CircuitAblation
             FeatureZeroMetric = metrics[^1],
             ControlMetrics = metrics[1..^1],
             Size = circuits[0].Nodes.Count,
+            ActiveSize = controls.Active(),
             ControlSizes = [.. random.Select(c => c.Nodes.Count)],
         };
     }

@@ -10,11 +10,23 @@ internal static class CircuitText
     private const string Example = "write site:features, such as 3:953;4.mlp:7780,312@5";
 
     /// <param name="text">Pieces are parted by ';' or line ends; what follows '#' on a line is a remark.</param>
+    /// <param name="file">Where the text is from, for messages; null: from the command line.</param>
     /// <exception cref="CircuitException">A piece does not parse, or names a site that the model does not have; the message points at it.</exception>
-    public static Circuit Parse(string text, AttributionModel model)
+    public static Circuit Parse(string text, AttributionModel model, string? file = null)
     {
-        var lines = text.ReplaceLineEndings("\n").Split('\n').Select(l => l.Split('#')[0]);
-        return new Circuit([.. lines.SelectMany(l => l.Split(';')).Select(p => p.Trim()).Where(p => p.Length > 0).SelectMany(p => Piece(p, model.Bundle))]);
+        var nodes = new List<CircuitNode>();
+        foreach (var (i, line) in text.ReplaceLineEndings("\n").Split('\n').Index())
+        {
+            try
+            {
+                nodes.AddRange(line.Split('#')[0].Split(';').Select(p => p.Trim()).Where(p => p.Length > 0).SelectMany(p => Piece(p, model.Bundle)));
+            }
+            catch (CircuitException e) when (file is not null)
+            {
+                throw new CircuitException($"{file}, line {i + 1}: {e.Message}");
+            }
+        }
+        return new Circuit(nodes);
     }
 
     private static IEnumerable<CircuitNode> Piece(string piece, ModelBundle bundle)

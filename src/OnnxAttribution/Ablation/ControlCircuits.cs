@@ -15,6 +15,9 @@ internal sealed class ControlCircuits
         foreach (var site in circuit.Features.Select(n => n.Site).Distinct()) _active[site] = AblatedValues.EncodingOf(clean, site).Features;
     }
 
+    /// <summary>Features of the circuit that are active in the clean run, at their position or at any.</summary>
+    public int Active() => _circuit.Features.Count(n => n.IsEverywhere ? _active[n.Site].Any(f => f.Contains(n.Feature)) : _active[n.Site][n.Position].Contains(n.Feature));
+
     /// <summary>At each place of the circuit as many features, drawn from those that are active there in the clean run and not the circuit's own; fewer where there are no more.</summary>
     /// <param name="index">Which of many: each is drawn by itself.</param>
     public Circuit Random(int seed, int index)

@@ -35,7 +35,7 @@ public static class CurveFinder
         RequireFeature(model, from, up);
         RequireFeature(model, to, down);
         RequireDownstream(model, from, to);
-        if (up.Position is { } only) model.RequirePosition(only, tokens.Length);
+        if (up.Position is { } only && only >= tokens.Length) throw new AttributionException($"the upstream feature is to be scaled at position {only} (@{only}), and the prompt's tokens are 0 to {tokens.Length - 1}");
 
         using var clean = CleanRun.Of(model, tokens);
         var (upstream, downstream) = (State(model, from, clean), State(model, to, clean));

@@ -60,7 +60,9 @@ public sealed class CircuitSource
     public Circuit Circuit(GraphSession session)
     {
         RequireModel(session);
-        var circuit = _nodes is null ? CircuitText.Parse(_text, session.Model) : new Circuit(_nodes.Where(n => n.Kept).Select(n => Node(n, session)));
+        var circuit = _nodes is null ? CircuitText.Parse(_text, session.Model, Path) : new Circuit(_nodes.Where(n => n.Kept).Select(n => Node(n, session)));
+        if (Path is not null && circuit.Nodes.Count == 0)
+            throw new CircuitException(_nodes is null ? $"{Path} lists no feature; write site:features in it, such as 3:953;4:7780,312" : $"{Path} keeps no node, so there is no circuit; make the graph again with lower thresholds, or --no-prune");
         circuit.Require(session.Model);
         return circuit;
     }

@@ -30,7 +30,7 @@ public static class PromptFile
             }
             catch (Exception e) when (e is PromptException or JsonException)
             {
-                result.Add((number, null, e is JsonException ? $"it is no JSON object ({e.Message.Split(". Path:")[0].TrimEnd('.')}); write one object per line, with \"prompt\"" : e.Message));
+                result.Add((number, null, e is JsonException ? $"it is no JSON object ({e.Message.Split(". Path:", 2)[0].Split(" LineNumber:", 2)[0].TrimEnd('.')}); write one object per line, with \"prompt\"" : e.Message));
             }
         }
         return result.Count > 0 ? result : throw new PromptException($"{path} holds no prompt; write one JSON object per line, such as {{\"prompt\": \"Copyright (C\"}}");

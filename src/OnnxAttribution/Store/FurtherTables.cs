@@ -8,9 +8,9 @@ internal static class FurtherTables
     private static readonly FrozenDictionary<string, string> Verbs = new Dictionary<string, string>
     {
         ["validation"] = "onnx-attribution validate RUN",
-        ["faithfulness"] = "onnx-attribution ablate",
-        ["logits"] = "onnx-attribution ablate",
-        ["curve"] = "onnx-attribution ablate",
+        ["faithfulness"] = "onnx-attribution ablate --faithfulness RUN",
+        ["logits"] = "onnx-attribution ablate --out RUN",
+        ["curve"] = "onnx-attribution ablate --up FEATURE --down FEATURE --out RUN/curve.parquet",
     }.ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>In a fixed order.</summary>

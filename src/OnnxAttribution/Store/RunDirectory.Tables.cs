@@ -82,7 +82,9 @@ public static partial class RunDirectory
     public static void CheckTableFree(string file, bool force)
     {
         if (Directory.Exists(file))
-            throw RunDirectoryException.Unwritable(file, new IOException("it is a directory"));
+            throw RunDirectoryException.FileIsDirectory(file);
+        if (Path.GetExtension(file) is not ("" or ".parquet"))
+            throw RunDirectoryException.NoParquetName(file);
         if (!force && File.Exists(file))
             throw RunDirectoryException.FileExists(file);
     }

@@ -19,6 +19,12 @@ public sealed class RunDirectoryException : Exception
     internal static RunDirectoryException Unwritable(string path, Exception why) =>
         new($"{path} cannot be written: {OneLine(why)} Choose a directory that is writable and has room.", why);
 
+    internal static RunDirectoryException FileIsDirectory(string file) =>
+        new($"{file} is a directory, and the table is one file. Name a file, such as {Path.Combine(file, "table.parquet")}.");
+
+    internal static RunDirectoryException NoParquetName(string file) =>
+        new($"{file} would hold Parquet, whatever its name says. Name it {Path.ChangeExtension(file, ".parquet")}.");
+
     internal static RunDirectoryException Missing(string file) => new(Verb(file) is { } verb
         ? $"{file} does not exist. '{verb}' writes it."
         : $"{file} does not exist. Name the directory of a finished run: it holds nodes.parquet, edges.parquet and run.json.");

@@ -71,6 +71,18 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
     }
 
     [Fact]
+    public void Features_that_are_not_active_are_told()
+    {
+        Verb.Run("ablate", "--model", model.Bundle, "--prompt", "Hello", "--sites", "blocks.0.hook_resid_pre", "--no-logits", "--out", _directory["run"]).Done();
+        var active = RunDirectory.Read(_directory["run"]).Nodes.Select(n => n.Feature).ToHashSet();
+        int[] idle = [.. Enumerable.Range(0, 40).Where(f => !active.Contains(f)).Take(2)];
+        Assert.Equal(2, idle.Length);
+        Assert.Contains("active   none of the circuit's 2 features on this prompt, so there is nothing to ablate", Ablate($"0:{idle[0]},{idle[1]}", "--prompt", "Hello").Done().Output);
+        var mixed = JsonNode.Parse(Ablate($"0:{idle[0]},{active.First()}", "--prompt", "Hello", "--json").Done().Output)!["prompts"]![0]!;
+        Assert.Equal((2, 1), ((int)mixed["size"]!, (int)mixed["active_size"]!));
+    }
+
+    [Fact]
     public void The_same_seed_draws_the_same_controls()
     {
         string Controls(string seed) => JsonNode.Parse(Ablate("0:14,10,3;1:3,2", "--prompt", "Hello", "--seed", seed, "--json").Done().Output)!["prompts"]![0]!["control_metrics"]!.ToJsonString();
@@ -106,6 +118,12 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
         Ablate(_directory["other.parquet"], "--prompt", "Hello").Failed(1, "other.parquet", "no table of a graph's nodes", "site");
         Directory.CreateDirectory(_directory["empty"]);
         Ablate(_directory["empty"], "--prompt", "Hello").Failed(1, "run.json does not exist");
+        File.WriteAllText(_directory["circuit.txt"], "# nothing\n");
+        Ablate(_directory["circuit.txt"], "--prompt", "Hello").Failed(1, "circuit.txt lists no feature", "3:953");
+        File.WriteAllText(_directory["circuit.txt"], "0:1\n# more\n1:x # not this\n");
+        Ablate(_directory["circuit.txt"], "--prompt", "Hello").Failed(1, "circuit.txt, line 3: 'x' in '1:x'");
+        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--patch-prompt", "Hello", "--out", _directory["bare"]).Done();
+        Ablate(_directory["bare"], "--prompt", "Hello").Failed(1, "bare keeps no node", "make the graph again");
         File.WriteAllBytes(_directory["bytes.txt"], [0xff, 0xfe, 0xff]);
         Ablate(_directory["bytes.txt"], "--prompt", "Hello").Failed(1, "bytes.txt", "cannot be read as a circuit");
         Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--sites", "resid", "--out", _directory["run"]).Done();

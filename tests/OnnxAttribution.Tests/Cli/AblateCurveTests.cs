@@ -84,7 +84,7 @@ public sealed class AblateCurveTests(Random2Fixture model) : IClassFixture<Rando
     [Theory]
     [InlineData("0:14", "9:2", "no site 'blocks.9.hook_resid_pre'", "Did you mean")]
     [InlineData("0:14", "2:40", "no feature 40", "0 to 39")]
-    [InlineData("0:14@9", "2:2", "--position 9", "0 to 4")]
+    [InlineData("0:14@9", "2:2", "position 9 (@9)", "0 to 4")]
     [InlineData("2:2", "0:14", "does not lie downstream", "a later site")]
     [InlineData("0.mlp:1", "0.attn:1", "does not lie downstream", "a later site")]
     [InlineData("0:14", "0:2", "both features are of blocks.0.hook_resid_pre", "later site")]

@@ -18,7 +18,7 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
     public void Stdout_has_the_prompt_tables_chains_files_and_time()
     {
         var output = Ablate("--sites", "resid", "--target", "x").Done().Output;
-        foreach (var part in (string[])["0 '<|endoftext|>'  1 'H'", "metric   logit of 'x' after position 5: clean ", "features, each at all its positions together, to 0 of their activation", "Strongest ablations", "Strongest edges",
+        foreach (var part in (string[])["0 '<|endoftext|>'  1 'H'", "metric   logit of 'x' after position 5: clean ", "features, each at all its positions together, activations × 0", "Strongest ablations", "Strongest edges",
             "chains of 2 edges or more", "0.resid", " → 1.resid ", "logits.parquet (", "nodes.parquet (", "runtime calls", "peak memory"]) Assert.Contains(part, output);
         Assert.DoesNotContain("\x1b", output);
         Assert.DoesNotContain("chains", Ablate("--sites", "resid", "--min-path", "3", "--force").Done().Output.Replace("no chain of 3", ""));
@@ -88,6 +88,30 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
         var run = RunDirectory.Read(Out);
         Assert.Equal(0, run.Edges.Length);
         Assert.All(run.Nodes, n => Assert.Equal((0f, false), (n.Effect, n.Kept)));
+    }
+
+    [Fact]
+    public void Where_there_can_be_no_chain_it_says_why()
+    {
+        var one = Ablate("--sites", "blocks.1.hook_mlp_out").Done().Output;
+        Assert.Contains("no chain: there is one site only", one);
+        Assert.DoesNotContain("Strongest edges", one);
+        Assert.Contains("no chain: activations × 1 are what they were", Ablate("--coefficient", "1", "--force").Done().Output);
+        Assert.Contains("no chain of 9 edges or more: lower --min-path", Ablate("--min-path", "9", "--force").Done().Output);
+    }
+
+    [Fact]
+    public void A_line_of_a_file_that_cannot_be_used_is_told_before_anything_is_run()
+    {
+        var file = _directory["prompts.jsonl"];
+        File.WriteAllLines(file, ["""{"prompt": "Hello"}""", """{"prompt": "World", "target": "no", "id": "w"}"""]);
+        foreach (var more in (string[][])[["--out", Out], ["--circuit", "0:1"]])
+        {
+            Verb.Run(["ablate", "--model", model.Bundle, "--prompts", file, .. more]).Failed(1, "prompts.jsonl, prompt 'w'", "--target 'no'");
+        }
+        Assert.False(Directory.Exists(Out));
+        File.WriteAllText(file, "nonsense");
+        Assert.DoesNotContain("LineNumber", Verb.Run("ablate", "--model", model.Bundle, "--prompts", file, "--out", Out).Failed(1, "prompts.jsonl, line 1", "no JSON object").Error);
     }
 
     [Fact]

@@ -100,6 +100,15 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         Assert.Single(failed.Error.TrimEnd().Split('\n'));
     }
 
+    [Fact]
+    public void Where_nothing_could_be_checked_no_limit_is_reached()
+    {
+        Graph("--patch-prompt", "JApF");
+        Assert.Contains(": 0 nodes, 0 edges", Verb.Run("validate", Run).Done().Output);
+        var failed = Verb.Run("validate", Run, "--fail-under", "pearson=-1");
+        Assert.Equal((1, true), (failed.Code, failed.Error.Contains("nothing to check")));
+    }
+
     [Theory]
     [InlineData("--sample 0 is too little", "--sample", "0")]
     [InlineData("--sample cannot be 'x'", "--sample", "x")]

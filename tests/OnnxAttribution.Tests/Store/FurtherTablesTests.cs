@@ -27,7 +27,7 @@ public class FurtherTablesTests
     }
 
     [Theory]
-    [InlineData("validation", "onnx-attribution validate RUN"), InlineData("faithfulness", "onnx-attribution ablate"), InlineData("logits", "onnx-attribution ablate")]
+    [InlineData("validation", "onnx-attribution validate RUN"), InlineData("faithfulness", "onnx-attribution ablate --faithfulness RUN"), InlineData("logits", "onnx-attribution ablate --out RUN")]
     public void A_table_that_no_run_has_is_answered_with_the_verb_that_writes_it(string table, string verb)
     {
         using var directory = new AwkwardDirectory();
@@ -125,8 +125,9 @@ public class FurtherTablesTests
         RunDirectory.WriteTable(file, TableSamples.Counting(3), force: true);
         Assert.Equal(3, StoredTable.Read(file).Count);
         Assert.Equal([file], Directory.EnumerateFileSystemEntries(directory["deep/er"]));
-        Assert.StartsWith($"{directory["deep"]} cannot be written: ",
+        Assert.StartsWith($"{directory["deep"]} is a directory, ",
             Assert.Throws<RunDirectoryException>(() => RunDirectory.WriteTable(directory["deep"], TableSamples.Odd(), force: true)).Message);
+        Assert.EndsWith("Name it " + directory["curve.parquet"] + ".", Assert.Throws<RunDirectoryException>(() => RunDirectory.CheckTableFree(directory["curve.csv"], force: true)).Message);
     }
 
     [Fact]
