@@ -38,7 +38,7 @@ public static class AblationBenchmark
     {
         GraphBenchmark.ReadThrough(bundle);
         var rate = GemmLimit.Measure(context);
-        using var model = AttributionModel.Open(bundle, ["resid"], context, packDictionaries: true);
+        using var model = AttributionModel.Open(bundle, ["resid"], context, packWeights: true);
         var random = new Random(7);
         int[] Prompt() => [model.VocabularySize - 1, .. Enumerable.Range(1, tokens - 1).Select(_ => random.Next(256))];
         progress("timing edges");

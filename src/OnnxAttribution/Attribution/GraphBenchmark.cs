@@ -44,7 +44,7 @@ public static class GraphBenchmark
         ReadThrough(bundle);
         var rate = GemmLimit.Measure(context);
         var start = Stopwatch.GetTimestamp();
-        using var model = AttributionModel.Open(bundle, null, context, packDictionaries: true);
+        using var model = AttributionModel.Open(bundle, null, context, packWeights: true);
         var open = Stopwatch.GetElapsedTime(start).TotalSeconds;
         var random = new Random(7);
         // another prompt each time, so that nothing is found in a cache that a new prompt would not find there

@@ -36,7 +36,7 @@ public sealed class GraphSession : IDisposable
     public static GraphSession Open(string directory, IReadOnlyList<string>? sites, RunContext context, bool manyPrompts = false)
     {
         var start = Stopwatch.GetTimestamp();
-        var model = AttributionModel.Open(directory, sites, context, packDictionaries: manyPrompts);
+        var model = AttributionModel.Open(directory, sites, context, packWeights: manyPrompts);
         try
         {
             var tokenizer = Gpt2Tokenizer.Open(System.IO.Path.Combine(model.Directory, "vocab.json"), System.IO.Path.Combine(model.Directory, "merges.txt"));
