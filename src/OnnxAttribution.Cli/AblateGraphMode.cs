@@ -85,7 +85,7 @@ internal sealed class AblateGraphMode : AblateMode
         }
         catch (OperationCanceledException) when (finished > 0)
         {
-            throw new CancelledException($"onnx-attribution: cancelled; {Screen.Count(finished, "finished run")} stay in {directory}");
+            throw new CancelledException($"onnx-attribution: cancelled; {Screen.Count(finished, "finished run")} stay{(finished == 1 ? "s" : "")} in {directory}");
         }
         if (parsed.GetValue(shared.Json)) Screen.WriteJson(output, many ? new JsonObject { ["runs"] = reports, ["seconds_in_all"] = Stopwatch.GetElapsedTime(start).TotalSeconds } : reports[0]!.AsObject());
         return CommandLine.Done;

@@ -45,7 +45,7 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, string
         output.WriteLine($"prompt   {string.Join("  ", prompt.Tokens.Clean.Select((t, i) => $"{i} {Quoted(t)}"))}");
         output.WriteLine($"metric   {Name(r.Metric)} after position {r.Metric.Position}: clean {Screen.Number(r.CleanMetric)}, {Done} {Screen.Number(r.AblatedMetric)}{Controls(r)}");
         if (r.ActiveSize < r.Size)
-            output.WriteLine($"active   {(r.ActiveSize == 0 ? "none" : $"{r.ActiveSize:N0}")} of the circuit's {Screen.Count(r.Size, "feature")} on this prompt{(r.ActiveSize == 0 ? ", so there is nothing to ablate" : "")}");
+            output.WriteLine($"active   {(r.ActiveSize == 0 ? "none" : $"{r.ActiveSize:N0}")} of the circuit's {Screen.Count(r.Size, "feature")} on this prompt{(r.ActiveSize == 0 ? $", so there is nothing to {(run.Options.Keep ? "keep" : "ablate")}" : "")}");
         var top = Screen.Table("Next token", "#", "clean", "#probability", Done, "#probability");
         foreach (var (i, (before, after)) in CircuitAblation.Top(r.Clean, Top).Zip(CircuitAblation.Top(r.Ablated, Top)).Index())
         {

@@ -35,7 +35,7 @@ internal static class FaithfulnessReport
                 if (controls > 0) table.AddRow(nodes, share, Ratio(m.Faithfulness), Spread(m.Random), Ratio(m.Completeness), Spread(m.RandomCompleteness));
                 else table.AddRow(nodes, share, Ratio(m.Faithfulness), Ratio(m.Completeness));
             }
-            Screen.On(output).Write(table);
+            Screen.On(output).Show(table, mayDrop: controls > 0 ? 1 : 0);
             var (full, empty) = (points.Average(p => p.Full), points.Average(p => p.Empty));
             output.WriteLine($"full {Screen.Number(full)}, empty {Screen.Number(empty)}{(run.Prompts.Count > 1 ? " (means over the prompts)" : "")}");
             var undefined = run.Prompts.Count(p => p.Points.Any(q => (q.Ablation, q.Errors) == curve.Key && double.IsNaN(q.Faithfulness)));

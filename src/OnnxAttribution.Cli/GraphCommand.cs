@@ -96,7 +96,7 @@ internal static class GraphCommand
         }
         catch (OperationCanceledException) when (batch.Runs.Count > 0)
         {
-            throw new CancelledException($"onnx-attribution: cancelled; {Screen.Count(batch.Runs.Count, "finished run")} stay in {place.Directory}, there is no merged graph");
+            throw new CancelledException($"onnx-attribution: cancelled; {Screen.Count(batch.Runs.Count, "finished run")} stay{(batch.Runs.Count == 1 ? "s" : "")} in {place.Directory}, there is no merged graph");
         }
         progress.Dispose();
         BatchReport.Write(batch, place.Directory, place.Json, place.Invocation.Output, Stopwatch.GetElapsedTime(place.Start).TotalSeconds);

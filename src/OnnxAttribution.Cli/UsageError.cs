@@ -16,6 +16,10 @@ internal static class UsageError
             .FirstOrDefault(t => t.Value.StartsWith("--", StringComparison.Ordinal) && !t.Value.Any(char.IsWhiteSpace));
         if (misread is not null) return UnknownOption(misread.Value, command.Name, OptionNames(parsed.CommandResult));
         if (parsed.Errors.Count == 0) return null;
+        // the next option was taken for the value of the one before
+        var names = OptionNames(parsed.CommandResult).ToHashSet();
+        if (parsed.CommandResult.Children.OfType<OptionResult>().FirstOrDefault(o => o.Tokens.Any(t => names.Contains(t.Value))) is { } eaten)
+            return $"{eaten.Option.Name} is given without a value, unless it is to be '{eaten.Tokens[0].Value}'; write it behind the option; see 'onnx-attribution {command.Name} --help'";
         if (parsed.UnmatchedTokens.Count > 0)
         {
             var unknown = parsed.UnmatchedTokens[0];

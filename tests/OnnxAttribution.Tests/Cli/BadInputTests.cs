@@ -45,6 +45,7 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     [InlineData("--prompt is given more than once", "graph", "--model", "m", "--prompt", "p", "--prompt", "q", "--out", "o")]
     [InlineData("--prompt is given more than once", "ablate", "--model", "m", "--prompt", "p", "--prompt", "q", "--out", "o")]
     [InlineData("--out is given without a value", "ablate", "--model", "m", "--prompt", "p", "--out")]
+    [InlineData("--prompt is given without a value, unless it is to be '--out'", "ablate", "--model", "m", "--prompt", "--out", "o")]
     [InlineData("--sites is empty", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--sites", "")]
     [InlineData("--sites is empty", "ablate", "--model", "m", "--prompt", "p", "--out", "o", "--sites", ", ")]
     [InlineData("--foil goes with --metric logit-diff", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--foil", "x")]
