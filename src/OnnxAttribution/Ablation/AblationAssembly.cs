@@ -4,7 +4,8 @@ namespace OnnxAttribution.Ablation;
 
 /// <summary>Gathers what the ablations of each site found, and makes nodes, edges and chains of it.</summary>
 /// <param name="sites">The selected sites; null for one without a dictionary.</param>
-internal sealed class AblationAssembly(AblatedSite?[] sites, AblationOptions options)
+/// <param name="hasPairs">Whether any two of them have a direct path between them, so that there can be edges from site to site.</param>
+internal sealed class AblationAssembly(AblatedSite?[] sites, AblationOptions options, bool hasPairs)
 {
     private readonly record struct Place(int Site, int Position, int Feature);
 
@@ -48,7 +49,7 @@ internal sealed class AblationAssembly(AblatedSite?[] sites, AblationOptions opt
 
         var onPath = kept.SelectMany(e => (Place[])[Joint(e.Up), Joint(e.Down)]).ToHashSet();
         var intoMetric = _nodes.Where(n => n.Value.Direct != 0 && !float.IsNaN(n.Value.Direct));
-        intoMetric = sites.Count(s => s is not null) > 1 ? intoMetric.Where(n => onPath.Contains(Joint(n.Key)))
+        intoMetric = hasPairs ? intoMetric.Where(n => onPath.Contains(Joint(n.Key)))
             : intoMetric.OrderByDescending(n => Math.Abs(n.Value.Direct)).Take(options.TopEdges ?? int.MaxValue);
         var toMetric = intoMetric.Select(n => (Up: n.Key, Effect: n.Value.Direct)).ToList();
 

@@ -42,7 +42,7 @@ public static class AblationFinder
 
         var pairs = new SitePairs(model);
         var passes = new AblationPasses(clean, pairs, options, new LogitReader(metric, logits, model.Context.Threads), position, clock);
-        var graph = new AblationAssembly(sites, options);
+        var graph = new AblationAssembly(sites, options, pairs.LongestPath > 0);
         for (var i = 0; i < sites.Length; i++)
         {
             if (sites[i] is not { } site) continue;

@@ -8,9 +8,11 @@ internal sealed class SitePairs
 {
     private readonly IReadOnlyList<int>[] _children;
     private readonly bool[] _reachesMetric;
+    private readonly AttributionModel _model;
 
     public SitePairs(AttributionModel model)
     {
+        _model = model;
         var values = model.SelectedValues;
         var candidates = values.ToHashSet();
         var children = values.Select(_ => new List<int>()).ToArray();
@@ -36,14 +38,19 @@ internal sealed class SitePairs
     /// <summary>Whether all that a site does to the rest goes through one other, or straight to the logits: one pass then gives both its edges and the metric.</summary>
     public bool IsChain(int site) => _children[site].Count + (_reachesMetric[site] ? 1 : 0) <= 1;
 
-    /// <summary>Edges of the longest path from site to site.</summary>
+    /// <summary>Edges of the longest path from site to site; a site without a dictionary has no features, so that no path goes through it.</summary>
     public int LongestPath
     {
         get
         {
             var longest = new int[_children.Length];
-            for (var u = longest.Length - 1; u >= 0; u--) longest[u] = _children[u].Select(d => longest[d] + 1).DefaultIfEmpty(0).Max();
+            for (var u = longest.Length - 1; u >= 0; u--)
+            {
+                if (HasFeatures(u)) longest[u] = _children[u].Where(HasFeatures).Select(d => longest[d] + 1).DefaultIfEmpty(0).Max();
+            }
             return longest.DefaultIfEmpty(0).Max();
         }
     }
+
+    private bool HasFeatures(int site) => _model.DictionaryAt(site) is not null;
 }

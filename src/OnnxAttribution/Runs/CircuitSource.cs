@@ -67,12 +67,14 @@ public sealed class CircuitSource
         return circuit;
     }
 
-    /// <summary>All nodes of the run, kept or not, by falling |effect|.</summary>
-    /// <inheritdoc cref="Circuit" path="/exception"/>
+    /// <summary>The nodes of the run, kept or not, by falling |effect|. Those whose effect is not known, such as ends of edges that ablate did not ablate themselves, are left out: they have no rank.</summary>
+    /// <exception cref="CircuitException">No node's effect is known, or the run is another model's or does not fit this one.</exception>
     public IReadOnlyList<CircuitNode> Ranking(GraphSession session)
     {
         RequireModel(session);
-        return [.. _nodes!.OrderByDescending(n => Math.Abs(n.Effect)).Select(n => Node(n, session))];
+        var ranked = _nodes!.Where(n => !float.IsNaN(n.Effect)).OrderByDescending(n => Math.Abs(n.Effect)).Select(n => Node(n, session)).ToList();
+        return ranked.Count > 0 || _nodes!.Count == 0 ? ranked
+            : throw new CircuitException($"{Path} has no effect of any node to rank them by, as ablate --no-logits leaves them out; make the run without --no-logits, or with graph");
     }
 
     private void RequireModel(GraphSession session)

@@ -112,6 +112,24 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
     }
 
     [Fact]
+    public void Paths_are_as_long_as_the_sites_with_dictionaries_allow()
+    {
+        using TemporaryDirectory directory = new(), other = new();
+        // a path of 2 edges between sites, but the last site has no features
+        using var two = PartlyDescribed.Open(directory, ["blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre"], "resid");
+        var pair = AblationFinder.Find(two, bundle.Tokens, new AblationOptions());
+        Assert.Equal(1, pair.MinPath);
+        Assert.NotEmpty(pair.Edges);
+        Assert.NotEmpty(pair.Chains);
+        // what lies between has no features: there is no edge from site to site, and those into the metric stay
+        using var apart = PartlyDescribed.Open(other, ["blocks.0.hook_resid_pre", "blocks.1.hook_resid_post"], "resid");
+        var none = AblationFinder.Find(apart, bundle.Tokens, new AblationOptions());
+        Assert.Equal(1, none.MinPath);
+        Assert.NotEmpty(none.Edges);
+        Assert.All(none.Edges, e => Assert.Equal(("blocks.1.hook_resid_post", CausalEdge.Metric), (none.Nodes[e.Up].Site.Name, e.Down)));
+    }
+
+    [Fact]
     public void Sites_without_any_dictionary_are_refused()
     {
         using var directory = new TemporaryDirectory();

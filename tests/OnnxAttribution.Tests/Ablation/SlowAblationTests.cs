@@ -44,6 +44,14 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
         Compare(model, bundle.Tokens, new AblationOptions(kind, Position: 2, Target: 7, Foil: 9).KeepingAll());
     }
 
+    [Fact]
+    public void A_selected_site_without_a_dictionary_stays_as_it_was()
+    {
+        using var directory = new TemporaryDirectory();
+        using var model = PartlyDescribed.Open(directory, ["blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre", "blocks.1.hook_mlp_out"], "resid", "attn", "mlp");
+        Compare(model, bundle.Tokens, new AblationOptions(MetricKind.Logit, Positions: AblationPositions.Each).KeepingAll());
+    }
+
     private static void Compare(AttributionModel model, int[] tokens, AblationOptions options)
     {
         var graph = AblationFinder.Find(model, tokens, options);
@@ -64,7 +72,7 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
                 Near(Metric(slow.LogitsAfter(node.Site, node.Feature, at, options.Coefficient)), node.Effect, largestLogit, $"metric after {node}");
                 var direct = pairs.ReachesMetric(u) ? Metric(slow.DirectLogitsAfter(node.Site, node.Feature, at, options.Coefficient)) : 0;
                 Near(direct, edges.GetValueOrDefault((i, CausalEdge.Metric)), largestLogit, $"edge of {node} into the metric");
-                foreach (var d in pairs.Children(u))
+                foreach (var d in pairs.Children(u).Where(d => model.DictionaryAt(d) is not null))
                 {
                     var down = model.Selected[d];
                     var change = slow.FeaturesAfter(node.Site, node.Feature, at, options.Coefficient, down);

@@ -1,5 +1,8 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using OnnxAttribution.Ablation;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Tests.Cli;
@@ -41,6 +44,46 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
         // and with --json the same
         var json = JsonNode.Parse(Measure("--controls", "3", "--points", "5", "--json").Done().Output)!;
         Assert.True(JsonNode.DeepEquals(curves, json["curves"]));
+    }
+
+    [Fact]
+    public void The_strongest_nodes_are_kept_and_the_metric_is_the_runs_own()
+    {
+        Graph("--prompt", "Hello", "--metric", "logprob", "--position", "3", "--target", "k", "--top-nodes", "2");
+        Measure("--controls", "2", "--points", "6", "--errors", "nodes").Done();
+        var run = RunDirectory.Read(Run);
+        var tokens = run.Facts["tokens"]!.AsArray().Select(t => (int)t!).ToArray();
+        using var opened = AttributionModel.Open(model.Bundle, ["resid"], new RunContext());
+        using var clean = CleanRun.Of(opened, tokens);
+        var metric = new Metric(MetricKind.Logprob, 3, (int)run.Facts["target_id"]!, 0);
+        Assert.NotEqual(metric.Target, Metric.Choose(clean, metric.Kind, metric.Position, null, null).Target);
+        CircuitNode[] strongest = [.. run.Nodes.OrderBy(n => -Math.Abs(n.Effect)).Select(n => new CircuitNode(opened.Selected.Single(s => s.Name == n.Site), n.Position, n.Feature))];
+        var table = RunDirectory.ReadTable(Run, "faithfulness");
+        var random = 0;
+        for (var i = 0; i < table.Count; i++)
+        {
+            var circuit = new Circuit(strongest.Take(table.Values<int?>("nodes")[i]!.Value));
+            var expected = AblationPass.Metrics(clean, 2, keep => new AblationRow(circuit, keep == 0, ErrorRule.Nodes), AblatedValues.Zero(clean), metric, 1 << 30);
+            var isTop = table.Values<string?>("circuit")[i] == "top";
+            foreach (var (column, value) in new[] { ("metric_circuit", expected[0]), ("metric_complement", expected[1]) })
+            {
+                if (isTop) Assert.Equal(value, table.Values<double>(column)[i], 1e-4);
+                else if (Math.Abs(value - table.Values<double>(column)[i]) > 1e-3) random++;
+            }
+        }
+        Assert.True(random > 4, $"random circuits are the strongest nodes: {random} differ");
+    }
+
+    [Fact]
+    public void Nodes_without_an_effect_have_no_rank()
+    {
+        Verb.Run("ablate", "--model", model.Bundle, "--sites", "resid", "--prompt", "Hello", "--out", Run).Done();
+        var nodes = RunDirectory.Read(Run).Nodes;
+        Assert.Contains(nodes, n => float.IsNaN(n.Effect));
+        Measure("--errors", "keep").Done();
+        Assert.Equal(nodes.Count(n => !float.IsNaN(n.Effect)), RunDirectory.ReadTable(Run, "faithfulness").Values<int?>("nodes").Max());
+        Verb.Run("ablate", "--model", model.Bundle, "--sites", "resid", "--prompt", "Hello", "--no-logits", "--out", Run, "--force").Done();
+        Measure().Failed(1, "no effect of any node", "--no-logits");
     }
 
     [Fact]
