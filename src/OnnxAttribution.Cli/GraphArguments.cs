@@ -58,7 +58,7 @@ internal sealed class GraphArguments
         var defaults = new GraphOptions();
         var options = new GraphOptions
         {
-            Metric = (MetricKind)Metric.Names.ToList().IndexOf(parsed.GetRequiredValue(_metric)),
+            Metric = Metric.KindOf(parsed.GetRequiredValue(_metric)),
             Method = Enum.Parse<EffectMethod>(parsed.GetRequiredValue(_method), ignoreCase: true),
             Estimator = Enum.Parse<Estimator>(parsed.GetRequiredValue(_estimator), ignoreCase: true),
             Steps = parsed.GetValue(_steps),
