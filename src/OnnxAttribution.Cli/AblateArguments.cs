@@ -33,7 +33,7 @@ internal sealed class AblateArguments
 
     public IReadOnlyList<Option> All => [Model, Prompt, Prompts, Target, Foil, Metric, Position, Sites, PrependBos, Seed, Memory, Out, Force, Json];
 
-    public MetricKind MetricKind(ParseResult parsed) => (MetricKind)Attribution.Metric.Names.ToList().IndexOf(parsed.GetRequiredValue(Metric));
+    public MetricKind MetricKind(ParseResult parsed) => Attribution.Metric.KindOf(parsed.GetRequiredValue(Metric));
 
     public long MemoryBudget(ParseResult parsed) => (long)parsed.GetValue(Memory) << 20;
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Ablation;
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Export;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
@@ -12,7 +13,7 @@ internal static class AblateBench
     public static void Print(TextWriter output, SyntheticShape shape, RunContext context, int tokens, AblationOptions options, AblationBenchmark.Figures f, ValidationBenchmark.Figures v)
     {
         output.WriteLine($"{shape.Layers} layers, width {shape.Width}, {shape.Vocabulary:N0} tokens, dictionaries of {shape.Features:N0} features at {f.Sites} residual sites; T = {tokens}");
-        output.WriteLine($"ONNX Runtime {RunContext.RuntimeVersion}, {context.Device}, {context.Threads} threads; positions {Name(options.Positions)}, measured at {Name(options.Measure)}");
+        output.WriteLine($"ONNX Runtime {RunContext.RuntimeVersion}, {context.Device}, {context.Threads} threads; positions {WrittenName.Of(options.Positions)}, measured at {WrittenName.Of(options.Measure)}");
         output.WriteLine($"{f.Ablated:N0} ablated, {f.EdgesSeen:N0} edges seen; matrix-multiply rate {f.GemmRate / 1e9:f0} GFLOP/s");
         output.WriteLine();
         output.WriteLine($"{"",-26}{"edges",12}{"with logits",14}");
@@ -36,11 +37,11 @@ internal static class AblateBench
     {
         ["shape"] = shape.Name,
         ["tokens"] = tokens,
-        ["device"] = context.Device.ToString().ToLowerInvariant(),
+        ["device"] = WrittenName.Of(context.Device),
         ["threads"] = context.Threads,
         ["onnxruntime"] = RunContext.RuntimeVersion,
-        ["positions"] = Name(options.Positions),
-        ["measure"] = Name(options.Measure),
+        ["positions"] = WrittenName.Of(options.Positions),
+        ["measure"] = WrittenName.Of(options.Measure),
         ["gemm_flops_per_second"] = f.GemmRate,
         ["sites"] = f.Sites,
         ["ablated"] = f.Ablated,
@@ -76,6 +77,4 @@ internal static class AblateBench
         ["runtime_calls"] = t.RuntimeCalls,
         ["peak_memory_bytes"] = t.PeakMemory,
     };
-
-    private static string Name<T>(T value) where T : Enum => value.ToString().ToLowerInvariant();
 }

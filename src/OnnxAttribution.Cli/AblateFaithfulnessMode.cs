@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Diagnostics;
 using OnnxAttribution.Ablation;
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
 
@@ -10,7 +11,7 @@ namespace OnnxAttribution.Cli;
 /// <summary><c>ablate --faithfulness</c>: how much of the metric a run's nodes carry, by how many of them are kept.</summary>
 internal sealed class AblateFaithfulnessMode : AblateMode
 {
-    private static readonly string[] s_kinds = [.. Enum.GetValues<AblationKind>().Select(FaithfulnessRun.NameOf)];
+    private static readonly string[] s_kinds = [.. Enum.GetValues<AblationKind>().Select(WrittenName.Of)];
 
     private readonly Option<string?> _run = new("--faithfulness") { Description = "keep the run's strongest nodes only, and measure how much of the metric is left; faithfulness.parquet goes into the run", HelpName = "RUN" };
     private readonly Option<string?> _ablation = new("--ablation") { Description = "what stands for a node that is not kept, with commas between; default: patch where there are patch prompts, else zero", HelpName = string.Join('|', s_kinds) };
@@ -23,7 +24,7 @@ internal sealed class AblateFaithfulnessMode : AblateMode
     {
         _controls = controls;
         _points.AtLeast(2);
-        _errors.AcceptOnlyFromAmong([.. Enum.GetValues<ErrorRule>().Select(FaithfulnessRun.NameOf)]);
+        _errors.AcceptOnlyFromAmong([.. Enum.GetValues<ErrorRule>().Select(WrittenName.Of)]);
         _ablation.Validators.Add(result =>
         {
             var unknown = result.Tokens.SelectMany(t => t.Value.Split(',')).FirstOrDefault(k => !s_kinds.Contains(k));

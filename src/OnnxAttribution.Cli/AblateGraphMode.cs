@@ -13,8 +13,6 @@ namespace OnnxAttribution.Cli;
 /// <summary><c>ablate</c> without more: every active feature of every selected site in turn, and what that does to the next sites' features, to the metric and to the next token.</summary>
 internal sealed class AblateGraphMode : AblateMode
 {
-    private const int ManyPrompts = 50;
-
     private readonly Option<float> _coefficient;
 
     private readonly Option<string> _positions = OneOf("--positions", "where a feature is ablated: at all positions together, at the last, or at each in turn", "all", "last", "each");
@@ -66,7 +64,7 @@ internal sealed class AblateGraphMode : AblateMode
         var request = new AblationRequest(AskedFor(parsed, shared), parsed.GetValue(shared.PrependBos), CommandLine.WrittenOut(parsed));
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
-        using var session = GraphSession.Open(parsed.GetValue(shared.Model)!, shared.SiteNames(parsed), context, manyPrompts: tasks.Count > ManyPrompts);
+        using var session = GraphSession.Open(parsed.GetValue(shared.Model)!, shared.SiteNames(parsed), context, manyPrompts: tasks.Count > GraphSession.ManyPrompts);
         shared.Check(parsed, session, tasks);
         var (finished, reports) = (0, new JsonArray());
         try

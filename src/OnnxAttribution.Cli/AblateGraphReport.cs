@@ -90,7 +90,7 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
     private ILookup<int, LogitChange> Moved() => _graph.Logits.Where(l => l.Rank == 1).ToLookup(l => l.Node);
 
     private string Most(IEnumerable<LogitChange> moved, bool up) =>
-        moved.FirstOrDefault(l => l.Up == up) is { Rank: 1 } l ? $"{PromptTokens.Quoted(run.Text(l.Token))} {Screen.Percent(l.Clean)} → {Screen.Percent(l.Ablated)}" : "–";
+        moved.FirstOrDefault(l => l.Up == up) is { Rank: 1 } l ? $"{PromptTokens.Quoted(run.Session.TokenText(l.Token))} {Screen.Percent(l.Clean)} → {Screen.Percent(l.Ablated)}" : "–";
 
     private JsonObject NodeJson(int i)
     {
@@ -108,7 +108,7 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
                 ["direction"] = l.Up ? "up" : "down",
                 ["rank"] = l.Rank,
                 ["id"] = l.Token,
-                ["token"] = run.Text(l.Token),
+                ["token"] = run.Session.TokenText(l.Token),
                 ["clean_probability"] = l.Clean,
                 ["ablated_probability"] = l.Ablated,
             })]),

@@ -159,7 +159,7 @@ internal static class BenchCommand
     {
         ["shape"] = shape.Name,
         ["tokens"] = tokens,
-        ["device"] = context.Device.ToString().ToLowerInvariant(),
+        ["device"] = WrittenName.Of(context.Device),
         ["threads"] = context.Threads,
         ["onnxruntime"] = RunContext.RuntimeVersion,
         ["gemm_flops_per_second"] = f.GemmRate,

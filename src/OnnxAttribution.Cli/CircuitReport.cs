@@ -105,8 +105,8 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, string
             ["prompt"] = prompt.Task.Prompt,
             ["tokens"] = new JsonArray([.. prompt.Tokens.Clean.Select(t => (JsonNode)t)]),
             ["position"] = r.Metric.Position,
-            ["target"] = r.Metric.Kind == MetricKind.Kl ? null : run.Text(r.Metric.Target),
-            ["foil"] = r.Metric.Kind == MetricKind.LogitDiff ? run.Text(r.Metric.Foil) : null,
+            ["target"] = r.Metric.Kind == MetricKind.Kl ? null : session.TokenText(r.Metric.Target),
+            ["foil"] = r.Metric.Kind == MetricKind.LogitDiff ? session.TokenText(r.Metric.Foil) : null,
             ["clean_metric"] = r.CleanMetric,
             ["ablated_metric"] = r.AblatedMetric,
             ["size"] = r.Size,
@@ -122,14 +122,14 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, string
         };
     }
 
-    private JsonArray Tokens(IEnumerable<int> tokens, double[] probabilities) => [.. tokens.Select(t => new JsonObject { ["id"] = t, ["token"] = run.Text(t), ["probability"] = probabilities[t] })];
+    private JsonArray Tokens(IEnumerable<int> tokens, double[] probabilities) => [.. tokens.Select(t => new JsonObject { ["id"] = t, ["token"] = session.TokenText(t), ["probability"] = probabilities[t] })];
 
     private JsonObject Shifts(CircuitAblation r, double[] after)
     {
         JsonArray Side(bool up) => [.. r.Shifts(after, up, Moved).Select(s => new JsonObject
         {
             ["id"] = s.Token,
-            ["token"] = run.Text(s.Token),
+            ["token"] = session.TokenText(s.Token),
             ["clean"] = s.Clean,
             ["then"] = s.Ablated,
             ["change"] = s.Change,
@@ -138,7 +138,7 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, string
         return new JsonObject { ["up"] = Side(true), ["down"] = Side(false) };
     }
 
-    private string Quoted(int token) => PromptTokens.Quoted(run.Text(token));
+    private string Quoted(int token) => PromptTokens.Quoted(session.TokenText(token));
 
     private static string Signed(double value) => (value > 0 ? "+" : "") + Math.Abs(value) switch
     {
@@ -153,9 +153,5 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, string
         return Math.Round(value / unit) * unit;
     }
 
-    private static string Label(CircuitNode n)
-    {
-        var kind = n.Site.Name.EndsWith("hook_resid_post", StringComparison.Ordinal) ? "resid_post" : n.Site.KindName;
-        return $"{n.Site.Layer}.{kind}:{n.Feature}{(n.IsEverywhere ? "" : $"@{n.Position}")}";
-    }
+    private static string Label(CircuitNode n) => $"{n.Site.ShortName}:{n.Feature}{(n.IsEverywhere ? "" : $"@{n.Position}")}";
 }

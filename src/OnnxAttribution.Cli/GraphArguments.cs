@@ -59,7 +59,7 @@ internal sealed class GraphArguments
         var defaults = new GraphOptions();
         var options = new GraphOptions
         {
-            Metric = (MetricKind)Metric.Names.ToList().IndexOf(parsed.GetRequiredValue(MetricOption)),
+            Metric = Metric.KindOf(parsed.GetRequiredValue(MetricOption)),
             Method = Enum.Parse<EffectMethod>(parsed.GetRequiredValue(_method), ignoreCase: true),
             Estimator = Enum.Parse<Estimator>(parsed.GetRequiredValue(_estimator), ignoreCase: true),
             Steps = parsed.GetValue(_steps),

@@ -38,15 +38,12 @@ internal static class GraphCommand
             var context = common.Context(parsed, cancel);
             var request = arguments.Request(parsed, CommandLine.WrittenOut(parsed));
             var place = new Place(parsed.GetRequiredValue(directory), parsed.GetValue(force), parsed.GetValue(json), arguments.Validation(parsed), parsed.InvocationConfiguration, start);
-            GraphSession Open(int prompts) => GraphSession.Open(parsed.GetRequiredValue(model), arguments.Sites(parsed), context, manyPrompts: prompts > ManyPrompts);
+            GraphSession Open(int prompts) => GraphSession.Open(parsed.GetRequiredValue(model), arguments.Sites(parsed), context, manyPrompts: prompts > GraphSession.ManyPrompts);
             return parsed.GetValue(prompts) is { } file ? Many(file, Open, request, place)
                 : One(new PromptTask(parsed.GetValue(prompt)!, parsed.GetValue(target), parsed.GetValue(foil), parsed.GetValue(patch)), Open, request, place);
         }, CancellationToken.None));
         return command;
     }
-
-    // from here on, laying weights out for speed pays
-    private const int ManyPrompts = 50;
 
     private sealed record Place(string Directory, bool Force, bool Json, ValidationRequest? Validation, InvocationConfiguration Invocation, long Start);
 

@@ -26,7 +26,7 @@ internal sealed class AblatedValues
     /// <exception cref="AttributionException">The patch run has another number of tokens.</exception>
     public static AblatedValues Patch(CleanRun clean, CleanRun patch)
     {
-        if (patch.Tokens.Count != clean.Tokens.Count) throw new AttributionException($"the prompt has {clean.Tokens.Count} tokens, the patch prompt {patch.Tokens.Count}; they must be equally long");
+        AttributionModel.RequireEquallyLong(clean.Tokens.Count, patch.Tokens.Count);
         return Of(clean, (site, _) => Places(patch, site));
     }
 
@@ -40,11 +40,7 @@ internal sealed class AblatedValues
     });
 
     /// <summary>Features and errors of every position of one run at a site.</summary>
-    internal static Encoding EncodingOf(CleanRun run, Site site)
-    {
-        var dictionary = run.Model.DictionaryOf(site);
-        return dictionary is null ? Encoding.WithoutDictionary(run[site.Name], run.Tokens.Count) : run.Model.Encoder.Encode(dictionary, run[site.Name].ToArray(), run.Tokens.Count);
-    }
+    internal static Encoding EncodingOf(CleanRun run, Site site) => run.Model.Encoder.Encode(run.Model.DictionaryOf(site), run[site.Name].ToArray(), run.Tokens.Count);
 
     private static Func<int, AblatedPlace> Places(CleanRun run, Site site)
     {

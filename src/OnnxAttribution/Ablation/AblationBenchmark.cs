@@ -5,7 +5,7 @@ using OnnxAttribution.Runtime;
 namespace OnnxAttribution.Ablation;
 
 /// <summary>Times naive ablation of all active features of all residual sites on a random model, against the machine's matrix-multiply limit and against whole forward passes, one feature at a time.</summary>
-public static class AblationBenchmark
+internal static class AblationBenchmark
 {
     /// <param name="Operations">Floating-point operations of the matrix products that were run: what no ablation reaches is not encoded and not counted, but blocks are computed at all positions, so that
     /// for one position at a time nearly half of a block's are spent on positions that cannot change.</param>

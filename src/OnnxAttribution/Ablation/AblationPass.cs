@@ -37,7 +37,7 @@ internal static class AblationPass
     public static double[] Metrics(CleanRun clean, int count, Func<int, AblationRow> row, AblatedValues values, Metric metric, long memoryBudget)
     {
         var result = new double[count];
-        Run(clean, count, row, values, 0, metric.Position, memoryBudget, (first, some, logits) => metric.Of(logits, some, clean.Logits(metric.Position)).CopyTo(result, first));
+        Run(clean, count, row, values, 0, metric.Position, memoryBudget, (first, some, logits) => metric.Of(logits, some, clean.Logits(metric.Position), clean.Model.Context.Threads).CopyTo(result, first));
         return result;
     }
 }

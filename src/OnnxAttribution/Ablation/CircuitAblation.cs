@@ -55,7 +55,7 @@ public sealed class CircuitAblation
         double[] ablated = [], featureZero = [], control = random.Length > 0 ? new double[vocabulary] : [];
         AblationPass.Run(clean, circuits.Length, i => new AblationRow(circuits[i], options.Keep), AblatedValues.Zero(clean), options.Coefficient, metric.Position, options.MemoryBudget, (first, count, logits) =>
         {
-            metric.Of(logits, count, clean.Logits(metric.Position)).CopyTo(metrics, first);
+            metric.Of(logits, count, clean.Logits(metric.Position), model.Context.Threads).CopyTo(metrics, first);
             for (var i = 0; i < count; i++)
             {
                 var p = Probabilities(logits.AsSpan(i * vocabulary, vocabulary));

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace OnnxAttribution.Ablation;
 
 /// <summary>The coefficients of a response curve, from text: a range <c>0..1:0.1</c> or a list <c>0,0.5,1</c>.</summary>
-public static class Coefficients
+internal static class Coefficients
 {
     /// <summary>More points say nothing that fewer do not.</summary>
     public const int Most = 10_000;

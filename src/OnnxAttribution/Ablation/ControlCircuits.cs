@@ -22,7 +22,7 @@ internal sealed class ControlCircuits
     /// <param name="index">Which of many: each is drawn by itself.</param>
     public Circuit Random(int seed, int index)
     {
-        var random = new Random(unchecked((seed * 1_000_003) + index));
+        var random = RandomOf(seed, index);
         var nodes = new List<CircuitNode>();
         foreach (var place in _circuit.Features.GroupBy(n => (n.Site, n.Position)))
         {
@@ -34,6 +34,9 @@ internal sealed class ControlCircuits
         }
         return new Circuit(nodes);
     }
+
+    /// <summary>The source of one control, whichever others are drawn.</summary>
+    public static Random RandomOf(int seed, int index) => new(unchecked((seed * 1_000_003) + index));
 
     /// <summary>Feature 0 in the place of every feature.</summary>
     public Circuit FeatureZero() => new(_circuit.Features.Select(n => n with { Feature = 0 }));

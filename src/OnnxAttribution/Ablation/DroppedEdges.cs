@@ -3,10 +3,10 @@ using OnnxAttribution.Export;
 
 namespace OnnxAttribution.Ablation;
 
-/// <summary>Draws pairs of nodes that have a direct link and no edge in the run. There are far too many to list, so they are drawn until one is new.</summary>
+/// <summary>Draws pairs of nodes that have a direct path between them and no edge in the run. There are far too many to list, so they are drawn until one is new.</summary>
 /// <param name="moving">Nodes that may be an end, ascending.</param>
 /// <param name="held">Edges of the run.</param>
-internal sealed class DroppedEdges(IReadOnlyList<CausalNode> nodes, int[] moving, IReadOnlyList<DirectLink> links, HashSet<NodePair> held, Random random)
+internal sealed class DroppedEdges(IReadOnlyList<CausalNode> nodes, int[] moving, IReadOnlyList<SitePair> sitePairs, HashSet<NodePair> held, Random random)
 {
     // a run that keeps nearly all edges has few to find
     private const int Attempts = 30;
@@ -18,43 +18,43 @@ internal sealed class DroppedEdges(IReadOnlyList<CausalNode> nodes, int[] moving
     // the metric's position: no node after it moves the metric
     private readonly int _last = moving.Select(i => nodes[i].Position).DefaultIfEmpty(0).Max();
 
-    /// <summary>Links take turns, each with features and with errors; ends when none finds any more.</summary>
+    /// <summary>Pairs of sites take turns, each with features and with errors; ends when none finds any more.</summary>
     public List<NodePair> Draw(int count)
     {
         var found = new HashSet<NodePair>();
-        var open = links.SelectMany(l => (bool[])[false, true], (link, errors) => (link, errors)).ToList();
+        var open = sitePairs.SelectMany(l => (bool[])[false, true], (sites, errors) => (sites, errors)).ToList();
         while (found.Count < count && open.Count > 0)
         {
             var turn = open.ToArray();
             random.Shuffle(turn);
-            foreach (var (link, errors) in turn)
+            foreach (var (sites, errors) in turn)
             {
                 if (found.Count >= count) break;
-                if (New(link, errors, found) is { } pair) found.Add(pair);
-                else open.Remove((link, errors));
+                if (New(sites, errors, found) is { } pair) found.Add(pair);
+                else open.Remove((sites, errors));
             }
         }
         return [.. found];
     }
 
-    private NodePair? New(DirectLink link, bool errors, HashSet<NodePair> found)
+    private NodePair? New(SitePair sites, bool errors, HashSet<NodePair> found)
     {
         for (var i = 0; i < Attempts; i++)
         {
-            if (One(link, errors) is { } pair && !held.Contains(pair) && !found.Contains(pair)) return pair;
+            if (One(sites, errors) is { } pair && !held.Contains(pair) && !found.Contains(pair)) return pair;
         }
         return null;
     }
 
-    private NodePair? One(DirectLink link, bool errors)
+    private NodePair? One(SitePair sites, bool errors)
     {
         // with errors: either end or both
-        var which = errors ? random.Next(1, link.Down is null ? 2 : 4) : 0;
+        var which = errors ? random.Next(1, sites.Down is null ? 2 : 4) : 0;
         var (upIsError, downIsError) = ((which & 1) != 0, (which & 2) != 0);
-        if (link.Down is null) return Any(List(link.Up, upIsError, false), link.SamePosition ? _last : null, int.MaxValue) is { } only ? new NodePair(only, CausalEdge.Metric) : null;
-        if (Any(List(link.Down, downIsError, true), null, int.MaxValue) is not { } down) return null;
+        if (sites.Down is null) return Any(List(sites.Up, upIsError, false), sites.SamePosition ? _last : null, int.MaxValue) is { } only ? new NodePair(only, CausalEdge.Metric) : null;
+        if (Any(List(sites.Down, downIsError, true), null, int.MaxValue) is not { } down) return null;
         var position = nodes[down].Position;
-        return Any(List(link.Up, upIsError, false), link.SamePosition ? position : null, position) is { } up ? new NodePair(up, down) : null;
+        return Any(List(sites.Up, upIsError, false), sites.SamePosition ? position : null, position) is { } up ? new NodePair(up, down) : null;
     }
 
     // one of a list's nodes at a position, or up to another

@@ -64,7 +64,7 @@ internal sealed class ExactEdges(PromptState state, CleanRun clean, IReadOnlyLis
         var metric = state.Metric;
         Wanted[] intoMetric = [.. wanted.Where(w => w.Down == CausalEdge.Metric)];
         if (intoMetric.Length == 0) return;
-        var metrics = metric.Of(pass.Logits(metric.Position), pass.Rows, clean.Logits(metric.Position));
+        var metrics = metric.Of(pass.Logits(metric.Position), pass.Rows, clean.Logits(metric.Position), _model.Context.Threads);
         foreach (var w in intoMetric) result[w.Place] = new ExactEdge(float.NaN, (float)(metrics[w.Row] - metrics[0]));
     }
 

@@ -54,7 +54,7 @@ public static class FaithfulnessCurve
         if (kind == AblationKind.Mean) return AblatedValues.Mean(clean, means ?? throw new AttributionException("mean ablation needs a text to take means over; give --mean-text FILE"));
         if (kind == AblationKind.Zero) return AblatedValues.Zero(clean);
         if (patchTokens is null) throw new AttributionException("patch ablation needs a patch prompt; give each prompt a patch_prompt, or --ablation zero or mean");
-        if (patchTokens.Length != clean.Tokens.Count) throw new AttributionException($"the prompt has {clean.Tokens.Count} tokens, the patch prompt {patchTokens.Length}; they must be equally long");
+        AttributionModel.RequireEquallyLong(clean.Tokens.Count, patchTokens.Length);
         using var patch = CleanRun.Of(clean.Model, patchTokens);
         return AblatedValues.Patch(clean, patch);
     }
@@ -66,7 +66,7 @@ public static class FaithfulnessCurve
         for (var i = 0; i < options.Controls; i++)
         {
             var shuffled = (CircuitNode[])counted.Clone();
-            new Random(unchecked((options.Seed * 1_000_003) + i)).Shuffle(shuffled);
+            ControlCircuits.RandomOf(options.Seed, i).Shuffle(shuffled);
             orders.Add((i, shuffled));
         }
         var empty = rows.Count;

@@ -12,14 +12,12 @@ internal sealed record JudgedEstimator(EffectMethod Method, Estimator Estimator,
     /// <summary>One of <see cref="Names"/>, or of both where a run's method and estimator are out of the ordinary: <c>ig-relp</c>, <c>exact</c>.</summary>
     public string Name => (Method, Estimator) switch
     {
-        (EffectMethod.Atp, _) => Of(Estimator),
-        (_, Estimator.Gradient) => Of(Method),
-        _ => $"{Of(Method)}-{Of(Estimator)}",
+        (EffectMethod.Atp, _) => WrittenName.Of(Estimator),
+        (_, Estimator.Gradient) => WrittenName.Of(Method),
+        _ => $"{WrittenName.Of(Method)}-{WrittenName.Of(Estimator)}",
     };
 
     /// <param name="name">One of <see cref="Names"/>.</param>
     public static JudgedEstimator Parse(string name, int steps) =>
         name == "ig" ? new(EffectMethod.Ig, Estimator.Gradient, steps) : new(EffectMethod.Atp, Enum.Parse<Estimator>(name, ignoreCase: true), steps);
-
-    private static string Of<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
 }

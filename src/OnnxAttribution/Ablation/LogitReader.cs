@@ -15,7 +15,7 @@ internal sealed class LogitReader(Metric metric, float[] clean, int threads)
     /// <summary>m(ablated) − m(clean) of rows 1, 2, …</summary>
     public float[] Metrics(float[] logits, int rows)
     {
-        var metrics = metric.Of(logits, rows, _clean);
+        var metrics = metric.Of(logits, rows, _clean, threads);
         return [.. metrics.Skip(1).Select(m => (float)(m - metrics[0]))];
     }
 

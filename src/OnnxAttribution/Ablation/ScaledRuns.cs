@@ -10,7 +10,6 @@ namespace OnnxAttribution.Ablation;
 /// <remarks>Row 0 of each batch is left as it is: what rounding does to a run of the batch is the same in all its rows, and goes with the difference.</remarks>
 internal sealed class ScaledRuns : IDisposable
 {
-    private const int MostRows = 1024;
     private const string PatternHook = ".attn.hook_pattern";
 
     private readonly GraphRunner _runner;
@@ -38,7 +37,9 @@ internal sealed class ScaledRuns : IDisposable
         (_patterns, Layers) = ([.. patterns.Select(p => p.Name)], [.. patterns.Select(LayerOf)]);
         var resumed = new OnnxGraph([from, .. frozen, graph["tokens"]], [to, .. patterns]) { Broadcast = frozen.ToHashSet() };
         var perRow = FlopCount.BytesPer(resumed, "batch", new Dictionary<string, long> { ["position"] = _positions });
-        _rowsPerRun = (int)Math.Clamp(memoryBudget / Math.Max(1, perRow), 2, MostRows);
+        // the largest is a pattern, [H, T, T]
+        var largest = Math.Max(_clean.Length, patterns.Count == 0 ? 0 : (long)model.Bundle.Manifest.NHeads * _positions * _positions);
+        _rowsPerRun = BatchRows.Of(memoryBudget, perRow, largest, 2);
         _runner = new GraphRunner(resumed, model.Context, model.Bundle.Directory);
         foreach (var f in frozen) _fixed.Add(f.Name, clean[f.Name].ToArray(), 1, _positions, clean[f.Name].Length / _positions);
         _fixed.Add("tokens", Array.ConvertAll(clean.TokenArray, t => (long)t), 1, _positions);

@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Export;
 
 namespace OnnxAttribution.Ablation;
 
@@ -19,10 +20,10 @@ internal sealed class SiteAblation
     private readonly float _coefficient;
 
     /// <param name="coefficient">c: 0 takes a feature's own activation away, 1 leaves it.</param>
-    public SiteAblation(AttributionModel model, Export.Site site, AblatedValues values, float coefficient) =>
+    public SiteAblation(AttributionModel model, Site site, AblatedValues values, float coefficient) =>
         (_model, Site, _dictionary, _values, _coefficient) = (model, site, model.DictionaryOf(site), values, coefficient);
 
-    public Export.Site Site { get; }
+    public Site Site { get; }
 
     private sealed record Place(int Row, int Position, int Encoded, int[] Listed, bool Stay, bool AblatesError)
     {
@@ -59,7 +60,7 @@ internal sealed class SiteAblation
 
     private List<(int, int, ReadOnlyMemory<float>)> Changes(List<Place> places, float[] gathered, int count, int width)
     {
-        var encoding = _dictionary is null ? Encoding.WithoutDictionary(gathered, count) : _model.Encoder.Encode(_dictionary, gathered, count);
+        var encoding = _model.Encoder.Encode(_dictionary, gathered, count);
         foreach (var p in places) FindTerms(p, encoding);
         // rows of features that are active lie ready; those that are switched on are read
         var switchedOn = places.SelectMany(p => p.Terms).Select(t => t.Feature).Where(f => !encoding.Decoder.Has(f)).Distinct().Order().ToArray();

@@ -19,10 +19,10 @@ internal sealed record ValidationSample(IReadOnlyList<(int Node, Stratum Stratum
 
     /// <param name="nodes">In the order of sites.</param>
     /// <param name="edges">Those that the run holds.</param>
-    /// <param name="links">Where edges can be that it does not hold; none: only those that it holds are checked.</param>
+    /// <param name="sitePairs">Where edges can be that it does not hold; none: only those that it holds are checked.</param>
     /// <param name="moves">Whether a node moves at all and lies where the metric can see it; the others' effects are 0, exact or not, and say nothing.</param>
     /// <param name="count">Of nodes; <see cref="EdgesPerNode"/> times as many edges.</param>
-    public static ValidationSample Draw(IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges, IReadOnlyList<DirectLink> links, Func<int, bool> moves, int count, int seed)
+    public static ValidationSample Draw(IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges, IReadOnlyList<SitePair> sitePairs, Func<int, bool> moves, int count, int seed)
     {
         var random = new Random(seed);
         int[] moving = [.. Enumerable.Range(0, nodes.Count).Where(moves)];
@@ -33,7 +33,7 @@ internal sealed record ValidationSample(IReadOnlyList<(int Node, Stratum Stratum
         var held = edges.Select(e => new NodePair(e.Up, e.Down)).ToHashSet();
         var effects = edges.ToDictionary(e => new NodePair(e.Up, e.Down), e => Math.Abs(e.Effect));
         var pairs = new Turns<NodePair>(effects.Keys, p => (nodes[p.Up].Site, DownSite(nodes, p), HasError(nodes, p)), p => effects[p]);
-        var others = new DroppedEdges(nodes, moving, links, held, random);
+        var others = new DroppedEdges(nodes, moving, sitePairs, held, random);
         return new ValidationSample(chosen, Strata(pairs, others.Draw, EdgesPerNode * count, random));
     }
 

@@ -103,6 +103,12 @@ public sealed class AttributionModel : IDisposable
         }
     }
 
+    /// <exception cref="AttributionException">The patch prompt has another number of tokens than the prompt.</exception>
+    internal static void RequireEquallyLong(int tokens, int patchTokens)
+    {
+        if (patchTokens != tokens) throw new AttributionException($"the prompt has {tokens} tokens, the patch prompt {patchTokens}; they must be equally long");
+    }
+
     /// <exception cref="AttributionException">A prompt of that many tokens has no such position.</exception>
     internal void RequirePosition(int position, int tokens)
     {

@@ -25,9 +25,10 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
     private long _packedBytes;
 
     /// <summary>One site expanded: active features, what they leave, decoder rows.</summary>
+    /// <param name="dictionary">null: the site has none, and all of it is error.</param>
     /// <param name="x">[T, d].</param>
-    public Encoding Encode(SparseDictionary dictionary, float[] x, int positions) =>
-        Encoding.From(dictionary, x, positions, Active(dictionary, x, positions), context.Threads);
+    public Encoding Encode(SparseDictionary? dictionary, float[] x, int positions) =>
+        dictionary is null ? Encoding.WithoutDictionary(x, positions) : Encoding.From(dictionary, x, positions, Active(dictionary, x, positions), context.Threads);
 
     /// <summary>Active features only, positions ascending: a runtime call per <see cref="MostActivations"/> numbers, and only the active ones come back.</summary>
     /// <param name="x">[T, d]; the positions may be of any number of prompts.</param>

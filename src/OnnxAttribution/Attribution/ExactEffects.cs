@@ -6,8 +6,6 @@ namespace OnnxAttribution.Attribution;
 /// <remarks>Row 0 of each batch is left as it is: what rounding does to a run of the batch is the same in all its rows, and goes with the difference.</remarks>
 internal static class ExactEffects
 {
-    private const int MostRows = 1024;
-
     /// <param name="nodes">Nodes of the site, by position and feature.</param>
     /// <returns>m(patched) − m(clean) of each.</returns>
     public static float[] Of(CleanRun clean, SiteState site, IReadOnlyList<(int Position, int Feature)> nodes, Metric metric, long memoryBudget)
@@ -19,7 +17,7 @@ internal static class ExactEffects
             var count = Math.Min(perPass, nodes.Count - first);
             using var pass = clean.Intervene(count + 1, [site.Site], []);
             foreach (var at in pass) at.Add(Enumerable.Range(0, count).Select(i => Change(site, nodes[first + i], i + 1)));
-            var metrics = metric.Of(pass.Logits(metric.Position), pass.Rows, clean.Logits(metric.Position));
+            var metrics = metric.Of(pass.Logits(metric.Position), pass.Rows, clean.Logits(metric.Position), clean.Model.Context.Threads);
             for (var i = 0; i < count; i++) effects[first + i] = (float)(metrics[i + 1] - metrics[0]);
         }
         return effects;
@@ -27,7 +25,7 @@ internal static class ExactEffects
 
     /// <summary>Rows of one pass, at least 2.</summary>
     public static int RowsPerPass(CleanRun clean, long memoryBudget) =>
-        (int)Math.Clamp(memoryBudget / Math.Max(1, clean.Model.Steps.BytesPerRow(clean.Tokens.Count)), 2, MostRows);
+        BatchRows.Of(memoryBudget, clean.Model.Steps.BytesPerRow(clean.Tokens.Count), Math.Max((long)clean.Tokens.Count * clean.Model.Bundle.Manifest.DModel, clean.Model.VocabularySize), 2);
 
     private static (int Row, int Position, ReadOnlyMemory<float> Change) Change(SiteState site, (int Position, int Feature) node, int row)
     {

@@ -6,7 +6,7 @@ using OnnxAttribution.Runtime;
 namespace OnnxAttribution.Attribution;
 
 /// <summary>Times the main job on a random model of a given shape, against the machine's matrix-multiply limit.</summary>
-public static class GraphBenchmark
+internal static class GraphBenchmark
 {
     /// <param name="Floor">Seconds that the run's matrix products need at the machine's rate.</param>
     /// <param name="Seconds">Median of the runs; <paramref name="Spread"/> their extremes.</param>

@@ -33,15 +33,15 @@ public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
 
     public static string NameOf(MetricKind kind) => Names[(int)kind];
 
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    internal static MetricKind KindOf(string name) => (MetricKind)Names.ToList().IndexOf(name);
+
     /// <summary>A metric with its tokens: those given, or the run's top token and its best other one.</summary>
     /// <param name="logits">float32 [vocabulary], the clean run's at <paramref name="position"/>.</param>
     /// <exception cref="AttributionException">A token is no token id.</exception>
     internal static Metric Choose(MetricKind kind, int position, int? target, int? foil, ReadOnlySpan<float> logits)
     {
-        foreach (var (name, token) in new[] { ("--target", target), ("--foil", foil) })
-        {
-            if (token is { } t && (t < 0 || t >= logits.Length)) throw new AttributionException($"{name} {t} is no token id; ids are 0 to {logits.Length - 1}");
-        }
+        RequireTokens(target, foil, logits.Length);
         var answer = target ?? TensorPrimitives.IndexOfMax(logits);
         if (foil is { } given) return new Metric(kind, position, answer, given);
         var others = logits.ToArray();
@@ -58,6 +58,15 @@ public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
         return Choose(kind, at, target, foil, clean.Logits(at));
     }
 
+    /// <exception cref="AttributionException">A token is given and is no token id.</exception>
+    internal static void RequireTokens(int? target, int? foil, int vocabulary)
+    {
+        foreach (var (name, token) in new[] { ("--target", target), ("--foil", foil) })
+        {
+            if (token is { } t && (t < 0 || t >= vocabulary)) throw new AttributionException($"{name} {t} is no token id; ids are 0 to {vocabulary - 1}");
+        }
+    }
+
     /// <summary>The likeliest tokens and their probabilities.</summary>
     internal static List<(int Token, float Probability)> Top(ReadOnlySpan<float> logits, int count)
     {
@@ -68,12 +77,13 @@ public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
     /// <summary>The metric of each row, in double precision.</summary>
     /// <param name="logits">float32 [rows, vocabulary] at the metric's position.</param>
     /// <param name="clean">float32 [vocabulary], the clean run's, for <see cref="MetricKind.Kl"/>.</param>
-    public double[] Of(float[] logits, int rows, ReadOnlySpan<float> clean)
+    /// <param name="threads">Rows at a time.</param>
+    public double[] Of(float[] logits, int rows, ReadOnlySpan<float> clean, int threads = 1)
     {
         var vocabulary = logits.Length / rows;
         var reference = Kind == MetricKind.Kl ? Logprobs(clean) : [];
         var values = new double[rows];
-        Parallel.For(0, rows, r => values[r] = One(logits.AsSpan(r * vocabulary, vocabulary), reference));
+        Parallel.For(0, rows, new ParallelOptions { MaxDegreeOfParallelism = threads }, r => values[r] = One(logits.AsSpan(r * vocabulary, vocabulary), reference));
         return values;
     }
 

@@ -95,11 +95,10 @@ internal sealed class PromptState
     private SiteState Expand(int selected)
     {
         var (site, dictionary, positions) = (Model.Selected[selected], Model.DictionaryAt(selected), Tokens.Length);
-        Encoding Encode(float[] x) => dictionary is null ? Encoding.WithoutDictionary(x, positions) : Model.Encoder.Encode(dictionary, x, positions);
         var x = Clean.Sites[site.Name];
-        var encoding = Encode(x);
+        var encoding = Model.Encoder.Encode(dictionary, x, positions);
         var patched = Patch?.Sites[site.Name];
-        var patchEncoding = patched is null ? null : Encode(patched);
+        var patchEncoding = patched is null ? null : Model.Encoder.Encode(dictionary, patched, positions);
         var state = new SiteState(site, Model.SelectedValues[selected], dictionary, x.Length / positions)
         {
             Clean = x,
@@ -116,13 +115,13 @@ internal sealed class PromptState
     private static void Check(AttributionModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
     {
         model.RequireTokens(tokens);
-        if (patchTokens is not null && patchTokens.Length != tokens.Length) throw new AttributionException($"the prompt has {tokens.Length} tokens, the patch prompt {patchTokens.Length}; they must be equally long");
-        if (patchTokens is not null) model.RequireTokens(patchTokens);
-        if (options.Position is { } p) model.RequirePosition(p, tokens.Length);
-        foreach (var (name, token) in new[] { ("--target", options.Target), ("--foil", options.Foil) })
+        if (patchTokens is not null)
         {
-            if (token is { } t && (t < 0 || t >= model.VocabularySize)) throw new AttributionException($"{name} {t} is no token id; ids are 0 to {model.VocabularySize - 1}");
+            AttributionModel.RequireEquallyLong(tokens.Length, patchTokens.Length);
+            model.RequireTokens(patchTokens);
         }
+        if (options.Position is { } p) model.RequirePosition(p, tokens.Length);
+        Metric.RequireTokens(options.Target, options.Foil, model.VocabularySize);
         if (options is { Metric: MetricKind.Kl, Method: EffectMethod.Atp }) throw new AttributionException("--metric kl has gradient 0 at the clean run, so attribution patching would find nothing; use --method ig or --method exact");
         if (options.Steps < 1) throw new AttributionException($"--steps {options.Steps} must be at least 1");
     }

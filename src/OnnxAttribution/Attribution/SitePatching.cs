@@ -33,9 +33,10 @@ internal sealed class SitePatching : IDisposable
         var gradients = head.Gradients(estimator.Rules(), [value], [value, .. frozen]);
         if (gradients.TryGetValue(value, out var gradient)) outputs.Add(head.G.Identity(gradient, AttributionModel.GradientName(site.Site)));
         var resumed = new OnnxGraph([value, .. frozen, graph["tokens"], .. head.Inputs], outputs) { Broadcast = frozen.ToHashSet() };
-        _runner = new GraphRunner(resumed, model.Context, model.Bundle.Directory);
+        // a runner lives for a run or two: to lay its weights out would take longer
+        _runner = new GraphRunner(resumed, model.Context, model.Bundle.Directory, prepack: false);
         var perRow = FlopCount.BytesPer(resumed, "batch", new Dictionary<string, long> { ["position"] = tokens.Length });
-        _rowsPerRun = (int)Math.Clamp(memoryBudget / Math.Max(1, perRow), 1, 1024);
+        _rowsPerRun = BatchRows.Of(memoryBudget, perRow, (long)tokens.Length * site.Width, 1);
 
         foreach (var f in frozen) _fixed.Add(f.Name, clean.Sites[f.Name], 1, tokens.Length, site.Width);
         _fixed.Add("tokens", Array.ConvertAll(tokens, t => (long)t), 1, tokens.Length).Add(MetricGraph.Position, new long[] { metric.Position }, 1)

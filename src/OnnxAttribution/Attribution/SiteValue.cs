@@ -27,7 +27,7 @@ public sealed class SiteValue
     public int Positions => _positions;
     public int Width { get; }
 
-    /// <summary>float32 [rows, T, d], a copy; set to change the site. [T, d] is taken for every row.</summary>
+    /// <summary>float32 [rows, T, d]; set to change the site. [T, d] is taken for every row. A copy either way.</summary>
     /// <exception cref="AttributionException">The new value has another size.</exception>
     public float[] Value
     {
@@ -36,7 +36,7 @@ public sealed class SiteValue
             Apply();
             var size = _positions * Width;
             var now = _pass.ValueAt(_place).Floats();
-            var all = new float[Rows * size];
+            var all = GC.AllocateUninitializedArray<float>(Rows * size);
             for (var r = 0; r < Rows; r++) now.Slice(now.Length == size ? 0 : r * size, size).CopyTo(all.AsSpan(r * size));
             return all;
         }
@@ -46,7 +46,7 @@ public sealed class SiteValue
             var size = _positions * Width;
             if (value.Length != size && value.Length != Rows * size) throw new AttributionException($"{Site} takes [{_positions}, {Width}] or [{Rows}, {_positions}, {Width}] numbers, not {value.Length}");
             _edits.Clear();
-            _pass.Replace(_place, DeviceTensor.FromHost(value, value.Length == size ? 1 : Rows, _positions, Width));
+            _pass.Replace(_place, DeviceTensor.FromHost([.. value], value.Length == size ? 1 : Rows, _positions, Width));
         }
     }
 

@@ -13,6 +13,8 @@ public enum SiteKind
 /// <param name="Layer">The number in the name.</param>
 public sealed record Site(string Name, int Layer, SiteKind Kind)
 {
+    private const string Post = ".hook_resid_post";
+
     public static Site Parse(string name)
     {
         var parts = name.Split('.');
@@ -32,9 +34,8 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
     /// <summary><c>blocks.l.hook_resid_post</c> below the last block is another name of <c>blocks.{l+1}.hook_resid_pre</c>, and the latter is written.</summary>
     public static string Canonical(string name, int layers)
     {
-        const string post = ".hook_resid_post";
-        return name.EndsWith(post, StringComparison.Ordinal) && name.StartsWith("blocks.", StringComparison.Ordinal)
-            && int.TryParse(name.AsSpan(7, name.Length - 7 - post.Length), out var l) && l < layers - 1
+        return name.EndsWith(Post, StringComparison.Ordinal) && name.StartsWith("blocks.", StringComparison.Ordinal)
+            && int.TryParse(name.AsSpan(7, name.Length - 7 - Post.Length), out var l) && l < layers - 1
             ? $"blocks.{l + 1}.hook_resid_pre" : name;
     }
 
@@ -57,6 +58,12 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
     }
 
     public string KindName => Kind switch { SiteKind.Attn => "attn", SiteKind.Mlp => "mlp", _ => "resid" };
+
+    /// <summary>Behind the last block: the one residual site that is not before a block.</summary>
+    internal bool IsLast => Name.EndsWith(Post, StringComparison.Ordinal);
+
+    /// <summary>What <see cref="FromShort"/> reads: <c>3.resid</c>, <c>3.attn</c>, <c>3.mlp</c>, or <c>3.resid_post</c> behind the last block.</summary>
+    internal string ShortName => $"{Layer}.{(IsLast ? "resid_post" : KindName)}";
 
     public override string ToString() => Name;
 }

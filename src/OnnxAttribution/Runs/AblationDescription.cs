@@ -34,8 +34,8 @@ internal static class AblationDescription
     private static JsonObject Options(AblationOptions o, int minPath) => new()
     {
         ["coefficient"] = RunDescription.Number(o.Coefficient),
-        ["positions"] = o.Positions.ToString().ToLowerInvariant(),
-        ["measure"] = o.Measure.ToString().ToLowerInvariant(),
+        ["positions"] = WrittenName.Of(o.Positions),
+        ["measure"] = WrittenName.Of(o.Measure),
         ["top_edges"] = o.TopEdges,
         ["threshold"] = RunDescription.Number(o.Threshold),
         ["min_path"] = minPath,

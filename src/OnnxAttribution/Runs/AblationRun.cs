@@ -53,9 +53,6 @@ public sealed class AblationRun
     /// <summary>Text of the token at a position; '' where a node stands for all positions.</summary>
     public string TextAt(int position) => position < 0 ? "" : Session.Tokenizer.TokenText(Tokens.Clean[position]);
 
-    /// <summary>A token's text; '' for an id that the vocabulary does not have.</summary>
-    public string Text(int token) => token < Session.Tokenizer.Count ? Session.Tokenizer.TokenText(token) : "";
-
     private StoredTable Logits()
     {
         var table = new StoredTable(new StoredColumn("site", StoredType.Varchar), new StoredColumn("position", StoredType.Integer), new StoredColumn("feature", StoredType.Integer),
@@ -64,7 +61,7 @@ public sealed class AblationRun
         foreach (var l in Graph.Logits)
         {
             var node = Graph.Nodes[l.Node];
-            table.Add(node.Site.Name, node.Position, node.Feature, l.Up ? "up" : "down", l.Rank, l.Token, Text(l.Token), l.Clean, l.Ablated, l.Change);
+            table.Add(node.Site.Name, node.Position, node.Feature, l.Up ? "up" : "down", l.Rank, l.Token, Session.TokenText(l.Token), l.Clean, l.Ablated, l.Change);
         }
         return table;
     }

@@ -49,7 +49,7 @@ public sealed class CircuitRun
                 for (var t = 0; t < after.Length; t++)
                 {
                     var s = new TokenShift(t, p.Result.Clean[t], after[t]);
-                    table.Add(p.Task.Id ?? $"{index + 1}", name, t, Text(t), s.Clean, s.Ablated, s.Change, double.IsFinite(s.Relative) ? s.Relative : double.NaN);
+                    table.Add(p.Task.Id ?? $"{index + 1}", name, t, _session.TokenText(t), s.Clean, s.Ablated, s.Change, double.IsFinite(s.Relative) ? s.Relative : double.NaN);
                 }
             }
         }
@@ -65,7 +65,4 @@ public sealed class CircuitRun
         };
         RunDirectory.WriteTable(file, table, force, facts, _session.Model.Context.Cancel);
     }
-
-    /// <summary>A token's text; empty for an id that the vocabulary does not have.</summary>
-    public string Text(int token) => token < _session.Tokenizer.Count ? _session.Tokenizer.TokenText(token) : "";
 }

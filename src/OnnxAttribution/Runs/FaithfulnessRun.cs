@@ -40,7 +40,7 @@ public sealed class FaithfulnessRun
     public static FaithfulnessRun Of(GraphSession session, CircuitSource source, IReadOnlyList<PromptTask>? tasks, FaithfulnessRequest request, IProgress<string>? progress = null)
     {
         var ranking = source.Ranking(session);
-        var metric = request.Metric ?? (MetricKind)Attribution.Metric.Names.ToList().IndexOf((string)source.Run!["metric"]!);
+        var metric = request.Metric ?? Attribution.Metric.KindOf((string)source.Run!["metric"]!);
         var bos = request.PrependBos ?? (bool?)source.Run!["prepend_bos"] ?? session.Model.PrependsBos;
         var prompts = tasks is null ? RunPrompt.Of(source, request.PrependBos) : [.. tasks.Select((t, i) => RunPrompt.Of(t, i, session.Tokenizer, bos))];
         var kinds = request.Kinds ?? [prompts.All(p => p.Patch is not null) ? AblationKind.Patch : AblationKind.Zero];
@@ -68,7 +68,7 @@ public sealed class FaithfulnessRun
         {
             foreach (var p in points)
             {
-                table.Add(id, NameOf(p.Ablation), NameOf(p.Errors), p.Control is null ? "top" : "random", p.Control, p.Nodes, p.Share, p.Circuit, p.Complement, p.Empty, p.Full, p.Faithfulness, p.Completeness);
+                table.Add(id, WrittenName.Of(p.Ablation), WrittenName.Of(p.Errors), p.Control is null ? "top" : "random", p.Control, p.Nodes, p.Share, p.Circuit, p.Complement, p.Empty, p.Full, p.Faithfulness, p.Completeness);
             }
         }
         RunDirectory.Annotate(Directory, Table, table, new JsonObject { [Table] = Summary() }, cancellation);
@@ -86,8 +86,8 @@ public sealed class FaithfulnessRun
         ["undefined"] = Undefined,
         ["curves"] = new JsonArray([.. Means.Select(m => new JsonObject
         {
-            ["ablation"] = NameOf(m.Ablation),
-            ["errors"] = NameOf(m.Errors),
+            ["ablation"] = WrittenName.Of(m.Ablation),
+            ["errors"] = WrittenName.Of(m.Errors),
             ["nodes"] = m.Nodes,
             ["of"] = m.Of,
             ["faithfulness"] = RunDescription.Number(m.Faithfulness),
@@ -98,9 +98,6 @@ public sealed class FaithfulnessRun
             ["random_completeness_spread"] = RunDescription.Number(m.RandomCompleteness.Spread),
         })]),
     };
-
-    /// <summary>The name that options, columns and run.json use.</summary>
-    public static string NameOf<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
 
     private static void CheckPrompts(IReadOnlyList<RunPrompt> prompts, IReadOnlyList<AblationKind> kinds, FaithfulnessRequest request, IReadOnlyList<CircuitNode> ranking, CircuitSource source)
     {

@@ -23,7 +23,7 @@ public sealed class FinishedRun
         var metric = Fact("metric", n => (string)n!);
         if (!Metric.Names.Contains(metric)) throw ValidationException.Lacks(path, "metric");
         Options = new GraphOptions(
-            Metric: (MetricKind)Metric.Names.ToList().IndexOf(metric),
+            Metric: Metric.KindOf(metric),
             Method: Option("method", n => Enum.Parse<EffectMethod>((string)n!, ignoreCase: true)),
             Steps: options["steps"] is null ? 10 : Option("steps", n => (int)n),
             Position: Fact("position", n => (int)n),

@@ -8,6 +8,9 @@ namespace OnnxAttribution.Runs;
 /// <summary>A model and its tokenizer, opened once for any number of prompts. Owns both; who opens a session disposes it.</summary>
 public sealed class GraphSession : IDisposable
 {
+    /// <summary>From more prompts than these on, laying weights out for speed pays.</summary>
+    internal const int ManyPrompts = 50;
+
     private GraphSession(AttributionModel model, Gpt2Tokenizer tokenizer, string path, double seconds)
     {
         Model = model;
@@ -48,6 +51,9 @@ public sealed class GraphSession : IDisposable
             throw;
         }
     }
+
+    /// <summary>A token's text; empty for an id that the vocabulary does not have, as where a model's is padded.</summary>
+    public string TokenText(int token) => token < Tokenizer.Count ? Tokenizer.TokenText(token) : "";
 
     /// <summary>One prompt's graph.</summary>
     /// <exception cref="PromptException">The prompt, target or foil cannot be used.</exception>

@@ -52,7 +52,7 @@ internal static class RunDescription
 
     internal static void AddPrompt(JsonObject facts, GraphSession session, PromptTask task, PromptTokens tokens, bool prependBos)
     {
-        var text = session.Tokenizer.TokenText;
+        var text = session.TokenText;
         facts["prompt"] = task.Prompt;
         facts["patch_prompt"] = task.PatchPrompt;
         if (task.Id is not null) facts["id"] = task.Id;
@@ -66,7 +66,7 @@ internal static class RunDescription
     /// <param name="patch">NaN without a patch run.</param>
     internal static void AddMetric(JsonObject facts, GraphSession session, Metric metric, float clean, float patch, IReadOnlyList<(int Token, float Probability)> topTokens)
     {
-        var text = session.Tokenizer.TokenText;
+        var text = session.TokenText;
         int? target = metric.Kind == MetricKind.Kl ? null : metric.Target, foil = metric.Kind == MetricKind.LogitDiff ? metric.Foil : null;
         facts["metric"] = Metric.NameOf(metric.Kind);
         facts["position"] = metric.Position;
@@ -98,8 +98,8 @@ internal static class RunDescription
         var o = request.Graph;
         return new JsonObject
         {
-            ["method"] = o.Method.ToString().ToLowerInvariant(),
-            ["estimator"] = o.Estimator.ToString().ToLowerInvariant(),
+            ["method"] = WrittenName.Of(o.Method),
+            ["estimator"] = WrittenName.Of(o.Estimator),
             ["steps"] = o.Method == EffectMethod.Ig ? o.Steps : null,
             ["top_nodes"] = o.TopNodes,
             ["node_threshold"] = Number(o.NodeThreshold),
@@ -126,7 +126,7 @@ internal static class RunDescription
         facts["model"] = session.Model.Name;
         facts["model_path"] = session.Path;
         facts["bundle_sha256"] = session.BundleHash;
-        facts["device"] = context.Device.ToString().ToLowerInvariant();
+        facts["device"] = WrittenName.Of(context.Device);
         facts["threads"] = context.Threads;
         facts["program"] = "onnx-attribution";
         facts["version"] = ProgramVersion;

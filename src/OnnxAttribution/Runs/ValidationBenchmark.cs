@@ -5,7 +5,7 @@ using OnnxAttribution.Runtime;
 namespace OnnxAttribution.Runs;
 
 /// <summary>Times the verb <c>validate</c> on a random model: 200 nodes and 1,000 edges of a run of all its sites.</summary>
-public static class ValidationBenchmark
+internal static class ValidationBenchmark
 {
     /// <param name="Seconds">From reading the run to its tables on disk; <paramref name="OpenSeconds"/> of it to open the model.</param>
     /// <param name="PeakMemory">Of the process so far, in bytes.</param>

@@ -24,15 +24,15 @@ internal static class ValidationFacts
             ["nodes"] = Of(own.Nodes),
             ["edges"] = Of(own.Edges),
             ["changes"] = Of(own.Changes),
-            ["by_kind"] = Array(own.ByKind, k => With(new() { ["kind"] = k.Kind, ["error"] = k.IsError }, k.Effects)),
-            ["by_site_pair"] = Array(own.BySitePair, p => With(new() { ["up_site"] = p.Up, ["down_site"] = p.Down ?? Store.RunDirectory.MetricSite, ["changes_pearson"] = Number(p.Changes.Pearson) }, p.Effects)),
-            ["by_stratum"] = Array(own.ByStratum, s => With(new() { ["check"] = s.IsEdge ? "edge" : "node", ["stratum"] = ValidationRows.NameOf(s.Stratum) }, s.Effects)),
-            ["worst_nodes"] = Array(own.WorstNodes, Of),
-            ["worst_edges"] = Array(own.WorstEdges, Of),
+            ["by_kind"] = RunDescription.Array(own.ByKind, k => With(new() { ["kind"] = k.Kind, ["error"] = k.IsError }, k.Effects)),
+            ["by_site_pair"] = RunDescription.Array(own.BySitePair, p => With(new() { ["up_site"] = p.Up, ["down_site"] = p.Down ?? Store.RunDirectory.MetricSite, ["changes_pearson"] = Number(p.Changes.Pearson) }, p.Effects)),
+            ["by_stratum"] = RunDescription.Array(own.ByStratum, s => With(new() { ["check"] = s.IsEdge ? "edge" : "node", ["stratum"] = WrittenName.Of(s.Stratum) }, s.Effects)),
+            ["worst_nodes"] = RunDescription.Array(own.WorstNodes, Of),
+            ["worst_edges"] = RunDescription.Array(own.WorstEdges, Of),
             ["conservation"] = new JsonObject
             {
                 ["patch_minus_clean"] = Number(difference),
-                ["sites"] = Array(conservation, c => new JsonObject
+                ["sites"] = RunDescription.Array(conservation, c => new JsonObject
                 {
                     ["site"] = c.Site.Name,
                     ["sum_of_effects"] = Number(c.Effects),
@@ -41,7 +41,7 @@ internal static class ValidationFacts
                 }),
             },
         };
-        if (estimators.Count > 1) facts["compared"] = Array(estimators, name => Compared(ValidationSummary.Of(checks, name)));
+        if (estimators.Count > 1) facts["compared"] = RunDescription.Array(estimators, name => Compared(ValidationSummary.Of(checks, name)));
         if (unmatched > 0) facts["unmatched_nodes"] = unmatched;
         return facts;
     }
@@ -74,7 +74,7 @@ internal static class ValidationFacts
         }
         result["approx_effect"] = Number(c.ApproxEffect);
         result["exact_effect"] = Number(c.ExactEffect);
-        result["stratum"] = ValidationRows.NameOf(c.Stratum);
+        result["stratum"] = WrittenName.Of(c.Stratum);
         return result;
     }
 
@@ -84,6 +84,4 @@ internal static class ValidationFacts
     private static JsonValue? Number(float value) => Number(double.Parse(value.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture));
 
     private static JsonValue? Number(double value) => RunDescription.Number(value);
-
-    private static JsonArray Array<T>(IEnumerable<T> items, Func<T, JsonNode?> of) => [.. items.Select(of)];
 }

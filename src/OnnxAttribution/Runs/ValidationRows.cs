@@ -18,11 +18,9 @@ internal static class ValidationRows
         {
             // into the metric as in edges.parquet
             (string? Site, int? Position, int? Feature) down = !c.IsEdge ? (null, null, null) : c.Down is { } d ? (d.Site.Name, d.Position, d.Feature) : (RunDirectory.MetricSite, metricPosition, CausalNode.Error);
-            table.Add(c.IsEdge ? "edge" : "node", NameOf(c.Stratum), c.Estimator, c.Up.Site.Name, c.Up.Position, c.Up.Feature, down.Site, down.Position, down.Feature,
+            table.Add(c.IsEdge ? "edge" : "node", WrittenName.Of(c.Stratum), c.Estimator, c.Up.Site.Name, c.Up.Position, c.Up.Feature, down.Site, down.Position, down.Feature,
                 c.ApproxChange, c.ExactChange, c.ApproxEffect, c.ExactEffect);
         }
         return table;
     }
-
-    public static string NameOf(Stratum stratum) => stratum.ToString().ToLowerInvariant();
 }

@@ -42,7 +42,7 @@ public sealed class ValidationRun
         var validation = new Validation(state, clean, request.MemoryBudget);
         var (nodes, edges, unmatched) = AsRebuilt(run.Stored, state);
         progress?.Report("drawing a sample");
-        var sample = request.All ? ValidationSample.All(nodes, edges) : ValidationSample.Draw(nodes, edges, Links(run, session.Model), Moving(state, nodes), request.Sample, request.Seed);
+        var sample = request.All ? ValidationSample.All(nodes, edges) : ValidationSample.Draw(nodes, edges, Pairs(run, session.Model), Moving(state, nodes), request.Sample, request.Seed);
         var checks = validation.Of(nodes, edges, sample, own, others, progress);
         progress?.Report("moving whole sites");
         var conservation = SiteConservation.Of(state, clean, nodes);
@@ -71,8 +71,8 @@ public sealed class ValidationRun
     }
 
     // with kl and exact effects there is no gradient, so there are no edges and none was left out
-    private static IReadOnlyList<DirectLink> Links(FinishedRun run, AttributionModel model) =>
-        run.Options is { Metric: MetricKind.Kl, Method: EffectMethod.Exact } ? [] : DirectLink.Of(model, run.Options.Metric);
+    private static IReadOnlyList<SitePair> Pairs(FinishedRun run, AttributionModel model) =>
+        run.Options is { Metric: MetricKind.Kl, Method: EffectMethod.Exact } ? [] : SitePair.Of(model, run.Options.Metric);
 
     /// <summary>Which nodes move at all and lie where the metric can see them: those of which the true gradient knows. The others' effects are 0, exact or not.</summary>
     private static Func<int, bool> Moving(PromptState state, IReadOnlyList<CausalNode> nodes)

@@ -5,7 +5,7 @@ using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 namespace OnnxAttribution.Store;
 
 /// <summary>Writes and reads runs of random edges, against the clock.</summary>
-public static class StoreBenchmark
+internal static class StoreBenchmark
 {
     /// <summary>Writes one run of random edges and reads it back.</summary>
     /// <param name="path">Where to; must be free, and stays.</param>

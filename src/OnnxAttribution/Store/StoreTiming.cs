@@ -6,4 +6,4 @@ namespace OnnxAttribution.Store;
 /// <param name="MemoryBefore">Bytes resident before writing, the edges of the caller included.</param>
 /// <param name="PeakMemory">Most bytes ever resident in this process up to the end of writing.</param>
 /// <param name="FileBytes">Bytes on disk, all three files.</param>
-public sealed record StoreTiming(TimeSpan Write, TimeSpan Read, long MemoryBefore, long PeakMemory, long FileBytes);
+internal sealed record StoreTiming(TimeSpan Write, TimeSpan Read, long MemoryBefore, long PeakMemory, long FileBytes);

@@ -25,8 +25,8 @@ public sealed class ValidationSampleTests(Random2Bundle bundle) : IClassFixture<
         Assert.Equal(model.Selected.Count, sample.Nodes.Select(n => nodes[n.Node].Site).Distinct().Count());
         Assert.Contains(sample.Nodes, n => nodes[n.Node].IsError);
         Assert.Contains(sample.Edges, e => e.Stratum == Stratum.Dropped && nodes[e.Pair.Up].IsError);
-        var links = DirectLink.Of(model, MetricKind.Logit);
-        Assert.Equal(links.Count, sample.Edges.Select(e => (nodes[e.Pair.Up].Site, e.Pair.Down < 0 ? null : nodes[e.Pair.Down].Site)).Distinct().Count());
+        var sitePairs = SitePair.Of(model, MetricKind.Logit);
+        Assert.Equal(sitePairs.Count, sample.Edges.Select(e => (nodes[e.Pair.Up].Site, e.Pair.Down < 0 ? null : nodes[e.Pair.Down].Site)).Distinct().Count());
         Assert.Equal(sample.Edges.Count, sample.Edges.Select(e => e.Pair).Distinct().Count());
         Assert.Equal(sample.Nodes.Count, sample.Nodes.Select(n => n.Node).Distinct().Count());
         // the strongest of all are among the strongest of their sites

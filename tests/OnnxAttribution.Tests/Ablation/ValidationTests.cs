@@ -96,7 +96,7 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
     private static IEnumerable<NodePair> Pairs(RandomRun run)
     {
         var bySite = Enumerable.Range(0, run.Graph.Nodes.Count).ToLookup(i => run.Graph.Nodes[i].Site);
-        return DirectLink.Of(run.State.Model, MetricKind.Logit).SelectMany(l => bySite[l.Up].SelectMany(u => l.Down is null ? [new NodePair(u, CausalEdge.Metric)] : bySite[l.Down].Take(20).Select(d => new NodePair(u, d))));
+        return SitePair.Of(run.State.Model, MetricKind.Logit).SelectMany(l => bySite[l.Up].SelectMany(u => l.Down is null ? [new NodePair(u, CausalEdge.Metric)] : bySite[l.Down].Take(20).Select(d => new NodePair(u, d))));
     }
 
     // sublayers add nothing, LayerNorm's scale is as good as constant (variances of 1e-6 beside an epsilon of 1), and every feature is always active

@@ -7,27 +7,27 @@ namespace OnnxAttribution.Ablation;
 /// <summary>Two selected sites, or one and the metric, with a path between them that meets no other.</summary>
 /// <param name="Down">null: the metric.</param>
 /// <param name="SamePosition">The path keeps positions apart, so that edges join nodes of one position only.</param>
-internal sealed record DirectLink(Site Up, Site? Down, bool SamePosition)
+internal sealed record SitePair(Site Up, Site? Down, bool SamePosition)
 {
-    /// <summary>All links of a model's selected sites, read off the cut graph.</summary>
-    public static IReadOnlyList<DirectLink> Of(AttributionModel model, MetricKind metric)
+    /// <summary>All pairs of a model's selected sites, read off the cut graph.</summary>
+    public static IReadOnlyList<SitePair> Of(AttributionModel model, MetricKind metric)
     {
-        var links = new List<DirectLink>();
+        var sitePairs = new List<SitePair>();
         for (var i = 0; i < model.Selected.Count; i++)
         {
             foreach (var parent in model.Segment(i, Estimator.Gradient)?.Segment.Parents ?? [])
             {
-                links.Add(new DirectLink(SiteOf(model, parent.Value), model.Selected[i], parent.ContractedOutput is null));
+                sitePairs.Add(new SitePair(SiteOf(model, parent.Value), model.Selected[i], parent.ContractedOutput is null));
             }
         }
-        if (metric == MetricKind.Kl) return links;   // no gradient at the clean run, so no estimate to hold against an exact change
+        if (metric == MetricKind.Kl) return sitePairs;   // no gradient at the clean run, so no estimate to hold against an exact change
         var logits = model.Graph["logits"];
         foreach (var parent in model.Head(metric, Estimator.Gradient).Parents)
         {
             var axes = PushForward.PositionWise(GradientRules.Gradient, new Dictionary<Onnx.Value, int> { [parent] = 1 }, model.SelectedValues, logits);
-            links.Add(new DirectLink(SiteOf(model, parent), null, axes.GetValueOrDefault(logits, -1) == 1));
+            sitePairs.Add(new SitePair(SiteOf(model, parent), null, axes.GetValueOrDefault(logits, -1) == 1));
         }
-        return links;
+        return sitePairs;
     }
 
     private static Site SiteOf(AttributionModel model, Onnx.Value value) => model.Selected[model.SelectedValues.ToList().IndexOf(value)];
