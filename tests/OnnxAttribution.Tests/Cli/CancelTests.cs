@@ -49,7 +49,7 @@ public sealed partial class CancelTests(Random2Fixture model) : IClassFixture<Ra
             await Task.Delay(500);
             Assert.False(process.HasExited);
             Assert.Equal(0, Kill(process.Id, 2));
-            Assert.True(process.WaitForExit(TimeSpan.FromMinutes(1)), "it did not end");
+            Assert.True(process.WaitForExit(TimeSpan.FromMinutes(3)), "it did not end");
         }
         finally
         {
