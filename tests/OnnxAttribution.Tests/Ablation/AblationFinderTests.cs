@@ -88,6 +88,20 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
     }
 
     [Fact]
+    public void At_all_positions_together_the_activation_is_their_sum()
+    {
+        using var model = bundle.Open("resid");
+        var each = AblationFinder.Find(model, bundle.Tokens, new AblationOptions(Positions: AblationPositions.Each)).Nodes.ToLookup(n => (n.Site, n.Feature), n => n.Activation);
+        var all = AblationFinder.Find(model, bundle.Tokens, new AblationOptions(Coefficient: 0.25f)).Nodes.Where(n => n.Position < 0).ToList();
+        Assert.Contains(all, n => each[(n.Site, n.Feature)].Count(a => a > 0) > 1);
+        Assert.All(all, n =>
+        {
+            Assert.Equal(each[(n.Site, n.Feature)].Sum(), n.Activation, 1e-5f);
+            Assert.Equal(0.25f * n.Activation, n.PatchActivation);
+        });
+    }
+
+    [Fact]
     public void Without_logits_edges_are_the_same_and_effects_are_not_known()
     {
         using var model = bundle.Open();

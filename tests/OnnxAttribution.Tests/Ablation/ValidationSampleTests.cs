@@ -27,6 +27,12 @@ public sealed class ValidationSampleTests(Random2Bundle bundle) : IClassFixture<
         Assert.Contains(sample.Edges, e => e.Stratum == Stratum.Dropped && nodes[e.Pair.Up].IsError);
         var sitePairs = SitePair.Of(model, MetricKind.Logit);
         Assert.Equal(sitePairs.Count, sample.Edges.Select(e => (nodes[e.Pair.Up].Site, e.Pair.Down < 0 ? null : nodes[e.Pair.Down].Site)).Distinct().Count());
+        // no edge looks ahead, or to another position where nothing mixes them: its effect would be 0 whatever was estimated
+        foreach (var (up, down) in sample.Edges.Where(e => e.Pair.Down != CausalEdge.Metric).Select(e => (nodes[e.Pair.Up], nodes[e.Pair.Down])))
+        {
+            Assert.True(up.Position <= down.Position);
+            if (sitePairs.Single(l => l.Up == up.Site && l.Down == down.Site).SamePosition) Assert.Equal(up.Position, down.Position);
+        }
         Assert.Equal(sample.Edges.Count, sample.Edges.Select(e => e.Pair).Distinct().Count());
         Assert.Equal(sample.Nodes.Count, sample.Nodes.Select(n => n.Node).Distinct().Count());
         // the strongest of all are among the strongest of their sites

@@ -40,6 +40,28 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
     }
 
     [Fact]
+    public void Exact_edges_count_with_the_gradient_that_the_run_was_made_with()
+    {
+        using var model = bundle.Open();
+        using var run = new RandomRun(model, bundle.Tokens, bundle.PatchTokens, new GraphOptions(MetricKind.Prob, Method: EffectMethod.Ig, Steps: 3).KeepingAll());
+        var checks = run.Check(run.All()).Where(c => c is { IsEdge: true, Down: not null }).ToList();
+        NodePair[] pairs = [.. run.Graph.Edges.Where(e => e.Down != CausalEdge.Metric).Select(e => new NodePair(e.Up, e.Down))];
+        float[] Exact(EffectMethod method)
+        {
+            run.State.UseGradients(method, Estimator.Gradient, 3, 1 << 28);
+            return [.. new ExactEdges(run.State, run.Clean, run.State.Effects(), 1 << 28).Of(pairs).Select(e => e.Effect)];
+        }
+        var (own, clean) = (Exact(EffectMethod.Ig), Exact(EffectMethod.Atp));
+        foreach (var error in (bool[])[false, true])
+        {
+            int[] some = [.. Enumerable.Range(0, pairs.Length).Where(i => checks[i].Down!.IsError == error)];
+            var largest = some.Max(i => Math.Abs(own[i]));
+            Assert.All(some, i => Assert.InRange(checks[i].ExactEffect - own[i], -1e-5 * largest, 1e-5 * largest));
+            Assert.Contains(some, i => Math.Abs(clean[i] - own[i]) > 1e-2 * largest);
+        }
+    }
+
+    [Fact]
     public void Clean_equal_to_patch_gives_all_zeros()
     {
         using var model = bundle.Open();
@@ -88,9 +110,26 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
     {
         using var model = bundle.Open();
         using var run = new RandomRun(model, bundle.Tokens, bundle.PatchTokens, new GraphOptions());
-        var streams = SiteConservation.Of(run.State, run.Clean, run.Graph.Nodes).Where(c => c.Site.KindName == "resid").ToList();
+        var conservation = SiteConservation.Of(run.State, run.Clean, run.Graph.Nodes);
+        foreach (var c in conservation)
+        {
+            var here = run.Graph.Nodes.Where(n => n.Site == c.Site).ToList();
+            Assert.Contains(here, n => n is { IsError: true, Effect: not 0 });
+            Assert.Equal(here.Sum(n => (double)n.Effect), c.Effects, 1e-9);
+            Assert.Equal(here.Where(n => n.IsError).Sum(n => Math.Abs((double)n.Effect)) / here.Sum(n => Math.Abs((double)n.Effect)), c.ErrorShare, 1e-9);
+        }
+        var streams = conservation.Where(c => c.Site.KindName == "resid").ToList();
         Assert.Equal(3, streams.Count);
         Assert.All(streams, c => Assert.Equal(run.Graph.PatchMetric - run.Graph.CleanMetric, c.Exact, 1e-5));
+    }
+
+    [Theory, InlineData("blocks.0.hook_resid_pre"), InlineData("blocks.1.hook_attn_out"), InlineData("blocks.1.hook_resid_post")]
+    public void Without_a_patch_run_moving_a_whole_site_is_ablating_all_of_it(string site)
+    {
+        using var model = bundle.Open(site);
+        using var run = new RandomRun(model, bundle.Tokens, null, new GraphOptions());
+        var nothing = AblationPass.Metrics(run.Clean, 1, _ => new AblationRow(Circuit.Empty, true, ErrorRule.Nodes), AblatedValues.Zero(run.Clean), run.State.Metric, 1 << 28)[0];
+        Assert.Equal(nothing - run.Graph.CleanMetric, SiteConservation.Of(run.State, run.Clean, run.Graph.Nodes).Single().Exact, 1e-5);
     }
 
     private static IEnumerable<NodePair> Pairs(RandomRun run)
