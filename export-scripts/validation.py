@@ -253,7 +253,7 @@ within a tenth (features at both ends, activations that move by 0.05 or more):
 
 {diagnosis}
 
-And `frozen`, which holds attention patterns fixed, has lost most of the order of these edges (ρ in the table *By kind of downstream site*): on this model what attention writes depends on features mostly through where it looks.
+And `frozen`, which holds attention patterns fixed, has lost most of the order of these edges (ρ in the table *By kind of downstream site*): it seems that on this model what attention writes depends on features mostly through where it looks.
 
 **Integrated gradients** move a whole site from its value to zero, and their mean gradient belongs to that way, along which everything else at the site goes too. The exact effect here takes one node alone, and for one node alone the gradient at the
 clean run is the better guess. Where a circuit is to be taken away together the comparison may come out otherwise; `ablate --faithfulness` measures that.
