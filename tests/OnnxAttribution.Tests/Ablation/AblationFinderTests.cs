@@ -94,7 +94,11 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
         var each = AblationFinder.Find(model, bundle.Tokens, new AblationOptions(Positions: AblationPositions.Each)).Nodes.ToLookup(n => (n.Site, n.Feature), n => n.Activation);
         var all = AblationFinder.Find(model, bundle.Tokens, new AblationOptions(Coefficient: 0.25f)).Nodes.Where(n => n.Position < 0).ToList();
         Assert.Contains(all, n => each[(n.Site, n.Feature)].Count(a => a > 0) > 1);
-        Assert.All(all, n => Assert.Equal((each[(n.Site, n.Feature)].Sum(), 0.25f * n.Activation), (n.Activation, n.PatchActivation)));
+        Assert.All(all, n =>
+        {
+            Assert.Equal(each[(n.Site, n.Feature)].Sum(), n.Activation, 1e-5f);
+            Assert.Equal(0.25f * n.Activation, n.PatchActivation);
+        });
     }
 
     [Fact]
