@@ -159,6 +159,31 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         Assert.All(controls.FeatureZero().Nodes, n => Assert.Equal(0, n.Feature));
     }
 
+    [Fact]
+    public void Means_over_prompts_leave_out_what_is_not_defined_and_keep_controls_apart()
+    {
+        // m(∅) 0 and m(M) 4: f is a quarter of m(C); where both are 0 there is none
+        FaithfulnessPoint Point(int? control, double circuit, double complement, double full = 4) => new(AblationKind.Zero, ErrorRule.Keep, control, 3, 9, circuit, complement, 0, full);
+        var mean = OnnxAttribution.Runs.FaithfulnessMean.Over([Point(null, 4, 2), Point(0, 1, 4), Point(1, 2, 4), Point(null, 2, 0), Point(0, 1, 0), Point(1, 4, 2), Point(null, 7, 7, full: 0), Point(0, 7, 7, full: 0)]).Single();
+        Assert.Equal((0.75, 0.25), (mean.Faithfulness, mean.Completeness));
+        // control 0 has 0.25 and 0.25, control 1 has 0.5 and 1: means 0.25 and 0.75
+        Assert.Equal((0.5, Math.Sqrt(0.125)), (mean.Random.Mean, mean.Random.Spread));
+        Assert.Equal((0.625, Math.Sqrt(2) / 8), (mean.RandomCompleteness.Mean, mean.RandomCompleteness.Spread));
+    }
+
+    [Fact]
+    public void What_is_listed_for_all_positions_and_for_one_counts_there_with_both()
+    {
+        using var model = bundle.Open("resid");
+        var site = model.Selected[1];
+        var circuit = new Circuit([new CircuitNode(site, 2, 9), new CircuitNode(site, 2, 4), new CircuitNode(site, GraphSum.NoPosition, 7), new CircuitNode(site, GraphSum.NoPosition, 4), new CircuitNode(site, GraphSum.NoPosition, CausalNode.Error), new CircuitNode(site, 3, 5)]);
+        Assert.Equal([4, 7, 9], circuit.At(site, 2).Features);
+        Assert.Equal([4, 5, 7], circuit.At(site, 3).Features);
+        Assert.Equal([4, 7], circuit.At(site, 0).Features);
+        Assert.True(circuit.At(site, 2).HasError && circuit.At(site, 0).HasError);
+        Assert.Empty(circuit.At(model.Selected[0], 2).Features);
+    }
+
     private static double FaithfulnessMean(IReadOnlyList<FaithfulnessPoint> points) => OnnxAttribution.Runs.FaithfulnessMean.Over(points)[0].Faithfulness;
 
     private static List<CircuitNode> Nodes(CleanRun run)

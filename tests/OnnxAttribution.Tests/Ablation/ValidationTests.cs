@@ -62,6 +62,14 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
     }
 
     [Fact]
+    public void The_estimators_to_compare_are_those_that_graph_has_under_these_names()
+    {
+        Assert.Equal(new JudgedEstimator(EffectMethod.Ig, Estimator.Gradient, 7), JudgedEstimator.Parse("ig", 7));
+        foreach (var estimator in Enum.GetValues<Estimator>()) Assert.Equal(new JudgedEstimator(EffectMethod.Atp, estimator, 7), JudgedEstimator.Parse(estimator.ToString().ToLowerInvariant(), 7));
+        Assert.Equal(JudgedEstimator.Names, JudgedEstimator.Names.Select(n => JudgedEstimator.Parse(n, 7).Name));
+    }
+
+    [Fact]
     public void Clean_equal_to_patch_gives_all_zeros()
     {
         using var model = bundle.Open();

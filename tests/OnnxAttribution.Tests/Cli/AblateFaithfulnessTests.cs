@@ -92,6 +92,9 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
         Graph("--prompt", "Hello", "--patch-prompt", "Jelly");
         Assert.Contains("set to the patch run's", Measure().Done().Output);
         Assert.Equal(["patch"], RunDirectory.ReadTable(Run, "faithfulness").Values<string?>("ablation").Distinct());
+        // the prompt is the model as it is, and the patch prompt what it is patched with
+        var clean = (double)RunDirectory.Read(Run).Facts["clean_metric"]!;
+        Assert.All(RunDirectory.ReadTable(Run, "faithfulness").Values<double>("metric_full"), m => Assert.Equal(clean, m, 1e-4));
         File.WriteAllText(_directory["text.txt"], "The quick brown fox jumps over the lazy dog, and then over another one.");
         var output = Measure("--ablation", "mean,zero", "--mean-text", _directory["text.txt"], "--errors", "keep").Done().Output;
         Assert.Contains("means over 71 tokens of", output);

@@ -72,6 +72,17 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         Verb.Run("validate", Run, "--sample", "12").Done();
     }
 
+    [Theory, InlineData("logit"), InlineData("kl")]
+    public void What_lies_after_the_metrics_position_is_not_drawn(string metric)
+    {
+        Graph("--method", "ig", "--steps", "2", "--metric", metric, "--patch-prompt", "KApF", "--position", "2");
+        Verb.Run("validate", Run, "--sample", "60").Done();
+        var table = RunDirectory.ReadTable(Run, "validation");
+        Assert.Contains("dropped", table.Values<string?>("stratum"));
+        Assert.All(table.Values<int?>("up_position"), p => Assert.InRange(p!.Value, 0, 2));
+        Assert.All(table.Values<int?>("down_position"), p => Assert.True(p is null or <= 2));
+    }
+
     [Fact]
     public void Graph_validates_in_the_same_command_one_prompt_or_many()
     {
