@@ -1,0 +1,164 @@
+using OnnxAttribution.Export;
+
+namespace OnnxAttribution.View;
+
+// 1. Rows are sites, the first at the bottom and the metric at the top; columns are token positions. A graph without positions has three columns instead: attention, residual stream, MLP.
+// 2. Each cell (row, column) holds its nodes in lines of at most `perLine` boxes; the value of it that gives the drawing the shape of a slide is taken.
+// 3. Within a cell, nodes are put in the order of the mean place of what they are joined to, so that fewer edges cross (barycentre method, a few sweeps up and down).
+
+/// <summary>Where everything lies: the same for the page and for a static drawing. Units are pixels at zoom 1; y grows downwards. No two boxes overlap.</summary>
+internal sealed class PictureLayout
+{
+    public const double BoxWidth = 62, BoxHeight = 22, GapX = 8, GapY = 8, RowGap = 34, ColumnGap = 18, LeftMargin = 118, Margin = 16, TokenBand = 44, LeastColumn = 34;
+    private const double WantedShape = 1.65;
+    private const int MostPerLine = 16, Sweeps = 6;
+
+    private PictureLayout(IReadOnlyList<PictureRow> rows, IReadOnlyList<PictureColumn> columns, double[] x, double[] y, double width, double height) =>
+        (Rows, Columns, X, Y, Width, Height) = (rows, columns, x, y, width, height);
+
+    /// <summary>From the bottom up; the last is the metric's.</summary>
+    public IReadOnlyList<PictureRow> Rows { get; }
+
+    /// <summary>From the left.</summary>
+    public IReadOnlyList<PictureColumn> Columns { get; }
+
+    /// <summary>Centres of the nodes' boxes, as <see cref="RunPicture.Nodes"/> has them.</summary>
+    public IReadOnlyList<double> X { get; }
+    public IReadOnlyList<double> Y { get; }
+
+    public double Width { get; }
+    public double Height { get; }
+
+    public static PictureLayout Of(RunPicture picture)
+    {
+        var cells = Cells(picture);
+        var perLine = Enumerable.Range(1, MostPerLine).MinBy(k => Math.Abs(Math.Log(Shape(cells, k) / WantedShape)));
+        var (columns, width) = PlaceColumns(cells, perLine);
+        var (rows, height) = PlaceRows(picture, cells, perLine);
+        var (x, y) = (new double[picture.Nodes.Count], new double[picture.Nodes.Count]);
+        void Place(int row, int column)
+        {
+            var nodes = cells.At(row, column);
+            for (var i = 0; i < nodes.Count; i++)
+            {
+                var (line, inLine) = (i / perLine, Math.Min(perLine, nodes.Count - (i / perLine * perLine)));
+                x[nodes[i]] = columns[column].Centre + (((i % perLine) - ((inLine - 1) / 2.0)) * (BoxWidth + GapX));
+                y[nodes[i]] = rows[row].Bottom - (BoxHeight / 2) - (line * (BoxHeight + GapY));
+            }
+        }
+        void PlaceAll()
+        {
+            for (var r = 0; r < rows.Count; r++)
+            {
+                for (var c = 0; c < columns.Count; c++) Place(r, c);
+            }
+        }
+        PlaceAll();
+        var (ups, downs) = Joined(picture);
+        for (var sweep = 0; sweep < Sweeps; sweep++)
+        {
+            var joined = sweep % 2 == 0 ? ups : downs;
+            for (var i = 0; i < rows.Count; i++)
+            {
+                var row = sweep % 2 == 0 ? i : rows.Count - 1 - i;
+                for (var c = 0; c < columns.Count; c++)
+                {
+                    // stable, so that equal runs give equal drawings
+                    cells.Set(row, c, [.. cells.At(row, c).OrderBy(n => Barycentre(joined[n], x, x[n]))]);
+                    Place(row, c);
+                }
+            }
+        }
+        return new PictureLayout(rows, columns, x, y, width, height);
+    }
+
+    private static double Barycentre(List<(int Node, double Weight)> joined, double[] x, double own)
+    {
+        double sum = 0, weight = 0;
+        foreach (var (node, w) in joined) (sum, weight) = (sum + (w * x[node]), weight + w);
+        return weight > 0 ? sum / weight : own;
+    }
+
+    private static (List<(int, double)>[] Ups, List<(int, double)>[] Downs) Joined(RunPicture picture)
+    {
+        var (ups, downs) = (new List<(int, double)>[picture.Nodes.Count], new List<(int, double)>[picture.Nodes.Count]);
+        for (var i = 0; i < ups.Length; i++) (ups[i], downs[i]) = ([], []);
+        foreach (var e in picture.Edges)
+        {
+            var weight = Math.Sqrt(Math.Abs(e.Effect));
+            ups[e.Down].Add((e.Up, weight));
+            downs[e.Up].Add((e.Down, weight));
+        }
+        return (ups, downs);
+    }
+
+    private static PictureCells Cells(RunPicture picture)
+    {
+        var rows = picture.Sites.Select((s, i) => (s, i)).ToDictionary(p => p.s, p => p.i);
+        var labels = picture.IsAggregated ? KindsOf(picture.Sites) : Positions(picture);
+        var cells = new PictureCells(rows.Count + 1, labels);
+        for (var i = 0; i < picture.Nodes.Count; i++)
+        {
+            var n = picture.Nodes[i];
+            var row = n.Site is { } site ? rows[site] : rows.Count;
+            cells.Add(row, picture.IsAggregated ? cells.Column(n.Site?.Kind ?? SiteKind.Resid) : cells.Column(n.Position), i);
+        }
+        return cells;
+    }
+
+    // attention left of the residual stream, MLP right of it
+    private static List<(object Key, string Label)> KindsOf(IReadOnlyList<Site> sites)
+    {
+        (SiteKind Kind, string Label)[] all = [(SiteKind.Attn, "attention"), (SiteKind.Resid, "residual stream"), (SiteKind.Mlp, "MLP")];
+        // the metric hangs on the residual stream
+        return [.. all.Where(k => k.Kind == SiteKind.Resid || sites.Any(s => s.Kind == k.Kind)).Select(k => ((object)k.Kind, k.Label))];
+    }
+
+    private static List<(object Key, string Label)> Positions(RunPicture picture)
+    {
+        var last = Math.Max(picture.Header.Tokens.Count - 1, picture.Nodes.Max(n => n.Position));
+        var result = Enumerable.Range(0, last + 1).Select(p => ((object)p, p < picture.Header.Tokens.Count ? picture.Header.Tokens[p] : picture.Nodes.FirstOrDefault(n => n.Position == p)?.Token ?? "")).ToList();
+        if (picture.Nodes.Any(n => n.Position < 0)) result.Insert(0, (-1, "all positions"));
+        return result;
+    }
+
+    private static double Shape(PictureCells cells, int perLine) =>
+        (LeftMargin + Enumerable.Range(0, cells.Columns).Sum(c => ColumnWidth(cells, c, perLine) + ColumnGap)) / (TokenBand + Enumerable.Range(0, cells.Rows).Sum(r => RowHeight(cells, r, perLine) + RowGap));
+
+    private static double ColumnWidth(PictureCells cells, int column, int perLine)
+    {
+        var most = Math.Min(perLine, Enumerable.Range(0, cells.Rows).Max(r => cells.At(r, column).Count));
+        return Math.Max(LeastColumn, (most * (BoxWidth + GapX)) - GapX);
+    }
+
+    private static double RowHeight(PictureCells cells, int row, int perLine)
+    {
+        var most = Enumerable.Range(0, cells.Columns).Max(c => cells.At(row, c).Count);
+        return (Math.Max(1, (most + perLine - 1) / perLine) * (BoxHeight + GapY)) - GapY;
+    }
+
+    private static (List<PictureColumn> Columns, double Width) PlaceColumns(PictureCells cells, int perLine)
+    {
+        var (columns, x) = (new List<PictureColumn>(), LeftMargin);
+        for (var c = 0; c < cells.Columns; c++)
+        {
+            var width = ColumnWidth(cells, c, perLine);
+            columns.Add(new PictureColumn(cells.Label(c), cells.Position(c), x, x + width));
+            x += width + ColumnGap;
+        }
+        return (columns, x - ColumnGap + Margin);
+    }
+
+    private static (List<PictureRow> Rows, double Height) PlaceRows(RunPicture picture, PictureCells cells, int perLine)
+    {
+        var heights = Enumerable.Range(0, cells.Rows).Select(r => RowHeight(cells, r, perLine)).ToArray();
+        var bottom = Margin + heights.Sum() + (RowGap * (heights.Length - 1));
+        var (rows, y) = (new List<PictureRow>(), bottom);
+        for (var r = 0; r < cells.Rows; r++)
+        {
+            rows.Add(new PictureRow(r < picture.Sites.Count ? picture.Sites[r].ShortName : "metric", y - heights[r], y));
+            y -= heights[r] + RowGap;
+        }
+        return (rows, bottom + TokenBand);
+    }
+}

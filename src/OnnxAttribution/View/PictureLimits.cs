@@ -1,0 +1,6 @@
+namespace OnnxAttribution.View;
+
+/// <summary>How much of a run is drawn: a graph of a hundred thousand edges is no picture.</summary>
+/// <param name="Nodes">The strongest kept nodes, by |effect|.</param>
+/// <param name="Edges">The strongest edges between them, by |effect|. Where this leaves some out, nodes that no edge is left at are not drawn either.</param>
+internal sealed record PictureLimits(int Nodes = 2_000, int Edges = 10_000);

@@ -1,0 +1,31 @@
+using OnnxAttribution.Export;
+
+namespace OnnxAttribution.View;
+
+/// <summary>A node as it is drawn; the metric is one too, the only one without a site.</summary>
+/// <param name="Site">null: the metric.</param>
+/// <param name="Position">Token position; −1: all positions together.</param>
+/// <param name="Token">The token's text, which may be any text; "" where the node stands at no position.</param>
+/// <param name="Feature">The feature's column in the dictionary; −1: the error node, or the metric.</param>
+/// <param name="Activation">Clean activation; an error node's norm; the metric's clean value.</param>
+/// <param name="PatchActivation">The same in the patch run, 0 without one; the metric's NaN then.</param>
+/// <param name="Gradient">∂m/∂activation; NaN for error nodes, sums over positions and the metric.</param>
+/// <param name="Effect">m(patched) − m(clean); NaN where the run does not say.</param>
+/// <param name="ExactEffect">The same by a real intervention; NaN where it was not validated.</param>
+internal sealed record PictureNode(
+    Site? Site, int Position, string Token, int Feature, float Activation, float PatchActivation, float Gradient, float Effect, float ExactEffect = float.NaN)
+{
+    private const int Error = -1;
+
+    public bool IsMetric => Site is null;
+    public bool IsError => Site is not null && Feature == Error;
+
+    /// <summary>What its clean value does for the metric: −<see cref="Effect"/>, above 0 where the metric falls without it. 0 where that is not known.</summary>
+    public float Contribution => float.IsNaN(Effect) ? 0 : -Effect;
+
+    /// <summary><c>layer.feature</c>, as in <c>3.953</c>; <c>3.err</c> for an error node.</summary>
+    public string ShortLabel => IsMetric ? "metric" : $"{Site!.Layer}.{(IsError ? "err" : Feature)}";
+
+    /// <summary>The site's short name and the feature, as in <c>3.resid 953</c>.</summary>
+    public string Label => IsMetric ? "metric" : $"{Site!.ShortName} {(IsError ? "error" : Feature)}";
+}

@@ -1,0 +1,122 @@
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Export;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.View;
+
+/// <summary>A finished run as drawings need it: what is drawn of its kept nodes and edges, and what run.json says.</summary>
+internal sealed class RunPicture
+{
+    private RunPicture()
+    {
+    }
+
+    /// <summary>The run directory.</summary>
+    public required string Path { get; init; }
+
+    public required PictureHeader Header { get; init; }
+
+    /// <summary>Sites that have drawn nodes, in the order of computation.</summary>
+    public required IReadOnlyList<Site> Sites { get; init; }
+
+    /// <summary>By site, position and feature, the error node first; the metric comes last.</summary>
+    public required IReadOnlyList<PictureNode> Nodes { get; init; }
+
+    /// <summary>By falling |effect|; between equals as the file has them.</summary>
+    public required IReadOnlyList<PictureEdge> Edges { get; init; }
+
+    /// <summary>Everything of the run: every node, kept or not.</summary>
+    public required StoredRun Stored { get; init; }
+
+    /// <summary>How many nodes the run has kept; <see cref="Nodes"/> holds the strongest of them, and the metric.</summary>
+    public required int KeptNodes { get; init; }
+
+    /// <summary>No node stands at a position: a run summed over positions, or merged.</summary>
+    public required bool IsAggregated { get; init; }
+
+    /// <summary>Index of the metric in <see cref="Nodes"/>.</summary>
+    public int Metric => Nodes.Count - 1;
+
+    /// <summary>Reads a run and chooses what is drawn.</summary>
+    /// <param name="path">The run directory.</param>
+    /// <exception cref="RunDirectoryException">The directory is no finished run, or a file is damaged.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static RunPicture Read(string path, PictureLimits? limits = null, CancellationToken cancel = default)
+    {
+        var stored = RunDirectory.Read(path, cancel);
+        return Of(path, stored, RunDirectory.HasTable(path, "validation") ? ExactEffects(path, cancel) : [], limits ?? new PictureLimits());
+    }
+
+    /// <param name="exact">Exact effects of validated nodes.</param>
+    internal static RunPicture Of(string path, StoredRun stored, IReadOnlyDictionary<(string Site, int Position, int Feature), float> exact, PictureLimits limits)
+    {
+        var header = new PictureHeader(stored.Facts);
+        var (places, edges) = Choose(stored, limits);
+        var order = SiteOrder(stored);
+        places = [.. places.OrderBy(i => order[stored.Nodes[i].Site]).ThenBy(i => stored.Nodes[i].Position).ThenBy(i => stored.Nodes[i].Feature)];
+        var index = places.Select((place, i) => (place, i)).ToDictionary(p => p.place, p => p.i);
+        var sites = order.Keys.Select(name => (name, Site: Site.Parse(name))).ToDictionary(s => s.name, s => s.Site);
+        var nodes = places.Select(i => Node(stored.Nodes[i], sites[stored.Nodes[i].Site], exact)).ToList();
+        nodes.Add(new PictureNode(null, stored.MetricPosition ?? GraphSum.NoPosition, "", -1, (float)header.CleanMetric, (float)header.PatchMetric, float.NaN, float.NaN));
+        return new RunPicture
+        {
+            Path = path,
+            Header = header,
+            Sites = [.. order.Where(o => nodes.Any(n => n.Site?.Name == o.Key)).OrderBy(o => o.Value).Select(o => sites[o.Key])],
+            Nodes = nodes,
+            Edges = [.. edges.Select(e => Edge(e, index[e.Up], e.Down == CausalEdge.Metric ? nodes.Count - 1 : index[e.Down], nodes, header.IsAblation))],
+            Stored = stored,
+            KeptNodes = stored.Nodes.Count(n => n.Kept),
+            IsAggregated = nodes.Count > 1 && nodes.All(n => n.Position < 0),
+        };
+    }
+
+    private static (List<int> Nodes, List<CausalEdge> Edges) Choose(StoredRun stored, PictureLimits limits)
+    {
+        var kept = Enumerable.Range(0, stored.Nodes.Count).Where(i => stored.Nodes[i].Kept).OrderByDescending(i => Math.Abs(Known(stored.Nodes[i].Effect))).Take(limits.Nodes).ToHashSet();
+        var between = new List<CausalEdge>();
+        foreach (var e in stored.Edges.Span)
+        {
+            if (kept.Contains(e.Up) && (e.Down == CausalEdge.Metric || kept.Contains(e.Down))) between.Add(e);
+        }
+        var edges = between.OrderByDescending(e => Math.Abs(e.Effect)).Take(limits.Edges).ToList();
+        if (edges.Count < between.Count) kept.IntersectWith(edges.SelectMany(e => (int[])[e.Up, e.Down]));
+        return ([.. kept], edges);
+    }
+
+    // run.json lists the selected sites in the order of computation; a run from elsewhere may not
+    private static Dictionary<string, int> SiteOrder(StoredRun stored)
+    {
+        var listed = stored.Facts["sites"] is System.Text.Json.Nodes.JsonArray sites ? sites.Select(s => s?.ToString() ?? "") : [];
+        var result = new Dictionary<string, int>();
+        foreach (var name in listed.Concat(stored.Nodes.Select(n => n.Site))) result.TryAdd(name, result.Count);
+        return result;
+    }
+
+    private static PictureNode Node(in NodeRow row, Site site, IReadOnlyDictionary<(string, int, int), float> exact) => new(
+        site, row.Position, row.Token, row.Feature, row.Activation, row.PatchActivation, row.Gradient, row.Effect,
+        exact.TryGetValue((row.Site, row.Position, row.Feature), out var e) ? e : float.NaN);
+
+    // effect = g_d × the downstream activation's change, so the change is effect / g_d; taking a node away undoes what it does, hence the minus
+    private static PictureEdge Edge(CausalEdge e, int up, int down, List<PictureNode> nodes, bool isAblation)
+    {
+        var end = nodes[down];
+        var onDownstream = end.IsMetric || isAblation ? -e.Effect : end.IsError || end.Gradient == 0 ? float.NaN : -e.Effect / end.Gradient;
+        return new PictureEdge(up, down, e.Jacobian, e.Effect, isAblation && !end.IsMetric ? float.NaN : -e.Effect, onDownstream);
+    }
+
+    private static Dictionary<(string, int, int), float> ExactEffects(string path, CancellationToken cancel)
+    {
+        var table = RunDirectory.ReadTable(path, "validation",
+            [new("check", StoredType.Varchar), new("up_site", StoredType.Varchar), new("up_position", StoredType.Integer), new("up_feature", StoredType.Integer), new("exact_effect", StoredType.Float)], cancel);
+        var (check, site, position, feature, exact) = (table.Values<string?>("check"), table.Values<string?>("up_site"), table.Values<int?>("up_position"), table.Values<int?>("up_feature"), table.Values<float>("exact_effect"));
+        var result = new Dictionary<(string, int, int), float>();
+        for (var i = 0; i < table.Count; i++)
+        {
+            if (check[i] == "node" && site[i] is { } s && position[i] is { } p && feature[i] is { } f) result[(s, p, f)] = exact[i];
+        }
+        return result;
+    }
+
+    private static float Known(float effect) => float.IsNaN(effect) ? 0 : effect;
+}
