@@ -47,7 +47,8 @@ public sealed class RunDirectoryException : Exception
         new($"{file} cannot be read: {OneLine(why)} Check its permissions.", why);
 
     /// <summary>What writes the file, where it is one that not every run has.</summary>
-    private static string? Verb(string file) => Path.GetExtension(file) == ".parquet" ? FurtherTables.Verb(Path.GetFileNameWithoutExtension(file)) : null;
+    private static string? Verb(string file) => Path.GetFileName(file) == "features.parquet" ? "onnx-attribution features --model BUNDLE --text FILE --force"
+        : Path.GetExtension(file) == ".parquet" ? FurtherTables.Verb(Path.GetFileNameWithoutExtension(file)) : null;
 
     private static string OneLine(Exception why)
     {
