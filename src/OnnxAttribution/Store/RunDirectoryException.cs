@@ -32,6 +32,12 @@ public sealed class RunDirectoryException : Exception
     internal static RunDirectoryException FileExists(string file) =>
         new($"{file} exists already. Choose another file, or give --force to replace it.");
 
+    internal static RunDirectoryException DrawingIsDirectory(string file) =>
+        new($"{file} is a directory, and the picture is one file. Name a file, such as {Path.Combine(file, "graph.svg")}.");
+
+    internal static RunDirectoryException ProtectedFile(string file) =>
+        new($"{file} is a part of its run and is not replaced by a picture, even with --force. Choose another file.");
+
     internal static RunDirectoryException FileMissing(string file) => new($"{file} does not exist. Name a Parquet file that does.");
 
     internal static RunDirectoryException Unchangeable(string run, Exception why) =>

@@ -2,16 +2,13 @@ using System.Net;
 using System.Reflection;
 using System.Security.Cryptography;
 using System.Text;
-using OnnxAttribution.Dashboards;
 
 namespace OnnxAttribution.View;
 
 /// <summary>A run as one HTML file that opens from disk: style, script and data in it, nothing from outside, which its Content-Security-Policy forbids.</summary>
 internal static class GraphPage
 {
-    /// <param name="cards">Dashboards of drawn features, as far as they are known.</param>
-    /// <param name="note">What the reader should know of what is missing; null: nothing.</param>
-    public static void Write(RunPicture picture, IReadOnlyDictionary<(string Site, int Feature), FeatureDashboard> cards, string? note, TextWriter output)
+    public static void Write(RunPicture picture, DashboardCards cards, TextWriter output)
     {
         string style = Resource("graph-page.css"), script = Resource("graph-page.js");
         var parts = new Dictionary<string, string>
@@ -20,7 +17,7 @@ internal static class GraphPage
             ["title"] = WebUtility.HtmlEncode(picture.Header.Title),
             ["style"] = style,
             ["validation"] = "",
-            ["data"] = PageData.Json(picture, cards, note),
+            ["data"] = PageData.Json(picture, cards),
             ["script"] = script,
         };
         Fill(Resource("graph-page.html"), parts, output);

@@ -27,12 +27,10 @@ internal sealed class PageData
         _contexts = Math.Clamp(ContextBudget / Math.Max(1, _features.Count), LeastContexts, MostContexts);
     }
 
-    /// <param name="cards">Dashboards of drawn features, as far as they are known.</param>
-    /// <param name="note">What the reader should know of what is missing; null: nothing.</param>
-    public static string Json(RunPicture picture, IReadOnlyDictionary<(string Site, int Feature), FeatureDashboard> cards, string? note)
+    public static string Json(RunPicture picture, DashboardCards cards)
     {
         using var stream = new MemoryStream();
-        using (var json = new Utf8JsonWriter(stream, s_options)) new PageData(picture, cards).Write(json, note);
+        using (var json = new Utf8JsonWriter(stream, s_options)) new PageData(picture, cards.Cards).Write(json, cards.Note);
         return System.Text.Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
     }
 
