@@ -5,17 +5,20 @@ TESTS = dotnet tests/OnnxAttribution.Tests/bin/$(CONFIG)/net10.0/OnnxAttribution
 # PyTorch fights itself on small machines without these
 PEER = OMP_WAIT_POLICY=passive OMP_NUM_THREADS=$$(nproc) OPENBLAS_NUM_THREADS=$$(nproc) $(PYTHON)
 PYTHON ?= python3
-.PHONY: demo test setup build lint bench validation gpu clean
+SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
+CHROMIUM ?= $(shell for name in chromium chromium-browser google-chrome chrome; do command -v $$name && break; done)
+.PHONY: demo test setup build browser lint bench validation gpu clean
 
 demo: build
 	@test -f models/tiny/bundle.json || $(CLI) export --checkpoint models/tiny --out models/tiny
 	$(CLI) graph --model models/tiny --prompt "Copyright (C" --target ")" --out runs/copyright --force
 	$(CLI) validate runs/copyright --compare gradient,ig,relp,frozen
 	$(CLI) query runs/copyright "SELECT down_site, count(*) AS edges, round(sum(abs(effect)), 3) AS effect FROM edges GROUP BY down_site ORDER BY effect DESC LIMIT 5"
+	@echo "the graph as a page, to be opened in a browser: $(CURDIR)/runs/copyright/graph.html"
 
-test: build
+test: build browser
 	@mkdir -p TestResults
-	$(TESTS) -xml TestResults/results.xml
+	CHROMIUM="$(CHROMIUM)" $(TESTS) -xml TestResults/results.xml
 
 setup: node_modules/.package-lock.json
 
@@ -23,11 +26,19 @@ node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
 	@touch $@
 
+# the page is tested in a real browser: Debian's and Ubuntu's is taken from their packages, elsewhere CHROMIUM=/path/to/chrome names it
+browser:
+ifeq ($(CHROMIUM),)
+	@command -v apt-get >/dev/null || { echo "the tests need Chromium or Chrome: install it, or name it with CHROMIUM=/path/to/chrome" >&2; exit 1; }
+	$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
+endif
+
 build: setup
 	dotnet build -c $(CONFIG) --nologo -v quiet
 
 lint: setup
 	dotnet format --verify-no-changes --exclude node_modules
+	node node_modules/typescript/bin/tsc --noEmit -p src/OnnxAttribution/View/page
 
 # our figures, then PyTorch's on the same shape where it is installed (Debian: python3-torch, libopenblas0-pthread)
 bench: build

@@ -66,6 +66,7 @@ internal sealed class AblateFaithfulnessMode : AblateMode
         var run = FaithfulnessRun.Of(session, source, tasks, request, progress);
         progress.Report("writing");
         run.Write(context.Cancel);
+        PageOfRun.Refresh(run.Directory, context.Cancel);
         progress.Dispose();
         FaithfulnessReport.Write(run, context.Calls, parsed.GetValue(shared.Json), parsed.InvocationConfiguration.Output, Stopwatch.GetElapsedTime(start).TotalSeconds);
         return CommandLine.Done;

@@ -31,6 +31,7 @@ internal sealed class AblateGraphMode : AblateMode
     };
 
     private readonly Option<int?> _minPath = new("--min-path") { Description = "keep only edges on a path of so many edges (2, or 1 where the sites allow no more)", HelpName = "N" };
+    private readonly Option<bool> _noPage = PageOfRun.Unwanted;
     private readonly Option<bool> _noLogits = new("--no-logits") { Description = "edges only: neither the metric nor the next token" };
 
     /// <param name="coefficient">An option that other modes may have too.</param>
@@ -41,7 +42,7 @@ internal sealed class AblateGraphMode : AblateMode
         _minPath.AtLeast(1);
     }
 
-    public override IReadOnlyList<Option> Options => [_coefficient, _positions, _measure, _topEdges, _threshold, _minPath, _noLogits];
+    public override IReadOnlyList<Option> Options => [_coefficient, _positions, _measure, _topEdges, _threshold, _minPath, _noLogits, _noPage];
 
     public override Option? Choice => null;
 
@@ -75,13 +76,14 @@ internal sealed class AblateGraphMode : AblateMode
                 progress.Report("writing");
                 var facts = run.Write(At(task), force);
                 finished++;
-                var report = new AblateGraphReport(run, facts, At(task), Stopwatch.GetElapsedTime(start).TotalSeconds);
+                var page = PageOfRun.Write(At(task), !parsed.GetValue(_noPage), progress, context.Cancel);
+                var report = new AblateGraphReport(run, facts, At(task), page, Stopwatch.GetElapsedTime(start).TotalSeconds);
                 progress.Dispose();
                 if (parsed.GetValue(shared.Json)) reports.Add(report.ToJson());
                 else report.Print(output);
             }
         }
-        catch (OperationCanceledException) when (finished > 0)
+        catch (OperationCanceledException) when (many && finished > 0)
         {
             throw new CancelledException($"onnx-attribution: cancelled; {Screen.Count(finished, "finished run")} stay{(finished == 1 ? "s" : "")} in {directory}");
         }

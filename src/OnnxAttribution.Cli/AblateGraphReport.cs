@@ -9,7 +9,7 @@ namespace OnnxAttribution.Cli;
 /// <summary>What <c>ablate</c> prints of one prompt's exact graph.</summary>
 /// <param name="facts">run.json.</param>
 /// <param name="seconds">From the start of the verb to here.</param>
-internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, string directory, double seconds)
+internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, string directory, PageOfRun page, double seconds)
 {
     private const int Strongest = 12;
 
@@ -22,6 +22,8 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
         json["strongest_nodes"] = new JsonArray([.. StrongestNodes().Select(NodeJson)]);
         json["strongest_edges"] = new JsonArray([.. StrongestEdges().Select(e => new JsonObject { ["upstream"] = Label(e.Up), ["downstream"] = Label(e.Down), ["effect"] = e.Effect })]);
         json["files"] = new JsonArray([.. Files().Select(f => new JsonObject { ["path"] = f.FullName, ["bytes"] = f.Length })]);
+        json["page"] = page.File;
+        json["page_note"] = page.Note;
         json["seconds_in_all"] = seconds;
         return json;
     }
@@ -39,6 +41,7 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
         output.WriteLine($"kept {_graph.Nodes.Count(n => n.Kept):N0} of {_graph.Nodes.Count:N0} nodes, {_graph.Edges.Count:N0} of {_graph.EdgesSeen:N0} edges");
         output.WriteLine($"wrote {directory}: {string.Join(", ", Files().Select(f => $"{f.Name} ({Screen.Bytes(f.Length)})"))}");
         output.WriteLine(TimingLine.Of(facts, seconds));
+        page.Print(output);
     }
 
     private string Heading(AblationOptions options) =>

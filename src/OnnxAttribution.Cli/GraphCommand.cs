@@ -27,8 +27,9 @@ internal static class GraphCommand
         var patch = new Option<string?>("--patch-prompt") { Description = "the patch run's prompt, of as many tokens; without it nodes are set to zero", HelpName = "TEXT" };
         var directory = new Option<string>("--out") { Description = "the run directory to write", HelpName = "DIR", Required = true };
         var force = new Option<bool>("--force") { Description = "replace a run that is there" };
+        var noPage = PageOfRun.Unwanted;
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
-        var command = new Command("graph", Description) { model, prompt, prompts, target, foil, patch, directory, force, json };
+        var command = new Command("graph", Description) { model, prompt, prompts, target, foil, patch, directory, force, noPage, json };
         var arguments = new GraphArguments(command);
         command.Validators.Add(result => OptionLimits.FoilNeedsLogitDiff(result, foil, arguments.MetricOption));
         command.Validators.Add(result => OneOfPrompts(result, prompt, prompts, [target, foil, patch]));
@@ -37,7 +38,7 @@ internal static class GraphCommand
             var start = Stopwatch.GetTimestamp();
             var context = common.Context(parsed, cancel);
             var request = arguments.Request(parsed, CommandLine.WrittenOut(parsed));
-            var place = new Place(parsed.GetRequiredValue(directory), parsed.GetValue(force), parsed.GetValue(json), arguments.Validation(parsed), parsed.InvocationConfiguration, start);
+            var place = new Place(parsed.GetRequiredValue(directory), parsed.GetValue(force), !parsed.GetValue(noPage), parsed.GetValue(json), arguments.Validation(parsed), parsed.InvocationConfiguration, start);
             GraphSession Open(int prompts) => GraphSession.Open(parsed.GetRequiredValue(model), arguments.Sites(parsed), context, manyPrompts: prompts > GraphSession.ManyPrompts);
             return parsed.GetValue(prompts) is { } file ? Many(file, Open, request, place)
                 : One(new PromptTask(parsed.GetValue(prompt)!, parsed.GetValue(target), parsed.GetValue(foil), parsed.GetValue(patch)), Open, request, place);
@@ -45,7 +46,7 @@ internal static class GraphCommand
         return command;
     }
 
-    private sealed record Place(string Directory, bool Force, bool Json, ValidationRequest? Validation, InvocationConfiguration Invocation, long Start);
+    private sealed record Place(string Directory, bool Force, bool Page, bool Json, ValidationRequest? Validation, InvocationConfiguration Invocation, long Start);
 
     private static int One(PromptTask task, Func<int, GraphSession> open, GraphRequest request, Place place)
     {
@@ -68,8 +69,9 @@ internal static class GraphCommand
                 throw new CancelledException($"onnx-attribution: cancelled; the run stays in {place.Directory}, not validated");
             }
         }
+        var page = PageOfRun.Write(place.Directory, place.Page, progress, session.Model.Context.Cancel);
         progress.Dispose();
-        var report = new GraphReport(facts, run.Written.Nodes, run.Written.Edges, run.TextAt, place.Directory, Stopwatch.GetElapsedTime(place.Start).TotalSeconds);
+        var report = new GraphReport(facts, run.Written.Nodes, run.Written.Edges, run.TextAt, place.Directory, page, Stopwatch.GetElapsedTime(place.Start).TotalSeconds);
         if (place.Json) Screen.WriteJson(place.Invocation.Output, report.ToJson());
         else report.Print(place.Invocation.Output);
         return CommandLine.Done;
@@ -89,7 +91,7 @@ internal static class GraphCommand
             {
                 progress.Dispose();
                 place.Invocation.Error.WriteLine($"{file}, line {line}: {message}");
-            }, progress);
+            }, progress, path => PageOfRun.Write(path, place.Page, progress, session.Model.Context.Cancel));
         }
         catch (OperationCanceledException) when (batch.Runs.Count > 0)
         {

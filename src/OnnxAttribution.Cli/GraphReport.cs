@@ -9,8 +9,9 @@ namespace OnnxAttribution.Cli;
 /// <summary>What <c>graph</c> prints of one graph.</summary>
 /// <param name="facts">run.json.</param>
 /// <param name="tokenAt">Token text by position.</param>
+/// <param name="page">null: none to speak of.</param>
 /// <param name="seconds">From the start of the verb to here.</param>
-internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges, Func<int, string> tokenAt, string directory, double seconds)
+internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges, Func<int, string> tokenAt, string directory, PageOfRun? page, double seconds)
 {
     private const int Strongest = 12;
 
@@ -21,6 +22,8 @@ internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> no
         json["strongest_nodes"] = new JsonArray([.. StrongestNodes().Select(NodeJson)]);
         json["strongest_edges"] = new JsonArray([.. StrongestEdges().Select(EdgeJson)]);
         json["files"] = new JsonArray([.. Files().Select(f => new JsonObject { ["path"] = f.FullName, ["bytes"] = f.Length })]);
+        json["page"] = page?.File;
+        json["page_note"] = page?.Note;
         json["seconds_in_all"] = seconds;
         return json;
     }
@@ -30,6 +33,7 @@ internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> no
         if (facts["tokens"] is JsonArray) PromptLines.Print(facts, output);
         PrintGraph(output);
         output.WriteLine(TimingLine.Of(facts, seconds));
+        page?.Print(output);
     }
 
     /// <summary>Tables, shares and files: all but the prompt and the clock.</summary>

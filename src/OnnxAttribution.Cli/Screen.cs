@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using OnnxAttribution.View;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -55,7 +56,7 @@ internal static class Screen
     }
 
     /// <summary>Such as <c>1 node</c>, <c>1,000 nodes</c>.</summary>
-    public static string Count(int count, string noun) => $"{count:N0} {noun}{(count == 1 ? "" : "s")}";
+    public static string Count(int count, string noun) => NumberText.Count(count, noun);
 
     public static void AddRow(this Table table, params ReadOnlySpan<string> cells)
     {
@@ -72,17 +73,11 @@ internal static class Screen
         return narrower;
     }
 
-    /// <summary>Four significant digits at most, as short as they come.</summary>
-    public static string Number(double value) => double.IsNaN(value) ? "–" : value.ToString("G4");
+    /// <inheritdoc cref="NumberText.Of"/>
+    public static string Number(double value) => NumberText.Of(value);
 
-    /// <summary>What is under a thousandth of a percent is not 0, and is not shown as if it were.</summary>
-    public static string Percent(double share) => share switch
-    {
-        double.NaN => "–",
-        > 0 and < 0.5e-5 => "<0.001 %",
-        > -0.001 and < 0.001 => $"{share * 100:0.###} %",
-        _ => $"{share * 100:0.0} %",
-    };
+    /// <inheritdoc cref="NumberText.Percent"/>
+    public static string Percent(double share) => NumberText.Percent(share);
 
     public static string Bytes(long bytes) => bytes switch
     {

@@ -60,6 +60,7 @@ internal static class ValidateCommand
             {
                 throw new CancelledException($"onnx-attribution: cancelled; {finished.Path} is as it was");
             }
+            PageOfRun.Refresh(finished.Path, cancel);
             progress.Dispose();
             var report = new ValidationReport(finished.Facts, finished.Path, Stopwatch.GetElapsedTime(start).TotalSeconds);
             var output = parsed.InvocationConfiguration.Output;

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Export;
-using OnnxAttribution.Runs;
+using OnnxAttribution.View;
 using Spectre.Console;
 
 namespace OnnxAttribution.Cli;
@@ -11,9 +11,10 @@ namespace OnnxAttribution.Cli;
 /// <param name="seconds">From the start of the verb to here.</param>
 internal sealed class ValidationReport(JsonObject facts, string directory, double seconds)
 {
-    private static readonly string[] s_figures = ["#checked", "#Pearson", "#Spearman", "#sign", "#slope", "#median error", "#top recall"];
+    private static readonly string[] s_figures = [.. ValidationTable.Columns.Select(c => "#" + c)];
 
     private readonly JsonObject _validation = facts["validation"]!.AsObject();
+    private readonly ValidationTable _table = ValidationTable.Of(facts)!;
 
     public JsonObject ToJson() => new() { ["run"] = directory, ["validation"] = _validation.DeepClone(), ["seconds_in_all"] = seconds };
 
@@ -28,8 +29,7 @@ internal sealed class ValidationReport(JsonObject facts, string directory, doubl
     public void PrintTables(TextWriter output)
     {
         var console = Screen.On(output);
-        output.WriteLine($"validated {(string)facts["options"]!["method"]!} with estimator {(string)facts["options"]!["estimator"]!} against real interventions: "
-            + $"{Count("nodes", "node")}, {Count("edges", "edge")}{(_validation["sample"] is null ? " (all)" : $" (sampled, seed {(int)_validation["seed"]!})")}");
+        output.WriteLine($"validated {_table.Words}");
         console.Show(AgreementTable(), mayDrop: 4);
         if (_validation["compared"] is JsonArray compared) console.Show(ComparedTable(compared), mayDrop: 4);
         if (((JsonArray)_validation["by_site_pair"]!).Count > 0) console.Show(PairTable(), mayDrop: 4);
@@ -40,21 +40,12 @@ internal sealed class ValidationReport(JsonObject facts, string directory, doubl
             output.WriteLine($"{(int)unmatched:N0} nodes are active only in the run or only in its repetition, at their thresholds; they are not checked");
     }
 
-    private string Count(string of, string noun) => Screen.Count((int)_validation[of]!["count"]!, noun);
-
     private Table AgreementTable()
     {
         var table = Screen.Table("Approximate against exact", ["", .. s_figures]);
-        Row(table, "all nodes", _validation["nodes"]!);
-        foreach (var k in _validation["by_kind"]!.AsArray()) Row(table, $"  {(string)k!["kind"]!} {((bool)k["error"]! ? "errors" : "features")}", k);
-        foreach (var s in Strata("node")) Row(table, $"  {(string)s["stratum"]!}", s);
-        Row(table, "all edges", _validation["edges"]!);
-        foreach (var s in Strata("edge")) Row(table, $"  {(string)s["stratum"]!}", s);
-        Row(table, "downstream activations", _validation["changes"]!);
+        foreach (var (name, figures) in _table.Rows) table.AddRow([name, .. figures]);
         return table;
     }
-
-    private IEnumerable<JsonNode> Strata(string check) => _validation["by_stratum"]!.AsArray().Where(s => (string)s!["check"]! == check && (string)s["stratum"]! != "all")!;
 
     private static Table ComparedTable(JsonArray compared)
     {
@@ -89,27 +80,17 @@ internal sealed class ValidationReport(JsonObject facts, string directory, doubl
     private Table ConservationTable()
     {
         var table = Screen.Table("Whole sites", "site", "#sum of effects", "#exact, moved at once", "#errors' share");
-        foreach (var c in _validation["conservation"]!["sites"]!.AsArray()) table.AddRow(Short((string)c!["site"]!), Number(c, "sum_of_effects"), Number(c, "exact"), Screen.Percent(Value(c, "error_share")));
+        foreach (var c in _validation["conservation"]!["sites"]!.AsArray()) table.AddRow(Short((string)c!["site"]!), Number(c, "sum_of_effects"), Number(c, "exact"), Screen.Percent(ValidationTable.Value(c, "error_share")));
         return table;
     }
 
-    private static void Row(Table table, string name, JsonNode figures, string? second = null)
-    {
-        string[] cells = [$"{(int)figures["count"]!:N0}", .. ((string[])["pearson", "spearman"]).Select(f => Correlation(Value(figures, f))), Screen.Percent(Value(figures, "sign_agreement")),
-            Number(figures, "slope"), Screen.Percent(Value(figures, "median_relative_error")), $"{Screen.Percent(Value(figures, "top_recall"))} of {(int)figures["top"]!:N0}"];
-        table.AddRow(second is null ? [name, .. cells] : [name, second, .. cells]);
-    }
-
-    // four places, and never 1 for what is not
-    private static string Correlation(double value) => double.IsNaN(value) ? "–" : (Math.Truncate(value * 1e4) / 1e4).ToString("0.0000");
+    private static void Row(Table table, string name, JsonNode figures, string second) => table.AddRow([name, second, .. ValidationTable.Figures(figures)]);
 
     /// <summary>Of a run's nodes or edges.</summary>
     /// <param name="run">run.json, <c>validation</c> in it.</param>
-    public static string Pearson(JsonObject run, string of) => Correlation(Value(run["validation"]![of]!, "pearson"));
+    public static string Pearson(JsonObject run, string of) => NumberText.Correlation(ValidationTable.Value(run["validation"]![of]!, "pearson"));
 
-    private static double Value(JsonNode of, string name) => of[name] is { } v ? (double)v : double.NaN;
-
-    private static string Number(JsonNode of, string name) => Screen.Number(Value(of, name));
+    private static string Number(JsonNode of, string name) => Screen.Number(ValidationTable.Value(of, name));
 
     private string Label(JsonNode node) => node is JsonValue ? (string)node!
         : GraphReport.Label(new CausalNode(Site.Parse((string)node["site"]!), (int)node["position"]!, (int)node["feature"]!, 0, 0, 0, 0), TokenAt);

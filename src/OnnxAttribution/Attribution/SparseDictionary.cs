@@ -30,6 +30,9 @@ internal sealed class SparseDictionary : IDisposable
     }
 
     public string Name => _source.HookName;
+
+    /// <summary>Its name on Neuronpedia, such as <c>gpt2-small/6-res-jb</c>, where its config says so.</summary>
+    public string? NeuronpediaId => _source.NeuronpediaId;
     public int Width => _source.Width;
     public int FeatureCount => _source.FeatureCount;
 

@@ -125,6 +125,7 @@ internal static class RunDescription
         facts["peak_memory_bytes"] = RunContext.PeakMemory();
         facts["model"] = session.Model.Name;
         facts["model_path"] = session.Path;
+        if (NeuronpediaIds(session) is { Count: > 0 } ids) facts["neuronpedia_ids"] = ids;
         facts["bundle_sha256"] = session.BundleHash;
         facts["device"] = WrittenName.Of(context.Device);
         facts["threads"] = context.Threads;
@@ -134,6 +135,9 @@ internal static class RunDescription
         facts["command_line"] = commandLine;
         facts["finished_at"] = DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
     }
+
+    private static JsonObject NeuronpediaIds(GraphSession session) =>
+        new(session.Model.Selected.Select(s => KeyValuePair.Create(s.Name, session.Model.DictionaryOf(s)?.NeuronpediaId)).Where(p => p.Value is not null).Select(p => KeyValuePair.Create(p.Key, (JsonNode?)p.Value)));
 
     internal static JsonValue? Number(double value) => double.IsFinite(value) ? JsonValue.Create(value) : null;
 

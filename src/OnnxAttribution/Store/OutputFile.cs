@@ -48,6 +48,13 @@ internal sealed class OutputFile : IDisposable
     /// <summary>Whether a name in a directory is what a writer of <paramref name="file"/> makes beside it, or has left there.</summary>
     public static bool IsBeside(string name, string file) => name == Path.GetFileName(AsideOf(file)) || name == Path.GetFileName(LockOf(file));
 
+    /// <summary>The name of the file that such a name is beside; null where it is beside none.</summary>
+    public static string? PlaceOf(string name)
+    {
+        var place = name.StartsWith('.') ? Path.GetFileNameWithoutExtension(name)[1..] : "";
+        return place.Length > 0 && IsBeside(name, place) ? place : null;
+    }
+
     /// <summary>Renames the file to its place.</summary>
     public void Commit()
     {

@@ -32,6 +32,12 @@ public sealed class RunDirectoryException : Exception
     internal static RunDirectoryException FileExists(string file) =>
         new($"{file} exists already. Choose another file, or give --force to replace it.");
 
+    internal static RunDirectoryException DrawingIsDirectory(string file) =>
+        new($"{file} is a directory, and the picture is one file. Name a file, such as {Path.Combine(file, "graph.svg")}.");
+
+    internal static RunDirectoryException ProtectedFile(string file) =>
+        new($"{file} is a part of its run and is not replaced by a picture, even with --force. Choose another file.");
+
     internal static RunDirectoryException FileMissing(string file) => new($"{file} does not exist. Name a Parquet file that does.");
 
     internal static RunDirectoryException Unchangeable(string run, Exception why) =>
@@ -47,7 +53,8 @@ public sealed class RunDirectoryException : Exception
         new($"{file} cannot be read: {OneLine(why)} Check its permissions.", why);
 
     /// <summary>What writes the file, where it is one that not every run has.</summary>
-    private static string? Verb(string file) => Path.GetExtension(file) == ".parquet" ? FurtherTables.Verb(Path.GetFileNameWithoutExtension(file)) : null;
+    private static string? Verb(string file) => Path.GetFileName(file) == "features.parquet" ? "onnx-attribution features --model BUNDLE --text FILE --force"
+        : Path.GetExtension(file) == ".parquet" ? FurtherTables.Verb(Path.GetFileNameWithoutExtension(file)) : null;
 
     private static string OneLine(Exception why)
     {

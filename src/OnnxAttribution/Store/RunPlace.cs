@@ -10,7 +10,8 @@ namespace OnnxAttribution.Store;
 internal sealed class RunPlace : IDisposable
 {
     private const string LockName = "lock";
-    private static readonly string[] DrawingExtensions = [".html", ".svg"];
+    private static readonly string[] DrawingExtensions = [".html", ".svg", ".dot", ".graphml"];
+    private const string DrawingAsJson = "graph.json";   // no other JSON is a drawing: somebody may have put settings beside the run
 
     private readonly string _path;
     private readonly bool _force;
@@ -113,7 +114,9 @@ internal sealed class RunPlace : IDisposable
 
     private static bool IsOfRun(string directory, string name) =>
         File.Exists(Path.Combine(directory, name)) && (RunDirectory.Files.Any(file => name == file || OutputFile.IsBeside(name, file))
-            || DrawingExtensions.Contains(Path.GetExtension(name)));
+            || IsDrawing(name) || (OutputFile.PlaceOf(name) is { } place && IsDrawing(place)));
+
+    private static bool IsDrawing(string name) => name == DrawingAsJson || DrawingExtensions.Contains(Path.GetExtension(name));
 
     private string Beside(string what) => Path.Combine(Path.GetDirectoryName(_path)!, $".{Path.GetFileName(_path)}.{what}-{Environment.ProcessId}");
 

@@ -148,7 +148,7 @@ internal sealed class RunTables : IDisposable
         _connection, $"COPY (SELECT {select}) TO {SqlText.Literal(file)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false{encoding}{_metadata})", cancellation);
 
     /// <summary>DuckDB takes the metadata as a struct, whose field names do not tell capitals from small letters; the first of a name wins.</summary>
-    private static string Metadata(JsonObject facts)
+    internal static string Metadata(JsonObject facts)
     {
         var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         var fields = new List<string>();

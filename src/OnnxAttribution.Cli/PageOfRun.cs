@@ -1,0 +1,49 @@
+using System.CommandLine;
+using OnnxAttribution.View;
+
+namespace OnnxAttribution.Cli;
+
+/// <summary>The page that verbs leave in the runs they write.</summary>
+/// <param name="File">null: none was wanted.</param>
+/// <param name="Note">What the page lacks and how to mend it; null: nothing.</param>
+internal sealed record PageOfRun(string? File, string? Note)
+{
+    public static Option<bool> Unwanted => new("--no-page") { Description = "write no graph.html into the run" };
+
+    /// <param name="directory">A finished run.</param>
+    /// <exception cref="CancelledException">Cancelled; the run stays.</exception>
+    public static PageOfRun Write(string directory, bool wanted, IProgress<string> progress, CancellationToken cancel)
+    {
+        if (!wanted) return new PageOfRun(null, null);
+        progress.Report("drawing");
+        try
+        {
+            var note = RunPage.Write(directory, cancel);
+            return new PageOfRun(Path.Combine(directory, RunPage.FileName), note);
+        }
+        catch (OperationCanceledException)
+        {
+            throw new CancelledException($"onnx-attribution: cancelled; the run stays in {directory}, without a page");
+        }
+    }
+
+    /// <summary>Draws a run's page anew where it has one, so that it shows what the verb has added.</summary>
+    /// <exception cref="CancelledException">Cancelled; what was added stays.</exception>
+    public static void Refresh(string directory, CancellationToken cancel)
+    {
+        try
+        {
+            RunPage.Refresh(directory, cancel);
+        }
+        catch (OperationCanceledException)
+        {
+            throw new CancelledException($"onnx-attribution: cancelled; {directory} was added to, its {RunPage.FileName} is the old one");
+        }
+    }
+
+    public void Print(TextWriter output)
+    {
+        if (File is not null) output.WriteLine($"page {File}: open it in a browser");
+        if (Note is not null) output.WriteLine($"note: {Note}");
+    }
+}

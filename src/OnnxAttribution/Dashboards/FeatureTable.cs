@@ -1,0 +1,94 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using OnnxAttribution.Export;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Dashboards;
+
+/// <summary>A bundle's <c>features.parquet</c>: what a text says about each of its dictionaries' features. Nothing is held open; a table may be read by several threads.</summary>
+public sealed class FeatureTable
+{
+    /// <summary>The file's name within the bundle, which does not list it among its own files: a bundle is whole without.</summary>
+    public const string FileName = "features.parquet";
+
+    // DuckDB parses a list of numbers into a filter; beyond some thousands a scan is as quick
+    private const int MostInOneCondition = 2000;
+
+    private readonly string _file;
+    private readonly IReadOnlyDictionary<string, string> _facts;
+
+    private FeatureTable(string file, IReadOnlyDictionary<string, string> facts) => (_file, _facts) = (file, facts);
+
+    /// <summary>Absolute path of the file.</summary>
+    public string Path => _file;
+
+    /// <summary>SHA-256 of the bundle.json that the table was made of.</summary>
+    public string BundleSha256 => _facts["bundle_sha256"];
+
+    /// <summary>Name of the text's file, without its directory.</summary>
+    public string Text => _facts.GetValueOrDefault("text", "");
+
+    /// <summary>Tokens read, BOS positions not counted.</summary>
+    public long Tokens => long.Parse(_facts["tokens"], CultureInfo.InvariantCulture);
+
+    /// <summary>Documents read, the last one perhaps in part.</summary>
+    public long Documents => long.Parse(_facts["documents"], CultureInfo.InvariantCulture);
+
+    /// <summary>The file's whole key-value metadata: options, text, tokens, program and version.</summary>
+    public IReadOnlyDictionary<string, string> Facts => _facts;
+
+    /// <summary>Opens the table of a bundle; null where the bundle has none.</summary>
+    /// <exception cref="RunDirectoryException">The file is damaged or cannot be read.</exception>
+    public static FeatureTable? Open(string bundleDirectory)
+    {
+        var file = System.IO.Path.GetFullPath(System.IO.Path.Combine(bundleDirectory, FileName));
+        if (!File.Exists(file)) return null;
+        var facts = NestedParquet.Facts(file, CancellationToken.None);
+        foreach (var name in (string[])["bundle_sha256", "tokens", "documents"])
+        {
+            if (!facts.ContainsKey(name)) throw RunDirectoryException.Corrupt(file, $"its metadata have no {name}");
+        }
+        return new FeatureTable(file, facts);
+    }
+
+    /// <summary>Whether the table was made of the bundle with this <see cref="Attribution.AttributionModel.BundleHash"/>, and so speaks of its features.</summary>
+    public bool IsOf(string bundleSha256) => string.Equals(BundleSha256, bundleSha256, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The dashboards of chosen features; what the table does not have is not in the result.</summary>
+    /// <param name="features">Sites as the bundle names them.</param>
+    /// <exception cref="RunDirectoryException">The file is damaged.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public IReadOnlyDictionary<(string Site, int Feature), FeatureDashboard> Read(IReadOnlyCollection<(string Site, int Feature)> features, CancellationToken cancellation = default)
+    {
+        var conditions = features.Distinct().GroupBy(f => f.Site).SelectMany(site => site.Select(f => f.Feature).Order().Chunk(MostInOneCondition)
+            .Select(some => $"site = {SqlText.Literal(site.Key)} AND feature IN ({string.Join(", ", some)})"));
+        return Rows(conditions, cancellation).ToDictionary(f => (f.Site, f.Feature));
+    }
+
+    /// <summary>All dashboards of some sites, streamed in the file's order: sites in the order of computation, features ascending.</summary>
+    /// <param name="sites">As the bundle names them; null: all.</param>
+    /// <inheritdoc cref="Read" path="/exception"/>
+    public IEnumerable<FeatureDashboard> ReadAll(IReadOnlyCollection<string>? sites = null, CancellationToken cancellation = default) =>
+        Rows([sites is null ? "true" : $"site IN ({string.Join(", ", sites.Select(SqlText.Literal))})"], cancellation);
+
+    /// <summary>Writes one or several files of rows.</summary>
+    internal static void Write(string file, IEnumerable<FeatureDashboard> rows, JsonObject facts, CancellationToken cancellation) =>
+        NestedParquet.Write(file, DashboardRow.Columns, rows.Select(DashboardRow.Cells), facts, cancellation);
+
+    private IEnumerable<FeatureDashboard> Rows(IEnumerable<string> conditions, CancellationToken cancellation)
+    {
+        foreach (var cells in NestedParquet.Read(_file, DashboardRow.Columns, conditions, cancellation))
+        {
+            FeatureDashboard row;
+            try
+            {
+                row = DashboardRow.Parse(cells);
+            }
+            catch (FormatException e)
+            {
+                throw RunDirectoryException.Corrupt(_file, e.Message, e);
+            }
+            yield return row;
+        }
+    }
+}

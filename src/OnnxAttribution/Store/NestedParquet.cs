@@ -1,0 +1,112 @@
+using System.Text.Json.Nodes;
+
+namespace OnnxAttribution.Store;
+
+/// <summary>Parquet files with lists and structs in them, which <see cref="StoredTable"/> has no columns for. A cell travels as text, a nested one as JSON, and is cast in SQL, so that
+/// the file holds plain nested columns for whoever reads it. Rows are streamed both ways.</summary>
+internal static class NestedParquet
+{
+    // of the texts of 50 rows that are held at once, some hundred kB; a chunk of 2,048 would be 20 MB
+    private const int RowsAtOnce = 64;
+
+    /// <summary>DuckDB's least: what is looked up by row is read by row group.</summary>
+    private const int RowGroup = 2048;
+
+    /// <summary>Writes a file, in the order of the rows.</summary>
+    /// <param name="rows">A cell per column; null: NULL.</param>
+    /// <exception cref="DuckDbException">The disk is full, or a cell is not of its column's type.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static void Write(string file, IReadOnlyList<NestedColumn> columns, IEnumerable<string?[]> rows, JsonObject facts, CancellationToken cancellation)
+    {
+        using var database = Open();
+        using var connection = database.Connect();
+        using var next = rows.GetEnumerator();
+        using var source = new DuckDbSource(connection, "cells", string.Join(", ", columns.Select(c => $"NULL::VARCHAR AS {SqlText.Name(c.Name)}")), vectors =>
+        {
+            var row = 0;
+            for (; row < RowsAtOnce && next.MoveNext(); row++)
+            {
+                for (var c = 0; c < columns.Count; c++)
+                {
+                    if (next.Current[c] is { } text) vectors.SetText(c, row, text);
+                    else vectors.SetNull(c, row);
+                }
+            }
+            return row;
+        });
+        source.Execute(connection, Copy($"SELECT {string.Join(", ", columns.Select(c => c.FromText))} FROM cells()", file, facts), cancellation);
+    }
+
+    /// <summary>Writes one file of several of the same columns, one after the other.</summary>
+    /// <inheritdoc cref="Write" path="/exception"/>
+    public static void Concatenate(string file, IReadOnlyList<string> parts, JsonObject facts, CancellationToken cancellation)
+    {
+        using var database = Open();
+        using var connection = database.Connect();
+        connection.Execute(Copy(string.Join(" UNION ALL ", parts.Select(p => $"FROM {ParquetFile.Sql(p)}")), file, facts), cancellation);
+    }
+
+    /// <summary>Rows of a file, as texts.</summary>
+    /// <param name="file">Absolute path.</param>
+    /// <param name="conditions">SQL over the file's columns; the rows of each are read, one condition after the other; a condition on single columns lets DuckDB skip what it need not read.</param>
+    /// <exception cref="RunDirectoryException">The file is missing, damaged or lacks a column.</exception>
+    public static IEnumerable<string?[]> Read(string file, IReadOnlyList<NestedColumn> columns, IEnumerable<string> conditions, CancellationToken cancellation)
+    {
+        ParquetFile.Checked(file);
+        using var database = Open();
+        using var connection = database.Connect();
+        foreach (var condition in conditions)
+        {
+            using var result = Guarded(file, () => connection.Query($"SELECT {string.Join(", ", columns.Select(c => c.AsText))} FROM {ParquetFile.Sql(file)} WHERE {condition}", cancellation));
+            while (Guarded(file, () => result.Fetch(cancellation)) is { } fetched)
+            {
+                using var chunk = fetched;
+                for (var row = 0; row < chunk.Rows; row++)
+                {
+                    var cells = new string?[columns.Count];
+                    for (var c = 0; c < cells.Length; c++) cells[c] = chunk.Text(c, row);
+                    yield return cells;
+                }
+            }
+        }
+    }
+
+    /// <summary>The key-value metadata.</summary>
+    /// <exception cref="RunDirectoryException">The file is missing or damaged.</exception>
+    public static IReadOnlyDictionary<string, string> Facts(string file, CancellationToken cancellation)
+    {
+        ParquetFile.Checked(file);
+        using var database = Open();
+        using var connection = database.Connect();
+        return Guarded(file, () =>
+        {
+            var facts = new Dictionary<string, string>();
+            using var result = connection.Query($"SELECT decode(key), decode(value) FROM parquet_kv_metadata({SqlText.Literal(file)})", cancellation);
+            while (result.Fetch(cancellation) is { } fetched)
+            {
+                using var chunk = fetched;
+                for (var row = 0; row < chunk.Rows; row++) facts[chunk.Text(0, row)!] = chunk.Text(1, row) ?? "";
+            }
+            return facts;
+        });
+    }
+
+    // tokens and rounded activations repeat: dictionaries of them make the file a third smaller than DuckDB's limit of a hundred entries does
+    private static string Copy(string select, string file, JsonObject facts) =>
+        $"COPY ({select}) TO {SqlText.Literal(file)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 9, ROW_GROUP_SIZE {RowGroup}, DICTIONARY_SIZE_LIMIT 65536, USE_TMP_FILE false{RunTables.Metadata(facts)})";
+
+    private static DuckDbDatabase Open() =>
+        DuckDbDatabase.OpenInMemory(("memory_limit", "800MB"), ("threads", "1"), ("temp_directory", Path.Combine(Path.GetTempPath(), "onnx-attribution-nested")));
+
+    private static T Guarded<T>(string file, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (DuckDbException e)
+        {
+            throw RunDirectoryException.Corrupt(file, e.Message.ReplaceLineEndings(" "), e);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+using System.Text;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.View;
+
+/// <summary>A picture as a file: written beside its place and renamed when whole.</summary>
+internal static class DrawingFile
+{
+    /// <summary>Refuses a file that <see cref="Write"/> would refuse. Changes nothing.</summary>
+    /// <exception cref="RunDirectoryException">A file is there and <paramref name="force"/> is off, it is a directory, or it is a table or the description of a run.</exception>
+    public static void CheckFree(string file, bool force)
+    {
+        if (Directory.Exists(file)) throw RunDirectoryException.DrawingIsDirectory(file);
+        if (RunDirectory.Files.Contains(Path.GetFileName(file)) && File.Exists(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(file))!, RunDirectory.FactsFile))) throw RunDirectoryException.ProtectedFile(file);
+        if (!force && File.Exists(file)) throw RunDirectoryException.FileExists(file);
+    }
+
+    /// <param name="write">Gets the open file, UTF-8 without a mark, lines ending in \n.</param>
+    /// <exception cref="RunDirectoryException">As <see cref="CheckFree"/>, or the file cannot be written; nothing is left behind.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
+    public static void Write(string file, bool force, Action<TextWriter> write, CancellationToken cancel = default)
+    {
+        CheckFree(file, force);
+        Exception Unwritable(Exception why) => RunDirectoryException.Unwritable(file, why);
+        using var output = new OutputFile(file, Unwritable, cancel);
+        try
+        {
+            using var writer = new StreamWriter(output.Aside, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { NewLine = "\n" };
+            write(writer);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Unwritable(e);
+        }
+        cancel.ThrowIfCancellationRequested();
+        output.Commit();
+    }
+}
