@@ -1,0 +1,63 @@
+import type { ZoomTransform } from "d3-zoom";
+import type { Graph } from "./model";
+import { byId, h, plain, visible } from "./text";
+
+/** Labels closer than this would lie on each other: some are left out. */
+const [ROW_PX, TOKEN_PX] = [15, 12];
+
+/** Site names at the left and tokens at the bottom, which stay in view while the graph moves. */
+export class Axes {
+  private readonly rows: HTMLElement[];
+  private readonly columns: HTMLElement[];
+  private readonly left = byId("rows").firstElementChild as HTMLElement;
+  private readonly below = byId("columns").firstElementChild as HTMLElement;
+  private scale = 0;
+
+  constructor(private readonly graph: Graph) {
+    const { rows, columns } = graph.page.layout;
+    this.rows = rows.map(r => h("span", { class: r.label.includes("resid") ? "stream" : null }, plain(r.label)));
+    this.columns = columns.map(c => h("span", { title: c.position === null ? plain(c.label) : `${visible(c.label)} at position ${c.position}` },
+      h("b", {}, c.position === null ? plain(c.label) : visible(c.label)), c.position === null ? null : h("i", {}, String(c.position))));
+    this.left.append(...this.rows);
+    this.below.append(...this.columns);
+  }
+
+  move(t: ZoomTransform): void {
+    this.left.style.transform = `translateY(${t.y}px)`;
+    this.below.style.transform = `translateX(${t.x}px)`;
+    if (t.k === this.scale) return;
+    this.scale = t.k;
+    const { rows, columns } = this.graph.page.layout;
+    let last = Infinity;
+    rows.forEach((r, i) => {
+      const y = ((r.top + r.bottom) / 2) * t.k;
+      this.rows[i].style.top = `${y}px`;
+      const fits = last - y >= ROW_PX || i === rows.length - 1;
+      this.rows[i].hidden = !fits;
+      if (fits) last = y;
+    });
+    const narrow = columns.some(c => (c.right - c.left) * t.k < 40);
+    this.below.classList.toggle("narrow", narrow);
+    let right = -Infinity;
+    columns.forEach((c, i) => {
+      const centre = ((c.left + c.right) / 2) * t.k;
+      const fits = !narrow || centre - right >= TOKEN_PX;
+      this.columns[i].hidden = !fits;
+      if (fits) right = centre;
+      this.columns[i].style.left = `${c.left * t.k}px`;
+      this.columns[i].style.width = `${(c.right - c.left) * t.k}px`;
+    });
+  }
+
+  /** Shades the tokens by a feature's activation at their positions. */
+  shade(node: number | null): void {
+    const feature = node === null ? null : this.graph.feature(node);
+    const at = new Map(feature?.acts ?? []);
+    const most = Math.max(...at.values(), 0);
+    this.graph.page.layout.columns.forEach((c, i) => {
+      const a = c.position === null ? 0 : (at.get(c.position) ?? 0);
+      this.columns[i].style.setProperty("--heat", most > 0 ? (a / most).toFixed(3) : "0");
+      this.columns[i].classList.toggle("here", node !== null && c.position !== null && this.graph.node(node).p === c.position);
+    });
+  }
+}

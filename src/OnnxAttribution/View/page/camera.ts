@@ -1,0 +1,132 @@
+import { select } from "d3-selection";
+import { zoom, zoomIdentity, type D3ZoomEvent, type ZoomBehavior, type ZoomTransform } from "d3-zoom";
+import type { Graph } from "./model";
+
+/** Below this scale labels cannot be read, and nodes are dots. */
+const DOTS_BELOW = 0.55;
+/** Below this one even the strongest nodes' labels would lie on each other. */
+const NO_LABELS_BELOW = 0.34;
+const PADDING = 8;
+const SETTLE_MS = 140;
+
+// While the graph is moved, layers that are already painted are moved by CSS, and scaled where the scale changes.
+// When it comes to rest they are painted anew at the scale reached, so that they are sharp.
+export class Camera {
+  transform: ZoomTransform = zoomIdentity;
+  private readonly behaviour: ZoomBehavior<HTMLElement, unknown>;
+  private readonly box: { left: number; top: number; width: number; height: number };
+  private painted = 0;
+  private settle = 0;
+  private frame = 0;
+  private fitted = true;
+
+  constructor(
+    graph: Graph,
+    private readonly view: HTMLElement,
+    private readonly world: HTMLElement,
+    private readonly layers: SVGSVGElement[],
+    private readonly moved: (t: ZoomTransform) => void,
+  ) {
+    const { layout } = graph.page;
+    const left = (layout.columns[0]?.left ?? 0) - 9;
+    this.box = { left, top: 0, width: (layout.columns.at(-1)?.right ?? layout.width) + 9 - left, height: (layout.rows[0]?.bottom ?? layout.height) + 8 };
+    this.size = [layout.width, layout.height];
+    this.behaviour = zoom<HTMLElement, unknown>()
+      .filter((event: MouseEvent) => (!event.ctrlKey || event.type === "wheel") && event.button === 0)
+      .clickDistance(4)
+      .on("zoom", (event: D3ZoomEvent<HTMLElement, unknown>) => {
+        if (event.sourceEvent !== null) this.fitted = false;
+        this.apply(event.transform);
+      });
+    select(view).call(this.behaviour).on("dblclick.zoom", null);
+    new ResizeObserver(() => this.resized()).observe(view);
+    this.resized();
+  }
+
+  private readonly size: [number, number];
+
+  fit(animate = true): void {
+    this.fitted = true;
+    this.go(this.whole(), animate);
+  }
+
+  scale(by: number): void {
+    const { x, y, k } = this.transform;
+    const to = Math.min(Math.max(k * by, this.limits()[0]), this.limits()[1]);
+    const [cx, cy] = [this.view.clientWidth / 2, this.view.clientHeight / 2];
+    this.fitted = false;
+    this.go(zoomIdentity.translate(cx - ((cx - x) * to) / k, cy - ((cy - y) * to) / k).scale(to), true);
+  }
+
+  /** Moves a point of the graph into view where it is not. */
+  reveal(x: number, y: number): void {
+    const margin = 48;
+    const [px, py] = this.transform.apply([x, y]);
+    const by = (p: number, most: number) => (p < margin ? margin - p : p > most - margin ? most - margin - p : 0);
+    const [dx, dy] = [by(px, this.view.clientWidth), by(py, this.view.clientHeight)];
+    if (dx === 0 && dy === 0) return;
+    this.fitted = false;
+    this.go(zoomIdentity.translate(this.transform.x + dx, this.transform.y + dy).scale(this.transform.k), true);
+  }
+
+  private whole(): ZoomTransform {
+    const [w, h] = [this.view.clientWidth, this.view.clientHeight];
+    const { left, top, width, height } = this.box;
+    const k = Math.min((w - 2 * PADDING) / width, (h - 2 * PADDING) / height, 1.4);
+    return zoomIdentity.translate((w - width * k) / 2 - left * k, (h - height * k) / 2 - top * k).scale(k);
+  }
+
+  private limits(): [number, number] {
+    return [Math.min(this.whole().k * 0.7, 0.5), 4];
+  }
+
+  private resized(): void {
+    if (this.view.clientWidth === 0) return;
+    const { left, top, width, height } = this.box;
+    const [mx, my] = [this.view.clientWidth / this.limits()[0] / 2, this.view.clientHeight / this.limits()[0] / 2];
+    this.behaviour.scaleExtent(this.limits()).translateExtent([[left - mx, top - my], [left + width + mx, top + height + my]]);
+    if (this.fitted) this.fit(false);
+  }
+
+  private go(to: ZoomTransform, animate: boolean): void {
+    cancelAnimationFrame(this.frame);
+    const set = (t: ZoomTransform) => select(this.view).call(this.behaviour.transform, t);
+    if (!animate || matchMedia("(prefers-reduced-motion: reduce)").matches) return void set(to);
+    const from = this.transform;
+    const start = performance.now();
+    const tick = (now: number) => {
+      const t = Math.min(1, (now - start) / 220);
+      const ease = 1 - (1 - t) ** 3;
+      const mix = (a: number, b: number) => a + (b - a) * ease;
+      set(zoomIdentity.translate(mix(from.x, to.x), mix(from.y, to.y)).scale(mix(from.k, to.k)));
+      if (t < 1) this.frame = requestAnimationFrame(tick);
+    };
+    this.frame = requestAnimationFrame(tick);
+  }
+
+  private apply(t: ZoomTransform): void {
+    this.transform = t;
+    if (this.painted === 0) this.paint();
+    this.world.style.transform = `translate(${t.x}px, ${t.y}px) scale(${t.k / this.painted})`;
+    this.moved(t);
+    clearTimeout(this.settle);
+    if (t.k !== this.painted) this.settle = setTimeout(() => this.paint(), SETTLE_MS);
+  }
+
+  private paint(): void {
+    const { x, y, k } = this.transform;
+    this.painted = k;
+    this.world.style.transform = `translate(${x}px, ${y}px) scale(1)`;
+    const dots = k < DOTS_BELOW;
+    // far out, lines keep some width on the screen
+    const weight = k < 0.7 ? Math.round((0.7 / k) ** 0.8 * 5) / 5 : 1;
+    for (const layer of this.layers) {
+      layer.setAttribute("width", String(this.size[0] * k));
+      layer.setAttribute("height", String(this.size[1] * k));
+      layer.classList.toggle("dots", dots);
+      layer.classList.toggle("far", k < NO_LABELS_BELOW);
+      layer.style.setProperty("--weight", String(weight));
+      layer.style.setProperty("--label", (1 / k).toFixed(2));
+    }
+  }
+}

@@ -1,0 +1,123 @@
+// What GraphPage.cs writes into the page: null stands for a number the run does not know.
+
+export type Known = number | null;
+export type Pair = [string, string];
+
+export interface Run {
+  prompt: string | null;
+  patchPrompt: string | null;
+  tokens: string[];
+  patchTokens: string[];
+  metric: string;
+  position: Known;
+  clean: Known;
+  patch: Known;
+  top: [string, number][];
+  options: Pair[];
+  command: string | null;
+  explained: Known;
+  model: string;
+  aggregated: boolean;
+  ablation: boolean;
+  merged: boolean;
+  nodes: number;
+  kept: number;
+  storedEdges: number;
+  finished: string | null;
+  version: string;
+  dashboards: boolean;
+  note: string | null;
+}
+
+export interface Layout {
+  width: number;
+  height: number;
+  boxWidth: number;
+  boxHeight: number;
+  rows: { label: string; top: number; bottom: number }[];
+  columns: { label: string; position: Known; left: number; right: number }[];
+}
+
+export interface Site {
+  name: string;
+  short: string;
+  kind: "resid" | "attn" | "mlp";
+  neuronpedia: string | null;
+}
+
+/** A stretch of text: `t` indexes the page's strings, `a` holds [token, activation] where active. */
+export interface Context {
+  q: number;
+  peak: number;
+  t: number[];
+  a: [number, number][];
+}
+
+export interface Card {
+  rate: number;
+  mean: number;
+  max: number;
+  hist: number[];
+  ctx: Context[];
+  up: [number, number][];
+  down: [number, number][];
+  near: [number, number][];
+}
+
+export interface Feature {
+  site: number;
+  feature: number;
+  acts: [number, number][];
+  card: Card | null;
+}
+
+/** `s` −1: the metric. `e` is m(patched) − m(clean), `x_e` the same by a real intervention. */
+export interface NodeData {
+  s: number;
+  p: number;
+  f: number;
+  x: number;
+  y: number;
+  a: Known;
+  pa: Known;
+  g: Known;
+  e: Known;
+  x_e: Known;
+  l: string;
+  t: string;
+}
+
+/** Columns, by falling |eff|. `met`, `act`: what the upstream's clean value does for the metric and for the downstream activation; above 0 raises. */
+export interface Edges {
+  up: number[];
+  down: number[];
+  jac: Known[];
+  eff: number[];
+  met: Known[];
+  act: Known[];
+}
+
+export interface Validation {
+  text: string;
+  columns: string[];
+  rows: string[][];
+}
+
+export interface PageData {
+  version: number;
+  title: string;
+  run: Run;
+  layout: Layout;
+  sites: Site[];
+  features: Feature[];
+  strings: string[];
+  nodes: NodeData[];
+  edges: Edges;
+  validation: Validation | null;
+}
+
+export function readPage(): PageData {
+  const data = JSON.parse(document.getElementById("data")?.textContent ?? "") as PageData;
+  if (data.version !== 1) throw new Error(`this page's script reads version 1 of its data, not ${String(data.version)}`);
+  return data;
+}

@@ -1,0 +1,56 @@
+import type { Graph, Paths } from "./model";
+import { signClass, step, type Scene } from "./scene";
+import type { State } from "./state";
+import { byId, svg } from "./text";
+
+/** Of more lit nodes than this, labels would lie on each other among dots. */
+const LABELLED = 45;
+
+/** Draws what is lit once more above the dimmed base: paths through a pinned node, a node under the pointer and what it is joined to, or what the search found. */
+export class Light {
+  constructor(
+    private readonly graph: Graph,
+    private readonly scene: Scene,
+  ) {}
+
+  draw(state: State): void {
+    const { pin, hover, found, shown } = state;
+    const main = pin ?? hover;
+    const lit: Paths | null =
+      pin !== null ? this.graph.paths(pin, shown) : found !== null ? { nodes: new Set(found), edges: [] } : hover !== null ? this.graph.around(hover, shown) : null;
+    byId("world").classList.toggle("dimmed", lit !== null);
+    const { up, down } = this.graph.page.edges;
+    const layer = this.scene.lit;
+    layer.replaceChildren();
+    layer.classList.toggle("few", lit !== null && lit.nodes.size <= LABELLED);
+    if (lit === null) return;
+    // the weakest first, so that the strongest lie on top
+    for (const e of [...lit.edges].reverse()) layer.append(this.edge(e, up[e] === main || down[e] === main, state));
+    for (const i of lit.nodes) layer.append(this.node(i, i === main));
+    if (hover !== null && hover !== main) layer.append(this.node(hover, true));
+    if (found !== null && pin === null && hover !== null && !lit.nodes.has(hover)) layer.append(this.node(hover, true));
+  }
+
+  /** An edge that is pointed at in a list. */
+  point(e: number | null, state: State): void {
+    this.scene.lit.querySelector(".pointed")?.remove();
+    if (e === null) return;
+    const group = svg("g", { class: "pointed" }, this.edge(e, true, state), this.node(this.graph.page.edges.up[e], true), this.node(this.graph.page.edges.down[e], true));
+    this.scene.lit.append(group);
+  }
+
+  private edge(e: number, direct: boolean, state: State): SVGPathElement {
+    return svg("path", {
+      class: `beam w${step(this.graph.edgeStrength(e))} ${signClass(this.graph.edgeSign(e, state.sign))}${direct ? " direct" : ""}`,
+      d: this.scene.edges[e].getAttribute("d"),
+    });
+  }
+
+  private node(i: number, ring: boolean): Element {
+    const copy = this.scene.nodes[i].cloneNode(true) as SVGGElement;
+    for (const name of ["data-node", "tabindex", "role", "aria-label", "aria-pressed"]) copy.removeAttribute(name);
+    copy.classList.remove("lone");
+    if (ring) copy.classList.add("ring");
+    return copy;
+  }
+}

@@ -1,0 +1,104 @@
+import { Axes } from "./axes";
+import { Camera } from "./camera";
+import { readPage } from "./contract";
+import { Controls } from "./controls";
+import { writeHeader } from "./header";
+import { listenToKeys } from "./keys";
+import { writeLegend } from "./legend";
+import { Light } from "./light";
+import { Graph } from "./model";
+import { Panel } from "./panel";
+import { Scene } from "./scene";
+import { Search } from "./search";
+import { Store } from "./state";
+import { byId } from "./text";
+import { writeValidation } from "./validation";
+
+const graph = new Graph(readPage());
+const store = new Store(graph, Store.initial(graph));
+writeHeader(graph.page);
+writeValidation(graph.page.validation);
+
+const scene = new Scene(graph);
+byId("world").append(scene.base, scene.lit);
+const axes = new Axes(graph);
+const camera = new Camera(graph, byId("view"), byId("world"), [scene.base, scene.lit], t => axes.move(t));
+const light = new Light(graph, scene);
+const controls = new Controls(graph, scene, store);
+const choose = (node: number): void => {
+  store.update({ pin: node, hover: null, found: null });
+  camera.reveal(graph.node(node).x, graph.node(node).y);
+};
+const search = new Search(graph, store, choose);
+const panel = new Panel(graph, {
+  pin: node => (node === null ? store.update({ pin: null }) : choose(node)),
+  pointAt: edge => light.point(edge, store.state),
+  pointAtNode: node => store.update({ hover: node }),
+});
+listenToKeys(graph, scene, store, camera, search);
+
+let told: number | null | undefined;
+store.onChange((state, changed) => {
+  if (changed.has("shown")) scene.show(state.shown);
+  if (changed.has("sign")) scene.colour(state.sign);
+  if (changed.has("shown") || changed.has("sign") || changed.has("theme") || changed.has("safe")) controls.draw(state);
+  if (changed.has("sign") || changed.has("safe")) writeLegend(graph, state);
+  if (changed.has("pin")) {
+    scene.nodes.forEach((n, i) => n.getAttribute("aria-pressed") !== String(i === state.pin) && n.setAttribute("aria-pressed", String(i === state.pin)));
+    byId("panel").classList.toggle("open", state.pin !== null);
+    byId("handle").setAttribute("aria-expanded", String(state.pin !== null));
+  }
+  if (changed.has("pin") || changed.has("hover") || changed.has("found") || changed.has("shown") || changed.has("sign")) light.draw(state);
+  // what was last looked at stays in the panel, so that it can be read; a pointer over the panel's own list must not change the list
+  const inPanel = byId("panel").matches(":hover") && !changed.has("pin");
+  const node = state.hover ?? state.pin ?? (changed.has("pin") ? null : told);
+  if (!inPanel && (node !== told || changed.has("pin") || told === undefined)) panel.show((told = node ?? null), state);
+  axes.shade(state.hover ?? state.pin);
+  if (["pin", "shown", "sign", "theme", "safe"].some(k => changed.has(k as keyof typeof state))) remember();
+});
+
+let writing = 0;
+function remember(): void {
+  clearTimeout(writing);
+  writing = setTimeout(() => {
+    const hash = store.hash();
+    if (hash !== location.hash.slice(1)) history.replaceState(null, "", hash === "" ? location.pathname + location.search : `#${hash}`);
+  }, 150);
+}
+
+const nodeOf = (target: EventTarget | null): number | null => {
+  const i = target instanceof Element ? target.closest("g.node[data-node]")?.getAttribute("data-node") : null;
+  return i === null || i === undefined ? null : Number(i);
+};
+const view = byId("view");
+view.addEventListener("pointerover", event => event.pointerType !== "touch" && event.buttons === 0 && store.update({ hover: nodeOf(event.target) }));
+view.addEventListener("pointerleave", () => store.update({ hover: null }));
+view.addEventListener("click", event => {
+  const node = nodeOf(event.target);
+  store.update({ pin: node === store.state.pin ? null : node, hover: event.detail === 0 ? node : store.state.hover });
+});
+view.addEventListener("focusin", event => {
+  const node = nodeOf(event.target);
+  store.update({ hover: node });
+  if (node !== null && event.target instanceof Element && event.target.matches(":focus-visible")) camera.reveal(graph.node(node).x, graph.node(node).y);
+});
+for (const button of document.querySelectorAll<HTMLElement>("[data-zoom]")) {
+  button.addEventListener("click", () => (button.dataset.zoom === "fit" ? camera.fit() : camera.scale(button.dataset.zoom === "in" ? 1.4 : 1 / 1.4)));
+}
+byId("handle").addEventListener("click", () => byId("handle").setAttribute("aria-expanded", String(byId("panel").classList.toggle("open"))));
+document.querySelector(".skip")?.addEventListener("click", event => {
+  event.preventDefault();
+  byId("panel").focus();
+});
+addEventListener("hashchange", () => store.restore(location.hash));
+addEventListener("beforeprint", () => camera.fit(false));
+
+// the first picture: colours and edges of the state as it is, then what the address says on top of it
+scene.colour(store.state.sign);
+scene.show(store.state.shown);
+controls.draw(store.state);
+writeLegend(graph, store.state);
+panel.show((told = null), store.state);
+store.restore(location.hash);
+if (store.state.pin !== null) camera.reveal(graph.node(store.state.pin).x, graph.node(store.state.pin).y);
+document.documentElement.dataset.ready = "true";

@@ -1,0 +1,148 @@
+import type { Feature, Known, NodeData, PageData, Site } from "./contract";
+
+export type SignOf = "metric" | "downstream";
+
+/** What lies on paths through a node. */
+export interface Paths {
+  nodes: Set<number>;
+  edges: number[];
+}
+
+/** The graph and the questions that are asked of it. Edges are sorted by falling |effect|, so the strongest n are those below n. */
+export class Graph {
+  readonly ins: number[][];
+  readonly outs: number[][];
+  /** Nodes of each row from the left, line by line; rows from the bottom. */
+  readonly rows: number[][];
+  readonly metric: number;
+  readonly hasMetricSigns: boolean;
+  readonly hasDownstreamSigns: boolean;
+  private readonly row: number[];
+  private readonly strongestNode: number;
+  private readonly strongestEdge: number;
+
+  constructor(readonly page: PageData) {
+    const { nodes, edges, sites } = page;
+    this.ins = nodes.map(() => []);
+    this.outs = nodes.map(() => []);
+    edges.up.forEach((up, e) => {
+      this.outs[up].push(e);
+      this.ins[edges.down[e]].push(e);
+    });
+    this.metric = nodes.length - 1;
+    this.row = nodes.map(n => (n.s < 0 ? sites.length : n.s));
+    this.rows = Array.from({ length: sites.length + 1 }, () => []);
+    this.row.forEach((r, i) => this.rows[r].push(i));
+    for (const row of this.rows) row.sort((i, j) => nodes[i].x - nodes[j].x || nodes[j].y - nodes[i].y);
+    this.strongestNode = nodes.reduce((m, n) => Math.max(m, Math.abs(n.e ?? 0)), 0);
+    this.strongestEdge = Math.abs(edges.eff[0] ?? 0);
+    this.hasMetricSigns = edges.met.some(v => v !== null);
+    this.hasDownstreamSigns = edges.act.some(v => v !== null);
+  }
+
+  get nodeCount(): number {
+    return this.page.nodes.length;
+  }
+
+  get edgeCount(): number {
+    return this.page.edges.eff.length;
+  }
+
+  node(i: number): NodeData {
+    return this.page.nodes[i];
+  }
+
+  feature(i: number): Feature | null {
+    const f = this.page.nodes[i].f;
+    return f < 0 ? null : this.page.features[f];
+  }
+
+  site(i: number): Site | null {
+    const s = this.page.nodes[i].s;
+    return s < 0 ? null : this.page.sites[s];
+  }
+
+  isError(i: number): boolean {
+    return this.feature(i)?.feature === -1;
+  }
+
+  token(i: number): string | null {
+    const p = this.page.nodes[i].p;
+    return p < 0 ? null : (this.page.run.tokens[p] ?? null);
+  }
+
+  /** What the node's clean value does for the metric, above 0 where the metric falls without it. */
+  contribution(i: number): Known {
+    const e = this.page.nodes[i].e;
+    return e === null ? null : -e;
+  }
+
+  /** 0 to 1, on a root scale so that the weak are seen beside the strong. */
+  nodeStrength(i: number): number {
+    return this.strongestNode > 0 ? Math.sqrt(Math.abs(this.page.nodes[i].e ?? 0) / this.strongestNode) : 0;
+  }
+
+  edgeStrength(e: number): number {
+    return this.strongestEdge > 0 ? Math.sqrt(Math.abs(this.page.edges.eff[e]) / this.strongestEdge) : 0;
+  }
+
+  edgeSign(e: number, of: SignOf): Known {
+    return of === "metric" ? this.page.edges.met[e] : this.page.edges.act[e];
+  }
+
+  hasShown(i: number, shown: number): boolean {
+    return (this.ins[i][0] ?? shown) < shown || (this.outs[i][0] ?? shown) < shown;
+  }
+
+  /** The nodes and edges that are joined to it directly. */
+  around(i: number, shown: number): Paths {
+    const edges = [...this.ins[i], ...this.outs[i]].filter(e => e < shown);
+    return { nodes: new Set([i, ...edges.flatMap(e => [this.page.edges.up[e], this.page.edges.down[e]])]), edges };
+  }
+
+  /** All that leads to it and all it leads to, over shown edges. */
+  paths(i: number, shown: number): Paths {
+    const nodes = new Set([i]);
+    const edges = new Set<number>();
+    this.follow(i, shown, this.ins, this.page.edges.up, nodes, edges);
+    this.follow(i, shown, this.outs, this.page.edges.down, nodes, edges);
+    return { nodes, edges: [...edges].sort((a, b) => a - b) };
+  }
+
+  private follow(from: number, shown: number, joined: number[][], end: number[], nodes: Set<number>, edges: Set<number>): void {
+    const seen = new Set([from]);
+    const open = [from];
+    for (let i = open.pop(); i !== undefined; i = open.pop()) {
+      for (const e of joined[i]) {
+        if (e >= shown) break;
+        edges.add(e);
+        if (seen.has(end[e])) continue;
+        seen.add(end[e]);
+        nodes.add(end[e]);
+        open.push(end[e]);
+      }
+    }
+  }
+
+  /** The next node in a direction: up and down along the strongest shown edge or else to the nearest of the next row, left and right within the row. */
+  next(i: number, direction: "up" | "down" | "left" | "right", shown: number): number {
+    if (direction === "left" || direction === "right") {
+      const row = this.rows[this.row[i]];
+      return row[row.indexOf(i) + (direction === "left" ? -1 : 1)] ?? i;
+    }
+    const up = direction === "up";
+    const edge = (up ? this.outs : this.ins)[i][0];
+    if (edge !== undefined && edge < shown) return (up ? this.page.edges.down : this.page.edges.up)[edge];
+    for (let r = this.row[i] + (up ? 1 : -1); r >= 0 && r < this.rows.length; r += up ? 1 : -1) {
+      if (this.rows[r].length > 0) return this.rows[r].reduce((best, j) => (Math.abs(this.node(j).x - this.node(i).x) < Math.abs(this.node(best).x - this.node(i).x) ? j : best));
+    }
+    return i;
+  }
+
+  strongest(most: number): number[] {
+    return [...this.page.nodes.keys()]
+      .filter(i => i !== this.metric)
+      .sort((i, j) => Math.abs(this.node(j).e ?? 0) - Math.abs(this.node(i).e ?? 0))
+      .slice(0, most);
+  }
+}

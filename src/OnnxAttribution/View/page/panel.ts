@@ -1,0 +1,140 @@
+import { cardOf, promptOf } from "./card";
+import type { Known } from "./contract";
+import type { Graph } from "./model";
+import { signClass } from "./scene";
+import type { State } from "./state";
+import { byId, count, h, number, plain, signed, svg, visible } from "./text";
+
+const EDGES = 7;
+const STRONGEST = 14;
+
+export interface PanelActions {
+  pin(node: number | null): void;
+  pointAt(edge: number | null): void;
+  pointAtNode(node: number | null): void;
+}
+
+/** Where a run without a patch prompt moves a node to. */
+export const movedTo = (graph: Graph): string => (graph.page.run.ablation ? "taken away" : graph.page.run.patchPrompt === null ? "moved to zero" : "moved to its patch value");
+
+export class Panel {
+  private readonly sheet = byId("sheet");
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly actions: PanelActions,
+  ) {}
+
+  show(node: number | null, state: State): void {
+    this.sheet.replaceChildren(...(node === null ? this.overview() : node === this.graph.metric ? this.metric(state) : this.details(node, state)));
+    this.sheet.scrollTop = 0;
+    byId("handle-label").textContent = node === null ? "Strongest nodes" : plain(this.graph.node(node).t);
+  }
+
+  private overview(): HTMLElement[] {
+    const { run, nodes } = this.graph.page;
+    const most = Math.max(...nodes.map(n => Math.abs(n.e ?? 0)), 1e-30);
+    const rows = this.graph.strongest(STRONGEST).map(i => this.row(i, this.graph.contribution(i), Math.abs(nodes[i].e ?? 0) / most, number(nodes[i].e), null));
+    return [
+      h("p", { class: "lead" }, "Point at a node to see what it is; click to pin it and light its paths. ", h("kbd", {}, "Tab"), " and arrows move, ", h("kbd", {}, "Enter"), " pins, ", h("kbd", {}, "Esc"), " clears."),
+      ...this.note(),
+      h("h3", {}, "Strongest nodes", h("small", {}, "effect when ", movedTo(this.graph))),
+      h("ol", { class: "links" }, ...rows),
+      h("p", { class: "foot" }, run.model === "" ? "" : `model ${plain(run.model)} · `, `onnx-attribution ${plain(run.version.split("+")[0])}`),
+    ];
+  }
+
+  private note(): HTMLElement[] {
+    const note = this.graph.page.run.note;
+    return note === null ? [] : [h("p", { class: "hint" }, plain(note))];
+  }
+
+  private metric(state: State): HTMLElement[] {
+    const { run } = this.graph.page;
+    return [
+      this.head(this.graph.metric, state, "metric"),
+      h("p", { class: "where" }, plain(run.metric)),
+      facts([["clean", number(run.clean)], ["patch", run.patch === null ? null : number(run.patch)]]),
+      ...this.edges(this.graph.metric),
+    ];
+  }
+
+  private details(i: number, state: State): HTMLElement[] {
+    const node = this.graph.node(i);
+    const feature = this.graph.feature(i);
+    const site = this.graph.site(i);
+    const token = this.graph.token(i);
+    const error = this.graph.isError(i);
+    const patched = this.graph.page.run.patchPrompt !== null;
+    return [
+      this.head(i, state, plain(node.t)),
+      h("p", { class: "where" }, token === null ? (node.p < 0 ? "all positions together" : `position ${node.p}`) : h("span", {}, "at ", h("mark", { class: "token" }, visible(token)), ` position ${node.p}`), h("code", {}, plain(site?.name ?? ""))),
+      error ? h("p", { class: "hint" }, "An error node: what the dictionary missed of this site, x − x̂. Its activation is the norm.") : null,
+      facts([
+        [error ? "norm" : "activation", number(node.a)],
+        ["patch", patched ? number(node.pa) : null],
+        ["effect", number(node.e), signClass(this.graph.contribution(i))],
+        ["exact", node.x_e === null ? null : number(node.x_e), signClass(node.x_e === null ? null : -node.x_e)],
+        ["gradient", node.g === null ? null : number(node.g)],
+      ]),
+      this.sentence(i),
+      ...(feature === null ? [] : promptOf(this.graph, i)),
+      ...(feature?.card ? cardOf(this.graph, feature.card, node.a) : []),
+      ...this.edges(i),
+      ...(feature !== null && feature.card === null && !error ? this.note() : []),
+    ].filter(e => e !== null);
+  }
+
+  private head(i: number, state: State, label: string): HTMLElement {
+    const site = this.graph.site(i);
+    const feature = this.graph.feature(i);
+    const pinned = state.pin === i;
+    const pin = h("button", { type: "button", class: "pin", "aria-pressed": String(pinned) }, pinned ? "Unpin" : "Pin");
+    pin.addEventListener("click", () => this.actions.pin(pinned ? null : i));
+    const dictionary = site?.neuronpedia ?? "";
+    const known = feature !== null && feature.feature >= 0 && /^[\w.-]+\/[\w.-]+$/.test(dictionary);
+    return h("div", { class: "head" }, h("h2", {}, label),
+      known ? h("a", { href: `https://www.neuronpedia.org/${dictionary}/${feature.feature}`, target: "_blank", rel: "noopener noreferrer" }, "Neuronpedia ↗") : null, pin);
+  }
+
+  private sentence(i: number): HTMLElement | null {
+    const { e, x_e: exact } = this.graph.node(i);
+    if (e === null || e === 0) return null;
+    const words = `${capital(movedTo(this.graph))}, the metric ${this.graph.page.run.ablation ? "" : "is estimated to "}${verb(e, this.graph.page.run.ablation)} by ${number(Math.abs(e), 3)}: it `;
+    return h("p", { class: "sentence" }, words, h("b", { class: signClass(-e) }, e < 0 ? "raises" : "lowers"), " the metric.",
+      exact === null ? null : ` Really done, it changes by ${signed(exact, 3)}${exact * e < 0 ? ", the other way" : ""}.`);
+  }
+
+  private edges(i: number): HTMLElement[] {
+    const lists: [string, number[], number[]][] = [["Strongest edges out", this.graph.outs[i], this.graph.page.edges.down], ["Strongest edges in", this.graph.ins[i], this.graph.page.edges.up]];
+    return lists.flatMap(([title, edges, end]) => edges.length === 0 ? [] : [
+      h("h3", {}, title, h("small", {}, edges.length > EDGES ? `${EDGES} of ${edges.length}` : "")),
+      h("ol", { class: "links" }, ...edges.slice(0, EDGES).map(e => this.row(end[e], this.graph.edgeSign(e, this.graph.hasMetricSigns ? "metric" : "downstream"), this.graph.edgeStrength(e) ** 2, number(this.graph.page.edges.eff[e], 3), e))),
+    ]);
+  }
+
+  private row(i: number, value: Known, share: number, text: string, edge: number | null): HTMLElement {
+    const node = this.graph.node(i);
+    const token = this.graph.token(i);
+    const width = Math.max(1, Math.round(Math.sqrt(share) * 48));
+    const jacobian = edge === null ? null : this.graph.page.edges.jac[edge];
+    const link = h("button", { type: "button", "data-to": i, title: jacobian === null ? null : `jacobian ${number(jacobian)}` },
+      h("span", { class: "name" }, plain(node.t)), i === this.graph.metric || token === null ? h("span") : h("span", { class: "token" }, visible(token)),
+      svg("svg", { class: `meter ${signClass(value)}`, width: 48, height: 6, "aria-hidden": "true" }, svg("rect", { x: 48 - width, y: 0, width, height: 6, rx: 2 })),
+      h("span", { class: "value" }, text));
+    link.addEventListener("click", () => this.actions.pin(i));
+    link.addEventListener("pointerenter", () => (edge === null ? this.actions.pointAtNode(i) : this.actions.pointAt(edge)));
+    link.addEventListener("pointerleave", () => (edge === null ? this.actions.pointAtNode(null) : this.actions.pointAt(null)));
+    return h("li", {}, link);
+  }
+}
+
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+const verb = (e: number, past: boolean): string => (e < 0 ? (past ? "falls" : "fall") : past ? "rises" : "rise");
+
+function facts(pairs: [name: string, value: string | null, sign?: string][]): HTMLElement {
+  return h("dl", { class: "facts" }, ...pairs.filter(p => p[1] !== null).map(([name, value, sign]) => h("div", {}, h("dt", {}, name), h("dd", { class: sign ?? null }, value))));
+}
+
+export const edgesWords = (shown: number, all: number): string => (shown === all ? count(all, "edge") : `${shown.toLocaleString("en-US")} of ${count(all, "edge")}`);
