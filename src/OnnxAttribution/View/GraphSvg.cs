@@ -18,7 +18,7 @@ internal static class GraphSvg
     public static void Write(RunPicture picture, TextWriter output, SvgTheme? theme = null)
     {
         var layout = PictureLayout.Of(picture);
-        var width = Math.Max(layout.Width, 640);
+        var width = Math.Max(layout.Width, 760);
         var scale = Math.Max(1, width / ReadableWidth);   // a large drawing is shown small, and its title is to be read all the same
         var (top, legend) = (66 * scale, 62 * scale);
         using var canvas = new SvgCanvas(output, width, top + layout.Height + legend, picture.Header.Title, theme ?? SvgTheme.Light);
@@ -88,7 +88,7 @@ internal static class GraphSvg
         {
             var node = picture.Nodes[i];
             canvas.Open("g", PictureWords.Of(picture, node), ("class", node.IsError ? "node error" : node.IsMetric ? "node metric" : "node"), ("data-node", i));
-            if (node.IsMetric) Metric(canvas, picture, layout.X[i], layout.Y[i]);
+            if (node.IsMetric) Metric(canvas, picture, layout, layout.X[i], layout.Y[i]);
             else Box(canvas, node, Strength(node.Effect, most) * MostTint, layout.X[i], layout.Y[i]);
             canvas.Close("g");
         }
@@ -106,10 +106,10 @@ internal static class GraphSvg
     }
 
     // alone in its row, so that it may be as wide as its name
-    private static void Metric(SvgCanvas canvas, RunPicture picture, double x, double y)
+    private static void Metric(SvgCanvas canvas, RunPicture picture, PictureLayout layout, double x, double y)
     {
         var name = MetricName(picture);
-        var width = Math.Clamp(ShownText.Width(name, BoxFont) + 18, PictureLayout.BoxWidth, 2 * (x - (PictureLayout.LeftMargin / 2)));
+        var width = Math.Clamp(ShownText.Width(name, BoxFont) + 18, PictureLayout.BoxWidth, 2 * Math.Min(x - (PictureLayout.LeftMargin / 2), layout.Width - x));
         canvas.Draw("rect", null, ("x", x - (width / 2)), ("y", y - (PictureLayout.BoxHeight / 2)), ("width", width), ("height", PictureLayout.BoxHeight), ("rx", 11), ("fill", canvas.Theme.Ink));
         canvas.Text(x, y + (BoxFont * 0.36), name, BoxFont, canvas.Theme.Box, "middle", bold: true, most: width - 8);
     }

@@ -39,11 +39,13 @@ internal sealed class PictureLayout
         void Place(int row, int column)
         {
             var nodes = cells.At(row, column);
+            // filled from the left, a pile at a time, so that x follows the order
+            var lines = (nodes.Count + perLine - 1) / perLine;
+            var piles = lines == 0 ? 0 : (nodes.Count + lines - 1) / lines;
             for (var i = 0; i < nodes.Count; i++)
             {
-                var (line, inLine) = (i / perLine, Math.Min(perLine, nodes.Count - (i / perLine * perLine)));
-                x[nodes[i]] = columns[column].Centre + (((i % perLine) - ((inLine - 1) / 2.0)) * (BoxWidth + GapX));
-                y[nodes[i]] = rows[row].Bottom - (BoxHeight / 2) - (line * (BoxHeight + GapY));
+                x[nodes[i]] = columns[column].Centre + (((i / lines) - ((piles - 1) / 2.0)) * (BoxWidth + GapX));
+                y[nodes[i]] = rows[row].Bottom - (BoxHeight / 2) - (i % lines * (BoxHeight + GapY));
             }
         }
         void PlaceAll()
