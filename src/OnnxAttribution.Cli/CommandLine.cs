@@ -27,6 +27,7 @@ internal static class CommandLine
             GraphCommand.Create(common),
             ValidateCommand.Create(common),
             AblateCommand.Create(common),
+            FeaturesCommand.Create(common),
             QueryCommand.Create(common),
             BenchCommand.Create(common),
         };

@@ -13,6 +13,12 @@ internal static class OptionLimits
             result.AddError($"{option.Name} {value} is too little; it takes a whole number from {least}");
     });
 
+    public static void AtMost<T>(this Option<T> option, int most) => option.Validators.Add(result =>
+    {
+        if (result.Tokens is [{ Value: var text }, ..] && int.TryParse(text, CultureInfo.InvariantCulture, out var value) && value > most)
+            result.AddError($"{option.Name} {value} is too much; it takes a whole number up to {most}");
+    });
+
     /// <summary>Refuses --foil where --metric has no use for it: what is asked for is never passed over in silence.</summary>
     public static void FoilNeedsLogitDiff(CommandResult result, Option foil, Option metric)
     {

@@ -50,12 +50,21 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
         var key = (dictionary.K, dictionary.SubtractsDecoderBias, Packs(dictionary) ? dictionary.Directory : null);
         var onHost = findOnHost ?? context.Device == DeviceKind.Cpu;
         if (!_runners.TryGetValue(key, out var runner)) _runners[key] = runner = new GraphRunner(Graph(dictionary, key.Item3 is not null, onHost), context, key.Item3);
-        int d = dictionary.Width, n = dictionary.FeatureCount;
-        using var feed = new Feed().Add("x", dictionary.Normalizes ? Normalized(dictionary, x) : x, positions, d).Add("W_enc", dictionary.EncoderWeights, d, n).Add("b_enc", dictionary.EncoderBias, n)
-            .Add("b_dec", dictionary.DecoderBias, d);
+        using var feed = Inputs(dictionary, x, positions);
         using var result = runner.Run(feed.Values, runner.Outputs);
-        return dictionary.K is { } k ? FromTopK(result, k) : onHost ? FromDense(result, n) : FromRelu(result);
+        return dictionary.K is { } k ? FromTopK(result, k) : onHost ? FromDense(result, dictionary.FeatureCount) : FromRelu(result);
     }
+
+    /// <summary>What an encoder's graph reads: rows, normalised where the dictionary does so, and weights where they lie.</summary>
+    internal static Feed Inputs(SparseDictionary dictionary, Memory<float> x, int rows)
+    {
+        int d = dictionary.Width, n = dictionary.FeatureCount;
+        return new Feed().Add("x", dictionary.Normalizes ? Normalized(dictionary, x) : x, rows, d).Add("W_enc", dictionary.EncoderWeights, d, n).Add("b_enc", dictionary.EncoderBias, n)
+            .Add("b_dec", dictionary.DecoderBias, d);
+    }
+
+    /// <summary>Pre-activations [rows, n] as the only output, <c>values</c>, whatever φ is; the weights are inputs.</summary>
+    internal static OnnxGraph DenseGraph(SparseDictionary dictionary) => Graph(dictionary, packed: false, onHost: true, dense: true);
 
     private bool Packs(SparseDictionary dictionary)
     {
@@ -119,7 +128,8 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
     }
 
     /// <param name="onHost">The host looks for the active ones itself; else the graph does, so that the dense activations need not leave the device.</param>
-    private static OnnxGraph Graph(SparseDictionary dictionary, bool packed, bool onHost)
+    /// <param name="dense">Leave TopK to the host too.</param>
+    private static OnnxGraph Graph(SparseDictionary dictionary, bool packed, bool onHost, bool dense = false)
     {
         var g = new GraphBuilder("sae/");
         Dim t = Dim.Named("position"), d = Dim.Of(dictionary.Width), n = Dim.Of(dictionary.FeatureCount);
@@ -133,7 +143,7 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
         var bDec = g.Input("b_dec", DataType.Float, d);
         var pre = g.Emit("Gemm", [dictionary.SubtractsDecoderBias ? g.Sub(x, bDec) : x, wEnc, bEnc]);   // [T, n]
         Value[] inputs = packed ? [x, bDec] : [x, wEnc, bEnc, bDec];
-        if (dictionary.K is null && onHost) return new OnnxGraph(inputs, [g.Identity(pre, "values")]);
+        if (dense || (dictionary.K is null && onHost)) return new OnnxGraph(inputs, [g.Identity(pre, "values")]);
         Value values, indices;
         if (dictionary.K is { } k)
         {

@@ -71,7 +71,15 @@ public sealed class FeatureTable
     public IEnumerable<FeatureDashboard> ReadAll(IReadOnlyCollection<string>? sites = null, CancellationToken cancellation = default) =>
         Rows([sites is null ? "true" : $"site IN ({string.Join(", ", sites.Select(SqlText.Literal))})"], cancellation);
 
-    /// <summary>Writes one or several files of rows.</summary>
+    /// <summary>The dashboards of live features in whose contexts or promoted tokens a word stands, whether the feature is active on it or not.</summary>
+    internal IEnumerable<FeatureDashboard> WithWord(string word, IReadOnlyCollection<string>? sites, CancellationToken cancellation)
+    {
+        var wanted = $"lower({SqlText.Literal(word)})";
+        var condition = $"NOT dead AND (len(list_filter(contexts, lambda c: contains(lower(array_to_string(c.tokens, '')), {wanted}))) > 0 OR len(list_filter(promoted, lambda t: contains(lower(t.token), {wanted}))) > 0)";
+        return Rows([sites is null ? condition : $"site IN ({string.Join(", ", sites.Select(SqlText.Literal))}) AND {condition}"], cancellation);
+    }
+
+    /// <summary>Writes a file of rows.</summary>
     internal static void Write(string file, IEnumerable<FeatureDashboard> rows, JsonObject facts, CancellationToken cancellation) =>
         NestedParquet.Write(file, DashboardRow.Columns, rows.Select(DashboardRow.Cells), facts, cancellation);
 

@@ -14,7 +14,7 @@ internal static class NestedParquet
 
     /// <summary>Writes a file, in the order of the rows.</summary>
     /// <param name="rows">A cell per column; null: NULL.</param>
-    /// <exception cref="DuckDbException">The disk is full, or a cell is not of its column's type.</exception>
+    /// <exception cref="RunDirectoryException">The file cannot be written: the disk is full, say.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static void Write(string file, IReadOnlyList<NestedColumn> columns, IEnumerable<string?[]> rows, JsonObject facts, CancellationToken cancellation)
     {
@@ -34,7 +34,7 @@ internal static class NestedParquet
             }
             return row;
         });
-        source.Execute(connection, Copy($"SELECT {string.Join(", ", columns.Select(c => c.FromText))} FROM cells()", file, facts), cancellation);
+        Writing(file, () => source.Execute(connection, Copy($"SELECT {string.Join(", ", columns.Select(c => c.FromText))} FROM cells()", file, facts), cancellation));
     }
 
     /// <summary>Writes one file of several of the same columns, one after the other.</summary>
@@ -43,7 +43,7 @@ internal static class NestedParquet
     {
         using var database = Open();
         using var connection = database.Connect();
-        connection.Execute(Copy(string.Join(" UNION ALL ", parts.Select(p => $"FROM {ParquetFile.Sql(p)}")), file, facts), cancellation);
+        Writing(file, () => connection.Execute(Copy(string.Join(" UNION ALL ", parts.Select(p => $"FROM {ParquetFile.Sql(p)}")), file, facts), cancellation));
     }
 
     /// <summary>Rows of a file, as texts.</summary>
@@ -97,6 +97,18 @@ internal static class NestedParquet
 
     private static DuckDbDatabase Open() =>
         DuckDbDatabase.OpenInMemory(("memory_limit", "800MB"), ("threads", "1"), ("temp_directory", Path.Combine(Path.GetTempPath(), "onnx-attribution-nested")));
+
+    private static void Writing(string file, Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (DuckDbException e)
+        {
+            throw RunDirectoryException.Unwritable(file, e);
+        }
+    }
 
     private static T Guarded<T>(string file, Func<T> read)
     {

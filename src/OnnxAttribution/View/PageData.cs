@@ -6,7 +6,7 @@ using OnnxAttribution.Dashboards;
 
 namespace OnnxAttribution.View;
 
-/// <summary>What the page's script draws, as JSON: the contract is <c>page/data.ts</c>. Safe within a script element: every &lt; is escaped.</summary>
+/// <summary>What the page's script draws, as JSON: the contract is <c>page/contract.ts</c>. Safe within a script element: every &lt; is escaped.</summary>
 internal sealed class PageData
 {
     // all of a card's contexts where few features are drawn; fewer where many are, so that a page stays below 5 MB

@@ -33,6 +33,10 @@ internal sealed class PictureHeader
     /// <summary>The mean of many prompts' graphs.</summary>
     public bool IsMerged { get; }
 
+    /// <summary>Text of the token that the metric is about, and of the one it is set against; null where it has none.</summary>
+    public string? Target => Text("target");
+    public string? Foil => Text("foil");
+
     /// <summary>Such as <c>logit of ')' over ']' after position 3</c>.</summary>
     public string MetricWords { get; }
 

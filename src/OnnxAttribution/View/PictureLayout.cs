@@ -9,7 +9,7 @@ namespace OnnxAttribution.View;
 /// <summary>Where everything lies: the same for the page and for a static drawing. Units are pixels at zoom 1; y grows downwards. No two boxes overlap.</summary>
 internal sealed class PictureLayout
 {
-    public const double BoxWidth = 62, BoxHeight = 22, GapX = 8, GapY = 8, RowGap = 34, ColumnGap = 18, LeftMargin = 118, Margin = 16, TokenBand = 44, LeastColumn = 34;
+    public const double BoxWidth = 62, BoxHeight = 22, GapX = 8, GapY = 8, RowGap = 34, ColumnGap = 18, LeftMargin = 118, Margin = 16, TokenBand = 58, LeastColumn = 34;
     private const double WantedShape = 1.65;
     private const int MostPerLine = 16, Sweeps = 6;
 
@@ -39,11 +39,13 @@ internal sealed class PictureLayout
         void Place(int row, int column)
         {
             var nodes = cells.At(row, column);
+            // filled from the left, a pile at a time, so that x follows the order
+            var lines = (nodes.Count + perLine - 1) / perLine;
+            var piles = lines == 0 ? 0 : (nodes.Count + lines - 1) / lines;
             for (var i = 0; i < nodes.Count; i++)
             {
-                var (line, inLine) = (i / perLine, Math.Min(perLine, nodes.Count - (i / perLine * perLine)));
-                x[nodes[i]] = columns[column].Centre + (((i % perLine) - ((inLine - 1) / 2.0)) * (BoxWidth + GapX));
-                y[nodes[i]] = rows[row].Bottom - (BoxHeight / 2) - (line * (BoxHeight + GapY));
+                x[nodes[i]] = columns[column].Centre + (((i / lines) - ((piles - 1) / 2.0)) * (BoxWidth + GapX));
+                y[nodes[i]] = rows[row].Bottom - (BoxHeight / 2) - (i % lines * (BoxHeight + GapY));
             }
         }
         void PlaceAll()

@@ -1,0 +1,180 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using OnnxAttribution.Export;
+using OnnxAttribution.Runs;
+using OnnxAttribution.Runtime;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Dashboards;
+
+/// <summary>
+/// Reads a text through a model and writes the dashboards of its features into the bundle.
+/// 1. Sites are grouped so that a group's statistics fit half of the memory; each group is one pass over the text.
+/// 2. A pass leaves statistics (<see cref="TextPass"/>); every some seconds, and when it is cancelled, they are saved, and the same call goes on from there.
+/// 3. Behind a pass each feature's promoted tokens and nearest features are found, and its row is written.
+/// </summary>
+public sealed class FeatureRun
+{
+    private readonly GraphSession _session;
+    private readonly TextFile _text;
+    private readonly FeatureOptions _options;
+    private readonly IProgress<FeatureProgress>? _progress;
+    private readonly IReadOnlyList<IReadOnlyList<Site>> _groups;
+    private readonly CollectionState _state;
+    private readonly HeadSample _sample;
+    private readonly Stopwatch _reading = new();
+    private readonly Stopwatch _writing = new();
+    private readonly CancellationToken _cancel;
+    private long _resumedAt, _read;
+    private (long Tokens, long Documents, long Sequences) _total;
+
+    private FeatureRun(GraphSession session, TextFile text, FeatureOptions options, IProgress<FeatureProgress>? progress)
+    {
+        (_session, _text, _options, _progress, _cancel) = (session, text, options, progress, session.Model.Context.Cancel);
+        var sites = session.Model.Selected.Where(s => session.Model.DictionaryOf(s) is not null).ToList();
+        if (sites.Count == 0) throw new DashboardException($"{session.Model.Directory} has no dictionary{(session.Model.Bundle.Sites.Any(session.Model.Bundle.HasDictionary) ? " at the chosen sites; choose others with --sites" : "; export it again with --dictionaries")}");
+        _groups = Grouped(sites);
+        _state = new CollectionState(session.Model.Directory, $"{session.BundleHash} {text.Key} {string.Join(',', sites)} {options.Key} {string.Join('+', _groups.Select(g => g.Count))}");
+        var manifest = session.Model.Bundle.Manifest;
+        _sample = new HeadSample(manifest.DModel, (int)Math.Clamp((64 << 20) / (4L * manifest.DVocab), 64, 4096), (ulong)options.Seed);
+    }
+
+    /// <summary>Reads the text and writes <c>features.parquet</c>.</summary>
+    /// <param name="session">The model, with the sites that are meant; those without a dictionary are passed over.</param>
+    /// <param name="text">UTF-8, plain or gzip; documents parted by lines that hold <c>&lt;|endoftext|&gt;</c>.</param>
+    /// <exception cref="DashboardException">The text cannot be read, no site has a dictionary, or a table is there and is not to be replaced.</exception>
+    /// <exception cref="RunDirectoryException">The bundle cannot be written.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the state is saved, and a table that was there is as it was.</exception>
+    public static FeatureSummary Of(GraphSession session, string text, FeatureOptions options, IProgress<FeatureProgress>? progress = null)
+    {
+        var file = Path.Combine(session.Model.Directory, FeatureTable.FileName);
+        if (!options.Force && File.Exists(file)) throw new DashboardException($"{file} exists already; give --force to replace it, or --show or --search to read it");
+        var run = new FeatureRun(session, new TextFile(text), options, progress);
+        using var output = new OutputFile(file, why => RunDirectoryException.Unwritable(file, why), run._cancel);
+        return run.Run(file, output);
+    }
+
+    private FeatureSummary Run(string file, OutputFile output)
+    {
+        var first = _state.SavedPasses() is { } saved && Enumerable.Range(0, saved).All(p => File.Exists(_state.Part(p))) ? saved : (int?)null;
+        for (var number = first ?? 0; number < _groups.Count; number++)
+        {
+            using var pass = new TextPass(_session, _groups[number], _options, number == 0 ? _sample : null);
+            Array[] arrays = [.. _sample.State, .. pass.Statistics.SelectMany(s => s.State)];
+            if (number == first) _state.Load(arrays);
+            else if (number > 0) _state.Save(arrays);      // the part that lies before is not made again
+            try
+            {
+                ReadText(pass, number, arrays);
+                WriteRows(pass, number, _groups.Count == 1 ? output.Aside : _state.Part(number));
+            }
+            catch (OperationCanceledException)
+            {
+                _state.Save(arrays);
+                throw;
+            }
+            (_state.Passes, _state.Place) = (number + 1, []);
+        }
+        _writing.Start();
+        if (_groups.Count > 1) NestedParquet.Concatenate(output.Aside, [.. Enumerable.Range(0, _groups.Count).Select(_state.Part)], Facts(), _cancel);
+        var dead = NestedParquet.Read(output.Aside, [new("dead", "BOOLEAN")], ["true"], _cancel).Select(cells => cells[0] == "true").ToList();
+        output.Commit();
+        _state.Remove();
+        return new FeatureSummary(file, dead.Count, dead.Count(d => d), [.. _groups.SelectMany(g => g).Select(s => s.Name)], _total.Tokens, _total.Documents, _total.Sequences, _resumedAt, _groups.Count,
+            _reading.Elapsed.TotalSeconds, _writing.Elapsed.TotalSeconds, _read / Math.Max(1e-9, _reading.Elapsed.TotalSeconds));
+    }
+
+    private void ReadText(TextPass pass, int number, Array[] arrays)
+    {
+        using var reader = _text.Open();
+        var model = _session.Model;
+        var sequences = new TokenSequences(new TextChunks(reader), _session.Tokenizer, TextPass.SequenceLength(model), _options.Tokens ?? long.MaxValue, model.VocabularySize);
+        if (_state.Place.Length > 0) sequences.GoTo(_state.Place);
+        var begun = sequences.Tokens;
+        if (begun > 0) _resumedAt = begun;
+        _reading.Start();
+        for (var saved = Stopwatch.GetTimestamp(); pass.Read(sequences);)
+        {
+            _state.Place = sequences.Save();
+            Report(number, sequences.Tokens, begun, reader.BytesRead);
+            if (Stopwatch.GetElapsedTime(saved) < _options.SaveEvery) continue;
+            _state.Save(arrays);
+            saved = Stopwatch.GetTimestamp();
+        }
+        _reading.Stop();
+        if (sequences.Tokens == 0) throw _text.Empty();
+        _read += sequences.Tokens - begun;
+        _total = (sequences.Tokens, sequences.Documents, sequences.Count);
+    }
+
+    private void WriteRows(TextPass pass, int number, string file)
+    {
+        _writing.Start();
+        var (model, context) = (_session.Model, _session.Model.Context);
+        using var effects = TokenEffects.Of(model.Bundle, context, _sample.Vectors);
+        using var nearest = new NearestFeatures(context);
+        var assembly = new DashboardAssembly(_session.TokenText, _session.Tokenizer.Count, _total.Tokens, _options, context.Threads, effects, nearest);
+        IEnumerable<FeatureDashboard> Rows()
+        {
+            for (var i = 0; i < _groups[number].Count; i++)
+            {
+                var site = _groups[number][i];
+                _progress?.Report(new FeatureProgress($"writing {site.Name}", double.NaN, _total.Tokens, 0, null));
+                foreach (var row in assembly.Of(site, model.DictionaryOf(site)!, pass.Statistics[i], _cancel)) yield return row;
+            }
+        }
+        FeatureTable.Write(file, Rows(), Facts(), _cancel);
+        _writing.Stop();
+    }
+
+    private JsonObject Facts() => new()
+    {
+        ["bundle_sha256"] = _session.BundleHash,
+        ["model"] = _session.Model.Name,
+        ["text"] = _text.Name,
+        ["text_bytes"] = _text.Length,
+        ["tokens"] = _total.Tokens,
+        ["documents"] = _total.Documents,
+        ["sequences"] = _total.Sequences,
+        ["sites"] = string.Join(',', _groups.SelectMany(g => g)),
+        ["context"] = _session.Model.ContextLength,
+        ["prepend_bos"] = _session.Model.PrependsBos,
+        ["top"] = _options.Top,
+        ["window"] = _options.Window,
+        ["quantiles"] = _options.Quantiles,
+        ["seed"] = _options.Seed,
+        ["program"] = "onnx-attribution",
+        ["version"] = RunDescription.ProgramVersion,
+        ["onnxruntime_version"] = RunContext.RuntimeVersion,
+    };
+
+    private void Report(int pass, long tokens, long begun, long bytes)
+    {
+        if (_progress is null) return;
+        // bytes are read in advance of tokens, by little; what is compressed counts as it lies
+        var share = _options.Tokens is { } limit ? Math.Max((double)tokens / limit, _text.Length == bytes ? 0 : (double)bytes / _text.Length) : (double)bytes / _text.Length;
+        var (all, seconds) = ((pass + Math.Min(1, share)) / _groups.Count, _reading.Elapsed.TotalSeconds);
+        var done = tokens - begun;
+        var before = share * begun / Math.Max(1, tokens);
+        var remaining = share > before ? TimeSpan.FromSeconds((seconds / (pass + share - before) * _groups.Count) * (1 - all)) : (TimeSpan?)null;
+        _progress.Report(new FeatureProgress(_groups.Count == 1 ? "reading" : $"reading, pass {pass + 1} of {_groups.Count}", all, tokens, (_read + done) / Math.Max(1e-9, seconds), remaining));
+    }
+
+    private List<IReadOnlyList<Site>> Grouped(List<Site> sites)
+    {
+        var groups = new List<List<Site>>();
+        var (perFeature, taken) = (SiteStatistics.BytesPerFeature(_options), 0L);
+        foreach (var site in sites)
+        {
+            var bytes = perFeature * _session.Model.DictionaryOf(site)!.FeatureCount;
+            if (groups.Count == 0 || taken + bytes > _options.MemoryBudget / 2)
+            {
+                groups.Add([]);
+                taken = 0;
+            }
+            groups[^1].Add(site);
+            taken += bytes;
+        }
+        return [.. groups];
+    }
+}

@@ -1,0 +1,47 @@
+using OnnxAttribution.Ablation;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Export;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Dashboards;
+
+/// <summary>A bundle's dashboards for somebody who asks by name. Opens no model.</summary>
+public sealed class FeatureShelf
+{
+    private readonly ModelBundle _bundle;
+
+    private FeatureShelf(ModelBundle bundle, FeatureTable table) => (_bundle, Table) = (bundle, table);
+
+    public FeatureTable Table { get; }
+
+    /// <exception cref="BundleException">The bundle is missing or damaged.</exception>
+    /// <exception cref="DashboardException">It has no dashboards, or those of another model.</exception>
+    /// <exception cref="RunDirectoryException">The table is damaged.</exception>
+    public static FeatureShelf Open(string bundleDirectory)
+    {
+        var bundle = ModelBundle.Open(bundleDirectory);
+        var command = $"'onnx-attribution features --model {bundleDirectory} --text FILE";
+        var table = FeatureTable.Open(bundle.Directory) ?? throw new DashboardException($"{bundle.Directory} has no {FeatureTable.FileName}; {command}' makes one of a text");
+        return table.IsOf(AttributionModel.HashOf(bundle.Directory)) ? new FeatureShelf(bundle, table)
+            : throw new DashboardException($"{table.Path} was made before the bundle was exported anew, or of another; {command} --force' makes it again");
+    }
+
+    /// <summary>One feature's dashboard.</summary>
+    /// <exception cref="BundleException">There is no such site; the message names the nearest.</exception>
+    /// <exception cref="DashboardException">The site has no dictionary or not so many features, or the table leaves the site out.</exception>
+    public FeatureDashboard Feature(FeatureName name, CancellationToken cancellation = default)
+    {
+        var site = _bundle.SiteNamed(name.Site);
+        using (var dictionary = _bundle.OpenDictionary(site) ?? throw new DashboardException($"{site.Name} has no dictionary, so there are no features; dictionaries are at {string.Join(", ", _bundle.Sites.Where(_bundle.HasDictionary))}"))
+        {
+            if (name.Feature >= dictionary.FeatureCount) throw new DashboardException($"{site.Name} has no feature {name.Feature}; its features are 0 to {dictionary.FeatureCount - 1}");
+        }
+        return Table.Read([(site.Name, name.Feature)], cancellation).TryGetValue((site.Name, name.Feature), out var found) ? found
+            : throw new DashboardException($"{Table.Path} leaves out {site.Name}; 'onnx-attribution features --model {_bundle.Directory} --text FILE --force' without --sites reads all sites");
+    }
+
+    /// <summary>Hook names of sites given by kind or name; null: all.</summary>
+    /// <exception cref="BundleException">There is no such site; the message names the nearest.</exception>
+    public IReadOnlyCollection<string>? Sites(IReadOnlyList<string>? names) => names is null or [] ? null
+        : [.. names.SelectMany(n => _bundle.Sites.Where(s => s.KindName.Equals(n, StringComparison.OrdinalIgnoreCase)) is var kind && kind.Any() ? kind : [_bundle.SiteNamed(n)]).Select(s => s.Name).Distinct()];
+}

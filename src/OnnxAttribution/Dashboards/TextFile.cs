@@ -1,0 +1,58 @@
+using System.IO.Compression;
+using System.Text;
+
+namespace OnnxAttribution.Dashboards;
+
+/// <summary>A text file in UTF-8, plain or gzip, read as a stream.</summary>
+internal sealed class TextFile
+{
+    private readonly FileInfo _info;
+
+    /// <exception cref="DashboardException">The file is missing or empty, or a directory.</exception>
+    public TextFile(string path)
+    {
+        _info = new FileInfo(path);
+        if (Directory.Exists(path)) throw new DashboardException($"{path} is a directory; give --text a text file");
+        if (!_info.Exists) throw new DashboardException($"there is no file {path}; give --text a text file in UTF-8, .txt or .txt.gz");
+        if (_info.Length == 0) throw Empty();
+    }
+
+    public string Path => _info.FullName;
+
+    /// <summary>Without its directory.</summary>
+    public string Name => _info.Name;
+
+    /// <summary>Bytes on disk.</summary>
+    public long Length => _info.Length;
+
+    /// <summary>Changes when the file does; not its content's hash, which would cost a pass over it.</summary>
+    public string Key => FormattableString.Invariant($"{_info.FullName} {_info.Length} {_info.LastWriteTimeUtc.Ticks}");
+
+    /// <summary>The text from its beginning. The caller disposes.</summary>
+    /// <exception cref="DashboardException">The file cannot be read.</exception>
+    public TextFileReader Open()
+    {
+        try
+        {
+            var file = new FileStream(_info.FullName, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
+            Span<byte> magic = stackalloc byte[2];
+            var isGzip = file.ReadAtLeast(magic, 2, throwOnEndOfStream: false) == 2 && magic is [0x1f, 0x8b];
+            file.Position = 0;
+            var utf8 = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+            return new TextFileReader(this, file, new StreamReader(isGzip ? new GZipStream(file, CompressionMode.Decompress) : file, utf8, detectEncodingFromByteOrderMarks: true, 1 << 16));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Unreadable(e);
+        }
+    }
+
+    public DashboardException Empty() => new($"{_info.FullName} holds no text; give --text a file with text in it");
+
+    public DashboardException Unreadable(Exception why) => new(why switch
+    {
+        DecoderFallbackException => $"{_info.FullName} is no text in UTF-8; convert it, or name another file",
+        InvalidDataException => $"{_info.FullName} is damaged: its gzip data end too early or are broken; make it again",
+        _ => $"{_info.FullName} cannot be read ({why.Message.ReplaceLineEndings(" ").TrimEnd('.')}); check that it is a file and its permissions",
+    }, why);
+}

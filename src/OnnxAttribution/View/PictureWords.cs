@@ -1,0 +1,44 @@
+using System.Globalization;
+using OnnxAttribution.Runs;
+
+namespace OnnxAttribution.View;
+
+/// <summary>Nodes and edges of a run in words, for tooltips and labels. Nothing here is escaped.</summary>
+internal static class PictureWords
+{
+    /// <summary>Such as <c>3.resid 953 at 2 ' ('</c>; of the metric what it is.</summary>
+    public static string Place(RunPicture picture, PictureNode node) => node.IsMetric ? picture.Header.MetricWords
+        : node.Position < 0 ? node.Label : $"{node.Label} at {node.Position} {PromptTokens.Quoted(node.Token)}";
+
+    /// <summary>A node's figures on lines of their own.</summary>
+    public static string Of(RunPicture picture, PictureNode node)
+    {
+        var lines = new List<string> { Place(picture, node) };
+        void Add(string name, float value)
+        {
+            if (!float.IsNaN(value)) lines.Add($"{name} {Number(value)}");
+        }
+        Add(node.IsMetric ? "clean" : node.IsError ? "norm of the error" : "activation", node.Activation);
+        if (node.IsMetric || node.PatchActivation != 0) Add(node.IsMetric ? "patched" : "in the patch run", node.PatchActivation);
+        if (!float.IsNaN(node.Effect)) lines.Add($"{(node.Effect > 0 ? "lowers" : "raises")} the metric: without it {Signed(node.Effect)}");
+        if (!float.IsNaN(node.ExactEffect)) lines.Add($"measured: {Signed(node.ExactEffect)}");
+        return string.Join("\n", lines);
+    }
+
+    /// <summary>What an edge joins and what it does.</summary>
+    public static string Of(RunPicture picture, PictureEdge edge)
+    {
+        var (does, on) = (Does(picture, edge), picture.Header.IsAblation && !picture.Nodes[edge.Down].IsMetric ? "the downstream activation" : "the metric");
+        var words = float.IsNaN(does) ? "effect not known" : $"{(does < 0 ? "lowers" : "raises")} {on} by {Number(Math.Abs(does))}";
+        var jacobian = float.IsNaN(edge.Jacobian) ? "" : $"\njacobian {Number(edge.Jacobian)}";
+        return $"{Place(picture, picture.Nodes[edge.Up])} → {Place(picture, picture.Nodes[edge.Down])}\n{words}{jacobian}";
+    }
+
+    /// <summary>What an edge does, in the sign of its colour: for the metric or, in a run of real ablations, for the downstream activation.</summary>
+    public static float Does(RunPicture picture, PictureEdge edge) => picture.Header.IsAblation ? edge.OnDownstream : edge.OnMetric;
+
+    /// <summary>Four digits, invariant.</summary>
+    public static string Number(double value) => value.ToString("G4", CultureInfo.InvariantCulture);
+
+    private static string Signed(float value) => (value > 0 ? "+" : "") + Number(value);
+}
