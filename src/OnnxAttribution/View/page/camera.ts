@@ -58,12 +58,12 @@ export class Camera {
     this.go(zoomIdentity.translate(cx - ((cx - x) * to) / k, cy - ((cy - y) * to) / k).scale(to), true);
   }
 
-  /** Moves a point of the graph into view where it is not. */
-  reveal(x: number, y: number): void {
+  /** Moves a point of the graph into view where it is not; `covered` pixels at the bottom are under something. */
+  reveal(x: number, y: number, covered: number): void {
     const margin = 48;
     const [px, py] = this.transform.apply([x, y]);
     const by = (p: number, most: number) => (p < margin ? margin - p : p > most - margin ? most - margin - p : 0);
-    const [dx, dy] = [by(px, this.view.clientWidth), by(py, this.view.clientHeight)];
+    const [dx, dy] = [by(px, this.view.clientWidth), by(py, Math.max(2 * margin, this.view.clientHeight - covered))];
     if (dx === 0 && dy === 0) return;
     this.fitted = false;
     this.go(zoomIdentity.translate(this.transform.x + dx, this.transform.y + dy).scale(this.transform.k), true);

@@ -31,8 +31,9 @@ export class Controls {
       this.frame = requestAnimationFrame(() => store.update({ shown: toCount(Number(this.slider.value), all) }));
     });
     for (const button of this.signs) {
-      button.disabled = button.dataset.sign === "metric" ? !graph.hasMetricSigns : !graph.hasDownstreamSigns;
-      button.addEventListener("click", () => store.update({ sign: button.dataset.sign === "metric" ? "metric" : "downstream" }));
+      const sign = button.dataset.sign === "metric" ? "metric" : "downstream";
+      button.disabled = graph.signs[sign] === 0 && graph.edgeCount > 0;
+      button.addEventListener("click", () => store.update({ sign }));
     }
     byId("palette").addEventListener("click", () => store.update({ safe: !store.state.safe }));
     byId("theme").addEventListener("click", () => store.update({ theme: isDark(store.state) ? "light" : "dark" }));

@@ -14,10 +14,11 @@ export class Light {
   ) {}
 
   draw(state: State): void {
-    const { pin, hover, found, shown } = state;
-    const main = pin ?? hover;
+    const { pin, found, shown } = state;
+    const hover = state.pointed ?? state.hover;
+    const main = found !== null ? null : (pin ?? hover);
     const lit: Paths | null =
-      pin !== null ? this.graph.paths(pin, shown) : found !== null ? { nodes: new Set(found), edges: [] } : hover !== null ? this.graph.around(hover, shown) : null;
+      found !== null ? { nodes: new Set(found), edges: [] } : pin !== null ? this.graph.paths(pin, shown) : hover !== null ? this.graph.around(hover, shown) : null;
     byId("world").classList.toggle("dimmed", lit !== null);
     const { up, down } = this.graph.page.edges;
     const layer = this.scene.lit;
@@ -28,7 +29,6 @@ export class Light {
     for (const e of [...lit.edges].reverse()) layer.append(this.edge(e, up[e] === main || down[e] === main, state));
     for (const i of lit.nodes) layer.append(this.node(i, i === main));
     if (hover !== null && hover !== main) layer.append(this.node(hover, true));
-    if (found !== null && pin === null && hover !== null && !lit.nodes.has(hover)) layer.append(this.node(hover, true));
   }
 
   /** An edge that is pointed at in a list. */

@@ -26,18 +26,23 @@ const camera = new Camera(graph, byId("view"), byId("world"), [scene.base, scene
 const light = new Light(graph, scene);
 const controls = new Controls(graph, scene, store);
 const choose = (node: number): void => {
-  store.update({ pin: node, hover: null, found: null });
-  camera.reveal(graph.node(node).x, graph.node(node).y);
+  store.update({ pin: node, hover: null, pointed: null, found: null });
+  reveal(node);
 };
+/** Moves a node into view: on a small screen the panel lies over a part of it. */
+function reveal(node: number): void {
+  const [view, panel] = [byId("view").getBoundingClientRect(), byId("panel").getBoundingClientRect()];
+  camera.reveal(graph.node(node).x, graph.node(node).y, panel.left < view.right && panel.top < view.bottom ? view.bottom - panel.top : 0);
+}
 const search = new Search(graph, store, choose);
 const panel = new Panel(graph, {
   pin: node => (node === null ? store.update({ pin: null }) : choose(node)),
   pointAt: edge => light.point(edge, store.state),
-  pointAtNode: node => store.update({ hover: node }),
+  pointAtNode: node => store.update({ pointed: node }),
 });
 listenToKeys(graph, scene, store, camera, search);
 
-let told: number | null | undefined;
+let told: number | null = null;
 store.onChange((state, changed) => {
   if (changed.has("shown")) scene.show(state.shown);
   if (changed.has("sign")) scene.colour(state.sign);
@@ -48,12 +53,11 @@ store.onChange((state, changed) => {
     byId("panel").classList.toggle("open", state.pin !== null);
     byId("handle").setAttribute("aria-expanded", String(state.pin !== null));
   }
-  if (changed.has("pin") || changed.has("hover") || changed.has("found") || changed.has("shown") || changed.has("sign")) light.draw(state);
-  // what was last looked at stays in the panel, so that it can be read; a pointer over the panel's own list must not change the list
-  const inPanel = byId("panel").matches(":hover") && !changed.has("pin");
+  if (changed.has("pin") || changed.has("hover") || changed.has("pointed") || changed.has("found") || changed.has("shown") || changed.has("sign")) light.draw(state);
+  // what was last looked at stays in the panel, so that it can be read
   const node = state.hover ?? state.pin ?? (changed.has("pin") ? null : told);
-  if (!inPanel && (node !== told || changed.has("pin") || told === undefined)) panel.show((told = node ?? null), state);
-  axes.shade(state.hover ?? state.pin);
+  if (node !== told || changed.has("pin") || changed.has("sign")) panel.show((told = node), state);
+  axes.shade(state.pointed ?? state.hover ?? state.pin);
   if (["pin", "shown", "sign", "theme", "safe"].some(k => changed.has(k as keyof typeof state))) remember();
 });
 
@@ -75,13 +79,16 @@ view.addEventListener("pointerover", event => event.pointerType !== "touch" && e
 view.addEventListener("pointerleave", () => store.update({ hover: null }));
 view.addEventListener("click", event => {
   const node = nodeOf(event.target);
-  store.update({ pin: node === store.state.pin ? null : node, hover: event.detail === 0 ? node : store.state.hover });
+  search.clear();
+  store.update({ pin: node === store.state.pin ? null : node });
+  if (store.state.pin !== null) reveal(store.state.pin);
 });
 view.addEventListener("focusin", event => {
   const node = nodeOf(event.target);
   store.update({ hover: node });
-  if (node !== null && event.target instanceof Element && event.target.matches(":focus-visible")) camera.reveal(graph.node(node).x, graph.node(node).y);
+  if (node !== null && event.target instanceof Element && event.target.matches(":focus-visible")) reveal(node);
 });
+view.addEventListener("focusout", () => store.update({ hover: null }));
 for (const button of document.querySelectorAll<HTMLElement>("[data-zoom]")) {
   button.addEventListener("click", () => (button.dataset.zoom === "fit" ? camera.fit() : camera.scale(button.dataset.zoom === "in" ? 1.4 : 1 / 1.4)));
 }
@@ -98,7 +105,7 @@ scene.colour(store.state.sign);
 scene.show(store.state.shown);
 controls.draw(store.state);
 writeLegend(graph, store.state);
-panel.show((told = null), store.state);
+panel.show(told, store.state);
 store.restore(location.hash);
-if (store.state.pin !== null) camera.reveal(graph.node(store.state.pin).x, graph.node(store.state.pin).y);
+if (store.state.pin !== null) reveal(store.state.pin);
 document.documentElement.dataset.ready = "true";

@@ -15,8 +15,8 @@ export class Graph {
   /** Nodes of each row from the left, line by line; rows from the bottom. */
   readonly rows: number[][];
   readonly metric: number;
-  readonly hasMetricSigns: boolean;
-  readonly hasDownstreamSigns: boolean;
+  /** How many edges say what they do for the metric, and for the downstream feature. */
+  readonly signs: Record<SignOf, number>;
   private readonly row: number[];
   private readonly strongestNode: number;
   private readonly strongestEdge: number;
@@ -36,8 +36,8 @@ export class Graph {
     for (const row of this.rows) row.sort((i, j) => nodes[i].x - nodes[j].x || nodes[j].y - nodes[i].y);
     this.strongestNode = nodes.reduce((m, n) => Math.max(m, Math.abs(n.e ?? 0)), 0);
     this.strongestEdge = Math.abs(edges.eff[0] ?? 0);
-    this.hasMetricSigns = edges.met.some(v => v !== null);
-    this.hasDownstreamSigns = edges.act.some(v => v !== null);
+    const known = (values: Known[]) => values.filter(v => v !== null).length;
+    this.signs = { metric: known(edges.met), downstream: known(edges.act) };
   }
 
   get nodeCount(): number {

@@ -55,7 +55,7 @@ export class Panel {
       this.head(this.graph.metric, state, "metric"),
       h("p", { class: "where" }, plain(run.metric)),
       facts([["clean", number(run.clean)], ["patch", run.patch === null ? null : number(run.patch)]]),
-      ...this.edges(this.graph.metric),
+      ...this.edges(this.graph.metric, state),
     ];
   }
 
@@ -80,7 +80,7 @@ export class Panel {
       this.sentence(i),
       ...(feature === null ? [] : promptOf(this.graph, i)),
       ...(feature?.card ? cardOf(this.graph, feature.card, node.a) : []),
-      ...this.edges(i),
+      ...this.edges(i, state),
       ...(feature !== null && feature.card === null && !error ? this.note() : []),
     ].filter(e => e !== null);
   }
@@ -105,11 +105,11 @@ export class Panel {
       exact === null ? null : ` Really done, it changes by ${signed(exact, 3)}${exact * e < 0 ? ", the other way" : ""}.`);
   }
 
-  private edges(i: number): HTMLElement[] {
+  private edges(i: number, state: State): HTMLElement[] {
     const lists: [string, number[], number[]][] = [["Strongest edges out", this.graph.outs[i], this.graph.page.edges.down], ["Strongest edges in", this.graph.ins[i], this.graph.page.edges.up]];
     return lists.flatMap(([title, edges, end]) => edges.length === 0 ? [] : [
       h("h3", {}, title, h("small", {}, edges.length > EDGES ? `${EDGES} of ${edges.length}` : "")),
-      h("ol", { class: "links" }, ...edges.slice(0, EDGES).map(e => this.row(end[e], this.graph.edgeSign(e, this.graph.hasMetricSigns ? "metric" : "downstream"), this.graph.edgeStrength(e) ** 2, number(this.graph.page.edges.eff[e], 3), e))),
+      h("ol", { class: "links" }, ...edges.slice(0, EDGES).map(e => this.row(end[e], this.graph.edgeSign(e, state.sign), this.graph.edgeStrength(e) ** 2, number(this.graph.page.edges.eff[e], 3), e))),
     ]);
   }
 

@@ -40,7 +40,12 @@ export class Scene {
       touched.add(up[e]).add(down[e]);
     }
     this.shown = count;
-    for (const i of touched) this.nodes[i].classList.toggle("lone", !this.graph.hasShown(i, count));
+    for (const i of touched) {
+      const lone = !this.graph.hasShown(i, count);
+      this.nodes[i].classList.toggle("lone", lone);
+      // Tab passes by what no edge is shown at; arrows do not
+      this.nodes[i].setAttribute("tabindex", lone ? "-1" : "0");
+    }
   }
 
   colour(of: SignOf): void {
@@ -68,7 +73,7 @@ export class Scene {
     const bar = Math.round((w - 8) * strength * strength * 10) / 10;
     const size = isMetric ? 12 : 5 + 8 * strength;
     const label = plain(node.l);
-    return svg("g", { class: `node n${step(strength)} ${sign}${kind} lone`, "data-node": i, transform: `translate(${node.x} ${node.y})`, tabindex: 0, role: "button", "aria-pressed": "false", "aria-label": this.words(i) },
+    return svg("g", { class: `node n${step(strength)} ${sign}${kind} lone`, "data-node": i, transform: `translate(${node.x} ${node.y})`, tabindex: -1, role: "button", "aria-pressed": "false", "aria-label": this.words(i) },
       svg("rect", { class: "box", x: -w / 2, y: -hgt / 2, width: w, height: hgt, rx: 5 }),
       bar >= 1 ? svg("rect", { class: "bar", x: sign === "lowers" ? w / 2 - 4 - bar : 4 - w / 2, y: hgt / 2 - 3.5, width: bar, height: 2, rx: 1 }) : null,
       svg("text", { y: 3.2, "text-anchor": "middle", ...(label.length > 8 ? { textLength: w - 8, lengthAdjust: "spacingAndGlyphs" } : {}) }, label),

@@ -33,6 +33,7 @@ export class Search {
   }
 
   clear(): void {
+    if (this.input.value === "") return;
     this.input.value = "";
     this.run();
   }
@@ -42,7 +43,7 @@ export class Search {
     const query = typed.trim() === "" ? "" : typed.trimStart();
     this.hits = query === "" ? [] : this.find(query);
     this.active = -1;
-    this.store.update({ found: query === "" ? null : this.hits.map(hit => hit.node) });
+    this.store.update({ hover: null, found: query === "" ? null : this.hits.map(hit => hit.node) });
     this.list.replaceChildren(...(this.hits.length === 0 ? [h("p", {}, "Nothing found")] : this.hits.slice(0, LISTED).map((hit, i) => this.option(hit, i))),
       this.hits.length > LISTED ? h("p", {}, `and ${count(this.hits.length - LISTED, "more")}`.replace(/s$/, "")) : "");
     this.open(query !== "");

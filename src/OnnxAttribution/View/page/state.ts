@@ -2,11 +2,13 @@ import type { Graph, SignOf } from "./model";
 
 export type Theme = "auto" | "light" | "dark";
 
-/** All that the page shows beyond its data; all but `hover` and `found` is kept in the address. */
+/** All that the page shows beyond its data; all but `hover`, `pointed` and `found` is kept in the address. */
 export interface State {
   pin: number | null;
   /** Under the pointer, or focused. */
   hover: number | null;
+  /** Pointed at in a list. */
+  pointed: number | null;
   /** Edges that are shown: this many, the strongest. */
   shown: number;
   sign: SignOf;
@@ -35,8 +37,8 @@ export class Store {
 
   static initial(graph: Graph): State {
     return {
-      pin: null, hover: null, found: null, shown: Math.min(READABLE, graph.edgeCount),
-      sign: graph.hasMetricSigns || !graph.hasDownstreamSigns ? "metric" : "downstream", theme: "auto", safe: false,
+      pin: null, hover: null, pointed: null, found: null, shown: Math.min(READABLE, graph.edgeCount),
+      sign: graph.signs.metric >= graph.signs.downstream ? "metric" : "downstream", theme: "auto", safe: false,
     };
   }
 
@@ -74,7 +76,7 @@ export class Store {
     this.update({
       pin: pin < 0 ? null : pin,
       shown: /^\d{1,9}$/.test(edges) ? Math.min(Number(edges), this.graph.edgeCount) : first.shown,
-      sign: sign === "metric" && this.graph.hasMetricSigns ? sign : sign === "downstream" && this.graph.hasDownstreamSigns ? sign : first.sign,
+      sign: (sign === "metric" || sign === "downstream") && this.graph.signs[sign] > 0 ? sign : first.sign,
       theme: theme === "light" || theme === "dark" ? theme : "auto",
       safe: parts.get("colours") === "safe",
     });
