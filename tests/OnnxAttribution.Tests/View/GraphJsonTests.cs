@@ -7,7 +7,8 @@ using OnnxAttribution.View;
 namespace OnnxAttribution.Tests.View;
 
 /// <summary>Graph JSON against a copy by hand of what graph-schema.json and the viewers ask for.</summary>
-public sealed class GraphJsonTests(TinyRuns runs) : IClassFixture<TinyRuns>
+[Collection(nameof(TinyRuns))]
+public sealed class GraphJsonTests(TinyRuns runs)
 {
     private static readonly (string Name, JsonValueKind[] Kinds)[] s_nodeFields =
     [

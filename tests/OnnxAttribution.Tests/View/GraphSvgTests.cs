@@ -5,7 +5,8 @@ using OnnxAttribution.View;
 
 namespace OnnxAttribution.Tests.View;
 
-public sealed partial class GraphSvgTests(TinyRuns runs) : IClassFixture<TinyRuns>
+[Collection(nameof(TinyRuns))]
+public sealed partial class GraphSvgTests(TinyRuns runs)
 {
     private static readonly XNamespace s_svg = "http://www.w3.org/2000/svg";
 

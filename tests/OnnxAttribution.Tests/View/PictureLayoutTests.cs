@@ -3,7 +3,8 @@ using OnnxAttribution.View;
 
 namespace OnnxAttribution.Tests.View;
 
-public sealed class PictureLayoutTests(TinyRuns runs) : IClassFixture<TinyRuns>
+[Collection(nameof(TinyRuns))]
+public sealed class PictureLayoutTests(TinyRuns runs)
 {
     [Theory, MemberData(nameof(TinyRuns.Names), MemberType = typeof(TinyRuns))]
     public void No_two_boxes_of_a_real_run_overlap(string run) => AssertApart(runs.Picture(run));
