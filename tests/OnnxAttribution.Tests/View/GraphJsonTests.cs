@@ -63,6 +63,10 @@ public sealed class GraphJsonTests(TinyRuns runs)
         Assert.Equal(["1", "2"], Read(PictureSamples.Single()).GetProperty("nodes").EnumerateArray().Select(n => Text(n, "layer")).Where(l => l != "E"));
 
     [Fact]
+    public void A_run_that_kept_nothing_is_its_metric_and_the_prompt() =>
+        Assert.Equal(["embedding", "logit"], Read(PictureSamples.Empty()).GetProperty("nodes").EnumerateArray().Select(n => Text(n, "feature_type")));
+
+    [Fact]
     public void The_metric_is_the_targets_logit_with_its_probability()
     {
         var logit = Logit(Read(runs.Picture("graph")));

@@ -95,7 +95,11 @@ public sealed partial class GraphSvgTests(TinyRuns runs)
     }
 
     [Fact]
-    public void A_single_node_is_a_drawing_too() => Assert.Equal(2, OfClass(Drawn(PictureSamples.Single()), "node").Count());
+    public void A_single_node_and_even_none_is_a_drawing_too()
+    {
+        Assert.Equal(2, OfClass(Drawn(PictureSamples.Single()), "node").Count());
+        Assert.Single(OfClass(Drawn(PictureSamples.Empty()), "node"));
+    }
 
     [Fact]
     public void Themes_change_colours_and_nothing_else()
