@@ -50,7 +50,7 @@ public sealed class FeatureRun
         var file = Path.Combine(session.Model.Directory, FeatureTable.FileName);
         if (!options.Force && File.Exists(file)) throw new DashboardException($"{file} exists already; give --force to replace it, or --show or --search to read it");
         var run = new FeatureRun(session, new TextFile(text), options, progress);
-        using var output = new OutputFile(file, why => RunDirectoryException.Unwritable(file, why), run._cancel);
+        using var output = new OutputFile(file, why => why is TimeoutException ? new DashboardException($"{file} is being written by another run right now; wait for it, or stop it and go on from there") : RunDirectoryException.Unwritable(file, why), run._cancel);
         return run.Run(file, output);
     }
 
