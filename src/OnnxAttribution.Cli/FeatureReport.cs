@@ -51,7 +51,8 @@ internal sealed class FeatureReport(FeatureDashboard feature)
 
     private void Print(TextWriter output, FeatureContext context)
     {
-        var peak = $"{Screen.Number(context.Activations[context.Peak]),7}  ";
+        var activation = context.Activations[context.Peak];
+        var peak = $"{(activation < 0.01f ? Screen.Number(activation) : activation.ToString("0.00")),7}  ";
         var console = Screen.On(output);
         if (console.Profile.Capabilities.ColorSystem == ColorSystem.NoColors)
         {

@@ -50,7 +50,7 @@ public sealed class FeatureRun
         var file = Path.Combine(session.Model.Directory, FeatureTable.FileName);
         if (!options.Force && File.Exists(file)) throw new DashboardException($"{file} exists already; give --force to replace it, or --show or --search to read it");
         var run = new FeatureRun(session, new TextFile(text), options, progress);
-        using var output = new OutputFile(file, why => RunDirectoryException.Unwritable(file, why), run._cancel);
+        using var output = new OutputFile(file, why => why is TimeoutException ? new DashboardException($"{file} is being written by another run right now; wait for it, or stop it and go on from there") : RunDirectoryException.Unwritable(file, why), run._cancel);
         return run.Run(file, output);
     }
 
@@ -77,7 +77,7 @@ public sealed class FeatureRun
         }
         _writing.Start();
         if (_groups.Count > 1) NestedParquet.Concatenate(output.Aside, [.. Enumerable.Range(0, _groups.Count).Select(_state.Part)], Facts(), _cancel);
-        var dead = NestedParquet.Read(output.Aside, [new("dead", "BOOLEAN")], ["true"], _cancel).Select(cells => cells[0] == "true").ToList();
+        var dead = NestedParquet.Read(output.Aside, [new("dead", "BOOLEAN")], NestedParquet.All, _cancel).Select(cells => cells[0] == "true").ToList();
         output.Commit();
         _state.Remove();
         return new FeatureSummary(file, dead.Count, dead.Count(d => d), [.. _groups.SelectMany(g => g).Select(s => s.Name)], _total.Tokens, _total.Documents, _total.Sequences, _resumedAt, _groups.Count,

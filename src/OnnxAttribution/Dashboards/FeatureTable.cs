@@ -11,9 +11,6 @@ public sealed class FeatureTable
     /// <summary>The file's name within the bundle, which does not list it among its own files: a bundle is whole without.</summary>
     public const string FileName = "features.parquet";
 
-    // DuckDB parses a list of numbers into a filter; beyond some thousands a scan is as quick
-    private const int MostInOneCondition = 2000;
-
     private readonly string _file;
     private readonly IReadOnlyDictionary<string, string> _facts;
 
@@ -60,32 +57,34 @@ public sealed class FeatureTable
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public IReadOnlyDictionary<(string Site, int Feature), FeatureDashboard> Read(IReadOnlyCollection<(string Site, int Feature)> features, CancellationToken cancellation = default)
     {
-        var conditions = features.Distinct().GroupBy(f => f.Site).SelectMany(site => site.Select(f => f.Feature).Order().Chunk(MostInOneCondition)
-            .Select(some => $"site = {SqlText.Literal(site.Key)} AND feature IN ({string.Join(", ", some)})"));
-        return Rows(conditions, cancellation).ToDictionary(f => (f.Site, f.Feature));
+        if (features.Count == 0) return new Dictionary<(string, int), FeatureDashboard>();
+        var conditions = features.Distinct().GroupBy(f => f.Site).Select(site => $"(site = {SqlText.Literal(site.Key)} AND feature IN ({string.Join(", ", site.Select(f => f.Feature).Order())}))");
+        return Rows(string.Join(" OR ", conditions), cancellation).ToDictionary(f => (f.Site, f.Feature));
     }
 
     /// <summary>All dashboards of some sites, streamed in the file's order: sites in the order of computation, features ascending.</summary>
     /// <param name="sites">As the bundle names them; null: all.</param>
     /// <inheritdoc cref="Read" path="/exception"/>
     public IEnumerable<FeatureDashboard> ReadAll(IReadOnlyCollection<string>? sites = null, CancellationToken cancellation = default) =>
-        Rows([sites is null ? "true" : $"site IN ({string.Join(", ", sites.Select(SqlText.Literal))})"], cancellation);
+        Rows(sites is null ? NestedParquet.All : OfSites(sites), cancellation);
 
     /// <summary>The dashboards of live features in whose contexts or promoted tokens a word stands, whether the feature is active on it or not.</summary>
     internal IEnumerable<FeatureDashboard> WithWord(string word, IReadOnlyCollection<string>? sites, CancellationToken cancellation)
     {
         var wanted = $"lower({SqlText.Literal(word)})";
         var condition = $"NOT dead AND (len(list_filter(contexts, lambda c: contains(lower(array_to_string(c.tokens, '')), {wanted}))) > 0 OR len(list_filter(promoted, lambda t: contains(lower(t.token), {wanted}))) > 0)";
-        return Rows([sites is null ? condition : $"site IN ({string.Join(", ", sites.Select(SqlText.Literal))}) AND {condition}"], cancellation);
+        return Rows(sites is null ? condition : $"{OfSites(sites)} AND {condition}", cancellation);
     }
 
     /// <summary>Writes a file of rows.</summary>
     internal static void Write(string file, IEnumerable<FeatureDashboard> rows, JsonObject facts, CancellationToken cancellation) =>
         NestedParquet.Write(file, DashboardRow.Columns, rows.Select(DashboardRow.Cells), facts, cancellation);
 
-    private IEnumerable<FeatureDashboard> Rows(IEnumerable<string> conditions, CancellationToken cancellation)
+    private static string OfSites(IEnumerable<string> sites) => $"site IN ({string.Join(", ", sites.Select(SqlText.Literal))})";
+
+    private IEnumerable<FeatureDashboard> Rows(string condition, CancellationToken cancellation)
     {
-        foreach (var cells in NestedParquet.Read(_file, DashboardRow.Columns, conditions, cancellation))
+        foreach (var cells in NestedParquet.Read(_file, DashboardRow.Columns, condition, cancellation))
         {
             FeatureDashboard row;
             try

@@ -25,7 +25,7 @@ internal sealed class QuerySession : IDisposable
         try
         {
             RunViews.Create(_connection, runs, cancellation);
-            var files = runs.SelectMany(run => run.Parquet);
+            var files = runs.SelectMany(run => run.Parquet).Concat(FeatureViews.Create(_connection, runs, cancellation));
             _connection.Execute($"SET allowed_paths = {SqlText.List(output is null ? files : files.Append(output))}");
             _connection.Execute("SET enable_external_access = false");
             _connection.Execute("SET lock_configuration = true");

@@ -2,10 +2,10 @@ namespace OnnxAttribution.Store;
 
 /// <summary>SQL over one run or many: views <c>nodes</c> and <c>edges</c> with the columns of the files and a first column <c>run</c>; the same of
 /// <c>validation</c>, <c>faithfulness</c>, <c>logits</c> and <c>curve</c> where a run has them; and <c>runs</c>, one row per run with the scalars
-/// of its run.json.</summary>
+/// of its run.json. Where a run's bundle has dashboards also <c>features</c>, with the model's name as a first column.</summary>
 /// <remarks>
-/// Each query gets a database in memory of its own, locked before it sees the query: DuckDB may then open the runs' Parquet files (and the file
-/// a result goes to) and nothing else, load no extension, reach no network, and change no setting. Only statements that read are let through.
+/// Each query gets a database in memory of its own, locked before it sees the query: DuckDB may then open the runs' Parquet files, their bundles'
+/// features.parquet (and the file a result goes to) and nothing else, load no extension, reach no network, and change no setting. Only statements that read are let through.
 /// </remarks>
 public sealed class RunQuery
 {

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Cli;
 using OnnxAttribution.Dashboards;
+using OnnxAttribution.Store;
 using OnnxAttribution.Tests.Dashboards;
 using OnnxAttribution.Tests.Export;
 
@@ -75,6 +76,26 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
         Assert.Contains("Features active on 'D', or promoting it", Features("--search", "D").Done().Output);
         Assert.All(JsonNode.Parse(Features("--search", "D", "--sites", "attn", "--json").Done().Output)!["matches"]!.AsArray(), m => Assert.Contains("attn", (string)m!["site"]!));
         Assert.Contains("no feature is active on 'it''s'", Features("--search", "it''s").Done().Output);
+    }
+
+    [Fact]
+    public void A_query_about_a_run_can_join_the_dashboards_of_its_bundle()
+    {
+        Read().Done();
+        Verb.Run("graph", "--model", _collected.Bundle, "--prompt", "abc", "--out", _directory["run"]).Done();
+        Assert.Empty(Asked("SELECT n.feature FROM nodes n LEFT JOIN features f USING (site, feature) WHERE n.feature >= 0 AND f.firing_rate IS NULL"));
+        var some = _collected.Table.ReadAll().First(f => !f.IsDead);
+        Assert.Equal([some.Contexts[0].Tokens[0]], Asked($"SELECT contexts[1].tokens[1] FROM features WHERE site = '{some.Site}' AND feature = {some.Feature} AND model = 'random2'"));
+        // of another bundle, or damaged: as if there were none, and queries about the run go on
+        File.WriteAllText(_collected.Table.Path, "x");
+        Assert.Contains("features", Assert.Throws<QueryException>(() => Asked("SELECT count(*)::VARCHAR FROM features")).Message);
+        Assert.Single(Asked("SELECT count(*)::VARCHAR FROM nodes"));
+    }
+
+    private List<string?> Asked(string sql)
+    {
+        using var result = new RunQuery([_directory["run"]]).Execute(sql);
+        return [.. result.Rows().Select(row => row[0])];
     }
 
     [Theory]

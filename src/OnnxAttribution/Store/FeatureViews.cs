@@ -1,0 +1,41 @@
+namespace OnnxAttribution.Store;
+
+/// <summary>The view <c>features</c>: the dashboards of the bundles that runs were made with, as far as they are there and of these very bundles.</summary>
+internal static class FeatureViews
+{
+    private const string FileName = "features.parquet";
+
+    /// <summary>Makes the view, with the model's name as a first column; none where no bundle has a table. A table that is damaged or of another bundle is passed over: queries about runs do not need it.</summary>
+    /// <returns>The files that the view reads.</returns>
+    public static IReadOnlyList<string> Create(DuckDbConnection connection, IReadOnlyList<RunFiles> runs, CancellationToken cancellation)
+    {
+        var tables = runs.Select(run => (Model: Text(run, "model"), Path: Text(run, "model_path"), Hash: Text(run, "bundle_sha256"))).Where(b => b.Path.Length > 0)
+            .Select(b => b with { Path = Path.GetFullPath(Path.Combine(b.Path, FileName)) }).Distinct().Where(b => File.Exists(b.Path) && HashIn(connection, b.Path, cancellation) == b.Hash).ToList();
+        if (tables.Count == 0) return [];
+        try
+        {
+            connection.Execute($"CREATE VIEW features AS {string.Join("\nUNION ALL BY NAME\n", tables.Select(t => $"SELECT {SqlText.Literal(t.Model)} AS model, * FROM {ParquetFile.Sql(t.Path)}"))}", cancellation);
+        }
+        catch (DuckDbException)
+        {
+            return [];
+        }
+        return [.. tables.Select(t => t.Path)];
+    }
+
+    private static string Text(RunFiles run, string fact) => RunFacts.Scalar(run.Facts[fact]) ?? "";
+
+    private static string? HashIn(DuckDbConnection connection, string file, CancellationToken cancellation)
+    {
+        try
+        {
+            using var result = connection.Query($"SELECT decode(value) FROM parquet_kv_metadata({SqlText.Literal(file)}) WHERE decode(key) = 'bundle_sha256'", cancellation);
+            using var chunk = result.Fetch(cancellation);
+            return chunk is { Rows: > 0 } ? chunk.Text(0, 0) : null;
+        }
+        catch (DuckDbException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,36 @@
+using System.Diagnostics;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Dashboards;
+
+namespace OnnxAttribution.Tests.Dashboards;
+
+/// <summary>The table that the embedded model ships with.</summary>
+public class EmbeddedTableTests
+{
+    [Fact]
+    public void The_embedded_model_ships_with_the_dashboards_of_all_its_features_and_stays_small()
+    {
+        var table = FeatureTable.Open(Repository.TinyModel)!;
+        Assert.True(table.IsOf(AttributionModel.HashOf(Repository.TinyModel)), "models/tiny was exported anew: 'onnx-attribution features --model models/tiny --text train.txt.gz --tokens 2000000 --force' makes its table again");
+        Assert.InRange(table.Tokens, 1_000_000, long.MaxValue);
+        var rows = table.ReadAll().Select(f => (f.Site, f.Feature, f.IsDead, f.Contexts.Count)).ToList();
+        Assert.Equal(13 * 1024, rows.Select(r => (r.Site, r.Feature)).Distinct().Count());
+        Assert.All(rows, r => Assert.Equal(r.IsDead, r.Count == 0));
+        Assert.InRange(Directory.EnumerateFiles(Repository.TinyModel, "*", SearchOption.AllDirectories).Sum(f => new FileInfo(f).Length), 1, 25_000_000);
+    }
+
+    [Fact]
+    public void Two_hundred_features_are_read_without_reading_all()
+    {
+        var random = new Random(0);
+        var sites = FeatureTable.Open(Repository.TinyModel)!.Facts["sites"].Split(',');
+        HashSet<(string, int)> wanted = [];
+        while (wanted.Count < 200) wanted.Add((sites[random.Next(sites.Length)], random.Next(1024)));
+        var start = Stopwatch.GetTimestamp();
+        var read = FeatureTable.Open(Repository.TinyModel)!.Read(wanted);
+        // all rows take several times as long
+        var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        Assert.Equal(wanted.Order(), read.Keys.Order());
+        Assert.InRange(seconds, 0, 3);
+    }
+}
