@@ -53,6 +53,7 @@ public sealed class PageActionTests(PageBrowser browser, ExamplePages pages)
         await Assertions.Expect(page.LitEdges()).ToHaveCountAsync(edges);
         await page.Slide(1000);
         await Assertions.Expect(page.LitEdges()).ToHaveCountAsync(Paths(i, Picture.Edges.Count).Edges);
+        await page.Panel().HoverAsync();
         await page.Panel().GetByText("Unpin").ClickAsync();
         await Assertions.Expect(page.LitEdges()).ToHaveCountAsync(0);
         Assert.NotEqual(0, node.Effect);

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 
 namespace OnnxAttribution.Tests.View.Browser;
@@ -16,7 +17,7 @@ public sealed class PageAddressTests(PageBrowser browser, ExamplePages pages)
             await page.ClickAsync("#palette");
             await page.ClickAsync("[data-sign=downstream]");
             await page.Node(node).ClickAsync();
-            await page.WaitForFunctionAsync("location.hash.includes('pin=')");
+            await Assertions.Expect(page).ToHaveURLAsync(new Regex("#.*pin="));
             hash = (await page.EvaluateAsync<string>("location.hash"))[1..];
         });
         await browser.Visit(pages.File, async page =>

@@ -98,7 +98,7 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
         var node = page.Node(0);
         await Assertions.Expect(node.Locator(".dot")).ToBeVisibleAsync();
         await Assertions.Expect(node.Locator(".box")).ToBeHiddenAsync();
-        for (var i = 0; i < 3; i++) await page.Keyboard.PressAsync("+");
+        await page.ZoomToBoxes();
         await Assertions.Expect(node.Locator(".box")).Not.ToHaveCSSAsync("display", "none");
         await Assertions.Expect(node.Locator("text")).ToHaveTextAsync(pages.Picture.Nodes[0].ShortLabel);
         await page.Keyboard.PressAsync("0");

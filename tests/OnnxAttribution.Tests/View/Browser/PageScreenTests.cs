@@ -25,9 +25,8 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
         await Assertions.Expect(sheet).ToContainTextAsync("Strongest nodes");
         await sheet.Locator("button[data-to]").First.TapAsync();
         await Assertions.Expect(sheet).ToContainTextAsync("Unpin");
+        await Task.Delay(400);   // it glides into view
         var pinned = await page.Locator("g.node[aria-pressed=true]").BoundingBoxAsync();
-        await Task.Delay(400);
-        pinned = await page.Locator("g.node[aria-pressed=true]").BoundingBoxAsync();
         var panel = (await page.Panel().BoundingBoxAsync())!;
         Assert.InRange(pinned!.Y, 0, panel.Y);
         Assert.InRange(panel.Y + panel.Height, 0, 845);
@@ -46,8 +45,7 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
     [Theory, InlineData("theme=light"), InlineData("theme=dark"), InlineData("theme=light&colours=safe"), InlineData("theme=dark&colours=safe")]
     public Task Every_text_stands_out_from_its_ground_by_4_5_to_1(string hash) => browser.Visit(pages.File, async page =>
     {
-        for (var i = 0; i < 3; i++) await page.Keyboard.PressAsync("+");
-        await page.WaitForFunctionAsync("!document.querySelector('svg.base').classList.contains('dots')");
+        await page.ZoomToBoxes();
         await page.Node(pages.Picture.Edges[0].Up).FocusAsync();
         Assert.Empty(await page.EvaluateAsync<string[]>(Contrast));
     }, hash: hash);
