@@ -9,7 +9,6 @@ namespace OnnxAttribution.Dashboards;
 /// 1. A pass of whole vectors picks what is above a floor: 0, or for TopK a guess from the row before, which leaves few.
 /// 2. If fewer than k are, the row is read again with floor 0; else the k largest are selected among them.
 /// </summary>
-/// <remarks>The runtime's TopK takes 2 µs per row of 1,024 on a core where this takes 0.3; and its result would have to be searched for what is above 0.</remarks>
 /// <param name="k">Of TopK; null: ReLU.</param>
 internal sealed class ActiveFinder(int features, int? k)
 {

@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Text;
 
 namespace OnnxAttribution.Dashboards;
@@ -39,7 +38,7 @@ internal sealed class TextFile
             var isGzip = file.ReadAtLeast(magic, 2, throwOnEndOfStream: false) == 2 && magic is [0x1f, 0x8b];
             file.Position = 0;
             var utf8 = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-            return new TextFileReader(this, file, new StreamReader(isGzip ? new GZipStream(file, CompressionMode.Decompress) : file, utf8, detectEncodingFromByteOrderMarks: true, 1 << 16));
+            return new TextFileReader(this, file, new StreamReader(isGzip ? new CheckedGzipStream(file) : file, utf8, detectEncodingFromByteOrderMarks: true, 1 << 16));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -52,7 +51,7 @@ internal sealed class TextFile
     public DashboardException Unreadable(Exception why) => new(why switch
     {
         DecoderFallbackException => $"{_info.FullName} is no text in UTF-8; convert it, or name another file",
-        InvalidDataException => $"{_info.FullName} is damaged: its gzip data end too early or are broken; make it again",
+        InvalidDataException => $"{_info.FullName} is damaged: its gzip data are broken or end too early (or are several files in one); make it again",
         _ => $"{_info.FullName} cannot be read ({why.Message.ReplaceLineEndings(" ").TrimEnd('.')}); check that it is a file and its permissions",
     }, why);
 }

@@ -15,18 +15,27 @@ internal static class DrawingFile
         if (!force && File.Exists(file)) throw RunDirectoryException.FileExists(file);
     }
 
-    /// <param name="write">Gets the open file, UTF-8 without a mark, lines ending in \n.</param>
+    /// <summary>Writes text: UTF-8 without a mark, lines ending in \n.</summary>
+    /// <param name="write">Gets the open file.</param>
+    /// <inheritdoc cref="WriteBytes" path="/exception"/>
+    public static void Write(string file, bool force, Action<TextWriter> write, CancellationToken cancel = default) => WriteBytes(file, force, stream =>
+    {
+        using var writer = new StreamWriter(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), leaveOpen: true) { NewLine = "\n" };
+        write(writer);
+    }, cancel);
+
+    /// <param name="write">Gets the open file.</param>
     /// <exception cref="RunDirectoryException">As <see cref="CheckFree"/>, or the file cannot be written; nothing is left behind.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
-    public static void Write(string file, bool force, Action<TextWriter> write, CancellationToken cancel = default)
+    public static void WriteBytes(string file, bool force, Action<Stream> write, CancellationToken cancel = default)
     {
         CheckFree(file, force);
         Exception Unwritable(Exception why) => RunDirectoryException.Unwritable(file, why);
         using var output = new OutputFile(file, Unwritable, cancel);
         try
         {
-            using var writer = new StreamWriter(output.Aside, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { NewLine = "\n" };
-            write(writer);
+            using var stream = File.Create(output.Aside);
+            write(stream);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

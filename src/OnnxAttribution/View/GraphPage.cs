@@ -2,6 +2,7 @@ using System.Net;
 using System.Reflection;
 using System.Security.Cryptography;
 using System.Text;
+using OnnxAttribution.Store;
 
 namespace OnnxAttribution.View;
 
@@ -16,7 +17,7 @@ internal static class GraphPage
             ["csp"] = $"default-src 'none'; script-src '{Hash(script)}'; style-src '{Hash(style)}'; img-src data: blob:; base-uri 'none'; form-action 'none'",
             ["title"] = WebUtility.HtmlEncode(picture.Header.Title),
             ["style"] = style,
-            ["validation"] = "",
+            ["validation"] = RunDirectory.HasTable(picture.Path, "validation") ? ValidationFigure.Inline(picture.Path) : "",
             ["data"] = PageData.Json(picture, cards),
             ["script"] = script,
         };

@@ -40,5 +40,10 @@ internal static class PictureWords
     /// <summary>Four digits, invariant.</summary>
     public static string Number(double value) => value.ToString("G4", CultureInfo.InvariantCulture);
 
+    /// <summary>Such as <c>1 node</c>, <c>1,000 nodes</c>.</summary>
+    public static string Count(int count, string noun) => string.Create(CultureInfo.InvariantCulture, $"{count:N0} {noun}{(count == 1 ? "" : "s")}");
+
+    public static string Percent(double share) => string.Create(CultureInfo.InvariantCulture, $"{100 * share:0.#} %");
+
     private static string Signed(float value) => (value > 0 ? "+" : "") + Number(value);
 }

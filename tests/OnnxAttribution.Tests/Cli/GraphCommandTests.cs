@@ -93,7 +93,8 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
         Assert.NotEmpty(json["strongest_nodes"]!.AsArray());
         var edges = json["strongest_edges"]!.AsArray();
         Assert.Equal(edges.Select(e => Math.Abs((double)e!["effect"]!)).OrderDescending(), edges.Select(e => Math.Abs((double)e!["effect"]!)));
-        Assert.Equal(3, json["files"]!.AsArray().Count);
+        Assert.Equal(["edges.parquet", "graph.html", "nodes.parquet", "run.json"], json["files"]!.AsArray().Select(f => Path.GetFileName((string)f!["path"]!)).Order(StringComparer.Ordinal));
+        Assert.Equal("graph.html", Path.GetFileName((string)json["page"]!));
     }
 
     [Fact]

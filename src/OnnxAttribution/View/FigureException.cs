@@ -1,0 +1,15 @@
+namespace OnnxAttribution.View;
+
+/// <summary>A figure that cannot be drawn. The message is one sentence that says why, and the mend.</summary>
+internal sealed class FigureException : Exception
+{
+    private FigureException(string message) : base(message)
+    {
+    }
+
+    public static FigureException Unknown(string name) => new($"there is no figure '{name}'; it is one of {string.Join(", ", Figures.Names)}");
+
+    public static FigureException NoRows(string file, string what) => new($"{file} holds no {what}, so there is nothing to draw");
+
+    public static FigureException NoColumn(string file, string column, string verb) => new($"{file} has no column '{column}': it is no such table as '{verb}' writes");
+}

@@ -1,0 +1,149 @@
+using System.Text.Json.Nodes;
+using OnnxAttribution.Tests.View;
+
+namespace OnnxAttribution.Tests.Cli;
+
+[Collection(TinyRunCollection.Name)]
+public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    [Fact]
+    public void A_graph_ends_in_a_page_and_says_where_it_is()
+    {
+        var verb = Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--out", _directory["run"]).Done();
+        Assert.Contains($"page {Path.Combine(_directory["run"], "graph.html")}", verb.Output);
+        var page = File.ReadAllText(Path.Combine(_directory["run"], "graph.html"));
+        Assert.StartsWith("<!doctype html>", page);
+        Assert.Contains("<title>Copyright (C → )</title>", page);
+        Assert.DoesNotContain("{{", page);
+        Assert.DoesNotContain("note:", verb.Output);   // the embedded model has its dashboards
+    }
+
+    [Fact]
+    public void Every_prompt_and_the_merged_graph_end_in_a_page_unless_none_is_wanted()
+    {
+        File.WriteAllText(_directory["prompts.jsonl"], """
+            {"id": "a", "prompt": "Copyright (C"}
+            {"id": "b", "prompt": "GNU General Public"}
+            """);
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"]).Done();
+        Assert.All((string[])["a", "b", "merged"], id => Assert.True(File.Exists(_directory[$"many/{id}/graph.html"])));
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"], "--no-page", "--force").Done();
+        Assert.All((string[])["a", "b", "merged"], id => Assert.False(File.Exists(_directory[$"many/{id}/graph.html"])));
+    }
+
+    [Fact]
+    public void An_exact_graph_ends_in_a_page_too()
+    {
+        Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--sites", "resid", "--out", _directory["run"]).Done();
+        Assert.True(File.Exists(_directory["run/graph.html"]));
+    }
+
+    [Fact]
+    public void A_page_is_drawn_anew_when_its_run_is_validated()
+    {
+        var run = tiny.Copy(_directory["run"]);
+        Verb.Run("view", run, "--force").Done();
+        Assert.Contains("\"validation\":null", File.ReadAllText(Path.Combine(run, "graph.html")));
+        Verb.Run("validate", run, "--sample", "20").Done();
+        var page = File.ReadAllText(Path.Combine(run, "graph.html"));
+        Assert.Contains("\"validation\":{", page);
+        Assert.Contains("downstream activations", page);
+    }
+
+    [Theory, InlineData("html"), InlineData("svg"), InlineData("dot"), InlineData("json"), InlineData("graphml")]
+    public void Each_format_is_written_into_the_run_or_where_asked_and_replaced_only_by_force(string format)
+    {
+        var run = tiny.Copy(_directory["run"]);
+        var file = Path.Combine(run, "graph." + format);
+        Assert.Contains(file, Verb.Run("view", run, "--format", format, "--edges", "50").Done().Output);
+        Assert.True(new FileInfo(file).Length > 1000);
+        Verb.Run("view", run, "--format", format).Failed(1, file, "exists already", "--force");
+        Verb.Run("view", run, "--format", format, "--force").Done();
+        Verb.Run("view", run, "--format", format, "--out", _directory["elsewhere"]).Done();
+        Assert.Equal(File.ReadAllText(file), File.ReadAllText(_directory["elsewhere"]));
+        Assert.Empty(Directory.GetFiles(run, ".*"));
+    }
+
+    [Theory, InlineData("effects"), InlineData("validation"), InlineData("faithfulness")]
+    public void Each_figure_is_written_into_the_run(string figure)
+    {
+        var run = tiny.Copy(_directory["run"]);
+        Verb.Run("validate", run, "--sample", "20").Done();
+        Verb.Run("ablate", "--faithfulness", run, "--points", "3", "--controls", "1").Done();
+        Verb.Run("view", run, "--figure", figure).Done();
+        Assert.StartsWith("<svg", File.ReadAllText(Path.Combine(run, figure + ".svg")).Replace("<?xml version=\"1.0\" encoding=\"utf-8\"?>", "").TrimStart());
+        Verb.Run("view", run, "--figure", figure).Failed(1, figure + ".svg", "exists already");
+    }
+
+    [Fact]
+    public void A_response_curve_is_drawn_from_its_own_file()
+    {
+        Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--up", "1:133", "--down", "3:226", "--coefficients", "0..1:0.5", "--out", _directory["c.parquet"]).Done();
+        Verb.Run("view", _directory["c.parquet"], "--figure", "curve", "--theme", "dark").Done();
+        Assert.True(File.Exists(_directory["curve.svg"]));
+    }
+
+    [Theory]
+    [InlineData("validation", "onnx-attribution validate RUN")]
+    [InlineData("faithfulness", "ablate --faithfulness RUN")]
+    [InlineData("curve", "--up FEATURE --down FEATURE")]
+    public void A_figure_of_what_the_run_lacks_names_the_verb_that_makes_it(string figure, string verb)
+    {
+        var run = tiny.Copy(_directory["run"]);
+        Verb.Run("view", run, "--figure", figure).Failed(1, figure + ".parquet does not exist", verb);
+        Assert.False(File.Exists(Path.Combine(run, figure + ".svg")));
+    }
+
+    [Fact]
+    public void A_picture_never_takes_the_place_of_a_part_of_the_run()
+    {
+        var run = tiny.Copy(_directory["run"]);
+        Verb.Run("view", run, "--format", "json", "--out", Path.Combine(run, "run.json"), "--force").Failed(1, "run.json", "part of its run");
+        Verb.Run("view", run, "--out", _directory["run"]).Failed(1, "is a directory");
+    }
+
+    [Fact]
+    public void Pictures_do_not_keep_force_from_replacing_the_run_and_go_with_it()
+    {
+        var run = tiny.Copy(_directory["run"]);
+        foreach (var format in (string[])["html", "svg", "dot", "json", "graphml"]) Verb.Run("view", run, "--format", format, "--force").Done();
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--out", run, "--force", "--no-page").Done();
+        Assert.Empty(Directory.GetFiles(run, "graph.*"));
+    }
+
+    [Fact]
+    public void Damaged_and_missing_runs_are_named()
+    {
+        var run = tiny.Copy(_directory["run"]);
+        Verb.Run("view", _directory["nowhere"]).Failed(1, "nowhere", "finished run");
+        File.WriteAllBytes(Path.Combine(run, "edges.parquet"), File.ReadAllBytes(Path.Combine(run, "edges.parquet"))[..200]);
+        Verb.Run("view", run).Failed(1, "edges.parquet is damaged");
+        Assert.False(File.Exists(Path.Combine(run, "graph.html")));
+    }
+
+    [Fact]
+    public void A_run_whose_model_is_gone_is_shown_without_contexts_and_says_so()
+    {
+        var run = tiny.Copy(_directory["run"]);
+        var facts = JsonNode.Parse(File.ReadAllText(Path.Combine(run, "run.json")))!;
+        facts["model_path"] = _directory["gone"];
+        File.WriteAllText(Path.Combine(run, "run.json"), facts.ToJsonString());
+        Assert.Contains("note: the model is not at", Verb.Run("view", run).Done().Output);
+        Verb.Run("view", run, "--model", _directory["gone"], "--force").Failed(1, "there is no model bundle at");
+        Assert.DoesNotContain("note:", Verb.Run("view", run, "--model", Repository.TinyModel, "--force").Done().Output);
+    }
+
+    [Theory]
+    [InlineData("--figure", "effects", "--format", "svg", "--format contradicts it")]
+    [InlineData("--figure", "effects", "--edges", "5", "--edges is about the graph")]
+    [InlineData("--theme", "dark", "--format", "html", "--theme goes with --format svg")]
+    [InlineData("--model", "models/tiny", "--format", "dot", "--model goes with a page")]
+    [InlineData("--format", "png", "--edges", "5", "html")]
+    [InlineData("--edges", "-1", "--nodes", "5", "--edges -1 is too little")]
+    [InlineData("--figre", "effects", "--nodes", "5", "Did you mean '--figure'?")]
+    public void Contradictions_are_refused(string first, string a, string second, string b, string words) => Verb.Run("view", tiny.Path, first, a, second, b).Failed(2, words);
+
+    public void Dispose() => _directory.Dispose();
+}
