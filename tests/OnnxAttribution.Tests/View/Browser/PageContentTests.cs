@@ -116,6 +116,22 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
         await browser.Visit(pages.Summed, other => Assertions.Expect(other.Locator("#validation")).ToBeHiddenAsync());
     });
 
+    [Theory, InlineData("single"), InlineData("unknown"), InlineData("mixed"), InlineData("hostile")]
+    public Task An_odd_run_has_a_page_too(string name)
+    {
+        var picture = name switch { "single" => PictureSamples.Single(), "unknown" => PictureSamples.Unknown(), "mixed" => PictureSamples.Mixed(), _ => PictureSamples.Hostile() };
+        return browser.Visit(pages.Write($"odd-{name}.html", picture, []), async page =>
+        {
+            Assert.Equal(picture.Nodes.Count, await page.Locator("g.node[data-node]").CountAsync());
+            Assert.Equal(picture.Edges.Count, await page.ShownEdges().CountAsync());
+            for (var i = 0; i < Math.Min(picture.Nodes.Count, 5); i++)
+            {
+                await page.Node(i).FocusAsync();
+                await Assertions.Expect(page.Panel().Locator("h2")).ToContainTextAsync(picture.Nodes[i].Label);
+            }
+        });
+    }
+
     private static async Task AssertColours(IPage page, float[] known)
     {
         // the parts of each edge's colour, red, green, blue

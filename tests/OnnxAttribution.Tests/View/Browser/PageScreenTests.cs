@@ -35,6 +35,19 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
     }, 390, 844, touch: true);
 
     [Fact]
+    public Task A_finger_beside_a_dot_means_it_and_one_on_the_ground_lets_go() => browser.Visit(pages.File, async page =>
+    {
+        var node = pages.Picture.Edges[0].Up;
+        var dot = (await page.Node(node).Locator(".dot").BoundingBoxAsync())!;
+        Assert.True(dot.Width < 8);
+        await page.Touchscreen.TapAsync(dot.X + (dot.Width / 2), dot.Y + (dot.Height / 2) + 1);
+        await Assertions.Expect(page.Node(node)).ToHaveAttributeAsync("aria-pressed", "true");
+        var view = (await page.Locator("#view").BoundingBoxAsync())!;
+        await page.Touchscreen.TapAsync(view.X + 60, view.Y + 15);   // nothing is early and late at once
+        await Assertions.Expect(page.Locator("g.node[aria-pressed=true]")).ToHaveCountAsync(0);
+    }, 390, 844, touch: true);
+
+    [Fact]
     public Task On_a_wide_screen_the_panel_stands_beside_the_graph() => browser.Visit(pages.File, async page =>
     {
         var (stage, panel) = ((await page.Locator("#stage").BoundingBoxAsync())!, (await page.Panel().BoundingBoxAsync())!);
