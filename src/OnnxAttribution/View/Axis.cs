@@ -82,7 +82,7 @@ internal sealed class Axis
     {
         if (value == 0 || Math.Abs(value) < step * 1e-6) return "0";
         if (Math.Abs(value) is >= 1e6 or < 1e-4) return value.ToString("0.##E0", CultureInfo.InvariantCulture).Replace("-", "−", StringComparison.Ordinal);
-        var decimals = Math.Clamp((int)Math.Ceiling(-Math.Log10(Math.Max(step, 1e-12)) + 0.5), 0, 6);
-        return Math.Round(value, decimals).ToString(decimals == 0 ? "#,0" : "0." + new string('#', decimals), CultureInfo.InvariantCulture).Replace('-', '−');
+        var decimals = Enumerable.Range(0, 6).FirstOrDefault(d => Math.Abs(Math.Round(step, d) - step) < step * 1e-6, 6);
+        return Math.Round(value, decimals).ToString("#,0.######", CultureInfo.InvariantCulture).Replace('-', '−');
     }
 }

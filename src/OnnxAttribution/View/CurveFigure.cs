@@ -20,7 +20,7 @@ internal static class CurveFigure
         var curve = CurveTable.Read(path, cancel);
         var shown = curve.Positions.OrderByDescending(p => p.Range).Where((p, i) => i == 0 || (i < MostPanels && p.Range > 0)).OrderBy(p => p.Position).ToList();
         var columns = Math.Min(shown.Count, 3);
-        var (panelWidth, panelHeight) = columns == 1 ? (640.0, 340.0) : columns == 2 ? (400.0, 280.0) : (300.0, 230.0);
+        var (panelWidth, panelHeight) = columns == 1 ? (780.0, 360.0) : columns == 2 ? (400.0, 280.0) : (300.0, 230.0);
         var notes = Notes(shown);
         var rows = (shown.Count + columns - 1) / columns;
         var width = Margin + (columns * (PlotPanel.LeftRoom + panelWidth + 16)) + Margin;
@@ -50,7 +50,7 @@ internal static class CurveFigure
         {
             if (!points[i].Switched) continue;
             var (from, to) = (panel.X(points[i - 1].Coefficient), panel.X(points[i].Coefficient));
-            canvas.Draw("rect", points[i].Cause ?? "bend", ("class", "bend"), ("x", from), ("y", at.Top), ("width", to - from), ("height", at.Height), ("fill", theme.Unknown), ("fill-opacity", 0.16));
+            canvas.Draw("rect", points[i].Cause ?? "bend", ("class", "bend"), ("x", from), ("y", at.Top), ("width", to - from), ("height", at.Height), ("fill", theme.Unknown), ("fill-opacity", 0.16), ("stroke", theme.Box), ("stroke-width", 0.8));
         }
         panel.Frame($"at {position.Position.ToString(CultureInfo.InvariantCulture)} {PromptTokens.Quoted(position.Token)}");
         panel.Line("gradient", points.Select(p => (p.Coefficient, (double)p.Line)), theme.Lowers, 1.8, "6 4");

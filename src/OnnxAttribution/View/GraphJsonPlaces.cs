@@ -24,9 +24,10 @@ internal sealed class GraphJsonPlaces
         }
         _layers = picture.Sites.Zip(numbers).ToDictionary(p => p.First.Name, p => p.Second);
         _metricLayer = numbers.DefaultIfEmpty(0).Max() + 1;
-        _shift = picture.Nodes.Any(n => n.Position < 0) ? 1 : 0;
+        var tokens = TokensOf(picture).ToList();
+        _shift = tokens.Count == 0 || picture.Nodes.Any(n => n.Position < 0 && !n.IsMetric) ? 1 : 0;
         _tokens = picture.Stored.Facts["tokens"] as JsonArray;
-        Columns = [.. Enumerable.Repeat(Everywhere, _shift), .. TokensOf(picture)];
+        Columns = [.. Enumerable.Repeat(Everywhere, _shift), .. tokens];
         Target = picture.Stored.Facts["target_id"] is JsonValue v && v.TryGetValue<int>(out var id) ? id : 0;
         Probability = ProbabilityOf(picture);
     }
@@ -47,7 +48,8 @@ internal sealed class GraphJsonPlaces
 
     public int Layer(Site site) => _layers[site.Name];
 
-    public int Column(PictureNode node) => node.Position + _shift;
+    /// <summary>Where a metric stands nowhere, since no edge leads to it, the last token's.</summary>
+    public int Column(PictureNode node) => node.Position + _shift is >= 0 and var column ? column : Columns.Count - 1;
 
     public string Id(PictureNode node) => string.Create(CultureInfo.InvariantCulture, $"{Layer(node)}_{(node.IsMetric ? Target : node.Feature)}_{Column(node)}");
 

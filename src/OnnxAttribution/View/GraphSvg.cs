@@ -10,7 +10,7 @@ namespace OnnxAttribution.View;
 /// <summary>The graph of a run as one self-contained SVG file, for slides and papers.</summary>
 internal static class GraphSvg
 {
-    private const double LeastEdge = 0.5, MoreEdge = 4.5, LeastOpacity = 0.12, MoreOpacity = 0.78, MostTint = 0.85, DarkTint = 0.5;
+    private const double LeastEdge = 0.5, MoreEdge = 4.5, LeastOpacity = 0.12, MoreOpacity = 0.78, MostTint = 0.85, DarkTint = 0.6;
     private const double BoxFont = 10.5, RowFont = 11.5, TokenFont = 12.5, LeastFont = 8.5, ReadableWidth = 1_250, MostLabelScale = 1.35;
     private const string Hatching = "missed";
 

@@ -17,7 +17,8 @@ internal sealed class PictureCells(int rows, IReadOnlyList<(object Key, string L
     /// <summary>null where the column is no token position.</summary>
     public int? Position(int column) => columns[column].Key is int position and >= 0 ? position : null;
 
-    public int Column(object key) => _places[key];
+    /// <summary>null where no column stands for it.</summary>
+    public int? Column(object key) => _places.TryGetValue(key, out var place) ? place : null;
 
     public IReadOnlyList<int> At(int row, int column) => _nodes.TryGetValue((row, column), out var nodes) ? nodes : s_none;
 

@@ -103,7 +103,8 @@ internal sealed class PictureLayout
         {
             var n = picture.Nodes[i];
             var row = n.Site is { } site ? rows[site] : rows.Count;
-            cells.Add(row, picture.IsAggregated ? cells.Column(n.Site?.Kind ?? SiteKind.Resid) : cells.Column(n.Position), i);
+            object key = picture.IsAggregated ? n.Site?.Kind ?? SiteKind.Resid : n.Position;
+            cells.Add(row, cells.Column(key) ?? labels.Count - 1, i);   // a metric that no edge leads to may stand nowhere: at the last token then
         }
         return cells;
     }
@@ -120,7 +121,7 @@ internal sealed class PictureLayout
     {
         var last = Math.Max(picture.Header.Tokens.Count - 1, picture.Nodes.Max(n => n.Position));
         var result = Enumerable.Range(0, last + 1).Select(p => ((object)p, p < picture.Header.Tokens.Count ? picture.Header.Tokens[p] : picture.Nodes.FirstOrDefault(n => n.Position == p)?.Token ?? "")).ToList();
-        if (picture.Nodes.Any(n => n.Position < 0)) result.Insert(0, (-1, "all positions"));
+        if (result.Count == 0 || picture.Nodes.Any(n => n.Position < 0 && !n.IsMetric)) result.Insert(0, (-1, "all positions"));
         return result;
     }
 

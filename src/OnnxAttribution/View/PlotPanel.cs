@@ -19,7 +19,7 @@ internal sealed class PlotPanel(SvgCanvas canvas, double left, double top, doubl
     public void Frame(string title)
     {
         var theme = canvas.Theme;
-        canvas.Text(left, top - 9, title, TitleFont, bold: true, most: width);
+        if (title.Length > 0) canvas.Text(left, top - 9, title, TitleFont, bold: true, most: width);
         foreach (var (value, text) in x.Ticks)
         {
             canvas.Line(X(value), top, X(value), top + height, theme.Rule, value == 0 ? 1.4 : 0.8);

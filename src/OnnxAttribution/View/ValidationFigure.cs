@@ -65,7 +65,7 @@ internal static class ValidationFigure
         legend.Line("exact = approximate", canvas.Theme.Quiet, "5 4");
         var notes = new List<string>();
         if (checks.Unknown > 0) notes.Add($"{PictureWords.Count(checks.Unknown, "check")} without a number left out");
-        if (checks.Nodes.Count > MostMarks || checks.Edges.Count > MostMarks) notes.Add($"the {MostMarks:N0} largest drawn of each");
+        if (checks.Nodes.Count > MostMarks || checks.Edges.Count > MostMarks) notes.Add(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"the {MostMarks:N0} largest drawn of each"));
         notes.Add("effect: m(patched) − m(clean); axes are logarithmic away from 0");
         canvas.Text(Margin, y + legend.Height + 4, string.Join("  ·  ", notes), 11.5, canvas.Theme.Quiet, most: canvas.Width - (2 * Margin));
     }

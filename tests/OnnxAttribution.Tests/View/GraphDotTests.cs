@@ -3,7 +3,8 @@ using OnnxAttribution.View;
 
 namespace OnnxAttribution.Tests.View;
 
-public sealed class GraphDotTests(TinyRuns runs) : IClassFixture<TinyRuns>
+[Collection(nameof(TinyRuns))]
+public sealed class GraphDotTests(TinyRuns runs)
 {
     [Theory, MemberData(nameof(TinyRuns.Names), MemberType = typeof(TinyRuns))]
     public void Nodes_edges_and_figures_are_the_runs(string run)

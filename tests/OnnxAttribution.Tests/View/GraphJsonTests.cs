@@ -7,7 +7,8 @@ using OnnxAttribution.View;
 namespace OnnxAttribution.Tests.View;
 
 /// <summary>Graph JSON against a copy by hand of what graph-schema.json and the viewers ask for.</summary>
-public sealed class GraphJsonTests(TinyRuns runs) : IClassFixture<TinyRuns>
+[Collection(nameof(TinyRuns))]
+public sealed class GraphJsonTests(TinyRuns runs)
 {
     private static readonly (string Name, JsonValueKind[] Kinds)[] s_nodeFields =
     [
@@ -60,6 +61,10 @@ public sealed class GraphJsonTests(TinyRuns runs) : IClassFixture<TinyRuns>
     [Fact]
     public void The_highest_layer_is_never_zero() =>
         Assert.Equal(["1", "2"], Read(PictureSamples.Single()).GetProperty("nodes").EnumerateArray().Select(n => Text(n, "layer")).Where(l => l != "E"));
+
+    [Fact]
+    public void A_run_that_kept_nothing_is_its_metric_and_the_prompt() =>
+        Assert.Equal(["embedding", "logit"], Read(PictureSamples.Empty()).GetProperty("nodes").EnumerateArray().Select(n => Text(n, "feature_type")));
 
     [Fact]
     public void The_metric_is_the_targets_logit_with_its_probability()

@@ -4,7 +4,8 @@ using OnnxAttribution.View;
 
 namespace OnnxAttribution.Tests.View;
 
-public sealed class GraphMlTests(TinyRuns runs) : IClassFixture<TinyRuns>
+[Collection(nameof(TinyRuns))]
+public sealed class GraphMlTests(TinyRuns runs)
 {
     private static readonly XNamespace s_ns = "http://graphml.graphdrawing.org/xmlns";
 

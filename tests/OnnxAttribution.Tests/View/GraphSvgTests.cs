@@ -5,7 +5,8 @@ using OnnxAttribution.View;
 
 namespace OnnxAttribution.Tests.View;
 
-public sealed partial class GraphSvgTests(TinyRuns runs) : IClassFixture<TinyRuns>
+[Collection(nameof(TinyRuns))]
+public sealed partial class GraphSvgTests(TinyRuns runs)
 {
     private static readonly XNamespace s_svg = "http://www.w3.org/2000/svg";
 
@@ -94,7 +95,11 @@ public sealed partial class GraphSvgTests(TinyRuns runs) : IClassFixture<TinyRun
     }
 
     [Fact]
-    public void A_single_node_is_a_drawing_too() => Assert.Equal(2, OfClass(Drawn(PictureSamples.Single()), "node").Count());
+    public void A_single_node_and_even_none_is_a_drawing_too()
+    {
+        Assert.Equal(2, OfClass(Drawn(PictureSamples.Single()), "node").Count());
+        Assert.Single(OfClass(Drawn(PictureSamples.Empty()), "node"));
+    }
 
     [Fact]
     public void Themes_change_colours_and_nothing_else()

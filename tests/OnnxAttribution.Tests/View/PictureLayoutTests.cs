@@ -3,7 +3,8 @@ using OnnxAttribution.View;
 
 namespace OnnxAttribution.Tests.View;
 
-public sealed class PictureLayoutTests(TinyRuns runs) : IClassFixture<TinyRuns>
+[Collection(nameof(TinyRuns))]
+public sealed class PictureLayoutTests(TinyRuns runs)
 {
     [Theory, MemberData(nameof(TinyRuns.Names), MemberType = typeof(TinyRuns))]
     public void No_two_boxes_of_a_real_run_overlap(string run) => AssertApart(runs.Picture(run));
@@ -13,6 +14,7 @@ public sealed class PictureLayoutTests(TinyRuns runs) : IClassFixture<TinyRuns>
     {
         AssertApart(PictureSamples.Hostile());
         AssertApart(PictureSamples.Single());
+        AssertApart(PictureSamples.Empty());
         AssertApart(PictureSamples.Mixed());
         AssertApart(PictureSamples.SameNumbers());
         AssertApart(PictureSamples.Large());
@@ -62,6 +64,9 @@ public sealed class PictureLayoutTests(TinyRuns runs) : IClassFixture<TinyRuns>
         Assert.Equal([null, 0, 1, 2], layout.Columns.Select(c => c.Position));
         for (var i = 0; i < picture.Nodes.Count; i++) Assert.InRange(layout.X[i], layout.Columns[picture.Nodes[i].Position + 1].Left, layout.Columns[picture.Nodes[i].Position + 1].Right);
     }
+
+    [Fact]
+    public void A_metric_that_no_edge_leads_to_stands_at_the_last_token() => Assert.Equal(["a"], PictureLayout.Of(PictureSamples.Single()).Columns.Select(c => c.Label));
 
     [Fact]
     public void Equal_runs_are_drawn_equally()

@@ -32,6 +32,9 @@ internal static class PictureSamples
     /// <summary>One node, no edge.</summary>
     public static RunPicture Single() => Of([Row("blocks.0.hook_resid_pre", 0, "a", 0, 1)], []);
 
+    /// <summary>A run that has kept nothing: the metric alone.</summary>
+    public static RunPicture Empty() => Of([], []);
+
     /// <summary>Effects that the run does not say, of a node and of an edge.</summary>
     public static RunPicture Unknown() => Of(
         [Row("blocks.0.hook_resid_pre", 0, "a", 0, float.NaN), Row("blocks.1.hook_resid_pre", 0, "a", 1, 2)],
