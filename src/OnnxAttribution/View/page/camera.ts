@@ -75,7 +75,7 @@ export class Camera {
   private whole(): ZoomTransform {
     const [w, h] = [this.view.clientWidth, this.view.clientHeight];
     const { left, top, width, height } = this.box;
-    const k = Math.min((w - 2 * PADDING) / width, (h - 2 * PADDING) / height, 1.4);
+    const k = Math.max(0.02, Math.min((w - 2 * PADDING) / width, (h - 2 * PADDING) / height, 1.4));
     return zoomIdentity.translate((w - width * k) / 2 - left * k, (h - height * k) / 2 - top * k).scale(k);
   }
 

@@ -113,13 +113,16 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
         await section.Locator("summary").ClickAsync();
         await Assertions.Expect(section.Locator("table")).ToContainTextAsync("all nodes");
         Assert.Equal(ValidationTable.Of(pages.Picture.Stored.Facts)!.Rows.Count, await section.Locator("tbody tr").CountAsync());
+        await Assertions.Expect(section.Locator("#validation-figure svg circle").First).ToBeVisibleAsync();
+        await page.Keyboard.PressAsync("Escape");
+        await Assertions.Expect(section.Locator("table")).ToBeHiddenAsync();
         await browser.Visit(pages.Summed, other => Assertions.Expect(other.Locator("#validation")).ToBeHiddenAsync());
     });
 
-    [Theory, InlineData("single"), InlineData("unknown"), InlineData("mixed"), InlineData("hostile")]
+    [Theory, InlineData("empty"), InlineData("single"), InlineData("unknown"), InlineData("mixed"), InlineData("hostile")]
     public Task An_odd_run_has_a_page_too(string name)
     {
-        var picture = name switch { "single" => PictureSamples.Single(), "unknown" => PictureSamples.Unknown(), "mixed" => PictureSamples.Mixed(), _ => PictureSamples.Hostile() };
+        var picture = name switch { "empty" => PictureSamples.Empty(), "single" => PictureSamples.Single(), "unknown" => PictureSamples.Unknown(), "mixed" => PictureSamples.Mixed(), _ => PictureSamples.Hostile() };
         return browser.Visit(pages.Write($"odd-{name}.html", picture, []), async page =>
         {
             Assert.Equal(picture.Nodes.Count, await page.Locator("g.node[data-node]").CountAsync());
