@@ -23,7 +23,7 @@ internal static class ViewCommand
         var force = new Option<bool>("--force") { Description = "replace a file that is there" };
         var model = new Option<string?>("--model") { Description = "the bundle whose features.parquet the page shows; default: where it was when the run was made", HelpName = "DIR" };
         var nodes = new Option<int>("--nodes") { Description = "draw so many kept nodes at most, by |effect|", HelpName = "N", DefaultValueFactory = _ => new PictureLimits().Nodes };
-        var edges = new Option<int>("--edges") { Description = "draw so many edges at most, by |effect|; nodes that none is left at are not drawn", HelpName = "N", DefaultValueFactory = _ => new PictureLimits().Edges };
+        var edges = new Option<int?>("--edges") { Description = $"draw so many edges at most, by |effect| ({new PictureLimits().Edges}, in an SVG {PictureLimits.StillEdges}); nodes that none is left at are not drawn", HelpName = "N" };
         var theme = new Option<string>("--theme") { Description = "colours of an SVG", HelpName = "light|dark", DefaultValueFactory = _ => "light" };
         var palette = new Option<string>("--palette") { Description = "colours of what raises and lowers, in an SVG; orange-blue for readers who mix up red and green", HelpName = "red-blue|orange-blue", DefaultValueFactory = _ => "red-blue" };
         format.AcceptOnlyFromAmong([.. Drawing.Formats]);
@@ -39,7 +39,7 @@ internal static class ViewCommand
             var drawing = new Drawing(parsed.GetRequiredValue(run), parsed.GetRequiredValue(format), parsed.GetValue(figure))
             {
                 Model = parsed.GetValue(model),
-                Limits = new PictureLimits(parsed.GetValue(nodes), parsed.GetValue(edges)),
+                Limits = new PictureLimits(parsed.GetValue(nodes), parsed.GetValue(edges) ?? (parsed.GetValue(format) == "svg" ? PictureLimits.StillEdges : new PictureLimits().Edges)),
                 Theme = Theme(parsed.GetValue(theme) == "dark", parsed.GetValue(palette) == "orange-blue"),
             };
             var place = parsed.GetValue(file) ?? drawing.DefaultFile;

@@ -1,5 +1,4 @@
 using System.Globalization;
-using OnnxAttribution.Runs;
 
 namespace OnnxAttribution.View;
 
@@ -36,11 +35,9 @@ internal static class GraphSvg
     private static void Title(SvgCanvas canvas, RunPicture picture, double scale)
     {
         var (margin, room) = (PictureLayout.Margin * scale, canvas.Width - (2 * PictureLayout.Margin * scale));
-        canvas.Text(margin, 29 * scale, ShownText.FitEnd(Heading(picture.Header), room * 0.93, 19 * scale), 19 * scale, bold: true);
+        canvas.Text(margin, 29 * scale, ShownText.FitEnd(picture.Header.Title, room * 0.93, 19 * scale), 19 * scale, bold: true);
         canvas.Text(margin, 50 * scale, Subtitle(picture), 12.5 * scale, canvas.Theme.Quiet, most: room);
     }
-
-    private static string Heading(PictureHeader header) => header.Prompt is { } prompt && header.Target is { } target && !header.IsMerged ? $"{prompt} → {PromptTokens.Quoted(target)}" : header.Title;
 
     private static string Subtitle(RunPicture picture)
     {

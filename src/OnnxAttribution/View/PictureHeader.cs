@@ -62,7 +62,7 @@ internal sealed class PictureHeader
     public IReadOnlyList<(string Name, string Value)> Options { get; }
 
     /// <summary>What the page and its pictures are called: the prompt and what was asked of it.</summary>
-    public string Title => IsMerged || Prompt is null ? $"mean of {Text("prompts") ?? "many"} prompts" : Text("target") is { } target ? $"{Prompt} → {target}" : Prompt;
+    public string Title => IsMerged || Prompt is null ? $"mean of {Text("prompts") ?? "many"} prompts" : Target is { } target ? $"{Prompt} → {PromptTokens.Quoted(target)}" : Prompt;
 
     /// <summary>The site's dictionary on Neuronpedia, such as <c>gpt2-small/6-res-jb</c>; null where it is not known.</summary>
     public string? NeuronpediaId(string site) => _facts["neuronpedia_ids"] is JsonObject ids ? AsText(ids[site]) : null;

@@ -3,15 +3,16 @@ using OnnxAttribution.Export;
 namespace OnnxAttribution.View;
 
 // 1. Rows are sites, the first at the bottom and the metric at the top; columns are token positions. A graph without positions has three columns instead: attention, residual stream, MLP.
-// 2. Each cell (row, column) holds its nodes in lines of at most `perLine` boxes; the value of it that gives the drawing the shape of a slide is taken.
+// 2. Each cell (row, column) holds its nodes in lines, as many as it needs but no more than `lines`; a column is as wide as that makes it, so that one crowded token does not widen the others.
+//    Of all values of `lines` the one that gives the drawing the shape of a slide is taken; few are better than many, since edges run through piles.
 // 3. Within a cell, nodes are put in the order of the mean place of what they are joined to, so that fewer edges cross (barycentre method, a few sweeps up and down).
 
 /// <summary>Where everything lies: the same for the page and for a static drawing. Units are pixels at zoom 1; y grows downwards. No two boxes overlap.</summary>
 internal sealed class PictureLayout
 {
     public const double BoxWidth = 62, BoxHeight = 22, GapX = 8, GapY = 8, RowGap = 34, ColumnGap = 18, LeftMargin = 118, Margin = 16, TokenBand = 58, LeastColumn = 34;
-    private const double WantedShape = 1.65;
-    private const int MostPerLine = 16, Sweeps = 6;
+    private const double WantedShape = 1.65, PriceOfLine = 0.12;
+    private const int Sweeps = 6;
 
     private PictureLayout(IReadOnlyList<PictureRow> rows, IReadOnlyList<PictureColumn> columns, double[] x, double[] y, double width, double height) =>
         (Rows, Columns, X, Y, Width, Height) = (rows, columns, x, y, width, height);
@@ -32,7 +33,9 @@ internal sealed class PictureLayout
     public static PictureLayout Of(RunPicture picture)
     {
         var cells = Cells(picture);
-        var perLine = Enumerable.Range(1, MostPerLine).MinBy(k => Math.Abs(Math.Log(Shape(cells, k) / WantedShape)));
+        var most = Enumerable.Range(0, cells.Columns).Max(c => MostIn(cells, c));
+        var perLine = Enumerable.Range(1, Math.Max(1, most)).Select(lines => (Lines: lines, PerLine: PerLine(cells, lines)))
+            .MinBy(k => Math.Abs(Math.Log(Shape(cells, k.PerLine) / WantedShape)) + (PriceOfLine * k.Lines)).PerLine;
         var (columns, width) = PlaceColumns(cells, perLine);
         var (rows, height) = PlaceRows(picture, cells, perLine);
         var (x, y) = (new double[picture.Nodes.Count], new double[picture.Nodes.Count]);
@@ -40,7 +43,7 @@ internal sealed class PictureLayout
         {
             var nodes = cells.At(row, column);
             // filled from the left, a pile at a time, so that x follows the order
-            var lines = (nodes.Count + perLine - 1) / perLine;
+            var lines = Lines(nodes.Count, perLine[column]);
             var piles = lines == 0 ? 0 : (nodes.Count + lines - 1) / lines;
             for (var i = 0; i < nodes.Count; i++)
             {
@@ -125,34 +128,34 @@ internal sealed class PictureLayout
         return result;
     }
 
-    private static double Shape(PictureCells cells, int perLine) =>
-        (LeftMargin + Enumerable.Range(0, cells.Columns).Sum(c => ColumnWidth(cells, c, perLine) + ColumnGap)) / (TokenBand + Enumerable.Range(0, cells.Rows).Sum(r => RowHeight(cells, r, perLine) + RowGap));
+    // boxes side by side in each column, for cells of so many lines
+    private static int[] PerLine(PictureCells cells, int lines) => [.. Enumerable.Range(0, cells.Columns).Select(c => Math.Max(1, Lines(MostIn(cells, c), lines)))];
 
-    private static double ColumnWidth(PictureCells cells, int column, int perLine)
-    {
-        var most = Math.Min(perLine, Enumerable.Range(0, cells.Rows).Max(r => cells.At(r, column).Count));
-        return Math.Max(LeastColumn, (most * (BoxWidth + GapX)) - GapX);
-    }
+    private static int MostIn(PictureCells cells, int column) => Enumerable.Range(0, cells.Rows).Max(r => cells.At(r, column).Count);
 
-    private static double RowHeight(PictureCells cells, int row, int perLine)
-    {
-        var most = Enumerable.Range(0, cells.Columns).Max(c => cells.At(row, c).Count);
-        return (Math.Max(1, (most + perLine - 1) / perLine) * (BoxHeight + GapY)) - GapY;
-    }
+    private static int Lines(int nodes, int perLine) => (nodes + perLine - 1) / perLine;
 
-    private static (List<PictureColumn> Columns, double Width) PlaceColumns(PictureCells cells, int perLine)
+    private static double Shape(PictureCells cells, int[] perLine) =>
+        (LeftMargin + perLine.Sum(k => ColumnWidth(k) + ColumnGap)) / (TokenBand + Enumerable.Range(0, cells.Rows).Sum(r => RowHeight(cells, r, perLine) + RowGap));
+
+    private static double ColumnWidth(int perLine) => Math.Max(LeastColumn, (perLine * (BoxWidth + GapX)) - GapX);
+
+    private static double RowHeight(PictureCells cells, int row, int[] perLine) =>
+        (Math.Max(1, perLine.Index().Max(c => Lines(cells.At(row, c.Index).Count, c.Item))) * (BoxHeight + GapY)) - GapY;
+
+    private static (List<PictureColumn> Columns, double Width) PlaceColumns(PictureCells cells, int[] perLine)
     {
         var (columns, x) = (new List<PictureColumn>(), LeftMargin);
         for (var c = 0; c < cells.Columns; c++)
         {
-            var width = ColumnWidth(cells, c, perLine);
+            var width = MostIn(cells, c) == 0 ? LeastColumn : ColumnWidth(perLine[c]);
             columns.Add(new PictureColumn(cells.Label(c), cells.Position(c), x, x + width));
             x += width + ColumnGap;
         }
         return (columns, x - ColumnGap + Margin);
     }
 
-    private static (List<PictureRow> Rows, double Height) PlaceRows(RunPicture picture, PictureCells cells, int perLine)
+    private static (List<PictureRow> Rows, double Height) PlaceRows(RunPicture picture, PictureCells cells, int[] perLine)
     {
         var heights = Enumerable.Range(0, cells.Rows).Select(r => RowHeight(cells, r, perLine)).ToArray();
         var bottom = Margin + heights.Sum() + (RowGap * (heights.Length - 1));

@@ -15,7 +15,7 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
         Assert.Contains($"page {Path.Combine(_directory["run"], "graph.html")}", verb.Output);
         var page = File.ReadAllText(Path.Combine(_directory["run"], "graph.html"));
         Assert.StartsWith("<!doctype html>", page);
-        Assert.Contains("<title>Copyright (C → )</title>", page);
+        Assert.Contains("<title>Copyright (C → &#39;)&#39;</title>", page);
         Assert.DoesNotContain("{{", page);
         Assert.DoesNotContain("note:", verb.Output);   // the embedded model has its dashboards
     }
