@@ -15,6 +15,7 @@ export class Camera {
   transform: ZoomTransform = zoomIdentity;
   private readonly behaviour: ZoomBehavior<HTMLElement, unknown>;
   private readonly box: { left: number; top: number; width: number; height: number };
+  private readonly size: [number, number];
   private painted = 0;
   private settle = 0;
   private frame = 0;
@@ -43,7 +44,9 @@ export class Camera {
     this.resized();
   }
 
-  private readonly size: [number, number];
+  get areDots(): boolean {
+    return this.painted < DOTS_BELOW;
+  }
 
   fit(animate = true): void {
     this.fitted = true;
@@ -72,7 +75,7 @@ export class Camera {
   private whole(): ZoomTransform {
     const [w, h] = [this.view.clientWidth, this.view.clientHeight];
     const { left, top, width, height } = this.box;
-    const k = Math.min((w - 2 * PADDING) / width, (h - 2 * PADDING) / height, 1.4);
+    const k = Math.max(0.02, Math.min((w - 2 * PADDING) / width, (h - 2 * PADDING) / height, 1.4));
     return zoomIdentity.translate((w - width * k) / 2 - left * k, (h - height * k) / 2 - top * k).scale(k);
   }
 
@@ -117,13 +120,12 @@ export class Camera {
     const { x, y, k } = this.transform;
     this.painted = k;
     this.world.style.transform = `translate(${x}px, ${y}px) scale(1)`;
-    const dots = k < DOTS_BELOW;
     // far out, lines keep some width on the screen
     const weight = k < 0.7 ? Math.round((0.7 / k) ** 0.8 * 5) / 5 : 1;
     for (const layer of this.layers) {
       layer.setAttribute("width", String(this.size[0] * k));
       layer.setAttribute("height", String(this.size[1] * k));
-      layer.classList.toggle("dots", dots);
+      layer.classList.toggle("dots", this.areDots);
       layer.classList.toggle("far", k < NO_LABELS_BELOW);
       layer.style.setProperty("--weight", String(weight));
       layer.style.setProperty("--label", (1 / k).toFixed(2));

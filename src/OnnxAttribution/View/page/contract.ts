@@ -92,7 +92,7 @@ export interface Edges {
   up: number[];
   down: number[];
   jac: Known[];
-  eff: number[];
+  eff: Known[];
   met: Known[];
   act: Known[];
 }

@@ -45,7 +45,7 @@ export class Controls {
     const all = this.graph.edgeCount;
     // the slider stands where the hand has put it unless the number came from elsewhere
     if (toCount(Number(this.slider.value), all) !== state.shown) this.slider.value = String(toValue(state.shown, all));
-    const weakest = state.shown === 0 ? null : Math.abs(this.graph.page.edges.eff[state.shown - 1]);
+    const weakest = state.shown === 0 ? null : Math.abs(this.graph.page.edges.eff[state.shown - 1] ?? 0);
     const words = edgesWords(state.shown, all);
     byId("threshold-label").textContent = weakest === null ? words : `${words}, |effect| ≥ ${number(weakest, 2)}`;
     this.slider.setAttribute("aria-valuetext", words);

@@ -14,7 +14,10 @@ export function listenToKeys(graph: Graph, scene: Scene, store: Store, camera: C
     const target = event.target instanceof Element ? event.target : null;
     if (target?.matches("input:not([type=range]), textarea, select")) return;
     const focused = Number(target?.closest("g.node")?.getAttribute("data-node") ?? -1);
-    if (event.key === "Escape") {
+    const trust = document.querySelector("#validation[open]");
+    if (event.key === "Escape" && trust !== null) {
+      trust.removeAttribute("open");
+    } else if (event.key === "Escape") {
       if (store.state.found !== null) search.clear();
       store.update({ pin: null, hover: null });
       byFocus()?.blur();

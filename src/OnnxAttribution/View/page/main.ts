@@ -8,10 +8,11 @@ import { writeLegend } from "./legend";
 import { Light } from "./light";
 import { Graph } from "./model";
 import { Panel } from "./panel";
+import { listenToPointer } from "./pointer";
 import { Scene } from "./scene";
 import { Search } from "./search";
 import { Store } from "./state";
-import { byId } from "./text";
+import { byId, count, plain } from "./text";
 import { writeValidation } from "./validation";
 
 const graph = new Graph(readPage());
@@ -41,6 +42,7 @@ const panel = new Panel(graph, {
   pointAtNode: node => store.update({ pointed: node }),
 });
 listenToKeys(graph, scene, store, camera, search);
+listenToPointer(graph, store, camera, () => search.clear(), reveal);
 
 let told: number | null = null;
 store.onChange((state, changed) => {
@@ -52,6 +54,7 @@ store.onChange((state, changed) => {
     scene.nodes.forEach((n, i) => n.getAttribute("aria-pressed") !== String(i === state.pin) && n.setAttribute("aria-pressed", String(i === state.pin)));
     byId("panel").classList.toggle("open", state.pin !== null);
     byId("handle").setAttribute("aria-expanded", String(state.pin !== null));
+    byId("status").textContent = state.pin === null ? "" : `${plain(graph.node(state.pin).t)} pinned, ${count(graph.paths(state.pin, state.shown).edges.length, "edge")} on its paths`;
   }
   if (changed.has("pin") || changed.has("hover") || changed.has("pointed") || changed.has("found") || changed.has("shown") || changed.has("sign")) light.draw(state);
   // what was last looked at stays in the panel, so that it can be read
@@ -70,25 +73,6 @@ function remember(): void {
   }, 150);
 }
 
-const nodeOf = (target: EventTarget | null): number | null => {
-  const i = target instanceof Element ? target.closest("g.node[data-node]")?.getAttribute("data-node") : null;
-  return i === null || i === undefined ? null : Number(i);
-};
-const view = byId("view");
-view.addEventListener("pointerover", event => event.pointerType !== "touch" && event.buttons === 0 && store.update({ hover: nodeOf(event.target) }));
-view.addEventListener("pointerleave", () => store.update({ hover: null }));
-view.addEventListener("click", event => {
-  const node = nodeOf(event.target);
-  search.clear();
-  store.update({ pin: node === store.state.pin ? null : node });
-  if (store.state.pin !== null) reveal(store.state.pin);
-});
-view.addEventListener("focusin", event => {
-  const node = nodeOf(event.target);
-  store.update({ hover: node });
-  if (node !== null && event.target instanceof Element && event.target.matches(":focus-visible")) reveal(node);
-});
-view.addEventListener("focusout", () => store.update({ hover: null }));
 for (const button of document.querySelectorAll<HTMLElement>("[data-zoom]")) {
   button.addEventListener("click", () => (button.dataset.zoom === "fit" ? camera.fit() : camera.scale(button.dataset.zoom === "in" ? 1.4 : 1 / 1.4)));
 }

@@ -83,7 +83,7 @@ export class Graph {
   }
 
   edgeStrength(e: number): number {
-    return this.strongestEdge > 0 ? Math.sqrt(Math.abs(this.page.edges.eff[e]) / this.strongestEdge) : 0;
+    return this.strongestEdge > 0 ? Math.sqrt(Math.abs(this.page.edges.eff[e] ?? 0) / this.strongestEdge) : 0;
   }
 
   edgeSign(e: number, of: SignOf): Known {

@@ -1,0 +1,36 @@
+using Microsoft.Playwright;
+
+namespace OnnxAttribution.Tests.View.Browser;
+
+/// <summary>What a reader does with the page.</summary>
+internal static class PageActions
+{
+    public static ILocator Node(this IPage page, int node) => page.Locator($"g.node[data-node='{node}']");
+
+    public static ILocator Panel(this IPage page) => page.Locator("#panel");
+
+    public static ILocator ShownEdges(this IPage page) => page.Locator("path.edge[data-edge]:not(.off)");
+
+    public static ILocator LitEdges(this IPage page) => page.Locator("svg.lit path.beam");
+
+    /// <summary>Numbers of the edges that are shown.</summary>
+    public static async Task<int[]> ShownNumbers(this IPage page) =>
+        await page.EvaluateAsync<int[]>("[...document.querySelectorAll('path.edge')].filter(e => getComputedStyle(e).display !== 'none').map(e => Number(e.dataset.edge))");
+
+    public static Task Slide(this IPage page, int value) =>
+        page.EvaluateAsync("value => { const slider = document.querySelector('#threshold'); slider.value = value; slider.dispatchEvent(new Event('input')); }", value);
+
+    /// <summary>Goes so near that labels can be read.</summary>
+    public static async Task ZoomToBoxes(this IPage page)
+    {
+        for (var i = 0; i < 20 && await page.Locator("svg.base.dots").CountAsync() > 0; i++)
+        {
+            await page.Keyboard.PressAsync("+");
+            await Task.Delay(450);   // it glides, and is painted when at rest
+        }
+        await Assertions.Expect(page.Locator("svg.base.dots")).ToHaveCountAsync(0);
+    }
+
+    /// <summary>A property of an element as it is drawn.</summary>
+    public static Task<string> Drawn(this ILocator element, string property) => element.EvaluateAsync<string>("(e, p) => getComputedStyle(e).getPropertyValue(p)", property);
+}
