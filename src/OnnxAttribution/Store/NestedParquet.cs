@@ -12,7 +12,7 @@ internal static class NestedParquet
     // some hundred kB of text; DuckDB would take 2,048 rows, 20 MB
     private const int RowsAtOnce = 64;
 
-    /// <summary>DuckDB's least: what is looked up by row is read by row group.</summary>
+    // a look-up of some rows decodes each row group that holds one. Groups of 256 rows took as long for 200 features of 13 sites, in a file of 12.4 MB instead of 7.5
     private const int RowGroup = 2048;
 
     /// <summary>Writes a file, in the order of the rows.</summary>
@@ -93,7 +93,7 @@ internal static class NestedParquet
         });
     }
 
-    // tokens and rounded activations repeat: dictionaries of them make the file a third smaller than DuckDB's limit of a hundred entries does
+    // tokens and rounded activations repeat, in more values than DuckDB's own limit lets into a dictionary
     private static string Copy(string select, string file, JsonObject facts) =>
         $"COPY ({select}) TO {SqlText.Literal(file)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 9, ROW_GROUP_SIZE {RowGroup}, DICTIONARY_SIZE_LIMIT 65536, USE_TMP_FILE false{RunTables.Metadata(facts)})";
 
