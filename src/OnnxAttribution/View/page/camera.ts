@@ -3,7 +3,7 @@ import { zoom, zoomIdentity, type D3ZoomEvent, type ZoomBehavior, type ZoomTrans
 import type { Graph } from "./model";
 
 /** Below this scale labels cannot be read, and nodes are dots. */
-const DOTS_BELOW = 0.55;
+const DOTS_BELOW = 0.72;
 /** Below this one even the strongest nodes' labels would lie on each other. */
 const NO_LABELS_BELOW = 0.34;
 const PADDING = 8;

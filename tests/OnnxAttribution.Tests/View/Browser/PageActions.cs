@@ -21,16 +21,21 @@ internal static class PageActions
         page.EvaluateAsync("value => { const slider = document.querySelector('#threshold'); slider.value = value; slider.dispatchEvent(new Event('input')); }", value);
 
     /// <summary>Goes so near that labels can be read.</summary>
-    public static async Task ZoomToBoxes(this IPage page)
-    {
-        for (var i = 0; i < 20 && await page.Locator("svg.base.dots").CountAsync() > 0; i++)
-        {
-            await page.Keyboard.PressAsync("+");
-            await Task.Delay(450);   // it glides, and is painted when at rest
-        }
-        await Assertions.Expect(page.Locator("svg.base.dots")).ToHaveCountAsync(0);
-    }
+    public static Task ZoomToBoxes(this IPage page) => Zoom(page, "+", dots: 0);
+
+    /// <summary>Goes so far away that they cannot.</summary>
+    public static Task ZoomToDots(this IPage page) => Zoom(page, "-", dots: 1);
 
     /// <summary>A property of an element as it is drawn.</summary>
     public static Task<string> Drawn(this ILocator element, string property) => element.EvaluateAsync<string>("(e, p) => getComputedStyle(e).getPropertyValue(p)", property);
+
+    private static async Task Zoom(IPage page, string key, int dots)
+    {
+        for (var i = 0; i < 20 && await page.Locator("svg.base.dots").CountAsync() != dots; i++)
+        {
+            await page.Keyboard.PressAsync(key);
+            await Task.Delay(450);   // it glides, and is painted when at rest
+        }
+        await Assertions.Expect(page.Locator("svg.base.dots")).ToHaveCountAsync(dots);
+    }
 }

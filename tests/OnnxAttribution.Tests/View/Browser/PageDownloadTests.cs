@@ -27,7 +27,7 @@ public sealed class PageDownloadTests(PageBrowser browser, ExamplePages pages) :
             Assert.Equal("none", (string?)p.Attribute("fill"));
         });
         var texts = svg.Descendants(s_svg + "text").Select(t => t.Value).ToList();
-        Assert.All((string[])["Copyright", "·(", "0.resid", "3.resid_post", "Copyright (C → )"], text => Assert.Contains(text, texts));
+        Assert.All((string[])["Copyright", "·(", "0.resid", "3.resid_post", pages.Picture.Header.Title], text => Assert.Contains(text, texts));
         Assert.Contains(texts, t => t.Contains("blue raises, red lowers the metric"));
     });
 
