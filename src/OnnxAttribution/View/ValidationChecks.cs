@@ -13,7 +13,10 @@ internal sealed record ValidationChecks(string Estimator, string Subtitle, IRead
     private const int Error = -1;
 
     /// <inheritdoc cref="Figures.Write" path="/exception"/>
-    public static ValidationChecks Read(string run, CancellationToken cancel)
+    public static ValidationChecks Read(string run, CancellationToken cancel) => Find(run, cancel) ?? throw FigureException.NoRows(Path.Combine(run, "validation.parquet"), "checks with both numbers");
+
+    /// <summary>As <see cref="Read"/>, but null where nothing could be checked.</summary>
+    public static ValidationChecks? Find(string run, CancellationToken cancel)
     {
         var table = RunDirectory.ReadTable(run, "validation",
         [
@@ -23,7 +26,7 @@ internal sealed record ValidationChecks(string Estimator, string Subtitle, IRead
         var facts = RunFacts.Read(Path.Combine(run, RunDirectory.FactsFile));
         var estimators = table.Values<string?>("estimator");
         var own = facts["validation"]?["estimator"]?.ToString() ?? facts["options"]?["estimator"]?.ToString();
-        if (own is null || !estimators.Contains(own)) own = estimators.FirstOrDefault(e => e is not null) ?? throw FigureException.NoRows(Path.Combine(run, "validation.parquet"), "checks");
+        if (own is null || !estimators.Contains(own)) own = estimators.FirstOrDefault(e => e is not null);
         var header = new PictureHeader(facts);
         var (nodes, edges, unknown) = (new List<ValidationMark>(), new List<ValidationMark>(), 0);
         var (check, exact, approximate) = (table.Values<string?>("check"), table.Values<float>("exact_effect"), table.Values<float>("approx_effect"));
@@ -35,8 +38,7 @@ internal sealed record ValidationChecks(string Estimator, string Subtitle, IRead
             else if (check[i] == "edge") edges.Add(new ValidationMark($"{up.Name(i)} → {down.Name(i)}", up.KindOf(i), up.IsError(i), exact[i], approximate[i]));
             else nodes.Add(new ValidationMark(up.Name(i), up.KindOf(i), up.IsError(i), exact[i], approximate[i]));
         }
-        if (nodes.Count + edges.Count == 0) throw FigureException.NoRows(Path.Combine(run, "validation.parquet"), "checks with both numbers");
-        return new ValidationChecks(own, $"{header.Title}  ·  {header.MetricWords}", nodes, edges, unknown);
+        return own is null || nodes.Count + edges.Count == 0 ? null : new ValidationChecks(own, $"{header.Title}  ·  {header.MetricWords}", nodes, edges, unknown);
     }
 
     private sealed class Ends(StoredTable table, string end)

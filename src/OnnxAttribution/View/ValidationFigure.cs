@@ -18,11 +18,13 @@ internal static class ValidationFigure
     public static void Write(string run, TextWriter output, SvgTheme theme, CancellationToken cancel) => Write(ValidationChecks.Read(run, cancel), output, theme);
 
     /// <summary>The same as SVG text to be put into a page: colours are the page's custom properties (<see cref="SvgTheme.Inline"/>).</summary>
+    /// <returns>"" where nothing could be checked.</returns>
     /// <inheritdoc cref="Write(string, TextWriter, SvgTheme, CancellationToken)"/>
     public static string Inline(string run, CancellationToken cancel = default)
     {
+        if (ValidationChecks.Find(run, cancel) is not { } checks) return "";
         var writer = new StringWriter();
-        Write(run, writer, SvgTheme.Inline, cancel);
+        Write(checks, writer, SvgTheme.Inline);
         return writer.ToString();
     }
 
