@@ -57,6 +57,18 @@ public class ReadmeTests
     public void The_readme_shows_what_a_circuit_prints() =>
         Shows(Block("README.md", "circuit  5 features"), Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--circuit", "1:170,414;2:428;3:263,588"));
 
+    [Fact]
+    public void The_readme_shows_what_a_feature_prints() =>
+        Shows(Block("README.md", "strongest contexts"), Verb.Run("features", "--model", Repository.TinyModel, "--show", "3:263"));
+
+    [Fact]
+    public void The_readmes_picture_is_there_and_small()
+    {
+        var readme = File.ReadAllText(Path.Combine(Repository.Root, "README.md"));
+        Assert.Contains("(docs/graph-page.png)", readme);
+        Assert.InRange(new FileInfo(Path.Combine(Repository.Root, "docs", "graph-page.png")).Length, 10_000, 300_000);
+    }
+
     private static void Shows(string block, Verb verb)
     {
         var printed = verb.Done().Output.Split('\n').Select(l => l.TrimEnd()).ToHashSet();
