@@ -9,8 +9,8 @@ internal static class FeatureViews
     /// <returns>The files that the view reads.</returns>
     public static IReadOnlyList<string> Create(DuckDbConnection connection, IReadOnlyList<RunFiles> runs, CancellationToken cancellation)
     {
-        var tables = runs.Select(run => (Model: Text(run, "model"), Path: Text(run, "model_path"), Hash: Text(run, "bundle_sha256"))).Where(b => b.Path.Length > 0)
-            .Select(b => b with { Path = Path.GetFullPath(Path.Combine(b.Path, FileName)) }).Distinct().Where(b => File.Exists(b.Path) && HashIn(connection, b.Path, cancellation) == b.Hash).ToList();
+        var tables = runs.Where(run => Text(run, "model_path").Length > 0)
+            .Select(run => (Model: Text(run, "model"), Path: Path.GetFullPath(Path.Combine(BundlePlace.Of(run.Directory, Text(run, "model_path")), FileName)), Hash: Text(run, "bundle_sha256"))).Distinct().Where(b => File.Exists(b.Path) && HashIn(connection, b.Path, cancellation) == b.Hash).ToList();
         if (tables.Count == 0) return [];
         try
         {

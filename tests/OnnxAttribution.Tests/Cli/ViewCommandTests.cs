@@ -135,6 +135,21 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
         Assert.DoesNotContain("note:", Verb.Run("view", run, "--model", Repository.TinyModel, "--force").Done().Output);
     }
 
+    [Fact]
+    public void A_run_made_with_a_relative_path_finds_its_model_from_anywhere()
+    {
+        var project = Directory.CreateDirectory(_directory["project"]).FullName;
+        Directory.CreateSymbolicLink(Path.Combine(project, "bundle"), Repository.TinyModel);
+        var run = tiny.Copy(Path.Combine(project, "runs", "one"));
+        var facts = JsonNode.Parse(File.ReadAllText(Path.Combine(run, "run.json")))!;
+        facts["model_path"] = "bundle";      // as it was given in project, where this process is not
+        File.WriteAllText(Path.Combine(run, "run.json"), facts.ToJsonString());
+        Assert.DoesNotContain("note:", Verb.Run("view", run).Done().Output);
+        Verb.Run("query", run, "SELECT count(*) FROM features").Done();
+        Verb.Run("validate", run, "--sample", "2").Done();
+        Verb.Run("ablate", "--faithfulness", run, "--controls", "1", "--points", "3").Done();
+    }
+
     [Theory]
     [InlineData("--figure", "effects", "--format", "svg", "--format contradicts it")]
     [InlineData("--figure", "effects", "--edges", "5", "--edges is about the graph")]
