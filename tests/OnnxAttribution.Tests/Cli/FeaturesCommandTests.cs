@@ -88,7 +88,7 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
         Assert.Equal([some.Contexts[0].Tokens[0]], Asked($"SELECT contexts[1].tokens[1] FROM features WHERE site = '{some.Site}' AND feature = {some.Feature} AND model = 'random2'"));
         // of another bundle, or damaged: as if there were none, and queries about the run go on
         File.WriteAllText(_collected.Table.Path, "x");
-        Assert.Contains("features", Assert.Throws<QueryException>(() => Asked("SELECT count(*)::VARCHAR FROM features")).Message);
+        Assert.Contains("'onnx-attribution features --model BUNDLE --text FILE'", Assert.Throws<QueryException>(() => Asked("SELECT count(*)::VARCHAR FROM Features")).Message);
         Assert.Single(Asked("SELECT count(*)::VARCHAR FROM nodes"));
     }
 
