@@ -127,6 +127,8 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
         Features("--show", "9:1").Failed(1, "no site 'blocks.9.hook_resid_pre'", "Did you mean");
         Features("--show", "0:40").Failed(1, "no feature 40", "0 to 39");
         Features("--show", "0:4").Failed(1, "leaves out blocks.0.hook_resid_pre", "without --sites");
+        Features("--search", "a", "--sites", "attn").Failed(1, "leaves out blocks.0.hook_attn_out", "without --sites");
+        Features("--search", "a", "--sites", "attn,0.mlp").Done();
         File.WriteAllText(_directory["blank.txt"], "<|endoftext|>\n<|endoftext|>\n");
         Features("--text", _directory["blank.txt"], "--force").Failed(1, _directory["blank.txt"], "holds no text");
         File.AppendAllText(Path.Combine(_collected.Bundle, "bundle.json"), "\n");
