@@ -1,4 +1,5 @@
 using System.CommandLine;
+using OnnxAttribution.Store;
 using OnnxAttribution.View;
 
 namespace OnnxAttribution.Cli;
@@ -12,6 +13,7 @@ internal sealed record PageOfRun(string? File, string? Note)
 
     /// <param name="directory">A finished run.</param>
     /// <exception cref="CancelledException">Cancelled; the run stays.</exception>
+    /// <exception cref="RunDirectoryException">The page cannot be written; the run stays.</exception>
     public static PageOfRun Write(string directory, bool wanted, IProgress<string> progress, CancellationToken cancel)
     {
         if (!wanted) return new PageOfRun(null, null);
@@ -23,12 +25,17 @@ internal sealed record PageOfRun(string? File, string? Note)
         }
         catch (OperationCanceledException)
         {
-            throw new CancelledException($"onnx-attribution: cancelled; the run stays in {directory}, without a page");
+            throw new CancelledException($"onnx-attribution: cancelled; the run stays in {directory}, without a page: 'onnx-attribution view {directory}' draws it");
+        }
+        catch (RunDirectoryException e)
+        {
+            throw RunDirectoryException.NoPage(directory, refresh: false, e);
         }
     }
 
     /// <summary>Draws a run's page anew where it has one, so that it shows what the verb has added.</summary>
     /// <exception cref="CancelledException">Cancelled; what was added stays.</exception>
+    /// <exception cref="RunDirectoryException">The page cannot be written; what was added stays.</exception>
     public static void Refresh(string directory, CancellationToken cancel)
     {
         try
@@ -37,7 +44,11 @@ internal sealed record PageOfRun(string? File, string? Note)
         }
         catch (OperationCanceledException)
         {
-            throw new CancelledException($"onnx-attribution: cancelled; {directory} was added to, its {RunPage.FileName} is the old one");
+            throw new CancelledException($"onnx-attribution: cancelled; {directory} was added to, its {RunPage.FileName} is the old one: 'onnx-attribution view {directory} --force' draws it anew");
+        }
+        catch (RunDirectoryException e)
+        {
+            throw RunDirectoryException.NoPage(directory, refresh: true, e);
         }
     }
 

@@ -1,15 +1,18 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
 using OnnxAttribution.Cli;
 
 Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
 using var interrupt = new CancellationTokenSource();
-var signals = 0;
+var first = 0L;
 
-// the first Ctrl-C ends the run in order, the second at once
+// the first Ctrl-C ends the run in order, a second one at once; within half a second it is the same one: timeout(1) signals the process and then its group
 void Cancel(PosixSignalContext signal)
 {
-    if (Interlocked.Increment(ref signals) > 1) return;
+    var now = Stopwatch.GetTimestamp();
+    var begun = Interlocked.CompareExchange(ref first, now, 0);
+    if (begun != 0 && Stopwatch.GetElapsedTime(begun, now) > TimeSpan.FromSeconds(0.5)) return;
     signal.Cancel = true;
     interrupt.Cancel();
 }

@@ -171,13 +171,7 @@ public sealed class AttributionModel : IDisposable
             var with = bundle.Sites.Where(bundle.HasDictionary).ToList();
             return with.Count > 0 ? with : bundle.Sites;
         }
-        var chosen = new HashSet<Site>();
-        foreach (var name in names)
-        {
-            var ofKind = bundle.Sites.Where(s => s.KindName.Equals(name, StringComparison.OrdinalIgnoreCase)).ToList();
-            chosen.UnionWith(ofKind.Count > 0 ? ofKind : [bundle.SiteNamed(name)]);
-        }
-        return [.. bundle.Sites.Where(chosen.Contains)];
+        return bundle.SitesNamed(names);
     }
 
     public void Dispose()

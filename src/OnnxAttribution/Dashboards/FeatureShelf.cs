@@ -37,11 +37,19 @@ public sealed class FeatureShelf
             if (name.Feature >= dictionary.FeatureCount) throw new DashboardException($"{site.Name} has no feature {name.Feature}; its features are 0 to {dictionary.FeatureCount - 1}");
         }
         return Table.Read([(site.Name, name.Feature)], cancellation).TryGetValue((site.Name, name.Feature), out var found) ? found
-            : throw new DashboardException($"{Table.Path} leaves out {site.Name}; 'onnx-attribution features --model {_bundle.Directory} --text FILE --force' without --sites reads all sites");
+            : throw LeftOut([site.Name]);
     }
 
     /// <summary>Hook names of sites given by kind or name; null: all.</summary>
     /// <exception cref="BundleException">There is no such site; the message names the nearest.</exception>
-    public IReadOnlyCollection<string>? Sites(IReadOnlyList<string>? names) => names is null or [] ? null
-        : [.. names.SelectMany(n => _bundle.Sites.Where(s => s.KindName.Equals(n, StringComparison.OrdinalIgnoreCase)) is var kind && kind.Any() ? kind : [_bundle.SiteNamed(n)]).Select(s => s.Name).Distinct()];
+    /// <exception cref="DashboardException">The table leaves all of them out.</exception>
+    public IReadOnlyCollection<string>? Sites(IReadOnlyList<string>? names)
+    {
+        if (names is null or []) return null;
+        var sites = _bundle.SitesNamed(names).Select(s => s.Name).ToList();
+        return Table.Sites is { } read && !sites.Exists(read.Contains) ? throw LeftOut(sites) : sites;
+    }
+
+    private DashboardException LeftOut(IEnumerable<string> sites) =>
+        new($"{Table.Path} leaves out {string.Join(", ", sites)}; 'onnx-attribution features --model {_bundle.Directory} --text FILE --force' without --sites reads all sites");
 }

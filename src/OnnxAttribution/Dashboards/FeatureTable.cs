@@ -31,6 +31,9 @@ public sealed class FeatureTable
     /// <summary>Documents read, the last one perhaps in part.</summary>
     public long Documents => long.Parse(_facts["documents"], CultureInfo.InvariantCulture);
 
+    /// <summary>Hook names of the sites in the table; null where the table does not say.</summary>
+    internal IReadOnlyList<string>? Sites => _facts.GetValueOrDefault("sites")?.Split(',');
+
     /// <summary>The file's whole key-value metadata: options, text, tokens, program and version.</summary>
     public IReadOnlyDictionary<string, string> Facts => _facts;
 

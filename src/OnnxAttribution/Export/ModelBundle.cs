@@ -36,10 +36,24 @@ internal sealed class ModelBundle
         return bundle;
     }
 
-    /// <summary>A site by its name, or by another of its names: what would enter a block behind the last one is the final residual stream.</summary>
+    /// <summary>Sites by kind (<c>resid</c>, <c>attn</c>, <c>mlp</c>) or name, each once, in the order of computation.</summary>
+    /// <inheritdoc cref="SiteNamed" path="/exception"/>
+    internal IReadOnlyList<Site> SitesNamed(IEnumerable<string> names)
+    {
+        var chosen = new HashSet<Site>();
+        foreach (var name in names)
+        {
+            var ofKind = Sites.Where(s => s.KindName.Equals(name, StringComparison.OrdinalIgnoreCase)).ToList();
+            chosen.UnionWith(ofKind.Count > 0 ? ofKind : [SiteNamed(name)]);
+        }
+        return [.. Sites.Where(chosen.Contains)];
+    }
+
+    /// <summary>A site by its name, in short (<see cref="Site.FromShort"/>) or in full, or by another of its names: what would enter a block behind the last one is the final residual stream.</summary>
     /// <exception cref="BundleException">There is none; the message names the nearest.</exception>
     public Site SiteNamed(string name)
     {
+        name = Site.FromShort(name) ?? name;
         var layers = Manifest.NLayers;
         var canonical = name == $"blocks.{layers}.hook_resid_pre" ? $"blocks.{layers - 1}.hook_resid_post" : Site.Canonical(name, layers);
         return Sites.FirstOrDefault(s => s.Name == canonical)

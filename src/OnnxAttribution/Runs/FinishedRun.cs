@@ -31,13 +31,13 @@ public sealed class FinishedRun
             Foil: stored.Facts["foil_id"] is null ? null : Fact("foil_id", n => (int)n),
             // runs from before there was a choice
             Estimator: options["estimator"] is null ? Estimator.Gradient : Option("estimator", n => Enum.Parse<Estimator>((string)n!, ignoreCase: true)));
-        ModelPath = Fact("model_path", n => (string)n!);
+        ModelPath = BundlePlace.Of(path, Fact("model_path", n => (string)n!));
         BundleHash = Fact("bundle_sha256", n => (string)n!);
     }
 
     public string Path { get; }
 
-    /// <summary>The bundle's directory, as it was given when the run was made.</summary>
+    /// <summary>The bundle's directory, as it was given when the run was made, or where that leads from the run.</summary>
     public string ModelPath { get; }
 
     /// <summary>Hook names of the selected sites.</summary>

@@ -10,8 +10,8 @@ public sealed partial class QueryException : Exception
     }
 
     internal static QueryException Failed(DuckDbException why) => UnknownTable().Match(why.Message) is { Success: true } match
-        && match.Groups["name"].Value is var name && FurtherTables.Verb(name) is { } verb
-        ? new($"No run here has a table {name.ToLowerInvariant()}. '{verb}' writes it.", why)
+        && match.Groups["name"].Value.ToLowerInvariant() is var name && (name == FeatureViews.Name ? FeatureViews.Missing : FurtherTables.Verb(name) is { } verb ? $"No run here has a table {name}. '{verb}' writes it." : null) is { } mend
+        ? new(mend, why)
         : new(why.Message, why);
 
     internal static QueryException Empty() => new("The query is empty. Write a SELECT over the views nodes, edges and runs.");

@@ -19,6 +19,10 @@ public sealed class RunDirectoryException : Exception
     internal static RunDirectoryException Unwritable(string path, Exception why) =>
         new($"{path} cannot be written: {OneLine(why)} Choose a directory that is writable and has room.", why);
 
+    /// <summary>The run or what was added to it is written, the picture behind it is not: nothing has to be computed again.</summary>
+    internal static RunDirectoryException NoPage(string run, bool refresh, RunDirectoryException why) =>
+        new($"{why.Message} {(refresh ? $"What was added to {run} stays" : $"The run in {run} is whole")}; 'onnx-attribution view {run}{(refresh ? " --force" : "")}' draws it then.", why);
+
     internal static RunDirectoryException FileIsDirectory(string file) =>
         new($"{file} is a directory, and the table is one file. Name a file, such as {Path.Combine(file, "table.parquet")}.");
 

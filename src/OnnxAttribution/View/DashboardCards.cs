@@ -22,7 +22,7 @@ internal sealed record DashboardCards(IReadOnlyDictionary<(string Site, int Feat
     {
         var wanted = picture.Nodes.Where(n => !n.IsMetric && !n.IsError).Select(n => (n.Site!.Name, n.Feature)).Distinct().ToList();
         if (wanted.Count == 0) return None(null);
-        var directory = model ?? picture.Header.ModelPath;
+        var directory = model ?? (picture.Header.ModelPath is { } path ? BundlePlace.Of(picture.Path, path) : null);
         if (model is null && (directory is null || !File.Exists(Path.Combine(directory, BundleManifest.FileName))))
             return None($"the model is not at {directory ?? "a known place"} any more, so features are shown without their contexts; name its bundle with 'onnx-attribution view {picture.Path} --model DIR'");
         var hash = HashOf(directory!);

@@ -88,7 +88,7 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
         Assert.Equal([some.Contexts[0].Tokens[0]], Asked($"SELECT contexts[1].tokens[1] FROM features WHERE site = '{some.Site}' AND feature = {some.Feature} AND model = 'random2'"));
         // of another bundle, or damaged: as if there were none, and queries about the run go on
         File.WriteAllText(_collected.Table.Path, "x");
-        Assert.Contains("features", Assert.Throws<QueryException>(() => Asked("SELECT count(*)::VARCHAR FROM features")).Message);
+        Assert.Contains("'onnx-attribution features --model BUNDLE --text FILE'", Assert.Throws<QueryException>(() => Asked("SELECT count(*)::VARCHAR FROM Features")).Message);
         Assert.Single(Asked("SELECT count(*)::VARCHAR FROM nodes"));
     }
 
@@ -127,6 +127,8 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
         Features("--show", "9:1").Failed(1, "no site 'blocks.9.hook_resid_pre'", "Did you mean");
         Features("--show", "0:40").Failed(1, "no feature 40", "0 to 39");
         Features("--show", "0:4").Failed(1, "leaves out blocks.0.hook_resid_pre", "without --sites");
+        Features("--search", "a", "--sites", "attn").Failed(1, "leaves out blocks.0.hook_attn_out", "without --sites");
+        Features("--search", "a", "--sites", "attn,0.mlp").Done();
         File.WriteAllText(_directory["blank.txt"], "<|endoftext|>\n<|endoftext|>\n");
         Features("--text", _directory["blank.txt"], "--force").Failed(1, _directory["blank.txt"], "holds no text");
         File.AppendAllText(Path.Combine(_collected.Bundle, "bundle.json"), "\n");

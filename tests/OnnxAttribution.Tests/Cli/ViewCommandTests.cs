@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using OnnxAttribution.Cli;
+using OnnxAttribution.Store;
 using OnnxAttribution.Tests.View;
 
 namespace OnnxAttribution.Tests.Cli;
@@ -133,6 +135,35 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
         Assert.Contains("note: the model is not at", Verb.Run("view", run).Done().Output);
         Verb.Run("view", run, "--model", _directory["gone"], "--force").Failed(1, "there is no model bundle at");
         Assert.DoesNotContain("note:", Verb.Run("view", run, "--model", Repository.TinyModel, "--force").Done().Output);
+    }
+
+    [Fact]
+    public void A_page_that_cannot_be_written_costs_neither_the_run_nor_what_was_added_to_it()
+    {
+        var run = tiny.Copy(_directory["run"]);
+        Directory.CreateDirectory(Path.Combine(run, ".graph.html.tmp", "in the way"));
+        var failed = Assert.Throws<RunDirectoryException>(() => PageOfRun.Write(run, wanted: true, new Progress<string>(), CancellationToken.None));
+        Assert.Contains($"The run in {run} is whole; 'onnx-attribution view {run}' draws it then.", failed.Message);
+        File.WriteAllText(Path.Combine(run, "graph.html"), "an old one");
+        Verb.Run("validate", run, "--sample", "2").Failed(1, "graph.html cannot be written", $"What was added to {run} stays; 'onnx-attribution view {run} --force' draws it then.");
+        Verb.Run("query", run, "SELECT count(*) FROM validation").Done();
+        Directory.Delete(Path.Combine(run, ".graph.html.tmp"), recursive: true);
+        Verb.Run("view", run, "--force").Done();
+    }
+
+    [Fact]
+    public void A_run_made_with_a_relative_path_finds_its_model_from_anywhere()
+    {
+        var project = Directory.CreateDirectory(_directory["project"]).FullName;
+        Directory.CreateSymbolicLink(Path.Combine(project, "bundle"), Repository.TinyModel);
+        var run = tiny.Copy(Path.Combine(project, "runs", "one"));
+        var facts = JsonNode.Parse(File.ReadAllText(Path.Combine(run, "run.json")))!;
+        facts["model_path"] = "bundle";      // as it was given in project, where this process is not
+        File.WriteAllText(Path.Combine(run, "run.json"), facts.ToJsonString());
+        Assert.DoesNotContain("note:", Verb.Run("view", run).Done().Output);
+        Verb.Run("query", run, "SELECT count(*) FROM features").Done();
+        Verb.Run("validate", run, "--sample", "2").Done();
+        Verb.Run("ablate", "--faithfulness", run, "--controls", "1", "--points", "3").Done();
     }
 
     [Theory]

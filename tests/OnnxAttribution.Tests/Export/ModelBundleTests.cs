@@ -90,4 +90,12 @@ public sealed class ModelBundleTests : IDisposable
         Assert.Equal("blocks.1.hook_resid_pre", bundle.SiteNamed("blocks.0.hook_resid_post").Name);
         Assert.Equal("blocks.1.hook_resid_post", bundle.SiteNamed("blocks.1.hook_resid_post").Name);
     }
+
+    [Fact]
+    public void Sites_go_by_the_short_names_that_tables_and_pages_print()
+    {
+        var bundle = ModelBundle.Open(_bundle);
+        Assert.Equal("blocks.1.hook_mlp_out", bundle.SiteNamed("1.mlp").Name);
+        Assert.Equal(["blocks.0.hook_attn_out", "blocks.1.hook_resid_pre", "blocks.1.hook_attn_out"], bundle.SitesNamed(["1.resid", "attn", "0.attn"]).Select(s => s.Name));
+    }
 }
