@@ -21,7 +21,7 @@ internal sealed record DashboardCards(IReadOnlyDictionary<(string Site, int Feat
     public static DashboardCards Of(RunPicture picture, string? model, CancellationToken cancel)
     {
         var wanted = picture.Nodes.Where(n => !n.IsMetric && !n.IsError).Select(n => (n.Site!.Name, n.Feature)).Distinct().ToList();
-        if (wanted.Count == 0) return None(null);
+        if (wanted.Count == 0) return None(WithoutFeatures(picture));
         var directory = model ?? (picture.Header.ModelPath is { } path ? BundlePlace.Of(picture.Path, path) : null);
         if (model is null && (directory is null || !File.Exists(Path.Combine(directory, BundleManifest.FileName))))
             return None($"the model is not at {directory ?? "a known place"} any more, so features are shown without their contexts; name its bundle with 'onnx-attribution view {picture.Path} --model DIR'");
@@ -31,6 +31,11 @@ internal sealed record DashboardCards(IReadOnlyDictionary<(string Site, int Feat
         return table.IsOf(hash) ? new DashboardCards(table.Read(wanted, cancel), null)
             : None($"{table.Path} was made from another model, so features are shown without their contexts; make it again with 'onnx-attribution features --model {directory} --text FILE --force'");
     }
+
+    private static string? WithoutFeatures(RunPicture picture) =>
+        picture.KeptNodes == 0 ? "no node passed the run's thresholds, so there is nothing to draw; make the run again with a lower --node-threshold or more --top-nodes"
+        : picture.Stored.Nodes.All(n => n.Feature == NodeRow.Error) ? "no selected site has a dictionary, so error nodes stand for its whole activation; export the model with --dictionaries to see features"
+        : null;
 
     private static string HashOf(string directory)
     {

@@ -25,12 +25,13 @@ internal sealed class Drawing(string run, string format, string? figure)
 
     /// <summary>Draws, and writes the file aside and renames it when whole.</summary>
     /// <returns>What the reader should know of what is missing; null: nothing.</returns>
-    /// <exception cref="FigureException">The figure's table holds nothing to draw.</exception>
+    /// <exception cref="FigureException">The figure's table holds nothing to draw, or a Parquet file is to be drawn as something else than a curve.</exception>
     /// <exception cref="RunDirectoryException">The run is damaged or lacks the figure's table, or the file exists or cannot be written.</exception>
     /// <exception cref="Export.BundleException"><see cref="Model"/> is no bundle.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
     public string? Write(string file, bool force, CancellationToken cancel = default)
     {
+        if (figure != "curve" && File.Exists(run) && Path.GetExtension(run) == ".parquet") throw FigureException.FileOfNoRun(run);
         if (figure is not null)
         {
             DrawingFile.Write(file, force, output => Figures.Write(figure, run, output, Theme, cancel), cancel);

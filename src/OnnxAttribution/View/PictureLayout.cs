@@ -10,7 +10,7 @@ namespace OnnxAttribution.View;
 /// <summary>Where everything lies: the same for the page and for a static drawing. Units are pixels at zoom 1; y grows downwards. No two boxes overlap.</summary>
 internal sealed class PictureLayout
 {
-    public const double BoxWidth = 62, BoxHeight = 22, GapX = 8, GapY = 8, RowGap = 34, ColumnGap = 18, LeftMargin = 118, Margin = 16, TokenBand = 58, LeastColumn = 34;
+    public const double BoxWidth = 62, BoxHeight = 22, GapX = 8, GapY = 8, RowGap = 34, ColumnGap = 18, LeftMargin = 118, Margin = 16, TokenBand = 58, LeastColumn = 14;
     private const double WantedShape = 1.65, PriceOfLine = 0.12;
     private const int Sweeps = 6;
 

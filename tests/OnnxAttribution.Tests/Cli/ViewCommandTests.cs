@@ -36,6 +36,15 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     }
 
     [Fact]
+    public void A_page_without_a_feature_says_why()
+    {
+        string Printed(params string[] options) => Verb.Run(["graph", "--prompt", "Copyright (C", "--out", _directory["run"], "--force", .. options]).Done().Output;
+        Assert.Contains("note: no node passed the run's thresholds", Printed("--model", Repository.TinyModel, "--node-threshold", "1000"));
+        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--dictionaries", Directory.CreateDirectory(_directory["none"]).FullName, "--out", _directory["bare"]).Done();
+        Assert.Contains("note: no selected site has a dictionary", Printed("--model", _directory["bare"]));
+    }
+
+    [Fact]
     public void An_exact_graph_ends_in_a_page_too()
     {
         Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--sites", "resid", "--out", _directory["run"]).Done();
@@ -83,6 +92,7 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     public void A_response_curve_is_drawn_from_its_own_file()
     {
         Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--up", "1:133", "--down", "3:226", "--coefficients", "0..1:0.5", "--out", _directory["c.parquet"]).Done();
+        Verb.Run("view", _directory["c.parquet"]).Failed(1, "c.parquet", "--figure curve");
         Verb.Run("view", _directory["c.parquet"], "--figure", "curve", "--theme", "dark").Done();
         Assert.True(File.Exists(_directory["curve.svg"]));
     }

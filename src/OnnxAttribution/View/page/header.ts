@@ -15,6 +15,9 @@ export function writeHeader(page: PageData): void {
     run.top.length === 0 ? h("div") : nextTokens(run.top),
     h("div", { class: "shares" }, share(run.explained), h("p", {}, h("b", {}, run.kept.toLocaleString("en-US")), ` of ${count(run.nodes, "node")} kept · `, h("b", {}, run.storedEdges.toLocaleString("en-US")), ` ${run.storedEdges === 1 ? "edge" : "edges"}`, drawn(page))),
     about(page));
+  // of a prompt too long for its lines the end is what the next token follows from
+  const title = byId("header").querySelector("h1");
+  if (title !== null) title.scrollTop = title.scrollHeight;
 }
 
 function tokens(texts: string[], position: number | null, clean = texts): HTMLElement[] {
