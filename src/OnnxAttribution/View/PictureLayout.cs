@@ -135,10 +135,11 @@ internal sealed class PictureLayout
 
     private static int Lines(int nodes, int perLine) => (nodes + perLine - 1) / perLine;
 
+    // a page is fitted to the columns from the first that holds a node
     private static double Shape(PictureCells cells, int[] perLine) =>
-        (LeftMargin + perLine.Sum(k => ColumnWidth(k) + ColumnGap)) / (TokenBand + Enumerable.Range(0, cells.Rows).Sum(r => RowHeight(cells, r, perLine) + RowGap));
+        (LeftMargin + Enumerable.Range(0, cells.Columns).SkipWhile(c => MostIn(cells, c) == 0).Sum(c => ColumnWidth(cells, c, perLine) + ColumnGap)) / (TokenBand + Enumerable.Range(0, cells.Rows).Sum(r => RowHeight(cells, r, perLine) + RowGap));
 
-    private static double ColumnWidth(int perLine) => Math.Max(LeastColumn, (perLine * (BoxWidth + GapX)) - GapX);
+    private static double ColumnWidth(PictureCells cells, int column, int[] perLine) => MostIn(cells, column) == 0 ? LeastColumn : (perLine[column] * (BoxWidth + GapX)) - GapX;
 
     private static double RowHeight(PictureCells cells, int row, int[] perLine) =>
         (Math.Max(1, perLine.Index().Max(c => Lines(cells.At(row, c.Index).Count, c.Item))) * (BoxHeight + GapY)) - GapY;
@@ -148,7 +149,7 @@ internal sealed class PictureLayout
         var (columns, x) = (new List<PictureColumn>(), LeftMargin);
         for (var c = 0; c < cells.Columns; c++)
         {
-            var width = MostIn(cells, c) == 0 ? LeastColumn : ColumnWidth(perLine[c]);
+            var width = ColumnWidth(cells, c, perLine);
             columns.Add(new PictureColumn(cells.Label(c), cells.Position(c), x, x + width));
             x += width + ColumnGap;
         }

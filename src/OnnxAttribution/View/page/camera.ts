@@ -15,6 +15,7 @@ export class Camera {
   transform: ZoomTransform = zoomIdentity;
   private readonly behaviour: ZoomBehavior<HTMLElement, unknown>;
   private readonly box: { left: number; top: number; width: number; height: number };
+  private readonly ends: [number, number];
   private readonly size: [number, number];
   private painted = 0;
   private settle = 0;
@@ -28,9 +29,12 @@ export class Camera {
     private readonly layers: SVGSVGElement[],
     private readonly moved: (t: ZoomTransform) => void,
   ) {
-    const { layout } = graph.page;
-    const left = (layout.columns[0]?.left ?? 0) - 9;
-    this.box = { left, top: 0, width: (layout.columns.at(-1)?.right ?? layout.width) + 9 - left, height: (layout.rows[0]?.bottom ?? layout.height) + 8 };
+    const { layout, nodes } = graph.page;
+    // a long prompt's first tokens often have no node: they can be reached, but are not fitted
+    const drawn = layout.columns.filter(c => nodes.some(n => n.x >= c.left && n.x <= c.right));
+    const left = (drawn[0]?.left ?? 0) - 9;
+    this.box = { left, top: 0, width: (drawn.at(-1)?.right ?? layout.width) + 9 - left, height: (layout.rows[0]?.bottom ?? layout.height) + 8 };
+    this.ends = [(layout.columns[0]?.left ?? 0) - 9, (layout.columns.at(-1)?.right ?? layout.width) + 9];
     this.size = [layout.width, layout.height];
     this.behaviour = zoom<HTMLElement, unknown>()
       .filter((event: MouseEvent) => (!event.ctrlKey || event.type === "wheel") && event.button === 0)
@@ -85,9 +89,9 @@ export class Camera {
 
   private resized(): void {
     if (this.view.clientWidth === 0) return;
-    const { left, top, width, height } = this.box;
+    const { top, height } = this.box;
     const [mx, my] = [this.view.clientWidth / this.limits()[0] / 2, this.view.clientHeight / this.limits()[0] / 2];
-    this.behaviour.scaleExtent(this.limits()).translateExtent([[left - mx, top - my], [left + width + mx, top + height + my]]);
+    this.behaviour.scaleExtent(this.limits()).translateExtent([[this.ends[0] - mx, top - my], [this.ends[1] + mx, top + height + my]]);
     if (this.fitted) this.fit(false);
   }
 
