@@ -75,6 +75,20 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
     });
 
     [Fact]
+    public Task The_mark_of_a_histogram_stands_in_the_bin_that_holds_the_activation()
+    {
+        // 20 bins of 1/2: up to 10, the largest 9.75; the row's activation is 1.5, so the mark lies at the end of the third
+        var picture = PictureSamples.Single();
+        var card = new OnnxAttribution.Dashboards.FeatureDashboard("blocks.0.hook_resid_pre", 0, 0.5, 2, 9.75f, [.. Enumerable.Repeat(1L, 20)], [], [], [], []);
+        return browser.Visit(pages.Write("histogram.html", picture, new() { [(card.Site, 0)] = card }), async page =>
+        {
+            await page.Node(0).FocusAsync();
+            Assert.StartsWith("M48 ", await page.Panel().Locator(".histogram .mark").GetAttributeAsync("d"));    // 320 wide
+            await Assertions.Expect(page.Panel().Locator(".histogram span").Last).ToHaveTextAsync("10");
+        });
+    }
+
+    [Fact]
     public Task Error_nodes_are_dashed_and_hatched() => browser.Visit(pages.File, async page =>
     {
         var error = pages.Picture.Nodes.Index().First(n => n.Item.IsError && pages.Picture.Edges.Take(100).Any(e => e.Up == n.Index)).Index;
