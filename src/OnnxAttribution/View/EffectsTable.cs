@@ -16,15 +16,16 @@ internal sealed record EffectsTable(PictureHeader Header, IReadOnlyList<Site> Si
         var stored = RunDirectory.Read(run, cancel);
         var known = stored.Nodes.Where(n => !float.IsNaN(n.Effect)).ToList();
         if (known.Count == 0) throw FigureException.NoRows(Path.Combine(run, RunDirectory.NodesFile), "nodes with an effect");
+        var header = new PictureHeader(stored.Facts);
         var strongest = new Dictionary<Site, IReadOnlyList<PictureNode>>();
         foreach (var group in known.GroupBy(n => n.Site))
         {
             var site = Site.Parse(group.Key);
-            strongest[site] = [.. group.OrderByDescending(n => Math.Abs(n.Effect)).Take(perSite).Select(n => new PictureNode(site, n.Position, n.Token, n.Feature, n.Activation, n.PatchActivation, n.Gradient, n.Effect))];
+            strongest[site] = [.. group.OrderByDescending(n => Math.Abs(n.Effect)).Take(perSite).Select(n => new PictureNode(site, n.Position, n.Token, n.Feature, n.Activation, n.PatchActivation, n.Gradient, n.Effect) { SignOfClean = header.SignOfClean })];
         }
         var order = (stored.Facts["sites"] as System.Text.Json.Nodes.JsonArray)?.Select(s => s?.ToString()).ToList() ?? [];
         // what run.json does not list comes last, as the file has it
         var sites = strongest.Keys.OrderBy(s => order.IndexOf(s.Name) is >= 0 and var at ? at : int.MaxValue).ToList();
-        return new EffectsTable(new PictureHeader(stored.Facts), sites, strongest, stored.Nodes.Count, stored.Nodes.Count - known.Count);
+        return new EffectsTable(header, sites, strongest, stored.Nodes.Count, stored.Nodes.Count - known.Count);
     }
 }

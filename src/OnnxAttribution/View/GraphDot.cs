@@ -37,7 +37,7 @@ internal static class GraphDot
             .Add("position", node.Position).Add("token", node.Token).Add("feature", node.Feature).Add("activation", node.Activation).Add("patch_activation", node.PatchActivation)
             .Add("gradient", node.Gradient).Add("effect", node.Effect).Add("exact_effect", node.ExactEffect);
         if (node.IsError) attributes.Add("style", "filled,dashed").Add("fillcolor", "#eceff2");
-        attributes.Add("color", node.IsMetric ? SvgTheme.Light.Ink : SvgTheme.Light.Sign(-node.Effect));
+        attributes.Add("color", node.IsMetric ? SvgTheme.Light.Ink : SvgTheme.Light.Sign(float.IsNaN(node.Effect) ? double.NaN : node.Contribution));
         output.Write($"    n{index.ToString(CultureInfo.InvariantCulture)} [{attributes}];\n");
     }
 

@@ -69,6 +69,8 @@ internal sealed class PageData
         json.WriteString("model", h.Model);
         json.WriteBoolean("aggregated", _picture.IsAggregated);
         json.WriteBoolean("ablation", h.IsAblation);
+        WriteNumber(json, "coefficient", h.Coefficient);
+        json.WriteBoolean("patched", h.IsPatched);
         json.WriteBoolean("merged", h.IsMerged);
         json.WriteNumber("nodes", _picture.Stored.Nodes.Count);
         json.WriteNumber("kept", _picture.KeptNodes);

@@ -30,6 +30,15 @@ internal sealed class PictureHeader
     /// <summary>Edge effects are changes of downstream activations, found by real ablations.</summary>
     public bool IsAblation { get; }
 
+    /// <summary>What real ablations multiplied activations by; 0 takes them away.</summary>
+    public double Coefficient => IsAblation && _facts["options"] is JsonObject options && Number(options["coefficient"]) is var c && !double.IsNaN(c) ? c : 0;
+
+    /// <summary>Nodes were moved to what they are in a patch run, and not to zero.</summary>
+    public bool IsPatched => !IsAblation && (PatchPrompt is not null || !double.IsNaN(PatchMetric));
+
+    /// <summary>An effect times this is what the clean value does: moving a node away undoes it, which more of the same does not.</summary>
+    public int SignOfClean => Coefficient > 1 ? 1 : -1;
+
     /// <summary>The mean of many prompts' graphs.</summary>
     public bool IsMerged { get; }
 

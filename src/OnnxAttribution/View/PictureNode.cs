@@ -20,8 +20,11 @@ internal sealed record PictureNode(
     public bool IsMetric => Site is null;
     public bool IsError => Site is not null && Feature == Error;
 
-    /// <summary>What its clean value does for the metric: −<see cref="Effect"/>, above 0 where the metric falls without it. 0 where that is not known.</summary>
-    public float Contribution => float.IsNaN(Effect) ? 0 : -Effect;
+    /// <summary>What its clean value does for the metric: <see cref="Effect"/> times <see cref="SignOfClean"/>, above 0 where the metric falls without it. 0 where that is not known.</summary>
+    public float Contribution => float.IsNaN(Effect) ? 0 : SignOfClean * Effect;
+
+    /// <summary>As in <see cref="PictureHeader.SignOfClean"/>.</summary>
+    public int SignOfClean { get; init; } = -1;
 
     /// <summary><c>layer.feature</c>, as in <c>3.953</c>; <c>3.err</c> for an error node.</summary>
     public string ShortLabel => IsMetric ? "metric" : $"{Site!.Layer}.{(IsError ? "err" : Feature)}";

@@ -19,8 +19,8 @@ internal static class PictureWords
             if (!float.IsNaN(value)) lines.Add($"{name} {Number(value)}");
         }
         Add(node.IsMetric ? "clean" : node.IsError ? "norm of the error" : "activation", node.Activation);
-        if (node.IsMetric || node.PatchActivation != 0) Add(node.IsMetric ? "patched" : "in the patch run", node.PatchActivation);
-        if (!float.IsNaN(node.Effect)) lines.Add($"{(node.Effect > 0 ? "lowers" : "raises")} the metric: without it {Signed(node.Effect)}");
+        if (node.IsMetric || node.PatchActivation != 0) Add(node.IsMetric ? "patched" : picture.Header.IsAblation ? "ablated" : "in the patch run", node.PatchActivation);
+        if (!float.IsNaN(node.Effect)) lines.Add($"{(node.Contribution < 0 ? "lowers" : node.Contribution > 0 ? "raises" : "does nothing for")} the metric: {Moved(picture.Header)} {Signed(node.Effect)}");
         if (!float.IsNaN(node.ExactEffect)) lines.Add($"measured: {Signed(node.ExactEffect)}");
         return string.Join("\n", lines);
     }
@@ -44,6 +44,8 @@ internal static class PictureWords
     public static string Count(int count, string noun) => string.Create(CultureInfo.InvariantCulture, $"{count:N0} {noun}{(count == 1 ? "" : "s")}");
 
     public static string Percent(double share) => string.Create(CultureInfo.InvariantCulture, $"{100 * share:0.#} %");
+
+    private static string Moved(PictureHeader header) => header.IsPatched ? "with its patch value" : header.Coefficient == 0 ? "without it" : $"times {Number(header.Coefficient)}";
 
     private static string Signed(float value) => (value > 0 ? "+" : "") + Number(value);
 }

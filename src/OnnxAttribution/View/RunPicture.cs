@@ -56,7 +56,7 @@ internal sealed class RunPicture
         places = [.. places.OrderBy(i => order[stored.Nodes[i].Site]).ThenBy(i => stored.Nodes[i].Position).ThenBy(i => stored.Nodes[i].Feature)];
         var index = places.Select((place, i) => (place, i)).ToDictionary(p => p.place, p => p.i);
         var sites = order.Keys.Select(name => (name, Site: Site.Parse(name))).ToDictionary(s => s.name, s => s.Site);
-        var nodes = places.Select(i => Node(stored.Nodes[i], sites[stored.Nodes[i].Site], exact)).ToList();
+        var nodes = places.Select(i => Node(stored.Nodes[i], sites[stored.Nodes[i].Site], exact, header)).ToList();
         nodes.Add(new PictureNode(null, stored.MetricPosition ?? GraphSum.NoPosition, "", -1, (float)header.CleanMetric, (float)header.PatchMetric, float.NaN, float.NaN));
         return new RunPicture
         {
@@ -64,7 +64,7 @@ internal sealed class RunPicture
             Header = header,
             Sites = [.. order.Where(o => nodes.Any(n => n.Site?.Name == o.Key)).OrderBy(o => o.Value).Select(o => sites[o.Key])],
             Nodes = nodes,
-            Edges = [.. edges.Select(e => Edge(e, index[e.Up], e.Down == CausalEdge.Metric ? nodes.Count - 1 : index[e.Down], nodes, header.IsAblation))],
+            Edges = [.. edges.Select(e => Edge(e, index[e.Up], e.Down == CausalEdge.Metric ? nodes.Count - 1 : index[e.Down], nodes, header))],
             Stored = stored,
             KeptNodes = stored.Nodes.Count(n => n.Kept),
             IsAggregated = nodes.Count > 1 && nodes.All(n => n.Position < 0),
@@ -93,16 +93,17 @@ internal sealed class RunPicture
         return result;
     }
 
-    private static PictureNode Node(in NodeRow row, Site site, IReadOnlyDictionary<(string, int, int), float> exact) => new(
+    private static PictureNode Node(in NodeRow row, Site site, IReadOnlyDictionary<(string, int, int), float> exact, PictureHeader header) => new(
         site, row.Position, row.Token, row.Feature, row.Activation, row.PatchActivation, row.Gradient, row.Effect,
-        exact.TryGetValue((row.Site, row.Position, row.Feature), out var e) ? e : float.NaN);
+        exact.TryGetValue((row.Site, row.Position, row.Feature), out var e) ? e : float.NaN)
+    { SignOfClean = header.SignOfClean };
 
-    // effect = g_d × the downstream activation's change, so the change is effect / g_d; taking a node away undoes what it does, hence the minus
-    private static PictureEdge Edge(CausalEdge e, int up, int down, List<PictureNode> nodes, bool isAblation)
+    // effect = g_d × the downstream activation's change, so the change is effect / g_d; taking a node away undoes what it does, hence the sign
+    private static PictureEdge Edge(CausalEdge e, int up, int down, List<PictureNode> nodes, PictureHeader header)
     {
-        var end = nodes[down];
-        var onDownstream = end.IsMetric || isAblation ? -e.Effect : end.IsError || end.Gradient == 0 ? float.NaN : -e.Effect / end.Gradient;
-        return new PictureEdge(up, down, e.Jacobian, e.Effect, isAblation && !end.IsMetric ? float.NaN : -e.Effect, onDownstream);
+        var (end, does) = (nodes[down], header.SignOfClean * e.Effect);
+        var onDownstream = end.IsMetric || header.IsAblation ? does : end.IsError || end.Gradient == 0 ? float.NaN : does / end.Gradient;
+        return new PictureEdge(up, down, e.Jacobian, e.Effect, header.IsAblation && !end.IsMetric ? float.NaN : does, onDownstream);
     }
 
     private static Dictionary<(string, int, int), float> ExactEffects(string path, CancellationToken cancel)

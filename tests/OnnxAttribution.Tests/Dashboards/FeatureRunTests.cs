@@ -68,6 +68,8 @@ public sealed class FeatureRunTests(Random2Bundle model) : IClassFixture<Random2
         Assert.Equal(row.Contexts.Count, row.Contexts.Select(c => (c.Peak, string.Join('|', c.Tokens))).Distinct().Count());
         Assert.All(row.Contexts.GroupBy(c => c.Quantile).Where(g => g.Key > 0), g => Assert.InRange(g.Count(), 1, 3));
         Assert.All(row.Contexts, c => Assert.InRange(c.Quantile, 0, options.Quantiles));
+        float[] strata = [.. row.Contexts.Where(c => c.Quantile > 0).Select(c => c.Activations[c.Peak])];
+        Assert.Equal(strata.OrderDescending(), strata);
     }
 
     [Fact]

@@ -58,6 +58,28 @@ public sealed class GraphJsonTests(TinyRuns runs)
         Assert.False(Read(runs.Picture("graph")).GetProperty("metadata").TryGetProperty("feature_details", out _));
     }
 
+    [Theory]
+    [InlineData("gpt2-small/4-res-jb", true)]
+    [InlineData("gpt2-small/3-res-jb", false)]      // another layer's dictionary
+    [InlineData("gpt2-small/4-res_post-oai", false)]
+    public void The_stream_behind_the_last_block_is_a_layer_of_its_own_and_all_sites_must_be_of_one_set(string id, bool found)
+    {
+        var facts = PictureSamples.Facts("a");
+        facts["neuronpedia_ids"] = new JsonObject { ["blocks.3.hook_resid_pre"] = "gpt2-small/3-res-jb", ["blocks.3.hook_resid_post"] = id };
+        var graph = Read(PictureSamples.Of([PictureSamples.Row("blocks.3.hook_resid_pre", 0, "a", 12, 1), PictureSamples.Row("blocks.3.hook_resid_post", 0, "a", 13, 1)], [new(0, 1, 1, 1)], facts));
+        Assert.Equal(["3_12_0", "4_13_0"], graph.GetProperty("nodes").EnumerateArray().Where(n => Text(n, "feature_type") == "cross layer transcoder").Select(n => Text(n, "node_id")));
+        Assert.Equal(found, graph.GetProperty("metadata").TryGetProperty("feature_details", out _));
+    }
+
+    [Theory]
+    [InlineData("loss", 0.5, 0.607), InlineData("logprob", -0.5, 0.607), InlineData("prob", 0.25, 0.25), InlineData("logit", 14, 0)]
+    public void A_target_that_is_not_among_the_top_tokens_has_the_metrics_probability(string metric, double clean, double probability)
+    {
+        var facts = PictureSamples.Facts("a");
+        (facts["metric"], facts["clean_metric"], facts["target"]) = (metric, clean, "b");
+        Assert.Equal(probability, Logit(Read(PictureSamples.Of([PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, 1)], [], facts))).GetProperty("token_prob").GetDouble(), 1e-3);
+    }
+
     [Fact]
     public void The_highest_layer_is_never_zero() =>
         Assert.Equal(["1", "2"], Read(PictureSamples.Single()).GetProperty("nodes").EnumerateArray().Select(n => Text(n, "layer")).Where(l => l != "E"));

@@ -1,5 +1,7 @@
 using System.Text.Json;
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Dashboards;
+using OnnxAttribution.Store;
 using OnnxAttribution.View;
 
 namespace OnnxAttribution.Tests.View;
@@ -60,6 +62,32 @@ public sealed class PageDataTests : IDisposable
         Assert.Equal("[[1,0.5]]", context.GetProperty("a").GetRawText());
         Assert.Equal(context.GetProperty("t")[0].GetInt32(), context.GetProperty("t")[2].GetInt32());
         Assert.Equal(["again", "b"], data.RootElement.GetProperty("strings").EnumerateArray().Select(t => t.GetString()));
+    }
+
+    [Fact]
+    public void Of_more_contexts_than_a_card_has_room_for_the_strongest_and_one_of_each_stratum_stay()
+    {
+        var contexts = ((int[])[.. Enumerable.Repeat(0, 20), .. Enumerable.Range(1, 4).SelectMany(q => Enumerable.Repeat(q, 3))]).Select((q, i) => new FeatureContext(q, 0, [$"{i}"], [30 - i])).ToList();
+        var card = Card("a").Single().Value with { Contexts = contexts };
+        using var data = Data(HostileRun.Write(_directory["run"]), new() { [(HostileRun.Upstream, 7)] = card });
+        var shown = data.RootElement.GetProperty("features").EnumerateArray().Single(f => f.GetProperty("card").ValueKind == JsonValueKind.Object).GetProperty("card").GetProperty("ctx").EnumerateArray();
+        Assert.Equal([(0, 30), (0, 29), (0, 28), (0, 27), (0, 26), (0, 25), (0, 24), (0, 23), (1, 10), (2, 7), (3, 4), (4, 1)], shown.Select(c => (c.GetProperty("q").GetInt32(), c.GetProperty("a")[0][1].GetInt32())));
+    }
+
+    [Fact]
+    public void A_feature_at_no_position_shades_no_token()
+    {
+        using var data = JsonDocument.Parse(PageData.Json(PictureSamples.Mixed(), new DashboardCards(new Dictionary<(string, int), FeatureDashboard>(), null)));
+        foreach (var feature in data.RootElement.GetProperty("features").EnumerateArray()) Assert.Equal("[[0,1.5],[1,1.5],[2,1.5]]", feature.GetProperty("acts").GetRawText());
+    }
+
+    [Fact]
+    public void Where_edges_are_left_out_so_are_the_nodes_that_none_is_left_at()
+    {
+        NodeRow[] nodes = [PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, 1), PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 2, 5), PictureSamples.Row("blocks.1.hook_resid_pre", 0, "a", 3, 1)];
+        CausalEdge[] edges = [new(0, 2, 1, 3), new(1, 2, 1, 2)];
+        Assert.Equal([1, 2, 3], PictureSamples.Of(nodes, edges, limits: new PictureLimits(10, 2)).Nodes.Where(n => !n.IsMetric).Select(n => n.Feature));
+        Assert.Equal([1, 3], PictureSamples.Of(nodes, edges, limits: new PictureLimits(10, 1)).Nodes.Where(n => !n.IsMetric).Select(n => n.Feature));
     }
 
     public void Dispose() => _directory.Dispose();

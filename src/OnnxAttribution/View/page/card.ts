@@ -43,11 +43,13 @@ function histogram(card: Card, activation: Known): HTMLElement {
     const tall = most > 0 ? (Math.log1p(n) / most) * height : 0;
     return svg("rect", { x: i * bin + 0.5, y: height - tall, width: Math.max(0.5, bin - 1), height: tall });
   });
-  const at = activation === null || card.max <= 0 ? null : Math.min(1, activation / card.max) * w;
+  // bins are a power of two wide and the last holds the maximum, so this is the power; where they end lies a little above the maximum
+  const end = card.hist.length * 2 ** Math.round(Math.log2(card.max / (card.hist.length - 0.5)));
+  const at = activation === null || card.max <= 0 ? null : Math.min(1, activation / end) * w;
   return h("div", { class: "histogram" },
     svg("svg", { viewBox: `0 -6 ${w} ${height + 7}`, role: "img", "aria-label": `Histogram of its activations, counts on a log scale${activation === null ? "" : `; here ${number(activation)}`}` },
       ...bars, at === null ? null : svg("path", { class: "mark", d: `M${at} ${height}V-1M${at - 3} -6H${at + 3}L${at} -1Z` })),
-    h("p", {}, h("span", {}, "0"), h("span", {}, activation === null ? "" : `▾ here ${number(activation, 3)}`), h("span", {}, number(card.max, 3))));
+    h("p", {}, h("span", {}, "0"), h("span", {}, activation === null ? "" : `▾ here ${number(activation, 3)}`), h("span", {}, number(end, 3))));
 }
 
 function contexts(card: Card, text: (s: number) => string): HTMLElement[] {

@@ -18,7 +18,11 @@ export interface Run {
   explained: Known;
   model: string;
   aggregated: boolean;
+  /** Effects are those of real ablations, which multiplied activations by `coefficient`. */
   ablation: boolean;
+  coefficient: number;
+  /** Nodes are moved to a patch run's values, not to zero. */
+  patched: boolean;
   merged: boolean;
   nodes: number;
   kept: number;

@@ -74,7 +74,8 @@ export class Graph {
   /** What the node's clean value does for the metric, above 0 where the metric falls without it. */
   contribution(i: number): Known {
     const e = this.page.nodes[i].e;
-    return e === null ? null : -e;
+    // more of a node does what the node does; all else undoes it
+    return e === null ? null : this.page.run.coefficient > 1 ? e : -e;
   }
 
   /** 0 to 1, on a root scale so that the weak are seen beside the strong. */

@@ -14,8 +14,11 @@ export interface PanelActions {
   pointAtNode(node: number | null): void;
 }
 
-/** Where a run without a patch prompt moves a node to. */
-export const movedTo = (graph: Graph): string => (graph.page.run.ablation ? "taken away" : graph.page.run.patchPrompt === null ? "moved to zero" : "moved to its patch value");
+/** What the run does to a node. */
+export function movedTo(graph: Graph): string {
+  const { ablation, coefficient, patched } = graph.page.run;
+  return patched ? "moved to its patch value" : !ablation ? "moved to zero" : coefficient === 0 ? "taken away" : `multiplied by ${number(coefficient)}`;
+}
 
 export class Panel {
   private readonly sheet = byId("sheet");
@@ -65,7 +68,7 @@ export class Panel {
     const site = this.graph.site(i);
     const token = this.graph.token(i);
     const error = this.graph.isError(i);
-    const patched = this.graph.page.run.patchPrompt !== null;
+    const { patched } = this.graph.page.run;
     return [
       this.head(i, state, plain(node.t)),
       h("p", { class: "where" }, token === null ? (node.p < 0 ? "all positions together" : `position ${node.p}`) : h("span", {}, "at ", h("mark", { class: "token" }, visible(token)), ` position ${node.p}`), h("code", {}, plain(site?.name ?? ""))),
@@ -100,8 +103,9 @@ export class Panel {
   private sentence(i: number): HTMLElement | null {
     const { e, x_e: exact } = this.graph.node(i);
     if (e === null || e === 0) return null;
-    const words = `${capital(movedTo(this.graph))}, the metric ${this.graph.page.run.ablation ? "" : "is estimated to "}${verb(e, this.graph.page.run.ablation)} by ${number(Math.abs(e), 3)}: it `;
-    return h("p", { class: "sentence" }, words, h("b", { class: signClass(-e) }, e < 0 ? "raises" : "lowers"), " the metric.",
+    const words = `${capital(movedTo(this.graph))}, the metric ${this.graph.page.run.ablation ? "" : "is estimated to "}${verb(e, this.graph.page.run.ablation)} by ${number(Math.abs(e), 3)}: ${this.graph.page.run.patched ? "its clean value" : "it"} `;
+    const does = this.graph.contribution(i) ?? 0;
+    return h("p", { class: "sentence" }, words, h("b", { class: signClass(does) }, does > 0 ? "raises" : "lowers"), " the metric.",
       exact === null ? null : ` Really done, it changes by ${signed(exact, 3)}${exact * e < 0 ? ", the other way" : ""}.`);
   }
 

@@ -75,6 +75,48 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
     });
 
     [Fact]
+    public Task A_page_of_doubled_features_says_so_and_keeps_their_signs()
+    {
+        var facts = PictureSamples.Facts("a");
+        (facts["kind"], facts["options"]) = ("ablation", new System.Text.Json.Nodes.JsonObject { ["coefficient"] = 2 });
+        var picture = PictureSamples.Of([PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, 3)], [new(0, OnnxAttribution.Attribution.CausalEdge.Metric, float.NaN, 3)], facts);
+        return browser.Visit(pages.Write("doubled.html", picture, []), async page =>
+        {
+            await page.Node(0).FocusAsync();
+            await Assertions.Expect(page.Panel().Locator(".sentence")).ToHaveTextAsync("Multiplied by 2, the metric rises by 3: it raises the metric.");
+            Assert.True(await page.Node(0).EvaluateAsync<bool>("e => e.classList.contains('raises')"));
+            await Assertions.Expect(page.Locator("#legend")).ToContainTextAsync("the change of the metric when the node is multiplied by 2");
+        });
+    }
+
+    [Fact]
+    public Task A_page_of_patched_prompts_speaks_of_clean_values_also_where_they_are_merged()
+    {
+        var facts = PictureSamples.Facts("a");
+        (facts["merged"], facts["patch_metric"]) = (true, 2.5);
+        var picture = PictureSamples.Of([PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, 3)], [new(0, OnnxAttribution.Attribution.CausalEdge.Metric, float.NaN, 3)], facts);
+        return browser.Visit(pages.Write("patched.html", picture, []), async page =>
+        {
+            await page.Node(0).FocusAsync();
+            await Assertions.Expect(page.Panel().Locator(".sentence")).ToHaveTextAsync("Moved to its patch value, the metric is estimated to rise by 3: its clean value lowers the metric.");
+        });
+    }
+
+    [Fact]
+    public Task The_mark_of_a_histogram_stands_in_the_bin_that_holds_the_activation()
+    {
+        // 20 bins of 1/2: up to 10, the largest 9.75; the row's activation is 1.5, so the mark lies at the end of the third
+        var picture = PictureSamples.Single();
+        var card = new OnnxAttribution.Dashboards.FeatureDashboard("blocks.0.hook_resid_pre", 0, 0.5, 2, 9.75f, [.. Enumerable.Repeat(1L, 20)], [], [], [], []);
+        return browser.Visit(pages.Write("histogram.html", picture, new() { [(card.Site, 0)] = card }), async page =>
+        {
+            await page.Node(0).FocusAsync();
+            Assert.StartsWith("M48 ", await page.Panel().Locator(".histogram .mark").GetAttributeAsync("d"));    // 320 wide
+            await Assertions.Expect(page.Panel().Locator(".histogram span").Last).ToHaveTextAsync("10");
+        });
+    }
+
+    [Fact]
     public Task Error_nodes_are_dashed_and_hatched() => browser.Visit(pages.File, async page =>
     {
         var error = pages.Picture.Nodes.Index().First(n => n.Item.IsError && pages.Picture.Edges.Take(100).Any(e => e.Up == n.Index)).Index;
