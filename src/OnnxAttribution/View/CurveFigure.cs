@@ -55,7 +55,7 @@ internal static class CurveFigure
         panel.Frame($"at {position.Position.ToString(CultureInfo.InvariantCulture)} {PromptTokens.Quoted(position.Token)}");
         panel.Line("gradient", points.Select(p => (p.Coefficient, (double)p.Line)), theme.Lowers, 1.8, "6 4");
         panel.Line("curve", points.Select(p => (p.Coefficient, (double)p.Activation)), theme.Raises, 2.2);
-        foreach (var p in points.Where(p => double.IsFinite(p.Activation))) panel.Point("point", p.Coefficient, p.Activation, theme.Raises, 3, $"coefficient {PictureWords.Number(p.Coefficient)}: {PictureWords.Number(p.Activation)}, the gradient says {PictureWords.Number(p.Line)}");
+        foreach (var p in points.Where(p => double.IsFinite(p.Activation))) panel.Point("point", p.Coefficient, p.Activation, theme.Raises, 3, $"coefficient {NumberText.Of(p.Coefficient)}: {NumberText.Of(p.Activation)}, the gradient says {NumberText.Of(p.Line)}");
         for (var i = 1; i < points.Count; i++)
         {
             if (points[i].Switched) canvas.Text((panel.X(points[i - 1].Coefficient) + panel.X(points[i].Coefficient)) / 2, at.Top + 13, (++number).ToString(CultureInfo.InvariantCulture), 10.5, theme.Ink, "middle", bold: true);
@@ -71,7 +71,7 @@ internal static class CurveFigure
             for (var i = 1; i < position.Points.Count; i++)
             {
                 var (before, at) = (position.Points[i - 1], position.Points[i]);
-                if (at.Switched) notes.Add($"{(notes.Count + 1).ToString(CultureInfo.InvariantCulture)}  between {PictureWords.Number(before.Coefficient)} and {PictureWords.Number(at.Coefficient)}: {at.Cause}");
+                if (at.Switched) notes.Add($"{(notes.Count + 1).ToString(CultureInfo.InvariantCulture)}  between {NumberText.Of(before.Coefficient)} and {NumberText.Of(at.Coefficient)}: {at.Cause}");
             }
         }
         if (notes.Count > MostNotes) notes = [.. notes.Take(MostNotes - 1), $"… and {notes.Count - MostNotes + 1} more, in the tooltips"];
@@ -84,9 +84,9 @@ internal static class CurveFigure
         legend.Line("measured", canvas.Theme.Raises);
         legend.Line("the gradient's straight line", canvas.Theme.Lowers, "6 4");
         legend.Box("bends", canvas.Theme.Unknown, 0.3);
-        if (curve.Positions.Count > shown) canvas.Text(Margin, y + 19, $"{PictureWords.Count(curve.Positions.Count - shown, "position")} that {(curve.Positions.Count - shown == 1 ? "responds" : "respond")} less or not at all left out{Unknown(curve)}", NoteFont, canvas.Theme.Quiet, most: canvas.Width - (2 * Margin));
+        if (curve.Positions.Count > shown) canvas.Text(Margin, y + 19, $"{NumberText.Count(curve.Positions.Count - shown, "position")} that {(curve.Positions.Count - shown == 1 ? "responds" : "respond")} less or not at all left out{Unknown(curve)}", NoteFont, canvas.Theme.Quiet, most: canvas.Width - (2 * Margin));
         else if (curve.Unknown > 0) canvas.Text(Margin, y + 19, Unknown(curve)[2..], NoteFont, canvas.Theme.Quiet);
     }
 
-    private static string Unknown(CurveTable curve) => curve.Unknown == 0 ? "" : $"; {PictureWords.Count(curve.Unknown, "row")} without a number left out";
+    private static string Unknown(CurveTable curve) => curve.Unknown == 0 ? "" : $"; {NumberText.Count(curve.Unknown, "row")} without a number left out";
 }

@@ -77,7 +77,7 @@ internal static class EffectsFigure
     private static string Words(PictureNode node)
     {
         var at = node.Position < 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" at {node.Position} {Runs.PromptTokens.Quoted(node.Token)}");
-        return $"{node.Label}{at}\n{(node.Contribution < 0 ? "lowers" : "raises")} the metric by {PictureWords.Number(Math.Abs(node.Contribution))}";
+        return $"{node.Label}{at}\n{(node.Contribution < 0 ? "lowers" : "raises")} the metric by {NumberText.Of(Math.Abs(node.Contribution))}";
     }
 
     private static void Scale(SvgCanvas canvas, Axis x, double left, double top)
@@ -96,7 +96,7 @@ internal static class EffectsFigure
         legend.Box("raises the metric", canvas.Theme.Raises, 1);
         legend.Box("lowers it", canvas.Theme.Lowers, 1);
         legend.Box("error node: what the dictionary missed", canvas.Theme.Unknown, 0.8, $"url(#{Hatching})");
-        var unknown = table.Unknown > 0 ? $"  ·  {PictureWords.Count(table.Unknown, "node")} without an effect left out" : "";
-        canvas.Text(Margin, y + legend.Height + 3, $"the strongest {PerSite} of each site, of {PictureWords.Count(table.Nodes, "node")} in all{unknown}", 11.5, canvas.Theme.Quiet, most: canvas.Width - (2 * Margin));
+        var unknown = table.Unknown > 0 ? $"  ·  {NumberText.Count(table.Unknown, "node")} without an effect left out" : "";
+        canvas.Text(Margin, y + legend.Height + 3, $"the strongest {PerSite} of each site, of {NumberText.Count(table.Nodes, "node")} in all{unknown}", 11.5, canvas.Theme.Quiet, most: canvas.Width - (2 * Margin));
     }
 }

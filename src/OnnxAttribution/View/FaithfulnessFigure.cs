@@ -47,7 +47,7 @@ internal static class FaithfulnessFigure
     private static void Series(PlotPanel panel, string name, IReadOnlyList<FaithfulnessSize> points, Func<FaithfulnessSize, double> of, string colour)
     {
         panel.Line(name, points.Select(p => ((double)p.Nodes, of(p))), colour, 2.2);
-        foreach (var p in points.Where(p => double.IsFinite(of(p)))) panel.Point($"{name}-point", p.Nodes, of(p), colour, 3, $"{PictureWords.Count(p.Nodes, "node")}: {name} {PictureWords.Number(of(p))}");
+        foreach (var p in points.Where(p => double.IsFinite(of(p)))) panel.Point($"{name}-point", p.Nodes, of(p), colour, 3, $"{NumberText.Count(p.Nodes, "node")}: {name} {NumberText.Of(of(p))}");
     }
 
     private static void Legend(SvgCanvas canvas, FaithfulnessTable table, bool isCut, double y)
@@ -60,7 +60,7 @@ internal static class FaithfulnessFigure
             legend.Line("random circuits, faithfulness", canvas.Theme.Unknown, "2 3");
             legend.Line("and completeness (band: ± standard deviation)", canvas.Theme.Unknown, "7 3");
         }
-        var notes = "1: the whole metric, 0: what is left when every node is ablated" + (table.Unknown > 0 ? $"  ·  {PictureWords.Count(table.Unknown, "undefined ratio")} left out" : "") + (isCut ? "  ·  what lies beyond is drawn at the edge" : "");
+        var notes = "1: the whole metric, 0: what is left when every node is ablated" + (table.Unknown > 0 ? $"  ·  {NumberText.Count(table.Unknown, "undefined ratio")} left out" : "") + (isCut ? "  ·  what lies beyond is drawn at the edge" : "");
         canvas.Text(Margin, y + legend.Height + 2, notes, 11.5, canvas.Theme.Quiet, most: canvas.Width - (2 * Margin));
     }
 }

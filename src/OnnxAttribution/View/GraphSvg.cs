@@ -42,8 +42,8 @@ internal static class GraphSvg
     private static string Subtitle(RunPicture picture)
     {
         var header = picture.Header;
-        var parts = new List<string> { header.MetricWords + (double.IsNaN(header.CleanMetric) ? "" : $": {PictureWords.Number(header.CleanMetric)}") };
-        if (header.PatchPrompt is { } patch) parts.Add($"patched with {ShownText.Of(patch, 60)}{(double.IsNaN(header.PatchMetric) ? "" : $": {PictureWords.Number(header.PatchMetric)}")}");
+        var parts = new List<string> { header.MetricWords + (double.IsNaN(header.CleanMetric) ? "" : $": {NumberText.Of(header.CleanMetric)}") };
+        if (header.PatchPrompt is { } patch) parts.Add($"patched with {ShownText.Of(patch, 60)}{(double.IsNaN(header.PatchMetric) ? "" : $": {NumberText.Of(header.PatchMetric)}")}");
         if (header.Model.Length > 0) parts.Add(header.Model);
         if (!double.IsNaN(header.ExplainedByFeatures)) parts.Add(string.Create(CultureInfo.InvariantCulture, $"features carry {100 * header.ExplainedByFeatures:0} % of all |effect|"));
         return string.Join("  ·  ", parts);
@@ -145,7 +145,7 @@ internal static class GraphSvg
             canvas.Draw("rect", null, ("x", at), ("y", middle - (7 * scale)), ("width", 25 * scale), ("height", 14 * scale), ("rx", 3 * scale), ("fill", $"url(#{Hatching})"), ("fill-opacity", 0.5), ("stroke", theme.Quiet), ("stroke-dasharray", "4 2.5"));
         });
         var shown = $"{Count(picture.Nodes.Count - 1, picture.KeptNodes, "node")}, {Count(picture.Edges.Count, picture.Stored.Edges.Length, "edge")}";
-        var strongest = picture.Edges.Count > 0 ? $"  ·  width of lines: |effect|, the strongest {PictureWords.Number(Most(picture.Edges.Select(e => e.Effect)))}" : "";
+        var strongest = picture.Edges.Count > 0 ? $"  ·  width of lines: |effect|, the strongest {NumberText.Of(Most(picture.Edges.Select(e => e.Effect)))}" : "";
         canvas.Text(PictureLayout.Margin * scale, y + (22 * scale), $"{shown}{strongest}  ·  tint of boxes: what each does for the metric", font, theme.Quiet, most: canvas.Width - (2 * PictureLayout.Margin * scale));
     }
 

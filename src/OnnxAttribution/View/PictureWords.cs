@@ -16,7 +16,7 @@ internal static class PictureWords
         var lines = new List<string> { Place(picture, node) };
         void Add(string name, float value)
         {
-            if (!float.IsNaN(value)) lines.Add($"{name} {Number(value)}");
+            if (!float.IsNaN(value)) lines.Add($"{name} {NumberText.Of(value)}");
         }
         Add(node.IsMetric ? "clean" : node.IsError ? "norm of the error" : "activation", node.Activation);
         if (node.IsMetric || node.PatchActivation != 0) Add(node.IsMetric ? "patched" : picture.Header.IsAblation ? "ablated" : "in the patch run", node.PatchActivation);
@@ -29,23 +29,15 @@ internal static class PictureWords
     public static string Of(RunPicture picture, PictureEdge edge)
     {
         var (does, on) = (Does(picture, edge), picture.Header.IsAblation && !picture.Nodes[edge.Down].IsMetric ? "the downstream activation" : "the metric");
-        var words = float.IsNaN(does) ? "effect not known" : $"{(does < 0 ? "lowers" : "raises")} {on} by {Number(Math.Abs(does))}";
-        var jacobian = float.IsNaN(edge.Jacobian) ? "" : $"\njacobian {Number(edge.Jacobian)}";
+        var words = float.IsNaN(does) ? "effect not known" : $"{(does < 0 ? "lowers" : "raises")} {on} by {NumberText.Of(Math.Abs(does))}";
+        var jacobian = float.IsNaN(edge.Jacobian) ? "" : $"\njacobian {NumberText.Of(edge.Jacobian)}";
         return $"{Place(picture, picture.Nodes[edge.Up])} → {Place(picture, picture.Nodes[edge.Down])}\n{words}{jacobian}";
     }
 
     /// <summary>What an edge does, in the sign of its colour: for the metric or, in a run of real ablations, for the downstream activation.</summary>
     public static float Does(RunPicture picture, PictureEdge edge) => picture.Header.IsAblation ? edge.OnDownstream : edge.OnMetric;
 
-    /// <summary>Four digits, invariant.</summary>
-    public static string Number(double value) => value.ToString("G4", CultureInfo.InvariantCulture);
+    private static string Moved(PictureHeader header) => header.IsPatched ? "with its patch value" : header.Coefficient == 0 ? "without it" : $"times {NumberText.Of(header.Coefficient)}";
 
-    /// <summary>Such as <c>1 node</c>, <c>1,000 nodes</c>.</summary>
-    public static string Count(int count, string noun) => string.Create(CultureInfo.InvariantCulture, $"{count:N0} {noun}{(count == 1 ? "" : "s")}");
-
-    public static string Percent(double share) => string.Create(CultureInfo.InvariantCulture, $"{100 * share:0.#} %");
-
-    private static string Moved(PictureHeader header) => header.IsPatched ? "with its patch value" : header.Coefficient == 0 ? "without it" : $"times {Number(header.Coefficient)}";
-
-    private static string Signed(float value) => (value > 0 ? "+" : "") + Number(value);
+    private static string Signed(float value) => (value > 0 ? "+" : "") + NumberText.Of(value);
 }

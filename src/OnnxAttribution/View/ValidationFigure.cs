@@ -46,14 +46,14 @@ internal static class ValidationFigure
         var values = marks.SelectMany(m => (double[])[m.Exact, m.Approximate]).ToList();
         var panel = new PlotPanel(canvas, left, Top + PlotPanel.TopRoom + 20, Side, Side, Axis.Symmetric($"exact effect: the {(name == "edges" ? "upstream " : "")}node is really moved", values), Axis.Symmetric("approximate effect", values));
         var agreement = Agreement.Of([.. marks.Select(m => (double)m.Exact)], [.. marks.Select(m => (double)m.Approximate)]);
-        canvas.Text(left, Top + PlotPanel.TopRoom - 7, $"{PictureWords.Count(marks.Count, name[..^1])}", 13.5, bold: true);
+        canvas.Text(left, Top + PlotPanel.TopRoom - 7, $"{NumberText.Count(marks.Count, name[..^1])}", 13.5, bold: true);
         panel.Frame("");
-        canvas.Text(left, Top + PlotPanel.TopRoom + 11, $"Pearson {Figure(agreement.Pearson)}   Spearman {Figure(agreement.Spearman)}   same sign {(double.IsNaN(agreement.SignAgreement) ? "–" : PictureWords.Percent(agreement.SignAgreement))}", 12, canvas.Theme.Quiet, most: Side);
+        canvas.Text(left, Top + PlotPanel.TopRoom + 11, $"Pearson {Figure(agreement.Pearson)}   Spearman {Figure(agreement.Spearman)}   same sign {(double.IsNaN(agreement.SignAgreement) ? "–" : NumberText.Percent(agreement.SignAgreement))}", 12, canvas.Theme.Quiet, most: Side);
         var most = values.Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty(1).Max();
         panel.Line("diagonal", [(-most, -most), (most, most)], canvas.Theme.Quiet, 1.2, "5 4");
         foreach (var mark in marks.OrderByDescending(m => Math.Max(Math.Abs(m.Exact), Math.Abs(m.Approximate))).Take(MostMarks).Reverse())
         {
-            panel.Point("mark", mark.Exact, mark.Approximate, mark.IsError ? canvas.Theme.Unknown : canvas.Theme.Series[(int)mark.Kind], 2.8, $"{mark.Name}\nexact {PictureWords.Number(mark.Exact)}, approximate {PictureWords.Number(mark.Approximate)}", 0.7, mark.IsError);
+            panel.Point("mark", mark.Exact, mark.Approximate, mark.IsError ? canvas.Theme.Unknown : canvas.Theme.Series[(int)mark.Kind], 2.8, $"{mark.Name}\nexact {NumberText.Of(mark.Exact)}, approximate {NumberText.Of(mark.Approximate)}", 0.7, mark.IsError);
         }
     }
 
@@ -66,7 +66,7 @@ internal static class ValidationFigure
         if (all.Any(m => m.IsError)) legend.Point("error node (of an edge: upstream)", canvas.Theme.Unknown, hollow: true);
         legend.Line("exact = approximate", canvas.Theme.Quiet, "5 4");
         var notes = new List<string>();
-        if (checks.Unknown > 0) notes.Add($"{PictureWords.Count(checks.Unknown, "check")} without a number left out");
+        if (checks.Unknown > 0) notes.Add($"{NumberText.Count(checks.Unknown, "check")} without a number left out");
         if (checks.Nodes.Count > MostMarks || checks.Edges.Count > MostMarks) notes.Add(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"the {MostMarks:N0} largest drawn of each"));
         notes.Add("effect: m(patched) − m(clean); axes are logarithmic away from 0");
         canvas.Text(Margin, y + legend.Height + 4, string.Join("  ·  ", notes), 11.5, canvas.Theme.Quiet, most: canvas.Width - (2 * Margin));
