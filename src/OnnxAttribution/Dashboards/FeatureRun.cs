@@ -166,7 +166,9 @@ public sealed class FeatureRun
         var (perFeature, taken) = (SiteStatistics.BytesPerFeature(_options), 0L);
         foreach (var site in sites)
         {
-            var bytes = perFeature * _session.Model.DictionaryOf(site)!.FeatureCount;
+            var features = _session.Model.DictionaryOf(site)!.FeatureCount;
+            var bytes = perFeature * features;
+            if (bytes / 4 > Array.MaxLength) throw new DashboardException($"contexts of {_options.Top} + {_options.Samples} windows of {(2 * _options.Window) + 1} tokens for {features} features of {site} take {bytes >> 30} GiB, more than one site may; lower --top or --window");
             if (groups.Count == 0 || taken + bytes > _options.MemoryBudget / 2)
             {
                 groups.Add([]);

@@ -24,6 +24,22 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
     private Verb Read(params string[] args) => Features(["--text", _collected.TextPath, "--window", "3", .. args]);
 
     [Fact]
+    public void Contexts_that_no_memory_could_hold_are_refused_before_a_token_is_read()
+    {
+        using var directory = new TemporaryDirectory();
+        var bundle = Directory.CreateDirectory(directory["tiny"]).FullName;
+        foreach (var file in Directory.GetFiles(Repository.TinyModel, "*", SearchOption.AllDirectories).Where(f => !f.EndsWith("features.parquet", StringComparison.Ordinal)))
+        {
+            var copy = Path.Combine(bundle, Path.GetRelativePath(Repository.TinyModel, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+        File.WriteAllText(directory["text.txt"], "some text");
+        Verb.Run("features", "--model", bundle, "--text", directory["text.txt"], "--top", "1000", "--window", "1000").Failed(1, "blocks.0.hook_resid_pre", "lower --top or --window");
+        Assert.Empty(Directory.GetFiles(bundle, "*features*"));
+    }
+
+    [Fact]
     public void It_reads_a_text_and_says_what_it_took()
     {
         var output = Read("--tokens", "2000").Done().Output;
