@@ -4,6 +4,8 @@ import { byId, h, plain, visible } from "./text";
 
 /** Labels closer than this would lie on each other: some are left out. */
 const [ROW_PX, TOKEN_PX] = [15, 12];
+/** Tokens of narrower columns are written from top to bottom. */
+const NARROW_PX = 40;
 
 /** Site names at the left and tokens at the bottom, which stay in view while the graph moves. */
 export class Axes {
@@ -36,12 +38,12 @@ export class Axes {
       this.rows[i].hidden = !fits;
       if (fits) last = y;
     });
-    const narrow = columns.some(c => (c.right - c.left) * t.k < 40);
-    this.below.classList.toggle("narrow", narrow);
     let right = -Infinity;
     columns.forEach((c, i) => {
       const centre = ((c.left + c.right) / 2) * t.k;
+      const narrow = (c.right - c.left) * t.k < NARROW_PX;
       const fits = !narrow || centre - right >= TOKEN_PX;
+      this.columns[i].classList.toggle("narrow", narrow);
       this.columns[i].hidden = !fits;
       if (fits) right = centre;
       this.columns[i].style.left = `${c.left * t.k}px`;

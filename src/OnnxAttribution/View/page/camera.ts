@@ -7,6 +7,8 @@ const DOTS_BELOW = 0.72;
 /** Below this one even the strongest nodes' labels would lie on each other. */
 const NO_LABELS_BELOW = 0.34;
 const PADDING = 8;
+/** More of the width than this without a node at its left end is left out of what is fitted. */
+const EMPTY = 0.15;
 const SETTLE_MS = 140;
 
 // While the graph is moved, layers that are already painted are moved by CSS, and scaled where the scale changes.
@@ -30,11 +32,11 @@ export class Camera {
     private readonly moved: (t: ZoomTransform) => void,
   ) {
     const { layout, nodes } = graph.page;
-    // a long prompt's first tokens often have no node: they can be reached, but are not fitted
-    const drawn = layout.columns.filter(c => nodes.some(n => n.x >= c.left && n.x <= c.right));
-    const left = (drawn[0]?.left ?? 0) - 9;
-    this.box = { left, top: 0, width: (drawn.at(-1)?.right ?? layout.width) + 9 - left, height: (layout.rows[0]?.bottom ?? layout.height) + 8 };
     this.ends = [(layout.columns[0]?.left ?? 0) - 9, (layout.columns.at(-1)?.right ?? layout.width) + 9];
+    // a long prompt's first tokens often have no node: they can be reached, but are not fitted
+    const first = layout.columns.find(c => nodes.some(n => n.x >= c.left && n.x <= c.right))?.left ?? 0;
+    const left = first - this.ends[0] > EMPTY * (this.ends[1] - this.ends[0]) ? first - 9 : this.ends[0];
+    this.box = { left, top: 0, width: this.ends[1] - left, height: (layout.rows[0]?.bottom ?? layout.height) + 8 };
     this.size = [layout.width, layout.height];
     this.behaviour = zoom<HTMLElement, unknown>()
       .filter((event: MouseEvent) => (!event.ctrlKey || event.type === "wheel") && event.button === 0)
