@@ -17,8 +17,16 @@ internal static class PageActions
     public static async Task<int[]> ShownNumbers(this IPage page) =>
         await page.EvaluateAsync<int[]>("[...document.querySelectorAll('path.edge')].filter(e => getComputedStyle(e).display !== 'none').map(e => Number(e.dataset.edge))");
 
+    /// <summary>Moves the slider and waits until what it says is drawn: the page does that with the next frame.</summary>
     public static Task Slide(this IPage page, int value) =>
-        page.EvaluateAsync("value => { const slider = document.querySelector('#threshold'); slider.value = value; slider.dispatchEvent(new Event('input')); }", value);
+        page.EvaluateAsync("""
+            value => new Promise(done => {
+                const slider = document.querySelector('#threshold');
+                slider.value = value;
+                slider.dispatchEvent(new Event('input'));
+                requestAnimationFrame(() => requestAnimationFrame(done));
+            })
+            """, value);
 
     /// <summary>Goes so near that labels can be read.</summary>
     public static Task ZoomToBoxes(this IPage page) => Zoom(page, "+", dots: 0);
