@@ -31,7 +31,7 @@ internal static class GraphBenchmark
         {
             cancel.ThrowIfCancellationRequested();
             progress($"dictionary for {site}");
-            SyntheticCheckpoint.WriteDictionary(Path.Combine(bundle, BundleWriter.DictionariesFolder, site), site, shape, norm, pool);
+            SyntheticCheckpoint.WriteDictionary(Path.Combine(bundle, BundleDictionaries.Folder, site), site, shape, norm, pool);
         }
         BundleWriter.Write(new ExportOptions(bundle, null, bundle), cancel);
         return bundle;

@@ -1,0 +1,92 @@
+using OnnxAttribution.Checkpoints;
+
+namespace OnnxAttribution.Export;
+
+/// <summary>The dictionaries of a bundle that is being made, checked against its model's sites. Owns them; who opens them disposes this.</summary>
+internal sealed class BundleDictionaries : IDisposable
+{
+    public const string Folder = "dictionaries";
+
+    private readonly IReadOnlyList<SaeLensDictionary> _all;
+    private readonly int _layers;
+
+    private BundleDictionaries(IReadOnlyList<SaeLensDictionary> all, int layers) => (_all, _layers) = (all, layers);
+
+    /// <exception cref="BundleException">There is no such folder, or a dictionary is for no site of the model, of another width, or the second of its site.</exception>
+    public static BundleDictionaries Open(ExportOptions options, int layers, int width)
+    {
+        var folder = options.Dictionaries ?? Path.Combine(options.Checkpoint, Folder);
+        if (!Directory.Exists(folder)) return options.Dictionaries is null ? new([], layers) : throw new BundleException($"there is no directory {folder}; give --dictionaries the folder that holds the SAELens dictionaries");
+        var found = new BundleDictionaries(SaeLensDictionary.OpenAll(folder), layers);
+        try
+        {
+            found.Check(width);
+            return found;
+        }
+        catch
+        {
+            found.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads every weight once; each may be run on a thread of its own.</summary>
+    public IEnumerable<Action> FiniteChecks() => _all.Select(d => (Action)d.RequireFinite);
+
+    /// <summary>Links the files into the bundle: weights are not copied where the file system can help it.</summary>
+    public void Bring(string bundle)
+    {
+        foreach (var d in _all)
+        {
+            var folder = Path.Combine(bundle, Folder, d.HookName);
+            Directory.CreateDirectory(folder);
+            foreach (var name in (string[])["cfg.json", "sae_weights.safetensors"]) FileLink.Make(Path.Combine(d.Directory, name), Path.Combine(folder, name));
+        }
+    }
+
+    /// <param name="sites">In the order of computation.</param>
+    /// <param name="inPlace">The bundle is the checkpoint's directory: the dictionaries lie in it already.</param>
+    public IReadOnlyList<BundleManifest.DictionaryRecord> Records(string bundle, IReadOnlyList<string> sites, bool inPlace) =>
+    [
+        .. _all.Select(d => new BundleManifest.DictionaryRecord(Site.Canonical(d.HookName, _layers), d.HookName,
+                inPlace ? Path.GetRelativePath(bundle, d.Directory).Replace('\\', '/') : $"{Folder}/{d.HookName}",
+                d.Architecture == DictionaryArchitecture.TopK ? "topk" : "standard", d.FeatureCount, d.Architecture == DictionaryArchitecture.TopK ? d.K : null,
+                d.Normalization == InputNormalization.LayerNorm ? "layer_norm" : "none", d.PrependBos))
+            .OrderBy(r => sites.ToList().IndexOf(r.Site)),
+    ];
+
+    /// <summary>The files of a dictionary, by their paths in the bundle.</summary>
+    public static IEnumerable<string> Files(BundleManifest.DictionaryRecord record) => [$"{record.Path}/cfg.json", $"{record.Path}/sae_weights.safetensors"];
+
+    public void Dispose()
+    {
+        foreach (var d in _all) d.Dispose();
+    }
+
+    private void Check(int width)
+    {
+        var sites = SiteNames(_layers).ToHashSet();
+        var taken = new Dictionary<string, string>();
+        foreach (var d in _all)
+        {
+            var site = Site.Canonical(d.HookName, _layers);
+            if (!sites.Contains(site))
+            {
+                throw new BundleException($"{d.Directory} is a dictionary for '{d.HookName}', which this model ({_layers} layers) does not have as a site; its sites are {string.Join(", ", sites.Take(3))}, …");
+            }
+            if (d.Width != width) throw new BundleException($"{d.Directory} is a dictionary of width {d.Width}, the model has width {width}; it belongs to another model");
+            if (!taken.TryAdd(site, d.Directory)) throw new BundleException($"{taken[site]} and {d.Directory} are both dictionaries of {site}; keep one of them");
+        }
+    }
+
+    private static IEnumerable<string> SiteNames(int layers)
+    {
+        for (var l = 0; l < layers; l++)
+        {
+            yield return $"blocks.{l}.hook_resid_pre";
+            yield return $"blocks.{l}.hook_attn_out";
+            yield return $"blocks.{l}.hook_mlp_out";
+        }
+        yield return $"blocks.{layers - 1}.hook_resid_post";
+    }
+}
