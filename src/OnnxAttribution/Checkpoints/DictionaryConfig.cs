@@ -91,8 +91,7 @@ internal sealed record DictionaryConfig(
         var name = owner.Require(key, owner.String(key));
         if (name.Length is 0 or > 200 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_'))
             throw owner.Refuse(key, "a hook name has letters, digits, dots and underscores");
-        return !name.Contains("hook_z") ? name
-            : throw owner.Refuse(key, "its heads would have to be reshaped; only sites of the residual stream's width are");
+        return name;
     }
 
     private static void RefuseVariants(ConfigJson json, int width)
@@ -101,8 +100,8 @@ internal sealed record DictionaryConfig(
             throw json.Refuse("rescale_acts_by_decoder_norm", "fold the decoder's norms into the weights (fold_W_dec_norm) and save it again");
         if (json.Boolean("finetuning_scaling_factor") is true)
             throw json.Refuse("finetuning_scaling_factor", "use the dictionary before finetuning");
-        if ((json.String("reshape_activations") ?? "none") != "none")
-            throw json.Refuse("reshape_activations", "only 'none' is");
+        if ((json.String("reshape_activations") ?? "none") is not ("none" or "hook_z"))
+            throw json.Refuse("reshape_activations", "only 'none' and 'hook_z' are");
         if ((json.Integer("d_out", 1, 1 << 20) ?? width) != width)
             throw json.Refuse("d_out", $"only dictionaries that rebuild their input are, and d_in is {width}");
         if (json.Boolean("is_transcoder") is true)
