@@ -75,7 +75,7 @@ internal sealed class SlowAblation : IDisposable
         var change = new float[_tokens.Length * d];
         foreach (var p in positions)
         {
-            var scale = dictionary.Statistics(_clean[site.Name].AsSpan(p * d, d)).Scale;
+            var scale = dictionary.Normalization.Statistics(_clean[site.Name].AsSpan(p * d, d)).Scale;
             TensorPrimitives.Multiply(row, (coefficient - 1) * features[(p * dictionary.FeatureCount) + feature] * scale, change.AsSpan(p * d, d));
         }
         return change;

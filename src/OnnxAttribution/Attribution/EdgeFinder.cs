@@ -8,7 +8,7 @@ namespace OnnxAttribution.Attribution;
 
 /// <summary>
 /// Direct edges between kept nodes, one batched run per downstream site.
-/// 1. A cotangent per downstream node: φ' W_enc[:, j] for a feature (through the dictionary's normalisation); for an error node g minus the cotangents of all
+/// 1. A cotangent per downstream node: φ' s_j W_enc[:, j] for a feature (through the dictionary's normalisation); for an error node g minus the cotangents of all
 ///    active features weighted with their own gradients.
 /// 2. A tangent per upstream node: its decoder row, or Δε for an error node.
 /// 3. <see cref="SegmentJacobian"/> contracts both: jacobian[d, u]. effect = g_d · jacobian · Δ_u, where what is already in a vector is not multiplied again.
@@ -200,7 +200,7 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
                     TensorPrimitives.MultiplyAdd(Column(f), weight, row, row);
                 }
             }
-            site.Dictionary?.PullBackNormalization(site.CleanAt(node.Position), row);
+            site.Dictionary?.Normalization.PullBack(site.CleanAt(node.Position), row);
             if (node.IsError) TensorPrimitives.Subtract(site.GradientAt(node.Position), row, row);
         });
         return (rows, cotangents);

@@ -53,8 +53,8 @@ internal sealed class BundleDictionaries : IDisposable
     [
         .. _all.Select(d => new BundleManifest.DictionaryRecord(Site.Canonical(d.HookName, _layers), d.HookName,
                 inPlace ? Path.GetRelativePath(bundle, d.Directory).Replace('\\', '/') : $"{Folder}/{d.HookName}",
-                d.Architecture == DictionaryArchitecture.TopK ? "topk" : "standard", d.FeatureCount, d.Architecture == DictionaryArchitecture.TopK ? d.K : null,
-                d.Normalization == InputNormalization.LayerNorm ? "layer_norm" : "none", d.PrependBos))
+                d.Architecture.Name(), d.FeatureCount, d.Architecture == DictionaryArchitecture.TopK ? d.K : null,
+                d.Normalization.Name(), d.PrependBos))
             .OrderBy(r => sites.ToList().IndexOf(r.Site)),
     ];
 
