@@ -16,7 +16,7 @@ internal static class BundleWriter
 {
     public const string GraphFileName = "model.onnx", CheckpointFileName = "model.safetensors", ProcessedFileName = "processed.safetensors";
 
-    private static readonly string[] s_companions = ["config.json", CheckpointFileName, "vocab.json", "merges.txt"];
+    private static readonly string[] s_companions = ["config.json", CheckpointFileName, "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"];
 
     public static BundleManifest Write(ExportOptions options, CancellationToken cancel = default)
     {
