@@ -16,7 +16,7 @@ internal static class BundleWriter
 {
     public const string GraphFileName = "model.onnx", ProcessedFileName = "processed.safetensors";
 
-    private static readonly string[] s_companions = ["config.json", "vocab.json", "merges.txt"];
+    private static readonly string[] s_companions = ["config.json", "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"];
 
     public static BundleManifest Write(ExportOptions options, CancellationToken cancel = default)
     {
@@ -25,7 +25,7 @@ internal static class BundleWriter
         var architecture = ModelArchitecture.Read(options.Checkpoint);
         using var checkpoint = Checkpoint.Open(options.Checkpoint, architecture.Layout);
         var processing = new WeightProcessing(architecture, checkpoint, options);
-        using var dictionaries = BundleDictionaries.Open(options, architecture.Shape.Layers, architecture.Shape.Width);
+        using var dictionaries = BundleDictionaries.Open(options, architecture);
         RequireFinite([.. checkpoint.FiniteChecks(), .. dictionaries.FiniteChecks()], options.Parallelism, cancel);
         var inPlace = options.Out == options.Checkpoint;
         if (!inPlace && File.Exists(Path.Combine(options.Out, BundleManifest.FileName)) && !options.Force)
@@ -56,12 +56,19 @@ internal static class BundleWriter
             var (entry, file) = checkpoint.Tensor(name);
             return External(entry, file);
         }
-        var builder = new HookedGraphBuilder(Weight, names, options.FoldLayerNorm);
+        var builder = new HookedGraphBuilder(Weight, FurtherSites(options, architecture, dictionaries), names, options.FoldLayerNorm);
         var graph = builder.Build(architecture.Logits(builder), new Dictionary<string, string> { ["onnx-attribution.architecture"] = architecture.Shape.ModelType });
         BundleFiles.WriteWhole(Path.Combine(options.Out, GraphFileName), s => graph.ToProto().WriteTo(s));
         var manifest = Manifest(options, architecture.Shape, [.. checkpoint.FileNames], builder, dictionaries, cancel);
         BundleFiles.WriteWhole(Path.Combine(options.Out, BundleManifest.FileName), s => s.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
         return manifest;
+    }
+
+    // hooks that every bundle can read, and that are sites only where they are wanted
+    private static HashSet<string> FurtherSites(ExportOptions options, ModelArchitecture architecture, BundleDictionaries dictionaries)
+    {
+        var wanted = options.FurtherSites.ToHashSet();
+        return [.. dictionaries.Sites, .. architecture.SiteNames.Where(name => wanted.Contains(Site.Parse(name).Kind))];
     }
 
     private static SafetensorsFile? Processed(ExportOptions options, WeightProcessing processing, CancellationToken cancel)

@@ -35,9 +35,9 @@ internal sealed class Gpt2Architecture(Gpt2Config config) : ModelArchitecture
         var parts = g.Emit("Split", [qkv, g.Ints(config.Width, config.Width, config.Width)], 3, ("axis", -1L));
         Value Heads(int i, string name) => b.Hook($"{block}.attn.hook_{name}", g.Reshape(parts[i], 0, 0, config.Heads, config.HeadWidth));
         var z = b.Attend(block, Heads(0, "q"), Heads(1, "k"), Heads(2, "v"), b.CausalMask(x), 1 / MathF.Sqrt(config.HeadWidth));
-        var attention = b.Site($"{block}.hook_attn_out", b.Apply(AttentionOut(l), g.Reshape(z, 0, 0, config.Width)));
+        var attention = b.Site($"{block}.hook_attn_out", b.Apply(AttentionOut(l), z));
 
-        var middle = b.Hook($"{block}.hook_resid_mid", g.Add(x, attention));
+        var middle = b.HookOrSite($"{block}.hook_resid_mid", g.Add(x, attention));
         var inner = b.Apply(MlpIn(l), b.Normalize($"{block}.ln2", middle, Ln2(l)));
         var mlp = b.Site($"{block}.hook_mlp_out", b.Apply(MlpOut(l), b.Activate(config.Activation, inner)));
         return g.Add(middle, mlp);

@@ -6,9 +6,10 @@ namespace OnnxAttribution.Export;
 
 /// <summary>Building blocks that architectures share: weights, hooks, sites with their interventions, layers.</summary>
 /// <param name="weights">A weight by its checkpoint name, as external data.</param>
+/// <param name="further">Hooks that are to be sites as well, because a dictionary is for them: <c>hook_resid_mid</c> or <c>attn.hook_z</c> of some blocks.</param>
 /// <param name="processed">Names of the weights that processing made, also of such as the checkpoint does not have.</param>
 /// <param name="folded">Weights of normalisations are folded into the layers that read them.</param>
-internal sealed partial class HookedGraphBuilder(Func<string, TensorProto> weights, IReadOnlySet<string> processed, bool folded)
+internal sealed partial class HookedGraphBuilder(Func<string, TensorProto> weights, IReadOnlySet<string> further, IReadOnlySet<string> processed, bool folded)
 {
     private readonly List<Value> _inputs = [];
     private readonly List<Value> _outputs = [];
@@ -40,6 +41,9 @@ internal sealed partial class HookedGraphBuilder(Func<string, TensorProto> weigh
         if (v.Type != DataType.Float) v = G.Emit("Cast", [v], [name + ".float"], ("to", (long)DataType.Float))[0];
         return _weights[name] = v;
     }
+
+    /// <summary>Names a readable tensor (TransformerLens hook name) and makes it an output: a site, [batch, position, d], where one is asked for.</summary>
+    public Value HookOrSite(string name, Value v) => further.Contains(name) ? Site(name, v) : Hook(name, v);
 
     /// <summary>Names a readable tensor (TransformerLens hook name) and makes it an output.</summary>
     public Value Hook(string name, Value v)

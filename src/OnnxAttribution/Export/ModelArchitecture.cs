@@ -37,6 +37,12 @@ internal abstract class ModelArchitecture
     /// <summary>Attention and MLP both read the residual stream that enters the block, so that there is no <c>hook_resid_mid</c>.</summary>
     public virtual bool IsParallel => false;
 
+    /// <summary>Every site that a dictionary may be for, in the order of computation.</summary>
+    public IEnumerable<string> SiteNames => Site.Names(Shape.Layers, always: false).Where(name => !IsParallel || Site.Parse(name).Kind != SiteKind.ResidMid);
+
+    /// <summary>Width of a site.</summary>
+    public int WidthOf(Site site) => site.Kind == SiteKind.Z ? Shape.Heads * Shape.HeadWidth : Shape.Width;
+
     public CheckpointLayout Layout
     {
         get
