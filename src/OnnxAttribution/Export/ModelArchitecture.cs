@@ -13,6 +13,10 @@ internal abstract class ModelArchitecture
     private static readonly FrozenDictionary<string, Func<ConfigJson, ModelArchitecture>> s_known = new Dictionary<string, Func<ConfigJson, ModelArchitecture>>
     {
         ["gpt2"] = json => new Gpt2Architecture(Gpt2Config.Read(json)),
+        ["gpt_neox"] = json => new NeoxArchitecture(json),
+        ["llama"] = LlamaArchitecture.Llama,
+        ["mistral"] = LlamaArchitecture.Mistral,
+        ["qwen2"] = LlamaArchitecture.Qwen2,
     }.ToFrozenDictionary();
 
     public abstract ModelShape Shape { get; }
