@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Checkpoints;
 
 /// <summary>A GPT-2 as Hugging Face saves it: a directory with <c>config.json</c> and <c>model.safetensors</c>. Every tensor's shape is checked
-/// against the config when it is opened; values are not (<see cref="RequireFinite"/>). Owns the file; who opens a checkpoint disposes it.</summary>
+/// against the config when it is opened; values are not (<see cref="Check"/>). Owns the file; who opens a checkpoint disposes it.</summary>
 internal sealed class Gpt2Checkpoint : IDisposable
 {
     private readonly string _prefix;
@@ -64,15 +64,8 @@ internal sealed class Gpt2Checkpoint : IDisposable
             $"has no tensor {CheckpointException.Quote(name)}; a GPT-2 of this config has none of that name.");
     }
 
-    /// <summary>Reads every weight once and passes if all are finite numbers.</summary>
-    /// <exception cref="CheckpointException">The first NaN or infinity, with tensor and index.</exception>
-    public void RequireFinite()
-    {
-        foreach (var (name, _) in Shapes(Config))
-            File.RequireFinite(_prefix + name);
-        if (HasLmHead)
-            File.RequireFinite("lm_head.weight");
-    }
+    /// <summary>What reads every weight once, and passes if all are finite numbers.</summary>
+    public WeightCheck Check => new(File, [.. Shapes(Config).Select(t => _prefix + t.Name), .. HasLmHead ? ["lm_head.weight"] : Array.Empty<string>()]);
 
     public void Dispose() => File.Dispose();
 

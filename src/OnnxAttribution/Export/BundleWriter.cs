@@ -24,8 +24,8 @@ internal static class BundleWriter
         if (BundleFiles.RealPath(options.Out) == BundleFiles.RealPath(options.Checkpoint)) options = options with { Out = options.Checkpoint };
         using var checkpoint = Gpt2Checkpoint.Open(options.Checkpoint);
         using var dictionaries = BundleDictionaries.Open(options, checkpoint.Config.Layers, checkpoint.Config.Width);
-        RequireFinite(dictionaries.FiniteChecks().Prepend(checkpoint.RequireFinite), options.Parallelism, cancel);
         var inPlace = options.Out == options.Checkpoint;
+        var weights = BundleFiles.Check(dictionaries.Checks(options.Out, inPlace).Prepend((CheckpointFileName, checkpoint.Check)), options.Parallelism, cancel);
         if (!inPlace && File.Exists(Path.Combine(options.Out, BundleManifest.FileName)) && !options.Force)
         {
             throw new BundleException($"{options.Out} already holds a bundle; give --force to write it anew");
@@ -36,11 +36,12 @@ internal static class BundleWriter
             Directory.CreateDirectory(options.Out);
             File.Delete(Path.Combine(options.Out, BundleManifest.FileName));
             if (!inPlace) Bring(options, dictionaries);
-            return WriteGraph(options, checkpoint, dictionaries, cancel);
+            return WriteGraph(options, checkpoint, dictionaries, weights, cancel);
         });
     }
 
-    private static BundleManifest WriteGraph(ExportOptions options, Gpt2Checkpoint checkpoint, BundleDictionaries dictionaries, CancellationToken cancel)
+    private static BundleManifest WriteGraph(
+        ExportOptions options, Gpt2Checkpoint checkpoint, BundleDictionaries dictionaries, IReadOnlyDictionary<string, BundleManifest.FileRecord> weights, CancellationToken cancel)
     {
         var config = checkpoint.Config;
         var processed = Processed(options, checkpoint, cancel);
@@ -55,7 +56,7 @@ internal static class BundleWriter
             var logits = Gpt2Architecture.Logits(builder, config, options.FoldLayerNorm, unembedding, names.Contains(WeightProcessing.UnembeddingBias) ? WeightProcessing.UnembeddingBias : null);
             var graph = builder.Build(logits, new Dictionary<string, string> { ["onnx-attribution.architecture"] = "gpt2" });
             BundleFiles.WriteWhole(Path.Combine(options.Out, GraphFileName), s => graph.ToProto().WriteTo(s));
-            var manifest = Manifest(options, config, builder, dictionaries, cancel);
+            var manifest = Manifest(options, config, builder, dictionaries, weights, cancel);
             BundleFiles.WriteWhole(Path.Combine(options.Out, BundleManifest.FileName), s => s.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
             return manifest;
         }
@@ -94,18 +95,6 @@ internal static class BundleWriter
             _ => throw new BundleException($"tensor '{t.Name}' has type {t.Type}; weights are F32, F16, BF16 or F64"),
         }, [.. t.Shape], file, t.Offset, t.Length);
 
-    private static void RequireFinite(IEnumerable<Action> checks, int threads, CancellationToken cancel)
-    {
-        try
-        {
-            Parallel.ForEach(checks, new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = threads }, check => check());
-        }
-        catch (AggregateException e)
-        {
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
-        }
-    }
-
     // ONNX Runtime does not follow external data out of the model's directory
     private static void RequireNoLink(string weights)
     {
@@ -126,7 +115,8 @@ internal static class BundleWriter
         dictionaries.Bring(options.Out);
     }
 
-    private static BundleManifest Manifest(ExportOptions options, Gpt2Config config, HookedGraphBuilder builder, BundleDictionaries dictionaries, CancellationToken cancel)
+    private static BundleManifest Manifest(ExportOptions options, Gpt2Config config, HookedGraphBuilder builder, BundleDictionaries dictionaries,
+        IReadOnlyDictionary<string, BundleManifest.FileRecord> weights, CancellationToken cancel)
     {
         var records = dictionaries.Records(options.Out, builder.Sites, inPlace: options.Out == options.Checkpoint);
         var files = s_companions.Append(ProcessedFileName).Append(GraphFileName).Where(f => File.Exists(Path.Combine(options.Out, f))).Concat(records.SelectMany(BundleDictionaries.Files)).ToList();
@@ -144,7 +134,7 @@ internal static class BundleWriter
             Sites = builder.Sites,
             Hooks = builder.Hooks,
             Dictionaries = records,
-            Files = BundleFiles.Records(options.Out, files, options.Parallelism, cancel),
+            Files = BundleFiles.Records(options.Out, files, weights, options.Parallelism, cancel),
         };
     }
 }

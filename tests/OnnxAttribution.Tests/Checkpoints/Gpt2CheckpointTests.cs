@@ -17,7 +17,7 @@ public sealed class Gpt2CheckpointTests : IDisposable
         Assert.Equal($"{prefix}wte.weight", checkpoint.Tensor("wte.weight").Name);
         Assert.Equal(2, checkpoint.Config.Layers);
         Assert.False(checkpoint.HasLmHead);
-        checkpoint.RequireFinite();
+        checkpoint.Check.Run();
         Refused(() => checkpoint.Tensor("h.2.ln_1.weight"), $"has no tensor '{prefix}h.2.ln_1.weight'");
     }
 
@@ -26,7 +26,7 @@ public sealed class Gpt2CheckpointTests : IDisposable
     {
         Write(extra: [Zeros("h.0.attn.bias", [1, 1, 8, 8]), SafetensorsTensor.F32("h.0.attn.masked_bias", [], () => (float[])[float.NegativeInfinity])]);
         using var checkpoint = Gpt2Checkpoint.Open(_directory.Path);
-        checkpoint.RequireFinite();
+        checkpoint.Check.Run();
     }
 
     [Fact]
@@ -73,7 +73,7 @@ public sealed class Gpt2CheckpointTests : IDisposable
     {
         Write(change: t => t.Name == "h.1.mlp.c_fc.bias" ? SafetensorsTensor.F32(t.Name, [16], () => Enumerable.Repeat(float.NaN, 16).ToArray()) : t);
         using var checkpoint = Gpt2Checkpoint.Open(_directory.Path);
-        Refused(checkpoint.RequireFinite, "tensor 'h.1.mlp.c_fc.bias' of shape [16] has a NaN or infinity at flat index 0");
+        Refused(() => checkpoint.Check.Run(), "tensor 'h.1.mlp.c_fc.bias' of shape [16] has a NaN or infinity at flat index 0");
     }
 
     [Fact]
