@@ -33,8 +33,8 @@ internal sealed class BundleDictionaries : IDisposable
     /// <summary>Names of the sites that they are for.</summary>
     public IEnumerable<string> Sites => _all.Select(d => Site.Canonical(d.HookName, _model.Shape.Layers));
 
-    /// <summary>Reads every weight once; each may be run on a thread of its own.</summary>
-    public IEnumerable<Action> FiniteChecks() => _all.Select(d => (Action)d.RequireFinite);
+    /// <summary>What reads every weight once, with the path that each file has in the bundle.</summary>
+    public IEnumerable<(string Path, WeightCheck Check)> Checks(string bundle, bool inPlace) => _all.Select(d => ($"{FolderOf(d, bundle, inPlace)}/{SaeLensDictionary.WeightsFileName}", d.Check));
 
     /// <summary>Links the files into the bundle: weights are not copied where the file system can help it.</summary>
     public void Bring(string bundle)
@@ -52,8 +52,7 @@ internal sealed class BundleDictionaries : IDisposable
     public IReadOnlyList<BundleManifest.DictionaryRecord> Records(string bundle, IReadOnlyList<string> sites, bool inPlace) =>
     [
         .. _all.Select(d => new BundleManifest.DictionaryRecord(Site.Canonical(d.HookName, _model.Shape.Layers), d.HookName,
-                inPlace ? Path.GetRelativePath(bundle, d.Directory).Replace('\\', '/') : $"{Folder}/{d.HookName}",
-                d.Architecture.Name(), d.FeatureCount, d.Architecture == DictionaryArchitecture.TopK ? d.K : null,
+                FolderOf(d, bundle, inPlace), d.Architecture.Name(), d.FeatureCount, d.Architecture == DictionaryArchitecture.TopK ? d.K : null,
                 d.Normalization.Name(), d.PrependBos))
             .OrderBy(r => sites.ToList().IndexOf(r.Site)),
     ];
@@ -65,6 +64,8 @@ internal sealed class BundleDictionaries : IDisposable
     {
         foreach (var d in _all) d.Dispose();
     }
+
+    private static string FolderOf(SaeLensDictionary d, string bundle, bool inPlace) => inPlace ? Path.GetRelativePath(bundle, d.Directory).Replace('\\', '/') : $"{Folder}/{d.HookName}";
 
     private void Check()
     {
