@@ -37,9 +37,11 @@ internal sealed record DictionaryConfig(
 
     /// <summary>Reads and checks a <c>cfg.json</c> of either layout.</summary>
     /// <exception cref="CheckpointException">The file is missing or broken, or describes a dictionary that would be computed wrongly.</exception>
-    public static DictionaryConfig Read(string path)
+    public static DictionaryConfig Read(string path) => Read(ConfigJson.Read(path));
+
+    /// <inheritdoc cref="Read(string)"/>
+    public static DictionaryConfig Read(ConfigJson json)
     {
-        var json = ConfigJson.Read(path);
         var width = json.Require("d_in", json.Integer("d_in", 1, 1 << 20));
         var featureCount = json.Require("d_sae", json.Integer("d_sae", 1, 1 << 24));
         var architecture = ReadArchitecture(json);
