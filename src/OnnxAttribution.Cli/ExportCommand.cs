@@ -21,13 +21,14 @@ internal static class ExportCommand
         var fold = new Option<bool>("--fold-layernorm") { Description = "fold LayerNorm's weights into those that read from it, as TransformerLens does" };
         var writing = new Option<bool>("--center-writing-weights") { Description = "centre all weights that write to the residual stream" };
         var unembed = new Option<bool>("--center-unembed") { Description = "centre the unembedding over the vocabulary" };
+        var further = new Option<string?>("--further-sites") { Description = "hooks that become sites at every block even without a dictionary: resid_mid, z or both with a comma between", HelpName = "KINDS" };
         var force = new Option<bool>("--force") { Description = "replace a bundle that is there" };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
-        var command = new Command("export", Description) { checkpoint, dictionaries, bundle, fold, writing, unembed, force, json };
+        var command = new Command("export", Description) { checkpoint, dictionaries, bundle, fold, writing, unembed, further, force, json };
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {
             var options = new ExportOptions(parsed.GetRequiredValue(checkpoint), parsed.GetValue(dictionaries), parsed.GetRequiredValue(bundle),
-                parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), parsed.GetValue(common.Threads) ?? 0);
+                parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), parsed.GetValue(common.Threads) ?? 0) { FurtherSites = Further(parsed.GetValue(further)) };
             var invocation = parsed.InvocationConfiguration;
             BundleManifest manifest;
             using (var progress = new ProgressLine(invocation.Error))
@@ -41,6 +42,13 @@ internal static class ExportCommand
         }, CancellationToken.None));
         return command;
     }
+
+    private static SiteKind[] Further(string? kinds) => kinds is null ? [] : [.. kinds.Split(',', StringSplitOptions.TrimEntries).Select(kind => kind switch
+    {
+        "resid_mid" => SiteKind.ResidMid,
+        "z" => SiteKind.Z,
+        _ => throw new UsageException($"--further-sites '{kind}' is no hook that can become a site; give resid_mid, z or resid_mid,z (resid, attn and mlp are sites always)"),
+    })];
 
     private static JsonObject Json(string bundle, BundleManifest manifest) => new()
     {
