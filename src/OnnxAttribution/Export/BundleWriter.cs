@@ -24,6 +24,7 @@ internal static class BundleWriter
         if (BundleFiles.RealPath(options.Out) == BundleFiles.RealPath(options.Checkpoint)) options = options with { Out = options.Checkpoint };
         using var checkpoint = Gpt2Checkpoint.Open(options.Checkpoint);
         using var dictionaries = BundleDictionaries.Open(options, checkpoint.Config.Layers, checkpoint.Config.Width);
+        options = ImpliedProcessing.Of(options, dictionaries.Configs);
         RequireFinite(dictionaries.FiniteChecks().Prepend(checkpoint.RequireFinite), options.Parallelism, cancel);
         var inPlace = options.Out == options.Checkpoint;
         if (!inPlace && File.Exists(Path.Combine(options.Out, BundleManifest.FileName)) && !options.Force)
@@ -35,7 +36,8 @@ internal static class BundleWriter
         {
             Directory.CreateDirectory(options.Out);
             File.Delete(Path.Combine(options.Out, BundleManifest.FileName));
-            if (!inPlace) Bring(options, dictionaries);
+            if (!inPlace) Bring(options);
+            dictionaries.Bring(options.Out, inPlace, cancel);
             return WriteGraph(options, checkpoint, dictionaries, cancel);
         });
     }
@@ -116,14 +118,13 @@ internal static class BundleWriter
     }
 
     // links: the weights are not copied where the file system can help it
-    private static void Bring(ExportOptions options, BundleDictionaries dictionaries)
+    private static void Bring(ExportOptions options)
     {
         foreach (var name in s_companions)
         {
             var from = Path.Combine(options.Checkpoint, name);
             if (File.Exists(from)) FileLink.Make(from, Path.Combine(options.Out, name));
         }
-        dictionaries.Bring(options.Out);
     }
 
     private static BundleManifest Manifest(ExportOptions options, Gpt2Config config, HookedGraphBuilder builder, BundleDictionaries dictionaries, CancellationToken cancel)
