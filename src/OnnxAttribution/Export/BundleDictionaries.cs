@@ -8,19 +8,19 @@ internal sealed class BundleDictionaries : IDisposable
     public const string Folder = "dictionaries";
 
     private readonly IReadOnlyList<SaeLensDictionary> _all;
-    private readonly int _layers;
+    private readonly ModelArchitecture _model;
 
-    private BundleDictionaries(IReadOnlyList<SaeLensDictionary> all, int layers) => (_all, _layers) = (all, layers);
+    private BundleDictionaries(IReadOnlyList<SaeLensDictionary> all, ModelArchitecture model) => (_all, _model) = (all, model);
 
     /// <exception cref="BundleException">There is no such folder, or a dictionary is for no site of the model, of another width, or the second of its site.</exception>
-    public static BundleDictionaries Open(ExportOptions options, int layers, int width)
+    public static BundleDictionaries Open(ExportOptions options, ModelArchitecture model)
     {
         var folder = options.Dictionaries ?? Path.Combine(options.Checkpoint, Folder);
-        if (!Directory.Exists(folder)) return options.Dictionaries is null ? new([], layers) : throw new BundleException($"there is no directory {folder}; give --dictionaries the folder that holds the SAELens dictionaries");
-        var found = new BundleDictionaries(SaeLensDictionary.OpenAll(folder), layers);
+        if (!Directory.Exists(folder)) return options.Dictionaries is null ? new([], model) : throw new BundleException($"there is no directory {folder}; give --dictionaries the folder that holds the SAELens dictionaries");
+        var found = new BundleDictionaries(SaeLensDictionary.OpenAll(folder), model);
         try
         {
-            found.Check(width);
+            found.Check();
             return found;
         }
         catch
@@ -31,7 +31,7 @@ internal sealed class BundleDictionaries : IDisposable
     }
 
     /// <summary>Names of the sites that they are for.</summary>
-    public IEnumerable<string> Sites => _all.Select(d => Site.Canonical(d.HookName, _layers));
+    public IEnumerable<string> Sites => _all.Select(d => Site.Canonical(d.HookName, _model.Shape.Layers));
 
     /// <summary>What reads every weight once, with the path that each file has in the bundle.</summary>
     public IEnumerable<(string Path, WeightCheck Check)> Checks(string bundle, bool inPlace) => _all.Select(d => ($"{FolderOf(d, bundle, inPlace)}/{SaeLensDictionary.WeightsFileName}", d.Check));
@@ -51,7 +51,7 @@ internal sealed class BundleDictionaries : IDisposable
     /// <param name="inPlace">The bundle is the checkpoint's directory: the dictionaries lie in it already.</param>
     public IReadOnlyList<BundleManifest.DictionaryRecord> Records(string bundle, IReadOnlyList<string> sites, bool inPlace) =>
     [
-        .. _all.Select(d => new BundleManifest.DictionaryRecord(Site.Canonical(d.HookName, _layers), d.HookName,
+        .. _all.Select(d => new BundleManifest.DictionaryRecord(Site.Canonical(d.HookName, _model.Shape.Layers), d.HookName,
                 FolderOf(d, bundle, inPlace), d.Architecture.Name(), d.FeatureCount, d.Architecture == DictionaryArchitecture.TopK ? d.K : null,
                 d.Normalization.Name(), d.PrependBos))
             .OrderBy(r => sites.ToList().IndexOf(r.Site)),
@@ -67,17 +67,18 @@ internal sealed class BundleDictionaries : IDisposable
 
     private static string FolderOf(SaeLensDictionary d, string bundle, bool inPlace) => inPlace ? Path.GetRelativePath(bundle, d.Directory).Replace('\\', '/') : $"{Folder}/{d.HookName}";
 
-    private void Check(int width)
+    private void Check()
     {
-        var sites = Site.Names(_layers, always: false).ToHashSet();
+        var sites = _model.SiteNames.ToHashSet();
         var taken = new Dictionary<string, string>();
         foreach (var d in _all)
         {
-            var site = Site.Canonical(d.HookName, _layers);
+            var site = Site.Canonical(d.HookName, _model.Shape.Layers);
             if (!sites.Contains(site))
             {
-                throw new BundleException($"{d.Directory} is a dictionary for '{d.HookName}', which this model ({_layers} layers) does not have as a site; its sites are {string.Join(", ", sites.Take(3))}, …");
+                throw new BundleException($"{d.Directory} is a dictionary for '{d.HookName}', which this model ({_model.Shape.Layers} layers) does not have as a site; its sites are {string.Join(", ", sites.Take(3))}, …");
             }
+            var width = _model.WidthOf(Site.Parse(site));
             if (d.Width != width) throw new BundleException($"{d.Directory} is a dictionary of width {d.Width}, the model has width {width}; it belongs to another model");
             if (!taken.TryAdd(site, d.Directory)) throw new BundleException($"{taken[site]} and {d.Directory} are both dictionaries of {site}; keep one of them");
         }
