@@ -97,16 +97,15 @@ public sealed class BundleCheck
         var counts = new int[dictionary.FeatureCount];
         var fit = trial.Fits(input, [output], x, layout, counts, rebuilt)[0];
         _checked[site] = new SiteCheck(site.Name, dictionary.Architecture, dictionary.K, dictionary.FeatureCount, input.Normalization, withBos, fit, counts.Count(c => c == 0), counts.Count(c => c > 0.1 * fit.Tokens), null);
-        if (_diagnosed >= _options.MostDiagnosed)
+        var looksWrong = Plausibility.LooksWrong(fit, dictionary.Width, dictionary.FeatureCount);
+        if (looksWrong && ++_diagnosed > _options.MostDiagnosed)
         {
-            if (Plausibility.LooksWrong(fit, dictionary.Width, dictionary.FeatureCount))
+            if (Plausibility.IsHopeless(fit, dictionary.Width, dictionary.FeatureCount))
                 _findings.Add(new Finding(site.Name, Fault.NotDiagnosed, $"{site} looks wrong: variance explained {Diagnosis.Number(fit.VarianceExplained)}, L0 {Diagnosis.Count(fit.L0)} of {dictionary.FeatureCount:N0} features.", fit, null));
             return;
         }
-        _progress?.Report($"looking into {site}");
-        var found = new Diagnosis(_sample, _session.Model.Bundle.Manifest, site, trial).Of(input, output, withBos, fit);
-        if (found.Count > 0) _diagnosed++;
-        _findings.AddRange(found);
+        if (looksWrong) _progress?.Report($"looking into {site}");
+        _findings.AddRange(new Diagnosis(_sample, _session.Model.Bundle.Manifest, site, trial).Of(input, output, withBos, fit));
     }
 
     private void Losses(RowLayout layout, Dictionary<Site, float[]> rebuilt, bool withBos)

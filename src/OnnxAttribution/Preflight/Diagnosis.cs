@@ -10,7 +10,7 @@ namespace OnnxAttribution.Preflight;
 /// 3. if none does: the reading that helped most, and again one that differs from it in one respect, so that two faults at once are found too;
 /// 4. if none does: that nothing helps, where the figures are hopeless.
 /// </summary>
-/// <remarks>A ReLU dictionary is tried as TopK even where its figures look well, since a modest loss is all that this fault may cost.</remarks>
+/// <remarks>Where the figures look well, the readings that cost no product with W_enc are tried all the same: a modest loss is all that such a fault may cost, TopK read as ReLU above all.</remarks>
 internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site site, DictionaryTrial trial)
 {
     private readonly Hypotheses _hypotheses = new(sample, trial, site, manifest.WeightProcessing.CenterWritingWeights);
@@ -24,7 +24,7 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
         var now = Hypotheses.AsItIs(input, output, site, withBos);
         var before = Tried([now])[0].Fit;
         if (Plausibility.LooksWrong(whole, Width, Features)) return Causes(now, before, whole);
-        if (Best(before, Tried(_hypotheses.Sparser(now, before.L0))) is { } sparser) return [Found(before, sparser)];
+        if (Best(before, Tried(_hypotheses.OfOutput(now, before.L0))) is { } other) return [Found(before, other)];
         return withBos || !Plausibility.MissesFirst(whole) ? [] : MissingBos(now, before, whole);
     }
 
@@ -47,7 +47,7 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
         if (with.Fit.VarianceExplained < before.VarianceExplained - 0.05) return [];
         return
         [
-            new Finding(site.Name, Fault.Bos, $"{site} was trained on texts that begin with BOS, but is read without it: of the first token of a text {Number(whole.FirstVarianceExplained)} of the variance is explained, of the others {Number(whole.VarianceExplained)}; "
+            new Finding(site.Name, Fault.Bos, $"{site} seems to have been trained on texts that begin with BOS, but is read without it: of the first token of a text {Number(whole.FirstVarianceExplained)} of the variance is explained, of the others {Number(whole.VarianceExplained)}; "
                 + $"with BOS in front it is {Number(with.Fit.VarianceExplained)} for all. Set \"prepend_bos\": true in the dictionary's cfg.json, and export again.", before, with.Fit),
         ];
     }

@@ -33,6 +33,9 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
         }
     }
 
+    /// <summary>Readings of the same pre-activations that a sound dictionary never gains by.</summary>
+    public IEnumerable<Hypothesis> OfOutput(Hypothesis now, double l0) => Sparser(now, l0).Concat(ByNorm(now));
+
     public IEnumerable<Hypothesis> Single(Hypothesis now, double l0)
     {
         foreach (var h in Sparser(now, l0).Concat(WithoutTopK(now)).Concat(Normalized(now))) yield return h;
@@ -171,7 +174,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
         yield return now with
         {
             Fault = Fault.SelectionByNorm,
-            Output = now.Output with { SelectsByNorm = true, NormPower = 1 },
+            Output = now.Output with { SelectsByNorm = true },
             Is = "was trained to choose the k largest by activation times the length of the decoder's row, which is not done",
             Name = "chosen by decoder norm",
             Mend = $"set \"rescale_acts_by_decoder_norm\": true {Config}",

@@ -3,7 +3,7 @@ namespace OnnxAttribution.Preflight;
 /// <summary>What makes one look twice at a fit, and what counts as mending it. Figures of published dictionaries leave these bounds rarely; where they do, nothing is said unless another reading is better by far.</summary>
 internal static class Plausibility
 {
-    private const double LeastExplained = 0.75, LeastExplainedWhenMended = 0.6, LeastRatio = 0.6, MostRatio = 1.5;
+    private const double LeastExplained = 0.8, LeastExplainedWhenMended = 0.6, LeastRatio = 0.6, MostRatio = 1.5;
 
     public static bool LooksWrong(Fit fit, int width, int features) => !(fit.VarianceExplained >= LeastExplained) || IsDense(fit, width, features) || fit.NormRatio is < LeastRatio or > MostRatio;
 
@@ -21,6 +21,6 @@ internal static class Plausibility
     public static bool GainsBySparsity(Fit before, Fit after) =>
         after.VarianceExplained >= LeastExplainedWhenMended && after.Unexplained <= 0.7 * before.Unexplained && after.L0 <= 0.6 * before.L0;
 
-    /// <summary>Without BOS, the first token of a text is rebuilt far worse than the others.</summary>
-    public static bool MissesFirst(Fit fit) => fit.FirstVarianceExplained < Math.Min(0.5, 1 - (5 * fit.Unexplained));
+    /// <summary>Without BOS, the first token of a text is rebuilt far worse than the others: what the dictionary misses there is at least a fifth, and five times as much.</summary>
+    public static bool MissesFirst(Fit fit) => 1 - fit.FirstVarianceExplained >= Math.Max(0.2, 5 * fit.Unexplained);
 }
