@@ -15,9 +15,9 @@ internal static partial class ShapeInference
         Result[] results = op.Type switch
         {
             "Add" or "Sub" or "Mul" or "Div" or "Pow" or "Max" or "Min" or "Mod" => [One(Broadcast(op.In), Arithmetic(op))],
-            "Greater" or "GreaterOrEqual" or "Less" or "LessOrEqual" or "Equal" or "And" or "Or" => [new(DataType.Bool, Broadcast(op.In))],
+            "Greater" or "GreaterOrEqual" or "Less" or "LessOrEqual" or "Equal" or "And" or "Or" => [new(DataType.Bool, Broadcast(op.In), Comparison(op))],
             "IsNaN" or "IsInf" or "Not" => [new(DataType.Bool, op.In[0]!.Shape)],
-            "Where" => [new(op.In[1]!.Type, Broadcast(op.In))],
+            "Where" => [new(op.In[1]!.Type, Broadcast(op.In), Choice(op))],
             "Neg" or "Abs" or "Sqrt" or "Reciprocal" or "Exp" or "Log" or "Erf" or "Tanh" or "Sigmoid" or "Relu" or "Gelu" or "Sign" or "Floor" or "Ceil"
                 or "Sin" or "Cos" or "Softplus" or "Softmax" or "LogSoftmax" or "Clip" or "CumSum" or "Trilu" or "Dropout" => [One(op.In[0]!.Shape)],
             "Identity" => [One(op.In[0]!.Shape, op.In[0]!.Content)],
@@ -39,7 +39,8 @@ internal static partial class ShapeInference
             "Split" => [.. Split(op, outputs).Select(s => One(s))],
             "Expand" => [One(Expand(op))],
             "Range" => [One([RangeLength(op)])],
-            "ConstantOfShape" => [new(op.Attributes.TryGetValue("value", out var v) ? (DataType)v.T.DataType : DataType.Float, op.In[0]!.Content)],
+            "ConstantOfShape" => [ConstantOfShape(op)],
+            "GatherElements" => [One(op.In[1]!.Shape)],
             "OneHot" => [new(op.In[2]!.Type, OneHot(op))],
             "TopK" => [One(AnyLast(op)), new(DataType.Int64, AnyLast(op))],
             "GatherND" or "ScatterND" or "ScatterElements" or "Pad" or "Tile" or "NonZero" => [new(op.Type == "NonZero" ? DataType.Int64 : type, SameRank(op))],
