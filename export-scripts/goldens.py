@@ -421,7 +421,8 @@ def main():
     p.add_argument("--seed", type=int, default=2)
     p.add_argument("--threads", type=int, default=2)
     args = p.parse_args()
-    import goldens_ablation    # here, because it imports this file
+    import goldens_ablation    # here, because they import this file
+    import goldens_sites
     torch.set_num_threads(args.threads)
     torch.set_default_dtype(torch.float64)
     if not args.only_tiny:
@@ -432,6 +433,7 @@ def main():
             random_cases(args.out, model, name)
             if name == "random2":
                 goldens_ablation.random_cases(args.out, model, name)
+        goldens_sites.write(args.out)
     if args.tiny:
         model = Model(args.tiny, "tiny")
         tiny_cases(args.out, model, args.prompt, args.target, args.patch_prompt)

@@ -11,7 +11,8 @@ from safetensors_io import write_safetensors
 LAYERS, WIDTH, HEADS, VOCAB, POSITIONS, FEATURES = 2, 16, 4, 257, 32, 40
 BOS = VOCAB - 1
 
-# What each site's dictionary is. b_dec False: apply_b_dec_to_input false. flat: a cfg.json as SAELens wrote it before 6.0.
+# What each site's dictionary is. b_dec False: apply_b_dec_to_input false. flat: a cfg.json as SAELens wrote it before 6.0. factor: norm_scaling_factor.
+# rescale: rescale_acts_by_decoder_norm. finetuned: finetuning_scaling_factor, and the tensor scaling_factor.
 DICTIONARIES = {
     "random2": {
         "blocks.0.hook_resid_pre": {"kind": "standard"},
@@ -27,9 +28,9 @@ DICTIONARIES = {
         "blocks.0.hook_attn_out": {"kind": "gated"},
         "blocks.0.hook_mlp_out": {"kind": "standard", "norm": "constant_norm_rescale"},
         "blocks.1.hook_resid_pre": {"kind": "gated", "norm": "layer_norm"},
-        "blocks.1.hook_attn_out": {"kind": "jumprelu", "b_dec": False},
-        "blocks.1.hook_mlp_out": {"kind": "topk", "flat": True},
-        "blocks.1.hook_resid_post": {"kind": "standard", "flat": True},
+        "blocks.1.hook_attn_out": {"kind": "jumprelu", "b_dec": False, "norm": "expected_average_only_in", "factor": 1.75},
+        "blocks.1.hook_mlp_out": {"kind": "topk", "rescale": True},
+        "blocks.1.hook_resid_post": {"kind": "standard", "flat": True, "finetuned": True},
     },
 }
 
@@ -75,8 +76,11 @@ def config(name, site, spec):
         common["hook_point_head_index"] = about.pop("hook_head_index")
         topk = {"activation_fn_str": "topk", "activation_fn_kwargs": {"k": 6}}
         kind = topk if spec["kind"] == "topk" else {"activation_fn_str": "relu", "activation_fn_kwargs": {}}
-        return {"architecture": "standard", **kind, **common, **about, "dtype": "torch.float32", "normalize_activations": "none"}
-    topk = {"k": 6, "rescale_acts_by_decoder_norm": False} if spec["kind"] == "topk" else {}
+        return {"architecture": "standard", **kind, **common, **about, "dtype": "torch.float32", "normalize_activations": "none",
+                **({"finetuning_scaling_factor": True} if spec.get("finetuned") else {})}
+    topk = {"k": 6, "rescale_acts_by_decoder_norm": spec.get("rescale", False)} if spec["kind"] == "topk" else {}
+    if "factor" in spec:
+        about["norm_scaling_factor"] = spec["factor"]
     return {"architecture": spec["kind"], **topk, **common, "device": "cpu", "reshape_activations": "none",
             "metadata": {**about, "sae_lens_version": "6.18.0"}}
 
@@ -112,6 +116,8 @@ def write_dictionary(folder, name, site, spec, sample, rng):
     if spec["kind"] == "gated":
         r_mag = normal(0, 0.3, FEATURES)
         return save(**common, b_gate=-cutoff, r_mag=r_mag, b_mag=np.exp(r_mag) * -cutoff + normal(0.2, 0.2, FEATURES))
+    if spec.get("finetuned"):
+        common["scaling_factor"] = rng.uniform(0.6, 1.4, FEATURES)
     return save(**common, b_enc=-cutoff)
 
 

@@ -109,7 +109,7 @@ class Gpt2:
         pattern = at(f"{block}.attn.hook_pattern", scores.masked_fill(future, -math.inf).softmax(-1))
         pattern = pattern.detach() if self.estimator == "frozen" else pattern
         z = at(f"{block}.attn.hook_z", (pattern @ v).transpose(-3, -2))                # [..., T, H, dh]
-        return z.reshape(x.shape) @ w[f"h.{l}.attn.c_proj.weight"] + w[f"h.{l}.attn.c_proj.bias"]
+        return z.flatten(-2) @ w[f"h.{l}.attn.c_proj.weight"] + w[f"h.{l}.attn.c_proj.bias"]
 
     def mlp(self, l, x, at):
         w = self.w
@@ -173,12 +173,16 @@ class Dictionary:
         self.k = c.get("k", c.get("activation_fn_kwargs", {}).get("k"))
         self.norm = c.get("normalize_activations", "none")
         self.subtract = c.get("apply_b_dec_to_input", True)
+        self.rescale, self.finetuned = c.get("rescale_acts_by_decoder_norm", False), c.get("finetuning_scaling_factor", False)
+        self.factor = c.get("metadata", {}).get("norm_scaling_factor")
         self.w = {k: torch.from_numpy(v.astype(np.float64)).to(dtype)
                   for k, v in read_safetensors(os.path.join(folder, "sae_weights.safetensors")).items()}
 
     def describe(self):
         return {"kind": self.kind, "k": self.k if self.kind == "topk" else None, "features": self.w["W_dec"].shape[0],
-                "normalize_activations": self.norm, "apply_b_dec_to_input": self.subtract}
+                "normalize_activations": self.norm, "apply_b_dec_to_input": self.subtract,
+                **({"rescale_acts_by_decoder_norm": True} if self.rescale else {}), **({"finetuning_scaling_factor": True} if self.finetuned else {}),
+                **({"norm_scaling_factor": self.factor} if self.factor else {})}
 
     def moments(self, x):
         """What decode adds, multiplies by, and what encode divides by: [..., 1] each."""
@@ -189,19 +193,32 @@ class Dictionary:
         if self.norm == "constant_norm_rescale":
             scale = x.norm(dim=-1, keepdim=True) / math.sqrt(x.shape[-1])
             return torch.zeros_like(scale), scale, scale
-        assert self.norm == "none", self.norm
         one = torch.ones_like(x[..., :1])
+        if self.norm == "expected_average_only_in":
+            return 0 * one, one / self.factor, one / self.factor
+        assert self.norm == "none", self.norm
         return 0 * one, one, one
 
     def input(self, x):
         mean, _, divisor = self.moments(x)
         return (x - mean) / divisor - (self.w["b_dec"] if self.subtract else 0)
 
+    def pre(self, y):
+        pre = y @ self.w["W_enc"] + self.w["b_enc"]
+        return pre * self.w["W_dec"].norm(dim=-1) if self.rescale else pre
+
+    def decoder(self):
+        """What an activation of 1 adds, before the output's scale: [n, d]."""
+        W = self.w["W_dec"]
+        if self.rescale:
+            W = W / W.norm(dim=-1, keepdim=True)
+        return W * self.w["scaling_factor"][:, None] if self.finetuned else W
+
     def encode(self, x):
         w, y = self.w, self.input(x)
         if self.kind == "gated":
             return torch.relu(y @ (w["W_enc"] * w["r_mag"].exp()) + w["b_mag"]) * (y @ w["W_enc"] + w["b_gate"] > 0)
-        pre = y @ w["W_enc"] + w["b_enc"]
+        pre = self.pre(y)
         if self.kind == "topk":
             top = pre.topk(self.k, -1)
             return torch.zeros_like(pre).scatter(-1, top.indices, torch.relu(top.values))
@@ -216,7 +233,7 @@ class Dictionary:
         if self.kind == "gated":
             gate, magnitude = y @ w["W_enc"] + w["b_gate"], y @ (w["W_enc"] * w["r_mag"].exp()) + w["b_mag"]
             return min(gate.abs().min().item(), magnitude[gate > 0].abs().min().item())
-        pre = y @ w["W_enc"] + w["b_enc"]
+        pre = self.pre(y)
         if self.kind == "topk":
             top = pre.topk(self.k + 1, -1).values
             return min((top[..., -2] - top[..., -1]).min().item(), top[..., :-1].abs().min().item())
@@ -225,11 +242,11 @@ class Dictionary:
     def decode(self, f, x):
         """x̂ with the normalisation of x."""
         mean, scale, _ = self.moments(x)
-        return (f @ self.w["W_dec"] + self.w["b_dec"]) * scale + mean
+        return (f @ self.decoder() + self.w["b_dec"]) * scale + mean
 
     def rows(self, x):
         """Decoder rows as they count at x: [T, n, d]."""
-        return self.moments(x)[1][..., None] * self.w["W_dec"]
+        return self.moments(x)[1][..., None] * self.decoder()
 
     def slopes(self, x):
         """∂f_i/∂x at each position of x [T, d], by autograd: [T, n, d], zero where the feature is not active."""

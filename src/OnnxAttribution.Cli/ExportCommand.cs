@@ -24,9 +24,10 @@ internal static class ExportCommand
         var fold = new Option<bool>("--fold-layernorm") { Description = "fold LayerNorm's weights into those that read from it, as TransformerLens does" };
         var writing = new Option<bool>("--center-writing-weights") { Description = "centre all weights that write to the residual stream" };
         var unembed = new Option<bool>("--center-unembed") { Description = "centre the unembedding over the vocabulary" };
+        var further = new Option<string?>("--further-sites") { Description = "hooks that become sites at every block even without a dictionary: resid_mid, z or both with a comma between", HelpName = "KINDS" };
         var force = new Option<bool>("--force") { Description = "replace a bundle that is there" };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
-        var command = new Command("export", Description) { checkpoint, onnx, sites, tokenizer, dictionaries, bundle, fold, writing, unembed, force, json };
+        var command = new Command("export", Description) { checkpoint, onnx, sites, tokenizer, dictionaries, bundle, fold, writing, unembed, further, force, json };
         command.Validators.Add(result =>
         {
             var adopts = result.GetValue(onnx) is not null;
@@ -36,6 +37,7 @@ internal static class ExportCommand
             {
                 result.AddError("--fold-layernorm, --center-writing-weights and --center-unembed go with --checkpoint: in a graph nothing says which weights these are; process them before you export it");
             }
+            else if (adopts && result.GetValue(further) is not null) result.AddError("--further-sites goes with --checkpoint; with --onnx, sites.json names every site");
         });
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {
@@ -48,7 +50,7 @@ internal static class ExportCommand
                 manifest = parsed.GetValue(onnx) is { } graph
                     ? ForeignBundleWriter.Write(new AdoptionOptions(graph, parsed.GetValue(sites), parsed.GetValue(dictionaries), target, parsed.GetValue(tokenizer), parsed.GetValue(force), threads), cancel)
                     : BundleWriter.Write(new ExportOptions(parsed.GetValue(checkpoint)!, parsed.GetValue(dictionaries), target,
-                        parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), threads), cancel);
+                        parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), threads) { FurtherSites = Further(parsed.GetValue(further)) }, cancel);
             }
             if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, Json(target, manifest));
             else Print(invocation.Output, target, manifest);
@@ -56,6 +58,13 @@ internal static class ExportCommand
         }, CancellationToken.None));
         return command;
     }
+
+    private static SiteKind[] Further(string? kinds) => kinds is null ? [] : [.. kinds.Split(',', StringSplitOptions.TrimEntries).Select(kind => kind switch
+    {
+        "resid_mid" => SiteKind.ResidMid,
+        "z" => SiteKind.Z,
+        _ => throw new UsageException($"--further-sites '{kind}' is no hook that can become a site; give resid_mid, z or resid_mid,z (resid, attn and mlp are sites always)"),
+    })];
 
     private static JsonObject Json(string bundle, BundleManifest manifest) => new()
     {

@@ -19,7 +19,7 @@ internal sealed class GraphArguments
         DefaultValueFactory = _ => "gradient",
     };
     private readonly Option<int> _steps = new("--steps") { Description = "steps of --method ig", HelpName = "N", DefaultValueFactory = _ => 10 };
-    private readonly Option<string?> _sites = new("--sites") { Description = "where the graph is cut: resid, attn, mlp, single ones such as 3.mlp, or hook names, with commas between; default: all that have a dictionary", HelpName = "SITES" };
+    private readonly Option<string?> _sites = new("--sites") { Description = "where the graph is cut: resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between; default: all that have a dictionary", HelpName = "SITES" };
     private readonly Option<int?> _topNodes = new("--top-nodes") { Description = "features kept per site, by |effect|; error nodes come on top (20, or no limit with --node-threshold)", HelpName = "N" };
     private readonly Option<float?> _nodeThreshold = Threshold("--node-threshold", "least |effect| of a kept node");
     private readonly Option<int?> _topEdges = new("--top-edges") { Description = "edges kept in all, by |effect| (1000, or no limit with --edge-threshold)", HelpName = "N" };

@@ -20,7 +20,7 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
     /// <summary>Activations of one call: 256 MiB of them, active or not.</summary>
     private const long MostActivations = 1L << 26;
 
-    private readonly Dictionary<(int? K, bool SubtractsBias, string? Packed), GraphRunner> _runners = [];
+    private readonly Dictionary<(int? K, bool SubtractsBias, bool Scales, bool HasThreshold, string? Packed), GraphRunner> _runners = [];
     private readonly HashSet<string> _packed = [];
     private long _packedBytes;
 
@@ -47,20 +47,23 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
 
     private List<(int, int, float)> Run(SparseDictionary dictionary, Memory<float> x, int positions)
     {
-        var key = (dictionary.K, dictionary.SubtractsDecoderBias, Packs(dictionary) ? dictionary.Directory : null);
+        var key = (dictionary.K, dictionary.SubtractsDecoderBias, dictionary.EncoderScale is not null, dictionary.Threshold is not null, Packs(dictionary) ? dictionary.Directory : null);
         var onHost = findOnHost ?? context.Device == DeviceKind.Cpu;
-        if (!_runners.TryGetValue(key, out var runner)) _runners[key] = runner = new GraphRunner(Graph(dictionary, key.Item3 is not null, onHost), context, key.Item3);
+        if (!_runners.TryGetValue(key, out var runner)) _runners[key] = runner = new GraphRunner(Graph(dictionary, key.Item5 is not null, onHost), context, key.Item5);
         using var feed = Inputs(dictionary, x, positions);
         using var result = runner.Run(feed.Values, runner.Outputs);
-        return dictionary.K is { } k ? FromTopK(result, k) : onHost ? FromDense(result, dictionary.FeatureCount) : FromRelu(result);
+        return dictionary.K is { } k ? FromTopK(result, k) : onHost ? FromDense(result.Floats("values"), dictionary.FeatureCount, dictionary.Threshold) : FromFound(result);
     }
 
     /// <summary>What an encoder's graph reads: rows, normalised where the dictionary does so, and weights where they lie.</summary>
     internal static Feed Inputs(SparseDictionary dictionary, Memory<float> x, int rows)
     {
         int d = dictionary.Width, n = dictionary.FeatureCount;
-        return new Feed().Add("x", dictionary.Normalizes ? Normalized(dictionary, x) : x, rows, d).Add("W_enc", dictionary.EncoderWeights, d, n).Add("b_enc", dictionary.EncoderBias, n)
-            .Add("b_dec", dictionary.DecoderBias, d);
+        var feed = new Feed().Add("x", dictionary.Normalization.Changes ? dictionary.Normalization.Apply(x.Span, d) : x, rows, d).Add("W_enc", dictionary.EncoderWeights, d, n)
+            .Add("b_enc", dictionary.EncoderBias, n).Add("b_dec", dictionary.DecoderBias, d);
+        if (dictionary.EncoderScale is { } scale) feed.Add("scale", scale, n);
+        if (dictionary.Threshold is { } threshold) feed.Add("threshold", threshold, n);
+        return feed;
     }
 
     /// <summary>Pre-activations [rows, n] as the only output, <c>values</c>, whatever φ is; the weights are inputs.</summary>
@@ -97,7 +100,7 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
         return active;
     }
 
-    private static List<(int, int, float)> FromRelu(RunResult result)
+    private static List<(int, int, float)> FromFound(RunResult result)
     {
         var values = result.Floats("values");      // [K]
         var indices = result.Integers("indices");  // [2, K]
@@ -107,23 +110,28 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
     }
 
     // nearly all entries are negative: whole vectors are passed over at once
-    private static List<(int, int, float)> FromDense(RunResult result, int n)
+    private static List<(int, int, float)> FromDense(ReadOnlySpan<float> values, int n, float[]? threshold)
     {
-        var values = result.Floats("values");      // [T, n], before ReLU
+        // values: [T, n], before φ; without thresholds the rows need not be told apart
         var active = new List<(int, int, float)>();
         var width = Vector<float>.Count;
-        var i = 0;
-        for (; i <= values.Length - width; i += width)
+        var row = threshold is null ? values.Length : n;
+        for (var start = 0; start < values.Length; start += row)
         {
-            if (!Vector.GreaterThanAny(new Vector<float>(values.Slice(i, width)), Vector<float>.Zero)) continue;
-            for (var j = i; j < i + width; j++) Take(values, j);
+            var j = 0;
+            for (; j <= row - width; j += width)
+            {
+                var least = threshold is null ? Vector<float>.Zero : new Vector<float>(threshold, j);
+                if (!Vector.GreaterThanAny(new Vector<float>(values.Slice(start + j, width)), least)) continue;
+                for (var k = j; k < j + width; k++) Take(values, start + k, threshold?[k] ?? 0);
+            }
+            for (; j < row; j++) Take(values, start + j, threshold?[j] ?? 0);
         }
-        for (; i < values.Length; i++) Take(values, i);
         return active;
 
-        void Take(ReadOnlySpan<float> from, int at)
+        void Take(ReadOnlySpan<float> from, int at, float least)
         {
-            if (from[at] > 0) active.Add((at / n, at % n, from[at]));
+            if (from[at] > least) active.Add((at / n, at % n, from[at]));
         }
     }
 
@@ -134,15 +142,22 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
         var g = new GraphBuilder("sae/");
         Dim t = Dim.Named("position"), d = Dim.Of(dictionary.Width), n = Dim.Of(dictionary.FeatureCount);
         if (!packed) (d, n) = (Dim.Named("d"), Dim.Named("n"));
-        Value Weight(string name, TensorEntry entry, params Dim[] shape) => packed
-            ? g.Constant(name, Constants.External(DataType.Float, entry.Shape.AsSpan(), "sae_weights.safetensors", entry.Offset, entry.Length))
+        Value Weight(string name, TensorEntry? entry, params Dim[] shape) => packed && entry is not null
+            ? g.Constant(name, Constants.External(DataType.Float, entry.Shape.AsSpan(), SaeLensDictionary.WeightsFileName, entry.Offset, entry.Length))
             : g.Input(name, DataType.Float, shape);
         var x = g.Input("x", DataType.Float, t, d);
         var wEnc = Weight("W_enc", dictionary.EncoderWeightsEntry, d, n);
         var bEnc = Weight("b_enc", dictionary.EncoderBiasEntry, n);
         var bDec = g.Input("b_dec", DataType.Float, d);
-        var pre = g.Emit("Gemm", [dictionary.SubtractsDecoderBias ? g.Sub(x, bDec) : x, wEnc, bEnc]);   // [T, n]
-        Value[] inputs = packed ? [x, bDec] : [x, wEnc, bEnc, bDec];
+        Value[] inputs = [x, bDec, .. new[] { wEnc, bEnc }.Where(v => v.IsInput)];
+        Value PerFeature(string name)
+        {
+            var vector = g.Input(name, DataType.Float, n);
+            inputs = [.. inputs, vector];
+            return vector;
+        }
+        var centred = dictionary.SubtractsDecoderBias ? g.Sub(x, bDec) : x;
+        var pre = dictionary.EncoderScale is null ? g.Emit("Gemm", [centred, wEnc, bEnc]) : g.Add(g.Mul(g.Emit("Gemm", [centred, wEnc]), PerFeature("scale")), bEnc);   // [T, n]
         if (dense || (dictionary.K is null && onHost)) return new OnnxGraph(inputs, [g.Identity(pre, "values")]);
         Value values, indices;
         if (dictionary.K is { } k)
@@ -152,24 +167,10 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
         }
         else
         {
-            var f = g.Relu(pre);
+            var f = dictionary.Threshold is null ? g.Relu(pre) : g.Where(g.Greater(pre, PerFeature("threshold")), pre, g.Scalar(0));
             indices = g.Emit("NonZero", [f]);                                                // [2, K]
             values = g.Emit("GatherND", [f, g.Transpose(indices, 1, 0)]);                    // [K]
         }
         return new OnnxGraph(inputs, [g.Identity(values, "values"), g.Identity(indices, "indices")]);
-    }
-
-    // (x − mean) / (s + ε), s the unbiased standard deviation. Not in the graph: the runtime's sums over a row depend in their last bit on where the row lies in memory,
-    // so that equal runs would differ
-    private static float[] Normalized(SparseDictionary dictionary, ReadOnlyMemory<float> x)
-    {
-        var result = new float[x.Length];
-        for (var start = 0; start < x.Length; start += dictionary.Width)
-        {
-            var row = x.Span.Slice(start, dictionary.Width);
-            var (mean, scale) = dictionary.Statistics(row);
-            for (var i = 0; i < row.Length; i++) result[start + i] = (row[i] - mean) / (scale + SparseDictionary.NormalizationEpsilon);
-        }
-        return result;
     }
 }

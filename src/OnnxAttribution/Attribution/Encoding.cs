@@ -25,7 +25,7 @@ internal sealed class Encoding
     /// <summary>ε = x − x̂, [T, d]; the whole activation where the site has no dictionary.</summary>
     public float[] Errors { get; }
 
-    /// <summary>What decoder rows are multiplied by at each position: 1, or the input's standard deviation.</summary>
+    /// <summary>What decoder rows are multiplied by at each position: 1, or what the dictionary's normalisation gives back (<see cref="SiteNormalization"/>).</summary>
     public float[] Scales { get; }
 
     /// <summary>Decoder rows of all active features.</summary>
@@ -63,7 +63,7 @@ internal sealed class Encoding
             var found = byPosition[t].OrderBy(a => a.Feature).ToArray();
             result.Features[t] = [.. found.Select(a => a.Feature)];
             result.Activations[t] = [.. found.Select(a => a.Activation)];
-            var (mean, scale) = dictionary.Statistics(row);
+            var (mean, scale) = dictionary.Normalization.Statistics(row);
             result.Scales[t] = scale;
             Span<float> reconstruction = new float[d];
             dictionary.DecoderBias.Span.CopyTo(reconstruction);

@@ -39,7 +39,7 @@ internal static class FeatureEdits
             here[feature] = activation;
         }
         var decoder = dictionary.DecoderRows([.. edits.Select(e => e.Feature).Distinct().Order()], model.Context.Threads);
-        var scales = distinct.Select((p, i) => (p, dictionary.Statistics(gathered.AsSpan(i * d, d)).Scale)).ToDictionary();
+        var scales = distinct.Select((p, i) => (p, dictionary.Normalization.Statistics(gathered.AsSpan(i * d, d)).Scale)).ToDictionary();
         var result = new List<(int, int, ReadOnlyMemory<float>)>(byPlace.Count);
         foreach (var (place, here) in byPlace)
         {

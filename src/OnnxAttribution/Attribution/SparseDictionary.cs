@@ -5,25 +5,27 @@ using OnnxAttribution.Checkpoints;
 
 namespace OnnxAttribution.Attribution;
 
-/// <summary>A sparse autoencoder at a site: f = φ((norm(x) − b_pre) W_enc + b_enc), x̂ = (f W_dec + b_dec) · scale + mean.</summary>
+/// <summary>
+/// A sparse autoencoder at a site, whatever its kind: <c>pre = s ∘ ((norm(x) − b_pre) W_enc) + b</c>, <c>f = φ(pre)</c>, <c>x̂ = (f (r ∘ W_dec) + b_dec) · scale + mean</c>.
+/// φ is pre where pre is above 0, above its feature's threshold where there are thresholds (JumpReLU, gated), and among the k largest where there is a k (TopK); so φ' = 1 where a feature is active.
+/// </summary>
 /// <remarks>
-/// Weights lie in the mapped file where they are float32. With <c>layer_norm</c> the input is centred and divided by its unbiased standard deviation + 1e-5, and the output is
-/// multiplied by the standard deviation and shifted back (SAELens); decoder rows count with that scale.
+/// Weights lie in the mapped file where they are float32. s, r and the thresholds are there only where they are not trivial (<see cref="DictionaryParameters"/>); what the input is normalised by is
+/// <see cref="SiteNormalization"/>'s. Decoder rows are those of r ∘ W_dec, encoder columns those of s ∘ W_enc: who uses these need not know the kind.
 /// </remarks>
 internal sealed class SparseDictionary : IDisposable
 {
-    /// <summary>Added to the standard deviation that layer_norm divides by (SAELens).</summary>
-    public const float NormalizationEpsilon = 1e-5f;
-
     private readonly SaeLensDictionary _source;
+    private readonly DictionaryParameters _parameters;
     private readonly SafeFileHandle? _file;
     private readonly float[]? _decoder;   // of another type than float32: converted once
 
     public SparseDictionary(SaeLensDictionary source)
     {
         _source = source;
+        _parameters = DictionaryParameters.Of(source);
+        Normalization = new SiteNormalization(source.Normalization, source.Config.NormScalingFactor);
         EncoderWeights = Load("W_enc");
-        EncoderBias = Load("b_enc");
         if (source.DecoderWeights.Type == TensorType.F32) _file = File.OpenHandle(source.File.Path, options: FileOptions.RandomAccess);
         else _decoder = source.File.ReadFloats("W_dec");
         DecoderBias = Load("b_dec");
@@ -36,20 +38,31 @@ internal sealed class SparseDictionary : IDisposable
     public int Width => _source.Width;
     public int FeatureCount => _source.FeatureCount;
 
-    /// <summary>Number of features that TopK keeps; null for ReLU.</summary>
+    /// <summary>Its kind, as SAELens names it.</summary>
+    public string Architecture => _source.Architecture.Name();
+
+    /// <summary>Number of features that TopK keeps; null for every other kind.</summary>
     public int? K => _source.Architecture == DictionaryArchitecture.TopK ? _source.K : null;
     public bool SubtractsDecoderBias => _source.ApplyDecoderBiasToInput;
-    public bool Normalizes => _source.Normalization == InputNormalization.LayerNorm;
+    public SiteNormalization Normalization { get; }
 
-    /// <summary>W_enc [d, n], b_enc [n] and b_dec [d], as SAELens stores them.</summary>
+    /// <summary>W_enc [d, n] and b_dec [d], as SAELens stores them.</summary>
     public Memory<float> EncoderWeights { get; }
-    public Memory<float> EncoderBias { get; }
     public Memory<float> DecoderBias { get; }
 
-    /// <summary>Where W_enc and b_enc lie, for a graph that holds them as constants.</summary>
+    /// <summary>b [n].</summary>
+    public Memory<float> EncoderBias => _parameters.Bias;
+
+    /// <summary>s [n], what products with W_enc are multiplied by; null: 1.</summary>
+    public float[]? EncoderScale => _parameters.Scale;
+
+    /// <summary>[n], at least 0: a feature is active above its own; null: 0.</summary>
+    public float[]? Threshold => _parameters.Threshold;
+
+    /// <summary>Where W_enc and b lie, for a graph that holds them as constants; b's is null where it was computed.</summary>
     public string Directory => _source.Directory;
-    public TensorEntry EncoderWeightsEntry => _source.File.Tensors["W_enc"];
-    public TensorEntry EncoderBiasEntry => _source.File.Tensors["b_enc"];
+    public TensorEntry EncoderWeightsEntry => _source.EncoderWeights;
+    public TensorEntry? EncoderBiasEntry => _parameters.BiasEntry;
 
     /// <summary>Decoder rows of chosen features, ascending: read one by one, since mapping the file would bring in a whole stretch around each.</summary>
     public DecoderRows DecoderRows(int[] features, int threads)
@@ -59,6 +72,7 @@ internal sealed class SparseDictionary : IDisposable
         {
             if (_decoder is { } all) all.AsSpan(features[i] * Width, Width).CopyTo(rows.At(i));
             else ReadRow(features[i], rows.At(i));
+            if (_parameters.DecoderScale is { } r) TensorPrimitives.Multiply(rows.At(i), r[features[i]], rows.At(i));
         });
         return rows;
     }
@@ -80,40 +94,10 @@ internal sealed class SparseDictionary : IDisposable
                 var at = features[i];
                 var target = result.AsSpan((i * d) + from, to - from);
                 for (var k = 0; k < target.Length; k++) target[k] = w[((from + k) * n) + at];
+                if (EncoderScale is { } s) TensorPrimitives.Multiply(target, s[at], target);
             }
         });
         return result;
-    }
-
-    /// <summary>Mean and unbiased standard deviation over d, or 0 and 1 for a dictionary that does not normalise.</summary>
-    public (float Mean, float Scale) Statistics(ReadOnlySpan<float> x)
-    {
-        if (!Normalizes) return (0, 1);
-        double mean = 0, square = 0;
-        foreach (var v in x) mean += v;
-        mean /= x.Length;
-        foreach (var v in x) square += (v - mean) * (v - mean);
-        return ((float)mean, (float)Math.Sqrt(square / (x.Length - 1)));
-    }
-
-    /// <summary>Pulls a cotangent of the normalised input back to the input, in place: n = c / (s + ε), c = x − mean, s = √(Σ c² / (d − 1)).</summary>
-    public void PullBackNormalization(ReadOnlySpan<float> x, Span<float> cotangent)
-    {
-        if (!Normalizes) return;
-        var (mean, s) = Statistics(x);
-        var d = x.Length;
-        double dot = 0;
-        for (var i = 0; i < d; i++) dot += (double)cotangent[i] * (x[i] - mean);
-        double divisor = s + NormalizationEpsilon;
-        var along = s == 0 ? 0 : dot / (divisor * divisor * (d - 1) * s);
-        double sum = 0;
-        for (var i = 0; i < d; i++)
-        {
-            var v = (cotangent[i] / divisor) - (along * (x[i] - mean));
-            cotangent[i] = (float)v;
-            sum += v;
-        }
-        TensorPrimitives.Subtract(cotangent, (float)(sum / d), cotangent);
     }
 
     public void Dispose()

@@ -19,11 +19,21 @@ namespace OnnxAttribution.Checkpoints;
 /// <param name="ModelName">The model's TransformerLens name, if given.</param>
 /// <param name="NeuronpediaId">Its name on Neuronpedia, if given.</param>
 /// <param name="CenterWritingWeights">Whether it was trained on a model with centred writing weights, if given.</param>
+/// <remarks>Source: SAELens 6.18 (<c>handle_config_defaulting</c>, <c>read_sae_components_from_disk</c>, the classes in <c>sae_lens/saes</c>).</remarks>
 internal sealed record DictionaryConfig(
     string HookName, int Width, int FeatureCount, DictionaryArchitecture Architecture, int K, bool ApplyDecoderBiasToInput,
     InputNormalization Normalization, bool PrependBos, string? ModelName, string? NeuronpediaId, bool? CenterWritingWeights)
 {
-    private const string LoadingKey = "model_from_pretrained_kwargs";
+    private const string LoadingKey = "model_from_pretrained_kwargs", ScalingKey = "norm_scaling_factor";
+
+    /// <summary>Pre-activations are multiplied by the lengths of the decoder's rows before φ, and what is decoded divided by them.</summary>
+    public bool RescalesByDecoderNorm { get; init; }
+
+    /// <summary>Decoder rows are multiplied by the tensor <c>scaling_factor</c>, where there is one that is not all ones.</summary>
+    public bool FinetunedScale { get; init; }
+
+    /// <summary>c: the input is multiplied by it, the output divided. SAELens keeps these numbers in tables of its own; null: 1.</summary>
+    public double? NormScalingFactor { get; init; }
 
     /// <summary>Reads and checks a <c>cfg.json</c> of either layout.</summary>
     /// <exception cref="CheckpointException">The file is missing or broken, or describes a dictionary that would be computed wrongly.</exception>
@@ -33,7 +43,7 @@ internal sealed record DictionaryConfig(
         var width = json.Require("d_in", json.Integer("d_in", 1, 1 << 20));
         var featureCount = json.Require("d_sae", json.Integer("d_sae", 1, 1 << 24));
         var architecture = ReadArchitecture(json);
-        RefuseVariants(json, width);
+        RefuseVariants(json, width, architecture);
         return new(
             HookName: ReadHookName(json),
             Width: width,
@@ -45,7 +55,12 @@ internal sealed record DictionaryConfig(
             PrependBos: Trained(json, "prepend_bos").Boolean("prepend_bos") ?? true,
             ModelName: Trained(json, "model_name").String("model_name"),
             NeuronpediaId: Trained(json, "neuronpedia_id").String("neuronpedia_id"),
-            CenterWritingWeights: Trained(json, LoadingKey).Object(LoadingKey)?.Boolean("center_writing_weights"));
+            CenterWritingWeights: Trained(json, LoadingKey).Object(LoadingKey)?.Boolean("center_writing_weights"))
+        {
+            RescalesByDecoderNorm = json.Boolean("rescale_acts_by_decoder_norm") ?? false,
+            FinetunedScale = json.Boolean("finetuning_scaling_factor") ?? false,
+            NormScalingFactor = Trained(json, ScalingKey).Number(ScalingKey, 1e-12, 1e12),
+        };
     }
 
     /// <summary>Where a key about the training lies: under metadata if it is there, else at the root.</summary>
@@ -60,8 +75,14 @@ internal sealed record DictionaryConfig(
             ("standard", "relu") => DictionaryArchitecture.Standard,
             ("standard" or "topk", "topk") => DictionaryArchitecture.TopK,
             ("topk", "relu") => DictionaryArchitecture.TopK,
+            ("jumprelu", "relu") => DictionaryArchitecture.JumpRelu,
+            ("gated", "relu") => DictionaryArchitecture.Gated,
             ("standard" or "topk", _) => throw json.Refuse(key, "only 'relu' and 'topk' are"),
-            _ => throw json.Refuse("architecture", "only 'standard' and 'topk' are"),
+            ("jumprelu" or "gated", _) => throw json.Refuse(key, "with this architecture only 'relu' is"),
+            ("batchtopk" or "matryoshka_batchtopk", _) => throw json.Refuse("architecture", "it is for training only: save it with SAELens's save_inference_model, as 'jumprelu'"),
+            ("transcoder" or "skip_transcoder" or "jumprelu_transcoder" or "jumprelu_skip_transcoder", _) =>
+                throw json.Refuse("architecture", "a transcoder writes another site than it reads; only dictionaries that rebuild their input are"),
+            _ => throw json.Refuse("architecture", "only 'standard', 'topk', 'jumprelu' and 'gated' are"),
         };
     }
 
@@ -73,14 +94,16 @@ internal sealed record DictionaryConfig(
 
     private static InputNormalization ReadNormalization(ConfigJson json)
     {
-        const string Key = "normalize_activations", Mend = "only 'none' and 'layer_norm' are";
-        if (json.IsBoolean(Key)) // the oldest files: true meant expected_average_only_in
-            return json.Boolean(Key) is true ? throw json.Refuse(Key, Mend) : InputNormalization.None;
+        const string Key = "normalize_activations";
+        if (json.IsBoolean(Key)) // the oldest files
+            return json.Boolean(Key) is true ? InputNormalization.ExpectedAverage : InputNormalization.None;
         return (json.String(Key) ?? "none") switch
         {
             "none" => InputNormalization.None,
             "layer_norm" => InputNormalization.LayerNorm,
-            _ => throw json.Refuse(Key, Mend),
+            "constant_norm_rescale" => InputNormalization.ConstantNorm,
+            "expected_average_only_in" => InputNormalization.ExpectedAverage,
+            _ => throw json.Refuse(Key, "only 'none', 'expected_average_only_in', 'constant_norm_rescale' and 'layer_norm' are"),
         };
     }
 
@@ -91,22 +114,20 @@ internal sealed record DictionaryConfig(
         var name = owner.Require(key, owner.String(key));
         if (name.Length is 0 or > 200 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_'))
             throw owner.Refuse(key, "a hook name has letters, digits, dots and underscores");
-        return !name.Contains("hook_z") ? name
-            : throw owner.Refuse(key, "its heads would have to be reshaped; only sites of the residual stream's width are");
+        return name;
     }
 
-    private static void RefuseVariants(ConfigJson json, int width)
+    private static void RefuseVariants(ConfigJson json, int width, DictionaryArchitecture architecture)
     {
-        if (json.Boolean("rescale_acts_by_decoder_norm") is true)
-            throw json.Refuse("rescale_acts_by_decoder_norm", "fold the decoder's norms into the weights (fold_W_dec_norm) and save it again");
-        if (json.Boolean("finetuning_scaling_factor") is true)
-            throw json.Refuse("finetuning_scaling_factor", "use the dictionary before finetuning");
-        if ((json.String("reshape_activations") ?? "none") != "none")
-            throw json.Refuse("reshape_activations", "only 'none' is");
+        if (json.Boolean("rescale_acts_by_decoder_norm") is true && architecture != DictionaryArchitecture.TopK)
+            throw json.Refuse("rescale_acts_by_decoder_norm", "only with 'topk' is it (SAELens would ignore it here); fold the decoder's norms into the weights (fold_W_dec_norm) and save it again");
+        if (json.String("reshape_activations") is not (null or "none") and var reshape
+            && !(reshape == "hook_z" && ReadHookName(json).EndsWith("attn.hook_z", StringComparison.Ordinal)))
+            throw json.Refuse("reshape_activations", "only 'none' is, and 'hook_z' for a site blocks.<layer>.attn.hook_z");
         if ((json.Integer("d_out", 1, 1 << 20) ?? width) != width)
-            throw json.Refuse("d_out", $"only dictionaries that rebuild their input are, and d_in is {width}");
+            throw json.Refuse("d_out", $"only dictionaries that rebuild their input are, not transcoders, and d_in is {width}");
         if (json.Boolean("is_transcoder") is true)
-            throw json.Refuse("is_transcoder", "only dictionaries that rebuild their input are");
+            throw json.Refuse("is_transcoder", "only dictionaries that rebuild their input are, not transcoders");
         var headKey = HookKey(json, "hook_head_index", "hook_point_head_index");
         if (Trained(json, headKey).Has(headKey))
             throw Trained(json, headKey).Refuse(headKey, "only null is: dictionaries of a whole site");

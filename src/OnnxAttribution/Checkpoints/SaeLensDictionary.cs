@@ -4,16 +4,23 @@ namespace OnnxAttribution.Checkpoints;
 /// Shapes are checked against the config when it is opened; values are not (<see cref="RequireFinite"/>). Owns the file; who opens a dictionary disposes it.</summary>
 internal sealed class SaeLensDictionary : IDisposable
 {
+    public const string ConfigFileName = "cfg.json", WeightsFileName = "sae_weights.safetensors";
+
+    private static readonly string[] ScalingFactors = ["scaling_factor", "finetuning_scaling_factor"];
+
     private SaeLensDictionary(string directory, DictionaryConfig config, SafetensorsFile file)
     {
         (Directory, Config, File) = (directory, config, file);
         EncoderWeights = file.Require("W_enc", Width, FeatureCount);
-        EncoderBias = file.Require("b_enc", FeatureCount);
         DecoderWeights = file.Require("W_dec", FeatureCount, Width);
         DecoderBias = file.Require("b_dec", Width);
+        foreach (var name in Architecture.FeatureTensors())
+            file.Require(name, FeatureCount);
         foreach (var entry in file.Tensors.Values)
             RequireUnderstood(entry);
     }
+
+    private IEnumerable<string> Weights => Architecture.FeatureTensors().Prepend("b_dec").Prepend("W_dec").Prepend("W_enc");
 
     public string Directory { get; }
 
@@ -52,9 +59,6 @@ internal sealed class SaeLensDictionary : IDisposable
     /// <summary>W_enc [d_in, d_sae].</summary>
     public TensorEntry EncoderWeights { get; }
 
-    /// <summary>b_enc [d_sae].</summary>
-    public TensorEntry EncoderBias { get; }
-
     /// <summary>W_dec [d_sae, d_in].</summary>
     public TensorEntry DecoderWeights { get; }
 
@@ -66,8 +70,8 @@ internal sealed class SaeLensDictionary : IDisposable
     /// wrongly.</exception>
     public static SaeLensDictionary Open(string directory)
     {
-        var config = DictionaryConfig.Read(Path.Combine(directory, "cfg.json"));
-        var file = SafetensorsFile.Open(Path.Combine(directory, "sae_weights.safetensors"));
+        var config = DictionaryConfig.Read(Path.Combine(directory, ConfigFileName));
+        var file = SafetensorsFile.Open(Path.Combine(directory, WeightsFileName));
         try
         {
             return new SaeLensDictionary(directory, config, file);
@@ -91,7 +95,7 @@ internal sealed class SaeLensDictionary : IDisposable
         {
             foreach (var path in System.IO.Directory.GetDirectories(directory).Order(StringComparer.Ordinal))
             {
-                if (!System.IO.File.Exists(Path.Combine(path, "cfg.json")))
+                if (!System.IO.File.Exists(Path.Combine(path, ConfigFileName)))
                     continue;
                 var dictionary = Open(path);
                 opened.Add(dictionary);
@@ -112,29 +116,37 @@ internal sealed class SaeLensDictionary : IDisposable
     /// <exception cref="CheckpointException">The first NaN or infinity, with tensor and index.</exception>
     public void RequireFinite()
     {
-        foreach (var name in (ReadOnlySpan<string>)["W_enc", "b_enc", "W_dec", "b_dec"])
+        foreach (var name in Weights)
             File.RequireFinite(name);
     }
 
     public void Dispose() => File.Dispose();
 
+    /// <summary>The tensor that decoder rows are multiplied by; null where that changes nothing.</summary>
+    /// <remarks>SAELens wrote <c>scaling_factor</c> for a while whether it was used or not, and takes one that is close to 1 everywhere for unused.</remarks>
+    public float[]? ScalingFactor()
+    {
+        var name = ScalingFactors.FirstOrDefault(File.Tensors.ContainsKey);
+        if (name is null)
+            return null;
+        var factor = File.ReadFloats(name);
+        return Array.TrueForAll(factor, f => Math.Abs(f - 1) <= 1e-8 + 1e-5) ? null : factor;
+    }
+
     /// <summary>A tensor that is not used here would have changed the result where it is: it is refused, never dropped.</summary>
     private void RequireUnderstood(TensorEntry entry)
     {
-        switch (entry.Name)
+        if (Weights.Contains(entry.Name))
         {
-            case "W_enc" or "b_enc" or "W_dec" or "b_dec" when entry.Type.IsFloat():
-                return;
-            case "W_enc" or "b_enc" or "W_dec" or "b_dec":
+            if (!entry.Type.IsFloat())
                 throw new CheckpointException(File.Path, $"tensor '{entry.Name}' has type {entry.Type}; save the weights as F32, F16, BF16 or F64.");
-            case "scaling_factor" when File.ReadFloats(entry.Name).AsSpan().ContainsAnyExcept(1f):
-                throw new CheckpointException(File.Path,
-                    "tensor 'scaling_factor' is not all ones, which is not supported; use the dictionary before finetuning.");
-            case "scaling_factor":
-                return;
-            default:
-                throw new CheckpointException(File.Path, $"has tensor {CheckpointException.Quote(entry.Name)}, which a dictionary of architecture "
-                    + $"'{(Architecture == DictionaryArchitecture.TopK ? "topk" : "standard")}' does not have; check that cfg.json belongs to it.");
+            return;
         }
+        if (!ScalingFactors.Contains(entry.Name))
+            throw new CheckpointException(File.Path, entry.Name == "W_skip" ? "has tensor 'W_skip', so it is a transcoder; only dictionaries that rebuild their input are read."
+                : $"has tensor {CheckpointException.Quote(entry.Name)}, which a dictionary of architecture '{Architecture.Name()}' does not have; check that cfg.json belongs to it.");
+        File.Require(entry.Name, FeatureCount);
+        if (!Config.FinetunedScale && ScalingFactor() is not null)
+            throw new CheckpointException(File.Path, $"tensor '{entry.Name}' is not all ones, but cfg.json does not say finetuning_scaling_factor; set it to true there if the dictionary was finetuned.");
     }
 }

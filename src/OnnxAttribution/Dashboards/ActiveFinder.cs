@@ -5,12 +5,13 @@ using System.Runtime.Intrinsics;
 namespace OnnxAttribution.Dashboards;
 
 /// <summary>
-/// Finds the active features in rows of pre-activations: those above 0 and, of a TopK dictionary, among the k largest, the lower feature first where two are equal.
-/// 1. A pass of whole vectors picks what is above a floor: 0, or for TopK a guess from the row before, which leaves few.
+/// Finds the active features in rows of pre-activations: those above 0 or their own threshold and, of a TopK dictionary, among the k largest, the lower feature first where two are equal.
+/// 1. A pass of whole vectors picks what is above a floor: 0, the thresholds, or for TopK a guess from the row before, which leaves few.
 /// 2. If fewer than k are, the row is read again with floor 0; else the k largest are selected among them.
 /// </summary>
-/// <param name="k">Of TopK; null: ReLU.</param>
-internal sealed class ActiveFinder(int features, int? k)
+/// <param name="k">Of TopK; null: every other kind.</param>
+/// <param name="threshold">[features], at least 0; null: 0. Not with <paramref name="k"/>.</param>
+internal sealed class ActiveFinder(int features, int? k, float[]? threshold = null)
 {
     private readonly ulong[] _found = new ulong[features];
     private float _guess;
@@ -50,6 +51,7 @@ internal sealed class ActiveFinder(int features, int? k)
 
     private int Above(ReadOnlySpan<float> row, float floor)
     {
+        if (threshold is not null) return AboveThreshold(row, threshold);
         var (count, i) = (0, 0);
         ref var first = ref MemoryMarshal.GetReference(row);
         if (Vector512.IsHardwareAccelerated)
@@ -71,6 +73,23 @@ internal sealed class ActiveFinder(int features, int? k)
         for (; i < row.Length; i++)
         {
             if (row[i] > floor) Take(row, i, ref count);
+        }
+        return count;
+    }
+
+    private int AboveThreshold(ReadOnlySpan<float> row, ReadOnlySpan<float> least)
+    {
+        var (count, i) = (0, 0);
+        ref var first = ref MemoryMarshal.GetReference(row);
+        ref var floors = ref MemoryMarshal.GetReference(least);
+        for (; i <= row.Length - Vector256<float>.Count; i += Vector256<float>.Count)
+        {
+            var above = Vector256.GreaterThan(Vector256.LoadUnsafe(ref first, (nuint)i), Vector256.LoadUnsafe(ref floors, (nuint)i));
+            for (var bits = above.ExtractMostSignificantBits(); bits != 0; bits &= bits - 1) Take(row, i + BitOperations.TrailingZeroCount(bits), ref count);
+        }
+        for (; i < row.Length; i++)
+        {
+            if (row[i] > least[i]) Take(row, i, ref count);
         }
         return count;
     }

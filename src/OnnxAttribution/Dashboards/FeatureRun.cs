@@ -120,7 +120,8 @@ public sealed class FeatureRun
             {
                 var site = _groups[number][i];
                 _progress?.Report(new FeatureProgress($"writing {site.Name}", double.NaN, _total.Tokens, 0, null));
-                foreach (var row in assembly.Of(site, model.DictionaryOf(site)!, pass.Statistics[i], _cancel)) yield return row;
+                using var written = effects is not null && site.Kind == SiteKind.Z ? WrittenRows.Of(model.Bundle, site, context) : null;
+                foreach (var row in assembly.Of(site, model.DictionaryOf(site)!, pass.Statistics[i], written, _cancel)) yield return row;
             }
         }
         FeatureTable.Write(file, Rows(), Facts(), _cancel);

@@ -26,7 +26,7 @@ internal sealed class SiteEncoder : IDisposable
     public void Encode(Memory<float> x, SparseRows to)
     {
         int d = _dictionary.Width, n = _dictionary.FeatureCount;
-        if (!_finders.TryTake(out var finder)) finder = new ActiveFinder(n, _dictionary.K);
+        if (!_finders.TryTake(out var finder)) finder = new ActiveFinder(n, _dictionary.K, _dictionary.Threshold);
         for (; x.Length > 0; x = x[(Math.Min(RowsAtOnce * d, x.Length))..])
         {
             var some = x[..Math.Min(RowsAtOnce * d, x.Length)];

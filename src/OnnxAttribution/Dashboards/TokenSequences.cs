@@ -6,7 +6,7 @@ namespace OnnxAttribution.Dashboards;
 /// <param name="most">Tokens of one sequence, BOS apart.</param>
 /// <param name="limit">Tokens in all.</param>
 /// <param name="vocabulary">Ids that the model knows.</param>
-internal sealed class TokenSequences(TextChunks chunks, Gpt2Tokenizer tokenizer, int most, long limit, int vocabulary)
+internal sealed class TokenSequences(TextChunks chunks, Tokenizer tokenizer, int most, long limit, int vocabulary)
 {
     private readonly List<int> _tokens = [];   // of the document, not yet handed out
     private int _first;

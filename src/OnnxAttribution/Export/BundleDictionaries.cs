@@ -30,6 +30,9 @@ internal sealed class BundleDictionaries : IDisposable
         }
     }
 
+    /// <summary>Names of the sites that they are for.</summary>
+    public IEnumerable<string> Sites => _all.Select(d => Site.Canonical(d.HookName, _layers));
+
     /// <summary>Reads every weight once; each may be run on a thread of its own.</summary>
     public IEnumerable<Action> FiniteChecks() => _all.Select(d => (Action)d.RequireFinite);
 
@@ -50,8 +53,8 @@ internal sealed class BundleDictionaries : IDisposable
     [
         .. _all.Select(d => new BundleManifest.DictionaryRecord(Site.Canonical(d.HookName, _layers), d.HookName,
                 inPlace ? Path.GetRelativePath(bundle, d.Directory).Replace('\\', '/') : $"{Folder}/{d.HookName}",
-                d.Architecture == DictionaryArchitecture.TopK ? "topk" : "standard", d.FeatureCount, d.Architecture == DictionaryArchitecture.TopK ? d.K : null,
-                d.Normalization == InputNormalization.LayerNorm ? "layer_norm" : "none", d.PrependBos))
+                d.Architecture.Name(), d.FeatureCount, d.Architecture == DictionaryArchitecture.TopK ? d.K : null,
+                d.Normalization.Name(), d.PrependBos))
             .OrderBy(r => sites.ToList().IndexOf(r.Site)),
     ];
 
@@ -65,7 +68,7 @@ internal sealed class BundleDictionaries : IDisposable
 
     private void Check(int width)
     {
-        var sites = SiteNames(_layers).ToHashSet();
+        var sites = Site.Names(_layers, always: false).ToHashSet();
         var taken = new Dictionary<string, string>();
         foreach (var d in _all)
         {
@@ -77,16 +80,5 @@ internal sealed class BundleDictionaries : IDisposable
             if (d.Width != width) throw new BundleException($"{d.Directory} is a dictionary of width {d.Width}, the model has width {width}; it belongs to another model");
             if (!taken.TryAdd(site, d.Directory)) throw new BundleException($"{taken[site]} and {d.Directory} are both dictionaries of {site}; keep one of them");
         }
-    }
-
-    private static IEnumerable<string> SiteNames(int layers)
-    {
-        for (var l = 0; l < layers; l++)
-        {
-            yield return $"blocks.{l}.hook_resid_pre";
-            yield return $"blocks.{l}.hook_attn_out";
-            yield return $"blocks.{l}.hook_mlp_out";
-        }
-        yield return $"blocks.{layers - 1}.hook_resid_post";
     }
 }

@@ -16,7 +16,7 @@ internal static class BundleWriter
 {
     public const string GraphFileName = "model.onnx", CheckpointFileName = "model.safetensors", ProcessedFileName = "processed.safetensors";
 
-    private static readonly string[] s_companions = ["config.json", CheckpointFileName, "vocab.json", "merges.txt"];
+    private static readonly string[] s_companions = ["config.json", CheckpointFileName, "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"];
 
     public static BundleManifest Write(ExportOptions options, CancellationToken cancel = default)
     {
@@ -50,7 +50,7 @@ internal static class BundleWriter
             : External(checkpoint.Tensor(name), CheckpointFileName);
         using (processed)
         {
-            var builder = new HookedGraphBuilder(Weight);
+            var builder = new HookedGraphBuilder(Weight, FurtherSites(options, config.Layers, dictionaries));
             var unembedding = names.Contains(WeightProcessing.Unembedding) ? WeightProcessing.Unembedding : checkpoint.HasLmHead ? "lm_head.weight" : "wte.weight";
             var logits = Gpt2Architecture.Logits(builder, config, options.FoldLayerNorm, unembedding, names.Contains(WeightProcessing.UnembeddingBias) ? WeightProcessing.UnembeddingBias : null);
             var graph = builder.Build(logits, new Dictionary<string, string> { ["onnx-attribution.architecture"] = "gpt2" });
@@ -59,6 +59,13 @@ internal static class BundleWriter
             BundleFiles.WriteWhole(Path.Combine(options.Out, BundleManifest.FileName), s => s.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
             return manifest;
         }
+    }
+
+    // hooks that every bundle can read, and that are sites only where they are wanted
+    private static HashSet<string> FurtherSites(ExportOptions options, int layers, BundleDictionaries dictionaries)
+    {
+        var wanted = options.FurtherSites.ToHashSet();
+        return [.. dictionaries.Sites, .. Site.Names(layers, always: false).Where(name => wanted.Contains(Site.Parse(name).Kind))];
     }
 
     private static SafetensorsFile? Processed(ExportOptions options, Gpt2Checkpoint checkpoint, CancellationToken cancel)

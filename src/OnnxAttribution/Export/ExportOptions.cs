@@ -12,6 +12,9 @@ namespace OnnxAttribution.Export;
 public sealed record ExportOptions(
     string Checkpoint, string? Dictionaries, string Out, bool FoldLayerNorm = false, bool CenterWritingWeights = false, bool CenterUnembed = false, bool Force = false, int Threads = 0)
 {
+    /// <summary>Kinds of hooks that become sites at every block even without a dictionary: <see cref="SiteKind.ResidMid"/>, <see cref="SiteKind.Z"/>.</summary>
+    public IReadOnlyList<SiteKind> FurtherSites { get; init; } = [];
+
     internal int Parallelism => Threads > 0 ? Threads : Environment.ProcessorCount;
 
     public bool ChangesWeights => FoldLayerNorm || CenterWritingWeights || CenterUnembed;

@@ -21,7 +21,7 @@ internal sealed class ForeignGraph
     private readonly SiteMap _map;
     private readonly Func<TensorProto, TensorProto> _place;
     private readonly OnnxGraph _original;
-    private readonly HookedGraphBuilder _b = new(_ => throw new InvalidOperationException());
+    private readonly HookedGraphBuilder _b = new(_ => throw new InvalidOperationException(), new HashSet<string>());
     private readonly Dictionary<Value, Value> _made = [];
     private readonly Dictionary<Value, string> _sites = [];
     private readonly Value _tokens;

@@ -32,9 +32,9 @@ internal static class Gpt2Architecture
         var parts = g.Emit("Split", [qkv, g.Ints(config.Width, config.Width, config.Width)], 3, ("axis", -1L));
         Value Heads(int i, string name) => b.Hook($"{block}.attn.hook_{name}", g.Reshape(parts[i], 0, 0, heads, headWidth));
         var z = b.Attend(block, Heads(0, "q"), Heads(1, "k"), Heads(2, "v"), b.CausalMask(x), 1 / MathF.Sqrt(headWidth));
-        var attention = b.Site($"{block}.hook_attn_out", Linear(b, g.Reshape(z, 0, 0, config.Width), $"{h}.attn.c_proj"));
+        var attention = b.Site($"{block}.hook_attn_out", Linear(b, z, $"{h}.attn.c_proj"));
 
-        var middle = b.Hook($"{block}.hook_resid_mid", g.Add(x, attention));
+        var middle = b.HookOrSite($"{block}.hook_resid_mid", g.Add(x, attention));
         var inner = Linear(b, Norm(b, config, $"{block}.ln2", $"{h}.ln_2", middle, folded), $"{h}.mlp.c_fc");
         var activated = g.Emit("Gelu", [inner], ("approximate", config.Activation == Gpt2Activation.GeluTanh ? "tanh" : "none"));
         var mlp = b.Site($"{block}.hook_mlp_out", Linear(b, activated, $"{h}.mlp.c_proj"));

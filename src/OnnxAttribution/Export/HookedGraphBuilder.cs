@@ -6,7 +6,8 @@ namespace OnnxAttribution.Export;
 
 /// <summary>Building blocks that architectures share: weights, hooks, sites with their interventions, attention's causal mask.</summary>
 /// <param name="weights">A weight by its checkpoint name, as external data.</param>
-internal sealed class HookedGraphBuilder(Func<string, TensorProto> weights)
+/// <param name="further">Hooks that are to be sites as well, because a dictionary is for them: <c>hook_resid_mid</c> or <c>attn.hook_z</c> of some blocks.</param>
+internal sealed class HookedGraphBuilder(Func<string, TensorProto> weights, IReadOnlySet<string> further)
 {
     private readonly List<Value> _inputs = [];
     private readonly List<Value> _outputs = [];
@@ -38,6 +39,9 @@ internal sealed class HookedGraphBuilder(Func<string, TensorProto> weights)
         if (v.Type != DataType.Float) v = G.Emit("Cast", [v], [name + ".float"], ("to", (long)DataType.Float))[0];
         return _weights[name] = v;
     }
+
+    /// <summary>Names a readable tensor (TransformerLens hook name) and makes it an output: a site, [batch, position, d], where one is asked for.</summary>
+    public Value HookOrSite(string name, Value v) => further.Contains(name) ? Site(name, v) : Hook(name, v);
 
     /// <summary>Names a readable tensor (TransformerLens hook name) and makes it an output.</summary>
     public Value Hook(string name, Value v)
@@ -79,12 +83,15 @@ internal sealed class HookedGraphBuilder(Func<string, TensorProto> weights)
         return G.Emit("LessOrEqual", [G.Unsqueeze(positions, 0), G.Unsqueeze(positions, 1)]);
     }
 
-    /// <summary>Softmax attention of heads: q, k, v [batch, position, heads, d_head] to z of the same shape, with the pattern as a hook.</summary>
+    /// <summary>Softmax attention of heads: q, k, v [batch, position, heads, d_head] to z of all heads side by side, [batch, position, heads · d_head], with pattern and z as hooks.</summary>
+    /// <remarks>The hook <c>attn.hook_z</c> has TransformerLens's four axes unless it is a site: a site has one vector per position.</remarks>
     public Value Attend(string block, Value q, Value k, Value v, Value mask, float scale)
     {
         var scores = G.MatMul(G.Transpose(G.Mul(q, G.Scalar(scale)), 0, 2, 1, 3), G.Transpose(k, 0, 2, 3, 1));       // [B, H, T, T]
         var pattern = Hook($"{block}.attn.hook_pattern", G.Softmax(G.Where(mask, scores, G.Scalar(float.MinValue)), -1));
-        return Hook($"{block}.attn.hook_z", G.Transpose(G.MatMul(pattern, G.Transpose(v, 0, 2, 1, 3)), 0, 2, 1, 3)); // [B, T, H, dh]
+        var z = G.Transpose(G.MatMul(pattern, G.Transpose(v, 0, 2, 1, 3)), 0, 2, 1, 3);                              // [B, T, H, dh]
+        var (name, width) = ($"{block}.attn.hook_z", q.Shape![2].Size * q.Shape[3].Size ?? throw new GraphException($"the heads of {block} have no fixed width"));
+        return further.Contains(name) ? Site(name, G.Reshape(z, 0, 0, width)) : G.Reshape(Hook(name, z), 0, 0, width);
     }
 
     public OnnxGraph Build(Value logits, IReadOnlyDictionary<string, string> metadata)

@@ -75,7 +75,7 @@ internal sealed partial record SiteMap
             Positions = Integer(path, root, "n_ctx"),
             PrependBos = !root.TryGetProperty("prepend_bos", out var bos) ? null : bos.ValueKind is JsonValueKind.True or JsonValueKind.False ? bos.GetBoolean() : throw Wrong(path, "prepend_bos", "true or false", bos),
             Layers = layers,
-            Sites = [.. sites.OrderBy(s => Site.Parse(s.Site).Layer).ThenBy(s => Array.FindIndex(s_kinds, k => s.Site.EndsWith(k, StringComparison.Ordinal)))],
+            Sites = [.. sites.OrderBy(s => Site.Parse(s.Site).Layer).ThenBy(s => Site.Parse(s.Site).Turn)],
             Hooks = hooks.ConvertAll(h => (h.Name, h.Tensor)),
         };
     }

@@ -43,11 +43,11 @@ internal sealed class SiteSeparation
         var check = new SiteSeparation(adopted, map, file);
         check.RequireRules();
         check.RequirePlaces();
-        foreach (var (site, value) in check._sites.Where(s => s.Site.Kind == SiteKind.Resid)) check.RequireNoWayPast(site, value);
+        foreach (var (site, value) in check._sites.Where(s => IsResidual(s.Site))) check.RequireNoWayPast(site, value);
         check.RequireSummands();
         for (var i = 0; i < check._sites.Count; i++)
         {
-            if (check._sites[i].Site.Name.EndsWith(".hook_z", StringComparison.Ordinal)) check.RequireHeads(i);
+            if (check._sites[i].Site.Kind == SiteKind.Z) check.RequireHeads(i);
         }
     }
 
@@ -114,12 +114,12 @@ internal sealed class SiteSeparation
     private void RequireSummands()
     {
         var stops = _sites.ConvertAll(s => s.Value);
-        var ends = _sites.FindAll(s => s.Site.Kind == SiteKind.Resid);
+        var ends = _sites.FindAll(s => IsResidual(s.Site));
         var start = 0;
         foreach (var (end, value) in ends)
         {
-            var between = _sites.Where(s => s.Site.Kind != SiteKind.Resid && Place(s.Site) > start && Place(s.Site) < Place(end)).ToList();
-            var outs = between.FindAll(s => !s.Site.Name.EndsWith(".hook_z", StringComparison.Ordinal));
+            var between = _sites.Where(s => !IsResidual(s.Site) && Place(s.Site) > start && Place(s.Site) < Place(end)).ToList();
+            var outs = between.FindAll(s => s.Site.Kind != SiteKind.Z);
             if (between.Count > 0)
             {
                 var sum = SiteSummands.Of(Raw(value), stops, _active);
@@ -154,7 +154,7 @@ internal sealed class SiteSeparation
         if (all || !attentions) return;
         if (Mixer(Raw(value), stops) is { } mixer)
         {
-            throw Fault(between.First(s => s.Site.Kind == SiteKind.Attn).Site, $"does not hold all of the attention: {Name(mixer)} mixes token positions on a way to {end} past it; name the tensor that is added to the residual stream");
+            throw Fault(between.First(s => s.Site.Kind is SiteKind.Attn or SiteKind.Z).Site, $"does not hold all of the attention: {Name(mixer)} mixes token positions on a way to {end} past it; name the tensor that is added to the residual stream");
         }
     }
 
@@ -191,15 +191,9 @@ internal sealed class SiteSeparation
     }
 
     // six places for a block's sites, in the order of computation
-    private static int Place(Site s) => (6 * s.Layer) + (s.Name[(s.Name.LastIndexOf('_') + 1)..], s.Kind) switch
-    {
-        ("z", _) => 1,
-        (_, SiteKind.Attn) => 2,
-        ("mid", _) => 3,
-        (_, SiteKind.Mlp) => 4,
-        ("post", _) => 5,
-        _ => 0,
-    };
+    private static int Place(Site s) => (6 * s.Layer) + s.Turn;
+
+    private static bool IsResidual(Site s) => s.Kind is SiteKind.Resid or SiteKind.ResidMid;
 
     private string Tensor(Site site) => _adopted.Tensors[site.Name];
 

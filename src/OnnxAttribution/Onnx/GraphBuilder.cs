@@ -21,7 +21,7 @@ internal sealed partial class GraphBuilder(string prefix = "")
         new(name, (DataType)content.DataType, [.. content.Dims.Select(Dim.Of)])
         {
             Initializer = Named(content, name),
-            Content = content.Dims.Count == 1 && !Constants.IsExternal(content) && (DataType)content.DataType == DataType.Int64 ? IntegerContent(content) : null,
+            Content = content.Dims.Count <= 1 && !Constants.IsExternal(content) && (DataType)content.DataType == DataType.Int64 ? IntegerContent(content) : null,
         };
 
     public Value Scalar(float value) => Cached($"{prefix}f{BitConverter.SingleToInt32Bits(value):x}", () => Constants.Of([value]));

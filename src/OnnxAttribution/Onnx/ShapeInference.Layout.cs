@@ -146,6 +146,14 @@ internal static partial class ShapeInference
         })];
     }
 
+    // an axis that nothing is added to keeps its name
+    private static Dim[]? Padded(Op op)
+    {
+        if (op.In[0]!.Shape is not { } x) return null;
+        if (op.IntsOf("pads", 1) is not { } pads || op.Has("axes", 3) || pads.Length != 2 * x.Length) return [.. x.Select(_ => Dim.Unknown)];
+        return [.. x.Select((d, i) => pads[i] + pads[i + x.Length] is var added && added == 0 ? d : d.Size is { } n ? Dim.Of(n + added) : Dim.Unknown)];
+    }
+
     private static Dim[]? Expand(Op op)
     {
         if (op.In[0]!.Shape is null) return null;
@@ -186,14 +194,11 @@ internal static partial class ShapeInference
 
     private static Dim[]? EachContent(Op op, int left, int right, Func<Dim, Dim, Dim> each)
     {
-        if (ContentOf(op.In[left]) is not { } x || ContentOf(op.In[right]) is not { } y) return null;
+        if (op.In[left]?.Content is not { } x || op.In[right]?.Content is not { } y) return null;
         var n = Math.Max(x.Length, y.Length);
         if ((x.Length != n && x.Length != 1) || (y.Length != n && y.Length != 1)) return null;
         return [.. Enumerable.Range(0, n).Select(i => each(x[x.Length == 1 ? 0 : i], y[y.Length == 1 ? 0 : i]))];
     }
-
-    // a constant scalar has no content of its own
-    private static Dim[]? ContentOf(Value? v) => v?.Content ?? (v is { IsConstant: true, Shape.Length: 0 } && Constants.Integers(v) is [var n] ? [Dim.Of(n)] : null);
 
     // named as Remainder names them: 12*position*rows
     private static Dim Product(Dim a, Dim b)

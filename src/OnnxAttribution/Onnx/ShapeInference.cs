@@ -28,7 +28,7 @@ internal static partial class ShapeInference
             "Transpose" => [One(Transpose(op))],
             "Shape" => [ShapeOf(op)],
             "Flatten" => [One(Flatten(op))],
-            "Reshape" => [One(Reshape(op))],
+            "Reshape" => [One(Reshape(op), op.In[1]!.Content is { Length: <= 1 } ? op.In[0]!.Content : null)],
             "ReduceMean" or "ReduceSum" or "ReduceMax" or "ReduceMin" or "ReduceProd" => [One(Reduce(op))],
             "ArgMax" => [new(DataType.Int64, ReduceAxis(op, op.Int("axis", 0)))],
             "Unsqueeze" => [One(Unsqueeze(op), op.In[0]!.Content)],
@@ -131,6 +131,7 @@ internal static partial class ShapeInference
         "NonZero" => op.In[0]!.Shape is { } n ? [Dim.Of(n.Length), Dim.Unknown] : null,
         "ScatterND" or "ScatterElements" => op.In[0]!.Shape,
         "GatherND" => null,
+        "Pad" => Padded(op),
         _ => op.In[0]!.Shape is { } x ? [.. x.Select(_ => Dim.Unknown)] : null,
     };
 

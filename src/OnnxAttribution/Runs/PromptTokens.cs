@@ -8,7 +8,7 @@ namespace OnnxAttribution.Runs;
 public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? Foil)
 {
     /// <exception cref="PromptException">A text is empty, a target is not one token, or clean and patch prompt have different lengths.</exception>
-    public static PromptTokens Of(PromptTask task, Gpt2Tokenizer tokenizer, bool prependBos)
+    public static PromptTokens Of(PromptTask task, Tokenizer tokenizer, bool prependBos)
     {
         var clean = Encode(tokenizer, task.Prompt, "--prompt", prependBos);
         var patch = task.PatchPrompt is null ? null : Encode(tokenizer, task.PatchPrompt, "--patch-prompt", prependBos);
@@ -19,14 +19,14 @@ public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? F
     /// <summary>A token in quotes, on one line: control characters escaped.</summary>
     public static string Quoted(string token) => $"'{string.Concat(token.Select(Escaped))}'";
 
-    private static int[] Encode(Gpt2Tokenizer tokenizer, string text, string option, bool prependBos)
+    private static int[] Encode(Tokenizer tokenizer, string text, string option, bool prependBos)
     {
         if (text.Length == 0) throw new PromptException($"{option} is empty; give it some text");
         int[] tokens = tokenizer.Encode(text);
-        return prependBos ? [tokenizer.EndOfText, .. tokens] : tokens;   // whatever the text begins with, as TransformerLens does
+        return prependBos ? [tokenizer.RequireBeginOfText(), .. tokens] : tokens;   // whatever the text begins with, as TransformerLens does
     }
 
-    private static int? OneToken(Gpt2Tokenizer tokenizer, string option, string? text)
+    private static int? OneToken(Tokenizer tokenizer, string option, string? text)
     {
         if (text is null) return null;
         var tokens = tokenizer.Encode(text);
@@ -38,7 +38,7 @@ public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? F
         throw new PromptException($"{option} {Quoted(text)} is {tokens.Length} tokens: {string.Join(" ", Texts(tokenizer, tokens))}; give exactly one token ({hint})");
     }
 
-    private static string[] Texts(Gpt2Tokenizer tokenizer, int[] tokens) => [.. tokens.Select(t => Quoted(tokenizer.TokenText(t)))];
+    private static string[] Texts(Tokenizer tokenizer, int[] tokens) => [.. tokens.Select(t => Quoted(tokenizer.TokenText(t)))];
 
     private static string Escaped(char c) => c switch
     {

@@ -10,7 +10,7 @@ namespace OnnxAttribution.Runs;
 internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Patch, int? Target, int? Foil, int? Position)
 {
     /// <exception cref="PromptException">The prompt, target or foil cannot be used.</exception>
-    public static RunPrompt Of(PromptTask task, int index, Gpt2Tokenizer tokenizer, bool prependBos)
+    public static RunPrompt Of(PromptTask task, int index, Tokenizer tokenizer, bool prependBos)
     {
         var tokens = PromptTokens.Of(task, tokenizer, prependBos);
         return new RunPrompt(task.Id ?? $"{index + 1}", task.Id is null ? $"the prompt {PromptTokens.Quoted(task.Prompt)}" : $"the prompt '{task.Id}'", tokens.Clean, tokens.Patch, tokens.Target, tokens.Foil, null);

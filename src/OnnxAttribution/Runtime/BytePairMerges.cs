@@ -5,7 +5,7 @@ namespace OnnxAttribution.Runtime;
 // 2. of all neighbouring pairs, the one merged earliest in training is joined, everywhere, from the left;
 // 3. until no pair has a merge.
 
-/// <summary>BPE of a piece that the native operator would cut elsewhere, see <see cref="Gpt2Tokenizer"/>. Quadratic: for short pieces.</summary>
+/// <summary>BPE of a piece that the native operator would cut elsewhere, see <see cref="Tokenizer"/>. Quadratic: for short pieces.</summary>
 internal static class BytePairMerges
 {
     public static IEnumerable<int> Encode(ReadOnlySpan<byte> piece, Gpt2Vocabulary vocabulary)

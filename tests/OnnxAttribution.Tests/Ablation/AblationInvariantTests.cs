@@ -69,7 +69,7 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
     {
         // without normalisation, where a decoder row does not depend on the run
         using var model = bundle.Open("blocks.1.hook_resid_pre");
-        Assert.False(model.DictionaryOf(model.Selected[0])!.Normalizes);
+        Assert.False(model.DictionaryOf(model.Selected[0])!.Normalization.Changes);
         using var clean = CleanRun.Of(model, bundle.Tokens);
         using var patch = CleanRun.Of(model, bundle.PatchTokens);
         Close(patch.Logits(Last).ToArray(), Logits(clean, [new AblationRow(Circuit.Empty, true, ErrorRule.Nodes)], AblatedValues.Patch(clean, patch)));

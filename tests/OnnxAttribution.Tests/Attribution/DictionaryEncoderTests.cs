@@ -5,13 +5,23 @@ namespace OnnxAttribution.Tests.Attribution;
 
 public class DictionaryEncoderTests
 {
-    [Theory]
-    [InlineData(false, false)]
-    [InlineData(true, true)]
-    [InlineData(true, false)]
-    public void Packing_and_searching_in_the_graph_change_no_feature(bool packed, bool findOnHost)
+    public static TheoryData<bool, bool, string> Ways
     {
-        using var golden = GoldenCase.Open("random2-all-zero");
+        get
+        {
+            var all = new TheoryData<bool, bool, string>();
+            foreach (var name in (string[])["random2-all-zero", "random2-kinds-zero", "random2-kinds-patch"])
+            {
+                foreach (var (packed, findOnHost) in ((bool, bool)[])[(false, false), (true, true), (true, false)]) all.Add(packed, findOnHost, name);
+            }
+            return all;
+        }
+    }
+
+    [Theory, MemberData(nameof(Ways))]
+    public void Packing_and_searching_in_the_graph_change_no_feature(bool packed, bool findOnHost, string name)
+    {
+        using var golden = GoldenCase.Open(name);
         using var directory = new TemporaryDirectory();
         using var model = golden.OpenModel(directory);
         using var plain = new DictionaryEncoder(new RunContext(), packed: false);

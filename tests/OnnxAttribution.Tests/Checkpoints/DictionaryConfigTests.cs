@@ -58,10 +58,32 @@ public sealed class DictionaryConfigTests : IDisposable
         Assert.Equal(768, Read(Changed(Flat, "a_key_of_tomorrow", "{}")).Width);
     }
 
+    [Fact]
+    public void What_changes_the_mathematics_is_kept()
+    {
+        Assert.Equal(InputNormalization.ExpectedAverage, Read(Changed(Flat, "normalize_activations", "true")).Normalization);
+        Assert.Equal(InputNormalization.ExpectedAverage, Read(Changed(Flat, "normalize_activations", "\"expected_average_only_in\"")).Normalization);
+        Assert.Equal(InputNormalization.ConstantNorm, Read(Changed(New, "normalize_activations", "\"constant_norm_rescale\"")).Normalization);
+        Assert.Equal(1.5, Read(Changed(New, "norm_scaling_factor", "1.5")).NormScalingFactor);
+        Assert.Equal(DictionaryArchitecture.JumpRelu, Read(Changed(Flat, "architecture", "\"jumprelu\"")).Architecture);
+        Assert.Equal(DictionaryArchitecture.Gated, Read(Changed(New, "architecture", "\"gated\"")).Architecture);
+        Assert.True(Read(Changed(New, "rescale_acts_by_decoder_norm", "true")).RescalesByDecoderNorm);
+        Assert.True(Read(Changed(Flat, "finetuning_scaling_factor", "true")).FinetunedScale);
+    }
+
+    [Fact]
+    public void Heads_side_by_side_are_read_as_one_row()
+    {
+        var old = Changed(Flat, "hook_point", "\"blocks.0.attn.hook_z\"");
+        Assert.Equal("blocks.0.attn.hook_z", Read(old).HookName);
+        Assert.Equal("blocks.0.attn.hook_z", Read(Changed(old, "reshape_activations", "\"hook_z\"")).HookName);
+    }
+
     public static TheoryData<string, string, string, string> Refusals => new()
     {
-        { Flat, "architecture", "\"gated\"", "architecture is 'gated', which is not supported" },
-        { Flat, "architecture", "\"jumprelu\"", "architecture is 'jumprelu'" },
+        { Flat, "architecture", "\"temporal\"", "architecture is 'temporal', which is not supported; only 'standard', 'topk', 'jumprelu' and 'gated' are" },
+        { FlatTopK, "architecture", "\"jumprelu\"", "activation_fn_str is 'topk', which is not supported; with this architecture only 'relu' is" },
+        { New, "architecture", "\"jumprelu_transcoder\"", "architecture is 'jumprelu_transcoder', which is not supported; a transcoder writes" },
         { Flat, "architecture", "\"batchtopk\"", "architecture is 'batchtopk'" },
         { New, "architecture", "\"matryoshka_batchtopk\"", "architecture is 'matryoshka_batchtopk'" },
         { New, "architecture", "\"skip_transcoder\"", "architecture is 'skip_transcoder'" },
@@ -74,18 +96,14 @@ public sealed class DictionaryConfigTests : IDisposable
         { New, "k", "0", "k is 0 where an integer from 1 to 512" },
         { New, "k", "513", "k is 513 where an integer from 1 to 512" },
         { New, "k", "null", "has no key 'k'" },
-        { Flat, "normalize_activations", "true", "normalize_activations is true, which is not supported" },
-        { Flat, "normalize_activations", "\"expected_average_only_in\"", "normalize_activations is 'expected_average_only_in'" },
-        { New, "normalize_activations", "\"constant_norm_rescale\"", "normalize_activations is 'constant_norm_rescale'" },
         { New, "normalize_activations", "\"something\"", "normalize_activations is 'something'" },
-        { New, "rescale_acts_by_decoder_norm", "true", "rescale_acts_by_decoder_norm is true" },
-        { Flat, "finetuning_scaling_factor", "true", "finetuning_scaling_factor is true" },
+        { Flat, "rescale_acts_by_decoder_norm", "true", "rescale_acts_by_decoder_norm is true" },
+        { New, "norm_scaling_factor", "0", "norm_scaling_factor is 0 where a number" },
         { New, "reshape_activations", "\"hook_z\"", "reshape_activations is 'hook_z'" },
         { New, "d_out", "65", "d_out is 65" },
         { Flat, "is_transcoder", "true", "is_transcoder is true" },
         { Flat, "hook_point_head_index", "3", "hook_point_head_index is 3" },
         { FlatTopK, "hook_head_index", "0", "hook_head_index is 0" },
-        { Flat, "hook_point", "\"blocks.0.attn.hook_z\"", "hook_point is 'blocks.0.attn.hook_z'" },
         { Flat, "hook_point", "\"a/b\"", "hook_point is 'a/b'" },
         { Flat, "hook_point", "\"\"", "hook_point is ''" },
         { Flat, "hook_point", "null", "has no key 'hook_name'" },
@@ -93,7 +111,6 @@ public sealed class DictionaryConfigTests : IDisposable
         { Flat, "hook_point_out", "\"blocks.8.hook_mlp_out\"", "hook_point_out is 'blocks.8.hook_mlp_out'" },
         { New, "metadata", "{\"hook_name\":\"a\",\"hook_head_index\":1}", "metadata.hook_head_index is 1" },
         { New, "metadata", "{\"hook_name\":\"a\",\"hook_name_out\":\"b\"}", "metadata.hook_name_out is 'b'" },
-        { New, "metadata", "{\"hook_name\":\"blocks.0.attn.hook_z\"}", "metadata.hook_name is 'blocks.0.attn.hook_z'" },
         { New, "metadata", "3", "metadata is 3 where an object" },
         { New, "metadata", "{}", "has no key 'hook_name'" },
         { Flat, "d_in", "null", "has no key 'd_in'" },

@@ -15,8 +15,7 @@ public sealed class SaeLensDictionaryTests : IDisposable
     {
         using var dictionary = SaeLensDictionary.Open(Write("a", Config));
         Assert.Equal(("blocks.0.hook_resid_pre", 4, 8), (dictionary.HookName, dictionary.Width, dictionary.FeatureCount));
-        Assert.Equal("[4, 8] [8] [8, 4] [4]", string.Join(' ', new[] { dictionary.EncoderWeights, dictionary.EncoderBias, dictionary.DecoderWeights,
-            dictionary.DecoderBias }.Select(entry => entry.ShapeText)));
+        Assert.Equal("[4, 8] [8, 4] [4]", string.Join(' ', new[] { dictionary.EncoderWeights, dictionary.DecoderWeights, dictionary.DecoderBias }.Select(entry => entry.ShapeText)));
         dictionary.RequireFinite();
     }
 
@@ -30,18 +29,33 @@ public sealed class SaeLensDictionaryTests : IDisposable
         RefusedWith(t => SafetensorsTensor.I64(name, [.. t.Shape], () => new long[t.Shape.Aggregate((a, b) => a * b)]), $"tensor '{name}' has type I64");
     }
 
-    [Fact]
-    public void A_scaling_factor_of_ones_changes_nothing_and_any_other_is_refused()
+    [Theory, InlineData("scaling_factor"), InlineData("finetuning_scaling_factor")]
+    public void A_scaling_factor_counts_only_where_the_config_says_so(string name)
     {
-        using (SaeLensDictionary.Open(Write("a", Config, Tensor("scaling_factor", [8], 1))))
+        var finetuned = Config.Replace("{", """{"finetuning_scaling_factor":true,""");
+        foreach (var config in (string[])[Config, finetuned])
         {
+            using var ones = SaeLensDictionary.Open(Write("a", config, [Tensor(name, [8], 1)]));
+            Assert.Null(ones.ScalingFactor());
         }
-        Refused(() => SaeLensDictionary.Open(Write("a", Config, Tensor("scaling_factor", [8], 1.5f))), "tensor 'scaling_factor' is not all ones");
+        using (var other = SaeLensDictionary.Open(Write("b", finetuned, [Tensor(name, [8], 1.5f)]))) Assert.Equal(Enumerable.Repeat(1.5f, 8), other.ScalingFactor()!);
+        using (var without = SaeLensDictionary.Open(Write("c", finetuned))) Assert.Null(without.ScalingFactor());
+        Refused(() => SaeLensDictionary.Open(Write("a", Config, [Tensor(name, [8], 1.5f)])), $"tensor '{name}' is not all ones, but cfg.json does not say finetuning_scaling_factor");
+        Refused(() => SaeLensDictionary.Open(Write("a", Config, [Tensor(name, [7], 1.5f)])), $"tensor '{name}' has shape [7]");
     }
 
-    [Theory, InlineData("W_skip"), InlineData("threshold"), InlineData("r_mag"), InlineData("b_gate"), InlineData("b_mag")]
+    [Fact]
+    public void A_skip_connection_makes_a_transcoder_which_is_refused() =>
+        Refused(() => SaeLensDictionary.Open(Write("a", Config, [Tensor("W_skip", [4, 4])])), "has tensor 'W_skip', so it is a transcoder");
+
+    [Theory, InlineData("jumprelu", "threshold"), InlineData("gated", "r_mag"), InlineData("gated", "b_gate"), InlineData("gated", "b_mag")]
+    public void Each_tensor_of_a_kind_is_required(string kind, string name) =>
+        Refused(() => SaeLensDictionary.Open(Write("a", Config.Replace("standard", kind), change: t => t.Name == "b_enc" && kind == "gated" ? null : t,
+            extra: [.. new[] { "b_gate", "b_mag", "r_mag" }.Where(n => kind == "gated" && n != name).Select(n => Tensor(n, [8]))])), $"has no tensor '{name}'");
+
+    [Theory, InlineData("other"), InlineData("threshold"), InlineData("r_mag"), InlineData("b_gate"), InlineData("b_mag")]
     public void A_tensor_of_another_architecture_is_refused(string name) =>
-        Refused(() => SaeLensDictionary.Open(Write("a", Config, Tensor(name, [8]))),
+        Refused(() => SaeLensDictionary.Open(Write("a", Config, [Tensor(name, [8])])),
             $"has tensor '{name}', which a dictionary of architecture 'standard' does not have");
 
     [Fact]
@@ -81,13 +95,13 @@ public sealed class SaeLensDictionaryTests : IDisposable
         Refused(() => SaeLensDictionary.OpenAll(_directory.Path), "sae_weights.safetensors: there is no such file");
     }
 
-    private string Write(string name, string config, SafetensorsTensor? extra = null, Func<SafetensorsTensor, SafetensorsTensor?>? change = null)
+    private string Write(string name, string config, SafetensorsTensor[]? extra = null, Func<SafetensorsTensor, SafetensorsTensor?>? change = null)
     {
         var directory = Directory.CreateDirectory(Path.Combine(_directory.Path, name)).FullName;
         File.WriteAllText(Path.Combine(directory, "cfg.json"), config);
         SafetensorsTensor[] tensors = [Tensor("W_enc", [4, 8]), Tensor("b_enc", [8]), Tensor("W_dec", [8, 4]), Tensor("b_dec", [4])];
         SafetensorsWriter.Write(Path.Combine(directory, "sae_weights.safetensors"),
-            tensors.Select(t => change is null ? t : change(t)).Append(extra).OfType<SafetensorsTensor>());
+            tensors.Select(t => change is null ? t : change(t)).Concat(extra ?? []).OfType<SafetensorsTensor>());
         return directory;
     }
 

@@ -28,6 +28,22 @@ public class SamplingTests
         Assert.All(counts[1..], n => Assert.InRange(n, 400 - 95, 400 + 95));
     }
 
+    [Fact]
+    public void With_thresholds_the_active_features_are_those_above_their_own()
+    {
+        const int n = 101;
+        var random = new Random(3);
+        var values = Enumerable.Range(0, 20 * n).Select(_ => MathF.Round((random.NextSingle() - 0.3f) * 8) / 8).ToArray();    // many lie on a threshold
+        var threshold = Enumerable.Range(0, n).Select(_ => MathF.Round(random.NextSingle() * 4) / 8).ToArray();
+        var found = new SparseRows();
+        new ActiveFinder(n, null, threshold).Add(values, found);
+        for (var r = 0; r < 20; r++)
+        {
+            var expected = Enumerable.Range(0, n).Where(j => values[(r * n) + j] > threshold[j]).Select(j => (j, values[(r * n) + j]));
+            Assert.Equal(expected, found.Features(r).ToArray().Zip(found.Activations(r).ToArray()));
+        }
+    }
+
     [Theory]
     [InlineData(null, 100), InlineData(7, 100), InlineData(32, 1024), InlineData(3, 5)]
     public void The_active_features_are_the_largest_above_zero_and_the_lower_of_two_equal(int? k, int n)

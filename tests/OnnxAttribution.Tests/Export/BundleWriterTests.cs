@@ -107,7 +107,7 @@ public sealed class BundleWriterTests : IDisposable
         Refused<BundleException>(() => Random2.Bundle(checkpoint, _directory["bundle"]), Path.Combine(checkpoint, "dictionaries", "mine"), "width 8, the model has width 16");
     }
 
-    [Theory, InlineData("blocks.2.hook_resid_pre"), InlineData("blocks.0.hook_resid_mid"), InlineData("blocks.2.hook_resid_post")]
+    [Theory, InlineData("blocks.2.hook_resid_pre"), InlineData("blocks.2.attn.hook_z"), InlineData("blocks.0.ln1.hook_normalized"), InlineData("blocks.2.hook_resid_post")]
     public void A_dictionary_of_a_site_that_the_model_does_not_have_is_refused(string site)
     {
         var checkpoint = Random2.Copy(_directory["checkpoint"]);

@@ -7,7 +7,7 @@ namespace OnnxAttribution.Tests.Runtime;
 
 public sealed class Gpt2TokenizerTests(Gpt2TokenizerFixture fixture) : IClassFixture<Gpt2TokenizerFixture>
 {
-    private readonly Gpt2Tokenizer _tokenizer = fixture.Tokenizer;
+    private readonly Tokenizer _tokenizer = fixture.Tokenizer;
 
     [Fact]
     public void Ids_are_those_of_gpt_3_encoder_on_every_text()

@@ -15,7 +15,7 @@ public sealed class Gpt2VocabularyTests : IDisposable
     [Fact]
     public void A_vocabulary_of_bytes_and_one_merge_encodes()
     {
-        using var tokenizer = Gpt2Tokenizer.Open(Vocab(Bytes()), Merges("#version: 0.2\na b\n"));
+        using var tokenizer = Tokenizer.Open(Vocab(Bytes()), Merges("#version: 0.2\na b\n"));
         Assert.Equal(258, tokenizer.Count);
         Assert.Equal([256, 'a', 257, 'b', 256, 0], tokenizer.Encode("aba<|endoftext|>bab\0"));
     }
@@ -23,7 +23,7 @@ public sealed class Gpt2VocabularyTests : IDisposable
     [Fact]
     public void Windows_line_ends_in_merges_are_accepted()
     {
-        using var tokenizer = Gpt2Tokenizer.Open(Vocab(Bytes()), Merges("#version: 0.2\r\na b\r\n"));
+        using var tokenizer = Tokenizer.Open(Vocab(Bytes()), Merges("#version: 0.2\r\na b\r\n"));
         Assert.Equal([256], tokenizer.Encode("ab"));
     }
 
@@ -32,7 +32,7 @@ public sealed class Gpt2VocabularyTests : IDisposable
     {
         var vocab = Bytes();
         vocab["Āa"] = 258;
-        using var tokenizer = Gpt2Tokenizer.Open(Vocab(vocab), Merges("Ā a\na b\n"));
+        using var tokenizer = Tokenizer.Open(Vocab(vocab), Merges("Ā a\na b\n"));
         Assert.Equal([256], tokenizer.Encode("ab"));
         Assert.Throws<NotSupportedException>(() => tokenizer.Encode("a\0"));
     }
@@ -94,7 +94,7 @@ public sealed class Gpt2VocabularyTests : IDisposable
 
     private void Refused(string vocab, string merges, string file, string reason)
     {
-        var message = Assert.Throws<TokenizerException>(() => Gpt2Tokenizer.Open(vocab, merges)).Message;
+        var message = Assert.Throws<TokenizerException>(() => Tokenizer.Open(vocab, merges)).Message;
         Assert.Contains(reason, message);
         Assert.Contains(file, message.Split(": ")[0]);
         Assert.DoesNotContain('\n', message);

@@ -45,7 +45,7 @@ public sealed class SplicingTests(Random2Bundle bundle) : IClassFixture<Random2B
             foreach (var node in graph.Nodes.Where(n => n.Site == site && !n.IsError))
             {
                 var x = session.Run(bundle.Tokens, null, 1, site.Name)[site.Name].Values;
-                var scale = dictionary.Statistics(x.AsSpan(node.Position * 16, 16)).Scale;
+                var scale = dictionary.Normalization.Statistics(x.AsSpan(node.Position * 16, 16)).Scale;
                 var shift = new float[x.Length];
                 for (var k = 0; k < 16; k++) shift[(node.Position * 16) + k] = -node.Activation * scale * dictionary.DecoderRows([node.Feature], 1)[node.Feature][k];
                 var without = Metric(new Dictionary<string, (long[], float[])> { [$"{site.Name}.shift"] = ([1, bundle.Tokens.Length, 16], shift) });
@@ -62,7 +62,7 @@ public sealed class SplicingTests(Random2Bundle bundle) : IClassFixture<Random2B
         for (var t = 0; t < encoding.Positions; t++)
         {
             var row = x.AsSpan(t * d, d).ToArray();
-            double mean = dictionary.Normalizes ? row.Average() : 0, scale = dictionary.Normalizes ? Math.Sqrt(row.Sum(v => (v - mean) * (v - mean)) / (d - 1)) : 1;
+            double mean = dictionary.Normalization.Changes ? row.Average() : 0, scale = dictionary.Normalization.Changes ? Math.Sqrt(row.Sum(v => (v - mean) * (v - mean)) / (d - 1)) : 1;
             for (var k = 0; k < d; k++)
             {
                 double sum = dictionary.DecoderBias.Span[k];

@@ -11,32 +11,41 @@ namespace OnnxAttribution.Runtime;
 /// disagrees with Hugging Face about two characters, and they are kept from it:
 /// U+0000, behind which it drops the rest of the text, is given as another control character and put back;
 /// U+0085, which is white space but not to the operator, is encoded here together with the white space around it.</remarks>
-public sealed class Gpt2Tokenizer : IDisposable
+public sealed class Tokenizer : IDisposable
 {
     private const char NextLine = '\u0085';
 
     private static readonly Lock s_registration = new();
 
+    private readonly string _path;
     private readonly Gpt2Vocabulary _vocabulary;
     private readonly InferenceSession _session;
     private readonly RunOptions _run = new();
     private readonly char _standIn; // given to the operator for U+0000; itself U+0000 if the vocabulary has none that could
 
-    private Gpt2Tokenizer(Gpt2Vocabulary vocabulary, InferenceSession session)
+    private Tokenizer(string path, Gpt2Vocabulary vocabulary, InferenceSession session)
     {
-        (_vocabulary, _session) = (vocabulary, session);
+        (_path, _vocabulary, _session) = (path, vocabulary, session);
         _standIn = FindStandIn(vocabulary);
     }
 
     /// <summary>Number of tokens; ids are 0 to Count − 1.</summary>
     public int Count => _vocabulary.Tokens.Length;
 
-    /// <summary>The id of <c>&lt;|endoftext|&gt;</c>, which GPT-2 also begins texts with.</summary>
-    public int EndOfText => _vocabulary.Ids[Gpt2Vocabulary.EndOfTextToken];
+    /// <summary>The id of the token that begins a text (BOS); null: the model has none.</summary>
+    public int? BeginOfText => EndOfText;
+
+    /// <summary>The id of the token that ends a text (EOS); null: the model has none.</summary>
+    public int? EndOfText => _vocabulary.Ids[Gpt2Vocabulary.EndOfTextToken];
+
+    /// <summary>Opens the tokenizer of a checkpoint or bundle.</summary>
+    /// <param name="directory">Holds vocab.json and merges.txt.</param>
+    /// <exception cref="TokenizerException">A file is missing, broken or no byte-level BPE, or the native library is missing.</exception>
+    public static Tokenizer Open(string directory) => Open(Path.Combine(directory, "vocab.json"), Path.Combine(directory, "merges.txt"));
 
     /// <summary>Opens a vocabulary as Hugging Face saves it (OpenAI's encoder.json and vocab.bpe are the same files).</summary>
     /// <exception cref="TokenizerException">A file is missing, broken or no byte-level BPE, or the native library is missing.</exception>
-    public static Gpt2Tokenizer Open(string vocabPath, string mergesPath)
+    internal static Tokenizer Open(string vocabPath, string mergesPath)
     {
         var vocabulary = Gpt2Vocabulary.Read(vocabPath, mergesPath);
         var library = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "ortextensions.dll"
@@ -50,7 +59,7 @@ public sealed class Gpt2Tokenizer : IDisposable
             lock (s_registration)
             {
                 options.RegisterCustomOpLibrary(library);
-                return new Gpt2Tokenizer(vocabulary, new InferenceSession(Model(vocabulary).ToByteArray(), options));
+                return new Tokenizer(vocabPath, vocabulary, new InferenceSession(Model(vocabulary).ToByteArray(), options));
             }
         }
         catch (OnnxRuntimeException e)
@@ -111,6 +120,11 @@ public sealed class Gpt2Tokenizer : IDisposable
     /// <summary>The token whose text is exactly this (a leading space counts), if there is one.</summary>
     public bool TryGetId(string text, out int id) =>
         _vocabulary.Ids.TryGetValue(string.Concat(Encoding.UTF8.GetBytes(text).Select(ByteSymbols.Of)), out id);
+
+    /// <summary><see cref="BeginOfText"/>, where one is needed.</summary>
+    /// <exception cref="TokenizerException">There is none.</exception>
+    internal int RequireBeginOfText() => BeginOfText
+        ?? throw new TokenizerException(_path, "names no token that begins a text (bos_token, or eos_token in its place); run with --prepend-bos false.");
 
     public void Dispose()
     {
