@@ -3,7 +3,9 @@
 
     OMP_WAIT_POLICY=passive /usr/bin/python3 export-scripts/foreign_models.py
 
-Environment: Debian 12, python3-torch 1.13, python3-numpy. Deterministic.
+Environment: Debian 12, python3-torch 1.13, python3-onnx 1.12, python3-numpy. Deterministic.
+
+hand.onnx is put together with onnx.helper instead: a mask and positions as inputs, heads apart, its MLP in a function of the file.
 
 The modules are hand-written and named as transformers names them, so that export_torch.py's own maps and hooks mark their sites:
 a GPT-2 (learned positions, Conv1D, a mask in a buffer, tanh GELU), a Llama (RMSNorm, rotary embedding, grouped-query attention, SwiGLU) and
@@ -17,7 +19,11 @@ import math
 import os
 import sys
 
+import numpy as np
+import onnx
+import onnx.helper as h
 import torch
+from onnx import numpy_helper
 from torch import nn
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -252,6 +258,43 @@ class NeoX(nn.Module):
         return self.embed_out(self.gpt_neox(input_ids))
 
 
+# ---------------------------------------------------------------- a graph by onnx.helper
+
+def hand(path):
+    """One block of two heads and an MLP in a function, operator set 15, with a mask and positions as inputs."""
+    d, heads, n = WIDTH, 2, 20
+    rng = np.random.RandomState(4)
+    weights = {"W_E": (VOCAB, d), "W_pos": (POSITIONS, d), "W_Q": (d, d), "W_K": (d, d), "W_V": (d, d), "W_O": (d, d), "b_O": (d,), "W_in": (d, n), "b_in": (n,), "W_out": (n, d), "b_out": (d,), "W_U": (d, VOCAB)}
+    constants = {name: (0.5 * rng.standard_normal(shape)).astype(np.float32) for name, shape in weights.items()}
+    constants |= {"split": np.array([0, 0, heads, d // heads]), "join": np.array([0, 0, d]), "zero": np.array([0]), "one": np.array([1]), "two": np.array([2]), "axes12": np.array([1, 2]), "root": np.float32((d // heads) ** 0.5),
+                  "unit": np.float32(1), "least": np.float32(-1e9)}
+    node = lambda op, inputs, output, **attributes: h.make_node(op, inputs, [output], name=f"node/{output}", **attributes)
+    heads_of = lambda name: [node("MatMul", ["normal", f"W_{name}"], f"{name}_all"), node("Reshape", [f"{name}_all", "split"], f"{name}_split"), node("Transpose", [f"{name}_split"], name, perm=[0, 2, 1, 3])]
+    nodes = [
+        node("Gather", ["W_E", "input_ids"], "embed"), node("Gather", ["W_pos", "position_ids"], "pos"), node("Add", ["embed", "pos"], "x0"),
+        node("ReduceL2", ["x0"], "norm", axes=[-1]), node("Div", ["x0", "norm"], "normal"),
+        *heads_of("Q"), *heads_of("K"), *heads_of("V"),
+        node("Einsum", ["Q", "K"], "dots", equation="bhqd,bhkd->bhqk"), node("Div", ["dots", "root"], "scores"),
+        # the causal part of the mask from the positions, the rest as it is given
+        node("Unsqueeze", ["position_ids", "two"], "queries"), node("Unsqueeze", ["position_ids", "one"], "keys"), node("Greater", ["keys", "queries"], "later"),
+        node("Unsqueeze", ["later", "one"], "later4"), node("Cast", ["attention_mask"], "seen", to=1), node("Sub", ["unit", "seen"], "hidden"), node("Unsqueeze", ["hidden", "axes12"], "hidden4"),
+        node("Mul", ["hidden4", "least"], "bias"), node("Where", ["later4", "least", "bias"], "mask"), node("Add", ["scores", "mask"], "masked"), node("Softmax", ["masked"], "pattern", axis=-1),
+        node("MatMul", ["pattern", "V"], "z_heads"), node("Transpose", ["z_heads"], "z", perm=[0, 2, 1, 3]), node("Reshape", ["z", "join"], "z_all"),
+        node("MatMul", ["z_all", "W_O"], "projected"), node("Add", ["projected", "b_O"], "attn"), node("Sum", ["x0", "attn"], "x1"),
+        h.make_node("Mlp", ["x1", "W_in", "b_in", "W_out", "b_out"], ["mlp"], name="node/mlp", domain="hand", alpha=0.1), node("Add", ["x1", "mlp"], "x2"), node("MatMul", ["x2", "W_U"], "logits"),
+    ]
+    leaky = h.make_node("LeakyRelu", ["inner"], ["active"], name="leaky")
+    leaky.attribute.append(onnx.AttributeProto(name="alpha", ref_attr_name="alpha", type=onnx.AttributeProto.FLOAT))
+    mlp = h.make_function("hand", "Mlp", ["x", "W_i", "b_i", "W_o", "b_o"], ["y"], [
+        h.make_node("MatMul", ["x", "W_i"], ["h"]), h.make_node("Add", ["h", "b_i"], ["inner"]), leaky, h.make_node("MatMul", ["active", "W_o"], ["o"]), h.make_node("Add", ["o", "b_o"], ["y"])],
+        [h.make_opsetid("", 15)], ["alpha"])
+    tokens = lambda name: h.make_tensor_value_info(name, onnx.TensorProto.INT64, ["b", "t"])
+    graph = h.make_graph(nodes, "hand", [tokens("input_ids"), tokens("attention_mask"), tokens("position_ids")], [h.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["b", "t", VOCAB])],
+                         [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()])
+    model = h.make_model(graph, opset_imports=[h.make_opsetid("", 15), h.make_opsetid("hand", 1)], functions=[mlp], ir_version=8)
+    onnx.save(model, path)
+
+
 # ---------------------------------------------------------------- weights and goldens
 
 def randomize(model, seed):
@@ -329,6 +372,11 @@ def rounded(value):
 def main():
     os.makedirs(FOLDER, exist_ok=True)
     torch.set_num_threads(1)
+    hand(os.path.join(FOLDER, "hand.onnx"))
+    with open(os.path.join(FOLDER, "hand.sites.json"), "w") as f:
+        json.dump({"sites": {"blocks.0.hook_resid_pre": "x0", "blocks.0.attn.hook_z": "z", "blocks.0.hook_attn_out": "attn", "blocks.0.hook_resid_mid": "x1", "blocks.0.hook_mlp_out": "mlp", "blocks.0.hook_resid_post": "x2"},
+                   "hooks": {"blocks.0.attn.hook_pattern": "pattern"}}, f, indent=1)
+        f.write("\n")
     for name, make, places, opsets, seed in (("gpt2", Gpt2, MAPS["gpt2"], (13, 17), 1), ("llama", Llama, MAPS["llama"], (17,), 2), ("neox", NeoX, MAPS["gpt_neox"], (16,), 3)):
         model = randomize(make(), seed)
         for opset in opsets:

@@ -158,10 +158,20 @@ internal sealed class ForeignGraph
                 return g.Reshape(_b.Site(site, g.Reshape(made, 0, 0, heads * width)), 0, 0, heads, width);
             case [{ Symbol: "batch" }, { Size: { } heads }, { Symbol: "position" }, { Size: { } width }]:
                 return g.Transpose(g.Reshape(_b.Site(site, g.Reshape(g.Transpose(made, 0, 2, 1, 3), 0, 0, heads * width)), 0, 0, heads, width), 0, 2, 1, 3);
+            case null or [_, _, ..] when made.Shape is null || made.Shape.Any(d => d is { Size: null, Symbol: null }):
+                throw new BundleException($"{_file}: the shape of '{tensor.Name}' ({site}) does not follow from the tokens'{Cause(made)}; export the model with other operators in its place");
             default:
                 throw new BundleException($"{_map.Path}: the tensor '{tensor.Name}' of {site} has shape {ShapeText(made.Shape)} where [batch, position, width] is expected, or heads apart: "
                     + (made.Shape is [{ Size: not null }, ..] or [_, { Size: not null }, _] ? DynamicMend : "name another tensor"));
         }
+    }
+
+    // the operator that an unknown shape comes from
+    private static string Cause(Value value)
+    {
+        static bool Unknown(Value? v) => v is { IsConstant: false } && (v.Shape is null || v.Shape.Any(d => d is { Size: null, Symbol: null }));
+        var op = Topology.Between([], [value]).FirstOrDefault(o => o.Out.Any(Unknown) && !o.In.Any(Unknown));
+        return op is null ? "" : $": nothing is known of {op.Type} '{op.Name}'";
     }
 
     private static string ShapeText(Dim[]? shape) => shape is null ? "(unknown)" : $"[{string.Join(", ", shape)}]";
