@@ -7,7 +7,8 @@ namespace OnnxAttribution.Export;
 /// <summary>
 /// A graph that another program exported, rebuilt as a hooked one:
 /// 1. The file is brought to this program's operator set, its functions are put in place.
-/// 2. Its operators are made once more, from the tokens on: shapes follow from named axes, what few operators can say is said by these, dead ends drop out.
+/// 2. Its operators are made once more, from the tokens on: shapes follow from named axes, what few operators can say is said by these, spelled-out norms and activations become one operator,
+///    dead ends drop out.
 /// 3. Each site's tensor gets its intervention, and everything that read it reads the site.
 /// </summary>
 internal sealed class ForeignGraph
@@ -117,6 +118,7 @@ internal sealed class ForeignGraph
         var inputs = op.In.Select(v => v is null ? null : ShapeFolding.Constant(_b.G, Mapped(v))).ToArray();
         var copy = new Op(op.Type, "", op.Name.Length > 0 ? op.Name : op.Out.FirstOrDefault(v => v is not null)?.Name ?? "", inputs, op.Attributes);
         var made = OperatorLowering.Lower(_b.G, op, inputs) ?? ShapeFolding.Fold(_b.G, op, inputs)
+            ?? (PatternFusion.Fuse(_b.G, op, inputs) is { } fused ? [fused] : null)
             ?? GraphBuilder.Attach(copy, [.. op.Out.Select(v => v is null ? "" : Prefix + v.Name)], Declared);
         for (var i = 0; i < op.Out.Count && i < made.Length; i++)
         {

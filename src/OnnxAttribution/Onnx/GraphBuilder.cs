@@ -28,6 +28,9 @@ internal sealed partial class GraphBuilder(string prefix = "")
 
     public Value Ints(params long[] values) => Cached($"{prefix}i{string.Join('_', values)}", () => Constants.Of(values, values.Length));
 
+    /// <summary>float32 [width], all 1; the same value for the same width.</summary>
+    public Value Ones(long width) => Cached($"{prefix}ones{width}", () => Constants.Of(Enumerable.Repeat(1f, (int)width).ToArray(), width));
+
     public Value Int(long value) => Cached($"{prefix}s{value}", () => Constants.Of([value]));
 
     /// <summary>Adds an operator with one output and returns it.</summary>
