@@ -50,6 +50,9 @@ internal sealed class ConfigJson
         }
     }
 
+    /// <summary>All keys, in the file's order.</summary>
+    public IEnumerable<string> Keys => _object.EnumerateObject().Select(p => p.Name);
+
     /// <summary>True if the key is there and not null.</summary>
     public bool Has(string key) => Find(key) is not null;
 

@@ -9,18 +9,24 @@ internal sealed class BundleDictionaries : IDisposable
 
     private readonly IReadOnlyList<SaeLensDictionary> _all;
     private readonly int _layers;
+    private readonly IReadOnlyDictionary<string, int> _widths;
 
-    private BundleDictionaries(IReadOnlyList<SaeLensDictionary> all, int layers) => (_all, _layers) = (all, layers);
+    private BundleDictionaries(IReadOnlyList<SaeLensDictionary> all, int layers, IReadOnlyDictionary<string, int> widths) => (_all, _layers, _widths) = (all, layers, widths);
 
+    /// <inheritdoc cref="Open(ExportOptions, int, IReadOnlyDictionary{string, int})"/>
+    public static BundleDictionaries Open(ExportOptions options, ModelArchitecture model) =>
+        Open(options, model.Shape.Layers, model.SiteNames.ToDictionary(name => name, name => model.WidthOf(Site.Parse(name))));
+
+    /// <param name="widths">Of every site that a dictionary may be for, in the order of computation.</param>
     /// <exception cref="BundleException">There is no such folder, or a dictionary is for no site of the model, of another width, or the second of its site.</exception>
-    public static BundleDictionaries Open(ExportOptions options, int layers, int width)
+    public static BundleDictionaries Open(ExportOptions options, int layers, IReadOnlyDictionary<string, int> widths)
     {
         var folder = options.Dictionaries ?? Path.Combine(options.Checkpoint, Folder);
-        if (!Directory.Exists(folder)) return options.Dictionaries is null ? new([], layers) : throw new BundleException($"there is no directory {folder}; give --dictionaries the folder that holds the SAELens dictionaries");
-        var found = new BundleDictionaries(SaeLensDictionary.OpenAll(folder), layers);
+        if (!Directory.Exists(folder)) return options.Dictionaries is null ? new([], layers, widths) : throw new BundleException($"there is no directory {folder}; give --dictionaries the folder that holds the SAELens dictionaries");
+        var found = new BundleDictionaries(SaeLensDictionary.OpenAll(folder), layers, widths);
         try
         {
-            found.Check(width);
+            found.Check();
             return found;
         }
         catch
@@ -33,8 +39,8 @@ internal sealed class BundleDictionaries : IDisposable
     /// <summary>Names of the sites that they are for.</summary>
     public IEnumerable<string> Sites => _all.Select(d => Site.Canonical(d.HookName, _layers));
 
-    /// <summary>Reads every weight once; each may be run on a thread of its own.</summary>
-    public IEnumerable<Action> FiniteChecks() => _all.Select(d => (Action)d.RequireFinite);
+    /// <summary>What reads every weight once, with the path that each file has in the bundle.</summary>
+    public IEnumerable<(string Path, WeightCheck Check)> Checks(string bundle, bool inPlace) => _all.Select(d => ($"{FolderOf(d, bundle, inPlace)}/{SaeLensDictionary.WeightsFileName}", d.Check));
 
     /// <summary>Links the files into the bundle: weights are not copied where the file system can help it.</summary>
     public void Bring(string bundle)
@@ -52,8 +58,7 @@ internal sealed class BundleDictionaries : IDisposable
     public IReadOnlyList<BundleManifest.DictionaryRecord> Records(string bundle, IReadOnlyList<string> sites, bool inPlace) =>
     [
         .. _all.Select(d => new BundleManifest.DictionaryRecord(Site.Canonical(d.HookName, _layers), d.HookName,
-                inPlace ? Path.GetRelativePath(bundle, d.Directory).Replace('\\', '/') : $"{Folder}/{d.HookName}",
-                d.Architecture.Name(), d.FeatureCount, d.Architecture == DictionaryArchitecture.TopK ? d.K : null,
+                FolderOf(d, bundle, inPlace), d.Architecture.Name(), d.FeatureCount, d.Architecture == DictionaryArchitecture.TopK ? d.K : null,
                 d.Normalization.Name(), d.PrependBos))
             .OrderBy(r => sites.ToList().IndexOf(r.Site)),
     ];
@@ -66,16 +71,17 @@ internal sealed class BundleDictionaries : IDisposable
         foreach (var d in _all) d.Dispose();
     }
 
-    private void Check(int width)
+    private static string FolderOf(SaeLensDictionary d, string bundle, bool inPlace) => inPlace ? Path.GetRelativePath(bundle, d.Directory).Replace('\\', '/') : $"{Folder}/{d.HookName}";
+
+    private void Check()
     {
-        var sites = Site.Names(_layers, always: false).ToHashSet();
         var taken = new Dictionary<string, string>();
         foreach (var d in _all)
         {
             var site = Site.Canonical(d.HookName, _layers);
-            if (!sites.Contains(site))
+            if (!_widths.TryGetValue(site, out var width))
             {
-                throw new BundleException($"{d.Directory} is a dictionary for '{d.HookName}', which this model ({_layers} layers) does not have as a site; its sites are {string.Join(", ", sites.Take(3))}, …");
+                throw new BundleException($"{d.Directory} is a dictionary for '{d.HookName}', which this model ({_layers} layers) does not have as a site; its sites are {string.Join(", ", _widths.Keys.Take(3))}, …");
             }
             if (d.Width != width) throw new BundleException($"{d.Directory} is a dictionary of width {d.Width}, the model has width {width}; it belongs to another model");
             if (!taken.TryAdd(site, d.Directory)) throw new BundleException($"{taken[site]} and {d.Directory} are both dictionaries of {site}; keep one of them");

@@ -23,13 +23,12 @@ internal static class ForeignBundleWriter
         var weights = new ForeignWeights(source);
         var adopted = ForeignGraph.Adopt(Read(options.Onnx), map, options.Onnx, weights.Place);
         SiteSeparation.Require(adopted, map.Path, options.Onnx);
-        var width = (int)adopted.Site(adopted.Sites[0]).Shape![^1].Size!.Value;
+        var widths = adopted.Sites.ToDictionary(s => s, s => (int)adopted.Site(s).Shape![^1].Size!.Value);
         var positions = map.Positions ?? ContextLength.Of(adopted.Graph)
             ?? throw new BundleException($"{options.Onnx} has no table of positions that would tell how many tokens it reads; say so in {map.Path}: \"n_ctx\": 2048");
         var export = new ExportOptions(options.Folder, options.Dictionaries, options.Out, Force: options.Force, Threads: options.Threads);
-        using var dictionaries = BundleDictionaries.Open(export, map.Layers, width);
-        RequireSites(dictionaries.Records(options.Out, adopted.Sites, inPlace: false), adopted, map);
-        foreach (var check in dictionaries.FiniteChecks()) check();
+        using var dictionaries = BundleDictionaries.Open(export, map.Layers, widths);
+        var checkedFiles = BundleFiles.Check(dictionaries.Checks(options.Out, inPlace: false), options.Parallelism, cancel);
         if (File.Exists(Path.Combine(options.Out, BundleManifest.FileName)) && !options.Force) throw new BundleException($"{options.Out} already holds a bundle; give --force to write it anew");
         return BundleFiles.WholeOrNone(options.Out, () =>
         {
@@ -47,7 +46,7 @@ internal static class ForeignBundleWriter
                 Name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(options.Out))),
                 Architecture = "onnx",
                 NLayers = map.Layers,
-                DModel = width,
+                DModel = widths[adopted.Sites.FirstOrDefault(s => Site.Parse(s).Kind != SiteKind.Z, adopted.Sites[0])],
                 NHeads = map.Heads ?? Heads(adopted) ?? 1,
                 DVocab = adopted.Vocabulary,
                 NCtx = positions,
@@ -56,7 +55,7 @@ internal static class ForeignBundleWriter
                 Hooks = adopted.Hooks,
                 Dictionaries = records,
                 PrependBos = map.PrependBos,
-                Files = BundleFiles.Records(options.Out, files, options.Parallelism, cancel),
+                Files = BundleFiles.Records(options.Out, files, checkedFiles, options.Parallelism, cancel),
             };
             BundleFiles.WriteWhole(Path.Combine(options.Out, BundleManifest.FileName), s => s.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
             return manifest;
@@ -78,14 +77,6 @@ internal static class ForeignBundleWriter
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new BundleException($"{path} cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')})", e);
-        }
-    }
-
-    private static void RequireSites(IReadOnlyList<BundleManifest.DictionaryRecord> records, AdoptedGraph adopted, SiteMap map)
-    {
-        if (records.FirstOrDefault(r => !adopted.Sites.Contains(r.Site)) is { } record)
-        {
-            throw new BundleException($"there is a dictionary for {record.HookName}, which {map.Path} does not name; add its tensor to the sites, or leave the dictionary out");
         }
     }
 

@@ -22,7 +22,7 @@ internal sealed class ForeignGraph
     private readonly SiteMap _map;
     private readonly Func<TensorProto, TensorProto> _place;
     private readonly OnnxGraph _original;
-    private readonly HookedGraphBuilder _b = new(_ => throw new InvalidOperationException(), new HashSet<string>());
+    private readonly HookedGraphBuilder _b = new(_ => throw new InvalidOperationException(), new HashSet<string>(), new HashSet<string>(), folded: false);
     private readonly Dictionary<Value, Value> _made = [];
     private readonly Dictionary<Value, string> _sites = [];
     private readonly Value _tokens;
@@ -50,7 +50,7 @@ internal sealed class ForeignGraph
         }
         catch (GraphException e)
         {
-            throw new BundleException($"{file}: {e.Message}", e);
+            throw new BundleException($"{file}: {e.Message.ReplaceLineEndings(" ")}", e);
         }
         catch (Exception e) when (e is ArgumentException or IndexOutOfRangeException or KeyNotFoundException or InvalidOperationException or NullReferenceException or OverflowException)
         {

@@ -7,7 +7,7 @@ namespace OnnxAttribution.Export;
 /// Whether the tensors that sites.json names are what their names say, as far as the graph can tell. Only paths along which a derivative flows from the embedding of the tokens count: masks,
 /// positions and shapes do not depend on what the tokens are.
 /// 1. Every operator on such a path has a gradient rule.
-/// 2. Every site depends on the tokens and the logits on it; none is computed from one that comes after it; all are equally wide.
+/// 2. Every site depends on the tokens and the logits on it; none is computed from one that comes after it; all but the heads' outputs are equally wide.
 /// 3. A residual site separates: no path from the embedding to the logits leads past it.
 /// 4. What a sublayer adds is a summand of the next residual site, whole with its bias. Where all sublayers up to there are sites, there are no other summands;
 ///    where only the attentions are, the rest keeps token positions apart. What reads the heads' output is the attention's output alone.
@@ -51,6 +51,9 @@ internal sealed class SiteSeparation
         }
     }
 
+    // as wide as the residual stream: all sites but the heads' outputs
+    private Value Stream => _sites.FirstOrDefault(s => s.Site.Kind != SiteKind.Z, _sites[0]).Value;
+
     private static Value Raw(Value site) => site.Producer!.In[0]!.Producer!.In[0]!;
 
     private static List<Value> Embeddings(AdoptedGraph adopted, IReadOnlyList<Op> ops)
@@ -89,9 +92,9 @@ internal sealed class SiteSeparation
             var (site, value) = _sites[i];
             if (!_active.Contains(value)) throw Fault(site, "does not depend on what the tokens are; name a tensor behind the embedding");
             if (!logits[i]) throw Fault(site, "is read by nothing that leads to the logits; name the tensor that the model goes on with");
-            if (value.Shape![^1].Size != _sites[0].Value.Shape![^1].Size)
+            if (site.Kind != SiteKind.Z && value.Shape![^1].Size != Stream.Shape![^1].Size)
             {
-                throw Fault(site, $"has width {value.Shape[^1]} where {_sites[0].Site} has {_sites[0].Value.Shape![^1]}; all sites of a bundle are equally wide: leave it out, or list it under hooks");
+                throw Fault(site, $"has width {value.Shape[^1]} where {Stream.Name} has {Stream.Shape[^1]}; what a sublayer adds is as wide as the residual stream");
             }
             for (var j = i + 1; j < _sites.Count; j++)
             {

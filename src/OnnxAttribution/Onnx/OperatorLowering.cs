@@ -27,7 +27,7 @@ internal static partial class OperatorLowering
             "Softplus" => Softplus(g, X()),
             "Mish" => g.Mul(X(), g.Tanh(Softplus(g, X()))),
             "Swish" => g.Mul(X(), g.Emit("Sigmoid", [op.Float("alpha", 1) is var a and not 1f ? g.Mul(X(), g.Scalar(a)) : X()])),
-            "RMSNormalization" or "SimplifiedLayerNormalization" when op.Out.Skip(1).All(v => v is null) => RmsNorm(g, op, X(), inputs[1]!),
+            "SimplifiedLayerNormalization" when op.Out.Skip(1).All(v => v is null) => g.Emit("RMSNormalization", [X(), inputs[1]], ("axis", op.Int("axis", -1)), ("epsilon", op.Float("epsilon", 1e-5f))),
             "ReduceSumSquare" => g.Emit("ReduceSum", [g.Mul(X(), X()), .. inputs.Skip(1)], Copied(op)),
             "ReduceL2" => g.Sqrt(g.Emit("ReduceSum", [g.Mul(X(), X()), .. inputs.Skip(1)], Copied(op))),
             _ => null,
@@ -47,15 +47,6 @@ internal static partial class OperatorLowering
     // ln(1 + eˣ) without overflow
     private static Value Softplus(GraphBuilder g, Value x) =>
         g.Add(g.Relu(x), g.Log(g.Add(g.Scalar(1), g.Exp(g.Neg(g.Emit("Abs", [x]))))));
-
-    // x / √(mean x² + ε) ∘ s
-    private static Value RmsNorm(GraphBuilder g, Op op, Value x, Value scale)
-    {
-        var axis = op.Int("axis", -1) is var a && a < 0 ? a : a - x.Rank;
-        long[] axes = [.. Enumerable.Range(0, (int)-axis).Select(i => axis + i)];
-        var inverse = g.Reciprocal(g.Sqrt(g.Add(g.ReduceMean(g.Mul(x, x), true, axes), g.Scalar(op.Float("epsilon", 1e-5f)))));
-        return g.Mul(g.Mul(x, inverse), scale);
-    }
 
     private static (string, object)[] Copied(Op op) => [.. op.Attributes.Values.Where(a => a.Name is "keepdims" or "noop_with_empty_axes").Select(a => (a.Name, (object)a.I))];
 }

@@ -1,6 +1,6 @@
 namespace OnnxAttribution.Onnx;
 
-/// <summary>LayerNorm and GELU that an exporter spelled out in smaller operators, put together again: estimators tell them by their operator, and one operator runs faster than nine.</summary>
+/// <summary>LayerNorm, RMSNorm and GELU that an exporter spelled out in smaller operators, put together again: estimators tell them by their operator, and one operator runs faster than nine.</summary>
 /// <remarks>Recognised by what is computed, not by the order in which it is written: GELU's inner function is read as a polynomial.</remarks>
 internal static class PatternFusion
 {
@@ -12,8 +12,8 @@ internal static class PatternFusion
     /// <summary>What the operator together with those before it computes; null where it is no such pattern's last.</summary>
     public static Value? Fuse(GraphBuilder g, Op op, Value?[] inputs) => op.Type switch
     {
-        "Div" => Normalized(g, inputs[0]!, inputs[1]!),
-        "Mul" => Scaled(g, inputs[0]!, inputs[1]!) ?? Scaled(g, inputs[1]!, inputs[0]!) ?? Gelu(g, inputs[0]!, inputs[1]!),
+        "Div" => Normalized(g, inputs[0]!, inputs[1]!) ?? ByRoot(g, inputs[0]!, inputs[1]!),
+        "Mul" => ByInverse(g, inputs[0]!, inputs[1]!) ?? ByInverse(g, inputs[1]!, inputs[0]!) ?? Scaled(g, inputs[0]!, inputs[1]!) ?? Scaled(g, inputs[1]!, inputs[0]!) ?? Gelu(g, inputs[0]!, inputs[1]!),
         "Add" => Shifted(g, inputs[0]!, inputs[1]!) ?? Shifted(g, inputs[1]!, inputs[0]!),
         _ => null,
     };
@@ -21,16 +21,35 @@ internal static class PatternFusion
     // (x − mean x) / √(mean (x − mean x)² + ε)
     private static Value? Normalized(GraphBuilder g, Value centred, Value root)
     {
-        if (centred.Producer is not { Type: "Sub" } sub || sub.In[0] is not { Shape: [.., { Size: { } width }] } x || !IsMean(sub.In[1]!, x)) return null;
-        if (root.Producer is not { Type: "Sqrt" } sqrt || sqrt.In[0]!.Producer is not { Type: "Add" } add) return null;
-        var (variance, epsilon) = Constants.Scalar(add.In[1]!) is { } e ? (add.In[0]!, e) : (add.In[1]!, Constants.Scalar(add.In[0]!) ?? double.NaN);
-        if (double.IsNaN(epsilon) || variance.Producer is not { Type: "ReduceMean" } mean || !IsSquare(mean.In[0]!, centred) || !IsMean(variance, mean.In[0]!)) return null;
-        return g.Emit("LayerNormalization", [x, g.Ones(width)], ("axis", -1L), ("epsilon", (float)epsilon));
+        if (centred.Producer is not { Type: "Sub" } sub || sub.In[0] is not { } x || !IsMean(sub.In[1]!, x)) return null;
+        return Epsilon(root, centred) is { } epsilon ? Norm(g, "LayerNormalization", x, epsilon) : null;
     }
 
+    // x / √(mean x² + ε)
+    private static Value? ByRoot(GraphBuilder g, Value x, Value root) => Epsilon(root, x) is { } epsilon ? Norm(g, "RMSNormalization", x, epsilon) : null;
+
+    // x · 1 / √(mean x² + ε)
+    private static Value? ByInverse(GraphBuilder g, Value x, Value inverse) => inverse.Producer switch
+    {
+        { Type: "Reciprocal" } op => ByRoot(g, x, op.In[0]!),
+        { Type: "Div" } op when Constants.Scalar(op.In[0]!) == 1 => ByRoot(g, x, op.In[1]!),
+        _ => null,
+    };
+
+    // ε of √(mean of² + ε)
+    private static double? Epsilon(Value root, Value of)
+    {
+        if (root.Producer is not { Type: "Sqrt" } sqrt || sqrt.In[0]!.Producer is not { Type: "Add" } add) return null;
+        var (variance, epsilon) = Constants.Scalar(add.In[1]!) is { } e ? (add.In[0]!, e) : (add.In[1]!, Constants.Scalar(add.In[0]!));
+        return variance.Producer is { Type: "ReduceMean" } mean && IsSquare(mean.In[0]!, of) && IsMean(variance, mean.In[0]!) ? epsilon : null;
+    }
+
+    private static Value? Norm(GraphBuilder g, string type, Value x, double epsilon) =>
+        x.Shape is [.., { Size: { } width }] ? g.Emit(type, [x, g.Ones(width)], ("axis", -1L), ("epsilon", (float)epsilon)) : null;
+
     private static Value? Scaled(GraphBuilder g, Value normalized, Value scale) =>
-        normalized.Producer is { Type: "LayerNormalization", In.Count: 2 } norm && normalized.Shape is [.., { Size: { } width }] && norm.In[1] == g.Ones(width) && IsRow(scale, normalized)
-            ? g.Emit("LayerNormalization", [norm.In[0], scale], ("axis", -1L), ("epsilon", norm.Float("epsilon", 1e-5f))) : null;
+        normalized.Producer is { Type: "LayerNormalization" or "RMSNormalization", In.Count: 2 } norm && normalized.Shape is [.., { Size: { } width }] && norm.In[1] == g.Ones(width) && IsRow(scale, normalized)
+            ? g.Emit(norm.Type, [norm.In[0], scale], ("axis", -1L), ("epsilon", norm.Float("epsilon", 1e-5f))) : null;
 
     private static Value? Shifted(GraphBuilder g, Value scaled, Value shift) =>
         scaled.Producer is { Type: "LayerNormalization", In.Count: 2 } norm && IsRow(shift, scaled)

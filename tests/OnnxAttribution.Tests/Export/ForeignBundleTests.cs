@@ -168,7 +168,7 @@ public sealed class ForeignBundleTests
         }
         model.SiteNames.Remove("blocks.0.hook_mlp_out");
         var e = Assert.Throws<BundleException>(() => model.Export(o => o with { Force = true }));
-        Assert.Contains("there is a dictionary for blocks.0.hook_mlp_out", e.Message);
+        Assert.Contains("a dictionary for 'blocks.0.hook_mlp_out', which this model (2 layers) does not have as a site", e.Message);
     }
 
     [Fact]
@@ -188,6 +188,16 @@ public sealed class ForeignBundleTests
         var graph = OnnxGraph.Load(Path.Combine(model.Bundle, "model.onnx"));
         Assert.All(graph.Ops().Where(o => o.Type is "Reshape" or "Expand"), o => Assert.True(o.In[1]!.IsConstant, o.ToString()));
         Assert.All(graph.Ops().SelectMany(o => o.Out), v => Assert.True(v?.Shape?.All(d => d.Size is not null || d.Symbol is not null) != false, v?.ToString()));
+    }
+
+    [Fact]
+    public void Root_mean_square_norms_are_one_operator_again()
+    {
+        using var model = new ForeignModel("llama-17");
+        model.Export();
+        var ops = OnnxGraph.Load(Path.Combine(model.Bundle, "model.onnx")).Ops();
+        Assert.Equal(5, ops.Count(o => o.Type == "RMSNormalization"));
+        Assert.DoesNotContain(ops, o => o.Type is "ReduceMean" or "Sqrt" or "Pow");
     }
 
     [Theory, InlineData("gpt2-13", 5, 2, "tanh"), InlineData("neox-16", 5, 2, "none")]

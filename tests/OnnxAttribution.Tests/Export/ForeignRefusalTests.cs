@@ -90,7 +90,7 @@ public sealed class ForeignRefusalTests
     {
         using var model = new ForeignModel("neox-16");
         (model.SiteNames[Attn0], model.SiteNames["blocks.1.hook_attn_out"]) = ("blocks.1.hook_attn_out", Attn0);
-        model.Refused(Attn0, "is computed from blocks.1.hook_resid_pre", "exchange the two");
+        model.Refused(Attn0, "is computed from ", "comes after it in a model; exchange the two");
     }
 
     [Fact]
