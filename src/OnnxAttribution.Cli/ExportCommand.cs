@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Export;
+using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Cli;
 
@@ -48,7 +49,7 @@ internal static class ExportCommand
             {
                 progress.Report("checking and exporting");
                 manifest = parsed.GetValue(onnx) is { } graph
-                    ? ForeignBundleWriter.Write(new AdoptionOptions(graph, parsed.GetValue(sites), parsed.GetValue(dictionaries), target, parsed.GetValue(tokenizer), parsed.GetValue(force), threads), cancel)
+                    ? Adopted(new AdoptionOptions(graph, parsed.GetValue(sites), parsed.GetValue(dictionaries), target, parsed.GetValue(tokenizer), parsed.GetValue(force), threads), cancel)
                     : BundleWriter.Write(new ExportOptions(parsed.GetValue(checkpoint)!, parsed.GetValue(dictionaries), target,
                         parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), threads) { FurtherSites = Further(parsed.GetValue(further)) }, cancel);
             }
@@ -57,6 +58,13 @@ internal static class ExportCommand
             return CommandLine.Done;
         }, CancellationToken.None));
         return command;
+    }
+
+    private static BundleManifest Adopted(AdoptionOptions options, CancellationToken cancel)
+    {
+        var manifest = ForeignBundleWriter.Write(options, cancel);
+        AdoptionCheck.Require(options, manifest, cancel);
+        return manifest;
     }
 
     private static SiteKind[] Further(string? kinds) => kinds is null ? [] : [.. kinds.Split(',', StringSplitOptions.TrimEntries).Select(kind => kind switch

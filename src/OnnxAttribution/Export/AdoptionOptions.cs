@@ -12,5 +12,7 @@ public sealed record AdoptionOptions(string Onnx, string? Sites, string? Diction
 {
     internal int Parallelism => Threads > 0 ? Threads : Environment.ProcessorCount;
 
+    internal string SitesFile => Sites ?? Path.Combine(Folder, "sites.json");
+
     internal string Folder => Path.GetDirectoryName(Path.GetFullPath(Onnx))!;
 }

@@ -19,10 +19,9 @@ internal static class ForeignBundleWriter
         var source = Path.GetFullPath(options.Onnx);
         if (BundleFiles.RealPath(options.Out) == BundleFiles.RealPath(options.Folder)) throw new BundleException($"{options.Out} is the directory of {options.Onnx}, whose files the bundle would replace; give --out another one");
         if (options.Tokenizer is { } tokenizer && !Directory.Exists(tokenizer)) throw new BundleException($"there is no directory {tokenizer}; give --tokenizer the one that holds the tokenizer's files");
-        var map = SiteMap.Read(options.Sites ?? Path.Combine(options.Folder, "sites.json"));
+        var map = SiteMap.Read(options.SitesFile);
         var weights = new ForeignWeights(source);
-        var adopted = ForeignGraph.Adopt(Read(options.Onnx), map, options.Onnx, weights.Place);
-        SiteSeparation.Require(adopted, map.Path, options.Onnx);
+        var adopted = Adopt(options, map, weights);
         var widths = adopted.Sites.ToDictionary(s => s, s => (int)adopted.Site(s).Shape![^1].Size!.Value);
         var positions = map.Positions ?? ContextLength.Of(adopted.Graph)
             ?? throw new BundleException($"{options.Onnx} has no table of positions that would tell how many tokens it reads; say so in {map.Path}: \"n_ctx\": 2048");
@@ -60,6 +59,21 @@ internal static class ForeignBundleWriter
             BundleFiles.WriteWhole(Path.Combine(options.Out, BundleManifest.FileName), s => s.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
             return manifest;
         });
+    }
+
+    private static AdoptedGraph Adopt(AdoptionOptions options, SiteMap map, ForeignWeights weights)
+    {
+        try
+        {
+            var adopted = ForeignGraph.Adopt(Read(options.Onnx), map, options.Onnx, weights.Place);
+            SiteSeparation.Require(adopted, map.Path, options.Onnx);
+            return adopted;
+        }
+        catch (BundleException e) when (e.Message.Any(char.IsControl))
+        {
+            // names out of a damaged file may hold anything
+            throw new BundleException(string.Concat(e.Message.Select(c => char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString())), e);
+        }
     }
 
     private static ModelProto Read(string path)

@@ -16,7 +16,7 @@ internal sealed class ForeignGraph
     // names of the foreign graph, so that they cannot collide with sites and new tensors
     internal const string Prefix = "m/";
 
-    private static readonly string[] s_maskInputs = ["attention_mask"], s_positionInputs = ["position_ids", "cache_position"], s_zeroInputs = ["token_type_ids"];
+    private static readonly string[] s_known = ["attention_mask", "position_ids", "cache_position", "token_type_ids"];
 
     private readonly string _file;
     private readonly SiteMap _map;
@@ -34,6 +34,15 @@ internal sealed class ForeignGraph
         _original = OnnxGraph.FromProto(model);
         _tokens = TokensInput();
     }
+
+    /// <summary>What an input besides the tokens holds, by the name that Hugging Face's models give it.</summary>
+    internal static ForeignInput MeaningOf(string input) => input switch
+    {
+        "attention_mask" => ForeignInput.Ones,
+        "position_ids" or "cache_position" => ForeignInput.Positions,
+        "token_type_ids" => ForeignInput.Zeros,
+        _ => ForeignInput.Other,
+    };
 
     /// <param name="place">What becomes of a constant.</param>
     /// <exception cref="BundleException">A tensor is not there, an input is not known, an axis is fixed, or the graph has what this program does not read; the message names it and the mend.</exception>
@@ -118,7 +127,7 @@ internal sealed class ForeignGraph
         var inputs = op.In.Select(v => v is null ? null : ShapeFolding.Constant(_b.G, Mapped(v))).ToArray();
         var copy = new Op(op.Type, "", op.Name.Length > 0 ? op.Name : op.Out.FirstOrDefault(v => v is not null)?.Name ?? "", inputs, op.Attributes);
         var made = OperatorLowering.Lower(_b.G, op, inputs) ?? ShapeFolding.Fold(_b.G, op, inputs)
-            ?? (PatternFusion.Fuse(_b.G, op, inputs) is { } fused ? [fused] : null)
+            ?? (PatternFusion.Fuse(_b.G, op, inputs) is { } fused ? (Value[])[fused] : null)
             ?? GraphBuilder.Attach(copy, [.. op.Out.Select(v => v is null ? "" : Prefix + v.Name)], Declared);
         for (var i = 0; i < op.Out.Count && i < made.Length; i++)
         {
@@ -225,16 +234,18 @@ internal sealed class ForeignGraph
     {
         var g = _b.G;
         var tokens = _made[_tokens];
-        if (s_maskInputs.Contains(input.Name)) return Typed(g.Expand(g.Int(1), g.Shape(tokens)));
-        if (s_zeroInputs.Contains(input.Name)) return Typed(g.Expand(g.Int(0), g.Shape(tokens)));
-        if (s_positionInputs.Contains(input.Name) && input.Shape is null or { Length: 1 or 2 })
+        switch (MeaningOf(input.Name))
         {
-            var range = g.Range(g.Int(0), g.Squeeze(g.Shape(tokens, 1, 2), 0), g.Int(1));
-            return Typed(input.Shape is { Length: 1 } ? range : g.Expand(range, g.Shape(tokens)));
+            case ForeignInput.Ones: return Typed(g.Expand(g.Int(1), g.Shape(tokens)));
+            case ForeignInput.Zeros: return Typed(g.Expand(g.Int(0), g.Shape(tokens)));
+            case ForeignInput.Positions when input.Shape is null or { Length: 1 or 2 }:
+                var range = g.Range(g.Int(0), g.Squeeze(g.Shape(tokens, 1, 2), 0), g.Int(1));
+                return Typed(input.Shape is { Length: 1 } ? range : g.Expand(range, g.Shape(tokens)));
+            default: break;
         }
         throw new BundleException(input.Name.Contains("past", StringComparison.Ordinal) || input.Name.Contains("cache", StringComparison.Ordinal)
             ? $"{_file}: the input '{input.Name}' holds a cache of earlier tokens; export the model without one (use_cache=False)"
-            : $"{_file} has the input '{input.Name}', for which no value is known; export the model with token ids only (known besides: {string.Join(", ", [.. s_maskInputs, .. s_positionInputs, .. s_zeroInputs])})");
+            : $"{_file} has the input '{input.Name}', for which no value is known; export the model with token ids only (known besides: {string.Join(", ", s_known)})");
 
         Value Typed(Value v) => input.Type is DataType.Int64 or DataType.Undefined ? v : g.Cast(v, input.Type);
     }
