@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using OnnxAttribution.Export;
 using OnnxAttribution.Tests.Cli;
 using OnnxAttribution.Tests.Export;
+using OnnxAttribution.Tests.Runtime;
 
 namespace OnnxAttribution.Tests.ExportScripts;
 
@@ -262,8 +263,8 @@ public sealed class FetchGpt2Tests : IDisposable
         {
             hub.Add(Gpt2, name, File.ReadAllBytes(Path.Combine(Random2.Checkpoint, name)), name switch { "model.safetensors" => how, "config.json" => config, _ => null });
         }
+        hub.Add(Gpt2, "tokenizer.json", Encoding.UTF8.GetBytes(Gpt2TokenizerJson.Of(Random2.Checkpoint)));
         // present on the hub and not needed
-        hub.Add(Gpt2, "tokenizer.json", "{}"u8.ToArray());
         hub.Add(Gpt2, "onnx/a \"quoted\", {name}.bin", Encoding.UTF8.GetBytes("nobody asks for this"));
         return hub;
     }
