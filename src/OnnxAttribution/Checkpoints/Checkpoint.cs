@@ -51,8 +51,9 @@ internal sealed class Checkpoint : IDisposable
     /// <summary>A copy of a tensor as float32, row-major.</summary>
     public float[] ReadFloats(string shortName) => _files.FileOf(Key(shortName)).ReadFloats(Key(shortName));
 
-    /// <summary>What reads every weight once and passes if all are finite numbers, with the name of each file; each may be run on a thread of its own.</summary>
-    public IEnumerable<(string Path, WeightCheck Check)> Checks => All().GroupBy(_files.FileOf).Select(file => (Path.GetFileName(file.Key.Path), new WeightCheck(file.Key, [.. file])));
+    /// <summary>What reads every weight once, by the files' names, and passes if all are finite numbers.</summary>
+    public IEnumerable<(string FileName, WeightCheck Check)> Checks() =>
+        All().GroupBy(_files.FileOf).Select(file => (Path.GetFileName(file.Key.Path), new WeightCheck(file.Key, [.. file])));
 
     public void Dispose() => _files.Dispose();
 
