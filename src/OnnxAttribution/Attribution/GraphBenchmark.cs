@@ -26,7 +26,7 @@ internal static class GraphBenchmark
         progress($"making a random model of shape {shape.Name} in {bundle}");
         SyntheticCheckpoint.WriteModel(bundle, shape);
         var norms = Norms(bundle, shape);
-        var pool = new SyntheticCheckpoint.Pool(1 << 24);
+        var pool = new SyntheticCheckpoint.Pool((int)Math.Min(1 << 24, 4L * shape.Features * shape.Width));
         foreach (var (site, norm) in norms)
         {
             cancel.ThrowIfCancellationRequested();
