@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Checkpoints;
 
 /// <summary>The weights of a Hugging Face directory, checked against what its config asks for when it is opened: every tensor's shape; values are not
-/// (<see cref="FiniteChecks"/>). Owns the files; who opens a checkpoint disposes it.</summary>
+/// (<see cref="Checks"/>). Owns the files; who opens a checkpoint disposes it.</summary>
 internal sealed class Checkpoint : IDisposable
 {
     private readonly WeightFiles _files;
@@ -51,12 +51,9 @@ internal sealed class Checkpoint : IDisposable
     /// <summary>A copy of a tensor as float32, row-major.</summary>
     public float[] ReadFloats(string shortName) => _files.FileOf(Key(shortName)).ReadFloats(Key(shortName));
 
-    /// <summary>Checks that read every weight once and pass if all are finite numbers; each may be run on a thread of its own.</summary>
-    /// <remarks>They throw a <see cref="CheckpointException"/> for the first NaN or infinity, with tensor and index.</remarks>
-    public IEnumerable<Action> FiniteChecks() => All().GroupBy(_files.FileOf).Select(file => (Action)(() =>
-    {
-        foreach (var name in file) file.Key.RequireFinite(name);
-    }));
+    /// <summary>What reads every weight once, by the files' names, and passes if all are finite numbers.</summary>
+    public IEnumerable<(string FileName, WeightCheck Check)> Checks() =>
+        All().GroupBy(_files.FileOf).Select(file => (Path.GetFileName(file.Key.Path), new WeightCheck(file.Key, [.. file])));
 
     public void Dispose() => _files.Dispose();
 

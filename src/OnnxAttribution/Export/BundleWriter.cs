@@ -24,10 +24,11 @@ internal static class BundleWriter
         if (BundleFiles.RealPath(options.Out) == BundleFiles.RealPath(options.Checkpoint)) options = options with { Out = options.Checkpoint };
         var architecture = ModelArchitecture.Read(options.Checkpoint);
         using var checkpoint = Checkpoint.Open(options.Checkpoint, architecture.Layout);
-        var processing = new WeightProcessing(architecture, checkpoint, options);
         using var dictionaries = BundleDictionaries.Open(options, architecture);
-        RequireFinite([.. checkpoint.FiniteChecks(), .. dictionaries.FiniteChecks()], options.Parallelism, cancel);
+        options = ImpliedProcessing.Of(options, dictionaries.Configs);
+        var processing = new WeightProcessing(architecture, checkpoint, options);
         var inPlace = options.Out == options.Checkpoint;
+        var checkedFiles = BundleFiles.Check([.. checkpoint.Checks(), .. dictionaries.Checks(options.Out, inPlace)], options.Parallelism, cancel);
         if (!inPlace && File.Exists(Path.Combine(options.Out, BundleManifest.FileName)) && !options.Force)
         {
             throw new BundleException($"{options.Out} already holds a bundle; give --force to write it anew");
@@ -40,13 +41,15 @@ internal static class BundleWriter
         {
             Directory.CreateDirectory(options.Out);
             File.Delete(Path.Combine(options.Out, BundleManifest.FileName));
-            if (!inPlace) Bring(options, [.. s_companions, .. checkpoint.FileNames], dictionaries);
-            return WriteGraph(options, architecture, checkpoint, processing, dictionaries, cancel);
+            if (!inPlace) Bring(options, [.. s_companions, .. checkpoint.FileNames]);
+            dictionaries.Bring(options.Out, inPlace, cancel);
+            return WriteGraph(options, architecture, checkpoint, processing, dictionaries, checkedFiles, cancel);
         });
     }
 
     private static BundleManifest WriteGraph(
-        ExportOptions options, ModelArchitecture architecture, Checkpoint checkpoint, WeightProcessing processing, BundleDictionaries dictionaries, CancellationToken cancel)
+        ExportOptions options, ModelArchitecture architecture, Checkpoint checkpoint, WeightProcessing processing, BundleDictionaries dictionaries,
+        IReadOnlyDictionary<string, BundleManifest.FileRecord> checkedFiles, CancellationToken cancel)
     {
         var names = processing.Tensors().Select(t => t.Name).ToHashSet();
         using var processed = Processed(options, processing, cancel);
@@ -59,7 +62,7 @@ internal static class BundleWriter
         var builder = new HookedGraphBuilder(Weight, FurtherSites(options, architecture, dictionaries), names, options.FoldLayerNorm);
         var graph = builder.Build(architecture.Logits(builder), new Dictionary<string, string> { ["onnx-attribution.architecture"] = architecture.Shape.ModelType });
         BundleFiles.WriteWhole(Path.Combine(options.Out, GraphFileName), s => graph.ToProto().WriteTo(s));
-        var manifest = Manifest(options, architecture.Shape, [.. checkpoint.FileNames], builder, dictionaries, cancel);
+        var manifest = Manifest(options, architecture.Shape, [.. checkpoint.FileNames], builder, dictionaries, checkedFiles, cancel);
         BundleFiles.WriteWhole(Path.Combine(options.Out, BundleManifest.FileName), s => s.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
         return manifest;
     }
@@ -101,18 +104,6 @@ internal static class BundleWriter
             _ => throw new BundleException($"tensor '{t.Name}' has type {t.Type}; weights are F32, F16, BF16 or F64"),
         }, [.. t.Shape], file, t.Offset, t.Length);
 
-    private static void RequireFinite(IEnumerable<Action> checks, int threads, CancellationToken cancel)
-    {
-        try
-        {
-            Parallel.ForEach(checks, new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = threads }, check => check());
-        }
-        catch (AggregateException e)
-        {
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
-        }
-    }
-
     // ONNX Runtime does not follow external data out of the model's directory
     private static void RequireNoLink(string weights)
     {
@@ -123,17 +114,17 @@ internal static class BundleWriter
     }
 
     // links: the weights are not copied where the file system can help it
-    private static void Bring(ExportOptions options, IEnumerable<string> names, BundleDictionaries dictionaries)
+    private static void Bring(ExportOptions options, IEnumerable<string> names)
     {
         foreach (var name in names)
         {
             var from = Path.Combine(options.Checkpoint, name);
             if (File.Exists(from)) FileLink.Make(from, Path.Combine(options.Out, name));
         }
-        dictionaries.Bring(options.Out);
     }
 
-    private static BundleManifest Manifest(ExportOptions options, ModelShape shape, IReadOnlyList<string> weights, HookedGraphBuilder builder, BundleDictionaries dictionaries, CancellationToken cancel)
+    private static BundleManifest Manifest(ExportOptions options, ModelShape shape, IReadOnlyList<string> weights, HookedGraphBuilder builder, BundleDictionaries dictionaries,
+        IReadOnlyDictionary<string, BundleManifest.FileRecord> checkedFiles, CancellationToken cancel)
     {
         var records = dictionaries.Records(options.Out, builder.Sites, inPlace: options.Out == options.Checkpoint);
         var files = s_companions.Take(1).Concat(weights).Concat(s_companions.Skip(1)).Append(ProcessedFileName).Append(GraphFileName).Where(f => File.Exists(Path.Combine(options.Out, f))).Concat(records.SelectMany(BundleDictionaries.Files)).ToList();
@@ -151,7 +142,7 @@ internal static class BundleWriter
             Sites = builder.Sites,
             Hooks = builder.Hooks,
             Dictionaries = records,
-            Files = BundleFiles.Records(options.Out, files, options.Parallelism, cancel),
+            Files = BundleFiles.Records(options.Out, files, checkedFiles, options.Parallelism, cancel),
         };
     }
 }

@@ -95,7 +95,7 @@ public sealed class CheckpointTests : IDisposable
 
     private static void RequireFinite(Checkpoint checkpoint)
     {
-        foreach (var check in checkpoint.FiniteChecks()) check();
+        foreach (var (_, check) in checkpoint.Checks()) check.Run();
     }
 
     private void Write(string prefix = "", bool tied = true, SafetensorsTensor[]? extra = null, Func<SafetensorsTensor, SafetensorsTensor?>? change = null)
