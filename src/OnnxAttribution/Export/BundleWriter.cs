@@ -71,6 +71,10 @@ internal static class BundleWriter
     private static HashSet<string> FurtherSites(ExportOptions options, ModelArchitecture architecture, BundleDictionaries dictionaries)
     {
         var wanted = options.FurtherSites.ToHashSet();
+        if (architecture.IsParallel && wanted.Contains(SiteKind.ResidMid))
+        {
+            throw new BundleException($"{options.Checkpoint} is a {architecture.Shape.ModelType} whose attention and MLP run in parallel: there is no residual stream between them; leave out resid_mid");
+        }
         return [.. dictionaries.Sites, .. architecture.SiteNames.Where(name => wanted.Contains(Site.Parse(name).Kind))];
     }
 
