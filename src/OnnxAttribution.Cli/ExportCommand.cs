@@ -1,6 +1,10 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Export;
+using OnnxAttribution.Preflight;
+using OnnxAttribution.Runs;
+using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Cli;
 
@@ -24,8 +28,9 @@ internal static class ExportCommand
         var further = new Option<string?>("--further-sites") { Description = "hooks that become sites at every block even without a dictionary: resid_mid, z or both with a comma between", HelpName = "KINDS" };
         var notAsTrained = new Option<bool>("--not-as-trained") { Description = "do not centre or fold weights because dictionaries say that they were trained so" };
         var force = new Option<bool>("--force") { Description = "replace a bundle that is there" };
+        var noCheck = new Option<bool>("--no-check") { Description = "do not look whether the dictionaries fit the model, which takes a few seconds; 'sae check' does so at leisure" };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
-        var command = new Command("export", Description) { checkpoint, dictionaries, bundle, fold, writing, unembed, notAsTrained, further, force, json };
+        var command = new Command("export", Description) { checkpoint, dictionaries, bundle, fold, writing, unembed, notAsTrained, further, force, noCheck, json };
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {
             var options = new ExportOptions(parsed.GetRequiredValue(checkpoint), parsed.GetValue(dictionaries), parsed.GetRequiredValue(bundle),
@@ -39,6 +44,7 @@ internal static class ExportCommand
             }
             if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, Json(options.Out, manifest));
             else Print(invocation.Output, options.Out, manifest);
+            if (!parsed.GetValue(noCheck) && manifest.Dictionaries.Count > 0) Warn(options.Out, common.Context(parsed, cancel), invocation.Error);
             return CommandLine.Done;
         }, CancellationToken.None));
         return command;
@@ -50,6 +56,31 @@ internal static class ExportCommand
         "z" => SiteKind.Z,
         _ => throw new UsageException($"--further-sites '{kind}' is no hook that can become a site; give resid_mid, z or resid_mid,z (resid, attn and mlp are sites always)"),
     })];
+
+    // the bundle is made, whatever comes out here
+    private static void Warn(string bundle, RunContext context, TextWriter error)
+    {
+        try
+        {
+            CheckReport report;
+            using (var progress = new ProgressLine(error))
+            {
+                progress.Report("checking the dictionaries");
+                using var session = GraphSession.Open(bundle, null, context);
+                report = BundleCheck.Of(session, null, CheckOptions.Quick, progress);
+            }
+            foreach (var finding in report.Findings) error.WriteLine($"warning: {finding.Sentence}");
+            if (report.Findings.Count > 0) error.WriteLine($"warning: the bundle is made, but check this first: onnx-attribution sae check --model {bundle}");
+        }
+        catch (TokenizerException)
+        {
+            // without a tokenizer there is no text to check them on
+        }
+        catch (Exception e) when (e is CheckException or AttributionException or OperationCanceledException)
+        {
+            error.WriteLine($"warning: the dictionaries were not checked: {CommandLine.OneLine(e.Message)}");
+        }
+    }
 
     private static JsonObject Json(string bundle, BundleManifest manifest) => new()
     {

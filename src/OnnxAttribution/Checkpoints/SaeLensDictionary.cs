@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Checkpoints;
 
 /// <summary>A dictionary as SAELens saves it: a directory with <c>cfg.json</c> and <c>sae_weights.safetensors</c>.
-/// Shapes are checked against the config when it is opened; values are not (<see cref="RequireFinite"/>). Owns the file; who opens a dictionary disposes it.</summary>
+/// Shapes are checked against the config when it is opened; values are not (<see cref="Check"/>). Owns the file; who opens a dictionary disposes it.</summary>
 internal sealed class SaeLensDictionary : IDisposable
 {
     public const string ConfigFileName = "cfg.json", WeightsFileName = "sae_weights.safetensors";
@@ -83,13 +83,8 @@ internal sealed class SaeLensDictionary : IDisposable
         }
     }
 
-    /// <summary>Reads every weight once and passes if all are finite numbers.</summary>
-    /// <exception cref="CheckpointException">The first NaN or infinity, with tensor and index.</exception>
-    public void RequireFinite()
-    {
-        foreach (var name in Weights)
-            File.RequireFinite(name);
-    }
+    /// <summary>What reads every weight once, and passes if all are finite numbers.</summary>
+    public WeightCheck Check => new(File, [.. Weights]);
 
     public void Dispose() => File.Dispose();
 

@@ -88,7 +88,7 @@ public sealed class FeatureRun
     {
         using var reader = _text.Open();
         var model = _session.Model;
-        var sequences = new TokenSequences(new TextChunks(reader), _session.Tokenizer, TextPass.SequenceLength(model), _options.Tokens ?? long.MaxValue, model.VocabularySize);
+        var sequences = new TokenSequences(new TextChunks(reader, _session.Tokenizer), _session.Tokenizer, TextPass.SequenceLength(model), _options.Tokens ?? long.MaxValue, model.VocabularySize);
         if (_state.Place.Length > 0) sequences.GoTo(_state.Place);
         var begun = sequences.Tokens;
         if (begun > 0) _resumedAt = begun;

@@ -67,9 +67,9 @@ internal sealed class TokenSequences(TextChunks chunks, Tokenizer tokenizer, int
         }
         _tokens.RemoveRange(0, _first);
         _first = 0;
-        foreach (var t in tokenizer.Encode(chunk.Text))
+        foreach (var t in tokenizer.Encode(chunk.Text, continues: !_documentEnds))
         {
-            if (t >= vocabulary) throw new DashboardException($"the text has token {t}, the model's vocabulary ends at {vocabulary - 1}; the bundle's vocab.json is another model's");
+            if (t >= vocabulary) throw new DashboardException($"the text has token {t}, the model's vocabulary ends at {vocabulary - 1}; the bundle's tokenizer is another model's");
             _tokens.Add(t);
         }
         _documentEnds = chunk.EndsDocument;

@@ -11,21 +11,21 @@ internal sealed class BundleDictionaries : IDisposable
     private static readonly string[] s_files = [SaeLensDictionary.ConfigFileName, SaeLensDictionary.WeightsFileName];
 
     private readonly IReadOnlyList<(string Folder, FoundDictionary Found)> _all;
-    private readonly int _layers;
+    private readonly ModelArchitecture _model;
 
-    private BundleDictionaries(IReadOnlyList<(string Folder, FoundDictionary Found)> all, int layers) => (_all, _layers) = (all, layers);
+    private BundleDictionaries(IReadOnlyList<(string Folder, FoundDictionary Found)> all, ModelArchitecture model) => (_all, _model) = (all, model);
 
     /// <exception cref="BundleException">There is no such folder, or a dictionary is for no site of the model, of another width, or the second of its site.</exception>
     /// <exception cref="CheckpointException">A dictionary cannot be read.</exception>
-    public static BundleDictionaries Open(ExportOptions options, int layers, int width)
+    public static BundleDictionaries Open(ExportOptions options, ModelArchitecture model)
     {
         var all = new List<(string Folder, FoundDictionary Found)>();
-        var found = new BundleDictionaries(all, layers);
+        var found = new BundleDictionaries(all, model);
         try
         {
             foreach (var folder in Folders(options)) all.AddRange(FindIn(folder).Select(d => (folder, d)));
             found.DropOlderConversions(all);
-            found.Check(width);
+            found.Check();
             return found;
         }
         catch
@@ -36,13 +36,14 @@ internal sealed class BundleDictionaries : IDisposable
     }
 
     /// <summary>Names of the sites that they are for.</summary>
-    public IEnumerable<string> Sites => Configs.Select(c => Site.Canonical(c.HookName, _layers));
+    public IEnumerable<string> Sites => Configs.Select(c => Site.Canonical(c.HookName, _model.Shape.Layers));
 
     /// <summary>What each is.</summary>
     public IEnumerable<DictionaryConfig> Configs => _all.Select(d => d.Found.Config);
 
-    /// <summary>Reads every weight once; each may be run on a thread of its own. What is converted is checked on the way.</summary>
-    public IEnumerable<Action> FiniteChecks() => _all.Select(d => d.Found.SaeLens).OfType<SaeLensDictionary>().Select(d => (Action)d.RequireFinite);
+    /// <summary>What reads every weight once, with the path that each file has in the bundle. What is converted is checked on the way.</summary>
+    public IEnumerable<(string Path, WeightCheck Check)> Checks(string bundle, bool inPlace) =>
+        _all.Where(d => d.Found.SaeLens is not null).Select(d => ($"{FolderOf(d.Found, bundle, inPlace)}/{SaeLensDictionary.WeightsFileName}", d.Found.SaeLens!.Check));
 
     /// <summary>Links SAELens's files into the bundle, so that no weight is copied where the file system can help it; what is of another format is converted.</summary>
     /// <param name="inPlace">The bundle is the checkpoint's directory: what lies in it stays there.</param>
@@ -65,8 +66,8 @@ internal sealed class BundleDictionaries : IDisposable
     /// <param name="inPlace">The bundle is the checkpoint's directory: the dictionaries may lie in it already.</param>
     public IReadOnlyList<BundleManifest.DictionaryRecord> Records(string bundle, IReadOnlyList<string> sites, bool inPlace) =>
     [
-        .. _all.Select(d => (d.Found, d.Found.Config)).Select(d => new BundleManifest.DictionaryRecord(Site.Canonical(d.Config.HookName, _layers), d.Config.HookName,
-                Stays(d.Found, bundle, inPlace) ? Path.GetRelativePath(bundle, d.Found.Place).Replace('\\', '/') : $"{Folder}/{d.Config.HookName}",
+        .. _all.Select(d => (d.Found, d.Found.Config)).Select(d => new BundleManifest.DictionaryRecord(Site.Canonical(d.Config.HookName, _model.Shape.Layers), d.Config.HookName,
+                FolderOf(d.Found, bundle, inPlace),
                 d.Config.Architecture.Name(), d.Config.FeatureCount, d.Config.Architecture == DictionaryArchitecture.TopK ? d.Config.K : null,
                 d.Config.Normalization.Name(), d.Config.PrependBos))
             .OrderBy(r => sites.ToList().IndexOf(r.Site)),
@@ -102,28 +103,32 @@ internal sealed class BundleDictionaries : IDisposable
     // a bundle that was exported into its own checkpoint holds what was converted then beside what it was converted from
     private void DropOlderConversions(List<(string Folder, FoundDictionary Found)> all)
     {
-        var anew = all.Where(d => d.Found.Conversion is not null).Select(d => Site.Canonical(d.Found.Config.HookName, _layers)).ToHashSet();
-        foreach (var old in all.Where(d => d.Found.Config.IsConverted && anew.Contains(Site.Canonical(d.Found.Config.HookName, _layers))).ToList())
+        var anew = all.Where(d => d.Found.Conversion is not null).Select(d => Site.Canonical(d.Found.Config.HookName, _model.Shape.Layers)).ToHashSet();
+        foreach (var old in all.Where(d => d.Found.Config.IsConverted && anew.Contains(Site.Canonical(d.Found.Config.HookName, _model.Shape.Layers))).ToList())
         {
             all.Remove(old);
             old.Found.Dispose();
         }
     }
 
+    private static string FolderOf(FoundDictionary found, string bundle, bool inPlace) =>
+        Stays(found, bundle, inPlace) ? Path.GetRelativePath(bundle, found.Place).Replace('\\', '/') : $"{Folder}/{found.Config.HookName}";
+
     private static bool Stays(FoundDictionary found, string bundle, bool inPlace) =>
         inPlace && found.SaeLens is not null && !Path.GetRelativePath(bundle, found.Place).StartsWith("..", StringComparison.Ordinal);
 
-    private void Check(int width)
+    private void Check()
     {
-        var sites = Site.Names(_layers, always: false).ToHashSet();
+        var sites = _model.SiteNames.ToHashSet();
         var taken = new Dictionary<string, string>();
         foreach (var (_, found) in _all)
         {
-            var site = Site.Canonical(found.Config.HookName, _layers);
+            var site = Site.Canonical(found.Config.HookName, _model.Shape.Layers);
             if (!sites.Contains(site))
             {
-                throw new BundleException($"{found.Place} is a dictionary for '{found.Config.HookName}', which this model ({_layers} layers) does not have as a site; its sites are {string.Join(", ", sites.Take(3))}, …");
+                throw new BundleException($"{found.Place} is a dictionary for '{found.Config.HookName}', which this model ({_model.Shape.Layers} layers) does not have as a site; its sites are {string.Join(", ", sites.Take(3))}, …");
             }
+            var width = _model.WidthOf(Site.Parse(site));
             if (found.Config.Width != width) throw new BundleException($"{found.Place} is a dictionary of width {found.Config.Width}, the model has width {width}; it belongs to another model");
             if (!taken.TryAdd(site, found.Place)) throw new BundleException($"{taken[site]} and {found.Place} are both dictionaries of {site}; keep one of them");
         }

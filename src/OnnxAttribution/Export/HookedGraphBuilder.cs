@@ -4,10 +4,12 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Export;
 
-/// <summary>Building blocks that architectures share: weights, hooks, sites with their interventions, attention's causal mask.</summary>
+/// <summary>Building blocks that architectures share: weights, hooks, sites with their interventions, layers.</summary>
 /// <param name="weights">A weight by its checkpoint name, as external data.</param>
 /// <param name="further">Hooks that are to be sites as well, because a dictionary is for them: <c>hook_resid_mid</c> or <c>attn.hook_z</c> of some blocks.</param>
-internal sealed class HookedGraphBuilder(Func<string, TensorProto> weights, IReadOnlySet<string> further)
+/// <param name="processed">Names of the weights that processing made, also of such as the checkpoint does not have.</param>
+/// <param name="folded">Weights of normalisations are folded into the layers that read them.</param>
+internal sealed partial class HookedGraphBuilder(Func<string, TensorProto> weights, IReadOnlySet<string> further, IReadOnlySet<string> processed, bool folded)
 {
     private readonly List<Value> _inputs = [];
     private readonly List<Value> _outputs = [];
@@ -65,33 +67,6 @@ internal sealed class HookedGraphBuilder(Func<string, TensorProto> weights, IRea
         _outputs.Add(site);
         _sites.Add(name);
         return site;
-    }
-
-    /// <summary>LayerNorm over the last axis, with <c>hook_scale</c> = √(var x + ε), [batch, position, 1].</summary>
-    public Value LayerNorm(string hook, Value x, Value weight, Value? bias, float epsilon)
-    {
-        var made = G.Emit("LayerNormalization", bias is null ? [x, weight] : [x, weight, bias], [hook + ".normalized", hook + ".mean", hook + ".inverse"],
-            ("axis", -1L), ("epsilon", epsilon));
-        Hook(hook + ".hook_scale", G.Reciprocal(made[2]));
-        return made[0];
-    }
-
-    /// <summary>bool [position, position]: whether the query (row) may look at the key (column).</summary>
-    public Value CausalMask(Value x)
-    {
-        var positions = G.Range(G.Int(0), G.Squeeze(G.Shape(x, 1, 2), 0), G.Int(1));
-        return G.Emit("LessOrEqual", [G.Unsqueeze(positions, 0), G.Unsqueeze(positions, 1)]);
-    }
-
-    /// <summary>Softmax attention of heads: q, k, v [batch, position, heads, d_head] to z of all heads side by side, [batch, position, heads · d_head], with pattern and z as hooks.</summary>
-    /// <remarks>The hook <c>attn.hook_z</c> has TransformerLens's four axes unless it is a site: a site has one vector per position.</remarks>
-    public Value Attend(string block, Value q, Value k, Value v, Value mask, float scale)
-    {
-        var scores = G.MatMul(G.Transpose(G.Mul(q, G.Scalar(scale)), 0, 2, 1, 3), G.Transpose(k, 0, 2, 3, 1));       // [B, H, T, T]
-        var pattern = Hook($"{block}.attn.hook_pattern", G.Softmax(G.Where(mask, scores, G.Scalar(float.MinValue)), -1));
-        var z = G.Transpose(G.MatMul(pattern, G.Transpose(v, 0, 2, 1, 3)), 0, 2, 1, 3);                              // [B, T, H, dh]
-        var (name, width) = ($"{block}.attn.hook_z", q.Shape![2].Size * q.Shape[3].Size ?? throw new GraphException($"the heads of {block} have no fixed width"));
-        return further.Contains(name) ? Site(name, G.Reshape(z, 0, 0, width)) : G.Reshape(Hook(name, z), 0, 0, width);
     }
 
     public OnnxGraph Build(Value logits, IReadOnlyDictionary<string, string> metadata)

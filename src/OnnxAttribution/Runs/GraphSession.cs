@@ -52,8 +52,8 @@ public sealed class GraphSession : IDisposable
         }
     }
 
-    /// <summary>A token's text; empty for an id that the vocabulary does not have, as where a model's is padded.</summary>
-    public string TokenText(int token) => token < Tokenizer.Count ? Tokenizer.TokenText(token) : "";
+    /// <summary>A token's text; <c>[50300]</c> for an id that only the model has, whose vocabulary is padded.</summary>
+    public string TokenText(int token) => Tokenizer.TokenText(token);
 
     /// <summary>One prompt's graph.</summary>
     /// <exception cref="PromptException">The prompt, target or foil cannot be used.</exception>

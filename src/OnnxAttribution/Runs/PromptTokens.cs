@@ -29,14 +29,17 @@ public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? F
     private static int? OneToken(Tokenizer tokenizer, string option, string? text)
     {
         if (text is null) return null;
-        var tokens = tokenizer.Encode(text);
-        if (tokens.Length == 1) return tokens[0];
         if (text.Length == 0) throw new PromptException($"{option} is empty; give it the text of one token");
-        if (tokenizer.TryGetId(text, out var id)) return id;   // a token that the tokenizer does not make of this text when it stands alone
+        if (Exactly(tokenizer, text) is { } id) return id;
+        var tokens = tokenizer.Encode(text, continues: true);
         var other = text.StartsWith(' ') ? text.TrimStart(' ') : " " + text;
-        var hint = tokenizer.Encode(other) is [_] ? $"a leading space matters: {Quoted(other)} is one" : "a leading space matters";
+        var hint = Exactly(tokenizer, other) is not null ? $"a leading space matters: {Quoted(other)} is one" : "a leading space matters";
         throw new PromptException($"{option} {Quoted(text)} is {tokens.Length} tokens: {string.Join(" ", Texts(tokenizer, tokens))}; give exactly one token ({hint})");
     }
+
+    // also one that the tokenizer does not make of this text when it stands alone; what follows a prompt has no space but its own
+    private static int? Exactly(Tokenizer tokenizer, string text) =>
+        tokenizer.TryGetId(text, out var id) ? id : tokenizer.Encode(text, continues: true) is [var one] ? one : null;
 
     private static string[] Texts(Tokenizer tokenizer, int[] tokens) => [.. tokens.Select(t => Quoted(tokenizer.TokenText(t)))];
 

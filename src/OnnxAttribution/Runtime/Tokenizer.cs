@@ -1,112 +1,85 @@
 using System.Text;
-using Google.Protobuf;
-using Microsoft.ML.OnnxRuntime;
-using OnnxAttribution.Onnx.Proto;
 
 namespace OnnxAttribution.Runtime;
 
-/// <summary>GPT-2's byte-level BPE, by the GPT2Tokenizer operator of ONNX Runtime Extensions, with the ids that Hugging Face's tokenizer gives.
-/// Safe for use by several threads. Owns its session; who opens a tokenizer disposes it.</summary>
-/// <remarks>Compared on 44,559 assigned code points, the operator that npm's com.github.asus4.onnxruntime-extensions 0.4.9 brings
-/// disagrees with Hugging Face about two characters, and they are kept from it:
-/// U+0000, behind which it drops the rest of the text, is given as another control character and put back;
-/// U+0085, which is white space but not to the operator, is encoded here together with the white space around it.</remarks>
+/// <summary>A model's tokenizer: byte-level BPE or SentencePiece's BPE as Hugging Face's tokenizer.json has them, or GPT-2's vocab.json and
+/// merges.txt, with the ids that Hugging Face's tokenizer gives. Safe for use by several threads. Who opens a tokenizer disposes it.</summary>
+/// <remarks>GPT-2's pattern is cut and merged by ONNX Runtime Extensions, see <see cref="Gpt2Operator"/>. Its operators for other tokenizers
+/// disagree with Hugging Face's, so these are cut and merged here, see <see cref="TokenizerPipeline"/>.</remarks>
 public sealed class Tokenizer : IDisposable
 {
-    private const char NextLine = '\u0085';
-
-    private static readonly Lock s_registration = new();
-
     private readonly string _path;
-    private readonly Gpt2Vocabulary _vocabulary;
-    private readonly InferenceSession _session;
-    private readonly RunOptions _run = new();
-    private readonly char _standIn; // given to the operator for U+0000; itself U+0000 if the vocabulary has none that could
+    private readonly TokenizerPipeline _pipeline;
+    private readonly byte[]?[] _tokens;   // by id; null: the ids have a gap there
+    private readonly Dictionary<string, int> _added;
 
-    private Tokenizer(string path, Gpt2Vocabulary vocabulary, InferenceSession session)
+    // pairs within added tokens; (last, U+0000) of those that take the white space behind them, or behind which a space may be written
+    private readonly HashSet<(char Before, char Behind)> _uncut;
+
+    private Tokenizer(string path, TokenizerPipeline pipeline, int? begin, int? end)
     {
-        (_path, _vocabulary, _session) = (path, vocabulary, session);
-        _standIn = FindStandIn(vocabulary);
+        (_path, _pipeline, BeginOfText, EndOfText) = (path, pipeline, begin, end);
+        var vocabulary = pipeline.Vocabulary;
+        _tokens = new byte[]?[1 + Math.Max(vocabulary.Ids.Values.Max(), pipeline.Added.Select(t => t.Id).DefaultIfEmpty(-1).Max())];
+        foreach (var (token, id) in vocabulary.Ids) _tokens[id] = vocabulary.Bytes(token);
+        foreach (var token in pipeline.Added) _tokens[token.Id] = Encoding.UTF8.GetBytes(token.Content);
+        _uncut = [.. pipeline.Added.SelectMany(t => t.Content.Zip(t.Content.Skip(1))), .. pipeline.Added.Where(t => t.StripsRight || !vocabulary.IsByteLevel).Select(t => (t.Content[^1], '\0'))];
+        if (!vocabulary.IsByteLevel) _uncut.Add((BytePairVocabulary.SpaceSign, '\0'));
+        _added = pipeline.Added.GroupBy(t => t.Content).ToDictionary(g => g.Key, g => g.First().Id);
     }
 
-    /// <summary>Number of tokens; ids are 0 to Count − 1.</summary>
-    public int Count => _vocabulary.Tokens.Length;
+    /// <summary>Number of ids, 0 to Count − 1; a model's own vocabulary may be padded beyond.</summary>
+    public int Count => _tokens.Length;
 
-    /// <summary>The id of the token that begins a text (BOS); null: the model has none.</summary>
-    public int? BeginOfText => EndOfText;
+    /// <summary>The id of the token that begins a text (BOS): GPT-2's and Pythia's <c>&lt;|endoftext|&gt;</c>, Llama's <c>&lt;s&gt;</c> or
+    /// <c>&lt;|begin_of_text|&gt;</c>; where a tokenizer has none, as Qwen2's, the one that ends a text, as TransformerLens does. null: it has neither.</summary>
+    public int? BeginOfText { get; }
 
-    /// <summary>The id of the token that ends a text (EOS); null: the model has none.</summary>
-    public int? EndOfText => _vocabulary.Ids[Gpt2Vocabulary.EndOfTextToken];
+    /// <summary>The id of the token that ends a text (EOS); null: it has none.</summary>
+    public int? EndOfText { get; }
 
     /// <summary>Opens the tokenizer of a checkpoint or bundle.</summary>
-    /// <param name="directory">Holds vocab.json and merges.txt.</param>
-    /// <exception cref="TokenizerException">A file is missing, broken or no byte-level BPE, or the native library is missing.</exception>
-    public static Tokenizer Open(string directory) => Open(Path.Combine(directory, "vocab.json"), Path.Combine(directory, "merges.txt"));
-
-    /// <summary>Opens a vocabulary as Hugging Face saves it (OpenAI's encoder.json and vocab.bpe are the same files).</summary>
-    /// <exception cref="TokenizerException">A file is missing, broken or no byte-level BPE, or the native library is missing.</exception>
-    internal static Tokenizer Open(string vocabPath, string mergesPath)
+    /// <param name="directory">Holds tokenizer.json, or vocab.json and merges.txt.</param>
+    /// <exception cref="TokenizerException">A file is missing, broken or of a kind that is not known, or the native library is missing.</exception>
+    public static Tokenizer Open(string directory)
     {
-        var vocabulary = Gpt2Vocabulary.Read(vocabPath, mergesPath);
-        var library = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "ortextensions.dll"
-            : OperatingSystem.IsMacOS() ? "libortextensions.dylib" : "libortextensions.so");
-        if (!File.Exists(library))
-            throw new TokenizerException(library, "there is no such library beside the program; build again with 'make build'.");
-        try
+        var path = Path.Combine(directory, "tokenizer.json");
+        if (TokenizerFile.ReadJson(path) is not { } document) return OpenGpt2(Path.Combine(directory, "vocab.json"), Path.Combine(directory, "merges.txt"));
+        using (document)
         {
-            using var options = new SessionOptions { IntraOpNumThreads = 1, InterOpNumThreads = 1 };
-            // the runtime looks whether it knows the operators' domain and then adds it: two threads at once both add it, and one fails
-            lock (s_registration)
-            {
-                options.RegisterCustomOpLibrary(library);
-                return new Tokenizer(vocabPath, vocabulary, new InferenceSession(Model(vocabulary).ToByteArray(), options));
-            }
-        }
-        catch (OnnxRuntimeException e)
-        {
-            throw new TokenizerException(vocabPath, $"is refused by the tokenizer operator ({e.Message.ReplaceLineEndings(" ")}).", e);
+            var (pipeline, isGpt2, begins) = TokenizerJson.Read(path, document.RootElement);
+            var (begin, end) = SpecialTokens.Read(directory, pipeline, begins);
+            return new(path, WithOperator(path, pipeline, isGpt2), begin, end);
         }
     }
 
-    /// <summary>The ids of a text, without BOS; none for an empty text. <c>&lt;|endoftext|&gt;</c> in the text is the special token.
-    /// A lone surrogate is encoded as U+FFFD; every other text comes back from <see cref="Decode"/> unchanged. Time grows with the
-    /// square of the longest run of letters: 16,000 random letters without a space take a second, 220,000 characters of prose a hundredth of that.</summary>
-    public int[] Encode(string text)
-    {
-        ArgumentNullException.ThrowIfNull(text);
-        var ids = new List<int>();
-        var done = 0;
-        for (var next = text.IndexOf(NextLine); next >= 0; next = next < text.Length ? text.IndexOf(NextLine, next) : -1)
-        {
-            var (start, end) = WhiteSpaceAround(text, next);
-            EncodeNatively(text.AsSpan(done, start - done), ids);
-            done = EncodeWhiteSpace(text, start, end, ids);
-            next = end;
-        }
-        EncodeNatively(text.AsSpan(done), ids);
-        return [.. ids];
-    }
+    /// <summary>The ids of a text, without BOS; none for an empty text. An added token in the text, as <c>&lt;|endoftext|&gt;</c>, is that token.
+    /// A lone surrogate is encoded as U+FFFD.</summary>
+    public int[] Encode(string text) => Encode(text, continues: false);
 
-    /// <summary>The text of a list of ids. Bytes that are no UTF-8, as tokens cut in the middle of a character leave them, become U+FFFD.</summary>
+    /// <summary>The text of a list of ids. Bytes that are no UTF-8, as tokens cut in the middle of a character leave them, become U+FFFD.
+    /// The space that SentencePiece's tokenizers write before the first word is part of its token, and stays.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
     public string Decode(ReadOnlySpan<int> ids)
     {
         var bytes = new List<byte>();
-        foreach (var id in ids)
-            bytes.AddRange(Bytes(id));
+        foreach (var id in ids) bytes.AddRange(Bytes(id) ?? throw Missing(id));
         return Encoding.UTF8.GetString([.. bytes]);
     }
 
     /// <summary>The bytes that a token stands for.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The id is not in the vocabulary.</exception>
-    public byte[] TokenBytes(int id) => [.. Bytes(id)];
+    public byte[] TokenBytes(int id) => [.. Bytes(id) ?? throw Missing(id)];
 
-    /// <summary>A token for display: its text, a space as a space; bytes that are not a whole character of UTF-8 as <c>\xE2\x80</c>.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The id is not in the vocabulary.</exception>
+    /// <summary>A token for display: its text, a space as a space; bytes that are not a whole character of UTF-8 as <c>\xE2\x80</c>.
+    /// An id that only the model has, whose vocabulary is padded, as <c>[50300]</c>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The id is negative.</exception>
     public string TokenText(int id)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(id);
+        if (Bytes(id) is not { } bytes) return $"[{id}]";
         var text = new StringBuilder();
-        for (ReadOnlySpan<byte> rest = Bytes(id); rest.Length > 0;)
+        for (ReadOnlySpan<byte> rest = bytes; rest.Length > 0;)
         {
             var whole = Rune.DecodeFromUtf8(rest, out var rune, out var length) == System.Buffers.OperationStatus.Done;
             foreach (var value in rest[..length])
@@ -118,113 +91,54 @@ public sealed class Tokenizer : IDisposable
     }
 
     /// <summary>The token whose text is exactly this (a leading space counts), if there is one.</summary>
-    public bool TryGetId(string text, out int id) =>
-        _vocabulary.Ids.TryGetValue(string.Concat(Encoding.UTF8.GetBytes(text).Select(ByteSymbols.Of)), out id);
+    public bool TryGetId(string text, out int id)
+    {
+        var vocabulary = _pipeline.Vocabulary;
+        return _added.TryGetValue(text, out id)
+            || vocabulary.Ids.TryGetValue(vocabulary.IsByteLevel ? string.Concat(Encoding.UTF8.GetBytes(text).Select(ByteSymbols.Of)) : text.Replace(' ', BytePairVocabulary.SpaceSign), out id);
+    }
+
+    public void Dispose() => _pipeline.Operator?.Dispose();
+
+    /// <summary>The ids of a text.</summary>
+    /// <param name="continues">It goes on with another: no space is written before its first word, as SentencePiece's tokenizers do at the beginning.</param>
+    internal int[] Encode(string text, bool continues)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var ids = new List<int>();
+        _pipeline.Encode(text, continues, ids);
+        return [.. ids];
+    }
+
+    /// <summary>Whether a text may be cut between two of its characters, so that its tokens are those of the two parts.</summary>
+    /// <remarks>No pattern of the families known here matches over a place where a space follows what is no white space, or where a line ends behind a letter
+    /// or digit; vocabularies that are merged without a pattern, as SentencePiece's, and added tokens are asked.</remarks>
+    internal bool MayCut(char before, char behind) => !_uncut.Contains((before, behind)) && !_uncut.Contains((before, '\0')) && behind switch
+    {
+        ' ' => !char.IsWhiteSpace(before) && !char.IsControl(before) && (_pipeline.Vocabulary.IsByteLevel || _pipeline.Vocabulary.CutsAtSpaces),
+        '\n' => _pipeline.Vocabulary.IsByteLevel ? char.IsLetterOrDigit(before) : !char.IsWhiteSpace(before) && _pipeline.Vocabulary.CutsAtLines,
+        _ => false,
+    };
 
     /// <summary><see cref="BeginOfText"/>, where one is needed.</summary>
     /// <exception cref="TokenizerException">There is none.</exception>
     internal int RequireBeginOfText() => BeginOfText
         ?? throw new TokenizerException(_path, "names no token that begins a text (bos_token, or eos_token in its place); run with --prepend-bos false.");
 
-    public void Dispose()
+    private static Tokenizer OpenGpt2(string vocabPath, string mergesPath)
     {
-        _session.Dispose();
-        _run.Dispose();
+        var vocabulary = Gpt2Vocabulary.Read(vocabPath, mergesPath);
+        var end = vocabulary.Ids[Gpt2Vocabulary.EndOfTextToken];
+        var pattern = PiecePattern.Of(PiecePattern.Gpt2);
+        var pipeline = new TokenizerPipeline(vocabulary, [new(end, Gpt2Vocabulary.EndOfTextToken, false, false, false, false)], [], [(piece, _, into) => pattern.Cut(piece, PieceCut.Isolated, false, into)]);
+        return new(vocabPath, WithOperator(vocabPath, pipeline, isGpt2: true), end, end);
     }
 
-    private byte[] Bytes(int id) => (uint)id < (uint)Count ? _vocabulary.Tokens[id]
-        : throw new ArgumentOutOfRangeException(nameof(id), $"There is no token {id}: the vocabulary has the ids 0 to {Count - 1}.");
+    private static TokenizerPipeline WithOperator(string path, TokenizerPipeline pipeline, bool isGpt2) =>
+        isGpt2 && Gpt2Operator.Takes(pipeline.Vocabulary) && pipeline.Added.Any(t => t is { Content: Gpt2Vocabulary.EndOfTextToken, SingleWord: false })
+            ? new(pipeline.Vocabulary, pipeline.Added, pipeline.Normalizers, pipeline.PreTokenizers) { Operator = Gpt2Operator.Open(path, pipeline.Vocabulary) } : pipeline;
 
-    private void EncodeNatively(ReadOnlySpan<char> text, List<int> ids)
-    {
-        if (text.IsEmpty)
-            return;
-        var hasNul = text.Contains('\0');
-        if (hasNul && _standIn == '\0')
-            throw new NotSupportedException("This vocabulary merges the byte 0x00 with others, and the text holds U+0000; take it out of the text.");
-        var given = hasNul ? text.ToString().Replace('\0', _standIn) : null;
-        using var input = OrtValue.CreateTensorWithEmptyStrings(OrtAllocator.DefaultInstance, [1]);
-        input.StringTensorSetElementAt(Utf8(given ?? text), 0);
-        using var outputs = _session.Run(_run, ["text"], [input], ["input_ids"]);
-        var first = ids.Count;
-        foreach (var id in outputs[0].GetTensorDataAsSpan<long>()) // [1, T]
-            ids.Add((int)id);
-        if (hasNul)
-            PutBackNul(text, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(ids)[first..]);
-    }
+    private byte[]? Bytes(int id) => (uint)id < (uint)Count ? _tokens[id] : null;
 
-    /// <summary>Neither U+0000 nor its stand-in merges with anything, so each of them in the text is one stand-in's id, in order.</summary>
-    private void PutBackNul(ReadOnlySpan<char> text, Span<int> ids)
-    {
-        var (standIn, nul) = (IdOf(_standIn), IdOf('\0'));
-        foreach (ref var id in ids)
-        {
-            if (id != standIn)
-                continue;
-            var at = text.IndexOfAny('\0', _standIn);
-            id = text[at] == '\0' ? nul : standIn;
-            text = text[(at + 1)..];
-        }
-    }
-
-    private int IdOf(char control) => _vocabulary.Ids[ByteSymbols.Of((byte)control).ToString()];
-
-    /// <summary>Encodes a run of white space as GPT-2's pattern cuts it: <c>\s+(?!\S)|\s+</c> leaves the last one to what follows.</summary>
-    /// <returns>The end of what was encoded: a last space belongs to the following piece.</returns>
-    private int EncodeWhiteSpace(string text, int start, int end, List<int> ids)
-    {
-        var last = end == text.Length || text.AsSpan(end).StartsWith(Gpt2Vocabulary.EndOfTextToken, StringComparison.Ordinal) ? end : end - 1;
-        ids.AddRange(BytePairMerges.Encode(Utf8(text.AsSpan(start, last - start)), _vocabulary));
-        if (last == end || text[last] == ' ')
-            return last;
-        ids.AddRange(BytePairMerges.Encode(Utf8(text.AsSpan(last, 1)), _vocabulary));
-        return end;
-    }
-
-    private static (int Start, int End) WhiteSpaceAround(string text, int at)
-    {
-        var (start, end) = (at, at + 1);
-        while (start > 0 && char.IsWhiteSpace(text[start - 1]))
-            start--;
-        while (end < text.Length && char.IsWhiteSpace(text[end]))
-            end++;
-        return (start, end);
-    }
-
-    private static byte[] Utf8(ReadOnlySpan<char> text)
-    {
-        var bytes = new byte[Encoding.UTF8.GetByteCount(text)];
-        Encoding.UTF8.GetBytes(text, bytes);
-        return bytes;
-    }
-
-    private static char FindStandIn(Gpt2Vocabulary vocabulary)
-    {
-        var merged = vocabulary.Ids.Keys.Where(token => token.Length > 1).SelectMany(token => token).ToHashSet();
-        if (!merged.Contains(ByteSymbols.Of(0)))
-            for (var control = '\u0001'; control <= '\u0008'; control++) // as U+0000, neither letter nor number nor white space
-                if (!merged.Contains(ByteSymbols.Of((byte)control)))
-                    return control;
-        return '\0';
-    }
-
-    private static ModelProto Model(Gpt2Vocabulary vocabulary)
-    {
-        static AttributeProto Text(string name, byte[] value) =>
-            new() { Name = name, Type = AttributeProto.Types.AttributeType.String, S = UnsafeByteOperations.UnsafeWrap(value) };
-        static ValueInfoProto Tensor(string name, int elementType) =>
-            new() { Name = name, Type = new() { TensorType = new() { ElemType = elementType } } };
-        const int Int64 = 7, String = 8; // TensorProto.DataType
-        const string Domain = "ai.onnx.contrib";
-        var node = new NodeProto { OpType = "GPT2Tokenizer", Domain = Domain, Input = { "text" }, Output = { "input_ids", "attention_mask" } };
-        node.Attribute.Add([Text("vocab", vocabulary.VocabJson), Text("merges", vocabulary.MergesText)]);
-        var graph = new GraphProto { Name = "tokenizer", Node = { node }, Input = { Tensor("text", String) } };
-        graph.Output.Add([Tensor("input_ids", Int64), Tensor("attention_mask", Int64)]);
-        return new()
-        {
-            IrVersion = 8,
-            Graph = graph,
-            OpsetImport = { new OperatorSetIdProto { Version = 17 }, new OperatorSetIdProto { Domain = Domain, Version = 1 } },
-        };
-    }
+    private ArgumentOutOfRangeException Missing(int id) => new(nameof(id), $"There is no token {id}: the vocabulary has the ids 0 to {Count - 1}.");
 }

@@ -16,7 +16,7 @@ public sealed class SaeLensDictionaryTests : IDisposable
         using var dictionary = SaeLensDictionary.Open(Write("a", Config));
         Assert.Equal(("blocks.0.hook_resid_pre", 4, 8), (dictionary.HookName, dictionary.Width, dictionary.FeatureCount));
         Assert.Equal("[4, 8] [8, 4] [4]", string.Join(' ', new[] { dictionary.EncoderWeights, dictionary.DecoderWeights, dictionary.DecoderBias }.Select(entry => entry.ShapeText)));
-        dictionary.RequireFinite();
+        dictionary.Check.Run();
     }
 
     [Theory, InlineData("W_enc"), InlineData("b_enc"), InlineData("W_dec"), InlineData("b_dec")]
@@ -62,7 +62,7 @@ public sealed class SaeLensDictionaryTests : IDisposable
     public void A_weight_that_is_not_finite_is_found_when_asked()
     {
         using var dictionary = SaeLensDictionary.Open(Write("a", Config, change: t => t.Name == "W_dec" ? Tensor("W_dec", [8, 4], float.NaN) : t));
-        Refused(dictionary.RequireFinite, "tensor 'W_dec' of shape [8, 4] has a NaN or infinity at flat index 0");
+        Refused(() => dictionary.Check.Run(), "tensor 'W_dec' of shape [8, 4] has a NaN or infinity at flat index 0");
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using OnnxAttribution.Export;
 
 namespace OnnxAttribution.Tests.Export;
@@ -30,6 +31,21 @@ public sealed class BundleWriterTests : IDisposable
             File.AppendAllText(Path.Combine(checkpoint, file), "seen");
             Assert.EndsWith("seen", File.ReadAllText(Path.Combine(_directory["bundle"], file)));
         }
+    }
+
+    [Theory]
+    [InlineData("bundle", false)]
+    [InlineData("bundle", true)]
+    [InlineData("checkpoint", false)]
+    public void The_manifest_has_length_and_hash_of_every_file_though_weights_are_read_once(string to, bool folded)
+    {
+        var checkpoint = Random2.Copy(_directory["checkpoint"], withDictionaries: true);
+        // weights lie in the bundle by their sites' names, wherever they came from
+        Directory.Move(Path.Combine(checkpoint, "dictionaries", "blocks.0.hook_mlp_out"), Path.Combine(checkpoint, "dictionaries", "mine"));
+        var bundle = Random2.Bundle(checkpoint, _directory[to], o => o with { FoldLayerNorm = folded });
+        var files = BundleManifest.Read(bundle).Files;
+        Assert.Equal(FilesOf(bundle).Where(f => f != "bundle.json"), files.Keys.Order(StringComparer.Ordinal));
+        Assert.All(files, f => Assert.Equal(new BundleManifest.FileRecord(new FileInfo(Path.Combine(bundle, f.Key)).Length, Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(bundle, f.Key))))), f.Value));
     }
 
     [Fact]
