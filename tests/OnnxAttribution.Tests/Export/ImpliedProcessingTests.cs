@@ -67,6 +67,15 @@ public sealed class ImpliedProcessingTests : IDisposable
         Assert.True(Export().WeightProcessing.CenterWritingWeights);
     }
 
+    [Fact]
+    public void A_model_with_RMSNorm_is_not_centred_since_RMSNorm_reads_the_mean()
+    {
+        var centred = DictionaryConfig.Read(Path.Combine(Write("blocks.0.hook_resid_pre", Centred), SaeLensDictionary.ConfigFileName));
+        var options = new ExportOptions("model", null, "bundle");
+        Assert.False(ImpliedProcessing.Of(options, [centred], new Norm("norm", IsRms: true, 1e-5f, [])).CenterWritingWeights);
+        Assert.True(ImpliedProcessing.Of(options, [centred], new Norm("norm", IsRms: false, 1e-5f, [])).CenterWritingWeights);
+    }
+
     private BundleManifest Export(Func<ExportOptions, ExportOptions>? change = null)
     {
         var options = new ExportOptions(Random2.Checkpoint, [_directory["dictionaries"]], _directory["bundle"], Force: true);
