@@ -34,7 +34,7 @@ public sealed class BundleCheck
         _context = options.Context ?? Math.Min(CheckOptions.DefaultContext, most);
         if (_context > most) throw new CheckException($"--context {_context} is more than the model's {most} tokens; give at most that");
         _text = CheckText.Read(session, text, _context - 1, options.Tokens);
-        _sample = new Sample(session.Model, _text, session.Tokenizer.EndOfText, options.SampleTokens, options.MemoryBudget);
+        _sample = new Sample(session.Model, _text, session.Tokenizer.BeginOfText, options.SampleTokens, options.MemoryBudget);
     }
 
     /// <summary>Checks the dictionaries at the model's selected sites.</summary>
@@ -70,7 +70,7 @@ public sealed class BundleCheck
 
     private void Check(List<Site> sites, bool withBos, EncoderProduct product)
     {
-        var layout = RowLayout.Of(_text.Sequences, withBos ? _session.Tokenizer.EndOfText : null);
+        var layout = RowLayout.Of(_text.Sequences, withBos ? _session.Tokenizer.RequireBeginOfText() : null);
         var loss = layout.Beginning(_options.LossTokens);
         var rebuilt = new Dictionary<Site, float[]>();
         foreach (var group in sites.Chunk((int)Math.Clamp(_options.MemoryBudget / (sizeof(float) * (long)layout.Rows * _session.Model.Bundle.Manifest.DModel), 1, sites.Count)))

@@ -58,7 +58,7 @@ internal sealed class CheckedDictionary : IDisposable
     {
         var folder = Directory.CreateDirectory(_directory[$"{name}-dictionaries"]).FullName;
         dictionary?.Write(Path.Combine(folder, "one"));
-        var options = new ExportOptions(Repository.TinyModel, folder, _directory[name], Force: true);
+        var options = new ExportOptions(Repository.TinyModel, [folder], _directory[name], Force: true);
         BundleWriter.Write(export?.Invoke(options) ?? options);
         return _directory[name];
     }
