@@ -45,13 +45,13 @@ def sha256(path):
 class Model:
     """A model directory with its dictionaries, in float64 and (for margins) float32."""
 
-    def __init__(self, folder, name):
+    def __init__(self, folder, name, read=Gpt2):
         self.folder, self.name = folder, name
-        self.gpt = Gpt2(folder)
+        self.gpt = read(folder)
         self.sites = self.gpt.sites
         place = lambda s: os.path.join(folder, "dictionaries", s)
         self.dictionaries = {s: Dictionary(place(s)) for s in self.sites if os.path.isdir(place(s))}
-        self.single = Gpt2(folder, torch.float32), {s: Dictionary(place(s), torch.float32) for s in self.dictionaries}
+        self.single = read(folder, torch.float32), {s: Dictionary(place(s), torch.float32) for s in self.dictionaries}
         files = ["model.safetensors"] + [f"dictionaries/{s}/sae_weights.safetensors" for s in self.dictionaries]
         self.hashes = {f: sha256(os.path.join(folder, f)) for f in files}
         with open(os.path.join(folder, "config.json")) as f:
@@ -421,17 +421,19 @@ def main():
     p.add_argument("--seed", type=int, default=2)
     p.add_argument("--threads", type=int, default=2)
     args = p.parse_args()
-    import goldens_ablation    # here, because it imports this file
+    import goldens_ablation    # here, because they import this file
+    import goldens_sites
     torch.set_num_threads(args.threads)
     torch.set_default_dtype(torch.float64)
     if not args.only_tiny:
         root = os.path.join(args.out, "models")
-        shutil.rmtree(root, ignore_errors=True)
         for i, name in enumerate(random_models.DICTIONARIES):
+            shutil.rmtree(os.path.join(root, name), ignore_errors=True)
             model = Model(random_models.write_random_model(root, name, args.seed + 10 * i), name)
             random_cases(args.out, model, name)
             if name == "random2":
                 goldens_ablation.random_cases(args.out, model, name)
+        goldens_sites.write(args.out)
     if args.tiny:
         model = Model(args.tiny, "tiny")
         tiny_cases(args.out, model, args.prompt, args.target, args.patch_prompt)

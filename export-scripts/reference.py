@@ -109,7 +109,7 @@ class Gpt2:
         pattern = at(f"{block}.attn.hook_pattern", scores.masked_fill(future, -math.inf).softmax(-1))
         pattern = pattern.detach() if self.estimator == "frozen" else pattern
         z = at(f"{block}.attn.hook_z", (pattern @ v).transpose(-3, -2))                # [..., T, H, dh]
-        return z.reshape(x.shape) @ w[f"h.{l}.attn.c_proj.weight"] + w[f"h.{l}.attn.c_proj.bias"]
+        return z.flatten(-2) @ w[f"h.{l}.attn.c_proj.weight"] + w[f"h.{l}.attn.c_proj.bias"]
 
     def mlp(self, l, x, at):
         w = self.w

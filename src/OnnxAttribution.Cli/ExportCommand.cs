@@ -11,7 +11,7 @@ namespace OnnxAttribution.Cli;
 internal static class ExportCommand
 {
     private const string Description = """
-        Make a model bundle of a Hugging Face GPT-2 checkpoint and SAELens dictionaries: model.onnx and bundle.json. Weights stay in their files.
+        Make a model bundle of a Hugging Face GPT-2 checkpoint and dictionaries: model.onnx and bundle.json. Weights stay in their files; dictionaries of other formats than SAELens's are converted into it.
 
         Example: onnx-attribution export --checkpoint gpt2 --dictionaries gpt2-small-res-jb --out models/gpt2 --fold-layernorm --center-writing-weights --center-unembed
         """;
@@ -19,19 +19,21 @@ internal static class ExportCommand
     public static Command Create(CommonOptions common)
     {
         var checkpoint = new Option<string>("--checkpoint") { Description = "directory with config.json and model.safetensors", HelpName = "DIR", Required = true };
-        var dictionaries = new Option<string?>("--dictionaries") { Description = "directory whose subdirectories are SAELens dictionaries; default: dictionaries in the checkpoint, if there", HelpName = "DIR" };
+        var dictionaries = new Option<string[]>("--dictionaries") { Description = "directory that holds dictionaries, at any depth, of SAELens, dictionary_learning, OpenAI, Gemma Scope, sparsify or Kissane et al.; may be given several times; default: dictionaries in the checkpoint, if there", HelpName = "DIR" };
         var bundle = new Option<string>("--out") { Description = "the bundle to write; may be the checkpoint's own directory", HelpName = "DIR", Required = true };
         var fold = new Option<bool>("--fold-layernorm") { Description = "fold LayerNorm's weights into those that read from it, as TransformerLens does" };
         var writing = new Option<bool>("--center-writing-weights") { Description = "centre all weights that write to the residual stream" };
         var unembed = new Option<bool>("--center-unembed") { Description = "centre the unembedding over the vocabulary" };
+        var further = new Option<string?>("--further-sites") { Description = "hooks that become sites at every block even without a dictionary: resid_mid, z or both with a comma between", HelpName = "KINDS" };
+        var notAsTrained = new Option<bool>("--not-as-trained") { Description = "do not centre or fold weights because dictionaries say that they were trained so" };
         var force = new Option<bool>("--force") { Description = "replace a bundle that is there" };
         var noCheck = new Option<bool>("--no-check") { Description = "do not look whether the dictionaries fit the model, which takes a few seconds; 'sae check' does so at leisure" };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
-        var command = new Command("export", Description) { checkpoint, dictionaries, bundle, fold, writing, unembed, force, noCheck, json };
+        var command = new Command("export", Description) { checkpoint, dictionaries, bundle, fold, writing, unembed, notAsTrained, further, force, noCheck, json };
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {
             var options = new ExportOptions(parsed.GetRequiredValue(checkpoint), parsed.GetValue(dictionaries), parsed.GetRequiredValue(bundle),
-                parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), parsed.GetValue(common.Threads) ?? 0);
+                parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), parsed.GetValue(common.Threads) ?? 0) { FurtherSites = Further(parsed.GetValue(further)), AsTrained = !parsed.GetValue(notAsTrained) };
             var invocation = parsed.InvocationConfiguration;
             BundleManifest manifest;
             using (var progress = new ProgressLine(invocation.Error))
@@ -46,6 +48,13 @@ internal static class ExportCommand
         }, CancellationToken.None));
         return command;
     }
+
+    private static SiteKind[] Further(string? kinds) => kinds is null ? [] : [.. kinds.Split(',', StringSplitOptions.TrimEntries).Select(kind => kind switch
+    {
+        "resid_mid" => SiteKind.ResidMid,
+        "z" => SiteKind.Z,
+        _ => throw new UsageException($"--further-sites '{kind}' is no hook that can become a site; give resid_mid, z or resid_mid,z (resid, attn and mlp are sites always)"),
+    })];
 
     // the bundle is made, whatever comes out here
     private static void Warn(string bundle, RunContext context, TextWriter error)

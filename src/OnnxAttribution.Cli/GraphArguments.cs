@@ -19,7 +19,7 @@ internal sealed class GraphArguments
         DefaultValueFactory = _ => "gradient",
     };
     private readonly Option<int> _steps = new("--steps") { Description = "steps of --method ig", HelpName = "N", DefaultValueFactory = _ => 10 };
-    private readonly Option<string?> _sites = new("--sites") { Description = "where the graph is cut: resid, attn, mlp, single ones such as 3.mlp, or hook names, with commas between; default: all that have a dictionary", HelpName = "SITES" };
+    private readonly Option<string?> _sites = new("--sites") { Description = "where the graph is cut: resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between; default: all that have a dictionary", HelpName = "SITES" };
     private readonly Option<int?> _topNodes = new("--top-nodes") { Description = "features kept per site, by |effect|; error nodes come on top (20, or no limit with --node-threshold)", HelpName = "N" };
     private readonly Option<float?> _nodeThreshold = Threshold("--node-threshold", "least |effect| of a kept node");
     private readonly Option<int?> _topEdges = new("--top-edges") { Description = "edges kept in all, by |effect| (1000, or no limit with --edge-threshold)", HelpName = "N" };
@@ -27,7 +27,7 @@ internal sealed class GraphArguments
     private readonly Option<bool> _noPrune = new("--no-prune") { Description = "keep nodes and edges from which no path leads to the metric" };
     private readonly Option<bool> _all = new("--all") { Description = "keep every node and edge, and print how well effects are conserved" };
     private readonly Option<string> _aggregate = new("--aggregate") { Description = "sum: nodes and edges summed over positions, at position -1", HelpName = "none|sum", DefaultValueFactory = _ => "none" };
-    private readonly Option<bool?> _prependBos = new("--prepend-bos") { Description = "begin prompts with <|endoftext|>; default: as the dictionaries were trained", HelpName = "true|false" };
+    private readonly Option<bool?> _prependBos = new("--prepend-bos") { Description = "begin prompts with the tokenizer's BOS, GPT-2's <|endoftext|>; default: as the dictionaries were trained", HelpName = "true|false" };
     private readonly Option<bool> _validate = new("--validate") { Description = "check the finished run against real interventions, as 'validate' does" };
     private readonly Option<int> _memory = new("--memory") { Description = "memory that one run's cotangents may take", HelpName = "MiB", DefaultValueFactory = _ => 1024 };
 

@@ -84,12 +84,13 @@ internal sealed class SlowAblation : IDisposable
     // x' = x · scale + shift: the change is a shift, and a site is held by scale 0 and its clean value as the shift
     private Dictionary<string, float[]> Pass(Site? changed, float[] change, IEnumerable<Site> held)
     {
-        long length = _tokens.Length, d = _model.Bundle.Manifest.DModel;
+        long length = _tokens.Length;
         using var feed = new Feed().Add("tokens", Array.ConvertAll(_tokens, t => (long)t), 1, length);
-        if (changed is not null) feed.Add(changed.Name + ".shift", change, 1, length, d);
+        if (changed is not null) feed.Add(changed.Name + ".shift", change, 1, length, change.Length / length);
         foreach (var site in held)
         {
-            feed.Add(site.Name + ".scale", new float[length * d], 1, length, d).Add(site.Name + ".shift", _clean[site.Name], 1, length, d);
+            var value = _clean[site.Name];
+            feed.Add(site.Name + ".scale", new float[value.Length], 1, length, value.Length / length).Add(site.Name + ".shift", value, 1, length, value.Length / length);
         }
         string[] outputs = [.. _model.Bundle.Sites.Select(s => s.Name), Logits];
         using var result = _runner.Run(feed.Values, outputs);

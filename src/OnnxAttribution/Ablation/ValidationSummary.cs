@@ -38,7 +38,7 @@ internal sealed record ValidationSummary(string Estimator, Agreement Nodes, Agre
 
     // of computation; the metric comes last
     private static (int, int) Order(Site? site) =>
-        site is null ? (int.MaxValue, 0) : (site.Layer, site.IsLast ? int.MaxValue : (int)site.Kind);
+        site is null ? (int.MaxValue, 0) : (site.Layer, site.Turn);
 
     private static Agreement EffectsOf(IEnumerable<ValidationCheck> checks) => Agreement.Of([.. checks.Select(c => (double)c.ExactEffect)], [.. checks.Select(c => (double)c.ApproxEffect)]);
 

@@ -30,7 +30,7 @@ public sealed class AttributionModel : IDisposable
     }
 
     /// <param name="directory">The bundle.</param>
-    /// <param name="sites">Kinds (<c>resid</c>, <c>attn</c>, <c>mlp</c>) or hook names; null: every site with a dictionary, or every site where none has one.</param>
+    /// <param name="sites">Kinds (<c>resid</c>, <c>attn</c>, <c>mlp</c>, <c>resid_mid</c>, <c>z</c>) or hook names; null: every site with a dictionary, or every site where none has one.</param>
     /// <param name="packWeights">Lay weights out for speed, at the price of time and a copy: for many prompts.</param>
     /// <exception cref="BundleException">The bundle is missing, damaged or lacks a site.</exception>
     public static AttributionModel Open(string directory, IReadOnlyList<string>? sites, RunContext context, bool packWeights = false)
@@ -91,6 +91,9 @@ public sealed class AttributionModel : IDisposable
             if (Bundle.Sites[i] == named) return i;
         }
     }
+
+    /// <summary>Width of a site: d_model, or for <c>hook_z</c> that of all heads together.</summary>
+    internal int WidthOf(Site site) => (int)(Graph[site.Name].Shape![^1].Size ?? throw new AttributionException($"{site} has no fixed width in {Bundle.GraphPath}; export the bundle again"));
 
     /// <exception cref="AttributionException">There is no token, too many, or one that is no token id.</exception>
     internal void RequireTokens(IReadOnlyList<int> tokens)

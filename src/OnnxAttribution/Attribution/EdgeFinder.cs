@@ -26,7 +26,7 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
     public double CotangentSeconds { get; private set; }
 
     /// <summary>A site's kept nodes as upstream ends: tangents [U + 1, d], the last row zero, in the order of nodes (positions ascending).</summary>
-    private sealed record Upstream(int[] Nodes, int[] Positions, float[] Tangents, int[] FirstAt, long[] Groups, long[] Slots, int SlotCount);
+    private sealed record Upstream(int Width, int[] Nodes, int[] Positions, float[] Tangents, int[] FirstAt, long[] Groups, long[] Slots, int SlotCount);
 
     public void Find(List<CausalEdge> edges)
     {
@@ -56,7 +56,7 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
             {
                 var jacobian = new float[count * up.Nodes.Length];
                 if (link.IsIdentity) AddSamePosition(jacobian, chunk.Span, rows.AsSpan(first, count), up, d);
-                else if (link.RowsOutput is { } output) AddSamePosition(jacobian, result!.Floats(output), rows.AsSpan(first, count), up, d);
+                else if (link.RowsOutput is { } output) AddSamePosition(jacobian, result!.Floats(output), rows.AsSpan(first, count), up, up.Width);
                 if (link.ContractedOutput is { } contracted) AddContracted(jacobian, result!.Floats(contracted), count, up);
                 Write(jacobian, rows.AsSpan(first, count), up, edges);
             }
@@ -65,20 +65,19 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
 
     private RunResult Run(SegmentJacobian segment, GraphRunner runner, ReadOnlySpan<int> rows, Memory<float> cotangents, IReadOnlyDictionary<SegmentJacobian.Parent, Upstream> parents)
     {
-        var d = sites[0].Width;
         var positions = new long[rows.Length];
         for (var i = 0; i < rows.Length; i++) positions[i] = nodes[rows[i]].Position;
-        using var feed = new Feed().Add(SegmentJacobian.RowPositions, positions, rows.Length).Add(SegmentJacobian.RowCotangents, cotangents, rows.Length, d)
+        using var feed = new Feed().Add(SegmentJacobian.RowPositions, positions, rows.Length).Add(SegmentJacobian.RowCotangents, cotangents, rows.Length, cotangents.Length / rows.Length)
             .Add("tokens", Array.ConvertAll(tokens, t => (long)t), 1, _positions);
-        foreach (var s in sites) feed.Add(s.Value.Name, s.Clean, 1, _positions, d);
+        foreach (var s in sites) feed.Add(s.Value.Name, s.Clean, 1, _positions, s.Width);
         foreach (var link in segment.Parents)
         {
             if (link.ContractedOutput is null) continue;
-            var up = parents.GetValueOrDefault(link) ?? Nothing(d);
-            feed.Add(link.Tangents, up.Tangents, up.Nodes.Length + 1, d).Add(link.TangentPositions, [.. up.Positions.Select(p => (long)p), 0L], up.Nodes.Length + 1)
+            var up = parents.GetValueOrDefault(link) ?? Nothing(sites.First(s => s.Value == link.Value).Width);
+            feed.Add(link.Tangents, up.Tangents, up.Nodes.Length + 1, up.Width).Add(link.TangentPositions, [.. up.Positions.Select(p => (long)p), 0L], up.Nodes.Length + 1)
                 .Add(link.Groups, up.Groups, up.Groups.Length).Add(link.Slots, up.Slots, up.Groups.Length, up.SlotCount);
         }
-        var largest = parents.Values.DefaultIfEmpty(Nothing(d)).MaxBy(u => u.Nodes.Length)!;
+        var largest = parents.Values.DefaultIfEmpty(Nothing(0)).MaxBy(u => u.Nodes.Length)!;
         Operations += FlopCount.Of(segment.Graph, Sizes(rows.Length, largest));
         return runner.Run(feed.Values, runner.Outputs);
     }
@@ -151,7 +150,7 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
         }
         for (var t = 0; t < _positions; t++) firstAt[t + 1] += firstAt[t];
         var (groups, slots, width) = Grouped(firstAt);
-        return _upstream[site] = new Upstream(kept, [.. kept.Select(i => nodes[i].Position)], tangents, firstAt, groups, slots, width);
+        return _upstream[site] = new Upstream(d, kept, [.. kept.Select(i => nodes[i].Position)], tangents, firstAt, groups, slots, width);
     }
 
     // groups of at most so many tangents of one position that the padded product is smallest; a product narrower than 16 saves nothing
@@ -174,7 +173,7 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
         return ([.. groups], [.. slots], width);
     }
 
-    private Upstream Nothing(int d) => new([], [], new float[d], new int[_positions + 1], [0], [0], 1);
+    private Upstream Nothing(int d) => new(d, [], [], new float[d], new int[_positions + 1], [0], [0], 1);
 
     /// <summary>Kept nodes of a site that something can flow into, with their cotangents on x, [N, d].</summary>
     private (int[] Rows, float[] Cotangents) Cotangents(SiteState site)

@@ -25,7 +25,7 @@ internal static class ExactEffects
 
     /// <summary>Rows of one pass, at least 2.</summary>
     public static int RowsPerPass(CleanRun clean, long memoryBudget) =>
-        BatchRows.Of(memoryBudget, clean.Model.Steps.BytesPerRow(clean.Tokens.Count), Math.Max((long)clean.Tokens.Count * clean.Model.Bundle.Manifest.DModel, clean.Model.VocabularySize), 2);
+        BatchRows.Of(memoryBudget, clean.Model.Steps.BytesPerRow(clean.Tokens.Count), Math.Max((long)clean.Tokens.Count * clean.Model.Bundle.Sites.Max(clean.Model.WidthOf), clean.Model.VocabularySize), 2);
 
     private static (int Row, int Position, ReadOnlyMemory<float> Change) Change(SiteState site, (int Position, int Feature) node, int row)
     {

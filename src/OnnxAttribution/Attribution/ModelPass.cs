@@ -30,7 +30,6 @@ internal sealed class ModelPass
         using var feed = Inputs(tokens, position, target, foil);
         using var result = runner.Run(feed.Values, runner.Outputs);
         var sites = model.Bundle.Sites.ToDictionary(s => s.Name, s => Finite(result.Copy(s.Name), $"the activations of {s.Name}"));
-        var width = model.Bundle.Manifest.DModel;
         return new ModelPass
         {
             Metric = result.Floats(MetricGraph.ValueName)[0],
@@ -39,7 +38,7 @@ internal sealed class ModelPass
             Logits = Finite(result.Copy(MetricGraph.LogitsName), "the logits"),
             Sites = sites,
             Gradients = model.Selected.ToDictionary(s => s.Name, s => kind != MetricKind.Kl && runner.Outputs.Contains(AttributionModel.GradientName(s))
-                ? Finite(result.Copy(AttributionModel.GradientName(s)), $"the gradient at {s.Name}") : new float[tokens.Length * width]),
+                ? Finite(result.Copy(AttributionModel.GradientName(s)), $"the gradient at {s.Name}") : new float[tokens.Length * model.WidthOf(s)]),
             Operations = operations,
         };
     }

@@ -38,7 +38,7 @@ internal sealed class SitePatching : IDisposable
         var perRow = FlopCount.BytesPer(resumed, "batch", new Dictionary<string, long> { ["position"] = tokens.Length });
         _rowsPerRun = BatchRows.Of(memoryBudget, perRow, (long)tokens.Length * site.Width, 1);
 
-        foreach (var f in frozen) _fixed.Add(f.Name, clean.Sites[f.Name], 1, tokens.Length, site.Width);
+        foreach (var f in frozen) _fixed.Add(f.Name, clean.Sites[f.Name], 1, tokens.Length, clean.Sites[f.Name].Length / tokens.Length);
         _fixed.Add("tokens", Array.ConvertAll(tokens, t => (long)t), 1, tokens.Length).Add(MetricGraph.Position, new long[] { metric.Position }, 1)
             .Add(MetricGraph.Target, new long[] { metric.Target }).Add(MetricGraph.Foil, new long[] { metric.Foil });
         if (metric.Kind == MetricKind.Kl) _fixed.Add(MetricGraph.Reference, Array.ConvertAll(Metric.Logprobs(clean.Logits), p => (float)p), clean.Logits.Length);

@@ -29,7 +29,8 @@ internal static class JvpRules
             ["Gemm"] = Gemm,
             ["Softmax"] = (g, op, d) => [g.Mul(op.Out(), g.Sub(d[0]!, g.ReduceSum(g.Mul(d[0]!, op.Out()), true, Axis(op))))], // ż = z ∘ (ẋ − Σ ẋ ∘ z)
             ["LogSoftmax"] = (g, op, d) => [g.Sub(d[0]!, g.ReduceSum(g.Mul(d[0]!, g.Exp(op.Out())), true, Axis(op)))],        // ż = ẋ − Σ ẋ ∘ eᶻ
-            ["LayerNormalization"] = LayerNormalization,
+            ["LayerNormalization"] = Normalization,
+            ["RMSNormalization"] = Normalization,
             ["ReduceSum"] = Reduce,
             ["ReduceMean"] = Reduce,
             ["Where"] = (g, op, d) => [g.Where(op.In(0), d[1] ?? g.Scalar(0), d[2] ?? g.Scalar(0))],
@@ -78,13 +79,14 @@ internal static class JvpRules
     }
 
     // n = (x − mean x)/σ      ṅ = (ẋ − mean ẋ − n mean(ẋ ∘ n)) / σ      ż = ṅ ∘ s + n ∘ ṡ + ḃ
-    private static Value[] LayerNormalization(GraphBuilder g, OpView op, Value?[] d)
+    // RMSNormalization takes no mean out: n = x/σ      ṅ = (ẋ − n mean(ẋ ∘ n)) / σ
+    private static Value[] Normalization(GraphBuilder g, OpView op, Value?[] d)
     {
         var (n, inverse, axes) = VjpRules.Normalized(g, op);
         Value? z = null;
         if (d[0] is { } x)
         {
-            var moved = g.Mul(g.Sub(g.Sub(x, g.ReduceMean(x, true, axes)), g.Mul(n, g.ReduceMean(g.Mul(x, n), true, axes))), inverse);
+            var moved = g.Mul(g.Sub(VjpRules.Centred(g, op, x, axes), g.Mul(n, g.ReduceMean(g.Mul(x, n), true, axes))), inverse);
             z = g.Mul(moved, op.In(1));
         }
         if (d[1] is not null) z = Sum(g, z, g.Mul(d[1]!, n));

@@ -39,7 +39,7 @@ internal static class PositionFlow
                 return axis == input ? (op.Int(input == 0 ? "transA" : "transB", 0) != 0 ? 1 - axis : axis) : None;
             case "Softmax" or "LogSoftmax":
                 return axis == ShapeInference.Axis(op.Int("axis", -1), z.Length) ? Mixes : axis;
-            case "LayerNormalization":
+            case "LayerNormalization" or "RMSNormalization":
                 if (axis >= ShapeInference.Axis(op.Int("axis", -1), z.Length)) return Mixes;
                 return input == 0 ? axis : None;
             case "ReduceMean" or "ReduceSum" or "ReduceMax":

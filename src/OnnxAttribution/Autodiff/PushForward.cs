@@ -6,7 +6,7 @@ namespace OnnxAttribution.Autodiff;
 /// <summary>Forward mode: tangents at one input of a segment, pushed to other values of it.</summary>
 internal static class PushForward
 {
-    private static readonly FrozenSet<string> s_broadcasting = FrozenSet.Create("Add", "Sub", "Mul", "Div", "Pow", "Where", "MatMul", "Expand", "Gemm", "LayerNormalization");
+    private static readonly FrozenSet<string> s_broadcasting = FrozenSet.Create("Add", "Sub", "Mul", "Div", "Pow", "Where", "MatMul", "Expand", "Gemm", "LayerNormalization", "RMSNormalization");
 
     /// <summary>Pushes tangents [B, …] at <paramref name="inputs"/> to <paramref name="targets"/>.</summary>
     /// <param name="inputs">Values with their tangents.</param>

@@ -36,7 +36,8 @@ internal static partial class VjpRules
             ["Gemm"] = One(Gemm),
             ["Softmax"] = One(Softmax),
             ["LogSoftmax"] = One(LogSoftmax),
-            ["LayerNormalization"] = One(LayerNormalization),
+            ["LayerNormalization"] = One(Normalization),
+            ["RMSNormalization"] = One(Normalization),
             ["ReduceSum"] = One((g, op, zBar) => [Spread(g, op, zBar)]),                                       // z = Σ x      x̄ = z̄, spread
             ["ReduceMean"] = One((g, op, zBar) => [g.Div(Spread(g, op, zBar), Count(g, op))]),                 // z = mean x   x̄ = z̄ / n, spread
             ["ReduceMax"] = One(ReduceMax),
@@ -107,29 +108,35 @@ internal static partial class VjpRules
 
     // z = n ∘ s + b,  n = (x − mean x) / σ,  σ = √(var x + ε)
     // x̄ = (c − mean c − n mean(c ∘ n)) / σ  with c = z̄ ∘ s      s̄ = z̄ ∘ n      b̄ = z̄
-    private static Value?[] LayerNormalization(GraphBuilder g, OpView op, Value zBar)
+    // RMSNormalization has no b and takes no mean out: n = x / σ,  σ = √(mean x² + ε),  x̄ = (c − n mean(c ∘ n)) / σ
+    private static Value?[] Normalization(GraphBuilder g, OpView op, Value zBar)
     {
         var (n, inverse, axes) = Normalized(g, op);
         Value? xBar = null;
         if (op.Wants(0))
         {
             var c = g.Mul(zBar, op.In(1));
-            var spread = g.Sub(g.Sub(c, g.ReduceMean(c, true, axes)), g.Mul(n, g.ReduceMean(g.Mul(c, n), true, axes)));
-            xBar = g.Mul(spread, inverse);
+            xBar = g.Mul(g.Sub(Centred(g, op, c, axes), g.Mul(n, g.ReduceMean(g.Mul(c, n), true, axes))), inverse);
         }
-        return [xBar, op.Wants(1) ? g.Mul(zBar, n) : null, zBar];
+        return [xBar, op.Wants(1) ? g.Mul(zBar, n) : null, .. Bias(op, zBar)];
     }
 
-    /// <summary>n and 1/σ of a LayerNormalization, from its input, with the axes that it normalises over.</summary>
+    /// <summary>n and 1/σ of a LayerNormalization or RMSNormalization, from its input, with the axes that it normalises over.</summary>
     internal static (Value N, Value Inverse, long[] Axes) Normalized(GraphBuilder g, OpView op)
     {
         var axis = op.FromEnd(op.Op.Int("axis", -1), op.Rank());
         long[] axes = [.. Enumerable.Range(0, (int)-axis).Select(i => axis + i)];
-        var centred = g.Sub(op.In(0), g.ReduceMean(op.In(0), true, axes));
+        var centred = Centred(g, op, op.In(0), axes);
         var variance = g.ReduceMean(g.Mul(centred, centred), true, axes);
         var inverse = g.Reciprocal(g.Sqrt(g.Add(variance, g.Scalar(op.Op.Float("epsilon", 1e-5f)))));
         return (g.Mul(centred, inverse), inverse, axes);
     }
+
+    /// <summary>The cotangent of the bias, where the operator has one.</summary>
+    internal static Value?[] Bias(OpView op, Value zBar) => op.Has(2) ? [zBar] : [];
+
+    /// <summary>Minus its mean, where the operator takes the mean out.</summary>
+    internal static Value Centred(GraphBuilder g, OpView op, Value v, long[] axes) => op.Op.Type == "RMSNormalization" ? v : g.Sub(v, g.ReduceMean(v, true, axes));
 
     // z = max x: the cotangent goes where x equals z, in equal parts where several do
     private static Value?[] ReduceMax(GraphBuilder g, OpView op, Value zBar)

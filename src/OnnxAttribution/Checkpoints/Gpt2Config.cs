@@ -14,7 +14,7 @@ namespace OnnxAttribution.Checkpoints;
 /// <param name="BeginOfTextId">bos_token_id, if given.</param>
 /// <param name="EndOfTextId">eos_token_id, if given.</param>
 internal sealed record Gpt2Config(
-    int Layers, int Heads, int Width, int Positions, int VocabularySize, int InnerWidth, double LayerNormEpsilon, Gpt2Activation Activation,
+    int Layers, int Heads, int Width, int Positions, int VocabularySize, int InnerWidth, double LayerNormEpsilon, Activation Activation,
     bool TieWordEmbeddings, int? BeginOfTextId, int? EndOfTextId)
 {
     /// <summary>Width of one head.</summary>
@@ -22,9 +22,11 @@ internal sealed record Gpt2Config(
 
     /// <summary>Reads and checks a <c>config.json</c>.</summary>
     /// <exception cref="CheckpointException">The file is missing or broken, or describes something that is not the GPT-2 computed here.</exception>
-    public static Gpt2Config Read(string path)
+    public static Gpt2Config Read(string path) => Read(ConfigJson.Read(path));
+
+    /// <inheritdoc cref="Read(string)"/>
+    public static Gpt2Config Read(ConfigJson json)
     {
-        var json = ConfigJson.Read(path);
         if (json.Require("model_type", json.String("model_type")) != "gpt2")
             throw json.Refuse("model_type", "only 'gpt2' is");
         RefuseVariants(json);
@@ -47,10 +49,10 @@ internal sealed record Gpt2Config(
             EndOfTextId: json.Integer("eos_token_id", 0, vocabularySize - 1));
     }
 
-    private static Gpt2Activation ReadActivation(ConfigJson json) => (json.String("activation_function") ?? "gelu_new") switch
+    private static Activation ReadActivation(ConfigJson json) => (json.String("activation_function") ?? "gelu_new") switch
     {
-        "gelu_new" or "gelu_pytorch_tanh" => Gpt2Activation.GeluTanh,
-        "gelu" => Gpt2Activation.GeluErf,
+        "gelu_new" or "gelu_pytorch_tanh" => Activation.GeluTanh,
+        "gelu" => Activation.GeluErf,
         _ => throw json.Refuse("activation_function", "only 'gelu_new', 'gelu_pytorch_tanh' and 'gelu' are"),
     };
 

@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Checkpoints;
 
 /// <summary>A dictionary as SAELens saves it: a directory with <c>cfg.json</c> and <c>sae_weights.safetensors</c>.
-/// Shapes are checked against the config when it is opened; values are not (<see cref="RequireFinite"/>). Owns the file; who opens a dictionary disposes it.</summary>
+/// Shapes are checked against the config when it is opened; values are not (<see cref="Check"/>). Owns the file; who opens a dictionary disposes it.</summary>
 internal sealed class SaeLensDictionary : IDisposable
 {
     public const string ConfigFileName = "cfg.json", WeightsFileName = "sae_weights.safetensors";
@@ -83,42 +83,8 @@ internal sealed class SaeLensDictionary : IDisposable
         }
     }
 
-    /// <summary>Opens every direct subdirectory that has a <c>cfg.json</c>.</summary>
-    /// <returns>The dictionaries by directory name; none if there are none. They are the caller's to dispose.</returns>
-    /// <exception cref="CheckpointException">No such directory, one of them cannot be opened, or two are of one site.</exception>
-    public static IReadOnlyList<SaeLensDictionary> OpenAll(string directory)
-    {
-        if (!System.IO.Directory.Exists(directory))
-            throw new CheckpointException(directory, "there is no such directory; give the directory that holds the dictionaries' directories.");
-        var opened = new List<SaeLensDictionary>();
-        try
-        {
-            foreach (var path in System.IO.Directory.GetDirectories(directory).Order(StringComparer.Ordinal))
-            {
-                if (!System.IO.File.Exists(Path.Combine(path, ConfigFileName)))
-                    continue;
-                var dictionary = Open(path);
-                opened.Add(dictionary);
-                if (opened.Find(other => other.HookName == dictionary.HookName) is var first && first != dictionary)
-                    throw new CheckpointException(directory, $"'{Path.GetFileName(first!.Directory)}' and '{Path.GetFileName(path)}' are both "
-                        + $"dictionaries of the site '{dictionary.HookName}'; keep one of them.");
-            }
-            return opened;
-        }
-        catch
-        {
-            opened.ForEach(dictionary => dictionary.Dispose());
-            throw;
-        }
-    }
-
-    /// <summary>Reads every weight once and passes if all are finite numbers.</summary>
-    /// <exception cref="CheckpointException">The first NaN or infinity, with tensor and index.</exception>
-    public void RequireFinite()
-    {
-        foreach (var name in Weights)
-            File.RequireFinite(name);
-    }
+    /// <summary>What reads every weight once, and passes if all are finite numbers.</summary>
+    public WeightCheck Check => new(File, [.. Weights]);
 
     public void Dispose() => File.Dispose();
 

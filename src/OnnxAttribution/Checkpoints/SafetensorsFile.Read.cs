@@ -1,11 +1,15 @@
 using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 
 namespace OnnxAttribution.Checkpoints;
 
 internal sealed unsafe partial class SafetensorsFile
 {
+    /// <summary>Bytes that are hashed and checked at a time: as many as a core's own cache holds, and a multiple of every element's size.</summary>
+    private const int Piece = 1 << 20;
+
     /// <summary>A copy of a tensor as float32, row-major. F64 is rounded; F16 and BF16 convert exactly.</summary>
     /// <exception cref="CheckpointException">No such tensor, or not of a float type.</exception>
     public float[] ReadFloats(string name)
@@ -13,12 +17,12 @@ internal sealed unsafe partial class SafetensorsFile
         var entry = Find(name);
         RequireFloat(entry);
         var result = GC.AllocateUninitializedArray<float>(Elements(entry));
-        switch (entry.Type)
+        for (var done = 0; done < result.Length;)
         {
-            case TensorType.F32: Span<float>(entry).CopyTo(result); break;
-            case TensorType.F64: TensorPrimitives.ConvertTruncating(Span<double>(entry), result.AsSpan()); break;
-            case TensorType.F16: TensorPrimitives.ConvertToSingle(Span<Half>(entry), result); break;
-            default: Widen(Span<ushort>(entry), result); break;
+            // spans of bytes end at 2 GB
+            var count = Math.Min(result.Length - done, 1 << 24);
+            FloatBytes.ToFloats(new ReadOnlySpan<byte>(At(entry) + ((long)done * entry.Type.Size()), count * entry.Type.Size()), entry.Type, result.AsSpan(done, count));
+            done += count;
         }
         return result;
     }
@@ -44,25 +48,51 @@ internal sealed unsafe partial class SafetensorsFile
         return entry.Type == TensorType.I64 ? Span<long>(entry).ToArray() : throw WrongType(entry, "I64");
     }
 
-    /// <summary>Passes if every element is a finite number.</summary>
+    /// <summary>Reads the whole file once and passes if every element of some tensors is a finite number.</summary>
+    /// <param name="names">The tensors.</param>
+    /// <param name="cancel">Looked at between pieces of a MiB.</param>
+    /// <returns>The file's SHA-256 in hexadecimal digits, of the same reading: weights are gigabytes, and each is brought from disk or memory once.</returns>
     /// <exception cref="CheckpointException">No such tensor, not of a float type, or the first NaN or infinity, named by its flat index.</exception>
-    public void RequireFinite(string name)
+    public string RequireFinite(IReadOnlyCollection<string> names, CancellationToken cancel = default)
     {
-        var entry = Find(name);
-        RequireFloat(entry);
-        // NaN and the infinities, and they alone, have all bits of the exponent set.
-        var index = entry.Type switch
+        foreach (var name in names)
+            RequireFloat(Find(name));
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var at = 0L;
+        foreach (var entry in Tensors.Values.OrderBy(entry => entry.Offset))
         {
-            TensorType.F64 => FirstWithAllOf(Span<ulong>(entry), 0x7FF0_0000_0000_0000UL),
-            TensorType.F32 => FirstWithAllOf(Span<uint>(entry), 0x7F80_0000U),
-            TensorType.F16 => FirstWithAllOf(Span<ushort>(entry), (ushort)0x7C00),
-            _ => FirstWithAllOf(Span<ushort>(entry), (ushort)0x7F80),
-        };
-        if (index >= 0)
-            throw new CheckpointException(Path,
-                $"tensor {CheckpointException.Quote(name)} of shape {entry.ShapeText} has a NaN or infinity at flat index {index}; "
-                + "download or train it again.");
+            Walk(at, entry.Offset - at, null);
+            Walk(entry.Offset, entry.Length, names.Contains(entry.Name) ? entry : null);
+            at = entry.Offset + entry.Length;
+        }
+        Walk(at, Length - at, null);
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+
+        // a piece is looked at twice while it is in the core's cache
+        void Walk(long from, long count, TensorEntry? finite)
+        {
+            for (long done = 0; done < count; done += Piece)
+            {
+                cancel.ThrowIfCancellationRequested();
+                ThrowIfDisposed();
+                var piece = new ReadOnlySpan<byte>(_start + from + done, (int)Math.Min(Piece, count - done));
+                hash.AppendData(piece);
+                if (finite is not null && FirstNotFinite(piece, finite.Type) is var (index, size) && index >= 0)
+                    throw new CheckpointException(Path,
+                        $"tensor {CheckpointException.Quote(finite.Name)} of shape {finite.ShapeText} has a NaN or infinity at flat index {(done / size) + index}; "
+                        + "download or train it again.");
+            }
+        }
     }
+
+    // NaN and the infinities, and they alone, have all bits of the exponent set.
+    private static (int Index, int Size) FirstNotFinite(ReadOnlySpan<byte> bytes, TensorType type) => type switch
+    {
+        TensorType.F64 => (FirstWithAllOf(MemoryMarshal.Cast<byte, ulong>(bytes), 0x7FF0_0000_0000_0000UL), sizeof(ulong)),
+        TensorType.F32 => (FirstWithAllOf(MemoryMarshal.Cast<byte, uint>(bytes), 0x7F80_0000U), sizeof(uint)),
+        TensorType.F16 => (FirstWithAllOf(MemoryMarshal.Cast<byte, ushort>(bytes), (ushort)0x7C00), sizeof(ushort)),
+        _ => (FirstWithAllOf(MemoryMarshal.Cast<byte, ushort>(bytes), (ushort)0x7F80), sizeof(ushort)),
+    };
 
     /// <summary>Index of the first element that has all bits of the mask set; -1 if none has.</summary>
     private static int FirstWithAllOf<T>(ReadOnlySpan<T> bits, T mask) where T : unmanaged, IBinaryInteger<T>
@@ -76,21 +106,6 @@ internal sealed unsafe partial class SafetensorsFile
             if ((bits[i] & mask) == mask)
                 return i;
         return -1;
-    }
-
-    /// <summary>bfloat16 is the upper half of a float32.</summary>
-    private static void Widen(ReadOnlySpan<ushort> bfloat16, Span<float> result)
-    {
-        var i = 0;
-        var bits = MemoryMarshal.Cast<float, uint>(result);
-        for (; i <= bfloat16.Length - Vector<ushort>.Count; i += Vector<ushort>.Count)
-        {
-            Vector.Widen(new Vector<ushort>(bfloat16[i..]), out var low, out var high);
-            (low << 16).CopyTo(bits[i..]);
-            (high << 16).CopyTo(bits[(i + Vector<uint>.Count)..]);
-        }
-        for (; i < bfloat16.Length; i++)
-            bits[i] = (uint)bfloat16[i] << 16;
     }
 
     private ReadOnlySpan<T> Span<T>(TensorEntry entry) where T : unmanaged => new(At(entry), Elements(entry));

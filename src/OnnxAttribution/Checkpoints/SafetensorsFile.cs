@@ -16,6 +16,7 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
     {
         Path = path;
         _header = SafetensorsHeader.Read(path, file);
+        Length = file.Length;
         _mapping = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
         _view = _mapping.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
         _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _start);
@@ -24,6 +25,9 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
 
     /// <summary>The path it was opened with.</summary>
     public string Path { get; }
+
+    /// <summary>Bytes of the file.</summary>
+    public long Length { get; }
 
     /// <summary>The header's <c>__metadata__</c>; empty where there is none.</summary>
     public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;

@@ -16,19 +16,20 @@ internal sealed class DashboardAssembly(Func<int, string> tokenText, int known, 
     private readonly Dictionary<int, string> _texts = [];
 
     /// <summary>All features of a site, ascending.</summary>
-    public IEnumerable<FeatureDashboard> Of(Site site, SparseDictionary dictionary, SiteStatistics statistics, CancellationToken cancel)
+    /// <param name="written">What the site's decoder rows write into the residual stream, where that is not themselves.</param>
+    public IEnumerable<FeatureDashboard> Of(Site site, SparseDictionary dictionary, SiteStatistics statistics, WrittenRows? written, CancellationToken cancel)
     {
         var (n, d) = (dictionary.FeatureCount, dictionary.Width);
         var decoder = Decoder(dictionary);
         var normalized = NearestFeatures.Normalized(decoder, d);
-        var heads = effects is not null && effects.Width == d ? effects : null;
+        var heads = site.Kind == SiteKind.Z ? (written is null ? null : effects) : effects is not null && effects.Width == d ? effects : null;
         var block = (int)Math.Clamp(BytesAtOnce / (4L * n), 1, Math.Min(MostAtOnce, heads?.RowsAtOnce(BytesAtOnce) ?? MostAtOnce));
         for (var first = 0; first < n; first += block)
         {
             cancel.ThrowIfCancellationRequested();
             var count = Math.Min(block, n - first);
             var near = nearest.Of(normalized, d, first, count);
-            var logits = heads?.Of(decoder.AsMemory(first * d, count * d), known);
+            var logits = heads?.Of(written is null ? decoder.AsMemory(first * d, count * d) : written.Of(decoder.AsMemory(first * d, count * d)), known);
             for (var i = 0; i < count; i++)
             {
                 var f = first + i;

@@ -88,7 +88,7 @@ public sealed class FeatureRun
     {
         using var reader = _text.Open();
         var model = _session.Model;
-        var sequences = new TokenSequences(new TextChunks(reader), _session.Tokenizer, TextPass.SequenceLength(model), _options.Tokens ?? long.MaxValue, model.VocabularySize);
+        var sequences = new TokenSequences(new TextChunks(reader, _session.Tokenizer), _session.Tokenizer, TextPass.SequenceLength(model), _options.Tokens ?? long.MaxValue, model.VocabularySize);
         if (_state.Place.Length > 0) sequences.GoTo(_state.Place);
         var begun = sequences.Tokens;
         if (begun > 0) _resumedAt = begun;
@@ -120,7 +120,8 @@ public sealed class FeatureRun
             {
                 var site = _groups[number][i];
                 _progress?.Report(new FeatureProgress($"writing {site.Name}", double.NaN, _total.Tokens, 0, null));
-                foreach (var row in assembly.Of(site, model.DictionaryOf(site)!, pass.Statistics[i], _cancel)) yield return row;
+                using var written = effects is not null && site.Kind == SiteKind.Z ? WrittenRows.Of(model.Bundle, site, context) : null;
+                foreach (var row in assembly.Of(site, model.DictionaryOf(site)!, pass.Statistics[i], written, _cancel)) yield return row;
             }
         }
         FeatureTable.Write(file, Rows(), Facts(), _cancel);

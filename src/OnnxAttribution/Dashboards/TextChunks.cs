@@ -4,17 +4,18 @@ namespace OnnxAttribution.Dashboards;
 
 /// <summary>
 /// A text in pieces that can be tokenized one by one, with the tokens that the whole would have.
-/// 1. Documents are parted by lines that hold <c>&lt;|endoftext|&gt;</c> and nothing else; the line ends around the line belong to neither.
-/// 2. Within a document a piece ends where white space follows what is none: GPT-2's pattern never matches across such a place, and looks at nothing before it.
+/// 1. Documents are parted by lines that hold <c>&lt;|endoftext|&gt;</c>, or the token by which the model ends a text, and nothing else; the line
+///    ends around the line belong to neither.
+/// 2. Within a document a piece ends where the tokenizer may be interrupted, before a space or the end of a line.
 /// </summary>
-internal sealed class TextChunks(TextFileReader text, int size = 1 << 16)
+internal sealed class TextChunks(TextFileReader text, Tokenizer tokenizer, int size = 1 << 16)
 {
-    private const string Separator = Gpt2Vocabulary.EndOfTextToken;
+    private readonly string[] _separators = tokenizer.EndOfText is { } end ? [.. new[] { Gpt2Vocabulary.EndOfTextToken, tokenizer.TokenText(end) }.Distinct()] : [Gpt2Vocabulary.EndOfTextToken];
 
-    /// <summary>A run without white space is cut here after all: to tokenize it takes time that grows with the square of its length.</summary>
+    /// <summary>What cannot be interrupted is cut here after all: it would have to be held at once.</summary>
     private const int Longest = 1 << 20;
 
-    private char[] _buffer = new char[Math.Max(size, 4 * Separator.Length)];
+    private char[] _buffer = new char[Math.Max(size, 64)];
     private int _length;
     private bool _ended;
     private bool _atLineStart = true;   // of the buffer's first character
@@ -29,7 +30,7 @@ internal sealed class TextChunks(TextFileReader text, int size = 1 << 16)
         Fill();
         if (_length == 0) return null;
         Count++;
-        if (SeparatorAt() is { } at) return (Taken(WithoutLineEnd(at), PastLine(at + Separator.Length)), true);
+        if (SeparatorAt() is { } at) return (Taken(WithoutLineEnd(at.Start), PastLine(at.End)), true);
         if (_ended) return (Taken(_length, _length), true);
         int cut;
         while ((cut = Cut()) == 0)
@@ -42,7 +43,7 @@ internal sealed class TextChunks(TextFileReader text, int size = 1 << 16)
             }
             Array.Resize(ref _buffer, 2 * _buffer.Length);
             Fill();
-            if (SeparatorAt() is { } found) return (Taken(WithoutLineEnd(found), PastLine(found + Separator.Length)), true);
+            if (SeparatorAt() is { } found) return (Taken(WithoutLineEnd(found.Start), PastLine(found.End)), true);
         }
         return (Taken(cut, cut), false);
     }
@@ -58,15 +59,25 @@ internal sealed class TextChunks(TextFileReader text, int size = 1 << 16)
     }
 
     // a separator at the very end of a full buffer may go on: it is looked at again when more is there
-    private int? SeparatorAt()
+    private (int Start, int End)? SeparatorAt()
+    {
+        (int Start, int End)? first = null;
+        foreach (var separator in _separators)
+        {
+            if (SeparatorAt(separator) is { } found && (first is null || found.Start < first.Value.Start)) first = found;
+        }
+        return first;
+    }
+
+    private (int Start, int End)? SeparatorAt(string separator)
     {
         var span = _buffer.AsSpan(0, _length);
-        for (var from = 0; span[from..].IndexOf(Separator) is var i and >= 0; from += i + Separator.Length)
+        for (var from = 0; span[from..].IndexOf(separator) is var i and >= 0; from += i + separator.Length)
         {
-            var (at, end) = (from + i, from + i + Separator.Length);
+            var (at, end) = (from + i, from + i + separator.Length);
             var isBehindLine = at == 0 ? _atLineStart : span[at - 1] == '\n';
             var endsLine = end == _length ? _ended : span[end] == '\n' || (span[end] == '\r' && (end + 1 == _length ? _ended : span[end + 1] == '\n'));
-            if (isBehindLine && endsLine) return at;
+            if (isBehindLine && endsLine) return (at, end);
         }
         return null;
     }
@@ -83,12 +94,12 @@ internal sealed class TextChunks(TextFileReader text, int size = 1 << 16)
         return end < _length ? end + 1 : end;
     }
 
-    // the last place where white space follows what is none; 0: there is none
+    // the last place where the tokenizer may be interrupted; 0: there is none
     private int Cut()
     {
         for (var i = _length - 1; i > 0; i--)
         {
-            if (_buffer[i] is ' ' or '\n' && !char.IsWhiteSpace(_buffer[i - 1]) && !char.IsControl(_buffer[i - 1])) return i;
+            if (_buffer[i] is ' ' or '\n' && tokenizer.MayCut(_buffer[i - 1], _buffer[i])) return i;
         }
         return 0;
     }

@@ -58,7 +58,7 @@ internal sealed class TextPass : IDisposable
     public bool Read(TokenSequences sequences)
     {
         var batch = new List<(long Number, int[] Tokens)>();
-        while (batch.Count < _mostSequences && sequences.Next() is { } tokens) batch.Add((sequences.Count - 1, _hasBos ? [_session.Tokenizer.EndOfText, .. tokens] : tokens));
+        while (batch.Count < _mostSequences && sequences.Next() is { } tokens) batch.Add((sequences.Count - 1, _hasBos ? [_session.Tokenizer.RequireBeginOfText(), .. tokens] : tokens));
         if (batch.Count == 0) return false;
         var length = batch.Max(s => s.Tokens.Length);
         var ids = new long[batch.Count * length];

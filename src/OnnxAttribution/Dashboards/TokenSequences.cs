@@ -6,7 +6,7 @@ namespace OnnxAttribution.Dashboards;
 /// <param name="most">Tokens of one sequence, BOS apart.</param>
 /// <param name="limit">Tokens in all.</param>
 /// <param name="vocabulary">Ids that the model knows.</param>
-internal sealed class TokenSequences(TextChunks chunks, Gpt2Tokenizer tokenizer, int most, long limit, int vocabulary)
+internal sealed class TokenSequences(TextChunks chunks, Tokenizer tokenizer, int most, long limit, int vocabulary)
 {
     private readonly List<int> _tokens = [];   // of the document, not yet handed out
     private int _first;
@@ -67,9 +67,9 @@ internal sealed class TokenSequences(TextChunks chunks, Gpt2Tokenizer tokenizer,
         }
         _tokens.RemoveRange(0, _first);
         _first = 0;
-        foreach (var t in tokenizer.Encode(chunk.Text))
+        foreach (var t in tokenizer.Encode(chunk.Text, continues: !_documentEnds))
         {
-            if (t >= vocabulary) throw new DashboardException($"the text has token {t}, the model's vocabulary ends at {vocabulary - 1}; the bundle's vocab.json is another model's");
+            if (t >= vocabulary) throw new DashboardException($"the text has token {t}, the model's vocabulary ends at {vocabulary - 1}; the bundle's tokenizer is another model's");
             _tokens.Add(t);
         }
         _documentEnds = chunk.EndsDocument;

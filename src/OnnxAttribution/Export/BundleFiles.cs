@@ -1,4 +1,7 @@
+using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
 using System.Security.Cryptography;
+using OnnxAttribution.Checkpoints;
 
 namespace OnnxAttribution.Export;
 
@@ -36,12 +39,39 @@ internal static class BundleFiles
         }
     }
 
+    /// <summary>Reads files of weights through, several at a time, and passes if all weights are finite numbers.</summary>
+    /// <param name="checks">With the paths that the files have, or will have, in the bundle; the largest first.</param>
+    /// <returns>Length and SHA-256 by these paths: the files are not read again for them.</returns>
+    /// <exception cref="CheckpointException">The first NaN or infinity that was met.</exception>
+    public static IReadOnlyDictionary<string, BundleManifest.FileRecord> Check(IEnumerable<(string Path, WeightCheck Check)> checks, int threads, CancellationToken cancel)
+    {
+        var records = new ConcurrentDictionary<string, BundleManifest.FileRecord>();
+        try
+        {
+            // one by one: files handed out in bunches would leave a thread with all of the last ones
+            Parallel.ForEach(Partitioner.Create(checks, EnumerablePartitionerOptions.NoBuffering), new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = threads },
+                c => records[c.Path] = new BundleManifest.FileRecord(c.Check.File.Length, c.Check.Run(cancel)));
+        }
+        catch (AggregateException e)
+        {
+            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+        }
+        return records;
+    }
+
     /// <summary>Length and SHA-256 of files, by their paths in the bundle.</summary>
-    public static IReadOnlyDictionary<string, BundleManifest.FileRecord> Records(string bundle, IReadOnlyList<string> files, int threads, CancellationToken cancel)
+    /// <param name="known">What need not be read again.</param>
+    public static IReadOnlyDictionary<string, BundleManifest.FileRecord> Records(
+        string bundle, IReadOnlyList<string> files, IReadOnlyDictionary<string, BundleManifest.FileRecord> known, int threads, CancellationToken cancel)
     {
         var records = new BundleManifest.FileRecord[files.Count];
         Parallel.For(0, files.Count, new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = threads }, i =>
         {
+            if (known.TryGetValue(files[i], out var record))
+            {
+                records[i] = record;
+                return;
+            }
             using var stream = File.OpenRead(Path.Combine(bundle, files[i]));
             records[i] = new BundleManifest.FileRecord(stream.Length, Convert.ToHexStringLower(SHA256.HashData(stream)));
         });

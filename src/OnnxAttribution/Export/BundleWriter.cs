@@ -14,54 +14,67 @@ namespace OnnxAttribution.Export;
 /// </summary>
 internal static class BundleWriter
 {
-    public const string GraphFileName = "model.onnx", CheckpointFileName = "model.safetensors", ProcessedFileName = "processed.safetensors";
+    public const string GraphFileName = "model.onnx", ProcessedFileName = "processed.safetensors";
 
-    private static readonly string[] s_companions = ["config.json", CheckpointFileName, "vocab.json", "merges.txt"];
+    private static readonly string[] s_companions = ["config.json", "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"];
 
     public static BundleManifest Write(ExportOptions options, CancellationToken cancel = default)
     {
         // however the directory is spelled
         if (BundleFiles.RealPath(options.Out) == BundleFiles.RealPath(options.Checkpoint)) options = options with { Out = options.Checkpoint };
-        using var checkpoint = Gpt2Checkpoint.Open(options.Checkpoint);
-        using var dictionaries = BundleDictionaries.Open(options, checkpoint.Config.Layers, checkpoint.Config.Width);
-        RequireFinite(dictionaries.FiniteChecks().Prepend(checkpoint.RequireFinite), options.Parallelism, cancel);
+        var architecture = ModelArchitecture.Read(options.Checkpoint);
+        using var checkpoint = Checkpoint.Open(options.Checkpoint, architecture.Layout);
+        using var dictionaries = BundleDictionaries.Open(options, architecture);
+        options = ImpliedProcessing.Of(options, dictionaries.Configs);
+        var processing = new WeightProcessing(architecture, checkpoint, options);
         var inPlace = options.Out == options.Checkpoint;
+        var checkedFiles = BundleFiles.Check([.. checkpoint.Checks(), .. dictionaries.Checks(options.Out, inPlace)], options.Parallelism, cancel);
         if (!inPlace && File.Exists(Path.Combine(options.Out, BundleManifest.FileName)) && !options.Force)
         {
             throw new BundleException($"{options.Out} already holds a bundle; give --force to write it anew");
         }
-        if (inPlace) RequireNoLink(checkpoint.File.Path);
+        if (inPlace)
+        {
+            foreach (var path in checkpoint.Paths) RequireNoLink(path);
+        }
         return BundleFiles.WholeOrNone(options.Out, () =>
         {
             Directory.CreateDirectory(options.Out);
             File.Delete(Path.Combine(options.Out, BundleManifest.FileName));
-            if (!inPlace) Bring(options, dictionaries);
-            return WriteGraph(options, checkpoint, dictionaries, cancel);
+            if (!inPlace) Bring(options, [.. s_companions, .. checkpoint.FileNames]);
+            dictionaries.Bring(options.Out, inPlace, cancel);
+            return WriteGraph(options, architecture, checkpoint, processing, dictionaries, checkedFiles, cancel);
         });
     }
 
-    private static BundleManifest WriteGraph(ExportOptions options, Gpt2Checkpoint checkpoint, BundleDictionaries dictionaries, CancellationToken cancel)
+    private static BundleManifest WriteGraph(
+        ExportOptions options, ModelArchitecture architecture, Checkpoint checkpoint, WeightProcessing processing, BundleDictionaries dictionaries,
+        IReadOnlyDictionary<string, BundleManifest.FileRecord> checkedFiles, CancellationToken cancel)
     {
-        var config = checkpoint.Config;
-        var processed = Processed(options, checkpoint, cancel);
-        var names = new WeightProcessing(checkpoint, options).Tensors().Select(t => t.Name).ToHashSet();
-        TensorProto Weight(string name) => names.Contains(name)
-            ? External(processed!.Tensors[name], ProcessedFileName)
-            : External(checkpoint.Tensor(name), CheckpointFileName);
-        using (processed)
+        var names = processing.Tensors().Select(t => t.Name).ToHashSet();
+        using var processed = Processed(options, processing, cancel);
+        TensorProto Weight(string name)
         {
-            var builder = new HookedGraphBuilder(Weight);
-            var unembedding = names.Contains(WeightProcessing.Unembedding) ? WeightProcessing.Unembedding : checkpoint.HasLmHead ? "lm_head.weight" : "wte.weight";
-            var logits = Gpt2Architecture.Logits(builder, config, options.FoldLayerNorm, unembedding, names.Contains(WeightProcessing.UnembeddingBias) ? WeightProcessing.UnembeddingBias : null);
-            var graph = builder.Build(logits, new Dictionary<string, string> { ["onnx-attribution.architecture"] = "gpt2" });
-            BundleFiles.WriteWhole(Path.Combine(options.Out, GraphFileName), s => graph.ToProto().WriteTo(s));
-            var manifest = Manifest(options, config, builder, dictionaries, cancel);
-            BundleFiles.WriteWhole(Path.Combine(options.Out, BundleManifest.FileName), s => s.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
-            return manifest;
+            if (names.Contains(name)) return External(processed!.Tensors[name], ProcessedFileName);
+            var (entry, file) = checkpoint.Tensor(name);
+            return External(entry, file);
         }
+        var builder = new HookedGraphBuilder(Weight, FurtherSites(options, architecture, dictionaries), names, options.FoldLayerNorm);
+        var graph = builder.Build(architecture.Logits(builder), new Dictionary<string, string> { ["onnx-attribution.architecture"] = architecture.Shape.ModelType });
+        BundleFiles.WriteWhole(Path.Combine(options.Out, GraphFileName), s => graph.ToProto().WriteTo(s));
+        var manifest = Manifest(options, architecture.Shape, [.. checkpoint.FileNames], builder, dictionaries, checkedFiles, cancel);
+        BundleFiles.WriteWhole(Path.Combine(options.Out, BundleManifest.FileName), s => s.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
+        return manifest;
     }
 
-    private static SafetensorsFile? Processed(ExportOptions options, Gpt2Checkpoint checkpoint, CancellationToken cancel)
+    // hooks that every bundle can read, and that are sites only where they are wanted
+    private static HashSet<string> FurtherSites(ExportOptions options, ModelArchitecture architecture, BundleDictionaries dictionaries)
+    {
+        var wanted = options.FurtherSites.ToHashSet();
+        return [.. dictionaries.Sites, .. architecture.SiteNames.Where(name => wanted.Contains(Site.Parse(name).Kind))];
+    }
+
+    private static SafetensorsFile? Processed(ExportOptions options, WeightProcessing processing, CancellationToken cancel)
     {
         var path = Path.Combine(options.Out, ProcessedFileName);
         if (!options.ChangesWeights)
@@ -69,7 +82,7 @@ internal static class BundleWriter
             File.Delete(path);
             return null;
         }
-        SafetensorsWriter.Write(path, new WeightProcessing(checkpoint, options).Tensors().Select(t => SafetensorsTensor.F32(t.Name, t.Shape, () =>
+        SafetensorsWriter.Write(path, processing.Tensors().Select(t => SafetensorsTensor.F32(t.Name, t.Shape, () =>
         {
             cancel.ThrowIfCancellationRequested();
             return t.Make();
@@ -87,18 +100,6 @@ internal static class BundleWriter
             _ => throw new BundleException($"tensor '{t.Name}' has type {t.Type}; weights are F32, F16, BF16 or F64"),
         }, [.. t.Shape], file, t.Offset, t.Length);
 
-    private static void RequireFinite(IEnumerable<Action> checks, int threads, CancellationToken cancel)
-    {
-        try
-        {
-            Parallel.ForEach(checks, new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = threads }, check => check());
-        }
-        catch (AggregateException e)
-        {
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
-        }
-    }
-
     // ONNX Runtime does not follow external data out of the model's directory
     private static void RequireNoLink(string weights)
     {
@@ -109,35 +110,35 @@ internal static class BundleWriter
     }
 
     // links: the weights are not copied where the file system can help it
-    private static void Bring(ExportOptions options, BundleDictionaries dictionaries)
+    private static void Bring(ExportOptions options, IEnumerable<string> names)
     {
-        foreach (var name in s_companions)
+        foreach (var name in names)
         {
             var from = Path.Combine(options.Checkpoint, name);
             if (File.Exists(from)) FileLink.Make(from, Path.Combine(options.Out, name));
         }
-        dictionaries.Bring(options.Out);
     }
 
-    private static BundleManifest Manifest(ExportOptions options, Gpt2Config config, HookedGraphBuilder builder, BundleDictionaries dictionaries, CancellationToken cancel)
+    private static BundleManifest Manifest(ExportOptions options, ModelShape shape, IReadOnlyList<string> weights, HookedGraphBuilder builder, BundleDictionaries dictionaries,
+        IReadOnlyDictionary<string, BundleManifest.FileRecord> checkedFiles, CancellationToken cancel)
     {
         var records = dictionaries.Records(options.Out, builder.Sites, inPlace: options.Out == options.Checkpoint);
-        var files = s_companions.Append(ProcessedFileName).Append(GraphFileName).Where(f => File.Exists(Path.Combine(options.Out, f))).Concat(records.SelectMany(BundleDictionaries.Files)).ToList();
+        var files = s_companions.Take(1).Concat(weights).Concat(s_companions.Skip(1)).Append(ProcessedFileName).Append(GraphFileName).Where(f => File.Exists(Path.Combine(options.Out, f))).Concat(records.SelectMany(BundleDictionaries.Files)).ToList();
         return new BundleManifest
         {
             FormatVersion = BundleManifest.CurrentVersion,
             Name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(options.Out))),
-            Architecture = "gpt2",
-            NLayers = config.Layers,
-            DModel = config.Width,
-            NHeads = config.Heads,
-            DVocab = config.VocabularySize,
-            NCtx = config.Positions,
+            Architecture = shape.ModelType,
+            NLayers = shape.Layers,
+            DModel = shape.Width,
+            NHeads = shape.Heads,
+            DVocab = shape.VocabularySize,
+            NCtx = shape.Positions,
             WeightProcessing = new(options.FoldLayerNorm, options.CenterWritingWeights, options.CenterUnembed),
             Sites = builder.Sites,
             Hooks = builder.Hooks,
             Dictionaries = records,
-            Files = BundleFiles.Records(options.Out, files, options.Parallelism, cancel),
+            Files = BundleFiles.Records(options.Out, files, checkedFiles, options.Parallelism, cancel),
         };
     }
 }

@@ -3,50 +3,59 @@ using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Export;
 
-/// <summary>GPT-2: pre-LayerNorm, learned positions, fused QKV, GELU; weights stored [in, out] as Conv1D.</summary>
-internal static class Gpt2Architecture
+/// <summary>GPT-2 and its kin (distilgpt2, medium, large, XL): pre-LayerNorm, learned positions, fused QKV, GELU; weights stored [in, out] as Conv1D.</summary>
+internal sealed class Gpt2Architecture(Gpt2Config config) : ModelArchitecture
 {
-    /// <param name="folded">LayerNorm's weights are folded into the layers that read it: it only centres and scales.</param>
-    /// <param name="unembedding">Name of the unembedding weight, [vocabulary, d]; <c>wte.weight</c> where tied.</param>
-    /// <param name="unembeddingBias">Name of its bias, if it has one (folding makes one).</param>
-    public static Value Logits(HookedGraphBuilder b, Gpt2Config config, bool folded, string unembedding, string? unembeddingBias)
+    public override ModelShape Shape { get; } = new("gpt2", config.Layers, config.Width, config.Heads, config.Heads, config.HeadWidth, config.InnerWidth, config.VocabularySize, config.Positions);
+
+    public override IReadOnlyList<TensorSpec> Embeddings => [new("wte.weight", config.VocabularySize, config.Width), new("wpe.weight", config.Positions, config.Width)];
+
+    public override IEnumerable<Norm> Norms => Enumerable.Range(0, config.Layers).SelectMany(l => (Norm[])[Ln1(l), Ln2(l)]);
+
+    public override Norm LastNorm => Norm("ln_f");
+
+    public override IEnumerable<Linear> Writers => Enumerable.Range(0, config.Layers).SelectMany(l => (Linear[])[AttentionOut(l), MlpOut(l)]);
+
+    public override TensorSpec? OwnUnembedding => config.TieWordEmbeddings ? null : new("lm_head.weight", config.VocabularySize, config.Width);
+
+    protected override CheckpointLayout Named(IReadOnlyList<TensorSpec> tensors) =>
+        new("gpt2", "transformer.", tensors, OwnUnembedding, "h.", config.Layers, "n_layer", [".attn.bias", ".attn.masked_bias"]);
+
+    protected override Value Embed(HookedGraphBuilder b, Value tokens)
     {
         var g = b.G;
-        var tokens = b.Tokens();
         var positions = g.Range(g.Int(0), g.Squeeze(g.Shape(tokens, 1, 2), 0), g.Int(1));
-        var x = g.Add(g.Gather(b.Weight("wte.weight"), tokens, 0), g.Gather(b.Weight("wpe.weight"), positions, 0));   // [B, T, d]
-        for (var l = 0; l < config.Layers; l++) x = Block(b, config, l, x, folded);
-        x = b.Site($"blocks.{config.Layers - 1}.hook_resid_post", x);
-        var normalized = Norm(b, config, "ln_final", "ln_f", x, folded);
-        var logits = g.MatMulTransposed(normalized, b.Weight(unembedding));
-        return unembeddingBias is null ? logits : g.Add(logits, b.Weight(unembeddingBias));
+        return g.Add(base.Embed(b, tokens), g.Gather(b.Weight("wpe.weight"), positions, 0));   // [B, T, d]
     }
 
-    private static Value Block(HookedGraphBuilder b, Gpt2Config config, int l, Value residual, bool folded)
+    protected override Value Block(HookedGraphBuilder b, int l, string block, Value x)
     {
-        var (g, block, h) = (b.G, $"blocks.{l}", $"h.{l}");
-        long heads = config.Heads, headWidth = config.HeadWidth;
-        var x = b.Site($"{block}.hook_resid_pre", residual);
-
-        var qkv = Linear(b, Norm(b, config, $"{block}.ln1", $"{h}.ln_1", x, folded), $"{h}.attn.c_attn");
+        var g = b.G;
+        var qkv = b.Apply(Qkv(l), b.Normalize($"{block}.ln1", x, Ln1(l)));
         var parts = g.Emit("Split", [qkv, g.Ints(config.Width, config.Width, config.Width)], 3, ("axis", -1L));
-        Value Heads(int i, string name) => b.Hook($"{block}.attn.hook_{name}", g.Reshape(parts[i], 0, 0, heads, headWidth));
-        var z = b.Attend(block, Heads(0, "q"), Heads(1, "k"), Heads(2, "v"), b.CausalMask(x), 1 / MathF.Sqrt(headWidth));
-        var attention = b.Site($"{block}.hook_attn_out", Linear(b, g.Reshape(z, 0, 0, config.Width), $"{h}.attn.c_proj"));
+        Value Heads(int i, string name) => b.Hook($"{block}.attn.hook_{name}", g.Reshape(parts[i], 0, 0, config.Heads, config.HeadWidth));
+        var z = b.Attend(block, Heads(0, "q"), Heads(1, "k"), Heads(2, "v"), b.CausalMask(x), 1 / MathF.Sqrt(config.HeadWidth));
+        var attention = b.Site($"{block}.hook_attn_out", b.Apply(AttentionOut(l), z));
 
-        var middle = b.Hook($"{block}.hook_resid_mid", g.Add(x, attention));
-        var inner = Linear(b, Norm(b, config, $"{block}.ln2", $"{h}.ln_2", middle, folded), $"{h}.mlp.c_fc");
-        var activated = g.Emit("Gelu", [inner], ("approximate", config.Activation == Gpt2Activation.GeluTanh ? "tanh" : "none"));
-        var mlp = b.Site($"{block}.hook_mlp_out", Linear(b, activated, $"{h}.mlp.c_proj"));
+        var middle = b.HookOrSite($"{block}.hook_resid_mid", g.Add(x, attention));
+        var inner = b.Apply(MlpIn(l), b.Normalize($"{block}.ln2", middle, Ln2(l)));
+        var mlp = b.Site($"{block}.hook_mlp_out", b.Apply(MlpOut(l), b.Activate(config.Activation, inner)));
         return g.Add(middle, mlp);
     }
 
-    private static Value Linear(HookedGraphBuilder b, Value x, string name) => b.G.Add(b.G.MatMul(x, b.Weight(name + ".weight")), b.Weight(name + ".bias"));
+    private Norm Ln1(int l) => Norm($"h.{l}.ln_1", Qkv(l));
 
-    private static Value Norm(HookedGraphBuilder b, Gpt2Config config, string hook, string name, Value x, bool folded)
-    {
-        if (!folded) return b.LayerNorm(hook, x, b.Weight(name + ".weight"), b.Weight(name + ".bias"), (float)config.LayerNormEpsilon);
-        var ones = b.G.Constant(hook + ".ones", Constants.Of(Enumerable.Repeat(1f, config.Width).ToArray(), config.Width));
-        return b.LayerNorm(hook, x, ones, null, (float)config.LayerNormEpsilon);
-    }
+    private Norm Ln2(int l) => Norm($"h.{l}.ln_2", MlpIn(l));
+
+    private Norm Norm(string name, params Linear[] readBy) => new(name, IsRms: false, (float)config.LayerNormEpsilon, readBy);
+
+    private Linear Qkv(int l) => Conv1D($"h.{l}.attn.c_attn", config.Width, 3 * config.Width);
+
+    private Linear AttentionOut(int l) => Conv1D($"h.{l}.attn.c_proj", config.Width, config.Width);
+
+    private Linear MlpIn(int l) => Conv1D($"h.{l}.mlp.c_fc", config.Width, config.InnerWidth);
+
+    private Linear MlpOut(int l) => Conv1D($"h.{l}.mlp.c_proj", config.InnerWidth, config.Width);
+
+    private static Linear Conv1D(string name, int from, int to) => new(name, from, to, OutFirst: false, HasBias: true);
 }

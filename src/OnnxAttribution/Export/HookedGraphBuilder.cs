@@ -4,9 +4,12 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Export;
 
-/// <summary>Building blocks that architectures share: weights, hooks, sites with their interventions, attention's causal mask.</summary>
+/// <summary>Building blocks that architectures share: weights, hooks, sites with their interventions, layers.</summary>
 /// <param name="weights">A weight by its checkpoint name, as external data.</param>
-internal sealed class HookedGraphBuilder(Func<string, TensorProto> weights)
+/// <param name="further">Hooks that are to be sites as well, because a dictionary is for them: <c>hook_resid_mid</c> or <c>attn.hook_z</c> of some blocks.</param>
+/// <param name="processed">Names of the weights that processing made, also of such as the checkpoint does not have.</param>
+/// <param name="folded">Weights of normalisations are folded into the layers that read them.</param>
+internal sealed partial class HookedGraphBuilder(Func<string, TensorProto> weights, IReadOnlySet<string> further, IReadOnlySet<string> processed, bool folded)
 {
     private readonly List<Value> _inputs = [];
     private readonly List<Value> _outputs = [];
@@ -39,6 +42,9 @@ internal sealed class HookedGraphBuilder(Func<string, TensorProto> weights)
         return _weights[name] = v;
     }
 
+    /// <summary>Names a readable tensor (TransformerLens hook name) and makes it an output: a site, [batch, position, d], where one is asked for.</summary>
+    public Value HookOrSite(string name, Value v) => further.Contains(name) ? Site(name, v) : Hook(name, v);
+
     /// <summary>Names a readable tensor (TransformerLens hook name) and makes it an output.</summary>
     public Value Hook(string name, Value v)
     {
@@ -61,30 +67,6 @@ internal sealed class HookedGraphBuilder(Func<string, TensorProto> weights)
         _outputs.Add(site);
         _sites.Add(name);
         return site;
-    }
-
-    /// <summary>LayerNorm over the last axis, with <c>hook_scale</c> = √(var x + ε), [batch, position, 1].</summary>
-    public Value LayerNorm(string hook, Value x, Value weight, Value? bias, float epsilon)
-    {
-        var made = G.Emit("LayerNormalization", bias is null ? [x, weight] : [x, weight, bias], [hook + ".normalized", hook + ".mean", hook + ".inverse"],
-            ("axis", -1L), ("epsilon", epsilon));
-        Hook(hook + ".hook_scale", G.Reciprocal(made[2]));
-        return made[0];
-    }
-
-    /// <summary>bool [position, position]: whether the query (row) may look at the key (column).</summary>
-    public Value CausalMask(Value x)
-    {
-        var positions = G.Range(G.Int(0), G.Squeeze(G.Shape(x, 1, 2), 0), G.Int(1));
-        return G.Emit("LessOrEqual", [G.Unsqueeze(positions, 0), G.Unsqueeze(positions, 1)]);
-    }
-
-    /// <summary>Softmax attention of heads: q, k, v [batch, position, heads, d_head] to z of the same shape, with the pattern as a hook.</summary>
-    public Value Attend(string block, Value q, Value k, Value v, Value mask, float scale)
-    {
-        var scores = G.MatMul(G.Transpose(G.Mul(q, G.Scalar(scale)), 0, 2, 1, 3), G.Transpose(k, 0, 2, 3, 1));       // [B, H, T, T]
-        var pattern = Hook($"{block}.attn.hook_pattern", G.Softmax(G.Where(mask, scores, G.Scalar(float.MinValue)), -1));
-        return Hook($"{block}.attn.hook_z", G.Transpose(G.MatMul(pattern, G.Transpose(v, 0, 2, 1, 3)), 0, 2, 1, 3)); // [B, T, H, dh]
     }
 
     public OnnxGraph Build(Value logits, IReadOnlyDictionary<string, string> metadata)

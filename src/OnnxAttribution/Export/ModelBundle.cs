@@ -7,7 +7,7 @@ namespace OnnxAttribution.Export;
 /// <summary>A model bundle on disk: the hooked graph, its sites, its dictionaries. Dictionaries that are opened become the caller's.</summary>
 internal sealed class ModelBundle
 {
-    private static readonly string[] s_kinds = ["resid", "attn", "mlp"];
+    private static readonly string[] s_kinds = [.. Enum.GetValues<SiteKind>().Select(Site.NameOf)];
 
     private ModelBundle(string directory, BundleManifest manifest)
     {
@@ -36,7 +36,7 @@ internal sealed class ModelBundle
         return bundle;
     }
 
-    /// <summary>Sites by kind (<c>resid</c>, <c>attn</c>, <c>mlp</c>) or name, each once, in the order of computation.</summary>
+    /// <summary>Sites by kind (<c>resid</c>, <c>attn</c>, <c>mlp</c>, <c>resid_mid</c>, <c>z</c>) or name, each once, in the order of computation.</summary>
     /// <inheritdoc cref="SiteNamed" path="/exception"/>
     internal IReadOnlyList<Site> SitesNamed(IEnumerable<string> names)
     {

@@ -1,11 +1,22 @@
 namespace OnnxAttribution.Export;
 
-/// <summary>What a site's tensor is: the residual stream, or what a sublayer adds to it.</summary>
+/// <summary>What a site's tensor is.</summary>
 public enum SiteKind
 {
+    /// <summary>The residual stream between blocks: <c>hook_resid_pre</c>, and <c>hook_resid_post</c> of the last block.</summary>
     Resid,
+
+    /// <summary>What attention adds to the residual stream: <c>hook_attn_out</c>.</summary>
     Attn,
+
+    /// <summary>What the MLP adds to it: <c>hook_mlp_out</c>.</summary>
     Mlp,
+
+    /// <summary>The residual stream between attention and MLP: <c>hook_resid_mid</c>.</summary>
+    ResidMid,
+
+    /// <summary>What the attention heads read from the values, side by side, [position, heads · d_head]: <c>attn.hook_z</c>.</summary>
+    Z,
 }
 
 /// <summary>A named tensor [position, d] of a model at which the graph of causes is cut.</summary>
@@ -24,8 +35,10 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
         }
         var kind = parts[^1] switch
         {
-            "hook_attn_out" or "hook_z" => SiteKind.Attn,
+            "hook_attn_out" => SiteKind.Attn,
             "hook_mlp_out" => SiteKind.Mlp,
+            "hook_resid_mid" => SiteKind.ResidMid,
+            "hook_z" => SiteKind.Z,
             _ => SiteKind.Resid,
         };
         return new Site(name, layer, kind);
@@ -39,8 +52,8 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
             ? $"blocks.{l + 1}.hook_resid_pre" : name;
     }
 
-    /// <summary>A site's name from its short form: a layer (the residual stream before it; the number of blocks: behind the last one), a layer and a kind such as <c>3.attn</c>, <c>3.mlp</c> or
-    /// <c>3.resid_post</c>, or a hook name as it is; null where the text is none of these.</summary>
+    /// <summary>A site's name from its short form: a layer (the residual stream before it; the number of blocks: behind the last one), a layer and a kind such as <c>3.attn</c>, <c>3.mlp</c>,
+    /// <c>3.z</c>, <c>3.resid_mid</c> or <c>3.resid_post</c>, or a hook name as it is; null where the text is none of these.</summary>
     public static string? FromShort(string text)
     {
         if (text.StartsWith("blocks.", StringComparison.Ordinal)) return text;
@@ -51,18 +64,48 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
             "resid" or "resid_pre" => "resid_pre",
             "attn" or "attn_out" => "attn_out",
             "mlp" or "mlp_out" => "mlp_out",
+            "resid_mid" => "resid_mid",
             "resid_post" => "resid_post",
+            "z" or "hook_z" => "z",
             _ => null,
         };
-        return hook is null ? null : $"blocks.{layer}.hook_{hook}";
+        return hook switch { null => null, "z" => $"blocks.{layer}.attn.hook_z", _ => $"blocks.{layer}.hook_{hook}" };
     }
 
-    public string KindName => Kind switch { SiteKind.Attn => "attn", SiteKind.Mlp => "mlp", _ => "resid" };
+    /// <summary>As options and tables write it: <c>resid</c>, <c>attn</c>, <c>mlp</c>, <c>resid_mid</c>, <c>z</c>.</summary>
+    public string KindName => NameOf(Kind);
+
+    internal static string NameOf(SiteKind kind) => kind switch
+    {
+        SiteKind.Attn => "attn",
+        SiteKind.Mlp => "mlp",
+        SiteKind.ResidMid => "resid_mid",
+        SiteKind.Z => "z",
+        _ => "resid",
+    };
+
+    /// <summary>The site's turn in its block, in the order of computation.</summary>
+    internal int Turn => IsLast ? 5 : Kind switch { SiteKind.Z => 1, SiteKind.Attn => 2, SiteKind.ResidMid => 3, SiteKind.Mlp => 4, _ => 0 };
+
+    /// <summary>Every site that a dictionary may be for in a model of sequential blocks, in the order of computation.</summary>
+    /// <param name="always">Only those that every bundle has: the residual stream between blocks and what the sublayers add to it.</param>
+    internal static IEnumerable<string> Names(int layers, bool always)
+    {
+        for (var l = 0; l < layers; l++)
+        {
+            yield return $"blocks.{l}.hook_resid_pre";
+            if (!always) yield return $"blocks.{l}.attn.hook_z";
+            yield return $"blocks.{l}.hook_attn_out";
+            if (!always) yield return $"blocks.{l}.hook_resid_mid";
+            yield return $"blocks.{l}.hook_mlp_out";
+        }
+        yield return $"blocks.{layers - 1}.hook_resid_post";
+    }
 
     /// <summary>Behind the last block: the one residual site that is not before a block.</summary>
     internal bool IsLast => Name.EndsWith(Post, StringComparison.Ordinal);
 
-    /// <summary>What <see cref="FromShort"/> reads: <c>3.resid</c>, <c>3.attn</c>, <c>3.mlp</c>, or <c>3.resid_post</c> behind the last block.</summary>
+    /// <summary>What <see cref="FromShort"/> reads: <c>3.resid</c>, <c>3.attn</c>, <c>3.mlp</c>, <c>3.z</c>, <c>3.resid_mid</c>, or <c>3.resid_post</c> behind the last block.</summary>
     internal string ShortName => $"{Layer}.{(IsLast ? "resid_post" : KindName)}";
 
     public override string ToString() => Name;

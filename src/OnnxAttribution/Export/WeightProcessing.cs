@@ -2,14 +2,14 @@ using OnnxAttribution.Checkpoints;
 
 namespace OnnxAttribution.Export;
 
-/// <summary>TransformerLens's weight processing of GPT-2, tensor by tensor and only those that change.</summary>
+/// <summary>TransformerLens's weight processing, tensor by tensor and only those that change.</summary>
 /// <remarks>
 /// 1. fold_ln: b ← b + b_ln W, W ← diag(w) W minus its mean over d_model, for the weights that read from a LayerNorm; LayerNorm then only centres and scales,
-///    so that the mean reads nothing.
-/// 2. center_writing_weights: minus the mean over d_model, for all that writes to the residual stream. LayerNorm takes this mean out anyway.
+///    so that the mean reads nothing. RMSNorm has no b_ln and leaves the mean in, so W ← diag(w) W.
+/// 2. center_writing_weights: minus the mean over d_model, for all that writes to the residual stream. LayerNorm takes this mean out anyway; RMSNorm does not.
 /// 3. center_unembed: minus the mean over the vocabulary; logits shift by a constant, log-probabilities do not.
 /// </remarks>
-internal sealed class WeightProcessing(Gpt2Checkpoint checkpoint, ExportOptions options)
+internal sealed class WeightProcessing
 {
     /// <summary>A tensor that processing makes, computed when it is asked for.</summary>
     internal sealed record Tensor(string Name, long[] Shape, Func<float[]> Make);
@@ -17,94 +17,107 @@ internal sealed class WeightProcessing(Gpt2Checkpoint checkpoint, ExportOptions 
     /// <summary>Name of an unembedding that is no longer the embedding, and of the bias that folding makes.</summary>
     public const string Unembedding = "unembed.weight", UnembeddingBias = "unembed.bias";
 
-    public IEnumerable<Tensor> Tensors()
+    private readonly ModelArchitecture _architecture;
+    private readonly Checkpoint _checkpoint;
+    private readonly ExportOptions _options;
+
+    /// <exception cref="BundleException">It would change what the model computes.</exception>
+    public WeightProcessing(ModelArchitecture architecture, Checkpoint checkpoint, ExportOptions options)
     {
-        if (!options.ChangesWeights) yield break;
-        var config = checkpoint.Config;
-        int d = config.Width, v = config.VocabularySize;
-        if (options.CenterWritingWeights)
+        (_architecture, _checkpoint, _options) = (architecture, checkpoint, options);
+        if (options.CenterWritingWeights && architecture.LastNorm.IsRms)
         {
-            yield return new("wte.weight", [v, d], () => CenterRows(Read("wte.weight"), d));
-            yield return new("wpe.weight", [config.Positions, d], () => CenterRows(Read("wpe.weight"), d));
+            throw new BundleException($"{options.Checkpoint} is a {architecture.Shape.ModelType}, whose RMSNorm does not take the mean out of the residual stream: centring the weights that write to it would change the model; "
+                + "leave out --center-writing-weights");
         }
-        for (var l = 0; l < config.Layers; l++)
-        {
-            var h = $"h.{l}";
-            if (options.FoldLayerNorm)
-            {
-                foreach (var t in Folded($"{h}.ln_1", $"{h}.attn.c_attn", d, 3 * d)) yield return t;
-                foreach (var t in Folded($"{h}.ln_2", $"{h}.mlp.c_fc", d, config.InnerWidth)) yield return t;
-            }
-            if (options.CenterWritingWeights)
-            {
-                foreach (var (name, rows) in new[] { ($"{h}.attn.c_proj", d), ($"{h}.mlp.c_proj", config.InnerWidth) })
-                {
-                    yield return new($"{name}.weight", [rows, d], () => CenterRows(Read($"{name}.weight"), d));
-                    yield return new($"{name}.bias", [d], () => CenterRows(Read($"{name}.bias"), d));
-                }
-            }
-        }
-        yield return new(Unembedding, [v, d], () => UnembeddingWeight(d));
-        if (options.FoldLayerNorm) yield return new(UnembeddingBias, [v], () => UnembeddingOffset(d));
     }
 
-    private float[] Read(string name) => checkpoint.File.ReadFloats(checkpoint.Tensor(name).Name);
-
-    private IEnumerable<Tensor> Folded(string norm, string layer, int rows, int columns)
+    public IEnumerable<Tensor> Tensors()
     {
-        yield return new($"{layer}.weight", [rows, columns], () =>
+        if (!_options.ChangesWeights) return [];
+        return [.. _options.FoldLayerNorm ? Folded() : [], .. _options.CenterWritingWeights ? Centred() : [], .. NewUnembedding()];
+    }
+
+    private float[] Read(string name) => _checkpoint.ReadFloats(name);
+
+    private IEnumerable<Tensor> Folded() => _architecture.Norms.SelectMany(norm => norm.ReadBy.SelectMany(linear => Folded(norm, linear)));
+
+    private IEnumerable<Tensor> Folded(Norm norm, Linear linear)
+    {
+        yield return new(linear.Weight, linear.Shape, () =>
         {
-            var (w, scale) = (Read($"{layer}.weight"), Read($"{norm}.weight"));
-            for (var i = 0; i < rows; i++)
-            {
-                for (var j = 0; j < columns; j++) w[(i * columns) + j] *= scale[i];
-            }
-            CenterColumns(w, columns);
+            var (w, scale) = (Read(linear.Weight), Read(norm.Weight));
+            for (var i = 0; i < w.Length; i++) w[i] *= scale[InputOf(linear, i)];
+            if (!norm.IsRms) CenterOverInput(w, linear);
             return w;
         });
-        yield return new($"{layer}.bias", [columns], () =>
+        if (norm.IsRms) yield break;
+        yield return new(linear.Bias, [linear.Out], () =>
         {
-            var (w, b, shift) = (Read($"{layer}.weight"), Read($"{layer}.bias"), Read($"{norm}.bias"));
-            var sum = Array.ConvertAll(b, x => (double)x);
-            for (var i = 0; i < rows; i++)
-            {
-                for (var j = 0; j < columns; j++) sum[j] += (double)shift[i] * w[(i * columns) + j];
-            }
+            var (w, shift) = (Read(linear.Weight), Read(norm.Bias));
+            var sum = linear.HasBias ? Array.ConvertAll(Read(linear.Bias), x => (double)x) : new double[linear.Out];
+            for (var i = 0; i < w.Length; i++) sum[OutputOf(linear, i)] += (double)shift[InputOf(linear, i)] * w[i];
             return Array.ConvertAll(sum, x => (float)x);
         });
     }
 
-    private string UnembeddingSource => checkpoint.HasLmHead ? "lm_head.weight" : "wte.weight";
+    private IEnumerable<Tensor> Centred()
+    {
+        var d = _architecture.Shape.Width;
+        foreach (var e in _architecture.Embeddings) yield return new(e.Name, e.Shape, () => CenterRows(Read(e.Name), d));
+        foreach (var linear in _architecture.Writers)
+        {
+            yield return new(linear.Weight, linear.Shape, () => linear.OutFirst ? CenterColumns(Read(linear.Weight), linear.In) : CenterRows(Read(linear.Weight), d));
+            if (linear.HasBias) yield return new(linear.Bias, [d], () => CenterRows(Read(linear.Bias), d));
+        }
+    }
+
+    private IEnumerable<Tensor> NewUnembedding()
+    {
+        var (d, v) = (_architecture.Shape.Width, _architecture.Shape.VocabularySize);
+        yield return new(Unembedding, [v, d], () => UnembeddingWeight(d));
+        if (_options.FoldLayerNorm && !_architecture.LastNorm.IsRms) yield return new(UnembeddingBias, [v], () => UnembeddingOffset(d));
+    }
 
     private float[] UnembeddingWeight(int d)
     {
-        var w = Read(UnembeddingSource);
-        if (options.FoldLayerNorm)
+        var w = Read(_architecture.Unembedding);
+        if (_options.FoldLayerNorm)
         {
-            var scale = Read("ln_f.weight");
+            var scale = Read(_architecture.LastNorm.Weight);
             for (var i = 0; i < w.Length; i++) w[i] *= scale[i % d];
-            CenterRows(w, d);
+            if (!_architecture.LastNorm.IsRms) CenterRows(w, d);
         }
-        if (options.CenterUnembed) CenterColumns(w, d);
-        return w;
+        return _options.CenterUnembed ? CenterColumns(w, d) : w;
     }
 
     // b_U = W_U b_ln, centred with W_U
     private float[] UnembeddingOffset(int d)
     {
-        var (w, shift) = (Read(UnembeddingSource), Read("ln_f.bias"));
+        var (w, shift) = (Read(_architecture.Unembedding), Read(_architecture.LastNorm.Bias));
         var b = new double[w.Length / d];
         for (var i = 0; i < w.Length; i++) b[i / d] += (double)w[i] * shift[i % d];
-        var mean = options.CenterUnembed ? b.Average() : 0;
+        var mean = _options.CenterUnembed ? b.Average() : 0;
         return Array.ConvertAll(b, x => (float)(x - mean));
     }
 
-    private static void CenterColumns(float[] w, int columns)
+    private static int InputOf(Linear linear, int i) => linear.OutFirst ? i % linear.In : i / linear.Out;
+
+    private static int OutputOf(Linear linear, int i) => linear.OutFirst ? i / linear.In : i % linear.Out;
+
+    private static void CenterOverInput(float[] w, Linear linear)
+    {
+        if (linear.OutFirst) CenterRows(w, linear.In);
+        else CenterColumns(w, linear.Out);
+    }
+
+    private static float[] CenterColumns(float[] w, int columns)
     {
         var mean = new double[columns];
         for (var i = 0; i < w.Length; i++) mean[i % columns] += w[i];
         var rows = w.Length / columns;
         for (var i = 0; i < w.Length; i++) w[i] -= (float)(mean[i % columns] / rows);
+        return w;
     }
 
     private static float[] CenterRows(float[] w, int d)

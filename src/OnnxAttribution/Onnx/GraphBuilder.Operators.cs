@@ -49,12 +49,12 @@ internal sealed partial class GraphBuilder
     public Value OneHot(Value indices, Value depth) =>
         Emit("OneHot", [indices, depth, Cached($"{prefix}zero_one", () => Constants.Of([0f, 1f], 2))], ("axis", -1L));
 
-    /// <summary>x Wᵀ over the last axis of x, with a matrix W that is read as it lies (no transposed copy).</summary>
-    public Value MatMulTransposed(Value x, Value w)
+    /// <summary>x Wᵀ + b over the last axis of x, with a matrix W that is read as it lies (no transposed copy).</summary>
+    public Value MatMulTransposed(Value x, Value w, Value? bias = null)
     {
         var rank = x.Rank;
         var rows = rank == 2 ? x : Reshape(x, -1, w.Shape![1].Size ?? throw new GraphException($"the width of '{w.Name}' is not known"));
-        var product = Emit("Gemm", [rows, w], ("transB", 1L));
+        var product = Emit("Gemm", bias is null ? [rows, w] : [rows, w, bias], ("transB", 1L));
         if (rank == 2) return product;
         // one unknown axis can be left to Reshape; with more, the sizes are read off x at run time
         var shape = x.Shape![..^1];

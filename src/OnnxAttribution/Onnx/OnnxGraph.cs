@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Google.Protobuf;
 using OnnxAttribution.Onnx.Proto;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
@@ -9,6 +10,9 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
 {
     /// <summary>Operator set that new graphs are written in.</summary>
     public const int Opset = 20;
+
+    // operators that are younger: a graph that has one is written in its operator set
+    private static readonly FrozenDictionary<string, int> s_since = new Dictionary<string, int> { ["RMSNormalization"] = 23 }.ToFrozenDictionary();
 
     public IReadOnlyList<Value> Inputs { get; } = inputs;
     public IReadOnlyList<Value> Outputs { get; } = outputs;
@@ -102,8 +106,10 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
         var boundary = Inputs.ToHashSet();
         var constants = new HashSet<Value>();
         var read = Outputs.ToHashSet();
+        var opset = OpsetVersion;
         foreach (var op in Ops())
         {
+            opset = Math.Max(opset, s_since.GetValueOrDefault(op.Type));
             var node = new NodeProto { OpType = op.Type, Domain = op.Domain, Name = op.Name };
             node.Input.AddRange(op.In.Select(v => v?.Name ?? ""));
             node.Output.AddRange(op.Out.Select(v => v?.Name ?? ""));
@@ -129,7 +135,7 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
         }
         graph.Output.AddRange(Outputs.Select(v => Info(v, "")));
         var model = new ModelProto { IrVersion = 9, ProducerName = producer, Graph = graph };
-        model.OpsetImport.Add(new OperatorSetIdProto { Domain = "", Version = OpsetVersion });
+        model.OpsetImport.Add(new OperatorSetIdProto { Domain = "", Version = opset });
         model.MetadataProps.AddRange(Metadata.Select(p => new StringStringEntryProto { Key = p.Key, Value = p.Value }));
         return model;
     }

@@ -19,7 +19,7 @@ internal static partial class ShapeInference
             "IsNaN" or "IsInf" or "Not" => [new(DataType.Bool, op.In[0]!.Shape)],
             "Where" => [new(op.In[1]!.Type, Broadcast(op.In))],
             "Neg" or "Abs" or "Sqrt" or "Reciprocal" or "Exp" or "Log" or "Erf" or "Tanh" or "Sigmoid" or "Relu" or "Gelu" or "Sign" or "Floor" or "Ceil"
-                or "Sin" or "Cos" or "Softplus" or "Softmax" or "LogSoftmax" or "Clip" or "CumSum" or "Trilu" or "Dropout" => [One(op.In[0]!.Shape)],
+                or "Sin" or "Cos" or "Softplus" or "Softmax" or "LogSoftmax" or "Clip" or "CumSum" or "Trilu" or "Dropout" or "RMSNormalization" => [One(op.In[0]!.Shape)],
             "Identity" => [One(op.In[0]!.Shape, op.In[0]!.Content)],
             "Cast" => [new((DataType)op.Int("to", 0), op.In[0]!.Shape, op.In[0]!.Content)],
             "LayerNormalization" => [One(op.In[0]!.Shape), .. Enumerable.Repeat(One(Statistics(op)), 2)],

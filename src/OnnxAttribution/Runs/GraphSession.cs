@@ -11,7 +11,7 @@ public sealed class GraphSession : IDisposable
     /// <summary>From more prompts than these on, laying weights out for speed pays.</summary>
     internal const int ManyPrompts = 50;
 
-    private GraphSession(AttributionModel model, Gpt2Tokenizer tokenizer, string path, double seconds)
+    private GraphSession(AttributionModel model, Tokenizer tokenizer, string path, double seconds)
     {
         Model = model;
         Tokenizer = tokenizer;
@@ -21,7 +21,7 @@ public sealed class GraphSession : IDisposable
     }
 
     public AttributionModel Model { get; }
-    public Gpt2Tokenizer Tokenizer { get; }
+    public Tokenizer Tokenizer { get; }
 
     /// <summary>The bundle's directory, as it was given.</summary>
     public string Path { get; }
@@ -35,14 +35,14 @@ public sealed class GraphSession : IDisposable
     /// <param name="sites">Kinds or hook names; null: every site with a dictionary.</param>
     /// <param name="manyPrompts">Spend memory and a few seconds so that each prompt is quicker.</param>
     /// <exception cref="BundleException">The bundle is missing, damaged or lacks a site.</exception>
-    /// <exception cref="TokenizerException">Its vocabulary is missing or damaged.</exception>
+    /// <exception cref="TokenizerException">Its tokenizer is missing or damaged.</exception>
     public static GraphSession Open(string directory, IReadOnlyList<string>? sites, RunContext context, bool manyPrompts = false)
     {
         var start = Stopwatch.GetTimestamp();
         var model = AttributionModel.Open(directory, sites, context, packWeights: manyPrompts);
         try
         {
-            var tokenizer = Gpt2Tokenizer.Open(System.IO.Path.Combine(model.Directory, "vocab.json"), System.IO.Path.Combine(model.Directory, "merges.txt"));
+            var tokenizer = Tokenizer.Open(model.Directory);
             return new GraphSession(model, tokenizer, directory, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
         catch
@@ -52,8 +52,8 @@ public sealed class GraphSession : IDisposable
         }
     }
 
-    /// <summary>A token's text; empty for an id that the vocabulary does not have, as where a model's is padded.</summary>
-    public string TokenText(int token) => token < Tokenizer.Count ? Tokenizer.TokenText(token) : "";
+    /// <summary>A token's text; <c>[50300]</c> for an id that only the model has, whose vocabulary is padded.</summary>
+    public string TokenText(int token) => Tokenizer.TokenText(token);
 
     /// <summary>One prompt's graph.</summary>
     /// <exception cref="PromptException">The prompt, target or foil cannot be used.</exception>

@@ -19,7 +19,7 @@ internal static class MeanText
             throw new PromptException(e is FileNotFoundException or DirectoryNotFoundException ? $"there is no file {path}; give --mean-text a text file"
                 : $"{path} cannot be read ({e.Message.ReplaceLineEndings(" ")}); check that it is a file and its permissions");
         }
-        int? bos = prependBos ? session.Tokenizer.EndOfText : null;
+        int? bos = prependBos ? session.Tokenizer.RequireBeginOfText() : null;
         var tokens = text.Length == 0 ? [] : session.Tokenizer.Encode(text);
         return MeanActivations.Of(session.Model, MeanActivations.Pieces(tokens, session.Model.ContextLength, bos), bos, progress);
     }

@@ -8,7 +8,7 @@ namespace OnnxAttribution.Runs;
 public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? Foil)
 {
     /// <exception cref="PromptException">A text is empty, a target is not one token, or clean and patch prompt have different lengths.</exception>
-    public static PromptTokens Of(PromptTask task, Gpt2Tokenizer tokenizer, bool prependBos)
+    public static PromptTokens Of(PromptTask task, Tokenizer tokenizer, bool prependBos)
     {
         var clean = Encode(tokenizer, task.Prompt, "--prompt", prependBos);
         var patch = task.PatchPrompt is null ? null : Encode(tokenizer, task.PatchPrompt, "--patch-prompt", prependBos);
@@ -19,26 +19,29 @@ public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? F
     /// <summary>A token in quotes, on one line: control characters escaped.</summary>
     public static string Quoted(string token) => $"'{string.Concat(token.Select(Escaped))}'";
 
-    private static int[] Encode(Gpt2Tokenizer tokenizer, string text, string option, bool prependBos)
+    private static int[] Encode(Tokenizer tokenizer, string text, string option, bool prependBos)
     {
         if (text.Length == 0) throw new PromptException($"{option} is empty; give it some text");
         int[] tokens = tokenizer.Encode(text);
-        return prependBos ? [tokenizer.EndOfText, .. tokens] : tokens;   // whatever the text begins with, as TransformerLens does
+        return prependBos ? [tokenizer.RequireBeginOfText(), .. tokens] : tokens;   // whatever the text begins with, as TransformerLens does
     }
 
-    private static int? OneToken(Gpt2Tokenizer tokenizer, string option, string? text)
+    private static int? OneToken(Tokenizer tokenizer, string option, string? text)
     {
         if (text is null) return null;
-        var tokens = tokenizer.Encode(text);
-        if (tokens.Length == 1) return tokens[0];
         if (text.Length == 0) throw new PromptException($"{option} is empty; give it the text of one token");
-        if (tokenizer.TryGetId(text, out var id)) return id;   // a token that the tokenizer does not make of this text when it stands alone
+        if (Exactly(tokenizer, text) is { } id) return id;
+        var tokens = tokenizer.Encode(text, continues: true);
         var other = text.StartsWith(' ') ? text.TrimStart(' ') : " " + text;
-        var hint = tokenizer.Encode(other) is [_] ? $"a leading space matters: {Quoted(other)} is one" : "a leading space matters";
+        var hint = Exactly(tokenizer, other) is not null ? $"a leading space matters: {Quoted(other)} is one" : "a leading space matters";
         throw new PromptException($"{option} {Quoted(text)} is {tokens.Length} tokens: {string.Join(" ", Texts(tokenizer, tokens))}; give exactly one token ({hint})");
     }
 
-    private static string[] Texts(Gpt2Tokenizer tokenizer, int[] tokens) => [.. tokens.Select(t => Quoted(tokenizer.TokenText(t)))];
+    // also one that the tokenizer does not make of this text when it stands alone; what follows a prompt has no space but its own
+    private static int? Exactly(Tokenizer tokenizer, string text) =>
+        tokenizer.TryGetId(text, out var id) ? id : tokenizer.Encode(text, continues: true) is [var one] ? one : null;
+
+    private static string[] Texts(Tokenizer tokenizer, int[] tokens) => [.. tokens.Select(t => Quoted(tokenizer.TokenText(t)))];
 
     private static string Escaped(char c) => c switch
     {

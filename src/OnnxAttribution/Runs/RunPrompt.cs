@@ -10,7 +10,7 @@ namespace OnnxAttribution.Runs;
 internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Patch, int? Target, int? Foil, int? Position)
 {
     /// <exception cref="PromptException">The prompt, target or foil cannot be used.</exception>
-    public static RunPrompt Of(PromptTask task, int index, Gpt2Tokenizer tokenizer, bool prependBos)
+    public static RunPrompt Of(PromptTask task, int index, Tokenizer tokenizer, bool prependBos)
     {
         var tokens = PromptTokens.Of(task, tokenizer, prependBos);
         return new RunPrompt(task.Id ?? $"{index + 1}", task.Id is null ? $"the prompt {PromptTokens.Quoted(task.Prompt)}" : $"the prompt '{task.Id}'", tokens.Clean, tokens.Patch, tokens.Target, tokens.Foil, null);
@@ -41,7 +41,7 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
     private static RunPrompt Of(JsonObject run, string name, string what, bool? bos)
     {
         if (run["tokens"] is not JsonArray tokens) throw new PromptException($"the run.json of {what} names no prompt; give --prompts FILE");
-        if (bos is { } wanted && (bool?)run["prepend_bos"] is { } had && had != wanted) throw new PromptException($"the prompt of {what} was read {(had ? "with" : "without")} <|endoftext|> in front; leave --prepend-bos out, or give --prompts FILE");
+        if (bos is { } wanted && (bool?)run["prepend_bos"] is { } had && had != wanted) throw new PromptException($"the prompt of {what} was read {(had ? "with" : "without")} a BOS in front; leave --prepend-bos out, or give --prompts FILE");
         return new RunPrompt((string?)run["id"] ?? name, $"the prompt of {what}", Ints(tokens), run["patch_tokens"] is JsonArray patch ? Ints(patch) : null, (int?)run["target_id"], (int?)run["foil_id"], (int?)run["position"]);
     }
 

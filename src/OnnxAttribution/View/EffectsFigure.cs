@@ -42,7 +42,7 @@ internal static class EffectsFigure
     // row 0 is drawn at the top
     private static (Dictionary<Site, (int Column, int Row)> Places, int Columns, int Rows) Places(IReadOnlyList<Site> sites)
     {
-        SiteKind[] kinds = [.. ((SiteKind[])[SiteKind.Attn, SiteKind.Resid, SiteKind.Mlp]).Where(k => sites.Any(s => s.Kind == k))];
+        SiteKind[] kinds = [.. ((SiteKind[])[SiteKind.Z, SiteKind.Attn, SiteKind.Resid, SiteKind.ResidMid, SiteKind.Mlp]).Where(k => sites.Any(s => s.Kind == k))];
         if (kinds.Length == 1)
         {
             var columns = sites.Count <= 3 ? 1 : sites.Count <= 8 ? 2 : 3;

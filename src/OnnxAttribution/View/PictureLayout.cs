@@ -115,7 +115,10 @@ internal sealed class PictureLayout
     // attention left of the residual stream, MLP right of it
     private static List<(object Key, string Label)> KindsOf(IReadOnlyList<Site> sites)
     {
-        (SiteKind Kind, string Label)[] all = [(SiteKind.Attn, "attention"), (SiteKind.Resid, "residual stream"), (SiteKind.Mlp, "MLP")];
+        (SiteKind Kind, string Label)[] all =
+        [
+            (SiteKind.Z, "heads (z)"), (SiteKind.Attn, "attention"), (SiteKind.Resid, "residual stream"), (SiteKind.ResidMid, "residual stream (mid)"), (SiteKind.Mlp, "MLP"),
+        ];
         // the metric hangs on the residual stream
         return [.. all.Where(k => k.Kind == SiteKind.Resid || sites.Any(s => s.Kind == k.Kind)).Select(k => ((object)k.Kind, k.Label))];
     }

@@ -16,10 +16,10 @@ internal sealed record SvgTheme(
 {
     /// <summary>Dark on white, as slides and papers want it.</summary>
     public static SvgTheme Light { get; } =
-        new("#ffffff", "#1b1f24", "#57606a", "#d8dee4", "#f4f6f8", "#ffffff", "#2166ac", "#b2182b", "#7d8590", ["#4477aa", "#cc6633", "#228866"]);
+        new("#ffffff", "#1b1f24", "#57606a", "#d8dee4", "#f4f6f8", "#ffffff", "#2166ac", "#b2182b", "#7d8590", ["#4477aa", "#cc6633", "#228866", "#aa3377", "#8a7a2f"]);
 
     public static SvgTheme Dark { get; } =
-        new("#0f1318", "#e6edf3", "#9aa4af", "#30363d", "#161b22", "#1c222a", "#6cb0f0", "#f47f83", "#8b949e", ["#6cb0f0", "#f0a060", "#56c596"]);
+        new("#0f1318", "#e6edf3", "#9aa4af", "#30363d", "#161b22", "#1c222a", "#6cb0f0", "#f47f83", "#8b949e", ["#6cb0f0", "#f0a060", "#56c596", "#e58ac0", "#d3c15a"]);
 
     /// <summary>For a drawing within a page: each colour is a custom property of the page, such as <c>--ink</c>, and <see cref="Light"/>'s where the page has none.
     /// Not for files: only browsers know custom properties.</summary>

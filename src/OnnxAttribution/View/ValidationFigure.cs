@@ -61,7 +61,10 @@ internal static class ValidationFigure
     {
         var legend = new PlotLegend(canvas, Margin, y);
         var all = checks.Nodes.Concat(checks.Edges).ToList();
-        (SiteKind Kind, string Words)[] kinds = [(SiteKind.Resid, "residual stream"), (SiteKind.Attn, "attention"), (SiteKind.Mlp, "MLP")];
+        (SiteKind Kind, string Words)[] kinds =
+        [
+            (SiteKind.Resid, "residual stream"), (SiteKind.Attn, "attention"), (SiteKind.Mlp, "MLP"), (SiteKind.ResidMid, "residual stream (mid)"), (SiteKind.Z, "heads (z)"),
+        ];
         foreach (var (kind, words) in kinds.Where(k => all.Any(m => m.Kind == k.Kind && !m.IsError))) legend.Point(words, canvas.Theme.Series[(int)kind]);
         if (all.Any(m => m.IsError)) legend.Point("error node (of an edge: upstream)", canvas.Theme.Unknown, hollow: true);
         legend.Line("exact = approximate", canvas.Theme.Quiet, "5 4");

@@ -22,13 +22,13 @@ public sealed class Gpt2ConfigTests : IDisposable
 
     [Fact]
     public void The_config_of_gpt2_small_is_read() => Assert.Equal(
-        new Gpt2Config(12, 12, 768, 1024, 50257, 3072, 1e-5, Gpt2Activation.GeluTanh, TieWordEmbeddings: true, 50256, 50256), Read(Small));
+        new Gpt2Config(12, 12, 768, 1024, 50257, 3072, 1e-5, Activation.GeluTanh, TieWordEmbeddings: true, 50256, 50256), Read(Small));
 
     [Fact]
     public void Missing_keys_have_the_defaults_of_hugging_face()
     {
         var config = Read("""{"model_type":"gpt2","n_layer":1,"n_head":2,"n_embd":8,"n_ctx":16,"vocab_size":9,"n_inner":null,"pruned_heads":{}}""");
-        Assert.Equal(new Gpt2Config(1, 2, 8, 16, 9, 32, 1e-5, Gpt2Activation.GeluTanh, TieWordEmbeddings: true, null, null), config);
+        Assert.Equal(new Gpt2Config(1, 2, 8, 16, 9, 32, 1e-5, Activation.GeluTanh, TieWordEmbeddings: true, null, null), config);
         Assert.Equal(4, config.HeadWidth);
     }
 

@@ -16,7 +16,7 @@ public sealed class SaeLensDictionaryTests : IDisposable
         using var dictionary = SaeLensDictionary.Open(Write("a", Config));
         Assert.Equal(("blocks.0.hook_resid_pre", 4, 8), (dictionary.HookName, dictionary.Width, dictionary.FeatureCount));
         Assert.Equal("[4, 8] [8, 4] [4]", string.Join(' ', new[] { dictionary.EncoderWeights, dictionary.DecoderWeights, dictionary.DecoderBias }.Select(entry => entry.ShapeText)));
-        dictionary.RequireFinite();
+        dictionary.Check.Run();
     }
 
     [Theory, InlineData("W_enc"), InlineData("b_enc"), InlineData("W_dec"), InlineData("b_dec")]
@@ -62,37 +62,16 @@ public sealed class SaeLensDictionaryTests : IDisposable
     public void A_weight_that_is_not_finite_is_found_when_asked()
     {
         using var dictionary = SaeLensDictionary.Open(Write("a", Config, change: t => t.Name == "W_dec" ? Tensor("W_dec", [8, 4], float.NaN) : t));
-        Refused(dictionary.RequireFinite, "tensor 'W_dec' of shape [8, 4] has a NaN or infinity at flat index 0");
-    }
-
-    [Fact]
-    public void All_dictionaries_of_a_directory_are_opened_in_order()
-    {
-        Write("b", Config.Replace(".0.", ".1."));
-        Write("a", Config);
-        Directory.CreateDirectory(Path.Combine(_directory.Path, "notes"));
-        var all = SaeLensDictionary.OpenAll(_directory.Path);
-        Assert.Equal(["blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre"], all.Select(d => d.HookName));
-        foreach (var dictionary in all)
-            dictionary.Dispose();
-        Assert.Empty(SaeLensDictionary.OpenAll(Path.Combine(_directory.Path, "notes")));
-    }
-
-    [Fact]
-    public void Two_dictionaries_of_one_site_are_refused()
-    {
-        Write("a", Config);
-        Write("b", Config);
-        Refused(() => SaeLensDictionary.OpenAll(_directory.Path), "'a' and 'b' are both dictionaries of the site 'blocks.0.hook_resid_pre'");
+        Refused(() => dictionary.Check.Run(), "tensor 'W_dec' of shape [8, 4] has a NaN or infinity at flat index 0");
     }
 
     [Fact]
     public void A_missing_part_is_named()
     {
-        Refused(() => SaeLensDictionary.OpenAll(Path.Combine(_directory.Path, "none")), "there is no such directory");
         Refused(() => SaeLensDictionary.Open(_directory.Path), "cfg.json: there is no such file");
-        File.Delete(Path.Combine(Write("a", Config), "sae_weights.safetensors"));
-        Refused(() => SaeLensDictionary.OpenAll(_directory.Path), "sae_weights.safetensors: there is no such file");
+        var directory = Write("a", Config);
+        File.Delete(Path.Combine(directory, "sae_weights.safetensors"));
+        Refused(() => SaeLensDictionary.Open(directory), "sae_weights.safetensors: there is no such file");
     }
 
     private string Write(string name, string config, SafetensorsTensor[]? extra = null, Func<SafetensorsTensor, SafetensorsTensor?>? change = null)

@@ -16,12 +16,12 @@ internal sealed class NaiveStatistics
     /// <param name="Sequence">Which.</param>
     public sealed record Event(int Sequence, int Position, double Activation);
 
-    public NaiveStatistics(AttributionModel model, Gpt2Tokenizer tokenizer, string text, int window)
+    public NaiveStatistics(AttributionModel model, Tokenizer tokenizer, string text, int window)
     {
         _window = window;
         foreach (var document in text.Split("\n<|endoftext|>\n"))
         {
-            foreach (var piece in MeanActivations.Pieces(tokenizer.Encode(document), model.ContextLength, tokenizer.EndOfText)) _sequences.Add(piece);
+            foreach (var piece in MeanActivations.Pieces(tokenizer.Encode(document), model.ContextLength, tokenizer.BeginOfText)) _sequences.Add(piece);
         }
         foreach (var tokens in _sequences)
         {

@@ -95,6 +95,6 @@ public sealed class SiteStatisticsTests(Random2Bundle model) : IClassFixture<Ran
         using var opened = AttributionModel.Open(model.Path, null, new RunContext(threads: 1));
         using var nearest = new NearestFeatures(opened.Context);
         var site = opened.Selected[0];
-        return new DashboardAssembly(t => $"{t}", 100, 60, options, 1, null, nearest).Of(site, opened.DictionaryOf(site)!, statistics, CancellationToken.None).First().Contexts;
+        return new DashboardAssembly(t => $"{t}", 100, 60, options, 1, null, nearest).Of(site, opened.DictionaryOf(site)!, statistics, null, CancellationToken.None).First().Contexts;
     }
 }

@@ -14,7 +14,7 @@ public sealed class TextChunksTests(Gpt2TokenizerFixture fixture) : IClassFixtur
     {
         File.WriteAllText(_directory["t.txt"], text);
         using var reader = new TextFile(_directory["t.txt"]).Open();
-        var chunks = new TextChunks(reader, size);
+        var chunks = new TextChunks(reader, fixture.Tokenizer, size);
         var (documents, current) = (new List<string>(), "");
         pieces = [];
         while (chunks.Next() is { } chunk)
@@ -52,7 +52,7 @@ public sealed class TextChunksTests(Gpt2TokenizerFixture fixture) : IClassFixtur
         {
             Assert.Equal([text], Documents(text, size, out var pieces));
             Assert.True(pieces.Count > text.Length / size / 2);
-            Assert.Equal(expected, pieces.SelectMany(fixture.Tokenizer.Encode));
+            Assert.Equal(expected, pieces.SelectMany(p => fixture.Tokenizer.Encode(p)));
         }
     }
 
@@ -65,7 +65,7 @@ public sealed class TextChunksTests(Gpt2TokenizerFixture fixture) : IClassFixtur
         {
             var (result, place) = (new List<int[]>(), Array.Empty<long>());
             var reader = new TextFile(_directory["t.txt"]).Open();
-            TokenSequences Made() => new(new TextChunks(reader, size), fixture.Tokenizer, 50, 12_345, 50257);
+            TokenSequences Made() => new(new TextChunks(reader, fixture.Tokenizer, size), fixture.Tokenizer, 50, 12_345, 50257);
             var sequences = Made();
             while (sequences.Next() is { } sequence)
             {
@@ -98,7 +98,7 @@ public sealed class TextChunksTests(Gpt2TokenizerFixture fixture) : IClassFixtur
             var e = Assert.Throws<DashboardException>(() =>
             {
                 using var reader = new TextFile(_directory["t.bin"]).Open();
-                for (var chunks = new TextChunks(reader); chunks.Next() is not null;) { }
+                for (var chunks = new TextChunks(reader, fixture.Tokenizer); chunks.Next() is not null;) { }
             });
             Assert.Contains(words, e.Message);
             Assert.Contains(_directory["t.bin"], e.Message);

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using OnnxAttribution.Export;
 
 namespace OnnxAttribution.Tests.Export;
@@ -30,6 +31,21 @@ public sealed class BundleWriterTests : IDisposable
             File.AppendAllText(Path.Combine(checkpoint, file), "seen");
             Assert.EndsWith("seen", File.ReadAllText(Path.Combine(_directory["bundle"], file)));
         }
+    }
+
+    [Theory]
+    [InlineData("bundle", false)]
+    [InlineData("bundle", true)]
+    [InlineData("checkpoint", false)]
+    public void The_manifest_has_length_and_hash_of_every_file_though_weights_are_read_once(string to, bool folded)
+    {
+        var checkpoint = Random2.Copy(_directory["checkpoint"], withDictionaries: true);
+        // weights lie in the bundle by their sites' names, wherever they came from
+        Directory.Move(Path.Combine(checkpoint, "dictionaries", "blocks.0.hook_mlp_out"), Path.Combine(checkpoint, "dictionaries", "mine"));
+        var bundle = Random2.Bundle(checkpoint, _directory[to], o => o with { FoldLayerNorm = folded });
+        var files = BundleManifest.Read(bundle).Files;
+        Assert.Equal(FilesOf(bundle).Where(f => f != "bundle.json"), files.Keys.Order(StringComparer.Ordinal));
+        Assert.All(files, f => Assert.Equal(new BundleManifest.FileRecord(new FileInfo(Path.Combine(bundle, f.Key)).Length, Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(bundle, f.Key))))), f.Value));
     }
 
     [Fact]
@@ -81,7 +97,7 @@ public sealed class BundleWriterTests : IDisposable
     {
         var bundle = Random2.Bundle(Random2.Checkpoint, _directory["bundle"]);
         var before = FilesOf(bundle);
-        BundleWriter.Write(new ExportOptions(Random2.Checkpoint, Path.Combine(bundle, "dictionaries"), bundle, Force: true));
+        BundleWriter.Write(new ExportOptions(Random2.Checkpoint, [Path.Combine(bundle, "dictionaries")], bundle, Force: true));
         Assert.Equal(before, FilesOf(bundle));
         Assert.Equal(7, ModelBundle.Open(bundle).Manifest.Dictionaries.Count);
     }
@@ -107,7 +123,7 @@ public sealed class BundleWriterTests : IDisposable
         Refused<BundleException>(() => Random2.Bundle(checkpoint, _directory["bundle"]), Path.Combine(checkpoint, "dictionaries", "mine"), "width 8, the model has width 16");
     }
 
-    [Theory, InlineData("blocks.2.hook_resid_pre"), InlineData("blocks.0.hook_resid_mid"), InlineData("blocks.2.hook_resid_post")]
+    [Theory, InlineData("blocks.2.hook_resid_pre"), InlineData("blocks.2.attn.hook_z"), InlineData("blocks.0.ln1.hook_normalized"), InlineData("blocks.2.hook_resid_post")]
     public void A_dictionary_of_a_site_that_the_model_does_not_have_is_refused(string site)
     {
         var checkpoint = Random2.Copy(_directory["checkpoint"]);

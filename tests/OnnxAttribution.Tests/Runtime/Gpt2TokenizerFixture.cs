@@ -9,7 +9,7 @@ public sealed class Gpt2TokenizerFixture : IDisposable
 
     public static string MergesPath => Path.Combine(AppContext.BaseDirectory, "gpt2", "merges.txt");
 
-    public Gpt2Tokenizer Tokenizer { get; } = Gpt2Tokenizer.Open(VocabPath, MergesPath);
+    public Tokenizer Tokenizer { get; } = Tokenizer.Open(Path.GetDirectoryName(VocabPath)!);
 
     public void Dispose() => Tokenizer.Dispose();
 }

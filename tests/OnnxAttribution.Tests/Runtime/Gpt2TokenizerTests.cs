@@ -7,7 +7,7 @@ namespace OnnxAttribution.Tests.Runtime;
 
 public sealed class Gpt2TokenizerTests(Gpt2TokenizerFixture fixture) : IClassFixture<Gpt2TokenizerFixture>
 {
-    private readonly Gpt2Tokenizer _tokenizer = fixture.Tokenizer;
+    private readonly Tokenizer _tokenizer = fixture.Tokenizer;
 
     [Fact]
     public void Ids_are_those_of_gpt_3_encoder_on_every_text()
@@ -64,8 +64,13 @@ public sealed class Gpt2TokenizerTests(Gpt2TokenizerFixture fixture) : IClassFix
     {
         // U+0085 sends its white space past the operator; without it the same merges must come out.
         var vocabulary = Gpt2Vocabulary.Read(Gpt2TokenizerFixture.VocabPath, Gpt2TokenizerFixture.MergesPath);
+        var merges = new BytePairMerges(vocabulary);
         foreach (var text in (string[])["\n\n\n", "\t\t\t\t", "    ", "\r\n\r\n", "\u00a0\u00a0\u00a0", " \u00a0 \u00a0"])
-            Assert.Equal(_tokenizer.Encode(text), BytePairMerges.Encode(Encoding.UTF8.GetBytes(text), vocabulary));
+        {
+            var ids = new List<int>();
+            merges.Encode(text, ids);
+            Assert.Equal(_tokenizer.Encode(text), ids);
+        }
     }
 
     [Fact]
@@ -90,10 +95,17 @@ public sealed class Gpt2TokenizerTests(Gpt2TokenizerFixture fixture) : IClassFix
     }
 
     [Theory, InlineData(-1), InlineData(50257)]
-    public void An_id_outside_the_vocabulary_is_refused(int id)
+    public void An_id_outside_the_vocabulary_has_no_bytes(int id)
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => _tokenizer.TokenText(id));
+        Assert.Throws<ArgumentOutOfRangeException>(() => _tokenizer.TokenBytes(id));
         Assert.Throws<ArgumentOutOfRangeException>(() => _tokenizer.Decode([id]));
+    }
+
+    [Fact]
+    public void An_id_of_a_padded_vocabulary_is_shown_as_its_number()
+    {
+        Assert.Equal("[50300]", _tokenizer.TokenText(50300));
+        Assert.Throws<ArgumentOutOfRangeException>(() => _tokenizer.TokenText(-1));
     }
 
     [Fact]

@@ -45,7 +45,7 @@ export interface Layout {
 export interface Site {
   name: string;
   short: string;
-  kind: "resid" | "attn" | "mlp";
+  kind: "resid" | "attn" | "mlp" | "resid_mid" | "z";
   neuronpedia: string | null;
 }
 

@@ -1,0 +1,86 @@
+namespace OnnxAttribution.Checkpoints;
+
+/// <summary>The weights of a Hugging Face directory, checked against what its config asks for when it is opened: every tensor's shape; values are not
+/// (<see cref="Checks"/>). Owns the files; who opens a checkpoint disposes it.</summary>
+internal sealed class Checkpoint : IDisposable
+{
+    private readonly WeightFiles _files;
+    private readonly CheckpointLayout _layout;
+    private readonly string _prefix;
+
+    private Checkpoint(CheckpointLayout layout, WeightFiles files)
+    {
+        (_layout, _files) = (layout, files);
+        _prefix = files.Has(layout.Prefix + layout.Tensors[0].Name) ? layout.Prefix : "";
+        foreach (var t in layout.Tensors) RequireFloats(files.Require(_prefix + t.Name, t.Shape));
+        if (layout.Unembedding is { } unembedding) RequireFloats(files.Require(unembedding.Name, unembedding.Shape));
+        RefuseSurplus();
+    }
+
+    /// <summary>The files' names in the directory.</summary>
+    public IEnumerable<string> FileNames => _files.FileNames;
+
+    /// <summary>The files' paths.</summary>
+    public IEnumerable<string> Paths => _files.FileNames.Select(f => Path.Combine(Path.GetDirectoryName(_files.Path)!, f));
+
+    /// <exception cref="CheckpointException">A file is missing or broken, or the weights are not those of the config.</exception>
+    public static Checkpoint Open(string directory, CheckpointLayout layout)
+    {
+        var files = WeightFiles.Open(directory);
+        try
+        {
+            return new Checkpoint(layout, files);
+        }
+        catch
+        {
+            files.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A tensor by its name without the prefix.</summary>
+    /// <returns>The entry, whose <see cref="TensorEntry.Name"/> is its key, and the name of its file.</returns>
+    public (TensorEntry Entry, string File) Tensor(string shortName)
+    {
+        var name = Key(shortName);
+        if (!_files.Has(name)) throw new CheckpointException(_files.Path, $"has no tensor {CheckpointException.Quote(name)}; a {_layout.ModelType} of this config has none of that name.");
+        var file = _files.FileOf(name);
+        return (file.Tensors[name], Path.GetFileName(file.Path));
+    }
+
+    /// <summary>A copy of a tensor as float32, row-major.</summary>
+    public float[] ReadFloats(string shortName) => _files.FileOf(Key(shortName)).ReadFloats(Key(shortName));
+
+    /// <summary>What reads every weight once, by the files' names, and passes if all are finite numbers.</summary>
+    public IEnumerable<(string FileName, WeightCheck Check)> Checks() =>
+        All().GroupBy(_files.FileOf).Select(file => (Path.GetFileName(file.Key.Path), new WeightCheck(file.Key, [.. file])));
+
+    public void Dispose() => _files.Dispose();
+
+    private string Key(string shortName) => shortName == _layout.Unembedding?.Name ? shortName : _prefix + shortName;
+
+    private IEnumerable<string> All() => _layout.Tensors.Select(t => _prefix + t.Name).Concat(_layout.Unembedding is { } u ? [u.Name] : Array.Empty<string>());
+
+    // what a block holds beside its weights would change what it computes
+    private void RefuseSurplus()
+    {
+        var known = All().ToHashSet();
+        var behind = $"{_prefix}{_layout.Blocks}{_layout.Layers}.";
+        foreach (var name in _files.Names.Order(StringComparer.Ordinal))
+        {
+            if (name.StartsWith(behind, StringComparison.Ordinal))
+                throw new CheckpointException(_files.Path, $"has tensor {CheckpointException.Quote(name)} but config.json says {_layout.LayersKey} {_layout.Layers}; "
+                    + "take the config.json that belongs to it.");
+            if (name.StartsWith(_prefix + _layout.Blocks, StringComparison.Ordinal) && !known.Contains(name) && !_layout.Buffers.Any(b => name.EndsWith(b, StringComparison.Ordinal)))
+                throw new CheckpointException(_files.Path, $"has tensor {CheckpointException.Quote(name)}, which a {_layout.ModelType} of this config does not have; "
+                    + "take the config.json that belongs to it.");
+        }
+    }
+
+    private void RequireFloats(TensorEntry entry)
+    {
+        if (!entry.Type.IsFloat())
+            throw new CheckpointException(_files.FileOf(entry.Name).Path,
+                $"tensor {CheckpointException.Quote(entry.Name)} has type {entry.Type}; save the weights as F32, F16, BF16 or F64.");
+    }
+}

@@ -1,0 +1,102 @@
+using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Onnx;
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
+
+namespace OnnxAttribution.Export;
+
+internal sealed partial class HookedGraphBuilder
+{
+    private Value? _frequencies;
+
+    /// <summary>A normalisation over the last axis, with <c>hook_scale</c>, [batch, position, 1]: √(var x + ε) of LayerNorm, √(mean x² + ε) of RMSNorm. Folded, it does not scale.</summary>
+    public Value Normalize(string hook, Value x, Norm norm)
+    {
+        var width = x.Shape![^1].Size!.Value;
+        var weight = folded ? G.Constant(hook + ".ones", Constants.Of(Enumerable.Repeat(1f, (int)width).ToArray(), width)) : Weight(norm.Weight);
+        if (norm.IsRms)
+        {
+            Hook(hook + ".hook_scale", G.Sqrt(G.Add(G.ReduceMean(G.Mul(x, x), true, -1), G.Scalar(norm.Epsilon))));
+            return G.Emit("RMSNormalization", [x, weight], [hook + ".normalized"], ("axis", -1L), ("epsilon", norm.Epsilon))[0];
+        }
+        Value?[] inputs = folded ? [x, weight] : [x, weight, Weight(norm.Bias)];
+        var made = G.Emit("LayerNormalization", inputs, [hook + ".normalized", hook + ".mean", hook + ".inverse"], ("axis", -1L), ("epsilon", norm.Epsilon));
+        Hook(hook + ".hook_scale", G.Reciprocal(made[2]));
+        return made[0];
+    }
+
+    /// <summary>A linear layer, [batch, position, in] to [batch, position, out], its weight read as it lies.</summary>
+    public Value Apply(Linear linear, Value x)
+    {
+        var bias = linear.HasBias || processed.Contains(linear.Bias) ? linear.Bias : null;
+        if (linear.OutFirst) return G.MatMulTransposed(x, Weight(linear.Weight), bias is null ? null : Weight(bias));
+        var product = G.MatMul(x, Weight(linear.Weight));
+        return bias is null ? product : G.Add(product, Weight(bias));
+    }
+
+    /// <summary>An activation function, entry by entry.</summary>
+    public Value Activate(Activation activation, Value x) => activation switch
+    {
+        Activation.Silu => G.Mul(x, G.Emit("Sigmoid", [x])),
+        _ => G.Emit("Gelu", [x], ("approximate", activation == Activation.GeluTanh ? "tanh" : "none")),
+    };
+
+    /// <summary>Logits, [batch, position, vocabulary].</summary>
+    /// <param name="unembedding">Name of the weight [vocabulary, d]; where processing made another, that is taken.</param>
+    public Value Unembed(Value x, string unembedding)
+    {
+        var logits = G.MatMulTransposed(x, Weight(processed.Contains(WeightProcessing.Unembedding) ? WeightProcessing.Unembedding : unembedding));
+        return processed.Contains(WeightProcessing.UnembeddingBias) ? G.Add(logits, Weight(WeightProcessing.UnembeddingBias)) : logits;
+    }
+
+    /// <summary>bool [position, position]: whether the query (row) may look at the key (column).</summary>
+    /// <param name="window">The last so many keys only, the query's own among them.</param>
+    public Value CausalMask(Value x, int? window = null)
+    {
+        var positions = Positions(x);
+        var (keys, queries) = (G.Unsqueeze(positions, 0), G.Unsqueeze(positions, 1));
+        var past = G.Emit("LessOrEqual", [keys, queries]);
+        return window is { } n ? G.Emit("And", [past, G.Greater(keys, G.Sub(queries, G.Int(n)))]) : past;
+    }
+
+    /// <summary>Cosine and sine, [position, 1, width/2], of the angles that rotary positions turn by; in float32 as Hugging Face computes them.</summary>
+    /// <param name="x">Any value with positions on axis 1.</param>
+    public (Value Cos, Value Sin, int Width) Turns(Value x, RotaryConfig rotary)
+    {
+        var frequencies = _frequencies ??= G.Constant("rotary.frequencies", Constants.Of(rotary.Frequencies, 1, 1, rotary.Frequencies.Length));
+        var angles = G.Mul(G.Unsqueeze(G.Cast(Positions(x), DataType.Float), 1, 2), frequencies);
+        return (G.Emit("Cos", [angles]), G.Emit("Sin", [angles]), rotary.Width);
+    }
+
+    /// <summary>Queries or keys [batch, position, heads, d_head] turned: of the first entries of a head, each of one half with its fellow of the other.</summary>
+    public Value Rotate(string hook, Value x, (Value Cos, Value Sin, int Width) turns)
+    {
+        long half = turns.Width / 2, rest = x.Shape![3].Size!.Value - turns.Width;
+        var parts = G.Emit("Split", [x, rest > 0 ? G.Ints(half, half, rest) : G.Ints(half, half)], rest > 0 ? 3 : 2, ("axis", -1L));
+        var (a, b) = (parts[0], parts[1]);
+        Value[] turned = [G.Sub(G.Mul(a, turns.Cos), G.Mul(b, turns.Sin)), G.Add(G.Mul(b, turns.Cos), G.Mul(a, turns.Sin))];
+        return Hook(hook, G.Concat(-1, [.. turned, .. parts.Skip(2)]));
+    }
+
+    /// <summary>Softmax attention: q [batch, position, heads, d_head] over k, v [batch, position, heads or fewer, d_head], to z of all heads side by side, [batch, position, heads · d_head], with pattern and z as hooks.</summary>
+    /// <remarks>Heads in a row share keys and values where these are fewer; they are not copied for it.
+    /// The hook <c>attn.hook_z</c> has TransformerLens's four axes unless it is a site: a site has one vector per position.</remarks>
+    public Value Attend(string block, Value q, Value k, Value v, Value mask, float scale)
+    {
+        long heads = Size(q, 2), width = Size(q, 3), shared = Size(k, 2);
+        Value Grouped(Value x, long rows, long columns) => G.Reshape(x, 0, shared, heads / shared, rows, columns);  // [B, H, …] to [B, Hkv, H/Hkv, …]
+        Value Ungrouped(Value x, long columns) => G.Reshape(x, 0, heads, -1, columns);
+        var (scaled, keys) = (G.Transpose(G.Mul(q, G.Scalar(scale)), 0, 2, 1, 3), G.Transpose(k, 0, 2, 3, 1));       // [B, H, T, dh], [B, Hkv, dh, T]
+        var scores = shared == heads ? G.MatMul(scaled, keys) : Ungrouped(G.MatMul(Grouped(scaled, -1, width), G.Unsqueeze(keys, 2)), 0);           // [B, H, T, T]
+        var pattern = Hook($"{block}.attn.hook_pattern", G.Softmax(G.Where(mask, scores, G.Scalar(float.MinValue)), -1));
+        var values = G.Transpose(v, 0, 2, 1, 3);                                                                     // [B, Hkv, T, dh]
+        var read = shared == heads ? G.MatMul(pattern, values) : Ungrouped(G.MatMul(Grouped(pattern, 0, -1), G.Unsqueeze(values, 2)), width);       // [B, H, T, dh]
+        var z = G.Transpose(read, 0, 2, 1, 3);                                                                       // [B, T, H, dh]
+        var name = $"{block}.attn.hook_z";
+        return further.Contains(name) ? Site(name, G.Reshape(z, 0, 0, heads * width)) : G.Reshape(Hook(name, z), 0, 0, heads * width);
+    }
+
+    // 0, 1, … of the positions of x, read off x itself, so that a model cut at x needs no tokens for it
+    private Value Positions(Value x) => G.Range(G.Int(0), G.Squeeze(G.Shape(x, 1, 2), 0), G.Int(1));
+
+    private static long Size(Value v, int axis) => v.Shape![axis].Size ?? throw new GraphException($"axis {axis} of '{v.Name}' has no fixed size");
+}

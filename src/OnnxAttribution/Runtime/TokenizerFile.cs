@@ -1,0 +1,64 @@
+using System.Text.Json;
+using System.Text.Unicode;
+
+namespace OnnxAttribution.Runtime;
+
+/// <summary>Reads one of a tokenizer's files.</summary>
+internal static class TokenizerFile
+{
+    /// <summary>More than any: a vocabulary of 256,000 tokens with its merges has 35 MB.</summary>
+    private const long MostBytes = 256 << 20;
+
+    /// <summary>The bytes of a text.</summary>
+    /// <param name="mend">What to do where there is no such file.</param>
+    /// <exception cref="TokenizerException">It is missing, unreadable, too large or no text.</exception>
+    public static byte[] Read(string path, string mend)
+    {
+        byte[] bytes;
+        try
+        {
+            using var file = File.OpenRead(path);
+            if (file.Length > MostBytes)
+                throw new TokenizerException(path, $"has {file.Length} bytes, more than any tokenizer ({MostBytes}); check the path.");
+            bytes = new byte[file.Length];
+            file.ReadExactly(bytes);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new TokenizerException(path, $"there is no such file; {mend}.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new TokenizerException(path, $"cannot be read ({OneLine(e)}).", e);
+        }
+        return bytes.Length > 0 && Utf8.IsValid(bytes) && !bytes.Contains((byte)0) ? bytes
+            : throw new TokenizerException(path, "is not text in UTF-8; download it again.");
+    }
+
+    /// <summary>A JSON object; who reads it disposes it. null: there is no such file.</summary>
+    /// <exception cref="TokenizerException">It is unreadable or no JSON object.</exception>
+    public static JsonDocument? ReadJson(string path)
+    {
+        if (!File.Exists(path)) return null;
+        try
+        {
+            var document = JsonDocument.Parse(Read(path, "look for it"), new JsonDocumentOptions { AllowDuplicateProperties = false });
+            if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
+            document.Dispose();
+            throw new TokenizerException(path, "is no JSON object; download it again.");
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter: an escaped lone surrogate
+        {
+            throw new TokenizerException(path, $"is no JSON ({OneLine(e)}); download it again.", e);
+        }
+    }
+
+    /// <summary>A token or the like in quotes, on one line, and not too long.</summary>
+    public static string Quote(string text)
+    {
+        var shown = text.Length > 60 ? text[..60] + "…" : text;
+        return $"'{string.Concat(shown.Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '\ufffd' : c))}'";
+    }
+
+    public static string OneLine(Exception e) => e.Message.ReplaceLineEndings(" ").TrimEnd('.');
+}

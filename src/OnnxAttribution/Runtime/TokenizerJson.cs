@@ -1,0 +1,148 @@
+using System.Text;
+using System.Text.Json;
+
+namespace OnnxAttribution.Runtime;
+
+/// <summary>Reads Hugging Face's tokenizer.json. What is not known is refused by name: it would give other tokens.</summary>
+internal static class TokenizerJson
+{
+    private const int MostIds = 1 << 22;
+
+    /// <returns>The pipeline, whether it cuts by GPT-2's pattern and in no other way, and the id of the token that the template puts before a text.</returns>
+    /// <exception cref="TokenizerException">The file is damaged, or has what is not known here; the message names it.</exception>
+    public static (TokenizerPipeline Pipeline, bool IsGpt2, string? Begins) Read(string path, JsonElement json)
+    {
+        try
+        {
+            var fields = new TokenizerJsonFields(path, "", json);
+            fields.Allow("version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model");
+            var (preTokenizers, isByteLevel, isGpt2) = TokenizerJsonSteps.PreTokenizers(fields.Optional("pre_tokenizer"));
+            var normalizers = TokenizerJsonSteps.Normalizers(fields.Optional("normalizer"));
+            var vocabulary = Model(path, fields.Required("model"), isByteLevel);
+            return (new(vocabulary, Added(path, json, vocabulary), normalizers, preTokenizers), isGpt2, Begins(fields.Optional("post_processor")));
+        }
+        catch (Exception e) when (e is InvalidOperationException or FormatException or KeyNotFoundException or OverflowException or ArgumentException)
+        {
+            throw new TokenizerException(path, $"is no tokenizer.json ({TokenizerFile.OneLine(e)}); download it again.", e);
+        }
+    }
+
+    private static BytePairVocabulary Model(string path, TokenizerJsonFields model, bool isByteLevel)
+    {
+        // older files leave the type out
+        if (model.Text("type") is var type and not (null or "BPE"))
+            throw new TokenizerException(path, $"has the model {TokenizerFile.Quote(type)}; only BPE is known, as GPT-2, Pythia, Llama, Qwen2 and Mistral have it.");
+        model.Allow("type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges");
+        if (model.Number("dropout") is not (null or 0)) throw model.Refused("dropout", "a text would have other tokens each time; set it to null");
+        foreach (var name in (string[])["continuing_subword_prefix", "end_of_word_suffix"])
+        {
+            if (model.Text(name) is not (null or "")) throw model.Refused(name, "it is not known here");
+        }
+        var ids = Ids(path, model.Element("vocab"));
+        var merges = Merges(path, model.Element("merges"), ids, isByteLevel);
+        int? unknown = model.Text("unk_token") is not { } name2 ? null : ids.TryGetValue(name2, out var id) ? id
+            : throw new TokenizerException(path, $"has the unk_token {TokenizerFile.Quote(name2)}, which is not in its vocab; download it again.");
+        var ignoresMerges = model.Flag("ignore_merges");
+        List<string> merged = isByteLevel || ignoresMerges ? [] : [.. MergedTokens(ids, merges)];
+        var hasByteTokens = model.Flag("byte_fallback");
+        return new(ids, isByteLevel, hasByteTokens)
+        {
+            Merges = merges,
+            Unknown = unknown,
+            FusesUnknown = model.Flag("fuse_unk"),
+            IgnoresMerges = ignoresMerges,
+            CutsAtSpaces = !isByteLevel && !ignoresMerges && ids.ContainsKey(BytePairVocabulary.SpaceSign.ToString()) && BytePairVocabulary.StaysWithinWords(merged),
+            CutsAtLines = !isByteLevel && !ignoresMerges && (ids.ContainsKey("\n") || (hasByteTokens && ids.ContainsKey("<0x0A>"))) && !merged.Any(token => token.Contains('\n') || token.Contains("<0x0A>", StringComparison.Ordinal)),
+        };
+    }
+
+    private static IEnumerable<string> MergedTokens(Dictionary<string, int> ids, Dictionary<(int, int), (int Rank, int Id)> merges)
+    {
+        var merged = merges.Values.Select(m => m.Id).ToHashSet();
+        return ids.Where(token => merged.Contains(token.Value)).Select(token => token.Key);
+    }
+
+    private static Dictionary<string, int> Ids(string path, JsonElement vocab)
+    {
+        if (vocab.ValueKind != JsonValueKind.Object) throw new TokenizerException(path, "has no model.vocab of tokens and their ids; download it again.");
+        var ids = new Dictionary<string, int>(vocab.GetPropertyCount(), StringComparer.Ordinal);
+        var used = new HashSet<int>();
+        foreach (var token in vocab.EnumerateObject())
+        {
+            if (token.Value.ValueKind != JsonValueKind.Number || !token.Value.TryGetInt32(out var id) || id is < 0 or >= MostIds || !used.Add(id) || token.Name.Length == 0)
+                throw new TokenizerException(path, $"gives token {TokenizerFile.Quote(token.Name)} the id {TokenizerFile.Quote(token.Value.ToString())}: ids must be whole numbers from 0 to {MostIds - 1}, each once; download it again.");
+            ids.Add(token.Name, id);
+        }
+        return ids.Count > 0 ? ids : throw new TokenizerException(path, "has an empty model.vocab; download it again.");
+    }
+
+    private static Dictionary<(int, int), (int, int)> Merges(string path, JsonElement list, Dictionary<string, int> ids, bool isByteLevel)
+    {
+        var merges = new Dictionary<(int, int), (int, int)>();
+        var rank = 0;
+        if (list.ValueKind == JsonValueKind.Array)
+        {
+            merges.EnsureCapacity(list.GetArrayLength());
+            foreach (var entry in list.EnumerateArray())
+            {
+                var (left, right) = Pair(path, rank, entry);
+                int IdOf(string token) => ids.TryGetValue(token, out var id) ? id
+                    : throw new TokenizerException(path, $"names {TokenizerFile.Quote(token)} in merge {rank}, which is not in its vocab; download it again.");
+                merges[(IdOf(left), IdOf(right))] = (rank++, IdOf(left + right));   // of two alike the later counts
+            }
+        }
+        // a vocabulary of single characters needs none
+        return merges.Count > 0 || !ids.Keys.Any(token => new StringInfoLength(token).IsMany && !(token.StartsWith('<') && token.EndsWith('>'))) ? merges
+            : throw new TokenizerException(path, $"has no model.merges, without which {(isByteLevel ? "bytes" : "characters")} never become words; take the whole tokenizer.json of a fast tokenizer.");
+    }
+
+    private readonly record struct StringInfoLength(string Token)
+    {
+        public bool IsMany => Token.Length > 1 && Rune.TryGetRuneAt(Token, 0, out var rune) && rune.Utf16SequenceLength < Token.Length;
+    }
+
+    private static (string Left, string Right) Pair(string path, int number, JsonElement entry)
+    {
+        if (entry.ValueKind == JsonValueKind.Array && entry.GetArrayLength() == 2) return (entry[0].GetString()!, entry[1].GetString()!);
+        return entry.ValueKind == JsonValueKind.String && entry.GetString()!.Split(' ') is [{ Length: > 0 } left, { Length: > 0 } right] ? (left, right)
+            : throw new TokenizerException(path, $"has the merge {number} {TokenizerFile.Quote(entry.ToString())}, not two tokens; download it again.");
+    }
+
+    private static List<AddedToken> Added(string path, JsonElement json, BytePairVocabulary vocabulary)
+    {
+        var added = new List<AddedToken>();
+        if (!json.TryGetProperty("added_tokens", out var list) || list.ValueKind == JsonValueKind.Null) return added;
+        var taken = vocabulary.Ids.ToDictionary(t => t.Value, t => t.Key);
+        foreach (var entry in list.EnumerateArray())
+        {
+            var fields = new TokenizerJsonFields(path, "added_tokens", entry);
+            fields.Allow("id", "content", "single_word", "lstrip", "rstrip", "normalized", "special");
+            var (content, id) = (fields.Text("content") ?? "", (int?)fields.Number("id") ?? -1);
+            if (content.Length == 0 || id is < 0 or >= MostIds) throw new TokenizerException(path, $"has an added token {TokenizerFile.Quote(content)} with the id {id}; download it again.");
+            // Hugging Face takes the vocabulary's id, whatever the list says
+            if (vocabulary.Ids.TryGetValue(content, out var own) && own != id || taken.TryGetValue(id, out var other) && other != content)
+                throw new TokenizerException(path, $"has the added token {TokenizerFile.Quote(content)} with the id {id}, which its vocab contradicts; download it again.");
+            taken[id] = content;
+            added.Add(new(id, content, fields.Flag("single_word"), fields.Flag("lstrip"), fields.Flag("rstrip"), fields.Flag("normalized", !fields.Flag("special"))));
+        }
+        return added;
+    }
+
+    /// <summary>The special token that the template puts before a text.</summary>
+    private static string? Begins(TokenizerJsonFields? processor)
+    {
+        if (processor is not { } fields) return null;
+        switch (fields.Text("type"))
+        {
+            case "Sequence":
+                return fields.List("processors").Select(p => Begins(p)).FirstOrDefault(b => b is not null);
+            case "TemplateProcessing":
+                var single = fields.Element("single");
+                return single.ValueKind == JsonValueKind.Array && single.GetArrayLength() > 0 && single[0].TryGetProperty("SpecialToken", out var special) ? special.GetProperty("id").GetString() : null;
+            case "ByteLevel":
+                return null;
+            case var other:
+                throw fields.Unknown(other, "ByteLevel, TemplateProcessing and Sequence");
+        }
+    }
+}

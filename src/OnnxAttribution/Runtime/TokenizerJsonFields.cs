@@ -1,0 +1,58 @@
+using System.Text.Json;
+
+namespace OnnxAttribution.Runtime;
+
+/// <summary>A component of a tokenizer.json: its fields by name, errors with the component's name.</summary>
+internal readonly struct TokenizerJsonFields(string path, string name, JsonElement json)
+{
+    /// <summary>Refuses every other field: it might change the tokens.</summary>
+    public void Allow(params ReadOnlySpan<string> names)
+    {
+        foreach (var field in json.EnumerateObject())
+        {
+            if (!names.Contains(field.Name)) throw Refused(field.Name, "this field is not known here");
+        }
+    }
+
+    public TokenizerJsonFields? Optional(string field) =>
+        Element(field) is { ValueKind: not (JsonValueKind.Undefined or JsonValueKind.Null) } value ? new TokenizerJsonFields(path, Place(field), value) : null;
+
+    public TokenizerJsonFields Required(string field) => Optional(field) ?? throw new TokenizerException(path, $"has no {Place(field)}; download it again.");
+
+    public IEnumerable<TokenizerJsonFields> List(string field)
+    {
+        var (file, place) = (path, Place(field));
+        return [.. Element(field).EnumerateArray().Select((e, i) => new TokenizerJsonFields(file, $"{place}[{i}]", e))];
+    }
+
+    /// <summary>Undefined where it is missing.</summary>
+    public JsonElement Element(string field) => json.TryGetProperty(field, out var value) ? value : default;
+
+    public string? Text(string field) => Element(field) switch
+    {
+        { ValueKind: JsonValueKind.String } value => value.GetString(),
+        { ValueKind: JsonValueKind.Undefined or JsonValueKind.Null } => null,
+        var value => throw Refused(field, "it must be a text"),
+    };
+
+    public double? Number(string field) => Element(field) switch
+    {
+        { ValueKind: JsonValueKind.Number } value => value.GetDouble(),
+        { ValueKind: JsonValueKind.Undefined or JsonValueKind.Null } => null,
+        var value => throw Refused(field, "it must be a number"),
+    };
+
+    public bool Flag(string field, bool otherwise = false) => Element(field).ValueKind switch
+    {
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        JsonValueKind.Undefined or JsonValueKind.Null => otherwise,
+        _ => throw Refused(field, "it must be true or false"),
+    };
+
+    public TokenizerException Refused(string field, string why) => new(path, $"has {Place(field)} = {TokenizerFile.Quote(Element(field).ToString())}: {why}.");
+
+    public TokenizerException Unknown(string? type, string known) => new(path, $"has {Place("type")} = {TokenizerFile.Quote(type ?? "none")}, which is not known here; {known} are.");
+
+    private string Place(string field) => name.Length == 0 ? field : $"{name}.{field}";
+}

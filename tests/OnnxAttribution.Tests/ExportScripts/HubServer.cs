@@ -1,0 +1,215 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace OnnxAttribution.Tests.ExportScripts;
+
+/// <summary>
+/// The Hugging Face hub as export-scripts/fetch_gpt2.sh sees it, on two ports of this machine: the hub with its tree API and resolve addresses, and the
+/// CDN to which it redirects LFS files by addresses that are signed for GET alone. Every request is kept, with the bytes of files that it was answered with.
+/// It has threads of its own: tests wait for the script, and would keep those of the pool from answering it.
+/// </summary>
+internal sealed class HubServer : IDisposable
+{
+    public const string Commit = "607a30d783dfa663caf39e06633721c8d4cfcd7e";
+
+    private readonly TcpListener _hub = new(IPAddress.Loopback, 0), _cdn = new(IPAddress.Loopback, 0);
+    private readonly List<HubFile> _files = [];
+    private readonly List<HubRequest> _requests = [];
+    private readonly ManualResetEventSlim _closing = new();
+
+    public HubServer()
+    {
+        foreach (var listener in (TcpListener[])[_hub, _cdn])
+        {
+            listener.Start();
+            new Thread(() => Accept(listener)) { IsBackground = true }.Start();
+        }
+    }
+
+    public string Endpoint => $"http://127.0.0.1:{((IPEndPoint)_hub.LocalEndpoint).Port}";
+
+    /// <summary>Entries per page of the tree API.</summary>
+    public int PageSize { get; init; } = 1000;
+
+    /// <summary>A plain mirror: files and their headers, but no list of them.</summary>
+    public bool HasNoTree { get; init; }
+
+    /// <summary>Without this token everything is refused.</summary>
+    public string? Token { get; init; }
+
+    public IReadOnlyList<HubRequest> Requests
+    {
+        get
+        {
+            lock (_requests) return [.. _requests];
+        }
+    }
+
+    /// <summary>Bytes of files that went out, by both hosts.</summary>
+    public long BytesSent => Requests.Sum(r => r.BytesSent);
+
+    /// <summary>As on the hub, weights are LFS files and texts are not.</summary>
+    public void Add(string repository, string path, byte[] bytes, Func<HubFile, HubFile>? how = null)
+    {
+        var file = new HubFile(repository, path, bytes, path.EndsWith(".safetensors", StringComparison.Ordinal) || path.EndsWith(".pt", StringComparison.Ordinal));
+        _files.Add(how?.Invoke(file) ?? file);
+    }
+
+    public void Dispose()
+    {
+        _closing.Set();
+        _hub.Dispose();
+        _cdn.Dispose();
+    }
+
+    private void Accept(TcpListener listener)
+    {
+        try
+        {
+            while (true)
+            {
+                var client = listener.AcceptTcpClient();
+                new Thread(() => Serve(client, listener == _cdn)) { IsBackground = true }.Start();
+            }
+        }
+        catch (Exception e) when (e is ObjectDisposedException or SocketException or InvalidOperationException)
+        {
+            // disposed
+        }
+    }
+
+    private void Serve(TcpClient client, bool cdn)
+    {
+        using (client)
+        {
+            try
+            {
+                client.NoDelay = true;
+                if (Read(client.GetStream(), cdn) is not { } request) return;
+                lock (_requests) _requests.Add(request);
+                if (cdn) ServeCdn(client, request);
+                else ServeHub(client, request);
+            }
+            catch (IOException)
+            {
+                // the other end has gone
+            }
+        }
+    }
+
+    private static HubRequest? Read(NetworkStream stream, bool cdn)
+    {
+        var reader = new StreamReader(stream, Encoding.ASCII, leaveOpen: true);
+        if (reader.ReadLine() is not { } first) return null;
+        var header = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
+        while (reader.ReadLine() is { Length: > 0 } line) header[line[..line.IndexOf(':')]] = line[(line.IndexOf(':') + 1)..].Trim();
+        var words = first.Split(' ');
+        return new HubRequest(cdn, words[0], words[1], header.GetValueOrDefault("Range"), header.GetValueOrDefault("Authorization"));
+    }
+
+    private void ServeHub(TcpClient client, HubRequest request)
+    {
+        var target = request.Target.Split('?');
+        switch (target[0].Split('/')[1..])
+        {
+            case var _ when Token is not null && request.Authorization != $"Bearer {Token}":
+                Answer(client, request, "401 Unauthorized", ["X-Error-Code: GatedRepo"]);
+                break;
+            case ["api", "models", var owner, var name, "tree", var revision] when !HasNoTree:
+                Tree(client, request, $"{owner}/{name}", Uri.UnescapeDataString(revision), target.Length > 1 ? target[1] : "");
+                break;
+            case ["api", "resolve-cache", "models", var owner, var name, _, .. var rest] when Find($"{owner}/{name}", rest) is { } file:
+                Send(client, request, file, EntityTags(file));
+                break;
+            case [var owner, var name, "resolve", _, .. var rest] when Find($"{owner}/{name}", rest) is { } file:
+                Redirect(client, request, file);
+                break;
+            default:
+                Missing(client, request);
+                break;
+        }
+    }
+
+    private void Redirect(TcpClient client, HubRequest request, HubFile file)
+    {
+        string[] header = [$"X-Repo-Commit: {Commit}", $"X-Linked-Size: {file.Bytes.Length}", .. EntityTags(file)];
+        if (file.Lfs) Answer(client, request, "302 Found", [$"Location: http://127.0.0.1:{((IPEndPoint)_cdn.LocalEndpoint).Port}/{file.Sha256}?X-Amz-Signature=1&x-id=GetObject", .. header]);
+        else Answer(client, request, "307 Temporary Redirect", [$"Location: /api/resolve-cache/models/{file.Repository}/{Commit}/{Uri.EscapeDataString(file.Path)}", .. header]);
+    }
+
+    private void ServeCdn(TcpClient client, HubRequest request)
+    {
+        // an address that is signed for GET is refused otherwise
+        if (request.Method != "GET") Answer(client, request, "403 Forbidden", []);
+        else if (_files.Find(f => f.Lfs && request.Target.StartsWith($"/{f.Sha256}?", StringComparison.Ordinal)) is { } file) Send(client, request, file, [$"ETag: \"{new string('0', 32)}\""]);
+        else Missing(client, request);
+    }
+
+    private HubFile? Find(string repository, string[] path) => _files.Find(f => f.Repository == repository && f.Path == Uri.UnescapeDataString(string.Join('/', path)));
+
+    private static string[] EntityTags(HubFile file) => file.HasNoChecksum ? [] : file.Lfs ? [$"X-Linked-Etag: \"{file.Sha256}\""] : [$"ETag: \"{file.Oid}\""];
+
+    private static void Missing(TcpClient client, HubRequest request) => Answer(client, request, "404 Not Found", ["X-Error-Code: EntryNotFound"]);
+
+    private void Tree(TcpClient client, HubRequest request, string repository, string revision, string query)
+    {
+        var files = _files.Where(f => f.Repository == repository).OrderBy(f => f.Path, StringComparer.Ordinal).ToList();
+        if (files.Count == 0 || revision is not ("main" or Commit))
+        {
+            Answer(client, request, "404 Not Found", [$"X-Error-Code: {(files.Count == 0 ? "RepoNotFound" : "RevisionNotFound")}"]);
+            return;
+        }
+        var folders = files.Select(f => Path.GetDirectoryName(f.Path)!).Where(f => f.Length > 0).Distinct();
+        List<JsonObject> entries = [.. folders.Select(f => new JsonObject { ["type"] = "directory", ["oid"] = new string('d', 40), ["size"] = 0, ["path"] = f }), .. files.Select(Entry)];
+        var cursor = query.Split('&').FirstOrDefault(q => q.StartsWith("cursor=", StringComparison.Ordinal)) is { } c ? int.Parse(c["cursor=".Length..]) : 0;
+        var page = new JsonArray([.. entries.Skip(cursor).Take(PageSize)]).ToJsonString();
+        // the address of the hub itself, whatever mirror is asked
+        string[] next = cursor + PageSize < entries.Count
+            ? [$"Link: <https://huggingface.co/api/models/{repository}/tree/{revision}?recursive=true&limit={PageSize}&cursor={cursor + PageSize}>; rel=\"next\""] : [];
+        Answer(client, request, "200 OK", ["Content-Type: application/json", .. next], Encoding.UTF8.GetBytes(page));
+    }
+
+    private static JsonObject Entry(HubFile file)
+    {
+        var entry = new JsonObject { ["type"] = "file", ["oid"] = file.HasNoChecksum ? "" : file.Oid, ["size"] = file.Bytes.Length };
+        if (file.Lfs) entry["lfs"] = new JsonObject { ["oid"] = file.HasNoChecksum ? "" : file.Sha256, ["size"] = file.Bytes.Length, ["pointerSize"] = 134 };
+        if (file.Lfs) entry["xetHash"] = new string('e', 64);
+        entry["path"] = file.Path;
+        return entry;
+    }
+
+    private void Send(TcpClient client, HubRequest request, HubFile file, string[] header)
+    {
+        request.File = file;
+        var bytes = file.Sent ?? file.Bytes;
+        var from = request.Range is { } range && !file.IgnoresRanges ? int.Parse(range["bytes=".Length..].TrimEnd('-')) : 0;
+        if (from >= bytes.Length && from > 0)
+        {
+            Answer(client, request, "416 Range Not Satisfiable", [$"Content-Range: bytes */{bytes.Length}"]);
+            return;
+        }
+        string[] part = from > 0 ? [$"Content-Range: bytes {from}-{bytes.Length - 1}/{bytes.Length}"] : [];
+        var body = bytes.AsMemory(from);
+        var stream = client.GetStream();
+        stream.Write(Head(from > 0 ? "206 Partial Content" : "200 OK", [.. header, .. part], body.Length));
+        if (request.Method == "HEAD") return;
+        // the connection is closed before the length that was promised
+        if (file.Drops.TryDequeue(out var drop)) body = body[..drop];
+        if (file.StallAfter is { } stall) body = body[..stall];
+        request.BytesSent = body.Length;
+        stream.Write(body.Span);
+        if (file.StallAfter is not null) _closing.Wait();
+    }
+
+    private static void Answer(TcpClient client, HubRequest request, string status, string[] header, byte[]? body = null)
+    {
+        body ??= Encoding.ASCII.GetBytes(status);
+        client.GetStream().Write(Head(status, header, body.Length));
+        if (request.Method != "HEAD") client.GetStream().Write(body);
+    }
+
+    private static byte[] Head(string status, string[] header, int length) =>
+        Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\n{string.Concat(header.Select(h => h + "\r\n"))}Content-Length: {length}\r\nConnection: close\r\n\r\n");
+}
