@@ -62,14 +62,17 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
                 Mend = "export the model again with --center-writing-weights",
             };
         }
-        yield return now with
+        if (sample.HasBos)
         {
-            Fault = Fault.Bos,
-            WithBos = !now.WithBos,
-            Is = now.WithBos ? "was trained on texts without BOS, but is read with it" : "was trained on texts that begin with BOS, but is read without it",
-            Name = now.WithBos ? "without BOS" : "with BOS",
-            Mend = $"set \"prepend_bos\": {(now.WithBos ? "false" : "true")} {Config}",
-        };
+            yield return now with
+            {
+                Fault = Fault.Bos,
+                WithBos = !now.WithBos,
+                Is = now.WithBos ? "was trained on texts without BOS, but is read with it" : "was trained on texts that begin with BOS, but is read without it",
+                Name = now.WithBos ? "without BOS" : "with BOS",
+                Mend = $"set \"prepend_bos\": {(now.WithBos ? "false" : "true")} {Config}",
+            };
+        }
         foreach (var h in ByNorm(now)) yield return h;
     }
 
