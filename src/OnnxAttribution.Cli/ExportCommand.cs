@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Export;
 using OnnxAttribution.Preflight;
 using OnnxAttribution.Runs;
@@ -93,14 +92,20 @@ internal static class ExportCommand
                 using var session = GraphSession.Open(bundle, null, context);
                 report = BundleCheck.Of(session, null, CheckOptions.Quick, progress);
             }
-            foreach (var finding in report.Findings) error.WriteLine($"warning: {finding.Sentence}");
-            if (report.Findings.Count > 0) error.WriteLine($"warning: the bundle is made, but check this first: onnx-attribution sae check --model {bundle}");
+            foreach (var finding in report.Findings.Where(f => f.Fault != Fault.NotDiagnosed)) error.WriteLine($"warning: {finding.Sentence}");
+            var others = report.Findings.Where(f => f.Fault == Fault.NotDiagnosed).Select(f => f.Site).ToList();
+            if (others.Count > 0) error.WriteLine($"warning: {others.Count} more look{(others.Count == 1 ? "s" : "")} wrong: {string.Join(", ", others)}");
+            if (report.Findings.Count > 0) error.WriteLine($"warning: the bundle is made, but look at it first: onnx-attribution sae check --model {bundle}");
+        }
+        catch (OperationCanceledException)
+        {
+            throw new CancelledException("onnx-attribution: cancelled; the bundle is made, its dictionaries were not checked");
         }
         catch (TokenizerException)
         {
             // without a tokenizer there is no text to check them on
         }
-        catch (Exception e) when (e is CheckException or AttributionException or OperationCanceledException)
+        catch (Exception e)     // whatever it is, it is no fault of the export
         {
             error.WriteLine($"warning: the dictionaries were not checked: {CommandLine.OneLine(e.Message)}");
         }
