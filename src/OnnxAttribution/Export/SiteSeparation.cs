@@ -75,13 +75,24 @@ internal sealed class SiteSeparation
             }
             if (op.In.Any(v => v is not null && _active.Contains(v)) && !s_rules.Vjp.ContainsKey(op.Type)) lacking.Insert(0, op);
         }
-        if (lacking.Count == 0) return;
+        if (lacking.Count == 0)
+        {
+            RequireSizes(toLogits);
+            return;
+        }
         var first = lacking[0];
         var types = lacking.Select(o => o.Type).Distinct().Order().ToList();
         var before = _sites.Where((_, i) => first.In.Any(v => v is not null && _behind[i].Contains(v))).Select(s => s.Site.Name).LastOrDefault("the embedding");
         var ends = s_rules.Reached([first.Out.First(v => v is not null)!], [.. _ops]);
         var after = _sites.Where(s => ends.Contains(s.Value)).Select(s => s.Site.Name).FirstOrDefault("the logits");
         throw new BundleException($"{_file}: {Name(first)} between {before} and {after} has no gradient rule{(types.Count > 1 ? $" (without one are {string.Join(", ", types)})" : "")}; export the model in float32, without quantisation, or with other operators in their place");
+    }
+
+    // operations are counted before they are run
+    private void RequireSizes(HashSet<Value> toLogits)
+    {
+        var op = _ops.FirstOrDefault(o => o.Type is "MatMul" or "Gemm" && toLogits.Contains(o.Out[0]!) && o.In.Take(2).Append(o.Out[0]).Any(v => v!.Shape is null || v.Shape.Any(d => d is { Size: null, Symbol: null })));
+        if (op is not null) throw new BundleException($"{_file}: the sizes that {Name(op)} works on do not follow from the tokens'{ForeignGraph.Cause(op.Out[0]!)}; export the model with other operators in its place");
     }
 
     private void RequirePlaces()

@@ -33,7 +33,7 @@ internal static partial class ShapeInference
             "Shape" => [ShapeOf(op)],
             "Flatten" => [One(Flatten(op))],
             "Reshape" => [One(Reshape(op), op.In[1]!.Content is { Length: <= 1 } ? op.In[0]!.Content : null)],
-            "ReduceMean" or "ReduceSum" or "ReduceMax" or "ReduceMin" or "ReduceProd" => [One(Reduce(op))],
+            "ReduceMean" or "ReduceSum" or "ReduceMax" or "ReduceMin" or "ReduceProd" or "ReduceL1" or "ReduceL2" or "ReduceLogSum" or "ReduceLogSumExp" or "ReduceSumSquare" => [One(Reduce(op))],
             "ArgMax" => [new(DataType.Int64, ReduceAxis(op, op.Int("axis", 0)))],
             "Unsqueeze" => [One(Unsqueeze(op), op.In[0]!.Content)],
             "Squeeze" => [One(Squeeze(op), op.In[0]!.Content)],
