@@ -1,6 +1,9 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Export;
+using OnnxAttribution.Preflight;
+using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Cli;
@@ -9,7 +12,8 @@ namespace OnnxAttribution.Cli;
 internal static class ExportCommand
 {
     private const string Description = """
-        Make a model bundle of a Hugging Face GPT-2 checkpoint, or of an ONNX file that names its sites' tensors, and SAELens dictionaries: model.onnx and bundle.json. Weights stay in their files.
+        Make a model bundle of a Hugging Face checkpoint, or of an ONNX file that names its sites' tensors, and dictionaries: model.onnx and bundle.json. Weights stay in their files; dictionaries of other
+        formats than SAELens's are converted into it.
 
         Example: onnx-attribution export --checkpoint gpt2 --dictionaries gpt2-small-res-jb --out models/gpt2 --fold-layernorm --center-writing-weights --center-unembed
         """;
@@ -20,15 +24,17 @@ internal static class ExportCommand
         var onnx = new Option<string?>("--onnx") { Description = "instead of a checkpoint: a graph that another program exported, such as torch.onnx", HelpName = "FILE" };
         var sites = new Option<string?>("--sites") { Description = "with --onnx: which tensors of the graph are the sites; default: sites.json beside it", HelpName = "FILE" };
         var tokenizer = new Option<string?>("--tokenizer") { Description = "with --onnx: directory with the tokenizer's files; default: the graph's", HelpName = "DIR" };
-        var dictionaries = new Option<string?>("--dictionaries") { Description = "directory whose subdirectories are SAELens dictionaries; default: dictionaries in the checkpoint, if there", HelpName = "DIR" };
+        var dictionaries = new Option<string[]>("--dictionaries") { Description = "directory that holds dictionaries, at any depth, of SAELens, dictionary_learning, OpenAI, Gemma Scope, sparsify or Kissane et al.; may be given several times; default: dictionaries in the checkpoint, if there", HelpName = "DIR" };
         var bundle = new Option<string>("--out") { Description = "the bundle to write; may be the checkpoint's own directory", HelpName = "DIR", Required = true };
         var fold = new Option<bool>("--fold-layernorm") { Description = "fold LayerNorm's weights into those that read from it, as TransformerLens does" };
         var writing = new Option<bool>("--center-writing-weights") { Description = "centre all weights that write to the residual stream" };
         var unembed = new Option<bool>("--center-unembed") { Description = "centre the unembedding over the vocabulary" };
         var further = new Option<string?>("--further-sites") { Description = "hooks that become sites at every block even without a dictionary: resid_mid, z or both with a comma between", HelpName = "KINDS" };
+        var notAsTrained = new Option<bool>("--not-as-trained") { Description = "do not centre or fold weights because dictionaries say that they were trained so" };
         var force = new Option<bool>("--force") { Description = "replace a bundle that is there" };
+        var noCheck = new Option<bool>("--no-check") { Description = "do not look whether the dictionaries fit the model, which takes a few seconds; 'sae check' does so at leisure" };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
-        var command = new Command("export", Description) { checkpoint, onnx, sites, tokenizer, dictionaries, bundle, fold, writing, unembed, further, force, json };
+        var command = new Command("export", Description) { checkpoint, onnx, sites, tokenizer, dictionaries, bundle, fold, writing, unembed, notAsTrained, further, force, noCheck, json };
         command.Validators.Add(result =>
         {
             var adopts = result.GetValue(onnx) is not null;
@@ -49,12 +55,13 @@ internal static class ExportCommand
             {
                 progress.Report("checking and exporting");
                 manifest = parsed.GetValue(onnx) is { } graph
-                    ? Adopted(new AdoptionOptions(graph, parsed.GetValue(sites), parsed.GetValue(dictionaries), target, parsed.GetValue(tokenizer), parsed.GetValue(force), threads), cancel)
+                    ? Adopted(new AdoptionOptions(graph, parsed.GetValue(sites), parsed.GetValue(dictionaries), target, parsed.GetValue(tokenizer), parsed.GetValue(force), threads) { AsTrained = !parsed.GetValue(notAsTrained) }, cancel)
                     : BundleWriter.Write(new ExportOptions(parsed.GetValue(checkpoint)!, parsed.GetValue(dictionaries), target,
-                        parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), threads) { FurtherSites = Further(parsed.GetValue(further)) }, cancel);
+                        parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), threads) { FurtherSites = Further(parsed.GetValue(further)), AsTrained = !parsed.GetValue(notAsTrained) }, cancel);
             }
             if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, Json(target, manifest));
             else Print(invocation.Output, target, manifest);
+            if (!parsed.GetValue(noCheck) && manifest.Dictionaries.Count > 0) Warn(target, common.Context(parsed, cancel), invocation.Error);
             return CommandLine.Done;
         }, CancellationToken.None));
         return command;
@@ -73,6 +80,31 @@ internal static class ExportCommand
         "z" => SiteKind.Z,
         _ => throw new UsageException($"--further-sites '{kind}' is no hook that can become a site; give resid_mid, z or resid_mid,z (resid, attn and mlp are sites always)"),
     })];
+
+    // the bundle is made, whatever comes out here
+    private static void Warn(string bundle, RunContext context, TextWriter error)
+    {
+        try
+        {
+            CheckReport report;
+            using (var progress = new ProgressLine(error))
+            {
+                progress.Report("checking the dictionaries");
+                using var session = GraphSession.Open(bundle, null, context);
+                report = BundleCheck.Of(session, null, CheckOptions.Quick, progress);
+            }
+            foreach (var finding in report.Findings) error.WriteLine($"warning: {finding.Sentence}");
+            if (report.Findings.Count > 0) error.WriteLine($"warning: the bundle is made, but check this first: onnx-attribution sae check --model {bundle}");
+        }
+        catch (TokenizerException)
+        {
+            // without a tokenizer there is no text to check them on
+        }
+        catch (Exception e) when (e is CheckException or AttributionException or OperationCanceledException)
+        {
+            error.WriteLine($"warning: the dictionaries were not checked: {CommandLine.OneLine(e.Message)}");
+        }
+    }
 
     private static JsonObject Json(string bundle, BundleManifest manifest) => new()
     {

@@ -12,7 +12,7 @@ internal sealed class TextChunks(TextFileReader text, Tokenizer tokenizer, int s
 {
     private readonly string[] _separators = tokenizer.EndOfText is { } end ? [.. new[] { Gpt2Vocabulary.EndOfTextToken, tokenizer.TokenText(end) }.Distinct()] : [Gpt2Vocabulary.EndOfTextToken];
 
-    /// <summary>A run without white space is cut here after all: to tokenize it takes time that grows with the square of its length.</summary>
+    /// <summary>What cannot be interrupted is cut here after all: it would have to be held at once.</summary>
     private const int Longest = 1 << 20;
 
     private char[] _buffer = new char[Math.Max(size, 64)];

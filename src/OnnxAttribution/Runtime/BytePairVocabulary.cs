@@ -45,7 +45,7 @@ internal sealed class BytePairVocabulary
     /// <summary>No merge leads over a place where a space sign follows another character: what stands between such places can be merged by itself.</summary>
     public bool CutsAtSpaces { get; init; }
 
-    /// <summary>No merge has to do with the end of a line.</summary>
+    /// <summary>The end of a line is a token of its own, and no merge has to do with it.</summary>
     public bool CutsAtLines { get; init; }
 
     /// <summary>The token of a byte; −1: there is none.</summary>

@@ -64,7 +64,7 @@ internal sealed class Gpt2Operator : IDisposable
     }
 
     /// <summary>The ids of a text without added tokens. Time grows with the square of the longest run of letters: 16,000 random letters
-    /// without a space take a second, 220,000 characters of prose a hundredth of that.</summary>
+    /// without a space take a second, 220,000 characters of prose a hundredth of that; such runs are not given to it.</summary>
     public void Encode(ReadOnlySpan<char> text, List<int> ids)
     {
         while (text.IndexOf(NextLine) is var next and >= 0)

@@ -12,7 +12,9 @@ public sealed class Tokenizer : IDisposable
     private readonly TokenizerPipeline _pipeline;
     private readonly byte[]?[] _tokens;   // by id; null: the ids have a gap there
     private readonly Dictionary<string, int> _added;
-    private readonly HashSet<(char Before, char Behind)> _uncut;   // pairs within added tokens; (last, U+0000) of those that take the white space behind them
+
+    // pairs within added tokens; (last, U+0000) of those that take the white space behind them, or behind which a space may be written
+    private readonly HashSet<(char Before, char Behind)> _uncut;
 
     private Tokenizer(string path, TokenizerPipeline pipeline, int? begin, int? end)
     {
@@ -21,7 +23,8 @@ public sealed class Tokenizer : IDisposable
         _tokens = new byte[]?[1 + Math.Max(vocabulary.Ids.Values.Max(), pipeline.Added.Select(t => t.Id).DefaultIfEmpty(-1).Max())];
         foreach (var (token, id) in vocabulary.Ids) _tokens[id] = vocabulary.Bytes(token);
         foreach (var token in pipeline.Added) _tokens[token.Id] = Encoding.UTF8.GetBytes(token.Content);
-        _uncut = [.. pipeline.Added.SelectMany(t => t.Content.Zip(t.Content.Skip(1))), .. pipeline.Added.Where(t => t.StripsRight).Select(t => (t.Content[^1], '\0'))];
+        _uncut = [.. pipeline.Added.SelectMany(t => t.Content.Zip(t.Content.Skip(1))), .. pipeline.Added.Where(t => t.StripsRight || !vocabulary.IsByteLevel).Select(t => (t.Content[^1], '\0'))];
+        if (!vocabulary.IsByteLevel) _uncut.Add((BytePairVocabulary.SpaceSign, '\0'));
         _added = pipeline.Added.GroupBy(t => t.Content).ToDictionary(g => g.Key, g => g.First().Id);
     }
 

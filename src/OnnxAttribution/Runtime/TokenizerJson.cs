@@ -44,14 +44,15 @@ internal static class TokenizerJson
             : throw new TokenizerException(path, $"has the unk_token {TokenizerFile.Quote(name2)}, which is not in its vocab; download it again.");
         var ignoresMerges = model.Flag("ignore_merges");
         List<string> merged = isByteLevel || ignoresMerges ? [] : [.. MergedTokens(ids, merges)];
-        return new(ids, isByteLevel, model.Flag("byte_fallback"))
+        var hasByteTokens = model.Flag("byte_fallback");
+        return new(ids, isByteLevel, hasByteTokens)
         {
             Merges = merges,
             Unknown = unknown,
             FusesUnknown = model.Flag("fuse_unk"),
             IgnoresMerges = ignoresMerges,
             CutsAtSpaces = !isByteLevel && !ignoresMerges && ids.ContainsKey(BytePairVocabulary.SpaceSign.ToString()) && BytePairVocabulary.StaysWithinWords(merged),
-            CutsAtLines = !isByteLevel && !ignoresMerges && !merged.Any(token => token.Contains('\n')),
+            CutsAtLines = !isByteLevel && !ignoresMerges && (ids.ContainsKey("\n") || (hasByteTokens && ids.ContainsKey("<0x0A>"))) && !merged.Any(token => token.Contains('\n') || token.Contains("<0x0A>", StringComparison.Ordinal)),
         };
     }
 
@@ -68,7 +69,7 @@ internal static class TokenizerJson
         var used = new HashSet<int>();
         foreach (var token in vocab.EnumerateObject())
         {
-            if (!token.Value.TryGetInt32(out var id) || id is < 0 or >= MostIds || !used.Add(id) || token.Name.Length == 0)
+            if (token.Value.ValueKind != JsonValueKind.Number || !token.Value.TryGetInt32(out var id) || id is < 0 or >= MostIds || !used.Add(id) || token.Name.Length == 0)
                 throw new TokenizerException(path, $"gives token {TokenizerFile.Quote(token.Name)} the id {TokenizerFile.Quote(token.Value.ToString())}: ids must be whole numbers from 0 to {MostIds - 1}, each once; download it again.");
             ids.Add(token.Name, id);
         }
