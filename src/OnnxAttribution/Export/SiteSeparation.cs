@@ -129,7 +129,7 @@ internal sealed class SiteSeparation
     {
         var stops = _sites.ConvertAll(s => s.Value);
         var ends = _sites.FindAll(s => IsResidual(s.Site));
-        var start = 0;
+        var start = -1;   // before the first residual site there is the embedding, whatever becomes of it
         foreach (var (end, value) in ends)
         {
             var between = _sites.Where(s => !IsResidual(s.Site) && Place(s.Site) > start && Place(s.Site) < Place(end)).ToList();
@@ -161,7 +161,7 @@ internal sealed class SiteSeparation
         bool Listed(int place) => between.Any(s => Place(s.Site) == place);
         var all = places.Where(p => p % 6 is 2 or 4).All(Listed);
         var attentions = places.Where(p => p % 6 == 2).All(p => Listed(p) || Listed(p - 1));
-        if (all && sum.Others.FirstOrDefault() is { } other)
+        if (all && start >= 0 && sum.Others.FirstOrDefault() is { } other)
         {
             throw Fault(end, $"is more than the sum of the sites before it: '{Written(other)}' ({Name(other.Producer!)}) is added too, past {string.Join(" and ", between.Select(s => s.Site.Name).Take(2))}; name the tensors that are added");
         }
