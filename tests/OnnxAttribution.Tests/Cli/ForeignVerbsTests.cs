@@ -28,12 +28,13 @@ public sealed class ForeignVerbsTests : IDisposable
         Assert.Equal(20, (int)validation["nodes"]!["count"]!);
         Verb.Run("query", run, "SELECT count(DISTINCT down_site) AS sites FROM edges", "--json", "--out", _directory["rows.json"]).Done();
         var rows = JsonNode.Parse(File.ReadAllText(_directory["rows.json"]))!;
-        Assert.Equal(3, (int)rows.AsArray()[0]!["sites"]!);   // the MLP, the last residual site, the metric
+        // the last residual site and the metric, and the MLP where it reads what attention adds
+        Assert.Equal(name == "neox-16" ? 2 : 3, (int)rows.AsArray()[0]!["sites"]!);
         Verb.Run("ablate", "--model", foreign.Bundle, "--prompt", "Hello", "--out", _directory["ablated"]).Done();
         Verb.Run("graph", "--model", foreign.Bundle, "--prompt", "Hello", "--sites", "resid", "--method", "ig", "--steps", "3", "--estimator", "relp", "--out", _directory["ig"]).Done();
         File.WriteAllText(_directory["text.txt"], string.Concat(Enumerable.Repeat("Hello, hello world. ", 20)));
         Assert.Contains("72 features of 3 sites", Verb.Run("features", "--model", foreign.Bundle, "--text", _directory["text.txt"]).Done().Output);
-        Verb.Run("view", run).Done();
+        Verb.Run("view", run, "--force").Done();
     }
 
     [Fact]
