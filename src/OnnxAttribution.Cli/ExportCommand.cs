@@ -11,7 +11,8 @@ namespace OnnxAttribution.Cli;
 internal static class ExportCommand
 {
     private const string Description = """
-        Make a model bundle of a Hugging Face checkpoint (GPT-2, GPT-NeoX, Llama, Mistral, Qwen2), or of an ONNX file and the names of its sites' tensors, and dictionaries: model.onnx and bundle.json. Weights stay in their files; dictionaries of other formats than SAELens's are converted into it.
+        Make a model bundle of a Hugging Face checkpoint (GPT-2, GPT-NeoX, Llama, Mistral, Qwen2), or of an ONNX file that names its sites' tensors, and dictionaries: model.onnx and bundle.json.
+        Weights stay in their files; dictionaries of other formats than SAELens's are converted into it.
 
         Example: onnx-attribution export --checkpoint gpt2 --dictionaries gpt2-small-res-jb --out models/gpt2 --fold-layernorm --center-writing-weights --center-unembed
         """;
@@ -53,7 +54,7 @@ internal static class ExportCommand
             {
                 progress.Report("checking and exporting");
                 manifest = parsed.GetValue(onnx) is { } graph
-                    ? Adopted(new AdoptionOptions(graph, parsed.GetValue(sites), parsed.GetValue(dictionaries), target, parsed.GetValue(tokenizer), parsed.GetValue(force), threads), cancel)
+                    ? Adopted(new AdoptionOptions(graph, parsed.GetValue(sites), parsed.GetValue(dictionaries), target, parsed.GetValue(tokenizer), parsed.GetValue(force), threads) { AsTrained = !parsed.GetValue(notAsTrained) }, cancel)
                     : BundleWriter.Write(new ExportOptions(parsed.GetValue(checkpoint)!, parsed.GetValue(dictionaries), target,
                         parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), threads)
                     { FurtherSites = Further(parsed.GetValue(further)), AsTrained = !parsed.GetValue(notAsTrained) }, cancel);

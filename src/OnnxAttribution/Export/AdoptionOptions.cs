@@ -8,11 +8,14 @@ namespace OnnxAttribution.Export;
 /// <param name="Tokenizer">Directory with the tokenizer's files; null: the graph's.</param>
 /// <param name="Force">Replace a bundle that is there.</param>
 /// <param name="Threads">Threads that hash files; 0: one per core.</param>
-public sealed record AdoptionOptions(string Onnx, string? Sites, IReadOnlyList<string>? Dictionaries, string Out, string? Tokenizer = null, bool Force = false, int Threads = 0)
+internal sealed record AdoptionOptions(string Onnx, string? Sites, IReadOnlyList<string>? Dictionaries, string Out, string? Tokenizer = null, bool Force = false, int Threads = 0)
 {
-    internal int Parallelism => Threads > 0 ? Threads : Environment.ProcessorCount;
+    /// <summary>Refuse dictionaries that say that they were trained on processed weights: a graph's weights are as they are.</summary>
+    public bool AsTrained { get; init; } = true;
 
-    internal string SitesFile => Sites ?? Path.Combine(Folder, "sites.json");
+    public int Parallelism => Threads > 0 ? Threads : Environment.ProcessorCount;
 
-    internal string Folder => Path.GetDirectoryName(Path.GetFullPath(Onnx))!;
+    public string SitesFile => Sites ?? Path.Combine(Folder, "sites.json");
+
+    public string Folder => Path.GetDirectoryName(Path.GetFullPath(Onnx))!;
 }

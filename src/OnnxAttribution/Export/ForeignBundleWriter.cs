@@ -25,8 +25,12 @@ internal static class ForeignBundleWriter
         var widths = adopted.Sites.ToDictionary(s => s, s => (int)adopted.Site(s).Shape![^1].Size!.Value);
         var positions = map.Positions ?? ContextLength.Of(adopted.Graph)
             ?? throw new BundleException($"{options.Onnx} has no table of positions that would tell how many tokens it reads; say so in {map.Path}: \"n_ctx\": 2048");
-        var export = new ExportOptions(options.Folder, options.Dictionaries, options.Out, Force: options.Force, Threads: options.Threads);
+        var export = new ExportOptions(options.Folder, options.Dictionaries, options.Out, Force: options.Force, Threads: options.Threads) { AsTrained = options.AsTrained };
         using var dictionaries = BundleDictionaries.Open(export, map.Layers, widths);
+        if (ImpliedProcessing.Of(export, dictionaries.Configs).CenterWritingWeights)
+        {
+            throw new BundleException($"the dictionaries were trained on a model with centred writing weights, which cannot be centred in a graph: centre them before you export it, or give --not-as-trained");
+        }
         var checkedFiles = BundleFiles.Check(dictionaries.Checks(options.Out, inPlace: false), options.Parallelism, cancel);
         if (File.Exists(Path.Combine(options.Out, BundleManifest.FileName)) && !options.Force) throw new BundleException($"{options.Out} already holds a bundle; give --force to write it anew");
         return BundleFiles.WholeOrNone(options.Out, () =>

@@ -178,7 +178,7 @@ internal sealed class ForeignGraph
     }
 
     // the operator that an unknown shape comes from
-    private static string Cause(Value value)
+    internal static string Cause(Value value)
     {
         static bool Unknown(Value? v) => v is { IsConstant: false } && (v.Shape is null || v.Shape.Any(d => d is { Size: null, Symbol: null }));
         var op = Topology.Between([], [value]).FirstOrDefault(o => o.Out.Any(Unknown) && !o.In.Any(Unknown));

@@ -5,12 +5,12 @@ namespace OnnxAttribution.Export;
 
 /// <summary>sites.json: which tensors of a foreign graph are the tokens, the logits, the sites and other hooks.</summary>
 /// <remarks>
-/// <code>{ "tokens": "input_ids", "logits": "logits", "sites": { "blocks.0.hook_resid_pre": "tensor", … }, "hooks": { "blocks.0.attn.hook_pattern": "tensor" }, "n_heads": 12, "n_ctx": 1024, "prepend_bos": true }</code>
-/// Only sites is needed. Tokens: by default the graph's input input_ids or tokens. Logits: its output logits. n_ctx: the length of its position table. prepend_bos: whether prompts begin with BOS where no dictionary says so.
+/// <code>{ "tokens": "input_ids", "logits": "logits", "sites": { "blocks.0.hook_resid_pre": "tensor", … }, "hooks": { "blocks.0.attn.hook_pattern": "tensor" }, "n_layers": 12, "n_heads": 12, "n_ctx": 1024, "prepend_bos": true }</code>
+/// Only sites is needed. n_layers: by default one more than the highest block that is named. Tokens: by default the graph's input input_ids or tokens. Logits: its output logits. n_ctx: the length of its position table. prepend_bos: whether prompts begin with BOS where no dictionary says so.
 /// </remarks>
 internal sealed partial record SiteMap
 {
-    private static readonly string[] s_keys = ["tokens", "logits", "sites", "hooks", "n_heads", "n_ctx", "prepend_bos"];
+    private static readonly string[] s_keys = ["tokens", "logits", "sites", "hooks", "n_layers", "n_heads", "n_ctx", "prepend_bos"];
     private static readonly string[] s_kinds = ["hook_resid_pre", "attn.hook_z", "hook_attn_out", "hook_resid_mid", "hook_mlp_out", "hook_resid_post"];
 
     public required string Path { get; init; }
@@ -20,7 +20,7 @@ internal sealed partial record SiteMap
     public int? Positions { get; init; }
     public bool? PrependBos { get; init; }
 
-    /// <summary>Number of blocks: one more than the highest in a site's name.</summary>
+    /// <summary>Number of blocks.</summary>
     public required int Layers { get; init; }
 
     /// <summary>Site and tensor, sites named as bundles name them, in the order in which a model computes them.</summary>
@@ -57,7 +57,9 @@ internal sealed partial record SiteMap
         {
             if (!SiteName().IsMatch(site)) throw new BundleException($"{path} names '{site}', which is no site; sites are blocks.<layer>. and one of {string.Join(", ", s_kinds)}");
         }
-        var layers = 1 + named.Max(n => Site.Parse(n.Name).Layer);
+        var blocks = 1 + named.Max(n => Site.Parse(n.Name).Layer);
+        var layers = Integer(path, root, "n_layers") ?? blocks;
+        if (layers < blocks) throw new BundleException($"{path}: n_layers is {layers}, but a site is in block {blocks - 1}; blocks count from 0");
         var sites = named.Select(n => (Site: Site.Canonical(n.Name, layers), n.Tensor)).ToList();
         Distinct(path, sites.Zip(named, (s, n) => (s.Site, n.Name)), "name the same site");
         var hooks = Names(path, root, "hooks");

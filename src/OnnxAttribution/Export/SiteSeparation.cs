@@ -75,13 +75,24 @@ internal sealed class SiteSeparation
             }
             if (op.In.Any(v => v is not null && _active.Contains(v)) && !s_rules.Vjp.ContainsKey(op.Type)) lacking.Insert(0, op);
         }
-        if (lacking.Count == 0) return;
+        if (lacking.Count == 0)
+        {
+            RequireSizes(toLogits);
+            return;
+        }
         var first = lacking[0];
         var types = lacking.Select(o => o.Type).Distinct().Order().ToList();
         var before = _sites.Where((_, i) => first.In.Any(v => v is not null && _behind[i].Contains(v))).Select(s => s.Site.Name).LastOrDefault("the embedding");
         var ends = s_rules.Reached([first.Out.First(v => v is not null)!], [.. _ops]);
         var after = _sites.Where(s => ends.Contains(s.Value)).Select(s => s.Site.Name).FirstOrDefault("the logits");
         throw new BundleException($"{_file}: {Name(first)} between {before} and {after} has no gradient rule{(types.Count > 1 ? $" (without one are {string.Join(", ", types)})" : "")}; export the model in float32, without quantisation, or with other operators in their place");
+    }
+
+    // operations are counted before they are run
+    private void RequireSizes(HashSet<Value> toLogits)
+    {
+        var op = _ops.FirstOrDefault(o => o.Type is "MatMul" or "Gemm" && toLogits.Contains(o.Out[0]!) && o.In.Take(2).Append(o.Out[0]).Any(v => v!.Shape is null || v.Shape.Any(d => d is { Size: null, Symbol: null })));
+        if (op is not null) throw new BundleException($"{_file}: the sizes that {Name(op)} works on do not follow from the tokens'{ForeignGraph.Cause(op.Out[0]!)}; export the model with other operators in its place");
     }
 
     private void RequirePlaces()
@@ -118,7 +129,7 @@ internal sealed class SiteSeparation
     {
         var stops = _sites.ConvertAll(s => s.Value);
         var ends = _sites.FindAll(s => IsResidual(s.Site));
-        var start = 0;
+        var start = -1;   // before the first residual site there is the embedding, whatever becomes of it
         foreach (var (end, value) in ends)
         {
             var between = _sites.Where(s => !IsResidual(s.Site) && Place(s.Site) > start && Place(s.Site) < Place(end)).ToList();
@@ -150,7 +161,7 @@ internal sealed class SiteSeparation
         bool Listed(int place) => between.Any(s => Place(s.Site) == place);
         var all = places.Where(p => p % 6 is 2 or 4).All(Listed);
         var attentions = places.Where(p => p % 6 == 2).All(p => Listed(p) || Listed(p - 1));
-        if (all && sum.Others.FirstOrDefault() is { } other)
+        if (all && start >= 0 && sum.Others.FirstOrDefault() is { } other)
         {
             throw Fault(end, $"is more than the sum of the sites before it: '{Written(other)}' ({Name(other.Producer!)}) is added too, past {string.Join(" and ", between.Select(s => s.Site.Name).Take(2))}; name the tensors that are added");
         }

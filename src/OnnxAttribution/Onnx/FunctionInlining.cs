@@ -44,7 +44,7 @@ internal static class FunctionInlining
         foreach (var template in function.Node)
         {
             var node = template.Clone();
-            node.Name = prefix + template.Name;
+            node.Name = prefix + (template.Name.Length > 0 ? template.Name : template.Output.FirstOrDefault());
             for (var i = 0; i < node.Input.Count; i++) node.Input[i] = Outer(node.Input[i]);
             for (var i = 0; i < node.Output.Count; i++) node.Output[i] = Outer(node.Output[i]);
             Refer(node, attributes);

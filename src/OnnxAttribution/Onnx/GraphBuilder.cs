@@ -96,6 +96,7 @@ internal sealed partial class GraphBuilder(string prefix = "")
             case long i: a.I = i; a.Type = AttributeProto.Types.AttributeType.Int; break;
             case float f: a.F = f; a.Type = AttributeProto.Types.AttributeType.Float; break;
             case string s: a.S = ByteString.CopyFromUtf8(s); a.Type = AttributeProto.Types.AttributeType.String; break;
+            case TensorProto t: a.T = t; a.Type = AttributeProto.Types.AttributeType.Tensor; break;
             case long[] l: a.Ints.AddRange(l); a.Type = AttributeProto.Types.AttributeType.Ints; break;
             default: throw new ArgumentException($"attribute '{name}' has type {value.GetType().Name}", nameof(value));
         }

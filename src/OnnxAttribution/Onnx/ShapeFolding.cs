@@ -15,6 +15,7 @@ internal static class ShapeFolding
     {
         "Reshape" => Reshape(g, inputs[0]!, inputs[1]!, op.Int("allowzero", 0) != 0) is { } z ? [z] : null,
         "Expand" => Expand(g, inputs[0]!, inputs[1]!) is { } z ? [z] : null,
+        "Slice" when IsWhole(op, inputs) => [inputs[0]!],
         _ => null,
     };
 
@@ -27,7 +28,7 @@ internal static class ShapeFolding
 
     private static Value? Reshape(GraphBuilder g, Value x, Value shape, bool zeroIsZero)
     {
-        if (x.Shape is not { } from || shape.Content is not { } to || zeroIsZero) return null;
+        if (x.Shape is not { } from || shape.Content is not { } to || (zeroIsZero && to.Any(d => d.Size == 0))) return null;
         if (Unrolled(g, x, to) is { } product) return product;
         var target = new long[to.Length];
         var open = new List<int>();
@@ -65,6 +66,16 @@ internal static class ShapeFolding
             return g.Reshape(x, g.Concat(0, [g.Shape(v, 0, named), .. rest]));
         }
         return null;
+    }
+
+    // x[0:n] along every axis that it names, n being all of it
+    private static bool IsWhole(Op op, Value?[] inputs)
+    {
+        if (inputs[0]!.Shape is not { } x || inputs.Length < 3 || inputs[1]!.Content is not { } starts || inputs[2]!.Content is not { } ends) return false;
+        if (starts.Any(s => s.Size != 0) || (inputs.ElementAtOrDefault(4) is { } steps && steps.Content?.All(s => s.Size == 1) != true)) return false;
+        var axes = inputs.ElementAtOrDefault(3) is { } given ? Constants.Integers(given) : [.. Enumerable.Range(0, ends.Length).Select(i => (long)i)];
+        return axes?.Select((a, i) => (Axis: x[ShapeInference.Axis(a, x.Length)], End: ends[i]))
+            .All(p => p.End.Equals(p.Axis) || p.End.Size >= int.MaxValue || (p.Axis.Size is { } n && p.End.Size >= n)) == true;
     }
 
     private static Value? Expand(GraphBuilder g, Value x, Value shape)

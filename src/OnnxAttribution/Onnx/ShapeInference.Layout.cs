@@ -20,7 +20,7 @@ internal static partial class ShapeInference
             return op.In[1]!.Shape is [{ Size: { } rank }] ? [.. Enumerable.Repeat(Dim.Unknown, (int)rank)] : null;
         var x = op.In[0]!.Shape;
         var copies = op.Int("allowzero", 0) == 0;
-        var result = target.Select((d, i) => d.Size == 0 && copies && x is not null && i < x.Length ? x[i] : d).ToArray();
+        var result = target.Select((d, i) => d.Size == 0 && copies ? x is not null && i < x.Length ? x[i] : Dim.Unknown : d).ToArray();
         var open = Array.FindIndex(result, d => d.Size == -1);
         if (open < 0) return result;
         result[open] = x is null ? Dim.Unknown : Remainder(x, result, open);
@@ -107,6 +107,7 @@ internal static partial class ShapeInference
             var axis = Axis(axes[i], x.Length);
             result[axis] = starts is not null && steps is not null && ends is not null && x[axis].Size is { } n
                 ? Dim.Of(SliceLength(n, starts[i], ends[i], steps[i]))
+                : starts?[i] == 0 && steps?[i] == 1 && ends?[i] >= int.MaxValue ? x[axis]
                 // from 0 up to a length that is known by name: that length
                 : starts?[i] == 0 && steps?[i] == 1 && op.In.Count > 2 && op.In[2]?.Content is { } to && to[i].Symbol is not null ? to[i] : Dim.Unknown;
         }

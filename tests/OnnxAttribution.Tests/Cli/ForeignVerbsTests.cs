@@ -19,20 +19,22 @@ public sealed class ForeignVerbsTests : IDisposable
         {
             DictionaryFiles.Random(site, width: 8, features: 24, seed: site.Length).Write(Path.Combine(_directory["saes"], site));
         }
-        var exported = Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.SitesPath, "--dictionaries", _directory["saes"], "--tokenizer", Random2.Checkpoint, "--out", foreign.Bundle).Done().Output;
+        var exported = Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.SitesPath, "--dictionaries", _directory["saes"], "--tokenizer", Random2.Checkpoint, "--out", foreign.Bundle, "--no-check").Done().Output;
         Assert.Contains("onnx, 2 layers, width 8, 4 heads, 257 tokens, context 24, 7 sites", exported);
         Assert.Contains("blocks.0.hook_mlp_out", exported);
         var run = _directory["run"];
         Assert.Contains("conservation", Verb.Run("graph", "--model", foreign.Bundle, "--prompt", "Hello", "--all", "--out", run).Done().Output);
         var validation = JsonNode.Parse(Verb.Run("validate", run, "--sample", "20", "--json").Done().Output)!["validation"]!;
         Assert.Equal(20, (int)validation["nodes"]!["count"]!);
-        var rows = JsonNode.Parse(Verb.Run("query", run, "SELECT count(DISTINCT down_site) AS sites FROM edges", "--json").Done().Output)!;
-        Assert.Equal(3, (int)rows.AsArray()[0]!["sites"]!);   // the MLP, the last residual site, the metric
+        Verb.Run("query", run, "SELECT count(DISTINCT down_site) AS sites FROM edges", "--json", "--out", _directory["rows.json"]).Done();
+        var rows = JsonNode.Parse(File.ReadAllText(_directory["rows.json"]))!;
+        // the last residual site and the metric, and the MLP where it reads what attention adds
+        Assert.Equal(name == "neox-16" ? 2 : 3, (int)rows.AsArray()[0]!["sites"]!);
         Verb.Run("ablate", "--model", foreign.Bundle, "--prompt", "Hello", "--out", _directory["ablated"]).Done();
         Verb.Run("graph", "--model", foreign.Bundle, "--prompt", "Hello", "--sites", "resid", "--method", "ig", "--steps", "3", "--estimator", "relp", "--out", _directory["ig"]).Done();
         File.WriteAllText(_directory["text.txt"], string.Concat(Enumerable.Repeat("Hello, hello world. ", 20)));
         Assert.Contains("72 features of 3 sites", Verb.Run("features", "--model", foreign.Bundle, "--text", _directory["text.txt"]).Done().Output);
-        Verb.Run("view", run).Done();
+        Verb.Run("view", run, "--force").Done();
     }
 
     [Fact]

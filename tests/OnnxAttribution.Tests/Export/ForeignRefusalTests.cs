@@ -114,7 +114,7 @@ public sealed class ForeignRefusalTests
         model.Refused("blocks.1.hook_resid_post", "is more than the sum of the sites before it", "Tanh 'more'");
     }
 
-    [Theory, InlineData("resid_pre,attn_out,resid_post"), InlineData("resid_pre,mlp_out,resid_post"), InlineData("resid_pre"), InlineData("attn_out"), InlineData("mlp_out,resid_post")]
+    [Theory, InlineData("resid_pre,attn_out,resid_post"), InlineData("resid_pre,mlp_out,resid_post"), InlineData("resid_pre"), InlineData("attn_out"), InlineData("mlp_out,resid_post"), InlineData("attn_out,mlp_out,resid_post")]
     public void Any_part_of_the_sites_does(string kinds)
     {
         foreach (var name in (string[])["gpt2-13", "neox-16"])

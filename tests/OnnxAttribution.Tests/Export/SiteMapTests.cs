@@ -23,8 +23,8 @@ public sealed class SiteMapTests : IDisposable
     [Fact]
     public void Every_key_is_read()
     {
-        var map = Read("""{"tokens": "ids", "logits": "out", "sites": {"blocks.0.hook_resid_pre": "a"}, "hooks": {"blocks.0.attn.hook_pattern": "p", "hook_embed": "q"}, "n_heads": 3, "n_ctx": 99, "prepend_bos": false}""");
-        Assert.Equal(("ids", "out", 3, 99, false), (map.Tokens, map.Logits, map.Heads, map.Positions, map.PrependBos));
+        var map = Read("""{"tokens": "ids", "logits": "out", "sites": {"blocks.0.hook_resid_pre": "a"}, "hooks": {"blocks.0.attn.hook_pattern": "p", "hook_embed": "q"}, "n_layers": 7, "n_heads": 3, "n_ctx": 99, "prepend_bos": false}""");
+        Assert.Equal(("ids", "out", 7, 3, 99, false), (map.Tokens, map.Logits, map.Layers, map.Heads, map.Positions, map.PrependBos));
         Assert.Equal([("blocks.0.attn.hook_pattern", "p"), ("hook_embed", "q")], map.Hooks);
     }
 
@@ -43,6 +43,7 @@ public sealed class SiteMapTests : IDisposable
     [InlineData("""{"sites": {"blocks.0.hook_resid_pre": "x", "blocks.0.hook_mlp_out": "x"}}""", "'blocks.0.hook_resid_pre' and 'blocks.0.hook_mlp_out' name the same tensor")]
     [InlineData("""{"sites": {"blocks.0.hook_resid_post": "x", "blocks.1.hook_resid_pre": "y"}}""", "'blocks.0.hook_resid_post' and 'blocks.1.hook_resid_pre' name the same site")]
     [InlineData("""{"sites": {"blocks.0.hook_resid_pre": "x", "blocks.0.hook_resid_pre": "y"}}""", "not valid JSON")]
+    [InlineData("""{"sites": {"blocks.3.hook_resid_pre": "x"}, "n_layers": 3}""", "n_layers is 3", "block 3", "count from 0")]
     [InlineData("""{"sites": {"blocks.0.hook_resid_pre": "x"}, "n_heads": 0}""", "n_heads is 0", "above 0")]
     [InlineData("""{"sites": {"blocks.0.hook_resid_pre": "x"}, "n_ctx": "long"}""", "n_ctx is \"long\"")]
     [InlineData("""{"sites": {"blocks.0.hook_resid_pre": "x"}, "prepend_bos": 1}""", "prepend_bos is 1", "true or false")]
