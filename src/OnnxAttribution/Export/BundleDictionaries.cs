@@ -11,16 +11,22 @@ internal sealed class BundleDictionaries : IDisposable
     private static readonly string[] s_files = [SaeLensDictionary.ConfigFileName, SaeLensDictionary.WeightsFileName];
 
     private readonly IReadOnlyList<(string Folder, FoundDictionary Found)> _all;
-    private readonly ModelArchitecture _model;
+    private readonly int _layers;
+    private readonly IReadOnlyDictionary<string, int> _widths;
 
-    private BundleDictionaries(IReadOnlyList<(string Folder, FoundDictionary Found)> all, ModelArchitecture model) => (_all, _model) = (all, model);
+    private BundleDictionaries(IReadOnlyList<(string Folder, FoundDictionary Found)> all, int layers, IReadOnlyDictionary<string, int> widths) => (_all, _layers, _widths) = (all, layers, widths);
 
+    /// <inheritdoc cref="Open(ExportOptions, int, IReadOnlyDictionary{string, int})"/>
+    public static BundleDictionaries Open(ExportOptions options, ModelArchitecture model) =>
+        Open(options, model.Shape.Layers, model.SiteNames.ToDictionary(name => name, name => model.WidthOf(Site.Parse(name))));
+
+    /// <param name="widths">Of every site that a dictionary may be for, in the order of computation.</param>
     /// <exception cref="BundleException">There is no such folder, or a dictionary is for no site of the model, of another width, or the second of its site.</exception>
     /// <exception cref="CheckpointException">A dictionary cannot be read.</exception>
-    public static BundleDictionaries Open(ExportOptions options, ModelArchitecture model)
+    public static BundleDictionaries Open(ExportOptions options, int layers, IReadOnlyDictionary<string, int> widths)
     {
         var all = new List<(string Folder, FoundDictionary Found)>();
-        var found = new BundleDictionaries(all, model);
+        var found = new BundleDictionaries(all, layers, widths);
         try
         {
             foreach (var folder in Folders(options)) all.AddRange(FindIn(folder).Select(d => (folder, d)));
@@ -36,7 +42,7 @@ internal sealed class BundleDictionaries : IDisposable
     }
 
     /// <summary>Names of the sites that they are for.</summary>
-    public IEnumerable<string> Sites => Configs.Select(c => Site.Canonical(c.HookName, _model.Shape.Layers));
+    public IEnumerable<string> Sites => Configs.Select(c => Site.Canonical(c.HookName, _layers));
 
     /// <summary>What each is.</summary>
     public IEnumerable<DictionaryConfig> Configs => _all.Select(d => d.Found.Config);
@@ -66,7 +72,7 @@ internal sealed class BundleDictionaries : IDisposable
     /// <param name="inPlace">The bundle is the checkpoint's directory: the dictionaries may lie in it already.</param>
     public IReadOnlyList<BundleManifest.DictionaryRecord> Records(string bundle, IReadOnlyList<string> sites, bool inPlace) =>
     [
-        .. _all.Select(d => (d.Found, d.Found.Config)).Select(d => new BundleManifest.DictionaryRecord(Site.Canonical(d.Config.HookName, _model.Shape.Layers), d.Config.HookName,
+        .. _all.Select(d => (d.Found, d.Found.Config)).Select(d => new BundleManifest.DictionaryRecord(Site.Canonical(d.Config.HookName, _layers), d.Config.HookName,
                 FolderOf(d.Found, bundle, inPlace),
                 d.Config.Architecture.Name(), d.Config.FeatureCount, d.Config.Architecture == DictionaryArchitecture.TopK ? d.Config.K : null,
                 d.Config.Normalization.Name(), d.Config.PrependBos))
@@ -103,8 +109,8 @@ internal sealed class BundleDictionaries : IDisposable
     // a bundle that was exported into its own checkpoint holds what was converted then beside what it was converted from
     private void DropOlderConversions(List<(string Folder, FoundDictionary Found)> all)
     {
-        var anew = all.Where(d => d.Found.Conversion is not null).Select(d => Site.Canonical(d.Found.Config.HookName, _model.Shape.Layers)).ToHashSet();
-        foreach (var old in all.Where(d => d.Found.Config.IsConverted && anew.Contains(Site.Canonical(d.Found.Config.HookName, _model.Shape.Layers))).ToList())
+        var anew = all.Where(d => d.Found.Conversion is not null).Select(d => Site.Canonical(d.Found.Config.HookName, _layers)).ToHashSet();
+        foreach (var old in all.Where(d => d.Found.Config.IsConverted && anew.Contains(Site.Canonical(d.Found.Config.HookName, _layers))).ToList())
         {
             all.Remove(old);
             old.Found.Dispose();
@@ -119,16 +125,14 @@ internal sealed class BundleDictionaries : IDisposable
 
     private void Check()
     {
-        var sites = _model.SiteNames.ToHashSet();
         var taken = new Dictionary<string, string>();
         foreach (var (_, found) in _all)
         {
-            var site = Site.Canonical(found.Config.HookName, _model.Shape.Layers);
-            if (!sites.Contains(site))
+            var site = Site.Canonical(found.Config.HookName, _layers);
+            if (!_widths.TryGetValue(site, out var width))
             {
-                throw new BundleException($"{found.Place} is a dictionary for '{found.Config.HookName}', which this model ({_model.Shape.Layers} layers) does not have as a site; its sites are {string.Join(", ", sites.Take(3))}, …");
+                throw new BundleException($"{found.Place} is a dictionary for '{found.Config.HookName}', which this model ({_layers} layers) does not have as a site; its sites are {string.Join(", ", _widths.Keys.Take(3))}, …");
             }
-            var width = _model.WidthOf(Site.Parse(site));
             if (found.Config.Width != width) throw new BundleException($"{found.Place} is a dictionary of width {found.Config.Width}, the model has width {width}; it belongs to another model");
             if (!taken.TryAdd(site, found.Place)) throw new BundleException($"{taken[site]} and {found.Place} are both dictionaries of {site}; keep one of them");
         }

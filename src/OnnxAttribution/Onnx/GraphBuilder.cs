@@ -21,12 +21,15 @@ internal sealed partial class GraphBuilder(string prefix = "")
         new(name, (DataType)content.DataType, [.. content.Dims.Select(Dim.Of)])
         {
             Initializer = Named(content, name),
-            Content = content.Dims.Count == 1 && !Constants.IsExternal(content) && (DataType)content.DataType == DataType.Int64 ? IntegerContent(content) : null,
+            Content = content.Dims.Count <= 1 && !Constants.IsExternal(content) && (DataType)content.DataType == DataType.Int64 ? IntegerContent(content) : null,
         };
 
     public Value Scalar(float value) => Cached($"{prefix}f{BitConverter.SingleToInt32Bits(value):x}", () => Constants.Of([value]));
 
     public Value Ints(params long[] values) => Cached($"{prefix}i{string.Join('_', values)}", () => Constants.Of(values, values.Length));
+
+    /// <summary>float32 [width], all 1; the same value for the same width.</summary>
+    public Value Ones(long width) => Cached($"{prefix}ones{width}", () => Constants.Of(Enumerable.Repeat(1f, (int)width).ToArray(), width));
 
     public Value Int(long value) => Cached($"{prefix}s{value}", () => Constants.Of([value]));
 

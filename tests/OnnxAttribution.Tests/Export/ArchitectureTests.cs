@@ -138,7 +138,7 @@ public sealed class ArchitectureTests : IDisposable
     private string Export(string model, Func<ExportOptions, ExportOptions>? options = null) => Random2.Bundle(RandomModels.Checkpoint(model), _directory["bundle"], o =>
     {
         Directory.CreateDirectory(_directory["none"]);
-        return options?.Invoke(o with { Dictionaries = _directory["none"] }) ?? o with { Dictionaries = _directory["none"] };
+        return options?.Invoke(o with { Dictionaries = [_directory["none"]] }) ?? o with { Dictionaries = [_directory["none"]] };
     });
 
     private static double[] Logprobs(double[] logits) => [.. logits.Chunk(257).SelectMany(row =>
