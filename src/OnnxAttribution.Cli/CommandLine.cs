@@ -28,6 +28,7 @@ internal static class CommandLine
             ValidateCommand.Create(common),
             AblateCommand.Create(common),
             FeaturesCommand.Create(common),
+            SaeCommand.Create(common),
             ViewCommand.Create(),
             QueryCommand.Create(common),
             BenchCommand.Create(common),

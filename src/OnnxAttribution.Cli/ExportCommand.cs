@@ -1,46 +1,77 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Export;
+using OnnxAttribution.Preflight;
+using OnnxAttribution.Runs;
+using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Cli;
 
-/// <summary>The verb <c>export</c>: a checkpoint and its dictionaries become a bundle.</summary>
+/// <summary>The verb <c>export</c>: a checkpoint, or a graph that another program exported, and its dictionaries become a bundle.</summary>
 internal static class ExportCommand
 {
     private const string Description = """
-        Make a model bundle of a Hugging Face GPT-2 checkpoint and SAELens dictionaries: model.onnx and bundle.json. Weights stay in their files.
+        Make a model bundle of a Hugging Face checkpoint (GPT-2, GPT-NeoX, Llama, Mistral, Qwen2), or of an ONNX file that names its sites' tensors, and dictionaries: model.onnx and bundle.json.
+        Weights stay in their files; dictionaries of other formats than SAELens's are converted into it.
 
         Example: onnx-attribution export --checkpoint gpt2 --dictionaries gpt2-small-res-jb --out models/gpt2 --fold-layernorm --center-writing-weights --center-unembed
         """;
 
     public static Command Create(CommonOptions common)
     {
-        var checkpoint = new Option<string>("--checkpoint") { Description = "directory with config.json and model.safetensors", HelpName = "DIR", Required = true };
-        var dictionaries = new Option<string?>("--dictionaries") { Description = "directory whose subdirectories are SAELens dictionaries; default: dictionaries in the checkpoint, if there", HelpName = "DIR" };
+        var checkpoint = new Option<string?>("--checkpoint") { Description = "directory with config.json and model.safetensors", HelpName = "DIR" };
+        var onnx = new Option<string?>("--onnx") { Description = "instead of a checkpoint: a graph that another program exported, such as torch.onnx", HelpName = "FILE" };
+        var sites = new Option<string?>("--sites") { Description = "with --onnx: which tensors of the graph are the sites; default: sites.json beside it", HelpName = "FILE" };
+        var tokenizer = new Option<string?>("--tokenizer") { Description = "with --onnx: directory with the tokenizer's files; default: the graph's", HelpName = "DIR" };
+        var dictionaries = new Option<string[]>("--dictionaries") { Description = "directory that holds dictionaries, at any depth, of SAELens, dictionary_learning, OpenAI, Gemma Scope, sparsify or Kissane et al.; may be given several times; default: dictionaries in the checkpoint, if there", HelpName = "DIR" };
         var bundle = new Option<string>("--out") { Description = "the bundle to write; may be the checkpoint's own directory", HelpName = "DIR", Required = true };
         var fold = new Option<bool>("--fold-layernorm") { Description = "fold LayerNorm's weights into those that read from it, as TransformerLens does" };
         var writing = new Option<bool>("--center-writing-weights") { Description = "centre all weights that write to the residual stream" };
         var unembed = new Option<bool>("--center-unembed") { Description = "centre the unembedding over the vocabulary" };
         var further = new Option<string?>("--further-sites") { Description = "hooks that become sites at every block even without a dictionary: resid_mid, z or both with a comma between", HelpName = "KINDS" };
+        var notAsTrained = new Option<bool>("--not-as-trained") { Description = "do not centre or fold weights because dictionaries say that they were trained so" };
         var force = new Option<bool>("--force") { Description = "replace a bundle that is there" };
+        var noCheck = new Option<bool>("--no-check") { Description = "do not look whether the dictionaries fit the model, which takes a few seconds; 'sae check' does so at leisure" };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
-        var command = new Command("export", Description) { checkpoint, dictionaries, bundle, fold, writing, unembed, further, force, json };
+        var command = new Command("export", Description) { checkpoint, onnx, sites, tokenizer, dictionaries, bundle, fold, writing, unembed, notAsTrained, further, force, noCheck, json };
+        command.Validators.Add(result =>
+        {
+            var adopts = result.GetValue(onnx) is not null;
+            if (adopts == result.GetValue(checkpoint) is not null) result.AddError("give either --checkpoint DIR or --onnx FILE");
+            else if (!adopts && (result.GetValue(sites) ?? result.GetValue(tokenizer)) is not null) result.AddError("--sites and --tokenizer go with --onnx; a checkpoint has its sites and its tokenizer");
+            else if (adopts && (result.GetValue(fold) || result.GetValue(writing) || result.GetValue(unembed)))
+            {
+                result.AddError("--fold-layernorm, --center-writing-weights and --center-unembed go with --checkpoint: in a graph nothing says which weights these are; process them before you export it");
+            }
+            else if (adopts && result.GetValue(further) is not null) result.AddError("--further-sites goes with --checkpoint; with --onnx, sites.json names every site");
+        });
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {
-            var options = new ExportOptions(parsed.GetRequiredValue(checkpoint), parsed.GetValue(dictionaries), parsed.GetRequiredValue(bundle),
-                parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), parsed.GetValue(common.Threads) ?? 0) { FurtherSites = Further(parsed.GetValue(further)) };
+            var (target, threads) = (parsed.GetRequiredValue(bundle), parsed.GetValue(common.Threads) ?? 0);
             var invocation = parsed.InvocationConfiguration;
             BundleManifest manifest;
             using (var progress = new ProgressLine(invocation.Error))
             {
                 progress.Report("checking and exporting");
-                manifest = BundleWriter.Write(options, cancel);
+                manifest = parsed.GetValue(onnx) is { } graph
+                    ? Adopted(new AdoptionOptions(graph, parsed.GetValue(sites), parsed.GetValue(dictionaries), target, parsed.GetValue(tokenizer), parsed.GetValue(force), threads) { AsTrained = !parsed.GetValue(notAsTrained) }, cancel)
+                    : BundleWriter.Write(new ExportOptions(parsed.GetValue(checkpoint)!, parsed.GetValue(dictionaries), target,
+                        parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), threads)
+                    { FurtherSites = Further(parsed.GetValue(further)), AsTrained = !parsed.GetValue(notAsTrained) }, cancel);
             }
-            if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, Json(options.Out, manifest));
-            else Print(invocation.Output, options.Out, manifest);
+            if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, Json(target, manifest));
+            else Print(invocation.Output, target, manifest);
+            if (!parsed.GetValue(noCheck) && manifest.Dictionaries.Count > 0) Warn(target, common.Context(parsed, cancel), invocation.Error);
             return CommandLine.Done;
         }, CancellationToken.None));
         return command;
+    }
+
+    private static BundleManifest Adopted(AdoptionOptions options, CancellationToken cancel)
+    {
+        var manifest = ForeignBundleWriter.Write(options, cancel);
+        AdoptionCheck.Require(options, manifest, cancel);
+        return manifest;
     }
 
     private static SiteKind[] Further(string? kinds) => kinds is null ? [] : [.. kinds.Split(',', StringSplitOptions.TrimEntries).Select(kind => kind switch
@@ -49,6 +80,37 @@ internal static class ExportCommand
         "z" => SiteKind.Z,
         _ => throw new UsageException($"--further-sites '{kind}' is no hook that can become a site; give resid_mid, z or resid_mid,z (resid, attn and mlp are sites always)"),
     })];
+
+    // the bundle is made, whatever comes out here
+    private static void Warn(string bundle, RunContext context, TextWriter error)
+    {
+        try
+        {
+            CheckReport report;
+            using (var progress = new ProgressLine(error))
+            {
+                progress.Report("checking the dictionaries");
+                using var session = GraphSession.Open(bundle, null, context);
+                report = BundleCheck.Of(session, null, CheckOptions.Quick, progress);
+            }
+            foreach (var finding in report.Findings.Where(f => f.Fault != Fault.NotDiagnosed)) error.WriteLine($"warning: {finding.Sentence}");
+            var others = report.Findings.Where(f => f.Fault == Fault.NotDiagnosed).Select(f => f.Site).ToList();
+            if (others.Count > 0) error.WriteLine($"warning: {others.Count} more look{(others.Count == 1 ? "s" : "")} wrong: {string.Join(", ", others)}");
+            if (report.Findings.Count > 0) error.WriteLine($"warning: the bundle is made, but look at it first: onnx-attribution sae check --model {bundle}");
+        }
+        catch (OperationCanceledException)
+        {
+            throw new CancelledException("onnx-attribution: cancelled; the bundle is made, its dictionaries were not checked");
+        }
+        catch (TokenizerException)
+        {
+            // without a tokenizer there is no text to check them on
+        }
+        catch (Exception e)     // whatever it is, it is no fault of the export
+        {
+            error.WriteLine($"warning: the dictionaries were not checked: {CommandLine.OneLine(e.Message)}");
+        }
+    }
 
     private static JsonObject Json(string bundle, BundleManifest manifest) => new()
     {

@@ -11,31 +11,36 @@ internal static class UsageError
     {
         var command = parsed.CommandResult.Command;
         var isRoot = command is RootCommand;
+        var verb = Verb(parsed.CommandResult);
         // a misspelt option would be taken for an argument; SQL that begins with a comment has a space in it
         var misread = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens)
             .FirstOrDefault(t => t.Value.StartsWith("--", StringComparison.Ordinal) && !t.Value.Any(char.IsWhiteSpace));
-        if (misread is not null) return UnknownOption(misread.Value, command.Name, OptionNames(parsed.CommandResult));
+        if (misread is not null) return UnknownOption(misread.Value, verb, OptionNames(parsed.CommandResult));
         if (parsed.Errors.Count == 0) return null;
         // the next option was taken for the value of the one before
         var names = OptionNames(parsed.CommandResult).ToHashSet();
         if (parsed.CommandResult.Children.OfType<OptionResult>().FirstOrDefault(o => o.Tokens.Any(t => names.Contains(t.Value))) is { } eaten)
-            return $"{eaten.Option.Name} is given without a value, unless it is to be '{eaten.Tokens[0].Value}'; write it behind the option; see 'onnx-attribution {command.Name} --help'";
+            return $"{eaten.Option.Name} is given without a value, unless it is to be '{eaten.Tokens[0].Value}'; write it behind the option; see 'onnx-attribution {verb} --help'";
         if (parsed.UnmatchedTokens.Count > 0)
         {
             var unknown = parsed.UnmatchedTokens[0];
-            if (unknown.StartsWith('-')) return UnknownOption(unknown, isRoot ? null : command.Name, OptionNames(parsed.CommandResult));
-            if (isRoot) return UnknownVerb(unknown, [.. command.Subcommands.Select(c => c.Name)]);
-            return $"{command.Name} has no use for '{unknown}'; put quotes around a text with spaces, and see 'onnx-attribution {command.Name} --help'";
+            if (unknown.StartsWith('-')) return UnknownOption(unknown, isRoot ? null : verb, OptionNames(parsed.CommandResult));
+            if (command.Subcommands.Count > 0) return UnknownVerb(isRoot ? null : verb, unknown, [.. command.Subcommands.Select(c => c.Name)]);
+            return $"{verb} has no use for '{unknown}'; put quotes around a text with spaces, and see 'onnx-attribution {verb} --help'";
         }
         if (isRoot) return $"which verb? Give one of {string.Join(", ", command.Subcommands.Select(c => c.Name))}; see 'onnx-attribution --help'";
+        if (command.Subcommands.Count > 0) return $"{verb} what? Give one of {string.Join(", ", command.Subcommands.Select(c => c.Name))}; see 'onnx-attribution {verb} --help'";
         var error = parsed.Errors[0];
         if (command.Arguments.FirstOrDefault(a => parsed.GetResult(a) is not { Tokens.Count: > 0 }) is { } missing && error.Message.StartsWith("Required argument", StringComparison.Ordinal))
-            return $"{missing.Name} is missing: {missing.Description}; see 'onnx-attribution {command.Name} --help'";
-        return $"{Sentence(error)}; see 'onnx-attribution {command.Name} --help'";
+            return $"{missing.Name} is missing: {missing.Description}; see 'onnx-attribution {verb} --help'";
+        return $"{Sentence(error)}; see 'onnx-attribution {verb} --help'";
     }
 
-    private static string UnknownVerb(string verb, string[] verbs) =>
-        $"there is no verb '{verb}'. Did you mean '{NearestName.Among(verbs, verb)}'? The verbs are {string.Join(", ", verbs)}";
+    /// <summary>As it is written: <c>graph</c>, or <c>sae check</c>.</summary>
+    private static string Verb(CommandResult command) => command.Parent is CommandResult { Command: not RootCommand } parent ? $"{Verb(parent)} {command.Command.Name}" : command.Command.Name;
+
+    private static string UnknownVerb(string? parent, string verb, string[] verbs) =>
+        $"{(parent is null ? "there is no verb" : parent + " has no")} '{verb}'. Did you mean '{NearestName.Among(verbs, verb)}'? {(parent is null ? "The verbs are" : "It has")} {string.Join(", ", verbs)}";
 
     private static string UnknownOption(string option, string? verb, IEnumerable<string> names) =>
         $"{(verb is null ? "there is" : verb + " has")} no option '{option.Split('=')[0]}'. Did you mean '{NearestName.Among(names, option.Split('=')[0])}'? See 'onnx-attribution {(verb is null ? "" : verb + " ")}--help'";

@@ -50,8 +50,8 @@ public sealed class AttributionModel : IDisposable
     public int ContextLength => Bundle.Manifest.NCtx;
     public int VocabularySize => Bundle.Manifest.DVocab;
 
-    /// <summary>What the dictionaries at the selected sites were trained with; true where there is none.</summary>
-    public bool PrependsBos => Bundle.Manifest.Dictionaries.Where(d => Selected.Any(s => s.Name == d.Site)).Select(d => d.PrependBos).DefaultIfEmpty(true).All(b => b);
+    /// <summary>What the dictionaries at the selected sites were trained with; where there is none, what the bundle says, else true.</summary>
+    public bool PrependsBos => Bundle.Manifest.Dictionaries.Where(d => Selected.Any(s => s.Name == d.Site)).Select(d => d.PrependBos).DefaultIfEmpty(Bundle.Manifest.PrependBos ?? true).All(b => b);
 
     /// <summary>SHA-256 of bundle.json, which holds the hashes of all files.</summary>
     public string BundleHash => HashOf(Bundle.Directory);

@@ -46,11 +46,15 @@ internal sealed class ModelSteps : IDisposable
     /// <summary>One step: a site [rows, T, d], or the logits [rows, vocabulary] at <paramref name="position"/>.</summary>
     /// <param name="sites">By place; those that the step reads, [rows or 1, T, d].</param>
     /// <returns>The caller's; [1, …] where all that is read has one row.</returns>
-    public DeviceTensor Run(int step, IReadOnlyList<DeviceTensor?> sites, int[] tokens, int position)
+    public DeviceTensor Run(int step, IReadOnlyList<DeviceTensor?> sites, int[] tokens, int position) => Run(step, sites, Array.ConvertAll(tokens, t => (long)t), 1, position);
+
+    /// <summary>As above, on several prompts side by side.</summary>
+    /// <param name="ids">[prompts, T]; a site may have a row per prompt then.</param>
+    public DeviceTensor Run(int step, IReadOnlyList<DeviceTensor?> sites, long[] ids, int prompts, int position)
     {
         var s = _steps[step];
         s.Runner ??= new GraphRunner(s.Graph, _context, _weights);
-        using var feed = new Feed().Add(Tokens, Array.ConvertAll(tokens, t => (long)t), 1, tokens.Length).Add(MetricGraph.Position, new long[] { position }, 1);
+        using var feed = new Feed().Add(Tokens, ids, prompts, ids.Length / prompts).Add(MetricGraph.Position, new long[] { position }, 1);
         foreach (var i in s.Reads) feed.Lend(_steps[i].Output, sites[i]!.Value);
         return s.Runner.RunOnDevice(feed.Values, [s.Output])[0];
     }

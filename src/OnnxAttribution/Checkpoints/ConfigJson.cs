@@ -50,6 +50,9 @@ internal sealed class ConfigJson
         }
     }
 
+    /// <summary>A config that was made here, as if <paramref name="path"/> held it.</summary>
+    public static ConfigJson Of(string path, System.Text.Json.Nodes.JsonObject config) => new(path, JsonSerializer.SerializeToElement(config), "");
+
     /// <summary>All keys, in the file's order.</summary>
     public IEnumerable<string> Keys => _object.EnumerateObject().Select(p => p.Name);
 

@@ -18,7 +18,7 @@ namespace OnnxAttribution.Checkpoints;
 /// <param name="PrependBos">It was trained on texts that begin with BOS (true when missing).</param>
 /// <param name="ModelName">The model's TransformerLens name, if given.</param>
 /// <param name="NeuronpediaId">Its name on Neuronpedia, if given.</param>
-/// <param name="CenterWritingWeights">Whether it was trained on a model with centred writing weights, if given.</param>
+/// <param name="CenterWritingWeights">Whether it was trained on a model with centred writing weights; null where nothing is said of how the model was loaded.</param>
 /// <remarks>Source: SAELens 6.18 (<c>handle_config_defaulting</c>, <c>read_sae_components_from_disk</c>, the classes in <c>sae_lens/saes</c>).</remarks>
 internal sealed record DictionaryConfig(
     string HookName, int Width, int FeatureCount, DictionaryArchitecture Architecture, int K, bool ApplyDecoderBiasToInput,
@@ -35,15 +35,27 @@ internal sealed record DictionaryConfig(
     /// <summary>c: the input is multiplied by it, the output divided. SAELens keeps these numbers in tables of its own; null: 1.</summary>
     public double? NormScalingFactor { get; init; }
 
+    /// <summary>This program made the files, of a dictionary of another format (<c>converted_from</c>).</summary>
+    public bool IsConverted { get; init; }
+
+    /// <summary>Fold LayerNorm, and centre the unembedding, of the model that it is used with: neither changes what a site holds. Null: not said.</summary>
+    public bool? FoldLayerNorm { get; init; }
+
+    /// <inheritdoc cref="FoldLayerNorm"/>
+    public bool? CenterUnembed { get; init; }
+
     /// <summary>Reads and checks a <c>cfg.json</c> of either layout.</summary>
     /// <exception cref="CheckpointException">The file is missing or broken, or describes a dictionary that would be computed wrongly.</exception>
-    public static DictionaryConfig Read(string path)
+    public static DictionaryConfig Read(string path) => Read(ConfigJson.Read(path));
+
+    /// <inheritdoc cref="Read(string)"/>
+    public static DictionaryConfig Read(ConfigJson json)
     {
-        var json = ConfigJson.Read(path);
         var width = json.Require("d_in", json.Integer("d_in", 1, 1 << 20));
         var featureCount = json.Require("d_sae", json.Integer("d_sae", 1, 1 << 24));
         var architecture = ReadArchitecture(json);
         RefuseVariants(json, width, architecture);
+        var loading = Trained(json, LoadingKey).Object(LoadingKey);
         return new(
             HookName: ReadHookName(json),
             Width: width,
@@ -55,8 +67,11 @@ internal sealed record DictionaryConfig(
             PrependBos: Trained(json, "prepend_bos").Boolean("prepend_bos") ?? true,
             ModelName: Trained(json, "model_name").String("model_name"),
             NeuronpediaId: Trained(json, "neuronpedia_id").String("neuronpedia_id"),
-            CenterWritingWeights: Trained(json, LoadingKey).Object(LoadingKey)?.Boolean("center_writing_weights"))
+            CenterWritingWeights: loading is null ? IsOldestGpt2(json) ? true : null : loading.Boolean("center_writing_weights") ?? false)
         {
+            FoldLayerNorm = loading?.Boolean("fold_ln"),
+            CenterUnembed = loading?.Boolean("center_unembed"),
+            IsConverted = json.Has("converted_from"),
             RescalesByDecoderNorm = json.Boolean("rescale_acts_by_decoder_norm") ?? false,
             FinetunedScale = json.Boolean("finetuning_scaling_factor") ?? false,
             NormScalingFactor = Trained(json, ScalingKey).Number(ScalingKey, 1e-12, 1e12),
@@ -65,6 +80,10 @@ internal sealed record DictionaryConfig(
 
     /// <summary>Where a key about the training lies: under metadata if it is there, else at the root.</summary>
     private static ConfigJson Trained(ConfigJson json, string key) => json.Object("metadata") is { } metadata && metadata.Has(key) ? metadata : json;
+
+    // The first dictionaries of GPT-2 (gpt2-small-res-jb and its feature-splitting ones) name neither an architecture nor how the model was loaded. It was TransformerLens's default, with centred
+    // writing weights; SAELens's table of releases says so in their stead (pretrained_saes.yaml: config_overrides).
+    private static bool IsOldestGpt2(ConfigJson json) => json.Has("hook_point") && !json.Has("architecture") && json.String("model_name") is "gpt2-small" or "gpt2";
 
     private static DictionaryArchitecture ReadArchitecture(ConfigJson json)
     {

@@ -83,35 +83,6 @@ internal sealed class SaeLensDictionary : IDisposable
         }
     }
 
-    /// <summary>Opens every direct subdirectory that has a <c>cfg.json</c>.</summary>
-    /// <returns>The dictionaries by directory name; none if there are none. They are the caller's to dispose.</returns>
-    /// <exception cref="CheckpointException">No such directory, one of them cannot be opened, or two are of one site.</exception>
-    public static IReadOnlyList<SaeLensDictionary> OpenAll(string directory)
-    {
-        if (!System.IO.Directory.Exists(directory))
-            throw new CheckpointException(directory, "there is no such directory; give the directory that holds the dictionaries' directories.");
-        var opened = new List<SaeLensDictionary>();
-        try
-        {
-            foreach (var path in System.IO.Directory.GetDirectories(directory).Order(StringComparer.Ordinal))
-            {
-                if (!System.IO.File.Exists(Path.Combine(path, ConfigFileName)))
-                    continue;
-                var dictionary = Open(path);
-                opened.Add(dictionary);
-                if (opened.Find(other => other.HookName == dictionary.HookName) is var first && first != dictionary)
-                    throw new CheckpointException(directory, $"'{Path.GetFileName(first!.Directory)}' and '{Path.GetFileName(path)}' are both "
-                        + $"dictionaries of the site '{dictionary.HookName}'; keep one of them.");
-            }
-            return opened;
-        }
-        catch
-        {
-            opened.ForEach(dictionary => dictionary.Dispose());
-            throw;
-        }
-    }
-
     /// <summary>What reads every weight once, and passes if all are finite numbers.</summary>
     public WeightCheck Check => new(File, [.. Weights]);
 

@@ -17,12 +17,12 @@ internal sealed unsafe partial class SafetensorsFile
         var entry = Find(name);
         RequireFloat(entry);
         var result = GC.AllocateUninitializedArray<float>(Elements(entry));
-        switch (entry.Type)
+        for (var done = 0; done < result.Length;)
         {
-            case TensorType.F32: Span<float>(entry).CopyTo(result); break;
-            case TensorType.F64: TensorPrimitives.ConvertTruncating(Span<double>(entry), result.AsSpan()); break;
-            case TensorType.F16: TensorPrimitives.ConvertToSingle(Span<Half>(entry), result); break;
-            default: Widen(Span<ushort>(entry), result); break;
+            // spans of bytes end at 2 GB
+            var count = Math.Min(result.Length - done, 1 << 24);
+            FloatBytes.ToFloats(new ReadOnlySpan<byte>(At(entry) + ((long)done * entry.Type.Size()), count * entry.Type.Size()), entry.Type, result.AsSpan(done, count));
+            done += count;
         }
         return result;
     }
@@ -106,21 +106,6 @@ internal sealed unsafe partial class SafetensorsFile
             if ((bits[i] & mask) == mask)
                 return i;
         return -1;
-    }
-
-    /// <summary>bfloat16 is the upper half of a float32.</summary>
-    private static void Widen(ReadOnlySpan<ushort> bfloat16, Span<float> result)
-    {
-        var i = 0;
-        var bits = MemoryMarshal.Cast<float, uint>(result);
-        for (; i <= bfloat16.Length - Vector<ushort>.Count; i += Vector<ushort>.Count)
-        {
-            Vector.Widen(new Vector<ushort>(bfloat16[i..]), out var low, out var high);
-            (low << 16).CopyTo(bits[i..]);
-            (high << 16).CopyTo(bits[(i + Vector<uint>.Count)..]);
-        }
-        for (; i < bfloat16.Length; i++)
-            bits[i] = (uint)bfloat16[i] << 16;
     }
 
     private ReadOnlySpan<T> Span<T>(TensorEntry entry) where T : unmanaged => new(At(entry), Elements(entry));

@@ -1,4 +1,5 @@
 using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Checkpoints.Formats;
 
 namespace OnnxAttribution.Export;
 
@@ -7,19 +8,29 @@ internal sealed class BundleDictionaries : IDisposable
 {
     public const string Folder = "dictionaries";
 
-    private readonly IReadOnlyList<SaeLensDictionary> _all;
-    private readonly ModelArchitecture _model;
+    private static readonly string[] s_files = [SaeLensDictionary.ConfigFileName, SaeLensDictionary.WeightsFileName];
 
-    private BundleDictionaries(IReadOnlyList<SaeLensDictionary> all, ModelArchitecture model) => (_all, _model) = (all, model);
+    private readonly IReadOnlyList<(string Folder, FoundDictionary Found)> _all;
+    private readonly int _layers;
+    private readonly IReadOnlyDictionary<string, int> _widths;
 
+    private BundleDictionaries(IReadOnlyList<(string Folder, FoundDictionary Found)> all, int layers, IReadOnlyDictionary<string, int> widths) => (_all, _layers, _widths) = (all, layers, widths);
+
+    /// <inheritdoc cref="Open(ExportOptions, int, IReadOnlyDictionary{string, int})"/>
+    public static BundleDictionaries Open(ExportOptions options, ModelArchitecture model) =>
+        Open(options, model.Shape.Layers, model.SiteNames.ToDictionary(name => name, name => model.WidthOf(Site.Parse(name))));
+
+    /// <param name="widths">Of every site that a dictionary may be for, in the order of computation.</param>
     /// <exception cref="BundleException">There is no such folder, or a dictionary is for no site of the model, of another width, or the second of its site.</exception>
-    public static BundleDictionaries Open(ExportOptions options, ModelArchitecture model)
+    /// <exception cref="CheckpointException">A dictionary cannot be read.</exception>
+    public static BundleDictionaries Open(ExportOptions options, int layers, IReadOnlyDictionary<string, int> widths)
     {
-        var folder = options.Dictionaries ?? Path.Combine(options.Checkpoint, Folder);
-        if (!Directory.Exists(folder)) return options.Dictionaries is null ? new([], model) : throw new BundleException($"there is no directory {folder}; give --dictionaries the folder that holds the SAELens dictionaries");
-        var found = new BundleDictionaries(SaeLensDictionary.OpenAll(folder), model);
+        var all = new List<(string Folder, FoundDictionary Found)>();
+        var found = new BundleDictionaries(all, layers, widths);
         try
         {
+            foreach (var folder in Folders(options)) all.AddRange(FindIn(folder).Select(d => (folder, d)));
+            found.DropOlderConversions(all);
             found.Check();
             return found;
         }
@@ -31,56 +42,99 @@ internal sealed class BundleDictionaries : IDisposable
     }
 
     /// <summary>Names of the sites that they are for.</summary>
-    public IEnumerable<string> Sites => _all.Select(d => Site.Canonical(d.HookName, _model.Shape.Layers));
+    public IEnumerable<string> Sites => Configs.Select(c => Site.Canonical(c.HookName, _layers));
 
-    /// <summary>What reads every weight once, with the path that each file has in the bundle.</summary>
-    public IEnumerable<(string Path, WeightCheck Check)> Checks(string bundle, bool inPlace) => _all.Select(d => ($"{FolderOf(d, bundle, inPlace)}/{SaeLensDictionary.WeightsFileName}", d.Check));
+    /// <summary>What each is.</summary>
+    public IEnumerable<DictionaryConfig> Configs => _all.Select(d => d.Found.Config);
 
-    /// <summary>Links the files into the bundle: weights are not copied where the file system can help it.</summary>
-    public void Bring(string bundle)
+    /// <summary>What reads every weight once, with the path that each file has in the bundle. What is converted is checked on the way.</summary>
+    public IEnumerable<(string Path, WeightCheck Check)> Checks(string bundle, bool inPlace) =>
+        _all.Where(d => d.Found.SaeLens is not null).Select(d => ($"{FolderOf(d.Found, bundle, inPlace)}/{SaeLensDictionary.WeightsFileName}", d.Found.SaeLens!.Check));
+
+    /// <summary>Links SAELens's files into the bundle, so that no weight is copied where the file system can help it; what is of another format is converted.</summary>
+    /// <param name="inPlace">The bundle is the checkpoint's directory: what lies in it stays there.</param>
+    public void Bring(string bundle, bool inPlace, CancellationToken cancel)
     {
-        foreach (var d in _all)
+        foreach (var (from, found) in _all)
         {
-            var folder = Path.Combine(bundle, Folder, d.HookName);
+            if (Stays(found, bundle, inPlace)) continue;
+            var folder = Path.Combine(bundle, Folder, found.Config.HookName);
             Directory.CreateDirectory(folder);
-            foreach (var name in (string[])["cfg.json", "sae_weights.safetensors"]) FileLink.Make(Path.Combine(d.Directory, name), Path.Combine(folder, name));
+            if (found.Conversion is { } conversion) conversion.Write(folder, Path.GetRelativePath(from, conversion.Source).Replace('\\', '/'), cancel);
+            else
+            {
+                foreach (var name in s_files) FileLink.Make(Path.Combine(found.Place, name), Path.Combine(folder, name));
+            }
         }
     }
 
     /// <param name="sites">In the order of computation.</param>
-    /// <param name="inPlace">The bundle is the checkpoint's directory: the dictionaries lie in it already.</param>
+    /// <param name="inPlace">The bundle is the checkpoint's directory: the dictionaries may lie in it already.</param>
     public IReadOnlyList<BundleManifest.DictionaryRecord> Records(string bundle, IReadOnlyList<string> sites, bool inPlace) =>
     [
-        .. _all.Select(d => new BundleManifest.DictionaryRecord(Site.Canonical(d.HookName, _model.Shape.Layers), d.HookName,
-                FolderOf(d, bundle, inPlace), d.Architecture.Name(), d.FeatureCount, d.Architecture == DictionaryArchitecture.TopK ? d.K : null,
-                d.Normalization.Name(), d.PrependBos))
+        .. _all.Select(d => (d.Found, d.Found.Config)).Select(d => new BundleManifest.DictionaryRecord(Site.Canonical(d.Config.HookName, _layers), d.Config.HookName,
+                FolderOf(d.Found, bundle, inPlace),
+                d.Config.Architecture.Name(), d.Config.FeatureCount, d.Config.Architecture == DictionaryArchitecture.TopK ? d.Config.K : null,
+                d.Config.Normalization.Name(), d.Config.PrependBos))
             .OrderBy(r => sites.ToList().IndexOf(r.Site)),
     ];
 
     /// <summary>The files of a dictionary, by their paths in the bundle.</summary>
-    public static IEnumerable<string> Files(BundleManifest.DictionaryRecord record) => [$"{record.Path}/cfg.json", $"{record.Path}/sae_weights.safetensors"];
+    public static IEnumerable<string> Files(BundleManifest.DictionaryRecord record) => s_files.Select(f => $"{record.Path}/{f}");
 
     public void Dispose()
     {
-        foreach (var d in _all) d.Dispose();
+        foreach (var (_, found) in _all) found.Dispose();
     }
 
-    private static string FolderOf(SaeLensDictionary d, string bundle, bool inPlace) => inPlace ? Path.GetRelativePath(bundle, d.Directory).Replace('\\', '/') : $"{Folder}/{d.HookName}";
+    private static IEnumerable<string> Folders(ExportOptions options)
+    {
+        if (options.Dictionaries is { Count: > 0 } given) return given;
+        var own = Path.Combine(options.Checkpoint, Folder);
+        return Directory.Exists(own) ? [own] : [];
+    }
+
+    private static IReadOnlyList<FoundDictionary> FindIn(string folder)
+    {
+        if (!Directory.Exists(folder)) throw new BundleException($"there is no directory {folder}; give --dictionaries the folder that holds the dictionaries");
+        var found = DictionaryFinder.FindAll(folder);
+        if (found.Count == 0 && Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).FirstOrDefault() is { } some)
+        {
+            throw new BundleException($"{folder} holds no dictionary of a format that is known, only files such as {Path.GetRelativePath(folder, some)}; give --dictionaries a folder with SAELens's (cfg.json, sae_weights.safetensors), "
+                + "dictionary_learning's (ae.pt), OpenAI's (LOCATION/autoencoders/LAYER.pt), Gemma Scope's (params.npz) or sparsify's (sae.safetensors)");
+        }
+        return found;
+    }
+
+    // a bundle that was exported into its own checkpoint holds what was converted then beside what it was converted from
+    private void DropOlderConversions(List<(string Folder, FoundDictionary Found)> all)
+    {
+        var anew = all.Where(d => d.Found.Conversion is not null).Select(d => Site.Canonical(d.Found.Config.HookName, _layers)).ToHashSet();
+        foreach (var old in all.Where(d => d.Found.Config.IsConverted && anew.Contains(Site.Canonical(d.Found.Config.HookName, _layers))).ToList())
+        {
+            all.Remove(old);
+            old.Found.Dispose();
+        }
+    }
+
+    private static string FolderOf(FoundDictionary found, string bundle, bool inPlace) =>
+        Stays(found, bundle, inPlace) ? Path.GetRelativePath(bundle, found.Place).Replace('\\', '/') : $"{Folder}/{found.Config.HookName}";
+
+    private static bool Stays(FoundDictionary found, string bundle, bool inPlace) =>
+        inPlace && found.SaeLens is not null && !Path.GetRelativePath(bundle, found.Place).StartsWith("..", StringComparison.Ordinal);
 
     private void Check()
     {
-        var sites = _model.SiteNames.ToHashSet();
         var taken = new Dictionary<string, string>();
-        foreach (var d in _all)
+        foreach (var (_, found) in _all)
         {
-            var site = Site.Canonical(d.HookName, _model.Shape.Layers);
-            if (!sites.Contains(site))
+            var site = Site.Canonical(found.Config.HookName, _layers);
+            if (!_widths.TryGetValue(site, out var width))
             {
-                throw new BundleException($"{d.Directory} is a dictionary for '{d.HookName}', which this model ({_model.Shape.Layers} layers) does not have as a site; its sites are {string.Join(", ", sites.Take(3))}, …");
+                throw new BundleException($"{found.Place} is a dictionary for '{found.Config.HookName}', which this model ({_layers} layers) does not have as a site; its sites are {string.Join(", ", _widths.Keys.Take(3))}, …");
             }
-            var width = _model.WidthOf(Site.Parse(site));
-            if (d.Width != width) throw new BundleException($"{d.Directory} is a dictionary of width {d.Width}, the model has width {width}; it belongs to another model");
-            if (!taken.TryAdd(site, d.Directory)) throw new BundleException($"{taken[site]} and {d.Directory} are both dictionaries of {site}; keep one of them");
+            if (found.Config.Width != width) throw new BundleException($"{found.Place} is a dictionary of width {found.Config.Width}, the model has width {width}; it belongs to another model");
+            if (!taken.TryAdd(site, found.Place)) throw new BundleException($"{taken[site]} and {found.Place} are both dictionaries of {site}; keep one of them");
         }
     }
 }

@@ -33,6 +33,10 @@ internal sealed record BundleManifest
     public required IReadOnlyList<string> Hooks { get; init; }
     public required IReadOnlyList<DictionaryRecord> Dictionaries { get; init; }
 
+    /// <summary>Whether prompts begin with BOS where no dictionary says so; left out: they do.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public bool? PrependBos { get; init; }
+
     /// <summary>Every file that the bundle's numbers depend on, by its path in the bundle.</summary>
     public required IReadOnlyDictionary<string, FileRecord> Files { get; init; }
 

@@ -24,8 +24,9 @@ internal static class BundleWriter
         if (BundleFiles.RealPath(options.Out) == BundleFiles.RealPath(options.Checkpoint)) options = options with { Out = options.Checkpoint };
         var architecture = ModelArchitecture.Read(options.Checkpoint);
         using var checkpoint = Checkpoint.Open(options.Checkpoint, architecture.Layout);
-        var processing = new WeightProcessing(architecture, checkpoint, options);
         using var dictionaries = BundleDictionaries.Open(options, architecture);
+        options = ImpliedProcessing.Of(options, dictionaries.Configs, architecture.LastNorm.IsRms);
+        var processing = new WeightProcessing(architecture, checkpoint, options);
         var inPlace = options.Out == options.Checkpoint;
         var checkedFiles = BundleFiles.Check([.. checkpoint.Checks(), .. dictionaries.Checks(options.Out, inPlace)], options.Parallelism, cancel);
         if (!inPlace && File.Exists(Path.Combine(options.Out, BundleManifest.FileName)) && !options.Force)
@@ -40,7 +41,8 @@ internal static class BundleWriter
         {
             Directory.CreateDirectory(options.Out);
             File.Delete(Path.Combine(options.Out, BundleManifest.FileName));
-            if (!inPlace) Bring(options, [.. s_companions, .. checkpoint.FileNames], dictionaries);
+            if (!inPlace) Bring(options, [.. s_companions, .. checkpoint.FileNames]);
+            dictionaries.Bring(options.Out, inPlace, cancel);
             return WriteGraph(options, architecture, checkpoint, processing, dictionaries, checkedFiles, cancel);
         });
     }
@@ -69,6 +71,10 @@ internal static class BundleWriter
     private static HashSet<string> FurtherSites(ExportOptions options, ModelArchitecture architecture, BundleDictionaries dictionaries)
     {
         var wanted = options.FurtherSites.ToHashSet();
+        if (architecture.IsParallel && wanted.Contains(SiteKind.ResidMid))
+        {
+            throw new BundleException($"{options.Checkpoint} is a {architecture.Shape.ModelType} whose attention and MLP run in parallel: there is no residual stream between them; leave out resid_mid");
+        }
         return [.. dictionaries.Sites, .. architecture.SiteNames.Where(name => wanted.Contains(Site.Parse(name).Kind))];
     }
 
@@ -108,14 +114,13 @@ internal static class BundleWriter
     }
 
     // links: the weights are not copied where the file system can help it
-    private static void Bring(ExportOptions options, IEnumerable<string> names, BundleDictionaries dictionaries)
+    private static void Bring(ExportOptions options, IEnumerable<string> names)
     {
         foreach (var name in names)
         {
             var from = Path.Combine(options.Checkpoint, name);
             if (File.Exists(from)) FileLink.Make(from, Path.Combine(options.Out, name));
         }
-        dictionaries.Bring(options.Out);
     }
 
     private static BundleManifest Manifest(ExportOptions options, ModelShape shape, IReadOnlyList<string> weights, HookedGraphBuilder builder, BundleDictionaries dictionaries,

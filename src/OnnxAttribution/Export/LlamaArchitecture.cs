@@ -37,12 +37,29 @@ internal sealed class LlamaArchitecture : ModelArchitecture
     }
 
     /// <summary>Mistral: attention may look back a limited number of positions.</summary>
-    public static LlamaArchitecture Mistral(ConfigJson json) => new(json, new Variant(Window: json.Integer("sliding_window", 1, int.MaxValue)), 131072);
+    public static LlamaArchitecture Mistral(ConfigJson json)
+    {
+        // null is no limit; Hugging Face's default is 4096
+        var window = json.Keys.Contains("sliding_window") ? json.Integer("sliding_window", 1, int.MaxValue) : 4096;
+        return new(WithSharedHeads(json), new Variant(Window: window), 131072);
+    }
 
     /// <summary>Qwen2: biases on queries, keys and values.</summary>
-    public static LlamaArchitecture Qwen2(ConfigJson json) => json.Boolean("use_sliding_window") is true
-        ? throw json.Refuse("use_sliding_window", "only false is: which layers look back how far is not computed here")
-        : new(json, new Variant(QkvBias: true), 32768);
+    public static LlamaArchitecture Qwen2(ConfigJson json)
+    {
+        foreach (var key in (string[])["use_sliding_window", "use_mrope"])
+        {
+            if (json.Boolean(key) is true) throw json.Refuse(key, "only false is");
+        }
+        return new(WithSharedHeads(json), new Variant(QkvBias: true), 32768);
+    }
+
+    // its default is a number here, not that of the queries
+    private static ConfigJson WithSharedHeads(ConfigJson json)
+    {
+        json.Require("num_key_value_heads", json.Integer("num_key_value_heads", 1, 1024));
+        return json;
+    }
 
     public override ModelShape Shape { get; }
 

@@ -21,12 +21,15 @@ internal sealed partial class GraphBuilder(string prefix = "")
         new(name, (DataType)content.DataType, [.. content.Dims.Select(Dim.Of)])
         {
             Initializer = Named(content, name),
-            Content = content.Dims.Count == 1 && !Constants.IsExternal(content) && (DataType)content.DataType == DataType.Int64 ? IntegerContent(content) : null,
+            Content = content.Dims.Count <= 1 && !Constants.IsExternal(content) && (DataType)content.DataType == DataType.Int64 ? IntegerContent(content) : null,
         };
 
     public Value Scalar(float value) => Cached($"{prefix}f{BitConverter.SingleToInt32Bits(value):x}", () => Constants.Of([value]));
 
     public Value Ints(params long[] values) => Cached($"{prefix}i{string.Join('_', values)}", () => Constants.Of(values, values.Length));
+
+    /// <summary>float32 [width], all 1; the same value for the same width.</summary>
+    public Value Ones(long width) => Cached($"{prefix}ones{width}", () => Constants.Of(Enumerable.Repeat(1f, (int)width).ToArray(), width));
 
     public Value Int(long value) => Cached($"{prefix}s{value}", () => Constants.Of([value]));
 
@@ -93,6 +96,7 @@ internal sealed partial class GraphBuilder(string prefix = "")
             case long i: a.I = i; a.Type = AttributeProto.Types.AttributeType.Int; break;
             case float f: a.F = f; a.Type = AttributeProto.Types.AttributeType.Float; break;
             case string s: a.S = ByteString.CopyFromUtf8(s); a.Type = AttributeProto.Types.AttributeType.String; break;
+            case TensorProto t: a.T = t; a.Type = AttributeProto.Types.AttributeType.Tensor; break;
             case long[] l: a.Ints.AddRange(l); a.Type = AttributeProto.Types.AttributeType.Ints; break;
             default: throw new ArgumentException($"attribute '{name}' has type {value.GetType().Name}", nameof(value));
         }

@@ -20,7 +20,7 @@ internal static partial class ShapeInference
             return op.In[1]!.Shape is [{ Size: { } rank }] ? [.. Enumerable.Repeat(Dim.Unknown, (int)rank)] : null;
         var x = op.In[0]!.Shape;
         var copies = op.Int("allowzero", 0) == 0;
-        var result = target.Select((d, i) => d.Size == 0 && copies && x is not null && i < x.Length ? x[i] : d).ToArray();
+        var result = target.Select((d, i) => d.Size == 0 && copies ? x is not null && i < x.Length ? x[i] : Dim.Unknown : d).ToArray();
         var open = Array.FindIndex(result, d => d.Size == -1);
         if (open < 0) return result;
         result[open] = x is null ? Dim.Unknown : Remainder(x, result, open);
@@ -107,6 +107,7 @@ internal static partial class ShapeInference
             var axis = Axis(axes[i], x.Length);
             result[axis] = starts is not null && steps is not null && ends is not null && x[axis].Size is { } n
                 ? Dim.Of(SliceLength(n, starts[i], ends[i], steps[i]))
+                : starts?[i] == 0 && steps?[i] == 1 && ends?[i] >= int.MaxValue ? x[axis]
                 // from 0 up to a length that is known by name: that length
                 : starts?[i] == 0 && steps?[i] == 1 && op.In.Count > 2 && op.In[2]?.Content is { } to && to[i].Symbol is not null ? to[i] : Dim.Unknown;
         }
@@ -146,6 +147,14 @@ internal static partial class ShapeInference
         })];
     }
 
+    // an axis that nothing is added to keeps its name
+    private static Dim[]? Padded(Op op)
+    {
+        if (op.In[0]!.Shape is not { } x) return null;
+        if (op.IntsOf("pads", 1) is not { } pads || op.Has("axes", 3) || pads.Length != 2 * x.Length) return [.. x.Select(_ => Dim.Unknown)];
+        return [.. x.Select((d, i) => pads[i] + pads[i + x.Length] is var added && added == 0 ? d : d.Size is { } n ? Dim.Of(n + added) : Dim.Unknown)];
+    }
+
     private static Dim[]? Expand(Op op)
     {
         if (op.In[0]!.Shape is null) return null;
@@ -154,18 +163,63 @@ internal static partial class ShapeInference
     }
 
     // sizes computed from sizes: enough for the shape arithmetic that exporters write
-    private static Dim[]? Arithmetic(Op op)
+    private static Dim[]? Arithmetic(Op op) => EachContent(op, 0, 1, (a, b) => (op.Type, a.Size, b.Size) switch
     {
-        if (op.In[0]?.Content is not { } x || op.In[1]?.Content is not { } y || x.Length != y.Length) return null;
-        return [.. x.Zip(y, (a, b) => (op.Type, a.Size, b.Size) switch
+        ("Add", { } m, { } n) => Dim.Of(m + n),
+        ("Sub", { } m, { } n) => Dim.Of(m - n),
+        ("Mul", { } m, { } n) => Dim.Of(m * n),
+        ("Div", { } m, { } n) when n != 0 => Dim.Of(m / n),
+        ("Mul" or "Div", null, 1) or ("Add" or "Sub", null, 0) => a,
+        ("Mul", 1, null) or ("Add", 0, null) => b,
+        ("Sub", null, null) when a.Equals(b) => Dim.Of(0),
+        ("Mul", _, _) => Product(a, b),
+        _ => Dim.Unknown,
+    });
+
+    // 1 or 0 where sizes tell; a named axis is no negative size
+    private static Dim[]? Comparison(Op op) => op.Type != "Equal" ? null : EachContent(op, 0, 1, (a, b) => (a.Size, b.Size) switch
+    {
+        ({ } m, { } n) => Dim.Of(m == n ? 1 : 0),
+        (null, < 0) when a.Symbol is not null => Dim.Of(0),
+        ( < 0, null) when b.Symbol is not null => Dim.Of(0),
+        (null, null) when a.Equals(b) => Dim.Of(1),
+        _ => Dim.Unknown,
+    });
+
+    private static Dim[]? Choice(Op op)
+    {
+        if (op.In[0]?.Content is not { } condition || EachContent(op, 1, 2, (a, b) => a) is not { } x || EachContent(op, 1, 2, (a, b) => b) is not { } y) return null;
+        if (x.Length != condition.Length) return null;
+        return [.. condition.Select((c, i) => c.Size is { } n ? n != 0 ? x[i] : y[i] : x[i].Equals(y[i]) ? x[i] : Dim.Unknown)];
+    }
+
+    private static Dim[]? EachContent(Op op, int left, int right, Func<Dim, Dim, Dim> each)
+    {
+        if (op.In[left]?.Content is not { } x || op.In[right]?.Content is not { } y) return null;
+        var n = Math.Max(x.Length, y.Length);
+        if ((x.Length != n && x.Length != 1) || (y.Length != n && y.Length != 1)) return null;
+        return [.. Enumerable.Range(0, n).Select(i => each(x[x.Length == 1 ? 0 : i], y[y.Length == 1 ? 0 : i]))];
+    }
+
+    // named as Remainder names them: 12*position*rows
+    private static Dim Product(Dim a, Dim b)
+    {
+        if ((a.Size is null && a.Symbol is null) || (b.Size is null && b.Symbol is null) || a.Size < 0 || b.Size < 0) return Dim.Unknown;
+        var size = 1L;
+        var symbols = new List<string>();
+        foreach (var factor in new[] { a, b }.SelectMany(d => d.ToString().Split('*')))
         {
-            ("Add", { } m, { } n) => Dim.Of(m + n),
-            ("Sub", { } m, { } n) => Dim.Of(m - n),
-            ("Mul", { } m, { } n) => Dim.Of(m * n),
-            ("Div", { } m, { } n) when n != 0 => Dim.Of(m / n),
-            ("Mul" or "Div", null, 1) => a,
-            ("Mul", 1, null) => b,
-            _ => Dim.Unknown,
-        })];
+            if (long.TryParse(factor, out var n)) size *= n;
+            else symbols.Add(factor);
+        }
+        return Dim.Named(string.Join('*', symbols.Order().Prepend(size.ToString()).Where(f => f != "1")));
+    }
+
+    private static Result ConstantOfShape(Op op)
+    {
+        var type = op.Attributes.TryGetValue("value", out var v) ? (DataType)v.T.DataType : DataType.Float;
+        Dim[]? content = type == DataType.Int64 && op.In[0]!.Content is [{ Size: { } n and <= 16 }] && Constants.Scalar(new Value("", type, null) { Initializer = v!.T }) is { } value
+            ? [.. Enumerable.Repeat(Dim.Of((long)value), (int)n)] : null;
+        return new(type, op.In[0]!.Content, content);
     }
 }

@@ -22,7 +22,7 @@ internal sealed class CurveBundle : IDisposable
         var down = DictionaryFiles.Random(Down, 16, 40, seed: 2);
         down["b_enc"] = [.. Enumerable.Repeat(bias, 40)];
         down.Write(_directory["dictionaries/" + Down]);
-        BundleWriter.Write(new ExportOptions(_directory["checkpoint"], _directory["dictionaries"], Path));
+        BundleWriter.Write(new ExportOptions(_directory["checkpoint"], [_directory["dictionaries"]], Path));
         Model = AttributionModel.Open(Path, [Up, Down], new RunContext(threads: 1));
     }
 

@@ -161,6 +161,6 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
             dictionary["b_dec"] = [.. dictionary["b_dec"].Select(b => b * small)];
             dictionary.Write(Path.Combine(at["dictionaries"], site));
         }
-        return Random2.Bundle(checkpoint, at["bundle"], o => o with { Dictionaries = at["dictionaries"] });
+        return Random2.Bundle(checkpoint, at["bundle"], o => o with { Dictionaries = [at["dictionaries"]] });
     }
 }

@@ -5,7 +5,7 @@ namespace OnnxAttribution.Tests.Architecture;
 /// <summary>
 /// The arrows between the library's folders, and the one door of each outside package:
 /// <code>
-/// Onnx &lt;- Autodiff &lt;- Checkpoints &lt;- Export &lt;- Runtime &lt;- Attribution &lt;- Ablation &lt;- Store &lt;- Runs &lt;- Dashboards &lt;- View     a folder may use only the folders before it
+/// Onnx &lt;- Autodiff &lt;- Checkpoints &lt;- Export &lt;- Runtime &lt;- Attribution &lt;- Ablation &lt;- Store &lt;- Runs &lt;- Dashboards &lt;- Preflight &lt;- View     a folder may use only the folders before it
 /// Runtime: ONNX Runtime      Store: DuckDB, Parquet      Onnx, Export, Runtime: Google.Protobuf (ONNX files are made, written and handed over there)
 /// </code>
 /// Read off the sources: using directives and names such as OnnxAttribution.Export.Site or Export.Site. Comments and strings do not count.
@@ -76,7 +76,7 @@ public partial class LayerTests
     }
 
     // OnnxAttribution.Runtime, or Runtime.GraphRunner where OnnxAttribution. goes without saying
-    [GeneratedRegex(@"(\bOnnxAttribution\.|(?<![\w.""])(?=\w+\.[A-Z]))(?<layer>Onnx|Autodiff|Checkpoints|Export|Runtime|Attribution|Ablation|Store|Runs|Dashboards|View)\b(\.\w+)?")]
+    [GeneratedRegex(@"(\bOnnxAttribution\.|(?<![\w.""])(?=\w+\.[A-Z]))(?<layer>Onnx|Autodiff|Checkpoints|Export|Runtime|Attribution|Ablation|Store|Runs|Dashboards|Preflight|View)\b(\.\w+)?")]
     private static partial Regex LayerName();
 
     [GeneratedRegex(@"^namespace (?<name>[\w.]+)", RegexOptions.Multiline)]

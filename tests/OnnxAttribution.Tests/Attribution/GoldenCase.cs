@@ -68,7 +68,7 @@ internal sealed class GoldenCase : IDisposable
                 var to = Directory.CreateDirectory(Path.Combine(dictionaries, site)).FullName;
                 foreach (var f in Directory.GetFiles(Path.Combine(checkpoint, "dictionaries", site))) File.Copy(f, Path.Combine(to, Path.GetFileName(f)));
             }
-            BundleWriter.Write(new ExportOptions(checkpoint, dictionaries, bundle));
+            BundleWriter.Write(new ExportOptions(checkpoint, [dictionaries], bundle));
         }
         return AttributionModel.Open(bundle, Sites, new RunContext());
     }

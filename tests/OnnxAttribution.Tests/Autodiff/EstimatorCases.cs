@@ -7,8 +7,8 @@ internal static class EstimatorCases
 {
     private static readonly Dictionary<string, string[]> s_changed = new()
     {
-        ["relp"] = ["LayerNormalization", "Gelu"],
-        ["frozen"] = ["LayerNormalization", "Softmax"],
+        ["relp"] = ["LayerNormalization", "RMSNormalization", "Gelu", "Sigmoid"],
+        ["frozen"] = ["LayerNormalization", "RMSNormalization", "Softmax"],
     };
 
     public static GradientRules RulesOf(string estimator) => estimator switch

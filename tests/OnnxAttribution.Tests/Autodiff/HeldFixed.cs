@@ -5,7 +5,8 @@ namespace OnnxAttribution.Tests.Autodiff;
 
 /// <summary>
 /// The function whose true derivative at a point an estimator is: what the estimator holds fixed has become a constant, of the value it has at that point.
-/// LayerNormalization is (x − mean x) · k ∘ s + b with k = 1/σ; under relp Gelu is x · r with r = gelu(x)/x; under frozen a Softmax is its value.
+/// LayerNormalization is (x − mean x) · k ∘ s + b with k = 1/σ, RMSNormalization x · k ∘ s; under relp Gelu is x · r with r = gelu(x)/x, x · σ(x) is x · r with r = σ(x),
+/// and a · y with a out of one of these two is ½ a · [y] + ½ [a] · y, the bracketed factors being their values; under frozen a Softmax is its value.
 /// </summary>
 internal static class HeldFixed
 {
@@ -21,6 +22,9 @@ internal static class HeldFixed
             written.Node.AddRange((node.OpType, estimator) switch
             {
                 ("LayerNormalization", "relp" or "frozen") => WithScale(node, values, point),
+                ("RMSNormalization", "relp" or "frozen") => WithRootMeanSquare(node, values, point),
+                ("Mul", "relp") when SigmoidOfTheOther(graph, node) is { } s => Silu(node, s, values, point),
+                ("Mul", "relp") when IsGate(graph, node) => Halved(node, values, point),
                 ("Gelu", "relp") => WithRatio(node, values, point),
                 ("Softmax", "frozen") => Constant(node, values, point),
                 _ => [node],
@@ -53,6 +57,47 @@ internal static class HeldFixed
         point[$"{node.Output[0]}.r"] = new DoubleTensor(x.Shape, [.. z.Data.Zip(x.Data, (gelu, at) => gelu / at)]);
         yield return Node("Mul", node.Output[0], node.Input[0], $"{node.Output[0]}.r");
     }
+
+    private static IEnumerable<NodeProto> WithRootMeanSquare(NodeProto node, IReadOnlyDictionary<string, DoubleTensor> values, Dictionary<string, DoubleTensor> point)
+    {
+        var (z, x) = (node.Output[0], values[node.Input[0]]);
+        // the operator with scale 1, divided by x: what x is multiplied by
+        var bare = node.Clone();
+        bare.Input[1] = "one";
+        var n = DoubleInterpreter.Run(new GraphProto { Node = { bare } }, new Dictionary<string, DoubleTensor>(values) { ["one"] = new([1], [1.0]) })[z];
+        point[$"{z}.k"] = new DoubleTensor(x.Shape, [.. n.Data.Zip(x.Data, (a, b) => a / b)]);
+        yield return Node("Mul", $"{z}.n", node.Input[0], $"{z}.k");
+        yield return Node("Mul", z, $"{z}.n", node.Input[1]);
+    }
+
+    private static IEnumerable<NodeProto> Silu(NodeProto node, string sigmoid, IReadOnlyDictionary<string, DoubleTensor> values, Dictionary<string, DoubleTensor> point)
+    {
+        point[$"{node.Output[0]}.r"] = values[sigmoid];
+        yield return Node("Mul", node.Output[0], node.Input.Single(i => i != sigmoid), $"{node.Output[0]}.r");
+    }
+
+    private static IEnumerable<NodeProto> Halved(NodeProto node, IReadOnlyDictionary<string, DoubleTensor> values, Dictionary<string, DoubleTensor> point)
+    {
+        var (z, a, y) = (node.Output[0], node.Input[0], node.Input[1]);
+        (point[$"{z}.a"], point[$"{z}.y"], point[$"{z}.half"]) = (values[a], values[y], new DoubleTensor([], [0.5]));
+        yield return Node("Mul", $"{z}.first", a, $"{z}.y");
+        yield return Node("Mul", $"{z}.second", $"{z}.a", y);
+        yield return Node("Add", $"{z}.sum", $"{z}.first", $"{z}.second");
+        yield return Node("Mul", z, $"{z}.sum", $"{z}.half");
+    }
+
+    private static string? SigmoidOfTheOther(GraphProto graph, NodeProto mul) =>
+        mul.Input.FirstOrDefault(i => Maker(graph, i) is { OpType: "Sigmoid" } s && mul.Input.Any(x => x != i && Origin(graph, x) == Origin(graph, s.Input[0])));
+
+    private static bool IsGate(GraphProto graph, NodeProto mul)
+    {
+        bool Activation(string value) => Maker(graph, value) is { } n && (n.OpType == "Gelu" || (n.OpType == "Mul" && SigmoidOfTheOther(graph, n) is not null));
+        return mul.Input.Count(Activation) == 1 && !mul.Input.Any(i => graph.Initializer.Any(t => t.Name == i));
+    }
+
+    private static NodeProto? Maker(GraphProto graph, string value) => graph.Node.FirstOrDefault(n => n.Output.Contains(Origin(graph, value)));
+
+    private static string Origin(GraphProto graph, string value) => graph.Node.FirstOrDefault(n => n.OpType == "Identity" && n.Output[0] == value) is { } n ? Origin(graph, n.Input[0]) : value;
 
     private static IEnumerable<NodeProto> Constant(NodeProto node, IReadOnlyDictionary<string, DoubleTensor> values, Dictionary<string, DoubleTensor> point)
     {

@@ -18,6 +18,17 @@ internal static partial class OperatorCases
         Case("MLP: gated", [X(2, 3, 4)], g => g.Weights("U", 4, 5).Weights("V", 4, 5).Weights("W", 5, 4)
             .Node("u = MatMul(x, U)").Node("s = Sigmoid(u)").Node("silu = Mul(u, s)").Node("v = MatMul(x, V)").Node("h = Mul(silu, v)")
             .Node("z = MatMul(h, W)")),
+        Case("MLP: gated by GELU, the linear factor first", [X(2, 3, 4), Y(2, 3, 4)], g => g.Weights("W", 4, 4)
+            .Node("u = Gelu(x)").Node("v = MatMul(y, W)").Node("z = Mul(v, u)")),
+        Case("SiLU: the sigmoid first", [X(2, 3)], g => g.Node("i = Identity(x)").Node("s = Sigmoid(i)").Node("z = Mul(s, x)")),
+        Case("Sigmoid of another value, and a GELU times a constant", [X(2, 3), Y(2, 3)], g => g.Weights("c", 3)
+            .Node("s = Sigmoid(x)").Node("p = Mul(s, y)").Node("u = Gelu(x)").Node("q = Mul(u, c)").Node("z = Add(p, q)")),
+        Case("Rotary: positions times frequencies, half of each head turned", [X(2, 3, 2, 4)], g => g
+            .Scalar("zero", 0L).Scalar("length", 3L).Scalar("one", 1L).Ints("axes", 1, 2).Weights("f", 1, 1, 1).Ints("parts", 1, 1, 2)
+            .Node("p = Range(zero, length, one)").Node("r = Cast(p)", ("to", DataType.Float)).Node("t = Unsqueeze(r, axes)").Node("angle = Mul(t, f)")
+            .Node("c = Cos(angle)").Node("s = Sin(angle)").Node("a, b, rest = Split(x, parts)", ("axis", -1))
+            .Node("ac = Mul(a, c)").Node("bs = Mul(b, s)").Node("bc = Mul(b, c)").Node("as = Mul(a, s)").Node("u = Sub(ac, bs)").Node("v = Add(bc, as)")
+            .Node("z = Concat(u, v, rest)", ("axis", -1))),
         Case("Attention: two heads, causal, heads split and merged", [X(2, 3, 4)], Attention),
         Case("Dictionary: TopK features, scattered back", [X(Domain.OddEighths, 2, 5)], g => g.Ints("k", 2).Weights("W", 5, 3)
             .Node("v, i = TopK(x, k)").Node("r = Relu(v)").Node("zero = Mul(x, none)").Node("f = ScatterElements(zero, i, r)", ("axis", 1))

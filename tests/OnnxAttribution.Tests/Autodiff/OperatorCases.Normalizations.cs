@@ -21,6 +21,10 @@ internal static partial class OperatorCases
         Case("LayerNormalization: two axes, scale and bias broadcast", [X(2, 3, 4), Scale(4), Bias(3, 1)],
             "z = LayerNormalization(x, y, b)", ("axis", 1)),
         Case("LayerNormalization: large epsilon", [X(2, 5), Scale(5), Bias(5)], "z = LayerNormalization(x, y, b)", ("epsilon", 0.5f)),
+        Case("RMSNormalization: scale", [X(2, 5), Scale(5)], "z = RMSNormalization(x, y)"),
+        Case("RMSNormalization: constant scale", [X(2, 3, 5)], g => g.Weights("s", 5).Node("z = RMSNormalization(x, s)", ("axis", -1), ("epsilon", 1e-6f))),
+        Case("RMSNormalization: two axes", [X(2, 3, 4), Scale(3, 4)], "z = RMSNormalization(x, y)", ("axis", 1)),
+        Case("RMSNormalization: large epsilon", [X(2, 5), Scale(5)], "z = RMSNormalization(x, y)", ("epsilon", 0.5f)),
         Case("LayerNormalization: spelled out", [X(2, 3, 5), Scale(5), Bias(5)], g => g
             .Ints("axes", -1).Scalar("two", 2f).Scalar("epsilon", 1e-5f)
             .Node("mu = ReduceMean(x, axes)").Node("d = Sub(x, mu)").Node("q = Pow(d, two)").Node("v = ReduceMean(q, axes)")

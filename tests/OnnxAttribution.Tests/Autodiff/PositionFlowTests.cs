@@ -65,6 +65,7 @@ public class PositionFlowTests
     {
         AssertFlow(g => g.Emit("LayerNormalization", [X(g), In(g, Dim.Of(8)), In(g, Dim.Of(8))]), [0, 1, Mixes], [None, None, Mixes], [None, None, Mixes]);
         AssertFlow(g => g.Emit("LayerNormalization", [X(g), In(g, Dim.Of(8))], ("axis", 1L)), [0, Mixes, Mixes], [None, Mixes, Mixes]);
+        AssertFlow(g => g.Emit("RMSNormalization", [X(g), In(g, Dim.Of(8))]), [0, 1, Mixes], [None, None, Mixes]);
     }
 
     [Theory, InlineData("ReduceMean"), InlineData("ReduceSum"), InlineData("ReduceMax")]

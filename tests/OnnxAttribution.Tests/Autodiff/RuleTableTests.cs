@@ -10,7 +10,7 @@ public class RuleTableTests
     private static readonly string[] s_needed =
     [
         "MatMul", "Gemm", "Add", "Sub", "Mul", "Div", "Neg", "Pow", "Sqrt", "Reciprocal", "Exp", "Log", "Erf", "Tanh", "Sigmoid", "Relu", "Gelu",
-        "Softmax", "LogSoftmax", "LayerNormalization", "ReduceMean", "ReduceSum", "Transpose", "Reshape", "Split", "Concat", "Slice", "Gather", "Expand",
+        "Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "Sin", "Cos", "ReduceMean", "ReduceSum", "Transpose", "Reshape", "Split", "Concat", "Slice", "Gather", "Expand",
         "Unsqueeze", "Squeeze", "Where", "Cast", "Identity",
     ];
 

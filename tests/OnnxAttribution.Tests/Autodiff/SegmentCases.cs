@@ -19,6 +19,8 @@ internal static class SegmentCases
         ["block"] = s => From(s, "R", R => Block(s, R, s.Attention), Rows | Contracted),
         ["block in parallel"] = s => From(s, "R", R => s.G.Add(R, s.G.Add(s.Attention(s.LayerNorm(R)), s.Mlp(s.LayerNorm(R)))), Rows | Contracted),
         ["rotary block, SwiGLU"] = s => From(s, "R", R => RotaryBlock(s, R), Rows | Contracted),
+        ["RMSNormalization and SwiGLU"] = s => From(s, "R", R => s.SwiGlu(s.RmsNormOperator(R)), Rows),
+        ["attention with shared keys and values"] = s => From(s, "R", R => s.SharedAttention(s.RmsNormOperator(R)), Contracted),
         // what comes down the residual stream in rows joins what the second attention made whole
         ["two blocks"] = s => From(s, "R", R => Block(s, Block(s, R, s.Attention), s.Attention), Contracted),
         ["two attention layers"] = s => From(s, "R", R => s.Attention(s.LayerNorm(s.Attention(s.LayerNorm(R)))), Contracted),

@@ -28,6 +28,22 @@ internal sealed class SegmentSketch(Dim length)
         return G.Mul(G.Mul(x, G.Reciprocal(root)), Weight(D));
     }
 
+    public Value RmsNormOperator(Value x) => G.Emit("RMSNormalization", [x, Weight(D)], ("axis", -1L), ("epsilon", 1e-5f));
+
+    /// <summary>As Llama: two heads share keys and values, weights [out, in], q and k turned by their position.</summary>
+    public Value SharedAttention(Value x)
+    {
+        var (cos, sin) = (Table(x), Table(x));
+        Value Turned(Value v) => G.Add(G.Mul(v, cos), G.Mul(HalfTurned(v), sin));
+        var q = Turned(ToHeads(G.MatMulTransposed(x, Weight(D, D), Weight(D))));
+        var (k, v) = (Turned(G.Reshape(G.MatMulTransposed(x, Weight(HeadWidth, D)), 0, 0, 1, HeadWidth)), G.Reshape(G.MatMulTransposed(x, Weight(HeadWidth, D)), 0, 0, 1, HeadWidth));
+        var grouped = G.Reshape(G.Transpose(q, 0, 2, 1, 3), 0, 1, Heads, -1, HeadWidth);                                  // [1, 1, H, T, h]
+        var scores = G.Reshape(G.MatMul(grouped, G.Unsqueeze(G.Transpose(k, 0, 2, 3, 1), 2)), 0, Heads, -1, 0);           // [1, H, T, T]
+        var pattern = G.Reshape(G.Softmax(scores, -1), 0, 1, Heads, 0, -1);
+        var z = G.Reshape(G.MatMul(pattern, G.Unsqueeze(G.Transpose(v, 0, 2, 1, 3), 2)), 0, Heads, -1, HeadWidth);
+        return G.MatMulTransposed(G.Reshape(G.Transpose(z, 0, 2, 1, 3), 0, 0, D), Weight(D, D));
+    }
+
     public Value Mlp(Value x) => Linear(G.Emit("Gelu", [Linear(x, D, Hidden)], ("approximate", "tanh")), Hidden, D);
 
     public Value FlattenedMlp(Value x) => Flattened(G.Emit("Gelu", [Flattened(x, D, Hidden)]), Hidden, D);

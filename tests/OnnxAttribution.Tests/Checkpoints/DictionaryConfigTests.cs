@@ -36,7 +36,7 @@ public sealed class DictionaryConfigTests : IDisposable
     [Fact]
     public void The_oldest_flat_layout_is_read_with_its_defaults() => Assert.Equal(
         new DictionaryConfig("blocks.8.hook_resid_pre", 768, 24576, DictionaryArchitecture.Standard, 0, ApplyDecoderBiasToInput: true, InputNormalization.None,
-            PrependBos: true, "gpt2-small", null, null), Read(Flat));
+            PrependBos: true, "gpt2-small", null, CenterWritingWeights: true), Read(Flat));
 
     [Fact]
     public void A_flat_topk_is_no_relu() => Assert.Equal(

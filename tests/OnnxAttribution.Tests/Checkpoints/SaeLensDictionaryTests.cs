@@ -66,33 +66,12 @@ public sealed class SaeLensDictionaryTests : IDisposable
     }
 
     [Fact]
-    public void All_dictionaries_of_a_directory_are_opened_in_order()
-    {
-        Write("b", Config.Replace(".0.", ".1."));
-        Write("a", Config);
-        Directory.CreateDirectory(Path.Combine(_directory.Path, "notes"));
-        var all = SaeLensDictionary.OpenAll(_directory.Path);
-        Assert.Equal(["blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre"], all.Select(d => d.HookName));
-        foreach (var dictionary in all)
-            dictionary.Dispose();
-        Assert.Empty(SaeLensDictionary.OpenAll(Path.Combine(_directory.Path, "notes")));
-    }
-
-    [Fact]
-    public void Two_dictionaries_of_one_site_are_refused()
-    {
-        Write("a", Config);
-        Write("b", Config);
-        Refused(() => SaeLensDictionary.OpenAll(_directory.Path), "'a' and 'b' are both dictionaries of the site 'blocks.0.hook_resid_pre'");
-    }
-
-    [Fact]
     public void A_missing_part_is_named()
     {
-        Refused(() => SaeLensDictionary.OpenAll(Path.Combine(_directory.Path, "none")), "there is no such directory");
         Refused(() => SaeLensDictionary.Open(_directory.Path), "cfg.json: there is no such file");
-        File.Delete(Path.Combine(Write("a", Config), "sae_weights.safetensors"));
-        Refused(() => SaeLensDictionary.OpenAll(_directory.Path), "sae_weights.safetensors: there is no such file");
+        var directory = Write("a", Config);
+        File.Delete(Path.Combine(directory, "sae_weights.safetensors"));
+        Refused(() => SaeLensDictionary.Open(directory), "sae_weights.safetensors: there is no such file");
     }
 
     private string Write(string name, string config, SafetensorsTensor[]? extra = null, Func<SafetensorsTensor, SafetensorsTensor?>? change = null)

@@ -149,7 +149,7 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
     public void A_run_of_another_model_is_refused()
     {
         Graph();
-        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--out", _directory["folded"], "--fold-layernorm").Done();
+        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--out", _directory["folded"], "--fold-layernorm", "--no-check").Done();
         Verb.Run("validate", Run, "--model", _directory["folded"]).Failed(1, "another model", "--model DIR");
         Verb.Run("validate", Run, "--model", _directory["nowhere"]).Failed(1, "nowhere");
         var facts = Facts();

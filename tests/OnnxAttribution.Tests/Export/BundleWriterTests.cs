@@ -97,7 +97,7 @@ public sealed class BundleWriterTests : IDisposable
     {
         var bundle = Random2.Bundle(Random2.Checkpoint, _directory["bundle"]);
         var before = FilesOf(bundle);
-        BundleWriter.Write(new ExportOptions(Random2.Checkpoint, Path.Combine(bundle, "dictionaries"), bundle, Force: true));
+        BundleWriter.Write(new ExportOptions(Random2.Checkpoint, [Path.Combine(bundle, "dictionaries")], bundle, Force: true));
         Assert.Equal(before, FilesOf(bundle));
         Assert.Equal(7, ModelBundle.Open(bundle).Manifest.Dictionaries.Count);
     }

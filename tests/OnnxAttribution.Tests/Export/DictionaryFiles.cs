@@ -11,6 +11,9 @@ internal sealed class DictionaryFiles
 
     private DictionaryFiles(JsonObject config) => _config = config;
 
+    /// <summary>cfg.json, which may be changed.</summary>
+    public JsonObject Config => _config;
+
     public int Width => (int)_config["d_in"]!;
     public int Features => (int)_config["d_sae"]!;
 

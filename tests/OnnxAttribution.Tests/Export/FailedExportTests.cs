@@ -41,7 +41,7 @@ public sealed class FailedExportTests : IDisposable
     [Fact]
     public void A_missing_folder_of_dictionaries_is_named()
     {
-        BundleWriterTests.Refused<BundleException>(() => BundleWriter.Write(new ExportOptions(Random2.Checkpoint, _directory["nowhere"], _directory["bundle"])), _directory["nowhere"]);
+        BundleWriterTests.Refused<BundleException>(() => BundleWriter.Write(new ExportOptions(Random2.Checkpoint, [_directory["nowhere"]], _directory["bundle"])), _directory["nowhere"]);
         NothingIsLeft();
     }
 

@@ -9,6 +9,7 @@ internal static partial class DoubleInterpreter
         ["CumSum"] = c => [AlongAxis(c[0], OperatorCall.FromFront((int)c[1].Value, c[0].Rank),
             lane => CumSum(lane, c.Flag("exclusive", false), c.Flag("reverse", false)))],
         ["LayerNormalization"] = LayerNormalization,
+        ["RMSNormalization"] = RmsNormalization,
     };
 
     private static double[] Softmax(double[] x)
@@ -57,6 +58,18 @@ internal static partial class DoubleInterpreter
         }
         var z = DoubleTensor.Tabulate(x.Shape, i => (x.At(i) - mean.At(i)) * inverse.At(i) * scale.At(i) + (bias?.At(i) ?? 0));
         return [z, mean, inverse];
+    }
+
+    // z = x/√(mean x² + ε) ∘ scale, with the mean over all axes from axis on
+    private static DoubleTensor[] RmsNormalization(OperatorCall c)
+    {
+        var (x, scale) = (c[0], c[1]);
+        var axis = c.Axis(x.Rank, -1);
+        var n = DoubleTensor.Count(x.Shape[axis..]);
+        var root = DoubleTensor.Zeros([.. x.Shape[..axis], .. Enumerable.Repeat(1, x.Rank - axis)]);
+        for (var row = 0; row < root.Data.Length; row++)
+            root.Data[row] = Math.Sqrt((x.Data.AsSpan(row * n, n).ToArray().Sum(a => a * a) / n) + c.Float("epsilon", 1e-5f));
+        return [DoubleTensor.Tabulate(x.Shape, i => x.At(i) / root.At(i) * scale.At(i))];
     }
 
     /// <summary>Applies a function of equal length to every line of entries along one axis.</summary>

@@ -5,7 +5,7 @@ using static OnnxAttribution.Onnx.Proto.TensorProto.Types;
 namespace OnnxAttribution.Tests.Reference;
 
 /// <summary>
-/// Evaluates an ONNX graph node by node in double precision, by the definition of each operator (opset 20): the oracle that
+/// Evaluates an ONNX graph node by node in double precision, by the definition of each operator (opset 20, RMSNormalization of 23): the oracle that
 /// shares no code with the product. Casts between floating-point types do not round, so that differences stay smooth.
 /// </summary>
 internal static partial class DoubleInterpreter

@@ -76,9 +76,9 @@ internal sealed class GraphSketch
         return graph;
     }
 
-    /// <summary>The graph as a file that ONNX Runtime loads: opset 20, IR version 9.</summary>
+    /// <summary>The graph as a file that ONNX Runtime loads: opset 20, or 23 where an operator asks for it; IR version 9.</summary>
     public static ModelProto ToModel(GraphProto graph) =>
-        new() { IrVersion = 9, Graph = graph, OpsetImport = { new OperatorSetIdProto { Domain = "", Version = 20 } } };
+        new() { IrVersion = 9, Graph = graph, OpsetImport = { new OperatorSetIdProto { Domain = "", Version = graph.Node.Any(n => n.OpType == "RMSNormalization") ? 23 : 20 } } };
 
     private TensorProto Initializer(string name, DataType type, int[] shape)
     {

@@ -10,7 +10,7 @@ public sealed class TinyRuns : IDisposable
 
     public TinyRuns()
     {
-        Verb.Run("export", "--checkpoint", Repository.TinyModel, "--out", _directory["tiny"]).Done();
+        Verb.Run("export", "--checkpoint", Repository.TinyModel, "--out", _directory["tiny"], "--no-check").Done();
         string[] prompt = ["--model", _directory["tiny"], "--prompt", "Copyright (C", "--target", ")"];
         Verb.Run(["graph", .. prompt, "--out", this["graph"]]).Done();
         Verb.Run(["graph", .. prompt, "--aggregate", "sum", "--sites", "resid,mlp", "--out", this["summed"]]).Done();

@@ -98,7 +98,7 @@ public sealed class FurtherSitesTests : IDisposable
     {
         var i = 0;
         foreach (var site in sites) DictionaryFiles.Random(site, width: 16, features: 24, seed: i++).Write(_directory[$"dictionaries/{i}"]);
-        BundleWriter.Write(new ExportOptions(Random2.Checkpoint, _directory["dictionaries"], _directory["bundle"]));
+        BundleWriter.Write(new ExportOptions(Random2.Checkpoint, [_directory["dictionaries"]], _directory["bundle"]));
         return _directory["bundle"];
     }
 }

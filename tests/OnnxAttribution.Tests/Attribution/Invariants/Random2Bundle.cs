@@ -42,7 +42,7 @@ public sealed class Random2Bundle : IDisposable
             var site = System.IO.Path.GetFileName(folder);
             at(site).Write(System.IO.Path.Combine(to[name], "from", site));
         }
-        BundleWriter.Write(new ExportOptions(Random2.Checkpoint, System.IO.Path.Combine(to[name], "from"), System.IO.Path.Combine(to[name], "bundle")));
+        BundleWriter.Write(new ExportOptions(Random2.Checkpoint, [System.IO.Path.Combine(to[name], "from")], System.IO.Path.Combine(to[name], "bundle")));
         return System.IO.Path.Combine(to[name], "bundle");
     }
 

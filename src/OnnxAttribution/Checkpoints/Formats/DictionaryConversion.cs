@@ -1,0 +1,63 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace OnnxAttribution.Checkpoints.Formats;
+
+/// <summary>A dictionary of another format than SAELens's, described and ready to be written in SAELens's. Owns the file it is read from; who opens one disposes it.</summary>
+internal sealed class DictionaryConversion : IDisposable
+{
+    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, NewLine = "\n" };
+
+    private readonly IDisposable _file;
+    private readonly JsonObject _json;
+    private readonly IReadOnlyList<ConvertedTensor> _tensors;
+
+    /// <param name="source">The file with the weights.</param>
+    /// <param name="format">Whose format it is.</param>
+    /// <param name="config">What cfg.json is to say; of the new layout.</param>
+    public DictionaryConversion(string source, string format, IDisposable file, JsonObject config, IReadOnlyList<ConvertedTensor> tensors)
+    {
+        (Source, Format, _file, _json, _tensors) = (source, format, file, config, tensors);
+        Config = DictionaryConfig.Read(ConfigJson.Of(source, config));
+    }
+
+    public string Source { get; }
+
+    public string Format { get; }
+
+    public DictionaryConfig Config { get; }
+
+    /// <summary>Writes cfg.json and the weights, each whole or not at all, from blocks of rows.</summary>
+    /// <param name="sourceName">What cfg.json calls the source: no path of this machine.</param>
+    /// <exception cref="CheckpointException">A weight is NaN or infinite, or the file changed.</exception>
+    public void Write(string directory, string sourceName, CancellationToken cancel)
+    {
+        Directory.CreateDirectory(directory);
+        SafetensorsWriter.Write(Path.Combine(directory, SaeLensDictionary.WeightsFileName), _tensors.Select(t => t.ToWrite(Source, cancel)));
+        var json = _json.DeepClone().AsObject();
+        using (var stream = File.OpenRead(Source))
+        {
+            json["converted_from"] = new JsonObject { ["format"] = Format, ["file"] = sourceName, ["bytes"] = stream.Length, ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(stream)) };
+        }
+        var path = Path.Combine(directory, SaeLensDictionary.ConfigFileName);
+        File.WriteAllText(path + ".part", json.ToJsonString(s_json) + "\n");
+        File.Move(path + ".part", path, overwrite: true);
+    }
+
+    /// <summary>A cfg.json of SAELens 6, but for what the kind adds.</summary>
+    public static JsonObject NewConfig(DictionaryArchitecture architecture, long width, long features, string site, string? model, bool prependBos, bool subtractsBias) => new()
+    {
+        ["architecture"] = architecture.Name(),
+        ["d_in"] = width,
+        ["d_sae"] = features,
+        ["dtype"] = "float32",
+        ["device"] = "cpu",
+        ["apply_b_dec_to_input"] = subtractsBias,
+        ["normalize_activations"] = "none",
+        ["reshape_activations"] = site.EndsWith(".attn.hook_z", StringComparison.Ordinal) ? "hook_z" : "none",
+        ["metadata"] = new JsonObject { ["model_name"] = model, ["hook_name"] = site, ["hook_head_index"] = null, ["prepend_bos"] = prependBos },
+    };
+
+    public void Dispose() => _file.Dispose();
+}

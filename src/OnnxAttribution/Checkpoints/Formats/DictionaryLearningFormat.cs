@@ -1,0 +1,119 @@
+using System.Text.Json.Nodes;
+
+namespace OnnxAttribution.Checkpoints.Formats;
+
+/// <summary>dictionary_learning's <c>ae.pt</c> with <c>config.json</c>: AutoEncoder, AutoEncoderNew, Gated, JumpReLU, TopK, BatchTopK and Matryoshka.</summary>
+/// <remarks>
+/// Source: saprmarks/dictionary_learning, dictionary.py and trainers/*.py (a711efe and after). AutoEncoder: its loader makes decoder rows of length 1 and multiplies encoder and bias by their lengths, unless all
+/// are 1 already. BatchTopK and Matryoshka encode by one threshold for all features. JumpReLU and AutoEncoderNew do not subtract the decoder's bias.
+/// </remarks>
+internal static class DictionaryLearningFormat
+{
+    public const string Name = "dictionary_learning", FileName = "ae.pt", ConfigFileName = "config.json";
+
+    /// <param name="file">Becomes the conversion's.</param>
+    public static DictionaryConversion Open(StateDictionary state, IDisposable file)
+    {
+        var folder = Path.GetDirectoryName(state.Path)!;
+        var trainer = File.Exists(Path.Combine(folder, ConfigFileName)) ? Trainer(Path.Combine(folder, ConfigFileName)) : null;
+        var kind = trainer?.String("dict_class")?.Split('.')[^1] ?? KindOf(state);
+        var (site, model) = (SiteOf(state.Path, trainer), trainer?.String("lm_name"));
+        var (architecture, subtracts, linear) = kind switch
+        {
+            "AutoEncoder" => (DictionaryArchitecture.Standard, true, true),
+            "AutoEncoderNew" => (DictionaryArchitecture.Standard, false, true),
+            "GatedAutoEncoder" => (DictionaryArchitecture.Gated, true, true),
+            "AutoEncoderTopK" => (DictionaryArchitecture.TopK, true, true),
+            "BatchTopKSAE" => (DictionaryArchitecture.JumpRelu, true, true),
+            "JumpReluAutoEncoder" => (DictionaryArchitecture.JumpRelu, false, false),
+            "MatryoshkaBatchTopKSAE" => (DictionaryArchitecture.JumpRelu, true, false),
+            _ => throw trainer!.Refuse("dict_class", "only AutoEncoder, AutoEncoderNew, GatedAutoEncoder, JumpReluAutoEncoder, AutoEncoderTopK, BatchTopKSAE and MatryoshkaBatchTopKSAE are"),
+        };
+        var (n, d) = linear ? state.Matrix("encoder.weight") : (state.Matrix("W_enc").Columns, state.Matrix("W_enc").Rows);
+        RequireSize(trainer, "activation_dim", d);
+        RequireSize(trainer, "dict_size", n);
+        var encoder = linear ? state["encoder.weight"].Require(n, d).Transposed : state["W_enc"].Require(d, n);
+        var decoder = linear ? state["decoder.weight"].Require(d, n).Transposed : state["W_dec"].Require(n, d);
+        var config = DictionaryConversion.NewConfig(architecture, d, n, site, model?.Split('/')[^1], AddsBos(model), subtracts);
+        var tensors = kind == "AutoEncoder" ? Normalized(state, encoder, decoder, d, n)
+            : [ConvertedTensor.Matrix("W_enc", encoder), ConvertedTensor.Matrix("W_dec", decoder), .. Vectors(state, kind, config, trainer, d, n)];
+        state.RequireAllRead(kind);
+        return new DictionaryConversion(state.Path, Name, file, config, tensors);
+    }
+
+    private static IEnumerable<ConvertedTensor> Vectors(StateDictionary state, string kind, JsonObject config, ConfigJson? trainer, long d, long n)
+    {
+        ConvertedTensor Take(string name, string from, long length) => ConvertedTensor.Vector(name, state.Vector(from, length));
+        switch (kind)
+        {
+            case "GatedAutoEncoder": return [Take("b_gate", "gate_bias", n), Take("b_mag", "mag_bias", n), Take("r_mag", "r_mag", n), Take("b_dec", "decoder_bias", d)];
+            case "AutoEncoderNew": return [Take("b_enc", "encoder.bias", n), Take("b_dec", "decoder.bias", d)];
+            case "JumpReluAutoEncoder": return [Take("b_enc", "b_enc", n), Take("b_dec", "b_dec", d), Take("threshold", "threshold", n)];
+        }
+        // k and threshold are buffers, threshold −1 where it was never learnt
+        var k = state.Has("k") ? state["k"].ReadScalar() : trainer?.Integer("k", 1, 1 << 24) ?? throw new CheckpointException(state.Path, "has no number 'k', and its config.json has none either; check that it is a whole state_dict.");
+        var threshold = state.Value("threshold") is StridedTensor t ? (float)t.ReadScalar() : (float?)null;
+        if (trainer?.Integer("k", 1, 1 << 24) is { } said && said != k) throw new CheckpointException(state.Path, $"has k {k} where its config.json says {said}; check that they belong together.");
+        state.Value("group_sizes");   // how it was trained: all groups are active
+        ConvertedTensor[] common = [Take("b_enc", kind == "MatryoshkaBatchTopKSAE" ? "b_enc" : "encoder.bias", n), Take("b_dec", "b_dec", d)];
+        if (kind == "AutoEncoderTopK")
+        {
+            config["k"] = (long)k;
+            return common;
+        }
+        return [.. common, ConvertedTensor.Vector("threshold", [.. Enumerable.Repeat(threshold ?? throw new CheckpointException(state.Path, $"has no tensor 'threshold', by which a {kind} encodes; train it with a current dictionary_learning."), (int)n)])];
+    }
+
+    private static ConvertedTensor[] Normalized(StateDictionary state, StridedTensor encoder, StridedTensor decoder, long d, long n)
+    {
+        var squares = new double[n];
+        var row = new float[n];
+        for (var i = 0L; i < d; i++)
+        {
+            decoder.Transposed.CopyRows(i, 1, row);
+            for (var j = 0; j < row.Length; j++) squares[j] += (double)row[j] * row[j];
+        }
+        var lengths = Array.ConvertAll(squares, s => (float)Math.Sqrt(s));
+        var (bias, decoderBias) = (state.Vector("encoder.bias", n), state.Vector("bias", d));
+        // torch.allclose; a row of zeros would become NaN there, and is left alone here
+        if (Array.TrueForAll(lengths, l => Math.Abs(l - 1) <= 1e-8 + 1e-5))
+        {
+            return [ConvertedTensor.Matrix("W_enc", encoder), ConvertedTensor.Matrix("W_dec", decoder), ConvertedTensor.Vector("b_enc", bias), ConvertedTensor.Vector("b_dec", decoderBias)];
+        }
+        for (var j = 0; j < lengths.Length; j++) lengths[j] = lengths[j] == 0 ? 1 : lengths[j];
+        return
+        [
+            ConvertedTensor.Matrix("W_enc", encoder, columnFactors: lengths), ConvertedTensor.Matrix("W_dec", decoder, rowFactors: Array.ConvertAll(lengths, l => 1 / l)),
+            ConvertedTensor.Vector("b_enc", [.. bias.Select((b, j) => b * lengths[j])]), ConvertedTensor.Vector("b_dec", decoderBias),
+        ];
+    }
+
+    private static ConfigJson Trainer(string path)
+    {
+        var json = ConfigJson.Read(path);
+        return json.Object("trainer") ?? json;
+    }
+
+    // the tensors' names tell all kinds apart but TopK and BatchTopK
+    private static string KindOf(StateDictionary state) =>
+        state.Has("gate_bias") ? "GatedAutoEncoder" : state.Has("group_sizes") ? "MatryoshkaBatchTopKSAE" : state.Has("W_enc") ? "JumpReluAutoEncoder"
+        : state.Has("bias") ? "AutoEncoder" : state.Has("decoder.bias") ? "AutoEncoderNew"
+        : throw new CheckpointException(state.Path, "has no config.json beside it, without which TopK and BatchTopK cannot be told apart; put the config.json there that was published with it.");
+
+    private static string SiteOf(string path, ConfigJson? trainer)
+    {
+        var name = trainer?.String("submodule_name");
+        if (name is not null && ModuleSites.Of(name) is { } said) return said;
+        if (ModuleSites.OfPath(Path.GetDirectoryName(path)!) is { } site) return site;
+        if (name is null && trainer?.Integer("layer", 0, 9999) is { } layer) return $"blocks.{layer}.hook_resid_post";
+        throw new CheckpointException(path, "neither its config.json nor its path says which site it is of; name its folder as it is published, such as resid_out_layer3 (or blocks.3.hook_resid_post).");
+    }
+
+    private static void RequireSize(ConfigJson? trainer, string key, long size)
+    {
+        if (trainer?.Integer(key, 1, 1 << 24) is { } said && said != size) throw trainer.Refuse(key, $"the weights have {size}; check that config and weights belong together");
+    }
+
+    // its buffer takes tokens as the model's own tokenizer gives them
+    private static bool AddsBos(string? model) => model is not null && new[] { "llama", "gemma", "mistral" }.Any(m => model.Contains(m, StringComparison.OrdinalIgnoreCase));
+}

@@ -1,0 +1,48 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace OnnxAttribution.Checkpoints.Formats;
+
+/// <summary>Gemma Scope's <c>layer_20/width_16k/average_l0_71/params.npz</c>: JumpReLU, the decoder's bias not subtracted, BOS prepended.</summary>
+/// <remarks>Source: SAELens's <c>gemma_2_sae_huggingface_loader</c>. Residual stream, MLP or attention is said by the repository's name (gemma-scope-2b-pt-res, -mlp, -att); without it, the residual stream.</remarks>
+internal static partial class GemmaScopeFormat
+{
+    public const string Name = "gemma_scope", FileName = "params.npz";
+
+    /// <param name="file">Becomes the conversion's.</param>
+    public static DictionaryConversion Open(StateDictionary state, IDisposable file)
+    {
+        var place = Path.GetDirectoryName(state.Path)!.Replace('\\', '/');
+        if (Layer.Match(place) is not { Success: true } layer)
+        {
+            throw new CheckpointException(state.Path, "its path does not say which layer it is of; name its folders as they are published, such as layer_20/width_16k/average_l0_71.");
+        }
+        var repository = Repository.Match(place);
+        var hook = repository.Groups["what"].Value switch
+        {
+            "mlp" => "hook_mlp_out",
+            "att" => "attn.hook_z",
+            "transcoders" => throw new CheckpointException(state.Path, "is a transcoder; only dictionaries that rebuild their input are read."),
+            _ => "hook_resid_post",
+        };
+        // the first releases wrote w_enc
+        string At(string name) => state.Has(name) ? name : name.Replace("W_", "w_", StringComparison.Ordinal);
+        var (width, features) = state.Matrix(At("W_enc"));
+        var site = $"blocks.{int.Parse(layer.Groups["layer"].Value, CultureInfo.InvariantCulture)}.{hook}";
+        var model = repository.Success ? $"gemma-2-{repository.Groups["size"].Value}{(repository.Groups["tuned"].Value == "it" ? "-it" : "")}" : null;
+        ConvertedTensor[] tensors =
+        [
+            ConvertedTensor.Matrix("W_enc", state[At("W_enc")].Require(width, features)), ConvertedTensor.Vector("b_enc", state.Vector("b_enc", features)),
+            ConvertedTensor.Matrix("W_dec", state[At("W_dec")].Require(features, width)), ConvertedTensor.Vector("b_dec", state.Vector("b_dec", width)),
+            ConvertedTensor.Vector("threshold", state.Vector("threshold", features)),
+        ];
+        state.RequireAllRead("JumpReLU");
+        return new DictionaryConversion(state.Path, Name, file, DictionaryConversion.NewConfig(DictionaryArchitecture.JumpRelu, width, features, site, model, prependBos: true, subtractsBias: false), tensors);
+    }
+
+    [GeneratedRegex(@"(?:^|/)layer_(?<layer>\d{1,4})(?:/|$)", RegexOptions.RightToLeft)]
+    private static partial Regex Layer { get; }
+
+    [GeneratedRegex(@"gemma-scope-(?<size>\d+b)-(?<tuned>pt|it)-(?<what>res|mlp|att|transcoders)", RegexOptions.RightToLeft)]
+    private static partial Regex Repository { get; }
+}

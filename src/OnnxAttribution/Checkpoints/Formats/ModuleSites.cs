@@ -1,0 +1,38 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace OnnxAttribution.Checkpoints.Formats;
+
+/// <summary>TransformerLens's names for what other projects call a module, a submodule or a folder.</summary>
+internal static partial class ModuleSites
+{
+    /// <summary>
+    /// The site of a name such as <c>resid_out_layer3</c>, <c>resid_post_layer_3</c>, <c>attn_out_layer3</c>, <c>mlp_out_layer3</c>, <c>embed</c> (dictionary_learning), of a Hugging Face module
+    /// such as <c>layers.5</c>, <c>model.layers.5.mlp</c>, <c>h.5.attn</c> (its output), or of a site's own name; null where it is none of these.
+    /// </summary>
+    public static string? Of(string name)
+    {
+        if (Site.IsMatch(name)) return name;
+        if (name is "embed" or "embed_in" or "embed_tokens" or "gpt_neox.embed_in" or "model.embed_tokens") return "blocks.0.hook_resid_pre";
+        if (Layer.Match(name) is { Success: true } layer)
+        {
+            return At(layer, layer.Groups["what"].Value switch { "attn_out" or "attention_out" => "hook_attn_out", "mlp_out" => "hook_mlp_out", _ => "hook_resid_post" });
+        }
+        return Module.Match(name) is { Success: true } module
+            ? At(module, module.Groups["what"].Value switch { "attn" or "self_attn" or "attention" => "hook_attn_out", "mlp" => "hook_mlp_out", _ => "hook_resid_post" }) : null;
+    }
+
+    /// <summary>The site of the last of a path's folders that names one; null where none does.</summary>
+    public static string? OfPath(string path) => path.Split('/', '\\').Reverse().Select(Of).FirstOrDefault(site => site is not null);
+
+    private static string At(Match match, string hook) => string.Create(CultureInfo.InvariantCulture, $"blocks.{int.Parse(match.Groups["layer"].Value, CultureInfo.InvariantCulture)}.{hook}");
+
+    [GeneratedRegex(@"^blocks\.\d{1,4}\.(attn\.)?hook_[a-z_]+$")]
+    private static partial Regex Site { get; }
+
+    [GeneratedRegex(@"^(?<what>resid_out|resid_post|attn_out|attention_out|mlp_out)_layer_?(?<layer>\d{1,4})$")]
+    private static partial Regex Layer { get; }
+
+    [GeneratedRegex(@"^(?:\w+\.)*(?:layers|h)[.\[](?<layer>\d{1,4})\]?(?:\.(?<what>attn|self_attn|attention|mlp))?$")]
+    private static partial Regex Module { get; }
+}

@@ -1,0 +1,128 @@
+using Google.Protobuf;
+using OnnxAttribution.Onnx;
+using OnnxAttribution.Onnx.Proto;
+
+namespace OnnxAttribution.Export;
+
+/// <summary>
+/// Makes a bundle of a graph that another program exported.
+/// 1. The graph is rebuilt with sites (<see cref="ForeignGraph"/>) and checked (<see cref="SiteSeparation"/>); nothing is written before.
+/// 2. Files of external data, dictionaries and the tokenizer's files are linked; weights that the graph file holds itself go to one file beside it.
+/// 3. model.onnx refers to them; bundle.json is written last.
+/// </summary>
+internal static class ForeignBundleWriter
+{
+    private static readonly string[] s_companions = ["config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt"];
+
+    public static BundleManifest Write(AdoptionOptions options, CancellationToken cancel = default)
+    {
+        var source = Path.GetFullPath(options.Onnx);
+        if (BundleFiles.RealPath(options.Out) == BundleFiles.RealPath(options.Folder)) throw new BundleException($"{options.Out} is the directory of {options.Onnx}, whose files the bundle would replace; give --out another one");
+        if (options.Tokenizer is { } tokenizer && !Directory.Exists(tokenizer)) throw new BundleException($"there is no directory {tokenizer}; give --tokenizer the one that holds the tokenizer's files");
+        var map = SiteMap.Read(options.SitesFile);
+        var weights = new ForeignWeights(source);
+        var adopted = Adopt(options, map, weights);
+        var widths = adopted.Sites.ToDictionary(s => s, s => (int)adopted.Site(s).Shape![^1].Size!.Value);
+        var positions = map.Positions ?? ContextLength.Of(adopted.Graph)
+            ?? throw new BundleException($"{options.Onnx} has no table of positions that would tell how many tokens it reads; say so in {map.Path}: \"n_ctx\": 2048");
+        var export = new ExportOptions(options.Folder, options.Dictionaries, options.Out, Force: options.Force, Threads: options.Threads) { AsTrained = options.AsTrained };
+        using var dictionaries = BundleDictionaries.Open(export, map.Layers, widths);
+        if (ImpliedProcessing.Of(export, dictionaries.Configs, NormIsRms(adopted)).CenterWritingWeights)
+        {
+            throw new BundleException($"the dictionaries were trained on a model with centred writing weights, which cannot be centred in a graph: centre them before you export it, or give --not-as-trained");
+        }
+        var checkedFiles = BundleFiles.Check(dictionaries.Checks(options.Out, inPlace: false), options.Parallelism, cancel);
+        if (File.Exists(Path.Combine(options.Out, BundleManifest.FileName)) && !options.Force) throw new BundleException($"{options.Out} already holds a bundle; give --force to write it anew");
+        return BundleFiles.WholeOrNone(options.Out, () =>
+        {
+            Directory.CreateDirectory(options.Out);
+            File.Delete(Path.Combine(options.Out, BundleManifest.FileName));
+            weights.Bring(options.Out);
+            var companions = BringCompanions(options);
+            dictionaries.Bring(options.Out, inPlace: false, cancel);
+            BundleFiles.WriteWhole(Path.Combine(options.Out, BundleWriter.GraphFileName), s => adopted.Graph.ToProto().WriteTo(s));
+            var records = dictionaries.Records(options.Out, adopted.Sites, inPlace: false);
+            List<string> files = [.. companions, .. weights.Linked, .. weights.MovesAny ? [ForeignWeights.FileName] : Array.Empty<string>(), BundleWriter.GraphFileName, .. records.SelectMany(BundleDictionaries.Files)];
+            var manifest = new BundleManifest
+            {
+                FormatVersion = BundleManifest.CurrentVersion,
+                Name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(options.Out))),
+                Architecture = "onnx",
+                NLayers = map.Layers,
+                DModel = widths[adopted.Sites.FirstOrDefault(s => Site.Parse(s).Kind != SiteKind.Z, adopted.Sites[0])],
+                NHeads = map.Heads ?? Heads(adopted) ?? 1,
+                DVocab = adopted.Vocabulary,
+                NCtx = positions,
+                WeightProcessing = new(false, false, false),
+                Sites = adopted.Sites,
+                Hooks = adopted.Hooks,
+                Dictionaries = records,
+                PrependBos = map.PrependBos,
+                Files = BundleFiles.Records(options.Out, files, checkedFiles, options.Parallelism, cancel),
+            };
+            BundleFiles.WriteWhole(Path.Combine(options.Out, BundleManifest.FileName), s => s.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
+            return manifest;
+        });
+    }
+
+    // fused norms have their operators, whatever program wrote the graph
+    private static bool NormIsRms(AdoptedGraph adopted)
+    {
+        var types = adopted.Graph.Ops().Select(op => op.Type).ToHashSet();
+        return types.Contains("RMSNormalization") && !types.Contains("LayerNormalization");
+    }
+
+    private static AdoptedGraph Adopt(AdoptionOptions options, SiteMap map, ForeignWeights weights)
+    {
+        try
+        {
+            var adopted = ForeignGraph.Adopt(Read(options.Onnx), map, options.Onnx, weights.Place);
+            SiteSeparation.Require(adopted, map.Path, options.Onnx);
+            return adopted;
+        }
+        catch (BundleException e) when (e.Message.Any(char.IsControl))
+        {
+            // names out of a damaged file may hold anything
+            throw new BundleException(string.Concat(e.Message.Select(c => char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString())), e);
+        }
+    }
+
+    private static ModelProto Read(string path)
+    {
+        if (!File.Exists(path)) throw new BundleException($"there is no {path}; give --onnx the file that torch.onnx.export wrote");
+        try
+        {
+            using var stream = File.OpenRead(path);
+            return ModelProto.Parser.ParseFrom(stream);
+        }
+        catch (InvalidProtocolBufferException e)
+        {
+            throw new BundleException($"{path} is not a readable ONNX file ({e.Message.Split('\n')[0].TrimEnd('.')}); export it again", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BundleException($"{path} cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')})", e);
+        }
+    }
+
+    private static List<string> BringCompanions(AdoptionOptions options)
+    {
+        var brought = new List<string>();
+        foreach (var name in s_companions)
+        {
+            string[] folders = name == "config.json" || options.Tokenizer is null ? [options.Folder] : [options.Tokenizer];
+            if (folders.Select(f => Path.Combine(f, name)).FirstOrDefault(File.Exists) is not { } from)
+            {
+                File.Delete(Path.Combine(options.Out, name));
+                continue;
+            }
+            FileLink.Make(from, Path.Combine(options.Out, name));
+            brought.Add(name);
+        }
+        return brought;
+    }
+
+    // of a pattern hook [batch, heads, position, position]
+    private static int? Heads(AdoptedGraph adopted) => adopted.Graph.Outputs.Where(o => o.Name.EndsWith(".hook_pattern", StringComparison.Ordinal))
+        .Select(o => o.Shape is { Length: 4 } shape ? (int?)shape[1].Size : null).FirstOrDefault();
+}

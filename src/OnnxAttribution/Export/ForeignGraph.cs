@@ -1,0 +1,252 @@
+using OnnxAttribution.Onnx;
+using OnnxAttribution.Onnx.Proto;
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
+
+namespace OnnxAttribution.Export;
+
+/// <summary>
+/// A graph that another program exported, rebuilt as a hooked one:
+/// 1. The file is brought to this program's operator set, its functions are put in place.
+/// 2. Its operators are made once more, from the tokens on: shapes follow from named axes, what few operators can say is said by these, spelled-out norms and activations become one operator,
+///    dead ends drop out.
+/// 3. Each site's tensor gets its intervention, and everything that read it reads the site.
+/// </summary>
+internal sealed class ForeignGraph
+{
+    // names of the foreign graph, so that they cannot collide with sites and new tensors
+    internal const string Prefix = "m/";
+
+    private static readonly string[] s_known = ["attention_mask", "position_ids", "cache_position", "token_type_ids"];
+
+    private readonly string _file;
+    private readonly SiteMap _map;
+    private readonly Func<TensorProto, TensorProto> _place;
+    private readonly OnnxGraph _original;
+    private readonly HookedGraphBuilder _b = new(_ => throw new InvalidOperationException(), new HashSet<string>(), new HashSet<string>(), folded: false);
+    private readonly Dictionary<Value, Value> _made = [];
+    private readonly Dictionary<Value, string> _sites = [];
+    private readonly Value _tokens;
+    private readonly Dictionary<string, string> _axisNames = [];
+
+    private ForeignGraph(ModelProto model, SiteMap map, string file, Func<TensorProto, TensorProto> place)
+    {
+        (_file, _map, _place) = (file, map, place);
+        _original = OnnxGraph.FromProto(model);
+        _tokens = TokensInput();
+    }
+
+    /// <summary>What an input besides the tokens holds, by the name that Hugging Face's models give it.</summary>
+    internal static ForeignInput MeaningOf(string input) => input switch
+    {
+        "attention_mask" => ForeignInput.Ones,
+        "position_ids" or "cache_position" => ForeignInput.Positions,
+        "token_type_ids" => ForeignInput.Zeros,
+        _ => ForeignInput.Other,
+    };
+
+    /// <param name="place">What becomes of a constant.</param>
+    /// <exception cref="BundleException">A tensor is not there, an input is not known, an axis is fixed, or the graph has what this program does not read; the message names it and the mend.</exception>
+    public static AdoptedGraph Adopt(ModelProto model, SiteMap map, string file, Func<TensorProto, TensorProto> place)
+    {
+        try
+        {
+            RequireReadable(model, file);
+            OpsetUpgrade.Apply(model);
+            FunctionInlining.Apply(model);
+            OpsetUpgrade.Apply(model);   // once more, for attributes that functions were given
+            RequireStandard(model, file);
+            return new ForeignGraph(model, map, file, place).Build();
+        }
+        catch (GraphException e)
+        {
+            throw new BundleException($"{file}: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
+        catch (Exception e) when (e is ArgumentException or IndexOutOfRangeException or KeyNotFoundException or InvalidOperationException or NullReferenceException or OverflowException)
+        {
+            // a graph whose operators lack inputs, attributes or axes: which, the exception does not know
+            throw new BundleException($"{file} is not a sound ONNX graph ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); export it again", e);
+        }
+    }
+
+    private static void RequireReadable(ModelProto model, string file)
+    {
+        if (model.Graph is null || model.Graph.Node.Count == 0) throw new BundleException($"{file} holds no ONNX graph; give --onnx the file that torch.onnx.export wrote");
+        if (model.Graph.Initializer.GroupBy(t => t.Name).FirstOrDefault(g => g.Count() > 1) is { } twice) throw new BundleException($"{file} has two tensors named '{twice.Key}'; export it again");
+    }
+
+    private static void RequireStandard(ModelProto model, string file)
+    {
+        foreach (var node in model.Graph.Node)
+        {
+            var name = node.Name.Length > 0 ? node.Name : node.Output.FirstOrDefault() ?? "";
+            if (!OpsetUpgrade.IsStandard(node.Domain))
+            {
+                throw new BundleException($"{file}: {node.OpType} '{name}' is of domain {node.Domain}, which is no standard ONNX; export the model without graph optimisation or quantisation");
+            }
+            if (node.Attribute.Any(a => a.G is not null || a.Graphs.Count > 0))
+            {
+                throw new BundleException($"{file}: {node.OpType} '{name}' has a branch or loop inside, which is not read; export the model without data-dependent control flow");
+            }
+            if (node.OpType.StartsWith("Sequence", StringComparison.Ordinal) || node.OpType is "SplitToSequence" or "ConcatFromSequence")
+            {
+                throw new BundleException($"{file}: {node.OpType} '{name}' works on a sequence of tensors, which is not read; export the model with a newer torch.onnx");
+            }
+        }
+    }
+
+    private AdoptedGraph Build()
+    {
+        var logits = LogitsOutput();
+        var named = _map.Sites.Concat(_map.Hooks.Select(h => (Site: h.Hook, h.Tensor))).Select(n => (n.Site, Tensor: Tensor(n.Site, n.Tensor))).ToList();
+        foreach (var (site, tensor) in named.Take(_map.Sites.Count))
+        {
+            if (_sites.TryGetValue(Root(tensor), out var other)) throw new BundleException($"{_map.Path}: '{other}' and '{site}' name one and the same tensor, '{Root(tensor).Name}'; name the tensor of each");
+            _sites[Root(tensor)] = site;
+        }
+        _made[_tokens] = Tokens();
+        foreach (var op in Topology.Between([_tokens], [logits, .. named.Select(n => n.Tensor)])) Make(op);
+        foreach (var (hook, tensor) in named.Skip(_map.Sites.Count)) _b.Hook(hook, Mapped(tensor));
+        foreach (var (site, tensor) in named.Take(_map.Sites.Count))
+        {
+            if (!_b.Sites.Contains(site)) throw new BundleException($"{_map.Path}: the tensor '{tensor.Name}' of {site} is not computed from the tokens; name a tensor of the model");
+        }
+        var made = Mapped(logits);
+        if (made.Type != DataType.Float) throw new BundleException($"{_file}: the logits '{logits.Name}' are {made.Type}; export the model in float32");
+        if (made.Shape is not [{ Symbol: "batch" }, { Symbol: "position" }, { Size: { } vocabulary }])
+        {
+            throw new BundleException($"{_file}: the logits '{logits.Name}' have shape {ShapeText(made.Shape)} where [batch, position, vocabulary] is expected: {DynamicMend}");
+        }
+        var graph = _b.Build(made, new Dictionary<string, string> { ["onnx-attribution.architecture"] = "onnx", ["onnx-attribution.source"] = Path.GetFileName(_file) });
+        return new AdoptedGraph(graph, [.. _map.Sites.Select(s => s.Site)], _b.Hooks, (int)vocabulary, _map.Sites.ToDictionary(s => s.Site, s => s.Tensor));
+    }
+
+    private const string DynamicMend = "export it with both axes of the tokens dynamic (dynamic_axes, or dynamic_shapes with dynamo)";
+
+    private void Make(Op op)
+    {
+        var inputs = op.In.Select(v => v is null ? null : ShapeFolding.Constant(_b.G, Mapped(v))).ToArray();
+        var copy = new Op(op.Type, "", op.Name.Length > 0 ? op.Name : op.Out.FirstOrDefault(v => v is not null)?.Name ?? "", inputs, op.Attributes);
+        var made = OperatorLowering.Lower(_b.G, op, inputs) ?? ShapeFolding.Fold(_b.G, op, inputs)
+            ?? (PatternFusion.Fuse(_b.G, op, inputs) is { } fused ? (Value[])[fused] : null)
+            ?? GraphBuilder.Attach(copy, [.. op.Out.Select(v => v is null ? "" : Prefix + v.Name)], Declared);
+        for (var i = 0; i < op.Out.Count && i < made.Length; i++)
+        {
+            if (op.Out[i] is { } v) _made[v] = _sites.TryGetValue(v, out var site) ? Site(site, v, made[i]) : made[i];
+        }
+
+        // what the file says about a tensor that inference knows nothing of: sizes, and the tokens' own axes
+        Value? Declared(string name)
+        {
+            var v = op.Out.First(o => o is not null && Prefix + o.Name == name)!;
+            return new Value(name, v.Type, v.Shape is null ? null : [.. v.Shape.Select(d => d.Size is not null ? d : d.Symbol is { } s && _axisNames.TryGetValue(s, out var ours) ? Dim.Named(ours) : Dim.Unknown)]);
+        }
+    }
+
+    private Value Mapped(Value v)
+    {
+        if (_made.TryGetValue(v, out var made)) return made;
+        if (v.Initializer is { } content) return _made[v] = _b.G.Constant(Prefix + v.Name, _place(content));
+        return _made[v] = v.IsInput ? OtherInput(v) : throw new GraphException($"'{v.Name}' is made by no node");
+    }
+
+    // through operators that only hand a tensor on: a site is what all of its names read
+    private static Value Root(Value v)
+    {
+        while (v.Producer is { Type: "Identity" } p) v = p.In[0]!;
+        return v;
+    }
+
+    private Value Site(string site, Value tensor, Value made)
+    {
+        var g = _b.G;
+        if (made.Type != DataType.Float) throw new BundleException($"{_map.Path}: the tensor '{tensor.Name}' of {site} is {made.Type}; sites are float32: export the model in float32");
+        switch (made.Shape)
+        {
+            case [{ Symbol: "batch" }, { Symbol: "position" }, { Size: not null }]:
+                return _b.Site(site, made);
+            // heads stand apart: the site has them side by side, and what reads the tensor gets it as it was
+            case [{ Symbol: "batch" }, { Symbol: "position" }, { Size: { } heads }, { Size: { } width }]:
+                return g.Reshape(_b.Site(site, g.Reshape(made, 0, 0, heads * width)), 0, 0, heads, width);
+            case [{ Symbol: "batch" }, { Size: { } heads }, { Symbol: "position" }, { Size: { } width }]:
+                return g.Transpose(g.Reshape(_b.Site(site, g.Reshape(g.Transpose(made, 0, 2, 1, 3), 0, 0, heads * width)), 0, 0, heads, width), 0, 2, 1, 3);
+            case null or [_, _, ..] when made.Shape is null || made.Shape.Any(d => d is { Size: null, Symbol: null }):
+                throw new BundleException($"{_file}: the shape of '{tensor.Name}' ({site}) does not follow from the tokens'{Cause(made)}; export the model with other operators in its place");
+            default:
+                throw new BundleException($"{_map.Path}: the tensor '{tensor.Name}' of {site} has shape {ShapeText(made.Shape)} where [batch, position, width] is expected, or heads apart: "
+                    + (made.Shape is [{ Size: not null }, ..] or [_, { Size: not null }, _] ? DynamicMend : "name another tensor"));
+        }
+    }
+
+    // the operator that an unknown shape comes from
+    internal static string Cause(Value value)
+    {
+        static bool Unknown(Value? v) => v is { IsConstant: false } && (v.Shape is null || v.Shape.Any(d => d is { Size: null, Symbol: null }));
+        var op = Topology.Between([], [value]).FirstOrDefault(o => o.Out.Any(Unknown) && !o.In.Any(Unknown));
+        return op is null ? "" : $": nothing is known of {op.Type} '{op.Name}'";
+    }
+
+    private static string ShapeText(Dim[]? shape) => shape is null ? "(unknown)" : $"[{string.Join(", ", shape)}]";
+
+    private Value TokensInput()
+    {
+        var candidates = _original.Inputs.Where(i => i.Initializer is null).ToList();
+        if (_map.Tokens is { } name)
+        {
+            return candidates.FirstOrDefault(i => i.Name == name)
+                ?? throw new BundleException($"{_map.Path}: tokens is '{name}', which {_file} has not as an input; its inputs are {string.Join(", ", candidates.Select(i => i.Name).Take(8))}");
+        }
+        var found = candidates.Where(i => i.Name is "input_ids" or "tokens").ToList();
+        return found.Count == 1 ? found[0] : throw new BundleException($"{_file} has the inputs {string.Join(", ", candidates.Select(i => i.Name).Take(8))}; say in {_map.Path} which of them holds the token ids: \"tokens\": \"NAME\"");
+    }
+
+    private Value LogitsOutput()
+    {
+        var name = _map.Logits ?? "logits";
+        return _original.Outputs.FirstOrDefault(o => o.Name == name) ?? (_map.Logits is not null && _original.Values.TryGetValue(name, out var v) ? v : null)
+            ?? throw new BundleException($"{_file} has no output '{name}'; its outputs are {string.Join(", ", _original.Outputs.Select(o => o.Name).Take(8))}: say in {_map.Path} which holds the logits: \"logits\": \"NAME\"");
+    }
+
+    private Value Tensor(string site, string tensor)
+    {
+        if (_original.Values.TryGetValue(tensor, out var v) && v.Producer is not null) return v;
+        var made = _original.Values.Values.Where(x => x.Producer is not null).Select(x => x.Name);
+        throw new BundleException($"{_map.Path}: {_file} has no tensor '{tensor}' ({site}). Did you mean '{NearestName.Among(made, tensor)}'?");
+    }
+
+    private Value Tokens()
+    {
+        if (_tokens.Type is not (DataType.Int64 or DataType.Int32)) throw new BundleException($"{_file}: the input '{_tokens.Name}' is {_tokens.Type}; token ids are int64 or int32");
+        if (_tokens.Shape is not null && (_tokens.Rank != 2 || _tokens.Shape.Any(d => d.Size is not null)))
+        {
+            throw new BundleException($"{_file}: the tokens '{_tokens.Name}' have shape {ShapeText(_tokens.Shape)} where [batch, position] of any size is expected: {DynamicMend}");
+        }
+        if (_tokens.Shape is { } shape)
+        {
+            if (shape[1].Symbol is { } position) _axisNames[position] = "position";
+            if (shape[0].Symbol is { } batch) _axisNames[batch] = "batch";
+        }
+        var tokens = _b.Tokens();
+        return _tokens.Type == DataType.Int64 ? tokens : _b.G.Cast(tokens, _tokens.Type);
+    }
+
+    // what a prompt without padding and without a past has in them
+    private Value OtherInput(Value input)
+    {
+        var g = _b.G;
+        var tokens = _made[_tokens];
+        switch (MeaningOf(input.Name))
+        {
+            case ForeignInput.Ones: return Typed(g.Expand(g.Int(1), g.Shape(tokens)));
+            case ForeignInput.Zeros: return Typed(g.Expand(g.Int(0), g.Shape(tokens)));
+            case ForeignInput.Positions when input.Shape is null or { Length: 1 or 2 }:
+                var range = g.Range(g.Int(0), g.Squeeze(g.Shape(tokens, 1, 2), 0), g.Int(1));
+                return Typed(input.Shape is { Length: 1 } ? range : g.Expand(range, g.Shape(tokens)));
+            default: break;
+        }
+        throw new BundleException(input.Name.Contains("past", StringComparison.Ordinal) || input.Name.Contains("cache", StringComparison.Ordinal)
+            ? $"{_file}: the input '{input.Name}' holds a cache of earlier tokens; export the model without one (use_cache=False)"
+            : $"{_file} has the input '{input.Name}', for which no value is known; export the model with token ids only (known besides: {string.Join(", ", s_known)})");
+
+        Value Typed(Value v) => input.Type is DataType.Int64 or DataType.Undefined ? v : g.Cast(v, input.Type);
+    }
+}

@@ -1,0 +1,188 @@
+using System.Globalization;
+using System.Numerics.Tensors;
+using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Export;
+
+namespace OnnxAttribution.Preflight;
+
+/// <summary>Readings of a dictionary that differ from one in one respect, in the order in which they are believed where they fit equally well.</summary>
+internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site, bool modelIsCentred)
+{
+    private const string Config = "in the dictionary's cfg.json, and export again";
+
+    // what published dictionaries have
+    private static readonly int[] s_k = [8, 16, 32, 64, 128, 256];
+
+    /// <summary>The reading that others differ from.</summary>
+    public static Hypothesis AsItIs(InputReading input, OutputReading output, Site site, bool withBos) => new(Fault.DoesNotFit, input, output, site, withBos, "", "", "");
+
+    /// <summary>TopK with each k that leaves out features which are active now.</summary>
+    public IEnumerable<Hypothesis> Sparser(Hypothesis now, double l0)
+    {
+        if (now.Output.K is not null) yield break;
+        foreach (var k in s_k.Where(k => k < Math.Min(0.75 * l0, trial.Dictionary.FeatureCount)))
+        {
+            yield return now with
+            {
+                Fault = Fault.TopkReadAsRelu,
+                Output = now.Output with { K = k, HasThreshold = false },
+                Is = "was trained with TopK, but is read as ReLU",
+                Name = $"k about {k}",
+                Mend = $"set \"architecture\": \"topk\" and \"k\" (about {k}) {Config}",
+            };
+        }
+    }
+
+    /// <summary>Readings of the same pre-activations that a sound dictionary never gains by.</summary>
+    public IEnumerable<Hypothesis> OfOutput(Hypothesis now, double l0) => Sparser(now, l0).Concat(ByNorm(now));
+
+    public IEnumerable<Hypothesis> Single(Hypothesis now, double l0)
+    {
+        foreach (var h in Sparser(now, l0).Concat(WithoutTopK(now)).Concat(Normalized(now))) yield return h;
+        var subtracts = now.Input.SubtractsDecoderBias;
+        if (trial.Dictionary.DecoderBias.Span.ContainsAnyExcept(0))
+        {
+            yield return now with
+            {
+                Fault = Fault.DecoderBias,
+                Input = now.Input with { SubtractsDecoderBias = !subtracts },
+                Is = subtracts ? "was trained without subtracting b_dec from its input, but it is subtracted" : "was trained with b_dec subtracted from its input, but it is not",
+                Name = subtracts ? "b_dec not subtracted" : "b_dec subtracted",
+                Mend = $"set \"apply_b_dec_to_input\": {(subtracts ? "false" : "true")} {Config}",
+            };
+        }
+        if (!modelIsCentred && !now.Input.Centres)
+        {
+            yield return now with
+            {
+                Fault = Fault.UncentredWeights,
+                Input = now.Input with { Centres = true },
+                Is = "was trained on a model with centred writing weights, but this one's are not",
+                Name = "centred",
+                Mend = "export the model again with --center-writing-weights",
+            };
+        }
+        if (sample.HasBos)
+        {
+            yield return now with
+            {
+                Fault = Fault.Bos,
+                WithBos = !now.WithBos,
+                Is = now.WithBos ? "was trained on texts without BOS, but is read with it" : "was trained on texts that begin with BOS, but is read without it",
+                Name = now.WithBos ? "without BOS" : "with BOS",
+                Mend = $"set \"prepend_bos\": {(now.WithBos ? "false" : "true")} {Config}",
+            };
+        }
+        foreach (var h in ByNorm(now)) yield return h;
+    }
+
+    /// <summary>The dictionary as it is at every other site of its width.</summary>
+    public IEnumerable<Hypothesis> Elsewhere(Hypothesis now)
+    {
+        foreach (var other in sample.Sites)
+        {
+            if (other == site || sample.Of(other, now.WithBos).Rows.Length != sample.Of(site, now.WithBos).Rows.Length) continue;
+            yield return now with
+            {
+                Fault = Fault.OtherSite,
+                At = other,
+                Is = $"is a dictionary of {other}, not of this site",
+                Name = $"at {other}",
+                Mend = $"set \"hook_name\": \"{other}\" {Config}, or bring the dictionary that belongs here",
+            };
+        }
+    }
+
+    /// <summary>Constant factors of the input, half an octave apart.</summary>
+    public static IEnumerable<Hypothesis> Scaled(Hypothesis now)
+    {
+        for (var i = -10; i <= 10; i++)
+        {
+            if (i == 0) continue;
+            var c = Math.Pow(2, i / 2.0);
+            var written = Written(c);
+            yield return now with
+            {
+                Fault = Fault.InputScale,
+                Input = now.Input with { Scale = (float)(now.Input.Scale * c) },
+                Is = $"wants its input multiplied by about {written}",
+                Name = $"input times {written}",
+                Mend = $"check what its training scaled activations by; \"normalize_activations\": \"expected_average_only_in\" with \"norm_scaling_factor\": {written} {Config} does it",
+            };
+        }
+    }
+
+    private static IEnumerable<Hypothesis> WithoutTopK(Hypothesis now)
+    {
+        if (now.Output.K is not { } current) yield break;
+        yield return now with
+        {
+            Fault = Fault.ReluReadAsTopk,
+            Output = now.Output with { K = null, HasThreshold = false },
+            Is = "was trained as ReLU, but is read as TopK",
+            Name = "ReLU",
+            Mend = $"set \"architecture\": \"standard\" {Config}",
+        };
+        foreach (var k in s_k.Where(k => k != current))
+        {
+            yield return now with
+            {
+                Fault = Fault.WrongK,
+                Output = now.Output with { K = k },
+                Is = $"was trained with another k than {current}",
+                Name = $"k about {k}",
+                Mend = $"set \"k\" (about {k}) {Config}",
+            };
+        }
+    }
+
+    private IEnumerable<Hypothesis> Normalized(Hypothesis now)
+    {
+        var (layout, x) = sample.Of(site, now.WithBos);
+        var d = trial.Dictionary.Width;
+        var length = Enumerable.Range(0, layout.Rows).Where(r => !layout.IsFirst(r)).Average(r => (double)TensorPrimitives.Norm<float>(x.AsSpan(r * d, d)));
+        foreach (var kind in (InputNormalization[])[InputNormalization.LayerNorm, InputNormalization.None, InputNormalization.ExpectedAverage, InputNormalization.ConstantNorm])
+        {
+            var isAverage = kind == InputNormalization.ExpectedAverage;
+            var factor = isAverage ? Math.Sqrt(d) / length : 1;
+            if (isAverage ? double.IsInfinity(factor) || Math.Abs(factor - 1) < 0.05 : kind.Name() == now.Input.Normalization) continue;
+            var read = now.Input.With(kind, isAverage ? factor : null);
+            if (kind == InputNormalization.None && !now.Input.Norm.Changes) continue;
+            yield return now with
+            {
+                Fault = Fault.InputNormalization,
+                Input = read,
+                Is = kind == InputNormalization.None ? $"was trained on activations as they are, but its input is normalised ({now.Input.Normalization})" : $"was trained with its input normalised by {kind.Name()}, which is not done",
+                Name = kind.Name(),
+                Mend = $"set \"normalize_activations\": \"{kind.Name()}\"{(isAverage ? $" and \"norm_scaling_factor\": {Written(factor)}, if that is what its training used," : "")} {Config}",
+            };
+        }
+    }
+
+    private IEnumerable<Hypothesis> ByNorm(Hypothesis now)
+    {
+        if (!trial.Norms.Any(n => Math.Abs(n - 1) > 0.02)) yield break;
+        foreach (var power in (int[])[-1, 1])
+        {
+            yield return now with
+            {
+                Fault = Fault.DecoderNorm,
+                Output = now.Output with { NormPower = power },
+                Is = power < 0 ? "counts the lengths of its decoder's rows once too often (folded twice, or into features and rows)" : "counts the lengths of its decoder's rows once too seldom",
+                Name = power < 0 ? "decoder rows of length 1" : "decoder rows times their lengths",
+                Mend = $"save W_dec with each row {(power < 0 ? "divided" : "multiplied")} by its length, and export again",
+            };
+        }
+        if (now.Output.K is null || trial.Dictionary.EncoderScale is not null) yield break;
+        yield return now with
+        {
+            Fault = Fault.SelectionByNorm,
+            Output = now.Output with { SelectsByNorm = true },
+            Is = "was trained to choose the k largest by activation times the length of the decoder's row, which is not done",
+            Name = "chosen by decoder norm",
+            Mend = $"set \"rescale_acts_by_decoder_norm\": true {Config}",
+        };
+    }
+
+    private static string Written(double c) => c.ToString("G3", CultureInfo.InvariantCulture);
+}

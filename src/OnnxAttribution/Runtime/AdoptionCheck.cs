@@ -1,0 +1,93 @@
+using Google.Protobuf;
+using Microsoft.ML.OnnxRuntime;
+using OnnxAttribution.Export;
+using OnnxAttribution.Onnx.Proto;
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
+
+namespace OnnxAttribution.Runtime;
+
+/// <summary>Whether a bundle computes what the foreign graph computes that it was made of: both are run on a few token ids, alone and two at a time, and their logits compared.</summary>
+internal static class AdoptionCheck
+{
+    // float32 sums in another order are off by about 1e-6 of the largest logit
+    private const float Tolerance = 1e-3f;
+
+    /// <returns>The largest difference of two logits over the largest logit.</returns>
+    /// <exception cref="BundleException">They differ, or the foreign graph does not run; then the bundle has no bundle.json any more.</exception>
+    public static float Require(AdoptionOptions options, BundleManifest manifest, CancellationToken cancel = default)
+    {
+        try
+        {
+            var context = new RunContext(threads: options.Parallelism, cancel: cancel);
+            var foreign = ModelProto.Parser.ParseFrom(File.ReadAllBytes(options.Onnx));
+            var map = SiteMap.Read(options.SitesFile);
+            using var theirs = new GraphRunner(foreign, context, options.Folder, prepack: false);
+            using var ours = new GraphRunner(ModelProto.Parser.ParseFrom(File.ReadAllBytes(Path.Combine(options.Out, BundleWriter.GraphFileName))), context, Path.GetFullPath(options.Out), prepack: false);
+            var worst = 0f;
+            foreach (var (batch, length) in ((int, int)[])[(1, Math.Min(5, manifest.NCtx)), (2, Math.Min(9, manifest.NCtx))])
+            {
+                long[] tokens = [.. Enumerable.Range(1, batch * length).Select(i => i * 7919L % manifest.DVocab)];
+                worst = Math.Max(worst, Difference(Logits(theirs, Feed(foreign, map, tokens, batch), map.Logits ?? "logits"), Logits(ours, new Feed().Add("tokens", tokens, batch, length), "logits")));
+            }
+            if (worst <= Tolerance) return worst;
+            throw new BundleException($"{options.Onnx}: the bundle's logits differ from the graph's by {worst:G2} of the largest; export the model with both axes of the tokens dynamic and without randomness, or report it");
+        }
+        catch (Exception e) when (e is OnnxRuntimeException or BundleException)
+        {
+            File.Delete(Path.Combine(options.Out, BundleManifest.FileName));
+            if (e is BundleException) throw;
+            throw new BundleException($"{options.Onnx} does not run on ONNX Runtime for two prompts of nine tokens ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); export it with both axes of the tokens dynamic", e);
+        }
+    }
+
+    // what a prompt without padding and without a past has in the inputs that adoption knows
+    private static Feed Feed(ModelProto model, SiteMap map, long[] tokens, int batch)
+    {
+        var constants = model.Graph.Initializer.Select(t => t.Name).ToHashSet();
+        var length = tokens.Length / batch;
+        var feed = new Feed();
+        foreach (var input in model.Graph.Input.Where(i => !constants.Contains(i.Name)))
+        {
+            Func<int, long> entry = ForeignGraph.MeaningOf(input.Name) switch
+            {
+                ForeignInput.Ones => _ => 1,
+                ForeignInput.Positions => i => i % length,
+                ForeignInput.Zeros => _ => 0,
+                _ => i => tokens[i],
+            };
+            var vector = input.Type.TensorType.Shape?.Dim.Count == 1;
+            long[] shape = vector ? [length] : [batch, length];
+            long[] values = [.. Enumerable.Range(0, vector ? length : tokens.Length).Select(entry)];
+            switch ((DataType)input.Type.TensorType.ElemType)
+            {
+                case DataType.Int32: feed.Add(input.Name, Array.ConvertAll(values, v => (int)v), shape); break;
+                case DataType.Float: feed.Add(input.Name, Array.ConvertAll(values, v => (float)v), shape); break;
+                case DataType.Bool: feed.Add(input.Name, Array.ConvertAll(values, v => v != 0), shape); break;
+                default: feed.Add(input.Name, values, shape); break;
+            }
+        }
+        return feed;
+    }
+
+    private static float[] Logits(GraphRunner runner, Feed feed, string output)
+    {
+        using (feed)
+        {
+            using var result = runner.Run(feed.Values, [output]);
+            return result.Copy(output);
+        }
+    }
+
+    private static float Difference(float[] a, float[] b)
+    {
+        if (a.Length != b.Length) return float.PositiveInfinity;
+        float largest = 0, apart = 0;
+        for (var i = 0; i < a.Length; i++)
+        {
+            largest = Math.Max(largest, Math.Abs(a[i]));
+            // NaN is no smaller than anything
+            if (!(Math.Abs(a[i] - b[i]) <= apart)) apart = Math.Abs(a[i] - b[i]);
+        }
+        return float.IsNaN(apart) ? float.PositiveInfinity : apart == 0 ? 0 : apart / largest;
+    }
+}

@@ -1,0 +1,69 @@
+using System.Text.Json.Nodes;
+using OnnxAttribution.Tests.Export;
+
+namespace OnnxAttribution.Tests.Cli;
+
+/// <summary>Every verb on a graph that another program exported, by the command line.</summary>
+public sealed class ForeignVerbsTests : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    public void Dispose() => _directory.Dispose();
+
+    [Theory, InlineData("gpt2-13"), InlineData("llama-17"), InlineData("neox-16")]
+    public void Every_verb_runs_on_a_graph_of_torch(string name)
+    {
+        using var foreign = new ForeignModel(name);
+        foreign.Write();
+        foreach (var site in (string[])["blocks.0.hook_attn_out", "blocks.0.hook_mlp_out", "blocks.1.hook_resid_post"])
+        {
+            DictionaryFiles.Random(site, width: 8, features: 24, seed: site.Length).Write(Path.Combine(_directory["saes"], site));
+        }
+        var exported = Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.SitesPath, "--dictionaries", _directory["saes"], "--tokenizer", Random2.Checkpoint, "--out", foreign.Bundle, "--no-check").Done().Output;
+        Assert.Contains("onnx, 2 layers, width 8, 4 heads, 257 tokens, context 24, 7 sites", exported);
+        Assert.Contains("blocks.0.hook_mlp_out", exported);
+        var run = _directory["run"];
+        Assert.Contains("conservation", Verb.Run("graph", "--model", foreign.Bundle, "--prompt", "Hello", "--all", "--out", run).Done().Output);
+        var validation = JsonNode.Parse(Verb.Run("validate", run, "--sample", "20", "--json").Done().Output)!["validation"]!;
+        Assert.Equal(20, (int)validation["nodes"]!["count"]!);
+        Verb.Run("query", run, "SELECT count(DISTINCT down_site) AS sites FROM edges", "--json", "--out", _directory["rows.json"]).Done();
+        var rows = JsonNode.Parse(File.ReadAllText(_directory["rows.json"]))!;
+        // the last residual site and the metric, and the MLP where it reads what attention adds
+        Assert.Equal(name == "neox-16" ? 2 : 3, (int)rows.AsArray()[0]!["sites"]!);
+        Verb.Run("ablate", "--model", foreign.Bundle, "--prompt", "Hello", "--out", _directory["ablated"]).Done();
+        Verb.Run("graph", "--model", foreign.Bundle, "--prompt", "Hello", "--sites", "resid", "--method", "ig", "--steps", "3", "--estimator", "relp", "--out", _directory["ig"]).Done();
+        File.WriteAllText(_directory["text.txt"], string.Concat(Enumerable.Repeat("Hello, hello world. ", 20)));
+        Assert.Contains("72 features of 3 sites", Verb.Run("features", "--model", foreign.Bundle, "--text", _directory["text.txt"]).Done().Output);
+        Verb.Run("view", run, "--force").Done();
+    }
+
+    [Fact]
+    public void A_sites_file_and_a_tokenizer_beside_the_graph_are_found()
+    {
+        using var foreign = new ForeignModel("gpt2-17");
+        foreign.Write();
+        var files = JsonNode.Parse(Verb.Run("export", "--onnx", foreign.OnnxPath, "--out", foreign.Bundle, "--json").Done().Output)!["manifest"]!["files"]!.AsObject().Select(f => f.Key);
+        Assert.Equal(["merges.txt", "model.onnx", "vocab.json", "weights.bin"], files.Order(StringComparer.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("either --checkpoint DIR or --onnx FILE")]
+    [InlineData("either --checkpoint DIR or --onnx FILE", "--checkpoint", "a", "--onnx", "b")]
+    [InlineData("go with --onnx", "--checkpoint", "a", "--sites", "b")]
+    [InlineData("nothing says which weights these are", "--onnx", "a", "--fold-layernorm")]
+    [InlineData("nothing says which weights these are", "--onnx", "a", "--center-unembed")]
+    [InlineData("sites.json names every site", "--onnx", "a", "--further-sites", "z")]
+    public void Options_that_do_not_go_together_are_refused(string words, params string[] options) =>
+        Verb.Run(["export", "--out", _directory["bundle"], .. options]).Failed(2, words);
+
+    [Fact]
+    public void A_refusal_is_one_line()
+    {
+        using var foreign = new ForeignModel("neox-16");
+        foreign.SiteNames["blocks.1.hook_attn_out"] = "/model/gpt_neox/layers.1/attention/dense/MatMul_output_0";
+        foreign.Write();
+        Verb.Run("export", "--onnx", foreign.OnnxPath, "--out", foreign.Bundle).Failed(1, "blocks.1.hook_attn_out", "adds a bias to it");
+        Verb.Run("export", "--onnx", _directory["none.onnx"], "--sites", foreign.SitesPath, "--out", foreign.Bundle).Failed(1, "none.onnx", "torch.onnx.export");
+        Verb.Run("export", "--onnx", foreign.OnnxPath, "--tokenizer", _directory["none"], "--out", foreign.Bundle).Failed(1, "--tokenizer");
+    }
+}

@@ -1,0 +1,88 @@
+using System.Text.Json.Nodes;
+using Google.Protobuf;
+using Microsoft.ML.OnnxRuntime;
+using OnnxAttribution.Export;
+using OnnxAttribution.Onnx.Proto;
+
+namespace OnnxAttribution.Tests.Export;
+
+/// <summary>A graph by PyTorch's own exporter (export-scripts/foreign_models.py), or a changed one, on its way into a bundle.</summary>
+internal sealed class ForeignModel : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    /// <param name="name">Such as gpt2-13: family and operator set.</param>
+    public ForeignModel(string name)
+    {
+        (Name, Family) = (name, name.Split('-')[0]);
+        Graph = ModelProto.Parser.ParseFrom(File.ReadAllBytes(Path.Combine(Folder, $"{name}.onnx")));
+        Sites = JsonNode.Parse(File.ReadAllText(Path.Combine(Folder, $"{Family}.sites.json")))!.AsObject();
+    }
+
+    public static string Folder => Path.Combine(AppContext.BaseDirectory, "Goldens", "onnx");
+
+    /// <summary>Every fixture.</summary>
+    public static TheoryData<string> Names => ["gpt2-13", "gpt2-17", "llama-17", "neox-16"];
+
+    public string Name { get; }
+    public string Family { get; }
+    public ModelProto Graph { get; }
+    public JsonObject Sites { get; }
+
+    /// <summary>The foreign files, and the bundle that is made of them.</summary>
+    public string Source => _directory["source"];
+    public string Bundle => _directory["bundle"];
+    public string OnnxPath => Path.Combine(Source, "model.onnx");
+    public string SitesPath => Path.Combine(Source, "sites.json");
+
+    public JsonObject SiteNames => Sites["sites"]!.AsObject();
+
+    /// <summary>The node that yields a tensor.</summary>
+    public NodeProto Producer(string tensor) => Graph.Graph.Node.First(n => n.Output.Contains(tensor));
+
+    /// <summary>A node of its own before the first one that reads <paramref name="before"/>.</summary>
+    public NodeProto Insert(NodeProto before, string type, string[] inputs, string output)
+    {
+        var node = new NodeProto { OpType = type, Name = output };
+        node.Input.Add(inputs);
+        node.Output.Add(output);
+        Graph.Graph.Node.Insert(Graph.Graph.Node.IndexOf(before), node);
+        return node;
+    }
+
+    public void Write()
+    {
+        Directory.CreateDirectory(Source);
+        File.WriteAllBytes(OnnxPath, Graph.ToByteArray());
+        File.WriteAllText(SitesPath, Sites.ToJsonString());
+        foreach (var file in (string[])["vocab.json", "merges.txt"]) File.Copy(Path.Combine(Random2.Checkpoint, file), Path.Combine(Source, file), overwrite: true);
+    }
+
+    public BundleManifest Export(Func<AdoptionOptions, AdoptionOptions>? change = null)
+    {
+        Write();
+        return ForeignBundleWriter.Write((change ?? (o => o))(new AdoptionOptions(OnnxPath, SitesPath, null, Bundle, Threads: 1)));
+    }
+
+    /// <summary>Exporting is refused in one line that has all of these words, and leaves no bundle.</summary>
+    public void Refused(params string[] words)
+    {
+        var e = Assert.Throws<BundleException>(() => Export());
+        Assert.DoesNotContain('\n', e.Message);
+        Assert.All(words, word => Assert.Contains(word, e.Message));
+        Assert.False(Directory.Exists(Bundle));
+    }
+
+    /// <summary>Logits [batch, position, vocabulary] of the foreign file itself.</summary>
+    public float[] OriginalLogits(long[] tokens, int batch)
+    {
+        using var options = new SessionOptions { IntraOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
+        using var session = new InferenceSession(OnnxPath, options);
+        using var input = OrtValue.CreateTensorValueFromMemory(tokens, [batch, tokens.Length / batch]);
+        using var run = new RunOptions();
+        using var results = session.Run(run, ["input_ids"], [input], ["logits"]);
+        return results[0].GetTensorDataAsSpan<float>().ToArray();
+    }
+
+    public void Dispose() => _directory.Dispose();
+}
