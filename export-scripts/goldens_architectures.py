@@ -5,7 +5,7 @@
     python3 export-scripts/goldens_architectures.py
 
 Sizes are odd where they may be: heads that do not add up to the width, part of a head turned, heads that share keys and values. The references are
-reference_neox.py and reference_llama.py. Of neox2 and llama2 nodes, edges, estimators and exact effects; of the others every hook.
+reference_neox.py and reference_llama.py. Of neox2 and llama2 nodes, edges, estimators, exact effects and edges, and naive ablation; of all every hook.
 """
 import argparse
 import os
@@ -14,6 +14,7 @@ import shutil
 import numpy as np
 import torch
 
+import goldens_ablation
 import goldens_estimators
 from goldens import Case, Model, clear_prompt, kind, plain_case
 from random_models import write_json
@@ -145,6 +146,13 @@ def full_cases(out, model):
         goldens_estimators.node_effects(c, estimator, diff)
         goldens_estimators.edges(c, estimator, diff, jacobians=False)
     c.write()
+
+    def ablation(text):
+        c = goldens_ablation.AblationCase(out, f"{model.name}-ablation-all-zero", model, text, metrics=diff).runs(features=True)
+        goldens_ablation.exact_edge_part(c)
+        goldens_ablation.ablate_part(c, plans=(("all", 0), ("each", 0)))
+        c.write()
+    goldens_ablation.on_clear_prompts(model, 22, [3], ablation)
 
 
 NOTES = ["methods are estimators, as in random2-estimators-*; relp also holds σ(x) of SiLU fixed and takes half of each derivative of a gated product."]

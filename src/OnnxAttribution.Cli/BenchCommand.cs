@@ -15,10 +15,11 @@ namespace OnnxAttribution.Cli;
 internal static class BenchCommand
 {
     private const string Description = """
-        Time nodes and edges on a random model (by default of GPT-2-small's shape, 37 dictionaries of 24,576 features), against the machine's
+        Time nodes and edges on a random model (by default of GPT-2-small's shape, 37 dictionaries of 24,576 features; --model-shape: of another model's), against the machine's
         matrix-multiply limit. The model is made once and cached on disk (about 6 GB). With --ablate, time naive ablation of every active feature instead.
 
         Example: onnx-attribution bench --tokens 16 --nodes 64
+                 onnx-attribution bench --model-shape pythia-70m
                  onnx-attribution bench --ablate --layers 3 --width 256 --features 2048 --vocabulary 4096
         """;
 
@@ -27,6 +28,8 @@ internal static class BenchCommand
     public static Command Create(CommonOptions common)
     {
         Option<int> Size(string name, int value, string what) => new(name) { Description = $"{what} ({value})", HelpName = "N", DefaultValueFactory = _ => value };
+        var published = new Option<string?>("--model-shape") { Description = $"sizes of a published model and of dictionaries that people use with it: {string.Join(", ", SyntheticShape.Published.Keys)}", HelpName = "NAME" };
+        published.AcceptOnlyFromAmong([.. SyntheticShape.Published.Keys]);
         var layers = Size("--layers", 12, "transformer blocks");
         var width = Size("--width", 768, "width of the residual stream, a multiple of 64");
         var features = Size("--features", 24576, "features per dictionary");
@@ -42,10 +45,11 @@ internal static class BenchCommand
         var positions = AblateGraphMode.OneOf("--positions", "with --ablate: where a feature is ablated", "all", "last", "each");
         var measure = AblateGraphMode.OneOf("--measure", "with --ablate: where downstream features are read", "all", "last");
         foreach (var o in (Option<int>[])[layers, width, features, vocabulary, tokens, nodes, runs, memory]) o.AtLeast(1);
-        var command = new Command("bench", Description) { layers, width, features, vocabulary, tokens, nodes, runs, memory, ablate, positions, measure, cache, peers, json };
+        var command = new Command("bench", Description) { published, layers, width, features, vocabulary, tokens, nodes, runs, memory, ablate, positions, measure, cache, peers, json };
         command.Validators.Add(result =>
         {
             bool Given(Option option) => result.GetResult(option) is { Implicit: false };
+            if (Given(published) && ((Option[])[layers, width, vocabulary]).FirstOrDefault(Given) is { } size) result.AddError($"{size.Name} has no meaning with --model-shape, which says it; leave one of them out");
             Option[] wrong = result.GetValue(ablate) ? [nodes, peers] : [positions, measure];
             if (wrong.FirstOrDefault(Given) is { } option) result.AddError($"{option.Name} {(result.GetValue(ablate) ? "has no meaning with --ablate; leave it out" : "goes with --ablate")}");
         });
@@ -55,7 +59,9 @@ internal static class BenchCommand
             if (d % 64 != 0) throw new UsageException($"--width {d} is no multiple of 64, the width of a head");
             if (t < 2 || t > 1024) throw new UsageException($"--tokens {t} must be 2 to 1024");
             if (parsed.GetValue(vocabulary) < 300) throw new UsageException("--vocabulary must be 300 or more: 256 bytes and some");
-            var shape = new SyntheticShape(parsed.GetValue(layers), d, d / 64, parsed.GetValue(vocabulary), 1024, parsed.GetValue(features), Math.Min(60, parsed.GetValue(features) / 2));
+            var n = parsed.GetValue(features);
+            var shape = parsed.GetValue(published) is { } name ? SyntheticShape.Published[name] : new SyntheticShape(parsed.GetValue(layers), d, d / 64, parsed.GetValue(vocabulary));
+            if (parsed.GetValue(published) is null || parsed.GetResult(features) is { Implicit: false }) shape = shape with { Features = n, ActiveFeatures = Math.Min(60, n / 2) };
             var peer = parsed.GetValue(peers) is { } file ? PeerFigures.Read(file) : null;
             var invocation = parsed.InvocationConfiguration;
             var context = common.Context(parsed, cancel);
@@ -139,7 +145,7 @@ internal static class BenchCommand
 
     private static void Print(TextWriter output, SyntheticShape shape, RunContext context, int tokens, GraphBenchmark.Figures f, double process, StoreTiming store)
     {
-        output.WriteLine($"{shape.Layers} layers, width {shape.Width}, {shape.Vocabulary:N0} tokens, dictionaries of {shape.Features:N0} features at {(3 * shape.Layers) + 1} sites; T = {tokens}");
+        output.WriteLine($"{shape.ModelType}: {shape.Layers} layers, width {shape.Width}, {shape.Vocabulary:N0} tokens, dictionaries of {shape.Features:N0} features at {shape.Sites} sites; T = {tokens}");
         output.WriteLine($"ONNX Runtime {RunContext.RuntimeVersion}, {context.Device}, {context.Threads} threads; {f.ActiveFeatures:f0} features active per position and site, {f.Nodes:N0} nodes, {f.KeptNodes:N0} kept, {f.Edges:N0} edges");
         output.WriteLine();
         output.WriteLine($"matrix-multiply rate      {f.GemmRate / 1e9,8:f0} GFLOP/s");

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Export;
 using OnnxAttribution.Preflight;
 using OnnxAttribution.Runs;
@@ -12,8 +11,8 @@ namespace OnnxAttribution.Cli;
 internal static class ExportCommand
 {
     private const string Description = """
-        Make a model bundle of a Hugging Face checkpoint, or of an ONNX file that names its sites' tensors, and dictionaries: model.onnx and bundle.json. Weights stay in their files; dictionaries of other
-        formats than SAELens's are converted into it.
+        Make a model bundle of a Hugging Face checkpoint (GPT-2, GPT-NeoX, Llama, Mistral, Qwen2), or of an ONNX file that names its sites' tensors, and dictionaries: model.onnx and bundle.json.
+        Weights stay in their files; dictionaries of other formats than SAELens's are converted into it.
 
         Example: onnx-attribution export --checkpoint gpt2 --dictionaries gpt2-small-res-jb --out models/gpt2 --fold-layernorm --center-writing-weights --center-unembed
         """;
@@ -57,7 +56,8 @@ internal static class ExportCommand
                 manifest = parsed.GetValue(onnx) is { } graph
                     ? Adopted(new AdoptionOptions(graph, parsed.GetValue(sites), parsed.GetValue(dictionaries), target, parsed.GetValue(tokenizer), parsed.GetValue(force), threads) { AsTrained = !parsed.GetValue(notAsTrained) }, cancel)
                     : BundleWriter.Write(new ExportOptions(parsed.GetValue(checkpoint)!, parsed.GetValue(dictionaries), target,
-                        parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), threads) { FurtherSites = Further(parsed.GetValue(further)), AsTrained = !parsed.GetValue(notAsTrained) }, cancel);
+                        parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), threads)
+                    { FurtherSites = Further(parsed.GetValue(further)), AsTrained = !parsed.GetValue(notAsTrained) }, cancel);
             }
             if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, Json(target, manifest));
             else Print(invocation.Output, target, manifest);
@@ -93,14 +93,20 @@ internal static class ExportCommand
                 using var session = GraphSession.Open(bundle, null, context);
                 report = BundleCheck.Of(session, null, CheckOptions.Quick, progress);
             }
-            foreach (var finding in report.Findings) error.WriteLine($"warning: {finding.Sentence}");
-            if (report.Findings.Count > 0) error.WriteLine($"warning: the bundle is made, but check this first: onnx-attribution sae check --model {bundle}");
+            foreach (var finding in report.Findings.Where(f => f.Fault != Fault.NotDiagnosed)) error.WriteLine($"warning: {finding.Sentence}");
+            var others = report.Findings.Where(f => f.Fault == Fault.NotDiagnosed).Select(f => f.Site).ToList();
+            if (others.Count > 0) error.WriteLine($"warning: {others.Count} more look{(others.Count == 1 ? "s" : "")} wrong: {string.Join(", ", others)}");
+            if (report.Findings.Count > 0) error.WriteLine($"warning: the bundle is made, but look at it first: onnx-attribution sae check --model {bundle}");
+        }
+        catch (OperationCanceledException)
+        {
+            throw new CancelledException("onnx-attribution: cancelled; the bundle is made, its dictionaries were not checked");
         }
         catch (TokenizerException)
         {
             // without a tokenizer there is no text to check them on
         }
-        catch (Exception e) when (e is CheckException or AttributionException or OperationCanceledException)
+        catch (Exception e)     // whatever it is, it is no fault of the export
         {
             error.WriteLine($"warning: the dictionaries were not checked: {CommandLine.OneLine(e.Message)}");
         }

@@ -11,6 +11,9 @@ internal sealed class DecoderRows(int[] features, int width)
     /// <summary>float32 [d], as it lies in the dictionary.</summary>
     public ReadOnlySpan<float> this[int feature] => At(Array.BinarySearch(features, feature));
 
+    /// <summary>[features, d].</summary>
+    public Memory<float> All => _rows;
+
     /// <summary>The row of the i-th feature, to be filled.</summary>
     public Span<float> At(int i) => _rows.AsSpan(i * width, width);
 }

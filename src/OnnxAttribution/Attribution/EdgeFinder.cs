@@ -182,14 +182,12 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
             .Where(i => nodes[i].Kept && (nodes[i].IsError || nodes[i].Activation > 0)).ToArray();   // active in the patch run only: φ' = 0
         var d = site.Width;
         var cotangents = new float[rows.Length * d];
-        var withErrors = rows.Any(i => nodes[i].IsError);
-        var needed = (withErrors ? site.CleanEncoding.Features.SelectMany(f => f) : rows.Select(i => nodes[i].Feature)).Distinct().Order().ToArray();
-        var columns = site.Dictionary is null ? [] : site.Dictionary.EncoderColumns(needed, model.Context.Threads);
+        var columns = site.EncoderColumns ?? Columns(site, rows);
         Parallel.For(0, rows.Length, new ParallelOptions { MaxDegreeOfParallelism = model.Context.Threads }, n =>
         {
             var node = nodes[rows[n]];
             var row = cotangents.AsSpan(n * d, d);
-            if (!node.IsError) Column(node.Feature).CopyTo(row);
+            if (!node.IsError) columns![node.Feature].CopyTo(row);
             else
             {
                 // Σ over active features of (g · decoder row) W_enc[:, j]; then g − that, through the normalisation
@@ -197,14 +195,21 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
                 foreach (var f in site.CleanEncoding.Features[node.Position])
                 {
                     var weight = TensorPrimitives.Dot(g, site.CleanEncoding.Decoder[f]) * site.CleanEncoding.Scales[node.Position];
-                    TensorPrimitives.MultiplyAdd(Column(f), weight, row, row);
+                    TensorPrimitives.MultiplyAdd(columns![f], weight, row, row);
                 }
             }
             site.Dictionary?.Normalization.PullBack(site.CleanAt(node.Position), row);
             if (node.IsError) TensorPrimitives.Subtract(site.GradientAt(node.Position), row, row);
         });
         return (rows, cotangents);
+    }
 
-        ReadOnlySpan<float> Column(int feature) => columns.AsSpan(Array.BinarySearch(needed, feature) * d, d);
+    private EncoderColumns? Columns(SiteState site, int[] rows)
+    {
+        if (site.Dictionary is null) return null;
+        var needed = rows.Any(i => nodes[i].IsError) ? site.CleanEncoding.Features.SelectMany(f => f) : rows.Select(i => nodes[i].Feature);
+        var columns = site.Dictionary.EncoderColumns([.. needed.Distinct().Order()], model.Context.Threads);
+        site.Dictionary.LetGoOfEncoder();
+        return columns;
     }
 }

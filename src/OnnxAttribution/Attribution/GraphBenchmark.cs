@@ -26,7 +26,7 @@ internal static class GraphBenchmark
         progress($"making a random model of shape {shape.Name} in {bundle}");
         SyntheticCheckpoint.WriteModel(bundle, shape);
         var norms = Norms(bundle, shape);
-        var pool = new SyntheticCheckpoint.Pool(1 << 24);
+        var pool = new SyntheticCheckpoint.Pool((int)Math.Min(1 << 24, 4L * shape.Features * shape.Width));
         foreach (var (site, norm) in norms)
         {
             cancel.ThrowIfCancellationRequested();
@@ -87,7 +87,7 @@ internal static class GraphBenchmark
         var random = new Random(7);
         int[] prompt = [.. Enumerable.Range(0, 16).Select(_ => random.Next(256))];
         var pass = ModelPass.Run(model, MetricKind.Logit, prompt, prompt.Length - 1, 0, 1);
-        var norms = model.Bundle.Sites.Select(s => (s.Name, Math.Sqrt(TensorPrimitives.SumOfSquares<float>(pass.Sites[s.Name]) / prompt.Length))).ToList();
+        var norms = model.Bundle.Sites.Where(s => !shape.ResidualOnly || s.Kind == SiteKind.Resid).Select(s => (s.Name, Math.Sqrt(TensorPrimitives.SumOfSquares<float>(pass.Sites[s.Name]) / prompt.Length))).ToList();
         File.Delete(Path.Combine(bundle, BundleManifest.FileName));
         return norms;
     }

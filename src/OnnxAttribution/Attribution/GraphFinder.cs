@@ -21,8 +21,8 @@ public static class GraphFinder
         var state = PromptState.Run(model, tokens, patchTokens, options);
         clock.Was("passes");
 
-        state.Expand();
-        clock.Was("dictionaries");
+        state.Expand(options.MemoryBudget);
+        clock.Was("cotangents", state.ColumnSeconds, "dictionaries");
 
         var nodes = Effects(state, options);
         Selection.KeepStrongest(nodes, state.Sites, options);

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace OnnxAttribution.Attribution;
 
 /// <summary>What a prompt's runs leave, and its sites expanded: where effects, edges and exact checks of both start from.</summary>
@@ -27,6 +29,9 @@ internal sealed class PromptState
     /// <summary>Floating-point operations of the passes and the dictionaries.</summary>
     public long Operations { get; private set; }
 
+    /// <summary>Of <see cref="Expand(long)"/>, seconds that went into encoder columns.</summary>
+    public double ColumnSeconds { get; private set; }
+
     /// <summary>Metric of the clean run: 0 for <see cref="MetricKind.Kl"/>.</summary>
     public float CleanMetric => Metric.Kind == MetricKind.Kl ? 0 : Clean.Metric;
 
@@ -46,13 +51,16 @@ internal sealed class PromptState
     }
 
     /// <summary>Encodes every selected site and finds its nodes.</summary>
-    public void Expand()
+    /// <param name="columnBudget">
+    /// Bytes of encoder columns to keep for edges. They are read while a site's W_enc is at hand, so that dictionaries that do not fit into memory together are read from disk once and not twice.
+    /// </param>
+    public void Expand(long columnBudget = 0)
     {
         var sites = new List<SiteState>();
         var first = 0;
         for (var i = 0; i < Model.Selected.Count; i++)
         {
-            var site = Expand(i);
+            var site = Expand(i, ref columnBudget);
             site.FirstNode = first;
             first += site.Nodes.Count;
             sites.Add(site);
@@ -92,24 +100,38 @@ internal sealed class PromptState
         return pass.Gradients[site.Site.Name];
     }
 
-    private SiteState Expand(int selected)
+    private SiteState Expand(int selected, ref long columnBudget)
     {
         var (site, dictionary, positions) = (Model.Selected[selected], Model.DictionaryAt(selected), Tokens.Length);
         var x = Clean.Sites[site.Name];
         var encoding = Model.Encoder.Encode(dictionary, x, positions);
         var patched = Patch?.Sites[site.Name];
         var patchEncoding = patched is null ? null : Model.Encoder.Encode(dictionary, patched, positions);
+        var start = Stopwatch.GetTimestamp();
+        var columns = dictionary is null ? null : Columns(dictionary, encoding, ref columnBudget);
+        ColumnSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
+        dictionary?.LetGoOfEncoder();
         var state = new SiteState(site, Model.SelectedValues[selected], dictionary, x.Length / positions)
         {
             Clean = x,
             Patch = patched,
             CleanEncoding = encoding,
             PatchEncoding = patchEncoding,
+            EncoderColumns = columns,
             Gradient = Clean.Gradients[site.Name],
             ErrorChange = SiteState.ErrorChangeOf(dictionary, x, encoding, patched, patchEncoding),
         };
         state.FindNodes();
         return state;
+    }
+
+    private EncoderColumns? Columns(SparseDictionary dictionary, Encoding encoding, ref long budget)
+    {
+        int[] features = [.. encoding.Features.SelectMany(f => f).Distinct().Order()];
+        var bytes = sizeof(float) * (long)features.Length * dictionary.Width;
+        if (bytes > budget) return null;
+        budget -= bytes;
+        return dictionary.EncoderColumns(features, Model.Context.Threads);
     }
 
     private static void Check(AttributionModel model, int[] tokens, int[]? patchTokens, GraphOptions options)

@@ -18,6 +18,9 @@ internal sealed class SiteState(Site site, Value value, SparseDictionary? dictio
     public required Encoding CleanEncoding { get; init; }
     public Encoding? PatchEncoding { get; init; }
 
+    /// <summary>Encoder columns of all features that are active in the clean run, where they were read with the encoding; null: they are read when they are needed.</summary>
+    public EncoderColumns? EncoderColumns { get; init; }
+
     /// <summary>∂m/∂x, [T, d]: at the clean run, or the mean over the steps of integrated gradients.</summary>
     public required float[] Gradient { get; set; }
 

@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
 
 namespace OnnxAttribution.Checkpoints;
 
@@ -6,6 +7,8 @@ namespace OnnxAttribution.Checkpoints;
 /// Owns the mapping; who opens a file disposes it, and nothing that was mapped from it may be used afterwards.</summary>
 internal sealed unsafe partial class SafetensorsFile : IDisposable
 {
+    private const int DontNeed = 4;   // MADV_DONTNEED, of Linux and of macOS
+
     private readonly SafetensorsHeader _header;
     private readonly MemoryMappedFile? _mapping;
     private readonly MemoryMappedViewAccessor? _view;
@@ -88,6 +91,17 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
         return entry.Offset % sizeof(float) == 0 ? new MappedFloats(this, (float*)At(entry), Elements(entry)).Memory : ReadFloats(name);
     }
 
+    /// <summary>A hint that a tensor will not be read soon: its pages are no longer counted as this process's memory. They may be read again at any time, from the page cache or from disk.</summary>
+    public void LetGo(TensorEntry entry)
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        // whole pages inside the tensor
+        long page = Environment.SystemPageSize, from = ((long)At(entry) + page - 1) / page * page, to = ((long)At(entry) + entry.Length) / page * page;
+        if (to > from)
+            _ = Advise((IntPtr)from, (nuint)(to - from), DontNeed);
+    }
+
     public void Dispose()
     {
         if (_disposed)
@@ -99,6 +113,9 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
     }
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(IntPtr address, nuint length, int advice);
 
     private TensorEntry Find(string name) => _header.Tensors.TryGetValue(name, out var entry) ? entry : throw new CheckpointException(Path,
         $"has no tensor {CheckpointException.Quote(name)}; check that the file is of the expected kind.");

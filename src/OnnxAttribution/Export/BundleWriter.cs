@@ -25,7 +25,7 @@ internal static class BundleWriter
         var architecture = ModelArchitecture.Read(options.Checkpoint);
         using var checkpoint = Checkpoint.Open(options.Checkpoint, architecture.Layout);
         using var dictionaries = BundleDictionaries.Open(options, architecture);
-        options = ImpliedProcessing.Of(options, dictionaries.Configs);
+        options = ImpliedProcessing.Of(options, dictionaries.Configs, architecture.LastNorm);
         var processing = new WeightProcessing(architecture, checkpoint, options);
         var inPlace = options.Out == options.Checkpoint;
         var checkedFiles = BundleFiles.Check([.. checkpoint.Checks(), .. dictionaries.Checks(options.Out, inPlace)], options.Parallelism, cancel);
@@ -71,6 +71,10 @@ internal static class BundleWriter
     private static HashSet<string> FurtherSites(ExportOptions options, ModelArchitecture architecture, BundleDictionaries dictionaries)
     {
         var wanted = options.FurtherSites.ToHashSet();
+        if (architecture.IsParallel && wanted.Contains(SiteKind.ResidMid))
+        {
+            throw new BundleException($"{options.Checkpoint} is a {architecture.Shape.ModelType} whose attention and MLP run in parallel: there is no residual stream between them; leave out resid_mid");
+        }
         return [.. dictionaries.Sites, .. architecture.SiteNames.Where(name => wanted.Contains(Site.Parse(name).Kind))];
     }
 

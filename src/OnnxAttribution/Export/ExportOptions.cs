@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Export;
 
 /// <summary>How a checkpoint becomes a bundle. The three kinds of weight processing are TransformerLens's; none changes log-probabilities.</summary>
-/// <param name="Checkpoint">Directory with config.json and model.safetensors (and vocab.json, merges.txt).</param>
+/// <param name="Checkpoint">Directory with config.json and model.safetensors (and tokenizer.json, or vocab.json and merges.txt).</param>
 /// <param name="Dictionaries">Directories that hold dictionaries, at any depth and of any format that is known; null or empty: <c>dictionaries</c> in the checkpoint, if there.</param>
 /// <param name="Out">The bundle to write; may be the checkpoint's own directory.</param>
 /// <param name="FoldLayerNorm">Fold LayerNorm weights and biases into the weights that read from it (fold_ln).</param>

@@ -8,13 +8,15 @@ namespace OnnxAttribution.Export;
 /// </summary>
 internal static class ImpliedProcessing
 {
+    /// <param name="norm">One of the model's.</param>
     /// <returns>The options with what the dictionaries ask for switched on.</returns>
     /// <exception cref="BundleException">One was trained with centred writing weights, another without; the message names both.</exception>
-    public static ExportOptions Of(ExportOptions options, IEnumerable<DictionaryConfig> dictionaries)
+    public static ExportOptions Of(ExportOptions options, IEnumerable<DictionaryConfig> dictionaries, Norm norm)
     {
         if (!options.AsTrained) return options;
         var all = dictionaries.ToList();
-        var affected = all.FindAll(SeesTheMean);
+        // with RMSNorm, which reads the mean, TransformerLens centres nothing whatever it is told
+        var affected = norm.IsRms ? [] : all.FindAll(SeesTheMean);
         var (centred, other) = (affected.Find(d => d.CenterWritingWeights is true), affected.Find(d => d.CenterWritingWeights is false));
         if (centred is not null && other is not null && !options.CenterWritingWeights)
         {

@@ -9,30 +9,65 @@ internal static class SyntheticCheckpoint
 {
     private const int Seed = 20240913;
 
-    /// <summary>config.json, model.safetensors (float32), and a vocabulary in which every byte is a token.</summary>
+    /// <summary>config.json, model.safetensors in the layout and number type that the architecture is published in, and a vocabulary in which every byte is a token.</summary>
     public static void WriteModel(string directory, SyntheticShape shape)
     {
         Directory.CreateDirectory(directory);
-        long d = shape.Width, v = shape.Vocabulary;
-        var random = new Gaussian(Seed);
-        // GPT-2's initialisation: 0.02, and projections into the residual stream scaled down by √(2L)
-        var projection = 0.02f / MathF.Sqrt(2 * shape.Layers);
-        var tensors = new List<SafetensorsTensor>
-        {
-            Random("wte.weight", [v, d], 0.02f), Random("wpe.weight", [shape.Context, d], 0.01f), Ones("ln_f.weight"), Zeros("ln_f.bias", d),
-        };
-        for (var l = 0; l < shape.Layers; l++)
-        {
-            tensors.AddRange([
-                Ones($"h.{l}.ln_1.weight"), Zeros($"h.{l}.ln_1.bias", d), Random($"h.{l}.attn.c_attn.weight", [d, 3 * d], 0.05f), Zeros($"h.{l}.attn.c_attn.bias", 3 * d),
-                Random($"h.{l}.attn.c_proj.weight", [d, d], projection), Zeros($"h.{l}.attn.c_proj.bias", d),
-                Ones($"h.{l}.ln_2.weight"), Zeros($"h.{l}.ln_2.bias", d), Random($"h.{l}.mlp.c_fc.weight", [d, 4 * d], 0.02f), Zeros($"h.{l}.mlp.c_fc.bias", 4 * d),
-                Random($"h.{l}.mlp.c_proj.weight", [4 * d, d], projection), Zeros($"h.{l}.mlp.c_proj.bias", d),
-            ]);
-        }
-        SafetensorsWriter.Write(Path.Combine(directory, "model.safetensors"), tensors);
+        WriteJson(Path.Combine(directory, "config.json"), Config(shape));
         WriteVocabulary(directory, shape.Vocabulary);
-        WriteJson(Path.Combine(directory, "config.json"), new JsonObject
+        var model = ModelArchitecture.Read(directory);
+        var random = new Gaussian(Seed);
+        var norms = model.Norms.Append(model.LastNorm).Select(n => n.Weight).ToHashSet();
+        var writers = model.Writers.Select(l => l.Weight).ToHashSet();
+        // GPT-2's initialisation: 0.02, and projections into the residual stream scaled down by √(2L); queries and keys larger, so that heads attend to something
+        float Scale(string name) => writers.Contains(name) ? 0.02f / MathF.Sqrt(2 * shape.Layers) : name == "wpe.weight" ? 0.01f
+            : ((string[])["c_attn", "query_key_value", "q_proj", "k_proj", "v_proj"]).Any(name.Contains) ? 0.05f : 0.02f;
+        var prefix = shape.ModelType == "gpt2" ? "" : model.Layout.Prefix;   // GPT-2 is published as the bare model, the others with their head
+        var tensors = model.Layout.Tensors.Select(t => (Name: prefix + t.Name, Spec: t))
+            .Concat(model.OwnUnembedding is { } u ? [(u.Name, u)] : Array.Empty<(string Name, TensorSpec Spec)>());
+        SafetensorsWriter.Write(Path.Combine(directory, WeightFiles.Single), tensors.Select(t =>
+        {
+            var count = t.Spec.Shape.Aggregate(1L, (a, b) => a * b);
+            return Stored(shape.ModelType, t.Name, t.Spec.Shape, () => norms.Contains(t.Spec.Name) ? [.. Enumerable.Repeat(1f, (int)count)]
+                : t.Spec.Name.EndsWith(".bias", StringComparison.Ordinal) ? new float[count] : random.Draw(count, Scale(t.Spec.Name)));
+        }));
+    }
+
+    private static JsonObject Config(SyntheticShape shape) => shape.ModelType switch
+    {
+        "gpt_neox" => new JsonObject
+        {
+            ["model_type"] = "gpt_neox",
+            ["num_hidden_layers"] = shape.Layers,
+            ["num_attention_heads"] = shape.Heads,
+            ["hidden_size"] = shape.Width,
+            ["intermediate_size"] = 4 * shape.Width,
+            ["max_position_embeddings"] = shape.Context,
+            ["vocab_size"] = shape.Vocabulary,
+            ["layer_norm_eps"] = 1e-5,
+            ["hidden_act"] = "gelu",
+            ["rotary_pct"] = 0.25,
+            ["rotary_emb_base"] = 10000,
+            ["use_parallel_residual"] = true,
+            ["tie_word_embeddings"] = false,
+        },
+        "llama" => new JsonObject
+        {
+            ["model_type"] = "llama",
+            ["num_hidden_layers"] = shape.Layers,
+            ["num_attention_heads"] = shape.Heads,
+            ["num_key_value_heads"] = shape.SharedHeads == 0 ? shape.Heads : shape.SharedHeads,
+            ["hidden_size"] = shape.Width,
+            ["intermediate_size"] = 4 * shape.Width,
+            ["max_position_embeddings"] = shape.Context,
+            ["vocab_size"] = shape.Vocabulary,
+            ["rms_norm_eps"] = 1e-5,
+            ["hidden_act"] = "silu",
+            ["rope_theta"] = 500000.0,
+            ["rope_scaling"] = new JsonObject { ["rope_type"] = "llama3", ["factor"] = 32.0, ["low_freq_factor"] = 1.0, ["high_freq_factor"] = 4.0, ["original_max_position_embeddings"] = 8192 },
+            ["tie_word_embeddings"] = true,
+        },
+        _ => new JsonObject
         {
             ["model_type"] = "gpt2",
             ["n_layer"] = shape.Layers,
@@ -43,12 +78,16 @@ internal static class SyntheticCheckpoint
             ["layer_norm_epsilon"] = 1e-5,
             ["activation_function"] = "gelu_new",
             ["tie_word_embeddings"] = true,
-        });
+        },
+    };
 
-        SafetensorsTensor Random(string name, long[] size, float scale) => SafetensorsTensor.F32(name, size, () => random.Draw(size.Aggregate(1L, (a, b) => a * b), scale));
-        SafetensorsTensor Ones(string name) => SafetensorsTensor.F32(name, [d], () => Enumerable.Repeat(1f, (int)d).ToArray());
-        SafetensorsTensor Zeros(string name, long n) => SafetensorsTensor.F32(name, [n], () => new float[n]);
-    }
+    // Pythia is published in float16, Llama in bfloat16
+    private static SafetensorsTensor Stored(string modelType, string name, long[] shape, Func<float[]> make) => modelType switch
+    {
+        "gpt_neox" => SafetensorsTensor.F16(name, shape, () => Array.ConvertAll(make(), v => (Half)v)),
+        "llama" => SafetensorsTensor.BF16(name, shape, () => make()),
+        _ => SafetensorsTensor.F32(name, shape, () => make()),
+    };
 
     /// <summary>A ReLU dictionary with unit decoder rows, of which about <see cref="SyntheticShape.ActiveFeatures"/> features are active on inputs of norm <paramref name="inputNorm"/>.</summary>
     /// <param name="pool">Random numbers that all dictionaries share, each beginning at a place of its own.</param>

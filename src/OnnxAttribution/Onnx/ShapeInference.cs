@@ -44,7 +44,6 @@ internal static partial class ShapeInference
             "Expand" => [One(Expand(op))],
             "Range" => [One([RangeLength(op)])],
             "ConstantOfShape" => [ConstantOfShape(op)],
-            "GatherElements" => [One(op.In[1]!.Shape)],
             "OneHot" => [new(op.In[2]!.Type, OneHot(op))],
             "TopK" => [One(AnyLast(op)), new(DataType.Int64, AnyLast(op))],
             "GatherND" or "ScatterND" or "ScatterElements" or "Pad" or "Tile" or "NonZero" => [new(op.Type == "NonZero" ? DataType.Int64 : type, SameRank(op))],

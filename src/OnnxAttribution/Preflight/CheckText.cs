@@ -34,7 +34,7 @@ internal sealed class CheckText
     private static CheckText OfFile(GraphSession session, TextFile file, int length, long limit)
     {
         using var reader = file.Open();
-        var sequences = new TokenSequences(new TextChunks(reader), session.Tokenizer, length, limit, session.Model.VocabularySize);
+        var sequences = new TokenSequences(new TextChunks(reader, session.Tokenizer), session.Tokenizer, length, limit, session.Model.VocabularySize);
         var all = new List<int[]>();
         while (sequences.Next() is { } tokens) all.Add(tokens);
         return all.Count == 0 ? throw file.Empty() : new CheckText(file.Name, all);

@@ -16,6 +16,9 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, EncoderProduc
 {
     private const int RowsAtOnce = 256, RowsPerTask = 16;
 
+    /// <summary>From one active feature in so many on, a whole product is quicker.</summary>
+    private const int DenseFrom = 12;
+
     private readonly DecoderRows _decoder = dictionary.DecoderRows([.. Enumerable.Range(0, dictionary.FeatureCount)], context.Threads);
     private readonly ConcurrentDictionary<(int? K, bool HasThreshold), ConcurrentBag<ActiveFinder>> _finders = [];
     private readonly ConcurrentDictionary<int, float[]> _powers = [];
@@ -39,15 +42,28 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, EncoderProduc
             context.Cancel.ThrowIfCancellationRequested();
             var count = Math.Min(RowsAtOnce, layout.Rows - first);
             using var result = product.Run(dictionary, Encoded(input, target.AsSpan(first * d, count * d)), count);
-            var begin = first;
-            Parallel.For(0, (count + RowsPerTask - 1) / RowsPerTask, new ParallelOptions { MaxDegreeOfParallelism = context.Threads }, task =>
+            var (begin, found) = (first, new SparseRows[outputs.Count, (count + RowsPerTask - 1) / RowsPerTask]);
+            InParallel(found.Length, i => found[i % outputs.Count, i / outputs.Count] = Found(outputs[i % outputs.Count], result.Floats(EncoderProduct.Output), i / outputs.Count * RowsPerTask, count));
+            for (var i = 0; i < outputs.Count; i++)
             {
-                for (var i = 0; i < outputs.Count; i++)
+                SparseRows[] active = [.. Enumerable.Range(0, found.GetLength(1)).Select(task => found[i, task])];
+                var decoded = Decoded(active, count, Weights(outputs[i]));
+                var (sum, countTo, keep) = (sums[i], i == 0 ? counts : null, i == 0 ? rebuilt : null);
+                InParallel(active.Length, task =>
                 {
-                    var from = task * RowsPerTask;
-                    Decode(input, outputs[i], result.Floats(EncoderProduct.Output), from, Math.Min(RowsPerTask, count - from), begin, target, sums[i], layout, i == 0 ? counts : null, i == 0 ? rebuilt : null);
-                }
-            });
+                    for (var r = 0; r < active[task].Rows; r++)
+                    {
+                        var at = begin + (task * RowsPerTask) + r;
+                        var row = decoded.AsSpan(((task * RowsPerTask) + r) * d, d);
+                        Finish(input, target.AsSpan(at * d, d), row);
+                        var features = active[task].Features(r);
+                        sum.Set(at, target.AsSpan(at * d, d), row, features.Length);
+                        if (keep is not null && (at + 1) * d <= keep.Length) row.CopyTo(keep.AsSpan(at * d));
+                        if (countTo is null || layout.IsFirst(at)) continue;
+                        foreach (var f in features) Interlocked.Increment(ref countTo[f]);
+                    }
+                });
+            }
         }
         var variance = FitSums.Variance(target, d, layout);
         return [.. sums.Select(s => s.Of(variance))];
@@ -65,37 +81,69 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, EncoderProduc
         return rows;
     }
 
-    /// <param name="from">The task's first row in the block that begins at <paramref name="begin"/>.</param>
-    private void Decode(InputReading input, OutputReading output, ReadOnlySpan<float> product, int from, int count, int begin, float[] target, FitSums sums, RowLayout layout, int[]? counts, float[]? rebuilt)
+    private SparseRows Found(OutputReading output, ReadOnlySpan<float> product, int from, int rows)
     {
-        int d = dictionary.Width, n = dictionary.FeatureCount;
+        var n = dictionary.FeatureCount;
         var bag = _finders.GetOrAdd((output.K, output.HasThreshold), _ => []);
         if (!bag.TryTake(out var finder)) finder = new ActiveFinder(n, output.K, output.HasThreshold ? dictionary.Threshold : null);
-        var pre = product.Slice(from * n, count * n);
-        if (output.SelectsByNorm) pre = TimesNorms(pre);
+        var pre = product.Slice(from * n, Math.Min(RowsPerTask, rows - from) * n);
         var found = new SparseRows();
-        finder.Add(pre, found);
+        finder.Add(output.SelectsByNorm ? TimesNorms(pre) : pre, found);
         bag.Add(finder);
-        var power = output.NormPower - (output.SelectsByNorm ? 1 : 0);
-        var weights = power == 0 ? null : Powers(power);
-        var row = new float[d];
-        for (var r = 0; r < count; r++)
-        {
-            var at = begin + from + r;
-            var features = found.Features(r);
-            var activations = found.Activations(r);
-            dictionary.DecoderBias.Span.CopyTo(row);
-            for (var i = 0; i < features.Length; i++) TensorPrimitives.MultiplyAdd(_decoder.At(features[i]), activations[i] * (weights?[features[i]] ?? 1), row, row);
-            var y = target.AsSpan(at * d, d);
-            var (mean, scale) = input.Norm.Statistics(y);
-            TensorPrimitives.Multiply(row, scale / input.Scale, row);
-            if (mean != 0) TensorPrimitives.Add(row, mean, row);
-            sums.Set(at, y, row, features.Length);
-            if (rebuilt is not null && (at + 1) * d <= rebuilt.Length) row.CopyTo(rebuilt.AsSpan(at * d));
-            if (counts is null || layout.IsFirst(at)) continue;
-            foreach (var f in features) Interlocked.Increment(ref counts[f]);
-        }
+        return found;
     }
+
+    /// <summary>What decoder rows count with beside what they are; null: 1.</summary>
+    private float[]? Weights(OutputReading output)
+    {
+        var power = output.NormPower - (output.SelectsByNorm ? 1 : 0);
+        return power == 0 ? null : Powers(power);
+    }
+
+    // f W_dec + b_dec, [rows, d]: row by row where few features are active, else, as where TopK was forgotten, as one product
+    private float[] Decoded(SparseRows[] active, int rows, float[]? weights)
+    {
+        int d = dictionary.Width, n = dictionary.FeatureCount;
+        var result = new float[rows * d];
+        if (active.Sum(a => Enumerable.Range(0, a.Rows).Sum(r => (long)a.Features(r).Length)) <= (long)rows * n / DenseFrom)
+        {
+            InParallel(active.Length, task =>
+            {
+                for (var r = 0; r < active[task].Rows; r++)
+                {
+                    var row = result.AsSpan(((task * RowsPerTask) + r) * d, d);
+                    dictionary.DecoderBias.Span.CopyTo(row);
+                    var features = active[task].Features(r);
+                    var activations = active[task].Activations(r);
+                    for (var i = 0; i < features.Length; i++) TensorPrimitives.MultiplyAdd(_decoder.At(features[i]), activations[i] * (weights?[features[i]] ?? 1), row, row);
+                }
+            });
+            return result;
+        }
+        var dense = new float[checked(rows * n)];
+        InParallel(active.Length, task =>
+        {
+            for (var r = 0; r < active[task].Rows; r++)
+            {
+                var row = dense.AsSpan(((task * RowsPerTask) + r) * n, n);
+                var features = active[task].Features(r);
+                var activations = active[task].Activations(r);
+                for (var i = 0; i < features.Length; i++) row[features[i]] = activations[i] * (weights?[features[i]] ?? 1);
+            }
+        });
+        product.Decode(dense, _decoder.All, dictionary.DecoderBias, result);
+        return result;
+    }
+
+    // what was done to the input is undone
+    private static void Finish(InputReading input, ReadOnlySpan<float> y, Span<float> row)
+    {
+        var (mean, scale) = input.Norm.Statistics(y);
+        if (scale != input.Scale) TensorPrimitives.Multiply(row, scale / input.Scale, row);
+        if (mean != 0) TensorPrimitives.Add(row, mean, row);
+    }
+
+    private void InParallel(int count, Action<int> body) => Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = context.Threads }, body);
 
     private float[] TimesNorms(ReadOnlySpan<float> pre)
     {

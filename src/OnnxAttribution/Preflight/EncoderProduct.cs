@@ -22,6 +22,18 @@ internal sealed class EncoderProduct(RunContext context) : IDisposable
         return (dictionary.EncoderScale is null ? _plain : _scaled).Value.Run(feed.Values, [Output]);
     }
 
+    /// <summary>f W_dec + b_dec of dense activations.</summary>
+    /// <param name="f">[rows, n].</param>
+    /// <param name="decoder">[n, d].</param>
+    /// <param name="to">[rows, d].</param>
+    public void Decode(float[] f, Memory<float> decoder, Memory<float> bias, float[] to)
+    {
+        int d = bias.Length, n = decoder.Length / d, rows = to.Length / d;
+        using var feed = new Feed().Add("x", f, rows, n).Add("W_enc", decoder, n, d).Add("b", bias, d);
+        using var result = _plain.Value.Run(feed.Values, [Output]);
+        result.Floats(Output).CopyTo(to);
+    }
+
     public void Dispose()
     {
         if (_plain.IsValueCreated) _plain.Value.Dispose();

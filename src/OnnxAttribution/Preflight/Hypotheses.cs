@@ -62,14 +62,17 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
                 Mend = "export the model again with --center-writing-weights",
             };
         }
-        yield return now with
+        if (sample.HasBos)
         {
-            Fault = Fault.Bos,
-            WithBos = !now.WithBos,
-            Is = now.WithBos ? "was trained on texts without BOS, but is read with it" : "was trained on texts that begin with BOS, but is read without it",
-            Name = now.WithBos ? "without BOS" : "with BOS",
-            Mend = $"set \"prepend_bos\": {(now.WithBos ? "false" : "true")} {Config}",
-        };
+            yield return now with
+            {
+                Fault = Fault.Bos,
+                WithBos = !now.WithBos,
+                Is = now.WithBos ? "was trained on texts without BOS, but is read with it" : "was trained on texts that begin with BOS, but is read without it",
+                Name = now.WithBos ? "without BOS" : "with BOS",
+                Mend = $"set \"prepend_bos\": {(now.WithBos ? "false" : "true")} {Config}",
+            };
+        }
         foreach (var h in ByNorm(now)) yield return h;
     }
 
@@ -93,7 +96,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
     /// <summary>Constant factors of the input, half an octave apart.</summary>
     public static IEnumerable<Hypothesis> Scaled(Hypothesis now)
     {
-        for (var i = -12; i <= 12; i++)
+        for (var i = -10; i <= 10; i++)
         {
             if (i == 0) continue;
             var c = Math.Pow(2, i / 2.0);

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 
 namespace OnnxAttribution.Runtime;
@@ -40,8 +39,9 @@ internal static class TokenizerJson
         }
         var ids = Ids(path, model.Element("vocab"));
         var merges = Merges(path, model.Element("merges"), ids, isByteLevel);
-        int? unknown = model.Text("unk_token") is not { } name2 ? null : ids.TryGetValue(name2, out var id) ? id
-            : throw new TokenizerException(path, $"has the unk_token {TokenizerFile.Quote(name2)}, which is not in its vocab; download it again.");
+        // GPT-2's is empty and no token: what has all bytes never needs one
+        int? unknown = model.Text("unk_token") is not { } unk || (isByteLevel && !ids.ContainsKey(unk)) ? null : ids.TryGetValue(unk, out var id) ? id
+            : throw new TokenizerException(path, $"has the unk_token {TokenizerFile.Quote(unk)}, which is not in its vocab; download it again.");
         var ignoresMerges = model.Flag("ignore_merges");
         List<string> merged = isByteLevel || ignoresMerges ? [] : [.. MergedTokens(ids, merges)];
         var hasByteTokens = model.Flag("byte_fallback");
@@ -92,14 +92,11 @@ internal static class TokenizerJson
             }
         }
         // a vocabulary of single characters needs none
-        return merges.Count > 0 || !ids.Keys.Any(token => new StringInfoLength(token).IsMany && !(token.StartsWith('<') && token.EndsWith('>'))) ? merges
+        return merges.Count > 0 || !ids.Keys.Any(token => HasMany(token) && !(token[0] == '<' && token[^1] == '>')) ? merges
             : throw new TokenizerException(path, $"has no model.merges, without which {(isByteLevel ? "bytes" : "characters")} never become words; take the whole tokenizer.json of a fast tokenizer.");
     }
 
-    private readonly record struct StringInfoLength(string Token)
-    {
-        public bool IsMany => Token.Length > 1 && Rune.TryGetRuneAt(Token, 0, out var rune) && rune.Utf16SequenceLength < Token.Length;
-    }
+    private static bool HasMany(string token) => token.Length > (char.IsSurrogate(token[0]) ? 2 : 1);
 
     private static (string Left, string Right) Pair(string path, int number, JsonElement entry)
     {

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Store;
+using OnnxAttribution.Tests.Checkpoints.Formats;
 
 namespace OnnxAttribution.Tests.Cli;
 
@@ -35,6 +36,21 @@ public sealed class ExportCommandTests : IDisposable
             return (double)RunDirectory.Read(_directory["run"]).Facts["clean_metric"]!;
         }
         Assert.Equal(Logprob(), Logprob("--fold-layernorm", "--center-writing-weights", "--center-unembed"), 1e-4);
+    }
+
+    [Fact]
+    public void Dictionaries_may_come_from_several_folders()
+    {
+        foreach (var site in (string[])["blocks.0.hook_mlp_out", "blocks.1.hook_resid_pre"]) Tests.Export.DictionaryFiles.Random(site, width: 16, features: 24, seed: 1).Write(_directory[$"{site}/x"]);
+        var output = Export("--dictionaries", _directory["blocks.0.hook_mlp_out"], "--dictionaries", _directory["blocks.1.hook_resid_pre"]).Output;
+        foreach (var site in (string[])["blocks.0.hook_mlp_out", "blocks.1.hook_resid_pre"]) Assert.Contains(site, output);
+    }
+
+    [Fact]
+    public void A_pickle_that_asks_for_more_than_weights_is_refused_in_one_line()
+    {
+        TorchBytes.WriteArchive(_directory["from/resid_post_mlp/autoencoders/1.pt"], [0x80, 2, .. TorchBytes.Global("os", "system"), .. TorchBytes.Text("touch x"), 0x85, (byte)'R', (byte)'.']);
+        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--out", _directory["bundle"], "--dictionaries", _directory["from"]).Failed(1, "1.pt", "asks for 'os.system'", "nothing was run", "safetensors");
     }
 
     [Theory]

@@ -54,6 +54,38 @@ public sealed class SaeCheckCommandTests(Random2Fixture model) : IClassFixture<R
     }
 
     [Fact]
+    public void Many_faulty_dictionaries_get_one_cause_and_a_list()
+    {
+        foreach (var site in (string[])["blocks.0.hook_mlp_out", "blocks.1.hook_resid_pre", "blocks.3.hook_attn_out"])
+        {
+            var dictionary = CheckedDictionary.Trained(site);
+            dictionary.Config["apply_b_dec_to_input"] = false;
+            dictionary.Write(_directory[$"dictionaries/{site}"]);
+        }
+        var lines = Export("--dictionaries", _directory["dictionaries"]).Error.TrimEnd().Split('\n');
+        Assert.Equal(3, lines.Length);
+        Assert.Contains("blocks.0.hook_mlp_out was trained with b_dec subtracted", lines[0]);
+        Assert.Equal("warning: 2 more look wrong: blocks.1.hook_resid_pre, blocks.3.hook_attn_out", lines[1]);
+    }
+
+    [Fact]
+    public void A_model_that_overflows_is_exported_with_a_warning_that_names_the_site()
+    {
+        var checkpoint = Random2Fixture.ChangedCheckpoint(_directory, "h.0.mlp.c_proj.weight", w => Array.Fill(w, 3e38f));
+        var export = Verb.Run("export", "--checkpoint", checkpoint, "--dictionaries", Path.Combine(Random2Fixture.Checkpoint, "dictionaries"), "--out", _directory["bundle"]);
+        Assert.Equal(0, export.Code);
+        Assert.StartsWith("warning: the dictionaries were not checked: the activations of blocks.0.hook_mlp_out hold", export.Error);
+    }
+
+    [Fact]
+    public void Cancelling_a_check_ends_it()
+    {
+        using var cancel = new CancellationTokenSource();
+        cancel.Cancel();
+        Verb.Run(cancel.Token, "sae", "check", "--model", model.Bundle).Failed(130, "cancelled");
+    }
+
+    [Fact]
     public void Figures_are_a_table_or_one_JSON_object_and_a_sound_bundle_passes_strictly()
     {
         string[] check = ["sae", "check", "--model", Repository.TinyModel, "--sites", "3.attn,3.mlp", "--tokens", "512", "--loss-tokens", "256", "--strict"];

@@ -124,10 +124,7 @@ public sealed class ArchitectureTests : IDisposable
     public void Half_precision_counts_as_its_float32_values()
     {
         // the upper half of a float32 is a bfloat16
-        var narrow = RandomModels.Rewrite("llama2", _directory["narrow"], (name, shape, values) => new SafetensorsTensor(name, TensorType.BF16, [.. shape], file =>
-        {
-            foreach (var v in values) file.Write(BitConverter.GetBytes((ushort)(BitConverter.SingleToUInt32Bits(v) >> 16)));
-        }));
+        var narrow = RandomModels.Rewrite("llama2", _directory["narrow"], (name, shape, values) => SafetensorsTensor.BF16(name, shape, () => values));
         var wide = RandomModels.Rewrite("llama2", _directory["wide"], (name, shape, values) => SafetensorsTensor.F32(name, shape, () => Array.ConvertAll(values, v => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(v) & 0xFFFF0000))));
         int[] tokens = [256, 1, 2, 3, 250];
         using var a = new PlainSession(Random2.Bundle(narrow, _directory["a"]));
@@ -138,7 +135,7 @@ public sealed class ArchitectureTests : IDisposable
     private string Export(string model, Func<ExportOptions, ExportOptions>? options = null) => Random2.Bundle(RandomModels.Checkpoint(model), _directory["bundle"], o =>
     {
         Directory.CreateDirectory(_directory["none"]);
-        return options?.Invoke(o with { Dictionaries = _directory["none"] }) ?? o with { Dictionaries = _directory["none"] };
+        return options?.Invoke(o with { Dictionaries = [_directory["none"]] }) ?? o with { Dictionaries = [_directory["none"]] };
     });
 
     private static double[] Logprobs(double[] logits) => [.. logits.Chunk(257).SelectMany(row =>

@@ -1,6 +1,8 @@
 using System.Text;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using OnnxAttribution.Export;
+using OnnxAttribution.Store;
 using OnnxAttribution.Tests.Cli;
 using OnnxAttribution.Tests.Export;
 
@@ -36,6 +38,8 @@ public sealed class FetchGpt2Tests : IDisposable
         Verb.Run([.. command[1..^1], bundle]).Done();
         Assert.Equal(["blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre"], BundleManifest.Read(bundle).Dictionaries.Select(d => d.Site));
         Assert.Contains("blocks.1.hook_resid_pre", Verb.Run("graph", "--model", bundle, "--prompt", "Hello", "--target", "x", "--out", _directory["run"]).Done().Output);
+        // a token per byte, and BOS as the dictionaries' cfg wants it
+        Assert.Equal(6, RunDirectory.Read(_directory["run"]).Facts["tokens"]!.AsArray().Count);
     }
 
     [Fact]
@@ -262,10 +266,32 @@ public sealed class FetchGpt2Tests : IDisposable
         {
             hub.Add(Gpt2, name, File.ReadAllBytes(Path.Combine(Random2.Checkpoint, name)), name switch { "model.safetensors" => how, "config.json" => config, _ => null });
         }
+        hub.Add(Gpt2, "tokenizer.json", TokenizerJson());
         // present on the hub and not needed
-        hub.Add(Gpt2, "tokenizer.json", "{}"u8.ToArray());
         hub.Add(Gpt2, "onnx/a \"quoted\", {name}.bin", Encoding.UTF8.GetBytes("nobody asks for this"));
         return hub;
+    }
+
+    /// <summary>The same vocabulary as GPT-2's repository has it a second time: an old file, whose model does not say its type.</summary>
+    private static byte[] TokenizerJson()
+    {
+        string Read(string name) => File.ReadAllText(Path.Combine(Random2.Checkpoint, name));
+        var vocabulary = JsonNode.Parse(Read("vocab.json"))!.AsObject();
+        JsonObject ByteLevel(bool addsSpace, bool trims) => new() { ["type"] = "ByteLevel", ["add_prefix_space"] = addsSpace, ["trim_offsets"] = trims };
+        var end = new JsonObject
+        {
+            ["id"] = (int)vocabulary["<|endoftext|>"]!, ["special"] = true, ["content"] = "<|endoftext|>", ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = true,
+        };
+        var model = new JsonObject
+        {
+            ["dropout"] = null, ["unk_token"] = null, ["continuing_subword_prefix"] = "", ["end_of_word_suffix"] = "", ["fuse_unk"] = false, ["vocab"] = vocabulary.DeepClone(),
+            ["merges"] = new JsonArray([.. Read("merges.txt").Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1)]),
+        };
+        return Encoding.UTF8.GetBytes(new JsonObject
+        {
+            ["version"] = "1.0", ["truncation"] = null, ["padding"] = null, ["added_tokens"] = new JsonArray(end), ["normalizer"] = null, ["pre_tokenizer"] = ByteLevel(false, true),
+            ["post_processor"] = ByteLevel(true, false), ["decoder"] = ByteLevel(true, true), ["model"] = model,
+        }.ToJsonString());
     }
 
     private void AddResJb(HubServer hub, params string[] sites)

@@ -24,7 +24,7 @@ internal sealed class CheckedDictionary : IDisposable
     public DictionaryFiles Memory(string site, Func<float[], float[]> map, bool hasBos = true, float bias = 0.9f)
     {
         using var session = GraphSession.Open(Bundle("bare", null), null, new RunContext(threads: 2));
-        var layout = RowLayout.Of(CheckText.Read(session, null, 127, Tokens).Sequences, hasBos ? session.Tokenizer.EndOfText : null);
+        var layout = RowLayout.Of(CheckText.Read(session, null, 127, Tokens).Sequences, hasBos ? session.Tokenizer.RequireBeginOfText() : null);
         var named = session.Model.Bundle.SiteNamed(site);
         const int d = 128;
         var rows = map(SiteActivations.Of(session.Model, [named], layout, 1L << 30)[named]);
@@ -58,7 +58,7 @@ internal sealed class CheckedDictionary : IDisposable
     {
         var folder = Directory.CreateDirectory(_directory[$"{name}-dictionaries"]).FullName;
         dictionary?.Write(Path.Combine(folder, "one"));
-        var options = new ExportOptions(Repository.TinyModel, folder, _directory[name], Force: true);
+        var options = new ExportOptions(Repository.TinyModel, [folder], _directory[name], Force: true);
         BundleWriter.Write(export?.Invoke(options) ?? options);
         return _directory[name];
     }

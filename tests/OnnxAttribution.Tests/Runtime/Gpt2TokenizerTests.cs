@@ -19,6 +19,45 @@ public sealed class Gpt2TokenizerTests(Gpt2TokenizerFixture fixture) : IClassFix
     }
 
     [Fact]
+    public void The_same_vocabulary_as_tokenizer_json_gives_the_same_ids()
+    {
+        using var directory = new TemporaryDirectory();
+        File.WriteAllText(directory["tokenizer.json"], Gpt2TokenizerJson.Of(Path.GetDirectoryName(Gpt2TokenizerFixture.VocabPath)!));
+        using var tokenizer = Tokenizer.Open(directory.Path);
+        Assert.Equal((50257, 50256, 50256), (tokenizer.Count, tokenizer.BeginOfText, tokenizer.EndOfText));
+        Assert.All(Goldens(), golden => Assert.Equal(golden.Ids, tokenizer.Encode(golden.Text)));
+    }
+
+    [Fact]
+    public void Cutting_and_merging_here_gives_the_ids_of_the_operator()
+    {
+        // what is not GPT-2's pattern, or has long runs of letters, does not pass through the operator
+        var vocabulary = Gpt2Vocabulary.Read(Gpt2TokenizerFixture.VocabPath, Gpt2TokenizerFixture.MergesPath);
+        var pattern = PiecePattern.Of(PiecePattern.Gpt2);
+        var pipeline = new TokenizerPipeline(vocabulary, [new(50256, "<|endoftext|>", false, false, false, false)], [], [(piece, _, into) => pattern.Cut(piece, PieceCut.Isolated, false, into)]);
+        foreach (var (text, expected) in Goldens())
+        {
+            var ids = new List<int>();
+            pipeline.Encode(text, continues: false, ids);
+            Assert.Equal(expected, ids);
+        }
+    }
+
+    [Fact]
+    public void A_long_run_of_letters_passes_the_operator_by_and_has_its_ids()
+    {
+        var random = new Random(8);
+        var text = "It's " + string.Concat(Enumerable.Range(0, 3000).Select(_ => (char)('a' + random.Next(26)))) + "  1234";
+        using var native = Gpt2Operator.Open("vocab.json", Gpt2Vocabulary.Read(Gpt2TokenizerFixture.VocabPath, Gpt2TokenizerFixture.MergesPath));
+        var ids = new List<int>();
+        native.Encode(text, ids);
+        Assert.Equal(ids, _tokenizer.Encode(text));
+        // 3,000 letters take the operator 30 ms; as many as these would take it minutes
+        text = string.Concat(Enumerable.Repeat(text.Replace(" ", ""), 100));
+        Assert.Equal(text, _tokenizer.Decode(_tokenizer.Encode(text)));
+    }
+
+    [Fact]
     public void Decoding_what_was_encoded_gives_the_text_back() =>
         Assert.All(Goldens(), golden => Assert.Equal(golden.Text, _tokenizer.Decode(_tokenizer.Encode(golden.Text))));
 

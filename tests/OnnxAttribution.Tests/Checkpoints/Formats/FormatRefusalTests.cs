@@ -71,23 +71,22 @@ public sealed class FormatRefusalTests : IDisposable
         Assert.Contains(problem, FormatFiles.Refused(_directory.Path));
     }
 
-    public static TheoryData<string, string, object?, string> States => new()
+    public static TheoryData<string, object?, string> States => new()
     {
-        { "openai", "activation", "Identity", "activation is 'Identity', which is not supported; only 'ReLU' and 'TopK' are" },
-        { "openai", "activation", "TopK", "what follows TopK is 'missing'" },
-        { "openai", "latent_bias", TorchBytes.Tensor(0, 7), "tensor 'latent_bias' has shape [7] where [8] is expected" },
-        { "openai", "decoder.weight", null, "has no tensor 'decoder.weight'" },
-        { "openai", "decoder.weight", TorchBytes.Tensor(0, 8, 4), "tensor 'decoder.weight' has shape [8, 4] where [4, 8] is expected" },
-        { "openai", "encoder.weight", TorchBytes.Tensor(0, 8), "tensor 'encoder.weight' has shape [8] where a matrix is expected" },
-        { "openai", "encoder.weight", "no tensor", "has no tensor 'encoder.weight'" },
-        { "openai", "skip", TorchBytes.Tensor(0, 4, 4), "has 'skip', which a dictionary of the kind ReLU does not have" },
-        { "openai", "W_skip", TorchBytes.Tensor(0, 4, 4), "has tensor 'W_skip', so it is a transcoder" },
+        { "activation", "Identity", "activation is 'Identity', which is not supported; only 'ReLU' and 'TopK' are" },
+        { "activation", "TopK", "what follows TopK is 'missing'" },
+        { "latent_bias", TorchBytes.Tensor(0, 7), "tensor 'latent_bias' has shape [7] where [8] is expected" },
+        { "decoder.weight", null, "has no tensor 'decoder.weight'" },
+        { "decoder.weight", TorchBytes.Tensor(0, 8, 4), "tensor 'decoder.weight' has shape [8, 4] where [4, 8] is expected" },
+        { "encoder.weight", TorchBytes.Tensor(0, 8), "tensor 'encoder.weight' has shape [8] where a matrix is expected" },
+        { "encoder.weight", "no tensor", "has no tensor 'encoder.weight'" },
+        { "skip", TorchBytes.Tensor(0, 4, 4), "has 'skip', which a dictionary of the kind ReLU does not have" },
+        { "W_skip", TorchBytes.Tensor(0, 4, 4), "has tensor 'W_skip', so it is a transcoder" },
     };
 
     [Theory, MemberData(nameof(States))]
-    public void A_state_that_is_not_a_dictionarys_is_refused(string kind, string name, object? value, string problem)
+    public void A_state_that_is_not_a_dictionarys_is_refused(string name, object? value, string problem)
     {
-        Assert.Equal("openai", kind);
         var state = OpenAiState();
         if (value is null) state.Remove(name);
         else state[name] = value;

@@ -1,0 +1,122 @@
+using OnnxAttribution.Ablation;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Autodiff;
+using OnnxAttribution.Export;
+using OnnxAttribution.Onnx;
+using OnnxAttribution.Runtime;
+using OnnxAttribution.Tests.Export;
+
+namespace OnnxAttribution.Tests.Attribution.Invariants;
+
+/// <summary>What holds for every architecture, with random dictionaries at random sites, those between and within the sublayers among them.</summary>
+public sealed class ArchitectureInvariantsTests : IDisposable
+{
+    private const double Tolerance = 1e-4;
+
+    private static readonly int[] s_tokens = [256, 40, 41, 42, 99], s_patch = [256, 7, 41, 200, 99];
+
+    private readonly TemporaryDirectory _directory = new();
+
+    public static TheoryData<string> Models => [.. RandomModels.Names];
+
+    public static TheoryData<string, int> Mixtures
+    {
+        get
+        {
+            var data = new TheoryData<string, int>();
+            foreach (var model in RandomModels.Names)
+            {
+                for (var seed = 0; seed < 3; seed++) data.Add(model, seed);
+            }
+            return data;
+        }
+    }
+
+    public void Dispose() => _directory.Dispose();
+
+    [Theory, MemberData(nameof(Mixtures))]
+    public void Effects_are_conserved_under_every_estimator_whatever_sites_have_dictionaries(string name, int seed)
+    {
+        var random = new Random(seed);
+        var all = ModelArchitecture.Read(RandomModels.Checkpoint(name)).SiteNames.ToList();
+        string[] chosen = [.. all.Where(_ => random.Next(3) == 0).DefaultIfEmpty(all[^1])];
+        using var model = AttributionModel.Open(Bundle(name, chosen), null, new RunContext(threads: 1));
+        Assert.Equal(chosen, model.Selected.Select(s => s.Name));
+        foreach (var estimator in Enum.GetValues<Estimator>())
+        {
+            foreach (var patch in (int[]?[])[null, s_patch])
+            {
+                var graph = Random2Bundle.All(model, s_tokens, patch, new GraphOptions(Estimator: estimator));
+                Assert.InRange(graph.ConservationViolation!.Value, 0, Tolerance);
+                Assert.Contains(graph.Nodes, n => n is { IsError: false, Effect: not 0 });
+            }
+        }
+    }
+
+    /// <summary>Naive ablation, resumed from the site, against whole forward passes of model.onnx.</summary>
+    [Theory, MemberData(nameof(Models))]
+    public void Exact_ablation_equals_whole_passes(string name)
+    {
+        var all = ModelArchitecture.Read(RandomModels.Checkpoint(name)).SiteNames.ToList();
+        using var model = AttributionModel.Open(Bundle(name, [all[0], all[1], all[4], all[^1]]), null, new RunContext(threads: 1));
+        var graph = AblationFinder.Find(model, s_tokens, new AblationOptions(Positions: AblationPositions.Each).KeepingAll());
+        using var slow = new SlowAblation(model, s_tokens);
+        foreach (var site in model.Selected.SkipLast(1))
+        {
+            var nodes = graph.Nodes.Where(n => n.Site == site && float.IsFinite(n.Effect)).ToList();
+            Assert.NotEmpty(nodes);
+            foreach (var node in nodes)
+            {
+                var at = (graph.Metric.Position * model.VocabularySize) + graph.Metric.Target;
+                Assert.Equal(slow.LogitsAfter(site, node.Feature, [node.Position], 0)[at] - slow.CleanLogits[at], node.Effect, 1e-4f);
+            }
+        }
+    }
+
+    /// <summary>The gradient of a logit at every site, found in float32, against central differences of model.onnx in double.</summary>
+    [Theory, MemberData(nameof(Models))]
+    public void Gradients_of_the_exported_model_equal_finite_differences(string name)
+    {
+        const double step = 1e-4;
+        var bundle = Bundle(name, []);
+        using var model = AttributionModel.Open(bundle, null, new RunContext(threads: 1));
+        var pass = ModelPass.Run(model, MetricKind.Logit, s_tokens, position: 3, target: 65, foil: 66);
+        var exact = new DoubleModel(bundle);
+        foreach (var site in model.Selected)
+        {
+            var gradient = pass.Gradients[site.Name];
+            var random = new Random(1);
+            // ⟨∂m/∂x, u⟩: one number that every entry of the gradient enters
+            double[] u = [.. gradient.Select(_ => (2 * random.NextDouble()) - 1)];
+            double Logit(double by) => exact.Logit(s_tokens, 3, 65, site.Name, Array.ConvertAll(u, v => v * by));
+            var expected = (Logit(step) - Logit(-step)) / (2 * step);
+            var scale = Math.Sqrt(gradient.Sum(g => g * g) * u.Sum(v => v * v));
+            Assert.Equal(expected, gradient.Zip(u, (g, v) => g * v).Sum(), tolerance: Tolerance * scale);
+        }
+    }
+
+    /// <summary>An attention sublayer's edges meet at q, k and v by head: the values that cotangents and tangents are contracted at hold one entry per q, k and v, and rows alone pass the weights.</summary>
+    [Theory, InlineData("neox2", 3 * 24), InlineData("llama2", (4 + 2 + 2) * 6), InlineData("qwen2", (3 + 1 + 1) * 4), InlineData("mistral", (4 + 2 + 2) * 2)]
+    public void Attention_is_contracted_at_q_k_and_v_and_shared_heads_once(string name, long entries)
+    {
+        var graph = ModelBundle.Open(Bundle(name, [])).PlainGraph(batch: 1);
+        Value[] sites = [.. Site.Names(2, always: true).Select(s => graph[s])];
+        var segment = SegmentJacobian.Build(graph["blocks.1.hook_attn_out.raw"], [graph["blocks.1.hook_resid_pre"]], sites, GradientRules.Gradient);
+        var contractions = segment.Graph.Ops().Where(o => o.Type == "MatMul" && o.Out[0]!.Shape is { Length: 3 } z && z[0].Symbol == "groups" && z[2].Symbol == "slots").ToList();
+        Assert.Equal(3, contractions.Count);
+        Assert.Equal(entries, contractions.Sum(o => o.In[0]!.Shape![2].Size));
+        Assert.Null(segment.Parents[0].RowsOutput);
+    }
+
+    private string Bundle(string model, IReadOnlyList<string> sites)
+    {
+        var architecture = ModelArchitecture.Read(RandomModels.Checkpoint(model));
+        Directory.CreateDirectory(_directory["dictionaries"]);
+        for (var i = 0; i < sites.Count; i++)
+        {
+            DictionaryFiles.Random(sites[i], architecture.WidthOf(Site.Parse(sites[i])), features: 20, seed: i).Write(_directory[$"dictionaries/{i}"]);
+        }
+        BundleWriter.Write(new ExportOptions(RandomModels.Checkpoint(model), _directory["dictionaries"], _directory["bundle"]));
+        return _directory["bundle"];
+    }
+}

@@ -1,0 +1,38 @@
+using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Onnx.Proto;
+using OnnxAttribution.Tests.Reference;
+
+namespace OnnxAttribution.Tests.Export;
+
+/// <summary>A bundle's model.onnx in double precision, by the interpreter that shares no code with the product; its weights are read from where they lie.</summary>
+internal sealed class DoubleModel
+{
+    private readonly GraphProto _graph;
+    private readonly int _width;
+
+    public DoubleModel(string bundle)
+    {
+        _graph = ModelProto.Parser.ParseFrom(File.ReadAllBytes(Path.Combine(bundle, "model.onnx"))).Graph;
+        using var weights = SafetensorsFile.Open(Path.Combine(bundle, WeightFiles.Single));
+        foreach (var t in _graph.Initializer.Where(t => t.ExternalData.Count > 0))
+        {
+            var offset = long.Parse(t.ExternalData.Single(e => e.Key == "offset").Value);
+            t.FloatData.AddRange(weights.ReadFloats(weights.Tensors.Values.Single(e => e.Offset == offset).Name));
+            t.ExternalData.Clear();
+            t.DataLocation = TensorProto.Types.DataLocation.Default;
+        }
+        _width = (int)_graph.Node.First(n => n.OpType is "LayerNormalization" or "RMSNormalization").Input.Skip(1).Select(w => _graph.Initializer.Single(t => t.Name == w)).First().Dims[0];
+    }
+
+    /// <summary>A logit with something added at a site, [T, d].</summary>
+    public double Logit(IReadOnlyList<int> tokens, int position, int token, string site, double[] shift)
+    {
+        var values = DoubleInterpreter.Run(_graph, new Dictionary<string, DoubleTensor>
+        {
+            ["tokens"] = new([1, tokens.Count], [.. tokens.Select(t => (double)t)], isInteger: true),
+            [site + ".shift"] = new([1, tokens.Count, _width], shift),
+        });
+        var logits = values["logits"];
+        return logits.Data[(position * logits.Shape[2]) + token];
+    }
+}
