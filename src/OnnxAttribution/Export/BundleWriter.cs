@@ -25,7 +25,7 @@ internal static class BundleWriter
         var architecture = ModelArchitecture.Read(options.Checkpoint);
         using var checkpoint = Checkpoint.Open(options.Checkpoint, architecture.Layout);
         using var dictionaries = BundleDictionaries.Open(options, architecture);
-        options = ImpliedProcessing.Of(options, dictionaries.Configs, architecture.LastNorm);
+        options = ImpliedProcessing.Of(options, dictionaries.Configs, architecture.LastNorm.IsRms);
         var processing = new WeightProcessing(architecture, checkpoint, options);
         var inPlace = options.Out == options.Checkpoint;
         var checkedFiles = BundleFiles.Check([.. checkpoint.Checks(), .. dictionaries.Checks(options.Out, inPlace)], options.Parallelism, cancel);

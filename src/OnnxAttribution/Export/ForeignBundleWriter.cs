@@ -27,7 +27,7 @@ internal static class ForeignBundleWriter
             ?? throw new BundleException($"{options.Onnx} has no table of positions that would tell how many tokens it reads; say so in {map.Path}: \"n_ctx\": 2048");
         var export = new ExportOptions(options.Folder, options.Dictionaries, options.Out, Force: options.Force, Threads: options.Threads) { AsTrained = options.AsTrained };
         using var dictionaries = BundleDictionaries.Open(export, map.Layers, widths);
-        if (ImpliedProcessing.Of(export, dictionaries.Configs).CenterWritingWeights)
+        if (ImpliedProcessing.Of(export, dictionaries.Configs, NormIsRms(adopted)).CenterWritingWeights)
         {
             throw new BundleException($"the dictionaries were trained on a model with centred writing weights, which cannot be centred in a graph: centre them before you export it, or give --not-as-trained");
         }
@@ -63,6 +63,13 @@ internal static class ForeignBundleWriter
             BundleFiles.WriteWhole(Path.Combine(options.Out, BundleManifest.FileName), s => s.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
             return manifest;
         });
+    }
+
+    // fused norms have their operators, whatever program wrote the graph
+    private static bool NormIsRms(AdoptedGraph adopted)
+    {
+        var types = adopted.Graph.Ops().Select(op => op.Type).ToHashSet();
+        return types.Contains("RMSNormalization") && !types.Contains("LayerNormalization");
     }
 
     private static AdoptedGraph Adopt(AdoptionOptions options, SiteMap map, ForeignWeights weights)

@@ -8,15 +8,15 @@ namespace OnnxAttribution.Export;
 /// </summary>
 internal static class ImpliedProcessing
 {
-    /// <param name="norm">One of the model's.</param>
+    /// <param name="normIsRms">The model normalises by RMSNorm, which reads the mean.</param>
     /// <returns>The options with what the dictionaries ask for switched on.</returns>
     /// <exception cref="BundleException">One was trained with centred writing weights, another without; the message names both.</exception>
-    public static ExportOptions Of(ExportOptions options, IEnumerable<DictionaryConfig> dictionaries, Norm norm)
+    public static ExportOptions Of(ExportOptions options, IEnumerable<DictionaryConfig> dictionaries, bool normIsRms)
     {
         if (!options.AsTrained) return options;
         var all = dictionaries.ToList();
-        // with RMSNorm, which reads the mean, TransformerLens centres nothing whatever it is told
-        var affected = norm.IsRms ? [] : all.FindAll(SeesTheMean);
+        // with RMSNorm TransformerLens centres nothing whatever it is told
+        var affected = normIsRms ? [] : all.FindAll(SeesTheMean);
         var (centred, other) = (affected.Find(d => d.CenterWritingWeights is true), affected.Find(d => d.CenterWritingWeights is false));
         if (centred is not null && other is not null && !options.CenterWritingWeights)
         {

@@ -72,8 +72,8 @@ public sealed class ImpliedProcessingTests : IDisposable
     {
         var centred = DictionaryConfig.Read(Path.Combine(Write("blocks.0.hook_resid_pre", Centred), SaeLensDictionary.ConfigFileName));
         var options = new ExportOptions("model", null, "bundle");
-        Assert.False(ImpliedProcessing.Of(options, [centred], new Norm("norm", IsRms: true, 1e-5f, [])).CenterWritingWeights);
-        Assert.True(ImpliedProcessing.Of(options, [centred], new Norm("norm", IsRms: false, 1e-5f, [])).CenterWritingWeights);
+        Assert.False(ImpliedProcessing.Of(options, [centred], normIsRms: true).CenterWritingWeights);
+        Assert.True(ImpliedProcessing.Of(options, [centred], normIsRms: false).CenterWritingWeights);
     }
 
     private BundleManifest Export(Func<ExportOptions, ExportOptions>? change = null)

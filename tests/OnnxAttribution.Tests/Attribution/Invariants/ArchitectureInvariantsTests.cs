@@ -116,7 +116,7 @@ public sealed class ArchitectureInvariantsTests : IDisposable
         {
             DictionaryFiles.Random(sites[i], architecture.WidthOf(Site.Parse(sites[i])), features: 20, seed: i).Write(_directory[$"dictionaries/{i}"]);
         }
-        BundleWriter.Write(new ExportOptions(RandomModels.Checkpoint(model), _directory["dictionaries"], _directory["bundle"]));
+        BundleWriter.Write(new ExportOptions(RandomModels.Checkpoint(model), [_directory["dictionaries"]], _directory["bundle"]));
         return _directory["bundle"];
     }
 }

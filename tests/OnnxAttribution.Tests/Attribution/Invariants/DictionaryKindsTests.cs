@@ -74,7 +74,7 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
             }
             for (var i = 0; i < active.Length; i++)
             {
-                var cotangent = columns.AsSpan(i * row.Length, row.Length);
+                var cotangent = columns[active[i]].ToArray();
                 dictionary.Normalization.PullBack(row, cotangent);
                 for (var k = 0; k < row.Length; k++) Assert.Equal(differences[i, k], cotangent[k], 1e-4);
                 compared++;
