@@ -13,7 +13,7 @@ internal static partial class VjpRules
 {
     /// <summary>Operators that are piecewise constant, or of integers: nothing flows, neither back nor forward.</summary>
     public static FrozenSet<string> NothingFlows { get; } = FrozenSet.Create("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And", "Or", "Shape", "Size",
-        "Range", "ConstantOfShape", "ArgMax", "Sign", "Floor", "Ceil", "OneHot", "IsNaN", "NonZero");
+        "Range", "ConstantOfShape", "ArgMax", "Sign", "Floor", "Ceil", "OneHot", "IsNaN", "IsInf", "NonZero");
 
     public static FrozenDictionary<string, VjpRule> Table { get; } = Rules().ToFrozenDictionary();
 

@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using Microsoft.ML.OnnxRuntime;
 using OnnxAttribution.Export;
+using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
@@ -21,7 +22,7 @@ internal static class AdoptionCheck
             var context = new RunContext(threads: options.Parallelism, cancel: cancel);
             var foreign = ModelProto.Parser.ParseFrom(File.ReadAllBytes(options.Onnx));
             var map = SiteMap.Read(options.SitesFile);
-            using var theirs = new GraphRunner(foreign, context, options.Folder, prepack: false);
+            using var theirs = Loaded(foreign, options, context);
             using var ours = new GraphRunner(ModelProto.Parser.ParseFrom(File.ReadAllBytes(Path.Combine(options.Out, BundleWriter.GraphFileName))), context, Path.GetFullPath(options.Out), prepack: false);
             var worst = 0f;
             foreach (var (batch, length) in ((int, int)[])[(1, Math.Min(5, manifest.NCtx)), (2, Math.Min(9, manifest.NCtx))])
@@ -40,6 +41,18 @@ internal static class AdoptionCheck
         }
     }
 
+    private static GraphRunner Loaded(ModelProto foreign, AdoptionOptions options, RunContext context)
+    {
+        try
+        {
+            return new GraphRunner(foreign, context, options.Folder, prepack: false);
+        }
+        catch (OnnxRuntimeException e)
+        {
+            throw new BundleException($"{options.Onnx} cannot be loaded by ONNX Runtime {RunContext.RuntimeVersion} ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); export it again, with opset_version={OnnxGraph.Opset} or less", e);
+        }
+    }
+
     // what a prompt without padding and without a past has in the inputs that adoption knows
     private static Feed Feed(ModelProto model, SiteMap map, long[] tokens, int batch)
     {
@@ -55,10 +68,11 @@ internal static class AdoptionCheck
                 ForeignInput.Zeros => _ => 0,
                 _ => i => tokens[i],
             };
-            var vector = input.Type.TensorType.Shape?.Dim.Count == 1;
+            var type = input.Type?.TensorType;
+            var vector = type?.Shape?.Dim.Count == 1;
             long[] shape = vector ? [length] : [batch, length];
             long[] values = [.. Enumerable.Range(0, vector ? length : tokens.Length).Select(entry)];
-            switch ((DataType)input.Type.TensorType.ElemType)
+            switch ((DataType)(type?.ElemType ?? 0))
             {
                 case DataType.Int32: feed.Add(input.Name, Array.ConvertAll(values, v => (int)v), shape); break;
                 case DataType.Float: feed.Add(input.Name, Array.ConvertAll(values, v => (float)v), shape); break;

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Google.Protobuf;
 using Microsoft.ML.OnnxRuntime;
 using OnnxAttribution.Attribution;
@@ -138,6 +139,17 @@ public sealed class ForeignBundleTests
         Assert.Equal(expected.Logits(s_tokens), session.Logits(s_tokens));
     }
 
+    [Theory, InlineData(18), InlineData(20), InlineData(21), InlineData(25)]
+    public void A_file_in_a_newer_operator_set_is_read(int version)
+    {
+        using var model = new ForeignModel("gpt2-17");
+        model.Graph.OpsetImport[0].Version = version;
+        model.Export();
+        using var whole = new ForeignModel("gpt2-17");
+        whole.Export();
+        Assert.Equal(File.ReadAllBytes(Path.Combine(whole.Bundle, "model.onnx")), File.ReadAllBytes(Path.Combine(model.Bundle, "model.onnx")));
+    }
+
     [Fact]
     public void Context_and_bos_come_from_the_graph_and_from_the_sites_file()
     {
@@ -169,6 +181,20 @@ public sealed class ForeignBundleTests
         model.SiteNames.Remove("blocks.0.hook_mlp_out");
         var e = Assert.Throws<BundleException>(() => model.Export(o => o with { Force = true }));
         Assert.Contains("a dictionary for 'blocks.0.hook_mlp_out', which this model (2 layers) does not have as a site", e.Message);
+    }
+
+    [Fact]
+    public void Dictionaries_of_centred_weights_are_refused_unless_they_are_wanted_all_the_same()
+    {
+        using var model = new ForeignModel("gpt2-17");
+        var folder = Path.Combine(model.Source, "dictionaries", "mine");
+        DictionaryFiles.Random("blocks.0.hook_mlp_out", width: 8, features: 12, seed: 1).Write(folder);
+        var path = Path.Combine(folder, "cfg.json");
+        var config = JsonNode.Parse(File.ReadAllText(path))!;
+        config["metadata"]!["model_from_pretrained_kwargs"] = new JsonObject { ["center_writing_weights"] = true };
+        File.WriteAllText(path, config.ToJsonString());
+        model.Refused("centred writing weights", "before you export it", "--not-as-trained");
+        Assert.Single(model.Export(o => o with { AsTrained = false }).Dictionaries);
     }
 
     [Fact]
