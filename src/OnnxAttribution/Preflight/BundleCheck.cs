@@ -2,7 +2,6 @@ using OnnxAttribution.Attribution;
 using OnnxAttribution.Dashboards;
 using OnnxAttribution.Export;
 using OnnxAttribution.Runs;
-using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Preflight;
 
@@ -35,14 +34,13 @@ public sealed class BundleCheck
         _context = options.Context ?? Math.Min(CheckOptions.DefaultContext, most);
         if (_context > most) throw new CheckException($"--context {_context} is more than the model's {most} tokens; give at most that");
         _text = CheckText.Read(session, text, _context - 1, options.Tokens);
-        _sample = new Sample(session.Model, _text, session.Tokenizer, options.SampleTokens, options.MemoryBudget);
+        _sample = new Sample(session.Model, _text, session.Tokenizer.BeginOfText, options.SampleTokens, options.MemoryBudget);
     }
 
     /// <summary>Checks the dictionaries at the model's selected sites.</summary>
     /// <param name="text">UTF-8, plain or gzip, documents parted by lines that hold <c>&lt;|endoftext|&gt;</c>; null: a short text of the program's own.</param>
     /// <exception cref="CheckException">No site has a dictionary, or the text is too short.</exception>
     /// <exception cref="DashboardException">The text cannot be read.</exception>
-    /// <exception cref="TokenizerException">A dictionary wants BOS, and the tokenizer has none.</exception>
     /// <exception cref="AttributionException">The model's activations overflow.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static CheckReport Of(GraphSession session, string? text, CheckOptions options, IProgress<string>? progress = null)

@@ -25,7 +25,7 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
         var before = Tried([now])[0].Fit;
         if (Plausibility.LooksWrong(whole, Width, Features)) return Causes(now, before, whole);
         if (Best(before, Tried(_hypotheses.OfOutput(now, before.L0))) is { } other) return [Found(before, other)];
-        return withBos || !sample.HasBos || !Plausibility.MissesFirst(whole) ? [] : MissingBos(now, before, whole);
+        return withBos || !sample.CanHaveBos || !Plausibility.MissesFirst(whole) ? [] : MissingBos(now, before, whole);
     }
 
     private IReadOnlyList<Finding> Causes(Hypothesis now, Fit before, Fit whole)

@@ -62,7 +62,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
                 Mend = "export the model again with --center-writing-weights",
             };
         }
-        if (sample.HasBos)
+        if (now.WithBos || sample.CanHaveBos)
         {
             yield return now with
             {
@@ -96,7 +96,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
     /// <summary>Constant factors of the input, half an octave apart.</summary>
     public static IEnumerable<Hypothesis> Scaled(Hypothesis now)
     {
-        for (var i = -10; i <= 10; i++)
+        for (var i = -12; i <= 12; i++)
         {
             if (i == 0) continue;
             var c = Math.Pow(2, i / 2.0);

@@ -1,26 +1,25 @@
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Export;
-using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Preflight;
 
 /// <summary>Activations of all sites on the beginning of the text, with BOS and without, on which other readings of dictionaries are tried. Made when they are first asked for.</summary>
-internal sealed class Sample(AttributionModel model, CheckText text, Tokenizer tokenizer, int tokens, long memoryBudget)
+internal sealed class Sample(AttributionModel model, CheckText text, int? bos, int tokens, long memoryBudget)
 {
     private readonly Dictionary<bool, (RowLayout Layout, Dictionary<Site, float[]> Rows)> _made = [];
 
     /// <summary>Sites whose activations can be asked for.</summary>
     public IReadOnlyList<Site> Sites => model.Bundle.Sites;
 
-    /// <summary>Whether there is a token to begin a text with.</summary>
-    public bool HasBos => tokenizer.BeginOfText is not null;
+    /// <summary>Whether the tokenizer has a BOS at all.</summary>
+    public bool CanHaveBos => bos is not null;
 
     /// <returns>[rows, d].</returns>
     public (RowLayout Layout, float[] Rows) Of(Site site, bool withBos)
     {
         if (!_made.TryGetValue(withBos, out var all))
         {
-            var layout = RowLayout.Of(text.Sequences, withBos ? tokenizer.RequireBeginOfText() : null).Beginning(tokens);
+            var layout = RowLayout.Of(text.Sequences, withBos ? bos : null).Beginning(tokens);
             _made[withBos] = all = (layout, SiteActivations.Of(model, Sites, layout, memoryBudget));
         }
         return (all.Layout, all.Rows[site]);

@@ -14,7 +14,7 @@ internal static class Gpt2Vocabulary
     /// <exception cref="TokenizerException">A file is missing or is no byte-level BPE vocabulary, or the two do not belong together.</exception>
     public static BytePairVocabulary Read(string vocabPath, string mergesPath)
     {
-        const string Mend = "a checkpoint has tokenizer.json, or a GPT-2's vocab.json and merges.txt";
+        const string Mend = "a checkpoint has tokenizer.json, or a GPT-2's vocab.json and merges.txt (where there is only tokenizer.model, transformers' AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR) writes tokenizer.json)";
         var ids = ReadTokens(vocabPath, TokenizerFile.Read(vocabPath, Mend));
         return new(ids, isByteLevel: true, hasByteTokens: false) { Merges = ReadMerges(mergesPath, Encoding.UTF8.GetString(TokenizerFile.Read(mergesPath, Mend)), ids) };
     }

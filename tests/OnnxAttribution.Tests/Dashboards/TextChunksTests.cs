@@ -89,6 +89,23 @@ public sealed class TextChunksTests(Gpt2TokenizerFixture fixture) : IClassFixtur
         Assert.Equal(expected, All(1 << 16, i => i % 7 == 0));
     }
 
+    [Theory, InlineData("llama2"), InlineData("mistral"), InlineData("gemma"), InlineData("pythia"), InlineData("llama3"), InlineData("qwen2"), InlineData("smollm")]
+    public void A_text_in_pieces_has_the_tokens_of_the_whole_by_any_tokenizer(string family)
+    {
+        using var small = new SmallTokenizers();
+        var tokenizer = small[family];
+        // no separator, and nothing that a text file may not hold
+        var text = "x " + string.Join(" word", SmallTokenizers.Goldens(family).Select(g => g.Text).Where(t => !t.Contains("</s>") && !t.Contains("<eos>") && !t.Contains("<|") && !t.Contains('\0')));
+        File.WriteAllText(_directory["t.txt"], text);
+        using var reader = new TextFile(_directory["t.txt"]).Open();
+        var chunks = new TextChunks(reader, tokenizer, 100);
+        var (sequences, tokens) = (new TokenSequences(chunks, tokenizer, 50, long.MaxValue, tokenizer.Count), new List<int>());
+        while (sequences.Next() is { } sequence) tokens.AddRange(sequence);
+        Assert.Equal(tokenizer.Encode(text), tokens);
+        Assert.True(chunks.Count > 5, $"{chunks.Count} pieces");
+        Assert.Equal(1, sequences.Documents);
+    }
+
     [Fact]
     public void What_is_no_text_is_told_with_the_file()
     {
