@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using OnnxAttribution.Export;
 using OnnxAttribution.Store;
@@ -266,32 +265,10 @@ public sealed class FetchGpt2Tests : IDisposable
         {
             hub.Add(Gpt2, name, File.ReadAllBytes(Path.Combine(Random2.Checkpoint, name)), name switch { "model.safetensors" => how, "config.json" => config, _ => null });
         }
-        hub.Add(Gpt2, "tokenizer.json", TokenizerJson());
+        hub.Add(Gpt2, "tokenizer.json", PublishedTokenizer.OfGpt2());
         // present on the hub and not needed
         hub.Add(Gpt2, "onnx/a \"quoted\", {name}.bin", Encoding.UTF8.GetBytes("nobody asks for this"));
         return hub;
-    }
-
-    /// <summary>The same vocabulary as GPT-2's repository has it a second time: an old file, whose model does not say its type.</summary>
-    private static byte[] TokenizerJson()
-    {
-        string Read(string name) => File.ReadAllText(Path.Combine(Random2.Checkpoint, name));
-        var vocabulary = JsonNode.Parse(Read("vocab.json"))!.AsObject();
-        JsonObject ByteLevel(bool addsSpace, bool trims) => new() { ["type"] = "ByteLevel", ["add_prefix_space"] = addsSpace, ["trim_offsets"] = trims };
-        var end = new JsonObject
-        {
-            ["id"] = (int)vocabulary["<|endoftext|>"]!, ["special"] = true, ["content"] = "<|endoftext|>", ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = true,
-        };
-        var model = new JsonObject
-        {
-            ["dropout"] = null, ["unk_token"] = null, ["continuing_subword_prefix"] = "", ["end_of_word_suffix"] = "", ["fuse_unk"] = false, ["vocab"] = vocabulary.DeepClone(),
-            ["merges"] = new JsonArray([.. Read("merges.txt").Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1)]),
-        };
-        return Encoding.UTF8.GetBytes(new JsonObject
-        {
-            ["version"] = "1.0", ["truncation"] = null, ["padding"] = null, ["added_tokens"] = new JsonArray(end), ["normalizer"] = null, ["pre_tokenizer"] = ByteLevel(false, true),
-            ["post_processor"] = ByteLevel(true, false), ["decoder"] = ByteLevel(true, true), ["model"] = model,
-        }.ToJsonString());
     }
 
     private void AddResJb(HubServer hub, params string[] sites)
