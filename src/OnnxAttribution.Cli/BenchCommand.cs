@@ -146,7 +146,7 @@ internal static class BenchCommand
     private static void Print(TextWriter output, SyntheticShape shape, RunContext context, int tokens, GraphBenchmark.Figures f, double process, StoreTiming store)
     {
         output.WriteLine($"{shape.ModelType}: {shape.Layers} layers, width {shape.Width}, {shape.Vocabulary:N0} tokens, dictionaries of {shape.Features:N0} features at {shape.Sites} sites; T = {tokens}");
-        output.WriteLine($"ONNX Runtime {RunContext.RuntimeVersion}, {context.Device}, {context.Threads} threads; {f.ActiveFeatures:f0} features active per position and site, {f.Nodes:N0} nodes, {f.KeptNodes:N0} kept, {f.Edges:N0} edges");
+        output.WriteLine($"ONNX Runtime {RunContext.RuntimeVersion}, {context.Device}, {context.Threads} threads; {f.ActiveFeatures:f0} features active per position and site, {f.Nodes:N0} nodes, {f.KeptNodes:N0} kept, {f.Edges:N0} edges{(f.Packed ? "" : "; weights not packed, to save memory")}");
         output.WriteLine();
         output.WriteLine($"matrix-multiply rate      {f.GemmRate / 1e9,8:f0} GFLOP/s");
         output.WriteLine($"operations needed         {f.Operations / 1e9,8:f1} GFLOP");
@@ -181,6 +181,7 @@ internal static class BenchCommand
         ["kept_nodes"] = f.KeptNodes,
         ["edges"] = f.Edges,
         ["active_features"] = f.ActiveFeatures,
+        ["packed"] = f.Packed,
         ["peak_memory_bytes"] = f.PeakMemory,
         ["first_graph_seconds"] = f.FirstSeconds,
         ["session_seconds"] = f.SessionSeconds,

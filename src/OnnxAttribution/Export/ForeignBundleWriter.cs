@@ -122,7 +122,7 @@ internal static class ForeignBundleWriter
         return brought;
     }
 
-    // of a pattern hook [batch, heads, position, position]
-    private static int? Heads(AdoptedGraph adopted) => adopted.Graph.Outputs.Where(o => o.Name.EndsWith(".hook_pattern", StringComparison.Ordinal))
-        .Select(o => o.Shape is { Length: 4 } shape ? (int?)shape[1].Size : null).FirstOrDefault();
+    // of an attention pattern, [batch, heads, position, position]
+    private static int? Heads(AdoptedGraph adopted) => adopted.Graph.Ops().Where(o => o.Type == "Softmax")
+        .Select(o => o.Out[0]?.Shape is [_, { Size: { } heads }, { Symbol: "position" }, { Symbol: "position" }] ? (int?)heads : null).FirstOrDefault(heads => heads is not null);
 }

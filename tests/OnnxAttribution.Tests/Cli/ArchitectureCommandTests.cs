@@ -16,7 +16,7 @@ public sealed class ArchitectureCommandTests : IDisposable
     [Theory, InlineData("neox2", "gpt_neox"), InlineData("llama2", "llama")]
     public void A_model_goes_from_its_checkpoint_to_a_validated_graph_and_to_ablations(string name, string architecture)
     {
-        Verb.Run("export", "--checkpoint", RandomModels.Checkpoint(name), "--out", _directory["bundle"], "--fold-layernorm").Done();
+        Verb.Run("export", "--checkpoint", RandomModels.Checkpoint(name), "--out", _directory["bundle"], "--fold-layernorm", "--no-check").Done();
         Assert.Equal(architecture, BundleManifest.Read(_directory["bundle"]).Architecture);
         var graph = JsonNode.Parse(Verb.Run("graph", "--model", _directory["bundle"], "--prompt", "Hello", "--all", "--out", _directory["run"], "--json").Done().Output)!;
         Assert.InRange((double)graph["conservation_violation"]!, 0, 1e-4);
@@ -40,7 +40,7 @@ public sealed class ArchitectureCommandTests : IDisposable
     public void A_site_that_parallel_sublayers_do_not_have_is_refused()
     {
         Verb.Run("export", "--checkpoint", RandomModels.Checkpoint("neox2"), "--out", _directory["bundle"], "--further-sites", "resid_mid").Failed(1, "gpt_neox", "resid_mid", "in parallel");
-        Verb.Run("export", "--checkpoint", RandomModels.Checkpoint("neox-sequential"), "--out", _directory["bundle"], "--further-sites", "resid_mid,z").Done();
+        Verb.Run("export", "--checkpoint", RandomModels.Checkpoint("neox-sequential"), "--out", _directory["bundle"], "--further-sites", "resid_mid,z", "--no-check").Done();
         Assert.Equal(Site.Names(2, always: false), BundleManifest.Read(_directory["bundle"]).Sites);
     }
 

@@ -111,6 +111,18 @@ public sealed class ArchitectureTests : IDisposable
         Assert.False(Directory.Exists(_directory["bundle"]));
     }
 
+    [Theory, InlineData("neox2", 24, true), InlineData("llama2", 20, false)]
+    public void Dictionaries_trained_on_centred_weights_have_them_centred_where_that_can_be(string model, int width, bool centred)
+    {
+        DictionaryFiles.Random("blocks.1.hook_resid_pre", width, features: 8, seed: 1).Write(_directory["dictionaries/one"]);
+        var path = Path.Combine(_directory["dictionaries/one"], "cfg.json");
+        var cfg = System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(path))!;
+        cfg["metadata"]!["model_from_pretrained_kwargs"] = new System.Text.Json.Nodes.JsonObject { ["center_writing_weights"] = true, ["fold_ln"] = true };
+        File.WriteAllText(path, cfg.ToJsonString());
+        var record = BundleManifest.Read(Random2.Bundle(RandomModels.Checkpoint(model), _directory["bundle"], o => o with { Dictionaries = [_directory["dictionaries"]] })).WeightProcessing;
+        Assert.Equal((true, centred), (record.FoldLayernorm, record.CenterWritingWeights));
+    }
+
     [Theory, InlineData("neox2", "gpt_neox."), InlineData("llama2", "model.")]
     public void Names_without_the_prefix_give_the_same_logits(string model, string prefix)
     {

@@ -151,11 +151,13 @@ public sealed class ForeignBundleTests
     }
 
     [Fact]
-    public void Context_and_bos_come_from_the_graph_and_from_the_sites_file()
+    public void Context_heads_and_bos_come_from_the_graph_and_from_the_sites_file()
     {
         using var model = new ForeignModel("gpt2-13");
         model.Sites.Remove("n_ctx");
-        Assert.Equal(24, model.Export().NCtx);
+        model.Sites.Remove("n_heads");
+        var manifest = model.Export();
+        Assert.Equal((24, 4), (manifest.NCtx, manifest.NHeads));
         Assert.DoesNotContain("prepend_bos", File.ReadAllText(Path.Combine(model.Bundle, "bundle.json")));
         model.Sites["n_ctx"] = 20;
         model.Sites["prepend_bos"] = false;
