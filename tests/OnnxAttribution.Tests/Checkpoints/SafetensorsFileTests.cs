@@ -177,6 +177,19 @@ public sealed class SafetensorsFileTests : IDisposable
     }
 
     [Fact]
+    public void A_tensor_that_was_let_go_is_read_as_before()
+    {
+        var values = Enumerable.Range(0, 100_000).Select(i => (float)i).ToArray();
+        SafetensorsWriter.Write(FilePath, [SafetensorsTensor.F32("small", [1], () => (float[])[7]), SafetensorsTensor.F32("large", [100_000], () => values)]);
+        using var file = SafetensorsFile.Open(FilePath);
+        var mapped = file.MapFloat32("large");
+        Assert.Equal(values, mapped.ToArray());
+        foreach (var entry in file.Tensors.Values) file.LetGo(entry);
+        Assert.Equal(values, mapped.ToArray());
+        Assert.Equal([7], file.ReadFloats("small"));
+    }
+
+    [Fact]
     public void Nothing_is_read_after_disposal()
     {
         SafetensorsWriter.Write(FilePath, [SafetensorsTensor.F32("x", [1], () => (float[])[1])]);
