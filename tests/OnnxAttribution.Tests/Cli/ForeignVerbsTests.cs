@@ -64,6 +64,9 @@ public sealed class ForeignVerbsTests : IDisposable
         foreign.Write();
         Verb.Run("export", "--onnx", foreign.OnnxPath, "--out", foreign.Bundle).Failed(1, "blocks.1.hook_attn_out", "adds a bias to it");
         Verb.Run("export", "--onnx", _directory["none.onnx"], "--sites", foreign.SitesPath, "--out", foreign.Bundle).Failed(1, "none.onnx", "torch.onnx.export");
+        Verb.Run("export", "--onnx", _directory["none.onnx"], "--out", foreign.Bundle).Failed(1, "none.onnx", "torch.onnx.export");
+        Verb.Run("export", "--onnx", foreign.Source, "--out", foreign.Bundle).Failed(1, foreign.Source, "is a directory", ".onnx file");
+        Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.Source, "--out", foreign.Bundle).Failed(1, foreign.Source, "is a directory", "JSON");
         Verb.Run("export", "--onnx", foreign.OnnxPath, "--tokenizer", _directory["none"], "--out", foreign.Bundle).Failed(1, "--tokenizer");
     }
 }
