@@ -37,7 +37,7 @@ internal sealed class GraphArguments
         _method.AcceptOnlyFromAmong("atp", "ig", "exact");
         _estimator.AcceptOnlyFromAmong("gradient", "relp", "frozen");
         _aggregate.AcceptOnlyFromAmong("none", "sum");
-        _sites.NotEmpty("resid, attn, mlp, single ones such as 3.mlp, or hook names, with commas between");
+        _sites.NotEmpty("resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between");
         _steps.AtLeast(1);
         _position.AtLeast(0);
         _topNodes.AtLeast(0);
