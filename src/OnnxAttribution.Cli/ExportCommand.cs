@@ -28,20 +28,21 @@ internal static class ExportCommand
         var fold = new Option<bool>("--fold-layernorm") { Description = "fold LayerNorm's weights into those that read from it, as TransformerLens does" };
         var writing = new Option<bool>("--center-writing-weights") { Description = "centre all weights that write to the residual stream" };
         var unembed = new Option<bool>("--center-unembed") { Description = "centre the unembedding over the vocabulary" };
+        var values = new Option<bool>("--fold-value-biases") { Description = "move the values' biases behind attention, so that attn.hook_z lacks them, as TransformerLens does" };
         var further = new Option<string?>("--further-sites") { Description = "hooks that become sites at every block even without a dictionary: resid_mid, z or both with a comma between", HelpName = "KINDS" };
         var notAsTrained = new Option<bool>("--not-as-trained") { Description = "do not centre or fold weights because dictionaries say that they were trained so" };
         var force = new Option<bool>("--force") { Description = "replace a bundle that is there" };
         var noCheck = new Option<bool>("--no-check") { Description = "do not look whether the dictionaries fit the model, which takes a few seconds; 'sae check' does so at leisure" };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
-        var command = new Command("export", Description) { checkpoint, onnx, sites, tokenizer, dictionaries, bundle, fold, writing, unembed, notAsTrained, further, force, noCheck, json };
+        var command = new Command("export", Description) { checkpoint, onnx, sites, tokenizer, dictionaries, bundle, fold, writing, unembed, values, notAsTrained, further, force, noCheck, json };
         command.Validators.Add(result =>
         {
             var adopts = result.GetValue(onnx) is not null;
             if (adopts == result.GetValue(checkpoint) is not null) result.AddError("give either --checkpoint DIR or --onnx FILE");
             else if (!adopts && (result.GetValue(sites) ?? result.GetValue(tokenizer)) is not null) result.AddError("--sites and --tokenizer go with --onnx; a checkpoint has its sites and its tokenizer");
-            else if (adopts && (result.GetValue(fold) || result.GetValue(writing) || result.GetValue(unembed)))
+            else if (adopts && (result.GetValue(fold) || result.GetValue(writing) || result.GetValue(unembed) || result.GetValue(values)))
             {
-                result.AddError("--fold-layernorm, --center-writing-weights and --center-unembed go with --checkpoint: in a graph nothing says which weights these are; process them before you export it");
+                result.AddError("--fold-layernorm, --center-writing-weights, --center-unembed and --fold-value-biases go with --checkpoint: in a graph nothing says which weights these are; process them before you export it");
             }
             else if (adopts && result.GetValue(further) is not null) result.AddError("--further-sites goes with --checkpoint; with --onnx, sites.json names every site");
         });
@@ -57,7 +58,7 @@ internal static class ExportCommand
                     ? Adopted(new AdoptionOptions(graph, parsed.GetValue(sites), parsed.GetValue(dictionaries), target, parsed.GetValue(tokenizer), parsed.GetValue(force), threads) { AsTrained = !parsed.GetValue(notAsTrained) }, cancel)
                     : BundleWriter.Write(new ExportOptions(parsed.GetValue(checkpoint)!, parsed.GetValue(dictionaries), target,
                         parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), threads)
-                    { FurtherSites = Further(parsed.GetValue(further)), AsTrained = !parsed.GetValue(notAsTrained) }, cancel);
+                    { FoldValueBiases = parsed.GetValue(values), FurtherSites = Further(parsed.GetValue(further)), AsTrained = !parsed.GetValue(notAsTrained) }, cancel);
             }
             if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, Json(target, manifest));
             else Print(invocation.Output, target, manifest);
@@ -123,7 +124,7 @@ internal static class ExportCommand
         var console = Screen.On(output);
         output.WriteLine($"{manifest.Name}: {manifest.Architecture}, {manifest.NLayers} layers, width {manifest.DModel}, {manifest.NHeads} heads, {manifest.DVocab:N0} tokens, context {manifest.NCtx}, {manifest.Sites.Count} sites");
         var p = manifest.WeightProcessing;
-        string[] processing = [.. new[] { (p.FoldLayernorm, "LayerNorm folded"), (p.CenterWritingWeights, "writing weights centred"), (p.CenterUnembed, "unembedding centred") }.Where(x => x.Item1).Select(x => x.Item2)];
+        string[] processing = [.. new[] { (p.FoldLayernorm, "LayerNorm folded"), (p.CenterWritingWeights, "writing weights centred"), (p.CenterUnembed, "unembedding centred"), (p.FoldValueBiases, "value biases folded") }.Where(x => x.Item1).Select(x => x.Item2)];
         output.WriteLine($"weights: {(processing.Length == 0 ? "as they came" : string.Join(", ", processing))}");
         if (manifest.Dictionaries.Count == 0) output.WriteLine("no dictionaries: every site has error nodes only");
         else

@@ -44,6 +44,9 @@ internal sealed record DictionaryConfig(
     /// <inheritdoc cref="FoldLayerNorm"/>
     public bool? CenterUnembed { get; init; }
 
+    /// <summary>Whether it was trained on a model whose value biases were moved behind attention, so that <c>attn.hook_z</c> lacks them. Null: not said.</summary>
+    public bool? FoldValueBiases { get; init; }
+
     /// <summary>Reads and checks a <c>cfg.json</c> of either layout.</summary>
     /// <exception cref="CheckpointException">The file is missing or broken, or describes a dictionary that would be computed wrongly.</exception>
     public static DictionaryConfig Read(string path) => Read(ConfigJson.Read(path));
@@ -71,6 +74,7 @@ internal sealed record DictionaryConfig(
         {
             FoldLayerNorm = loading?.Boolean("fold_ln"),
             CenterUnembed = loading?.Boolean("center_unembed"),
+            FoldValueBiases = loading?.Boolean("fold_value_biases"),
             IsConverted = json.Has("converted_from"),
             RescalesByDecoderNorm = json.Boolean("rescale_acts_by_decoder_norm") ?? false,
             FinetunedScale = json.Boolean("finetuning_scaling_factor") ?? false,

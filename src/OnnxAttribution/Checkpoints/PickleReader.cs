@@ -20,9 +20,16 @@ internal ref struct PickleReader
 
     private static readonly Dictionary<string, TensorType> s_storages = new()
     {
-        ["torch.FloatStorage"] = TensorType.F32, ["torch.DoubleStorage"] = TensorType.F64, ["torch.HalfStorage"] = TensorType.F16, ["torch.BFloat16Storage"] = TensorType.BF16,
-        ["torch.LongStorage"] = TensorType.I64, ["torch.IntStorage"] = TensorType.I32, ["torch.ShortStorage"] = TensorType.I16, ["torch.CharStorage"] = TensorType.I8,
-        ["torch.ByteStorage"] = TensorType.U8, ["torch.BoolStorage"] = TensorType.BOOL,
+        ["torch.FloatStorage"] = TensorType.F32,
+        ["torch.DoubleStorage"] = TensorType.F64,
+        ["torch.HalfStorage"] = TensorType.F16,
+        ["torch.BFloat16Storage"] = TensorType.BF16,
+        ["torch.LongStorage"] = TensorType.I64,
+        ["torch.IntStorage"] = TensorType.I32,
+        ["torch.ShortStorage"] = TensorType.I16,
+        ["torch.CharStorage"] = TensorType.I8,
+        ["torch.ByteStorage"] = TensorType.U8,
+        ["torch.BoolStorage"] = TensorType.BOOL,
     };
 
     private static readonly object s_mark = new();

@@ -40,7 +40,7 @@ internal sealed record BundleManifest
     /// <summary>Every file that the bundle's numbers depend on, by its path in the bundle.</summary>
     public required IReadOnlyDictionary<string, FileRecord> Files { get; init; }
 
-    internal sealed record WeightProcessingRecord(bool FoldLayernorm, bool CenterWritingWeights, bool CenterUnembed);
+    internal sealed record WeightProcessingRecord(bool FoldLayernorm, bool CenterWritingWeights, bool CenterUnembed, bool FoldValueBiases = false);
 
     /// <param name="Site">The site as the bundle names it; <paramref name="HookName"/> is what cfg.json says.</param>
     /// <param name="Path">Directory in the bundle.</param>

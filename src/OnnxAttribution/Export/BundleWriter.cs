@@ -138,7 +138,7 @@ internal static class BundleWriter
             NHeads = shape.Heads,
             DVocab = shape.VocabularySize,
             NCtx = shape.Positions,
-            WeightProcessing = new(options.FoldLayerNorm, options.CenterWritingWeights, options.CenterUnembed),
+            WeightProcessing = new(options.FoldLayerNorm, options.CenterWritingWeights, options.CenterUnembed, options.FoldValueBiases),
             Sites = builder.Sites,
             Hooks = builder.Hooks,
             Dictionaries = records,

@@ -1,6 +1,6 @@
 namespace OnnxAttribution.Export;
 
-/// <summary>How a checkpoint becomes a bundle. The three kinds of weight processing are TransformerLens's; none changes log-probabilities.</summary>
+/// <summary>How a checkpoint becomes a bundle. The kinds of weight processing are TransformerLens's; none changes log-probabilities.</summary>
 /// <param name="Checkpoint">Directory with config.json and model.safetensors (and tokenizer.json, or vocab.json and merges.txt).</param>
 /// <param name="Dictionaries">Directories that hold dictionaries, at any depth and of any format that is known; null or empty: <c>dictionaries</c> in the checkpoint, if there.</param>
 /// <param name="Out">The bundle to write; may be the checkpoint's own directory.</param>
@@ -15,10 +15,16 @@ public sealed record ExportOptions(
     /// <summary>Kinds of hooks that become sites at every block even without a dictionary: <see cref="SiteKind.ResidMid"/>, <see cref="SiteKind.Z"/>.</summary>
     public IReadOnlyList<SiteKind> FurtherSites { get; init; } = [];
 
+    /// <summary>Move the values' biases into what attention adds (fold_value_biases): <c>attn.hook_z</c> holds the values without them.</summary>
+    public bool FoldValueBiases { get; init; }
+
     /// <summary>Also process the weights as the dictionaries say that the model was which they were trained on.</summary>
     public bool AsTrained { get; init; } = true;
 
     internal int Parallelism => Threads > 0 ? Threads : Environment.ProcessorCount;
 
-    public bool ChangesWeights => FoldLayerNorm || CenterWritingWeights || CenterUnembed;
+    public bool ChangesWeights => ChangesUnembedding || FoldValueBiases;
+
+    /// <summary>A tied unembedding is no longer the embedding then.</summary>
+    internal bool ChangesUnembedding => FoldLayerNorm || CenterWritingWeights || CenterUnembed;
 }

@@ -16,6 +16,8 @@ internal sealed class Gpt2Architecture(Gpt2Config config) : ModelArchitecture
 
     public override IEnumerable<Linear> Writers => Enumerable.Range(0, config.Layers).SelectMany(l => (Linear[])[AttentionOut(l), MlpOut(l)]);
 
+    public override IEnumerable<ValuePath> Values => Enumerable.Range(0, config.Layers).Select(l => new ValuePath(Qkv(l), i => (2 * config.Width) + i, AttentionOut(l)));
+
     public override TensorSpec? OwnUnembedding => config.TieWordEmbeddings ? null : new("lm_head.weight", config.VocabularySize, config.Width);
 
     protected override CheckpointLayout Named(IReadOnlyList<TensorSpec> tensors) =>

@@ -23,13 +23,22 @@ internal static class ImpliedProcessing
             throw new BundleException($"the dictionary of {centred.HookName} was trained on a model with centred writing weights, that of {other.HookName} on one without; export them into two bundles, "
                 + "or decide with --center-writing-weights or --not-as-trained");
         }
+        if (Heads(all, true) is { } folded && Heads(all, false) is { } unfolded && !options.FoldValueBiases)
+        {
+            throw new BundleException($"the dictionary of {folded.HookName} was trained on a model whose value biases were folded away, that of {unfolded.HookName} on one whose were not; export them into two bundles, "
+                + "or decide with --fold-value-biases or --not-as-trained");
+        }
         return options with
         {
+            FoldValueBiases = options.FoldValueBiases || Heads(all, true) is not null,
             CenterWritingWeights = options.CenterWritingWeights || centred is not null,
             FoldLayerNorm = options.FoldLayerNorm || all.Exists(d => d.FoldLayerNorm is true),
             CenterUnembed = options.CenterUnembed || all.Exists(d => d.CenterUnembed is true),
         };
     }
+
+    // only attn.hook_z sees the values
+    private static DictionaryConfig? Heads(List<DictionaryConfig> all, bool fold) => all.Find(d => d.FoldValueBiases == fold && d.HookName.EndsWith(".attn.hook_z", StringComparison.Ordinal));
 
     // layer_norm takes the mean away itself, and heads read the residual stream through LayerNorm
     private static bool SeesTheMean(DictionaryConfig d) => d.Normalization != InputNormalization.LayerNorm && !d.HookName.EndsWith(".attn.hook_z", StringComparison.Ordinal);

@@ -71,6 +71,9 @@ internal sealed class LlamaArchitecture : ModelArchitecture
 
     public override IEnumerable<Linear> Writers => Enumerable.Range(0, Shape.Layers).SelectMany(l => (Linear[])[AttentionOut(l), Down(l)]);
 
+    public override IEnumerable<ValuePath> Values =>
+        Enumerable.Range(0, Shape.Layers).Select(l => new ValuePath(ValueOf(l), i => (i / Shape.HeadWidth / (Shape.Heads / Shape.KeyValueHeads) * Shape.HeadWidth) + (i % Shape.HeadWidth), AttentionOut(l)));
+
     public override TensorSpec? OwnUnembedding => _tied ? null : new("lm_head.weight", Shape.VocabularySize, Shape.Width);
 
     protected override CheckpointLayout Named(IReadOnlyList<TensorSpec> tensors) =>

@@ -33,6 +33,9 @@ internal abstract class ModelArchitecture
     /// <summary>Linear layers that write to the residual stream.</summary>
     public abstract IEnumerable<Linear> Writers { get; }
 
+    /// <summary>Of every block, in order.</summary>
+    public abstract IEnumerable<ValuePath> Values { get; }
+
     /// <summary>[vocabulary, d]; null where the tokens' embedding serves.</summary>
     public abstract TensorSpec? OwnUnembedding { get; }
 

@@ -34,6 +34,9 @@ internal sealed class NeoxArchitecture : ModelArchitecture
 
     public override IEnumerable<Linear> Writers => Enumerable.Range(0, Shape.Layers).SelectMany(l => (Linear[])[AttentionOut(l), MlpOut(l)]);
 
+    public override IEnumerable<ValuePath> Values =>
+        Enumerable.Range(0, Shape.Layers).Select(l => new ValuePath(Qkv(l), i => ((((i / Shape.HeadWidth) * 3) + 2) * Shape.HeadWidth) + (i % Shape.HeadWidth), AttentionOut(l)));
+
     public override TensorSpec? OwnUnembedding => _tied ? null : new("embed_out.weight", Shape.VocabularySize, Shape.Width);
 
     public override bool IsParallel => _parallel;

@@ -8,6 +8,7 @@ namespace OnnxAttribution.Export;
 ///    so that the mean reads nothing. RMSNorm has no b_ln and leaves the mean in, so W ← diag(w) W.
 /// 2. center_writing_weights: minus the mean over d_model, for all that writes to the residual stream. LayerNorm takes this mean out anyway; RMSNorm does not.
 /// 3. center_unembed: minus the mean over the vocabulary; logits shift by a constant, log-probabilities do not.
+/// 4. fold_value_biases, of the weights as they are by then: attention patterns sum to 1, so b_O ← b_O + b_V W_O and b_V ← 0. Only <c>attn.hook_z</c> (and v) changes.
 /// </remarks>
 internal sealed class WeightProcessing
 {
@@ -35,7 +36,11 @@ internal sealed class WeightProcessing
     public IEnumerable<Tensor> Tensors()
     {
         if (!_options.ChangesWeights) return [];
-        return [.. _options.FoldLayerNorm ? Folded() : [], .. _options.CenterWritingWeights ? Centred() : [], .. NewUnembedding()];
+        List<Tensor> before = [.. _options.FoldLayerNorm ? Folded() : [], .. _options.CenterWritingWeights ? Centred() : [], .. _options.ChangesUnembedding ? NewUnembedding() : []];
+        if (!_options.FoldValueBiases) return before;
+        var made = before.ToDictionary(t => t.Name);
+        var moved = _architecture.Values.SelectMany(v => Moved(v, made)).ToDictionary(t => t.Name);
+        return [.. before.Where(t => !moved.ContainsKey(t.Name)), .. moved.Values];
     }
 
     private float[] Read(string name) => _checkpoint.ReadFloats(name);
@@ -70,6 +75,26 @@ internal sealed class WeightProcessing
             yield return new(linear.Weight, linear.Shape, () => linear.OutFirst ? CenterColumns(Read(linear.Weight), linear.In) : CenterRows(Read(linear.Weight), d));
             if (linear.HasBias) yield return new(linear.Bias, [d], () => CenterRows(Read(linear.Bias), d));
         }
+    }
+
+    private IEnumerable<Tensor> Moved(ValuePath path, Dictionary<string, Tensor> made)
+    {
+        float[] Now(string name) => made.TryGetValue(name, out var t) ? t.Make() : Read(name);
+        var (from, to) = (path.From, path.To);
+        if (!from.HasBias && !made.ContainsKey(from.Bias)) yield break;
+        yield return new(from.Bias, [from.Out], () =>
+        {
+            var b = Now(from.Bias);
+            for (var i = 0; i < to.In; i++) b[path.OutputOf(i)] = 0;
+            return b;
+        });
+        yield return new(to.Bias, [to.Out], () =>
+        {
+            var (v, w) = (Now(from.Bias), Now(to.Weight));
+            var sum = to.HasBias ? Array.ConvertAll(Now(to.Bias), x => (double)x) : new double[to.Out];
+            for (var i = 0; i < w.Length; i++) sum[OutputOf(to, i)] += (double)v[path.OutputOf(InputOf(to, i))] * w[i];
+            return Array.ConvertAll(sum, x => (float)x);
+        });
     }
 
     private IEnumerable<Tensor> NewUnembedding()

@@ -38,6 +38,7 @@ internal static partial class ShapeInference
             "Unsqueeze" => [One(Unsqueeze(op), op.In[0]!.Content)],
             "Squeeze" => [One(Squeeze(op), op.In[0]!.Content)],
             "Gather" => [Gather(op)],
+            "GatherElements" => [One(op.In[1]!.Shape)],
             "Concat" => [One(Concat(op), op.In.All(v => v!.Content is not null) ? [.. op.In.SelectMany(v => v!.Content!)] : null)],
             "Slice" => [One(Slice(op), SliceContent(op))],
             "Split" => [.. Split(op, outputs).Select(s => One(s))],

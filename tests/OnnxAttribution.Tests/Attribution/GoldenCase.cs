@@ -43,7 +43,7 @@ internal sealed class GoldenCase : IDisposable
 
     /// <summary>Names of the cases, of any model, that have something of their own.</summary>
     public static IEnumerable<string> NamesWith(string key) => Directory.GetDirectories(Root).Select(d => Path.GetFileName(d)!)
-        .Where(n => n != "models" && JsonNode.Parse(File.ReadAllText(Path.Combine(Root, n, "case.json")))![key] is not null).Order(StringComparer.Ordinal);
+        .Where(n => File.Exists(Path.Combine(Root, n, "case.json")) && JsonNode.Parse(File.ReadAllText(Path.Combine(Root, n, "case.json")))![key] is not null).Order(StringComparer.Ordinal);
 
     public IEnumerable<(string Method, string Metric)> Runs(string table = "methods") =>
         Facts[table]!.AsObject().Where(m => m.Key is "atp" or "ig" or "exact").SelectMany(m => m.Value!.AsArray().Select(x => (m.Key, (string)x!)));

@@ -55,6 +55,14 @@ internal sealed class DictionaryFiles
         return result;
     }
 
+    /// <summary>The same with another entry among what it says of its training.</summary>
+    /// <param name="json">Its value.</param>
+    public DictionaryFiles With(string key, string json)
+    {
+        _config["metadata"]![key] = JsonNode.Parse(json);
+        return this;
+    }
+
     /// <summary>The same dictionary with its features in another order: feature i is <paramref name="order"/>[i] of this one.</summary>
     public DictionaryFiles Permuted(int[] order)
     {

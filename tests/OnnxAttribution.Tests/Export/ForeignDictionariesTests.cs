@@ -99,8 +99,12 @@ public sealed class ForeignDictionariesTests : IDisposable
         if (File.Exists(_directory[path])) File.Delete(_directory[path]);
         TorchBytes.Write(_directory[path], new Dictionary<string, object>
         {
-            ["pre_bias"] = Draw(width), ["encoder.weight"] = encoder, ["latent_bias"] = Draw(features), ["decoder.weight"] = Draw(width, features),
-            ["activation"] = "TopK", ["activation_state_dict"] = new Dictionary<string, object> { ["k"] = 5L, ["postact_fn"] = "ReLU" },
+            ["pre_bias"] = Draw(width),
+            ["encoder.weight"] = encoder,
+            ["latent_bias"] = Draw(features),
+            ["decoder.weight"] = Draw(width, features),
+            ["activation"] = "TopK",
+            ["activation_state_dict"] = new Dictionary<string, object> { ["k"] = 5L, ["postact_fn"] = "ReLU" },
         });
     }
 }

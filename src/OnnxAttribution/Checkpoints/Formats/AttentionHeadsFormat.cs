@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Checkpoints.Formats;
 
 /// <summary>The attention dictionaries of Kissane et al. (ckkissane/attn-saes-gpt2-small-all-layers): <c>NAME.pt</c> with <c>NAME_cfg.json</c>; ReLU, heads side by side, BOS prepended.</summary>
-/// <remarks>Source: SAELens's <c>connor_rob_hook_z_huggingface_loader</c>.</remarks>
+/// <remarks>Source: SAELens's <c>connor_rob_hook_z_huggingface_loader</c>. Their authors load GPT-2 by TransformerLens's <c>from_pretrained</c>, which folds value biases unless it is told otherwise.</remarks>
 internal static class AttentionHeadsFormat
 {
     public const string Name = "kissane_attention";
@@ -21,6 +21,8 @@ internal static class AttentionHeadsFormat
             ConvertedTensor.Matrix("W_dec", state["W_dec"].Require(features, width)), ConvertedTensor.Vector("b_dec", state.Vector("b_dec", width)),
         ];
         state.RequireAllRead("ReLU");
-        return new DictionaryConversion(state.Path, Name, file, DictionaryConversion.NewConfig(DictionaryArchitecture.Standard, width, features, site, json.String("model_name") ?? "gpt2-small", prependBos: true, subtractsBias: true), tensors);
+        var config = DictionaryConversion.NewConfig(DictionaryArchitecture.Standard, width, features, site, json.String("model_name") ?? "gpt2-small", prependBos: true, subtractsBias: true);
+        config["metadata"]!["model_from_pretrained_kwargs"] = new System.Text.Json.Nodes.JsonObject { ["fold_value_biases"] = true };
+        return new DictionaryConversion(state.Path, Name, file, config, tensors);
     }
 }

@@ -120,6 +120,9 @@ public sealed class FormatRefusalTests : IDisposable
 
     private static Dictionary<string, object> OpenAiState() => new()
     {
-        ["pre_bias"] = TorchBytes.Tensor(0, 4), ["encoder.weight"] = TorchBytes.Tensor(0.5f, 8, 4), ["latent_bias"] = TorchBytes.Tensor(0, 8), ["decoder.weight"] = TorchBytes.Tensor(0.5f, 4, 8),
+        ["pre_bias"] = TorchBytes.Tensor(0, 4),
+        ["encoder.weight"] = TorchBytes.Tensor(0.5f, 8, 4),
+        ["latent_bias"] = TorchBytes.Tensor(0, 8),
+        ["decoder.weight"] = TorchBytes.Tensor(0.5f, 4, 8),
     };
 }

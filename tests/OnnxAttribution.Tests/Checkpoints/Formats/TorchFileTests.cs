@@ -20,7 +20,12 @@ public sealed class TorchFileTests : IDisposable
     {
         TorchBytes.Write(FilePath, new Dictionary<string, object>
         {
-            ["a"] = TorchBytes.Tensor(1.5f, 2, 3), ["scalar"] = TorchBytes.Tensor(4f), ["k"] = 32L, ["negative"] = -5L, ["name"] = "TopK", ["inner"] = new Dictionary<string, object> { ["k"] = 7L },
+            ["a"] = TorchBytes.Tensor(1.5f, 2, 3),
+            ["scalar"] = TorchBytes.Tensor(4f),
+            ["k"] = 32L,
+            ["negative"] = -5L,
+            ["name"] = "TopK",
+            ["inner"] = new Dictionary<string, object> { ["k"] = 7L },
         });
         using var file = TorchFile.Open(FilePath);
         Assert.Equal("[2, 3]", Assert.IsType<StridedTensor>(file.Values["a"]).ShapeText);
