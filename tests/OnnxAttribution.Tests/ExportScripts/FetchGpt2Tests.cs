@@ -116,7 +116,7 @@ public sealed class FetchGpt2Tests : IDisposable
     {
         using var hub = Hub(how: f => f, config: f => f with { Sent = [.. f.Bytes[..^1], (byte)'!'] });
         Fetch(hub).Failed(1, "config.json", "git blob SHA-1", "expected", "found").Dispose();
-        Assert.Empty(Fetched());
+        Assert.False(Directory.Exists(Out));
     }
 
     [Fact]
@@ -160,6 +160,19 @@ public sealed class FetchGpt2Tests : IDisposable
         using var script = Fetch(hub);
         Assert.Equal(1, script.Wait());
         foreach (var word in (string[])[Gpt2, "vocab.json", "404", "--revision", "HF_ENDPOINT"]) Assert.Contains(word, script.Error.TrimEnd().Split('\n')[^1]);
+    }
+
+    [Fact]
+    public void A_mirror_that_lacks_everything_leaves_no_directory_behind()
+    {
+        using var hub = new HubServer { HasNoTree = true };
+        using var script = Fetch(hub);
+        Assert.Equal(1, script.Wait());
+        Assert.Contains("config.json", script.Error.TrimEnd().Split('\n')[^1]);
+        Assert.False(Directory.Exists(Out));
+        using var list = Fetch(hub, "--list");
+        Assert.Equal(0, list.Wait());
+        Assert.EndsWith("; the sizes of 5 are not known before they are fetched", list.Output.TrimEnd());
     }
 
     [Fact]
