@@ -68,7 +68,7 @@ internal static class ExportCommand
             if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, Json(target, manifest));
             else Print(invocation.Output, target, manifest);
             if (tokens.Tokens > manifest.DVocab) invocation.Error.WriteLine($"warning: the tokenizer has {tokens.Tokens:N0} tokens and the model {manifest.DVocab:N0}; check that it is the model's");
-            if (tokens.Lack is not null) invocation.Error.WriteLine($"warning: the bundle takes no prompts: {tokens.Lack}");
+            if (tokens.Lack is not null) invocation.Error.WriteLine($"warning: the bundle takes no prompts: {tokens.Lack}{(parsed.GetValue(onnx) is null ? "" : " Or give --tokenizer the directory that has them.")}");
             else if (!parsed.GetValue(noCheck) && manifest.Dictionaries.Count > 0) Warn(target, common.Context(parsed, cancel), invocation.Error);
             return CommandLine.Done;
         }, CancellationToken.None));
@@ -101,12 +101,12 @@ internal static class ExportCommand
         }
     }
 
-    private static BundleManifest Adopted(AdoptionOptions options, CancellationToken cancel)
+    private static BundleManifest Adopted(AdoptionOptions options, CancellationToken cancel) => BundleFiles.WholeOrNone(options.Out, () =>
     {
         var manifest = ForeignBundleWriter.Write(options, cancel);
         AdoptionCheck.Require(options, manifest, cancel);
         return manifest;
-    }
+    });
 
     private static SiteKind[] Further(string? kinds) => kinds is null ? [] : [.. kinds.Split(',', StringSplitOptions.TrimEntries).Select(kind => kind switch
     {

@@ -57,6 +57,16 @@ public sealed class ForeignVerbsTests : IDisposable
         Verb.Run(["export", "--out", _directory["bundle"], .. options]).Failed(2, words);
 
     [Fact]
+    public void A_context_longer_than_the_table_of_positions_is_refused_and_nothing_is_left()
+    {
+        using var foreign = new ForeignModel("gpt2-17");
+        foreign.Sites["n_ctx"] = 1000;
+        foreign.Write();
+        Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.SitesPath, "--out", foreign.Bundle).Failed(1, foreign.SitesPath, "n_ctx is 1000", "more than 24 tokens", "write \"n_ctx\": 24");
+        Assert.False(Directory.Exists(foreign.Bundle));
+    }
+
+    [Fact]
     public void A_refusal_is_one_line()
     {
         using var foreign = new ForeignModel("neox-16");
