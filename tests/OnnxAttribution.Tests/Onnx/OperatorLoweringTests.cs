@@ -21,6 +21,14 @@ public sealed class OperatorLoweringTests
         Same(g, type, [x, .. others], new Dictionary<string, DoubleTensor> { ["x"] = new([2, 3], [-3, 0.5, 40, -40, 1.5, -0.25]) });
     }
 
+    [Theory, InlineData("ReduceL2"), InlineData("ReduceSumSquare")]
+    public void A_reduction_keeps_its_axes_and_drops_what_it_dropped(string type)
+    {
+        var g = new GraphBuilder();
+        var x = g.Input("x", DataType.Float, Dim.Of(2), Dim.Of(3));
+        Same(g, type, [x, g.Ints(-1)], new Dictionary<string, DoubleTensor> { ["x"] = new([2, 3], [-3, 0.5, 4, -4, 1.5, -0.25]) }, ("keepdims", 0L));
+    }
+
     [Theory]
     [InlineData("bhqd,bhkd->bhqk", new[] { 2, 3, 4, 5 }, new[] { 2, 3, 6, 5 })]
     [InlineData("bqhd,bkhd->bhqk", new[] { 2, 4, 3, 5 }, new[] { 2, 6, 3, 5 })]
