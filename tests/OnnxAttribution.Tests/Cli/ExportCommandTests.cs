@@ -23,7 +23,7 @@ public sealed class ExportCommandTests : IDisposable
     {
         var json = JsonNode.Parse(Export("--json", "--fold-layernorm", "--center-unembed").Output)!;
         Assert.True(JsonNode.DeepEquals(JsonNode.Parse(File.ReadAllText(_directory["bundle/bundle.json"])), json["manifest"]));
-        Assert.Equal("""{"fold_layernorm":true,"center_writing_weights":false,"center_unembed":true}""", json["manifest"]!["weight_processing"]!.ToJsonString());
+        Assert.Equal("""{"fold_layernorm":true,"center_writing_weights":false,"center_unembed":true,"fold_value_biases":false}""", json["manifest"]!["weight_processing"]!.ToJsonString());
     }
 
     [Fact]

@@ -14,17 +14,35 @@ internal static class PublishedTokenizer
         JsonObject ByteLevel(bool addsSpace, bool trims) => new() { ["type"] = "ByteLevel", ["add_prefix_space"] = addsSpace, ["trim_offsets"] = trims };
         var end = new JsonObject
         {
-            ["id"] = (int)vocabulary["<|endoftext|>"]!, ["special"] = true, ["content"] = "<|endoftext|>", ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = true,
+            ["id"] = (int)vocabulary["<|endoftext|>"]!,
+            ["special"] = true,
+            ["content"] = "<|endoftext|>",
+            ["single_word"] = false,
+            ["lstrip"] = false,
+            ["rstrip"] = false,
+            ["normalized"] = true,
         };
         var model = new JsonObject
         {
-            ["dropout"] = null, ["unk_token"] = null, ["continuing_subword_prefix"] = "", ["end_of_word_suffix"] = "", ["fuse_unk"] = false, ["vocab"] = vocabulary.DeepClone(),
+            ["dropout"] = null,
+            ["unk_token"] = null,
+            ["continuing_subword_prefix"] = "",
+            ["end_of_word_suffix"] = "",
+            ["fuse_unk"] = false,
+            ["vocab"] = vocabulary.DeepClone(),
             ["merges"] = new JsonArray([.. Read("merges.txt").Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1)]),
         };
         return Encoding.UTF8.GetBytes(new JsonObject
         {
-            ["version"] = "1.0", ["truncation"] = null, ["padding"] = null, ["added_tokens"] = new JsonArray(end), ["normalizer"] = null, ["pre_tokenizer"] = ByteLevel(false, true),
-            ["post_processor"] = ByteLevel(true, false), ["decoder"] = ByteLevel(true, true), ["model"] = model,
+            ["version"] = "1.0",
+            ["truncation"] = null,
+            ["padding"] = null,
+            ["added_tokens"] = new JsonArray(end),
+            ["normalizer"] = null,
+            ["pre_tokenizer"] = ByteLevel(false, true),
+            ["post_processor"] = ByteLevel(true, false),
+            ["decoder"] = ByteLevel(true, true),
+            ["model"] = model,
         }.ToJsonString());
     }
 }
