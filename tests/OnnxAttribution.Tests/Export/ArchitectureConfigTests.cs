@@ -80,6 +80,7 @@ public sealed class ArchitectureConfigTests : IDisposable
         Assert.Equal(8, old.Length);
         Assert.Equal(1f, old[0]);
         Assert.Equal(old, Frequencies("""{"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.25}}"""));
+        Assert.Equal(RotaryConfig.Read(ConfigOf("{}"), 64, 0.5, 500).Frequencies, Frequencies("""{"rope_parameters": {"rope_theta": 500.0, "partial_rotary_factor": 0.5}}"""));
         Assert.Equal(old.Select(f => f / 4), Frequencies("""{"rope_scaling": {"type": "linear", "factor": 4.0}}"""));
     }
 

@@ -132,6 +132,85 @@ public sealed class ArchitectureTests : IDisposable
         GoldenTests.Close(golden["logits"], session.Logits(golden.Tokens), Tolerance, "logits");
     }
 
+    /// <summary>configuration_gpt_neox.py, configuration_llama.py, configuration_mistral.py.</summary>
+    [Theory]
+    [InlineData("neox2", """{"rotary_pct": 0.25, "rotary_emb_base": 10000, "use_parallel_residual": true, "layer_norm_eps": 1e-5, "attention_bias": true, "hidden_act": "gelu", "tie_word_embeddings": false}""")]
+    [InlineData("llama2", """{"rope_theta": 10000.0, "rms_norm_eps": 1e-6, "attention_bias": false, "hidden_act": "silu", "tie_word_embeddings": false}""")]
+    [InlineData("mistral", """{"rope_theta": 10000.0, "rms_norm_eps": 1e-6, "sliding_window": 4096}""")]
+    public void A_key_that_is_left_out_has_hugging_faces_default(string model, string defaults)
+    {
+        var values = System.Text.Json.Nodes.JsonNode.Parse(defaults)!.AsObject();
+        int[] tokens = [256, 1, 2, 3, 250, 7, 9];
+        float[] Logits(string name, bool said)
+        {
+            var checkpoint = RandomModels.Rewrite(model, _directory[name], (tensor, shape, floats) => SafetensorsTensor.F32(tensor, shape, () => Array.ConvertAll(floats, f => tensor.Contains("embed") ? f / 100 : f)), config =>
+            {
+                if (model == "neox2") config["num_attention_heads"] = 1;   // of width 24, of which a quarter is turned by three frequencies
+                foreach (var (key, value) in values)
+                {
+                    if (said) config[key] = value!.DeepClone();
+                    else config.Remove(key);
+                }
+            });
+            using var session = new PlainSession(Random2.Bundle(checkpoint, _directory[$"{name}-bundle"]));
+            return session.Logits(tokens);
+        }
+        Assert.Equal(Logits("said", true), Logits("left", false));
+    }
+
+    [Fact]
+    public void Newer_keys_of_a_neox_s_rotary_positions_say_the_same_as_the_older_ones()
+    {
+        var newer = RandomModels.Rewrite("neox2", _directory["newer"], config: config =>
+        {
+            foreach (var (old, key) in ((string, string)[])[("rotary_pct", "partial_rotary_factor"), ("rotary_emb_base", "rope_theta")])
+            {
+                config[key] = config[old]!.DeepClone();
+                config.Remove(old);
+            }
+        });
+        using var golden = GoldenCase.Open("neox2-hooks");
+        using var session = new PlainSession(Random2.Bundle(newer, _directory["newer-bundle"]));
+        GoldenTests.Close(golden["logits"], session.Logits(golden.Tokens), Tolerance, "logits");
+    }
+
+    /// <summary>attention_bias is of the output projection too (modeling_llama.py).</summary>
+    [Fact]
+    public void A_llama_with_attention_biases_adds_them_to_what_attention_reads_and_writes()
+    {
+        int[] tokens = [256, 1, 2, 3];
+        var biased = RandomModels.Rewrite("llama2", _directory["biased"], config: config => config["attention_bias"] = true);
+        var path = Path.Combine(biased, WeightFiles.Single);
+        List<SafetensorsTensor> tensors = [];
+        using (var file = SafetensorsFile.Open(path))
+        {
+            foreach (var t in file.Tensors.Values)
+            {
+                var values = file.ReadFloats(t.Name);
+                tensors.Add(SafetensorsTensor.F32(t.Name, [.. t.Shape], () => values));
+                if (t.Name.Contains("self_attn.")) tensors.Add(SafetensorsTensor.F32(t.Name.Replace(".weight", ".bias"), [t.Shape[0]], () => Enumerable.Repeat(t.Name.Contains("o_proj") ? 0.5f : 0, (int)t.Shape[0]).ToArray()));
+            }
+        }
+        SafetensorsWriter.Write(path, tensors);
+        const string site = "blocks.0.hook_attn_out";
+        using PlainSession plain = new(Export("llama2")), other = new(Random2.Bundle(biased, _directory["biased-bundle"]));
+        var (expected, actual) = (plain.Run(tokens, null, 1, site)[site].Values, other.Run(tokens, null, 1, site)[site].Values);
+        GoldenTests.Close([.. expected.Select(v => v + 0.5)], actual, Tolerance, site);
+    }
+
+    [Theory, InlineData("left out", true), InlineData("null", false), InlineData("4096", true), InlineData("8192", false)]
+    public void A_mistral_looks_4096_positions_back_unless_its_config_says_otherwise(string window, bool limited)
+    {
+        var checkpoint = RandomModels.Rewrite("mistral", _directory["from"], config: config =>
+        {
+            config["max_position_embeddings"] = 8192;
+            if (window == "left out") config.Remove("sliding_window");
+            else config["sliding_window"] = System.Text.Json.Nodes.JsonNode.Parse(window);
+        });
+        var graph = OnnxAttribution.Onnx.OnnxGraph.Load(Path.Combine(Random2.Bundle(checkpoint, _directory["bundle"]), "model.onnx"));
+        Assert.Equal(limited, graph.Ops().Any(op => op.Type == "And"));
+    }
+
     [Fact]
     public void Half_precision_counts_as_its_float32_values()
     {

@@ -21,6 +21,14 @@ public sealed class OperatorLoweringTests
         Same(g, type, [x, .. others], new Dictionary<string, DoubleTensor> { ["x"] = new([2, 3], [-3, 0.5, 40, -40, 1.5, -0.25]) });
     }
 
+    [Theory, InlineData("ReduceL2"), InlineData("ReduceSumSquare")]
+    public void A_reduction_keeps_its_axes_and_drops_what_it_dropped(string type)
+    {
+        var g = new GraphBuilder();
+        var x = g.Input("x", DataType.Float, Dim.Of(2), Dim.Of(3));
+        Same(g, type, [x, g.Ints(-1)], new Dictionary<string, DoubleTensor> { ["x"] = new([2, 3], [-3, 0.5, 4, -4, 1.5, -0.25]) }, ("keepdims", 0L));
+    }
+
     [Theory]
     [InlineData("bhqd,bhkd->bhqk", new[] { 2, 3, 4, 5 }, new[] { 2, 3, 6, 5 })]
     [InlineData("bqhd,bkhd->bhqk", new[] { 2, 4, 3, 5 }, new[] { 2, 6, 3, 5 })]
@@ -52,6 +60,29 @@ public sealed class OperatorLoweringTests
         var g = new GraphBuilder();
         var x = g.Input("x", DataType.Float, Dim.Of(3), Dim.Of(3));
         Assert.Null(OperatorLowering.Lower(g, g.Emit("Einsum", [x], ("equation", equation)).Producer!, [x]));
+    }
+
+    /// <summary>Of operators that this program's operator set lacks, by their formulas.</summary>
+    [Fact]
+    public void Swish_and_the_runtimes_own_norm_have_their_defaults_and_attributes()
+    {
+        double[] x = [1e-3, -2e-3, 5e-4];
+        static double Swish(double v, double alpha) => v / (1 + Math.Exp(-alpha * v));
+        var root = Math.Sqrt((x.Sum(v => v * v) / 3) + 1e-5);
+        Close("Swish", x, [.. x.Select(v => Swish(v * 1000, 1))], 1000);
+        Close("Swish", x, [.. x.Select(v => Swish(v * 1000, 0.5))], 1000, ("alpha", 0.5f));
+        Close("SimplifiedLayerNormalization", x, [.. x.Select(v => v / root)], 1);
+    }
+
+    private static void Close(string type, double[] x, double[] expected, double scale, params (string, object)[] attributes)
+    {
+        var g = new GraphBuilder();
+        var v = g.Input("x", DataType.Float, Dim.Of(1), Dim.Of(3));
+        Value[] inputs = type == "Swish" ? [v] : [v, g.Ones(3)];
+        var itself = GraphBuilder.Attach(new Op(type, "", type, inputs, g.Emit("Identity", inputs[..1], attributes).Producer!.Attributes), ["itself"], _ => new Value("itself", DataType.Float, null))[0];
+        var made = g.Identity(OperatorLowering.Lower(g, itself.Producer!, inputs)![0], "made");
+        var actual = Float32Run.Run(new OnnxGraph([v], [made]).ToProto(), new Dictionary<string, DoubleTensor> { ["x"] = new([1, 3], [.. x.Select(n => n * scale)]) })["made"];
+        Assert.All(expected.Zip(actual.Data), p => Assert.Equal(p.First, p.Second, 1e-6));
     }
 
     private static void Same(GraphBuilder g, string type, Value[] inputs, Dictionary<string, DoubleTensor> values, params (string, object)[] attributes)

@@ -16,7 +16,8 @@ public sealed class OpsetUpgradeTests
         foreach (var keep in (long[])[0, 1])
         {
             var node = Node(type, ["x"], ["z"], Ints("axes", -1), Int("keepdims", keep));
-            Unchanged(Model(13, node));
+            Unchanged(Model(13, node.Clone()));
+            Unchanged(Model(17, node));
         }
         Unchanged(Model(17, Node(type, ["x"], ["z"])));
     }
@@ -24,8 +25,7 @@ public sealed class OpsetUpgradeTests
     [Fact]
     public void An_even_split_says_how_many_parts()
     {
-        var node = Node("Split", ["x"], ["a", "b"], Int("axis", 1));
-        Unchanged(Model(13, node, Node("Sub", ["a", "b"], ["z"])));
+        foreach (var version in (int[])[13, 17]) Unchanged(Model(version, Node("Split", ["x"], ["a", "b"], Int("axis", 1)), Node("Sub", ["a", "b"], ["z"])));
     }
 
     [Fact]
@@ -33,7 +33,11 @@ public sealed class OpsetUpgradeTests
     {
         var shape = Node("Constant", [], ["shape"], new AttributeProto { Name = "value_ints", Type = AttributeType.Ints, Ints = { 4, 2 } });
         var number = Node("Constant", [], ["number"], new AttributeProto { Name = "value_float", Type = AttributeType.Float, F = 1.5f });
-        Unchanged(Model(16, shape, number, Node("Reshape", ["x", "shape"], ["y"]), Node("Mul", ["y", "number"], ["z"])));
+        var numbers = Node("Constant", [], ["numbers"], new AttributeProto { Name = "value_floats", Type = AttributeType.Floats, Floats = { 2, -1 } });
+        var model = Model(16, shape, number, numbers, Node("Reshape", ["x", "shape"], ["y"]), Node("Mul", ["y", "number"], ["scaled"]), Node("Add", ["scaled", "numbers"], ["z"]));
+        Unchanged(model);
+        OpsetUpgrade.Apply(model);
+        Assert.All(model.Graph.Node.Where(n => n.OpType == "Constant"), n => Assert.Equal("value", n.Attribute.Single().Name));
     }
 
     [Fact]

@@ -41,6 +41,8 @@ public sealed class ShapeFoldingTests
         var flat = _g.Constant("v", Constants.Of([1f, 2, 3, 4, 5, 6], 2, 3));
         var product = Fold(_g.Reshape(_g.Emit("Gemm", [rows, flat, _g.Constant("b", Constants.Of([1f, 1, 1], 3))]), shape));
         Assert.Equal("MatMul", product.Producer!.In[0]!.Producer!.Type);
+        // a factor is no part of the product that stands for it
+        Assert.Equal("Reshape", Fold(_g.Reshape(_g.Emit("Gemm", [rows, flat], ("alpha", 2f)), shape)).Producer!.Type);
         foreach (var (z, expected) in ((Value, double[])[])[(turned, [5, 11, 17, 11, 25, 39]), (product, [10, 13, 16, 20, 27, 34])])
         {
             Assert.Equal("[batch, position, 3]", $"[{string.Join(", ", z.Shape!)}]");

@@ -65,6 +65,22 @@ public sealed class ConversionTests : IDisposable
         foreach (var d in all) d.Dispose();
     }
 
+    [Theory]
+    [InlineData("gpt_neox.layers.3.attention", "blocks.3.hook_attn_out"), InlineData("model.layers.3.self_attn", "blocks.3.hook_attn_out"), InlineData("h.3.attn", "blocks.3.hook_attn_out")]
+    [InlineData("attention_out_layer_3", "blocks.3.hook_attn_out"), InlineData("attn_out_layer3", "blocks.3.hook_attn_out"), InlineData("transformer.h[3].mlp", "blocks.3.hook_mlp_out")]
+    [InlineData("resid_post_layer_3", "blocks.3.hook_resid_post"), InlineData("model.layers.3", "blocks.3.hook_resid_post"), InlineData("gpt_neox.embed_in", "blocks.0.hook_resid_pre")]
+    [InlineData("blocks.3.attn.hook_z", "blocks.3.attn.hook_z"), InlineData("layers.3.mlp.gate_proj", null), InlineData("layers", null)]
+    public void A_modules_output_is_a_site(string module, string? site) => Assert.Equal(site, ModuleSites.Of(module));
+
+    [Fact]
+    public void Heads_were_read_from_a_model_without_value_biases()
+    {
+        var source = FormatFiles.Sources.Single(s => s.StartsWith("gpt2-small_L0_Hcat_z", StringComparison.Ordinal));
+        FormatFiles.Copy(source, _directory["from"]);
+        using var found = FormatFiles.FindOne(_directory["from"]);
+        Assert.True(found.Config.FoldValueBiases);
+    }
+
     [Fact]
     public void A_converted_dictionary_says_what_it_came_from_and_is_written_alike_again()
     {
