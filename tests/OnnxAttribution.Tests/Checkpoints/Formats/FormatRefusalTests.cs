@@ -118,6 +118,29 @@ public sealed class FormatRefusalTests : IDisposable
         Assert.Contains(problem, FormatFiles.Refused(_directory.Path));
     }
 
+    /// <summary>What lies behind an array in the file is another array: it must not be read as the rest of it.</summary>
+    [Theory]
+    [InlineData("'shape': (6, 10)", "'shape': (8, 10)", "array 'W_enc' is damaged")]
+    [InlineData("'<f4'", "'<f8'", "' is damaged")]
+    public void An_array_that_is_longer_than_its_entry_is_refused(string header, string other, string problem)
+    {
+        var path = FormatFiles.Copy(Gemma, _directory.Path);
+        var text = System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(path));
+        Assert.Contains(header, text);
+        File.WriteAllBytes(path, System.Text.Encoding.Latin1.GetBytes(text.Replace(header, other)));
+        Assert.Contains(problem, FormatFiles.Refused(_directory.Path));
+    }
+
+    [Fact]
+    public void An_entry_that_is_stored_in_another_size_than_its_own_is_refused()
+    {
+        var path = FormatFiles.Copy(Gemma, _directory.Path);
+        var bytes = File.ReadAllBytes(path);
+        bytes[bytes.AsSpan().IndexOf("PK\x01\x02"u8) + 20]--;   // the stored size in the list of entries
+        File.WriteAllBytes(path, bytes);
+        Assert.Contains("is a damaged zip archive", FormatFiles.Refused(_directory.Path));
+    }
+
     private static Dictionary<string, object> OpenAiState() => new()
     {
         ["pre_bias"] = TorchBytes.Tensor(0, 4),
