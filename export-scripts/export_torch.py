@@ -148,6 +148,9 @@ def export(model, places, path, kinds=("resid_pre", "attn_out", "mlp_out", "resi
     try:
         with torch.no_grad():
             torch.onnx.export(module, (tokens,), path, **arguments)
+    except RuntimeError as e:   # which the exporter's own errors are; Failure is none
+        reason = next((line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__).rstrip(".")
+        raise Failure(f"torch {torch.__version__} cannot export the model ({reason}); try another --opset, {'--torchscript' if dynamo else 'a newer torch'}, or attention and activations of plain operators") from e
     finally:
         for handle in module.handles:
             handle.remove()
@@ -211,7 +214,10 @@ def main():
         places = places or MAPS.get(model.config.model_type)
         if places is None:
             raise Failure(f"models of type '{model.config.model_type}' are not known here ({', '.join(sorted(MAPS))}); give --sites-map")
-        os.makedirs(options.out, exist_ok=True)
+        try:
+            os.makedirs(options.out, exist_ok=True)
+        except OSError as e:
+            raise Failure(f"--out '{options.out}' cannot be made ({e.strerror}); choose a directory that is writable") from e
         names = export(model, places, os.path.join(options.out, "model.onnx"), options.kinds, options.opset, False if options.torchscript else None)
         write_json(os.path.join(options.out, "sites.json"), site_map(names, model.config))
         try:

@@ -121,7 +121,7 @@ command -v sha256sum >/dev/null || command -v shasum >/dev/null || fail "needs s
 
 # ---- running curl, so that Ctrl-C ends it at once and leaves what came
 
-work=$(mktemp -d)
+work=$(mktemp -d) made=''
 # the trap speaks here, while curl's complaints go to a file
 exec 4>&2
 job=''
@@ -135,7 +135,8 @@ stop() {
     echo "fetch_gpt2.sh: interrupted; the same command goes on where it stopped" >&4
     exit "$1"
 }
-trap 'rm -rf "$work"' EXIT
+# a directory that was made and that nothing came into goes again
+trap 'rm -rf "$work"; [ -z "$made" ] || rmdir "$made" 2>/dev/null || :' EXIT
 trap 'stop 130' INT
 trap 'stop 143' TERM
 
@@ -471,7 +472,7 @@ missing() { fail "$1 has no $2 at revision '$(revision_of "$1")' (404 from $endp
 # fetch REPO PATH FILE: uses and may set size, kind, sum. Returns 4 where there is no such file.
 fetch() {
     local repo=$1 path=$2 file=$3 part=$3.part before now failures=0 seconds=$delay code http meter
-    mkdir -p "${file%/*}" || fail "${file%/*} cannot be made; choose another --out"
+    mkdir -p "${file%/*}" 2>/dev/null || fail "${file%/*} cannot be made; choose another --out"
     while :; do
         before=$(size_of "$part")
         # longer than the file: no beginning of it
@@ -542,7 +543,7 @@ done
 count=$(($(wc -l <"$work/plan")))
 
 # what is there already
-needed=0 total=0 bad=0 missing_files=0
+needed=0 total=0 bad=0 missing_files=0 unknown=0
 : >"$work/todo"
 while IFS=$'\t' read -r repo path file need size kind sum <&3; do
     state=missing
@@ -566,15 +567,16 @@ while IFS=$'\t' read -r repo path file need size kind sum <&3; do
         if [ "$size" != - ] && [ "$size" -gt "$have" ]; then needed=$((needed + size - have)); fi
         printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$repo" "$path" "$file" "$need" "$size" "$kind" "$sum" >>"$work/todo"
     fi
-    if [ "$size" != - ]; then total=$((total + size)); fi
+    if [ "$size" != - ]; then total=$((total + size)); else unknown=$((unknown + 1)); fi
     if [ $list = yes ]; then printf '%10s  %-14s  %s  (%s)\n' "$(bytes "$size")" "$state" "$file" "$repo"; fi
 done 3<"$work/plan"
 if [ $list = yes ]; then
-    echo "$count files, $(bytes $total); $missing_files of them, $(bytes $needed), would be fetched into $out"
+    echo "$count files, $(bytes $total); $missing_files of them, $(bytes $needed), would be fetched into $out$([ $unknown -eq 0 ] || echo "; the sizes of $unknown are not known before they are fetched")"
     exit 0
 fi
 [ $bad -eq 0 ] || exit 1
-mkdir -p "$out" || fail "$out cannot be made; choose another --out"
+[ -e "$out" ] || made=$out
+mkdir -p "$out" 2>/dev/null || fail "$out cannot be made; choose another --out"
 if room=$(df -Pk "$out" 2>/dev/null | awk 'NR == 2 && $4 ~ /^[0-9]+$/ { print $4 }') && [ -n "$room" ] && [ "$needed" -gt $((room * 1024)) ]; then
     fail "$out has room for $(bytes $((room * 1024))), and $(bytes $needed) are to be fetched; make room, choose another --out, or fewer --sites and --layers"
 fi

@@ -15,7 +15,7 @@ internal sealed class AblateArguments
     public Option<string?> Foil { get; } = new("--foil") { Description = "the other token of --metric logit-diff; default: the best other one", HelpName = "TOKEN" };
     public Option<string> Metric { get; } = new("--metric") { Description = "what is measured, read off the logits at --position", HelpName = string.Join('|', Attribution.Metric.Names), DefaultValueFactory = _ => "logit" };
     public Option<int?> Position { get; } = new("--position") { Description = "token position of the metric, from 0, BOS counted; default: the last", HelpName = "N" };
-    public Option<string?> Sites { get; } = new("--sites") { Description = "sites that count: resid, attn, mlp, single ones such as 3.mlp, or hook names, with commas between; default: all that have a dictionary", HelpName = "SITES" };
+    public Option<string?> Sites { get; } = new("--sites") { Description = "sites that count: resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between; default: all that have a dictionary", HelpName = "SITES" };
     public Option<bool?> PrependBos { get; } = new("--prepend-bos") { Description = "begin prompts with the tokenizer's BOS, GPT-2's <|endoftext|>; default: as the dictionaries were trained", HelpName = "true|false" };
     public Option<int> Seed { get; } = new("--seed") { Description = "seed of everything random", HelpName = "N", DefaultValueFactory = _ => 0 };
     public Option<int> Memory { get; } = new("--memory") { Description = "memory that one run's rows may take", HelpName = "MiB", DefaultValueFactory = _ => 1024 };
@@ -26,7 +26,7 @@ internal sealed class AblateArguments
     public AblateArguments()
     {
         Metric.AcceptOnlyFromAmong([.. Attribution.Metric.Names]);
-        Sites.NotEmpty("resid, attn, mlp, single ones such as 3.mlp, or hook names, with commas between");
+        Sites.NotEmpty("resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between");
         Position.AtLeast(0);
         Memory.AtLeast(1);
     }

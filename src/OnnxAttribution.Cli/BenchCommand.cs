@@ -28,7 +28,7 @@ internal static class BenchCommand
     public static Command Create(CommonOptions common)
     {
         Option<int> Size(string name, int value, string what) => new(name) { Description = $"{what} ({value})", HelpName = "N", DefaultValueFactory = _ => value };
-        var published = new Option<string?>("--model-shape") { Description = $"sizes of a published model and of dictionaries that people use with it: {string.Join(", ", SyntheticShape.Published.Keys)}", HelpName = "NAME" };
+        var published = new Option<string?>("--model-shape") { Description = $"sizes of a published model and of dictionaries that people use with it", HelpName = string.Join('|', SyntheticShape.Published.Keys) };
         published.AcceptOnlyFromAmong([.. SyntheticShape.Published.Keys]);
         var layers = Size("--layers", 12, "transformer blocks");
         var width = Size("--width", 768, "width of the residual stream, a multiple of 64");
@@ -37,7 +37,7 @@ internal static class BenchCommand
         var tokens = Size("--tokens", 16, "tokens of the prompt");
         var nodes = Size("--nodes", 64, "features kept per site; error nodes come on top");
         var runs = Size("--runs", 7, "counted runs");
-        var memory = new Option<int>("--memory") { Description = "MiB for the cotangents of one run (1024)", HelpName = "MIB", DefaultValueFactory = _ => 1024 };
+        var memory = new Option<int>("--memory") { Description = "MiB for the cotangents of one run (1024)", HelpName = "MiB", DefaultValueFactory = _ => 1024 };
         var cache = new Option<string>("--cache") { Description = "where random models are kept", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache", "onnx-attribution") };
         var peers = new Option<string?>("--peers") { Description = "what export-scripts/bench_peer.py --json wrote, to compare with", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };

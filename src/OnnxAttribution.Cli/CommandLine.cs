@@ -12,7 +12,7 @@ internal static class CommandLine
     public const int Done = 0, Failed = 1, WrongUsage = 2, Cancelled = 130;
 
     private const string Description = """
-        Draws the circuit of features that makes a GPT-2-like model predict a token.
+        Draws the circuit of features that makes a language model (GPT-2, Pythia, Llama, or any that is exported to ONNX) predict a token.
 
         Example: onnx-attribution export --checkpoint models/tiny --out models/tiny
                  onnx-attribution graph --model models/tiny --prompt "Copyright (C" --target ")" --out runs/copyright

@@ -17,12 +17,14 @@ internal static class ExportCommand
         Example: onnx-attribution export --checkpoint gpt2 --dictionaries gpt2-small-res-jb --out models/gpt2 --fold-layernorm --center-writing-weights --center-unembed
         """;
 
+    private static readonly string[] s_tokenizerFiles = ["tokenizer.json", "vocab.json", "merges.txt"];
+
     public static Command Create(CommonOptions common)
     {
         var checkpoint = new Option<string?>("--checkpoint") { Description = "directory with config.json and model.safetensors", HelpName = "DIR" };
         var onnx = new Option<string?>("--onnx") { Description = "instead of a checkpoint: a graph that another program exported, such as torch.onnx", HelpName = "FILE" };
         var sites = new Option<string?>("--sites") { Description = "with --onnx: which tensors of the graph are the sites; default: sites.json beside it", HelpName = "FILE" };
-        var tokenizer = new Option<string?>("--tokenizer") { Description = "with --onnx: directory with the tokenizer's files; default: the graph's", HelpName = "DIR" };
+        var tokenizer = new Option<string?>("--tokenizer") { Description = "with --onnx: directory with the tokenizer's files; default: the graph's directory", HelpName = "DIR" };
         var dictionaries = new Option<string[]>("--dictionaries") { Description = "directory that holds dictionaries, at any depth, of SAELens, dictionary_learning, OpenAI, Gemma Scope, sparsify or Kissane et al.; may be given several times; default: dictionaries in the checkpoint, if there", HelpName = "DIR" };
         var bundle = new Option<string>("--out") { Description = "the bundle to write; may be the checkpoint's own directory", HelpName = "DIR", Required = true };
         var fold = new Option<bool>("--fold-layernorm") { Description = "fold LayerNorm's weights into those that read from it, as TransformerLens does" };
@@ -51,9 +53,12 @@ internal static class ExportCommand
             var (target, threads) = (parsed.GetRequiredValue(bundle), parsed.GetValue(common.Threads) ?? 0);
             var invocation = parsed.InvocationConfiguration;
             BundleManifest manifest;
+            (string? Lack, int Tokens) tokens;
             using (var progress = new ProgressLine(invocation.Error))
             {
                 progress.Report("checking and exporting");
+                tokens = parsed.GetValue(onnx) is { } file ? TokenizerIn(parsed.GetValue(tokenizer) ?? FolderOf(file), isNamed: parsed.GetValue(tokenizer) is not null)
+                    : TokenizerIn(CheckpointOf(parsed.GetValue(checkpoint)!), isNamed: false);
                 manifest = parsed.GetValue(onnx) is { } graph
                     ? Adopted(new AdoptionOptions(graph, parsed.GetValue(sites), parsed.GetValue(dictionaries), target, parsed.GetValue(tokenizer), parsed.GetValue(force), threads) { AsTrained = !parsed.GetValue(notAsTrained) }, cancel)
                     : BundleWriter.Write(new ExportOptions(parsed.GetValue(checkpoint)!, parsed.GetValue(dictionaries), target,
@@ -62,18 +67,46 @@ internal static class ExportCommand
             }
             if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, Json(target, manifest));
             else Print(invocation.Output, target, manifest);
-            if (!parsed.GetValue(noCheck) && manifest.Dictionaries.Count > 0) Warn(target, common.Context(parsed, cancel), invocation.Error);
+            if (tokens.Tokens > manifest.DVocab) invocation.Error.WriteLine($"warning: the tokenizer has {tokens.Tokens:N0} tokens and the model {manifest.DVocab:N0}; check that it is the model's");
+            if (tokens.Lack is not null) invocation.Error.WriteLine($"warning: the bundle takes no prompts: {tokens.Lack}{(parsed.GetValue(onnx) is null ? "" : " Or give --tokenizer the directory that has them.")}");
+            else if (!parsed.GetValue(noCheck) && manifest.Dictionaries.Count > 0) Warn(target, common.Context(parsed, cancel), invocation.Error);
             return CommandLine.Done;
         }, CancellationToken.None));
         return command;
     }
 
-    private static BundleManifest Adopted(AdoptionOptions options, CancellationToken cancel)
+    private static string FolderOf(string file) => Path.GetDirectoryName(Path.GetFullPath(file))!;
+
+    // of a model that is not known, that is to be said, and not that its tokenizer is not
+    private static string CheckpointOf(string directory)
+    {
+        ModelArchitecture.Read(directory);
+        return directory;
+    }
+
+    /// <summary>Refuses a tokenizer that cannot be read before a bundle is made that no verb could give a prompt to.</summary>
+    /// <param name="isNamed">The directory was given for its tokenizer, so that it has to have one.</param>
+    /// <returns>Why the bundle will take no prompts, where there is no tokenizer at all, else null; how many tokens it has.</returns>
+    private static (string? Lack, int Tokens) TokenizerIn(string folder, bool isNamed)
+    {
+        if (!Directory.Exists(folder)) return (null, 0);     // refused in a moment
+        try
+        {
+            using var tokenizer = Tokenizer.Open(folder);
+            return (null, tokenizer.Count);
+        }
+        catch (TokenizerException e) when (!isNamed && !s_tokenizerFiles.Any(name => File.Exists(Path.Combine(folder, name))))
+        {
+            return (CommandLine.OneLine(e.Message), 0);
+        }
+    }
+
+    private static BundleManifest Adopted(AdoptionOptions options, CancellationToken cancel) => BundleFiles.WholeOrNone(options.Out, () =>
     {
         var manifest = ForeignBundleWriter.Write(options, cancel);
         AdoptionCheck.Require(options, manifest, cancel);
         return manifest;
-    }
+    });
 
     private static SiteKind[] Further(string? kinds) => kinds is null ? [] : [.. kinds.Split(',', StringSplitOptions.TrimEntries).Select(kind => kind switch
     {
@@ -102,10 +135,6 @@ internal static class ExportCommand
         catch (OperationCanceledException)
         {
             throw new CancelledException("onnx-attribution: cancelled; the bundle is made, its dictionaries were not checked");
-        }
-        catch (TokenizerException)
-        {
-            // without a tokenizer there is no text to check them on
         }
         catch (Exception e)     // whatever it is, it is no fault of the export
         {

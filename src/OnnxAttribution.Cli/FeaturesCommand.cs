@@ -25,7 +25,7 @@ internal sealed class FeaturesCommand
     private readonly Option<string?> _text = new("--text") { Description = "the text to read, UTF-8, plain or gzip; lines that hold <|endoftext|> part documents", HelpName = "FILE" };
     private readonly Option<string?> _show = new("--show") { Description = "print one feature, such as 3:953, 2.mlp:7 or blocks.3.hook_attn_out:12", HelpName = "FEATURE" };
     private readonly Option<string?> _search = new("--search") { Description = "list features that are active on a word, or promote it; capitals do not matter", HelpName = "WORD" };
-    private readonly Option<string?> _sites = new("--sites") { Description = "with --text or --search, only these: resid, attn, mlp, single ones such as 3.mlp, or hook names, with commas between", HelpName = "SITES" };
+    private readonly Option<string?> _sites = new("--sites") { Description = "with --text or --search, only these: resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between", HelpName = "SITES" };
     private readonly Option<int?> _tokens = new("--tokens") { Description = "tokens of the text to read; default: all", HelpName = "N" };
     private readonly Option<int> _top = new("--top") { Description = "strongest contexts per feature", HelpName = "N", DefaultValueFactory = _ => 20 };
     private readonly Option<int> _window = new("--window") { Description = "tokens of a context on either side", HelpName = "N", DefaultValueFactory = _ => 10 };
@@ -41,7 +41,7 @@ internal sealed class FeaturesCommand
         foreach (var (option, least) in (ReadOnlySpan<(Option<int>, int)>)[(_top, 1), (_window, 0), (_quantiles, 0), (_seed, 0), (_memory, 1)]) option.AtLeast(least);
         foreach (var (option, most) in (ReadOnlySpan<(Option<int>, int)>)[(_top, 1000), (_window, 1000), (_quantiles, 100)]) option.AtMost(most);
         _tokens.AtLeast(1);
-        _sites.NotEmpty("resid, attn, mlp, single ones such as 3.mlp, or hook names, with commas between");
+        _sites.NotEmpty("resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between");
         _search.NotEmpty("a word");
         _show.Validators.Add(result =>
         {

@@ -14,7 +14,7 @@ internal sealed class GraphArguments
     private readonly Option<string> _method = new("--method") { Description = "attribution patching, integrated gradients, or every node really patched", HelpName = "atp|ig|exact", DefaultValueFactory = _ => "atp" };
     private readonly Option<string> _estimator = new("--estimator")
     {
-        Description = "what counts as a derivative: the true one; relp: LayerNorm's scale fixed, GELU as the ratio gelu(x)/x; frozen: LayerNorm's scale and attention patterns fixed",
+        Description = "what counts as a derivative: the true one; relp: norms' scales fixed, GELU and SiLU as their ratio to x, gates halved; frozen: norms' scales and attention patterns fixed",
         HelpName = "gradient|relp|frozen",
         DefaultValueFactory = _ => "gradient",
     };
@@ -37,7 +37,7 @@ internal sealed class GraphArguments
         _method.AcceptOnlyFromAmong("atp", "ig", "exact");
         _estimator.AcceptOnlyFromAmong("gradient", "relp", "frozen");
         _aggregate.AcceptOnlyFromAmong("none", "sum");
-        _sites.NotEmpty("resid, attn, mlp, single ones such as 3.mlp, or hook names, with commas between");
+        _sites.NotEmpty("resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between");
         _steps.AtLeast(1);
         _position.AtLeast(0);
         _topNodes.AtLeast(0);

@@ -19,7 +19,7 @@ internal static class SaeCheckCommand
     {
         var model = new Option<string>("--model") { Description = "the bundle that 'onnx-attribution export' made", HelpName = "DIR", Required = true };
         var text = new Option<string?>("--text") { Description = "the text, UTF-8, plain or gzip, lines that hold <|endoftext|> part documents; default: some pages that the program brings along", HelpName = "FILE" };
-        var sites = new Option<string?>("--sites") { Description = "only these: resid, attn, mlp, single ones such as 3.mlp, or hook names, with commas between", HelpName = "SITES" };
+        var sites = new Option<string?>("--sites") { Description = "only these: resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between", HelpName = "SITES" };
         var tokens = new Option<int>("--tokens") { Description = "tokens of the text to read at most", HelpName = "N", DefaultValueFactory = _ => 16384 };
         var lossTokens = new Option<int>("--loss-tokens") { Description = "of these, as many for the cross-entropies, which cost most; 0: none", HelpName = "N", DefaultValueFactory = _ => 2048 };
         var context = new Option<int?>("--context") { Description = $"tokens of a sequence, BOS included; default: {CheckOptions.DefaultContext}, or the model's context if shorter", HelpName = "N" };
@@ -30,7 +30,7 @@ internal static class SaeCheckCommand
         lossTokens.AtLeast(0);
         context.AtLeast(8);
         memory.AtLeast(1);
-        sites.NotEmpty("resid, attn, mlp, single ones such as 3.mlp, or hook names, with commas between");
+        sites.NotEmpty("resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between");
         var command = new Command("check", Description) { model, text, sites, tokens, lossTokens, context, memory, strict, json };
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {

@@ -16,7 +16,7 @@ internal static class UsageError
         var misread = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens)
             .FirstOrDefault(t => t.Value.StartsWith("--", StringComparison.Ordinal) && !t.Value.Any(char.IsWhiteSpace));
         if (misread is not null) return UnknownOption(misread.Value, verb, OptionNames(parsed.CommandResult));
-        if (parsed.Errors.Count == 0) return null;
+        if (parsed.Errors.Count == 0) return EmptyPath(parsed) is { } empty ? $"{empty}; see 'onnx-attribution {verb} --help'" : null;
         // the next option was taken for the value of the one before
         var names = OptionNames(parsed.CommandResult).ToHashSet();
         if (parsed.CommandResult.Children.OfType<OptionResult>().FirstOrDefault(o => o.Tokens.Any(t => names.Contains(t.Value))) is { } eaten)
@@ -34,6 +34,23 @@ internal static class UsageError
         if (command.Arguments.FirstOrDefault(a => parsed.GetResult(a) is not { Tokens.Count: > 0 }) is { } missing && error.Message.StartsWith("Required argument", StringComparison.Ordinal))
             return $"{missing.Name} is missing: {missing.Description}; see 'onnx-attribution {verb} --help'";
         return $"{Sentence(error)}; see 'onnx-attribution {verb} --help'";
+    }
+
+    /// <summary>A path without a character, which a shell makes of a variable that is not set.</summary>
+    private static string? EmptyPath(ParseResult parsed)
+    {
+        foreach (var child in parsed.CommandResult.Children)
+        {
+            var (name, wanted) = child switch
+            {
+                OptionResult { Option: { HelpName: "DIR" or "FILE" or "PATH" or "RUN" } option } => (option.Name, option.HelpName),
+                ArgumentResult { Argument.Name: "RUN" } argument => (argument.Argument.Name, argument.Argument.Name),
+                _ => (null, null),
+            };
+            if (name is null || !child.Tokens.Any(t => string.IsNullOrWhiteSpace(t.Value))) continue;
+            return $"{name} is empty; give it {wanted switch { "FILE" => "a file", "PATH" => "a path", "RUN" => "a run directory", _ => "a directory" }}";
+        }
+        return null;
     }
 
     /// <summary>As it is written: <c>graph</c>, or <c>sae check</c>.</summary>

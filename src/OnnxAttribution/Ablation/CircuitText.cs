@@ -44,7 +44,7 @@ internal static class CircuitText
     private static Site SiteOf(string piece, string name, ModelBundle bundle)
     {
         var hook = Site.FromShort(name)
-            ?? throw new CircuitException($"'{Short(name)}' in '{Short(piece)}' of the circuit is no site; write a layer, such as 3, 3.attn, 3.mlp or 3.resid_post, or a hook name");
+            ?? throw new CircuitException($"'{Short(name)}' in '{Short(piece)}' of the circuit is no site; write a layer, such as 3, 3.attn, 3.mlp, 3.resid_mid, 3.z or 3.resid_post, or a hook name");
         try
         {
             return bundle.SiteNamed(hook);

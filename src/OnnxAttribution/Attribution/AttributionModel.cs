@@ -102,7 +102,7 @@ public sealed class AttributionModel : IDisposable
         if (tokens.Count > ContextLength) throw new AttributionException($"the prompt has {tokens.Count} tokens, the model's context holds {ContextLength}; shorten it");
         foreach (var t in tokens)
         {
-            if (t < 0 || t >= VocabularySize) throw new AttributionException($"the prompt's token {t} is no token id; ids are 0 to {VocabularySize - 1}");
+            if (t < 0 || t >= VocabularySize) throw new AttributionException($"the prompt's token {t} is no token id; ids are 0 to {VocabularySize - 1}: check that the tokenizer is the model's");
         }
     }
 

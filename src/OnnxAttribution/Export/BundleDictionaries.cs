@@ -30,6 +30,7 @@ internal sealed class BundleDictionaries : IDisposable
         try
         {
             foreach (var folder in Folders(options)) all.AddRange(FindIn(folder).Select(d => (folder, d)));
+            found.DropCopiesOf(options, all);
             found.DropOlderConversions(all);
             found.Check();
             return found;
@@ -104,6 +105,20 @@ internal sealed class BundleDictionaries : IDisposable
                 + "dictionary_learning's (ae.pt), OpenAI's (LOCATION/autoencoders/LAYER.pt), Gemma Scope's (params.npz) or sparsify's (sae.safetensors)");
         }
         return found;
+    }
+
+    // a bundle that lies in a folder that is searched holds links to the dictionaries from the last time
+    private void DropCopiesOf(ExportOptions options, List<(string Folder, FoundDictionary Found)> all)
+    {
+        if (options.Out == options.Checkpoint) return;
+        var bundled = Path.Combine(BundleFiles.RealPath(options.Out), Folder) + Path.DirectorySeparatorChar;
+        bool IsBundled(FoundDictionary found) => BundleFiles.RealPath(found.Place).StartsWith(bundled, StringComparison.Ordinal);
+        var elsewhere = all.Where(d => !IsBundled(d.Found)).Select(d => Site.Canonical(d.Found.Config.HookName, _layers)).ToHashSet();
+        foreach (var copy in all.Where(d => IsBundled(d.Found) && elsewhere.Contains(Site.Canonical(d.Found.Config.HookName, _layers))).ToList())
+        {
+            all.Remove(copy);
+            copy.Found.Dispose();
+        }
     }
 
     // a bundle that was exported into its own checkpoint holds what was converted then beside what it was converted from

@@ -17,6 +17,8 @@ internal static class ForeignBundleWriter
     public static BundleManifest Write(AdoptionOptions options, CancellationToken cancel = default)
     {
         var source = Path.GetFullPath(options.Onnx);
+        if (Directory.Exists(source)) throw new BundleException($"{options.Onnx} is a directory; give --onnx the .onnx file in it");
+        if (!File.Exists(source)) throw new BundleException($"there is no {options.Onnx}; give --onnx the file that torch.onnx.export wrote");
         if (BundleFiles.RealPath(options.Out) == BundleFiles.RealPath(options.Folder)) throw new BundleException($"{options.Out} is the directory of {options.Onnx}, whose files the bundle would replace; give --out another one");
         if (options.Tokenizer is { } tokenizer && !Directory.Exists(tokenizer)) throw new BundleException($"there is no directory {tokenizer}; give --tokenizer the one that holds the tokenizer's files");
         var map = SiteMap.Read(options.SitesFile);
@@ -89,7 +91,6 @@ internal static class ForeignBundleWriter
 
     private static ModelProto Read(string path)
     {
-        if (!File.Exists(path)) throw new BundleException($"there is no {path}; give --onnx the file that torch.onnx.export wrote");
         try
         {
             using var stream = File.OpenRead(path);

@@ -36,14 +36,14 @@ internal sealed class ModelBundle
         return bundle;
     }
 
-    /// <summary>Sites by kind (<c>resid</c>, <c>attn</c>, <c>mlp</c>, <c>resid_mid</c>, <c>z</c>) or name, each once, in the order of computation.</summary>
+    /// <summary>Sites by kind (<see cref="Site.IsAmong"/>) or name, each once, in the order of computation.</summary>
     /// <inheritdoc cref="SiteNamed" path="/exception"/>
     internal IReadOnlyList<Site> SitesNamed(IEnumerable<string> names)
     {
         var chosen = new HashSet<Site>();
         foreach (var name in names)
         {
-            var ofKind = Sites.Where(s => s.KindName.Equals(name, StringComparison.OrdinalIgnoreCase)).ToList();
+            var ofKind = Sites.Where(s => s.IsAmong(name)).ToList();
             chosen.UnionWith(ofKind.Count > 0 ? ofKind : [SiteNamed(name)]);
         }
         return [.. Sites.Where(chosen.Contains)];

@@ -32,7 +32,7 @@ internal sealed partial record SiteMap
     /// <exception cref="BundleException">The file is missing, no JSON, or says something that is not known; the message names the key.</exception>
     public static SiteMap Read(string path)
     {
-        if (!File.Exists(path)) throw new BundleException($"there is no {path}; give --sites the JSON file that names the sites' tensors: {{\"sites\": {{\"blocks.0.hook_resid_pre\": \"TENSOR\", …}}}}");
+        if (!File.Exists(path)) throw new BundleException($"{(Directory.Exists(path) ? $"{path} is a directory" : $"there is no {path}")}; give --sites the JSON file that names the sites' tensors: {{\"sites\": {{\"blocks.0.hook_resid_pre\": \"TENSOR\", …}}}}");
         try
         {
             using var document = JsonDocument.Parse(File.ReadAllText(path), new JsonDocumentOptions { AllowDuplicateProperties = false });

@@ -30,14 +30,32 @@ internal static class AdoptionCheck
                 long[] tokens = [.. Enumerable.Range(1, batch * length).Select(i => i * 7919L % manifest.DVocab)];
                 worst = Math.Max(worst, Difference(Logits(theirs, Feed(foreign, map, tokens, batch), map.Logits ?? "logits"), Logits(ours, new Feed().Add("tokens", tokens, batch, length), "logits")));
             }
-            if (worst <= Tolerance) return worst;
+            if (worst <= Tolerance)
+            {
+                RequireLength(options, manifest, map, ours);
+                return worst;
+            }
             throw new BundleException($"{options.Onnx}: the bundle's logits differ from the graph's by {worst:G2} of the largest; export the model with both axes of the tokens dynamic and without randomness, or report it");
         }
-        catch (Exception e) when (e is OnnxRuntimeException or BundleException)
+        catch (Exception e) when (e is OnnxRuntimeException or BundleException or OperationCanceledException)
         {
             File.Delete(Path.Combine(options.Out, BundleManifest.FileName));
-            if (e is BundleException) throw;
+            if (e is not OnnxRuntimeException) throw;
             throw new BundleException($"{options.Onnx} does not run on ONNX Runtime for two prompts of nine tokens ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); export it with both axes of the tokens dynamic", e);
+        }
+    }
+
+    // a table that is no table of positions, as one of distances, may be shorter than the prompts that a graph takes: so it is tried
+    private static void RequireLength(AdoptionOptions options, BundleManifest manifest, SiteMap map, GraphRunner ours)
+    {
+        if (map.Positions is null || ContextLength.Of(OnnxGraph.Load(Path.Combine(options.Out, BundleWriter.GraphFileName))) is not { } found || found >= manifest.NCtx) return;
+        try
+        {
+            Logits(ours, new Feed().Add("tokens", new long[found + 1], 1, found + 1), "logits");
+        }
+        catch (OnnxRuntimeException e)
+        {
+            throw new BundleException($"{map.Path}: n_ctx is {manifest.NCtx}, and {options.Onnx} does not run on more than {found} tokens ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); write \"n_ctx\": {found}", e);
         }
     }
 

@@ -37,7 +37,7 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
             InterOpNumThreads = 1,
             ExecutionMode = ExecutionMode.ORT_SEQUENTIAL,
             GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL,
-            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
+            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,   // errors come as exceptions, and would stand on stderr twice
         };
         if (weightsFolder is not null) options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", weightsFolder);
         if (!prepack) options.AddSessionConfigEntry("session.disable_prepacking", "1");

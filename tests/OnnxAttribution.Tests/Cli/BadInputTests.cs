@@ -56,6 +56,17 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     [InlineData("--top-nodes contradicts", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--all", "--top-nodes", "3")]
     [InlineData("use --method ig or --method exact", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--metric", "kl")]
     [InlineData("--checkpoint", "export", "--out", "o")]
+    [InlineData("--checkpoint is empty; give it a directory", "export", "--checkpoint", "", "--out", "o")]
+    [InlineData("--dictionaries is empty", "export", "--checkpoint", "c", "--dictionaries", "d", "--dictionaries", "", "--out", "o")]
+    [InlineData("--onnx is empty; give it a file", "export", "--onnx", " ", "--out", "o")]
+    [InlineData("--out is empty", "graph", "--model", "m", "--prompt", "p", "--out", "")]
+    [InlineData("--model is empty", "sae", "check", "--model", "")]
+    [InlineData("--text is empty", "features", "--model", "m", "--text", "")]
+    [InlineData("--faithfulness is empty; give it a run directory", "ablate", "--faithfulness", "")]
+    [InlineData("RUN is empty", "view", "")]
+    [InlineData("RUN is empty", "query", "", "SELECT 1")]
+    [InlineData("--cache is empty", "bench", "--cache", "")]
+    [InlineData("pythia-70m|gpt2|gpt2-medium|llama-1b", "bench", "--model-shape", "gtp2")]
     public void Wrong_usage_is_told_before_anything_is_read(string words, params string[] args) => Verb.Run(args).Failed(2, words);
 
     [Fact]

@@ -47,6 +47,15 @@ public sealed class ExportCommandTests : IDisposable
     }
 
     [Fact]
+    public void A_bundle_within_a_folder_that_is_searched_can_be_made_anew()
+    {
+        Tests.Export.DictionaryFiles.Random("blocks.0.hook_mlp_out", width: 16, features: 24, seed: 1).Write(_directory["mine"]);
+        string[] export = ["export", "--checkpoint", Random2Fixture.Checkpoint, "--dictionaries", _directory.Path, "--out", _directory["bundle"], "--no-check", "--json"];
+        var first = Verb.Run(export).Done().Output;
+        Assert.Equal(first, Verb.Run([.. export, "--force"]).Done().Output);
+    }
+
+    [Fact]
     public void A_pickle_that_asks_for_more_than_weights_is_refused_in_one_line()
     {
         TorchBytes.WriteArchive(_directory["from/resid_post_mlp/autoencoders/1.pt"], [0x80, 2, .. TorchBytes.Global("os", "system"), .. TorchBytes.Text("touch x"), 0x85, (byte)'R', (byte)'.']);

@@ -57,6 +57,16 @@ public sealed class ForeignVerbsTests : IDisposable
         Verb.Run(["export", "--out", _directory["bundle"], .. options]).Failed(2, words);
 
     [Fact]
+    public void A_context_longer_than_the_table_of_positions_is_refused_and_nothing_is_left()
+    {
+        using var foreign = new ForeignModel("gpt2-17");
+        foreign.Sites["n_ctx"] = 1000;
+        foreign.Write();
+        Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.SitesPath, "--out", foreign.Bundle).Failed(1, foreign.SitesPath, "n_ctx is 1000", "more than 24 tokens", "write \"n_ctx\": 24");
+        Assert.False(Directory.Exists(foreign.Bundle));
+    }
+
+    [Fact]
     public void A_refusal_is_one_line()
     {
         using var foreign = new ForeignModel("neox-16");
@@ -64,6 +74,9 @@ public sealed class ForeignVerbsTests : IDisposable
         foreign.Write();
         Verb.Run("export", "--onnx", foreign.OnnxPath, "--out", foreign.Bundle).Failed(1, "blocks.1.hook_attn_out", "adds a bias to it");
         Verb.Run("export", "--onnx", _directory["none.onnx"], "--sites", foreign.SitesPath, "--out", foreign.Bundle).Failed(1, "none.onnx", "torch.onnx.export");
+        Verb.Run("export", "--onnx", _directory["none.onnx"], "--out", foreign.Bundle).Failed(1, "none.onnx", "torch.onnx.export");
+        Verb.Run("export", "--onnx", foreign.Source, "--out", foreign.Bundle).Failed(1, foreign.Source, "is a directory", ".onnx file");
+        Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.Source, "--out", foreign.Bundle).Failed(1, foreign.Source, "is a directory", "JSON");
         Verb.Run("export", "--onnx", foreign.OnnxPath, "--tokenizer", _directory["none"], "--out", foreign.Bundle).Failed(1, "--tokenizer");
     }
 }

@@ -144,14 +144,6 @@ public sealed class SaeCheckCommandTests(Random2Fixture model) : IClassFixture<R
     }
 
     [Fact]
-    public void Without_a_tokenizer_an_export_checks_nothing_and_says_nothing()
-    {
-        var checkpoint = Random2.Copy(_directory["checkpoint"], withDictionaries: true);
-        File.Delete(Path.Combine(checkpoint, "vocab.json"));
-        Verb.Run("export", "--checkpoint", checkpoint, "--out", _directory["mute"]).Done();
-    }
-
-    [Fact]
     public void The_help_has_an_example()
     {
         Assert.Contains("Example: onnx-attribution sae check --model models/tiny", Verb.Run("sae", "--help").Done().Output);

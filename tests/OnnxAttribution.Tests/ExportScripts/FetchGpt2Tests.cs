@@ -116,7 +116,7 @@ public sealed class FetchGpt2Tests : IDisposable
     {
         using var hub = Hub(how: f => f, config: f => f with { Sent = [.. f.Bytes[..^1], (byte)'!'] });
         Fetch(hub).Failed(1, "config.json", "git blob SHA-1", "expected", "found").Dispose();
-        Assert.Empty(Fetched());
+        Assert.False(Directory.Exists(Out));
     }
 
     [Fact]
@@ -153,9 +153,10 @@ public sealed class FetchGpt2Tests : IDisposable
     }
 
     [Fact]
-    public void A_file_that_a_mirror_lacks_is_named_with_its_repository()
+    public void A_file_that_a_mirror_lacks_is_named_and_no_empty_directory_is_left()
     {
         using var hub = new HubServer { HasNoTree = true };
+        using (var empty = Fetch(hub)) Assert.Equal((1, false), (empty.Wait(), Directory.Exists(Out)));
         hub.Add(Gpt2, "config.json", "{}"u8.ToArray());
         using var script = Fetch(hub);
         Assert.Equal(1, script.Wait());

@@ -85,7 +85,7 @@ public sealed class FurtherSitesTests : IDisposable
         }
     }
 
-    [Theory, InlineData("z", 2), InlineData("resid_mid", 2), InlineData("1.z", 1), InlineData("0.resid_mid", 1), InlineData("attn", 2), InlineData("blocks.1.attn.hook_z", 1)]
+    [Theory, InlineData("z", 2), InlineData("resid_mid", 2), InlineData("1.z", 1), InlineData("0.resid_mid", 1), InlineData("attn", 2), InlineData("blocks.1.attn.hook_z", 1), InlineData("hook_z", 2), InlineData("attn_out", 2), InlineData("mlp_out", 2), InlineData("resid_pre", 2), InlineData("resid_post", 2), InlineData("resid", 3)]
     public void Further_sites_are_chosen_by_kind_short_name_and_hook_name(string name, int count)
     {
         var bundle = ModelBundle.Open(Random2.Bundle(Random2.Checkpoint, _directory["bundle"], o => o with { FurtherSites = [SiteKind.Z, SiteKind.ResidMid] }));
