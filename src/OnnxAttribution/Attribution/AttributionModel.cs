@@ -69,6 +69,9 @@ public sealed class AttributionModel : IDisposable
     /// <summary>The model cut at every site, for passes that change something.</summary>
     internal ModelSteps Steps => _steps ??= new ModelSteps(Bundle, Context);
 
+    /// <summary>Some selected site's W_enc does not stay mapped, so it is better read for all that will be asked of it at once.</summary>
+    internal bool HasLargeEncoders => _dictionaries.Any(d => d is { HasLargeEncoder: true });
+
     internal SparseDictionary? DictionaryAt(int selected) => _dictionaries[selected];
 
     /// <summary>The dictionary of a selected site; null where it has none.</summary>

@@ -103,11 +103,14 @@ internal sealed class SparseDictionary : IDisposable
         return new EncoderColumns(features, result, d);
     }
 
+    /// <summary>Its W_enc does not stay mapped.</summary>
+    public bool HasLargeEncoder => EncoderWeightsEntry.Type == TensorType.F32 && EncoderWeightsEntry.Length >= LargeEncoder;
+
     /// <summary>W_enc will not be read soon: what was mapped of it no longer counts as this process's memory. The page cache keeps it while there is room.</summary>
     /// <remarks>Of a dictionary that is small against any memory the pages stay mapped, since mapping them again costs more than it frees.</remarks>
     public void LetGoOfEncoder()
     {
-        if (EncoderWeightsEntry.Type == TensorType.F32 && EncoderWeightsEntry.Length >= LargeEncoder) _source.File.LetGo(EncoderWeightsEntry);
+        if (HasLargeEncoder) _source.File.LetGo(EncoderWeightsEntry);
     }
 
     public void Dispose()
