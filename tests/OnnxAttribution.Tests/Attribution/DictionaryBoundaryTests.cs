@@ -73,7 +73,10 @@ public sealed class DictionaryBoundaryTests : IDisposable
         ]);
         var config = new JsonObject
         {
-            ["architecture"] = architecture, ["d_in"] = 2, ["d_sae"] = n, ["finetuning_scaling_factor"] = true,
+            ["architecture"] = architecture,
+            ["d_in"] = 2,
+            ["d_sae"] = n,
+            ["finetuning_scaling_factor"] = true,
             ["metadata"] = new JsonObject { ["hook_name"] = "blocks.0.hook_resid_pre" },
         };
         if (architecture == "topk") (config["k"], config["rescale_acts_by_decoder_norm"]) = (3, further.Length > 0);
