@@ -29,6 +29,18 @@ public sealed class ArchitectureCommandTests : IDisposable
         }
     }
 
+    [Theory, InlineData("qwen2"), InlineData("mistral"), InlineData("neox-sequential")]
+    public void Its_kin_are_graphed_validated_and_queried_too(string name)
+    {
+        var width = (int)RandomModels.Config(name)["hidden_size"]!;
+        foreach (var site in (string[])["blocks.0.hook_resid_pre", "blocks.1.hook_mlp_out"]) DictionaryFiles.Random(site, width, features: 24, seed: 5).Write(_directory[$"dictionaries/{site}"]);
+        Verb.Run("export", "--checkpoint", RandomModels.Checkpoint(name), "--dictionaries", _directory["dictionaries"], "--out", _directory["bundle"], "--no-check").Done();
+        Verb.Run("graph", "--model", _directory["bundle"], "--prompt", "Hello", "--all", "--out", _directory["run"], "--no-page").Done();
+        Verb.Run("validate", _directory["run"], "--sample", "10").Done();
+        Verb.Run("query", _directory["run"], "SELECT site FROM nodes WHERE feature >= 0 GROUP BY site", "--json", "--out", _directory["run.json"]).Done();
+        Assert.Equal(2, JsonNode.Parse(File.ReadAllText(_directory["run.json"]))!.AsArray().Count);
+    }
+
     [Fact]
     public void A_processing_that_would_change_the_model_is_one_line()
     {
