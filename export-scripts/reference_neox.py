@@ -9,7 +9,7 @@ import os
 import numpy as np
 import torch
 
-from reference import layer_norm, site_names
+from reference import Gpt2, layer_norm, site_names
 from safetensors_io import read_safetensors
 
 
@@ -97,12 +97,4 @@ class Neox:
         a = gelu(self.act, h)
         return self.linear(f"layers.{l}.mlp.dense_4h_to_h", h * (a / h).detach() if self.estimator == "relp" else a)
 
-    def activations(self, ids):
-        """Every hook tensor by name, and the logits."""
-        seen = {}
-        def at(name, x):
-            seen[name] = x
-            return x
-        with torch.no_grad():
-            logits = self.run(ids, at)
-        return seen, logits
+    activations = Gpt2.activations

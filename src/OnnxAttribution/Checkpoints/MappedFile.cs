@@ -2,7 +2,7 @@ using System.IO.MemoryMappedFiles;
 
 namespace OnnxAttribution.Checkpoints;
 
-/// <summary>A file mapped read-only; every access is checked against its length. Owns the mapping; who opens one disposes it, and no span outlives it.</summary>
+/// <summary>A file mapped read-only. Owns the mapping; who opens one disposes it, and no span outlives it.</summary>
 internal sealed unsafe class MappedFile : IDisposable
 {
     private readonly MemoryMappedFile? _mapping;
@@ -20,24 +20,43 @@ internal sealed unsafe class MappedFile : IDisposable
         _start += _view.PointerOffset;
     }
 
+    /// <summary>The path it was opened with.</summary>
     public string Path { get; }
 
+    /// <summary>Bytes of the file.</summary>
     public long Length { get; }
 
+    /// <summary>The first byte; what is read from here on is not checked against <see cref="Length"/>.</summary>
+    public byte* Start
+    {
+        get
+        {
+            ThrowIfDisposed();
+            return _start;
+        }
+    }
+
+    /// <param name="read">Reads what it wants of the file before it is mapped; what it throws is thrown on.</param>
     /// <exception cref="CheckpointException">The file is missing or cannot be read.</exception>
-    public static MappedFile Open(string path)
+    public static MappedFile Open(string path, Action<FileStream>? read = null)
     {
         FileStream? file = null;
         try
         {
             file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
+            read?.Invoke(file);
             return new MappedFile(path, file);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+        catch (Exception e)
         {
             file?.Dispose();
-            throw e is FileNotFoundException or DirectoryNotFoundException ? new CheckpointException(path, "there is no such file; check the path.", e)
-                : new CheckpointException(path, $"cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); check that it is a file and its permissions.", e);
+            throw e switch
+            {
+                FileNotFoundException or DirectoryNotFoundException => new CheckpointException(path, "there is no such file; check the path.", e),
+                IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException =>
+                    new CheckpointException(path, $"cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); check that it is a file and its permissions.", e),
+                _ => e,
+            };
         }
     }
 
@@ -47,10 +66,12 @@ internal sealed unsafe class MappedFile : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            ThrowIfDisposed();
             return offset >= 0 && length >= 0 && offset <= Length - length ? new ReadOnlySpan<byte>(_start + offset, length) : throw Truncated();
         }
     }
+
+    public void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 
     public CheckpointException Truncated() => new(Path, "ends before its content does; download it again.");
 

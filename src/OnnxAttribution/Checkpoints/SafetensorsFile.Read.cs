@@ -75,7 +75,7 @@ internal sealed unsafe partial class SafetensorsFile
             {
                 cancel.ThrowIfCancellationRequested();
                 ThrowIfDisposed();
-                var piece = new ReadOnlySpan<byte>(_start + from + done, (int)Math.Min(Piece, count - done));
+                var piece = new ReadOnlySpan<byte>(_file.Start + from + done, (int)Math.Min(Piece, count - done));
                 hash.AppendData(piece);
                 if (finite is not null && FirstNotFinite(piece, finite.Type) is var (index, size) && index >= 0)
                     throw new CheckpointException(Path,

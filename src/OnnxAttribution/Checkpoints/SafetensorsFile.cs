@@ -1,4 +1,3 @@
-using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
 
 namespace OnnxAttribution.Checkpoints;
@@ -10,27 +9,15 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
     private const int DontNeed = 4;   // MADV_DONTNEED, of Linux and of macOS
 
     private readonly SafetensorsHeader _header;
-    private readonly MemoryMappedFile? _mapping;
-    private readonly MemoryMappedViewAccessor? _view;
-    private byte* _start;
-    private bool _disposed;
+    private readonly MappedFile _file;
 
-    private SafetensorsFile(string path, FileStream file)
-    {
-        Path = path;
-        _header = SafetensorsHeader.Read(path, file);
-        Length = file.Length;
-        _mapping = MemoryMappedFile.CreateFromFile(file, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
-        _view = _mapping.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
-        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _start);
-        _start += _view.PointerOffset;
-    }
+    private SafetensorsFile(SafetensorsHeader header, MappedFile file) => (_header, _file) = (header, file);
 
     /// <summary>The path it was opened with.</summary>
-    public string Path { get; }
+    public string Path => _file.Path;
 
     /// <summary>Bytes of the file.</summary>
-    public long Length { get; }
+    public long Length => _file.Length;
 
     /// <summary>The header's <c>__metadata__</c>; empty where there is none.</summary>
     public IReadOnlyDictionary<string, string> Metadata => _header.Metadata;
@@ -42,24 +29,9 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
     /// <exception cref="CheckpointException">The file is missing, unreadable, truncated or not a safetensors file.</exception>
     public static SafetensorsFile Open(string path)
     {
-        FileStream? file = null;
-        try
-        {
-            file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
-            return new SafetensorsFile(path, file);
-        }
-        catch (Exception e)
-        {
-            file?.Dispose();
-            throw e switch
-            {
-                FileNotFoundException or DirectoryNotFoundException => new CheckpointException(path, "there is no such file; check the path.", e),
-                IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException =>
-                    new CheckpointException(path,
-                        $"cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); check that it is a file and its permissions.", e),
-                _ => e,
-            };
-        }
+        SafetensorsHeader? header = null;
+        var file = MappedFile.Open(path, stream => header = SafetensorsHeader.Read(path, stream));
+        return new SafetensorsFile(header!, file);
     }
 
     /// <summary>The tensor of that name, if it has that shape.</summary>
@@ -102,17 +74,9 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
             _ = Advise((IntPtr)from, (nuint)(to - from), DontNeed);
     }
 
-    public void Dispose()
-    {
-        if (_disposed)
-            return;
-        _disposed = true;
-        _view?.SafeMemoryMappedViewHandle.ReleasePointer();
-        _view?.Dispose();
-        _mapping?.Dispose();
-    }
+    public void Dispose() => _file.Dispose();
 
-    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+    internal void ThrowIfDisposed() => _file.ThrowIfDisposed();
 
     [LibraryImport("libc", EntryPoint = "madvise")]
     private static partial int Advise(IntPtr address, nuint length, int advice);
@@ -120,11 +84,7 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
     private TensorEntry Find(string name) => _header.Tensors.TryGetValue(name, out var entry) ? entry : throw new CheckpointException(Path,
         $"has no tensor {CheckpointException.Quote(name)}; check that the file is of the expected kind.");
 
-    private byte* At(TensorEntry entry)
-    {
-        ThrowIfDisposed();
-        return _start + entry.Offset;
-    }
+    private byte* At(TensorEntry entry) => _file.Start + entry.Offset;
 
     private int Elements(TensorEntry entry) => entry.Count <= Array.MaxLength ? (int)entry.Count : throw new CheckpointException(Path,
         $"tensor {CheckpointException.Quote(entry.Name)} has {entry.Count} elements, more than the {Array.MaxLength} that can be read at once.");
