@@ -7,12 +7,12 @@ Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false
 using var interrupt = new CancellationTokenSource();
 var first = 0L;
 
-// the first Ctrl-C ends the run in order, a second one at once; within half a second it is the same one: timeout(1) signals the process and then its group
+// the first Ctrl-C ends the run in order, one that comes seconds later at once; within two it is the same one: timeout(1) signals the process and then its group, and a busy machine runs this late
 void Cancel(PosixSignalContext signal)
 {
     var now = Stopwatch.GetTimestamp();
     var begun = Interlocked.CompareExchange(ref first, now, 0);
-    if (begun != 0 && Stopwatch.GetElapsedTime(begun, now) > TimeSpan.FromSeconds(0.5)) return;
+    if (begun != 0 && Stopwatch.GetElapsedTime(begun, now) > TimeSpan.FromSeconds(2)) return;
     signal.Cancel = true;
     interrupt.Cancel();
 }
