@@ -7,7 +7,7 @@ PEER = OMP_WAIT_POLICY=passive OMP_NUM_THREADS=$$(nproc) OPENBLAS_NUM_THREADS=$$
 PYTHON ?= python3
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 CHROMIUM ?= $(shell for name in chromium chromium-browser google-chrome chrome; do command -v $$name && break; done)
-.PHONY: demo test setup build browser lint bench validation gpu clean
+.PHONY: demo test build browser lint bench validation gpu clean
 
 demo: build
 	@test -f models/tiny/bundle.json || $(CLI) export --checkpoint models/tiny --out models/tiny
@@ -20,12 +20,6 @@ test: build browser
 	@mkdir -p TestResults
 	CHROMIUM="$(CHROMIUM)" $(TESTS) -xml TestResults/results.xml
 
-setup: node_modules/.package-lock.json
-
-node_modules/.package-lock.json: package.json package-lock.json
-	npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
-	@touch $@
-
 # the page is tested in a real browser: Debian's and Ubuntu's is taken from their packages, elsewhere CHROMIUM=/path/to/chrome names it
 browser:
 ifeq ($(CHROMIUM),)
@@ -33,10 +27,10 @@ ifeq ($(CHROMIUM),)
 	$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
 endif
 
-build: setup
+build:
 	dotnet build -c $(CONFIG) --nologo -v quiet
 
-lint: setup
+lint: build
 	dotnet format --verify-no-changes --exclude node_modules
 	node node_modules/typescript/bin/tsc --noEmit -p src/OnnxAttribution/View/page
 
@@ -53,10 +47,9 @@ bench: build
 validation: build
 	$(PYTHON) export-scripts/validation.py --cli "$(CLI)"
 
-# the CUDA 13 execution provider for linux-x64, 180 MB
-gpu: setup
-	npm install --no-save --ignore-scripts --no-fund --no-audit --loglevel=error com.github.asus4.onnxruntime.linux-x64-gpu@0.4.9
-	dotnet build -c $(CONFIG) --nologo -v quiet
+# the CUDA 13 execution provider for linux-x64, 245 MB
+gpu:
+	dotnet build -c $(CONFIG) -p:Gpu=true --nologo -v quiet
 
 clean:
 	dotnet clean -c $(CONFIG) --nologo -v quiet

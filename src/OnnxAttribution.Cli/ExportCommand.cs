@@ -92,7 +92,7 @@ internal static class ExportCommand
         if (!Directory.Exists(folder)) return (null, 0);     // refused in a moment
         try
         {
-            using var tokenizer = Tokenizer.Open(folder);
+            var tokenizer = Tokenizer.Open(folder);
             return (null, tokenizer.Count);
         }
         catch (TokenizerException e) when (!isNamed && !s_tokenizerFiles.Any(name => File.Exists(Path.Combine(folder, name))))

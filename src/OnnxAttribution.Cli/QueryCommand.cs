@@ -105,7 +105,7 @@ internal static class QueryCommand
             Console.Error.WriteLine($"Only the first {TerminalRows} rows are shown. Use --format csv for all of them, or LIMIT in the query.");
     }
 
-    private static Text Cell(string? text) => new(QueryResult.Printed(text), text is null ? new Style(Color.Grey) : null);
+    private static Text Cell(string? text) => new(QueryResult.Printed(text), text is null ? new Style(Color.Grey) : Style.Plain);
 
     private static int Width(string? text) => QueryResult.Printed(text).GetCellWidth();
 }

@@ -78,11 +78,7 @@ public sealed class GraphSession : IDisposable
         };
     }
 
-    public void Dispose()
-    {
-        Tokenizer.Dispose();
-        Model.Dispose();
-    }
+    public void Dispose() => Model.Dispose();
 
     private CausalGraph Summed(CausalGraph graph)
     {

@@ -7,18 +7,18 @@ internal static class TokenizerJson
 {
     private const int MostIds = 1 << 22;
 
-    /// <returns>The pipeline, whether it cuts by GPT-2's pattern and in no other way, and the id of the token that the template puts before a text.</returns>
+    /// <returns>The pipeline, and the id of the token that the template puts before a text.</returns>
     /// <exception cref="TokenizerException">The file is damaged, or has what is not known here; the message names it.</exception>
-    public static (TokenizerPipeline Pipeline, bool IsGpt2, string? Begins) Read(string path, JsonElement json)
+    public static (TokenizerPipeline Pipeline, string? Begins) Read(string path, JsonElement json)
     {
         try
         {
             var fields = new TokenizerJsonFields(path, "", json);
             fields.Allow("version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model");
-            var (preTokenizers, isByteLevel, isGpt2) = TokenizerJsonSteps.PreTokenizers(fields.Optional("pre_tokenizer"));
+            var (preTokenizers, isByteLevel) = TokenizerJsonSteps.PreTokenizers(fields.Optional("pre_tokenizer"));
             var normalizers = TokenizerJsonSteps.Normalizers(fields.Optional("normalizer"));
             var vocabulary = Model(path, fields.Required("model"), isByteLevel);
-            return (new(vocabulary, Added(path, json, vocabulary), normalizers, preTokenizers), isGpt2, Begins(fields.Optional("post_processor")));
+            return (new(vocabulary, Added(path, json, vocabulary), normalizers, preTokenizers), Begins(fields.Optional("post_processor")));
         }
         catch (Exception e) when (e is InvalidOperationException or FormatException or KeyNotFoundException or OverflowException or ArgumentException)
         {

@@ -28,15 +28,14 @@ internal static class TokenizerJsonSteps
         }
     }
 
-    /// <returns>Also whether bytes are spelled by GPT-2's symbols, and whether nothing but GPT-2's pattern cuts.</returns>
-    public static (IReadOnlyList<PreTokenizer> Steps, bool IsByteLevel, bool IsGpt2) PreTokenizers(TokenizerJsonFields? component)
+    /// <returns>Also whether bytes are spelled by GPT-2's symbols.</returns>
+    public static (IReadOnlyList<PreTokenizer> Steps, bool IsByteLevel) PreTokenizers(TokenizerJsonFields? component)
     {
-        if (component is not { } fields) return ([], false, false);
+        if (component is not { } fields) return ([], false);
         List<TokenizerJsonFields> parts = fields.Text("type") == "Sequence" ? [.. fields.List("pretokenizers")] : [fields];
         var byteLevel = parts.FindIndex(p => p.Text("type") == "ByteLevel");
         if (byteLevel >= 0 && byteLevel < parts.Count - 1) throw parts[byteLevel + 1].Refused("type", "nothing is known here that follows ByteLevel");
-        var isGpt2 = parts.Count == 1 && byteLevel == 0 && parts[0].Flag("use_regex", true) && !parts[0].Flag("add_prefix_space", true);
-        return ([.. parts.SelectMany(Cuts)], byteLevel >= 0, isGpt2);
+        return ([.. parts.SelectMany(Cuts)], byteLevel >= 0);
     }
 
     private static IEnumerable<PreTokenizer> Cuts(TokenizerJsonFields fields)

@@ -9,9 +9,6 @@ namespace OnnxAttribution.Runtime;
 /// <summary>What a tokenizer.json makes of a text. Safe for use by several threads.</summary>
 internal sealed class TokenizerPipeline
 {
-    /// <summary>Characters without a space that are left to the operator.</summary>
-    private const int LongestRun = 1000;
-
     private readonly AddedTokenFinder? _plain;
     private readonly AddedTokenFinder? _normalized;
     private readonly BytePairMerges _merges;
@@ -32,9 +29,6 @@ internal sealed class TokenizerPipeline
     public IReadOnlyList<Normalizer> Normalizers { get; }
 
     public IReadOnlyList<PreTokenizer> PreTokenizers { get; }
-
-    /// <summary>Merges what lies between added tokens by GPT-2's pattern; null: <see cref="PreTokenizers"/> and our own merges do it.</summary>
-    public Gpt2Operator? Operator { get; init; }
 
     /// <summary>The ids of a text.</summary>
     /// <param name="continues">It goes on with a text that was tokenized before: no space is written before its first word.</param>
@@ -59,11 +53,6 @@ internal sealed class TokenizerPipeline
 
     private void EncodePart(string text, int from, int to, PieceStart start, List<int> ids)
     {
-        if (Operator is not null && !HasLongRun(text.AsSpan(from, to - from)))
-        {
-            Operator.Encode(text.AsSpan(from, to - from), ids);
-            return;
-        }
         List<ReadOnlyMemory<char>> pieces = [text.AsMemory(from, to - from)];
         foreach (var cut in PreTokenizers)
         {
@@ -72,18 +61,6 @@ internal sealed class TokenizerPipeline
             pieces = next;
         }
         foreach (var piece in pieces) _merges.Encode(piece.Span, ids);
-    }
-
-    // the operator's time grows with the square of a piece, ours hardly more than with its length
-    private static bool HasLongRun(ReadOnlySpan<char> text)
-    {
-        while (text.Length > LongestRun)
-        {
-            var space = text[..LongestRun].LastIndexOfAny(' ', '\n');
-            if (space < 0) return true;
-            text = text[(space + 1)..];
-        }
-        return false;
     }
 
     private string Normalized(string text, PieceStart start)

@@ -40,7 +40,7 @@ public sealed class AddedTokenTests
              "normalizer":{"type":"Prepend","prepend":"▁"},
              "model":{"type":"BPE","unk_token":"?","vocab":{"<s>":0,"?":1,"▁":2,"a":3,"▁a":4,"<":5,"s":6,">":7},"merges":["▁ a"]}}
             """);
-        using var tokenizer = Tokenizer.Open(directory.Path);
+        var tokenizer = Tokenizer.Open(directory.Path);
         Assert.Equal([0, 3], tokenizer.Encode("<s>a"));
         Assert.Equal([4, 5, 6, 7], tokenizer.Encode("a<s>"));
     }

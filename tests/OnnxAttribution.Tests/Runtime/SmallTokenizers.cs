@@ -28,11 +28,7 @@ public sealed class SmallTokenizers : IDisposable
     public static IEnumerable<(string Text, int[] Ids)> Goldens(string name) =>
         Read(name).GetProperty("texts").EnumerateArray().Select(row => (row[0].GetString()!, row[1].EnumerateArray().Select(id => id.GetInt32()).ToArray()));
 
-    public void Dispose()
-    {
-        foreach (var tokenizer in _open.Values) tokenizer.Dispose();
-        _directory.Dispose();
-    }
+    public void Dispose() => _directory.Dispose();
 
     private static JsonElement Read(string name) => JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Runtime", "tokenizers", name + ".json")));
 }

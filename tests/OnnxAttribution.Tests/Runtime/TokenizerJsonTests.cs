@@ -82,7 +82,7 @@ public sealed class TokenizerJsonTests : IDisposable
             File.WriteAllBytes(_directory["tokenizer.json"], bytes[..(round % 3 == 0 ? random.Next(bytes.Length) : bytes.Length)]);
             var e = Record.Exception(() =>
             {
-                using var tokenizer = Tokenizer.Open(_directory.Path);
+                var tokenizer = Tokenizer.Open(_directory.Path);
                 tokenizer.Encode("It's a text, with  1234 tokens\n");
             });
             if (e is null) continue;
@@ -107,7 +107,7 @@ public sealed class TokenizerJsonTests : IDisposable
             if (text is not null) File.WriteAllText(_directory[file], text);
         }
         File.WriteAllText(_directory["tokenizer.json"], Small().ToJsonString());
-        using var tokenizer = Tokenizer.Open(_directory.Path);
+        var tokenizer = Tokenizer.Open(_directory.Path);
         Assert.Equal((begin, end), (tokenizer.BeginOfText, tokenizer.EndOfText));
     }
 
@@ -128,7 +128,7 @@ public sealed class TokenizerJsonTests : IDisposable
         var json = Small();
         json["model"]!["vocab"]!["c"] = 9;
         File.WriteAllText(_directory["tokenizer.json"], json.ToJsonString());
-        using var tokenizer = Tokenizer.Open(_directory.Path);
+        var tokenizer = Tokenizer.Open(_directory.Path);
         Assert.Equal(10, tokenizer.Count);
         Assert.Equal([2, 9], tokenizer.Encode("abc"));
         Assert.Equal("[5]", tokenizer.TokenText(5));

@@ -94,7 +94,7 @@ public sealed class TokenizerTests(SmallTokenizers tokenizers) : IClassFixture<S
     {
         using var directory = new TemporaryDirectory();
         File.WriteAllText(directory["tokenizer.json"], """{"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}""");
-        using var tokenizer = Tokenizer.Open(directory.Path);
+        var tokenizer = Tokenizer.Open(directory.Path);
         var message = Assert.Throws<TokenizerException>(() => PromptTokens.Of(new PromptTask("ab"), tokenizer, prependBos: true)).Message;
         Assert.Contains("tokenizer.json: names no token that begins a text", message);
         Assert.Contains("--prepend-bos false", message);
