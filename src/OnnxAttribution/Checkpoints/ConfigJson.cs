@@ -22,7 +22,7 @@ internal sealed class ConfigJson
     /// <summary>The file.</summary>
     public string Path { get; }
 
-    /// <summary>Reads a file whose root is one JSON object without duplicate keys.</summary>
+    /// <summary>Reads a file whose root is one JSON object, as Python would (<see cref="PythonJson"/>).</summary>
     /// <exception cref="CheckpointException">The file is missing or is no such JSON.</exception>
     public static ConfigJson Read(string path)
     {
@@ -31,7 +31,10 @@ internal sealed class ConfigJson
             using var file = File.OpenRead(path);
             if (file.Length > MaxBytes)
                 throw new CheckpointException(path, $"has {file.Length} bytes, too long for a config (at most {MaxBytes}); check the path.");
-            using var document = JsonDocument.Parse(file, new JsonDocumentOptions { AllowDuplicateProperties = false });
+            LfsPointer.Refuse(path, file);
+            var text = new byte[file.Length];
+            file.ReadExactly(text);
+            using var document = PythonJson.Parse(text);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
                 throw new CheckpointException(path, $"holds a JSON {document.RootElement.ValueKind}, not an object; check that it is the config.");
             return new ConfigJson(path, document.RootElement.Clone(), "");

@@ -37,13 +37,14 @@ internal sealed unsafe class MappedFile : IDisposable
     }
 
     /// <param name="read">Reads what it wants of the file before it is mapped; what it throws is thrown on.</param>
-    /// <exception cref="CheckpointException">The file is missing or cannot be read.</exception>
+    /// <exception cref="CheckpointException">The file is missing, cannot be read or is a Git LFS pointer.</exception>
     public static MappedFile Open(string path, Action<FileStream>? read = null)
     {
         FileStream? file = null;
         try
         {
             file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
+            LfsPointer.Refuse(path, file);
             read?.Invoke(file);
             return new MappedFile(path, file);
         }

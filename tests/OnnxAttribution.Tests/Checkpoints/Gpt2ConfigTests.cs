@@ -78,8 +78,8 @@ public sealed class Gpt2ConfigTests : IDisposable
         Refused($"{json.ToJsonString()[..^1]},\"{key}\":{value}}}", problem);
     }
 
-    [Theory, InlineData("", "not valid JSON"), InlineData("[]", "holds a JSON Array"), InlineData("{", "not valid JSON"), InlineData("{\"a\":1,\"a\":1}", "not valid JSON"),
-        InlineData("{\"n_layer\":NaN}", "not valid JSON"), InlineData("{}", "has no key 'model_type'")]
+    [Theory, InlineData("", "not valid JSON"), InlineData("[]", "holds a JSON Array"), InlineData("{", "not valid JSON"), InlineData("{\"a\":1,\"a\":1}", "has no key 'model_type'"),
+        InlineData("{\"model_type\":\"gpt2\",\"n_head\":NaN}", "n_head is 'NaN' where an integer from 1 to 1024 is expected"), InlineData("{}", "has no key 'model_type'")]
     public void A_file_that_is_no_config_is_refused(string json, string problem) => Refused(json, problem);
 
     [Fact]

@@ -69,7 +69,7 @@ public sealed class SafetensorsHeaderTests : IDisposable
         Refused([1, 0, 0, 0, 0, 0, 0], "has 7 bytes");
         Refused(File("[]", []), "not a JSON object in UTF-8");
         Refused(File("{\"\u00e9\"", []).Select(b => b == 0xc3 ? (byte)0xff : b).ToArray(), "not a JSON object in UTF-8");
-        Refused(Encoding.ASCII.GetBytes("version https://git-lfs.github.com/spec/v1\n"), "it is no safetensors file");
+        Refused(Encoding.ASCII.GetBytes("<!doctype html>\n<title>404</title>"), "it is no safetensors file");
     }
 
     [Fact]
