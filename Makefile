@@ -7,7 +7,7 @@ PEER = OMP_WAIT_POLICY=passive OMP_NUM_THREADS=$$(nproc) OPENBLAS_NUM_THREADS=$$
 PYTHON ?= python3
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 CHROMIUM ?= $(shell for name in chromium chromium-browser google-chrome chrome; do command -v $$name && break; done)
-.PHONY: demo test build browser lint bench validation gpu clean
+.PHONY: demo test build test-tools lint bench validation gpu clean
 
 demo: build
 	@test -f models/tiny/bundle.json || $(CLI) export --checkpoint models/tiny --out models/tiny
@@ -16,15 +16,17 @@ demo: build
 	$(CLI) query runs/copyright "SELECT down_site, count(*) AS edges, round(sum(abs(effect)), 3) AS effect FROM edges GROUP BY down_site ORDER BY effect DESC LIMIT 5"
 	@echo "the graph as a page, to be opened in a browser: $(CURDIR)/runs/copyright/graph.html"
 
-test: build browser
+test: build test-tools
 	@mkdir -p TestResults
 	CHROMIUM="$(CHROMIUM)" $(TESTS) -xml TestResults/results.xml
 
-# the page is tested in a real browser: Debian's and Ubuntu's is taken from their packages, elsewhere CHROMIUM=/path/to/chrome names it
-browser:
-ifeq ($(CHROMIUM),)
-	@command -v apt-get >/dev/null || { echo "the tests need Chromium or Chrome: install it, or name it with CHROMIUM=/path/to/chrome" >&2; exit 1; }
-	$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
+# the page is tested in a real browser, and strace watches what the program asks of Linux: both are taken from Debian's and Ubuntu's packages,
+# elsewhere CHROMIUM=/path/to/chrome names the browser
+MISSING = $(if $(CHROMIUM),,chromium fonts-dejavu-core) $(if $(shell command -v strace),,$(if $(filter Linux,$(shell uname)),strace))
+test-tools:
+ifneq ($(strip $(MISSING)),)
+	@command -v apt-get >/dev/null || { echo "the tests need $(strip $(MISSING)): install it, or name a Chrome with CHROMIUM=/path/to/chrome" >&2; exit 1; }
+	$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(MISSING) >/dev/null
 endif
 
 build:

@@ -50,7 +50,7 @@ internal static class ExportCommand
         });
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {
-            var (target, threads) = (parsed.GetRequiredValue(bundle), parsed.GetValue(common.Threads) ?? 0);
+            var (target, threads) = (parsed.GetRequiredValue(bundle), common.UsableThreads(parsed) ?? 0);
             var invocation = parsed.InvocationConfiguration;
             BundleManifest manifest;
             (string? Lack, int Tokens) tokens;

@@ -44,7 +44,7 @@ internal static class QueryCommand
         });
         command.SetAction((arguments, cancellation) => Task.Run(() =>
         {
-            var query = new RunQuery([arguments.GetRequiredValue(run), .. arguments.GetRequiredValue(also)], arguments.GetValue(common.Threads));
+            var query = new RunQuery([arguments.GetRequiredValue(run), .. arguments.GetRequiredValue(also)], common.UsableThreads(arguments));
             string style = arguments.GetValue(json) ? "json" : arguments.GetRequiredValue(format);
             Run(query, arguments.GetRequiredValue(sql), style, arguments.GetValue(file), cancellation);
             return 0;

@@ -32,7 +32,7 @@ internal sealed class DeviceTensor : IDisposable
         if (_host is not null) return _host;
         if (!_onDevice) return Value.GetTensorDataAsSpan<float>();
         using var copy = OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, TensorElementType.Float, Shape);
-        OrtEnv.Instance().CopyTensors([Value], [copy], null);
+        RuntimeEnvironment.Instance().CopyTensors([Value], [copy], null);
         return _host = copy.GetTensorDataAsSpan<float>().ToArray();
     }
 

@@ -5,7 +5,7 @@ namespace OnnxAttribution.Runtime;
 
 /// <summary>What every graph of one run shares: device, threads, cancellation, and the count of runtime calls.</summary>
 /// <param name="device">Execution provider of every session.</param>
-/// <param name="threads">Threads within an operator; 0: one per core.</param>
+/// <param name="threads">Threads within an operator; 0, and any number above the cores that the process may use: one per such core.</param>
 /// <param name="cancel">Ends a run in the middle, inside the runtime too.</param>
 public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads = 0, CancellationToken cancel = default)
 {
@@ -13,7 +13,10 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
     private long _ticksInSessions;
 
     public DeviceKind Device { get; } = device;
-    public int Threads { get; } = threads > 0 ? threads : Environment.ProcessorCount;
+
+    /// <summary>Threads within an operator, at most <see cref="UsableCores"/>.</summary>
+    public int Threads { get; } = threads > 0 ? Math.Min(threads, UsableCores) : UsableCores;
+
     public CancellationToken Cancel { get; } = cancel;
 
     /// <summary>Runtime calls so far: one per session run.</summary>
@@ -23,7 +26,10 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
     public TimeSpan SessionTime => Stopwatch.GetElapsedTime(0, _ticksInSessions);
 
     /// <summary>The version of the native library.</summary>
-    public static string RuntimeVersion => OrtEnv.Instance().GetVersionString();
+    public static string RuntimeVersion => RuntimeEnvironment.Instance().GetVersionString();
+
+    /// <summary>Cores that this process may use: its affinity and its share of the machine's time are heeded.</summary>
+    internal static int UsableCores => Environment.ProcessorCount;
 
     internal void CountCall() => Interlocked.Increment(ref _calls);
 
@@ -33,7 +39,6 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
     {
         var options = new SessionOptions
         {
-            IntraOpNumThreads = Threads,
             InterOpNumThreads = 1,
             ExecutionMode = ExecutionMode.ORT_SEQUENTIAL,
             GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL,
@@ -41,8 +46,16 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
         };
         if (weightsFolder is not null) options.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", weightsFolder);
         if (!prepack) options.AddSessionConfigEntry("session.disable_prepacking", "1");
-        // threads that spin between operators slow down everything else on a small machine
-        options.AddSessionConfigEntry("session.intra_op.allow_spinning", Threads > 2 ? "1" : "0");
+        if (RuntimeEnvironment.Require(Threads))
+        {
+            options.DisablePerSessionThreads();
+        }
+        else
+        {
+            // a context of fewer threads than the pool has
+            options.IntraOpNumThreads = Threads;
+            options.AddSessionConfigEntry("session.intra_op.allow_spinning", Threads > 2 ? "1" : "0");
+        }
         if (Device == DeviceKind.Cuda) CudaProvider.Append(options);
         return options;
     }
