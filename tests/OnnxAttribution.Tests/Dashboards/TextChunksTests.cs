@@ -95,7 +95,7 @@ public sealed class TextChunksTests(Gpt2TokenizerFixture fixture) : IClassFixtur
         using var small = new SmallTokenizers();
         var tokenizer = small[family];
         // no separator, and nothing that a text file may not hold
-        var text = "x " + string.Join(" word", SmallTokenizers.Goldens(family).Select(g => g.Text).Where(t => !t.Contains("</s>") && !t.Contains("<eos>") && !t.Contains("<|") && !t.Contains('\0')));
+        var text = "x " + string.Join(" word", SmallTokenizers.Texts(family).Where(t => !t.Contains("</s>") && !t.Contains("<eos>") && !t.Contains("<|") && !t.Contains('\0')));
         File.WriteAllText(_directory["t.txt"], text);
         using var reader = new TextFile(_directory["t.txt"]).Open();
         var chunks = new TextChunks(reader, tokenizer, 100);

@@ -3,7 +3,7 @@ using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Tests.Runtime;
 
-/// <summary>Small tokenizers in each family's layout with Hugging Face's ids of texts, see export-scripts/tokenizer_json_goldens.mjs.</summary>
+/// <summary>Small tokenizers in the layout of each family's tokenizer.json, their merges trained on <see cref="DifficultTexts"/>.</summary>
 public sealed class SmallTokenizers : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
@@ -23,12 +23,14 @@ public sealed class SmallTokenizers : IDisposable
         }
     }
 
-    public static string Json(string name) => Read(name).GetProperty("tokenizer").GetRawText();
+    public static string Json(string name) => File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Runtime", "tokenizers", name + ".json"));
 
-    public static IEnumerable<(string Text, int[] Ids)> Goldens(string name) =>
-        Read(name).GetProperty("texts").EnumerateArray().Select(row => (row[0].GetString()!, row[1].EnumerateArray().Select(id => id.GetInt32()).ToArray()));
+    /// <summary>Difficult texts with this tokenizer's own added tokens in them.</summary>
+    public static IReadOnlyList<string> Texts(string name, int count = 300)
+    {
+        using var json = JsonDocument.Parse(Json(name));
+        return DifficultTexts.Of([.. json.RootElement.GetProperty("added_tokens").EnumerateArray().Select(t => t.GetProperty("content").GetString()!).Where(t => !string.IsNullOrWhiteSpace(t)).Take(5)], count);
+    }
 
     public void Dispose() => _directory.Dispose();
-
-    private static JsonElement Read(string name) => JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Runtime", "tokenizers", name + ".json")));
 }
