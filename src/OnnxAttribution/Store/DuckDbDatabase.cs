@@ -1,59 +1,104 @@
-using System.Runtime.InteropServices;
+using DuckDB.NET.Data;
+using DuckDB.NET.Native;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>A database in memory that loads and downloads no extension. Who opens it disposes it; open connections keep it alive till then.</summary>
-internal sealed class DuckDbDatabase : SafeHandle
+/// <summary>A database in memory that loads and downloads no extension, for one statement at a time. Who opens it disposes it, after its rows.</summary>
+internal sealed class DuckDbDatabase : IDisposable
 {
-    private DuckDbDatabase(nint handle) : base(0, ownsHandle: true) => SetHandle(handle);
+    private readonly DuckDBConnection _connection;
 
-    /// <inheritdoc/>
-    public override bool IsInvalid => handle == 0;
+    private DuckDbDatabase(DuckDBConnection connection) => _connection = connection;
+
+    /// <summary>For what the connection itself has no call for; it stays this object's.</summary>
+    public DuckDBNativeConnection Native => _connection.NativeConnection;
 
     /// <param name="settings">DuckDB settings by name, such as <c>threads</c> or <c>memory_limit</c>; <c>temp_directory</c> should be
     /// among them, as DuckDB otherwise spills into <c>.tmp</c> of the working directory.</param>
     /// <exception cref="DuckDbException">A setting is unknown or its value is not allowed.</exception>
     public static DuckDbDatabase OpenInMemory(params ReadOnlySpan<(string Name, string Value)> settings)
     {
-        if (DuckDbNative.CreateConfig(out nint config) != 0)
-            throw new DuckDbException("DuckDB could not be set up: out of memory.");
+        var text = new DuckDBConnectionStringBuilder { DataSource = DuckDBConnectionStringBuilder.InMemoryDataSource };
+        text["autoinstall_known_extensions"] = text["autoload_known_extensions"] = text["allow_community_extensions"] = "false";
+        foreach (var (name, value) in settings)
+            text[name] = value;
+        var connection = new DuckDBConnection(text.ConnectionString);
         try
         {
-            Set(config, "autoinstall_known_extensions", "false");
-            Set(config, "autoload_known_extensions", "false");
-            Set(config, "allow_community_extensions", "false");
-            foreach (var (name, value) in settings)
-                Set(config, name, value);
-            if (DuckDbNative.OpenExt(":memory:", out nint database, config, out nint error) == 0)
-                return new DuckDbDatabase(database);
-            string reason = DuckDbNative.Text(error);
-            DuckDbNative.Free(error);
-            throw new DuckDbException(reason);
+            connection.Open();
+            return new DuckDbDatabase(connection);
         }
-        finally
+        catch (DuckDBException e)
         {
-            DuckDbNative.DestroyConfig(ref config);
+            connection.Dispose();
+            throw new DuckDbException(e.Message, e);
         }
     }
 
-    /// <summary>A connection, the caller's to dispose.</summary>
-    public DuckDbConnection Connect()
+    /// <summary>Runs one or several statements whose rows nobody reads.</summary>
+    /// <exception cref="DuckDbException">DuckDB refused; the message is DuckDB's.</exception>
+    /// <exception cref="OperationCanceledException">The statement was interrupted.</exception>
+    public void Execute(string sql, CancellationToken cancellation = default)
     {
-        if (DuckDbNative.Connect(this, out nint connection) != 0)
-            throw new DuckDbException("DuckDB refused a connection to its own database in memory.");
-        return new DuckDbConnection(connection);
+        using var command = Command(sql);
+        using var interrupt = InterruptOn(cancellation);
+        Step(command.ExecuteNonQuery, cancellation);
     }
 
-    /// <inheritdoc/>
-    protected override bool ReleaseHandle()
+    /// <summary>Runs one statement and streams its rows. They are the caller's to dispose, before this database.</summary>
+    /// <param name="sql">Where it holds several statements, these are the rows of the last.</param>
+    /// <param name="cancellation">Stops the statement, also while its rows are read.</param>
+    /// <inheritdoc cref="Execute" path="/exception"/>
+    public DuckDbRows Query(string sql, CancellationToken cancellation = default)
     {
-        DuckDbNative.Close(ref handle);
-        return true;
+        var command = Command(sql);
+        var interrupt = InterruptOn(cancellation);
+        try
+        {
+            var reader = Step(command.ExecuteReader, cancellation);
+            while (Step(reader.NextResult, cancellation))
+            {
+            }
+            return new DuckDbRows(command, reader, interrupt, cancellation);
+        }
+        catch
+        {
+            interrupt.Dispose();
+            command.Dispose();
+            throw;
+        }
     }
 
-    private static void Set(nint config, string name, string value)
+    /// <summary>Stops the running statement as soon as the token is cancelled; dispose the registration when the statement is over.</summary>
+    public CancellationTokenRegistration InterruptOn(CancellationToken cancellation) =>
+        cancellation.Register(static state => ((DuckDbDatabase)state!).Interrupt(), this);
+
+    /// <summary>Stops the running statement, which then fails.</summary>
+    public void Interrupt() => Native.Interrupt();
+
+    public void Dispose() => _connection.Dispose();
+
+    /// <summary>Calls DuckDB.NET and turns its failure into ours.</summary>
+    /// <inheritdoc cref="Execute" path="/exception"/>
+    internal static T Step<T>(Func<T> step, CancellationToken cancellation)
     {
-        if (DuckDbNative.SetConfig(config, name, value) != 0)
-            throw new DuckDbException($"DuckDB does not accept '{value}' for its setting '{name}'.");
+        cancellation.ThrowIfCancellationRequested();
+        try
+        {
+            return step();
+        }
+        catch (DuckDBException e)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            throw new DuckDbException(e.Message, e);
+        }
+    }
+
+    private DuckDBCommand Command(string sql)
+    {
+        var command = _connection.CreateCommand();
+        command.CommandText = sql;
+        command.UseStreamingMode = true;
+        return command;
     }
 }

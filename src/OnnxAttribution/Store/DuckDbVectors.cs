@@ -1,15 +1,16 @@
 using System.Text;
+using DuckDB.NET.Native;
 
 namespace OnnxAttribution.Store;
 
 /// <summary>The columns of a chunk that is being filled, <see cref="Capacity"/> rows at most. Valid during one call of <see cref="DuckDbFill"/>.</summary>
-internal readonly unsafe struct DuckDbVectors(nint chunk)
+internal readonly unsafe struct DuckDbVectors(DuckDBDataChunk chunk)
 {
     /// <summary>Rows in a chunk, DuckDB's own constant.</summary>
     public const int Capacity = 2048;
 
     /// <summary>The memory of a column, for values of <typeparamref name="T"/>, which must be the type the column is stored as.</summary>
-    public Span<T> Column<T>(int column) where T : unmanaged => new(DuckDbNative.VectorData(Vector(column)), Capacity);
+    public Span<T> Column<T>(int column) where T : unmanaged => new(NativeMethods.Vectors.DuckDBVectorGetData(Vector(column)), Capacity);
 
     /// <summary>Puts a text, copied, into a VARCHAR column. Unpaired surrogates become U+FFFD.</summary>
     public void SetText(int column, int row, string text)
@@ -19,16 +20,16 @@ internal readonly unsafe struct DuckDbVectors(nint chunk)
         Span<byte> utf8 = most <= 512 ? stackalloc byte[512] : new byte[most];
         int length = Encoding.UTF8.GetBytes(text, utf8);
         fixed (byte* pointer = utf8)
-            DuckDbNative.AssignString(Vector(column), (ulong)row, pointer, (ulong)length);
+            NativeMethods.Vectors.DuckDBVectorAssignStringElementLength(Vector(column), (ulong)row, pointer, length);
     }
 
     public void SetNull(int column, int row)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)row, (uint)Capacity);
         nint vector = Vector(column);
-        DuckDbNative.EnsureValidity(vector);
-        DuckDbNative.VectorValidity(vector)[row >> 6] &= ~(1UL << (row & 63));
+        NativeMethods.Vectors.DuckDBVectorEnsureValidityWritable(vector);
+        NativeMethods.Vectors.DuckDBVectorGetValidity(vector)[row >> 6] &= ~(1UL << (row & 63));
     }
 
-    private nint Vector(int column) => DuckDbNative.ChunkVector(chunk, (ulong)column);
+    private nint Vector(int column) => NativeMethods.DataChunks.DuckDBDataChunkGetVector(chunk, column);
 }

@@ -22,9 +22,8 @@ internal static class NestedParquet
     public static void Write(string file, IReadOnlyList<NestedColumn> columns, IEnumerable<string?[]> rows, JsonObject facts, CancellationToken cancellation)
     {
         using var database = Open();
-        using var connection = database.Connect();
         using var next = rows.GetEnumerator();
-        using var source = new DuckDbSource(connection, "cells", string.Join(", ", columns.Select(c => $"NULL::VARCHAR AS {SqlText.Name(c.Name)}")), vectors =>
+        using var source = new DuckDbSource(database, "cells", string.Join(", ", columns.Select(c => $"NULL::VARCHAR AS {SqlText.Name(c.Name)}")), vectors =>
         {
             var row = 0;
             for (; row < RowsAtOnce && next.MoveNext(); row++)
@@ -37,7 +36,7 @@ internal static class NestedParquet
             }
             return row;
         });
-        Writing(file, () => source.Execute(connection, Copy($"SELECT {string.Join(", ", columns.Select(c => c.FromText))} FROM cells()", file, facts), cancellation));
+        Writing(file, () => source.Execute(database, Copy($"SELECT {string.Join(", ", columns.Select(c => c.FromText))} FROM cells()", file, facts), cancellation));
     }
 
     /// <summary>Writes one file of several of the same columns, one after the other.</summary>
@@ -45,8 +44,7 @@ internal static class NestedParquet
     public static void Concatenate(string file, IReadOnlyList<string> parts, JsonObject facts, CancellationToken cancellation)
     {
         using var database = Open();
-        using var connection = database.Connect();
-        Writing(file, () => connection.Execute(Copy(string.Join(" UNION ALL ", parts.Select(p => $"FROM {ParquetFile.Sql(p)}")), file, facts), cancellation));
+        Writing(file, () => database.Execute(Copy(string.Join(" UNION ALL ", parts.Select(p => $"FROM {ParquetFile.Sql(p)}")), file, facts), cancellation));
     }
 
     /// <summary>Rows of a file, as texts.</summary>
@@ -57,20 +55,15 @@ internal static class NestedParquet
     {
         ParquetFile.Checked(file);
         using var database = Open(Math.Min(4, Environment.ProcessorCount));
-        using var connection = database.Connect();
         // chosen first: else DuckDB makes JSON of rows that the condition leaves out, which doubles the time. One scan decodes every row, 18 µs each on two cores; a query per site,
         // which DuckDB pushes down to the row groups that hold it, took eight times as long for 78 sites of 80,000 rows, with groups of 256 three times: skipping within nested columns is slow
         var chosen = $"WITH chosen AS MATERIALIZED (SELECT {string.Join(", ", columns.Select(c => SqlText.Name(c.Name)))} FROM {ParquetFile.Sql(file)} WHERE {condition})";
-        using var result = Guarded(file, () => connection.Query($"{(condition == All ? "" : chosen)} SELECT {string.Join(", ", columns.Select(c => c.AsText))} FROM {(condition == All ? ParquetFile.Sql(file) : "chosen")}", cancellation));
-        while (Guarded(file, () => result.Fetch(cancellation)) is { } fetched)
+        using var rows = Guarded(file, () => database.Query($"{(condition == All ? "" : chosen)} SELECT {string.Join(", ", columns.Select(c => c.AsText))} FROM {(condition == All ? ParquetFile.Sql(file) : "chosen")}", cancellation));
+        while (Guarded(file, rows.Read))
         {
-            using var chunk = fetched;
-            for (var row = 0; row < chunk.Rows; row++)
-            {
-                var cells = new string?[columns.Count];
-                for (var c = 0; c < cells.Length; c++) cells[c] = chunk.Text(c, row);
-                yield return cells;
-            }
+            var cells = new string?[columns.Count];
+            for (var c = 0; c < cells.Length; c++) cells[c] = rows.Text(c);
+            yield return cells;
         }
     }
 
@@ -80,16 +73,11 @@ internal static class NestedParquet
     {
         ParquetFile.Checked(file);
         using var database = Open();
-        using var connection = database.Connect();
         return Guarded(file, () =>
         {
             var facts = new Dictionary<string, string>();
-            using var result = connection.Query($"SELECT decode(key), decode(value) FROM parquet_kv_metadata({SqlText.Literal(file)})", cancellation);
-            while (result.Fetch(cancellation) is { } fetched)
-            {
-                using var chunk = fetched;
-                for (var row = 0; row < chunk.Rows; row++) facts[chunk.Text(0, row)!] = chunk.Text(1, row) ?? "";
-            }
+            using var rows = database.Query($"SELECT decode(key), decode(value) FROM parquet_kv_metadata({SqlText.Literal(file)})", cancellation);
+            while (rows.Read()) facts[rows.Value<string>(0)] = rows.Text(1) ?? "";
             return facts;
         });
     }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
@@ -19,40 +20,37 @@ public sealed partial class QueryResult
         using var json = new Utf8JsonWriter(buffer, Compact);
         var names = UniqueNames();
         string separator = "[";
-        while (Next(cancellation) is { } fetched)
+        foreach (var row in Rows(cancellation))
         {
-            using var chunk = fetched;
-            for (int row = 0; row < chunk.Rows; row++, separator = ",")
-            {
-                buffer.Write(separator == "[" ? "[\n"u8 : ",\n"u8);
-                WriteObject(json, names, chunk, row);
-                Drain(buffer, stream, FlushAt);
-            }
+            buffer.Write(separator == "[" ? "[\n"u8 : ",\n"u8);
+            WriteObject(json, names, row);
+            Drain(buffer, stream, FlushAt);
+            separator = ",";
         }
         buffer.Write(separator == "[" ? "[]\n"u8 : "\n]\n"u8);
         Drain(buffer, stream, 0);
         stream.Flush();
     }
 
-    private void WriteObject(Utf8JsonWriter json, JsonEncodedText[] names, DuckDbChunk chunk, int row)
+    private void WriteObject(Utf8JsonWriter json, JsonEncodedText[] names, string?[] row)
     {
         json.Reset();
         json.WriteStartObject();
         for (int column = 0; column < names.Length; column++)
         {
             json.WritePropertyName(names[column]);
-            if (chunk.IsNull(column, row))
-                json.WriteNullValue();
+            if (row[column] is { } text)
+                WriteValue(json, Columns[column], text);
             else
-                WriteValue(json, Columns[column], chunk.Utf8(column, row));
+                json.WriteNullValue();
         }
         json.WriteEndObject();
         json.Flush();
     }
 
-    private static void WriteValue(Utf8JsonWriter json, QueryColumn column, ReadOnlySpan<byte> text)
+    private static void WriteValue(Utf8JsonWriter json, QueryColumn column, string text)
     {
-        if (column.IsNumber && (text.EndsWith("nan"u8) || text.EndsWith("inf"u8)))
+        if (column.IsNumber && text is ("nan" or "inf" or "-inf"))
             json.WriteNullValue();
         else if (column.IsNumber || column.IsBoolean || (column.IsJson && IsJson(text)))
             json.WriteRawValue(text, skipInputValidation: true);
@@ -61,9 +59,9 @@ public sealed partial class QueryResult
     }
 
     /// <summary>DuckDB prints NaN inside a list as NaN, which is no JSON: such a value stays a string.</summary>
-    private static bool IsJson(ReadOnlySpan<byte> text)
+    private static bool IsJson(string text)
     {
-        var reader = new Utf8JsonReader(text);
+        var reader = new Utf8JsonReader(Encoding.UTF8.GetBytes(text));
         try
         {
             while (reader.Read())

@@ -4,13 +4,12 @@ namespace OnnxAttribution.Store;
 public sealed partial class QueryResult : IDisposable
 {
     private readonly QuerySession _session;
-    private readonly DuckDbResult _result;
+    private readonly DuckDbRows _rows;
 
-    internal QueryResult(QuerySession session, (DuckDbResult Result, bool[] IsJson) started)
+    internal QueryResult(QuerySession session, (DuckDbRows Rows, bool[] IsJson) started)
     {
-        (_session, _result) = (session, started.Result);
-        Columns = [.. _result.Columns.Select((column, c) =>
-            new QueryColumn(column.Name, column.IsNumber, started.IsJson[c], column.Type == DuckDbType.Boolean))];
+        (_session, _rows) = (session, started.Rows);
+        Columns = [.. _rows.Columns.Select((column, c) => new QueryColumn(column.Name, column.IsNumber, started.IsJson[c], column.IsBoolean))];
     }
 
     /// <summary>At least one.</summary>
@@ -24,24 +23,24 @@ public sealed partial class QueryResult : IDisposable
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public IEnumerable<string?[]> Rows(CancellationToken cancellation = default)
     {
-        while (Next(cancellation) is { } fetched)
+        while (Next(cancellation))
         {
-            using var chunk = fetched;
-            for (int row = 0; row < chunk.Rows; row++)
-            {
-                var texts = new string?[Columns.Count];
-                for (int column = 0; column < texts.Length; column++)
-                    texts[column] = chunk.Text(column, row);
-                yield return texts;
-            }
+            var texts = new string?[Columns.Count];
+            for (int column = 0; column < texts.Length; column++)
+                texts[column] = _rows.Text(column);
+            yield return texts;
         }
     }
 
     public void Dispose()
     {
-        _result.Dispose();
+        _rows.Dispose();
         _session.Dispose();
     }
 
-    private DuckDbChunk? Next(CancellationToken cancellation) => RunQuery.Guarded(() => _result.Fetch(cancellation));
+    private bool Next(CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        return RunQuery.Guarded(_rows.Read);
+    }
 }

@@ -22,7 +22,6 @@ internal sealed class RunTables : IDisposable
     private const string EdgeEncoding = ", DICTIONARY_SIZE_LIMIT 4096";
 
     private readonly DuckDbDatabase _database;
-    private readonly DuckDbConnection _connection;
     private readonly string _metadata;
     private int _tables;
 
@@ -32,7 +31,6 @@ internal sealed class RunTables : IDisposable
     {
         _metadata = Metadata(facts);
         _database = DuckDbDatabase.OpenInMemory(("memory_limit", "1200MB"), ("temp_directory", spill));
-        _connection = _database.Connect();
     }
 
     /// <summary>Writes nodes.parquet, in the order given.</summary>
@@ -40,7 +38,7 @@ internal sealed class RunTables : IDisposable
     public void WriteNodes(string file, IReadOnlyList<NodeRow> nodes, CancellationToken cancellation)
     {
         int next = 0;
-        using var source = new DuckDbSource(_connection, "nodes", NodeShape, vectors =>
+        using var source = new DuckDbSource(_database, "nodes", NodeShape, vectors =>
         {
             int rows = Math.Min(DuckDbVectors.Capacity, nodes.Count - next);
             for (int row = 0; row < rows; row++)
@@ -55,9 +53,9 @@ internal sealed class RunTables : IDisposable
     public void WriteEdges(string file, IReadOnlyList<NodeRow> nodes, int metricPosition, CausalEdge[] edges, CancellationToken cancellation)
     {
         var ends = EdgeEnds.Of(nodes, metricPosition);
-        SiteType.Create(_connection, ends.Sites);
+        SiteType.Create(_database, ends.Sites);
         int next = 0;
-        using var source = new DuckDbSource(_connection, "edges", EdgeShape, vectors =>
+        using var source = new DuckDbSource(_database, "edges", EdgeShape, vectors =>
         {
             int rows = Math.Min(DuckDbVectors.Capacity, edges.Length - next);
             Set(vectors, ends, edges.AsSpan(next, rows));
@@ -73,7 +71,7 @@ internal sealed class RunTables : IDisposable
     {
         int next = 0;
         string name = $"table{++_tables}";   // a function stays in its database, so each needs a name of its own
-        using var source = new DuckDbSource(_connection, name, table.Shape, vectors =>
+        using var source = new DuckDbSource(_database, name, table.Shape, vectors =>
         {
             int rows = table.Fill(vectors, next);
             next += rows;
@@ -82,11 +80,7 @@ internal sealed class RunTables : IDisposable
         Copy(source, $"* FROM {name}()", file, encoding: "", cancellation);
     }
 
-    public void Dispose()
-    {
-        _connection.Dispose();
-        _database.Dispose();
-    }
+    public void Dispose() => _database.Dispose();
 
     private static void Set(DuckDbVectors vectors, int row, in NodeRow node)
     {
@@ -145,7 +139,7 @@ internal sealed class RunTables : IDisposable
     }
 
     private void Copy(DuckDbSource source, string select, string file, string encoding, CancellationToken cancellation) => source.Execute(
-        _connection, $"COPY (SELECT {select}) TO {SqlText.Literal(file)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false{encoding}{_metadata})", cancellation);
+        _database, $"COPY (SELECT {select}) TO {SqlText.Literal(file)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false{encoding}{_metadata})", cancellation);
 
     /// <summary>DuckDB takes the metadata as a struct, whose field names do not tell capitals from small letters; the first of a name wins.</summary>
     internal static string Metadata(JsonObject facts)

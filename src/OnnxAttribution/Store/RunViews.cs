@@ -12,23 +12,23 @@ internal static class RunViews
 
     /// <summary>Makes the views. Parquet stays on disk: a query reads the columns and row groups it needs, and nothing is copied.</summary>
     /// <exception cref="RunDirectoryException">A file of a run is damaged.</exception>
-    public static void Create(DuckDbConnection connection, IReadOnlyList<RunFiles> runs, CancellationToken cancellation)
+    public static void Create(DuckDbDatabase database, IReadOnlyList<RunFiles> runs, CancellationToken cancellation)
     {
-        CreateView(connection, "nodes", runs, static run => run.Nodes, cancellation);
-        CreateView(connection, "edges", runs, static run => run.Edges, cancellation);
+        CreateView(database, "nodes", runs, static run => run.Nodes, cancellation);
+        CreateView(database, "edges", runs, static run => run.Edges, cancellation);
         foreach (string table in FurtherTables.Names)
             if (runs.Where(run => run.Further.ContainsKey(table)).ToList() is { Count: > 0 } some)
-                CreateView(connection, table, some, run => run.Further[table], cancellation);
-        CreateRuns(connection, runs);
+                CreateView(database, table, some, run => run.Further[table], cancellation);
+        CreateRuns(database, runs);
     }
 
     private static void CreateView(
-        DuckDbConnection connection, string view, IReadOnlyList<RunFiles> runs, Func<RunFiles, string> file, CancellationToken cancellation)
+        DuckDbDatabase database, string view, IReadOnlyList<RunFiles> runs, Func<RunFiles, string> file, CancellationToken cancellation)
     {
         var selects = runs.Select(run => $"SELECT {SqlText.Literal(run.Name)} AS {RunColumn}, * FROM {ParquetFile.Sql(file(run))}");
         try
         {
-            connection.Execute($"CREATE VIEW {view} AS {string.Join("\nUNION ALL BY NAME\n", selects)}", cancellation);
+            database.Execute($"CREATE VIEW {view} AS {string.Join("\nUNION ALL BY NAME\n", selects)}", cancellation);
         }
         catch (DuckDbException e)
         {
@@ -39,14 +39,14 @@ internal static class RunViews
 
     /// <summary>One row per run; a column per scalar that any run.json has: BIGINT or DOUBLE where all are numbers, BOOLEAN where all are
     /// booleans, else VARCHAR.</summary>
-    private static void CreateRuns(DuckDbConnection connection, IReadOnlyList<RunFiles> runs)
+    private static void CreateRuns(DuckDbDatabase database, IReadOnlyList<RunFiles> runs)
     {
         var names = runs.SelectMany(run => run.Facts).Where(fact => RunFacts.Scalar(fact.Value) is not null).Select(fact => fact.Key)
             .Where(name => name.Length > 0 && !name.Equals(RunColumn, StringComparison.OrdinalIgnoreCase))
             .Distinct(StringComparer.OrdinalIgnoreCase).ToArray();
         int next = 0;
         string shape = $"NULL::VARCHAR AS {RunColumn}" + string.Concat(names.Select((_, c) => $", NULL::VARCHAR AS f{c}"));
-        using var source = new DuckDbSource(connection, "facts", shape, vectors =>
+        using var source = new DuckDbSource(database, "facts", shape, vectors =>
         {
             int rows = Math.Min(DuckDbVectors.Capacity, runs.Count - next);
             for (int row = 0; row < rows; row++, next++)
@@ -61,7 +61,7 @@ internal static class RunViews
             return rows;
         });
         var casts = names.Select((name, c) => $", f{c}::{SqlType(runs.Select(run => run.Facts[name]))} AS {SqlText.Name(name)}");
-        source.Execute(connection, $"CREATE TABLE runs AS SELECT {RunColumn}{string.Concat(casts)} FROM facts()", default);
+        source.Execute(database, $"CREATE TABLE runs AS SELECT {RunColumn}{string.Concat(casts)} FROM facts()", default);
     }
 
     private static string SqlType(IEnumerable<JsonNode?> values)

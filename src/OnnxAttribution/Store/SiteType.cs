@@ -3,13 +3,13 @@ namespace OnnxAttribution.Store;
 /// <summary>The SQL type <c>site</c>: an ENUM of site names, stored in one byte up to 255 of them and printed as text.</summary>
 internal static class SiteType
 {
-    /// <summary>Creates the type in the connection's database. Names go in as data and not as SQL, so any text will do.</summary>
-    /// <param name="connection">Gets the type, and no table.</param>
+    /// <summary>Creates the type in a database. Names go in as data and not as SQL, so any text will do.</summary>
+    /// <param name="database">Gets the type, and no table.</param>
     /// <param name="sites">Distinct names; their codes are their places here.</param>
-    public static void Create(DuckDbConnection connection, string[] sites)
+    public static void Create(DuckDbDatabase database, string[] sites)
     {
         int next = 0;
-        using var source = new DuckDbSource(connection, "site_names", "NULL::INTEGER AS code, NULL::VARCHAR AS site", vectors =>
+        using var source = new DuckDbSource(database, "site_names", "NULL::INTEGER AS code, NULL::VARCHAR AS site", vectors =>
         {
             int rows = Math.Min(DuckDbVectors.Capacity, sites.Length - next);
             var codes = vectors.Column<int>(0);
@@ -20,6 +20,6 @@ internal static class SiteType
             }
             return rows;
         });
-        source.Execute(connection, "CREATE TYPE site AS ENUM (SELECT site FROM site_names() ORDER BY code)", default);
+        source.Execute(database, "CREATE TYPE site AS ENUM (SELECT site FROM site_names() ORDER BY code)", default);
     }
 }

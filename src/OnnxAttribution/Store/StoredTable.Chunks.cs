@@ -20,12 +20,22 @@ public sealed partial class StoredTable
         return rows;
     }
 
-    /// <summary>Appends the rows of a chunk, whose columns have the types of this table.</summary>
-    internal void Append(DuckDbChunk chunk)
+    /// <summary>Appends a row, whose columns have the types of this table.</summary>
+    internal void Append(DuckDbRows rows)
     {
         for (int c = 0; c < _values.Length; c++)
-            Append(chunk, c, _values[c]);
+            Add(_values[c], Cell(rows, c, Columns[c].Type));
     }
+
+    private static StoredValue Cell(DuckDbRows rows, int column, StoredType type) => rows.IsNull(column) ? StoredValue.Null : type switch
+    {
+        StoredType.Varchar => rows.Value<string>(column),
+        StoredType.Integer => rows.Value<int>(column),
+        StoredType.BigInt => rows.Value<long>(column),
+        StoredType.Float => rows.Value<float>(column),
+        StoredType.Double => rows.Value<double>(column),
+        _ => rows.Value<bool>(column),
+    };
 
     private static void Fill(DuckDbVectors vectors, int column, IList values, int from, int rows)
     {
@@ -62,36 +72,6 @@ public sealed partial class StoredTable
         for (int row = 0; row < values.Length; row++)
             if (T.IsNaN(values[row]))
                 vectors.SetNull(column, row);
-    }
-
-    private static void Append(DuckDbChunk chunk, int column, IList values)
-    {
-        switch (values)
-        {
-            case List<string?> texts:
-                for (int row = 0; row < chunk.Rows; row++)
-                    texts.Add(chunk.Text(column, row));
-                break;
-            case List<int?> integers: AppendNullable(chunk, column, integers); break;
-            case List<long?> integers: AppendNullable(chunk, column, integers); break;
-            case List<bool?> claims: AppendNullable(chunk, column, claims); break;
-            case List<float> reals: AppendReal(chunk, column, reals, float.NaN); break;
-            case List<double> reals: AppendReal(chunk, column, reals, double.NaN); break;
-        }
-    }
-
-    private static void AppendNullable<T>(DuckDbChunk chunk, int column, List<T?> values) where T : unmanaged
-    {
-        var cells = chunk.Values<T>(column);
-        for (int row = 0; row < cells.Length; row++)
-            values.Add(chunk.IsNull(column, row) ? null : cells[row]);
-    }
-
-    private static void AppendReal<T>(DuckDbChunk chunk, int column, List<T> values, T nan) where T : unmanaged
-    {
-        var cells = chunk.Values<T>(column);
-        for (int row = 0; row < cells.Length; row++)
-            values.Add(chunk.IsNull(column, row) ? nan : cells[row]);
     }
 
     private static ReadOnlySpan<T> Span<T>(List<T> values, int from, int rows) => CollectionsMarshal.AsSpan(values).Slice(from, rows);

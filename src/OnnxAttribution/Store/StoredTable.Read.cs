@@ -1,3 +1,5 @@
+using DuckDB.NET.Native;
+
 namespace OnnxAttribution.Store;
 
 public sealed partial class StoredTable
@@ -30,31 +32,27 @@ public sealed partial class StoredTable
     {
         // nothing here exceeds memory_limit, so the directory is never made; without the setting DuckDB would look into ./.tmp
         using var database = DuckDbDatabase.OpenInMemory(("temp_directory", Path.Combine(Path.GetTempPath(), "onnx-attribution-read")));
-        using var connection = database.Connect();
-        var table = new StoredTable([.. columns is { Count: > 0 } ? columns : Describe(connection, file, cancellation)]);
+        var table = new StoredTable([.. columns is { Count: > 0 } ? columns : Describe(database, file, cancellation)]);
         string select = string.Join(", ", table.Columns.Select(column => $"{SqlText.Name(column.Name)}::{SqlType(column.Type)}"));
-        using var result = connection.Query($"SELECT {select} FROM {ParquetFile.Sql(file)}", cancellation);
-        while (result.Fetch(cancellation) is { } fetched)
-        {
-            using var chunk = fetched;
-            table.Append(chunk);
-        }
+        using var rows = database.Query($"SELECT {select} FROM {ParquetFile.Sql(file)}", cancellation);
+        while (rows.Read())
+            table.Append(rows);
         return table;
     }
 
-    private static StoredColumn[] Describe(DuckDbConnection connection, string file, CancellationToken cancellation)
+    private static StoredColumn[] Describe(DuckDbDatabase database, string file, CancellationToken cancellation)
     {
-        using var result = connection.Query($"FROM {ParquetFile.Sql(file)} LIMIT 0", cancellation);
-        return [.. result.Columns.Select(column => new StoredColumn(column.Name, Nearest(column.Type)))];
+        using var rows = database.Query($"FROM {ParquetFile.Sql(file)} LIMIT 0", cancellation);
+        return [.. rows.Columns.Select(column => new StoredColumn(column.Name, Nearest(column.Type)))];
     }
 
-    private static StoredType Nearest(DuckDbType type) => type switch
+    private static StoredType Nearest(DuckDBType type) => type switch
     {
-        DuckDbType.Boolean => StoredType.Boolean,
-        DuckDbType.TinyInt or DuckDbType.SmallInt or DuckDbType.Integer or DuckDbType.UTinyInt or DuckDbType.USmallInt => StoredType.Integer,
-        DuckDbType.BigInt or DuckDbType.UInteger => StoredType.BigInt,
-        DuckDbType.Float => StoredType.Float,
-        DuckDbType.Double => StoredType.Double,
+        DuckDBType.Boolean => StoredType.Boolean,
+        DuckDBType.TinyInt or DuckDBType.SmallInt or DuckDBType.Integer or DuckDBType.UnsignedTinyInt or DuckDBType.UnsignedSmallInt => StoredType.Integer,
+        DuckDBType.BigInt or DuckDBType.UnsignedInteger => StoredType.BigInt,
+        DuckDBType.Float => StoredType.Float,
+        DuckDBType.Double => StoredType.Double,
         _ => StoredType.Varchar,
     };
 }

@@ -40,11 +40,9 @@ public class AnnotateTests
         string run = RunSamples.Write(directory), file = Path.Combine(run, "validation.parquet");
         RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new() { ["pearson"] = 0.5, ["calls"] = 75 });
         using var database = DuckDbDatabase.OpenInMemory();
-        using var connection = database.Connect();
-        using var result = connection.Query(
+        using var result = database.Query(
             $"SELECT string_agg(decode(key) || '=' || decode(value), ' ' ORDER BY key) FROM parquet_kv_metadata({SqlText.Literal(file)}) WHERE key <> encode('prompt')");
-        using var chunk = result.Fetch();
-        Assert.Equal("calls=75 centred=true metric=logit-diff model=gpt2 pearson=0.5 threshold=0.5", chunk!.Text(0, 0));
+        Assert.Equal("calls=75 centred=true metric=logit-diff model=gpt2 pearson=0.5 threshold=0.5", result.Read() ? result.Text(0) : null);
     }
 
     [Fact]

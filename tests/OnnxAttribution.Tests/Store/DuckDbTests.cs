@@ -9,28 +9,25 @@ public class DuckDbTests
     public void A_row_producer_that_fails_ends_the_statement_with_its_own_exception()
     {
         using var database = DuckDbDatabase.OpenInMemory();
-        using var connection = database.Connect();
-        using var source = new DuckDbSource(connection, "rows", "NULL::INTEGER AS x", _ => throw new InvalidDataException("mine"));
-        Assert.Equal("mine", Assert.Throws<InvalidDataException>(() => source.Execute(connection, "CREATE TABLE t AS FROM rows()", default)).Message);
+        using var source = new DuckDbSource(database, "rows", "NULL::INTEGER AS x", _ => throw new InvalidDataException("mine"));
+        Assert.Equal("mine", Assert.Throws<InvalidDataException>(() => source.Execute(database, "CREATE TABLE t AS FROM rows()", default)).Message);
     }
 
     [Fact]
     public void A_source_that_is_gone_is_an_error_and_not_a_crash()
     {
         using var database = DuckDbDatabase.OpenInMemory();
-        using var connection = database.Connect();
-        new DuckDbSource(connection, "rows", "NULL::INTEGER AS x", _ => 0).Dispose();
+        new DuckDbSource(database, "rows", "NULL::INTEGER AS x", _ => 0).Dispose();
         GC.Collect();
-        Assert.Throws<DuckDbException>(() => connection.Execute("FROM rows()"));
+        Assert.Throws<DuckDbException>(() => database.Execute("FROM rows()"));
     }
 
     [Fact]
     public void Rows_keep_their_order_over_many_chunks()
     {
         using var database = DuckDbDatabase.OpenInMemory();
-        using var connection = database.Connect();
         int next = 0;
-        using var source = new DuckDbSource(connection, "rows", "NULL::INTEGER AS x, NULL::VARCHAR AS t", vectors =>
+        using var source = new DuckDbSource(database, "rows", "NULL::INTEGER AS x, NULL::VARCHAR AS t", vectors =>
         {
             int rows = Math.Min(DuckDbVectors.Capacity, 100_000 - next);
             for (int row = 0; row < rows; row++, next++)
@@ -43,17 +40,13 @@ public class DuckDbTests
             }
             return rows;
         });
-        source.Execute(connection, "CREATE TABLE t AS FROM rows()", default);
-        using var result = connection.Query("FROM t");
+        source.Execute(database, "CREATE TABLE t AS FROM rows()", default);
+        using var result = database.Query("FROM t");
         int read = 0;
-        while (result.Fetch() is { } fetched)
+        for (; result.Read(); read++)
         {
-            using var chunk = fetched;
-            for (int row = 0; row < chunk.Rows; row++, read++)
-            {
-                Assert.Equal(read, chunk.Values<int>(0)[row]);
-                Assert.Equal(read % 3 == 0 ? null : new string('é', read % 40), chunk.Text(1, row));
-            }
+            Assert.Equal(read, result.Value<int>(0));
+            Assert.Equal(read % 3 == 0 ? null : new string('é', read % 40), result.Text(1));
         }
         Assert.Equal(100_000, read);
     }
@@ -75,21 +68,19 @@ public class DuckDbTests
     public void Values_print_as_DuckDB_means_them(string sql, string? text)
     {
         using var database = DuckDbDatabase.OpenInMemory();
-        using var connection = database.Connect();
-        using var result = connection.Query($"SELECT {sql}");
-        using var chunk = result.Fetch();
-        Assert.Equal(text, chunk!.Text(0, 0));
+        using var result = database.Query($"SELECT {sql}");
+        Assert.True(result.Read());
+        Assert.Equal(text, result.Text(0));
     }
 
     [Fact]
     public void Literals_and_names_cannot_be_broken_out_of()
     {
         using var database = DuckDbDatabase.OpenInMemory();
-        using var connection = database.Connect();
         const string odd = "'; DROP \"x\" --\n😀\0";
-        using var result = connection.Query($"SELECT {SqlText.Literal(odd)} AS {SqlText.Name(odd)}");
-        using var chunk = result.Fetch();
-        Assert.Equal(odd.Replace('\0', '\u2400'), chunk!.Text(0, 0));
+        using var result = database.Query($"SELECT {SqlText.Literal(odd)} AS {SqlText.Name(odd)}");
+        Assert.True(result.Read());
+        Assert.Equal(odd.Replace('\0', '\u2400'), result.Text(0));
         Assert.Equal(Encoding.UTF8.GetBytes(odd.Replace('\0', '\u2400')), Encoding.UTF8.GetBytes(result.Columns[0].Name));
     }
 }

@@ -185,9 +185,7 @@ public class RunDirectoryTests
     private static string? Fresh(string sql)
     {
         using var database = DuckDbDatabase.OpenInMemory();
-        using var connection = database.Connect();
-        using var result = connection.Query($"SELECT x::VARCHAR FROM ({sql}) t(x)");
-        using var chunk = result.Fetch();
-        return chunk?.Text(0, 0);
+        using var result = database.Query($"SELECT x::VARCHAR FROM ({sql}) t(x)");
+        return result.Read() ? result.Text(0) : null;
     }
 }

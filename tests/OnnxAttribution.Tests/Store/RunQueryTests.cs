@@ -162,10 +162,8 @@ public class RunQueryTests
         var query = new RunQuery([run]);
         query.WriteParquet("SELECT *, [position] AS list FROM nodes", directory["out.parquet"]);
         using var database = DuckDbDatabase.OpenInMemory();
-        using var connection = database.Connect();
-        using (var result = connection.Query($"SELECT count(*) FROM read_parquet({SqlText.Literal(directory["out.parquet"])})"))
-        using (var chunk = result.Fetch())
-            Assert.Equal(4, chunk!.Values<long>(0)[0]);
+        using (var result = database.Query($"SELECT count(*) FROM read_parquet({SqlText.Literal(directory["out.parquet"])})"))
+            Assert.Equal("4", result.Read() ? result.Text(0) : null);
         byte[] before = File.ReadAllBytes(directory["out.parquet"]);
         Assert.Throws<QueryException>(() => query.WriteParquet("SELECT error('boom')", directory["out.parquet"]));
         Assert.Throws<QueryException>(() => query.WriteParquet("FROM nodes", Path.Combine(run, "edges.parquet")));
