@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 using Spectre.Console;
 
@@ -93,7 +94,7 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
     private ILookup<int, LogitChange> Moved() => _graph.Logits.Where(l => l.Rank == 1).ToLookup(l => l.Node);
 
     private string Most(IEnumerable<LogitChange> moved, bool up) =>
-        moved.FirstOrDefault(l => l.Up == up) is { Rank: 1 } l ? $"{PromptTokens.Quoted(run.Session.TokenText(l.Token))} {Screen.Percent(l.Clean)} → {Screen.Percent(l.Ablated)}" : "–";
+        moved.FirstOrDefault(l => l.Up == up) is { Rank: 1 } l ? $"{DisplayText.Quoted(run.Session.TokenText(l.Token))} {Screen.Percent(l.Clean)} → {Screen.Percent(l.Ablated)}" : "–";
 
     private JsonObject NodeJson(int i)
     {

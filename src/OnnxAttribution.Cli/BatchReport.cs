@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 
 namespace OnnxAttribution.Cli;
@@ -6,7 +7,7 @@ namespace OnnxAttribution.Cli;
 /// <summary>What <c>graph --prompts</c> prints: a line per prompt, and the merged graph.</summary>
 internal static class BatchReport
 {
-    private const int ShownPrompt = 48;
+    private const int ShownPrompt = 45;
 
     public static void Write(PromptBatch batch, string directory, bool json, TextWriter output, double seconds)
     {
@@ -29,7 +30,7 @@ internal static class BatchReport
         foreach (var r in batch.Runs)
         {
             string[] figures = validated ? [.. ((string[])["nodes", "edges"]).Select(of => ValidationReport.Pearson(r, of))] : [];
-            table.AddRow([(string)r["id"]!, Short((string)r["prompt"]!), r["target"] is null ? "" : PromptTokens.Quoted((string)r["target"]!), Value(r, "clean_metric"), Value(r, "patch_metric"),
+            table.AddRow([(string)r["id"]!, DisplayText.QuotedStart((string)r["prompt"]!, ShownPrompt), r["target"] is null ? "" : DisplayText.Quoted((string)r["target"]!), Value(r, "clean_metric"), Value(r, "patch_metric"),
                 r["explained_by_features"] is { } e ? Screen.Percent((double)e) : "–", $"{r["timings"]!.AsObject().Where(t => t.Key is not ("open" or "sessions")).Sum(t => (double)t.Value!):0.00}", .. figures]);
         }
         Screen.On(output).Write(table);
@@ -42,10 +43,4 @@ internal static class BatchReport
     }
 
     private static string Value(JsonObject run, string name) => run[name] is { } v ? Screen.Number((float)v) : "–";
-
-    private static string Short(string prompt)
-    {
-        var quoted = PromptTokens.Quoted(prompt);
-        return quoted.Length <= ShownPrompt ? quoted : quoted[..(ShownPrompt - 2)] + "…'";
-    }
 }

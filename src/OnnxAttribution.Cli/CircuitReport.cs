@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Export;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 using Spectre.Console;
 
@@ -138,7 +139,7 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, string
         return new JsonObject { ["up"] = Side(true), ["down"] = Side(false) };
     }
 
-    private string Quoted(int token) => PromptTokens.Quoted(session.TokenText(token));
+    private string Quoted(int token) => DisplayText.Quoted(session.TokenText(token));
 
     private static string Signed(double value) => (value > 0 ? "+" : "") + Math.Abs(value) switch
     {

@@ -20,6 +20,13 @@ internal static class CommandLine
 
     public static int Run(string[] args, TextWriter output, TextWriter error, CancellationToken cancel = default)
     {
+        using var display = new DisplayWriter(output, ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected);
+        using var errors = new DisplayWriter(error, ReferenceEquals(error, Console.Error) && !Console.IsErrorRedirected);
+        return Run(args, display, errors, cancel);
+    }
+
+    private static int Run(string[] args, DisplayWriter output, DisplayWriter error, CancellationToken cancel)
+    {
         var common = new CommonOptions();
         var root = new RootCommand(Description)
         {

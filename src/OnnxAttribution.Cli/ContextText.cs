@@ -1,4 +1,5 @@
 using OnnxAttribution.Dashboards;
+using OnnxAttribution.Files;
 using Spectre.Console;
 
 namespace OnnxAttribution.Cli;
@@ -29,11 +30,5 @@ internal static class ContextText
     }
 
     // one line stays one line, and nothing in a text moves the cursor
-    private static string Shown(string token) => string.Concat(token.Select(c => c switch
-    {
-        '\n' => '⏎',
-        '\t' => '⇥',
-        _ when char.IsControl(c) || c is '\u2028' or '\u2029' => '·',
-        _ => c,
-    }));
+    private static string Shown(string token) => DisplayText.OneLine(token.Replace('\n', '⏎').Replace('\t', '⇥'));
 }

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Ablation;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 
 namespace OnnxAttribution.Cli;
@@ -81,7 +82,7 @@ internal sealed class CurveReport(CurveRun run, int position, string? file, doub
             double activation = _curve.Activation[i][position], line = _curve.Line(i, position);
             table.AddRow(Screen.Number(_curve.Coefficients[i]), Screen.Number(activation), Screen.Number(line), Screen.Number(activation - line));
         }
-        if (every > 1) table.Caption = new Spectre.Console.TableTitle($"one in {every} of {_curve.Coefficients.Count} points; --json and --out have them all");
+        if (every > 1) table.Caption = Screen.Title($"one in {every} of {_curve.Coefficients.Count} points; --json and --out have them all");
         return table;
     }
 
@@ -95,7 +96,7 @@ internal sealed class CurveReport(CurveRun run, int position, string? file, doub
 
     private IEnumerable<int> ScaledAt() => Enumerable.Range(0, _curve.Tokens.Count).Where(p => _curve.Scaled[p] != 0);
 
-    private string Token(int p) => $"{p} {PromptTokens.Quoted(run.TextAt(p))}";
+    private string Token(int p) => $"{p} {DisplayText.Quoted(run.TextAt(p))}";
 
     private static string Name(FeatureName name) => $"{name.Site}:{name.Feature}";
 

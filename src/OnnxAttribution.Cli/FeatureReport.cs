@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Dashboards;
 using OnnxAttribution.Export;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 using Spectre.Console;
 
@@ -60,7 +61,7 @@ internal sealed class FeatureReport(FeatureDashboard feature)
             return;
         }
         var grid = new Grid().AddColumn(new GridColumn { NoWrap = true, Padding = new Padding(0, 0, 0, 0) }).AddColumn(new GridColumn { Padding = new Padding(0, 0, 0, 0) });
-        grid.AddRow(new Text(peak), ContextText.Coloured(context, feature.MaxActivation));
+        grid.AddRow(Screen.Cell(peak), ContextText.Coloured(context, feature.MaxActivation));
         console.Write(grid);
     }
 
@@ -70,7 +71,7 @@ internal sealed class FeatureReport(FeatureDashboard feature)
         return string.Concat(feature.Histogram.Select(c => c == 0 ? ' ' : Bars[(int)Math.Round((Bars.Length - 1) * Math.Log(1 + c) / most)]));
     }
 
-    private static string Words(TokenLogit t) => $"{PromptTokens.Quoted(t.Token)} {t.Logit:+0.00;-0.00}";
+    private static string Words(TokenLogit t) => $"{DisplayText.Quoted(t.Token)} {t.Logit:+0.00;-0.00}";
 
     private static JsonObject Json(TokenLogit t) => new() { ["token"] = t.Token, ["logit"] = t.Logit };
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Export;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 using Spectre.Console;
 
@@ -51,7 +52,7 @@ internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> no
 
     /// <summary>Such as <c>3.resid 953 @5 'token'</c>; the final residual site is <c>resid_post</c>.</summary>
     public static string Label(CausalNode node, Func<int, string> tokenAt) =>
-        $"{node.Site.ShortName} {(node.IsError ? "error" : node.Feature)}{(node.Position < 0 ? "" : $" @{node.Position} {PromptTokens.Quoted(tokenAt(node.Position))}")}";
+        $"{node.Site.ShortName} {(node.IsError ? "error" : node.Feature)}{(node.Position < 0 ? "" : $" @{node.Position} {DisplayText.Quoted(tokenAt(node.Position))}")}";
 
     private IEnumerable<CausalNode> StrongestNodes() => nodes.Where(n => n.Kept).OrderByDescending(n => Math.Abs(n.Effect)).Take(Strongest);
 

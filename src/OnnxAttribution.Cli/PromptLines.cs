@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 
 namespace OnnxAttribution.Cli;
@@ -22,5 +23,5 @@ internal static class PromptLines
 
     private static string Tokens(JsonObject facts, string name) => string.Join("  ", facts[name]!.AsArray().Select((t, i) => $"{i} {Quoted(t)}"));
 
-    private static string Quoted(JsonNode? text) => PromptTokens.Quoted((string)text!);
+    private static string Quoted(JsonNode? text) => DisplayText.Quoted((string)text!);
 }

@@ -46,13 +46,13 @@ internal static class QueryCommand
         {
             var query = new RunQuery([arguments.GetRequiredValue(run), .. arguments.GetRequiredValue(also)], common.UsableThreads(arguments));
             string style = arguments.GetValue(json) ? "json" : arguments.GetRequiredValue(format);
-            Run(query, arguments.GetRequiredValue(sql), style, arguments.GetValue(file), cancellation);
+            Run(query, arguments.GetRequiredValue(sql), style, arguments.GetValue(file), arguments.InvocationConfiguration, cancellation);
             return 0;
         }, CancellationToken.None));
         return command;
     }
 
-    private static void Run(RunQuery query, string sql, string format, string? file, CancellationToken cancellation)
+    private static void Run(RunQuery query, string sql, string format, string? file, InvocationConfiguration invocation, CancellationToken cancellation)
     {
         if (format == "parquet")
         {
@@ -62,10 +62,10 @@ internal static class QueryCommand
         using var result = query.Execute(sql, cancellation);
         if (file is not null)
             query.WriteFile(file, stream => Write(result, format, stream, cancellation));
-        else if (format == "table" && !Console.IsOutputRedirected && !result.IsPlan)
-            Draw(result, cancellation);
+        else if (invocation.Output is DisplayWriter { IsTerminal: true } && format == "table" && !result.IsPlan)
+            Draw(result, invocation, cancellation);
         else
-            using (var stdout = Console.OpenStandardOutput())
+            using (var stdout = ((DisplayWriter)invocation.Output).OpenData())
                 Write(result, format, stdout, cancellation);
     }
 
@@ -83,7 +83,7 @@ internal static class QueryCommand
     }
 
     /// <summary>A terminal table needs all its rows at once, and nobody reads more than a thousand.</summary>
-    private static void Draw(QueryResult result, CancellationToken cancellation)
+    private static void Draw(QueryResult result, InvocationConfiguration invocation, CancellationToken cancellation)
     {
         var rows = result.Rows(cancellation).Take(TerminalRows + 1).ToList();
         bool more = rows.Count > TerminalRows;
@@ -95,17 +95,18 @@ internal static class QueryCommand
         foreach (var row in rows)
             table.AddRow(row.Select(Cell));
         int width = 1 + result.Columns.Select((column, c) => 3 + rows.Select(row => row[c]).Append(column.Name).Max(Width)).Sum();
-        if (width > AnsiConsole.Profile.Width)   // better lines that the terminal wraps than columns of three letters
+        var console = Screen.On(invocation.Output);
+        if (width > console.Profile.Width)   // better lines that the terminal wraps than columns of three letters
         {
-            AnsiConsole.Profile.Width = width;
+            console.Profile.Width = width;
             table.Border(TableBorder.None);
         }
-        AnsiConsole.Write(table);
+        console.Write(table);
         if (more)
-            Console.Error.WriteLine($"Only the first {TerminalRows} rows are shown. Use --format csv for all of them, or LIMIT in the query.");
+            invocation.Error.WriteLine($"Only the first {TerminalRows} rows are shown. Use --format csv for all of them, or LIMIT in the query.");
     }
 
-    private static Text Cell(string? text) => new(QueryResult.Printed(text), text is null ? new Style(Color.Grey) : Style.Plain);
+    private static Text Cell(string? text) => Screen.Cell(QueryResult.Printed(text), text is null ? new Style(Color.Grey) : Style.Plain);
 
     private static int Width(string? text) => QueryResult.Printed(text).GetCellWidth();
 }

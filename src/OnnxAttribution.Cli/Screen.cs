@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using OnnxAttribution.Files;
 using OnnxAttribution.View;
 using Spectre.Console;
 using Spectre.Console.Rendering;
@@ -19,27 +20,35 @@ internal static class Screen
 
     public static IAnsiConsole On(TextWriter output)
     {
-        var isTerminal = ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected;
+        var display = output as DisplayWriter;
+        var isTerminal = display?.IsTerminal ?? false;
         var console = AnsiConsole.Create(new AnsiConsoleSettings
         {
-            Out = new AnsiConsoleOutput(output),
+            Out = new AnsiConsoleOutput(display?.Raw ?? output),
             Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No,
             ColorSystem = isTerminal ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
             Interactive = InteractionSupport.No,
         });
         console.Profile.Capabilities.Unicode = true;
+        console.Pipeline.Attach(new DisplayHook());
         if (!isTerminal) console.Profile.Width = WidthOfNoTerminal;
         return console;
     }
 
+    /// <summary>A cell. It is escaped before it is measured: the table's widths are those of what is shown.</summary>
+    public static Text Cell(string text, Style? style = null) => new(DisplayText.OneLine(text), style);
+
+    /// <summary>What stands above or below a table.</summary>
+    public static TableTitle Title(string text) => new(Markup.Escape(DisplayText.OneLine(text)));
+
     /// <param name="columns">Headings; one that begins with '#' is of numbers, to the right.</param>
     public static Table Table(string title, params ReadOnlySpan<string> columns)
     {
-        var table = new Table { Title = new TableTitle(Markup.Escape(title)), Border = TableBorder.Rounded };
+        var table = new Table { Title = Title(title), Border = TableBorder.Rounded };
         foreach (var column in columns)
         {
             var isNumber = column.StartsWith('#');
-            table.AddColumn(new TableColumn(new Text(column.TrimStart('#'))) { Alignment = isNumber ? Justify.Right : Justify.Left, NoWrap = isNumber });
+            table.AddColumn(new TableColumn(Cell(column.TrimStart('#'))) { Alignment = isNumber ? Justify.Right : Justify.Left, NoWrap = isNumber });
         }
         return table;
     }
@@ -61,7 +70,7 @@ internal static class Screen
     public static void AddRow(this Table table, params ReadOnlySpan<string> cells)
     {
         var texts = new Text[cells.Length];
-        for (var i = 0; i < texts.Length; i++) texts[i] = new Text(cells[i]);
+        for (var i = 0; i < texts.Length; i++) texts[i] = Cell(cells[i]);
         table.AddRow(texts.AsEnumerable());
     }
 

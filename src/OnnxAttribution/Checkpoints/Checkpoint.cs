@@ -1,3 +1,5 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Checkpoints;
 
 /// <summary>The weights of a Hugging Face directory, checked against what its config asks for when it is opened: every tensor's shape; values are not
@@ -43,7 +45,7 @@ internal sealed class Checkpoint : IDisposable
     public (TensorEntry Entry, string File) Tensor(string shortName)
     {
         var name = Key(shortName);
-        if (!_files.Has(name)) throw new CheckpointException(_files.Path, $"has no tensor {CheckpointException.Quote(name)}; a {_layout.ModelType} of this config has none of that name.");
+        if (!_files.Has(name)) throw new CheckpointException(_files.Path, $"has no tensor {DisplayText.QuotedName(name)}; a {_layout.ModelType} of this config has none of that name.");
         var file = _files.FileOf(name);
         return (file.Tensors[name], Path.GetFileName(file.Path));
     }
@@ -69,10 +71,10 @@ internal sealed class Checkpoint : IDisposable
         foreach (var name in _files.Names.Order(StringComparer.Ordinal))
         {
             if (name.StartsWith(behind, StringComparison.Ordinal))
-                throw new CheckpointException(_files.Path, $"has tensor {CheckpointException.Quote(name)} but config.json says {_layout.LayersKey} {_layout.Layers}; "
+                throw new CheckpointException(_files.Path, $"has tensor {DisplayText.QuotedName(name)} but config.json says {_layout.LayersKey} {_layout.Layers}; "
                     + "take the config.json that belongs to it.");
             if (name.StartsWith(_prefix + _layout.Blocks, StringComparison.Ordinal) && !known.Contains(name) && !_layout.Buffers.Any(b => name.EndsWith(b, StringComparison.Ordinal)))
-                throw new CheckpointException(_files.Path, $"has tensor {CheckpointException.Quote(name)}, which a {_layout.ModelType} of this config does not have; "
+                throw new CheckpointException(_files.Path, $"has tensor {DisplayText.QuotedName(name)}, which a {_layout.ModelType} of this config does not have; "
                     + "take the config.json that belongs to it.");
         }
     }
@@ -81,6 +83,6 @@ internal sealed class Checkpoint : IDisposable
     {
         if (!entry.Type.IsFloat())
             throw new CheckpointException(_files.FileOf(entry.Name).Path,
-                $"tensor {CheckpointException.Quote(entry.Name)} has type {entry.Type}; save the weights as F32, F16, BF16 or F64.");
+                $"tensor {DisplayText.QuotedName(entry.Name)} has type {entry.Type}; save the weights as F32, F16, BF16 or F64.");
     }
 }

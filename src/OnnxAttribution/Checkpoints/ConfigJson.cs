@@ -1,4 +1,5 @@
 using System.Text.Json;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints;
 
@@ -123,7 +124,7 @@ internal sealed class ConfigJson
     private string Raw(JsonElement value)
     {
         if (value.ValueKind == JsonValueKind.String)
-            return CheckpointException.Quote(Text("a value", value));
+            return DisplayText.QuotedName(Text("a value", value));
         var raw = value.GetRawText().ReplaceLineEndings(" ");
         return raw.Length > 80 ? $"{raw[..80]}…" : raw;
     }

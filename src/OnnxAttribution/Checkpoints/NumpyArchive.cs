@@ -3,6 +3,7 @@ using System.Collections.Frozen;
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints;
 
@@ -53,7 +54,7 @@ internal sealed partial class NumpyArchive : IDisposable
         var start = wide ? 12 : 10;
         if (length > 1 << 16 || start + length > entry.Length) throw Damaged(name);
         var header = Header.Match(Encoding.Latin1.GetString(_file[entry.Offset + start, (int)length]));
-        if (!header.Success) throw new CheckpointException(Path, $"array {CheckpointException.Quote(name)} is of no plain type; save it as float32.");
+        if (!header.Success) throw new CheckpointException(Path, $"array {DisplayText.QuotedName(name)} is of no plain type; save it as float32.");
         var type = header.Groups["type"].Value switch
         {
             "<f4" => TensorType.F32,
@@ -61,7 +62,7 @@ internal sealed partial class NumpyArchive : IDisposable
             "<f2" => TensorType.F16,
             "<i8" => TensorType.I64,
             "<i4" => TensorType.I32,
-            var other => throw new CheckpointException(Path, $"array {CheckpointException.Quote(name)} has type {CheckpointException.Quote(other)}; save it as float32."),
+            var other => throw new CheckpointException(Path, $"array {DisplayText.QuotedName(name)} has type {DisplayText.QuotedName(other)}; save it as float32."),
         };
         var shape = new List<long>();
         Int128 count = 1;
@@ -85,5 +86,5 @@ internal sealed partial class NumpyArchive : IDisposable
         return new StridedTensor(_file, name, type, entry.Offset + start + length, axes, strides);
     }
 
-    private CheckpointException Damaged(string name) => new(Path, $"array {CheckpointException.Quote(name)} is damaged; download the file again.");
+    private CheckpointException Damaged(string name) => new(Path, $"array {DisplayText.QuotedName(name)} is damaged; download the file again.");
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints;
 
@@ -110,7 +111,7 @@ internal ref struct PickleReader
 
     private static object Known(string path, string name) =>
         name is OrderedDictionary or Tensor or Parameter || s_storages.ContainsKey(name) ? new Global(name)
-            : throw new CheckpointException(path, $"its pickle asks for {CheckpointException.Quote(name)}, which a state_dict does not need, so it is not read (nothing was run); save the weights as safetensors.");
+            : throw new CheckpointException(path, $"its pickle asks for {DisplayText.QuotedName(name)}, which a state_dict does not need, so it is not read (nothing was run); save the weights as safetensors.");
 
     private readonly object Known(string name) => Known(_path, name);
 

@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints;
 
@@ -79,7 +80,7 @@ internal sealed unsafe partial class SafetensorsFile
                 hash.AppendData(piece);
                 if (finite is not null && FirstNotFinite(piece, finite.Type) is var (index, size) && index >= 0)
                     throw new CheckpointException(Path,
-                        $"tensor {CheckpointException.Quote(finite.Name)} of shape {finite.ShapeText} has a NaN or infinity at flat index {(done / size) + index}; "
+                        $"tensor {DisplayText.QuotedName(finite.Name)} of shape {finite.ShapeText} has a NaN or infinity at flat index {(done / size) + index}; "
                         + "download or train it again.");
             }
         }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints;
 
@@ -45,7 +46,7 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
         for (var i = 0; agrees && i < shape.Length; i++)
             agrees = shape[i] < 0 || shape[i] == entry.Shape[i];
         return agrees ? entry : throw new CheckpointException(Path,
-            $"tensor {CheckpointException.Quote(name)} has shape {entry.ShapeText} where {CheckpointException.ShapeText(shape)} is expected; "
+            $"tensor {DisplayText.QuotedName(name)} has shape {entry.ShapeText} where {CheckpointException.ShapeText(shape)} is expected; "
             + "check that the file and its config belong together.");
     }
 
@@ -82,13 +83,13 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
     private static partial int Advise(IntPtr address, nuint length, int advice);
 
     private TensorEntry Find(string name) => _header.Tensors.TryGetValue(name, out var entry) ? entry : throw new CheckpointException(Path,
-        $"has no tensor {CheckpointException.Quote(name)}; check that the file is of the expected kind.");
+        $"has no tensor {DisplayText.QuotedName(name)}; check that the file is of the expected kind.");
 
     private byte* At(TensorEntry entry) => _file.Start + entry.Offset;
 
     private int Elements(TensorEntry entry) => entry.Count <= Array.MaxLength ? (int)entry.Count : throw new CheckpointException(Path,
-        $"tensor {CheckpointException.Quote(entry.Name)} has {entry.Count} elements, more than the {Array.MaxLength} that can be read at once.");
+        $"tensor {DisplayText.QuotedName(entry.Name)} has {entry.Count} elements, more than the {Array.MaxLength} that can be read at once.");
 
     private CheckpointException WrongType(TensorEntry entry, string wanted) => new(Path,
-        $"tensor {CheckpointException.Quote(entry.Name)} has type {entry.Type} and cannot be read as {wanted}; save it as {wanted}.");
+        $"tensor {DisplayText.QuotedName(entry.Name)} has type {entry.Type} and cannot be read as {wanted}; save it as {wanted}.");
 }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Frozen;
 using System.Text.Json;
 using System.Text.Unicode;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints;
 
@@ -58,7 +59,7 @@ internal sealed record SafetensorsHeader(FrozenDictionary<string, TensorEntry> T
             else if (property.Value.ValueKind == JsonValueKind.Object)
                 foreach (var pair in property.Value.EnumerateObject())
                     metadata[pair.Name] = pair.Value.ValueKind == JsonValueKind.String ? pair.Value.GetString()!
-                        : throw Bad(path, $"has __metadata__ {Quote(pair.Name)} that is no string; write metadata values as strings");
+                        : throw Bad(path, $"has __metadata__ {DisplayText.QuotedName(pair.Name)} that is no string; write metadata values as strings");
             else
                 throw Bad(path, "has a __metadata__ that is no JSON object; write it as an object of strings");
         }
@@ -68,13 +69,13 @@ internal sealed record SafetensorsHeader(FrozenDictionary<string, TensorEntry> T
 
     private static TensorEntry ParseEntry(string path, string name, JsonElement value, long dataStart, long dataLength)
     {
-        CheckpointException Lies(string what) => Bad(path, $"tensor {Quote(name)} {what}; {AgainMend}");
+        CheckpointException Lies(string what) => Bad(path, $"tensor {DisplayText.QuotedName(name)} {what}; {AgainMend}");
         if (value.ValueKind != JsonValueKind.Object)
             throw Lies("is described by no JSON object");
         if (!value.TryGetProperty("dtype", out var dtype) || dtype.ValueKind != JsonValueKind.String)
             throw Lies("has no dtype");
         if (!TensorTypes.TryParse(dtype.GetString()!, out var type))
-            throw Bad(path, $"tensor {Quote(name)} has the unknown dtype {Quote(dtype.GetString()!)}; save it as F32, F16, BF16 or F64");
+            throw Bad(path, $"tensor {DisplayText.QuotedName(name)} has the unknown dtype {DisplayText.QuotedName(dtype.GetString()!)}; save it as F32, F16, BF16 or F64");
         if (Integers(value, "shape") is not { } shape)
             throw Lies("has no shape of non-negative integers");
         if (Integers(value, "data_offsets") is not [var begin, var end])
@@ -103,9 +104,9 @@ internal sealed record SafetensorsHeader(FrozenDictionary<string, TensorEntry> T
         foreach (var entry in entries.OrderBy(e => e.Offset).ThenBy(e => e.Length))
         {
             if (entry.Offset < expected)
-                throw Bad(path, $"tensors {Quote(previous!.Name)} and {Quote(entry.Name)} overlap; {AgainMend}");
+                throw Bad(path, $"tensors {DisplayText.QuotedName(previous!.Name)} and {DisplayText.QuotedName(entry.Name)} overlap; {AgainMend}");
             if (entry.Offset > expected)
-                throw Bad(path, $"has {entry.Offset - expected} bytes before tensor {Quote(entry.Name)} that belong to no tensor; {AgainMend}");
+                throw Bad(path, $"has {entry.Offset - expected} bytes before tensor {DisplayText.QuotedName(entry.Name)} that belong to no tensor; {AgainMend}");
             expected += entry.Length;
             previous = entry;
         }
@@ -127,7 +128,6 @@ internal sealed record SafetensorsHeader(FrozenDictionary<string, TensorEntry> T
 
     private static CheckpointException Bad(string path, string problem) => new(path, problem + ".");
 
-    private static string Quote(string name) => CheckpointException.Quote(name);
 
     private static string OneLine(string message) => message.ReplaceLineEndings(" ").TrimEnd('.');
 }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints;
 
@@ -41,7 +42,7 @@ internal static class SafetensorsWriter
         var start = file.Position;
         tensor.WriteData(file);
         if (file.Position - start != Bytes(path, tensor))
-            throw new CheckpointException(path, $"tensor {CheckpointException.Quote(tensor.Name)} of type {tensor.Type} and shape "
+            throw new CheckpointException(path, $"tensor {DisplayText.QuotedName(tensor.Name)} of type {tensor.Type} and shape "
                 + $"{CheckpointException.ShapeText(tensor.Shape.AsSpan())} was given {file.Position - start} bytes and needs {Bytes(path, tensor)}.");
     }
 
@@ -59,7 +60,7 @@ internal static class SafetensorsWriter
             foreach (var tensor in tensors)
             {
                 if (!names.Add(tensor.Name))
-                    throw new CheckpointException(path, $"cannot hold two tensors named {CheckpointException.Quote(tensor.Name)}; rename one.");
+                    throw new CheckpointException(path, $"cannot hold two tensors named {DisplayText.QuotedName(tensor.Name)}; rename one.");
                 offset = WriteEntry(json, tensor, offset, offset + Bytes(path, tensor));
             }
             json.WriteEndObject();
@@ -103,7 +104,7 @@ internal static class SafetensorsWriter
         }
         catch (OverflowException e)
         {
-            throw new CheckpointException(path, $"tensor {CheckpointException.Quote(tensor.Name)} has the impossible shape "
+            throw new CheckpointException(path, $"tensor {DisplayText.QuotedName(tensor.Name)} has the impossible shape "
                 + $"{CheckpointException.ShapeText(tensor.Shape.AsSpan())}.", e);
         }
     }

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Collections.Frozen;
 using System.Text;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints;
 
@@ -28,12 +29,12 @@ internal static class StoredZip
             if (U32(header) != Central) throw Broken(file);
             int nameLength = U16(header[28..]), extraLength = U16(header[30..]), commentLength = U16(header[32..]);
             var name = Encoding.UTF8.GetString(file[at + 46, nameLength]);
-            if ((U16(header[8..]) & 1) != 0) throw new CheckpointException(file.Path, $"entry {CheckpointException.Quote(name)} is encrypted; save it without a password.");
-            if (U16(header[10..]) != 0) throw new CheckpointException(file.Path, $"entry {CheckpointException.Quote(name)} is compressed; save it uncompressed, as torch.save and numpy.savez do.");
+            if ((U16(header[8..]) & 1) != 0) throw new CheckpointException(file.Path, $"entry {DisplayText.QuotedName(name)} is encrypted; save it without a password.");
+            if (U16(header[10..]) != 0) throw new CheckpointException(file.Path, $"entry {DisplayText.QuotedName(name)} is compressed; save it uncompressed, as torch.save and numpy.savez do.");
             var (size, stored, offset) = ((long)U32(header[24..]), (long)U32(header[20..]), (long)U32(header[42..]));
             Widen(file[at + 46 + nameLength, extraLength], ref size, ref stored, ref offset);
             if (size != stored) throw Broken(file);
-            if (!entries.TryAdd(name, new Entry(DataOf(file, offset, size), size))) throw new CheckpointException(file.Path, $"has two entries named {CheckpointException.Quote(name)}; download it again.");
+            if (!entries.TryAdd(name, new Entry(DataOf(file, offset, size), size))) throw new CheckpointException(file.Path, $"has two entries named {DisplayText.QuotedName(name)}; download it again.");
             at += 46 + nameLength + extraLength + commentLength;
             if (at > end) throw Broken(file);
         }

@@ -1,3 +1,5 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Checkpoints;
 
 /// <summary>A tensor in a mapped file, wherever its strides put its elements: PyTorch's views, Fortran order, plain rows. The file stays its owner's.</summary>
@@ -25,15 +27,15 @@ internal sealed record StridedTensor(MappedFile File, string Name, TensorType Ty
     /// <exception cref="CheckpointException">Another shape, or no float type.</exception>
     public StridedTensor Require(params ReadOnlySpan<long> shape)
     {
-        if (!Type.IsFloat()) throw new CheckpointException(File.Path, $"tensor {CheckpointException.Quote(Name)} has type {Type}; save the weights as floats.");
+        if (!Type.IsFloat()) throw new CheckpointException(File.Path, $"tensor {DisplayText.QuotedName(Name)} has type {Type}; save the weights as floats.");
         return Shape.AsSpan().SequenceEqual(shape) ? this : throw new CheckpointException(File.Path,
-            $"tensor {CheckpointException.Quote(Name)} has shape {ShapeText} where {CheckpointException.ShapeText(shape)} is expected; check that file and config belong together.");
+            $"tensor {DisplayText.QuotedName(Name)} has shape {ShapeText} where {CheckpointException.ShapeText(shape)} is expected; check that file and config belong together.");
     }
 
     /// <summary>A vector, or a scalar as one number, as float32.</summary>
     public float[] ReadVector()
     {
-        if (Shape.Length > 1) throw new CheckpointException(File.Path, $"tensor {CheckpointException.Quote(Name)} has shape {ShapeText} where a vector is expected; check that it is the file it should be.");
+        if (Shape.Length > 1) throw new CheckpointException(File.Path, $"tensor {DisplayText.QuotedName(Name)} has shape {ShapeText} where a vector is expected; check that it is the file it should be.");
         var matrix = this with { Shape = [1, Shape.Length == 0 ? 1 : Shape[0]], Strides = [0, Shape.Length == 0 ? 1 : Strides[0]] };
         var result = new float[matrix.Shape[1]];
         matrix.CopyRows(0, 1, result);
@@ -43,7 +45,7 @@ internal sealed record StridedTensor(MappedFile File, string Name, TensorType Ty
     /// <summary>An integer or float that stands alone.</summary>
     public double ReadScalar()
     {
-        if (Shape.Any(s => s != 1)) throw new CheckpointException(File.Path, $"tensor {CheckpointException.Quote(Name)} has shape {ShapeText} where one number is expected; check that it is the file it should be.");
+        if (Shape.Any(s => s != 1)) throw new CheckpointException(File.Path, $"tensor {DisplayText.QuotedName(Name)} has shape {ShapeText} where one number is expected; check that it is the file it should be.");
         var bytes = File[Offset, Type.Size()];
         return Type switch
         {
@@ -54,7 +56,7 @@ internal sealed record StridedTensor(MappedFile File, string Name, TensorType Ty
             TensorType.U8 => bytes[0],
             TensorType.F64 => BitConverter.ToDouble(bytes),
             _ when Type.IsFloat() => ReadFloat(bytes),
-            _ => throw new CheckpointException(File.Path, $"tensor {CheckpointException.Quote(Name)} has type {Type} where a number is expected; check that it is the file it should be."),
+            _ => throw new CheckpointException(File.Path, $"tensor {DisplayText.QuotedName(Name)} has type {Type} where a number is expected; check that it is the file it should be."),
         };
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints;
 
@@ -63,9 +64,9 @@ internal sealed class TorchFile : IDisposable
         var (storage, size) = (tensor.Storage, tensor.Storage.Type.Size());
         if (!entries.TryGetValue($"{root}data/{storage.Key}", out var entry) || storage.Count > entry.Length / size)
         {
-            throw new CheckpointException(Path, $"the data of tensor {CheckpointException.Quote(name)} is missing or too short; download the file again.");
+            throw new CheckpointException(Path, $"the data of tensor {DisplayText.QuotedName(name)} is missing or too short; download the file again.");
         }
-        if (!Fits(tensor)) throw new CheckpointException(Path, $"tensor {CheckpointException.Quote(name)} reaches beyond its data; download the file again.");
+        if (!Fits(tensor)) throw new CheckpointException(Path, $"tensor {DisplayText.QuotedName(name)} reaches beyond its data; download the file again.");
         return new StridedTensor(_file, name, storage.Type, entry.Offset + (tensor.Offset * size), tensor.Shape, tensor.Strides);
     }
 

@@ -1,3 +1,5 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Checkpoints;
 
 /// <summary>The weights of a Hugging Face directory: <c>model.safetensors</c>, or the shards that <c>model.safetensors.index.json</c> lists.
@@ -57,7 +59,7 @@ internal sealed class WeightFiles : IDisposable
                 var name = map.Require(tensor, map.String(tensor));
                 if (!files.TryGetValue(name, out var file)) files[name] = file = OpenShard(directory, index, name);
                 if (!file.Tensors.ContainsKey(tensor))
-                    throw new CheckpointException(file.Path, $"has no tensor {CheckpointException.Quote(tensor)}, which {Index} says it holds; download both again.");
+                    throw new CheckpointException(file.Path, $"has no tensor {DisplayText.QuotedName(tensor)}, which {Index} says it holds; download both again.");
                 owners[tensor] = file;
             }
             if (files.Count == 0) throw new CheckpointException(index, "lists no tensor; download it again.");
@@ -74,10 +76,10 @@ internal sealed class WeightFiles : IDisposable
     {
         // a shard lies beside its index: a name that leads elsewhere is no name of a shard
         if (name.Length == 0 || name != System.IO.Path.GetFileName(name) || name is "." or ".." || name.Contains('\\'))
-            throw new CheckpointException(index, $"names the shard {CheckpointException.Quote(name)}, which is no file name; download it again.");
+            throw new CheckpointException(index, $"names the shard {DisplayText.QuotedName(name)}, which is no file name; download it again.");
         var path = System.IO.Path.Combine(directory, name);
         return File.Exists(path) ? SafetensorsFile.Open(path) : throw new CheckpointException(directory, $"has no {name}, which {Index} lists; download it.");
     }
 
-    private CheckpointException Lacks(string tensor) => new(Path, $"has no tensor {CheckpointException.Quote(tensor)}; check that the file is of the expected kind.");
+    private CheckpointException Lacks(string tensor) => new(Path, $"has no tensor {DisplayText.QuotedName(tensor)}; check that the file is of the expected kind.");
 }

@@ -1,4 +1,5 @@
 using Google.Protobuf;
+using OnnxAttribution.Files;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
 
@@ -82,10 +83,10 @@ internal static class ForeignBundleWriter
             SiteSeparation.Require(adopted, map.Path, options.Onnx);
             return adopted;
         }
-        catch (BundleException e) when (e.Message.Any(char.IsControl))
+        catch (BundleException e) when (DisplayText.OneLine(e.Message) != e.Message)
         {
             // names out of a damaged file may hold anything
-            throw new BundleException(string.Concat(e.Message.Select(c => char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString())), e);
+            throw new BundleException(DisplayText.OneLine(e.Message), e);
         }
     }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Runs;
@@ -95,7 +96,7 @@ public sealed class CurveRun
     private double SlopeBefore(Bend bend) =>
         (Curve.Activation[bend.Step][bend.Position] - Curve.Activation[bend.Step - 1][bend.Position]) / (Curve.Coefficients[bend.Step] - Curve.Coefficients[bend.Step - 1]);
 
-    private string Token(int position) => $"{position} {PromptTokens.Quoted(TextAt(position))}";
+    private string Token(int position) => $"{position} {DisplayText.Quoted(TextAt(position))}";
 
     private static string Share(float weight) => weight.ToString("0.00", CultureInfo.InvariantCulture);
 

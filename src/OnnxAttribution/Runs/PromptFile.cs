@@ -1,4 +1,5 @@
 using System.Text.Json;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Runs;
 
@@ -69,7 +70,7 @@ public static class PromptFile
 
     // it becomes the name of a directory
     private static string CheckedId(string id) =>
-        id.Length is 0 or > 100 || id[0] == '.' || id.Any(c => char.IsControl(c) || "/\\:*?\"<>|".Contains(c)) ? throw new PromptException($"its id {PromptTokens.Quoted(id)} cannot name a directory; use letters, digits, '-', '_' and '.'")
+        id.Length is 0 or > 100 || id[0] == '.' || DisplayText.OneLine(id) != id || id.AsSpan().ContainsAny("/\\:*?\"<>|") ? throw new PromptException($"its id {DisplayText.Quoted(id)} cannot name a directory; use letters, digits, '-', '_' and '.'")
         : id == MergedId ? throw new PromptException($"its id is '{MergedId}', which is the merged graph's; choose another")
         : id;
 }

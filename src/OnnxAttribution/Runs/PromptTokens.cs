@@ -1,3 +1,4 @@
+using OnnxAttribution.Files;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Runs;
@@ -16,9 +17,6 @@ public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? F
         return new PromptTokens(clean, patch, OneToken(tokenizer, "--target", task.Target), OneToken(tokenizer, "--foil", task.Foil));
     }
 
-    /// <summary>A token in quotes, on one line: control characters escaped.</summary>
-    public static string Quoted(string token) => $"'{string.Concat(token.Select(Escaped))}'";
-
     private static int[] Encode(Tokenizer tokenizer, string text, string option, bool prependBos)
     {
         if (text.Length == 0) throw new PromptException($"{option} is empty; give it some text");
@@ -33,22 +31,13 @@ public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? F
         if (Exactly(tokenizer, text) is { } id) return id;
         var tokens = tokenizer.Encode(text, continues: true);
         var other = text.StartsWith(' ') ? text.TrimStart(' ') : " " + text;
-        var hint = Exactly(tokenizer, other) is not null ? $"a leading space matters: {Quoted(other)} is one" : "a leading space matters";
-        throw new PromptException($"{option} {Quoted(text)} is {tokens.Length} tokens: {string.Join(" ", Texts(tokenizer, tokens))}; give exactly one token ({hint})");
+        var hint = Exactly(tokenizer, other) is not null ? $"a leading space matters: {DisplayText.Quoted(other)} is one" : "a leading space matters";
+        throw new PromptException($"{option} {DisplayText.Quoted(text)} is {tokens.Length} tokens: {string.Join(" ", Texts(tokenizer, tokens))}; give exactly one token ({hint})");
     }
 
     // also one that the tokenizer does not make of this text when it stands alone; what follows a prompt has no space but its own
     private static int? Exactly(Tokenizer tokenizer, string text) =>
         tokenizer.TryGetId(text, out var id) ? id : tokenizer.Encode(text, continues: true) is [var one] ? one : null;
 
-    private static string[] Texts(Tokenizer tokenizer, int[] tokens) => [.. tokens.Select(t => Quoted(tokenizer.TokenText(t)))];
-
-    private static string Escaped(char c) => c switch
-    {
-        '\n' => "\\n",
-        '\r' => "\\r",
-        '\t' => "\\t",
-        _ when char.IsControl(c) || c is '\u2028' or '\u2029' => $"\\u{(int)c:x4}",
-        _ => c.ToString(),
-    };
+    private static string[] Texts(Tokenizer tokenizer, int[] tokens) => [.. tokens.Select(t => DisplayText.Quoted(tokenizer.TokenText(t)))];
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
 
@@ -13,7 +14,7 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
     public static RunPrompt Of(PromptTask task, int index, Tokenizer tokenizer, bool prependBos)
     {
         var tokens = PromptTokens.Of(task, tokenizer, prependBos);
-        return new RunPrompt(task.Id ?? $"{index + 1}", task.Id is null ? $"the prompt {PromptTokens.Quoted(task.Prompt)}" : $"the prompt '{task.Id}'", tokens.Clean, tokens.Patch, tokens.Target, tokens.Foil, null);
+        return new RunPrompt(task.Id ?? $"{index + 1}", task.Id is null ? $"the prompt {DisplayText.Quoted(task.Prompt)}" : $"the prompt '{task.Id}'", tokens.Clean, tokens.Patch, tokens.Target, tokens.Foil, null);
     }
 
     /// <summary>The prompt of a run, or of each run that it was merged from and that lies beside it.</summary>

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Runtime;
 
@@ -37,10 +38,10 @@ internal static class Gpt2Vocabulary
         {
             if (id < 0 || id >= used.Length || used[id])
                 throw new TokenizerException(path,
-                    $"gives token {TokenizerFile.Quote(token)} the id {id}: ids must be 0 to {used.Length - 1}, each once; download it again.");
+                    $"gives token {DisplayText.QuotedName(token)} the id {id}: ids must be 0 to {used.Length - 1}, each once; download it again.");
             used[id] = ByteSymbols.Bytes(token) is { Length: > 0 } ? true
                 : throw new TokenizerException(path,
-                    $"has token {TokenizerFile.Quote(token)}, which is not spelled in GPT-2's byte symbols; only byte-level BPE is supported.");
+                    $"has token {DisplayText.QuotedName(token)}, which is not spelled in GPT-2's byte symbols; only byte-level BPE is supported.");
         }
         for (var b = 0; b < 256; b++)
             if (!ids.ContainsKey(ByteSymbols.Of((byte)b).ToString()))
@@ -60,13 +61,13 @@ internal static class Gpt2Vocabulary
             if (line.Length == 0 || (merges.Count == 0 && line[0] == '#')) // the version line
                 continue;
             if (line.Split(' ') is not [{ Length: > 0 } left, { Length: > 0 } right])
-                throw new TokenizerException(path, $"line {number} is {TokenizerFile.Quote(line)}, not two tokens with a space between; download it again.");
+                throw new TokenizerException(path, $"line {number} is {DisplayText.QuotedName(line)}, not two tokens with a space between; download it again.");
             foreach (var token in (ReadOnlySpan<string>)[left, right, left + right])
                 if (!ids.ContainsKey(token))
                     throw new TokenizerException(path,
-                        $"line {number} names {TokenizerFile.Quote(token)}, which is not in vocab.json; the two files must come from one tokenizer.");
+                        $"line {number} names {DisplayText.QuotedName(token)}, which is not in vocab.json; the two files must come from one tokenizer.");
             if (!merges.TryAdd((ids[left], ids[right]), (merges.Count, ids[left + right])))
-                throw new TokenizerException(path, $"line {number} repeats the merge {TokenizerFile.Quote(line)}; download it again.");
+                throw new TokenizerException(path, $"line {number} repeats the merge {DisplayText.QuotedName(line)}; download it again.");
         }
         // a vocabulary of single bytes needs none
         return merges.Count > 0 || !ids.Keys.Any(token => token.Length > 1 && token != EndOfTextToken) ? merges

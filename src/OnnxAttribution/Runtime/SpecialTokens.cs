@@ -1,4 +1,5 @@
 using System.Text.Json;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Runtime;
 
@@ -28,9 +29,9 @@ internal static class SpecialTokens
             if (document is null || !document.RootElement.TryGetProperty(name, out var token)) continue;
             if (token.ValueKind == JsonValueKind.Null) return (null, true);
             var content = token.ValueKind == JsonValueKind.Object && token.TryGetProperty("content", out var inner) ? inner : token;
-            if (content.ValueKind != JsonValueKind.String) throw new TokenizerException(path, $"has {name} = {TokenizerFile.Quote(token.ToString())}, which is no token; download it again.");
+            if (content.ValueKind != JsonValueKind.String) throw new TokenizerException(path, $"has {name} = {DisplayText.QuotedName(token.ToString())}, which is no token; download it again.");
             return (OfText(pipeline, content.GetString()!)
-                ?? throw new TokenizerException(path, $"has {name} = {TokenizerFile.Quote(content.GetString()!)}, which tokenizer.json does not have; take both from one model."), true);
+                ?? throw new TokenizerException(path, $"has {name} = {DisplayText.QuotedName(content.GetString()!)}, which tokenizer.json does not have; take both from one model."), true);
         }
         return (null, false);
     }

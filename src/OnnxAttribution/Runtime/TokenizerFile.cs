@@ -53,12 +53,5 @@ internal static class TokenizerFile
         }
     }
 
-    /// <summary>A token or the like in quotes, on one line, and not too long.</summary>
-    public static string Quote(string text)
-    {
-        var shown = text.Length > 60 ? text[..60] + "…" : text;
-        return $"'{string.Concat(shown.Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '\ufffd' : c))}'";
-    }
-
     public static string OneLine(Exception e) => e.Message.ReplaceLineEndings(" ").TrimEnd('.');
 }

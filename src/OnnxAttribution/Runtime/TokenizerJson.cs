@@ -1,4 +1,5 @@
 using System.Text.Json;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Runtime;
 
@@ -30,7 +31,7 @@ internal static class TokenizerJson
     {
         // older files leave the type out
         if (model.Text("type") is var type and not (null or "BPE"))
-            throw new TokenizerException(path, $"has the model {TokenizerFile.Quote(type)}; only BPE is known, as GPT-2, Pythia, Llama, Qwen2 and Mistral have it.");
+            throw new TokenizerException(path, $"has the model {DisplayText.QuotedName(type)}; only BPE is known, as GPT-2, Pythia, Llama, Qwen2 and Mistral have it.");
         model.Allow("type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges");
         if (model.Number("dropout") is not (null or 0)) throw model.Refused("dropout", "a text would have other tokens each time; set it to null");
         foreach (var name in (string[])["continuing_subword_prefix", "end_of_word_suffix"])
@@ -41,7 +42,7 @@ internal static class TokenizerJson
         var merges = Merges(path, model.Element("merges"), ids, isByteLevel);
         // GPT-2's is empty and no token: what has all bytes never needs one
         int? unknown = model.Text("unk_token") is not { } unk || (isByteLevel && !ids.ContainsKey(unk)) ? null : ids.TryGetValue(unk, out var id) ? id
-            : throw new TokenizerException(path, $"has the unk_token {TokenizerFile.Quote(unk)}, which is not in its vocab; download it again.");
+            : throw new TokenizerException(path, $"has the unk_token {DisplayText.QuotedName(unk)}, which is not in its vocab; download it again.");
         var ignoresMerges = model.Flag("ignore_merges");
         List<string> merged = isByteLevel || ignoresMerges ? [] : [.. MergedTokens(ids, merges)];
         var hasByteTokens = model.Flag("byte_fallback");
@@ -70,7 +71,7 @@ internal static class TokenizerJson
         foreach (var token in vocab.EnumerateObject())
         {
             if (token.Value.ValueKind != JsonValueKind.Number || !token.Value.TryGetInt32(out var id) || id is < 0 or >= MostIds || !used.Add(id) || token.Name.Length == 0)
-                throw new TokenizerException(path, $"gives token {TokenizerFile.Quote(token.Name)} the id {TokenizerFile.Quote(token.Value.ToString())}: ids must be whole numbers from 0 to {MostIds - 1}, each once; download it again.");
+                throw new TokenizerException(path, $"gives token {DisplayText.QuotedName(token.Name)} the id {DisplayText.QuotedName(token.Value.ToString())}: ids must be whole numbers from 0 to {MostIds - 1}, each once; download it again.");
             ids.Add(token.Name, id);
         }
         return ids.Count > 0 ? ids : throw new TokenizerException(path, "has an empty model.vocab; download it again.");
@@ -87,7 +88,7 @@ internal static class TokenizerJson
             {
                 var (left, right) = Pair(path, rank, entry);
                 int IdOf(string token) => ids.TryGetValue(token, out var id) ? id
-                    : throw new TokenizerException(path, $"names {TokenizerFile.Quote(token)} in merge {rank}, which is not in its vocab; download it again.");
+                    : throw new TokenizerException(path, $"names {DisplayText.QuotedName(token)} in merge {rank}, which is not in its vocab; download it again.");
                 merges[(IdOf(left), IdOf(right))] = (rank++, IdOf(left + right));   // of two alike the later counts
             }
         }
@@ -102,7 +103,7 @@ internal static class TokenizerJson
     {
         if (entry.ValueKind == JsonValueKind.Array && entry.GetArrayLength() == 2) return (entry[0].GetString()!, entry[1].GetString()!);
         return entry.ValueKind == JsonValueKind.String && entry.GetString()!.Split(' ') is [{ Length: > 0 } left, { Length: > 0 } right] ? (left, right)
-            : throw new TokenizerException(path, $"has the merge {number} {TokenizerFile.Quote(entry.ToString())}, not two tokens; download it again.");
+            : throw new TokenizerException(path, $"has the merge {number} {DisplayText.QuotedName(entry.ToString())}, not two tokens; download it again.");
     }
 
     private static List<AddedToken> Added(string path, JsonElement json, BytePairVocabulary vocabulary)
@@ -115,10 +116,10 @@ internal static class TokenizerJson
             var fields = new TokenizerJsonFields(path, "added_tokens", entry);
             fields.Allow("id", "content", "single_word", "lstrip", "rstrip", "normalized", "special");
             var (content, id) = (fields.Text("content") ?? "", (int?)fields.Number("id") ?? -1);
-            if (content.Length == 0 || id is < 0 or >= MostIds) throw new TokenizerException(path, $"has an added token {TokenizerFile.Quote(content)} with the id {id}; download it again.");
+            if (content.Length == 0 || id is < 0 or >= MostIds) throw new TokenizerException(path, $"has an added token {DisplayText.QuotedName(content)} with the id {id}; download it again.");
             // Hugging Face takes the vocabulary's id, whatever the list says
             if (vocabulary.Ids.TryGetValue(content, out var own) && own != id || taken.TryGetValue(id, out var other) && other != content)
-                throw new TokenizerException(path, $"has the added token {TokenizerFile.Quote(content)} with the id {id}, which its vocab contradicts; download it again.");
+                throw new TokenizerException(path, $"has the added token {DisplayText.QuotedName(content)} with the id {id}, which its vocab contradicts; download it again.");
             taken[id] = content;
             added.Add(new(id, content, fields.Flag("single_word"), fields.Flag("lstrip"), fields.Flag("rstrip"), fields.Flag("normalized", !fields.Flag("special"))));
         }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Runtime;
 
@@ -50,9 +51,9 @@ internal readonly struct TokenizerJsonFields(string path, string name, JsonEleme
         _ => throw Refused(field, "it must be true or false"),
     };
 
-    public TokenizerException Refused(string field, string why) => new(path, $"has {Place(field)} = {TokenizerFile.Quote(Element(field).ToString())}: {why}.");
+    public TokenizerException Refused(string field, string why) => new(path, $"has {Place(field)} = {DisplayText.QuotedName(Element(field).ToString())}: {why}.");
 
-    public TokenizerException Unknown(string? type, string known) => new(path, $"has {Place("type")} = {TokenizerFile.Quote(type ?? "none")}, which is not known here; {known} are.");
+    public TokenizerException Unknown(string? type, string known) => new(path, $"has {Place("type")} = {DisplayText.QuotedName(type ?? "none")}, which is not known here; {known} are.");
 
     private string Place(string field) => name.Length == 0 ? field : $"{name}.{field}";
 }

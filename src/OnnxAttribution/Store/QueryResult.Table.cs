@@ -1,3 +1,5 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Store;
 
 public sealed partial class QueryResult
@@ -16,10 +18,10 @@ public sealed partial class QueryResult
         if (IsPlan)
         {
             foreach (var row in Rows(cancellation))
-                writer.WriteLine(row[^1]!.TrimEnd('\n'));
+                writer.WriteLine(DisplayText.Lines(row[^1]!.TrimEnd('\n')));
             return;
         }
-        var widths = Columns.Select(column => column.Name.Length).ToArray();
+        var widths = Columns.Select(column => Printed(column.Name).Length).ToArray();
         using var rows = Rows(cancellation).GetEnumerator();
         var first = new List<string[]>();
         while (first.Count < WidthRows && rows.MoveNext())
@@ -36,21 +38,8 @@ public sealed partial class QueryResult
         writer.Flush();
     }
 
-    /// <summary>A cell of a table on one line: NULL spelled out and control characters escaped as in C#.</summary>
-    public static string Printed(string? text)
-    {
-        if (text is null)
-            return "NULL";
-        return text.Any(char.IsControl) ? string.Concat(text.Select(Escaped)) : text;
-    }
-
-    private static string Escaped(char c) => c switch
-    {
-        '\n' => "\\n",
-        '\r' => "\\r",
-        '\t' => "\\t",
-        _ => char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString(),
-    };
+    /// <summary>A cell of a table on one line: NULL spelled out, and nothing in it that would steer a terminal.</summary>
+    internal static string Printed(string? text) => text is null ? "NULL" : DisplayText.OneLine(text);
 
     private void WriteRow(TextWriter writer, string[] cells, int[] widths)
     {

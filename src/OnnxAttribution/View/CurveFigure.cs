@@ -1,4 +1,5 @@
 using System.Globalization;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 
 namespace OnnxAttribution.View;
@@ -52,7 +53,7 @@ internal static class CurveFigure
             var (from, to) = (panel.X(points[i - 1].Coefficient), panel.X(points[i].Coefficient));
             canvas.Draw("rect", points[i].Cause ?? "bend", ("class", "bend"), ("x", from), ("y", at.Top), ("width", to - from), ("height", at.Height), ("fill", theme.Unknown), ("fill-opacity", 0.16), ("stroke", theme.Box), ("stroke-width", 0.8));
         }
-        panel.Frame($"at {position.Position.ToString(CultureInfo.InvariantCulture)} {PromptTokens.Quoted(position.Token)}");
+        panel.Frame($"at {position.Position.ToString(CultureInfo.InvariantCulture)} {DisplayText.Quoted(position.Token)}");
         panel.Line("gradient", points.Select(p => (p.Coefficient, (double)p.Line)), theme.Lowers, 1.8, "6 4");
         panel.Line("curve", points.Select(p => (p.Coefficient, (double)p.Activation)), theme.Raises, 2.2);
         foreach (var p in points.Where(p => double.IsFinite(p.Activation))) panel.Point("point", p.Coefficient, p.Activation, theme.Raises, 3, $"coefficient {NumberText.Of(p.Coefficient)}: {NumberText.Of(p.Activation)}, the gradient says {NumberText.Of(p.Line)}");

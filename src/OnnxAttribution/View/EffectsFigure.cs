@@ -1,5 +1,6 @@
 using System.Globalization;
 using OnnxAttribution.Export;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.View;
 
@@ -76,7 +77,7 @@ internal static class EffectsFigure
 
     private static string Words(PictureNode node)
     {
-        var at = node.Position < 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" at {node.Position} {Runs.PromptTokens.Quoted(node.Token)}");
+        var at = node.Position < 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" at {node.Position} {DisplayText.Quoted(node.Token)}");
         return $"{node.Label}{at}\n{(node.Contribution < 0 ? "lowers" : "raises")} the metric by {NumberText.Of(Math.Abs(node.Contribution))}";
     }
 

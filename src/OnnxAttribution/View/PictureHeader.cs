@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 
 namespace OnnxAttribution.View;
@@ -71,7 +72,7 @@ internal sealed class PictureHeader
     public IReadOnlyList<(string Name, string Value)> Options { get; }
 
     /// <summary>What the page and its pictures are called: the prompt and what was asked of it.</summary>
-    public string Title => IsMerged || Prompt is null ? $"mean of {Text("prompts") ?? "many"} prompts" : Target is { } target ? $"{Prompt} → {PromptTokens.Quoted(target)}" : Prompt;
+    public string Title => IsMerged || Prompt is null ? $"mean of {Text("prompts") ?? "many"} prompts" : Target is { } target ? $"{Prompt} → {DisplayText.Quoted(target)}" : Prompt;
 
     /// <summary>The site's dictionary on Neuronpedia, such as <c>gpt2-small/6-res-jb</c>; null where it is not known.</summary>
     public string? NeuronpediaId(string site) => _facts["neuronpedia_ids"] is JsonObject ids ? AsText(ids[site]) : null;
@@ -79,8 +80,8 @@ internal sealed class PictureHeader
     private string Words()
     {
         var metric = Text("metric") ?? "metric";
-        var target = Text("target") is { } t ? $" of {PromptTokens.Quoted(t)}" : "";
-        var foil = Text("foil") is { } f ? $" over {PromptTokens.Quoted(f)}" : "";
+        var target = Text("target") is { } t ? $" of {DisplayText.Quoted(t)}" : "";
+        var foil = Text("foil") is { } f ? $" over {DisplayText.Quoted(f)}" : "";
         return $"{metric}{target}{foil}{(Text("position") is { } p ? $" after position {p}" : "")}";
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 
 namespace OnnxAttribution.View;
@@ -8,7 +9,7 @@ internal static class PictureWords
 {
     /// <summary>Such as <c>3.resid 953 at 2 ' ('</c>; of the metric what it is.</summary>
     public static string Place(RunPicture picture, PictureNode node) => node.IsMetric ? picture.Header.MetricWords
-        : node.Position < 0 ? node.Label : $"{node.Label} at {node.Position} {PromptTokens.Quoted(node.Token)}";
+        : node.Position < 0 ? node.Label : $"{node.Label} at {node.Position} {DisplayText.Quoted(node.Token)}";
 
     /// <summary>A node's figures on lines of their own.</summary>
     public static string Of(RunPicture picture, PictureNode node)

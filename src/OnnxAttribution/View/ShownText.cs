@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.View;
 
@@ -74,10 +75,8 @@ internal static class ShownText
         0x7F => new Rune('␡'),
         _ => Rune.GetUnicodeCategory(rune) switch
         {
-            UnicodeCategory.Control => Rune.ReplacementChar,
-            UnicodeCategory.Format => new Rune('□'),
             UnicodeCategory.SpaceSeparator => new Rune(' '),
-            _ => rune,
+            _ => DisplayText.IsHidden(rune) ? new Rune('□') : rune,
         },
     };
 }

@@ -5,7 +5,7 @@ namespace OnnxAttribution.Tests.Architecture;
 /// <summary>
 /// The arrows between the library's folders, and the one door of each outside package:
 /// <code>
-/// Onnx &lt;- Autodiff &lt;- Checkpoints &lt;- Export &lt;- Runtime &lt;- Attribution &lt;- Ablation &lt;- Store &lt;- Runs &lt;- Dashboards &lt;- Preflight &lt;- View     a folder may use only the folders before it
+/// Files &lt;- Onnx &lt;- Autodiff &lt;- Checkpoints &lt;- Export &lt;- Runtime &lt;- Attribution &lt;- Ablation &lt;- Store &lt;- Runs &lt;- Dashboards &lt;- Preflight &lt;- View     a folder may use only the folders before it
 /// Runtime: ONNX Runtime      Store: DuckDB, Parquet      Onnx, Export, Runtime: Google.Protobuf (ONNX files are made, written and handed over there)
 /// </code>
 /// Read off the sources: using directives and names such as OnnxAttribution.Export.Site or Export.Site. Comments and strings do not count.
@@ -60,6 +60,15 @@ public partial class LayerTests
     }
 
     [Fact]
+    public void Texts_come_into_tables_by_one_door_which_escapes_them()
+    {
+        var wrong = SourceTree.Files("src/OnnxAttribution.Cli").Where(f => f.Path is not ("Screen.cs" or "ContextText.cs") && Regex.IsMatch(f.Code, @"new (Text|Markup|Paragraph|TableTitle)\(|Markup(Line|Interpolated)|\bAnsiConsole\."));
+        Assert.Empty(wrong.Select(f => f.Path));
+        var consoles = SourceTree.Files("src").Where(f => f.Path is not ("OnnxAttribution.Cli/Program.cs" or "OnnxAttribution.Cli/CommandLine.cs" or "OnnxAttribution.Cli/DisplayWriter.cs") && Regex.IsMatch(f.Code, @"\bConsole\.(Out|Error|Write|OpenStandard)"));
+        Assert.Empty(consoles.Select(f => f.Path));
+    }
+
+    [Fact]
     public void No_type_is_named_for_being_of_use()
     {
         var types = SourceTree.Files("src").SelectMany(f => TypeName().Matches(f.Code).Select(m => (f.Path, Name: m.Groups["name"].Value)));
@@ -76,7 +85,7 @@ public partial class LayerTests
     }
 
     // OnnxAttribution.Runtime, or Runtime.GraphRunner where OnnxAttribution. goes without saying
-    [GeneratedRegex(@"(\bOnnxAttribution\.|(?<![\w.""])(?=\w+\.[A-Z]))(?<layer>Onnx|Autodiff|Checkpoints|Export|Runtime|Attribution|Ablation|Store|Runs|Dashboards|Preflight|View)\b(\.\w+)?")]
+    [GeneratedRegex(@"(\bOnnxAttribution\.|(?<![\w.""])(?=\w+\.[A-Z]))(?<layer>Files|Onnx|Autodiff|Checkpoints|Export|Runtime|Attribution|Ablation|Store|Runs|Dashboards|Preflight|View)\b(\.\w+)?")]
     private static partial Regex LayerName();
 
     [GeneratedRegex(@"^namespace (?<name>[\w.]+)", RegexOptions.Multiline)]

@@ -8,7 +8,7 @@ internal static partial class SourceTree
     public static string Root { get; } = FindRoot();
 
     /// <summary>Layers of the library: a folder may use only the folders before it. Export comes before Runtime, so that a bundle can be made without ONNX Runtime.</summary>
-    public static IReadOnlyList<string> Layers { get; } = ["Onnx", "Autodiff", "Checkpoints", "Export", "Runtime", "Attribution", "Ablation", "Store", "Runs", "Dashboards", "Preflight", "View"];
+    public static IReadOnlyList<string> Layers { get; } = ["Files", "Onnx", "Autodiff", "Checkpoints", "Export", "Runtime", "Attribution", "Ablation", "Store", "Runs", "Dashboards", "Preflight", "View"];
 
     /// <summary>Path relative to <paramref name="folder"/> (itself relative to the root), and code without comments.</summary>
     public static IEnumerable<(string Path, string Code)> Files(string folder)

@@ -41,7 +41,7 @@ public sealed class SafetensorsHeaderTests : IDisposable
         { "\"x\":{\"dtype\":\"F32\"}", "tensor 'x' has no shape" },
         { "\"x\":{\"dtype\":\"F32\",\"shape\":[2]}", "tensor 'x' has no pair of non-negative data_offsets" },
         { "\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4,8]}", "tensor 'x' has no pair of non-negative data_offsets" },
-        { "\"a\\nb\":7", @"tensor 'a\u000ab' is described by no JSON object" },
+        { "\"a\\nb\":7", @"tensor 'a\nb' is described by no JSON object" },
         { "\"\\ud800\":7", "not valid JSON" },
         { "\"__metadata__\":7", "__metadata__ that is no JSON object" },
         { "\"__metadata__\":{\"a\":1}", "__metadata__ 'a' that is no string" },

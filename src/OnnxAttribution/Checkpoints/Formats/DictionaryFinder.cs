@@ -1,3 +1,5 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Checkpoints.Formats;
 
 /// <summary>
@@ -68,7 +70,7 @@ internal static class DictionaryFinder
 
     private static string Some(StateDictionary state)
     {
-        var names = state.Names.Order(StringComparer.Ordinal).Take(4).Select(CheckpointException.Quote).ToList();
+        var names = state.Names.Order(StringComparer.Ordinal).Take(4).Select(DisplayText.QuotedName).ToList();
         return names.Count == 0 ? "nothing" : string.Join(", ", names);
     }
 

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints.Formats;
 
@@ -27,8 +28,8 @@ internal static partial class OpenAiFormat
         {
             ("ReLU", _) => DictionaryArchitecture.Standard,
             ("TopK", "ReLU") => DictionaryArchitecture.TopK,
-            ("TopK", var after) => throw new CheckpointException(state.Path, $"what follows TopK is {CheckpointException.Quote(after as string ?? "missing")}, which is not supported; only 'ReLU' is."),
-            _ => throw new CheckpointException(state.Path, $"activation is {CheckpointException.Quote(activation)}, which is not supported; only 'ReLU' and 'TopK' are."),
+            ("TopK", var after) => throw new CheckpointException(state.Path, $"what follows TopK is {DisplayText.QuotedName(after as string ?? "missing")}, which is not supported; only 'ReLU' is."),
+            _ => throw new CheckpointException(state.Path, $"activation is {DisplayText.QuotedName(activation)}, which is not supported; only 'ReLU' and 'TopK' are."),
         };
         var config = DictionaryConversion.NewConfig(kind, width, features, site, "gpt2-small", prependBos: false, subtractsBias: true);
         if (kind == DictionaryArchitecture.TopK)
@@ -59,7 +60,7 @@ internal static partial class OpenAiFormat
             "resid_delta_mlp" => "hook_mlp_out",
             "resid_post_attn" => "hook_resid_mid",
             "resid_post_mlp" => "hook_resid_post",
-            var other => throw new CheckpointException(path, $"location {CheckpointException.Quote(other)} is no site of the residual stream or a sublayer's output; only resid_delta_attn, resid_delta_mlp, resid_post_attn and resid_post_mlp are."),
+            var other => throw new CheckpointException(path, $"location {DisplayText.QuotedName(other)} is no site of the residual stream or a sublayer's output; only resid_delta_attn, resid_delta_mlp, resid_post_attn and resid_post_mlp are."),
         };
         return $"blocks.{int.Parse(place.Groups["layer"].Value, System.Globalization.CultureInfo.InvariantCulture)}.{hook}";
     }

@@ -1,3 +1,5 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Checkpoints.Formats;
 
 /// <summary>The tensors of one file by name, asked for one by one, so that none is left over unread.</summary>
@@ -12,7 +14,7 @@ internal sealed class StateDictionary(string path, IReadOnlyDictionary<string, o
     public bool Has(string name) => values.ContainsKey(name);
 
     /// <summary>A tensor of any shape.</summary>
-    public StridedTensor this[string name] => Value(name) is StridedTensor tensor ? tensor : throw new CheckpointException(Path, $"has no tensor {CheckpointException.Quote(name)}; check that it is the file it should be.");
+    public StridedTensor this[string name] => Value(name) is StridedTensor tensor ? tensor : throw new CheckpointException(Path, $"has no tensor {DisplayText.QuotedName(name)}; check that it is the file it should be.");
 
     /// <summary>A tensor or a plain value; null where there is none.</summary>
     public object? Value(string name)
@@ -25,7 +27,7 @@ internal sealed class StateDictionary(string path, IReadOnlyDictionary<string, o
 
     /// <summary>A matrix's shape.</summary>
     public (long Rows, long Columns) Matrix(string name) => this[name].Shape is [var rows and > 0, var columns and > 0] ? (rows, columns)
-        : throw new CheckpointException(Path, $"tensor {CheckpointException.Quote(name)} has shape {this[name].ShapeText} where a matrix is expected; check that it is the file it should be.");
+        : throw new CheckpointException(Path, $"tensor {DisplayText.QuotedName(name)} has shape {this[name].ShapeText} where a matrix is expected; check that it is the file it should be.");
 
     /// <exception cref="CheckpointException">There is a value that was never asked for: it would have changed the result where it is.</exception>
     public void RequireAllRead(string kind)
@@ -33,7 +35,7 @@ internal sealed class StateDictionary(string path, IReadOnlyDictionary<string, o
         foreach (var name in values.Keys.Except(_read).Order(StringComparer.Ordinal))
         {
             throw new CheckpointException(Path, name is "W_skip" ? "has tensor 'W_skip', so it is a transcoder; only dictionaries that rebuild their input are read."
-                : $"has {CheckpointException.Quote(name)}, which a dictionary of the kind {kind} does not have; check that config and weights belong together.");
+                : $"has {DisplayText.QuotedName(name)}, which a dictionary of the kind {kind} does not have; check that config and weights belong together.");
         }
     }
 }

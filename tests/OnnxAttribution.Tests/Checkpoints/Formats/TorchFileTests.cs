@@ -42,7 +42,7 @@ public sealed class TorchFileTests : IDisposable
         { "by two texts", [.. Head, .. TorchBytes.Text("builtins"), .. TorchBytes.Text("exec"), 0x93, (byte)'.'], "asks for 'builtins.exec'" },
         { "bytes as a storage", [.. Head, .. TorchBytes.Global("torch.storage", "_load_from_bytes"), (byte)'.'], "asks for 'torch.storage._load_from_bytes'" },
         { "a module", [.. Head, .. TorchBytes.Global("dictionary_learning.dictionary", "AutoEncoder"), (byte)')', 0x81, (byte)'.'], "asks for 'dictionary_learning.dictionary.AutoEncoder'" },
-        { "a name with a line", [.. Head, .. TorchBytes.Text("os\nrm"), .. TorchBytes.Text("x\u001b[2J"), 0x93, (byte)'.'], "asks for 'os\\u000arm.x\\u001b[2J'" },
+        { "a name with a line", [.. Head, .. TorchBytes.Text("os\nrm"), .. TorchBytes.Text("x\u001b[2J"), 0x93, (byte)'.'], "asks for 'os\\nrm.x\\u001B[2J'" },
         { "INST", [.. Head, (byte)'(', (byte)'i', .. "os\nsystem\n"u8, (byte)'.'], "asks for opcode 0x69" },
         { "OBJ", [.. Head, (byte)'(', (byte)'N', (byte)'o', (byte)'.'], "asks for opcode 0x6f" },
         { "NEWOBJ", [.. Head, .. TorchBytes.Global("collections", "OrderedDict"), (byte)')', 0x81, (byte)'.'], "asks for opcode 0x81" },
