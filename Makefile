@@ -18,7 +18,7 @@ demo: build
 
 test: build test-tools
 	@mkdir -p TestResults
-	CHROMIUM="$(CHROMIUM)" $(TESTS) -xml TestResults/results.xml
+	CHROMIUM="$(CHROMIUM)" $(TESTS) -result-xml TestResults/results.xml
 
 # the page is tested in a real browser, and strace watches what the program asks of Linux: both are taken from Debian's and Ubuntu's packages,
 # elsewhere CHROMIUM=/path/to/chrome names the browser

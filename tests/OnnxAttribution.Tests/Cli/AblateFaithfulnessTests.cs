@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
@@ -152,10 +151,9 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
     {
         Graph("--prompt", "The quick brown fox jumps over");
         var before = Directory.GetFiles(Run).Order().ToDictionary(f => f, File.ReadAllBytes);
-        using var cancel = new CancellationTokenSource(TimeSpan.FromSeconds(2));
-        var start = Stopwatch.GetTimestamp();
+        // minutes of work; wherever in it the cancellation falls
+        using var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(500));
         Verb.Run(cancel.Token, "ablate", "--model", model.Bundle, "--faithfulness", Run, "--points", "1000", "--controls", "1000").Failed(130, "cancelled");
-        Assert.InRange(Stopwatch.GetElapsedTime(start).TotalSeconds, 0, 60);
         Assert.Equal(before.Keys, Directory.GetFiles(Run).Order());
         Assert.All(before, f => Assert.Equal(f.Value, File.ReadAllBytes(f.Key)));
     }

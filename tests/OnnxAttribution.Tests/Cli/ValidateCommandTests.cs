@@ -180,7 +180,8 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
     {
         Graph();
         var before = Directory.GetFiles(Run).ToDictionary(f => f, File.ReadAllText);
-        using var cancel = new CancellationTokenSource(TimeSpan.FromSeconds(1));
+        // minutes of work; wherever in it the cancellation falls
+        using var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(500));
         Verb.Run(cancel.Token, "validate", Run, "--compare", "ig", "--steps", "2000000").Failed(130, "cancelled", "as it was");
         Assert.Equal(before, Directory.GetFiles(Run).ToDictionary(f => f, File.ReadAllText));
     }

@@ -198,12 +198,12 @@ public sealed class FetchGpt2Tests : IDisposable
     }
 
     [Fact]
-    public async Task An_interrupted_run_goes_on_where_it_stopped()
+    public void An_interrupted_run_goes_on_where_it_stopped()
     {
         using (var stalling = Hub(f => f with { StallAfter = 5000 }))
         {
             using var script = FetchScript.Start(stalling, null, "--out", Out);
-            while (!File.Exists(Part) || new FileInfo(Part).Length < 5000) await Task.Delay(20, TestContext.Current.CancellationToken);
+            Patience.Until(() => File.Exists(Part) && new FileInfo(Part).Length >= 5000, "what the hub has sent");
             script.PressCtrlC();
             script.Failed(130, "interrupted", "goes on where it stopped");
         }

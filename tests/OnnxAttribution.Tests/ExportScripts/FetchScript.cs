@@ -39,11 +39,7 @@ internal sealed partial class FetchScript : IDisposable
 
     /// <summary>Waits for its end.</summary>
     /// <returns>Its exit code.</returns>
-    public int Wait()
-    {
-        Assert.True(_process.WaitForExit(TimeSpan.FromSeconds(60)), "the script does not end");
-        return _process.ExitCode;
-    }
+    public int Wait() => Patience.ExitOf(_process);
 
     /// <summary>It went well and complained about nothing.</summary>
     public FetchScript Done()

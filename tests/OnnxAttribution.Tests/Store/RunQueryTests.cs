@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -172,19 +171,17 @@ public class RunQueryTests
     }
 
     [Fact]
-    public void A_long_query_stops_when_cancelled()
+    public Task A_query_without_end_stops_when_cancelled() => Patience.Of(() =>
     {
         using var directory = new AwkwardDirectory();
         using var cancellation = new CancellationTokenSource(TimeSpan.FromMilliseconds(300));
         var query = new RunQuery([RunSamples.Write(directory)]);
-        var clock = Stopwatch.StartNew();
         Assert.ThrowsAny<OperationCanceledException>(() =>
         {
             using var result = query.Execute("SELECT sum(sin(a.range + b.range)) FROM range(10000000) a, range(10000000) b", cancellation.Token);
             result.Rows(cancellation.Token).Count();
         });
-        Assert.InRange(clock.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(30));
-    }
+    }, "the query");
 
     [Fact]
     public void A_query_leaves_nothing_in_the_temporary_directory()

@@ -34,6 +34,13 @@ internal static class PageActions
     /// <summary>Goes so far away that they cannot.</summary>
     public static Task ZoomToDots(this IPage page) => Zoom(page, "-", dots: 1);
 
+    /// <summary>Waits, frame by frame, until an expression is true. (Playwright's own waiting evaluates text, which the page's policy forbids.)</summary>
+    public static Task Until(this IPage page, string expression) =>
+        page.EvaluateAsync($"() => new Promise(done => {{ const look = () => {expression} ? done() : requestAnimationFrame(look); look(); }})");
+
+    /// <summary>How the graph is moved and scaled.</summary>
+    public static Task<string> Place(this IPage page) => page.EvaluateAsync<string>("document.querySelector('#world').style.transform");
+
     /// <summary>A property of an element as it is drawn.</summary>
     public static Task<string> Drawn(this ILocator element, string property) => element.EvaluateAsync<string>("(e, p) => getComputedStyle(e).getPropertyValue(p)", property);
 
@@ -42,7 +49,8 @@ internal static class PageActions
         for (var i = 0; i < 20 && await page.Locator("svg.base.dots").CountAsync() != dots; i++)
         {
             await page.Keyboard.PressAsync(key);
-            await Task.Delay(450);   // it glides, and is painted when at rest
+            // it is painted anew when at rest
+            await page.Until("document.querySelector('#world').style.transform.endsWith('scale(1)')");
         }
         await Assertions.Expect(page.Locator("svg.base.dots")).ToHaveCountAsync(dots);
     }

@@ -5,6 +5,9 @@ namespace OnnxAttribution.Tests.View.Browser;
 /// <summary>Chromium, started once for all tests of the page.</summary>
 public sealed class PageBrowser : IAsyncLifetime
 {
+    // ms; what is looked for on a busy machine comes late, and what is missing fails only after this
+    private const float Patient = 2 * 60_000;
+
     private static readonly string[] s_places =
     [
         "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/usr/bin/google-chrome-stable", "/snap/bin/chromium",
@@ -18,15 +21,24 @@ public sealed class PageBrowser : IAsyncLifetime
     {
         var executable = Find();
         _playwright = await Playwright.CreateAsync();
-        _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = executable, Args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"] });
+        Assertions.SetDefaultExpectTimeout(Patient);
+        _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = executable, Timeout = Patient, Args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"] });
     }
 
     /// <summary>Opens a page from disk and tests it. Whatever it does, it must not complain on the console nor ask for anything but itself.</summary>
     /// <param name="hash">The address' fragment, as the page would write it.</param>
-    internal async Task Visit(string file, Func<IPage, Task> test, int width = 1400, int height = 900, string hash = "", bool touch = false)
+    /// <param name="glides">Whether the graph glides to where it is sent; else it is there at once, and no test has to wait.</param>
+    internal async Task Visit(string file, Func<IPage, Task> test, int width = 1400, int height = 900, string hash = "", bool touch = false, bool glides = false)
     {
         var (complaints, requests) = (new List<string>(), new List<string>());
-        await using var context = await _browser!.NewContextAsync(new() { ViewportSize = new() { Width = width, Height = height }, AcceptDownloads = true, HasTouch = touch });
+        await using var context = await _browser!.NewContextAsync(new()
+        {
+            ViewportSize = new() { Width = width, Height = height },
+            AcceptDownloads = true,
+            HasTouch = touch,
+            ReducedMotion = glides ? ReducedMotion.NoPreference : ReducedMotion.Reduce,
+        });
+        context.SetDefaultTimeout(Patient);
         var page = await context.NewPageAsync();
         page.Console += (_, message) => { if (message.Type is "error" or "warning") complaints.Add(message.Text); };
         page.PageError += (_, error) => complaints.Add(error);
@@ -46,6 +58,7 @@ public sealed class PageBrowser : IAsyncLifetime
     {
         var complaints = new List<string>();
         await using var context = await _browser!.NewContextAsync();
+        context.SetDefaultTimeout(Patient);
         var page = await context.NewPageAsync();
         page.Console += (_, message) => complaints.Add(message.Text);
         await page.GotoAsync(Address(file));

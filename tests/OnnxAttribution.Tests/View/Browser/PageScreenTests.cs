@@ -25,7 +25,6 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
         await Assertions.Expect(sheet).ToContainTextAsync("Strongest nodes");
         await sheet.Locator("button[data-to]").First.TapAsync();
         await Assertions.Expect(sheet).ToContainTextAsync("Unpin");
-        await Task.Delay(400);   // it glides into view
         var pinned = await page.Locator("g.node[aria-pressed=true]").BoundingBoxAsync();
         var panel = (await page.Panel().BoundingBoxAsync())!;
         Assert.InRange(pinned!.Y, 0, panel.Y);
@@ -75,13 +74,22 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
     [Fact]
     public Task Where_less_motion_is_wanted_nothing_glides() => browser.Visit(pages.File, async page =>
     {
-        await page.EmulateMediaAsync(new() { ReducedMotion = ReducedMotion.Reduce });
-        var before = await page.EvaluateAsync<string>("document.querySelector('#world').style.transform");
-        await page.Keyboard.PressAsync("+");
-        var after = await page.EvaluateAsync<string>("document.querySelector('#world').style.transform");
-        Assert.NotEqual(before, after);
+        Assert.NotEqual(await page.Place(), await NearerAtOnce(page));
         Assert.Equal("0s", await page.Locator("svg.base").Drawn("transition-duration"));
     });
+
+    [Fact]
+    public Task Elsewhere_the_graph_glides_to_where_it_is_sent() => browser.Visit(pages.File, async page =>
+    {
+        var before = await page.Place();
+        Assert.Equal(before, await NearerAtOnce(page));
+        await page.Until($"document.querySelector('#world').style.transform !== '{before}'");
+        Assert.NotEqual("0s", await page.Locator("svg.base").Drawn("transition-duration"));
+    }, glides: true);
+
+    /// <summary>Where the graph is when the key that brings it nearer has been heard, before any frame.</summary>
+    private static Task<string> NearerAtOnce(IPage page) => page.EvaluateAsync<string>(
+        "() => { document.dispatchEvent(new KeyboardEvent('keydown', { key: '+' })); return document.querySelector('#world').style.transform; }");
 
     // WCAG's relative luminance; the ground is the next opaque background, or the box behind a node's label; hatched boxes count as their lines
     private const string Contrast = """
