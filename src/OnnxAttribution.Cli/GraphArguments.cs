@@ -26,7 +26,7 @@ internal sealed class GraphArguments
     private readonly Option<float?> _edgeThreshold = Threshold("--edge-threshold", "least |effect| of a kept edge");
     private readonly Option<bool> _noPrune = new("--no-prune") { Description = "keep nodes and edges from which no path leads to the metric" };
     private readonly Option<bool> _all = new("--all") { Description = "keep every node and edge, and print how well effects are conserved" };
-    private readonly Option<string> _aggregate = new("--aggregate") { Description = "sum: nodes and edges summed over positions, at position -1", HelpName = "none|sum", DefaultValueFactory = _ => "none" };
+    private readonly Option<string> _aggregate = new("--aggregate") { Description = "sum: nodes and edges summed over positions, at position -1; what is kept is chosen by the sums", HelpName = "none|sum", DefaultValueFactory = _ => "none" };
     private readonly Option<bool?> _prependBos = new("--prepend-bos") { Description = "begin prompts with the tokenizer's BOS, GPT-2's <|endoftext|>; default: as the dictionaries were trained", HelpName = "true|false" };
     private readonly Option<bool> _validate = new("--validate") { Description = "check the finished run against real interventions, as 'validate' does" };
     private readonly Option<int> _memory = new("--memory") { Description = "memory that one run's cotangents may take", HelpName = "MiB", DefaultValueFactory = _ => 1024 };

@@ -71,7 +71,7 @@ internal static class GraphCommand
         }
         var page = PageOfRun.Write(place.Directory, place.Page, progress, session.Model.Context.Cancel);
         progress.Dispose();
-        var report = new GraphReport(facts, run.Written.Nodes, run.Written.Edges, run.TextAt, place.Directory, page, Stopwatch.GetElapsedTime(place.Start).TotalSeconds);
+        var report = new GraphReport(facts, run.Graph.Nodes, run.Graph.Edges, run.TextAt, place.Directory, page, Stopwatch.GetElapsedTime(place.Start).TotalSeconds);
         if (place.Json) Screen.WriteJson(place.Invocation.Output, report.ToJson());
         else report.Print(place.Invocation.Output);
         return CommandLine.Done;

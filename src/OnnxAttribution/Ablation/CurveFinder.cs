@@ -118,7 +118,7 @@ public static class CurveFinder
         AddNodes(upstream, up, p => scaled[p]);
         AddNodes(downstream, down, q => downstream.CleanEncoding.ActivationOf(q, down));
         var edges = new List<CausalEdge>();
-        new EdgeFinder(model, [upstream, downstream], nodes, tokens, Estimator.Gradient, memoryBudget).Find(edges);
+        new EdgeFinder(model, [upstream, downstream], nodes, tokens, Estimator.Gradient, memoryBudget).Find(edges.Add);
         var slope = new float[tokens.Length];
         foreach (var e in edges) slope[nodes[e.Down].Position] += e.Jacobian * nodes[e.Up].Activation;
         return slope;

@@ -27,8 +27,8 @@ internal sealed class Estimates
         var edges = new List<CausalEdge>();
         if (wanted.Count > 0)
         {
-            new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, by.Estimator, memoryBudget).Find(edges);
-            MetricEdges.Find(state, nodes, by.Method, by.Estimator, edges);
+            new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, by.Estimator, memoryBudget).Find(edges.Add);
+            MetricEdges.Find(state, nodes, by.Method, by.Estimator, edges.Add);
         }
         return new Estimates(nodes, edges.Where(e => wanted.Contains(new NodePair(e.Up, e.Down))));
     }

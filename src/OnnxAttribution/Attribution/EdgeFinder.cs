@@ -28,16 +28,17 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
     /// <summary>A site's kept nodes as upstream ends: tangents [U + 1, d], the last row zero, in the order of nodes (positions ascending).</summary>
     private sealed record Upstream(int Width, int[] Nodes, int[] Positions, float[] Tangents, int[] FirstAt, long[] Groups, long[] Slots, int SlotCount);
 
-    public void Find(List<CausalEdge> edges)
+    /// <param name="found">Given each edge as it is found, a downstream site at a time.</param>
+    public void Find(Action<CausalEdge> found)
     {
         for (var i = 0; i < sites.Count; i++)
         {
             model.Context.Cancel.ThrowIfCancellationRequested();
-            if (model.Segment(i, estimator) is { } segment) Into(sites[i], segment.Segment, segment.Runner, edges);
+            if (model.Segment(i, estimator) is { } segment) Into(sites[i], segment.Segment, segment.Runner, found);
         }
     }
 
-    private void Into(SiteState down, SegmentJacobian segment, GraphRunner? runner, List<CausalEdge> edges)
+    private void Into(SiteState down, SegmentJacobian segment, GraphRunner? runner, Action<CausalEdge> found)
     {
         var start = Stopwatch.GetTimestamp();
         var (rows, cotangents) = Cotangents(down);
@@ -58,7 +59,7 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
                 if (link.IsIdentity) AddSamePosition(jacobian, chunk.Span, rows.AsSpan(first, count), up, d);
                 else if (link.RowsOutput is { } output) AddSamePosition(jacobian, result!.Floats(output), rows.AsSpan(first, count), up, up.Width);
                 if (link.ContractedOutput is { } contracted) AddContracted(jacobian, result!.Floats(contracted), count, up);
-                Write(jacobian, rows.AsSpan(first, count), up, edges);
+                Write(jacobian, rows.AsSpan(first, count), up, found);
             }
         }
     }
@@ -117,7 +118,7 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
         }
     }
 
-    private void Write(float[] jacobian, ReadOnlySpan<int> rows, Upstream up, List<CausalEdge> edges)
+    private void Write(float[] jacobian, ReadOnlySpan<int> rows, Upstream up, Action<CausalEdge> found)
     {
         for (var n = 0; n < rows.Length; n++)
         {
@@ -128,7 +129,7 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
                 if (value == 0) continue;
                 var from = nodes[up.Nodes[u]];
                 var effect = value * (down.IsError ? 1 : down.Gradient) * (from.IsError ? 1 : from.PatchActivation - from.Activation);
-                if (effect != 0) edges.Add(new CausalEdge(up.Nodes[u], rows[n], down.IsError || from.IsError ? float.NaN : value, effect));
+                if (effect != 0) found(new CausalEdge(up.Nodes[u], rows[n], down.IsError || from.IsError ? float.NaN : value, effect));
             }
         }
     }

@@ -16,28 +16,72 @@ public static class GraphFinder
     /// <exception cref="AttributionException">What was asked cannot be: lengths differ, a position or token is out of range, kl with plain attribution patching.</exception>
     public static CausalGraph Find(AttributionModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
     {
+        var (clock, calls) = (new StageClock(), model.Context.Calls);
+        var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
+        Exact(state, nodes, options);
+        Selection.KeepStrongest(nodes, options);
+        clock.Was("node effects");
+        var edges = new List<CausalEdge>();
+        var operations = state.Operations + Edges(state, nodes, options, edges.Add, clock);
+        return Chosen(state, nodes, edges, options, clock, model.Context.Calls - calls, operations);
+    }
+
+    /// <summary>The graph summed over positions: what is kept is chosen by the sums, and every edge is the whole sum (<see cref="GraphSum"/>).</summary>
+    /// <inheritdoc cref="Find" path="/param"/>
+    /// <inheritdoc cref="Find" path="/exception"/>
+    public static CausalGraph FindSummed(AttributionModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
+    {
+        var (clock, calls) = (new StageClock(), model.Context.Calls);
+        var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
+        Exact(state, nodes, options);
+        var sum = new GraphSum(model.Selected);
+        sum.Add(nodes);
+        sum.ChooseNodes(options);
+        clock.Was("node effects");
+        var (kept, add) = sum.KeptAmong(nodes);
+        var operations = state.Operations + Edges(state, kept, options, add, clock);
+        return Chosen(state, sum.Nodes, sum.Edges, options, clock, model.Context.Calls - calls, operations);
+    }
+
+    /// <summary>Runs a prompt once more and adds its edges to a sum whose nodes are chosen.</summary>
+    /// <param name="options">Of the metric position, target and foil too: those that the nodes' effects are of.</param>
+    /// <returns>Floating-point operations of the matrix products that were run.</returns>
+    internal static long AddEdges(AttributionModel model, int[] tokens, int[]? patchTokens, GraphOptions options, GraphSum sum)
+    {
         var clock = new StageClock();
-        var calls = model.Context.Calls;
+        var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
+        var (kept, add) = sum.KeptAmong(nodes);
+        return state.Operations + Edges(state, kept, options, add, clock);
+    }
+
+    // steps 1 to 3, with effects by gradients, before any is chosen
+    private static (PromptState State, List<CausalNode> Nodes) Nodes(AttributionModel model, int[] tokens, int[]? patchTokens, GraphOptions options, StageClock clock)
+    {
         var state = PromptState.Run(model, tokens, patchTokens, options);
         clock.Was("passes");
 
         // of encoders that stay mapped columns are read when they are needed: to hold all sites' at once costs 0.05 s at GPT-2-small's shape
         state.Expand(model.HasLargeEncoders ? options.MemoryBudget : 0);
         clock.Was("cotangents", state.ColumnSeconds, "dictionaries");
+        if (options.Method == EffectMethod.Ig) state.UseGradients(options.Method, options.Estimator, options.Steps, options.MemoryBudget);
+        return (state, state.Effects());
+    }
 
-        var nodes = Effects(state, options);
-        Selection.KeepStrongest(nodes, state.Sites, options);
-        clock.Was("node effects");
-
-        var edges = new List<CausalEdge>();
-        var finder = new EdgeFinder(model, state.Sites, nodes, tokens, options.Estimator, options.MemoryBudget);
-        finder.Find(edges);
-        MetricEdges.Find(state, nodes, options.Method, options.Estimator, edges);
+    // step 4
+    private static long Edges(PromptState state, IReadOnlyList<CausalNode> nodes, GraphOptions options, Action<CausalEdge> found, StageClock clock)
+    {
+        var finder = new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, options.Estimator, options.MemoryBudget);
+        finder.Find(found);
+        MetricEdges.Find(state, nodes, options.Method, options.Estimator, found);
         clock.Was("cotangents", finder.CotangentSeconds, "edges");
+        return finder.Operations;
+    }
 
+    // step 5
+    private static CausalGraph Chosen(PromptState state, List<CausalNode> nodes, List<CausalEdge> edges, GraphOptions options, StageClock clock, int calls, long operations)
+    {
         var violation = options is { TopNodes: null, NodeThreshold: 0, Method: EffectMethod.Atp } ? Conservation(nodes, edges) : (double?)null;
-        // with kl and exact effects no gradient is anything but 0, so there is no edge, and no path to prune by
-        var keptEdges = Selection.KeepEdges(nodes, edges, options is { Metric: MetricKind.Kl, Method: EffectMethod.Exact } ? options with { Prune = false } : options);
+        var kept = Selection.KeepEdges(nodes, edges, options);
         clock.Was("selection");
         return new CausalGraph
         {
@@ -46,26 +90,24 @@ public static class GraphFinder
             PatchMetric = state.PatchMetric,
             TopTokens = Metric.Top(state.Clean.Logits, 10),
             Nodes = nodes,
-            Edges = keptEdges,
+            Edges = kept,
             ConservationViolation = violation,
             Timings = clock.Seconds,
-            RuntimeCalls = model.Context.Calls - calls,
-            Operations = state.Operations + finder.Operations,
+            RuntimeCalls = calls,
+            Operations = operations,
         };
     }
 
-    private static List<CausalNode> Effects(PromptState state, GraphOptions options)
+    // really patches every node, where that is the method; edges are of gradients whatever the method
+    private static void Exact(PromptState state, List<CausalNode> nodes, GraphOptions options)
     {
-        if (options.Method == EffectMethod.Ig) state.UseGradients(options.Method, options.Estimator, options.Steps, options.MemoryBudget);
-        var nodes = state.Effects();
-        if (options.Method != EffectMethod.Exact) return nodes;
+        if (options.Method != EffectMethod.Exact) return;
         using var clean = state.Start();
         foreach (var site in state.Sites)
         {
             var exact = ExactEffects.Of(clean, site, site.Nodes, state.Metric, options.MemoryBudget);
             for (var i = 0; i < exact.Length; i++) nodes[site.FirstNode + i] = nodes[site.FirstNode + i] with { Effect = exact[i] };
         }
-        return nodes;
     }
 
     private static double Conservation(List<CausalNode> nodes, List<CausalEdge> edges)

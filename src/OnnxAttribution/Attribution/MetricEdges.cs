@@ -5,15 +5,15 @@ namespace OnnxAttribution.Attribution;
 /// <summary>Edges into the metric: what each kept node does to it along paths that meet no other selected site.</summary>
 internal static class MetricEdges
 {
-    /// <summary>Appends the edges. With <see cref="MetricKind.Kl"/> only integrated gradients have any, and only at sites from which no other selected site is reached.</summary>
-    public static void Find(PromptState state, IReadOnlyList<CausalNode> nodes, EffectMethod method, Estimator estimator, List<CausalEdge> edges)
+    /// <summary>Gives each edge to <paramref name="found"/>. With <see cref="MetricKind.Kl"/> only integrated gradients have any, and only at sites from which no other selected site is reached.</summary>
+    public static void Find(PromptState state, IReadOnlyList<CausalNode> nodes, EffectMethod method, Estimator estimator, Action<CausalEdge> found)
     {
-        if (state.Metric.Kind != MetricKind.Kl) Direct(state, nodes, estimator, edges);
-        else if (method == EffectMethod.Ig) Whole(state, nodes, estimator, edges);
+        if (state.Metric.Kind != MetricKind.Kl) Direct(state, nodes, estimator, found);
+        else if (method == EffectMethod.Ig) Whole(state, nodes, estimator, found);
     }
 
     // the gradient along these paths times the node's change
-    private static void Direct(PromptState state, IReadOnlyList<CausalNode> nodes, Estimator estimator, List<CausalEdge> edges)
+    private static void Direct(PromptState state, IReadOnlyList<CausalNode> nodes, Estimator estimator, Action<CausalEdge> found)
     {
         var (metric, tokens) = (state.Metric, state.Tokens);
         var (parents, runner) = state.Model.Head(metric.Kind, estimator);
@@ -34,13 +34,13 @@ internal static class MetricEdges
                 else site.DecoderRow(node.Position, node.Feature, row);
                 var along = TensorPrimitives.Dot(g, row);
                 var effect = node.IsError ? along : along * (node.PatchActivation - node.Activation);
-                if (effect != 0) edges.Add(new CausalEdge(site.FirstNode + i, CausalEdge.Metric, node.IsError ? float.NaN : along, effect));
+                if (effect != 0) found(new CausalEdge(site.FirstNode + i, CausalEdge.Metric, node.IsError ? float.NaN : along, effect));
             }
         }
     }
 
     // kl's gradient at the clean run is 0; the mean gradient of integrated steps goes along all paths, so it says what goes along direct ones only where there are no others
-    private static void Whole(PromptState state, IReadOnlyList<CausalNode> nodes, Estimator estimator, List<CausalEdge> edges)
+    private static void Whole(PromptState state, IReadOnlyList<CausalNode> nodes, Estimator estimator, Action<CausalEdge> found)
     {
         var hasDownstream = state.Sites.SelectMany((_, i) => state.Model.Segment(i, estimator)?.Segment.Parents.Select(p => p.Value) ?? []).ToHashSet();
         foreach (var site in state.Sites.Where(s => !hasDownstream.Contains(s.Value)))
@@ -48,7 +48,7 @@ internal static class MetricEdges
             for (var i = site.FirstNode; i < site.FirstNode + site.Nodes.Count; i++)
             {
                 var node = nodes[i];
-                if (node.Kept && node.Effect != 0) edges.Add(new CausalEdge(i, CausalEdge.Metric, node.Gradient, node.Effect));
+                if (node.Kept && node.Effect != 0) found(new CausalEdge(i, CausalEdge.Metric, node.Gradient, node.Effect));
             }
         }
     }

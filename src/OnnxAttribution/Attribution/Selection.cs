@@ -4,11 +4,13 @@ namespace OnnxAttribution.Attribution;
 internal static class Selection
 {
     /// <summary>Marks the nodes that stay: per site the strongest features (error nodes come on top), and |effect| ≥ threshold for all.</summary>
-    public static void KeepStrongest(List<CausalNode> nodes, IEnumerable<SiteState> sites, GraphOptions options)
+    /// <param name="nodes">Site by site.</param>
+    public static void KeepStrongest(List<CausalNode> nodes, GraphOptions options)
     {
-        foreach (var site in sites)
+        for (int first = 0, end; first < nodes.Count; first = end)
         {
-            var range = Enumerable.Range(site.FirstNode, site.Nodes.Count).Where(i => Math.Abs(nodes[i].Effect) >= options.NodeThreshold);
+            for (end = first + 1; end < nodes.Count && nodes[end].Site == nodes[first].Site;) end++;
+            var range = Enumerable.Range(first, end - first).Where(i => Math.Abs(nodes[i].Effect) >= options.NodeThreshold);
             if (options.TopNodes is { } top)
             {
                 range = range.Where(i => !nodes[i].IsError).OrderByDescending(i => Math.Abs(nodes[i].Effect)).ThenBy(i => i).Take(top)
@@ -25,7 +27,8 @@ internal static class Selection
         if (options.EdgeThreshold > 0) kept = kept.Where(e => Math.Abs(e.Effect) >= options.EdgeThreshold);
         if (options.TopEdges is { } top && edges.Count > top) kept = kept.OrderByDescending(e => Math.Abs(e.Effect)).Take(top);
         var result = ReferenceEquals(kept, edges) ? edges : kept.ToList();
-        if (!options.Prune) return result;
+        // with kl and exact effects no gradient is anything but 0, so there is no edge, and no path to prune by
+        if (!options.Prune || options is { Metric: MetricKind.Kl, Method: EffectMethod.Exact }) return result;
 
         // edges go from earlier nodes to later ones, so one walk from the end finds all that reach the metric
         var reaches = new bool[nodes.Count];

@@ -13,11 +13,8 @@ public sealed class GraphRun
     public required PromptTokens Tokens { get; init; }
     public required bool PrependBos { get; init; }
 
-    /// <summary>Position by position.</summary>
+    /// <summary>Position by position, or summed over positions where that was asked for.</summary>
     public required CausalGraph Graph { get; init; }
-
-    /// <summary><see cref="Graph"/>, or its sum over positions where that was asked for.</summary>
-    public required CausalGraph Written { get; init; }
 
     /// <summary>Time spent making sessions for this prompt, which its stages contain.</summary>
     public required double SessionSeconds { get; init; }
@@ -29,7 +26,7 @@ public sealed class GraphRun
     {
         var facts = RunDescription.Of(this);
         var metricPosition = Request.SumOverPositions ? GraphSum.NoPosition : Graph.Metric.Position;
-        RunDirectory.Write(path, GraphRows.Of(Written.Nodes, TextAt), GraphRows.Of(Written.Edges), metricPosition, facts, force, Session.Model.Context.Cancel);
+        RunDirectory.Write(path, GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), metricPosition, facts, force, Session.Model.Context.Cancel);
         return facts;
     }
 

@@ -64,7 +64,8 @@ public sealed class GraphSession : IDisposable
         var prependBos = request.PrependBos ?? Model.PrependsBos;
         var tokens = PromptTokens.Of(task, Tokenizer, prependBos);
         var sessionsBefore = Model.Context.SessionTime;
-        var graph = GraphFinder.Find(Model, tokens.Clean, tokens.Patch, request.Graph with { Target = tokens.Target, Foil = tokens.Foil });
+        var options = request.Graph with { Target = tokens.Target, Foil = tokens.Foil };
+        var graph = request.SumOverPositions ? GraphFinder.FindSummed(Model, tokens.Clean, tokens.Patch, options) : GraphFinder.Find(Model, tokens.Clean, tokens.Patch, options);
         return new GraphRun
         {
             Session = this,
@@ -73,18 +74,9 @@ public sealed class GraphSession : IDisposable
             Tokens = tokens,
             PrependBos = prependBos,
             Graph = graph,
-            Written = request.SumOverPositions ? Summed(graph) : graph,
             SessionSeconds = (Model.Context.SessionTime - sessionsBefore).TotalSeconds,
         };
     }
 
     public void Dispose() => Model.Dispose();
-
-    private CausalGraph Summed(CausalGraph graph)
-    {
-        var sum = new GraphSum();
-        sum.Add(graph);
-        var (nodes, edges) = sum.Mean(Model.Selected);
-        return graph with { Nodes = nodes, Edges = edges };
-    }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Export;
@@ -17,7 +18,7 @@ public sealed class PromptBatch
     /// <summary>The lines that failed, by number, and why.</summary>
     public IReadOnlyList<(int Line, string Message)> Errors => _errors;
 
-    /// <summary>The mean over the finished prompts, summed over positions; null while there is none.</summary>
+    /// <summary>The mean over the finished prompts, summed over positions (<see cref="GraphSum"/>); null while there is none.</summary>
     public (IReadOnlyList<CausalNode> Nodes, IReadOnlyList<CausalEdge> Edges)? Merged { get; private set; }
 
     /// <summary>run.json of the merged graph.</summary>
@@ -42,8 +43,8 @@ public sealed class PromptBatch
     public void Run(GraphSession session, IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, GraphRequest request, ValidationRequest? validation, string directory, bool force,
         Action<int, string> failed, IProgress<string>? progress = null, Action<string>? finish = null)
     {
-        var sum = new GraphSum();
-        var finished = new List<(string Id, CausalGraph Graph)>();
+        var sum = new GraphSum(session.Model.Selected);
+        var finished = new List<(string Id, PromptTokens Tokens, CausalGraph Graph)>();
         foreach (var (line, task, error) in lines)
         {
             progress?.Report($"line {line} of {lines[^1].Line}");
@@ -52,8 +53,8 @@ public sealed class PromptBatch
                 var run = session.Find(task ?? throw new PromptException(error!), request);
                 var path = Path.Combine(directory, task.Id!);
                 var facts = run.Write(path, force);
-                sum.Add(run.Graph);
-                finished.Add((task.Id!, run.Graph with { Nodes = [], Edges = [] }));
+                sum.Add(run.Graph.Nodes);
+                finished.Add((task.Id!, run.Tokens, run.Graph with { Nodes = [], Edges = [] }));
                 _runs.Add(facts);
                 if (validation is not null) _runs[^1] = run.Validate(path, validation);
                 finish?.Invoke(path);
@@ -65,12 +66,32 @@ public sealed class PromptBatch
             }
         }
         if (sum.Count == 0) return;
-        progress?.Report("merging");
-        Merged = sum.Mean(session.Model.Selected);
-        MergedFacts = RunDescription.OfMerged(session, request, finished, Merged.Value);
+        Merge(session, request, sum, finished, progress);
         var place = Path.Combine(directory, PromptFile.MergedId);
-        RunDirectory.Write(place, GraphRows.Of(Merged.Value.Nodes, _ => ""), GraphRows.Of(Merged.Value.Edges),
-            GraphSum.NoPosition, MergedFacts, force, session.Model.Context.Cancel);
+        RunDirectory.Write(place, GraphRows.Of(Merged!.Value.Nodes, _ => ""), GraphRows.Of(Merged.Value.Edges),
+            GraphSum.NoPosition, MergedFacts!, force, session.Model.Context.Cancel);
         finish?.Invoke(place);
+    }
+
+    // the merged graph's nodes are known only when all prompts are through, so each is run again for the edges between them
+    private void Merge(GraphSession session, GraphRequest request, GraphSum sum, List<(string Id, PromptTokens Tokens, CausalGraph Graph)> finished, IProgress<string>? progress)
+    {
+        sum.ChooseNodes(request.Graph);
+        for (var i = 0; i < finished.Count; i++)
+        {
+            progress?.Report($"merging {i + 1} of {finished.Count}");
+            var (id, tokens, graph) = finished[i];
+            var (start, calls) = (Stopwatch.GetTimestamp(), session.Model.Context.Calls);
+            var operations = GraphFinder.AddEdges(session.Model, tokens.Clean, tokens.Patch, request.Graph with { Target = graph.Metric.Target, Foil = graph.Metric.Foil }, sum);
+            finished[i] = (id, tokens, graph with
+            {
+                RuntimeCalls = graph.RuntimeCalls + session.Model.Context.Calls - calls,
+                Operations = graph.Operations + operations,
+                Timings = new Dictionary<string, double>(graph.Timings) { ["merging"] = Stopwatch.GetElapsedTime(start).TotalSeconds },
+            });
+        }
+        var nodes = sum.Nodes;
+        Merged = (nodes, Selection.KeepEdges(nodes, sum.Edges, request.Graph));
+        MergedFacts = RunDescription.OfMerged(session, request, [.. finished.Select(f => (f.Id, f.Graph))], Merged.Value);
     }
 }

@@ -14,11 +14,11 @@ internal static class RunDescription
     /// <summary>One prompt's run.</summary>
     public static JsonObject Of(GraphRun run)
     {
-        var (graph, written) = (run.Graph, run.Written);
+        var graph = run.Graph;
         var facts = new JsonObject();
         AddPrompt(facts, run.Session, run.Task, run.Tokens, run.PrependBos);
         AddMetric(facts, run.Session, graph.Metric, graph.CleanMetric, graph.PatchMetric, graph.TopTokens);
-        AddGraph(facts, run.Session, run.Request, written);
+        AddGraph(facts, run.Session, run.Request, graph.Nodes, graph.Edges);
         facts["conservation_violation"] = graph.ConservationViolation is { } v ? Number(v) : null;
         facts["runtime_calls"] = graph.RuntimeCalls;
         facts["operations"] = graph.Operations;
@@ -78,8 +78,6 @@ internal static class RunDescription
         facts["patch_metric"] = Number(patch);
         facts["top_tokens"] = Array(topTokens, t => new JsonObject { ["id"] = t.Token, ["token"] = text(t.Token), ["probability"] = Number(t.Probability) });
     }
-
-    private static void AddGraph(JsonObject facts, GraphSession session, GraphRequest request, CausalGraph graph) => AddGraph(facts, session, request, graph.Nodes, graph.Edges);
 
     private static void AddGraph(JsonObject facts, GraphSession session, GraphRequest request, IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges)
     {

@@ -100,8 +100,8 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
     [Fact]
     public void A_summed_graph_is_the_sum_over_positions_in_sql()
     {
-        Graph("Hello world", "--top-nodes", "5");
-        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello world", "--top-nodes", "5", "--aggregate", "sum", "--out", _directory["sum"]).Done();
+        Graph("Hello world", "--all");
+        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello world", "--all", "--aggregate", "sum", "--out", _directory["sum"]).Done();
         var query = new RunQuery([Out, _directory["sum"]]);
         foreach (var (table, key, values) in new[]
         {

@@ -24,9 +24,9 @@ public sealed class EncoderColumnsTests(Random2Bundle bundle) : IClassFixture<Ra
         var state = PromptState.Run(model, bundle.Tokens, null, options);
         state.Expand(budget);
         var nodes = state.Effects();
-        Selection.KeepStrongest(nodes, state.Sites, options);
+        Selection.KeepStrongest(nodes, options);
         var edges = new List<CausalEdge>();
-        new EdgeFinder(model, state.Sites, nodes, bundle.Tokens, Estimator.Gradient, options.MemoryBudget).Find(edges);
+        new EdgeFinder(model, state.Sites, nodes, bundle.Tokens, Estimator.Gradient, options.MemoryBudget).Find(edges.Add);
         return (state.Sites, edges);
     }
 }
