@@ -1,4 +1,4 @@
-# make demo and make test are all a newcomer needs: each does its own set-up.
+# make demo and make test are all a newcomer needs: each does its own set-up. make check is the part of the tests to run after every change.
 CONFIG ?= Release
 CLI = dotnet src/OnnxAttribution.Cli/bin/$(CONFIG)/net10.0/onnx-attribution.dll
 TESTS = dotnet tests/OnnxAttribution.Tests/bin/$(CONFIG)/net10.0/OnnxAttribution.Tests.dll
@@ -7,7 +7,9 @@ PEER = OMP_WAIT_POLICY=passive OMP_NUM_THREADS=$$(nproc) OPENBLAS_NUM_THREADS=$$
 PYTHON ?= python3
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 CHROMIUM ?= $(shell for name in chromium chromium-browser google-chrome chrome; do command -v $$name && break; done)
-.PHONY: demo test build test-tools lint bench validation gpu clean
+# layers and public API, every gradient rule and segment, graphs, checkpoints, tokenizers, the store's files; conservation and the goldens of whole graphs
+QUICK = Architecture.* Onnx.* Autodiff.* Reference.* Checkpoints.* Runtime.TokenizerTests Runtime.Gpt2TokenizerTests Store.StoredTableTests Store.RunDirectoryTests Attribution.GoldenTests Attribution.Invariants.ConservationTests
+.PHONY: demo test check build test-tools lint bench validation gpu clean
 
 demo: build
 	@test -f models/tiny/bundle.json || $(CLI) export --checkpoint models/tiny --out models/tiny
@@ -20,13 +22,17 @@ test: build test-tools
 	@mkdir -p TestResults
 	CHROMIUM="$(CHROMIUM)" $(TESTS) -result-xml TestResults/results.xml
 
+# half a minute on two cores once built; needs no browser
+check: build
+	$(TESTS) $(foreach c,$(QUICK),-class "OnnxAttribution.Tests.$(c)")
+
 # the page is tested in a real browser, and strace watches what the program asks of Linux: both are taken from Debian's and Ubuntu's packages,
 # elsewhere CHROMIUM=/path/to/chrome names the browser
 MISSING = $(if $(CHROMIUM),,chromium fonts-dejavu-core) $(if $(shell command -v strace),,$(if $(filter Linux,$(shell uname)),strace))
 test-tools:
 ifneq ($(strip $(MISSING)),)
 	@command -v apt-get >/dev/null || { echo "the tests need $(strip $(MISSING)): install it, or name a Chrome with CHROMIUM=/path/to/chrome" >&2; exit 1; }
-	$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(MISSING) >/dev/null
+	$(SUDO) apt-get update -qq -o Acquire::Retries=3 && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Acquire::Retries=3 --no-install-recommends $(MISSING) >/dev/null
 endif
 
 build:
