@@ -6,7 +6,7 @@ using OnnxAttribution.Runs;
 
 namespace OnnxAttribution.Cli;
 
-/// <summary>The whole command line: verbs in, exit code out. 0 done, 1 failed, 2 wrong usage, 130 cancelled; an error is one line on stderr.</summary>
+/// <summary>The whole command line: verbs in, exit code out. 0 done, 1 failed, 2 wrong usage, 128 and its number if ended by a signal (130: Ctrl-C); an error is one line on stderr.</summary>
 internal static class CommandLine
 {
     public const int Done = 0, Failed = 1, WrongUsage = 2, Cancelled = 130;

@@ -18,23 +18,13 @@ internal static class SafetensorsWriter
     {
         var ordered = tensors.OrderByDescending(t => t.Type.Size()).ToArray();
         var header = Header(path, ordered, metadata);
-        var temporary = $"{path}.{System.IO.Path.GetRandomFileName()}.part";
-        try
+        OutputFile.Write(path, file =>
         {
-            using (var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 1 << 16))
-            {
-                file.Write(header);
-                foreach (var tensor in ordered)
-                    WriteData(path, file, tensor);
-                file.Flush(flushToDisk: true);
-            }
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch
-        {
-            File.Delete(temporary);
-            throw;
-        }
+            file.Write(header);
+            foreach (var tensor in ordered)
+                WriteData(path, file, tensor);
+            file.Flush(flushToDisk: true);
+        });
     }
 
     private static void WriteData(string path, FileStream file, SafetensorsTensor tensor)

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Dashboards;
@@ -25,10 +26,8 @@ internal sealed class CollectionState(string bundle, string key)
     public void Save(IEnumerable<Array> arrays)
     {
         Exception Unwritable(Exception why) => RunDirectoryException.Unwritable(_path, why);
-        using var output = new OutputFile(_path, Unwritable);
-        try
+        OutputFile.Write(_path, stream =>
         {
-            using var stream = new FileStream(output.Aside, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20);
             using var writer = new BinaryWriter(stream);
             writer.Write(Format);
             writer.Write(key);
@@ -40,12 +39,7 @@ internal sealed class CollectionState(string bundle, string key)
                 writer.Write(bytes);
             }
             writer.Write(Format);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw Unwritable(e);
-        }
-        output.Commit();
+        }, Unwritable);
     }
 
     /// <summary>The pass that a whole state of the same key is in; null where there is none.</summary>
@@ -95,6 +89,8 @@ internal sealed class CollectionState(string bundle, string key)
     {
         File.Delete(_path);
         foreach (var part in Directory.EnumerateFiles(bundle, ".features.part-*.parquet")) File.Delete(part);
+        // of a reading that was killed while it wrote them
+        foreach (var place in Enumerable.Range(0, Passes).Select(Part).Prepend(_path)) AsideName.RemoveLeftovers(place);
     }
 
     private static Span<byte> Bytes(Array array) => MemoryMarshal.CreateSpan(ref MemoryMarshal.GetArrayDataReference(array), Buffer.ByteLength(array));

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Export;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
@@ -66,7 +67,8 @@ public sealed class FeatureRun
             try
             {
                 ReadText(pass, number, arrays);
-                WriteRows(pass, number, _groups.Count == 1 ? output.Aside : _state.Part(number));
+                if (_groups.Count == 1) WriteRows(pass, number, output.Aside);
+                else WritePart(pass, number);
             }
             catch (OperationCanceledException)
             {
@@ -105,6 +107,13 @@ public sealed class FeatureRun
         if (sequences.Tokens == 0) throw _text.Empty();
         _read += sequences.Tokens - begun;
         _total = (sequences.Tokens, sequences.Documents, sequences.Count);
+    }
+
+    private void WritePart(TextPass pass, int number)
+    {
+        using var part = new OutputFile(_state.Part(number), why => RunDirectoryException.Unwritable(_state.Part(number), why), _cancel);
+        WriteRows(pass, number, part.Aside);
+        part.Commit();
     }
 
     private void WriteRows(TextPass pass, int number, string file)

@@ -8,21 +8,6 @@ namespace OnnxAttribution.Export;
 /// <summary>Files of a bundle that is being made: written aside and renamed, hashed, and gone again when the export fails.</summary>
 internal static class BundleFiles
 {
-    /// <summary>Writes a file aside, then renames it: never half a file.</summary>
-    public static void WriteWhole(string path, Action<Stream> write)
-    {
-        var aside = path + ".part";
-        try
-        {
-            using (var stream = File.Create(aside)) write(stream);
-            File.Move(aside, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(aside);
-        }
-    }
-
     /// <summary>A directory that was not there before goes again when writing fails; in one that was, no bundle.json says that it holds a bundle.</summary>
     public static T WholeOrNone<T>(string directory, Func<T> write)
     {

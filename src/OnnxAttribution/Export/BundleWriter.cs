@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Files;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
@@ -61,9 +62,9 @@ internal static class BundleWriter
         }
         var builder = new HookedGraphBuilder(Weight, FurtherSites(options, architecture, dictionaries), names, options.FoldLayerNorm);
         var graph = builder.Build(architecture.Logits(builder), new Dictionary<string, string> { ["onnx-attribution.architecture"] = architecture.Shape.ModelType });
-        BundleFiles.WriteWhole(Path.Combine(options.Out, GraphFileName), s => graph.ToProto().WriteTo(s));
+        OutputFile.Write(Path.Combine(options.Out, GraphFileName), s => graph.ToProto().WriteTo(s));
         var manifest = Manifest(options, architecture.Shape, [.. checkpoint.FileNames], builder, dictionaries, checkedFiles, cancel);
-        BundleFiles.WriteWhole(Path.Combine(options.Out, BundleManifest.FileName), s => s.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
+        OutputFile.Write(Path.Combine(options.Out, BundleManifest.FileName), s => s.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
         return manifest;
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Export;
 
@@ -10,17 +11,16 @@ internal static partial class FileLink
     public static void Make(string from, string to)
     {
         var real = File.ResolveLinkTarget(from, returnFinalTarget: true)?.FullName ?? Path.GetFullPath(from);
-        var aside = Path.GetFullPath(to) + ".part";
+        using var name = AsideName.Claim(Path.GetFullPath(to));
         try
         {
-            File.Delete(aside);
-            var made = OperatingSystem.IsWindows() ? CreateHardLink(aside, real, 0) : Link(real, aside) == 0;
-            if (!made) File.Copy(real, aside);
-            File.Move(aside, to, overwrite: true);   // of two names of one file, does nothing
+            var made = OperatingSystem.IsWindows() ? CreateHardLink(name.Path, real, 0) : Link(real, name.Path) == 0;
+            if (!made) File.Copy(real, name.Path);
+            FileStep.Rename(name.Path, to);   // of two names of one file, does nothing
         }
         finally
         {
-            File.Delete(aside);
+            File.Delete(name.Path);
         }
     }
 

@@ -43,7 +43,7 @@ internal static class ForeignBundleWriter
             weights.Bring(options.Out);
             var companions = BringCompanions(options);
             dictionaries.Bring(options.Out, inPlace: false, cancel);
-            BundleFiles.WriteWhole(Path.Combine(options.Out, BundleWriter.GraphFileName), s => adopted.Graph.ToProto().WriteTo(s));
+            OutputFile.Write(Path.Combine(options.Out, BundleWriter.GraphFileName), s => adopted.Graph.ToProto().WriteTo(s));
             var records = dictionaries.Records(options.Out, adopted.Sites, inPlace: false);
             List<string> files = [.. companions, .. weights.Linked, .. weights.MovesAny ? [ForeignWeights.FileName] : Array.Empty<string>(), BundleWriter.GraphFileName, .. records.SelectMany(BundleDictionaries.Files)];
             var manifest = new BundleManifest
@@ -63,7 +63,7 @@ internal static class ForeignBundleWriter
                 PrependBos = map.PrependBos,
                 Files = BundleFiles.Records(options.Out, files, checkedFiles, options.Parallelism, cancel),
             };
-            BundleFiles.WriteWhole(Path.Combine(options.Out, BundleManifest.FileName), s => s.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
+            OutputFile.Write(Path.Combine(options.Out, BundleManifest.FileName), s => s.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
             return manifest;
         });
     }

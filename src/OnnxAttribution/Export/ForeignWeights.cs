@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Google.Protobuf;
+using OnnxAttribution.Files;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
@@ -57,7 +58,7 @@ internal sealed class ForeignWeights(string source)
             File.Delete(Path.Combine(bundle, FileName));
             return;
         }
-        BundleFiles.WriteWhole(Path.Combine(bundle, FileName), stream =>
+        OutputFile.Write(Path.Combine(bundle, FileName), stream =>
         {
             foreach (var (offset, bytes) in _moved)
             {

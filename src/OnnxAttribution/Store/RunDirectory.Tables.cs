@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Store;
 

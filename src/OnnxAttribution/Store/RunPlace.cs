@@ -1,36 +1,27 @@
-using System.Diagnostics;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Store;
 
 /// <summary>A place for a run directory: what is put into <see cref="Temporary"/> appears at the path all at once, or never.</summary>
-/// <remarks>
-/// The temporary <c>.name.tmp-pid</c> lies beside the path, so that renaming it crosses no file system. A file <c>lock</c> in it is held
-/// open while its writer lives; a temporary whose writer is gone is removed by the next writer to the same path.
-/// </remarks>
 internal sealed class RunPlace : IDisposable
 {
-    private const string LockName = "lock";
     private static readonly string[] DrawingExtensions = [".html", ".svg", ".dot", ".graphml"];
     private const string DrawingAsJson = "graph.json";   // no other JSON is a drawing: somebody may have put settings beside the run
 
     private readonly string _path;
     private readonly bool _force;
-    private FileStream? _lock;
+    private readonly OutputDirectory _output;
 
     /// <exception cref="RunDirectoryException">The path is taken, being written, or its parent is not writable.</exception>
     public RunPlace(string path, bool force)
     {
         (_path, _force) = (FullPath(path), force);
         Check(path, force);
-        Temporary = Beside("tmp");
         try
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
-            RemoveStale();
-            if (Directory.Exists(Temporary))
+            if (AsideName.RemoveLeftovers(_path))
                 throw RunDirectoryException.Busy(_path);
-            Directory.CreateDirectory(Temporary);
-            _lock = new FileStream(Path.Combine(Temporary, LockName), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+            _output = new OutputDirectory(_path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -39,13 +30,15 @@ internal sealed class RunPlace : IDisposable
     }
 
     /// <summary>Absolute path of the directory to fill.</summary>
-    public string Temporary { get; }
+    public string Temporary => _output.Aside;
 
-    /// <summary>Refuses a path that a run may not be written to; changes nothing.</summary>
+    /// <summary>Refuses a path that a run may not be written to; changes nothing, but for a run that a writer had moved aside when it died, which is put back.</summary>
     /// <exception cref="RunDirectoryException">Something is there and <paramref name="force"/> is off, or it is not a run.</exception>
     public static void Check(string path, bool force)
     {
         string full = FullPath(path);
+        if (!Directory.Exists(full))
+            AsideName.RemoveLeftovers(full);
         if (File.Exists(full))
             throw force ? RunDirectoryException.NotARun(full, "it is a file") : RunDirectoryException.Exists(full);
         if (!Directory.Exists(full))
@@ -65,24 +58,9 @@ internal sealed class RunPlace : IDisposable
     public void Commit()
     {
         Check(_path, _force);
-        string old = Beside("old");
         try
         {
-            Unlock();
-            bool replaces = Directory.Exists(_path);
-            if (replaces)
-                Directory.Move(_path, old);
-            try
-            {
-                Directory.Move(Temporary, _path);
-            }
-            catch when (replaces)
-            {
-                Directory.Move(old, _path);
-                throw;
-            }
-            if (replaces)
-                Directory.Delete(old, recursive: true);
+            _output.Commit();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -91,20 +69,7 @@ internal sealed class RunPlace : IDisposable
     }
 
     /// <summary>Removes the temporary, unless it has been committed.</summary>
-    public void Dispose()
-    {
-        _lock?.Dispose();
-        _lock = null;
-        if (Directory.Exists(Temporary))
-            Directory.Delete(Temporary, recursive: true);
-    }
-
-    private void Unlock()
-    {
-        _lock?.Dispose();
-        _lock = null;
-        File.Delete(Path.Combine(Temporary, LockName));
-    }
+    public void Dispose() => _output.Dispose();
 
     private static string FullPath(string path)
     {
@@ -113,55 +78,7 @@ internal sealed class RunPlace : IDisposable
     }
 
     private static bool IsOfRun(string directory, string name) =>
-        File.Exists(Path.Combine(directory, name)) && (RunDirectory.Files.Any(file => name == file || OutputFile.IsBeside(name, file))
-            || IsDrawing(name) || (OutputFile.PlaceOf(name) is { } place && IsDrawing(place)));
+        File.Exists(Path.Combine(directory, name)) && (IsFileOfRun(name) || (AsideName.PlaceOf(name) is { } place && IsFileOfRun(place)));
 
-    private static bool IsDrawing(string name) => name == DrawingAsJson || DrawingExtensions.Contains(Path.GetExtension(name));
-
-    private string Beside(string what) => Path.Combine(Path.GetDirectoryName(_path)!, $".{Path.GetFileName(_path)}.{what}-{Environment.ProcessId}");
-
-    private void RemoveStale()
-    {
-        string own = Path.GetFileName(_path);
-        foreach (string directory in Directory.EnumerateDirectories(Path.GetDirectoryName(_path)!))
-        {
-            string name = Path.GetFileName(directory);
-            string[] prefixes = [$".{own}.tmp-", $".{own}.old-"];
-            string? prefix = prefixes.FirstOrDefault(p => name.StartsWith(p, StringComparison.Ordinal));
-            if (prefix is not null && int.TryParse(name.AsSpan(prefix.Length), out int writer) && IsStale(directory, writer))
-                Directory.Delete(directory, recursive: true);
-        }
-    }
-
-    /// <summary>A process number alone does not tell: in a container the next run often has the last one's. The lock does.</summary>
-    private static bool IsStale(string directory, int writer)
-    {
-        if (writer != Environment.ProcessId && IsAlive(writer))
-            return false;
-        try
-        {
-            string held = Path.Combine(directory, LockName);
-            if (File.Exists(held))
-                using (new FileStream(held, FileMode.Open, FileAccess.ReadWrite, FileShare.None))
-                    return true;
-            return true;
-        }
-        catch (IOException)
-        {
-            return false;
-        }
-    }
-
-    private static bool IsAlive(int process)
-    {
-        try
-        {
-            using var found = Process.GetProcessById(process);
-            return !found.HasExited;
-        }
-        catch (ArgumentException)
-        {
-            return false;
-        }
-    }
+    private static bool IsFileOfRun(string name) => RunDirectory.Files.Contains(name) || name == DrawingAsJson || DrawingExtensions.Contains(Path.GetExtension(name));
 }

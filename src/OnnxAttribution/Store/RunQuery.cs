@@ -1,3 +1,5 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Store;
 
 /// <summary>SQL over one run or many: views <c>nodes</c> and <c>edges</c> with the columns of the files and a first column <c>run</c>; the same of
@@ -64,17 +66,7 @@ public sealed class RunQuery
     public void WriteFile(string file, Action<Stream> write)
     {
         using var output = Output(file);
-        using (var stream = File.OpenWrite(output.Aside))
-        {
-            try
-            {
-                write(stream);
-            }
-            catch (IOException e)
-            {
-                throw QueryException.Unwritable(file, e);
-            }
-        }
+        output.Fill(write);
         output.Commit();
     }
 

@@ -1,4 +1,5 @@
 using System.Text;
+using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.View;
@@ -31,17 +32,6 @@ internal static class DrawingFile
     {
         CheckFree(file, force);
         Exception Unwritable(Exception why) => RunDirectoryException.Unwritable(file, why);
-        using var output = new OutputFile(file, Unwritable, cancel);
-        try
-        {
-            using var stream = File.Create(output.Aside);
-            write(stream);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw Unwritable(e);
-        }
-        cancel.ThrowIfCancellationRequested();
-        output.Commit();
+        OutputFile.Write(file, write, Unwritable, cancel);
     }
 }

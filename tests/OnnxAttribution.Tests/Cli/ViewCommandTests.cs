@@ -151,13 +151,13 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     public void A_page_that_cannot_be_written_costs_neither_the_run_nor_what_was_added_to_it()
     {
         var run = tiny.Copy(_directory["run"]);
-        Directory.CreateDirectory(Path.Combine(run, ".graph.html.tmp", "in the way"));
+        using var refusing = FileSteps.Refusing(Path.Combine(run, "graph.html"));
         var failed = Assert.Throws<RunDirectoryException>(() => PageOfRun.Write(run, wanted: true, new Progress<string>(), CancellationToken.None));
         Assert.Contains($"The run in {run} is whole; 'onnx-attribution view {run}' draws it then.", failed.Message);
         File.WriteAllText(Path.Combine(run, "graph.html"), "an old one");
         Verb.Run("validate", run, "--sample", "2").Failed(1, "graph.html cannot be written", $"What was added to {run} stays; 'onnx-attribution view {run} --force' draws it then.");
         Verb.Run("query", run, "SELECT count(*) FROM validation").Done();
-        Directory.Delete(Path.Combine(run, ".graph.html.tmp"), recursive: true);
+        refusing.Dispose();
         Verb.Run("view", run, "--force").Done();
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Tests.Store;
@@ -73,7 +74,7 @@ public class AnnotateTests
         using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory);
         RunDirectory.WriteTable(Path.Combine(run, "validation.parquet"), TableSamples.Counting(7), force: false);   // renamed; run.json not yet
-        foreach (string left in new[] { ".validation.parquet.lock", ".run.json.tmp", ".run.json.lock" })
+        foreach (string left in new[] { ".validation.parquet.0123456789abcdef.lock", ".run.json.0123456789abcdef.tmp", ".run.json.0123456789abcdef.lock" })
             File.WriteAllText(Path.Combine(run, left), "{ half");
         Assert.Equal(["7"], RunSamples.Ask(run, "SELECT count(*) FROM validation"));
         Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
@@ -87,11 +88,11 @@ public class AnnotateTests
     {
         using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory);
-        foreach (string name in new[] { ".validation.parquet.tmp", ".run.json.lock", "validation.parquet", "faithfulness.parquet", "logits.parquet", "curve.parquet" })
+        foreach (string name in new[] { ".validation.parquet.0123456789abcdef.tmp", ".run.json.0123456789abcdef.lock", "validation.parquet", "faithfulness.parquet", "logits.parquet", "curve.parquet" })
             File.WriteAllText(Path.Combine(run, name), "left");
         RunSamples.Write(directory, force: true);
         Assert.Equal(["edges.parquet", "nodes.parquet", "run.json"], NamesIn(run));
-        File.WriteAllText(Path.Combine(run, ".thesis.tex.tmp"), "");
+        File.WriteAllText(Path.Combine(run, ".thesis.tex.0123456789abcdef.tmp"), "");
         Assert.Throws<RunDirectoryException>(() => RunSamples.Write(directory, force: true));
     }
 
@@ -146,12 +147,12 @@ public class AnnotateTests
     {
         using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory);
-        Directory.CreateDirectory(Path.Combine(run, ".validation.parquet.tmp"));   // in the way, also of root, whom permissions do not stop
+        Directory.CreateDirectory(Path.Combine(run, "validation.parquet"));   // in the way, also of root, whom permissions do not stop
         var error = Assert.Throws<RunDirectoryException>(() => RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []));
         Assert.StartsWith($"{run} cannot be added to: ", error.Message);
         Assert.DoesNotContain('\n', error.Message);
         Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
-        Assert.Equal([".validation.parquet.tmp", "edges.parquet", "nodes.parquet", "run.json"], NamesIn(run));
+        Assert.Equal(["edges.parquet", "nodes.parquet", "run.json", "validation.parquet"], NamesIn(run));
     }
 
     [Fact]
@@ -160,11 +161,9 @@ public class AnnotateTests
         using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory);
         var before = Contents(run);
-        // permissions do not stop root, a directory in the file's way stops everybody
-        string inTheWay = Directory.CreateDirectory(Path.Combine(run, ".validation.parquet.tmp", "full")).Parent!.FullName;
-        Assert.StartsWith($"{run} cannot be added to: ",
-            Assert.Throws<RunDirectoryException>(() => RunDirectory.Annotate(run, "validation", TableSamples.Odd(), [])).Message);
-        Directory.Delete(inTheWay, recursive: true);
+        using (FileSteps.Refusing(Path.Combine(run, "validation.parquet")))
+            Assert.StartsWith($"{run} cannot be added to: ",
+                Assert.Throws<RunDirectoryException>(() => RunDirectory.Annotate(run, "validation", TableSamples.Odd(), [])).Message);
         Assert.Equal(before, Contents(run));
     }
 

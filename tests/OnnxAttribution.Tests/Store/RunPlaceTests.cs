@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 
@@ -126,13 +126,14 @@ public class RunPlaceTests
     public void A_temporary_whose_writer_is_gone_is_cleaned_up_and_one_whose_writer_lives_is_not()
     {
         using var directory = new AwkwardDirectory();
-        using var gone = Process.Start("true");
-        gone.WaitForExit();
-        string stale = directory[$".run.tmp-{gone.Id}"], living = directory[".run.tmp-1"], own = directory[$".run.tmp-{Environment.ProcessId}"];
-        foreach (string temporary in new[] { stale, living, own })
-            Directory.CreateDirectory(temporary);
+        Directory.CreateDirectory(directory[".run.0123456789abcdef.tmp/spill"]);
+        using (var living = new OutputDirectory(directory["run"]))
+        {
+            Assert.Contains("another run", Assert.Throws<RunDirectoryException>(() => RunSamples.Write(directory)).Message);
+            Assert.True(Directory.Exists(living.Aside));
+        }
         string run = RunSamples.Write(directory);
-        Assert.Equal([living, run], Directory.EnumerateFileSystemEntries(directory.Path).Order(StringComparer.Ordinal));
+        Assert.Equal([run], Directory.EnumerateFileSystemEntries(directory.Path));
     }
 
     [Fact]

@@ -29,7 +29,7 @@ public class RunQueryTests
         string alone = RunSamples.Write(directory, "alone");
         string twin = RunSamples.Write(directory, "other/alone");
         Directory.CreateDirectory(directory["all/notes"]);
-        Directory.Move(RunSamples.Write(directory, "all/c"), directory["all/.c.tmp-1"]);
+        Directory.Move(RunSamples.Write(directory, "all/c"), directory["all/.c.0123456789abcdef.tmp"]);
         Assert.Equal(["a|4", "b|4"], RunSamples.Ask(directory["all"], "SELECT run, count(*) FROM nodes GROUP BY run ORDER BY run"));
         Assert.Equal(["a|gpt2|NULL", "b|3|x"], RunSamples.Ask(directory["all"], "SELECT run, model, \"new\" FROM runs ORDER BY run"));
         Assert.Equal(["a", "b", "alone"], new RunQuery([directory["all"], alone, alone]).Runs);

@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints.Formats;
 
@@ -41,8 +43,7 @@ internal sealed class DictionaryConversion : IDisposable
             json["converted_from"] = new JsonObject { ["format"] = Format, ["file"] = sourceName, ["bytes"] = stream.Length, ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(stream)) };
         }
         var path = Path.Combine(directory, SaeLensDictionary.ConfigFileName);
-        File.WriteAllText(path + ".part", json.ToJsonString(s_json) + "\n");
-        File.Move(path + ".part", path, overwrite: true);
+        OutputFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(json.ToJsonString(s_json) + "\n")));
     }
 
     /// <summary>A cfg.json of SAELens 6, but for what the kind adds.</summary>
