@@ -32,7 +32,7 @@ usage: fetch_gpt2.sh [options]
   --retry-delay SECONDS before the first new try, doubled from try to try up to a minute; default: 1
   --help                this text
 
-HF_ENDPOINT is the hub's address (https://huggingface.co). HF_TOKEN, if set, is sent to the hub, to no other host, and never printed.
+HF_ENDPOINT is the hub's address (https://huggingface.co). HF_TOKEN, if set, is sent to the hub by https, to no other host, and never printed.
 A run that was interrupted goes on where it stopped. Dictionaries are laid out as DIR/dictionaries/RELEASE/SITE/.
 
 Example: fetch_gpt2.sh --dictionaries res-jb --out gpt2
@@ -112,6 +112,11 @@ origin() {
     echo "$scheme://${rest%%[/?#]*}"
 }
 hub=$(origin "$endpoint")
+token_goes=yes
+if [ -n "${HF_TOKEN:-}" ] && [ "${hub%%://*}" = http ]; then
+    token_goes=no
+    echo "fetch_gpt2.sh: HF_TOKEN is not sent: HF_ENDPOINT is $hub, and whoever is on the way could read it; give an address that begins with https://" >&2
+fi
 case ${HF_TOKEN:-} in *[!A-Za-z0-9._~+/=-]*) fail "HF_TOKEN has a character that no token has (a space or line end, perhaps): set it anew" ;; esac
 
 for tool in curl awk grep mktemp; do
@@ -125,6 +130,8 @@ work=$(mktemp -d) made=''
 # the trap speaks here, while curl's complaints go to a file
 exec 4>&2
 job=''
+# beyond its limit a file is refused to curl, which then ends; nobody is killed
+trap '' XFSZ
 # shellcheck disable=SC2329 # called by trap
 stop() {
     trap - INT TERM
@@ -155,14 +162,18 @@ pause() {
 
 # The token goes through a pipe: no other user sees it among the arguments of a process.
 curl_config() {
-    if [ "$1" = yes ] && [ -n "${HF_TOKEN:-}" ]; then printf 'header = "Authorization: Bearer %s"\n' "$HF_TOKEN"; fi
+    if [ "$1" = yes ] && [ $token_goes = yes ] && [ -n "${HF_TOKEN:-}" ]; then printf 'header = "Authorization: Bearer %s"\n' "$HF_TOKEN"; fi
 }
 
-# run_curl TOKEN ARGUMENTS...: TOKEN is yes for the hub alone. Redirects that leave the hub are followed by hand, so that no version of curl takes the token along.
+# run_curl TOKEN LIMIT ARGUMENTS...: TOKEN is yes for the hub alone. Redirects that leave the hub are followed by hand, so that no version of curl takes the token along.
+# No file grows beyond LIMIT KiB, whatever the server sends (curl's own --max-filesize believes what it announces).
 run_curl() {
-    local token=$1
-    shift
-    curl_config "$token" | curl --config - --connect-timeout 30 --speed-limit 1 --speed-time 60 "$@" &
+    local token=$1 limit=$2
+    shift 2
+    curl_config "$token" | (
+        ulimit -f "$limit" 2>/dev/null || :
+        exec curl --config - --connect-timeout 30 --speed-limit 1 --speed-time 60 "$@"
+    ) &
     job=$!
     wait_for_job
 }
@@ -207,7 +218,7 @@ ask() {
         : >"$work/body"
         : >"$work/headers"
         # shellcheck disable=SC2086 # nothing where there is no option
-        run_curl yes --silent --show-error $head --dump-header "$work/headers" --output "$work/body" --write-out '%{http_code}' "$url" >"$work/status" 2>"$work/error" || code=$?
+        run_curl yes 65536 --silent --show-error $head --dump-header "$work/headers" --output "$work/body" --write-out '%{http_code}' "$url" >"$work/status" 2>"$work/error" || code=$?
         status=$(<"$work/status")
         if [ $code -eq 0 ] && ! worth_another_try 0 "$status"; then read_headers; return; fi
         worth_another_try $code "$status" || fail "$url cannot be asked: $(complaint $code "$status"); check HF_ENDPOINT and the network"
@@ -225,7 +236,7 @@ complaint() {   # curl's exit code, HTTP status
 }
 
 refused() {   # status, repository
-    if [ -n "${HF_TOKEN:-}" ]; then fail "the hub refuses $2 (HTTP status $1): the token in HF_TOKEN has no access to it, or there is no such repository; accept its terms on $endpoint/$2, or check the token"; fi
+    if [ -n "${HF_TOKEN:-}" ] && [ $token_goes = yes ]; then fail "the hub refuses $2 (HTTP status $1): the token in HF_TOKEN has no access to it, or there is no such repository; accept its terms on $endpoint/$2, or check the token"; fi
     fail "the hub refuses $2 (HTTP status $1): it is gated, private or does not exist; check the name on $endpoint/$2 and set HF_TOKEN to a token that may read it"
 }
 
@@ -410,6 +421,9 @@ plan_hook_z() {
 
 # ---- fetching a file
 
+# KiB that a directory's disk has left; a terabyte where df does not say
+room_in() { df -Pk "$1" 2>/dev/null | awk 'NR == 2 && $4 ~ /^[0-9]+$/ { room = $4 } END { print room == "" ? 1073741824 : room }'; }
+
 size_of() { if [ -e "$1" ]; then echo $(($(wc -c <"$1"))); else echo 0; fi; }
 
 bytes() {
@@ -471,7 +485,7 @@ missing() { fail "$1 has no $2 at revision '$(revision_of "$1")' (404 from $endp
 
 # fetch REPO PATH FILE: uses and may set size, kind, sum. Returns 4 where there is no such file.
 fetch() {
-    local repo=$1 path=$2 file=$3 part=$3.part before now failures=0 seconds=$delay code http meter
+    local repo=$1 path=$2 file=$3 part=$3.part before now failures=0 seconds=$delay code http meter limit
     mkdir -p "${file%/*}" 2>/dev/null || fail "${file%/*} cannot be made; choose another --out"
     while :; do
         before=$(size_of "$part")
@@ -488,12 +502,23 @@ fetch() {
         set -- --fail --no-buffer --output "$part" --write-out '%{http_code}'
         if [ "$before" -gt 0 ]; then set -- "$@" --continue-at "$before"; fi
         if [ $token = no ]; then set -- "$@" --location; fi
+        # a little more than it has, so that it shows; of unknown size, what leaves a tenth of the disk's room
+        if [ "$size" != - ]; then limit=$((size / 1024 + 2))
+        else limit=$((before / 1024 + $(room_in "${file%/*}") * 9 / 10)); fi
         code=0
         # shellcheck disable=SC2086 # one option or two
-        if [ -t 2 ]; then run_curl $token $meter "$@" "$place" >"$work/status" || code=$?; : >"$work/error"
-        else run_curl $token $meter "$@" "$place" >"$work/status" 2>"$work/error" || code=$?; fi
+        if [ -t 2 ]; then run_curl $token $limit $meter "$@" "$place" >"$work/status" || code=$?; : >"$work/error"
+        else run_curl $token $limit $meter "$@" "$place" >"$work/status" 2>"$work/error" || code=$?; fi
         http=$(<"$work/status")
         now=$(size_of "$part")
+        if [ "$size" != - ] && [ "$now" -gt "$size" ]; then
+            rm -f "$part"
+            fail "$path of $repo does not end where it should: more than its $size bytes came, and what came is removed; run the same command again, and if it comes again check HF_ENDPOINT"
+        fi
+        if [ "$size" = - ] && [ "$now" -ge $((limit * 1024)) ]; then
+            rm -f "$part"
+            fail "$path of $repo does not end: $(bytes "$now") came, its size was not announced, and what came is removed before it fills the disk; check HF_ENDPOINT"
+        fi
         case $code in
             0) if [ "$size" = - ] || [ "$now" -ge "$size" ]; then return 0; fi ;;
             23) fail "$part cannot be written ($(bytes "$now") of it are there): $(complaint $code "$http"); make room in $out, then run the same command again" ;;
@@ -577,7 +602,8 @@ fi
 [ $bad -eq 0 ] || exit 1
 [ -e "$out" ] || made=$out
 mkdir -p "$out" 2>/dev/null || fail "$out cannot be made; choose another --out"
-if room=$(df -Pk "$out" 2>/dev/null | awk 'NR == 2 && $4 ~ /^[0-9]+$/ { print $4 }') && [ -n "$room" ] && [ "$needed" -gt $((room * 1024)) ]; then
+room=$(room_in "$out")
+if [ "$needed" -gt $((room * 1024)) ]; then
     fail "$out has room for $(bytes $((room * 1024))), and $(bytes $needed) are to be fetched; make room, choose another --out, or fewer --sites and --layers"
 fi
 

@@ -26,6 +26,7 @@ internal sealed partial class FetchScript : IDisposable
         foreach (var name in start.Environment.Keys.Where(k => k.EndsWith("_proxy", StringComparison.OrdinalIgnoreCase)).ToList()) start.Environment.Remove(name);
         start.Environment["HF_ENDPOINT"] = hub.Endpoint;
         start.Environment.Remove("HF_TOKEN");
+        if (hub.CertificateFile is { } certificate) start.Environment["CURL_CA_BUNDLE"] = certificate;
         if (token is not null) start.Environment["HF_TOKEN"] = token;
         return new FetchScript(Process.Start(start) ?? throw new InvalidOperationException("bash does not start"));
     }

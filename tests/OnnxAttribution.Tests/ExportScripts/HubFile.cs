@@ -17,6 +17,9 @@ internal sealed record HubFile(string Repository, string Path, byte[] Bytes, boo
     /// <summary>Connections stand still after so many bytes, until the server is disposed.</summary>
     public int? StallAfter { get; init; }
 
+    /// <summary>Bytes come without end, and their number is not announced.</summary>
+    public bool NeverEnds { get; init; }
+
     /// <summary>The whole file is sent, whatever part is asked for.</summary>
     public bool IgnoresRanges { get; init; }
 

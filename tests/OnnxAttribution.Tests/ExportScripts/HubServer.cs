@@ -1,5 +1,7 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Text;
 using System.Text.Json.Nodes;
 
@@ -28,7 +30,7 @@ internal sealed class HubServer : IDisposable
         }
     }
 
-    public string Endpoint => $"http://127.0.0.1:{((IPEndPoint)_hub.LocalEndpoint).Port}";
+    public string Endpoint => $"{Scheme}://127.0.0.1:{((IPEndPoint)_hub.LocalEndpoint).Port}";
 
     /// <summary>Entries per page of the tree API.</summary>
     public int PageSize { get; init; } = 1000;
@@ -38,6 +40,14 @@ internal sealed class HubServer : IDisposable
 
     /// <summary>Without this token everything is refused.</summary>
     public string? Token { get; init; }
+
+    /// <summary>Speaks https with a certificate of its own, which <see cref="CertificateFile"/> makes known.</summary>
+    public HubCertificate? Certificate { get; init; }
+
+    /// <summary>The certificate as a PEM file, where there is one.</summary>
+    public string? CertificateFile => Certificate?.File;
+
+    private string Scheme => Certificate is null ? "http" : "https";
 
     public IReadOnlyList<HubRequest> Requests
     {
@@ -87,19 +97,28 @@ internal sealed class HubServer : IDisposable
             try
             {
                 client.NoDelay = true;
-                if (Read(client.GetStream(), cdn) is not { } request) return;
+                using var stream = Open(client);
+                if (Read(stream, cdn) is not { } request) return;
                 lock (_requests) _requests.Add(request);
-                if (cdn) ServeCdn(client, request);
-                else ServeHub(client, request);
+                if (cdn) ServeCdn(stream, request);
+                else ServeHub(stream, request);
             }
-            catch (IOException)
+            catch (Exception e) when (e is IOException or AuthenticationException)
             {
                 // the other end has gone
             }
         }
     }
 
-    private static HubRequest? Read(NetworkStream stream, bool cdn)
+    private Stream Open(TcpClient client)
+    {
+        if (Certificate is null) return client.GetStream();
+        var secure = new SslStream(client.GetStream());
+        secure.AuthenticateAsServer(Certificate.Certificate);
+        return secure;
+    }
+
+    private static HubRequest? Read(Stream stream, bool cdn)
     {
         var reader = new StreamReader(stream, Encoding.ASCII, leaveOpen: true);
         if (reader.ReadLine() is not { } first) return null;
@@ -109,56 +128,56 @@ internal sealed class HubServer : IDisposable
         return new HubRequest(cdn, words[0], words[1], header.GetValueOrDefault("Range"), header.GetValueOrDefault("Authorization"));
     }
 
-    private void ServeHub(TcpClient client, HubRequest request)
+    private void ServeHub(Stream stream, HubRequest request)
     {
         var target = request.Target.Split('?');
         switch (target[0].Split('/')[1..])
         {
             case var _ when Token is not null && request.Authorization != $"Bearer {Token}":
-                Answer(client, request, "401 Unauthorized", ["X-Error-Code: GatedRepo"]);
+                Answer(stream, request, "401 Unauthorized", ["X-Error-Code: GatedRepo"]);
                 break;
             case ["api", "models", var owner, var name, "tree", var revision] when !HasNoTree:
-                Tree(client, request, $"{owner}/{name}", Uri.UnescapeDataString(revision), target.Length > 1 ? target[1] : "");
+                Tree(stream, request, $"{owner}/{name}", Uri.UnescapeDataString(revision), target.Length > 1 ? target[1] : "");
                 break;
             case ["api", "resolve-cache", "models", var owner, var name, _, .. var rest] when Find($"{owner}/{name}", rest) is { } file:
-                Send(client, request, file, EntityTags(file));
+                Send(stream, request, file, EntityTags(file));
                 break;
             case [var owner, var name, "resolve", _, .. var rest] when Find($"{owner}/{name}", rest) is { } file:
-                Redirect(client, request, file);
+                Redirect(stream, request, file);
                 break;
             default:
-                Missing(client, request);
+                Missing(stream, request);
                 break;
         }
     }
 
-    private void Redirect(TcpClient client, HubRequest request, HubFile file)
+    private void Redirect(Stream stream, HubRequest request, HubFile file)
     {
         string[] header = [$"X-Repo-Commit: {Commit}", $"X-Linked-Size: {file.Bytes.Length}", .. EntityTags(file)];
-        if (file.Lfs) Answer(client, request, "302 Found", [$"Location: http://127.0.0.1:{((IPEndPoint)_cdn.LocalEndpoint).Port}/{file.Sha256}?X-Amz-Signature=1&x-id=GetObject", .. header]);
-        else Answer(client, request, "307 Temporary Redirect", [$"Location: /api/resolve-cache/models/{file.Repository}/{Commit}/{Uri.EscapeDataString(file.Path)}", .. header]);
+        if (file.Lfs) Answer(stream, request, "302 Found", [$"Location: {Scheme}://127.0.0.1:{((IPEndPoint)_cdn.LocalEndpoint).Port}/{file.Sha256}?X-Amz-Signature=1&x-id=GetObject", .. header]);
+        else Answer(stream, request, "307 Temporary Redirect", [$"Location: /api/resolve-cache/models/{file.Repository}/{Commit}/{Uri.EscapeDataString(file.Path)}", .. header]);
     }
 
-    private void ServeCdn(TcpClient client, HubRequest request)
+    private void ServeCdn(Stream stream, HubRequest request)
     {
         // an address that is signed for GET is refused otherwise
-        if (request.Method != "GET") Answer(client, request, "403 Forbidden", []);
-        else if (_files.Find(f => f.Lfs && request.Target.StartsWith($"/{f.Sha256}?", StringComparison.Ordinal)) is { } file) Send(client, request, file, [$"ETag: \"{new string('0', 32)}\""]);
-        else Missing(client, request);
+        if (request.Method != "GET") Answer(stream, request, "403 Forbidden", []);
+        else if (_files.Find(f => f.Lfs && request.Target.StartsWith($"/{f.Sha256}?", StringComparison.Ordinal)) is { } file) Send(stream, request, file, [$"ETag: \"{new string('0', 32)}\""]);
+        else Missing(stream, request);
     }
 
     private HubFile? Find(string repository, string[] path) => _files.Find(f => f.Repository == repository && f.Path == Uri.UnescapeDataString(string.Join('/', path)));
 
     private static string[] EntityTags(HubFile file) => file.HasNoChecksum ? [] : file.Lfs ? [$"X-Linked-Etag: \"{file.Sha256}\""] : [$"ETag: \"{file.Oid}\""];
 
-    private static void Missing(TcpClient client, HubRequest request) => Answer(client, request, "404 Not Found", ["X-Error-Code: EntryNotFound"]);
+    private static void Missing(Stream stream, HubRequest request) => Answer(stream, request, "404 Not Found", ["X-Error-Code: EntryNotFound"]);
 
-    private void Tree(TcpClient client, HubRequest request, string repository, string revision, string query)
+    private void Tree(Stream stream, HubRequest request, string repository, string revision, string query)
     {
         var files = _files.Where(f => f.Repository == repository).OrderBy(f => f.Path, StringComparer.Ordinal).ToList();
         if (files.Count == 0 || revision is not ("main" or Commit))
         {
-            Answer(client, request, "404 Not Found", [$"X-Error-Code: {(files.Count == 0 ? "RepoNotFound" : "RevisionNotFound")}"]);
+            Answer(stream, request, "404 Not Found", [$"X-Error-Code: {(files.Count == 0 ? "RepoNotFound" : "RevisionNotFound")}"]);
             return;
         }
         var folders = files.Select(f => Path.GetDirectoryName(f.Path)!).Where(f => f.Length > 0).Distinct();
@@ -168,7 +187,7 @@ internal sealed class HubServer : IDisposable
         // the address of the hub itself, whatever mirror is asked
         string[] next = cursor + PageSize < entries.Count
             ? [$"Link: <https://huggingface.co/api/models/{repository}/tree/{revision}?recursive=true&limit={PageSize}&cursor={cursor + PageSize}>; rel=\"next\""] : [];
-        Answer(client, request, "200 OK", ["Content-Type: application/json", .. next], Encoding.UTF8.GetBytes(page));
+        Answer(stream, request, "200 OK", ["Content-Type: application/json", .. next], Encoding.UTF8.GetBytes(page));
     }
 
     private static JsonObject Entry(HubFile file)
@@ -180,19 +199,23 @@ internal sealed class HubServer : IDisposable
         return entry;
     }
 
-    private void Send(TcpClient client, HubRequest request, HubFile file, string[] header)
+    private void Send(Stream stream, HubRequest request, HubFile file, string[] header)
     {
         request.File = file;
+        if (file.NeverEnds && request.Method == "GET")
+        {
+            SendWithoutEnd(stream, request, header);
+            return;
+        }
         var bytes = file.Sent ?? file.Bytes;
         var from = request.Range is { } range && !file.IgnoresRanges ? int.Parse(range["bytes=".Length..].TrimEnd('-')) : 0;
         if (from >= bytes.Length && from > 0)
         {
-            Answer(client, request, "416 Range Not Satisfiable", [$"Content-Range: bytes */{bytes.Length}"]);
+            Answer(stream, request, "416 Range Not Satisfiable", [$"Content-Range: bytes */{bytes.Length}"]);
             return;
         }
         string[] part = from > 0 ? [$"Content-Range: bytes {from}-{bytes.Length - 1}/{bytes.Length}"] : [];
         var body = bytes.AsMemory(from);
-        var stream = client.GetStream();
         stream.Write(Head(from > 0 ? "206 Partial Content" : "200 OK", [.. header, .. part], body.Length));
         if (request.Method == "HEAD") return;
         // the connection is closed before the length that was promised
@@ -203,11 +226,19 @@ internal sealed class HubServer : IDisposable
         if (file.StallAfter is not null) _closing.Wait();
     }
 
-    private static void Answer(TcpClient client, HubRequest request, string status, string[] header, byte[]? body = null)
+    private static void SendWithoutEnd(Stream stream, HubRequest request, string[] header)
+    {
+        stream.Write(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\n{string.Concat(header.Select(h => h + "\r\n"))}Connection: close\r\n\r\n"));
+        // until the other end goes; a gigabyte is without end for these files
+        var piece = new byte[1 << 16];
+        for (; request.BytesSent < 1 << 30; request.BytesSent += piece.Length) stream.Write(piece);
+    }
+
+    private static void Answer(Stream stream, HubRequest request, string status, string[] header, byte[]? body = null)
     {
         body ??= Encoding.ASCII.GetBytes(status);
-        client.GetStream().Write(Head(status, header, body.Length));
-        if (request.Method != "HEAD") client.GetStream().Write(body);
+        stream.Write(Head(status, header, body.Length));
+        if (request.Method != "HEAD") stream.Write(body);
     }
 
     private static byte[] Head(string status, string[] header, int length) =>
