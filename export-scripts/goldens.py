@@ -423,6 +423,7 @@ def main():
     args = p.parse_args()
     import goldens_ablation    # here, because they import this file
     import goldens_sites
+    import goldens_values
     torch.set_num_threads(args.threads)
     torch.set_default_dtype(torch.float64)
     if not args.only_tiny:
@@ -434,6 +435,7 @@ def main():
             if name == "random2":
                 goldens_ablation.random_cases(args.out, model, name)
         goldens_sites.write(args.out)
+        goldens_values.write(args.out)
     if args.tiny:
         model = Model(args.tiny, "tiny")
         tiny_cases(args.out, model, args.prompt, args.target, args.patch_prompt)
