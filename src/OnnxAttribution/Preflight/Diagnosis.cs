@@ -69,7 +69,7 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
             .Where(t => t.Hypothesis.Fault == Fault.InputNormalization && t.Hypothesis != h && Plausibility.Mends(before, t.Fit, Width, Features) && t.Fit.Unexplained <= (1.5 * after.Unexplained) + 0.01)
             .Select(t => $"{t.Hypothesis.Name} ({Number(t.Fit.VarianceExplained)})").ToList();
         return new Finding(site.Name, h.Fault, $"{site} {h.Is}: variance explained {Number(before.VarianceExplained)} → {Number(after.VarianceExplained)}, L0 {Count(before.L0)} → {Count(after.L0)} ({h.Name}"
-            + $"{(others.Count == 0 ? "" : "; " + string.Join(" and ", others) + " would do about as well")}). {char.ToUpperInvariant(h.Mend[0])}{h.Mend[1..]}.", before, after);
+            + $"{(others.Count == 0 ? "" : "; " + string.Join(" and ", others) + " would do about as well")}). If it was trained so, {h.Mend}.", before, after);
     }
 
     // readings of the same input share its product with W_enc

@@ -26,7 +26,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
             {
                 Fault = Fault.TopkReadAsRelu,
                 Output = now.Output with { K = k, HasThreshold = false },
-                Is = "was trained with TopK, but is read as ReLU",
+                Is = "rebuilds better as TopK than as ReLU, as it is read",
                 Name = $"k about {k}",
                 Mend = $"set \"architecture\": \"topk\" and \"k\" (about {k}) {Config}",
             };
@@ -46,7 +46,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
             {
                 Fault = Fault.DecoderBias,
                 Input = now.Input with { SubtractsDecoderBias = !subtracts },
-                Is = subtracts ? "was trained without subtracting b_dec from its input, but it is subtracted" : "was trained with b_dec subtracted from its input, but it is not",
+                Is = subtracts ? "rebuilds better without subtracting b_dec from its input, as is done" : "rebuilds better with b_dec subtracted from its input, which is not done",
                 Name = subtracts ? "b_dec not subtracted" : "b_dec subtracted",
                 Mend = $"set \"apply_b_dec_to_input\": {(subtracts ? "false" : "true")} {Config}",
             };
@@ -57,7 +57,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
             {
                 Fault = Fault.UncentredWeights,
                 Input = now.Input with { Centres = true },
-                Is = "was trained on a model with centred writing weights, but this one's are not",
+                Is = "rebuilds better on a model with centred writing weights, as this one's are not",
                 Name = "centred",
                 Mend = "export the model again with --center-writing-weights",
             };
@@ -68,7 +68,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
             {
                 Fault = Fault.Bos,
                 WithBos = !now.WithBos,
-                Is = now.WithBos ? "was trained on texts without BOS, but is read with it" : "was trained on texts that begin with BOS, but is read without it",
+                Is = now.WithBos ? "rebuilds better on texts without BOS than with it, as it is read" : "rebuilds better on texts that begin with BOS than without it, as it is read",
                 Name = now.WithBos ? "without BOS" : "with BOS",
                 Mend = $"set \"prepend_bos\": {(now.WithBos ? "false" : "true")} {Config}",
             };
@@ -86,7 +86,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
             {
                 Fault = Fault.OtherSite,
                 At = other,
-                Is = $"is a dictionary of {other}, not of this site",
+                Is = $"rebuilds {other} better than this site",
                 Name = $"at {other}",
                 Mend = $"set \"hook_name\": \"{other}\" {Config}, or bring the dictionary that belongs here",
             };
@@ -105,9 +105,9 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
             {
                 Fault = Fault.InputScale,
                 Input = now.Input with { Scale = (float)(now.Input.Scale * c) },
-                Is = $"wants its input multiplied by about {written}",
+                Is = $"rebuilds better with its input multiplied by about {written}",
                 Name = $"input times {written}",
-                Mend = $"check what its training scaled activations by; \"normalize_activations\": \"expected_average_only_in\" with \"norm_scaling_factor\": {written} {Config} does it",
+                Mend = $"set \"normalize_activations\": \"expected_average_only_in\" and \"norm_scaling_factor\": {written}, or the number that its training used, {Config}",
             };
         }
     }
@@ -119,7 +119,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
         {
             Fault = Fault.ReluReadAsTopk,
             Output = now.Output with { K = null, HasThreshold = false },
-            Is = "was trained as ReLU, but is read as TopK",
+            Is = "rebuilds better as ReLU than as TopK, as it is read",
             Name = "ReLU",
             Mend = $"set \"architecture\": \"standard\" {Config}",
         };
@@ -129,7 +129,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
             {
                 Fault = Fault.WrongK,
                 Output = now.Output with { K = k },
-                Is = $"was trained with another k than {current}",
+                Is = $"rebuilds better with another k than {current}",
                 Name = $"k about {k}",
                 Mend = $"set \"k\" (about {k}) {Config}",
             };
@@ -152,9 +152,9 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
             {
                 Fault = Fault.InputNormalization,
                 Input = read,
-                Is = kind == InputNormalization.None ? $"was trained on activations as they are, but its input is normalised ({now.Input.Normalization})" : $"was trained with its input normalised by {kind.Name()}, which is not done",
+                Is = kind == InputNormalization.None ? $"rebuilds better from activations as they are than normalised ({now.Input.Normalization}), as it is read" : $"rebuilds better with its input normalised by {kind.Name()}, which is not done",
                 Name = kind.Name(),
-                Mend = $"set \"normalize_activations\": \"{kind.Name()}\"{(isAverage ? $" and \"norm_scaling_factor\": {Written(factor)}, if that is what its training used," : "")} {Config}",
+                Mend = $"set \"normalize_activations\": \"{kind.Name()}\"{(isAverage ? $" and \"norm_scaling_factor\": {Written(factor)}" : "")} {Config}",
             };
         }
     }
@@ -168,7 +168,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
             {
                 Fault = Fault.DecoderNorm,
                 Output = now.Output with { NormPower = power },
-                Is = power < 0 ? "counts the lengths of its decoder's rows once too often (folded twice, or into features and rows)" : "counts the lengths of its decoder's rows once too seldom",
+                Is = power < 0 ? "rebuilds better with the lengths of its decoder's rows counted once less (they may be folded twice, or into features and rows)" : "rebuilds better with the lengths of its decoder's rows counted once more",
                 Name = power < 0 ? "decoder rows of length 1" : "decoder rows times their lengths",
                 Mend = $"save W_dec with each row {(power < 0 ? "divided" : "multiplied")} by its length, and export again",
             };
@@ -178,7 +178,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
         {
             Fault = Fault.SelectionByNorm,
             Output = now.Output with { SelectsByNorm = true },
-            Is = "was trained to choose the k largest by activation times the length of the decoder's row, which is not done",
+            Is = "rebuilds better when the k largest are chosen by activation times the length of the decoder's row, which is not done",
             Name = "chosen by decoder norm",
             Mend = $"set \"rescale_acts_by_decoder_norm\": true {Config}",
         };

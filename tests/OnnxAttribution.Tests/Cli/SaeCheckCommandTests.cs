@@ -37,14 +37,14 @@ public sealed class SaeCheckCommandTests(Random2Fixture model) : IClassFixture<R
         var lines = export.Error.TrimEnd().Split('\n');
         Assert.Equal(2, lines.Length);
         Assert.All(lines, l => Assert.StartsWith("warning: ", l));
-        Assert.Contains("blocks.0.hook_attn_out was trained with TopK, but is read as ReLU", lines[0]);
+        Assert.Contains("blocks.0.hook_attn_out rebuilds better as TopK than as ReLU, as it is read", lines[0]);
         Assert.Contains($"onnx-attribution sae check --model {_directory["bundle"]}", lines[1]);
         Export("--dictionaries", Faulty(), "--force", "--no-check").Done();
 
         string[] check = ["sae", "check", "--model", _directory["bundle"], "--tokens", "512", "--loss-tokens", "128"];
         var output = Verb.Run(check).Done().Output;
         Assert.Contains("TopK read as ReLU", output);
-        Assert.Contains("- blocks.0.hook_attn_out was trained with TopK", output);
+        Assert.Contains("- blocks.0.hook_attn_out rebuilds better as TopK", output);
         var strict = Verb.Run([.. check, "--strict"]);
         Assert.Equal((1, output.Split('\n').Length), (strict.Code, strict.Output.Split('\n').Length));
         Assert.Equal("onnx-attribution: 1 of 1 dictionary looks wrong: blocks.0.hook_attn_out\n", strict.Error);
@@ -64,7 +64,7 @@ public sealed class SaeCheckCommandTests(Random2Fixture model) : IClassFixture<R
         }
         var lines = Export("--dictionaries", _directory["dictionaries"]).Error.TrimEnd().Split('\n');
         Assert.Equal(3, lines.Length);
-        Assert.Contains("blocks.0.hook_mlp_out was trained with b_dec subtracted", lines[0]);
+        Assert.Contains("blocks.0.hook_mlp_out rebuilds better with b_dec subtracted", lines[0]);
         Assert.Equal("warning: 2 more look wrong: blocks.1.hook_resid_pre, blocks.3.hook_attn_out", lines[1]);
     }
 

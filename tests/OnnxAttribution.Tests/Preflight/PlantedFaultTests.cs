@@ -97,7 +97,7 @@ public sealed class PlantedFaultTests : IDisposable
     public void A_b_dec_that_is_not_subtracted() => Only(Trained("blocks.0.hook_mlp_out", d => d.Config["apply_b_dec_to_input"] = false), Fault.DecoderBias, "\"apply_b_dec_to_input\": true");
 
     [Fact]
-    public void Decoder_norms_that_count_twice() => Only(Trained("blocks.0.hook_mlp_out", d => Scale(d["W_dec"], i => Length(i / d.Width))), Fault.DecoderNorm, "once too often", "divided by its length");
+    public void Decoder_norms_that_count_twice() => Only(Trained("blocks.0.hook_mlp_out", d => Scale(d["W_dec"], i => Length(i / d.Width))), Fault.DecoderNorm, "counted once less", "divided by its length");
 
     [Fact]
     public void Decoder_norms_by_which_TopK_has_to_choose()
@@ -145,7 +145,7 @@ public sealed class PlantedFaultTests : IDisposable
     }
 
     [Fact]
-    public void The_dictionary_of_another_site() => Only(Trained("blocks.2.hook_attn_out", d => d.Config["metadata"]!["hook_name"] = "blocks.1.hook_mlp_out"), Fault.OtherSite, "a dictionary of blocks.2.hook_attn_out", "\"hook_name\": \"blocks.2.hook_attn_out\"");
+    public void The_dictionary_of_another_site() => Only(Trained("blocks.2.hook_attn_out", d => d.Config["metadata"]!["hook_name"] = "blocks.1.hook_mlp_out"), Fault.OtherSite, "rebuilds blocks.2.hook_attn_out better than this site", "\"hook_name\": \"blocks.2.hook_attn_out\"");
 
     [Fact]
     public void The_dictionary_of_another_model()
