@@ -1,98 +1,78 @@
-using OnnxAttribution.Files;
-
 namespace OnnxAttribution.Checkpoints.Formats;
 
 /// <summary>
-/// Finds every dictionary in a folder and the folders in it, of whatever format, by its files' names:
-/// <c>sae_weights.safetensors</c> (SAELens), <c>ae.pt</c> (dictionary_learning), <c>NAME.pt</c> with <c>NAME_cfg.json</c> (Kissane et al.), any other <c>.pt</c> (OpenAI), <c>params.npz</c> (Gemma Scope),
-/// <c>sae.safetensors</c> (sparsify). What looks like a dictionary and is none of these is refused by name.
+/// Finds every dictionary in a folder and the folders in it, of whatever format (<see cref="DictionaryFormats"/>). What is none is passed over, as are folders and files of book-keeping and the steps of a training
+/// whose result lies beside them; a dictionary that is broken or not read is refused by name.
 /// </summary>
-internal static class DictionaryFinder
+internal sealed class DictionaryFinder
 {
     private const int MostDepth = 16;
 
+    private readonly List<FoundDictionary> _found = [];
+    private readonly HashSet<string> _folders = [];
+    private readonly HashSet<(string Weights, string Site)> _taken = [];
+    private readonly Action<string> _passOver;
+    private readonly DictionaryFormats _formats;
+
+    private DictionaryFinder(Action<string> passOver) => (_passOver, _formats) = (passOver, new DictionaryFormats(passOver));
+
+    /// <param name="passOver">Told of each file that looked like a dictionary and is none, and why: one line that begins with its path.</param>
     /// <returns>In the order of their paths. They are the caller's to dispose.</returns>
     /// <exception cref="CheckpointException">No such directory, or one of them cannot be read.</exception>
-    public static IReadOnlyList<FoundDictionary> FindAll(string directory)
+    public static IReadOnlyList<FoundDictionary> FindAll(string directory, Action<string>? passOver = null)
     {
         if (!Directory.Exists(directory)) throw new CheckpointException(directory, "there is no such directory; give the directory that holds the dictionaries.");
-        var found = new List<FoundDictionary>();
+        var finder = new DictionaryFinder(passOver ?? (_ => { }));
         try
         {
-            Search(directory, 0, found);
-            return found;
+            finder.Search(directory, 0);
+            return finder._found;
         }
         catch
         {
-            found.ForEach(d => d.Dispose());
+            finder._found.ForEach(d => d.Dispose());
             throw;
         }
     }
 
-    private static void Search(string directory, int depth, List<FoundDictionary> found)
+    private void Search(string directory, int depth)
     {
         if (depth > MostDepth) throw new CheckpointException(directory, $"lies more than {MostDepth} folders deep; give a directory nearer to the dictionaries.");
-        foreach (var path in Directory.GetFiles(directory).Order(StringComparer.Ordinal))
+        // a link may lead to where the search has been, or is
+        if (!_folders.Add(RealPath.Of(directory)) || Listed(directory) is not { } listed) return;
+        var steps = listed.Files.Where(f => StrayFiles.IsStep(Path.GetFileName(f))).ToList();
+        if (steps.Count > 0) _passOver($"{directory}: holds steps of a training ({Counted(steps)}); the dictionary that it made is the {DictionaryLearningFormat.FileName} above them, and a step is read where it has this name and its config.json beside it.");
+        foreach (var path in listed.Files.Except(steps))
         {
-            if (Open(directory, path) is { } dictionary) found.Add(dictionary);
+            if (_formats.Open(directory, path) is { } dictionary) Add(dictionary);
         }
-        foreach (var path in Directory.GetDirectories(directory).Order(StringComparer.Ordinal)) Search(path, depth + 1, found);
+        var names = listed.Folders.Select(f => Path.GetFileName(f)!).ToList();
+        var earlier = listed.Folders.Where(f => StrayFiles.IsStepFolder(Path.GetFileName(f), names)).ToList();
+        if (earlier.Count > 0) _passOver($"{directory}: holds steps of a training ({Counted(earlier)}) beside what it made; give a step's own folder to read it.");
+        foreach (var path in listed.Folders.Except(earlier)) Search(path, depth + 1);
     }
 
-    private static FoundDictionary? Open(string directory, string path)
+    // the hub's cache has a folder of links for each revision
+    private void Add(FoundDictionary dictionary)
     {
-        switch (Path.GetFileName(path))
-        {
-            case SaeLensDictionary.WeightsFileName:
-                var opened = SaeLensDictionary.Open(directory);
-                return new FoundDictionary(directory, opened.Config, opened, null);
-            case SaeLensDictionary.ConfigFileName when !File.Exists(Path.Combine(directory, SaeLensDictionary.WeightsFileName)) && !File.Exists(Path.Combine(directory, SparsifyFormat.FileName)):
-                throw new CheckpointException(Path.Combine(directory, SaeLensDictionary.WeightsFileName), "there is no such file, though a cfg.json lies beside it; download the dictionary again.");
-            case GemmaScopeFormat.FileName:
-                return Converted(NumpyArchive.Open(path), a => new StateDictionary(path, a.Arrays.ToDictionary(t => t.Key, t => (object?)t.Value)), (state, file) => GemmaScopeFormat.Open(state, file));
-            case SparsifyFormat.FileName:
-                return Converted(MappedFile.Open(path), Tensors, SparsifyFormat.Open);
-            case "final.safetensors":
-                throw new CheckpointException(path, "is a dictionary of Llama Scope, which is not read; load it with SAELens and save it from there (save_model).");
-            case DictionaryLearningFormat.FileName:
-                return Converted(TorchFile.Open(path), Values, DictionaryLearningFormat.Open);
-            case var name when name.EndsWith(".pt", StringComparison.Ordinal):
-                return Converted(TorchFile.Open(path), Values, File.Exists(AttentionHeadsFormat.ConfigOf(path)) ? AttentionHeadsFormat.Open : Other);
-            case var name when name.EndsWith(".safetensors", StringComparison.Ordinal) && File.Exists(Path.Combine(directory, "config.yaml")):
-                throw new CheckpointException(path, "is one of circuit-tracer's transcoders; only dictionaries that rebuild their input are read.");
-            default:
-                return null;
-        }
+        var weights = dictionary.Conversion?.Source ?? dictionary.SaeLens!.File.Path;
+        if (_taken.Add((RealPath.Of(weights), dictionary.Config.HookName))) _found.Add(dictionary);
+        else dictionary.Dispose();
     }
 
-    private static DictionaryConversion Other(StateDictionary state, IDisposable file) => OpenAiFormat.IsLike(state) ? OpenAiFormat.Open(state, file)
-        : throw new CheckpointException(state.Path, $"is no dictionary of a format that is known (it has {Some(state)}); formats are SAELens, dictionary_learning (ae.pt), OpenAI, Kissane et al. (with NAME_cfg.json), Gemma Scope and sparsify. Move it elsewhere.");
-
-    private static string Some(StateDictionary state)
+    private (IReadOnlyList<string> Files, IReadOnlyList<string> Folders)? Listed(string directory)
     {
-        var names = state.Names.Order(StringComparer.Ordinal).Take(4).Select(DisplayText.QuotedName).ToList();
-        return names.Count == 0 ? "nothing" : string.Join(", ", names);
-    }
-
-    private static StateDictionary Values(TorchFile file) => new(file.Path, file.Values);
-
-    private static StateDictionary Tensors(MappedFile file)
-    {
-        using var header = SafetensorsFile.Open(file.Path);
-        return new StateDictionary(file.Path, header.Tensors.Values.ToDictionary(t => t.Name, t => (object?)new StridedTensor(file, t.Name, t.Type, t.Offset, [.. t.Shape], StridedTensor.RowMajor(t.Shape.AsSpan()))));
-    }
-
-    private static FoundDictionary Converted<T>(T file, Func<T, StateDictionary> state, Func<StateDictionary, IDisposable, DictionaryConversion> open) where T : IDisposable
-    {
+        static string[] Kept(string[] paths) => [.. paths.Where(p => !StrayFiles.IsBookkeeping(Path.GetFileName(p)) && !StrayFiles.IsTrainingState(Path.GetFileName(p))).Order(StringComparer.Ordinal)];
         try
         {
-            var conversion = open(state(file), file);
-            return new FoundDictionary(conversion.Source, conversion.Config, null, conversion);
+            return (Kept(Directory.GetFiles(directory)), Kept(Directory.GetDirectories(directory)));
         }
-        catch
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            file.Dispose();
-            throw;
+            _passOver($"{directory}: cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); check its permissions.");
+            return null;
         }
     }
+
+    private static string Counted(List<string> paths) => Path.GetFileName(paths[0]) + (paths.Count == 1 ? "" : $" and {paths.Count - 1} more");
 }

@@ -62,7 +62,7 @@ public sealed class FormatRefusalTests : IDisposable
     [InlineData(Gemma, "width_16k/average_l0_71/params.npz", "its path does not say which layer it is of")]
     [InlineData(Gemma, "gemma-scope-2b-pt-transcoders/layer_3/width_16k/average_l0_71/params.npz", "is a transcoder")]
     [InlineData(Gated, "ae/ae.pt", "neither its config.json nor its path says which site it is of")]
-    [InlineData(Kissane, "other.pt", "is no dictionary of a format that is known (it has 'W_dec', 'W_enc', 'b_dec', 'b_enc')")]
+    [InlineData(Gemma, "layer_3/width_16k/average_l0_71/params.npz", "does not say whether it is of the residual stream, the MLP or the attention; name a folder above it as its repository is")]
     [InlineData(Gemma, "ae.pt", "has no data.pkl, so it is no file of torch.save")]
     public void A_path_that_does_not_say_the_site_is_refused(string source, string path, string problem)
     {
@@ -73,6 +73,7 @@ public sealed class FormatRefusalTests : IDisposable
 
     public static TheoryData<string, object?, string> States => new()
     {
+        { "activation", null, "has no text 'activation'" },
         { "activation", "Identity", "activation is 'Identity', which is not supported; only 'ReLU' and 'TopK' are" },
         { "activation", "TopK", "what follows TopK is 'missing'" },
         { "latent_bias", TorchBytes.Tensor(0, 7), "tensor 'latent_bias' has shape [7] where [8] is expected" },
@@ -107,14 +108,13 @@ public sealed class FormatRefusalTests : IDisposable
     }
 
     [Theory]
-    [InlineData("checkpoints/final.safetensors", null, "is a dictionary of Llama Scope, which is not read")]
-    [InlineData("layer_0.safetensors", "config.yaml", "is one of circuit-tracer's transcoders")]
-    [InlineData("a/cfg.json", null, "sae_weights.safetensors: there is no such file, though a cfg.json lies beside it")]
-    public void What_looks_like_a_dictionary_and_is_not_read_is_named(string file, string? beside, string problem)
+    [InlineData("layer_0.safetensors", "{}", "is one of circuit-tracer's transcoders")]
+    [InlineData("a/cfg.json", "{\"d_in\": 4, \"d_sae\": 8}", "sae_weights.safetensors: there is no such file, though a cfg.json lies beside it")]
+    public void What_looks_like_a_dictionary_and_is_not_read_is_named(string file, string text, string problem)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(_directory[file])!);
-        File.WriteAllText(_directory[file], "{}");
-        if (beside is not null) File.WriteAllText(_directory[beside], "");
+        File.WriteAllText(_directory[file], text);
+        File.WriteAllText(_directory["config.yaml"], "");
         Assert.Contains(problem, FormatFiles.Refused(_directory.Path));
     }
 
@@ -147,5 +147,6 @@ public sealed class FormatRefusalTests : IDisposable
         ["encoder.weight"] = TorchBytes.Tensor(0.5f, 8, 4),
         ["latent_bias"] = TorchBytes.Tensor(0, 8),
         ["decoder.weight"] = TorchBytes.Tensor(0.5f, 4, 8),
+        ["activation"] = "ReLU",
     };
 }

@@ -10,7 +10,7 @@ public sealed class TorchFileTests : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
 
-    private string FilePath => _directory["1.pt"];
+    private string FilePath => _directory["ae.pt"];
 
     public void Dispose() => _directory.Dispose();
 
@@ -73,8 +73,8 @@ public sealed class TorchFileTests : IDisposable
     public void A_tensor_that_reaches_beyond_its_data_is_refused()
     {
         // 2 × 3 floats of a storage that says 6 and has 5
-        TorchBytes.Write(_directory["whole/1.pt"], new Dictionary<string, object> { ["a"] = TorchBytes.Tensor(1, 2, 3) });
-        using (var zip = System.IO.Compression.ZipFile.Open(_directory["whole/1.pt"], System.IO.Compression.ZipArchiveMode.Update))
+        TorchBytes.Write(_directory["whole/ae.pt"], new Dictionary<string, object> { ["a"] = TorchBytes.Tensor(1, 2, 3) });
+        using (var zip = System.IO.Compression.ZipFile.Open(_directory["whole/ae.pt"], System.IO.Compression.ZipArchiveMode.Update))
         {
             using var data = zip.GetEntry("archive/data/0")!.Open();
             data.SetLength(20);
