@@ -30,7 +30,7 @@ internal static class ExportCommand
         var fold = new Option<bool>("--fold-layernorm") { Description = "fold LayerNorm's weights into those that read from it, as TransformerLens does" };
         var writing = new Option<bool>("--center-writing-weights") { Description = "centre all weights that write to the residual stream" };
         var unembed = new Option<bool>("--center-unembed") { Description = "centre the unembedding over the vocabulary" };
-        var values = new Option<bool>("--fold-value-biases") { Description = "move the values' biases behind attention, so that attn.hook_z lacks them, as TransformerLens does" };
+        var values = new Option<bool>("--fold-value-biases") { Description = "move the values' biases behind attention, so that attn.hook_z lacks them, as TransformerLens does (which folds LayerNorm first)" };
         var further = new Option<string?>("--further-sites") { Description = "hooks that become sites at every block even without a dictionary: resid_mid, z or both with a comma between", HelpName = "KINDS" };
         var notAsTrained = new Option<bool>("--not-as-trained") { Description = "do not centre or fold weights because dictionaries say that they were trained so" };
         var force = new Option<bool>("--force") { Description = "replace a bundle that is there" };
@@ -54,19 +54,21 @@ internal static class ExportCommand
             var invocation = parsed.InvocationConfiguration;
             BundleManifest manifest;
             (string? Lack, int Tokens) tokens;
+            var notes = new List<string>();
             using (var progress = new ProgressLine(invocation.Error))
             {
                 progress.Report("checking and exporting");
                 tokens = parsed.GetValue(onnx) is { } file ? TokenizerIn(parsed.GetValue(tokenizer) ?? FolderOf(file), isNamed: parsed.GetValue(tokenizer) is not null)
                     : TokenizerIn(CheckpointOf(parsed.GetValue(checkpoint)!), isNamed: false);
                 manifest = parsed.GetValue(onnx) is { } graph
-                    ? Adopted(new AdoptionOptions(graph, parsed.GetValue(sites), parsed.GetValue(dictionaries), target, parsed.GetValue(tokenizer), parsed.GetValue(force), threads) { AsTrained = !parsed.GetValue(notAsTrained) }, cancel)
+                    ? Adopted(new AdoptionOptions(graph, parsed.GetValue(sites), parsed.GetValue(dictionaries), target, parsed.GetValue(tokenizer), parsed.GetValue(force), threads) { AsTrained = !parsed.GetValue(notAsTrained) }, notes.Add, cancel)
                     : BundleWriter.Write(new ExportOptions(parsed.GetValue(checkpoint)!, parsed.GetValue(dictionaries), target,
                         parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), threads)
-                    { FoldValueBiases = parsed.GetValue(values), FurtherSites = Further(parsed.GetValue(further)), AsTrained = !parsed.GetValue(notAsTrained) }, cancel);
+                    { FoldValueBiases = parsed.GetValue(values), FurtherSites = Further(parsed.GetValue(further)), AsTrained = !parsed.GetValue(notAsTrained) }, cancel, notes.Add);
             }
             if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, Json(target, manifest));
             else Print(invocation.Output, target, manifest);
+            foreach (var note in notes) invocation.Error.WriteLine($"note: {CommandLine.OneLine(note)}");
             if (tokens.Tokens > manifest.DVocab) invocation.Error.WriteLine($"warning: the tokenizer has {tokens.Tokens:N0} tokens and the model {manifest.DVocab:N0}; check that it is the model's");
             if (tokens.Lack is not null) invocation.Error.WriteLine($"warning: the bundle takes no prompts: {tokens.Lack}{(parsed.GetValue(onnx) is null ? "" : " Or give --tokenizer the directory that has them.")}");
             else if (!parsed.GetValue(noCheck) && manifest.Dictionaries.Count > 0) Warn(target, common.Context(parsed, cancel), invocation.Error);
@@ -101,9 +103,9 @@ internal static class ExportCommand
         }
     }
 
-    private static BundleManifest Adopted(AdoptionOptions options, CancellationToken cancel) => BundleFiles.WholeOrNone(options.Out, () =>
+    private static BundleManifest Adopted(AdoptionOptions options, Action<string> say, CancellationToken cancel) => BundleFiles.WholeOrNone(options.Out, () =>
     {
-        var manifest = ForeignBundleWriter.Write(options, cancel);
+        var manifest = ForeignBundleWriter.Write(options, cancel, say);
         AdoptionCheck.Require(options, manifest, cancel);
         return manifest;
     });

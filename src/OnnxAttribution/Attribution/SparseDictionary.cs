@@ -49,6 +49,9 @@ internal sealed class SparseDictionary : IDisposable
     public bool SubtractsDecoderBias => _source.ApplyDecoderBiasToInput;
     public SiteNormalization Normalization { get; }
 
+    /// <summary>Its input was scaled in training, and nothing says by which number: it is read with 1.</summary>
+    public bool LacksInputFactor => _source.Config is { Normalization: InputNormalization.ExpectedAverage, NormScalingFactor: null };
+
     /// <summary>W_enc [d, n] and b_dec [d], as SAELens stores them.</summary>
     public Memory<float> EncoderWeights { get; }
     public Memory<float> DecoderBias { get; }

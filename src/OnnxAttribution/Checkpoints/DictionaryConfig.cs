@@ -1,3 +1,5 @@
+using OnnxAttribution.Checkpoints.Formats;
+
 namespace OnnxAttribution.Checkpoints;
 
 // SAELens writes cfg.json in two layouts:
@@ -8,7 +10,7 @@ namespace OnnxAttribution.Checkpoints;
 
 /// <summary>What a SAELens <c>cfg.json</c> says of a dictionary, as far as it changes mathematics.
 /// What is not understood is refused by name.</summary>
-/// <param name="HookName">The site it was trained on.</param>
+/// <param name="HookName">The site it was trained on, by TransformerLens's name.</param>
 /// <param name="Width">d_in: width of the site.</param>
 /// <param name="FeatureCount">d_sae: number of features.</param>
 /// <param name="Architecture">φ.</param>
@@ -32,8 +34,11 @@ internal sealed record DictionaryConfig(
     /// <summary>Decoder rows are multiplied by the tensor <c>scaling_factor</c>, where there is one that is not all ones.</summary>
     public bool FinetunedScale { get; init; }
 
-    /// <summary>c: the input is multiplied by it, the output divided. SAELens keeps these numbers in tables of its own; null: 1.</summary>
+    /// <summary>c: the input is multiplied by it, the output divided; null: not said, and read as 1.</summary>
     public double? NormScalingFactor { get; init; }
+
+    /// <summary>The release of SAELens's whose table says <see cref="NormScalingFactor"/> where cfg.json does not; null where it does, or nothing does.</summary>
+    public string? FactorOfRelease { get; init; }
 
     /// <summary>This program made the files, of a dictionary of another format (<c>converted_from</c>).</summary>
     public bool IsConverted { get; init; }
@@ -59,6 +64,8 @@ internal sealed record DictionaryConfig(
         var architecture = ReadArchitecture(json);
         RefuseVariants(json, width, architecture);
         var loading = Trained(json, LoadingKey).Object(LoadingKey);
+        var (normalization, factor) = (ReadNormalization(json), Trained(json, ScalingKey).Number(ScalingKey, 1e-12, 1e12));
+        var release = normalization == InputNormalization.ExpectedAverage && factor is null ? PublishedFactors.Of(json) : null;
         return new(
             HookName: ReadHookName(json),
             Width: width,
@@ -66,7 +73,7 @@ internal sealed record DictionaryConfig(
             Architecture: architecture,
             K: architecture == DictionaryArchitecture.TopK ? ReadK(json, featureCount) : 0,
             ApplyDecoderBiasToInput: json.Boolean("apply_b_dec_to_input") ?? true,
-            Normalization: ReadNormalization(json),
+            Normalization: normalization,
             PrependBos: Trained(json, "prepend_bos").Boolean("prepend_bos") ?? true,
             ModelName: Trained(json, "model_name").String("model_name"),
             NeuronpediaId: Trained(json, "neuronpedia_id").String("neuronpedia_id"),
@@ -78,7 +85,8 @@ internal sealed record DictionaryConfig(
             IsConverted = json.Has("converted_from"),
             RescalesByDecoderNorm = json.Boolean("rescale_acts_by_decoder_norm") ?? false,
             FinetunedScale = json.Boolean("finetuning_scaling_factor") ?? false,
-            NormScalingFactor = Trained(json, ScalingKey).Number(ScalingKey, 1e-12, 1e12),
+            NormScalingFactor = factor ?? release?.Factor,
+            FactorOfRelease = release?.Release,
         };
     }
 
@@ -135,6 +143,7 @@ internal sealed record DictionaryConfig(
         var key = HookKey(json, "hook_name", "hook_point");
         var owner = Trained(json, key);
         var name = owner.Require(key, owner.String(key));
+        name = ModuleSites.Of(name) ?? name;   // of a model that is not TransformerLens's, its module
         if (name.Length is 0 or > 200 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_'))
             throw owner.Refuse(key, "a hook name has letters, digits, dots and underscores");
         return name;
@@ -160,7 +169,7 @@ internal sealed record DictionaryConfig(
     private static void RefuseOtherOutput(ConfigJson json)
     {
         var outKey = HookKey(json, "hook_name_out", "hook_point_out");
-        if (Trained(json, outKey).String(outKey) is { } output && output != ReadHookName(json))
+        if (Trained(json, outKey).String(outKey) is { } output && (ModuleSites.Of(output) ?? output) != ReadHookName(json))
             throw Trained(json, outKey).Refuse(outKey, "only dictionaries that rebuild their input are, not transcoders");
     }
 

@@ -8,6 +8,9 @@ internal sealed class SaeLensDictionary : IDisposable
 {
     public const string ConfigFileName = "cfg.json", WeightsFileName = "sae_weights.safetensors";
 
+    /// <summary>Beside a checkpoint that SAELens 6 saved while it trained: the factor of its inputs, which is folded into the weights at the end only.</summary>
+    public const string ScalerFileName = "activation_scaler.json";
+
     private static readonly string[] ScalingFactors = ["scaling_factor", "finetuning_scaling_factor"];
 
     private SaeLensDictionary(string directory, DictionaryConfig config, SafetensorsFile file)
@@ -72,7 +75,7 @@ internal sealed class SaeLensDictionary : IDisposable
     /// wrongly.</exception>
     public static SaeLensDictionary Open(string directory)
     {
-        var config = DictionaryConfig.Read(Path.Combine(directory, ConfigFileName));
+        var config = WithScaler(directory, DictionaryConfig.Read(Path.Combine(directory, ConfigFileName)));
         var file = SafetensorsFile.Open(Path.Combine(directory, WeightsFileName));
         try
         {
@@ -83,6 +86,13 @@ internal sealed class SaeLensDictionary : IDisposable
             file.Dispose();
             throw;
         }
+    }
+
+    private static DictionaryConfig WithScaler(string directory, DictionaryConfig config)
+    {
+        var path = Path.Combine(directory, ScalerFileName);
+        if (config.Normalization != InputNormalization.ExpectedAverage || config is { NormScalingFactor: not null, FactorOfRelease: null } || !System.IO.File.Exists(path)) return config;
+        return ConfigJson.Read(path).Number("scaling_factor", 1e-12, 1e12) is { } factor ? config with { NormScalingFactor = factor, FactorOfRelease = null } : config;
     }
 
     /// <summary>What reads every weight once, and passes if all are finite numbers.</summary>

@@ -8,7 +8,7 @@ internal sealed class BundleDictionaries : IDisposable
 {
     public const string Folder = "dictionaries";
 
-    private static readonly string[] s_files = [SaeLensDictionary.ConfigFileName, SaeLensDictionary.WeightsFileName];
+    private static readonly string[] s_files = [SaeLensDictionary.ConfigFileName, SaeLensDictionary.WeightsFileName, SaeLensDictionary.ScalerFileName];
 
     private readonly IReadOnlyList<(string Folder, FoundDictionary Found)> _all;
     private readonly int _layers;
@@ -16,20 +16,21 @@ internal sealed class BundleDictionaries : IDisposable
 
     private BundleDictionaries(IReadOnlyList<(string Folder, FoundDictionary Found)> all, int layers, IReadOnlyDictionary<string, int> widths) => (_all, _layers, _widths) = (all, layers, widths);
 
-    /// <inheritdoc cref="Open(ExportOptions, int, IReadOnlyDictionary{string, int})"/>
-    public static BundleDictionaries Open(ExportOptions options, ModelArchitecture model) =>
-        Open(options, model.Shape.Layers, model.SiteNames.ToDictionary(name => name, name => model.WidthOf(Site.Parse(name))));
+    /// <inheritdoc cref="Open(ExportOptions, int, IReadOnlyDictionary{string, int}, Action{string})"/>
+    public static BundleDictionaries Open(ExportOptions options, ModelArchitecture model, Action<string>? say) =>
+        Open(options, model.Shape.Layers, model.SiteNames.ToDictionary(name => name, name => model.WidthOf(Site.Parse(name))), say);
 
     /// <param name="widths">Of every site that a dictionary may be for, in the order of computation.</param>
+    /// <param name="say">Told what looked like a dictionary and was passed over.</param>
     /// <exception cref="BundleException">There is no such folder, or a dictionary is for no site of the model, of another width, or the second of its site.</exception>
     /// <exception cref="CheckpointException">A dictionary cannot be read.</exception>
-    public static BundleDictionaries Open(ExportOptions options, int layers, IReadOnlyDictionary<string, int> widths)
+    public static BundleDictionaries Open(ExportOptions options, int layers, IReadOnlyDictionary<string, int> widths, Action<string>? say)
     {
         var all = new List<(string Folder, FoundDictionary Found)>();
         var found = new BundleDictionaries(all, layers, widths);
         try
         {
-            foreach (var folder in Folders(options)) all.AddRange(FindIn(folder).Select(d => (folder, d)));
+            foreach (var folder in Folders(options)) all.AddRange(FindIn(folder, say).Select(d => (folder, d)));
             found.DropCopiesOf(options, all);
             found.DropOlderConversions(all);
             found.Check();
@@ -48,6 +49,12 @@ internal sealed class BundleDictionaries : IDisposable
     /// <summary>What each is.</summary>
     public IEnumerable<DictionaryConfig> Configs => _all.Select(d => d.Found.Config);
 
+    /// <summary>Says which facts that their numbers depend on their files lack, and how they are read instead.</summary>
+    public void SayWhatIsUnsaid(ExportOptions processed, bool hasValueBiases, Action<string>? say)
+    {
+        foreach (var line in UnsaidFacts.Of([.. _all.Select(d => (d.Found.Place, d.Found.Config))], processed, hasValueBiases)) say?.Invoke(line);
+    }
+
     /// <summary>What reads every weight once, with the path that each file has in the bundle. What is converted is checked on the way.</summary>
     public IEnumerable<(string Path, WeightCheck Check)> Checks(string bundle, bool inPlace) =>
         _all.Where(d => d.Found.SaeLens is not null).Select(d => ($"{FolderOf(d.Found, bundle, inPlace)}/{SaeLensDictionary.WeightsFileName}", d.Found.SaeLens!.Check));
@@ -64,7 +71,7 @@ internal sealed class BundleDictionaries : IDisposable
             if (found.Conversion is { } conversion) conversion.Write(folder, Path.GetRelativePath(from, conversion.Source).Replace('\\', '/'), cancel);
             else
             {
-                foreach (var name in s_files) FileLink.Make(Path.Combine(found.Place, name), Path.Combine(folder, name));
+                foreach (var name in s_files.Where(name => File.Exists(Path.Combine(found.Place, name)))) FileLink.Make(Path.Combine(found.Place, name), Path.Combine(folder, name));
             }
         }
     }
@@ -81,7 +88,7 @@ internal sealed class BundleDictionaries : IDisposable
     ];
 
     /// <summary>The files of a dictionary, by their paths in the bundle.</summary>
-    public static IEnumerable<string> Files(BundleManifest.DictionaryRecord record) => s_files.Select(f => $"{record.Path}/{f}");
+    public static IEnumerable<string> Files(string bundle, BundleManifest.DictionaryRecord record) => s_files.Select(f => $"{record.Path}/{f}").Where(f => File.Exists(Path.Combine(bundle, f)));
 
     public void Dispose()
     {
@@ -95,17 +102,28 @@ internal sealed class BundleDictionaries : IDisposable
         return Directory.Exists(own) ? [own] : [];
     }
 
-    private static IReadOnlyList<FoundDictionary> FindIn(string folder)
+    private static IReadOnlyList<FoundDictionary> FindIn(string folder, Action<string>? say)
     {
-        if (!Directory.Exists(folder)) throw new BundleException($"there is no directory {folder}; give --dictionaries the folder that holds the dictionaries");
-        var found = DictionaryFinder.FindAll(folder);
+        if (File.Exists(folder)) throw new BundleException($"{folder} is a file; give --dictionaries the folder that holds it, as it is published");
+        if (!Directory.Exists(folder)) throw new BundleException($"there is no directory {folder}; {(LooksLikeHubName(folder) ? HubMend(folder) : "give --dictionaries the folder that holds the dictionaries")}");
+        var passedOver = new List<string>();
+        var found = DictionaryFinder.FindAll(folder, passedOver.Add);
         if (found.Count == 0 && Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).FirstOrDefault() is { } some)
         {
-            throw new BundleException($"{folder} holds no dictionary of a format that is known, only files such as {Path.GetRelativePath(folder, some)}; give --dictionaries a folder with SAELens's (cfg.json, sae_weights.safetensors), "
-                + "dictionary_learning's (ae.pt), OpenAI's (LOCATION/autoencoders/LAYER.pt), Gemma Scope's (params.npz) or sparsify's (sae.safetensors)");
+            var reasons = passedOver.Count == 0 ? $"only files such as {Path.GetRelativePath(folder, some)}" : $"and passed over was {string.Join("; ", passedOver.Take(3))}{(passedOver.Count > 3 ? $"; and {passedOver.Count - 3} more" : "")}";
+            throw new BundleException($"{folder} holds no dictionary of a format that is known, {reasons}. Give --dictionaries a folder with SAELens's (cfg.json, sae_weights.safetensors), "
+                + "dictionary_learning's (ae.pt), OpenAI's (LOCATION/autoencoders/LAYER.pt), Gemma Scope's (params.npz), Llama Scope's (hyperparams.json, checkpoints/final.safetensors) or sparsify's (sae.safetensors)");
         }
+        foreach (var line in passedOver) say?.Invoke(line);
         return found;
     }
+
+    // OWNER/NAME, as in https://huggingface.co/OWNER/NAME
+    private static bool LooksLikeHubName(string name) =>
+        name.Split('/') is [{ Length: > 0 } owner, { Length: > 0 } repository] && !owner.StartsWith('.') && !owner.StartsWith('~') && (owner + repository).All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
+
+    private static string HubMend(string name) =>
+        $"if it is a repository of the Hugging Face hub, fetch it first, since nothing is downloaded here (hf download {name} --local-dir DIR; for GPT-2's, export-scripts/fetch_gpt2.sh), and give --dictionaries that DIR";
 
     // a bundle that lies in a folder that is searched holds links to the dictionaries from the last time
     private void DropCopiesOf(ExportOptions options, List<(string Folder, FoundDictionary Found)> all)

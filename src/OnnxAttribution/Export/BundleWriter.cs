@@ -19,14 +19,16 @@ internal static class BundleWriter
 
     private static readonly string[] s_companions = ["config.json", "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"];
 
-    public static BundleManifest Write(ExportOptions options, CancellationToken cancel = default)
+    /// <param name="say">Told what the user should know of the dictionaries: what was passed over, and what their files do not say.</param>
+    public static BundleManifest Write(ExportOptions options, CancellationToken cancel = default, Action<string>? say = null)
     {
         // however the directory is spelled
         if (BundleFiles.RealPath(options.Out) == BundleFiles.RealPath(options.Checkpoint)) options = options with { Out = options.Checkpoint };
         var architecture = ModelArchitecture.Read(options.Checkpoint);
         using var checkpoint = Checkpoint.Open(options.Checkpoint, architecture.Layout);
-        using var dictionaries = BundleDictionaries.Open(options, architecture);
+        using var dictionaries = BundleDictionaries.Open(options, architecture, say);
         options = ImpliedProcessing.Of(options, dictionaries.Configs, architecture.LastNorm.IsRms);
+        dictionaries.SayWhatIsUnsaid(options, hasValueBiases: !architecture.LastNorm.IsRms || architecture.Values.Any(v => v.From.HasBias), say);
         var processing = new WeightProcessing(architecture, checkpoint, options);
         var inPlace = options.Out == options.Checkpoint;
         var checkedFiles = BundleFiles.Check([.. checkpoint.Checks(), .. dictionaries.Checks(options.Out, inPlace)], options.Parallelism, cancel);
@@ -128,7 +130,7 @@ internal static class BundleWriter
         IReadOnlyDictionary<string, BundleManifest.FileRecord> checkedFiles, CancellationToken cancel)
     {
         var records = dictionaries.Records(options.Out, builder.Sites, inPlace: options.Out == options.Checkpoint);
-        var files = s_companions.Take(1).Concat(weights).Concat(s_companions.Skip(1)).Append(ProcessedFileName).Append(GraphFileName).Where(f => File.Exists(Path.Combine(options.Out, f))).Concat(records.SelectMany(BundleDictionaries.Files)).ToList();
+        var files = s_companions.Take(1).Concat(weights).Concat(s_companions.Skip(1)).Append(ProcessedFileName).Append(GraphFileName).Where(f => File.Exists(Path.Combine(options.Out, f))).Concat(records.SelectMany(r => BundleDictionaries.Files(options.Out, r))).ToList();
         return new BundleManifest
         {
             FormatVersion = BundleManifest.CurrentVersion,

@@ -15,7 +15,8 @@ internal static class ForeignBundleWriter
 {
     private static readonly string[] s_companions = ["config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt"];
 
-    public static BundleManifest Write(AdoptionOptions options, CancellationToken cancel = default)
+    /// <inheritdoc cref="BundleWriter.Write"/>
+    public static BundleManifest Write(AdoptionOptions options, CancellationToken cancel = default, Action<string>? say = null)
     {
         var source = Path.GetFullPath(options.Onnx);
         if (Directory.Exists(source)) throw new BundleException($"{options.Onnx} is a directory; give --onnx the .onnx file in it");
@@ -29,11 +30,17 @@ internal static class ForeignBundleWriter
         var positions = map.Positions ?? ContextLength.Of(adopted.Graph)
             ?? throw new BundleException($"{options.Onnx} has no table of positions that would tell how many tokens it reads; say so in {map.Path}: \"n_ctx\": 2048");
         var export = new ExportOptions(options.Folder, options.Dictionaries, options.Out, Force: options.Force, Threads: options.Threads) { AsTrained = options.AsTrained };
-        using var dictionaries = BundleDictionaries.Open(export, map.Layers, widths);
-        if (ImpliedProcessing.Of(export, dictionaries.Configs, NormIsRms(adopted)).CenterWritingWeights)
+        using var dictionaries = BundleDictionaries.Open(export, map.Layers, widths, say);
+        var implied = ImpliedProcessing.Of(export, dictionaries.Configs, NormIsRms(adopted));
+        if (implied.CenterWritingWeights)
         {
             throw new BundleException($"the dictionaries were trained on a model with centred writing weights, which cannot be centred in a graph: centre them before you export it, or give --not-as-trained");
         }
+        if (implied.FoldValueBiases)
+        {
+            throw new BundleException($"dictionaries of hook_z were trained on a model whose value biases were folded away, which cannot be done in a graph: fold them before you export it, or give --not-as-trained");
+        }
+        dictionaries.SayWhatIsUnsaid(implied, hasValueBiases: !NormIsRms(adopted), say);
         var checkedFiles = BundleFiles.Check(dictionaries.Checks(options.Out, inPlace: false), options.Parallelism, cancel);
         if (File.Exists(Path.Combine(options.Out, BundleManifest.FileName)) && !options.Force) throw new BundleException($"{options.Out} already holds a bundle; give --force to write it anew");
         return BundleFiles.WholeOrNone(options.Out, () =>
@@ -45,7 +52,7 @@ internal static class ForeignBundleWriter
             dictionaries.Bring(options.Out, inPlace: false, cancel);
             OutputFile.Write(Path.Combine(options.Out, BundleWriter.GraphFileName), s => adopted.Graph.ToProto().WriteTo(s));
             var records = dictionaries.Records(options.Out, adopted.Sites, inPlace: false);
-            List<string> files = [.. companions, .. weights.Linked, .. weights.MovesAny ? [ForeignWeights.FileName] : Array.Empty<string>(), BundleWriter.GraphFileName, .. records.SelectMany(BundleDictionaries.Files)];
+            List<string> files = [.. companions, .. weights.Linked, .. weights.MovesAny ? [ForeignWeights.FileName] : Array.Empty<string>(), BundleWriter.GraphFileName, .. records.SelectMany(r => BundleDictionaries.Files(options.Out, r))];
             var manifest = new BundleManifest
             {
                 FormatVersion = BundleManifest.CurrentVersion,

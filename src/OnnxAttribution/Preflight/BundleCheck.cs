@@ -63,6 +63,8 @@ public sealed class BundleCheck
         var notes = new List<string>();
         if (sites.Select(s => RecordOf(s).PrependBos).Distinct().Count() > 1)
             notes.Add("Some dictionaries were trained with BOS and some without. Each was checked in its own way; a graph over all of them reads its prompt without BOS: select sites of one kind with --sites.");
+        if (sites.Where(s => _session.Model.DictionaryOf(s)!.LacksInputFactor).Select(s => s.Name).ToList() is { Count: > 0 } unscaled)
+            notes.Add($"cfg.json of {string.Join(", ", unscaled)} says 'expected_average_only_in', but not by which number inputs were multiplied: checked with 1. Write it as \"norm_scaling_factor\" there, and export again.");
         notes.Add($"A feature that is active on none of {_text.Tokens:N0} tokens need not be dead: the share is an upper bound.");
         var order = sites.Select(s => s.Name).ToList();
         return new CheckReport(_text.Name, _text.Tokens, _context, [.. sites.Select(s => _checked[s])], [.. _findings.OrderBy(f => order.IndexOf(f.Site))], notes);

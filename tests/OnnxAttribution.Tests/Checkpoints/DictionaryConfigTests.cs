@@ -48,6 +48,15 @@ public sealed class DictionaryConfigTests : IDisposable
         new DictionaryConfig("blocks.0.hook_mlp_out", 64, 512, DictionaryArchitecture.TopK, 16, ApplyDecoderBiasToInput: false, InputNormalization.None,
             PrependBos: true, "gelu-1l", null, CenterWritingWeights: true), Read(New));
 
+    [Theory]
+    [InlineData("transformer.h.0", "blocks.0.hook_resid_post"), InlineData("model.layers.5.mlp", "blocks.5.hook_mlp_out"), InlineData("gpt_neox.layers.3.attention", "blocks.3.hook_attn_out")]
+    [InlineData("model.layers.5.mlp.gate_proj", "model.layers.5.mlp.gate_proj"), InlineData("blocks.5.mlp.hook_post", "blocks.5.mlp.hook_post")]
+    public void A_module_of_a_model_of_Hugging_Face_is_the_site_that_its_output_is(string module, string site)
+    {
+        Assert.Equal(site, Read(Changed(Flat, "hook_point", $"\"{module}\"")).HookName);
+        Assert.Equal(site, Read(Changed(Changed(Flat, "hook_point", $"\"{module}\""), "hook_name_out", $"\"{site}\"")).HookName);
+    }
+
     [Fact]
     public void Harmless_spellings_are_accepted()
     {

@@ -15,9 +15,10 @@ internal static class DictionaryLearningFormat
     public static DictionaryConversion Open(StateDictionary state, IDisposable file)
     {
         var folder = Path.GetDirectoryName(state.Path)!;
-        var trainer = File.Exists(Path.Combine(folder, ConfigFileName)) ? Trainer(Path.Combine(folder, ConfigFileName)) : null;
-        var kind = trainer?.String("dict_class")?.Split('.')[^1] ?? KindOf(state);
-        var (site, model) = (SiteOf(state.Path, trainer), trainer?.String("lm_name"));
+        var json = File.Exists(Path.Combine(folder, ConfigFileName)) ? ConfigJson.Read(Path.Combine(folder, ConfigFileName)) : null;
+        var trainer = json?.Object("trainer") ?? json;
+        var kind = trainer?.String("dict_class")?.Split('.')[^1].Replace("Matroyshka", "Matryoshka", StringComparison.Ordinal) ?? KindOf(state);   // as it was spelled in January 2025
+        var (site, model) = (Read(SiteOf(state, trainer), json?.Object("buffer")), trainer?.String("lm_name"));
         var (architecture, subtracts, linear) = kind switch
         {
             "AutoEncoder" => (DictionaryArchitecture.Standard, true, true),
@@ -50,7 +51,7 @@ internal static class DictionaryLearningFormat
             case "AutoEncoderNew": return [Take("b_enc", "encoder.bias", n), Take("b_dec", "decoder.bias", d)];
             case "JumpReluAutoEncoder": return [Take("b_enc", "b_enc", n), Take("b_dec", "b_dec", d), Take("threshold", "threshold", n)];
         }
-        // k and threshold are buffers, threshold −1 where it was never learnt
+        // k and threshold are buffers
         var k = state.Has("k") ? state["k"].ReadScalar() : trainer?.Integer("k", 1, 1 << 24) ?? throw new CheckpointException(state.Path, "has no number 'k', and its config.json has none either; check that it is a whole state_dict.");
         var threshold = state.Value("threshold") is StridedTensor t ? (float)t.ReadScalar() : (float?)null;
         if (trainer?.Integer("k", 1, 1 << 24) is { } said && said != k) throw new CheckpointException(state.Path, $"has k {k} where its config.json says {said}; check that they belong together.");
@@ -61,7 +62,14 @@ internal static class DictionaryLearningFormat
             config["k"] = (long)k;
             return common;
         }
-        return [.. common, ConvertedTensor.Vector("threshold", [.. Enumerable.Repeat(threshold ?? throw new CheckpointException(state.Path, $"has no tensor 'threshold', by which a {kind} encodes; train it with a current dictionary_learning."), (int)n)])];
+        if (threshold is null) throw new CheckpointException(state.Path, $"has no tensor 'threshold', by which a {kind} encodes; train it with a current dictionary_learning.");
+        // it begins as −1, and an average of activations that are above 0 replaces it
+        if (threshold < 0)
+        {
+            throw new CheckpointException(state.Path, $"has threshold {threshold}, so that it was never learnt (its training ended before threshold_start_step), and a {kind} encodes by it; "
+                + $"take a later checkpoint{(kind == "BatchTopKSAE" ? $", or write \"dict_class\": \"AutoEncoderTopK\" in its config.json to read it as TopK of its k, {k}, which chooses per token instead of per batch" : "")}.");
+        }
+        return [.. common, ConvertedTensor.Vector("threshold", [.. Enumerable.Repeat(threshold.Value, (int)n)])];
     }
 
     private static ConvertedTensor[] Normalized(StateDictionary state, StridedTensor encoder, StridedTensor decoder, long d, long n)
@@ -88,26 +96,29 @@ internal static class DictionaryLearningFormat
         ];
     }
 
-    private static ConfigJson Trainer(string path)
-    {
-        var json = ConfigJson.Read(path);
-        return json.Object("trainer") ?? json;
-    }
-
     // the tensors' names tell all kinds apart but TopK and BatchTopK
     private static string KindOf(StateDictionary state) =>
         state.Has("gate_bias") ? "GatedAutoEncoder" : state.Has("group_sizes") ? "MatryoshkaBatchTopKSAE" : state.Has("W_enc") ? "JumpReluAutoEncoder"
         : state.Has("bias") ? "AutoEncoder" : state.Has("decoder.bias") ? "AutoEncoderNew"
         : throw new CheckpointException(state.Path, "has no config.json beside it, without which TopK and BatchTopK cannot be told apart; put the config.json there that was published with it.");
 
-    private static string SiteOf(string path, ConfigJson? trainer)
+    private static string SiteOf(StateDictionary state, ConfigJson? trainer)
     {
         var name = trainer?.String("submodule_name");
         if (name is not null && ModuleSites.Of(name) is { } said) return said;
-        if (ModuleSites.OfPath(Path.GetDirectoryName(path)!) is { } site) return site;
+        if (ModuleSites.OfPaths(state.Folders) is { } site) return site;
         if (name is null && trainer?.Integer("layer", 0, 9999) is { } layer) return $"blocks.{layer}.hook_resid_post";
-        throw new CheckpointException(path, "neither its config.json nor its path says which site it is of; name its folder as it is published, such as resid_out_layer3 (or blocks.3.hook_resid_post).");
+        throw new CheckpointException(state.Path, "neither its config.json nor its path says which site it is of; name its folder as it is published, such as resid_out_layer3 (or blocks.3.hook_resid_post).");
     }
+
+    // what its buffer gave it: the output of the module, unless the config says otherwise
+    private static string Read(string output, ConfigJson? buffer) => (buffer?.String("io") ?? "out") switch
+    {
+        "out" => output,
+        "in" => ModuleSites.InputOf(output) ?? throw buffer!.Refuse("io", $"of a module that writes {output} the input is no site; only a block's input is, hook_resid_pre"),
+        "in_and_out" => throw buffer!.Refuse("io", "it is a transcoder's; only dictionaries that rebuild their input are"),
+        _ => throw buffer!.Refuse("io", "only 'out' and 'in' are"),
+    };
 
     private static void RequireSize(ConfigJson? trainer, string key, long size)
     {

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace OnnxAttribution.Checkpoints.Formats;
 
 /// <summary>Gemma Scope's <c>layer_20/width_16k/average_l0_71/params.npz</c>: JumpReLU, the decoder's bias not subtracted, BOS prepended.</summary>
-/// <remarks>Source: SAELens's <c>gemma_2_sae_huggingface_loader</c>. Residual stream, MLP or attention is said by the repository's name (gemma-scope-2b-pt-res, -mlp, -att); without it, the residual stream.</remarks>
+/// <remarks>Source: SAELens's <c>gemma_2_sae_huggingface_loader</c>. Residual stream, MLP or attention is said by the repository's name alone (gemma-scope-2b-pt-res, -mlp, -att).</remarks>
 internal static partial class GemmaScopeFormat
 {
     public const string Name = "gemma_scope", FileName = "params.npz";
@@ -12,24 +12,28 @@ internal static partial class GemmaScopeFormat
     /// <param name="file">Becomes the conversion's.</param>
     public static DictionaryConversion Open(StateDictionary state, IDisposable file)
     {
-        var place = Path.GetDirectoryName(state.Path)!.Replace('\\', '/');
+        var place = state.Folders.FirstOrDefault(f => Layer.IsMatch(f) && Repository.IsMatch(f)) ?? state.Folders.First();
         if (Layer.Match(place) is not { Success: true } layer)
         {
             throw new CheckpointException(state.Path, "its path does not say which layer it is of; name its folders as they are published, such as layer_20/width_16k/average_l0_71.");
         }
-        var repository = Repository.Match(place);
+        if (Repository.Match(place) is not { Success: true } repository)
+        {
+            throw new CheckpointException(state.Path, "its path does not say whether it is of the residual stream, the MLP or the attention; name a folder above it as its repository is: "
+                + "gemma-scope-2b-pt-res, gemma-scope-2b-pt-mlp or gemma-scope-2b-pt-att.");
+        }
         var hook = repository.Groups["what"].Value switch
         {
+            "res" => "hook_resid_post",
             "mlp" => "hook_mlp_out",
             "att" => "attn.hook_z",
-            "transcoders" => throw new CheckpointException(state.Path, "is a transcoder; only dictionaries that rebuild their input are read."),
-            _ => "hook_resid_post",
+            _ => throw new CheckpointException(state.Path, "is a transcoder; only dictionaries that rebuild their input are read."),
         };
         // the first releases wrote w_enc
         string At(string name) => state.Has(name) ? name : name.Replace("W_", "w_", StringComparison.Ordinal);
         var (width, features) = state.Matrix(At("W_enc"));
         var site = $"blocks.{int.Parse(layer.Groups["layer"].Value, CultureInfo.InvariantCulture)}.{hook}";
-        var model = repository.Success ? $"gemma-2-{repository.Groups["size"].Value}{(repository.Groups["tuned"].Value == "it" ? "-it" : "")}" : null;
+        var model = $"gemma-2-{repository.Groups["size"].Value}{(repository.Groups["tuned"].Value == "it" ? "-it" : "")}";
         ConvertedTensor[] tensors =
         [
             ConvertedTensor.Matrix("W_enc", state[At("W_enc")].Require(width, features)), ConvertedTensor.Vector("b_enc", state.Vector("b_enc", features)),

@@ -19,9 +19,9 @@ internal static partial class OpenAiFormat
     /// <param name="file">Becomes the conversion's.</param>
     public static DictionaryConversion Open(StateDictionary state, IDisposable file)
     {
-        var site = Site(state.Path);
+        var site = Site(state);
         var (features, width) = state.Matrix("encoder.weight");
-        var activation = state.Value("activation") is { } a ? a as string ?? "?" : "ReLU";
+        var activation = state.Value("activation") as string ?? throw new CheckpointException(state.Path, "has no text 'activation', which says whether it is ReLU or TopK; check that it is a whole state_dict.");
         var settings = state.Value("activation_state_dict") as Dictionary<object, object?> ?? [];
         foreach (var name in s_buffers) state.Value(name);
         var kind = (activation, settings.GetValueOrDefault("postact_fn")) switch
@@ -48,9 +48,13 @@ internal static partial class OpenAiFormat
         return new DictionaryConversion(state.Path, Name, file, config, tensors);
     }
 
-    private static string Site(string path)
+    /// <summary>Whether a path is one that its files are published by.</summary>
+    public static bool IsPlace(string path) => Place.IsMatch(path.Replace('\\', '/'));
+
+    private static string Site(StateDictionary state)
     {
-        if (Place.Match(path.Replace('\\', '/')) is not { Success: true } place)
+        var path = state.Path;
+        if (state.Folders.Select(f => Place.Match($"{f}/{Path.GetFileName(path)}")).FirstOrDefault(m => m.Success) is not { } place)
         {
             throw new CheckpointException(path, "is one of OpenAI's autoencoders, and which site's is said by its path alone; name it as it is published, such as resid_post_mlp_v5_32k/autoencoders/5.pt.");
         }

@@ -6,6 +6,9 @@ internal static class SparsifyFormat
 {
     public const string Name = "sparsify", FileName = "sae.safetensors";
 
+    // of the whole training, beside the folders of its dictionaries
+    private const string RunConfigFileName = "config.json";
+
     private static readonly string[] s_notRead = ["transcode", "skip_connection", "embed_skip", "gram_lookup", "signed"];
 
     /// <param name="file">Becomes the conversion's.</param>
@@ -18,7 +21,8 @@ internal static class SparsifyFormat
         {
             if (json.Boolean(key) is true) throw json.Refuse(key, "only TopK dictionaries that rebuild their input are, not transcoders or signed ones");
         }
-        var site = ModuleSites.OfPath(folder) ?? throw new CheckpointException(state.Path, "its folder's name is no module that is known; name it as it is published, such as layers.5 or layers.5.mlp.");
+        var output = ModuleSites.OfPaths(state.Folders) ?? throw new CheckpointException(state.Path, "its folder's name is no module that is known; name it as it is published, such as layers.5 or layers.5.mlp.");
+        var site = Read(output, Path.Combine(Path.GetDirectoryName(Path.GetFullPath(folder))!, RunConfigFileName));
         var (features, width) = state.Matrix("encoder.weight");
         if ((json.Integer("d_in", 1, 1 << 24) ?? width) != width) throw json.Refuse("d_in", $"the weights have {width}; check that config and weights belong together");
         var config = DictionaryConversion.NewConfig(DictionaryArchitecture.TopK, width, features, site, null, prependBos: false, subtractsBias: true);
@@ -30,5 +34,18 @@ internal static class SparsifyFormat
         ];
         state.RequireAllRead("TopK");
         return new DictionaryConversion(state.Path, Name, file, config, tensors);
+    }
+
+    private static string Read(string output, string runConfig)
+    {
+        if (!File.Exists(runConfig)) return output;
+        var json = ConfigJson.Read(runConfig);
+        return json.String("hook_mode") switch
+        {
+            null or "output" => output,
+            "input" => ModuleSites.InputOf(output) ?? throw json.Refuse("hook_mode", $"of a module that writes {output} the input is no site; only a block's input is, hook_resid_pre"),
+            "transcode" => throw json.Refuse("hook_mode", "it is a transcoder's; only dictionaries that rebuild their input are"),
+            _ => throw json.Refuse("hook_mode", "only 'output' and 'input' are"),
+        };
     }
 }

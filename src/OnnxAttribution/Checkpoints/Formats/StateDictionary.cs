@@ -9,7 +9,15 @@ internal sealed class StateDictionary(string path, IReadOnlyDictionary<string, o
 
     public string Path { get; } = path;
 
+    /// <summary>The path of its folder as the file system has it, and as it was given, in full and with slashes: what is read off a path is read off the first that says it.</summary>
+    public IEnumerable<string> Folders => ((string[])[RealPath.Of(Folder), System.IO.Path.GetFullPath(Folder)]).Distinct().Select(f => f.Replace('\\', '/'));
+
+    private string Folder => System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(Path))!;
+
     public IEnumerable<string> Names => values.Keys;
+
+    /// <summary>Whether there is a matrix in it, as in every dictionary.</summary>
+    public bool HasMatrix => values.Values.Any(v => v is StridedTensor { Shape.Length: 2 });
 
     public bool Has(string name) => values.ContainsKey(name);
 

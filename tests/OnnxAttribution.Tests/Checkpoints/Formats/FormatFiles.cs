@@ -1,5 +1,7 @@
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Checkpoints.Formats;
+using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Tests.Checkpoints.Formats;
 
@@ -33,6 +35,30 @@ internal static class FormatFiles
             if (folder.Length > 0 || Path.GetFileName(file).StartsWith(Path.GetFileNameWithoutExtension(source), StringComparison.Ordinal)) File.Copy(file, Path.Combine(at, Path.GetFileName(file)));
         }
         return Path.Combine(to, source);
+    }
+
+    /// <summary>What a dictionary of SAELens's layout makes of x [rows, d]: features [rows, n], and x̂ [rows, d].</summary>
+    public static (float[] Features, float[] Rebuilt) Encode(string folder, float[] x)
+    {
+        using var dictionary = new SparseDictionary(SaeLensDictionary.Open(folder));
+        using var encoder = new DictionaryEncoder(new RunContext(), packed: false);
+        var n = dictionary.FeatureCount;
+        var rows = x.Length / dictionary.Width;
+        var encoding = encoder.Encode(dictionary, x, rows);
+        var dense = new float[rows * n];
+        for (var t = 0; t < rows; t++)
+        {
+            for (var i = 0; i < encoding.Features[t].Length; i++) dense[(t * n) + encoding.Features[t][i]] = encoding.Activations[t][i];
+        }
+        return (dense, [.. x.Zip(encoding.Errors, (a, e) => a - e)]);
+    }
+
+    /// <summary>Equal within 1e-5 of the largest.</summary>
+    public static void Close(double[] expected, float[] actual)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        var tolerance = 1e-5 * expected.Max(Math.Abs);
+        for (var i = 0; i < expected.Length; i++) Assert.Equal(expected[i], actual[i], tolerance);
     }
 
     /// <summary>The one dictionary in a folder.</summary>
