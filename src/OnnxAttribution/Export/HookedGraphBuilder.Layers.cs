@@ -82,14 +82,11 @@ internal sealed partial class HookedGraphBuilder
     /// The hook <c>attn.hook_z</c> has TransformerLens's four axes unless it is a site: a site has one vector per position.</remarks>
     public Value Attend(string block, Value q, Value k, Value v, Value mask, float scale)
     {
-        long heads = Size(q, 2), width = Size(q, 3), shared = Size(k, 2);
-        Value Grouped(Value x, long rows, long columns) => G.Reshape(x, 0, shared, heads / shared, rows, columns);  // [B, H, …] to [B, Hkv, H/Hkv, …]
-        Value Ungrouped(Value x, long columns) => G.Reshape(x, 0, heads, -1, columns);
+        long heads = GraphBuilder.SizeOf(q, 2), width = GraphBuilder.SizeOf(q, 3);
         var (scaled, keys) = (G.Transpose(G.Mul(q, G.Scalar(scale)), 0, 2, 1, 3), G.Transpose(k, 0, 2, 3, 1));       // [B, H, T, dh], [B, Hkv, dh, T]
-        var scores = shared == heads ? G.MatMul(scaled, keys) : Ungrouped(G.MatMul(Grouped(scaled, -1, width), G.Unsqueeze(keys, 2)), 0);           // [B, H, T, T]
+        var scores = G.Scores(scaled, keys);                                                                         // [B, H, T, T]
         var pattern = Hook($"{block}.attn.hook_pattern", G.Softmax(G.Where(mask, scores, G.Scalar(float.MinValue)), -1));
-        var values = G.Transpose(v, 0, 2, 1, 3);                                                                     // [B, Hkv, T, dh]
-        var read = shared == heads ? G.MatMul(pattern, values) : Ungrouped(G.MatMul(Grouped(pattern, 0, -1), G.Unsqueeze(values, 2)), width);       // [B, H, T, dh]
+        var read = G.HeadOutputs(pattern, G.Transpose(v, 0, 2, 1, 3));                                               // [B, H, T, dh]
         var z = G.Transpose(read, 0, 2, 1, 3);                                                                       // [B, T, H, dh]
         var name = $"{block}.attn.hook_z";
         return further.Contains(name) ? Site(name, G.Reshape(z, 0, 0, heads * width)) : G.Reshape(Hook(name, z), 0, 0, heads * width);
@@ -97,6 +94,4 @@ internal sealed partial class HookedGraphBuilder
 
     // 0, 1, … of the positions of x, read off x itself, so that a model cut at x needs no tokens for it
     private Value Positions(Value x) => G.Range(G.Int(0), G.Squeeze(G.Shape(x, 1, 2), 0), G.Int(1));
-
-    private static long Size(Value v, int axis) => v.Shape![axis].Size ?? throw new GraphException($"axis {axis} of '{v.Name}' has no fixed size");
 }

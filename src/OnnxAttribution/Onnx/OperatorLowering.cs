@@ -8,6 +8,7 @@ internal static partial class OperatorLowering
     /// <summary>The outputs in place of the operator's own; null where it stays as it is.</summary>
     public static Value[]? Lower(GraphBuilder g, Op op, Value?[] inputs)
     {
+        if (op.Type == "Attention") return Attention(g, op, inputs);
         Value X() => inputs[0]!;
         Value? lowered = op.Type switch
         {
@@ -16,6 +17,9 @@ internal static partial class OperatorLowering
             "CastLike" => X().Type == inputs[1]!.Type ? X() : g.Cast(X(), inputs[1]!.Type),
             "Dropout" when inputs.Length < 3 || inputs[2] is null => X(),                                             // inference: z = x
             "Einsum" => Einsum(g, op, inputs),
+            "RotaryEmbedding" => Rotary(g, op, inputs),
+            "LpNormalization" => g.Div(X(), LpNorm(g, X(), op.Int("p", 2), op.Int("axis", -1))),
+            "Mean" => g.Div(inputs.Skip(1).Aggregate(X(), (sum, v) => g.Add(sum, v!)), g.Scalar(inputs.Length)),
             "Sum" => inputs.Skip(1).Aggregate(X(), (sum, v) => g.Add(sum, v!)),
             "Max" or "Min" when inputs.Length != 2 => inputs.Skip(1).Aggregate(X(), (z, v) => g.Emit(op.Type, [z, v])),
             "Clip" => Clip(g, X(), inputs.ElementAtOrDefault(1), inputs.ElementAtOrDefault(2)),
@@ -34,6 +38,9 @@ internal static partial class OperatorLowering
         };
         return lowered is null ? null : [lowered];
     }
+
+    // Σ|x|, or √Σx²
+    private static Value LpNorm(GraphBuilder g, Value x, long p, long axis) => p == 1 ? g.ReduceSum(g.Emit("Abs", [x]), true, axis) : g.Sqrt(g.ReduceSum(g.Mul(x, x), true, axis));
 
     private static Value Clip(GraphBuilder g, Value x, Value? low, Value? high)
     {

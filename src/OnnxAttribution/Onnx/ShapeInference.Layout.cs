@@ -4,6 +4,8 @@ namespace OnnxAttribution.Onnx;
 
 internal static partial class ShapeInference
 {
+    private const int LongestSymbol = 256;
+
     private static Result ShapeOf(Op op)
     {
         if (op.In[0]!.Shape is not { } x) return new(DataType.Int64, [Dim.Unknown]);
@@ -17,7 +19,7 @@ internal static partial class ShapeInference
     private static Dim[]? Reshape(Op op)
     {
         if (op.In[1]!.Content is not { } target)
-            return op.In[1]!.Shape is [{ Size: { } rank }] ? [.. Enumerable.Repeat(Dim.Unknown, (int)rank)] : null;
+            return op.In[1]!.Shape is [{ Size: { } rank }] ? [.. Enumerable.Repeat(Dim.Unknown, Ranked(rank))] : null;
         var x = op.In[0]!.Shape;
         var copies = op.Int("allowzero", 0) == 0;
         var result = target.Select((d, i) => d.Size == 0 && copies ? x is not null && i < x.Length ? x[i] : Dim.Unknown : d).ToArray();
@@ -31,7 +33,7 @@ internal static partial class ShapeInference
     private static Dim Remainder(Dim[] from, Dim[] to, int open)
     {
         var symbols = from.Where(d => d.Size is null).ToList();
-        long sizes = from.Where(d => d.Size is not null).Aggregate(1L, (p, d) => p * d.Size!.Value);
+        long sizes = from.Where(d => d.Size is not null).Aggregate(1L, (p, d) => checked(p * d.Size!.Value));
         for (var i = 0; i < to.Length; i++)
         {
             if (i == open) continue;
@@ -45,20 +47,20 @@ internal static partial class ShapeInference
         if (symbols.Count == 0) return Dim.Of(sizes);
         if (symbols.Any(d => d.Symbol is null)) return Dim.Unknown;
         // a product of axes keeps their names: 12*position*rows
-        return Dim.Named(string.Join('*', symbols.Select(d => d.Symbol!).Order().Prepend(sizes.ToString()).Where(n => n != "1")));
+        return Named(symbols.Select(d => d.Symbol!), sizes);
     }
 
     private static Dim[]? Flatten(Op op)
     {
         if (op.In[0]!.Shape is not { } x) return null;
-        var axis = Axis(op.Int("axis", 1), x.Length);
+        var axis = op.Int("axis", 1) is var given && given == x.Length ? x.Length : Axis(given, x.Length);
         return [Remainder(x[..axis], [Dim.Of(-1)], 0), Remainder(x[axis..], [Dim.Of(-1)], 0)];
     }
 
     private static Dim[]? Unsqueeze(Op op)
     {
         if (op.In[0]!.Shape is not { } x || op.IntsOf("axes", 1) is not { } axes) return null;
-        var rank = x.Length + axes.Length;
+        var rank = Ranked(x.Length + axes.Length);
         var set = axes.Select(a => Axis(a, rank)).ToHashSet();
         var rest = new Queue<Dim>(x);
         return [.. Enumerable.Range(0, rank).Select(i => set.Contains(i) ? Dim.Of(1) : rest.Dequeue())];
@@ -77,7 +79,7 @@ internal static partial class ShapeInference
         var type = op.In[0]!.Type;
         if (op.In[0]!.Shape is not { } x || op.In[1]!.Shape is not { } indices) return new(type, null);
         var axis = Axis(op.Int("axis", 0), x.Length);
-        Dim[]? content = op.In[0]!.Content is { } c && Constants.Integers(op.In[1]!) is { } at ? [.. at.Select(i => c[i < 0 ? i + c.Length : i])] : null;
+        Dim[]? content = op.In[0]!.Content is { } c && Dims(indices) is <= MostContent && Constants.Integers(op.In[1]!) is { } at ? [.. at.Select(i => c[i < 0 ? i + c.Length : i])] : null;
         return new(type, [.. x[..axis], .. indices, .. x[(axis + 1)..]], content);
     }
 
@@ -89,6 +91,12 @@ internal static partial class ShapeInference
         result[axis] = op.In.All(v => v!.Shape![axis].Size is not null) ? Dim.Of(op.In.Sum(v => v!.Shape![axis].Size!.Value)) : Dim.Unknown;
         return result;
     }
+
+    private static Dim[]? ConcatContent(Op op) =>
+        op.In.All(v => v!.Content is not null) && op.In.Sum(v => v!.Content!.Length) <= MostContent ? [.. op.In.SelectMany(v => v!.Content!)] : null;
+
+    // entries of a tensor of which all sizes are known
+    private static long? Dims(Dim[] shape) => shape.All(d => d.Size is not null) ? shape.Aggregate(1L, (n, d) => checked(n * d.Size!.Value)) : null;
 
     private static Dim[]? Slice(Op op)
     {
@@ -159,16 +167,18 @@ internal static partial class ShapeInference
     {
         if (op.In[0]!.Shape is null) return null;
         if (op.In[1]!.Content is { } target) return Broadcast([op.In[0], new Value("", DataType.Float, target)]);
-        return op.In[1]!.Shape is [{ Size: { } rank }] ? [.. Enumerable.Repeat(Dim.Unknown, (int)Math.Max(rank, op.In[0]!.Rank))] : null;
+        return op.In[1]!.Shape is [{ Size: { } rank }] ? [.. Enumerable.Repeat(Dim.Unknown, Ranked(Math.Max(rank, op.In[0]!.Rank)))] : null;
     }
 
     // sizes computed from sizes: enough for the shape arithmetic that exporters write
     private static Dim[]? Arithmetic(Op op) => EachContent(op, 0, 1, (a, b) => (op.Type, a.Size, b.Size) switch
     {
-        ("Add", { } m, { } n) => Dim.Of(m + n),
-        ("Sub", { } m, { } n) => Dim.Of(m - n),
-        ("Mul", { } m, { } n) => Dim.Of(m * n),
-        ("Div", { } m, { } n) when n != 0 => Dim.Of(m / n),
+        ("Add", { } m, { } n) => Whole((Int128)m + n),
+        ("Sub", { } m, { } n) => Whole((Int128)m - n),
+        ("Mul", { } m, { } n) => Whole((Int128)m * n),
+        ("Div", { } m, { } n) when n != 0 => Whole((Int128)m / n),
+        ("Max", { } m, { } n) => Dim.Of(Math.Max(m, n)),
+        ("Min", { } m, { } n) => Dim.Of(Math.Min(m, n)),
         ("Mul" or "Div", null, 1) or ("Add" or "Sub", null, 0) => a,
         ("Mul", 1, null) or ("Add", 0, null) => b,
         ("Sub", null, null) when a.Equals(b) => Dim.Of(0),
@@ -201,18 +211,30 @@ internal static partial class ShapeInference
         return [.. Enumerable.Range(0, n).Select(i => each(x[x.Length == 1 ? 0 : i], y[y.Length == 1 ? 0 : i]))];
     }
 
-    // named as Remainder names them: 12*position*rows
+    private static Dim Whole(Int128 n) => n >= long.MinValue && n <= long.MaxValue ? Dim.Of((long)n) : Dim.Unknown;
+
+    // the size of an axis so many times
+    private static Dim Times(Dim a, Dim b) => a.Size is { } m && b.Size is { } n ? Whole((Int128)m * n) : Product(a, b);
+
     private static Dim Product(Dim a, Dim b)
     {
         if ((a.Size is null && a.Symbol is null) || (b.Size is null && b.Symbol is null) || a.Size < 0 || b.Size < 0) return Dim.Unknown;
-        var size = 1L;
+        Int128 size = 1;
         var symbols = new List<string>();
         foreach (var factor in new[] { a, b }.SelectMany(d => d.ToString().Split('*')))
         {
             if (long.TryParse(factor, out var n)) size *= n;
             else symbols.Add(factor);
+            if (size > long.MaxValue) return Dim.Unknown;
         }
-        return Dim.Named(string.Join('*', symbols.Order().Prepend(size.ToString()).Where(f => f != "1")));
+        return Named(symbols, (long)size);
+    }
+
+    // 12*position*rows; a product of many axes is none that a model has
+    private static Dim Named(IEnumerable<string> symbols, long size)
+    {
+        var name = string.Join('*', symbols.Order().Prepend(size.ToString()).Where(n => n != "1"));
+        return name.Length <= LongestSymbol ? Dim.Named(name) : Dim.Unknown;
     }
 
     private static Result ConstantOfShape(Op op)

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Onnx;
@@ -6,20 +7,57 @@ namespace OnnxAttribution.Onnx;
 /// <remarks>Only what cutting and differentiating need. An operator that is not known has outputs of unknown shape, which is no error here.</remarks>
 internal static partial class ShapeInference
 {
+    /// <summary>Axes of a tensor at most, and entries of a tensor of sizes at most that are followed: a few operators in a row can ask for any number of both.</summary>
+    public const int MostAxes = 64, MostContent = 1024;
+
+    // their axis is asked for only when they are differentiated
+    private static readonly HashSet<string> s_alongAxis = ["Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "Hardmax"];
+
+    // inputs that may not be left out; the others read one
+    private static readonly FrozenDictionary<string, int> s_leastInputs = new Dictionary<int, string[]>
+    {
+        [2] = ["Add", "Sub", "Mul", "Div", "Pow", "Mod", "PRelu", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "And", "Or", "Xor", "MatMul", "Gemm", "LayerNormalization", "RMSNormalization",
+            "SimplifiedLayerNormalization", "CastLike", "Reshape", "Unsqueeze", "Gather", "GatherElements", "GatherND", "Expand", "Tile", "Pad", "TopK", "CumSum"],
+        [3] = ["Where", "Range", "OneHot", "Slice", "ScatterND", "ScatterElements", "Attention", "RotaryEmbedding"],
+    }.SelectMany(p => p.Value, (p, type) => (type, p.Key)).ToFrozenDictionary(p => p.type, p => p.Key);
+
     internal readonly record struct Result(DataType Type, Dim[]? Shape, Dim[]? Content = null);
 
+    /// <exception cref="GraphException">An axis that the tensor does not have, or more axes than any tensor has.</exception>
     public static Result[] Infer(Op op, int outputs)
+    {
+        try
+        {
+            var least = s_leastInputs.GetValueOrDefault(op.Type, op.Type is "Constant" or "RandomNormal" or "RandomUniform" ? 0 : 1);
+            if (op.In.Take(least).Count(v => v is not null) < least) throw new GraphException($"it reads fewer tensors than the {least} that it needs; export the model again");
+            if (s_alongAxis.Contains(op.Type) && op.In[0]?.Shape is { Length: > 0 } x) Axis(op.Int("axis", -1), x.Length);
+            var results = Results(op, outputs);
+            foreach (var r in results) Ranked(r.Shape?.Length ?? 0);
+            return [.. results.Select(r => r.Content is { Length: > MostContent } ? r with { Content = null } : r)];
+        }
+        catch (GraphException e)
+        {
+            throw new GraphException($"{op}: {e.Message}", e);
+        }
+    }
+
+    private static Result[] Results(Op op, int outputs)
     {
         var type = op.In.Count > 0 && op.In[0] is { } first ? first.Type : DataType.Undefined;
         Result One(Dim[]? shape, Dim[]? content = null) => new(type, shape, content);
         Result[] results = op.Type switch
         {
-            "Add" or "Sub" or "Mul" or "Div" or "Pow" or "Max" or "Min" or "Mod" => [One(Broadcast(op.In), Arithmetic(op))],
-            "Greater" or "GreaterOrEqual" or "Less" or "LessOrEqual" or "Equal" or "And" or "Or" => [new(DataType.Bool, Broadcast(op.In), Comparison(op))],
+            "Add" or "Sub" or "Mul" or "Div" or "Pow" or "Max" or "Min" or "Mod" or "PRelu" or "Sum" or "Mean" => [One(Broadcast(op.In), Arithmetic(op))],
+            "Greater" or "GreaterOrEqual" or "Less" or "LessOrEqual" or "Equal" or "And" or "Or" or "Xor" => [new(DataType.Bool, Broadcast(op.In), Comparison(op))],
             "IsNaN" or "IsInf" or "Not" => [new(DataType.Bool, op.In[0]!.Shape)],
             "Where" => [new(op.In[1]!.Type, Broadcast(op.In), Choice(op))],
             "Neg" or "Abs" or "Sqrt" or "Reciprocal" or "Exp" or "Log" or "Erf" or "Tanh" or "Sigmoid" or "Relu" or "Gelu" or "Sign" or "Floor" or "Ceil"
-                or "Sin" or "Cos" or "Softplus" or "Softsign" or "Selu" or "Celu" or "Hardmax" or "Round" or "Softmax" or "LogSoftmax" or "Clip" or "CumSum" or "Trilu" or "Dropout" or "RMSNormalization" => [One(op.In[0]!.Shape)],
+                or "Sin" or "Cos" or "Softplus" or "Softsign" or "Selu" or "Celu" or "Hardmax" or "Round" or "Softmax" or "LogSoftmax" or "Clip" or "CumSum" or "Trilu" or "Dropout" or "RMSNormalization"
+                or "LeakyRelu" or "Elu" or "ThresholdedRelu" or "HardSigmoid" or "HardSwish" or "Mish" or "Swish" or "LpNormalization" or "SimplifiedLayerNormalization" or "RotaryEmbedding" or "EyeLike" => [One(op.In[0]!.Shape)],
+            "CastLike" => [new(op.In[1]!.Type, op.In[0]!.Shape)],
+            "Attention" => Attention(op),
+            "Einsum" => [One(Einsum(op))],
+            "Size" => [new(DataType.Int64, [])],
             "Identity" => [One(op.In[0]!.Shape, op.In[0]!.Content)],
             "Cast" => [new((DataType)op.Int("to", 0), op.In[0]!.Shape, op.In[0]!.Content)],
             "LayerNormalization" => [One(op.In[0]!.Shape), .. Enumerable.Repeat(One(Statistics(op)), 2)],
@@ -34,12 +72,12 @@ internal static partial class ShapeInference
             "Flatten" => [One(Flatten(op))],
             "Reshape" => [One(Reshape(op), op.In[1]!.Content is { Length: <= 1 } ? op.In[0]!.Content : null)],
             "ReduceMean" or "ReduceSum" or "ReduceMax" or "ReduceMin" or "ReduceProd" or "ReduceL1" or "ReduceL2" or "ReduceLogSum" or "ReduceLogSumExp" or "ReduceSumSquare" => [One(Reduce(op))],
-            "ArgMax" => [new(DataType.Int64, ReduceAxis(op, op.Int("axis", 0)))],
+            "ArgMax" or "ArgMin" => [new(DataType.Int64, ReduceAxis(op, op.Int("axis", 0)))],
             "Unsqueeze" => [One(Unsqueeze(op), op.In[0]!.Content)],
             "Squeeze" => [One(Squeeze(op), op.In[0]!.Content)],
             "Gather" => [Gather(op)],
             "GatherElements" => [One(op.In[1]!.Shape)],
-            "Concat" => [One(Concat(op), op.In.All(v => v!.Content is not null) ? [.. op.In.SelectMany(v => v!.Content!)] : null)],
+            "Concat" => [One(Concat(op), ConcatContent(op))],
             "Slice" => [One(Slice(op), SliceContent(op))],
             "Split" => [.. Split(op, outputs).Select(s => One(s))],
             "Expand" => [One(Expand(op))],
@@ -47,7 +85,8 @@ internal static partial class ShapeInference
             "ConstantOfShape" => [ConstantOfShape(op)],
             "OneHot" => [new(op.In[2]!.Type, OneHot(op))],
             "TopK" => [One(AnyLast(op)), new(DataType.Int64, AnyLast(op))],
-            "GatherND" or "ScatterND" or "ScatterElements" or "Pad" or "Tile" or "NonZero" => [new(op.Type == "NonZero" ? DataType.Int64 : type, SameRank(op))],
+            "Tile" => [One(Tile(op))],
+            "GatherND" or "ScatterND" or "ScatterElements" or "Pad" or "NonZero" => [new(op.Type == "NonZero" ? DataType.Int64 : type, SameRank(op))],
             _ => [],
         };
         if (results.Length >= outputs) return results;
@@ -128,6 +167,7 @@ internal static partial class ShapeInference
     private static Dim[]? OneHot(Op op) =>
         op.In[0]!.Shape is { } x && op.Int("axis", -1) == -1 ? [.. x, op.In[1]!.Content is [var depth] ? depth : Constants.Scalar(op.In[1]!) is { } n ? Dim.Of((long)n) : Dim.Unknown] : null;
 
+    // as many as k says, where it is a constant and the axis the last one
     private static Dim[]? AnyLast(Op op) => op.In[0]!.Shape is { } x ? [.. x[..^1], Dim.Unknown] : null;
 
     private static Dim[]? SameRank(Op op) => op.Type switch
@@ -136,12 +176,53 @@ internal static partial class ShapeInference
         "ScatterND" or "ScatterElements" => op.In[0]!.Shape,
         "GatherND" => null,
         "Pad" => Padded(op),
-        _ => op.In[0]!.Shape is { } x ? [.. x.Select(_ => Dim.Unknown)] : null,
+        _ => null,
     };
 
-    // 0, 1, … up to a length known by name
-    private static Dim RangeLength(Op op) =>
-        Constants.Scalar(op.In[0]!) == 0 && Constants.Scalar(op.In[2]!) == 1 && op.In[1]!.Content is [var limit] ? limit : Dim.Unknown;
+    private static Dim[]? Tile(Op op)
+    {
+        if (op.In[0]!.Shape is not { } x) return null;
+        return op.In[1]!.Content is { } times && times.Length == x.Length ? [.. x.Zip(times, (d, n) => n.IsOne ? d : Times(d, n))] : [.. x.Select(_ => Dim.Unknown)];
+    }
 
-    public static int Axis(long axis, int rank) => (int)(axis < 0 ? axis + rank : axis);
+    // in both layouts the result is like the queries, as wide as the values; what is handed on are keys and values by head
+    private static Result[] Attention(Op op)
+    {
+        var type = op.In[0]!.Type;
+        if (op.In[0]!.Shape is not { } q || op.In[2]!.Shape is not { } v || q.Length != v.Length) return [new(type, null)];
+        if (q.Length != 3) return [new(type, [.. q[..^1], v[^1]]), new(type, op.In[1]!.Shape), new(type, v)];
+        long heads = op.Int("q_num_heads", 0), shared = op.Int("kv_num_heads", 0);
+        return [new(type, [.. q[..^1], v[^1].Size is { } n && shared > 0 ? Dim.Of(n / shared * heads) : Dim.Unknown])];
+    }
+
+    // letter by letter; where there are ellipses, or no result is named, the shape is not known
+    private static Dim[]? Einsum(Op op)
+    {
+        var sides = op.Text("equation", "").Replace(" ", "").Split("->");
+        if (sides.Length != 2 || sides[0].Contains('.') || op.In.Any(v => v?.Shape is null)) return null;
+        var sizes = new Dictionary<char, Dim>();
+        foreach (var (letter, size) in sides[0].Split(',').Zip(op.In).SelectMany(t => t.First.Zip(t.Second!.Shape!)))
+        {
+            if (!sizes.TryGetValue(letter, out var known) || known.IsOne) sizes[letter] = size;
+        }
+        return [.. sides[1].Select(letter => sizes[letter])];
+    }
+
+    // 0, 1, … up to a length known by name, or any steps between numbers
+    private static Dim RangeLength(Op op)
+    {
+        double? start = Number(op.In[0]!), limit = Number(op.In[1]!), step = Number(op.In[2]!);
+        if (start == 0 && step == 1 && op.In[1]!.Content is [var length]) return length;
+        return start is { } a && limit is { } b && step is { } by and not 0 && Math.Ceiling((b - a) / by) is var n && n < long.MaxValue ? Dim.Of(Math.Max(0, (long)n)) : Dim.Unknown;
+    }
+
+    private static double? Number(Value v) => Constants.Scalar(v) ?? (v.Content is [{ Size: { } n }] ? n : null);
+
+    /// <summary>An axis counted from the front.</summary>
+    /// <exception cref="GraphException">A tensor of that rank has none such.</exception>
+    public static int Axis(long axis, int rank) => axis >= -rank && axis < rank ? (int)(axis < 0 ? axis + rank : axis)
+        : throw new GraphException($"axis {axis} is beyond the {rank} axes of its tensor; export the model again");
+
+    /// <summary>A number of axes, where it is one that a tensor can have.</summary>
+    private static int Ranked(long rank) => rank is >= 0 and <= MostAxes ? (int)rank : throw new GraphException($"a tensor of {rank} axes; {MostAxes} is the most: export the model again");
 }
