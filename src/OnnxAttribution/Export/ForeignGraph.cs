@@ -50,47 +50,19 @@ internal sealed class ForeignGraph
     {
         try
         {
-            RequireReadable(model, file);
+            if (model.Graph is null || model.Graph.Node.Count == 0) throw new BundleException($"{file} holds no ONNX graph; give --onnx the file that torch.onnx.export wrote");
             OpsetUpgrade.Apply(model);
             FunctionInlining.Apply(model);
             OpsetUpgrade.Apply(model);   // once more, for attributes that functions were given
-            RequireStandard(model, file);
-            return new ForeignGraph(model, map, file, place).Build();
+            GraphCheck.RequireStandard(model);
+            var sizes = GraphSizes.Count(model);
+            var adopted = new ForeignGraph(model, map, file, place).Build();
+            sizes.RequireKnown();
+            return adopted;
         }
         catch (GraphException e)
         {
             throw new BundleException($"{file}: {e.Message.ReplaceLineEndings(" ")}", e);
-        }
-        catch (Exception e) when (e is ArgumentException or IndexOutOfRangeException or KeyNotFoundException or InvalidOperationException or NullReferenceException or OverflowException)
-        {
-            // a graph whose operators lack inputs, attributes or axes: which, the exception does not know
-            throw new BundleException($"{file} is not a sound ONNX graph ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); export it again", e);
-        }
-    }
-
-    private static void RequireReadable(ModelProto model, string file)
-    {
-        if (model.Graph is null || model.Graph.Node.Count == 0) throw new BundleException($"{file} holds no ONNX graph; give --onnx the file that torch.onnx.export wrote");
-        if (model.Graph.Initializer.GroupBy(t => t.Name).FirstOrDefault(g => g.Count() > 1) is { } twice) throw new BundleException($"{file} has two tensors named '{twice.Key}'; export it again");
-    }
-
-    private static void RequireStandard(ModelProto model, string file)
-    {
-        foreach (var node in model.Graph.Node)
-        {
-            var name = node.Name.Length > 0 ? node.Name : node.Output.FirstOrDefault() ?? "";
-            if (!OpsetUpgrade.IsStandard(node.Domain))
-            {
-                throw new BundleException($"{file}: {node.OpType} '{name}' is of domain {node.Domain}, which is no standard ONNX; export the model without graph optimisation or quantisation");
-            }
-            if (node.Attribute.Any(a => a.G is not null || a.Graphs.Count > 0))
-            {
-                throw new BundleException($"{file}: {node.OpType} '{name}' has a branch or loop inside, which is not read; export the model without data-dependent control flow");
-            }
-            if (node.OpType.StartsWith("Sequence", StringComparison.Ordinal) || node.OpType is "SplitToSequence" or "ConcatFromSequence")
-            {
-                throw new BundleException($"{file}: {node.OpType} '{name}' works on a sequence of tensors, which is not read; export the model with a newer torch.onnx");
-            }
         }
     }
 
@@ -114,7 +86,7 @@ internal sealed class ForeignGraph
         if (made.Type != DataType.Float) throw new BundleException($"{_file}: the logits '{logits.Name}' are {made.Type}; export the model in float32");
         if (made.Shape is not [{ Symbol: "batch" }, { Symbol: "position" }, { Size: { } vocabulary }])
         {
-            throw new BundleException($"{_file}: the logits '{logits.Name}' have shape {ShapeText(made.Shape)} where [batch, position, vocabulary] is expected: {DynamicMend}");
+            throw new BundleException($"{_file}: the logits '{logits.Name}' have shape {ShapeText(made.Shape)} where [batch, position, vocabulary] is expected: {(made.Shape is [{ Symbol: "batch" }, { Size: not null }] or [{ Symbol: "batch" }, { Size: 1 }, _] ? OnePositionMend(logits) : DynamicMend)}");
         }
         var graph = _b.Build(made, new Dictionary<string, string> { ["onnx-attribution.architecture"] = "onnx", ["onnx-attribution.source"] = Path.GetFileName(_file) });
         return new AdoptedGraph(graph, [.. _map.Sites.Select(s => s.Site)], _b.Hooks, (int)vocabulary, _map.Sites.ToDictionary(s => s.Site, s => s.Tensor));
@@ -122,10 +94,24 @@ internal sealed class ForeignGraph
 
     private const string DynamicMend = "export it with both axes of the tokens dynamic (dynamic_axes, or dynamic_shapes with dynamo)";
 
-    private void Make(Op op)
+    // where the last position was picked out of all logits, these are still there
+    private string OnePositionMend(Value logits)
+    {
+        var v = logits;
+        while (v.Producer is { Type: "Identity" or "Slice" or "Gather" or "Squeeze" or "Reshape" } op)
+        {
+            v = op.In[0]!;
+            if (Mapped(v).Shape is [{ Symbol: "batch" }, { Symbol: "position" }, { Size: not null }]) return $"they are of one position; write \"logits\": \"{v.Name}\" in {_map.Path}, the tensor that has all of them";
+        }
+        return "they are of one position; export the model with the logits of all positions (logits_to_keep=0, and no [:, -1])";
+    }
+
+    private void Make(Op op) => op.Sound(() => Remake(op));
+
+    private bool Remake(Op op)
     {
         var inputs = op.In.Select(v => v is null ? null : ShapeFolding.Constant(_b.G, Mapped(v))).ToArray();
-        var copy = new Op(op.Type, "", op.Name.Length > 0 ? op.Name : op.Out.FirstOrDefault(v => v is not null)?.Name ?? "", inputs, op.Attributes);
+        var copy = new Op(op.Type, "", op.Name.Length > 0 ? Prefix + op.Name : "", inputs, op.Attributes);
         var made = OperatorLowering.Lower(_b.G, op, inputs) ?? ShapeFolding.Fold(_b.G, op, inputs)
             ?? (PatternFusion.Fuse(_b.G, op, inputs) is { } fused ? (Value[])[fused] : null)
             ?? GraphBuilder.Attach(copy, [.. op.Out.Select(v => v is null ? "" : Prefix + v.Name)], Declared);
@@ -133,6 +119,7 @@ internal sealed class ForeignGraph
         {
             if (op.Out[i] is { } v) _made[v] = _sites.TryGetValue(v, out var site) ? Site(site, v, made[i]) : made[i];
         }
+        return true;
 
         // what the file says about a tensor that inference knows nothing of: sizes, and the tokens' own axes
         Value? Declared(string name)
@@ -182,8 +169,13 @@ internal sealed class ForeignGraph
     {
         static bool Unknown(Value? v) => v is { IsConstant: false } && (v.Shape is null || v.Shape.Any(d => d is { Size: null, Symbol: null }));
         var op = Topology.Between([], [value]).FirstOrDefault(o => o.Out.Any(Unknown) && !o.In.Any(Unknown));
-        return op is null ? "" : $": nothing is known of {op.Type} '{op.Name}'";
+        return op is null ? "" : $": nothing is known of {Named(op)}";
     }
+
+    /// <summary>An operator in a message, by the name that the foreign graph gave it or its tensor.</summary>
+    internal static string Named(Op op) => $"{op.Type} '{Written(op.Name.Length > 0 ? op.Name : op.Out.FirstOrDefault(v => v is not null)?.Name ?? "")}'";
+
+    internal static string Written(string name) => name.StartsWith(Prefix, StringComparison.Ordinal) ? name[Prefix.Length..] : name;
 
     private static string ShapeText(Dim[]? shape) => shape is null ? "(unknown)" : $"[{string.Join(", ", shape)}]";
 

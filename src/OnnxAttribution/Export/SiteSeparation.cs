@@ -211,11 +211,9 @@ internal sealed class SiteSeparation
 
     private string Tensor(Site site) => _adopted.Tensors[site.Name];
 
-    private static string Name(Op op) => $"{op.Type} '{Written(op.Name.Length > 0 ? op.Name : op.Out[0]?.Name ?? "")}'";
+    private static string Name(Op op) => ForeignGraph.Named(op);
 
-    private static string Written(Value v) => Written(v.Name);
-
-    private static string Written(string name) => name.StartsWith(ForeignGraph.Prefix, StringComparison.Ordinal) ? name[ForeignGraph.Prefix.Length..] : name;
+    private static string Written(Value v) => ForeignGraph.Written(v.Name);
 
     private BundleException Fault(Site site, string what) => new($"{_map}: {site} ('{Tensor(site)}') {what}");
 }

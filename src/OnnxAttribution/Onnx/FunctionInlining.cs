@@ -5,7 +5,11 @@ namespace OnnxAttribution.Onnx;
 /// <summary>Puts a file's own functions (as torch.onnx writes them with dynamo) in place of the nodes that call them.</summary>
 internal static class FunctionInlining
 {
-    private const int Deepest = 64;
+    // a name that is made of all names above it is cut before it is repeated in every node
+    private const int Deepest = 64, LongestName = 1000;
+
+    // what the bodies take that are put in place, besides tensors kept as bytes, which are shared
+    private const long MostBytes = 256L << 20;
 
     /// <exception cref="GraphException">Functions call each other in a circle, or one is given too many tensors.</exception>
     public static void Apply(ModelProto model)
@@ -14,7 +18,8 @@ internal static class FunctionInlining
         var functions = model.Functions.GroupBy(f => (f.Domain, f.Name)).ToDictionary(g => g.Key, g => g.First());
         var given = model.Graph.Node.ToList();
         model.Graph.Node.Clear();
-        var count = 0;
+        var (count, bytes) = (0, 0L);
+        var taken = Names(model.Graph, given);
         foreach (var node in given) Add(node, 0);
         model.Functions.Clear();
 
@@ -26,11 +31,23 @@ internal static class FunctionInlining
                 return;
             }
             if (depth == Deepest) throw new GraphException($"the model's function '{function.Name}' calls itself; export the model again");
-            foreach (var inner in Body(function, node, $"{(node.Name.Length > 0 ? node.Name : function.Name)}.{count++}/")) Add(inner, depth + 1);
+            var name = node.Name.Length > 0 ? node.Name : function.Name;
+            // a call counts as a node: there are functions of nothing but calls
+            GraphCheck.RequireCount(model.Graph.Node.Count + count, $" once function '{function.Name}' is put in place of the nodes that call it");
+            foreach (var inner in Body(function, node, $"{name[^Math.Min(name.Length, LongestName)..]}.{count++}/", taken))
+            {
+                bytes += inner.CalculateSize() - inner.Attribute.Sum(a => (long)(a.T?.RawData.Length ?? 0));
+                if (bytes > MostBytes) throw new GraphException($"the model's functions take more than {MostBytes >> 20} MiB once '{function.Name}' is put in place of the nodes that call it; export the model with its constants as weights");
+                Add(inner, depth + 1);
+            }
         }
     }
 
-    private static IEnumerable<NodeProto> Body(FunctionProto function, NodeProto call, string prefix)
+    private static HashSet<string> Names(GraphProto graph, IEnumerable<NodeProto> nodes) =>
+        [.. nodes.SelectMany(n => n.Output), .. graph.Initializer.Select(t => t.Name), .. graph.Input.Select(i => i.Name)];
+
+    /// <param name="taken">Names of tensors, to which those of the body are added.</param>
+    private static IEnumerable<NodeProto> Body(FunctionProto function, NodeProto call, string prefix, HashSet<string> taken)
     {
         if (call.Input.Count > function.Input.Count || call.Output.Count > function.Output.Count)
         {
@@ -38,8 +55,9 @@ internal static class FunctionInlining
         }
         var names = new Dictionary<string, string> { [""] = "" };
         for (var i = 0; i < function.Input.Count; i++) names[function.Input[i]] = i < call.Input.Count ? call.Input[i] : "";
-        var outputs = function.Output.Zip(call.Output).Where(p => p.Second.Length > 0).ToDictionary(p => p.First, p => p.Second);
-        string Outer(string name) => names.TryGetValue(name, out var outer) ? outer : names[name] = outputs.GetValueOrDefault(name) ?? prefix + name;
+        var outputs = new Dictionary<string, string>();
+        foreach (var (inner, outer) in function.Output.Zip(call.Output)) if (outer.Length > 0) outputs.TryAdd(inner, outer);
+        string Outer(string name) => names.TryGetValue(name, out var outer) ? outer : names[name] = outputs.GetValueOrDefault(name) ?? Free(prefix + name[^Math.Min(name.Length, LongestName)..], taken);
         var attributes = function.AttributeProto.Concat(call.Attribute).GroupBy(a => a.Name).ToDictionary(g => g.Key, g => g.Last());
         foreach (var template in function.Node)
         {
@@ -51,13 +69,21 @@ internal static class FunctionInlining
             yield return node;
         }
         // a function may hand an input on as it is
-        foreach (var (inner, outer) in outputs.Where(o => function.Input.Contains(o.Key)))
+        var inputs = function.Input.ToHashSet();
+        foreach (var (inner, outer) in outputs.Where(o => inputs.Contains(o.Key)))
         {
             var identity = new NodeProto { OpType = "Identity", Name = prefix + inner };
             identity.Input.Add(names[inner]);
             identity.Output.Add(outer);
             yield return identity;
         }
+    }
+
+    // a stranger's names may be such as this makes
+    private static string Free(string name, HashSet<string> taken)
+    {
+        while (!taken.Add(name)) name += "'";
+        return name;
     }
 
     // an attribute of the body that stands for one of the call's; left out where the call has none

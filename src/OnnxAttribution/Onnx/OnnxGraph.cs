@@ -12,7 +12,7 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
     public const int Opset = 20;
 
     // operators that are younger: a graph that has one is written in its operator set
-    private static readonly FrozenDictionary<string, int> s_since = new Dictionary<string, int> { ["RMSNormalization"] = 23 }.ToFrozenDictionary();
+    private static readonly FrozenDictionary<string, int> s_since = new Dictionary<string, int> { ["RMSNormalization"] = 23, ["Attention"] = 23, ["RotaryEmbedding"] = 23, ["Swish"] = 24 }.ToFrozenDictionary();
 
     public IReadOnlyList<Value> Inputs { get; } = inputs;
     public IReadOnlyList<Value> Outputs { get; } = outputs;
@@ -30,33 +30,26 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
     /// <summary>Operators needed for the outputs, each after those it reads; the walk stops at the graph's inputs, also where these are inner values of a larger graph.</summary>
     public IReadOnlyList<Op> Ops() => Topology.Between(Inputs, Outputs);
 
-    public static OnnxGraph Load(string path, IReadOnlyDictionary<string, long>? sizes = null)
-    {
-        try
-        {
-            using var stream = File.OpenRead(path);
-            return FromProto(ModelProto.Parser.ParseFrom(stream), sizes);
-        }
-        catch (InvalidProtocolBufferException e)
-        {
-            throw new GraphException($"{path} is not a readable ONNX file ({e.Message.Split('\n')[0]}); export it again", e);
-        }
-    }
-
     /// <param name="sizes">Sizes for symbolic axes, such as batch = 1.</param>
-    public static OnnxGraph FromProto(ModelProto model, IReadOnlyDictionary<string, long>? sizes = null)
+    /// <param name="everyOpenAxis">One size for all axes of inputs that have none; then what the file says about other tensors does not count.</param>
+    public static OnnxGraph FromProto(ModelProto model, IReadOnlyDictionary<string, long>? sizes = null, long? everyOpenAxis = null)
     {
         var graph = model.Graph ?? throw new GraphException("the ONNX file has no graph; export it again");
         var values = new Dictionary<string, Value>();
-        var initializers = graph.Initializer.ToDictionary(t => t.Name);
-        var declared = graph.ValueInfo.Concat(graph.Output).GroupBy(v => v.Name).ToDictionary(g => g.Key, g => FromInfo(g.First(), sizes));
+        var initializers = new Dictionary<string, TensorProto>();
+        foreach (var t in graph.Initializer)
+        {
+            if (!initializers.TryAdd(t.Name, t)) throw new GraphException($"the graph has two tensors named '{t.Name}'; export it again");
+        }
+        var declared = everyOpenAxis is not null ? [] : graph.ValueInfo.Concat(graph.Output).GroupBy(v => v.Name).ToDictionary(g => g.Key, g => FromInfo(g.First(), sizes));
         var builder = new GraphBuilder();
         var inputs = new List<Value>();
         foreach (var info in graph.Input)
         {
             var v = FromInfo(info, sizes);
-            var input = new Value(v.Name, v.Type, v.Shape) { IsInput = true, Initializer = initializers.GetValueOrDefault(info.Name) };
-            values[info.Name] = input;
+            var shape = everyOpenAxis is { } n ? Closed(v.Shape ?? initializers.GetValueOrDefault(info.Name)?.Dims.Select(Dim.Of).ToArray() ?? [Dim.Unknown, Dim.Unknown], n) : v.Shape;
+            var input = new Value(v.Name, v.Type, shape) { IsInput = true, Initializer = initializers.GetValueOrDefault(info.Name) };
+            if (!values.TryAdd(info.Name, input)) throw new GraphException($"the graph has two inputs named '{info.Name}'; export it again");
             inputs.Add(input);
         }
         foreach (var t in graph.Initializer) values.TryAdd(t.Name, builder.Constant(t.Name, t));
@@ -65,13 +58,18 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
         return new OnnxGraph(inputs, [.. outputs])
         {
             Values = values,
-            Metadata = model.MetadataProps.ToDictionary(p => p.Key, p => p.Value),
+            Metadata = model.MetadataProps.GroupBy(p => p.Key).ToDictionary(g => g.Key, g => g.First().Value),
             OpsetVersion = (int)(model.OpsetImport.FirstOrDefault(o => o.Domain.Length == 0)?.Version ?? Opset),
         };
     }
 
     private static void AddNode(NodeProto node, Dictionary<string, Value> values, Dictionary<string, Value> declared, GraphBuilder builder)
     {
+        if (node.Output.All(n => n.Length == 0)) throw new GraphException($"{node.OpType} '{node.Name}' yields nothing; export the model again");
+        foreach (var n in node.Output)
+        {
+            if (n.Length > 0 && values.ContainsKey(n)) throw new GraphException($"{node.OpType} '{node.Name}' yields '{n}', which the graph has already: a tensor is made once; export the model again");
+        }
         if (node.OpType == "Constant" && node.Attribute.FirstOrDefault(a => a.Name == "value") is { T: { } tensor })
         {
             values[node.Output[0]] = builder.Constant(node.Output[0], tensor.Clone());
@@ -79,7 +77,7 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
         }
         var inputs = node.Input.Select(n => n.Length == 0 ? null : values.TryGetValue(n, out var v) ? v
             : throw new GraphException($"{node.OpType} '{node.Name}' reads '{n}', which nothing before it makes: the nodes are not in order or one is missing")).ToArray();
-        var op = new Op(node.OpType, node.Domain, node.Name, inputs, node.Attribute.ToDictionary(a => a.Name));
+        var op = new Op(node.OpType, node.Domain, node.Name, inputs, node.Attribute.GroupBy(a => a.Name).ToDictionary(a => a.Key, a => a.Last()));
         var made = GraphBuilder.Attach(op, [.. node.Output], declared.GetValueOrDefault);
         foreach (var v in made)
         {
@@ -87,12 +85,14 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
         }
     }
 
+    private static Dim[] Closed(Dim[] shape, long open) => [.. shape.Select(d => d.Size is null ? Dim.Of(open) : d)];
+
     private static Value FromInfo(ValueInfoProto info, IReadOnlyDictionary<string, long>? sizes)
     {
         var tensor = info.Type?.TensorType;
         var shape = tensor?.Shape?.Dim.Select(d => d.ValueCase switch
         {
-            TensorShapeProto.Types.Dimension.ValueOneofCase.DimValue => Dim.Of(d.DimValue),
+            TensorShapeProto.Types.Dimension.ValueOneofCase.DimValue => d.DimValue < 0 ? Dim.Unknown : Dim.Of(d.DimValue),
             TensorShapeProto.Types.Dimension.ValueOneofCase.DimParam => sizes is not null && sizes.TryGetValue(d.DimParam, out var n) ? Dim.Of(n) : Dim.Named(d.DimParam),
             _ => Dim.Unknown,
         }).ToArray();
@@ -107,10 +107,12 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
         var constants = new HashSet<Value>();
         var read = Outputs.ToHashSet();
         var opset = OpsetVersion;
+        var names = new HashSet<string>();
         foreach (var op in Ops())
         {
             opset = Math.Max(opset, s_since.GetValueOrDefault(op.Type));
-            var node = new NodeProto { OpType = op.Type, Domain = op.Domain, Name = op.Name };
+            // a node needs no name, but the runtime takes no two of one name
+            var node = new NodeProto { OpType = op.Type, Domain = op.Domain, Name = names.Add(op.Name) ? op.Name : "" };
             node.Input.AddRange(op.In.Select(v => v?.Name ?? ""));
             node.Output.AddRange(op.Out.Select(v => v?.Name ?? ""));
             node.Attribute.AddRange(op.Attributes.Values);

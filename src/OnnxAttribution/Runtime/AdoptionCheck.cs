@@ -20,15 +20,16 @@ internal static class AdoptionCheck
         try
         {
             var context = new RunContext(threads: options.Parallelism, cancel: cancel);
-            var foreign = ModelProto.Parser.ParseFrom(File.ReadAllBytes(options.Onnx));
+            var foreign = OnnxFile.Read(options.Onnx);
             var map = SiteMap.Read(options.SitesFile);
+            Expose(foreign.Graph, map.Logits ?? "logits");
             using var theirs = Loaded(foreign, options, context);
-            using var ours = new GraphRunner(ModelProto.Parser.ParseFrom(File.ReadAllBytes(Path.Combine(options.Out, BundleWriter.GraphFileName))), context, Path.GetFullPath(options.Out), prepack: false);
+            using var ours = new GraphRunner(OnnxFile.Read(Path.Combine(options.Out, BundleWriter.GraphFileName)), context, Path.GetFullPath(options.Out), prepack: false);
             var worst = 0f;
             foreach (var (batch, length) in ((int, int)[])[(1, Math.Min(5, manifest.NCtx)), (2, Math.Min(9, manifest.NCtx))])
             {
                 long[] tokens = [.. Enumerable.Range(1, batch * length).Select(i => i * 7919L % manifest.DVocab)];
-                worst = Math.Max(worst, Difference(Logits(theirs, Feed(foreign, map, tokens, batch), map.Logits ?? "logits"), Logits(ours, new Feed().Add("tokens", tokens, batch, length), "logits")));
+                worst = Math.Max(worst, Difference(Logits(theirs, Feed(foreign, map, tokens, batch), map.Logits ?? "logits"), Logits(ours, new Feed().Add("tokens", tokens, batch, length), "logits"), options.Onnx));
             }
             if (worst <= Tolerance)
             {
@@ -48,7 +49,7 @@ internal static class AdoptionCheck
     // a table that is no table of positions, as one of distances, may be shorter than the prompts that a graph takes: so it is tried
     private static void RequireLength(AdoptionOptions options, BundleManifest manifest, SiteMap map, GraphRunner ours)
     {
-        if (map.Positions is null || ContextLength.Of(OnnxGraph.Load(Path.Combine(options.Out, BundleWriter.GraphFileName))) is not { } found || found >= manifest.NCtx) return;
+        if (map.Positions is null || ContextLength.Of(OnnxGraph.FromProto(OnnxFile.Read(Path.Combine(options.Out, BundleWriter.GraphFileName)))) is not { } found || found >= manifest.NCtx) return;
         try
         {
             Logits(ours, new Feed().Add("tokens", new long[found + 1], 1, found + 1), "logits");
@@ -59,11 +60,18 @@ internal static class AdoptionCheck
         }
     }
 
+    // sites.json may name a tensor that is no output
+    private static void Expose(GraphProto graph, string logits)
+    {
+        if (graph.Output.All(o => o.Name != logits)) graph.Output.Add(new ValueInfoProto { Name = logits });
+    }
+
     private static GraphRunner Loaded(ModelProto foreign, AdoptionOptions options, RunContext context)
     {
         try
         {
-            return new GraphRunner(foreign, context, options.Folder, prepack: false);
+            // the bundle has all files of its data, and as files: the runtime follows no links out of a folder
+            return new GraphRunner(foreign, context, Path.GetFullPath(options.Out), prepack: false);
         }
         catch (OnnxRuntimeException e)
         {
@@ -110,8 +118,9 @@ internal static class AdoptionCheck
         }
     }
 
-    private static float Difference(float[] a, float[] b)
+    private static float Difference(float[] a, float[] b, string file)
     {
+        if (!a.All(float.IsFinite)) throw new BundleException($"{file}: its logits are no finite numbers; a weight is NaN or infinite, or float32 is too narrow for the model: export it with sound weights");
         if (a.Length != b.Length) return float.PositiveInfinity;
         float largest = 0, apart = 0;
         for (var i = 0; i < a.Length; i++)
