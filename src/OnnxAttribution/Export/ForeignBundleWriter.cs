@@ -1,7 +1,6 @@
 using Google.Protobuf;
 using OnnxAttribution.Files;
 using OnnxAttribution.Onnx;
-using OnnxAttribution.Onnx.Proto;
 
 namespace OnnxAttribution.Export;
 
@@ -86,7 +85,7 @@ internal static class ForeignBundleWriter
     {
         try
         {
-            var adopted = ForeignGraph.Adopt(Read(options.Onnx), map, options.Onnx, weights.Place);
+            var adopted = ForeignGraph.Adopt(OnnxFile.Read(options.Onnx), map, options.Onnx, weights.Place);
             SiteSeparation.Require(adopted, map.Path, options.Onnx);
             return adopted;
         }
@@ -94,23 +93,6 @@ internal static class ForeignBundleWriter
         {
             // names out of a damaged file may hold anything
             throw new BundleException(DisplayText.OneLine(e.Message), e);
-        }
-    }
-
-    private static ModelProto Read(string path)
-    {
-        try
-        {
-            using var stream = File.OpenRead(path);
-            return ModelProto.Parser.ParseFrom(stream);
-        }
-        catch (InvalidProtocolBufferException e)
-        {
-            throw new BundleException($"{path} is not a readable ONNX file ({e.Message.Split('\n')[0].TrimEnd('.')}); export it again", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new BundleException($"{path} cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')})", e);
         }
     }
 

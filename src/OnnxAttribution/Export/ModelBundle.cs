@@ -7,6 +7,8 @@ namespace OnnxAttribution.Export;
 /// <summary>A model bundle on disk: the hooked graph, its sites, its dictionaries. Dictionaries that are opened become the caller's.</summary>
 internal sealed class ModelBundle
 {
+    private bool _sized;
+
     private static readonly string[] s_kinds = [.. Enum.GetValues<SiteKind>().Select(Site.NameOf)];
 
     private ModelBundle(string directory, BundleManifest manifest)
@@ -70,20 +72,36 @@ internal sealed class ModelBundle
 
     /// <summary>The model without its interventions: each site is a plain tensor, named as the site, computed from <c>site.raw</c>.</summary>
     /// <param name="batch">Size of the batch axis; null leaves it open.</param>
+    /// <exception cref="BundleException">The file is damaged, or asks for more than any model does; the message names the node and the mend.</exception>
     public OnnxGraph PlainGraph(long? batch)
     {
-        ModelProto model;
+        var model = OnnxFile.Read(GraphPath);
         try
         {
-            using var stream = File.OpenRead(GraphPath);
-            model = ModelProto.Parser.ParseFrom(stream);
+            if (model.Graph is null) throw new GraphException("it holds no graph; export the bundle again");
+            GraphCheck.RequireStandard(model);
+            WithoutInterventions(model.Graph, Manifest.Sites);
+            if (!_sized) GraphSizes.Count(model).RequireKnown();
+            _sized = true;
+            var graph = OnnxGraph.FromProto(model, batch is { } n ? new Dictionary<string, long> { ["batch"] = n } : null);
+            RequireTensors(graph);
+            return graph;
         }
-        catch (Google.Protobuf.InvalidProtocolBufferException e)
+        catch (GraphException e)
         {
-            throw new GraphException($"{GraphPath} is not a readable ONNX file ({e.Message.Split('\n')[0]}); export the bundle again", e);
+            throw new BundleException($"{GraphPath}: {e.Message}", e);
         }
-        WithoutInterventions(model.Graph, Manifest.Sites);
-        return OnnxGraph.FromProto(model, batch is { } n ? new Dictionary<string, long> { ["batch"] = n } : null);
+    }
+
+    // what every verb asks the graph for by name
+    private void RequireTensors(OnnxGraph graph)
+    {
+        foreach (var name in (string[])["tokens", "logits", .. Manifest.Hooks]) _ = graph[name];
+        if (graph["logits"].Shape is not [_, _, { Size: not null }]) throw new GraphException("its logits are not [batch, position, vocabulary]; export the bundle again");
+        foreach (var site in Manifest.Sites)
+        {
+            if (graph[site].Shape is not [_, _, { Size: not null }]) throw new GraphException($"the site '{site}' is not [batch, position, width]; export the bundle again");
+        }
     }
 
     private static void WithoutInterventions(GraphProto graph, IReadOnlyList<string> sites)

@@ -3,7 +3,10 @@ namespace OnnxAttribution.Export;
 /// <summary>What a misspelt name was probably meant to be.</summary>
 internal static class NearestName
 {
-    public static string Among(IEnumerable<string> names, string misspelt) => names.MinBy(n => Distance(misspelt, n)) ?? "";
+    // a name out of a file may have any length
+    private const int Longest = 256;
+
+    public static string Among(IEnumerable<string> names, string misspelt) => names.Where(n => n.Length <= Longest).MinBy(n => Distance(misspelt, n)) ?? "";
 
     // Levenshtein
     private static int Distance(string a, string b)

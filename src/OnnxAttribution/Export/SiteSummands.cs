@@ -30,13 +30,27 @@ internal sealed record SiteSummands(IReadOnlySet<Value> Sites, IReadOnlyList<Val
             else others.Add(v);
         }
         var sum = new SiteSummands(found, others);
+        var alone = SitesAlone(value, sites, active);
         foreach (var (add, of) in biased)
         {
             // a constant that is added to one site alone is the rest of that site
-            var parts = add.Out[0] == value ? null : Of(of, sites, active);
-            if (parts is { Others.Count: 0, Sites.Count: 1 }) sum._biases[parts.Sites.First()] = add;
+            if (add.Out[0] != value && alone.TryGetValue(of, out var site)) sum._biases[site] = add;
         }
         return sum;
+    }
+
+    // values that are one site and constants, each with its site: known of what an operator reads before it is asked of what it makes
+    private static Dictionary<Value, Value> SitesAlone(Value value, IReadOnlyCollection<Value> sites, IReadOnlySet<Value> active)
+    {
+        var alone = sites.Where(active.Contains).ToDictionary(s => s);
+        foreach (var op in Topology.Between([.. sites], [value]))
+        {
+            if (op.Out[0] is not { } z || !active.Contains(z) || alone.ContainsKey(z)) continue;
+            List<Value> parts = Handed(z, active) is { } from ? [from] : op.Type is "Add" or "Sub" ? [.. op.In.Where(x => active.Contains(x!)).Select(x => x!)] : [];
+            var found = parts.Select(p => alone.GetValueOrDefault(p)).Distinct().ToList();
+            if (found is [{ } only]) alone[z] = only;
+        }
+        return alone;
     }
 
     /// <summary>The addition of a constant to this site alone; null where there is none.</summary>

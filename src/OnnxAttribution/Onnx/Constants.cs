@@ -30,6 +30,16 @@ internal static class Constants
         return t;
     }
 
+    /// <summary>Null for types whose entries are no whole bytes, or strings.</summary>
+    public static int? BytesPerEntry(DataType type) => type switch
+    {
+        DataType.Float or DataType.Int32 or DataType.Uint32 => 4,
+        DataType.Double or DataType.Int64 or DataType.Uint64 => 8,
+        DataType.Float16 or DataType.Bfloat16 or DataType.Int16 or DataType.Uint16 => 2,
+        DataType.Int8 or DataType.Uint8 or DataType.Bool => 1,
+        _ => null,
+    };
+
     public static bool IsExternal(TensorProto t) => t.DataLocation == TensorProto.Types.DataLocation.External;
 
     /// <summary>The integers of a constant int64 or int32 tensor; null when it is no constant, external or of another type.</summary>

@@ -11,6 +11,9 @@ internal sealed partial class GraphBuilder(string prefix = "")
     private readonly Dictionary<string, Value> _constants = [];
     private int _count;
 
+    // a width that a file claims
+    private const int WidestRow = 1 << 24;
+
     public Value Input(string name, DataType type, params Dim[] shape) => new(name, type, shape) { IsInput = true };
 
     /// <summary>A graph input that need not be given.</summary>
@@ -21,7 +24,7 @@ internal sealed partial class GraphBuilder(string prefix = "")
         new(name, (DataType)content.DataType, [.. content.Dims.Select(Dim.Of)])
         {
             Initializer = Named(content, name),
-            Content = content.Dims.Count <= 1 && !Constants.IsExternal(content) && (DataType)content.DataType == DataType.Int64 ? IntegerContent(content) : null,
+            Content = content.Dims.Count <= 1 && !Constants.IsExternal(content) && (DataType)content.DataType == DataType.Int64 && content.Dims.FirstOrDefault() <= ShapeInference.MostContent ? IntegerContent(content) : null,
         };
 
     public Value Scalar(float value) => Cached($"{prefix}f{BitConverter.SingleToInt32Bits(value):x}", () => Constants.Of([value]));
@@ -29,7 +32,7 @@ internal sealed partial class GraphBuilder(string prefix = "")
     public Value Ints(params long[] values) => Cached($"{prefix}i{string.Join('_', values)}", () => Constants.Of(values, values.Length));
 
     /// <summary>float32 [width], all 1; the same value for the same width.</summary>
-    public Value Ones(long width) => Cached($"{prefix}ones{width}", () => Constants.Of(Enumerable.Repeat(1f, (int)width).ToArray(), width));
+    public Value Ones(long width) => width > WidestRow ? throw new GraphException($"a norm over {width} entries; {WidestRow} is the most") : Cached($"{prefix}ones{width}", () => Constants.Of(Enumerable.Repeat(1f, (int)width).ToArray(), width));
 
     public Value Int(long value) => Cached($"{prefix}s{value}", () => Constants.Of([value]));
 
@@ -53,7 +56,7 @@ internal sealed partial class GraphBuilder(string prefix = "")
     /// <summary>Infers the outputs of an operator and ties both together.</summary>
     internal static Value[] Attach(Op op, string?[] names, Func<string, Value?>? declared = null)
     {
-        var inferred = ShapeInference.Infer(op, names.Length);
+        var inferred = op.Sound(() => ShapeInference.Infer(op, names.Length));
         var outputs = new Value[names.Length];
         for (var i = 0; i < names.Length; i++)
         {

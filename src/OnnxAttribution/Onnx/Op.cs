@@ -33,5 +33,19 @@ internal sealed class Op(string type, string domain, string name, IReadOnlyList<
     /// <summary>Whether integers given as an attribute or input are there at all, constant or not.</summary>
     public bool Has(string attribute, int input) => Attributes.ContainsKey(attribute) || (input < In.Count && In[input] is not null);
 
+    /// <summary>What is computed from the operator. One without the inputs, attributes or sizes that it needs comes out of a file: its error names it.</summary>
+    /// <exception cref="GraphException">It is such an operator, or what is computed says what is wrong.</exception>
+    public T Sound<T>(Func<T> compute)
+    {
+        try
+        {
+            return compute();
+        }
+        catch (Exception e) when (e is NullReferenceException or IndexOutOfRangeException or ArgumentException or InvalidOperationException or KeyNotFoundException or OverflowException)
+        {
+            throw new GraphException($"{this} lacks an input or attribute that it needs, or its sizes do not fit each other; export the model again", e);
+        }
+    }
+
     public override string ToString() => $"{Type} '{(Name.Length > 0 ? Name : Out.Count > 0 ? Out[0]?.Name : "")}'";
 }

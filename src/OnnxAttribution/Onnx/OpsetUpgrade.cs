@@ -29,10 +29,10 @@ internal static class OpsetUpgrade
     private static int Version(IEnumerable<OperatorSetIdProto> imports, string what)
     {
         // a function that uses other functions only names no standard operators
-        var version = (int)(imports.FirstOrDefault(o => IsStandard(o.Domain))?.Version ?? OnnxGraph.Opset);
+        var version = imports.FirstOrDefault(o => IsStandard(o.Domain))?.Version ?? OnnxGraph.Opset;
         if (version < Oldest) throw new GraphException($"{what} is written in operator set {version}; {Oldest} is the oldest that is read: export it again with opset_version={Math.Min(18, OnnxGraph.Opset)}");
         if (version > Newest) throw new GraphException($"{what} is written in operator set {version}; {Newest} is the newest that is known here: export it again with opset_version={OnnxGraph.Opset}");
-        return version;
+        return (int)version;
     }
 
     internal static bool IsStandard(string domain) => domain is "" or "ai.onnx";

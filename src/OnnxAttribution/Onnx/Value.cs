@@ -24,7 +24,15 @@ internal sealed class Value(string name, DataType type, Dim[]? shape)
     public bool IsConstant => Initializer is not null && !IsInput;
 
     /// <summary>The same in every run: a constant, or one only converted (a weight kept in half precision).</summary>
-    public bool IsFixed => IsConstant || (Producer is { Type: "Cast" or "Identity" } p && p.In[0]!.IsFixed);
+    public bool IsFixed
+    {
+        get
+        {
+            var v = this;
+            while (!v.IsConstant && v.Producer is { Type: "Cast" or "Identity" } p) v = p.In[0]!;
+            return v.IsConstant;
+        }
+    }
 
     /// <summary>What a one-dimensional integer tensor holds, as far as it follows from shapes; null where it does not.</summary>
     public Dim[]? Content { get; init; }

@@ -245,6 +245,7 @@ public sealed class ForeignRefusalTests
             At(outside);
             model.Refused($"'{outside}'", "not in the model's directory");
         }
+        File.WriteAllBytes(Path.Combine(model.Source, "bundle.json"), new byte[8300]);
         At("bundle.json");
         model.Refused("'bundle.json'", "a name that the bundle needs");
     }
