@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
@@ -11,9 +12,9 @@ internal sealed class AblateArguments
     public Option<string?> Model { get; } = new("--model") { Description = "the bundle that 'onnx-attribution export' made; with --faithfulness by default the run's", HelpName = "DIR" };
     public Option<string?> Prompt { get; } = new("--prompt") { Description = "the clean prompt", HelpName = "TEXT" };
     public Option<string?> Prompts { get; } = new("--prompts") { Description = "many: a JSON object a line, with prompt and optional target, foil, patch_prompt, id", HelpName = "FILE" };
-    public Option<string?> Target { get; } = new("--target") { Description = "text of exactly one token; a leading space counts; default: the model's own top token", HelpName = "TOKEN" };
+    public Option<string?> Target { get; } = new("--target") { Description = "text of exactly one token; a leading space counts; default: the model's own top token, with --circuit RUN the run's", HelpName = "TOKEN" };
     public Option<string?> Foil { get; } = new("--foil") { Description = "the other token of --metric logit-diff; default: the best other one", HelpName = "TOKEN" };
-    public Option<string> Metric { get; } = new("--metric") { Description = "what is measured, read off the logits at --position", HelpName = string.Join('|', Attribution.Metric.Names), DefaultValueFactory = _ => "logit" };
+    public Option<string> Metric { get; } = new("--metric") { Description = "what is measured, read off the logits at --position; with --faithfulness RUN and --circuit RUN by default the run's", HelpName = string.Join('|', Attribution.Metric.Names), DefaultValueFactory = _ => "logit" };
     public Option<int?> Position { get; } = new("--position") { Description = "token position of the metric, from 0, BOS counted; default: the last", HelpName = "N" };
     public Option<string?> Sites { get; } = new("--sites") { Description = "sites that count: resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between; default: all that have a dictionary", HelpName = "SITES" };
     public Option<bool?> PrependBos { get; } = new("--prepend-bos") { Description = "begin prompts with the tokenizer's BOS, GPT-2's <|endoftext|>; default: as the dictionaries were trained", HelpName = "true|false" };
@@ -34,6 +35,16 @@ internal sealed class AblateArguments
     public IReadOnlyList<Option> All => [Model, Prompt, Prompts, Target, Foil, Metric, Position, Sites, PrependBos, Seed, Memory, Out, Force, Json];
 
     public MetricKind MetricKind(ParseResult parsed) => Attribution.Metric.KindOf(parsed.GetRequiredValue(Metric));
+
+    /// <summary>null where --metric is not given.</summary>
+    public MetricKind? GivenMetric(ParseResult parsed) => parsed.GetResult(Metric) is { Implicit: false } ? MetricKind(parsed) : null;
+
+    /// <summary>Refuses --target and --foil beside a file of prompts, in which they would be passed over.</summary>
+    public void TokensGoWithPrompt(CommandResult result)
+    {
+        if (result.GetResult(Prompts) is not null && ((Option[])[Target, Foil]).FirstOrDefault(o => result.GetResult(o) is not null) is { } option)
+            result.AddError($"{option.Name} goes with --prompt; in a --prompts file each line has its own");
+    }
 
     public long MemoryBudget(ParseResult parsed) => (long)parsed.GetValue(Memory) << 20;
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Diagnostics;
 using OnnxAttribution.Ablation;
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
@@ -20,25 +21,30 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
 
     public override void Validate(CommandResult result, AblateArguments shared)
     {
+        shared.TokensGoWithPrompt(result);
         if (result.GetValue(shared.Force) && result.GetResult(shared.Out) is null) result.AddError("--force goes with --out");
     }
 
     public override int Run(ParseResult parsed, AblateArguments shared, RunContext context, long start)
     {
-        var tasks = shared.Tasks(parsed);
         var (file, force) = (parsed.GetValue(shared.Out), parsed.GetValue(shared.Force));
         if (file is not null) RunDirectory.CheckTableFree(file, force);
         var source = CircuitSource.Open(parsed.GetRequiredValue(_circuit)!, context.Cancel);
+        // a run has a prompt of its own
+        var tasks = source.Run is not null && parsed.GetValue(shared.Prompt) is null && parsed.GetValue(shared.Prompts) is null ? null : shared.Tasks(parsed);
+        if (source.Run is null && parsed.GetValue(shared.Foil) is not null && shared.MetricKind(parsed) != MetricKind.LogitDiff) throw new UsageException("--foil goes with --metric logit-diff");
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
         using var session = shared.Open(parsed, context, parsed.GetValue(shared.Sites) is null ? source.Sites : null);
-        shared.Check(parsed, session, tasks);
+        if (tasks is not null) shared.Check(parsed, session, tasks);
         var options = new CircuitAblationOptions(parsed.GetValue(coefficient), parsed.GetValue(_keep), shared.MetricKind(parsed), parsed.GetValue(shared.Position),
             Controls: parsed.GetValue(controls), Seed: parsed.GetValue(shared.Seed), MemoryBudget: shared.MemoryBudget(parsed));
-        var run = CircuitRun.Of(session, source.Circuit(session), tasks, options, parsed.GetValue(shared.PrependBos), progress);
+        var bos = parsed.GetValue(shared.PrependBos);
+        var run = source.Run is null ? CircuitRun.Of(session, source.Circuit(session), tasks!, options, bos, progress)
+            : CircuitRun.OfRun(session, source, tasks, new CircuitRequest(options, shared.GivenMetric(parsed), parsed.GetValue(shared.Target), parsed.GetValue(shared.Foil), bos), progress);
         if (file is not null) run.Write(file, force);
         progress.Dispose();
-        var report = new CircuitReport(run, session, file, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        var report = new CircuitReport(run, session, source, file, Stopwatch.GetElapsedTime(start).TotalSeconds);
         if (parsed.GetValue(shared.Json)) Screen.WriteJson(parsed.InvocationConfiguration.Output, report.ToJson());
         else report.Print(parsed.InvocationConfiguration.Output);
         return CommandLine.Done;

@@ -47,7 +47,8 @@ internal static class AblateCommand
             var owner = modes.FirstOrDefault(m => m.Options.Contains(option));
             result.AddError(owner is { Choice: { } choice } ? $"{option.Name} goes with {choice.Name}" : $"{option.Name} has no meaning {(chosen.Choice is { } c ? $"with {c.Name}" : "here")}; leave it out");
         }
-        if (chosen is AblateGraphMode or AblateCircuitMode) OptionLimits.FoilNeedsLogitDiff(result, shared.Foil, shared.Metric);
+        // a circuit's run may have the metric
+        if (chosen is AblateGraphMode || (chosen is AblateCircuitMode && IsGiven(result, shared.Metric))) OptionLimits.FoilNeedsLogitDiff(result, shared.Foil, shared.Metric);
         chosen.Validate(result, shared);
     }
 

@@ -61,7 +61,7 @@ internal sealed class AblateFaithfulnessMode : AblateMode
         var options = new FaithfulnessOptions(
             parsed.GetValue(_errors) is { } rule ? [Enum.Parse<ErrorRule>(rule, ignoreCase: true)] : null, parsed.GetValue(_points), parsed.GetValue(_controls), parsed.GetValue(shared.Seed), MemoryBudget: shared.MemoryBudget(parsed));
         AblationKind[]? kinds = parsed.GetValue(_ablation) is { } given ? [.. given.Split(',').Select(k => Enum.Parse<AblationKind>(k, ignoreCase: true)).Distinct()] : null;
-        var request = new FaithfulnessRequest(options, kinds, parsed.GetValue(_meanText), parsed.GetResult(shared.Metric) is { Implicit: false } ? shared.MetricKind(parsed) : null,
+        var request = new FaithfulnessRequest(options, kinds, parsed.GetValue(_meanText), shared.GivenMetric(parsed),
             parsed.GetValue(shared.Position), parsed.GetValue(shared.PrependBos));
         var run = FaithfulnessRun.Of(session, source, tasks, request, progress);
         progress.Report("writing");

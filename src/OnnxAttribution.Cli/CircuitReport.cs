@@ -11,13 +11,14 @@ namespace OnnxAttribution.Cli;
 /// <summary>What <c>ablate --circuit</c> prints: per prompt the next tokens, those most moved, and the same for control circuits.</summary>
 /// <param name="file">The Parquet file that was written; null: none.</param>
 /// <param name="seconds">From the start of the verb to here.</param>
-internal sealed class CircuitReport(CircuitRun run, GraphSession session, string? file, double seconds)
+internal sealed class CircuitReport(CircuitRun run, GraphSession session, CircuitSource source, string? file, double seconds)
 {
     private const int Top = 10, Moved = 8, ShownNodes = 12;
 
     public void Print(TextWriter output)
     {
         output.WriteLine($"circuit  {Circuit()}");
+        if (run.Taken is not null) output.WriteLine($"run      {source.Path}: its {run.Taken}{(source.Run!["patch_tokens"] is null ? "" : "; its patch prompt has no part, as activations are scaled")}");
         foreach (var prompt in run.Prompts) Print(output, prompt);
         if (file is not null) output.WriteLine($"wrote {file} ({Screen.Bytes(new FileInfo(file).Length)})");
         output.WriteLine($"time {seconds:0.00} s for {Screen.Count(run.Prompts.Count, "prompt")}, {session.Model.Context.Calls} runtime calls");
@@ -27,6 +28,8 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, string
     {
         ["model"] = session.Model.Name,
         ["circuit"] = new JsonArray([.. run.Circuit.Features.Select(n => new JsonObject { ["site"] = n.Site.Name, ["position"] = n.Position, ["feature"] = n.Feature })]),
+        ["run"] = source.Run is null ? null : source.Path,
+        ["taken_from_run"] = run.Taken,
         ["keep"] = run.Options.Keep,
         ["coefficient"] = run.Options.Coefficient,
         ["controls"] = run.Options.Controls,

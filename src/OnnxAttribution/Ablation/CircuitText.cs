@@ -32,7 +32,7 @@ internal static class CircuitText
     private static IEnumerable<CircuitNode> Piece(string piece, ModelBundle bundle)
     {
         var colon = piece.LastIndexOf(':');
-        if (colon < 0) throw new CircuitException($"'{Short(piece)}' in the circuit has no ':'; {Example}");
+        if (colon < 0) throw new CircuitException($"'{Short(piece)}' in the circuit has no ':'; {Example}{FeatureName.OfPage(piece)}");
         var site = SiteOf(piece, piece[..colon].Trim(), bundle);
         foreach (var item in piece[(colon + 1)..].Split(','))
         {

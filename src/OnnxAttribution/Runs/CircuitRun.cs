@@ -10,12 +10,15 @@ public sealed class CircuitRun
 {
     private readonly GraphSession _session;
 
-    private CircuitRun(GraphSession session, Circuit circuit, CircuitAblationOptions options, IReadOnlyList<CircuitPrompt> prompts) =>
-        (_session, Circuit, Options, Prompts) = (session, circuit, options, prompts);
+    private CircuitRun(GraphSession session, Circuit circuit, CircuitAblationOptions options, IReadOnlyList<CircuitPrompt> prompts, string? taken) =>
+        (_session, Circuit, Options, Prompts, Taken) = (session, circuit, options, prompts, taken);
 
     public Circuit Circuit { get; }
     public CircuitAblationOptions Options { get; }
     public IReadOnlyList<CircuitPrompt> Prompts { get; }
+
+    /// <summary>What of the metric was taken from the circuit's run, in words; null: nothing, or it is of no run.</summary>
+    public string? Taken { get; }
 
     /// <param name="options">Target and foil come from the prompts' tasks.</param>
     /// <param name="prependBos">null: as the dictionaries were trained.</param>
@@ -25,15 +28,74 @@ public sealed class CircuitRun
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
     public static CircuitRun Of(GraphSession session, Circuit circuit, IReadOnlyList<PromptTask> tasks, CircuitAblationOptions options, bool? prependBos, IProgress<string>? progress = null)
     {
-        circuit.RequireFeatures(session.Model);
-        var prompts = new List<CircuitPrompt>();
-        foreach (var task in tasks)
+        var bos = prependBos ?? session.Model.PrependsBos;
+        return Of(session, circuit, [.. tasks.Select(t => (t, PromptTokens.Of(t, session.Tokenizer, bos), options.Position))], options, null, progress);
+    }
+
+    /// <summary>A run's circuit, by the run's own metric where the request names no other.</summary>
+    /// <param name="tasks">null: the run's prompt, or those of the runs that it was merged from.</param>
+    /// <exception cref="PromptException">A prompt, target or foil cannot be used, or the run's prompts are not known.</exception>
+    /// <inheritdoc cref="Of(GraphSession, Circuit, IReadOnlyList{PromptTask}, CircuitAblationOptions, bool?, IProgress{string}?)" path="/exception"/>
+    public static CircuitRun OfRun(GraphSession session, CircuitSource source, IReadOnlyList<PromptTask>? tasks, CircuitRequest request, IProgress<string>? progress = null)
+    {
+        var (run, circuit) = (source.Run!, source.Circuit(session));
+        var (options, taken) = (request.Ablation, new List<string>());
+        if (request.Metric is { } kind) options = options with { Metric = kind };
+        else if ((string?)run["metric"] is { } name && Metric.Names.Contains(name))
         {
-            progress?.Report($"prompt {prompts.Count + 1} of {tasks.Count}");
-            var tokens = PromptTokens.Of(task, session.Tokenizer, prependBos ?? session.Model.PrependsBos);
-            prompts.Add(new CircuitPrompt(task, tokens, CircuitAblation.Run(session.Model, tokens.Clean, circuit, options with { Target = tokens.Target, Foil = tokens.Foil })));
+            options = options with { Metric = Metric.KindOf(name) };
+            taken.Add("metric");
         }
-        return new CircuitRun(session, circuit, options, prompts);
+        if (request.Foil is not null && options.Metric != MetricKind.LogitDiff) throw new PromptException($"--foil goes with --metric logit-diff, and {source.Path} has {Metric.NameOf(options.Metric)}; leave it out, or give --metric logit-diff");
+        int? target = PromptTokens.OneToken(session.Tokenizer, "--target", request.Target), foil = PromptTokens.OneToken(session.Tokenizer, "--foil", request.Foil);
+        var prompts = tasks is null ? OwnPrompts(source, request, target, foil, taken) : [.. tasks.Select(t => Other(session, run, t, request, taken))];
+        return Of(session, circuit, prompts, options, taken.Count == 0 ? null : string.Join(", ", taken.Distinct()), progress);
+    }
+
+    private static List<(PromptTask Task, PromptTokens Tokens, int? Position)> OwnPrompts(CircuitSource source, CircuitRequest request, int? target, int? foil, List<string> taken)
+    {
+        var own = RunPrompt.Of(source, request.PrependBos);
+        taken.Insert(0, own.Count == 1 ? "prompt" : "prompts");
+        if (target is null) taken.Add("target");
+        if (target is null && foil is null && own.Any(p => p.Foil is not null)) taken.Add("foil");
+        if (request.Ablation.Position is null) taken.Add("position");
+        // another target has another foil
+        return [.. own.Select(p => (new PromptTask(p.Text, Id: own.Count == 1 ? null : p.Id),
+            new PromptTokens(p.Clean, null, target ?? p.Target, foil ?? (target is null ? p.Foil : null)), request.Ablation.Position ?? p.Position))];
+    }
+
+    // another prompt: one that was typed has the run's target unless it is given one, a line of a file has its own; the run's own prompt typed again has its position too
+    private static (PromptTask Task, PromptTokens Tokens, int? Position) Other(GraphSession session, JsonObject run, PromptTask task, CircuitRequest request, List<string> taken)
+    {
+        var bos = request.PrependBos ?? (bool?)run["prepend_bos"] ?? session.Model.PrependsBos;
+        var tokens = PromptTokens.Of(task, session.Tokenizer, bos);
+        var position = request.Ablation.Position;
+        if (task.Id is not null) return (task, tokens, position);
+        if (tokens.Target is null && (int?)run["target_id"] is { } target)
+        {
+            tokens = tokens with { Target = target, Foil = tokens.Foil ?? (int?)run["foil_id"] };
+            taken.Add("target");
+            if (request.Foil is null && tokens.Foil is not null) taken.Add("foil");
+        }
+        if (position is null && run["tokens"] is JsonArray own && own.Select(t => (int)t!).SequenceEqual(tokens.Clean))
+        {
+            position = (int?)run["position"];
+            taken.Add("position");
+        }
+        return (task, tokens, position);
+    }
+
+    private static CircuitRun Of(GraphSession session, Circuit circuit, IReadOnlyList<(PromptTask Task, PromptTokens Tokens, int? Position)> prompts, CircuitAblationOptions options, string? taken, IProgress<string>? progress)
+    {
+        circuit.RequireFeatures(session.Model);
+        var results = new List<CircuitPrompt>();
+        foreach (var (task, tokens, position) in prompts)
+        {
+            progress?.Report($"prompt {results.Count + 1} of {prompts.Count}");
+            var result = CircuitAblation.Run(session.Model, tokens.Clean, circuit, options with { Position = position, Target = tokens.Target, Foil = tokens.Foil });
+            results.Add(new CircuitPrompt(task, tokens, result));
+        }
+        return new CircuitRun(session, circuit, options, results, taken);
     }
 
     /// <summary>Every next token of every prompt, with the circuit ablated, with the random controls (their mean) and with features 0.</summary>

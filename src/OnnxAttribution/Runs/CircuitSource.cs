@@ -40,7 +40,7 @@ public sealed class CircuitSource
         {
             // a circuit in short has a colon in every piece; a path that was misspelt seldom has one
             return given.Contains(':') || string.IsNullOrWhiteSpace(given) ? new CircuitSource(given, null, null, null)
-                : throw new CircuitException($"there is no file '{given}', and it is no circuit; give a run directory, a nodes.parquet, or site:features, such as 3:953;4:7780,312");
+                : throw new CircuitException($"there is no file '{given}', and it is no circuit; give a run directory, a nodes.parquet, or site:features, such as 3:953;4:7780,312{FeatureName.OfPage(given)}");
         }
         if (!IsParquet(given)) return new CircuitSource(Text(given), null, null, given);
         var beside = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(given))!, RunFile);

@@ -24,7 +24,9 @@ public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? F
         return prependBos ? [tokenizer.RequireBeginOfText(), .. tokens] : tokens;   // whatever the text begins with, as TransformerLens does
     }
 
-    private static int? OneToken(Tokenizer tokenizer, string option, string? text)
+    /// <summary>The token of which this is the text; null of null.</summary>
+    /// <exception cref="PromptException">It is no single token.</exception>
+    internal static int? OneToken(Tokenizer tokenizer, string option, string? text)
     {
         if (text is null) return null;
         if (text.Length == 0) throw new PromptException($"{option} is empty; give it the text of one token");

@@ -8,13 +8,14 @@ namespace OnnxAttribution.Runs;
 /// <summary>A prompt in token ids, with the name that a table has for it.</summary>
 /// <param name="What">For messages.</param>
 /// <param name="Position">Of the metric; null: the last.</param>
-internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Patch, int? Target, int? Foil, int? Position)
+/// <param name="Text">The clean prompt's, as it was given.</param>
+internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Patch, int? Target, int? Foil, int? Position, string Text)
 {
     /// <exception cref="PromptException">The prompt, target or foil cannot be used.</exception>
     public static RunPrompt Of(PromptTask task, int index, Tokenizer tokenizer, bool prependBos)
     {
         var tokens = PromptTokens.Of(task, tokenizer, prependBos);
-        return new RunPrompt(task.Id ?? $"{index + 1}", task.Id is null ? $"the prompt {DisplayText.Quoted(task.Prompt)}" : $"the prompt '{task.Id}'", tokens.Clean, tokens.Patch, tokens.Target, tokens.Foil, null);
+        return new RunPrompt(task.Id ?? $"{index + 1}", task.Id is null ? $"the prompt {DisplayText.Quoted(task.Prompt)}" : $"the prompt '{task.Id}'", tokens.Clean, tokens.Patch, tokens.Target, tokens.Foil, null, task.Prompt);
     }
 
     /// <summary>The prompt of a run, or of each run that it was merged from and that lies beside it.</summary>
@@ -22,8 +23,10 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
     /// <exception cref="PromptException">The run's prompts are not known.</exception>
     public static IReadOnlyList<RunPrompt> Of(CircuitSource source, bool? bos)
     {
-        if (source.Run!["ids"] is not JsonArray ids) return [Of(source.Run, Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source.Path!))), source.Path!, bos)];
-        var beside = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source.Path!)))!;
+        var directory = Path.TrimEndingDirectorySeparator(Path.GetFullPath(source.Path!));
+        if (File.Exists(directory)) directory = Path.GetDirectoryName(directory)!;   // its nodes.parquet
+        if (source.Run!["ids"] is not JsonArray ids) return [Of(source.Run, Path.GetFileName(directory), source.Path!, bos)];
+        var beside = Path.GetDirectoryName(directory)!;
         return [.. ids.Select(id => Of(Facts(Path.Combine(beside, (string)id!), source.Path!), (string)id!, (string)id!, bos))];
     }
 
@@ -43,7 +46,7 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
     {
         if (run["tokens"] is not JsonArray tokens) throw new PromptException($"the run.json of {what} names no prompt; give --prompts FILE");
         if (bos is { } wanted && (bool?)run["prepend_bos"] is { } had && had != wanted) throw new PromptException($"the prompt of {what} was read {(had ? "with" : "without")} a BOS in front; leave --prepend-bos out, or give --prompts FILE");
-        return new RunPrompt((string?)run["id"] ?? name, $"the prompt of {what}", Ints(tokens), run["patch_tokens"] is JsonArray patch ? Ints(patch) : null, (int?)run["target_id"], (int?)run["foil_id"], (int?)run["position"]);
+        return new RunPrompt((string?)run["id"] ?? name, $"the prompt of {what}", Ints(tokens), run["patch_tokens"] is JsonArray patch ? Ints(patch) : null, (int?)run["target_id"], (int?)run["foil_id"], (int?)run["position"], (string?)run["prompt"] ?? "");
     }
 
     private static int[] Ints(JsonArray array) => [.. array.Select(t => (int)t!)];

@@ -42,6 +42,51 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
     }
 
     [Fact]
+    public void A_runs_circuit_is_measured_by_the_runs_metric_unless_another_is_asked_for()
+    {
+        var run = _directory["run"];
+        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--metric", "logit-diff", "--target", "x", "--foil", "y", "--position", "3", "--top-nodes", "2", "--out", run).Done();
+        var clean = (double)RunDirectory.Read(run).Facts["clean_metric"]!;
+        JsonNode Json(params string[] more) => JsonNode.Parse(Ablate(run, ["--json", .. more]).Done().Output)!;
+        foreach (var json in (JsonNode[])[Json(), Json("--prompt", "Hello")])
+        {
+            var prompt = json["prompts"]![0]!;
+            Assert.Equal(("logit-diff", "x", "y", 3), ((string)json["metric"]!, (string)prompt["target"]!, (string)prompt["foil"]!, (int)prompt["position"]!));
+            Assert.Equal(clean, (double)prompt["clean_metric"]!, 1e-4);
+            Assert.Equal(run, (string)json["run"]!);
+        }
+        var output = Ablate(run).Done().Output;
+        Assert.Contains($"run      {run}: its prompt, metric, target, foil, position", output);
+        Assert.Contains("metric   logit-diff of 'x' over 'y' after position 3", output);
+        Assert.Contains("metric   logprob of 'z' after position 5", Ablate(run, "--metric", "logprob", "--target", "z", "--position", "5").Done().Output);
+        Assert.Contains("logit-diff of 'x' over 'q' after position 3", Ablate(run, "--foil", "q").Done().Output);
+        // another prompt has another end, and no target but its own where a file names it
+        Assert.Contains("metric   logit-diff of 'x' over 'y' after position 5", Ablate(run, "--prompt", "Jelly").Done().Output);
+        File.WriteAllText(_directory["prompts.jsonl"], """{"prompt": "Jelly", "target": "a", "foil": "b"}""");
+        Assert.Contains("metric   logit-diff of 'a' over 'b' after position 5", Ablate(run, "--prompts", _directory["prompts.jsonl"]).Done().Output);
+        Ablate(run, "--prompts", _directory["prompts.jsonl"], "--target", "x").Failed(2, "--target goes with --prompt");
+        Ablate(run, "--metric", "logit", "--foil", "y").Failed(2, "--foil goes with --metric logit-diff");
+        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--patch-prompt", "Jelly", "--top-nodes", "2", "--out", run, "--force").Done();
+        Assert.Contains("its patch prompt has no part", Ablate(run).Done().Output);
+        Ablate(run, "--foil", "y").Failed(1, "--foil goes with --metric logit-diff", run);
+    }
+
+    [Fact]
+    public void A_merged_circuit_is_measured_on_the_prompts_it_was_merged_from()
+    {
+        File.WriteAllLines(_directory["prompts.jsonl"], ["""{"prompt": "Hello", "target": "x", "id": "a"}""", """{"prompt": "a longer prompt"}"""]);
+        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--metric", "logprob", "--no-page", "--top-nodes", "2", "--out", _directory["many"]).Done();
+        var json = JsonNode.Parse(Ablate(Path.Combine(_directory["many"], "merged"), "--json").Done().Output)!;
+        Assert.Equal(("logprob", "prompts, metric, target, position"), ((string)json["metric"]!, (string)json["taken_from_run"]!));
+        foreach (var (id, prompt) in ((string[])["a", "2"]).Zip(json["prompts"]!.AsArray()))
+        {
+            var facts = RunDirectory.Read(Path.Combine(_directory["many"], id)).Facts;
+            Assert.Equal((id, (string)facts["prompt"]!, (string)facts["target"]!), ((string)prompt!["id"]!, (string)prompt["prompt"]!, (string)prompt["target"]!));
+            Assert.Equal((double)facts["clean_metric"]!, (double)prompt["clean_metric"]!, 1e-4);
+        }
+    }
+
+    [Fact]
     public void A_coefficient_of_1_leaves_every_number_as_it_was()
     {
         var prompt = JsonNode.Parse(Ablate("0:14;1:3", "--prompt", "Hello", "--coefficient", "1", "--json").Done().Output)!["prompts"]![0]!;
@@ -96,6 +141,8 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
     [InlineData(1, "0:40", "no feature 40", "0 to 39")]
     [InlineData(1, "0:1@6", "position 6", "0 to 5")]
     [InlineData(1, "", "empty", "3:953")]
+    [InlineData(1, "0.14", "0:14 in the residual stream", "0.mlp:14")]
+    [InlineData(1, "0:1;0.14", "has no ':'", "0:14 in the residual stream")]
     [InlineData(1, "missing.txt", "no file 'missing.txt'", "run directory")]
     public void A_circuit_that_cannot_be_is_refused_in_one_line(int code, string circuit, params string[] words) => Ablate(circuit, "--prompt", "Hello").Failed(code, words);
 
@@ -140,7 +187,7 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
 
     private static JsonNode Without(JsonNode json)
     {
-        json.AsObject().Remove("seconds_in_all");
+        foreach (var key in (string[])["seconds_in_all", "run", "taken_from_run"]) json.AsObject().Remove(key);
         return json;
     }
 }
