@@ -11,6 +11,21 @@ internal sealed class Drawing(string run, string format, string? figure)
     /// <summary>The first is the default.</summary>
     public static IReadOnlyList<string> Formats { get; } = ["html", "svg", "dot", "json", "graphml"];
 
+    /// <summary>The format that a file's name asks for.</summary>
+    /// <returns>null: the name has no ending, so none.</returns>
+    /// <exception cref="FigureException">Nothing is written in a format of that ending.</exception>
+    public static string? FormatOf(string file) => Path.GetExtension(file).TrimStart('.').ToLowerInvariant() switch
+    {
+        "" => null,
+        "htm" => "html",
+        "gv" => "dot",
+        var ending when Formats.Contains(ending) => ending,
+        _ => throw FigureException.UnknownFormat(file, Formats),
+    };
+
+    /// <summary>Whether <see cref="DefaultFile"/> is one that this verb made of the run and makes again.</summary>
+    public bool IsOfRun => Directory.Exists(run);
+
     public static IReadOnlyList<string> FigureNames => Figures.Names;
 
     /// <summary>The bundle that a page's dashboards are read from; null: where it was when the run was made.</summary>

@@ -14,4 +14,7 @@ internal sealed class FigureException : Exception
     public static FigureException NoColumn(string file, string column, string verb) => new($"{file} has no column '{column}': it is no such table as '{verb}' writes");
 
     public static FigureException FileOfNoRun(string file) => new($"{file} is a file and no run directory; draw the response curve in it with --figure curve, or name a run directory");
+
+    internal static FigureException UnknownFormat(string file, IReadOnlyList<string> formats) =>
+        new($"{file} would be a {Path.GetExtension(file)} file, and none is written; name a file that ends in {string.Join(", ", formats.SkipLast(1).Select(f => "." + f))} or .{formats[^1]}");
 }

@@ -145,7 +145,7 @@ internal static class GraphSvg
             canvas.Draw("rect", null, ("x", at), ("y", middle - (7 * scale)), ("width", 25 * scale), ("height", 14 * scale), ("rx", 3 * scale), ("fill", $"url(#{Hatching})"), ("fill-opacity", 0.5), ("stroke", theme.Quiet), ("stroke-dasharray", "4 2.5"));
         });
         var shown = $"{Count(picture.Nodes.Count - 1, picture.KeptNodes, "node")}, {Count(picture.Edges.Count, picture.Stored.Edges.Length, "edge")}";
-        var strongest = picture.Edges.Count > 0 ? $"  ·  width of lines: |effect|, the strongest {NumberText.Of(Most(picture.Edges.Select(e => e.Effect)))}" : "";
+        var strongest = picture.Edges.Count > 0 ? $"  ·  width of lines: √|effect|, the strongest {NumberText.Of(Most(picture.Edges.Select(e => e.Effect)))}" : "";
         canvas.Text(PictureLayout.Margin * scale, y + (22 * scale), $"{shown}{strongest}  ·  tint of boxes: what each does for the metric", font, theme.Quiet, most: canvas.Width - (2 * PictureLayout.Margin * scale));
     }
 

@@ -59,6 +59,8 @@ internal sealed class PageData
         WriteArray(json, "tokens", h.Tokens, json.WriteStringValue);
         WriteArray(json, "patchTokens", h.PatchTokens, json.WriteStringValue);
         json.WriteString("metric", h.MetricWords);
+        json.WriteString("target", h.Target);
+        json.WriteString("foil", h.Foil);
         json.WriteNumber("position", _picture.Nodes[_picture.Metric].Position);
         WriteNumber(json, "clean", h.CleanMetric);
         WriteNumber(json, "patch", h.PatchMetric);

@@ -9,6 +9,9 @@ export interface Run {
   tokens: string[];
   patchTokens: string[];
   metric: string;
+  /** The token explained, and the one it is set against; null where the metric has none. */
+  target: string | null;
+  foil: string | null;
   position: Known;
   clean: Known;
   patch: Known;

@@ -1,4 +1,4 @@
-import type { PageData, Pair } from "./contract";
+import type { PageData, Pair, Run } from "./contract";
 import { byId, count, h, number, percent, plain, svg, visible } from "./text";
 
 /** A prompt of more tokens than this is set smaller. */
@@ -9,10 +9,10 @@ export function writeHeader(page: PageData): void {
   const { run } = page;
   byId("header").append(
     h("div", { class: "title" },
-      run.tokens.length === 0 ? h("h1", {}, plain(page.title)) : h("h1", { class: run.tokens.length > LONG ? "long" : null, "aria-label": plain(page.title) }, ...tokens(run.tokens, run.position), run.top.length === 0 ? null : h("span", { class: "arrow", "aria-hidden": "true" }, "→"), run.top.length === 0 ? null : h("span", { class: "token next" }, visible(run.top[0][0]))),
+      run.tokens.length === 0 ? h("h1", {}, plain(page.title)) : h("h1", { class: run.tokens.length > LONG ? "long" : null, "aria-label": plain(page.title) }, ...tokens(run.tokens, run.position), ...explained(run)),
       run.patchPrompt === null ? null : h("p", { class: "patch" }, h("span", { class: "name" }, "patch "), ...(run.patchTokens.length > 0 ? tokens(run.patchTokens, run.position, run.tokens) : [plain(run.patchPrompt)])),
       h("p", { class: "metric" }, h("span", { class: "name" }, plain(run.metric)), " ", h("b", {}, number(run.clean)), run.patch === null ? null : h("span", {}, " clean, ", h("b", {}, number(run.patch)), " patch"))),
-    run.top.length === 0 ? h("div") : nextTokens(run.top),
+    run.top.length === 0 ? h("div") : nextTokens(run),
     h("div", { class: "shares" }, share(run.explained), h("p", {}, h("b", {}, run.kept.toLocaleString("en-US")), ` of ${count(run.nodes, "node")} kept · `, h("b", {}, run.storedEdges.toLocaleString("en-US")), ` ${run.storedEdges === 1 ? "edge" : "edges"}`, drawn(page))),
     about(page));
   // of a prompt too long for its lines the end is what the next token follows from
@@ -24,10 +24,23 @@ function tokens(texts: string[], position: number | null, clean = texts): HTMLEl
   return texts.map((t, i) => h("span", { class: `token${i === position ? " at" : ""}${t === clean[i] ? "" : " other"}${/^<\|.*\|>$/.test(t) ? " special" : ""}`, title: `position ${i}` }, visible(t)));
 }
 
-function nextTokens(top: [string, number][]): HTMLElement {
+/** The token explained, which need not be the one that the model says; a metric of no one token (kl) has the model's own. */
+function explained({ target, foil, top }: Run): HTMLElement[] {
+  const own = top.length === 0 ? null : top[0][0];
+  const shown = target ?? own;
+  if (shown === null) return [];
+  return [
+    h("span", { class: "arrow", "aria-hidden": "true" }, "→"),
+    h("span", { class: "token next", title: target === null ? "the model's top token" : "the token explained" }, visible(shown)),
+    ...(foil === null ? [] : [h("span", { class: "aside" }, " over "), h("span", { class: "token" }, visible(foil))]),
+    ...(target === null || own === null || own === target || own === foil ? [] : [h("span", { class: "aside own" }, " the model's top token is "), h("span", { class: "token" }, visible(own))]),
+  ];
+}
+
+function nextTokens({ top, target }: Run): HTMLElement {
   return h("div", { class: "nexts" }, h("h2", {}, "Next token"), h("ol", {}, ...top.slice(0, 5).map(([token, p]) => {
-    const name = h("span", { class: "token" }, visible(token));
-    name.style.setProperty("--share", Math.sqrt(Math.max(0, Math.min(1, p))).toFixed(3));
+    const name = h("span", { class: token === target ? "token target" : "token" }, visible(token));
+    name.style.setProperty("--share", Math.max(0, Math.min(1, p)).toFixed(3));
     return h("li", {}, name, h("span", { class: "value" }, percent(p)));
   })));
 }

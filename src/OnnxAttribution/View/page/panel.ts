@@ -120,7 +120,7 @@ export class Panel {
   private row(i: number, value: Known, share: number, text: string, edge: number | null): HTMLElement {
     const node = this.graph.node(i);
     const token = this.graph.token(i);
-    const width = Math.max(1, Math.round(Math.sqrt(share) * 48));
+    const width = Math.max(1, Math.round(share * 48));
     const jacobian = edge === null ? null : this.graph.page.edges.jac[edge];
     const link = h("button", { type: "button", "data-to": i, title: jacobian === null ? null : `jacobian ${number(jacobian)}` },
       h("span", { class: "name" }, plain(node.t)), i === this.graph.metric || token === null ? h("span") : h("span", { class: "token" }, visible(token)),

@@ -19,9 +19,14 @@ public sealed class ExamplePages : IDisposable
         Verb.Run("validate", Run, "--sample", "40").Done();
         Verb.Run([.. graph, "--aggregate", "sum", "--out", _directory["summed"]]).Done();
         Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--sites", "resid", "--out", _directory["ablated"], "--no-page").Done();
+        // of a token that the model does not say, against the one that it says; and of one alone
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", "O", "--foil", ")", "--metric", "logit-diff", "--out", _directory["other"], "--sites", "resid", "--no-page").Done();
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", " CON", "--out", _directory["alone"], "--sites", "resid", "--no-page").Done();
         Picture = RunPicture.Read(Run);
         File = Write("copyright.html", Picture, Cards(Picture));
         Summed = Write("summed.html", RunPicture.Read(_directory["summed"]), []);
+        Other = Write("other.html", RunPicture.Read(_directory["other"]), []);
+        Alone = Write("alone.html", RunPicture.Read(_directory["alone"]), []);
         Ablated = Write("ablated.html", RunPicture.Read(_directory["ablated"]), []);
     }
 
@@ -33,6 +38,10 @@ public sealed class ExamplePages : IDisposable
     public string File { get; }
     public string Summed { get; }
     public string Ablated { get; }
+
+    /// <summary>Target <c>O</c> over <c>)</c>, which is the model's top token; and target <c> CON</c>.</summary>
+    public string Other { get; }
+    public string Alone { get; }
 
     internal static string Promoted(int feature) => $" promoted-{feature}";
 

@@ -36,6 +36,31 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
     });
 
     [Fact]
+    public async Task The_header_points_to_the_token_explained_and_says_which_one_is_the_models_own()
+    {
+        await browser.Visit(pages.File, async page => Assert.EndsWith("C→)", await page.Locator("#header h1").TextContentAsync()));
+        await browser.Visit(pages.Other, async page =>
+        {
+            Assert.Equal("O", await page.Locator("#header h1 .token.next").TextContentAsync());
+            Assert.EndsWith("→O over )", await page.Locator("#header h1").TextContentAsync());
+            Assert.Equal("O", await page.Locator(".nexts .token.target").TextContentAsync());
+        });
+        await browser.Visit(pages.Alone, async page => Assert.EndsWith("→·CON the model's top token is )", await page.Locator("#header h1").TextContentAsync()));
+    }
+
+    [Fact]
+    public Task Bars_are_as_long_as_what_they_show() => browser.Visit(pages.File, async page =>
+    {
+        var shares = await page.EvaluateAsync<double[]>("[...document.querySelectorAll('.nexts .token')].map(t => +t.style.getPropertyValue('--share'))");
+        var probabilities = pages.Picture.Header.TopTokens.Take(5).Select(t => t.Probability).ToArray();
+        for (var i = 0; i < shares.Length; i++) Assert.Equal(probabilities[i], shares[i], 0.0006);
+        var meters = await page.EvaluateAsync<double[]>("[...document.querySelectorAll('#sheet .links .meter rect')].map(r => +r.getAttribute('width'))");
+        var effects = pages.Picture.Nodes.Where(n => !n.IsMetric).Select(n => Math.Abs(n.Effect)).OrderDescending().ToArray();
+        Assert.InRange(meters.Length, 10, effects.Length);
+        for (var i = 0; i < meters.Length; i++) Assert.Equal(48 * effects[i] / effects[0], meters[i], 0.51);
+    });
+
+    [Fact]
     public Task Columns_are_the_prompts_tokens_and_rows_go_from_the_embedding_to_the_metric() => browser.Visit(pages.File, async page =>
     {
         Assert.Equal(["<|endoftext|>", "Copyright", "·(", "C"], await page.Locator("#columns b").AllTextContentsAsync());
