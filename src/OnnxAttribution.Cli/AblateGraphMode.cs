@@ -51,8 +51,8 @@ internal sealed class AblateGraphMode : AblateMode
     public override void Validate(CommandResult result, AblateArguments shared)
     {
         if (result.GetResult(shared.Out) is null) result.AddError("--out is missing; name the run directory to write");
-        if (result.GetResult(shared.Prompts) is not null && ((Option[])[shared.Target, shared.Foil]).FirstOrDefault(o => result.GetResult(o) is not null) is { } option)
-            result.AddError($"{option.Name} goes with --prompt; in a --prompts file each line has its own");
+        OptionLimits.NamesDirectory(result, shared.Out);
+        shared.TokensGoWithPrompt(result);
     }
 
     public override int Run(ParseResult parsed, AblateArguments shared, RunContext context, long start)

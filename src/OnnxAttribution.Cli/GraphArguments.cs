@@ -11,7 +11,7 @@ internal sealed class GraphArguments
 {
     public Option<string> MetricOption { get; } = new("--metric") { Description = "what is explained, read off the logits at --position", HelpName = string.Join('|', Metric.Names), DefaultValueFactory = _ => "logit" };
     private readonly Option<int?> _position = new("--position") { Description = "token position of the metric, from 0, BOS counted; default: the last", HelpName = "N" };
-    private readonly Option<string> _method = new("--method") { Description = "attribution patching, integrated gradients, or every node really patched", HelpName = "atp|ig|exact", DefaultValueFactory = _ => "atp" };
+    private readonly Option<string> _method = new("--method") { Description = "attribution patching, integrated gradients (edges into the metric still carry the clean run's gradient; with --metric kl, which has none, the mean one), or every node really patched", HelpName = "atp|ig|exact", DefaultValueFactory = _ => "atp" };
     private readonly Option<string> _estimator = new("--estimator")
     {
         Description = "what counts as a derivative: the true one; relp: norms' scales fixed, GELU and SiLU as their ratio to x, gates halved; frozen: norms' scales and attention patterns fixed",

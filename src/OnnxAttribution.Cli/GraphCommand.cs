@@ -32,6 +32,7 @@ internal static class GraphCommand
         var command = new Command("graph", Description) { model, prompt, prompts, target, foil, patch, directory, force, noPage, json };
         var arguments = new GraphArguments(command);
         command.Validators.Add(result => OptionLimits.FoilNeedsLogitDiff(result, foil, arguments.MetricOption));
+        command.Validators.Add(result => OptionLimits.NamesDirectory(result, directory));
         command.Validators.Add(result => OneOfPrompts(result, prompt, prompts, [target, foil, patch]));
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {

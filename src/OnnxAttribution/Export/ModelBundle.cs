@@ -59,8 +59,11 @@ internal sealed class ModelBundle
         var layers = Manifest.NLayers;
         var canonical = name == $"blocks.{layers}.hook_resid_pre" ? $"blocks.{layers - 1}.hook_resid_post" : Site.Canonical(name, layers);
         return Sites.FirstOrDefault(s => s.Name == canonical)
-            ?? throw new BundleException($"{Directory} has no site '{name}'. Did you mean '{NearestName.Among([.. s_kinds, .. Manifest.Sites], canonical)}'? Its sites are listed in {Path.Combine(Directory, BundleManifest.FileName)}");
+            ?? throw new BundleException($"{Directory} has no site '{name}'{Beyond(canonical, layers)}. Did you mean '{NearestName.Among([.. s_kinds, .. Manifest.Sites], canonical)}'? Its sites are listed in {Path.Combine(Directory, BundleManifest.FileName)}");
     }
+
+    private static string Beyond(string site, int layers) => site.Split('.') is ["blocks", var text, ..] && int.TryParse(text, out var layer) && layer >= layers
+        ? $": it has no layer {layer}, only {(layers == 1 ? "0" : $"0 to {layers - 1}")}" : "";
 
     public SaeLensDictionary? OpenDictionary(Site site)
     {

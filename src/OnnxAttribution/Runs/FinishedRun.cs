@@ -12,7 +12,7 @@ public sealed class FinishedRun
     private FinishedRun(string path, StoredRun stored)
     {
         (Path, Stored) = (path, stored);
-        if (stored.Facts["merged"] is not null) throw ValidationException.Merged(path);
+        if (stored.Facts["merged"] is not null) throw ValidationException.Merged(path, stored.Facts["ids"] is JsonArray ids ? [.. ids.Select(i => $"{i}")] : []);
         if ((stored.Facts["kind"] as JsonValue)?.ToString() == "ablation") throw ValidationException.NotEstimated(path);
         var options = Fact("options", n => n.AsObject());
         T Option<T>(string key, Func<JsonNode, T> read) => Fact(options, key, read);

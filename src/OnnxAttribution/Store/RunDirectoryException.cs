@@ -33,6 +33,9 @@ public sealed class RunDirectoryException : Exception
         ? $"{file} does not exist. '{verb}' writes it."
         : $"{file} does not exist. Name the directory of a finished run: it holds nodes.parquet, edges.parquet and run.json.");
 
+    internal static RunDirectoryException OfMany(string directory, IReadOnlyList<string> runs) => new(
+        $"{directory} is no run itself, it holds {runs.Count}: {string.Join(", ", runs.Take(8).Select(Path.GetFileName))}{(runs.Count > 8 ? ", …" : "")}. Name one of them, such as {runs[0]}.");
+
     internal static RunDirectoryException FileExists(string file) =>
         new($"{file} exists already. Choose another file, or give --force to replace it.");
 

@@ -31,7 +31,8 @@ internal static class RunFacts
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw RunDirectoryException.Missing(file);
+            var directory = Path.GetDirectoryName(file)!;
+            throw RunFiles.Below(directory) is { Count: > 0 } runs ? RunDirectoryException.OfMany(directory, runs) : RunDirectoryException.Missing(file);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -33,16 +33,18 @@ internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOn
         return new(name, ParquetFile.Checked(directory, RunDirectory.NodesFile), ParquetFile.Checked(directory, RunDirectory.EdgesFile), further, facts);
     }
 
+    /// <summary>The runs that a directory's subdirectories are, in the order of their names; hidden ones do not count.</summary>
+    internal static IReadOnlyList<string> Below(string path) => !System.IO.Directory.Exists(path) ? [] : [.. System.IO.Directory.EnumerateDirectories(path)
+        .Where(directory => !Path.GetFileName(directory).StartsWith('.') && File.Exists(Path.Combine(directory, RunDirectory.FactsFile)))
+        .Order(StringComparer.Ordinal)];
+
     private static IEnumerable<string> RunsIn(string path)
     {
         if (!System.IO.Directory.Exists(path))
             throw RunDirectoryException.Missing(path);
         if (File.Exists(Path.Combine(path, RunDirectory.FactsFile)))
             return [path];
-        string[] runs = [.. System.IO.Directory.EnumerateDirectories(path)
-            .Where(directory => !Path.GetFileName(directory).StartsWith('.') && File.Exists(Path.Combine(directory, RunDirectory.FactsFile)))
-            .Order(StringComparer.Ordinal)];
-        if (runs.Length > 0)
+        if (Below(path) is { Count: > 0 } runs)
             return runs;
         bool halfARun = File.Exists(Path.Combine(path, RunDirectory.NodesFile)) || File.Exists(Path.Combine(path, RunDirectory.EdgesFile));
         throw halfARun ? RunDirectoryException.Missing(Path.Combine(path, RunDirectory.FactsFile)) : RunDirectoryException.NoRuns(path);

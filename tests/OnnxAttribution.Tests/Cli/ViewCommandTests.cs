@@ -64,15 +64,17 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     }
 
     [Theory, InlineData("html"), InlineData("svg"), InlineData("dot"), InlineData("json"), InlineData("graphml")]
-    public void Each_format_is_written_into_the_run_or_where_asked_and_replaced_only_by_force(string format)
+    public void Each_format_is_written_into_the_run_anew_or_where_asked_and_there_replaced_only_by_force(string format)
     {
         var run = tiny.Copy(_directory["run"]);
         var file = Path.Combine(run, "graph." + format);
         Assert.Contains(file, Verb.Run("view", run, "--format", format, "--edges", "50").Done().Output);
         Assert.True(new FileInfo(file).Length > 1000);
-        Verb.Run("view", run, "--format", format).Failed(1, file, "exists already", "--force");
-        Verb.Run("view", run, "--format", format, "--force").Done();
+        File.AppendAllText(file, "old");
+        Verb.Run("view", run, "--format", format).Done();
         Verb.Run("view", run, "--format", format, "--out", _directory["elsewhere"]).Done();
+        Verb.Run("view", run, "--format", format, "--out", _directory["elsewhere"]).Failed(1, "elsewhere", "exists already", "--force");
+        Verb.Run("view", run, "--format", format, "--out", _directory["elsewhere"], "--force").Done();
         Assert.Equal(File.ReadAllText(file), File.ReadAllText(_directory["elsewhere"]));
         Assert.Empty(Directory.GetFiles(run, ".*"));
     }
@@ -85,7 +87,7 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
         Verb.Run("ablate", "--faithfulness", run, "--points", "3", "--controls", "1").Done();
         Verb.Run("view", run, "--figure", figure).Done();
         Assert.StartsWith("<svg", File.ReadAllText(Path.Combine(run, figure + ".svg")).Replace("<?xml version=\"1.0\" encoding=\"utf-8\"?>", "").TrimStart());
-        Verb.Run("view", run, "--figure", figure).Failed(1, figure + ".svg", "exists already");
+        Verb.Run("view", run, "--figure", figure).Done();
     }
 
     [Fact]
@@ -95,6 +97,30 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
         Verb.Run("view", _directory["c.parquet"]).Failed(1, "c.parquet", "--figure curve");
         Verb.Run("view", _directory["c.parquet"], "--figure", "curve", "--theme", "dark").Done();
         Assert.True(File.Exists(_directory["curve.svg"]));
+        Verb.Run("view", _directory["c.parquet"], "--figure", "curve").Failed(1, "curve.svg", "exists already");   // it may be of another curve
+    }
+
+    [Theory, InlineData("graph.svg", "<svg"), InlineData("graph.HTM", "<!doctype html>"), InlineData("graph.gv", "digraph"), InlineData("graph.json", "{"), InlineData("graph.graphml", "<graphml")]
+    public void The_ending_of_a_files_name_says_the_format(string name, string begin)
+    {
+        Verb.Run("view", tiny.Path, "--edges", "20", "--out", _directory[name]).Done();
+        Assert.Contains(begin, File.ReadAllText(_directory[name])[..200], StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Theory]
+    [InlineData("x.png", "", "x.png would be a .png file", ".html, .svg, .dot, .json or .graphml")]
+    [InlineData("x.png", "--format svg", "x.png would be a .png file", ".svg")]
+    [InlineData("x.pdf", "--figure effects", "x.pdf would be a .pdf file", ".svg")]
+    [InlineData("x.html", "--format svg", "named as html and would hold svg", "--format html")]
+    [InlineData("x.json", "--figure effects", "named as json and would hold svg", "--figure")]
+    public void A_file_is_named_as_what_it_holds(string name, string options, params string[] words) =>
+        Verb.Run(["view", tiny.Path, "--out", _directory[name], .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)]).Failed(2, words);
+
+    [Theory, InlineData("graph"), InlineData("ablate")]
+    public void A_run_is_not_named_as_a_file(string verb)
+    {
+        Verb.Run(verb, "--model", Repository.TinyModel, "--prompt", "a", "--out", _directory["x.png"]).Failed(2, "named as a file", $"--out {_directory["x"]}", "view");
+        Assert.False(Path.Exists(_directory["x.png"]));
     }
 
     [Theory]

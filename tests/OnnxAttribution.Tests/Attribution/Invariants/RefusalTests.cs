@@ -68,6 +68,9 @@ public sealed class RefusalTests(Random2Bundle bundle) : IClassFixture<Random2Bu
     public void An_unknown_site_is_refused_with_the_nearest(string name, string nearest) =>
         Refused<BundleException>(() => bundle.Open(name).Dispose(), $"'{name}'", $"Did you mean '{nearest}");
 
+    [Theory, InlineData("7.mlp"), InlineData("2.attn"), InlineData("blocks.9.hook_resid_pre")]
+    public void A_layer_that_the_model_lacks_is_refused_with_those_it_has(string name) => Refused<BundleException>(() => bundle.Open(name).Dispose(), "it has no layer", "only 0 to 1", "Did you mean");
+
     [Fact]
     public void Sites_are_selected_in_order_of_computation_whatever_the_order_they_are_named_in()
     {
