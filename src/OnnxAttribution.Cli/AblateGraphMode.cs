@@ -76,7 +76,7 @@ internal sealed class AblateGraphMode : AblateMode
                 progress.Report("writing");
                 var facts = run.Write(At(task), force);
                 finished++;
-                var page = PageOfRun.Write(At(task), !parsed.GetValue(_noPage), progress, context.Cancel);
+                var page = PageOfRun.Write(At(task), facts, !parsed.GetValue(_noPage), progress, context.Cancel);
                 var report = new AblateGraphReport(run, facts, At(task), page, Stopwatch.GetElapsedTime(start).TotalSeconds);
                 progress.Dispose();
                 if (parsed.GetValue(shared.Json)) reports.Add(report.ToJson());

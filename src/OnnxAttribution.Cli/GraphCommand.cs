@@ -70,7 +70,7 @@ internal static class GraphCommand
                 throw new CancelledException($"onnx-attribution: cancelled; the run stays in {place.Directory}, not validated");
             }
         }
-        var page = PageOfRun.Write(place.Directory, place.Page, progress, session.Model.Context.Cancel);
+        var page = PageOfRun.Write(place.Directory, facts, place.Page, progress, session.Model.Context.Cancel);
         progress.Dispose();
         var report = new GraphReport(facts, run.Graph.Nodes, run.Graph.Edges, run.TextAt, place.Directory, page, Stopwatch.GetElapsedTime(place.Start).TotalSeconds);
         if (place.Json) Screen.WriteJson(place.Invocation.Output, report.ToJson());
@@ -92,7 +92,7 @@ internal static class GraphCommand
             {
                 progress.Dispose();
                 place.Invocation.Error.WriteLine($"{file}, line {line}: {message}");
-            }, progress, path => PageOfRun.Write(path, place.Page, progress, session.Model.Context.Cancel));
+            }, progress, (path, facts) => PageOfRun.Write(path, facts, place.Page, progress, session.Model.Context.Cancel));
         }
         catch (OperationCanceledException) when (batch.Runs.Count > 0)
         {

@@ -37,11 +37,11 @@ public sealed class PromptBatch
 
     /// <summary>Finds and writes all graphs. A line that fails is noted and does not stop the others; cancelled, what was finished stays, each run whole.</summary>
     /// <param name="validation">How to validate each run once it is written; null: not at all.</param>
-    /// <param name="finish">What is done with each run's directory once it is written and validated, and at last with the merged one's.</param>
+    /// <param name="finish">What is done with each run's directory and run.json once it is written and validated, and at last with the merged one's.</param>
     /// <param name="failed">Told of each line that fails, as soon as it does.</param>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
     public void Run(GraphSession session, IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, GraphRequest request, ValidationRequest? validation, string directory, bool force,
-        Action<int, string> failed, IProgress<string>? progress = null, Action<string>? finish = null)
+        Action<int, string> failed, IProgress<string>? progress = null, Action<string, JsonObject>? finish = null)
     {
         var sum = new GraphSum(session.Model.Selected);
         var finished = new List<(string Id, PromptTokens Tokens, CausalGraph Graph)>();
@@ -57,7 +57,7 @@ public sealed class PromptBatch
                 finished.Add((task.Id!, run.Tokens, run.Graph with { Nodes = [], Edges = [] }));
                 _runs.Add(facts);
                 if (validation is not null) _runs[^1] = run.Validate(path, validation);
-                finish?.Invoke(path);
+                finish?.Invoke(path, _runs[^1]);
             }
             catch (Exception e) when (e is PromptException or AttributionException or RunDirectoryException or ValidationException or Runtime.MemoryBudgetException)
             {
@@ -70,7 +70,7 @@ public sealed class PromptBatch
         var place = Path.Combine(directory, PromptFile.MergedId);
         RunDirectory.Write(place, GraphRows.Of(Merged!.Value.Nodes, _ => ""), GraphRows.Of(Merged.Value.Edges),
             GraphSum.NoPosition, MergedFacts!, force, session.Model.Context.Cancel);
-        finish?.Invoke(place);
+        finish?.Invoke(place, MergedFacts!);
     }
 
     // the merged graph's nodes are known only when all prompts are through, so each is run again for the edges between them

@@ -174,11 +174,25 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     }
 
     [Fact]
+    public void The_peak_memory_of_a_run_counts_its_page()
+    {
+        var run = tiny.Copy(_directory["run"]);
+        var before = JsonNode.Parse(File.ReadAllText(Path.Combine(run, "run.json")))!.AsObject();
+        var facts = new JsonObject { ["peak_memory_bytes"] = 1 };
+        PageOfRun.Write(run, facts, wanted: true, new Progress<string>(), CancellationToken.None);
+        var after = JsonNode.Parse(File.ReadAllText(Path.Combine(run, "run.json")))!.AsObject();
+        Assert.True((long)facts["peak_memory_bytes"]! > 1 << 20);
+        Assert.Equal((long)facts["peak_memory_bytes"]!, (long)after["peak_memory_bytes"]!);
+        before["peak_memory_bytes"] = after["peak_memory_bytes"]!.DeepClone();
+        Assert.Equal(before.ToJsonString(), after.ToJsonString());      // and nothing else of it changed
+    }
+
+    [Fact]
     public void A_page_that_cannot_be_written_costs_neither_the_run_nor_what_was_added_to_it()
     {
         var run = tiny.Copy(_directory["run"]);
         using var refusing = FileSteps.Refusing(Path.Combine(run, "graph.html"));
-        var failed = Assert.Throws<RunDirectoryException>(() => PageOfRun.Write(run, wanted: true, new Progress<string>(), CancellationToken.None));
+        var failed = Assert.Throws<RunDirectoryException>(() => PageOfRun.Write(run, [], wanted: true, new Progress<string>(), CancellationToken.None));
         Assert.Contains($"The run in {run} is whole; 'onnx-attribution view {run}' draws it then.", failed.Message);
         File.WriteAllText(Path.Combine(run, "graph.html"), "an old one");
         Verb.Run("validate", run, "--sample", "2").Failed(1, "graph.html cannot be written", $"What was added to {run} stays; 'onnx-attribution view {run} --force' draws it then.");
