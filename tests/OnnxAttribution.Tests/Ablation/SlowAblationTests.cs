@@ -33,14 +33,14 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
     [Theory, MemberData(nameof(Cases))]
     public void Fast_and_slow_agree(string sites, AblationPositions positions, AblationMeasure measure, float coefficient)
     {
-        using var model = bundle.Open(sites.Split(','));
+        var model = bundle.Shared(sites);
         Compare(model, bundle.Tokens, new AblationOptions(MetricKind.Logit, Coefficient: coefficient, Positions: positions, Measure: measure).KeepingAll());
     }
 
     [Theory, InlineData(MetricKind.Kl), InlineData(MetricKind.Prob), InlineData(MetricKind.LogitDiff)]
     public void They_agree_on_other_metrics_and_positions(MetricKind kind)
     {
-        using var model = bundle.Open("resid");
+        var model = bundle.Shared("resid");
         Compare(model, bundle.Tokens, new AblationOptions(kind, Position: 2, Target: 7, Foil: 9).KeepingAll());
     }
 

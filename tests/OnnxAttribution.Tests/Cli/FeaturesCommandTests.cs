@@ -79,9 +79,10 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
         var json = JsonNode.Parse(Features("--search", "D", "--json").Done().Output)!;
         var matches = json["matches"]!.AsArray();
         Assert.NotEmpty(matches);
+        var features = _collected.Table.Read([.. matches.Select(m => ((string)m!["site"]!, (int)m["feature"]!))]);
         foreach (var match in matches)
         {
-            var feature = _collected.Table.Read([((string)match!["site"]!, (int)match["feature"]!)]).Values.Single();
+            var feature = features[((string)match!["site"]!, (int)match["feature"]!)];
             // in a vocabulary of bytes a token is on the word where it is the word
             int Active(bool top) => feature.Contexts.Count(c => c.Quantile == 0 == top && c.Tokens.Index().Any(t => t.Item is "d" or "D" && c.Activations[t.Index] > 0 && c.Activations[t.Index] >= c.Activations.Max() / 2));
             Assert.Equal(Active(true), (int)match["contexts"]!);

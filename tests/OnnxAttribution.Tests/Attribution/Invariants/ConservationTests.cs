@@ -17,7 +17,7 @@ public sealed class ConservationTests(Random2Bundle bundle) : IClassFixture<Rand
     [Theory, MemberData(nameof(Selections))]
     public void Node_effect_equals_the_sum_of_its_edge_effects(string sites)
     {
-        using var model = bundle.Open(sites.Split(','));
+        var model = bundle.Shared(sites);
         foreach (var patch in (int[]?[])[null, bundle.PatchTokens])
         {
             foreach (var metric in (MetricKind[])[MetricKind.Logit, MetricKind.LogitDiff, MetricKind.Logprob, MetricKind.Loss, MetricKind.Prob])
@@ -32,7 +32,7 @@ public sealed class ConservationTests(Random2Bundle bundle) : IClassFixture<Rand
     [Theory, MemberData(nameof(Selections))]
     public void Every_estimator_conserves(string sites)
     {
-        using var model = bundle.Open(sites.Split(','));
+        var model = bundle.Shared(sites);
         foreach (var estimator in Enum.GetValues<Estimator>())
         {
             foreach (var patch in (int[]?[])[null, bundle.PatchTokens])
@@ -48,7 +48,7 @@ public sealed class ConservationTests(Random2Bundle bundle) : IClassFixture<Rand
     [Theory, InlineData("resid"), InlineData("resid,attn,mlp"), InlineData("mlp")]
     public void A_prompt_of_one_token_conserves(string sites)
     {
-        using var model = bundle.Open(sites.Split(','));
+        var model = bundle.Shared(sites);
         var graph = Random2Bundle.All(model, [256]);
         Conserves(graph);
         Assert.All(graph.Nodes, n => Assert.Equal(0, n.Position));
@@ -58,7 +58,7 @@ public sealed class ConservationTests(Random2Bundle bundle) : IClassFixture<Rand
     [Theory, InlineData("resid"), InlineData("resid,attn,mlp"), InlineData("mlp")]
     public void A_prompt_of_the_whole_context_conserves(string sites)
     {
-        using var model = bundle.Open(sites.Split(','));
+        var model = bundle.Shared(sites);
         Conserves(Random2Bundle.All(model, Random2Bundle.WholeContext));
         Conserves(Random2Bundle.All(model, Random2Bundle.WholeContext, [.. Random2Bundle.WholeContext.Reverse()]));
     }
@@ -66,7 +66,7 @@ public sealed class ConservationTests(Random2Bundle bundle) : IClassFixture<Rand
     [Theory, InlineData("resid"), InlineData("resid,attn,mlp"), InlineData("attn")]
     public void Nodes_after_the_metrics_position_have_no_effect_and_no_edges(string sites)
     {
-        using var model = bundle.Open(sites.Split(','));
+        var model = bundle.Shared(sites);
         foreach (var patch in (int[]?[])[null, bundle.PatchTokens])
         {
             for (var position = 0; position < bundle.Tokens.Length; position++)
@@ -97,7 +97,7 @@ public sealed class ConservationTests(Random2Bundle bundle) : IClassFixture<Rand
     [Theory, InlineData("resid,attn,mlp"), InlineData("resid"), InlineData("attn")]
     public void Clean_equal_to_patch_gives_all_zero_effects(string sites)
     {
-        using var model = bundle.Open(sites.Split(','));
+        var model = bundle.Shared(sites);
         foreach (var method in Enum.GetValues<EffectMethod>())
         {
             var graph = Random2Bundle.All(model, bundle.Tokens, bundle.Tokens, new GraphOptions(Method: method));

@@ -9,6 +9,7 @@ namespace OnnxAttribution.Tests.Attribution.Invariants;
 public sealed class Random2Bundle : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
+    private readonly Dictionary<string, AttributionModel> _shared = [];
 
     public Random2Bundle()
     {
@@ -28,6 +29,10 @@ public sealed class Random2Bundle : IDisposable
 
     public AttributionModel Open(params string[] sites) => AttributionModel.Open(Path, sites, new RunContext(threads: 1));
 
+    /// <summary>A model that is opened once for all tests of the class, with the sessions that they made: theirs to use, not to dispose.</summary>
+    /// <param name="sites">With commas between.</param>
+    public AttributionModel Shared(string sites) => _shared.TryGetValue(sites, out var model) ? model : _shared[sites] = Open(sites.Split(','));
+
     public AttributionModel Open(CancellationToken cancel) => AttributionModel.Open(Path, [], new RunContext(threads: 1, cancel: cancel));
 
     public static CausalGraph All(AttributionModel model, int[] tokens, int[]? patch = null, GraphOptions? options = null) =>
@@ -46,5 +51,9 @@ public sealed class Random2Bundle : IDisposable
         return System.IO.Path.Combine(to[name], "bundle");
     }
 
-    public void Dispose() => _directory.Dispose();
+    public void Dispose()
+    {
+        foreach (var model in _shared.Values) model.Dispose();
+        _directory.Dispose();
+    }
 }
