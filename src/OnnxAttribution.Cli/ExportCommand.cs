@@ -25,7 +25,7 @@ internal static class ExportCommand
         var onnx = new Option<string?>("--onnx") { Description = "instead of a checkpoint: a graph that another program exported, such as torch.onnx", HelpName = "FILE" };
         var sites = new Option<string?>("--sites") { Description = "with --onnx: which tensors of the graph are the sites; default: sites.json beside it", HelpName = "FILE" };
         var tokenizer = new Option<string?>("--tokenizer") { Description = "with --onnx: directory with the tokenizer's files; default: the graph's directory", HelpName = "DIR" };
-        var dictionaries = new Option<string[]>("--dictionaries") { Description = "directory that holds dictionaries, at any depth, of SAELens, dictionary_learning, OpenAI, Gemma Scope, sparsify or Kissane et al.; may be given several times; default: dictionaries in the checkpoint, if there", HelpName = "DIR" };
+        var dictionaries = new Option<string[]>("--dictionaries") { Description = "directory that holds dictionaries, at any depth, of SAELens, dictionary_learning, OpenAI, Gemma Scope, Llama Scope, Qwen-Scope, sparsify, Goodfire or Kissane et al.; may be given several times; default: dictionaries in the checkpoint, if there", HelpName = "DIR" };
         var bundle = new Option<string>("--out") { Description = "the bundle to write; may be the checkpoint's own directory", HelpName = "DIR", Required = true };
         var fold = new Option<bool>("--fold-layernorm") { Description = "fold LayerNorm's weights into those that read from it, as TransformerLens does" };
         var writing = new Option<bool>("--center-writing-weights") { Description = "centre all weights that write to the residual stream" };

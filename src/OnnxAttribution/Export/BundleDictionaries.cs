@@ -129,8 +129,8 @@ internal sealed class BundleDictionaries : IDisposable
     private void DropCopiesOf(ExportOptions options, List<(string Folder, FoundDictionary Found)> all)
     {
         if (options.Out == options.Checkpoint) return;
-        var bundled = Path.Combine(BundleFiles.RealPath(options.Out), Folder) + Path.DirectorySeparatorChar;
-        bool IsBundled(FoundDictionary found) => BundleFiles.RealPath(found.Place).StartsWith(bundled, StringComparison.Ordinal);
+        var bundled = Path.Combine(RealPath.Of(options.Out), Folder) + Path.DirectorySeparatorChar;
+        bool IsBundled(FoundDictionary found) => RealPath.Of(found.Place).StartsWith(bundled, StringComparison.Ordinal);
         var elsewhere = all.Where(d => !IsBundled(d.Found)).Select(d => Site.Canonical(d.Found.Config.HookName, _layers)).ToHashSet();
         foreach (var copy in all.Where(d => IsBundled(d.Found) && elsewhere.Contains(Site.Canonical(d.Found.Config.HookName, _layers))).ToList())
         {

@@ -62,11 +62,4 @@ internal static class BundleFiles
         });
         return files.Zip(records).ToDictionary(p => p.First, p => p.Second);
     }
-
-    /// <summary>A directory however it is spelled, links followed.</summary>
-    public static string RealPath(string directory)
-    {
-        var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory));
-        return Directory.Exists(path) ? Directory.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path;
-    }
 }

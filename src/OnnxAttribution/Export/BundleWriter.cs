@@ -23,7 +23,7 @@ internal static class BundleWriter
     public static BundleManifest Write(ExportOptions options, CancellationToken cancel = default, Action<string>? say = null)
     {
         // however the directory is spelled
-        if (BundleFiles.RealPath(options.Out) == BundleFiles.RealPath(options.Checkpoint)) options = options with { Out = options.Checkpoint };
+        if (RealPath.Of(options.Out) == RealPath.Of(options.Checkpoint)) options = options with { Out = options.Checkpoint };
         var architecture = ModelArchitecture.Read(options.Checkpoint);
         using var checkpoint = Checkpoint.Open(options.Checkpoint, architecture.Layout);
         using var dictionaries = BundleDictionaries.Open(options, architecture, say);

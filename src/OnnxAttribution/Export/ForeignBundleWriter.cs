@@ -1,4 +1,5 @@
 using Google.Protobuf;
+using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Files;
 using OnnxAttribution.Onnx;
 
@@ -20,7 +21,7 @@ internal static class ForeignBundleWriter
         var source = Path.GetFullPath(options.Onnx);
         if (Directory.Exists(source)) throw new BundleException($"{options.Onnx} is a directory; give --onnx the .onnx file in it");
         if (!File.Exists(source)) throw new BundleException($"there is no {options.Onnx}; give --onnx the file that torch.onnx.export wrote");
-        if (BundleFiles.RealPath(options.Out) == BundleFiles.RealPath(options.Folder)) throw new BundleException($"{options.Out} is the directory of {options.Onnx}, whose files the bundle would replace; give --out another one");
+        if (RealPath.Of(options.Out) == RealPath.Of(options.Folder)) throw new BundleException($"{options.Out} is the directory of {options.Onnx}, whose files the bundle would replace; give --out another one");
         if (options.Tokenizer is { } tokenizer && !Directory.Exists(tokenizer)) throw new BundleException($"there is no directory {tokenizer}; give --tokenizer the one that holds the tokenizer's files");
         var map = SiteMap.Read(options.SitesFile);
         var weights = new ForeignWeights(source);

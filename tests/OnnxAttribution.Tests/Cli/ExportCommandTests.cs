@@ -47,6 +47,21 @@ public sealed class ExportCommandTests : IDisposable
     }
 
     [Fact]
+    public void What_was_passed_over_and_what_files_do_not_say_is_said_beside_the_result()
+    {
+        var dictionary = Tests.Export.DictionaryFiles.Random("blocks.0.hook_mlp_out", width: 16, features: 24, seed: 1);
+        dictionary.Config["normalize_activations"] = "expected_average_only_in";
+        dictionary.Write(_directory["sae/mlp"]);
+        File.WriteAllText(_directory["sae/notes.pt"], "no pickle");
+        var export = Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--dictionaries", _directory["sae"], "--out", _directory["bundle"], "--no-check", "--json");
+        Assert.NotNull(JsonNode.Parse(export.Output));
+        var lines = export.Error.TrimEnd().Split('\n');
+        Assert.Equal(2, lines.Length);
+        Assert.StartsWith($"note: {_directory["sae/notes.pt"]}: is no zip archive", lines[0]);
+        Assert.StartsWith($"note: {_directory["sae/mlp"]}: normalize_activations is 'expected_average_only_in' and norm_scaling_factor", lines[1]);
+    }
+
+    [Fact]
     public void A_bundle_within_a_folder_that_is_searched_can_be_made_anew()
     {
         Tests.Export.DictionaryFiles.Random("blocks.0.hook_mlp_out", width: 16, features: 24, seed: 1).Write(_directory["mine"]);

@@ -107,7 +107,6 @@ internal static class DictionaryLearningFormat
         var name = trainer?.String("submodule_name");
         if (name is not null && ModuleSites.Of(name) is { } said) return said;
         if (ModuleSites.OfPaths(state.Folders) is { } site) return site;
-        if (name is null && trainer?.Integer("layer", 0, 9999) is { } layer) return $"blocks.{layer}.hook_resid_post";
         throw new CheckpointException(state.Path, "neither its config.json nor its path says which site it is of; name its folder as it is published, such as resid_out_layer3 (or blocks.3.hook_resid_post).");
     }
 

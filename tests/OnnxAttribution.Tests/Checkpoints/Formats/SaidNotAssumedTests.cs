@@ -33,6 +33,16 @@ public sealed class SaidNotAssumedTests : IDisposable
         Assert.Contains(problem, FormatFiles.Refused(_directory.Path));
     }
 
+    /// <summary>A layer is no site: it may be of the residual stream, attention or the MLP.</summary>
+    [Fact]
+    public void A_layer_alone_says_no_site()
+    {
+        WriteBatchTopK("mine", "out", 0.3f);
+        var path = _directory["mine/trainer_0/config.json"];
+        File.WriteAllText(path, """{"trainer": {"dict_class": "BatchTopKSAE", "layer": 3, "k": 2}}""");
+        Assert.Contains("neither its config.json nor its path says which site it is of", FormatFiles.Refused(_directory.Path));
+    }
+
     [Theory, InlineData("MatroyshkaBatchTopKSAE"), InlineData("MatryoshkaBatchTopKSAE")]
     public void A_threshold_that_was_never_learnt_is_no_threshold(string kind)
     {
