@@ -50,7 +50,7 @@ internal static class CommandLine
         }
         catch (Exception e)
         {
-            return Report(Unwrapped(e), error, args.Contains(common.Verbose.Name), cancel);
+            return Report(Unwrapped(e), args.FirstOrDefault() ?? "it", error, args.Contains(common.Verbose.Name), cancel);
         }
         finally
         {
@@ -75,19 +75,17 @@ internal static class CommandLine
     internal static string WrittenOut(ParseResult parsed) =>
         string.Join(' ', parsed.Tokens.Select(t => t.Value.Length > 0 && t.Value.All(c => char.IsLetterOrDigit(c) || "-_./,=:+".Contains(c)) ? t.Value : $"'{t.Value.Replace("'", "'\\''")}'").Prepend("onnx-attribution"));
 
-    private static int Report(Exception e, TextWriter error, bool verbose, CancellationToken cancel)
+    private static int Report(Exception e, string verb, TextWriter error, bool verbose, CancellationToken cancel)
     {
         if (verbose && e is not UsageException) error.WriteLine(e);
         if (e is OperationCanceledException && cancel.IsCancellationRequested)
         {
-            error.WriteLine(e is CancelledException ? OneLine(e.Message) : "onnx-attribution: cancelled; nothing was written");
+            error.WriteLine(e is CancelledException ? FailureLine.OneLine(e.Message) : "onnx-attribution: cancelled; nothing was written");
             return Cancelled;
         }
-        error.WriteLine($"onnx-attribution: {(e is PromptException { IsTable: true } ? e.Message : OneLine(e.Message))}");
+        error.WriteLine($"onnx-attribution: {FailureLine.Of(e, verb)}");
         return e is UsageException ? WrongUsage : Failed;
     }
-
-    internal static string OneLine(string message) => string.Join(' ', message.Split((char[])['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
 
     private static Exception Unwrapped(Exception e) => e switch
     {

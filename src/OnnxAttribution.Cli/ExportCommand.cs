@@ -68,7 +68,7 @@ internal static class ExportCommand
             }
             if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, Json(target, manifest));
             else Print(invocation.Output, target, manifest);
-            foreach (var note in notes) invocation.Error.WriteLine($"note: {CommandLine.OneLine(note)}");
+            foreach (var note in notes) invocation.Error.WriteLine($"note: {FailureLine.OneLine(note)}");
             if (tokens.Tokens > manifest.DVocab) invocation.Error.WriteLine($"warning: the tokenizer has {tokens.Tokens:N0} tokens and the model {manifest.DVocab:N0}; check that it is the model's");
             if (tokens.Lack is not null) invocation.Error.WriteLine($"warning: the bundle takes no prompts: {tokens.Lack}{(parsed.GetValue(onnx) is null ? "" : " Or give --tokenizer the directory that has them.")}");
             else if (!parsed.GetValue(noCheck) && manifest.Dictionaries.Count > 0) Warn(target, common.Context(parsed, cancel), invocation.Error);
@@ -99,7 +99,7 @@ internal static class ExportCommand
         }
         catch (TokenizerException e) when (!isNamed && !s_tokenizerFiles.Any(name => File.Exists(Path.Combine(folder, name))))
         {
-            return (CommandLine.OneLine(e.Message), 0);
+            return (FailureLine.Of(e, "the check"), 0);
         }
     }
 
@@ -140,7 +140,7 @@ internal static class ExportCommand
         }
         catch (Exception e)     // whatever it is, it is no fault of the export
         {
-            error.WriteLine($"warning: the dictionaries were not checked: {CommandLine.OneLine(e.Message)}");
+            error.WriteLine($"warning: the dictionaries were not checked: {FailureLine.Of(e, "the check")}");
         }
     }
 

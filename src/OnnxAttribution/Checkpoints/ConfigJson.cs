@@ -46,7 +46,7 @@ internal sealed class ConfigJson
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
         {
-            throw new CheckpointException(path, $"is not valid JSON ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); download it again.", e);
+            throw new CheckpointException(path, $"is not valid JSON ({JsonFault.Words(e)}); download it again.", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace OnnxAttribution.Checkpoints;
 
@@ -19,6 +20,7 @@ internal static class PythonJson
     public static JsonDocument Parse(ReadOnlyMemory<byte> text)
     {
         if (text.Span.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE]) || text.Span.StartsWith((ReadOnlySpan<byte>)[0xFE, 0xFF])) throw new JsonException("it is text in UTF-16; save it as UTF-8");
+        if (!Utf8.IsValid(text.Span)) throw new JsonException("it is no text in UTF-8");   // else it shows only when a name is asked for
         if (text.Span.StartsWith((ReadOnlySpan<byte>)[0xEF, 0xBB, 0xBF])) text = text[3..];
         try
         {

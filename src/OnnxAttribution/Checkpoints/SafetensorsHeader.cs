@@ -44,7 +44,7 @@ internal sealed record SafetensorsHeader(FrozenDictionary<string, TensorEntry> T
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter: an escaped lone surrogate in a name
         {
-            throw new CheckpointException(path, $"has a header that is not valid JSON ({OneLine(e.Message)}); download it again", e);
+            throw new CheckpointException(path, $"has a header that is not valid JSON ({JsonFault.Words(e)}); download it again", e);
         }
     }
 
@@ -129,5 +129,4 @@ internal sealed record SafetensorsHeader(FrozenDictionary<string, TensorEntry> T
     private static CheckpointException Bad(string path, string problem) => new(path, problem + ".");
 
 
-    private static string OneLine(string message) => message.ReplaceLineEndings(" ").TrimEnd('.');
 }

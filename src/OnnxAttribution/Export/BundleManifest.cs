@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Export;
 
@@ -50,6 +51,21 @@ internal sealed record BundleManifest
 
     private sealed record VersionRecord(int FormatVersion);
 
+    /// <summary>What a reader could stumble over, in words; null: nothing. The serializer has seen that every key is there and of its type, but for entries of lists.</summary>
+    private string? Fault()
+    {
+        if (NLayers < 1 || DModel < 1 || NHeads < 0 || DVocab < 1 || NCtx < 1) return "one of its sizes is no number that a model has";
+        foreach (var site in Sites)
+        {
+            if (site is null || !Site.TryParse(site, out var parsed) || parsed.Layer < 0 || parsed.Layer >= NLayers) return $"it lists {DisplayText.QuotedName(site ?? "null")}, which is no site of {NLayers} layers";
+        }
+        if (Sites.Count == 0 || Sites.Distinct().Count() != Sites.Count) return "it has no sites, or one twice";
+        if (Hooks.Any(h => h is null)) return "a hook has no name";
+        if (Dictionaries.FirstOrDefault(d => d is null || !Sites.Contains(d.Site) || d.DSae < 1) is { } odd) return $"the dictionary at {DisplayText.QuotedName(odd.Site)} is for no site of it, or has no features";
+        if (Dictionaries.Any(d => d is null) || Dictionaries.DistinctBy(d => d.Site).Count() != Dictionaries.Count) return "a dictionary is missing, or a site has two";
+        return Files.FirstOrDefault(f => f.Key.Length == 0 || f.Key.Contains('\0') || f.Value is not { Bytes: >= 0 }) is { Key: { } file } ? $"the file {DisplayText.QuotedName(file)} has no size" : null;
+    }
+
     public string ToJson() => JsonSerializer.Serialize(this, s_json) + "\n";
 
     public static BundleManifest Read(string directory)
@@ -65,11 +81,12 @@ internal sealed record BundleManifest
             {
                 throw new BundleException($"{path} has format version {version}, this program reads {CurrentVersion}; export the bundle again");
             }
-            return JsonSerializer.Deserialize<BundleManifest>(text, s_json) ?? throw new JsonException("it is empty");
+            var manifest = JsonSerializer.Deserialize<BundleManifest>(text, s_json) ?? throw new JsonException("it is empty");
+            return manifest.Fault() is { } fault ? throw new JsonException(fault) : manifest;
         }
         catch (JsonException e)
         {
-            throw new BundleException($"{path} is damaged ({e.Message.Split('\n')[0]}); export the bundle again", e);
+            throw new BundleException($"{path} is damaged ({JsonFault.Words(e)}); export the bundle again", e);
         }
     }
 }

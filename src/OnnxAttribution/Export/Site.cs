@@ -1,3 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+
 namespace OnnxAttribution.Export;
 
 /// <summary>What a site's tensor is.</summary>
@@ -28,11 +31,15 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
 
     public static Site Parse(string name)
     {
+        return TryParse(name, out var site) ? site : throw new FormatException($"'{name}' is no site: sites are named as TransformerLens names them, blocks.<layer>.hook_<what>");
+    }
+
+    /// <summary>False where a name is no site's.</summary>
+    internal static bool TryParse(string name, [NotNullWhen(true)] out Site? site)
+    {
+        site = null;
         var parts = name.Split('.');
-        if (parts.Length < 3 || parts[0] != "blocks" || !int.TryParse(parts[1], out var layer))
-        {
-            throw new FormatException($"'{name}' is no site: sites are named as TransformerLens names them, blocks.<layer>.hook_<what>");
-        }
+        if (parts.Length < 3 || parts[0] != "blocks" || !int.TryParse(parts[1], CultureInfo.InvariantCulture, out var layer)) return false;
         var kind = parts[^1] switch
         {
             "hook_attn_out" => SiteKind.Attn,
@@ -41,7 +48,8 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
             "hook_z" => SiteKind.Z,
             _ => SiteKind.Resid,
         };
-        return new Site(name, layer, kind);
+        site = new Site(name, layer, kind);
+        return true;
     }
 
     /// <summary><c>blocks.l.hook_resid_post</c> below the last block is another name of <c>blocks.{l+1}.hook_resid_pre</c>, and the latter is written.</summary>
@@ -58,7 +66,7 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
     {
         if (text.StartsWith("blocks.", StringComparison.Ordinal)) return text;
         var parts = text.Split('.');
-        if (parts.Length > 2 || !int.TryParse(parts[0], System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var layer)) return null;
+        if (parts.Length > 2 || !int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var layer)) return null;
         var hook = parts.Length == 1 ? "resid_pre" : parts[1] switch
         {
             "resid" or "resid_pre" => "resid_pre",

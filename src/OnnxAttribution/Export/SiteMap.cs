@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Export;
 
@@ -40,7 +41,7 @@ internal sealed partial record SiteMap
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new BundleException($"{path} is not valid JSON ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); mend it", e);
+            throw new BundleException($"{path} is not valid JSON ({JsonFault.Words(e)}); mend it", e);
         }
     }
 

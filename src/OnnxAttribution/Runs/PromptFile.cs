@@ -29,9 +29,9 @@ public static class PromptFile
                 if (!ids.TryAdd(task.Id!, number)) throw new PromptException($"its id '{task.Id}' is also line {ids[task.Id!]}'s; ids must differ");
                 result.Add((number, task, null));
             }
-            catch (Exception e) when (e is PromptException or JsonException)
+            catch (Exception e) when (e is PromptException or JsonException or InvalidOperationException)
             {
-                result.Add((number, null, e is JsonException ? $"it is no JSON object ({e.Message.Split(". Path:", 2)[0].Split(" LineNumber:", 2)[0].TrimEnd('.')}); write one object per line, with \"prompt\"" : e.Message));
+                result.Add((number, null, e is not PromptException ? $"it is no JSON object ({JsonFault.Words(e)}); write one object per line, with \"prompt\"" : e.Message));
             }
         }
         return result.Count > 0 ? result : throw new PromptException($"{path} holds no prompt; write one JSON object per line, such as {{\"prompt\": \"Copyright (C\"}}");

@@ -31,7 +31,7 @@ internal static class Gpt2Vocabulary
         catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter: no object, no number, an escaped lone surrogate
         {
             throw new TokenizerException(path,
-                $"is no JSON object of token ids ({TokenizerFile.OneLine(e)}); download it again.", e);
+                $"is no JSON object of token ids ({JsonFault.Words(e)}); download it again.", e);
         }
         var used = new bool[ids.Count];
         foreach (var (token, id) in ids)

@@ -30,8 +30,9 @@ internal static class SpecialTokens
             if (token.ValueKind == JsonValueKind.Null) return (null, true);
             var content = token.ValueKind == JsonValueKind.Object && token.TryGetProperty("content", out var inner) ? inner : token;
             if (content.ValueKind != JsonValueKind.String) throw new TokenizerException(path, $"has {name} = {DisplayText.QuotedName(token.ToString())}, which is no token; download it again.");
-            return (OfText(pipeline, content.GetString()!)
-                ?? throw new TokenizerException(path, $"has {name} = {DisplayText.QuotedName(content.GetString()!)}, which tokenizer.json does not have; take both from one model."), true);
+            var text = TokenizerFile.Text(path, name, content);
+            return (OfText(pipeline, text)
+                ?? throw new TokenizerException(path, $"has {name} = {DisplayText.QuotedName(text)}, which tokenizer.json does not have; take both from one model."), true);
         }
         return (null, false);
     }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Unicode;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Runtime;
 
@@ -49,7 +50,21 @@ internal static class TokenizerFile
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter: an escaped lone surrogate
         {
-            throw new TokenizerException(path, $"is no JSON ({OneLine(e)}); download it again.", e);
+            throw new TokenizerException(path, $"is no JSON ({JsonFault.Words(e)}); download it again.", e);
+        }
+    }
+
+    /// <summary>The text of a JSON string.</summary>
+    /// <exception cref="TokenizerException">It holds half of a surrogate pair.</exception>
+    public static string Text(string path, string name, JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new TokenizerException(path, $"has {name}, which is not valid Unicode; download it again.", e);
         }
     }
 

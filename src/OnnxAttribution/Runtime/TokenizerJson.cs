@@ -23,7 +23,7 @@ internal static class TokenizerJson
         }
         catch (Exception e) when (e is InvalidOperationException or FormatException or KeyNotFoundException or OverflowException or ArgumentException)
         {
-            throw new TokenizerException(path, $"is no tokenizer.json ({TokenizerFile.OneLine(e)}); download it again.", e);
+            throw new TokenizerException(path, "is no tokenizer.json as Hugging Face writes it: a field is of another kind, or a text in it is not valid Unicode; download it again.", e);
         }
     }
 
@@ -101,7 +101,7 @@ internal static class TokenizerJson
 
     private static (string Left, string Right) Pair(string path, int number, JsonElement entry)
     {
-        if (entry.ValueKind == JsonValueKind.Array && entry.GetArrayLength() == 2) return (entry[0].GetString()!, entry[1].GetString()!);
+        if (entry.ValueKind == JsonValueKind.Array && entry.GetArrayLength() == 2 && entry.EnumerateArray().All(t => t.ValueKind == JsonValueKind.String)) return (entry[0].GetString()!, entry[1].GetString()!);
         return entry.ValueKind == JsonValueKind.String && entry.GetString()!.Split(' ') is [{ Length: > 0 } left, { Length: > 0 } right] ? (left, right)
             : throw new TokenizerException(path, $"has the merge {number} {DisplayText.QuotedName(entry.ToString())}, not two tokens; download it again.");
     }
@@ -111,11 +111,12 @@ internal static class TokenizerJson
         var added = new List<AddedToken>();
         if (!json.TryGetProperty("added_tokens", out var list) || list.ValueKind == JsonValueKind.Null) return added;
         var taken = vocabulary.Ids.ToDictionary(t => t.Value, t => t.Key);
+        if (list.ValueKind != JsonValueKind.Array) throw new TokenizerException(path, "has added_tokens that are no list; download it again.");
         foreach (var entry in list.EnumerateArray())
         {
             var fields = new TokenizerJsonFields(path, "added_tokens", entry);
             fields.Allow("id", "content", "single_word", "lstrip", "rstrip", "normalized", "special");
-            var (content, id) = (fields.Text("content") ?? "", (int?)fields.Number("id") ?? -1);
+            var (content, id) = (fields.Text("content") ?? "", fields.Number("id") is { } n && n >= 0 && n < MostIds && n == Math.Floor(n) ? (int)n : -1);
             if (content.Length == 0 || id is < 0 or >= MostIds) throw new TokenizerException(path, $"has an added token {DisplayText.QuotedName(content)} with the id {id}; download it again.");
             // Hugging Face takes the vocabulary's id, whatever the list says
             if (vocabulary.Ids.TryGetValue(content, out var own) && own != id || taken.TryGetValue(id, out var other) && other != content)

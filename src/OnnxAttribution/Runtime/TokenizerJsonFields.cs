@@ -9,7 +9,7 @@ internal readonly struct TokenizerJsonFields(string path, string name, JsonEleme
     /// <summary>Refuses every other field: it might change the tokens.</summary>
     public void Allow(params ReadOnlySpan<string> names)
     {
-        foreach (var field in json.EnumerateObject())
+        foreach (var field in Object.EnumerateObject())
         {
             if (!names.Contains(field.Name)) throw Refused(field.Name, "this field is not known here");
         }
@@ -23,11 +23,12 @@ internal readonly struct TokenizerJsonFields(string path, string name, JsonEleme
     public IEnumerable<TokenizerJsonFields> List(string field)
     {
         var (file, place) = (path, Place(field));
+        if (Element(field).ValueKind != JsonValueKind.Array) throw Refused(field, "it must be a list");
         return [.. Element(field).EnumerateArray().Select((e, i) => new TokenizerJsonFields(file, $"{place}[{i}]", e))];
     }
 
     /// <summary>Undefined where it is missing.</summary>
-    public JsonElement Element(string field) => json.TryGetProperty(field, out var value) ? value : default;
+    public JsonElement Element(string field) => Object.TryGetProperty(field, out var value) ? value : default;
 
     public string? Text(string field) => Element(field) switch
     {
@@ -54,6 +55,8 @@ internal readonly struct TokenizerJsonFields(string path, string name, JsonEleme
     public TokenizerException Refused(string field, string why) => new(path, $"has {Place(field)} = {DisplayText.QuotedName(Element(field).ToString())}: {why}.");
 
     public TokenizerException Unknown(string? type, string known) => new(path, $"has {Place("type")} = {DisplayText.QuotedName(type ?? "none")}, which is not known here; {known} are.");
+
+    private JsonElement Object => json.ValueKind == JsonValueKind.Object ? json : throw new TokenizerException(path, $"has {name} = {DisplayText.QuotedName(json.ToString())}: it must be an object.");
 
     private string Place(string field) => name.Length == 0 ? field : $"{name}.{field}";
 }

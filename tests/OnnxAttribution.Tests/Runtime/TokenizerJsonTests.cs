@@ -30,7 +30,7 @@ public sealed class TokenizerJsonTests : IDisposable
     [InlineData("model.vocab", "{\"a\":1e12}", "gives token 'a' the id '1e12'")]
     [InlineData("model.vocab", "{\"a\":\"b\"}", "gives token 'a' the id 'b'")]
     [InlineData("model", "null", "has no model")]
-    [InlineData("model", "[]", "is no tokenizer.json")]
+    [InlineData("model", "[]", "has model = '[]': it must be an object")]
     [InlineData("added_tokens", "[{\"id\":0,\"content\":\"b\"}]", "has the added token 'b' with the id 0, which its vocab contradicts")]
     [InlineData("added_tokens", "[{\"id\":0,\"content\":\"x\"}]", "has the added token 'x' with the id 0, which its vocab contradicts")]
     [InlineData("added_tokens", "[{\"id\":7,\"content\":\"\"}]", "has an added token '' with the id 7")]

@@ -1,0 +1,49 @@
+using OnnxAttribution.Ablation;
+using OnnxAttribution.Cli;
+using OnnxAttribution.Onnx;
+
+namespace OnnxAttribution.Tests.Cli;
+
+/// <summary>The line that an exception becomes: our sentences as they are, the system's refusals with what to do, and all else as the program's own fault.</summary>
+public class FailureLineTests
+{
+    [Fact]
+    public void Our_sentences_stay_in_whatever_type_they_come()
+    {
+        Assert.Equal("one two", FailureLine.Of(new GraphException("one\r\ntwo"), "graph"));
+        var thrown = Assert.Throws<FormatException>(() => FeatureName.Parse("nothing"));
+        Assert.Equal(thrown.Message, FailureLine.Of(thrown, "features"));
+    }
+
+    [Fact]
+    public void What_only_the_program_can_have_done_is_told_as_its_fault()
+    {
+        Exception[] faults =
+        [
+            Assert.Throws<ArgumentOutOfRangeException>(() => new List<int>().RemoveAt(3)), Assert.Throws<KeyNotFoundException>(() => new Dictionary<string, int>()["a"]), Assert.Throws<FormatException>(() => int.Parse("a")),
+            new IndexOutOfRangeException(), new NullReferenceException(), new InvalidCastException(),
+        ];
+        Assert.All(faults, e =>
+        {
+            var line = FailureLine.Of(e, "graph");
+            Assert.StartsWith("graph stopped by a fault of the program", line);
+            Assert.Contains("--verbose", line);
+            Assert.DoesNotContain('\n', line);
+        });
+    }
+
+    [Theory]
+    [InlineData(28, "No space left on device : '/x'", "make room")]
+    [InlineData(24, "Too many open files : '/x'", "ulimit -n")]
+    [InlineData(12, "Cannot allocate memory : '/x'", "ulimit -v")]
+    public void What_the_system_refuses_ends_in_what_to_do(int code, string message, string mend)
+    {
+        var line = FailureLine.Of(new IOException(message, code), "export");
+        Assert.StartsWith("export was refused by the system: ", line);
+        Assert.Contains(mend, line);
+        Assert.Contains("/x", line);
+    }
+
+    [Fact]
+    public void Too_little_memory_is_told_as_such() => Assert.Contains("more memory", FailureLine.Of(new OutOfMemoryException(), "graph"));
+}
