@@ -22,7 +22,8 @@ export class Search {
   ) {
     this.input.addEventListener("input", () => this.run());
     this.input.addEventListener("focus", () => this.open(this.hits.length > 0));
-    this.input.addEventListener("blur", () => setTimeout(() => this.open(false), 120));
+    // a click on a hit comes after the blur; who is back by then is searching anew
+    this.input.addEventListener("blur", () => setTimeout(() => document.activeElement !== this.input && this.open(false), 120));
     this.input.addEventListener("keydown", event => this.key(event));
     this.list.addEventListener("pointerdown", event => event.preventDefault());
   }

@@ -86,7 +86,7 @@ public sealed class PageActionTests(PageBrowser browser, ExamplePages pages)
         ];
         foreach (var (query, matches) in searches)
         {
-            // out of the field, and let go of what was found before
+            // out of the field, where hits stay open for a moment, and let go of what was found before
             await page.EvaluateAsync("document.activeElement.blur()");
             await page.Keyboard.PressAsync("Escape");
             await Assertions.Expect(page.Locator("g.node[data-node][aria-pressed=true]")).ToHaveCountAsync(0);
