@@ -24,16 +24,13 @@ function tokens(texts: string[], position: number | null, clean = texts): HTMLEl
   return texts.map((t, i) => h("span", { class: `token${i === position ? " at" : ""}${t === clean[i] ? "" : " other"}${/^<\|.*\|>$/.test(t) ? " special" : ""}`, title: `position ${i}` }, visible(t)));
 }
 
-/** The token explained, which need not be the one that the model says; a metric of no one token (kl) has the model's own. */
+/** The token explained, where the metric is of one (kl is not), and the model's own where that is another. */
 function explained({ target, foil, top }: Run): HTMLElement[] {
   const own = top.length === 0 ? null : top[0][0];
-  const shown = target ?? own;
-  if (shown === null) return [];
   return [
-    h("span", { class: "arrow", "aria-hidden": "true" }, "→"),
-    h("span", { class: "token next", title: target === null ? "the model's top token" : "the token explained" }, visible(shown)),
+    ...(target === null ? [] : [h("span", { class: "arrow", "aria-hidden": "true" }, "→"), h("span", { class: "token next", title: "the token explained" }, visible(target))]),
     ...(foil === null ? [] : [h("span", { class: "aside" }, " over "), h("span", { class: "token" }, visible(foil))]),
-    ...(target === null || own === null || own === target || own === foil ? [] : [h("span", { class: "aside own" }, " the model's top token is "), h("span", { class: "token" }, visible(own))]),
+    ...(own === null || own === target || own === foil ? [] : [h("span", { class: "aside" }, " the model's top token is "), h("span", { class: "token" }, visible(own))]),
   ];
 }
 

@@ -81,6 +81,31 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
         }
     }
 
+    [Theory, InlineData("random2-all-zero"), InlineData("random2-all-patch")]
+    public void Summed_edges_between_the_kept_are_PyTorchs_in_double_added_up(string name)
+    {
+        using var directory = new TemporaryDirectory();
+        using var golden = GoldenCase.Open(name);
+        using var model = golden.OpenModel(directory);
+        foreach (var run in golden.Runs("edges").Where(r => r.Method == "atp"))
+        {
+            var graph = GraphFinder.FindSummed(model, golden.Tokens, golden.PatchTokens, GoldenTests.OptionsOf(golden, run.Method, run.Metric) with { TopNodes = 4, TopEdges = null, Prune = false });
+            var sums = new Dictionary<string, double>();
+            foreach (var (up, down) in golden.Pairs)
+            {
+                var (values, ups, downs) = (golden[$"{run.Method}/{run.Metric}/edge/{up}->{down}"], golden[$"nodes/feature/{up}"], golden[$"nodes/feature/{down}"]);
+                for (var i = 0; i < values.Length; i++)
+                {
+                    var ends = $"{up}:{(int)ups[i % ups.Length]} > {down}:{(int)downs[i / ups.Length]}";
+                    sums[ends] = sums.GetValueOrDefault(ends) + values[i];
+                }
+            }
+            var (found, largest) = (graph.Edges.Where(e => e.Down != CausalEdge.Metric).ToList(), sums.Values.Max(Math.Abs));
+            Assert.True(found.Count > 100);
+            Assert.All(found, e => Assert.Equal(sums[Ends(graph, e)], e.Effect, 1e-4 * largest));
+        }
+    }
+
     /// <summary>
     /// Σ over positions of −f_up · ∂f_down/∂f_up · ∂m/∂f_down by central differences: an activation is really scaled by 1 ± h, all other selected sites stay at their clean values
     /// up to the downstream one, and for the metric the model runs on from there.
