@@ -8,6 +8,10 @@ public sealed class CheckpointException(string path, string problem, Exception? 
     /// <summary>The file or directory at fault.</summary>
     public string Path { get; } = path;
 
+    /// <summary>That a file is not there; of a link, as the hub's cache and git-annex have them, that what it leads to is not.</summary>
+    internal static CheckpointException Missing(string path, Exception cause) => new(path, new FileInfo(path).LinkTarget is { } target
+        ? $"is a link to {target}, which is not there; download it again, or fetch it with what made the link (git annex get)." : "there is no such file; check the path.", cause);
+
     /// <summary>A shape as it is written in messages: [2, 3]; -1 is written as *.</summary>
     internal static string ShapeText(ReadOnlySpan<long> shape)
     {

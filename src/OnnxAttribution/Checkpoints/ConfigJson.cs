@@ -42,7 +42,7 @@ internal sealed class ConfigJson
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new CheckpointException(path, "there is no such file; check the path.", e);
+            throw CheckpointException.Missing(path, e);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
         {

@@ -53,7 +53,7 @@ internal sealed unsafe class MappedFile : IDisposable
             file?.Dispose();
             throw e switch
             {
-                FileNotFoundException or DirectoryNotFoundException => new CheckpointException(path, "there is no such file; check the path.", e),
+                FileNotFoundException or DirectoryNotFoundException => CheckpointException.Missing(path, e),
                 IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException =>
                     new CheckpointException(path, $"cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); check that it is a file and its permissions.", e),
                 _ => e,

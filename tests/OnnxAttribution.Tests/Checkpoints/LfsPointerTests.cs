@@ -25,6 +25,15 @@ public sealed class LfsPointerTests : IDisposable
         Assert.Equal($"{path}: is a Git LFS pointer, not the file of 548,105,171 bytes that it stands for; run 'git lfs pull' in its folder, or download the file itself.", Assert.Throws<CheckpointException>(open).Message);
     }
 
+    [Theory, InlineData("ae.pt"), InlineData("config.json")]
+    public void A_link_that_leads_nowhere_is_told_from_a_missing_file(string name)
+    {
+        Action open = name == "ae.pt" ? () => TorchFile.Open(_directory[name]).Dispose() : () => ConfigJson.Read(_directory[name]);
+        Assert.EndsWith("there is no such file; check the path.", Assert.Throws<CheckpointException>(open).Message);
+        File.CreateSymbolicLink(_directory[name], "../blobs/gone");
+        Assert.Equal($"{_directory[name]}: is a link to ../blobs/gone, which is not there; download it again, or fetch it with what made the link (git annex get).", Assert.Throws<CheckpointException>(open).Message);
+    }
+
     [Theory, InlineData("version https://git-lfs.github.com/spec/v1"), InlineData("version https://git-lfs.github.com/spec/v1\nsize 99999999999999999999999\n")]
     public void A_pointer_without_a_size_is_one_too(string text) => Assert.Contains("not the file that it", LfsPointer.Problem(System.Text.Encoding.UTF8.GetBytes(text)), StringComparison.Ordinal);
 
