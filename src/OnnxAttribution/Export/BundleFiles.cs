@@ -8,6 +8,9 @@ namespace OnnxAttribution.Export;
 /// <summary>Files of a bundle that is being made: written aside and renamed, hashed, and gone again when the export fails.</summary>
 internal static class BundleFiles
 {
+    /// <summary>What a bundle holds of its model's directory beside weights, where it is there: the config, and everything that a tokenizer is read from.</summary>
+    public static readonly string[] Companions = ["config.json", "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+
     /// <summary>A directory that was not there before goes again when writing fails; in one that was, no bundle.json says that it holds a bundle.</summary>
     public static T WholeOrNone<T>(string directory, Func<T> write)
     {

@@ -17,8 +17,6 @@ internal static class BundleWriter
 {
     public const string GraphFileName = "model.onnx", ProcessedFileName = "processed.safetensors";
 
-    private static readonly string[] s_companions = ["config.json", "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"];
-
     /// <param name="say">Told what the user should know of the dictionaries: what was passed over, and what their files do not say.</param>
     public static BundleManifest Write(ExportOptions options, CancellationToken cancel = default, Action<string>? say = null)
     {
@@ -44,7 +42,7 @@ internal static class BundleWriter
         {
             Directory.CreateDirectory(options.Out);
             File.Delete(Path.Combine(options.Out, BundleManifest.FileName));
-            if (!inPlace) Bring(options, [.. s_companions, .. checkpoint.FileNames]);
+            if (!inPlace) Bring(options, [.. BundleFiles.Companions, .. checkpoint.FileNames]);
             dictionaries.Bring(options.Out, inPlace, cancel);
             return WriteGraph(options, architecture, checkpoint, processing, dictionaries, checkedFiles, cancel);
         });
@@ -130,7 +128,7 @@ internal static class BundleWriter
         IReadOnlyDictionary<string, BundleManifest.FileRecord> checkedFiles, CancellationToken cancel)
     {
         var records = dictionaries.Records(options.Out, builder.Sites, inPlace: options.Out == options.Checkpoint);
-        var files = s_companions.Take(1).Concat(weights).Concat(s_companions.Skip(1)).Append(ProcessedFileName).Append(GraphFileName).Where(f => File.Exists(Path.Combine(options.Out, f))).Concat(records.SelectMany(r => BundleDictionaries.Files(options.Out, r))).ToList();
+        var files = BundleFiles.Companions.Take(1).Concat(weights).Concat(BundleFiles.Companions.Skip(1)).Append(ProcessedFileName).Append(GraphFileName).Where(f => File.Exists(Path.Combine(options.Out, f))).Concat(records.SelectMany(r => BundleDictionaries.Files(options.Out, r))).ToList();
         return new BundleManifest
         {
             FormatVersion = BundleManifest.CurrentVersion,

@@ -13,8 +13,6 @@ namespace OnnxAttribution.Export;
 /// </summary>
 internal static class ForeignBundleWriter
 {
-    private static readonly string[] s_companions = ["config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt"];
-
     /// <inheritdoc cref="BundleWriter.Write"/>
     public static BundleManifest Write(AdoptionOptions options, CancellationToken cancel = default, Action<string>? say = null)
     {
@@ -100,7 +98,7 @@ internal static class ForeignBundleWriter
     private static List<string> BringCompanions(AdoptionOptions options)
     {
         var brought = new List<string>();
-        foreach (var name in s_companions)
+        foreach (var name in BundleFiles.Companions)
         {
             string[] folders = name == "config.json" || options.Tokenizer is null ? [options.Folder] : [options.Tokenizer];
             if (folders.Select(f => Path.Combine(f, name)).FirstOrDefault(File.Exists) is not { } from)

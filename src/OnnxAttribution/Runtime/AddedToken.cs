@@ -5,4 +5,8 @@ namespace OnnxAttribution.Runtime;
 /// <param name="StripsLeft">Takes the white space before it.</param>
 /// <param name="StripsRight">Takes the white space behind it.</param>
 /// <param name="IsNormalized">Looked for in the normalized text, normalized itself.</param>
-internal sealed record AddedToken(int Id, string Content, bool SingleWord, bool StripsLeft, bool StripsRight, bool IsNormalized);
+internal sealed record AddedToken(int Id, string Content, bool SingleWord, bool StripsLeft, bool StripsRight, bool IsNormalized)
+{
+    /// <summary>Ids are below; a larger one is damage, and would make a table of that length.</summary>
+    public const int MostIds = 1 << 22;
+}

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Runtime;
@@ -11,11 +12,25 @@ internal static class Gpt2Vocabulary
     /// <summary>The one special token of GPT-2.</summary>
     public const string EndOfTextToken = "<|endoftext|>";
 
+    private const string Save = "transformers' AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR) writes tokenizer.json";
+
+    /// <summary>Refuses a tokenizer of another kind that has files of these names: how it cuts a text is in its program only.</summary>
+    /// <exception cref="TokenizerException">tokenizer_config.json names another class, or a space before every text.</exception>
+    public static void RequireGpt2(string configurationPath)
+    {
+        using var document = TokenizerFile.ReadJson(configurationPath);
+        if (document is null) return;
+        var fields = new TokenizerJsonFields(configurationPath, "", document.RootElement);
+        if (fields.Text("tokenizer_class") is not (null or "GPT2Tokenizer" or "GPT2TokenizerFast"))
+            throw fields.Refused("tokenizer_class", $"only a GPT-2's tokenizer is read from vocab.json and merges.txt; {Save}");
+        if (fields.Flag("add_prefix_space")) throw fields.Refused("add_prefix_space", $"only false is known with vocab.json and merges.txt; {Save}");
+    }
+
     /// <summary>Reads and checks both files.</summary>
     /// <exception cref="TokenizerException">A file is missing or is no byte-level BPE vocabulary, or the two do not belong together.</exception>
     public static BytePairVocabulary Read(string vocabPath, string mergesPath)
     {
-        const string Mend = "a checkpoint has tokenizer.json, or a GPT-2's vocab.json and merges.txt (where there is only tokenizer.model, transformers' AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR) writes tokenizer.json)";
+        const string Mend = $"a checkpoint has tokenizer.json, or a GPT-2's vocab.json and merges.txt (where there is only tokenizer.model, {Save})";
         var ids = ReadTokens(vocabPath, TokenizerFile.Read(vocabPath, Mend));
         return new(ids, isByteLevel: true, hasByteTokens: false) { Merges = ReadMerges(mergesPath, Encoding.UTF8.GetString(TokenizerFile.Read(mergesPath, Mend)), ids) };
     }
@@ -25,7 +40,7 @@ internal static class Gpt2Vocabulary
         Dictionary<string, int> ids;
         try
         {
-            using var document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false });
+            using var document = PythonJson.Parse(json);
             ids = document.RootElement.EnumerateObject().ToDictionary(p => p.Name, p => p.Value.TryGetInt32(out var id) ? id : -1);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter: no object, no number, an escaped lone surrogate

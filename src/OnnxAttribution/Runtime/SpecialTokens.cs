@@ -20,6 +20,12 @@ internal static class SpecialTokens
         return (begin ?? end, end);
     }
 
+    /// <summary>Those of GPT-2's vocab.json and merges.txt, whose own class lets no other file name them by their ids.</summary>
+    /// <param name="endOfText">What begins and ends a text where nothing else is named.</param>
+    /// <inheritdoc cref="Read"/>
+    public static (int? Begin, int? End) ReadGpt2(string directory, TokenizerPipeline pipeline, int endOfText) =>
+        (Named(directory, "bos_token", pipeline).Id ?? endOfText, Named(directory, "eos_token", pipeline).Id ?? endOfText);
+
     private static (int? Id, bool IsKnown) Named(string directory, string name, TokenizerPipeline pipeline)
     {
         foreach (var file in (string[])["tokenizer_config.json", "special_tokens_map.json"])
@@ -32,7 +38,7 @@ internal static class SpecialTokens
             if (content.ValueKind != JsonValueKind.String) throw new TokenizerException(path, $"has {name} = {DisplayText.QuotedName(token.ToString())}, which is no token; download it again.");
             var text = TokenizerFile.Text(path, name, content);
             return (OfText(pipeline, text)
-                ?? throw new TokenizerException(path, $"has {name} = {DisplayText.QuotedName(text)}, which tokenizer.json does not have; take both from one model."), true);
+                ?? throw new TokenizerException(path, $"has {name} = {DisplayText.QuotedName(text)}, which the tokenizer does not have; take all of its files from one model."), true);
         }
         return (null, false);
     }

@@ -44,10 +44,11 @@ public sealed class Tokenizer
     public static Tokenizer Open(string directory)
     {
         var path = Path.Combine(directory, "tokenizer.json");
-        if (TokenizerFile.ReadJson(path) is not { } document) return OpenGpt2(Path.Combine(directory, "vocab.json"), Path.Combine(directory, "merges.txt"));
+        if (TokenizerFile.ReadJson(path) is not { } document) return OpenGpt2(directory);
         using (document)
         {
             var (pipeline, begins) = TokenizerJson.Read(path, document.RootElement);
+            pipeline = pipeline.With(AddedTokenFiles.With(directory, pipeline.Vocabulary, pipeline.Added));
             var (begin, end) = SpecialTokens.Read(directory, pipeline, begins);
             return new(path, pipeline, begin, end);
         }
@@ -123,13 +124,16 @@ public sealed class Tokenizer
     internal int RequireBeginOfText() => BeginOfText
         ?? throw new TokenizerException(_path, "names no token that begins a text (bos_token, or eos_token in its place); run with --prepend-bos false.");
 
-    private static Tokenizer OpenGpt2(string vocabPath, string mergesPath)
+    private static Tokenizer OpenGpt2(string directory)
     {
-        var vocabulary = Gpt2Vocabulary.Read(vocabPath, mergesPath);
-        var end = vocabulary.Ids[Gpt2Vocabulary.EndOfTextToken];
+        var path = Path.Combine(directory, "vocab.json");
+        var vocabulary = Gpt2Vocabulary.Read(path, Path.Combine(directory, "merges.txt"));
+        Gpt2Vocabulary.RequireGpt2(Path.Combine(directory, "tokenizer_config.json"));
+        AddedToken end = new(vocabulary.Ids[Gpt2Vocabulary.EndOfTextToken], Gpt2Vocabulary.EndOfTextToken, false, false, false, false);
         var pattern = PiecePattern.Of(PiecePattern.Gpt2);
-        var pipeline = new TokenizerPipeline(vocabulary, [new(end, Gpt2Vocabulary.EndOfTextToken, false, false, false, false)], [], [(piece, _, into) => pattern.Cut(piece, PieceCut.Isolated, false, into)]);
-        return new(vocabPath, pipeline, end, end);
+        var pipeline = new TokenizerPipeline(vocabulary, AddedTokenFiles.With(directory, vocabulary, [end]), [], [(piece, _, into) => pattern.Cut(piece, PieceCut.Isolated, false, into)]);
+        var (begins, ends) = SpecialTokens.ReadGpt2(directory, pipeline, end.Id);
+        return new(path, pipeline, begins, ends);
     }
 
     private byte[]? Bytes(int id) => (uint)id < (uint)Count ? _tokens[id] : null;

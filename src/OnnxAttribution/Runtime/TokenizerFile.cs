@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Unicode;
+using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Runtime;
@@ -10,7 +11,7 @@ internal static class TokenizerFile
     /// <summary>More than any: a vocabulary of 256,000 tokens with its merges has 35 MB.</summary>
     private const long MostBytes = 256 << 20;
 
-    /// <summary>The bytes of a text.</summary>
+    /// <summary>The bytes of a text, without a byte order mark.</summary>
     /// <param name="mend">What to do where there is no such file.</param>
     /// <exception cref="TokenizerException">It is missing, unreadable, too large or no text.</exception>
     public static byte[] Read(string path, string mend)
@@ -32,6 +33,9 @@ internal static class TokenizerFile
         {
             throw new TokenizerException(path, $"cannot be read ({OneLine(e)}).", e);
         }
+        if (LfsPointer.Problem(bytes) is { } pointer) throw new TokenizerException(path, pointer);
+        if (bytes is [0xFF, 0xFE, ..] or [0xFE, 0xFF, ..]) throw new TokenizerException(path, "is text in UTF-16, as Windows programs write it; save it as UTF-8.");
+        if (bytes is [0xEF, 0xBB, 0xBF, ..]) bytes = bytes[3..];
         return bytes.Length > 0 && Utf8.IsValid(bytes) && !bytes.Contains((byte)0) ? bytes
             : throw new TokenizerException(path, "is not text in UTF-8; download it again.");
     }
@@ -43,7 +47,7 @@ internal static class TokenizerFile
         if (!File.Exists(path)) return null;
         try
         {
-            var document = JsonDocument.Parse(Read(path, "look for it"), new JsonDocumentOptions { AllowDuplicateProperties = false });
+            var document = PythonJson.Parse(Read(path, "look for it"));
             if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
             document.Dispose();
             throw new TokenizerException(path, "is no JSON object; download it again.");

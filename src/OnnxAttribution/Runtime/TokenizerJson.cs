@@ -6,8 +6,6 @@ namespace OnnxAttribution.Runtime;
 /// <summary>Reads Hugging Face's tokenizer.json. What is not known is refused by name: it would give other tokens.</summary>
 internal static class TokenizerJson
 {
-    private const int MostIds = 1 << 22;
-
     /// <returns>The pipeline, and the id of the token that the template puts before a text.</returns>
     /// <exception cref="TokenizerException">The file is damaged, or has what is not known here; the message names it.</exception>
     public static (TokenizerPipeline Pipeline, string? Begins) Read(string path, JsonElement json)
@@ -70,8 +68,8 @@ internal static class TokenizerJson
         var used = new HashSet<int>();
         foreach (var token in vocab.EnumerateObject())
         {
-            if (token.Value.ValueKind != JsonValueKind.Number || !token.Value.TryGetInt32(out var id) || id is < 0 or >= MostIds || !used.Add(id) || token.Name.Length == 0)
-                throw new TokenizerException(path, $"gives token {DisplayText.QuotedName(token.Name)} the id {DisplayText.QuotedName(token.Value.ToString())}: ids must be whole numbers from 0 to {MostIds - 1}, each once; download it again.");
+            if (token.Value.ValueKind != JsonValueKind.Number || !token.Value.TryGetInt32(out var id) || id is < 0 or >= AddedToken.MostIds || !used.Add(id) || token.Name.Length == 0)
+                throw new TokenizerException(path, $"gives token {DisplayText.QuotedName(token.Name)} the id {DisplayText.QuotedName(token.Value.ToString())}: ids must be whole numbers from 0 to {AddedToken.MostIds - 1}, each once; download it again.");
             ids.Add(token.Name, id);
         }
         return ids.Count > 0 ? ids : throw new TokenizerException(path, "has an empty model.vocab; download it again.");
@@ -115,14 +113,13 @@ internal static class TokenizerJson
         foreach (var entry in list.EnumerateArray())
         {
             var fields = new TokenizerJsonFields(path, "added_tokens", entry);
-            fields.Allow("id", "content", "single_word", "lstrip", "rstrip", "normalized", "special");
-            var (content, id) = (fields.Text("content") ?? "", fields.Number("id") is { } n && n >= 0 && n < MostIds && n == Math.Floor(n) ? (int)n : -1);
-            if (content.Length == 0 || id is < 0 or >= MostIds) throw new TokenizerException(path, $"has an added token {DisplayText.QuotedName(content)} with the id {id}; download it again.");
+            var token = fields.Added(fields.Number("id") is { } n && n >= 0 && n < AddedToken.MostIds && n == Math.Floor(n) ? (int)n : -1);
+            var (content, id) = (token.Content, token.Id);
             // Hugging Face takes the vocabulary's id, whatever the list says
             if (vocabulary.Ids.TryGetValue(content, out var own) && own != id || taken.TryGetValue(id, out var other) && other != content)
                 throw new TokenizerException(path, $"has the added token {DisplayText.QuotedName(content)} with the id {id}, which its vocab contradicts; download it again.");
             taken[id] = content;
-            added.Add(new(id, content, fields.Flag("single_word"), fields.Flag("lstrip"), fields.Flag("rstrip"), fields.Flag("normalized", !fields.Flag("special"))));
+            added.Add(token);
         }
         return added;
     }

@@ -52,6 +52,15 @@ internal readonly struct TokenizerJsonFields(string path, string name, JsonEleme
         _ => throw Refused(field, "it must be true or false"),
     };
 
+    /// <summary>The component as an added token; one that says nothing of normalizing is looked for as it stands if it is special.</summary>
+    public AddedToken Added(int id)
+    {
+        Allow("__type", "id", "content", "single_word", "lstrip", "rstrip", "normalized", "special");
+        var content = Text("content") ?? "";
+        return content.Length > 0 && id is >= 0 and < AddedToken.MostIds ? new(id, content, Flag("single_word"), Flag("lstrip"), Flag("rstrip"), Flag("normalized", !Flag("special")))
+            : throw new TokenizerException(path, $"has an added token {DisplayText.QuotedName(content)} with the id {id}; download it again.");
+    }
+
     public TokenizerException Refused(string field, string why) => new(path, $"has {Place(field)} = {DisplayText.QuotedName(Element(field).ToString())}: {why}.");
 
     public TokenizerException Unknown(string? type, string known) => new(path, $"has {Place("type")} = {DisplayText.QuotedName(type ?? "none")}, which is not known here; {known} are.");

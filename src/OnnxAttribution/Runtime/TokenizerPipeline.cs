@@ -30,6 +30,9 @@ internal sealed class TokenizerPipeline
 
     public IReadOnlyList<PreTokenizer> PreTokenizers { get; }
 
+    /// <summary>The same with these added tokens.</summary>
+    public TokenizerPipeline With(IReadOnlyList<AddedToken> added) => added.Count == Added.Count ? this : new(Vocabulary, added, Normalizers, PreTokenizers);
+
     /// <summary>The ids of a text.</summary>
     /// <param name="continues">It goes on with a text that was tokenized before: no space is written before its first word.</param>
     public void Encode(string text, bool continues, List<int> ids)
