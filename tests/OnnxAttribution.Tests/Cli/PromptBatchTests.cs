@@ -1,7 +1,9 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Runs;
 using OnnxAttribution.Store;
 using OnnxAttribution.Tests.Attribution.Invariants;
+using Encoding = System.Text.Encoding;
 
 namespace OnnxAttribution.Tests.Cli;
 
@@ -99,6 +101,58 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
         Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["none.jsonl"], "--out", Out).Failed(1, "none.jsonl");
         Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory.Path, "--out", Out).Failed(1, _directory.Path);
         Assert.False(Directory.Exists(Out));
+    }
+
+    [Fact]
+    public void Half_a_character_a_noncharacter_or_a_control_in_a_line_does_not_end_the_batch()
+    {
+        var verb = Batch("",
+            """{"prompt": "ab"}""",
+            """{"prompt": "\ud83d lone"}""",
+            """{"prompt": "a\uffffb\ufffe\u0000\u001b[2J\u202e"}""",
+            """{"\udc00": 1}""",
+            """{"prompt": "c", "foil": NaN}""",
+            """{"prompt": "overwritten", "prompt": "cd"}""",
+            "{\"prompt\": \"a\u0001b\"}");
+        Assert.Equal(1, verb.Code);
+        Assert.Equal(["1", "3", "6", "merged"], Directory.GetDirectories(Out).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Contains("prompts.jsonl, line 2: its \"prompt\" has half of a character", verb.Error);
+        Assert.Contains("prompts.jsonl, line 4: a key has half of a character", verb.Error);
+        Assert.Contains("prompts.jsonl, line 5: it has NaN or Infinity, as Python writes them", verb.Error);
+        Assert.Contains("prompts.jsonl, line 7: it is no JSON object", verb.Error);
+        Assert.Equal("cd", (string)RunDirectory.Read(Path.Combine(Out, "6")).Facts["prompt"]!);
+        Assert.Equal(4, verb.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+    }
+
+    [Fact]
+    public void A_file_in_another_encoding_is_refused_with_its_line_before_any_work()
+    {
+        void Refused(byte[] bytes, string reason)
+        {
+            File.WriteAllBytes(_directory["p.jsonl"], bytes);
+            Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["p.jsonl"], "--out", Out).Failed(1, "p.jsonl", reason);
+            Verb.Run("ablate", "--model", model.Bundle, "--prompts", _directory["p.jsonl"], "--out", Out).Failed(1, "p.jsonl", reason);
+            Assert.False(Directory.Exists(Out));
+        }
+        Refused([.. "{\"prompt\": \"ab\"}\n{\"prompt\": \"Caf"u8, 0xE9, .. " (C\"}\n"u8], "line 2 is no text in UTF-8 (byte 0xE9 at 16); convert it");
+        Refused(Encoding.Unicode.GetBytes("{\"prompt\": \"ab\"}\n"), "line 1 has NUL bytes, so it is UTF-16 without its mark");
+        Refused([0xFF, 0xFE, 0x00, 0xD8, 0x61, 0x00], "begins as UTF-16 does and is none");
+        Refused([.. "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 99\n"u8], "is a Git LFS pointer, not the file of 99 bytes");
+    }
+
+    [Fact]
+    public void Marks_and_line_ends_of_Windows_are_read()
+    {
+        void Reads(byte[] bytes)
+        {
+            File.WriteAllBytes(_directory["p.jsonl"], bytes);
+            Assert.Equal([(1, "Caf\u00e9"), (3, "b")], PromptFile.Read(_directory["p.jsonl"]).Select(l => (l.Line, l.Task!.Prompt)));
+        }
+        const string Text = "{\"prompt\": \"Caf\u00e9\"}\r\n\r\n{\"prompt\": \"b\"}";
+        Reads([0xEF, 0xBB, 0xBF, .. Encoding.UTF8.GetBytes(Text)]);
+        Reads([0xFF, 0xFE, .. Encoding.Unicode.GetBytes(Text)]);
+        Reads([0xFE, 0xFF, .. Encoding.BigEndianUnicode.GetBytes(Text)]);
+        Reads(Encoding.UTF8.GetBytes(Text.Replace("\r\n", "\r")));
     }
 
     [Fact]
