@@ -8,14 +8,19 @@ internal sealed class Checkpoint : IDisposable
 {
     private readonly WeightFiles _files;
     private readonly CheckpointLayout _layout;
-    private readonly string _prefix;
+    private readonly WeightNames _names;
 
     private Checkpoint(CheckpointLayout layout, WeightFiles files)
     {
         (_layout, _files) = (layout, files);
-        _prefix = files.Has(layout.Prefix + layout.Tensors[0].Name) ? layout.Prefix : "";
-        foreach (var t in layout.Tensors) RequireFloats(files.Require(_prefix + t.Name, t.Shape));
-        if (layout.Unembedding is { } unembedding) RequireFloats(files.Require(unembedding.Name, unembedding.Shape));
+        _names = new WeightNames(layout, files.Path, files.Names, files.Metadata);
+        foreach (var t in layout.Tensors) RequireFloats(files.Require(_names.Of(t.Name), t.Shape));
+        if (layout.Unembedding is { } unembedding)
+        {
+            var name = _names.Of(unembedding.Name);
+            if (!files.Has(name)) throw new CheckpointException(files.Path, $"has no tensor {DisplayText.QuotedName(name)}; if the embedding serves in its place, config.json has to say so: \"tie_word_embeddings\": true.");
+            RequireFloats(files.Require(name, unembedding.Shape));
+        }
         RefuseSurplus();
     }
 
@@ -44,14 +49,14 @@ internal sealed class Checkpoint : IDisposable
     /// <returns>The entry, whose <see cref="TensorEntry.Name"/> is its key, and the name of its file.</returns>
     public (TensorEntry Entry, string File) Tensor(string shortName)
     {
-        var name = Key(shortName);
+        var name = _names.Of(shortName);
         if (!_files.Has(name)) throw new CheckpointException(_files.Path, $"has no tensor {DisplayText.QuotedName(name)}; a {_layout.ModelType} of this config has none of that name.");
         var file = _files.FileOf(name);
         return (file.Tensors[name], Path.GetFileName(file.Path));
     }
 
     /// <summary>A copy of a tensor as float32, row-major.</summary>
-    public float[] ReadFloats(string shortName) => _files.FileOf(Key(shortName)).ReadFloats(Key(shortName));
+    public float[] ReadFloats(string shortName) => _files.FileOf(_names.Of(shortName)).ReadFloats(_names.Of(shortName));
 
     /// <summary>What reads every weight once, by the files' names, and passes if all are finite numbers.</summary>
     public IEnumerable<(string FileName, WeightCheck Check)> Checks() =>
@@ -59,21 +64,19 @@ internal sealed class Checkpoint : IDisposable
 
     public void Dispose() => _files.Dispose();
 
-    private string Key(string shortName) => shortName == _layout.Unembedding?.Name ? shortName : _prefix + shortName;
-
-    private IEnumerable<string> All() => _layout.Tensors.Select(t => _prefix + t.Name).Concat(_layout.Unembedding is { } u ? [u.Name] : Array.Empty<string>());
+    private IEnumerable<string> All() => _layout.Tensors.Concat(_layout.Unembedding is { } u ? [u] : Array.Empty<TensorSpec>()).Select(t => _names.Of(t.Name)).Distinct();
 
     // what a block holds beside its weights would change what it computes
     private void RefuseSurplus()
     {
         var known = All().ToHashSet();
-        var behind = $"{_prefix}{_layout.Blocks}{_layout.Layers}.";
-        foreach (var name in _files.Names.Order(StringComparer.Ordinal))
+        var behind = $"{_names.BeforeBlocks}{_layout.Layers}.";
+        foreach (var (plain, name) in _names.All.OrderBy(n => n.InFile, StringComparer.Ordinal))
         {
-            if (name.StartsWith(behind, StringComparison.Ordinal))
+            if (plain.StartsWith(behind, StringComparison.Ordinal))
                 throw new CheckpointException(_files.Path, $"has tensor {DisplayText.QuotedName(name)} but config.json says {_layout.LayersKey} {_layout.Layers}; "
                     + "take the config.json that belongs to it.");
-            if (name.StartsWith(_prefix + _layout.Blocks, StringComparison.Ordinal) && !known.Contains(name) && !_layout.Buffers.Any(b => name.EndsWith(b, StringComparison.Ordinal)))
+            if (plain.StartsWith(_names.BeforeBlocks, StringComparison.Ordinal) && !known.Contains(name) && !_layout.Buffers.Any(b => name.EndsWith(b, StringComparison.Ordinal)))
                 throw new CheckpointException(_files.Path, $"has tensor {DisplayText.QuotedName(name)}, which a {_layout.ModelType} of this config does not have; "
                     + "take the config.json that belongs to it.");
         }
@@ -83,6 +86,6 @@ internal sealed class Checkpoint : IDisposable
     {
         if (!entry.Type.IsFloat())
             throw new CheckpointException(_files.FileOf(entry.Name).Path,
-                $"tensor {DisplayText.QuotedName(entry.Name)} has type {entry.Type}; save the weights as F32, F16, BF16 or F64.");
+                $"tensor {DisplayText.QuotedName(entry.Name)} has type {entry.Type}; save the weights as F32, F16, BF16 or F64 (if they are quantized, take the checkpoint that they were made of).");
     }
 }

@@ -80,6 +80,10 @@ internal sealed class ConfigJson
     public ConfigJson? Object(string key) => Find(key) is not { } value ? null
         : value.ValueKind == JsonValueKind.Object ? new ConfigJson(Path, value, $"{_prefix}{key}.") : throw Wrong(key, "an object", value);
 
+    /// <summary>The texts of a list; none where the key is missing or holds something else.</summary>
+    public IEnumerable<string> Strings(string key) =>
+        Find(key) is { ValueKind: JsonValueKind.Array } list ? list.EnumerateArray().Where(v => v.ValueKind == JsonValueKind.String).Select(v => Text(key, v)) : [];
+
     /// <summary>True if the key holds a boolean; what is read differently as a boolean and as a string asks first.</summary>
     public bool IsBoolean(string key) => Find(key)?.ValueKind is JsonValueKind.True or JsonValueKind.False;
 

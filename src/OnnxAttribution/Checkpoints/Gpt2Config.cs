@@ -66,6 +66,6 @@ internal sealed record Gpt2Config(
         if (json.Has("pruned_heads") && !json.IsEmpty("pruned_heads"))
             throw json.Refuse("pruned_heads", "only a model with all its heads is");
         if (json.Has("quantization_config"))
-            throw json.Refuse("quantization_config", "only plain float weights are; use the checkpoint that was quantized");
+            throw json.Refuse("quantization_config", "only plain float weights are; take the checkpoint that they were made of");
     }
 }

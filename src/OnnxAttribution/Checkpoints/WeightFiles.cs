@@ -22,6 +22,9 @@ internal sealed class WeightFiles : IDisposable
     /// <summary>The files, by their names in the directory; the index is none of them.</summary>
     public IEnumerable<string> FileNames => _files.Select(f => System.IO.Path.GetFileName(f.Path));
 
+    /// <summary>The headers' metadata; where two files have a key, the first one's.</summary>
+    public IReadOnlyDictionary<string, string> Metadata => _files.SelectMany(f => f.Metadata).DistinctBy(m => m.Key).ToDictionary(m => m.Key, m => m.Value);
+
     public bool Has(string tensor) => _owners.ContainsKey(tensor);
 
     /// <summary>The file that holds a tensor.</summary>
@@ -39,8 +42,7 @@ internal sealed class WeightFiles : IDisposable
             var file = SafetensorsFile.Open(single);
             return new WeightFiles(single, [file], file.Tensors.Keys.ToDictionary(t => t, _ => file));
         }
-        return File.Exists(index) ? OpenShards(directory, index)
-            : throw new CheckpointException(directory, $"has no {Single}; download it, or convert pytorch_model.bin to safetensors.");
+        return File.Exists(index) ? OpenShards(directory, index) : throw CheckpointFolder.NoWeights(directory);
     }
 
     public void Dispose()

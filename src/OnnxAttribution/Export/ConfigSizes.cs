@@ -8,7 +8,7 @@ internal static class ConfigSizes
     /// <exception cref="CheckpointException">A size is missing or impossible, or the weights are quantized.</exception>
     public static ModelShape Read(ConfigJson json, int defaultPositions)
     {
-        if (json.Has("quantization_config")) throw json.Refuse("quantization_config", "only plain float weights are; use the checkpoint that was quantized");
+        if (json.Has("quantization_config")) throw json.Refuse("quantization_config", "only plain float weights are; take the checkpoint that they were made of");
         if (json.Has("pruned_heads") && !json.IsEmpty("pruned_heads")) throw json.Refuse("pruned_heads", "only a model with all its heads is");
         var heads = json.Require("num_attention_heads", json.Integer("num_attention_heads", 1, 1024));
         var width = json.Require("hidden_size", json.Integer("hidden_size", 1, 1 << 16));

@@ -6,6 +6,8 @@ namespace OnnxAttribution.Export;
 /// <summary>GPT-2 and its kin (distilgpt2, medium, large, XL): pre-LayerNorm, learned positions, fused QKV, GELU; weights stored [in, out] as Conv1D.</summary>
 internal sealed class Gpt2Architecture(Gpt2Config config) : ModelArchitecture
 {
+    private const string Head = "lm_head.weight";
+
     public override ModelShape Shape { get; } = new("gpt2", config.Layers, config.Width, config.Heads, config.Heads, config.HeadWidth, config.InnerWidth, config.VocabularySize, config.Positions);
 
     public override IReadOnlyList<TensorSpec> Embeddings => [new("wte.weight", config.VocabularySize, config.Width), new("wpe.weight", config.Positions, config.Width)];
@@ -18,10 +20,10 @@ internal sealed class Gpt2Architecture(Gpt2Config config) : ModelArchitecture
 
     public override IEnumerable<ValuePath> Values => Enumerable.Range(0, config.Layers).Select(l => new ValuePath(Qkv(l), i => (2 * config.Width) + i, AttentionOut(l)));
 
-    public override TensorSpec? OwnUnembedding => config.TieWordEmbeddings ? null : new("lm_head.weight", config.VocabularySize, config.Width);
+    public override TensorSpec? OwnUnembedding => config.TieWordEmbeddings ? null : new(Head, config.VocabularySize, config.Width);
 
     protected override CheckpointLayout Named(IReadOnlyList<TensorSpec> tensors) =>
-        new("gpt2", "transformer.", tensors, OwnUnembedding, "h.", config.Layers, "n_layer", [".attn.bias", ".attn.masked_bias"]);
+        new("gpt2", "transformer.", tensors, OwnUnembedding, Head, "h.", config.Layers, "n_layer", [".attn.bias", ".attn.masked_bias"]);
 
     protected override Value Embed(HookedGraphBuilder b, Value tokens)
     {

@@ -6,6 +6,8 @@ namespace OnnxAttribution.Export;
 /// <summary>Llama and its kin (SmolLM, Mistral, Qwen2): RMSNorm, rotary positions, heads that share keys and values, gated MLP; weights stored [out, in].</summary>
 internal sealed class LlamaArchitecture : ModelArchitecture
 {
+    private const string Head = "lm_head.weight";
+
     private readonly Variant _variant;
     private readonly RotaryConfig _rotary;
     private readonly Activation _activation;
@@ -74,10 +76,10 @@ internal sealed class LlamaArchitecture : ModelArchitecture
     public override IEnumerable<ValuePath> Values =>
         Enumerable.Range(0, Shape.Layers).Select(l => new ValuePath(ValueOf(l), i => (i / Shape.HeadWidth / (Shape.Heads / Shape.KeyValueHeads) * Shape.HeadWidth) + (i % Shape.HeadWidth), AttentionOut(l)));
 
-    public override TensorSpec? OwnUnembedding => _tied ? null : new("lm_head.weight", Shape.VocabularySize, Shape.Width);
+    public override TensorSpec? OwnUnembedding => _tied ? null : new(Head, Shape.VocabularySize, Shape.Width);
 
     protected override CheckpointLayout Named(IReadOnlyList<TensorSpec> tensors) =>
-        new(Shape.ModelType, "model.", tensors, OwnUnembedding, "layers.", Shape.Layers, "num_hidden_layers", [".self_attn.rotary_emb.inv_freq"]);
+        new(Shape.ModelType, "model.", tensors, OwnUnembedding, Head, "layers.", Shape.Layers, "num_hidden_layers", [".self_attn.rotary_emb.inv_freq"]);
 
     protected override Value Block(HookedGraphBuilder b, int l, string block, Value x)
     {

@@ -6,6 +6,8 @@ namespace OnnxAttribution.Export;
 /// <summary>GPT-NeoX, Pythia: LayerNorm, rotary positions on part of each head, queries, keys and values in one weight head by head, sublayers in parallel or in sequence; weights stored [out, in].</summary>
 internal sealed class NeoxArchitecture : ModelArchitecture
 {
+    private const string Head = "embed_out.weight";
+
     private readonly RotaryConfig _rotary;
     private readonly Activation _activation;
     private readonly float _epsilon;
@@ -37,11 +39,11 @@ internal sealed class NeoxArchitecture : ModelArchitecture
     public override IEnumerable<ValuePath> Values =>
         Enumerable.Range(0, Shape.Layers).Select(l => new ValuePath(Qkv(l), i => ((((i / Shape.HeadWidth) * 3) + 2) * Shape.HeadWidth) + (i % Shape.HeadWidth), AttentionOut(l)));
 
-    public override TensorSpec? OwnUnembedding => _tied ? null : new("embed_out.weight", Shape.VocabularySize, Shape.Width);
+    public override TensorSpec? OwnUnembedding => _tied ? null : new(Head, Shape.VocabularySize, Shape.Width);
 
     public override bool IsParallel => _parallel;
 
-    protected override CheckpointLayout Named(IReadOnlyList<TensorSpec> tensors) => new(Shape.ModelType, "gpt_neox.", tensors, OwnUnembedding, "layers.", Shape.Layers, "num_hidden_layers",
+    protected override CheckpointLayout Named(IReadOnlyList<TensorSpec> tensors) => new(Shape.ModelType, "gpt_neox.", tensors, OwnUnembedding, Head, "layers.", Shape.Layers, "num_hidden_layers",
         [".attention.bias", ".attention.masked_bias", ".attention.rotary_emb.inv_freq"]);
 
     protected override Value Block(HookedGraphBuilder b, int l, string block, Value x)
