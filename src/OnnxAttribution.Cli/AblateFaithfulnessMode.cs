@@ -16,7 +16,7 @@ internal sealed class AblateFaithfulnessMode : AblateMode
     private readonly Option<string?> _run = new("--faithfulness") { Description = "keep the run's strongest nodes only, and measure how much of the metric is left; faithfulness.parquet goes into the run", HelpName = "RUN" };
     private readonly Option<string?> _ablation = new("--ablation") { Description = "what stands for a node that is not kept, with commas between; default: patch where there are patch prompts, else zero", HelpName = string.Join('|', s_kinds) };
     private readonly Option<string?> _errors = new("--errors") { Description = "error nodes stay, are ablated, or count as nodes; default: all three, one after the other", HelpName = "keep|remove|nodes" };
-    private readonly Option<string?> _meanText = new("--mean-text") { Description = "text that --ablation mean takes means over", HelpName = "FILE" };
+    private readonly Option<string?> _meanText = new("--mean-text") { Description = "text in UTF-8, or .gz, that --ablation mean takes means over: documents parted by lines of <|endoftext|>, a BOS in front of each where the run has one; the BOS itself counts in no mean and keeps its own values in the prompt", HelpName = "FILE" };
     private readonly Option<int> _points = new("--points") { Description = "circuit sizes on a curve, from 0 to all nodes", HelpName = "N", DefaultValueFactory = _ => 12 };
     private readonly Option<int> _controls;
 
@@ -57,7 +57,7 @@ internal sealed class AblateFaithfulnessMode : AblateMode
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
         using var session = shared.Open(parsed, context, source.Sites, parsed.GetValue(shared.Model) is null ? source.ModelPath : null);
-        if (tasks is not null) shared.Check(parsed, session, tasks);
+        if (tasks is not null) shared.Check(parsed, session, tasks, progress, (bool?)source.Run!["prepend_bos"]);
         var options = new FaithfulnessOptions(
             parsed.GetValue(_errors) is { } rule ? [Enum.Parse<ErrorRule>(rule, ignoreCase: true)] : null, parsed.GetValue(_points), parsed.GetValue(_controls), parsed.GetValue(shared.Seed), MemoryBudget: shared.MemoryBudget(parsed));
         AblationKind[]? kinds = parsed.GetValue(_ablation) is { } given ? [.. given.Split(',').Select(k => Enum.Parse<AblationKind>(k, ignoreCase: true)).Distinct()] : null;

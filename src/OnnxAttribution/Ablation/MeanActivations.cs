@@ -5,7 +5,7 @@ using OnnxAttribution.Export;
 namespace OnnxAttribution.Ablation;
 
 /// <summary>Means of features and errors over all positions of a text but the BOS, which sees only itself and is the same in every text.</summary>
-/// <remarks>A feature that is not active counts 0. A text longer than the context is read in pieces, each with its BOS.</remarks>
+/// <remarks>A feature that is not active counts 0. A text is read in pieces, each of one document, within the context and with its BOS.</remarks>
 public sealed class MeanActivations
 {
     private readonly Dictionary<Site, AblatedPlace> _means = [];
@@ -38,17 +38,6 @@ public sealed class MeanActivations
         if (result.Positions == 0) throw new AttributionException("the text of the means has no tokens; give --mean-text a file with text in it");
         foreach (var (site, (features, error)) in sums) result._means[site] = Mean(features, error, result.Positions);
         return result;
-    }
-
-    /// <summary>A long text as pieces that fit the context.</summary>
-    public static IEnumerable<int[]> Pieces(int[] tokens, int contextLength, int? bos)
-    {
-        var most = contextLength - (bos is null ? 0 : 1);
-        for (var first = 0; first < tokens.Length; first += most)
-        {
-            var piece = tokens[first..Math.Min(tokens.Length, first + most)];
-            yield return bos is { } b ? [b, .. piece] : piece;
-        }
     }
 
     internal AblatedPlace At(Site site) => _means[site];

@@ -40,7 +40,7 @@ public sealed class BundleCheck
     /// <summary>Checks the dictionaries at the model's selected sites.</summary>
     /// <param name="text">UTF-8, plain or gzip, documents parted by lines that hold <c>&lt;|endoftext|&gt;</c>; null: a short text of the program's own.</param>
     /// <exception cref="CheckException">No site has a dictionary, or the text is too short.</exception>
-    /// <exception cref="DashboardException">The text cannot be read.</exception>
+    /// <exception cref="TextException">The text cannot be read.</exception>
     /// <exception cref="AttributionException">The model's activations overflow.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static CheckReport Of(GraphSession session, string? text, CheckOptions options, IProgress<string>? progress = null)

@@ -1,4 +1,3 @@
-using OnnxAttribution.Dashboards;
 using OnnxAttribution.Runs;
 
 namespace OnnxAttribution.Preflight;
@@ -22,7 +21,7 @@ internal sealed class CheckText
     /// <param name="path">UTF-8, plain or gzip, documents parted by lines that hold <c>&lt;|endoftext|&gt;</c>; null: the program's own.</param>
     /// <param name="length">Tokens of a sequence.</param>
     /// <param name="limit">Tokens in all.</param>
-    /// <exception cref="DashboardException">The file cannot be read or holds no text.</exception>
+    /// <exception cref="TextException">The file cannot be read or holds no text.</exception>
     /// <exception cref="CheckException">The text does not fill one sequence.</exception>
     public static CheckText Read(GraphSession session, string? path, int length, long limit)
     {

@@ -2,25 +2,21 @@ using OnnxAttribution.Ablation;
 
 namespace OnnxAttribution.Runs;
 
-/// <summary>Means over a text file.</summary>
+/// <summary>Means over a text file, read as sequences of one document each, as long as the model's context allows.</summary>
 internal static class MeanText
 {
-    /// <exception cref="PromptException">The file is missing or cannot be read.</exception>
-    /// <exception cref="Attribution.AttributionException">The text is empty.</exception>
+    /// <exception cref="TextException">The file is missing, cannot be read or is empty.</exception>
+    /// <exception cref="Attribution.AttributionException">It holds nothing but separators.</exception>
     public static MeanActivations Of(GraphSession session, string path, bool prependBos, IProgress<string>? progress)
     {
-        string text;
-        try
-        {
-            text = File.ReadAllText(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new PromptException(e is FileNotFoundException or DirectoryNotFoundException ? $"there is no file {path}; give --mean-text a text file"
-                : $"{path} cannot be read ({e.Message.ReplaceLineEndings(" ")}); check that it is a file and its permissions");
-        }
         int? bos = prependBos ? session.Tokenizer.RequireBeginOfText() : null;
-        var tokens = text.Length == 0 ? [] : session.Tokenizer.Encode(text);
-        return MeanActivations.Of(session.Model, MeanActivations.Pieces(tokens, session.Model.ContextLength, bos), bos, progress);
+        using var reader = new TextFile(path, "--mean-text").Open();
+        var sequences = new TokenSequences(new TextChunks(reader, session.Tokenizer), session.Tokenizer, session.Model.ContextLength - (bos is null ? 0 : 1), long.MaxValue, session.Model.VocabularySize);
+        return MeanActivations.Of(session.Model, Sequences(sequences, bos), bos, progress);
+    }
+
+    private static IEnumerable<int[]> Sequences(TokenSequences sequences, int? bos)
+    {
+        while (sequences.Next() is { } tokens) yield return bos is { } b ? [b, .. tokens] : tokens;
     }
 }

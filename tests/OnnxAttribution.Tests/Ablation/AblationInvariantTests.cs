@@ -109,16 +109,16 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
     public void Means_do_not_depend_on_how_a_text_is_cut()
     {
         int[] text = [.. Enumerable.Range(0, 70).Select(i => i * 31 % 256)];
-        Assert.Equal([32, 32, 9], MeanActivations.Pieces(text, 32, 256).Select(p => p.Length));
-        Assert.Equal([32, 32, 6], MeanActivations.Pieces(text, 32, null).Select(p => p.Length));
-        Assert.Equal(text, MeanActivations.Pieces(text, 32, 256).SelectMany(p => p[1..]));
+        Assert.Equal([32, 32, 9], TextPieces.Of(text, 32, 256).Select(p => p.Length));
+        Assert.Equal([32, 32, 6], TextPieces.Of(text, 32, null).Select(p => p.Length));
+        Assert.Equal(text, TextPieces.Of(text, 32, 256).SelectMany(p => p[1..]));
         using var model = bundle.Open("resid");
-        var means = MeanActivations.Of(model, MeanActivations.Pieces(text, 32, 256), bos: 256);
+        var means = MeanActivations.Of(model, TextPieces.Of(text, 32, 256), bos: 256);
         Assert.Equal(70, means.Positions);
         // by hand, from the runs of the pieces
         var site = model.Selected[1];
         var sum = new double[40];
-        foreach (var piece in MeanActivations.Pieces(text, 32, 256))
+        foreach (var piece in TextPieces.Of(text, 32, 256))
         {
             using var run = CleanRun.Of(model, piece);
             var encoding = AblatedValues.EncodingOf(run, site);

@@ -103,6 +103,24 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
     }
 
     [Fact]
+    public void Means_over_a_text_keep_its_documents_apart()
+    {
+        Graph("--prompt", "Hello");
+        double Metric(string text)
+        {
+            File.WriteAllText(_directory["text.txt"], text);
+            Measure("--ablation", "mean", "--mean-text", _directory["text.txt"], "--errors", "keep", "--controls", "0").Done();
+            return RunDirectory.ReadTable(Run, "faithfulness").Values<double>("metric_empty").First();
+        }
+        // both fit one window together: only the line between them keeps the second from seeing the first
+        const string First = "quick foxes", Second = "lazy dogs";
+        var apart = Metric($"{First}\n<|endoftext|>\n{Second}");
+        Assert.Equal(apart, Metric($"{Second}\r\n<|endoftext|>\r\n{First}"), 1e-4);
+        Assert.NotEqual(apart, Metric($"{First}{Second}"), 1e-4);
+        Assert.NotEqual(Metric($"{First}{Second}"), Metric($"{Second}{First}"), 1e-4);
+    }
+
+    [Fact]
     public void A_merged_graph_is_measured_on_its_own_prompts_or_others()
     {
         File.WriteAllText(_directory["prompts.jsonl"], "{\"prompt\": \"Hello\", \"id\": \"a\"}\n{\"prompt\": \"Jelly fish\", \"target\": \"x\"}\n");
@@ -134,7 +152,11 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
         Measure("--ablation", "mean").Failed(2, "--mean-text");
         Measure("--ablation", "mean", "--mean-text", _directory["none"]).Failed(1, "no file", "--mean-text");
         File.WriteAllText(_directory["empty.txt"], "");
+        Measure("--ablation", "mean", "--mean-text", _directory["empty.txt"]).Failed(1, "holds no text", "--mean-text");
+        File.WriteAllText(_directory["empty.txt"], "<|endoftext|>\n<|endoftext|>\n");
         Measure("--ablation", "mean", "--mean-text", _directory["empty.txt"]).Failed(1, "no tokens", "--mean-text");
+        File.WriteAllBytes(_directory["windows.txt"], [0x43, 0x61, 0x66, 0xE9]);
+        Measure("--ablation", "mean", "--mean-text", _directory["windows.txt"]).Failed(1, "windows.txt is no text in UTF-8");
         Measure("--ablation", "none").Failed(2, "'none'", "zero, mean, patch");
         Measure("--prompt", "Hello you").Failed(1, "6 tokens", "has 10", "--aggregate sum");
         Measure("--prompt", "").Failed(2, "empty");

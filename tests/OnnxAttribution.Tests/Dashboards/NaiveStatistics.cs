@@ -3,6 +3,7 @@ using OnnxAttribution.Attribution;
 using OnnxAttribution.Dashboards;
 using OnnxAttribution.Export;
 using OnnxAttribution.Runtime;
+using OnnxAttribution.Tests.Ablation;
 
 namespace OnnxAttribution.Tests.Dashboards;
 
@@ -21,7 +22,7 @@ internal sealed class NaiveStatistics
         _window = window;
         foreach (var document in text.Split("\n<|endoftext|>\n"))
         {
-            foreach (var piece in MeanActivations.Pieces(tokenizer.Encode(document), model.ContextLength, tokenizer.BeginOfText)) _sequences.Add(piece);
+            foreach (var piece in TextPieces.Of(tokenizer.Encode(document), model.ContextLength, tokenizer.BeginOfText)) _sequences.Add(piece);
         }
         foreach (var tokens in _sequences)
         {

@@ -1,5 +1,5 @@
 using System.IO.Compression;
-using OnnxAttribution.Dashboards;
+using OnnxAttribution.Runs;
 using OnnxAttribution.Tests.Runtime;
 
 namespace OnnxAttribution.Tests.Dashboards;
@@ -112,7 +112,7 @@ public sealed class TextChunksTests(Gpt2TokenizerFixture fixture) : IClassFixtur
         void Refused(byte[] bytes, string words)
         {
             File.WriteAllBytes(_directory["t.bin"], bytes);
-            var e = Assert.Throws<DashboardException>(() =>
+            var e = Assert.Throws<TextException>(() =>
             {
                 using var reader = new TextFile(_directory["t.bin"]).Open();
                 for (var chunks = new TextChunks(reader, fixture.Tokenizer); chunks.Next() is not null;) { }
@@ -130,7 +130,7 @@ public sealed class TextChunksTests(Gpt2TokenizerFixture fixture) : IClassFixtur
         }
         Refused(packed.ToArray()[..(int)(packed.Length / 2)], "is damaged");
         Refused([.. packed.ToArray()[..500], .. new byte[500]], "is damaged");
-        Assert.Contains("there is no file", Assert.Throws<DashboardException>(() => new TextFile(_directory["none"])).Message);
-        Assert.Contains("is a directory", Assert.Throws<DashboardException>(() => new TextFile(_directory.Path)).Message);
+        Assert.Contains("there is no file", Assert.Throws<TextException>(() => new TextFile(_directory["none"])).Message);
+        Assert.Contains("is a directory", Assert.Throws<TextException>(() => new TextFile(_directory.Path)).Message);
     }
 }

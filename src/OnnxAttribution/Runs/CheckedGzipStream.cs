@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 
-namespace OnnxAttribution.Dashboards;
+namespace OnnxAttribution.Runs;
 
 /// <summary>A gzip file's content, which at its end is compared with the length that the file's last four bytes give: what was cut off would else end early without a word. Owns the file.</summary>
 internal sealed class CheckedGzipStream(FileStream file) : Stream

@@ -1,18 +1,20 @@
 using System.Text;
 
-namespace OnnxAttribution.Dashboards;
+namespace OnnxAttribution.Runs;
 
 /// <summary>A text file in UTF-8, plain or gzip, read as a stream.</summary>
 internal sealed class TextFile
 {
     private readonly FileInfo _info;
+    private readonly string _option;
 
-    /// <exception cref="DashboardException">The file is missing or empty, or a directory.</exception>
-    public TextFile(string path)
+    /// <param name="option">That names the file, for messages.</param>
+    /// <exception cref="TextException">The file is missing or empty, or a directory.</exception>
+    public TextFile(string path, string option = "--text")
     {
-        _info = new FileInfo(path);
-        if (Directory.Exists(path)) throw new DashboardException($"{path} is a directory; give --text a text file");
-        if (!_info.Exists) throw new DashboardException($"there is no file {path}; give --text a text file in UTF-8, .txt or .txt.gz");
+        (_info, _option) = (new FileInfo(path), option);
+        if (Directory.Exists(path)) throw new TextException($"{path} is a directory; give {option} a text file");
+        if (!_info.Exists) throw new TextException($"there is no file {path}; give {option} a text file in UTF-8, .txt or .txt.gz");
         if (_info.Length == 0) throw Empty();
     }
 
@@ -28,7 +30,7 @@ internal sealed class TextFile
     public string Key => FormattableString.Invariant($"{_info.FullName} {_info.Length} {_info.LastWriteTimeUtc.Ticks}");
 
     /// <summary>The text from its beginning. The caller disposes.</summary>
-    /// <exception cref="DashboardException">The file cannot be read.</exception>
+    /// <exception cref="TextException">The file cannot be read.</exception>
     public TextFileReader Open()
     {
         try
@@ -46,9 +48,9 @@ internal sealed class TextFile
         }
     }
 
-    public DashboardException Empty() => new($"{_info.FullName} holds no text; give --text a file with text in it");
+    public TextException Empty() => new($"{_info.FullName} holds no text; give {_option} a file with text in it");
 
-    public DashboardException Unreadable(Exception why) => new(why switch
+    public TextException Unreadable(Exception why) => new(why switch
     {
         DecoderFallbackException => $"{_info.FullName} is no text in UTF-8; convert it, or name another file",
         InvalidDataException => $"{_info.FullName} is damaged: its gzip data are broken or end too early (or are several files in one); make it again",

@@ -1,6 +1,6 @@
 using OnnxAttribution.Runtime;
 
-namespace OnnxAttribution.Dashboards;
+namespace OnnxAttribution.Runs;
 
 /// <summary>A text as sequences of tokens, each of one document and as long as the model's context allows. Goes on from a saved place.</summary>
 /// <param name="most">Tokens of one sequence, BOS apart.</param>
@@ -24,7 +24,7 @@ internal sealed class TokenSequences(TextChunks chunks, Tokenizer tokenizer, int
     private bool _isCounted;
 
     /// <summary>The next sequence, without BOS; null: the text has ended, or the limit is reached.</summary>
-    /// <exception cref="DashboardException">The file is damaged or no text, or a token is none of the model's.</exception>
+    /// <exception cref="TextException">The file is damaged or no text, or a token is none of the model's.</exception>
     public int[]? Next()
     {
         while (Tokens < limit)
@@ -69,7 +69,7 @@ internal sealed class TokenSequences(TextChunks chunks, Tokenizer tokenizer, int
         _first = 0;
         foreach (var t in tokenizer.Encode(chunk.Text, continues: !_documentEnds))
         {
-            if (t >= vocabulary) throw new DashboardException($"the text has token {t}, the model's vocabulary ends at {vocabulary - 1}; the bundle's tokenizer is another model's");
+            if (t >= vocabulary) throw new TextException($"the text has token {t}, the model's vocabulary ends at {vocabulary - 1}; the bundle's tokenizer is another model's");
             _tokens.Add(t);
         }
         _documentEnds = chunk.EndsDocument;

@@ -1,6 +1,6 @@
 using OnnxAttribution.Runtime;
 
-namespace OnnxAttribution.Dashboards;
+namespace OnnxAttribution.Runs;
 
 /// <summary>
 /// A text in pieces that can be tokenized one by one, with the tokens that the whole would have.
@@ -24,7 +24,7 @@ internal sealed class TextChunks(TextFileReader text, Tokenizer tokenizer, int s
     public long Count { get; private set; }
 
     /// <summary>The next piece, and whether it is its document's last; a piece may be empty. Null: the text has ended.</summary>
-    /// <exception cref="DashboardException">The file is damaged or no text.</exception>
+    /// <exception cref="TextException">The file is damaged or no text.</exception>
     public (string Text, bool EndsDocument)? Next()
     {
         Fill();
