@@ -56,10 +56,13 @@ internal sealed class AblateArguments
     public GraphSession Open(ParseResult parsed, RunContext context, IReadOnlyList<string>? sites = null, string? model = null) =>
         GraphSession.Open(parsed.GetValue(Model) ?? model!, sites ?? SiteNames(parsed), context);
 
-    /// <summary>Refuses, before the first is run, a prompt of a file that no token ids can be made of, and says which.</summary>
+    /// <summary>Refuses, before the first is run, a prompt of a file that no token ids can be made of, and says which. Warns of prompts that begin with the BOS twice.</summary>
+    /// <param name="prependBos">Where --prepend-bos is not given; null: as the dictionaries were trained.</param>
     /// <exception cref="PromptException">A prompt, target or foil cannot be used, or is too long.</exception>
-    public void Check(ParseResult parsed, GraphSession session, IReadOnlyList<PromptTask> tasks)
+    public void Check(ParseResult parsed, GraphSession session, IReadOnlyList<PromptTask> tasks, ProgressLine progress, bool? prependBos = null)
     {
+        progress.Dispose();
+        TwiceBegun.Warn(session, tasks, parsed.GetValue(PrependBos) ?? prependBos, parsed.GetValue(Prompts) is not null, parsed.InvocationConfiguration.Error);
         if (parsed.GetValue(Prompts) is not { } file) return;
         foreach (var task in tasks)
         {

@@ -36,7 +36,7 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
         using var session = shared.Open(parsed, context, parsed.GetValue(shared.Sites) is null ? source.Sites : null);
-        if (tasks is not null) shared.Check(parsed, session, tasks);
+        if (tasks is not null) shared.Check(parsed, session, tasks, progress, (bool?)source.Run?["prepend_bos"]);
         var options = new CircuitAblationOptions(parsed.GetValue(coefficient), parsed.GetValue(_keep), shared.MetricKind(parsed), parsed.GetValue(shared.Position),
             Controls: parsed.GetValue(controls), Seed: parsed.GetValue(shared.Seed), MemoryBudget: shared.MemoryBudget(parsed));
         var bos = parsed.GetValue(shared.PrependBos);

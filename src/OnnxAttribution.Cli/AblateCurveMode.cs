@@ -52,6 +52,7 @@ internal sealed class AblateCurveMode : AblateMode
         using var progress = new ProgressLine(invocation.Error);
         progress.Report("opening the model");
         using var session = shared.Open(parsed, context, [up.Site, down.Site]);
+        shared.Check(parsed, session, [task], progress);
         progress.Report("running");
         var run = CurveRun.Of(session, task, parsed.GetValue(shared.PrependBos), up, down, coefficients, shared.MemoryBudget(parsed));
         var position = parsed.GetValue(shared.Position) ?? run.Curve.StrongestPosition;

@@ -66,7 +66,7 @@ internal sealed class AblateGraphMode : AblateMode
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
         using var session = GraphSession.Open(parsed.GetValue(shared.Model)!, shared.SiteNames(parsed), context, manyPrompts: tasks.Count > GraphSession.ManyPrompts);
-        shared.Check(parsed, session, tasks);
+        shared.Check(parsed, session, tasks, progress);
         var (finished, reports) = (0, new JsonArray());
         try
         {

@@ -55,6 +55,8 @@ internal static class GraphCommand
         using var progress = new ProgressLine(place.Invocation.Error);
         progress.Report("opening the model");
         using var session = open(1);
+        progress.Dispose();
+        TwiceBegun.Warn(session, [task], request.PrependBos, isFile: false, place.Invocation.Error);
         progress.Report("finding the graph");
         var run = session.Find(task, request);
         progress.Report("writing");
@@ -85,6 +87,8 @@ internal static class GraphCommand
         using var progress = new ProgressLine(place.Invocation.Error);
         progress.Report("opening the model");
         using var session = open(lines.Count);
+        progress.Dispose();
+        TwiceBegun.Warn(session, lines.Select(l => l.Task).OfType<PromptTask>(), request.PrependBos, isFile: true, place.Invocation.Error);
         var batch = new PromptBatch();
         try
         {

@@ -49,6 +49,8 @@ internal static class ValidateCommand
             using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
             progress.Report("reading the run");
             var finished = FinishedRun.Read(parsed.GetRequiredValue(run), cancel);
+            progress.Dispose();
+            TwiceBegun.Warn(finished.Facts, parsed.InvocationConfiguration.Error);
             try
             {
                 using var session = finished.Open(parsed.GetValue(model), common.Context(parsed, cancel));
