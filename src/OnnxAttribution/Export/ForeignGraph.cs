@@ -89,6 +89,8 @@ internal sealed class ForeignGraph
             throw new BundleException($"{_file}: the logits '{logits.Name}' have shape {ShapeText(made.Shape)} where [batch, position, vocabulary] is expected: {(made.Shape is [{ Symbol: "batch" }, { Size: not null }] or [{ Symbol: "batch" }, { Size: 1 }, _] ? OnePositionMend(logits) : DynamicMend)}");
         }
         var graph = _b.Build(made, new Dictionary<string, string> { ["onnx-attribution.architecture"] = "onnx", ["onnx-attribution.source"] = Path.GetFileName(_file) });
+        // some operators became several: what is written has to be read again
+        GraphCheck.RequireCount(graph.Ops().Count, " once its operators are taken apart");
         return new AdoptedGraph(graph, [.. _map.Sites.Select(s => s.Site)], _b.Hooks, (int)vocabulary, _map.Sites.ToDictionary(s => s.Site, s => s.Tensor));
     }
 
@@ -173,7 +175,7 @@ internal sealed class ForeignGraph
     }
 
     /// <summary>An operator in a message, by the name that the foreign graph gave it or its tensor.</summary>
-    internal static string Named(Op op) => $"{op.Type} '{Written(op.Name.Length > 0 ? op.Name : op.Out.FirstOrDefault(v => v is not null)?.Name ?? "")}'";
+    internal static string Named(Op op) => $"{Op.Short(op.Type)} '{Op.Short(Written(op.Name.Length > 0 ? op.Name : op.Out.FirstOrDefault(v => v is not null)?.Name ?? ""))}'";
 
     internal static string Written(string name) => name.StartsWith(Prefix, StringComparison.Ordinal) ? name[Prefix.Length..] : name;
 

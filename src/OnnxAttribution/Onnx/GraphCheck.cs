@@ -9,6 +9,9 @@ internal static class GraphCheck
     /// <summary>Nodes, once functions are in their places. A model of 126 blocks has some 20,000.</summary>
     public const int MostNodes = 50_000;
 
+    /// <summary>Tensors that one node reads and yields, and that all do. A node has a handful; one that joins experts or heads has some hundreds.</summary>
+    public const int MostTensors = 2_048, MostTensorsOfAll = 8 * MostNodes;
+
     /// <summary>Every node yields something and every constant has the numbers that its shape claims.</summary>
     /// <param name="external">Checks a constant that lies in another file.</param>
     /// <exception cref="GraphException">The node or tensor that does not, with the mend.</exception>
@@ -18,8 +21,12 @@ internal static class GraphCheck
         RequireCount(graph.Node.Count);
         foreach (var t in graph.Initializer) RequireTensor(t, $"tensor '{t.Name}'", external);
         if (graph.SparseInitializer.Count > 0) throw new GraphException("the graph has sparse tensors, which are not read; export the model with dense weights");
+        var tensors = 0;
         foreach (var node in graph.Node.Concat(model.Functions.SelectMany(f => f.Node)))
         {
+            var own = node.Input.Count + node.Output.Count;
+            if (own > MostTensors) throw new GraphException($"{Named(node)} reads and yields {own:N0} tensors; {MostTensors:N0} is the most: export the model again");
+            if ((tensors += own) > MostTensorsOfAll) throw new GraphException($"the graph's nodes read and yield more than {MostTensorsOfAll:N0} tensors up to {Named(node)}; that is the most: export the model again");
             if (node.Output.All(n => n.Length == 0)) throw new GraphException($"{Named(node)} yields nothing; export the model again");
             foreach (var a in node.Attribute)
             {
@@ -85,5 +92,5 @@ internal static class GraphCheck
         _ => t.Int32Data.Count,
     };
 
-    private static string Named(NodeProto node) => $"{node.OpType} '{(node.Name.Length > 0 ? node.Name : node.Output.FirstOrDefault(n => n.Length > 0))}'";
+    private static string Named(NodeProto node) => $"{Op.Short(node.OpType)} '{Op.Short(node.Name.Length > 0 ? node.Name : node.Output.FirstOrDefault(n => n.Length > 0) ?? "")}'";
 }

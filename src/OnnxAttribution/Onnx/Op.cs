@@ -47,5 +47,8 @@ internal sealed class Op(string type, string domain, string name, IReadOnlyList<
         }
     }
 
-    public override string ToString() => $"{Type} '{(Name.Length > 0 ? Name : Out.Count > 0 ? Out[0]?.Name : "")}'";
+    /// <summary>A name for a message: a file may hold one of any length.</summary>
+    internal static string Short(string name) => name.Length <= 200 ? name : $"{name[..200]}…";
+
+    public override string ToString() => $"{Short(Type)} '{Short(Name.Length > 0 ? Name : Out.FirstOrDefault(v => v is not null)?.Name ?? "")}'";
 }

@@ -98,6 +98,59 @@ public sealed class HostileGraphTests
     }
 
     [Fact]
+    public void A_node_reads_and_yields_as_many_tensors_as_can_be()
+    {
+        var many = string.Join(", ", Enumerable.Repeat("x", GraphCheck.MostTensors));
+        using var wide = new SketchedModel(g => g.Node($"y = Sum({many})"));
+        wide.Refused("Sum 'node ", "reads and yields 2,049 tensors; 2,048 is the most");
+        using var parted = new SketchedModel(g => g.Node($"{string.Join(", ", Enumerable.Range(0, GraphCheck.MostTensors).Select(i => $"o{i}"))} = Split(x)", ("axis", 2)).Node("y = Tanh(o0)"));
+        parted.Refused("Split 'node ", "2,049 tensors");
+        // each alone would do; taken apart, they are more nodes than are read again
+        using var sums = new SketchedModel(g =>
+        {
+            var some = string.Join(", ", Enumerable.Repeat("x", 2000));
+            for (var i = 0; i < 30; i++) g.Node($"s{i} = Sum({some})").Node($"t{i} = Add({(i == 0 ? "x" : $"t{i - 1}")}, s{i})");
+            return g.Node("y = Tanh(t29)");
+        });
+        sums.Refused("more than 50,000 nodes once its operators are taken apart");
+    }
+
+    [Fact]
+    public void Work_is_counted_before_it_is_done()
+    {
+        using var constant = new SketchedModel(g =>
+        {
+            g.Ints("s", 4096, 4096).Node("k0 = ConstantOfShape(s)");
+            for (var i = 0; i < 4; i++) g.Node($"k{i + 1} = MatMul(k{i}, k{i})");
+            return g.Node("r = ReduceSum(k4)", ("keepdims", 0)).Node("y = Add(x, r)");
+        });
+        constant.Refused("MatMul 'node ", "multiplies constants in ", "operations");
+        using var product = new SketchedModel(g =>
+        {
+            g.Ints("s", 4096, 4096).Weights("P", 8, 4096).Weights("Q", 4096, 8).Node("k = ConstantOfShape(s)").Node("z0 = MatMul(x, P)");
+            for (var i = 0; i < 200; i++) g.Node($"z{i + 1} = MatMul(z{i}, k)");
+            return g.Node("y = MatMul(z200, Q)");
+        });
+        product.Refused("MatMul 'node ", "operations with all before it", "more than weights of 0 MiB ask for");
+        using var written = new SketchedModel(g =>
+        {
+            g.Ints("shape", 1, 1, 8, 1L << 16).Ints("three", 3).Node("x4 = Unsqueeze(x, three)").Node("b0 = Expand(x4, shape)");
+            for (var i = 0; i < 150; i++) g.Node($"b{i + 1} = Tanh(b{i})");
+            return g.Node("y = ReduceMean(b150, three)", ("keepdims", 0));
+        });
+        written.Refused("Tanh 'node ", "with all before it");
+    }
+
+    [Fact]
+    public void A_name_of_any_length_makes_a_message_of_one_line()
+    {
+        using var model = new SketchedModel(g => g.Node("y = Nonsense(x)"));
+        model.Node("y").Name = new string('n', 100_000);
+        model.Write();
+        Assert.InRange(Assert.Throws<BundleException>(() => ForeignBundleWriter.Write(model.Options)).Message.Length, 200, 1000);
+    }
+
+    [Fact]
     public void A_long_row_of_biases_is_counted_once()
     {
         // each addition of a constant may be the rest of a site: asked for one by one, that doubles with each
