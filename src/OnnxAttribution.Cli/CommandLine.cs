@@ -18,14 +18,15 @@ internal static class CommandLine
                  onnx-attribution graph --model models/tiny --prompt "Copyright (C" --target ")" --out runs/copyright
         """;
 
-    public static int Run(string[] args, TextWriter output, TextWriter error, CancellationToken cancel = default)
+    /// <param name="exit">Ends the process with a code, at once; null where it is not ours to end.</param>
+    public static int Run(string[] args, TextWriter output, TextWriter error, CancellationToken cancel = default, Action<int>? exit = null)
     {
         using var display = new DisplayWriter(output, ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected);
         using var errors = new DisplayWriter(error, ReferenceEquals(error, Console.Error) && !Console.IsErrorRedirected);
-        return Run(args, display, errors, cancel);
+        return Run(args, display, errors, exit, cancel);
     }
 
-    private static int Run(string[] args, DisplayWriter output, DisplayWriter error, CancellationToken cancel)
+    private static int Run(string[] args, DisplayWriter output, DisplayWriter error, Action<int>? exit, CancellationToken cancel)
     {
         var common = new CommonOptions();
         var root = new RootCommand(Description)
@@ -37,7 +38,7 @@ internal static class CommandLine
             FeaturesCommand.Create(common),
             SaeCommand.Create(common),
             ViewCommand.Create(),
-            QueryCommand.Create(common),
+            QueryCommand.Create(common, exit),
             BenchCommand.Create(common),
         };
         common.AddTo(root);

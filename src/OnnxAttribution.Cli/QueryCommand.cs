@@ -17,7 +17,8 @@ internal static class QueryCommand
         Example: onnx-attribution query runs/ioi "SELECT site, count(*) AS n, sum(effect) AS effect FROM nodes WHERE kept GROUP BY ALL ORDER BY effect DESC"
         """;
 
-    public static Command Create(CommonOptions common)
+    /// <param name="exit">Ends the process with a code, at once; null where it is not ours to end.</param>
+    public static Command Create(CommonOptions common, Action<int>? exit)
     {
         var run = new Argument<string>("RUN") { Description = "a run directory, or a directory whose subdirectories are runs" };
         var sql = new Argument<string>("SQL")
@@ -45,11 +46,20 @@ internal static class QueryCommand
         command.SetAction((arguments, cancellation) => Task.Run(() =>
         {
             var query = new RunQuery([arguments.GetRequiredValue(run), .. arguments.GetRequiredValue(also)], common.UsableThreads(arguments));
+            using var watch = exit is null ? null : new QueryWatch(tooLarge => End(query, tooLarge, arguments.InvocationConfiguration.Error, exit), cancellation);
             string style = arguments.GetValue(json) ? "json" : arguments.GetRequiredValue(format);
             Run(query, arguments.GetRequiredValue(sql), style, arguments.GetValue(file), arguments.InvocationConfiguration, cancellation);
             return 0;
         }, CancellationToken.None));
         return command;
+    }
+
+    /// <summary>Ends the process: the query does not end by itself.</summary>
+    private static void End(RunQuery query, bool tooLarge, TextWriter error, Action<int> exit)
+    {
+        error.WriteLine($"onnx-attribution: {(tooLarge ? QueryException.TooLarge().Message : "cancelled; nothing was written")}");
+        query.RemoveUnfinished();
+        exit(tooLarge ? CommandLine.Failed : CommandLine.Cancelled);
     }
 
     private static void Run(RunQuery query, string sql, string format, string? file, InvocationConfiguration invocation, CancellationToken cancellation)

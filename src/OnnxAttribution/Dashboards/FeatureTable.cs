@@ -46,7 +46,8 @@ public sealed class FeatureTable
         var facts = NestedParquet.Facts(file, CancellationToken.None);
         foreach (var name in (string[])["bundle_sha256", "tokens", "documents"])
         {
-            if (!facts.ContainsKey(name)) throw RunDirectoryException.Corrupt(file, $"its metadata have no {name}");
+            if (!facts.TryGetValue(name, out var text)) throw RunDirectoryException.Corrupt(file, $"its metadata have no {name}");
+            if (name != "bundle_sha256" && !long.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out _)) throw RunDirectoryException.Corrupt(file, $"its metadata give {name} that are no number");
         }
         return new FeatureTable(file, facts);
     }

@@ -17,7 +17,7 @@ internal static class ValidationRows
         foreach (var c in checks)
         {
             // into the metric as in edges.parquet
-            (string? Site, int? Position, int? Feature) down = !c.IsEdge ? (null, null, null) : c.Down is { } d ? (d.Site.Name, d.Position, d.Feature) : (RunDirectory.MetricSite, metricPosition, CausalNode.Error);
+            (string? Site, int? Position, int? Feature) down = !c.IsEdge ? (null, null, null) : c.Down is { } d ? (d.Site.Name, d.Position, d.Feature) : (RunDirectory.MetricSite, metricPosition, null);
             table.Add(c.IsEdge ? "edge" : "node", WrittenName.Of(c.Stratum), c.Estimator, c.Up.Site.Name, c.Up.Position, c.Up.Feature, down.Site, down.Position, down.Feature,
                 c.ApproxChange, c.ExactChange, c.ApproxEffect, c.ExactEffect);
         }

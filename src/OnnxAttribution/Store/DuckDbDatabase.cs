@@ -6,6 +6,9 @@ namespace OnnxAttribution.Store;
 /// <summary>A database in memory that loads and downloads no extension, for one statement at a time. Who opens it disposes it, after its rows.</summary>
 internal sealed class DuckDbDatabase : IDisposable
 {
+    /// <summary>Unless a setting says otherwise: DuckDB alone would take four fifths of the machine's.</summary>
+    public const string MostMemory = "1GB";
+
     private readonly DuckDBConnection _connection;
 
     private DuckDbDatabase(DuckDBConnection connection) => _connection = connection;
@@ -20,6 +23,7 @@ internal sealed class DuckDbDatabase : IDisposable
     {
         var text = new DuckDBConnectionStringBuilder { DataSource = DuckDBConnectionStringBuilder.InMemoryDataSource };
         text["autoinstall_known_extensions"] = text["autoload_known_extensions"] = text["allow_community_extensions"] = "false";
+        text["memory_limit"] = MostMemory;
         foreach (var (name, value) in settings)
             text[name] = value;
         var connection = new DuckDBConnection(text.ConnectionString);

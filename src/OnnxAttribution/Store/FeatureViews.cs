@@ -35,7 +35,7 @@ internal static class FeatureViews
     {
         try
         {
-            using var rows = database.Query($"SELECT decode(value) FROM parquet_kv_metadata({SqlText.Literal(file)}) WHERE decode(key) = 'bundle_sha256'", cancellation);
+            using var rows = database.Query($"SELECT decode(value) FROM {ParquetFile.SqlOfMetadata(file)} WHERE decode(key) = 'bundle_sha256'", cancellation);
             return rows.Read() ? rows.Text(0) : null;
         }
         catch (DuckDbException)

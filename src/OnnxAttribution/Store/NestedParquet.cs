@@ -76,7 +76,7 @@ internal static class NestedParquet
         return Guarded(file, () =>
         {
             var facts = new Dictionary<string, string>();
-            using var rows = database.Query($"SELECT decode(key), decode(value) FROM parquet_kv_metadata({SqlText.Literal(file)})", cancellation);
+            using var rows = database.Query($"SELECT decode(key), decode(value) FROM {ParquetFile.SqlOfMetadata(file)}", cancellation);
             while (rows.Read()) facts[rows.Value<string>(0)] = rows.Text(1) ?? "";
             return facts;
         });
@@ -109,7 +109,7 @@ internal static class NestedParquet
         }
         catch (DuckDbException e)
         {
-            throw RunDirectoryException.Corrupt(file, e.Message.ReplaceLineEndings(" "), e);
+            throw RunDirectoryException.Corrupt(file, e);
         }
     }
 }

@@ -33,8 +33,37 @@ internal static class ParquetFile
         }
     }
 
-    /// <summary>The file in SQL. A path such as <c>top=5/run</c> would else add a column <c>top</c>.</summary>
-    public static string Sql(string file) => $"read_parquet({SqlText.Literal(file)}, hive_partitioning = false)";
+    /// <summary>The file's rows in SQL. A path such as <c>top=5/run</c> would else add a column <c>top</c>.</summary>
+    public static string Sql(string file) => $"read_parquet({SqlText.Literal(Pattern(file))}, hive_partitioning = false)";
+
+    /// <summary>The file's key-value metadata in SQL: key and value as bytes.</summary>
+    public static string SqlOfMetadata(string file) => $"parquet_kv_metadata({SqlText.Literal(Pattern(file))})";
+
+    /// <summary>What DuckDB has to be allowed so that it reads a file: it asks for the pattern, and for the file that it finds.</summary>
+    public static IEnumerable<string> Allowed(string file) => new[] { file, Pattern(file) }.Distinct();
+
+    /// <summary>Whether DuckDB can read all of a file, which takes as long as that.</summary>
+    public static bool IsReadable(string file)
+    {
+        try
+        {
+            using var database = DuckDbDatabase.OpenInMemory(("temp_directory", Path.Combine(Path.GetTempPath(), "onnx-attribution-read")));
+            using var rows = database.Query($"FROM {Sql(file)}");
+            while (rows.Read())
+            {
+            }
+            return true;
+        }
+        catch (DuckDbException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>DuckDB takes every path for a pattern, in which a name's <c>?</c>, <c>*</c> and <c>[</c> would also mean the files beside it; in
+    /// brackets each means itself. A backslash beside one of them in the same name has no such spelling: such a file is not found.</summary>
+    private static string Pattern(string file) => file.AsSpan().IndexOfAny("?*[") < 0 ? file
+        : string.Concat(file.Select(c => c is '?' or '*' or '[' ? $"[{c}]" : c.ToString()));
 
     private static bool IsMagic(FileStream stream, long at)
     {

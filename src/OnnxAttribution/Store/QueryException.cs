@@ -14,6 +14,10 @@ public sealed partial class QueryException : Exception
         ? new(mend, why)
         : new(why.Message, why);
 
+    internal static QueryException TooLarge(Exception? why = null) => new(
+        $"The query needs more memory than it may have ({DuckDbDatabase.MostMemory} in DuckDB, {QueryWatch.MostMemory / (double)(1 << 30):0.#} GiB in all): "
+        + "a text, a list, a group or a sort in it is too large. Ask for less at a time.", why);
+
     internal static QueryException Empty() => new("The query is empty. Write a SELECT over the views nodes, edges and runs.");
 
     internal static QueryException NotASelect() =>

@@ -3,12 +3,13 @@ namespace OnnxAttribution.Store;
 /// <summary>The rows of a query, computed while they are read; they can be read once. Owns its database; who runs the query disposes it.</summary>
 public sealed partial class QueryResult : IDisposable
 {
+    private readonly RunQuery _query;
     private readonly QuerySession _session;
     private readonly DuckDbRows _rows;
 
-    internal QueryResult(QuerySession session, (DuckDbRows Rows, bool[] IsJson) started)
+    internal QueryResult(RunQuery query, QuerySession session, (DuckDbRows Rows, bool[] IsJson) started)
     {
-        (_session, _rows) = (session, started.Rows);
+        (_query, _session, _rows) = (query, session, started.Rows);
         Columns = [.. _rows.Columns.Select((column, c) => new QueryColumn(column.Name, column.IsNumber, started.IsJson[c], column.IsBoolean))];
     }
 
@@ -23,13 +24,8 @@ public sealed partial class QueryResult : IDisposable
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public IEnumerable<string?[]> Rows(CancellationToken cancellation = default)
     {
-        while (Next(cancellation))
-        {
-            var texts = new string?[Columns.Count];
-            for (int column = 0; column < texts.Length; column++)
-                texts[column] = _rows.Text(column);
-            yield return texts;
-        }
+        while (Next(cancellation) is { } row)
+            yield return row;
     }
 
     public void Dispose()
@@ -38,9 +34,9 @@ public sealed partial class QueryResult : IDisposable
         _session.Dispose();
     }
 
-    private bool Next(CancellationToken cancellation)
+    private string?[]? Next(CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        return RunQuery.Guarded(_rows.Read);
+        return _query.Guarded(() => _rows.Read() ? Enumerable.Range(0, Columns.Count).Select(_rows.Text).ToArray() : null);
     }
 }

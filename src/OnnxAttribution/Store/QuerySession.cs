@@ -6,10 +6,11 @@ namespace OnnxAttribution.Store;
 /// <summary>A locked database over some runs, for one query. Who makes it disposes it, after the result.</summary>
 internal sealed class QuerySession : IDisposable
 {
-    private const string View = "query_of_the_user";
+    private const string View = "query_of_the_user", MostSpilled = "16GB";
 
     private readonly DuckDbDatabase _database;
-    private readonly string _spill = Path.Combine(Path.GetTempPath(), $"onnx-attribution-query-{Guid.NewGuid():N}");
+    /// <summary>Where DuckDB puts what memory does not hold; removed with this.</summary>
+    public string Spill { get; } = Path.Combine(Path.GetTempPath(), $"onnx-attribution-query-{Guid.NewGuid():N}");
 
     /// <summary>Makes the views, then takes from DuckDB whatever a query has no business with.</summary>
     /// <param name="runs">The runs to look at.</param>
@@ -20,11 +21,11 @@ internal sealed class QuerySession : IDisposable
     public QuerySession(IReadOnlyList<RunFiles> runs, string? output, int? threads, CancellationToken cancellation)
     {
         _database = DuckDbDatabase.OpenInMemory(
-            ("temp_directory", _spill), ("allow_persistent_secrets", "false"), ("threads", Threads(threads)));
+            ("temp_directory", Spill), ("max_temp_directory_size", MostSpilled), ("allow_persistent_secrets", "false"), ("threads", Threads(threads)));
         try
         {
             RunViews.Create(_database, runs, cancellation);
-            var files = runs.SelectMany(run => run.Parquet).Concat(FeatureViews.Create(_database, runs, cancellation));
+            var files = runs.SelectMany(run => run.Parquet).Concat(FeatureViews.Create(_database, runs, cancellation)).SelectMany(ParquetFile.Allowed);
             _database.Execute($"SET allowed_paths = {SqlText.List(output is null ? files : files.Append(output))}");
             _database.Execute("SET enable_external_access = false");
             _database.Execute("SET lock_configuration = true");
@@ -66,8 +67,8 @@ internal sealed class QuerySession : IDisposable
     public void Dispose()
     {
         _database.Dispose();
-        if (Directory.Exists(_spill))
-            Directory.Delete(_spill, recursive: true);
+        if (Directory.Exists(Spill))
+            Directory.Delete(Spill, recursive: true);
     }
 
     /// <summary>Lets only statements through that read. DuckDB takes a PIVOT apart into a CREATE TYPE and a SELECT; in a database in memory

@@ -25,7 +25,7 @@ public static partial class RunDirectory
         }
         catch (DuckDbException e)
         {
-            throw RunDirectoryException.Corrupt(file, e.Message, e);
+            throw RunDirectoryException.Corrupt(file, e);
         }
     }
 }

@@ -56,6 +56,10 @@ public sealed class RunDirectoryException : Exception
     internal static RunDirectoryException Corrupt(string file, string why, Exception? inner = null) =>
         new($"{file} is damaged: {why.TrimEnd('.', ' ')}. {(Verb(file) is { } verb ? $"Write it again with '{verb}'." : "Write the run again.")}", inner);
 
+    /// <summary>DuckDB could not make sense of a Parquet file; its own words come last.</summary>
+    internal static RunDirectoryException Corrupt(string file, DuckDbException why) =>
+        Corrupt(file, $"its Parquet data cannot be read (DuckDB says: {why.Message.Replace(file, Path.GetFileName(file)).TrimEnd('.', ' ')})", why);
+
     internal static RunDirectoryException Unreadable(string file, Exception why) =>
         new($"{file} cannot be read: {OneLine(why)} Check its permissions.", why);
 

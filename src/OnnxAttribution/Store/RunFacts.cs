@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -16,18 +17,37 @@ internal static class RunFacts
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
     };
 
+    private static readonly JsonDocumentOptions s_strict = new() { AllowDuplicateProperties = false };
+
+    /// <summary>What tells one execution of a command from the next, and not one result from another: it stays in run.json, so that the same
+    /// command writes the same Parquet bytes.</summary>
+    private static readonly FrozenSet<string> s_ofExecution = FrozenSet.Create(StringComparer.OrdinalIgnoreCase,
+        "seconds", "runtime_calls", "operations", "peak_memory_bytes", "model_path", "device", "threads", "command_line", "finished_at");
+
+    /// <summary>The scalars that belong into a Parquet file of the run, as texts.</summary>
+    public static IEnumerable<(string Name, string Text)> OfResult(JsonObject facts)
+    {
+        foreach (var (name, node) in facts)
+            if (!s_ofExecution.Contains(name) && Scalar(node) is { } text)
+                yield return (name, text);
+    }
+
     public static void Write(string file, JsonObject facts) => File.WriteAllText(file, facts.ToJsonString(Readable) + "\n");
 
-    /// <exception cref="RunDirectoryException">The file is missing, unreadable, or no JSON object.</exception>
+    /// <exception cref="RunDirectoryException">The file is missing, unreadable, no JSON object, or a value in it is not what it has to be.</exception>
     public static JsonObject Read(string file)
     {
         try
         {
-            return JsonNode.Parse(File.ReadAllText(file)) as JsonObject ?? throw RunDirectoryException.Corrupt(file, "it holds no JSON object");
+            var facts = JsonNode.Parse(File.ReadAllText(file), documentOptions: s_strict) as JsonObject
+                ?? throw RunDirectoryException.Corrupt(file, "it holds no JSON object");
+            return RunFactsShape.Fault(facts) is { } fault ? throw RunDirectoryException.Corrupt(file, fault) : facts;
         }
         catch (JsonException e)
         {
-            throw RunDirectoryException.Corrupt(file, "it is not JSON", e);
+            // of a key that is there twice it says the name, and not the line
+            string fault = e.LineNumber is { } line ? $"it is not JSON, at line {line + 1}" : $"a key is there twice{(e.Message.Split('\'') is [_, var key, ..] ? $", '{key}'" : "")}";
+            throw RunDirectoryException.Corrupt(file, fault, e);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -16,7 +16,7 @@ internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOn
     /// <summary>Absolute paths of all Parquet files.</summary>
     public IEnumerable<string> Parquet => [Nodes, Edges, .. Further.Values];
 
-    /// <summary>Finds the runs that some paths mean: each a run directory, or a directory whose subdirectories are runs (hidden ones do not count).</summary>
+    /// <summary>Finds the runs that some paths mean: each a run directory, or a directory whose subdirectories are runs (hidden ones do not count, nor the mean of the others, <c>merged</c>).</summary>
     /// <exception cref="RunDirectoryException">A path means no run, or a file of a run is missing, unreadable or cut off.</exception>
     public static IReadOnlyList<RunFiles> Find(IReadOnlyList<string> paths)
     {
@@ -44,11 +44,17 @@ internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOn
             throw RunDirectoryException.Missing(path);
         if (File.Exists(Path.Combine(path, RunDirectory.FactsFile)))
             return [path];
-        if (Below(path) is { Count: > 0 } runs)
-            return runs;
+        if (Below(path) is { Count: > 0 } found)
+        {
+            string[] runs = [.. found.Where(run => !IsMerged(run))];   // else each prompt of a batch would count twice
+            return runs.Length > 0 ? runs : found;
+        }
         bool halfARun = File.Exists(Path.Combine(path, RunDirectory.NodesFile)) || File.Exists(Path.Combine(path, RunDirectory.EdgesFile));
         throw halfARun ? RunDirectoryException.Missing(Path.Combine(path, RunDirectory.FactsFile)) : RunDirectoryException.NoRuns(path);
     }
+
+    private static bool IsMerged(string run) =>
+        RunFacts.Read(Path.Combine(run, RunDirectory.FactsFile))["merged"] is JsonValue merged && merged.TryGetValue(out bool isMerged) && isMerged;
 
     private static string NameOf(string directory) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)));
 }

@@ -13,6 +13,8 @@ public sealed class RunQuery
 {
     private readonly IReadOnlyList<RunFiles> _runs;
     private readonly int? _threads;
+    private QuerySession? _session;
+    private OutputFile? _output;
 
     /// <summary>Finds the runs.</summary>
     /// <param name="paths">Run directories, or directories whose subdirectories are runs.</param>
@@ -33,10 +35,10 @@ public sealed class RunQuery
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public QueryResult Execute(string sql, CancellationToken cancellation = default)
     {
-        var session = new QuerySession(_runs, output: null, _threads, cancellation);
+        var session = _session = new QuerySession(_runs, output: null, _threads, cancellation);
         try
         {
-            return Guarded(() => new QueryResult(session, session.Start(sql, cancellation)));
+            return Guarded(() => new QueryResult(this, session, session.Start(sql, cancellation)));
         }
         catch
         {
@@ -50,7 +52,7 @@ public sealed class RunQuery
     public void WriteParquet(string sql, string file, CancellationToken cancellation = default)
     {
         using var output = Output(file, cancellation);
-        using (var session = new QuerySession(_runs, output.Aside, _threads, cancellation))
+        using (var session = _session = new QuerySession(_runs, output.Aside, _threads, cancellation))
             Guarded(() =>
             {
                 session.Copy(sql, output.Aside, cancellation);
@@ -75,18 +77,47 @@ public sealed class RunQuery
         string full = Path.GetFullPath(file);
         if (_runs.Any(run => run.Directory == Path.GetDirectoryName(full)) && RunDirectory.Files.Contains(Path.GetFileName(full)))
             throw QueryException.Protected(file);
-        return new OutputFile(file, why => QueryException.Unwritable(file, why), cancellation);
+        return _output = new OutputFile(file, why => QueryException.Unwritable(file, why), cancellation);
     }
 
-    internal static T Guarded<T>(Func<T> step)
+    /// <summary>Removes what a query has put into the file system, for whoever ends the process while one runs.</summary>
+    internal void RemoveUnfinished()
+    {
+        try
+        {
+            _output?.Dispose();
+            if (_session is { } session && Directory.Exists(session.Spill))
+                Directory.Delete(session.Spill, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // the running query has it
+        }
+    }
+
+    /// <summary>Says of a failure whether a file, the query or its size is at fault.</summary>
+    /// <exception cref="QueryException">The query.</exception>
+    /// <exception cref="RunDirectoryException">A file of a run.</exception>
+    internal T Guarded<T>(Func<T> step)
     {
         try
         {
             return step();
         }
+        catch (DuckDbException e) when (e.IsOutOfMemory)
+        {
+            throw QueryException.TooLarge(e);
+        }
+        catch (OutOfMemoryException e)   // of a text that .NET cannot hold
+        {
+            throw QueryException.TooLarge(e);
+        }
         catch (DuckDbException e)
         {
-            throw QueryException.Failed(e);
+            var files = _runs.SelectMany(run => run.Parquet);
+            string? damaged = !e.IsOfFile ? null : files.FirstOrDefault(file => e.Message.Contains(file, StringComparison.Ordinal))
+                ?? (e.IsOfQuery ? null : files.FirstOrDefault(file => !ParquetFile.IsReadable(file)));
+            throw damaged is null ? QueryException.Failed(e) : RunDirectoryException.Corrupt(damaged, e);
         }
     }
 }

@@ -10,11 +10,13 @@ internal sealed class RunReader : IDisposable
         patch_activation::FLOAT, coalesce(gradient, 'nan')::FLOAT, coalesce(effect, 'nan')::FLOAT, kept::BOOLEAN
         """;
 
-    // A site that no node has becomes NULL, and so an error below.
-    private const string EdgeColumns = """
+    // A site that no node has becomes NULL, and so an error below. The metric has no feature; older runs say −1.
+    private const string EdgeColumns = $"""
         enum_code(TRY_CAST(up_site AS site))::INTEGER, up_position::INTEGER, up_feature::INTEGER, enum_code(TRY_CAST(down_site AS site))::INTEGER,
-        down_position::INTEGER, down_feature::INTEGER, coalesce(jacobian, 'nan')::FLOAT, effect::FLOAT
+        down_position::INTEGER, CASE WHEN down_site = '{RunDirectory.MetricSite}' THEN -1 ELSE down_feature::INTEGER END, coalesce(jacobian, 'nan')::FLOAT, effect::FLOAT
         """;
+
+    private const int LeastRoom = 1 << 16;
 
     private readonly DuckDbDatabase _database;
 
@@ -44,20 +46,24 @@ internal sealed class RunReader : IDisposable
         var ends = EdgeEnds.Of(nodes, metricPosition: 0);
         var index = new NodeIndex(nodes, ends);
         SiteType.Create(_database, ends.Sites);
-        var edges = new CausalEdge[CountRows(file, cancellation)];
+        // real edges take more than a byte each; what a damaged footer claims is not believed
+        long count = Math.Min(CountRows(file, cancellation), Math.Max(LeastRoom, new FileInfo(file).Length));
         using var rows = _database.Query($"SELECT {EdgeColumns} FROM {ParquetFile.Sql(file)}", cancellation);
-        return (edges, Whole("an edge", () => ReadEdges(rows, index, edges)));
+        return Whole("an edge", () => ReadEdges(rows, index, new CausalEdge[count]));
     }
 
     public void Dispose() => _database.Dispose();
 
-    private static int? ReadEdges(DuckDbRows rows, NodeIndex index, CausalEdge[] edges)
+    private static (CausalEdge[] Edges, int? MetricPosition) ReadEdges(DuckDbRows rows, NodeIndex index, CausalEdge[] edges)
     {
         int? metricPosition = null;
         int down = CausalEdge.Metric;
         (int, int, int) last = default;
-        for (int read = 0; rows.Read(); read++)
+        int read = 0;
+        for (; rows.Read(); read++)
         {
+            if (read == edges.Length)
+                Array.Resize(ref edges, (int)Math.Min(2L * read + 1, Array.MaxLength));
             int up = index.Find(rows.Value<int>(0), rows.Value<int>(1), rows.Value<int>(2));
             (int Site, int Position, int Feature) end = (rows.Value<int>(3), rows.Value<int>(4), rows.Value<int>(5));
             if (read == 0 || end != last)
@@ -67,7 +73,8 @@ internal sealed class RunReader : IDisposable
             edges[read] = new CausalEdge(up, down, rows.Value<float>(6), rows.Value<float>(7));
             last = end;
         }
-        return metricPosition;
+        Array.Resize(ref edges, read);   // does nothing but for a file that lies
+        return (edges, metricPosition);
     }
 
     private static NodeRow ReadNode(DuckDbRows rows, Dictionary<string, string> interned)

@@ -26,7 +26,7 @@ internal sealed class RunTables : IDisposable
     private int _tables;
 
     /// <param name="spill">A directory that DuckDB may use and that is the caller's to remove.</param>
-    /// <param name="facts">run.json; its top-level scalars go into the key-value metadata of every file.</param>
+    /// <param name="facts">run.json; its top-level scalars, but for those of the execution, go into the key-value metadata of every file.</param>
     public RunTables(string spill, JsonObject facts)
     {
         _metadata = Metadata(facts);
@@ -116,6 +116,8 @@ internal sealed class RunTables : IDisposable
             (upPosition[row], upFeature[row]) = (ends.Position[edge.Up], ends.Feature[edge.Up]);
             (downPosition[row], downFeature[row]) = (ends.Position[down], ends.Feature[down]);
             (jacobian[row], effect[row]) = (edge.Jacobian, edge.Effect);
+            if (edge.Down == CausalEdge.Metric)
+                vectors.SetNull(5, row);   // the metric is no feature, and −1 is an error node
             if (float.IsNaN(edge.Jacobian))
                 vectors.SetNull(6, row);
         }
@@ -146,8 +148,8 @@ internal sealed class RunTables : IDisposable
     {
         var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         var fields = new List<string>();
-        foreach (var (name, node) in facts)
-            if (name.Length > 0 && RunFacts.Scalar(node) is { } text && names.Add(name))
+        foreach (var (name, text) in RunFacts.OfResult(facts))
+            if (name.Length > 0 && names.Add(name))
                 fields.Add($"{SqlText.Literal(name)}: {SqlText.Literal(text)}");
         return fields.Count == 0 ? "" : $", KV_METADATA {{{string.Join(", ", fields)}}}";
     }

@@ -33,7 +33,7 @@ internal static class RunViews
         catch (DuckDbException e)
         {
             string culprit = runs.Select(file).FirstOrDefault(f => e.Message.Contains(f, StringComparison.Ordinal)) ?? file(runs[0]);
-            throw RunDirectoryException.Corrupt(culprit, e.Message, e);
+            throw RunDirectoryException.Corrupt(culprit, e);
         }
     }
 

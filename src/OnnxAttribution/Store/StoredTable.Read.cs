@@ -20,7 +20,7 @@ public sealed partial class StoredTable
         }
         catch (DuckDbException e)
         {
-            throw RunDirectoryException.Corrupt(full, e.Message, e);
+            throw RunDirectoryException.Corrupt(full, e);
         }
     }
 

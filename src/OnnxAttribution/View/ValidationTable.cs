@@ -50,6 +50,6 @@ internal sealed class ValidationTable
     {
         string Count(string of, string noun) => NumberText.Count((int)validation[of]!["count"]!, noun);
         var sampled = validation["sample"] is null ? " (all)" : $" (sampled, seed {(int)validation["seed"]!})";
-        return $"{(string)facts["options"]!["method"]!} with estimator {(string)facts["options"]!["estimator"]!} against real interventions: {Count("nodes", "node")}, {Count("edges", "edge")}{sampled}";
+        return $"{(string?)facts["options"]?["method"]} with estimator {(string?)facts["options"]?["estimator"]} against real interventions: {Count("nodes", "node")}, {Count("edges", "edge")}{sampled}";
     }
 }

@@ -37,7 +37,8 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         // what is stored is what is judged
         const string Sql = """
             SELECT count(*) AS checks, count(v.exact_effect) AS exact, max(abs(v.approx_effect - e.effect)) AS off FROM validation v
-            JOIN edges e USING (up_site, up_position, up_feature, down_site, down_position, down_feature) WHERE v."check" = 'edge' AND v.stratum <> 'dropped'
+            JOIN edges e ON (v.up_site, v.up_position, v.up_feature, v.down_site, v.down_position) = (e.up_site, e.up_position, e.up_feature, e.down_site, e.down_position)
+                AND v.down_feature IS NOT DISTINCT FROM e.down_feature WHERE v."check" = 'edge' AND v.stratum <> 'dropped'
             """;
         var joined = JsonNode.Parse(QueryText(Sql))!.AsArray()[0]!;
         Assert.Equal((100, 100, 0.0), ((int)joined["checks"]!, (int)joined["exact"]!, (double)joined["off"]!));
@@ -170,7 +171,7 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         Verb.Run("validate", Run, "--model", model.Bundle, "--sample", "3").Done();
         facts["tokens"] = "four";
         File.WriteAllText(Path.Combine(Run, "run.json"), facts.ToJsonString());
-        Verb.Run("validate", Run, "--model", model.Bundle).Failed(1, "'tokens'", "make the run again");
+        Verb.Run("validate", Run, "--model", model.Bundle).Failed(1, "'tokens' is a text", "Write the run again");
     }
 
     [Fact]

@@ -13,7 +13,7 @@ public class RunQueryTests
         using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory);
         Assert.Equal(["run|7|1.5|NULL"], RunSamples.Ask(run, "SELECT run, feature, activation, nullif(kept, true) FROM nodes WHERE position = 0"));
-        Assert.Equal(["metric|2|-1|-3", "metric|2|-1|1E-20"], RunSamples.Ask(run,
+        Assert.Equal(["metric|2|NULL|-3", "metric|2|NULL|1E-20"], RunSamples.Ask(run,
             "SELECT down_site, down_position, down_feature, effect FROM edges WHERE down_site = 'metric'"));
         Assert.Equal(["run|gpt2|74|0.5|true"], RunSamples.Ask(run, "SELECT run, model, calls, threshold, centred FROM runs"));
         Assert.Equal(["BIGINT|DOUBLE|BOOLEAN|VARCHAR"], RunSamples.Ask(run,

@@ -38,7 +38,7 @@ internal static class RunSamples
         ["calls"] = 74,
         ["threshold"] = 0.5,
         ["centred"] = true,
-        ["tokens"] = new JsonArray("a", "b"),
+        ["tokens"] = new JsonArray(1, 2),
     };
 
     public static string Write(AwkwardDirectory directory, string name = "run", JsonObject? facts = null, bool force = false)

@@ -1,0 +1,111 @@
+using System.Text.Json.Nodes;
+using OnnxAttribution.Cli;
+using OnnxAttribution.Store;
+using OnnxAttribution.Tests.Cli;
+
+namespace OnnxAttribution.Tests.Store;
+
+/// <summary>What the files of a run may be called, and what may stand in them.</summary>
+public class RunShapeTests
+{
+    [Theory]
+    [InlineData("what?", "whatX")]
+    [InlineData("what*", "what-else")]
+    [InlineData("b[12]", "b1")]
+    [InlineData("{a,b}", "a")]
+    public void A_name_with_the_letters_of_a_pattern_means_itself(string name, string beside)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "no such names there");
+        using var directory = new AwkwardDirectory();
+        string run = RunSamples.Write(directory, name);
+        RunDirectory.Write(directory[beside], RunSamples.Nodes[..1], [], RunSamples.MetricPosition, RunSamples.Facts, force: false);
+        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []);
+        Assert.Equal(["4"], RunSamples.Ask(run, "SELECT count(*) FROM nodes"));
+        Assert.Equal(["4", "1"], RunSamples.Ask(directory.Path, "SELECT count(*) FROM nodes GROUP BY run ORDER BY 1 DESC"));
+        Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
+        Assert.Equal(TableSamples.Odd().Count, RunDirectory.ReadTable(run, "validation").Count);
+        Assert.Equal("gpt2", NestedParquet.Facts(Path.Combine(run, "nodes.parquet"), default)["model"]);
+        Assert.Equal(4, NestedParquet.Read(Path.Combine(run, "nodes.parquet"), [new("site", "VARCHAR")], NestedParquet.All, default).Count());
+        var query = new RunQuery([run]);
+        query.WriteParquet("FROM nodes", directory["out?.parquet"]);
+        Assert.Equal(4, StoredTable.Read(directory["out?.parquet"]).Count);
+    }
+
+    [Fact]
+    public void The_mean_of_a_batch_is_not_counted_among_its_runs()
+    {
+        using var directory = new AwkwardDirectory();
+        RunSamples.Write(directory, "all/a");
+        RunSamples.Write(directory, "all/b");
+        string merged = RunSamples.Write(directory, "all/merged", new() { ["merged"] = true });
+        Assert.Equal(["a", "b"], new RunQuery([directory["all"]]).Runs);
+        Assert.Equal(["merged"], new RunQuery([merged]).Runs);
+        Assert.Equal(["a", "b", "merged"], new RunQuery([directory["all"], merged]).Runs);
+    }
+
+    [Fact]
+    public void The_metric_has_no_feature_and_older_runs_that_say_minus_one_are_read()
+    {
+        using var directory = new AwkwardDirectory();
+        string run = RunSamples.Write(directory), edges = Path.Combine(run, "edges.parquet");
+        Assert.Equal(["metric|true"], RunSamples.Ask(run, "SELECT DISTINCT down_site, down_feature IS NULL FROM edges WHERE down_site = 'metric' OR down_feature IS NULL"));
+        var now = RunDirectory.Read(run);
+        using (var database = DuckDbDatabase.OpenInMemory())
+            database.Execute($"COPY (SELECT * REPLACE (coalesce(down_feature, -1) AS down_feature) FROM {ParquetFile.Sql(edges)}) TO {SqlText.Literal(directory["old"])} (FORMAT parquet)");
+        File.Move(directory["old"], edges, overwrite: true);
+        Assert.Equal(["-1"], RunSamples.Ask(run, "SELECT DISTINCT down_feature FROM edges WHERE down_site = 'metric'"));
+        Assert.Equal(now.Edges.ToArray(), RunDirectory.Read(run).Edges.ToArray());
+    }
+
+    [Fact]
+    public void What_tells_executions_apart_is_in_no_Parquet_file()
+    {
+        using var directory = new AwkwardDirectory();
+        JsonObject Facts(int execution)
+        {
+            var facts = RunSamples.Facts;
+            foreach (string key in (string[])["seconds", "runtime_calls", "operations", "peak_memory_bytes", "model_path", "threads", "command_line", "finished_at"])
+                facts[key] = execution;
+            return facts;
+        }
+        string a = RunSamples.Write(directory, "a", Facts(1)), b = RunSamples.Write(directory, "b", Facts(2));
+        foreach (string run in (string[])[a, b])
+            RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []);
+        foreach (string file in (string[])["nodes.parquet", "edges.parquet", "validation.parquet"])
+            Assert.Equal(File.ReadAllBytes(Path.Combine(a, file)), File.ReadAllBytes(Path.Combine(b, file)));
+    }
+
+    [Theory]
+    [InlineData("""{"position": "two"}""", "'position' is a text where whole number belongs")]
+    [InlineData("""{"position": 2.5}""", "'position' is a number")]
+    [InlineData("""{"tokens": [1, "a"]}""", "'tokens[1]' is a text")]
+    [InlineData("""{"tokens": [1, null]}""", "'tokens[1]' is null")]
+    [InlineData("""{"prepend_bos": 1}""", "'prepend_bos' is a number where true or false belongs")]
+    [InlineData("""{"options": []}""", "'options' is a list where object belongs")]
+    [InlineData("""{"validation": {"nodes": {"count": 1, "top": 1, "pearson": "x"}}}""", "'validation.nodes.pearson' is a text where number belongs")]
+    [InlineData("""{"validation": {"nodes": {"count": 1}}}""", "'validation.nodes.top' is missing")]
+    [InlineData("{\n\"a\": 1,\n\"a\": 2}", "a key is there twice, 'a'")]
+    [InlineData("{\n", "line 2")]
+    [InlineData("[]", "no JSON object")]
+    public void A_run_json_that_is_wrong_is_named_with_the_place(string json, string words)
+    {
+        using var directory = new AwkwardDirectory();
+        string run = RunSamples.Write(directory), file = Path.Combine(run, "run.json");
+        File.WriteAllText(file, json);
+        foreach (string[] verb in (string[][])[["query", run, "FROM nodes"], ["view", run, "--out", directory["x.html"]], ["validate", run]])
+            Verb.Run(verb).Failed(CommandLine.Failed, file, words, "Write the run again");
+    }
+
+    [Fact]
+    public void A_Parquet_file_that_is_damaged_within_is_named_with_the_mend()
+    {
+        using var directory = new AwkwardDirectory();
+        string run = RunSamples.Write(directory), file = Path.Combine(run, "nodes.parquet");
+        byte[] bytes = File.ReadAllBytes(file);
+        for (int at = 4; at < 200; at++)
+            bytes[at] ^= 0x5a;
+        File.WriteAllBytes(file, bytes);
+        foreach (string[] verb in (string[][])[["query", run, "FROM nodes"], ["view", run, "--out", directory["x.html"]]])
+            Verb.Run(verb).Failed(CommandLine.Failed, file, "is damaged: its Parquet data cannot be read", "Write the run again");
+    }
+}
