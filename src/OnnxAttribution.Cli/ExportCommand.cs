@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Export;
 using OnnxAttribution.Preflight;
@@ -26,7 +27,7 @@ internal static class ExportCommand
         var sites = new Option<string?>("--sites") { Description = "with --onnx: which tensors of the graph are the sites; default: sites.json beside it", HelpName = "FILE" };
         var tokenizer = new Option<string?>("--tokenizer") { Description = "with --onnx: directory with the tokenizer's files; default: the graph's directory", HelpName = "DIR" };
         var dictionaries = new Option<string[]>("--dictionaries") { Description = "directory that holds dictionaries, at any depth, of SAELens, dictionary_learning, OpenAI, Gemma Scope, Llama Scope, Qwen-Scope, sparsify, Goodfire or Kissane et al.; may be given several times; default: dictionaries in the checkpoint, if there", HelpName = "DIR" };
-        var bundle = new Option<string>("--out") { Description = "the bundle to write; may be the checkpoint's own directory", HelpName = "DIR", Required = true };
+        var bundle = new Option<string>("--out") { Description = "the bundle to write; may be the checkpoint's own directory", HelpName = "DIR" };
         var fold = new Option<bool>("--fold-layernorm") { Description = "fold LayerNorm's weights into those that read from it, as TransformerLens does" };
         var writing = new Option<bool>("--center-writing-weights") { Description = "centre all weights that write to the residual stream" };
         var unembed = new Option<bool>("--center-unembed") { Description = "centre the unembedding over the vocabulary" };
@@ -35,10 +36,18 @@ internal static class ExportCommand
         var notAsTrained = new Option<bool>("--not-as-trained") { Description = "do not centre or fold weights because dictionaries say that they were trained so" };
         var force = new Option<bool>("--force") { Description = "replace a bundle that is there" };
         var noCheck = new Option<bool>("--no-check") { Description = "do not look whether the dictionaries fit the model, which takes a few seconds; 'sae check' does so at leisure" };
+        var verify = new Option<string?>("--verify") { Description = "export nothing, but read a bundle through and compare every file's SHA-256 with bundle.json; on opening a bundle, only sizes and samples of its files are", HelpName = "DIR" };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
-        var command = new Command("export", Description) { checkpoint, onnx, sites, tokenizer, dictionaries, bundle, fold, writing, unembed, values, notAsTrained, further, force, noCheck, json };
+        var command = new Command("export", Description) { checkpoint, onnx, sites, tokenizer, dictionaries, bundle, fold, writing, unembed, values, notAsTrained, further, force, noCheck, verify, json };
         command.Validators.Add(result =>
         {
+            if (result.GetValue(verify) is not null)
+            {
+                if (result.Children.OfType<OptionResult>().FirstOrDefault(o => o.Tokens.Count + (o.Implicit ? 0 : 1) > 0 && o.Option != verify && o.Option != json && command.Options.Contains(o.Option)) is { Implicit: false } other)
+                    result.AddError($"--verify exports nothing, so {other.Option.Name} has no meaning with it; leave one of them out");
+                return;
+            }
+            if (result.GetValue(bundle) is null) result.AddError("Option '--out' is required.");
             var adopts = result.GetValue(onnx) is not null;
             if (adopts == result.GetValue(checkpoint) is not null) result.AddError("give either --checkpoint DIR or --onnx FILE");
             else if (!adopts && (result.GetValue(sites) ?? result.GetValue(tokenizer)) is not null) result.AddError("--sites and --tokenizer go with --onnx; a checkpoint has its sites and its tokenizer");
@@ -50,6 +59,7 @@ internal static class ExportCommand
         });
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {
+            if (parsed.GetValue(verify) is { } verified) return Verify(verified, parsed.GetValue(json), parsed.InvocationConfiguration, cancel);
             var (target, threads) = (parsed.GetRequiredValue(bundle), common.UsableThreads(parsed) ?? 0);
             var invocation = parsed.InvocationConfiguration;
             BundleManifest manifest;
@@ -75,6 +85,22 @@ internal static class ExportCommand
             return CommandLine.Done;
         }, CancellationToken.None));
         return command;
+    }
+
+    private static int Verify(string directory, bool json, InvocationConfiguration invocation, CancellationToken cancel)
+    {
+        var manifest = BundleManifest.Read(directory);
+        IReadOnlyList<string> differing;
+        using (var progress = new ProgressLine(invocation.Error))
+        {
+            progress.Report("reading every file");
+            differing = BundleFiles.Differing(directory, manifest, cancel);
+        }
+        if (differing.Count > 0) throw new BundleException($"{differing.Count} of {manifest.Files.Count} files of {directory} are not what was exported: {string.Join(", ", differing)}; export the bundle again");
+        var bytes = manifest.Files.Values.Sum(f => f.Bytes);
+        if (json) Screen.WriteJson(invocation.Output, new JsonObject { ["bundle"] = directory, ["files"] = manifest.Files.Count, ["bytes"] = bytes });
+        else invocation.Output.WriteLine($"{directory}: {manifest.Files.Count} files, {Screen.Bytes(bytes)}, are what was exported");
+        return CommandLine.Done;
     }
 
     private static string FolderOf(string file) => Path.GetDirectoryName(Path.GetFullPath(file))!;
@@ -103,12 +129,8 @@ internal static class ExportCommand
         }
     }
 
-    private static BundleManifest Adopted(AdoptionOptions options, Action<string> say, CancellationToken cancel) => BundleFiles.WholeOrNone(options.Out, () =>
-    {
-        var manifest = ForeignBundleWriter.Write(options, cancel, say);
-        AdoptionCheck.Require(options, manifest, cancel);
-        return manifest;
-    });
+    private static BundleManifest Adopted(AdoptionOptions options, Action<string> say, CancellationToken cancel) =>
+        ForeignBundleWriter.Write(options, cancel, say, (manifest, bundle) => AdoptionCheck.Require(options, manifest, bundle, cancel));
 
     private static SiteKind[] Further(string? kinds) => kinds is null ? [] : [.. kinds.Split(',', StringSplitOptions.TrimEntries).Select(kind => kind switch
     {

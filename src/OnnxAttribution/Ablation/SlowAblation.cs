@@ -22,7 +22,7 @@ internal sealed class SlowAblation : IDisposable
     public SlowAblation(AttributionModel model, int[] tokens)
     {
         (_model, _tokens) = (model, tokens);
-        _runner = new GraphRunner(OnnxFile.Read(model.Bundle.GraphPath), model.Context, model.Bundle.Directory);
+        _runner = new GraphRunner(model.Bundle.ReadGraph(), model.Context, model.Bundle.Directory);
         var clean = Pass(null, [], []);
         _clean = model.Bundle.Sites.ToDictionary(s => s.Name, s => clean[s.Name]);
         CleanLogits = clean[Logits];

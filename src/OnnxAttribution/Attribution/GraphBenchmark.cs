@@ -34,7 +34,7 @@ internal static class GraphBenchmark
             progress($"dictionary for {site}");
             SyntheticCheckpoint.WriteDictionary(Path.Combine(bundle, BundleDictionaries.Folder, site), site, shape, norm, pool);
         }
-        BundleWriter.Write(new ExportOptions(bundle, null, bundle), cancel);
+        BundleWriter.Write(new ExportOptions(bundle, null, bundle, Force: true), cancel);
         return bundle;
     }
 
@@ -87,7 +87,7 @@ internal static class GraphBenchmark
     // what the sites' activations measure, so that the dictionaries' thresholds leave the wanted number of features
     private static List<(string Site, double Norm)> Norms(string bundle, SyntheticShape shape)
     {
-        BundleWriter.Write(new ExportOptions(bundle, null, bundle));
+        BundleWriter.Write(new ExportOptions(bundle, null, bundle, Force: true));
         using var model = AttributionModel.Open(bundle, null, new RunContext());
         var random = new Random(7);
         int[] prompt = [.. Enumerable.Range(0, 16).Select(_ => random.Next(256))];

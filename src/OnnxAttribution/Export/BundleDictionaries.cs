@@ -11,6 +11,7 @@ internal sealed class BundleDictionaries : IDisposable
     private static readonly string[] s_files = [SaeLensDictionary.ConfigFileName, SaeLensDictionary.WeightsFileName, SaeLensDictionary.ScalerFileName];
 
     private readonly IReadOnlyList<(string Folder, FoundDictionary Found)> _all;
+    private readonly Dictionary<FoundDictionary, string> _settled = new(ReferenceEqualityComparer.Instance);
     private readonly int _layers;
     private readonly IReadOnlyDictionary<string, int> _widths;
 
@@ -60,19 +61,22 @@ internal sealed class BundleDictionaries : IDisposable
         _all.Where(d => d.Found.SaeLens is not null).Select(d => ($"{FolderOf(d.Found, bundle, inPlace)}/{SaeLensDictionary.WeightsFileName}", d.Found.SaeLens!.Check));
 
     /// <summary>Links SAELens's files into the bundle, so that no weight is copied where the file system can help it; what is of another format is converted.</summary>
+    /// <param name="bundle">The bundle's directory as it was given.</param>
     /// <param name="inPlace">The bundle is the checkpoint's directory: what lies in it stays there.</param>
-    public void Bring(string bundle, bool inPlace, CancellationToken cancel)
+    public void Bring(BundleOutput output, string bundle, bool inPlace, CancellationToken cancel)
     {
         foreach (var (from, found) in _all)
         {
             if (Stays(found, bundle, inPlace)) continue;
-            var folder = Path.Combine(bundle, Folder, found.Config.HookName);
+            var name = $"{Folder}/{found.Config.HookName}";
+            var folder = Path.Combine(output.Aside, name);
             Directory.CreateDirectory(folder);
             if (found.Conversion is { } conversion) conversion.Write(folder, Path.GetRelativePath(from, conversion.Source).Replace('\\', '/'), cancel);
             else
             {
-                foreach (var name in s_files.Where(name => File.Exists(Path.Combine(found.Place, name)))) FileLink.Make(Path.Combine(found.Place, name), Path.Combine(folder, name));
+                foreach (var file in s_files.Where(file => File.Exists(Path.Combine(found.Place, file)))) FileLink.Make(Path.Combine(found.Place, file), Path.Combine(folder, file));
             }
+            _settled[found] = output.Settle(name);
         }
     }
 
@@ -87,8 +91,9 @@ internal sealed class BundleDictionaries : IDisposable
             .OrderBy(r => sites.ToList().IndexOf(r.Site)),
     ];
 
-    /// <summary>The files of a dictionary, by their paths in the bundle.</summary>
-    public static IEnumerable<string> Files(string bundle, BundleManifest.DictionaryRecord record) => s_files.Select(f => $"{record.Path}/{f}").Where(f => File.Exists(Path.Combine(bundle, f)));
+    /// <summary>The files of a dictionary, by their paths in the bundle: the two that every one has, and what else there is.</summary>
+    /// <param name="find">Where a file of the bundle lies.</param>
+    public static IEnumerable<string> Files(Func<string, string> find, BundleManifest.DictionaryRecord record) => s_files.Select(f => $"{record.Path}/{f}").Where((f, i) => i < 2 || File.Exists(find(f)));
 
     public void Dispose()
     {
@@ -128,7 +133,11 @@ internal sealed class BundleDictionaries : IDisposable
     // a bundle that lies in a folder that is searched holds links to the dictionaries from the last time
     private void DropCopiesOf(ExportOptions options, List<(string Folder, FoundDictionary Found)> all)
     {
-        if (options.Out == options.Checkpoint) return;
+        if (options.Out == options.Checkpoint)
+        {
+            DropUnlisted(options.Out, all);
+            return;
+        }
         var bundled = Path.Combine(RealPath.Of(options.Out), Folder) + Path.DirectorySeparatorChar;
         bool IsBundled(FoundDictionary found) => RealPath.Of(found.Place).StartsWith(bundled, StringComparison.Ordinal);
         var elsewhere = all.Where(d => !IsBundled(d.Found)).Select(d => Site.Canonical(d.Found.Config.HookName, _layers)).ToHashSet();
@@ -136,6 +145,21 @@ internal sealed class BundleDictionaries : IDisposable
         {
             all.Remove(copy);
             copy.Found.Dispose();
+        }
+    }
+
+    // in the checkpoint's own directory, beside what its bundle uses: the checkpoint's, or left by an export that was killed
+    private void DropUnlisted(string bundle, List<(string Folder, FoundDictionary Found)> all)
+    {
+        var before = BundleRemains.Of(bundle);
+        bool IsListed(FoundDictionary found) => before.Lists(Path.GetRelativePath(bundle, Path.Combine(found.Place, SaeLensDictionary.ConfigFileName)).Replace('\\', '/'));
+        foreach (var ofSite in all.GroupBy(d => Site.Canonical(d.Found.Config.HookName, _layers)).Where(g => g.Count(d => d.Found.SaeLens is not null && IsListed(d.Found)) == 1).ToList())
+        {
+            foreach (var other in ofSite.Where(d => d.Found.SaeLens is not null && !IsListed(d.Found)).ToList())
+            {
+                all.Remove(other);
+                other.Found.Dispose();
+            }
         }
     }
 
@@ -150,8 +174,8 @@ internal sealed class BundleDictionaries : IDisposable
         }
     }
 
-    private static string FolderOf(FoundDictionary found, string bundle, bool inPlace) =>
-        Stays(found, bundle, inPlace) ? Path.GetRelativePath(bundle, found.Place).Replace('\\', '/') : $"{Folder}/{found.Config.HookName}";
+    private string FolderOf(FoundDictionary found, string bundle, bool inPlace) =>
+        _settled.TryGetValue(found, out var settled) ? settled : Stays(found, bundle, inPlace) ? Path.GetRelativePath(bundle, found.Place).Replace('\\', '/') : $"{Folder}/{found.Config.HookName}";
 
     private static bool Stays(FoundDictionary found, string bundle, bool inPlace) =>
         inPlace && found.SaeLens is not null && !Path.GetRelativePath(bundle, found.Place).StartsWith("..", StringComparison.Ordinal);

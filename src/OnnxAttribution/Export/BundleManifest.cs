@@ -8,7 +8,7 @@ namespace OnnxAttribution.Export;
 internal sealed record BundleManifest
 {
     public const string FileName = "bundle.json";
-    public const int CurrentVersion = 1;
+    public const int CurrentVersion = 2;
 
     private static readonly JsonSerializerOptions s_json = new()
     {
@@ -41,13 +41,23 @@ internal sealed record BundleManifest
     /// <summary>Every file that the bundle's numbers depend on, by its path in the bundle.</summary>
     public required IReadOnlyDictionary<string, FileRecord> Files { get; init; }
 
+    /// <summary>The graph's file where it is not model.onnx: for the moment in which a bundle is replaced in its checkpoint's directory.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Graph { get; init; }
+
+    /// <summary>In a checkpoint's own directory: the files that export put there, and may replace or remove.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Exported { get; init; }
+
     internal sealed record WeightProcessingRecord(bool FoldLayernorm, bool CenterWritingWeights, bool CenterUnembed, bool FoldValueBiases = false);
 
     /// <param name="Site">The site as the bundle names it; <paramref name="HookName"/> is what cfg.json says.</param>
     /// <param name="Path">Directory in the bundle.</param>
     internal sealed record DictionaryRecord(string Site, string HookName, string Path, string Architecture, int DSae, int? K, string NormalizeActivations, bool PrependBos);
 
-    internal sealed record FileRecord(long Bytes, string Sha256);
+    /// <param name="Sha256">Of the whole file.</param>
+    /// <param name="Xxh128">Of what is looked at whenever the bundle is opened (<see cref="FileSample"/>).</param>
+    internal sealed record FileRecord(long Bytes, string Sha256, string Xxh128);
 
     private sealed record VersionRecord(int FormatVersion);
 

@@ -11,7 +11,7 @@ namespace OnnxAttribution.Export;
 /// Makes a bundle of a checkpoint and its dictionaries.
 /// 1. Everything is opened and checked: shapes against config.json, dictionaries against sites, all weights finite.
 /// 2. Weights that processing changes are written to processed.safetensors; all others stay in the checkpoint's file (linked into the bundle, not copied).
-/// 3. The hooked graph refers to them by file, offset and length; bundle.json is written last, so that a bundle is whole when it has one.
+/// 3. The hooked graph refers to them by file, offset and length. All is written aside, and a bundle that is there is replaced when the new one is whole (<see cref="BundleOutput"/>).
 /// </summary>
 internal static class BundleWriter
 {
@@ -30,42 +30,37 @@ internal static class BundleWriter
         var processing = new WeightProcessing(architecture, checkpoint, options);
         var inPlace = options.Out == options.Checkpoint;
         var checkedFiles = BundleFiles.Check([.. checkpoint.Checks(), .. dictionaries.Checks(options.Out, inPlace)], options.Parallelism, cancel);
-        if (!inPlace && File.Exists(Path.Combine(options.Out, BundleManifest.FileName)) && !options.Force)
-        {
-            throw new BundleException($"{options.Out} already holds a bundle; give --force to write it anew");
-        }
+        BundleOutput.Require(options.Out, options.Force, inPlace);
         if (inPlace)
         {
             foreach (var path in checkpoint.Paths) RequireNoLink(path);
         }
-        return BundleFiles.WholeOrNone(options.Out, () =>
+        return BundleOutput.Write(options.Out, options.Force, inPlace, output =>
         {
-            Directory.CreateDirectory(options.Out);
-            File.Delete(Path.Combine(options.Out, BundleManifest.FileName));
-            if (!inPlace) Bring(options, [.. BundleFiles.Companions, .. checkpoint.FileNames]);
-            dictionaries.Bring(options.Out, inPlace, cancel);
-            return WriteGraph(options, architecture, checkpoint, processing, dictionaries, checkedFiles, cancel);
-        });
+            if (!inPlace) Bring(options.Checkpoint, output, [.. BundleFiles.Companions, .. checkpoint.FileNames]);
+            dictionaries.Bring(output, options.Out, inPlace, cancel);
+            return WriteGraph(options, output, architecture, checkpoint, processing, dictionaries, checkedFiles, cancel);
+        }, cancel);
     }
 
     private static BundleManifest WriteGraph(
-        ExportOptions options, ModelArchitecture architecture, Checkpoint checkpoint, WeightProcessing processing, BundleDictionaries dictionaries,
-        IReadOnlyDictionary<string, BundleManifest.FileRecord> checkedFiles, CancellationToken cancel)
+        ExportOptions options, BundleOutput output, ModelArchitecture architecture, Checkpoint checkpoint, WeightProcessing processing, BundleDictionaries dictionaries,
+        IReadOnlyDictionary<string, string> checkedFiles, CancellationToken cancel)
     {
         var names = processing.Tensors().Select(t => t.Name).ToHashSet();
-        using var processed = Processed(options, processing, cancel);
+        var processed = options.ChangesWeights ? Processed(output, processing, cancel) : null;
+        using var file = processed is null ? null : SafetensorsFile.Open(Path.Combine(output.Aside, processed));
         TensorProto Weight(string name)
         {
-            if (names.Contains(name)) return External(processed!.Tensors[name], ProcessedFileName);
-            var (entry, file) = checkpoint.Tensor(name);
-            return External(entry, file);
+            if (names.Contains(name)) return External(file!.Tensors[name], processed!);
+            var (entry, weights) = checkpoint.Tensor(name);
+            return External(entry, weights);
         }
         var builder = new HookedGraphBuilder(Weight, FurtherSites(options, architecture, dictionaries), names, options.FoldLayerNorm);
         var graph = builder.Build(architecture.Logits(builder), new Dictionary<string, string> { ["onnx-attribution.architecture"] = architecture.Shape.ModelType });
-        OutputFile.Write(Path.Combine(options.Out, GraphFileName), s => graph.ToProto().WriteTo(s));
-        var manifest = Manifest(options, architecture.Shape, [.. checkpoint.FileNames], builder, dictionaries, checkedFiles, cancel);
-        OutputFile.Write(Path.Combine(options.Out, BundleManifest.FileName), s => s.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
-        return manifest;
+        OutputFile.Write(Path.Combine(output.Aside, GraphFileName), s => graph.ToProto().WriteTo(s));
+        string[] weightFiles = [.. checkpoint.FileNames, .. processed is null ? Array.Empty<string>() : [processed]];
+        return Manifest(options, output, architecture.Shape, weightFiles, builder, dictionaries, checkedFiles, cancel);
     }
 
     // hooks that every bundle can read, and that are sites only where they are wanted
@@ -79,20 +74,15 @@ internal static class BundleWriter
         return [.. dictionaries.Sites, .. architecture.SiteNames.Where(name => wanted.Contains(Site.Parse(name).Kind))];
     }
 
-    private static SafetensorsFile? Processed(ExportOptions options, WeightProcessing processing, CancellationToken cancel)
+    // returns its name in the bundle
+    private static string Processed(BundleOutput output, WeightProcessing processing, CancellationToken cancel)
     {
-        var path = Path.Combine(options.Out, ProcessedFileName);
-        if (!options.ChangesWeights)
-        {
-            File.Delete(path);
-            return null;
-        }
-        SafetensorsWriter.Write(path, processing.Tensors().Select(t => SafetensorsTensor.F32(t.Name, t.Shape, () =>
+        SafetensorsWriter.Write(Path.Combine(output.Aside, ProcessedFileName), processing.Tensors().Select(t => SafetensorsTensor.F32(t.Name, t.Shape, () =>
         {
             cancel.ThrowIfCancellationRequested();
             return t.Make();
         })));
-        return SafetensorsFile.Open(path);
+        return output.Settle(ProcessedFileName);
     }
 
     private static TensorProto External(TensorEntry t, string file) => Constants.External(
@@ -115,20 +105,21 @@ internal static class BundleWriter
     }
 
     // links: the weights are not copied where the file system can help it
-    private static void Bring(ExportOptions options, IEnumerable<string> names)
+    private static void Bring(string checkpoint, BundleOutput output, IEnumerable<string> names)
     {
         foreach (var name in names)
         {
-            var from = Path.Combine(options.Checkpoint, name);
-            if (File.Exists(from)) FileLink.Make(from, Path.Combine(options.Out, name));
+            var from = Path.Combine(checkpoint, name);
+            if (File.Exists(from)) FileLink.Make(from, Path.Combine(output.Aside, name));
         }
     }
 
-    private static BundleManifest Manifest(ExportOptions options, ModelShape shape, IReadOnlyList<string> weights, HookedGraphBuilder builder, BundleDictionaries dictionaries,
-        IReadOnlyDictionary<string, BundleManifest.FileRecord> checkedFiles, CancellationToken cancel)
+    private static BundleManifest Manifest(ExportOptions options, BundleOutput output, ModelShape shape, IReadOnlyList<string> weights, HookedGraphBuilder builder, BundleDictionaries dictionaries,
+        IReadOnlyDictionary<string, string> checkedFiles, CancellationToken cancel)
     {
         var records = dictionaries.Records(options.Out, builder.Sites, inPlace: options.Out == options.Checkpoint);
-        var files = BundleFiles.Companions.Take(1).Concat(weights).Concat(BundleFiles.Companions.Skip(1)).Append(ProcessedFileName).Append(GraphFileName).Where(f => File.Exists(Path.Combine(options.Out, f))).Concat(records.SelectMany(r => BundleDictionaries.Files(options.Out, r))).ToList();
+        string[] named = [.. BundleFiles.Companions.Take(1), .. weights, .. BundleFiles.Companions.Skip(1), GraphFileName];
+        var files = named.Where(f => File.Exists(output.Find(f))).Concat(records.SelectMany(r => BundleDictionaries.Files(output.Find, r))).ToList();
         return new BundleManifest
         {
             FormatVersion = BundleManifest.CurrentVersion,
@@ -143,7 +134,7 @@ internal static class BundleWriter
             Sites = builder.Sites,
             Hooks = builder.Hooks,
             Dictionaries = records,
-            Files = BundleFiles.Records(options.Out, files, checkedFiles, options.Parallelism, cancel),
+            Files = BundleFiles.Records(output, files, checkedFiles, options.Parallelism, cancel),
         };
     }
 }

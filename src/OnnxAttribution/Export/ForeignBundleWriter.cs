@@ -9,12 +9,13 @@ namespace OnnxAttribution.Export;
 /// Makes a bundle of a graph that another program exported.
 /// 1. The graph is rebuilt with sites (<see cref="ForeignGraph"/>) and checked (<see cref="SiteSeparation"/>); nothing is written before.
 /// 2. Files of external data, dictionaries and the tokenizer's files are linked; weights that the graph file holds itself go to one file beside it.
-/// 3. model.onnx refers to them; bundle.json is written last.
+/// 3. model.onnx refers to them. All is written aside, checked, and put in its place (<see cref="BundleOutput"/>).
 /// </summary>
 internal static class ForeignBundleWriter
 {
+    /// <param name="check">Gets the bundle where it was written aside, before it is put in its place.</param>
     /// <inheritdoc cref="BundleWriter.Write"/>
-    public static BundleManifest Write(AdoptionOptions options, CancellationToken cancel = default, Action<string>? say = null)
+    public static BundleManifest Write(AdoptionOptions options, CancellationToken cancel = default, Action<string>? say = null, Action<BundleManifest, string>? check = null)
     {
         var source = Path.GetFullPath(options.Onnx);
         if (Directory.Exists(source)) throw new BundleException($"{options.Onnx} is a directory; give --onnx the .onnx file in it");
@@ -40,17 +41,15 @@ internal static class ForeignBundleWriter
         }
         dictionaries.SayWhatIsUnsaid(implied, hasValueBiases: !NormIsRms(adopted), say);
         var checkedFiles = BundleFiles.Check(dictionaries.Checks(options.Out, inPlace: false), options.Parallelism, cancel);
-        if (File.Exists(Path.Combine(options.Out, BundleManifest.FileName)) && !options.Force) throw new BundleException($"{options.Out} already holds a bundle; give --force to write it anew");
-        return BundleFiles.WholeOrNone(options.Out, () =>
+        BundleOutput.Require(options.Out, options.Force, inPlace: false);
+        return BundleOutput.Write(options.Out, options.Force, inPlace: false, output =>
         {
-            Directory.CreateDirectory(options.Out);
-            File.Delete(Path.Combine(options.Out, BundleManifest.FileName));
-            weights.Bring(options.Out);
-            var companions = BringCompanions(options);
-            dictionaries.Bring(options.Out, inPlace: false, cancel);
-            OutputFile.Write(Path.Combine(options.Out, BundleWriter.GraphFileName), s => adopted.Graph.ToProto().WriteTo(s));
+            weights.Bring(output.Aside);
+            var companions = BringCompanions(options, output.Aside);
+            dictionaries.Bring(output, options.Out, inPlace: false, cancel);
+            OutputFile.Write(Path.Combine(output.Aside, BundleWriter.GraphFileName), s => adopted.Graph.ToProto().WriteTo(s));
             var records = dictionaries.Records(options.Out, adopted.Sites, inPlace: false);
-            List<string> files = [.. companions, .. weights.Linked, .. weights.MovesAny ? [ForeignWeights.FileName] : Array.Empty<string>(), BundleWriter.GraphFileName, .. records.SelectMany(r => BundleDictionaries.Files(options.Out, r))];
+            List<string> files = [.. companions, .. weights.Linked, .. weights.MovesAny ? [ForeignWeights.FileName] : Array.Empty<string>(), BundleWriter.GraphFileName, .. records.SelectMany(r => BundleDictionaries.Files(output.Find, r))];
             var manifest = new BundleManifest
             {
                 FormatVersion = BundleManifest.CurrentVersion,
@@ -66,11 +65,11 @@ internal static class ForeignBundleWriter
                 Hooks = adopted.Hooks,
                 Dictionaries = records,
                 PrependBos = map.PrependBos,
-                Files = BundleFiles.Records(options.Out, files, checkedFiles, options.Parallelism, cancel),
+                Files = BundleFiles.Records(output, files, checkedFiles, options.Parallelism, cancel),
             };
-            OutputFile.Write(Path.Combine(options.Out, BundleManifest.FileName), s => s.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
+            check?.Invoke(manifest, output.Aside);
             return manifest;
-        });
+        }, cancel);
     }
 
     // fused norms have their operators, whatever program wrote the graph
@@ -95,18 +94,14 @@ internal static class ForeignBundleWriter
         }
     }
 
-    private static List<string> BringCompanions(AdoptionOptions options)
+    private static List<string> BringCompanions(AdoptionOptions options, string to)
     {
         var brought = new List<string>();
         foreach (var name in BundleFiles.Companions)
         {
             string[] folders = name == "config.json" || options.Tokenizer is null ? [options.Folder] : [options.Tokenizer];
-            if (folders.Select(f => Path.Combine(f, name)).FirstOrDefault(File.Exists) is not { } from)
-            {
-                File.Delete(Path.Combine(options.Out, name));
-                continue;
-            }
-            FileLink.Make(from, Path.Combine(options.Out, name));
+            if (folders.Select(f => Path.Combine(f, name)).FirstOrDefault(File.Exists) is not { } from) continue;
+            FileLink.Make(from, Path.Combine(to, name));
             brought.Add(name);
         }
         return brought;

@@ -55,11 +55,7 @@ internal sealed class ForeignWeights(string source)
             Directory.CreateDirectory(Path.GetDirectoryName(to)!);
             FileLink.Make(Path.Combine(_folder, location), to);
         }
-        if (!MovesAny)
-        {
-            File.Delete(Path.Combine(bundle, FileName));
-            return;
-        }
+        if (!MovesAny) return;
         OutputFile.Write(Path.Combine(bundle, FileName), stream =>
         {
             foreach (var (offset, bytes) in _moved)

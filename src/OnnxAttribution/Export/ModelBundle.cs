@@ -24,17 +24,13 @@ internal sealed class ModelBundle
     /// <summary>In the order of computation.</summary>
     public IReadOnlyList<Site> Sites { get; }
 
-    public string GraphPath => Path.Combine(Directory, BundleWriter.GraphFileName);
+    public string GraphPath => Path.Combine(Directory, Manifest.Graph ?? BundleWriter.GraphFileName);
 
+    /// <exception cref="BundleException">There is none, or its files are not those that were exported, as far as a fast look tells.</exception>
     public static ModelBundle Open(string directory)
     {
         var bundle = new ModelBundle(Path.GetFullPath(directory), BundleManifest.Read(directory));
-        foreach (var (file, record) in bundle.Manifest.Files)
-        {
-            var info = new FileInfo(Path.Combine(bundle.Directory, file));
-            if (!info.Exists) throw new BundleException($"{info.FullName} is missing; export the bundle again");
-            if (info.Length != record.Bytes) throw new BundleException($"{info.FullName} has {info.Length} bytes, bundle.json says {record.Bytes}: it changed after the export; export the bundle again");
-        }
+        BundleFiles.RequireSame(bundle.Directory, bundle.Manifest);
         return bundle;
     }
 
@@ -78,7 +74,7 @@ internal sealed class ModelBundle
     /// <exception cref="BundleException">The file is damaged, or asks for more than any model does; the message names the node and the mend.</exception>
     public OnnxGraph PlainGraph(long? batch)
     {
-        var model = OnnxFile.Read(GraphPath);
+        var model = ReadGraph();
         try
         {
             if (model.Graph is null) throw new GraphException("it holds no graph; export the bundle again");
@@ -94,6 +90,16 @@ internal sealed class ModelBundle
         {
             throw new BundleException($"{GraphPath}: {e.Message}", e);
         }
+    }
+
+    /// <summary>The graph as it lies in its file.</summary>
+    /// <exception cref="BundleException">It cannot be read, or its weights lie in a file that bundle.json does not list.</exception>
+    internal ModelProto ReadGraph()
+    {
+        var model = OnnxFile.Read(GraphPath);
+        var locations = model.Graph?.Initializer.SelectMany(t => t.ExternalData).Where(e => e.Key == "location").Select(e => e.Value).Distinct() ?? [];
+        if (locations.FirstOrDefault(location => !Manifest.Files.ContainsKey(location)) is not { } unlisted) return model;
+        throw new BundleException($"{GraphPath} takes weights from '{unlisted}', which bundle.json does not list; export the bundle again");
     }
 
     // what every verb asks the graph for by name

@@ -129,7 +129,7 @@ internal sealed class AsideName : IDisposable
     private static void PutBack(string place, string token)
     {
         var old = At(place, token, "old");
-        if (Directory.Exists(old) && !Directory.Exists(place) && !File.Exists(place)) FileStep.RenameDirectory(old, place);
+        if (new DirectoryInfo(old) is { Exists: true, LinkTarget: null } && !Directory.Exists(place) && !File.Exists(place)) FileStep.RenameDirectory(old, place);
     }
 
     private static void Delete(string path)

@@ -14,9 +14,11 @@ internal static class AdoptionCheck
     private const float Tolerance = 1e-3f;
 
     /// <returns>The largest difference of two logits over the largest logit.</returns>
-    /// <exception cref="BundleException">They differ, or the foreign graph does not run; then the bundle has no bundle.json any more.</exception>
-    public static float Require(AdoptionOptions options, BundleManifest manifest, CancellationToken cancel = default)
+    /// <param name="bundle">Where it is, if not where it was wanted: what is being made lies aside.</param>
+    /// <exception cref="BundleException">They differ, or the foreign graph does not run.</exception>
+    public static float Require(AdoptionOptions options, BundleManifest manifest, string? bundle = null, CancellationToken cancel = default)
     {
+        bundle ??= options.Out;
         try
         {
             var context = new RunContext(threads: options.Parallelism, cancel: cancel);
@@ -24,7 +26,7 @@ internal static class AdoptionCheck
             var map = SiteMap.Read(options.SitesFile);
             Expose(foreign.Graph, map.Logits ?? "logits");
             using var theirs = Loaded(foreign, options, context);
-            using var ours = new GraphRunner(OnnxFile.Read(Path.Combine(options.Out, BundleWriter.GraphFileName)), context, Path.GetFullPath(options.Out), prepack: false);
+            using var ours = new GraphRunner(OnnxFile.Read(Path.Combine(bundle, BundleWriter.GraphFileName)), context, Path.GetFullPath(bundle), prepack: false);
             var worst = 0f;
             foreach (var (batch, length) in ((int, int)[])[(1, Math.Min(5, manifest.NCtx)), (2, Math.Min(9, manifest.NCtx))])
             {
@@ -33,23 +35,21 @@ internal static class AdoptionCheck
             }
             if (worst <= Tolerance)
             {
-                RequireLength(options, manifest, map, ours);
+                RequireLength(options, manifest, map, bundle, ours);
                 return worst;
             }
             throw new BundleException($"{options.Onnx}: the bundle's logits differ from the graph's by {worst:G2} of the largest; export the model with both axes of the tokens dynamic and without randomness, or report it");
         }
-        catch (Exception e) when (e is OnnxRuntimeException or BundleException or OperationCanceledException)
+        catch (OnnxRuntimeException e)
         {
-            File.Delete(Path.Combine(options.Out, BundleManifest.FileName));
-            if (e is not OnnxRuntimeException) throw;
             throw new BundleException($"{options.Onnx} does not run on ONNX Runtime for two prompts of nine tokens ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); export it with both axes of the tokens dynamic", e);
         }
     }
 
     // a table that is no table of positions, as one of distances, may be shorter than the prompts that a graph takes: so it is tried
-    private static void RequireLength(AdoptionOptions options, BundleManifest manifest, SiteMap map, GraphRunner ours)
+    private static void RequireLength(AdoptionOptions options, BundleManifest manifest, SiteMap map, string bundle, GraphRunner ours)
     {
-        if (map.Positions is null || ContextLength.Of(OnnxGraph.FromProto(OnnxFile.Read(Path.Combine(options.Out, BundleWriter.GraphFileName)))) is not { } found || found >= manifest.NCtx) return;
+        if (map.Positions is null || ContextLength.Of(OnnxGraph.FromProto(OnnxFile.Read(Path.Combine(bundle, BundleWriter.GraphFileName)))) is not { } found || found >= manifest.NCtx) return;
         try
         {
             Logits(ours, new Feed().Add("tokens", new long[found + 1], 1, found + 1), "logits");

@@ -76,7 +76,7 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     [Fact]
     public void A_damaged_bundle_is_to_be_exported_again()
     {
-        foreach (var text in (string[])["{", "[]", "null", "{\"format_version\": 1}", File.ReadAllText(Path.Combine(model.Bundle, "bundle.json")).Replace("\"format_version\": 1", "\"format_version\": 99")])
+        foreach (var text in (string[])["{", "[]", "null", "{\"format_version\": 1}", File.ReadAllText(Path.Combine(model.Bundle, "bundle.json")).Replace("\"format_version\": 2", "\"format_version\": 99")])
         {
             var bundle = CopyOfBundle();
             File.WriteAllText(Path.Combine(bundle, "bundle.json"), text);

@@ -45,7 +45,7 @@ public sealed class BundleWriterTests : IDisposable
         var bundle = Random2.Bundle(checkpoint, _directory[to], o => o with { FoldLayerNorm = folded });
         var files = BundleManifest.Read(bundle).Files;
         Assert.Equal(FilesOf(bundle).Where(f => f != "bundle.json"), files.Keys.Order(StringComparer.Ordinal));
-        Assert.All(files, f => Assert.Equal(new BundleManifest.FileRecord(new FileInfo(Path.Combine(bundle, f.Key)).Length, Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(bundle, f.Key))))), f.Value));
+        Assert.All(files, f => Assert.Equal(new BundleManifest.FileRecord(new FileInfo(Path.Combine(bundle, f.Key)).Length, Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(bundle, f.Key)))), FileSample.Of(Path.Combine(bundle, f.Key))), f.Value));
     }
 
     [Fact]

@@ -55,13 +55,18 @@ public sealed class FailedExportTests : IDisposable
     }
 
     [Fact]
-    public void An_export_over_a_bundle_that_fails_leaves_no_bundle_json_that_speaks_of_other_files()
+    public void An_export_over_a_bundle_that_fails_or_is_cancelled_leaves_the_bundle_as_it_was()
     {
-        Random2.Bundle(Random2.Checkpoint, _directory["bundle"]);
-        File.Delete(Path.Combine(_directory["bundle"], "model.onnx"));
-        Directory.CreateDirectory(Path.Combine(_directory["bundle"], "model.onnx", "in the way"));
-        Assert.ThrowsAny<Exception>(() => Random2.Bundle(Random2.Checkpoint, _directory["bundle"], o => o with { Force = true }));
-        NothingIsLeft();
+        var bundle = Random2.Bundle(Random2.Checkpoint, _directory["bundle"]);
+        var before = BundleWriterTests.FilesOf(_directory.Path).ToDictionary(f => f, f => File.ReadAllBytes(_directory[f]));
+        BundleManifest Again(CancellationToken cancel) => BundleWriter.Write(new ExportOptions(Random2.Checkpoint, null, bundle, FoldLayerNorm: true, Force: true), cancel);
+        using (FileSteps.Refusing(bundle)) Assert.Contains("cannot be written", Assert.Throws<BundleException>(() => Again(default)).Message);
+        using (var cancel = new CancellationTokenSource())
+        using (new FileSteps(_directory.Path, path => { if (path.EndsWith("model.onnx", StringComparison.Ordinal)) cancel.Cancel(); })) Assert.ThrowsAny<OperationCanceledException>(() => Again(cancel.Token));
+        Assert.Equal(before, BundleWriterTests.FilesOf(_directory.Path).ToDictionary(f => f, f => File.ReadAllBytes(_directory[f])));
+        Again(default);
+        Assert.True(ModelBundle.Open(bundle).Manifest.WeightProcessing.FoldLayernorm);
+        Assert.Equal([bundle], Directory.EnumerateFileSystemEntries(_directory.Path));
     }
 
     [Fact]

@@ -45,10 +45,10 @@ public sealed class ModelBundleTests : IDisposable
     public void A_bundle_json_of_a_later_format_is_refused_by_its_version()
     {
         var path = Path.Combine(_bundle, "bundle.json");
-        File.WriteAllText(path, File.ReadAllText(path).Replace("\"format_version\": 1", "\"format_version\": 2"));
-        BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_bundle), path, "format version 2", "reads 1");
-        File.WriteAllText(path, "{\"format_version\": 2, \"something\": \"new\"}");
-        BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_bundle), path, "format version 2", "reads 1");
+        File.WriteAllText(path, File.ReadAllText(path).Replace("\"format_version\": 2", "\"format_version\": 3"));
+        BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_bundle), path, "format version 3", "reads 2");
+        File.WriteAllText(path, "{\"format_version\": 3, \"something\": \"new\"}");
+        BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_bundle), path, "format version 3", "reads 2");
     }
 
     [Theory, MemberData(nameof(Files))]
@@ -59,6 +59,9 @@ public sealed class ModelBundleTests : IDisposable
         File.Delete(path);   // links stay whole
         BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_bundle), path, "missing");
         File.WriteAllBytes(path, [.. bytes, 0]);
+        BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_bundle), path, "changed after the export");
+        // of the same length
+        File.WriteAllBytes(path, [.. bytes[..^1], (byte)(bytes[^1] ^ 1)]);
         BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_bundle), path, "changed after the export");
         File.WriteAllBytes(path, bytes);
         ModelBundle.Open(_bundle);
@@ -72,6 +75,7 @@ public sealed class ModelBundleTests : IDisposable
     {
         var path = Path.Combine(_bundle, "model.onnx");
         File.WriteAllBytes(path, [.. Enumerable.Repeat(content, (int)new FileInfo(path).Length)]);
+        BundleSeal.Renew(_bundle);
         BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_bundle).PlainGraph(1), path);
     }
 
