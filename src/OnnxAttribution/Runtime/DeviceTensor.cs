@@ -22,7 +22,7 @@ internal sealed class DeviceTensor : IDisposable
 
     /// <summary>Over the caller's array, which is not copied and must not be written while the tensor lives.</summary>
     public static DeviceTensor FromHost(float[] values, params long[] shape) =>
-        new(OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, values.AsMemory(), shape), false, values);
+        new(HostTensor.Over(values.AsMemory(), shape), false, values);
 
     internal static DeviceTensor FromRun(OrtValue value, DeviceKind device) => new(value, device != DeviceKind.Cpu, null);
 

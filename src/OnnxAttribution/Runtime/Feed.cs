@@ -11,10 +11,10 @@ internal sealed class Feed : IDisposable
 
     public IReadOnlyDictionary<string, OrtValue> Values => _values;
 
-    /// <summary>Gives a tensor over the caller's memory, which must not move or end before the feed does.</summary>
+    /// <summary>Gives a tensor over the caller's memory, which must not move, end or be written before the feed ends (<see cref="HostTensor"/>).</summary>
     public Feed Add<T>(string name, Memory<T> data, params long[] shape) where T : unmanaged
     {
-        var value = OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, data, shape);
+        var value = HostTensor.Over(data, shape);
         _owned.Add(value);
         _values[name] = value;
         return this;
