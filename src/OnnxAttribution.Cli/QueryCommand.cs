@@ -35,7 +35,9 @@ internal static class QueryCommand
         format.AcceptOnlyFromAmong("table", "csv", "json", "parquet");
         var json = new Option<bool>("--json") { Description = "the same as --format json" };
         var file = new Option<string?>("--out") { Description = "write to this file and not to stdout; parquet needs it", HelpName = "FILE" };
-        var command = new Command("query", Description) { run, sql, also, format, json, file };
+        var timeout = new Option<int?>("--timeout") { Description = "end the query after so many seconds, whatever it is doing; default: when it is done", HelpName = "SECONDS" };
+        timeout.AtLeast(1);
+        var command = new Command("query", Description) { run, sql, also, format, json, file, timeout };
         command.Validators.Add(result =>
         {
             if (result.GetValue(format) == "parquet" && !result.GetValue(json) && result.GetValue(file) is null)
@@ -46,20 +48,32 @@ internal static class QueryCommand
         command.SetAction((arguments, cancellation) => Task.Run(() =>
         {
             var query = new RunQuery([arguments.GetRequiredValue(run), .. arguments.GetRequiredValue(also)], common.UsableThreads(arguments));
-            using var watch = exit is null ? null : new QueryWatch(tooLarge => End(query, tooLarge, arguments.InvocationConfiguration.Error, exit), cancellation);
+            using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            int? seconds = arguments.GetValue(timeout);
+            if (seconds is { } most) limited.CancelAfter(TimeSpan.FromSeconds(most));
+            QueryException? Cause(bool tooLarge) => tooLarge ? QueryException.TooLarge() : cancellation.IsCancellationRequested ? null : QueryException.TooLong(seconds!.Value);
+            using var watch = exit is null ? null : new QueryWatch(tooLarge => End(query, Cause(tooLarge), arguments.InvocationConfiguration.Error, exit), limited.Token);
             string style = arguments.GetValue(json) ? "json" : arguments.GetRequiredValue(format);
-            Run(query, arguments.GetRequiredValue(sql), style, arguments.GetValue(file), arguments.InvocationConfiguration, cancellation);
+            try
+            {
+                Run(query, arguments.GetRequiredValue(sql), style, arguments.GetValue(file), arguments.InvocationConfiguration, limited.Token);
+            }
+            catch (OperationCanceledException) when (Cause(tooLarge: false) is { } tooLong)
+            {
+                throw tooLong;
+            }
             return 0;
         }, CancellationToken.None));
         return command;
     }
 
     /// <summary>Ends the process: the query does not end by itself.</summary>
-    private static void End(RunQuery query, bool tooLarge, TextWriter error, Action<int> exit)
+    /// <param name="cause">null: it was cancelled.</param>
+    private static void End(RunQuery query, QueryException? cause, TextWriter error, Action<int> exit)
     {
-        error.WriteLine($"onnx-attribution: {(tooLarge ? QueryException.TooLarge().Message : "cancelled; nothing was written")}");
+        error.WriteLine($"onnx-attribution: {cause?.Message ?? "cancelled; nothing was written"}");
         query.RemoveUnfinished();
-        exit(tooLarge ? CommandLine.Failed : CommandLine.Cancelled);
+        exit(cause is null ? CommandLine.Cancelled : CommandLine.Failed);
     }
 
     private static void Run(RunQuery query, string sql, string format, string? file, InvocationConfiguration invocation, CancellationToken cancellation)

@@ -18,6 +18,9 @@ public sealed partial class QueryException : Exception
         $"The query needs more memory than it may have ({DuckDbDatabase.MostMemory} in DuckDB, {QueryWatch.MostMemory / (double)(1 << 30):0.#} GiB in all): "
         + "a text, a list, a group or a sort in it is too large. Ask for less at a time.", why);
 
+    internal static QueryException TooLong(int seconds) => new(
+        $"The query took longer than --timeout {seconds} (seconds): something in it is too large, or it needs more time. Ask for less at a time, or give it longer.");
+
     internal static QueryException Empty() => new("The query is empty. Write a SELECT over the views nodes, edges and runs.");
 
     internal static QueryException NotASelect() =>

@@ -57,6 +57,19 @@ public sealed partial class QueryBombTests
         Assert.Equal([run], Directory.EnumerateFileSystemEntries(directory.Path));
     }
 
+    [Theory]
+    [InlineData("SELECT levenshtein(repeat('ab', 500000), repeat('ba', 500000))")]     // heeds no interrupt
+    [InlineData("SELECT count(*) FROM range(100000000000000) t(i) WHERE i % 7 = 3")]
+    public async Task A_query_that_takes_longer_than_it_may_says_so(string sql)
+    {
+        using var directory = new AwkwardDirectory();
+        using var process = Start("query", RunSamples.Write(directory), sql, "--timeout", "1");
+        var error = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(1, process.ExitCode);
+        Assert.Contains("took longer than --timeout 1 (seconds)", Assert.Single(error.TrimEnd().Split('\n')));
+    }
+
     private static Process Start(params string[] args)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardError = true, RedirectStandardOutput = true };
