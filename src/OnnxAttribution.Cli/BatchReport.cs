@@ -12,7 +12,7 @@ internal static class BatchReport
     public static void Write(PromptBatch batch, string directory, bool json, TextWriter output, double seconds)
     {
         var merged = batch.Merged is not { } m ? null
-            : new GraphReport(batch.MergedFacts!, m.Nodes, m.Edges, _ => "", Path.Combine(directory, PromptFile.MergedId), null, seconds);
+            : new GraphReport(batch.MergedFacts!, m.Nodes, m.Edges, _ => "", batch.MergedDirectory!, null, seconds);
         if (json)
         {
             Screen.WriteJson(output, new JsonObject

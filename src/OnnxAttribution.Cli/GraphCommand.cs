@@ -21,7 +21,7 @@ internal static class GraphCommand
     {
         var model = new Option<string>("--model") { Description = "the bundle that 'onnx-attribution export' made", HelpName = "DIR", Required = true };
         var prompt = new Option<string?>("--prompt") { Description = "the clean prompt", HelpName = "TEXT" };
-        var prompts = new Option<string?>("--prompts") { Description = "many: a JSON object a line, with prompt and optional target, foil, patch_prompt, id; a run each below --out, and their mean in --out/merged", HelpName = "FILE" };
+        var prompts = new Option<string?>("--prompts") { Description = "many: a JSON object a line, with prompt and optional target, foil, patch_prompt, id; a run each below --out, and their mean in --out/merged/mean", HelpName = "FILE" };
         var target = new Option<string?>("--target") { Description = "text of exactly one token; a leading space counts; default: the model's own top token", HelpName = "TOKEN" };
         var foil = new Option<string?>("--foil") { Description = "the other token of --metric logit-diff; default: the best other one", HelpName = "TOKEN" };
         var patch = new Option<string?>("--patch-prompt") { Description = "the patch run's prompt, of as many tokens; without it nodes are set to zero", HelpName = "TEXT" };
@@ -100,11 +100,19 @@ internal static class GraphCommand
         }
         catch (OperationCanceledException) when (batch.Runs.Count > 0)
         {
-            throw new CancelledException($"onnx-attribution: cancelled; {Screen.Count(batch.Runs.Count, "finished run")} stay{(batch.Runs.Count == 1 ? "s" : "")} in {place.Directory}, there is no merged graph");
+            throw new CancelledException($"onnx-attribution: cancelled; {Screen.Count(batch.Runs.Count, "finished run")} stay{(batch.Runs.Count == 1 ? "s" : "")} in {place.Directory}, {MergedAfter(batch, place.Directory)}");
         }
         progress.Dispose();
         BatchReport.Write(batch, place.Directory, place.Json, place.Invocation.Output, Stopwatch.GetElapsedTime(place.Start).TotalSeconds);
         return batch.Errors.Count == 0 ? CommandLine.Done : CommandLine.Failed;
+    }
+
+    // what a batch that was cancelled leaves
+    private static string MergedAfter(PromptBatch batch, string directory)
+    {
+        if (batch.MergedDirectory is { } written) return $"the merged graph in {written}";
+        var place = MergedRun.Locate(Path.Combine(directory, MergedRun.Name));
+        return Directory.Exists(place) ? $"the merged graph in {place} is the one from before" : "there is no merged graph";
     }
 
     private static void OneOfPrompts(CommandResult result, Option<string?> prompt, Option<string?> prompts, Option<string?>[] ofOnePrompt)

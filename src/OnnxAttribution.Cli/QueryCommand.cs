@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using OnnxAttribution.Store;
 using Spectre.Console;
 
@@ -20,7 +21,7 @@ internal static class QueryCommand
     /// <param name="exit">Ends the process with a code, at once; null where it is not ours to end.</param>
     public static Command Create(CommonOptions common, Action<int>? exit)
     {
-        var run = new Argument<string>("RUN") { Description = "a run directory, or a directory whose subdirectories are runs" };
+        var runs = Runs();
         var sql = new Argument<string>("SQL")
         {
             Description = "one SELECT (or WITH, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN), in DuckDB's dialect; it can only read these runs",
@@ -37,7 +38,7 @@ internal static class QueryCommand
         var file = new Option<string?>("--out") { Description = "write to this file and not to stdout; parquet needs it", HelpName = "FILE" };
         var timeout = new Option<int?>("--timeout") { Description = "end the query after so many seconds, whatever it is doing; default: when it is done", HelpName = "SECONDS" };
         timeout.AtLeast(1);
-        var command = new Command("query", Description) { run, sql, also, format, json, file, timeout };
+        var command = new Command("query", Description) { runs, sql, also, format, json, file, timeout };
         command.Validators.Add(result =>
         {
             if (result.GetValue(format) == "parquet" && !result.GetValue(json) && result.GetValue(file) is null)
@@ -47,7 +48,9 @@ internal static class QueryCommand
         });
         command.SetAction((arguments, cancellation) => Task.Run(() =>
         {
-            var query = new RunQuery([arguments.GetRequiredValue(run), .. arguments.GetRequiredValue(also)], common.UsableThreads(arguments));
+            var query = new RunQuery([.. arguments.GetRequiredValue(runs), .. arguments.GetRequiredValue(also)], common.UsableThreads(arguments));
+            foreach (var merged in query.LeftOut)
+                arguments.InvocationConfiguration.Error.WriteLine($"note: left out {merged}, the mean of runs beside it; name it alone to query it");
             using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             int? seconds = arguments.GetValue(timeout);
             if (seconds is { } most) limited.CancelAfter(TimeSpan.FromSeconds(most));
@@ -65,6 +68,22 @@ internal static class QueryCommand
             return 0;
         }, CancellationToken.None));
         return command;
+    }
+
+    private static Argument<string[]> Runs() => new("RUN")
+    {
+        Description = "run directories, or directories whose subdirectories are runs; merged, the mean of a batch, counts only without the runs beside it",
+        Arity = ArgumentArity.OneOrMore,
+        CustomParser = BeforeTheQuery,
+    };
+
+    // several, as the shell makes of batch/*: what is there is one, what is not is the query, or a part of one without quotes
+    private static string[] BeforeTheQuery(ArgumentResult result)
+    {
+        int count = 1 + result.Tokens.Skip(1).SkipLast(1).TakeWhile(token => Path.Exists(token.Value)).Count();
+        string[] runs = [.. result.Tokens.Take(count).Select(token => token.Value)];
+        result.OnlyTake(count);
+        return runs;
     }
 
     /// <summary>Ends the process: the query does not end by itself.</summary>

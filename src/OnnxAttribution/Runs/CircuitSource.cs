@@ -51,8 +51,9 @@ public sealed class CircuitSource
     /// <exception cref="RunDirectoryException">It is no finished run, or damaged.</exception>
     public static CircuitSource OfRun(string directory, CancellationToken cancellation = default)
     {
-        var facts = RunFacts.Read(System.IO.Path.Combine(directory, RunFile));
-        return new CircuitSource("", Nodes(System.IO.Path.Combine(directory, NodesFile), cancellation), facts, directory);
+        var run = MergedRun.Locate(directory);
+        var facts = RunFacts.Read(System.IO.Path.Combine(run, RunFile));
+        return new CircuitSource("", Nodes(System.IO.Path.Combine(run, NodesFile), cancellation), facts, run);
     }
 
     /// <summary>The circuit: of a run the nodes it kept, with their positions.</summary>

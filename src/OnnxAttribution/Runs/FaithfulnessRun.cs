@@ -16,6 +16,10 @@ public sealed class FaithfulnessRun
     }
 
     public required string Directory { get; init; }
+
+    /// <summary>run.json, as it was read.</summary>
+    internal JsonObject? Facts { get; init; }
+
     public required MetricKind Metric { get; init; }
     public required FaithfulnessRequest Request { get; init; }
     public required IReadOnlyList<AblationKind> Kinds { get; init; }
@@ -53,7 +57,7 @@ public sealed class FaithfulnessRun
             var options = request.Curve with { Metric = metric, Position = request.Position ?? prompt.Position, Target = prompt.Target, Foil = prompt.Foil };
             results.Add((prompt.Id, [.. kinds.SelectMany(kind => FaithfulnessCurve.Of(session.Model, prompt.Clean, prompt.Patch, means, kind, ranking, options))]));
         }
-        return new FaithfulnessRun { Directory = source.Path!, Metric = metric, Request = request, Kinds = kinds, MeanPositions = means?.Positions ?? 0, Prompts = results };
+        return new FaithfulnessRun { Directory = source.Path!, Facts = source.Run!, Metric = metric, Request = request, Kinds = kinds, MeanPositions = means?.Positions ?? 0, Prompts = results };
     }
 
     /// <summary>Adds the table to the run directory, and a summary to its run.json.</summary>
@@ -71,7 +75,7 @@ public sealed class FaithfulnessRun
                 table.Add(id, WrittenName.Of(p.Ablation), WrittenName.Of(p.Errors), p.Control is null ? "top" : "random", p.Control, p.Nodes, p.Share, p.Circuit, p.Complement, p.Empty, p.Full, p.Faithfulness, p.Completeness);
             }
         }
-        RunDirectory.Annotate(Directory, Table, table, new JsonObject { [Table] = Summary() }, cancellation);
+        RunDirectory.Annotate(Directory, Table, table, new JsonObject { [Table] = Summary() }, cancellation, Facts);
     }
 
     /// <summary>The curves' means over the prompts, as run.json has them.</summary>

@@ -12,7 +12,7 @@ public sealed class FinishedRun
     private FinishedRun(string path, StoredRun stored)
     {
         (Path, Stored) = (path, stored);
-        if (stored.Facts["merged"] is not null) throw ValidationException.Merged(path, stored.Facts["ids"] is JsonArray ids ? [.. ids.Select(i => $"{i}")] : []);
+        if (MergedRun.Is(stored.Facts)) throw ValidationException.Merged(path, MergedRun.BatchOf(path), stored.Facts["ids"] is JsonArray ids ? [.. ids.Select(i => $"{i}")] : []);
         if ((stored.Facts["kind"] as JsonValue)?.ToString() == "ablation") throw ValidationException.NotEstimated(path);
         var options = Fact("options", n => n.AsObject());
         T Option<T>(string key, Func<JsonNode, T> read) => Fact(options, key, read);
@@ -57,7 +57,11 @@ public sealed class FinishedRun
     /// <summary>Opens nothing but the run's files.</summary>
     /// <exception cref="RunDirectoryException">The directory is no finished run, or a file is damaged.</exception>
     /// <exception cref="ValidationException">The run is of many prompts, summed over positions, or lacks what it takes to run its prompt again.</exception>
-    public static FinishedRun Read(string path, CancellationToken cancel = default) => new(path, RunDirectory.Read(path, cancel));
+    public static FinishedRun Read(string path, CancellationToken cancel = default)
+    {
+        var run = MergedRun.Locate(path);
+        return new(run, RunDirectory.Read(run, cancel));
+    }
 
     /// <summary>Opens the model that the run was made with; the caller's.</summary>
     /// <param name="model">Where it is now; null: where it was.</param>

@@ -6,7 +6,7 @@ using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Runs;
 
-/// <summary>Many prompts, one opened model: a run directory per prompt and one, <c>merged</c>, of their mean.</summary>
+/// <summary>Many prompts, one opened model: a run directory per prompt and one of their mean, in <c>merged/mean</c>.</summary>
 public sealed class PromptBatch
 {
     private readonly List<JsonObject> _runs = [];
@@ -24,6 +24,9 @@ public sealed class PromptBatch
     /// <summary>run.json of the merged graph.</summary>
     public JsonObject? MergedFacts { get; private set; }
 
+    /// <summary>The merged graph's run directory; null until it is written.</summary>
+    internal string? MergedDirectory { get; private set; }
+
     /// <summary>Refuses a directory in which some run is in the way, before the first is computed.</summary>
     /// <exception cref="RunDirectoryException">A run of that name exists and <paramref name="force"/> is off.</exception>
     public static void CheckFree(IEnumerable<(int Line, PromptTask? Task, string? Error)> lines, string directory, bool force)
@@ -32,7 +35,7 @@ public sealed class PromptBatch
         {
             if (task is not null) RunDirectory.CheckFree(Path.Combine(directory, task.Id!), force);
         }
-        RunDirectory.CheckFree(Path.Combine(directory, PromptFile.MergedId), force);
+        RunDirectory.CheckMeanFree(directory, force);
     }
 
     /// <summary>Finds and writes all graphs. A line that fails is noted and does not stop the others; cancelled, what was finished stays, each run whole.</summary>
@@ -67,10 +70,9 @@ public sealed class PromptBatch
         }
         if (sum.Count == 0) return;
         Merge(session, request, sum, finished, progress);
-        var place = Path.Combine(directory, PromptFile.MergedId);
-        RunDirectory.Write(place, GraphRows.Of(Merged!.Value.Nodes, _ => ""), GraphRows.Of(Merged.Value.Edges),
+        MergedDirectory = RunDirectory.WriteMean(directory, GraphRows.Of(Merged!.Value.Nodes, _ => ""), GraphRows.Of(Merged.Value.Edges),
             GraphSum.NoPosition, MergedFacts!, force, session.Model.Context.Cancel);
-        finish?.Invoke(place, MergedFacts!);
+        finish?.Invoke(MergedDirectory, MergedFacts!);
     }
 
     // the merged graph's nodes are known only when all prompts are through, so each is run again for the edges between them

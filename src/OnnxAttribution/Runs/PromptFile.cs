@@ -4,14 +4,15 @@ using System.Text.Json;
 using System.Text.Unicode;
 using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Files;
+using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Runs;
 
 /// <summary>Prompts in a JSONL file: one object a line, with <c>prompt</c> and optional <c>target</c>, <c>foil</c>, <c>patch_prompt</c>, <c>id</c>.</summary>
 public static class PromptFile
 {
-    /// <summary>The id of the merged graph's directory, which no line may have.</summary>
-    public const string MergedId = "merged";
+    /// <summary>The name of the directory that the merged graph is in, which no line may have as its id.</summary>
+    public const string MergedId = MergedRun.Name;
 
     private const long MostBytes = 256 << 20;
 
@@ -146,6 +147,6 @@ public static class PromptFile
     // it becomes the name of a directory
     private static string CheckedId(string id) =>
         id.Length is 0 or > 100 || id[0] == '.' || DisplayText.OneLine(id) != id || id.AsSpan().ContainsAny("/\\:*?\"<>|") ? throw new PromptException($"its id {DisplayText.Quoted(id)} cannot name a directory; use letters, digits, '-', '_' and '.'")
-        : id == MergedId ? throw new PromptException($"its id is '{MergedId}', which is the merged graph's; choose another")
+        : id.Equals(MergedId, StringComparison.OrdinalIgnoreCase) ? throw new PromptException($"its id is '{id}', which is the merged graph's; choose another")
         : id;
 }

@@ -18,7 +18,7 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
         return new RunPrompt(task.Id ?? $"{index + 1}", task.Id is null ? $"the prompt {DisplayText.Quoted(task.Prompt)}" : $"the prompt '{task.Id}'", tokens.Clean, tokens.Patch, tokens.Target, tokens.Foil, null, task.Prompt);
     }
 
-    /// <summary>The prompt of a run, or of each run that it was merged from and that lies beside it.</summary>
+    /// <summary>The prompt of a run, or of each run that it was merged from and that lies in the same batch.</summary>
     /// <param name="bos">Whether prompts shall begin with a BOS: the tokens are those of the run, so it has to have been so there. null: as it was.</param>
     /// <exception cref="PromptException">The run's prompts are not known.</exception>
     public static IReadOnlyList<RunPrompt> Of(CircuitSource source, bool? bos)
@@ -26,8 +26,8 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
         var directory = Path.TrimEndingDirectorySeparator(Path.GetFullPath(source.Path!));
         if (File.Exists(directory)) directory = Path.GetDirectoryName(directory)!;   // its nodes.parquet
         if (source.Run!["ids"] is not JsonArray ids) return [Of(source.Run, Path.GetFileName(directory), source.Path!, bos)];
-        var beside = Path.GetDirectoryName(directory)!;
-        return [.. ids.Select(id => Of(Facts(Path.Combine(beside, (string)id!), source.Path!), (string)id!, (string)id!, bos))];
+        var batch = MergedRun.BatchOf(directory);
+        return [.. ids.Select(id => Of(Facts(Path.Combine(batch, (string)id!), source.Path!), (string)id!, (string)id!, bos))];
     }
 
     private static JsonObject Facts(string directory, string merged)
@@ -38,7 +38,7 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
         }
         catch (RunDirectoryException e)
         {
-            throw new PromptException($"{merged} was merged from runs that should lie beside it ({e.Message.Split('.')[0]}…); give the prompts with --prompts FILE");
+            throw new PromptException($"{merged} was merged from runs that should lie in its batch ({e.Message.Split('.')[0]}…); give the prompts with --prompts FILE");
         }
     }
 

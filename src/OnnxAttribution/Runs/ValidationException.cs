@@ -7,8 +7,8 @@ public sealed class ValidationException : Exception
     {
     }
 
-    internal static ValidationException Merged(string run, IReadOnlyList<string> ids) => new(
-        $"{run} is the mean of many prompts, and there is no one prompt to patch; validate the runs beside it, one by one: {string.Join(", ", ids.Take(8))}{(ids.Count > 8 ? ", …" : "")}");
+    internal static ValidationException Merged(string run, string batch, IReadOnlyList<string> ids) => new(
+        $"{run} is the mean of many prompts, and there is no one prompt to patch; validate the runs in {batch}, one by one: {string.Join(", ", ids.Take(8))}{(ids.Count > 8 ? ", …" : "")}");
 
     internal static ValidationException NotEstimated(string run) => new($"{run} is a run of ablate, whose effects are exact; validate checks runs of 'onnx-attribution graph'");
 

@@ -58,7 +58,7 @@ public sealed class ValidationRun
     public void Write(CancellationToken cancel = default)
     {
         var rows = ValidationRows.Of(_checks, (int)_run.Facts["position"]!);
-        RunDirectory.Annotate(_run.Path, Table, rows, new JsonObject { [Table] = Facts.DeepClone() }, cancel);
+        RunDirectory.Annotate(_run.Path, Table, rows, new JsonObject { [Table] = Facts.DeepClone() }, cancel, _run.Facts);
         _run.Facts[Table] = Facts.DeepClone();
     }
 

@@ -13,6 +13,7 @@ public static partial class RunDirectory
     /// <exception cref="OperationCanceledException">Cancelled; the run is as it was.</exception>
     internal static void Amend(string path, JsonObject facts, CancellationToken cancellation = default)
     {
+        path = MergedRun.Locate(path);
         string factsFile = Path.Combine(path, FactsFile);
         CheckFinished(path);
         Exception Unchangeable(Exception why) => RunDirectoryException.Unchangeable(Path.GetFullPath(path), why);

@@ -9,6 +9,7 @@ public static partial class RunDirectory
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static StoredRun Read(string path, CancellationToken cancellation = default)
     {
+        path = MergedRun.Locate(path);
         JsonObject facts = RunFacts.Read(Path.Combine(path, FactsFile));
         string nodes = ParquetFile.Checked(path, NodesFile), edges = ParquetFile.Checked(path, EdgesFile);
         using var reader = new RunReader();

@@ -13,18 +13,22 @@ public static partial class RunDirectory
     /// <param name="table">Its rows; the scalars of the new run.json go into the file's key-value metadata.</param>
     /// <param name="facts">Keys of run.json to set; the others stay. It stays the caller's.</param>
     /// <param name="cancellation">Stops the writing, also inside DuckDB, and the waiting for another writer of the same run.</param>
-    /// <exception cref="RunDirectoryException">The path is no finished run, a file is damaged, or the directory cannot be written.</exception>
+    /// <param name="of">The run.json that the table was begun with, so that nothing is added to a run that has taken that one's place since; null: not checked.</param>
+    /// <exception cref="RunDirectoryException">The path is no finished run, or another one than <paramref name="of"/>, a file is damaged, or the directory cannot be written.</exception>
     /// <exception cref="ArgumentException">No run holds a table of that name, or the table has a column <c>run</c>, which queries add.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the run is as it was.</exception>
     /// <remarks>Each file is written aside and renamed when whole, Parquet first and run.json last. Stopped in between, the run is valid and holds
     /// the table, run.json does not speak of it yet, and the same call mends that. Writers of one run take turns.</remarks>
-    public static void Annotate(string path, string name, StoredTable table, JsonObject facts, CancellationToken cancellation = default)
+    public static void Annotate(string path, string name, StoredTable table, JsonObject facts, CancellationToken cancellation = default, JsonObject? of = null)
     {
+        path = MergedRun.Locate(path);
         string file = Path.Combine(path, FileFor(name, table)), factsFile = Path.Combine(path, FactsFile);
         CheckFinished(path);
         Exception Unchangeable(Exception why) => RunDirectoryException.Unchangeable(Path.GetFullPath(path), why);
         using var factsOutput = new OutputFile(factsFile, Unchangeable, cancellation);   // held throughout: nobody else changes run.json meanwhile
         var merged = RunFacts.Read(factsFile);
+        if (of is not null && !RunFacts.IsSameRun(of, merged))
+            throw RunDirectoryException.Replaced(path);
         foreach (var (key, value) in facts)
             merged[key] = value?.DeepClone();
         using var output = new OutputFile(file, Unchangeable, cancellation);
@@ -40,7 +44,7 @@ public static partial class RunDirectory
 
     /// <summary>Whether a run holds a further table. Opens nothing.</summary>
     /// <exception cref="ArgumentException">No run holds a table of that name.</exception>
-    public static bool HasTable(string path, string name) => File.Exists(Path.Combine(path, FurtherTables.File(name)));
+    public static bool HasTable(string path, string name) => File.Exists(Path.Combine(MergedRun.Locate(path), FurtherTables.File(name)));
 
     /// <summary>Reads a further table of a run.</summary>
     /// <param name="path">The run directory.</param>
@@ -52,6 +56,7 @@ public static partial class RunDirectory
     /// <exception cref="ArgumentException">No run holds a table of that name.</exception>
     public static StoredTable ReadTable(string path, string name, IReadOnlyList<StoredColumn>? columns = null, CancellationToken cancellation = default)
     {
+        path = MergedRun.Locate(path);
         string table = FurtherTables.File(name);
         if (!File.Exists(Path.Combine(path, FactsFile)))
             throw RunDirectoryException.Missing(Path.Combine(path, FactsFile));

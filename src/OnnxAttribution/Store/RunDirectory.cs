@@ -39,11 +39,32 @@ public static partial class RunDirectory
     /// <remarks>10 million edges take 0.3 GB for sorting, beside the caller's own copy, and DuckDB about as much for one row group at a time.</remarks>
     public static void Write(
         string path, IReadOnlyList<NodeRow> nodes, IEnumerable<ReadOnlyMemory<CausalEdge>> edges, int metricPosition, JsonObject run, bool force,
-        CancellationToken cancellation = default, IReadOnlyDictionary<string, StoredTable>? tables = null)
+        CancellationToken cancellation = default, IReadOnlyDictionary<string, StoredTable>? tables = null) =>
+        WriteInto(path, null, nodes, edges, metricPosition, run, force, cancellation, tables);
+
+    /// <summary>Writes the mean of a batch's runs, in the place of an older one, wherever in <c>merged</c> that lies.</summary>
+    /// <param name="batch">The directory that the runs are in.</param>
+    /// <returns>The run directory.</returns>
+    /// <inheritdoc cref="Write"/>
+    internal static string WriteMean(
+        string batch, IReadOnlyList<NodeRow> nodes, IEnumerable<ReadOnlyMemory<CausalEdge>> edges, int metricPosition, JsonObject run, bool force, CancellationToken cancellation)
+    {
+        string path = Path.Combine(batch, MergedRun.Name);
+        WriteInto(path, MergedRun.Mean, nodes, edges, metricPosition, run, force, cancellation, null);
+        return Path.Combine(path, MergedRun.Mean);
+    }
+
+    /// <summary>Refuses a batch in which <see cref="WriteMean"/> would refuse the mean's place. Changes nothing.</summary>
+    /// <inheritdoc cref="CheckFree" path="/exception"/>
+    internal static void CheckMeanFree(string batch, bool force) => RunPlace.Check(Path.Combine(batch, MergedRun.Name), force, MergedRun.Mean);
+
+    private static void WriteInto(
+        string path, string? inner, IReadOnlyList<NodeRow> nodes, IEnumerable<ReadOnlyMemory<CausalEdge>> edges, int metricPosition, JsonObject run, bool force,
+        CancellationToken cancellation, IReadOnlyDictionary<string, StoredTable>? tables)
     {
         var further = (tables ?? FrozenDictionary<string, StoredTable>.Empty).Select(table => (FileFor(table.Key, table.Value), table.Value)).ToList();
         cancellation.ThrowIfCancellationRequested();
-        using var place = new RunPlace(path, force);
+        using var place = new RunPlace(path, force, inner);
         var sorted = EdgeOrder.Sort(nodes, metricPosition, edges, cancellation);   // outside the try: what the producer throws is the producer's
         try
         {

@@ -14,7 +14,7 @@ public sealed class RunDirectoryException : Exception
         new($"{path} is not replaced, even with --force: {why}. Choose another directory, or remove it by hand.");
 
     internal static RunDirectoryException Busy(string path) =>
-        new($"{path} is being written by another run right now. Wait for it, or choose another directory.");
+        new($"{path} is being written or added to by another program right now. Wait for it, or choose another directory.");
 
     internal static RunDirectoryException Unwritable(string path, Exception why) =>
         new($"{path} cannot be written: {OneLine(why)} Choose a directory that is writable and has room.", why);
@@ -49,6 +49,9 @@ public sealed class RunDirectoryException : Exception
 
     internal static RunDirectoryException Unchangeable(string run, Exception why) =>
         new($"{run} cannot be added to: {OneLine(why)} Make it writable and see that the disk has room, or work on a copy; the run is whole.", why);
+
+    internal static RunDirectoryException Replaced(string run) =>
+        new($"{run} is another run than it was when this began, and nothing was added to it. Give the command again, for the run that is there now.");
 
     internal static RunDirectoryException NoRuns(string path) => new(
         $"{path} holds no run. Name the directory of a finished run (with nodes.parquet, edges.parquet and run.json), or one whose subdirectories are runs.");

@@ -32,6 +32,10 @@ internal static class RunFacts
                 yield return (name, text);
     }
 
+    /// <summary>Whether two are of one execution: what is added to a run later changes none of these.</summary>
+    public static bool IsSameRun(JsonObject one, JsonObject other) =>
+        ((string[])["prompt", "command_line", "finished_at"]).All(name => Scalar(one[name]) == Scalar(other[name]));
+
     public static void Write(string file, JsonObject facts) => File.WriteAllText(file, facts.ToJsonString(Readable) + "\n");
 
     /// <exception cref="RunDirectoryException">The file is missing, unreadable, no JSON object, or a value in it is not what it has to be.</exception>

@@ -17,12 +17,17 @@ internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOn
     public IEnumerable<string> Parquet => [Nodes, Edges, .. Further.Values];
 
     /// <summary>Finds the runs that some paths mean: each a run directory, or a directory whose subdirectories are runs (hidden ones do not count, nor the mean of the others, <c>merged</c>).</summary>
+    /// <param name="leftOut">Means that were named beside runs of their batch, as people call them: with them each prompt would count twice.</param>
     /// <exception cref="RunDirectoryException">A path means no run, or a file of a run is missing, unreadable or cut off.</exception>
-    public static IReadOnlyList<RunFiles> Find(IReadOnlyList<string> paths)
+    public static IReadOnlyList<RunFiles> Find(IReadOnlyList<string> paths, out IReadOnlyList<string> leftOut)
     {
-        var directories = paths.SelectMany(RunsIn).DistinctBy(Path.GetFullPath).ToList();
-        var shared = directories.CountBy(NameOf).Where(pair => pair.Value > 1).Select(pair => pair.Key).ToHashSet();
-        return [.. directories.Select(directory => Open(directory, shared.Contains(NameOf(directory)) ? directory : NameOf(directory)))];
+        var named = paths.SelectMany(RunsIn).DistinctBy(run => Path.GetFullPath(MergedRun.Locate(run))).ToList();
+        var shared = named.CountBy(NameOf).Where(pair => pair.Value > 1).Select(pair => pair.Key).ToHashSet();
+        var runs = named.Select(run => (Path: run, Files: Open(MergedRun.Locate(run), shared.Contains(NameOf(run)) ? run : NameOf(run)))).ToList();
+        var batches = runs.Where(run => !MergedRun.Is(run.Files.Facts)).Select(run => MergedRun.BatchOf(run.Files.Directory)).ToHashSet();
+        bool IsCounted(RunFiles run) => !MergedRun.Is(run.Facts) || !batches.Contains(MergedRun.BatchOf(run.Directory));
+        leftOut = [.. runs.Where(run => !IsCounted(run.Files)).Select(run => run.Path)];
+        return [.. runs.Select(run => run.Files).Where(IsCounted)];
     }
 
     private static RunFiles Open(string directory, string name)
@@ -35,15 +40,15 @@ internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOn
 
     /// <summary>The runs that a directory's subdirectories are, in the order of their names; hidden ones do not count.</summary>
     internal static IReadOnlyList<string> Below(string path) => !System.IO.Directory.Exists(path) ? [] : [.. System.IO.Directory.EnumerateDirectories(path)
-        .Where(directory => !Path.GetFileName(directory).StartsWith('.') && File.Exists(Path.Combine(directory, RunDirectory.FactsFile)))
+        .Where(directory => !Path.GetFileName(directory).StartsWith('.') && File.Exists(Path.Combine(MergedRun.Locate(directory), RunDirectory.FactsFile)))
         .Order(StringComparer.Ordinal)];
 
     private static IEnumerable<string> RunsIn(string path)
     {
         if (!System.IO.Directory.Exists(path))
-            throw RunDirectoryException.Missing(path);
-        if (File.Exists(Path.Combine(path, RunDirectory.FactsFile)))
-            return [path];
+            throw File.Exists(path) ? RunDirectoryException.NoRuns(path) : RunDirectoryException.Missing(path);
+        if (File.Exists(Path.Combine(MergedRun.Locate(path), RunDirectory.FactsFile)))
+            return [MergedRun.Named(path)];
         if (Below(path) is { Count: > 0 } found)
         {
             string[] runs = [.. found.Where(run => !IsMerged(run))];   // else each prompt of a batch would count twice
@@ -53,8 +58,7 @@ internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOn
         throw halfARun ? RunDirectoryException.Missing(Path.Combine(path, RunDirectory.FactsFile)) : RunDirectoryException.NoRuns(path);
     }
 
-    private static bool IsMerged(string run) =>
-        RunFacts.Read(Path.Combine(run, RunDirectory.FactsFile))["merged"] is JsonValue merged && merged.TryGetValue(out bool isMerged) && isMerged;
+    private static bool IsMerged(string run) => MergedRun.Is(RunFacts.Read(Path.Combine(MergedRun.Locate(run), RunDirectory.FactsFile)));
 
     private static string NameOf(string directory) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)));
 }

@@ -10,18 +10,21 @@ internal sealed class RunPlace : IDisposable
 
     private readonly string _path;
     private readonly bool _force;
+    private readonly string? _inner;
     private readonly OutputDirectory _output;
 
+    /// <param name="inner">The run is a directory of that name within the path, which holds nothing else; null: it is the path.</param>
     /// <exception cref="RunDirectoryException">The path is taken, being written, or its parent is not writable.</exception>
-    public RunPlace(string path, bool force)
+    public RunPlace(string path, bool force, string? inner = null)
     {
-        (_path, _force) = (FullPath(path), force);
-        Check(path, force);
+        (_path, _force, _inner) = (FullPath(path), force, inner);
+        Check(path, force, inner);
         try
         {
             if (AsideName.RemoveLeftovers(_path))
                 throw RunDirectoryException.Busy(_path);
             _output = new OutputDirectory(_path);
+            Directory.CreateDirectory(Temporary);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -30,11 +33,12 @@ internal sealed class RunPlace : IDisposable
     }
 
     /// <summary>Absolute path of the directory to fill.</summary>
-    public string Temporary => _output.Aside;
+    public string Temporary => Path.Combine(_output.Aside, _inner ?? "");
 
     /// <summary>Refuses a path that a run may not be written to; changes nothing, but for a run that a writer had moved aside when it died, which is put back.</summary>
-    /// <exception cref="RunDirectoryException">Something is there and <paramref name="force"/> is off, or it is not a run.</exception>
-    public static void Check(string path, bool force)
+    /// <param name="inner">As for the constructor. A run that lies in the path itself, as older versions wrote it, is replaced too.</param>
+    /// <exception cref="RunDirectoryException">Something is there and <paramref name="force"/> is off, or it is not a run, or somebody is adding to it.</exception>
+    public static void Check(string path, bool force, string? inner = null)
     {
         string full = FullPath(path);
         if (!Directory.Exists(full))
@@ -46,18 +50,23 @@ internal sealed class RunPlace : IDisposable
         if (!force)
             throw RunDirectoryException.Exists(full);
         var names = Directory.EnumerateFileSystemEntries(full).Select(entry => Path.GetFileName(entry)!).ToList();
-        if (names.Count > 0 && !names.Contains("run.json"))
+        string? within = inner is not null && Directory.Exists(Path.Combine(full, inner)) ? inner : null;
+        if (names.Count > 0 && !names.Contains(RunDirectory.FactsFile) && within is null)
             throw RunDirectoryException.NotARun(full, "it has no run.json, so it is no run");
-        string? foreign = names.FirstOrDefault(name => !IsOfRun(full, name));
+        string? foreign = names.FirstOrDefault(name => name != within && !IsOfRun(full, name));
         if (foreign is not null)
             throw RunDirectoryException.NotARun(full, $"it holds '{foreign}', which no run wrote");
+        if (names.Select(AsideName.PlaceOf).OfType<string>().Distinct().Any(name => AsideName.RemoveLeftovers(Path.Combine(full, name))))
+            throw RunDirectoryException.Busy(full);
+        if (within is not null)
+            Check(Path.Combine(full, within), force);
     }
 
     /// <summary>Puts the directory in its place, and removes what it replaces.</summary>
     /// <exception cref="RunDirectoryException">Somebody else has taken the path meanwhile, or the file system refuses.</exception>
     public void Commit()
     {
-        Check(_path, _force);
+        Check(_path, _force, _inner);
         try
         {
             _output.Commit();

@@ -23,8 +23,12 @@ public sealed class RunQuery
     public RunQuery(IReadOnlyList<string> paths, int? threads = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(paths.Count);
-        (_runs, _threads) = (RunFiles.Find(paths), threads);
+        (_runs, _threads) = (RunFiles.Find(paths, out var leftOut), threads);
+        LeftOut = leftOut;
     }
+
+    /// <summary>Merged runs that were named beside runs of the same batch, and are not queried: with the mean each prompt would count twice.</summary>
+    public IReadOnlyList<string> LeftOut { get; }
 
     /// <summary>The runs' names, as the column <c>run</c> has them.</summary>
     public IReadOnlyList<string> Runs => [.. _runs.Select(run => run.Name)];

@@ -8,6 +8,8 @@ namespace OnnxAttribution.View;
 /// <param name="figure">One of <see cref="FigureNames"/>, in which case the format is SVG; null: the graph.</param>
 internal sealed class Drawing(string run, string format, string? figure)
 {
+    private readonly string _run = MergedRun.Locate(run);
+
     /// <summary>The first is the default.</summary>
     public static IReadOnlyList<string> Formats { get; } = ["html", "svg", "dot", "json", "graphml"];
 
@@ -24,7 +26,7 @@ internal sealed class Drawing(string run, string format, string? figure)
     };
 
     /// <summary>Whether <see cref="DefaultFile"/> is one that this verb made of the run and makes again.</summary>
-    public bool IsOfRun => Directory.Exists(run);
+    public bool IsOfRun => Directory.Exists(_run);
 
     public static IReadOnlyList<string> FigureNames => Figures.Names;
 
@@ -36,7 +38,7 @@ internal sealed class Drawing(string run, string format, string? figure)
     public SvgTheme Theme { get; init; } = SvgTheme.Light;
 
     /// <summary>In the run directory: graph.html and so on, or the figure's name.</summary>
-    public string DefaultFile => Path.Combine(Directory.Exists(run) ? run : Path.GetDirectoryName(run) ?? "", figure is null ? $"graph.{format}" : $"{figure}.svg");
+    public string DefaultFile => Path.Combine(Directory.Exists(_run) ? _run : Path.GetDirectoryName(_run) ?? "", figure is null ? $"graph.{format}" : $"{figure}.svg");
 
     /// <summary>Draws, and writes the file aside and renames it when whole.</summary>
     /// <returns>What the reader should know of what is missing; null: nothing.</returns>
@@ -46,13 +48,13 @@ internal sealed class Drawing(string run, string format, string? figure)
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
     public string? Write(string file, bool force, CancellationToken cancel = default)
     {
-        if (figure != "curve" && File.Exists(run) && Path.GetExtension(run) == ".parquet") throw FigureException.FileOfNoRun(run);
+        if (figure != "curve" && File.Exists(_run) && Path.GetExtension(_run) == ".parquet") throw FigureException.FileOfNoRun(_run);
         if (figure is not null)
         {
-            DrawingFile.Write(file, force, output => Figures.Write(figure, run, output, Theme, cancel), cancel);
+            DrawingFile.Write(file, force, output => Figures.Write(figure, _run, output, Theme, cancel), cancel);
             return null;
         }
-        var picture = RunPicture.Read(run, Limits, cancel);
+        var picture = RunPicture.Read(_run, Limits, cancel);
         switch (format)
         {
             case "html":

@@ -67,7 +67,7 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
             """{"prompt": ""}""",
             """{"prompt": "Hello", "id": "good"}""",
             """{"prompt": "Hello", "id": "../up"}""",
-            """{"prompt": "Hello", "id": "merged"}""",
+            """{"prompt": "Hello", "id": "Merged"}""",
             """{"promt": "Hello"}""",
             """{"prompt": 5}""",
             """{"prompt": "Hello", "patch_prompt": "Hi"}""",
@@ -92,6 +92,44 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
         Batch("", """{"prompt": "Hello", "id": "a"}""", """{"prompt": "Hello", "id": "b"}""").Failed(1, Path.Combine(Out, "b"), "--force");
         Assert.False(Directory.Exists(Path.Combine(Out, "a")));
         Batch("--force", """{"prompt": "Hello", "id": "a"}""", """{"prompt": "Hello", "id": "b"}""").Done();
+    }
+
+    [Fact]
+    public void The_merged_graph_lies_one_level_below_the_runs_and_replaces_one_that_lay_beside_them()
+    {
+        Batch("--no-page", s_prompts).Done();
+        var merged = Path.Combine(Out, "merged");
+        Assert.Equal([Path.Combine(merged, "mean")], Directory.GetFileSystemEntries(merged));
+        Directory.Move(Path.Combine(merged, "mean"), _directory["old"]);
+        Directory.Delete(merged);
+        Directory.Move(_directory["old"], merged);
+        Batch("", s_prompts).Failed(1, Path.Combine(Out, "one"), "--force");
+        var verb = Batch("--no-page --force --json", s_prompts).Done();
+        Assert.Equal([Path.Combine(merged, "mean")], Directory.GetFileSystemEntries(merged));
+        var files = JsonNode.Parse(verb.Output)!["merged"]!["files"]!.AsArray().Select(f => Path.GetDirectoryName((string)f!["path"]!));
+        Assert.Equal([Path.Combine(merged, "mean")], files.Distinct());
+    }
+
+    [Fact]
+    public void A_batch_cancelled_at_its_merging_keeps_its_runs_and_says_which_merged_graph_is_there()
+    {
+        void Cancelled(string at, string words)
+        {
+            using var cancel = new CancellationTokenSource();
+            using var steps = new FileSteps(Out, path =>
+            {
+                if (path.StartsWith(Path.Combine(Out, at), StringComparison.Ordinal)) cancel.Cancel();
+            });
+            Verb.Run(cancel.Token, "graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--out", Out, "--force").Failed(130, words);
+            Assert.DoesNotContain(Directory.GetFileSystemEntries(Out), entry => Path.GetFileName(entry).StartsWith('.'));
+        }
+        File.WriteAllLines(_directory["prompts.jsonl"], s_prompts);
+        Cancelled(Path.Combine("7", "run.json"), "3 finished runs stay in " + Out + ", there is no merged graph");   // the last prompt's page is drawn then
+        Assert.Equal(["2", "7", "one"], Directory.GetDirectories(Out).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Cancelled("merged", $"the merged graph in {Path.Combine(Out, "merged", "mean")}");
+        Assert.NotEmpty(RunDirectory.Read(Path.Combine(Out, "merged")).Nodes);
+        Cancelled(Path.Combine("7", "run.json"), $"the merged graph in {Path.Combine(Out, "merged", "mean")} is the one from before");
+        Assert.NotEmpty(RunDirectory.Read(Path.Combine(Out, "merged")).Nodes);
     }
 
     [Fact]

@@ -152,7 +152,8 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         File.WriteAllLines(_directory["prompts.jsonl"], ["""{"prompt": "Hello", "id": "one"}""", """{"prompt": "World"}"""]);
         var many = _directory["many"];
         Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--no-page", "--out", many).Done();
-        Verb.Run("validate", Path.Combine(many, "merged")).Failed(1, "mean of many prompts", "one by one: one, 2");
+        Verb.Run("validate", Path.Combine(many, "merged")).Failed(1, "mean of many prompts", $"runs in {many}, one by one: one, 2");
+        Verb.Run("validate", Path.Combine(many, "merged", "mean")).Failed(1, "mean of many prompts", $"runs in {many}, one by one: one, 2");
         foreach (string[] verb in (string[][])[["validate", many], ["view", many], ["ablate", "--model", model.Bundle, "--circuit", many], ["ablate", "--faithfulness", many]])
             Verb.Run(verb).Failed(1, $"{many} is no run itself, it holds 3: 2, merged, one", $"such as {Path.Combine(many, "2")}");
     }

@@ -129,7 +129,7 @@ public class RunPlaceTests
         Directory.CreateDirectory(directory[".run.0123456789abcdef.tmp/spill"]);
         using (var living = new OutputDirectory(directory["run"]))
         {
-            Assert.Contains("another run", Assert.Throws<RunDirectoryException>(() => RunSamples.Write(directory)).Message);
+            Assert.Contains("another program", Assert.Throws<RunDirectoryException>(() => RunSamples.Write(directory)).Message);
             Assert.True(Directory.Exists(living.Aside));
         }
         string run = RunSamples.Write(directory);
@@ -142,7 +142,7 @@ public class RunPlaceTests
         using var directory = new AwkwardDirectory();
         IEnumerable<ReadOnlyMemory<CausalEdge>> Meanwhile()
         {
-            Assert.Contains("another run", Assert.Throws<RunDirectoryException>(() => RunSamples.Write(directory)).Message);
+            Assert.Contains("another program", Assert.Throws<RunDirectoryException>(() => RunSamples.Write(directory)).Message);
             yield return RunSamples.Edges;
         }
         RunDirectory.Write(directory["run"], RunSamples.Nodes, Meanwhile(), 0, [], force: false);

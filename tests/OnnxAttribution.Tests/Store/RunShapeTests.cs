@@ -32,18 +32,6 @@ public class RunShapeTests
     }
 
     [Fact]
-    public void The_mean_of_a_batch_is_not_counted_among_its_runs()
-    {
-        using var directory = new AwkwardDirectory();
-        RunSamples.Write(directory, "all/a");
-        RunSamples.Write(directory, "all/b");
-        string merged = RunSamples.Write(directory, "all/merged", new() { ["merged"] = true });
-        Assert.Equal(["a", "b"], new RunQuery([directory["all"]]).Runs);
-        Assert.Equal(["merged"], new RunQuery([merged]).Runs);
-        Assert.Equal(["a", "b", "merged"], new RunQuery([directory["all"], merged]).Runs);
-    }
-
-    [Fact]
     public void The_metric_has_no_feature_and_older_runs_that_say_minus_one_are_read()
     {
         using var directory = new AwkwardDirectory();

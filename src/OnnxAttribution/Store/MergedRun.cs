@@ -1,0 +1,39 @@
+using System.Text.Json.Nodes;
+
+namespace OnnxAttribution.Store;
+
+/// <summary>Where the mean of a batch's runs lies: in <c>BATCH/merged/mean</c>, one level below them, so that patterns such as <c>BATCH/*/nodes.parquet</c> match the runs of the prompts alone.</summary>
+/// <remarks>Batches written before have it in <c>BATCH/merged</c>. <c>merged</c> means either.</remarks>
+internal static class MergedRun
+{
+    /// <summary>The directory beside the runs that the mean is in, which no run of a prompt may be.</summary>
+    public const string Name = "merged";
+
+    /// <summary>The run directory within.</summary>
+    public const string Mean = "mean";
+
+    /// <summary>The run that a path means: what is there, or the mean within.</summary>
+    public static string Locate(string path) =>
+        !HasFacts(path) && Path.Combine(path, Mean) is var mean && HasFacts(mean) && IsMerged(mean) ? mean : path;
+
+    /// <summary>What people call the run: of a mean the directory around it.</summary>
+    /// <param name="run">A run directory.</param>
+    public static string Named(string run)
+    {
+        string full = Full(run);
+        return Path.GetFileName(full) == Mean && IsMerged(full) ? Path.GetDirectoryName(full)! : run;
+    }
+
+    /// <summary>Absolute path of the directory that a run is one of many in, also of the mean's.</summary>
+    /// <param name="run">A run directory.</param>
+    public static string BatchOf(string run) => Path.GetDirectoryName(Full(Named(run))) ?? "";
+
+    /// <summary>Whether run.json is the mean's of many prompts.</summary>
+    public static bool Is(JsonObject facts) => facts["merged"] is JsonValue merged && merged.TryGetValue(out bool isMerged) && isMerged;
+
+    private static bool IsMerged(string run) => Is(RunFacts.Read(Path.Combine(run, RunDirectory.FactsFile)));
+
+    private static bool HasFacts(string directory) => File.Exists(Path.Combine(directory, RunDirectory.FactsFile));
+
+    private static string Full(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+}
