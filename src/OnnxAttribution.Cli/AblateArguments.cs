@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
@@ -9,7 +10,7 @@ namespace OnnxAttribution.Cli;
 /// <summary>The options that all modes of <c>ablate</c> share.</summary>
 internal sealed class AblateArguments
 {
-    public Option<string?> Model { get; } = new("--model") { Description = "the bundle that 'onnx-attribution export' made; with --faithfulness by default the run's", HelpName = "DIR" };
+    public Option<string?> Model { get; } = new("--model") { Description = "the bundle that 'onnx-attribution export' made; with --faithfulness RUN and --circuit RUN by default the run's", HelpName = "DIR" };
     public Option<string?> Prompt { get; } = new("--prompt") { Description = "the clean prompt", HelpName = "TEXT" };
     public Option<string?> Prompts { get; } = new("--prompts") { Description = "many: a JSON object a line, with prompt and optional target, foil, patch_prompt, id", HelpName = "FILE" };
     public Option<string?> Target { get; } = new("--target") { Description = "text of exactly one token; a leading space counts; default: the model's own top token, with --circuit RUN the run's", HelpName = "TOKEN" };
@@ -23,6 +24,8 @@ internal sealed class AblateArguments
     public Option<string?> Out { get; } = new("--out") { Description = "where to write", HelpName = "PATH" };
     public Option<bool> Force { get; } = new("--force") { Description = "replace what is there" };
     public Option<bool> Json { get; } = new("--json") { Description = "print one JSON object" };
+
+    public const string MissingModel = "--model is missing; name the bundle that 'onnx-attribution export' made";
 
     public AblateArguments()
     {
@@ -52,9 +55,17 @@ internal sealed class AblateArguments
     public string[]? SiteNames(ParseResult parsed) => parsed.GetValue(Sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     /// <param name="sites">Instead of --sites.</param>
-    /// <param name="model">The bundle where --model is not given.</param>
-    public GraphSession Open(ParseResult parsed, RunContext context, IReadOnlyList<string>? sites = null, string? model = null) =>
-        GraphSession.Open(parsed.GetValue(Model) ?? model!, sites ?? SiteNames(parsed), context);
+    public GraphSession Open(ParseResult parsed, RunContext context, IReadOnlyList<string>? sites = null) => GraphSession.Open(parsed.GetRequiredValue(Model)!, sites ?? SiteNames(parsed), context);
+
+    /// <summary>Opens --model, or the model that a run was made with, at the sites of --sites, or the run's.</summary>
+    /// <exception cref="UsageException">There is no --model, and the circuit is of no run.</exception>
+    /// <exception cref="CircuitException">The run's model is not where it was.</exception>
+    public GraphSession Open(ParseResult parsed, RunContext context, CircuitSource source)
+    {
+        var model = parsed.GetValue(Model);
+        if (model is null && source.Run is null) throw new UsageException($"{MissingModel}; a circuit that is no run names none");
+        return GraphSession.Open(model ?? source.ModelPath, SiteNames(parsed) ?? source.Sites, context);
+    }
 
     /// <summary>Refuses, before the first is run, a prompt of a file that no token ids can be made of, and says which. Warns of prompts that begin with the BOS twice.</summary>
     /// <param name="prependBos">Where --prepend-bos is not given; null: as the dictionaries were trained.</param>

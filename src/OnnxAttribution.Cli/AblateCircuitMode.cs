@@ -19,6 +19,8 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
 
     public override Option Choice => _circuit;
 
+    public override bool NeedsModel => false;
+
     public override void Validate(CommandResult result, AblateArguments shared)
     {
         shared.TokensGoWithPrompt(result);
@@ -35,7 +37,7 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
         if (source.Run is null && parsed.GetValue(shared.Foil) is not null && shared.MetricKind(parsed) != MetricKind.LogitDiff) throw new UsageException("--foil goes with --metric logit-diff");
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
-        using var session = shared.Open(parsed, context, parsed.GetValue(shared.Sites) is null ? source.Sites : null);
+        using var session = shared.Open(parsed, context, source);
         if (tasks is not null) shared.Check(parsed, session, tasks, progress, (bool?)source.Run?["prepend_bos"]);
         var options = new CircuitAblationOptions(parsed.GetValue(coefficient), parsed.GetValue(_keep), shared.MetricKind(parsed), parsed.GetValue(shared.Position),
             Controls: parsed.GetValue(controls), Seed: parsed.GetValue(shared.Seed), MemoryBudget: shared.MemoryBudget(parsed));

@@ -41,7 +41,7 @@ internal static class AblateCommand
             return;
         }
         var chosen = Chosen(result, modes);
-        if (chosen.NeedsModel && !IsGiven(result, shared.Model)) result.AddError("--model is missing; name the bundle that 'onnx-attribution export' made");
+        if (chosen.NeedsModel && !IsGiven(result, shared.Model)) result.AddError(AblateArguments.MissingModel);
         foreach (var option in modes.SelectMany(m => m.Options).Except(chosen.Options).Concat(chosen.Unused(shared)).Where(o => IsGiven(result, o)))
         {
             var owner = modes.FirstOrDefault(m => m.Options.Contains(option));

@@ -56,7 +56,7 @@ internal sealed class AblateFaithfulnessMode : AblateMode
         var source = CircuitSource.OfRun(parsed.GetRequiredValue(_run)!, context.Cancel);
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
-        using var session = shared.Open(parsed, context, source.Sites, parsed.GetValue(shared.Model) is null ? source.ModelPath : null);
+        using var session = shared.Open(parsed, context, source);
         if (tasks is not null) shared.Check(parsed, session, tasks, progress, (bool?)source.Run!["prepend_bos"]);
         var options = new FaithfulnessOptions(
             parsed.GetValue(_errors) is { } rule ? [Enum.Parse<ErrorRule>(rule, ignoreCase: true)] : null, parsed.GetValue(_points), parsed.GetValue(_controls), parsed.GetValue(shared.Seed), MemoryBudget: shared.MemoryBudget(parsed));

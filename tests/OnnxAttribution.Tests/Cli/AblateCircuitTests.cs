@@ -77,6 +77,7 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
         File.WriteAllLines(_directory["prompts.jsonl"], ["""{"prompt": "Hello", "target": "x", "id": "a"}""", """{"prompt": "a longer prompt"}"""]);
         Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--metric", "logprob", "--no-page", "--top-nodes", "2", "--out", _directory["many"]).Done();
         var json = JsonNode.Parse(Ablate(Path.Combine(_directory["many"], "merged"), "--json").Done().Output)!;
+        Assert.True(JsonNode.DeepEquals(Without(json.DeepClone()), Without(JsonNode.Parse(Ablate(Path.Combine(_directory["many"], "merged", "mean", "nodes.parquet"), "--json").Done().Output)!)));
         Assert.Equal(("logprob", "prompts, metric, target, position"), ((string)json["metric"]!, (string)json["taken_from_run"]!));
         foreach (var (id, prompt) in ((string[])["a", "2"]).Zip(json["prompts"]!.AsArray()))
         {
@@ -84,6 +85,24 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
             Assert.Equal((id, (string)facts["prompt"]!, (string)facts["target"]!), ((string)prompt!["id"]!, (string)prompt["prompt"]!, (string)prompt["target"]!));
             Assert.Equal((double)facts["clean_metric"]!, (double)prompt["clean_metric"]!, 1e-4);
         }
+    }
+
+    [Fact]
+    public void The_model_is_the_runs_where_none_is_named()
+    {
+        var run = _directory["run"];
+        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--sites", "resid", "--top-nodes", "2", "--no-page", "--out", run).Done();
+        foreach (var circuit in (string[])[run, Path.Combine(run, "nodes.parquet")])
+        {
+            var (named, own) = (Ablate(circuit, "--json").Done(), Verb.Run("ablate", "--circuit", circuit, "--json").Done());
+            Assert.True(JsonNode.DeepEquals(Without(JsonNode.Parse(named.Output)!), Without(JsonNode.Parse(own.Output)!)));
+        }
+        Verb.Run("ablate", "--circuit", "0:14", "--prompt", "Hello").Failed(2, "--model is missing", "no run");
+        var facts = Path.Combine(run, "run.json");
+        var json = JsonNode.Parse(File.ReadAllText(facts))!;
+        json["model_path"] = "gone/model";
+        File.WriteAllText(facts, json.ToJsonString());
+        foreach (var mode in (string[])["--circuit", "--faithfulness"]) Verb.Run("ablate", mode, run).Failed(1, "made with gone/model, which is not there", "--model DIR");
     }
 
     [Fact]
