@@ -70,7 +70,7 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
         for (var i = 0; i < rows.Length; i++) positions[i] = nodes[rows[i]].Position;
         using var feed = new Feed().Add(SegmentJacobian.RowPositions, positions, rows.Length).Add(SegmentJacobian.RowCotangents, cotangents, rows.Length, cotangents.Length / rows.Length)
             .Add("tokens", Array.ConvertAll(tokens, t => (long)t), 1, _positions);
-        foreach (var s in sites) feed.Add(s.Value.Name, s.Clean, 1, _positions, s.Width);
+        foreach (var s in sites.Where(s => runner.Inputs.Contains(s.Value.Name))) feed.Add(s.Value.Name, s.Clean, 1, _positions, s.Width);
         foreach (var link in segment.Parents)
         {
             if (link.ContractedOutput is null) continue;
