@@ -35,7 +35,7 @@ internal sealed class RunPlace : IDisposable
     /// <summary>Absolute path of the directory to fill.</summary>
     public string Temporary => Path.Combine(_output.Aside, _inner ?? "");
 
-    /// <summary>Refuses a path that a run may not be written to; changes nothing, but for a run that a writer had moved aside when it died, which is put back.</summary>
+    /// <summary>Refuses a path that a run may not be written to; changes nothing, but for what dead writers left: a run that was moved aside is put back, what was being added to the run is removed.</summary>
     /// <param name="inner">As for the constructor. A run that lies in the path itself, as older versions wrote it, is replaced too.</param>
     /// <exception cref="RunDirectoryException">Something is there and <paramref name="force"/> is off, or it is not a run, or somebody is adding to it.</exception>
     public static void Check(string path, bool force, string? inner = null)
