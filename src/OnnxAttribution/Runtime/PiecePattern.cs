@@ -40,7 +40,7 @@ internal sealed partial class PiecePattern
         }
         catch (RegexParseException e)
         {
-            throw new FormatException(e.Message.ReplaceLineEndings(" ").TrimEnd('.'), e);
+            throw new FormatException($"it is no regular expression at character {e.Offset} ({string.Concat(e.Error.ToString().Select(c => char.IsUpper(c) ? $" {char.ToLowerInvariant(c)}" : $"{c}")).Trim()})", e);
         }
     }
 

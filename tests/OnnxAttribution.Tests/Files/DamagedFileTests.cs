@@ -27,7 +27,7 @@ public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Rando
     public void Dispose() => _directory.Dispose();
 
     [Theory]
-    [InlineData("bundle.json", 300), InlineData("vocab.json", 100), InlineData("merges.txt", 60), InlineData("dictionaries/blocks.0.hook_mlp_out/cfg.json", 200), InlineData("dictionaries/blocks.0.hook_mlp_out/sae_weights.safetensors", 200)]
+    [InlineData("bundle.json", 150), InlineData("vocab.json", 50), InlineData("merges.txt", 60), InlineData("dictionaries/blocks.0.hook_mlp_out/cfg.json", 100), InlineData("dictionaries/blocks.0.hook_mlp_out/sae_weights.safetensors", 100)]
     public void Of_a_bundle(string file, int times)
     {
         var copy = Copied(model.Bundle);
@@ -50,8 +50,8 @@ public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Rando
             var architecture = ModelArchitecture.Read(copy);
             using var checkpoint = Checkpoint.Open(copy, architecture.Layout);
         }
-        Damaged(copy, "config.json", 250, Open);
-        Damaged(copy, "model.safetensors", 150, Open);
+        Damaged(copy, "config.json", 120, Open);
+        Damaged(copy, "model.safetensors", 60, Open);
     }
 
     [Fact]
@@ -61,7 +61,7 @@ public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Rando
         {
             var copy = Directory.CreateDirectory(_directory[name]).FullName;
             File.WriteAllText(Path.Combine(copy, "tokenizer.json"), SmallTokenizers.Json(name));
-            Damaged(copy, "tokenizer.json", 40, () =>
+            Damaged(copy, "tokenizer.json", 25, () =>
             {
                 var tokenizer = Tokenizer.Open(copy);
                 tokenizer.Encode("the cat 12\u0301 <s>");
@@ -70,7 +70,7 @@ public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Rando
         var configured = Directory.CreateDirectory(_directory["configured"]).FullName;
         File.WriteAllText(Path.Combine(configured, "tokenizer.json"), SmallTokenizers.Json("llama2"));
         File.WriteAllText(Path.Combine(configured, "tokenizer_config.json"), """{"bos_token": {"content": "<s>", "lstrip": false}, "eos_token": "</s>", "add_bos_token": true}""");
-        Damaged(configured, "tokenizer_config.json", 100, () => Tokenizer.Open(configured));
+        Damaged(configured, "tokenizer_config.json", 50, () => Tokenizer.Open(configured));
     }
 
     [Fact]
@@ -82,7 +82,7 @@ public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Rando
             FormatFiles.Copy(source, at);
             foreach (var file in Directory.GetFiles(at, "*", SearchOption.AllDirectories))
             {
-                Damaged(at, Path.GetRelativePath(at, file), 60, () =>
+                Damaged(at, Path.GetRelativePath(at, file), 25, () =>
                 {
                     foreach (var dictionary in DictionaryFinder.FindAll(at)) dictionary.Dispose();
                 });
@@ -94,15 +94,15 @@ public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Rando
     public void Of_prompts_circuits_and_sites()
     {
         File.WriteAllText(_directory["p.jsonl"], "{\"prompt\": \"Copyright (C\", \"target\": \")\", \"id\": \"a\"}\n{\"prompt\": \"é 日本\", \"patch_prompt\": \"x y\", \"foil\": \" b\", \"id\": 3}\n");
-        Damaged(_directory.Path, "p.jsonl", 400, () =>
+        Damaged(_directory.Path, "p.jsonl", 200, () =>
         {
             foreach (var (_, _, error) in PromptFile.Read(_directory["p.jsonl"])) Said(error, null);
         });
         File.WriteAllText(_directory["sites.json"], """{"sites": {"blocks.0.hook_resid_pre": "x", "blocks.0.hook_mlp_out": "y", "blocks.0.hook_resid_post": "z"}, "hooks": {"blocks.0.attn.hook_pattern": "p"}, "tokens": "t", "logits": "l", "n_layers": 1, "n_heads": 2, "n_ctx": 8, "prepend_bos": true}""");
-        Damaged(_directory.Path, "sites.json", 300, () => SiteMap.Read(_directory["sites.json"]));
+        Damaged(_directory.Path, "sites.json", 150, () => SiteMap.Read(_directory["sites.json"]));
         using var session = GraphSession.Open(model.Bundle, null, new RunContext(threads: 1));
         File.WriteAllText(_directory["circuit.txt"], "# a remark\n0.mlp:1,2@3;1:3\nblocks.1.hook_attn_out:0\n");
-        Damaged(_directory.Path, "circuit.txt", 200, () => CircuitSource.Open(_directory["circuit.txt"]).Circuit(session));
+        Damaged(_directory.Path, "circuit.txt", 100, () => CircuitSource.Open(_directory["circuit.txt"]).Circuit(session));
     }
 
     private string Copied(string from)

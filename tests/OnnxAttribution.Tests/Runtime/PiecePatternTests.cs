@@ -55,7 +55,7 @@ public sealed class PiecePatternTests
     [InlineData("a)", "a group is closed that was not opened")]
     [InlineData("[a", "a class is not closed")]
     [InlineData("*a", "'*'")]
-    [InlineData("[z-a]", "range in reverse order")]
+    [InlineData("[z-a]", "at character 4 (reversed character range)")]
     public void What_would_be_read_differently_is_refused(string oniguruma, string reason) =>
         Assert.Contains(reason, Assert.Throws<FormatException>(() => PiecePattern.Of(oniguruma)).Message);
 }
