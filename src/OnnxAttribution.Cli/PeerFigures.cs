@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Cli;
 
@@ -24,7 +25,7 @@ internal sealed class PeerFigures
     {
         try
         {
-            var json = JsonNode.Parse(File.ReadAllText(path))!;
+            var json = JsonNode.Parse(RegularFile.ReadAllText(path))!;
             var edges = new List<(string, double, bool)>();
             foreach (var (name, figures) in json["results"]!.AsObject())
             {
@@ -35,9 +36,15 @@ internal sealed class PeerFigures
             }
             return new PeerFigures((int)json["nodes"]!, (int)json["tokens"]!, edges);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or NullReferenceException or InvalidOperationException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or NullReferenceException or InvalidOperationException or FormatException or ArgumentException)
         {
-            throw new UsageException($"--peers {path} cannot be read as what bench_peer.py --json writes ({e.Message.Split('\n')[0].TrimEnd('.')}); make it again");
+            var why = e switch
+            {
+                IOException or UnauthorizedAccessException => FileFault.Words(e),
+                JsonException => JsonFault.Words(e),
+                _ => "a key is missing or holds something else",
+            };
+            throw new UsageException($"--peers {path} cannot be read as what bench_peer.py --json writes ({why}); make it again");
         }
     }
 

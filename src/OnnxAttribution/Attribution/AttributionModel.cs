@@ -1,5 +1,6 @@
 using OnnxAttribution.Autodiff;
 using OnnxAttribution.Export;
+using OnnxAttribution.Files;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
 
@@ -56,7 +57,7 @@ public sealed class AttributionModel : IDisposable
     /// <summary>SHA-256 of bundle.json, which holds the hashes of all files.</summary>
     public string BundleHash => HashOf(Bundle.Directory);
 
-    internal static string HashOf(string bundle) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(Path.Combine(bundle, BundleManifest.FileName))));
+    internal static string HashOf(string bundle) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(RegularFile.ReadAllBytes(Path.Combine(bundle, BundleManifest.FileName))));
 
     public RunContext Context { get; }
 

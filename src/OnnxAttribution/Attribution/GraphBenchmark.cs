@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Numerics.Tensors;
 using OnnxAttribution.Export;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Attribution;
@@ -79,7 +80,7 @@ internal static class GraphBenchmark
         var buffer = new byte[1 << 22];
         foreach (var path in Directory.EnumerateFiles(bundle, "*.safetensors", SearchOption.AllDirectories))
         {
-            using var file = File.OpenHandle(path);
+            using var file = RegularFile.OpenHandle(path);
             for (long at = 0, n; (n = RandomAccess.Read(file, buffer, at)) > 0; at += n) { }
         }
     }

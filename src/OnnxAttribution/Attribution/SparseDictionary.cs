@@ -2,6 +2,7 @@ using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Attribution;
 
@@ -29,7 +30,7 @@ internal sealed class SparseDictionary : IDisposable
         _parameters = DictionaryParameters.Of(source);
         Normalization = new SiteNormalization(source.Normalization, source.Config.NormScalingFactor);
         EncoderWeights = Load("W_enc");
-        if (source.DecoderWeights.Type == TensorType.F32) _file = File.OpenHandle(source.File.Path, options: FileOptions.RandomAccess);
+        if (source.DecoderWeights.Type == TensorType.F32) _file = RegularFile.OpenHandle(source.File.Path);
         else _decoder = source.File.ReadFloats("W_dec");
         DecoderBias = Load("b_dec");
     }

@@ -29,7 +29,7 @@ internal sealed class ConfigJson
     {
         try
         {
-            using var file = File.OpenRead(path);
+            using var file = RegularFile.OpenRead(path);
             if (file.Length > MaxBytes)
                 throw new CheckpointException(path, $"has {file.Length} bytes, too long for a config (at most {MaxBytes}); check the path.");
             LfsPointer.Refuse(path, file);
@@ -50,7 +50,7 @@ internal sealed class ConfigJson
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            throw new CheckpointException(path, $"cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}).", e);
+            throw new CheckpointException(path, $"cannot be read: {FileFault.Words(e, "check the path")}.", e);
         }
     }
 

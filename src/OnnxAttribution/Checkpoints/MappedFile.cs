@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints;
 
@@ -43,7 +44,7 @@ internal sealed unsafe class MappedFile : IDisposable
         FileStream? file = null;
         try
         {
-            file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
+            file = RegularFile.OpenRead(path, bufferSize: 0, FileShare.Read | FileShare.Delete);
             LfsPointer.Refuse(path, file);
             read?.Invoke(file);
             return new MappedFile(path, file);
@@ -55,7 +56,7 @@ internal sealed unsafe class MappedFile : IDisposable
             {
                 FileNotFoundException or DirectoryNotFoundException => CheckpointException.Missing(path, e),
                 IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException =>
-                    new CheckpointException(path, $"cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); check that it is a file and its permissions.", e),
+                    new CheckpointException(path, $"cannot be read: {FileFault.Words(e, "check the path")}.", e),
                 _ => e,
             };
         }

@@ -47,7 +47,7 @@ internal sealed class CollectionState(string bundle, string key)
     {
         try
         {
-            using var reader = new BinaryReader(File.OpenRead(_path));
+            using var reader = new BinaryReader(RegularFile.OpenRead(_path));
             if (reader.ReadString() != Format || reader.ReadString() != key) return null;
             var passes = reader.ReadInt32();
             reader.BaseStream.Seek(-(Format.Length + 1), SeekOrigin.End);
@@ -65,7 +65,7 @@ internal sealed class CollectionState(string bundle, string key)
     {
         try
         {
-            using var reader = new BinaryReader(new FileStream(_path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 20));
+            using var reader = new BinaryReader(RegularFile.OpenRead(_path, 1 << 20));
             reader.ReadString();
             reader.ReadString();
             Passes = reader.ReadInt32();
@@ -80,7 +80,7 @@ internal sealed class CollectionState(string bundle, string key)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
-            throw new DashboardException($"{_path} is damaged ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); remove it, and the text is read from its beginning", e);
+            throw new DashboardException($"{_path} cannot be read as what this program wrote ({FileFault.Words(e)}); remove it, and the text is read from its beginning", e);
         }
     }
 

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 using System.Security.Cryptography;
 using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Export;
 
@@ -53,20 +54,26 @@ internal static class BundleFiles
         foreach (var (name, record) in files)
         {
             var info = new FileInfo(Inside(bundle, name));
+            if (RegularFile.Problem(info.FullName) is { } problem) throw new BundleException($"{info.FullName} cannot be read: {problem}");
             if (!info.Exists) throw new BundleException($"{info.FullName} is missing; export the bundle again");
             if (info.Length != record.Bytes) throw Changed(info.FullName, $"has {info.Length} bytes, bundle.json says {record.Bytes}");
         }
         var samples = new string[files.Count];
-        try
+        var faults = new Exception?[files.Count];
+        Parallel.For(0, files.Count, i =>
         {
-            Parallel.For(0, files.Count, i => samples[i] = FileSample.Of(Path.Combine(bundle, files[i].Key)));
-        }
-        catch (AggregateException e) when (e.InnerExceptions[0] is IOException or UnauthorizedAccessException)
-        {
-            throw new BundleException($"a file of {bundle} cannot be read ({e.InnerExceptions[0].Message.ReplaceLineEndings(" ").TrimEnd('.')}); check its permissions", e);
-        }
+            try
+            {
+                samples[i] = FileSample.Of(Path.Combine(bundle, files[i].Key));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                faults[i] = e;
+            }
+        });
         for (var i = 0; i < files.Count; i++)
         {
+            if (faults[i] is { } fault) throw new BundleException($"{Path.Combine(bundle, files[i].Key)} cannot be read: {FileFault.Words(fault, "check its permissions")}", fault);
             if (samples[i] != files[i].Value.Xxh128) throw Changed(Path.Combine(bundle, files[i].Key), "holds other bytes than bundle.json says");
         }
         foreach (var dictionary in manifest.Dictionaries)
@@ -134,7 +141,7 @@ internal static class BundleFiles
     /// <summary>SHA-256 in hexadecimal digits.</summary>
     public static string Sha256(string path)
     {
-        using var stream = File.OpenRead(path);
+        using var stream = RegularFile.OpenRead(path);
         return Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 

@@ -81,11 +81,13 @@ internal sealed record BundleManifest
     public static BundleManifest Read(string directory)
     {
         var path = Path.Combine(directory, FileName);
+        if (File.Exists(directory)) throw new BundleException($"{directory} is a file, and a model bundle is a directory; name the directory that holds {FileName}");
         if (!Directory.Exists(directory)) throw new BundleException($"there is no model bundle at {directory}; make one with 'onnx-attribution export --checkpoint DIR --out {directory}'");
+        if (RegularFile.Problem(path) is { } problem) throw new BundleException($"{path} cannot be read: {problem}");
         if (!File.Exists(path)) throw new BundleException($"{directory} has no {FileName}, so it is no model bundle; make one with 'onnx-attribution export --checkpoint DIR --out {directory}'");
         try
         {
-            var text = File.ReadAllText(path);
+            var text = RegularFile.ReadAllText(path);
             // the version first: another format may have other keys
             if (JsonSerializer.Deserialize<VersionRecord>(text, s_json) is { FormatVersion: var version } && version != CurrentVersion)
             {
@@ -93,6 +95,10 @@ internal sealed record BundleManifest
             }
             var manifest = JsonSerializer.Deserialize<BundleManifest>(text, s_json) ?? throw new JsonException("it is empty");
             return manifest.Fault() is { } fault ? throw new JsonException(fault) : manifest;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BundleException($"{path} cannot be read: {FileFault.Words(e, "check the path")}", e);
         }
         catch (JsonException e)
         {

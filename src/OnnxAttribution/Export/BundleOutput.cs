@@ -65,7 +65,7 @@ internal sealed class BundleOutput : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BundleException($"{target} cannot be written ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); choose a directory that is writable and has room", e);
+            throw new BundleException($"{target} cannot be written: {FileFault.Words(e, "choose a directory that is writable and has room")}", e);
         }
     }
 

@@ -23,7 +23,7 @@ internal sealed class BundleRemains
         var path = Path.Combine(directory, BundleManifest.FileName);
         try
         {
-            if (!File.Exists(path) || JsonNode.Parse(File.ReadAllText(path)) is not JsonObject json || json["files"] is not JsonObject files || !json.ContainsKey("format_version")) return new(directory, false, [], []);
+            if (!File.Exists(path) || JsonNode.Parse(RegularFile.ReadAllText(path)) is not JsonObject json || json["files"] is not JsonObject files || !json.ContainsKey("format_version")) return new(directory, false, [], []);
             var exported = json["exported"] is JsonArray names ? names.Select(name => (string?)name ?? "").ToHashSet() : [];
             // of formats before there was such a list, all that only export makes
             if (!json.ContainsKey("exported")) exported.Add(BundleWriter.ProcessedFileName);

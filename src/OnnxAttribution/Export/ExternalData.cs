@@ -1,4 +1,5 @@
 using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Files;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
@@ -38,7 +39,7 @@ internal readonly record struct ExternalData(string Location, long Offset, long 
 
     private static BundleException TooShort(FileInfo file, TensorProto t)
     {
-        if (file.Length <= LfsPointer.MostBytes && LfsPointer.Problem(File.ReadAllBytes(file.FullName)) is { } pointer) return new BundleException($"{file.FullName} {pointer}");
+        if (file.Length <= LfsPointer.MostBytes && LfsPointer.Problem(RegularFile.ReadAllBytes(file.FullName)) is { } pointer) return new BundleException($"{file.FullName} {pointer}");
         return new BundleException($"{file.FullName} has {file.Length} bytes and ends before tensor '{t.Name}' does; copy or export it again");
     }
 }

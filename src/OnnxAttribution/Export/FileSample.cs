@@ -1,4 +1,5 @@
 using System.IO.Hashing;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Export;
 
@@ -16,7 +17,7 @@ internal static class FileSample
     /// <returns>32 hexadecimal digits.</returns>
     public static string Of(string path)
     {
-        using var file = File.OpenHandle(path, options: FileOptions.RandomAccess);
+        using var file = RegularFile.OpenHandle(path);
         var length = RandomAccess.GetLength(file);
         var hash = new XxHash128();
         hash.Append(BitConverter.GetBytes(BitConverter.IsLittleEndian ? length : System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(length)));

@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Files;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
 
@@ -27,7 +28,7 @@ internal static class OnnxFile
     {
         try
         {
-            using var stream = File.OpenRead(path);
+            using var stream = RegularFile.OpenRead(path);
             LfsPointer.Refuse(path, stream);
             if (stream.Length > int.MaxValue) throw new BundleException($"{path} has {stream.Length:N0} bytes; an ONNX file has 2 GiB at most: export the model with external data");
             return ModelProto.Parser.ParseFrom(stream);
@@ -38,7 +39,7 @@ internal static class OnnxFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BundleException($"{path} cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')})", e);
+            throw new BundleException($"{path} cannot be read: {FileFault.Words(e, "check the path")}", e);
         }
     }
 }

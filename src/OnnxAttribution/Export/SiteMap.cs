@@ -36,8 +36,12 @@ internal sealed partial record SiteMap
         if (!File.Exists(path)) throw new BundleException($"{(Directory.Exists(path) ? $"{path} is a directory" : $"there is no {path}")}; give --sites the JSON file that names the sites' tensors: {{\"sites\": {{\"blocks.0.hook_resid_pre\": \"TENSOR\", …}}}}");
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllText(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
+            using var document = JsonDocument.Parse(RegularFile.ReadAllText(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
             return Read(path, document.RootElement);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BundleException($"{path} cannot be read: {FileFault.Words(e, "check the path")}", e);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {

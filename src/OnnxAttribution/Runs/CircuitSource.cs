@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Export;
+using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Runs;
@@ -103,11 +104,11 @@ public sealed class CircuitSource
         {
             var (sites, positions, features) = (table.Values<string?>("site"), table.Values<int?>("position"), table.Values<int?>("feature"));
             var (effects, kept) = (table.Values<float>("effect"), table.Values<bool?>("kept"));
-            return [.. Enumerable.Range(0, table.Count).Select(i => (sites[i]!, positions[i]!.Value, features[i]!.Value, effects[i], kept[i] == true))];
+            return [.. Enumerable.Range(0, table.Count).Select(i => (sites[i] ?? throw new InvalidOperationException(), positions[i]!.Value, features[i]!.Value, effects[i], kept[i] == true))];
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException)
         {
-            throw new CircuitException($"{file} is no table of a graph's nodes ({e.Message.Split('.')[0]}); give a run directory or its nodes.parquet");
+            throw new CircuitException($"{file} is no table of a graph's nodes ({(e is ArgumentException ? $"its columns are {string.Join(", ", table.Columns.Select(c => DisplayText.OneLine(c.Name)))}, and site, position, feature, effect and kept are needed, each of its type" : "a node has no site, position or feature")}); give a run directory or its nodes.parquet");
         }
     }
 
@@ -116,7 +117,7 @@ public sealed class CircuitSource
         Span<byte> magic = stackalloc byte[4];
         try
         {
-            using var stream = File.OpenRead(file);
+            using var stream = RegularFile.OpenRead(file);
             return stream.ReadAtLeast(magic, 4, throwOnEndOfStream: false) == 4 && magic.SequenceEqual("PAR1"u8);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -129,7 +130,7 @@ public sealed class CircuitSource
     {
         try
         {
-            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(File.ReadAllBytes(file)).TrimStart('\uFEFF');
+            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(RegularFile.ReadAllBytes(file)).TrimStart('\uFEFF');
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -138,5 +139,5 @@ public sealed class CircuitSource
     }
 
     private static CircuitException Unreadable(string file, Exception e) =>
-        new($"{file} cannot be read as a circuit ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); give a run directory, a nodes.parquet, or a text file of site:features");
+        new($"{file} cannot be read as a circuit ({(e is DecoderFallbackException ? "it is no text in UTF-8" : FileFault.Words(e))}); give a run directory, a nodes.parquet, or a text file of site:features");
 }

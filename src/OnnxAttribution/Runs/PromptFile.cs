@@ -63,14 +63,19 @@ public static class PromptFile
     {
         try
         {
-            var length = new FileInfo(path).Length;
-            return length <= MostBytes || Directory.Exists(path) ? File.ReadAllBytes(path)
-                : throw new PromptException($"{path} has {length} bytes, more than any file of prompts ({MostBytes}); check the path");
+            using var file = RegularFile.OpenReadOrGiven(path);
+            var bytes = new MemoryStream();
+            var piece = new byte[1 << 16];
+            for (int read; (read = file.Read(piece)) > 0; bytes.Write(piece, 0, read))
+            {
+                if (bytes.Length > MostBytes) throw new PromptException($"{path} has more than {MostBytes} bytes, more than any file of prompts; check the path");
+            }
+            return bytes.ToArray();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new PromptException(e is FileNotFoundException or DirectoryNotFoundException ? $"there is no file {path}; give --prompts a JSONL file"
-                : $"{path} cannot be read ({e.Message.ReplaceLineEndings(" ")}); check that it is a file and its permissions");
+                : $"{path} cannot be read: {FileFault.Words(e, "check the path")}");
         }
     }
 

@@ -38,7 +38,7 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
         }
         catch (RunDirectoryException e)
         {
-            throw new PromptException($"{merged} was merged from runs that should lie in its batch ({e.Message.Split('.')[0]}…); give the prompts with --prompts FILE");
+            throw new PromptException($"{merged} was merged from runs that should lie in its batch ({e.Message.Split(". ")[0].TrimEnd('.')}); give the prompts with --prompts FILE");
         }
     }
 

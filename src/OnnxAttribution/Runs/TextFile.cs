@@ -1,4 +1,5 @@
 using System.Text;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Runs;
 
@@ -15,6 +16,7 @@ internal sealed class TextFile
         (_info, _option) = (new FileInfo(path), option);
         if (Directory.Exists(path)) throw new TextException($"{path} is a directory; give {option} a text file");
         if (!_info.Exists) throw new TextException($"there is no file {path}; give {option} a text file in UTF-8, .txt or .txt.gz");
+        if (RegularFile.Problem(path) is { } problem) throw new TextException($"{path} cannot be read: {problem}");
         if (_info.Length == 0) throw Empty();
     }
 
@@ -35,7 +37,7 @@ internal sealed class TextFile
     {
         try
         {
-            var file = new FileStream(_info.FullName, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
+            var file = RegularFile.OpenRead(_info.FullName, 1 << 16, options: FileOptions.SequentialScan);
             Span<byte> magic = stackalloc byte[2];
             var isGzip = file.ReadAtLeast(magic, 2, throwOnEndOfStream: false) == 2 && magic is [0x1f, 0x8b];
             file.Position = 0;
@@ -54,6 +56,6 @@ internal sealed class TextFile
     {
         DecoderFallbackException => $"{_info.FullName} is no text in UTF-8; convert it, or name another file",
         InvalidDataException => $"{_info.FullName} is damaged: its gzip data are broken or end too early (or are several files in one); make it again",
-        _ => $"{_info.FullName} cannot be read ({why.Message.ReplaceLineEndings(" ").TrimEnd('.')}); check that it is a file and its permissions",
+        _ => $"{_info.FullName} cannot be read: {FileFault.Words(why, "check the path")}",
     }, why);
 }

@@ -19,7 +19,7 @@ internal static class TokenizerFile
         byte[] bytes;
         try
         {
-            using var file = File.OpenRead(path);
+            using var file = RegularFile.OpenRead(path);
             if (file.Length > MostBytes)
                 throw new TokenizerException(path, $"has {file.Length} bytes, more than any tokenizer ({MostBytes}); check the path.");
             bytes = new byte[file.Length];
@@ -31,7 +31,7 @@ internal static class TokenizerFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            throw new TokenizerException(path, $"cannot be read ({OneLine(e)}).", e);
+            throw new TokenizerException(path, $"cannot be read: {FileFault.Words(e, "check the path")}.", e);
         }
         if (LfsPointer.Problem(bytes) is { } pointer) throw new TokenizerException(path, pointer);
         if (bytes is [0xFF, 0xFE, ..] or [0xFE, 0xFF, ..]) throw new TokenizerException(path, "is text in UTF-16, as Windows programs write it; save it as UTF-8.");

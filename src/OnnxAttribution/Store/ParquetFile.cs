@@ -1,3 +1,5 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Store;
 
 /// <summary>A first look at a Parquet file, before DuckDB opens it.</summary>
@@ -16,7 +18,7 @@ internal static class ParquetFile
         string file = Path.GetFullPath(path);
         try
         {
-            using var stream = File.OpenRead(file);
+            using var stream = RegularFile.OpenRead(file);
             if (stream.Length < LeastLength)
                 throw RunDirectoryException.Corrupt(file, "it is too short for a Parquet file");
             if (!IsMagic(stream, 0) || !IsMagic(stream, stream.Length - 4))

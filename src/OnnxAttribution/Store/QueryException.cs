@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Store;
 
@@ -31,7 +32,7 @@ public sealed partial class QueryException : Exception
     internal static QueryException Protected(string file) => new($"{file} belongs to the run that is read. Choose another file for the result.");
 
     internal static QueryException Unwritable(string file, Exception why) =>
-        new($"{file} cannot be written: {why.Message.ReplaceLineEndings(" ").TrimEnd('.', ' ')}. Choose a place that is writable and has room.", why);
+        new($"{file} cannot be written: {FileFault.Words(why, "choose a place that is writable and has room")}.", why);
 
     [GeneratedRegex(@"^Catalog Error: Table with name (?<name>\w+) does not exist!")]
     private static partial Regex UnknownTable();

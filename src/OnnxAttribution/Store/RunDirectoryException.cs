@@ -1,3 +1,5 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Store;
 
 /// <summary>A run directory that cannot be written or read. The message is one sentence that names the path and the mend.</summary>
@@ -17,7 +19,7 @@ public sealed class RunDirectoryException : Exception
         new($"{path} is being written or added to by another program right now. Wait for it, or choose another directory.");
 
     internal static RunDirectoryException Unwritable(string path, Exception why) =>
-        new($"{path} cannot be written: {OneLine(why)} Choose a directory that is writable and has room.", why);
+        new($"{path} cannot be written: {FileFault.Words(why, "choose a directory that is writable and has room")}.", why);
 
     /// <summary>The run or what was added to it is written, the picture behind it is not: nothing has to be computed again.</summary>
     internal static RunDirectoryException NoPage(string run, bool refresh, RunDirectoryException why) =>
@@ -29,7 +31,9 @@ public sealed class RunDirectoryException : Exception
     internal static RunDirectoryException NoParquetName(string file) =>
         new($"{file} would hold Parquet, whatever its name says. Name it {Path.ChangeExtension(file, ".parquet")}.");
 
-    internal static RunDirectoryException Missing(string file) => new(Verb(file) is { } verb
+    internal static RunDirectoryException Missing(string file) => new(FileAt(file) is { } wrong
+        ? $"{wrong} is a file, and a run is a directory. Name the directory that holds nodes.parquet, edges.parquet and run.json."
+        : Verb(file) is { } verb
         ? $"{file} does not exist. '{verb}' writes it."
         : $"{file} does not exist. Name the directory of a finished run: it holds nodes.parquet, edges.parquet and run.json.");
 
@@ -48,7 +52,7 @@ public sealed class RunDirectoryException : Exception
     internal static RunDirectoryException FileMissing(string file) => new($"{file} does not exist. Name a Parquet file that does.");
 
     internal static RunDirectoryException Unchangeable(string run, Exception why) =>
-        new($"{run} cannot be added to: {OneLine(why)} Make it writable and see that the disk has room, or work on a copy; the run is whole.", why);
+        new($"{run} cannot be added to: {FileFault.Words(why, "make it writable and see that the disk has room, or work on a copy")}. The run is whole.", why);
 
     internal static RunDirectoryException Replaced(string run) =>
         new($"{run} is another run than it was when this began, and nothing was added to it. Give the command again, for the run that is there now.");
@@ -59,20 +63,18 @@ public sealed class RunDirectoryException : Exception
     internal static RunDirectoryException Corrupt(string file, string why, Exception? inner = null) =>
         new($"{file} is damaged: {why.TrimEnd('.', ' ')}. {(Verb(file) is { } verb ? $"Write it again with '{verb}'." : "Write the run again.")}", inner);
 
-    /// <summary>DuckDB could not make sense of a Parquet file; its own words come last.</summary>
-    internal static RunDirectoryException Corrupt(string file, DuckDbException why) =>
-        Corrupt(file, $"its Parquet data cannot be read (DuckDB says: {why.Message.Replace(file, Path.GetFileName(file)).TrimEnd('.', ' ')})", why);
+    /// <summary>DuckDB could not make sense of a Parquet file, and its own words come last; or it got no memory for that.</summary>
+    internal static RunDirectoryException Corrupt(string file, DuckDbException why) => why.IsOutOfMemory
+        ? Unreadable(file, new OutOfMemoryException(why.Message, why))
+        : Corrupt(file, $"its Parquet data cannot be read (DuckDB says: {why.Message.Replace(file, Path.GetFileName(file)).TrimEnd('.', ' ')})", why);
 
     internal static RunDirectoryException Unreadable(string file, Exception why) =>
-        new($"{file} cannot be read: {OneLine(why)} Check its permissions.", why);
+        new($"{file} cannot be read: {FileFault.Words(why, "check the path")}.", why);
+
+    // what was named as a run, or a part of it
+    private static string? FileAt(string path) => File.Exists(path) ? path : Path.GetDirectoryName(path) is { } above && File.Exists(above) ? above : null;
 
     /// <summary>What writes the file, where it is one that not every run has.</summary>
     private static string? Verb(string file) => Path.GetFileName(file) == "features.parquet" ? "onnx-attribution features --model BUNDLE --text FILE --force"
         : Path.GetExtension(file) == ".parquet" ? FurtherTables.Verb(Path.GetFileNameWithoutExtension(file)) : null;
-
-    private static string OneLine(Exception why)
-    {
-        string words = why.Message.ReplaceLineEndings(" ").Trim();
-        return words.EndsWith('.') ? words : words + ".";
-    }
 }

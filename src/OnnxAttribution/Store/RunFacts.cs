@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Store;
 
@@ -43,7 +44,7 @@ internal static class RunFacts
     {
         try
         {
-            var facts = JsonNode.Parse(File.ReadAllText(file), documentOptions: s_strict) as JsonObject
+            var facts = JsonNode.Parse(RegularFile.ReadAllText(file), documentOptions: s_strict) as JsonObject
                 ?? throw RunDirectoryException.Corrupt(file, "it holds no JSON object");
             return RunFactsShape.Fault(facts) is { } fault ? throw RunDirectoryException.Corrupt(file, fault) : facts;
         }

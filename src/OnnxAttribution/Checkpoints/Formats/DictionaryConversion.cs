@@ -38,7 +38,7 @@ internal sealed class DictionaryConversion : IDisposable
         Directory.CreateDirectory(directory);
         SafetensorsWriter.Write(Path.Combine(directory, SaeLensDictionary.WeightsFileName), _tensors.Select(t => t.ToWrite(Source, cancel)));
         var json = _json.DeepClone().AsObject();
-        using (var stream = File.OpenRead(Source))
+        using (var stream = RegularFile.OpenRead(Source))
         {
             json["converted_from"] = new JsonObject { ["format"] = Format, ["file"] = sourceName, ["bytes"] = stream.Length, ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(stream)) };
         }

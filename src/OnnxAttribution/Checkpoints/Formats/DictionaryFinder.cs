@@ -1,3 +1,5 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Checkpoints.Formats;
 
 /// <summary>
@@ -69,7 +71,7 @@ internal sealed class DictionaryFinder
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            _passOver($"{directory}: cannot be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); check its permissions.");
+            _passOver($"{directory}: cannot be read: {FileFault.Words(e)}.");
             return null;
         }
     }
