@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 
 namespace OnnxAttribution.Cli;
@@ -12,8 +13,8 @@ internal static class FailureLine
         PromptException { IsTable: true } => e.Message,
         _ when IsOurs(e) => OneLine(e.Message),
         OutOfMemoryException or InsufficientExecutionStackException => $"{verb} needs more memory than there is (or than 'ulimit -v' allows); give it a smaller model, fewer sites or a shorter text, or raise the limit",
-        IOException or UnauthorizedAccessException => $"{verb} was refused by the system: {OneLine(e.Message).TrimEnd('.')}; {Mend(e)}",
-        DllNotFoundException or BadImageFormatException => $"{verb} cannot load a library that belongs beside the program ({OneLine(e.Message).TrimEnd('.')}); install the program again, or, if the library is there, see that there are memory and file descriptors enough ('ulimit -v', 'ulimit -n')",
+        IOException or UnauthorizedAccessException => $"{verb} was refused by the system: {(FileFault.PathIn(e) is { } path ? $"{OneLine(path)}: " : "")}{OneLine(FileFault.Words(e, "check the path"))}",
+        DllNotFoundException or BadImageFormatException => $"{verb} cannot load {(FileFault.PathIn(e) is { } library ? $"the library '{OneLine(library)}'" : "a library")}: {LoaderWords(e.Message)}",
         _ => $"{verb} stopped by a fault of the program, not of your files ({e.GetType().Name}: {OneLine(e.Message).TrimEnd('.')}); run it again with --verbose and report what it prints",
     };
 
@@ -25,11 +26,9 @@ internal static class FailureLine
 
     private static bool IsOurs(Type type) => type.Namespace?.StartsWith(nameof(OnnxAttribution), StringComparison.Ordinal) == true;
 
-    private static string Mend(Exception e) => (e.HResult & 0xFFFF, e.Message) switch
-    {
-        (23 or 24, _) or (_, ['T', 'o', 'o', ' ', 'm', 'a', 'n', 'y', ..]) => "allow more open files ('ulimit -n 1024') or end programs that hold many",
-        (28, _) => "make room on the disk, or name a directory elsewhere",
-        (12, _) => "free memory, or raise 'ulimit -v'",
-        _ => "check that the path is right, is a file, and its permissions",
-    };
+    // the system's loader says why in words only, among those for every place where it looked
+    private static string LoaderWords(string message) =>
+        message.Contains("Too many open files", StringComparison.Ordinal) ? $"too many files are open; {FileFault.DescriptorMend}"
+        : message.Contains("Cannot allocate memory", StringComparison.Ordinal) || message.Contains("failed to map segment", StringComparison.Ordinal) ? $"there is no memory for it; {FileFault.MemoryMend}"
+        : "it is missing beside the program, or damaged; install the program again";
 }

@@ -26,7 +26,7 @@ internal sealed class GraphRunner : IDisposable
         _context = context;
         var start = Stopwatch.GetTimestamp();
         using var options = context.Options(weightsFolder, prepack);
-        _session = new InferenceSession(model.ToByteArray(), options);
+        _session = RuntimeShortage.Told(() => new InferenceSession(model.ToByteArray(), options));
         context.CountSession(Stopwatch.GetTimestamp() - start);
     }
 
@@ -94,9 +94,9 @@ internal sealed class GraphRunner : IDisposable
         _context.CountCall();
         try
         {
-            return execute(run);
+            return RuntimeShortage.Told(() => execute(run));
         }
-        catch (OnnxRuntimeException) when (_context.Cancel.IsCancellationRequested)
+        catch (Exception e) when (e is OnnxRuntimeException or RuntimeShortage && _context.Cancel.IsCancellationRequested)
         {
             throw new OperationCanceledException(_context.Cancel);
         }

@@ -49,7 +49,7 @@ internal static partial class RuntimeEnvironment
             GlobalSpinControl = threads > 2,   // threads that spin between operators slow down everything else on a small machine
         };
         var options = new EnvironmentCreationOptions { logId = "onnx-attribution", logLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL, threadOptions = pool };
-        var environment = OrtEnv.CreateInstanceWithOptions(ref options);
+        var environment = RuntimeShortage.Told(() => OrtEnv.CreateInstanceWithOptions(ref options));
         if (OperatingSystem.IsWindows() && Environment.GetEnvironmentVariable(TelemetryVariable) is null) environment.DisableTelemetryEvents();
         return threads;
     }

@@ -1,0 +1,38 @@
+using Microsoft.ML.OnnxRuntime;
+using OnnxAttribution.Files;
+
+namespace OnnxAttribution.Runtime;
+
+/// <summary>ONNX Runtime got no memory, threads or files of the system: nothing that is wrong with the graph. The message says what to raise.</summary>
+internal sealed class RuntimeShortage : Exception
+{
+    private static readonly string[] s_threads = ["pthread_create", "PosixThread"], s_files = ["Too many open files"],
+        s_memory = ["Failed to allocate memory", "bad_alloc", "Cannot allocate memory", "out of memory", "cudaErrorMemoryAllocation"];
+
+    private RuntimeShortage(string message, Exception why) : base(message, why)
+    {
+    }
+
+    /// <summary>Does what makes or runs a session.</summary>
+    /// <exception cref="RuntimeShortage">Something is short.</exception>
+    public static T Told<T>(Func<T> step)
+    {
+        try
+        {
+            return step();
+        }
+        catch (OnnxRuntimeException e) when (Of(e.Message) is { } words)
+        {
+            throw new RuntimeShortage(words, e);
+        }
+    }
+
+    /// <summary>What is short, and what to do; null where nothing is.</summary>
+    internal static string? Of(string message) =>
+        Has(message, s_threads) ? "ONNX Runtime cannot start its threads: address space or processes are short; raise 'ulimit -v' and 'ulimit -u', or give fewer --threads"
+        : Has(message, s_files) ? $"ONNX Runtime cannot open a file: too many are open; {FileFault.DescriptorMend}"
+        : Has(message, s_memory) ? $"ONNX Runtime got no memory for the graph; take a smaller --memory, fewer sites or a shorter text, or {FileFault.MemoryMend}"
+        : null;
+
+    private static bool Has(string message, string[] words) => words.Any(w => message.Contains(w, StringComparison.OrdinalIgnoreCase));
+}

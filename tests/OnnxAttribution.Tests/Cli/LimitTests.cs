@@ -1,0 +1,83 @@
+using System.Diagnostics;
+using OnnxAttribution.Cli;
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Tests.Cli;
+
+/// <summary>Few file descriptors or little address space end in one line that says which limit to raise.</summary>
+public sealed class LimitTests : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    public void Dispose() => _directory.Dispose();
+
+    [Theory]
+    [InlineData(32), InlineData(64), InlineData(127)]
+    public async Task Few_descriptors(int limit)
+    {
+        var (code, error) = await Graph($"-n {limit}");
+        Assert.Equal(CommandLine.Failed, code);
+        Assert.Equal($"onnx-attribution: at most {limit} files may be open at once ('ulimit -n'), and the program alone needs 128; allow more: ulimit -n 4096\n", error);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_directory.Path));
+    }
+
+    [Fact]
+    public async Task Enough_descriptors_for_the_smallest_model()
+    {
+        var (code, error) = await Graph("-n 128");
+        Assert.True(code == CommandLine.Done, error);
+    }
+
+    /// <summary>In KiB; where between these .NET's own start and success lie depends on the machine.</summary>
+    [Theory]
+    [InlineData(2_500_000), InlineData(3_500_000), InlineData(4_000_000), InlineData(4_500_000)]
+    public async Task Little_address_space(int limit)
+    {
+        var (code, error) = await Graph($"-v {limit}");
+        if (code == CommandLine.Done || error.Contains("CoreCLR", StringComparison.Ordinal)) return;   // enough here, or too little for .NET to start
+        Assert.Equal(CommandLine.Failed, code);
+        Assert.StartsWith("onnx-attribution: ", Assert.Single(error.TrimEnd('\n').Split('\n')));
+        Assert.Contains("ulimit -v", error);
+    }
+
+    [Theory]
+    [InlineData("[ErrorCode:Fail] env.cc:327 onnxruntime::PosixThread::PosixThread(const char*, int) pthread_create failed, error code: 12 error msg: Cannot allocate memory", "threads", "ulimit -u")]
+    [InlineData("[ErrorCode:RuntimeException] bfc_arena.cc:376 Failed to allocate memory for requested buffer of size 4096", "memory", "--memory")]
+    [InlineData("[ErrorCode:RuntimeException] std::bad_alloc", "memory", "ulimit -v")]
+    [InlineData("[ErrorCode:Fail] env.cc open file /x fail, errcode = 24 - Too many open files", "too many", "ulimit -n")]
+    public void What_ONNX_Runtime_does_not_get(string message, string what, string mend)
+    {
+        var words = RuntimeShortage.Of(message);
+        Assert.Contains(what, words);
+        Assert.Contains(mend, words);
+    }
+
+    [Fact]
+    public void A_graph_that_is_wrong_is_no_shortage() =>
+        Assert.Null(RuntimeShortage.Of("[ErrorCode:InvalidGraph] This is an invalid model. Type Error: Type 'tensor(int64)' of input parameter (x) is invalid."));
+
+    [Theory]
+    [InlineData("libonnxruntime.so: failed to map segment from shared object", "ulimit -v")]
+    [InlineData("onnxruntime.so: cannot open shared object file: Too many open files", "ulimit -n")]
+    [InlineData("onnxruntime.so: cannot open shared object file: No such file or directory", "install the program again")]
+    public void A_library_that_does_not_load(string loader, string mend)
+    {
+        var line = FailureLine.Of(new DllNotFoundException($"Unable to load shared library 'onnxruntime' or one of its dependencies. In order to help diagnose loading problems:\n/a/{loader}\n"), "graph");
+        Assert.StartsWith("graph cannot load the library 'onnxruntime': ", line);
+        Assert.Contains(mend, line);
+        Assert.DoesNotContain("In order to", line);
+    }
+
+    private async Task<(int Code, string Error)> Graph(string limit)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "sets limits as Linux has them");
+        var start = new ProcessStartInfo("sh", ["-c", $"ulimit {limit} && exec dotnet \"$@\"", "sh", Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"),
+            "graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--out", _directory["run"]]) { RedirectStandardError = true, RedirectStandardOutput = true };
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        var error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        var code = Patience.ExitOf(process);
+        await output;
+        return (code, await error);
+    }
+}
