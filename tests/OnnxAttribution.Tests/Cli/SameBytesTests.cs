@@ -31,7 +31,7 @@ public sealed class SameBytesTests(Random2Fixture model) : IClassFixture<Random2
         {
             Verb.Run("graph", "--model", model.Bundle, "--prompts", prompts, "--out", @out, "--no-page").Done();
             Verb.Run("ablate", "--faithfulness", Path.Combine(@out, "a"), "--prompt", "Hello").Done();
-        }, "a/nodes", "a/edges", "a/faithfulness", "b/nodes", "b/edges");
+        }, "a/nodes", "a/edges", "a/faithfulness", "b/nodes", "b/edges", "merged/mean/nodes", "merged/mean/edges");
     }
 
     [Fact]
