@@ -1,3 +1,4 @@
+using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Store;
@@ -49,6 +50,8 @@ internal sealed class RunPlace : IDisposable
             return;
         if (!force)
             throw RunDirectoryException.Exists(full);
+        if (RealPath.Of(full) == Environment.CurrentDirectory)   // where paths begin would be gone with it
+            throw RunDirectoryException.NotARun(full, "it is the directory that this was called from");
         var names = Directory.EnumerateFileSystemEntries(full).Select(entry => Path.GetFileName(entry)!).ToList();
         string? within = inner is not null && Directory.Exists(Path.Combine(full, inner)) ? inner : null;
         if (names.Count > 0 && !names.Contains(RunDirectory.FactsFile) && within is null)

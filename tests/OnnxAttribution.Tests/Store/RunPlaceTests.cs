@@ -21,6 +21,10 @@ public class RunPlaceTests
     }
 
     [Fact]
+    public void The_directory_that_it_was_called_from_is_not_replaced() =>
+        Assert.Contains("called from", Assert.Throws<RunDirectoryException>(() => RunPlace.Check(".", force: true)).Message);
+
+    [Fact]
     public void A_cancelled_run_leaves_nothing()
     {
         using var directory = new AwkwardDirectory();
