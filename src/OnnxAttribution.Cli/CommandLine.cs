@@ -78,14 +78,18 @@ internal static class CommandLine
 
     private static int Report(Exception e, string verb, TextWriter error, bool verbose, CancellationToken cancel)
     {
-        if (verbose && e is not UsageException) error.WriteLine(e);
-        if (e is OperationCanceledException && cancel.IsCancellationRequested)
+        var cancelled = e is OperationCanceledException && cancel.IsCancellationRequested;
+        try
         {
-            error.WriteLine(e is CancelledException ? FailureLine.OneLine(e.Message) : "onnx-attribution: cancelled; nothing was written");
-            return Cancelled;
+            if (verbose && e is not UsageException) error.WriteLine(e);
+            error.WriteLine(!cancelled ? $"onnx-attribution: {FailureLine.Of(e, verb)}"
+                : e is CancelledException ? FailureLine.OneLine(e.Message) : "onnx-attribution: cancelled; nothing was written");
         }
-        error.WriteLine($"onnx-attribution: {FailureLine.Of(e, verb)}");
-        return e is UsageException ? WrongUsage : Failed;
+        catch (Exception w) when (w is IOException or UnauthorizedAccessException)
+        {
+            // stderr is full or closed: the exit code is all that is left to say it
+        }
+        return cancelled ? Cancelled : e is UsageException ? WrongUsage : Failed;
     }
 
     private static Exception Unwrapped(Exception e) => e switch

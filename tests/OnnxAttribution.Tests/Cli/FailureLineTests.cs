@@ -46,4 +46,17 @@ public class FailureLineTests
 
     [Fact]
     public void Too_little_memory_is_told_as_such() => Assert.Contains("more memory", FailureLine.Of(new OutOfMemoryException(), "graph"));
+
+    [Fact]
+    public void Where_nothing_can_be_said_the_exit_code_says_it()
+    {
+        using var full = new FullWriter();
+        Assert.Equal(CommandLine.Failed, CommandLine.Run(["query", "no such run", "SELECT 1"], TextWriter.Null, full));
+        Assert.Equal(CommandLine.WrongUsage, CommandLine.Run(["graph"], TextWriter.Null, full));
+    }
+
+    private sealed class FullWriter : StringWriter
+    {
+        public override void Write(string? value) => throw new IOException("No space left on device", 28);
+    }
 }
