@@ -54,6 +54,13 @@ internal sealed class DisplayWriter(TextWriter raw, bool isTerminal) : TextWrite
     private void Put(string text)
     {
         if (_half is { } half) (text, _half) = (half + text, null);
-        raw.Write(DisplayText.Lines(text));
+        try
+        {
+            raw.Write(DisplayText.Lines(text));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new OutputException(e);
+        }
     }
 }

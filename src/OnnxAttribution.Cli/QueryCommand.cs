@@ -108,8 +108,20 @@ internal static class QueryCommand
         else if (invocation.Output is DisplayWriter { IsTerminal: true } && format == "table" && !result.IsPlan)
             Draw(result, invocation, cancellation);
         else
-            using (var stdout = ((DisplayWriter)invocation.Output).OpenData())
-                Write(result, format, stdout, cancellation);
+            Print(result, format, (DisplayWriter)invocation.Output, cancellation);
+    }
+
+    private static void Print(QueryResult result, string format, DisplayWriter output, CancellationToken cancellation)
+    {
+        try
+        {
+            using var stdout = output.OpenData();
+            Write(result, format, stdout, cancellation);
+        }
+        catch (Exception e) when (e is not OutputException && e is IOException or UnauthorizedAccessException)
+        {
+            throw new OutputException(e);
+        }
     }
 
     private static void Write(QueryResult result, string format, Stream stream, CancellationToken cancellation)

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 
 namespace OnnxAttribution.Files;
 
@@ -10,7 +11,7 @@ namespace OnnxAttribution.Files;
 /// </remarks>
 internal sealed class AsideName : IDisposable
 {
-    private const int TokenLength = 16;
+    private const int TokenLength = 16, MostOfName = 220, LettersOfLong = 50;
     private const int UnixSharingViolation = 11, MacSharingViolation = 35, WindowsSharingViolation = unchecked((int)0x80070020);
 
     private readonly string _place;
@@ -68,7 +69,7 @@ internal sealed class AsideName : IDisposable
     public static bool RemoveLeftovers(string place, string? own = null)
     {
         var directory = System.IO.Path.GetDirectoryName(place)!;
-        var beside = System.IO.Path.GetFileName(place);
+        var beside = Short(System.IO.Path.GetFileName(place));
         // a directory that may be written but not listed shows no leftovers
         var tokens = !Directory.Exists(directory) ? [] : Directory.EnumerateFileSystemEntries(directory, "*", new EnumerationOptions { AttributesToSkip = 0, IgnoreInaccessible = true })
             .Select(entry => System.IO.Path.GetFileName(entry)).Where(name => PlaceOf(name) == beside).Select(name => name.Split('.')[^2]).Where(token => token != own).ToHashSet();
@@ -161,5 +162,14 @@ internal sealed class AsideName : IDisposable
 
     private static bool IsToken(string text) => text.Length == TokenLength && text.All(char.IsAsciiHexDigitLower);
 
-    private static string At(string place, string token, string kind) => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(place)!, $".{System.IO.Path.GetFileName(place)}.{token}.{kind}");
+    private static string At(string place, string token, string kind) => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(place)!, $".{Short(System.IO.Path.GetFileName(place))}.{token}.{kind}");
+
+    // a name may have 255 bytes, and the one beside it has more: of a long name its beginning and a hash
+    private static string Short(string name)
+    {
+        if (Encoding.UTF8.GetByteCount(name) <= MostOfName) return name;
+        var beginning = name[..Math.Min(name.Length, LettersOfLong)];
+        if (char.IsHighSurrogate(beginning[^1])) beginning = beginning[..^1];
+        return beginning + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..TokenLength];
+    }
 }

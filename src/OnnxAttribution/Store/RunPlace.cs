@@ -86,6 +86,8 @@ internal sealed class RunPlace : IDisposable
     private static string FullPath(string path)
     {
         string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+        if (new FileInfo(full).LinkTarget is not null)     // a run is replaced where it lies: the link stays, and leads to the new one
+            full = RealPath.Of(full);
         return Path.GetFileName(full).Length > 0 ? full : throw RunDirectoryException.NotARun(full, "it is the root of the file system");
     }
 

@@ -68,6 +68,23 @@ public sealed class LimitTests : IDisposable
         Assert.DoesNotContain("In order to", line);
     }
 
+    [Theory]
+    [InlineData("graph", ">&-"), InlineData("graph", ">/dev/full"), InlineData("query", ">&-"), InlineData("query", ">/dev/full")]
+    public async Task A_stdout_that_takes_nothing_is_named_and_what_was_written_stays(string verb, string stdout)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "has /dev/full");
+        var run = _directory["run"];
+        string[] graph = ["graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--out", run, "--no-page"];
+        if (verb == "query") Verb.Run(graph).Done();
+        string[] words = verb == "graph" ? graph : ["query", run, "SELECT 1", "--format", "csv"];
+        var start = new ProcessStartInfo("sh", ["-c", $"exec dotnet \"$@\" {stdout}", "sh", Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"), .. words]) { RedirectStandardError = true };
+        using var process = Process.Start(start)!;
+        var error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(CommandLine.Failed, Patience.ExitOf(process));
+        Assert.Contains("stdout is closed, or what it leads to is full", Assert.Single((await error).TrimEnd('\n').Split('\n')));
+        Verb.Run("query", run, "SELECT count(*) FROM nodes").Done();
+    }
+
     private async Task<(int Code, string Error)> Graph(string limit)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "sets limits as Linux has them");

@@ -30,6 +30,8 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
 
         var nodes = Mean(runs, r => r.Nodes.Select(n => ($"{n.Site}|{n.Feature}", n.Effect)));
         Same(nodes, merged.Nodes.ToDictionary(n => $"{n.Site}|{n.Feature}", n => (double)n.Effect));
+        var patched = Mean(runs, r => r.Nodes.Select(n => ($"{n.Site}|{n.Feature}", n.PatchActivation)));
+        Same(patched, merged.Nodes.ToDictionary(n => $"{n.Site}|{n.Feature}", n => (double)n.PatchActivation));
         Same(Mean(runs, Edges), Edges(merged).ToDictionary(e => e.Key, e => (double)e.Effect));
         Assert.All(merged.Nodes, n => Assert.Equal((-1, ""), (n.Position, n.Token)));
         Assert.Equal(3, (int)merged.Facts["prompts"]!);

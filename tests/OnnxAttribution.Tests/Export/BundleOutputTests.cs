@@ -106,6 +106,16 @@ public sealed class BundleOutputTests : IDisposable
     }
 
     [Fact]
+    public void A_folder_beside_whose_name_begins_like_the_bundles_is_outside_too()
+    {
+        Export(Random2.Checkpoint, Bundle);
+        Directory.CreateDirectory(Bundle + "-other");
+        File.Move(Path.Combine(Bundle, "config.json"), Path.Combine(Bundle + "-other", "config.json"));
+        File.CreateSymbolicLink(Path.Combine(Bundle, "config.json"), Path.Combine(Bundle + "-other", "config.json"));
+        BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(Bundle), "is a link to", "outside of the bundle");
+    }
+
+    [Fact]
     public void A_dictionary_or_weights_that_bundle_json_does_not_list_are_refused()
     {
         Export(Random2.Checkpoint, Bundle);

@@ -26,6 +26,19 @@ public sealed class AsideNameTests : IDisposable
     [InlineData($".run.{Token}.part", null)]
     public void A_name_says_what_it_is_beside(string name, string? place) => Assert.Equal(place, AsideName.PlaceOf(name));
 
+    [Theory, InlineData("a"), InlineData("é"), InlineData("🙂")]
+    public void A_name_may_be_as_long_as_the_system_allows(string letter)
+    {
+        var place = _directory[string.Concat(Enumerable.Repeat(letter, 255 / System.Text.Encoding.UTF8.GetByteCount(letter)))];
+        using (var dead = AsideName.Claim(place))
+        {
+            File.WriteAllText(dead.Path, "");
+            Assert.True(AsideName.RemoveLeftovers(place));
+        }
+        OutputFile.Write(place, stream => stream.Write("new"u8));
+        Assert.Equal([Path.GetFileName(place)], Names);
+    }
+
     [Fact]
     public void Links_that_somebody_left_are_not_followed()
     {

@@ -166,4 +166,16 @@ public class RunPlaceTests
         Assert.Equal([directory["run"]], Directory.EnumerateFileSystemEntries(directory.Path));
         Assert.Equal("somebody else's", File.ReadAllText(directory["run"]));
     }
+
+    [Fact]
+    public void A_link_in_a_runs_place_stays_and_leads_to_the_new_run()
+    {
+        using var directory = new AwkwardDirectory();
+        string run = RunSamples.Write(directory, "real"), link = directory["link"];
+        Directory.CreateSymbolicLink(link, run);
+        RunSamples.Write(directory, "link", new() { ["prompt"] = "another" }, force: true);
+        Assert.Equal(run, new DirectoryInfo(link).LinkTarget);
+        Assert.Equal("another", (string?)RunDirectory.Read(run).Facts["prompt"]);
+        Assert.Equal(["link", "real"], Directory.EnumerateFileSystemEntries(directory.Path).Select(Path.GetFileName).Order());
+    }
 }
