@@ -65,7 +65,8 @@ public sealed class GraphSum(IReadOnlyList<Site> sites)
         {
             var ends = (places[edge.Up], edge.Down == CausalEdge.Metric ? CausalEdge.Metric : places[edge.Down]);
             CollectionsMarshal.GetValueRefOrAddDefault(_edges, ends, out _) += edge.Effect;
-        });
+        }
+        );
     }
 
     private readonly record struct NodeTotal(double Activation, double PatchActivation, double Effect)

@@ -94,7 +94,8 @@ public sealed class KilledTests(Random2Fixture model) : IClassFixture<Random2Fix
     private int Traced(string call, int step, string[] args)
     {
         using var process = Process.Start(new ProcessStartInfo("/usr/bin/strace", ["-f", "-qq", "-o", _directory["trace"], "-e", $"trace={call}", "-e", $"inject={call}:signal=KILL:when={step}",
-            "dotnet", Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"), .. args]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            "dotnet", Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"), .. args])
+        { RedirectStandardOutput = true, RedirectStandardError = true })!;
         process.OutputDataReceived += (_, _) => { };
         process.ErrorDataReceived += (_, _) => { };
         process.BeginOutputReadLine();

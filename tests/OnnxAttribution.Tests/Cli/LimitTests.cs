@@ -89,7 +89,8 @@ public sealed class LimitTests : IDisposable
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "sets limits as Linux has them");
         var start = new ProcessStartInfo("sh", ["-c", $"ulimit {limit} && exec dotnet \"$@\"", "sh", Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"),
-            "graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--out", _directory["run"]]) { RedirectStandardError = true, RedirectStandardOutput = true };
+            "graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--out", _directory["run"]])
+        { RedirectStandardError = true, RedirectStandardOutput = true };
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         var error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
