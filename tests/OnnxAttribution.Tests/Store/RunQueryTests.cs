@@ -51,26 +51,26 @@ public class RunQueryTests
     [InlineData("FROM read_text('/etc/hostname')")]
     [InlineData("FROM sniff_csv('/etc/passwd')")]
     [InlineData("FROM read_parquet('https://example.com/x.parquet')")]
-    [InlineData("COPY nodes TO '/tmp/onnx-attribution-stolen.csv'")]
+    [InlineData("COPY nodes TO '{stolen}.csv'")]
     [InlineData("COPY (SELECT 1) TO '{run}/nodes.parquet'")]
     [InlineData("EXPLAIN ANALYZE COPY (SELECT 1) TO '{run}/nodes.parquet'")]
     [InlineData("EXPLAIN /* a /* b */ */ (ANALYZE) COPY (SELECT 1) TO '{run}/nodes.parquet'")]
-    [InlineData("EXPORT DATABASE '/tmp/onnx-attribution-stolen'")]
+    [InlineData("EXPORT DATABASE '{stolen}'")]
     [InlineData("INSTALL httpfs")]
     [InlineData("LOAD httpfs")]
-    [InlineData("ATTACH '/tmp/onnx-attribution-stolen.db'")]
+    [InlineData("ATTACH '{stolen}.db'")]
     [InlineData("SET enable_external_access = true")]
     [InlineData("RESET allowed_paths")]
     [InlineData("DROP VIEW nodes")]
     [InlineData("DELETE FROM runs")]
     [InlineData("CREATE TABLE t AS SELECT 1")]
     [InlineData("CREATE PERSISTENT SECRET s (TYPE http); SELECT 1")]
-    [InlineData("CALL enable_logging(storage = 'file', storage_config = {'path': '/tmp/onnx-attribution-stolen'})")]
-    [InlineData("FROM enable_logging(storage = 'file', storage_config = {'path': '/tmp/onnx-attribution-stolen'})")]
+    [InlineData("CALL enable_logging(storage = 'file', storage_config = {'path': '{stolen}'})")]
+    [InlineData("FROM enable_logging(storage = 'file', storage_config = {'path': '{stolen}'})")]
     [InlineData("FROM facts()")]
     [InlineData("SELECT 1; SELECT 2")]
     [InlineData("SELECT ?")]
-    [InlineData("SELECT 1) TO '/tmp/onnx-attribution-stolen'; --")]
+    [InlineData("SELECT 1) TO '{stolen}'; --")]
     [InlineData("")]
     [InlineData("-- nothing")]
     [InlineData("SELECT nonsense FROM nodes")]
@@ -81,7 +81,7 @@ public class RunQueryTests
     {
         using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory);
-        sql = sql.Replace("{run}", run.Replace("'", "''"));
+        sql = sql.Replace("{run}", run.Replace("'", "''")).Replace("{stolen}", Path.Combine(Path.GetTempPath(), "onnx-attribution-stolen"));
         byte[] before = File.ReadAllBytes(Path.Combine(run, "nodes.parquet"));
         Assert.DoesNotContain('\n', Assert.Throws<QueryException>(() => RunSamples.Ask(run, sql)).Message);
         var query = new RunQuery([run]);
