@@ -15,18 +15,21 @@ namespace OnnxAttribution.Attribution;
 /// Step 3 needs to know step 2's nodes, so many prompts are run twice: their edges among all nodes that might be kept would not fit into memory, and neither would what the runs leave
 /// (about 75 MB a prompt of 16 tokens at GPT-2-small's shape with 37 dictionaries of 24,576 features).
 /// </remarks>
-/// <param name="sites">In the order of computation.</param>
-public sealed class GraphSum(IReadOnlyList<Site> sites)
+public sealed class GraphSum
 {
     /// <summary>The position of a node that stands for all positions: −1 and not a missing value, so that joins of nodes and edges on it hold.</summary>
     public const int NoPosition = -1;
 
+    private readonly IReadOnlyList<Site> _sites;
     private readonly Dictionary<(Site Site, int Feature), NodeTotal> _totals = [];
     private readonly Dictionary<(Site Site, int Feature), int> _kept = [];
     private readonly Dictionary<(int Up, int Down), double> _edges = [];
 
+    /// <param name="sites">In the order of computation.</param>
+    internal GraphSum(IReadOnlyList<Site> sites) => _sites = sites;
+
     /// <summary>Prompts whose nodes were added so far.</summary>
-    public int Count { get; private set; }
+    internal int Count { get; private set; }
 
     /// <summary>The means, once they are chosen from, in the order of a single graph: sites in the order of computation, features ascending, the error node last.</summary>
     internal List<CausalNode> Nodes { get; private set; } = [];
@@ -48,7 +51,7 @@ public sealed class GraphSum(IReadOnlyList<Site> sites)
     /// <summary>Chooses which nodes are kept, by the means. No nodes can be added afterwards.</summary>
     internal void ChooseNodes(GraphOptions options)
     {
-        var order = sites.Select((site, i) => (site, i)).ToDictionary(p => p.site, p => p.i);
+        var order = _sites.Select((site, i) => (site, i)).ToDictionary(p => p.site, p => p.i);
         Nodes = [.. _totals.OrderBy(t => order[t.Key.Site]).ThenBy(t => (uint)t.Key.Feature).Select(t => t.Value.Mean(t.Key.Site, t.Key.Feature, Count))];   // the error's −1 comes last
         Selection.KeepStrongest(Nodes, options);
         for (var i = 0; i < Nodes.Count; i++)

@@ -35,10 +35,12 @@ internal static partial class CheckpointFolder
 
     /// <summary>There is no such directory: it may be a name on the hub.</summary>
     /// <param name="wanted">What the directory has to be.</param>
-    public static CheckpointException NoDirectory(string path, string wanted) => new(path, HubName.IsMatch(path)
-        ? $"there is no such directory; give {wanted}. Nothing is downloaded here: if this is a name on the Hugging Face hub, run 'hf download {path} --local-dir DIR' first"
-            + (path.Contains("gpt2", StringComparison.OrdinalIgnoreCase) ? " (for GPT-2 and its dictionaries also export-scripts/fetch_gpt2.sh)." : ".")
-        : $"there is no such directory; give {wanted}.");
+    public static CheckpointException NoDirectory(string path, string wanted) => new(path, $"there is no such directory; give {wanted}{OfHub(path)}.");
+
+    /// <summary>Goes on with a sentence about a directory that is not there: how to fetch it, where its name may be one on the hub.</summary>
+    public static string OfHub(string path) => !HubName.IsMatch(path) ? ""
+        : $". Nothing is downloaded here: if this is a name on the Hugging Face hub, run 'hf download {path} --local-dir DIR' first"
+            + (path.Contains("gpt2", StringComparison.OrdinalIgnoreCase) ? " (for GPT-2 and its dictionaries also export-scripts/fetch_gpt2.sh)" : "");
 
     /// <summary>There is no file of weights that is read.</summary>
     public static CheckpointException NoWeights(string directory)

@@ -1,5 +1,6 @@
-using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Checkpoints.Formats;
+using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Export;
 
@@ -110,7 +111,7 @@ internal sealed class BundleDictionaries : IDisposable
     private static IReadOnlyList<FoundDictionary> FindIn(string folder, Action<string>? say)
     {
         if (File.Exists(folder)) throw new BundleException($"{folder} is a file; give --dictionaries the folder that holds it, as it is published");
-        if (!Directory.Exists(folder)) throw new BundleException($"there is no directory {folder}; {(LooksLikeHubName(folder) ? HubMend(folder) : "give --dictionaries the folder that holds the dictionaries")}");
+        if (!Directory.Exists(folder)) throw new BundleException($"there is no directory {folder}; give --dictionaries the folder that holds the dictionaries{CheckpointFolder.OfHub(folder)}");
         var passedOver = new List<string>();
         var found = DictionaryFinder.FindAll(folder, passedOver.Add);
         if (found.Count == 0 && Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).FirstOrDefault() is { } some)
@@ -122,13 +123,6 @@ internal sealed class BundleDictionaries : IDisposable
         foreach (var line in passedOver) say?.Invoke(line);
         return found;
     }
-
-    // OWNER/NAME, as in https://huggingface.co/OWNER/NAME
-    private static bool LooksLikeHubName(string name) =>
-        name.Split('/') is [{ Length: > 0 } owner, { Length: > 0 } repository] && !owner.StartsWith('.') && !owner.StartsWith('~') && (owner + repository).All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.');
-
-    private static string HubMend(string name) =>
-        $"if it is a repository of the Hugging Face hub, fetch it first, since nothing is downloaded here (hf download {name} --local-dir DIR; for GPT-2's, export-scripts/fetch_gpt2.sh), and give --dictionaries that DIR";
 
     // a bundle that lies in a folder that is searched holds links to the dictionaries from the last time
     private void DropCopiesOf(ExportOptions options, List<(string Folder, FoundDictionary Found)> all)

@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Text.Json;
 using System.Text.Unicode;
 
-namespace OnnxAttribution.Checkpoints;
+namespace OnnxAttribution.Files;
 
 /// <summary>
 /// JSON as Python's <c>json</c> writes and reads it, which strict JSON is not: a byte order mark in front, <c>NaN</c>, <c>Infinity</c> and <c>-Infinity</c> as values, and a key that is there twice, the last of

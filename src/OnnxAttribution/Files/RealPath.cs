@@ -1,4 +1,4 @@
-namespace OnnxAttribution.Checkpoints;
+namespace OnnxAttribution.Files;
 
 /// <summary>The path of a folder or file as the file system has it: in full, without dots, every link on the way followed.</summary>
 internal static class RealPath

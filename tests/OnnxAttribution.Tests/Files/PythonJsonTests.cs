@@ -1,8 +1,9 @@
+using OnnxAttribution.Files;
 using System.Text;
 using System.Text.Json;
 using OnnxAttribution.Checkpoints;
 
-namespace OnnxAttribution.Tests.Checkpoints;
+namespace OnnxAttribution.Tests.Files;
 
 public sealed class PythonJsonTests : IDisposable
 {
