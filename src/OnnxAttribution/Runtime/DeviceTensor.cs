@@ -20,7 +20,7 @@ internal sealed class DeviceTensor : IDisposable
     public OrtValue Value { get; }
     public long[] Shape { get; }
 
-    /// <summary>Over the caller's array, which is not copied and must not be written while the tensor lives.</summary>
+    /// <summary>Over the caller's array, or an aligned copy of it (<see cref="HostTensor"/>): it must not be written while the tensor lives.</summary>
     public static DeviceTensor FromHost(float[] values, params long[] shape) =>
         new(HostTensor.Over(values.AsMemory(), shape), false, values);
 
