@@ -46,14 +46,14 @@ lint: build
 bench: build
 	@mkdir -p TestResults
 	@if $(PEER) -c 'import torch' 2>/dev/null; then \
-		echo "timing PyTorch, a minute" && $(PEER) export-scripts/bench_peer.py --threads $$(nproc) --json > TestResults/peers.json && $(CLI) bench --peers TestResults/peers.json; \
+		echo "timing PyTorch, a minute" && $(PEER) bench/bench_peer.py --threads $$(nproc) --json > TestResults/peers.json && $(CLI) bench --peers TestResults/peers.json; \
 	else \
 		echo "the peers are not timed: no PyTorch (PYTHON=/usr/bin/python3 chooses another python)" && $(CLI) bench; \
 	fi
 
-# docs/validation.md: every estimator against real interventions on held-out prompts
+# docs/results/validation.md: every estimator against real interventions on held-out prompts
 validation: build
-	$(PYTHON) export-scripts/validation.py --cli "$(CLI)"
+	$(PYTHON) docs/results/validation.py --cli "$(CLI)"
 
 # the CUDA 13 execution provider for linux-x64, 245 MB
 gpu:

@@ -39,7 +39,7 @@ internal static class BenchCommand
         var runs = Size("--runs", 7, "counted runs");
         var memory = new Option<int>("--memory") { Description = "MiB for the cotangents of one run (1024)", HelpName = "MiB", DefaultValueFactory = _ => 1024 };
         var cache = new Option<string>("--cache") { Description = "where random models are kept", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache", "onnx-attribution") };
-        var peers = new Option<string?>("--peers") { Description = "what export-scripts/bench_peer.py --json wrote, to compare with", HelpName = "FILE" };
+        var peers = new Option<string?>("--peers") { Description = "what bench/bench_peer.py --json wrote, to compare with", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
         var ablate = new Option<bool>("--ablate") { Description = $"time 'ablate' at all residual sites, edges alone and with logits, whole forward passes for comparison, and 'validate'; {AblateRuns} counted runs" };
         var positions = AblateGraphMode.OneOf("--positions", "with --ablate: where a feature is ablated", "all", "last", "each");

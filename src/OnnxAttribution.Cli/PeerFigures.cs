@@ -4,7 +4,7 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Cli;
 
-/// <summary>What the same edges cost in PyTorch, as <c>export-scripts/bench_peer.py --json</c> wrote it.</summary>
+/// <summary>What the same edges cost in PyTorch, as <c>bench/bench_peer.py --json</c> wrote it.</summary>
 internal sealed class PeerFigures
 {
     private PeerFigures(int nodes, int tokens, IReadOnlyList<(string Name, double Seconds, bool IsExtrapolated)> edges)

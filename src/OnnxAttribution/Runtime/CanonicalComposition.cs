@@ -32,7 +32,7 @@ internal sealed class CanonicalComposition
         }
     }
 
-    /// <summary>Reads the tables, see export-scripts/canonical_forms.py.</summary>
+    /// <summary>Reads the tables, see canonical_forms.py.</summary>
     public static CanonicalComposition Read()
     {
         using var forms = new StreamReader(typeof(CanonicalComposition).Assembly.GetManifestResourceStream("canonical-forms.txt")!);

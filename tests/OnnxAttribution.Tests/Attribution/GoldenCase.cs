@@ -80,7 +80,7 @@ internal sealed class GoldenCase : IDisposable
         {
             using var stream = File.OpenRead(Path.Combine(directory, file));
             Assert.True(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(stream)) == (string)hash!,
-                $"{file} is not the one that {Name} was made from; run export-scripts/goldens.py --tiny models/tiny --only-tiny");
+                $"{file} is not the one that {Name} was made from; run tests/references/goldens.py --tiny models/tiny --only-tiny");
         }
     }
 

@@ -6,7 +6,7 @@ using OnnxAttribution.Onnx.Proto;
 
 namespace OnnxAttribution.Tests.Export;
 
-/// <summary>A graph by PyTorch's own exporter (export-scripts/foreign_models.py), or a changed one, on its way into a bundle.</summary>
+/// <summary>A graph by PyTorch's own exporter (tests/references/foreign_models.py), or a changed one, on its way into a bundle.</summary>
 internal sealed class ForeignModel : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();

@@ -9,7 +9,7 @@ using OnnxAttribution.Tests.Checkpoints.Formats;
 
 namespace OnnxAttribution.Tests.Export;
 
-/// <summary>Dictionaries of attn.hook_z get the z that they were trained on: without the values' biases, of which LayerNorm's is one once it is folded (export-scripts/goldens_values.py).</summary>
+/// <summary>Dictionaries of attn.hook_z get the z that they were trained on: without the values' biases, of which LayerNorm's is one once it is folded (tests/references/goldens_values.py).</summary>
 public sealed class HeadsAsTrainedTests : IDisposable
 {
     private const string Site = "blocks.0.attn.hook_z";

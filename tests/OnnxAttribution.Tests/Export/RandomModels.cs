@@ -4,7 +4,7 @@ using OnnxAttribution.Tests.Attribution;
 
 namespace OnnxAttribution.Tests.Export;
 
-/// <summary>The models of <c>export-scripts/goldens_architectures.py</c>: 2 blocks, vocabulary 257, BOS 256, context 24.</summary>
+/// <summary>The models of <c>tests/references/goldens_architectures.py</c>: 2 blocks, vocabulary 257, BOS 256, context 24.</summary>
 internal static class RandomModels
 {
     public static IReadOnlyList<string> Names { get; } = ["neox2", "neox-sequential", "llama2", "qwen2", "mistral"];

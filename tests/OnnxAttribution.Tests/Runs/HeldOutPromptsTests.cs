@@ -9,7 +9,7 @@ public class HeldOutPromptsTests
     public void The_validation_has_sixty_prompts_of_8_to_15_tokens_with_a_target_of_one()
     {
         var tokenizer = Tokenizer.Open(Repository.TinyModel);
-        var lines = PromptFile.Read(Path.Combine(Repository.Root, "docs", "validation-prompts.jsonl"));
+        var lines = PromptFile.Read(Path.Combine(Repository.Root, "docs", "results", "validation-prompts.jsonl"));
         Assert.True(lines.Count >= 60, $"{lines.Count} prompts");
         foreach (var (line, task, error) in lines)
         {

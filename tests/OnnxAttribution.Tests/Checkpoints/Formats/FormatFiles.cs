@@ -5,7 +5,7 @@ using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Tests.Checkpoints.Formats;
 
-/// <summary>Files that PyTorch and NumPy wrote, in the published layouts (export-scripts/dictionary_files.py); 6 inputs, 10 features.</summary>
+/// <summary>Files that PyTorch and NumPy wrote, in the published layouts (tests/references/dictionary_files.py); 6 inputs, 10 features.</summary>
 internal static class FormatFiles
 {
     public static string Root { get; } = Path.Combine(AppContext.BaseDirectory, "Checkpoints", "Formats", "Files");

@@ -1,7 +1,7 @@
 """Tiny dictionaries in every format that the program converts, in the layouts they are published in, written by PyTorch and NumPy themselves,
 with what each project's own formula makes of a few inputs (float64). Writes tests/OnnxAttribution.Tests/Checkpoints/Formats/Files.
 
-    OMP_WAIT_POLICY=passive python3 export-scripts/dictionary_files.py
+    OMP_WAIT_POLICY=passive python3 tests/references/dictionary_files.py
 """
 import collections
 import json
@@ -206,7 +206,7 @@ def others(out):
 
 
 def main():
-    files = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/OnnxAttribution.Tests/Checkpoints/Formats/Files")
+    files = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../OnnxAttribution.Tests/Checkpoints/Formats/Files")
     out = Written(os.path.join(files, "published"))
     auto_encoders(out)
     thresholded(out)

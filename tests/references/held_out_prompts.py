@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Cuts the prompts of docs/validation-prompts.jsonl from held-out text: what models/tiny was never trained on.
+"""Cuts the prompts of docs/results/validation-prompts.jsonl from held-out text: what models/tiny was never trained on.
 
     export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
-    python3 export-scripts/held_out_prompts.py --corpus CORPUS > docs/validation-prompts.jsonl
+    python3 tests/references/held_out_prompts.py --corpus CORPUS > docs/results/validation-prompts.jsonl
 
 CORPUS holds train.txt.gz and valid.txt.gz (models/tiny/README.md, "Data and licences").
 Environment: Debian 12, python3-torch 1.13, python3-numpy, python3-regex. Deterministic: what looks like chance is a SHA-256 of the text.
@@ -86,7 +86,7 @@ def main():
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--corpus", required=True)
-    parser.add_argument("--model", default=os.path.join(here, "..", "models", "tiny"))
+    parser.add_argument("--model", default=os.path.join(here, "..", "..", "models", "tiny"))
     args = parser.parse_args()
     with open(os.path.join(args.model, "config.json")) as f:
         bos = json.load(f)["bos_token_id"]

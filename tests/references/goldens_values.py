@@ -1,6 +1,6 @@
 """Golden case of fold_value_biases: attn.hook_z, and what a dictionary there makes of it, of the model as it is, after TransformerLens's whole processing, and after fold_value_biases alone.
 
-Called by goldens.py; alone, `python3 export-scripts/goldens_values.py` writes this case and nothing else.
+Called by goldens.py; alone, `python3 tests/references/goldens_values.py` writes this case and nothing else.
 """
 import os
 
@@ -48,4 +48,4 @@ def write(out, name="random2-sites"):
 
 if __name__ == "__main__":
     torch.set_default_dtype(torch.float64)
-    write(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/OnnxAttribution.Tests/Goldens"))
+    write(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../OnnxAttribution.Tests/Goldens"))

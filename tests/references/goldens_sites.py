@@ -1,6 +1,6 @@
 """Golden cases of the sites that carry a dictionary now and then: hook_resid_mid and attn.hook_z (all heads side by side, [T, heads · d_head]).
 
-Called by goldens.py; alone, `python3 export-scripts/goldens_sites.py` writes these cases and nothing else.
+Called by goldens.py; alone, `python3 tests/references/goldens_sites.py` writes these cases and nothing else.
 """
 import os
 
@@ -76,4 +76,4 @@ def write(out, seed=52, name="random2-sites"):
 
 if __name__ == "__main__":
     torch.set_default_dtype(torch.float64)
-    write(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/OnnxAttribution.Tests/Goldens"))
+    write(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../OnnxAttribution.Tests/Goldens"))

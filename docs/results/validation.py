@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes docs/validation.md: how far each estimator is from real interventions, on models/tiny over held-out prompts.
+"""Writes docs/results/validation.md: how far each estimator is from real interventions, on models/tiny over held-out prompts.
 
     make validation          # build, then this script with its defaults; about ten minutes on two cores
 
@@ -7,7 +7,7 @@ Needs the built program and nothing but Python's standard library. Every figure 
 `graph` and `validate` write, and the queries are below.
 
 Steps:
-1. `graph` draws every prompt of docs/validation-prompts.jsonl (logit difference of the true next token and the model's best other one).
+1. `graph` draws every prompt of docs/results/validation-prompts.jsonl (logit difference of the true next token and the model's best other one).
 2. `validate --compare gradient,ig,relp,frozen` checks each graph against real interventions: nodes patched, edges followed through their segment.
 3. `ablate --up --down` follows edges that are far off, and as many that are right, through their whole range: does a head turn, does a feature switch?
 4. SQL over all runs becomes the page's tables.
@@ -183,7 +183,7 @@ def diagnose(program, prompts, count):
 PAGE = """# How far to trust a graph: {model} over {prompts} held-out prompts
 
 Made by `make validation` on {date} ({version}, ONNX Runtime {runtime}); nothing in the tables is typed by hand. The prompts are [validation-prompts.jsonl](validation-prompts.jsonl)
-([what they are](validation-prompts.md)); the model is the embedded [{model}](../{model}/README.md), a four-layer toy with 13 dictionaries: what holds here need not hold for a larger model, and
+([what they are](validation-prompts.md)); the model is the embedded [{model}](../../{model}/README.md), a four-layer toy with 13 dictionaries: what holds here need not hold for a larger model, and
 `validate` tells it for yours.
 
 For every prompt `graph` was drawn (metric `logit-diff`, the true next token over the model's best other one, zero ablation), and `validate --compare gradient,ig,relp,frozen --sample {sample}` patched
@@ -264,13 +264,13 @@ clean run is the better guess. Where a circuit is to be taken away together the 
 
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
-    root = os.path.dirname(here)
+    root = os.path.dirname(os.path.dirname(here))
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--cli", default="dotnet src/OnnxAttribution.Cli/bin/Release/net10.0/onnx-attribution.dll", help="how the program is started")
     p.add_argument("--model", default="models/tiny")
-    p.add_argument("--prompts", default="docs/validation-prompts.jsonl")
+    p.add_argument("--prompts", default="docs/results/validation-prompts.jsonl")
     p.add_argument("--runs", default="runs/validation", help="where the runs go")
-    p.add_argument("--out", default="docs/validation.md")
+    p.add_argument("--out", default="docs/results/validation.md")
     p.add_argument("--sample", type=int, default=200)
     p.add_argument("--followed", type=int, default=60, help="edges of each sort that are followed through their range")
     p.add_argument("--keep-runs", action="store_true", help="take the runs that are there and only make the page")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/OnnxAttribution.Tests/Goldens/onnx: small graphs by PyTorch's own exporter, with what PyTorch says about them in float64.
 
-    OMP_WAIT_POLICY=passive /usr/bin/python3 export-scripts/foreign_models.py
+    OMP_WAIT_POLICY=passive /usr/bin/python3 tests/references/foreign_models.py
 
 Environment: Debian 12, python3-torch 1.13, python3-onnx 1.12, python3-numpy. Deterministic.
 
@@ -26,12 +26,13 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "export-scripts"))
 from export_torch import MAPS, export, hooked, site_map
 
 LAYERS, WIDTH, HEADS, VOCAB, POSITIONS = 2, 8, 4, 257, 24
 TOKENS, TARGET, FOIL = [256, 72, 101, 33, 72, 108], 111, 97
-FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "OnnxAttribution.Tests", "Goldens", "onnx")
+FOLDER = os.path.join(HERE, "..", "OnnxAttribution.Tests", "Goldens", "onnx")
 
 
 class Config:

@@ -2,7 +2,7 @@
 """Trains models/tiny: a byte-level BPE and a small GPT-2, in the Hugging Face layout.
 
     export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
-    python3 export-scripts/train_tiny_gpt2.py --corpus DIR --work WORK --out models/tiny
+    python3 models/tiny/training/train_tiny_gpt2.py --corpus DIR --work WORK --out models/tiny
 
 Environment: Debian 12, python3-torch 1.13, python3-numpy, python3-regex and libopenblas0-pthread.
 OMP_WAIT_POLICY=passive matters: OpenMP's and OpenBLAS's threads spin against each other otherwise (5x slower).

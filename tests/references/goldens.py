@@ -2,8 +2,8 @@
 """Writes the golden files of tests/OnnxAttribution.Tests/Goldens: every quantity of the definition, in float64, by autograd.
 
     export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
-    python3 export-scripts/goldens.py                       # the random models and their cases
-    python3 export-scripts/goldens.py --tiny models/tiny    # these, and the cases of models/tiny
+    python3 tests/references/goldens.py                       # the random models and their cases
+    python3 tests/references/goldens.py --tiny models/tiny    # these, and the cases of models/tiny
 
 Environment: Debian 12, python3-torch 1.13, python3-numpy, python3-regex. Deterministic: the same inputs make the same files.
 
@@ -412,7 +412,7 @@ def tiny_cases(out, model, text, target_text, patch_text):
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--out", default=os.path.join(here, "../tests/OnnxAttribution.Tests/Goldens"), help="where the cases go")
+    p.add_argument("--out", default=os.path.join(here, "../OnnxAttribution.Tests/Goldens"), help="where the cases go")
     p.add_argument("--tiny", metavar="DIR", help="models/tiny: writes its cases as well")
     p.add_argument("--only-tiny", action="store_true", help="leave the random models and their cases as they are")
     p.add_argument("--prompt", default="Copyright (C")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the same edges cost in PyTorch (float32, CPU) on GPT-2-small's shape with random weights: the figures to compare with.
 
-    python3 export-scripts/bench_peer.py --json
+    python3 bench/bench_peer.py --json
 
 Sites: hook_resid_pre, hook_attn_out and hook_mlp_out of every block and the last hook_resid_post; 64 downstream nodes at each.
 Measured, medians after a warm-up:

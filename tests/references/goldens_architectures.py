@@ -2,7 +2,7 @@
 """Writes small random GPT-NeoX, Llama, Mistral and Qwen2 checkpoints with dictionaries at some sites, and their golden cases, as goldens.py does for GPT-2.
 
     export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
-    python3 export-scripts/goldens_architectures.py
+    python3 tests/references/goldens_architectures.py
 
 Sizes are odd where they may be: heads that do not add up to the width, part of a head turned, heads that share keys and values. The references are
 reference_neox.py and reference_llama.py. Of neox2 and llama2 nodes, edges, estimators, exact effects and edges, and naive ablation; of all every hook.
@@ -161,7 +161,7 @@ NOTES = ["methods are estimators, as in random2-estimators-*; relp also holds σ
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--out", default=os.path.join(here, "../tests/OnnxAttribution.Tests/Goldens"), help="where models and cases go")
+    p.add_argument("--out", default=os.path.join(here, "../OnnxAttribution.Tests/Goldens"), help="where models and cases go")
     args = p.parse_args()
     torch.set_num_threads(2)
     torch.set_default_dtype(torch.float64)

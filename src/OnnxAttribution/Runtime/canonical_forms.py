@@ -1,15 +1,13 @@
-"""Writes src/OnnxAttribution/Runtime/canonical-forms.txt: what Unicode's canonical composition (NFC) needs, from Python's unicodedata.
+"""Writes canonical-forms.txt beside this script: what Unicode's canonical composition (NFC) needs, from Python's unicodedata.
 
-    python3 export-scripts/canonical_forms.py
-
-The program runs without ICU, and .NET normalizes nothing then. Lines: `D code to...` a full canonical decomposition, `C code a b` a pair that
-composes to code, `R class first last` a range of a combining class. Hangul is computed.
+The program runs without ICU, and .NET normalizes nothing then. Lines: `D code to...` a full canonical decomposition,
+`C code a b` a pair that composes to code, `R class first last` a range of a combining class. Hangul is computed.
 """
 import os
 import unicodedata as u
 
-target = os.path.join(os.path.dirname(__file__), '..', 'src', 'OnnxAttribution', 'Runtime', 'canonical-forms.txt')
-lines = [f'# Unicode {u.unidata_version}, by export-scripts/canonical_forms.py']
+target = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'canonical-forms.txt')
+lines = [f'# Unicode {u.unidata_version}, by canonical_forms.py']
 codes = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000 and not 0xAC00 <= c <= 0xD7A3]
 for c in codes:
     text = chr(c)

@@ -2,7 +2,9 @@
 """Trains the sparse autoencoders of models/tiny, one per site, all at once, and saves them in SAELens's layout.
 
     export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
-    python3 export-scripts/train_dictionaries.py --work WORK --model models/tiny     (models/tiny/README.md has the options that were used)
+    python3 models/tiny/training/train_dictionaries.py --work WORK --model models/tiny
+
+models/tiny/README.md has the options that were used.
 
 Environment and WORK (tokens, checkpoints) as in train_tiny_gpt2.py, which runs first.
 
