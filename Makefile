@@ -8,7 +8,7 @@ PYTHON ?= python3
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 CHROMIUM ?= $(shell for name in chromium chromium-browser google-chrome chrome; do command -v $$name && break; done)
 # layers and public API, every gradient rule and segment, graphs, checkpoints, tokenizers, the store's files; conservation and the goldens of whole graphs
-QUICK = Architecture.* Onnx.* Autodiff.* Reference.* Checkpoints.* Runtime.TokenizerTests Runtime.Gpt2TokenizerTests Store.StoredTableTests Store.RunDirectoryTests Attribution.GoldenTests Attribution.Invariants.ConservationTests
+QUICK = Architecture.* Onnx.* Autodiff.* Reference.* Checkpoints.* Tokenizers.TokenizerTests Tokenizers.Gpt2TokenizerTests Store.StoredTableTests Store.RunDirectoryTests Attribution.GoldenTests Attribution.Invariants.ConservationTests
 .PHONY: demo test check build test-tools lint bench validation gpu clean
 
 demo: build
@@ -40,7 +40,7 @@ build:
 
 lint: build
 	dotnet format --verify-no-changes --exclude node_modules
-	node node_modules/typescript/bin/tsc --noEmit -p src/OnnxAttribution/View/page
+	node node_modules/typescript/bin/tsc --noEmit -p src/OnnxAttribution/View/Page/script
 
 # our figures, then PyTorch's on the same shape where it is installed (Debian: python3-torch, libopenblas0-pthread)
 bench: build

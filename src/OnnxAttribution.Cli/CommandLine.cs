@@ -1,8 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
-using System.CommandLine.Parsing;
-using OnnxAttribution.Export;
-using OnnxAttribution.Runs;
+using OnnxAttribution.Cli.Options;
+using OnnxAttribution.Cli.Verbs;
 
 namespace OnnxAttribution.Cli;
 

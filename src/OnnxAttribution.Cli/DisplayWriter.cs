@@ -1,4 +1,5 @@
 using System.Text;
+using OnnxAttribution.Cli.Reports;
 using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Cli;

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using OnnxAttribution.Files;
-using OnnxAttribution.Runs;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Cli;
 

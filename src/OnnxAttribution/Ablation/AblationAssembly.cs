@@ -5,22 +5,22 @@ namespace OnnxAttribution.Ablation;
 /// <summary>Gathers what the ablations of each site found, and makes nodes, edges and chains of it.</summary>
 /// <param name="sites">The selected sites; null for one without a dictionary.</param>
 /// <param name="hasPairs">Whether any two of them have a direct path between them, so that there can be edges from site to site.</param>
-internal sealed class AblationAssembly(AblatedSite?[] sites, AblationOptions options, bool hasPairs)
+internal sealed class AblationAssembly(SiteFeatures?[] sites, AblationOptions options, bool hasPairs)
 {
     private readonly record struct Place(int Site, int Position, int Feature);
 
     // of a node: the metric's change and its direct part; NaN where it was not ablated
     private readonly SortedDictionary<Place, (float Metric, float Direct)> _nodes = new(Comparer<Place>.Create((a, b) => (a.Site, a.Position, a.Feature).CompareTo((b.Site, b.Position, b.Feature))));
     private readonly List<(Place Up, Place Down, float Effect)> _edges = [];
-    private readonly List<(Place Node, LogitChange Change)> _moved = [];
+    private readonly List<(Place Node, TokenChange Change)> _moved = [];
 
     /// <summary>Edges that were not 0, kept or not.</summary>
     public long Seen { get; private set; }
 
     /// <summary>Once nodes have been numbered.</summary>
-    public IReadOnlyList<LogitChange> Moved { get; private set; } = [];
+    public IReadOnlyList<TokenChange> Moved { get; private set; } = [];
 
-    public void Add(int site, float[] metric, float[] direct, IReadOnlyDictionary<int, StrongestEdges> edges, IReadOnlyList<LogitChange> moved)
+    public void Add(int site, float[] metric, float[] direct, IReadOnlyDictionary<int, StrongestEdges> edges, IReadOnlyList<TokenChange> moved)
     {
         var nodes = sites[site]!.Nodes;
         Place At(int node) => new(site, nodes[node].Position, nodes[node].Feature);
@@ -62,7 +62,7 @@ internal sealed class AblationAssembly(AblatedSite?[] sites, AblationOptions opt
     }
 
     // where features are ablated at all positions together, an edge into any of their positions leads on
-    private Place Joint(Place place) => options.Positions == AblationPositions.All ? place with { Position = AblatedSite.AllPositions } : place;
+    private Place Joint(Place place) => options.Positions == AblationPositions.All ? place with { Position = SiteFeatures.AllPositions } : place;
 
     // to ablate what is not active changes nothing
     private float NotAblated(Place place) => options.Logits && sites[place.Site]!.Activation(place.Position, place.Feature) == 0 ? 0 : float.NaN;

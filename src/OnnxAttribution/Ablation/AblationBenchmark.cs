@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Ablation;
@@ -38,7 +39,7 @@ internal static class AblationBenchmark
     {
         GraphBenchmark.ReadThrough(bundle);
         var rate = GemmLimit.Measure(context);
-        using var model = AttributionModel.Open(bundle, ["resid"], context, packWeights: true);
+        using var model = LoadedModel.Open(bundle, ["resid"], context, packWeights: true);
         var random = new Random(7);
         int[] Prompt() => [model.VocabularySize - 1, .. Enumerable.Range(1, tokens - 1).Select(_ => random.Next(256))];
         progress("timing edges");
@@ -49,7 +50,7 @@ internal static class AblationBenchmark
         return new Figures(rate, model.Selected.Count, graph.Ablated, graph.EdgesSeen, edges, withLogits, Slow(model, prompt, graph, options.Coefficient, sample), sample);
     }
 
-    private static (Timing, AblationGraph, int[] Prompt) Median(AttributionModel model, Func<int[]> prompt, AblationOptions options, int runs, double rate)
+    private static (Timing, AblationGraph, int[] Prompt) Median(LoadedModel model, Func<int[]> prompt, AblationOptions options, int runs, double rate)
     {
         var times = new List<(double Seconds, AblationGraph Graph, int[] Prompt)>();
         for (var i = 0; i <= runs; i++)
@@ -65,10 +66,10 @@ internal static class AblationBenchmark
     }
 
     // features spread over all ablated ones, so over the sites too
-    private static double Slow(AttributionModel model, int[] tokens, AblationGraph graph, float coefficient, int sample)
+    private static double Slow(LoadedModel model, int[] tokens, AblationGraph graph, float coefficient, int sample)
     {
         using var slow = new SlowAblation(model, tokens);
-        var pairs = new SitePairs(model);
+        var pairs = new SiteGraph(model);
         var nodes = graph.Nodes.Where(n => !float.IsNaN(n.Effect)).ToList();
         var seconds = new List<double>();
         for (var i = -1; i < sample; i++)

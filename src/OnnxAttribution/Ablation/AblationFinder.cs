@@ -1,4 +1,6 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Ablation;
 
@@ -18,43 +20,43 @@ public static class AblationFinder
     /// <param name="progress">Told which site is worked on.</param>
     /// <exception cref="AttributionException">What was asked cannot be: no selected site has a dictionary, a position or token is out of range.</exception>
     /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
-    public static AblationGraph Find(AttributionModel model, int[] tokens, AblationOptions options, IProgress<string>? progress = null)
+    public static AblationGraph Find(LoadedModel model, int[] tokens, AblationOptions options, IProgress<string>? progress = null)
     {
         Check(model, tokens, options);
         var clock = new StageClock();
         var calls = model.Context.Calls;
-        using var clean = CleanRun.Of(model, tokens);
+        using var clean = ActivationCache.Of(model, tokens);
         var position = options.Position ?? tokens.Length - 1;
         var logits = clean.Logits(position).ToArray();
         var metric = Metric.Choose(options.Metric, position, options.Target, options.Foil, logits);
-        clock.Was("clean run");
+        clock.Record("clean run");
 
-        var sites = new AblatedSite?[model.Selected.Count];
+        var sites = new SiteFeatures?[model.Selected.Count];
         var operations = 0L;
         for (var i = 0; i < sites.Length; i++)
         {
             if (model.DictionaryAt(i) is not { } dictionary) continue;
             var site = model.Selected[i];
-            sites[i] = new AblatedSite(site, dictionary, model.Encoder.Encode(dictionary, clean[site.Name].ToArray(), tokens.Length), options);
+            sites[i] = new SiteFeatures(site, dictionary, model.Encoder.Encode(dictionary, clean[site.Name].ToArray(), tokens.Length), options);
             operations += DictionaryEncoder.Operations(dictionary, tokens.Length);
         }
-        clock.Was("dictionaries");
+        clock.Record("dictionaries");
 
-        var pairs = new SitePairs(model);
-        var passes = new AblationPasses(clean, pairs, options, new LogitReader(metric, logits, model.Context.Threads), position, clock);
+        var pairs = new SiteGraph(model);
+        var passes = new FeatureAblation(clean, pairs, options, new LogitReader(metric, logits, model.Context.Threads), position, clock);
         var graph = new AblationAssembly(sites, options, pairs.LongestPath > 0);
         for (var i = 0; i < sites.Length; i++)
         {
             if (sites[i] is not { } site) continue;
             var edges = pairs.Children(i).Where(d => sites[d] is not null).ToDictionary(d => d, _ => new StrongestEdges(options.TopEdges, options.Threshold));
-            var moved = new List<LogitChange>();
+            var moved = new List<TokenChange>();
             var (effects, direct) = passes.Run(i, site, edges, moved, done => progress?.Report($"ablating {site.Site}: {done:N0} of {site.Nodes.Count:N0}"));
             graph.Add(i, effects, direct, edges, moved);
-            clock.Was("selection");
+            clock.Record("selection");
         }
         var minPath = options.MinPath ?? Math.Clamp(pairs.LongestPath, 1, 2);
         var (nodes, kept, chains) = graph.Select(minPath, MostChains);
-        clock.Was("selection");
+        clock.Record("selection");
         return new AblationGraph
         {
             Metric = metric,
@@ -73,7 +75,7 @@ public static class AblationFinder
         };
     }
 
-    private static void Check(AttributionModel model, int[] tokens, AblationOptions options)
+    private static void Check(LoadedModel model, int[] tokens, AblationOptions options)
     {
         model.RequireTokens(tokens);
         if (options.Position is { } p) model.RequirePosition(p, tokens.Length);

@@ -22,7 +22,7 @@ public sealed record AblationGraph
     public required IReadOnlyList<CausalEdge> Edges { get; init; }
 
     /// <summary>Per ablated node, up to ten tokens up and ten down.</summary>
-    public required IReadOnlyList<LogitChange> Logits { get; init; }
+    public required IReadOnlyList<TokenChange> Logits { get; init; }
 
     /// <summary>Indices into <see cref="Edges"/>, from upstream to downstream, strongest chain first. Where features are ablated at all positions together, an edge into any position of a feature is followed by one from it, and of several between two features the strongest is named.</summary>
     public required IReadOnlyList<IReadOnlyList<int>> Chains { get; init; }

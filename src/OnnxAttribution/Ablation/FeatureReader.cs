@@ -1,4 +1,5 @@
-using OnnxAttribution.Attribution;
+using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Ablation;
 
@@ -8,13 +9,13 @@ namespace OnnxAttribution.Ablation;
 /// 2. All other places go through the encoder together, row 0's first.
 /// 3. Per position, the active features of each row against those of row 0: what is active in either and differs is an edge.
 /// </summary>
-internal sealed class FeatureReader(AttributionModel model, int positions, AblationMeasure measure)
+internal sealed class FeatureReader(LoadedModel model, int positions, AblationMeasure measure)
 {
     /// <summary>Floating-point operations of the encoders so far.</summary>
     public long Operations { get; private set; }
 
     /// <param name="firstUp">Index of the node that row 1 ablates.</param>
-    public void Read(SiteValue at, SparseDictionary dictionary, int firstUp, StrongestEdges into)
+    public void Read(SiteStop at, SparseDictionary dictionary, int firstUp, StrongestEdges into)
     {
         var places = Reached(at.Current, at.Rows, at.Width);
         if (places.Count == 0) return;

@@ -22,11 +22,11 @@ internal sealed class LogitReader(Metric metric, float[] clean, int threads)
     /// <summary>The tokens whose probability moved most, of rows 1, 2, …, up and then down.</summary>
     /// <param name="logits">float32 [rows, vocabulary].</param>
     /// <param name="firstNode">Index of the node that row 1 ablates.</param>
-    public LogitChange[][] Moved(float[] logits, int rows, int firstNode)
+    public TokenChange[][] Moved(float[] logits, int rows, int firstNode)
     {
         var vocabulary = logits.Length / rows;
         var unchanged = SoftMax(logits.AsSpan(0, vocabulary));
-        var moved = new LogitChange[rows - 1][];
+        var moved = new TokenChange[rows - 1][];
         Parallel.For(1, rows, new ParallelOptions { MaxDegreeOfParallelism = threads }, r =>
         {
             var change = SoftMax(logits.AsSpan(r * vocabulary, vocabulary));
@@ -39,7 +39,7 @@ internal sealed class LogitReader(Metric metric, float[] clean, int threads)
     }
 
     // the few largest positive entries: nearly all entries are smaller than the least of them, so blocks are passed over by their maximum
-    private List<LogitChange> Largest(ReadOnlySpan<float> change, int node, bool up)
+    private List<TokenChange> Largest(ReadOnlySpan<float> change, int node, bool up)
     {
         const int block = 256;
         var best = new List<(float Change, int Token)>(Most + 1);
@@ -58,7 +58,7 @@ internal sealed class LogitReader(Metric metric, float[] clean, int threads)
                 if (best.Count == Most) least = best[^1].Change;
             }
         }
-        return [.. best.Select((b, i) => new LogitChange(node, up, i + 1, b.Token, _probabilities[b.Token], up ? b.Change : -b.Change))];
+        return [.. best.Select((b, i) => new TokenChange(node, up, i + 1, b.Token, _probabilities[b.Token], up ? b.Change : -b.Change))];
     }
 
     // not TensorPrimitives.SoftMax: it does not take the maximum off, and overflows from logits of 89 on

@@ -1,6 +1,7 @@
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Autodiff;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Ablation;
 
@@ -10,7 +11,7 @@ namespace OnnxAttribution.Ablation;
 internal sealed record SitePair(Site Up, Site? Down, bool SamePosition)
 {
     /// <summary>All pairs of a model's selected sites, read off the cut graph.</summary>
-    public static IReadOnlyList<SitePair> Of(AttributionModel model, MetricKind metric)
+    public static IReadOnlyList<SitePair> Of(LoadedModel model, MetricKind metric)
     {
         var sitePairs = new List<SitePair>();
         for (var i = 0; i < model.Selected.Count; i++)
@@ -30,5 +31,5 @@ internal sealed record SitePair(Site Up, Site? Down, bool SamePosition)
         return sitePairs;
     }
 
-    private static Site SiteOf(AttributionModel model, Onnx.Value value) => model.Selected[model.SelectedValues.ToList().IndexOf(value)];
+    private static Site SiteOf(LoadedModel model, Onnx.Value value) => model.Selected[model.SelectedValues.ToList().IndexOf(value)];
 }

@@ -1,7 +1,6 @@
 using System.Numerics.Tensors;
-using OnnxAttribution.Attribution;
-using OnnxAttribution.Export;
-using OnnxAttribution.Onnx.Proto;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Ablation;
@@ -13,13 +12,13 @@ namespace OnnxAttribution.Ablation;
 /// <remarks>Owns a session of the whole model; who makes one disposes it.</remarks>
 internal sealed class SlowAblation : IDisposable
 {
-    private readonly AttributionModel _model;
+    private readonly LoadedModel _model;
     private readonly int[] _tokens;
     private readonly GraphRunner _runner;
     private readonly Dictionary<string, float[]> _clean;
     private readonly Dictionary<Site, float[]> _cleanFeatures = [];
 
-    public SlowAblation(AttributionModel model, int[] tokens)
+    public SlowAblation(LoadedModel model, int[] tokens)
     {
         (_model, _tokens) = (model, tokens);
         _runner = new GraphRunner(model.Bundle.ReadGraph(), model.Context, model.Bundle.Directory);

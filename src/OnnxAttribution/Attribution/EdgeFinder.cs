@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Numerics.Tensors;
 using OnnxAttribution.Autodiff;
+using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
 
@@ -14,10 +16,10 @@ namespace OnnxAttribution.Attribution;
 /// 3. <see cref="SegmentJacobian"/> contracts both: jacobian[d, u]. effect = g_d · jacobian · Δ_u, where what is already in a vector is not multiplied again.
 /// </summary>
 /// <remarks>Marks et al. 2024, App. A.1; design.md, section 1.</remarks>
-internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState> sites, IReadOnlyList<CausalNode> nodes, int[] tokens, Estimator estimator, long memoryBudget)
+internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> sites, IReadOnlyList<CausalNode> nodes, int[] tokens, Estimator estimator, long memoryBudget)
 {
     private readonly int _positions = tokens.Length;
-    private readonly Dictionary<SiteState, Upstream> _upstream = [];
+    private readonly Dictionary<SiteEffects, Upstream> _upstream = [];
 
     /// <summary>Floating-point operations of the runs so far, and of the products with decoder rows.</summary>
     public long Operations { get; private set; }
@@ -38,7 +40,7 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
         }
     }
 
-    private void Into(SiteState down, SegmentJacobian segment, GraphRunner? runner, Action<CausalEdge> found)
+    private void Into(SiteEffects down, SegmentJacobian segment, GraphRunner? runner, Action<CausalEdge> found)
     {
         var start = Stopwatch.GetTimestamp();
         var (rows, cotangents) = Cotangents(down);
@@ -134,7 +136,7 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
         }
     }
 
-    private Upstream UpstreamOf(SiteState site)
+    private Upstream UpstreamOf(SiteEffects site)
     {
         if (_upstream.TryGetValue(site, out var made)) return made;
         var kept = Enumerable.Range(site.FirstNode, site.Nodes.Count).Where(i => nodes[i].Kept).ToArray();
@@ -177,7 +179,7 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
     private Upstream Nothing(int d) => new(d, [], [], new float[d], new int[_positions + 1], [0], [0], 1);
 
     /// <summary>Kept nodes of a site that something can flow into, with their cotangents on x, [N, d].</summary>
-    private (int[] Rows, float[] Cotangents) Cotangents(SiteState site)
+    private (int[] Rows, float[] Cotangents) Cotangents(SiteEffects site)
     {
         var rows = Enumerable.Range(site.FirstNode, site.Nodes.Count)
             .Where(i => nodes[i].Kept && (nodes[i].IsError || nodes[i].Activation > 0)).ToArray();   // active in the patch run only: φ' = 0
@@ -205,12 +207,12 @@ internal sealed class EdgeFinder(AttributionModel model, IReadOnlyList<SiteState
         return (rows, cotangents);
     }
 
-    private EncoderColumns? Columns(SiteState site, int[] rows)
+    private EncoderColumns? Columns(SiteEffects site, int[] rows)
     {
         if (site.Dictionary is null) return null;
         var needed = rows.Any(i => nodes[i].IsError) ? site.CleanEncoding.Features.SelectMany(f => f) : rows.Select(i => nodes[i].Feature);
         var columns = site.Dictionary.EncoderColumns([.. needed.Distinct().Order()], model.Context.Threads);
-        site.Dictionary.LetGoOfEncoder();
+        site.Dictionary.ReleaseEncoder();
         return columns;
     }
 }

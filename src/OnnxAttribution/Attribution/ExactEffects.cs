@@ -1,4 +1,4 @@
-using OnnxAttribution.Export;
+using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Attribution;
 
@@ -8,7 +8,7 @@ internal static class ExactEffects
 {
     /// <param name="nodes">Nodes of the site, by position and feature.</param>
     /// <returns>m(patched) − m(clean) of each.</returns>
-    public static float[] Of(CleanRun clean, SiteState site, IReadOnlyList<(int Position, int Feature)> nodes, Metric metric, long memoryBudget)
+    public static float[] Of(ActivationCache clean, SiteEffects site, IReadOnlyList<(int Position, int Feature)> nodes, Metric metric, long memoryBudget)
     {
         var effects = new float[nodes.Count];
         var perPass = RowsPerPass(clean, memoryBudget) - 1;
@@ -24,10 +24,10 @@ internal static class ExactEffects
     }
 
     /// <summary>Rows of one pass, at least 2.</summary>
-    public static int RowsPerPass(CleanRun clean, long memoryBudget) =>
+    public static int RowsPerPass(ActivationCache clean, long memoryBudget) =>
         BatchRows.Of(memoryBudget, clean.Model.Steps.BytesPerRow(clean.Tokens.Count), Math.Max((long)clean.Tokens.Count * clean.Model.Bundle.Sites.Max(clean.Model.WidthOf), clean.Model.VocabularySize), 2);
 
-    private static (int Row, int Position, ReadOnlyMemory<float> Change) Change(SiteState site, (int Position, int Feature) node, int row)
+    private static (int Row, int Position, ReadOnlyMemory<float> Change) Change(SiteEffects site, (int Position, int Feature) node, int row)
     {
         var change = new float[site.Width];
         site.NodeChange(node.Position, node.Feature, change);

@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Numerics.Tensors;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
 using OnnxAttribution.Files;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Attribution;
@@ -47,7 +49,7 @@ internal static class GraphBenchmark
         var rate = GemmLimit.Measure(context);
         var start = Stopwatch.GetTimestamp();
         var packed = Packs(bundle);
-        using var model = AttributionModel.Open(bundle, null, context, packed);
+        using var model = LoadedModel.Open(bundle, null, context, packed);
         var open = Stopwatch.GetElapsedTime(start).TotalSeconds;
         var random = new Random(7);
         // another prompt each time, so that nothing is found in a cache that a new prompt would not find there
@@ -89,7 +91,7 @@ internal static class GraphBenchmark
     private static List<(string Site, double Norm)> Norms(string bundle, SyntheticShape shape)
     {
         BundleWriter.Write(new ExportOptions(bundle, null, bundle, Force: true));
-        using var model = AttributionModel.Open(bundle, null, new RunContext());
+        using var model = LoadedModel.Open(bundle, null, new RunContext());
         var random = new Random(7);
         int[] prompt = [.. Enumerable.Range(0, 16).Select(_ => random.Next(256))];
         var pass = ModelPass.Run(model, MetricKind.Logit, prompt, prompt.Length - 1, 0, 1);

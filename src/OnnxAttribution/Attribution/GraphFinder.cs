@@ -1,3 +1,4 @@
+using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Attribution;
 
@@ -14,13 +15,13 @@ public static class GraphFinder
     /// <param name="tokens">Token ids, BOS included where one is wanted.</param>
     /// <param name="patchTokens">As many, or null for zero ablation.</param>
     /// <exception cref="AttributionException">What was asked cannot be: lengths differ, a position or token is out of range, kl with plain attribution patching.</exception>
-    public static CausalGraph Find(AttributionModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
+    public static CausalGraph Find(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
     {
         var (clock, calls) = (new StageClock(), model.Context.Calls);
         var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
         Exact(state, nodes, options);
         Selection.KeepStrongest(nodes, options);
-        clock.Was("node effects");
+        clock.Record("node effects");
         var edges = new List<CausalEdge>();
         var operations = state.Operations + Edges(state, nodes, options, edges.Add, clock);
         return Chosen(state, nodes, edges, options, clock, model.Context.Calls - calls, operations);
@@ -29,7 +30,7 @@ public static class GraphFinder
     /// <summary>The graph summed over positions: what is kept is chosen by the sums, and every edge is the whole sum (<see cref="GraphSum"/>).</summary>
     /// <inheritdoc cref="Find" path="/param"/>
     /// <inheritdoc cref="Find" path="/exception"/>
-    public static CausalGraph FindSummed(AttributionModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
+    public static CausalGraph FindSummed(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
     {
         var (clock, calls) = (new StageClock(), model.Context.Calls);
         var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
@@ -37,7 +38,7 @@ public static class GraphFinder
         var sum = new GraphSum(model.Selected);
         sum.Add(nodes);
         sum.ChooseNodes(options);
-        clock.Was("node effects");
+        clock.Record("node effects");
         var (kept, add) = sum.KeptAmong(nodes);
         var operations = state.Operations + Edges(state, kept, options, add, clock);
         return Chosen(state, sum.Nodes, sum.Edges, options, clock, model.Context.Calls - calls, operations);
@@ -46,7 +47,7 @@ public static class GraphFinder
     /// <summary>Runs a prompt once more and adds its edges to a sum whose nodes are chosen.</summary>
     /// <param name="options">Of the metric position, target and foil too: those that the nodes' effects are of.</param>
     /// <returns>Floating-point operations of the matrix products that were run.</returns>
-    internal static long AddEdges(AttributionModel model, int[] tokens, int[]? patchTokens, GraphOptions options, GraphSum sum)
+    internal static long AddEdges(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options, GraphSum sum)
     {
         var clock = new StageClock();
         var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
@@ -55,34 +56,34 @@ public static class GraphFinder
     }
 
     // steps 1 to 3, with effects by gradients, before any is chosen
-    private static (PromptState State, List<CausalNode> Nodes) Nodes(AttributionModel model, int[] tokens, int[]? patchTokens, GraphOptions options, StageClock clock)
+    private static (PatchingState State, List<CausalNode> Nodes) Nodes(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options, StageClock clock)
     {
-        var state = PromptState.Run(model, tokens, patchTokens, options);
-        clock.Was("passes");
+        var state = PatchingState.Run(model, tokens, patchTokens, options);
+        clock.Record("passes");
 
         // of encoders that stay mapped columns are read when they are needed: to hold all sites' at once costs 0.05 s at GPT-2-small's shape
         state.Expand(model.HasLargeEncoders ? options.MemoryBudget : 0);
-        clock.Was("cotangents", state.ColumnSeconds, "dictionaries");
+        clock.Record("cotangents", state.ColumnSeconds, "dictionaries");
         if (options.Method == EffectMethod.Ig) state.UseGradients(options.Method, options.Estimator, options.Steps, options.MemoryBudget);
         return (state, state.Effects());
     }
 
     // step 4
-    private static long Edges(PromptState state, IReadOnlyList<CausalNode> nodes, GraphOptions options, Action<CausalEdge> found, StageClock clock)
+    private static long Edges(PatchingState state, IReadOnlyList<CausalNode> nodes, GraphOptions options, Action<CausalEdge> found, StageClock clock)
     {
         var finder = new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, options.Estimator, options.MemoryBudget);
         finder.Find(found);
         MetricEdges.Find(state, nodes, options.Method, options.Estimator, found);
-        clock.Was("cotangents", finder.CotangentSeconds, "edges");
+        clock.Record("cotangents", finder.CotangentSeconds, "edges");
         return finder.Operations;
     }
 
     // step 5
-    private static CausalGraph Chosen(PromptState state, List<CausalNode> nodes, List<CausalEdge> edges, GraphOptions options, StageClock clock, int calls, long operations)
+    private static CausalGraph Chosen(PatchingState state, List<CausalNode> nodes, List<CausalEdge> edges, GraphOptions options, StageClock clock, int calls, long operations)
     {
         var violation = options is { TopNodes: null, NodeThreshold: 0, Method: EffectMethod.Atp } ? Conservation(nodes, edges) : (double?)null;
         var kept = Selection.KeepEdges(nodes, edges, options);
-        clock.Was("selection");
+        clock.Record("selection");
         return new CausalGraph
         {
             Metric = state.Metric,
@@ -99,7 +100,7 @@ public static class GraphFinder
     }
 
     // really patches every node, where that is the method; edges are of gradients whatever the method
-    private static void Exact(PromptState state, List<CausalNode> nodes, GraphOptions options)
+    private static void Exact(PatchingState state, List<CausalNode> nodes, GraphOptions options)
     {
         if (options.Method != EffectMethod.Exact) return;
         using var clean = state.Start();

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
 
 namespace OnnxAttribution.Attribution;
 

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Attribution;
 
@@ -52,7 +53,7 @@ public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
     /// <summary>The metric of a prompt, with what was left open taken from its clean run.</summary>
     /// <param name="position">null: the last.</param>
     /// <exception cref="AttributionException">The prompt has no such position, or the model no such token.</exception>
-    internal static Metric Choose(CleanRun clean, MetricKind kind, int? position, int? target, int? foil)
+    internal static Metric Choose(ActivationCache clean, MetricKind kind, int? position, int? target, int? foil)
     {
         var at = position ?? clean.Tokens.Count - 1;
         return Choose(kind, at, target, foil, clean.Logits(at));

@@ -6,14 +6,14 @@ namespace OnnxAttribution.Attribution;
 internal static class MetricEdges
 {
     /// <summary>Gives each edge to <paramref name="found"/>. With <see cref="MetricKind.Kl"/> only integrated gradients have any, and only at sites from which no other selected site is reached.</summary>
-    public static void Find(PromptState state, IReadOnlyList<CausalNode> nodes, EffectMethod method, Estimator estimator, Action<CausalEdge> found)
+    public static void Find(PatchingState state, IReadOnlyList<CausalNode> nodes, EffectMethod method, Estimator estimator, Action<CausalEdge> found)
     {
         if (state.Metric.Kind != MetricKind.Kl) Direct(state, nodes, estimator, found);
         else if (method == EffectMethod.Ig) Whole(state, nodes, estimator, found);
     }
 
     // the gradient along these paths times the node's change
-    private static void Direct(PromptState state, IReadOnlyList<CausalNode> nodes, Estimator estimator, Action<CausalEdge> found)
+    private static void Direct(PatchingState state, IReadOnlyList<CausalNode> nodes, Estimator estimator, Action<CausalEdge> found)
     {
         var (metric, tokens) = (state.Metric, state.Tokens);
         var (parents, runner) = state.Model.Head(metric.Kind, estimator);
@@ -40,7 +40,7 @@ internal static class MetricEdges
     }
 
     // kl's gradient at the clean run is 0; the mean gradient of integrated steps goes along all paths, so it says what goes along direct ones only where there are no others
-    private static void Whole(PromptState state, IReadOnlyList<CausalNode> nodes, Estimator estimator, Action<CausalEdge> found)
+    private static void Whole(PatchingState state, IReadOnlyList<CausalNode> nodes, Estimator estimator, Action<CausalEdge> found)
     {
         var hasDownstream = state.Sites.SelectMany((_, i) => state.Model.Segment(i, estimator)?.Segment.Parents.Select(p => p.Value) ?? []).ToHashSet();
         foreach (var site in state.Sites.Where(s => !hasDownstream.Contains(s.Value)))

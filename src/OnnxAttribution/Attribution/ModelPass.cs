@@ -1,3 +1,4 @@
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Attribution;
@@ -23,7 +24,7 @@ internal sealed class ModelPass
     /// <param name="target">Token id, or −1 for the run's own top token; likewise <paramref name="foil"/>.</param>
     /// <param name="estimator">Whose gradients; nothing else depends on it.</param>
     /// <exception cref="AttributionException">An activation is NaN or infinite; the message names the site.</exception>
-    public static ModelPass Run(AttributionModel model, MetricKind kind, int[] tokens, int position, int target, int foil, Estimator estimator = Estimator.Gradient)
+    public static ModelPass Run(LoadedModel model, MetricKind kind, int[] tokens, int position, int target, int foil, Estimator estimator = Estimator.Gradient)
     {
         // kl has gradient 0 at the clean run: a plain logit's pass gives its sites and logits
         var (metric, runner, operations) = model.Pass(kind == MetricKind.Kl ? MetricKind.Logit : kind, tokens.Length, estimator);
@@ -37,8 +38,8 @@ internal sealed class ModelPass
             Foil = (int)result.Integers(metric.FoilToken.Name)[0],
             Logits = Finite(result.Copy(MetricGraph.LogitsName), "the logits"),
             Sites = sites,
-            Gradients = model.Selected.ToDictionary(s => s.Name, s => kind != MetricKind.Kl && runner.Outputs.Contains(AttributionModel.GradientName(s))
-                ? Finite(result.Copy(AttributionModel.GradientName(s)), $"the gradient at {s.Name}") : new float[tokens.Length * model.WidthOf(s)]),
+            Gradients = model.Selected.ToDictionary(s => s.Name, s => kind != MetricKind.Kl && runner.Outputs.Contains(LoadedModel.GradientName(s))
+                ? Finite(result.Copy(LoadedModel.GradientName(s)), $"the gradient at {s.Name}") : new float[tokens.Length * model.WidthOf(s)]),
             Operations = operations,
         };
     }

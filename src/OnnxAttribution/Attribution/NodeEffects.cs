@@ -6,14 +6,14 @@ namespace OnnxAttribution.Attribution;
 /// <remarks>Marks et al. 2024, section 3.1; the gradient is that of the unmodified model.</remarks>
 internal static class NodeEffects
 {
-    public static CausalNode[] Of(SiteState site, int threads)
+    public static CausalNode[] Of(SiteEffects site, int threads)
     {
         var result = new CausalNode[site.Nodes.Count];
         Parallel.For(0, result.Length, new ParallelOptions { MaxDegreeOfParallelism = threads }, i => result[i] = One(site, site.Nodes[i].Position, site.Nodes[i].Feature));
         return result;
     }
 
-    private static CausalNode One(SiteState site, int t, int feature)
+    private static CausalNode One(SiteEffects site, int t, int feature)
     {
         var g = site.GradientAt(t);
         if (feature == CausalNode.Error)

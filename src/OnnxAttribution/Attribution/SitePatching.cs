@@ -1,5 +1,5 @@
 using System.Numerics.Tensors;
-using OnnxAttribution.Autodiff;
+using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
 
@@ -13,16 +13,16 @@ internal sealed class SitePatching : IDisposable
 {
     private readonly GraphRunner _runner;
     private readonly Feed _fixed = new();
-    private readonly SiteState _site;
+    private readonly SiteEffects _site;
     private readonly int _positions;
     private readonly int _rowsPerRun;
 
     /// <param name="estimator">Whose gradients are meant.</param>
-    public SitePatching(AttributionModel model, SiteState site, ModelPass clean, Metric metric, int[] tokens, Estimator estimator, long memoryBudget)
+    public SitePatching(LoadedModel model, SiteEffects site, ModelPass clean, Metric metric, int[] tokens, Estimator estimator, long memoryBudget)
     {
         _site = site;
         _positions = tokens.Length;
-        var graph = model.Bundle.PlainGraph(batch: null);
+        var graph = model.Bundle.WithoutInterventions(batch: null);
         var sites = model.Bundle.Sites.Select(s => graph[s.Name]).ToList();
         var value = graph[site.Site.Name];
         var head = MetricGraph.Build(graph, metric.Kind, sites);
@@ -31,7 +31,7 @@ internal sealed class SitePatching : IDisposable
         var frozen = sites.Where(s => !changed.Contains(s)).ToList();
         var outputs = new List<Value> { head.Value };
         var gradients = head.Gradients(estimator.Rules(), [value], [value, .. frozen]);
-        if (gradients.TryGetValue(value, out var gradient)) outputs.Add(head.G.Identity(gradient, AttributionModel.GradientName(site.Site)));
+        if (gradients.TryGetValue(value, out var gradient)) outputs.Add(head.G.Identity(gradient, LoadedModel.GradientName(site.Site)));
         var resumed = new OnnxGraph([value, .. frozen, graph["tokens"], .. head.Inputs], outputs) { Broadcast = frozen.ToHashSet() };
         // a runner lives for a run or two: to lay its weights out would take longer
         _runner = new GraphRunner(resumed, model.Context, model.Bundle.Directory, prepack: false);
@@ -50,14 +50,14 @@ internal sealed class SitePatching : IDisposable
     {
         var change = _site.WholeChange();
         var mean = new float[change.Length];
-        if (!_runner.Outputs.Contains(AttributionModel.GradientName(_site.Site))) return mean;
+        if (!_runner.Outputs.Contains(LoadedModel.GradientName(_site.Site))) return mean;
         ForEachBatch(steps, (k, x) =>
         {
             var alpha = (float)k / steps;
             TensorPrimitives.MultiplyAdd(change, alpha, _site.Clean, x);
         }, (_, count, result) =>
         {
-            var gradients = result.Floats(AttributionModel.GradientName(_site.Site));
+            var gradients = result.Floats(LoadedModel.GradientName(_site.Site));
             for (var i = 0; i < count; i++) TensorPrimitives.Add(mean, gradients.Slice(i * mean.Length, mean.Length), mean);
         });
         TensorPrimitives.Divide(mean, steps, mean);

@@ -68,10 +68,10 @@ internal static class JvpRules
     private static Value[] Gemm(GraphBuilder g, OpView op, Value?[] d)
     {
         bool ta = op.Op.Int("transA", 0) != 0, tb = op.Op.Int("transB", 0) != 0;
-        Value Turned(Value v, bool turn) => turn ? VjpRules.Flip(g, v) : v;
+        Value TransposedIf(Value v, bool turn) => turn ? VjpRules.Flip(g, v) : v;
         Value? product = null;
-        if (d[0] is not null) product = tb && op.Op.In[1]!.IsFixed ? g.MatMulTransposed(Turned(d[0]!, ta), op.In(1)) : g.MatMul(Turned(d[0]!, ta), Turned(op.In(1), tb));
-        if (d[1] is not null) product = Sum(g, product, g.MatMul(Turned(op.In(0), ta), Turned(d[1]!, tb)));
+        if (d[0] is not null) product = tb && op.Op.In[1]!.IsFixed ? g.MatMulTransposed(TransposedIf(d[0]!, ta), op.In(1)) : g.MatMul(TransposedIf(d[0]!, ta), TransposedIf(op.In(1), tb));
+        if (d[1] is not null) product = Sum(g, product, g.MatMul(TransposedIf(op.In(0), ta), TransposedIf(d[1]!, tb)));
         if (product is not null && op.Op.Float("alpha", 1) is var alpha and not 1f) product = g.Mul(product, g.Scalar(alpha));
         var bias = d.Length > 2 ? d[2] : null;
         if (bias is not null && op.Op.Float("beta", 1) is var beta and not 1f) bias = g.Mul(bias, g.Scalar(beta));

@@ -33,7 +33,7 @@ internal static class UnaryDerivatives
             var pdf = g.Mul(g.Scalar(0.39894228040143268f), g.Exp(g.Mul(g.Scalar(-0.5f), x2)));
             return g.Add(Cdf(g, x), g.Mul(x, pdf));
         }
-        var t = Turn(g, x, x2);
+        var t = Tanh(g, x, x2);
         var slope = g.Mul(g.Mul(x, g.Sub(g.Scalar(1), g.Mul(t, t))), g.Add(g.Scalar(C), g.Mul(g.Scalar(3 * C * A), x2)));
         return g.Mul(g.Scalar(0.5f), g.Add(g.Add(g.Scalar(1), t), slope));
     }
@@ -42,7 +42,7 @@ internal static class UnaryDerivatives
     internal static Value GeluRatio(GraphBuilder g, OpView op)
     {
         var x = op.In(0);
-        return op.Op.Text("approximate", "none") == "none" ? Cdf(g, x) : g.Mul(g.Scalar(0.5f), g.Add(g.Scalar(1), Turn(g, x, g.Mul(x, x))));
+        return op.Op.Text("approximate", "none") == "none" ? Cdf(g, x) : g.Mul(g.Scalar(0.5f), g.Add(g.Scalar(1), Tanh(g, x, g.Mul(x, x))));
     }
 
     private const float C = 0.79788456080286536f, A = 0.044715f;
@@ -51,5 +51,5 @@ internal static class UnaryDerivatives
     private static Value Cdf(GraphBuilder g, Value x) => g.Mul(g.Scalar(0.5f), g.Add(g.Scalar(1), g.Emit("Erf", [g.Mul(x, g.Scalar(0.70710678118654752f))])));
 
     // t = tanh(√(2/π)(x + 0.044715 x³))
-    private static Value Turn(GraphBuilder g, Value x, Value x2) => g.Tanh(g.Mul(x, g.Add(g.Scalar(C), g.Mul(g.Scalar(C * A), x2))));
+    private static Value Tanh(GraphBuilder g, Value x, Value x2) => g.Tanh(g.Mul(x, g.Add(g.Scalar(C), g.Mul(g.Scalar(C * A), x2))));
 }

@@ -15,7 +15,7 @@ internal sealed class CollectionState(string bundle, string key)
     /// <summary>Passes over the text that are finished; each has left a part.</summary>
     public int Passes { get; set; }
 
-    /// <summary>Of <see cref="Runs.TokenSequences.Save"/>.</summary>
+    /// <summary>Of <see cref="Texts.TokenSequences.Save"/>.</summary>
     public long[] Place { get; set; } = [];
 
     /// <summary>The finished rows of a pass.</summary>

@@ -1,5 +1,5 @@
-using OnnxAttribution.Attribution;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Dictionaries;
 
 namespace OnnxAttribution.Dashboards;
 
@@ -17,7 +17,7 @@ internal sealed class DashboardAssembly(Func<int, string> tokenText, int known, 
 
     /// <summary>All features of a site, ascending.</summary>
     /// <param name="written">What the site's decoder rows write into the residual stream, where that is not themselves.</param>
-    public IEnumerable<FeatureDashboard> Of(Site site, SparseDictionary dictionary, SiteStatistics statistics, WrittenRows? written, CancellationToken cancel)
+    public IEnumerable<FeatureDashboard> Of(Site site, SparseDictionary dictionary, SiteStatistics statistics, WriteBack? written, CancellationToken cancel)
     {
         var (n, d) = (dictionary.FeatureCount, dictionary.Width);
         var decoder = Decoder(dictionary);

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Dashboards;

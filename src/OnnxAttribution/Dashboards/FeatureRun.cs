@@ -1,10 +1,12 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Files;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Dashboards;
 
@@ -22,7 +24,7 @@ public sealed class FeatureRun
     private readonly IProgress<FeatureProgress>? _progress;
     private readonly IReadOnlyList<IReadOnlyList<Site>> _groups;
     private readonly CollectionState _state;
-    private readonly HeadSample _sample;
+    private readonly FinalResidualSample _sample;
     private readonly Stopwatch _reading = new();
     private readonly Stopwatch _writing = new();
     private readonly CancellationToken _cancel;
@@ -37,7 +39,7 @@ public sealed class FeatureRun
         _groups = Grouped(sites);
         _state = new CollectionState(session.Model.Directory, $"{session.BundleHash} {text.Key} {string.Join(',', sites)} {options.Key} {string.Join('+', _groups.Select(g => g.Count))}");
         var manifest = session.Model.Bundle.Manifest;
-        _sample = new HeadSample(manifest.DModel, (int)Math.Clamp((64 << 20) / (4L * manifest.DVocab), 64, 4096), (ulong)options.Seed);
+        _sample = new FinalResidualSample(manifest.DModel, (int)Math.Clamp((64 << 20) / (4L * manifest.DVocab), 64, 4096), (ulong)options.Seed);
     }
 
     /// <summary>Reads the text and writes <c>features.parquet</c>.</summary>
@@ -129,7 +131,7 @@ public sealed class FeatureRun
             {
                 var site = _groups[number][i];
                 _progress?.Report(new FeatureProgress($"writing {site.Name}", double.NaN, _total.Tokens, 0, null));
-                using var written = effects is not null && site.Kind == SiteKind.Z ? WrittenRows.Of(model.Bundle, site, context) : null;
+                using var written = effects is not null && site.Kind == SiteKind.Z ? WriteBack.Of(model.Bundle, site, context) : null;
                 foreach (var row in assembly.Of(site, model.DictionaryOf(site)!, pass.Statistics[i], written, _cancel)) yield return row;
             }
         }

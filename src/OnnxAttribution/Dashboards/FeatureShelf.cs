@@ -1,6 +1,5 @@
-using OnnxAttribution.Ablation;
-using OnnxAttribution.Attribution;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Model;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Dashboards;
@@ -22,7 +21,7 @@ public sealed class FeatureShelf
         var bundle = ModelBundle.Open(bundleDirectory);
         var command = $"'onnx-attribution features --model {bundleDirectory} --text FILE";
         var table = FeatureTable.Open(bundle.Directory) ?? throw new DashboardException($"{bundle.Directory} has no {FeatureTable.FileName}; {command}' makes one of a text");
-        return table.IsOf(AttributionModel.HashOf(bundle.Directory)) ? new FeatureShelf(bundle, table)
+        return table.IsOf(LoadedModel.HashOf(bundle.Directory)) ? new FeatureShelf(bundle, table)
             : throw new DashboardException($"{table.Path} was made before the bundle was exported anew, or of another; {command} --force' makes it again");
     }
 

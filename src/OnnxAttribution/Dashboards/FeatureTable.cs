@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using OnnxAttribution.Export;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Dashboards;
@@ -52,7 +51,7 @@ public sealed class FeatureTable
         return new FeatureTable(file, facts);
     }
 
-    /// <summary>Whether the table was made of the bundle with this <see cref="Attribution.AttributionModel.BundleHash"/>, and so speaks of its features.</summary>
+    /// <summary>Whether the table was made of the bundle with this <see cref="Model.LoadedModel.BundleHash"/>, and so speaks of its features.</summary>
     public bool IsOf(string bundleSha256) => string.Equals(BundleSha256, bundleSha256, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>The dashboards of chosen features; what the table does not have is not in the result.</summary>

@@ -1,3 +1,5 @@
+using OnnxAttribution.Dictionaries;
+
 namespace OnnxAttribution.Dashboards;
 
 /// <summary>

@@ -1,9 +1,11 @@
 using System.Buffers;
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
-using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Dashboards;
 
@@ -27,13 +29,13 @@ internal sealed class TextPass : IDisposable
     private readonly SparseDictionary[] _dictionaries;
     private readonly GraphRunner _forward;
     private readonly SiteEncoder[] _encoders;
-    private readonly HeadSample? _sample;
+    private readonly FinalResidualSample? _sample;
     private readonly bool _hasBos;
     private readonly int _mostSequences;
     private readonly List<SparseRows[]> _found = [];   // by site, then by group
 
     /// <param name="sample">Filled on the way; null: another pass has done so.</param>
-    public TextPass(GraphSession session, IReadOnlyList<Site> sites, FeatureOptions options, HeadSample? sample)
+    public TextPass(GraphSession session, IReadOnlyList<Site> sites, FeatureOptions options, FinalResidualSample? sample)
     {
         var (model, bundle) = (session.Model, session.Model.Bundle);
         (_session, _sites, _sample, _hasBos) = (session, sites, sample, model.PrependsBos);
@@ -50,7 +52,7 @@ internal sealed class TextPass : IDisposable
     public IReadOnlyList<SiteStatistics> Statistics { get; }
 
     /// <summary>Tokens of a sequence, BOS apart.</summary>
-    public static int SequenceLength(AttributionModel model) => model.ContextLength - (model.PrependsBos ? 1 : 0);
+    public static int SequenceLength(LoadedModel model) => model.ContextLength - (model.PrependsBos ? 1 : 0);
 
     /// <summary>Reads one batch; false: the text has ended.</summary>
     /// <exception cref="AttributionException">An activation is NaN or infinite; the message names the site.</exception>
@@ -151,7 +153,7 @@ internal sealed class TextPass : IDisposable
 
     private static OnnxGraph Forward(ModelBundle bundle, IEnumerable<Site> sites)
     {
-        var graph = bundle.PlainGraph(batch: null);
+        var graph = bundle.WithoutInterventions(batch: null);
         var g = new GraphBuilder("rows/");
         return new OnnxGraph([graph["tokens"]], [.. sites.Select(s => g.Identity(graph[s.Name], RowsOf(s)))]);   // [batch, position, d]
     }

@@ -1,7 +1,6 @@
 using System.Numerics.Tensors;
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Autodiff;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
@@ -40,7 +39,7 @@ internal sealed class TokenEffects : IDisposable
     /// <param name="sample">[count, d]: final residual vectors.</param>
     public static TokenEffects? Of(ModelBundle bundle, RunContext context, ReadOnlyMemory<float> sample)
     {
-        var graph = bundle.PlainGraph(batch: 1);
+        var graph = bundle.WithoutInterventions(batch: 1);
         var read = Topology.DirectlyReadBy(graph["logits"], bundle.Sites.Select(s => graph[s.Name]).ToHashSet());
         if (sample.IsEmpty || read is not [var only] || only.Name != bundle.Sites[^1].Name) return null;
         return new TokenEffects(bundle, context, sample);
@@ -77,7 +76,7 @@ internal sealed class TokenEffects : IDisposable
 
     private static OnnxGraph Head(ModelBundle bundle)
     {
-        var model = bundle.PlainGraph(batch: 1);
+        var model = bundle.WithoutInterventions(batch: 1);
         var site = model[bundle.Sites[^1].Name];                                                                      // [1, position, d]
         var g = new GraphBuilder("dashboards/");
         var tangents = g.Input(Tangents, DataType.Float, Dim.Named("rows"), Dim.Of(1), Dim.Named("position"), site.Shape![^1]);   // [rows, 1, position, d]

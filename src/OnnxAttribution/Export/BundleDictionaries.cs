@@ -1,5 +1,6 @@
-using OnnxAttribution.Checkpoints.Formats;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Checkpoints.Formats;
 using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Export;

@@ -1,4 +1,4 @@
-using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Export;

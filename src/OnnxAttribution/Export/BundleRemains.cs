@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Export;

@@ -1,4 +1,5 @@
 using Google.Protobuf;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Files;
 using OnnxAttribution.Onnx;

@@ -1,3 +1,5 @@
+using OnnxAttribution.Bundles;
+
 namespace OnnxAttribution.Export;
 
 /// <summary>How a checkpoint becomes a bundle. The kinds of weight processing are TransformerLens's; none changes log-probabilities.</summary>

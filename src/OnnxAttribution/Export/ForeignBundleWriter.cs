@@ -1,7 +1,6 @@
 using Google.Protobuf;
-using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Files;
-using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Export;
 

@@ -1,3 +1,4 @@
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
@@ -204,7 +205,7 @@ internal sealed class ForeignGraph
     {
         if (_original.Values.TryGetValue(tensor, out var v) && v.Producer is not null) return v;
         var made = _original.Values.Values.Where(x => x.Producer is not null).Select(x => x.Name);
-        throw new BundleException($"{_map.Path}: {_file} has no tensor '{tensor}' ({site}). Did you mean '{NearestName.Among(made, tensor)}'?");
+        throw new BundleException($"{_map.Path}: {_file} has no tensor '{tensor}' ({site}). Did you mean '{SpellCheck.Among(made, tensor)}'?");
     }
 
     private Value Tokens()

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Google.Protobuf;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Files;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;

@@ -87,7 +87,7 @@ internal sealed class LlamaArchitecture : ModelArchitecture
         var normalized = b.Normalize($"{block}.ln1", x, Ln1(l));
         Value Heads(Linear linear, string name) => b.Hook($"{block}.attn.hook_{name}", g.Reshape(b.Apply(linear, normalized), 0, 0, linear.Out / Shape.HeadWidth, Shape.HeadWidth));
         var (q, k, v) = (Heads(Query(l), "q"), Heads(Key(l), "k"), Heads(ValueOf(l), "v"));                                // [B, T, H or Hkv, dh]
-        var turns = b.Turns(x, _rotary);
+        var turns = b.StratifiedDraw(x, _rotary);
         var window = _variant.Window < Shape.Positions ? _variant.Window : null;
         var z = b.Attend(block, b.Rotate($"{block}.attn.hook_rot_q", q, turns), b.Rotate($"{block}.attn.hook_rot_k", k, turns), v, b.CausalMask(x, window), 1 / MathF.Sqrt(Shape.HeadWidth));
         var attention = b.Site($"{block}.hook_attn_out", b.Apply(AttentionOut(l), z));

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Files;
 using OnnxAttribution.Onnx;

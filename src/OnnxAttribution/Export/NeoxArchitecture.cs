@@ -54,7 +54,7 @@ internal sealed class NeoxArchitecture : ModelArchitecture
         var parts = g.Emit("Split", [qkv, g.Ints(width, width, width)], 3, ("axis", -1L));
         Value Head(int i, string name) => b.Hook($"{block}.attn.hook_{name}", parts[i]);                                  // [B, T, H, dh]
         var (q, k, v) = (Head(0, "q"), Head(1, "k"), Head(2, "v"));
-        var turns = b.Turns(x, _rotary);
+        var turns = b.StratifiedDraw(x, _rotary);
         var z = b.Attend(block, b.Rotate($"{block}.attn.hook_rot_q", q, turns), b.Rotate($"{block}.attn.hook_rot_k", k, turns), v, b.CausalMask(x), 1 / MathF.Sqrt(width));
         var attention = b.Site($"{block}.hook_attn_out", b.Apply(AttentionOut(l), z));
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Export;
@@ -54,7 +55,7 @@ internal sealed partial record SiteMap
         if (root.ValueKind != JsonValueKind.Object) throw new BundleException($"{path} holds a JSON {root.ValueKind}, not an object with the key \"sites\"");
         foreach (var p in root.EnumerateObject())
         {
-            if (!s_keys.Contains(p.Name)) throw new BundleException($"{path} has the unknown key '{p.Name}'. Did you mean '{NearestName.Among(s_keys, p.Name)}'? Its keys are {string.Join(", ", s_keys)}");
+            if (!s_keys.Contains(p.Name)) throw new BundleException($"{path} has the unknown key '{p.Name}'. Did you mean '{SpellCheck.Among(s_keys, p.Name)}'? Its keys are {string.Join(", ", s_keys)}");
         }
         var named = Names(path, root, "sites");
         if (named.Count == 0) throw new BundleException($"{path} names no sites; give it \"sites\": {{\"blocks.0.hook_resid_pre\": \"TENSOR\", …}}");
@@ -82,7 +83,7 @@ internal sealed partial record SiteMap
             Positions = Integer(path, root, "n_ctx"),
             PrependBos = !root.TryGetProperty("prepend_bos", out var bos) ? null : bos.ValueKind is JsonValueKind.True or JsonValueKind.False ? bos.GetBoolean() : throw Wrong(path, "prepend_bos", "true or false", bos),
             Layers = layers,
-            Sites = [.. sites.OrderBy(s => Site.Parse(s.Site).Layer).ThenBy(s => Site.Parse(s.Site).Turn)],
+            Sites = [.. sites.OrderBy(s => Site.Parse(s.Site).Layer).ThenBy(s => Site.Parse(s.Site).OrderInBlock)],
             Hooks = hooks.ConvertAll(h => (h.Name, h.Tensor)),
         };
     }

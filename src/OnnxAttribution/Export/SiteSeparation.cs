@@ -1,4 +1,5 @@
 using OnnxAttribution.Autodiff;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Export;
@@ -205,7 +206,7 @@ internal sealed class SiteSeparation
     }
 
     // six places for a block's sites, in the order of computation
-    private static int Place(Site s) => (6 * s.Layer) + s.Turn;
+    private static int Place(Site s) => (6 * s.Layer) + s.OrderInBlock;
 
     private static bool IsResidual(Site s) => s.Kind is SiteKind.Resid or SiteKind.ResidMid;
 

@@ -1,3 +1,4 @@
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
 
 namespace OnnxAttribution.Export;

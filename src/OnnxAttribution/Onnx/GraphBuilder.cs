@@ -63,13 +63,13 @@ internal sealed partial class GraphBuilder(string prefix = "")
             if (string.IsNullOrEmpty(names[i])) continue;
             var known = declared?.Invoke(names[i]!);
             var (type, shape, content) = inferred[i];
-            outputs[i] = new Value(names[i]!, type == DataType.Undefined ? known?.Type ?? type : type, Sharper(shape, known?.Shape)) { Producer = op, Content = content };
+            outputs[i] = new Value(names[i]!, type == DataType.Undefined ? known?.Type ?? type : type, MostSpecific(shape, known?.Shape)) { Producer = op, Content = content };
         }
         op.Yields(outputs);
         return outputs;
     }
 
-    private static Dim[]? Sharper(Dim[]? inferred, Dim[]? declared)
+    private static Dim[]? MostSpecific(Dim[]? inferred, Dim[]? declared)
     {
         if (inferred is null || declared is null || inferred.Length != declared.Length) return inferred ?? declared;
         return [.. inferred.Zip(declared, (a, b) => a.Size is not null || (a.Symbol is not null && b.Size is null) ? a : b.Size is null && b.Symbol is null ? a : b)];

@@ -1,5 +1,4 @@
 using System.Collections.Frozen;
-using Google.Protobuf;
 using OnnxAttribution.Onnx.Proto;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 

@@ -1,7 +1,7 @@
-using OnnxAttribution.Attribution;
-using OnnxAttribution.Dashboards;
-using OnnxAttribution.Export;
-using OnnxAttribution.Runs;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Model;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Preflight;
 

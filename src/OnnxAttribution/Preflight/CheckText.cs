@@ -1,4 +1,5 @@
-using OnnxAttribution.Runs;
+using OnnxAttribution.Model;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Preflight;
 

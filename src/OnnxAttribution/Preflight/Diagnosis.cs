@@ -1,5 +1,5 @@
 using System.Globalization;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
 
 namespace OnnxAttribution.Preflight;
 

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Numerics.Tensors;
-using OnnxAttribution.Attribution;
-using OnnxAttribution.Dashboards;
+using OnnxAttribution.Dictionaries;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Preflight;

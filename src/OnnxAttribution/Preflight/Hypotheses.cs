@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Numerics.Tensors;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
-using OnnxAttribution.Export;
 
 namespace OnnxAttribution.Preflight;
 

@@ -1,5 +1,5 @@
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Dictionaries;
 
 namespace OnnxAttribution.Preflight;
 

@@ -1,5 +1,6 @@
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
 
@@ -12,7 +13,7 @@ internal static class SiteActivations
 
     /// <returns>float32 [rows, d] per site.</returns>
     /// <exception cref="AttributionException">An activation is NaN or infinite; the message names the site.</exception>
-    public static Dictionary<Site, float[]> Of(AttributionModel model, IReadOnlyList<Site> sites, RowLayout layout, long memoryBudget)
+    public static Dictionary<Site, float[]> Of(LoadedModel model, IReadOnlyList<Site> sites, RowLayout layout, long memoryBudget)
     {
         var graph = Forward(model.Bundle, sites);
         var length = layout.Sequences.Max(s => s.Length);
@@ -45,7 +46,7 @@ internal static class SiteActivations
 
     private static OnnxGraph Forward(ModelBundle bundle, IReadOnlyList<Site> sites)
     {
-        var graph = bundle.PlainGraph(batch: null);
+        var graph = bundle.WithoutInterventions(batch: null);
         var g = new GraphBuilder("rows/");
         return new OnnxGraph([graph["tokens"]], [.. sites.Select(s => g.Identity(graph[s.Name], RowsOf(s)))]);   // [batch, position, d]
     }

@@ -1,5 +1,5 @@
-using OnnxAttribution.Attribution;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
@@ -8,7 +8,7 @@ namespace OnnxAttribution.Preflight;
 
 /// <summary>
 /// The model's cross-entropy with a site as it is, rebuilt by its dictionary, and zeroed:
-/// 1. a clean pass over a batch yields every site, step by step (<see cref="ModelSteps"/>);
+/// 1. a clean pass over a batch yields every site, step by step (<see cref="SegmentedModel"/>);
 /// 2. for each dictionary the pass goes on from its site, with x̂ at all positions but BOS, and with 0 at all positions;
 /// 3. −log p of the next token is summed over the predictions made at positions that count (<see cref="RowLayout.IsFirst"/>).
 /// </summary>
@@ -19,14 +19,14 @@ internal sealed class SplicedLoss : IDisposable
     private const long MostLogitBytes = 256 << 20;
     private const string Targets = "loss/targets", Output = "loss/logprob";
 
-    private readonly AttributionModel _model;
+    private readonly LoadedModel _model;
     private readonly GraphRunner _head;
     private readonly IReadOnlyList<int> _headReads;
 
-    public SplicedLoss(AttributionModel model)
+    public SplicedLoss(LoadedModel model)
     {
         _model = model;
-        var graph = model.Bundle.PlainGraph(batch: null);
+        var graph = model.Bundle.WithoutInterventions(batch: null);
         Value[] sites = [.. model.Bundle.Sites.Select(s => graph[s.Name])];
         var read = Topology.DirectlyReadBy(graph["logits"], sites.ToHashSet());
         _headReads = [.. Enumerable.Range(0, sites.Length).Where(i => read.Contains(sites[i]))];

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Ablation;
-using OnnxAttribution.Attribution;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Runs;
 
@@ -34,8 +34,8 @@ internal static class AblationDescription
     private static JsonObject Options(AblationOptions o, int minPath) => new()
     {
         ["coefficient"] = RunDescription.Number(o.Coefficient),
-        ["positions"] = WrittenName.Of(o.Positions),
-        ["measure"] = WrittenName.Of(o.Measure),
+        ["positions"] = EnumName.Of(o.Positions),
+        ["measure"] = EnumName.Of(o.Measure),
         ["top_edges"] = o.TopEdges,
         ["threshold"] = RunDescription.Number(o.Threshold),
         ["min_path"] = minPath,

@@ -1,4 +1,5 @@
-using OnnxAttribution.Ablation;
+using OnnxAttribution.Circuits;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Runs;
 

@@ -1,5 +1,5 @@
-using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Circuits;
 
 namespace OnnxAttribution.Runs;
 

@@ -1,8 +1,9 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using OnnxAttribution.Ablation;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Circuits;
 using OnnxAttribution.Files;
+using OnnxAttribution.Model;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Runs;
@@ -28,7 +29,7 @@ public sealed class CircuitSource
 
     /// <summary>Where the run's model was.</summary>
     /// <exception cref="CircuitException">It is not there any more, or the run does not say.</exception>
-    public string ModelPath => (string?)Run?["model_path"] is { } path && BundlePlace.Of(Path!, path) is var place && Directory.Exists(place) ? place
+    public string ModelPath => (string?)Run?["model_path"] is { } path && BundlePath.Of(Path!, path) is var place && Directory.Exists(place) ? place
         : throw new CircuitException($"{Path} was made with {(string?)Run?["model_path"] ?? "a model that it does not name"}, which is not there; name where the bundle is now as --model DIR");
 
     /// <param name="given">A path, or a text such as <c>3:953;4:7780,312</c>.</param>

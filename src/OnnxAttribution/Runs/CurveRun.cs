@@ -1,9 +1,11 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using OnnxAttribution.Ablation;
-using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Curves;
 using OnnxAttribution.Files;
+using OnnxAttribution.Model;
 using OnnxAttribution.Store;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Runs;
 
@@ -13,7 +15,7 @@ public sealed class CurveRun
     private readonly GraphSession _session;
     private readonly PromptTask _task;
     private readonly bool _prependBos;
-    private readonly ILookup<(int Step, int Position), Bend> _bends;
+    private readonly ILookup<(int Step, int Position), Kink> _bends;
 
     private CurveRun(GraphSession session, PromptTask task, bool prependBos, ResponseCurve curve)
     {
@@ -38,16 +40,16 @@ public sealed class CurveRun
     public string TextAt(int position) => _session.Tokenizer.TokenText(Curve.Tokens[position]);
 
     /// <summary>What a bend is, in words: which feature or head, and from which token to which.</summary>
-    public string Words(Bend bend)
+    public string Words(Kink bend)
     {
         var c = Curve;
         switch (bend.Cause)
         {
-            case BendCause.SwitchesOn or BendCause.SwitchesOff:
-                var on = bend.Cause == BendCause.SwitchesOn;
+            case KinkCause.SwitchesOn or KinkCause.SwitchesOff:
+                var on = bend.Cause == KinkCause.SwitchesOn;
                 return TopK is { } k ? $"feature {c.Down.Feature} {(on ? "enters" : "leaves")} the {k} strongest of {c.Down.Site}"
                     : $"feature {c.Down.Feature} of {c.Down.Site} switches {(on ? "on" : "off")}";
-            case BendCause.Attention:
+            case KinkCause.Attention:
                 var a = bend.Attention!;
                 return $"block {a.Layer} head {a.Head} at {Token(a.Query)} turns from {Token(a.FromKey)} ({Share(a.FromWeights.From)} → {Share(a.ToWeights.From)}) "
                     + $"to {Token(a.ToKey)} ({Share(a.FromWeights.To)} → {Share(a.ToWeights.To)})";
@@ -93,7 +95,7 @@ public sealed class CurveRun
 
     private int? TopK => _session.Model.DictionaryOf(_session.Model.Bundle.SiteNamed(Curve.Down.Site))!.K;
 
-    private double SlopeBefore(Bend bend) =>
+    private double SlopeBefore(Kink bend) =>
         (Curve.Activation[bend.Step][bend.Position] - Curve.Activation[bend.Step - 1][bend.Position]) / (Curve.Coefficients[bend.Step] - Curve.Coefficients[bend.Step - 1]);
 
     private string Token(int position) => $"{position} {DisplayText.Quoted(TextAt(position))}";

@@ -1,4 +1,4 @@
-using OnnxAttribution.Ablation;
+using OnnxAttribution.Circuits;
 
 namespace OnnxAttribution.Runs;
 

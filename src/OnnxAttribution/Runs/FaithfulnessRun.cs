@@ -1,7 +1,10 @@
 using System.Text.Json.Nodes;
-using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Circuits;
+using OnnxAttribution.Files;
+using OnnxAttribution.Model;
 using OnnxAttribution.Store;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Runs;
 
@@ -72,7 +75,7 @@ public sealed class FaithfulnessRun
         {
             foreach (var p in points)
             {
-                table.Add(id, WrittenName.Of(p.Ablation), WrittenName.Of(p.Errors), p.Control is null ? "top" : "random", p.Control, p.Nodes, p.Share, p.Circuit, p.Complement, p.Empty, p.Full, p.Faithfulness, p.Completeness);
+                table.Add(id, EnumName.Of(p.Ablation), EnumName.Of(p.Errors), p.Control is null ? "top" : "random", p.Control, p.Nodes, p.Share, p.Circuit, p.Complement, p.Empty, p.Full, p.Faithfulness, p.Completeness);
             }
         }
         RunDirectory.Annotate(Directory, Table, table, new JsonObject { [Table] = Summary() }, cancellation, Facts);
@@ -90,8 +93,8 @@ public sealed class FaithfulnessRun
         ["undefined"] = Undefined,
         ["curves"] = new JsonArray([.. Means.Select(m => new JsonObject
         {
-            ["ablation"] = WrittenName.Of(m.Ablation),
-            ["errors"] = WrittenName.Of(m.Errors),
+            ["ablation"] = EnumName.Of(m.Ablation),
+            ["errors"] = EnumName.Of(m.Errors),
             ["nodes"] = m.Nodes,
             ["of"] = m.Of,
             ["faithfulness"] = RunDescription.Number(m.Faithfulness),

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
 
@@ -31,7 +32,7 @@ public sealed class FinishedRun
             Foil: stored.Facts["foil_id"] is null ? null : Fact("foil_id", n => (int)n),
             // runs from before there was a choice
             Estimator: options["estimator"] is null ? Estimator.Gradient : Option("estimator", n => Enum.Parse<Estimator>((string)n!, ignoreCase: true)));
-        ModelPath = BundlePlace.Of(path, Fact("model_path", n => (string)n!));
+        ModelPath = BundlePath.Of(path, Fact("model_path", n => (string)n!));
         BundleHash = Fact("bundle_sha256", n => (string)n!);
     }
 
@@ -72,7 +73,7 @@ public sealed class FinishedRun
         var directory = model ?? ModelPath;
         if (model is null && !Directory.Exists(directory)) throw ValidationException.NoModel(Path, directory);
         // before its sites are looked for: another model may lack them
-        if (File.Exists(System.IO.Path.Combine(directory, BundleManifest.FileName)) && AttributionModel.HashOf(directory) != BundleHash) throw ValidationException.OtherModel(Path, directory);
+        if (File.Exists(System.IO.Path.Combine(directory, BundleManifest.FileName)) && LoadedModel.HashOf(directory) != BundleHash) throw ValidationException.OtherModel(Path, directory);
         return GraphSession.Open(directory, Sites, context);
     }
 

@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Model;
 using OnnxAttribution.Store;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Runs;
 

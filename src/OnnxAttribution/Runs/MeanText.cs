@@ -1,4 +1,6 @@
-using OnnxAttribution.Ablation;
+using OnnxAttribution.Circuits;
+using OnnxAttribution.Model;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Runs;
 
@@ -6,7 +8,7 @@ namespace OnnxAttribution.Runs;
 internal static class MeanText
 {
     /// <exception cref="TextException">The file is missing, cannot be read or is empty.</exception>
-    /// <exception cref="Attribution.AttributionException">It holds nothing but separators.</exception>
+    /// <exception cref="Model.AttributionException">It holds nothing but separators.</exception>
     public static MeanActivations Of(GraphSession session, string path, bool prependBos, IProgress<string>? progress)
     {
         int? bos = prependBos ? session.Tokenizer.RequireBeginOfText() : null;

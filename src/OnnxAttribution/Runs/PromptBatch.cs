@@ -1,8 +1,9 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Export;
+using OnnxAttribution.Model;
 using OnnxAttribution.Store;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Runs;
 

@@ -1,7 +1,10 @@
 using System.Reflection;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Files;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Runs;
 
@@ -96,8 +99,8 @@ internal static class RunDescription
         var o = request.Graph;
         return new JsonObject
         {
-            ["method"] = WrittenName.Of(o.Method),
-            ["estimator"] = WrittenName.Of(o.Estimator),
+            ["method"] = EnumName.Of(o.Method),
+            ["estimator"] = EnumName.Of(o.Estimator),
             ["steps"] = o.Method == EffectMethod.Ig ? o.Steps : null,
             ["top_nodes"] = o.TopNodes,
             ["node_threshold"] = Number(o.NodeThreshold),
@@ -125,7 +128,7 @@ internal static class RunDescription
         facts["model_path"] = session.Path;
         if (NeuronpediaIds(session) is { Count: > 0 } ids) facts["neuronpedia_ids"] = ids;
         facts["bundle_sha256"] = session.BundleHash;
-        facts["device"] = WrittenName.Of(context.Device);
+        facts["device"] = EnumName.Of(context.Device);
         facts["threads"] = context.Threads;
         facts["program"] = "onnx-attribution";
         facts["version"] = ProgramVersion;

@@ -1,7 +1,8 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Files;
-using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
+using OnnxAttribution.Texts;
+using OnnxAttribution.Tokenizers;
 
 namespace OnnxAttribution.Runs;
 

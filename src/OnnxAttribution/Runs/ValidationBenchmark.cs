@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Runs;
 

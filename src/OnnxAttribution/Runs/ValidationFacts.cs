@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
-using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Files;
+using OnnxAttribution.Validation;
 
 namespace OnnxAttribution.Runs;
 
@@ -26,7 +27,7 @@ internal static class ValidationFacts
             ["changes"] = Of(own.Changes),
             ["by_kind"] = RunDescription.Array(own.ByKind, k => With(new() { ["kind"] = k.Kind, ["error"] = k.IsError }, k.Effects)),
             ["by_site_pair"] = RunDescription.Array(own.BySitePair, p => With(new() { ["up_site"] = p.Up, ["down_site"] = p.Down ?? Store.RunDirectory.MetricSite, ["changes_pearson"] = Number(p.Changes.Pearson) }, p.Effects)),
-            ["by_stratum"] = RunDescription.Array(own.ByStratum, s => With(new() { ["check"] = s.IsEdge ? "edge" : "node", ["stratum"] = WrittenName.Of(s.Stratum) }, s.Effects)),
+            ["by_stratum"] = RunDescription.Array(own.ByStratum, s => With(new() { ["check"] = s.IsEdge ? "edge" : "node", ["stratum"] = EnumName.Of(s.Stratum) }, s.Effects)),
             ["worst_nodes"] = RunDescription.Array(own.WorstNodes, Of),
             ["worst_edges"] = RunDescription.Array(own.WorstEdges, Of),
             ["conservation"] = new JsonObject
@@ -74,7 +75,7 @@ internal static class ValidationFacts
         }
         result["approx_effect"] = Number(c.ApproxEffect);
         result["exact_effect"] = Number(c.ExactEffect);
-        result["stratum"] = WrittenName.Of(c.Stratum);
+        result["stratum"] = EnumName.Of(c.Stratum);
         return result;
     }
 

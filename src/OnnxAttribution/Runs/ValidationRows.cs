@@ -1,6 +1,6 @@
-using OnnxAttribution.Ablation;
-using OnnxAttribution.Attribution;
+using OnnxAttribution.Files;
 using OnnxAttribution.Store;
+using OnnxAttribution.Validation;
 
 namespace OnnxAttribution.Runs;
 
@@ -18,7 +18,7 @@ internal static class ValidationRows
         {
             // into the metric as in edges.parquet
             (string? Site, int? Position, int? Feature) down = !c.IsEdge ? (null, null, null) : c.Down is { } d ? (d.Site.Name, d.Position, d.Feature) : (RunDirectory.MetricSite, metricPosition, null);
-            table.Add(c.IsEdge ? "edge" : "node", WrittenName.Of(c.Stratum), c.Estimator, c.Up.Site.Name, c.Up.Position, c.Up.Feature, down.Site, down.Position, down.Feature,
+            table.Add(c.IsEdge ? "edge" : "node", EnumName.Of(c.Stratum), c.Estimator, c.Up.Site.Name, c.Up.Position, c.Up.Feature, down.Site, down.Position, down.Feature,
                 c.ApproxChange, c.ExactChange, c.ApproxEffect, c.ExactEffect);
         }
         return table;

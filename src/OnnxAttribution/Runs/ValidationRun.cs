@@ -2,7 +2,9 @@ using System.Diagnostics;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Model;
 using OnnxAttribution.Store;
+using OnnxAttribution.Validation;
 
 namespace OnnxAttribution.Runs;
 
@@ -35,11 +37,11 @@ public sealed class ValidationRun
         if (session.BundleHash != run.BundleHash) throw ValidationException.OtherModel(run.Path, session.Path);
         var others = Others(run, request);
         progress?.Report("running the prompt again");
-        var state = PromptState.Run(session.Model, run.Tokens, run.PatchTokens, run.Options);
+        var state = PatchingState.Run(session.Model, run.Tokens, run.PatchTokens, run.Options);
         state.Expand();
         using var clean = state.Start();
         var own = new JudgedEstimator(run.Options.Method, run.Options.Estimator, run.Options.Steps);
-        var validation = new Validation(state, clean, request.MemoryBudget);
+        var validation = new ValidationComparison(state, clean, request.MemoryBudget);
         var (nodes, edges, unmatched) = AsRebuilt(run.Stored, state);
         progress?.Report("drawing a sample");
         var sample = request.All ? ValidationSample.All(nodes, edges) : ValidationSample.Draw(nodes, edges, Pairs(run, session.Model), Moving(state, nodes), request.Sample, request.Seed);
@@ -71,11 +73,11 @@ public sealed class ValidationRun
     }
 
     // with kl and exact effects there is no gradient, so there are no edges and none was left out
-    private static IReadOnlyList<SitePair> Pairs(FinishedRun run, AttributionModel model) =>
+    private static IReadOnlyList<SitePair> Pairs(FinishedRun run, LoadedModel model) =>
         run.Options is { Metric: MetricKind.Kl, Method: EffectMethod.Exact } ? [] : SitePair.Of(model, run.Options.Metric);
 
     /// <summary>Which nodes move at all and lie where the metric can see them: those of which the true gradient knows. The others' effects are 0, exact or not.</summary>
-    private static Func<int, bool> Moving(PromptState state, IReadOnlyList<CausalNode> nodes)
+    private static Func<int, bool> Moving(PatchingState state, IReadOnlyList<CausalNode> nodes)
     {
         var sites = state.Sites.ToDictionary(s => s.Site);
         state.UseGradients(EffectMethod.Atp, Estimator.Gradient, 0, 0);
@@ -89,7 +91,7 @@ public sealed class ValidationRun
     }
 
     /// <summary>The run's nodes and edges by the indices of the sites that were found again. On another machine a feature at its threshold may have come or gone.</summary>
-    private static (List<CausalNode> Nodes, List<CausalEdge> Edges, int Unmatched) AsRebuilt(StoredRun run, PromptState state)
+    private static (List<CausalNode> Nodes, List<CausalEdge> Edges, int Unmatched) AsRebuilt(StoredRun run, PatchingState state)
     {
         var nodes = state.Effects();
         var index = Enumerable.Range(0, nodes.Count).ToDictionary(i => (nodes[i].Site.Name, nodes[i].Position, nodes[i].Feature));

@@ -1,3 +1,5 @@
+using OnnxAttribution.Bundles;
+
 namespace OnnxAttribution.Store;
 
 /// <summary>The view <c>features</c>: the dashboards of the bundles that runs were made with, as far as they are there and of these very bundles.</summary>
@@ -16,7 +18,7 @@ internal static class FeatureViews
     public static IReadOnlyList<string> Create(DuckDbDatabase database, IReadOnlyList<RunFiles> runs, CancellationToken cancellation)
     {
         var tables = runs.Where(run => Text(run, "model_path").Length > 0)
-            .Select(run => (Model: Text(run, "model"), Path: Path.GetFullPath(Path.Combine(BundlePlace.Of(run.Directory, Text(run, "model_path")), FileName)), Hash: Text(run, "bundle_sha256"))).Distinct().Where(b => File.Exists(b.Path) && HashIn(database, b.Path, cancellation) == b.Hash).ToList();
+            .Select(run => (Model: Text(run, "model"), Path: Path.GetFullPath(Path.Combine(BundlePath.Of(run.Directory, Text(run, "model_path")), FileName)), Hash: Text(run, "bundle_sha256"))).Distinct().Where(b => File.Exists(b.Path) && HashIn(database, b.Path, cancellation) == b.Hash).ToList();
         if (tables.Count == 0) return [];
         try
         {

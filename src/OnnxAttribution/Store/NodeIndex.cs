@@ -5,11 +5,11 @@ namespace OnnxAttribution.Store;
 /// <summary>Finds the index of a node by what edges.parquet says of it.</summary>
 internal sealed class NodeIndex
 {
-    private readonly EdgeEnds _ends;
+    private readonly EdgeKeys _ends;
     private readonly Dictionary<(int Site, int Position, int Feature), int> _nodes;
 
     /// <exception cref="DuckDbException">Two nodes are the same.</exception>
-    public NodeIndex(IReadOnlyList<NodeRow> nodes, EdgeEnds ends)
+    public NodeIndex(IReadOnlyList<NodeRow> nodes, EdgeKeys ends)
     {
         _ends = ends;
         _nodes = new(nodes.Count);

@@ -21,7 +21,7 @@ public static partial class RunDirectory
 
     /// <summary>Refuses a path that <see cref="Write"/> would refuse, before hours of work are spent on the run. Changes nothing.</summary>
     /// <exception cref="RunDirectoryException">Something is there and <paramref name="force"/> is off, or it is not a run.</exception>
-    public static void CheckFree(string path, bool force) => RunPlace.Check(path, force);
+    public static void CheckFree(string path, bool force) => PendingRun.Check(path, force);
 
     /// <summary>Writes a run beside its place and renames it when whole. Missing parent directories are made.</summary>
     /// <param name="path">The run directory to make.</param>
@@ -56,7 +56,7 @@ public static partial class RunDirectory
 
     /// <summary>Refuses a batch in which <see cref="WriteMean"/> would refuse the mean's place. Changes nothing.</summary>
     /// <inheritdoc cref="CheckFree" path="/exception"/>
-    internal static void CheckMeanFree(string batch, bool force) => RunPlace.Check(Path.Combine(batch, MergedRun.Name), force, MergedRun.Mean);
+    internal static void CheckMeanFree(string batch, bool force) => PendingRun.Check(Path.Combine(batch, MergedRun.Name), force, MergedRun.Mean);
 
     private static void WriteInto(
         string path, string? inner, IReadOnlyList<NodeRow> nodes, IEnumerable<ReadOnlyMemory<CausalEdge>> edges, int metricPosition, JsonObject run, bool force,
@@ -64,7 +64,7 @@ public static partial class RunDirectory
     {
         var further = (tables ?? FrozenDictionary<string, StoredTable>.Empty).Select(table => (FileFor(table.Key, table.Value), table.Value)).ToList();
         cancellation.ThrowIfCancellationRequested();
-        using var place = new RunPlace(path, force, inner);
+        using var place = new PendingRun(path, force, inner);
         var sorted = EdgeOrder.Sort(nodes, metricPosition, edges, cancellation);   // outside the try: what the producer throws is the producer's
         try
         {

@@ -1,5 +1,4 @@
 using OnnxAttribution.Files;
-
 namespace OnnxAttribution.Store;
 
 /// <summary>A run directory that cannot be written or read. The message is one sentence that names the path and the mend.</summary>

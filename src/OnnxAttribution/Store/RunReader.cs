@@ -43,7 +43,7 @@ internal sealed class RunReader : IDisposable
     /// <exception cref="DuckDbException">As in <see cref="ReadNodes"/>, or an edge ends at a node that is not in the list.</exception>
     public (CausalEdge[] Edges, int? MetricPosition) ReadEdges(string file, List<NodeRow> nodes, CancellationToken cancellation)
     {
-        var ends = EdgeEnds.Of(nodes, metricPosition: 0);
+        var ends = EdgeKeys.Of(nodes, metricPosition: 0);
         var index = new NodeIndex(nodes, ends);
         SiteType.Create(_database, ends.Sites);
         // real edges take more than a byte each; what a damaged footer claims is not believed

@@ -52,7 +52,7 @@ internal sealed class RunTables : IDisposable
     /// <inheritdoc cref="WriteNodes" path="/exception"/>
     public void WriteEdges(string file, IReadOnlyList<NodeRow> nodes, int metricPosition, CausalEdge[] edges, CancellationToken cancellation)
     {
-        var ends = EdgeEnds.Of(nodes, metricPosition);
+        var ends = EdgeKeys.Of(nodes, metricPosition);
         SiteType.Create(_database, ends.Sites);
         int next = 0;
         using var source = new DuckDbSource(_database, "edges", EdgeShape, vectors =>
@@ -101,7 +101,7 @@ internal sealed class RunTables : IDisposable
         vectors.Column<byte>(10)[row] = node.Kept ? (byte)1 : (byte)0;
     }
 
-    private static void Set(DuckDbVectors vectors, EdgeEnds ends, ReadOnlySpan<CausalEdge> edges)
+    private static void Set(DuckDbVectors vectors, EdgeKeys ends, ReadOnlySpan<CausalEdge> edges)
     {
         var upPosition = vectors.Column<int>(1);
         var upFeature = vectors.Column<int>(2);
@@ -129,7 +129,7 @@ internal sealed class RunTables : IDisposable
         }
     }
 
-    private static void SetSites<T>(DuckDbVectors vectors, EdgeEnds ends, ReadOnlySpan<CausalEdge> edges, Func<int, T> code) where T : unmanaged
+    private static void SetSites<T>(DuckDbVectors vectors, EdgeKeys ends, ReadOnlySpan<CausalEdge> edges, Func<int, T> code) where T : unmanaged
     {
         var up = vectors.Column<T>(0);
         var down = vectors.Column<T>(3);

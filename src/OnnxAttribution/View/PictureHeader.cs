@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Files;
-using OnnxAttribution.Runs;
 
 namespace OnnxAttribution.View;
 

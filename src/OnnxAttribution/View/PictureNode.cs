@@ -1,4 +1,4 @@
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
 
 namespace OnnxAttribution.View;
 

@@ -1,6 +1,5 @@
-using System.Globalization;
 using OnnxAttribution.Files;
-using OnnxAttribution.Runs;
+using OnnxAttribution.View.Figures;
 
 namespace OnnxAttribution.View;
 

@@ -1,5 +1,5 @@
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.View;

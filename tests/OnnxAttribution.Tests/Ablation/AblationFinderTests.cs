@@ -1,5 +1,6 @@
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Attribution.Invariants;
 using OnnxAttribution.Tests.Export;
@@ -147,7 +148,7 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
     public void Sites_without_any_dictionary_are_refused()
     {
         using var directory = new TemporaryDirectory();
-        using var model = AttributionModel.Open(Random2.Bundle(Random2.Copy(directory["from"]), directory["bundle"]), [], new RunContext(threads: 1));
+        using var model = LoadedModel.Open(Random2.Bundle(Random2.Copy(directory["from"]), directory["bundle"]), [], new RunContext(threads: 1));
         Assert.Contains("--sites", Assert.Throws<AttributionException>(() => AblationFinder.Find(model, bundle.Tokens, new AblationOptions())).Message);
     }
 

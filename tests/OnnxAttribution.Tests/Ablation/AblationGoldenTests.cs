@@ -61,7 +61,7 @@ public class AblationGoldenTests
             return [.. golden[$"nodes/position/{site}"].Zip(golden[$"nodes/feature/{site}"], (p, f) => ((int)p, (int)f)).Where(n => n.Item2 >= 0).Select(n => At(n.Item1, n.Item2))];
         }
         var last = graph.Nodes.Where(n => n.Site.Name == site && n.Position == golden.Tokens.Length - 1 && n.Activation > 0).Select(n => n.Feature).ToHashSet();
-        return [.. golden[$"ablate/features/{site}"].Select(f => positions == "all" ? At(AblatedSite.AllPositions, (int)f) : last.Contains((int)f) ? At(golden.Tokens.Length - 1, (int)f) : null)];
+        return [.. golden[$"ablate/features/{site}"].Select(f => positions == "all" ? At(SiteFeatures.AllPositions, (int)f) : last.Contains((int)f) ? At(golden.Tokens.Length - 1, (int)f) : null)];
     }
 
     private static void CompareMetric(GoldenCase golden, AblationGraph graph, string site, string tensor, string positions)

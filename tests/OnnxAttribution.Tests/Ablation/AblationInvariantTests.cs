@@ -1,5 +1,6 @@
-using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Circuits;
+using OnnxAttribution.Model;
 using OnnxAttribution.Tests.Attribution;
 using OnnxAttribution.Tests.Attribution.Invariants;
 
@@ -17,15 +18,15 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
     public void A_coefficient_of_1_changes_nothing_and_neither_does_an_inactive_feature()
     {
         using var model = bundle.Open();
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         var active = Nodes(clean);
         var inactive = new Circuit(model.Selected.SelectMany(s => Enumerable.Range(0, 40).Where(f => !active.Any(n => n.Site == s && n.Feature == f)).Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
         Assert.NotEmpty(inactive.Nodes);
-        Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(inactive, false)], AblatedValues.Zero(clean)));
+        Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(inactive, false)], Replacements.Zero(clean)));
         foreach (var keep in (bool[])[false, true])
         {
             float[] logits = [];
-            AblationPass.Run(clean, 1, _ => new AblationRow(new Circuit(active.Take(5)), keep), AblatedValues.Zero(clean), 1, Last, Budget, (_, _, l) => logits = l);
+            CircuitPass.Run(clean, 1, _ => new AblationRow(new Circuit(active.Take(5)), keep), Replacements.Zero(clean), 1, Last, Budget, (_, _, l) => logits = l);
             Assert.Equal(clean.Logits(Last).ToArray(), logits);
         }
     }
@@ -34,16 +35,16 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
     public void Keeping_every_node_and_error_leaves_the_model_exactly_as_it_is()
     {
         using var model = bundle.Open();
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         var all = new Circuit(Nodes(clean));
-        foreach (var values in (AblatedValues[])[AblatedValues.Zero(clean), AblatedValues.Patch(clean, clean)])
+        foreach (var values in (Replacements[])[Replacements.Zero(clean), Replacements.Patch(clean, clean)])
         {
             Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(all, true, ErrorRule.Nodes)], values));
             Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(all, true, ErrorRule.Keep)], values));
             Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(Circuit.Empty, false, ErrorRule.Keep)], values));
         }
         // with means nothing short of every feature of every dictionary will do
-        var means = AblatedValues.Mean(clean, MeanActivations.Of(model, [bundle.PatchTokens], bos: 256));
+        var means = Replacements.Mean(clean, MeanActivations.Of(model, [bundle.PatchTokens], bos: 256));
         var whole = new Circuit(model.Selected.SelectMany(s => Enumerable.Range(-1, 41).Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
         Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(whole, true, ErrorRule.Nodes)], means));
     }
@@ -52,10 +53,10 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
     public void Keeping_nothing_has_faithfulness_0_and_keeping_all_1(ErrorRule rule)
     {
         using var model = bundle.Open();
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         foreach (var kind in (AblationKind[])[AblationKind.Zero, AblationKind.Patch])
         {
-            using var patch = CleanRun.Of(model, bundle.PatchTokens);
+            using var patch = ActivationCache.Of(model, bundle.PatchTokens);
             var points = FaithfulnessCurve.Of(model, bundle.Tokens, bundle.PatchTokens, null, kind, [.. Nodes(clean).Union(Nodes(patch))], new FaithfulnessOptions([rule], Points: 4, Controls: 2));
             Assert.All(points.Where(p => p.Nodes == 0), p => Assert.Equal(0, p.Faithfulness));
             if (rule != ErrorRule.Remove) Assert.All(points.Where(p => p.Nodes == p.Of), p => Assert.Equal(1, p.Faithfulness, 1e-5));
@@ -70,20 +71,20 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         // without normalisation, where a decoder row does not depend on the run
         using var model = bundle.Open("blocks.1.hook_resid_pre");
         Assert.False(model.DictionaryOf(model.Selected[0])!.Normalization.Changes);
-        using var clean = CleanRun.Of(model, bundle.Tokens);
-        using var patch = CleanRun.Of(model, bundle.PatchTokens);
-        Close(patch.Logits(Last).ToArray(), Logits(clean, [new AblationRow(Circuit.Empty, true, ErrorRule.Nodes)], AblatedValues.Patch(clean, patch)));
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
+        using var patch = ActivationCache.Of(model, bundle.PatchTokens);
+        Close(patch.Logits(Last).ToArray(), Logits(clean, [new AblationRow(Circuit.Empty, true, ErrorRule.Nodes)], Replacements.Patch(clean, patch)));
     }
 
     [Theory, MemberData(nameof(Rules))]
     public void A_patch_run_that_is_the_clean_run_changes_nothing(ErrorRule rule)
     {
         using var model = bundle.Open();
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         var some = new Circuit(Nodes(clean).Where((_, i) => i % 3 == 0));
         foreach (var row in (AblationRow[])[new(some, true, rule), new(some, false, rule), new(Circuit.Empty, true, rule)])
         {
-            Close(clean.Logits(Last).ToArray(), Logits(clean, [row], AblatedValues.Patch(clean, clean)));
+            Close(clean.Logits(Last).ToArray(), Logits(clean, [row], Replacements.Patch(clean, clean)));
         }
     }
 
@@ -91,16 +92,16 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
     public void Neither_the_chunk_nor_the_other_rows_change_a_row()
     {
         using var model = bundle.Open();
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         var nodes = Nodes(clean);
         AblationRow[] rows = [.. Enum.GetValues<ErrorRule>().SelectMany(rule => Enumerable.Range(0, 4).Select(i => new AblationRow(new Circuit(nodes.Where((_, n) => n % 5 == i)), i % 2 == 0, rule)))];
-        var values = AblatedValues.Mean(clean, MeanActivations.Of(model, [bundle.PatchTokens], bos: 256));
+        var values = Replacements.Mean(clean, MeanActivations.Of(model, [bundle.PatchTokens], bos: 256));
         var metric = new Metric(MetricKind.Logprob, Last, 7, 8);
-        var together = AblationPass.Metrics(clean, rows.Length, i => rows[i], values, metric, Budget);
+        var together = CircuitPass.Metrics(clean, rows.Length, i => rows[i], values, metric, Budget);
         var calls = model.Context.Calls;
-        var inChunks = AblationPass.Metrics(clean, rows.Length, i => rows[i], values, metric, 1);
+        var inChunks = CircuitPass.Metrics(clean, rows.Length, i => rows[i], values, metric, 1);
         Assert.True(model.Context.Calls - calls > 30);
-        var alone = rows.Select(r => AblationPass.Metrics(clean, 1, _ => r, values, metric, Budget)[0]);
+        var alone = rows.Select(r => CircuitPass.Metrics(clean, 1, _ => r, values, metric, Budget)[0]);
         for (var i = 0; i < rows.Length; i++) Assert.Equal(together[i], inChunks[i], 1e-5);
         Assert.All(alone.Zip(together), p => Assert.Equal(p.First, p.Second, 1e-5));
     }
@@ -120,8 +121,8 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         var sum = new double[40];
         foreach (var piece in TextPieces.Of(text, 32, 256))
         {
-            using var run = CleanRun.Of(model, piece);
-            var encoding = AblatedValues.EncodingOf(run, site);
+            using var run = ActivationCache.Of(model, piece);
+            var encoding = Replacements.EncodingOf(run, site);
             for (var t = 1; t < piece.Length; t++) for (var f = 0; f < 40; f++) sum[f] += encoding.ActivationOf(t, f) / 70;
         }
         for (var f = 0; f < 40; f++) Assert.Equal(sum[f], means.At(site).Of(f), 1e-6);
@@ -145,7 +146,7 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
     public void Controls_have_the_places_and_sizes_of_the_circuit_and_other_active_features()
     {
         using var model = bundle.Open();
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         var nodes = Nodes(clean).Where(n => !n.IsError).GroupBy(n => (n.Site, n.Position)).Where(g => g.Count() >= 4).SelectMany(g => g.Take(2)).ToList();
         var circuit = new Circuit([.. nodes.Where(n => n.Position == 2), .. nodes.Where(n => n.Position == 1).Select(n => n with { Position = GraphSum.NoPosition })]);
         var controls = new ControlCircuits(clean, circuit);
@@ -186,21 +187,21 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
 
     private static double FaithfulnessMean(IReadOnlyList<FaithfulnessPoint> points) => OnnxAttribution.Runs.FaithfulnessMean.Over(points)[0].Faithfulness;
 
-    private static List<CircuitNode> Nodes(CleanRun run)
+    private static List<CircuitNode> Nodes(ActivationCache run)
     {
         var nodes = new List<CircuitNode>();
         foreach (var site in run.Model.Selected)
         {
-            var encoding = AblatedValues.EncodingOf(run, site);
+            var encoding = Replacements.EncodingOf(run, site);
             for (var t = 0; t < encoding.Positions; t++) nodes.AddRange(encoding.Features[t].Append(CausalNode.Error).Select(f => new CircuitNode(site, t, f)));
         }
         return nodes;
     }
 
-    private static float[] Logits(CleanRun clean, IReadOnlyList<AblationRow> rows, AblatedValues values)
+    private static float[] Logits(ActivationCache clean, IReadOnlyList<AblationRow> rows, Replacements values)
     {
         float[] found = [];
-        AblationPass.Run(clean, rows.Count, i => rows[i], values, 0, Last, Budget, (_, _, logits) => found = logits);
+        CircuitPass.Run(clean, rows.Count, i => rows[i], values, 0, Last, Budget, (_, _, logits) => found = logits);
         return found;
     }
 

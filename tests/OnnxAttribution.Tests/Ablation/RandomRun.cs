@@ -1,27 +1,29 @@
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Model;
+using OnnxAttribution.Validation;
 
 namespace OnnxAttribution.Tests.Ablation;
 
 /// <summary>A prompt's graph, and what checks of it need.</summary>
 internal sealed class RandomRun : IDisposable
 {
-    public RandomRun(AttributionModel model, int[] tokens, int[]? patch, GraphOptions options)
+    public RandomRun(LoadedModel model, int[] tokens, int[]? patch, GraphOptions options)
     {
         Graph = GraphFinder.Find(model, tokens, patch, options);
-        State = PromptState.Run(model, tokens, patch, options);
+        State = PatchingState.Run(model, tokens, patch, options);
         State.Expand();
         Clean = State.Start();
         Own = new JudgedEstimator(options.Method, options.Estimator, options.Steps);
     }
 
     public CausalGraph Graph { get; }
-    public PromptState State { get; }
-    public CleanRun Clean { get; }
+    public PatchingState State { get; }
+    public ActivationCache Clean { get; }
     public JudgedEstimator Own { get; }
 
     public List<ValidationCheck> Check(ValidationSample sample, long memory = 1 << 28, params JudgedEstimator[] others) =>
-        new Validation(State, Clean, memory).Of(Graph.Nodes, Graph.Edges, sample, Own, others, null);
+        new ValidationComparison(State, Clean, memory).Of(Graph.Nodes, Graph.Edges, sample, Own, others, null);
 
     public ValidationSample All() => ValidationSample.All(Graph.Nodes, Graph.Edges);
 

@@ -1,6 +1,6 @@
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Runtime;
+using OnnxAttribution.Model;
 using OnnxAttribution.Tests.Attribution.Invariants;
 
 namespace OnnxAttribution.Tests.Ablation;
@@ -52,7 +52,7 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
         Compare(model, bundle.Tokens, new AblationOptions(MetricKind.Logit, Positions: AblationPositions.Each).KeepingAll());
     }
 
-    private static void Compare(AttributionModel model, int[] tokens, AblationOptions options)
+    private static void Compare(LoadedModel model, int[] tokens, AblationOptions options)
     {
         var graph = AblationFinder.Find(model, tokens, options);
         using var slow = new SlowAblation(model, tokens);
@@ -60,7 +60,7 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
         float[] At(float[] logits) => logits[(graph.Metric.Position * vocabulary)..((graph.Metric.Position + 1) * vocabulary)];
         var clean = At(slow.CleanLogits);
         double Metric(float[] logits) => graph.Metric.Of(At(logits), 1, clean)[0] - graph.Metric.Of(clean, 1, clean)[0];
-        var pairs = new SitePairs(model);
+        var pairs = new SiteGraph(model);
         var largestLogit = Math.Max(1, clean.Max(Math.Abs));
         var edges = graph.Edges.ToDictionary(e => (e.Up, e.Down), e => e.Effect);
         var seen = 0;

@@ -33,7 +33,7 @@ public sealed class NoticeTests
         using var json = JsonDocument.Parse(File.ReadAllText(Path.Combine(Repository.Root, "package-lock.json")));
         var bundled = json.RootElement.GetProperty("packages").EnumerateObject().Select(p => p.Name).Where(p => p.StartsWith("node_modules/d3-", StringComparison.Ordinal)).Select(p => p.Split('/')[1]).ToList();
         Assert.Contains("d3-zoom", bundled);
-        using var page = typeof(OnnxAttribution.View.RunPage).Assembly.GetManifestResourceStream("graph-page.html")!;
+        using var page = typeof(OnnxAttribution.View.Page.RunPage).Assembly.GetManifestResourceStream("graph-page.html")!;
         var text = new StreamReader(page).ReadToEnd();
         Assert.All(bundled, name => Assert.Contains(name, Notice));
         Assert.All(bundled, name => Assert.Contains(name, text));

@@ -7,8 +7,21 @@ internal static partial class SourceTree
 {
     public static string Root { get; } = FindRoot();
 
-    /// <summary>Layers of the library: a folder may use only the folders before it. Export comes before Runtime, so that a bundle can be made without ONNX Runtime.</summary>
-    public static IReadOnlyList<string> Layers { get; } = ["Files", "Onnx", "Autodiff", "Checkpoints", "Export", "Runtime", "Attribution", "Ablation", "Store", "Runs", "Dashboards", "Preflight", "View"];
+    /// <summary>Rooms of the library, as folders and namespaces: each may use only the rooms before it.</summary>
+    public static IReadOnlyList<string> Rooms { get; } =
+    [
+        "Files", "Onnx", "Autodiff", "Checkpoints", "Bundles", "Runtime", "Tokenizers", "Export", "Dictionaries", "Model", "Texts",
+        "Attribution", "Ablation", "Circuits", "Curves", "Validation", "Store", "Runs", "Dashboards", "Preflight",
+        "View", "View.Figures", "View.Formats", "View.Page",
+    ];
+
+    /// <summary>The room of a file of the library, by the folders of its path; the folder's own name where it is no room.</summary>
+    public static string RoomOf(string path)
+    {
+        var folder = string.Join('.', path.Split('/')[..^1]);
+        while (folder.Contains('.') && !Rooms.Contains(folder)) folder = folder[..folder.LastIndexOf('.')];
+        return folder;
+    }
 
     /// <summary>Path relative to <paramref name="folder"/> (itself relative to the root), and code without comments.</summary>
     public static IEnumerable<(string Path, string Code)> Files(string folder)
@@ -18,8 +31,12 @@ internal static partial class SourceTree
             .Where(f => !f.Path.Split('/').Any(p => p is "obj" or "bin")).Select(f => (f.Path, Comments().Replace(File.ReadAllText(f.Full), "")));
     }
 
-    /// <summary>The code with its strings emptied.</summary>
-    public static string WithoutStrings(string code) => Strings().Replace(code, "\"\"");
+    /// <summary>The code with its strings emptied, but for what is interpolated into them where that is to be kept.</summary>
+    public static string WithoutStrings(string code, bool keepInterpolated = false) =>
+        Strings().Replace(code, s => keepInterpolated ? $" {string.Join(' ', Interpolated().Matches(s.Value).Select(m => m.Value))} " : "\"\"");
+
+    [GeneratedRegex("""\{[^{}]*\}?""")]
+    private static partial Regex Interpolated();
 
     // strings are matched so that what looks like a comment within them stays
     [GeneratedRegex("""(?<="(?:[^"\\\n]|\\.)*)//(?=(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/""", RegexOptions.Singleline)]

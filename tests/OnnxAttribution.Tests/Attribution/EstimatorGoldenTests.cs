@@ -1,4 +1,5 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Tests.Attribution;
 
@@ -48,7 +49,7 @@ public class EstimatorGoldenTests
         }
     }
 
-    private static CausalGraph Find(AttributionModel model, GoldenCase golden, Estimator estimator, string metric)
+    private static CausalGraph Find(LoadedModel model, GoldenCase golden, Estimator estimator, string metric)
     {
         var options = GoldenTests.OptionsOf(golden, "atp", metric) with { Estimator = estimator };
         var graph = GraphFinder.Find(model, golden.Tokens, golden.PatchTokens, options.KeepingAll());

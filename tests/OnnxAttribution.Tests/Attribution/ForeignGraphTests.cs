@@ -1,5 +1,6 @@
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Export;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Export;
 
@@ -98,7 +99,7 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         using var directory = new TemporaryDirectory();
         SyntheticCheckpoint.WriteModel(directory["own"], new SyntheticShape(Layers: 2, Width: 8, Heads: 4, Vocabulary: 257, Context: 24, Features: 4));
         BundleWriter.Write(new ExportOptions(directory["own"], null, directory["bundle"]));
-        using var own = AttributionModel.Open(directory["bundle"], null, new RunContext(threads: 1));
+        using var own = LoadedModel.Open(directory["bundle"], null, new RunContext(threads: 1));
         int[] tokens = [256, 3, 200, 17, 3, 9];
         foreach (var name in (string[])["gpt2-13", "gpt2-17"])
         {
@@ -111,7 +112,7 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         }
     }
 
-    private static AttributionModel Open(ForeignModel foreign, params string[] sites) => AttributionModel.Open(foreign.Bundle, sites, new RunContext(threads: 1));
+    private static LoadedModel Open(ForeignModel foreign, params string[] sites) => LoadedModel.Open(foreign.Bundle, sites, new RunContext(threads: 1));
 
     // with one site scaled at one position
     private static double Metric(PlainSession session, ForeignGolden golden, CausalNode node, float scale)

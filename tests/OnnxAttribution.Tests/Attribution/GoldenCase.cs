@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Export;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Tests.Attribution;
@@ -55,7 +55,7 @@ internal sealed class GoldenCase : IDisposable
     public IEnumerable<long> Shape(string tensor) => _file.Tensors[tensor].Shape;
 
     /// <summary>The case's model as a bundle in a temporary directory, with the dictionaries that the case counts.</summary>
-    public AttributionModel OpenModel(TemporaryDirectory at, string? bundle = null)
+    public LoadedModel OpenModel(TemporaryDirectory at, string? bundle = null)
     {
         if (bundle is null)
         {
@@ -70,7 +70,7 @@ internal sealed class GoldenCase : IDisposable
             }
             BundleWriter.Write(new ExportOptions(checkpoint, [dictionaries], bundle));
         }
-        return AttributionModel.Open(bundle, Sites, new RunContext());
+        return LoadedModel.Open(bundle, Sites, new RunContext());
     }
 
     /// <summary>The golden was made from these very weights; where they changed since, it has to be made again.</summary>

@@ -1,4 +1,3 @@
-using OnnxAttribution.Autodiff;
 using OnnxAttribution.Onnx;
 using static OnnxAttribution.Autodiff.PositionFlow;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
-using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Circuits;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
 
@@ -52,8 +53,8 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
         Measure("--controls", "2", "--points", "6", "--errors", "nodes").Done();
         var run = RunDirectory.Read(Run);
         var tokens = run.Facts["tokens"]!.AsArray().Select(t => (int)t!).ToArray();
-        using var opened = AttributionModel.Open(model.Bundle, ["resid"], new RunContext());
-        using var clean = CleanRun.Of(opened, tokens);
+        using var opened = LoadedModel.Open(model.Bundle, ["resid"], new RunContext());
+        using var clean = ActivationCache.Of(opened, tokens);
         var metric = new Metric(MetricKind.Logprob, 3, (int)run.Facts["target_id"]!, 0);
         Assert.NotEqual(metric.Target, Metric.Choose(clean, metric.Kind, metric.Position, null, null).Target);
         CircuitNode[] strongest = [.. run.Nodes.OrderBy(n => -Math.Abs(n.Effect)).Select(n => new CircuitNode(opened.Selected.Single(s => s.Name == n.Site), n.Position, n.Feature))];
@@ -62,7 +63,7 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
         for (var i = 0; i < table.Count; i++)
         {
             var circuit = new Circuit(strongest.Take(table.Values<int?>("nodes")[i]!.Value));
-            var expected = AblationPass.Metrics(clean, 2, keep => new AblationRow(circuit, keep == 0, ErrorRule.Nodes), AblatedValues.Zero(clean), metric, 1 << 30);
+            var expected = CircuitPass.Metrics(clean, 2, keep => new AblationRow(circuit, keep == 0, ErrorRule.Nodes), Replacements.Zero(clean), metric, 1 << 30);
             var isTop = table.Values<string?>("circuit")[i] == "top";
             foreach (var (column, value) in new[] { ("metric_circuit", expected[0]), ("metric_complement", expected[1]) })
             {

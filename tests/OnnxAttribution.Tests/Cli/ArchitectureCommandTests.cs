@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Export;
 using OnnxAttribution.Tests.Export;

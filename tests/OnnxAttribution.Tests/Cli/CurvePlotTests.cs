@@ -1,4 +1,4 @@
-using OnnxAttribution.Cli;
+using OnnxAttribution.Cli.Reports;
 
 namespace OnnxAttribution.Tests.Cli;
 

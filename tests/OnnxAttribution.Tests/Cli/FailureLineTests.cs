@@ -1,4 +1,4 @@
-using OnnxAttribution.Ablation;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Cli;
 using OnnxAttribution.Onnx;
 

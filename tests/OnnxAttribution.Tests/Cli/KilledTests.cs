@@ -1,6 +1,6 @@
 using System.Diagnostics;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
-using OnnxAttribution.Tests.Attribution;
 using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Cli;

@@ -1,8 +1,8 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Runs;
 using OnnxAttribution.Store;
 using OnnxAttribution.Tests.Attribution.Invariants;
+using OnnxAttribution.Texts;
 using Encoding = System.Text.Encoding;
 
 namespace OnnxAttribution.Tests.Cli;

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using OnnxAttribution.Cli;
+using OnnxAttribution.Cli.Reports;
 using OnnxAttribution.Store;
 using OnnxAttribution.Tests.View;
 

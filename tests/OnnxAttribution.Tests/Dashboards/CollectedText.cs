@@ -1,6 +1,6 @@
 using System.Text;
 using OnnxAttribution.Dashboards;
-using OnnxAttribution.Runs;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Tests.Dashboards;

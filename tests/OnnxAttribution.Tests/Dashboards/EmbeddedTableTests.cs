@@ -1,5 +1,5 @@
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Dashboards;
+using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Tests.Dashboards;
 
@@ -10,7 +10,7 @@ public class EmbeddedTableTests
     public void The_embedded_model_ships_with_the_dashboards_of_all_its_features_and_stays_small()
     {
         var table = FeatureTable.Open(Repository.TinyModel)!;
-        Assert.True(table.IsOf(AttributionModel.HashOf(Repository.TinyModel)), "models/tiny was exported anew: 'onnx-attribution features --model models/tiny --text train.txt.gz --tokens 2000000 --force' makes its table again");
+        Assert.True(table.IsOf(LoadedModel.HashOf(Repository.TinyModel)), "models/tiny was exported anew: 'onnx-attribution features --model models/tiny --text train.txt.gz --tokens 2000000 --force' makes its table again");
         Assert.InRange(table.Tokens, 1_000_000, long.MaxValue);
         var rows = table.ReadAll().Select(f => (f.Site, f.Feature, f.IsDead, f.Contexts.Count)).ToList();
         Assert.Equal(13 * 1024, rows.Select(r => (r.Site, r.Feature)).Distinct().Count());

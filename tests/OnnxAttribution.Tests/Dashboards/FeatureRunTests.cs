@@ -1,7 +1,6 @@
-using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Dashboards;
-using OnnxAttribution.Export;
-using OnnxAttribution.Runs;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Attribution.Invariants;
 
@@ -111,7 +110,7 @@ public sealed class FeatureRunTests(Random2Bundle model) : IClassFixture<Random2
     {
         using var collected = new CollectedText(model.Path);
         collected.Run();
-        using var model2 = AttributionModel.Open(collected.Bundle, null, new RunContext(threads: 1));
+        using var model2 = LoadedModel.Open(collected.Bundle, null, new RunContext(threads: 1));
         foreach (var site in model2.Selected)
         {
             var decoder = model2.DictionaryOf(site)!.DecoderRows([.. Enumerable.Range(0, 40)], 1);

@@ -1,9 +1,9 @@
-using OnnxAttribution.Ablation;
-using OnnxAttribution.Attribution;
-using OnnxAttribution.Dashboards;
-using OnnxAttribution.Export;
-using OnnxAttribution.Runtime;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Circuits;
+using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Model;
 using OnnxAttribution.Tests.Ablation;
+using OnnxAttribution.Tokenizers;
 
 namespace OnnxAttribution.Tests.Dashboards;
 
@@ -17,7 +17,7 @@ internal sealed class NaiveStatistics
     /// <param name="Sequence">Which.</param>
     public sealed record Event(int Sequence, int Position, double Activation);
 
-    public NaiveStatistics(AttributionModel model, Tokenizer tokenizer, string text, int window)
+    public NaiveStatistics(LoadedModel model, Tokenizer tokenizer, string text, int window)
     {
         _window = window;
         foreach (var document in text.Split("\n<|endoftext|>\n"))
@@ -26,10 +26,10 @@ internal sealed class NaiveStatistics
         }
         foreach (var tokens in _sequences)
         {
-            using var run = CleanRun.Of(model, tokens);
+            using var run = ActivationCache.Of(model, tokens);
             foreach (var site in model.Selected)
             {
-                var encoding = AblatedValues.EncodingOf(run, site);
+                var encoding = Replacements.EncodingOf(run, site);
                 if (!_activations.TryGetValue(site.Name, out var all)) _activations[site.Name] = all = [];
                 all.Add([.. Enumerable.Range(0, tokens.Length).Select(t => Dense(encoding, t, model.DictionaryOf(site)!.FeatureCount))]);
             }
@@ -66,7 +66,7 @@ internal sealed class NaiveStatistics
         return [.. chosen.DistinctBy(e => (Window(site, feature, e).Peak, string.Join(' ', Window(site, feature, e).Tokens))).Take(count)];
     }
 
-    private static double[] Dense(Encoding encoding, int position, int features)
+    private static double[] Dense(SparseEncoding encoding, int position, int features)
     {
         var dense = new double[features];
         for (var i = 0; i < encoding.Features[position].Length; i++) dense[encoding.Features[position][i]] = encoding.Activations[position][i];

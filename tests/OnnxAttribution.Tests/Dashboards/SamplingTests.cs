@@ -1,4 +1,5 @@
 using OnnxAttribution.Dashboards;
+using OnnxAttribution.Dictionaries;
 
 namespace OnnxAttribution.Tests.Dashboards;
 

@@ -1,5 +1,6 @@
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Dashboards;
+using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Attribution.Invariants;
 
@@ -59,7 +60,7 @@ public sealed class SiteStatisticsTests(Random2Bundle model) : IClassFixture<Ran
     [Fact]
     public void Tokens_without_a_text_are_not_listed_and_the_scale_is_the_mean_of_the_texts()
     {
-        using var opened = AttributionModel.Open(model.Path, null, new RunContext(threads: 1));
+        using var opened = LoadedModel.Open(model.Path, null, new RunContext(threads: 1));
         var (random, d) = (new Random(2), opened.Bundle.Manifest.DModel);
         float[] Random() => [.. Enumerable.Range(0, d).Select(_ => random.NextSingle() - 0.5f)];
         float[] x = Random(), wide = [.. x.Select(v => 3 * v)], row = Random();
@@ -92,7 +93,7 @@ public sealed class SiteStatisticsTests(Random2Bundle model) : IClassFixture<Ran
 
     private IReadOnlyList<FeatureContext> Contexts(SiteStatistics statistics, FeatureOptions options)
     {
-        using var opened = AttributionModel.Open(model.Path, null, new RunContext(threads: 1));
+        using var opened = LoadedModel.Open(model.Path, null, new RunContext(threads: 1));
         using var nearest = new NearestFeatures(opened.Context);
         var site = opened.Selected[0];
         return new DashboardAssembly(t => $"{t}", 100, 60, options, 1, null, nearest).Of(site, opened.DictionaryOf(site)!, statistics, null, CancellationToken.None).First().Contexts;

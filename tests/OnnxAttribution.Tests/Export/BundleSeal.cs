@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
 
 namespace OnnxAttribution.Tests.Export;
 

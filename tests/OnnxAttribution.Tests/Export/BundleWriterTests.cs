@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
 
 namespace OnnxAttribution.Tests.Export;

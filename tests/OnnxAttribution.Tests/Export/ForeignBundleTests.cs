@@ -2,7 +2,9 @@ using System.Text.Json.Nodes;
 using Google.Protobuf;
 using Microsoft.ML.OnnxRuntime;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
+using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
 using OnnxAttribution.Runtime;
@@ -39,7 +41,7 @@ public sealed class ForeignBundleTests
     {
         using var foreign = new ForeignModel("hand");
         foreign.Export();
-        using var model = AttributionModel.Open(foreign.Bundle, sites.Split(','), new RunContext(threads: 1));
+        using var model = LoadedModel.Open(foreign.Bundle, sites.Split(','), new RunContext(threads: 1));
         foreach (var estimator in Enum.GetValues<Estimator>())
         {
             Assert.InRange(GraphFinder.Find(model, s_tokens, null, new GraphOptions(Estimator: estimator).KeepingAll()).ConservationViolation!.Value, 0, 1e-4);
@@ -101,7 +103,7 @@ public sealed class ForeignBundleTests
         using var session = new PlainSession(model.Bundle);
         using var expected = new PlainSession(whole.Bundle);
         Assert.Equal(expected.Logits(s_tokens), session.Logits(s_tokens));
-        using var opened = AttributionModel.Open(model.Bundle, null, new RunContext(threads: 1));
+        using var opened = LoadedModel.Open(model.Bundle, null, new RunContext(threads: 1));
         Assert.InRange(GraphFinder.Find(opened, s_tokens, null, new GraphOptions().KeepingAll()).ConservationViolation!.Value, 0, 1e-4);
     }
 
@@ -162,7 +164,7 @@ public sealed class ForeignBundleTests
         model.Sites["n_ctx"] = 20;
         model.Sites["prepend_bos"] = false;
         Assert.Equal(20, model.Export(o => o with { Force = true }).NCtx);
-        using var opened = AttributionModel.Open(model.Bundle, null, new RunContext(threads: 1));
+        using var opened = LoadedModel.Open(model.Bundle, null, new RunContext(threads: 1));
         Assert.False(opened.PrependsBos);
     }
 
@@ -174,7 +176,7 @@ public sealed class ForeignBundleTests
         var folder = Path.Combine(model.Source, "dictionaries");
         DictionaryFiles.Random("blocks.0.hook_mlp_out", width: 8, features: 12, seed: 1).Write(Path.Combine(folder, "mine"));
         model.Export();
-        using (var opened = AttributionModel.Open(model.Bundle, null, new RunContext(threads: 1)))
+        using (var opened = LoadedModel.Open(model.Bundle, null, new RunContext(threads: 1)))
         {
             var graph = GraphFinder.Find(opened, s_tokens, null, new GraphOptions().KeepingAll());
             Assert.Contains(graph.Nodes, n => n is { IsError: false, Effect: not 0 });
@@ -245,8 +247,8 @@ public sealed class ForeignBundleTests
         using ForeignModel spelled = new("gpt2-13"), native = new("gpt2-17");
         spelled.Export();
         native.Export();
-        using var a = AttributionModel.Open(spelled.Bundle, null, new RunContext(threads: 1));
-        using var b = AttributionModel.Open(native.Bundle, null, new RunContext(threads: 1));
+        using var a = LoadedModel.Open(spelled.Bundle, null, new RunContext(threads: 1));
+        using var b = LoadedModel.Open(native.Bundle, null, new RunContext(threads: 1));
         var gradient = GraphFinder.Find(a, s_tokens, null, new GraphOptions().KeepingAll()).Nodes.Select(n => n.Effect).ToArray();
         foreach (var estimator in (Estimator[])[Estimator.Relp, Estimator.Frozen])
         {

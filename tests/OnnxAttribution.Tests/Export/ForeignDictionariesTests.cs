@@ -1,6 +1,7 @@
-using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Export;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Attribution.Invariants;
 using OnnxAttribution.Tests.Checkpoints.Formats;
@@ -31,7 +32,7 @@ public sealed class ForeignDictionariesTests : IDisposable
         ], manifest.Dictionaries.Select(d => $"{d.Site} {d.Path} {d.Architecture} {d.K} {d.NormalizeActivations}"));
         Assert.DoesNotContain(Directory.EnumerateFiles(_directory["bundle"], "*.part", SearchOption.AllDirectories), _ => true);
         Assert.Contains("\"file\": \"resid_post_mlp_v5_32k/autoencoders/0.pt\"", File.ReadAllText(Path.Combine(_directory["bundle"], "dictionaries", "blocks.0.hook_resid_post", "cfg.json")));
-        using var model = AttributionModel.Open(_directory["bundle"], null, new RunContext(threads: 1));
+        using var model = LoadedModel.Open(_directory["bundle"], null, new RunContext(threads: 1));
         var graph = Random2Bundle.All(model, s_tokens);
         Assert.InRange(graph.ConservationViolation!.Value, 0, 1e-4);
         foreach (var site in model.Selected) Assert.Contains(graph.Nodes, n => n.Site == site && n is { IsError: false, Effect: not 0 });

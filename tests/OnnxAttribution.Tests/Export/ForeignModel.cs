@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Google.Protobuf;
 using Microsoft.ML.OnnxRuntime;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
 using OnnxAttribution.Onnx.Proto;
 

@@ -1,8 +1,6 @@
 using OnnxAttribution.Export;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
-using OnnxAttribution.Runtime;
-using OnnxAttribution.Tests.Reference;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Tests.Export;

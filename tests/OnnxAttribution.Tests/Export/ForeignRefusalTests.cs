@@ -1,4 +1,5 @@
 using Google.Protobuf;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;

@@ -1,7 +1,8 @@
 using System.Text.Json.Nodes;
-using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Export;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Attribution;
 using OnnxAttribution.Tests.Attribution.Invariants;
@@ -45,7 +46,7 @@ public sealed class HeadsAsTrainedTests : IDisposable
         WriteKissane();
         Export();
         using var golden = GoldenCase.Open("random2-values");
-        using var model = AttributionModel.Open(_directory["bundle"], null, new RunContext(threads: 1));
+        using var model = LoadedModel.Open(_directory["bundle"], null, new RunContext(threads: 1));
         var graph = Random2Bundle.All(model, golden.Tokens);
         Assert.InRange(graph.ConservationViolation!.Value, 0, 1e-4);
         Assert.Contains(graph.Nodes, n => n.Site.Name == Site && n is { IsError: false, Effect: not 0 });

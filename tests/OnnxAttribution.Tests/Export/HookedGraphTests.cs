@@ -1,4 +1,4 @@
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Tests.Attribution;
 
 namespace OnnxAttribution.Tests.Export;

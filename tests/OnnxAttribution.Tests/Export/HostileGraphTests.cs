@@ -1,8 +1,8 @@
 using Google.Protobuf;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
-using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Reference;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
@@ -194,7 +194,7 @@ public sealed class HostileGraphTests
             damage(damaged.Graph);
             File.WriteAllBytes(path, damaged.ToByteArray());
             BundleSeal.Renew(model.Bundle);
-            var e = Assert.Throws<BundleException>(() => ModelBundle.Open(model.Bundle).PlainGraph(batch: 1));
+            var e = Assert.Throws<BundleException>(() => ModelBundle.Open(model.Bundle).WithoutInterventions(batch: 1));
             Assert.DoesNotContain('\n', e.Message);
             Assert.All([path, .. words], w => Assert.Contains(w, e.Message));
         }

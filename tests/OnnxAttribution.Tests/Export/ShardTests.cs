@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
-using OnnxAttribution.Export;
 using OnnxAttribution.Tests.Attribution;
 
 namespace OnnxAttribution.Tests.Export;

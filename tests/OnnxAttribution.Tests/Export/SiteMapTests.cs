@@ -1,3 +1,4 @@
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
 
 namespace OnnxAttribution.Tests.Export;

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Google.Protobuf;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
 using OnnxAttribution.Onnx.Proto;
 using OnnxAttribution.Tests.Reference;

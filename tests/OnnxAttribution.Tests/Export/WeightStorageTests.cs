@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
-using OnnxAttribution.Export;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
 

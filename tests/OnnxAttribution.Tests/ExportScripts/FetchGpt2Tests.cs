@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Store;
 using OnnxAttribution.Tests.Cli;
 using OnnxAttribution.Tests.Export;

@@ -1,14 +1,15 @@
-using System.Text;
-using OnnxAttribution.Ablation;
-using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Checkpoints.Formats;
 using OnnxAttribution.Export;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Checkpoints.Formats;
 using OnnxAttribution.Tests.Cli;
-using OnnxAttribution.Tests.Runtime;
+using OnnxAttribution.Tests.Tokenizers;
+using OnnxAttribution.Texts;
+using OnnxAttribution.Tokenizers;
 
 namespace OnnxAttribution.Tests.Files;
 
@@ -36,7 +37,7 @@ public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Rando
             var bundle = ModelBundle.Open(copy);
             foreach (var site in bundle.Sites) bundle.OpenDictionary(site)?.Dispose();
             Tokenizer.Open(copy);
-            bundle.PlainGraph(1);
+            bundle.WithoutInterventions(1);
         });
     }
 

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Cli;
+using OnnxAttribution.Cli.Reports;
 using OnnxAttribution.Files;
 using Spectre.Console;
 

@@ -1,7 +1,7 @@
-using OnnxAttribution.Files;
 using System.Text;
 using System.Text.Json;
 using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Tests.Files;
 

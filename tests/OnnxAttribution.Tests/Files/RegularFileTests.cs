@@ -5,7 +5,7 @@ using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Files;
 using OnnxAttribution.Tests.Architecture;
 using OnnxAttribution.Tests.Cli;
-using OnnxAttribution.Tests.Runtime;
+using OnnxAttribution.Tests.Tokenizers;
 
 namespace OnnxAttribution.Tests.Files;
 

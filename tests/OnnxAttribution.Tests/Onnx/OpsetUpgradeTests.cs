@@ -1,6 +1,5 @@
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
-using OnnxAttribution.Tests.Export;
 using OnnxAttribution.Tests.Reference;
 using AttributeType = OnnxAttribution.Onnx.Proto.AttributeProto.Types.AttributeType;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;

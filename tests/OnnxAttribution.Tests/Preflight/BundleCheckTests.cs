@@ -1,6 +1,5 @@
-using OnnxAttribution.Attribution;
+using OnnxAttribution.Model;
 using OnnxAttribution.Preflight;
-using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Attribution.Invariants;
 using OnnxAttribution.Tests.Export;
@@ -53,7 +52,7 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
             var (rows, errors, active) = (new List<float[]>(), new List<float[]>(), new List<int[]>());
             foreach (var tokens in sequences)
             {
-                using var run = CleanRun.Of(session.Model, [256, .. tokens]);
+                using var run = ActivationCache.Of(session.Model, [256, .. tokens]);
                 var x = run[check.Site].ToArray();
                 var encoding = session.Model.Encoder.Encode(dictionary, x, tokens.Length + 1);
                 for (var t = 1; t <= tokens.Length; t++)
@@ -90,7 +89,7 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
             foreach (var text in CheckText.Read(session, null, 31, 70).Sequences)
             {
                 int[] tokens = [256, .. text];
-                using var run = CleanRun.Of(session.Model, tokens);
+                using var run = ActivationCache.Of(session.Model, tokens);
                 var x = run[check.Site].ToArray();
                 var encoding = session.Model.Encoder.Encode(session.Model.DictionaryOf(site), x, tokens.Length);
                 var rebuilt = x.Select((v, i) => i < 16 ? v : v - encoding.Errors[i]).ToArray();      // BOS stays
@@ -108,7 +107,7 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
         }
     }
 
-    private static float[] Replaced(CleanRun run, string site, float[] value, int position)
+    private static float[] Replaced(ActivationCache run, string site, float[] value, int position)
     {
         using var pass = run.Intervene();
         foreach (var at in pass.From(site))

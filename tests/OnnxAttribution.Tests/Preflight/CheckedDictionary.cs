@@ -1,7 +1,6 @@
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Export;
+using OnnxAttribution.Model;
 using OnnxAttribution.Preflight;
-using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Export;
 

@@ -76,7 +76,7 @@ public sealed class PlantedFaultTests : IDisposable
         Only(dictionary, Fault.InputNormalization, $"normalised by {kind.Name()}", $"\"normalize_activations\": \"{kind.Name()}\"");
     }
 
-    private static float[] Normalized(float[] x, InputNormalization kind) => new OnnxAttribution.Attribution.SiteNormalization(kind, null).Apply(x, 128);
+    private static float[] Normalized(float[] x, InputNormalization kind) => new OnnxAttribution.Dictionaries.SiteNormalization(kind, null).Apply(x, 128);
 
     [Fact]
     public void A_training_scale_that_was_not_folded() => Only(Trained("blocks.0.hook_resid_pre", d =>

@@ -1,5 +1,5 @@
-using OnnxAttribution.Runs;
-using OnnxAttribution.Runtime;
+using OnnxAttribution.Texts;
+using OnnxAttribution.Tokenizers;
 
 namespace OnnxAttribution.Tests.Runs;
 

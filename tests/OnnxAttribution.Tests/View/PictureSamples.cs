@@ -76,7 +76,7 @@ internal static class PictureSamples
 
     public static NodeRow Row(string site, int position, string token, int feature, float effect)
     {
-        var s = OnnxAttribution.Export.Site.Parse(site);
+        var s = OnnxAttribution.Bundles.Site.Parse(site);
         return new NodeRow(site, s.Layer, s.KindName, position, token, feature, 1.5f, 0.25f, feature == NodeRow.Error ? float.NaN : 0.5f, effect, true);
     }
 

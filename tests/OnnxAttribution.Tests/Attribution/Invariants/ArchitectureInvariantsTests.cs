@@ -1,7 +1,9 @@
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Autodiff;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
+using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Export;
@@ -40,7 +42,7 @@ public sealed class ArchitectureInvariantsTests : IDisposable
         var random = new Random(seed);
         var all = ModelArchitecture.Read(RandomModels.Checkpoint(name)).SiteNames.ToList();
         string[] chosen = [.. all.Where(_ => random.Next(3) == 0).DefaultIfEmpty(all[^1])];
-        using var model = AttributionModel.Open(Bundle(name, chosen), null, new RunContext(threads: 1));
+        using var model = LoadedModel.Open(Bundle(name, chosen), null, new RunContext(threads: 1));
         Assert.Equal(chosen, model.Selected.Select(s => s.Name));
         foreach (var estimator in Enum.GetValues<Estimator>())
         {
@@ -58,7 +60,7 @@ public sealed class ArchitectureInvariantsTests : IDisposable
     public void Exact_ablation_equals_whole_passes(string name)
     {
         var all = ModelArchitecture.Read(RandomModels.Checkpoint(name)).SiteNames.ToList();
-        using var model = AttributionModel.Open(Bundle(name, [all[0], all[1], all[4], all[^1]]), null, new RunContext(threads: 1));
+        using var model = LoadedModel.Open(Bundle(name, [all[0], all[1], all[4], all[^1]]), null, new RunContext(threads: 1));
         var graph = AblationFinder.Find(model, s_tokens, new AblationOptions(Positions: AblationPositions.Each).KeepingAll());
         using var slow = new SlowAblation(model, s_tokens);
         foreach (var site in model.Selected.SkipLast(1))
@@ -79,7 +81,7 @@ public sealed class ArchitectureInvariantsTests : IDisposable
     {
         const double step = 1e-4;
         var bundle = Bundle(name, []);
-        using var model = AttributionModel.Open(bundle, null, new RunContext(threads: 1));
+        using var model = LoadedModel.Open(bundle, null, new RunContext(threads: 1));
         var pass = ModelPass.Run(model, MetricKind.Logit, s_tokens, position: 3, target: 65, foil: 66);
         var exact = new DoubleModel(bundle);
         foreach (var site in model.Selected)
@@ -99,7 +101,7 @@ public sealed class ArchitectureInvariantsTests : IDisposable
     [Theory, InlineData("neox2", 3 * 24), InlineData("llama2", (4 + 2 + 2) * 6), InlineData("qwen2", (3 + 1 + 1) * 4), InlineData("mistral", (4 + 2 + 2) * 2)]
     public void Attention_is_contracted_at_q_k_and_v_and_shared_heads_once(string name, long entries)
     {
-        var graph = ModelBundle.Open(Bundle(name, [])).PlainGraph(batch: 1);
+        var graph = ModelBundle.Open(Bundle(name, [])).WithoutInterventions(batch: 1);
         Value[] sites = [.. Site.Names(2, always: true).Select(s => graph[s])];
         var segment = SegmentJacobian.Build(graph["blocks.1.hook_attn_out.raw"], [graph["blocks.1.hook_resid_pre"]], sites, GradientRules.Gradient);
         var contractions = segment.Graph.Ops().Where(o => o.Type == "MatMul" && o.Out[0]!.Shape is { Length: 3 } z && z[0].Symbol == "groups" && z[2].Symbol == "slots").ToList();

@@ -1,4 +1,5 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Export;
 
@@ -53,7 +54,7 @@ public sealed class ChunkingTests(Random2Bundle bundle) : IClassFixture<Random2B
         foreach (var features in (int[])[40, 512])
         {
             var path = Random2Bundle.With(directory, $"wide{features}", site => DictionaryFiles.Random(site, 16, features, seed: site.Length + site[7]));
-            using var model = AttributionModel.Open(path, [], new RunContext(threads: 1));
+            using var model = LoadedModel.Open(path, [], new RunContext(threads: 1));
             foreach (var patch in (int[]?[])[null, bundle.PatchTokens])
             {
                 var graph = GraphFinder.Find(model, bundle.Tokens, patch, new GraphOptions(TopNodes: topNodes, TopEdges: null, Prune: false));
@@ -66,7 +67,7 @@ public sealed class ChunkingTests(Random2Bundle bundle) : IClassFixture<Random2B
     }
 
     /// <summary>The least budget with which edges can be found, to a byte.</summary>
-    internal static long LeastBudget(AttributionModel model, int[] tokens, int[]? patch)
+    internal static long LeastBudget(LoadedModel model, int[] tokens, int[]? patch)
     {
         long low = 1, high = 1 << 20;
         while (high - low > 1)

@@ -1,6 +1,10 @@
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Dashboards;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Circuits;
+using OnnxAttribution.Curves;
+using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Export;
 
@@ -134,11 +138,11 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
     public void Keeping_every_node_and_error_leaves_the_model_exactly_as_it_is()
     {
         using var model = bundle.Open();
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         var all = new Circuit(model.Selected.SelectMany(s => Enumerable.Range(-1, 41).Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
         var last = bundle.Tokens.Length - 1;
         float[] logits = [];
-        AblationPass.Run(clean, 1, _ => new AblationRow(all, true, ErrorRule.Nodes), AblatedValues.Zero(clean), 1, last, 1 << 30, (_, _, l) => logits = l);
+        CircuitPass.Run(clean, 1, _ => new AblationRow(all, true, ErrorRule.Nodes), Replacements.Zero(clean), 1, last, 1 << 30, (_, _, l) => logits = l);
         Assert.Equal(clean.Logits(last).ToArray(), logits);
     }
 
@@ -150,7 +154,7 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
     {
         const double step = 1.0 / 64;
         using var model = bundle.Open(up, down);
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         (int Position, int Feature, float Activation) Strongest(string site, int? at = null) =>
             model.Encoder.Active(model.DictionaryOf(model.Bundle.SiteNamed(site))!, clean[site].ToArray(), bundle.Tokens.Length).Where(a => at is null ? a.Position > 0 : a.Position == at).MaxBy(a => a.Activation);
         var from = Strongest(up);

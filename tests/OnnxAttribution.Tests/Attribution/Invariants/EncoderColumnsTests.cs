@@ -1,4 +1,5 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Tests.Attribution.Invariants;
 
@@ -18,10 +19,10 @@ public sealed class EncoderColumnsTests(Random2Bundle bundle) : IClassFixture<Ra
         GraphComparison.Numbers(later.Select(e => e.Effect), edges.Select(e => e.Effect), 1e-6, "effects");
     }
 
-    private (IReadOnlyList<SiteState> Sites, List<CausalEdge> Edges) Edges(AttributionModel model, long budget)
+    private (IReadOnlyList<SiteEffects> Sites, List<CausalEdge> Edges) Edges(LoadedModel model, long budget)
     {
         var options = new GraphOptions().KeepingAll();
-        var state = PromptState.Run(model, bundle.Tokens, null, options);
+        var state = PatchingState.Run(model, bundle.Tokens, null, options);
         state.Expand(budget);
         var nodes = state.Effects();
         Selection.KeepStrongest(nodes, options);

@@ -1,6 +1,8 @@
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Export;
 
@@ -26,7 +28,7 @@ public sealed class FurtherSitesTests : IDisposable
         string[] chosen = [.. all.Where(_ => random.Next(3) == 0).DefaultIfEmpty(all[random.Next(all.Length)])];
         // resid_post of a block that is not the last is another name of the next resid_pre
         var bundle = Bundle(chosen.Select(s => s == "blocks.1.hook_resid_pre" && random.Next(2) == 0 ? "blocks.0.hook_resid_post" : s));
-        using var model = AttributionModel.Open(bundle, null, new RunContext(threads: 1));
+        using var model = LoadedModel.Open(bundle, null, new RunContext(threads: 1));
         Assert.Equal(chosen, model.Selected.Select(s => s.Name));
         foreach (var estimator in Enum.GetValues<Estimator>())
         {
@@ -45,11 +47,11 @@ public sealed class FurtherSitesTests : IDisposable
         var tokens = s_tokens;
         var (plain, further) = (Random2.Bundle(Random2.Checkpoint, _directory["plain"]),
             Random2.Bundle(Random2.Checkpoint, _directory["further"], o => o with { FurtherSites = [SiteKind.ResidMid, SiteKind.Z] }));
-        using var a = AttributionModel.Open(plain, null, new RunContext(threads: 1));
-        using var b = AttributionModel.Open(further, null, new RunContext(threads: 1));
+        using var a = LoadedModel.Open(plain, null, new RunContext(threads: 1));
+        using var b = LoadedModel.Open(further, null, new RunContext(threads: 1));
         Assert.Equal(Site.Names(2, always: true), a.Bundle.Manifest.Sites);
         Assert.Equal(Site.Names(2, always: false), b.Bundle.Manifest.Sites);
-        using CleanRun before = CleanRun.Of(a, tokens), after = CleanRun.Of(b, tokens);
+        using ActivationCache before = ActivationCache.Of(a, tokens), after = ActivationCache.Of(b, tokens);
         Assert.Equal(before.Logits(4).ToArray(), after.Logits(4).ToArray());
         Assert.Contains("blocks.0.attn.hook_z", a.Bundle.Manifest.Hooks);
     }
@@ -58,8 +60,8 @@ public sealed class FurtherSitesTests : IDisposable
     public void The_residual_stream_between_the_sublayers_is_what_attention_adds_to_it()
     {
         var bundle = Random2.Bundle(Random2.Checkpoint, _directory["bundle"], o => o with { FurtherSites = [SiteKind.ResidMid] });
-        using var model = AttributionModel.Open(bundle, null, new RunContext(threads: 1));
-        using var run = CleanRun.Of(model, s_tokens);
+        using var model = LoadedModel.Open(bundle, null, new RunContext(threads: 1));
+        using var run = ActivationCache.Of(model, s_tokens);
         var sum = run["0.resid"].ToArray().Zip(run["0.attn"].ToArray(), (x, y) => x + y);
         Assert.All(sum.Zip(run["0.resid_mid"].ToArray()), p => Assert.Equal(p.First, p.Second, 1e-6f));
     }
@@ -69,7 +71,7 @@ public sealed class FurtherSitesTests : IDisposable
     public void Exact_ablation_at_further_sites_equals_whole_passes()
     {
         var bundle = Bundle(["blocks.0.attn.hook_z", "blocks.0.hook_resid_mid", "blocks.1.attn.hook_z", "blocks.1.hook_resid_post"]);
-        using var model = AttributionModel.Open(bundle, null, new RunContext(threads: 1));
+        using var model = LoadedModel.Open(bundle, null, new RunContext(threads: 1));
         var graph = AblationFinder.Find(model, s_tokens, new AblationOptions(Positions: AblationPositions.Each).KeepingAll());
         using var slow = new SlowAblation(model, s_tokens);
         foreach (var site in model.Selected.SkipLast(1))

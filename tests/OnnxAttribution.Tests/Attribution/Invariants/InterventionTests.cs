@@ -1,6 +1,6 @@
 using System.Numerics.Tensors;
-using OnnxAttribution.Attribution;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Model;
 using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Attribution.Invariants;
@@ -14,7 +14,7 @@ public sealed class InterventionTests(Random2Bundle bundle) : IClassFixture<Rand
     public void A_loop_that_changes_nothing_runs_nothing_and_gives_the_clean_logits()
     {
         using var model = bundle.Open();
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         var expected = clean.Logits(3).ToArray();
         var calls = model.Context.Calls;
         using var pass = clean.Intervene(rows: 2);
@@ -33,7 +33,7 @@ public sealed class InterventionTests(Random2Bundle bundle) : IClassFixture<Rand
     public void A_changed_site_equals_the_same_scale_and_shift_in_a_plain_session()
     {
         using var model = bundle.Open();
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         using var session = new PlainSession(bundle.Path);
         using var pass = clean.Intervene();
         float[] Scaled(float[] x) => Array.ConvertAll(x, v => (v * 0.5f) + 0.25f);
@@ -55,7 +55,7 @@ public sealed class InterventionTests(Random2Bundle bundle) : IClassFixture<Rand
     public void A_pass_resumes_at_the_first_change_and_computes_nothing_before_it()
     {
         using var model = bundle.Open();
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         Assert.Equal(7, model.Context.Calls);   // a call per site
         using var pass = clean.Intervene();
         var seen = 0;
@@ -72,13 +72,13 @@ public sealed class InterventionTests(Random2Bundle bundle) : IClassFixture<Rand
     public void What_is_scaled_set_or_zeroed_moves_along_its_decoder_row_and_the_error_stays()
     {
         using var model = bundle.Open();
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         foreach (var site in model.Selected)
         {
             var dictionary = model.DictionaryOf(site)!;
             var encoding = model.Encoder.Encode(dictionary, clean[site.Name].ToArray(), 4);
             var (feature, f) = (encoding.Features[2][0], encoding.Activations[2][0]);
-            foreach (var (edit, after) in new (Action<SiteValue>, float)[] { (s => s.Scale(feature, 3, 2, 1), 3 * f), (s => s.Set(feature, 0.7f, 2, 1), 0.7f), (s => s.Zero(feature, 2, 1), 0) })
+            foreach (var (edit, after) in new (Action<SiteStop>, float)[] { (s => s.Scale(feature, 3, 2, 1), 3 * f), (s => s.Set(feature, 0.7f, 2, 1), 0.7f), (s => s.Zero(feature, 2, 1), 0) })
             {
                 using var pass = clean.Intervene(rows: 2);
                 var at = pass.From(site.Name).First();
@@ -96,7 +96,7 @@ public sealed class InterventionTests(Random2Bundle bundle) : IClassFixture<Rand
     public void A_coefficient_of_1_and_an_inactive_feature_change_nothing()
     {
         using var model = bundle.Open();
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         using var pass = clean.Intervene(rows: 2);
         foreach (var site in pass)
         {
@@ -112,9 +112,9 @@ public sealed class InterventionTests(Random2Bundle bundle) : IClassFixture<Rand
     public void Edits_of_one_feature_follow_one_another()
     {
         using var model = bundle.Open();
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         var feature = model.Encoder.Encode(model.DictionaryOf(Site(model, Middle))!, clean[Middle].ToArray(), 4).Features[2][0];
-        float[] After(params Action<SiteValue>[] edits)
+        float[] After(params Action<SiteStop>[] edits)
         {
             using var pass = clean.Intervene();
             foreach (var at in pass)
@@ -131,14 +131,14 @@ public sealed class InterventionTests(Random2Bundle bundle) : IClassFixture<Rand
     public void Rows_do_not_see_each_other()
     {
         using var model = bundle.Open();
-        using var clean = CleanRun.Of(model, bundle.Tokens);
-        float[] Run(int rows, Action<SiteValue, int> edit)
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
+        float[] Run(int rows, Action<SiteStop, int> edit)
         {
             using var pass = clean.Intervene(rows);
             foreach (var at in pass) for (var r = 0; r < rows; r++) edit(at, r);
             return pass.Logits(3);
         }
-        void Edit(SiteValue at, int plan, int row)
+        void Edit(SiteStop at, int plan, int row)
         {
             for (var f = plan; f < 40; f += 3) at.Scale(f, plan * 0.5f, plan == 1 ? 2 : null, row);
         }
@@ -150,7 +150,7 @@ public sealed class InterventionTests(Random2Bundle bundle) : IClassFixture<Rand
     public void A_restored_site_is_clean_and_nothing_is_computed_for_it()
     {
         using var model = bundle.Open();
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         var expected = clean.Logits(3).ToArray();
         var calls = model.Context.Calls;
         using var pass = clean.Intervene();
@@ -169,7 +169,7 @@ public sealed class InterventionTests(Random2Bundle bundle) : IClassFixture<Rand
     public void What_cannot_be_changed_is_refused()
     {
         using var model = bundle.Open("attn", "resid");
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         using var pass = clean.Intervene(rows: 2);
         BundleWriterTests.Refused<BundleException>(() => pass.From("blocks.7.hook_resid_pre").First(), "blocks.7.hook_resid_pre", "Did you mean");
         BundleWriterTests.Refused<AttributionException>(() => pass.From(Mlp).First(), "not selected", "--sites");
@@ -194,8 +194,8 @@ public sealed class InterventionTests(Random2Bundle bundle) : IClassFixture<Rand
     public void A_site_without_a_dictionary_can_be_read_and_replaced_but_has_no_features()
     {
         using var directory = new TemporaryDirectory();
-        using var model = AttributionModel.Open(Random2.Bundle(Random2.Copy(Directory.CreateDirectory(directory["bare"]).FullName), directory["bundle"]), [], new OnnxAttribution.Runtime.RunContext(threads: 1));
-        using var clean = CleanRun.Of(model, bundle.Tokens);
+        using var model = LoadedModel.Open(Random2.Bundle(Random2.Copy(Directory.CreateDirectory(directory["bare"]).FullName), directory["bundle"]), [], new OnnxAttribution.Runtime.RunContext(threads: 1));
+        using var clean = ActivationCache.Of(model, bundle.Tokens);
         using var pass = clean.Intervene();
         var at = pass.First();
         BundleWriterTests.Refused<AttributionException>(() => at.Zero(1), "no dictionary");
@@ -203,7 +203,7 @@ public sealed class InterventionTests(Random2Bundle bundle) : IClassFixture<Rand
         Assert.NotEqual(clean.Logits(3).ToArray(), pass.Logits(3));
     }
 
-    private static Site Site(AttributionModel model, string name) => model.Selected.Single(s => s.Name == name);
+    private static Site Site(LoadedModel model, string name) => model.Selected.Single(s => s.Name == name);
 
     // float32 over two blocks, where products of other shapes add in another order
     private static void Same(float[] expected, float[] actual) => GoldenTests.Close(Array.ConvertAll(expected, v => (double)v), actual, 2e-6, "value", Math.Max(1, expected.Max(Math.Abs)));

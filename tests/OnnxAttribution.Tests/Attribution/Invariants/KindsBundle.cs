@@ -1,7 +1,7 @@
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Export;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
-using OnnxAttribution.Tests.Export;
+using OnnxAttribution.Tests.Dictionaries;
 
 namespace OnnxAttribution.Tests.Attribution.Invariants;
 
@@ -24,7 +24,7 @@ public sealed class KindsBundle : IDisposable
     public int[] Tokens { get; }
     public int[] PatchTokens { get; }
 
-    public AttributionModel Open(params string[] sites) => AttributionModel.Open(Path, sites, new RunContext(threads: 1));
+    public LoadedModel Open(params string[] sites) => LoadedModel.Open(Path, sites, new RunContext(threads: 1));
 
     /// <summary>The same dictionary from its files, by SAELens's formulas.</summary>
     internal static ReferenceDictionary Reference(string site) => new(System.IO.Path.Combine(Checkpoint, "dictionaries", site));

@@ -1,5 +1,6 @@
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Export;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Export;
 
@@ -9,7 +10,7 @@ namespace OnnxAttribution.Tests.Attribution.Invariants;
 public sealed class Random2Bundle : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
-    private readonly Dictionary<string, AttributionModel> _shared = [];
+    private readonly Dictionary<string, LoadedModel> _shared = [];
 
     public Random2Bundle()
     {
@@ -27,15 +28,15 @@ public sealed class Random2Bundle : IDisposable
     /// <summary>Longest prompt, a token per position.</summary>
     public static int[] WholeContext { get; } = [256, .. Enumerable.Range(0, 31).Select(i => i * 37 % 256)];
 
-    public AttributionModel Open(params string[] sites) => AttributionModel.Open(Path, sites, new RunContext(threads: 1));
+    public LoadedModel Open(params string[] sites) => LoadedModel.Open(Path, sites, new RunContext(threads: 1));
 
     /// <summary>A model that is opened once for all tests of the class, with the sessions that they made: theirs to use, not to dispose.</summary>
     /// <param name="sites">With commas between.</param>
-    public AttributionModel Shared(string sites) => _shared.TryGetValue(sites, out var model) ? model : _shared[sites] = Open(sites.Split(','));
+    public LoadedModel Shared(string sites) => _shared.TryGetValue(sites, out var model) ? model : _shared[sites] = Open(sites.Split(','));
 
-    public AttributionModel Open(CancellationToken cancel) => AttributionModel.Open(Path, [], new RunContext(threads: 1, cancel: cancel));
+    public LoadedModel Open(CancellationToken cancel) => LoadedModel.Open(Path, [], new RunContext(threads: 1, cancel: cancel));
 
-    public static CausalGraph All(AttributionModel model, int[] tokens, int[]? patch = null, GraphOptions? options = null) =>
+    public static CausalGraph All(LoadedModel model, int[] tokens, int[]? patch = null, GraphOptions? options = null) =>
         GraphFinder.Find(model, tokens, patch, (options ?? new GraphOptions()).KeepingAll());
 
     /// <summary>A bundle of random2 with other dictionaries.</summary>

@@ -1,5 +1,6 @@
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Export;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Export;
 
@@ -87,7 +88,7 @@ public sealed class RefusalTests(Random2Bundle bundle) : IClassFixture<Random2Bu
         using var directory = new TemporaryDirectory();
         // finite weights, so that the export passes; their products are not
         var checkpoint = Random2.Mapped(directory["checkpoint"], (name, values) => name == weight ? Array.ConvertAll(values, v => v > 0 ? 3e38f : -3e38f) : values);
-        using var model = AttributionModel.Open(Random2.Bundle(checkpoint, directory["bundle"]), [], new RunContext(threads: 1));
+        using var model = LoadedModel.Open(Random2.Bundle(checkpoint, directory["bundle"]), [], new RunContext(threads: 1));
         Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens), $"the activations of {site}");
     }
 

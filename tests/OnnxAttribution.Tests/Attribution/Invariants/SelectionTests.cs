@@ -1,4 +1,5 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Export;
 
@@ -78,7 +79,7 @@ public sealed class SelectionTests(Random2Bundle bundle) : IClassFixture<Random2
             return dictionary.Permuted(orders[site] = order);
         });
         using var plain = bundle.Open();
-        using var permuted = AttributionModel.Open(path, [], new RunContext(threads: 1));
+        using var permuted = LoadedModel.Open(path, [], new RunContext(threads: 1));
         foreach (var patch in (int[]?[])[null, bundle.PatchTokens])
         {
             var expected = Random2Bundle.All(plain, bundle.Tokens, patch);

@@ -1,4 +1,5 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Dictionaries;
 using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Attribution.Invariants;
@@ -55,7 +56,7 @@ public sealed class SplicingTests(Random2Bundle bundle) : IClassFixture<Random2B
     }
 
     // x̂ = (f W_dec + b_dec) · scale + mean, from the formula and not from the program's own sum
-    private static (double[] Reconstruction, float[] Error) Expanded(SparseDictionary dictionary, float[] x, Encoding encoding)
+    private static (double[] Reconstruction, float[] Error) Expanded(SparseDictionary dictionary, float[] x, SparseEncoding encoding)
     {
         var d = encoding.Width;
         var result = new double[x.Length];

@@ -1,6 +1,8 @@
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Runs;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
+using OnnxAttribution.Texts;
+using OnnxAttribution.Tokenizers;
 
 namespace OnnxAttribution.Tests.Attribution.Invariants;
 
@@ -68,7 +70,7 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
      InlineData("blocks.1.hook_attn_out", 827, "blocks.2.hook_resid_pre", 428, 0.15)]
     public void A_summed_edge_is_what_finite_differences_of_real_interventions_give(string up, int upFeature, string down, int downFeature, double expected)
     {
-        using var model = AttributionModel.Open(Repository.TinyModel, null, new RunContext());
+        using var model = LoadedModel.Open(Repository.TinyModel, null, new RunContext());
         var tokens = PromptTokens.Of(new PromptTask("Copyright (C"), Tokenizer.Open(model.Directory), prependBos: true).Clean;
         var plain = GraphFinder.Find(model, tokens, null, new GraphOptions());
         var differences = Differences(model, tokens, plain.Metric, (up, upFeature), (down, downFeature));
@@ -110,10 +112,10 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
     /// Σ over positions of −f_up · ∂f_down/∂f_up · ∂m/∂f_down by central differences: an activation is really scaled by 1 ± h, all other selected sites stay at their clean values
     /// up to the downstream one, and for the metric the model runs on from there.
     /// </summary>
-    private static double Differences(AttributionModel model, int[] tokens, Metric metric, (string Site, int Feature) up, (string Site, int Feature) down)
+    private static double Differences(LoadedModel model, int[] tokens, Metric metric, (string Site, int Feature) up, (string Site, int Feature) down)
     {
         const float h = 0.005f;
-        using var clean = CleanRun.Of(model, tokens);
+        using var clean = ActivationCache.Of(model, tokens);
         var clear = Activations(model, clean[down.Site].ToArray(), down, tokens.Length);
         // for each downstream position ∂m/∂f_down
         var gradient = new double[tokens.Length];
@@ -150,13 +152,13 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
         return sum;
     }
 
-    private static float[] Activations(AttributionModel model, float[] x, (string Site, int Feature) of, int positions)
+    private static float[] Activations(LoadedModel model, float[] x, (string Site, int Feature) of, int positions)
     {
         var encoding = model.Encoder.Encode(model.DictionaryOf(model.Bundle.SiteNamed(of.Site))!, x, positions);
         return [.. Enumerable.Range(0, positions).Select(t => encoding.ActivationOf(t, of.Feature))];
     }
 
-    private CausalGraph Summed(AttributionModel model, bool patched, GraphOptions options) => GraphFinder.FindSummed(model, bundle.Tokens, Patch(patched), options);
+    private CausalGraph Summed(LoadedModel model, bool patched, GraphOptions options) => GraphFinder.FindSummed(model, bundle.Tokens, Patch(patched), options);
 
     private int[]? Patch(bool patched) => patched ? bundle.PatchTokens : null;
 

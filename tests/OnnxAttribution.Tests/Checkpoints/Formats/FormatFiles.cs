@@ -1,6 +1,6 @@
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Checkpoints.Formats;
+using OnnxAttribution.Dictionaries;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Tests.Checkpoints.Formats;

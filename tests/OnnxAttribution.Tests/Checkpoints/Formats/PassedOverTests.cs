@@ -1,4 +1,3 @@
-using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Checkpoints.Formats;
 using OnnxAttribution.Tests.Export;
 

@@ -1,0 +1,38 @@
+using System.CommandLine;
+using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Cli.Options;
+
+/// <summary>The options that every verb has. Only verbs that run a model heed the device.</summary>
+internal sealed class CommonOptions
+{
+    public CommonOptions()
+    {
+        Device.AcceptOnlyFromAmong("cpu", "cuda");
+        Threads.AtLeast(1);
+    }
+
+    public Option<string> Device { get; } = new("--device") { Description = "where graphs run: cpu or cuda", HelpName = "cpu|cuda", DefaultValueFactory = _ => "cpu", Recursive = true };
+    private Option<int?> Threads { get; } = new("--threads") { Description = "threads to use, at most one per core that the process may use; default: as many", HelpName = "N", Recursive = true };
+    public Option<bool> Verbose { get; } = new("--verbose") { Description = "on an error, the stack trace too", Recursive = true };
+
+    public void AddTo(RootCommand root)
+    {
+        root.Options.Add(Device);
+        root.Options.Add(Threads);
+        root.Options.Add(Verbose);
+    }
+
+    public RunContext Context(ParseResult parsed, CancellationToken cancel) =>
+        new(parsed.GetValue(Device) == "cuda" ? DeviceKind.Cuda : DeviceKind.Cpu, UsableThreads(parsed) ?? 0, cancel);
+
+    /// <summary>The threads asked for, but no more than there are cores: a warning says so. null: none were asked for.</summary>
+    public int? UsableThreads(ParseResult parsed)
+    {
+        if (parsed.GetValue(Threads) is not { } asked || asked <= RunContext.UsableCores) return parsed.GetValue(Threads);
+        var cores = Screen.Count(RunContext.UsableCores, "core");
+        parsed.InvocationConfiguration.Error.WriteLine($"warning: --threads {asked}: this process may use {cores}, so as many threads are used");
+        return RunContext.UsableCores;
+    }
+}

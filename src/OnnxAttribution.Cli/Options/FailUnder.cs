@@ -1,0 +1,72 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Cli.Reports;
+
+namespace OnnxAttribution.Cli.Options;
+
+/// <summary>Figures that a validation must reach, of nodes and of edges, for scripts: <c>--fail-under pearson=0.9</c>.</summary>
+internal sealed class FailUnder
+{
+    private const string OptionName = "--fail-under";
+
+    // what one writes, and what run.json calls it
+    private static readonly (string Name, string Key)[] s_figures = [("pearson", "pearson"), ("spearman", "spearman"), ("sign", "sign_agreement"), ("recall", "top_recall")];
+
+    public static string Names => string.Join('|', s_figures.Select(f => f.Name));
+
+    public Option<string[]> Option { get; } = new(OptionName)
+    {
+        Description = $"exit with 1 where a figure of nodes or of edges is under X: {Names}; may be repeated",
+        HelpName = "NAME=X",
+        DefaultValueFactory = _ => [],
+    };
+
+    public FailUnder() => Option.Validators.Add(result =>
+    {
+        foreach (var token in result.Tokens)
+        {
+            if (Wrong(token.Value) is not { } wrong) continue;
+            result.AddError(wrong);
+            break;
+        }
+    });
+
+    /// <summary>What falls short, in words; none where all is well. A figure that is not defined falls short too.</summary>
+    /// <param name="validation">run.json's <c>validation</c>.</param>
+    public static IReadOnlyList<string> Shortfalls(JsonObject validation, IEnumerable<string> limits)
+    {
+        if ((int)validation["nodes"]!["count"]! + (int)validation["edges"]!["count"]! == 0) return limits.Any() ? ["there was nothing to check, as no node has an effect"] : [];
+        var result = new List<string>();
+        foreach (var limit in limits)
+        {
+            var (name, key, least) = Parsed(limit);
+            foreach (var of in (string[])["nodes", "edges"])
+            {
+                var figures = validation[of]!.AsObject();
+                if ((int)figures["count"]! == 0) continue;   // kl with exact effects has no edges at all
+                if (figures[key] is not { } value) result.Add($"{name} of {of} is not defined, as nothing varies");
+                else if ((double)value < least) result.Add($"{name} of {of} is {Screen.Number((double)value)}, under {Screen.Number(least)}");
+            }
+        }
+        return result;
+    }
+
+    private static (string Name, string Key, double Least) Parsed(string limit)
+    {
+        var parts = limit.Split('=');
+        var (name, key) = s_figures.First(f => f.Name == parts[0]);
+        return (name, key, double.Parse(parts[1], CultureInfo.InvariantCulture));
+    }
+
+    private static string? Wrong(string limit)
+    {
+        var parts = limit.Split('=');
+        if (parts.Length != 2) return $"{OptionName} cannot be '{limit}'; it takes a name and a number, such as pearson=0.9";
+        if (s_figures.All(f => f.Name != parts[0]))
+            return $"{OptionName} knows no '{parts[0]}'. Did you mean '{SpellCheck.Among(s_figures.Select(f => f.Name), parts[0])}'? It knows {string.Join(", ", s_figures.Select(f => f.Name))}";
+        return double.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out var x) && double.IsFinite(x) && Math.Abs(x) <= 1 ? null
+            : $"{OptionName} {parts[0]} cannot be '{parts[1]}'; it takes a number from -1 to 1, such as 0.9";
+    }
+}

@@ -1,0 +1,46 @@
+using System.Text.Json.Nodes;
+using OnnxAttribution.Files;
+using OnnxAttribution.Runs;
+
+namespace OnnxAttribution.Cli.Reports;
+
+/// <summary>What <c>graph --prompts</c> prints: a line per prompt, and the merged graph.</summary>
+internal static class BatchReport
+{
+    private const int ShownPrompt = 45;
+
+    public static void Write(PromptBatch batch, string directory, bool json, TextWriter output, double seconds)
+    {
+        var merged = batch.Merged is not { } m ? null
+            : new GraphReport(batch.MergedFacts!, m.Nodes, m.Edges, _ => "", batch.MergedDirectory!, null, seconds);
+        if (json)
+        {
+            Screen.WriteJson(output, new JsonObject
+            {
+                ["runs"] = new JsonArray([.. batch.Runs.Select(r => r.DeepClone())]),
+                ["merged"] = merged?.ToJson(),
+                ["errors"] = new JsonArray([.. batch.Errors.Select(e => new JsonObject { ["line"] = e.Line, ["message"] = e.Message })]),
+                ["seconds_in_all"] = seconds,
+            });
+            return;
+        }
+        var validated = batch.Runs.Any(r => r["validation"] is not null);
+        string[] further = validated ? ["#nodes' Pearson", "#edges' Pearson"] : [];
+        var table = Screen.Table("Runs", ["id", "prompt", "target", "#clean", "#patch", "#by features", "#seconds", .. further]);
+        foreach (var r in batch.Runs)
+        {
+            string[] figures = validated ? [.. ((string[])["nodes", "edges"]).Select(of => ValidationReport.Pearson(r, of))] : [];
+            table.AddRow([(string)r["id"]!, DisplayText.QuotedStart((string)r["prompt"]!, ShownPrompt), r["target"] is null ? "" : DisplayText.Quoted((string)r["target"]!), Value(r, "clean_metric"), Value(r, "patch_metric"),
+                r["explained_by_features"] is { } e ? Screen.Percent((double)e) : "–", $"{r["timings"]!.AsObject().Where(t => t.Key is not ("open" or "sessions")).Sum(t => (double)t.Value!):0.00}", .. figures]);
+        }
+        Screen.On(output).Write(table);
+        if (merged is not null)
+        {
+            output.WriteLine($"merged: the mean over {batch.Runs.Count} prompts, summed over positions");
+            merged.PrintGraph(output);
+        }
+        output.WriteLine($"time {seconds:0.00} s for {batch.Runs.Count} prompts{(batch.Errors.Count > 0 ? $"; {batch.Errors.Count} lines failed" : "")}");
+    }
+
+    private static string Value(JsonObject run, string name) => run[name] is { } v ? Screen.Number((float)v) : "–";
+}

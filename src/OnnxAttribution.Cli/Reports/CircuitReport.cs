@@ -1,0 +1,161 @@
+using System.Text.Json.Nodes;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Circuits;
+using OnnxAttribution.Files;
+using OnnxAttribution.Model;
+using OnnxAttribution.Runs;
+using Spectre.Console;
+
+namespace OnnxAttribution.Cli.Reports;
+
+/// <summary>What <c>ablate --circuit</c> prints: per prompt the next tokens, those most moved, and the same for control circuits.</summary>
+/// <param name="file">The Parquet file that was written; null: none.</param>
+/// <param name="seconds">From the start of the verb to here.</param>
+internal sealed class CircuitReport(CircuitRun run, GraphSession session, CircuitSource source, string? file, double seconds)
+{
+    private const int Top = 10, Moved = 8, ShownNodes = 12;
+
+    public void Print(TextWriter output)
+    {
+        output.WriteLine($"circuit  {Circuit()}");
+        if (run.Taken is not null) output.WriteLine($"run      {source.Path}: its {run.Taken}{(source.Run!["patch_tokens"] is null ? "" : "; its patch prompt has no part, as activations are scaled")}");
+        foreach (var prompt in run.Prompts) Print(output, prompt);
+        if (file is not null) output.WriteLine($"wrote {file} ({Screen.Bytes(new FileInfo(file).Length)})");
+        output.WriteLine($"time {seconds:0.00} s for {Screen.Count(run.Prompts.Count, "prompt")}, {session.Model.Context.Calls} runtime calls");
+    }
+
+    public JsonObject ToJson() => new()
+    {
+        ["model"] = session.Model.Name,
+        ["circuit"] = new JsonArray([.. run.Circuit.Features.Select(n => new JsonObject { ["site"] = n.Site.Name, ["position"] = n.Position, ["feature"] = n.Feature })]),
+        ["run"] = source.Run is null ? null : source.Path,
+        ["taken_from_run"] = run.Taken,
+        ["keep"] = run.Options.Keep,
+        ["coefficient"] = run.Options.Coefficient,
+        ["controls"] = run.Options.Controls,
+        ["seed"] = run.Options.Seed,
+        ["metric"] = Metric.NameOf(run.Options.Metric),
+        ["prompts"] = new JsonArray([.. run.Prompts.Select(ToJson)]),
+        ["file"] = file,
+        ["seconds_in_all"] = seconds,
+    };
+
+    private void Print(TextWriter output, CircuitPrompt prompt)
+    {
+        var r = prompt.Result;
+        var console = Screen.On(output);
+        output.WriteLine();
+        if (prompt.Task.Id is { } id) output.WriteLine($"id       {id}");
+        output.WriteLine($"prompt   {string.Join("  ", prompt.Tokens.Clean.Select((t, i) => $"{i} {Quoted(t)}"))}");
+        output.WriteLine($"metric   {Name(r.Metric)} after position {r.Metric.Position}: clean {Screen.Number(r.CleanMetric)}, {Done} {Screen.Number(r.AblatedMetric)}{Controls(r)}");
+        if (r.ActiveSize < r.Size)
+            output.WriteLine($"active   {(r.ActiveSize == 0 ? "none" : $"{r.ActiveSize:N0}")} of the circuit's {Screen.Count(r.Size, "feature")} on this prompt{(r.ActiveSize == 0 ? $", so there is nothing to {(run.Options.Keep ? "keep" : "ablate")}" : "")}");
+        var top = Screen.Table("Next token", "#", "clean", "#probability", Done, "#probability");
+        foreach (var (i, (before, after)) in CircuitAblation.Top(r.Clean, Top).Zip(CircuitAblation.Top(r.Ablated, Top)).Index())
+        {
+            top.AddRow($"{i + 1}", Quoted(before), Screen.Percent(r.Clean[before]), Quoted(after), Screen.Percent(r.Ablated[after]));
+        }
+        console.Write(top);
+        console.Write(Shifts("Most moved by the circuit", r, r.Ablated));
+        if (r.Control.Length > 0) console.Write(Shifts($"Most moved by controls (mean of {r.ControlMetrics.Count} random circuits)", r, r.Control));
+        var largest = r.Clean.Zip(r.FeatureZero, (a, b) => Math.Abs(a - b)).Max();
+        if (largest > 1e-6) console.Write(Shifts("Most moved by the control of features 0", r, r.FeatureZero));
+        else output.WriteLine("control  features 0 at the same places: that changes nothing");
+    }
+
+    private Table Shifts(string title, CircuitAblation r, double[] after)
+    {
+        var table = Screen.Table(title, "token", "#clean", "#then", "#change, points", "#of the former");
+        foreach (var up in (bool[])[true, false])
+        {
+            foreach (var s in r.Shifts(after, up, Moved)) table.AddRow(Quoted(s.Token), Screen.Percent(s.Clean), Screen.Percent(s.Ablated), Signed(s.Change * 100), $"{Signed(s.Relative * 100)} %");
+            if (up) table.AddEmptyRow();
+        }
+        return table;
+    }
+
+    private string Done => run.Options.Keep ? "circuit kept" : run.Options.Coefficient == 0 ? "circuit ablated" : "circuit scaled";
+
+    private string Circuit()
+    {
+        var features = run.Circuit.Features.ToList();
+        var errors = run.Circuit.Nodes.Count - features.Count;
+        var some = string.Join(" ", features.Take(ShownNodes).Select(Label)) + (features.Count > ShownNodes ? " …" : "");
+        var sites = features.Select(n => n.Site).Distinct().Count();
+        var what = $"{Screen.Count(features.Count, "feature")} at {Screen.Count(sites, "site")} ({some})";
+        return $"{(run.Options.Keep ? "all but " : "")}{what}: activations × {Screen.Number(run.Options.Coefficient)}{(errors > 0 ? $"; its {Screen.Count(errors, "error node")} stay{(errors == 1 ? "s as it is" : " as they are")}" : "")}";
+    }
+
+    private string Controls(CircuitAblation r)
+    {
+        if (r.ControlMetrics.Count == 0) return $", feature 0 {Screen.Number(r.FeatureZeroMetric)}";
+        var few = r.ControlSizes.Min() < r.Size ? $"; of {Screen.Count(r.ControlSizes.Min(), "feature")} only, as no others are active at these places" : "";
+        return $", controls {Screen.Number(r.ControlMetrics.Average())} ({Screen.Number(r.ControlMetrics.Min())} to {Screen.Number(r.ControlMetrics.Max())}{few}), feature 0 {Screen.Number(r.FeatureZeroMetric)}";
+    }
+
+    private string Name(Metric metric) => metric.Kind switch
+    {
+        MetricKind.Kl => "kl",
+        MetricKind.LogitDiff => $"logit-diff of {Quoted(metric.Target)} over {Quoted(metric.Foil)}",
+        _ => $"{Metric.NameOf(metric.Kind)} of {Quoted(metric.Target)}",
+    };
+
+    private JsonObject ToJson(CircuitPrompt prompt)
+    {
+        var r = prompt.Result;
+        return new JsonObject
+        {
+            ["id"] = prompt.Task.Id,
+            ["prompt"] = prompt.Task.Prompt,
+            ["tokens"] = new JsonArray([.. prompt.Tokens.Clean.Select(t => (JsonNode)t)]),
+            ["position"] = r.Metric.Position,
+            ["target"] = r.Metric.Kind == MetricKind.Kl ? null : session.TokenText(r.Metric.Target),
+            ["foil"] = r.Metric.Kind == MetricKind.LogitDiff ? session.TokenText(r.Metric.Foil) : null,
+            ["clean_metric"] = r.CleanMetric,
+            ["ablated_metric"] = r.AblatedMetric,
+            ["size"] = r.Size,
+            ["active_size"] = r.ActiveSize,
+            ["feature_zero_metric"] = r.FeatureZeroMetric,
+            ["control_metrics"] = new JsonArray([.. r.ControlMetrics.Select(m => (JsonNode)m)]),
+            ["control_sizes"] = new JsonArray([.. r.ControlSizes.Select(m => (JsonNode)m)]),
+            ["top_clean"] = Tokens(CircuitAblation.Top(r.Clean, Top), r.Clean),
+            ["top_ablated"] = Tokens(CircuitAblation.Top(r.Ablated, Top), r.Ablated),
+            ["circuit"] = Shifts(r, r.Ablated),
+            ["random"] = Shifts(r, r.Control),
+            ["feature_zero"] = Shifts(r, r.FeatureZero),
+        };
+    }
+
+    private JsonArray Tokens(IEnumerable<int> tokens, double[] probabilities) => [.. tokens.Select(t => new JsonObject { ["id"] = t, ["token"] = session.TokenText(t), ["probability"] = probabilities[t] })];
+
+    private JsonObject Shifts(CircuitAblation r, double[] after)
+    {
+        JsonArray Side(bool up) => [.. r.Shifts(after, up, Moved).Select(s => new JsonObject
+        {
+            ["id"] = s.Token,
+            ["token"] = session.TokenText(s.Token),
+            ["clean"] = s.Clean,
+            ["then"] = s.Ablated,
+            ["change"] = s.Change,
+            ["relative_change"] = double.IsFinite(s.Relative) ? s.Relative : null,
+        })];
+        return new JsonObject { ["up"] = Side(true), ["down"] = Side(false) };
+    }
+
+    private string Quoted(int token) => DisplayText.Quoted(session.TokenText(token));
+
+    private static string Signed(double value) => (value > 0 ? "+" : "") + Math.Abs(value) switch
+    {
+        >= 100 => ThreeDigits(value).ToString("N0"),   // of a former probability near 0 no more are known
+        >= 0.01 => value.ToString("0.00"),
+        _ => value.ToString("G2"),
+    };
+
+    private static double ThreeDigits(double value)
+    {
+        var unit = Math.Pow(10, Math.Floor(Math.Log10(Math.Abs(value))) - 2);
+        return Math.Round(value / unit) * unit;
+    }
+
+    private static string Label(CircuitNode n) => $"{n.Site.ShortName}:{n.Feature}{(n.IsEverywhere ? "" : $"@{n.Position}")}";
+}

@@ -1,0 +1,67 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using OnnxAttribution.Runtime;
+using OnnxAttribution.Store;
+using OnnxAttribution.View.Page;
+
+namespace OnnxAttribution.Cli.Reports;
+
+/// <summary>The page that verbs leave in the runs they write.</summary>
+/// <param name="File">null: none was wanted.</param>
+/// <param name="Note">What the page lacks and how to mend it; null: nothing.</param>
+internal sealed record PageOfRun(string? File, string? Note)
+{
+    private const string PeakMemory = "peak_memory_bytes";
+
+    public static Option<bool> NoPageOption => new("--no-page") { Description = "write no graph.html into the run" };
+
+    /// <param name="directory">A finished run.</param>
+    /// <param name="facts">Its run.json, in which the peak memory is set anew, as in the file: drawing counts too.</param>
+    /// <exception cref="CancelledException">Cancelled; the run stays.</exception>
+    /// <exception cref="RunDirectoryException">The page cannot be written; the run stays.</exception>
+    public static PageOfRun Write(string directory, JsonObject facts, bool wanted, IProgress<string> progress, CancellationToken cancel)
+    {
+        if (!wanted) return new PageOfRun(null, null);
+        progress.Report("drawing");
+        try
+        {
+            var note = RunPage.Write(directory, cancel);
+            facts[PeakMemory] = RunContext.PeakMemory();
+            RunDirectory.Amend(directory, new JsonObject { [PeakMemory] = facts[PeakMemory]!.DeepClone() }, cancel);
+            return new PageOfRun(Path.Combine(directory, RunPage.FileName), note);
+        }
+        catch (OperationCanceledException)
+        {
+            throw new CancelledException($"onnx-attribution: cancelled; the run stays in {directory}, without a page: 'onnx-attribution view {directory}' draws it");
+        }
+        catch (RunDirectoryException e)
+        {
+            throw RunDirectoryException.NoPage(directory, refresh: false, e);
+        }
+    }
+
+    /// <summary>Draws a run's page anew where it has one, so that it shows what the verb has added.</summary>
+    /// <exception cref="CancelledException">Cancelled; what was added stays.</exception>
+    /// <exception cref="RunDirectoryException">The page cannot be written; what was added stays.</exception>
+    public static void Refresh(string directory, CancellationToken cancel)
+    {
+        try
+        {
+            RunPage.Refresh(directory, cancel);
+        }
+        catch (OperationCanceledException)
+        {
+            throw new CancelledException($"onnx-attribution: cancelled; {directory} was added to, its {RunPage.FileName} is the old one: 'onnx-attribution view {directory} --force' draws it anew");
+        }
+        catch (RunDirectoryException e)
+        {
+            throw RunDirectoryException.NoPage(directory, refresh: true, e);
+        }
+    }
+
+    public void Print(TextWriter output)
+    {
+        if (File is not null) output.WriteLine($"page {File}: open it in a browser");
+        if (Note is not null) output.WriteLine($"note: {Note}");
+    }
+}

@@ -1,0 +1,113 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using OnnxAttribution.Ablation;
+using OnnxAttribution.Cli.Options;
+using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Model;
+using OnnxAttribution.Runs;
+using OnnxAttribution.Runtime;
+using OnnxAttribution.Store;
+using OnnxAttribution.Texts;
+
+namespace OnnxAttribution.Cli.Verbs;
+
+/// <summary><c>ablate</c> without more: every active feature of every selected site in turn, and what that does to the next sites' features, to the metric and to the next token.</summary>
+internal sealed class AblateGraphMode : AblateMode
+{
+    private readonly Option<float> _coefficient;
+
+    private readonly Option<string> _positions = OneOf("--positions", "where a feature is ablated: at all positions together, at the last, or at each in turn", "all", "last", "each");
+    private readonly Option<string> _measure = OneOf("--measure", "where downstream features are read", "all", "last");
+    private readonly Option<int?> _topEdges = new("--top-edges") { Description = "edges kept per pair of sites, by |effect| (100, or no limit with --threshold)", HelpName = "N" };
+    private readonly Option<float?> _threshold = new("--threshold")
+    {
+        Description = "least |effect| of a kept edge, as a change of the downstream activation",
+        HelpName = "X",
+        CustomParser = result =>
+        {
+            if (float.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var x) && float.IsFinite(x) && x >= 0) return x;
+            result.AddError($"--threshold cannot be '{result.Tokens[0].Value}'; it takes a number from 0, such as 0.5");
+            return null;
+        },
+    };
+
+    private readonly Option<int?> _minPath = new("--min-path") { Description = "keep only edges on a path of so many edges (2, or 1 where the sites allow no more)", HelpName = "N" };
+    private readonly Option<bool> _noPage = PageOfRun.NoPageOption;
+    private readonly Option<bool> _noLogits = new("--no-logits") { Description = "edges only: neither the metric nor the next token" };
+
+    /// <param name="coefficient">An option that other modes may have too.</param>
+    public AblateGraphMode(Option<float> coefficient)
+    {
+        _coefficient = coefficient;
+        _topEdges.AtLeast(0);
+        _minPath.AtLeast(1);
+    }
+
+    public override IReadOnlyList<Option> Options => [_coefficient, _positions, _measure, _topEdges, _threshold, _minPath, _noLogits, _noPage];
+
+    public override Option? Choice => null;
+
+    public override IReadOnlyList<Option> Unused(AblateArguments shared) => [shared.Seed];
+
+    public override void Validate(CommandResult result, AblateArguments shared)
+    {
+        if (result.GetResult(shared.Out) is null) result.AddError("--out is missing; name the run directory to write");
+        OptionLimits.NamesDirectory(result, shared.Out);
+        shared.TokensGoWithPrompt(result);
+    }
+
+    public override int Run(ParseResult parsed, AblateArguments shared, RunContext context, long start)
+    {
+        var (directory, force, output) = (parsed.GetRequiredValue(shared.Out)!, parsed.GetValue(shared.Force), parsed.InvocationConfiguration.Output);
+        var tasks = shared.Tasks(parsed);
+        var many = parsed.GetValue(shared.Prompts) is not null;
+        string At(PromptTask task) => many ? Path.Combine(directory, task.Id!) : directory;
+        foreach (var task in tasks) RunDirectory.CheckFree(At(task), force);
+        var request = new AblationRequest(AskedFor(parsed, shared), parsed.GetValue(shared.PrependBos), CommandLine.WrittenOut(parsed));
+        using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
+        progress.Report("opening the model");
+        using var session = GraphSession.Open(parsed.GetValue(shared.Model)!, shared.SiteNames(parsed), context, manyPrompts: tasks.Count > GraphSession.ManyPrompts);
+        shared.Check(parsed, session, tasks, progress);
+        var (finished, reports) = (0, new JsonArray());
+        try
+        {
+            foreach (var task in tasks)
+            {
+                var run = AblationRun.Find(session, task, request, progress);
+                progress.Report("writing");
+                var facts = run.Write(At(task), force);
+                finished++;
+                var page = PageOfRun.Write(At(task), facts, !parsed.GetValue(_noPage), progress, context.Cancel);
+                var report = new AblateGraphReport(run, facts, At(task), page, Stopwatch.GetElapsedTime(start).TotalSeconds);
+                progress.Dispose();
+                if (parsed.GetValue(shared.Json)) reports.Add(report.ToJson());
+                else report.Print(output);
+            }
+        }
+        catch (OperationCanceledException) when (many && finished > 0)
+        {
+            throw new CancelledException($"onnx-attribution: cancelled; {Screen.Count(finished, "finished run")} stay{(finished == 1 ? "s" : "")} in {directory}");
+        }
+        if (parsed.GetValue(shared.Json)) Screen.WriteJson(output, many ? new JsonObject { ["runs"] = reports, ["seconds_in_all"] = Stopwatch.GetElapsedTime(start).TotalSeconds } : reports[0]!.AsObject());
+        return CommandLine.Done;
+    }
+
+    private AblationOptions AskedFor(ParseResult parsed, AblateArguments shared)
+    {
+        var (top, threshold) = (parsed.GetValue(_topEdges), parsed.GetValue(_threshold));
+        return new AblationOptions(shared.MetricKind(parsed), parsed.GetValue(shared.Position), Coefficient: parsed.GetValue(_coefficient),
+            Positions: Enum.Parse<AblationPositions>(parsed.GetRequiredValue(_positions), ignoreCase: true), Measure: Enum.Parse<AblationMeasure>(parsed.GetRequiredValue(_measure), ignoreCase: true),
+            TopEdges: top ?? (threshold is null ? new AblationOptions().TopEdges : null), Threshold: threshold ?? 0, MinPath: parsed.GetValue(_minPath), Logits: !parsed.GetValue(_noLogits),
+            MemoryBudget: shared.MemoryBudget(parsed));
+    }
+
+    internal static Option<string> OneOf(string name, string description, params string[] values)
+    {
+        var option = new Option<string>(name) { Description = description, HelpName = string.Join('|', values), DefaultValueFactory = _ => values[0] };
+        option.AcceptOnlyFromAmong(values);
+        return option;
+    }
+}

@@ -1,0 +1,140 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Diagnostics;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Cli.Options;
+using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Dashboards;
+using OnnxAttribution.Model;
+
+namespace OnnxAttribution.Cli.Verbs;
+
+/// <summary>The verb <c>features</c>: what a text says about a bundle's features, gathered once and then shown or searched.</summary>
+internal sealed class FeaturesCommand
+{
+    private const string Description = """
+        Read a text through the model and write features.parquet into the bundle: for each feature how often and how strongly it is active, in which contexts,
+        which tokens it promotes and suppresses, and its nearest neighbours. With --show or --search, read what was written. An interrupted run is gone on from by the same command.
+
+        Example: onnx-attribution features --model models/tiny --text corpus.txt.gz --tokens 1000000
+                 onnx-attribution features --model models/tiny --show 3:263
+        """;
+
+    private readonly CommonOptions _common;
+    private readonly Option<string> _model = new("--model") { Description = "the bundle that 'onnx-attribution export' made", HelpName = "DIR", Required = true };
+    private readonly Option<string?> _text = new("--text") { Description = "the text to read, UTF-8, plain or gzip; lines that hold <|endoftext|> part documents", HelpName = "FILE" };
+    private readonly Option<string?> _show = new("--show") { Description = "print one feature, such as 3:953, 2.mlp:7 or blocks.3.hook_attn_out:12", HelpName = "FEATURE" };
+    private readonly Option<string?> _search = new("--search") { Description = "list features that are active on a word, or promote it; capitals do not matter", HelpName = "WORD" };
+    private readonly Option<string?> _sites = new("--sites") { Description = "with --text or --search, only these: resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between", HelpName = "SITES" };
+    private readonly Option<int?> _tokens = new("--tokens") { Description = "tokens of the text to read; default: all", HelpName = "N" };
+    private readonly Option<int> _top = new("--top") { Description = "strongest contexts per feature", HelpName = "N", DefaultValueFactory = _ => 20 };
+    private readonly Option<int> _window = new("--window") { Description = "tokens of a context on either side", HelpName = "N", DefaultValueFactory = _ => 10 };
+    private readonly Option<int> _quantiles = new("--quantiles") { Description = "strata of weaker activations, three contexts sampled from each", HelpName = "N", DefaultValueFactory = _ => 4 };
+    private readonly Option<int> _seed = new("--seed") { Description = "of the samples", HelpName = "N", DefaultValueFactory = _ => 0 };
+    private readonly Option<int> _memory = new("--memory") { Description = "memory for statistics and a batch; where it is too little for all sites, the text is read several times", HelpName = "MiB", DefaultValueFactory = _ => 1024 };
+    private readonly Option<bool> _force = new("--force") { Description = "replace a features.parquet that is there" };
+    private readonly Option<bool> _json = new("--json") { Description = "print one JSON object" };
+
+    private FeaturesCommand(CommonOptions common)
+    {
+        _common = common;
+        foreach (var (option, least) in (ReadOnlySpan<(Option<int>, int)>)[(_top, 1), (_window, 0), (_quantiles, 0), (_seed, 0), (_memory, 1)]) option.AtLeast(least);
+        foreach (var (option, most) in (ReadOnlySpan<(Option<int>, int)>)[(_top, 1000), (_window, 1000), (_quantiles, 100)]) option.AtMost(most);
+        _tokens.AtLeast(1);
+        _sites.NotEmpty("resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between");
+        _search.NotEmpty("a word");
+        _show.Validators.Add(result =>
+        {
+            if (result.Tokens is not [{ Value: var text }, ..]) return;
+            try
+            {
+                if (FeatureName.Parse(text).Position is { } p) result.AddError($"--show '{text}' names a position, but a dashboard is of all of them; leave @{p} out");
+            }
+            catch (FormatException e)
+            {
+                result.AddError($"--show: {e.Message}");
+            }
+        });
+    }
+
+    public static Command Create(CommonOptions common) => new FeaturesCommand(common).Made();
+
+    private Command Made()
+    {
+        var command = new Command("features", Description) { _model, _text, _show, _search, _sites, _tokens, _top, _window, _quantiles, _seed, _memory, _force, _json };
+        command.Validators.Add(Contradictions);
+        command.SetAction((parsed, cancel) => Task.Run(() =>
+        {
+            if (parsed.GetValue(_show) is { } feature) Show(parsed, FeatureName.Parse(feature), cancel);
+            else if (parsed.GetValue(_search) is { } word) Search(parsed, word, cancel);
+            else Read(parsed, parsed.GetValue(_text)!, cancel);
+            return CommandLine.Done;
+        }, CancellationToken.None));
+        return command;
+    }
+
+    private void Contradictions(CommandResult result)
+    {
+        Option[] modes = [_text, _show, _search];
+        var asked = modes.Where(o => IsGiven(result, o)).ToList();
+        if (asked.Count == 0) result.AddError("what is to be done? Give --text FILE to read a text, --show FEATURE or --search WORD to see what was read");
+        if (asked.Count > 1) result.AddError($"{asked[0].Name} and {asked[1].Name} ask for different things; give one of them");
+        if (asked.Count != 1 || asked[0] == _text) return;
+        Option[] ofText = asked[0] == _show ? [_sites, _tokens, _top, _window, _quantiles, _seed, _memory, _force] : [_tokens, _top, _window, _quantiles, _seed, _memory, _force];
+        if (ofText.FirstOrDefault(o => IsGiven(result, o)) is { } useless) result.AddError($"{useless.Name} has no meaning with {asked[0].Name}; leave it out");
+    }
+
+    private void Read(ParseResult parsed, string text, CancellationToken cancel)
+    {
+        var start = Stopwatch.GetTimestamp();
+        var options = new FeatureOptions
+        {
+            Tokens = parsed.GetValue(_tokens),
+            Top = parsed.GetValue(_top),
+            Window = parsed.GetValue(_window),
+            Quantiles = parsed.GetValue(_quantiles),
+            Seed = parsed.GetValue(_seed),
+            MemoryBudget = (long)parsed.GetValue(_memory) << 20,
+            Force = parsed.GetValue(_force),
+        };
+        using var line = new ProgressLine(parsed.InvocationConfiguration.Error);
+        var progress = new FeatureProgressBar(line);
+        line.Report("opening the model");
+        FeatureSummary summary;
+        try
+        {
+            using var session = GraphSession.Open(parsed.GetRequiredValue(_model), Sites(parsed), _common.Context(parsed, cancel));
+            summary = FeatureRun.Of(session, text, options, progress);
+        }
+        catch (OperationCanceledException) when (progress.Tokens > 0)
+        {
+            throw new CancelledException($"onnx-attribution: cancelled after {progress.Tokens:N0} tokens; the same command goes on from there");
+        }
+        line.Dispose();
+        var output = parsed.InvocationConfiguration.Output;
+        var report = new FeatureSummaryReport(summary, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        if (parsed.GetValue(_json)) Screen.WriteJson(output, report.ToJson());
+        else report.Print(output);
+    }
+
+    private void Show(ParseResult parsed, FeatureName name, CancellationToken cancel)
+    {
+        var output = parsed.InvocationConfiguration.Output;
+        var report = new FeatureReport(FeatureShelf.Open(parsed.GetRequiredValue(_model)).Feature(name, cancel));
+        if (parsed.GetValue(_json)) Screen.WriteJson(output, report.ToJson());
+        else report.Print(output);
+    }
+
+    private void Search(ParseResult parsed, string word, CancellationToken cancel)
+    {
+        var output = parsed.InvocationConfiguration.Output;
+        var shelf = FeatureShelf.Open(parsed.GetRequiredValue(_model));
+        var report = new FeatureSearchReport(word, FeatureSearch.Find(shelf.Table, word, shelf.Sites(Sites(parsed)), cancel));
+        if (parsed.GetValue(_json)) Screen.WriteJson(output, report.ToJson());
+        else report.Print(output);
+    }
+
+    private string[]? Sites(ParseResult parsed) => parsed.GetValue(_sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
+    private static bool IsGiven(CommandResult result, Option option) => result.GetResult(option) is { Implicit: false };
+}

@@ -1,0 +1,169 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using OnnxAttribution.Cli.Options;
+using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Store;
+using Spectre.Console;
+
+namespace OnnxAttribution.Cli.Verbs;
+
+/// <summary>The verb <c>query</c>: SQL over the Parquet files of one run or many.</summary>
+internal static class QueryCommand
+{
+    private const int TerminalRows = 1000;
+
+    private const string Description = """
+        Ask a run, or many, in SQL. Views: nodes, edges (a row per node and edge, with a first column run) and runs (a row per run, from run.json);
+        where a run has them also validation (from validate), faithfulness, logits and curve (from ablate), and where its bundle has dashboards
+        features (from features; a row per feature, to be joined on site and feature).
+
+        Example: onnx-attribution query runs/ioi "SELECT site, count(*) AS n, sum(effect) AS effect FROM nodes WHERE kept GROUP BY ALL ORDER BY effect DESC"
+        """;
+
+    /// <param name="exit">Ends the process with a code, at once; null where it is not ours to end.</param>
+    public static Command Create(CommonOptions common, Action<int>? exit)
+    {
+        var runs = Runs();
+        var sql = new Argument<string>("SQL")
+        {
+            Description = "one SELECT (or WITH, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN), in DuckDB's dialect; it can only read these runs",
+        };
+        var also = new Option<string[]>("--also")
+        {
+            Description = "a further run, or directory of runs; may be repeated",
+            HelpName = "RUN",
+            DefaultValueFactory = _ => [],
+        };
+        var format = new Option<string>("--format") { Description = "how to print the rows", HelpName = "table|csv|json|parquet", DefaultValueFactory = _ => "table" };
+        format.AcceptOnlyFromAmong("table", "csv", "json", "parquet");
+        var json = new Option<bool>("--json") { Description = "the same as --format json" };
+        var file = new Option<string?>("--out") { Description = "write to this file and not to stdout; parquet needs it", HelpName = "FILE" };
+        var timeout = new Option<int?>("--timeout") { Description = "end the query after so many seconds, whatever it is doing; default: when it is done", HelpName = "SECONDS" };
+        timeout.AtLeast(1);
+        var command = new Command("query", Description) { runs, sql, also, format, json, file, timeout };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(format) == "parquet" && !result.GetValue(json) && result.GetValue(file) is null)
+                result.AddError("--format parquet needs a file to write: add --out FILE.");
+            if (result.GetValue(json) && result.GetResult(format) is { Implicit: false } && result.GetValue(format) != "json")
+                result.AddError($"--json and --format {result.GetValue(format)} contradict each other: give one of them.");
+        });
+        command.SetAction((arguments, cancellation) => Task.Run(() =>
+        {
+            var query = new RunQuery([.. arguments.GetRequiredValue(runs), .. arguments.GetRequiredValue(also)], common.UsableThreads(arguments));
+            foreach (var merged in query.LeftOut)
+                arguments.InvocationConfiguration.Error.WriteLine($"note: left out {merged}, the mean of runs beside it; name it alone to query it");
+            using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            int? seconds = arguments.GetValue(timeout);
+            if (seconds is { } most) limited.CancelAfter(TimeSpan.FromSeconds(most));
+            QueryException? Cause(bool tooLarge) => tooLarge ? QueryException.TooLarge() : cancellation.IsCancellationRequested ? null : QueryException.TooLong(seconds!.Value);
+            using var watch = exit is null ? null : new QueryWatch(tooLarge => End(query, Cause(tooLarge), arguments.InvocationConfiguration.Error, exit), limited.Token);
+            string style = arguments.GetValue(json) ? "json" : arguments.GetRequiredValue(format);
+            try
+            {
+                Run(query, arguments.GetRequiredValue(sql), style, arguments.GetValue(file), arguments.InvocationConfiguration, limited.Token);
+            }
+            catch (OperationCanceledException) when (Cause(tooLarge: false) is { } tooLong)
+            {
+                throw tooLong;
+            }
+            return 0;
+        }, CancellationToken.None));
+        return command;
+    }
+
+    private static Argument<string[]> Runs() => new("RUN")
+    {
+        Description = "run directories, or directories whose subdirectories are runs; merged, the mean of a batch, counts only without the runs beside it",
+        Arity = ArgumentArity.OneOrMore,
+        CustomParser = BeforeTheQuery,
+    };
+
+    // several, as the shell makes of batch/*: what is there is one, what is not is the query, or a part of one without quotes
+    private static string[] BeforeTheQuery(ArgumentResult result)
+    {
+        int count = 1 + result.Tokens.Skip(1).SkipLast(1).TakeWhile(token => Path.Exists(token.Value)).Count();
+        string[] runs = [.. result.Tokens.Take(count).Select(token => token.Value)];
+        result.OnlyTake(count);
+        return runs;
+    }
+
+    /// <summary>Ends the process: the query does not end by itself.</summary>
+    /// <param name="cause">null: it was cancelled.</param>
+    private static void End(RunQuery query, QueryException? cause, TextWriter error, Action<int> exit)
+    {
+        error.WriteLine($"onnx-attribution: {cause?.Message ?? "cancelled; nothing was written"}");
+        query.RemoveUnfinished();
+        exit(cause is null ? CommandLine.Cancelled : CommandLine.Failed);
+    }
+
+    private static void Run(RunQuery query, string sql, string format, string? file, InvocationConfiguration invocation, CancellationToken cancellation)
+    {
+        if (format == "parquet")
+        {
+            query.WriteParquet(sql, file!, cancellation);
+            return;
+        }
+        using var result = query.Execute(sql, cancellation);
+        if (file is not null)
+            query.WriteFile(file, stream => Write(result, format, stream, cancellation));
+        else if (invocation.Output is DisplayWriter { IsTerminal: true } && format == "table" && !result.IsPlan)
+            Draw(result, invocation, cancellation);
+        else
+            Print(result, format, (DisplayWriter)invocation.Output, cancellation);
+    }
+
+    private static void Print(QueryResult result, string format, DisplayWriter output, CancellationToken cancellation)
+    {
+        try
+        {
+            using var stdout = output.OpenData();
+            Write(result, format, stdout, cancellation);
+        }
+        catch (Exception e) when (e is not OutputException && e is IOException or UnauthorizedAccessException)
+        {
+            throw new OutputException(e);
+        }
+    }
+
+    private static void Write(QueryResult result, string format, Stream stream, CancellationToken cancellation)
+    {
+        switch (format)
+        {
+            case "csv": result.WriteCsv(stream, cancellation); break;
+            case "json": result.WriteJson(stream, cancellation); break;
+            default:
+                using (var writer = new StreamWriter(stream, leaveOpen: true))
+                    result.WriteTable(writer, cancellation);
+                break;
+        }
+    }
+
+    /// <summary>A terminal table needs all its rows at once, and nobody reads more than a thousand.</summary>
+    private static void Draw(QueryResult result, InvocationConfiguration invocation, CancellationToken cancellation)
+    {
+        var rows = result.Rows(cancellation).Take(TerminalRows + 1).ToList();
+        bool more = rows.Count > TerminalRows;
+        if (more)
+            rows.RemoveAt(TerminalRows);
+        var table = new Table().RoundedBorder();
+        foreach (var column in result.Columns)
+            table.AddColumn(new TableColumn(Cell(column.Name)) { Alignment = column.IsNumber ? Justify.Right : Justify.Left, NoWrap = true });
+        foreach (var row in rows)
+            table.AddRow(row.Select(Cell));
+        int width = 1 + result.Columns.Select((column, c) => 3 + rows.Select(row => row[c]).Append(column.Name).Max(Width)).Sum();
+        var console = Screen.On(invocation.Output);
+        if (width > console.Profile.Width)   // better lines that the terminal wraps than columns of three letters
+        {
+            console.Profile.Width = width;
+            table.Border(TableBorder.None);
+        }
+        console.Write(table);
+        if (more)
+            invocation.Error.WriteLine($"Only the first {TerminalRows} rows are shown. Use --format csv for all of them, or LIMIT in the query.");
+    }
+
+    private static Text Cell(string? text) => Screen.Cell(QueryResult.Printed(text), text is null ? new Style(Color.Grey) : Style.Plain);
+
+    private static int Width(string? text) => QueryResult.Printed(text).GetCellWidth();
+}

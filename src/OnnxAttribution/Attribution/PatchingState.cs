@@ -1,0 +1,152 @@
+using System.Diagnostics;
+using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Model;
+
+namespace OnnxAttribution.Attribution;
+
+/// <summary>What a prompt's runs leave, and its sites expanded: where effects, edges and exact checks of both start from.</summary>
+internal sealed class PatchingState
+{
+    private readonly Dictionary<Estimator, ModelPass> _passes = [];
+    private readonly Dictionary<(Estimator, int Steps), float[][]> _gradients = [];
+
+    private PatchingState(LoadedModel model, int[] tokens, Metric metric, Estimator estimator, ModelPass clean, ModelPass? patch)
+    {
+        (Model, Tokens, Metric, Clean, Patch) = (model, tokens, metric, clean, patch);
+        _passes[estimator] = clean;
+        Operations = clean.Operations * (patch is null ? 1 : 2);
+    }
+
+    public LoadedModel Model { get; }
+    public int[] Tokens { get; }
+    public Metric Metric { get; }
+    public ModelPass Clean { get; }
+
+    /// <summary>null: zero ablation.</summary>
+    public ModelPass? Patch { get; }
+
+    /// <summary>The selected sites, in the order of computation.</summary>
+    public IReadOnlyList<SiteEffects> Sites { get; private set; } = [];
+
+    /// <summary>Floating-point operations of the passes and the dictionaries.</summary>
+    public long Operations { get; private set; }
+
+    /// <summary>Of <see cref="Expand(long)"/>, seconds that went into encoder columns.</summary>
+    public double ColumnSeconds { get; private set; }
+
+    /// <summary>Metric of the clean run: 0 for <see cref="MetricKind.Kl"/>.</summary>
+    public float CleanMetric => Metric.Kind == MetricKind.Kl ? 0 : Clean.Metric;
+
+    /// <summary>Metric of the patch run; NaN without one.</summary>
+    public float PatchMetric => Patch is null ? float.NaN : Metric.Kind == MetricKind.Kl ? (float)Metric.Of(Patch.Logits, 1, Clean.Logits)[0] : Patch.Metric;
+
+    /// <summary>Clean and patch run. What is asked for is checked before anything is run.</summary>
+    /// <exception cref="AttributionException">What was asked cannot be: lengths differ, a position or token is out of range.</exception>
+    public static PatchingState Run(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
+    {
+        Check(model, tokens, patchTokens, options);
+        var position = options.Position ?? tokens.Length - 1;
+        var clean = ModelPass.Run(model, options.Metric, tokens, position, options.Target ?? -1, options.Foil ?? -1, options.Estimator);
+        var metric = new Metric(options.Metric, position, clean.Target, clean.Foil);
+        var patch = patchTokens is null ? null : ModelPass.Run(model, options.Metric, patchTokens, position, clean.Target, clean.Foil, options.Estimator);
+        return new PatchingState(model, tokens, metric, options.Estimator, clean, patch);
+    }
+
+    /// <summary>Encodes every selected site and finds its nodes.</summary>
+    /// <param name="columnBudget">
+    /// Bytes of encoder columns to keep for edges. They are read while a site's W_enc is at hand, so that dictionaries that do not fit into memory together are read from disk once and not twice.
+    /// </param>
+    public void Expand(long columnBudget = 0)
+    {
+        var sites = new List<SiteEffects>();
+        var first = 0;
+        for (var i = 0; i < Model.Selected.Count; i++)
+        {
+            var site = Expand(i, ref columnBudget);
+            site.FirstNode = first;
+            first += site.Nodes.Count;
+            sites.Add(site);
+        }
+        Sites = sites;
+        Operations += sites.Where(s => s.Dictionary is not null).Sum(s => DictionaryEncoder.Operations(s.Dictionary!, Tokens.Length) * (Patch is null ? 1 : 2));
+    }
+
+    /// <summary>Gives every site the gradient that a method and an estimator take effects and edges from. The method <see cref="EffectMethod.Exact"/> has the clean run's.</summary>
+    public void UseGradients(EffectMethod method, Estimator estimator, int steps, long memoryBudget)
+    {
+        var key = (estimator, method == EffectMethod.Ig ? steps : 0);
+        if (!_gradients.TryGetValue(key, out var gradients)) _gradients[key] = gradients = [.. Sites.Select(s => Gradient(s, estimator, key.Item2, memoryBudget))];
+        for (var i = 0; i < Sites.Count; i++) Sites[i].Gradient = gradients[i];
+    }
+
+    /// <summary>Every node with its effect by the sites' gradients, site by site.</summary>
+    public List<CausalNode> Effects()
+    {
+        var nodes = new List<CausalNode>();
+        foreach (var site in Sites) nodes.AddRange(NodeEffects.Of(site, Model.Context.Threads));
+        return nodes;
+    }
+
+    /// <summary>The clean run, for passes that change something; the caller's.</summary>
+    public ActivationCache Start() => ActivationCache.Of(Model, Tokens, Clean);
+
+    // steps: of integrated gradients, 0 for the gradient at the clean run
+    private float[] Gradient(SiteEffects site, Estimator estimator, int steps, long memoryBudget)
+    {
+        if (steps > 0)
+        {
+            using var patching = new SitePatching(Model, site, Clean, Metric, Tokens, estimator, memoryBudget);
+            return patching.MeanGradient(steps);
+        }
+        if (!_passes.TryGetValue(estimator, out var pass)) _passes[estimator] = pass = ModelPass.Run(Model, Metric.Kind, Tokens, Metric.Position, Metric.Target, Metric.Foil, estimator);
+        return pass.Gradients[site.Site.Name];
+    }
+
+    private SiteEffects Expand(int selected, ref long columnBudget)
+    {
+        var (site, dictionary, positions) = (Model.Selected[selected], Model.DictionaryAt(selected), Tokens.Length);
+        var x = Clean.Sites[site.Name];
+        var encoding = Model.Encoder.Encode(dictionary, x, positions);
+        var patched = Patch?.Sites[site.Name];
+        var patchEncoding = patched is null ? null : Model.Encoder.Encode(dictionary, patched, positions);
+        var start = Stopwatch.GetTimestamp();
+        var columns = dictionary is null ? null : Columns(dictionary, encoding, ref columnBudget);
+        ColumnSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
+        dictionary?.ReleaseEncoder();
+        var state = new SiteEffects(site, Model.SelectedValues[selected], dictionary, x.Length / positions)
+        {
+            Clean = x,
+            Patch = patched,
+            CleanEncoding = encoding,
+            PatchEncoding = patchEncoding,
+            EncoderColumns = columns,
+            Gradient = Clean.Gradients[site.Name],
+            ErrorChange = SiteEffects.ErrorChangeOf(dictionary, x, encoding, patched, patchEncoding),
+        };
+        state.FindNodes();
+        return state;
+    }
+
+    private EncoderColumns? Columns(SparseDictionary dictionary, SparseEncoding encoding, ref long budget)
+    {
+        int[] features = [.. encoding.Features.SelectMany(f => f).Distinct().Order()];
+        var bytes = sizeof(float) * (long)features.Length * dictionary.Width;
+        if (bytes > budget) return null;
+        budget -= bytes;
+        return dictionary.EncoderColumns(features, Model.Context.Threads);
+    }
+
+    private static void Check(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
+    {
+        model.RequireTokens(tokens);
+        if (patchTokens is not null)
+        {
+            LoadedModel.RequireEquallyLong(tokens.Length, patchTokens.Length);
+            model.RequireTokens(patchTokens);
+        }
+        if (options.Position is { } p) model.RequirePosition(p, tokens.Length);
+        Metric.RequireTokens(options.Target, options.Foil, model.VocabularySize);
+        if (options is { Metric: MetricKind.Kl, Method: EffectMethod.Atp }) throw new AttributionException("--metric kl has gradient 0 at the clean run, so attribution patching would find nothing; use --method ig or --method exact");
+        if (options.Steps < 1) throw new AttributionException($"--steps {options.Steps} must be at least 1");
+    }
+}

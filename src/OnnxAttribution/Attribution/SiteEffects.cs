@@ -1,0 +1,126 @@
+using System.Numerics.Tensors;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Onnx;
+
+namespace OnnxAttribution.Attribution;
+
+/// <summary>One selected site in one graph: its tensor in the model, what it holds in the runs, and its nodes.</summary>
+internal sealed class SiteEffects(Site site, Value value, SparseDictionary? dictionary, int width)
+{
+    public Site Site { get; } = site;
+    public Value Value { get; } = value;
+    public SparseDictionary? Dictionary { get; } = dictionary;
+    public int Width { get; } = width;
+
+    /// <summary>[T, d], clean and patch run (null: zero ablation).</summary>
+    public required float[] Clean { get; init; }
+    public float[]? Patch { get; init; }
+    public required SparseEncoding CleanEncoding { get; init; }
+    public SparseEncoding? PatchEncoding { get; init; }
+
+    /// <summary>Encoder columns of all features that are active in the clean run, where they were read with the encoding; null: they are read when they are needed.</summary>
+    public EncoderColumns? EncoderColumns { get; init; }
+
+    /// <summary>∂m/∂x, [T, d]: at the clean run, or the mean over the steps of integrated gradients.</summary>
+    public required float[] Gradient { get; set; }
+
+    /// <summary>Index of the first node in the graph's list.</summary>
+    public int FirstNode { get; set; }
+
+    /// <summary>The site's nodes: positions ascending, features ascending, the error node last.</summary>
+    public List<(int Position, int Feature)> Nodes { get; } = [];
+
+    /// <summary>Δε, [T, d]: with a patch run, what of Δx the features' changes do not carry; else −ε.</summary>
+    public required float[] ErrorChange { get; init; }
+
+    public ReadOnlySpan<float> CleanAt(int position) => Clean.AsSpan(position * Width, Width);
+
+    public ReadOnlySpan<float> GradientAt(int position) => Gradient.AsSpan(position * Width, Width);
+
+    public ReadOnlySpan<float> ErrorChangeAt(int position) => ErrorChange.AsSpan(position * Width, Width);
+
+    /// <summary>Patch minus clean activation of a feature.</summary>
+    public float Change(int position, int feature) =>
+        (PatchEncoding?.ActivationOf(position, feature) ?? 0) - CleanEncoding.ActivationOf(position, feature);
+
+    /// <summary>Decoder row, as it lies in the dictionary, of a feature active in either run.</summary>
+    public ReadOnlySpan<float> DecoderRow(int feature) => CleanEncoding.Decoder.Has(feature) ? CleanEncoding.Decoder[feature] : PatchEncoding!.Decoder[feature];
+
+    /// <summary>Decoder row of a feature as it counts in the clean run, into <paramref name="row"/>.</summary>
+    public void DecoderRow(int position, int feature, Span<float> row)
+    {
+        var w = DecoderRow(feature);
+        var scale = CleanEncoding.Scales[position];
+        if (scale == 1) w.CopyTo(row);
+        else TensorPrimitives.Multiply(w, scale, row);
+    }
+
+    /// <summary>Change of x at a position when one node moves from its clean to its patch value.</summary>
+    public void NodeChange(int position, int feature, Span<float> change)
+    {
+        if (feature == CausalNode.Error)
+        {
+            ErrorChangeAt(position).CopyTo(change);
+            return;
+        }
+        DecoderRow(position, feature, change);
+        TensorPrimitives.Multiply(change, Change(position, feature), change);
+    }
+
+    /// <summary>Change of x, [T, d], when all nodes of the site move together.</summary>
+    public float[] WholeChange()
+    {
+        if (Patch is { } patch)
+        {
+            var difference = new float[Clean.Length];
+            TensorPrimitives.Subtract(patch, Clean, difference);
+            return difference;
+        }
+        var sum = (float[])ErrorChange.Clone();
+        Span<float> change = new float[Width];
+        foreach (var (position, feature) in Nodes)
+        {
+            if (feature == CausalNode.Error) continue;
+            NodeChange(position, feature, change);
+            var row = sum.AsSpan(position * Width, Width);
+            TensorPrimitives.Add(row, change, row);
+        }
+        return sum;
+    }
+
+    /// <summary>Features active in either run, with an error node per position.</summary>
+    public void FindNodes()
+    {
+        for (var t = 0; t < CleanEncoding.Positions; t++)
+        {
+            IEnumerable<int> features = CleanEncoding.Features[t];
+            if (PatchEncoding is not null) features = features.Union(PatchEncoding.Features[t]).Order();
+            foreach (var f in features) Nodes.Add((t, f));
+            Nodes.Add((t, CausalNode.Error));
+        }
+    }
+
+    /// <summary>Δε from both runs: (x_patch − x) − Σ Δf · decoder row as it counts in the clean run; without a patch run −ε.</summary>
+    public static float[] ErrorChangeOf(SparseDictionary? dictionary, float[] clean, SparseEncoding encoding, float[]? patch, SparseEncoding? patchEncoding)
+    {
+        var change = new float[clean.Length];
+        if (patch is null || patchEncoding is null)
+        {
+            TensorPrimitives.Negate(encoding.Errors, change);
+            return change;
+        }
+        TensorPrimitives.Subtract(patch, clean, change);
+        if (dictionary is null) return change;
+        for (var t = 0; t < encoding.Positions; t++)
+        {
+            var row = change.AsSpan(t * dictionary.Width, dictionary.Width);
+            foreach (var f in encoding.Features[t].Union(patchEncoding.Features[t]))
+            {
+                var by = (patchEncoding.ActivationOf(t, f) - encoding.ActivationOf(t, f)) * encoding.Scales[t];
+                if (by != 0) TensorPrimitives.MultiplyAdd(encoding.Decoder.Has(f) ? encoding.Decoder[f] : patchEncoding.Decoder[f], -by, row, row);
+            }
+        }
+        return change;
+    }
+}

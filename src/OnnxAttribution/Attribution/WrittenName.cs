@@ -1,7 +1,0 @@
-namespace OnnxAttribution.Attribution;
-
-/// <summary>The name that options, columns and run.json have for a value of an enum.</summary>
-internal static class WrittenName
-{
-    public static string Of<T>(T value) where T : struct, Enum => value.ToString().ToLowerInvariant();
-}

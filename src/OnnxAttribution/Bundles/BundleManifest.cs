@@ -1,0 +1,108 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using OnnxAttribution.Files;
+
+namespace OnnxAttribution.Bundles;
+
+/// <summary>bundle.json: what a bundle holds, so that nothing has to be guessed from file names.</summary>
+internal sealed record BundleManifest
+{
+    public const string FileName = "bundle.json";
+    public const int CurrentVersion = 2;
+
+    private static readonly JsonSerializerOptions s_json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        WriteIndented = true,
+        NewLine = "\n",
+        RespectRequiredConstructorParameters = true,
+        RespectNullableAnnotations = true,
+    };
+
+    public required int FormatVersion { get; init; }
+    public required string Name { get; init; }
+    public required string Architecture { get; init; }
+    public required int NLayers { get; init; }
+    public required int DModel { get; init; }
+    public required int NHeads { get; init; }
+    public required int DVocab { get; init; }
+    public required int NCtx { get; init; }
+    public required WeightProcessingRecord WeightProcessing { get; init; }
+
+    /// <summary>In the order of computation.</summary>
+    public required IReadOnlyList<string> Sites { get; init; }
+    public required IReadOnlyList<string> Hooks { get; init; }
+    public required IReadOnlyList<DictionaryRecord> Dictionaries { get; init; }
+
+    /// <summary>Whether prompts begin with BOS where no dictionary says so; left out: they do.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public bool? PrependBos { get; init; }
+
+    /// <summary>Every file that the bundle's numbers depend on, by its path in the bundle.</summary>
+    public required IReadOnlyDictionary<string, FileRecord> Files { get; init; }
+
+    /// <summary>The graph's file where it is not model.onnx: for the moment in which a bundle is replaced in its checkpoint's directory.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Graph { get; init; }
+
+    /// <summary>In a checkpoint's own directory: the files that export put there, and may replace or remove.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? Exported { get; init; }
+
+    internal sealed record WeightProcessingRecord(bool FoldLayernorm, bool CenterWritingWeights, bool CenterUnembed, bool FoldValueBiases = false);
+
+    /// <param name="Site">The site as the bundle names it; <paramref name="HookName"/> is what cfg.json says.</param>
+    /// <param name="Path">Directory in the bundle.</param>
+    internal sealed record DictionaryRecord(string Site, string HookName, string Path, string Architecture, int DSae, int? K, string NormalizeActivations, bool PrependBos);
+
+    /// <param name="Sha256">Of the whole file.</param>
+    /// <param name="Xxh128">Of what is looked at whenever the bundle is opened (<see cref="FileSample"/>).</param>
+    internal sealed record FileRecord(long Bytes, string Sha256, string Xxh128);
+
+    private sealed record VersionRecord(int FormatVersion);
+
+    /// <summary>What a reader could stumble over, in words; null: nothing. The serializer has seen that every key is there and of its type, but for entries of lists.</summary>
+    private string? Fault()
+    {
+        if (NLayers < 1 || DModel < 1 || NHeads < 0 || DVocab < 1 || NCtx < 1) return "one of its sizes is no number that a model has";
+        foreach (var site in Sites)
+        {
+            if (site is null || !Site.TryParse(site, out var parsed) || parsed.Layer < 0 || parsed.Layer >= NLayers) return $"it lists {DisplayText.QuotedName(site ?? "null")}, which is no site of {NLayers} layers";
+        }
+        if (Sites.Count == 0 || Sites.Distinct().Count() != Sites.Count) return "it has no sites, or one twice";
+        if (Hooks.Any(h => h is null)) return "a hook has no name";
+        if (Dictionaries.FirstOrDefault(d => d is null || !Sites.Contains(d.Site) || d.DSae < 1) is { } odd) return $"the dictionary at {DisplayText.QuotedName(odd.Site)} is for no site of it, or has no features";
+        if (Dictionaries.Any(d => d is null) || Dictionaries.DistinctBy(d => d.Site).Count() != Dictionaries.Count) return "a dictionary is missing, or a site has two";
+        return Files.FirstOrDefault(f => f.Key.Length == 0 || f.Key.Contains('\0') || f.Value is not { Bytes: >= 0 }) is { Key: { } file } ? $"the file {DisplayText.QuotedName(file)} has no size" : null;
+    }
+
+    public string ToJson() => JsonSerializer.Serialize(this, s_json) + "\n";
+
+    public static BundleManifest Read(string directory)
+    {
+        var path = Path.Combine(directory, FileName);
+        if (File.Exists(directory)) throw new BundleException($"{directory} is a file, and a model bundle is a directory; name the directory that holds {FileName}");
+        if (!Directory.Exists(directory)) throw new BundleException($"there is no model bundle at {directory}; make one with 'onnx-attribution export --checkpoint DIR --out {directory}'");
+        if (RegularFile.Problem(path) is { } problem) throw new BundleException($"{path} cannot be read: {problem}");
+        if (!File.Exists(path)) throw new BundleException($"{directory} has no {FileName}, so it is no model bundle; make one with 'onnx-attribution export --checkpoint DIR --out {directory}'");
+        try
+        {
+            var text = RegularFile.ReadAllText(path);
+            // the version first: another format may have other keys
+            if (JsonSerializer.Deserialize<VersionRecord>(text, s_json) is { FormatVersion: var version } && version != CurrentVersion)
+            {
+                throw new BundleException($"{path} has format version {version}, this program reads {CurrentVersion}; export the bundle again");
+            }
+            var manifest = JsonSerializer.Deserialize<BundleManifest>(text, s_json) ?? throw new JsonException("it is empty");
+            return manifest.Fault() is { } fault ? throw new JsonException(fault) : manifest;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BundleException($"{path} cannot be read: {FileFault.Words(e, "check the path")}", e);
+        }
+        catch (JsonException e)
+        {
+            throw new BundleException($"{path} is damaged ({JsonFault.Words(e)}); export the bundle again", e);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+using OnnxAttribution.Bundles;
+
+namespace OnnxAttribution.Circuits;
+
+/// <summary>What one row of a pass ablates.</summary>
+/// <param name="KeepsCircuit">Everything but the circuit is ablated; else the circuit.</param>
+internal sealed record AblationRow(Circuit Circuit, bool KeepsCircuit, ErrorRule Errors = ErrorRule.Keep)
+{
+    /// <summary>Features listed at a place, ascending; whether they are those that stay; whether the error there is ablated.</summary>
+    public (int[] Listed, bool Stay, bool AblatesError) At(Site site, int position)
+    {
+        var (features, hasError) = Circuit.At(site, position);
+        var error = Errors switch { ErrorRule.Keep => false, ErrorRule.Remove => true, _ => hasError != KeepsCircuit };
+        return (features, KeepsCircuit, error);
+    }
+}

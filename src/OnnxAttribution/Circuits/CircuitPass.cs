@@ -1,0 +1,44 @@
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Model;
+
+namespace OnnxAttribution.Circuits;
+
+/// <summary>Runs of the model with nodes ablated, a row each: every site is encoded anew as the pass reaches it, with what the earlier ablations left.</summary>
+internal static class CircuitPass
+{
+    /// <summary>What each chunk of rows yields: its first row, and the logits [rows, vocabulary] at the position asked for.</summary>
+    public delegate void Take(int firstRow, int rows, float[] logits);
+
+    /// <param name="row">The i-th of <paramref name="count"/> rows; made when its chunk is, since there may be a great many.</param>
+    /// <param name="coefficient">What an ablated feature's own activation is multiplied by, before its ablated value is added.</param>
+    /// <param name="memoryBudget">Bytes that the rows of one pass may take.</param>
+    /// <exception cref="AttributionException">An activation overflows.</exception>
+    /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
+    public static void Run(ActivationCache clean, int count, Func<int, AblationRow> row, Replacements values, float coefficient, int position, long memoryBudget, Take take)
+    {
+        var sites = clean.Model.Selected.ToDictionary(s => s, s => new CircuitEdit(clean.Model, s, values, coefficient));
+        var most = ExactEffects.RowsPerPass(clean, memoryBudget);
+        for (var first = 0; first < count; first += most)
+        {
+            clean.Model.Context.Cancel.ThrowIfCancellationRequested();
+            AblationRow[] some = [.. Enumerable.Range(first, Math.Min(most, count - first)).Select(row)];
+            using var pass = clean.Intervene(some.Length);
+            foreach (var at in pass)
+            {
+                var changes = sites[at.Site].Changes(at.Current, at.Positions, at.Width, some);
+                if (changes.Count > 0) at.Add(changes);
+            }
+            take(first, some.Length, pass.Logits(position));
+        }
+    }
+
+    /// <summary>The metric of each row.</summary>
+    /// <inheritdoc cref="Run" path="/param"/>
+    /// <inheritdoc cref="Run" path="/exception"/>
+    public static double[] Metrics(ActivationCache clean, int count, Func<int, AblationRow> row, Replacements values, Metric metric, long memoryBudget)
+    {
+        var result = new double[count];
+        Run(clean, count, row, values, 0, metric.Position, memoryBudget, (first, some, logits) => metric.Of(logits, some, clean.Logits(metric.Position), clean.Model.Context.Threads).CopyTo(result, first));
+        return result;
+    }
+}

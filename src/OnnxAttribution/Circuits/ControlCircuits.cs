@@ -1,0 +1,44 @@
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Model;
+
+namespace OnnxAttribution.Circuits;
+
+/// <summary>Circuits of the same placement and size as another, to tell what it does from what any such circuit does.</summary>
+internal sealed class ControlCircuits
+{
+    private readonly Circuit _circuit;
+    private readonly Dictionary<Site, int[][]> _active = [];
+
+    public ControlCircuits(ActivationCache clean, Circuit circuit)
+    {
+        _circuit = circuit;
+        foreach (var site in circuit.Features.Select(n => n.Site).Distinct()) _active[site] = Replacements.EncodingOf(clean, site).Features;
+    }
+
+    /// <summary>Features of the circuit that are active in the clean run, at their position or at any.</summary>
+    public int Active() => _circuit.Features.Count(n => n.IsEverywhere ? _active[n.Site].Any(f => f.Contains(n.Feature)) : _active[n.Site][n.Position].Contains(n.Feature));
+
+    /// <summary>At each place of the circuit as many features, drawn from those that are active there in the clean run and not the circuit's own; fewer where there are no more.</summary>
+    /// <param name="index">Which of many: each is drawn by itself.</param>
+    public Circuit Random(int seed, int index)
+    {
+        var random = RandomOf(seed, index);
+        var nodes = new List<CircuitNode>();
+        foreach (var place in _circuit.Features.GroupBy(n => (n.Site, n.Position)))
+        {
+            var active = _active[place.Key.Site];
+            var own = place.Select(n => n.Feature).ToHashSet();
+            int[] others = [.. (place.Key.Position == GraphSum.NoPosition ? active.SelectMany(f => f).Distinct() : active[place.Key.Position]).Where(f => !own.Contains(f)).Order()];
+            random.Shuffle(others);
+            nodes.AddRange(others.Take(own.Count).Select(f => new CircuitNode(place.Key.Site, place.Key.Position, f)));
+        }
+        return new Circuit(nodes);
+    }
+
+    /// <summary>The source of one control, whichever others are drawn.</summary>
+    public static Random RandomOf(int seed, int index) => new(unchecked((seed * 1_000_003) + index));
+
+    /// <summary>Feature 0 in the place of every feature.</summary>
+    public Circuit FeatureZero() => new(_circuit.Features.Select(n => n with { Feature = 0 }));
+}

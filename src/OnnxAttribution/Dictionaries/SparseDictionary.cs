@@ -1,0 +1,140 @@
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Files;
+
+namespace OnnxAttribution.Dictionaries;
+
+/// <summary>
+/// A sparse autoencoder at a site, whatever its kind: <c>pre = s ∘ ((norm(x) − b_pre) W_enc) + b</c>, <c>f = φ(pre)</c>, <c>x̂ = (f (r ∘ W_dec) + b_dec) · scale + mean</c>.
+/// φ is pre where pre is above 0, above its feature's threshold where there are thresholds (JumpReLU, gated), and among the k largest where there is a k (TopK); so φ' = 1 where a feature is active.
+/// </summary>
+/// <remarks>
+/// Weights lie in the mapped file where they are float32. s, r and the thresholds are there only where they are not trivial (<see cref="DictionaryParameters"/>); what the input is normalised by is
+/// <see cref="SiteNormalization"/>'s. Decoder rows are those of r ∘ W_dec, encoder columns those of s ∘ W_enc: who uses these need not know the kind.
+/// </remarks>
+internal sealed class SparseDictionary : IDisposable
+{
+    /// <summary>Bytes of W_enc: 37 such encoders are 9 GiB.</summary>
+    private const long LargeEncoder = 256L << 20;
+
+    private readonly SaeLensDictionary _source;
+    private readonly DictionaryParameters _parameters;
+    private readonly SafeFileHandle? _file;
+    private readonly float[]? _decoder;   // of another type than float32: converted once
+
+    public SparseDictionary(SaeLensDictionary source)
+    {
+        _source = source;
+        _parameters = DictionaryParameters.Of(source);
+        Normalization = new SiteNormalization(source.Normalization, source.Config.NormScalingFactor);
+        EncoderWeights = Load("W_enc");
+        if (source.DecoderWeights.Type == TensorType.F32) _file = RegularFile.OpenHandle(source.File.Path);
+        else _decoder = source.File.ReadFloats("W_dec");
+        DecoderBias = Load("b_dec");
+    }
+
+    public string Name => _source.HookName;
+
+    /// <summary>Its name on Neuronpedia, such as <c>gpt2-small/6-res-jb</c>, where its config says so.</summary>
+    public string? NeuronpediaId => _source.NeuronpediaId;
+    public int Width => _source.Width;
+    public int FeatureCount => _source.FeatureCount;
+
+    /// <summary>Its kind, as SAELens names it.</summary>
+    public string Architecture => _source.Architecture.Name();
+
+    /// <summary>Number of features that TopK keeps; null for every other kind.</summary>
+    public int? K => _source.Architecture == DictionaryArchitecture.TopK ? _source.K : null;
+    public bool SubtractsDecoderBias => _source.ApplyDecoderBiasToInput;
+    public SiteNormalization Normalization { get; }
+
+    /// <summary>Its input was scaled in training, and nothing says by which number: it is read with 1.</summary>
+    public bool LacksInputFactor => _source.Config is { Normalization: InputNormalization.ExpectedAverage, NormScalingFactor: null };
+
+    /// <summary>W_enc [d, n] and b_dec [d], as SAELens stores them.</summary>
+    public Memory<float> EncoderWeights { get; }
+    public Memory<float> DecoderBias { get; }
+
+    /// <summary>b [n].</summary>
+    public Memory<float> EncoderBias => _parameters.Bias;
+
+    /// <summary>s [n], what products with W_enc are multiplied by; null: 1.</summary>
+    public float[]? EncoderScale => _parameters.Scale;
+
+    /// <summary>[n], at least 0: a feature is active above its own; null: 0.</summary>
+    public float[]? Threshold => _parameters.Threshold;
+
+    /// <summary>Where W_enc and b lie, for a graph that holds them as constants; b's is null where it was computed.</summary>
+    public string Directory => _source.Directory;
+    public TensorEntry EncoderWeightsEntry => _source.EncoderWeights;
+    public TensorEntry? EncoderBiasEntry => _parameters.BiasEntry;
+
+    /// <summary>Decoder rows of chosen features, ascending: read one by one, since mapping the file would bring in a whole stretch around each.</summary>
+    public DecoderRows DecoderRows(int[] features, int threads)
+    {
+        var rows = new DecoderRows(features, Width);
+        Parallel.For(0, features.Length, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
+        {
+            if (_decoder is { } all) all.AsSpan(features[i] * Width, Width).CopyTo(rows.At(i));
+            else ReadRow(features[i], rows.At(i));
+            if (_parameters.DecoderScale is { } r) TensorPrimitives.Multiply(rows.At(i), r[features[i]], rows.At(i));
+        });
+        return rows;
+    }
+
+    /// <summary>Encoder columns of chosen features, [features, d].</summary>
+    public EncoderColumns EncoderColumns(int[] features, int threads)
+    {
+        const int block = 8;
+        int d = Width, n = FeatureCount;
+        var result = GC.AllocateUninitializedArray<float>(checked(features.Length * d));
+        // W_enc is [d, n]: 8 rows at a time, so that each feature's 8 numbers are written next to each other. 1,000 of 24,576 columns touch most of the file's
+        // cache lines: this runs at the memory's speed (measured: 131 ms for 37 sites, summing all of W_enc 104; 16 rows 142, 64 rows 158)
+        Parallel.For(0, (d + block - 1) / block, new ParallelOptions { MaxDegreeOfParallelism = threads }, b =>
+        {
+            var w = EncoderWeights.Span;
+            int from = b * block, to = Math.Min(d, from + block);
+            for (var i = 0; i < features.Length; i++)
+            {
+                var at = features[i];
+                var target = result.AsSpan((i * d) + from, to - from);
+                for (var k = 0; k < target.Length; k++) target[k] = w[((from + k) * n) + at];
+                if (EncoderScale is { } s) TensorPrimitives.Multiply(target, s[at], target);
+            }
+        });
+        return new EncoderColumns(features, result, d);
+    }
+
+    /// <summary>Its W_enc does not stay mapped.</summary>
+    public bool HasLargeEncoder => EncoderWeightsEntry.Type == TensorType.F32 && EncoderWeightsEntry.Length >= LargeEncoder;
+
+    /// <summary>W_enc will not be read soon: what was mapped of it no longer counts as this process's memory. The page cache keeps it while there is room.</summary>
+    /// <remarks>Of a dictionary that is small against any memory the pages stay mapped, since mapping them again costs more than it frees.</remarks>
+    public void ReleaseEncoder()
+    {
+        if (HasLargeEncoder) _source.File.LetGo(EncoderWeightsEntry);
+    }
+
+    public void Dispose()
+    {
+        _file?.Dispose();
+        _source.Dispose();
+    }
+
+    private void ReadRow(int feature, Span<float> row)
+    {
+        var bytes = MemoryMarshal.AsBytes(row);
+        var at = _source.DecoderWeights.Offset + ((long)feature * bytes.Length);
+        for (var done = 0; done < bytes.Length;)
+        {
+            var n = RandomAccess.Read(_file!, bytes[done..], at + done);
+            if (n == 0) throw new CheckpointException(_source.File.Path, "ends before its tensors do: it was changed while it was read.");
+            done += n;
+        }
+    }
+
+    private Memory<float> Load(string name) =>
+        _source.File.Tensors[name].Type == TensorType.F32 ? _source.File.MapFloat32(name) : _source.File.ReadFloats(name);
+}

@@ -1,4 +1,0 @@
-namespace OnnxAttribution.Export;
-
-/// <summary>A bundle cannot be made or read; the message names the file or site and the mend.</summary>
-public sealed class BundleException(string message, Exception? inner = null) : Exception(message, inner);

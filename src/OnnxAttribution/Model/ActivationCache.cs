@@ -1,0 +1,87 @@
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Model;
+
+/// <summary>One prompt run as it is. Passes that change something start from its values, so what lies before a change is never computed again. Owns the values; who makes one disposes it.</summary>
+public sealed class ActivationCache : IDisposable
+{
+    private readonly DeviceTensor?[] _sites;
+    private readonly Dictionary<int, float[]> _logits = [];
+
+    private ActivationCache(LoadedModel model, int[] tokens)
+    {
+        (Model, Tokens) = (model, tokens);
+        _sites = new DeviceTensor?[model.Bundle.Sites.Count];
+    }
+
+    public LoadedModel Model { get; }
+
+    /// <summary>Token ids, BOS included.</summary>
+    public IReadOnlyList<int> Tokens { get; }
+
+    /// <summary>Runs the model forward once.</summary>
+    /// <exception cref="AttributionException">There is no token, too many, one that is no token id, or an activation overflows.</exception>
+    public static ActivationCache Of(LoadedModel model, int[] tokens)
+    {
+        model.RequireTokens(tokens);
+        var run = new ActivationCache(model, tokens);
+        try
+        {
+            for (var i = 0; i < run._sites.Length; i++)
+            {
+                run._sites[i] = model.Steps.Run(i, run._sites, tokens, 0);
+                ModelPass.Finite(run._sites[i]!.Floats(), $"the activations of {model.Bundle.Sites[i].Name}");
+            }
+            return run;
+        }
+        catch
+        {
+            run.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Takes over what a forward and backward pass has found.</summary>
+    internal static ActivationCache Of(LoadedModel model, int[] tokens, ModelPass pass)
+    {
+        var run = new ActivationCache(model, tokens);
+        for (var i = 0; i < run._sites.Length; i++)
+        {
+            var x = pass.Sites[model.Bundle.Sites[i].Name];
+            run._sites[i] = DeviceTensor.FromHost(x, 1, tokens.Length, x.Length / tokens.Length);
+        }
+        return run;
+    }
+
+    /// <summary>float32 [T, d]: a site's activation.</summary>
+    /// <exception cref="BundleException">There is no such site.</exception>
+    public ReadOnlySpan<float> this[string site] => _sites[Model.Place(site)]!.Floats();
+
+    /// <summary>float32 [vocabulary] after a token position.</summary>
+    /// <exception cref="AttributionException">The prompt has no such position.</exception>
+    public ReadOnlySpan<float> Logits(int position)
+    {
+        Model.RequirePosition(position, Tokens.Count);
+        if (_logits.TryGetValue(position, out var known)) return known;
+        using var logits = Model.Steps.Run(Model.Steps.Head, _sites, TokenArray, position);
+        return _logits[position] = ModelPass.Finite(logits.Floats(), "the logits").ToArray();
+    }
+
+    /// <summary>A pass that stops at the model's selected sites.</summary>
+    /// <param name="rows">Interventions side by side: a row of the batch each.</param>
+    public InterventionPass Intervene(int rows = 1) => new(this, rows, Model.Selected, []);
+
+    /// <summary>As above, with the sites that it stops at and those that stay as they are unless they are changed themselves.</summary>
+    internal InterventionPass Intervene(int rows, IReadOnlyCollection<Site> stops, IReadOnlyCollection<Site> frozen) => new(this, rows, stops, frozen);
+
+    public void Dispose()
+    {
+        foreach (var x in _sites) x?.Dispose();
+    }
+
+    internal DeviceTensor Value(int place) => _sites[place]!;
+
+    internal int[] TokenArray => (int[])Tokens;
+}

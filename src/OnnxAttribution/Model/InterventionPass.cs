@@ -1,0 +1,156 @@
+using System.Collections;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Model;
+
+/// <summary>
+/// A pass over the model that stops at selected sites, where code reads and changes them, in an ordinary loop: <c>foreach (var site in pass) site.Value = …;</c>
+/// 1. Sites come in the order of computation. One that no change has reached holds the clean run's value: nothing is computed for it.
+/// 2. The first change gives the pass its rows; from there each site is computed for all rows at once, on the device, and comes to the host only where it is read.
+/// 3. After the loop, or in place of the rest of it, <see cref="Logits"/> finishes the pass.
+/// </summary>
+/// <remarks>A pass runs once. Owns what it computes; who makes one disposes it. The clean run must outlive it.</remarks>
+public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
+{
+    private readonly ActivationCache _clean;
+    private readonly LoadedModel _model;
+    private readonly HashSet<Site> _stops;
+    private readonly HashSet<Site> _frozen;
+    private readonly DeviceTensor?[] _changed;
+    private int _next;
+    private SiteStop? _current;
+    private bool _begun;
+
+    internal InterventionPass(ActivationCache clean, int rows, IReadOnlyCollection<Site> stops, IReadOnlyCollection<Site> frozen)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
+        (_clean, _model, Rows) = (clean, clean.Model, rows);
+        (_stops, _frozen) = (stops.ToHashSet(), frozen.ToHashSet());
+        _changed = new DeviceTensor?[_model.Bundle.Sites.Count];
+    }
+
+    /// <summary>Interventions side by side.</summary>
+    public int Rows { get; }
+
+    /// <summary>Floating-point operations of the matrix products run so far.</summary>
+    internal long Operations { get; private set; }
+
+    /// <summary>Stops at no site before this one.</summary>
+    /// <exception cref="BundleException">There is no such site.</exception>
+    /// <exception cref="AttributionException">The site is not among those selected.</exception>
+    public IEnumerable<SiteStop> From(string site)
+    {
+        var first = _model.Place(site);
+        if (!_stops.Contains(_model.Bundle.Sites[first])) throw new AttributionException($"{site} is not selected, so the pass does not stop there; name it in --sites");
+        return Walk(first);
+    }
+
+    public IEnumerator<SiteStop> GetEnumerator() => Walk(0).GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    /// <summary>float32 [rows, vocabulary] after a token position; what is left of the pass is run.</summary>
+    /// <exception cref="AttributionException">The prompt has no such position, or a logit overflows.</exception>
+    public float[] Logits(int position)
+    {
+        _model.RequirePosition(position, _clean.Tokens.Count);
+        Advance(_model.Bundle.Sites.Count);
+        var head = _model.Steps.Head;
+        if (!_model.Steps.Reads(head).Any(i => _changed[i] is not null)) return Repeated(_clean.Logits(position));
+        using var logits = Run(head, position);
+        var values = ModelPass.Finite(logits.Floats(), "the logits");
+        return logits.Shape[0] == Rows ? values.ToArray() : Repeated(values);
+    }
+
+    public void Dispose()
+    {
+        foreach (var x in _changed) x?.Dispose();
+    }
+
+    /// <summary>A change that comes too late would be lost without a word.</summary>
+    internal void RequireAt(SiteStop site)
+    {
+        if (!ReferenceEquals(site, _current)) throw GoneOn();
+    }
+
+    /// <summary>The activation at a place as it is now: [Rows, T, d], or [1, T, d] where it is the same in all rows.</summary>
+    internal DeviceTensor ValueAt(int place) =>
+        place + 1 >= _next ? _changed[place] ?? _clean.Value(place) : throw GoneOn();
+
+    /// <summary>Puts a value [Rows, T, d] in the place of what is there; the pass owns it from now on.</summary>
+    internal void Replace(int place, DeviceTensor value)
+    {
+        _changed[place]?.Dispose();
+        _changed[place] = value;
+    }
+
+    /// <summary>From here on the place holds the clean run's value again.</summary>
+    internal void Restore(int place)
+    {
+        _changed[place]?.Dispose();
+        _changed[place] = null;
+    }
+
+    internal ActivationCache Clean => _clean;
+
+    private static InvalidOperationException GoneOn() => new("the pass has gone on; read and change a site while it stops there");
+
+    private IEnumerable<SiteStop> Walk(int first)
+    {
+        if (_begun) throw new InvalidOperationException("a pass runs once; make another");
+        _begun = true;
+        for (var place = first; place < _changed.Length; place++)
+        {
+            var site = _model.Bundle.Sites[place];
+            if (!_stops.Contains(site)) continue;
+            Advance(place + 1);
+            _current = new SiteStop(this, site, place);
+            yield return _current;
+        }
+        Advance(_changed.Length);
+    }
+
+    // computes the sites before a place; what code has asked for at the last stop is done first
+    private void Advance(int place)
+    {
+        _current?.Apply();
+        _current = null;
+        for (; _next < place; _next++)
+        {
+            var reads = _model.Steps.Reads(_next);
+            var reached = reads.Any(i => _changed[i] is not null);
+            if (reached && !_frozen.Contains(_model.Bundle.Sites[_next])) _changed[_next] = Run(_next, 0);
+            foreach (var i in reads) LetGo(i, _next);
+        }
+    }
+
+    private DeviceTensor Run(int step, int position)
+    {
+        var result = _model.Steps.Run(step, Values(step), _clean.TokenArray, position);
+        Operations += _model.Steps.Operations(step, _clean.Tokens.Count) * result.Shape[0];
+        return result;
+    }
+
+    private void LetGo(int place, int step)
+    {
+        if (_model.Steps.LastRead[place] > step || _changed[place] is null) return;
+        _changed[place]!.Dispose();
+        _changed[place] = null;
+    }
+
+    private DeviceTensor?[] Values(int step)
+    {
+        var values = new DeviceTensor?[_changed.Length];
+        foreach (var i in _model.Steps.Reads(step)) values[i] = _changed[i] ?? _clean.Value(i);
+        return values;
+    }
+
+    private float[] Repeated(ReadOnlySpan<float> one)
+    {
+        var all = new float[Rows * one.Length];
+        for (var r = 0; r < Rows; r++) one.CopyTo(all.AsSpan(r * one.Length));
+        return all;
+    }
+}

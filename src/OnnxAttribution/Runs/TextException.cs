@@ -1,4 +1,0 @@
-namespace OnnxAttribution.Runs;
-
-/// <summary>A text file cannot be read, or is no text; the message says why and how to mend it.</summary>
-public sealed class TextException(string message, Exception? inner = null) : Exception(message, inner);

@@ -1,8 +1,0 @@
-namespace OnnxAttribution.Runtime;
-
-/// <summary>A tokenizer's files cannot be used. The message is one line: the path, what is wrong there, and the mend.</summary>
-public sealed class TokenizerException(string path, string problem, Exception? cause = null) : Exception($"{path}: {problem}", cause)
-{
-    /// <summary>The file at fault.</summary>
-    public string Path { get; } = path;
-}

@@ -1,0 +1,45 @@
+using OnnxAttribution.Files;
+using OnnxAttribution.Tokenizers;
+
+namespace OnnxAttribution.Texts;
+
+/// <summary>A <see cref="PromptTask"/> in token ids.</summary>
+/// <param name="Clean">BOS included, where one is wanted.</param>
+/// <param name="Patch">As many; null: zero ablation.</param>
+public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? Foil)
+{
+    /// <exception cref="PromptException">A text is empty, a target is not one token, or clean and patch prompt have different lengths.</exception>
+    public static PromptTokens Of(PromptTask task, Tokenizer tokenizer, bool prependBos)
+    {
+        var clean = Encode(tokenizer, task.Prompt, "--prompt", prependBos);
+        var patch = task.PatchPrompt is null ? null : Encode(tokenizer, task.PatchPrompt, "--patch-prompt", prependBos);
+        if (patch is not null && patch.Length != clean.Length) throw PromptException.Unequal(Texts(tokenizer, clean), Texts(tokenizer, patch));
+        return new PromptTokens(clean, patch, OneToken(tokenizer, "--target", task.Target), OneToken(tokenizer, "--foil", task.Foil));
+    }
+
+    private static int[] Encode(Tokenizer tokenizer, string text, string option, bool prependBos)
+    {
+        if (text.Length == 0) throw new PromptException($"{option} is empty; give it some text");
+        int[] tokens = tokenizer.Encode(text);
+        return prependBos ? [tokenizer.RequireBeginOfText(), .. tokens] : tokens;   // whatever the text begins with, as TransformerLens does
+    }
+
+    /// <summary>The token of which this is the text; null of null.</summary>
+    /// <exception cref="PromptException">It is no single token.</exception>
+    internal static int? OneToken(Tokenizer tokenizer, string option, string? text)
+    {
+        if (text is null) return null;
+        if (text.Length == 0) throw new PromptException($"{option} is empty; give it the text of one token");
+        if (Exactly(tokenizer, text) is { } id) return id;
+        var tokens = tokenizer.Encode(text, continues: true);
+        var other = text.StartsWith(' ') ? text.TrimStart(' ') : " " + text;
+        var hint = Exactly(tokenizer, other) is not null ? $"a leading space matters: {DisplayText.Quoted(other)} is one" : "a leading space matters";
+        throw new PromptException($"{option} {DisplayText.Quoted(text)} is {tokens.Length} tokens: {string.Join(" ", Texts(tokenizer, tokens))}; give exactly one token ({hint})");
+    }
+
+    // also one that the tokenizer does not make of this text when it stands alone; what follows a prompt has no space but its own
+    private static int? Exactly(Tokenizer tokenizer, string text) =>
+        tokenizer.TryGetId(text, out var id) ? id : tokenizer.Encode(text, continues: true) is [var one] ? one : null;
+
+    private static string[] Texts(Tokenizer tokenizer, int[] tokens) => [.. tokens.Select(t => DisplayText.Quoted(tokenizer.TokenText(t)))];
+}

@@ -1,0 +1,52 @@
+using OnnxAttribution.Attribution;
+
+namespace OnnxAttribution.Validation;
+
+/// <summary>What an estimator says of all nodes, and of chosen pairs of them.</summary>
+internal sealed class Estimates
+{
+    private readonly IReadOnlyList<CausalNode> _nodes;
+    private readonly Dictionary<NodePair, CausalEdge> _edges;
+
+    private Estimates(IReadOnlyList<CausalNode> nodes, IEnumerable<CausalEdge> edges)
+    {
+        _nodes = nodes;
+        _edges = edges.ToDictionary(e => new NodePair(e.Up, e.Down));
+    }
+
+    /// <summary>What a run has found itself.</summary>
+    public static Estimates Stored(IReadOnlyList<CausalNode> nodes, IEnumerable<CausalEdge> edges) => new(nodes, edges);
+
+    /// <summary>Finds them anew, as <c>graph</c> does, with nothing kept but the ends of the pairs. The sites have the estimator's gradients afterwards.</summary>
+    public static Estimates Of(PatchingState state, JudgedEstimator by, IEnumerable<NodePair> pairs, long memoryBudget)
+    {
+        state.UseGradients(by.Method, by.Estimator, by.Steps, memoryBudget);
+        var nodes = state.Effects();
+        var wanted = pairs.ToHashSet();
+        foreach (var i in wanted.SelectMany(p => (int[])[p.Up, p.Down]).Where(i => i != CausalEdge.Metric).Distinct()) nodes[i] = nodes[i] with { Kept = true };
+        var edges = new List<CausalEdge>();
+        if (wanted.Count > 0)
+        {
+            new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, by.Estimator, memoryBudget).Find(edges.Add);
+            MetricEdges.Find(state, nodes, by.Method, by.Estimator, edges.Add);
+        }
+        return new Estimates(nodes, edges.Where(e => wanted.Contains(new NodePair(e.Up, e.Down))));
+    }
+
+    public float Effect(int node) => _nodes[node].Effect;
+
+    public bool Has(NodePair pair) => _edges.ContainsKey(pair);
+
+    /// <summary>0 where there is no such edge.</summary>
+    public float Effect(NodePair pair) => _edges.GetValueOrDefault(pair).Effect;
+
+    /// <summary>jacobian · Δ into a feature; NaN where the downstream end is another, or where nothing tells it because g_d is 0.</summary>
+    public float Change(NodePair pair)
+    {
+        if (pair.Down == CausalEdge.Metric || _nodes[pair.Down].IsError) return float.NaN;
+        var (up, down) = (_nodes[pair.Up], _nodes[pair.Down]);
+        if (down.Gradient == 0) return float.NaN;
+        if (!_edges.TryGetValue(pair, out var edge)) return 0;
+        return float.IsNaN(edge.Jacobian) ? edge.Effect / down.Gradient : edge.Jacobian * (up.PatchActivation - up.Activation);
+    }
+}

@@ -1,0 +1,132 @@
+using System.Numerics.Tensors;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Model;
+
+namespace OnnxAttribution.Validation;
+
+/// <summary>
+/// Edges by real interventions.
+/// 1. The upstream node's move from its clean to its patch value is added to x_U at its position: a row of the batch per node of U, so that one pass serves many.
+/// 2. Every other selected site stays at its clean value for whoever reads it. What x_D becomes along the paths that are left is read off as the pass stops there, then D too is put back.
+/// 3. Downstream feature j: Δf = f_j(x_D') − f_j(x_D) by the real encoder, effect g_d · Δf. Downstream error: Δε = (x_D' − x_D) − Σ_j Δf_j · row_j, effect g · Δε, over all features j.
+///    The metric: m with all of this, minus m.
+/// </summary>
+/// <remarks>Row 0 of each batch is left as it is and stands for the clean run: what rounding does to a run of the batch is the same in all its rows, and goes with the difference.</remarks>
+internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IReadOnlyList<CausalNode> nodes, long memoryBudget)
+{
+    private readonly LoadedModel _model = state.Model;
+    private readonly int _positions = state.Tokens.Length;
+
+    /// <summary>An edge of a pass: the row in which its upstream node is moved, its downstream node, and its place in the answer.</summary>
+    private readonly record struct Wanted(int Row, int Down, int Place);
+
+    /// <param name="pairs">In any order; a pair without a direct path has the change 0.</param>
+    /// <param name="done">Told of the number of edges done so far.</param>
+    /// <returns>In the order of <paramref name="pairs"/>.</returns>
+    /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
+    public ExactEdge[] Of(IReadOnlyList<NodePair> pairs, Action<int>? done = null)
+    {
+        var result = new ExactEdge[pairs.Count];
+        var perPass = ExactEffects.RowsPerPass(clean, memoryBudget) - 1;
+        var finished = 0;
+        foreach (var site in Enumerable.Range(0, pairs.Count).GroupBy(i => SiteOf(pairs[i].Up)).OrderBy(g => g.Key.FirstNode))
+        {
+            foreach (var batch in site.GroupBy(i => pairs[i].Up).OrderBy(g => g.Key).Chunk(perPass))
+            {
+                _model.Context.Cancel.ThrowIfCancellationRequested();
+                int[] moved = [.. batch.Select(g => g.Key)];
+                Wanted[] wanted = [.. batch.SelectMany((g, r) => g.Select(i => new Wanted(r + 1, pairs[i].Down, i)))];
+                Pass(site.Key, moved, wanted, result);
+                done?.Invoke(finished += wanted.Length);
+            }
+        }
+        return result;
+    }
+
+    private SiteEffects SiteOf(int node) => state.Sites.Last(s => s.FirstNode <= node && s.Nodes.Count > 0);
+
+    private void Pass(SiteEffects up, int[] moved, Wanted[] wanted, ExactEdge[] result)
+    {
+        var downstream = wanted.Where(w => w.Down != CausalEdge.Metric).ToLookup(w => SiteOf(w.Down));
+        HashSet<Site> open = [up.Site, .. downstream.Select(d => d.Key.Site)];
+        using var pass = clean.Intervene(moved.Length + 1, open, [.. _model.Selected.Where(s => !open.Contains(s))]);
+        foreach (var at in pass)
+        {
+            if (at.Site == up.Site)
+            {
+                at.Add(moved.Select((node, i) => (i + 1, nodes[node].Position, Change(up, nodes[node]))));
+                continue;
+            }
+            var site = state.Sites.First(s => s.Site == at.Site);
+            Read(site, at.Current, downstream[site], result);
+            at.Restore();
+        }
+        var metric = state.Metric;
+        Wanted[] intoMetric = [.. wanted.Where(w => w.Down == CausalEdge.Metric)];
+        if (intoMetric.Length == 0) return;
+        var metrics = metric.Of(pass.Logits(metric.Position), pass.Rows, clean.Logits(metric.Position), _model.Context.Threads);
+        foreach (var w in intoMetric) result[w.Place] = new ExactEdge(float.NaN, (float)(metrics[w.Row] - metrics[0]));
+    }
+
+    private static ReadOnlyMemory<float> Change(SiteEffects site, CausalNode node)
+    {
+        var change = new float[site.Width];
+        site.NodeChange(node.Position, node.Feature, change);
+        return change;
+    }
+
+    // x: [rows, T, d], or [T, d] where no path leads here
+    private void Read(SiteEffects site, ReadOnlySpan<float> x, IEnumerable<Wanted> wanted, ExactEdge[] result)
+    {
+        if (x.Length == _positions * site.Width)
+        {
+            foreach (var w in wanted) result[w.Place] = new ExactEdge(nodes[w.Down].IsError ? float.NaN : 0, 0);
+            return;
+        }
+        // each (row, position) once, and beside it what row 0 holds there
+        var places = wanted.Select(w => (w.Row, nodes[w.Down].Position)).Distinct().ToArray();
+        (int Row, int Position)[] all = [.. places, .. places.Select(p => p.Position).Distinct().Select(p => (0, p))];
+        var index = all.Select((p, i) => (p, i)).ToDictionary(p => p.p, p => p.i);
+        var gathered = Gather(x, all, site.Width);
+        var active = new Dictionary<(int Place, int Feature), float>();
+        var found = site.Dictionary is null ? [] : _model.Encoder.Active(site.Dictionary, gathered, all.Length);
+        foreach (var (place, feature, activation) in found) active[(place, feature)] = activation;
+        foreach (var w in wanted)
+        {
+            var node = nodes[w.Down];
+            if (node.IsError) continue;
+            float Activation(int row) => active.GetValueOrDefault((index[(row, node.Position)], node.Feature));
+            var change = Activation(w.Row) - Activation(0);
+            result[w.Place] = new ExactEdge(change, change == 0 ? 0 : node.Gradient * change);
+        }
+        Wanted[] errors = [.. wanted.Where(w => nodes[w.Down].IsError)];
+        if (errors.Length == 0) return;
+        (int Row, int Position)[] moved = [.. errors.Select(w => (w.Row, nodes[w.Down].Position))];
+        var byPlace = found.ToLookup(a => a.Position);
+        var changes = ErrorChanges(site, x, moved, place => byPlace[index[place]]);
+        for (var i = 0; i < errors.Length; i++)
+        {
+            var effect = TensorPrimitives.Dot(site.GradientAt(moved[i].Position), changes.AsSpan(i * site.Width, site.Width));
+            result[errors[i].Place] = new ExactEdge(float.NaN, effect);
+        }
+    }
+
+    // [moved, d]: Δε against row 0
+    private float[] ErrorChanges(SiteEffects site, ReadOnlySpan<float> x, (int Row, int Position)[] moved, Func<(int, int), IEnumerable<(int Position, int Feature, float Activation)>> activeAt)
+    {
+        (int Row, int Position)[] still = [.. moved.Select(m => (0, m.Position))];
+        float[] before = Gather(x, still, site.Width), after = Gather(x, moved, site.Width);
+        SparseEncoding Encode(float[] rows, (int, int)[] places) => site.Dictionary is null ? SparseEncoding.WithoutDictionary(rows, places.Length)
+            : SparseEncoding.From(site.Dictionary, rows, places.Length, places.SelectMany((p, i) => activeAt(p).Select(a => (i, a.Feature, a.Activation))), _model.Context.Threads);
+        return SiteEffects.ErrorChangeOf(site.Dictionary, before, Encode(before, still), after, Encode(after, moved));
+    }
+
+    private float[] Gather(ReadOnlySpan<float> x, (int Row, int Position)[] places, int d)
+    {
+        var rows = new float[places.Length * d];
+        for (var i = 0; i < places.Length; i++) x.Slice(((places[i].Row * _positions) + places[i].Position) * d, d).CopyTo(rows.AsSpan(i * d));
+        return rows;
+    }
+}

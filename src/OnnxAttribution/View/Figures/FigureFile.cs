@@ -1,0 +1,29 @@
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.View.Figures;
+
+/// <summary>Figures of the tables that other verbs write, as self-contained SVG files.</summary>
+internal static class FigureFile
+{
+    /// <summary>Names of all figures.</summary>
+    public static IReadOnlyList<string> Names { get; } = ["effects", "curve", "faithfulness", "validation"];
+
+    /// <summary>Draws one. The writer stays the caller's.</summary>
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    /// <param name="path">A run directory; for <c>curve</c> also the Parquet file that <c>ablate --up … --out</c> wrote.</param>
+    /// <exception cref="FigureException">There is no such figure, or nothing to draw.</exception>
+    /// <exception cref="RunDirectoryException">The run, the file or the table is missing (the message says which verb writes it) or damaged.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static void Write(string name, string path, TextWriter output, SvgTheme? theme = null, CancellationToken cancel = default)
+    {
+        Action<string, TextWriter, SvgTheme, CancellationToken> draw = name switch
+        {
+            "effects" => EffectsFigure.Write,
+            "curve" => CurveFigure.Write,
+            "faithfulness" => FaithfulnessFigure.Write,
+            "validation" => ValidationFigure.Write,
+            _ => throw FigureException.Unknown(name),
+        };
+        draw(path, output, theme ?? SvgTheme.Light, cancel);
+    }
+}

@@ -1,0 +1,74 @@
+using OnnxAttribution.Store;
+using OnnxAttribution.View.Figures;
+using OnnxAttribution.View.Page;
+
+namespace OnnxAttribution.View.Formats;
+
+/// <summary>One picture of a run, or its graph in another program's format.</summary>
+/// <param name="run">The run directory; of a response curve also its Parquet file.</param>
+/// <param name="format">One of <see cref="Formats"/>.</param>
+/// <param name="figure">One of <see cref="FigureNames"/>, in which case the format is SVG; null: the graph.</param>
+internal sealed class Drawing(string run, string format, string? figure)
+{
+    private readonly string _run = MergedRun.Locate(run);
+
+    /// <summary>The first is the default.</summary>
+    public static IReadOnlyList<string> Formats { get; } = ["html", "svg", "dot", "json", "graphml"];
+
+    /// <summary>The format that a file's name asks for.</summary>
+    /// <returns>null: the name has no ending, so none.</returns>
+    /// <exception cref="FigureException">Nothing is written in a format of that ending.</exception>
+    public static string? FormatOf(string file) => Path.GetExtension(file).TrimStart('.').ToLowerInvariant() switch
+    {
+        "" => null,
+        "htm" => "html",
+        "gv" => "dot",
+        var ending when Formats.Contains(ending) => ending,
+        _ => throw FigureException.UnknownFormat(file, Formats),
+    };
+
+    /// <summary>Whether <see cref="DefaultFile"/> is one that this verb made of the run and makes again.</summary>
+    public bool IsOfRun => Directory.Exists(_run);
+
+    public static IReadOnlyList<string> FigureNames => FigureFile.Names;
+
+    /// <summary>The bundle that a page's dashboards are read from; null: where it was when the run was made.</summary>
+    public string? Model { get; init; }
+
+    public PictureLimits Limits { get; init; } = new();
+
+    public SvgTheme Theme { get; init; } = SvgTheme.Light;
+
+    /// <summary>In the run directory: graph.html and so on, or the figure's name.</summary>
+    public string DefaultFile => Path.Combine(Directory.Exists(_run) ? _run : Path.GetDirectoryName(_run) ?? "", figure is null ? $"graph.{format}" : $"{figure}.svg");
+
+    /// <summary>Draws, and writes the file aside and renames it when whole.</summary>
+    /// <returns>What the reader should know of what is missing; null: nothing.</returns>
+    /// <exception cref="FigureException">The figure's table holds nothing to draw, or a Parquet file is to be drawn as something else than a curve.</exception>
+    /// <exception cref="RunDirectoryException">The run is damaged or lacks the figure's table, or the file exists or cannot be written.</exception>
+    /// <exception cref="Bundles.BundleException"><see cref="Model"/> is no bundle.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
+    public string? Write(string file, bool force, CancellationToken cancel = default)
+    {
+        if (figure != "curve" && File.Exists(_run) && Path.GetExtension(_run) == ".parquet") throw FigureException.FileOfNoRun(_run);
+        if (figure is not null)
+        {
+            DrawingFile.Write(file, force, output => FigureFile.Write(figure, _run, output, Theme, cancel), cancel);
+            return null;
+        }
+        var picture = RunPicture.Read(_run, Limits, cancel);
+        switch (format)
+        {
+            case "html":
+                var cards = DashboardCards.Of(picture, Model, cancel);
+                DrawingFile.Write(file, force, output => GraphPage.Write(picture, cards, output), cancel);
+                return cards.Note;
+            case "svg": DrawingFile.Write(file, force, output => GraphSvg.Write(picture, output, Theme), cancel); break;
+            case "dot": DrawingFile.Write(file, force, output => GraphDot.Write(picture, output), cancel); break;
+            case "json": DrawingFile.WriteBytes(file, force, output => GraphJson.Write(picture, output), cancel); break;
+            case "graphml": DrawingFile.Write(file, force, output => GraphMl.Write(picture, output), cancel); break;
+            default: throw new ArgumentException($"there is no format '{format}', only {string.Join(", ", Formats)}", nameof(format));
+        }
+        return null;
+    }
+}

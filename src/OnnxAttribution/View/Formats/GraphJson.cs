@@ -1,0 +1,168 @@
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Unicode;
+using OnnxAttribution.Bundles;
+
+namespace OnnxAttribution.View.Formats;
+
+// 1. A row of the viewer is a `layer`. Three sites share a layer of the model, so a site gets a number of its own: the model's layer where that is unambiguous (a run on the residual stream alone, so that
+//    Neuronpedia finds the features), else its place in the order of computation. The viewer fails where the highest is 0; then all are one more.
+// 2. `node_id` is {layer}_{feature}_{column}, {layer}_-1_{column} for error nodes as circuit-tracer writes them today (its older 0_{layer}_{position} is another feature's id), the metric's lies one layer higher.
+// 3. A column is a token position; where nodes stand at no position, the first column is theirs and the tokens move one to the right.
+// 4. The prompt's tokens are embedding nodes without links. Our graphs begin at sites, not at tokens; but the viewer's scores take the first embedding node for the place where error nodes end, and
+//    without any would call a graph complete that is all errors. Its replacement score, which asks what reaches the tokens, stays 0.
+// 5. Every feature is a `cross layer transcoder`, every error node an `mlp reconstruction error`, whatever the site: the viewer scores no graph that has other kinds. `clerp` and the further fields name the site.
+// 6. `influence` is the cumulative share of Σ |effect| over the drawn nodes, the strongest first; the viewer's slider hides what lies above it.
+
+/// <summary>The graph of a run as Neuronpedia and circuit-tracer read graphs (schema_version 1), with what is ours in further fields.</summary>
+/// <remarks>github.com/hijohnnylin/neuronpedia apps/webapp/app/api/graph/graph-schema.json; github.com/safety-research/circuit-tracer circuit_tracer/frontend/graph_models.py.</remarks>
+internal static class GraphJson
+{
+    private const string Feature = "cross layer transcoder", Error = "mlp reconstruction error";
+
+    // < and > stay escaped: a page may hold the text within a script element
+    private static readonly JsonWriterOptions s_options = new() { Encoder = JavaScriptEncoder.Create(UnicodeRanges.All) };
+
+    /// <summary>Writes the graph as UTF-8. The stream stays the caller's.</summary>
+    /// <param name="slug">The graph's name in a viewer; null: made of the run directory's.</param>
+    public static void Write(RunPicture picture, Stream output, string? slug = null)
+    {
+        var places = new ViewerIds(picture);
+        using var json = new Utf8JsonWriter(output, s_options);
+        json.WriteStartObject();
+        GraphJsonHeader.Write(json, picture, places, slug);
+        Nodes(json, picture, places);
+        Links(json, picture, places);
+        json.WriteEndObject();
+    }
+
+    private static void Nodes(Utf8JsonWriter json, RunPicture picture, ViewerIds places)
+    {
+        json.WriteStartArray("nodes");
+        for (var column = 0; column < places.Columns.Count; column++) Embedding(json, places, column);
+        var influence = Influence(picture);
+        for (var i = 0; i < picture.Nodes.Count; i++)
+        {
+            var node = picture.Nodes[i];
+            json.WriteStartObject();
+            json.WriteString("node_id", places.Id(node));
+            if (node.IsMetric) Logit(json, picture, places, node);
+            else SiteNode(json, places, node, node.Site!, influence[i]);
+            Number(json, "effect", node.Effect);
+            Number(json, "patch_activation", node.PatchActivation);
+            json.WriteNumber("position", node.Position);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    private static void SiteNode(Utf8JsonWriter json, ViewerIds places, PictureNode node, Site site, double influence)
+    {
+        var layer = places.Layer(node);
+        json.WriteNumber("feature", node.IsError ? -1 : Cantor(layer, node.Feature));
+        json.WriteString("layer", Text(layer));
+        json.WriteNumber("ctx_idx", places.Column(node));
+        json.WriteString("feature_type", node.IsError ? Error : Feature);
+        // one error node per layer and position, so the position keeps them apart
+        json.WriteString("jsNodeId", node.IsError ? $"{layer}_-1-{places.Column(node)}" : string.Create(CultureInfo.InvariantCulture, $"{layer}_{node.Feature}-0"));
+        json.WriteString("clerp", node.Position < 0 ? node.Label : $"{node.Label} @ {Harmless(node.Token)}");
+        json.WriteNumber("run_idx", 0);
+        json.WriteNumber("reverse_ctx_idx", 0);
+        json.WriteBoolean("is_target_logit", false);
+        json.WriteNumber("token_prob", 0);
+        json.WriteNumber("influence", influence);
+        Number(json, "activation", node.Activation);
+        json.WriteString("site", site.Name);
+        json.WriteNumber("feature_index", node.Feature);
+        json.WriteString("token", node.Token);
+        Number(json, "contribution", float.IsNaN(node.Effect) ? float.NaN : node.Contribution);
+        Number(json, "gradient", node.Gradient);
+        Number(json, "exact_effect", node.ExactEffect);
+    }
+
+    private static void Logit(Utf8JsonWriter json, RunPicture picture, ViewerIds places, PictureNode metric)
+    {
+        var (token, probability) = (picture.Header.Target ?? picture.Header.MetricWords, places.Probability);
+        json.WriteNumber("feature", places.Target);
+        json.WriteString("layer", Text(places.Layer(metric)));
+        json.WriteNumber("ctx_idx", places.Column(metric));
+        json.WriteString("feature_type", "logit");
+        json.WriteString("jsNodeId", string.Create(CultureInfo.InvariantCulture, $"L_{places.Target}-{places.Column(metric)}"));
+        // the viewer reads the number between the first "(p=" and the next ")"
+        json.WriteString("clerp", string.Create(CultureInfo.InvariantCulture, $"Output \"{Harmless(token).Replace("(p=", "( p=", StringComparison.Ordinal)}\" (p={probability:0.000})"));
+        json.WriteNumber("run_idx", 0);
+        json.WriteNumber("reverse_ctx_idx", 0);
+        json.WriteBoolean("is_target_logit", true);
+        json.WriteNumber("token_prob", probability);
+        json.WriteNull("influence");
+        Number(json, "activation", metric.Activation);
+        json.WriteString("site", Store.RunDirectory.MetricSite);
+        json.WriteString("metric", picture.Header.MetricWords);
+        json.WriteString("token", picture.Header.Target);
+    }
+
+    private static void Embedding(Utf8JsonWriter json, ViewerIds places, int column)
+    {
+        var id = places.TokenId(column);
+        json.WriteStartObject();
+        json.WriteString("node_id", string.Create(CultureInfo.InvariantCulture, $"E_{id}_{column}"));
+        json.WriteNumber("feature", column);
+        json.WriteString("layer", "E");
+        json.WriteNumber("ctx_idx", column);
+        json.WriteString("feature_type", "embedding");
+        json.WriteString("jsNodeId", string.Create(CultureInfo.InvariantCulture, $"E_{id}-{column}"));
+        json.WriteString("clerp", $"Emb: {Harmless(places.Columns[column])}");
+        json.WriteNumber("run_idx", 0);
+        json.WriteNumber("reverse_ctx_idx", 0);
+        json.WriteBoolean("is_target_logit", false);
+        json.WriteNumber("token_prob", 0);
+        json.WriteNull("influence");
+        json.WriteNull("activation");
+        json.WriteEndObject();
+    }
+
+    private static void Links(Utf8JsonWriter json, RunPicture picture, ViewerIds places)
+    {
+        json.WriteStartArray("links");
+        foreach (var edge in picture.Edges)
+        {
+            var does = PictureWords.Does(picture, edge);
+            json.WriteStartObject();
+            json.WriteString("source", places.Id(picture.Nodes[edge.Up]));
+            json.WriteString("target", places.Id(picture.Nodes[edge.Down]));
+            json.WriteNumber("weight", float.IsFinite(does) ? does : 0);
+            Number(json, "effect", edge.Effect);
+            Number(json, "jacobian", edge.Jacobian);
+            Number(json, "on_downstream", edge.OnDownstream);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    private static double[] Influence(RunPicture picture)
+    {
+        var strength = picture.Nodes.Select(n => float.IsFinite(n.Effect) ? Math.Abs((double)n.Effect) : 0).ToArray();
+        var (result, sum, all) = (new double[strength.Length], 0.0, strength.Sum());
+        foreach (var i in Enumerable.Range(0, strength.Length).OrderByDescending(i => strength[i]))
+        {
+            sum += strength[i];
+            result[i] = all > 0 ? Math.Min(1, sum / all) : 1;
+        }
+        return result;
+    }
+
+    // one number of two: what circuit-tracer names a feature by
+    private static long Cantor(long layer, long feature) => ((layer + feature) * (layer + feature + 1) / 2) + feature;
+
+    // the viewer puts clerps into its page as HTML
+    private static string Harmless(string text) => TokenLabel.Of(text, 40).Replace('<', '‹').Replace('>', '›').Replace('&', '＆');
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static void Number(Utf8JsonWriter json, string name, float value)
+    {
+        if (float.IsFinite(value)) json.WriteNumber(name, value);
+        else json.WriteNull(name);
+    }
+}

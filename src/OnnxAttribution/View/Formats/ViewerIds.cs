@@ -1,0 +1,72 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using OnnxAttribution.Bundles;
+
+namespace OnnxAttribution.View.Formats;
+
+/// <summary>Layers, columns and ids of a run's nodes in graph JSON.</summary>
+internal sealed class ViewerIds
+{
+    private const string Everywhere = "(all positions)";
+    private readonly Dictionary<string, int> _layers;
+    private readonly int _metricLayer, _shift;
+    private readonly JsonArray? _tokens;
+
+    public ViewerIds(RunPicture picture)
+    {
+        var numbers = picture.Sites.Select(s => s.Layer + (s.IsLast ? 1 : 0)).ToList();
+        IsModelLayer = numbers.Distinct().Count() == numbers.Count;
+        if (!IsModelLayer) numbers = [.. Enumerable.Range(0, numbers.Count)];
+        if (numbers.Count > 0 && numbers.Max() == 0)
+        {
+            numbers = [.. numbers.Select(n => n + 1)];
+            IsModelLayer = false;
+        }
+        _layers = picture.Sites.Zip(numbers).ToDictionary(p => p.First.Name, p => p.Second);
+        _metricLayer = numbers.DefaultIfEmpty(0).Max() + 1;
+        var tokens = TokensOf(picture).ToList();
+        _shift = tokens.Count == 0 || picture.Nodes.Any(n => n.Position < 0 && !n.IsMetric) ? 1 : 0;
+        _tokens = picture.Stored.Facts["tokens"] as JsonArray;
+        Columns = [.. Enumerable.Repeat(Everywhere, _shift), .. tokens];
+        Target = picture.Stored.Facts["target_id"] is JsonValue v && v.TryGetValue<int>(out var id) ? id : 0;
+        Probability = ProbabilityOf(picture);
+    }
+
+    /// <summary>Texts of the viewer's columns.</summary>
+    public IReadOnlyList<string> Columns { get; }
+
+    /// <summary>Whether layers are numbered as the model's.</summary>
+    public bool IsModelLayer { get; }
+
+    /// <summary>The target's token id; 0 where there is none.</summary>
+    public int Target { get; }
+
+    /// <summary>The target's probability in the clean run; 0 where the run does not say.</summary>
+    public double Probability { get; }
+
+    public int Layer(PictureNode node) => node.Site is { } site ? _layers[site.Name] : _metricLayer;
+
+    public int Layer(Site site) => _layers[site.Name];
+
+    /// <summary>Where a metric stands nowhere, since no edge leads to it, the last token's.</summary>
+    public int Column(PictureNode node) => node.Position + _shift is >= 0 and var column ? column : Columns.Count - 1;
+
+    public string Id(PictureNode node) => string.Create(CultureInfo.InvariantCulture, $"{Layer(node)}_{(node.IsMetric ? Target : node.Feature)}_{Column(node)}");
+
+    /// <summary>The vocabulary's id of a column's token; the column itself where the run does not say.</summary>
+    public int TokenId(int column) => _tokens is not null && column >= _shift && column - _shift < _tokens.Count && _tokens[column - _shift] is JsonValue v && v.TryGetValue<int>(out var id) ? id : column;
+
+    private static IEnumerable<string> TokensOf(RunPicture picture)
+    {
+        var last = Math.Max(picture.Header.Tokens.Count - 1, picture.Nodes.Max(n => n.Position));
+        for (var p = 0; p <= last; p++) yield return p < picture.Header.Tokens.Count ? picture.Header.Tokens[p] : picture.Nodes.FirstOrDefault(n => n.Position == p)?.Token ?? "";
+    }
+
+    private static double ProbabilityOf(RunPicture picture)
+    {
+        var (header, metric) = (picture.Header, picture.Stored.Facts["metric"]?.ToString());
+        var known = header.TopTokens.Where(t => t.Token == header.Target).Select(t => t.Probability).FirstOrDefault(double.NaN);
+        if (double.IsNaN(known)) known = metric switch { "prob" => header.CleanMetric, "logprob" => Math.Exp(header.CleanMetric), "loss" => Math.Exp(-header.CleanMetric), _ => 0 };
+        return double.IsFinite(known) ? known : 0;
+    }
+}

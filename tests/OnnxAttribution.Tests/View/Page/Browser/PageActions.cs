@@ -1,0 +1,57 @@
+using Microsoft.Playwright;
+
+namespace OnnxAttribution.Tests.View.Page.Browser;
+
+/// <summary>What a reader does with the page.</summary>
+internal static class PageActions
+{
+    public static ILocator Node(this IPage page, int node) => page.Locator($"g.node[data-node='{node}']");
+
+    public static ILocator Panel(this IPage page) => page.Locator("#panel");
+
+    public static ILocator ShownEdges(this IPage page) => page.Locator("path.edge[data-edge]:not(.off)");
+
+    public static ILocator LitEdges(this IPage page) => page.Locator("svg.lit path.beam");
+
+    /// <summary>Numbers of the edges that are shown.</summary>
+    public static async Task<int[]> ShownNumbers(this IPage page) =>
+        await page.EvaluateAsync<int[]>("[...document.querySelectorAll('path.edge')].filter(e => getComputedStyle(e).display !== 'none').map(e => Number(e.dataset.edge))");
+
+    /// <summary>Moves the slider and waits until what it says is drawn: the page does that with the next frame.</summary>
+    public static Task Slide(this IPage page, int value) =>
+        page.EvaluateAsync("""
+            value => new Promise(done => {
+                const slider = document.querySelector('#threshold');
+                slider.value = value;
+                slider.dispatchEvent(new Event('input'));
+                requestAnimationFrame(() => requestAnimationFrame(done));
+            })
+            """, value);
+
+    /// <summary>Goes so near that labels can be read.</summary>
+    public static Task ZoomToBoxes(this IPage page) => Zoom(page, "+", dots: 0);
+
+    /// <summary>Goes so far away that they cannot.</summary>
+    public static Task ZoomToDots(this IPage page) => Zoom(page, "-", dots: 1);
+
+    /// <summary>Waits, frame by frame, until an expression is true. (Playwright's own waiting evaluates text, which the page's policy forbids.)</summary>
+    public static Task Until(this IPage page, string expression) =>
+        page.EvaluateAsync($"() => new Promise(done => {{ const look = () => {expression} ? done() : requestAnimationFrame(look); look(); }})");
+
+    /// <summary>How the graph is moved and scaled.</summary>
+    public static Task<string> Place(this IPage page) => page.EvaluateAsync<string>("document.querySelector('#world').style.transform");
+
+    /// <summary>A property of an element as it is drawn.</summary>
+    public static Task<string> Drawn(this ILocator element, string property) => element.EvaluateAsync<string>("(e, p) => getComputedStyle(e).getPropertyValue(p)", property);
+
+    private static async Task Zoom(IPage page, string key, int dots)
+    {
+        for (var i = 0; i < 20 && await page.Locator("svg.base.dots").CountAsync() != dots; i++)
+        {
+            await page.Keyboard.PressAsync(key);
+            // it is painted anew when at rest
+            await page.Until("document.querySelector('#world').style.transform.endsWith('scale(1)')");
+        }
+        await Assertions.Expect(page.Locator("svg.base.dots")).ToHaveCountAsync(dots);
+    }
+}
