@@ -9,9 +9,9 @@ Measured, medians after a warm-up:
 2. (a) feature-circuits' way: one unbatched backward through the whole model per downstream feature and pair of modules, weights frozen.
    A sample over all blocks and pairs is timed and extrapolated. Its product with all decoder rows upstream is a row of its own.
 3. (b) One backward per downstream node on the graph cut at the sites. Sampled per kind of site and extrapolated.
-4. (c) Batched VJPs written out by hand in torch ops, every site timed for real, with the products with the upstream nodes' decoder rows that
-   give the edges. `rows`: cotangents of the attention stay on the query's row until keys and values spread them, and later rows are left out.
-   `dense`: attention on [nodes, T, d] throughout. Both are checked against autograd before anything is timed.
+4. (c) Batched VJPs written out by hand in torch ops, every site timed for real, with the products with the upstream nodes' decoder
+   rows that give the edges. `rows`: cotangents of the attention stay on the query's row until keys and values spread them, and later
+   rows are left out. `dense`: attention on [nodes, T, d] throughout. Both are checked against autograd before anything is timed.
 Dictionary rows are drawn at random and gathered beforehand; which features are active does not change the cost.
 """
 import argparse
@@ -26,8 +26,8 @@ import time
 
 def parse():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("layers", 12), ("width", 768), ("heads", 12), ("vocab", 50257), ("tokens", 16), ("features", 24576), ("nodes", 64),
-                          ("threads", 2), ("sample", 24), ("repeats", 7), ("seed", 0)):
+    for name, default in (("layers", 12), ("width", 768), ("heads", 12), ("vocab", 50257), ("tokens", 16), ("features", 24576),
+                          ("nodes", 64), ("threads", 2), ("sample", 24), ("repeats", 7), ("seed", 0)):
         p.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
     p.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     return p.parse_args()
@@ -43,7 +43,8 @@ class Model:
         self.layers, self.heads, self.dh = a.layers, a.heads, d // a.heads
         self.wte, self.wpe, self.lnf = normal(a.vocab, d), normal(a.tokens, d), (torch.ones(d), torch.zeros(d))
         self.blocks = [dict(ln1=(1 + normal(d), normal(d)), W_QKV=normal(d, 3 * d), b_QKV=normal(3 * d), W_O=normal(d, d), b_O=normal(d),
-                            ln2=(1 + normal(d), normal(d)), W_in=normal(d, 4 * d), b_in=normal(4 * d), W_out=normal(4 * d, d), b_out=normal(d))
+                            ln2=(1 + normal(d), normal(d)), W_in=normal(d, 4 * d), b_in=normal(4 * d),
+                            W_out=normal(4 * d, d), b_out=normal(d))
                        for _ in range(a.layers)]
         self.ids = torch.randint(a.vocab, (a.tokens,), generator=g)
         self.future = torch.ones(a.tokens, a.tokens, dtype=torch.bool).triu(1)
@@ -82,7 +83,8 @@ def primal(model, sites):
             inverse = (centred.pow(2).mean(-1, keepdim=True) + 1e-5).rsqrt()
             return centred * inverse, inverse
         y1, inverse1 = norm(x)
-        q, k, v = ((y1 * b["ln1"][0] + b["ln1"][1]) @ b["W_QKV"] + b["b_QKV"]).view(T, 3, model.heads, model.dh).permute(1, 2, 0, 3).contiguous()
+        qkv = (y1 * b["ln1"][0] + b["ln1"][1]) @ b["W_QKV"] + b["b_QKV"]
+        q, k, v = qkv.view(T, 3, model.heads, model.dh).permute(1, 2, 0, 3).contiguous()
         q = q / math.sqrt(model.dh)
         pattern = (q @ k.transpose(1, 2)).masked_fill(model.future, -math.inf).softmax(-1)
         y2, inverse2 = norm(mid)
@@ -90,7 +92,8 @@ def primal(model, sites):
         c = math.sqrt(2 / math.pi)
         t = torch.tanh(c * (h + 0.044715 * h.pow(3)))
         slope = 0.5 * (1 + t) + 0.5 * h * (1 - t * t) * c * (1 + 3 * 0.044715 * h * h)
-        kept.append(dict(y1=y1, inverse1=inverse1, q=q, k=k / math.sqrt(model.dh), v=v, pattern=pattern, y2=y2, inverse2=inverse2, slope=slope))
+        kept.append(dict(y1=y1, inverse1=inverse1, q=q, k=k / math.sqrt(model.dh), v=v, pattern=pattern,
+                         y2=y2, inverse2=inverse2, slope=slope))
     return kept
 
 
@@ -339,14 +342,17 @@ def main():
     before = os.getloadavg()[0]
     result = measure(a)
     about = {"torch": torch.__version__, "threads": torch.get_num_threads(), "cores": os.cpu_count(), "machine": platform.machine(),
-             "load_before": before, "load_after": os.getloadavg()[0], "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-             **{k: getattr(a, k) for k in ("layers", "width", "heads", "vocab", "tokens", "features", "nodes", "sample", "repeats", "seed")}}
+             "load_before": before, "load_after": os.getloadavg()[0],
+             "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+             **{k: getattr(a, k) for k in ("layers", "width", "heads", "vocab", "tokens", "features", "nodes",
+                                           "sample", "repeats", "seed")}}
     if a.json:
         print(json.dumps({**about, "results": result}))
         return
     show(result)
-    print(f"\nPyTorch {about['torch']}, {about['threads']} threads on {about['cores']} cores, float32, T={a.tokens}, {a.nodes} nodes at each of "
-          f"{3 * a.layers + 1} sites; load {before:.1f} before and {about['load_after']:.1f} after; peak {about['peak_bytes'] / 2**30:.1f} GiB")
+    print(f"\nPyTorch {about['torch']}, {about['threads']} threads on {about['cores']} cores, float32, T={a.tokens}, "
+          f"{a.nodes} nodes at each of {3 * a.layers + 1} sites; load {before:.1f} before and {about['load_after']:.1f} after; "
+          f"peak {about['peak_bytes'] / 2**30:.1f} GiB")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ Needs torch and transformers (the model's own code runs; nothing of it is copied
 
 Steps:
 1. A map says which modules of the model make which TransformerLens hook (MAPS, or --sites-map for a model that is not in it).
-2. Forward hooks on these modules collect their tensors while the exporter traces; as further outputs of the graph, under the hooks' names, the tensors that
-   the model itself goes on with keep these names.
+2. Forward hooks on these modules collect their tensors while the exporter traces; as further outputs of the graph, under the
+   hooks' names, the tensors that the model itself goes on with keep these names.
 3. torch.onnx.export writes the graph (with dynamo=True where torch has it), sites.json says which tensor is which site.
 """
 import argparse
@@ -18,20 +18,27 @@ import json
 import os
 import sys
 
-# Where a model keeps what makes its hooks. blocks: the list of blocks. In a block: attn and mlp, modules whose output is what the sublayer adds; z, the module whose input is
-# the heads' output; mid, the module whose input is the residual stream between the sublayers (absent where these run in parallel). final: the module whose input is the last residual stream.
+# Where a model keeps what makes its hooks. blocks: the list of blocks. In a block: attn and mlp, modules whose output is what the
+# sublayer adds; z, the module whose input is the heads' output; mid, the module whose input is the residual stream between the
+# sublayers (absent where these run in parallel). final: the module whose input is the last residual stream.
 MAPS = {
     "gpt2": {"blocks": "transformer.h", "attn": "attn", "mlp": "mlp", "z": "attn.c_proj", "mid": "ln_2", "final": "transformer.ln_f"},
     "gptj": {"blocks": "transformer.h", "attn": "attn", "mlp": "mlp", "z": "attn.out_proj", "final": "transformer.ln_f"},
-    "gpt_neox": {"blocks": "gpt_neox.layers", "attn": "attention", "mlp": "mlp", "z": "attention.dense", "final": "gpt_neox.final_layer_norm"},
-    "llama": {"blocks": "model.layers", "attn": "self_attn", "mlp": "mlp", "z": "self_attn.o_proj", "mid": "post_attention_layernorm", "final": "model.norm"},
-    "gemma2": {"blocks": "model.layers", "attn": "post_attention_layernorm", "mlp": "post_feedforward_layernorm", "z": "self_attn.o_proj", "mid": "pre_feedforward_layernorm", "final": "model.norm"},
+    "gpt_neox": {
+        "blocks": "gpt_neox.layers", "attn": "attention", "mlp": "mlp", "z": "attention.dense", "final": "gpt_neox.final_layer_norm"},
+    "llama": {
+        "blocks": "model.layers", "attn": "self_attn", "mlp": "mlp", "z": "self_attn.o_proj", "mid": "post_attention_layernorm",
+        "final": "model.norm"},
+    "gemma2": {
+        "blocks": "model.layers", "attn": "post_attention_layernorm", "mlp": "post_feedforward_layernorm", "z": "self_attn.o_proj",
+        "mid": "pre_feedforward_layernorm", "final": "model.norm"},
     "phi": {"blocks": "model.layers", "attn": "self_attn", "mlp": "mlp", "z": "self_attn.dense", "final": "model.final_layernorm"},
 }
 for name in ("mistral", "qwen2", "qwen3", "gemma", "smollm3", "olmo"):
     MAPS[name] = MAPS["llama"]
 MAPS["gemma3_text"] = MAPS["gemma2"]
 REQUIRED, OPTIONAL = ("blocks", "attn", "mlp", "final"), ("z", "mid")
+KEYS = f"{', '.join(REQUIRED)} and optionally {', '.join(OPTIONAL)}"
 KINDS = ("resid_pre", "attn_out", "mlp_out", "resid_post", "resid_mid", "z")
 
 
@@ -43,7 +50,7 @@ def module_at(root, path, what):
     module = root
     for part in path.split("."):
         if not hasattr(module, part):
-            raise Failure(f"{type(root).__name__} has no module '{path}' ({what}); give --sites-map a JSON file with keys {', '.join(REQUIRED)} and optionally {', '.join(OPTIONAL)}")
+            raise Failure(f"{type(root).__name__} has no module '{path}' ({what}); give --sites-map a JSON file with keys {KEYS}")
         module = getattr(module, part)
     return module
 
@@ -150,7 +157,9 @@ def export(model, places, path, kinds=("resid_pre", "attn_out", "mlp_out", "resi
             torch.onnx.export(module, (tokens,), path, **arguments)
     except RuntimeError as e:   # which the exporter's own errors are; Failure is none
         reason = next((line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__).rstrip(".")
-        raise Failure(f"torch {torch.__version__} cannot export the model ({reason}); try another --opset, {'--torchscript' if dynamo else 'a newer torch'}, or attention and activations of plain operators") from e
+        other = "--torchscript" if dynamo else "a newer torch"
+        raise Failure(f"torch {torch.__version__} cannot export the model ({reason}); try another --opset, {other}, "
+                      "or attention and activations of plain operators") from e
     finally:
         for handle in module.handles:
             handle.remove()
@@ -183,17 +192,21 @@ def read_map(path):
     unknown = sorted(set(places) - set(REQUIRED) - set(OPTIONAL)) if isinstance(places, dict) else []
     missing = [k for k in REQUIRED if not isinstance(places, dict) or not isinstance(places.get(k), str)]
     if unknown or missing:
-        raise Failure(f"{path} " + (f"has the unknown key '{unknown[0]}'" if unknown else f"lacks the key '{missing[0]}'") + f"; its keys are {', '.join(REQUIRED)} and optionally {', '.join(OPTIONAL)}")
+        wrong = f"has the unknown key '{unknown[0]}'" if unknown else f"lacks the key '{missing[0]}'"
+        raise Failure(f"{path} {wrong}; its keys are {KEYS}")
     return places
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Export a Hugging Face causal language model to ONNX with named sites, for 'onnx-attribution export --onnx'.",
-                                     epilog="example: export_torch.py --model gpt2 --out exported/gpt2")
+    parser = argparse.ArgumentParser(
+        description="Export a Hugging Face causal language model to ONNX with named sites, for 'onnx-attribution export --onnx'.",
+        epilog="example: export_torch.py --model gpt2 --out exported/gpt2")
     parser.add_argument("--model", required=True, help="name on the Hugging Face hub, or a directory with config.json and weights")
     parser.add_argument("--out", required=True, help="directory for model.onnx, sites.json and the tokenizer's files")
-    parser.add_argument("--sites-map", help=f"JSON file: where the model keeps its modules ({', '.join(REQUIRED)}; optionally {', '.join(OPTIONAL)}); known without: {', '.join(sorted(MAPS))}")
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["resid_pre", "attn_out", "mlp_out", "resid_post"], help="which hooks become sites")
+    parser.add_argument("--sites-map", help=f"JSON file: where the model keeps its modules ({KEYS}); "
+                        f"known without: {', '.join(sorted(MAPS))}")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["resid_pre", "attn_out", "mlp_out", "resid_post"],
+                        help="which hooks become sites")
     parser.add_argument("--opset", type=int, help="ONNX operator set; default: 18, or 17 with torch 1.13")
     parser.add_argument("--torchscript", action="store_true", help="use the older exporter, by tracing, where torch has both")
     options = parser.parse_args()
@@ -210,7 +223,8 @@ def main():
         try:
             model = AutoModelForCausalLM.from_pretrained(options.model, attn_implementation="eager").float()
         except (OSError, ValueError) as e:
-            raise Failure(f"{options.model} cannot be loaded ({str(e).splitlines()[0]}); give --model a hub name or a directory with config.json and weights") from e
+            raise Failure(f"{options.model} cannot be loaded ({str(e).splitlines()[0]}); "
+                          "give --model a hub name or a directory with config.json and weights") from e
         places = places or MAPS.get(model.config.model_type)
         if places is None:
             raise Failure(f"models of type '{model.config.model_type}' are not known here ({', '.join(sorted(MAPS))}); give --sites-map")
@@ -218,13 +232,14 @@ def main():
             os.makedirs(options.out, exist_ok=True)
         except OSError as e:
             raise Failure(f"--out '{options.out}' cannot be made ({e.strerror}); choose a directory that is writable") from e
-        names = export(model, places, os.path.join(options.out, "model.onnx"), options.kinds, options.opset, False if options.torchscript else None)
+        path, dynamo = os.path.join(options.out, "model.onnx"), False if options.torchscript else None
+        names = export(model, places, path, options.kinds, options.opset, dynamo)
         write_json(os.path.join(options.out, "sites.json"), site_map(names, model.config))
         try:
             AutoTokenizer.from_pretrained(options.model).save_pretrained(options.out)
         except (OSError, ValueError):
             print("no tokenizer was found; give 'onnx-attribution export --tokenizer DIR' one", file=sys.stderr)
-        print(f"wrote {os.path.join(options.out, 'model.onnx')} with {len(names)} sites")
+        print(f"wrote {path} with {len(names)} sites")
     except Failure as e:
         print(f"export_torch.py: {e}", file=sys.stderr)
         return 1

@@ -1,7 +1,9 @@
-"""Tiny dictionaries in every format that the program converts, in the layouts they are published in, written by PyTorch and NumPy themselves,
-with what each project's own formula makes of a few inputs (float64). Writes tests/OnnxAttribution.Tests/Checkpoints/Formats/Files.
+"""Writes tests/OnnxAttribution.Tests/Checkpoints/Formats/Files: tiny dictionaries in every format that the program converts.
 
     OMP_WAIT_POLICY=passive python3 tests/references/dictionary_files.py
+
+They have the layouts that they are published in, are written by PyTorch and NumPy themselves, and come with what each project's own
+formula makes of a few inputs, in float64.
 """
 import collections
 import json
@@ -65,8 +67,9 @@ def state_of(**tensors):
 def dictionary_learning(out, folder, kind, state, encode, decode, config=True, **trainer):
     torch.save(state, out.path(folder, "ae.pt"))
     if config:
-        out.json({"trainer": {"trainer_class": kind, "dict_class": kind, "activation_dim": D, "dict_size": N, "lm_name": "EleutherAI/pythia-70m-deduped", "device": "cuda:0", **trainer},
-                  "buffer": {"d_submodule": D, "io": "out", "ctx_len": 128}}, folder, "config.json")
+        about = {"trainer_class": kind, "dict_class": kind, "activation_dim": D, "dict_size": N,
+                 "lm_name": "EleutherAI/pythia-70m-deduped", "device": "cuda:0", **trainer}
+        out.json({"trainer": about, "buffer": {"d_submodule": D, "io": "out", "ctx_len": 128}}, folder, "config.json")
     w = double(state)
     out.keep(f"{folder}/ae.pt", lambda x: (encode(w, x), None), lambda f, _: decode(w, f))
 
@@ -76,7 +79,8 @@ def auto_encoders(out):
         norms = w["decoder.weight"].norm(dim=0)
         if torch.allclose(norms, torch.ones_like(norms)):
             return w
-        return {**w, "decoder.weight": w["decoder.weight"] / norms, "encoder.weight": w["encoder.weight"] * norms[:, None], "encoder.bias": w["encoder.bias"] * norms}
+        return {**w, "decoder.weight": w["decoder.weight"] / norms, "encoder.weight": w["encoder.weight"] * norms[:, None],
+                "encoder.bias": w["encoder.bias"] * norms}
 
     def encode(w, x):
         w = normalised(w)
@@ -91,23 +95,26 @@ def auto_encoders(out):
         if unit:
             decoder = decoder / decoder.norm(dim=0)
         state = state_of(**{"bias": r(D), "encoder.weight": r(N, D), "encoder.bias": r(N), "decoder.weight": decoder})
-        dictionary_learning(out, f"dictionaries/pythia-70m-deduped/{site}/10_32768", "AutoEncoder", state, encode, decode, config, submodule_name=site, layer=3)
+        dictionary_learning(out, f"dictionaries/pythia-70m-deduped/{site}/10_32768", "AutoEncoder", state, encode, decode, config,
+                            submodule_name=site, layer=3)
     r = out.random()
     state = state_of(**{"encoder.weight": r(N, D), "encoder.bias": r(N), "decoder.weight": r(D, N), "decoder.bias": r(D)})
-    dictionary_learning(out, "april_update/mlp_out_layer4/trainer_0", "AutoEncoderNew", state, lambda w, x: relu(x @ w["encoder.weight"].T + w["encoder.bias"]),
+    dictionary_learning(out, "april_update/mlp_out_layer4/trainer_0", "AutoEncoderNew", state,
+                        lambda w, x: relu(x @ w["encoder.weight"].T + w["encoder.bias"]),
                         lambda w, f: f @ w["decoder.weight"].T + w["decoder.bias"], submodule_name="mlp_out_layer4", layer=4)
 
 
 def thresholded(out):
     r = out.random()
-    state = state_of(**{"decoder_bias": r(D), "r_mag": r(N, scale=0.5), "gate_bias": r(N), "mag_bias": r(N), "encoder.weight": r(N, D), "decoder.weight": r(D, N)})
+    state = state_of(**{"decoder_bias": r(D), "r_mag": r(N, scale=0.5), "gate_bias": r(N), "mag_bias": r(N),
+                        "encoder.weight": r(N, D), "decoder.weight": r(D, N)})
 
     def gated(w, x):
         x_enc = (x - w["decoder_bias"]) @ w["encoder.weight"].T
         return (x_enc + w["gate_bias"] > 0).double() * relu(w["r_mag"].exp() * x_enc + w["mag_bias"])
 
-    dictionary_learning(out, "pythia70m_sweep_gated_ctx128_0730/resid_post_layer_4/trainer_0", "GatedAutoEncoder", state, gated, lambda w, f: f @ w["decoder.weight"].T + w["decoder_bias"],
-                        submodule_name=None, layer=4)
+    dictionary_learning(out, "pythia70m_sweep_gated_ctx128_0730/resid_post_layer_4/trainer_0", "GatedAutoEncoder", state, gated,
+                        lambda w, f: f @ w["decoder.weight"].T + w["decoder_bias"], submodule_name=None, layer=4)
     r = out.random()
     state = state_of(W_enc=r(D, N), b_enc=r(N), W_dec=r(N, D), b_dec=r(D), threshold=r(N).abs())
 
@@ -115,24 +122,29 @@ def thresholded(out):
         pre = x @ w["W_enc"] + w["b_enc"]
         return relu(pre * (pre > w["threshold"]))
 
-    dictionary_learning(out, "jumprelu/mlp_out_layer2/trainer_1", "JumpReluAutoEncoder", state, jump, lambda w, f: f @ w["W_dec"] + w["b_dec"], submodule_name="mlp_out_layer2", layer=2)
+    dictionary_learning(out, "jumprelu/mlp_out_layer2/trainer_1", "JumpReluAutoEncoder", state, jump,
+                        lambda w, f: f @ w["W_dec"] + w["b_dec"], submodule_name="mlp_out_layer2", layer=2)
     decode = lambda w, f: f @ w["decoder.weight"].T + w["b_dec"]
     for kind, folder, threshold in (("AutoEncoderTopK", "attn_out_layer1", -1.0), ("BatchTopKSAE", "resid_post_layer_1", 1.25)):
         r = out.random()
-        state = state_of(**{"b_dec": r(D), "k": torch.tensor(K, dtype=torch.int), "threshold": torch.tensor(threshold), "decoder.weight": r(D, N), "encoder.weight": r(N, D), "encoder.bias": r(N)})
+        state = state_of(**{"b_dec": r(D), "k": torch.tensor(K, dtype=torch.int), "threshold": torch.tensor(threshold),
+                            "decoder.weight": r(D, N), "encoder.weight": r(N, D), "encoder.bias": r(N)})
         post = lambda w, x: relu((x - w["b_dec"]) @ w["encoder.weight"].T + w["encoder.bias"])
-        encode = (lambda w, x, post=post: top(post(w, x), K)) if kind == "AutoEncoderTopK" else (lambda w, x, post=post: post(w, x) * (post(w, x) > w["threshold"]))
+        if kind == "AutoEncoderTopK":
+            encode = lambda w, x, post=post: top(post(w, x), K)
+        else:
+            encode = lambda w, x, post=post: post(w, x) * (post(w, x) > w["threshold"])
         dictionary_learning(out, f"top_k/{folder}/trainer_0", kind, state, encode, decode, submodule_name=folder, layer=1, k=K)
     r = out.random()
-    state = state_of(W_enc=r(D, N).half(), b_enc=r(N).half(), W_dec=r(N, D).half(), b_dec=r(D).half(), k=torch.tensor(K, dtype=torch.int), threshold=torch.tensor(0.75),
-                     group_sizes=torch.tensor([4, N - 4]))
+    state = state_of(W_enc=r(D, N).half(), b_enc=r(N).half(), W_dec=r(N, D).half(), b_dec=r(D).half(),
+                     k=torch.tensor(K, dtype=torch.int), threshold=torch.tensor(0.75), group_sizes=torch.tensor([4, N - 4]))
 
     def matryoshka(w, x):
         post = relu((x - w["b_dec"]) @ w["W_enc"] + w["b_enc"])
         return post * (post > w["threshold"])
 
-    dictionary_learning(out, "matryoshka/mlp_out_layer5/trainer_0", "MatryoshkaBatchTopKSAE", state, matryoshka, lambda w, f: f @ w["W_dec"] + w["b_dec"],
-                        submodule_name="mlp_out_layer5", layer=5, k=K, group_sizes=[4, N - 4])
+    dictionary_learning(out, "matryoshka/mlp_out_layer5/trainer_0", "MatryoshkaBatchTopKSAE", state, matryoshka,
+                        lambda w, f: f @ w["W_dec"] + w["b_dec"], submodule_name="mlp_out_layer5", layer=5, k=K, group_sizes=[4, N - 4])
 
 
 class Autoencoder(nn.Module):
@@ -158,7 +170,9 @@ def openai(out):
         std = (x - mu).std(-1, keepdim=True)
         return (x - mu) / (std + 1e-5), (mu, std)
 
-    for place, activation in (("resid_post_mlp_v5_32k/autoencoders/5.pt", "TopK"), ("resid_post_attn_v5_128k/autoencoders/7.pt", "TopK"), ("resid_delta_mlp/autoencoders/0.pt", "ReLU")):
+    for place, activation in (("resid_post_mlp_v5_32k/autoencoders/5.pt", "TopK"),
+                              ("resid_post_attn_v5_128k/autoencoders/7.pt", "TopK"),
+                              ("resid_delta_mlp/autoencoders/0.pt", "ReLU")):
         state = Autoencoder(out.random()).state_dict()
         state["activation"] = activation
         state["activation_state_dict"] = {"k": K, "postact_fn": "ReLU"} if activation == "TopK" else nn.ReLU().state_dict()
@@ -178,7 +192,8 @@ def openai(out):
 
 
 def others(out):
-    for place in ("gemma-scope-2b-pt-res/layer_20/width_16k/average_l0_71/params.npz", "gemma-scope-2b-pt-mlp/layer_3/width_16k/average_l0_60/params.npz"):
+    for place in ("gemma-scope-2b-pt-res/layer_20/width_16k/average_l0_71/params.npz",
+                  "gemma-scope-2b-pt-mlp/layer_3/width_16k/average_l0_60/params.npz"):
         r = out.random()
         w = {"W_dec": r(N, D), "W_enc": r(D, N), "b_dec": r(D), "b_enc": r(N), "threshold": r(N).abs()}
         np.savez(out.path(place), **{k: (np.asfortranarray(v.numpy()) if k == "W_enc" else v.numpy()) for k, v in w.items()})
@@ -193,14 +208,18 @@ def others(out):
         r = out.random()
         w = {"encoder.weight": r(N, D), "encoder.bias": r(N), "W_dec": r(N, D), "b_dec": r(D)}
         write_safetensors(out.path(folder, "sae.safetensors"), {k: v.numpy() for k, v in w.items()}, {"format": "pt"})
-        out.json({"expansion_factor": 32, "normalize_decoder": True, "num_latents": N, "k": K, "multi_topk": folder == "layers.9", "d_in": D}, folder, "cfg.json")
+        out.json({"expansion_factor": 32, "normalize_decoder": True, "num_latents": N, "k": K, "multi_topk": folder == "layers.9",
+                  "d_in": D}, folder, "cfg.json")
         w = double(w)
-        out.keep(f"{folder}/sae.safetensors", lambda x, w=w: (top(relu((x - w["b_dec"]) @ w["encoder.weight"].T + w["encoder.bias"]), K), None), lambda f, _, w=w: f @ w["W_dec"] + w["b_dec"])
+        post = lambda x, w=w: relu((x - w["b_dec"]) @ w["encoder.weight"].T + w["encoder.bias"])
+        out.keep(f"{folder}/sae.safetensors", lambda x, post=post: (top(post(x), K), None),
+                 lambda f, _, w=w: f @ w["W_dec"] + w["b_dec"])
     name, r = "gpt2-small_L0_Hcat_z_lr1.20e-03_l11.80e+00_ds24576_bs4096_dc1.00e-06_rsanthropic_rie25000_nr4_v9", out.random()
     state = state_of(W_enc=r(D, N), W_dec=r(N, D), b_enc=r(N), b_dec=r(D))
     torch.save(state, out.path(name + ".pt"))
-    out.json({"seed": 49, "lr": 0.0012, "l1_coeff": 1.8, "site": "z", "layer": 0, "head": "cat", "concat_heads": True, "act_name": "blocks.0.attn.hook_z", "act_size": D, "dict_size": N,
-              "model_name": "gpt2-small", "name": f"gpt2-small_0_{N}_z"}, name + "_cfg.json")
+    out.json({"seed": 49, "lr": 0.0012, "l1_coeff": 1.8, "site": "z", "layer": 0, "head": "cat", "concat_heads": True,
+              "act_name": "blocks.0.attn.hook_z", "act_size": D, "dict_size": N, "model_name": "gpt2-small",
+              "name": f"gpt2-small_0_{N}_z"}, name + "_cfg.json")
     w = double(state)
     out.keep(name + ".pt", lambda x: (relu((x - w["b_dec"]) @ w["W_enc"] + w["b_enc"]), None), lambda f, _: f @ w["W_dec"] + w["b_dec"])
 

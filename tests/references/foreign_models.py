@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/OnnxAttribution.Tests/Goldens/onnx: small graphs by PyTorch's own exporter, with what PyTorch says about them in float64.
+"""Writes tests/OnnxAttribution.Tests/Goldens/onnx: small graphs by PyTorch's own exporter, and their effects and edges in float64.
 
     OMP_WAIT_POLICY=passive /usr/bin/python3 tests/references/foreign_models.py
 
@@ -11,8 +11,8 @@ The modules are hand-written and named as transformers names them, so that expor
 a GPT-2 (learned positions, Conv1D, a mask in a buffer, tanh GELU), a Llama (RMSNorm, rotary embedding, grouped-query attention, SwiGLU) and
 a GPT-NeoX (parallel sublayers, rotary embedding on a part of the head, exact GELU).
 
-A golden holds, for one prompt and the metric logit[target] - logit[foil] at the last position, under zero ablation of whole sites (no dictionaries):
-logits at the last position, the effect of each node (site, position), and every direct edge with all sites selected.
+A golden holds, for one prompt and the metric logit[target] - logit[foil] at the last position, under zero ablation of whole sites
+(no dictionaries): logits at the last position, the effect of each node (site, position), and every direct edge with all sites selected.
 """
 import json
 import math
@@ -143,7 +143,9 @@ class LlamaAttention(nn.Module):
     def __init__(self):
         super().__init__()
         d = WIDTH // HEADS
-        self.q_proj, self.k_proj, self.v_proj = nn.Linear(WIDTH, HEADS * d, bias=False), nn.Linear(WIDTH, self.KEYS * d, bias=False), nn.Linear(WIDTH, self.KEYS * d, bias=False)
+        self.q_proj = nn.Linear(WIDTH, HEADS * d, bias=False)
+        self.k_proj = nn.Linear(WIDTH, self.KEYS * d, bias=False)
+        self.v_proj = nn.Linear(WIDTH, self.KEYS * d, bias=False)
         self.o_proj = nn.Linear(HEADS * d, WIDTH, bias=False)
 
     def forward(self, hidden_states, mask, cos, sin):
@@ -163,7 +165,8 @@ class LlamaAttention(nn.Module):
 class LlamaMlp(nn.Module):
     def __init__(self):
         super().__init__()
-        self.gate_proj, self.up_proj, self.down_proj = nn.Linear(WIDTH, 20, bias=False), nn.Linear(WIDTH, 20, bias=False), nn.Linear(20, WIDTH, bias=False)
+        self.gate_proj, self.up_proj = nn.Linear(WIDTH, 20, bias=False), nn.Linear(WIDTH, 20, bias=False)
+        self.down_proj = nn.Linear(20, WIDTH, bias=False)
 
     def forward(self, x):
         return self.down_proj(nn.functional.silu(self.gate_proj(x)) * self.up_proj(x))
@@ -265,32 +268,47 @@ def hand(path):
     """One block of two heads and an MLP in a function, operator set 15, with a mask and positions as inputs."""
     d, heads, n = WIDTH, 2, 20
     rng = np.random.RandomState(4)
-    weights = {"W_E": (VOCAB, d), "W_pos": (POSITIONS, d), "W_Q": (d, d), "W_K": (d, d), "W_V": (d, d), "W_O": (d, d), "b_O": (d,), "W_in": (d, n), "b_in": (n,), "W_out": (n, d), "b_out": (d,), "W_U": (d, VOCAB)}
+    weights = {"W_E": (VOCAB, d), "W_pos": (POSITIONS, d), "W_Q": (d, d), "W_K": (d, d), "W_V": (d, d), "W_O": (d, d), "b_O": (d,),
+               "W_in": (d, n), "b_in": (n,), "W_out": (n, d), "b_out": (d,), "W_U": (d, VOCAB)}
     constants = {name: (0.5 * rng.standard_normal(shape)).astype(np.float32) for name, shape in weights.items()}
-    constants |= {"split": np.array([0, 0, heads, d // heads]), "join": np.array([0, 0, d]), "zero": np.array([0]), "one": np.array([1]), "two": np.array([2]), "axes12": np.array([1, 2]), "root": np.float32((d // heads) ** 0.5),
-                  "unit": np.float32(1), "least": np.float32(-1e9)}
+    constants |= {"split": np.array([0, 0, heads, d // heads]), "join": np.array([0, 0, d]),
+                  "zero": np.array([0]), "one": np.array([1]), "two": np.array([2]), "axes12": np.array([1, 2]),
+                  "root": np.float32((d // heads) ** 0.5), "unit": np.float32(1), "least": np.float32(-1e9)}
     node = lambda op, inputs, output, **attributes: h.make_node(op, inputs, [output], name=f"node/{output}", **attributes)
-    heads_of = lambda name: [node("MatMul", ["normal", f"W_{name}"], f"{name}_all"), node("Reshape", [f"{name}_all", "split"], f"{name}_split"), node("Transpose", [f"{name}_split"], name, perm=[0, 2, 1, 3])]
+    heads_of = lambda name: [
+        node("MatMul", ["normal", f"W_{name}"], f"{name}_all"),
+        node("Reshape", [f"{name}_all", "split"], f"{name}_split"),
+        node("Transpose", [f"{name}_split"], name, perm=[0, 2, 1, 3]),
+    ]
     nodes = [
-        node("Gather", ["W_E", "input_ids"], "embed"), node("Gather", ["W_pos", "position_ids"], "pos"), node("Add", ["embed", "pos"], "x0"),
+        node("Gather", ["W_E", "input_ids"], "embed"), node("Gather", ["W_pos", "position_ids"], "pos"),
+        node("Add", ["embed", "pos"], "x0"),
         node("ReduceL2", ["x0"], "norm", axes=[-1]), node("Div", ["x0", "norm"], "normal"),
         *heads_of("Q"), *heads_of("K"), *heads_of("V"),
         node("Einsum", ["Q", "K"], "dots", equation="bhqd,bhkd->bhqk"), node("Div", ["dots", "root"], "scores"),
         # the causal part of the mask from the positions, the rest as it is given
-        node("Unsqueeze", ["position_ids", "two"], "queries"), node("Unsqueeze", ["position_ids", "one"], "keys"), node("Greater", ["keys", "queries"], "later"),
-        node("Unsqueeze", ["later", "one"], "later4"), node("Cast", ["attention_mask"], "seen", to=1), node("Sub", ["unit", "seen"], "hidden"), node("Unsqueeze", ["hidden", "axes12"], "hidden4"),
-        node("Mul", ["hidden4", "least"], "bias"), node("Where", ["later4", "least", "bias"], "mask"), node("Add", ["scores", "mask"], "masked"), node("Softmax", ["masked"], "pattern", axis=-1),
-        node("MatMul", ["pattern", "V"], "z_heads"), node("Transpose", ["z_heads"], "z", perm=[0, 2, 1, 3]), node("Reshape", ["z", "join"], "z_all"),
+        node("Unsqueeze", ["position_ids", "two"], "queries"), node("Unsqueeze", ["position_ids", "one"], "keys"),
+        node("Greater", ["keys", "queries"], "later"), node("Unsqueeze", ["later", "one"], "later4"),
+        node("Cast", ["attention_mask"], "seen", to=1), node("Sub", ["unit", "seen"], "hidden"),
+        node("Unsqueeze", ["hidden", "axes12"], "hidden4"), node("Mul", ["hidden4", "least"], "bias"),
+        node("Where", ["later4", "least", "bias"], "mask"), node("Add", ["scores", "mask"], "masked"),
+        node("Softmax", ["masked"], "pattern", axis=-1),
+        node("MatMul", ["pattern", "V"], "z_heads"), node("Transpose", ["z_heads"], "z", perm=[0, 2, 1, 3]),
+        node("Reshape", ["z", "join"], "z_all"),
         node("MatMul", ["z_all", "W_O"], "projected"), node("Add", ["projected", "b_O"], "attn"), node("Sum", ["x0", "attn"], "x1"),
-        h.make_node("Mlp", ["x1", "W_in", "b_in", "W_out", "b_out"], ["mlp"], name="node/mlp", domain="hand", alpha=0.1), node("Add", ["x1", "mlp"], "x2"), node("MatMul", ["x2", "W_U"], "logits"),
+        h.make_node("Mlp", ["x1", "W_in", "b_in", "W_out", "b_out"], ["mlp"], name="node/mlp", domain="hand", alpha=0.1),
+        node("Add", ["x1", "mlp"], "x2"), node("MatMul", ["x2", "W_U"], "logits"),
     ]
     leaky = h.make_node("LeakyRelu", ["inner"], ["active"], name="leaky")
     leaky.attribute.append(onnx.AttributeProto(name="alpha", ref_attr_name="alpha", type=onnx.AttributeProto.FLOAT))
-    mlp = h.make_function("hand", "Mlp", ["x", "W_i", "b_i", "W_o", "b_o"], ["y"], [
-        h.make_node("MatMul", ["x", "W_i"], ["h"]), h.make_node("Add", ["h", "b_i"], ["inner"]), leaky, h.make_node("MatMul", ["active", "W_o"], ["o"]), h.make_node("Add", ["o", "b_o"], ["y"])],
-        [h.make_opsetid("", 15)], ["alpha"])
+    inner = [
+        h.make_node("MatMul", ["x", "W_i"], ["h"]), h.make_node("Add", ["h", "b_i"], ["inner"]), leaky,
+        h.make_node("MatMul", ["active", "W_o"], ["o"]), h.make_node("Add", ["o", "b_o"], ["y"]),
+    ]
+    mlp = h.make_function("hand", "Mlp", ["x", "W_i", "b_i", "W_o", "b_o"], ["y"], inner, [h.make_opsetid("", 15)], ["alpha"])
     tokens = lambda name: h.make_tensor_value_info(name, onnx.TensorProto.INT64, ["b", "t"])
-    graph = h.make_graph(nodes, "hand", [tokens("input_ids"), tokens("attention_mask"), tokens("position_ids")], [h.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["b", "t", VOCAB])],
+    graph = h.make_graph(nodes, "hand", [tokens("input_ids"), tokens("attention_mask"), tokens("position_ids")],
+                         [h.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["b", "t", VOCAB])],
                          [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()])
     model = h.make_model(graph, opset_imports=[h.make_opsetid("", 15), h.make_opsetid("hand", 1)], functions=[mlp], ir_version=8)
     onnx.save(model, path)
@@ -363,11 +381,16 @@ def golden(model, places, names):
         for p, effect in enumerate(effects[up]):
             total = sum(e[4] for e in edges if e[0] == up and e[1] == p)
             assert abs(total - effect) < 1e-10, (up, p, total, effect)
-    return {"tokens": TOKENS, "target": TARGET, "foil": FOIL, "metric": metric(logits).item(), "logits": logits[0, -1].tolist(), "effects": effects, "edges": edges}
+    return {"tokens": TOKENS, "target": TARGET, "foil": FOIL, "metric": metric(logits).item(), "logits": logits[0, -1].tolist(),
+            "effects": effects, "edges": edges}
 
 
 def rounded(value):
-    return float(f"{value:.9g}") if isinstance(value, float) else [rounded(v) for v in value] if isinstance(value, list) else {k: rounded(v) for k, v in value.items()} if isinstance(value, dict) else value
+    if isinstance(value, float):
+        return float(f"{value:.9g}")
+    if isinstance(value, list):
+        return [rounded(v) for v in value]
+    return {k: rounded(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def main():
@@ -375,10 +398,14 @@ def main():
     torch.set_num_threads(1)
     hand(os.path.join(FOLDER, "hand.onnx"))
     with open(os.path.join(FOLDER, "hand.sites.json"), "w") as f:
-        json.dump({"sites": {"blocks.0.hook_resid_pre": "x0", "blocks.0.attn.hook_z": "z", "blocks.0.hook_attn_out": "attn", "blocks.0.hook_resid_mid": "x1", "blocks.0.hook_mlp_out": "mlp", "blocks.0.hook_resid_post": "x2"},
-                   "hooks": {"blocks.0.attn.hook_pattern": "pattern"}}, f, indent=1)
+        sites = {"hook_resid_pre": "x0", "attn.hook_z": "z", "hook_attn_out": "attn", "hook_resid_mid": "x1", "hook_mlp_out": "mlp",
+                 "hook_resid_post": "x2"}
+        content = {"sites": {f"blocks.0.{k}": v for k, v in sites.items()}, "hooks": {"blocks.0.attn.hook_pattern": "pattern"}}
+        json.dump(content, f, indent=1)
         f.write("\n")
-    for name, make, places, opsets, seed in (("gpt2", Gpt2, MAPS["gpt2"], (13, 17), 1), ("llama", Llama, MAPS["llama"], (17,), 2), ("neox", NeoX, MAPS["gpt_neox"], (16,), 3)):
+    models = (("gpt2", Gpt2, MAPS["gpt2"], (13, 17), 1), ("llama", Llama, MAPS["llama"], (17,), 2),
+              ("neox", NeoX, MAPS["gpt_neox"], (16,), 3))
+    for name, make, places, opsets, seed in models:
         model = randomize(make(), seed)
         for opset in opsets:
             path = os.path.join(FOLDER, f"{name}-{opset}.onnx")

@@ -10,7 +10,8 @@ Environment: Debian 12, python3-torch 1.13, python3-numpy, python3-regex. Determ
 Steps:
 1. Random models (random_models.py) are written, and prompts searched on which no feature lies within 1e-4 of its threshold.
 2. Each case runs the reference (reference.py) and stores what README.md beside the cases lists.
-3. Conservation, IE(u) = Σ_d effect(u→d) + metric edge, is checked for every case and metric of attribution patching; a violation ends the script.
+3. Conservation, IE(u) = Σ_d effect(u→d) + metric edge, is checked for every case and metric of attribution patching;
+   a violation ends the script.
 4. goldens_ablation.py adds the cases of real interventions.
 """
 import argparse
@@ -305,13 +306,15 @@ def random_cases(out, model, prefix):
     c = case("gap-patch", patch, ["blocks.0.hook_resid_pre", "blocks.1.hook_mlp_out"],
              notes=["The one segment crosses block 0 and the attention of block 1."])
     c.node_effects("atp", ["logprob"]).jacobians().edges("atp", ["logprob"]).write()
-    c = case("position-zero", zero, attn + resid[-1:], position=2, notes=["The metric is read at position 2; later positions have no effect."])
+    c = case("position-zero", zero, attn + resid[-1:], position=2,
+             notes=["The metric is read at position 2; later positions have no effect."])
     c.node_effects("atp", both).node_effects("exact", both).jacobians().edges("atp", ["logprob"]).write()
     bare = ["blocks.0.hook_attn_out", "blocks.1.hook_resid_pre"]
     for name, pair in (("bare-zero", zero), ("bare-patch", patch)):
         c = case(name, pair, resid + bare, without=bare, notes=[
             f"{' and '.join(bare)} count as sites without a dictionary: an error node at every position, whose value is the activation."])
-        c.node_effects("atp", both).node_effects("ig", ["logprob"]).node_effects("exact", both).jacobians().edges("atp", ["logprob"]).write()
+        c.node_effects("atp", both).node_effects("ig", ["logprob"]).node_effects("exact", both)
+        c.jacobians().edges("atp", ["logprob"]).write()
     hooks_case(out, f"{prefix}-hooks", model, text)
     interventions_case(out, f"{prefix}-interventions", model, text)
     processing_case(out, f"{prefix}-processing", model, text)
@@ -323,7 +326,8 @@ def plain_case(out, name, model, text, tensors, **about):
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     random_models.write_json(os.path.join(folder, "case.json"), {
-        "case": name, "model": model.name, "files": model.hashes, "prompt": text, "prepend_bos": True, "tokens": model.tokens(text), **about})
+        "case": name, "model": model.name, "files": model.hashes, "prompt": text, "prepend_bos": True,
+        "tokens": model.tokens(text), **about})
     write_safetensors(os.path.join(folder, "golden.safetensors"), {k: v.detach().to(torch.float64).numpy() for k, v in tensors.items()})
     print(f"{name}: {len(tensors)} tensors", flush=True)
 
@@ -370,8 +374,8 @@ def interventions_case(out, name, model, text):
 def processing_case(out, name, model, text):
     """Sites and logits of the model after each of TransformerLens's weight processings."""
     ids, tensors = model.tokens(text), {}
-    plans = {"none": [], "fold_ln": [fold_layer_norm], "center_writing_weights": [center_writing_weights], "center_unembed": [center_unembed],
-             "all": [fold_layer_norm, center_writing_weights, center_unembed]}
+    plans = {"none": [], "fold_ln": [fold_layer_norm], "center_writing_weights": [center_writing_weights],
+             "center_unembed": [center_unembed], "all": [fold_layer_norm, center_writing_weights, center_unembed]}
     plain = model.gpt.activations(ids)[1]
     for plan, steps in plans.items():
         gpt = Gpt2(model.folder)
@@ -383,10 +387,12 @@ def processing_case(out, name, model, text):
         for s in model.sites:
             tensors[f"{plan}/activation/{s}"] = seen[s]
         if plan == "all":
-            for k in ("W_U", "b_U", "h.0.attn.c_attn.weight", "h.0.attn.c_attn.bias", "h.0.attn.c_proj.weight", "h.1.mlp.c_fc.bias", "wte.weight"):
+            for k in ("W_U", "b_U", "h.0.attn.c_attn.weight", "h.0.attn.c_attn.bias", "h.0.attn.c_proj.weight",
+                      "h.1.mlp.c_fc.bias", "wte.weight"):
                 tensors[f"{plan}/weight/{k}"] = gpt.w[k]
     plain_case(out, name, model, text, tensors, plans=list(plans),
-               notes=["Weight processing as in TransformerLens. Log-probabilities never change; center_unembed shifts each position's logits.",
+               notes=["Weight processing as in TransformerLens. Log-probabilities never change; "
+                      "center_unembed shifts each position's logits.",
                       "center_writing_weights takes each position's mean over the width off every site. fold_ln changes no site.",
                       "all/weight/*: some processed weights, [in, out]; W_U [d, V], untied from wte, and b_U [V] from ln_f.bias."])
 

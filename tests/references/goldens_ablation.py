@@ -1,8 +1,8 @@
 """The golden files of real interventions: exact edges, naive ablation, circuits, faithfulness, response curves. Called by goldens.py.
 
-Each case searches its own prompt: on it, and after every intervention of the case, no feature that is compared lies within CLEAR of its threshold.
-In the cases of models/tiny, whose 1024 features leave no such prompt, the same is asked of TopK's last place, where activations jump;
-there the interventions are the strongest ones that keep clear of it.
+Each case searches its own prompt: on it, and after every intervention of the case, no feature that is compared lies within
+CLEAR of its threshold. In the cases of models/tiny, whose 1024 features leave no such prompt, the same is asked of TopK's last
+place, where activations jump; there the interventions are the strongest ones that keep clear of it.
 """
 import math
 
@@ -11,8 +11,8 @@ import torch
 
 from goldens import Case, clear_prompt, kind
 from reference import ERROR, cut, direct_jacobians, edge_effects, edge_jacobians, exact_logits, gradients
-from reference_ablation import (circuit_run, exact_edges, frozen_run, joint_run, moved_by_nodes, parts, scaled_features, scaled_nodes, topk_gap,
-                                whole_run)
+from reference_ablation import (circuit_run, exact_edges, frozen_run, joint_run, moved_by_nodes, parts, scaled_features,
+                                scaled_nodes, topk_gap, whole_run)
 
 CLEAR = 1e-5
 LINEAR = 1e-6     # moves scaled by this have linear consequences, to about this
@@ -84,8 +84,8 @@ def exact_edge_part(c, chosen=None):
             pairs.append([up, down])
             for m in c.metrics:
                 change, effect = exact_edges(c.dictionaries[down], c.nodes[down], c.x[down], value, g[m][down])
-                check_linear(c, up, down, m, exact_edges(c.dictionaries[down], c.nodes[down], c.x[down], small[down], g[m][down])[1] / LINEAR,
-                             edge_effects(c.nodes[down], n, g[m][down], linear[up, down]))
+                nudged = exact_edges(c.dictionaries[down], c.nodes[down], c.x[down], small[down], g[m][down])[1]
+                check_linear(c, up, down, m, nudged / LINEAR, edge_effects(c.nodes[down], n, g[m][down], linear[up, down]))
                 c.put(f"exact_edge/{m}/effect/{up}->{down}", part(down, part(up, effect.T).T))
             c.put(f"exact_edge/change/{up}->{down}", part(down, part(up, change.T).T))
         for m in c.metrics:
@@ -106,7 +106,10 @@ def check_linear(c, up, down, m, small, linear):
 # ---------------------------------------------------------------- naive ablation
 
 def ablate_part(c, features=None, whole=True, *, plans):
-    """Every active feature of every site on its own. features {site: [K]}: these only; whole False: downstream at the last position, and no logits."""
+    """Every active feature of every site on its own.
+
+    features {site: [K]}: these only; whole False: downstream at the last position, and no logits.
+    """
     stored = {}
     for up, dictionary in c.dictionaries.items():
         if dictionary is None:
@@ -152,12 +155,14 @@ def circuit_part(c, per_site, plans):
             member[s][p, i] = True
         changed = {s: ~m if keep else m for s, m in member.items()}
         plan = f"{'keep-' if keep else ''}{'nodes' if by_node else 'features'}-{factor}"
-        logits, seen = joint_run(c.gpt, c.ids, c.sites, c.dictionaries, {s: 1 + (factor - 1) * m.to(c.logits.dtype) for s, m in changed.items() if m.any()}, c.clear)
+        factors = {s: 1 + (factor - 1) * m.to(c.logits.dtype) for s, m in changed.items() if m.any()}
+        logits, seen = joint_run(c.gpt, c.ids, c.sites, c.dictionaries, factors, c.clear)
         c.put(f"circuit/{plan}/logits", logits if c.model.name != "tiny" else logits[c.position])
         for s, x in seen.items() if c.model.name != "tiny" else ():
             c.put(f"circuit/{plan}/activation/{s}", x)
         values = {m: c.measure[m](logits).item() for m in c.metrics}
-        c.about["circuit"]["plans"][plan] = {"listed": "nodes" if by_node else "features", "keep": keep, "coefficient": factor, "metric_values": values}
+        listed = "nodes" if by_node else "features"
+        c.about["circuit"]["plans"][plan] = {"listed": listed, "keep": keep, "coefficient": factor, "metric_values": values}
 
 
 # ---------------------------------------------------------------- faithfulness
@@ -246,8 +251,9 @@ def faithfulness_part(c, ablations, count):
                     m_c, m_complement, m_empty, m_full = (c.measure[m](z).item() for z in (inner, outer, empty, c.logits))
                     if abs(m_full - m_empty) < DENOMINATOR:
                         raise TooClose
-                    rows.append({"circuit": circuit, "ablated": name, "errors": rule, "metric": m, "m_circuit": m_c, "m_complement": m_complement,
-                                 "m_empty": m_empty, "m_full": m_full, "faithfulness": (m_c - m_empty) / (m_full - m_empty),
+                    rows.append({"circuit": circuit, "ablated": name, "errors": rule, "metric": m,
+                                 "m_circuit": m_c, "m_complement": m_complement, "m_empty": m_empty, "m_full": m_full,
+                                 "faithfulness": (m_c - m_empty) / (m_full - m_empty),
                                  "completeness": (m_complement - m_empty) / (m_full - m_empty)})
     c.about["circuits"], c.about["faithfulness"] = circuits, rows
 
@@ -264,9 +270,11 @@ def curve_part(c):
     switches = ((curves > 0).any(0) & (curves <= 0).any(0))[:, 1:].double().sum(1)                # [K, n_D]: positions, BOS not counted
     lively = (curves.amax(0) - curves.amin(0))[:, 1:].sum(1)                                      # [K, n_D]
     slopes = edge_jacobians(far, n, J)
-    for flat in (lively * (switches > 0) * (curves[COEFFICIENTS.index(1)][:, 1:] > 0).any(1)).flatten().argsort(descending=True).tolist():
+    suited = lively * (switches > 0) * (curves[COEFFICIENTS.index(1)][:, 1:] > 0).any(1)
+    for flat in suited.flatten().argsort(descending=True).tolist():
         k, d = divmod(flat, lively.shape[1])
-        if c.model.name != "tiny" or all(topk_gap(c.dictionaries[down], value(c, [features[k]], f)[0]).item() > CLEAR for f in COEFFICIENTS):
+        gap = lambda f: topk_gap(c.dictionaries[down], value(c, [features[k]], f)[0]).item()
+        if c.model.name != "tiny" or all(gap(f) > CLEAR for f in COEFFICIENTS):
             break
     u, slope = features[k], torch.zeros(len(c.ids))
     for q in range(len(c.ids)):
@@ -354,7 +362,8 @@ def tiny_cases(out, model, text, target):
     resid = kind(model, "resid")
 
     def case(name, sites):
-        c = AblationCase(out, f"tiny-{name}", model, text, sites=sites, target=target, metrics=TINY_METRICS).runs(logits=False, features=False)
+        c = AblationCase(out, f"tiny-{name}", model, text, sites=sites, target=target, metrics=TINY_METRICS)
+        c.runs(logits=False, features=False)
         c.tensors = {k: v for k, v in c.tensors.items() if "activation/" not in k or k.startswith("nodes/")}
         return c
 
@@ -408,6 +417,6 @@ def tiny_ablation(c):
         features[s] = sorted(i for i, f in zip(ranked, fit) if f)[:TINY_FEATURES]
     exact_edge_part(c, chosen)
     ablate_part(c, features, whole=False, plans=(("all", 0), ("last", 0)))
-    c.about["notes"] = ["Only nodes and features after whose change no TopK dictionary downstream has its last chosen and its first refused "
-                        f"feature within {CLEAR} of each other."]
+    c.about["notes"] = ["Only nodes and features after whose change no TopK dictionary downstream has its last chosen and its "
+                        f"first refused feature within {CLEAR} of each other."]
     c.write()

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Writes small random GPT-NeoX, Llama, Mistral and Qwen2 checkpoints with dictionaries at some sites, and their golden cases, as goldens.py does for GPT-2.
+"""Writes small random GPT-NeoX, Llama, Mistral and Qwen2 checkpoints, dictionaries at some sites, and their golden cases.
 
     export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
     python3 tests/references/goldens_architectures.py
 
-Sizes are odd where they may be: heads that do not add up to the width, part of a head turned, heads that share keys and values. The references are
-reference_neox.py and reference_llama.py. Of neox2 and llama2 nodes, edges, estimators, exact effects and edges, and naive ablation; of all every hook.
+Sizes are odd where they may be: heads that do not add up to the width, part of a head turned, heads that share keys and values.
+The references are reference_neox.py and reference_llama.py. neox2 and llama2 have what goldens.py writes for GPT-2: nodes, edges,
+estimators, exact effects and edges, naive ablation. Every model has all of its hooks.
 """
 import argparse
 import os
@@ -24,26 +25,40 @@ from reference_neox import Neox
 from safetensors_io import write_safetensors
 
 VOCAB, BOS, POSITIONS, FEATURES, SEED = 257, 256, 24, 24, 5
-COMMON = {"num_hidden_layers": 2, "vocab_size": VOCAB, "max_position_embeddings": POSITIONS, "bos_token_id": BOS, "eos_token_id": BOS, "torch_dtype": "float32"}
+COMMON = {"num_hidden_layers": 2, "vocab_size": VOCAB, "max_position_embeddings": POSITIONS, "bos_token_id": BOS,
+          "eos_token_id": BOS, "torch_dtype": "float32"}
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 2.0, "original_max_position_embeddings": 16}
 
 MODELS = {
-    "neox2": {"model_type": "gpt_neox", "hidden_size": 24, "num_attention_heads": 4, "intermediate_size": 28, "rotary_pct": 0.75, "rotary_emb_base": 50.0,
-              "layer_norm_eps": 1e-5, "use_parallel_residual": True, "hidden_act": "gelu", "attention_bias": True, "tie_word_embeddings": False},
-    "neox-sequential": {"model_type": "gpt_neox", "hidden_size": 18, "num_attention_heads": 3, "intermediate_size": 22, "layer_norm_eps": 1e-4,
-                        "rope_parameters": {"rope_type": "default", "rope_theta": 100.0, "partial_rotary_factor": 0.4},
-                        "use_parallel_residual": False, "hidden_act": "gelu_fast", "attention_bias": False, "tie_word_embeddings": True},
-    "llama2": {"model_type": "llama", "hidden_size": 20, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6, "intermediate_size": 26, "hidden_act": "silu",
-               "rms_norm_eps": 1e-5, "rope_theta": 6.0, "rope_scaling": LLAMA3, "attention_bias": False, "mlp_bias": True, "tie_word_embeddings": False},
-    "qwen2": {"model_type": "qwen2", "hidden_size": 12, "num_attention_heads": 3, "num_key_value_heads": 1, "intermediate_size": 22, "hidden_act": "silu",
-              "rms_norm_eps": 1e-6, "rope_theta": 1000.0, "use_sliding_window": False, "sliding_window": 4, "tie_word_embeddings": True},
-    "mistral": {"model_type": "mistral", "hidden_size": 16, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 2, "intermediate_size": 14, "hidden_act": "silu",
-                "rms_norm_eps": 1e-5, "rope_theta": 30.0, "rope_scaling": {"rope_type": "linear", "factor": 2.0}, "sliding_window": 3, "tie_word_embeddings": False},
+    "neox2": {
+        "model_type": "gpt_neox", "hidden_size": 24, "num_attention_heads": 4, "intermediate_size": 28,
+        "rotary_pct": 0.75, "rotary_emb_base": 50.0, "layer_norm_eps": 1e-5,
+        "use_parallel_residual": True, "hidden_act": "gelu", "attention_bias": True, "tie_word_embeddings": False},
+    "neox-sequential": {
+        "model_type": "gpt_neox", "hidden_size": 18, "num_attention_heads": 3, "intermediate_size": 22, "layer_norm_eps": 1e-4,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 100.0, "partial_rotary_factor": 0.4},
+        "use_parallel_residual": False, "hidden_act": "gelu_fast", "attention_bias": False, "tie_word_embeddings": True},
+    "llama2": {
+        "model_type": "llama", "hidden_size": 20, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 6,
+        "intermediate_size": 26, "hidden_act": "silu", "rms_norm_eps": 1e-5, "rope_theta": 6.0, "rope_scaling": LLAMA3,
+        "attention_bias": False, "mlp_bias": True, "tie_word_embeddings": False},
+    "qwen2": {
+        "model_type": "qwen2", "hidden_size": 12, "num_attention_heads": 3, "num_key_value_heads": 1,
+        "intermediate_size": 22, "hidden_act": "silu", "rms_norm_eps": 1e-6, "rope_theta": 1000.0,
+        "use_sliding_window": False, "sliding_window": 4, "tie_word_embeddings": True},
+    "mistral": {
+        "model_type": "mistral", "hidden_size": 16, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 2,
+        "intermediate_size": 14, "hidden_act": "silu", "rms_norm_eps": 1e-5, "rope_theta": 30.0,
+        "rope_scaling": {"rope_type": "linear", "factor": 2.0}, "sliding_window": 3, "tie_word_embeddings": False},
 }
 
 DICTIONARIES = {
-    "neox2": {"blocks.0.hook_resid_pre": "standard", "blocks.0.hook_attn_out": "topk", "blocks.0.hook_mlp_out": "standard", "blocks.1.hook_mlp_out": "standard", "blocks.1.hook_resid_post": "topk"},
-    "llama2": {"blocks.0.hook_mlp_out": "topk", "blocks.1.hook_resid_pre": "standard", "blocks.1.hook_attn_out": "standard", "blocks.1.hook_resid_post": "standard"},
+    "neox2": {
+        "blocks.0.hook_resid_pre": "standard", "blocks.0.hook_attn_out": "topk", "blocks.0.hook_mlp_out": "standard",
+        "blocks.1.hook_mlp_out": "standard", "blocks.1.hook_resid_post": "topk"},
+    "llama2": {
+        "blocks.0.hook_mlp_out": "topk", "blocks.1.hook_resid_pre": "standard",
+        "blocks.1.hook_attn_out": "standard", "blocks.1.hook_resid_post": "standard"},
 }
 
 
@@ -101,8 +116,9 @@ def write_dictionary(folder, name, site, kind, sample, rng):
     os.makedirs(where)
     topk = {"k": 4, "rescale_acts_by_decoder_norm": False} if kind == "topk" else {}
     write_json(os.path.join(where, "cfg.json"), {
-        "architecture": kind, **topk, "d_in": d, "d_sae": FEATURES, "dtype": "float32", "apply_b_dec_to_input": True, "normalize_activations": "none",
-        "device": "cpu", "reshape_activations": "none", "metadata": {"model_name": name, "hook_name": site, "prepend_bos": True, "context_size": POSITIONS}})
+        "architecture": kind, **topk, "d_in": d, "d_sae": FEATURES, "dtype": "float32", "apply_b_dec_to_input": True,
+        "normalize_activations": "none", "device": "cpu", "reshape_activations": "none",
+        "metadata": {"model_name": name, "hook_name": site, "prepend_bos": True, "context_size": POSITIONS}})
     b_enc = 0.1 * rng.standard_normal(FEATURES) if kind == "topk" else -cutoff
     write_safetensors(os.path.join(where, "sae_weights.safetensors"),
                       {k: np.asarray(v, np.float32) for k, v in dict(W_enc=W_enc, b_enc=b_enc, W_dec=W_dec, b_dec=b_dec).items()})
@@ -129,7 +145,8 @@ def write_model(root, name, seed):
 def hooks(out, model, text):
     seen, logits = model.gpt.activations(model.tokens(text))
     plain_case(out, f"{model.name}-hooks", model, text, {"logits": logits, **{f"hook/{k}": v for k, v in seen.items()}}, hooks=list(seen),
-               notes=["Every hook tensor of the model, shaped as in TransformerLens without its batch axis; k and v have as many heads as there are keys and values."])
+               notes=["Every hook tensor of the model, shaped as in TransformerLens without its batch axis; "
+                      "k and v have as many heads as there are keys and values."])
 
 
 def full_cases(out, model):
@@ -155,7 +172,8 @@ def full_cases(out, model):
     goldens_ablation.on_clear_prompts(model, 22, [3], ablation)
 
 
-NOTES = ["methods are estimators, as in random2-estimators-*; relp also holds σ(x) of SiLU fixed and takes half of each derivative of a gated product."]
+NOTES = ["methods are estimators, as in random2-estimators-*; relp also holds σ(x) of SiLU fixed and takes half of each "
+         "derivative of a gated product."]
 
 
 def main():

@@ -1,8 +1,9 @@
 """Golden cases of the estimators other than true derivatives: relp and frozen. Called by goldens.py.
 
-Autograd sees a model whose LayerNorm scales, GELU ratios or attention patterns are detached (Gpt2.estimator in reference.py); its numbers are those of the
-plain model, its derivatives the estimator's. Everything is stored under the estimator's name where goldens.py has `atp`; Jacobians as well, since they
-differ between estimators. Conservation is checked for every case and metric; a violation ends the script.
+Autograd sees a model whose LayerNorm scales, GELU ratios or attention patterns are detached (Gpt2.estimator in reference.py);
+its numbers are those of the plain model, its derivatives the estimator's. Everything is stored under the estimator's name where
+goldens.py has `atp`; Jacobians as well, since they differ between estimators.
+Conservation is checked for every case and metric; a violation ends the script.
 """
 import copy
 
@@ -13,8 +14,9 @@ from reference import cut, direct_jacobians, direct_metric_gradients, edge_effec
 ESTIMATORS = ["relp", "frozen"]
 METRICS = ["logit-diff", "logprob"]
 CONSERVED = 1e-9
-NOTES = ["methods are estimators: relp holds LayerNorm's scale fixed and takes gelu(x)/x for GELU's derivative, frozen holds LayerNorm's scale and the "
-         "attention pattern fixed. Activations and logits are those of the other cases with this prompt."]
+NOTES = ["methods are estimators: relp holds LayerNorm's scale fixed and takes gelu(x)/x for GELU's derivative, "
+         "frozen holds LayerNorm's scale and the attention pattern fixed. "
+         "Activations and logits are those of the other cases with this prompt."]
 
 
 def random_cases(Case, out, prefix, model, zero, patch, resid):

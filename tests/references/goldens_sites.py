@@ -1,4 +1,6 @@
-"""Golden cases of the sites that carry a dictionary now and then: hook_resid_mid and attn.hook_z (all heads side by side, [T, heads · d_head]).
+"""Golden cases of two sites that few dictionaries are trained on: hook_resid_mid, and attn.hook_z with all heads side by side.
+
+attn.hook_z is [T, heads · d_head] here.
 
 Called by goldens.py; alone, `python3 tests/references/goldens_sites.py` writes these cases and nothing else.
 """
@@ -58,8 +60,8 @@ def write(out, seed=52, name="random2-sites"):
     samples = [gpt.activations([random_models.BOS, *rng.randint(0, 256, 7)])[0] for _ in range(64)]
     for site, spec in DICTIONARIES.items():
         random_models.write_dictionary(folder, name, site, spec, torch.cat([s[site][1:] for s in samples]), rng)
-        random_models.write_json(os.path.join(folder, "dictionaries", site, "cfg.json"),
-                                 {**random_models.config(name, site, spec), "reshape_activations": "hook_z" if site.endswith("hook_z") else "none"})
+        config = {**random_models.config(name, site, spec), "reshape_activations": "hook_z" if site.endswith("hook_z") else "none"}
+        random_models.write_json(os.path.join(folder, "dictionaries", site, "cfg.json"), config)
     model = Model(folder, name)
     text = goldens.clear_prompt(model, rng, 4)
     other = goldens.clear_prompt(model, rng, 4, text)

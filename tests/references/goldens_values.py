@@ -1,5 +1,6 @@
-"""Golden case of fold_value_biases: attn.hook_z, and what a dictionary there makes of it, of the model as it is, after TransformerLens's whole processing, and after fold_value_biases alone.
+"""Golden case of fold_value_biases: attn.hook_z and the activations of a dictionary there.
 
+Three plans: the model as it is, after TransformerLens's whole weight processing, and after fold_value_biases alone.
 Called by goldens.py; alone, `python3 tests/references/goldens_values.py` writes this case and nothing else.
 """
 import os
@@ -42,8 +43,10 @@ def write(out, name="random2-sites"):
         dictionary = model.dictionaries[DICTIONARY]
         tensors[f"{plan}/features/{DICTIONARY}"] = dictionary.pre(dictionary.input(seen[DICTIONARY])).relu()
     goldens.plain_case(out, "random2-values", model, text, tensors, plans=list(PLANS),
-                       notes=["<plan>/activation/<site>: z, heads side by side; <plan>/features/<site>: what the dictionary there (standard) makes of it.",
-                              "whole: fold_ln, center_writing_weights, center_unembed, fold_value_biases, in this order; values: fold_value_biases alone."])
+                       notes=["<plan>/activation/<site>: z, heads side by side; "
+                              "<plan>/features/<site>: what the dictionary there (standard) makes of it.",
+                              "whole: fold_ln, center_writing_weights, center_unembed, fold_value_biases, in this order; "
+                              "values: fold_value_biases alone."])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ Environment: Debian 12, python3-torch 1.13, python3-numpy, python3-regex. Determ
 Steps:
 1. Every sentence of every held-out document is read by the model, BOS in front.
 2. A cut after 8 to 15 tokens is a candidate where the next word is one token, the target, and the model gives it at least LEAST.
-3. A sentence yields one candidate at most, a document at most as many as its length allows, so that the long ones do not crowd out the others.
+3. A sentence yields one candidate at most, a document at most as many as its length allows, so that the long ones do not
+   crowd out the others.
 4. What stands in the training text word for word, prompt and target together, is left out: licences repeat each other.
 """
 import argparse
@@ -77,7 +78,9 @@ def candidate(model, folder, bos, text_of, sentence):
         return None
     n = sure[chance(sentence) % len(sure)]
     prompt, target = text_of(ids[:n]), text_of([ids[n]])
-    if prompt is None or target is None or prompt.count(" ") < SPACES or encode(folder, prompt + target) != ids[:n + 1] or encode(folder, target) != [ids[n]]:
+    if prompt is None or target is None or prompt.count(" ") < SPACES:
+        return None
+    if encode(folder, prompt + target) != ids[:n + 1] or encode(folder, target) != [ids[n]]:
         return None
     return prompt, target, float(p[n, ids[n]])
 

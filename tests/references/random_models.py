@@ -11,8 +11,8 @@ from safetensors_io import write_safetensors
 LAYERS, WIDTH, HEADS, VOCAB, POSITIONS, FEATURES = 2, 16, 4, 257, 32, 40
 BOS = VOCAB - 1
 
-# What each site's dictionary is. b_dec False: apply_b_dec_to_input false. flat: a cfg.json as SAELens wrote it before 6.0. factor: norm_scaling_factor.
-# rescale: rescale_acts_by_decoder_norm. finetuned: finetuning_scaling_factor, and the tensor scaling_factor.
+# What each site's dictionary is. b_dec False: apply_b_dec_to_input false. flat: a cfg.json as SAELens wrote it before 6.0.
+# factor: norm_scaling_factor. rescale: rescale_acts_by_decoder_norm. finetuned: finetuning_scaling_factor, and the tensor scaling_factor.
 DICTIONARIES = {
     "random2": {
         "blocks.0.hook_resid_pre": {"kind": "standard"},

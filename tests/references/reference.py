@@ -4,7 +4,8 @@ It shares no code with the C# side and takes the slow, obvious way everywhere:
 1. Gpt2 runs the model; `at(name, x)` sees every hook tensor under its TransformerLens name and may replace it.
 2. Dictionary encodes and decodes as SAELens does; the derivative of a feature is autograd's, through any normalisation.
 3. nodes_of lists the nodes of a site with the vector that each one's change adds to the site.
-4. gradients: one backward pass of the unmodified model. mean_gradients: the same along the path of integrated gradients. exact: real patching.
+4. gradients: one backward pass of the unmodified model. mean_gradients: the same along the path of integrated gradients.
+   exact_logits: real patching.
 5. cut replaces every selected site by a leaf, so that autograd from a site's computed value to the leaves IS the direct Jacobian.
 """
 import json
@@ -181,7 +182,8 @@ class Dictionary:
     def describe(self):
         return {"kind": self.kind, "k": self.k if self.kind == "topk" else None, "features": self.w["W_dec"].shape[0],
                 "normalize_activations": self.norm, "apply_b_dec_to_input": self.subtract,
-                **({"rescale_acts_by_decoder_norm": True} if self.rescale else {}), **({"finetuning_scaling_factor": True} if self.finetuned else {}),
+                **({"rescale_acts_by_decoder_norm": True} if self.rescale else {}),
+                **({"finetuning_scaling_factor": True} if self.finetuned else {}),
                 **({"norm_scaling_factor": self.factor} if self.factor else {})}
 
     def moments(self, x):

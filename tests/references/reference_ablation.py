@@ -1,6 +1,7 @@
 """A second opinion on interventions: what really happens when nodes are changed, in PyTorch, float64, on top of reference.py.
 
-Nothing here is linear and nothing is estimated: activations are changed, the model (or the segment between two sites) is run, values are read.
+Nothing here is linear and nothing is estimated: activations are changed, the model (or the segment between two sites) is run,
+values are read.
 1. frozen_run moves one site and holds all other selected sites at their clean values: what a site computes then is the direct consequence.
 2. exact_edges turns that into one number per pair of nodes; naive ablation (Udell 2024) into the change of every feature downstream.
 3. whole_run moves one site and lets everything after it follow.
@@ -14,7 +15,10 @@ import torch
 
 
 def frozen_run(model, ids, x, sites, up, moved):
-    """moved [N, T, d] stands at `up`, x (clean) at all other sites: ({down: [N, T, d] for each site that reads up directly}, logits or None)."""
+    """moved [N, T, d] stands at `up`, x (clean) at all other sites.
+
+    Returns ({down: [N, T, d] for each site that reads up directly}, logits or None).
+    """
     values = {}
     def at(name, v):
         if name not in sites:
@@ -42,7 +46,10 @@ def moved_by_nodes(x, nodes):
 
 
 def exact_edges(dictionary, nodes, x, value, g):
-    """(change, effect) [D, U] of the nodes of a site, clean x [T, d], when it becomes value [U, T, d]; g [T, d] = ∂m/∂x of the unmodified model."""
+    """(change, effect) [D, U] of the nodes of a site, clean x [T, d], when it becomes value [U, T, d].
+
+    g [T, d] = ∂m/∂x of the unmodified model.
+    """
     U, T, d = value.shape
     error, change, effect = value - x, torch.full((len(nodes.position), U), math.nan), torch.zeros(len(nodes.position), U)
     if dictionary is not None:
@@ -69,7 +76,8 @@ def scaled_features(dictionary, x, features, c, positions=None):
 
 def scaled_nodes(dictionary, x, nodes, c):
     """Each feature node's activation times c, on its own: [N_f, T, d]."""
-    return torch.cat([scaled_features(dictionary, x, [i], c, [p]) for p, i in zip(nodes.position.tolist(), nodes.feature.tolist()) if i >= 0])
+    places = zip(nodes.position.tolist(), nodes.feature.tolist())
+    return torch.cat([scaled_features(dictionary, x, [i], c, [p]) for p, i in places if i >= 0])
 
 
 def joint_run(model, ids, sites, dictionaries, factor, reached=lambda site, x: None):
@@ -117,7 +125,10 @@ def circuit_run(model, ids, dictionaries, kept, ablated, reached=lambda site, x:
 
 
 def topk_gap(dictionary, x):
-    """How far apart the last chosen and the first refused feature are, [N] of x [N, T, d]; infinite where activations are continuous in x."""
+    """How far apart the last chosen and the first refused feature are, [N] of x [N, T, d].
+
+    Infinite where activations are continuous in x.
+    """
     if dictionary is None or dictionary.kind != "topk":
         return torch.full(x.shape[:1], math.inf)
     top = (dictionary.input(x) @ dictionary.w["W_enc"] + dictionary.w["b_enc"]).topk(dictionary.k + 1, -1).values

@@ -1,6 +1,7 @@
 """Llama, Mistral and Qwen2 in PyTorch, float64, as reference.py has GPT-2: written from the papers and Hugging Face's semantics.
 
-Estimators: relp detaches RMSNorm's scale, σ(x) of SiLU, and half of the gated product (½ a·[y] + ½ [a]·y); frozen detaches scales and patterns.
+Estimators: relp detaches RMSNorm's scale, σ(x) of SiLU, and half of the gated product (½ a·[y] + ½ [a]·y);
+frozen detaches scales and patterns.
 """
 import json
 import math
@@ -15,7 +16,10 @@ from safetensors_io import read_safetensors
 
 
 def llama3(f, rope):
-    """Dubey et al. 2024: waves longer than the old context / low are stretched, those shorter than old context / high are left, those between mixed."""
+    """Dubey et al. 2024: waves longer than the old context / low are stretched, those shorter than the old context / high are left.
+
+    Those between are mixed.
+    """
     old, low, high = rope["original_max_position_embeddings"], rope["low_freq_factor"], rope["high_freq_factor"]
     out = []
     for x in f.tolist():
@@ -29,7 +33,8 @@ class Llama(Neox):
     def __init__(self, folder, dtype=torch.float64):
         with open(os.path.join(folder, "config.json")) as f:
             c = json.load(f)
-        self.layers, self.heads, self.width, self.eps = c["num_hidden_layers"], c["num_attention_heads"], c["hidden_size"], c["rms_norm_eps"]
+        self.layers, self.heads = c["num_hidden_layers"], c["num_attention_heads"]
+        self.width, self.eps = c["hidden_size"], c["rms_norm_eps"]
         self.shared, self.d_head = c["num_key_value_heads"], c.get("head_dim") or c["hidden_size"] // c["num_attention_heads"]
         self.window = c.get("sliding_window") if c["model_type"] == "mistral" else None
         self.frequencies = frequencies(self.d_head, c["rope_theta"])

@@ -1,5 +1,6 @@
-"""GPT-NeoX (Pythia) in PyTorch, float64, as reference.py has GPT-2: written from the paper (Black et al. 2022) and Hugging Face's semantics.
+"""GPT-NeoX (Pythia) in PyTorch, float64, as reference.py has GPT-2.
 
+Written from the paper (Black et al. 2022) and Hugging Face's semantics.
 Rotary positions are multiplication of complex numbers here: entry i of a head and its fellow half the rotated width further are one number.
 """
 import json
@@ -16,7 +17,8 @@ from safetensors_io import read_safetensors
 def rotate(x, width, frequencies):
     """x [..., T, H, dh]: the first `width` entries of each head turned by position times frequency."""
     half, T = width // 2, x.shape[-3]
-    turn = torch.polar(torch.ones((), dtype=x.dtype), torch.arange(T, dtype=x.dtype)[:, None] * frequencies.to(x.dtype))[:, None]     # [T, 1, half]
+    angles = torch.arange(T, dtype=x.dtype)[:, None] * frequencies.to(x.dtype)
+    turn = torch.polar(torch.ones((), dtype=x.dtype), angles)[:, None]                            # [T, 1, half]
     y = torch.complex(x[..., :half], x[..., half:width]) * turn
     return torch.cat([y.real, y.imag, x[..., width:]], -1)
 
@@ -52,7 +54,8 @@ class Neox:
     def __init__(self, folder, dtype=torch.float64):
         with open(os.path.join(folder, "config.json")) as f:
             c = json.load(f)
-        self.layers, self.heads, self.width, self.eps = c["num_hidden_layers"], c["num_attention_heads"], c["hidden_size"], c["layer_norm_eps"]
+        self.layers, self.heads = c["num_hidden_layers"], c["num_attention_heads"]
+        self.width, self.eps = c["hidden_size"], c["layer_norm_eps"]
         self.parallel, self.act = c["use_parallel_residual"], c["hidden_act"]
         rope = c.get("rope_parameters") or {"rope_theta": c.get("rotary_emb_base"), "partial_rotary_factor": c.get("rotary_pct")}
         self.turned = int(self.width // self.heads * rope["partial_rotary_factor"])

@@ -321,7 +321,8 @@ def table(folder, stream, sites, limit, log):
         recovered = (ablated - ours) / (ablated - clean)
         kind = "ReLU" if saes[s].k is None else f"TopK {saes[s].k}"
         good = 8 <= l0 <= 40 and explained >= 0.85 and dead <= 0.30 and recovered >= 0.90
-        log(f"| `{s}` | {kind} | {l0:.1f} | {explained:.3f} | {dead:.1%} | {ablated:.3f} | {ours:.3f} | {recovered:.3f} | {'yes' if good else 'no'} |")
+        log(f"| `{s}` | {kind} | {l0:.1f} | {explained:.3f} | {dead:.1%} | {ablated:.3f} | {ours:.3f} | {recovered:.3f} "
+            f"| {'yes' if good else 'no'} |")
         short += [] if good else [s]
     log("all sites meet the targets" if not short else f"short of a target: {', '.join(short)}")
 
