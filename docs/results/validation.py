@@ -7,9 +7,12 @@ Needs the built program and nothing but Python's standard library. Every figure 
 `graph` and `validate` write, and the queries are below.
 
 Steps:
-1. `graph` draws every prompt of docs/results/validation-prompts.jsonl (logit difference of the true next token and the model's best other one).
-2. `validate --compare gradient,ig,relp,frozen` checks each graph against real interventions: nodes patched, edges followed through their segment.
-3. `ablate --up --down` follows edges that are far off, and as many that are right, through their whole range: does a head turn, does a feature switch?
+1. `graph` draws every prompt of docs/results/validation-prompts.jsonl (logit difference of the true next token and the model's
+   best other one).
+2. `validate --compare gradient,ig,relp,frozen` checks each graph against real interventions: nodes patched, edges followed
+   through their segment.
+3. `ablate --up --down` follows edges that are far off, and as many that are right, through their whole range: does a head turn,
+   does a feature switch?
 4. SQL over all runs becomes the page's tables.
 """
 import argparse
@@ -20,18 +23,21 @@ import io
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 
 ESTIMATORS = ["gradient", "ig", "relp", "frozen"]
 NAMES = {"gradient": "gradient", "ig": "IG(10)", "relp": "RelP", "frozen": "frozen"}
 
-# what all tables are made from: one row per check and estimator; an edge is judged by the change of the downstream activation, which no estimator's own gradient enters
+# What all tables are made from: one row per check and estimator. An edge is judged by the change of the downstream activation,
+# which no estimator's own gradient enters.
 CHECKS = """
 WITH checks AS (
   SELECT v.run, v."check" AS what, v.stratum, v.estimator, v.up_feature = -1 AS is_error,
     CASE WHEN v.up_site LIKE '%attn_out' THEN 'attn' WHEN v.up_site LIKE '%mlp_out' THEN 'mlp' ELSE 'resid' END AS up_kind,
-    CASE WHEN v.down_site LIKE '%attn_out' THEN 'attn' WHEN v.down_site LIKE '%mlp_out' THEN 'mlp' WHEN v.down_site = 'metric' THEN 'metric' ELSE 'resid' END AS down_kind,
+    CASE WHEN v.down_site LIKE '%attn_out' THEN 'attn' WHEN v.down_site LIKE '%mlp_out' THEN 'mlp'
+         WHEN v.down_site = 'metric' THEN 'metric' ELSE 'resid' END AS down_kind,
     regexp_extract(v.up_site, 'blocks\\.(\\d+)', 1)::INTEGER AS layer,
     v.down_site, v.down_position, v.down_feature, v.up_site, v.up_position, v.up_feature,
     v.approx_effect, v.exact_effect, v.approx_change, v.exact_change,
@@ -63,6 +69,11 @@ def number(text, digits=2):
     return "–" if text in ("", "NULL", "nan", None) else f"{float(text):.{digits}f}"
 
 
+def percent(key, digits=0):
+    """A column's value from a row: a share, as a percentage."""
+    return lambda r: f"{100 * float(r[key] or 0):.{digits}f} %"
+
+
 def table(rows, first, columns):
     """Markdown: one line per row; columns: (heading, function of the row)."""
     head = "| " + " | ".join([first[0], *(h for h, _ in columns)]) + " |"
@@ -72,13 +83,23 @@ def table(rows, first, columns):
 
 def agreement(program, where, group, least=8):
     """Per group and estimator: Pearson and Spearman per prompt, then their mean; sign agreement and count over all prompts."""
-    sql = f"""{CHECKS}, chosen AS (SELECT *, {group} AS g FROM checks WHERE {where} AND approx IS NOT NULL AND exact IS NOT NULL),
-      ranked AS (SELECT *, rank() OVER (PARTITION BY run, estimator, g ORDER BY approx) AS ra, rank() OVER (PARTITION BY run, estimator, g ORDER BY exact) AS re FROM chosen),
-      per_run AS (SELECT run, estimator, g, count(*) AS n, corr(approx, exact) AS pearson, corr(ra, re) AS spearman FROM ranked GROUP BY ALL HAVING count(*) >= {least}),
-      signs AS (SELECT estimator, g, count(*) AS checks, avg((sign(approx) = sign(exact))::INTEGER) AS same,
-        median(abs(approx - exact) / abs(exact)) AS off FROM chosen WHERE exact <> 0 GROUP BY ALL)
-      SELECT s.g, s.estimator, s.checks, s.same, s.off, avg(p.pearson) AS pearson, stddev_samp(p.pearson) AS spread, avg(p.spearman) AS spearman, count(p.run) AS prompts
-      FROM signs s LEFT JOIN (SELECT * FROM per_run WHERE isfinite(pearson)) p ON p.estimator = s.estimator AND p.g = s.g GROUP BY ALL ORDER BY s.g, s.estimator"""
+    sql = f"""{CHECKS},
+      chosen AS (SELECT *, {group} AS g FROM checks WHERE {where} AND approx IS NOT NULL AND exact IS NOT NULL),
+      ranked AS (
+        SELECT *, rank() OVER (PARTITION BY run, estimator, g ORDER BY approx) AS ra,
+          rank() OVER (PARTITION BY run, estimator, g ORDER BY exact) AS re
+        FROM chosen),
+      per_run AS (
+        SELECT run, estimator, g, count(*) AS n, corr(approx, exact) AS pearson, corr(ra, re) AS spearman
+        FROM ranked GROUP BY ALL HAVING count(*) >= {least}),
+      signs AS (
+        SELECT estimator, g, count(*) AS checks, avg((sign(approx) = sign(exact))::INTEGER) AS same,
+          median(abs(approx - exact) / abs(exact)) AS off
+        FROM chosen WHERE exact <> 0 GROUP BY ALL)
+      SELECT s.g, s.estimator, s.checks, s.same, s.off, avg(p.pearson) AS pearson, stddev_samp(p.pearson) AS spread,
+        avg(p.spearman) AS spearman, count(p.run) AS prompts
+      FROM signs s LEFT JOIN (SELECT * FROM per_run WHERE isfinite(pearson)) p ON p.estimator = s.estimator AND p.g = s.g
+      GROUP BY ALL ORDER BY s.g, s.estimator"""
     found = {}
     for r in program.rows(sql):
         found.setdefault(r["g"], {})[r["estimator"]] = r
@@ -97,59 +118,77 @@ def whole(program, what):
     """All checks of a kind: a line per estimator."""
     found = agreement(program, f"what = '{what}'", "'all'")["all"]
     return table([found[e] for e in ESTIMATORS], ("estimator", lambda r: NAMES[r["estimator"]]), [
-        ("Pearson (± between prompts)", lambda r: f"{number(r['pearson'])} ± {number(r['spread'])}"), ("Spearman", lambda r: number(r["spearman"])),
-        ("sign", lambda r: f"{100 * float(r['same']):.0f} %"), ("median error", lambda r: f"{100 * float(r['off']):.1f} %"), ("checks", lambda r: f"{int(r['checks']):,}")])
+        ("Pearson (± between prompts)", lambda r: f"{number(r['pearson'])} ± {number(r['spread'])}"),
+        ("Spearman", lambda r: number(r["spearman"])), ("sign", percent("same")), ("median error", percent("off", 1)),
+        ("checks", lambda r: f"{int(r['checks']):,}")])
 
 
 # ---------------------------------------------------------------- why
 
 def switching(program):
     """Edges by whether the downstream feature switches off, switches on, or stays active while the upstream node is patched."""
-    sql = f"""{CHECKS}, told AS (SELECT CASE WHEN n.activation <= 0 THEN 'switches on' WHEN n.activation + c.exact <= 1e-6 * n.activation THEN 'switches off' ELSE 'stays active' END AS g,
-        c.approx, c.exact
-      FROM checks c JOIN nodes n ON n.run = c.run AND n.site = c.down_site AND n.position = c.down_position AND n.feature = c.down_feature
-      WHERE what = 'edge' AND c.estimator = 'gradient' AND c.down_feature >= 0 AND c.up_feature >= 0 AND c.exact IS NOT NULL AND c.approx IS NOT NULL)
+    sql = f"""{CHECKS},
+      told AS (
+        SELECT CASE WHEN n.activation <= 0 THEN 'switches on' WHEN n.activation + c.exact <= 1e-6 * n.activation THEN 'switches off'
+          ELSE 'stays active' END AS g, c.approx, c.exact
+        FROM checks c
+        JOIN nodes n ON n.run = c.run AND n.site = c.down_site AND n.position = c.down_position AND n.feature = c.down_feature
+        WHERE what = 'edge' AND c.estimator = 'gradient' AND c.down_feature >= 0 AND c.up_feature >= 0
+          AND c.exact IS NOT NULL AND c.approx IS NOT NULL)
       SELECT g, count(*) AS checks, corr(approx, exact) AS r, median(abs(approx - exact) / nullif(abs(exact), 0)) AS off,
-        sum(abs(approx - exact)) / (SELECT sum(abs(approx - exact)) FROM told) AS share FROM told GROUP BY g ORDER BY g"""
+        sum(abs(approx - exact)) / (SELECT sum(abs(approx - exact)) FROM told) AS share
+      FROM told GROUP BY g ORDER BY g"""
     return table(program.rows(sql), ("the downstream feature", lambda r: r["g"]), [
-        ("edges", lambda r: f"{int(r['checks']):,}"), ("Pearson", lambda r: number(r["r"])), ("median error", lambda r: f"{100 * float(r['off'] or 0):.1f} %"),
-        ("share of all that is wrong", lambda r: f"{100 * float(r['share']):.0f} %")])
+        ("edges", lambda r: f"{int(r['checks']):,}"), ("Pearson", lambda r: number(r["r"])), ("median error", percent("off", 1)),
+        ("share of all that is wrong", percent("share"))])
 
 
 def by_size(program):
     """Node effects by how much of its site a node is: the larger the step, the worse a straight line."""
-    sql = f"""{CHECKS}, sized AS (SELECT c.*, ntile(4) OVER (PARTITION BY c.run, c.up_kind, c.estimator ORDER BY abs(n.activation - n.patch_activation)) AS quarter
-        FROM checks c JOIN nodes n ON n.run = c.run AND n.site = c.up_site AND n.position = c.up_position AND n.feature = c.up_feature WHERE what = 'node' AND NOT is_error)
-      SELECT quarter AS g, estimator, count(*) AS checks, corr(approx, exact) AS r, avg((sign(approx) = sign(exact))::INTEGER) AS same, median(abs(approx - exact) / nullif(abs(exact), 0)) AS off
+    sql = f"""{CHECKS},
+      sized AS (
+        SELECT c.*, ntile(4) OVER (
+          PARTITION BY c.run, c.up_kind, c.estimator ORDER BY abs(n.activation - n.patch_activation)) AS quarter
+        FROM checks c JOIN nodes n ON n.run = c.run AND n.site = c.up_site AND n.position = c.up_position AND n.feature = c.up_feature
+        WHERE what = 'node' AND NOT is_error)
+      SELECT quarter AS g, estimator, count(*) AS checks, corr(approx, exact) AS r,
+        avg((sign(approx) = sign(exact))::INTEGER) AS same, median(abs(approx - exact) / nullif(abs(exact), 0)) AS off
       FROM sized GROUP BY ALL ORDER BY ALL"""
     found = {}
     for r in program.rows(sql):
         found.setdefault(r["g"], {})[r["estimator"]] = r
     words = {"1": "smallest quarter", "2": "second", "3": "third", "4": "largest quarter"}
     return table(list(found.items()), ("change of activation", lambda r: words[r[0]]), [
-        *((f"{NAMES[e]} sign", lambda r, e=e: f"{100 * float(r[1][e]['same']):.0f} %") for e in ESTIMATORS),
-        *((f"{NAMES[e]} error", lambda r, e=e: f"{100 * float(r[1][e]['off']):.0f} %") for e in ESTIMATORS)])
+        *((f"{NAMES[e]} sign", lambda r, e=e: percent("same")(r[1][e])) for e in ESTIMATORS),
+        *((f"{NAMES[e]} error", lambda r, e=e: percent("off")(r[1][e])) for e in ESTIMATORS)])
 
 
 def shapes(program):
     """Edges between features, gradient, by what lies between: right, too small, too large, or of the wrong sign."""
-    sql = f"""{CHECKS}, told AS (SELECT up_kind || ' → ' || down_kind AS g, approx, exact FROM checks
+    sql = f"""{CHECKS},
+      told AS (
+        SELECT up_kind || ' → ' || down_kind AS g, approx, exact FROM checks
         WHERE what = 'edge' AND estimator = 'gradient' AND up_feature >= 0 AND down_feature >= 0 AND approx IS NOT NULL AND exact <> 0)
-      SELECT g, count(*) AS checks, avg((abs(approx - exact) <= 0.1 * abs(exact))::INTEGER) AS right_, avg((sign(approx) = sign(exact) AND abs(approx) < 0.5 * abs(exact))::INTEGER) AS small,
-        avg((sign(approx) = sign(exact) AND abs(approx) > 2 * abs(exact))::INTEGER) AS large, avg((sign(approx) <> sign(exact))::INTEGER) AS wrong,
-        sum(abs(approx - exact)) / (SELECT sum(abs(approx - exact)) FROM told) AS share FROM told GROUP BY g ORDER BY share DESC"""
-    percent = lambda key: lambda r: f"{100 * float(r[key]):.0f} %"
+      SELECT g, count(*) AS checks, avg((abs(approx - exact) <= 0.1 * abs(exact))::INTEGER) AS right_,
+        avg((sign(approx) = sign(exact) AND abs(approx) < 0.5 * abs(exact))::INTEGER) AS small,
+        avg((sign(approx) = sign(exact) AND abs(approx) > 2 * abs(exact))::INTEGER) AS large,
+        avg((sign(approx) <> sign(exact))::INTEGER) AS wrong,
+        sum(abs(approx - exact)) / (SELECT sum(abs(approx - exact)) FROM told) AS share
+      FROM told GROUP BY g ORDER BY share DESC"""
     return table(program.rows(sql), ("edges", lambda r: r["g"]), [
-        ("checks", lambda r: f"{int(r['checks']):,}"), ("within a tenth", percent("right_")), ("less than half", percent("small")), ("more than twice", percent("large")), ("wrong sign", percent("wrong")),
-        ("share of all that is wrong", percent("share"))])
+        ("checks", lambda r: f"{int(r['checks']):,}"), ("within a tenth", percent("right_")), ("less than half", percent("small")),
+        ("more than twice", percent("large")), ("wrong sign", percent("wrong")), ("share of all that is wrong", percent("share"))])
 
 
 def diagnose(program, prompts, count):
-    """Follows edges into attention through their range, a random lot of those that are far off and one of those that are right; counts what bends."""
-    sql = f"""{CHECKS} SELECT *, abs(approx - exact) / greatest(abs(approx), abs(exact)) AS off FROM checks
-      WHERE what = 'edge' AND estimator = 'gradient' AND down_kind = 'attn' AND up_kind = 'resid' AND up_feature >= 0 AND down_feature >= 0 AND abs(exact) + abs(approx) > 0.05"""
+    """Follows edges into attention through their range, some that are far off and some that are right, and counts what bends."""
+    sql = f"""{CHECKS}
+      SELECT *, abs(approx - exact) / greatest(abs(approx), abs(exact)) AS off FROM checks
+      WHERE what = 'edge' AND estimator = 'gradient' AND down_kind = 'attn' AND up_kind = 'resid'
+        AND up_feature >= 0 AND down_feature >= 0 AND abs(exact) + abs(approx) > 0.05"""
     rows = program.rows(sql)
-    shuffled = sorted(rows, key=lambda r: hashlib.sha256(json.dumps(r).encode()).hexdigest())   # a random order that is the same every time
+    # a random order that is the same every time
+    shuffled = sorted(rows, key=lambda r: hashlib.sha256(json.dumps(r).encode()).hexdigest())
     worst = [r for r in shuffled if float(r["off"]) > 0.5][:count]
     right = [r for r in shuffled if float(r["off"]) < 0.1][:count]
     lines = []
@@ -158,8 +197,9 @@ def diagnose(program, prompts, count):
         for r in chosen:
             task = prompts[r["run"]]
             feature = lambda side: f"{r[side + '_site']}:{r[side + '_feature']}" + (f"@{r['up_position']}" if side == "up" else "")
-            done = program.run("ablate", "--model", program.model, "--prompt", task["prompt"], "--up", feature("up"), "--down", feature("down"),
-                               "--position", r["down_position"], "--coefficients", "0..1:0.05", "--json", check=False)
+            done = program.run("ablate", "--model", program.model, "--prompt", task["prompt"], "--up", feature("up"),
+                               "--down", feature("down"), "--position", r["down_position"], "--coefficients", "0..1:0.05", "--json",
+                               check=False)
             if done.returncode != 0:
                 print(f"  {r['run']}: {done.stderr.strip()}", file=sys.stderr)
                 continue
@@ -171,30 +211,35 @@ def diagnose(program, prompts, count):
             neither += not head and not feature_switch
         if followed:
             lines.append((name, followed, turned, switched, neither))
-    percent = lambda n, of: f"{100 * n / of:.0f} %"
+    share = lambda i: lambda r: f"{100 * r[i] / r[1]:.0f} %"
     return table(lines, ("edges into attention", lambda r: r[0]), [
-        ("followed", lambda r: r[1]), ("a head's strongest key changes", lambda r: percent(r[2], r[1])), ("the downstream feature switches", lambda r: percent(r[3], r[1])),
-        ("neither", lambda r: percent(r[4], r[1]))])
-
+        ("followed", lambda r: r[1]), ("a head's strongest key changes", share(2)), ("the downstream feature switches", share(3)),
+        ("neither", share(4))])
 
 
 # ---------------------------------------------------------------- page
 
 PAGE = """# How far to trust a graph: {model} over {prompts} held-out prompts
 
-Made by `make validation` on {date} ({version}, ONNX Runtime {runtime}); nothing in the tables is typed by hand. The prompts are [validation-prompts.jsonl](validation-prompts.jsonl)
-([what they are](validation-prompts.md)); the model is the embedded [{model}](../../{model}/README.md), a four-layer toy with 13 dictionaries: what holds here need not hold for a larger model, and
-`validate` tells it for yours.
+Made by `make validation` on {date} ({version}, ONNX Runtime {runtime}); nothing in the tables is typed by hand.
+The prompts are [validation-prompts.jsonl](validation-prompts.jsonl) ([what they are](validation-prompts.md)); the model is the
+embedded [{model}](../../{model}/README.md), a four-layer toy with 13 dictionaries: what holds here need not hold for a larger
+model, and `validate` tells it for yours.
 
-For every prompt `graph` was drawn (metric `logit-diff`, the true next token over the model's best other one, zero ablation), and `validate --compare gradient,ig,relp,frozen --sample {sample}` patched
-{nodes:,} nodes and followed {edges:,} edges for real. **Nodes** are judged by the metric's change when the node alone is set to zero and everything after it is computed again. **Edges** are judged by the downstream
-activation's change when the upstream node is set to zero and only the segment between the two is computed again, every other site held fixed, so that no estimator's own gradient enters
-(edges into error nodes and into the metric have no activation and are left out). r: Pearson, ρ: Spearman, both computed within each prompt and averaged over prompts with at least 8 checks in the group; sign: how often approximate and
-exact have the same; median error: |approximate − exact| / |exact|.
+For every prompt `graph` was drawn (metric `logit-diff`, the true next token over the model's best other one, zero ablation), and
+`validate --compare gradient,ig,relp,frozen --sample {sample}` patched {nodes:,} nodes and followed {edges:,} edges for real.
+**Nodes** are judged by the metric's change when the node alone is set to zero and everything after it is computed again.
+**Edges** are judged by the downstream activation's change when the upstream node is set to zero and only the segment between the
+two is computed again, every other site held fixed, so that no estimator's own gradient enters (edges into error nodes and into the
+metric have no activation and are left out). r: Pearson, ρ: Spearman, both computed within each prompt and averaged over prompts
+with at least 8 checks in the group; sign: how often approximate and exact have the same; median error:
+|approximate − exact| / |exact|.
 
-A third of the sample is the strongest by each graph's own effects, a third random among what the graph kept, a third random among what it dropped: figures of the sample, not of all nodes.
+A third of the sample is the strongest by each graph's own effects, a third random among what the graph kept, a third random among
+what it dropped: figures of the sample, not of all nodes.
 
-- **gradient**: attribution patching, the default. **IG(10)**: integrated gradients, ten steps per site; its edges have the clean Jacobian, as gradient's have.
+- **gradient**: attribution patching, the default. **IG(10)**: integrated gradients, ten steps per site; its edges have the clean
+  Jacobian, as gradient's have.
 - **RelP**: LayerNorm's scale held fixed, GELU as gelu(x)/x. **frozen**: attention patterns and LayerNorm's scale held fixed.
 
 ## Nodes
@@ -235,30 +280,38 @@ A third of the sample is the strongest by each graph's own effects, a third rand
 
 ## Where attribution patching fails, and why
 
-**Large steps.** A gradient says what an infinitesimal step does; zero ablation takes the whole feature away. Nodes by the size of that step, within their prompt and kind of site:
+**Large steps.** A gradient says what an infinitesimal step does; zero ablation takes the whole feature away. Nodes by the size of
+that step, within their prompt and kind of site:
 
 {by_size}
 
-**Features that switch.** An edge's line is straight only as long as the downstream feature stays active (and, under TopK, among the strongest). Edges between features, gradient, all prompts pooled:
+**Features that switch.** An edge's line is straight only as long as the downstream feature stays active (and, under TopK, among
+the strongest). Edges between features, gradient, all prompts pooled:
 
 {switching}
 
-**Attention.** What moves an attention sublayer moves its patterns, and where a softmax gives nearly everything to one key its gradient is nearly nothing, until the feature that holds it there is gone. Edges between features, gradient,
-by the sites they join; *less than half* is what saturation looks like:
+**Attention.** What moves an attention sublayer moves its patterns, and where a softmax gives nearly everything to one key its
+gradient is nearly nothing, until the feature that holds it there is gone. Edges between features, gradient, by the sites they join;
+*less than half* is what saturation looks like:
 
 {shapes}
 
-`ablate --up --down --coefficients 0..1:0.05` followed {followed} edges from the residual stream into attention through their whole range, drawn at random from those that are more than half off, and {followed} from those that are
-within a tenth (features at both ends, activations that move by 0.05 or more):
+`ablate --up --down --coefficients 0..1:0.05` followed {followed} edges from the residual stream into attention through their whole
+range, drawn at random from those that are more than half off, and {followed} from those that are within a tenth (features at both
+ends, activations that move by 0.05 or more):
 
 {diagnosis}
 
-And `frozen`, which holds attention patterns fixed, has lost most of the order of these edges (ρ in the table *By kind of downstream site*): it seems that on this model what attention writes depends on features mostly through where it looks.
+And `frozen`, which holds attention patterns fixed, has lost most of the order of these edges (ρ in the table *By kind of downstream
+site*): it seems that on this model what attention writes depends on features mostly through where it looks.
 
-**Integrated gradients** move a whole site from its value to zero, and their mean gradient belongs to that way, along which everything else at the site goes too. The exact effect here takes one node alone, and for one node alone the gradient at the
-clean run is the better guess. Where a circuit is to be taken away together the comparison may come out otherwise; `ablate --faithfulness` measures that.
+**Integrated gradients** move a whole site from its value to zero, and their mean gradient belongs to that way, along which
+everything else at the site goes too. The exact effect here takes one node alone, and for one node alone the gradient at the clean
+run is the better guess. Where a circuit is to be taken away together the comparison may come out otherwise; `ablate --faithfulness`
+measures that.
 
-**Error nodes** are not where it fails on this model: what these dictionaries miss is small, and small steps are straight (the tables *Features and error nodes*, *From features and from error nodes*).
+**Error nodes** are not where it fails on this model: what these dictionaries miss is small, and small steps are straight (the
+tables *Features and error nodes*, *From features and from error nodes*).
 """
 
 
@@ -266,7 +319,8 @@ def main():
     here = os.path.dirname(os.path.abspath(__file__))
     root = os.path.dirname(os.path.dirname(here))
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--cli", default="dotnet src/OnnxAttribution.Cli/bin/Release/net10.0/onnx-attribution.dll", help="how the program is started")
+    p.add_argument("--cli", default="dotnet src/OnnxAttribution.Cli/bin/Release/net10.0/onnx-attribution.dll",
+                   help="how the program is started")
     p.add_argument("--model", default="models/tiny")
     p.add_argument("--prompts", default="docs/results/validation-prompts.jsonl")
     p.add_argument("--runs", default="runs/validation", help="where the runs go")
@@ -282,27 +336,28 @@ def main():
     if not args.keep_runs:
         program.run("graph", "--model", args.model, "--prompts", args.prompts, "--metric", "logit-diff", "--out", args.runs, "--force")
         # the mean over prompts is no run of one prompt
-        for name in os.listdir(os.path.join(args.runs, "merged")):
-            os.remove(os.path.join(args.runs, "merged", name))
-        os.rmdir(os.path.join(args.runs, "merged"))
+        shutil.rmtree(os.path.join(args.runs, "merged"))
         for i, name in enumerate(prompts):
             print(f"\r{i + 1} of {len(prompts)} prompts", end="", file=sys.stderr, flush=True)
             program.run("validate", os.path.join(args.runs, name), "--compare", ",".join(ESTIMATORS), "--sample", str(args.sample))
         print(file=sys.stderr)
     about = program.rows("SELECT count(*) AS prompts, min(version) AS version, min(onnxruntime_version) AS runtime FROM runs")[0]
-    counts = {r["check"]: int(r["n"]) for r in program.rows("SELECT \"check\", count(*) AS n FROM validation WHERE estimator = 'gradient' GROUP BY ALL")}
+    counted = program.rows("SELECT \"check\", count(*) AS n FROM validation WHERE estimator = 'gradient' GROUP BY ALL")
+    counts = {r["check"]: int(r["n"]) for r in counted}
     kinds, layers = "{0}_kind || CASE WHEN {0}_kind = 'resid' THEN '' ELSE '_out' END", "'layer ' || layer"
     errors = "CASE WHEN is_error THEN 'error nodes' ELSE 'features' END"
     node, edge = "what = 'node'", "what = 'edge'"
+    by = lambda where, group, heading: side_by_side(agreement(program, where, group), heading)
     page = PAGE.format(
-        model=args.model, prompts=about["prompts"], date=datetime.date.today(), version=f"onnx-attribution {about['version'].split('+')[0]}", runtime=about["runtime"], sample=args.sample,
+        model=args.model, prompts=about["prompts"], date=datetime.date.today(),
+        version=f"onnx-attribution {about['version'].split('+')[0]}", runtime=about["runtime"], sample=args.sample,
         nodes=counts["node"], edges=counts["edge"], followed=args.followed,
         nodes_all=whole(program, "node"), edges_all=whole(program, "edge"),
-        nodes_kind=side_by_side(agreement(program, node, kinds.format("up")), "site"), nodes_layer=side_by_side(agreement(program, node, layers), "depth"),
-        nodes_error=side_by_side(agreement(program, node, errors), "nodes"), nodes_stratum=side_by_side(agreement(program, node, "stratum"), "stratum"),
-        edges_kind=side_by_side(agreement(program, edge, kinds.format("down")), "into"), edges_layer=side_by_side(agreement(program, edge, layers), "depth"),
-        edges_error=side_by_side(agreement(program, edge, errors), "from"),
-        by_size=by_size(program), switching=switching(program), shapes=shapes(program), diagnosis=diagnose(program, prompts, args.followed))
+        nodes_kind=by(node, kinds.format("up"), "site"), nodes_layer=by(node, layers, "depth"),
+        nodes_error=by(node, errors, "nodes"), nodes_stratum=by(node, "stratum", "stratum"),
+        edges_kind=by(edge, kinds.format("down"), "into"), edges_layer=by(edge, layers, "depth"), edges_error=by(edge, errors, "from"),
+        by_size=by_size(program), switching=switching(program), shapes=shapes(program),
+        diagnosis=diagnose(program, prompts, args.followed))
     aside = args.out + ".tmp"
     with open(aside, "w", encoding="utf-8") as f:
         f.write(page)
