@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Fetches GPT-2 and the dictionaries that people use with it from the Hugging Face hub. Needs bash 3.2 or later, curl, awk, and sha256sum or shasum.
+# Fetches GPT-2 and the dictionaries that people use with it from the Hugging Face hub.
+# Needs bash 3.2 or later, curl, awk, and sha256sum or shasum.
 #
 # 1. Each repository's list of files (the hub's tree API) gives sizes and checksums: SHA-256 of LFS files, git's blob SHA-1 of small ones.
 # 2. What is there with the right size is left alone. Everything else is fetched into FILE.part, taken up again where a connection dropped,
@@ -32,7 +33,8 @@ usage: fetch_gpt2.sh [options]
   --retry-delay SECONDS before the first new try, doubled from try to try up to a minute; default: 1
   --help                this text
 
-HF_ENDPOINT is the hub's address (https://huggingface.co). HF_TOKEN, if set, is sent to the hub by https, to no other host, and never printed.
+HF_ENDPOINT is the hub's address (https://huggingface.co). HF_TOKEN, if set, is sent to the hub by https, to no other host, and
+never printed.
 A run that was interrupted goes on where it stopped. Dictionaries are laid out as DIR/dictionaries/RELEASE/SITE/.
 
 Example: fetch_gpt2.sh --dictionaries res-jb --out gpt2
@@ -40,12 +42,12 @@ Example: fetch_gpt2.sh --dictionaries res-jb --out gpt2
 HELP
 }
 
-fail() {
-    echo "fetch_gpt2.sh: $1" >&2
-    exit "${2:-1}"
+fail() {   # the message, in any number of parts
+    echo "fetch_gpt2.sh: $*" >&2
+    exit "${exit_code:-1}"
 }
 
-misused() { fail "$1; --help lists the options" 2; }
+misused() { exit_code=2 fail "$1; --help lists the options"; }
 
 # ---- options
 
@@ -115,9 +117,12 @@ hub=$(origin "$endpoint")
 token_goes=yes
 if [ -n "${HF_TOKEN:-}" ] && [ "${hub%%://*}" = http ]; then
     token_goes=no
-    echo "fetch_gpt2.sh: HF_TOKEN is not sent: HF_ENDPOINT is $hub, and whoever is on the way could read it; give an address that begins with https://" >&2
+    echo "fetch_gpt2.sh: HF_TOKEN is not sent: HF_ENDPOINT is $hub, and whoever is on the way could read it;" \
+        "give an address that begins with https://" >&2
 fi
-case ${HF_TOKEN:-} in *[!A-Za-z0-9._~+/=-]*) fail "HF_TOKEN has a character that no token has (a space or line end, perhaps): set it anew" ;; esac
+case ${HF_TOKEN:-} in *[!A-Za-z0-9._~+/=-]*)
+    fail "HF_TOKEN has a character that no token has (a space or line end, perhaps): set it anew" ;;
+esac
 
 for tool in curl awk grep mktemp; do
     command -v "$tool" >/dev/null || fail "needs $tool, which is not installed"
@@ -162,10 +167,13 @@ pause() {
 
 # The token goes through a pipe: no other user sees it among the arguments of a process.
 curl_config() {
-    if [ "$1" = yes ] && [ $token_goes = yes ] && [ -n "${HF_TOKEN:-}" ]; then printf 'header = "Authorization: Bearer %s"\n' "$HF_TOKEN"; fi
+    if [ "$1" = yes ] && [ $token_goes = yes ] && [ -n "${HF_TOKEN:-}" ]; then
+        printf 'header = "Authorization: Bearer %s"\n' "$HF_TOKEN"
+    fi
 }
 
-# run_curl TOKEN LIMIT ARGUMENTS...: TOKEN is yes for the hub alone. Redirects that leave the hub are followed by hand, so that no version of curl takes the token along.
+# run_curl TOKEN LIMIT ARGUMENTS...: TOKEN is yes for the hub alone. Redirects that leave the hub are followed by hand, so that no
+# version of curl takes the token along.
 # No file grows beyond LIMIT KiB, whatever the server sends (curl's own --max-filesize believes what it announces).
 run_curl() {
     local token=$1 limit=$2
@@ -218,12 +226,14 @@ ask() {
         : >"$work/body"
         : >"$work/headers"
         # shellcheck disable=SC2086 # nothing where there is no option
-        run_curl yes 65536 --silent --show-error $head --dump-header "$work/headers" --output "$work/body" --write-out '%{http_code}' "$url" >"$work/status" 2>"$work/error" || code=$?
+        run_curl yes 65536 --silent --show-error $head --dump-header "$work/headers" --output "$work/body" \
+            --write-out '%{http_code}' "$url" >"$work/status" 2>"$work/error" || code=$?
         status=$(<"$work/status")
         if [ $code -eq 0 ] && ! worth_another_try 0 "$status"; then read_headers; return; fi
         worth_another_try $code "$status" || fail "$url cannot be asked: $(complaint $code "$status"); check HF_ENDPOINT and the network"
         tries=$((tries + 1))
-        [ $tries -lt "$retries" ] || fail "$url does not answer: $(complaint $code "$status"), $tries times; check HF_ENDPOINT and the network, then run the same command again"
+        [ $tries -lt "$retries" ] || fail "$url does not answer: $(complaint $code "$status"), $tries times;" \
+            "check HF_ENDPOINT and the network, then run the same command again"
         pause "$seconds"
         seconds=$((seconds * 2 > 60 ? 60 : seconds * 2))
     done
@@ -236,8 +246,12 @@ complaint() {   # curl's exit code, HTTP status
 }
 
 refused() {   # status, repository
-    if [ -n "${HF_TOKEN:-}" ] && [ $token_goes = yes ]; then fail "the hub refuses $2 (HTTP status $1): the token in HF_TOKEN has no access to it, or there is no such repository; accept its terms on $endpoint/$2, or check the token"; fi
-    fail "the hub refuses $2 (HTTP status $1): it is gated, private or does not exist; check the name on $endpoint/$2 and set HF_TOKEN to a token that may read it"
+    if [ -n "${HF_TOKEN:-}" ] && [ $token_goes = yes ]; then
+        fail "the hub refuses $2 (HTTP status $1): the token in HF_TOKEN has no access to it, or there is no such repository;" \
+            "accept its terms on $endpoint/$2, or check the token"
+    fi
+    fail "the hub refuses $2 (HTTP status $1): it is gated, private or does not exist;" \
+        "check the name on $endpoint/$2 and set HF_TOKEN to a token that may read it"
 }
 
 # a path in an address: everything but what is never quoted, slashes kept or not
@@ -274,7 +288,10 @@ files_of_page() {
         function text(token) {
             if (token !~ /^"/) return token
             token = substr(token, 2, length(token) - 2)
-            while (match(token, /\\u00[2-7][0-9a-fA-F]/)) token = substr(token, 1, RSTART - 1) ascii[tolower(substr(token, RSTART + 4, 2))] substr(token, RSTART + 6)
+            while (match(token, /\\u00[2-7][0-9a-fA-F]/)) {
+                letter = ascii[tolower(substr(token, RSTART + 4, 2))]
+                token = substr(token, 1, RSTART - 1) letter substr(token, RSTART + 6)
+            }
             gsub(/\\\//, "/", token); gsub(/\\"/, "\"", token); gsub(/\\\\/, "\\", token)
             return token
         }
@@ -301,7 +318,8 @@ files_of_page() {
         }'
 }
 
-# The list of a repository in $work/trees/REPO; empty where the server has none (a plain mirror): then sizes and checksums come with each file.
+# The list of a repository in $work/trees/REPO; empty where the server has none (a plain mirror): then sizes and checksums come with
+# each file.
 read_tree() {
     local repo=$1 revision url base file
     file=$work/trees/$repo
@@ -319,14 +337,19 @@ read_tree() {
             404)
                 case $error_code in
                     RepoNotFound) fail "there is no repository $repo at $endpoint (404); check HF_ENDPOINT, or whether it has moved" ;;
-                    RevisionNotFound) fail "$repo has no revision '$revision' (404); check --revision against $endpoint/$repo/commits/main" ;;
+                    RevisionNotFound)
+                        fail "$repo has no revision '$revision' (404); check --revision against $endpoint/$repo/commits/main" ;;
                 esac
-                echo "fetch_gpt2.sh: $endpoint has no list of the files of $repo; names are taken as published, sizes and checksums from the answers" >&2
+                echo "fetch_gpt2.sh: $endpoint has no list of the files of $repo; names are taken as published," \
+                    "sizes and checksums from the answers" >&2
                 : >"$file.new"
                 break ;;
             *) fail "$url answers with HTTP status $status; check HF_ENDPOINT" ;;
         esac
-        case $(head -c 100 "$work/body" | tr -d ' \t\r\n' | cut -c 1) in '[') ;; *) fail "$url answers with something that is no list of files; check HF_ENDPOINT" ;; esac
+        case $(head -c 100 "$work/body" | tr -d ' \t\r\n' | cut -c 1) in
+            '[') ;;
+            *) fail "$url answers with something that is no list of files; check HF_ENDPOINT" ;;
+        esac
         files_of_page <"$work/body" >>"$file.new"
         # of the next page's address only the question is taken: it is asked of the same hub
         url=''
@@ -346,7 +369,8 @@ plan() {
         line=$(awk -F '\t' -v path="$path" '$1 == path { print $2 "\t" $3 "\t" $4; exit }' "$work/trees/$repo")
         if [ -z "$line" ]; then
             [ "$need" = optional ] && return
-            fail "$repo has no $path at revision '$(revision_of "$repo")'; check --revision: its files are on $endpoint/$repo/tree/$(revision_of "$repo")"
+            fail "$repo has no $path at revision '$(revision_of "$repo")';" \
+                "check --revision: its files are on $endpoint/$repo/tree/$(revision_of "$repo")"
         fi
     else
         line=$(printf -- '-\t-\t-')
@@ -368,7 +392,10 @@ wanted() {   # site, layer
 plan_res_jb() {
     local repo=jbloom/GPT2-Small-SAEs-Reformatted layer
     for layer in 0 1 2 3 4 5 6 7 8 9 10 11; do
-        if wanted resid_pre $layer; then read_tree $repo; plan_saelens $repo blocks.$layer.hook_resid_pre "$1/blocks.$layer.hook_resid_pre"; fi
+        if wanted resid_pre $layer; then
+            read_tree $repo
+            plan_saelens $repo blocks.$layer.hook_resid_pre "$1/blocks.$layer.hook_resid_pre"
+        fi
     done
     if wanted resid_post 11; then read_tree $repo; plan_saelens $repo blocks.11.hook_resid_post "$1/blocks.11.hook_resid_post"; fi
 }
@@ -445,7 +472,8 @@ sum_of() {   # kind, file: its SHA-256, or the SHA-1 that git gives it
 
 named() { case $1 in sha256) echo SHA-256 ;; git) echo "git blob SHA-1" ;; esac; }
 
-# Where a file lies: sets place and token. The hub is asked without the body; a redirect within the hub is followed with the token, one to another host ends the search.
+# Where a file lies: sets place and token. The hub is asked without the body; a redirect within the hub is followed with the token,
+# one to another host ends the search.
 # Sets size, kind and sum too, where no list gave them.
 locate() {
     local repo=$1 path=$2 hops=0 tag next
@@ -481,7 +509,10 @@ locate() {
     done
 }
 
-missing() { fail "$1 has no $2 at revision '$(revision_of "$1")' (404 from $endpoint); check --revision and HF_ENDPOINT: its files are on $endpoint/$1/tree/$(revision_of "$1")"; }
+missing() {   # repository, path
+    fail "$1 has no $2 at revision '$(revision_of "$1")' (404 from $endpoint);" \
+        "check --revision and HF_ENDPOINT: its files are on $endpoint/$1/tree/$(revision_of "$1")"
+}
 
 # fetch REPO PATH FILE: uses and may set size, kind, sum. Returns 4 where there is no such file.
 fetch() {
@@ -513,15 +544,18 @@ fetch() {
         now=$(size_of "$part")
         if [ "$size" != - ] && [ "$now" -gt "$size" ]; then
             rm -f "$part"
-            fail "$path of $repo does not end where it should: more than its $size bytes came, and what came is removed; run the same command again, and if it comes again check HF_ENDPOINT"
+            fail "$path of $repo does not end where it should: more than its $size bytes came, and what came is removed;" \
+                "run the same command again, and if it comes again check HF_ENDPOINT"
         fi
         if [ "$size" = - ] && [ "$now" -ge $((limit * 1024)) ]; then
             rm -f "$part"
-            fail "$path of $repo does not end: $(bytes "$now") came, its size was not announced, and what came is removed before it fills the disk; check HF_ENDPOINT"
+            fail "$path of $repo does not end: $(bytes "$now") came, its size was not announced, and what came is removed" \
+                "before it fills the disk; check HF_ENDPOINT"
         fi
         case $code in
             0) if [ "$size" = - ] || [ "$now" -ge "$size" ]; then return 0; fi ;;
-            23) fail "$part cannot be written ($(bytes "$now") of it are there): $(complaint $code "$http"); make room in $out, then run the same command again" ;;
+            23) fail "$part cannot be written ($(bytes "$now") of it are there): $(complaint $code "$http");" \
+                "make room in $out, then run the same command again" ;;
             33) rm -f "$part" ;;   # the server sends whole files only: from the beginning
             22)
                 case $http in
@@ -532,12 +566,15 @@ fetch() {
         esac
         case $code-$http in
             0-* | 33-* | 22-416 | 22-403) ;;
-            *) worth_another_try $code "$http" || fail "$path of $repo cannot be fetched from $(origin "$place"): $(complaint $code "$http")" ;;
+            *) worth_another_try $code "$http" \
+                || fail "$path of $repo cannot be fetched from $(origin "$place"): $(complaint $code "$http")" ;;
         esac
         failures=$((failures + 1))
         if [ $code -ne 33 ] && [ "$now" -gt "$before" ]; then failures=0 seconds=$delay; fi
         if [ $failures -ge "$retries" ] && [ $failures -gt 0 ]; then
-            fail "$path of $repo cannot be fetched from $(origin "$place"): $(complaint $code "$http"), $failures times without a further byte; run the same command again later, it goes on at $(bytes "$(size_of "$part")")"
+            fail "$path of $repo cannot be fetched from $(origin "$place"): $(complaint $code "$http")," \
+                "$failures times without a further byte;" \
+                "run the same command again later, it goes on at $(bytes "$(size_of "$part")")"
         fi
         if [ -t 2 ]; then echo "  $(complaint $code "$http"); going on at $(bytes "$(size_of "$part")")" >&2; fi
         pause "$seconds"
@@ -576,12 +613,14 @@ while IFS=$'\t' read -r repo path file need size kind sum <&3; do
         state=there
         have=$(size_of "$file")
         if [ "$size" != - ] && [ "$have" -ne "$size" ]; then
-            fail "$file is there with $have bytes, where $repo has $size at revision '$(revision_of "$repo")'; remove it, or choose another --out or --revision"
+            fail "$file is there with $have bytes, where $repo has $size at revision '$(revision_of "$repo")';" \
+                "remove it, or choose another --out or --revision"
         fi
         if [ $verify = yes ] && [ $list = no ] && [ "$kind" != - ]; then
             found=$(sum_of "$kind" "$file")
             if [ "$found" != "$sum" ]; then
-                echo "fetch_gpt2.sh: $file has the $(named "$kind") $found, where $repo has $sum; remove it and run the same command again" >&2
+                echo "fetch_gpt2.sh: $file has the $(named "$kind") $found, where $repo has $sum;" \
+                    "remove it and run the same command again" >&2
                 bad=$((bad + 1))
             fi
         fi
@@ -596,7 +635,8 @@ while IFS=$'\t' read -r repo path file need size kind sum <&3; do
     if [ $list = yes ]; then printf '%10s  %-14s  %s  (%s)\n' "$(bytes "$size")" "$state" "$file" "$repo"; fi
 done 3<"$work/plan"
 if [ $list = yes ]; then
-    echo "$count files, $(bytes $total); $missing_files of them, $(bytes $needed), would be fetched into $out$([ $unknown -eq 0 ] || echo "; the sizes of $unknown are not known before they are fetched")"
+    unsized=$([ $unknown -eq 0 ] || echo "; the sizes of $unknown are not known before they are fetched")
+    echo "$count files, $(bytes $total); $missing_files of them, $(bytes $needed), would be fetched into $out$unsized"
     exit 0
 fi
 [ $bad -eq 0 ] || exit 1
@@ -604,7 +644,8 @@ fi
 mkdir -p "$out" 2>/dev/null || fail "$out cannot be made; choose another --out"
 room=$(room_in "$out")
 if [ "$needed" -gt $((room * 1024)) ]; then
-    fail "$out has room for $(bytes $((room * 1024))), and $(bytes $needed) are to be fetched; make room, choose another --out, or fewer --sites and --layers"
+    fail "$out has room for $(bytes $((room * 1024))), and $(bytes $needed) are to be fetched;" \
+        "make room, choose another --out, or fewer --sites and --layers"
 fi
 
 number=0 fetched=0 commit=''
@@ -631,7 +672,8 @@ while IFS=$'\t' read -r repo path file need size kind sum <&3; do
         found=$(sum_of "$kind" "$file.part")
         if [ "$found" != "$sum" ]; then
             rm -f "$file.part"
-            fail "$file: $(named "$kind") $sum expected, $found found; what came is removed, whole files are kept: run the same command again, and if it comes again check HF_ENDPOINT"
+            fail "$file: $(named "$kind") $sum expected, $found found; what came is removed, whole files are kept:" \
+                "run the same command again, and if it comes again check HF_ENDPOINT"
         fi
         checked="$(named "$kind") right"
     fi
@@ -651,5 +693,6 @@ echo
 echo "to export:"
 if [ -z "$exports" ]; then printf '  onnx-attribution export --checkpoint %q --out %q\n' "$out" "models/${out##*/}"; fi
 for release in $exports; do
-    printf '  onnx-attribution export --checkpoint %q --dictionaries %q --out %q\n' "$out" "$out/dictionaries/$release" "models/${out##*/}-$release"
+    printf '  onnx-attribution export --checkpoint %q --dictionaries %q --out %q\n' \
+        "$out" "$out/dictionaries/$release" "models/${out##*/}-$release"
 done
