@@ -1,0 +1,28 @@
+// Opens a bundle, draws the graph of one prompt, and reads its nodes and edges. Run it from the repository's root after `make build`:
+//     dotnet run -c Release examples/graph.cs
+#:project ../src/OnnxAttribution/OnnxAttribution.csproj
+#:property PublishAot=false
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Model;
+using OnnxAttribution.Runs;
+using OnnxAttribution.Runtime;
+using OnnxAttribution.Texts;
+
+// a bundle's directory; all sites that have a dictionary; the CPU with as many threads as it has cores
+using var session = GraphSession.Open("models/tiny", sites: null, new RunContext());
+var run = session.Find(new PromptTask("Copyright (C", Target: ")"), new GraphRequest(new GraphOptions()));
+
+Console.WriteLine("strongest nodes");
+foreach (var node in run.Graph.Nodes.Where(n => n.Kept).OrderByDescending(n => Math.Abs(n.Effect)).Take(5))
+{
+    Console.WriteLine($"{node.Site.Name} {node.Feature} at {run.TextAt(node.Position)}: {node.Effect:0.000}");
+}
+
+Console.WriteLine("what the strongest node drives");
+var nodes = run.Graph.Nodes;
+var strongest = Enumerable.Range(0, nodes.Count).MaxBy(i => Math.Abs(nodes[i].Effect));
+foreach (var edge in run.Graph.Edges.Where(e => e.Up == strongest).OrderByDescending(e => Math.Abs(e.Effect)).Take(3))
+{
+    var down = edge.Down == CausalEdge.Metric ? "the metric" : $"{nodes[edge.Down].Site.Name} {nodes[edge.Down].Feature}";
+    Console.WriteLine($"{down}: {edge.Effect:0.000}");
+}
