@@ -1,0 +1,105 @@
+using System.Text;
+
+namespace OnnxAttribution.Tests.Documents;
+
+/// <summary>docs/reference/cli.md, made of what <c>--help</c> prints.</summary>
+internal static class CliReference
+{
+    public const string File = "docs/reference/cli.md";
+
+    private const int Width = 120;
+
+    private const string Head = """
+        # Commands
+
+        Made from `--help` by a test; do not edit. `onnx-attribution VERB --help` prints the same.
+        """;
+
+    public static string Text()
+    {
+        var program = HelpText.Of("");
+        var verbs = Verbs(program);
+        var text = new StringBuilder(Head).Append("\n\n");
+        text.AppendJoin('\n', verbs.Select(v => $"- [{v}](#{v.Replace(' ', '-')})")).Append("\n\n");
+        text.Append("## Every verb\n\n");
+        Options(text, HelpText.Rows(program.Section("Options")));
+        var common = HelpText.Rows(program.Section("Options")).Select(r => r.Name).ToHashSet();
+        foreach (var verb in verbs) Append(text, HelpText.Of(verb), common);
+        return text.ToString().TrimEnd('\n') + "\n";
+    }
+
+    // a verb of verbs, such as sae, is shown by those
+    private static List<string> Verbs(HelpText help)
+    {
+        var known = new[] { "Description", "Usage", "Arguments", "Options" };
+        var names = help.Sections.Where(s => !known.Contains(s.Title)).SelectMany(s => HelpText.Rows(s.Lines)).Select(r => r.Name.Split(' ')[0]).Where(n => char.IsAsciiLetterLower(n[0]));
+        return [.. names.Select(n => $"{help.Verb} {n}".Trim()).SelectMany(v => Verbs(HelpText.Of(v)) is { Count: > 0 } inner ? inner : [v])];
+    }
+
+    private static void Append(StringBuilder text, HelpText help, HashSet<string> common)
+    {
+        text.Append("## ").Append(help.Verb).Append("\n\n");
+        var description = help.Section("Description");
+        var examples = description.SkipWhile(l => !l.StartsWith("Example:", StringComparison.Ordinal)).Select(l => l.Replace("Example:", "").Trim()).Where(l => l.Length > 0).ToList();
+        var words = string.Join(' ', description.TakeWhile(l => !l.StartsWith("Example:", StringComparison.Ordinal)).Where(l => l.Length > 0));
+        Wrapped(text, "", Plain(words));
+        text.Append("\n```text\n").AppendJoin('\n', help.Section("Usage")).Append("\n```\n\n");
+        if (examples.Count > 0) text.Append("<!-- not run: an example of --help; the guides run commands like it -->\n```sh\n").AppendJoin('\n', examples.SelectMany(Broken)).Append("\n```\n\n");
+        Options(text, HelpText.Rows(help.Section("Arguments")));
+        Options(text, HelpText.Rows(help.Section("Options")).Where(r => !common.Contains(r.Name)));
+    }
+
+    private static void Options(StringBuilder text, IEnumerable<(string Name, IReadOnlyList<string> Meaning)> rows)
+    {
+        var list = rows.ToList();
+        if (list.Count == 0) return;
+        foreach (var (name, meaning) in list) Wrapped(text, "- ", $"`{name.Replace(" (REQUIRED)", "")}`{(name.Contains("(REQUIRED)") ? " (required)" : "")}: {Plain(string.Join(' ', meaning))}");
+        text.Append('\n');
+    }
+
+    // what Markdown would read as its own
+    private static string Plain(string words) => words.Replace("<", "&lt;").Replace("*", "\\*");
+
+    // a word between back quotes may hold spaces and is kept whole
+    private static void Wrapped(StringBuilder text, string bullet, string words)
+    {
+        var line = new StringBuilder(bullet);
+        foreach (var word in Pieces(words))
+        {
+            if (line.Length > bullet.Length && line.Length + 1 + word.Length > Width)
+            {
+                text.Append(line).Append('\n');
+                line.Clear().Append(' ', bullet.Length);
+            }
+            if (line.Length > bullet.Length) line.Append(' ');
+            line.Append(word);
+        }
+        text.Append(line).Append('\n');
+    }
+
+    private static IEnumerable<string> Pieces(string words)
+    {
+        var piece = "";
+        foreach (var word in words.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            piece = piece.Length == 0 ? word : $"{piece} {word}";
+            if (piece.Count(c => c == '`') % 2 != 0) continue;
+            yield return piece;
+            piece = "";
+        }
+        if (piece.Length > 0) yield return piece;
+    }
+
+    // a long command goes on in an indented line
+    private static IEnumerable<string> Broken(string command)
+    {
+        while (command.Length > Width)
+        {
+            var at = command.LastIndexOf(" --", Width, StringComparison.Ordinal);
+            if (at <= 4) at = command.LastIndexOf(' ', Width);
+            yield return command[..at] + " \\";
+            command = "    " + command[(at + 1)..];
+        }
+        yield return command;
+    }
+}

@@ -1,0 +1,33 @@
+using System.Text.RegularExpressions;
+
+namespace OnnxAttribution.Tests.Documents;
+
+/// <summary>The reference of the command line is what the command line says, and options that documents name are there.</summary>
+public sealed partial class CliReferenceTests
+{
+    // of programs that documents name beside ours: git, hf, dotnet, the scripts
+    private static readonly string[] s_othersOptions = ["--local-dir", "--global", "--corpus", "--work", "--lift", "--resume", "--tiny", "--layers"];
+
+    public static TheoryData<string> Documents => [.. Document.All.Select(d => d.Name).Where(n => n == "README.md" || n.StartsWith("docs/", StringComparison.Ordinal))];
+
+    [Fact]
+    public void The_reference_is_what_help_prints()
+    {
+        var (approved, found) = (Path.Combine(Repository.Root, CliReference.File), Path.Combine(AppContext.BaseDirectory, "cli.md"));
+        var text = CliReference.Text();
+        File.WriteAllText(found, text);
+        if (File.Exists(approved) && File.ReadAllText(approved).ReplaceLineEndings("\n") == text) return;
+        Assert.Fail($"--help changed; make {CliReference.File} anew:\n    cp '{found}' '{approved}'");
+    }
+
+    [Theory, MemberData(nameof(Documents))]
+    public void An_option_that_a_document_names_is_one_of_ours(string name)
+    {
+        var ours = Option().Matches(CliReference.Text()).Select(m => m.Value).Concat(s_othersOptions).ToHashSet();
+        var named = Document.Read(name).CodeSpans().SelectMany(c => Option().Matches(c)).Select(m => m.Value).Distinct();
+        Assert.All(named, option => Assert.True(ours.Contains(option), $"{name} names {option}, which no verb has"));
+    }
+
+    [GeneratedRegex(@"(?<![\w-])--[a-z][a-z-]+")]
+    private static partial Regex Option();
+}

@@ -1,0 +1,87 @@
+using System.Text.RegularExpressions;
+
+namespace OnnxAttribution.Tests.Documents;
+
+/// <summary>Lines, links and names of every document.</summary>
+public sealed partial class DocumentShapeTests
+{
+    private const int LongestLine = 140, LongestReadme = 150;
+
+    // rewritten by version, and room by room, at the end of this work
+    private static readonly string[] s_stillToWrap = ["ARCHITECTURE.md", "CHANGELOG.md"];
+
+    private static readonly string[] s_languages = ["", "sh", "console", "csharp", "json", "sql", "text", "python"];
+
+    // programs whose commands a reader would copy: they have to stand in a block of a language that is tested
+    private static readonly string[] s_programs = ["onnx-attribution ", "make ", "dotnet ", "python3 ", "bash ", "$ "];
+
+    public static TheoryData<string> Documents => [.. Document.All.Select(d => d.Name)];
+
+    [Fact]
+    public void The_documents_are_found()
+    {
+        var names = Document.All.Select(d => d.Name).ToList();
+        Assert.Contains("README.md", names);
+        Assert.Contains("docs/concepts.md", names);
+        Assert.Contains("models/tiny/README.md", names);
+    }
+
+    [Fact]
+    public void The_readme_is_short() => Assert.InRange(Document.Read("README.md").Lines.Count, 60, LongestReadme);
+
+    [Theory, MemberData(nameof(Documents))]
+    public void No_line_is_too_long(string name)
+    {
+        if (s_stillToWrap.Contains(name)) return;
+        var tooLong = Document.Read(name).Lines.Index().Where(l => l.Item.Length > LongestLine).Select(l => $"{name}:{l.Index + 1} has {l.Item.Length} characters");
+        Assert.Empty(tooLong);
+    }
+
+    [Fact]
+    public void Pictures_are_small()
+    {
+        var pictures = Document.All.SelectMany(d => d.Links().Select(l => Path.Combine(Repository.Root, Path.GetDirectoryName(d.Name)!, l))).Where(p => p.EndsWith(".png", StringComparison.Ordinal));
+        Assert.NotEmpty(pictures);
+        Assert.All(pictures, p => Assert.InRange(new FileInfo(p).Length, 10_000, 300_000));
+    }
+
+    [Theory, MemberData(nameof(Documents))]
+    public void Every_link_leads_somewhere(string name)
+    {
+        var document = Document.Read(name);
+        foreach (var link in document.Links().Where(l => !l.Contains("://")))
+        {
+            var (path, anchor) = link.Split('#') is [var p, var a] ? (p, a) : (link, "");
+            var target = path.Length == 0 ? name : Path.GetRelativePath(Repository.Root, Path.Combine(Repository.Root, Path.GetDirectoryName(name)!, path)).Replace('\\', '/');
+            Assert.True(Path.Exists(Path.Combine(Repository.Root, target)), $"{name} links to {link}: no {target}");
+            if (anchor.Length > 0 && target.EndsWith(".md", StringComparison.Ordinal))
+                Assert.True(Document.Read(target).Anchors().Contains(anchor), $"{name} links to {link}: {target} has no such heading");
+        }
+    }
+
+    [Theory, MemberData(nameof(Documents))]
+    public void Commands_stand_in_blocks_that_are_tested(string name)
+    {
+        var document = Document.Read(name);
+        Assert.All(document.Blocks, b => Assert.True(s_languages.Contains(b.Language), $"{name}:{b.FirstLine - 1}: a block of {b.Language}"));
+        var stray = document.Blocks.Where(b => b.Language is "" or "text").SelectMany(b => b.Lines).Concat(document.Prose.Where(l => l.StartsWith("    ", StringComparison.Ordinal)))
+            .Where(l => !l.Contains("[options]") && s_programs.Any(p => l.Trim().StartsWith(p, StringComparison.Ordinal)));
+        Assert.All(stray, l => Assert.Fail($"{name}: '{l.Trim()}' is a command outside of a block of sh or console"));
+    }
+
+    [Fact]
+    public void Every_document_can_be_reached_from_the_readme()
+    {
+        HashSet<string> seen = ["README.md"];
+        var open = new Queue<string>(seen);
+        while (open.TryDequeue(out var name))
+        {
+            foreach (var link in Document.Read(name).Links().Where(l => !l.Contains("://")).Select(l => l.Split('#')[0]).Where(l => l.EndsWith(".md", StringComparison.Ordinal)))
+            {
+                var target = Path.GetRelativePath(Repository.Root, Path.Combine(Repository.Root, Path.GetDirectoryName(name)!, link)).Replace('\\', '/');
+                if (seen.Add(target)) open.Enqueue(target);
+            }
+        }
+        Assert.Empty(Document.All.Select(d => d.Name).Where(n => !n.StartsWith(".github/", StringComparison.Ordinal)).Except(seen));
+    }
+}

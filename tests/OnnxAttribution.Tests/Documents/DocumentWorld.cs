@@ -1,0 +1,114 @@
+using System.IO.Compression;
+using OnnxAttribution.Tests.Checkpoints;
+using OnnxAttribution.Tests.Cli;
+using OnnxAttribution.Tests.Export;
+
+namespace OnnxAttribution.Tests.Documents;
+
+/// <summary>
+/// The directory in which the documents' commands are run: <c>models/tiny</c>, the run that <c>make demo</c> makes, and small stand-ins under the names that the guides give to what a
+/// user fetches. A command that several documents have is run once.
+/// </summary>
+public sealed class DocumentWorld : IDisposable
+{
+    /// <summary>The run that every document may use without making it.</summary>
+    internal const string DemoRun = "runs/copyright";
+
+    private readonly TemporaryDirectory _directory = new();
+    private readonly Dictionary<string, Verb> _done = [];
+
+    public DocumentWorld()
+    {
+        CopyFolder(Repository.TinyModel, _directory["models/tiny"]);
+        PrepareModels();
+        PrepareTexts();
+        Verb.Run("graph", "--model", _directory["models/tiny"], "--prompt", "Copyright (C", "--target", ")", "--out", _directory[DemoRun], "--no-page").Done();
+    }
+
+    public void Dispose() => _directory.Dispose();
+
+    /// <summary>Runs a command of <c>onnx-attribution</c> or an example, unless it was run before and nothing has replaced what it wrote since.</summary>
+    internal Verb Run(DocumentCommand command)
+    {
+        if (_done.TryGetValue(command.Text, out var known)) return known;
+        var words = command.Words.Skip(1).ToList();
+        if (Out(words) is { } written) ForgetRun(written, isForced: words.Any(w => w.Text == "--force"));
+        var verb = ExampleProgram.Of(command) is { } file ? ExampleProgram.Run(file, Arguments(words[4..])) : Verb.Run([.. Arguments(words)]);
+        return _done[command.Text] = verb with { Output = Relative(verb.Output), Error = Relative(verb.Error) };
+    }
+
+    /// <summary>The value of <c>--out</c>; null without.</summary>
+    internal static string? Out(IReadOnlyList<ShellWord> words) =>
+        words.Zip(words.Skip(1)).Where(p => p.First.Text == "--out").Select(p => p.Second.Text).FirstOrDefault();
+
+    private void ForgetRun(string written, bool isForced)
+    {
+        foreach (var text in _done.Keys.Where(t => t.Contains(written, StringComparison.Ordinal)).ToList()) _done.Remove(text);
+        if (isForced) return;
+        if (Directory.Exists(_directory[written])) Directory.Delete(_directory[written], recursive: true);
+        File.Delete(_directory[written]);
+    }
+
+    private IEnumerable<string> Arguments(List<ShellWord> words)
+    {
+        var isStandIn = words.Zip(words.Skip(1)).Any(p => p.First.Text == "--model" && p.Second.Text != "models/tiny");
+        foreach (var (i, word) in words.Index())
+        {
+            var option = i == 0 ? "" : words[i - 1].Text;
+            if (option is "--prompt" or "--patch-prompt" or "--target" or "--foil" or "--search") yield return isStandIn ? StandIn(option, word.Text) : word.Text;
+            else if (word.Text.Contains('*') && !word.IsQuoted) foreach (var path in Matches(word.Text)) yield return path;
+            else yield return IsPath(word.Text, option) ? _directory[word.Text] : word.Text;
+        }
+    }
+
+    // the stand-ins' vocabulary is bytes
+    private static string StandIn(string option, string text) => option switch
+    {
+        "--target" => "a",
+        "--foil" => "i",
+        _ => text[..4],
+    };
+
+    private bool IsPath(string word, string option) =>
+        option == "--out" || Path.Exists(_directory[word.Split('/')[0]]) && word.Length > 0 && !word.StartsWith('/');
+
+    // as a shell would: names in their order
+    private IEnumerable<string> Matches(string pattern)
+    {
+        var at = pattern.LastIndexOf('/');
+        return Directory.GetFileSystemEntries(_directory[pattern[..at]], pattern[(at + 1)..]).Order(StringComparer.Ordinal);
+    }
+
+    private string Relative(string text) => text.Replace(_directory.Path + Path.DirectorySeparatorChar, "", StringComparison.Ordinal).ReplaceLineEndings("\n");
+
+    // as scripts and users leave them: a GPT-2 with its dictionaries inside, others in folders of their own, a graph of PyTorch's with sites.json beside it
+    private void PrepareModels()
+    {
+        Random2.Copy(_directory["gpt2"], withDictionaries: true);
+        RandomModels.Rewrite("neox2", _directory["pythia-70m-deduped"]);
+        var width = (int)RandomModels.Config("neox2")["hidden_size"]!;
+        DictionaryFiles.Random("blocks.1.hook_resid_pre", width, features: 20, seed: 1).Write(_directory["pythia-dictionaries/one"]);
+        DictionaryFiles.Random("blocks.0.hook_resid_mid", width: 16, features: 20, seed: 2).Write(_directory["openai-v5/some/where"]);
+        DictionaryFiles.Random("blocks.1.attn.hook_z", width: 16, features: 20, seed: 3).Write(_directory["mine/z"]);
+        using var foreign = new ForeignModel("gpt2-17");
+        foreign.Write();
+        CopyFolder(foreign.Source, _directory["exported"]);
+    }
+
+    private void PrepareTexts()
+    {
+        File.WriteAllText(_directory["prompts.jsonl"], """
+            {"id": "round", "prompt": "Copyright (C", "target": ")", "foil": "]", "patch_prompt": "Copyright [C"}
+            {"id": "square", "prompt": "Copyright [C", "target": "]", "foil": ")", "patch_prompt": "Copyright (C"}
+            """);
+        using var file = new GZipStream(File.Create(_directory["corpus.txt.gz"]), CompressionLevel.Fastest);
+        file.Write(File.ReadAllBytes(Path.Combine(Repository.Root, "LICENSE")).AsSpan(0, 6000));
+    }
+
+    private static void CopyFolder(string from, string to)
+    {
+        Directory.CreateDirectory(to);
+        foreach (var folder in Directory.GetDirectories(from, "*", SearchOption.AllDirectories)) Directory.CreateDirectory(Path.Combine(to, Path.GetRelativePath(from, folder)));
+        foreach (var file in Directory.GetFiles(from, "*", SearchOption.AllDirectories)) File.Copy(file, Path.Combine(to, Path.GetRelativePath(from, file)));
+    }
+}
