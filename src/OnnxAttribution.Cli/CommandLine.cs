@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using OnnxAttribution.Cli.Options;
+using OnnxAttribution.Cli.Reports;
 using OnnxAttribution.Cli.Verbs;
 
 namespace OnnxAttribution.Cli;
@@ -41,6 +42,7 @@ internal static class CommandLine
             BenchCommand.Create(common),
         };
         common.AddTo(root);
+        root.Options.OfType<VersionOption>().Single().Action = new VersionReport();
         try
         {
             var parsed = Parsed(root, args);

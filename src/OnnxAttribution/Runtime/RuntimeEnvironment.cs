@@ -22,6 +22,13 @@ internal static partial class RuntimeEnvironment
         lock (s_lock) return (s_pool ??= Make(threads)) == threads;
     }
 
+    /// <summary>The native library's own.</summary>
+    public static string Version => Instance().GetVersionString();
+
+    /// <summary>The execution providers that the native library was built with, such as <c>CPUExecutionProvider</c>; whether a device is there is
+    /// known once a session is made.</summary>
+    public static IReadOnlyList<string> Providers => Instance().GetAvailableProviders();
+
     /// <summary>The environment, whichever there is.</summary>
     public static OrtEnv Instance()
     {

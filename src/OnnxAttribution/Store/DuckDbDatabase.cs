@@ -9,6 +9,9 @@ internal sealed class DuckDbDatabase : IDisposable
     /// <summary>Unless a setting says otherwise: DuckDB alone would take four fifths of the machine's.</summary>
     public const string MostMemory = "1GB";
 
+    /// <summary>Of DuckDB's package, whose first three numbers are DuckDB's; the library itself is not loaded for it.</summary>
+    public static string Version { get; } = typeof(DuckDBConnection).Assembly.GetName().Version!.ToString();
+
     private readonly DuckDBConnection _connection;
 
     private DuckDbDatabase(DuckDBConnection connection) => _connection = connection;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using OnnxAttribution.Cli;
 
 namespace OnnxAttribution.Tests.Cli;
@@ -12,6 +13,16 @@ internal sealed record Verb(int Code, string Output, string Error)
         using StringWriter output = new(), error = new();
         var code = CommandLine.Run(args, output, error, cancel);
         return new Verb(code, output.ToString(), error.ToString());
+    }
+
+    /// <summary>A call of a program of its own.</summary>
+    public static Verb Start(ProcessStartInfo start)
+    {
+        (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
+        using var process = Process.Start(start)!;
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        var code = Patience.ExitOf(process);
+        return new Verb(code, output.GetAwaiter().GetResult(), error.GetAwaiter().GetResult());
     }
 
     /// <summary>It went well and complained about nothing.</summary>
