@@ -58,31 +58,31 @@ internal sealed class AblateArguments
     public string[]? SiteNames(ParseResult parsed) => parsed.GetValue(Sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     /// <param name="sites">Instead of --sites.</param>
-    public GraphSession Open(ParseResult parsed, RunContext context, IReadOnlyList<string>? sites = null) => GraphSession.Open(parsed.GetRequiredValue(Model)!, sites ?? SiteNames(parsed), context);
+    public LoadedModel Open(ParseResult parsed, RunContext context, IReadOnlyList<string>? sites = null) => LoadedModel.Open(parsed.GetRequiredValue(Model)!, sites ?? SiteNames(parsed), context);
 
     /// <summary>Opens --model, or the model that a run was made with, at the sites of --sites, or the run's.</summary>
     /// <exception cref="UsageException">There is no --model, and the circuit is of no run.</exception>
     /// <exception cref="CircuitException">The run's model is not where it was.</exception>
-    public GraphSession Open(ParseResult parsed, RunContext context, CircuitSource source)
+    public LoadedModel Open(ParseResult parsed, RunContext context, CircuitSource source)
     {
         var model = parsed.GetValue(Model);
         if (model is null && source.Run is null) throw new UsageException($"{MissingModel}; a circuit that is no run names none");
-        return GraphSession.Open(model ?? source.ModelPath, SiteNames(parsed) ?? source.Sites, context);
+        return LoadedModel.Open(model ?? source.ModelPath, SiteNames(parsed) ?? source.Sites, context);
     }
 
     /// <summary>Refuses, before the first is run, a prompt of a file that no token ids can be made of, and says which. Warns of prompts that begin with the BOS twice.</summary>
     /// <param name="prependBos">Where --prepend-bos is not given; null: as the dictionaries were trained.</param>
     /// <exception cref="PromptException">A prompt, target or foil cannot be used, or is too long.</exception>
-    public void Check(ParseResult parsed, GraphSession session, IReadOnlyList<PromptTask> tasks, ProgressLine progress, bool? prependBos = null)
+    public void Check(ParseResult parsed, LoadedModel model, IReadOnlyList<PromptTask> tasks, ProgressLine progress, bool? prependBos = null)
     {
         progress.Dispose();
-        TwiceBegun.Warn(session, tasks, parsed.GetValue(PrependBos) ?? prependBos, parsed.GetValue(Prompts) is not null, parsed.InvocationConfiguration.Error);
+        TwiceBegun.Warn(model, tasks, parsed.GetValue(PrependBos) ?? prependBos, parsed.GetValue(Prompts) is not null, parsed.InvocationConfiguration.Error);
         if (parsed.GetValue(Prompts) is not { } file) return;
         foreach (var task in tasks)
         {
             try
             {
-                session.Model.RequireTokens(PromptTokens.Of(task, session.Tokenizer, parsed.GetValue(PrependBos) ?? session.Model.PrependsBos).Clean);
+                model.RequireTokens(PromptTokens.Of(task, model.Tokenizer, parsed.GetValue(PrependBos) ?? model.PrependsBos).Clean);
             }
             catch (Exception e) when (e is PromptException { IsTable: false } or AttributionException)
             {

@@ -14,15 +14,15 @@ internal static class TwiceBegun
     /// <summary>Looks at prompts before they are run.</summary>
     /// <param name="prependBos">As it was asked for; null: as the dictionaries were trained.</param>
     /// <param name="isFile">They are from a file, and are named by their ids.</param>
-    public static void Warn(GraphSession session, IEnumerable<PromptTask> tasks, bool? prependBos, bool isFile, TextWriter error)
+    public static void Warn(LoadedModel model, IEnumerable<PromptTask> tasks, bool? prependBos, bool isFile, TextWriter error)
     {
-        if (!(prependBos ?? session.Model.PrependsBos) || session.Tokenizer.BeginOfText is not { } bos) return;
-        bool Begins(string? text) => text is { Length: > 0 } && session.Tokenizer.Encode(text) is [var first, ..] && first == bos;
+        if (!(prependBos ?? model.PrependsBos) || model.Tokenizer.BeginOfText is not { } bos) return;
+        bool Begins(string? text) => text is { Length: > 0 } && model.Tokenizer.Encode(text) is [var first, ..] && first == bos;
         List<PromptTask> twice = [.. tasks.Where(t => Begins(t.Prompt) || Begins(t.PatchPrompt))];
         if (twice.Count == 0) return;
         var who = !isFile ? "the prompt begins" : twice.Count == 1 ? $"the prompt '{twice[0].Id}' begins"
             : $"{twice.Count} prompts ({string.Join(", ", twice.Take(MostNamed).Select(t => $"'{t.Id}'"))}{(twice.Count > MostNamed ? ", …" : "")}) begin";
-        error.WriteLine(Sentence(who, session.TokenText(bos), "give --prepend-bos false, or take it out of the text"));
+        error.WriteLine(Sentence(who, model.TokenText(bos), "give --prepend-bos false, or take it out of the text"));
     }
 
     /// <summary>Looks at the prompt of a run.</summary>

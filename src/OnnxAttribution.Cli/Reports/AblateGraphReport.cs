@@ -94,7 +94,7 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
     private ILookup<int, TokenChange> Moved() => _graph.Logits.Where(l => l.Rank == 1).ToLookup(l => l.Node);
 
     private string Most(IEnumerable<TokenChange> moved, bool up) =>
-        moved.FirstOrDefault(l => l.Up == up) is { Rank: 1 } l ? $"{DisplayText.Quoted(run.Session.TokenText(l.Token))} {Screen.Percent(l.Clean)} → {Screen.Percent(l.Ablated)}" : "–";
+        moved.FirstOrDefault(l => l.Up == up) is { Rank: 1 } l ? $"{DisplayText.Quoted(run.Model.TokenText(l.Token))} {Screen.Percent(l.Clean)} → {Screen.Percent(l.Ablated)}" : "–";
 
     private JsonObject NodeJson(int i)
     {
@@ -112,7 +112,7 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
                 ["direction"] = l.Up ? "up" : "down",
                 ["rank"] = l.Rank,
                 ["id"] = l.Token,
-                ["token"] = run.Session.TokenText(l.Token),
+                ["token"] = run.Model.TokenText(l.Token),
                 ["clean_probability"] = l.Clean,
                 ["ablated_probability"] = l.Ablated,
             })]),

@@ -11,7 +11,7 @@ namespace OnnxAttribution.Cli.Reports;
 /// <summary>What <c>ablate --circuit</c> prints: per prompt the next tokens, those most moved, and the same for control circuits.</summary>
 /// <param name="file">The Parquet file that was written; null: none.</param>
 /// <param name="seconds">From the start of the verb to here.</param>
-internal sealed class CircuitReport(CircuitRun run, GraphSession session, CircuitSource source, string? file, double seconds)
+internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSource source, string? file, double seconds)
 {
     private const int Top = 10, Moved = 8, ShownNodes = 12;
 
@@ -21,12 +21,12 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, Circui
         if (run.Taken is not null) output.WriteLine($"run      {source.Path}: its {run.Taken}{(source.Run!["patch_tokens"] is null ? "" : "; its patch prompt has no part, as activations are scaled")}");
         foreach (var prompt in run.Prompts) Print(output, prompt);
         if (file is not null) output.WriteLine($"wrote {file} ({Screen.Bytes(new FileInfo(file).Length)})");
-        output.WriteLine($"time {seconds:0.00} s for {Screen.Count(run.Prompts.Count, "prompt")}, {session.Model.Context.Calls} runtime calls");
+        output.WriteLine($"time {seconds:0.00} s for {Screen.Count(run.Prompts.Count, "prompt")}, {model.Context.Calls} runtime calls");
     }
 
     public JsonObject ToJson() => new()
     {
-        ["model"] = session.Model.Name,
+        ["model"] = model.Name,
         ["circuit"] = new JsonArray([.. run.Circuit.Features.Select(n => new JsonObject { ["site"] = n.Site.Name, ["position"] = n.Position, ["feature"] = n.Feature })]),
         ["run"] = source.Run is null ? null : source.Path,
         ["taken_from_run"] = run.Taken,
@@ -109,8 +109,8 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, Circui
             ["prompt"] = prompt.Task.Prompt,
             ["tokens"] = new JsonArray([.. prompt.Tokens.Clean.Select(t => (JsonNode)t)]),
             ["position"] = r.Metric.Position,
-            ["target"] = r.Metric.Kind == MetricKind.Kl ? null : session.TokenText(r.Metric.Target),
-            ["foil"] = r.Metric.Kind == MetricKind.LogitDiff ? session.TokenText(r.Metric.Foil) : null,
+            ["target"] = r.Metric.Kind == MetricKind.Kl ? null : model.TokenText(r.Metric.Target),
+            ["foil"] = r.Metric.Kind == MetricKind.LogitDiff ? model.TokenText(r.Metric.Foil) : null,
             ["clean_metric"] = r.CleanMetric,
             ["ablated_metric"] = r.AblatedMetric,
             ["size"] = r.Size,
@@ -126,14 +126,14 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, Circui
         };
     }
 
-    private JsonArray Tokens(IEnumerable<int> tokens, double[] probabilities) => [.. tokens.Select(t => new JsonObject { ["id"] = t, ["token"] = session.TokenText(t), ["probability"] = probabilities[t] })];
+    private JsonArray Tokens(IEnumerable<int> tokens, double[] probabilities) => [.. tokens.Select(t => new JsonObject { ["id"] = t, ["token"] = model.TokenText(t), ["probability"] = probabilities[t] })];
 
     private JsonObject Shifts(CircuitAblation r, double[] after)
     {
         JsonArray Side(bool up) => [.. r.Shifts(after, up, Moved).Select(s => new JsonObject
         {
             ["id"] = s.Token,
-            ["token"] = session.TokenText(s.Token),
+            ["token"] = model.TokenText(s.Token),
             ["clean"] = s.Clean,
             ["then"] = s.Ablated,
             ["change"] = s.Change,
@@ -142,7 +142,7 @@ internal sealed class CircuitReport(CircuitRun run, GraphSession session, Circui
         return new JsonObject { ["up"] = Side(true), ["down"] = Side(false) };
     }
 
-    private string Quoted(int token) => DisplayText.Quoted(session.TokenText(token));
+    private string Quoted(int token) => DisplayText.Quoted(model.TokenText(token));
 
     private static string Signed(double value) => (value > 0 ? "+" : "") + Math.Abs(value) switch
     {

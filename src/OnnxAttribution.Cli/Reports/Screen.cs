@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Files;
 using OnnxAttribution.View.Figures;
+using OnnxAttribution.View;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.View.Figures;
+using OnnxAttribution.View;
 using Spectre.Console;
 
 namespace OnnxAttribution.Cli.Reports;

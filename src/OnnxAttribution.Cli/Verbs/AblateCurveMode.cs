@@ -54,12 +54,12 @@ internal sealed class AblateCurveMode : AblateMode
         if (file is not null) RunDirectory.CheckTableFree(file, force);
         using var progress = new ProgressLine(invocation.Error);
         progress.Report("opening the model");
-        using var session = shared.Open(parsed, context, [up.Site, down.Site]);
-        shared.Check(parsed, session, [task], progress);
+        using var model = shared.Open(parsed, context, [up.Site, down.Site]);
+        shared.Check(parsed, model, [task], progress);
         progress.Report("running");
-        var run = CurveRun.Of(session, task, parsed.GetValue(shared.PrependBos), up, down, coefficients, shared.MemoryBudget(parsed));
+        var run = CurveRun.Of(model, task, parsed.GetValue(shared.PrependBos), up, down, coefficients, shared.MemoryBudget(parsed));
         var position = parsed.GetValue(shared.Position) ?? run.Curve.StrongestPosition;
-        session.Model.RequirePosition(position, run.Curve.Tokens.Count);
+        model.RequirePosition(position, run.Curve.Tokens.Count);
         if (file is not null) run.Write(file, force);
         progress.Dispose();
         var report = new CurveReport(run, position, file, Stopwatch.GetElapsedTime(start).TotalSeconds);

@@ -69,14 +69,14 @@ internal sealed class AblateGraphMode : AblateMode
         var request = new AblationRequest(AskedFor(parsed, shared), parsed.GetValue(shared.PrependBos), CommandLine.WrittenOut(parsed));
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
-        using var session = GraphSession.Open(parsed.GetValue(shared.Model)!, shared.SiteNames(parsed), context, manyPrompts: tasks.Count > GraphSession.ManyPrompts);
-        shared.Check(parsed, session, tasks, progress);
+        using var model = LoadedModel.Open(parsed.GetValue(shared.Model)!, shared.SiteNames(parsed), context, tasks.Count);
+        shared.Check(parsed, model, tasks, progress);
         var (finished, reports) = (0, new JsonArray());
         try
         {
             foreach (var task in tasks)
             {
-                var run = AblationRun.Find(session, task, request, progress);
+                var run = AblationRun.Find(model, task, request, progress);
                 progress.Report("writing");
                 var facts = run.Write(At(task), force);
                 finished++;

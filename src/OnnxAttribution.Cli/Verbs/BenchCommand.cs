@@ -118,7 +118,11 @@ internal static class BenchCommand
             if (assembly.Length > 0 && Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet") start.ArgumentList.Add(assembly);
             // in the random vocabulary every byte is a token, and BOS is one more
             foreach (var a in (string[])["graph", "--model", bundle, "--prompt", new string('a', tokens - 1), "--top-nodes", $"{nodes}", "--out", Path.Combine(directory, "run"),
-                "--threads", $"{context.Threads}", "--device", context.Device == DeviceKind.Cuda ? "cuda" : "cpu"]) start.ArgumentList.Add(a);
+                "--threads", $"{context.Threads}", "--device", context.Device == DeviceKind.Cuda ? "cuda" : "cpu"])
+            {
+                start.ArgumentList.Add(a);
+            }
+
             var clock = Stopwatch.GetTimestamp();
             using var process = Process.Start(start)!;
             var error = process.StandardError.ReadToEndAsync();

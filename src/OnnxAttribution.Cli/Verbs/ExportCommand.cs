@@ -53,13 +53,22 @@ internal static class ExportCommand
             }
             if (result.GetValue(bundle) is null) result.AddError("Option '--out' is required.");
             var adopts = result.GetValue(onnx) is not null;
-            if (adopts == result.GetValue(checkpoint) is not null) result.AddError("give either --checkpoint DIR or --onnx FILE");
-            else if (!adopts && (result.GetValue(sites) ?? result.GetValue(tokenizer)) is not null) result.AddError("--sites and --tokenizer go with --onnx; a checkpoint has its sites and its tokenizer");
+            if (adopts == result.GetValue(checkpoint) is not null)
+            {
+                result.AddError("give either --checkpoint DIR or --onnx FILE");
+            }
+            else if (!adopts && (result.GetValue(sites) ?? result.GetValue(tokenizer)) is not null)
+            {
+                result.AddError("--sites and --tokenizer go with --onnx; a checkpoint has its sites and its tokenizer");
+            }
             else if (adopts && (result.GetValue(fold) || result.GetValue(writing) || result.GetValue(unembed) || result.GetValue(values)))
             {
                 result.AddError("--fold-layernorm, --center-writing-weights, --center-unembed and --fold-value-biases go with --checkpoint: in a graph nothing says which weights these are; process them before you export it");
             }
-            else if (adopts && result.GetValue(further) is not null) result.AddError("--further-sites goes with --checkpoint; with --onnx, sites.json names every site");
+            else if (adopts && result.GetValue(further) is not null)
+            {
+                result.AddError("--further-sites goes with --checkpoint; with --onnx, sites.json names every site");
+            }
         });
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {
@@ -152,8 +161,8 @@ internal static class ExportCommand
             using (var progress = new ProgressLine(error))
             {
                 progress.Report("checking the dictionaries");
-                using var session = GraphSession.Open(bundle, null, context);
-                report = BundleCheck.Of(session, null, CheckOptions.Quick, progress);
+                using var model = LoadedModel.Open(bundle, null, context);
+                report = BundleCheck.Of(model, null, CheckOptions.Quick, progress);
             }
             foreach (var finding in report.Findings.Where(f => f.Fault != Fault.NotDiagnosed)) error.WriteLine($"warning: {finding.Sentence}");
             var others = report.Findings.Where(f => f.Fault == Fault.NotDiagnosed).Select(f => f.Site).ToList();
@@ -183,7 +192,10 @@ internal static class ExportCommand
         var p = manifest.WeightProcessing;
         string[] processing = [.. new[] { (p.FoldLayernorm, "LayerNorm folded"), (p.CenterWritingWeights, "writing weights centred"), (p.CenterUnembed, "unembedding centred"), (p.FoldValueBiases, "value biases folded") }.Where(x => x.Item1).Select(x => x.Item2)];
         output.WriteLine($"weights: {(processing.Length == 0 ? "as they came" : string.Join(", ", processing))}");
-        if (manifest.Dictionaries.Count == 0) output.WriteLine("no dictionaries: every site has error nodes only");
+        if (manifest.Dictionaries.Count == 0)
+        {
+            output.WriteLine("no dictionaries: every site has error nodes only");
+        }
         else
         {
             var table = Screen.Table("Dictionaries", "site", "architecture", "#features", "#k", "input", "bos");

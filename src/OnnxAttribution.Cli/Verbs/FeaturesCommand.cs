@@ -103,8 +103,8 @@ internal sealed class FeaturesCommand
         FeatureSummary summary;
         try
         {
-            using var session = GraphSession.Open(parsed.GetRequiredValue(_model), Sites(parsed), _common.Context(parsed, cancel));
-            summary = FeatureRun.Of(session, text, options, progress);
+            using var model = LoadedModel.Open(parsed.GetRequiredValue(_model), Sites(parsed), _common.Context(parsed, cancel));
+            summary = FeatureRun.Of(model, text, options, progress);
         }
         catch (OperationCanceledException) when (progress.Tokens > 0)
         {

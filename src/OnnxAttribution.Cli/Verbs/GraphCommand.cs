@@ -42,7 +42,7 @@ internal static class GraphCommand
             var context = common.Context(parsed, cancel);
             var request = arguments.Request(parsed, CommandLine.WrittenOut(parsed));
             var place = new Place(parsed.GetRequiredValue(directory), parsed.GetValue(force), !parsed.GetValue(noPage), parsed.GetValue(json), arguments.Validation(parsed), parsed.InvocationConfiguration, start);
-            GraphSession Open(int prompts) => GraphSession.Open(parsed.GetRequiredValue(model), arguments.Sites(parsed), context, manyPrompts: prompts > GraphSession.ManyPrompts);
+            LoadedModel Open(int prompts) => LoadedModel.Open(parsed.GetRequiredValue(model), arguments.Sites(parsed), context, prompts);
             return parsed.GetValue(prompts) is { } file ? Many(file, Open, request, place)
                 : One(new PromptTask(parsed.GetValue(prompt)!, parsed.GetValue(target), parsed.GetValue(foil), parsed.GetValue(patch)), Open, request, place);
         }, CancellationToken.None));
@@ -51,16 +51,16 @@ internal static class GraphCommand
 
     private sealed record Place(string Directory, bool Force, bool Page, bool Json, ValidationRequest? Validation, InvocationConfiguration Invocation, long Start);
 
-    private static int One(PromptTask task, Func<int, GraphSession> open, GraphRequest request, Place place)
+    private static int One(PromptTask task, Func<int, LoadedModel> open, GraphRequest request, Place place)
     {
         RunDirectory.CheckFree(place.Directory, place.Force);
         using var progress = new ProgressLine(place.Invocation.Error);
         progress.Report("opening the model");
-        using var session = open(1);
+        using var model = open(1);
         progress.Dispose();
-        TwiceBegun.Warn(session, [task], request.PrependBos, isFile: false, place.Invocation.Error);
+        TwiceBegun.Warn(model, [task], request.PrependBos, isFile: false, place.Invocation.Error);
         progress.Report("finding the graph");
-        var run = session.Find(task, request);
+        var run = GraphRun.Find(model, task, request);
         progress.Report("writing");
         var facts = run.Write(place.Directory, place.Force);
         if (place.Validation is { } validation)
@@ -74,7 +74,7 @@ internal static class GraphCommand
                 throw new CancelledException($"onnx-attribution: cancelled; the run stays in {place.Directory}, not validated");
             }
         }
-        var page = PageOfRun.Write(place.Directory, facts, place.Page, progress, session.Model.Context.Cancel);
+        var page = PageOfRun.Write(place.Directory, facts, place.Page, progress, model.Context.Cancel);
         progress.Dispose();
         var report = new GraphReport(facts, run.Graph.Nodes, run.Graph.Edges, run.TextAt, place.Directory, page, Stopwatch.GetElapsedTime(place.Start).TotalSeconds);
         if (place.Json) Screen.WriteJson(place.Invocation.Output, report.ToJson());
@@ -82,23 +82,23 @@ internal static class GraphCommand
         return CommandLine.Done;
     }
 
-    private static int Many(string file, Func<int, GraphSession> open, GraphRequest request, Place place)
+    private static int Many(string file, Func<int, LoadedModel> open, GraphRequest request, Place place)
     {
         var lines = PromptFile.Read(file);
         PromptBatch.CheckFree(lines, place.Directory, place.Force);
         using var progress = new ProgressLine(place.Invocation.Error);
         progress.Report("opening the model");
-        using var session = open(lines.Count);
+        using var model = open(lines.Count);
         progress.Dispose();
-        TwiceBegun.Warn(session, lines.Select(l => l.Task).OfType<PromptTask>(), request.PrependBos, isFile: true, place.Invocation.Error);
+        TwiceBegun.Warn(model, lines.Select(l => l.Task).OfType<PromptTask>(), request.PrependBos, isFile: true, place.Invocation.Error);
         var batch = new PromptBatch();
         try
         {
-            batch.Run(session, lines, request, place.Validation, place.Directory, place.Force, (line, message) =>
+            batch.Run(model, lines, request, place.Validation, place.Directory, place.Force, (line, message) =>
             {
                 progress.Dispose();
                 place.Invocation.Error.WriteLine($"{file}, line {line}: {message}");
-            }, progress, (path, facts) => PageOfRun.Write(path, facts, place.Page, progress, session.Model.Context.Cancel));
+            }, progress, (path, facts) => PageOfRun.Write(path, facts, place.Page, progress, model.Context.Cancel));
         }
         catch (OperationCanceledException) when (batch.Runs.Count > 0)
         {

@@ -48,17 +48,17 @@ internal static class QueryCommand
             if (result.GetValue(json) && result.GetResult(format) is { Implicit: false } && result.GetValue(format) != "json")
                 result.AddError($"--json and --format {result.GetValue(format)} contradict each other: give one of them.");
         });
-        command.SetAction((arguments, cancellation) => Task.Run(() =>
+        command.SetAction((arguments, cancel) => Task.Run(() =>
         {
             var query = new RunQuery([.. arguments.GetRequiredValue(runs), .. arguments.GetRequiredValue(also)], common.UsableThreads(arguments));
             foreach (var merged in query.LeftOut)
                 arguments.InvocationConfiguration.Error.WriteLine($"note: left out {merged}, the mean of runs beside it; name it alone to query it");
-            using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            int? seconds = arguments.GetValue(timeout);
+            using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            var seconds = arguments.GetValue(timeout);
             if (seconds is { } most) limited.CancelAfter(TimeSpan.FromSeconds(most));
-            QueryException? Cause(bool tooLarge) => tooLarge ? QueryException.TooLarge() : cancellation.IsCancellationRequested ? null : QueryException.TooLong(seconds!.Value);
+            QueryException? Cause(bool tooLarge) => tooLarge ? QueryException.TooLarge() : cancel.IsCancellationRequested ? null : QueryException.TooLong(seconds!.Value);
             using var watch = exit is null ? null : new QueryWatch(tooLarge => End(query, Cause(tooLarge), arguments.InvocationConfiguration.Error, exit), limited.Token);
-            string style = arguments.GetValue(json) ? "json" : arguments.GetRequiredValue(format);
+            var style = arguments.GetValue(json) ? "json" : arguments.GetRequiredValue(format);
             try
             {
                 Run(query, arguments.GetRequiredValue(sql), style, arguments.GetValue(file), arguments.InvocationConfiguration, limited.Token);
@@ -82,7 +82,7 @@ internal static class QueryCommand
     // several, as the shell makes of batch/*: what is there is one, what is not is the query, or a part of one without quotes
     private static string[] BeforeTheQuery(ArgumentResult result)
     {
-        int count = 1 + result.Tokens.Skip(1).SkipLast(1).TakeWhile(token => Path.Exists(token.Value)).Count();
+        var count = 1 + result.Tokens.Skip(1).SkipLast(1).TakeWhile(token => Path.Exists(token.Value)).Count();
         string[] runs = [.. result.Tokens.Take(count).Select(token => token.Value)];
         result.OnlyTake(count);
         return runs;
@@ -97,28 +97,28 @@ internal static class QueryCommand
         exit(cause is null ? CommandLine.Cancelled : CommandLine.Failed);
     }
 
-    private static void Run(RunQuery query, string sql, string format, string? file, InvocationConfiguration invocation, CancellationToken cancellation)
+    private static void Run(RunQuery query, string sql, string format, string? file, InvocationConfiguration invocation, CancellationToken cancel)
     {
         if (format == "parquet")
         {
-            query.WriteParquet(sql, file!, cancellation);
+            query.WriteParquet(sql, file!, cancel);
             return;
         }
-        using var result = query.Execute(sql, cancellation);
+        using var result = query.Execute(sql, cancel);
         if (file is not null)
-            query.WriteFile(file, stream => Write(result, format, stream, cancellation));
+            query.WriteFile(file, stream => Write(result, format, stream, cancel));
         else if (invocation.Output is DisplayWriter { IsTerminal: true } && format == "table" && !result.IsPlan)
-            Draw(result, invocation, cancellation);
+            Draw(result, invocation, cancel);
         else
-            Print(result, format, (DisplayWriter)invocation.Output, cancellation);
+            Print(result, format, (DisplayWriter)invocation.Output, cancel);
     }
 
-    private static void Print(QueryResult result, string format, DisplayWriter output, CancellationToken cancellation)
+    private static void Print(QueryResult result, string format, DisplayWriter output, CancellationToken cancel)
     {
         try
         {
             using var stdout = output.OpenData();
-            Write(result, format, stdout, cancellation);
+            Write(result, format, stdout, cancel);
         }
         catch (Exception e) when (e is not OutputException && e is IOException or UnauthorizedAccessException)
         {
@@ -126,24 +126,24 @@ internal static class QueryCommand
         }
     }
 
-    private static void Write(QueryResult result, string format, Stream stream, CancellationToken cancellation)
+    private static void Write(QueryResult result, string format, Stream stream, CancellationToken cancel)
     {
         switch (format)
         {
-            case "csv": result.WriteCsv(stream, cancellation); break;
-            case "json": result.WriteJson(stream, cancellation); break;
+            case "csv": result.WriteCsv(stream, cancel); break;
+            case "json": result.WriteJson(stream, cancel); break;
             default:
                 using (var writer = new StreamWriter(stream, leaveOpen: true))
-                    result.WriteTable(writer, cancellation);
+                    result.WriteTable(writer, cancel);
                 break;
         }
     }
 
     /// <summary>A terminal table needs all its rows at once, and nobody reads more than a thousand.</summary>
-    private static void Draw(QueryResult result, InvocationConfiguration invocation, CancellationToken cancellation)
+    private static void Draw(QueryResult result, InvocationConfiguration invocation, CancellationToken cancel)
     {
-        var rows = result.Rows(cancellation).Take(TerminalRows + 1).ToList();
-        bool more = rows.Count > TerminalRows;
+        var rows = result.Rows(cancel).Take(TerminalRows + 1).ToList();
+        var more = rows.Count > TerminalRows;
         if (more)
             rows.RemoveAt(TerminalRows);
         var table = new Table().RoundedBorder();
@@ -151,7 +151,7 @@ internal static class QueryCommand
             table.AddColumn(new TableColumn(Cell(column.Name)) { Alignment = column.IsNumber ? Justify.Right : Justify.Left, NoWrap = true });
         foreach (var row in rows)
             table.AddRow(row.Select(Cell));
-        int width = 1 + result.Columns.Select((column, c) => 3 + rows.Select(row => row[c]).Append(column.Name).Max(Width)).Sum();
+        var width = 1 + result.Columns.Select((column, c) => 3 + rows.Select(row => row[c]).Append(column.Name).Max(Width)).Sum();
         var console = Screen.On(invocation.Output);
         if (width > console.Profile.Width)   // better lines that the terminal wraps than columns of three letters
         {

@@ -49,8 +49,8 @@ internal static class SaeCheckCommand
             {
                 progress.Report("opening the model");
                 var chosen = parsed.GetValue(sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-                using var session = GraphSession.Open(parsed.GetRequiredValue(model), chosen, common.Context(parsed, cancel));
-                found = BundleCheck.Of(session, parsed.GetValue(text), options, progress);
+                using var loaded = LoadedModel.Open(parsed.GetRequiredValue(model), chosen, common.Context(parsed, cancel));
+                found = BundleCheck.Of(loaded, parsed.GetValue(text), options, progress);
             }
             var report = new SaeCheckReport(found, parsed.GetRequiredValue(model), Stopwatch.GetElapsedTime(start).TotalSeconds);
             var output = parsed.InvocationConfiguration.Output;

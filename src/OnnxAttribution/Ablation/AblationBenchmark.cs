@@ -39,7 +39,7 @@ internal static class AblationBenchmark
     {
         GraphBenchmark.ReadThrough(bundle);
         var rate = GemmLimit.Measure(context);
-        using var model = LoadedModel.Open(bundle, ["resid"], context, packWeights: true);
+        using var model = LoadedModel.Open(bundle, ["resid"], context, prompts: LoadedModel.ManyPrompts);
         var random = new Random(7);
         int[] Prompt() => [model.VocabularySize - 1, .. Enumerable.Range(1, tokens - 1).Select(_ => random.Next(256))];
         progress("timing edges");

@@ -16,14 +16,14 @@ internal sealed record SitePair(Site Up, Site? Down, bool SamePosition)
         var sitePairs = new List<SitePair>();
         for (var i = 0; i < model.Selected.Count; i++)
         {
-            foreach (var parent in model.Segment(i, Estimator.Gradient)?.Segment.Parents ?? [])
+            foreach (var parent in GradientGraphs.Of(model).Segment(i, Estimator.Gradient)?.Segment.Parents ?? [])
             {
                 sitePairs.Add(new SitePair(SiteOf(model, parent.Value), model.Selected[i], parent.ContractedOutput is null));
             }
         }
         if (metric == MetricKind.Kl) return sitePairs;   // no gradient at the clean run, so no estimate to hold against an exact change
         var logits = model.Graph["logits"];
-        foreach (var parent in model.Head(metric, Estimator.Gradient).Parents)
+        foreach (var parent in GradientGraphs.Of(model).Head(metric, Estimator.Gradient).Parents)
         {
             var axes = PushForward.PositionWise(GradientRules.Gradient, new Dictionary<Onnx.Value, int> { [parent] = 1 }, model.SelectedValues, logits);
             sitePairs.Add(new SitePair(SiteOf(model, parent), null, axes.GetValueOrDefault(logits, -1) == 1));

@@ -36,7 +36,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
         for (var i = 0; i < sites.Count; i++)
         {
             model.Context.Cancel.ThrowIfCancellationRequested();
-            if (model.Segment(i, estimator) is { } segment) Into(sites[i], segment.Segment, segment.Runner, found);
+            if (GradientGraphs.Of(model).Segment(i, estimator) is { } segment) Into(sites[i], segment.Segment, segment.Runner, found);
         }
     }
 
@@ -190,7 +190,10 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
         {
             var node = nodes[rows[n]];
             var row = cotangents.AsSpan(n * d, d);
-            if (!node.IsError) columns![node.Feature].CopyTo(row);
+            if (!node.IsError)
+            {
+                columns![node.Feature].CopyTo(row);
+            }
             else
             {
                 // Σ over active features of (g · decoder row) W_enc[:, j]; then g − that, through the normalisation

@@ -11,7 +11,7 @@ internal static class ExactEffects
     public static float[] Of(ActivationCache clean, SiteEffects site, IReadOnlyList<(int Position, int Feature)> nodes, Metric metric, long memoryBudget)
     {
         var effects = new float[nodes.Count];
-        var perPass = RowsPerPass(clean, memoryBudget) - 1;
+        var perPass = clean.RowsPerPass(memoryBudget) - 1;
         for (var first = 0; first < nodes.Count; first += perPass)
         {
             var count = Math.Min(perPass, nodes.Count - first);
@@ -22,10 +22,6 @@ internal static class ExactEffects
         }
         return effects;
     }
-
-    /// <summary>Rows of one pass, at least 2.</summary>
-    public static int RowsPerPass(ActivationCache clean, long memoryBudget) =>
-        BatchRows.Of(memoryBudget, clean.Model.Steps.BytesPerRow(clean.Tokens.Count), Math.Max((long)clean.Tokens.Count * clean.Model.Bundle.Sites.Max(clean.Model.WidthOf), clean.Model.VocabularySize), 2);
 
     private static (int Row, int Position, ReadOnlyMemory<float> Change) Change(SiteEffects site, (int Position, int Feature) node, int row)
     {

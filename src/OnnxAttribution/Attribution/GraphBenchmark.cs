@@ -49,7 +49,7 @@ internal static class GraphBenchmark
         var rate = GemmLimit.Measure(context);
         var start = Stopwatch.GetTimestamp();
         var packed = Packs(bundle);
-        using var model = LoadedModel.Open(bundle, null, context, packed);
+        using var model = LoadedModel.Open(bundle, null, context, packed ? LoadedModel.ManyPrompts + 1 : 1);
         var open = Stopwatch.GetElapsedTime(start).TotalSeconds;
         var random = new Random(7);
         // another prompt each time, so that nothing is found in a cache that a new prompt would not find there

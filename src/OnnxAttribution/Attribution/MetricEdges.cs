@@ -16,7 +16,7 @@ internal static class MetricEdges
     private static void Direct(PatchingState state, IReadOnlyList<CausalNode> nodes, Estimator estimator, Action<CausalEdge> found)
     {
         var (metric, tokens) = (state.Metric, state.Tokens);
-        var (parents, runner) = state.Model.Head(metric.Kind, estimator);
+        var (parents, runner) = GradientGraphs.Of(state.Model).Head(metric.Kind, estimator);
         using var feed = ModelPass.Inputs(tokens, metric.Position, metric.Target, metric.Foil);
         foreach (var s in state.Sites) feed.Add(s.Value.Name, s.Clean, 1, tokens.Length, s.Width);
         using var result = runner.Run(feed.Values, runner.Outputs);
@@ -42,7 +42,7 @@ internal static class MetricEdges
     // kl's gradient at the clean run is 0; the mean gradient of integrated steps goes along all paths, so it says what goes along direct ones only where there are no others
     private static void Whole(PatchingState state, IReadOnlyList<CausalNode> nodes, Estimator estimator, Action<CausalEdge> found)
     {
-        var hasDownstream = state.Sites.SelectMany((_, i) => state.Model.Segment(i, estimator)?.Segment.Parents.Select(p => p.Value) ?? []).ToHashSet();
+        var hasDownstream = state.Sites.SelectMany((_, i) => GradientGraphs.Of(state.Model).Segment(i, estimator)?.Segment.Parents.Select(p => p.Value) ?? []).ToHashSet();
         foreach (var site in state.Sites.Where(s => !hasDownstream.Contains(s.Value)))
         {
             for (var i = site.FirstNode; i < site.FirstNode + site.Nodes.Count; i++)

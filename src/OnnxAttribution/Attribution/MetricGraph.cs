@@ -1,11 +1,11 @@
 using OnnxAttribution.Autodiff;
+using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Attribution;
 
 /// <summary>The metric as a graph on top of the model's, so that the same rules differentiate it.</summary>
-/// <remarks>Where the logits follow from the last residual site position by position, only the metric's position is unembedded.</remarks>
 internal sealed class MetricGraph
 {
     public const string Position = "metric.position", Target = "metric.target", Foil = "metric.foil", Reference = "metric.clean_logprob";
@@ -30,7 +30,7 @@ internal sealed class MetricGraph
         var position = g.Input(Position, DataType.Int64, Dim.Of(1));
         var target = g.Input(Target, DataType.Int64, []);
         var foil = g.Input(Foil, DataType.Int64, []);
-        var logits = g.Identity(AtPosition(g, model, sites, position), LogitsName);                   // [batch, vocabulary]
+        var logits = g.Identity(LogitsHead.At(g, model, sites, position), LogitsName);                   // [batch, vocabulary]
         // the run's own tokens, so that one run does even where the target is not known before it
         var best = g.Emit("TopK", [g.Gather(logits, g.Int(0), 0), g.Ints(2)], 2, ("axis", -1L))[1];          // [2]
         Value Or(Value given, Value own) => g.Where(g.Emit("Less", [given, g.Int(0)]), own, given);
@@ -58,28 +58,5 @@ internal sealed class MetricGraph
     {
         var one = G.Expand(G.Scalar(1), G.Concat(0, G.Ints(1), G.Shape(Value)));                      // [1, batch]
         return PullBack.FromWhole(G, rules, Value, one, wanted, stops);
-    }
-
-    private static Value AtPosition(GraphBuilder g, OnnxGraph model, IReadOnlyList<Value> sites, Value position)
-    {
-        var logits = model["logits"];
-        var last = sites[^1];
-        // which positions the logits read is no matter of the estimator: a frozen pattern is read all the same
-        var axes = PushForward.PositionWise(GradientRules.Gradient, new Dictionary<Value, int> { [last] = 1 }, sites, logits);
-        var reads = Topology.DirectlyReadBy(logits, sites.ToHashSet());
-        if (reads is not [var only] || only != last || axes.GetValueOrDefault(logits, -1) != 1) return g.Squeeze(g.Gather(logits, position, 1), 1);
-        // the same operators once more, on one position
-        var copies = new Dictionary<Value, Value> { [last] = g.Gather(last, position, 1) };
-        foreach (var op in Topology.Between(sites, [logits]))
-        {
-            if (!op.In.Any(v => v is not null && copies.ContainsKey(v))) continue;
-            var copy = new Op(op.Type, op.Domain, "head/" + op.Name, [.. op.In.Select(v => v is null ? null : copies.GetValueOrDefault(v, v))], op.Attributes);
-            var made = GraphBuilder.Attach(copy, [.. op.Out.Select(v => v is null ? "" : "head/" + v.Name)]);
-            for (var i = 0; i < made.Length; i++)
-            {
-                if (op.Out[i] is { } v) copies[v] = made[i];
-            }
-        }
-        return g.Squeeze(copies[logits], 1);
     }
 }

@@ -27,19 +27,19 @@ internal sealed class ModelPass
     public static ModelPass Run(LoadedModel model, MetricKind kind, int[] tokens, int position, int target, int foil, Estimator estimator = Estimator.Gradient)
     {
         // kl has gradient 0 at the clean run: a plain logit's pass gives its sites and logits
-        var (metric, runner, operations) = model.Pass(kind == MetricKind.Kl ? MetricKind.Logit : kind, tokens.Length, estimator);
+        var (metric, runner, operations) = GradientGraphs.Of(model).Pass(kind == MetricKind.Kl ? MetricKind.Logit : kind, tokens.Length, estimator);
         using var feed = Inputs(tokens, position, target, foil);
         using var result = runner.Run(feed.Values, runner.Outputs);
-        var sites = model.Bundle.Sites.ToDictionary(s => s.Name, s => Finite(result.Copy(s.Name), $"the activations of {s.Name}"));
+        var sites = model.Bundle.Sites.ToDictionary(s => s.Name, s => FiniteValues.Require(result.Copy(s.Name), $"the activations of {s.Name}"));
         return new ModelPass
         {
             Metric = result.Floats(MetricGraph.ValueName)[0],
             Target = (int)result.Integers(metric.TargetToken.Name)[0],
             Foil = (int)result.Integers(metric.FoilToken.Name)[0],
-            Logits = Finite(result.Copy(MetricGraph.LogitsName), "the logits"),
+            Logits = FiniteValues.Require(result.Copy(MetricGraph.LogitsName), "the logits"),
             Sites = sites,
-            Gradients = model.Selected.ToDictionary(s => s.Name, s => kind != MetricKind.Kl && runner.Outputs.Contains(LoadedModel.GradientName(s))
-                ? Finite(result.Copy(LoadedModel.GradientName(s)), $"the gradient at {s.Name}") : new float[tokens.Length * model.WidthOf(s)]),
+            Gradients = model.Selected.ToDictionary(s => s.Name, s => kind != MetricKind.Kl && runner.Outputs.Contains(GradientGraphs.GradientName(s))
+                ? FiniteValues.Require(result.Copy(GradientGraphs.GradientName(s)), $"the gradient at {s.Name}") : new float[tokens.Length * model.WidthOf(s)]),
             Operations = operations,
         };
     }
@@ -49,19 +49,4 @@ internal sealed class ModelPass
         .Add(MetricGraph.Position, new long[] { position }, 1)
         .Add(MetricGraph.Target, new long[] { target })
         .Add(MetricGraph.Foil, new long[] { foil });
-
-    internal static float[] Finite(float[] values, string what)
-    {
-        Finite((ReadOnlySpan<float>)values, what);
-        return values;
-    }
-
-    internal static ReadOnlySpan<float> Finite(ReadOnlySpan<float> values, string what)
-    {
-        foreach (var v in values)
-        {
-            if (!float.IsFinite(v)) throw new AttributionException($"{what} hold {v}: the model overflows or its weights are damaged; check the checkpoint with 'onnx-attribution export'");
-        }
-        return values;
-    }
 }

@@ -88,7 +88,7 @@ internal sealed class PatchingState
     }
 
     /// <summary>The clean run, for passes that change something; the caller's.</summary>
-    public ActivationCache Start() => ActivationCache.Of(Model, Tokens, Clean);
+    public ActivationCache Start() => ActivationCache.Of(Model, Tokens, Clean.Sites);
 
     // steps: of integrated gradients, 0 for the gradient at the clean run
     private float[] Gradient(SiteEffects site, Estimator estimator, int steps, long memoryBudget)

@@ -31,7 +31,7 @@ internal sealed class SitePatching : IDisposable
         var frozen = sites.Where(s => !changed.Contains(s)).ToList();
         var outputs = new List<Value> { head.Value };
         var gradients = head.Gradients(estimator.Rules(), [value], [value, .. frozen]);
-        if (gradients.TryGetValue(value, out var gradient)) outputs.Add(head.G.Identity(gradient, LoadedModel.GradientName(site.Site)));
+        if (gradients.TryGetValue(value, out var gradient)) outputs.Add(head.G.Identity(gradient, GradientGraphs.GradientName(site.Site)));
         var resumed = new OnnxGraph([value, .. frozen, graph["tokens"], .. head.Inputs], outputs) { Broadcast = frozen.ToHashSet() };
         // a runner lives for a run or two: to lay its weights out would take longer
         _runner = new GraphRunner(resumed, model.Context, model.Bundle.Directory, prepack: false);
@@ -50,18 +50,18 @@ internal sealed class SitePatching : IDisposable
     {
         var change = _site.WholeChange();
         var mean = new float[change.Length];
-        if (!_runner.Outputs.Contains(LoadedModel.GradientName(_site.Site))) return mean;
+        if (!_runner.Outputs.Contains(GradientGraphs.GradientName(_site.Site))) return mean;
         ForEachBatch(steps, (k, x) =>
         {
             var alpha = (float)k / steps;
             TensorPrimitives.MultiplyAdd(change, alpha, _site.Clean, x);
         }, (_, count, result) =>
         {
-            var gradients = result.Floats(LoadedModel.GradientName(_site.Site));
+            var gradients = result.Floats(GradientGraphs.GradientName(_site.Site));
             for (var i = 0; i < count; i++) TensorPrimitives.Add(mean, gradients.Slice(i * mean.Length, mean.Length), mean);
         });
         TensorPrimitives.Divide(mean, steps, mean);
-        return ModelPass.Finite(mean, $"the gradients at {_site.Site.Name}");
+        return FiniteValues.Require(mean, $"the gradients at {_site.Site.Name}");
     }
 
     public void Dispose()

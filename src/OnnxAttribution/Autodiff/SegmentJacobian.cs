@@ -122,7 +122,10 @@ internal sealed class SegmentJacobian
         var stack = new Stack<Value>(outputs);
         while (stack.TryPop(out var v))
         {
-            if (cut.Contains(v) || (v.IsInput && !inputs.Contains(v))) found.Add(v);
+            if (cut.Contains(v) || (v.IsInput && !inputs.Contains(v)))
+            {
+                found.Add(v);
+            }
             else if (v.Producer is { } op && seen.Add(op))
             {
                 foreach (var x in op.In)

@@ -28,8 +28,14 @@ internal static partial class VjpRules
         var open = 0;
         for (var i = 0; i < to.Length; i++)
         {
-            if (to[i].Size is { } n) target[i + 1] = n;
-            else if (from is not null && i < from.Length && from[i].Equals(to[i])) target[i + 1] = 0;
+            if (to[i].Size is { } n)
+            {
+                target[i + 1] = n;
+            }
+            else if (from is not null && i < from.Length && from[i].Equals(to[i]))
+            {
+                target[i + 1] = 0;
+            }
             else
             {
                 target[i + 1] = -1;
@@ -105,7 +111,10 @@ internal static partial class VjpRules
         var indices = g.Reshape(op.In(1), -1);
         if (indices.Type != DataType.Int64) indices = g.Cast(indices, DataType.Int64);   // ONNX Runtime's OneHot takes no int32 with an int64 depth
         var z = zBar;
-        if (indexRank == 0) z = g.Unsqueeze(z, axis + 1);
+        if (indexRank == 0)
+        {
+            z = g.Unsqueeze(z, axis + 1);
+        }
         else if (indexRank > 1)
         {
             z = g.Reshape(z, g.Concat(0, g.Shape(z, 0, axis + 1), g.Ints(-1), g.Shape(z, axis + 1 + indexRank, rank + indexRank)));

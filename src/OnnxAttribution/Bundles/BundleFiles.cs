@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 using System.Security.Cryptography;
 using OnnxAttribution.Checkpoints;
-using OnnxAttribution.Export;
 using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Bundles;
@@ -12,6 +11,15 @@ internal static class BundleFiles
 {
     /// <summary>What a bundle holds of its model's directory beside weights, where it is there: the config, and everything that a tokenizer is read from.</summary>
     public static readonly string[] Companions = ["config.json", "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+
+    /// <summary>What a dictionary's folder may hold; the first two are in every one.</summary>
+    public static readonly string[] DictionaryFiles =
+        [SaeLensDictionary.ConfigFileName, SaeLensDictionary.WeightsFileName, SaeLensDictionary.ScalerFileName];
+
+    /// <summary>The files of a dictionary, by their paths in the bundle: the two that every one has, and what else there is.</summary>
+    /// <param name="find">Where a file of the bundle lies.</param>
+    public static IEnumerable<string> OfDictionary(Func<string, string> find, BundleManifest.DictionaryRecord record) =>
+        DictionaryFiles.Select(f => $"{record.Path}/{f}").Where((f, i) => i < 2 || File.Exists(find(f)));
 
     /// <summary>Reads files of weights through, several at a time, and passes if all weights are finite numbers.</summary>
     /// <param name="checks">With the paths that the files have, or will have, in the bundle; the largest first.</param>
@@ -34,14 +42,15 @@ internal static class BundleFiles
     }
 
     /// <summary>Length and hashes of files, by their paths in the bundle.</summary>
+    /// <param name="find">Where a file of the bundle lies until the bundle is whole.</param>
     /// <param name="known">SHA-256 of what need not be read again.</param>
     public static IReadOnlyDictionary<string, BundleManifest.FileRecord> Records(
-        BundleOutput output, IReadOnlyList<string> files, IReadOnlyDictionary<string, string> known, int threads, CancellationToken cancel)
+        Func<string, string> find, IReadOnlyList<string> files, IReadOnlyDictionary<string, string> known, int threads, CancellationToken cancel)
     {
         var records = new BundleManifest.FileRecord[files.Count];
         Parallel.For(0, files.Count, new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = threads }, i =>
         {
-            var path = output.Find(files[i]);
+            var path = find(files[i]);
             records[i] = new BundleManifest.FileRecord(new FileInfo(path).Length, known.GetValueOrDefault(files[i]) ?? Sha256(path), FileSample.Of(path));
         });
         return files.Zip(records).ToDictionary(p => p.First, p => p.Second);
@@ -79,7 +88,7 @@ internal static class BundleFiles
         }
         foreach (var dictionary in manifest.Dictionaries)
         {
-            if (BundleDictionaries.Files(name => Path.Combine(bundle, name), dictionary).FirstOrDefault(f => !manifest.Files.ContainsKey(f)) is { } unlisted)
+            if (OfDictionary(name => Path.Combine(bundle, name), dictionary).FirstOrDefault(f => !manifest.Files.ContainsKey(f)) is { } unlisted)
             {
                 throw new BundleException($"{Path.Combine(bundle, BundleManifest.FileName)} names the dictionary {dictionary.Path}, and lists no {unlisted}; export the bundle again");
             }

@@ -8,6 +8,7 @@ namespace OnnxAttribution.Bundles;
 internal sealed record BundleManifest
 {
     public const string FileName = "bundle.json";
+    public const string GraphFileName = "model.onnx";
     public const int CurrentVersion = 2;
 
     private static readonly JsonSerializerOptions s_json = new()

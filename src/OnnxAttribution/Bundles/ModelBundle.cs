@@ -25,7 +25,7 @@ internal sealed class ModelBundle
     /// <summary>In the order of computation.</summary>
     public IReadOnlyList<Site> Sites { get; }
 
-    public string GraphPath => Path.Combine(Directory, Manifest.Graph ?? BundleWriter.GraphFileName);
+    public string GraphPath => Path.Combine(Directory, Manifest.Graph ?? BundleManifest.GraphFileName);
 
     /// <exception cref="BundleException">There is none, or its files are not those that were exported, as far as a fast look tells.</exception>
     public static ModelBundle Open(string directory)

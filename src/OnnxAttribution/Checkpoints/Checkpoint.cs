@@ -74,18 +74,25 @@ internal sealed class Checkpoint : IDisposable
         foreach (var (plain, name) in _names.All.OrderBy(n => n.InFile, StringComparer.Ordinal))
         {
             if (plain.StartsWith(behind, StringComparison.Ordinal))
+            {
                 throw new CheckpointException(_files.Path, $"has tensor {DisplayText.QuotedName(name)} but config.json says {_layout.LayersKey} {_layout.Layers}; "
                     + "take the config.json that belongs to it.");
+            }
+
             if (plain.StartsWith(_names.BeforeBlocks, StringComparison.Ordinal) && !known.Contains(name) && !_layout.Buffers.Any(b => name.EndsWith(b, StringComparison.Ordinal)))
+            {
                 throw new CheckpointException(_files.Path, $"has tensor {DisplayText.QuotedName(name)}, which a {_layout.ModelType} of this config does not have; "
                     + "take the config.json that belongs to it.");
+            }
         }
     }
 
     private void RequireFloats(TensorEntry entry)
     {
         if (!entry.Type.IsFloat())
+        {
             throw new CheckpointException(_files.FileOf(entry.Name).Path,
                 $"tensor {DisplayText.QuotedName(entry.Name)} has type {entry.Type}; save the weights as F32, F16, BF16 or F64 (if they are quantized, take the checkpoint that they were made of).");
+        }
     }
 }

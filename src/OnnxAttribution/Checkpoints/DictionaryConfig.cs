@@ -155,7 +155,10 @@ internal sealed record DictionaryConfig(
             throw json.Refuse("rescale_acts_by_decoder_norm", "only with 'topk' is it (SAELens would ignore it here); fold the decoder's norms into the weights (fold_W_dec_norm) and save it again");
         if (json.String("reshape_activations") is not (null or "none") and var reshape
             && !(reshape == "hook_z" && ReadHookName(json).EndsWith("attn.hook_z", StringComparison.Ordinal)))
+        {
             throw json.Refuse("reshape_activations", "only 'none' is, and 'hook_z' for a site blocks.<layer>.attn.hook_z");
+        }
+
         if ((json.Integer("d_out", 1, 1 << 20) ?? width) != width)
             throw json.Refuse("d_out", $"only dictionaries that rebuild their input are, not transcoders, and d_in is {width}");
         if (json.Boolean("is_transcoder") is true)

@@ -61,8 +61,11 @@ internal sealed record Gpt2Config(
         if (json.Boolean("scale_attn_weights") is false)
             throw json.Refuse("scale_attn_weights", "only true is: attention scores divided by the root of the head's width");
         foreach (var key in (ReadOnlySpan<string>)["scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn", "add_cross_attention"])
+        {
             if (json.Boolean(key) is true)
                 throw json.Refuse(key, "only false is");
+        }
+
         if (json.Has("pruned_heads") && !json.IsEmpty("pruned_heads"))
             throw json.Refuse("pruned_heads", "only a model with all its heads is");
         if (json.Has("quantization_config"))

@@ -23,8 +23,11 @@ internal sealed record RotaryConfig(int Width, float[] Frequencies)
         theta = given?.Number("rope_theta", 1, 1e12) ?? theta;
         var width = (int)(headWidth * share);
         if (width < 2 || width % 2 != 0)
+        {
             throw json.Refuse(json.Has("rotary_pct") ? "rotary_pct" : json.Has(Parameters) ? Parameters : "head_dim",
                 $"{width} of a head's {headWidth} entries would be turned, and entries are turned in pairs");
+        }
+
         var frequencies = new float[width / 2];
         for (var i = 0; i < frequencies.Length; i++) frequencies[i] = 1 / MathF.Pow((float)theta, 2f * i / width);
         return new RotaryConfig(width, given is null ? frequencies : Scaled(given, frequencies));

@@ -121,8 +121,11 @@ internal sealed class SaeLensDictionary : IDisposable
             return;
         }
         if (!ScalingFactors.Contains(entry.Name))
+        {
             throw new CheckpointException(File.Path, entry.Name == "W_skip" ? "has tensor 'W_skip', so it is a transcoder; only dictionaries that rebuild their input are read."
                 : $"has tensor {DisplayText.QuotedName(entry.Name)}, which a dictionary of architecture '{Architecture.Name()}' does not have; check that cfg.json belongs to it.");
+        }
+
         File.Require(entry.Name, FeatureCount);
         if (!Config.FinetunedScale && ScalingFactor() is not null)
             throw new CheckpointException(File.Path, $"tensor '{entry.Name}' is not all ones, but cfg.json does not say finetuning_scaling_factor; set it to true there if the dictionary was finetuned.");

@@ -79,9 +79,11 @@ internal sealed unsafe partial class SafetensorsFile
                 var piece = new ReadOnlySpan<byte>(_file.Start + from + done, (int)Math.Min(Piece, count - done));
                 hash.AppendData(piece);
                 if (finite is not null && FirstNotFinite(piece, finite.Type) is var (index, size) && index >= 0)
+                {
                     throw new CheckpointException(Path,
                         $"tensor {DisplayText.QuotedName(finite.Name)} of shape {finite.ShapeText} has a NaN or infinity at flat index {(done / size) + index}; "
                         + "download or train it again.");
+                }
             }
         }
     }
@@ -101,11 +103,17 @@ internal sealed unsafe partial class SafetensorsFile
         var i = 0;
         var masks = new Vector<T>(mask);
         for (; i <= bits.Length - Vector<T>.Count; i += Vector<T>.Count)
+        {
             if (Vector.EqualsAny(new Vector<T>(bits[i..]) & masks, masks))
                 break;
+        }
+
         for (; i < bits.Length; i++)
+        {
             if ((bits[i] & mask) == mask)
                 return i;
+        }
+
         return -1;
     }
 

@@ -57,9 +57,13 @@ internal sealed record SafetensorsHeader(FrozenDictionary<string, TensorEntry> T
             if (property.Name != "__metadata__")
                 entries.Add(ParseEntry(path, property.Name, property.Value, dataStart, dataLength));
             else if (property.Value.ValueKind == JsonValueKind.Object)
+            {
                 foreach (var pair in property.Value.EnumerateObject())
+                {
                     metadata[pair.Name] = pair.Value.ValueKind == JsonValueKind.String ? pair.Value.GetString()!
                         : throw Bad(path, $"has __metadata__ {DisplayText.QuotedName(pair.Name)} that is no string; write metadata values as strings");
+                }
+            }
             else
                 throw Bad(path, "has a __metadata__ that is no JSON object; write it as an object of strings");
         }
@@ -121,8 +125,11 @@ internal sealed record SafetensorsHeader(FrozenDictionary<string, TensorEntry> T
         var values = new long[array.GetArrayLength()];
         var i = 0;
         foreach (var item in array.EnumerateArray())
+        {
             if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt64(out values[i++]) || values[i - 1] < 0)
                 return null;
+        }
+
         return values;
     }
 

@@ -32,8 +32,10 @@ internal static class SafetensorsWriter
         var start = file.Position;
         tensor.WriteData(file);
         if (file.Position - start != Bytes(path, tensor))
+        {
             throw new CheckpointException(path, $"tensor {DisplayText.QuotedName(tensor.Name)} of type {tensor.Type} and shape "
                 + $"{CheckpointException.ShapeText(tensor.Shape.AsSpan())} was given {file.Position - start} bytes and needs {Bytes(path, tensor)}.");
+        }
     }
 
     /// <summary>The length prefix and the JSON, padded with spaces so that the data begins at a multiple of 8.</summary>

@@ -69,7 +69,10 @@ internal sealed record StridedTensor(MappedFile File, string Name, TensorType Ty
         {
             for (var r = 0; r < count; r++) Run(Offset + ((first + r) * Strides[0] * Type.Size()), to.Slice(r * columns, columns));
         }
-        else if (Strides[0] == 1) CopyTransposed(first, count, columns, to);
+        else if (Strides[0] == 1)
+        {
+            CopyTransposed(first, count, columns, to);
+        }
         else
         {
             for (var r = 0; r < count; r++)

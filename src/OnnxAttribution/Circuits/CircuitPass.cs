@@ -17,7 +17,7 @@ internal static class CircuitPass
     public static void Run(ActivationCache clean, int count, Func<int, AblationRow> row, Replacements values, float coefficient, int position, long memoryBudget, Take take)
     {
         var sites = clean.Model.Selected.ToDictionary(s => s, s => new CircuitEdit(clean.Model, s, values, coefficient));
-        var most = ExactEffects.RowsPerPass(clean, memoryBudget);
+        var most = clean.RowsPerPass(memoryBudget);
         for (var first = 0; first < count; first += most)
         {
             clean.Model.Context.Cancel.ThrowIfCancellationRequested();

@@ -163,7 +163,7 @@ public static class CurveFinder
     {
         if (up == down) throw new AttributionException($"both features are of {up}; take the downstream one from a later site");
         if (model.Selected.Count != 2) throw new ArgumentException("the model was opened with other sites; open it with the curve's two", nameof(model));
-        if (model.Segment(model.Selected[0] == down ? 0 : 1, Estimator.Gradient)?.Segment.Parents.Any(p => p.Value.Name == up.Name) == true) return;
+        if (GradientGraphs.Of(model).Segment(model.Selected[0] == down ? 0 : 1, Estimator.Gradient)?.Segment.Parents.Any(p => p.Value.Name == up.Name) == true) return;
         throw new AttributionException($"{down} does not lie downstream of {up}: nothing that happens at {up} can reach it; take the downstream feature from a later site, or swap --up and --down");
     }
 

@@ -18,7 +18,7 @@ namespace OnnxAttribution.Dashboards;
 /// </summary>
 public sealed class FeatureRun
 {
-    private readonly GraphSession _session;
+    private readonly LoadedModel _model;
     private readonly TextFile _text;
     private readonly FeatureOptions _options;
     private readonly IProgress<FeatureProgress>? _progress;
@@ -31,28 +31,28 @@ public sealed class FeatureRun
     private long _resumedAt, _read;
     private (long Tokens, long Documents, long Sequences) _total;
 
-    private FeatureRun(GraphSession session, TextFile text, FeatureOptions options, IProgress<FeatureProgress>? progress)
+    private FeatureRun(LoadedModel model, TextFile text, FeatureOptions options, IProgress<FeatureProgress>? progress)
     {
-        (_session, _text, _options, _progress, _cancel) = (session, text, options, progress, session.Model.Context.Cancel);
-        var sites = session.Model.Selected.Where(s => session.Model.DictionaryOf(s) is not null).ToList();
-        if (sites.Count == 0) throw new DashboardException($"{session.Model.Directory} has no dictionary{(session.Model.Bundle.Sites.Any(session.Model.Bundle.HasDictionary) ? " at the chosen sites; choose others with --sites" : "; export it again with --dictionaries")}");
+        (_model, _text, _options, _progress, _cancel) = (model, text, options, progress, model.Context.Cancel);
+        var sites = model.Selected.Where(s => model.DictionaryOf(s) is not null).ToList();
+        if (sites.Count == 0) throw new DashboardException($"{model.Directory} has no dictionary{(model.Bundle.Sites.Any(model.Bundle.HasDictionary) ? " at the chosen sites; choose others with --sites" : "; export it again with --dictionaries")}");
         _groups = Grouped(sites);
-        _state = new CollectionState(session.Model.Directory, $"{session.BundleHash} {text.Key} {string.Join(',', sites)} {options.Key} {string.Join('+', _groups.Select(g => g.Count))}");
-        var manifest = session.Model.Bundle.Manifest;
+        _state = new CollectionState(model.Directory, $"{model.BundleHash} {text.Key} {string.Join(',', sites)} {options.Key} {string.Join('+', _groups.Select(g => g.Count))}");
+        var manifest = model.Bundle.Manifest;
         _sample = new FinalResidualSample(manifest.DModel, (int)Math.Clamp((64 << 20) / (4L * manifest.DVocab), 64, 4096), (ulong)options.Seed);
     }
 
     /// <summary>Reads the text and writes <c>features.parquet</c>.</summary>
-    /// <param name="session">The model, with the sites that are meant; those without a dictionary are passed over.</param>
+    /// <param name="model">The model, with the sites that are meant; those without a dictionary are passed over.</param>
     /// <param name="text">UTF-8, plain or gzip; documents parted by lines that hold <c>&lt;|endoftext|&gt;</c>.</param>
     /// <exception cref="DashboardException">The text cannot be read, no site has a dictionary, or a table is there and is not to be replaced.</exception>
     /// <exception cref="RunDirectoryException">The bundle cannot be written.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved, and a table that was there is as it was.</exception>
-    public static FeatureSummary Of(GraphSession session, string text, FeatureOptions options, IProgress<FeatureProgress>? progress = null)
+    public static FeatureSummary Of(LoadedModel model, string text, FeatureOptions options, IProgress<FeatureProgress>? progress = null)
     {
-        var file = Path.Combine(session.Model.Directory, FeatureTable.FileName);
+        var file = Path.Combine(model.Directory, FeatureTable.FileName);
         if (!options.Force && File.Exists(file)) throw new DashboardException($"{file} exists already; give --force to replace it, or --show or --search to read it");
-        var run = new FeatureRun(session, new TextFile(text), options, progress);
+        var run = new FeatureRun(model, new TextFile(text), options, progress);
         using var output = new OutputFile(file, why => why is TimeoutException ? new DashboardException($"{file} is being written by another run right now; wait for it, or stop it and go on from there") : RunDirectoryException.Unwritable(file, why), run._cancel);
         return run.Run(file, output);
     }
@@ -62,7 +62,7 @@ public sealed class FeatureRun
         var first = _state.SavedPasses() is { } saved && Enumerable.Range(0, saved).All(p => File.Exists(_state.Part(p))) ? saved : (int?)null;
         for (var number = first ?? 0; number < _groups.Count; number++)
         {
-            using var pass = new TextPass(_session, _groups[number], _options, number == 0 ? _sample : null);
+            using var pass = new TextPass(_model, _groups[number], _options, number == 0 ? _sample : null);
             Array[] arrays = [.. _sample.State, .. pass.Statistics.SelectMany(s => s.State)];
             if (number == first) _state.Load(arrays);
             else if (number > 0) _state.Save(arrays);      // the part that lies before is not made again
@@ -91,8 +91,7 @@ public sealed class FeatureRun
     private void ReadText(TextPass pass, int number, Array[] arrays)
     {
         using var reader = _text.Open();
-        var model = _session.Model;
-        var sequences = new TokenSequences(new TextChunks(reader, _session.Tokenizer), _session.Tokenizer, TextPass.SequenceLength(model), _options.Tokens ?? long.MaxValue, model.VocabularySize);
+        var sequences = new TokenSequences(new TextChunks(reader, _model.Tokenizer), _model.Tokenizer, TextPass.SequenceLength(_model), _options.Tokens ?? long.MaxValue, _model.VocabularySize);
         if (_state.Place.Length > 0) sequences.GoTo(_state.Place);
         var begun = sequences.Tokens;
         if (begun > 0) _resumedAt = begun;
@@ -121,18 +120,18 @@ public sealed class FeatureRun
     private void WriteRows(TextPass pass, int number, string file)
     {
         _writing.Start();
-        var (model, context) = (_session.Model, _session.Model.Context);
-        using var effects = TokenEffects.Of(model.Bundle, context, _sample.Vectors);
+        var context = _model.Context;
+        using var effects = TokenEffects.Of(_model.Bundle, context, _sample.Vectors);
         using var nearest = new NearestFeatures(context);
-        var assembly = new DashboardAssembly(_session.TokenText, _session.Tokenizer.Count, _total.Tokens, _options, context.Threads, effects, nearest);
+        var assembly = new DashboardAssembly(_model.TokenText, _model.Tokenizer.Count, _total.Tokens, _options, context.Threads, effects, nearest);
         IEnumerable<FeatureDashboard> Rows()
         {
             for (var i = 0; i < _groups[number].Count; i++)
             {
                 var site = _groups[number][i];
                 _progress?.Report(new FeatureProgress($"writing {site.Name}", double.NaN, _total.Tokens, 0, null));
-                using var written = effects is not null && site.Kind == SiteKind.Z ? WriteBack.Of(model.Bundle, site, context) : null;
-                foreach (var row in assembly.Of(site, model.DictionaryOf(site)!, pass.Statistics[i], written, _cancel)) yield return row;
+                using var written = effects is not null && site.Kind == SiteKind.Z ? WriteBack.Of(_model.Bundle, site, context) : null;
+                foreach (var row in assembly.Of(site, _model.DictionaryOf(site)!, pass.Statistics[i], written, _cancel)) yield return row;
             }
         }
         FeatureTable.Write(file, Rows(), Facts(), _cancel);
@@ -141,16 +140,16 @@ public sealed class FeatureRun
 
     private JsonObject Facts() => new()
     {
-        ["bundle_sha256"] = _session.BundleHash,
-        ["model"] = _session.Model.Name,
+        ["bundle_sha256"] = _model.BundleHash,
+        ["model"] = _model.Name,
         ["text"] = _text.Name,
         ["text_bytes"] = _text.Length,
         ["tokens"] = _total.Tokens,
         ["documents"] = _total.Documents,
         ["sequences"] = _total.Sequences,
         ["sites"] = string.Join(',', _groups.SelectMany(g => g)),
-        ["context"] = _session.Model.ContextLength,
-        ["prepend_bos"] = _session.Model.PrependsBos,
+        ["context"] = _model.ContextLength,
+        ["prepend_bos"] = _model.PrependsBos,
         ["top"] = _options.Top,
         ["window"] = _options.Window,
         ["quantiles"] = _options.Quantiles,
@@ -178,7 +177,7 @@ public sealed class FeatureRun
         var (perFeature, taken) = (SiteStatistics.BytesPerFeature(_options), 0L);
         foreach (var site in sites)
         {
-            var features = _session.Model.DictionaryOf(site)!.FeatureCount;
+            var features = _model.DictionaryOf(site)!.FeatureCount;
             var bytes = perFeature * features;
             if (bytes / 4 > Array.MaxLength) throw new DashboardException($"contexts of {_options.Top} + {_options.Samples} windows of {(2 * _options.Window) + 1} tokens for {features} features of {site} take {bytes >> 30} GiB, more than one site may; lower --top or --window");
             if (groups.Count == 0 || taken + bytes > _options.MemoryBudget / 2)

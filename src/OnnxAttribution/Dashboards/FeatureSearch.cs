@@ -7,10 +7,10 @@ public static class FeatureSearch
     /// <param name="word">Any text, a part of a word or of several; capitals do not matter. It may be of several tokens: one of them must be active with at least half of the context's peak.</param>
     /// <param name="sites">Hook names; null: all.</param>
     /// <exception cref="Store.RunDirectoryException">The table is damaged.</exception>
-    public static IReadOnlyList<FeatureMatch> Find(FeatureTable table, string word, IReadOnlyCollection<string>? sites = null, CancellationToken cancellation = default)
+    public static IReadOnlyList<FeatureMatch> Find(FeatureTable table, string word, IReadOnlyCollection<string>? sites = null, CancellationToken cancel = default)
     {
         var matches = new List<FeatureMatch>();
-        foreach (var feature in table.WithWord(word, sites, cancellation))
+        foreach (var feature in table.WithWord(word, sites, cancel))
         {
             var contexts = feature.Contexts.Where(c => IsActiveOn(c, word)).ToList();
             string[] promoted = [.. feature.Promoted.Select(t => t.Token).Where(t => t.Contains(word, StringComparison.OrdinalIgnoreCase))];

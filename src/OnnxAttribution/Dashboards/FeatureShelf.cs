@@ -28,14 +28,14 @@ public sealed class FeatureShelf
     /// <summary>One feature's dashboard.</summary>
     /// <exception cref="BundleException">There is no such site; the message names the nearest.</exception>
     /// <exception cref="DashboardException">The site has no dictionary or not so many features, or the table leaves the site out.</exception>
-    public FeatureDashboard Feature(FeatureName name, CancellationToken cancellation = default)
+    public FeatureDashboard Feature(FeatureName name, CancellationToken cancel = default)
     {
         var site = _bundle.SiteNamed(name.Site);
         using (var dictionary = _bundle.OpenDictionary(site) ?? throw new DashboardException($"{site.Name} has no dictionary, so there are no features; dictionaries are at {string.Join(", ", _bundle.Sites.Where(_bundle.HasDictionary))}"))
         {
             if (name.Feature >= dictionary.FeatureCount) throw new DashboardException($"{site.Name} has no feature {name.Feature}; its features are 0 to {dictionary.FeatureCount - 1}");
         }
-        return Table.Read([(site.Name, name.Feature)], cancellation).TryGetValue((site.Name, name.Feature), out var found) ? found
+        return Table.Read([(site.Name, name.Feature)], cancel).TryGetValue((site.Name, name.Feature), out var found) ? found
             : throw LeftOut([site.Name]);
     }
 

@@ -58,36 +58,36 @@ public sealed class FeatureTable
     /// <param name="features">Sites as the bundle names them.</param>
     /// <exception cref="RunDirectoryException">The file is damaged.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public IReadOnlyDictionary<(string Site, int Feature), FeatureDashboard> Read(IReadOnlyCollection<(string Site, int Feature)> features, CancellationToken cancellation = default)
+    public IReadOnlyDictionary<(string Site, int Feature), FeatureDashboard> Read(IReadOnlyCollection<(string Site, int Feature)> features, CancellationToken cancel = default)
     {
         if (features.Count == 0) return new Dictionary<(string, int), FeatureDashboard>();
         var conditions = features.Distinct().GroupBy(f => f.Site).Select(site => $"(site = {SqlText.Literal(site.Key)} AND feature IN ({string.Join(", ", site.Select(f => f.Feature).Order())}))");
-        return Rows(string.Join(" OR ", conditions), cancellation).ToDictionary(f => (f.Site, f.Feature));
+        return Rows(string.Join(" OR ", conditions), cancel).ToDictionary(f => (f.Site, f.Feature));
     }
 
     /// <summary>All dashboards of some sites, streamed in the file's order: sites in the order of computation, features ascending.</summary>
     /// <param name="sites">As the bundle names them; null: all.</param>
     /// <inheritdoc cref="Read" path="/exception"/>
-    public IEnumerable<FeatureDashboard> ReadAll(IReadOnlyCollection<string>? sites = null, CancellationToken cancellation = default) =>
-        Rows(sites is null ? NestedParquet.All : OfSites(sites), cancellation);
+    public IEnumerable<FeatureDashboard> ReadAll(IReadOnlyCollection<string>? sites = null, CancellationToken cancel = default) =>
+        Rows(sites is null ? NestedParquet.All : OfSites(sites), cancel);
 
     /// <summary>The dashboards of live features in whose contexts or promoted tokens a word stands, whether the feature is active on it or not.</summary>
-    internal IEnumerable<FeatureDashboard> WithWord(string word, IReadOnlyCollection<string>? sites, CancellationToken cancellation)
+    internal IEnumerable<FeatureDashboard> WithWord(string word, IReadOnlyCollection<string>? sites, CancellationToken cancel)
     {
         var wanted = $"lower({SqlText.Literal(word)})";
         var condition = $"NOT dead AND (len(list_filter(contexts, lambda c: contains(lower(array_to_string(c.tokens, '')), {wanted}))) > 0 OR len(list_filter(promoted, lambda t: contains(lower(t.token), {wanted}))) > 0)";
-        return Rows(sites is null ? condition : $"{OfSites(sites)} AND {condition}", cancellation);
+        return Rows(sites is null ? condition : $"{OfSites(sites)} AND {condition}", cancel);
     }
 
     /// <summary>Writes a file of rows.</summary>
-    internal static void Write(string file, IEnumerable<FeatureDashboard> rows, JsonObject facts, CancellationToken cancellation) =>
-        NestedParquet.Write(file, DashboardRow.Columns, rows.Select(DashboardRow.Cells), facts, cancellation);
+    internal static void Write(string file, IEnumerable<FeatureDashboard> rows, JsonObject facts, CancellationToken cancel) =>
+        NestedParquet.Write(file, DashboardRow.Columns, rows.Select(DashboardRow.Cells), facts, cancel);
 
     private static string OfSites(IEnumerable<string> sites) => $"site IN ({string.Join(", ", sites.Select(SqlText.Literal))})";
 
-    private IEnumerable<FeatureDashboard> Rows(string condition, CancellationToken cancellation)
+    private IEnumerable<FeatureDashboard> Rows(string condition, CancellationToken cancel)
     {
-        foreach (var cells in NestedParquet.Read(_file, DashboardRow.Columns, condition, cancellation))
+        foreach (var cells in NestedParquet.Read(_file, DashboardRow.Columns, condition, cancel))
         {
             FeatureDashboard row;
             try

@@ -24,7 +24,7 @@ internal sealed class TextPass : IDisposable
     /// <summary>A batch is no larger, since more makes no product faster, and no longer, so that little is lost when a run is interrupted.</summary>
     private const long MostTokens = 8192, MostOperations = 500_000_000_000;
 
-    private readonly GraphSession _session;
+    private readonly LoadedModel _model;
     private readonly IReadOnlyList<Site> _sites;
     private readonly SparseDictionary[] _dictionaries;
     private readonly GraphRunner _forward;
@@ -35,10 +35,10 @@ internal sealed class TextPass : IDisposable
     private readonly List<SparseRows[]> _found = [];   // by site, then by group
 
     /// <param name="sample">Filled on the way; null: another pass has done so.</param>
-    public TextPass(GraphSession session, IReadOnlyList<Site> sites, FeatureOptions options, FinalResidualSample? sample)
+    public TextPass(LoadedModel model, IReadOnlyList<Site> sites, FeatureOptions options, FinalResidualSample? sample)
     {
-        var (model, bundle) = (session.Model, session.Model.Bundle);
-        (_session, _sites, _sample, _hasBos) = (session, sites, sample, model.PrependsBos);
+        var bundle = model.Bundle;
+        (_model, _sites, _sample, _hasBos) = (model, sites, sample, model.PrependsBos);
         _dictionaries = [.. sites.Select(s => model.DictionaryOf(s)!)];
         var context = new RunContext(model.Context.Device, 1, model.Context.Cancel);
         var graph = Forward(bundle, sample is null ? sites : sites.Append(bundle.Sites[^1]).Distinct());
@@ -60,7 +60,7 @@ internal sealed class TextPass : IDisposable
     public bool Read(TokenSequences sequences)
     {
         var batch = new List<(long Number, int[] Tokens)>();
-        while (batch.Count < _mostSequences && sequences.Next() is { } tokens) batch.Add((sequences.Count - 1, _hasBos ? [_session.Tokenizer.RequireBeginOfText(), .. tokens] : tokens));
+        while (batch.Count < _mostSequences && sequences.Next() is { } tokens) batch.Add((sequences.Count - 1, _hasBos ? [_model.Tokenizer.RequireBeginOfText(), .. tokens] : tokens));
         if (batch.Count == 0) return false;
         var length = batch.Max(s => s.Tokens.Length);
         var ids = new long[batch.Count * length];
@@ -98,7 +98,7 @@ internal sealed class TextPass : IDisposable
                 result.Floats(RowsOf(_sites[site])).Slice(b * length * width, count).CopyTo(rows.AsSpan(filled));
                 filled += count;
             }
-            ModelPass.Finite(rows.AsSpan(0, filled), $"the activations of {_sites[site].Name}");
+            FiniteValues.Require(rows.AsSpan(0, filled), $"the activations of {_sites[site].Name}");
             _found[task][site].Clear();
             _encoders[site].Encode(rows.AsMemory(0, filled), _found[task][site]);
             ArrayPool<float>.Shared.Return(rows);
@@ -110,7 +110,7 @@ internal sealed class TextPass : IDisposable
         var first = _hasBos ? 1 : 0;
         if (_sample is not null)
         {
-            var final = result.Floats(RowsOf(_session.Model.Bundle.Sites[^1]));
+            var final = result.Floats(RowsOf(_model.Bundle.Sites[^1]));
             var width = final.Length / (batch.Count * length);
             for (var b = 0; b < batch.Count; b++)
             {
@@ -133,7 +133,7 @@ internal sealed class TextPass : IDisposable
     {
         try
         {
-            Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = _session.Model.Context.Threads }, body);
+            Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = _model.Context.Threads }, body);
         }
         catch (AggregateException e)
         {
@@ -143,11 +143,11 @@ internal sealed class TextPass : IDisposable
 
     private int Sequences(OnnxGraph graph, long memory)
     {
-        var length = _session.Model.ContextLength;
+        var length = _model.ContextLength;
         var sizes = new Dictionary<string, long> { ["position"] = length, ["batch"] = 1 };
         var operations = FlopCount.Of(graph, sizes) + _dictionaries.Sum(d => DictionaryEncoder.Operations(d, length));
         var most = Math.Min(MostTokens / length, MostOperations / Math.Max(1, operations));
-        var free = memory - (_session.Model.Context.Threads * _dictionaries.Max(SiteEncoder.BytesPerCall));
+        var free = memory - (_model.Context.Threads * _dictionaries.Max(SiteEncoder.BytesPerCall));
         return (int)Math.Clamp(Math.Min(most, BatchRows.Of(free, FlopCount.BytesPer(graph, "batch", sizes), (long)length * _dictionaries.Max(d => d.Width), 1)), 1, int.MaxValue);
     }
 

@@ -26,7 +26,7 @@ internal static class AdoptionCheck
             var map = SiteMap.Read(options.SitesFile);
             Expose(foreign.Graph, map.Logits ?? "logits");
             using var theirs = Loaded(foreign, options, context);
-            using var ours = new GraphRunner(OnnxFile.Read(Path.Combine(bundle, BundleWriter.GraphFileName)), context, Path.GetFullPath(bundle), prepack: false);
+            using var ours = new GraphRunner(OnnxFile.Read(Path.Combine(bundle, BundleManifest.GraphFileName)), context, Path.GetFullPath(bundle), prepack: false);
             var worst = 0f;
             foreach (var (batch, length) in ((int, int)[])[(1, Math.Min(5, manifest.NCtx)), (2, Math.Min(9, manifest.NCtx))])
             {
@@ -49,7 +49,7 @@ internal static class AdoptionCheck
     // a table that is no table of positions, as one of distances, may be shorter than the prompts that a graph takes: so it is tried
     private static void RequireLength(AdoptionOptions options, BundleManifest manifest, SiteMap map, string bundle, GraphRunner ours)
     {
-        if (map.Positions is null || ContextLength.Of(OnnxGraph.FromProto(OnnxFile.Read(Path.Combine(bundle, BundleWriter.GraphFileName)))) is not { } found || found >= manifest.NCtx) return;
+        if (map.Positions is null || ContextLength.Of(OnnxGraph.FromProto(OnnxFile.Read(Path.Combine(bundle, BundleManifest.GraphFileName)))) is not { } found || found >= manifest.NCtx) return;
         try
         {
             Logits(ours, new Feed().Add("tokens", new long[found + 1], 1, found + 1), "logits");

@@ -10,8 +10,6 @@ internal sealed class BundleDictionaries : IDisposable
 {
     public const string Folder = "dictionaries";
 
-    private static readonly string[] s_files = [SaeLensDictionary.ConfigFileName, SaeLensDictionary.WeightsFileName, SaeLensDictionary.ScalerFileName];
-
     private readonly IReadOnlyList<(string Folder, FoundDictionary Found)> _all;
     private readonly Dictionary<FoundDictionary, string> _settled = new(ReferenceEqualityComparer.Instance);
     private readonly int _layers;
@@ -73,10 +71,13 @@ internal sealed class BundleDictionaries : IDisposable
             var name = $"{Folder}/{found.Config.HookName}";
             var folder = Path.Combine(output.Aside, name);
             Directory.CreateDirectory(folder);
-            if (found.Conversion is { } conversion) conversion.Write(folder, Path.GetRelativePath(from, conversion.Source).Replace('\\', '/'), cancel);
+            if (found.Conversion is { } conversion)
+            {
+                conversion.Write(folder, Path.GetRelativePath(from, conversion.Source).Replace('\\', '/'), cancel);
+            }
             else
             {
-                foreach (var file in s_files.Where(file => File.Exists(Path.Combine(found.Place, file)))) FileLink.Make(Path.Combine(found.Place, file), Path.Combine(folder, file));
+                foreach (var file in BundleFiles.DictionaryFiles.Where(file => File.Exists(Path.Combine(found.Place, file)))) FileLink.Make(Path.Combine(found.Place, file), Path.Combine(folder, file));
             }
             _settled[found] = output.Settle(name);
         }
@@ -92,10 +93,6 @@ internal sealed class BundleDictionaries : IDisposable
                 d.Config.Normalization.Name(), d.Config.PrependBos))
             .OrderBy(r => sites.ToList().IndexOf(r.Site)),
     ];
-
-    /// <summary>The files of a dictionary, by their paths in the bundle: the two that every one has, and what else there is.</summary>
-    /// <param name="find">Where a file of the bundle lies.</param>
-    public static IEnumerable<string> Files(Func<string, string> find, BundleManifest.DictionaryRecord record) => s_files.Select(f => $"{record.Path}/{f}").Where((f, i) => i < 2 || File.Exists(find(f)));
 
     public void Dispose()
     {

@@ -86,7 +86,10 @@ internal sealed class BundleOutput : IDisposable
     public void Commit(BundleManifest manifest)
     {
         if (!_isBeside) RequireFree();
-        if (_inPlace) CommitInPlace(manifest with { Exported = [.. Names().Union(_before.Exported.Where(manifest.Files.ContainsKey)).Order(StringComparer.Ordinal)] });
+        if (_inPlace)
+        {
+            CommitInPlace(manifest with { Exported = [.. Names().Union(_before.Exported.Where(manifest.Files.ContainsKey)).Order(StringComparer.Ordinal)] });
+        }
         else
         {
             WriteManifest(Aside, manifest);
@@ -100,16 +103,16 @@ internal sealed class BundleOutput : IDisposable
 
     private void CommitInPlace(BundleManifest manifest)
     {
-        var graph = Path.Combine(Target, BundleWriter.GraphFileName);
-        var staged = Path.Combine(Aside, BundleWriter.GraphFileName);
+        var graph = Path.Combine(Target, BundleManifest.GraphFileName);
+        var staged = Path.Combine(Aside, BundleManifest.GraphFileName);
         AsideName.RemoveLeftovers(graph);   // of an export that was killed while it linked the graph
-        if (_before.Lists(BundleWriter.GraphFileName) && File.Exists(graph) && !IsSame(staged, graph))
+        if (_before.Lists(BundleManifest.GraphFileName) && File.Exists(graph) && !IsSame(staged, graph))
         {
             // the old bundle's graph may go when bundle.json speaks of the new one, which then takes its name
             var next = Path.Combine(Target, NextGraph);
             FileStep.Rename(staged, next);
             MoveAll();
-            WriteManifest(Target, manifest with { Graph = NextGraph, Files = manifest.Files.ToDictionary(f => f.Key == BundleWriter.GraphFileName ? NextGraph : f.Key, f => f.Value) });
+            WriteManifest(Target, manifest with { Graph = NextGraph, Files = manifest.Files.ToDictionary(f => f.Key == BundleManifest.GraphFileName ? NextGraph : f.Key, f => f.Value) });
             FileLink.Make(next, graph);
             WriteManifest(Target, manifest);
         }

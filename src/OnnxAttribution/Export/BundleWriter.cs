@@ -16,7 +16,7 @@ namespace OnnxAttribution.Export;
 /// </summary>
 internal static class BundleWriter
 {
-    public const string GraphFileName = "model.onnx", ProcessedFileName = "processed.safetensors";
+    public const string ProcessedFileName = "processed.safetensors";
 
     /// <param name="say">Told what the user should know of the dictionaries: what was passed over, and what their files do not say.</param>
     public static BundleManifest Write(ExportOptions options, CancellationToken cancel = default, Action<string>? say = null)
@@ -59,7 +59,7 @@ internal static class BundleWriter
         }
         var builder = new HookedGraphBuilder(Weight, FurtherSites(options, architecture, dictionaries), names, options.FoldLayerNorm);
         var graph = builder.Build(architecture.Logits(builder), new Dictionary<string, string> { ["onnx-attribution.architecture"] = architecture.Shape.ModelType });
-        OutputFile.Write(Path.Combine(output.Aside, GraphFileName), s => graph.ToProto().WriteTo(s));
+        OutputFile.Write(Path.Combine(output.Aside, BundleManifest.GraphFileName), s => graph.ToProto().WriteTo(s));
         string[] weightFiles = [.. checkpoint.FileNames, .. processed is null ? Array.Empty<string>() : [processed]];
         return Manifest(options, output, architecture.Shape, weightFiles, builder, dictionaries, checkedFiles, cancel);
     }
@@ -119,8 +119,8 @@ internal static class BundleWriter
         IReadOnlyDictionary<string, string> checkedFiles, CancellationToken cancel)
     {
         var records = dictionaries.Records(options.Out, builder.Sites, inPlace: options.Out == options.Checkpoint);
-        string[] named = [.. BundleFiles.Companions.Take(1), .. weights, .. BundleFiles.Companions.Skip(1), GraphFileName];
-        var files = named.Where(f => File.Exists(output.Find(f))).Concat(records.SelectMany(r => BundleDictionaries.Files(output.Find, r))).ToList();
+        string[] named = [.. BundleFiles.Companions.Take(1), .. weights, .. BundleFiles.Companions.Skip(1), BundleManifest.GraphFileName];
+        var files = named.Where(f => File.Exists(output.Find(f))).Concat(records.SelectMany(r => BundleFiles.OfDictionary(output.Find, r))).ToList();
         return new BundleManifest
         {
             FormatVersion = BundleManifest.CurrentVersion,
@@ -135,7 +135,7 @@ internal static class BundleWriter
             Sites = builder.Sites,
             Hooks = builder.Hooks,
             Dictionaries = records,
-            Files = BundleFiles.Records(output, files, checkedFiles, options.Parallelism, cancel),
+            Files = BundleFiles.Records(output.Find, files, checkedFiles, options.Parallelism, cancel),
         };
     }
 }

@@ -46,9 +46,9 @@ internal static class ForeignBundleWriter
             weights.Bring(output.Aside);
             var companions = BringCompanions(options, output.Aside);
             dictionaries.Bring(output, options.Out, inPlace: false, cancel);
-            OutputFile.Write(Path.Combine(output.Aside, BundleWriter.GraphFileName), s => adopted.Graph.ToProto().WriteTo(s));
+            OutputFile.Write(Path.Combine(output.Aside, BundleManifest.GraphFileName), s => adopted.Graph.ToProto().WriteTo(s));
             var records = dictionaries.Records(options.Out, adopted.Sites, inPlace: false);
-            List<string> files = [.. companions, .. weights.Linked, .. weights.MovesAny ? [ForeignWeights.FileName] : Array.Empty<string>(), BundleWriter.GraphFileName, .. records.SelectMany(r => BundleDictionaries.Files(output.Find, r))];
+            List<string> files = [.. companions, .. weights.Linked, .. weights.MovesAny ? [ForeignWeights.FileName] : Array.Empty<string>(), BundleManifest.GraphFileName, .. records.SelectMany(r => BundleFiles.OfDictionary(output.Find, r))];
             var manifest = new BundleManifest
             {
                 FormatVersion = BundleManifest.CurrentVersion,
@@ -64,7 +64,7 @@ internal static class ForeignBundleWriter
                 Hooks = adopted.Hooks,
                 Dictionaries = records,
                 PrependBos = map.PrependBos,
-                Files = BundleFiles.Records(output, files, checkedFiles, options.Parallelism, cancel),
+                Files = BundleFiles.Records(output.Find, files, checkedFiles, options.Parallelism, cancel),
             };
             check?.Invoke(manifest, output.Aside);
             return manifest;

@@ -17,7 +17,7 @@ internal sealed class ForeignWeights(string source)
 
     private const int LargestInline = 1024, Alignment = 64;
 
-    private static readonly string[] s_taken = [BundleWriter.GraphFileName, BundleManifest.FileName, FileName];
+    private static readonly string[] s_taken = [BundleManifest.GraphFileName, BundleManifest.FileName, FileName];
 
     private readonly string _folder = Path.GetDirectoryName(Path.GetFullPath(source))!;
     private readonly SortedSet<string> _linked = new(StringComparer.Ordinal);

@@ -20,14 +20,23 @@ internal sealed record SiteSummands(IReadOnlySet<Value> Sites, IReadOnlyList<Val
         while (stack.TryPop(out var v))
         {
             if (!active.Contains(v) || !seen.Add(v)) continue;
-            if (sites.Contains(v)) found.Add(v);
-            else if (Handed(v, active) is { } from) stack.Push(from);
+            if (sites.Contains(v))
+            {
+                found.Add(v);
+            }
+            else if (Handed(v, active) is { } from)
+            {
+                stack.Push(from);
+            }
             else if (v.Producer is { Type: "Add" or "Sub" } op)
             {
                 foreach (var x in op.In) stack.Push(x!);
                 if (op.In.Count(x => active.Contains(x!)) == 1) biased.Add((op, op.In.First(x => active.Contains(x!))!));
             }
-            else others.Add(v);
+            else
+            {
+                others.Add(v);
+            }
         }
         var sum = new SiteSummands(found, others);
         var alone = SitesAlone(value, sites, active);

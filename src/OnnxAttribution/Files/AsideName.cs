@@ -38,7 +38,7 @@ internal sealed class AsideName : IDisposable
     /// <summary>Waits until nobody else writes to the place.</summary>
     /// <exception cref="TimeoutException">Another writer took longer than the patience.</exception>
     /// <inheritdoc cref="Claim"/>
-    public static AsideName ClaimAlone(string place, TimeSpan patience, CancellationToken cancellation)
+    public static AsideName ClaimAlone(string place, TimeSpan patience, CancellationToken cancel)
     {
         for (var waited = TimeSpan.Zero; ;)
         {
@@ -51,8 +51,8 @@ internal sealed class AsideName : IDisposable
             }
             if (waited >= patience) throw new TimeoutException("another program is writing it");
             var pause = TimeSpan.FromMilliseconds(Random.Shared.Next(10, 30));
-            cancellation.WaitHandle.WaitOne(pause);
-            cancellation.ThrowIfCancellationRequested();
+            cancel.WaitHandle.WaitOne(pause);
+            cancel.ThrowIfCancellationRequested();
             waited += pause;
         }
     }

@@ -13,16 +13,16 @@ internal sealed class OutputFile : IDisposable
     /// <summary>Chooses the place; makes its directory where missing; waits for another writer of the same file.</summary>
     /// <param name="path">An older file there is replaced on <see cref="Commit"/>.</param>
     /// <param name="unwritable">Makes the exception that says that, and why, the file cannot be written; null leaves it as it is.</param>
-    /// <param name="cancellation">Ends the waiting.</param>
+    /// <param name="cancel">Ends the waiting.</param>
     /// <param name="patience">How long to wait; ten seconds where null.</param>
-    public OutputFile(string path, Func<Exception, Exception>? unwritable = null, CancellationToken cancellation = default, TimeSpan? patience = null)
+    public OutputFile(string path, Func<Exception, Exception>? unwritable = null, CancellationToken cancel = default, TimeSpan? patience = null)
     {
         (_path, _unwritable) = (Path.GetFullPath(path), unwritable ?? (why => why));
         if (Directory.Exists(_path)) throw _unwritable(new IOException("it is a directory"));
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
-            _name = AsideName.ClaimAlone(_path, patience ?? s_patience, cancellation);
+            _name = AsideName.ClaimAlone(_path, patience ?? s_patience, cancel);
         }
         catch (Exception e) when (IsRefusal(e))
         {
@@ -46,11 +46,11 @@ internal sealed class OutputFile : IDisposable
     /// <summary>Writes a file whole or not at all.</summary>
     /// <param name="write">Gets the open file.</param>
     /// <inheritdoc cref="OutputFile(string, Func{Exception, Exception}?, CancellationToken, TimeSpan?)"/>
-    public static void Write(string path, Action<FileStream> write, Func<Exception, Exception>? unwritable = null, CancellationToken cancellation = default)
+    public static void Write(string path, Action<FileStream> write, Func<Exception, Exception>? unwritable = null, CancellationToken cancel = default)
     {
-        using var output = new OutputFile(path, unwritable, cancellation);
+        using var output = new OutputFile(path, unwritable, cancel);
         output.Fill(write);
-        cancellation.ThrowIfCancellationRequested();
+        cancel.ThrowIfCancellationRequested();
         output.Commit();
     }
 

@@ -1,4 +1,3 @@
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Runtime;
 
@@ -32,7 +31,7 @@ public sealed class ActivationCache : IDisposable
             for (var i = 0; i < run._sites.Length; i++)
             {
                 run._sites[i] = model.Steps.Run(i, run._sites, tokens, 0);
-                ModelPass.Finite(run._sites[i]!.Floats(), $"the activations of {model.Bundle.Sites[i].Name}");
+                FiniteValues.Require(run._sites[i]!.Floats(), $"the activations of {model.Bundle.Sites[i].Name}");
             }
             return run;
         }
@@ -44,12 +43,13 @@ public sealed class ActivationCache : IDisposable
     }
 
     /// <summary>Takes over what a forward and backward pass has found.</summary>
-    internal static ActivationCache Of(LoadedModel model, int[] tokens, ModelPass pass)
+    /// <param name="sites">[T, d] of every site of the bundle, by name.</param>
+    internal static ActivationCache Of(LoadedModel model, int[] tokens, IReadOnlyDictionary<string, float[]> sites)
     {
         var run = new ActivationCache(model, tokens);
         for (var i = 0; i < run._sites.Length; i++)
         {
-            var x = pass.Sites[model.Bundle.Sites[i].Name];
+            var x = sites[model.Bundle.Sites[i].Name];
             run._sites[i] = DeviceTensor.FromHost(x, 1, tokens.Length, x.Length / tokens.Length);
         }
         return run;
@@ -66,15 +66,15 @@ public sealed class ActivationCache : IDisposable
         Model.RequirePosition(position, Tokens.Count);
         if (_logits.TryGetValue(position, out var known)) return known;
         using var logits = Model.Steps.Run(Model.Steps.Head, _sites, TokenArray, position);
-        return _logits[position] = ModelPass.Finite(logits.Floats(), "the logits").ToArray();
+        return _logits[position] = FiniteValues.Require(logits.Floats(), "the logits").ToArray();
     }
 
-    /// <summary>A pass that stops at the model's selected sites.</summary>
-    /// <param name="rows">Interventions side by side: a row of the batch each.</param>
-    public InterventionPass Intervene(int rows = 1) => new(this, rows, Model.Selected, []);
-
-    /// <summary>As above, with the sites that it stops at and those that stay as they are unless they are changed themselves.</summary>
-    internal InterventionPass Intervene(int rows, IReadOnlyCollection<Site> stops, IReadOnlyCollection<Site> frozen) => new(this, rows, stops, frozen);
+    /// <summary>Rows that one pass over this prompt may have, at least 2.</summary>
+    internal int RowsPerPass(long memoryBudget)
+    {
+        var widest = Math.Max((long)Tokens.Count * Model.Bundle.Sites.Max(Model.WidthOf), Model.VocabularySize);
+        return BatchRows.Of(memoryBudget, Model.Steps.BytesPerRow(Tokens.Count), widest, 2);
+    }
 
     public void Dispose()
     {

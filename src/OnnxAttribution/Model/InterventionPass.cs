@@ -60,7 +60,7 @@ public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
         var head = _model.Steps.Head;
         if (!_model.Steps.Reads(head).Any(i => _changed[i] is not null)) return Repeated(_clean.Logits(position));
         using var logits = Run(head, position);
-        var values = ModelPass.Finite(logits.Floats(), "the logits");
+        var values = FiniteValues.Require(logits.Floats(), "the logits");
         return logits.Shape[0] == Rows ? values.ToArray() : Repeated(values);
     }
 
@@ -153,4 +153,16 @@ public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
         for (var r = 0; r < Rows; r++) one.CopyTo(all.AsSpan(r * one.Length));
         return all;
     }
+}
+
+/// <summary>How a pass is begun from a prompt's activations.</summary>
+public static class Interventions
+{
+    /// <summary>A pass that stops at the model's selected sites.</summary>
+    /// <param name="rows">Interventions side by side: a row of the batch each.</param>
+    public static InterventionPass Intervene(this ActivationCache clean, int rows = 1) => new(clean, rows, clean.Model.Selected, []);
+
+    /// <summary>As above, with the sites that it stops at and those that stay as they are unless they are changed themselves.</summary>
+    internal static InterventionPass Intervene(
+        this ActivationCache clean, int rows, IReadOnlyCollection<Site> stops, IReadOnlyCollection<Site> frozen) => new(clean, rows, stops, frozen);
 }

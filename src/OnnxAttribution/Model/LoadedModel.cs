@@ -1,10 +1,10 @@
-using OnnxAttribution.Attribution;
-using OnnxAttribution.Autodiff;
+using System.Diagnostics;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Dictionaries;
 using OnnxAttribution.Files;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
+using OnnxAttribution.Tokenizers;
 
 namespace OnnxAttribution.Model;
 
@@ -12,16 +12,16 @@ namespace OnnxAttribution.Model;
 /// <remarks>Sessions are made when they are first needed and kept, so that many prompts pay for them once.</remarks>
 public sealed class LoadedModel : IDisposable
 {
-    private readonly Dictionary<(MetricKind, Estimator), (MetricGraph Metric, GraphRunner Runner, long Operations)> _passes = [];
-    private readonly Dictionary<(string, Estimator), (SegmentJacobian Segment, GraphRunner? Runner)> _segments = [];
-    private readonly Dictionary<(MetricKind, Estimator), (IReadOnlyList<Value> Parents, GraphRunner Runner)> _heads = [];
     private readonly SparseDictionary?[] _dictionaries;
+    private readonly Dictionary<Type, IDisposable> _owned = [];
     private readonly bool _packsWeights;
+    private Tokenizer? _tokenizer;
     private SegmentedModel? _steps;
 
     internal LoadedModel(ModelBundle bundle, IReadOnlyList<Site> selected, RunContext context, bool packWeights)
     {
         Bundle = bundle;
+        BundleHash = HashOf(bundle.Directory);
         Selected = selected;
         Context = context;
         Graph = bundle.WithoutInterventions(batch: 1);
@@ -32,18 +32,39 @@ public sealed class LoadedModel : IDisposable
         _dictionaries = [.. selected.Select(s => bundle.OpenDictionary(s) is { } d ? new SparseDictionary(d) : null)];
     }
 
+    /// <summary>From more prompts than these on, laying weights out for speed pays.</summary>
+    internal const int ManyPrompts = 50;
+
     /// <param name="directory">The bundle.</param>
     /// <param name="sites">Kinds (<c>resid</c>, <c>attn</c>, <c>mlp</c>, <c>resid_mid</c>, <c>z</c>) or hook names; null: every site with a dictionary, or every site where none has one.</param>
-    /// <param name="packWeights">Lay weights out for speed, at the price of time and a copy: for many prompts.</param>
+    /// <param name="prompts">How many will be asked: for many, memory and a few seconds are spent so that each is quicker.</param>
     /// <exception cref="BundleException">The bundle is missing, damaged or lacks a site.</exception>
-    public static LoadedModel Open(string directory, IReadOnlyList<string>? sites, RunContext context, bool packWeights = false)
+    public static LoadedModel Open(string directory, IReadOnlyList<string>? sites, RunContext context, int prompts = 1)
     {
+        var start = Stopwatch.GetTimestamp();
         var bundle = ModelBundle.Open(directory);
-        return new LoadedModel(bundle, Select(bundle, sites), context, packWeights);
+        return new LoadedModel(bundle, Select(bundle, sites), context, prompts > ManyPrompts)
+        {
+            Path = directory,
+            OpenSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds,
+        };
     }
 
     /// <summary>The selected sites, in the order of computation.</summary>
     public IReadOnlyList<Site> Selected { get; }
+
+    /// <summary>The bundle's directory, as it was given.</summary>
+    public string Path { get; private init; } = "";
+
+    /// <summary>What opening took; sessions are made later, when they are first needed.</summary>
+    public double OpenSeconds { get; private init; }
+
+    /// <summary>The bundle's, opened when it is first asked for: a model may be read without one.</summary>
+    /// <exception cref="TokenizerException">It is missing or damaged.</exception>
+    public Tokenizer Tokenizer => _tokenizer ??= Tokenizer.Open(Directory);
+
+    /// <summary>A token's text; <c>[50300]</c> for an id that only the model has, whose vocabulary is padded.</summary>
+    public string TokenText(int token) => Tokenizer.TokenText(token);
 
     /// <summary>Directory of the bundle, and the model's name.</summary>
     public string Directory => Bundle.Directory;
@@ -57,9 +78,9 @@ public sealed class LoadedModel : IDisposable
     public bool PrependsBos => Bundle.Manifest.Dictionaries.Where(d => Selected.Any(s => s.Name == d.Site)).Select(d => d.PrependBos).DefaultIfEmpty(Bundle.Manifest.PrependBos ?? true).All(b => b);
 
     /// <summary>SHA-256 of bundle.json, which holds the hashes of all files.</summary>
-    public string BundleHash => HashOf(Bundle.Directory);
+    public string BundleHash { get; }
 
-    internal static string HashOf(string bundle) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(RegularFile.ReadAllBytes(Path.Combine(bundle, BundleManifest.FileName))));
+    internal static string HashOf(string bundle) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(RegularFile.ReadAllBytes(System.IO.Path.Combine(bundle, BundleManifest.FileName))));
 
     public RunContext Context { get; }
 
@@ -85,6 +106,15 @@ public sealed class LoadedModel : IDisposable
             if (Selected[i] == site) return _dictionaries[i];
         }
         return null;
+    }
+
+    /// <summary>What a later room makes of this model once and keeps with it: sessions, which are disposed with the model.</summary>
+    internal T Owned<T>(Func<LoadedModel, T> make) where T : class, IDisposable
+    {
+        if (_owned.TryGetValue(typeof(T), out var made)) return (T)made;
+        var fresh = make(this);
+        _owned.Add(typeof(T), fresh);
+        return fresh;
     }
 
     /// <summary>A site's place among the bundle's.</summary>
@@ -124,54 +154,9 @@ public sealed class LoadedModel : IDisposable
         if (position < 0 || position >= tokens) throw new AttributionException($"--position {position} is outside the prompt, whose tokens are 0 to {tokens - 1}");
     }
 
-    /// <summary>Forward and backward in one graph: sites, logits, metric and the metric's gradient at every selected site.</summary>
-    internal (MetricGraph Metric, GraphRunner Runner, long Operations) Pass(MetricKind kind, int positions, Estimator estimator)
-    {
-        if (_passes.TryGetValue((kind, estimator), out var made)) return made;
-        var metric = MetricGraph.Build(Graph, kind, AllSites);
-        var gradients = metric.Gradients(estimator.Rules(), SelectedValues, []);
-        var g = metric.G;
-        var outputs = new List<Value> { metric.Value, metric.Logits, metric.TargetToken, metric.FoilToken };
-        outputs.AddRange(AllSites);
-        for (var i = 0; i < Selected.Count; i++)
-        {
-            // a site that the metric does not read (its position is later, say) has no gradient at all
-            if (gradients.TryGetValue(SelectedValues[i], out var gradient)) outputs.Add(g.Identity(gradient, GradientName(Selected[i])));
-        }
-        var graph = new OnnxGraph([Graph["tokens"], .. metric.Inputs], outputs);
-        return _passes[(kind, estimator)] = (metric, Runner(graph), FlopCount.Of(graph, new Dictionary<string, long> { ["position"] = positions, ["batch"] = 1 }));
-    }
-
-    internal static string GradientName(Site site) => site.Name + ".grad";
-
-    /// <summary>The graph of all direct edges into a selected site; null where it has no upstream.</summary>
-    internal (SegmentJacobian Segment, GraphRunner? Runner)? Segment(int downstream, Estimator estimator)
-    {
-        var value = SelectedValues[downstream];
-        if (_segments.TryGetValue((value.Name, estimator), out var made)) return made;
-        var raw = value.Producer!.In[0]!;
-        var parents = Topology.DirectlyReadBy(raw, SelectedValues.ToHashSet());
-        if (parents.Count == 0) return null;
-        var segment = SegmentJacobian.Build(raw, [.. SelectedValues.Where(parents.Contains)], SelectedValues, estimator.Rules());
-        return _segments[(value.Name, estimator)] = (segment, segment.NeedsNoRun ? null : Runner(segment.Graph));
-    }
-
-    /// <summary>The metric's gradient at the sites it reads directly, along paths that meet no other selected site.</summary>
-    internal (IReadOnlyList<Value> Parents, GraphRunner Runner) Head(MetricKind kind, Estimator estimator)
-    {
-        if (_heads.TryGetValue((kind, estimator), out var made)) return made;
-        var metric = MetricGraph.Build(Graph, kind, AllSites);
-        var read = Topology.DirectlyReadBy(metric.Value, SelectedValues.ToHashSet());
-        var gradients = metric.Gradients(estimator.Rules(), [.. SelectedValues.Where(read.Contains)], SelectedValues);
-        // a site may be read and yet have no gradient, where the estimator holds fixed all that reads it
-        Value[] parents = [.. SelectedValues.Where(gradients.ContainsKey)];
-        var outputs = parents.Select(p => metric.G.Identity(gradients[p], p.Name + ".grad")).ToList();
-        var graph = new OnnxGraph([Graph["tokens"], .. SelectedValues, .. metric.Inputs], outputs);
-        return _heads[(kind, estimator)] = (parents, Runner(graph));
-    }
-
-    // laid out or not: at GPT-2-small's shape 1.0 + 2.8 s once for passes and segments, against 0.04 + 0.05 s for every prompt
-    private GraphRunner Runner(OnnxGraph graph) => new(graph, Context, Bundle.Directory, prepack: _packsWeights);
+    /// <summary>A session of a graph over the model's weights; the caller's.</summary>
+    // weights laid out or not: at GPT-2-small's shape 1.0 + 2.8 s once for passes and segments, against 0.04 + 0.05 s for every prompt
+    internal GraphRunner Runner(OnnxGraph graph) => new(graph, Context, Bundle.Directory, prepack: _packsWeights);
 
     private static IReadOnlyList<Site> Select(ModelBundle bundle, IReadOnlyList<string>? names)
     {
@@ -186,9 +171,7 @@ public sealed class LoadedModel : IDisposable
     public void Dispose()
     {
         _steps?.Dispose();
-        foreach (var (_, runner, _) in _passes.Values) runner.Dispose();
-        foreach (var (_, runner) in _segments.Values) runner?.Dispose();
-        foreach (var (_, runner) in _heads.Values) runner.Dispose();
+        foreach (var owned in _owned.Values) owned.Dispose();
         foreach (var d in _dictionaries) d?.Dispose();
         Encoder.Dispose();
     }

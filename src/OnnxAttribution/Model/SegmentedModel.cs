@@ -1,7 +1,7 @@
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Model;
 
@@ -11,7 +11,7 @@ namespace OnnxAttribution.Model;
 /// </summary>
 internal sealed class SegmentedModel : IDisposable
 {
-    private const string Tokens = "tokens";
+    private const string Tokens = "tokens", Position = "logits.position";
 
     private readonly OnnxGraph _graph;
     private readonly RunContext _context;
@@ -30,8 +30,9 @@ internal sealed class SegmentedModel : IDisposable
         _graph = bundle.WithoutInterventions(batch: null);
         Value[] sites = [.. bundle.Sites.Select(s => _graph[s.Name])];
         foreach (var site in sites) Add(sites, site, [_graph[Tokens]]);
-        var metric = MetricGraph.Build(_graph, MetricKind.Logit, sites);
-        Add(sites, metric.Logits, [_graph[Tokens], metric.Inputs[0]]);
+        var g = new GraphBuilder("head/");
+        var position = g.Input(Position, DataType.Int64, Dim.Of(1));
+        Add(sites, g.Identity(LogitsHead.At(g, _graph, sites, position), "logits_at_position"), [_graph[Tokens], position]);
         LastRead = [.. Enumerable.Range(0, sites.Length).Select(s => Enumerable.Range(0, _steps.Count).Where(i => _steps[i].Reads.Contains(s)).DefaultIfEmpty(s).Max())];
     }
 
@@ -55,7 +56,7 @@ internal sealed class SegmentedModel : IDisposable
     {
         var s = _steps[step];
         s.Runner ??= new GraphRunner(s.Graph, _context, _weights);
-        using var feed = new Feed().Add(Tokens, ids, prompts, ids.Length / prompts).Add(MetricGraph.Position, new long[] { position }, 1);
+        using var feed = new Feed().Add(Tokens, ids, prompts, ids.Length / prompts).Add(Position, new long[] { position }, 1);
         foreach (var i in s.Reads) feed.Lend(_steps[i].Output, sites[i]!.Value);
         return s.Runner.RunOnDevice(feed.Values, [s.Output])[0];
     }

@@ -74,13 +74,19 @@ internal static class PatternFusion
         var number = 1.0;
         void Add(Value v, int depth)
         {
-            if (Constants.Scalar(v) is { } c && v.IsFloat) number *= c;
+            if (Constants.Scalar(v) is { } c && v.IsFloat)
+            {
+                number *= c;
+            }
             else if (depth < 3 && v.Producer is { Type: "Mul" } mul)
             {
                 Add(mul.In[0]!, depth + 1);
                 Add(mul.In[1]!, depth + 1);
             }
-            else factors.Add(v);
+            else
+            {
+                factors.Add(v);
+            }
         }
         Add(left, 0);
         Add(right, 0);

@@ -33,7 +33,7 @@ internal static partial class ShapeInference
     private static Dim Remainder(Dim[] from, Dim[] to, int open)
     {
         var symbols = from.Where(d => d.Size is null).ToList();
-        long sizes = from.Where(d => d.Size is not null).Aggregate(1L, (p, d) => checked(p * d.Size!.Value));
+        var sizes = from.Where(d => d.Size is not null).Aggregate(1L, (p, d) => checked(p * d.Size!.Value));
         for (var i = 0; i < to.Length; i++)
         {
             if (i == open) continue;
@@ -42,7 +42,10 @@ internal static partial class ShapeInference
                 if (n <= 0 || sizes % n != 0) return Dim.Unknown;
                 sizes /= n;
             }
-            else if (!symbols.Remove(to[i])) return Dim.Unknown;
+            else if (!symbols.Remove(to[i]))
+            {
+                return Dim.Unknown;
+            }
         }
         if (symbols.Count == 0) return Dim.Of(sizes);
         if (symbols.Any(d => d.Symbol is null)) return Dim.Unknown;

@@ -17,7 +17,7 @@ namespace OnnxAttribution.Preflight;
 /// </remarks>
 public sealed class BundleCheck
 {
-    private readonly GraphSession _session;
+    private readonly LoadedModel _model;
     private readonly CheckOptions _options;
     private readonly IProgress<string>? _progress;
     private readonly CheckText _text;
@@ -27,14 +27,14 @@ public sealed class BundleCheck
     private readonly List<Finding> _findings = [];
     private int _diagnosed;
 
-    private BundleCheck(GraphSession session, string? text, CheckOptions options, IProgress<string>? progress)
+    private BundleCheck(LoadedModel model, string? text, CheckOptions options, IProgress<string>? progress)
     {
-        (_session, _options, _progress) = (session, options, progress);
-        var most = session.Model.ContextLength;
+        (_model, _options, _progress) = (model, options, progress);
+        var most = model.ContextLength;
         _context = options.Context ?? Math.Min(CheckOptions.DefaultContext, most);
         if (_context > most) throw new CheckException($"--context {_context} is more than the model's {most} tokens; give at most that");
-        _text = CheckText.Read(session, text, _context - 1, options.Tokens);
-        _sample = new Sample(session.Model, _text, session.Tokenizer.BeginOfText, options.SampleTokens, options.MemoryBudget);
+        _text = CheckText.Read(model, text, _context - 1, options.Tokens);
+        _sample = new Sample(model, _text, model.Tokenizer.BeginOfText, options.SampleTokens, options.MemoryBudget);
     }
 
     /// <summary>Checks the dictionaries at the model's selected sites.</summary>
@@ -43,18 +43,17 @@ public sealed class BundleCheck
     /// <exception cref="TextException">The text cannot be read.</exception>
     /// <exception cref="AttributionException">The model's activations overflow.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static CheckReport Of(GraphSession session, string? text, CheckOptions options, IProgress<string>? progress = null)
+    public static CheckReport Of(LoadedModel model, string? text, CheckOptions options, IProgress<string>? progress = null)
     {
-        var model = session.Model;
         var sites = model.Selected.Where(s => model.DictionaryOf(s) is not null).ToList();
         if (sites.Count == 0) throw new CheckException($"{model.Directory} has no dictionary{(model.Bundle.Sites.Any(model.Bundle.HasDictionary) ? " at the chosen sites; choose others with --sites" : "; export it again with --dictionaries")}");
         progress?.Report("reading the text");
-        return new BundleCheck(session, text, options, progress).Report(sites);
+        return new BundleCheck(model, text, options, progress).Report(sites);
     }
 
     private CheckReport Report(IReadOnlyList<Site> sites)
     {
-        using var product = new EncoderProduct(_session.Model.Context);
+        using var product = new EncoderProduct(_model.Context);
         foreach (var withBos in (ReadOnlySpan<bool>)[true, false])
         {
             var some = sites.Where(s => RecordOf(s).PrependBos == withBos).ToList();
@@ -63,7 +62,7 @@ public sealed class BundleCheck
         var notes = new List<string>();
         if (sites.Select(s => RecordOf(s).PrependBos).Distinct().Count() > 1)
             notes.Add("Some dictionaries were trained with BOS and some without. Each was checked in its own way; a graph over all of them reads its prompt without BOS: select sites of one kind with --sites.");
-        if (sites.Where(s => _session.Model.DictionaryOf(s)!.LacksInputFactor).Select(s => s.Name).ToList() is { Count: > 0 } unscaled)
+        if (sites.Where(s => _model.DictionaryOf(s)!.LacksInputFactor).Select(s => s.Name).ToList() is { Count: > 0 } unscaled)
             notes.Add($"cfg.json of {string.Join(", ", unscaled)} says 'expected_average_only_in', but not by which number inputs were multiplied: checked with 1. Write it as \"norm_scaling_factor\" there, and export again.");
         notes.Add($"A feature that is active on none of {_text.Tokens:N0} tokens need not be dead: the share is an upper bound.");
         var order = sites.Select(s => s.Name).ToList();
@@ -72,19 +71,19 @@ public sealed class BundleCheck
 
     private void Check(List<Site> sites, bool withBos, EncoderProduct product)
     {
-        var layout = RowLayout.Of(_text.Sequences, withBos ? _session.Tokenizer.RequireBeginOfText() : null);
+        var layout = RowLayout.Of(_text.Sequences, withBos ? _model.Tokenizer.RequireBeginOfText() : null);
         var loss = layout.Beginning(_options.LossTokens);
         var rebuilt = new Dictionary<Site, float[]>();
-        foreach (var group in sites.Chunk((int)Math.Clamp(_options.MemoryBudget / (sizeof(float) * (long)layout.Rows * _session.Model.Bundle.Manifest.DModel), 1, sites.Count)))
+        foreach (var group in sites.Chunk((int)Math.Clamp(_options.MemoryBudget / (sizeof(float) * (long)layout.Rows * _model.Bundle.Manifest.DModel), 1, sites.Count)))
         {
             _progress?.Report($"reading {_text.Tokens:N0} tokens");
-            var activations = SiteActivations.Of(_session.Model, group, layout, _options.MemoryBudget);
+            var activations = SiteActivations.Of(_model, group, layout, _options.MemoryBudget);
             foreach (var site in group)
             {
-                _progress?.Report($"{site} ({_checked.Count + 1} of {_session.Model.Selected.Count})");
-                var dictionary = _session.Model.DictionaryOf(site)!;
+                _progress?.Report($"{site} ({_checked.Count + 1} of {_model.Selected.Count})");
+                var dictionary = _model.DictionaryOf(site)!;
                 if (loss.Rows > 0) rebuilt[site] = new float[loss.Rows * dictionary.Width];
-                Check(site, withBos, new DictionaryTrial(dictionary, product, _session.Model.Context), activations[site], layout, rebuilt.GetValueOrDefault(site));
+                Check(site, withBos, new DictionaryTrial(dictionary, product, _model.Context), activations[site], layout, rebuilt.GetValueOrDefault(site));
                 activations.Remove(site);
             }
         }
@@ -107,12 +106,12 @@ public sealed class BundleCheck
             return;
         }
         if (looksWrong) _progress?.Report($"looking into {site}");
-        _findings.AddRange(new Diagnosis(_sample, _session.Model.Bundle.Manifest, site, trial).Of(input, output, withBos, fit));
+        _findings.AddRange(new Diagnosis(_sample, _model.Bundle.Manifest, site, trial).Of(input, output, withBos, fit));
     }
 
     private void Losses(RowLayout layout, Dictionary<Site, float[]> rebuilt, bool withBos)
     {
-        using var loss = new SplicedLoss(_session.Model);
+        using var loss = new SplicedLoss(_model);
         loss.Add(layout, rebuilt, withBos, _progress);
         if (loss.Predictions == 0) return;
         double n = loss.Predictions;
@@ -126,5 +125,5 @@ public sealed class BundleCheck
         }
     }
 
-    private BundleManifest.DictionaryRecord RecordOf(Site site) => _session.Model.Bundle.Manifest.Dictionaries.First(d => d.Site == site.Name);
+    private BundleManifest.DictionaryRecord RecordOf(Site site) => _model.Bundle.Manifest.Dictionaries.First(d => d.Site == site.Name);
 }

@@ -24,31 +24,31 @@ internal sealed class CheckText
     /// <param name="limit">Tokens in all.</param>
     /// <exception cref="TextException">The file cannot be read or holds no text.</exception>
     /// <exception cref="CheckException">The text does not fill one sequence.</exception>
-    public static CheckText Read(GraphSession session, string? path, int length, long limit)
+    public static CheckText Read(LoadedModel model, string? path, int length, long limit)
     {
-        var text = path is null ? new CheckText("the program's own text", [.. Own(session, length, limit)]) : OfFile(session, new TextFile(path), length, limit);
+        var text = path is null ? new CheckText("the program's own text", [.. Own(model, length, limit)]) : OfFile(model, new TextFile(path), length, limit);
         if (text.Tokens < Math.Min(length, limit)) throw new CheckException($"{text.Name} has {text.Tokens} tokens, which do not fill one context of {length}; give a longer --text, or a smaller --context");
         return text;
     }
 
-    private static CheckText OfFile(GraphSession session, TextFile file, int length, long limit)
+    private static CheckText OfFile(LoadedModel model, TextFile file, int length, long limit)
     {
         using var reader = file.Open();
-        var sequences = new TokenSequences(new TextChunks(reader, session.Tokenizer), session.Tokenizer, length, limit, session.Model.VocabularySize);
+        var sequences = new TokenSequences(new TextChunks(reader, model.Tokenizer), model.Tokenizer, length, limit, model.VocabularySize);
         var all = new List<int[]>();
         while (sequences.Next() is { } tokens) all.Add(tokens);
         return all.Count == 0 ? throw file.Empty() : new CheckText(file.Name, all);
     }
 
-    private static IEnumerable<int[]> Own(GraphSession session, int length, long limit)
+    private static IEnumerable<int[]> Own(LoadedModel model, int length, long limit)
     {
         using var stream = typeof(CheckText).Assembly.GetManifestResourceStream(Resource)!;
         using var reader = new StreamReader(stream);
         foreach (var document in reader.ReadToEnd().Split($"\n{Separator}\n", StringSplitOptions.RemoveEmptyEntries))
         {
-            var tokens = session.Tokenizer.Encode(document);
-            if (tokens.FirstOrDefault(t => t >= session.Model.VocabularySize, -1) is var wrong and >= 0)
-                throw new CheckException($"the text has token {wrong}, the model's vocabulary ends at {session.Model.VocabularySize - 1}; the bundle's tokenizer is another model's");
+            var tokens = model.Tokenizer.Encode(document);
+            if (tokens.FirstOrDefault(t => t >= model.VocabularySize, -1) is var wrong and >= 0)
+                throw new CheckException($"the text has token {wrong}, the model's vocabulary ends at {model.VocabularySize - 1}; the bundle's tokenizer is another model's");
             for (var start = 0; start < tokens.Length && limit > 0; start += length)
             {
                 var count = (int)Math.Min(Math.Min(length, tokens.Length - start), limit);

@@ -29,7 +29,7 @@ internal static class SiteActivations
             var begun = row;
             foreach (var site in sites)
             {
-                var x = ModelPass.Finite(values.Floats(RowsOf(site)), $"the activations of {site.Name}");
+                var x = FiniteValues.Require(values.Floats(RowsOf(site)), $"the activations of {site.Name}");
                 var width = x.Length / (count * longest);
                 if (!result.TryGetValue(site, out var all)) result[site] = all = GC.AllocateUninitializedArray<float>(checked(layout.Rows * width));
                 row = begun;

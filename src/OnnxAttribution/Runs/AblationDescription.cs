@@ -11,11 +11,11 @@ internal static class AblationDescription
     {
         var graph = run.Graph;
         var facts = new JsonObject { ["kind"] = "ablation" };
-        RunDescription.AddPrompt(facts, run.Session, run.Task, run.Tokens, run.PrependBos);
-        RunDescription.AddMetric(facts, run.Session, graph.Metric, graph.CleanMetric, float.NaN, graph.TopTokens);
+        RunDescription.AddPrompt(facts, run.Model, run.Task, run.Tokens, run.PrependBos);
+        RunDescription.AddMetric(facts, run.Model, graph.Metric, graph.CleanMetric, float.NaN, graph.TopTokens);
         facts["effect_is"] = "change of the downstream activation";
         facts["node_effect_is"] = "change of the metric";
-        facts["sites"] = RunDescription.Array(run.Session.Model.Selected, s => s.Name);
+        facts["sites"] = RunDescription.Array(run.Model.Selected, s => s.Name);
         facts["options"] = Options(run.Request.Ablation, graph.MinPath);
         facts["nodes"] = graph.Nodes.Count;
         facts["kept_nodes"] = graph.Nodes.Count(n => n.Kept);
@@ -25,9 +25,9 @@ internal static class AblationDescription
         facts["chains"] = RunDescription.Array(graph.Chains, c => Chain(graph, c));
         facts["runtime_calls"] = graph.RuntimeCalls;
         facts["operations"] = graph.Operations;
-        facts["seconds"] = RunDescription.Number(run.Session.OpenSeconds + graph.Timings.Values.Sum());
-        facts["timings"] = RunDescription.Timings(run.Session.OpenSeconds, run.SessionSeconds, graph.Timings);
-        RunDescription.AddProgram(facts, run.Session, run.Request.CommandLine);
+        facts["seconds"] = RunDescription.Number(run.Model.OpenSeconds + graph.Timings.Values.Sum());
+        facts["timings"] = RunDescription.Timings(run.Model.OpenSeconds, run.SessionSeconds, graph.Timings);
+        RunDescription.AddProgram(facts, run.Model, run.Request.CommandLine);
         return facts;
     }
 

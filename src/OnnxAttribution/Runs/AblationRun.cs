@@ -12,10 +12,10 @@ public sealed class AblationRun
     /// <summary>Name of the further table that holds the tokens whose probability moved most.</summary>
     public const string LogitsTable = "logits";
 
-    private AblationRun(GraphSession session, PromptTask task, AblationRequest request, PromptTokens tokens, bool prependBos, AblationGraph graph, double sessionSeconds) =>
-        (Session, Task, Request, Tokens, PrependBos, Graph, SessionSeconds) = (session, task, request, tokens, prependBos, graph, sessionSeconds);
+    private AblationRun(LoadedModel model, PromptTask task, AblationRequest request, PromptTokens tokens, bool prependBos, AblationGraph graph, double sessionSeconds) =>
+        (Model, Task, Request, Tokens, PrependBos, Graph, SessionSeconds) = (model, task, request, tokens, prependBos, graph, sessionSeconds);
 
-    public GraphSession Session { get; }
+    public LoadedModel Model { get; }
     public PromptTask Task { get; }
     public AblationRequest Request { get; }
     public PromptTokens Tokens { get; }
@@ -29,14 +29,14 @@ public sealed class AblationRun
     /// <exception cref="PromptException">The prompt, target or foil cannot be used, or there is a patch prompt.</exception>
     /// <exception cref="AttributionException">What was asked cannot be.</exception>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
-    public static AblationRun Find(GraphSession session, PromptTask task, AblationRequest request, IProgress<string>? progress = null)
+    public static AblationRun Find(LoadedModel model, PromptTask task, AblationRequest request, IProgress<string>? progress = null)
     {
         if (task.PatchPrompt is not null) throw new PromptException("features are ablated within one prompt, so a patch prompt means nothing here; leave it out, or use 'onnx-attribution graph'");
-        var prependBos = request.PrependBos ?? session.Model.PrependsBos;
-        var tokens = PromptTokens.Of(task, session.Tokenizer, prependBos);
-        var before = session.Model.Context.SessionTime;
-        var graph = AblationFinder.Find(session.Model, tokens.Clean, request.Ablation with { Target = tokens.Target, Foil = tokens.Foil }, progress);
-        return new AblationRun(session, task, request, tokens, prependBos, graph, (session.Model.Context.SessionTime - before).TotalSeconds);
+        var prependBos = request.PrependBos ?? model.PrependsBos;
+        var tokens = PromptTokens.Of(task, model.Tokenizer, prependBos);
+        var before = model.Context.SessionTime;
+        var graph = AblationFinder.Find(model, tokens.Clean, request.Ablation with { Target = tokens.Target, Foil = tokens.Foil }, progress);
+        return new AblationRun(model, task, request, tokens, prependBos, graph, (model.Context.SessionTime - before).TotalSeconds);
     }
 
     /// <summary>Writes the run directory, whole or not at all: nodes, edges, run.json and, where logits were asked for, <c>logits.parquet</c>.</summary>
@@ -47,12 +47,12 @@ public sealed class AblationRun
         var facts = AblationDescription.Of(this);
         var tables = new Dictionary<string, StoredTable>();
         if (Request.Ablation.Logits) tables[LogitsTable] = Logits();
-        RunDirectory.Write(path, GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), Graph.Metric.Position, facts, force, Session.Model.Context.Cancel, tables);
+        RunDirectory.Write(path, GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), Graph.Metric.Position, facts, force, Model.Context.Cancel, tables);
         return facts;
     }
 
     /// <summary>Text of the token at a position; '' where a node stands for all positions.</summary>
-    public string TextAt(int position) => position < 0 ? "" : Session.Tokenizer.TokenText(Tokens.Clean[position]);
+    public string TextAt(int position) => position < 0 ? "" : Model.TokenText(Tokens.Clean[position]);
 
     private StoredTable Logits()
     {
@@ -62,7 +62,7 @@ public sealed class AblationRun
         foreach (var l in Graph.Logits)
         {
             var node = Graph.Nodes[l.Node];
-            table.Add(node.Site.Name, node.Position, node.Feature, l.Up ? "up" : "down", l.Rank, l.Token, Session.TokenText(l.Token), l.Clean, l.Ablated, l.Change);
+            table.Add(node.Site.Name, node.Position, node.Feature, l.Up ? "up" : "down", l.Rank, l.Token, Model.TokenText(l.Token), l.Clean, l.Ablated, l.Change);
         }
         return table;
     }

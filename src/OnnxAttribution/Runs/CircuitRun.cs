@@ -10,10 +10,10 @@ namespace OnnxAttribution.Runs;
 /// <summary>A circuit ablated in a set of prompts.</summary>
 public sealed class CircuitRun
 {
-    private readonly GraphSession _session;
+    private readonly LoadedModel _model;
 
-    private CircuitRun(GraphSession session, Circuit circuit, CircuitAblationOptions options, IReadOnlyList<CircuitPrompt> prompts, string? taken) =>
-        (_session, Circuit, Options, Prompts, Taken) = (session, circuit, options, prompts, taken);
+    private CircuitRun(LoadedModel model, Circuit circuit, CircuitAblationOptions options, IReadOnlyList<CircuitPrompt> prompts, string? taken) =>
+        (_model, Circuit, Options, Prompts, Taken) = (model, circuit, options, prompts, taken);
 
     public Circuit Circuit { get; }
     public CircuitAblationOptions Options { get; }
@@ -28,30 +28,33 @@ public sealed class CircuitRun
     /// <exception cref="CircuitException">The circuit has no feature, or does not fit the model or a prompt.</exception>
     /// <exception cref="AttributionException">What was asked cannot be.</exception>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
-    public static CircuitRun Of(GraphSession session, Circuit circuit, IReadOnlyList<PromptTask> tasks, CircuitAblationOptions options, bool? prependBos, IProgress<string>? progress = null)
+    public static CircuitRun Of(LoadedModel model, Circuit circuit, IReadOnlyList<PromptTask> tasks, CircuitAblationOptions options, bool? prependBos, IProgress<string>? progress = null)
     {
-        var bos = prependBos ?? session.Model.PrependsBos;
-        return Of(session, circuit, [.. tasks.Select(t => (t, PromptTokens.Of(t, session.Tokenizer, bos), options.Position))], options, null, progress);
+        var bos = prependBos ?? model.PrependsBos;
+        return Of(model, circuit, [.. tasks.Select(t => (t, PromptTokens.Of(t, model.Tokenizer, bos), options.Position))], options, null, progress);
     }
 
     /// <summary>A run's circuit, by the run's own metric where the request names no other.</summary>
     /// <param name="tasks">null: the run's prompt, or those of the runs that it was merged from.</param>
     /// <exception cref="PromptException">A prompt, target or foil cannot be used, or the run's prompts are not known.</exception>
-    /// <inheritdoc cref="Of(GraphSession, Circuit, IReadOnlyList{PromptTask}, CircuitAblationOptions, bool?, IProgress{string}?)" path="/exception"/>
-    public static CircuitRun OfRun(GraphSession session, CircuitSource source, IReadOnlyList<PromptTask>? tasks, CircuitRequest request, IProgress<string>? progress = null)
+    /// <inheritdoc cref="Of(LoadedModel, Circuit, IReadOnlyList{PromptTask}, CircuitAblationOptions, bool?, IProgress{string}?)" path="/exception"/>
+    public static CircuitRun OfRun(LoadedModel model, CircuitSource source, IReadOnlyList<PromptTask>? tasks, CircuitRequest request, IProgress<string>? progress = null)
     {
-        var (run, circuit) = (source.Run!, source.Circuit(session));
+        var (run, circuit) = (source.Run!, source.Circuit(model));
         var (options, taken) = (request.Ablation, new List<string>());
-        if (request.Metric is { } kind) options = options with { Metric = kind };
+        if (request.Metric is { } kind)
+        {
+            options = options with { Metric = kind };
+        }
         else if ((string?)run["metric"] is { } name && Metric.Names.Contains(name))
         {
             options = options with { Metric = Metric.KindOf(name) };
             taken.Add("metric");
         }
         if (request.Foil is not null && options.Metric != MetricKind.LogitDiff) throw new PromptException($"--foil goes with --metric logit-diff, and {source.Path} has {Metric.NameOf(options.Metric)}; leave it out, or give --metric logit-diff");
-        int? target = PromptTokens.OneToken(session.Tokenizer, "--target", request.Target), foil = PromptTokens.OneToken(session.Tokenizer, "--foil", request.Foil);
-        var prompts = tasks is null ? OwnPrompts(source, request, target, foil, taken) : [.. tasks.Select(t => Other(session, run, t, request, taken))];
-        return Of(session, circuit, prompts, options, taken.Count == 0 ? null : string.Join(", ", taken.Distinct()), progress);
+        int? target = PromptTokens.OneToken(model.Tokenizer, "--target", request.Target), foil = PromptTokens.OneToken(model.Tokenizer, "--foil", request.Foil);
+        var prompts = tasks is null ? OwnPrompts(source, request, target, foil, taken) : [.. tasks.Select(t => Other(model, run, t, request, taken))];
+        return Of(model, circuit, prompts, options, taken.Count == 0 ? null : string.Join(", ", taken.Distinct()), progress);
     }
 
     private static List<(PromptTask Task, PromptTokens Tokens, int? Position)> OwnPrompts(CircuitSource source, CircuitRequest request, int? target, int? foil, List<string> taken)
@@ -67,10 +70,10 @@ public sealed class CircuitRun
     }
 
     // another prompt: one that was typed has the run's target unless it is given one, a line of a file has its own; the run's own prompt typed again has its position too
-    private static (PromptTask Task, PromptTokens Tokens, int? Position) Other(GraphSession session, JsonObject run, PromptTask task, CircuitRequest request, List<string> taken)
+    private static (PromptTask Task, PromptTokens Tokens, int? Position) Other(LoadedModel model, JsonObject run, PromptTask task, CircuitRequest request, List<string> taken)
     {
-        var bos = request.PrependBos ?? (bool?)run["prepend_bos"] ?? session.Model.PrependsBos;
-        var tokens = PromptTokens.Of(task, session.Tokenizer, bos);
+        var bos = request.PrependBos ?? (bool?)run["prepend_bos"] ?? model.PrependsBos;
+        var tokens = PromptTokens.Of(task, model.Tokenizer, bos);
         var position = request.Ablation.Position;
         if (task.Id is not null) return (task, tokens, position);
         if (tokens.Target is null && (int?)run["target_id"] is { } target)
@@ -87,17 +90,17 @@ public sealed class CircuitRun
         return (task, tokens, position);
     }
 
-    private static CircuitRun Of(GraphSession session, Circuit circuit, IReadOnlyList<(PromptTask Task, PromptTokens Tokens, int? Position)> prompts, CircuitAblationOptions options, string? taken, IProgress<string>? progress)
+    private static CircuitRun Of(LoadedModel model, Circuit circuit, IReadOnlyList<(PromptTask Task, PromptTokens Tokens, int? Position)> prompts, CircuitAblationOptions options, string? taken, IProgress<string>? progress)
     {
-        circuit.RequireFeatures(session.Model);
+        circuit.RequireFeatures(model);
         var results = new List<CircuitPrompt>();
         foreach (var (task, tokens, position) in prompts)
         {
             progress?.Report($"prompt {results.Count + 1} of {prompts.Count}");
-            var result = CircuitAblation.Run(session.Model, tokens.Clean, circuit, options with { Position = position, Target = tokens.Target, Foil = tokens.Foil });
+            var result = CircuitAblation.Run(model, tokens.Clean, circuit, options with { Position = position, Target = tokens.Target, Foil = tokens.Foil });
             results.Add(new CircuitPrompt(task, tokens, result));
         }
-        return new CircuitRun(session, circuit, options, results, taken);
+        return new CircuitRun(model, circuit, options, results, taken);
     }
 
     /// <summary>Every next token of every prompt, with the circuit ablated, with the random controls (their mean) and with features 0.</summary>
@@ -113,7 +116,7 @@ public sealed class CircuitRun
                 for (var t = 0; t < after.Length; t++)
                 {
                     var s = new TokenShift(t, p.Result.Clean[t], after[t]);
-                    table.Add(p.Task.Id ?? $"{index + 1}", name, t, _session.TokenText(t), s.Clean, s.Ablated, s.Change, double.IsFinite(s.Relative) ? s.Relative : double.NaN);
+                    table.Add(p.Task.Id ?? $"{index + 1}", name, t, _model.TokenText(t), s.Clean, s.Ablated, s.Change, double.IsFinite(s.Relative) ? s.Relative : double.NaN);
                 }
             }
         }
@@ -123,10 +126,10 @@ public sealed class CircuitRun
             ["keep"] = Options.Keep,
             ["controls"] = Options.Controls,
             ["seed"] = Options.Seed,
-            ["model"] = _session.Model.Name,
-            ["bundle_sha256"] = _session.BundleHash,
+            ["model"] = _model.Name,
+            ["bundle_sha256"] = _model.BundleHash,
             ["version"] = RunDescription.ProgramVersion,
         };
-        RunDirectory.WriteTable(file, table, force, facts, _session.Model.Context.Cancel);
+        RunDirectory.WriteTable(file, table, force, facts, _model.Context.Cancel);
     }
 }

@@ -35,9 +35,9 @@ public sealed class CircuitSource
     /// <param name="given">A path, or a text such as <c>3:953;4:7780,312</c>.</param>
     /// <exception cref="RunDirectoryException">The run or file is missing a part, or damaged.</exception>
     /// <exception cref="CircuitException">It is neither a file nor looks like a circuit.</exception>
-    public static CircuitSource Open(string given, CancellationToken cancellation = default)
+    public static CircuitSource Open(string given, CancellationToken cancel = default)
     {
-        if (Directory.Exists(given)) return OfRun(given, cancellation);
+        if (Directory.Exists(given)) return OfRun(given, cancel);
         if (!File.Exists(given))
         {
             // a circuit in short has a colon in every piece; a path that was misspelt seldom has one
@@ -46,51 +46,51 @@ public sealed class CircuitSource
         }
         if (!IsParquet(given)) return new CircuitSource(Text(given), null, null, given);
         var beside = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(given))!, RunFile);
-        return new CircuitSource("", Nodes(given, cancellation), File.Exists(beside) ? RunFacts.Read(beside) : null, given);
+        return new CircuitSource("", Nodes(given, cancel), File.Exists(beside) ? RunFacts.Read(beside) : null, given);
     }
 
     /// <summary>A finished run's nodes.</summary>
     /// <exception cref="RunDirectoryException">It is no finished run, or damaged.</exception>
-    public static CircuitSource OfRun(string directory, CancellationToken cancellation = default)
+    public static CircuitSource OfRun(string directory, CancellationToken cancel = default)
     {
         var run = MergedRun.Locate(directory);
         var facts = RunFacts.Read(System.IO.Path.Combine(run, RunFile));
-        return new CircuitSource("", Nodes(System.IO.Path.Combine(run, NodesFile), cancellation), facts, run);
+        return new CircuitSource("", Nodes(System.IO.Path.Combine(run, NodesFile), cancel), facts, run);
     }
 
     /// <summary>The circuit: of a run the nodes it kept, with their positions.</summary>
     /// <exception cref="CircuitException">The text does not parse, or the circuit is another model's or does not fit this one.</exception>
-    public Circuit Circuit(GraphSession session)
+    public Circuit Circuit(LoadedModel model)
     {
-        RequireModel(session);
-        var circuit = _nodes is null ? CircuitText.Parse(_text, session.Model, Path) : new Circuit(_nodes.Where(n => n.Kept).Select(n => Node(n, session)));
+        RequireModel(model);
+        var circuit = _nodes is null ? CircuitText.Parse(_text, model, Path) : new Circuit(_nodes.Where(n => n.Kept).Select(n => Node(n, model)));
         if (Path is not null && circuit.Nodes.Count == 0)
             throw new CircuitException(_nodes is null ? $"{Path} lists no feature; write site:features in it, such as 3:953;4:7780,312" : $"{Path} keeps no node, so there is no circuit; make the graph again with lower thresholds, or --no-prune");
-        circuit.Require(session.Model);
+        circuit.Require(model);
         return circuit;
     }
 
     /// <summary>The nodes of the run, kept or not, by falling |effect|. Those whose effect is not known, such as ends of edges that ablate did not ablate themselves, are left out: they have no rank.</summary>
     /// <exception cref="CircuitException">No node's effect is known, or the run is another model's or does not fit this one.</exception>
-    public IReadOnlyList<CircuitNode> Ranking(GraphSession session)
+    public IReadOnlyList<CircuitNode> Ranking(LoadedModel model)
     {
-        RequireModel(session);
-        var ranked = _nodes!.Where(n => !float.IsNaN(n.Effect)).OrderByDescending(n => Math.Abs(n.Effect)).Select(n => Node(n, session)).ToList();
+        RequireModel(model);
+        var ranked = _nodes!.Where(n => !float.IsNaN(n.Effect)).OrderByDescending(n => Math.Abs(n.Effect)).Select(n => Node(n, model)).ToList();
         return ranked.Count > 0 || _nodes!.Count == 0 ? ranked
             : throw new CircuitException($"{Path} has no effect of any node to rank them by, as ablate --no-logits leaves them out; make the run without --no-logits, or with graph");
     }
 
-    private void RequireModel(GraphSession session)
+    private void RequireModel(LoadedModel model)
     {
-        if (Run?["bundle_sha256"] is not { } hash || (string)hash! == session.BundleHash) return;
-        throw new CircuitException($"{Path} was made with another model or another export of it ({Run["model_path"]}, bundle {((string)hash!)[..8]}…; {session.Path} is {session.BundleHash[..8]}…); give the --model it was made with, or make the graph again");
+        if (Run?["bundle_sha256"] is not { } hash || (string)hash! == model.BundleHash) return;
+        throw new CircuitException($"{Path} was made with another model or another export of it ({Run["model_path"]}, bundle {((string)hash!)[..8]}…; {model.Path} is {model.BundleHash[..8]}…); give the --model it was made with, or make the graph again");
     }
 
-    private static CircuitNode Node((string Site, int Position, int Feature, float Effect, bool Kept) n, GraphSession session)
+    private static CircuitNode Node((string Site, int Position, int Feature, float Effect, bool Kept) n, LoadedModel model)
     {
         try
         {
-            return new CircuitNode(session.Model.Bundle.SiteNamed(n.Site), n.Position, n.Feature);
+            return new CircuitNode(model.Bundle.SiteNamed(n.Site), n.Position, n.Feature);
         }
         catch (BundleException e)
         {
@@ -98,9 +98,9 @@ public sealed class CircuitSource
         }
     }
 
-    private static List<(string, int, int, float, bool)> Nodes(string file, CancellationToken cancellation)
+    private static List<(string, int, int, float, bool)> Nodes(string file, CancellationToken cancel)
     {
-        var table = StoredTable.Read(file, cancellation);
+        var table = StoredTable.Read(file, cancel);
         try
         {
             var (sites, positions, features) = (table.Values<string?>("site"), table.Values<int?>("position"), table.Values<int?>("feature"));

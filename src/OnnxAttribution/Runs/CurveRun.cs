@@ -12,32 +12,32 @@ namespace OnnxAttribution.Runs;
 /// <summary>A response curve on one prompt, with what is written and said of it.</summary>
 public sealed class CurveRun
 {
-    private readonly GraphSession _session;
+    private readonly LoadedModel _model;
     private readonly PromptTask _task;
     private readonly bool _prependBos;
     private readonly ILookup<(int Step, int Position), Kink> _bends;
 
-    private CurveRun(GraphSession session, PromptTask task, bool prependBos, ResponseCurve curve)
+    private CurveRun(LoadedModel model, PromptTask task, bool prependBos, ResponseCurve curve)
     {
-        (_session, _task, _prependBos, Curve) = (session, task, prependBos, curve);
+        (_model, _task, _prependBos, Curve) = (model, task, prependBos, curve);
         _bends = curve.Bends.ToLookup(b => (b.Step, b.Position));
     }
 
     public ResponseCurve Curve { get; }
 
-    /// <param name="session">Opened with the sites of the two features and no other.</param>
+    /// <param name="model">Opened with the sites of the two features and no other.</param>
     /// <param name="prependBos">null: as the dictionaries were trained.</param>
     /// <exception cref="PromptException">The prompt cannot be used.</exception>
     /// <inheritdoc cref="CurveFinder.Find" path="/exception"/>
-    public static CurveRun Of(GraphSession session, PromptTask task, bool? prependBos, FeatureName up, FeatureName down, IReadOnlyList<double> coefficients, long memoryBudget)
+    public static CurveRun Of(LoadedModel model, PromptTask task, bool? prependBos, FeatureName up, FeatureName down, IReadOnlyList<double> coefficients, long memoryBudget)
     {
-        var bos = prependBos ?? session.Model.PrependsBos;
-        var tokens = PromptTokens.Of(task, session.Tokenizer, bos).Clean;
-        return new CurveRun(session, task, bos, CurveFinder.Find(session.Model, tokens, up, down, coefficients, memoryBudget));
+        var bos = prependBos ?? model.PrependsBos;
+        var tokens = PromptTokens.Of(task, model.Tokenizer, bos).Clean;
+        return new CurveRun(model, task, bos, CurveFinder.Find(model, tokens, up, down, coefficients, memoryBudget));
     }
 
     /// <summary>Text of the token at a position.</summary>
-    public string TextAt(int position) => _session.Tokenizer.TokenText(Curve.Tokens[position]);
+    public string TextAt(int position) => _model.Tokenizer.TokenText(Curve.Tokens[position]);
 
     /// <summary>What a bend is, in words: which feature or head, and from which token to which.</summary>
     public string Words(Kink bend)
@@ -87,13 +87,13 @@ public sealed class CurveRun
         ["prepend_bos"] = _prependBos,
         ["up"] = Curve.Up.ToString(),
         ["down"] = Curve.Down.ToString(),
-        ["model"] = _session.Model.Name,
-        ["bundle_sha256"] = _session.BundleHash,
+        ["model"] = _model.Name,
+        ["bundle_sha256"] = _model.BundleHash,
         ["program"] = "onnx-attribution",
         ["version"] = RunDescription.ProgramVersion,
-    }, _session.Model.Context.Cancel);
+    }, _model.Context.Cancel);
 
-    private int? TopK => _session.Model.DictionaryOf(_session.Model.Bundle.SiteNamed(Curve.Down.Site))!.K;
+    private int? TopK => _model.DictionaryOf(_model.Bundle.SiteNamed(Curve.Down.Site))!.K;
 
     private double SlopeBefore(Kink bend) =>
         (Curve.Activation[bend.Step][bend.Position] - Curve.Activation[bend.Step - 1][bend.Position]) / (Curve.Coefficients[bend.Step] - Curve.Coefficients[bend.Step - 1]);

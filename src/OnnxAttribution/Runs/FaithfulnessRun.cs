@@ -44,28 +44,28 @@ public sealed class FaithfulnessRun
     /// <exception cref="CircuitException">The run is another model's, or its positions do not fit a prompt.</exception>
     /// <exception cref="AttributionException">What was asked cannot be: no patch prompt, no text for means.</exception>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
-    public static FaithfulnessRun Of(GraphSession session, CircuitSource source, IReadOnlyList<PromptTask>? tasks, FaithfulnessRequest request, IProgress<string>? progress = null)
+    public static FaithfulnessRun Of(LoadedModel model, CircuitSource source, IReadOnlyList<PromptTask>? tasks, FaithfulnessRequest request, IProgress<string>? progress = null)
     {
-        var ranking = source.Ranking(session);
+        var ranking = source.Ranking(model);
         var metric = request.Metric ?? Attribution.Metric.KindOf((string)source.Run!["metric"]!);
-        var bos = request.PrependBos ?? (bool?)source.Run!["prepend_bos"] ?? session.Model.PrependsBos;
-        var prompts = tasks is null ? RunPrompt.Of(source, request.PrependBos) : [.. tasks.Select((t, i) => RunPrompt.Of(t, i, session.Tokenizer, bos))];
+        var bos = request.PrependBos ?? (bool?)source.Run!["prepend_bos"] ?? model.PrependsBos;
+        var prompts = tasks is null ? RunPrompt.Of(source, request.PrependBos) : [.. tasks.Select((t, i) => RunPrompt.Of(t, i, model.Tokenizer, bos))];
         var kinds = request.Kinds ?? [prompts.All(p => p.Patch is not null) ? AblationKind.Patch : AblationKind.Zero];
         CheckPrompts(prompts, kinds, request, ranking, source);
-        var means = kinds.Contains(AblationKind.Mean) ? MeanText.Of(session, request.MeanText!, bos, progress) : null;
+        var means = kinds.Contains(AblationKind.Mean) ? MeanText.Of(model, request.MeanText!, bos, progress) : null;
         var results = new List<(string, IReadOnlyList<FaithfulnessPoint>)>();
         foreach (var (i, prompt) in prompts.Index())
         {
             progress?.Report($"prompt {i + 1} of {prompts.Count}");
             var options = request.Curve with { Metric = metric, Position = request.Position ?? prompt.Position, Target = prompt.Target, Foil = prompt.Foil };
-            results.Add((prompt.Id, [.. kinds.SelectMany(kind => FaithfulnessCurve.Of(session.Model, prompt.Clean, prompt.Patch, means, kind, ranking, options))]));
+            results.Add((prompt.Id, [.. kinds.SelectMany(kind => FaithfulnessCurve.Of(model, prompt.Clean, prompt.Patch, means, kind, ranking, options))]));
         }
         return new FaithfulnessRun { Directory = source.Path!, Facts = source.Run!, Metric = metric, Request = request, Kinds = kinds, MeanPositions = means?.Positions ?? 0, Prompts = results };
     }
 
     /// <summary>Adds the table to the run directory, and a summary to its run.json.</summary>
     /// <exception cref="RunDirectoryException">The directory cannot be written.</exception>
-    public void Write(CancellationToken cancellation)
+    public void Write(CancellationToken cancel)
     {
         var table = new StoredTable(new StoredColumn("prompt_id", StoredType.Varchar), new StoredColumn("ablation", StoredType.Varchar), new StoredColumn("errors", StoredType.Varchar),
             new StoredColumn("circuit", StoredType.Varchar), new StoredColumn("control", StoredType.Integer), new StoredColumn("nodes", StoredType.Integer), new StoredColumn("share", StoredType.Double),
@@ -78,7 +78,7 @@ public sealed class FaithfulnessRun
                 table.Add(id, EnumName.Of(p.Ablation), EnumName.Of(p.Errors), p.Control is null ? "top" : "random", p.Control, p.Nodes, p.Share, p.Circuit, p.Complement, p.Empty, p.Full, p.Faithfulness, p.Completeness);
             }
         }
-        RunDirectory.Annotate(Directory, Table, table, new JsonObject { [Table] = Summary() }, cancellation, Facts);
+        RunDirectory.Annotate(Directory, Table, table, new JsonObject { [Table] = Summary() }, cancel, Facts);
     }
 
     /// <summary>The curves' means over the prompts, as run.json has them.</summary>

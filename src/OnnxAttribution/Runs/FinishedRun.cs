@@ -68,13 +68,13 @@ public sealed class FinishedRun
     /// <param name="model">Where it is now; null: where it was.</param>
     /// <exception cref="ValidationException">The model is not there, or is another.</exception>
     /// <exception cref="BundleException">The bundle is damaged.</exception>
-    public GraphSession Open(string? model, RunContext context)
+    public LoadedModel Open(string? model, RunContext context)
     {
         var directory = model ?? ModelPath;
         if (model is null && !Directory.Exists(directory)) throw ValidationException.NoModel(Path, directory);
         // before its sites are looked for: another model may lack them
         if (File.Exists(System.IO.Path.Combine(directory, BundleManifest.FileName)) && LoadedModel.HashOf(directory) != BundleHash) throw ValidationException.OtherModel(Path, directory);
-        return GraphSession.Open(directory, Sites, context);
+        return LoadedModel.Open(directory, Sites, context);
     }
 
     private static int[] Ints(JsonNode node) => [.. node.AsArray().Select(t => (int)t!)];

@@ -9,7 +9,7 @@ namespace OnnxAttribution.Runs;
 /// <summary>One prompt's graph, with all that its run directory says of it.</summary>
 public sealed class GraphRun
 {
-    public required GraphSession Session { get; init; }
+    public required LoadedModel Model { get; init; }
     public required PromptTask Task { get; init; }
     public required GraphRequest Request { get; init; }
     public required PromptTokens Tokens { get; init; }
@@ -21,6 +21,30 @@ public sealed class GraphRun
     /// <summary>Time spent making sessions for this prompt, which its stages contain.</summary>
     public required double SessionSeconds { get; init; }
 
+    /// <summary>One prompt's graph.</summary>
+    /// <exception cref="PromptException">The prompt, target or foil cannot be used.</exception>
+    /// <exception cref="AttributionException">What was asked cannot be.</exception>
+    /// <exception cref="OperationCanceledException">The context was cancelled.</exception>
+    public static GraphRun Find(LoadedModel model, PromptTask task, GraphRequest request)
+    {
+        var prependBos = request.PrependBos ?? model.PrependsBos;
+        var tokens = PromptTokens.Of(task, model.Tokenizer, prependBos);
+        var sessionsBefore = model.Context.SessionTime;
+        var options = request.Graph with { Target = tokens.Target, Foil = tokens.Foil };
+        return new GraphRun
+        {
+            Model = model,
+            Task = task,
+            Request = request,
+            Tokens = tokens,
+            PrependBos = prependBos,
+            Graph = request.SumOverPositions
+                ? GraphFinder.FindSummed(model, tokens.Clean, tokens.Patch, options)
+                : GraphFinder.Find(model, tokens.Clean, tokens.Patch, options),
+            SessionSeconds = (model.Context.SessionTime - sessionsBefore).TotalSeconds,
+        };
+    }
+
     /// <summary>Writes the run directory, whole or not at all.</summary>
     /// <returns>run.json.</returns>
     /// <exception cref="RunDirectoryException">The path is taken or cannot be written.</exception>
@@ -28,7 +52,7 @@ public sealed class GraphRun
     {
         var facts = RunDescription.Of(this);
         var metricPosition = Request.SumOverPositions ? GraphSum.NoPosition : Graph.Metric.Position;
-        RunDirectory.Write(path, GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), metricPosition, facts, force, Session.Model.Context.Cancel);
+        RunDirectory.Write(path, GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), metricPosition, facts, force, Model.Context.Cancel);
         return facts;
     }
 
@@ -38,12 +62,12 @@ public sealed class GraphRun
     /// <exception cref="OperationCanceledException">Cancelled; the run stays as it was written.</exception>
     public JsonObject Validate(string path, ValidationRequest request, IProgress<string>? progress = null)
     {
-        var cancel = Session.Model.Context.Cancel;
+        var cancel = Model.Context.Cancel;
         var finished = FinishedRun.Read(path, cancel);
-        ValidationRun.Of(finished, Session, request, progress).Write(cancel);
+        ValidationRun.Of(finished, Model, request, progress).Write(cancel);
         return finished.Facts;
     }
 
     /// <summary>Text of the token at a position; '' where a node stands at none.</summary>
-    public string TextAt(int position) => position < 0 ? "" : Session.Tokenizer.TokenText(Tokens.Clean[position]);
+    public string TextAt(int position) => position < 0 ? "" : Model.TokenText(Tokens.Clean[position]);
 }

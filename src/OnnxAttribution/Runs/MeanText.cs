@@ -9,12 +9,12 @@ internal static class MeanText
 {
     /// <exception cref="TextException">The file is missing, cannot be read or is empty.</exception>
     /// <exception cref="Model.AttributionException">It holds nothing but separators.</exception>
-    public static MeanActivations Of(GraphSession session, string path, bool prependBos, IProgress<string>? progress)
+    public static MeanActivations Of(LoadedModel model, string path, bool prependBos, IProgress<string>? progress)
     {
-        int? bos = prependBos ? session.Tokenizer.RequireBeginOfText() : null;
+        int? bos = prependBos ? model.Tokenizer.RequireBeginOfText() : null;
         using var reader = new TextFile(path, "--mean-text").Open();
-        var sequences = new TokenSequences(new TextChunks(reader, session.Tokenizer), session.Tokenizer, session.Model.ContextLength - (bos is null ? 0 : 1), long.MaxValue, session.Model.VocabularySize);
-        return MeanActivations.Of(session.Model, Sequences(sequences, bos), bos, progress);
+        var sequences = new TokenSequences(new TextChunks(reader, model.Tokenizer), model.Tokenizer, model.ContextLength - (bos is null ? 0 : 1), long.MaxValue, model.VocabularySize);
+        return MeanActivations.Of(model, Sequences(sequences, bos), bos, progress);
     }
 
     private static IEnumerable<int[]> Sequences(TokenSequences sequences, int? bos)

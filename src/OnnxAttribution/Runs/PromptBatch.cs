@@ -44,17 +44,17 @@ public sealed class PromptBatch
     /// <param name="finish">What is done with each run's directory and run.json once it is written and validated, and at last with the merged one's.</param>
     /// <param name="failed">Told of each line that fails, as soon as it does.</param>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
-    public void Run(GraphSession session, IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, GraphRequest request, ValidationRequest? validation, string directory, bool force,
+    public void Run(LoadedModel model, IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, GraphRequest request, ValidationRequest? validation, string directory, bool force,
         Action<int, string> failed, IProgress<string>? progress = null, Action<string, JsonObject>? finish = null)
     {
-        var sum = new GraphSum(session.Model.Selected);
+        var sum = new GraphSum(model.Selected);
         var finished = new List<(string Id, PromptTokens Tokens, CausalGraph Graph)>();
         foreach (var (line, task, error) in lines)
         {
             progress?.Report($"line {line} of {lines[^1].Line}");
             try
             {
-                var run = session.Find(task ?? throw new PromptException(error!), request);
+                var run = GraphRun.Find(model, task ?? throw new PromptException(error!), request);
                 var path = Path.Combine(directory, task.Id!);
                 var facts = run.Write(path, force);
                 sum.Add(run.Graph.Nodes);
@@ -70,31 +70,31 @@ public sealed class PromptBatch
             }
         }
         if (sum.Count == 0) return;
-        Merge(session, request, sum, finished, progress);
+        Merge(model, request, sum, finished, progress);
         MergedDirectory = RunDirectory.WriteMean(directory, GraphRows.Of(Merged!.Value.Nodes, _ => ""), GraphRows.Of(Merged.Value.Edges),
-            GraphSum.NoPosition, MergedFacts!, force, session.Model.Context.Cancel);
+            GraphSum.NoPosition, MergedFacts!, force, model.Context.Cancel);
         finish?.Invoke(MergedDirectory, MergedFacts!);
     }
 
     // the merged graph's nodes are known only when all prompts are through, so each is run again for the edges between them
-    private void Merge(GraphSession session, GraphRequest request, GraphSum sum, List<(string Id, PromptTokens Tokens, CausalGraph Graph)> finished, IProgress<string>? progress)
+    private void Merge(LoadedModel model, GraphRequest request, GraphSum sum, List<(string Id, PromptTokens Tokens, CausalGraph Graph)> finished, IProgress<string>? progress)
     {
         sum.ChooseNodes(request.Graph);
         for (var i = 0; i < finished.Count; i++)
         {
             progress?.Report($"merging {i + 1} of {finished.Count}");
             var (id, tokens, graph) = finished[i];
-            var (start, calls) = (Stopwatch.GetTimestamp(), session.Model.Context.Calls);
-            var operations = GraphFinder.AddEdges(session.Model, tokens.Clean, tokens.Patch, request.Graph with { Target = graph.Metric.Target, Foil = graph.Metric.Foil }, sum);
+            var (start, calls) = (Stopwatch.GetTimestamp(), model.Context.Calls);
+            var operations = GraphFinder.AddEdges(model, tokens.Clean, tokens.Patch, request.Graph with { Target = graph.Metric.Target, Foil = graph.Metric.Foil }, sum);
             finished[i] = (id, tokens, graph with
             {
-                RuntimeCalls = graph.RuntimeCalls + session.Model.Context.Calls - calls,
+                RuntimeCalls = graph.RuntimeCalls + model.Context.Calls - calls,
                 Operations = graph.Operations + operations,
                 Timings = new Dictionary<string, double>(graph.Timings) { ["merging"] = Stopwatch.GetElapsedTime(start).TotalSeconds },
             });
         }
         var nodes = sum.Nodes;
         Merged = (nodes, Selection.KeepEdges(nodes, sum.Edges, request.Graph));
-        MergedFacts = RunDescription.OfMerged(session, request, [.. finished.Select(f => (f.Id, f.Graph))], Merged.Value);
+        MergedFacts = RunDescription.OfMerged(model, request, [.. finished.Select(f => (f.Id, f.Graph))], Merged.Value);
     }
 }

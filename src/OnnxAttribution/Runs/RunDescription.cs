@@ -19,21 +19,21 @@ internal static class RunDescription
     {
         var graph = run.Graph;
         var facts = new JsonObject();
-        AddPrompt(facts, run.Session, run.Task, run.Tokens, run.PrependBos);
-        AddMetric(facts, run.Session, graph.Metric, graph.CleanMetric, graph.PatchMetric, graph.TopTokens);
-        AddGraph(facts, run.Session, run.Request, graph.Nodes, graph.Edges);
+        AddPrompt(facts, run.Model, run.Task, run.Tokens, run.PrependBos);
+        AddMetric(facts, run.Model, graph.Metric, graph.CleanMetric, graph.PatchMetric, graph.TopTokens);
+        AddGraph(facts, run.Model, run.Request, graph.Nodes, graph.Edges);
         facts["conservation_violation"] = graph.ConservationViolation is { } v ? Number(v) : null;
         facts["runtime_calls"] = graph.RuntimeCalls;
         facts["operations"] = graph.Operations;
-        facts["seconds"] = Number(run.Session.OpenSeconds + graph.Timings.Values.Sum());
-        facts["timings"] = Timings(run.Session.OpenSeconds, run.SessionSeconds, graph.Timings);
-        AddProgram(facts, run.Session, run.Request.CommandLine);
+        facts["seconds"] = Number(run.Model.OpenSeconds + graph.Timings.Values.Sum());
+        facts["timings"] = Timings(run.Model.OpenSeconds, run.SessionSeconds, graph.Timings);
+        AddProgram(facts, run.Model, run.Request.CommandLine);
         return facts;
     }
 
     /// <summary>The merged graph of many prompts.</summary>
     /// <param name="runs">The prompts' ids and what their graphs took; their nodes and edges are not read.</param>
-    public static JsonObject OfMerged(GraphSession session, GraphRequest request, IReadOnlyList<(string Id, CausalGraph Graph)> runs,
+    public static JsonObject OfMerged(LoadedModel model, GraphRequest request, IReadOnlyList<(string Id, CausalGraph Graph)> runs,
         (IReadOnlyList<CausalNode> Nodes, IReadOnlyList<CausalEdge> Edges) graph)
     {
         var facts = new JsonObject
@@ -45,17 +45,17 @@ internal static class RunDescription
             ["clean_metric"] = Number(runs.Average(r => r.Graph.CleanMetric)),
             ["patch_metric"] = Number(runs.Average(r => r.Graph.PatchMetric)),
         };
-        AddGraph(facts, session, request with { SumOverPositions = true }, graph.Nodes, graph.Edges);
+        AddGraph(facts, model, request with { SumOverPositions = true }, graph.Nodes, graph.Edges);
         facts["runtime_calls"] = runs.Sum(r => r.Graph.RuntimeCalls);
         facts["operations"] = runs.Sum(r => r.Graph.Operations);
-        facts["seconds"] = Number(session.OpenSeconds + runs.Sum(r => r.Graph.Timings.Values.Sum()));
-        AddProgram(facts, session, request.CommandLine);
+        facts["seconds"] = Number(model.OpenSeconds + runs.Sum(r => r.Graph.Timings.Values.Sum()));
+        AddProgram(facts, model, request.CommandLine);
         return facts;
     }
 
-    internal static void AddPrompt(JsonObject facts, GraphSession session, PromptTask task, PromptTokens tokens, bool prependBos)
+    internal static void AddPrompt(JsonObject facts, LoadedModel model, PromptTask task, PromptTokens tokens, bool prependBos)
     {
-        var text = session.TokenText;
+        var text = model.TokenText;
         facts["prompt"] = task.Prompt;
         facts["patch_prompt"] = task.PatchPrompt;
         if (task.Id is not null) facts["id"] = task.Id;
@@ -67,9 +67,9 @@ internal static class RunDescription
     }
 
     /// <param name="patch">NaN without a patch run.</param>
-    internal static void AddMetric(JsonObject facts, GraphSession session, Metric metric, float clean, float patch, IReadOnlyList<(int Token, float Probability)> topTokens)
+    internal static void AddMetric(JsonObject facts, LoadedModel model, Metric metric, float clean, float patch, IReadOnlyList<(int Token, float Probability)> topTokens)
     {
-        var text = session.TokenText;
+        var text = model.TokenText;
         int? target = metric.Kind == MetricKind.Kl ? null : metric.Target, foil = metric.Kind == MetricKind.LogitDiff ? metric.Foil : null;
         facts["metric"] = Metric.NameOf(metric.Kind);
         facts["position"] = metric.Position;
@@ -82,10 +82,10 @@ internal static class RunDescription
         facts["top_tokens"] = Array(topTokens, t => new JsonObject { ["id"] = t.Token, ["token"] = text(t.Token), ["probability"] = Number(t.Probability) });
     }
 
-    private static void AddGraph(JsonObject facts, GraphSession session, GraphRequest request, IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges)
+    private static void AddGraph(JsonObject facts, LoadedModel model, GraphRequest request, IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges)
     {
-        var shares = SiteShare.Of(nodes, session.Model.Selected);
-        facts["sites"] = Array(session.Model.Selected, s => s.Name);
+        var shares = SiteShare.Of(nodes, model.Selected);
+        facts["sites"] = Array(model.Selected, s => s.Name);
         facts["options"] = Options(request);
         facts["nodes"] = nodes.Count;
         facts["kept_nodes"] = nodes.Count(n => n.Kept);
@@ -120,14 +120,14 @@ internal static class RunDescription
         return result;
     }
 
-    internal static void AddProgram(JsonObject facts, GraphSession session, string? commandLine)
+    internal static void AddProgram(JsonObject facts, LoadedModel model, string? commandLine)
     {
-        var context = session.Model.Context;
+        var context = model.Context;
         facts["peak_memory_bytes"] = RunContext.PeakMemory();
-        facts["model"] = session.Model.Name;
-        facts["model_path"] = session.Path;
-        if (NeuronpediaIds(session) is { Count: > 0 } ids) facts["neuronpedia_ids"] = ids;
-        facts["bundle_sha256"] = session.BundleHash;
+        facts["model"] = model.Name;
+        facts["model_path"] = model.Path;
+        if (NeuronpediaIds(model) is { Count: > 0 } ids) facts["neuronpedia_ids"] = ids;
+        facts["bundle_sha256"] = model.BundleHash;
         facts["device"] = EnumName.Of(context.Device);
         facts["threads"] = context.Threads;
         facts["program"] = "onnx-attribution";
@@ -137,8 +137,8 @@ internal static class RunDescription
         facts["finished_at"] = DateTimeOffset.UtcNow.ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
     }
 
-    private static JsonObject NeuronpediaIds(GraphSession session) =>
-        new(session.Model.Selected.Select(s => KeyValuePair.Create(s.Name, session.Model.DictionaryOf(s)?.NeuronpediaId)).Where(p => p.Value is not null).Select(p => KeyValuePair.Create(p.Key, (JsonNode?)p.Value)));
+    private static JsonObject NeuronpediaIds(LoadedModel model) =>
+        new(model.Selected.Select(s => KeyValuePair.Create(s.Name, model.DictionaryOf(s)?.NeuronpediaId)).Where(p => p.Value is not null).Select(p => KeyValuePair.Create(p.Key, (JsonNode?)p.Value)));
 
     internal static JsonValue? Number(double value) => double.IsFinite(value) ? JsonValue.Create(value) : null;
 

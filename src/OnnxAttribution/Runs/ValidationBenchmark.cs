@@ -23,7 +23,7 @@ internal static class ValidationBenchmark
         try
         {
             var path = Path.Combine(directory, "run");
-            using (var session = GraphSession.Open(bundle, null, context)) session.Find(new PromptTask(prompt), new GraphRequest(new GraphOptions(MemoryBudget: memoryBudget))).Write(path, force: false);
+            using (var model = LoadedModel.Open(bundle, null, context)) GraphRun.Find(model, new PromptTask(prompt), new GraphRequest(new GraphOptions(MemoryBudget: memoryBudget))).Write(path, force: false);
             var start = Stopwatch.GetTimestamp();
             var run = FinishedRun.Read(path, context.Cancel);
             using var opened = run.Open(null, context);

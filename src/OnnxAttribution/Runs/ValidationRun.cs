@@ -25,31 +25,31 @@ public sealed class ValidationRun
     public JsonObject Facts { get; }
 
     /// <summary>Runs the prompt again and checks.</summary>
-    /// <param name="session">The model that the run was made with, cut at its sites.</param>
+    /// <param name="model">The model that the run was made with, cut at its sites.</param>
     /// <exception cref="ValidationException">The session has another model, or an estimator to compare has nothing to say about the metric.</exception>
     /// <exception cref="ArgumentException">The sample is below 1, or there is no estimator of a name.</exception>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
-    public static ValidationRun Of(FinishedRun run, GraphSession session, ValidationRequest request, IProgress<string>? progress = null)
+    public static ValidationRun Of(FinishedRun run, LoadedModel model, ValidationRequest request, IProgress<string>? progress = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(request.Sample, 1);
         var start = Stopwatch.GetTimestamp();
-        var calls = session.Model.Context.Calls;
-        if (session.BundleHash != run.BundleHash) throw ValidationException.OtherModel(run.Path, session.Path);
+        var calls = model.Context.Calls;
+        if (model.BundleHash != run.BundleHash) throw ValidationException.OtherModel(run.Path, model.Path);
         var others = Others(run, request);
         progress?.Report("running the prompt again");
-        var state = PatchingState.Run(session.Model, run.Tokens, run.PatchTokens, run.Options);
+        var state = PatchingState.Run(model, run.Tokens, run.PatchTokens, run.Options);
         state.Expand();
         using var clean = state.Start();
         var own = new JudgedEstimator(run.Options.Method, run.Options.Estimator, run.Options.Steps);
         var validation = new ValidationComparison(state, clean, request.MemoryBudget);
         var (nodes, edges, unmatched) = AsRebuilt(run.Stored, state);
         progress?.Report("drawing a sample");
-        var sample = request.All ? ValidationSample.All(nodes, edges) : ValidationSample.Draw(nodes, edges, Pairs(run, session.Model), Moving(state, nodes), request.Sample, request.Seed);
+        var sample = request.All ? ValidationSample.All(nodes, edges) : ValidationSample.Draw(nodes, edges, Pairs(run, model), Moving(state, nodes), request.Sample, request.Seed);
         var checks = validation.Of(nodes, edges, sample, own, others, progress);
         progress?.Report("moving whole sites");
         var conservation = SiteConservation.Of(state, clean, nodes);
         var facts = ValidationFacts.Of(request, [own.Name, .. others.Select(o => o.Name)], checks, conservation, state.PatchMetric - state.CleanMetric, unmatched);
-        facts["runtime_calls"] = session.Model.Context.Calls - calls;
+        facts["runtime_calls"] = model.Context.Calls - calls;
         facts["seconds"] = Stopwatch.GetElapsedTime(start).TotalSeconds;
         return new ValidationRun(run, checks, facts);
     }

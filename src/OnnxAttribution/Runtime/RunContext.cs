@@ -3,7 +3,7 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace OnnxAttribution.Runtime;
 
-/// <summary>What every graph of one run shares: device, threads, cancellation, and the count of runtime calls.</summary>
+/// <summary>What every graph of one run shares: device, threads, cancel, and the count of runtime calls.</summary>
 /// <param name="device">Execution provider of every session.</param>
 /// <param name="threads">Threads within an operator; 0, and any number above the cores that the process may use: one per such core.</param>
 /// <param name="cancel">Ends a run in the middle, inside the runtime too.</param>

@@ -45,28 +45,28 @@ internal sealed class DuckDbDatabase : IDisposable
     /// <summary>Runs one or several statements whose rows nobody reads.</summary>
     /// <exception cref="DuckDbException">DuckDB refused; the message is DuckDB's.</exception>
     /// <exception cref="OperationCanceledException">The statement was interrupted.</exception>
-    public void Execute(string sql, CancellationToken cancellation = default)
+    public void Execute(string sql, CancellationToken cancel = default)
     {
         using var command = Command(sql);
-        using var interrupt = InterruptOn(cancellation);
-        Step(command.ExecuteNonQuery, cancellation);
+        using var interrupt = InterruptOn(cancel);
+        Step(command.ExecuteNonQuery, cancel);
     }
 
     /// <summary>Runs one statement and streams its rows. They are the caller's to dispose, before this database.</summary>
     /// <param name="sql">Where it holds several statements, these are the rows of the last.</param>
-    /// <param name="cancellation">Stops the statement, also while its rows are read.</param>
+    /// <param name="cancel">Stops the statement, also while its rows are read.</param>
     /// <inheritdoc cref="Execute" path="/exception"/>
-    public DuckDbRows Query(string sql, CancellationToken cancellation = default)
+    public DuckDbRows Query(string sql, CancellationToken cancel = default)
     {
         var command = Command(sql);
-        var interrupt = InterruptOn(cancellation);
+        var interrupt = InterruptOn(cancel);
         try
         {
-            var reader = Step(command.ExecuteReader, cancellation);
-            while (Step(reader.NextResult, cancellation))
+            var reader = Step(command.ExecuteReader, cancel);
+            while (Step(reader.NextResult, cancel))
             {
             }
-            return new DuckDbRows(command, reader, interrupt, cancellation);
+            return new DuckDbRows(command, reader, interrupt, cancel);
         }
         catch
         {
@@ -77,8 +77,8 @@ internal sealed class DuckDbDatabase : IDisposable
     }
 
     /// <summary>Stops the running statement as soon as the token is cancelled; dispose the registration when the statement is over.</summary>
-    public CancellationTokenRegistration InterruptOn(CancellationToken cancellation) =>
-        cancellation.Register(static state => ((DuckDbDatabase)state!).Interrupt(), this);
+    public CancellationTokenRegistration InterruptOn(CancellationToken cancel) =>
+        cancel.Register(static state => ((DuckDbDatabase)state!).Interrupt(), this);
 
     /// <summary>Stops the running statement, which then fails.</summary>
     public void Interrupt() => Native.Interrupt();
@@ -87,16 +87,16 @@ internal sealed class DuckDbDatabase : IDisposable
 
     /// <summary>Calls DuckDB.NET and turns its failure into ours.</summary>
     /// <inheritdoc cref="Execute" path="/exception"/>
-    internal static T Step<T>(Func<T> step, CancellationToken cancellation)
+    internal static T Step<T>(Func<T> step, CancellationToken cancel)
     {
-        cancellation.ThrowIfCancellationRequested();
+        cancel.ThrowIfCancellationRequested();
         try
         {
             return step();
         }
         catch (DuckDBException e)
         {
-            cancellation.ThrowIfCancellationRequested();
+            cancel.ThrowIfCancellationRequested();
             throw new DuckDbException(e.Message, e);
         }
     }

@@ -22,8 +22,8 @@ internal sealed class DuckDbException(string message, Exception? inner = null) :
     /// <summary>DuckDB draws the query with a caret under the fault over several lines; the first paragraph names the fault.</summary>
     private static string OneLine(string message)
     {
-        int drawing = message.IndexOf("\n\nLINE ", StringComparison.Ordinal);
-        string words = drawing < 0 ? message : message[..drawing];
+        var drawing = message.IndexOf("\n\nLINE ", StringComparison.Ordinal);
+        var words = drawing < 0 ? message : message[..drawing];
         if (words.StartsWith("INTERNAL Error", StringComparison.Ordinal))
             words = words.Split('\n')[0];   // then come the places of DuckDB's own code
         return string.Join(' ', words.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));

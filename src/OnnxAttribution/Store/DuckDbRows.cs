@@ -13,9 +13,9 @@ internal sealed class DuckDbRows : IDisposable
     private readonly CancellationTokenRegistration _interrupt;
     private readonly CancellationToken _cancellation;
 
-    internal DuckDbRows(DuckDBCommand command, DuckDBDataReader reader, CancellationTokenRegistration interrupt, CancellationToken cancellation)
+    internal DuckDbRows(DuckDBCommand command, DuckDBDataReader reader, CancellationTokenRegistration interrupt, CancellationToken cancel)
     {
-        (_command, _reader, _interrupt, _cancellation) = (command, reader, interrupt, cancellation);
+        (_command, _reader, _interrupt, _cancellation) = (command, reader, interrupt, cancel);
         Columns = [.. Enumerable.Range(0, reader.FieldCount)
             .Select(c => new DuckDbColumn(reader.GetName(c), Enum.Parse<DuckDBType>(reader.GetDataTypeName(c))))];
     }
@@ -75,7 +75,7 @@ internal sealed class DuckDbRows : IDisposable
     private static string Decimal(DuckDBDecimal value)
     {
         var scaled = value.Value.ToBigInteger();
-        string digits = BigInteger.Abs(scaled).ToString(CultureInfo.InvariantCulture).PadLeft(value.Scale + 1, '0');
+        var digits = BigInteger.Abs(scaled).ToString(CultureInfo.InvariantCulture).PadLeft(value.Scale + 1, '0');
         return (scaled.Sign < 0 ? "-" : "") + digits[..^value.Scale] + (value.Scale > 0 ? "." + digits[^value.Scale..] : "");
     }
 }

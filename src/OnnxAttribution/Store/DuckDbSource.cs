@@ -25,7 +25,7 @@ internal sealed unsafe class DuckDbSource : IDisposable
     public DuckDbSource(DuckDbDatabase database, string name, string shape, DuckDbFill fill)
     {
         (_fill, _columns) = (fill, Describe(database, $"SELECT {shape}"));
-        nint function = Function.DuckDBCreateTableFunction();
+        var function = Function.DuckDBCreateTableFunction();
         Function.DuckDBTableFunctionSetName(function, name);
         Function.DuckDBTableFunctionSetExtraInfo(function, GCHandle.ToIntPtr(GCHandle.Alloc(this)), &Release);
         Function.DuckDBTableFunctionSetBind(function, &Bind);
@@ -49,11 +49,11 @@ internal sealed unsafe class DuckDbSource : IDisposable
 
     /// <summary>Runs a statement that reads this source. What <see cref="DuckDbFill"/> throws comes out here as it was.</summary>
     /// <inheritdoc cref="DuckDbDatabase.Execute" path="/exception"/>
-    public void Execute(DuckDbDatabase database, string sql, CancellationToken cancellation)
+    public void Execute(DuckDbDatabase database, string sql, CancellationToken cancel)
     {
         try
         {
-            database.Execute(sql, cancellation);
+            database.Execute(sql, cancel);
         }
         catch (DuckDbException) when (_failure is not null)
         {

@@ -38,13 +38,13 @@ internal sealed partial class DuckDbStatements : IDisposable
     /// <summary>Runs a statement whose rows nobody reads.</summary>
     /// <exception cref="DuckDbException">DuckDB refused.</exception>
     /// <exception cref="OperationCanceledException">The statement was interrupted.</exception>
-    public void Execute(DuckDBPreparedStatement prepared, CancellationToken cancellation)
+    public void Execute(DuckDBPreparedStatement prepared, CancellationToken cancel)
     {
-        using var interrupt = _database.InterruptOn(cancellation);
+        using var interrupt = _database.InterruptOn(cancel);
         var state = NativeMethods.PreparedStatements.DuckDBExecutePrepared(prepared, out var result);
         try
         {
-            cancellation.ThrowIfCancellationRequested();
+            cancel.ThrowIfCancellationRequested();
             if (!state.IsSuccess())
                 throw new DuckDbException(NativeMethods.Query.DuckDBResultError(ref result));
         }
@@ -65,9 +65,12 @@ internal sealed partial class DuckDbStatements : IDisposable
     public static DuckDbColumn[] Columns(DuckDBPreparedStatement prepared)
     {
         var columns = new DuckDbColumn[ColumnCount(prepared)];
-        for (int c = 0; c < columns.Length; c++)
+        for (var c = 0; c < columns.Length; c++)
+        {
             using (var type = ColumnType(prepared, (ulong)c))
                 columns[c] = new(ColumnName(prepared, (ulong)c), NativeMethods.LogicalType.DuckDBGetTypeId(type));
+        }
+
         return columns;
     }
 

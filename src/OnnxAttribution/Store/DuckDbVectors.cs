@@ -16,9 +16,9 @@ internal readonly unsafe struct DuckDbVectors(DuckDBDataChunk chunk)
     public void SetText(int column, int row, string text)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)row, (uint)Capacity);
-        int most = Encoding.UTF8.GetMaxByteCount(text.Length);
+        var most = Encoding.UTF8.GetMaxByteCount(text.Length);
         Span<byte> utf8 = most <= 512 ? stackalloc byte[512] : new byte[most];
-        int length = Encoding.UTF8.GetBytes(text, utf8);
+        var length = Encoding.UTF8.GetBytes(text, utf8);
         fixed (byte* pointer = utf8)
             NativeMethods.Vectors.DuckDBVectorAssignStringElementLength(Vector(column), (ulong)row, pointer, length);
     }
@@ -26,7 +26,7 @@ internal readonly unsafe struct DuckDbVectors(DuckDBDataChunk chunk)
     public void SetNull(int column, int row)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)row, (uint)Capacity);
-        nint vector = Vector(column);
+        var vector = Vector(column);
         NativeMethods.Vectors.DuckDBVectorEnsureValidityWritable(vector);
         NativeMethods.Vectors.DuckDBVectorGetValidity(vector)[row >> 6] &= ~(1UL << (row & 63));
     }

@@ -15,9 +15,9 @@ internal sealed record EdgeKeys(string[] Sites, int[] Site, int[] Position, int[
     {
         var codes = new Dictionary<string, int>();
         var ends = new EdgeKeys([], new int[nodes.Count + 1], new int[nodes.Count + 1], new int[nodes.Count + 1]);
-        for (int n = 0; n < nodes.Count; n++)
+        for (var n = 0; n < nodes.Count; n++)
         {
-            if (!codes.TryGetValue(nodes[n].Site, out int code))
+            if (!codes.TryGetValue(nodes[n].Site, out var code))
                 codes.Add(nodes[n].Site, code = codes.Count);
             (ends.Site[n], ends.Position[n], ends.Feature[n]) = (code, nodes[n].Position, nodes[n].Feature);
         }

@@ -18,15 +18,15 @@ internal static class EdgeOrder
     /// <returns>All edges in order, in an array of their own.</returns>
     /// <exception cref="ArgumentException">An edge names a node that is not in the list, or two nodes are the same.</exception>
     public static CausalEdge[] Sort(
-        IReadOnlyList<NodeRow> nodes, int metricPosition, IEnumerable<ReadOnlyMemory<CausalEdge>> edges, CancellationToken cancellation)
+        IReadOnlyList<NodeRow> nodes, int metricPosition, IEnumerable<ReadOnlyMemory<CausalEdge>> edges, CancellationToken cancel)
     {
-        int[] rank = Ranks(nodes, metricPosition);   // [nodes + 1], the metric last
+        var rank = Ranks(nodes, metricPosition);   // [nodes + 1], the metric last
         var starts = new long[rank.Length + 1];
-        var blocks = Gather(edges, rank, starts, cancellation);
-        for (int r = 0; r < rank.Length; r++)
+        var blocks = Gather(edges, rank, starts, cancel);
+        for (var r = 0; r < rank.Length; r++)
             starts[r + 1] += starts[r];
-        var sorted = Scatter(blocks, rank, (long[])starts.Clone(), starts[^1], cancellation);
-        var options = new ParallelOptions { CancellationToken = cancellation };
+        var sorted = Scatter(blocks, rank, (long[])starts.Clone(), starts[^1], cancel);
+        var options = new ParallelOptions { CancellationToken = cancel };
         Parallel.For(0, rank.Length, options, () => Array.Empty<ulong>(), (r, _, keys) =>
         {
             var bucket = sorted.AsSpan(checked((int)starts[r]), checked((int)(starts[r + 1] - starts[r])));
@@ -45,13 +45,13 @@ internal static class EdgeOrder
         Array.Sort(sites, (a, b) => Encoding.UTF8.GetBytes(a).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(b)));
         var siteRank = sites.Select((site, r) => (site, r)).ToDictionary(pair => pair.site, pair => pair.r);
         var keys = new (int Site, int Position, int Feature)[nodes.Count + 1];
-        for (int n = 0; n < nodes.Count; n++)
+        for (var n = 0; n < nodes.Count; n++)
             keys[n] = (siteRank[nodes[n].Site], nodes[n].Position, nodes[n].Feature);
         keys[^1] = (siteRank[RunDirectory.MetricSite], metricPosition, NodeRow.Error);
-        int[] order = Enumerable.Range(0, keys.Length).ToArray();
+        var order = Enumerable.Range(0, keys.Length).ToArray();
         Array.Sort((Array)keys.Clone(), order);
         var rank = new int[keys.Length];
-        for (int r = 0; r < order.Length; r++)
+        for (var r = 0; r < order.Length; r++)
         {
             rank[order[r]] = r;
             if (r > 0 && keys[order[r]] == keys[order[r - 1]])
@@ -65,11 +65,11 @@ internal static class EdgeOrder
 
     /// <summary>Copies the edges, which the producer may overwrite once we ask for more, and counts them in <paramref name="counts"/>[rank + 1].</summary>
     private static Queue<ArraySegment<CausalEdge>> Gather(
-        IEnumerable<ReadOnlyMemory<CausalEdge>> edges, int[] rank, long[] counts, CancellationToken cancellation)
+        IEnumerable<ReadOnlyMemory<CausalEdge>> edges, int[] rank, long[] counts, CancellationToken cancel)
     {
         var blocks = new Queue<ArraySegment<CausalEdge>>();
         var block = new CausalEdge[BlockLength];
-        int used = 0;
+        var used = 0;
         foreach (var memory in edges)
         {
             foreach (ref readonly var edge in memory.Span)
@@ -80,25 +80,25 @@ internal static class EdgeOrder
                 block[used++] = edge;
                 if (used < BlockLength)
                     continue;
-                cancellation.ThrowIfCancellationRequested();
+                cancel.ThrowIfCancellationRequested();
                 blocks.Enqueue(block);
                 (block, used) = (new CausalEdge[BlockLength], 0);
             }
-            cancellation.ThrowIfCancellationRequested();
+            cancel.ThrowIfCancellationRequested();
         }
         blocks.Enqueue(new ArraySegment<CausalEdge>(block, 0, used));
         return blocks;
     }
 
     private static CausalEdge[] Scatter(
-        Queue<ArraySegment<CausalEdge>> blocks, int[] rank, long[] next, long total, CancellationToken cancellation)
+        Queue<ArraySegment<CausalEdge>> blocks, int[] rank, long[] next, long total, CancellationToken cancel)
     {
         if (total > Array.MaxLength)
             throw new ArgumentException($"{total:N0} edges are more than one file takes ({Array.MaxLength:N0}). Raise the edge threshold.");
         var sorted = new CausalEdge[total];
         while (blocks.TryDequeue(out var block))
         {
-            cancellation.ThrowIfCancellationRequested();
+            cancel.ThrowIfCancellationRequested();
             foreach (ref readonly var edge in block.AsSpan())
                 sorted[next[Rank(rank, edge)]++] = edge;
         }
@@ -110,10 +110,10 @@ internal static class EdgeOrder
     /// <summary>The bits of a non-negative float rise with its value, so one integer holds (falling |effect|, upstream index); NaN goes last.</summary>
     private static void SortBucket(Span<CausalEdge> bucket, Span<ulong> keys)
     {
-        for (int i = 0; i < bucket.Length; i++)
+        for (var i = 0; i < bucket.Length; i++)
         {
-            float size = MathF.Abs(bucket[i].Effect);
-            uint falling = float.IsNaN(size) ? uint.MaxValue : int.MaxValue - BitConverter.SingleToUInt32Bits(size);
+            var size = MathF.Abs(bucket[i].Effect);
+            var falling = float.IsNaN(size) ? uint.MaxValue : int.MaxValue - BitConverter.SingleToUInt32Bits(size);
             keys[i] = (ulong)falling << 32 | (uint)bucket[i].Up;
         }
         keys.Sort(bucket);

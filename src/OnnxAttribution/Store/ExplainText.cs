@@ -9,7 +9,7 @@ internal static class ExplainText
         if (AfterWord(sql, 0, "EXPLAIN") is not { } at)
             return null;
         at = AfterWord(sql, at, "ANALYZE") ?? at;
-        int options = AfterBlanks(sql, at);
+        var options = AfterBlanks(sql, at);
         if (options < sql.Length && sql[options] == '(' && sql.IndexOf(')', options) is var end and >= 0 && IsOptions(sql[(options + 1)..end]))
             at = end + 1;
         return sql[at..];
@@ -22,8 +22,8 @@ internal static class ExplainText
     private static int? AfterWord(string sql, int at, string word)
     {
         at = AfterBlanks(sql, at);
-        int end = at + word.Length;
-        bool found = string.Compare(sql, at, word, 0, word.Length, StringComparison.OrdinalIgnoreCase) == 0;
+        var end = at + word.Length;
+        var found = string.Compare(sql, at, word, 0, word.Length, StringComparison.OrdinalIgnoreCase) == 0;
         return found && (end == sql.Length || !(char.IsLetterOrDigit(sql[end]) || sql[end] == '_')) ? end : null;
     }
 
@@ -46,11 +46,11 @@ internal static class ExplainText
 
     private static int AfterComment(string sql, int at)
     {
-        int depth = 0;
+        var depth = 0;
         while (at < sql.Length)
         {
             var rest = sql.AsSpan(at);
-            int change = rest.StartsWith("/*") ? 1 : rest.StartsWith("*/") ? -1 : 0;
+            var change = rest.StartsWith("/*") ? 1 : rest.StartsWith("*/") ? -1 : 0;
             at += change == 0 ? 1 : 2;
             depth += change;
             if (depth == 0)

@@ -15,14 +15,14 @@ internal static class FeatureViews
 
     /// <summary>Makes the view, with the model's name as a first column; none where no bundle has a table. A table that is damaged or of another bundle is passed over: queries about runs do not need it.</summary>
     /// <returns>The files that the view reads.</returns>
-    public static IReadOnlyList<string> Create(DuckDbDatabase database, IReadOnlyList<RunFiles> runs, CancellationToken cancellation)
+    public static IReadOnlyList<string> Create(DuckDbDatabase database, IReadOnlyList<RunFiles> runs, CancellationToken cancel)
     {
         var tables = runs.Where(run => Text(run, "model_path").Length > 0)
-            .Select(run => (Model: Text(run, "model"), Path: Path.GetFullPath(Path.Combine(BundlePath.Of(run.Directory, Text(run, "model_path")), FileName)), Hash: Text(run, "bundle_sha256"))).Distinct().Where(b => File.Exists(b.Path) && HashIn(database, b.Path, cancellation) == b.Hash).ToList();
+            .Select(run => (Model: Text(run, "model"), Path: Path.GetFullPath(Path.Combine(BundlePath.Of(run.Directory, Text(run, "model_path")), FileName)), Hash: Text(run, "bundle_sha256"))).Distinct().Where(b => File.Exists(b.Path) && HashIn(database, b.Path, cancel) == b.Hash).ToList();
         if (tables.Count == 0) return [];
         try
         {
-            database.Execute($"CREATE VIEW {Name} AS {string.Join("\nUNION ALL BY NAME\n", tables.Select(t => $"SELECT {SqlText.Literal(t.Model)} AS model, * FROM {ParquetFile.Sql(t.Path)}"))}", cancellation);
+            database.Execute($"CREATE VIEW {Name} AS {string.Join("\nUNION ALL BY NAME\n", tables.Select(t => $"SELECT {SqlText.Literal(t.Model)} AS model, * FROM {ParquetFile.Sql(t.Path)}"))}", cancel);
         }
         catch (DuckDbException)
         {
@@ -33,11 +33,11 @@ internal static class FeatureViews
 
     private static string Text(RunFiles run, string fact) => RunFacts.Scalar(run.Facts[fact]) ?? "";
 
-    private static string? HashIn(DuckDbDatabase database, string file, CancellationToken cancellation)
+    private static string? HashIn(DuckDbDatabase database, string file, CancellationToken cancel)
     {
         try
         {
-            using var rows = database.Query($"SELECT decode(value) FROM {ParquetFile.SqlOfMetadata(file)} WHERE decode(key) = 'bundle_sha256'", cancellation);
+            using var rows = database.Query($"SELECT decode(value) FROM {ParquetFile.SqlOfMetadata(file)} WHERE decode(key) = 'bundle_sha256'", cancel);
             return rows.Read() ? rows.Text(0) : null;
         }
         catch (DuckDbException)

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Store;
 
@@ -7,7 +8,7 @@ namespace OnnxAttribution.Store;
 internal static class MergedRun
 {
     /// <summary>The directory beside the runs that the mean is in, which no run of a prompt may be.</summary>
-    public const string Name = "merged";
+    public const string Name = PromptFile.MergedId;
 
     /// <summary>The run directory within.</summary>
     public const string Mean = "mean";
@@ -20,7 +21,7 @@ internal static class MergedRun
     /// <param name="run">A run directory.</param>
     public static string Named(string run)
     {
-        string full = Full(run);
+        var full = Full(run);
         return Path.GetFileName(full) == Mean && IsMerged(full) ? Path.GetDirectoryName(full)! : run;
     }
 

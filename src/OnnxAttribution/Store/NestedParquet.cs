@@ -19,7 +19,7 @@ internal static class NestedParquet
     /// <param name="rows">A cell per column; null: NULL.</param>
     /// <exception cref="RunDirectoryException">The file cannot be written: the disk is full, say.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static void Write(string file, IReadOnlyList<NestedColumn> columns, IEnumerable<string?[]> rows, JsonObject facts, CancellationToken cancellation)
+    public static void Write(string file, IReadOnlyList<NestedColumn> columns, IEnumerable<string?[]> rows, JsonObject facts, CancellationToken cancel)
     {
         using var database = Open();
         using var next = rows.GetEnumerator();
@@ -36,29 +36,29 @@ internal static class NestedParquet
             }
             return row;
         });
-        Writing(file, () => source.Execute(database, Copy($"SELECT {string.Join(", ", columns.Select(c => c.FromText))} FROM cells()", file, facts), cancellation));
+        Writing(file, () => source.Execute(database, Copy($"SELECT {string.Join(", ", columns.Select(c => c.FromText))} FROM cells()", file, facts), cancel));
     }
 
     /// <summary>Writes one file of several of the same columns, one after the other.</summary>
     /// <inheritdoc cref="Write" path="/exception"/>
-    public static void Concatenate(string file, IReadOnlyList<string> parts, JsonObject facts, CancellationToken cancellation)
+    public static void Concatenate(string file, IReadOnlyList<string> parts, JsonObject facts, CancellationToken cancel)
     {
         using var database = Open();
-        Writing(file, () => database.Execute(Copy(string.Join(" UNION ALL ", parts.Select(p => $"FROM {ParquetFile.Sql(p)}")), file, facts), cancellation));
+        Writing(file, () => database.Execute(Copy(string.Join(" UNION ALL ", parts.Select(p => $"FROM {ParquetFile.Sql(p)}")), file, facts), cancel));
     }
 
     /// <summary>Rows of a file, as texts.</summary>
     /// <param name="file">Absolute path.</param>
     /// <param name="condition">SQL over the file's columns.</param>
     /// <exception cref="RunDirectoryException">The file is missing, damaged or lacks a column.</exception>
-    public static IEnumerable<string?[]> Read(string file, IReadOnlyList<NestedColumn> columns, string condition, CancellationToken cancellation)
+    public static IEnumerable<string?[]> Read(string file, IReadOnlyList<NestedColumn> columns, string condition, CancellationToken cancel)
     {
         ParquetFile.Checked(file);
         using var database = Open(Math.Min(4, Environment.ProcessorCount));
         // chosen first: else DuckDB makes JSON of rows that the condition leaves out, which doubles the time. One scan decodes every row, 18 µs each on two cores; a query per site,
         // which DuckDB pushes down to the row groups that hold it, took eight times as long for 78 sites of 80,000 rows, with groups of 256 three times: skipping within nested columns is slow
         var chosen = $"WITH chosen AS MATERIALIZED (SELECT {string.Join(", ", columns.Select(c => SqlText.Name(c.Name)))} FROM {ParquetFile.Sql(file)} WHERE {condition})";
-        using var rows = Guarded(file, () => database.Query($"{(condition == All ? "" : chosen)} SELECT {string.Join(", ", columns.Select(c => c.AsText))} FROM {(condition == All ? ParquetFile.Sql(file) : "chosen")}", cancellation));
+        using var rows = Guarded(file, () => database.Query($"{(condition == All ? "" : chosen)} SELECT {string.Join(", ", columns.Select(c => c.AsText))} FROM {(condition == All ? ParquetFile.Sql(file) : "chosen")}", cancel));
         while (Guarded(file, rows.Read))
         {
             var cells = new string?[columns.Count];
@@ -69,14 +69,14 @@ internal static class NestedParquet
 
     /// <summary>The key-value metadata.</summary>
     /// <exception cref="RunDirectoryException">The file is missing or damaged.</exception>
-    public static IReadOnlyDictionary<string, string> Facts(string file, CancellationToken cancellation)
+    public static IReadOnlyDictionary<string, string> Facts(string file, CancellationToken cancel)
     {
         ParquetFile.Checked(file);
         using var database = Open();
         return Guarded(file, () =>
         {
             var facts = new Dictionary<string, string>();
-            using var rows = database.Query($"SELECT decode(key), decode(value) FROM {ParquetFile.SqlOfMetadata(file)}", cancellation);
+            using var rows = database.Query($"SELECT decode(key), decode(value) FROM {ParquetFile.SqlOfMetadata(file)}", cancel);
             while (rows.Read()) facts[rows.Value<string>(0)] = rows.Text(1) ?? "";
             return facts;
         });

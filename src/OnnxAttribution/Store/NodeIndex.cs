@@ -13,9 +13,11 @@ internal sealed class NodeIndex
     {
         _ends = ends;
         _nodes = new(nodes.Count);
-        for (int n = 0; n < nodes.Count; n++)
+        for (var n = 0; n < nodes.Count; n++)
+        {
             if (!_nodes.TryAdd((ends.Site[n], ends.Position[n], ends.Feature[n]), n))
                 throw new DuckDbException($"its nodes have ({nodes[n].Site}, {nodes[n].Position}, {nodes[n].Feature}) twice");
+        }
     }
 
     /// <summary>The index of a node, or <see cref="CausalEdge.Metric"/>.</summary>
@@ -27,7 +29,7 @@ internal sealed class NodeIndex
     {
         if (site == _ends.Sites.Length - 1)
             return CausalEdge.Metric;
-        return _nodes.TryGetValue((site, position, feature), out int node)
+        return _nodes.TryGetValue((site, position, feature), out var node)
             ? node
             : throw new DuckDbException(
                 $"an edge ends at ({_ends.Sites[site]}, {position}, {feature}), which {RunDirectory.NodesFile} does not have");

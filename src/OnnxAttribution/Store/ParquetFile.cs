@@ -15,7 +15,7 @@ internal static class ParquetFile
     /// <inheritdoc cref="Checked(string, string)" path="/exception"/>
     public static string Checked(string path)
     {
-        string file = Path.GetFullPath(path);
+        var file = Path.GetFullPath(path);
         try
         {
             using var stream = RegularFile.OpenRead(file);

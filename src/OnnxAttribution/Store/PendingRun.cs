@@ -40,7 +40,7 @@ internal sealed class PendingRun : IDisposable
     /// <exception cref="RunDirectoryException">Something is there and <paramref name="force"/> is off, or it is not a run, or somebody is adding to it.</exception>
     public static void Check(string path, bool force, string? inner = null)
     {
-        string full = FullPath(path);
+        var full = FullPath(path);
         if (!Directory.Exists(full))
             AsideName.RemoveLeftovers(full);
         if (File.Exists(full))
@@ -52,10 +52,10 @@ internal sealed class PendingRun : IDisposable
         if (RealPath.Of(full) == Environment.CurrentDirectory)   // where paths begin would be gone with it
             throw RunDirectoryException.NotARun(full, "it is the directory that this was called from");
         var names = Directory.EnumerateFileSystemEntries(full).Select(entry => Path.GetFileName(entry)!).ToList();
-        string? within = inner is not null && Directory.Exists(Path.Combine(full, inner)) ? inner : null;
+        var within = inner is not null && Directory.Exists(Path.Combine(full, inner)) ? inner : null;
         if (names.Count > 0 && !names.Contains(RunDirectory.FactsFile) && within is null)
             throw RunDirectoryException.NotARun(full, "it has no run.json, so it is no run");
-        string? foreign = names.FirstOrDefault(name => name != within && !IsOfRun(full, name));
+        var foreign = names.FirstOrDefault(name => name != within && !IsOfRun(full, name));
         if (foreign is not null)
             throw RunDirectoryException.NotARun(full, $"it holds '{foreign}', which no run wrote");
         if (names.Select(AsideName.PlaceOf).OfType<string>().Distinct().Any(name => AsideName.RemoveLeftovers(Path.Combine(full, name))))
@@ -84,7 +84,7 @@ internal sealed class PendingRun : IDisposable
 
     private static string FullPath(string path)
     {
-        string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+        var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         if (new FileInfo(full).LinkTarget is not null)     // a run is replaced where it lies: the link stays, and leads to the new one
             full = RealPath.Of(full);
         return Path.GetFileName(full).Length > 0 ? full : throw RunDirectoryException.NotARun(full, "it is the root of the file system");

@@ -11,17 +11,17 @@ public sealed partial class QueryResult
     /// <summary>Writes all rows as CSV (RFC 4180): a header, CRLF at line ends, quotes where needed, UTF-8 without a mark. NULL is an empty
     /// field and an empty text is <c>""</c>.</summary>
     /// <param name="stream">Stays open.</param>
-    /// <param name="cancellation">Stops the writing after some rows.</param>
+    /// <param name="cancel">Stops the writing after some rows.</param>
     /// <inheritdoc cref="Rows" path="/exception"/>
-    public void WriteCsv(Stream stream, CancellationToken cancellation = default)
+    public void WriteCsv(Stream stream, CancellationToken cancel = default)
     {
         var buffer = new ArrayBufferWriter<byte>(2 * FlushAt);
-        for (int column = 0; column < Columns.Count; column++)
+        for (var column = 0; column < Columns.Count; column++)
             WriteCell(buffer, column, Columns[column].Name);
         buffer.Write("\r\n"u8);
-        foreach (var row in Rows(cancellation))
+        foreach (var row in Rows(cancel))
         {
-            for (int column = 0; column < row.Length; column++)
+            for (var column = 0; column < row.Length; column++)
                 WriteCell(buffer, column, row[column]);
             buffer.Write("\r\n"u8);
             Drain(buffer, stream, FlushAt);
@@ -36,7 +36,7 @@ public sealed partial class QueryResult
             buffer.Write(","u8);
         if (text is null)
             return;
-        bool quoted = text.Length == 0 || text.AsSpan().IndexOfAny(NeedQuotes) >= 0;
+        var quoted = text.Length == 0 || text.AsSpan().IndexOfAny(NeedQuotes) >= 0;
         Encoding.UTF8.GetBytes(quoted ? $"\"{text.Replace("\"", "\"\"")}\"" : text, buffer);
     }
 

@@ -12,15 +12,15 @@ public sealed partial class QueryResult
     /// <summary>Writes all rows as a JSON array of objects, one object per line. Numbers are numbers; NULL, NaN and infinities are null; lists,
     /// structs and maps are JSON. A second column of the same name gets <c>_1</c>, a third <c>_2</c>.</summary>
     /// <param name="stream">Stays open.</param>
-    /// <param name="cancellation">Stops the writing after some rows.</param>
+    /// <param name="cancel">Stops the writing after some rows.</param>
     /// <inheritdoc cref="Rows" path="/exception"/>
-    public void WriteJson(Stream stream, CancellationToken cancellation = default)
+    public void WriteJson(Stream stream, CancellationToken cancel = default)
     {
         var buffer = new ArrayBufferWriter<byte>(2 * FlushAt);
         using var json = new Utf8JsonWriter(buffer, Compact);
         var names = UniqueNames();
-        string separator = "[";
-        foreach (var row in Rows(cancellation))
+        var separator = "[";
+        foreach (var row in Rows(cancel))
         {
             buffer.Write(separator == "[" ? "[\n"u8 : ",\n"u8);
             WriteObject(json, names, row);
@@ -36,7 +36,7 @@ public sealed partial class QueryResult
     {
         json.Reset();
         json.WriteStartObject();
-        for (int column = 0; column < names.Length; column++)
+        for (var column = 0; column < names.Length; column++)
         {
             json.WritePropertyName(names[column]);
             if (row[column] is { } text)
@@ -80,8 +80,8 @@ public sealed partial class QueryResult
         var taken = new HashSet<string>();
         return [.. Columns.Select(column =>
         {
-            string name = column.Name;
-            for (int copy = 1; !taken.Add(name); copy++)
+            var name = column.Name;
+            for (var copy = 1; !taken.Add(name); copy++)
                 name = $"{column.Name}_{copy}";
             return JsonEncodedText.Encode(name, JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
         })];

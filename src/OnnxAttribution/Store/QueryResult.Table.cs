@@ -10,25 +10,28 @@ public sealed partial class QueryResult
     /// control characters inside a text escaped, so that one row is one line. A plan is
     /// written as it is.</summary>
     /// <param name="writer">Stays open.</param>
-    /// <param name="cancellation">Stops the writing after some rows.</param>
+    /// <param name="cancel">Stops the writing after some rows.</param>
     /// <remarks>Widths come from the first 2,048 rows; a wider text further down shifts its own row only.</remarks>
     /// <inheritdoc cref="Rows" path="/exception"/>
-    public void WriteTable(TextWriter writer, CancellationToken cancellation = default)
+    public void WriteTable(TextWriter writer, CancellationToken cancel = default)
     {
         if (IsPlan)
         {
-            foreach (var row in Rows(cancellation))
+            foreach (var row in Rows(cancel))
                 writer.WriteLine(DisplayText.Lines(row[^1]!.TrimEnd('\n')));
             return;
         }
         var widths = Columns.Select(column => Printed(column.Name).Length).ToArray();
-        using var rows = Rows(cancellation).GetEnumerator();
+        using var rows = Rows(cancel).GetEnumerator();
         var first = new List<string[]>();
         while (first.Count < WidthRows && rows.MoveNext())
             first.Add([.. rows.Current.Select(Printed)]);
         foreach (var row in first)
-            for (int column = 0; column < widths.Length; column++)
+        {
+            for (var column = 0; column < widths.Length; column++)
                 widths[column] = Math.Max(widths[column], row[column].Length);
+        }
+
         WriteRow(writer, [.. Columns.Select(column => Printed(column.Name))], widths);
         WriteRow(writer, [.. widths.Select(width => new string('-', width))], widths);
         foreach (var row in first)
@@ -43,10 +46,10 @@ public sealed partial class QueryResult
 
     private void WriteRow(TextWriter writer, string[] cells, int[] widths)
     {
-        for (int column = 0; column < cells.Length; column++)
+        for (var column = 0; column < cells.Length; column++)
         {
-            bool last = column == cells.Length - 1;
-            string cell = Columns[column].IsNumber ? cells[column].PadLeft(widths[column]) : last ? cells[column] : cells[column].PadRight(widths[column]);
+            var last = column == cells.Length - 1;
+            var cell = Columns[column].IsNumber ? cells[column].PadLeft(widths[column]) : last ? cells[column] : cells[column].PadRight(widths[column]);
             writer.Write(column == 0 ? cell : "  " + cell);
         }
         writer.WriteLine();

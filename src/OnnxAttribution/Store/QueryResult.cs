@@ -22,9 +22,9 @@ public sealed partial class QueryResult : IDisposable
     /// <summary>Row by row, one text per column and null for NULL. Floats have as many digits as bring the same float back.</summary>
     /// <exception cref="QueryException">A row could not be computed.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public IEnumerable<string?[]> Rows(CancellationToken cancellation = default)
+    public IEnumerable<string?[]> Rows(CancellationToken cancel = default)
     {
-        while (Next(cancellation) is { } row)
+        while (Next(cancel) is { } row)
             yield return row;
     }
 
@@ -34,9 +34,9 @@ public sealed partial class QueryResult : IDisposable
         _session.Dispose();
     }
 
-    private string?[]? Next(CancellationToken cancellation)
+    private string?[]? Next(CancellationToken cancel)
     {
-        cancellation.ThrowIfCancellationRequested();
+        cancel.ThrowIfCancellationRequested();
         return _query.Guarded(() => _rows.Read() ? Enumerable.Range(0, Columns.Count).Select(_rows.Text).ToArray() : null);
     }
 }

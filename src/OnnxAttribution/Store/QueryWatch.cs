@@ -14,11 +14,11 @@ internal sealed class QueryWatch : IDisposable
 
     /// <param name="end">Called at most once, on another thread: with true where the query takes too much memory, with false where it goes on two
     /// seconds after it was cancelled.</param>
-    /// <param name="cancellation">What cancels the query.</param>
-    public QueryWatch(Action<bool> end, CancellationToken cancellation)
+    /// <param name="cancel">What cancels the query.</param>
+    public QueryWatch(Action<bool> end, CancellationToken cancel)
     {
-        long most = Environment.WorkingSet + MostMemory;
-        _thread = new Thread(() => Watch(most, end, cancellation)) { IsBackground = true, Priority = ThreadPriority.AboveNormal };
+        var most = Environment.WorkingSet + MostMemory;
+        _thread = new Thread(() => Watch(most, end, cancel)) { IsBackground = true, Priority = ThreadPriority.AboveNormal };
         _thread.Start();
     }
 
@@ -30,13 +30,13 @@ internal sealed class QueryWatch : IDisposable
         _over.Dispose();
     }
 
-    private void Watch(long most, Action<bool> end, CancellationToken cancellation)
+    private void Watch(long most, Action<bool> end, CancellationToken cancel)
     {
         long? cancelled = null;
         while (!_over.Wait(s_pause))
         {
-            bool tooLarge = Environment.WorkingSet > most;
-            if (cancellation.IsCancellationRequested)
+            var tooLarge = Environment.WorkingSet > most;
+            if (cancel.IsCancellationRequested)
                 cancelled ??= System.Diagnostics.Stopwatch.GetTimestamp();
             if (!tooLarge && !(cancelled is { } since && System.Diagnostics.Stopwatch.GetElapsedTime(since) > s_patience))
                 continue;

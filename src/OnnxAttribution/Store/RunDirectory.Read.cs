@@ -7,14 +7,14 @@ public static partial class RunDirectory
     /// <summary>Reads a run back, all of it into memory: 16 bytes per edge.</summary>
     /// <exception cref="RunDirectoryException">A file is missing or damaged; the message names it.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static StoredRun Read(string path, CancellationToken cancellation = default)
+    public static StoredRun Read(string path, CancellationToken cancel = default)
     {
         path = MergedRun.Locate(path);
         JsonObject facts = RunFacts.Read(Path.Combine(path, FactsFile));
         string nodes = ParquetFile.Checked(path, NodesFile), edges = ParquetFile.Checked(path, EdgesFile);
         using var reader = new RunReader();
-        var nodeRows = Reading(nodes, () => reader.ReadNodes(nodes, cancellation));
-        var (edgeRows, metricPosition) = Reading(edges, () => reader.ReadEdges(edges, nodeRows, cancellation));
+        var nodeRows = Reading(nodes, () => reader.ReadNodes(nodes, cancel));
+        var (edgeRows, metricPosition) = Reading(edges, () => reader.ReadEdges(edges, nodeRows, cancel));
         return new StoredRun(nodeRows, edgeRows, metricPosition, facts);
     }
 

@@ -31,7 +31,7 @@ public static partial class RunDirectory
     /// <param name="metricPosition">The token position the metric is read at.</param>
     /// <param name="run">run.json; its top-level strings, numbers and booleans also go into the key-value metadata of both Parquet files.</param>
     /// <param name="force">Replace a run that is there already. Nothing but a run is ever replaced.</param>
-    /// <param name="cancellation">Stops the writing, also inside DuckDB.</param>
+    /// <param name="cancel">Stops the writing, also inside DuckDB.</param>
     /// <param name="tables">Further tables by name, each written to <c>name.parquet</c> in the same step.</param>
     /// <exception cref="RunDirectoryException">The path is taken or cannot be written; nothing is left behind.</exception>
     /// <exception cref="ArgumentException">An edge names no node, a node is there twice, or a table's name is not one of a run's.</exception>
@@ -39,18 +39,18 @@ public static partial class RunDirectory
     /// <remarks>10 million edges take 0.3 GB for sorting, beside the caller's own copy, and DuckDB about as much for one row group at a time.</remarks>
     public static void Write(
         string path, IReadOnlyList<NodeRow> nodes, IEnumerable<ReadOnlyMemory<CausalEdge>> edges, int metricPosition, JsonObject run, bool force,
-        CancellationToken cancellation = default, IReadOnlyDictionary<string, StoredTable>? tables = null) =>
-        WriteInto(path, null, nodes, edges, metricPosition, run, force, cancellation, tables);
+        CancellationToken cancel = default, IReadOnlyDictionary<string, StoredTable>? tables = null) =>
+        WriteInto(path, null, nodes, edges, metricPosition, run, force, cancel, tables);
 
     /// <summary>Writes the mean of a batch's runs, in the place of an older one, wherever in <c>merged</c> that lies.</summary>
     /// <param name="batch">The directory that the runs are in.</param>
     /// <returns>The run directory.</returns>
     /// <inheritdoc cref="Write"/>
     internal static string WriteMean(
-        string batch, IReadOnlyList<NodeRow> nodes, IEnumerable<ReadOnlyMemory<CausalEdge>> edges, int metricPosition, JsonObject run, bool force, CancellationToken cancellation)
+        string batch, IReadOnlyList<NodeRow> nodes, IEnumerable<ReadOnlyMemory<CausalEdge>> edges, int metricPosition, JsonObject run, bool force, CancellationToken cancel)
     {
-        string path = Path.Combine(batch, MergedRun.Name);
-        WriteInto(path, MergedRun.Mean, nodes, edges, metricPosition, run, force, cancellation, null);
+        var path = Path.Combine(batch, MergedRun.Name);
+        WriteInto(path, MergedRun.Mean, nodes, edges, metricPosition, run, force, cancel, null);
         return Path.Combine(path, MergedRun.Mean);
     }
 
@@ -60,21 +60,21 @@ public static partial class RunDirectory
 
     private static void WriteInto(
         string path, string? inner, IReadOnlyList<NodeRow> nodes, IEnumerable<ReadOnlyMemory<CausalEdge>> edges, int metricPosition, JsonObject run, bool force,
-        CancellationToken cancellation, IReadOnlyDictionary<string, StoredTable>? tables)
+        CancellationToken cancel, IReadOnlyDictionary<string, StoredTable>? tables)
     {
         var further = (tables ?? FrozenDictionary<string, StoredTable>.Empty).Select(table => (FileFor(table.Key, table.Value), table.Value)).ToList();
-        cancellation.ThrowIfCancellationRequested();
+        cancel.ThrowIfCancellationRequested();
         using var place = new PendingRun(path, force, inner);
-        var sorted = EdgeOrder.Sort(nodes, metricPosition, edges, cancellation);   // outside the try: what the producer throws is the producer's
+        var sorted = EdgeOrder.Sort(nodes, metricPosition, edges, cancel);   // outside the try: what the producer throws is the producer's
         try
         {
-            string spill = Path.Combine(place.Temporary, SpillDirectory);
+            var spill = Path.Combine(place.Temporary, SpillDirectory);
             using (var writer = new RunTables(spill, run))
             {
-                writer.WriteNodes(Path.Combine(place.Temporary, NodesFile), nodes, cancellation);
-                writer.WriteEdges(Path.Combine(place.Temporary, EdgesFile), nodes, metricPosition, sorted, cancellation);
+                writer.WriteNodes(Path.Combine(place.Temporary, NodesFile), nodes, cancel);
+                writer.WriteEdges(Path.Combine(place.Temporary, EdgesFile), nodes, metricPosition, sorted, cancel);
                 foreach (var (file, table) in further)
-                    writer.WriteTable(Path.Combine(place.Temporary, file), table, cancellation);
+                    writer.WriteTable(Path.Combine(place.Temporary, file), table, cancel);
             }
             if (Directory.Exists(spill))
                 Directory.Delete(spill, recursive: true);
@@ -84,7 +84,7 @@ public static partial class RunDirectory
         {
             throw RunDirectoryException.Unwritable(path, e);
         }
-        cancellation.ThrowIfCancellationRequested();
+        cancel.ThrowIfCancellationRequested();
         place.Commit();
     }
 }

@@ -29,8 +29,10 @@ internal static class RunFacts
     public static IEnumerable<(string Name, string Text)> OfResult(JsonObject facts)
     {
         foreach (var (name, node) in facts)
+        {
             if (!s_ofExecution.Contains(name) && Scalar(node) is { } text)
                 yield return (name, text);
+        }
     }
 
     /// <summary>Whether two are of one execution: what is added to a run later changes none of these.</summary>
@@ -51,7 +53,7 @@ internal static class RunFacts
         catch (JsonException e)
         {
             // of a key that is there twice it says the name, and not the line
-            string fault = e.LineNumber is { } line ? $"it is not JSON, at line {line + 1}" : $"a key is there twice{(e.Message.Split('\'') is [_, var key, ..] ? $", '{key}'" : "")}";
+            var fault = e.LineNumber is { } line ? $"it is not JSON, at line {line + 1}" : $"a key is there twice{(e.Message.Split('\'') is [_, var key, ..] ? $", '{key}'" : "")}";
             throw RunDirectoryException.Corrupt(file, fault, e);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)

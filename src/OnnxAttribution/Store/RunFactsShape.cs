@@ -36,7 +36,7 @@ internal static class RunFactsShape
             case JsonValue kind when Is(value, kind.GetValue<string>()):
                 return null;
             default:
-                string wanted = shape is JsonValue named ? named.GetValue<string>() : shape is JsonArray ? "list" : "object";
+                var wanted = shape is JsonValue named ? named.GetValue<string>() : shape is JsonArray ? "list" : "object";
                 return $"'{path}' is {Kind(value)} where {wanted} belongs";
         }
     }
@@ -67,7 +67,7 @@ internal static class RunFactsShape
     private static string With(params ReadOnlySpan<string> pairs)
     {
         var shape = s_agreement.DeepClone().AsObject();
-        for (int i = 0; i < pairs.Length; i += 2)
+        for (var i = 0; i < pairs.Length; i += 2)
             shape[pairs[i]] = pairs[i + 1];
         return shape.ToJsonString();
     }

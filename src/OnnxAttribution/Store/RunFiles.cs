@@ -54,7 +54,7 @@ internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOn
             string[] runs = [.. found.Where(run => !IsMerged(run))];   // else each prompt of a batch would count twice
             return runs.Length > 0 ? runs : found;
         }
-        bool halfARun = File.Exists(Path.Combine(path, RunDirectory.NodesFile)) || File.Exists(Path.Combine(path, RunDirectory.EdgesFile));
+        var halfARun = File.Exists(Path.Combine(path, RunDirectory.NodesFile)) || File.Exists(Path.Combine(path, RunDirectory.EdgesFile));
         throw halfARun ? RunDirectoryException.Missing(Path.Combine(path, RunDirectory.FactsFile)) : RunDirectoryException.NoRuns(path);
     }
 

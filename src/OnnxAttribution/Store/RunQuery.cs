@@ -37,12 +37,12 @@ public sealed class RunQuery
     /// <exception cref="QueryException">The query is wrong, or does more than read.</exception>
     /// <exception cref="RunDirectoryException">A file of a run is damaged.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public QueryResult Execute(string sql, CancellationToken cancellation = default)
+    public QueryResult Execute(string sql, CancellationToken cancel = default)
     {
-        var session = _session = new QuerySession(_runs, output: null, _threads, cancellation);
+        var session = _session = new QuerySession(_runs, output: null, _threads, cancel);
         try
         {
-            return Guarded(() => new QueryResult(this, session, session.Start(sql, cancellation)));
+            return Guarded(() => new QueryResult(this, session, session.Start(sql, cancel)));
         }
         catch
         {
@@ -53,15 +53,18 @@ public sealed class RunQuery
 
     /// <summary>Writes a query's result to a Parquet file (zstd), beside its place and renamed when whole; an older file there is replaced.</summary>
     /// <inheritdoc cref="Execute" path="/exception"/>
-    public void WriteParquet(string sql, string file, CancellationToken cancellation = default)
+    public void WriteParquet(string sql, string file, CancellationToken cancel = default)
     {
-        using var output = Output(file, cancellation);
-        using (var session = _session = new QuerySession(_runs, output.Aside, _threads, cancellation))
+        using var output = Output(file, cancel);
+        using (var session = _session = new QuerySession(_runs, output.Aside, _threads, cancel))
+        {
             Guarded(() =>
             {
-                session.Copy(sql, output.Aside, cancellation);
+                session.Copy(sql, output.Aside, cancel);
                 return true;
             });
+        }
+
         output.Commit();
     }
 
@@ -76,12 +79,12 @@ public sealed class RunQuery
         output.Commit();
     }
 
-    private OutputFile Output(string file, CancellationToken cancellation = default)
+    private OutputFile Output(string file, CancellationToken cancel = default)
     {
-        string full = Path.GetFullPath(file);
+        var full = Path.GetFullPath(file);
         if (_runs.Any(run => run.Directory == Path.GetDirectoryName(full)) && RunDirectory.Files.Contains(Path.GetFileName(full)))
             throw QueryException.Protected(file);
-        return _output = new OutputFile(file, why => QueryException.Unwritable(file, why), cancellation);
+        return _output = new OutputFile(file, why => QueryException.Unwritable(file, why), cancel);
     }
 
     /// <summary>Removes what a query has put into the file system, for whoever ends the process while one runs.</summary>
@@ -119,7 +122,7 @@ public sealed class RunQuery
         catch (DuckDbException e)
         {
             var files = _runs.SelectMany(run => run.Parquet);
-            string? damaged = !e.IsOfFile ? null : files.FirstOrDefault(file => e.Message.Contains(file, StringComparison.Ordinal))
+            var damaged = !e.IsOfFile ? null : files.FirstOrDefault(file => e.Message.Contains(file, StringComparison.Ordinal))
                 ?? (e.IsOfQuery ? null : files.FirstOrDefault(file => !ParquetFile.IsReadable(file)));
             throw damaged is null ? QueryException.Failed(e) : RunDirectoryException.Corrupt(damaged, e);
         }

@@ -28,9 +28,9 @@ internal sealed class RunReader : IDisposable
 
     /// <summary>The nodes in the file's order.</summary>
     /// <exception cref="DuckDbException">The file is damaged, lacks a column, or has NULL where a value belongs.</exception>
-    public List<NodeRow> ReadNodes(string file, CancellationToken cancellation)
+    public List<NodeRow> ReadNodes(string file, CancellationToken cancel)
     {
-        using var rows = _database.Query($"SELECT {NodeColumns} FROM {ParquetFile.Sql(file)}", cancellation);
+        using var rows = _database.Query($"SELECT {NodeColumns} FROM {ParquetFile.Sql(file)}", cancel);
         var nodes = new List<NodeRow>();
         var interned = new Dictionary<string, string>();
         while (rows.Read())
@@ -41,14 +41,14 @@ internal sealed class RunReader : IDisposable
     /// <summary>The edges in the file's order, their ends as indices into <paramref name="nodes"/>.</summary>
     /// <returns>The edges, and the metric's position if an edge leads into it.</returns>
     /// <exception cref="DuckDbException">As in <see cref="ReadNodes"/>, or an edge ends at a node that is not in the list.</exception>
-    public (CausalEdge[] Edges, int? MetricPosition) ReadEdges(string file, List<NodeRow> nodes, CancellationToken cancellation)
+    public (CausalEdge[] Edges, int? MetricPosition) ReadEdges(string file, List<NodeRow> nodes, CancellationToken cancel)
     {
         var ends = EdgeKeys.Of(nodes, metricPosition: 0);
         var index = new NodeIndex(nodes, ends);
         SiteType.Create(_database, ends.Sites);
         // real edges take more than a byte each; what a damaged footer claims is not believed
-        long count = Math.Min(CountRows(file, cancellation), Math.Max(LeastRoom, new FileInfo(file).Length));
-        using var rows = _database.Query($"SELECT {EdgeColumns} FROM {ParquetFile.Sql(file)}", cancellation);
+        var count = Math.Min(CountRows(file, cancel), Math.Max(LeastRoom, new FileInfo(file).Length));
+        using var rows = _database.Query($"SELECT {EdgeColumns} FROM {ParquetFile.Sql(file)}", cancel);
         return Whole("an edge", () => ReadEdges(rows, index, new CausalEdge[count]));
     }
 
@@ -57,14 +57,14 @@ internal sealed class RunReader : IDisposable
     private static (CausalEdge[] Edges, int? MetricPosition) ReadEdges(DuckDbRows rows, NodeIndex index, CausalEdge[] edges)
     {
         int? metricPosition = null;
-        int down = CausalEdge.Metric;
+        var down = CausalEdge.Metric;
         (int, int, int) last = default;
-        int read = 0;
+        var read = 0;
         for (; rows.Read(); read++)
         {
             if (read == edges.Length)
                 Array.Resize(ref edges, (int)Math.Min(2L * read + 1, Array.MaxLength));
-            int up = index.Find(rows.Value<int>(0), rows.Value<int>(1), rows.Value<int>(2));
+            var up = index.Find(rows.Value<int>(0), rows.Value<int>(1), rows.Value<int>(2));
             (int Site, int Position, int Feature) end = (rows.Value<int>(3), rows.Value<int>(4), rows.Value<int>(5));
             if (read == 0 || end != last)
                 down = index.Find(end.Site, end.Position, end.Feature);   // sorted by it: mostly the same as above
@@ -84,14 +84,14 @@ internal sealed class RunReader : IDisposable
 
         string Text(int column)   // the same few sites, kinds and tokens come thousands of times
         {
-            string text = rows.Value<string>(column);
+            var text = rows.Value<string>(column);
             return interned.TryGetValue(text, out var same) ? same : interned[text] = text;
         }
     }
 
-    private long CountRows(string file, CancellationToken cancellation)
+    private long CountRows(string file, CancellationToken cancel)
     {
-        using var rows = _database.Query($"SELECT count(*) FROM {ParquetFile.Sql(file)}", cancellation);
+        using var rows = _database.Query($"SELECT count(*) FROM {ParquetFile.Sql(file)}", cancel);
         return rows.Read() ? rows.Value<long>(0) : 0;
     }
 

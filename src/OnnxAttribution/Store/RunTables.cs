@@ -35,49 +35,49 @@ internal sealed class RunTables : IDisposable
 
     /// <summary>Writes nodes.parquet, in the order given.</summary>
     /// <exception cref="DuckDbException">The disk is full or the file cannot be made.</exception>
-    public void WriteNodes(string file, IReadOnlyList<NodeRow> nodes, CancellationToken cancellation)
+    public void WriteNodes(string file, IReadOnlyList<NodeRow> nodes, CancellationToken cancel)
     {
-        int next = 0;
+        var next = 0;
         using var source = new DuckDbSource(_database, "nodes", NodeShape, vectors =>
         {
-            int rows = Math.Min(DuckDbVectors.Capacity, nodes.Count - next);
-            for (int row = 0; row < rows; row++)
+            var rows = Math.Min(DuckDbVectors.Capacity, nodes.Count - next);
+            for (var row = 0; row < rows; row++)
                 Set(vectors, row, nodes[next++]);
             return rows;
         });
-        Copy(source, "* FROM nodes()", file, encoding: "", cancellation);
+        Copy(source, "* FROM nodes()", file, encoding: "", cancel);
     }
 
     /// <summary>Writes edges.parquet, in the order given.</summary>
     /// <inheritdoc cref="WriteNodes" path="/exception"/>
-    public void WriteEdges(string file, IReadOnlyList<NodeRow> nodes, int metricPosition, CausalEdge[] edges, CancellationToken cancellation)
+    public void WriteEdges(string file, IReadOnlyList<NodeRow> nodes, int metricPosition, CausalEdge[] edges, CancellationToken cancel)
     {
         var ends = EdgeKeys.Of(nodes, metricPosition);
         SiteType.Create(_database, ends.Sites);
-        int next = 0;
+        var next = 0;
         using var source = new DuckDbSource(_database, "edges", EdgeShape, vectors =>
         {
-            int rows = Math.Min(DuckDbVectors.Capacity, edges.Length - next);
+            var rows = Math.Min(DuckDbVectors.Capacity, edges.Length - next);
             Set(vectors, ends, edges.AsSpan(next, rows));
             next += rows;
             return rows;
         });
-        Copy(source, "* REPLACE (up_site::VARCHAR AS up_site, down_site::VARCHAR AS down_site) FROM edges()", file, EdgeEncoding, cancellation);
+        Copy(source, "* REPLACE (up_site::VARCHAR AS up_site, down_site::VARCHAR AS down_site) FROM edges()", file, EdgeEncoding, cancel);
     }
 
     /// <summary>Writes any other table, in the order of its rows.</summary>
     /// <inheritdoc cref="WriteNodes" path="/exception"/>
-    public void WriteTable(string file, StoredTable table, CancellationToken cancellation)
+    public void WriteTable(string file, StoredTable table, CancellationToken cancel)
     {
-        int next = 0;
-        string name = $"table{++_tables}";   // a function stays in its database, so each needs a name of its own
+        var next = 0;
+        var name = $"table{++_tables}";   // a function stays in its database, so each needs a name of its own
         using var source = new DuckDbSource(_database, name, table.Shape, vectors =>
         {
-            int rows = table.Fill(vectors, next);
+            var rows = table.Fill(vectors, next);
             next += rows;
             return rows;
         });
-        Copy(source, $"* FROM {name}()", file, encoding: "", cancellation);
+        Copy(source, $"* FROM {name}()", file, encoding: "", cancel);
     }
 
     public void Dispose() => _database.Dispose();
@@ -109,10 +109,10 @@ internal sealed class RunTables : IDisposable
         var downFeature = vectors.Column<int>(5);
         var jacobian = vectors.Column<float>(6);
         var effect = vectors.Column<float>(7);
-        for (int row = 0; row < edges.Length; row++)
+        for (var row = 0; row < edges.Length; row++)
         {
             var edge = edges[row];
-            int down = edge.Down == CausalEdge.Metric ? ends.Metric : edge.Down;
+            var down = edge.Down == CausalEdge.Metric ? ends.Metric : edge.Down;
             (upPosition[row], upFeature[row]) = (ends.Position[edge.Up], ends.Feature[edge.Up]);
             (downPosition[row], downFeature[row]) = (ends.Position[down], ends.Feature[down]);
             (jacobian[row], effect[row]) = (edge.Jacobian, edge.Effect);
@@ -133,15 +133,15 @@ internal sealed class RunTables : IDisposable
     {
         var up = vectors.Column<T>(0);
         var down = vectors.Column<T>(3);
-        for (int row = 0; row < edges.Length; row++)
+        for (var row = 0; row < edges.Length; row++)
         {
             up[row] = code(ends.Site[edges[row].Up]);
             down[row] = code(ends.Site[edges[row].Down == CausalEdge.Metric ? ends.Metric : edges[row].Down]);
         }
     }
 
-    private void Copy(DuckDbSource source, string select, string file, string encoding, CancellationToken cancellation) => source.Execute(
-        _database, $"COPY (SELECT {select}) TO {SqlText.Literal(file)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false{encoding}{_metadata})", cancellation);
+    private void Copy(DuckDbSource source, string select, string file, string encoding, CancellationToken cancel) => source.Execute(
+        _database, $"COPY (SELECT {select}) TO {SqlText.Literal(file)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false{encoding}{_metadata})", cancel);
 
     /// <summary>DuckDB takes the metadata as a struct, whose field names do not tell capitals from small letters; the first of a name wins.</summary>
     internal static string Metadata(JsonObject facts)
@@ -149,8 +149,11 @@ internal sealed class RunTables : IDisposable
         var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         var fields = new List<string>();
         foreach (var (name, text) in RunFacts.OfResult(facts))
+        {
             if (name.Length > 0 && names.Add(name))
                 fields.Add($"{SqlText.Literal(name)}: {SqlText.Literal(text)}");
+        }
+
         return fields.Count == 0 ? "" : $", KV_METADATA {{{string.Join(", ", fields)}}}";
     }
 }

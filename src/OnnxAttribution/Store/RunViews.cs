@@ -12,27 +12,30 @@ internal static class RunViews
 
     /// <summary>Makes the views. Parquet stays on disk: a query reads the columns and row groups it needs, and nothing is copied.</summary>
     /// <exception cref="RunDirectoryException">A file of a run is damaged.</exception>
-    public static void Create(DuckDbDatabase database, IReadOnlyList<RunFiles> runs, CancellationToken cancellation)
+    public static void Create(DuckDbDatabase database, IReadOnlyList<RunFiles> runs, CancellationToken cancel)
     {
-        CreateView(database, "nodes", runs, static run => run.Nodes, cancellation);
-        CreateView(database, "edges", runs, static run => run.Edges, cancellation);
-        foreach (string table in FurtherTables.Names)
+        CreateView(database, "nodes", runs, static run => run.Nodes, cancel);
+        CreateView(database, "edges", runs, static run => run.Edges, cancel);
+        foreach (var table in FurtherTables.Names)
+        {
             if (runs.Where(run => run.Further.ContainsKey(table)).ToList() is { Count: > 0 } some)
-                CreateView(database, table, some, run => run.Further[table], cancellation);
+                CreateView(database, table, some, run => run.Further[table], cancel);
+        }
+
         CreateRuns(database, runs);
     }
 
     private static void CreateView(
-        DuckDbDatabase database, string view, IReadOnlyList<RunFiles> runs, Func<RunFiles, string> file, CancellationToken cancellation)
+        DuckDbDatabase database, string view, IReadOnlyList<RunFiles> runs, Func<RunFiles, string> file, CancellationToken cancel)
     {
         var selects = runs.Select(run => $"SELECT {SqlText.Literal(run.Name)} AS {RunColumn}, * FROM {ParquetFile.Sql(file(run))}");
         try
         {
-            database.Execute($"CREATE VIEW {view} AS {string.Join("\nUNION ALL BY NAME\n", selects)}", cancellation);
+            database.Execute($"CREATE VIEW {view} AS {string.Join("\nUNION ALL BY NAME\n", selects)}", cancel);
         }
         catch (DuckDbException e)
         {
-            string culprit = runs.Select(file).FirstOrDefault(f => e.Message.Contains(f, StringComparison.Ordinal)) ?? file(runs[0]);
+            var culprit = runs.Select(file).FirstOrDefault(f => e.Message.Contains(f, StringComparison.Ordinal)) ?? file(runs[0]);
             throw RunDirectoryException.Corrupt(culprit, e);
         }
     }
@@ -44,19 +47,21 @@ internal static class RunViews
         var names = runs.SelectMany(run => run.Facts).Where(fact => RunFacts.Scalar(fact.Value) is not null).Select(fact => fact.Key)
             .Where(name => name.Length > 0 && !name.Equals(RunColumn, StringComparison.OrdinalIgnoreCase))
             .Distinct(StringComparer.OrdinalIgnoreCase).ToArray();
-        int next = 0;
-        string shape = $"NULL::VARCHAR AS {RunColumn}" + string.Concat(names.Select((_, c) => $", NULL::VARCHAR AS f{c}"));
+        var next = 0;
+        var shape = $"NULL::VARCHAR AS {RunColumn}" + string.Concat(names.Select((_, c) => $", NULL::VARCHAR AS f{c}"));
         using var source = new DuckDbSource(database, "facts", shape, vectors =>
         {
-            int rows = Math.Min(DuckDbVectors.Capacity, runs.Count - next);
-            for (int row = 0; row < rows; row++, next++)
+            var rows = Math.Min(DuckDbVectors.Capacity, runs.Count - next);
+            for (var row = 0; row < rows; row++, next++)
             {
                 vectors.SetText(0, row, runs[next].Name);
-                for (int c = 0; c < names.Length; c++)
+                for (var c = 0; c < names.Length; c++)
+                {
                     if (RunFacts.Scalar(runs[next].Facts[names[c]]) is { } text)
                         vectors.SetText(c + 1, row, text);
                     else
                         vectors.SetNull(c + 1, row);
+                }
             }
             return rows;
         });

@@ -8,12 +8,12 @@ internal static class SiteType
     /// <param name="sites">Distinct names; their codes are their places here.</param>
     public static void Create(DuckDbDatabase database, string[] sites)
     {
-        int next = 0;
+        var next = 0;
         using var source = new DuckDbSource(database, "site_names", "NULL::INTEGER AS code, NULL::VARCHAR AS site", vectors =>
         {
-            int rows = Math.Min(DuckDbVectors.Capacity, sites.Length - next);
+            var rows = Math.Min(DuckDbVectors.Capacity, sites.Length - next);
             var codes = vectors.Column<int>(0);
-            for (int row = 0; row < rows; row++, next++)
+            for (var row = 0; row < rows; row++, next++)
             {
                 codes[row] = next;
                 vectors.SetText(1, row, sites[next]);

@@ -11,22 +11,22 @@ internal static class StoreBenchmark
     /// <param name="path">Where to; must be free, and stays.</param>
     /// <param name="nodes">Spread evenly over the 37 sites and 64 positions of a GPT-2-small run.</param>
     /// <param name="edges">Random ends, jacobians and effects; one in 16 leads into the metric.</param>
-    /// <param name="cancellation">Stops it and leaves nothing.</param>
+    /// <param name="cancel">Stops it and leaves nothing.</param>
     /// <returns>Seconds and bytes; the edges themselves (16 bytes each) are made before the clock starts and count in the memory before.</returns>
-    public static StoreTiming Measure(string path, int nodes, int edges, CancellationToken cancellation = default)
+    public static StoreTiming Measure(string path, int nodes, int edges, CancellationToken cancel = default)
     {
         var nodeRows = RandomNodes(nodes);
         var edgeRows = RandomEdges(nodes, edges);
-        long before = Environment.WorkingSet;
-        long start = Stopwatch.GetTimestamp();
-        RunDirectory.Write(path, nodeRows, Chunks(edgeRows), metricPosition: 63, new JsonObject { ["prompt"] = "benchmark" }, force: false, cancellation);
+        var before = Environment.WorkingSet;
+        var start = Stopwatch.GetTimestamp();
+        RunDirectory.Write(path, nodeRows, Chunks(edgeRows), metricPosition: 63, new JsonObject { ["prompt"] = "benchmark" }, force: false, cancel);
         var write = Stopwatch.GetElapsedTime(start);
         using var process = Process.GetCurrentProcess();
-        long peak = process.PeakWorkingSet64;
+        var peak = process.PeakWorkingSet64;
         start = Stopwatch.GetTimestamp();
-        RunDirectory.Read(path, cancellation);
+        RunDirectory.Read(path, cancel);
         var read = Stopwatch.GetElapsedTime(start);
-        long bytes = new DirectoryInfo(path).EnumerateFiles().Sum(file => file.Length);
+        var bytes = new DirectoryInfo(path).EnumerateFiles().Sum(file => file.Length);
         return new StoreTiming(write, read, before, peak, bytes);
     }
 
@@ -35,10 +35,10 @@ internal static class StoreBenchmark
         var random = new Random(0);
         string[] kinds = ["resid", "attn", "mlp"];
         var rows = new NodeRow[count];
-        for (int n = 0; n < count; n++)
+        for (var n = 0; n < count; n++)
         {
             int site = (int)((long)n * 37 / count), layer = site / 3;
-            string name = kinds[site % 3] == "resid" ? "hook_resid_pre" : $"hook_{kinds[site % 3]}_out";
+            var name = kinds[site % 3] == "resid" ? "hook_resid_pre" : $"hook_{kinds[site % 3]}_out";
             rows[n] = new NodeRow($"blocks.{layer}.{name}", layer, kinds[site % 3], n % 64, $" token{n % 64}", n / 64,
                 random.NextSingle(), random.NextSingle(), random.NextSingle(), random.NextSingle() - 0.5f, true);
         }
@@ -49,9 +49,9 @@ internal static class StoreBenchmark
     {
         var random = new Random(1);
         var rows = new CausalEdge[count];
-        for (int e = 0; e < count; e++)
+        for (var e = 0; e < count; e++)
         {
-            int down = random.Next(16) == 0 ? CausalEdge.Metric : random.Next(nodes);
+            var down = random.Next(16) == 0 ? CausalEdge.Metric : random.Next(nodes);
             rows[e] = new CausalEdge(random.Next(nodes), down, random.NextSingle() - 0.5f, random.NextSingle() - 0.5f);
         }
         return rows;
@@ -60,7 +60,7 @@ internal static class StoreBenchmark
     private static IEnumerable<ReadOnlyMemory<CausalEdge>> Chunks(CausalEdge[] edges)
     {
         const int length = 1 << 20;
-        for (int start = 0; start < edges.Length; start += length)
+        for (var start = 0; start < edges.Length; start += length)
             yield return edges.AsMemory(start, Math.Min(length, edges.Length - start));
     }
 }

@@ -14,8 +14,8 @@ public sealed partial class StoredTable
     /// <returns>How many were copied: as many as there are, or as fit.</returns>
     internal int Fill(DuckDbVectors vectors, int from)
     {
-        int rows = Math.Min(DuckDbVectors.Capacity, Count - from);
-        for (int c = 0; c < _values.Length; c++)
+        var rows = Math.Min(DuckDbVectors.Capacity, Count - from);
+        for (var c = 0; c < _values.Length; c++)
             Fill(vectors, c, _values[c], from, rows);
         return rows;
     }
@@ -23,7 +23,7 @@ public sealed partial class StoredTable
     /// <summary>Appends a row, whose columns have the types of this table.</summary>
     internal void Append(DuckDbRows rows)
     {
-        for (int c = 0; c < _values.Length; c++)
+        for (var c = 0; c < _values.Length; c++)
             Add(_values[c], Cell(rows, c, Columns[c].Type));
     }
 
@@ -42,11 +42,14 @@ public sealed partial class StoredTable
         switch (values)
         {
             case List<string?> texts:
-                for (int row = 0; row < rows; row++)
+                for (var row = 0; row < rows; row++)
+                {
                     if (texts[from + row] is { } text)
                         vectors.SetText(column, row, text);
                     else
                         vectors.SetNull(column, row);
+                }
+
                 break;
             case List<int?> integers: FillNullable(vectors, column, Span(integers, from, rows)); break;
             case List<long?> integers: FillNullable(vectors, column, Span(integers, from, rows)); break;
@@ -59,19 +62,23 @@ public sealed partial class StoredTable
     private static void FillNullable<T>(DuckDbVectors vectors, int column, ReadOnlySpan<T?> values) where T : unmanaged
     {
         var cells = vectors.Column<T>(column);
-        for (int row = 0; row < values.Length; row++)
+        for (var row = 0; row < values.Length; row++)
+        {
             if (values[row] is { } value)
                 cells[row] = value;
             else
                 vectors.SetNull(column, row);
+        }
     }
 
     private static void FillReal<T>(DuckDbVectors vectors, int column, ReadOnlySpan<T> values) where T : unmanaged, System.Numerics.IFloatingPointIeee754<T>
     {
         values.CopyTo(vectors.Column<T>(column));
-        for (int row = 0; row < values.Length; row++)
+        for (var row = 0; row < values.Length; row++)
+        {
             if (T.IsNaN(values[row]))
                 vectors.SetNull(column, row);
+        }
     }
 
     private static ReadOnlySpan<T> Span<T>(List<T> values, int from, int rows) => CollectionsMarshal.AsSpan(values).Slice(from, rows);

@@ -6,17 +6,17 @@ public sealed partial class StoredTable
 {
     /// <summary>Reads a Parquet file, all of it into memory.</summary>
     /// <param name="file">Any Parquet file. Integers of other widths become INTEGER or BIGINT, whatever else a table cannot hold VARCHAR.</param>
-    /// <param name="cancellation">Stops the reading.</param>
+    /// <param name="cancel">Stops the reading.</param>
     /// <exception cref="RunDirectoryException">The file is missing, unreadable or damaged; the message names it.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static StoredTable Read(string file, CancellationToken cancellation = default)
+    public static StoredTable Read(string file, CancellationToken cancel = default)
     {
         if (!File.Exists(file))
             throw RunDirectoryException.FileMissing(file);
-        string full = ParquetFile.Checked(file);
+        var full = ParquetFile.Checked(file);
         try
         {
-            return Load(full, null, cancellation);
+            return Load(full, null, cancel);
         }
         catch (DuckDbException e)
         {
@@ -26,23 +26,23 @@ public sealed partial class StoredTable
 
     /// <param name="file">Absolute path.</param>
     /// <param name="columns">What to read; all columns where null or empty.</param>
-    /// <param name="cancellation">Stops the reading.</param>
+    /// <param name="cancel">Stops the reading.</param>
     /// <exception cref="DuckDbException">The file is damaged or lacks a column.</exception>
-    internal static StoredTable Load(string file, IReadOnlyList<StoredColumn>? columns, CancellationToken cancellation)
+    internal static StoredTable Load(string file, IReadOnlyList<StoredColumn>? columns, CancellationToken cancel)
     {
         // nothing here exceeds memory_limit, so the directory is never made; without the setting DuckDB would look into ./.tmp
         using var database = DuckDbDatabase.OpenInMemory(("temp_directory", Path.Combine(Path.GetTempPath(), "onnx-attribution-read")));
-        var table = new StoredTable([.. columns is { Count: > 0 } ? columns : Describe(database, file, cancellation)]);
-        string select = string.Join(", ", table.Columns.Select(column => $"{SqlText.Name(column.Name)}::{SqlType(column.Type)}"));
-        using var rows = database.Query($"SELECT {select} FROM {ParquetFile.Sql(file)}", cancellation);
+        var table = new StoredTable([.. columns is { Count: > 0 } ? columns : Describe(database, file, cancel)]);
+        var select = string.Join(", ", table.Columns.Select(column => $"{SqlText.Name(column.Name)}::{SqlType(column.Type)}"));
+        using var rows = database.Query($"SELECT {select} FROM {ParquetFile.Sql(file)}", cancel);
         while (rows.Read())
             table.Append(rows);
         return table;
     }
 
-    private static StoredColumn[] Describe(DuckDbDatabase database, string file, CancellationToken cancellation)
+    private static StoredColumn[] Describe(DuckDbDatabase database, string file, CancellationToken cancel)
     {
-        using var rows = database.Query($"FROM {ParquetFile.Sql(file)} LIMIT 0", cancellation);
+        using var rows = database.Query($"FROM {ParquetFile.Sql(file)} LIMIT 0", cancel);
         return [.. rows.Columns.Select(column => new StoredColumn(column.Name, Nearest(column.Type)))];
     }
 

@@ -37,10 +37,13 @@ public sealed partial class StoredTable
     {
         if (row.Length != _values.Length)
             throw new ArgumentException($"A row of this table has {_values.Length} values and not {row.Length}.", nameof(row));
-        for (int c = 0; c < row.Length; c++)
+        for (var c = 0; c < row.Length; c++)
+        {
             if (!row[c].Fits(Columns[c].Type))
                 throw new ArgumentException($"Column '{Columns[c].Name}' is {SqlType(Columns[c].Type)} and takes no {row[c].TypeName}.", nameof(row));
-        for (int c = 0; c < row.Length; c++)
+        }
+
+        for (var c = 0; c < row.Length; c++)
             Add(_values[c], row[c]);
     }
 
@@ -51,7 +54,7 @@ public sealed partial class StoredTable
     /// <exception cref="ArgumentException">There is no such column, or it is of another type.</exception>
     public IReadOnlyList<T> Values<T>(string name)
     {
-        int column = Columns.Index().FirstOrDefault(c => c.Item.Name.Equals(name, StringComparison.OrdinalIgnoreCase), (-1, null!)).Index;
+        var column = Columns.Index().FirstOrDefault(c => c.Item.Name.Equals(name, StringComparison.OrdinalIgnoreCase), (-1, null!)).Index;
         if (column < 0)
             throw new ArgumentException($"There is no column '{name}', only {string.Join(", ", Columns.Select(c => c.Name))}.", nameof(name));
         return _values[column] as List<T> ?? throw new ArgumentException($"Column '{name}' is {SqlType(Columns[column].Type)} and not {typeof(T)}.", nameof(name));

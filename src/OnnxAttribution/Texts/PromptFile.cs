@@ -4,7 +4,6 @@ using System.Text.Json;
 using System.Text.Unicode;
 using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Files;
-using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Texts;
 
@@ -12,7 +11,7 @@ namespace OnnxAttribution.Texts;
 public static class PromptFile
 {
     /// <summary>The name of the directory that the merged graph is in, which no line may have as its id.</summary>
-    public const string MergedId = MergedRun.Name;
+    public const string MergedId = "merged";
 
     private const long MostBytes = 256 << 20;
 

@@ -20,7 +20,7 @@ public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? F
     private static int[] Encode(Tokenizer tokenizer, string text, string option, bool prependBos)
     {
         if (text.Length == 0) throw new PromptException($"{option} is empty; give it some text");
-        int[] tokens = tokenizer.Encode(text);
+        var tokens = tokenizer.Encode(text);
         return prependBos ? [tokenizer.RequireBeginOfText(), .. tokens] : tokens;   // whatever the text begins with, as TransformerLens does
     }
 

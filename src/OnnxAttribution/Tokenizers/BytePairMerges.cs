@@ -133,12 +133,18 @@ internal sealed class BytePairMerges(BytePairVocabulary vocabulary)
             {
                 foreach (var b in utf8) Add(vocabulary.OfByte(b));
             }
-            else if (vocabulary.TryGet(rune, out var id)) Add(id);
+            else if (vocabulary.TryGet(rune, out var id))
+            {
+                Add(id);
+            }
             else if (vocabulary.HasByteTokens && HaveTokens(utf8))
             {
                 foreach (var b in utf8) symbols.Add(vocabulary.OfByte(b));
             }
-            else Add(-1);
+            else
+            {
+                Add(-1);
+            }
         }
         if (unknown is { } last) symbols.Add(last);
         return symbols;

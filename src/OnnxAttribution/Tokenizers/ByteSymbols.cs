@@ -17,8 +17,11 @@ internal static class ByteSymbols
     {
         var bytes = new byte[token.Length];
         for (var i = 0; i < bytes.Length; i++)
+        {
             if (!s_bytes.TryGetValue(token[i], out bytes[i]))
                 return null;
+        }
+
         return bytes;
     }
 

@@ -23,8 +23,14 @@ internal sealed class CanonicalComposition
         {
             var fields = line.Split(' ');
             int Code(int i) => int.Parse(fields[i], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
-            if (fields[0] == "D") _decompositions.Add(Code(1), [.. Enumerable.Range(2, fields.Length - 2).Select(Code)]);
-            else if (fields[0] == "C") _compositions.Add((Code(2), Code(3)), Code(1));
+            if (fields[0] == "D")
+            {
+                _decompositions.Add(Code(1), [.. Enumerable.Range(2, fields.Length - 2).Select(Code)]);
+            }
+            else if (fields[0] == "C")
+            {
+                _compositions.Add((Code(2), Code(3)), Code(1));
+            }
             else if (fields[0] == "R")
             {
                 for (var c = Code(2); c <= Code(3); c++) _classes.Add(c, byte.Parse(fields[1], CultureInfo.InvariantCulture));
@@ -63,7 +69,10 @@ internal sealed class CanonicalComposition
         {
             foreach (var part in parts) into.Add((part, ClassOf(part)));
         }
-        else into.Add((code, ClassOf(code)));
+        else
+        {
+            into.Add((code, ClassOf(code)));
+        }
     }
 
     private byte ClassOf(int code) => _classes.GetValueOrDefault(code);

@@ -51,16 +51,24 @@ internal static class Gpt2Vocabulary
         foreach (var (token, id) in ids)
         {
             if (id < 0 || id >= used.Length || used[id])
+            {
                 throw new TokenizerException(path,
                     $"gives token {DisplayText.QuotedName(token)} the id {id}: ids must be 0 to {used.Length - 1}, each once; download it again.");
+            }
+
             used[id] = ByteSymbols.Bytes(token) is { Length: > 0 } ? true
                 : throw new TokenizerException(path,
                     $"has token {DisplayText.QuotedName(token)}, which is not spelled in GPT-2's byte symbols; only byte-level BPE is supported.");
         }
         for (var b = 0; b < 256; b++)
+        {
             if (!ids.ContainsKey(ByteSymbols.Of((byte)b).ToString()))
+            {
                 throw new TokenizerException(path,
                     $"has no token for the byte 0x{b:X2}; only byte-level BPE, which has one for each byte, is supported.");
+            }
+        }
+
         return ids.ContainsKey(EndOfTextToken) ? ids
             : throw new TokenizerException(path, $"has no token '{EndOfTextToken}'; take the vocabulary of a GPT-2.");
     }
@@ -77,9 +85,14 @@ internal static class Gpt2Vocabulary
             if (line.Split(' ') is not [{ Length: > 0 } left, { Length: > 0 } right])
                 throw new TokenizerException(path, $"line {number} is {DisplayText.QuotedName(line)}, not two tokens with a space between; download it again.");
             foreach (var token in (ReadOnlySpan<string>)[left, right, left + right])
+            {
                 if (!ids.ContainsKey(token))
+                {
                     throw new TokenizerException(path,
                         $"line {number} names {DisplayText.QuotedName(token)}, which is not in vocab.json; the two files must come from one tokenizer.");
+                }
+            }
+
             if (!merges.TryAdd((ids[left], ids[right]), (merges.Count, ids[left + right])))
                 throw new TokenizerException(path, $"line {number} repeats the merge {DisplayText.QuotedName(line)}; download it again.");
         }

@@ -28,12 +28,30 @@ internal sealed class PiecePatternText
         while (_at < _given.Length)
         {
             var c = _given[_at];
-            if (c == '(') Open();
-            else if (c == ')') Close();
-            else if (c == '|') (_atom, _at) = (-1, Append("|"));
-            else if (c is '*' or '+' or '?' or '{') Repeat();
-            else if (c is '^' or '$') throw Unknown(c.ToString());
-            else if (c == '[') Class();
+            if (c == '(')
+            {
+                Open();
+            }
+            else if (c == ')')
+            {
+                Close();
+            }
+            else if (c == '|')
+            {
+                (_atom, _at) = (-1, Append("|"));
+            }
+            else if (c is '*' or '+' or '?' or '{')
+            {
+                Repeat();
+            }
+            else if (c is '^' or '$')
+            {
+                throw Unknown(c.ToString());
+            }
+            else if (c == '[')
+            {
+                Class();
+            }
             else
             {
                 _atom = _text.Length;
@@ -82,7 +100,10 @@ internal sealed class PiecePatternText
         _text.Append(_given, _at, end - _at);
         var isRange = _given[_at] == '{';
         _at = end;
-        if (Peek(_at) == '?') _at = Append("?");
+        if (Peek(_at) == '?')
+        {
+            _at = Append("?");
+        }
         else if (Peek(_at) == '+')
         {
             // possessive, but behind {m,n} one more repetition
@@ -139,10 +160,22 @@ internal sealed class PiecePatternText
             _text.Append(_given, _at, end + 1 - _at);
             _at = end + 1;
         }
-        else if (c == 'u' && Hex(_at + 2, 4) is { } four) Code(four, 6);
-        else if (c == 'x' && Peek(_at + 2) == '{' && _given.IndexOf('}', _at) is var close and > 0 && Hex(_at + 3, close - _at - 3) is { } any) Code(any, close + 1 - _at);
-        else if (c == 'x' && Hex(_at + 2, 2) is { } two && two < 0x80) Code(two, 4);
-        else throw Unknown(_given[_at..Math.Min(_at + 12, _given.Length)]);
+        else if (c == 'u' && Hex(_at + 2, 4) is { } four)
+        {
+            Code(four, 6);
+        }
+        else if (c == 'x' && Peek(_at + 2) == '{' && _given.IndexOf('}', _at) is var close and > 0 && Hex(_at + 3, close - _at - 3) is { } any)
+        {
+            Code(any, close + 1 - _at);
+        }
+        else if (c == 'x' && Hex(_at + 2, 2) is { } two && two < 0x80)
+        {
+            Code(two, 4);
+        }
+        else
+        {
+            throw Unknown(_given[_at..Math.Min(_at + 12, _given.Length)]);
+        }
     }
 
     private int? Hex(int at, int length) =>

@@ -15,8 +15,12 @@ internal static class SpecialTokens
             ?? OfText(pipeline, Gpt2Vocabulary.EndOfTextToken) ?? OfText(pipeline, "</s>") ?? OfText(pipeline, "<|end_of_text|>");
         var (begin, isKnown) = Named(directory, "bos_token", pipeline);
         // what has no token of its own for it, and says so, begins with the token that ends
-        if (begin is null && !isKnown) begin = (begins is null ? null : OfText(pipeline, begins)) ?? ById(directory, "bos_token_id", pipeline)
+        if (begin is null && !isKnown)
+        {
+            begin = (begins is null ? null : OfText(pipeline, begins)) ?? ById(directory, "bos_token_id", pipeline)
             ?? OfText(pipeline, "<|begin_of_text|>") ?? OfText(pipeline, "<s>");
+        }
+
         return (begin ?? end, end);
     }
 

@@ -29,7 +29,7 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
     public ExactEdge[] Of(IReadOnlyList<NodePair> pairs, Action<int>? done = null)
     {
         var result = new ExactEdge[pairs.Count];
-        var perPass = ExactEffects.RowsPerPass(clean, memoryBudget) - 1;
+        var perPass = clean.RowsPerPass(memoryBudget) - 1;
         var finished = 0;
         foreach (var site in Enumerable.Range(0, pairs.Count).GroupBy(i => SiteOf(pairs[i].Up)).OrderBy(g => g.Key.FirstNode))
         {

@@ -28,7 +28,7 @@ public class PathSelectionTests
         // 0 → 1 is followed by a strong end 1 → 2 and a weak way on 1 → 3 → 4
         PathSelection.Edge[] edges = [new(0, 1, 1), new(1, 2, 8), new(1, 3, 0.1f), new(3, 4, 0.1f)];
         Assert.Equal([[0, 1], [0, 2, 3]], PathSelection.Chains(edges, 2, 10));
-        bool[] keep = PathSelection.Keep(edges, 3);
+        var keep = PathSelection.Keep(edges, 3);
         Assert.Equal([true, false, true, true], keep);
         Assert.Equal([[0, 1, 2]], PathSelection.Chains([.. edges.Where((_, i) => keep[i])], 3, 10));
     }

@@ -108,8 +108,10 @@ public sealed class SafetensorsHeaderTests : IDisposable
         // The header's digits are what points into memory: each is replaced by each other digit.
         var whole = Whole();
         for (var i = 8; i < 8 + BitConverter.ToInt64(whole); i++)
+        {
             for (var digit = '0'; char.IsAsciiDigit((char)whole[i]) && digit <= '9'; digit++)
                 Assert.True(OpensOrRefuses([.. whole[..i], (byte)digit, .. whole[(i + 1)..]]));
+        }
     }
 
     private byte[] Whole()

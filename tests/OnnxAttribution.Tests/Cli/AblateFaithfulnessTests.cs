@@ -174,7 +174,7 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
     {
         Graph("--prompt", "The quick brown fox jumps over");
         var before = Directory.GetFiles(Run).Order().ToDictionary(f => f, File.ReadAllBytes);
-        // minutes of work; wherever in it the cancellation falls
+        // minutes of work; wherever in it the cancel falls
         using var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(500));
         Verb.Run(cancel.Token, "ablate", "--model", model.Bundle, "--faithfulness", Run, "--points", "1000", "--controls", "1000").Failed(130, "cancelled");
         Assert.Equal(before.Keys, Directory.GetFiles(Run).Order());

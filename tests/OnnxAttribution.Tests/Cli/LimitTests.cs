@@ -76,7 +76,7 @@ public sealed class LimitTests : IDisposable
         var run = _directory["run"];
         string[] graph = ["graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--out", run, "--no-page"];
         if (verb == "query") Verb.Run(graph).Done();
-        string[] words = verb == "graph" ? graph : ["query", run, "SELECT 1", "--format", "csv"];
+        var words = verb == "graph" ? graph : ["query", run, "SELECT 1", "--format", "csv"];
         var start = new ProcessStartInfo("sh", ["-c", $"exec dotnet \"$@\" {stdout}", "sh", Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"), .. words]) { RedirectStandardError = true };
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);

@@ -73,7 +73,7 @@ public sealed partial class QueryBombTests
     private static Process Start(params string[] args)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardError = true, RedirectStandardOutput = true };
-        foreach (string argument in args.Prepend(Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll")))
+        foreach (var argument in args.Prepend(Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll")))
             start.ArgumentList.Add(argument);
         return Process.Start(start)!;
     }

@@ -154,7 +154,7 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--no-page", "--out", many).Done();
         Verb.Run("validate", Path.Combine(many, "merged")).Failed(1, "mean of many prompts", $"runs in {many}, one by one: one, 2");
         Verb.Run("validate", Path.Combine(many, "merged", "mean")).Failed(1, "mean of many prompts", $"runs in {many}, one by one: one, 2");
-        foreach (string[] verb in (string[][])[["validate", many], ["view", many], ["ablate", "--model", model.Bundle, "--circuit", many], ["ablate", "--faithfulness", many]])
+        foreach (var verb in (string[][])[["validate", many], ["view", many], ["ablate", "--model", model.Bundle, "--circuit", many], ["ablate", "--faithfulness", many]])
             Verb.Run(verb).Failed(1, $"{many} is no run itself, it holds 3: 2, merged, one", $"such as {Path.Combine(many, "2")}");
     }
 
@@ -190,7 +190,7 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
     {
         Graph();
         var before = Directory.GetFiles(Run).ToDictionary(f => f, File.ReadAllText);
-        // minutes of work; wherever in it the cancellation falls
+        // minutes of work; wherever in it the cancel falls
         using var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(500));
         Verb.Run(cancel.Token, "validate", Run, "--compare", "ig", "--steps", "2000000").Failed(130, "cancelled", "as it was");
         Assert.Equal(before, Directory.GetFiles(Run).ToDictionary(f => f, File.ReadAllText));

@@ -146,7 +146,7 @@ public class ResponseCurveTests
     public void Coefficients_that_do_not_ascend_are_refused()
     {
         using var bundle = new CurveBundle((_, values) => values);
-        foreach (double[] wrong in (double[][])[[], [1, 1], [1, 0], [0, double.NaN], [0, double.PositiveInfinity]])
+        foreach (var wrong in (double[][])[[], [1, 1], [1, 0], [0, double.NaN], [0, double.PositiveInfinity]])
         {
             Assert.Throws<ArgumentException>(() => CurveFinder.Find(bundle.Model, CurveBundle.Tokens, bundle.Strongest(), new FeatureName(CurveBundle.Down, 0), wrong));
         }

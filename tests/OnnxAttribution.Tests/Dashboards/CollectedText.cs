@@ -43,8 +43,8 @@ internal sealed class CollectedText : IDisposable
 
     public FeatureSummary Run(FeatureOptions? options = null, IReadOnlyList<string>? sites = null, CancellationToken cancel = default, Action<FeatureProgress>? progress = null)
     {
-        using var session = GraphSession.Open(Bundle, sites, new RunContext(threads: 2, cancel: cancel));
-        return FeatureRun.Of(session, TextPath, options ?? Options, progress is null ? null : new Told(progress));
+        using var model = LoadedModel.Open(Bundle, sites, new RunContext(threads: 2, cancel: cancel));
+        return FeatureRun.Of(model, TextPath, options ?? Options, progress is null ? null : new Told(progress));
     }
 
     public FeatureTable Table => FeatureTable.Open(Bundle)!;

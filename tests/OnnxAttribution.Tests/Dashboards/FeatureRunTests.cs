@@ -15,21 +15,21 @@ public sealed class FeatureRunTests(Random2Bundle model) : IClassFixture<Random2
         using var collected = new CollectedText(model.Path);
         var options = CollectedText.Options;
         var summary = collected.Run();
-        using var session = GraphSession.Open(collected.Bundle, null, new RunContext(threads: 1));
-        var naive = new NaiveStatistics(session.Model, session.Tokenizer, File.ReadAllText(collected.TextPath), options.Window);
+        using var loaded = LoadedModel.Open(collected.Bundle, null, new RunContext(threads: 1));
+        var naive = new NaiveStatistics(loaded, loaded.Tokenizer, File.ReadAllText(collected.TextPath), options.Window);
         Assert.Equal((naive.Tokens, naive.Sequences, 40L, 280), ((int)summary.Tokens, (int)summary.Sequences, summary.Documents, summary.Features));
         var rows = collected.Table.ReadAll().ToList();
-        Assert.Equal(session.Model.Selected.SelectMany(s => Enumerable.Range(0, 40).Select(f => (s.Name, f))), rows.Select(r => (r.Site, r.Feature)));
+        Assert.Equal(loaded.Selected.SelectMany(s => Enumerable.Range(0, 40).Select(f => (s.Name, f))), rows.Select(r => (r.Site, r.Feature)));
         Assert.Equal(summary.Dead, rows.Count(r => r.IsDead));
         foreach (var row in rows)
         {
-            var site = session.Model.Bundle.SiteNamed(row.Site);
+            var site = loaded.Bundle.SiteNamed(row.Site);
             var events = naive.Events(site, row.Feature);
             Assert.Equal((double)events.Count / naive.Tokens, row.FiringRate, 1e-12);
             Assert.Equal(events.Count == 0 ? 0 : events.Average(e => e.Activation), row.MeanActivation, 1e-5);
             Assert.Equal(events.Select(e => e.Activation).DefaultIfEmpty().Max(), row.MaxActivation, 1e-5);
             HistogramIs(events, row);
-            ContextsAre(naive, session, site, row, options);
+            ContextsAre(naive, loaded, site, row, options);
         }
     }
 
@@ -48,7 +48,7 @@ public sealed class FeatureRunTests(Random2Bundle model) : IClassFixture<Random2
         }
     }
 
-    private static void ContextsAre(NaiveStatistics naive, GraphSession session, Site site, FeatureDashboard row, FeatureOptions options)
+    private static void ContextsAre(NaiveStatistics naive, LoadedModel loaded, Site site, FeatureDashboard row, FeatureOptions options)
     {
         var expected = naive.Top(site, row.Feature, options.Top);
         var actual = row.Contexts.Where(c => c.Quantile == 0).ToList();
@@ -59,10 +59,10 @@ public sealed class FeatureRunTests(Random2Bundle model) : IClassFixture<Random2
             // which of two that are equal up to rounding comes first is rounding's matter
             if (Enumerable.Range(0, expected.Count).Any(k => k != i && Math.Abs(expected[k].Activation - expected[i].Activation) < 1e-4) || i == options.Top - 1) continue;
             var (peak, tokens, activations) = naive.Window(site, row.Feature, expected[i]);
-            Assert.Equal((peak, string.Join('|', tokens.Select(session.TokenText))), (actual[i].Peak, string.Join('|', actual[i].Tokens)));
+            Assert.Equal((peak, string.Join('|', tokens.Select(loaded.TokenText))), (actual[i].Peak, string.Join('|', actual[i].Tokens)));
             Assert.All(activations.Zip(actual[i].Activations), a => Assert.Equal(a.First, a.Second, Math.Max(1e-5, 1e-2 * a.First)));      // three digits are kept
         }
-        var places = naive.Events(site, row.Feature).Select(e => naive.Window(site, row.Feature, e)).ToLookup(w => string.Join('|', w.Tokens.Select(session.TokenText)));
+        var places = naive.Events(site, row.Feature).Select(e => naive.Window(site, row.Feature, e)).ToLookup(w => string.Join('|', w.Tokens.Select(loaded.TokenText)));
         Assert.All(row.Contexts, c => Assert.Contains(places[string.Join('|', c.Tokens)], w => w.Peak == c.Peak));
         Assert.Equal(row.Contexts.Count, row.Contexts.Select(c => (c.Peak, string.Join('|', c.Tokens))).Distinct().Count());
         Assert.All(row.Contexts.GroupBy(c => c.Quantile).Where(g => g.Key > 0), g => Assert.InRange(g.Count(), 1, 3));
@@ -76,22 +76,22 @@ public sealed class FeatureRunTests(Random2Bundle model) : IClassFixture<Random2
     {
         using var collected = new CollectedText(model.Path);
         collected.Run();
-        using var session = GraphSession.Open(collected.Bundle, null, new RunContext(threads: 1));
-        var naive = new NaiveStatistics(session.Model, session.Tokenizer, File.ReadAllText(collected.TextPath), 3);
+        using var loaded = LoadedModel.Open(collected.Bundle, null, new RunContext(threads: 1));
+        var naive = new NaiveStatistics(loaded, loaded.Tokenizer, File.ReadAllText(collected.TextPath), 3);
         // J u = mean over tokens of (u − mean u) / σ ∘ w, times the unembedding, less its mean over the vocabulary; in double
         double[] gain = Doubles("ln_f.weight"), embedding = Doubles("wte.weight");
         var (d, v) = (gain.Length, embedding.Length / gain.Length);
         Assert.InRange(naive.Final.Count, 1000, 4096);    // the sample is the whole text
         var inverse = naive.Final.Average(x => 1 / Math.Sqrt(x.Average(a => Math.Pow(a - x.Average(), 2)) + 1e-5));
-        foreach (var site in session.Model.Selected)
+        foreach (var site in loaded.Selected)
         {
-            var decoder = session.Model.DictionaryOf(site)!.DecoderRows([.. Enumerable.Range(0, 40)], 1);
+            var decoder = loaded.DictionaryOf(site)!.DecoderRows([.. Enumerable.Range(0, 40)], 1);
             foreach (var row in collected.Table.ReadAll([site.Name]))
             {
                 double[] u = [.. decoder[row.Feature].ToArray().Select(x => (double)x)];
                 double[] moved = [.. u.Select((x, i) => (x - u.Average()) * inverse * gain[i])];
                 double[] logits = [.. Enumerable.Range(0, v).Select(t => Enumerable.Range(0, d).Sum(i => moved[i] * embedding[(t * d) + i]))];
-                var effects = logits.Select(l => l - logits.Average()).Index().ToDictionary(e => session.TokenText(e.Index), e => e.Item);
+                var effects = logits.Select(l => l - logits.Average()).Index().ToDictionary(e => loaded.TokenText(e.Index), e => e.Item);
                 Listed(effects.OrderByDescending(e => e.Value), row.Promoted, effects);
                 Listed(effects.OrderBy(e => e.Value), row.Suppressed, effects);
             }

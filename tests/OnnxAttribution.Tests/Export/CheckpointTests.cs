@@ -113,11 +113,15 @@ public sealed class CheckpointTests : IDisposable
         yield return Zeros($"{prefix}ln_f.weight", [4]);
         yield return Zeros($"{prefix}ln_f.bias", [4]);
         foreach (var block in (string[])[$"{prefix}h.0.", $"{prefix}h.1."])
+        {
             foreach (var (name, shape) in ((string, long[])[])[
                 ("ln_1.weight", [4]), ("ln_1.bias", [4]), ("attn.c_attn.weight", [4, 12]), ("attn.c_attn.bias", [12]), ("attn.c_proj.weight", [4, 4]),
                 ("attn.c_proj.bias", [4]), ("ln_2.weight", [4]), ("ln_2.bias", [4]), ("mlp.c_fc.weight", [4, 16]), ("mlp.c_fc.bias", [16]),
                 ("mlp.c_proj.weight", [16, 4]), ("mlp.c_proj.bias", [4])])
+            {
                 yield return Zeros(block + name, shape);
+            }
+        }
     }
 
     private static SafetensorsTensor Zeros(string name, long[] shape) =>

@@ -79,7 +79,7 @@ public sealed class RegularFileTests(Random2Fixture model) : IClassFixture<Rando
         File.WriteAllText(file, "");
         Verb.Run("graph", "--model", file, "--prompt", "abc", "--out", _directory["out"]).Failed(1, $"{file} is a file", "directory");
         Verb.Run("export", "--checkpoint", file, "--out", _directory["out"]).Failed(1, $"{file}: is a file", "directory");
-        foreach (string[] verb in (string[][])[["view", file], ["validate", file]]) Verb.Run(verb).Failed(1, $"{file} is a file", "directory");
+        foreach (var verb in (string[][])[["view", file], ["validate", file]]) Verb.Run(verb).Failed(1, $"{file} is a file", "directory");
     }
 
     /// <summary>What a shell's <c>&lt;(command)</c> becomes.</summary>

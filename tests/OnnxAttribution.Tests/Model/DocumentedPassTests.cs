@@ -33,10 +33,10 @@ public class DocumentedPassTests
         {
             if (site.Site.Layer == 2) site.Zero(428, position: 2, row: 1);    // a feature of the current activation; its error stays
             if (site.Site.Name != "blocks.3.hook_resid_pre") continue;
-            float[] x = site.Value;                                           // [3, T, d], a copy
+            var x = site.Value;                                           // [3, T, d], a copy
             site.Scale(263, 0.5f, row: 2);                                    // at every position
         }
-        float[] logits = pass.Logits(position: 3);                            // [3, vocabulary]; row 0 is the model as it is
+        var logits = pass.Logits(position: 3);                            // [3, vocabulary]; row 0 is the model as it is
         return (logits, before, model.Context.Calls);
     }
 

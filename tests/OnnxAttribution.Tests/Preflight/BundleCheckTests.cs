@@ -11,8 +11,8 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
 {
     private static CheckReport Tiny(CheckOptions options)
     {
-        using var session = GraphSession.Open(Repository.TinyModel, null, new RunContext(threads: 2));
-        return BundleCheck.Of(session, null, options);
+        using var model = LoadedModel.Open(Repository.TinyModel, null, new RunContext(threads: 2));
+        return BundleCheck.Of(model, null, options);
     }
 
     [Fact]
@@ -41,20 +41,20 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
     [Fact]
     public void Figures_are_those_of_the_encoder_that_graphs_use()
     {
-        using var session = GraphSession.Open(random2.Path, null, new RunContext(threads: 1));
-        var report = BundleCheck.Of(session, null, new CheckOptions { Tokens = 93, LossTokens = 0, SampleTokens = 32 });
-        var sequences = CheckText.Read(session, null, 31, 93).Sequences;
+        using var model = LoadedModel.Open(random2.Path, null, new RunContext(threads: 1));
+        var report = BundleCheck.Of(model, null, new CheckOptions { Tokens = 93, LossTokens = 0, SampleTokens = 32 });
+        var sequences = CheckText.Read(model, null, 31, 93).Sequences;
         Assert.Equal(3, sequences.Count);
         foreach (var check in report.Sites)
         {
-            var site = session.Model.Bundle.SiteNamed(check.Site);
-            var dictionary = session.Model.DictionaryOf(site)!;
+            var site = model.Bundle.SiteNamed(check.Site);
+            var dictionary = model.DictionaryOf(site)!;
             var (rows, errors, active) = (new List<float[]>(), new List<float[]>(), new List<int[]>());
             foreach (var tokens in sequences)
             {
-                using var run = ActivationCache.Of(session.Model, [256, .. tokens]);
+                using var run = ActivationCache.Of(model, [256, .. tokens]);
                 var x = run[check.Site].ToArray();
-                var encoding = session.Model.Encoder.Encode(dictionary, x, tokens.Length + 1);
+                var encoding = model.Encoder.Encode(dictionary, x, tokens.Length + 1);
                 for (var t = 1; t <= tokens.Length; t++)
                 {
                     rows.Add(x[(t * 16)..((t + 1) * 16)]);
@@ -78,20 +78,20 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
     [Fact]
     public void Cross_entropies_are_those_of_passes_in_which_the_site_is_replaced()
     {
-        using var session = GraphSession.Open(random2.Path, ["blocks.0.hook_attn_out", "blocks.1.hook_resid_pre", "blocks.1.hook_resid_post"], new RunContext(threads: 1));
+        using var model = LoadedModel.Open(random2.Path, ["blocks.0.hook_attn_out", "blocks.1.hook_resid_pre", "blocks.1.hook_resid_post"], new RunContext(threads: 1));
         // 31 + 31 + 8 tokens: the last sequence is padded in its batch
-        var loss = BundleCheck.Of(session, null, new CheckOptions { Tokens = 70, LossTokens = 70, SampleTokens = 32 }).Sites;
+        var loss = BundleCheck.Of(model, null, new CheckOptions { Tokens = 70, LossTokens = 70, SampleTokens = 32 }).Sites;
         foreach (var check in loss)
         {
-            var site = session.Model.Bundle.SiteNamed(check.Site);
+            var site = model.Bundle.SiteNamed(check.Site);
             double clean = 0, spliced = 0, zero = 0;
             var n = 0;
-            foreach (var text in CheckText.Read(session, null, 31, 70).Sequences)
+            foreach (var text in CheckText.Read(model, null, 31, 70).Sequences)
             {
                 int[] tokens = [256, .. text];
-                using var run = ActivationCache.Of(session.Model, tokens);
+                using var run = ActivationCache.Of(model, tokens);
                 var x = run[check.Site].ToArray();
-                var encoding = session.Model.Encoder.Encode(session.Model.DictionaryOf(site), x, tokens.Length);
+                var encoding = model.Encoder.Encode(model.DictionaryOf(site), x, tokens.Length);
                 var rebuilt = x.Select((v, i) => i < 16 ? v : v - encoding.Errors[i]).ToArray();      // BOS stays
                 for (var t = 1; t < tokens.Length - 1; t++, n++)
                 {
@@ -127,10 +127,10 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
     [Fact]
     public void Little_memory_changes_no_figure()
     {
-        using var session = GraphSession.Open(random2.Path, null, new RunContext(threads: 2));
+        using var model = LoadedModel.Open(random2.Path, null, new RunContext(threads: 2));
         var options = new CheckOptions { Tokens = 400, LossTokens = 100, SampleTokens = 32 };
         // a budget below one site's activations: a pass over the text per site, a sequence per batch
-        var (much, little) = (BundleCheck.Of(session, null, options), BundleCheck.Of(session, null, options with { MemoryBudget = 1000 }));
+        var (much, little) = (BundleCheck.Of(model, null, options), BundleCheck.Of(model, null, options with { MemoryBudget = 1000 }));
         Assert.Equal(much.Sites.Select(s => (s.Site, s.Dead, s.Dense)), little.Sites.Select(s => (s.Site, s.Dead, s.Dense)));
         foreach (var (a, b) in much.Sites.Zip(little.Sites))
         {
@@ -149,12 +149,12 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
             files.Config["metadata"]!["prepend_bos"] = !site.Contains("mlp");
             return files;
         });
-        using var session = GraphSession.Open(bundle, null, new RunContext(threads: 2));
-        var report = BundleCheck.Of(session, null, new CheckOptions { Tokens = 93, LossTokens = 31, SampleTokens = 32 });
+        using var model = LoadedModel.Open(bundle, null, new RunContext(threads: 2));
+        var report = BundleCheck.Of(model, null, new CheckOptions { Tokens = 93, LossTokens = 31, SampleTokens = 32 });
         Assert.All(report.Sites, s => Assert.Equal(!s.Site.Contains("mlp"), s.PrependBos));
         Assert.All(report.Sites, s => Assert.Equal(s.PrependBos ? 93 : 90, s.Fit.Tokens));   // the first position of three sequences is BOS, or does not count
         Assert.Contains(report.Notes, n => n.Contains("--sites"));
-        using var alone = GraphSession.Open(random2.Path, ["attn"], new RunContext(threads: 2));
+        using var alone = LoadedModel.Open(random2.Path, ["attn"], new RunContext(threads: 2));
         var same = BundleCheck.Of(alone, null, new CheckOptions { Tokens = 93, LossTokens = 31, SampleTokens = 32 });
         Assert.Equal(same.Sites.Select(s => s.Fit), report.Sites.Where(s => s.Site.Contains("attn")).Select(s => s.Fit));
         Assert.DoesNotContain(same.Notes, n => n.Contains("--sites"));
@@ -164,9 +164,9 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
     public void What_is_cancelled_ends()
     {
         using var cancel = new CancellationTokenSource();
-        using var session = GraphSession.Open(random2.Path, null, new RunContext(threads: 2, cancel: cancel.Token));
+        using var model = LoadedModel.Open(random2.Path, null, new RunContext(threads: 2, cancel: cancel.Token));
         var progress = new Cancelling(cancel);
-        Assert.ThrowsAny<OperationCanceledException>(() => BundleCheck.Of(session, null, new CheckOptions { Tokens = 400 }, progress));
+        Assert.ThrowsAny<OperationCanceledException>(() => BundleCheck.Of(model, null, new CheckOptions { Tokens = 400 }, progress));
         Assert.True(progress.Reports < 9, $"{progress.Reports} more stages");
     }
 

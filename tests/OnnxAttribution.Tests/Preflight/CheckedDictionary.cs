@@ -22,12 +22,12 @@ internal sealed class CheckedDictionary : IDisposable
     /// <param name="map">What the dictionary's input is at the site, [rows, d] in and out; what it rebuilds likewise.</param>
     public DictionaryFiles Memory(string site, Func<float[], float[]> map, bool hasBos = true, float bias = 0.9f)
     {
-        using var session = GraphSession.Open(Bundle("bare", null), null, new RunContext(threads: 2));
-        var layout = RowLayout.Of(CheckText.Read(session, null, 127, Tokens).Sequences, hasBos ? session.Tokenizer.RequireBeginOfText() : null);
-        var named = session.Model.Bundle.SiteNamed(site);
+        using var model = LoadedModel.Open(Bundle("bare", null), null, new RunContext(threads: 2));
+        var layout = RowLayout.Of(CheckText.Read(model, null, 127, Tokens).Sequences, hasBos ? model.Tokenizer.RequireBeginOfText() : null);
+        var named = model.Bundle.SiteNamed(site);
         const int d = 128;
-        var rows = map(SiteActivations.Of(session.Model, [named], layout, 1L << 30)[named]);
-        int n = rows.Length / d;
+        var rows = map(SiteActivations.Of(model, [named], layout, 1L << 30)[named]);
+        var n = rows.Length / d;
         // pre = x · r / ‖r‖² − bias, which is small at x = r, and the decoder makes up for that
         float[] encoder = new float[d * n], decoder = new float[n * d];
         for (var i = 0; i < n; i++)
@@ -49,8 +49,8 @@ internal sealed class CheckedDictionary : IDisposable
     public CheckReport Check(DictionaryFiles dictionary, Func<ExportOptions, ExportOptions>? export = null, int tokens = Tokens, int lossTokens = 0)
     {
         var name = $"bundle{Directory.GetDirectories(_directory.Path).Length}";
-        using var session = GraphSession.Open(Bundle(name, dictionary, export), null, new RunContext(threads: 2));
-        return BundleCheck.Of(session, null, new CheckOptions { Tokens = tokens, LossTokens = lossTokens, SampleTokens = 256 });
+        using var model = LoadedModel.Open(Bundle(name, dictionary, export), null, new RunContext(threads: 2));
+        return BundleCheck.Of(model, null, new CheckOptions { Tokens = tokens, LossTokens = lossTokens, SampleTokens = 256 });
     }
 
     public string Bundle(string name, DictionaryFiles? dictionary, Func<ExportOptions, ExportOptions>? export = null)

@@ -93,8 +93,11 @@ internal static partial class DoubleInterpreter
         var found = new List<int[]>();
         var index = new int[x.Rank];
         for (var i = 0; i < x.Data.Length; i++, DoubleTensor.Advance(index, x.Shape))
+        {
             if (x.Data[i] != 0)
                 found.Add([.. index]);
+        }
+
         return DoubleTensor.Tabulate([x.Rank, found.Count], i => found[i[1]][i[0]]);
     }
 

@@ -104,7 +104,7 @@ internal static partial class DoubleInterpreter
         var axis = c.Axis(x.Rank, 0);
         var outputs = c.Int("num_outputs", c.OutputCount);
         var chunk = (x.Shape[axis] + outputs - 1) / outputs; // the last part is smaller where the axis does not divide
-        int[] sizes = c.Ints(1, "split") ?? [.. Enumerable.Range(0, outputs).Select(o => Math.Min(chunk, x.Shape[axis] - o * chunk))];
+        var sizes = c.Ints(1, "split") ?? [.. Enumerable.Range(0, outputs).Select(o => Math.Min(chunk, x.Shape[axis] - o * chunk))];
         var start = 0;
         return [.. sizes.Select(size =>
         {
@@ -119,8 +119,8 @@ internal static partial class DoubleInterpreter
     private static DoubleTensor Slice(OperatorCall c)
     {
         var (x, starts, ends) = (c[0], c[1].ToInts(), c[2].ToInts());
-        int[] axes = c.Optional(3)?.ToInts() ?? [.. Enumerable.Range(0, starts.Length)];
-        int[] steps = c.Optional(4)?.ToInts() ?? [.. Enumerable.Repeat(1, starts.Length)];
+        var axes = c.Optional(3)?.ToInts() ?? [.. Enumerable.Range(0, starts.Length)];
+        var steps = c.Optional(4)?.ToInts() ?? [.. Enumerable.Repeat(1, starts.Length)];
         int[] first = new int[x.Rank], stride = [.. Enumerable.Repeat(1, x.Rank)], shape = [.. x.Shape];
         for (var j = 0; j < axes.Length; j++)
         {
@@ -143,8 +143,11 @@ internal static partial class DoubleInterpreter
     {
         var offset = 0;
         for (var axis = 0; axis < shape.Length; axis++)
+        {
             offset = index[axis] >= 0 && index[axis] < shape[axis] ? offset * shape[axis] + index[axis]
                 : throw new IndexOutOfRangeException($"index {index[axis]} is outside axis {axis} of size {shape[axis]}");
+        }
+
         return offset;
     }
 }

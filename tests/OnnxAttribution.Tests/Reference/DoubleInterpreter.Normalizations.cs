@@ -90,7 +90,9 @@ internal static partial class DoubleInterpreter
     {
         var (outer, n, inner) = (DoubleTensor.Count(shape[..axis]), shape[axis], DoubleTensor.Count(shape[(axis + 1)..]));
         for (var o = 0; o < outer; o++)
+        {
             for (var i = 0; i < inner; i++)
                 yield return [.. Enumerable.Range(0, n).Select(j => (o * n + j) * inner + i)];
+        }
     }
 }

@@ -29,8 +29,10 @@ internal static partial class DoubleInterpreter
         {
             var outputs = Evaluate(node, values);
             for (var i = 0; i < node.Output.Count; i++)
+            {
                 if (node.Output[i] != "")
                     values[node.Output[i]] = outputs[i];
+            }
         }
         return values;
     }

@@ -10,8 +10,8 @@ public class AnnotateTests
     public void A_table_and_facts_are_added_to_a_finished_run_and_nothing_else_changes()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
-        byte[] nodes = File.ReadAllBytes(Path.Combine(run, "nodes.parquet"));
+        var run = RunSamples.Write(directory);
+        var nodes = File.ReadAllBytes(Path.Combine(run, "nodes.parquet"));
         JsonObject facts = new() { ["pearson"] = 0.99, ["calls"] = 75, ["tops"] = new JsonArray(1, 2), ["none"] = null };
         RunDirectory.Annotate(run, "validation", TableSamples.Odd(), facts);
         TableSamples.AssertSame(TableSamples.Odd(), RunDirectory.ReadTable(run, "validation"));
@@ -27,7 +27,7 @@ public class AnnotateTests
     public void A_table_that_is_there_is_replaced()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         RunDirectory.Annotate(run, "faithfulness", TableSamples.Counting(100), new() { ["faithful"] = 1 });
         RunDirectory.Annotate(run, "faithfulness", TableSamples.Odd(), new() { ["faithful"] = 2 });
         TableSamples.AssertSame(TableSamples.Odd(), RunDirectory.ReadTable(run, "faithfulness"));
@@ -50,17 +50,17 @@ public class AnnotateTests
     public void Cancelled_while_the_table_is_written_the_run_is_as_it_was()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new() { ["pearson"] = 0.5 });
         var before = Contents(run);
         // a busy machine may tell of the file when the table is whole already: then the next one is larger
         for (var (rows, cancelled) = (750_000, false); !cancelled; rows *= 2)
         {
             var table = TableSamples.Counting(rows);
-            using var cancellation = new CancellationTokenSource();
+            using var cancel = new CancellationTokenSource();
             using var watcher = new FileSystemWatcher(run) { EnableRaisingEvents = true };
-            watcher.Created += (_, created) => { if (created.Name!.Contains("validation") && !created.Name.EndsWith(".lock")) cancellation.Cancel(); };
-            var error = Record.Exception(() => RunDirectory.Annotate(run, "validation", table, new() { ["pearson"] = 0.9 }, cancellation.Token));
+            watcher.Created += (_, created) => { if (created.Name!.Contains("validation") && !created.Name.EndsWith(".lock")) cancel.Cancel(); };
+            var error = Record.Exception(() => RunDirectory.Annotate(run, "validation", table, new() { ["pearson"] = 0.9 }, cancel.Token));
             cancelled = error is OperationCanceledException;
             Assert.True(cancelled || (error is null && rows < 20_000_000), $"{rows} rows: {error?.Message ?? "nothing cancelled it"}");
             if (!cancelled) before = Contents(run);
@@ -72,9 +72,9 @@ public class AnnotateTests
     public void Stopped_before_run_json_the_run_is_valid_and_the_call_can_be_repeated()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         RunDirectory.WriteTable(Path.Combine(run, "validation.parquet"), TableSamples.Counting(7), force: false);   // renamed; run.json not yet
-        foreach (string left in new[] { ".validation.parquet.0123456789abcdef.lock", ".run.json.0123456789abcdef.tmp", ".run.json.0123456789abcdef.lock" })
+        foreach (var left in new[] { ".validation.parquet.0123456789abcdef.lock", ".run.json.0123456789abcdef.tmp", ".run.json.0123456789abcdef.lock" })
             File.WriteAllText(Path.Combine(run, left), "{ half");
         Assert.Equal(["7"], RunSamples.Ask(run, "SELECT count(*) FROM validation"));
         Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
@@ -87,8 +87,8 @@ public class AnnotateTests
     public void What_a_dead_writer_left_does_not_keep_force_from_replacing_the_run()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
-        foreach (string name in new[] { ".validation.parquet.0123456789abcdef.tmp", ".run.json.0123456789abcdef.lock", "validation.parquet", "faithfulness.parquet", "logits.parquet", "curve.parquet" })
+        var run = RunSamples.Write(directory);
+        foreach (var name in new[] { ".validation.parquet.0123456789abcdef.tmp", ".run.json.0123456789abcdef.lock", "validation.parquet", "faithfulness.parquet", "logits.parquet", "curve.parquet" })
             File.WriteAllText(Path.Combine(run, name), "left");
         RunSamples.Write(directory, force: true);
         Assert.Equal(["edges.parquet", "nodes.parquet", "run.json"], NamesIn(run));
@@ -100,7 +100,7 @@ public class AnnotateTests
     public async Task Writers_of_one_run_take_turns_and_no_fact_is_lost()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         string[] tables = ["validation", "faithfulness", "logits", "curve"];
         await Task.WhenAll(Enumerable.Range(0, 16).Select(n => Task.Run(() =>
             RunDirectory.Annotate(run, tables[n % 4], TableSamples.Counting(1000 + n), new() { [$"fact{n}"] = n }))));
@@ -114,7 +114,7 @@ public class AnnotateTests
     public void A_writer_that_waits_in_vain_says_so()
     {
         using var directory = new AwkwardDirectory();
-        string file = directory["t.parquet"];
+        var file = directory["t.parquet"];
         using var first = new OutputFile(file, why => why);
         var error = Assert.Throws<TimeoutException>(() => new OutputFile(file, why => why, patience: TimeSpan.FromMilliseconds(50)));
         Assert.Contains("another program", error.Message);
@@ -131,7 +131,7 @@ public class AnnotateTests
         Directory.CreateDirectory(directory["empty"]);
         File.Delete(Path.Combine(RunSamples.Write(directory, "half"), "edges.parquet"));
         File.WriteAllText(Path.Combine(RunSamples.Write(directory, "torn"), "run.json"), "{");
-        foreach (string name in new[] { "nothing", "file", "empty", "half", "torn" })
+        foreach (var name in new[] { "nothing", "file", "empty", "half", "torn" })
         {
             var error = Assert.Throws<RunDirectoryException>(() => RunDirectory.Annotate(directory[name], "validation", TableSamples.Odd(), []));
             Assert.StartsWith(directory[name], error.Message);
@@ -146,7 +146,7 @@ public class AnnotateTests
     public void A_run_that_cannot_be_written_is_named_with_the_mend()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         Directory.CreateDirectory(Path.Combine(run, "validation.parquet"));   // in the way, also of root, whom permissions do not stop
         var error = Assert.Throws<RunDirectoryException>(() => RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []));
         Assert.StartsWith($"{run} cannot be added to: ", error.Message);
@@ -159,11 +159,14 @@ public class AnnotateTests
     public void A_run_in_which_no_file_can_be_made_is_refused_and_stays_as_it_was()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         var before = Contents(run);
         using (FileSteps.Refusing(Path.Combine(run, "validation.parquet")))
+        {
             Assert.StartsWith($"{run} cannot be added to: ",
                 Assert.Throws<RunDirectoryException>(() => RunDirectory.Annotate(run, "validation", TableSamples.Odd(), [])).Message);
+        }
+
         Assert.Equal(before, Contents(run));
     }
 
@@ -171,7 +174,7 @@ public class AnnotateTests
     public void A_table_that_no_run_holds_and_a_column_that_queries_add_are_refused()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         var withRun = new StoredTable(new StoredColumn("Run", StoredType.Integer));
         Assert.Throws<ArgumentException>(() => RunDirectory.Annotate(run, "../escape", TableSamples.Odd(), []));
         Assert.Throws<ArgumentException>(() => RunDirectory.Annotate(run, "nodes", TableSamples.Odd(), []));

@@ -26,11 +26,11 @@ public class DuckDbTests
     public void Rows_keep_their_order_over_many_chunks()
     {
         using var database = DuckDbDatabase.OpenInMemory();
-        int next = 0;
+        var next = 0;
         using var source = new DuckDbSource(database, "rows", "NULL::INTEGER AS x, NULL::VARCHAR AS t", vectors =>
         {
-            int rows = Math.Min(DuckDbVectors.Capacity, 100_000 - next);
-            for (int row = 0; row < rows; row++, next++)
+            var rows = Math.Min(DuckDbVectors.Capacity, 100_000 - next);
+            for (var row = 0; row < rows; row++, next++)
             {
                 vectors.Column<int>(0)[row] = next;
                 if (next % 3 == 0)
@@ -42,7 +42,7 @@ public class DuckDbTests
         });
         source.Execute(database, "CREATE TABLE t AS FROM rows()", default);
         using var result = database.Query("FROM t");
-        int read = 0;
+        var read = 0;
         for (; result.Read(); read++)
         {
             Assert.Equal(read, result.Value<int>(0));

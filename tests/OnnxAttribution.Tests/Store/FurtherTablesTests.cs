@@ -9,7 +9,7 @@ public class FurtherTablesTests
     public void A_run_may_be_written_with_further_tables()
     {
         using var directory = new AwkwardDirectory();
-        string run = Write(directory, "run", "logits", "curve");
+        var run = Write(directory, "run", "logits", "curve");
         TableSamples.AssertSame(TableSamples.Odd(), RunDirectory.ReadTable(run, "logits"));
         Assert.True(RunDirectory.HasTable(run, "curve"));
         Assert.False(RunDirectory.HasTable(run, "validation"));
@@ -31,10 +31,10 @@ public class FurtherTablesTests
     public void A_table_that_no_run_has_is_answered_with_the_verb_that_writes_it(string table, string verb)
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         var missing = Assert.Throws<RunDirectoryException>(() => RunDirectory.ReadTable(run, table));
         Assert.Equal($"{Path.Combine(run, table + ".parquet")} does not exist. '{verb}' writes it.", missing.Message);
-        foreach (string sql in new[] { $"FROM {table}", $"SELECT count(*) FROM nodes JOIN {table.ToUpperInvariant()} USING (run)", $"DESCRIBE {table}" })
+        foreach (var sql in new[] { $"FROM {table}", $"SELECT count(*) FROM nodes JOIN {table.ToUpperInvariant()} USING (run)", $"DESCRIBE {table}" })
             Assert.Equal($"No run here has a table {table}. '{verb}' writes it.", Assert.Throws<QueryException>(() => RunSamples.Ask(run, sql)).Message);
         Assert.Throws<RunDirectoryException>(() => RunDirectory.ReadTable(directory["no run"], table));
     }
@@ -43,7 +43,7 @@ public class FurtherTablesTests
     public void A_view_is_over_the_runs_that_have_the_table_whatever_columns_it_has_there()
     {
         using var directory = new AwkwardDirectory();
-        foreach (string name in new[] { "a", "b", "c" })
+        foreach (var name in new[] { "a", "b", "c" })
             RunSamples.Write(directory, $"all/{name}");
         RunDirectory.Annotate(directory["all/a"], "validation", TableSamples.Odd(), []);
         var other = new StoredTable(new StoredColumn("integer", StoredType.BigInt), new StoredColumn("only here", StoredType.Varchar));
@@ -59,8 +59,8 @@ public class FurtherTablesTests
     public void Every_further_table_can_be_asked()
     {
         using var directory = new AwkwardDirectory();
-        string run = Write(directory, "run", "validation", "faithfulness", "logits", "curve");
-        foreach (string table in new[] { "validation", "faithfulness", "logits", "curve" })
+        var run = Write(directory, "run", "validation", "faithfulness", "logits", "curve");
+        foreach (var table in new[] { "validation", "faithfulness", "logits", "curve" })
             Assert.Equal(["run|5"], RunSamples.Ask(run, $"SELECT run, count(*) FROM {table} GROUP BY run"));
     }
 
@@ -72,12 +72,12 @@ public class FurtherTablesTests
         RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []);
         byte[] bytes = File.ReadAllBytes(file), nonsense = [.. bytes];
         Array.Fill(nonsense, (byte)0xA5, 4, nonsense.Length - 8);
-        foreach (byte[] damaged in new[] { bytes[..(bytes.Length / 2)], nonsense, [] })
+        foreach (var damaged in new[] { bytes[..(bytes.Length / 2)], nonsense, [] })
         {
             File.WriteAllBytes(file, damaged);
             foreach (Action refused in new Action[] { () => RunDirectory.ReadTable(run, "validation"), () => RunSamples.Ask(run, "FROM validation") })
             {
-                string message = Assert.Throws<RunDirectoryException>(refused).Message;
+                var message = Assert.Throws<RunDirectoryException>(refused).Message;
                 Assert.StartsWith($"{file} is damaged: ", message);
                 Assert.EndsWith("Write it again with 'onnx-attribution validate RUN'.", message);
                 Assert.DoesNotContain('\n', message);
@@ -92,22 +92,24 @@ public class FurtherTablesTests
     public void Columns_that_are_asked_for_come_in_the_types_asked_for_or_the_file_is_named()
     {
         using var directory = new AwkwardDirectory();
-        string run = Write(directory, "run", "logits");
+        var run = Write(directory, "run", "logits");
         var read = RunDirectory.ReadTable(run, "logits", [new("double", StoredType.Float), new("integer", StoredType.BigInt)]);
         Assert.Equal([new("double", StoredType.Float), new("integer", StoredType.BigInt)], read.Columns);
         Assert.Equal(int.MinValue, read.Values<long?>("integer")[0]);
         foreach (StoredColumn wrong in new StoredColumn[] { new("nothing", StoredType.Float), new("text", StoredType.Float) })
+        {
             Assert.StartsWith($"{Path.Combine(run, "logits.parquet")} is damaged: ",
                 Assert.Throws<RunDirectoryException>(() => RunDirectory.ReadTable(run, "logits", [wrong])).Message);
+        }
     }
 
     [Fact]
     public void A_query_never_writes_over_a_table_of_a_run()
     {
         using var directory = new AwkwardDirectory();
-        string run = Write(directory, "run", "validation");
+        var run = Write(directory, "run", "validation");
         var query = new RunQuery([run]);
-        foreach (string name in new[] { "validation.parquet", "logits.parquet", "run.json" })
+        foreach (var name in new[] { "validation.parquet", "logits.parquet", "run.json" })
             Assert.Throws<QueryException>(() => query.WriteParquet("FROM nodes", Path.Combine(run, name)));
         Assert.False(RunDirectory.HasTable(run, "logits"));
     }
@@ -116,7 +118,7 @@ public class FurtherTablesTests
     public void A_table_file_is_refused_where_one_is_unless_forced()
     {
         using var directory = new AwkwardDirectory();
-        string file = directory["deep/er/curve.parquet"];
+        var file = directory["deep/er/curve.parquet"];
         RunDirectory.WriteTable(file, TableSamples.Odd(), force: false, new JsonObject { ["seed"] = 7 });
         var error = Assert.Throws<RunDirectoryException>(() => RunDirectory.WriteTable(file, TableSamples.Counting(3), force: false));
         Assert.Equal($"{file} exists already. Choose another file, or give --force to replace it.", error.Message);
@@ -135,10 +137,10 @@ public class FurtherTablesTests
     {
         using var directory = new AwkwardDirectory();
         RunDirectory.WriteTable(directory["curve.parquet"], TableSamples.Odd(), force: false);
-        using var cancellation = new CancellationTokenSource();
-        cancellation.Cancel();
+        using var cancel = new CancellationTokenSource();
+        cancel.Cancel();
         Assert.ThrowsAny<OperationCanceledException>(() =>
-            RunDirectory.WriteTable(directory["curve.parquet"], TableSamples.Counting(10), force: true, cancellation: cancellation.Token));
+            RunDirectory.WriteTable(directory["curve.parquet"], TableSamples.Counting(10), force: true, cancel: cancel.Token));
         TableSamples.AssertSame(TableSamples.Odd(), StoredTable.Read(directory["curve.parquet"]));
         Assert.Single(Directory.EnumerateFileSystemEntries(directory.Path));
     }

@@ -17,7 +17,7 @@ public class MergedRunTests
         using var directory = new AwkwardDirectory();
         string all = Batch(directory, old), merged = Path.Combine(all, "merged");
         Assert.Equal(["a", "b"], new RunQuery([all]).Runs);
-        foreach (string named in old ? (string[])[merged] : [merged, Path.Combine(merged, "mean"), merged + Path.DirectorySeparatorChar])
+        foreach (var named in old ? (string[])[merged] : [merged, Path.Combine(merged, "mean"), merged + Path.DirectorySeparatorChar])
         {
             Assert.Equal(["merged"], new RunQuery([named]).Runs);
             Assert.Empty(new RunQuery([named]).LeftOut);
@@ -56,8 +56,8 @@ public class MergedRunTests
     public void Patterns_of_one_level_match_the_prompts_runs_alone()
     {
         using var directory = new AwkwardDirectory();
-        string all = Batch(directory, old: false);
-        foreach (string file in (string[])["nodes", "edges"])
+        var all = Batch(directory, old: false);
+        foreach (var file in (string[])["nodes", "edges"])
         {
             string[] found = [.. Directory.GetDirectories(all).Select(run => Path.Combine(run, $"{file}.parquet")).Where(File.Exists)];
             Assert.Equal([Path.Combine(all, "a"), Path.Combine(all, "b")], found.Select(f => Path.GetDirectoryName(f)!).Order(StringComparer.Ordinal));
@@ -87,13 +87,16 @@ public class MergedRunTests
         string all = Batch(directory, old), merged = Path.Combine(all, "merged");
         Assert.Contains("--force", Assert.Throws<RunDirectoryException>(() => RunDirectory.CheckMeanFree(all, force: false)).Message);
         Assert.Throws<RunDirectoryException>(() => WriteMean(all, force: false, 1));
-        int steps = 0;
+        var steps = 0;
         using (new FileSteps(all, _ =>
         {
             steps++;
             Assert.Contains(RunDirectory.Read(merged).Nodes.Count, (int[])[1, 4]);
         }))
+        {
             WriteMean(all, force: true, 1);
+        }
+
         Assert.InRange(steps, 1, 10);
         Assert.Single(RunDirectory.Read(merged).Nodes);
         Assert.Equal([Path.Combine(merged, "mean")], Directory.GetFileSystemEntries(merged));
@@ -116,7 +119,7 @@ public class MergedRunTests
     public void Force_replaces_no_run_that_somebody_adds_to(string run, string file)
     {
         using var directory = new AwkwardDirectory();
-        string all = Batch(directory, old: false);
+        var all = Batch(directory, old: false);
         void Replace() => _ = run == "a" ? RunSamples.Write(directory, "all/a", force: true) : WriteMean(all, force: true, 1);
         using (new OutputFile(Path.Combine(all, run, file)))
             Assert.Contains("is being written or added to by another program right now", Assert.Throws<RunDirectoryException>(Replace).Message);
@@ -128,7 +131,7 @@ public class MergedRunTests
     {
         using var directory = new AwkwardDirectory();
         static JsonObject At(string time) => new() { ["prompt"] = "x", ["finished_at"] = time };
-        string run = RunSamples.Write(directory, "run", At("2026-01-01T00:00:00Z"));
+        var run = RunSamples.Write(directory, "run", At("2026-01-01T00:00:00Z"));
         var begun = RunDirectory.Read(run).Facts;
         RunDirectory.Annotate(run, "faithfulness", TableSamples.Odd(), new JsonObject { ["faithfulness"] = 1 }, of: begun);
         RunDirectory.Annotate(run, "validation", TableSamples.Odd(), [], of: begun);   // what else was added meanwhile makes no other run of it
@@ -144,14 +147,14 @@ public class MergedRunTests
         string all = directory["all"], merged = Path.Combine(all, "merged");
         if (before) Batch(directory, old: false);
         else RunSamples.Write(directory, "all/a");
-        using var cancellation = new CancellationTokenSource();
+        using var cancel = new CancellationTokenSource();
         IEnumerable<ReadOnlyMemory<CausalEdge>> Cancelling()
         {
             yield return RunSamples.Edges;
-            cancellation.Cancel();
+            cancel.Cancel();
             yield return RunSamples.Edges;
         }
-        Assert.ThrowsAny<OperationCanceledException>(() => RunDirectory.WriteMean(all, RunSamples.Nodes, Cancelling(), 0, [], force: true, cancellation.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => RunDirectory.WriteMean(all, RunSamples.Nodes, Cancelling(), 0, [], force: true, cancel.Token));
         Assert.Equal(before ? ["a", "b", "merged"] : ["a"], Directory.GetFileSystemEntries(all).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         if (before) Assert.Equal(4, RunDirectory.Read(merged).Nodes.Count);
     }

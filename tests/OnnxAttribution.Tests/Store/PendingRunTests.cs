@@ -28,15 +28,15 @@ public class PendingRunTests
     public void A_cancelled_run_leaves_nothing()
     {
         using var directory = new AwkwardDirectory();
-        using var cancellation = new CancellationTokenSource();
+        using var cancel = new CancellationTokenSource();
         IEnumerable<ReadOnlyMemory<CausalEdge>> Cancelling()
         {
             yield return RunSamples.Edges;
-            cancellation.Cancel();
+            cancel.Cancel();
             yield return RunSamples.Edges;
         }
         Assert.ThrowsAny<OperationCanceledException>(() =>
-            RunDirectory.Write(directory["run"], RunSamples.Nodes, Cancelling(), 0, [], force: false, cancellation.Token));
+            RunDirectory.Write(directory["run"], RunSamples.Nodes, Cancelling(), 0, [], force: false, cancel.Token));
         Assert.Empty(Directory.EnumerateFileSystemEntries(directory.Path));
     }
 
@@ -47,15 +47,15 @@ public class PendingRunTests
         // a busy machine may tell of the file when the run is whole already: then the next one is larger
         for (var (chunks, cancelled) = (200_000, false); !cancelled; chunks *= 2)
         {
-            using var cancellation = new CancellationTokenSource();
+            using var cancel = new CancellationTokenSource();
             using var watcher = new FileSystemWatcher(directory.Path) { IncludeSubdirectories = true, EnableRaisingEvents = true };
             watcher.Created += (_, created) =>
             {
                 if (created.Name!.Contains("edges.parquet"))
-                    cancellation.Cancel();
+                    cancel.Cancel();
             };
             var edges = Enumerable.Repeat(RunSamples.Edges, chunks).Select(chunk => new ReadOnlyMemory<CausalEdge>(chunk));
-            var error = Record.Exception(() => RunDirectory.Write(directory["run"], RunSamples.Nodes, edges, 0, [], force: false, cancellation.Token));
+            var error = Record.Exception(() => RunDirectory.Write(directory["run"], RunSamples.Nodes, edges, 0, [], force: false, cancel.Token));
             cancelled = error is OperationCanceledException;
             Assert.True(cancelled || (error is null && chunks < 10_000_000), $"{chunks} chunks: {error?.Message ?? "nothing cancelled it"}");
             if (!cancelled)
@@ -68,7 +68,7 @@ public class PendingRunTests
     public void An_existing_directory_is_refused_before_and_after_the_work()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         foreach (Action refused in new Action[] { () => RunDirectory.CheckFree(run, force: false), () => RunSamples.Write(directory) })
         {
             var error = Assert.Throws<RunDirectoryException>(refused);
@@ -82,7 +82,7 @@ public class PendingRunTests
     public void Force_replaces_a_run()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         File.WriteAllText(Path.Combine(run, "circuit.html"), "drawn from the old run");
         RunSamples.Write(directory, facts: new() { ["prompt"] = "new" }, force: true);
         Assert.Equal("new", (string?)RunDirectory.Read(run).Facts["prompt"]);
@@ -98,7 +98,7 @@ public class PendingRunTests
         File.WriteAllText(Path.Combine(RunSamples.Write(directory, "annotated"), "thesis.tex"), "");
         Directory.CreateDirectory(Path.Combine(RunSamples.Write(directory, "nested"), "more"));
         File.WriteAllText(directory["file"], "");
-        foreach (string name in new[] { "photos", "annotated", "nested", "file" })
+        foreach (var name in new[] { "photos", "annotated", "nested", "file" })
         {
             var error = Assert.Throws<RunDirectoryException>(() => RunSamples.Write(directory, name, force: true));
             Assert.StartsWith(directory[name], error.Message);
@@ -112,7 +112,7 @@ public class PendingRunTests
     {
         using var directory = new AwkwardDirectory();
         File.WriteAllText(directory["file"], "");
-        string path = Path.Combine(directory["file"], "run");
+        var path = Path.Combine(directory["file"], "run");
         var error = Assert.Throws<RunDirectoryException>(() => RunDirectory.Write(path, [], [], 0, [], force: false));
         Assert.StartsWith($"{path} cannot be written: ", error.Message);
         Assert.DoesNotContain('\n', error.Message);
@@ -136,7 +136,7 @@ public class PendingRunTests
             Assert.Contains("another program", Assert.Throws<RunDirectoryException>(() => RunSamples.Write(directory)).Message);
             Assert.True(Directory.Exists(living.Aside));
         }
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         Assert.Equal([run], Directory.EnumerateFileSystemEntries(directory.Path));
     }
 

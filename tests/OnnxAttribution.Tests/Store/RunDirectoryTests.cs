@@ -21,7 +21,7 @@ public class RunDirectoryTests
     public void A_run_holds_three_files_and_nothing_else()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         Assert.Equal(["edges.parquet", "nodes.parquet", "run.json"], Directory.EnumerateFileSystemEntries(run).Select(Path.GetFileName).Order());
         Assert.Equal([run], Directory.EnumerateFileSystemEntries(directory.Path));
     }
@@ -30,10 +30,10 @@ public class RunDirectoryTests
     public void A_table_is_a_Parquet_file_from_its_first_to_its_last_bytes(string name)
     {
         using var directory = new AwkwardDirectory();
-        byte[] bytes = File.ReadAllBytes(Path.Combine(RunSamples.Write(directory), name));
+        var bytes = File.ReadAllBytes(Path.Combine(RunSamples.Write(directory), name));
         Assert.Equal("PAR1"u8, bytes.AsSpan(0, 4));
         Assert.Equal("PAR1"u8, bytes.AsSpan(bytes.Length - 4));
-        int footer = BitConverter.ToInt32(bytes, bytes.Length - 8);
+        var footer = BitConverter.ToInt32(bytes, bytes.Length - 8);
         Assert.InRange(footer, 1, bytes.Length - 12);
     }
 
@@ -41,7 +41,7 @@ public class RunDirectoryTests
     public void Columns_have_the_names_and_types_of_the_contract()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         Assert.Equal("""
             site VARCHAR, layer INTEGER, kind VARCHAR, position INTEGER, token VARCHAR, feature INTEGER, activation FLOAT, patch_activation FLOAT, gradient FLOAT, effect FLOAT, kept BOOLEAN
             """, Fresh($"SELECT string_agg(column_name || ' ' || column_type, ', ') FROM (DESCRIBE FROM {Parquet(run, "nodes")})"));
@@ -54,7 +54,7 @@ public class RunDirectoryTests
     public void A_missing_gradient_or_jacobian_is_NULL_in_the_file()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         Assert.Equal("-1", Fresh($"SELECT string_agg(feature, ',') FROM {Parquet(run, "nodes")} WHERE gradient IS NULL"));
         Assert.Equal("2", Fresh($"SELECT count(*) FROM {Parquet(run, "edges")} WHERE jacobian IS NULL"));
     }
@@ -79,7 +79,7 @@ public class RunDirectoryTests
     public void Tables_are_compressed_with_zstd()
     {
         using var directory = new AwkwardDirectory();
-        string file = SqlText.Literal(Path.Combine(RunSamples.Write(directory), "edges.parquet"));
+        var file = SqlText.Literal(Path.Combine(RunSamples.Write(directory), "edges.parquet"));
         Assert.Equal("ZSTD", Fresh($"SELECT string_agg(DISTINCT compression, ',') FROM parquet_metadata({file})"));
     }
 
@@ -147,10 +147,10 @@ public class RunDirectoryTests
     public void Damaged_and_missing_files_are_named_with_the_mend()
     {
         using var directory = new AwkwardDirectory();
-        foreach (string name in new[] { "nodes.parquet", "edges.parquet", "run.json" })
+        foreach (var name in new[] { "nodes.parquet", "edges.parquet", "run.json" })
         {
             string run = RunSamples.Write(directory, name + " damaged"), file = Path.Combine(run, name);
-            byte[] bytes = File.ReadAllBytes(file);
+            var bytes = File.ReadAllBytes(file);
             File.WriteAllBytes(file, bytes[..(bytes.Length / 2)]);
             AssertNames(file, Assert.Throws<RunDirectoryException>(() => RunDirectory.Read(run)));
             Array.Fill(bytes, (byte)0xA5, 4, bytes.Length - 8);   // both magics in place, nonsense between
@@ -166,7 +166,7 @@ public class RunDirectoryTests
     public void An_edge_to_a_node_that_the_table_lacks_is_damage()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         RunDirectory.Write(directory["other"], RunSamples.Nodes[..2], [], 0, [], force: false);
         File.Copy(Path.Combine(directory["other"], "nodes.parquet"), Path.Combine(run, "nodes.parquet"), overwrite: true);
         AssertNames(Path.Combine(run, "edges.parquet"), Assert.Throws<RunDirectoryException>(() => RunDirectory.Read(run)));

@@ -10,7 +10,7 @@ public class RunQueryTests
     public void Nodes_edges_and_runs_are_views_with_a_run_column()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         Assert.Equal(["run|7|1.5|NULL"], RunSamples.Ask(run, "SELECT run, feature, activation, nullif(kept, true) FROM nodes WHERE position = 0"));
         Assert.Equal(["metric|2|NULL|-3", "metric|2|NULL|1E-20"], RunSamples.Ask(run,
             "SELECT down_site, down_position, down_feature, effect FROM edges WHERE down_site = 'metric'"));
@@ -25,8 +25,8 @@ public class RunQueryTests
         using var directory = new AwkwardDirectory();
         RunSamples.Write(directory, "all/a");
         RunSamples.Write(directory, "all/b", new() { ["model"] = 3, ["new"] = "x", ["RUN"] = "ignored" });
-        string alone = RunSamples.Write(directory, "alone");
-        string twin = RunSamples.Write(directory, "other/alone");
+        var alone = RunSamples.Write(directory, "alone");
+        var twin = RunSamples.Write(directory, "other/alone");
         Directory.CreateDirectory(directory["all/notes"]);
         Directory.Move(RunSamples.Write(directory, "all/c"), directory["all/.c.0123456789abcdef.tmp"]);
         Assert.Equal(["a|4", "b|4"], RunSamples.Ask(directory["all"], "SELECT run, count(*) FROM nodes GROUP BY run ORDER BY run"));
@@ -79,9 +79,9 @@ public class RunQueryTests
     public void A_query_that_fails_or_does_more_than_read_is_refused_in_one_line(string sql)
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         sql = sql.Replace("{run}", run.Replace("'", "''")).Replace("{stolen}", Path.Combine(Path.GetTempPath(), "onnx-attribution-stolen"));
-        byte[] before = File.ReadAllBytes(Path.Combine(run, "nodes.parquet"));
+        var before = File.ReadAllBytes(Path.Combine(run, "nodes.parquet"));
         Assert.DoesNotContain('\n', Assert.Throws<QueryException>(() => RunSamples.Ask(run, sql)).Message);
         var query = new RunQuery([run]);
         Assert.Throws<QueryException>(() => query.WriteParquet(sql, directory["out.parquet"]));
@@ -110,7 +110,7 @@ public class RunQueryTests
     public void Csv_is_quoted_as_RFC_4180_says()
     {
         using var directory = new AwkwardDirectory();
-        string csv = Written(directory, "SELECT token, gradient, kept FROM nodes WHERE layer = 0 ORDER BY position", (r, s) => r.WriteCsv(s));
+        var csv = Written(directory, "SELECT token, gradient, kept FROM nodes WHERE layer = 0 ORDER BY position", (r, s) => r.WriteCsv(s));
         Assert.Equal("token,gradient,kept\r\n\"it's \"\"odd\"\"\n\r\t,;\",-0.25,true\r\n\"\",,true\r\n😀\0é\uFFFD,0.33333334,true\r\n", csv);
     }
 
@@ -118,7 +118,7 @@ public class RunQueryTests
     public void Json_has_numbers_as_numbers_and_null_for_what_is_none()
     {
         using var directory = new AwkwardDirectory();
-        string json = Written(directory, """
+        var json = Written(directory, """
             SELECT token, gradient, kept, 'nan'::FLOAT AS nan, 1 AS a, 2 AS a, [1, 2] AS list, {'x': 'é"'} AS struct, DATE '2020-02-29' AS day,
                 -0.5::DECIMAL(4, 2) AS price, 170141183460469231731687303715884105727 AS huge FROM nodes WHERE layer = 0 ORDER BY position
             """, (r, s) => r.WriteJson(s));
@@ -137,7 +137,7 @@ public class RunQueryTests
     public void A_table_has_one_line_per_row_and_numbers_to_the_right()
     {
         using var directory = new AwkwardDirectory();
-        string table = Written(directory, "SELECT position, token, gradient FROM nodes WHERE layer = 0 AND position < 2 ORDER BY position", (r, s) =>
+        var table = Written(directory, "SELECT position, token, gradient FROM nodes WHERE layer = 0 AND position < 2 ORDER BY position", (r, s) =>
         {
             using var writer = new StringWriter { NewLine = "\n" };
             r.WriteTable(writer);
@@ -156,13 +156,13 @@ public class RunQueryTests
     public void A_result_goes_to_Parquet_whole_or_not_at_all()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         var query = new RunQuery([run]);
         query.WriteParquet("SELECT *, [position] AS list FROM nodes", directory["out.parquet"]);
         using var database = DuckDbDatabase.OpenInMemory();
         using (var result = database.Query($"SELECT count(*) FROM read_parquet({SqlText.Literal(directory["out.parquet"])})"))
             Assert.Equal("4", result.Read() ? result.Text(0) : null);
-        byte[] before = File.ReadAllBytes(directory["out.parquet"]);
+        var before = File.ReadAllBytes(directory["out.parquet"]);
         Assert.Throws<QueryException>(() => query.WriteParquet("SELECT error('boom')", directory["out.parquet"]));
         Assert.Throws<QueryException>(() => query.WriteParquet("FROM nodes", Path.Combine(run, "edges.parquet")));
         Assert.Equal(before, File.ReadAllBytes(directory["out.parquet"]));
@@ -173,12 +173,12 @@ public class RunQueryTests
     public Task A_query_without_end_stops_when_cancelled() => Patience.Of(() =>
     {
         using var directory = new AwkwardDirectory();
-        using var cancellation = new CancellationTokenSource(TimeSpan.FromMilliseconds(300));
+        using var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(300));
         var query = new RunQuery([RunSamples.Write(directory)]);
         Assert.ThrowsAny<OperationCanceledException>(() =>
         {
-            using var result = query.Execute("SELECT sum(sin(a.range + b.range)) FROM range(10000000) a, range(10000000) b", cancellation.Token);
-            result.Rows(cancellation.Token).Count();
+            using var result = query.Execute("SELECT sum(sin(a.range + b.range)) FROM range(10000000) a, range(10000000) b", cancel.Token);
+            result.Rows(cancel.Token).Count();
         });
     }, "the query");
 

@@ -17,7 +17,7 @@ public class RunShapeTests
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "no such names there");
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory, name);
+        var run = RunSamples.Write(directory, name);
         RunDirectory.Write(directory[beside], RunSamples.Nodes[..1], [], RunSamples.MetricPosition, RunSamples.Facts, force: false);
         RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []);
         Assert.Equal(["4"], RunSamples.Ask(run, "SELECT count(*) FROM nodes"));
@@ -52,14 +52,14 @@ public class RunShapeTests
         JsonObject Facts(int execution)
         {
             var facts = RunSamples.Facts;
-            foreach (string key in (string[])["seconds", "runtime_calls", "operations", "peak_memory_bytes", "model_path", "threads", "command_line", "finished_at"])
+            foreach (var key in (string[])["seconds", "runtime_calls", "operations", "peak_memory_bytes", "model_path", "threads", "command_line", "finished_at"])
                 facts[key] = execution;
             return facts;
         }
         string a = RunSamples.Write(directory, "a", Facts(1)), b = RunSamples.Write(directory, "b", Facts(2));
-        foreach (string run in (string[])[a, b])
+        foreach (var run in (string[])[a, b])
             RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []);
-        foreach (string file in (string[])["nodes.parquet", "edges.parquet", "validation.parquet"])
+        foreach (var file in (string[])["nodes.parquet", "edges.parquet", "validation.parquet"])
             Assert.Equal(File.ReadAllBytes(Path.Combine(a, file)), File.ReadAllBytes(Path.Combine(b, file)));
     }
 
@@ -80,7 +80,7 @@ public class RunShapeTests
         using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory), file = Path.Combine(run, "run.json");
         File.WriteAllText(file, json);
-        foreach (string[] verb in (string[][])[["query", run, "FROM nodes"], ["view", run, "--out", directory["x.html"]], ["validate", run]])
+        foreach (var verb in (string[][])[["query", run, "FROM nodes"], ["view", run, "--out", directory["x.html"]], ["validate", run]])
             Verb.Run(verb).Failed(CommandLine.Failed, file, words, "Write the run again");
     }
 
@@ -89,11 +89,11 @@ public class RunShapeTests
     {
         using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory), file = Path.Combine(run, "nodes.parquet");
-        byte[] bytes = File.ReadAllBytes(file);
-        for (int at = 4; at < 200; at++)
+        var bytes = File.ReadAllBytes(file);
+        for (var at = 4; at < 200; at++)
             bytes[at] ^= 0x5a;
         File.WriteAllBytes(file, bytes);
-        foreach (string[] verb in (string[][])[["query", run, "FROM nodes"], ["view", run, "--out", directory["x.html"]]])
+        foreach (var verb in (string[][])[["query", run, "FROM nodes"], ["view", run, "--out", directory["x.html"]]])
             Verb.Run(verb).Failed(CommandLine.Failed, file, "is damaged: its Parquet data cannot be read", "Write the run again");
     }
 }

@@ -20,7 +20,7 @@ public class StoredTableTests
     public void NaN_is_NULL_in_the_file_and_infinity_is_not()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []);
         Assert.Equal(["5|3|3|3|3|3|3"], RunSamples.Ask(run,
             "SELECT count(*), count(text), count(integer), count(long), count(\"float\"), count(\"double\"), count(claim) FROM validation"));
@@ -31,7 +31,7 @@ public class StoredTableTests
     public void Columns_have_the_types_they_were_given()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory);
+        var run = RunSamples.Write(directory);
         RunDirectory.Annotate(run, "logits", new StoredTable(TableSamples.Columns), []);
         Assert.Equal(["run VARCHAR, text VARCHAR, integer INTEGER, long BIGINT, float FLOAT, double DOUBLE, claim BOOLEAN"],
             RunSamples.Ask(run, "SELECT string_agg(column_name || ' ' || column_type, ', ') FROM (DESCRIBE logits)"));
@@ -116,9 +116,9 @@ public class StoredTableTests
         using var directory = new AwkwardDirectory();
         Assert.StartsWith($"{directory["t.parquet"]} does not exist.", Assert.Throws<RunDirectoryException>(() => StoredTable.Read(directory["t.parquet"])).Message);
         RunDirectory.WriteTable(directory["t.parquet"], TableSamples.Counting(5000), force: false);
-        byte[] bytes = File.ReadAllBytes(directory["t.parquet"]);
+        var bytes = File.ReadAllBytes(directory["t.parquet"]);
         Array.Fill(bytes, (byte)0xA5, 4, bytes.Length - 8);
-        foreach (byte[] damaged in new[] { bytes, bytes[..40], [] })
+        foreach (var damaged in new[] { bytes, bytes[..40], [] })
         {
             File.WriteAllBytes(directory["t.parquet"], damaged);
             var error = Assert.Throws<RunDirectoryException>(() => StoredTable.Read(directory["t.parquet"]));
@@ -131,7 +131,7 @@ public class StoredTableTests
     public void A_directory_called_like_a_partition_adds_no_column()
     {
         using var directory = new AwkwardDirectory();
-        string run = RunSamples.Write(directory, "top=5/layer=1/run");
+        var run = RunSamples.Write(directory, "top=5/layer=1/run");
         RunDirectory.Annotate(run, "logits", TableSamples.Odd(), []);
         Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
         TableSamples.AssertSame(TableSamples.Odd(), RunDirectory.ReadTable(run, "logits"));

@@ -26,7 +26,7 @@ internal static class TableSamples
     public static StoredTable Counting(int rows)
     {
         var table = new StoredTable(Columns);
-        for (int row = 0; row < rows; row++)
+        for (var row = 0; row < rows; row++)
             table.Add(row % 5 == 0 ? StoredValue.Null : $"row {row}, longer than twelve bytes", row, (long)row << 20, row * 0.5f, row / 3.0, row % 2 == 0);
         return table;
     }
@@ -37,7 +37,7 @@ internal static class TableSamples
         Assert.Equal(expected.Count, actual.Count);
         foreach (var (name, type) in expected.Columns)
         {
-            bool same = type switch
+            var same = type switch
             {
                 StoredType.Varchar => Same<string?>(name),
                 StoredType.Integer => Same<int?>(name),

@@ -139,7 +139,10 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
                     at.Scale(up.Feature, 1 + h, p, 0);
                     at.Scale(up.Feature, 1 - h, p, 1);
                 }
-                else if (at.Site.Name != down.Site) at.Restore();
+                else if (at.Site.Name != down.Site)
+                {
+                    at.Restore();
+                }
                 else
                 {
                     var x = at.Value;

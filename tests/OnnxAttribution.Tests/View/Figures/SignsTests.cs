@@ -27,7 +27,7 @@ public sealed class SignsTests : IDisposable
         foreach (var e in between)
         {
             var (up, down) = (picture.Nodes[e.Up], picture.Nodes[e.Down]);
-            double expected = (double)e.Jacobian * (up.Activation - up.PatchActivation);
+            var expected = (double)e.Jacobian * (up.Activation - up.PatchActivation);
             Assert.Equal(expected, e.OnDownstream, 1e-5 * Math.Abs(expected));
             Assert.Equal(expected * down.Gradient, e.OnMetric, 1e-5 * Math.Abs(expected * down.Gradient));
         }

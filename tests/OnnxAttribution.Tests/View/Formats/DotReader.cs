@@ -89,7 +89,10 @@ internal sealed class DotReader
         var result = new List<(string, bool)>();
         for (var i = 0; i < text.Length;)
         {
-            if (char.IsWhiteSpace(text[i])) i++;
+            if (char.IsWhiteSpace(text[i]))
+            {
+                i++;
+            }
             else if (text[i] == '"')
             {
                 var value = new StringBuilder();
@@ -114,7 +117,10 @@ internal sealed class DotReader
                 result.Add((text[i..end], false));
                 i = end;
             }
-            else result.Add((text[i++].ToString(), false));
+            else
+            {
+                result.Add((text[i++].ToString(), false));
+            }
         }
         return result;
     }

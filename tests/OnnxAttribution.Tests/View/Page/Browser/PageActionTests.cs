@@ -19,7 +19,10 @@ public sealed class PageActionTests(PageBrowser browser, ExamplePages pages)
         var panel = page.Panel();
         await Assertions.Expect(panel.Locator("h2")).ToHaveTextAsync(node.Label);
         foreach (var words in (string[])[$"activation{Four(node.Activation)}", $"effect{Four(node.Effect)}", $"exact{Four(node.ExactEffect)}", node.Effect < 0 ? "it raises the metric" : "it lowers the metric",
-            "·" + ExamplePages.Promoted(node.Feature).Trim(), $"·suppressed-{node.Feature}", $"The quick peak-{node.Feature}⏎", "1.3 % of tokens"]) await Assertions.Expect(panel).ToContainTextAsync(words);
+            "·" + ExamplePages.Promoted(node.Feature).Trim(), $"·suppressed-{node.Feature}", $"The quick peak-{node.Feature}⏎", "1.3 % of tokens"])
+        {
+            await Assertions.Expect(panel).ToContainTextAsync(words);
+        }
         // the prompt is shaded where the feature is active, most where it is most
         var heats = await panel.Locator(".prompt .heat").EvaluateAllAsync<double[]>("spans => spans.map(s => Number(s.style.getPropertyValue('--heat')))");
         Assert.Equal(1, heats.Max());

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace OnnxAttribution.View.Figures;
+namespace OnnxAttribution.View;
 
 /// <summary>Figures as tables show them; a dash for what is no number.</summary>
 internal static class NumberText

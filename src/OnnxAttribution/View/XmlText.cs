@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace OnnxAttribution.View.Formats;
+namespace OnnxAttribution.View;
 
 /// <summary>Any text as XML 1.0 may hold it, in elements and in attributes.</summary>
 /// <remarks>What XML 1.0 cannot hold at all stays visible: control characters become their pictures (NUL is ␀), halves of surrogate pairs and U+FFFE, U+FFFF become U+FFFD.

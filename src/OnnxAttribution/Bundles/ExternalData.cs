@@ -1,11 +1,10 @@
-using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Files;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
-namespace OnnxAttribution.Export;
+namespace OnnxAttribution.Bundles;
 
 /// <summary>Where a constant lies that an .onnx file keeps in another file.</summary>
 /// <param name="Location">Path from the .onnx file's directory.</param>

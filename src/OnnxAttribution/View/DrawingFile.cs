@@ -2,7 +2,7 @@ using System.Text;
 using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 
-namespace OnnxAttribution.View.Formats;
+namespace OnnxAttribution.View;
 
 /// <summary>A picture as a file: written beside its place and renamed when whole.</summary>
 internal static class DrawingFile

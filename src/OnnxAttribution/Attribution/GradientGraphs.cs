@@ -1,0 +1,77 @@
+using OnnxAttribution.Autodiff;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Model;
+using OnnxAttribution.Onnx;
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Attribution;
+
+/// <summary>A loaded model's gradient graphs: passes, segments and metric edges, one of each per estimator.</summary>
+/// <remarks>They are made when they are first needed and live as long as the model, so that many prompts pay for them once.</remarks>
+internal sealed class GradientGraphs : IDisposable
+{
+    private readonly LoadedModel _model;
+    private readonly Dictionary<(MetricKind, Estimator), (MetricGraph Metric, GraphRunner Runner, long Operations)> _passes = [];
+    private readonly Dictionary<(string, Estimator), (SegmentJacobian Segment, GraphRunner? Runner)> _segments = [];
+    private readonly Dictionary<(MetricKind, Estimator), (IReadOnlyList<Value> Parents, GraphRunner Runner)> _heads = [];
+
+    private GradientGraphs(LoadedModel model) => _model = model;
+
+    /// <summary>The model's, which owns them.</summary>
+    public static GradientGraphs Of(LoadedModel model) => model.Owned(m => new GradientGraphs(m));
+
+    public static string GradientName(Site site) => site.Name + ".grad";
+
+    /// <summary>Forward and backward in one graph: sites, logits, metric and the metric's gradient at every selected site.</summary>
+    public (MetricGraph Metric, GraphRunner Runner, long Operations) Pass(MetricKind kind, int positions, Estimator estimator)
+    {
+        if (_passes.TryGetValue((kind, estimator), out var made)) return made;
+        var metric = MetricGraph.Build(_model.Graph, kind, _model.AllSites);
+        var gradients = metric.Gradients(estimator.Rules(), _model.SelectedValues, []);
+        var outputs = new List<Value> { metric.Value, metric.Logits, metric.TargetToken, metric.FoilToken };
+        outputs.AddRange(_model.AllSites);
+        foreach (var (site, value) in _model.Selected.Zip(_model.SelectedValues))
+        {
+            // a site that the metric does not read (its position is later, say) has no gradient at all
+            if (gradients.TryGetValue(value, out var gradient)) outputs.Add(metric.G.Identity(gradient, GradientName(site)));
+        }
+        var graph = new OnnxGraph([_model.Graph["tokens"], .. metric.Inputs], outputs);
+        var operations = FlopCount.Of(graph, new Dictionary<string, long> { ["position"] = positions, ["batch"] = 1 });
+        return _passes[(kind, estimator)] = (metric, _model.Runner(graph), operations);
+    }
+
+    /// <summary>The graph of all direct edges into a selected site; null where it has no upstream.</summary>
+    public (SegmentJacobian Segment, GraphRunner? Runner)? Segment(int downstream, Estimator estimator)
+    {
+        var values = _model.SelectedValues;
+        var value = values[downstream];
+        if (_segments.TryGetValue((value.Name, estimator), out var made)) return made;
+        var raw = value.Producer!.In[0]!;
+        var parents = Topology.DirectlyReadBy(raw, values.ToHashSet());
+        if (parents.Count == 0) return null;
+        var segment = SegmentJacobian.Build(raw, [.. values.Where(parents.Contains)], values, estimator.Rules());
+        return _segments[(value.Name, estimator)] = (segment, segment.NeedsNoRun ? null : _model.Runner(segment.Graph));
+    }
+
+    /// <summary>The metric's gradient at the sites it reads directly, along paths that meet no other selected site.</summary>
+    public (IReadOnlyList<Value> Parents, GraphRunner Runner) Head(MetricKind kind, Estimator estimator)
+    {
+        if (_heads.TryGetValue((kind, estimator), out var made)) return made;
+        var values = _model.SelectedValues;
+        var metric = MetricGraph.Build(_model.Graph, kind, _model.AllSites);
+        var read = Topology.DirectlyReadBy(metric.Value, values.ToHashSet());
+        var gradients = metric.Gradients(estimator.Rules(), [.. values.Where(read.Contains)], values);
+        // a site may be read and yet have no gradient, where the estimator holds fixed all that reads it
+        Value[] parents = [.. values.Where(gradients.ContainsKey)];
+        var outputs = parents.Select(p => metric.G.Identity(gradients[p], p.Name + ".grad")).ToList();
+        var graph = new OnnxGraph([_model.Graph["tokens"], .. values, .. metric.Inputs], outputs);
+        return _heads[(kind, estimator)] = (parents, _model.Runner(graph));
+    }
+
+    public void Dispose()
+    {
+        foreach (var (_, runner, _) in _passes.Values) runner.Dispose();
+        foreach (var (_, runner) in _segments.Values) runner?.Dispose();
+        foreach (var (_, runner) in _heads.Values) runner.Dispose();
+    }
+}
