@@ -6,7 +6,8 @@ using OnnxAttribution.Cli.Verbs;
 
 namespace OnnxAttribution.Cli;
 
-/// <summary>The whole command line: verbs in, exit code out. 0 done, 1 failed, 2 wrong usage, 128 and its number if ended by a signal (130: Ctrl-C); an error is one line on stderr.</summary>
+/// <summary>The whole command line: verbs in, exit code out.
+/// 0 done, 1 failed, 2 wrong usage, 128 and its number if ended by a signal (130: Ctrl-C); an error is one line on stderr.</summary>
 internal static class CommandLine
 {
     public const int Done = 0, Failed = 1, WrongUsage = 2, Cancelled = 130;
@@ -47,7 +48,13 @@ internal static class CommandLine
         {
             var parsed = Parsed(root, args);
             if (parsed.Action is not HelpAction && UsageError.Of(parsed) is { } usage) throw new UsageException(usage);
-            var invocation = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+            var invocation = new InvocationConfiguration
+            {
+                Output = output,
+                Error = error,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null
+            };
             return parsed.InvokeAsync(invocation, cancel).GetAwaiter().GetResult();
         }
         catch (Exception e)
@@ -75,7 +82,9 @@ internal static class CommandLine
 
     /// <summary>The command line as a shell would take it.</summary>
     internal static string WrittenOut(ParseResult parsed) =>
-        string.Join(' ', parsed.Tokens.Select(t => t.Value.Length > 0 && t.Value.All(c => char.IsLetterOrDigit(c) || "-_./,=:+".Contains(c)) ? t.Value : $"'{t.Value.Replace("'", "'\\''")}'").Prepend("onnx-attribution"));
+        string.Join(' ', parsed.Tokens.Select(t => t.Value.Length > 0 && t.Value.All(c => char.IsLetterOrDigit(c) || "-_./,=:+".Contains(c))
+            ? t.Value
+            : $"'{t.Value.Replace("'", "'\\''")}'").Prepend("onnx-attribution"));
 
     private static int Report(Exception e, string verb, TextWriter error, bool verbose, CancellationToken cancel)
     {

@@ -2,10 +2,12 @@ using System.Runtime.InteropServices;
 
 namespace OnnxAttribution.Cli;
 
-/// <summary>Whether this process may open as many files as the program needs for itself. Nothing here needs an assembly beside the one that is running.</summary>
+/// <summary>Whether this process may open as many files as the program needs for itself.
+/// Nothing here needs an assembly beside the one that is running.</summary>
 internal static unsafe partial class DescriptorLimit
 {
-    /// <summary>With this many, a graph of models/tiny can be made: .NET, its assemblies and the native libraries hold some hundred.</summary>
+    /// <summary>With this many, a graph of models/tiny can be made:
+    /// .NET, its assemblies and the native libraries hold some hundred.</summary>
     private const ulong Least = 128;
 
     private const int StandardError = 2, LinuxOpenFiles = 7, MacOpenFiles = 8;
@@ -13,7 +15,11 @@ internal static unsafe partial class DescriptorLimit
     /// <summary>Says on stderr what is missing, where the limit is too low for anything.</summary>
     public static bool Refuses()
     {
-        if (OperatingSystem.IsWindows() || GetLimit(OperatingSystem.IsMacOS() ? MacOpenFiles : LinuxOpenFiles, out var limit) != 0 || limit.Current >= Least) return false;
+        if (OperatingSystem.IsWindows() || GetLimit(OperatingSystem.IsMacOS() ? MacOpenFiles : LinuxOpenFiles, out var limit) != 0
+            || limit.Current >= Least)
+        {
+            return false;
+        }
         Span<byte> digits = stackalloc byte[20];
         limit.Current.TryFormat(digits, out var length);
         Say("onnx-attribution: at most "u8);

@@ -4,8 +4,10 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Cli;
 
-/// <summary>The door to stdout and stderr: whatever file a text comes from, in results, messages and stack traces, nothing in it steers a terminal.</summary>
-/// <remarks>Escaping keeps JSON the same JSON. Colours and progress go past it, to <see cref="Raw"/>, with texts that are escaped by <see cref="Screen"/> and <see cref="ProgressLine"/>.</remarks>
+/// <summary>The door to stdout and stderr: whatever file a text comes from,
+/// in results, messages and stack traces, nothing in it steers a terminal.</summary>
+/// <remarks>Escaping keeps JSON the same JSON. Colours and progress go past it, to <see cref="Raw"/>,
+/// with texts that are escaped by <see cref="Screen"/> and <see cref="ProgressLine"/>.</remarks>
 /// <param name="raw">Stays open.</param>
 internal sealed class DisplayWriter(TextWriter raw, bool isTerminal) : TextWriter
 {
@@ -49,7 +51,8 @@ internal sealed class DisplayWriter(TextWriter raw, bool isTerminal) : TextWrite
         }
     }
 
-    /// <summary>For rows in bytes of UTF-8: as they are where a file or another program takes them, to be read where a terminal shows them.</summary>
+    /// <summary>For rows in bytes of UTF-8: as they are where a file or another program takes them,
+    /// to be read where a terminal shows them.</summary>
     public Stream OpenData() => ReferenceEquals(raw, Console.Out) && !isTerminal ? Console.OpenStandardOutput() : new DisplayStream(this);
 
     private void Put(string text)

@@ -4,7 +4,8 @@ using System.Runtime.InteropServices;
 namespace OnnxAttribution.Cli;
 
 /// <summary>SIGINT, SIGTERM, SIGHUP and SIGQUIT: the first ends the run in order, one that comes seconds later at once.</summary>
-/// <remarks>Within two seconds it is the same one: timeout(1) signals the process and then its group, and a busy machine runs the handler late.</remarks>
+/// <remarks>Within two seconds it is the same one: timeout(1) signals the process and then its group,
+/// and a busy machine runs the handler late.</remarks>
 internal sealed partial class EndingSignals : IDisposable
 {
     private const int Hangup = 1;
@@ -19,14 +20,17 @@ internal sealed partial class EndingSignals : IDisposable
     public EndingSignals()
     {
         // looked at before .NET sets handlers of its own
-        PosixSignal[] ending = IgnoresHangup() ? [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGQUIT] : [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGQUIT, PosixSignal.SIGHUP];
+        PosixSignal[] ending = IgnoresHangup()
+            ? [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGQUIT]
+            : [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGQUIT, PosixSignal.SIGHUP];
         foreach (var signal in ending) _registered.Add(PosixSignalRegistration.Create(signal, End));
     }
 
     /// <summary>Cancelled by the first signal.</summary>
     public CancellationToken Cancel => _interrupt.Token;
 
-    /// <summary>What a shell expects of a process that ended by a signal: 128 and its number. A run that was done before the signal came has its own code.</summary>
+    /// <summary>What a shell expects of a process that ended by a signal: 128 and its number.
+    /// A run that was done before the signal came has its own code.</summary>
     public int ExitCode(int code) => code == CommandLine.Cancelled && _number != 0 ? 128 + _number : code;
 
     public void Dispose()

@@ -12,23 +12,31 @@ internal static class FailureLine
     {
         PromptException { IsTable: true } => e.Message,
         _ when IsOurs(e) => OneLine(e.Message),
-        OutOfMemoryException or InsufficientExecutionStackException => $"{verb} needs more memory than there is (or than 'ulimit -v' allows); give it a smaller model, fewer sites or a shorter text, or raise the limit",
-        IOException or UnauthorizedAccessException => $"{verb} was refused by the system: {(FileFault.PathIn(e) is { } path ? $"{OneLine(path)}: " : "")}{OneLine(FileFault.Words(e, "check the path"))}",
-        DllNotFoundException or BadImageFormatException => $"{verb} cannot load {(FileFault.PathIn(e) is { } library ? $"the library '{OneLine(library)}'" : "a library")}: {LoaderWords(e.Message)}",
-        _ => $"{verb} stopped by a fault of the program, not of your files ({e.GetType().Name}: {OneLine(e.Message).TrimEnd('.')}); run it again with --verbose and report what it prints",
+        OutOfMemoryException or InsufficientExecutionStackException => $"{verb} needs more memory than there is (or than 'ulimit -v' "
+            + "allows); give it a smaller model, fewer sites or a shorter text, or raise the limit",
+        IOException or UnauthorizedAccessException => $"{verb} was refused by the system: "
+            + $"{(FileFault.PathIn(e) is { } path ? $"{OneLine(path)}: " : "")}{OneLine(FileFault.Words(e, "check the path"))}",
+        DllNotFoundException or BadImageFormatException => $"{verb} cannot load "
+            + $"{(FileFault.PathIn(e) is { } library ? $"the library '{OneLine(library)}'" : "a library")}: {LoaderWords(e.Message)}",
+        _ => $"{verb} stopped by a fault of the program, not of your files ({e.GetType().Name}: {OneLine(e.Message).TrimEnd('.')}); "
+            + "run it again with --verbose and report what it prints",
     };
 
-    public static string OneLine(string message) => string.Join(' ', message.Split((char[])['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+    public static string OneLine(string message) =>
+        string.Join(' ', message.Split((char[])['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
 
-    /// <summary>Whether the message was written here, for who reads it: in an exception of ours, or in one of .NET's for what callers gave that our code threw.</summary>
+    /// <summary>Whether the message was written here, for who reads it:
+    /// in an exception of ours, or in one of .NET's for what callers gave that our code threw.</summary>
     private static bool IsOurs(Exception e) => e is OperationCanceledException || IsOurs(e.GetType())
-        || (e is FormatException or ArgumentException or NotSupportedException && new StackTrace(e).GetFrame(0)?.GetMethod()?.DeclaringType is { } thrower && IsOurs(thrower));
+        || (e is FormatException or ArgumentException or NotSupportedException
+            && new StackTrace(e).GetFrame(0)?.GetMethod()?.DeclaringType is { } thrower && IsOurs(thrower));
 
     private static bool IsOurs(Type type) => type.Namespace?.StartsWith(nameof(OnnxAttribution), StringComparison.Ordinal) == true;
 
     // the system's loader says why in words only, among those for every place where it looked
     private static string LoaderWords(string message) =>
         message.Contains("Too many open files", StringComparison.Ordinal) ? $"too many files are open; {FileFault.DescriptorMend}"
-        : message.Contains("Cannot allocate memory", StringComparison.Ordinal) || message.Contains("failed to map segment", StringComparison.Ordinal) ? $"there is no memory for it; {FileFault.MemoryMend}"
+        : message.Contains("Cannot allocate memory", StringComparison.Ordinal) || message.Contains("failed to map segment",
+            StringComparison.Ordinal) ? $"there is no memory for it; {FileFault.MemoryMend}"
         : "it is missing beside the program, or damaged; install the program again";
 }

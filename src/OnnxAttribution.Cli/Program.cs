@@ -10,5 +10,6 @@ static int Run(string[] args)
 {
     Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
     using var signals = new EndingSignals();
-    return signals.ExitCode(CommandLine.Run(args, Console.Out, Console.Error, signals.Cancel, code => Environment.Exit(signals.ExitCode(code))));
+    return signals.ExitCode(
+        CommandLine.Run(args, Console.Out, Console.Error, signals.Cancel, code => Environment.Exit(signals.ExitCode(code))));
 }

@@ -3,7 +3,8 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Tests;
 
-/// <summary>Meets each step by which a file or directory of one place appears, before it is done: a disk at that moment is what a kill would leave.</summary>
+/// <summary>Meets each step by which a file or directory of one place appears, before it is done:
+/// a disk at that moment is what a kill would leave.</summary>
 internal sealed class FileSteps : IObserver<DiagnosticListener>, IObserver<KeyValuePair<string, object?>>, IDisposable
 {
     private readonly string _directory;

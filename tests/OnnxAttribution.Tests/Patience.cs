@@ -2,7 +2,8 @@ using System.Diagnostics;
 
 namespace OnnxAttribution.Tests;
 
-/// <summary>How long a test waits for what must happen: no claim about speed, but the minutes after which, on the busiest machine, it hangs.</summary>
+/// <summary>How long a test waits for what must happen: no claim about speed,
+/// but the minutes after which, on the busiest machine, it hangs.</summary>
 internal static class Patience
 {
     public static TimeSpan Limit { get; } = TimeSpan.FromMinutes(10);

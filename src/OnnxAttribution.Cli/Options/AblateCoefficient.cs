@@ -13,7 +13,10 @@ internal static class AblateCoefficient
         DefaultValueFactory = _ => 0,
         CustomParser = result =>
         {
-            if (float.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var x) && float.IsFinite(x)) return x;
+            if (float.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var x) && float.IsFinite(x))
+            {
+                return x;
+            }
             result.AddError($"--coefficient cannot be '{result.Tokens[0].Value}'; it takes a number, such as 0 or 0.5");
             return 0;
         },

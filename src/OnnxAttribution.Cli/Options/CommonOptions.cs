@@ -13,8 +13,19 @@ internal sealed class CommonOptions
         Threads.AtLeast(1);
     }
 
-    public Option<string> Device { get; } = new("--device") { Description = "where graphs run: cpu or cuda", HelpName = "cpu|cuda", DefaultValueFactory = _ => "cpu", Recursive = true };
-    private Option<int?> Threads { get; } = new("--threads") { Description = "threads to use, at most one per core that the process may use; default: as many", HelpName = "N", Recursive = true };
+    public Option<string> Device { get; } = new("--device")
+    {
+        Description = "where graphs run: cpu or cuda",
+        HelpName = "cpu|cuda",
+        DefaultValueFactory = _ => "cpu",
+        Recursive = true
+    };
+    private Option<int?> Threads { get; } = new("--threads")
+    {
+        Description = "threads to use, at most one per core that the process may use; default: as many",
+        HelpName = "N",
+        Recursive = true
+    };
     public Option<bool> Verbose { get; } = new("--verbose") { Description = "on an error, the stack trace too", Recursive = true };
 
     public void AddTo(RootCommand root)
@@ -32,7 +43,8 @@ internal sealed class CommonOptions
     {
         if (parsed.GetValue(Threads) is not { } asked || asked <= RunContext.UsableCores) return parsed.GetValue(Threads);
         var cores = Screen.Count(RunContext.UsableCores, "core");
-        parsed.InvocationConfiguration.Error.WriteLine($"warning: --threads {asked}: this process may use {cores}, so as many threads are used");
+        parsed.InvocationConfiguration.Error.WriteLine(
+            $"warning: --threads {asked}: this process may use {cores}, so as many threads are used");
         return RunContext.UsableCores;
     }
 }

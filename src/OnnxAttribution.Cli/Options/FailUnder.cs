@@ -12,7 +12,8 @@ internal sealed class FailUnder
     private const string OptionName = "--fail-under";
 
     // what one writes, and what run.json calls it
-    private static readonly (string Name, string Key)[] s_figures = [("pearson", "pearson"), ("spearman", "spearman"), ("sign", "sign_agreement"), ("recall", "top_recall")];
+    private static readonly (string Name, string Key)[] s_figures =
+        [("pearson", "pearson"), ("spearman", "spearman"), ("sign", "sign_agreement"), ("recall", "top_recall")];
 
     public static string Names => string.Join('|', s_figures.Select(f => f.Name));
 
@@ -37,7 +38,10 @@ internal sealed class FailUnder
     /// <param name="validation">run.json's <c>validation</c>.</param>
     public static IReadOnlyList<string> Shortfalls(JsonObject validation, IEnumerable<string> limits)
     {
-        if ((int)validation["nodes"]!["count"]! + (int)validation["edges"]!["count"]! == 0) return limits.Any() ? ["there was nothing to check, as no node has an effect"] : [];
+        if ((int)validation["nodes"]!["count"]! + (int)validation["edges"]!["count"]! == 0)
+        {
+            return limits.Any() ? ["there was nothing to check, as no node has an effect"] : [];
+        }
         var result = new List<string>();
         foreach (var limit in limits)
         {
@@ -46,8 +50,14 @@ internal sealed class FailUnder
             {
                 var figures = validation[of]!.AsObject();
                 if ((int)figures["count"]! == 0) continue;   // kl with exact effects has no edges at all
-                if (figures[key] is not { } value) result.Add($"{name} of {of} is not defined, as nothing varies");
-                else if ((double)value < least) result.Add($"{name} of {of} is {Screen.Number((double)value)}, under {Screen.Number(least)}");
+                if (figures[key] is not { } value)
+                {
+                    result.Add($"{name} of {of} is not defined, as nothing varies");
+                }
+                else if ((double)value < least)
+                {
+                    result.Add($"{name} of {of} is {Screen.Number((double)value)}, under {Screen.Number(least)}");
+                }
             }
         }
         return result;
@@ -65,8 +75,12 @@ internal sealed class FailUnder
         var parts = limit.Split('=');
         if (parts.Length != 2) return $"{OptionName} cannot be '{limit}'; it takes a name and a number, such as pearson=0.9";
         if (s_figures.All(f => f.Name != parts[0]))
-            return $"{OptionName} knows no '{parts[0]}'. Did you mean '{SpellCheck.Among(s_figures.Select(f => f.Name), parts[0])}'? It knows {string.Join(", ", s_figures.Select(f => f.Name))}";
-        return double.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out var x) && double.IsFinite(x) && Math.Abs(x) <= 1 ? null
+        {
+            return $"{OptionName} knows no '{parts[0]}'. Did you mean '{SpellCheck.Among(s_figures.Select(f => f.Name), parts[0])}'? It "
+                + $"knows {string.Join(", ", s_figures.Select(f => f.Name))}";
+        }
+        return double.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out var x) && double.IsFinite(x)
+            && Math.Abs(x) <= 1 ? null
             : $"{OptionName} {parts[0]} cannot be '{parts[1]}'; it takes a number from -1 to 1, such as 0.9";
     }
 }

@@ -5,8 +5,8 @@ using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Cli.Options;
 
-/// <summary>The warning that a prompt begins with the BOS twice: once as it was written, as other tools show prompts, and once because it is put before every prompt, as TransformerLens does.
-/// Every position is one further then than where prompts begin plainly.</summary>
+/// <summary>The warning that a prompt begins with the BOS twice: once as it was written, as other tools show prompts, and once because it
+/// is put before every prompt, as TransformerLens does. Every position is one further then than where prompts begin plainly.</summary>
 internal static class TwiceBegun
 {
     private const int MostNamed = 5;
@@ -21,7 +21,8 @@ internal static class TwiceBegun
         List<PromptTask> twice = [.. tasks.Where(t => Begins(t.Prompt) || Begins(t.PatchPrompt))];
         if (twice.Count == 0) return;
         var who = !isFile ? "the prompt begins" : twice.Count == 1 ? $"the prompt '{twice[0].Id}' begins"
-            : $"{twice.Count} prompts ({string.Join(", ", twice.Take(MostNamed).Select(t => $"'{t.Id}'"))}{(twice.Count > MostNamed ? ", …" : "")}) begin";
+            : $"{twice.Count} prompts "
+                + $"({string.Join(", ", twice.Take(MostNamed).Select(t => $"'{t.Id}'"))}{(twice.Count > MostNamed ? ", …" : "")}) begin";
         error.WriteLine(Sentence(who, model.TokenText(bos), "give --prepend-bos false, or take it out of the text"));
     }
 
@@ -29,8 +30,13 @@ internal static class TwiceBegun
     /// <param name="facts">run.json.</param>
     public static void Warn(JsonObject facts, TextWriter error)
     {
-        if ((bool?)facts["prepend_bos"] != true || facts["tokens"] is not JsonArray { Count: > 1 } tokens || (int)tokens[0]! != (int)tokens[1]!) return;
-        error.WriteLine(Sentence("the run's prompt begins", (string?)facts["token_strings"]?[0] ?? $"{tokens[0]}", "make the run anew with --prepend-bos false, or with the text alone"));
+        if ((bool?)facts["prepend_bos"] != true || facts["tokens"] is not JsonArray { Count: > 1 } tokens
+            || (int)tokens[0]! != (int)tokens[1]!)
+        {
+            return;
+        }
+        error.WriteLine(Sentence("the run's prompt begins", (string?)facts["token_strings"]?[0] ?? $"{tokens[0]}",
+            "make the run anew with --prepend-bos false, or with the text alone"));
     }
 
     private static string Sentence(string who, string token, string mend) =>

@@ -19,20 +19,37 @@ internal static class UsageError
         if (parsed.Errors.Count == 0) return EmptyPath(parsed) is { } empty ? $"{empty}; see 'onnx-attribution {verb} --help'" : null;
         // the next option was taken for the value of the one before
         var names = OptionNames(parsed.CommandResult).ToHashSet();
-        if (parsed.CommandResult.Children.OfType<OptionResult>().FirstOrDefault(o => o.Tokens.Any(t => names.Contains(t.Value))) is { } eaten)
-            return $"{eaten.Option.Name} is given without a value, unless it is to be '{eaten.Tokens[0].Value}'; write it behind the option; see 'onnx-attribution {verb} --help'";
+        if (parsed.CommandResult.Children.OfType<OptionResult>()
+            .FirstOrDefault(o => o.Tokens.Any(t => names.Contains(t.Value))) is { } eaten)
+        {
+            return $"{eaten.Option.Name} is given without a value, unless it is to be '{eaten.Tokens[0].Value}'; "
+                + $"write it behind the option; see 'onnx-attribution {verb} --help'";
+        }
         if (parsed.UnmatchedTokens.Count > 0)
         {
             var unknown = parsed.UnmatchedTokens[0];
             if (unknown.StartsWith('-')) return UnknownOption(unknown, isRoot ? null : verb, OptionNames(parsed.CommandResult));
-            if (command.Subcommands.Count > 0) return UnknownVerb(isRoot ? null : verb, unknown, [.. command.Subcommands.Select(c => c.Name)]);
+            if (command.Subcommands.Count > 0)
+            {
+                return UnknownVerb(isRoot ? null : verb, unknown, [.. command.Subcommands.Select(c => c.Name)]);
+            }
             return $"{verb} has no use for '{unknown}'; put quotes around a text with spaces, and see 'onnx-attribution {verb} --help'";
         }
-        if (isRoot) return $"which verb? Give one of {string.Join(", ", command.Subcommands.Select(c => c.Name))}; see 'onnx-attribution --help'";
-        if (command.Subcommands.Count > 0) return $"{verb} what? Give one of {string.Join(", ", command.Subcommands.Select(c => c.Name))}; see 'onnx-attribution {verb} --help'";
+        if (isRoot)
+        {
+            return $"which verb? Give one of {string.Join(", ", command.Subcommands.Select(c => c.Name))}; see 'onnx-attribution --help'";
+        }
+        if (command.Subcommands.Count > 0)
+        {
+            return $"{verb} what? Give one of {string.Join(", ", command.Subcommands.Select(c => c.Name))}; "
+                + $"see 'onnx-attribution {verb} --help'";
+        }
         var error = parsed.Errors[0];
-        if (command.Arguments.FirstOrDefault(a => parsed.GetResult(a) is not { Tokens.Count: > 0 }) is { } missing && error.Message.StartsWith("Required argument", StringComparison.Ordinal))
+        if (command.Arguments.FirstOrDefault(a => parsed.GetResult(a) is not { Tokens.Count: > 0 }) is { } missing
+            && error.Message.StartsWith("Required argument", StringComparison.Ordinal))
+        {
             return $"{missing.Name} is missing: {missing.Description}; see 'onnx-attribution {verb} --help'";
+        }
         return $"{Sentence(error)}; see 'onnx-attribution {verb} --help'";
     }
 
@@ -48,19 +65,24 @@ internal static class UsageError
                 _ => (null, null),
             };
             if (name is null || !child.Tokens.Any(t => string.IsNullOrWhiteSpace(t.Value))) continue;
-            return $"{name} is empty; give it {wanted switch { "FILE" => "a file", "PATH" => "a path", "RUN" => "a run directory", _ => "a directory" }}";
+            return $"{name} is empty; give it "
+                + $"{wanted switch { "FILE" => "a file", "PATH" => "a path", "RUN" => "a run directory", _ => "a directory" }}";
         }
         return null;
     }
 
     /// <summary>As it is written: <c>graph</c>, or <c>sae check</c>.</summary>
-    private static string Verb(CommandResult command) => command.Parent is CommandResult { Command: not RootCommand } parent ? $"{Verb(parent)} {command.Command.Name}" : command.Command.Name;
+    private static string Verb(CommandResult command) => command.Parent is CommandResult { Command: not RootCommand } parent
+        ? $"{Verb(parent)} {command.Command.Name}"
+        : command.Command.Name;
 
     private static string UnknownVerb(string? parent, string verb, string[] verbs) =>
-        $"{(parent is null ? "there is no verb" : parent + " has no")} '{verb}'. Did you mean '{SpellCheck.Among(verbs, verb)}'? {(parent is null ? "The verbs are" : "It has")} {string.Join(", ", verbs)}";
+        $"{(parent is null ? "there is no verb" : parent + " has no")} '{verb}'. "
+        + $"Did you mean '{SpellCheck.Among(verbs, verb)}'? {(parent is null ? "The verbs are" : "It has")} {string.Join(", ", verbs)}";
 
     private static string UnknownOption(string option, string? verb, IEnumerable<string> names) =>
-        $"{(verb is null ? "there is" : verb + " has")} no option '{option.Split('=')[0]}'. Did you mean '{SpellCheck.Among(names, option.Split('=')[0])}'? See 'onnx-attribution {(verb is null ? "" : verb + " ")}--help'";
+        $"{(verb is null ? "there is" : verb + " has")} no option '{option.Split('=')[0]}'. Did you mean "
+        + $"'{SpellCheck.Among(names, option.Split('=')[0])}'? See 'onnx-attribution {(verb is null ? "" : verb + " ")}--help'";
 
     private static IEnumerable<string> OptionNames(CommandResult command)
     {
@@ -77,15 +99,22 @@ internal static class UsageError
         var name = message.Split('\'') is [_, var option, _] && option.StartsWith('-') ? option : null;
         return name is null ? message.TrimEnd('.')
             : message.Contains("expects a single argument") ? $"{name} is given more than once; give it once"
-            : message.StartsWith("Required argument missing", StringComparison.Ordinal) ? $"{name} is given without a value; write it behind the option"
+            : message.StartsWith("Required argument missing", StringComparison.Ordinal)
+                ? $"{name} is given without a value; write it behind the option"
             : message.TrimEnd('.');
     }
 
     private static string Sentence(ParseError error)
     {
-        var isRefusal = error.Message.StartsWith("Cannot parse", StringComparison.Ordinal) || error.Message.StartsWith("Argument '", StringComparison.Ordinal);
-        if (error.SymbolResult is not OptionResult { Tokens: [var given, ..], Option: var option } || !isRefusal) return Words(error.Message);
-        var wanted = option.ValueType == typeof(int) || option.ValueType == typeof(int?) ? "a whole number" : option.HelpName ?? "another value";
+        var isRefusal = error.Message.StartsWith("Cannot parse", StringComparison.Ordinal)
+            || error.Message.StartsWith("Argument '", StringComparison.Ordinal);
+        if (error.SymbolResult is not OptionResult { Tokens: [var given, ..], Option: var option } || !isRefusal)
+        {
+            return Words(error.Message);
+        }
+        var wanted = option.ValueType == typeof(int) || option.ValueType == typeof(int?)
+            ? "a whole number"
+            : option.HelpName ?? "another value";
         return $"{option.Name} cannot be '{given.Value}'; it takes {wanted}";
     }
 }

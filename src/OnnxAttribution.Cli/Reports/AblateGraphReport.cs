@@ -21,7 +21,9 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
     {
         var json = facts.DeepClone().AsObject();
         json["strongest_nodes"] = new JsonArray([.. StrongestNodes().Select(NodeJson)]);
-        json["strongest_edges"] = new JsonArray([.. StrongestEdges().Select(e => new JsonObject { ["upstream"] = Label(e.Up), ["downstream"] = Label(e.Down), ["effect"] = e.Effect })]);
+        json["strongest_edges"] =
+            new JsonArray([.. StrongestEdges()
+                .Select(e => new JsonObject { ["upstream"] = Label(e.Up), ["downstream"] = Label(e.Down), ["effect"] = e.Effect })]);
         json["files"] = new JsonArray([.. Files().Select(f => new JsonObject { ["path"] = f.FullName, ["bytes"] = f.Length })]);
         json["page"] = page.File;
         json["page_note"] = page.Note;
@@ -33,13 +35,16 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
     {
         var options = run.Request.Ablation;
         PromptLines.Print(facts, output);
-        output.WriteLine($"ablated  {Screen.Count(_graph.Ablated, "feature")}, {Where(options.Positions)}, activations × {Screen.Number(options.Coefficient)}; read at {(options.Measure == AblationMeasure.All ? "all positions" : "the last position")} of the next sites");
+        output.WriteLine($"ablated  {Screen.Count(_graph.Ablated, "feature")}, {Where(options.Positions)}, activations × "
+            + $"{Screen.Number(options.Coefficient)}; read at "
+            + $"{(options.Measure == AblationMeasure.All ? "all positions" : "the last position")} of the next sites");
         var console = Screen.On(output);
         if (options.Logits && StrongestNodes().Any()) console.Write(NodeTable());
         if (StrongestEdges().Any()) console.Write(EdgeTable());
         output.WriteLine(Heading(options));
         foreach (var chain in _graph.Chains) output.WriteLine("  " + Chain(chain));
-        output.WriteLine($"kept {_graph.Nodes.Count(n => n.Kept):N0} of {_graph.Nodes.Count:N0} nodes, {_graph.Edges.Count:N0} of {_graph.EdgesSeen:N0} edges");
+        output.WriteLine($"kept {_graph.Nodes.Count(n => n.Kept):N0} of {_graph.Nodes.Count:N0} nodes, "
+            + $"{_graph.Edges.Count:N0} of {_graph.EdgesSeen:N0} edges");
         output.WriteLine($"wrote {directory}: {string.Join(", ", Files().Select(f => $"{f.Name} ({Screen.Bytes(f.Length)})"))}");
         output.WriteLine(TimingLine.Of(facts, seconds));
         page.Print(output);
@@ -48,7 +53,8 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
     private string Heading(AblationOptions options) =>
         _graph.Chains.Count > 0 ? $"chains of {Screen.Count(_graph.MinPath, "edge")} or more, strongest first:"
         : options.Coefficient == 1 ? "no chain: activations × 1 are what they were"
-        : facts["sites"]!.AsArray().Count == 1 ? "no chain: there is one site only, and no next one whose features could change; give --sites two or more"
+        : facts["sites"]!.AsArray().Count == 1
+            ? "no chain: there is one site only, and no next one whose features could change; give --sites two or more"
         : $"no chain of {Screen.Count(_graph.MinPath, "edge")} or more: lower --min-path or --threshold, or raise --top-edges";
 
     private static string Where(AblationPositions positions) => positions switch
@@ -62,39 +68,55 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
     {
         var nodes = chain.Select(e => _graph.Nodes[_graph.Edges[e].Down]).Prepend(_graph.Nodes[_graph.Edges[chain[0]].Up]);
         // ablated at all positions together, a chain is one of features; each effect is the largest over positions
-        var labels = nodes.Select(n => GraphReport.Label(run.Request.Ablation.Positions == AblationPositions.All ? n with { Position = -1 } : n, run.TextAt));
+        var labels = nodes.Select(n =>
+            GraphReport.Label(run.Request.Ablation.Positions == AblationPositions.All ? n with { Position = -1 } : n, run.TextAt));
         return $"{string.Join(" → ", labels)}   ({string.Join(", ", chain.Select(e => Screen.Number(_graph.Edges[e].Effect)))})";
     }
 
     private IEnumerable<int> StrongestNodes() =>
-        Enumerable.Range(0, _graph.Nodes.Count).Where(i => !float.IsNaN(_graph.Nodes[i].Effect) && _graph.Nodes[i].Effect != 0).OrderByDescending(i => Math.Abs(_graph.Nodes[i].Effect)).Take(Strongest);
+        Enumerable.Range(0, _graph.Nodes.Count)
+            .Where(i => !float.IsNaN(_graph.Nodes[i].Effect) && _graph.Nodes[i].Effect != 0)
+            .OrderByDescending(i => Math.Abs(_graph.Nodes[i].Effect))
+            .Take(Strongest);
 
-    private IEnumerable<CausalEdge> StrongestEdges() => _graph.Edges.Where(e => e.Down != CausalEdge.Metric).OrderByDescending(e => Math.Abs(e.Effect)).Take(Strongest);
+    private IEnumerable<CausalEdge> StrongestEdges() =>
+        _graph.Edges.Where(e => e.Down != CausalEdge.Metric).OrderByDescending(e => Math.Abs(e.Effect)).Take(Strongest);
 
-    private IEnumerable<FileInfo> Files() => new DirectoryInfo(directory).EnumerateFiles().OrderByDescending(f => f.Extension == ".parquet").ThenByDescending(f => f.Name);
+    private IEnumerable<FileInfo> Files() =>
+        new DirectoryInfo(directory).EnumerateFiles().OrderByDescending(f => f.Extension == ".parquet").ThenByDescending(f => f.Name);
 
     private string Label(int node) => node == CausalEdge.Metric ? "metric" : GraphReport.Label(_graph.Nodes[node], run.TextAt);
 
     private Table NodeTable()
     {
-        var table = Screen.Table("Strongest ablations", "node", "#activation", $"#{(string)facts["metric"]!} changes by", "most up", "most down");
+        var table = Screen.Table("Strongest ablations", "node", "#activation", $"#{(string)facts["metric"]!} changes by",
+            "most up", "most down");
         table.Columns[0].NoWrap = true;
         var moved = Moved();
-        foreach (var i in StrongestNodes()) table.AddRow(Label(i), Screen.Number(_graph.Nodes[i].Activation), Screen.Number(_graph.Nodes[i].Effect), Most(moved[i], up: true), Most(moved[i], up: false));
+        foreach (var i in StrongestNodes())
+        {
+            table.AddRow(Label(i), Screen.Number(_graph.Nodes[i].Activation), Screen.Number(_graph.Nodes[i].Effect),
+                Most(moved[i], up: true), Most(moved[i], up: false));
+        }
         return table;
     }
 
     private Table EdgeTable()
     {
         var table = Screen.Table("Strongest edges", "ablated", "downstream", "#before", "#changes by");
-        foreach (var e in StrongestEdges()) table.AddRow(Label(e.Up), Label(e.Down), Screen.Number(_graph.Nodes[e.Down].Activation), Screen.Number(e.Effect));
+        foreach (var e in StrongestEdges())
+        {
+            table.AddRow(Label(e.Up), Label(e.Down), Screen.Number(_graph.Nodes[e.Down].Activation), Screen.Number(e.Effect));
+        }
         return table;
     }
 
     private ILookup<int, TokenChange> Moved() => _graph.Logits.Where(l => l.Rank == 1).ToLookup(l => l.Node);
 
     private string Most(IEnumerable<TokenChange> moved, bool up) =>
-        moved.FirstOrDefault(l => l.Up == up) is { Rank: 1 } l ? $"{DisplayText.Quoted(run.Model.TokenText(l.Token))} {Screen.Percent(l.Clean)} → {Screen.Percent(l.Ablated)}" : "–";
+        moved.FirstOrDefault(l => l.Up == up) is { Rank: 1 } l
+            ? $"{DisplayText.Quoted(run.Model.TokenText(l.Token))} {Screen.Percent(l.Clean)} → {Screen.Percent(l.Ablated)}"
+            : "–";
 
     private JsonObject NodeJson(int i)
     {

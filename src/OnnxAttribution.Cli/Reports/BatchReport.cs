@@ -30,8 +30,10 @@ internal static class BatchReport
         foreach (var r in batch.Runs)
         {
             string[] figures = validated ? [.. ((string[])["nodes", "edges"]).Select(of => ValidationReport.Pearson(r, of))] : [];
-            table.AddRow([(string)r["id"]!, DisplayText.QuotedStart((string)r["prompt"]!, ShownPrompt), r["target"] is null ? "" : DisplayText.Quoted((string)r["target"]!), Value(r, "clean_metric"), Value(r, "patch_metric"),
-                r["explained_by_features"] is { } e ? Screen.Percent((double)e) : "–", $"{r["timings"]!.AsObject().Where(t => t.Key is not ("open" or "sessions")).Sum(t => (double)t.Value!):0.00}", .. figures]);
+            table.AddRow([(string)r["id"]!, DisplayText.QuotedStart((string)r["prompt"]!, ShownPrompt),
+                r["target"] is null ? "" : DisplayText.Quoted((string)r["target"]!), Value(r, "clean_metric"), Value(r, "patch_metric"),
+                r["explained_by_features"] is { } e ? Screen.Percent((double)e) : "–",
+                $"{r["timings"]!.AsObject().Where(t => t.Key is not ("open" or "sessions")).Sum(t => (double)t.Value!):0.00}", .. figures]);
         }
         Screen.On(output).Write(table);
         if (merged is not null)
@@ -39,7 +41,8 @@ internal static class BatchReport
             output.WriteLine($"merged: the mean over {batch.Runs.Count} prompts, summed over positions");
             merged.PrintGraph(output);
         }
-        output.WriteLine($"time {seconds:0.00} s for {batch.Runs.Count} prompts{(batch.Errors.Count > 0 ? $"; {batch.Errors.Count} lines failed" : "")}");
+        output.WriteLine($"time {seconds:0.00} s for {batch.Runs.Count} "
+            + $"prompts{(batch.Errors.Count > 0 ? $"; {batch.Errors.Count} lines failed" : "")}");
     }
 
     private static string Value(JsonObject run, string name) => run[name] is { } v ? Screen.Number((float)v) : "–";

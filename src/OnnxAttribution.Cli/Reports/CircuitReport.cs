@@ -18,7 +18,11 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
     public void Print(TextWriter output)
     {
         output.WriteLine($"circuit  {Circuit()}");
-        if (run.Taken is not null) output.WriteLine($"run      {source.Path}: its {run.Taken}{(source.Run!["patch_tokens"] is null ? "" : "; its patch prompt has no part, as activations are scaled")}");
+        if (run.Taken is not null)
+        {
+            output.WriteLine($"run      {source.Path}: its "
+                + $"{run.Taken}{(source.Run!["patch_tokens"] is null ? "" : "; its patch prompt has no part, as activations are scaled")}");
+        }
         foreach (var prompt in run.Prompts) Print(output, prompt);
         if (file is not null) output.WriteLine($"wrote {file} ({Screen.Bytes(new FileInfo(file).Length)})");
         output.WriteLine($"time {seconds:0.00} s for {Screen.Count(run.Prompts.Count, "prompt")}, {model.Context.Calls} runtime calls");
@@ -27,7 +31,12 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
     public JsonObject ToJson() => new()
     {
         ["model"] = model.Name,
-        ["circuit"] = new JsonArray([.. run.Circuit.Features.Select(n => new JsonObject { ["site"] = n.Site.Name, ["position"] = n.Position, ["feature"] = n.Feature })]),
+        ["circuit"] = new JsonArray([.. run.Circuit.Features.Select(n => new JsonObject
+        {
+            ["site"] = n.Site.Name,
+            ["position"] = n.Position,
+            ["feature"] = n.Feature
+        })]),
         ["run"] = source.Run is null ? null : source.Path,
         ["taken_from_run"] = run.Taken,
         ["keep"] = run.Options.Keep,
@@ -47,9 +56,14 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         output.WriteLine();
         if (prompt.Task.Id is { } id) output.WriteLine($"id       {id}");
         output.WriteLine($"prompt   {string.Join("  ", prompt.Tokens.Clean.Select((t, i) => $"{i} {Quoted(t)}"))}");
-        output.WriteLine($"metric   {Name(r.Metric)} after position {r.Metric.Position}: clean {Screen.Number(r.CleanMetric)}, {Done} {Screen.Number(r.AblatedMetric)}{Controls(r)}");
+        output.WriteLine($"metric   {Name(r.Metric)} after position {r.Metric.Position}: "
+            + $"clean {Screen.Number(r.CleanMetric)}, {Done} {Screen.Number(r.AblatedMetric)}{Controls(r)}");
         if (r.ActiveSize < r.Size)
-            output.WriteLine($"active   {(r.ActiveSize == 0 ? "none" : $"{r.ActiveSize:N0}")} of the circuit's {Screen.Count(r.Size, "feature")} on this prompt{(r.ActiveSize == 0 ? $", so there is nothing to {(run.Options.Keep ? "keep" : "ablate")}" : "")}");
+        {
+            output.WriteLine($"active   {(r.ActiveSize == 0 ? "none" : $"{r.ActiveSize:N0}")} of the circuit's "
+                + $"{Screen.Count(r.Size, "feature")} on this "
+                + $"prompt{(r.ActiveSize == 0 ? $", so there is nothing to {(run.Options.Keep ? "keep" : "ablate")}" : "")}");
+        }
         var top = Screen.Table("Next token", "#", "clean", "#probability", Done, "#probability");
         foreach (var (i, (before, after)) in CircuitAblation.Top(r.Clean, Top).Zip(CircuitAblation.Top(r.Ablated, Top)).Index())
         {
@@ -57,7 +71,10 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         }
         console.Write(top);
         console.Write(Shifts("Most moved by the circuit", r, r.Ablated));
-        if (r.Control.Length > 0) console.Write(Shifts($"Most moved by controls (mean of {r.ControlMetrics.Count} random circuits)", r, r.Control));
+        if (r.Control.Length > 0)
+        {
+            console.Write(Shifts($"Most moved by controls (mean of {r.ControlMetrics.Count} random circuits)", r, r.Control));
+        }
         var largest = r.Clean.Zip(r.FeatureZero, (a, b) => Math.Abs(a - b)).Max();
         if (largest > 1e-6) console.Write(Shifts("Most moved by the control of features 0", r, r.FeatureZero));
         else output.WriteLine("control  features 0 at the same places: that changes nothing");
@@ -68,7 +85,11 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         var table = Screen.Table(title, "token", "#clean", "#then", "#change, points", "#of the former");
         foreach (var up in (bool[])[true, false])
         {
-            foreach (var s in r.Shifts(after, up, Moved)) table.AddRow(Quoted(s.Token), Screen.Percent(s.Clean), Screen.Percent(s.Ablated), Signed(s.Change * 100), $"{Signed(s.Relative * 100)} %");
+            foreach (var s in r.Shifts(after, up, Moved))
+            {
+                table.AddRow(Quoted(s.Token), Screen.Percent(s.Clean), Screen.Percent(s.Ablated), Signed(s.Change * 100),
+                    $"{Signed(s.Relative * 100)} %");
+            }
             if (up) table.AddEmptyRow();
         }
         return table;
@@ -83,14 +104,18 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         var some = string.Join(" ", features.Take(ShownNodes).Select(Label)) + (features.Count > ShownNodes ? " …" : "");
         var sites = features.Select(n => n.Site).Distinct().Count();
         var what = $"{Screen.Count(features.Count, "feature")} at {Screen.Count(sites, "site")} ({some})";
-        return $"{(run.Options.Keep ? "all but " : "")}{what}: activations × {Screen.Number(run.Options.Coefficient)}{(errors > 0 ? $"; its {Screen.Count(errors, "error node")} stay{(errors == 1 ? "s as it is" : " as they are")}" : "")}";
+        return $"{(run.Options.Keep ? "all but " : "")}{what}: activations × "
+            + $"{Screen.Number(run.Options.Coefficient)}{(errors > 0 ? $"; its {Screen.Count(errors, "error node")} stay{(errors == 1 ? "s as it is" : " as they are")}" : "")}";
     }
 
     private string Controls(CircuitAblation r)
     {
         if (r.ControlMetrics.Count == 0) return $", feature 0 {Screen.Number(r.FeatureZeroMetric)}";
-        var few = r.ControlSizes.Min() < r.Size ? $"; of {Screen.Count(r.ControlSizes.Min(), "feature")} only, as no others are active at these places" : "";
-        return $", controls {Screen.Number(r.ControlMetrics.Average())} ({Screen.Number(r.ControlMetrics.Min())} to {Screen.Number(r.ControlMetrics.Max())}{few}), feature 0 {Screen.Number(r.FeatureZeroMetric)}";
+        var few = r.ControlSizes.Min() < r.Size
+            ? $"; of {Screen.Count(r.ControlSizes.Min(), "feature")} only, as no others are active at these places"
+            : "";
+        return $", controls {Screen.Number(r.ControlMetrics.Average())} ({Screen.Number(r.ControlMetrics.Min())} to "
+            + $"{Screen.Number(r.ControlMetrics.Max())}{few}), feature 0 {Screen.Number(r.FeatureZeroMetric)}";
     }
 
     private string Name(Metric metric) => metric.Kind switch
@@ -126,7 +151,8 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         };
     }
 
-    private JsonArray Tokens(IEnumerable<int> tokens, double[] probabilities) => [.. tokens.Select(t => new JsonObject { ["id"] = t, ["token"] = model.TokenText(t), ["probability"] = probabilities[t] })];
+    private JsonArray Tokens(IEnumerable<int> tokens, double[] probabilities) =>
+        [.. tokens.Select(t => new JsonObject { ["id"] = t, ["token"] = model.TokenText(t), ["probability"] = probabilities[t] })];
 
     private JsonObject Shifts(CircuitAblation r, double[] after)
     {

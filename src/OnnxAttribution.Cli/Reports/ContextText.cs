@@ -4,7 +4,8 @@ using Spectre.Console;
 
 namespace OnnxAttribution.Cli.Reports;
 
-/// <summary>A context as one line: each token on a ground the warmer the stronger the feature is active there; the peak underlined, or «marked» where there are no colours.</summary>
+/// <summary>A context as one line: each token on a ground the warmer the stronger the feature is active there;
+/// the peak underlined, or «marked» where there are no colours.</summary>
 internal static class ContextText
 {
     // from light to strong orange, as dashboards of features shade their texts
@@ -14,11 +15,15 @@ internal static class ContextText
     public static Paragraph Coloured(FeatureContext context, float max)
     {
         var line = new Paragraph();
-        for (var i = 0; i < context.Tokens.Count; i++) line.Append(Shown(context.Tokens[i]), StyleOf(context.Activations[i] / max, i == context.Peak));
+        for (var i = 0; i < context.Tokens.Count; i++)
+        {
+            line.Append(Shown(context.Tokens[i]), StyleOf(context.Activations[i] / max, i == context.Peak));
+        }
         return line;
     }
 
-    public static string Plain(FeatureContext context) => string.Concat(context.Tokens.Select((t, i) => i == context.Peak ? $"«{Shown(t)}»" : Shown(t)));
+    public static string Plain(FeatureContext context) =>
+        string.Concat(context.Tokens.Select((t, i) => i == context.Peak ? $"«{Shown(t)}»" : Shown(t)));
 
     private static Style? StyleOf(float share, bool isPeak)
     {

@@ -1,7 +1,8 @@
 namespace OnnxAttribution.Cli.Reports;
 
 /// <summary>A curve and the gradient's straight line as lines of text, with both axes' ends.</summary>
-/// <remarks>One character per column: ● the curve, │ where it jumps, · the line; where both meet the curve is drawn. ^ below the axis marks bends.</remarks>
+/// <remarks>One character per column: ● the curve, │ where it jumps, · the line;
+/// where both meet the curve is drawn. ^ below the axis marks bends.</remarks>
 internal static class CurvePlot
 {
     public const int Width = 60, Height = 15;
@@ -10,7 +11,8 @@ internal static class CurvePlot
     /// <param name="curve">y at each x, drawn with straight lines between.</param>
     /// <param name="line">The other curve's y.</param>
     /// <param name="marks">Places on the x axis.</param>
-    public static IReadOnlyList<string> Draw(IReadOnlyList<double> x, IReadOnlyList<double> curve, IReadOnlyList<double> line, IReadOnlyList<double> marks)
+    public static IReadOnlyList<string> Draw(IReadOnlyList<double> x, IReadOnlyList<double> curve, IReadOnlyList<double> line,
+        IReadOnlyList<double> marks)
     {
         double low = Math.Min(curve.Min(), line.Min()), high = Math.Max(curve.Max(), line.Max());
         var span = high > low ? high - low : 1;
@@ -29,7 +31,9 @@ internal static class CurvePlot
         }
         string[] labels = [Screen.Number(high), Screen.Number(low), Screen.Number(x[0]), Screen.Number(x[^1])];
         var margin = Math.Max(labels[0].Length, labels[1].Length);
-        var lines = cells.Select((cell, r) => $"{(r == 0 ? labels[0] : r == Height - 1 && high > low ? labels[1] : "").PadLeft(margin)} ┤{new string(cell)}".TrimEnd()).ToList();
+        var lines = cells.Select((cell, r) =>
+            $"{(r == 0 ? labels[0] : r == Height - 1 && high > low ? labels[1] : "").PadLeft(margin)} ┤{new string(cell)}".TrimEnd())
+            .ToList();
         var indent = new string(' ', margin + 2);
         lines.Add($"{new string(' ', margin)} └{new string('─', Width)}");
         if (marks.Count > 0)

@@ -20,34 +20,58 @@ internal static class FaithfulnessReport
             Screen.WriteJson(output, summary);
             return;
         }
-        output.WriteLine($"{Prompts(run.Prompts.Count)}, metric {Metric.NameOf(run.Metric)}: full is m(M), the model as it is; empty is m(∅), every node ablated");
+        output.WriteLine($"{Prompts(run.Prompts.Count)}, metric {Metric.NameOf(run.Metric)}: full is m(M), the model as it is; "
+            + "empty is m(∅), every node ablated");
         if (run.MeanPositions > 0) output.WriteLine($"means over {run.MeanPositions:N0} tokens of {run.Request.MeanText}");
         var controls = run.Request.Curve.Controls;
         foreach (var curve in run.Means.GroupBy(m => (m.Ablation, m.Errors)))
         {
             var points = run.Prompts.SelectMany(p => p.Points).Where(p => (p.Ablation, p.Errors) == curve.Key).ToList();
-            var table = controls > 0 ? Screen.Table(Title(curve.Key.Ablation, curve.Key.Errors), "#nodes", "#share", "#faithfulness", "#random", "#completeness", "#random")
+            var table = controls > 0 ? Screen.Table(Title(curve.Key.Ablation, curve.Key.Errors), "#nodes", "#share", "#faithfulness",
+                "#random", "#completeness", "#random")
                 : Screen.Table(Title(curve.Key.Ablation, curve.Key.Errors), "#nodes", "#share", "#faithfulness", "#completeness");
             foreach (var m in curve)
             {
                 var (nodes, share) = ($"{m.Nodes:N0}", Screen.Percent(m.Of == 0 ? double.NaN : (double)m.Nodes / m.Of));
-                if (controls > 0) table.AddRow(nodes, share, Ratio(m.Faithfulness), Spread(m.Random), Ratio(m.Completeness), Spread(m.RandomCompleteness));
-                else table.AddRow(nodes, share, Ratio(m.Faithfulness), Ratio(m.Completeness));
+                if (controls > 0)
+                {
+                    table.AddRow(nodes, share, Ratio(m.Faithfulness), Spread(m.Random), Ratio(m.Completeness),
+                        Spread(m.RandomCompleteness));
+                }
+                else
+                {
+                    table.AddRow(nodes, share, Ratio(m.Faithfulness), Ratio(m.Completeness));
+                }
             }
             Screen.On(output).Show(table, mayDrop: controls > 0 ? 1 : 0);
             var (full, empty) = (points.Average(p => p.Full), points.Average(p => p.Empty));
-            output.WriteLine($"full {Screen.Number(full)}, empty {Screen.Number(empty)}{(run.Prompts.Count > 1 ? " (means over the prompts)" : "")}");
+            output.WriteLine(
+                $"full {Screen.Number(full)}, empty {Screen.Number(empty)}{(run.Prompts.Count > 1 ? " (means over the prompts)" : "")}");
             var undefined = run.Prompts.Count(p => p.Points.Any(q => (q.Ablation, q.Errors) == curve.Key && double.IsNaN(q.Faithfulness)));
-            if (undefined > 0) output.WriteLine($"{Prompts(undefined)} of {run.Prompts.Count} left out: ablating everything does not change the metric there, so there is nothing to share out (NULL)");
+            if (undefined > 0)
+            {
+                output.WriteLine($"{Prompts(undefined)} of {run.Prompts.Count} left out: "
+                    + "ablating everything does not change the metric there, so there is nothing to share out (NULL)");
+            }
         }
-        if (controls > 0) output.WriteLine($"random: {Screen.Count(controls, "random circuit")} of equal size{(controls > 1 ? ", mean ± standard deviation" : "")}");
-        output.WriteLine($"wrote {file.FullName.Replace(Path.GetFullPath(run.Directory), run.Directory)} ({Screen.Bytes(file.Length)}) and its summary into run.json");
+        if (controls > 0)
+        {
+            output.WriteLine(
+                $"random: {Screen.Count(controls, "random circuit")} of equal size{(controls > 1 ? ", mean ± standard deviation" : "")}");
+        }
+        output.WriteLine($"wrote {file.FullName.Replace(Path.GetFullPath(run.Directory), run.Directory)} ({Screen.Bytes(file.Length)}) and "
+            + "its summary into run.json");
         output.WriteLine($"time {seconds:0.00} s, {calls} runtime calls");
     }
 
     private static string Title(AblationKind kind, ErrorRule rule)
     {
-        var ablated = kind switch { AblationKind.Zero => "set to 0", AblationKind.Mean => "set to their means", _ => "set to the patch run's" };
+        var ablated = kind switch
+        {
+            AblationKind.Zero => "set to 0",
+            AblationKind.Mean => "set to their means",
+            _ => "set to the patch run's"
+        };
         var errors = rule switch { ErrorRule.Keep => "errors kept", ErrorRule.Remove => "errors ablated", _ => "errors are nodes" };
         return $"Nodes outside the circuit {ablated}, {errors}";
     }
@@ -56,5 +80,6 @@ internal static class FaithfulnessReport
 
     private static string Ratio(double value) => double.IsNaN(value) ? "–" : (Math.Round(value, 3) + 0.0).ToString("0.000");   // no -0
 
-    private static string Spread((double Mean, double Spread) value) => double.IsNaN(value.Mean) ? "–" : double.IsNaN(value.Spread) ? Ratio(value.Mean) : $"{Ratio(value.Mean)} ± {value.Spread:0.000}";
+    private static string Spread((double Mean, double Spread) value) =>
+        double.IsNaN(value.Mean) ? "–" : double.IsNaN(value.Spread) ? Ratio(value.Mean) : $"{Ratio(value.Mean)} ± {value.Spread:0.000}";
 }

@@ -20,7 +20,10 @@ internal sealed class FeatureProgressBar(IProgress<string> line) : IProgress<Fea
     {
         if (double.IsNaN(p.Share)) return p.Stage;
         var done = (int)Math.Round(Width * Math.Clamp(p.Share, 0, 1));
-        var remaining = p.Remaining is { } r ? r.TotalHours >= 1 ? $", {(int)r.TotalHours}:{r.Minutes:00} h to go" : $", {(int)r.TotalMinutes}:{r.Seconds:00} to go" : "";
-        return $"{p.Stage} {new string('█', done)}{new string('░', Width - done)} {p.Share * 100,3:0} %  {p.Tokens:N0} tokens, {p.TokensPerSecond:N0} per second{remaining}";
+        var remaining = p.Remaining is { } r
+            ? r.TotalHours >= 1 ? $", {(int)r.TotalHours}:{r.Minutes:00} h to go" : $", {(int)r.TotalMinutes}:{r.Seconds:00} to go"
+            : "";
+        return $"{p.Stage} {new string('█', done)}{new string('░', Width - done)} {p.Share * 100,3:0} %  {p.Tokens:N0} tokens, "
+            + $"{p.TokensPerSecond:N0} per second{remaining}";
     }
 }

@@ -33,18 +33,28 @@ internal sealed class FeatureReport(FeatureDashboard feature)
     {
         output.WriteLine($"feature     {_site} {feature.Feature}  ({feature.Site}:{feature.Feature})");
         output.WriteLine(feature.IsDead ? "activation  dead: never active on this text"
-            : $"activation  at {Screen.Percent(feature.FiringRate)} of tokens; mean {Screen.Number(feature.MeanActivation)} there, largest {Screen.Number(feature.MaxActivation)}");
-        if (!feature.IsDead) output.WriteLine($"histogram   0 {Histogram()} {Screen.Number(feature.BinWidth * feature.Histogram.Count)}  (heights are logarithms of counts)");
+            : $"activation  at {Screen.Percent(feature.FiringRate)} of tokens; "
+                + $"mean {Screen.Number(feature.MeanActivation)} there, largest {Screen.Number(feature.MaxActivation)}");
+        if (!feature.IsDead)
+        {
+            output.WriteLine($"histogram   0 {Histogram()} {Screen.Number(feature.BinWidth * feature.Histogram.Count)}  (heights "
+                + "are logarithms of counts)");
+        }
         if (feature.Promoted.Count > 0)
         {
             output.WriteLine($"promotes    {string.Join("  ", feature.Promoted.Select(Words))}");
             output.WriteLine($"suppresses  {string.Join("  ", feature.Suppressed.Select(Words))}");
         }
-        if (feature.Nearest.Count > 0) output.WriteLine($"nearest     {string.Join("  ", feature.Nearest.Select(n => $"{n.Feature} ({Screen.Number(n.Cosine)})"))}");
+        if (feature.Nearest.Count > 0)
+        {
+            output.WriteLine($"nearest     {string.Join("  ", feature.Nearest.Select(n => $"{n.Feature} ({Screen.Number(n.Cosine)})"))}");
+        }
         var quantiles = feature.Contexts.Select(c => c.Quantile).DefaultIfEmpty().Max();
         foreach (var group in feature.Contexts.GroupBy(c => c.Quantile))
         {
-            output.WriteLine(group.Key == 0 ? "strongest contexts" : $"weaker: stratum {group.Key} of {quantiles} of its activations{(group.Key == 1 ? ", the strongest" : "")}");
+            output.WriteLine(group.Key == 0
+                ? "strongest contexts"
+                : $"weaker: stratum {group.Key} of {quantiles} of its activations{(group.Key == 1 ? ", the strongest" : "")}");
             foreach (var context in group) Print(output, context);
         }
     }
@@ -59,7 +69,9 @@ internal sealed class FeatureReport(FeatureDashboard feature)
             output.WriteLine(peak + ContextText.Plain(context));
             return;
         }
-        var grid = new Grid().AddColumn(new GridColumn { NoWrap = true, Padding = new Padding(0, 0, 0, 0) }).AddColumn(new GridColumn { Padding = new Padding(0, 0, 0, 0) });
+        var grid = new Grid()
+            .AddColumn(new GridColumn { NoWrap = true, Padding = new Padding(0, 0, 0, 0) })
+            .AddColumn(new GridColumn { Padding = new Padding(0, 0, 0, 0) });
         grid.AddRow(Screen.Cell(peak), ContextText.Coloured(context, feature.MaxActivation));
         console.Write(grid);
     }
@@ -67,7 +79,8 @@ internal sealed class FeatureReport(FeatureDashboard feature)
     private string Histogram()
     {
         var most = Math.Log(1 + feature.Histogram.Max());
-        return string.Concat(feature.Histogram.Select(c => c == 0 ? ' ' : Bars[(int)Math.Round((Bars.Length - 1) * Math.Log(1 + c) / most)]));
+        return string.Concat(
+            feature.Histogram.Select(c => c == 0 ? ' ' : Bars[(int)Math.Round((Bars.Length - 1) * Math.Log(1 + c) / most)]));
     }
 
     private static string Words(TokenLogit t) => $"{DisplayText.Quoted(t.Token)} {t.Logit:+0.00;-0.00}";

@@ -37,14 +37,22 @@ internal sealed class FeatureSearchReport(string word, IReadOnlyList<FeatureMatc
         }
         var console = Screen.On(output);
         var isPlain = console.Profile.Capabilities.ColorSystem == ColorSystem.NoColors;
-        var table = Screen.Table($"Features active on {DisplayText.Quoted(word)}, or promoting it", "feature", "#contexts", "#fires at", "#largest", "promotes", "strongest context");
+        var table = Screen.Table($"Features active on {DisplayText.Quoted(word)}, or promoting it", "feature", "#contexts", "#fires at",
+            "#largest", "promotes", "strongest context");
         foreach (var m in matches.Take(MostRows))
         {
-            var example = m.Example is not { } e ? Screen.Cell("") : isPlain ? Screen.Cell(ContextText.Plain(e)) : (Spectre.Console.Rendering.IRenderable)ContextText.Coloured(e, m.Feature.MaxActivation);
-            table.AddRow(Screen.Cell($"{Site.Parse(m.Feature.Site).ShortName} {m.Feature.Feature}"), Screen.Cell($"{m.Contexts} of {m.Feature.Contexts.Count(c => c.Quantile == 0)}"), Screen.Cell(Screen.Percent(m.Feature.FiringRate)),
-                Screen.Cell(Screen.Number(m.Feature.MaxActivation)), Screen.Cell(string.Join(" ", m.Promoted.Select(DisplayText.Quoted))), example);
+            var example = m.Example is not { } e ? Screen.Cell("")
+                : isPlain ? Screen.Cell(ContextText.Plain(e))
+                : (Spectre.Console.Rendering.IRenderable)ContextText.Coloured(e, m.Feature.MaxActivation);
+            table.AddRow(Screen.Cell($"{Site.Parse(m.Feature.Site).ShortName} {m.Feature.Feature}"),
+                Screen.Cell($"{m.Contexts} of {m.Feature.Contexts.Count(c => c.Quantile == 0)}"),
+                Screen.Cell(Screen.Percent(m.Feature.FiringRate)), Screen.Cell(Screen.Number(m.Feature.MaxActivation)),
+                Screen.Cell(string.Join(" ", m.Promoted.Select(DisplayText.Quoted))), example);
         }
         console.Show(table, mayDrop: 2);
-        if (matches.Count > MostRows) output.WriteLine($"the first {MostRows} of {Screen.Count(matches.Count, "feature")}; --json lists all");
+        if (matches.Count > MostRows)
+        {
+            output.WriteLine($"the first {MostRows} of {Screen.Count(matches.Count, "feature")}; --json lists all");
+        }
     }
 }

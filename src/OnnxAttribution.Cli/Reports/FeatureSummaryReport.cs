@@ -27,9 +27,12 @@ internal sealed class FeatureSummaryReport(FeatureSummary summary, double second
 
     public void Print(TextWriter output)
     {
-        output.WriteLine($"read     {summary.Tokens:N0} tokens of {summary.Documents:N0} document{(summary.Documents == 1 ? "" : "s")} in {summary.Sequences:N0} sequences{(summary.Passes > 1 ? $", {summary.Passes} times" : "")}"
+        output.WriteLine($"read     {summary.Tokens:N0} tokens of {summary.Documents:N0} document{(summary.Documents == 1 ? "" : "s")} in "
+            + $"{summary.Sequences:N0} sequences{(summary.Passes > 1 ? $", {summary.Passes} times" : "")}"
             + (summary.ResumedAt > 0 ? $"; went on from token {summary.ResumedAt:N0}" : ""));
-        output.WriteLine($"wrote    {Screen.Count(summary.Features, "feature")} of {Screen.Count(summary.Sites.Count, "site")}, {summary.Dead:N0} of them dead on this text: {summary.File}, {Screen.Bytes(new FileInfo(summary.File).Length)}");
-        output.WriteLine($"time     {seconds:0.0} s (reading {summary.ReadSeconds:0.0}, writing {summary.WriteSeconds:0.0}), {summary.TokensPerSecond:N0} tokens per second, peak memory {Screen.Bytes(RunContext.PeakMemory())}");
+        output.WriteLine($"wrote    {Screen.Count(summary.Features, "feature")} of {Screen.Count(summary.Sites.Count, "site")}, "
+            + $"{summary.Dead:N0} of them dead on this text: {summary.File}, {Screen.Bytes(new FileInfo(summary.File).Length)}");
+        output.WriteLine($"time     {seconds:0.0} s (reading {summary.ReadSeconds:0.0}, writing {summary.WriteSeconds:0.0}), "
+            + $"{summary.TokensPerSecond:N0} tokens per second, peak memory {Screen.Bytes(RunContext.PeakMemory())}");
     }
 }

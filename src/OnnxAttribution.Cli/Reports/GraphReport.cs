@@ -11,7 +11,8 @@ namespace OnnxAttribution.Cli.Reports;
 /// <param name="tokenAt">Token text by position.</param>
 /// <param name="page">null: none to speak of.</param>
 /// <param name="seconds">From the start of the verb to here.</param>
-internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges, Func<int, string> tokenAt, string directory, PageOfRun? page, double seconds)
+internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges,
+    Func<int, string> tokenAt, string directory, PageOfRun? page, double seconds)
 {
     private const int Strongest = 12;
 
@@ -44,25 +45,34 @@ internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> no
         console.Write(EdgeTable());
         console.Write(ShareTable());
         if (facts["validation"] is not null) new ValidationReport(facts, directory, seconds).PrintTables(output);
-        if (facts["conservation_violation"] is { } violation) output.WriteLine($"conservation: largest |effect - sum of edges| over largest |effect| is {(double)violation:G3}");
+        if (facts["conservation_violation"] is { } violation)
+        {
+            output.WriteLine($"conservation: largest |effect - sum of edges| over largest |effect| is {(double)violation:G3}");
+        }
         output.WriteLine($"kept {nodes.Count(n => n.Kept):N0} of {nodes.Count:N0} nodes, {edges.Count:N0} edges");
         output.WriteLine($"wrote {directory}: {string.Join(", ", Files().Select(f => $"{f.Name} ({Screen.Bytes(f.Length)})"))}");
     }
 
     /// <summary>Such as <c>3.resid 953 @5 'token'</c>; the final residual site is <c>resid_post</c>.</summary>
     public static string Label(CausalNode node, Func<int, string> tokenAt) =>
-        $"{node.Site.ShortName} {(node.IsError ? "error" : node.Feature)}{(node.Position < 0 ? "" : $" @{node.Position} {DisplayText.Quoted(tokenAt(node.Position))}")}";
+        $"{node.Site.ShortName} "
+        + $"{(node.IsError ? "error" : node.Feature)}{(node.Position < 0 ? "" : $" @{node.Position} {DisplayText.Quoted(tokenAt(node.Position))}")}";
 
     private IEnumerable<CausalNode> StrongestNodes() => nodes.Where(n => n.Kept).OrderByDescending(n => Math.Abs(n.Effect)).Take(Strongest);
 
     private IEnumerable<CausalEdge> StrongestEdges() => edges.OrderByDescending(e => Math.Abs(e.Effect)).Take(Strongest);
 
-    private IEnumerable<FileInfo> Files() => new DirectoryInfo(directory).EnumerateFiles().OrderByDescending(f => f.Name.EndsWith(".parquet", StringComparison.Ordinal)).ThenByDescending(f => f.Name);
+    private IEnumerable<FileInfo> Files() => new DirectoryInfo(directory)
+        .EnumerateFiles()
+        .OrderByDescending(f => f.Name.EndsWith(".parquet", StringComparison.Ordinal))
+        .ThenByDescending(f => f.Name);
 
     private Table NodeTable()
     {
         var withPatch = facts["patch_prompt"] is not null;
-        var table = withPatch ? Screen.Table("Strongest nodes", "node", "#activation", "#patch", "#effect") : Screen.Table("Strongest nodes", "node", "#activation", "#effect");
+        var table = withPatch
+            ? Screen.Table("Strongest nodes", "node", "#activation", "#patch", "#effect")
+            : Screen.Table("Strongest nodes", "node", "#activation", "#effect");
         foreach (var n in StrongestNodes())
         {
             var (label, activation, effect) = (Label(n, tokenAt), Screen.Number(n.Activation), Screen.Number(n.Effect));
@@ -77,7 +87,8 @@ internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> no
         var table = Screen.Table("Strongest edges", "upstream", "downstream", "#jacobian", "#effect");
         foreach (var e in StrongestEdges())
         {
-            table.AddRow(Label(nodes[e.Up], tokenAt), e.Down == CausalEdge.Metric ? "metric" : Label(nodes[e.Down], tokenAt), Screen.Number(e.Jacobian), Screen.Number(e.Effect));
+            table.AddRow(Label(nodes[e.Up], tokenAt), e.Down == CausalEdge.Metric ? "metric" : Label(nodes[e.Down], tokenAt),
+                Screen.Number(e.Jacobian), Screen.Number(e.Effect));
         }
         return table;
     }
@@ -86,8 +97,12 @@ internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> no
     {
         var shares = SiteShare.Of(nodes, [.. nodes.Select(n => n.Site).Distinct()]);
         var table = Screen.Table("Effect by site", "site", "#nodes", "#kept", "#sum of |effect|", "#by features");
-        foreach (var s in shares) table.AddRow(s.Site.Name, $"{s.Nodes:N0}", $"{s.Kept:N0}", Screen.Number(s.All), Screen.Percent(s.ExplainedByFeatures));
-        table.AddRow("all sites", $"{shares.Sum(s => s.Nodes):N0}", $"{shares.Sum(s => s.Kept):N0}", Screen.Number(shares.Sum(s => s.All)), Screen.Percent(SiteShare.Total(shares)));
+        foreach (var s in shares)
+        {
+            table.AddRow(s.Site.Name, $"{s.Nodes:N0}", $"{s.Kept:N0}", Screen.Number(s.All), Screen.Percent(s.ExplainedByFeatures));
+        }
+        table.AddRow("all sites", $"{shares.Sum(s => s.Nodes):N0}", $"{shares.Sum(s => s.Kept):N0}", Screen.Number(shares.Sum(s => s.All)),
+            Screen.Percent(SiteShare.Total(shares)));
         return table;
     }
 

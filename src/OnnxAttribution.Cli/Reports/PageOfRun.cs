@@ -32,7 +32,8 @@ internal sealed record PageOfRun(string? File, string? Note)
         }
         catch (OperationCanceledException)
         {
-            throw new CancelledException($"onnx-attribution: cancelled; the run stays in {directory}, without a page: 'onnx-attribution view {directory}' draws it");
+            throw new CancelledException(
+                $"onnx-attribution: cancelled; the run stays in {directory}, without a page: 'onnx-attribution view {directory}' draws it");
         }
         catch (RunDirectoryException e)
         {
@@ -51,7 +52,8 @@ internal sealed record PageOfRun(string? File, string? Note)
         }
         catch (OperationCanceledException)
         {
-            throw new CancelledException($"onnx-attribution: cancelled; {directory} was added to, its {RunPage.FileName} is the old one: 'onnx-attribution view {directory} --force' draws it anew");
+            throw new CancelledException($"onnx-attribution: cancelled; {directory} was added to, its {RunPage.FileName} is the old one: "
+                + $"'onnx-attribution view {directory} --force' draws it anew");
         }
         catch (RunDirectoryException e)
         {

@@ -31,13 +31,18 @@ internal sealed class PeerFigures
             foreach (var (name, figures) in json["results"]!.AsObject())
             {
                 // the whole job only: all pairs, or all sites
-                if (!(name.StartsWith("(a) one backward", StringComparison.Ordinal) || name.EndsWith("all sites", StringComparison.Ordinal) || name.StartsWith("(c) all edges", StringComparison.Ordinal))) continue;
+                if (!(name.StartsWith("(a) one backward", StringComparison.Ordinal) || name.EndsWith("all sites", StringComparison.Ordinal)
+                    || name.StartsWith("(c) all edges", StringComparison.Ordinal)))
+                {
+                    continue;
+                }
                 var extrapolated = (double?)figures!["extrapolated_s"];
                 edges.Add((name, extrapolated ?? (double)figures["median_s"]!, extrapolated is not null));
             }
             return new PeerFigures((int)json["nodes"]!, (int)json["tokens"]!, edges);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or NullReferenceException or InvalidOperationException or FormatException or ArgumentException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or NullReferenceException
+            or InvalidOperationException or FormatException or ArgumentException)
         {
             var why = e switch
             {
@@ -53,10 +58,21 @@ internal sealed class PeerFigures
     public void Print(TextWriter output, double ours)
     {
         output.WriteLine();
-        output.WriteLine($"the same edges in PyTorch, {Nodes} nodes per site, T = {Tokens}; ours, cotangents and edges: {ours * 1000:f0} ms");
-        foreach (var (name, seconds, extrapolated) in Edges) output.WriteLine($"  {name,-60} {seconds,9:f2} s{(extrapolated ? " (extrapolated)" : "               ")} {seconds / ours,8:f1} times ours");
+        output.WriteLine(
+            $"the same edges in PyTorch, {Nodes} nodes per site, T = {Tokens}; ours, cotangents and edges: {ours * 1000:f0} ms");
+        foreach (var (name, seconds, extrapolated) in Edges)
+        {
+            output.WriteLine(
+                $"  {name,-60} {seconds,9:f2} s{(extrapolated ? " (extrapolated)" : "               ")} {seconds / ours,8:f1} times ours");
+        }
     }
 
     public JsonArray ToJson(double ours) =>
-        [.. Edges.Select(e => new JsonObject { ["name"] = e.Name, ["seconds"] = e.Seconds, ["extrapolated"] = e.IsExtrapolated, ["times_ours"] = e.Seconds / ours })];
+        [.. Edges.Select(e => new JsonObject
+        {
+            ["name"] = e.Name,
+            ["seconds"] = e.Seconds,
+            ["extrapolated"] = e.IsExtrapolated,
+            ["times_ours"] = e.Seconds / ours
+        })];
 }

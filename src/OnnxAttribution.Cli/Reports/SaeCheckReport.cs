@@ -24,17 +24,23 @@ internal sealed class SaeCheckReport(CheckReport report, string bundle, double s
 
     public void Print(TextWriter output)
     {
-        var table = Screen.Table($"Dictionaries on {report.Tokens:N0} tokens of {report.Text}", "site", "kind", "#features", "#L0", "#variance explained", "#CE recovered", "#dead", "finding", "#CE", "#spliced", "#zeroed", "#norm", "#cosine", "#dense");
+        var table = Screen.Table($"Dictionaries on {report.Tokens:N0} tokens of {report.Text}", "site", "kind", "#features", "#L0",
+            "#variance explained", "#CE recovered", "#dead", "finding", "#CE", "#spliced", "#zeroed", "#norm", "#cosine", "#dense");
         foreach (var s in report.Sites)
         {
             var found = string.Join(", ", report.Findings.Where(f => f.Site == s.Site).Select(f => Short(f.Fault)));
-            table.AddRow(s.Site, $"{s.Architecture}{(s.K is { } k ? $" {k}" : "")}{(s.PrependBos ? "" : ", no BOS")}", $"{s.Features:N0}", Fixed(s.Fit.L0, "0.0"), Fixed(s.Fit.VarianceExplained, "0.000"), Fixed(s.Loss?.Recovered, "0.000"),
-                Screen.Percent((double)s.Dead / s.Features), found.Length == 0 ? "–" : found, Fixed(s.Loss?.Clean, "0.000"), Fixed(s.Loss?.Spliced, "0.000"), Fixed(s.Loss?.Zero, "0.000"), Fixed(s.Fit.NormRatio, "0.00"),
-                Fixed(s.Fit.Cosine, "0.00"), Screen.Percent((double)s.Dense / s.Features));
+            table.AddRow(s.Site, $"{s.Architecture}{(s.K is { } k ? $" {k}" : "")}{(s.PrependBos ? "" : ", no BOS")}", $"{s.Features:N0}",
+                Fixed(s.Fit.L0, "0.0"), Fixed(s.Fit.VarianceExplained, "0.000"), Fixed(s.Loss?.Recovered, "0.000"),
+                Screen.Percent((double)s.Dead / s.Features), found.Length == 0 ? "–" : found, Fixed(s.Loss?.Clean, "0.000"),
+                Fixed(s.Loss?.Spliced, "0.000"), Fixed(s.Loss?.Zero, "0.000"), Fixed(s.Fit.NormRatio, "0.00"), Fixed(s.Fit.Cosine, "0.00"),
+                Screen.Percent((double)s.Dense / s.Features));
         }
         Screen.On(output).Show(table, mayDrop: 6);
-        output.WriteLine($"counted: {report.Sites[0].Fit.Tokens:N0} tokens, all but the first position of each sequence of at most {report.Context}"
-            + (report.Sites[0].Loss is { } loss ? $"; cross-entropies in nats over {loss.Predictions:N0} predictions, recovered = (zeroed − spliced) / (zeroed − CE)" : "; no cross-entropies"));
+        output.WriteLine(
+            $"counted: {report.Sites[0].Fit.Tokens:N0} tokens, all but the first position of each sequence of at most {report.Context}"
+                + (report.Sites[0].Loss is { } loss
+                    ? $"; cross-entropies in nats over {loss.Predictions:N0} predictions, recovered = (zeroed − spliced) / (zeroed − CE)"
+                    : "; no cross-entropies"));
         foreach (var note in report.Notes) output.WriteLine(note);
         output.WriteLine(report.Findings.Count == 0 ? "All dictionaries look well." : "");
         foreach (var finding in report.Findings) output.WriteLine($"- {finding.Sentence}");

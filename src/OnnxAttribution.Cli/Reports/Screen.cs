@@ -2,7 +2,6 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Files;
-using OnnxAttribution.View.Figures;
 using OnnxAttribution.View;
 using Spectre.Console;
 using Spectre.Console.Rendering;
@@ -15,7 +14,8 @@ internal static class Screen
     // nobody's terminal, so nothing is cut off for its sake
     private const int WidthOfNoTerminal = 200;
 
-    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions s_json =
+        new() { WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static void WriteJson(TextWriter output, JsonObject json) => output.WriteLine(json.ToJsonString(s_json));
 
@@ -49,12 +49,14 @@ internal static class Screen
         foreach (var column in columns)
         {
             var isNumber = column.StartsWith('#');
-            table.AddColumn(new TableColumn(Cell(column.TrimStart('#'))) { Alignment = isNumber ? Justify.Right : Justify.Left, NoWrap = isNumber });
+            table.AddColumn(
+                new TableColumn(Cell(column.TrimStart('#'))) { Alignment = isNumber ? Justify.Right : Justify.Left, NoWrap = isNumber });
         }
         return table;
     }
 
-    /// <summary>Writes a table; on a terminal too narrow for it without its last columns, and says so, since labels of one letter a line are worth nothing.</summary>
+    /// <summary>Writes a table; on a terminal too narrow for it without its last columns,
+    /// and says so, since labels of one letter a line are worth nothing.</summary>
     /// <param name="mayDrop">How many columns, from the right, may be left out.</param>
     public static void Show(this IAnsiConsole console, Table table, int mayDrop)
     {
@@ -62,7 +64,10 @@ internal static class Screen
         var (needed, dropped) = (Width(table), 0);
         for (; dropped < mayDrop && Width(table) > console.Profile.Width; dropped++) table = WithoutLastColumn(table);
         console.Write(table);
-        if (dropped > 0) console.Write(new Text($"{Count(dropped, "column")} left out: a terminal of {needed} characters, or a pipe, shows all\n"));
+        if (dropped > 0)
+        {
+            console.Write(new Text($"{Count(dropped, "column")} left out: a terminal of {needed} characters, or a pipe, shows all\n"));
+        }
     }
 
     /// <summary>Such as <c>1 node</c>, <c>1,000 nodes</c>.</summary>

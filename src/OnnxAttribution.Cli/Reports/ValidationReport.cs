@@ -1,8 +1,8 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
-using OnnxAttribution.View.Figures;
 using OnnxAttribution.View;
+using OnnxAttribution.View.Figures;
 using Spectre.Console;
 
 namespace OnnxAttribution.Cli.Reports;
@@ -34,11 +34,20 @@ internal sealed class ValidationReport(JsonObject facts, string directory, doubl
         console.Show(AgreementTable(), mayDrop: 4);
         if (_validation["compared"] is JsonArray compared) console.Show(ComparedTable(compared), mayDrop: 4);
         if (((JsonArray)_validation["by_site_pair"]!).Count > 0) console.Show(PairTable(), mayDrop: 4);
-        if (((JsonArray)_validation["worst_nodes"]!).Count + ((JsonArray)_validation["worst_edges"]!).Count > 0) console.Show(WorstTable(), mayDrop: 1);
+        if (((JsonArray)_validation["worst_nodes"]!).Count + ((JsonArray)_validation["worst_edges"]!).Count > 0)
+        {
+            console.Show(WorstTable(), mayDrop: 1);
+        }
         console.Write(ConservationTable());
-        if (_validation["conservation"]!["patch_minus_clean"] is { } difference) output.WriteLine($"patch run's metric minus the clean run's: {Screen.Number((double)difference)}");
+        if (_validation["conservation"]!["patch_minus_clean"] is { } difference)
+        {
+            output.WriteLine($"patch run's metric minus the clean run's: {Screen.Number((double)difference)}");
+        }
         if (_validation["unmatched_nodes"] is { } unmatched)
-            output.WriteLine($"{(int)unmatched:N0} nodes are active only in the run or only in its repetition, at their thresholds; they are not checked");
+        {
+            output.WriteLine($"{(int)unmatched:N0} nodes are active only in the run or only in its repetition, "
+                + "at their thresholds; they are not checked");
+        }
     }
 
     private Table AgreementTable()
@@ -61,7 +70,10 @@ internal sealed class ValidationReport(JsonObject facts, string directory, doubl
     private Table PairTable()
     {
         var table = Screen.Table("Edges by pair of sites", ["upstream", "downstream", .. s_figures]);
-        foreach (var p in _validation["by_site_pair"]!.AsArray()) Row(table, Short((string)p!["up_site"]!), p, Short((string)p["down_site"]!));
+        foreach (var p in _validation["by_site_pair"]!.AsArray())
+        {
+            Row(table, Short((string)p!["up_site"]!), p, Short((string)p["down_site"]!));
+        }
         return table;
     }
 
@@ -72,7 +84,8 @@ internal sealed class ValidationReport(JsonObject facts, string directory, doubl
         {
             foreach (var c in _validation[of]!.AsArray())
             {
-                table.AddRow(Label(c!["up"]!), c["down"] is { } down ? Label(down) : "", Screen.Number((double)c["approx_effect"]!), Screen.Number((double)c["exact_effect"]!), (string)c["stratum"]!);
+                table.AddRow(Label(c!["up"]!), c["down"] is { } down ? Label(down) : "", Screen.Number((double)c["approx_effect"]!),
+                    Screen.Number((double)c["exact_effect"]!), (string)c["stratum"]!);
             }
         }
         return table;
@@ -81,22 +94,30 @@ internal sealed class ValidationReport(JsonObject facts, string directory, doubl
     private Table ConservationTable()
     {
         var table = Screen.Table("Whole sites", "site", "#sum of effects", "#exact, moved at once", "#errors' share");
-        foreach (var c in _validation["conservation"]!["sites"]!.AsArray()) table.AddRow(Short((string)c!["site"]!), Number(c, "sum_of_effects"), Number(c, "exact"), Screen.Percent(ValidationTable.Value(c, "error_share")));
+        foreach (var c in _validation["conservation"]!["sites"]!.AsArray())
+        {
+            table.AddRow(Short((string)c!["site"]!), Number(c, "sum_of_effects"), Number(c, "exact"),
+                Screen.Percent(ValidationTable.Value(c, "error_share")));
+        }
         return table;
     }
 
-    private static void Row(Table table, string name, JsonNode figures, string second) => table.AddRow([name, second, .. ValidationTable.Figures(figures)]);
+    private static void Row(Table table, string name, JsonNode figures, string second) =>
+        table.AddRow([name, second, .. ValidationTable.Figures(figures)]);
 
     /// <summary>Of a run's nodes or edges.</summary>
     /// <param name="run">run.json, <c>validation</c> in it.</param>
-    public static string Pearson(JsonObject run, string of) => NumberText.Correlation(ValidationTable.Value(run["validation"]![of]!, "pearson"));
+    public static string Pearson(JsonObject run, string of) =>
+        NumberText.Correlation(ValidationTable.Value(run["validation"]![of]!, "pearson"));
 
     private static string Number(JsonNode of, string name) => Screen.Number(ValidationTable.Value(of, name));
 
     private string Label(JsonNode node) => node is JsonValue ? (string)node!
-        : GraphReport.Label(new CausalNode(Site.Parse((string)node["site"]!), (int)node["position"]!, (int)node["feature"]!, 0, 0, 0, 0), TokenAt);
+        : GraphReport.Label(new CausalNode(Site.Parse((string)node["site"]!), (int)node["position"]!, (int)node["feature"]!, 0, 0, 0, 0),
+            TokenAt);
 
     private string TokenAt(int position) => (string)facts["token_strings"]!.AsArray()[position]!;
 
-    private static string Short(string site) => site == Store.RunDirectory.MetricSite ? site : site.Replace("blocks.", "").Replace("hook_", "");
+    private static string Short(string site) =>
+        site == Store.RunDirectory.MetricSite ? site : site.Replace("blocks.", "").Replace("hook_", "");
 }

@@ -14,8 +14,14 @@ namespace OnnxAttribution.Cli.Verbs;
 /// <summary><c>ablate --circuit</c>: all features of a circuit at once, or all but them, and what that does to the next token.</summary>
 internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> controls) : AblateMode
 {
-    private readonly Option<string?> _circuit = new("--circuit") { Description = "ablate all of a circuit's features at once: a run directory, its nodes.parquet, a text file, or site:features, such as 3:953;4.mlp:7780,312@5", HelpName = "CIRCUIT" };
-    private readonly Option<bool> _keep = new("--keep") { Description = "ablate everything but the circuit: all other features of the selected sites" };
+    private readonly Option<string?> _circuit = new("--circuit")
+    {
+        Description = "ablate all of a circuit's features at once: a run directory, its nodes.parquet, a text file, or site:features, "
+            + "such as 3:953;4.mlp:7780,312@5",
+        HelpName = "CIRCUIT"
+    };
+    private readonly Option<bool> _keep =
+        new("--keep") { Description = "ablate everything but the circuit: all other features of the selected sites" };
 
     public override IReadOnlyList<Option> Options => [_circuit, _keep, coefficient, controls];
 
@@ -35,17 +41,24 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
         if (file is not null) RunDirectory.CheckTableFree(file, force);
         var source = CircuitSource.Open(parsed.GetRequiredValue(_circuit)!, context.Cancel);
         // a run has a prompt of its own
-        var tasks = source.Run is not null && parsed.GetValue(shared.Prompt) is null && parsed.GetValue(shared.Prompts) is null ? null : shared.Tasks(parsed);
-        if (source.Run is null && parsed.GetValue(shared.Foil) is not null && shared.MetricKind(parsed) != MetricKind.LogitDiff) throw new UsageException("--foil goes with --metric logit-diff");
+        var tasks = source.Run is not null && parsed.GetValue(shared.Prompt) is null && parsed.GetValue(shared.Prompts) is null
+            ? null
+            : shared.Tasks(parsed);
+        if (source.Run is null && parsed.GetValue(shared.Foil) is not null && shared.MetricKind(parsed) != MetricKind.LogitDiff)
+        {
+            throw new UsageException("--foil goes with --metric logit-diff");
+        }
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
         using var session = shared.Open(parsed, context, source);
         if (tasks is not null) shared.Check(parsed, session, tasks, progress, (bool?)source.Run?["prepend_bos"]);
-        var options = new CircuitAblationOptions(parsed.GetValue(coefficient), parsed.GetValue(_keep), shared.MetricKind(parsed), parsed.GetValue(shared.Position),
-            Controls: parsed.GetValue(controls), Seed: parsed.GetValue(shared.Seed), MemoryBudget: shared.MemoryBudget(parsed));
+        var options = new CircuitAblationOptions(parsed.GetValue(coefficient), parsed.GetValue(_keep), shared.MetricKind(parsed),
+            parsed.GetValue(shared.Position), Controls: parsed.GetValue(controls), Seed: parsed.GetValue(shared.Seed),
+            MemoryBudget: shared.MemoryBudget(parsed));
         var bos = parsed.GetValue(shared.PrependBos);
         var run = source.Run is null ? CircuitRun.Of(session, source.Circuit(session), tasks!, options, bos, progress)
-            : CircuitRun.OfRun(session, source, tasks, new CircuitRequest(options, shared.GivenMetric(parsed), parsed.GetValue(shared.Target), parsed.GetValue(shared.Foil), bos), progress);
+            : CircuitRun.OfRun(session, source, tasks, new CircuitRequest(options, shared.GivenMetric(parsed),
+                parsed.GetValue(shared.Target), parsed.GetValue(shared.Foil), bos), progress);
         if (file is not null) run.Write(file, force);
         progress.Dispose();
         var report = new CircuitReport(run, session, source, file, Stopwatch.GetElapsedTime(start).TotalSeconds);

@@ -18,7 +18,8 @@ internal static class AblateCommand
     public static Command Create(CommonOptions common)
     {
         var (coefficient, controls) = (AblateCoefficient.Option(), CircuitControls.Option());
-        AblateMode[] modes = [new AblateGraphMode(coefficient), new AblateCircuitMode(coefficient, controls), new AblateFaithfulnessMode(controls), new AblateCurveMode()];
+        AblateMode[] modes = [new AblateGraphMode(coefficient), new AblateCircuitMode(coefficient, controls),
+            new AblateFaithfulnessMode(controls), new AblateCurveMode()];
         var shared = new AblateArguments();
         var command = new Command("ablate", Description);
         foreach (var option in shared.All.Concat(modes.SelectMany(m => m.Options)).Distinct()) command.Options.Add(option);
@@ -44,13 +45,21 @@ internal static class AblateCommand
         }
         var chosen = Chosen(result, modes);
         if (chosen.NeedsModel && !IsGiven(result, shared.Model)) result.AddError(AblateArguments.MissingModel);
-        foreach (var option in modes.SelectMany(m => m.Options).Except(chosen.Options).Concat(chosen.Unused(shared)).Where(o => IsGiven(result, o)))
+        foreach (var option in modes.SelectMany(m => m.Options)
+            .Except(chosen.Options)
+            .Concat(chosen.Unused(shared))
+            .Where(o => IsGiven(result, o)))
         {
             var owner = modes.FirstOrDefault(m => m.Options.Contains(option));
-            result.AddError(owner is { Choice: { } choice } ? $"{option.Name} goes with {choice.Name}" : $"{option.Name} has no meaning {(chosen.Choice is { } c ? $"with {c.Name}" : "here")}; leave it out");
+            result.AddError(owner is { Choice: { } choice }
+                ? $"{option.Name} goes with {choice.Name}"
+                : $"{option.Name} has no meaning {(chosen.Choice is { } c ? $"with {c.Name}" : "here")}; leave it out");
         }
         // a circuit's run may have the metric
-        if (chosen is AblateGraphMode || (chosen is AblateCircuitMode && IsGiven(result, shared.Metric))) OptionLimits.FoilNeedsLogitDiff(result, shared.Foil, shared.Metric);
+        if (chosen is AblateGraphMode || (chosen is AblateCircuitMode && IsGiven(result, shared.Metric)))
+        {
+            OptionLimits.FoilNeedsLogitDiff(result, shared.Foil, shared.Metric);
+        }
         chosen.Validate(result, shared);
     }
 

@@ -16,10 +16,15 @@ internal sealed class AblateCurveMode : AblateMode
 {
     private readonly Option<string?> _up = new("--up")
     {
-        Description = "a response curve: the feature to scale, such as 3:953, 3.mlp:7 or blocks.3.hook_attn_out:12, with @5 behind it at one position only",
+        Description = "a response curve: the feature to scale, such as 3:953, 3.mlp:7 or blocks.3.hook_attn_out:12, "
+            + "with @5 behind it at one position only",
         HelpName = "FEATURE",
     };
-    private readonly Option<string?> _down = new("--down") { Description = "the feature to read, of a later site; shown at --position, by default where it responds most", HelpName = "FEATURE" };
+    private readonly Option<string?> _down = new("--down")
+    {
+        Description = "the feature to read, of a later site; shown at --position, by default where it responds most",
+        HelpName = "FEATURE"
+    };
     private readonly Option<string> _coefficients = new("--coefficients")
     {
         Description = "what --up is scaled with: a range with its step, or a list; 1 is the clean run",
@@ -31,7 +36,8 @@ internal sealed class AblateCurveMode : AblateMode
 
     public override Option Choice => _up;
 
-    public override IReadOnlyList<Option> Unused(AblateArguments shared) => [shared.Prompts, shared.Target, shared.Foil, shared.Metric, shared.Sites, shared.Seed];
+    public override IReadOnlyList<Option> Unused(AblateArguments shared) =>
+        [shared.Prompts, shared.Target, shared.Foil, shared.Metric, shared.Sites, shared.Seed];
 
     public override void Validate(CommandResult result, AblateArguments shared)
     {
@@ -39,7 +45,11 @@ internal sealed class AblateCurveMode : AblateMode
         Check(result, _up, "--up: ", text => FeatureName.Parse(text));
         Check(result, _down, "--down: ", text =>
         {
-            if (FeatureName.Parse(text).Position is { } p) throw new FormatException($"'{text}' names a position, but the feature is read at all of them; write --position {p} to see that one");
+            if (FeatureName.Parse(text).Position is { } p)
+            {
+                throw new FormatException(
+                    $"'{text}' names a position, but the feature is read at all of them; write --position {p} to see that one");
+            }
         });
         Check(result, _coefficients, "--", text => Coefficients.Parse(text));
     }

@@ -15,11 +15,31 @@ internal sealed class AblateFaithfulnessMode : AblateMode
 {
     private static readonly string[] s_kinds = [.. Enum.GetValues<AblationKind>().Select(EnumName.Of)];
 
-    private readonly Option<string?> _run = new("--faithfulness") { Description = "keep the run's strongest nodes only, and measure how much of the metric is left; faithfulness.parquet goes into the run", HelpName = "RUN" };
-    private readonly Option<string?> _ablation = new("--ablation") { Description = "what stands for a node that is not kept, with commas between; default: patch where there are patch prompts, else zero", HelpName = string.Join('|', s_kinds) };
-    private readonly Option<string?> _errors = new("--errors") { Description = "error nodes stay, are ablated, or count as nodes; default: all three, one after the other", HelpName = "keep|remove|nodes" };
-    private readonly Option<string?> _meanText = new("--mean-text") { Description = "text in UTF-8, or .gz, that --ablation mean takes means over: documents parted by lines of <|endoftext|>, a BOS in front of each where the run has one; the BOS itself counts in no mean and keeps its own values in the prompt", HelpName = "FILE" };
-    private readonly Option<int> _points = new("--points") { Description = "circuit sizes on a curve, from 0 to all nodes", HelpName = "N", DefaultValueFactory = _ => 12 };
+    private readonly Option<string?> _run = new("--faithfulness")
+    {
+        Description =
+            "keep the run's strongest nodes only, and measure how much of the metric is left; faithfulness.parquet goes into the run",
+        HelpName = "RUN"
+    };
+    private readonly Option<string?> _ablation = new("--ablation")
+    {
+        Description =
+            "what stands for a node that is not kept, with commas between; default: patch where there are patch prompts, else zero",
+        HelpName = string.Join('|', s_kinds)
+    };
+    private readonly Option<string?> _errors = new("--errors")
+    {
+        Description = "error nodes stay, are ablated, or count as nodes; default: all three, one after the other",
+        HelpName = "keep|remove|nodes"
+    };
+    private readonly Option<string?> _meanText = new("--mean-text")
+    {
+        Description = "text in UTF-8, or .gz, that --ablation mean takes means over: documents parted by lines of <|endoftext|>, "
+            + "a BOS in front of each where the run has one; the BOS itself counts in no mean and keeps its own values in the prompt",
+        HelpName = "FILE"
+    };
+    private readonly Option<int> _points =
+        new("--points") { Description = "circuit sizes on a curve, from 0 to all nodes", HelpName = "N", DefaultValueFactory = _ => 12 };
     private readonly Option<int> _controls;
 
     public AblateFaithfulnessMode(Option<int> controls)
@@ -30,7 +50,10 @@ internal sealed class AblateFaithfulnessMode : AblateMode
         _ablation.Validators.Add(result =>
         {
             var unknown = result.Tokens.SelectMany(t => t.Value.Split(',')).FirstOrDefault(k => !s_kinds.Contains(k));
-            if (unknown is not null) result.AddError($"--ablation cannot be '{unknown}'; it takes {string.Join(", ", s_kinds)}, with commas between");
+            if (unknown is not null)
+            {
+                result.AddError($"--ablation cannot be '{unknown}'; it takes {string.Join(", ", s_kinds)}, with commas between");
+            }
         });
     }
 
@@ -45,10 +68,17 @@ internal sealed class AblateFaithfulnessMode : AblateMode
     public override void Validate(CommandResult result, AblateArguments shared)
     {
         var kinds = result.GetResult(_ablation)?.Tokens.SelectMany(t => t.Value.Split(',')).ToList() ?? [];
-        if (kinds.Contains("mean") && result.GetResult(_meanText) is null) result.AddError("--ablation mean needs a text to take means over; give --mean-text FILE");
+        if (kinds.Contains("mean") && result.GetResult(_meanText) is null)
+        {
+            result.AddError("--ablation mean needs a text to take means over; give --mean-text FILE");
+        }
         if (!kinds.Contains("mean") && result.GetResult(_meanText) is not null) result.AddError("--mean-text goes with --ablation mean");
-        if (result.GetResult(shared.Prompt) is null && ((Option[])[shared.Target, shared.Foil]).FirstOrDefault(o => result.GetResult(o) is not null) is { } option)
-            result.AddError($"{option.Name} goes with --prompt; the run's own prompt has the run's, and in a --prompts file each line has its own");
+        if (result.GetResult(shared.Prompt) is null
+            && ((Option[])[shared.Target, shared.Foil]).FirstOrDefault(o => result.GetResult(o) is not null) is { } option)
+        {
+            result.AddError(
+                $"{option.Name} goes with --prompt; the run's own prompt has the run's, and in a --prompts file each line has its own");
+        }
     }
 
     public override int Run(ParseResult parsed, AblateArguments shared, RunContext context, long start)
@@ -61,8 +91,11 @@ internal sealed class AblateFaithfulnessMode : AblateMode
         using var session = shared.Open(parsed, context, source);
         if (tasks is not null) shared.Check(parsed, session, tasks, progress, (bool?)source.Run!["prepend_bos"]);
         var options = new FaithfulnessOptions(
-            parsed.GetValue(_errors) is { } rule ? [Enum.Parse<ErrorRule>(rule, ignoreCase: true)] : null, parsed.GetValue(_points), parsed.GetValue(_controls), parsed.GetValue(shared.Seed), MemoryBudget: shared.MemoryBudget(parsed));
-        AblationKind[]? kinds = parsed.GetValue(_ablation) is { } given ? [.. given.Split(',').Select(k => Enum.Parse<AblationKind>(k, ignoreCase: true)).Distinct()] : null;
+            parsed.GetValue(_errors) is { } rule ? [Enum.Parse<ErrorRule>(rule, ignoreCase: true)] : null, parsed.GetValue(_points),
+            parsed.GetValue(_controls), parsed.GetValue(shared.Seed), MemoryBudget: shared.MemoryBudget(parsed));
+        AblationKind[]? kinds = parsed.GetValue(_ablation) is { } given
+            ? [.. given.Split(',').Select(k => Enum.Parse<AblationKind>(k, ignoreCase: true)).Distinct()]
+            : null;
         var request = new FaithfulnessRequest(options, kinds, parsed.GetValue(_meanText), shared.GivenMetric(parsed),
             parsed.GetValue(shared.Position), parsed.GetValue(shared.PrependBos));
         var run = FaithfulnessRun.Of(session, source, tasks, request, progress);
@@ -70,7 +103,8 @@ internal sealed class AblateFaithfulnessMode : AblateMode
         run.Write(context.Cancel);
         PageOfRun.Refresh(run.Directory, context.Cancel);
         progress.Dispose();
-        FaithfulnessReport.Write(run, context.Calls, parsed.GetValue(shared.Json), parsed.InvocationConfiguration.Output, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        FaithfulnessReport.Write(run, context.Calls, parsed.GetValue(shared.Json), parsed.InvocationConfiguration.Output,
+            Stopwatch.GetElapsedTime(start).TotalSeconds);
         return CommandLine.Done;
     }
 }

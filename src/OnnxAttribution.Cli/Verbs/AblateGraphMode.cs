@@ -14,27 +14,41 @@ using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Cli.Verbs;
 
-/// <summary><c>ablate</c> without more: every active feature of every selected site in turn, and what that does to the next sites' features, to the metric and to the next token.</summary>
+/// <summary><c>ablate</c> without more: every active feature of every selected site in turn,
+/// and what that does to the next sites' features, to the metric and to the next token.</summary>
 internal sealed class AblateGraphMode : AblateMode
 {
     private readonly Option<float> _coefficient;
 
-    private readonly Option<string> _positions = OneOf("--positions", "where a feature is ablated: at all positions together, at the last, or at each in turn", "all", "last", "each");
+    private readonly Option<string> _positions = OneOf("--positions",
+        "where a feature is ablated: at all positions together, at the last, or at each in turn", "all", "last", "each");
     private readonly Option<string> _measure = OneOf("--measure", "where downstream features are read", "all", "last");
-    private readonly Option<int?> _topEdges = new("--top-edges") { Description = "edges kept per pair of sites, by |effect| (100, or no limit with --threshold)", HelpName = "N" };
+    private readonly Option<int?> _topEdges = new("--top-edges")
+    {
+        Description = "edges kept per pair of sites, by |effect| (100, or no limit with --threshold)",
+        HelpName = "N"
+    };
     private readonly Option<float?> _threshold = new("--threshold")
     {
         Description = "least |effect| of a kept edge, as a change of the downstream activation",
         HelpName = "X",
         CustomParser = result =>
         {
-            if (float.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var x) && float.IsFinite(x) && x >= 0) return x;
+            if (float.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var x)
+                && float.IsFinite(x) && x >= 0)
+            {
+                return x;
+            }
             result.AddError($"--threshold cannot be '{result.Tokens[0].Value}'; it takes a number from 0, such as 0.5");
             return null;
         },
     };
 
-    private readonly Option<int?> _minPath = new("--min-path") { Description = "keep only edges on a path of so many edges (2, or 1 where the sites allow no more)", HelpName = "N" };
+    private readonly Option<int?> _minPath = new("--min-path")
+    {
+        Description = "keep only edges on a path of so many edges (2, or 1 where the sites allow no more)",
+        HelpName = "N"
+    };
     private readonly Option<bool> _noPage = PageOfRun.NoPageOption;
     private readonly Option<bool> _noLogits = new("--no-logits") { Description = "edges only: neither the metric nor the next token" };
 
@@ -46,7 +60,8 @@ internal sealed class AblateGraphMode : AblateMode
         _minPath.AtLeast(1);
     }
 
-    public override IReadOnlyList<Option> Options => [_coefficient, _positions, _measure, _topEdges, _threshold, _minPath, _noLogits, _noPage];
+    public override IReadOnlyList<Option> Options =>
+        [_coefficient, _positions, _measure, _topEdges, _threshold, _minPath, _noLogits, _noPage];
 
     public override Option? Choice => null;
 
@@ -61,7 +76,8 @@ internal sealed class AblateGraphMode : AblateMode
 
     public override int Run(ParseResult parsed, AblateArguments shared, RunContext context, long start)
     {
-        var (directory, force, output) = (parsed.GetRequiredValue(shared.Out)!, parsed.GetValue(shared.Force), parsed.InvocationConfiguration.Output);
+        var (directory, force, output) = (parsed.GetRequiredValue(shared.Out)!, parsed.GetValue(shared.Force),
+            parsed.InvocationConfiguration.Output);
         var tasks = shared.Tasks(parsed);
         var many = parsed.GetValue(shared.Prompts) is not null;
         string At(PromptTask task) => many ? Path.Combine(directory, task.Id!) : directory;
@@ -89,9 +105,15 @@ internal sealed class AblateGraphMode : AblateMode
         }
         catch (OperationCanceledException) when (many && finished > 0)
         {
-            throw new CancelledException($"onnx-attribution: cancelled; {Screen.Count(finished, "finished run")} stay{(finished == 1 ? "s" : "")} in {directory}");
+            throw new CancelledException(
+                $"onnx-attribution: cancelled; {Screen.Count(finished, "finished run")} stay{(finished == 1 ? "s" : "")} in {directory}");
         }
-        if (parsed.GetValue(shared.Json)) Screen.WriteJson(output, many ? new JsonObject { ["runs"] = reports, ["seconds_in_all"] = Stopwatch.GetElapsedTime(start).TotalSeconds } : reports[0]!.AsObject());
+        if (parsed.GetValue(shared.Json))
+        {
+            Screen.WriteJson(output, many
+                ? new JsonObject { ["runs"] = reports, ["seconds_in_all"] = Stopwatch.GetElapsedTime(start).TotalSeconds }
+                : reports[0]!.AsObject());
+        }
         return CommandLine.Done;
     }
 
@@ -99,14 +121,21 @@ internal sealed class AblateGraphMode : AblateMode
     {
         var (top, threshold) = (parsed.GetValue(_topEdges), parsed.GetValue(_threshold));
         return new AblationOptions(shared.MetricKind(parsed), parsed.GetValue(shared.Position), Coefficient: parsed.GetValue(_coefficient),
-            Positions: Enum.Parse<AblationPositions>(parsed.GetRequiredValue(_positions), ignoreCase: true), Measure: Enum.Parse<AblationMeasure>(parsed.GetRequiredValue(_measure), ignoreCase: true),
-            TopEdges: top ?? (threshold is null ? new AblationOptions().TopEdges : null), Threshold: threshold ?? 0, MinPath: parsed.GetValue(_minPath), Logits: !parsed.GetValue(_noLogits),
+            Positions: Enum.Parse<AblationPositions>(parsed.GetRequiredValue(_positions), ignoreCase: true),
+            Measure: Enum.Parse<AblationMeasure>(parsed.GetRequiredValue(_measure), ignoreCase: true), TopEdges: top ?? (threshold is null
+                ? new AblationOptions().TopEdges
+                : null), Threshold: threshold ?? 0, MinPath: parsed.GetValue(_minPath), Logits: !parsed.GetValue(_noLogits),
             MemoryBudget: shared.MemoryBudget(parsed));
     }
 
     internal static Option<string> OneOf(string name, string description, params string[] values)
     {
-        var option = new Option<string>(name) { Description = description, HelpName = string.Join('|', values), DefaultValueFactory = _ => values[0] };
+        var option = new Option<string>(name)
+        {
+            Description = description,
+            HelpName = string.Join('|', values),
+            DefaultValueFactory = _ => values[0]
+        };
         option.AcceptOnlyFromAmong(values);
         return option;
     }

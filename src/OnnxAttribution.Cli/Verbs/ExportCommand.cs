@@ -26,29 +26,81 @@ internal static class ExportCommand
 
     public static Command Create(CommonOptions common)
     {
-        var checkpoint = new Option<string?>("--checkpoint") { Description = "directory with config.json and model.safetensors", HelpName = "DIR" };
-        var onnx = new Option<string?>("--onnx") { Description = "instead of a checkpoint: a graph that another program exported, such as torch.onnx", HelpName = "FILE" };
-        var sites = new Option<string?>("--sites") { Description = "with --onnx: which tensors of the graph are the sites; default: sites.json beside it", HelpName = "FILE" };
-        var tokenizer = new Option<string?>("--tokenizer") { Description = "with --onnx: directory with the tokenizer's files; default: the graph's directory", HelpName = "DIR" };
-        var dictionaries = new Option<string[]>("--dictionaries") { Description = "directory that holds dictionaries, at any depth, of SAELens, dictionary_learning, OpenAI, Gemma Scope, Llama Scope, Qwen-Scope, sparsify, Goodfire or Kissane et al.; may be given several times; default: dictionaries in the checkpoint, if there", HelpName = "DIR" };
-        var bundle = new Option<string>("--out") { Description = "the bundle to write; may be the checkpoint's own directory", HelpName = "DIR" };
-        var fold = new Option<bool>("--fold-layernorm") { Description = "fold LayerNorm's weights into those that read from it, as TransformerLens does" };
+        var checkpoint = new Option<string?>("--checkpoint")
+        {
+            Description = "directory with config.json and model.safetensors",
+            HelpName = "DIR"
+        };
+        var onnx = new Option<string?>("--onnx")
+        {
+            Description = "instead of a checkpoint: a graph that another program exported, such as torch.onnx",
+            HelpName = "FILE"
+        };
+        var sites = new Option<string?>("--sites")
+        {
+            Description = "with --onnx: which tensors of the graph are the sites; default: sites.json beside it",
+            HelpName = "FILE"
+        };
+        var tokenizer = new Option<string?>("--tokenizer")
+        {
+            Description = "with --onnx: directory with the tokenizer's files; default: the graph's directory",
+            HelpName = "DIR"
+        };
+        var dictionaries = new Option<string[]>("--dictionaries")
+        {
+            Description = "directory that holds dictionaries, at any depth, of SAELens, dictionary_learning, OpenAI, Gemma Scope, Llama "
+                + "Scope, Qwen-Scope, sparsify, Goodfire or Kissane et al.; may be given several times; default: "
+                + "dictionaries in the checkpoint, if there",
+            HelpName = "DIR"
+        };
+        var bundle = new Option<string>("--out")
+        {
+            Description = "the bundle to write; may be the checkpoint's own directory",
+            HelpName = "DIR"
+        };
+        var fold = new Option<bool>("--fold-layernorm")
+        {
+            Description = "fold LayerNorm's weights into those that read from it, as TransformerLens does"
+        };
         var writing = new Option<bool>("--center-writing-weights") { Description = "centre all weights that write to the residual stream" };
         var unembed = new Option<bool>("--center-unembed") { Description = "centre the unembedding over the vocabulary" };
-        var values = new Option<bool>("--fold-value-biases") { Description = "move the values' biases behind attention, so that attn.hook_z lacks them, as TransformerLens does (which folds LayerNorm first)" };
-        var further = new Option<string?>("--further-sites") { Description = "hooks that become sites at every block even without a dictionary: resid_mid, z or both with a comma between", HelpName = "KINDS" };
-        var notAsTrained = new Option<bool>("--not-as-trained") { Description = "do not centre or fold weights because dictionaries say that they were trained so" };
+        var values = new Option<bool>("--fold-value-biases")
+        {
+            Description = "move the values' biases behind attention, so that attn.hook_z lacks them, "
+                + "as TransformerLens does (which folds LayerNorm first)"
+        };
+        var further = new Option<string?>("--further-sites")
+        {
+            Description = "hooks that become sites at every block even without a dictionary: resid_mid, z or both with a comma between",
+            HelpName = "KINDS"
+        };
+        var notAsTrained = new Option<bool>("--not-as-trained")
+        {
+            Description = "do not centre or fold weights because dictionaries say that they were trained so"
+        };
         var force = new Option<bool>("--force") { Description = "replace a bundle that is there" };
-        var noCheck = new Option<bool>("--no-check") { Description = "do not look whether the dictionaries fit the model, which takes a few seconds; 'sae check' does so at leisure" };
-        var verify = new Option<string?>("--verify") { Description = "export nothing, but read a bundle through and compare every file's SHA-256 with bundle.json; on opening a bundle, only sizes and samples of its files are", HelpName = "DIR" };
+        var noCheck = new Option<bool>("--no-check")
+        {
+            Description = "do not look whether the dictionaries fit the model, which takes a few seconds; 'sae check' does so at leisure"
+        };
+        var verify = new Option<string?>("--verify")
+        {
+            Description = "export nothing, but read a bundle through and compare every file's SHA-256 with bundle.json; "
+                + "on opening a bundle, only sizes and samples of its files are",
+            HelpName = "DIR"
+        };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
-        var command = new Command("export", Description) { checkpoint, onnx, sites, tokenizer, dictionaries, bundle, fold, writing, unembed, values, notAsTrained, further, force, noCheck, verify, json };
+        var command = new Command("export", Description) { checkpoint, onnx, sites, tokenizer, dictionaries, bundle, fold, writing, unembed,
+            values, notAsTrained, further, force, noCheck, verify, json };
         command.Validators.Add(result =>
         {
             if (result.GetValue(verify) is not null)
             {
-                if (result.Children.OfType<OptionResult>().FirstOrDefault(o => o.Tokens.Count + (o.Implicit ? 0 : 1) > 0 && o.Option != verify && o.Option != json && command.Options.Contains(o.Option)) is { Implicit: false } other)
+                if (result.Children.OfType<OptionResult>().FirstOrDefault(o => o.Tokens.Count + (o.Implicit ? 0 : 1) > 0
+                    && o.Option != verify && o.Option != json && command.Options.Contains(o.Option)) is { Implicit: false } other)
+                {
                     result.AddError($"--verify exports nothing, so {other.Option.Name} has no meaning with it; leave one of them out");
+                }
                 return;
             }
             if (result.GetValue(bundle) is null) result.AddError("Option '--out' is required.");
@@ -63,7 +115,8 @@ internal static class ExportCommand
             }
             else if (adopts && (result.GetValue(fold) || result.GetValue(writing) || result.GetValue(unembed) || result.GetValue(values)))
             {
-                result.AddError("--fold-layernorm, --center-writing-weights, --center-unembed and --fold-value-biases go with --checkpoint: in a graph nothing says which weights these are; process them before you export it");
+                result.AddError("--fold-layernorm, --center-writing-weights, --center-unembed and --fold-value-biases go with "
+                    + "--checkpoint: in a graph nothing says which weights these are; process them before you export it");
             }
             else if (adopts && result.GetValue(further) is not null)
             {
@@ -72,7 +125,10 @@ internal static class ExportCommand
         });
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {
-            if (parsed.GetValue(verify) is { } verified) return Verify(verified, parsed.GetValue(json), parsed.InvocationConfiguration, cancel);
+            if (parsed.GetValue(verify) is { } verified)
+            {
+                return Verify(verified, parsed.GetValue(json), parsed.InvocationConfiguration, cancel);
+            }
             var (target, threads) = (parsed.GetRequiredValue(bundle), common.UsableThreads(parsed) ?? 0);
             var invocation = parsed.InvocationConfiguration;
             BundleManifest manifest;
@@ -81,20 +137,41 @@ internal static class ExportCommand
             using (var progress = new ProgressLine(invocation.Error))
             {
                 progress.Report("checking and exporting");
-                tokens = parsed.GetValue(onnx) is { } file ? TokenizerIn(parsed.GetValue(tokenizer) ?? FolderOf(file), isNamed: parsed.GetValue(tokenizer) is not null)
+                tokens = parsed.GetValue(onnx) is { } file
+                    ? TokenizerIn(parsed.GetValue(tokenizer) ?? FolderOf(file), isNamed: parsed.GetValue(tokenizer) is not null)
                     : TokenizerIn(CheckpointOf(parsed.GetValue(checkpoint)!), isNamed: false);
                 manifest = parsed.GetValue(onnx) is { } graph
-                    ? Adopted(new AdoptionOptions(graph, parsed.GetValue(sites), parsed.GetValue(dictionaries), target, parsed.GetValue(tokenizer), parsed.GetValue(force), threads) { AsTrained = !parsed.GetValue(notAsTrained) }, notes.Add, cancel)
+                    ? Adopted(new AdoptionOptions(graph, parsed.GetValue(sites), parsed.GetValue(dictionaries), target,
+                        parsed.GetValue(tokenizer), parsed.GetValue(force), threads)
+                    {
+                        AsTrained = !parsed.GetValue(notAsTrained)
+                    },
+                        notes.Add, cancel)
                     : BundleWriter.Write(new ExportOptions(parsed.GetValue(checkpoint)!, parsed.GetValue(dictionaries), target,
                         parsed.GetValue(fold), parsed.GetValue(writing), parsed.GetValue(unembed), parsed.GetValue(force), threads)
-                    { FoldValueBiases = parsed.GetValue(values), FurtherSites = Further(parsed.GetValue(further)), AsTrained = !parsed.GetValue(notAsTrained) }, cancel, notes.Add);
+                    {
+                        FoldValueBiases = parsed.GetValue(values),
+                        FurtherSites = Further(parsed.GetValue(further)),
+                        AsTrained = !parsed.GetValue(notAsTrained)
+                    }, cancel, notes.Add);
             }
             if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, Json(target, manifest));
             else Print(invocation.Output, target, manifest);
             foreach (var note in notes) invocation.Error.WriteLine($"note: {FailureLine.OneLine(note)}");
-            if (tokens.Tokens > manifest.DVocab) invocation.Error.WriteLine($"warning: the tokenizer has {tokens.Tokens:N0} tokens and the model {manifest.DVocab:N0}; check that it is the model's");
-            if (tokens.Lack is not null) invocation.Error.WriteLine($"warning: the bundle takes no prompts: {tokens.Lack}{(parsed.GetValue(onnx) is null ? "" : " Or give --tokenizer the directory that has them.")}");
-            else if (!parsed.GetValue(noCheck) && manifest.Dictionaries.Count > 0) Warn(target, common.Context(parsed, cancel), invocation.Error);
+            if (tokens.Tokens > manifest.DVocab)
+            {
+                invocation.Error.WriteLine($"warning: the tokenizer has {tokens.Tokens:N0} tokens and the model {manifest.DVocab:N0}; "
+                    + "check that it is the model's");
+            }
+            if (tokens.Lack is not null)
+            {
+                invocation.Error.WriteLine("warning: the bundle takes no prompts: "
+                    + $"{tokens.Lack}{(parsed.GetValue(onnx) is null ? "" : " Or give --tokenizer the directory that has them.")}");
+            }
+            else if (!parsed.GetValue(noCheck) && manifest.Dictionaries.Count > 0)
+            {
+                Warn(target, common.Context(parsed, cancel), invocation.Error);
+            }
             return CommandLine.Done;
         }, CancellationToken.None));
         return command;
@@ -109,10 +186,21 @@ internal static class ExportCommand
             progress.Report("reading every file");
             differing = BundleFiles.Differing(directory, manifest, cancel);
         }
-        if (differing.Count > 0) throw new BundleException($"{differing.Count} of {manifest.Files.Count} files of {directory} are not what was exported: {string.Join(", ", differing)}; export the bundle again");
+        if (differing.Count > 0)
+        {
+            throw new BundleException($"{differing.Count} of {manifest.Files.Count} files of {directory} are not what was exported: "
+                + $"{string.Join(", ", differing)}; export the bundle again");
+        }
         var bytes = manifest.Files.Values.Sum(f => f.Bytes);
-        if (json) Screen.WriteJson(invocation.Output, new JsonObject { ["bundle"] = directory, ["files"] = manifest.Files.Count, ["bytes"] = bytes });
-        else invocation.Output.WriteLine($"{directory}: {manifest.Files.Count} files, {Screen.Bytes(bytes)}, are what was exported");
+        if (json)
+        {
+            Screen.WriteJson(invocation.Output,
+                new JsonObject { ["bundle"] = directory, ["files"] = manifest.Files.Count, ["bytes"] = bytes });
+        }
+        else
+        {
+            invocation.Output.WriteLine($"{directory}: {manifest.Files.Count} files, {Screen.Bytes(bytes)}, are what was exported");
+        }
         return CommandLine.Done;
     }
 
@@ -145,12 +233,15 @@ internal static class ExportCommand
     private static BundleManifest Adopted(AdoptionOptions options, Action<string> say, CancellationToken cancel) =>
         ForeignBundleWriter.Write(options, cancel, say, (manifest, bundle) => AdoptionCheck.Require(options, manifest, bundle, cancel));
 
-    private static SiteKind[] Further(string? kinds) => kinds is null ? [] : [.. kinds.Split(',', StringSplitOptions.TrimEntries).Select(kind => kind switch
-    {
-        "resid_mid" => SiteKind.ResidMid,
-        "z" => SiteKind.Z,
-        _ => throw new UsageException($"--further-sites '{kind}' is no hook that can become a site; give resid_mid, z or resid_mid,z (resid, attn and mlp are sites always)"),
-    })];
+    private static SiteKind[] Further(string? kinds) =>
+        kinds is null ? [] : [.. kinds.Split(',', StringSplitOptions.TrimEntries).Select(kind => kind switch
+        {
+            "resid_mid" => SiteKind.ResidMid,
+            "z" => SiteKind.Z,
+            _ =>
+                throw new UsageException($"--further-sites '{kind}' is no hook that can become a site; "
+                    + "give resid_mid, z or resid_mid,z (resid, attn and mlp are sites always)"),
+        })];
 
     // the bundle is made, whatever comes out here
     private static void Warn(string bundle, RunContext context, TextWriter error)
@@ -164,10 +255,19 @@ internal static class ExportCommand
                 using var model = LoadedModel.Open(bundle, null, context);
                 report = BundleCheck.Of(model, null, CheckOptions.Quick, progress);
             }
-            foreach (var finding in report.Findings.Where(f => f.Fault != Fault.NotDiagnosed)) error.WriteLine($"warning: {finding.Sentence}");
+            foreach (var finding in report.Findings.Where(f => f.Fault != Fault.NotDiagnosed))
+            {
+                error.WriteLine($"warning: {finding.Sentence}");
+            }
             var others = report.Findings.Where(f => f.Fault == Fault.NotDiagnosed).Select(f => f.Site).ToList();
-            if (others.Count > 0) error.WriteLine($"warning: {others.Count} more look{(others.Count == 1 ? "s" : "")} wrong: {string.Join(", ", others)}");
-            if (report.Findings.Count > 0) error.WriteLine($"warning: the bundle is made, but look at it first: onnx-attribution sae check --model {bundle}");
+            if (others.Count > 0)
+            {
+                error.WriteLine($"warning: {others.Count} more look{(others.Count == 1 ? "s" : "")} wrong: {string.Join(", ", others)}");
+            }
+            if (report.Findings.Count > 0)
+            {
+                error.WriteLine($"warning: the bundle is made, but look at it first: onnx-attribution sae check --model {bundle}");
+            }
         }
         catch (OperationCanceledException)
         {
@@ -188,9 +288,16 @@ internal static class ExportCommand
     private static void Print(TextWriter output, string bundle, BundleManifest manifest)
     {
         var console = Screen.On(output);
-        output.WriteLine($"{manifest.Name}: {manifest.Architecture}, {manifest.NLayers} layers, width {manifest.DModel}, {manifest.NHeads} heads, {manifest.DVocab:N0} tokens, context {manifest.NCtx}, {manifest.Sites.Count} sites");
+        output.WriteLine($"{manifest.Name}: {manifest.Architecture}, {manifest.NLayers} layers, width {manifest.DModel}, "
+            + $"{manifest.NHeads} heads, {manifest.DVocab:N0} tokens, context {manifest.NCtx}, {manifest.Sites.Count} sites");
         var p = manifest.WeightProcessing;
-        string[] processing = [.. new[] { (p.FoldLayernorm, "LayerNorm folded"), (p.CenterWritingWeights, "writing weights centred"), (p.CenterUnembed, "unembedding centred"), (p.FoldValueBiases, "value biases folded") }.Where(x => x.Item1).Select(x => x.Item2)];
+        string[] processing = [.. new[]
+        {
+            (p.FoldLayernorm, "LayerNorm folded"),
+            (p.CenterWritingWeights, "writing weights centred"),
+            (p.CenterUnembed, "unembedding centred"),
+            (p.FoldValueBiases, "value biases folded")
+        }.Where(x => x.Item1).Select(x => x.Item2)];
         output.WriteLine($"weights: {(processing.Length == 0 ? "as they came" : string.Join(", ", processing))}");
         if (manifest.Dictionaries.Count == 0)
         {
@@ -201,12 +308,21 @@ internal static class ExportCommand
             var table = Screen.Table("Dictionaries", "site", "architecture", "#features", "#k", "input", "bos");
             foreach (var d in manifest.Dictionaries)
             {
-                table.AddRow(d.HookName == d.Site ? d.Site : $"{d.Site} ({d.HookName})", d.Architecture, $"{d.DSae:N0}", d.K is { } k ? $"{k}" : "", d.NormalizeActivations == "none" ? "as it is" : d.NormalizeActivations, d.PrependBos ? "yes" : "no");
+                table.AddRow(d.HookName == d.Site ? d.Site : $"{d.Site} ({d.HookName})", d.Architecture, $"{d.DSae:N0}", d.K is { } k
+                    ? $"{k}"
+                    : "", d.NormalizeActivations == "none" ? "as it is" : d.NormalizeActivations, d.PrependBos ? "yes" : "no");
             }
             console.Write(table);
         }
         output.WriteLine($"wrote {Path.Combine(bundle, BundleManifest.FileName)}; the bundle holds");
-        foreach (var (file, record) in manifest.Files.Where(f => !f.Key.Contains('/'))) output.WriteLine($"  {file,-24} {Screen.Bytes(record.Bytes),10}");
-        if (manifest.Dictionaries.Count > 0) output.WriteLine($"  {"dictionaries",-24} {Screen.Bytes(manifest.Files.Where(f => f.Key.Contains('/')).Sum(f => f.Value.Bytes)),10}");
+        foreach (var (file, record) in manifest.Files.Where(f => !f.Key.Contains('/')))
+        {
+            output.WriteLine($"  {file,-24} {Screen.Bytes(record.Bytes),10}");
+        }
+        if (manifest.Dictionaries.Count > 0)
+        {
+            output.WriteLine(
+                $"  {"dictionaries",-24} {Screen.Bytes(manifest.Files.Where(f => f.Key.Contains('/')).Sum(f => f.Value.Bytes)),10}");
+        }
     }
 }

@@ -21,25 +21,59 @@ internal sealed class FeaturesCommand
         """;
 
     private readonly CommonOptions _common;
-    private readonly Option<string> _model = new("--model") { Description = "the bundle that 'onnx-attribution export' made", HelpName = "DIR", Required = true };
-    private readonly Option<string?> _text = new("--text") { Description = "the text to read, UTF-8, plain or gzip; lines that hold <|endoftext|> part documents", HelpName = "FILE" };
-    private readonly Option<string?> _show = new("--show") { Description = "print one feature, such as 3:953, 2.mlp:7 or blocks.3.hook_attn_out:12", HelpName = "FEATURE" };
-    private readonly Option<string?> _search = new("--search") { Description = "list features that are active on a word, or promote it; capitals do not matter", HelpName = "WORD" };
-    private readonly Option<string?> _sites = new("--sites") { Description = "with --text or --search, only these: resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between", HelpName = "SITES" };
+    private readonly Option<string> _model =
+        new("--model") { Description = "the bundle that 'onnx-attribution export' made", HelpName = "DIR", Required = true };
+    private readonly Option<string?> _text = new("--text")
+    {
+        Description = "the text to read, UTF-8, plain or gzip; lines that hold <|endoftext|> part documents",
+        HelpName = "FILE"
+    };
+    private readonly Option<string?> _show =
+        new("--show") { Description = "print one feature, such as 3:953, 2.mlp:7 or blocks.3.hook_attn_out:12", HelpName = "FEATURE" };
+    private readonly Option<string?> _search = new("--search")
+    {
+        Description = "list features that are active on a word, or promote it; capitals do not matter",
+        HelpName = "WORD"
+    };
+    private readonly Option<string?> _sites = new("--sites")
+    {
+        Description = "with --text or --search, only these: resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, "
+            + "or hook names, with commas between",
+        HelpName = "SITES"
+    };
     private readonly Option<int?> _tokens = new("--tokens") { Description = "tokens of the text to read; default: all", HelpName = "N" };
-    private readonly Option<int> _top = new("--top") { Description = "strongest contexts per feature", HelpName = "N", DefaultValueFactory = _ => 20 };
-    private readonly Option<int> _window = new("--window") { Description = "tokens of a context on either side", HelpName = "N", DefaultValueFactory = _ => 10 };
-    private readonly Option<int> _quantiles = new("--quantiles") { Description = "strata of weaker activations, three contexts sampled from each", HelpName = "N", DefaultValueFactory = _ => 4 };
+    private readonly Option<int> _top =
+        new("--top") { Description = "strongest contexts per feature", HelpName = "N", DefaultValueFactory = _ => 20 };
+    private readonly Option<int> _window =
+        new("--window") { Description = "tokens of a context on either side", HelpName = "N", DefaultValueFactory = _ => 10 };
+    private readonly Option<int> _quantiles = new("--quantiles")
+    {
+        Description = "strata of weaker activations, three contexts sampled from each",
+        HelpName = "N",
+        DefaultValueFactory = _ => 4
+    };
     private readonly Option<int> _seed = new("--seed") { Description = "of the samples", HelpName = "N", DefaultValueFactory = _ => 0 };
-    private readonly Option<int> _memory = new("--memory") { Description = "memory for statistics and a batch; where it is too little for all sites, the text is read several times", HelpName = "MiB", DefaultValueFactory = _ => 1024 };
+    private readonly Option<int> _memory = new("--memory")
+    {
+        Description = "memory for statistics and a batch; where it is too little for all sites, the text is read several times",
+        HelpName = "MiB",
+        DefaultValueFactory = _ => 1024
+    };
     private readonly Option<bool> _force = new("--force") { Description = "replace a features.parquet that is there" };
     private readonly Option<bool> _json = new("--json") { Description = "print one JSON object" };
 
     private FeaturesCommand(CommonOptions common)
     {
         _common = common;
-        foreach (var (option, least) in (ReadOnlySpan<(Option<int>, int)>)[(_top, 1), (_window, 0), (_quantiles, 0), (_seed, 0), (_memory, 1)]) option.AtLeast(least);
-        foreach (var (option, most) in (ReadOnlySpan<(Option<int>, int)>)[(_top, 1000), (_window, 1000), (_quantiles, 100)]) option.AtMost(most);
+        foreach (var (option, least) in (ReadOnlySpan<(Option<int>, int)>)[(_top, 1), (_window, 0), (_quantiles, 0),
+            (_seed, 0), (_memory, 1)])
+        {
+            option.AtLeast(least);
+        }
+        foreach (var (option, most) in (ReadOnlySpan<(Option<int>, int)>)[(_top, 1000), (_window, 1000), (_quantiles, 100)])
+        {
+            option.AtMost(most);
+        }
         _tokens.AtLeast(1);
         _sites.NotEmpty("resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between");
         _search.NotEmpty("a word");
@@ -48,7 +82,10 @@ internal sealed class FeaturesCommand
             if (result.Tokens is not [{ Value: var text }, ..]) return;
             try
             {
-                if (FeatureName.Parse(text).Position is { } p) result.AddError($"--show '{text}' names a position, but a dashboard is of all of them; leave @{p} out");
+                if (FeatureName.Parse(text).Position is { } p)
+                {
+                    result.AddError($"--show '{text}' names a position, but a dashboard is of all of them; leave @{p} out");
+                }
             }
             catch (FormatException e)
             {
@@ -61,7 +98,8 @@ internal sealed class FeaturesCommand
 
     private Command Made()
     {
-        var command = new Command("features", Description) { _model, _text, _show, _search, _sites, _tokens, _top, _window, _quantiles, _seed, _memory, _force, _json };
+        var command = new Command("features",
+            Description) { _model, _text, _show, _search, _sites, _tokens, _top, _window, _quantiles, _seed, _memory, _force, _json };
         command.Validators.Add(Contradictions);
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {
@@ -77,11 +115,19 @@ internal sealed class FeaturesCommand
     {
         Option[] modes = [_text, _show, _search];
         var asked = modes.Where(o => IsGiven(result, o)).ToList();
-        if (asked.Count == 0) result.AddError("what is to be done? Give --text FILE to read a text, --show FEATURE or --search WORD to see what was read");
+        if (asked.Count == 0)
+        {
+            result.AddError("what is to be done? Give --text FILE to read a text, --show FEATURE or --search WORD to see what was read");
+        }
         if (asked.Count > 1) result.AddError($"{asked[0].Name} and {asked[1].Name} ask for different things; give one of them");
         if (asked.Count != 1 || asked[0] == _text) return;
-        Option[] ofText = asked[0] == _show ? [_sites, _tokens, _top, _window, _quantiles, _seed, _memory, _force] : [_tokens, _top, _window, _quantiles, _seed, _memory, _force];
-        if (ofText.FirstOrDefault(o => IsGiven(result, o)) is { } useless) result.AddError($"{useless.Name} has no meaning with {asked[0].Name}; leave it out");
+        Option[] ofText = asked[0] == _show
+            ? [_sites, _tokens, _top, _window, _quantiles, _seed, _memory, _force]
+            : [_tokens, _top, _window, _quantiles, _seed, _memory, _force];
+        if (ofText.FirstOrDefault(o => IsGiven(result, o)) is { } useless)
+        {
+            result.AddError($"{useless.Name} has no meaning with {asked[0].Name}; leave it out");
+        }
     }
 
     private void Read(ParseResult parsed, string text, CancellationToken cancel)
@@ -108,7 +154,8 @@ internal sealed class FeaturesCommand
         }
         catch (OperationCanceledException) when (progress.Tokens > 0)
         {
-            throw new CancelledException($"onnx-attribution: cancelled after {progress.Tokens:N0} tokens; the same command goes on from there");
+            throw new CancelledException(
+                $"onnx-attribution: cancelled after {progress.Tokens:N0} tokens; the same command goes on from there");
         }
         line.Dispose();
         var output = parsed.InvocationConfiguration.Output;
@@ -134,7 +181,8 @@ internal sealed class FeaturesCommand
         else report.Print(output);
     }
 
-    private string[]? Sites(ParseResult parsed) => parsed.GetValue(_sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+    private string[]? Sites(ParseResult parsed) =>
+        parsed.GetValue(_sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     private static bool IsGiven(CommandResult result, Option option) => result.GetResult(option) is { Implicit: false };
 }

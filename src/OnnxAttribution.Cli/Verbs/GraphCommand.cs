@@ -21,12 +21,34 @@ internal static class GraphCommand
 
     public static Command Create(CommonOptions common)
     {
-        var model = new Option<string>("--model") { Description = "the bundle that 'onnx-attribution export' made", HelpName = "DIR", Required = true };
+        var model = new Option<string>("--model")
+        {
+            Description = "the bundle that 'onnx-attribution export' made",
+            HelpName = "DIR",
+            Required = true
+        };
         var prompt = new Option<string?>("--prompt") { Description = "the clean prompt", HelpName = "TEXT" };
-        var prompts = new Option<string?>("--prompts") { Description = "many: a JSON object a line, with prompt and optional target, foil, patch_prompt, id; a run each below --out, and their mean in --out/merged/mean", HelpName = "FILE" };
-        var target = new Option<string?>("--target") { Description = "text of exactly one token; a leading space counts; default: the model's own top token", HelpName = "TOKEN" };
-        var foil = new Option<string?>("--foil") { Description = "the other token of --metric logit-diff; default: the best other one", HelpName = "TOKEN" };
-        var patch = new Option<string?>("--patch-prompt") { Description = "the patch run's prompt, of as many tokens; without it nodes are set to zero", HelpName = "TEXT" };
+        var prompts = new Option<string?>("--prompts")
+        {
+            Description = "many: a JSON object a line, with prompt and optional target, foil, patch_prompt, id; "
+                + "a run each below --out, and their mean in --out/merged/mean",
+            HelpName = "FILE"
+        };
+        var target = new Option<string?>("--target")
+        {
+            Description = "text of exactly one token; a leading space counts; default: the model's own top token",
+            HelpName = "TOKEN"
+        };
+        var foil = new Option<string?>("--foil")
+        {
+            Description = "the other token of --metric logit-diff; default: the best other one",
+            HelpName = "TOKEN"
+        };
+        var patch = new Option<string?>("--patch-prompt")
+        {
+            Description = "the patch run's prompt, of as many tokens; without it nodes are set to zero",
+            HelpName = "TEXT"
+        };
         var directory = new Option<string>("--out") { Description = "the run directory to write", HelpName = "DIR", Required = true };
         var force = new Option<bool>("--force") { Description = "replace a run that is there" };
         var noPage = PageOfRun.NoPageOption;
@@ -41,15 +63,18 @@ internal static class GraphCommand
             var start = Stopwatch.GetTimestamp();
             var context = common.Context(parsed, cancel);
             var request = arguments.Request(parsed, CommandLine.WrittenOut(parsed));
-            var place = new Place(parsed.GetRequiredValue(directory), parsed.GetValue(force), !parsed.GetValue(noPage), parsed.GetValue(json), arguments.Validation(parsed), parsed.InvocationConfiguration, start);
+            var place = new Place(parsed.GetRequiredValue(directory), parsed.GetValue(force), !parsed.GetValue(noPage),
+                parsed.GetValue(json), arguments.Validation(parsed), parsed.InvocationConfiguration, start);
             LoadedModel Open(int prompts) => LoadedModel.Open(parsed.GetRequiredValue(model), arguments.Sites(parsed), context, prompts);
             return parsed.GetValue(prompts) is { } file ? Many(file, Open, request, place)
-                : One(new PromptTask(parsed.GetValue(prompt)!, parsed.GetValue(target), parsed.GetValue(foil), parsed.GetValue(patch)), Open, request, place);
+                : One(new PromptTask(parsed.GetValue(prompt)!, parsed.GetValue(target), parsed.GetValue(foil), parsed.GetValue(patch)),
+                    Open, request, place);
         }, CancellationToken.None));
         return command;
     }
 
-    private sealed record Place(string Directory, bool Force, bool Page, bool Json, ValidationRequest? Validation, InvocationConfiguration Invocation, long Start);
+    private sealed record Place(string Directory, bool Force, bool Page, bool Json, ValidationRequest? Validation,
+        InvocationConfiguration Invocation, long Start);
 
     private static int One(PromptTask task, Func<int, LoadedModel> open, GraphRequest request, Place place)
     {
@@ -76,7 +101,8 @@ internal static class GraphCommand
         }
         var page = PageOfRun.Write(place.Directory, facts, place.Page, progress, model.Context.Cancel);
         progress.Dispose();
-        var report = new GraphReport(facts, run.Graph.Nodes, run.Graph.Edges, run.TextAt, place.Directory, page, Stopwatch.GetElapsedTime(place.Start).TotalSeconds);
+        var report = new GraphReport(facts, run.Graph.Nodes, run.Graph.Edges, run.TextAt, place.Directory, page,
+            Stopwatch.GetElapsedTime(place.Start).TotalSeconds);
         if (place.Json) Screen.WriteJson(place.Invocation.Output, report.ToJson());
         else report.Print(place.Invocation.Output);
         return CommandLine.Done;
@@ -102,7 +128,8 @@ internal static class GraphCommand
         }
         catch (OperationCanceledException) when (batch.Runs.Count > 0)
         {
-            throw new CancelledException($"onnx-attribution: cancelled; {Screen.Count(batch.Runs.Count, "finished run")} stay{(batch.Runs.Count == 1 ? "s" : "")} in {place.Directory}, {MergedAfter(batch, place.Directory)}");
+            throw new CancelledException($"onnx-attribution: cancelled; {Screen.Count(batch.Runs.Count, "finished run")} "
+                + $"stay{(batch.Runs.Count == 1 ? "s" : "")} in {place.Directory}, {MergedAfter(batch, place.Directory)}");
         }
         progress.Dispose();
         BatchReport.Write(batch, place.Directory, place.Json, place.Invocation.Output, Stopwatch.GetElapsedTime(place.Start).TotalSeconds);
@@ -120,9 +147,16 @@ internal static class GraphCommand
     private static void OneOfPrompts(CommandResult result, Option<string?> prompt, Option<string?> prompts, Option<string?>[] ofOnePrompt)
     {
         var (one, many) = (result.GetResult(prompt) is not null, result.GetResult(prompts) is not null);
-        if (one == many) result.AddError(one ? "--prompt and --prompts contradict each other; give one of them" : "there is no prompt; give --prompt TEXT or --prompts FILE");
+        if (one == many)
+        {
+            result.AddError(one
+                ? "--prompt and --prompts contradict each other; give one of them"
+                : "there is no prompt; give --prompt TEXT or --prompts FILE");
+        }
         if (many && ofOnePrompt.FirstOrDefault(o => result.GetResult(o) is not null) is { } option)
+        {
             result.AddError($"{option.Name} goes with --prompt; in a --prompts file each line has its own");
+        }
         if (one && result.GetValue(prompt) == "") result.AddError("--prompt is empty; give it some text");
     }
 }

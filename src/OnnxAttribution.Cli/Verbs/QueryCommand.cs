@@ -26,7 +26,8 @@ internal static class QueryCommand
         var runs = Runs();
         var sql = new Argument<string>("SQL")
         {
-            Description = "one SELECT (or WITH, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN), in DuckDB's dialect; it can only read these runs",
+            Description =
+                "one SELECT (or WITH, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN), in DuckDB's dialect; it can only read these runs",
         };
         var also = new Option<string[]>("--also")
         {
@@ -34,34 +35,59 @@ internal static class QueryCommand
             HelpName = "RUN",
             DefaultValueFactory = _ => [],
         };
-        var format = new Option<string>("--format") { Description = "how to print the rows", HelpName = "table|csv|json|parquet", DefaultValueFactory = _ => "table" };
+        var format = new Option<string>("--format")
+        {
+            Description = "how to print the rows",
+            HelpName = "table|csv|json|parquet",
+            DefaultValueFactory = _ => "table"
+        };
         format.AcceptOnlyFromAmong("table", "csv", "json", "parquet");
         var json = new Option<bool>("--json") { Description = "the same as --format json" };
-        var file = new Option<string?>("--out") { Description = "write to this file and not to stdout; parquet needs it", HelpName = "FILE" };
-        var timeout = new Option<int?>("--timeout") { Description = "end the query after so many seconds, whatever it is doing; default: when it is done", HelpName = "SECONDS" };
+        var file = new Option<string?>("--out")
+        {
+            Description = "write to this file and not to stdout; parquet needs it",
+            HelpName = "FILE"
+        };
+        var timeout = new Option<int?>("--timeout")
+        {
+            Description = "end the query after so many seconds, whatever it is doing; default: when it is done",
+            HelpName = "SECONDS"
+        };
         timeout.AtLeast(1);
         var command = new Command("query", Description) { runs, sql, also, format, json, file, timeout };
         command.Validators.Add(result =>
         {
             if (result.GetValue(format) == "parquet" && !result.GetValue(json) && result.GetValue(file) is null)
+            {
                 result.AddError("--format parquet needs a file to write: add --out FILE.");
+            }
             if (result.GetValue(json) && result.GetResult(format) is { Implicit: false } && result.GetValue(format) != "json")
+            {
                 result.AddError($"--json and --format {result.GetValue(format)} contradict each other: give one of them.");
+            }
         });
         command.SetAction((arguments, cancel) => Task.Run(() =>
         {
-            var query = new RunQuery([.. arguments.GetRequiredValue(runs), .. arguments.GetRequiredValue(also)], common.UsableThreads(arguments));
+            var query = new RunQuery([.. arguments.GetRequiredValue(runs), .. arguments.GetRequiredValue(also)],
+                common.UsableThreads(arguments));
             foreach (var merged in query.LeftOut)
-                arguments.InvocationConfiguration.Error.WriteLine($"note: left out {merged}, the mean of runs beside it; name it alone to query it");
+            {
+                arguments.InvocationConfiguration.Error.WriteLine(
+                    $"note: left out {merged}, the mean of runs beside it; name it alone to query it");
+            }
             using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             var seconds = arguments.GetValue(timeout);
             if (seconds is { } most) limited.CancelAfter(TimeSpan.FromSeconds(most));
-            QueryException? Cause(bool tooLarge) => tooLarge ? QueryException.TooLarge() : cancel.IsCancellationRequested ? null : QueryException.TooLong(seconds!.Value);
-            using var watch = exit is null ? null : new QueryWatch(tooLarge => End(query, Cause(tooLarge), arguments.InvocationConfiguration.Error, exit), limited.Token);
+            QueryException? Cause(bool tooLarge) =>
+                tooLarge ? QueryException.TooLarge() : cancel.IsCancellationRequested ? null : QueryException.TooLong(seconds!.Value);
+            using var watch = exit is null
+                ? null
+                : new QueryWatch(tooLarge => End(query, Cause(tooLarge), arguments.InvocationConfiguration.Error, exit), limited.Token);
             var style = arguments.GetValue(json) ? "json" : arguments.GetRequiredValue(format);
             try
             {
-                Run(query, arguments.GetRequiredValue(sql), style, arguments.GetValue(file), arguments.InvocationConfiguration, limited.Token);
+                Run(query, arguments.GetRequiredValue(sql), style, arguments.GetValue(file),
+                    arguments.InvocationConfiguration, limited.Token);
             }
             catch (OperationCanceledException) when (Cause(tooLarge: false) is { } tooLong)
             {
@@ -74,7 +100,8 @@ internal static class QueryCommand
 
     private static Argument<string[]> Runs() => new("RUN")
     {
-        Description = "run directories, or directories whose subdirectories are runs; merged, the mean of a batch, counts only without the runs beside it",
+        Description = "run directories, or directories whose subdirectories are runs; "
+            + "merged, the mean of a batch, counts only without the runs beside it",
         Arity = ArgumentArity.OneOrMore,
         CustomParser = BeforeTheQuery,
     };
@@ -97,7 +124,8 @@ internal static class QueryCommand
         exit(cause is null ? CommandLine.Cancelled : CommandLine.Failed);
     }
 
-    private static void Run(RunQuery query, string sql, string format, string? file, InvocationConfiguration invocation, CancellationToken cancel)
+    private static void Run(RunQuery query, string sql, string format, string? file, InvocationConfiguration invocation,
+        CancellationToken cancel)
     {
         if (format == "parquet")
         {
@@ -105,12 +133,10 @@ internal static class QueryCommand
             return;
         }
         using var result = query.Execute(sql, cancel);
-        if (file is not null)
-            query.WriteFile(file, stream => Write(result, format, stream, cancel));
-        else if (invocation.Output is DisplayWriter { IsTerminal: true } && format == "table" && !result.IsPlan)
-            Draw(result, invocation, cancel);
-        else
-            Print(result, format, (DisplayWriter)invocation.Output, cancel);
+        var drawn = invocation.Output is DisplayWriter { IsTerminal: true } && format == "table" && !result.IsPlan;
+        if (file is not null) query.WriteFile(file, stream => Write(result, format, stream, cancel));
+        else if (drawn) Draw(result, invocation, cancel);
+        else Print(result, format, (DisplayWriter)invocation.Output, cancel);
     }
 
     private static void Print(QueryResult result, string format, DisplayWriter output, CancellationToken cancel)
@@ -133,8 +159,7 @@ internal static class QueryCommand
             case "csv": result.WriteCsv(stream, cancel); break;
             case "json": result.WriteJson(stream, cancel); break;
             default:
-                using (var writer = new StreamWriter(stream, leaveOpen: true))
-                    result.WriteTable(writer, cancel);
+                using (var writer = new StreamWriter(stream, leaveOpen: true)) result.WriteTable(writer, cancel);
                 break;
         }
     }
@@ -144,13 +169,14 @@ internal static class QueryCommand
     {
         var rows = result.Rows(cancel).Take(TerminalRows + 1).ToList();
         var more = rows.Count > TerminalRows;
-        if (more)
-            rows.RemoveAt(TerminalRows);
+        if (more) rows.RemoveAt(TerminalRows);
         var table = new Table().RoundedBorder();
         foreach (var column in result.Columns)
-            table.AddColumn(new TableColumn(Cell(column.Name)) { Alignment = column.IsNumber ? Justify.Right : Justify.Left, NoWrap = true });
-        foreach (var row in rows)
-            table.AddRow(row.Select(Cell));
+        {
+            table.AddColumn(
+                new TableColumn(Cell(column.Name)) { Alignment = column.IsNumber ? Justify.Right : Justify.Left, NoWrap = true });
+        }
+        foreach (var row in rows) table.AddRow(row.Select(Cell));
         var width = 1 + result.Columns.Select((column, c) => 3 + rows.Select(row => row[c]).Append(column.Name).Max(Width)).Sum();
         var console = Screen.On(invocation.Output);
         if (width > console.Profile.Width)   // better lines that the terminal wraps than columns of three letters
@@ -160,7 +186,10 @@ internal static class QueryCommand
         }
         console.Write(table);
         if (more)
-            invocation.Error.WriteLine($"Only the first {TerminalRows} rows are shown. Use --format csv for all of them, or LIMIT in the query.");
+        {
+            invocation.Error.WriteLine(
+                $"Only the first {TerminalRows} rows are shown. Use --format csv for all of them, or LIMIT in the query.");
+        }
     }
 
     private static Text Cell(string? text) => Screen.Cell(QueryResult.Printed(text), text is null ? new Style(Color.Grey) : Style.Plain);

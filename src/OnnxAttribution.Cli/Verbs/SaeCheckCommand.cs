@@ -19,13 +19,46 @@ internal static class SaeCheckCommand
 
     public static Command Create(CommonOptions common)
     {
-        var model = new Option<string>("--model") { Description = "the bundle that 'onnx-attribution export' made", HelpName = "DIR", Required = true };
-        var text = new Option<string?>("--text") { Description = "the text, UTF-8, plain or gzip, lines that hold <|endoftext|> part documents; default: some pages that the program brings along", HelpName = "FILE" };
-        var sites = new Option<string?>("--sites") { Description = "only these: resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between", HelpName = "SITES" };
-        var tokens = new Option<int>("--tokens") { Description = "tokens of the text to read at most", HelpName = "N", DefaultValueFactory = _ => 16384 };
-        var lossTokens = new Option<int>("--loss-tokens") { Description = "of these, as many for the cross-entropies, which cost most; 0: none", HelpName = "N", DefaultValueFactory = _ => 2048 };
-        var context = new Option<int?>("--context") { Description = $"tokens of a sequence, BOS included; default: {CheckOptions.DefaultContext}, or the model's context if shorter", HelpName = "N" };
-        var memory = new Option<int>("--memory") { Description = "memory for activations; where it is too little for all sites, the text is read several times", HelpName = "MiB", DefaultValueFactory = _ => 1024 };
+        var model = new Option<string>("--model")
+        {
+            Description = "the bundle that 'onnx-attribution export' made",
+            HelpName = "DIR",
+            Required = true
+        };
+        var text = new Option<string?>("--text")
+        {
+            Description = "the text, UTF-8, plain or gzip, lines that hold <|endoftext|> part documents; default: "
+                + "some pages that the program brings along",
+            HelpName = "FILE"
+        };
+        var sites = new Option<string?>("--sites")
+        {
+            Description = "only these: resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between",
+            HelpName = "SITES"
+        };
+        var tokens = new Option<int>("--tokens")
+        {
+            Description = "tokens of the text to read at most",
+            HelpName = "N",
+            DefaultValueFactory = _ => 16384
+        };
+        var lossTokens = new Option<int>("--loss-tokens")
+        {
+            Description = "of these, as many for the cross-entropies, which cost most; 0: none",
+            HelpName = "N",
+            DefaultValueFactory = _ => 2048
+        };
+        var context = new Option<int?>("--context")
+        {
+            Description = $"tokens of a sequence, BOS included; default: {CheckOptions.DefaultContext}, or the model's context if shorter",
+            HelpName = "N"
+        };
+        var memory = new Option<int>("--memory")
+        {
+            Description = "memory for activations; where it is too little for all sites, the text is read several times",
+            HelpName = "MiB",
+            DefaultValueFactory = _ => 1024
+        };
         var strict = new Option<bool>("--strict") { Description = "exit with 1 where a dictionary looks wrong" };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
         tokens.AtLeast(1);
@@ -58,7 +91,9 @@ internal static class SaeCheckCommand
             else report.Print(output);
             if (!parsed.GetValue(strict) || found.Findings.Count == 0) return CommandLine.Done;
             var wrong = found.Findings.Select(f => f.Site).Distinct().ToList();
-            parsed.InvocationConfiguration.Error.WriteLine($"onnx-attribution: {wrong.Count} of {found.Sites.Count} {(found.Sites.Count == 1 ? "dictionary" : "dictionaries")} look{(wrong.Count == 1 ? "s" : "")} wrong: {string.Join(", ", wrong)}");
+            parsed.InvocationConfiguration.Error.WriteLine($"onnx-attribution: {wrong.Count} of {found.Sites.Count} "
+                + $"{(found.Sites.Count == 1 ? "dictionary" : "dictionaries")} look{(wrong.Count == 1 ? "s" : "")} wrong: "
+                + $"{string.Join(", ", wrong)}");
             return CommandLine.Failed;
         }, CancellationToken.None));
         return command;

@@ -23,13 +23,37 @@ internal static class ValidateCommand
     public static Command Create(CommonOptions common)
     {
         var run = new Argument<string>("RUN") { Description = "a run directory that 'onnx-attribution graph' made of one prompt" };
-        var model = new Option<string?>("--model") { Description = "the bundle that the run was made with; default: where it was then", HelpName = "DIR" };
-        var sample = new Option<int>("--sample") { Description = "nodes to check, and five times as many edges: a third strongest, a third kept, a third dropped", HelpName = "N", DefaultValueFactory = _ => 200 };
-        var seed = new Option<int>("--seed") { Description = "of the random part of the sample", HelpName = "N", DefaultValueFactory = _ => 0 };
+        var model = new Option<string?>("--model")
+        {
+            Description = "the bundle that the run was made with; default: where it was then",
+            HelpName = "DIR"
+        };
+        var sample = new Option<int>("--sample")
+        {
+            Description = "nodes to check, and five times as many edges: a third strongest, a third kept, a third dropped",
+            HelpName = "N",
+            DefaultValueFactory = _ => 200
+        };
+        var seed = new Option<int>("--seed")
+        {
+            Description = "of the random part of the sample",
+            HelpName = "N",
+            DefaultValueFactory = _ => 0
+        };
         var all = new Option<bool>("--all") { Description = "check every node, and every edge that the run holds" };
-        var compare = new Option<string?>("--compare") { Description = $"judge these too, against the same exact effects: {string.Join(", ", JudgedEstimator.Names)}, with commas between", HelpName = "NAMES" };
+        var compare = new Option<string?>("--compare")
+        {
+            Description =
+                $"judge these too, against the same exact effects: {string.Join(", ", JudgedEstimator.Names)}, with commas between",
+            HelpName = "NAMES"
+        };
         var steps = new Option<int>("--steps") { Description = "steps of --compare ig", HelpName = "N", DefaultValueFactory = _ => 10 };
-        var memory = new Option<int>("--memory") { Description = "memory that one pass may take", HelpName = "MiB", DefaultValueFactory = _ => 1024 };
+        var memory = new Option<int>("--memory")
+        {
+            Description = "memory that one pass may take",
+            HelpName = "MiB",
+            DefaultValueFactory = _ => 1024
+        };
         var json = new Option<bool>("--json") { Description = "print one JSON object" };
         var failUnder = new FailUnder();
         sample.AtLeast(1);
@@ -37,17 +61,22 @@ internal static class ValidateCommand
         memory.AtLeast(1);
         seed.AtLeast(0);
         compare.Validators.Add(Known);
-        var command = new Command("validate", Description) { run, model, sample, seed, all, compare, steps, memory, failUnder.Option, json };
+        var command = new Command("validate",
+            Description) { run, model, sample, seed, all, compare, steps, memory, failUnder.Option, json };
         command.Validators.Add(result =>
         {
             if (!result.GetValue(all)) return;
             Option[] ofSample = [sample, seed];
-            if (ofSample.FirstOrDefault(o => result.GetResult(o) is { Implicit: false }) is { } contradicting) result.AddError($"--all draws no sample, so {contradicting.Name} contradicts it; give one of them");
+            if (ofSample.FirstOrDefault(o => result.GetResult(o) is { Implicit: false }) is { } contradicting)
+            {
+                result.AddError($"--all draws no sample, so {contradicting.Name} contradicts it; give one of them");
+            }
         });
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {
             var start = Stopwatch.GetTimestamp();
-            var request = new ValidationRequest(parsed.GetValue(sample), parsed.GetValue(all), parsed.GetValue(seed), Names(parsed.GetValue(compare)), parsed.GetValue(steps), (long)parsed.GetValue(memory) << 20);
+            var request = new ValidationRequest(parsed.GetValue(sample), parsed.GetValue(all), parsed.GetValue(seed),
+                Names(parsed.GetValue(compare)), parsed.GetValue(steps), (long)parsed.GetValue(memory) << 20);
             using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
             progress.Report("reading the run");
             var finished = FinishedRun.Read(parsed.GetRequiredValue(run), cancel);
@@ -70,7 +99,8 @@ internal static class ValidateCommand
             var output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json)) Screen.WriteJson(output, report.ToJson());
             else report.Print(output);
-            return Judged(finished.Facts["validation"]!.AsObject(), parsed.GetValue(failUnder.Option) ?? [], finished.Path, parsed.InvocationConfiguration.Error);
+            return Judged(finished.Facts["validation"]!.AsObject(), parsed.GetValue(failUnder.Option) ?? [], finished.Path,
+                parsed.InvocationConfiguration.Error);
         }, CancellationToken.None));
         return command;
     }
@@ -83,7 +113,8 @@ internal static class ValidateCommand
         return CommandLine.Failed;
     }
 
-    private static string[]? Names(string? list) => list?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+    private static string[]? Names(string? list) =>
+        list?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     private static void Known(OptionResult result)
     {
@@ -91,6 +122,9 @@ internal static class ValidateCommand
         var names = Names(token.Value)!;
         if (names.Length == 0) result.AddError($"--compare is empty; give some of {string.Join(", ", JudgedEstimator.Names)}");
         if (names.FirstOrDefault(n => !JudgedEstimator.Names.Contains(n)) is { } unknown)
-            result.AddError($"--compare knows no '{unknown}'. Did you mean '{SpellCheck.Among(JudgedEstimator.Names, unknown)}'? It knows {string.Join(", ", JudgedEstimator.Names)}");
+        {
+            result.AddError($"--compare knows no '{unknown}'. Did you mean '{SpellCheck.Among(JudgedEstimator.Names, unknown)}'? It knows "
+                + $"{string.Join(", ", JudgedEstimator.Names)}");
+        }
     }
 }

@@ -20,16 +20,57 @@ internal static class ViewCommand
 
     public static Command Create()
     {
-        var run = new Argument<string>("RUN") { Description = "a run directory; for --figure curve also the Parquet file of a response curve" };
-        var format = new Option<string>("--format") { Description = "what to write; default: a page", HelpName = string.Join('|', Drawing.Formats), DefaultValueFactory = _ => Drawing.Formats[0] };
-        var figure = new Option<string?>("--figure") { Description = "an SVG plot of the run's strongest nodes, or of what ablate or validate added to it", HelpName = string.Join('|', Drawing.FigureNames) };
-        var file = new Option<string?>("--out") { Description = "the file to write, whose ending says the format where --format does not; default: graph.html, graph.svg and so on in the run, drawn anew", HelpName = "FILE" };
+        var run = new Argument<string>("RUN")
+        {
+            Description = "a run directory; for --figure curve also the Parquet file of a response curve"
+        };
+        var format = new Option<string>("--format")
+        {
+            Description = "what to write; default: a page",
+            HelpName = string.Join('|', Drawing.Formats),
+            DefaultValueFactory = _ => Drawing.Formats[0]
+        };
+        var figure = new Option<string?>("--figure")
+        {
+            Description = "an SVG plot of the run's strongest nodes, or of what ablate or validate added to it",
+            HelpName = string.Join('|', Drawing.FigureNames)
+        };
+        var file = new Option<string?>("--out")
+        {
+            Description = "the file to write, whose ending says the format where --format does not; default: "
+                + "graph.html, graph.svg and so on in the run, drawn anew",
+            HelpName = "FILE"
+        };
         var force = new Option<bool>("--force") { Description = "replace a file that is there" };
-        var model = new Option<string?>("--model") { Description = "the bundle whose features.parquet the page shows; default: where it was when the run was made", HelpName = "DIR" };
-        var nodes = new Option<int>("--nodes") { Description = "draw so many kept nodes at most, by |effect|", HelpName = "N", DefaultValueFactory = _ => new PictureLimits().Nodes };
-        var edges = new Option<int?>("--edges") { Description = $"draw so many edges at most, by |effect| ({new PictureLimits().Edges}, in an SVG {PictureLimits.StillEdges}); nodes that none is left at are not drawn", HelpName = "N" };
-        var theme = new Option<string>("--theme") { Description = "colours of an SVG", HelpName = "light|dark", DefaultValueFactory = _ => "light" };
-        var palette = new Option<string>("--palette") { Description = "colours of what raises and lowers, in an SVG; orange-blue for readers who mix up red and green", HelpName = "red-blue|orange-blue", DefaultValueFactory = _ => "red-blue" };
+        var model = new Option<string?>("--model")
+        {
+            Description = "the bundle whose features.parquet the page shows; default: where it was when the run was made",
+            HelpName = "DIR"
+        };
+        var nodes = new Option<int>("--nodes")
+        {
+            Description = "draw so many kept nodes at most, by |effect|",
+            HelpName = "N",
+            DefaultValueFactory = _ => new PictureLimits().Nodes
+        };
+        var edges = new Option<int?>("--edges")
+        {
+            Description = $"draw so many edges at most, by |effect| ({new PictureLimits().Edges}, in an SVG {PictureLimits.StillEdges}); "
+                + "nodes that none is left at are not drawn",
+            HelpName = "N"
+        };
+        var theme = new Option<string>("--theme")
+        {
+            Description = "colours of an SVG",
+            HelpName = "light|dark",
+            DefaultValueFactory = _ => "light"
+        };
+        var palette = new Option<string>("--palette")
+        {
+            Description = "colours of what raises and lowers, in an SVG; orange-blue for readers who mix up red and green",
+            HelpName = "red-blue|orange-blue",
+            DefaultValueFactory = _ => "red-blue"
+        };
         format.AcceptOnlyFromAmong([.. Drawing.Formats]);
         figure.AcceptOnlyFromAmong([.. Drawing.FigureNames]);
         theme.AcceptOnlyFromAmong("light", "dark");
@@ -44,7 +85,8 @@ internal static class ViewCommand
             var drawing = new Drawing(parsed.GetRequiredValue(run), written, parsed.GetValue(figure))
             {
                 Model = parsed.GetValue(model),
-                Limits = new PictureLimits(parsed.GetValue(nodes), parsed.GetValue(edges) ?? (written == "svg" ? PictureLimits.StillEdges : new PictureLimits().Edges)),
+                Limits = new PictureLimits(parsed.GetValue(nodes),
+                    parsed.GetValue(edges) ?? (written == "svg" ? PictureLimits.StillEdges : new PictureLimits().Edges)),
                 Theme = Theme(parsed.GetValue(theme) == "dark", parsed.GetValue(palette) == "orange-blue"),
             };
             var place = parsed.GetValue(file) ?? drawing.DefaultFile;
@@ -85,7 +127,8 @@ internal static class ViewCommand
     }
 
     // what is asked for is never passed over in silence
-    private static void Fits(CommandResult result, Option<string> format, Option<string?> figure, Option<string?> file, Option[] ofGraphs, Option[] ofSvg, Option model)
+    private static void Fits(CommandResult result, Option<string> format, Option<string?> figure, Option<string?> file, Option[] ofGraphs,
+        Option[] ofSvg, Option model)
     {
         bool Given(Option option) => result.GetResult(option) is { Implicit: false };
         var isFigure = Given(figure);
@@ -94,7 +137,10 @@ internal static class ViewCommand
         {
             written = Format(result, format, figure, file);
             if (result.GetResult(file) is { Tokens: [var name, ..] } && Drawing.FormatOf(name.Value) is { } ending && ending != written)
-                result.AddError($"{name.Value} is named as {ending} and would hold {written}; name it otherwise, or {(isFigure ? "leave --figure out" : $"give --format {ending}")}");
+            {
+                result.AddError($"{name.Value} is named as {ending} and would hold {written}; "
+                    + $"name it otherwise, or {(isFigure ? "leave --figure out" : $"give --format {ending}")}");
+            }
         }
         catch (FigureException e)
         {
@@ -102,8 +148,17 @@ internal static class ViewCommand
             return;
         }
         if (isFigure && Given(format)) result.AddError("--figure is always an SVG, so --format contradicts it; give one of them");
-        if (isFigure && ofGraphs.FirstOrDefault(Given) is { } limit) result.AddError($"{limit.Name} is about the graph and --figure is not; give one of them");
-        if (written != "svg" && ofSvg.FirstOrDefault(Given) is { } colours) result.AddError($"{colours.Name} goes with --format svg or --figure; a page has a button for it");
-        if (Given(model) && (isFigure || written != "html")) result.AddError("--model goes with a page; no other picture shows what features stand for");
+        if (isFigure && ofGraphs.FirstOrDefault(Given) is { } limit)
+        {
+            result.AddError($"{limit.Name} is about the graph and --figure is not; give one of them");
+        }
+        if (written != "svg" && ofSvg.FirstOrDefault(Given) is { } colours)
+        {
+            result.AddError($"{colours.Name} goes with --format svg or --figure; a page has a button for it");
+        }
+        if (Given(model) && (isFigure || written != "html"))
+        {
+            result.AddError("--model goes with a page; no other picture shows what features stand for");
+        }
     }
 }

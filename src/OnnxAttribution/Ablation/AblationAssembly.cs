@@ -10,7 +10,8 @@ internal sealed class AblationAssembly(SiteFeatures?[] sites, AblationOptions op
     private readonly record struct Place(int Site, int Position, int Feature);
 
     // of a node: the metric's change and its direct part; NaN where it was not ablated
-    private readonly SortedDictionary<Place, (float Metric, float Direct)> _nodes = new(Comparer<Place>.Create((a, b) => (a.Site, a.Position, a.Feature).CompareTo((b.Site, b.Position, b.Feature))));
+    private readonly SortedDictionary<Place, (float Metric, float Direct)> _nodes =
+        new(Comparer<Place>.Create((a, b) => (a.Site, a.Position, a.Feature).CompareTo((b.Site, b.Position, b.Feature))));
     private readonly List<(Place Up, Place Down, float Effect)> _edges = [];
     private readonly List<(Place Node, TokenChange Change)> _moved = [];
 
@@ -20,7 +21,8 @@ internal sealed class AblationAssembly(SiteFeatures?[] sites, AblationOptions op
     /// <summary>Once nodes have been numbered.</summary>
     public IReadOnlyList<TokenChange> Moved { get; private set; } = [];
 
-    public void Add(int site, float[] metric, float[] direct, IReadOnlyDictionary<int, StrongestEdges> edges, IReadOnlyList<TokenChange> moved)
+    public void Add(int site, float[] metric, float[] direct, IReadOnlyDictionary<int, StrongestEdges> edges,
+        IReadOnlyList<TokenChange> moved)
     {
         var nodes = sites[site]!.Nodes;
         Place At(int node) => new(site, nodes[node].Position, nodes[node].Feature);
@@ -34,8 +36,10 @@ internal sealed class AblationAssembly(SiteFeatures?[] sites, AblationOptions op
         foreach (var m in moved) _moved.Add((At(m.Node), m));
     }
 
-    /// <summary>Keeps what lies on long enough paths. In a graph without pairs of sites the strongest edges into the metric stay; else those of nodes that stay.</summary>
-    public (IReadOnlyList<CausalNode> Nodes, IReadOnlyList<CausalEdge> Edges, IReadOnlyList<IReadOnlyList<int>> Chains) Select(int minPath, int mostChains)
+    /// <summary>Keeps what lies on long enough paths. In a graph without pairs of sites the strongest edges into the metric stay;
+    /// else those of nodes that stay.</summary>
+    public (IReadOnlyList<CausalNode> Nodes, IReadOnlyList<CausalEdge> Edges, IReadOnlyList<IReadOnlyList<int>> Chains) Select(int minPath,
+        int mostChains)
     {
         var numbers = new SortedSet<Place>(_nodes.Comparer);
         foreach (var (up, down, _) in _edges) numbers.UnionWith([Joint(up), Joint(down)]);
@@ -44,8 +48,14 @@ internal sealed class AblationAssembly(SiteFeatures?[] sites, AblationOptions op
         var stays = PathSelection.Keep([.. _edges.Select(Numbered)], minPath);
         var kept = _edges.Where((_, i) => stays[i]).ToList();
         // of edges between the same two features at several positions, the strongest stands for all
-        var distinct = kept.Select(Numbered).Index().GroupBy(e => (e.Item.Up, e.Item.Down)).Select(g => g.MaxBy(e => Math.Abs(e.Item.Effect))).ToList();
-        var chains = PathSelection.Chains([.. distinct.Select(e => e.Item)], minPath, mostChains).Select(c => (IReadOnlyList<int>)[.. c.Select(i => distinct[i].Index)]).ToList();
+        var distinct = kept.Select(Numbered)
+            .Index()
+            .GroupBy(e => (e.Item.Up, e.Item.Down))
+            .Select(g => g.MaxBy(e => Math.Abs(e.Item.Effect)))
+            .ToList();
+        var chains = PathSelection.Chains([.. distinct.Select(e => e.Item)], minPath, mostChains)
+            .Select(c => (IReadOnlyList<int>)[.. c.Select(i => distinct[i].Index)])
+            .ToList();
 
         var onPath = kept.SelectMany(e => (Place[])[Joint(e.Up), Joint(e.Down)]).ToHashSet();
         var intoMetric = _nodes.Where(n => n.Value.Direct != 0 && !float.IsNaN(n.Value.Direct));
@@ -58,18 +68,22 @@ internal sealed class AblationAssembly(SiteFeatures?[] sites, AblationOptions op
         var index = _nodes.Keys.Select((place, i) => (place, i)).ToDictionary(p => p.place, p => p.i);
         Moved = [.. _moved.Select(m => m.Change with { Node = index[m.Node] })];
         return ([.. _nodes.Select(n => Node(n.Key, n.Value.Metric) with { Kept = ends.Contains(n.Key) })],
-            [.. kept.Select(e => new CausalEdge(index[e.Up], index[e.Down], float.NaN, e.Effect)), .. toMetric.Select(e => new CausalEdge(index[e.Up], CausalEdge.Metric, float.NaN, e.Effect))], chains);
+            [.. kept.Select(e => new CausalEdge(index[e.Up], index[e.Down], float.NaN, e.Effect)),
+                .. toMetric.Select(e => new CausalEdge(index[e.Up], CausalEdge.Metric, float.NaN, e.Effect))], chains);
     }
 
     // where features are ablated at all positions together, an edge into any of their positions leads on
-    private Place Joint(Place place) => options.Positions == AblationPositions.All ? place with { Position = SiteFeatures.AllPositions } : place;
+    private Place Joint(Place place) =>
+        options.Positions == AblationPositions.All ? place with { Position = SiteFeatures.AllPositions } : place;
 
     // to ablate what is not active changes nothing
-    private float NotAblated(Place place) => options.Logits && sites[place.Site]!.Activation(place.Position, place.Feature) == 0 ? 0 : float.NaN;
+    private float NotAblated(Place place) =>
+        options.Logits && sites[place.Site]!.Activation(place.Position, place.Feature) == 0 ? 0 : float.NaN;
 
     private CausalNode Node(Place place, float effect)
     {
         var activation = sites[place.Site]!.Activation(place.Position, place.Feature);
-        return new CausalNode(sites[place.Site]!.Site, place.Position, place.Feature, activation, options.Coefficient * activation, float.NaN, effect);
+        return new CausalNode(sites[place.Site]!.Site, place.Position, place.Feature, activation, options.Coefficient * activation,
+            float.NaN, effect);
     }
 }

@@ -5,22 +5,28 @@ using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Ablation;
 
-/// <summary>Times naive ablation of all active features of all residual sites on a random model, against the machine's matrix-multiply limit and against whole forward passes, one feature at a time.</summary>
+/// <summary>Times naive ablation of all active features of all residual sites on a random model,
+/// against the machine's matrix-multiply limit and against whole forward passes, one feature at a time.</summary>
 internal static class AblationBenchmark
 {
-    /// <param name="Operations">Floating-point operations of the matrix products that were run: what no ablation reaches is not encoded and not counted, but blocks are computed at all positions, so that
-    /// for one position at a time nearly half of a block's are spent on positions that cannot change.</param>
+    /// <param name="Operations">Floating-point operations of the matrix products that were run: what no ablation reaches is not
+    /// encoded and not counted, but blocks are computed at all positions, so that for one position at a time nearly half of a
+    /// block's are spent on positions that cannot change.</param>
     /// <param name="Floor">Seconds that these need at the machine's rate.</param>
-    /// <param name="Seconds">Median of the runs, the model loaded; <paramref name="Least"/> and <paramref name="Most"/> their extremes; <paramref name="Stages"/> those of the median.</param>
+    /// <param name="Seconds">Median of the runs, the model loaded;
+    /// <paramref name="Least"/> and <paramref name="Most"/> their extremes; <paramref name="Stages"/> those of the median.</param>
     /// <param name="PeakMemory">Of the process so far, in bytes.</param>
-    public sealed record Timing(long Operations, double Floor, double Seconds, double Least, double Most, IReadOnlyDictionary<string, double> Stages, int RuntimeCalls, long PeakMemory)
+    public sealed record Timing(long Operations, double Floor, double Seconds, double Least, double Most,
+        IReadOnlyDictionary<string, double> Stages, int RuntimeCalls, long PeakMemory)
     {
         public double Ratio => Seconds / Floor;
     }
 
     /// <param name="Edges">Edges alone; <paramref name="WithLogits"/> goes on to the metric and the next token.</param>
-    /// <param name="SlowPerFeature">Median seconds of one whole forward pass with the next site's encoder, over <paramref name="SlowSample"/> features.</param>
-    public sealed record Figures(double GemmRate, int Sites, int Ablated, long EdgesSeen, Timing Edges, Timing WithLogits, double SlowPerFeature, int SlowSample)
+    /// <param name="SlowPerFeature">Median seconds of one whole forward pass with the next site's encoder,
+    /// over <paramref name="SlowSample"/> features.</param>
+    public sealed record Figures(double GemmRate, int Sites, int Ablated, long EdgesSeen, Timing Edges, Timing WithLogits,
+        double SlowPerFeature, int SlowSample)
     {
         /// <summary>Extrapolated from the sample: seconds for every feature.</summary>
         public double SlowSeconds => SlowPerFeature * Ablated;
@@ -35,7 +41,8 @@ internal static class AblationBenchmark
     /// <param name="options">Positions, where features are read, and memory; the metric is the top logit.</param>
     /// <param name="runs">Counted runs, after one that is not.</param>
     /// <param name="sample">Features that the slow way is timed on.</param>
-    public static Figures Run(string bundle, RunContext context, int tokens, AblationOptions options, int runs, int sample, Action<string> progress)
+    public static Figures Run(string bundle, RunContext context, int tokens, AblationOptions options, int runs, int sample,
+        Action<string> progress)
     {
         GraphBenchmark.ReadThrough(bundle);
         var rate = GemmLimit.Measure(context);
@@ -47,10 +54,12 @@ internal static class AblationBenchmark
         progress("timing edges with logits");
         var (withLogits, graph, prompt) = Median(model, Prompt, options, runs, rate);
         progress("timing whole forward passes");
-        return new Figures(rate, model.Selected.Count, graph.Ablated, graph.EdgesSeen, edges, withLogits, Slow(model, prompt, graph, options.Coefficient, sample), sample);
+        return new Figures(rate, model.Selected.Count, graph.Ablated, graph.EdgesSeen, edges, withLogits,
+            Slow(model, prompt, graph, options.Coefficient, sample), sample);
     }
 
-    private static (Timing, AblationGraph, int[] Prompt) Median(LoadedModel model, Func<int[]> prompt, AblationOptions options, int runs, double rate)
+    private static (Timing, AblationGraph, int[] Prompt) Median(LoadedModel model, Func<int[]> prompt, AblationOptions options,
+        int runs, double rate)
     {
         var times = new List<(double Seconds, AblationGraph Graph, int[] Prompt)>();
         for (var i = 0; i <= runs; i++)
@@ -62,7 +71,8 @@ internal static class AblationBenchmark
         }
         times.Sort((a, b) => a.Seconds.CompareTo(b.Seconds));
         var (seconds, median, at) = times[times.Count / 2];
-        return (new Timing(median.Operations, median.Operations / rate, seconds, times[0].Seconds, times[^1].Seconds, median.Timings, median.RuntimeCalls, RunContext.PeakMemory()), median, at);
+        return (new Timing(median.Operations, median.Operations / rate, seconds, times[0].Seconds, times[^1].Seconds, median.Timings,
+            median.RuntimeCalls, RunContext.PeakMemory()), median, at);
     }
 
     // features spread over all ablated ones, so over the sites too

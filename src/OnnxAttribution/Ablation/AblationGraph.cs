@@ -2,7 +2,8 @@ using OnnxAttribution.Attribution;
 
 namespace OnnxAttribution.Ablation;
 
-/// <summary>What really happens when each active feature is ablated: to the features of the next selected sites, to the metric, to the next token.</summary>
+/// <summary>What really happens when each active feature is ablated:
+/// to the features of the next selected sites, to the metric, to the next token.</summary>
 public sealed record AblationGraph
 {
     public required Metric Metric { get; init; }
@@ -12,19 +13,23 @@ public sealed record AblationGraph
     public required IReadOnlyList<(int Token, float Probability)> TopTokens { get; init; }
 
     /// <summary>
-    /// The ablated features, and the ends of edges that were not ablated themselves: site by site in the order of computation, positions and features ascending.
-    /// <see cref="CausalNode.Effect"/> is the metric's change, exact; NaN for a node that was not ablated or where the metric was not asked for.
-    /// <see cref="CausalNode.Activation"/> at position −1 is the sum over positions, as in a summed graph; <see cref="CausalNode.PatchActivation"/> is coefficient · activation.
+    /// The ablated features, and the ends of edges that were not ablated themselves: site by site in the order of computation, positions
+    /// and features ascending. <see cref="CausalNode.Effect"/> is the metric's change, exact; NaN for a node that was not ablated or where
+    /// the metric was not asked for. <see cref="CausalNode.Activation"/> at position −1 is the sum over positions, as in a summed graph;
+    /// <see cref="CausalNode.PatchActivation"/> is coefficient · activation.
     /// </summary>
     public required IReadOnlyList<CausalNode> Nodes { get; init; }
 
-    /// <summary>Effect: the downstream activation after the ablation minus before; into the metric, the metric's change along paths that meet no other selected site. No jacobians.</summary>
+    /// <summary>Effect: the downstream activation after the ablation minus before;
+    /// into the metric, the metric's change along paths that meet no other selected site. No jacobians.</summary>
     public required IReadOnlyList<CausalEdge> Edges { get; init; }
 
     /// <summary>Per ablated node, up to ten tokens up and ten down.</summary>
     public required IReadOnlyList<TokenChange> Logits { get; init; }
 
-    /// <summary>Indices into <see cref="Edges"/>, from upstream to downstream, strongest chain first. Where features are ablated at all positions together, an edge into any position of a feature is followed by one from it, and of several between two features the strongest is named.</summary>
+    /// <summary>Indices into <see cref="Edges"/>, from upstream to downstream, strongest chain first. Where features are
+    /// ablated at all positions together, an edge into any position of a feature is followed by one from it, and of
+    /// several between two features the strongest is named.</summary>
     public required IReadOnlyList<IReadOnlyList<int>> Chains { get; init; }
 
     /// <summary>Edges a path had to have for its edges to stay.</summary>

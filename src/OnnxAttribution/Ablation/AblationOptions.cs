@@ -32,8 +32,10 @@ public enum AblationMeasure
 /// <param name="Coefficient">What a feature's activation is multiplied by: 0 takes it away, 1 changes nothing.</param>
 /// <param name="TopEdges">Edges kept per pair of sites, by |effect|. Null: no such limit.</param>
 /// <param name="Threshold">Least |effect| of a kept edge, as a change of the downstream activation.</param>
-/// <param name="MinPath">Edges that a path must have at least for its edges to stay; null: 2, or 1 where the sites allow no path of 2. Edges into the metric do not count.</param>
-/// <param name="Logits">Go on to the metric and the next token's probabilities; without it only edges are found, and most passes end one site further on.</param>
+/// <param name="MinPath">Edges that a path must have at least for its edges to stay; null: 2, or 1 where the sites allow no path of 2.
+/// Edges into the metric do not count.</param>
+/// <param name="Logits">Go on to the metric and the next token's probabilities;
+/// without it only edges are found, and most passes end one site further on.</param>
 /// <param name="MemoryBudget">Bytes that the rows of one pass may take.</param>
 public sealed record AblationOptions(
     MetricKind Metric = MetricKind.Logit, int? Position = null, int? Target = null, int? Foil = null,

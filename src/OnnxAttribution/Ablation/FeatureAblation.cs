@@ -1,4 +1,3 @@
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 
@@ -6,10 +5,12 @@ namespace OnnxAttribution.Ablation;
 
 /// <summary>
 /// Runs the ablations of one site after the other, as many side by side as memory allows.
-/// Where all that the site does goes through one other site, or straight to the logits, one pass reads that site and goes on to the logits; else one pass reads the sites that follow, each then put back
-/// to its clean value, with every other selected site frozen, and another without freezing gives metric and probabilities.
+/// Where all that the site does goes through one other site, or straight to the logits, one pass reads that site and goes on to the logits;
+/// else one pass reads the sites that follow, each then put back to its clean value, with every other selected site frozen, and another
+/// without freezing gives metric and probabilities.
 /// </summary>
-internal sealed class FeatureAblation(ActivationCache clean, SiteGraph pairs, AblationOptions options, LogitReader logits, int position, StageClock clock)
+internal sealed class FeatureAblation(ActivationCache clean, SiteGraph pairs, AblationOptions options, LogitReader logits, int position,
+    StageClock clock)
 {
     private readonly LoadedModel _model = clean.Model;
     private readonly FeatureReader _reader = new(clean.Model, clean.Tokens.Count, options.Measure);
@@ -23,8 +24,10 @@ internal sealed class FeatureAblation(ActivationCache clean, SiteGraph pairs, Ab
     /// <param name="edges">By downstream site's index; edges are added.</param>
     /// <param name="moved">The tokens that moved most are added; they name nodes by their index among those of the site.</param>
     /// <param name="progress">Told how many nodes are done.</param>
-    /// <returns>Per node, the metric's change and its part along paths that meet no other selected site; NaN where logits are not asked for.</returns>
-    public (float[] Metric, float[] Direct) Run(int site, SiteFeatures ablated, IReadOnlyDictionary<int, StrongestEdges> edges, List<TokenChange> moved, Action<int> progress)
+    /// <returns>Per node, the metric's change and its part along paths that meet no other selected site;
+    /// NaN where logits are not asked for.</returns>
+    public (float[] Metric, float[] Direct) Run(int site, SiteFeatures ablated, IReadOnlyDictionary<int, StrongestEdges> edges,
+        List<TokenChange> moved, Action<int> progress)
     {
         var count = ablated.Nodes.Count;
         var (metric, direct) = (new float[count], new float[count]);
@@ -42,7 +45,10 @@ internal sealed class FeatureAblation(ActivationCache clean, SiteGraph pairs, Ab
             {
                 var frozen = _model.Selected.Where((_, i) => i != site && !edges.ContainsKey(i)).ToList();
                 OnePass(site, ablated, first, nodes, edges, frozen, options.Logits && pairs.ReachesMetric(site), directHere, null);
-                if (options.Logits) OnePass(site, ablated, first, nodes, new Dictionary<int, StrongestEdges>(), [], true, metricHere, moved);
+                if (options.Logits)
+                {
+                    OnePass(site, ablated, first, nodes, new Dictionary<int, StrongestEdges>(), [], true, metricHere, moved);
+                }
             }
             progress(first + nodes);
         }
@@ -52,7 +58,8 @@ internal sealed class FeatureAblation(ActivationCache clean, SiteGraph pairs, Ab
     }
 
     // reads the sites that have edges to come, and puts each back where others are frozen too; then, where asked, the metric
-    private void OnePass(int site, SiteFeatures ablated, int first, int nodes, IReadOnlyDictionary<int, StrongestEdges> edges, IReadOnlyList<Site> frozen, bool toLogits, Span<float> metric, List<TokenChange>? moved)
+    private void OnePass(int site, SiteFeatures ablated, int first, int nodes, IReadOnlyDictionary<int, StrongestEdges> edges,
+        IReadOnlyList<Site> frozen, bool toLogits, Span<float> metric, List<TokenChange>? moved)
     {
         if (edges.Count == 0 && !toLogits) return;
         List<int> stops = [site, .. edges.Keys.Order()];

@@ -5,7 +5,8 @@ namespace OnnxAttribution.Ablation;
 
 /// <summary>
 /// Reads at a downstream site what ablations have done to its features, a row each.
-/// 1. Where a row's activation is, bit for bit, that of row 0, which was left as it is, nothing has reached it: no encoder runs. Attention looks back only, so that is each position before the ablated one.
+/// 1. Where a row's activation is, bit for bit, that of row 0, which was left as it is, nothing has reached it: no encoder runs.
+///    Attention looks back only, so that is each position before the ablated one.
 /// 2. All other places go through the encoder together, row 0's first.
 /// 3. Per position, the active features of each row against those of row 0: what is active in either and differs is an edge.
 /// </summary>
@@ -50,7 +51,8 @@ internal sealed class FeatureReader(LoadedModel model, int positions, AblationMe
     }
 
     private static void Compare(
-        List<(int Row, int Position)> places, IReadOnlyList<(int Place, int Feature, float Activation)> active, int features, int firstUp, StrongestEdges into)
+        List<(int Row, int Position)> places, IReadOnlyList<(int Place, int Feature, float Activation)> active, int features, int firstUp,
+        StrongestEdges into)
     {
         var reference = new float[features];   // row 0's activations at the position
         var seenAt = new int[features];        // the last place at which the feature is active, + 1

@@ -2,7 +2,8 @@ namespace OnnxAttribution.Ablation;
 
 /// <summary>
 /// Which edges lie on paths that are long enough, and the strongest such paths (Udell 2024).
-/// 1. An edge's longest path has the edges of the longest path that ends where it begins, itself, and those of the longest path that begins where it ends.
+/// 1. An edge's longest path has the edges of the longest path that ends where it begins,
+///    itself, and those of the longest path that begins where it ends.
 /// 2. Edges on no path of the wanted length go. Those that stay keep their paths: each edge of a long path lies on it itself.
 /// 3. Chains: from the strongest edge that no chain has yet, the strongest edge on either side, again and again, as far as it goes.
 /// </summary>
@@ -18,7 +19,8 @@ internal static class PathSelection
         return [.. edges.Select(e => before.GetValueOrDefault(e.Up) + 1 + after.GetValueOrDefault(e.Down) >= minPath)];
     }
 
-    /// <summary>Chains of at least <paramref name="minPath"/> edges, the strongest first: by the |effect| of the strongest edge that is in none before it.</summary>
+    /// <summary>Chains of at least <paramref name="minPath"/> edges, the strongest first:
+    /// by the |effect| of the strongest edge that is in none before it.</summary>
     /// <param name="edges">Edges that stay.</param>
     /// <param name="most">Chains at most.</param>
     /// <returns>Indices of edges, from upstream to downstream.</returns>
@@ -66,8 +68,14 @@ internal static class PathSelection
     private static (Dictionary<int, int> Before, Dictionary<int, int> After) Lengths(IReadOnlyList<Edge> edges)
     {
         Dictionary<int, int> before = [], after = [];
-        foreach (var e in edges.OrderBy(e => e.Up)) before[e.Down] = Math.Max(before.GetValueOrDefault(e.Down), before.GetValueOrDefault(e.Up) + 1);
-        foreach (var e in edges.OrderByDescending(e => e.Down)) after[e.Up] = Math.Max(after.GetValueOrDefault(e.Up), after.GetValueOrDefault(e.Down) + 1);
+        foreach (var e in edges.OrderBy(e => e.Up))
+        {
+            before[e.Down] = Math.Max(before.GetValueOrDefault(e.Down), before.GetValueOrDefault(e.Up) + 1);
+        }
+        foreach (var e in edges.OrderByDescending(e => e.Down))
+        {
+            after[e.Up] = Math.Max(after.GetValueOrDefault(e.Up), after.GetValueOrDefault(e.Down) + 1);
+        }
         return (before, after);
     }
 }

@@ -15,7 +15,8 @@ internal sealed class SiteFeatures(Site site, SparseDictionary dictionary, Spars
     public SparseDictionary Dictionary { get; } = dictionary;
     public SparseEncoding Clean { get; } = clean;
 
-    /// <summary>What is ablated, one at a time: positions and features ascending; position −1 is every position where the feature is active.</summary>
+    /// <summary>What is ablated, one at a time: positions and features ascending;
+    /// position −1 is every position where the feature is active.</summary>
     public IReadOnlyList<(int Position, int Feature)> Nodes { get; } = options.Positions switch
     {
         AblationPositions.All => [.. clean.Features.SelectMany(f => f).Distinct().Order().Select(f => (AllPositions, f))],

@@ -35,10 +35,12 @@ internal sealed class SiteGraph
     /// <summary>Whether the logits read a selected site directly.</summary>
     public bool ReachesMetric(int site) => _reachesMetric[site];
 
-    /// <summary>Whether all that a site does to the rest goes through one other, or straight to the logits: one pass then gives both its edges and the metric.</summary>
+    /// <summary>Whether all that a site does to the rest goes through one other, or straight to the logits:
+    /// one pass then gives both its edges and the metric.</summary>
     public bool IsChain(int site) => _children[site].Count + (_reachesMetric[site] ? 1 : 0) <= 1;
 
-    /// <summary>Edges of the longest path from site to site; a site without a dictionary has no features, so that no path goes through it.</summary>
+    /// <summary>Edges of the longest path from site to site;
+    /// a site without a dictionary has no features, so that no path goes through it.</summary>
     public int LongestPath
     {
         get

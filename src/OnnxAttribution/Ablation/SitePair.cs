@@ -25,7 +25,8 @@ internal sealed record SitePair(Site Up, Site? Down, bool SamePosition)
         var logits = model.Graph["logits"];
         foreach (var parent in GradientGraphs.Of(model).Head(metric, Estimator.Gradient).Parents)
         {
-            var axes = PushForward.PositionWise(GradientRules.Gradient, new Dictionary<Onnx.Value, int> { [parent] = 1 }, model.SelectedValues, logits);
+            var axes = PushForward.PositionWise(GradientRules.Gradient, new Dictionary<Onnx.Value, int> { [parent] = 1 },
+                model.SelectedValues, logits);
             sitePairs.Add(new SitePair(SiteOf(model, parent), null, axes.GetValueOrDefault(logits, -1) == 1));
         }
         return sitePairs;

@@ -1,6 +1,7 @@
 namespace OnnxAttribution.Ablation;
 
-/// <summary>The strongest edges of one pair of sites, of any number that is offered: never more than a few times as many lie in memory as are kept.</summary>
+/// <summary>The strongest edges of one pair of sites, of any number that is offered:
+/// never more than a few times as many lie in memory as are kept.</summary>
 internal sealed class StrongestEdges(int? top, float threshold)
 {
     /// <param name="Up">Index of the ablated node among those of its site.</param>

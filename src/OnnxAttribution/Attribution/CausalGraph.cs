@@ -17,7 +17,8 @@ public sealed record CausalGraph
 
     public required IReadOnlyList<CausalEdge> Edges { get; init; }
 
-    /// <summary>Largest |IE(u) − Σ effect(u→d)| over the largest |IE|; null unless every node was kept and the effects are attribution patching's.</summary>
+    /// <summary>Largest |IE(u) − Σ effect(u→d)| over the largest |IE|;
+    /// null unless every node was kept and the effects are attribution patching's.</summary>
     public required double? ConservationViolation { get; init; }
 
     /// <summary>Seconds by stage.</summary>
@@ -29,7 +30,8 @@ public sealed record CausalGraph
     /// <summary>Floating-point operations of the matrix products that were run.</summary>
     public required long Operations { get; init; }
 
-    /// <summary>Σ over features |effect| / Σ over all nodes |effect|, over the whole graph or one site; NaN where nothing has an effect.</summary>
+    /// <summary>Σ over features |effect| / Σ over all nodes |effect|, over the whole graph or one site;
+    /// NaN where nothing has an effect.</summary>
     public double ExplainedByFeatures(string? site = null)
     {
         double features = 0, all = 0;

@@ -10,13 +10,15 @@ namespace OnnxAttribution.Attribution;
 
 /// <summary>
 /// Direct edges between kept nodes, one batched run per downstream site.
-/// 1. A cotangent per downstream node: φ' s_j W_enc[:, j] for a feature (through the dictionary's normalisation); for an error node g minus the cotangents of all
-///    active features weighted with their own gradients.
+/// 1. A cotangent per downstream node: φ' s_j W_enc[:, j] for a feature (through the dictionary's normalisation);
+///    for an error node g minus the cotangents of all active features weighted with their own gradients.
 /// 2. A tangent per upstream node: its decoder row, or Δε for an error node.
-/// 3. <see cref="SegmentJacobian"/> contracts both: jacobian[d, u]. effect = g_d · jacobian · Δ_u, where what is already in a vector is not multiplied again.
+/// 3. <see cref="SegmentJacobian"/> contracts both: jacobian[d, u].
+///    effect = g_d · jacobian · Δ_u, where what is already in a vector is not multiplied again.
 /// </summary>
 /// <remarks>Marks et al. 2024, App. A.1; design.md, section 1.</remarks>
-internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> sites, IReadOnlyList<CausalNode> nodes, int[] tokens, Estimator estimator, long memoryBudget)
+internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> sites, IReadOnlyList<CausalNode> nodes, int[] tokens,
+    Estimator estimator, long memoryBudget)
 {
     private readonly int _positions = tokens.Length;
     private readonly Dictionary<SiteEffects, Upstream> _upstream = [];
@@ -24,11 +26,14 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
     /// <summary>Floating-point operations of the runs so far, and of the products with decoder rows.</summary>
     public long Operations { get; private set; }
 
-    /// <summary>Seconds spent on the downstream nodes' cotangents: reading encoder columns of all active features from the dictionaries.</summary>
+    /// <summary>Seconds spent on the downstream nodes' cotangents:
+    /// reading encoder columns of all active features from the dictionaries.</summary>
     public double CotangentSeconds { get; private set; }
 
-    /// <summary>A site's kept nodes as upstream ends: tangents [U + 1, d], the last row zero, in the order of nodes (positions ascending).</summary>
-    private sealed record Upstream(int Width, int[] Nodes, int[] Positions, float[] Tangents, int[] FirstAt, long[] Groups, long[] Slots, int SlotCount);
+    /// <summary>A site's kept nodes as upstream ends: tangents [U + 1, d],
+    /// the last row zero, in the order of nodes (positions ascending).</summary>
+    private sealed record Upstream(int Width, int[] Nodes, int[] Positions, float[] Tangents, int[] FirstAt, long[] Groups,
+        long[] Slots, int SlotCount);
 
     /// <param name="found">Given each edge as it is found, a downstream site at a time.</param>
     public void Find(Action<CausalEdge> found)
@@ -46,7 +51,9 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
         var (rows, cotangents) = Cotangents(down);
         CotangentSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (rows.Length == 0) return;
-        var parents = segment.Parents.Select(p => (Link: p, Up: UpstreamOf(sites.First(s => s.Value == p.Value)))).Where(p => p.Up.Nodes.Length > 0).ToList();
+        var parents = segment.Parents.Select(p => (Link: p, Up: UpstreamOf(sites.First(s => s.Value == p.Value))))
+            .Where(p => p.Up.Nodes.Length > 0)
+            .ToList();
         if (parents.Count == 0) return;
         var d = down.Width;
         var perRun = runner is null ? rows.Length : RowsPerRun(segment, parents.MaxBy(p => p.Up.Nodes.Length).Up);
@@ -54,30 +61,42 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
         {
             var count = Math.Min(perRun, rows.Length - first);
             var chunk = cotangents.AsMemory(first * d, count * d);
-            using var result = runner is null ? null : Run(segment, runner, rows.AsSpan(first, count), chunk, parents.ToDictionary(p => p.Link, p => p.Up));
+            using var result = runner is null
+                ? null
+                : Run(segment, runner, rows.AsSpan(first, count), chunk, parents.ToDictionary(p => p.Link, p => p.Up));
             foreach (var (link, up) in parents)
             {
                 var jacobian = new float[count * up.Nodes.Length];
-                if (link.IsIdentity) AddSamePosition(jacobian, chunk.Span, rows.AsSpan(first, count), up, d);
-                else if (link.RowsOutput is { } output) AddSamePosition(jacobian, result!.Floats(output), rows.AsSpan(first, count), up, up.Width);
+                if (link.IsIdentity)
+                {
+                    AddSamePosition(jacobian, chunk.Span, rows.AsSpan(first, count), up, d);
+                }
+                else if (link.RowsOutput is { } output)
+                {
+                    AddSamePosition(jacobian, result!.Floats(output), rows.AsSpan(first, count), up, up.Width);
+                }
                 if (link.ContractedOutput is { } contracted) AddContracted(jacobian, result!.Floats(contracted), count, up);
                 Write(jacobian, rows.AsSpan(first, count), up, found);
             }
         }
     }
 
-    private RunResult Run(SegmentJacobian segment, GraphRunner runner, ReadOnlySpan<int> rows, Memory<float> cotangents, IReadOnlyDictionary<SegmentJacobian.Parent, Upstream> parents)
+    private RunResult Run(SegmentJacobian segment, GraphRunner runner, ReadOnlySpan<int> rows, Memory<float> cotangents,
+        IReadOnlyDictionary<SegmentJacobian.Parent, Upstream> parents)
     {
         var positions = new long[rows.Length];
         for (var i = 0; i < rows.Length; i++) positions[i] = nodes[rows[i]].Position;
-        using var feed = new Feed().Add(SegmentJacobian.RowPositions, positions, rows.Length).Add(SegmentJacobian.RowCotangents, cotangents, rows.Length, cotangents.Length / rows.Length)
+        using var feed = new Feed()
+            .Add(SegmentJacobian.RowPositions, positions, rows.Length)
+            .Add(SegmentJacobian.RowCotangents, cotangents, rows.Length, cotangents.Length / rows.Length)
             .Add("tokens", Array.ConvertAll(tokens, t => (long)t), 1, _positions);
         foreach (var s in sites.Where(s => runner.Inputs.Contains(s.Value.Name))) feed.Add(s.Value.Name, s.Clean, 1, _positions, s.Width);
         foreach (var link in segment.Parents)
         {
             if (link.ContractedOutput is null) continue;
             var up = parents.GetValueOrDefault(link) ?? Nothing(sites.First(s => s.Value == link.Value).Width);
-            feed.Add(link.Tangents, up.Tangents, up.Nodes.Length + 1, up.Width).Add(link.TangentPositions, [.. up.Positions.Select(p => (long)p), 0L], up.Nodes.Length + 1)
+            feed.Add(link.Tangents, up.Tangents, up.Nodes.Length + 1, up.Width)
+                .Add(link.TangentPositions, [.. up.Positions.Select(p => (long)p), 0L], up.Nodes.Length + 1)
                 .Add(link.Groups, up.Groups, up.Groups.Length).Add(link.Slots, up.Slots, up.Groups.Length, up.SlotCount);
         }
         var largest = parents.Values.DefaultIfEmpty(Nothing(0)).MaxBy(u => u.Nodes.Length)!;
@@ -86,7 +105,15 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
     }
 
     private Dictionary<string, long> Sizes(long rows, Upstream up) =>
-        new() { ["position"] = _positions, ["batch"] = 1, ["rows"] = rows, ["tangents"] = up.Nodes.Length + 1, ["groups"] = up.Groups.Length, ["slots"] = up.SlotCount };
+        new()
+        {
+            ["position"] = _positions,
+            ["batch"] = 1,
+            ["rows"] = rows,
+            ["tangents"] = up.Nodes.Length + 1,
+            ["groups"] = up.Groups.Length,
+            ["slots"] = up.SlotCount
+        };
 
     private int RowsPerRun(SegmentJacobian segment, Upstream up)
     {
@@ -104,7 +131,10 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
         {
             var position = nodes[rows[n]].Position;
             var c = cotangents.Slice(n * d, d);
-            for (var u = up.FirstAt[position]; u < up.FirstAt[position + 1]; u++) jacobian[(n * up.Nodes.Length) + u] += TensorPrimitives.Dot(c, up.Tangents.AsSpan(u * d, d));
+            for (var u = up.FirstAt[position]; u < up.FirstAt[position + 1]; u++)
+            {
+                jacobian[(n * up.Nodes.Length) + u] += TensorPrimitives.Dot(c, up.Tangents.AsSpan(u * d, d));
+            }
         }
     }
 
@@ -116,7 +146,10 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
             var u = (int)up.Slots[s];
             if (u == up.Nodes.Length) continue;
             var (group, slot) = (s / up.SlotCount, s % up.SlotCount);
-            for (var n = 0; n < count; n++) jacobian[(n * up.Nodes.Length) + u] += contracted[(((group * count) + n) * up.SlotCount) + slot];
+            for (var n = 0; n < count; n++)
+            {
+                jacobian[(n * up.Nodes.Length) + u] += contracted[(((group * count) + n) * up.SlotCount) + slot];
+            }
         }
     }
 
@@ -161,7 +194,9 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
     {
         var counts = Enumerable.Range(0, firstAt.Length - 1).Select(t => firstAt[t + 1] - firstAt[t]).ToArray();
         var most = Math.Max(1, counts.Max());
-        var width = Enumerable.Range(1, (most + 15) / 16).Select(k => Math.Min(16 * k, most)).MinBy(w => counts.Sum(c => (c + w - 1) / w) * w);
+        var width = Enumerable.Range(1, (most + 15) / 16)
+            .Select(k => Math.Min(16 * k, most))
+            .MinBy(w => counts.Sum(c => (c + w - 1) / w) * w);
         var groups = new List<long>();
         var slots = new List<long>();
         for (var t = 0; t < counts.Length; t++)

@@ -1,6 +1,7 @@
 namespace OnnxAttribution.Attribution;
 
-/// <summary>What counts as a derivative of the model, in gradients and in edges. Dictionaries and the metric keep their true ones. Effects are conserved under each.</summary>
+/// <summary>What counts as a derivative of the model, in gradients and in edges.
+/// Dictionaries and the metric keep their true ones. Effects are conserved under each.</summary>
 public enum Estimator
 {
     /// <summary>True derivatives: attribution patching.</summary>

@@ -2,13 +2,16 @@ using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Attribution;
 
-/// <summary>Exact node effects: every node really moved from its clean to its patch value, alone, a row of the batch each, and everything after it computed again.</summary>
-/// <remarks>Row 0 of each batch is left as it is: what rounding does to a run of the batch is the same in all its rows, and goes with the difference.</remarks>
+/// <summary>Exact node effects: every node really moved from its clean to its patch value,
+/// alone, a row of the batch each, and everything after it computed again.</summary>
+/// <remarks>Row 0 of each batch is left as it is: what rounding does to a run of the batch is the same
+/// in all its rows, and goes with the difference.</remarks>
 internal static class ExactEffects
 {
     /// <param name="nodes">Nodes of the site, by position and feature.</param>
     /// <returns>m(patched) − m(clean) of each.</returns>
-    public static float[] Of(ActivationCache clean, SiteEffects site, IReadOnlyList<(int Position, int Feature)> nodes, Metric metric, long memoryBudget)
+    public static float[] Of(ActivationCache clean, SiteEffects site, IReadOnlyList<(int Position, int Feature)> nodes, Metric metric,
+        long memoryBudget)
     {
         var effects = new float[nodes.Count];
         var perPass = clean.RowsPerPass(memoryBudget) - 1;

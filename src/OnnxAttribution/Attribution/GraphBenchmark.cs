@@ -15,8 +15,9 @@ internal static class GraphBenchmark
     /// <param name="Seconds">Median of the runs; <paramref name="Spread"/> their extremes.</param>
     /// <param name="Packed">The model's weights were laid out for speed.</param>
     public sealed record Figures(
-        double GemmRate, long Operations, double Floor, double Seconds, (double Least, double Most) Spread, IReadOnlyDictionary<string, double> Stages, int RuntimeCalls,
-        int Nodes, int KeptNodes, int Edges, double ActiveFeatures, double OpenSeconds, double FirstSeconds, double SessionSeconds, long PeakMemory, bool Packed)
+        double GemmRate, long Operations, double Floor, double Seconds, (double Least, double Most) Spread,
+        IReadOnlyDictionary<string, double> Stages, int RuntimeCalls, int Nodes, int KeptNodes, int Edges, double ActiveFeatures,
+        double OpenSeconds, double FirstSeconds, double SessionSeconds, long PeakMemory, bool Packed)
     {
         public double Ratio => Seconds / Floor;
     }
@@ -69,8 +70,9 @@ internal static class GraphBenchmark
         times.Sort((a, b) => a.Seconds.CompareTo(b.Seconds));
         var median = times[times.Count / 2];
         var features = graph.Nodes.Count(n => !n.IsError);
-        return new Figures(rate, graph.Operations, graph.Operations / rate, median.Seconds, (times[0].Seconds, times[^1].Seconds), median.Graph.Timings, graph.RuntimeCalls,
-            graph.Nodes.Count, graph.Nodes.Count(n => n.Kept), graph.Edges.Count, (double)features / (graph.Nodes.Count - features), open, first, context.SessionTime.TotalSeconds, RunContext.PeakMemory(), packed);
+        return new Figures(rate, graph.Operations, graph.Operations / rate, median.Seconds, (times[0].Seconds, times[^1].Seconds),
+            median.Graph.Timings, graph.RuntimeCalls, graph.Nodes.Count, graph.Nodes.Count(n => n.Kept), graph.Edges.Count, (double)features
+                / (graph.Nodes.Count - features), open, first, context.SessionTime.TotalSeconds, RunContext.PeakMemory(), packed);
     }
 
     // a packed copy of a billion parameters, in every session that reads them, would not leave the dictionaries room
@@ -95,7 +97,9 @@ internal static class GraphBenchmark
         var random = new Random(7);
         int[] prompt = [.. Enumerable.Range(0, 16).Select(_ => random.Next(256))];
         var pass = ModelPass.Run(model, MetricKind.Logit, prompt, prompt.Length - 1, 0, 1);
-        var norms = model.Bundle.Sites.Where(s => !shape.ResidualOnly || s.Kind == SiteKind.Resid).Select(s => (s.Name, Math.Sqrt(TensorPrimitives.SumOfSquares<float>(pass.Sites[s.Name]) / prompt.Length))).ToList();
+        var norms = model.Bundle.Sites.Where(s => !shape.ResidualOnly || s.Kind == SiteKind.Resid)
+            .Select(s => (s.Name, Math.Sqrt(TensorPrimitives.SumOfSquares<float>(pass.Sites[s.Name]) / prompt.Length)))
+            .ToList();
         File.Delete(Path.Combine(bundle, BundleManifest.FileName));
         return norms;
     }

@@ -14,7 +14,8 @@ public static class GraphFinder
 {
     /// <param name="tokens">Token ids, BOS included where one is wanted.</param>
     /// <param name="patchTokens">As many, or null for zero ablation.</param>
-    /// <exception cref="AttributionException">What was asked cannot be: lengths differ, a position or token is out of range, kl with plain attribution patching.</exception>
+    /// <exception cref="AttributionException">What was asked cannot be:
+    /// lengths differ, a position or token is out of range, kl with plain attribution patching.</exception>
     public static CausalGraph Find(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
     {
         var (clock, calls) = (new StageClock(), model.Context.Calls);
@@ -27,7 +28,8 @@ public static class GraphFinder
         return Chosen(state, nodes, edges, options, clock, model.Context.Calls - calls, operations);
     }
 
-    /// <summary>The graph summed over positions: what is kept is chosen by the sums, and every edge is the whole sum (<see cref="GraphSum"/>).</summary>
+    /// <summary>The graph summed over positions: what is kept is chosen by the sums,
+    /// and every edge is the whole sum (<see cref="GraphSum"/>).</summary>
     /// <inheritdoc cref="Find" path="/param"/>
     /// <inheritdoc cref="Find" path="/exception"/>
     public static CausalGraph FindSummed(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
@@ -56,12 +58,14 @@ public static class GraphFinder
     }
 
     // steps 1 to 3, with effects by gradients, before any is chosen
-    private static (PatchingState State, List<CausalNode> Nodes) Nodes(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options, StageClock clock)
+    private static (PatchingState State, List<CausalNode> Nodes) Nodes(LoadedModel model, int[] tokens, int[]? patchTokens,
+        GraphOptions options, StageClock clock)
     {
         var state = PatchingState.Run(model, tokens, patchTokens, options);
         clock.Record("passes");
 
-        // of encoders that stay mapped columns are read when they are needed: to hold all sites' at once costs 0.05 s at GPT-2-small's shape
+        // of encoders that stay mapped columns are read when they are needed:
+        // to hold all sites' at once costs 0.05 s at GPT-2-small's shape
         state.Expand(model.HasLargeEncoders ? options.MemoryBudget : 0);
         clock.Record("cotangents", state.ColumnSeconds, "dictionaries");
         if (options.Method == EffectMethod.Ig) state.UseGradients(options.Method, options.Estimator, options.Steps, options.MemoryBudget);
@@ -69,7 +73,8 @@ public static class GraphFinder
     }
 
     // step 4
-    private static long Edges(PatchingState state, IReadOnlyList<CausalNode> nodes, GraphOptions options, Action<CausalEdge> found, StageClock clock)
+    private static long Edges(PatchingState state, IReadOnlyList<CausalNode> nodes, GraphOptions options, Action<CausalEdge> found,
+        StageClock clock)
     {
         var finder = new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, options.Estimator, options.MemoryBudget);
         finder.Find(found);
@@ -79,9 +84,12 @@ public static class GraphFinder
     }
 
     // step 5
-    private static CausalGraph Chosen(PatchingState state, List<CausalNode> nodes, List<CausalEdge> edges, GraphOptions options, StageClock clock, int calls, long operations)
+    private static CausalGraph Chosen(PatchingState state, List<CausalNode> nodes, List<CausalEdge> edges, GraphOptions options,
+        StageClock clock, int calls, long operations)
     {
-        var violation = options is { TopNodes: null, NodeThreshold: 0, Method: EffectMethod.Atp } ? Conservation(nodes, edges) : (double?)null;
+        var violation = options is { TopNodes: null, NodeThreshold: 0, Method: EffectMethod.Atp }
+            ? Conservation(nodes, edges)
+            : (double?)null;
         var kept = Selection.KeepEdges(nodes, edges, options);
         clock.Record("selection");
         return new CausalGraph

@@ -5,19 +5,22 @@ namespace OnnxAttribution.Attribution;
 
 /// <summary>
 /// Graphs summed over positions, and their mean over prompts, as Marks et al. do. What is kept is chosen by the sums, never before:
-/// 1. Per (site, feature) all effects and activations are summed over positions and divided by the number of prompts; where a feature is not active it counts 0.
+/// 1. Per (site, feature) all effects and activations are summed over positions and divided by the number of prompts;
+///    where a feature is not active it counts 0.
 /// 2. The strongest of these nodes are kept.
 /// 3. Per pair of kept nodes the edges between all their positions are summed, over all prompts, and divided likewise.
 /// 4. The strongest of these edges are kept.
 /// </summary>
 /// <remarks>
-/// Marks et al. 2024 (arXiv:2403.19647), section 3.1. A summed node stands at <see cref="NoPosition"/>. A gradient or a jacobian at no position means nothing: NaN.
-/// Step 3 needs to know step 2's nodes, so many prompts are run twice: their edges among all nodes that might be kept would not fit into memory, and neither would what the runs leave
-/// (about 75 MB a prompt of 16 tokens at GPT-2-small's shape with 37 dictionaries of 24,576 features).
+/// Marks et al. 2024 (arXiv:2403.19647), section 3.1. A summed node stands at <see cref="NoPosition"/>. A gradient or a jacobian at
+/// no position means nothing: NaN. Step 3 needs to know step 2's nodes, so many prompts are run twice: their edges among all nodes
+/// that might be kept would not fit into memory, and neither would what the runs leave (about 75 MB a prompt of 16 tokens at
+/// GPT-2-small's shape with 37 dictionaries of 24,576 features).
 /// </remarks>
 public sealed class GraphSum
 {
-    /// <summary>The position of a node that stands for all positions: −1 and not a missing value, so that joins of nodes and edges on it hold.</summary>
+    /// <summary>The position of a node that stands for all positions:
+    /// −1 and not a missing value, so that joins of nodes and edges on it hold.</summary>
     public const int NoPosition = -1;
 
     private readonly IReadOnlyList<Site> _sites;
@@ -31,7 +34,8 @@ public sealed class GraphSum
     /// <summary>Prompts whose nodes were added so far.</summary>
     internal int Count { get; private set; }
 
-    /// <summary>The means, once they are chosen from, in the order of a single graph: sites in the order of computation, features ascending, the error node last.</summary>
+    /// <summary>The means, once they are chosen from, in the order of a single graph:
+    /// sites in the order of computation, features ascending, the error node last.</summary>
     internal List<CausalNode> Nodes { get; private set; } = [];
 
     /// <summary>The means of the edges added so far, between kept nodes.</summary>
@@ -52,7 +56,9 @@ public sealed class GraphSum
     internal void ChooseNodes(GraphOptions options)
     {
         var order = _sites.Select((site, i) => (site, i)).ToDictionary(p => p.site, p => p.i);
-        Nodes = [.. _totals.OrderBy(t => order[t.Key.Site]).ThenBy(t => (uint)t.Key.Feature).Select(t => t.Value.Mean(t.Key.Site, t.Key.Feature, Count))];   // the error's −1 comes last
+        Nodes = [.. _totals.OrderBy(t => order[t.Key.Site])
+            .ThenBy(t => (uint)t.Key.Feature)
+            .Select(t => t.Value.Mean(t.Key.Site, t.Key.Feature, Count))];   // the error's −1 comes last
         Selection.KeepStrongest(Nodes, options);
         for (var i = 0; i < Nodes.Count; i++)
         {
@@ -74,9 +80,11 @@ public sealed class GraphSum
 
     private readonly record struct NodeTotal(double Activation, double PatchActivation, double Effect)
     {
-        public NodeTotal Plus(CausalNode node) => new(Activation + node.Activation, PatchActivation + node.PatchActivation, Effect + node.Effect);
+        public NodeTotal Plus(CausalNode node) =>
+            new(Activation + node.Activation, PatchActivation + node.PatchActivation, Effect + node.Effect);
 
         public CausalNode Mean(Site site, int feature, int count) =>
-            new(site, NoPosition, feature, (float)(Activation / count), (float)(PatchActivation / count), float.NaN, (float)(Effect / count));
+            new(site, NoPosition, feature, (float)(Activation / count), (float)(PatchActivation / count), float.NaN,
+                (float)(Effect / count));
     }
 }

@@ -64,7 +64,10 @@ public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
     {
         foreach (var (name, token) in new[] { ("--target", target), ("--foil", foil) })
         {
-            if (token is { } t && (t < 0 || t >= vocabulary)) throw new AttributionException($"{name} {t} is no token id; ids are 0 to {vocabulary - 1}");
+            if (token is { } t && (t < 0 || t >= vocabulary))
+            {
+                throw new AttributionException($"{name} {t} is no token id; ids are 0 to {vocabulary - 1}");
+            }
         }
     }
 
@@ -84,7 +87,8 @@ public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
         var vocabulary = logits.Length / rows;
         var reference = Kind == MetricKind.Kl ? Logprobs(clean) : [];
         var values = new double[rows];
-        Parallel.For(0, rows, new ParallelOptions { MaxDegreeOfParallelism = threads }, r => values[r] = One(logits.AsSpan(r * vocabulary, vocabulary), reference));
+        Parallel.For(0, rows, new ParallelOptions { MaxDegreeOfParallelism = threads },
+            r => values[r] = One(logits.AsSpan(r * vocabulary, vocabulary), reference));
         return values;
     }
 

@@ -5,8 +5,10 @@ namespace OnnxAttribution.Attribution;
 /// <summary>Edges into the metric: what each kept node does to it along paths that meet no other selected site.</summary>
 internal static class MetricEdges
 {
-    /// <summary>Gives each edge to <paramref name="found"/>. With <see cref="MetricKind.Kl"/> only integrated gradients have any, and only at sites from which no other selected site is reached.</summary>
-    public static void Find(PatchingState state, IReadOnlyList<CausalNode> nodes, EffectMethod method, Estimator estimator, Action<CausalEdge> found)
+    /// <summary>Gives each edge to <paramref name="found"/>. With <see cref="MetricKind.Kl"/> only integrated gradients have any,
+    /// and only at sites from which no other selected site is reached.</summary>
+    public static void Find(PatchingState state, IReadOnlyList<CausalNode> nodes, EffectMethod method, Estimator estimator,
+        Action<CausalEdge> found)
     {
         if (state.Metric.Kind != MetricKind.Kl) Direct(state, nodes, estimator, found);
         else if (method == EffectMethod.Ig) Whole(state, nodes, estimator, found);
@@ -39,10 +41,12 @@ internal static class MetricEdges
         }
     }
 
-    // kl's gradient at the clean run is 0; the mean gradient of integrated steps goes along all paths, so it says what goes along direct ones only where there are no others
+    // kl's gradient at the clean run is 0; the mean gradient of integrated steps goes along all paths,
+    // so it says what goes along direct ones only where there are no others
     private static void Whole(PatchingState state, IReadOnlyList<CausalNode> nodes, Estimator estimator, Action<CausalEdge> found)
     {
-        var hasDownstream = state.Sites.SelectMany((_, i) => GradientGraphs.Of(state.Model).Segment(i, estimator)?.Segment.Parents.Select(p => p.Value) ?? []).ToHashSet();
+        var hasDownstream = state.Sites.SelectMany((_, i) =>
+            GradientGraphs.Of(state.Model).Segment(i, estimator)?.Segment.Parents.Select(p => p.Value) ?? []).ToHashSet();
         foreach (var site in state.Sites.Where(s => !hasDownstream.Contains(s.Value)))
         {
             for (var i = site.FirstNode; i < site.FirstNode + site.Nodes.Count; i++)

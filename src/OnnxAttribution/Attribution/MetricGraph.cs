@@ -21,7 +21,8 @@ internal sealed class MetricGraph
     public required Value TargetToken { get; init; }
     public required Value FoilToken { get; init; }
 
-    /// <summary>int64 [1] position; int64 scalars target and foil (−1: the run's own top token, and the best other one); float32 [vocabulary]: the clean run's log-probabilities (kl only).</summary>
+    /// <summary>int64 [1] position; int64 scalars target and foil (−1: the run's own top token, and the best other one);
+    /// float32 [vocabulary]: the clean run's log-probabilities (kl only).</summary>
     public required IReadOnlyList<Value> Inputs { get; init; }
 
     public static MetricGraph Build(OnnxGraph model, MetricKind kind, IReadOnlyList<Value> sites)
@@ -50,10 +51,19 @@ internal sealed class MetricGraph
             MetricKind.Kl => g.ReduceSum(g.Mul(g.Exp(reference), g.Sub(reference, Logprob())), false, -1),   // Σ p (ln p − ln q)
             _ => throw new ArgumentOutOfRangeException(nameof(kind)),
         };
-        return new MetricGraph { G = g, Logits = logits, Value = g.Identity(value, ValueName), TargetToken = targetToken, FoilToken = foilToken, Inputs = [position, target, foil, reference] };
+        return new MetricGraph
+        {
+            G = g,
+            Logits = logits,
+            Value = g.Identity(value, ValueName),
+            TargetToken = targetToken,
+            FoilToken = foilToken,
+            Inputs = [position, target, foil, reference]
+        };
     }
 
-    /// <summary>Cotangents of the metric at <paramref name="wanted"/>, each [1, batch, position, d], along paths that end at <paramref name="stops"/>.</summary>
+    /// <summary>Cotangents of the metric at <paramref name="wanted"/>, each [1, batch,
+    /// position, d], along paths that end at <paramref name="stops"/>.</summary>
     public IReadOnlyDictionary<Value, Value> Gradients(GradientRules rules, IReadOnlyList<Value> wanted, IReadOnlyList<Value> stops)
     {
         var one = G.Expand(G.Scalar(1), G.Concat(0, G.Ints(1), G.Shape(Value)));                      // [1, batch]

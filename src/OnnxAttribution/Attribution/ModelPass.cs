@@ -24,13 +24,16 @@ internal sealed class ModelPass
     /// <param name="target">Token id, or −1 for the run's own top token; likewise <paramref name="foil"/>.</param>
     /// <param name="estimator">Whose gradients; nothing else depends on it.</param>
     /// <exception cref="AttributionException">An activation is NaN or infinite; the message names the site.</exception>
-    public static ModelPass Run(LoadedModel model, MetricKind kind, int[] tokens, int position, int target, int foil, Estimator estimator = Estimator.Gradient)
+    public static ModelPass Run(LoadedModel model, MetricKind kind, int[] tokens, int position, int target, int foil,
+        Estimator estimator = Estimator.Gradient)
     {
         // kl has gradient 0 at the clean run: a plain logit's pass gives its sites and logits
-        var (metric, runner, operations) = GradientGraphs.Of(model).Pass(kind == MetricKind.Kl ? MetricKind.Logit : kind, tokens.Length, estimator);
+        var (metric, runner, operations) = GradientGraphs.Of(model)
+            .Pass(kind == MetricKind.Kl ? MetricKind.Logit : kind, tokens.Length, estimator);
         using var feed = Inputs(tokens, position, target, foil);
         using var result = runner.Run(feed.Values, runner.Outputs);
-        var sites = model.Bundle.Sites.ToDictionary(s => s.Name, s => FiniteValues.Require(result.Copy(s.Name), $"the activations of {s.Name}"));
+        var sites = model.Bundle.Sites.ToDictionary(s => s.Name,
+            s => FiniteValues.Require(result.Copy(s.Name), $"the activations of {s.Name}"));
         return new ModelPass
         {
             Metric = result.Floats(MetricGraph.ValueName)[0],
@@ -38,8 +41,10 @@ internal sealed class ModelPass
             Foil = (int)result.Integers(metric.FoilToken.Name)[0],
             Logits = FiniteValues.Require(result.Copy(MetricGraph.LogitsName), "the logits"),
             Sites = sites,
-            Gradients = model.Selected.ToDictionary(s => s.Name, s => kind != MetricKind.Kl && runner.Outputs.Contains(GradientGraphs.GradientName(s))
-                ? FiniteValues.Require(result.Copy(GradientGraphs.GradientName(s)), $"the gradient at {s.Name}") : new float[tokens.Length * model.WidthOf(s)]),
+            Gradients = model.Selected.ToDictionary(s => s.Name,
+                s => kind != MetricKind.Kl && runner.Outputs.Contains(GradientGraphs.GradientName(s))
+                    ? FiniteValues.Require(result.Copy(GradientGraphs.GradientName(s)), $"the gradient at {s.Name}")
+                    : new float[tokens.Length * model.WidthOf(s)]),
             Operations = operations,
         };
     }

@@ -38,7 +38,8 @@ internal sealed class PatchingState
     public float CleanMetric => Metric.Kind == MetricKind.Kl ? 0 : Clean.Metric;
 
     /// <summary>Metric of the patch run; NaN without one.</summary>
-    public float PatchMetric => Patch is null ? float.NaN : Metric.Kind == MetricKind.Kl ? (float)Metric.Of(Patch.Logits, 1, Clean.Logits)[0] : Patch.Metric;
+    public float PatchMetric =>
+        Patch is null ? float.NaN : Metric.Kind == MetricKind.Kl ? (float)Metric.Of(Patch.Logits, 1, Clean.Logits)[0] : Patch.Metric;
 
     /// <summary>Clean and patch run. What is asked for is checked before anything is run.</summary>
     /// <exception cref="AttributionException">What was asked cannot be: lengths differ, a position or token is out of range.</exception>
@@ -48,13 +49,16 @@ internal sealed class PatchingState
         var position = options.Position ?? tokens.Length - 1;
         var clean = ModelPass.Run(model, options.Metric, tokens, position, options.Target ?? -1, options.Foil ?? -1, options.Estimator);
         var metric = new Metric(options.Metric, position, clean.Target, clean.Foil);
-        var patch = patchTokens is null ? null : ModelPass.Run(model, options.Metric, patchTokens, position, clean.Target, clean.Foil, options.Estimator);
+        var patch = patchTokens is null
+            ? null
+            : ModelPass.Run(model, options.Metric, patchTokens, position, clean.Target, clean.Foil, options.Estimator);
         return new PatchingState(model, tokens, metric, options.Estimator, clean, patch);
     }
 
     /// <summary>Encodes every selected site and finds its nodes.</summary>
     /// <param name="columnBudget">
-    /// Bytes of encoder columns to keep for edges. They are read while a site's W_enc is at hand, so that dictionaries that do not fit into memory together are read from disk once and not twice.
+    /// Bytes of encoder columns to keep for edges. They are read while a site's W_enc is at hand,
+    /// so that dictionaries that do not fit into memory together are read from disk once and not twice.
     /// </param>
     public void Expand(long columnBudget = 0)
     {
@@ -68,14 +72,19 @@ internal sealed class PatchingState
             sites.Add(site);
         }
         Sites = sites;
-        Operations += sites.Where(s => s.Dictionary is not null).Sum(s => DictionaryEncoder.Operations(s.Dictionary!, Tokens.Length) * (Patch is null ? 1 : 2));
+        Operations += sites.Where(s => s.Dictionary is not null)
+            .Sum(s => DictionaryEncoder.Operations(s.Dictionary!, Tokens.Length) * (Patch is null ? 1 : 2));
     }
 
-    /// <summary>Gives every site the gradient that a method and an estimator take effects and edges from. The method <see cref="EffectMethod.Exact"/> has the clean run's.</summary>
+    /// <summary>Gives every site the gradient that a method and an estimator take effects and edges from.
+    /// The method <see cref="EffectMethod.Exact"/> has the clean run's.</summary>
     public void UseGradients(EffectMethod method, Estimator estimator, int steps, long memoryBudget)
     {
         var key = (estimator, method == EffectMethod.Ig ? steps : 0);
-        if (!_gradients.TryGetValue(key, out var gradients)) _gradients[key] = gradients = [.. Sites.Select(s => Gradient(s, estimator, key.Item2, memoryBudget))];
+        if (!_gradients.TryGetValue(key, out var gradients))
+        {
+            _gradients[key] = gradients = [.. Sites.Select(s => Gradient(s, estimator, key.Item2, memoryBudget))];
+        }
         for (var i = 0; i < Sites.Count; i++) Sites[i].Gradient = gradients[i];
     }
 
@@ -98,7 +107,10 @@ internal sealed class PatchingState
             using var patching = new SitePatching(Model, site, Clean, Metric, Tokens, estimator, memoryBudget);
             return patching.MeanGradient(steps);
         }
-        if (!_passes.TryGetValue(estimator, out var pass)) _passes[estimator] = pass = ModelPass.Run(Model, Metric.Kind, Tokens, Metric.Position, Metric.Target, Metric.Foil, estimator);
+        if (!_passes.TryGetValue(estimator, out var pass))
+        {
+            _passes[estimator] = pass = ModelPass.Run(Model, Metric.Kind, Tokens, Metric.Position, Metric.Target, Metric.Foil, estimator);
+        }
         return pass.Gradients[site.Site.Name];
     }
 
@@ -146,7 +158,11 @@ internal sealed class PatchingState
         }
         if (options.Position is { } p) model.RequirePosition(p, tokens.Length);
         Metric.RequireTokens(options.Target, options.Foil, model.VocabularySize);
-        if (options is { Metric: MetricKind.Kl, Method: EffectMethod.Atp }) throw new AttributionException("--metric kl has gradient 0 at the clean run, so attribution patching would find nothing; use --method ig or --method exact");
+        if (options is { Metric: MetricKind.Kl, Method: EffectMethod.Atp })
+        {
+            throw new AttributionException("--metric kl has gradient 0 at the clean run, so attribution patching would find nothing; "
+                + "use --method ig or --method exact");
+        }
         if (options.Steps < 1) throw new AttributionException($"--steps {options.Steps} must be at least 1");
     }
 }

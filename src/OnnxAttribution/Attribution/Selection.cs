@@ -3,7 +3,8 @@ namespace OnnxAttribution.Attribution;
 /// <summary>Which nodes and edges stay: the strongest, and of them what lies on a path to the metric.</summary>
 internal static class Selection
 {
-    /// <summary>Marks the nodes that stay: per site the strongest features (error nodes come on top), and |effect| ≥ threshold for all.</summary>
+    /// <summary>Marks the nodes that stay: per site the strongest features (error nodes come on top),
+    /// and |effect| ≥ threshold for all.</summary>
     /// <param name="nodes">Site by site.</param>
     public static void KeepStrongest(List<CausalNode> nodes, GraphOptions options)
     {

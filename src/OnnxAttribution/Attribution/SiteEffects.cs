@@ -19,7 +19,8 @@ internal sealed class SiteEffects(Site site, Value value, SparseDictionary? dict
     public required SparseEncoding CleanEncoding { get; init; }
     public SparseEncoding? PatchEncoding { get; init; }
 
-    /// <summary>Encoder columns of all features that are active in the clean run, where they were read with the encoding; null: they are read when they are needed.</summary>
+    /// <summary>Encoder columns of all features that are active in the clean run, where they were read with the encoding;
+    /// null: they are read when they are needed.</summary>
     public EncoderColumns? EncoderColumns { get; init; }
 
     /// <summary>∂m/∂x, [T, d]: at the clean run, or the mean over the steps of integrated gradients.</summary>
@@ -45,7 +46,8 @@ internal sealed class SiteEffects(Site site, Value value, SparseDictionary? dict
         (PatchEncoding?.ActivationOf(position, feature) ?? 0) - CleanEncoding.ActivationOf(position, feature);
 
     /// <summary>Decoder row, as it lies in the dictionary, of a feature active in either run.</summary>
-    public ReadOnlySpan<float> DecoderRow(int feature) => CleanEncoding.Decoder.Has(feature) ? CleanEncoding.Decoder[feature] : PatchEncoding!.Decoder[feature];
+    public ReadOnlySpan<float> DecoderRow(int feature) =>
+        CleanEncoding.Decoder.Has(feature) ? CleanEncoding.Decoder[feature] : PatchEncoding!.Decoder[feature];
 
     /// <summary>Decoder row of a feature as it counts in the clean run, into <paramref name="row"/>.</summary>
     public void DecoderRow(int position, int feature, Span<float> row)
@@ -102,7 +104,8 @@ internal sealed class SiteEffects(Site site, Value value, SparseDictionary? dict
     }
 
     /// <summary>Δε from both runs: (x_patch − x) − Σ Δf · decoder row as it counts in the clean run; without a patch run −ε.</summary>
-    public static float[] ErrorChangeOf(SparseDictionary? dictionary, float[] clean, SparseEncoding encoding, float[]? patch, SparseEncoding? patchEncoding)
+    public static float[] ErrorChangeOf(SparseDictionary? dictionary, float[] clean, SparseEncoding encoding, float[]? patch,
+        SparseEncoding? patchEncoding)
     {
         var change = new float[clean.Length];
         if (patch is null || patchEncoding is null)
@@ -118,7 +121,10 @@ internal sealed class SiteEffects(Site site, Value value, SparseDictionary? dict
             foreach (var f in encoding.Features[t].Union(patchEncoding.Features[t]))
             {
                 var by = (patchEncoding.ActivationOf(t, f) - encoding.ActivationOf(t, f)) * encoding.Scales[t];
-                if (by != 0) TensorPrimitives.MultiplyAdd(encoding.Decoder.Has(f) ? encoding.Decoder[f] : patchEncoding.Decoder[f], -by, row, row);
+                if (by != 0)
+                {
+                    TensorPrimitives.MultiplyAdd(encoding.Decoder.Has(f) ? encoding.Decoder[f] : patchEncoding.Decoder[f], -by, row, row);
+                }
             }
         }
         return change;

@@ -18,7 +18,8 @@ internal sealed class SitePatching : IDisposable
     private readonly int _rowsPerRun;
 
     /// <param name="estimator">Whose gradients are meant.</param>
-    public SitePatching(LoadedModel model, SiteEffects site, ModelPass clean, Metric metric, int[] tokens, Estimator estimator, long memoryBudget)
+    public SitePatching(LoadedModel model, SiteEffects site, ModelPass clean, Metric metric, int[] tokens, Estimator estimator,
+        long memoryBudget)
     {
         _site = site;
         _positions = tokens.Length;
@@ -39,12 +40,17 @@ internal sealed class SitePatching : IDisposable
         _rowsPerRun = BatchRows.Of(memoryBudget, perRow, (long)tokens.Length * site.Width, 1);
 
         foreach (var f in frozen) _fixed.Add(f.Name, clean.Sites[f.Name], 1, tokens.Length, clean.Sites[f.Name].Length / tokens.Length);
-        _fixed.Add("tokens", Array.ConvertAll(tokens, t => (long)t), 1, tokens.Length).Add(MetricGraph.Position, new long[] { metric.Position }, 1)
+        _fixed.Add("tokens", Array.ConvertAll(tokens, t => (long)t), 1, tokens.Length)
+            .Add(MetricGraph.Position, new long[] { metric.Position }, 1)
             .Add(MetricGraph.Target, new long[] { metric.Target }).Add(MetricGraph.Foil, new long[] { metric.Foil });
-        if (metric.Kind == MetricKind.Kl) _fixed.Add(MetricGraph.Reference, Array.ConvertAll(Metric.Logprobs(clean.Logits), p => (float)p), clean.Logits.Length);
+        if (metric.Kind == MetricKind.Kl)
+        {
+            _fixed.Add(MetricGraph.Reference, Array.ConvertAll(Metric.Logprobs(clean.Logits), p => (float)p), clean.Logits.Length);
+        }
     }
 
-    /// <summary>Mean of ∂m/∂x, [T, d], over left Riemann steps α = k / steps from the clean end, all nodes of the site moved together.</summary>
+    /// <summary>Mean of ∂m/∂x, [T, d], over left Riemann steps α = k / steps from the clean end,
+    /// all nodes of the site moved together.</summary>
     /// <remarks>Marks et al. 2024, equation 3.</remarks>
     public float[] MeanGradient(int steps)
     {

@@ -2,11 +2,13 @@ using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Autodiff;
 
-/// <summary>RelP's rules for two products, told by what they multiply: SiLU, which is spelled out as x · σ(x), and a gated MLP's product of an activation function with a linear layer.</summary>
+/// <summary>RelP's rules for two products, told by what they multiply:
+/// SiLU, which is spelled out as x · σ(x), and a gated MLP's product of an activation function with a linear layer.</summary>
 /// <remarks>
 /// 1. SiLU (identity rule): σ(x) counts as a constant, as gelu(x)/x does.
-/// 2. Gate (half rule): z = a ∘ y with a = f(x) counts as ½ a ∘ [y] + ½ [a] ∘ y, the bracketed factor held fixed: both factors share what the product is worth, where the true derivatives count it twice.
-/// Any other product has its true derivatives. Rezaei Jafari et al. 2025 (arXiv:2508.21258); Arras et al. 2019 for gates.
+/// 2. Gate (half rule): z = a ∘ y with a = f(x) counts as ½ a ∘ [y] + ½ [a] ∘ y, the bracketed factor held fixed: both factors share what
+/// the product is worth, where the true derivatives count it twice. Any other product has its true derivatives. Rezaei Jafari et al. 2025
+/// (arXiv:2508.21258); Arras et al. 2019 for gates.
 /// </remarks>
 internal static class ActivationProducts
 {
@@ -26,7 +28,8 @@ internal static class ActivationProducts
     }
 
     /// <summary>Which input of a product is the x of x · σ(x); null where it is no such product.</summary>
-    private static int? SiluInput(Op op) => op.Type != "Mul" ? null : IsSigmoidOf(op.In[1]!, op.In[0]!) ? 0 : IsSigmoidOf(op.In[0]!, op.In[1]!) ? 1 : null;
+    private static int? SiluInput(Op op) =>
+        op.Type != "Mul" ? null : IsSigmoidOf(op.In[1]!, op.In[0]!) ? 0 : IsSigmoidOf(op.In[0]!, op.In[1]!) ? 1 : null;
 
     private static bool IsSigmoidOf(Value s, Value x) => Made(s) is { Type: "Sigmoid" } op && Source(op.In[0]!) == Source(x);
 

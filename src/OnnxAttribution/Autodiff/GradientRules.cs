@@ -8,17 +8,22 @@ namespace OnnxAttribution.Autodiff;
 /// <param name="Jvp">Rules for tangents, each the transpose of the one in <paramref name="Vjp"/>.</param>
 /// <param name="NothingFlows">Operators whose outputs count as constants.</param>
 /// <remarks>
-/// An operator is told by its type, so a LayerNorm or GELU that is spelled out in smaller operators keeps its true derivative; only SiLU, x · σ(x), and products with what an activation
-/// function yields are told by what they multiply (<see cref="ActivationProducts"/>). Since whatever a rule says is linear in the cotangent, effects are conserved under every estimator.
+/// An operator is told by its type, so a LayerNorm or GELU that is spelled out in smaller operators keeps its true derivative; only SiLU, x
+/// · σ(x), and products with what an activation function yields are told by what they multiply (<see cref="ActivationProducts"/>). Since
+/// whatever a rule says is linear in the cotangent, effects are conserved under every estimator.
 /// </remarks>
-internal sealed record GradientRules(string Name, FrozenDictionary<string, VjpRule> Vjp, FrozenDictionary<string, JvpRule> Jvp, FrozenSet<string> NothingFlows)
+internal sealed record GradientRules(string Name, FrozenDictionary<string, VjpRule> Vjp, FrozenDictionary<string, JvpRule> Jvp,
+    FrozenSet<string> NothingFlows)
 {
     /// <summary>True derivatives.</summary>
     public static GradientRules Gradient { get; } = new("gradient", VjpRules.Table, JvpRules.Table, VjpRules.NothingFlows);
 
-    /// <summary>The scale of LayerNorm and RMSNorm held fixed, GELU and SiLU by the constant ratio f(x)/x, half of each derivative of a gated MLP's product; everything else, Softmax included, true derivatives.</summary>
-    /// <remarks>Rezaei Jafari et al. 2025 (RelP; arXiv:2508.21258), its rules for normalisations (LN), activation functions (identity) and multiplicative gates (half).</remarks>
-    public static GradientRules Relp { get; } = Gradient.WithFixedScales().With("Gelu", VjpRules.EntryByEntry(UnaryDerivatives.GeluRatio), JvpRules.EntryByEntry(UnaryDerivatives.GeluRatio))
+    /// <summary>The scale of LayerNorm and RMSNorm held fixed, GELU and SiLU by the constant ratio f(x)/x,
+    /// half of each derivative of a gated MLP's product; everything else, Softmax included, true derivatives.</summary>
+    /// <remarks>Rezaei Jafari et al. 2025 (RelP; arXiv:2508.21258), its rules for normalisations (LN),
+    /// activation functions (identity) and multiplicative gates (half).</remarks>
+    public static GradientRules Relp { get; } = Gradient.WithFixedScales()
+        .With("Gelu", VjpRules.EntryByEntry(UnaryDerivatives.GeluRatio), JvpRules.EntryByEntry(UnaryDerivatives.GeluRatio))
         .With("Mul", ActivationProducts.PullBack, ActivationProducts.PushForward) with
     { Name = "relp" };
 
@@ -29,12 +34,16 @@ internal sealed record GradientRules(string Name, FrozenDictionary<string, VjpRu
     /// <summary>Whether the operator's outputs count as constants, whatever it reads.</summary>
     public bool Blocks(Op op) => NothingFlows.Contains(op.Type) || (op.Type == "Cast" && !op.Out[0]!.IsFloat);
 
-    /// <summary>The values made by <paramref name="ops"/> (in order) that a derivative reaches from one of <paramref name="sources"/>, with the sources themselves.</summary>
-    public HashSet<Value> Reached(IEnumerable<Value> sources, IReadOnlyList<Op> ops) => Topology.DependentOn(sources, [.. ops.Where(op => !Blocks(op))]);
+    /// <summary>The values made by <paramref name="ops"/> (in order) that a derivative reaches from one of
+    /// <paramref name="sources"/>, with the sources themselves.</summary>
+    public HashSet<Value> Reached(IEnumerable<Value> sources, IReadOnlyList<Op> ops) =>
+        Topology.DependentOn(sources, [.. ops.Where(op => !Blocks(op))]);
 
-    private GradientRules WithFixedScales() => With("LayerNormalization", VjpRules.One(PullBackFixedScale), PushForwardFixedScale).With("RMSNormalization", VjpRules.One(PullBackFixedScale), PushForwardFixedScale);
+    private GradientRules WithFixedScales() => With("LayerNormalization", VjpRules.One(PullBackFixedScale), PushForwardFixedScale)
+        .With("RMSNormalization", VjpRules.One(PullBackFixedScale), PushForwardFixedScale);
 
-    private GradientRules With(string type, VjpRule vjp, JvpRule jvp) => this with { Vjp = Replaced(Vjp, type, vjp), Jvp = Replaced(Jvp, type, jvp) };
+    private GradientRules With(string type, VjpRule vjp, JvpRule jvp) =>
+        this with { Vjp = Replaced(Vjp, type, vjp), Jvp = Replaced(Jvp, type, jvp) };
 
     private GradientRules WithConstant(string type) => this with
     {

@@ -4,7 +4,8 @@ using OnnxAttribution.Onnx;
 namespace OnnxAttribution.Autodiff;
 
 /// <summary>Pushes tangents of an operator's inputs forward to its outputs.</summary>
-/// <param name="xDots">One per input, null where it has none; each has one axis more than its primal, in front: the batch of tangents. Ranks are already those that the operator broadcasts to.</param>
+/// <param name="xDots">One per input, null where it has none; each has one axis more than its primal, in front: the batch of tangents.
+/// Ranks are already those that the operator broadcasts to.</param>
 internal delegate Value[] JvpRule(GraphBuilder g, OpView op, Value?[] xDots);
 
 /// <summary>Forward-mode rules: the same operators as <see cref="VjpRules"/>. A linear operator's is the operator itself.</summary>
@@ -21,14 +22,20 @@ internal static class JvpRules
             ["Cast"] = (g, op, d) => [op.Op.In[0]!.Type == op.Op.Out[0]!.Type ? d[0]! : g.Cast(d[0]!, op.Op.Out[0]!.Type)],
             ["Add"] = (g, op, d) => [Sum(g, d[0], d[1])],                                                                     // ż = ẋ + ẏ
             ["Sub"] = (g, op, d) => [Sum(g, d[0], d[1] is null ? null : g.Neg(d[1]!))],                                       // ż = ẋ − ẏ
-            ["Mul"] = (g, op, d) => [Sum(g, Times(g, d[0], () => op.In(1)), Times(g, d[1], () => op.In(0)))],                 // ż = ẋ y + x ẏ
-            ["Div"] = (g, op, d) => [g.Div(Sum(g, d[0], d[1] is null ? null : g.Neg(g.Mul(d[1]!, op.Out()))), op.In(1))],     // ż = (ẋ − z ẏ) / y
+            // ż = ẋ y + x ẏ
+            ["Mul"] = (g, op, d) => [Sum(g, Times(g, d[0], () => op.In(1)), Times(g, d[1], () => op.In(0)))],
+            ["Div"] = (g, op, d) =>
+                [g.Div(Sum(g, d[0], d[1] is null ? null : g.Neg(g.Mul(d[1]!, op.Out()))), op.In(1))],     // ż = (ẋ − z ẏ) / y
             ["Neg"] = (g, op, d) => [g.Neg(d[0]!)],
-            ["Pow"] = (g, op, d) => [Sum(g, Times(g, d[0], () => VjpRules.PowByBase(g, op)), Times(g, d[1], () => VjpRules.PowByExponent(g, op)))],   // ż = ∂z/∂x ẋ + ∂z/∂y ẏ
+            ["Pow"] = (g, op, d) =>
+                [Sum(g, Times(g, d[0], () => VjpRules.PowByBase(g, op)),
+                    Times(g, d[1], () => VjpRules.PowByExponent(g, op)))],   // ż = ∂z/∂x ẋ + ∂z/∂y ẏ
             ["MatMul"] = MatMul,
             ["Gemm"] = Gemm,
-            ["Softmax"] = (g, op, d) => [g.Mul(op.Out(), g.Sub(d[0]!, g.ReduceSum(g.Mul(d[0]!, op.Out()), true, Axis(op))))], // ż = z ∘ (ẋ − Σ ẋ ∘ z)
-            ["LogSoftmax"] = (g, op, d) => [g.Sub(d[0]!, g.ReduceSum(g.Mul(d[0]!, g.Exp(op.Out())), true, Axis(op)))],        // ż = ẋ − Σ ẋ ∘ eᶻ
+            ["Softmax"] = (g, op, d) =>
+                [g.Mul(op.Out(), g.Sub(d[0]!, g.ReduceSum(g.Mul(d[0]!, op.Out()), true, Axis(op))))], // ż = z ∘ (ẋ − Σ ẋ ∘ z)
+            // ż = ẋ − Σ ẋ ∘ eᶻ
+            ["LogSoftmax"] = (g, op, d) => [g.Sub(d[0]!, g.ReduceSum(g.Mul(d[0]!, g.Exp(op.Out())), true, Axis(op)))],
             ["LayerNormalization"] = Normalization,
             ["RMSNormalization"] = Normalization,
             ["ReduceSum"] = Reduce,
@@ -70,7 +77,12 @@ internal static class JvpRules
         bool ta = op.Op.Int("transA", 0) != 0, tb = op.Op.Int("transB", 0) != 0;
         Value TransposedIf(Value v, bool turn) => turn ? VjpRules.Flip(g, v) : v;
         Value? product = null;
-        if (d[0] is not null) product = tb && op.Op.In[1]!.IsFixed ? g.MatMulTransposed(TransposedIf(d[0]!, ta), op.In(1)) : g.MatMul(TransposedIf(d[0]!, ta), TransposedIf(op.In(1), tb));
+        if (d[0] is not null)
+        {
+            product = tb && op.Op.In[1]!.IsFixed
+                ? g.MatMulTransposed(TransposedIf(d[0]!, ta), op.In(1))
+                : g.MatMul(TransposedIf(d[0]!, ta), TransposedIf(op.In(1), tb));
+        }
         if (d[1] is not null) product = Sum(g, product, g.MatMul(TransposedIf(op.In(0), ta), TransposedIf(d[1]!, tb)));
         if (product is not null && op.Op.Float("alpha", 1) is var alpha and not 1f) product = g.Mul(product, g.Scalar(alpha));
         var bias = d.Length > 2 ? d[2] : null;
@@ -114,7 +126,8 @@ internal static class JvpRules
     private static Value[] Concat(GraphBuilder g, OpView op, Value?[] d)
     {
         var batch = d.First(x => x is not null)!;
-        return [g.Concat((int)op.FromEnd(op.Op.Int("axis", 0), op.Rank()), [.. d.Select((x, i) => x ?? g.Expand(g.Scalar(0), g.Concat(0, g.Shape(batch, 0, 1), g.Shape(op.In(i)))))])];
+        return [g.Concat((int)op.FromEnd(op.Op.Int("axis", 0), op.Rank()),
+            [.. d.Select((x, i) => x ?? g.Expand(g.Scalar(0), g.Concat(0, g.Shape(batch, 0, 1), g.Shape(op.In(i)))))])];
     }
 
     private static Value[] Split(GraphBuilder g, OpView op, Value?[] d)
@@ -123,7 +136,8 @@ internal static class JvpRules
         var even = !op.Op.Has("split", 1) && op.Op.Out.Any(v => v?.Shape?[^(int)-axis].Size is null);
         if (even) return g.Emit("Split", [d[0]], op.Op.Out.Count, ("axis", axis), ("num_outputs", op.Op.Out.Count));
         var sizes = op.Op.IntsOf("split", 1) is { } given ? g.Ints(given)
-            : op.Op.Out.All(v => v?.Shape?[^(int)-axis].Size is not null) ? g.Ints([.. op.Op.Out.Select(v => v!.Shape![^(int)-axis].Size!.Value)]) : op.In(1);
+            : op.Op.Out.All(v => v?.Shape?[^(int)-axis].Size is not null)
+                ? g.Ints([.. op.Op.Out.Select(v => v!.Shape![^(int)-axis].Size!.Value)]) : op.In(1);
         return g.Emit("Split", [d[0], sizes], op.Op.Out.Count, ("axis", axis));
     }
 
@@ -132,7 +146,8 @@ internal static class JvpRules
         var rank = op.Rank();
         var axes = VjpRules.SlicedAxes(op.Op, rank);
         Value Entry(string attribute, int input) => op.Op.Ints(attribute) is { } a ? g.Ints(a) : op.In(input);
-        return [g.Slice(d[0]!, Entry("starts", 1), Entry("ends", 2), g.Ints([.. axes.Select(a => op.FromEnd(a, rank))]), op.Op.Has("steps", 4) ? Entry("steps", 4) : null)];
+        return [g.Slice(d[0]!, Entry("starts", 1), Entry("ends", 2), g.Ints([.. axes.Select(a => op.FromEnd(a, rank))]),
+            op.Op.Has("steps", 4) ? Entry("steps", 4) : null)];
     }
 
     private static Value[] Gather(GraphBuilder g, OpView op, Value?[] d) =>

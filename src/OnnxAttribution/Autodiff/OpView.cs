@@ -2,7 +2,8 @@ using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Autodiff;
 
-/// <summary>An operator as a rule sees it: its inputs and outputs, possibly at gathered positions only, and what is asked of the rule.</summary>
+/// <summary>An operator as a rule sees it: its inputs and outputs,
+/// possibly at gathered positions only, and what is asked of the rule.</summary>
 /// <param name="op">The operator of the primal graph.</param>
 /// <param name="seen">How the rule sees a primal value: the value itself, or its rows at the cotangents' positions.</param>
 /// <param name="wanted">Per input: whether a cotangent (or, for tangents, whether a tangent) exists for it.</param>

@@ -4,8 +4,8 @@ namespace OnnxAttribution.Autodiff;
 
 /// <summary>Whether an operator keeps token positions apart, read off the operator and its shapes and never off a name.</summary>
 /// <remarks>
-/// An operator is position-wise in an input, for position axis a of its output, if output slice t along a reads that input only at slice t along one of its own
-/// axes. A chain of such operators can be differentiated at chosen positions only: N rows instead of N × T.
+/// An operator is position-wise in an input, for position axis a of its output, if output slice t along a reads that input only at slice t
+/// along one of its own axes. A chain of such operators can be differentiated at chosen positions only: N rows instead of N × T.
 /// </remarks>
 internal static class PositionFlow
 {
@@ -15,17 +15,20 @@ internal static class PositionFlow
     /// <summary>The output at one position reads the input at several.</summary>
     public const int Mixes = -2;
 
-    /// <summary>The axis of input <paramref name="input"/> that the output's axis <paramref name="axis"/> runs along, <see cref="None"/> or <see cref="Mixes"/>.</summary>
+    /// <summary>The axis of input <paramref name="input"/> that the output's axis <paramref name="axis"/> runs along,
+    /// <see cref="None"/> or <see cref="Mixes"/>.</summary>
     public static int InputAxis(Op op, int input, int axis)
     {
         if (op.In[input] is not { } v) return None;
         if (v.Shape is null || op.Out[0]?.Shape is not { } z) return Mixes;
         switch (op.Type)
         {
-            case "Identity" or "Cast" or "Dropout" or "Neg" or "Sqrt" or "Reciprocal" or "Exp" or "Log" or "Erf" or "Tanh" or "Sigmoid" or "Relu" or "Gelu" or "Abs"
+            case "Identity" or "Cast" or "Dropout" or "Neg" or "Sqrt" or "Reciprocal" or "Exp" or "Log" or "Erf" or "Tanh" or "Sigmoid"
+                or "Relu" or "Gelu" or "Abs"
                 or "Sin" or "Cos" or "Sign":
                 return axis;
-            case "Add" or "Sub" or "Mul" or "Div" or "Pow" or "Where" or "Max" or "Min" or "Greater" or "GreaterOrEqual" or "Less" or "LessOrEqual" or "Equal":
+            case "Add" or "Sub" or "Mul" or "Div" or "Pow" or "Where" or "Max" or "Min" or "Greater" or "GreaterOrEqual" or "Less"
+                or "LessOrEqual" or "Equal":
                 return Aligned(v.Shape, z.Length, axis);
             case "Expand":
                 return input == 0 ? Aligned(v.Shape, z.Length, axis) : Mixes;
@@ -64,7 +67,8 @@ internal static class PositionFlow
         }
     }
 
-    /// <summary>The output's position axis, if the operator is position-wise for all inputs that <paramref name="moves"/> lists; else <see cref="Mixes"/>.</summary>
+    /// <summary>The output's position axis, if the operator is position-wise for all inputs that
+    /// <paramref name="moves"/> lists; else <see cref="Mixes"/>.</summary>
     /// <param name="moves">Position axis per input that carries positions; inputs that are missing carry none.</param>
     public static int OutputAxis(Op op, IReadOnlyDictionary<int, int> moves)
     {
@@ -104,7 +108,8 @@ internal static class PositionFlow
     {
         static long Sizes(Dim[] d) => d.Aggregate(1L, (p, x) => p * (x.Size ?? 1));
         static IEnumerable<string?> Symbols(Dim[] d) => d.Where(x => x.Size is null).Select(x => x.Symbol).Order();
-        return Sizes(a) == Sizes(b) && a.Concat(b).All(d => d.Size is not null || d.Symbol is not null) && Symbols(a).SequenceEqual(Symbols(b));
+        return Sizes(a) == Sizes(b) && a.Concat(b).All(d => d.Size is not null || d.Symbol is not null)
+            && Symbols(a).SequenceEqual(Symbols(b));
     }
 
     private static int Unsqueezed(Op op, int rank, int axis)

@@ -4,10 +4,11 @@ namespace OnnxAttribution.Autodiff;
 
 /// <summary>
 /// Reverse mode: from a batch of cotangents at one value to the cotangents at the values that a segment begins with.
-/// 1. A cotangent is either whole, [B, …primal shape], or in rows, [1, …primal shape with N rows in place of T positions]: row n is one cotangent, zero at
-///    all positions but its own. Rows go on as rows while operators keep positions apart.
+/// 1. A cotangent is either whole, [B, …primal shape], or in rows, [1, …primal shape with N rows in place of T positions]:
+///    row n is one cotangent, zero at all positions but its own. Rows go on as rows while operators keep positions apart.
 /// 2. Where an operator mixes positions, rows become whole: N rows are N cotangents.
-/// 3. A whole cotangent ends at the first value of <paramref name="meeting"/> (it is to be contracted there with tangents); rows go on to the segment's inputs.
+/// 3. A whole cotangent ends at the first value of <paramref name="meeting"/> (it is to be contracted
+///    there with tangents); rows go on to the segment's inputs.
 /// </summary>
 /// <param name="rules">The estimator: which derivative each operator counts with.</param>
 /// <param name="meeting">Values at which whole cotangents end.</param>
@@ -23,7 +24,8 @@ internal sealed class PullBack(GraphBuilder g, GradientRules rules, IReadOnlySet
     /// <summary>Cotangents in rows, with the position axis of the primal value, by value.</summary>
     public IReadOnlyDictionary<Value, (Value Cotangent, int Axis)> InRows => _rows;
 
-    /// <summary>Pulls a whole cotangent [B, …shape of output] back to <paramref name="inputs"/>, through some of them to others where these are no stops.</summary>
+    /// <summary>Pulls a whole cotangent [B, …shape of output] back to <paramref name="inputs"/>,
+    /// through some of them to others where these are no stops.</summary>
     public static IReadOnlyDictionary<Value, Value> FromWhole(
         GraphBuilder g, GradientRules rules, Value output, Value cotangent,
         IReadOnlyList<Value> inputs, IReadOnlyList<Value> stops)
@@ -37,7 +39,8 @@ internal sealed class PullBack(GraphBuilder g, GradientRules rules, IReadOnlySet
     /// <summary>Pulls rows [1, …, N, …] at axis <paramref name="axis"/> of <paramref name="output"/> back.</summary>
     /// <param name="stops">Every value at which the segment is cut, its inputs included.</param>
     /// <param name="spread">float32 [N, T]: 1 at each row's position; what turns rows into whole cotangents.</param>
-    public void FromRows(Value output, Value cotangent, int axis, IReadOnlyList<Value> inputs, IReadOnlyList<Value> stops, Rows rows, Value spread)
+    public void FromRows(Value output, Value cotangent, int axis, IReadOnlyList<Value> inputs, IReadOnlyList<Value> stops,
+        Rows rows, Value spread)
     {
         _rows[output] = (cotangent, axis);
         Run(output, inputs, stops, rows, spread);
@@ -62,7 +65,8 @@ internal sealed class PullBack(GraphBuilder g, GradientRules rules, IReadOnlySet
         if (made.Count == 0) return;
         var axis = _rows[made[0]!].Axis;
         var apart = made.All(v => _rows[v!].Axis == axis) && !made.Any(v => _whole.ContainsKey(v!) && !meeting.Contains(v!))
-            && Enumerable.Range(0, op.In.Count).All(i => op.In[i] is not { } x || !active.Contains(x) || PositionFlow.InputAxis(op, i, axis) >= 0)
+            && Enumerable.Range(0,
+                op.In.Count).All(i => op.In[i] is not { } x || !active.Contains(x) || PositionFlow.InputAxis(op, i, axis) >= 0)
             && Enumerable.Range(0, op.In.Count).All(i => PositionFlow.InputAxis(op, i, axis) != PositionFlow.Mixes);
         if (!apart)
         {
@@ -87,7 +91,10 @@ internal sealed class PullBack(GraphBuilder g, GradientRules rules, IReadOnlySet
         {
             var x = op.In[i]!;
             var at = PositionFlow.InputAxis(op, i, axis);
-            if (_rows.TryGetValue(x, out var sum) && sum.Axis != at) throw new GraphException($"'{x.Name}' is read along two position axes");
+            if (_rows.TryGetValue(x, out var sum) && sum.Axis != at)
+            {
+                throw new GraphException($"'{x.Name}' is read along two position axes");
+            }
             _rows[x] = (_rows.ContainsKey(x) ? g.Add(sum.Cotangent, c) : c, at);
         }
     }
@@ -108,7 +115,8 @@ internal sealed class PullBack(GraphBuilder g, GradientRules rules, IReadOnlySet
     {
         if (!rules.Vjp.TryGetValue(op.Type, out var rule))
         {
-            throw new GraphException($"operator {op.Type} of node {op} has no gradient rule; it lies between two sites, so no gradient can pass. Write the model without it, or add a row to VjpRules");
+            throw new GraphException($"operator {op.Type} of node {op} has no gradient rule; "
+                + "it lies between two sites, so no gradient can pass. Write the model without it, or add a row to VjpRules");
         }
         var view = new OpView(op, seen, [.. op.In.Select(v => v is not null && active.Contains(v))]);
         var cotangents = rule(g, view, zBars);

@@ -6,26 +6,32 @@ namespace OnnxAttribution.Autodiff;
 /// <summary>
 /// One graph that yields every direct edge into one tensor from the tensors it is cut at (its parents), in one run for any number of edges.
 /// 1. The primal is computed once, for all T positions, batch 1.
-/// 2. N downstream cotangents, one per node, are pulled back from the tensor: as rows while operators keep positions apart, whole from the first that mixes them.
-/// 3. U upstream tangents per parent (decoder rows) are pushed forward as rows as long as operators keep positions apart. There they meet the whole
-///    cotangents and are contracted: a product of [N, m] and [m, slots] per group of tangents of one position. No [N, T, d] is ever pulled through a weight matrix below the meeting place.
+/// 2. N downstream cotangents, one per node, are pulled back from the tensor:
+///    as rows while operators keep positions apart, whole from the first that mixes them.
+/// 3. U upstream tangents per parent (decoder rows) are pushed forward as rows as long as operators keep positions apart. There they meet
+///    the whole cotangents and are contracted: a product of [N, m] and [m, slots] per group of tangents of one position. No [N, T, d] is
+///    ever pulled through a weight matrix below the meeting place.
 /// 4. Cotangents that reach a parent in rows are returned: their products with decoder rows of the same position are cheap.
 /// </summary>
-/// <remarks>Jacobian of Marks et al. 2024 (arXiv:2403.19647), App. A.1, with paths through other selected sites cut off in the graph and not subtracted.</remarks>
+/// <remarks>Jacobian of Marks et al. 2024 (arXiv:2403.19647), App. A.1,
+/// with paths through other selected sites cut off in the graph and not subtracted.</remarks>
 internal sealed class SegmentJacobian
 {
     /// <summary>int64 [rows], float32 [rows, d]: the downstream nodes' positions and cotangents.</summary>
     public const string RowPositions = "rows.position", RowCotangents = "rows.cotangent";
 
     /// <param name="Value">The parent, [1, position, d] in the primal graph and an input of this one.</param>
-    /// <param name="RowsOutput">Output float32 [1, 1, rows, d]: ∂(row's cotangent · x_D)/∂x_U at the row's own position; null when no such path exists.</param>
+    /// <param name="RowsOutput">Output float32 [1, 1, rows, d]:
+    /// ∂(row's cotangent · x_D)/∂x_U at the row's own position; null when no such path exists.</param>
     /// <param name="IsIdentity">What arrives in rows is the cotangents as they were given: no run is needed for them.</param>
-    /// <param name="ContractedOutput">Output float32 [groups, rows, slots]: edges along paths that mix positions; null when there are none.</param>
+    /// <param name="ContractedOutput">Output float32 [groups, rows, slots]:
+    /// edges along paths that mix positions; null when there are none.</param>
     internal sealed record Parent(Value Value, string? RowsOutput, bool IsIdentity, string? ContractedOutput)
     {
         public string Tangents => Value.Name + ".tangent";            // float32 [tangents, d], the last row zero
         public string TangentPositions => Value.Name + ".position";   // int64 [tangents]
-        public string Groups => Value.Name + ".groups";               // int64 [groups]: the position that a group's tangents share; a position may have several groups
+        // int64 [groups]: the position that a group's tangents share; a position may have several groups
+        public string Groups => Value.Name + ".groups";
         public string Slots => Value.Name + ".slots";                 // int64 [groups, slots]: a row of tangents, or the last (zero) one
     }
 
@@ -38,12 +44,14 @@ internal sealed class SegmentJacobian
     /// <param name="output">The downstream tensor as it is computed, [1, position, d].</param>
     /// <param name="parents">The cut: tensors [1, position, d] that it is directly computed from.</param>
     /// <param name="stops">All tensors the model is cut at.</param>
-    /// <exception cref="GraphException">The positions have a fixed number: sizes written into the graph would then be taken for numbers of rows.</exception>
+    /// <exception cref="GraphException">The positions have a fixed number:
+    /// sizes written into the graph would then be taken for numbers of rows.</exception>
     public static SegmentJacobian Build(Value output, IReadOnlyList<Value> parents, IReadOnlyList<Value> stops, GradientRules rules)
     {
         if (parents.FirstOrDefault(p => p.Shape![1].Size is not null) is { } fixedLength)
         {
-            throw new GraphException($"'{fixedLength.Name}' has a fixed length of {fixedLength.Shape![1]} positions; export the model with a named (dynamic) position axis");
+            throw new GraphException($"'{fixedLength.Name}' has a fixed length of {fixedLength.Shape![1]} positions; "
+                + "export the model with a named (dynamic) position axis");
         }
         var g = new GraphBuilder("edges/");
         var width = output.Shape![2];
@@ -80,12 +88,17 @@ internal sealed class SegmentJacobian
         }
         // every parent has as many tangents, groups and slots as it has; what counts rows is the same for all
         var ofParents = inputs.Where(v => v != positions && v != given).ToHashSet();
-        return new SegmentJacobian { Graph = new OnnxGraph([.. inputs, .. Boundary(outputs, stops, inputs)], outputs) { Broadcast = ofParents }, Parents = links };
+        return new SegmentJacobian
+        {
+            Graph = new OnnxGraph([.. inputs, .. Boundary(outputs, stops, inputs)], outputs) { Broadcast = ofParents },
+            Parents = links
+        };
     }
 
     // Σ over meeting values of ⟨cotangent at the tangent's position, tangent⟩, as [G, N, S]
     private static Value? Contract(
-        GraphBuilder g, GradientRules rules, PullBack walk, Dictionary<Value, int> axes, Value parent, IReadOnlyList<Value> stops, Parent link, List<Value> inputs)
+        GraphBuilder g, GradientRules rules, PullBack walk, Dictionary<Value, int> axes, Value parent, IReadOnlyList<Value> stops,
+        Parent link, List<Value> inputs)
     {
         var meeting = walk.Whole.Keys.Where(axes.ContainsKey).ToList();
         if (meeting.Count == 0) return null;
@@ -94,7 +107,8 @@ internal sealed class SegmentJacobian
         var groups = g.Input(link.Groups, DataType.Int64, Dim.Named("groups"));
         var slots = g.Input(link.Slots, DataType.Int64, Dim.Named("groups"), Dim.Named("slots"));
         var rows = new Rows(g, positions);
-        var pushed = PushForward.Run(g, rules, new Dictionary<Value, Value> { [parent] = g.Unsqueeze(tangents, 0, 1) }, stops, meeting, rows, axes);
+        var pushed = PushForward.Run(g, rules, new Dictionary<Value, Value> { [parent] = g.Unsqueeze(tangents, 0, 1) }, stops,
+            meeting, rows, axes);
         Value? sum = null;
         foreach (var v in meeting)
         {
@@ -103,7 +117,8 @@ internal sealed class SegmentJacobian
             var others = Enumerable.Range(1, v.Rank).Where(i => i != axis).ToArray();
             var c = g.Gather(g.Reshape(g.Transpose(walk.Whole[v], [axis, 0, .. others]), 0, 0, -1), groups, 0);   // [G, N, m]
             var t = g.Reshape(g.Transpose(tangent, [axis, 0, .. others]), 0, -1);               // [U, m]
-            var m = others.Aggregate(1L, (n, i) => n * (v.Shape![i - 1].Size ?? throw new GraphException($"the size of '{v.Name}' is not known")));
+            var m = others.Aggregate(1L,
+                (n, i) => n * (v.Shape![i - 1].Size ?? throw new GraphException($"the size of '{v.Name}' is not known")));
             var placed = g.Reshape(g.Gather(t, slots, 0), 0, 0, m);                             // [G, S, m]
             var product = g.MatMul(c, g.Transpose(placed, 0, 2, 1));                            // [T, N, S]
             sum = sum is null ? product : g.Add(sum, product);

@@ -21,7 +21,8 @@ internal static partial class VjpRules
         return g.Reshape(zBar, g.Concat(0, g.Shape(zBar, 0, 1), g.Shape(op.In(0))));
     }
 
-    /// <summary>Sizes where they are known, 0 (copied) where the same axis stands at the same place in z, one −1 at most; null where that does not do.</summary>
+    /// <summary>Sizes where they are known, 0 (copied) where the same axis stands at the same place in z,
+    /// one −1 at most; null where that does not do.</summary>
     internal static long[]? Target(Dim[] to, Dim[]? from)
     {
         var target = new long[to.Length + 1];
@@ -59,7 +60,8 @@ internal static partial class VjpRules
     {
         var axis = op.FromEnd(op.Op.Int("axis", 0), op.Rank());
         var batch = zBars.First(z => z is not null)!;
-        return [g.Concat((int)axis, [.. zBars.Select((z, i) => z ?? g.Expand(g.Scalar(0), g.Concat(0, g.Shape(batch, 0, 1), g.Shape(op.Out(i)))))])];
+        return [g.Concat((int)axis,
+            [.. zBars.Select((z, i) => z ?? g.Expand(g.Scalar(0), g.Concat(0, g.Shape(batch, 0, 1), g.Shape(op.Out(i)))))])];
     }
 
     // z = x[a : b] along some axes: x̄ is z̄ with zeros around it; with other steps, z̄ times the 0-1 matrix of the places taken
@@ -68,7 +70,8 @@ internal static partial class VjpRules
         var node = op.Op;
         var rank = op.Rank();
         var axes = SlicedAxes(node, rank);
-        if (node.IntsOf("starts", 1) is { } starts && node.IntsOf("ends", 2) is { } ends && (!node.Has("steps", 4) || node.IntsOf("steps", 4)?.All(s => s == 1) == true)
+        if (node.IntsOf("starts", 1) is { } starts && node.IntsOf("ends", 2) is { } ends
+            && (!node.Has("steps", 4) || node.IntsOf("steps", 4)?.All(s => s == 1) == true)
             && axes.All(a => node.In[0]!.Shape?[ShapeInference.Axis(a, rank)].Size is not null))
         {
             var pads = new long[2 * (rank + 1)];
@@ -87,7 +90,8 @@ internal static partial class VjpRules
         {
             var axis = ShapeInference.Axis(axes[i], rank);
             var size = g.Squeeze(g.Shape(op.In(0), axis, axis + 1), 0);
-            var places = g.Slice(g.Range(g.Int(0), size, g.Int(1)), Entry(1, "starts"), Entry(2, "ends"), g.Ints(0), node.Has("steps", 4) ? Entry(4, "steps") : null);
+            var places = g.Slice(g.Range(g.Int(0), size, g.Int(1)), Entry(1, "starts"), Entry(2, "ends"), g.Ints(0),
+                node.Has("steps", 4) ? Entry(4, "steps") : null);
             result = PutBack(g, result, g.OneHot(places, size), axis + 1 - (rank + 1));
 
             Value Entry(int input, string attribute) => node.Ints(attribute) is { } a ? g.Ints(a[i]) : g.Gather(op.In(input), g.Ints(i), 0);
@@ -109,7 +113,8 @@ internal static partial class VjpRules
         var axis = ShapeInference.Axis(op.Op.Int("axis", 0), rank);
         var size = g.Squeeze(g.Shape(op.In(0), axis, axis + 1), 0);
         var indices = g.Reshape(op.In(1), -1);
-        if (indices.Type != DataType.Int64) indices = g.Cast(indices, DataType.Int64);   // ONNX Runtime's OneHot takes no int32 with an int64 depth
+        // ONNX Runtime's OneHot takes no int32 with an int64 depth
+        if (indices.Type != DataType.Int64) indices = g.Cast(indices, DataType.Int64);
         var z = zBar;
         if (indexRank == 0)
         {

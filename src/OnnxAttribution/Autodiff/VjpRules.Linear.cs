@@ -15,7 +15,9 @@ internal static partial class VjpRules
         Value? xBar = null, yBar = null;
         if (op.Wants(0))
         {
-            xBar = ry == 1 ? g.Mul(z, op.In(1)) : ry == 2 && op.Op.In[1]!.IsFixed ? g.MatMulTransposed(z, op.In(1)) : g.MatMul(z, Flip(g, op.In(1)));
+            xBar = ry == 1 ? g.Mul(z, op.In(1))
+                : ry == 2 && op.Op.In[1]!.IsFixed ? g.MatMulTransposed(z, op.In(1))
+                : g.MatMul(z, Flip(g, op.In(1)));
             if (rx == 1) xBar = g.Squeeze(xBar, -2);
         }
         if (op.Wants(1))
@@ -35,7 +37,9 @@ internal static partial class VjpRules
         Value? a = null, b = null;
         if (op.Wants(0))
         {
-            a = tb ? g.MatMul(scaled, op.In(1)) : op.Op.In[1]!.IsFixed ? g.MatMulTransposed(scaled, op.In(1)) : g.MatMul(scaled, Flip(g, op.In(1)));
+            a = tb ? g.MatMul(scaled, op.In(1))
+                : op.Op.In[1]!.IsFixed ? g.MatMulTransposed(scaled, op.In(1))
+                : g.MatMul(scaled, Flip(g, op.In(1)));
             if (ta) a = Flip(g, a);
         }
         if (op.Wants(1))
@@ -81,7 +85,10 @@ internal static partial class VjpRules
     {
         var x = op.Op.In[0]!;
         var axes = ReducedAxes(op);
-        if (axes.All(a => x.Shape![(int)a + x.Rank].Size is not null)) return g.Scalar(axes.Aggregate(1f, (n, a) => n * x.Shape![(int)a + x.Rank].Size!.Value));
+        if (axes.All(a => x.Shape![(int)a + x.Rank].Size is not null))
+        {
+            return g.Scalar(axes.Aggregate(1f, (n, a) => n * x.Shape![(int)a + x.Rank].Size!.Value));
+        }
         var shape = g.Shape(op.In(0));
         Value? product = null;
         foreach (var a in axes)

@@ -4,16 +4,20 @@ using OnnxAttribution.Onnx;
 namespace OnnxAttribution.Autodiff;
 
 /// <summary>Pulls the cotangents of an operator's outputs back to its inputs: one per input, null where none flows.</summary>
-/// <param name="zBars">One per output, null where none arrived. A cotangent has one axis more than its primal, in front: the batch of cotangents.</param>
-/// <remarks>A rule returns cotangents of the output's shape where the operator broadcasts; the walk sums them over the broadcast axes.</remarks>
+/// <param name="zBars">One per output, null where none arrived.
+/// A cotangent has one axis more than its primal, in front: the batch of cotangents.</param>
+/// <remarks>A rule returns cotangents of the output's shape where the operator broadcasts;
+/// the walk sums them over the broadcast axes.</remarks>
 internal delegate Value?[] VjpRule(GraphBuilder g, OpView op, Value?[] zBars);
 
-/// <summary>Reverse-mode rules, one per ONNX operator: true derivatives. Another estimator is another table (<see cref="GradientRules"/>).</summary>
+/// <summary>Reverse-mode rules, one per ONNX operator: true derivatives.
+/// Another estimator is another table (<see cref="GradientRules"/>).</summary>
 internal static partial class VjpRules
 {
     /// <summary>Operators that are piecewise constant, or of integers: nothing flows, neither back nor forward.</summary>
-    public static FrozenSet<string> NothingFlows { get; } = FrozenSet.Create("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And", "Or", "Shape", "Size",
-        "Range", "ConstantOfShape", "ArgMax", "Sign", "Floor", "Ceil", "OneHot", "IsNaN", "IsInf", "NonZero");
+    public static FrozenSet<string> NothingFlows { get; } =
+        FrozenSet.Create("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And", "Or", "Shape", "Size",
+            "Range", "ConstantOfShape", "ArgMax", "Sign", "Floor", "Ceil", "OneHot", "IsNaN", "IsInf", "NonZero");
 
     public static FrozenDictionary<string, VjpRule> Table { get; } = Rules().ToFrozenDictionary();
 
@@ -23,12 +27,19 @@ internal static partial class VjpRules
         {
             ["Identity"] = One((g, op, zBar) => [zBar]),
             ["Dropout"] = One((g, op, zBar) => [zBar]),                                                        // inference: z = x
-            ["Cast"] = One((g, op, zBar) => [op.Op.In[0]!.IsFloat && op.Op.Out[0]!.IsFloat ? op.Op.In[0]!.Type == op.Op.Out[0]!.Type ? zBar : g.Cast(zBar, op.Op.In[0]!.Type) : null]),
-            ["Add"] = One((g, op, zBar) => [zBar, zBar]),                                                      // z = x + y    x̄ = z̄        ȳ = z̄
-            ["Sub"] = One((g, op, zBar) => [zBar, op.Wants(1) ? g.Neg(zBar) : null]),                          // z = x − y    x̄ = z̄        ȳ = −z̄
-            ["Mul"] = One((g, op, zBar) => [op.Wants(0) ? g.Mul(zBar, op.In(1)) : null,                        // z = x ∘ y    x̄ = z̄ ∘ y    ȳ = z̄ ∘ x
+            ["Cast"] = One((g, op, zBar) =>
+                [op.Op.In[0]!.IsFloat && op.Op.Out[0]!.IsFloat
+                    ? op.Op.In[0]!.Type == op.Op.Out[0]!.Type ? zBar : g.Cast(zBar, op.Op.In[0]!.Type)
+                    : null]),
+            // z = x + y    x̄ = z̄        ȳ = z̄
+            ["Add"] = One((g, op, zBar) => [zBar, zBar]),
+            // z = x − y    x̄ = z̄        ȳ = −z̄
+            ["Sub"] = One((g, op, zBar) => [zBar, op.Wants(1) ? g.Neg(zBar) : null]),
+            // z = x ∘ y    x̄ = z̄ ∘ y    ȳ = z̄ ∘ x
+            ["Mul"] = One((g, op, zBar) => [op.Wants(0) ? g.Mul(zBar, op.In(1)) : null,
                                             op.Wants(1) ? g.Mul(zBar, op.In(0)) : null]),
-            ["Div"] = One((g, op, zBar) => [op.Wants(0) ? g.Div(zBar, op.In(1)) : null,                        // z = x / y    x̄ = z̄ / y    ȳ = −z̄ z / y
+            // z = x / y    x̄ = z̄ / y    ȳ = −z̄ z / y
+            ["Div"] = One((g, op, zBar) => [op.Wants(0) ? g.Div(zBar, op.In(1)) : null,
                                             op.Wants(1) ? g.Neg(g.Div(g.Mul(zBar, op.Out()), op.In(1))) : null]),
             ["Neg"] = One((g, op, zBar) => [g.Neg(zBar)]),
             ["Pow"] = One(Pow),
@@ -38,8 +49,10 @@ internal static partial class VjpRules
             ["LogSoftmax"] = One(LogSoftmax),
             ["LayerNormalization"] = One(Normalization),
             ["RMSNormalization"] = One(Normalization),
-            ["ReduceSum"] = One((g, op, zBar) => [Spread(g, op, zBar)]),                                       // z = Σ x      x̄ = z̄, spread
-            ["ReduceMean"] = One((g, op, zBar) => [g.Div(Spread(g, op, zBar), Count(g, op))]),                 // z = mean x   x̄ = z̄ / n, spread
+            // z = Σ x      x̄ = z̄, spread
+            ["ReduceSum"] = One((g, op, zBar) => [Spread(g, op, zBar)]),
+            // z = mean x   x̄ = z̄ / n, spread
+            ["ReduceMean"] = One((g, op, zBar) => [g.Div(Spread(g, op, zBar), Count(g, op))]),
             ["ReduceMax"] = One(ReduceMax),
             ["Max"] = One((g, op, zBar) => Extreme(g, op, zBar, "GreaterOrEqual")),
             ["Min"] = One((g, op, zBar) => Extreme(g, op, zBar, "LessOrEqual")),
@@ -50,7 +63,8 @@ internal static partial class VjpRules
             ["Squeeze"] = One((g, op, zBar) => [LikeInput(g, op, zBar)]),
             ["Unsqueeze"] = One((g, op, zBar) => [LikeInput(g, op, zBar)]),
             ["Flatten"] = One((g, op, zBar) => [LikeInput(g, op, zBar)]),
-            ["Expand"] = One((g, op, zBar) => [zBar, null]),                                                   // the walk sums over what was spread
+            // the walk sums over what was spread
+            ["Expand"] = One((g, op, zBar) => [zBar, null]),
             ["Concat"] = One(Concat),
             ["Split"] = Split,
             ["Slice"] = One(Slice),
@@ -62,7 +76,8 @@ internal static partial class VjpRules
     }
 
     // z = f(x)      x̄ = z̄ ∘ f'(x)
-    internal static VjpRule EntryByEntry(Func<GraphBuilder, OpView, Value> derivative) => One((g, op, zBar) => [g.Mul(zBar, derivative(g, op))]);
+    internal static VjpRule EntryByEntry(Func<GraphBuilder, OpView, Value> derivative) =>
+        One((g, op, zBar) => [g.Mul(zBar, derivative(g, op))]);
 
     /// <summary>The rule of an operator through which nothing flows.</summary>
     internal static Value?[] Nothing(GraphBuilder g, OpView op, Value?[] zBars) => new Value?[op.Op.In.Count];
@@ -81,7 +96,10 @@ internal static partial class VjpRules
     internal static Value PowByBase(GraphBuilder g, OpView op)
     {
         var (x, y) = (op.In(0), op.In(1));
-        if (Constants.Scalar(op.Op.In[1]!) is { } p) return p == 2 ? g.Add(x, x) : g.Mul(g.Scalar((float)p), g.Pow(x, g.Scalar((float)(p - 1))));
+        if (Constants.Scalar(op.Op.In[1]!) is { } p)
+        {
+            return p == 2 ? g.Add(x, x) : g.Mul(g.Scalar((float)p), g.Pow(x, g.Scalar((float)(p - 1))));
+        }
         if (y.Type != x.Type) y = g.Cast(y, x.Type);
         return g.Mul(y, g.Pow(x, g.Sub(y, g.Scalar(1))));
     }
@@ -136,7 +154,8 @@ internal static partial class VjpRules
     internal static Value?[] Bias(OpView op, Value zBar) => op.Has(2) ? [zBar] : [];
 
     /// <summary>Minus its mean, where the operator takes the mean out.</summary>
-    internal static Value Centred(GraphBuilder g, OpView op, Value v, long[] axes) => op.Op.Type == "RMSNormalization" ? v : g.Sub(v, g.ReduceMean(v, true, axes));
+    internal static Value Centred(GraphBuilder g, OpView op, Value v, long[] axes) =>
+        op.Op.Type == "RMSNormalization" ? v : g.Sub(v, g.ReduceMean(v, true, axes));
 
     // z = max x: the cotangent goes where x equals z, in equal parts where several do
     private static Value?[] ReduceMax(GraphBuilder g, OpView op, Value zBar)

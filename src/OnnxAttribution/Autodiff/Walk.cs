@@ -40,7 +40,8 @@ internal static class Walk
     /// <summary>Spreads a tangent [B, …] over the axes that the operator broadcast, to the full shape of <paramref name="z"/>.</summary>
     public static Value SpreadTo(GraphBuilder g, Value tangent, Value z, Func<Value, Value> seen)
     {
-        var full = tangent.Shape is { } t && z.Shape is { } s && t.Length == s.Length + 1 && s.Select((d, i) => (d, t[i + 1])).All(p => !p.Item2.IsOne || p.d.IsOne)
+        var full = tangent.Shape is { } t && z.Shape is { } s && t.Length == s.Length + 1
+            && s.Select((d, i) => (d, t[i + 1])).All(p => !p.Item2.IsOne || p.d.IsOne)
             && t.Skip(1).All(d => d.Size is not null || d.Symbol is not null);
         return full ? tangent : g.Expand(tangent, g.Shape(seen(z)));
     }

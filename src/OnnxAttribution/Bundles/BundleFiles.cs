@@ -9,8 +9,10 @@ namespace OnnxAttribution.Bundles;
 /// <summary>Files of a bundle: hashed when it is made, and looked at when it is opened.</summary>
 internal static class BundleFiles
 {
-    /// <summary>What a bundle holds of its model's directory beside weights, where it is there: the config, and everything that a tokenizer is read from.</summary>
-    public static readonly string[] Companions = ["config.json", "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+    /// <summary>What a bundle holds of its model's directory beside weights, where it is there:
+    /// the config, and everything that a tokenizer is read from.</summary>
+    public static readonly string[] Companions = ["config.json", "vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json",
+        "special_tokens_map.json", "added_tokens.json"];
 
     /// <summary>What a dictionary's folder may hold; the first two are in every one.</summary>
     public static readonly string[] DictionaryFiles =
@@ -25,13 +27,15 @@ internal static class BundleFiles
     /// <param name="checks">With the paths that the files have, or will have, in the bundle; the largest first.</param>
     /// <returns>SHA-256 by these paths: the files are not read again for them.</returns>
     /// <exception cref="CheckpointException">The first NaN or infinity that was met.</exception>
-    public static IReadOnlyDictionary<string, string> Check(IEnumerable<(string Path, WeightCheck Check)> checks, int threads, CancellationToken cancel)
+    public static IReadOnlyDictionary<string, string> Check(IEnumerable<(string Path, WeightCheck Check)> checks, int threads,
+        CancellationToken cancel)
     {
         var hashes = new ConcurrentDictionary<string, string>();
         try
         {
             // one by one: files handed out in bunches would leave a thread with all of the last ones
-            Parallel.ForEach(Partitioner.Create(checks, EnumerablePartitionerOptions.NoBuffering), new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = threads },
+            Parallel.ForEach(Partitioner.Create(checks, EnumerablePartitionerOptions.NoBuffering),
+                new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = threads },
                 c => hashes[c.Path] = c.Check.Run(cancel));
         }
         catch (AggregateException e)
@@ -45,13 +49,15 @@ internal static class BundleFiles
     /// <param name="find">Where a file of the bundle lies until the bundle is whole.</param>
     /// <param name="known">SHA-256 of what need not be read again.</param>
     public static IReadOnlyDictionary<string, BundleManifest.FileRecord> Records(
-        Func<string, string> find, IReadOnlyList<string> files, IReadOnlyDictionary<string, string> known, int threads, CancellationToken cancel)
+        Func<string, string> find, IReadOnlyList<string> files, IReadOnlyDictionary<string, string> known, int threads,
+        CancellationToken cancel)
     {
         var records = new BundleManifest.FileRecord[files.Count];
         Parallel.For(0, files.Count, new ParallelOptions { CancellationToken = cancel, MaxDegreeOfParallelism = threads }, i =>
         {
             var path = find(files[i]);
-            records[i] = new BundleManifest.FileRecord(new FileInfo(path).Length, known.GetValueOrDefault(files[i]) ?? Sha256(path), FileSample.Of(path));
+            records[i] = new BundleManifest.FileRecord(new FileInfo(path).Length, known.GetValueOrDefault(files[i]) ?? Sha256(path),
+                FileSample.Of(path));
         });
         return files.Zip(records).ToDictionary(p => p.First, p => p.Second);
     }
@@ -83,14 +89,23 @@ internal static class BundleFiles
         });
         for (var i = 0; i < files.Count; i++)
         {
-            if (faults[i] is { } fault) throw new BundleException($"{Path.Combine(bundle, files[i].Key)} cannot be read: {FileFault.Words(fault, "check its permissions")}", fault);
-            if (samples[i] != files[i].Value.Xxh128) throw Changed(Path.Combine(bundle, files[i].Key), "holds other bytes than bundle.json says");
+            if (faults[i] is { } fault)
+            {
+                throw new BundleException(
+                    $"{Path.Combine(bundle, files[i].Key)} cannot be read: {FileFault.Words(fault, "check its permissions")}", fault);
+            }
+            if (samples[i] != files[i].Value.Xxh128)
+            {
+                throw Changed(Path.Combine(bundle, files[i].Key), "holds other bytes than bundle.json says");
+            }
         }
         foreach (var dictionary in manifest.Dictionaries)
         {
-            if (OfDictionary(name => Path.Combine(bundle, name), dictionary).FirstOrDefault(f => !manifest.Files.ContainsKey(f)) is { } unlisted)
+            if (OfDictionary(name => Path.Combine(bundle, name), dictionary)
+                .FirstOrDefault(f => !manifest.Files.ContainsKey(f)) is { } unlisted)
             {
-                throw new BundleException($"{Path.Combine(bundle, BundleManifest.FileName)} names the dictionary {dictionary.Path}, and lists no {unlisted}; export the bundle again");
+                throw new BundleException($"{Path.Combine(bundle, BundleManifest.FileName)} names the dictionary {dictionary.Path}, "
+                    + $"and lists no {unlisted}; export the bundle again");
             }
         }
     }
@@ -104,10 +119,14 @@ internal static class BundleFiles
         var differs = new bool[files.Count];
         foreach (var (name, _) in files)
         {
-            if (!File.Exists(Inside(bundle, name))) throw new BundleException($"{Path.Combine(bundle, name)} is missing; export the bundle again");
+            if (!File.Exists(Inside(bundle, name)))
+            {
+                throw new BundleException($"{Path.Combine(bundle, name)} is missing; export the bundle again");
+            }
         }
         Parallel.For(0, files.Count, new ParallelOptions { CancellationToken = cancel },
-            i => differs[i] = new FileInfo(Path.Combine(bundle, files[i].Key)).Length != files[i].Value.Bytes || Sha256(Path.Combine(bundle, files[i].Key)) != files[i].Value.Sha256);
+            i => differs[i] = new FileInfo(Path.Combine(bundle, files[i].Key)).Length != files[i].Value.Bytes
+                || Sha256(Path.Combine(bundle, files[i].Key)) != files[i].Value.Sha256);
         return [.. files.Where((_, i) => differs[i]).Select(f => f.Key)];
     }
 
@@ -118,7 +137,8 @@ internal static class BundleFiles
         var manifest = Path.Combine(bundle, BundleManifest.FileName);
         if (!IsInside(name))
         {
-            throw new BundleException($"{manifest} names '{name}', which is not in its folder; a bundle holds all its files, export it again");
+            throw new BundleException(
+                $"{manifest} names '{name}', which is not in its folder; a bundle holds all its files, export it again");
         }
         var real = RealPath.Of(bundle);
         var at = real;
@@ -129,14 +149,16 @@ internal static class BundleFiles
             var target = File.ResolveLinkTarget(at, returnFinalTarget: true)!.FullName;
             if (!target.StartsWith(real + Path.DirectorySeparatorChar, StringComparison.Ordinal))
             {
-                throw new BundleException($"{Path.Combine(bundle, name)} is a link to {target}, outside of the bundle; put the file itself there, or export the bundle to another directory");
+                throw new BundleException($"{Path.Combine(bundle, name)} is a link to {target}, outside of the bundle; "
+                    + "put the file itself there, or export the bundle to another directory");
             }
         }
         return Path.GetFullPath(Path.Combine(bundle, name));
     }
 
     /// <summary>Whether a name, links aside, can only be that of a file below the bundle's folder.</summary>
-    public static bool IsInside(string name) => name.Length > 0 && !Path.IsPathRooted(name) && !name.Contains('\\') && !name.Split('/').Any(part => part is "" or "..");
+    public static bool IsInside(string name) =>
+        name.Length > 0 && !Path.IsPathRooted(name) && !name.Contains('\\') && !name.Split('/').Any(part => part is "" or "..");
 
     /// <summary>The first folder of a relative path that is a link; null where none is.</summary>
     public static string? LinkIn(string directory, string folder)
@@ -155,5 +177,6 @@ internal static class BundleFiles
         return Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 
-    private static BundleException Changed(string path, string how) => new($"{path} {how}: it changed after the export; export the bundle again");
+    private static BundleException Changed(string path, string how) =>
+        new($"{path} {how}: it changed after the export; export the bundle again");
 }

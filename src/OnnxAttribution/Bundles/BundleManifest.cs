@@ -42,7 +42,8 @@ internal sealed record BundleManifest
     /// <summary>Every file that the bundle's numbers depend on, by its path in the bundle.</summary>
     public required IReadOnlyDictionary<string, FileRecord> Files { get; init; }
 
-    /// <summary>The graph's file where it is not model.onnx: for the moment in which a bundle is replaced in its checkpoint's directory.</summary>
+    /// <summary>The graph's file where it is not model.onnx:
+    /// for the moment in which a bundle is replaced in its checkpoint's directory.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Graph { get; init; }
 
@@ -50,11 +51,13 @@ internal sealed record BundleManifest
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Exported { get; init; }
 
-    internal sealed record WeightProcessingRecord(bool FoldLayernorm, bool CenterWritingWeights, bool CenterUnembed, bool FoldValueBiases = false);
+    internal sealed record WeightProcessingRecord(bool FoldLayernorm, bool CenterWritingWeights, bool CenterUnembed,
+        bool FoldValueBiases = false);
 
     /// <param name="Site">The site as the bundle names it; <paramref name="HookName"/> is what cfg.json says.</param>
     /// <param name="Path">Directory in the bundle.</param>
-    internal sealed record DictionaryRecord(string Site, string HookName, string Path, string Architecture, int DSae, int? K, string NormalizeActivations, bool PrependBos);
+    internal sealed record DictionaryRecord(string Site, string HookName, string Path, string Architecture, int DSae, int? K,
+        string NormalizeActivations, bool PrependBos);
 
     /// <param name="Sha256">Of the whole file.</param>
     /// <param name="Xxh128">Of what is looked at whenever the bundle is opened (<see cref="FileSample"/>).</param>
@@ -62,19 +65,31 @@ internal sealed record BundleManifest
 
     private sealed record VersionRecord(int FormatVersion);
 
-    /// <summary>What a reader could stumble over, in words; null: nothing. The serializer has seen that every key is there and of its type, but for entries of lists.</summary>
+    /// <summary>What a reader could stumble over, in words; null: nothing.
+    /// The serializer has seen that every key is there and of its type, but for entries of lists.</summary>
     private string? Fault()
     {
         if (NLayers < 1 || DModel < 1 || NHeads < 0 || DVocab < 1 || NCtx < 1) return "one of its sizes is no number that a model has";
         foreach (var site in Sites)
         {
-            if (site is null || !Site.TryParse(site, out var parsed) || parsed.Layer < 0 || parsed.Layer >= NLayers) return $"it lists {DisplayText.QuotedName(site ?? "null")}, which is no site of {NLayers} layers";
+            if (site is null || !Site.TryParse(site, out var parsed) || parsed.Layer < 0 || parsed.Layer >= NLayers)
+            {
+                return $"it lists {DisplayText.QuotedName(site ?? "null")}, which is no site of {NLayers} layers";
+            }
         }
         if (Sites.Count == 0 || Sites.Distinct().Count() != Sites.Count) return "it has no sites, or one twice";
         if (Hooks.Any(h => h is null)) return "a hook has no name";
-        if (Dictionaries.FirstOrDefault(d => d is null || !Sites.Contains(d.Site) || d.DSae < 1) is { } odd) return $"the dictionary at {DisplayText.QuotedName(odd.Site)} is for no site of it, or has no features";
-        if (Dictionaries.Any(d => d is null) || Dictionaries.DistinctBy(d => d.Site).Count() != Dictionaries.Count) return "a dictionary is missing, or a site has two";
-        return Files.FirstOrDefault(f => f.Key.Length == 0 || f.Key.Contains('\0') || f.Value is not { Bytes: >= 0 }) is { Key: { } file } ? $"the file {DisplayText.QuotedName(file)} has no size" : null;
+        if (Dictionaries.FirstOrDefault(d => d is null || !Sites.Contains(d.Site) || d.DSae < 1) is { } odd)
+        {
+            return $"the dictionary at {DisplayText.QuotedName(odd.Site)} is for no site of it, or has no features";
+        }
+        if (Dictionaries.Any(d => d is null) || Dictionaries.DistinctBy(d => d.Site).Count() != Dictionaries.Count)
+        {
+            return "a dictionary is missing, or a site has two";
+        }
+        return Files.FirstOrDefault(f => f.Key.Length == 0 || f.Key.Contains('\0') || f.Value is not { Bytes: >= 0 }) is { Key: { } file }
+            ? $"the file {DisplayText.QuotedName(file)} has no size"
+            : null;
     }
 
     public string ToJson() => JsonSerializer.Serialize(this, s_json) + "\n";
@@ -82,17 +97,30 @@ internal sealed record BundleManifest
     public static BundleManifest Read(string directory)
     {
         var path = Path.Combine(directory, FileName);
-        if (File.Exists(directory)) throw new BundleException($"{directory} is a file, and a model bundle is a directory; name the directory that holds {FileName}");
-        if (!Directory.Exists(directory)) throw new BundleException($"there is no model bundle at {directory}; make one with 'onnx-attribution export --checkpoint DIR --out {directory}'");
+        if (File.Exists(directory))
+        {
+            throw new BundleException(
+                $"{directory} is a file, and a model bundle is a directory; name the directory that holds {FileName}");
+        }
+        if (!Directory.Exists(directory))
+        {
+            throw new BundleException(
+                $"there is no model bundle at {directory}; make one with 'onnx-attribution export --checkpoint DIR --out {directory}'");
+        }
         if (RegularFile.Problem(path) is { } problem) throw new BundleException($"{path} cannot be read: {problem}");
-        if (!File.Exists(path)) throw new BundleException($"{directory} has no {FileName}, so it is no model bundle; make one with 'onnx-attribution export --checkpoint DIR --out {directory}'");
+        if (!File.Exists(path))
+        {
+            throw new BundleException($"{directory} has no {FileName}, so it is no model bundle; "
+                + $"make one with 'onnx-attribution export --checkpoint DIR --out {directory}'");
+        }
         try
         {
             var text = RegularFile.ReadAllText(path);
             // the version first: another format may have other keys
             if (JsonSerializer.Deserialize<VersionRecord>(text, s_json) is { FormatVersion: var version } && version != CurrentVersion)
             {
-                throw new BundleException($"{path} has format version {version}, this program reads {CurrentVersion}; export the bundle again");
+                throw new BundleException(
+                    $"{path} has format version {version}, this program reads {CurrentVersion}; export the bundle again");
             }
             var manifest = JsonSerializer.Deserialize<BundleManifest>(text, s_json) ?? throw new JsonException("it is empty");
             return manifest.Fault() is { } fault ? throw new JsonException(fault) : manifest;

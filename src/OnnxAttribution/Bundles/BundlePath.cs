@@ -1,9 +1,11 @@
 namespace OnnxAttribution.Bundles;
 
-/// <summary>Where the bundle of a run is. run.json keeps its path as it was given, as a rule relative to where the command was called, and a run is read from anywhere.</summary>
+/// <summary>Where the bundle of a run is. run.json keeps its path as it was given,
+/// as a rule relative to where the command was called, and a run is read from anywhere.</summary>
 internal static class BundlePath
 {
-    /// <summary>A relative path is tried from here, then from the run and from each directory above it; the first that holds a bundle counts. Whether it is the run's own, its hash says.</summary>
+    /// <summary>A relative path is tried from here, then from the run and from each directory above it;
+    /// the first that holds a bundle counts. Whether it is the run's own, its hash says.</summary>
     /// <param name="run">The run directory, or a file in it.</param>
     /// <param name="path">The path in run.json.</param>
     /// <returns>The path as given where it leads to a bundle from here, or from nowhere; else the absolute path.</returns>

@@ -8,13 +8,18 @@ namespace OnnxAttribution.Bundles;
 /// <param name="Position">Token position; null: every one.</param>
 public sealed record FeatureName(string Site, int Feature, int? Position = null)
 {
-    /// <summary>Reads <c>site:feature</c> or <c>site:feature@position</c>, the site in short (<see cref="Site.FromShort"/>) or by its hook name.</summary>
+    /// <summary>Reads <c>site:feature</c> or <c>site:feature@position</c>,
+    /// the site in short (<see cref="Site.FromShort"/>) or by its hook name.</summary>
     /// <exception cref="FormatException">The text is no such name; the message says how one is written.</exception>
     public static FeatureName Parse(string text)
     {
         var colon = text.LastIndexOf(':');
-        if (colon > 0 && Bundles.Site.FromShort(text[..colon]) is { } site && Unit(text[(colon + 1)..]) is { } unit) return new FeatureName(site, unit.Feature, unit.Position);
-        throw new FormatException($"'{text}' is no feature; write layer:feature such as 3:953, 3.attn:12, 3.mlp:7 or blocks.3.hook_attn_out:12, with @5 behind it for one position{OfPage(text)}");
+        if (colon > 0 && Bundles.Site.FromShort(text[..colon]) is { } site && Unit(text[(colon + 1)..]) is { } unit)
+        {
+            return new FeatureName(site, unit.Feature, unit.Position);
+        }
+        throw new FormatException($"'{text}' is no feature; write layer:feature such as 3:953, 3.attn:12, "
+            + $"3.mlp:7 or blocks.3.hook_attn_out:12, with @5 behind it for one position{OfPage(text)}");
     }
 
     /// <summary>Reads <c>953</c> or <c>953@5</c>: what stands behind the colon. Null where the text is neither.</summary>
@@ -26,9 +31,12 @@ public sealed record FeatureName(string Site, int Feature, int? Position = null)
         return Whole(parts[1], out var position) ? (feature, position) : null;
     }
 
-    /// <summary>What to write for <c>3.263</c>, as a page names its nodes at whatever site of the layer; "" where the text is not of that kind.</summary>
-    internal static string OfPage(string text) => text.Split('@')[0].Split('.') is [var layer, var feature] && Whole(layer, out _) && Whole(feature, out _)
-        ? $"; a page's {layer}.{feature} is {layer}:{feature} in the residual stream, {layer}.attn:{feature} or {layer}.mlp:{feature}" : "";
+    /// <summary>What to write for <c>3.263</c>, as a page names its nodes at whatever site of the layer;
+    /// "" where the text is not of that kind.</summary>
+    internal static string OfPage(string text) =>
+        text.Split('@')[0].Split('.') is [var layer, var feature] && Whole(layer, out _) && Whole(feature, out _)
+            ? $"; a page's {layer}.{feature} is {layer}:{feature} in the residual stream, {layer}.attn:{feature} or {layer}.mlp:{feature}"
+            : "";
 
     public override string ToString() => $"{Site}:{Feature}{(Position is { } p ? $"@{p}" : "")}";
 

@@ -5,8 +5,9 @@ namespace OnnxAttribution.Bundles;
 
 /// <summary>A fast look at what a file holds: whether it is still the one that was exported, in a millisecond for gigabytes.</summary>
 /// <remarks>
-/// XxHash128 over the length and 64 blocks of 16 KiB at equal distances, the first at the file's beginning and the last at its end; over all of a graph, a text or a file of a MiB or less.
-/// Another checkpoint's or another training's weights differ everywhere. What changes a few bytes between two blocks only <c>export --verify</c> finds, by SHA-256.
+/// XxHash128 over the length and 64 blocks of 16 KiB at equal distances, the first at the file's beginning and the last at its end; over
+/// all of a graph, a text or a file of a MiB or less. Another checkpoint's or another training's weights differ everywhere. What changes a
+/// few bytes between two blocks only <c>export --verify</c> finds, by SHA-256.
 /// </remarks>
 internal static class FileSample
 {
@@ -20,7 +21,8 @@ internal static class FileSample
         using var file = RegularFile.OpenHandle(path);
         var length = RandomAccess.GetLength(file);
         var hash = new XxHash128();
-        hash.Append(BitConverter.GetBytes(BitConverter.IsLittleEndian ? length : System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(length)));
+        hash.Append(
+            BitConverter.GetBytes(BitConverter.IsLittleEndian ? length : System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(length)));
         var whole = length <= Blocks * BlockSize || s_readWhole.Contains(Path.GetExtension(path));
         var buffer = new byte[(int)Math.Min(length, whole ? Piece : BlockSize)];
         if (whole)

@@ -1,11 +1,11 @@
 using OnnxAttribution.Checkpoints;
-using OnnxAttribution.Export;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
 
 namespace OnnxAttribution.Bundles;
 
-/// <summary>A model bundle on disk: the hooked graph, its sites, its dictionaries. Dictionaries that are opened become the caller's.</summary>
+/// <summary>A model bundle on disk: the hooked graph, its sites, its dictionaries.
+/// Dictionaries that are opened become the caller's.</summary>
 internal sealed class ModelBundle
 {
     private bool _sized;
@@ -27,7 +27,8 @@ internal sealed class ModelBundle
 
     public string GraphPath => Path.Combine(Directory, Manifest.Graph ?? BundleManifest.GraphFileName);
 
-    /// <exception cref="BundleException">There is none, or its files are not those that were exported, as far as a fast look tells.</exception>
+    /// <exception cref="BundleException">There is none, or its files are not those that were exported,
+    /// as far as a fast look tells.</exception>
     public static ModelBundle Open(string directory)
     {
         var bundle = new ModelBundle(Path.GetFullPath(directory), BundleManifest.Read(directory));
@@ -48,7 +49,8 @@ internal sealed class ModelBundle
         return [.. Sites.Where(chosen.Contains)];
     }
 
-    /// <summary>A site by its name, in short (<see cref="Site.FromShort"/>) or in full, or by another of its names: what would enter a block behind the last one is the final residual stream.</summary>
+    /// <summary>A site by its name, in short (<see cref="Site.FromShort"/>) or in full, or by another of its names:
+    /// what would enter a block behind the last one is the final residual stream.</summary>
     /// <exception cref="BundleException">There is none; the message names the nearest.</exception>
     public Site SiteNamed(string name)
     {
@@ -56,11 +58,14 @@ internal sealed class ModelBundle
         var layers = Manifest.NLayers;
         var canonical = name == $"blocks.{layers}.hook_resid_pre" ? $"blocks.{layers - 1}.hook_resid_post" : Site.Canonical(name, layers);
         return Sites.FirstOrDefault(s => s.Name == canonical)
-            ?? throw new BundleException($"{Directory} has no site '{name}'{Beyond(canonical, layers)}. Did you mean '{SpellCheck.Among([.. s_kinds, .. Manifest.Sites], canonical)}'? Its sites are listed in {Path.Combine(Directory, BundleManifest.FileName)}");
+            ?? throw new BundleException($"{Directory} has no site '{name}'{Beyond(canonical, layers)}. Did you mean "
+                + $"'{SpellCheck.Among([.. s_kinds, .. Manifest.Sites], canonical)}'? Its sites are listed in "
+                + $"{Path.Combine(Directory, BundleManifest.FileName)}");
     }
 
-    private static string Beyond(string site, int layers) => site.Split('.') is ["blocks", var text, ..] && int.TryParse(text, out var layer) && layer >= layers
-        ? $": it has no layer {layer}, only {(layers == 1 ? "0" : $"0 to {layers - 1}")}" : "";
+    private static string Beyond(string site, int layers) =>
+        site.Split('.') is ["blocks", var text, ..] && int.TryParse(text, out var layer) && layer >= layers
+            ? $": it has no layer {layer}, only {(layers == 1 ? "0" : $"0 to {layers - 1}")}" : "";
 
     public SaeLensDictionary? OpenDictionary(Site site)
     {
@@ -70,9 +75,11 @@ internal sealed class ModelBundle
 
     public bool HasDictionary(Site site) => Manifest.Dictionaries.Any(d => d.Site == site.Name);
 
-    /// <summary>The model without its interventions: each site is a plain tensor, named as the site, computed from <c>site.raw</c>.</summary>
+    /// <summary>The model without its interventions: each site is a plain tensor,
+    /// named as the site, computed from <c>site.raw</c>.</summary>
     /// <param name="batch">Size of the batch axis; null leaves it open.</param>
-    /// <exception cref="BundleException">The file is damaged, or asks for more than any model does; the message names the node and the mend.</exception>
+    /// <exception cref="BundleException">The file is damaged, or asks for more than any model does;
+    /// the message names the node and the mend.</exception>
     public OnnxGraph WithoutInterventions(long? batch)
     {
         var model = ReadGraph();
@@ -98,7 +105,11 @@ internal sealed class ModelBundle
     internal ModelProto ReadGraph()
     {
         var model = OnnxFile.Read(GraphPath);
-        var locations = model.Graph?.Initializer.SelectMany(t => t.ExternalData).Where(e => e.Key == "location").Select(e => e.Value).Distinct() ?? [];
+        var locations = model.Graph?.Initializer
+            .SelectMany(t => t.ExternalData)
+            .Where(e => e.Key == "location")
+            .Select(e => e.Value)
+            .Distinct() ?? [];
         if (locations.FirstOrDefault(location => !Manifest.Files.ContainsKey(location)) is not { } unlisted) return model;
         throw new BundleException($"{GraphPath} takes weights from '{unlisted}', which bundle.json does not list; export the bundle again");
     }
@@ -107,10 +118,16 @@ internal sealed class ModelBundle
     private void RequireTensors(OnnxGraph graph)
     {
         foreach (var name in (string[])["tokens", "logits", .. Manifest.Hooks]) _ = graph[name];
-        if (graph["logits"].Shape is not [_, _, { Size: not null }]) throw new GraphException("its logits are not [batch, position, vocabulary]; export the bundle again");
+        if (graph["logits"].Shape is not [_, _, { Size: not null }])
+        {
+            throw new GraphException("its logits are not [batch, position, vocabulary]; export the bundle again");
+        }
         foreach (var site in Manifest.Sites)
         {
-            if (graph[site].Shape is not [_, _, { Size: not null }]) throw new GraphException($"the site '{site}' is not [batch, position, width]; export the bundle again");
+            if (graph[site].Shape is not [_, _, { Size: not null }])
+            {
+                throw new GraphException($"the site '{site}' is not [batch, position, width]; export the bundle again");
+            }
         }
     }
 

@@ -1,6 +1,5 @@
 using Google.Protobuf;
 using OnnxAttribution.Checkpoints;
-using OnnxAttribution.Export;
 using OnnxAttribution.Files;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
@@ -10,7 +9,8 @@ namespace OnnxAttribution.Bundles;
 /// <summary>An .onnx file on its way into the program, whoever wrote it: every reader goes through here.</summary>
 internal static class OnnxFile
 {
-    /// <exception cref="BundleException">The file cannot be read, is no ONNX file, or is not sound (<see cref="GraphCheck.RequireSound"/>); the message names it, the place and the mend.</exception>
+    /// <exception cref="BundleException">The file cannot be read, is no ONNX file, or is not sound (<see cref="GraphCheck.RequireSound"/>);
+    /// the message names it, the place and the mend.</exception>
     public static ModelProto Read(string path)
     {
         var model = Parsed(path);
@@ -31,12 +31,17 @@ internal static class OnnxFile
         {
             using var stream = RegularFile.OpenRead(path);
             LfsPointer.Refuse(path, stream);
-            if (stream.Length > int.MaxValue) throw new BundleException($"{path} has {stream.Length:N0} bytes; an ONNX file has 2 GiB at most: export the model with external data");
+            if (stream.Length > int.MaxValue)
+            {
+                throw new BundleException(
+                    $"{path} has {stream.Length:N0} bytes; an ONNX file has 2 GiB at most: export the model with external data");
+            }
             return ModelProto.Parser.ParseFrom(stream);
         }
         catch (InvalidProtocolBufferException)
         {
-            throw new BundleException($"{path} is not a readable ONNX file: it is damaged, cut short or of another format; export it again");
+            throw new BundleException(
+                $"{path} is not a readable ONNX file: it is damaged, cut short or of another format; export it again");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

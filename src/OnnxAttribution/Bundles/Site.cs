@@ -31,7 +31,9 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
 
     public static Site Parse(string name)
     {
-        return TryParse(name, out var site) ? site : throw new FormatException($"'{name}' is no site: sites are named as TransformerLens names them, blocks.<layer>.hook_<what>");
+        return TryParse(name, out var site)
+            ? site
+            : throw new FormatException($"'{name}' is no site: sites are named as TransformerLens names them, blocks.<layer>.hook_<what>");
     }
 
     /// <summary>False where a name is no site's.</summary>
@@ -52,7 +54,8 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
         return true;
     }
 
-    /// <summary><c>blocks.l.hook_resid_post</c> below the last block is another name of <c>blocks.{l+1}.hook_resid_pre</c>, and the latter is written.</summary>
+    /// <summary><c>blocks.l.hook_resid_post</c> below the last block is another name of
+    /// <c>blocks.{l+1}.hook_resid_pre</c>, and the latter is written.</summary>
     public static string Canonical(string name, int layers)
     {
         return name.EndsWith(Post, StringComparison.Ordinal) && name.StartsWith("blocks.", StringComparison.Ordinal)
@@ -60,8 +63,9 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
             ? $"blocks.{l + 1}.hook_resid_pre" : name;
     }
 
-    /// <summary>A site's name from its short form: a layer (the residual stream before it; the number of blocks: behind the last one), a layer and a kind such as <c>3.attn</c>, <c>3.mlp</c>,
-    /// <c>3.z</c>, <c>3.resid_mid</c> or <c>3.resid_post</c>, or a hook name as it is; null where the text is none of these.</summary>
+    /// <summary>A site's name from its short form: a layer (the residual stream before it; the number of blocks: behind the last one), a
+    /// layer and a kind such as <c>3.attn</c>, <c>3.mlp</c>, <c>3.z</c>, <c>3.resid_mid</c> or <c>3.resid_post</c>, or a hook name as it
+    /// is; null where the text is none of these.</summary>
     public static string? FromShort(string text)
     {
         if (text.StartsWith("blocks.", StringComparison.Ordinal)) return text;
@@ -83,8 +87,9 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
     /// <summary>As options and tables write it: <c>resid</c>, <c>attn</c>, <c>mlp</c>, <c>resid_mid</c>, <c>z</c>.</summary>
     public string KindName => NameOf(Kind);
 
-    /// <summary>Whether a word for many sites means this one: a <see cref="KindName"/>, or what hooks and fetch_gpt2.sh call them: <c>resid_pre</c> (the residual stream before a block),
-    /// <c>resid_post</c> (behind one), <c>attn_out</c>, <c>mlp_out</c>, <c>hook_z</c>.</summary>
+    /// <summary>Whether a word for many sites means this one: a <see cref="KindName"/>, or what hooks and fetch_gpt2.sh
+    /// call them: <c>resid_pre</c> (the residual stream before a block), <c>resid_post</c> (behind one),
+    /// <c>attn_out</c>, <c>mlp_out</c>, <c>hook_z</c>.</summary>
     internal bool IsAmong(string kind) => kind.ToLowerInvariant() switch
     {
         "resid_pre" => Kind == SiteKind.Resid && !IsLast,
@@ -105,7 +110,14 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
     };
 
     /// <summary>The site's turn in its block, in the order of computation.</summary>
-    internal int OrderInBlock => IsLast ? 5 : Kind switch { SiteKind.Z => 1, SiteKind.Attn => 2, SiteKind.ResidMid => 3, SiteKind.Mlp => 4, _ => 0 };
+    internal int OrderInBlock => IsLast ? 5 : Kind switch
+    {
+        SiteKind.Z => 1,
+        SiteKind.Attn => 2,
+        SiteKind.ResidMid => 3,
+        SiteKind.Mlp => 4,
+        _ => 0
+    };
 
     /// <summary>Every site that a dictionary may be for in a model of sequential blocks, in the order of computation.</summary>
     /// <param name="always">Only those that every bundle has: the residual stream between blocks and what the sublayers add to it.</param>
@@ -125,7 +137,8 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
     /// <summary>Behind the last block: the one residual site that is not before a block.</summary>
     internal bool IsLast => Name.EndsWith(Post, StringComparison.Ordinal);
 
-    /// <summary>What <see cref="FromShort"/> reads: <c>3.resid</c>, <c>3.attn</c>, <c>3.mlp</c>, <c>3.z</c>, <c>3.resid_mid</c>, or <c>3.resid_post</c> behind the last block.</summary>
+    /// <summary>What <see cref="FromShort"/> reads: <c>3.resid</c>, <c>3.attn</c>, <c>3.mlp</c>,
+    /// <c>3.z</c>, <c>3.resid_mid</c>, or <c>3.resid_post</c> behind the last block.</summary>
     internal string ShortName => $"{Layer}.{(IsLast ? "resid_post" : KindName)}";
 
     public override string ToString() => Name;

@@ -6,7 +6,8 @@ internal static class SpellCheck
     // a name out of a file may have any length
     private const int Longest = 256;
 
-    public static string Among(IEnumerable<string> names, string misspelt) => names.Where(n => n.Length <= Longest).MinBy(n => Distance(misspelt, n)) ?? "";
+    public static string Among(IEnumerable<string> names, string misspelt) =>
+        names.Where(n => n.Length <= Longest).MinBy(n => Distance(misspelt, n)) ?? "";
 
     // Levenshtein
     private static int Distance(string a, string b)

@@ -2,8 +2,8 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints;
 
-/// <summary>The weights of a Hugging Face directory, checked against what its config asks for when it is opened: every tensor's shape; values are not
-/// (<see cref="Checks"/>). Owns the files; who opens a checkpoint disposes it.</summary>
+/// <summary>The weights of a Hugging Face directory, checked against what its config asks for when it is opened:
+/// every tensor's shape; values are not (<see cref="Checks"/>). Owns the files; who opens a checkpoint disposes it.</summary>
 internal sealed class Checkpoint : IDisposable
 {
     private readonly WeightFiles _files;
@@ -18,7 +18,11 @@ internal sealed class Checkpoint : IDisposable
         if (layout.Unembedding is { } unembedding)
         {
             var name = _names.Of(unembedding.Name);
-            if (!files.Has(name)) throw new CheckpointException(files.Path, $"has no tensor {DisplayText.QuotedName(name)}; if the embedding serves in its place, config.json has to say so: \"tie_word_embeddings\": true.");
+            if (!files.Has(name))
+            {
+                throw new CheckpointException(files.Path, $"has no tensor {DisplayText.QuotedName(name)}; "
+                    + "if the embedding serves in its place, config.json has to say so: \"tie_word_embeddings\": true.");
+            }
             RequireFloats(files.Require(name, unembedding.Shape));
         }
         RefuseSurplus();
@@ -50,7 +54,11 @@ internal sealed class Checkpoint : IDisposable
     public (TensorEntry Entry, string File) Tensor(string shortName)
     {
         var name = _names.Of(shortName);
-        if (!_files.Has(name)) throw new CheckpointException(_files.Path, $"has no tensor {DisplayText.QuotedName(name)}; a {_layout.ModelType} of this config has none of that name.");
+        if (!_files.Has(name))
+        {
+            throw new CheckpointException(_files.Path,
+                $"has no tensor {DisplayText.QuotedName(name)}; a {_layout.ModelType} of this config has none of that name.");
+        }
         var file = _files.FileOf(name);
         return (file.Tensors[name], Path.GetFileName(file.Path));
     }
@@ -64,7 +72,8 @@ internal sealed class Checkpoint : IDisposable
 
     public void Dispose() => _files.Dispose();
 
-    private IEnumerable<string> All() => _layout.Tensors.Concat(_layout.Unembedding is { } u ? [u] : Array.Empty<TensorSpec>()).Select(t => _names.Of(t.Name)).Distinct();
+    private IEnumerable<string> All() =>
+        _layout.Tensors.Concat(_layout.Unembedding is { } u ? [u] : Array.Empty<TensorSpec>()).Select(t => _names.Of(t.Name)).Distinct();
 
     // what a block holds beside its weights would change what it computes
     private void RefuseSurplus()
@@ -75,14 +84,17 @@ internal sealed class Checkpoint : IDisposable
         {
             if (plain.StartsWith(behind, StringComparison.Ordinal))
             {
-                throw new CheckpointException(_files.Path, $"has tensor {DisplayText.QuotedName(name)} but config.json says {_layout.LayersKey} {_layout.Layers}; "
-                    + "take the config.json that belongs to it.");
+                throw new CheckpointException(_files.Path,
+                    $"has tensor {DisplayText.QuotedName(name)} but config.json says {_layout.LayersKey} {_layout.Layers}; "
+                        + "take the config.json that belongs to it.");
             }
 
-            if (plain.StartsWith(_names.BeforeBlocks, StringComparison.Ordinal) && !known.Contains(name) && !_layout.Buffers.Any(b => name.EndsWith(b, StringComparison.Ordinal)))
+            if (plain.StartsWith(_names.BeforeBlocks, StringComparison.Ordinal) && !known.Contains(name)
+                && !_layout.Buffers.Any(b => name.EndsWith(b, StringComparison.Ordinal)))
             {
-                throw new CheckpointException(_files.Path, $"has tensor {DisplayText.QuotedName(name)}, which a {_layout.ModelType} of this config does not have; "
-                    + "take the config.json that belongs to it.");
+                throw new CheckpointException(_files.Path,
+                    $"has tensor {DisplayText.QuotedName(name)}, which a {_layout.ModelType} of this config does not have; "
+                        + "take the config.json that belongs to it.");
             }
         }
     }
@@ -92,7 +104,8 @@ internal sealed class Checkpoint : IDisposable
         if (!entry.Type.IsFloat())
         {
             throw new CheckpointException(_files.FileOf(entry.Name).Path,
-                $"tensor {DisplayText.QuotedName(entry.Name)} has type {entry.Type}; save the weights as F32, F16, BF16 or F64 (if they are quantized, take the checkpoint that they were made of).");
+                $"tensor {DisplayText.QuotedName(entry.Name)} has type {entry.Type}; "
+                + "save the weights as F32, F16, BF16 or F64 (if they are quantized, take the checkpoint that they were made of).");
         }
     }
 }

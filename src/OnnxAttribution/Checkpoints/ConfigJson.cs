@@ -31,13 +31,19 @@ internal sealed class ConfigJson
         {
             using var file = RegularFile.OpenRead(path);
             if (file.Length > MaxBytes)
-                throw new CheckpointException(path, $"has {file.Length} bytes, too long for a config (at most {MaxBytes}); check the path.");
+            {
+                throw new CheckpointException(path,
+                    $"has {file.Length} bytes, too long for a config (at most {MaxBytes}); check the path.");
+            }
             LfsPointer.Refuse(path, file);
             var text = new byte[file.Length];
             file.ReadExactly(text);
             using var document = PythonJson.Parse(text);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
-                throw new CheckpointException(path, $"holds a JSON {document.RootElement.ValueKind}, not an object; check that it is the config.");
+            {
+                throw new CheckpointException(path,
+                    $"holds a JSON {document.RootElement.ValueKind}, not an object; check that it is the config.");
+            }
             return new ConfigJson(path, document.RootElement.Clone(), "");
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
@@ -55,7 +61,8 @@ internal sealed class ConfigJson
     }
 
     /// <summary>A config that was made here, as if <paramref name="path"/> held it.</summary>
-    public static ConfigJson Of(string path, System.Text.Json.Nodes.JsonObject config) => new(path, JsonSerializer.SerializeToElement(config), "");
+    public static ConfigJson Of(string path, System.Text.Json.Nodes.JsonObject config) =>
+        new(path, JsonSerializer.SerializeToElement(config), "");
 
     /// <summary>All keys, in the file's order.</summary>
     public IEnumerable<string> Keys => _object.EnumerateObject().Select(p => p.Name);
@@ -82,7 +89,9 @@ internal sealed class ConfigJson
 
     /// <summary>The texts of a list; none where the key is missing or holds something else.</summary>
     public IEnumerable<string> Strings(string key) =>
-        Find(key) is { ValueKind: JsonValueKind.Array } list ? list.EnumerateArray().Where(v => v.ValueKind == JsonValueKind.String).Select(v => Text(key, v)) : [];
+        Find(key) is { ValueKind: JsonValueKind.Array } list
+            ? list.EnumerateArray().Where(v => v.ValueKind == JsonValueKind.String).Select(v => Text(key, v))
+            : [];
 
     /// <summary>True if the key holds a boolean; what is read differently as a boolean and as a string asks first.</summary>
     public bool IsBoolean(string key) => Find(key)?.ValueKind is JsonValueKind.True or JsonValueKind.False;
@@ -111,7 +120,8 @@ internal sealed class ConfigJson
     private CheckpointException Wrong(string key, string wanted, JsonElement value) =>
         new(Path, $"{_prefix}{key} is {Raw(value)} where {wanted} is expected; check that it is the config that belongs to the weights.");
 
-    private JsonElement? Find(string key) => _object.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    private JsonElement? Find(string key) =>
+        _object.TryGetProperty(key, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
     private string Text(string key, JsonElement value)
     {
@@ -127,8 +137,7 @@ internal sealed class ConfigJson
 
     private string Raw(JsonElement value)
     {
-        if (value.ValueKind == JsonValueKind.String)
-            return DisplayText.QuotedName(Text("a value", value));
+        if (value.ValueKind == JsonValueKind.String) return DisplayText.QuotedName(Text("a value", value));
         var raw = value.GetRawText().ReplaceLineEndings(" ");
         return raw.Length > 80 ? $"{raw[..80]}…" : raw;
     }

@@ -9,10 +9,12 @@ internal enum DictionaryArchitecture
     /// <summary>The k largest pre-activations, then ReLU (SAELens: <c>topk</c>).</summary>
     TopK,
 
-    /// <summary>ReLU, and 0 up to a threshold of each feature's own (SAELens: <c>jumprelu</c>, which is also how it saves <c>batchtopk</c>).</summary>
+    /// <summary>ReLU, and 0 up to a threshold of each feature's own (SAELens:
+    /// <c>jumprelu</c>, which is also how it saves <c>batchtopk</c>).</summary>
     JumpRelu,
 
-    /// <summary>A gate decides which features are active, a scaled copy of the same product how much (SAELens: <c>gated</c>; Rajamanoharan et al. 2024, arXiv:2404.16014).</summary>
+    /// <summary>A gate decides which features are active, a scaled copy of the same product how much (SAELens:
+    /// <c>gated</c>; Rajamanoharan et al. 2024, arXiv:2404.16014).</summary>
     Gated,
 }
 

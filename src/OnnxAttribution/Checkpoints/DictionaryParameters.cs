@@ -3,12 +3,14 @@ using System.Numerics.Tensors;
 namespace OnnxAttribution.Checkpoints;
 
 /// <summary>
-/// What every kind of dictionary comes to, per feature j: <c>pre = scale · ((norm(x) − b_pre) · W_enc[:, j]) + bias</c>, <c>f = pre</c> where <c>pre &gt; threshold</c> (for TopK: and among the k largest), else 0,
-/// and <c>decoder row = decoderScale · W_dec[j]</c>. No vector that would change nothing is made, and no matrix is copied.
+/// What every kind of dictionary comes to, per feature j: <c>pre = scale · ((norm(x) − b_pre) · W_enc[:, j]) + bias</c>, <c>f = pre</c>
+/// where <c>pre &gt; threshold</c> (for TopK: and among the k largest), else 0, and <c>decoder row = decoderScale · W_dec[j]</c>. No vector
+/// that would change nothing is made, and no matrix is copied.
 /// </summary>
 /// <remarks>
-/// A gated dictionary is a thresholded one, exactly: with π = x · W_enc it is active where π + b_gate &gt; 0 and its magnitude π · e^r_mag + b_mag &gt; 0, and the first is the same as magnitude &gt; b_mag − b_gate · e^r_mag.
-/// With <c>rescale_acts_by_decoder_norm</c> scale and bias count with ‖W_dec[j]‖ and the decoder divides by it.
+/// A gated dictionary is a thresholded one, exactly: with π = x · W_enc it is active where π + b_gate &gt; 0 and its magnitude π · e^r_mag
+/// + b_mag &gt; 0, and the first is the same as magnitude &gt; b_mag − b_gate · e^r_mag. With <c>rescale_acts_by_decoder_norm</c> scale and
+/// bias count with ‖W_dec[j]‖ and the decoder divides by it.
 /// </remarks>
 internal sealed class DictionaryParameters
 {
@@ -36,7 +38,8 @@ internal sealed class DictionaryParameters
         switch (dictionary.Architecture)
         {
             case DictionaryArchitecture.Gated:
-                var (bias, gate, growth) = (file.ReadFloats("b_mag"), file.ReadFloats("b_gate"), Array.ConvertAll(file.ReadFloats("r_mag"), r => Math.Exp(r)));
+                var (bias, gate, growth) = (file.ReadFloats("b_mag"), file.ReadFloats("b_gate"),
+                    Array.ConvertAll(file.ReadFloats("r_mag"), r => Math.Exp(r)));
                 return new(Load(file, "b_mag"), Plain(file, "b_mag"))
                 {
                     Scale = Array.ConvertAll(growth, g => (float)g),
@@ -44,7 +47,11 @@ internal sealed class DictionaryParameters
                     DecoderScale = finetuned,
                 };
             case DictionaryArchitecture.JumpRelu:
-                return new(Load(file, "b_enc"), Plain(file, "b_enc")) { Threshold = Above0(file.ReadFloats("threshold")), DecoderScale = finetuned };
+                return new(Load(file, "b_enc"), Plain(file, "b_enc"))
+                {
+                    Threshold = Above0(file.ReadFloats("threshold")),
+                    DecoderScale = finetuned
+                };
             case DictionaryArchitecture.TopK when dictionary.Config.RescalesByDecoderNorm:
                 var norms = DecoderNorms(dictionary);
                 return new(file.ReadFloats("b_enc").Select((b, j) => b * norms[j]).ToArray(), null)
@@ -72,7 +79,9 @@ internal sealed class DictionaryParameters
         return norms;
     }
 
-    private static TensorEntry? Plain(SafetensorsFile file, string name) => file.Tensors[name] is { Type: TensorType.F32 } entry ? entry : null;
+    private static TensorEntry? Plain(SafetensorsFile file, string name) =>
+        file.Tensors[name] is { Type: TensorType.F32 } entry ? entry : null;
 
-    private static Memory<float> Load(SafetensorsFile file, string name) => Plain(file, name) is null ? file.ReadFloats(name) : file.MapFloat32(name);
+    private static Memory<float> Load(SafetensorsFile file, string name) =>
+        Plain(file, name) is null ? file.ReadFloats(name) : file.MapFloat32(name);
 }

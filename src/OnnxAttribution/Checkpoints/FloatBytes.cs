@@ -32,7 +32,6 @@ internal static class FloatBytes
             (low << 16).CopyTo(bits[i..]);
             (high << 16).CopyTo(bits[(i + Vector<uint>.Count)..]);
         }
-        for (; i < bfloat16.Length; i++)
-            bits[i] = (uint)bfloat16[i] << 16;
+        for (; i < bfloat16.Length; i++) bits[i] = (uint)bfloat16[i] << 16;
     }
 }

@@ -21,19 +21,18 @@ internal sealed record Gpt2Config(
     public int HeadWidth => Width / Heads;
 
     /// <summary>Reads and checks a <c>config.json</c>.</summary>
-    /// <exception cref="CheckpointException">The file is missing or broken, or describes something that is not the GPT-2 computed here.</exception>
+    /// <exception cref="CheckpointException">The file is missing or broken,
+    /// or describes something that is not the GPT-2 computed here.</exception>
     public static Gpt2Config Read(string path) => Read(ConfigJson.Read(path));
 
     /// <inheritdoc cref="Read(string)"/>
     public static Gpt2Config Read(ConfigJson json)
     {
-        if (json.Require("model_type", json.String("model_type")) != "gpt2")
-            throw json.Refuse("model_type", "only 'gpt2' is");
+        if (json.Require("model_type", json.String("model_type")) != "gpt2") throw json.Refuse("model_type", "only 'gpt2' is");
         RefuseVariants(json);
         var heads = json.Require("n_head", json.Integer("n_head", 1, 1024));
         var width = json.Require("n_embd", json.Integer("n_embd", 1, 1 << 16));
-        if (width % heads != 0)
-            throw json.Refuse("n_embd", $"it must be a multiple of n_head, which is {heads}");
+        if (width % heads != 0) throw json.Refuse("n_embd", $"it must be a multiple of n_head, which is {heads}");
         var vocabularySize = json.Require("vocab_size", json.Integer("vocab_size", 1, 1 << 24));
         return new(
             Layers: json.Require("n_layer", json.Integer("n_layer", 1, 1024)),
@@ -59,16 +58,21 @@ internal sealed record Gpt2Config(
     private static void RefuseVariants(ConfigJson json)
     {
         if (json.Boolean("scale_attn_weights") is false)
+        {
             throw json.Refuse("scale_attn_weights", "only true is: attention scores divided by the root of the head's width");
+        }
         foreach (var key in (ReadOnlySpan<string>)["scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn", "add_cross_attention"])
         {
-            if (json.Boolean(key) is true)
-                throw json.Refuse(key, "only false is");
+            if (json.Boolean(key) is true) throw json.Refuse(key, "only false is");
         }
 
         if (json.Has("pruned_heads") && !json.IsEmpty("pruned_heads"))
+        {
             throw json.Refuse("pruned_heads", "only a model with all its heads is");
+        }
         if (json.Has("quantization_config"))
+        {
             throw json.Refuse("quantization_config", "only plain float weights are; take the checkpoint that they were made of");
+        }
     }
 }

@@ -6,13 +6,15 @@ internal enum InputNormalization
     /// <summary>Nothing.</summary>
     None,
 
-    /// <summary>Removes each row's mean and divides by its unbiased standard deviation + 1e-5; the decoder multiplies and adds them back.</summary>
+    /// <summary>Removes each row's mean and divides by its unbiased standard deviation + 1e-5;
+    /// the decoder multiplies and adds them back.</summary>
     LayerNorm,
 
     /// <summary>Scales each row to the length √d; the decoder scales back.</summary>
     ConstantNorm,
 
-    /// <summary>Trained on inputs times one number. Where the number is not given, it is taken to lie in the weights, as SAELens does.</summary>
+    /// <summary>Trained on inputs times one number. Where the number is not given,
+    /// it is taken to lie in the weights, as SAELens does.</summary>
     ExpectedAverage,
 }
 

@@ -4,7 +4,8 @@ using System.Text.RegularExpressions;
 
 namespace OnnxAttribution.Checkpoints;
 
-/// <summary>What Git leaves in place of a large file where git-lfs did not fetch it: a text of some 130 bytes that names the file's hash and size.</summary>
+/// <summary>What Git leaves in place of a large file where git-lfs did not fetch it:
+/// a text of some 130 bytes that names the file's hash and size.</summary>
 /// <remarks>Source: the pointer's specification, git-lfs.github.com/spec/v1.</remarks>
 internal static partial class LfsPointer
 {
@@ -19,8 +20,11 @@ internal static partial class LfsPointer
     {
         if (!beginning.StartsWith(FirstLine)) return null;
         var size = Size.Match(Encoding.Latin1.GetString(beginning[..Math.Min(beginning.Length, MostBytes)]));
-        var bytes = size.Success && long.TryParse(size.Groups["bytes"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var n) ? $" of {n.ToString("N0", CultureInfo.InvariantCulture)} bytes" : "";
-        return $"is a Git LFS pointer, not the file{bytes} that it stands for; run 'git lfs pull' in its folder, or download the file itself.";
+        var bytes = size.Success && long.TryParse(size.Groups["bytes"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var n)
+            ? $" of {n.ToString("N0", CultureInfo.InvariantCulture)} bytes"
+            : "";
+        return $"is a Git LFS pointer, not the file{bytes} that it stands for; "
+            + "run 'git lfs pull' in its folder, or download the file itself.";
     }
 
     /// <summary>Reads the beginning of an open file and leaves it where it was.</summary>

@@ -69,7 +69,9 @@ internal sealed unsafe class MappedFile : IDisposable
         get
         {
             ThrowIfDisposed();
-            return offset >= 0 && length >= 0 && offset <= Length - length ? new ReadOnlySpan<byte>(_start + offset, length) : throw Truncated();
+            return offset >= 0 && length >= 0 && offset <= Length - length
+                ? new ReadOnlySpan<byte>(_start + offset, length)
+                : throw Truncated();
         }
     }
 

@@ -7,7 +7,8 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints;
 
-/// <summary>Arrays as <c>numpy.savez</c> writes them: a zip archive of .npy files, read where they lie. Owns the mapping; who opens one disposes it.</summary>
+/// <summary>Arrays as <c>numpy.savez</c> writes them: a zip archive of .npy files, read where they lie.
+/// Owns the mapping; who opens one disposes it.</summary>
 /// <remarks>Source: numpy/lib/format.py, versions 1.0 to 3.0.</remarks>
 internal sealed partial class NumpyArchive : IDisposable
 {
@@ -16,14 +17,17 @@ internal sealed partial class NumpyArchive : IDisposable
     private NumpyArchive(MappedFile file)
     {
         _file = file;
-        Arrays = StoredZip.Read(file).Where(e => e.Key.EndsWith(".npy", StringComparison.Ordinal)).ToFrozenDictionary(e => e.Key[..^4], e => Array(e.Key[..^4], e.Value));
+        Arrays = StoredZip.Read(file)
+            .Where(e => e.Key.EndsWith(".npy", StringComparison.Ordinal))
+            .ToFrozenDictionary(e => e.Key[..^4], e => Array(e.Key[..^4], e.Value));
     }
 
     public string Path => _file.Path;
 
     public FrozenDictionary<string, StridedTensor> Arrays { get; }
 
-    /// <exception cref="CheckpointException">It is missing, damaged or compressed, or an array is of Python objects or of a type that is not known.</exception>
+    /// <exception cref="CheckpointException">It is missing, damaged or compressed,
+    /// or an array is of Python objects or of a type that is not known.</exception>
     public static NumpyArchive Open(string path)
     {
         var file = MappedFile.Open(path);
@@ -41,7 +45,8 @@ internal sealed partial class NumpyArchive : IDisposable
     public void Dispose() => _file.Dispose();
 
     // such as {'descr': '<f4', 'fortran_order': False, 'shape': (2304, 16384), }
-    [GeneratedRegex(@"^\{'descr': '(?<type>[^']*)', 'fortran_order': (?<fortran>True|False), 'shape': \((?<shape>[0-9, ]*)\), \}\s*$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^\{'descr': '(?<type>[^']*)', 'fortran_order': (?<fortran>True|False), 'shape': \((?<shape>[0-9, ]*)\), \}\s*$",
+        RegexOptions.CultureInvariant)]
     private static partial Regex Header { get; }
 
     private StridedTensor Array(string name, StoredZip.Entry entry)
@@ -54,7 +59,10 @@ internal sealed partial class NumpyArchive : IDisposable
         var start = wide ? 12 : 10;
         if (length > 1 << 16 || start + length > entry.Length) throw Damaged(name);
         var header = Header.Match(Encoding.Latin1.GetString(_file[entry.Offset + start, (int)length]));
-        if (!header.Success) throw new CheckpointException(Path, $"array {DisplayText.QuotedName(name)} is of no plain type; save it as float32.");
+        if (!header.Success)
+        {
+            throw new CheckpointException(Path, $"array {DisplayText.QuotedName(name)} is of no plain type; save it as float32.");
+        }
         var type = header.Groups["type"].Value switch
         {
             "<f4" => TensorType.F32,
@@ -62,11 +70,13 @@ internal sealed partial class NumpyArchive : IDisposable
             "<f2" => TensorType.F16,
             "<i8" => TensorType.I64,
             "<i4" => TensorType.I32,
-            var other => throw new CheckpointException(Path, $"array {DisplayText.QuotedName(name)} has type {DisplayText.QuotedName(other)}; save it as float32."),
+            var other => throw new CheckpointException(Path,
+                $"array {DisplayText.QuotedName(name)} has type {DisplayText.QuotedName(other)}; save it as float32."),
         };
         var shape = new List<long>();
         Int128 count = 1;
-        foreach (var size in header.Groups["shape"].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (var size in header.Groups["shape"].Value.Split(',',
+            StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             if (!long.TryParse(size, NumberStyles.None, CultureInfo.InvariantCulture, out var s)) throw Damaged(name);
             shape.Add(s);
@@ -86,5 +96,6 @@ internal sealed partial class NumpyArchive : IDisposable
         return new StridedTensor(_file, name, type, entry.Offset + start + length, axes, strides);
     }
 
-    private CheckpointException Damaged(string name) => new(Path, $"array {DisplayText.QuotedName(name)} is damaged; download the file again.");
+    private CheckpointException Damaged(string name) =>
+        new(Path, $"array {DisplayText.QuotedName(name)} is damaged; download the file again.");
 }

@@ -5,19 +5,22 @@ using OnnxAttribution.Files;
 namespace OnnxAttribution.Checkpoints;
 
 /// <summary>
-/// Reads the pickle of a state_dict and nothing else: a stack machine that makes strings, numbers, lists, tuples, dictionaries and descriptions of tensors. It runs no code and imports nothing;
-/// the few globals below are names that it knows, and every other one, and every other opcode, is refused by name.
+/// Reads the pickle of a state_dict and nothing else: a stack machine that makes strings, numbers, lists, tuples,
+/// dictionaries and descriptions of tensors. It runs no code and imports nothing; the few globals below are names that it
+/// knows, and every other one, and every other opcode, is refused by name.
 /// </summary>
 /// <remarks>
-/// Opcodes as in CPython's Lib/pickletools.py, protocols 2 to 5; what torch.save writes: torch/_utils.py (<c>_rebuild_tensor_v2</c>, <c>_rebuild_parameter</c>), torch/serialization.py (<c>persistent_id</c>).
-/// Every opcode takes at least one byte and makes at most one object, so the limit on the length limits the memory.
+/// Opcodes as in CPython's Lib/pickletools.py, protocols 2 to 5; what torch.save writes: torch/_utils.py (<c>_rebuild_tensor_v2</c>,
+/// <c>_rebuild_parameter</c>), torch/serialization.py (<c>persistent_id</c>). Every opcode takes at least one byte and makes at most one
+/// object, so the limit on the length limits the memory.
 /// </remarks>
 internal ref struct PickleReader
 {
     /// <summary>A state_dict of a dictionary takes some hundred bytes a tensor.</summary>
     public const int MostBytes = 1 << 20;
 
-    private const string OrderedDictionary = "collections.OrderedDict", Tensor = "torch._utils._rebuild_tensor_v2", Parameter = "torch._utils._rebuild_parameter";
+    private const string OrderedDictionary = "collections.OrderedDict", Tensor = "torch._utils._rebuild_tensor_v2",
+        Parameter = "torch._utils._rebuild_parameter";
 
     private static readonly Dictionary<string, TensorType> s_storages = new()
     {
@@ -53,7 +56,11 @@ internal ref struct PickleReader
     /// <exception cref="CheckpointException">It is damaged, too long, or asks for anything that a state_dict does not need.</exception>
     public static object? Read(string path, ReadOnlySpan<byte> bytes)
     {
-        if (bytes.Length > MostBytes) throw new CheckpointException(path, $"its pickle has {bytes.Length} bytes, more than the {MostBytes} that a state_dict needs; save the weights alone, as safetensors.");
+        if (bytes.Length > MostBytes)
+        {
+            throw new CheckpointException(path, $"its pickle has {bytes.Length} bytes, more than the {MostBytes} that a state_dict needs; "
+                + "save the weights alone, as safetensors.");
+        }
         var reader = new PickleReader(path, bytes);
         return reader.Run();
     }
@@ -100,8 +107,12 @@ internal ref struct PickleReader
                 case 0x93: _stack.Add(Last(2) is [string module, string name] ? Known($"{module}.{name}") : throw Damaged()); break;
                 case (byte)'Q': _stack.Add(Storage(Pop())); break;
                 case (byte)'R': _stack.Add(Reduce(Last(2))); break;
-                case (byte)'b':                                                                  // BUILD: of an OrderedDict, its _metadata, which says nothing of the weights
-                    if (Last(2) is not [Dictionary<object, object?> built, Dictionary<object, object?>]) throw Refused("an object's state to be set");
+                // BUILD: of an OrderedDict, its _metadata, which says nothing of the weights
+                case (byte)'b':
+                    if (Last(2) is not [Dictionary<object, object?> built, Dictionary<object, object?>])
+                    {
+                        throw Refused("an object's state to be set");
+                    }
                     _stack.Add(built);
                     break;
                 default: throw Refused($"opcode 0x{opcode:x2}");
@@ -111,17 +122,20 @@ internal ref struct PickleReader
 
     private static object Known(string path, string name) =>
         name is OrderedDictionary or Tensor or Parameter || s_storages.ContainsKey(name) ? new Global(name)
-            : throw new CheckpointException(path, $"its pickle asks for {DisplayText.QuotedName(name)}, which a state_dict does not need, so it is not read (nothing was run); save the weights as safetensors.");
+            : throw new CheckpointException(path, $"its pickle asks for {DisplayText.QuotedName(name)}, which a state_dict does not need, "
+                + "so it is not read (nothing was run); save the weights as safetensors.");
 
     private readonly object Known(string name) => Known(_path, name);
 
     private readonly object Storage(object? id) =>
-        id is object?[] and [string and "storage", Global(var storage), string key, string, long count] && s_storages.TryGetValue(storage, out var type) && count >= 0 ? new PickleStorage(type, key, count) : throw Damaged();
+        id is object?[] and [string and "storage", Global(var storage), string key, string, long count]
+            && s_storages.TryGetValue(storage, out var type) && count >= 0 ? new PickleStorage(type, key, count) : throw Damaged();
 
     private readonly object Reduce(object?[] call) => call switch
     {
         [Global(OrderedDictionary), object?[] and []] => new Dictionary<object, object?>(),
-        [Global(Tensor), object?[] and [PickleStorage storage, long offset, object?[] size, object?[] stride, bool, .. var rest]] when rest.Length is 1 or 2 =>
+        [Global(Tensor), object?[] and [PickleStorage storage, long offset, object?[] size, object?[] stride, bool, .. var rest]]
+            when rest.Length is 1 or 2 =>
             new PickleTensor(storage, offset, Longs(size), Longs(stride)),
         [Global(Parameter), object?[] and [PickleTensor tensor, bool, ..]] => tensor,
         _ => throw Damaged(),
@@ -207,5 +221,6 @@ internal ref struct PickleReader
     private readonly CheckpointException Damaged() => new(_path, $"its pickle is damaged at byte {_at}; download it again.");
 
     private readonly CheckpointException Refused(string what) =>
-        new(_path, $"its pickle asks for {what}, which a state_dict does not need, so it is not read (nothing was run); save the weights as safetensors.");
+        new(_path, $"its pickle asks for {what}, which a state_dict does not need, so it is not read (nothing was run); "
+            + "save the weights as safetensors.");
 }

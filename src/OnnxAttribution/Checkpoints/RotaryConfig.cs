@@ -1,6 +1,7 @@
 namespace OnnxAttribution.Checkpoints;
 
-/// <summary>Rotary positions as config.json says: the first <paramref name="Width"/> entries of each head are turned, entry i with entry i + Width/2 (Hugging Face's halves).</summary>
+/// <summary>Rotary positions as config.json says: the first <paramref name="Width"/> entries of each head are turned,
+/// entry i with entry i + Width/2 (Hugging Face's halves).</summary>
 /// <param name="Width">Even.</param>
 /// <param name="Frequencies">[Width/2], radians per position, computed in float32 as Hugging Face does.</param>
 internal sealed record RotaryConfig(int Width, float[] Frequencies)
@@ -8,7 +9,8 @@ internal sealed record RotaryConfig(int Width, float[] Frequencies)
     private const string Parameters = "rope_parameters", Scaling = "rope_scaling";
 
     private static readonly string[] s_known =
-        ["rope_type", "type", "rope_theta", "partial_rotary_factor", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"];
+        ["rope_type", "type", "rope_theta", "partial_rotary_factor", "factor", "low_freq_factor", "high_freq_factor",
+            "original_max_position_embeddings"];
 
     /// <param name="headWidth">Entries of a head.</param>
     /// <param name="share">The part of a head that is turned, unless <c>rope_parameters</c> says it.</param>
@@ -18,7 +20,9 @@ internal sealed record RotaryConfig(int Width, float[] Frequencies)
     {
         var given = json.Object(Parameters) ?? json.Object(Scaling);
         if (given?.Keys.FirstOrDefault(k => !s_known.Contains(k) && given.Has(k)) is { } strange)
+        {
             throw given.Refuse(strange, $"only {string.Join(", ", s_known)} are known");
+        }
         share = given?.Number("partial_rotary_factor", 0, 1) ?? share;
         theta = given?.Number("rope_theta", 1, 1e12) ?? theta;
         var width = (int)(headWidth * share);
@@ -55,7 +59,8 @@ internal sealed record RotaryConfig(int Width, float[] Frequencies)
     {
         float factor = Positive(given, "factor"), low = Positive(given, "low_freq_factor"), high = Positive(given, "high_freq_factor");
         if (high <= low) throw given.Refuse("high_freq_factor", $"it must be greater than low_freq_factor, which is {low}");
-        var context = (float)given.Require("original_max_position_embeddings", given.Integer("original_max_position_embeddings", 1, 1 << 24));
+        var context = (float)given.Require("original_max_position_embeddings",
+            given.Integer("original_max_position_embeddings", 1, 1 << 24));
         return Array.ConvertAll(frequencies, f =>
         {
             var wave = 2 * MathF.PI / f;

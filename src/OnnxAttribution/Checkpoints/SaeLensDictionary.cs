@@ -3,12 +3,14 @@ using OnnxAttribution.Files;
 namespace OnnxAttribution.Checkpoints;
 
 /// <summary>A dictionary as SAELens saves it: a directory with <c>cfg.json</c> and <c>sae_weights.safetensors</c>.
-/// Shapes are checked against the config when it is opened; values are not (<see cref="Check"/>). Owns the file; who opens a dictionary disposes it.</summary>
+/// Shapes are checked against the config when it is opened; values are not (<see cref="Check"/>).
+/// Owns the file; who opens a dictionary disposes it.</summary>
 internal sealed class SaeLensDictionary : IDisposable
 {
     public const string ConfigFileName = "cfg.json", WeightsFileName = "sae_weights.safetensors";
 
-    /// <summary>Beside a checkpoint that SAELens 6 saved while it trained: the factor of its inputs, which is folded into the weights at the end only.</summary>
+    /// <summary>Beside a checkpoint that SAELens 6 saved while it trained:
+    /// the factor of its inputs, which is folded into the weights at the end only.</summary>
     public const string ScalerFileName = "activation_scaler.json";
 
     private static readonly string[] ScalingFactors = ["scaling_factor", "finetuning_scaling_factor"];
@@ -19,10 +21,8 @@ internal sealed class SaeLensDictionary : IDisposable
         EncoderWeights = file.Require("W_enc", Width, FeatureCount);
         DecoderWeights = file.Require("W_dec", FeatureCount, Width);
         DecoderBias = file.Require("b_dec", Width);
-        foreach (var name in Architecture.FeatureTensors())
-            file.Require(name, FeatureCount);
-        foreach (var entry in file.Tensors.Values)
-            RequireUnderstood(entry);
+        foreach (var name in Architecture.FeatureTensors()) file.Require(name, FeatureCount);
+        foreach (var entry in file.Tensors.Values) RequireUnderstood(entry);
     }
 
     private IEnumerable<string> Weights => Architecture.FeatureTensors().Prepend("b_dec").Prepend("W_dec").Prepend("W_enc");
@@ -91,8 +91,14 @@ internal sealed class SaeLensDictionary : IDisposable
     private static DictionaryConfig WithScaler(string directory, DictionaryConfig config)
     {
         var path = Path.Combine(directory, ScalerFileName);
-        if (config.Normalization != InputNormalization.ExpectedAverage || config is { NormScalingFactor: not null, FactorOfRelease: null } || !System.IO.File.Exists(path)) return config;
-        return ConfigJson.Read(path).Number("scaling_factor", 1e-12, 1e12) is { } factor ? config with { NormScalingFactor = factor, FactorOfRelease = null } : config;
+        if (config.Normalization != InputNormalization.ExpectedAverage || config is { NormScalingFactor: not null, FactorOfRelease: null }
+            || !System.IO.File.Exists(path))
+        {
+            return config;
+        }
+        return ConfigJson.Read(path).Number("scaling_factor", 1e-12, 1e12) is { } factor
+            ? config with { NormScalingFactor = factor, FactorOfRelease = null }
+            : config;
     }
 
     /// <summary>What reads every weight once, and passes if all are finite numbers.</summary>
@@ -101,12 +107,12 @@ internal sealed class SaeLensDictionary : IDisposable
     public void Dispose() => File.Dispose();
 
     /// <summary>The tensor that decoder rows are multiplied by; null where that changes nothing.</summary>
-    /// <remarks>SAELens wrote <c>scaling_factor</c> for a while whether it was used or not, and takes one that is close to 1 everywhere for unused.</remarks>
+    /// <remarks>SAELens wrote <c>scaling_factor</c> for a while whether it was used or not,
+    /// and takes one that is close to 1 everywhere for unused.</remarks>
     public float[]? ScalingFactor()
     {
         var name = ScalingFactors.FirstOrDefault(File.Tensors.ContainsKey);
-        if (name is null)
-            return null;
+        if (name is null) return null;
         var factor = File.ReadFloats(name);
         return Array.TrueForAll(factor, f => Math.Abs(f - 1) <= 1e-8 + 1e-5) ? null : factor;
     }
@@ -117,17 +123,25 @@ internal sealed class SaeLensDictionary : IDisposable
         if (Weights.Contains(entry.Name))
         {
             if (!entry.Type.IsFloat())
-                throw new CheckpointException(File.Path, $"tensor '{entry.Name}' has type {entry.Type}; save the weights as F32, F16, BF16 or F64.");
+            {
+                throw new CheckpointException(File.Path,
+                    $"tensor '{entry.Name}' has type {entry.Type}; save the weights as F32, F16, BF16 or F64.");
+            }
             return;
         }
         if (!ScalingFactors.Contains(entry.Name))
         {
-            throw new CheckpointException(File.Path, entry.Name == "W_skip" ? "has tensor 'W_skip', so it is a transcoder; only dictionaries that rebuild their input are read."
-                : $"has tensor {DisplayText.QuotedName(entry.Name)}, which a dictionary of architecture '{Architecture.Name()}' does not have; check that cfg.json belongs to it.");
+            throw new CheckpointException(File.Path,
+                entry.Name == "W_skip" ? "has tensor 'W_skip', so it is a transcoder; only dictionaries that rebuild their input are read."
+                    : $"has tensor {DisplayText.QuotedName(entry.Name)}, which a dictionary of architecture '{Architecture.Name()}' does "
+                        + "not have; check that cfg.json belongs to it.");
         }
 
         File.Require(entry.Name, FeatureCount);
         if (!Config.FinetunedScale && ScalingFactor() is not null)
-            throw new CheckpointException(File.Path, $"tensor '{entry.Name}' is not all ones, but cfg.json does not say finetuning_scaling_factor; set it to true there if the dictionary was finetuned.");
+        {
+            throw new CheckpointException(File.Path, $"tensor '{entry.Name}' is not all ones, but cfg.json does not say "
+                + "finetuning_scaling_factor; set it to true there if the dictionary was finetuned.");
+        }
     }
 }

@@ -8,7 +8,8 @@ namespace OnnxAttribution.Checkpoints;
 
 internal sealed unsafe partial class SafetensorsFile
 {
-    /// <summary>Bytes that are hashed and checked at a time: as many as a core's own cache holds, and a multiple of every element's size.</summary>
+    /// <summary>Bytes that are hashed and checked at a time:
+    /// as many as a core's own cache holds, and a multiple of every element's size.</summary>
     private const int Piece = 1 << 20;
 
     /// <summary>A copy of a tensor as float32, row-major. F64 is rounded; F16 and BF16 convert exactly.</summary>
@@ -22,7 +23,8 @@ internal sealed unsafe partial class SafetensorsFile
         {
             // spans of bytes end at 2 GB
             var count = Math.Min(result.Length - done, 1 << 24);
-            FloatBytes.ToFloats(new ReadOnlySpan<byte>(At(entry) + ((long)done * entry.Type.Size()), count * entry.Type.Size()), entry.Type, result.AsSpan(done, count));
+            FloatBytes.ToFloats(new ReadOnlySpan<byte>(At(entry) + ((long)done * entry.Type.Size()), count * entry.Type.Size()), entry.Type,
+                result.AsSpan(done, count));
             done += count;
         }
         return result;
@@ -34,8 +36,7 @@ internal sealed unsafe partial class SafetensorsFile
     {
         var entry = Find(name);
         RequireFloat(entry);
-        if (entry.Type == TensorType.F64)
-            return Span<double>(entry).ToArray();
+        if (entry.Type == TensorType.F64) return Span<double>(entry).ToArray();
         var result = GC.AllocateUninitializedArray<double>(Elements(entry));
         TensorPrimitives.ConvertTruncating<float, double>(entry.Type == TensorType.F32 ? Span<float>(entry) : ReadFloats(name), result);
         return result;
@@ -52,12 +53,13 @@ internal sealed unsafe partial class SafetensorsFile
     /// <summary>Reads the whole file once and passes if every element of some tensors is a finite number.</summary>
     /// <param name="names">The tensors.</param>
     /// <param name="cancel">Looked at between pieces of a MiB.</param>
-    /// <returns>The file's SHA-256 in hexadecimal digits, of the same reading: weights are gigabytes, and each is brought from disk or memory once.</returns>
-    /// <exception cref="CheckpointException">No such tensor, not of a float type, or the first NaN or infinity, named by its flat index.</exception>
+    /// <returns>The file's SHA-256 in hexadecimal digits, of the same reading:
+    /// weights are gigabytes, and each is brought from disk or memory once.</returns>
+    /// <exception cref="CheckpointException">No such tensor, not of a float type,
+    /// or the first NaN or infinity, named by its flat index.</exception>
     public string RequireFinite(IReadOnlyCollection<string> names, CancellationToken cancel = default)
     {
-        foreach (var name in names)
-            RequireFloat(Find(name));
+        foreach (var name in names) RequireFloat(Find(name));
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var at = 0L;
         foreach (var entry in Tensors.Values.OrderBy(entry => entry.Offset))
@@ -81,7 +83,8 @@ internal sealed unsafe partial class SafetensorsFile
                 if (finite is not null && FirstNotFinite(piece, finite.Type) is var (index, size) && index >= 0)
                 {
                     throw new CheckpointException(Path,
-                        $"tensor {DisplayText.QuotedName(finite.Name)} of shape {finite.ShapeText} has a NaN or infinity at flat index {(done / size) + index}; "
+                        $"tensor {DisplayText.QuotedName(finite.Name)} of shape {finite.ShapeText} has a NaN or infinity at flat index "
+                        + $"{(done / size) + index}; "
                         + "download or train it again.");
                 }
             }
@@ -104,14 +107,12 @@ internal sealed unsafe partial class SafetensorsFile
         var masks = new Vector<T>(mask);
         for (; i <= bits.Length - Vector<T>.Count; i += Vector<T>.Count)
         {
-            if (Vector.EqualsAny(new Vector<T>(bits[i..]) & masks, masks))
-                break;
+            if (Vector.EqualsAny(new Vector<T>(bits[i..]) & masks, masks)) break;
         }
 
         for (; i < bits.Length; i++)
         {
-            if ((bits[i] & mask) == mask)
-                return i;
+            if ((bits[i] & mask) == mask) return i;
         }
 
         return -1;
@@ -121,7 +122,6 @@ internal sealed unsafe partial class SafetensorsFile
 
     private void RequireFloat(TensorEntry entry)
     {
-        if (!entry.Type.IsFloat())
-            throw WrongType(entry, "F32");
+        if (!entry.Type.IsFloat()) throw WrongType(entry, "F32");
     }
 }

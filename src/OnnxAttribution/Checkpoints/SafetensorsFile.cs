@@ -26,7 +26,8 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
     /// <summary>All tensors by name.</summary>
     public IReadOnlyDictionary<string, TensorEntry> Tensors => _header.Tensors;
 
-    /// <summary>Opens a file and checks its whole header: every tensor lies where and as the header says, and every byte belongs to one.</summary>
+    /// <summary>Opens a file and checks its whole header: every tensor lies where and as the header says,
+    /// and every byte belongs to one.</summary>
     /// <exception cref="CheckpointException">The file is missing, unreadable, truncated or not a safetensors file.</exception>
     public static SafetensorsFile Open(string path)
     {
@@ -43,8 +44,7 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
     {
         var entry = Find(name);
         var agrees = entry.Shape.Length == shape.Length;
-        for (var i = 0; agrees && i < shape.Length; i++)
-            agrees = shape[i] < 0 || shape[i] == entry.Shape[i];
+        for (var i = 0; agrees && i < shape.Length; i++) agrees = shape[i] < 0 || shape[i] == entry.Shape[i];
         return agrees ? entry : throw new CheckpointException(Path,
             $"tensor {DisplayText.QuotedName(name)} has shape {entry.ShapeText} where {CheckpointException.ShapeText(shape)} is expected; "
             + "check that the file and its config belong together.");
@@ -53,26 +53,25 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
     /// <summary>The address of a tensor's first byte, valid until this file is disposed. It is aligned only as the file is.</summary>
     public IntPtr Pointer(string name) => (IntPtr)At(Find(name));
 
-    /// <summary>A tensor of type F32 without a copy, for ONNX Runtime to read where it lies; valid until this file is disposed, and never to be
-    /// written to. A tensor whose bytes are not aligned to 4 is copied.</summary>
+    /// <summary>A tensor of type F32 without a copy, for ONNX Runtime to read where it lies;
+    /// valid until this file is disposed, and never to be written to. A tensor whose bytes are not aligned to 4 is copied.</summary>
     /// <exception cref="CheckpointException">No such tensor, or not of type F32.</exception>
     public Memory<float> MapFloat32(string name)
     {
         var entry = Find(name);
-        if (entry.Type != TensorType.F32)
-            throw WrongType(entry, "F32");
+        if (entry.Type != TensorType.F32) throw WrongType(entry, "F32");
         return entry.Offset % sizeof(float) == 0 ? new MappedFloats(this, (float*)At(entry), Elements(entry)).Memory : ReadFloats(name);
     }
 
-    /// <summary>A hint that a tensor will not be read soon: its pages are no longer counted as this process's memory. They may be read again at any time, from the page cache or from disk.</summary>
+    /// <summary>A hint that a tensor will not be read soon: its pages are no longer counted as this process's memory.
+    /// They may be read again at any time, from the page cache or from disk.</summary>
     public void LetGo(TensorEntry entry)
     {
-        if (OperatingSystem.IsWindows())
-            return;
+        if (OperatingSystem.IsWindows()) return;
         // whole pages inside the tensor
-        long page = Environment.SystemPageSize, from = ((long)At(entry) + page - 1) / page * page, to = ((long)At(entry) + entry.Length) / page * page;
-        if (to > from)
-            _ = Advise((IntPtr)from, (nuint)(to - from), DontNeed);
+        long page = Environment.SystemPageSize, from = ((long)At(entry) + page - 1) / page * page,
+            to = ((long)At(entry) + entry.Length) / page * page;
+        if (to > from) _ = Advise((IntPtr)from, (nuint)(to - from), DontNeed);
     }
 
     public void Dispose() => _file.Dispose();
@@ -88,7 +87,8 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
     private byte* At(TensorEntry entry) => _file.Start + entry.Offset;
 
     private int Elements(TensorEntry entry) => entry.Count <= Array.MaxLength ? (int)entry.Count : throw new CheckpointException(Path,
-        $"tensor {DisplayText.QuotedName(entry.Name)} has {entry.Count} elements, more than the {Array.MaxLength} that can be read at once.");
+        $"tensor {DisplayText.QuotedName(entry.Name)} has {entry.Count} elements, "
+        + $"more than the {Array.MaxLength} that can be read at once.");
 
     private CheckpointException WrongType(TensorEntry entry, string wanted) => new(Path,
         $"tensor {DisplayText.QuotedName(entry.Name)} has type {entry.Type} and cannot be read as {wanted}; save it as {wanted}.");

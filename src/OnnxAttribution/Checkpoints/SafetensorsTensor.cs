@@ -17,13 +17,14 @@ internal sealed record SafetensorsTensor(string Name, TensorType Type, Immutable
         new(name, TensorType.F16, [.. shape], stream => stream.Write(MemoryMarshal.AsBytes(data().Span)));
 
     /// <summary>The upper half of each float32: rounded towards 0.</summary>
-    public static SafetensorsTensor BF16(string name, ReadOnlySpan<long> shape, Func<ReadOnlyMemory<float>> data) => new(name, TensorType.BF16, [.. shape], stream =>
-    {
-        var halves = MemoryMarshal.Cast<float, ushort>(data().Span);
-        var upper = new ushort[halves.Length / 2];
-        for (var i = 0; i < upper.Length; i++) upper[i] = halves[(2 * i) + 1];
-        stream.Write(MemoryMarshal.AsBytes(upper));
-    });
+    public static SafetensorsTensor BF16(string name, ReadOnlySpan<long> shape, Func<ReadOnlyMemory<float>> data) =>
+        new(name, TensorType.BF16, [.. shape], stream =>
+        {
+            var halves = MemoryMarshal.Cast<float, ushort>(data().Span);
+            var upper = new ushort[halves.Length / 2];
+            for (var i = 0; i < upper.Length; i++) upper[i] = halves[(2 * i) + 1];
+            stream.Write(MemoryMarshal.AsBytes(upper));
+        });
 
     public static SafetensorsTensor F64(string name, ReadOnlySpan<long> shape, Func<ReadOnlyMemory<double>> data) =>
         new(name, TensorType.F64, [.. shape], stream => stream.Write(MemoryMarshal.AsBytes(data().Span)));

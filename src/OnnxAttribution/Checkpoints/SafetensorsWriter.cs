@@ -13,7 +13,8 @@ internal static class SafetensorsWriter
 
     /// <summary>Writes a file beside its place and renames it when it is whole: <paramref name="path"/> never holds half a file.
     /// Tensors lie in the given order, those of wider types first, so that each is aligned to its element size.</summary>
-    /// <exception cref="CheckpointException">Two tensors of one name, an impossible shape, or data that is not as long as its shape says.</exception>
+    /// <exception cref="CheckpointException">Two tensors of one name,
+    /// an impossible shape, or data that is not as long as its shape says.</exception>
     public static void Write(string path, IEnumerable<SafetensorsTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         var ordered = tensors.OrderByDescending(t => t.Type.Size()).ToArray();
@@ -21,8 +22,7 @@ internal static class SafetensorsWriter
         OutputFile.Write(path, file =>
         {
             file.Write(header);
-            foreach (var tensor in ordered)
-                WriteData(path, file, tensor);
+            foreach (var tensor in ordered) WriteData(path, file, tensor);
             file.Flush(flushToDisk: true);
         });
     }
@@ -34,7 +34,8 @@ internal static class SafetensorsWriter
         if (file.Position - start != Bytes(path, tensor))
         {
             throw new CheckpointException(path, $"tensor {DisplayText.QuotedName(tensor.Name)} of type {tensor.Type} and shape "
-                + $"{CheckpointException.ShapeText(tensor.Shape.AsSpan())} was given {file.Position - start} bytes and needs {Bytes(path, tensor)}.");
+                + $"{CheckpointException.ShapeText(tensor.Shape.AsSpan())} was given {file.Position - start} bytes and "
+                + $"needs {Bytes(path, tensor)}.");
         }
     }
 
@@ -45,14 +46,16 @@ internal static class SafetensorsWriter
         using (var json = new Utf8JsonWriter(buffer, s_json))
         {
             json.WriteStartObject();
-            if (metadata is { Count: > 0 })
-                WriteMetadata(json, metadata);
+            if (metadata is { Count: > 0 }) WriteMetadata(json, metadata);
             var names = new HashSet<string> { "__metadata__" };
             long offset = 0;
             foreach (var tensor in tensors)
             {
                 if (!names.Add(tensor.Name))
-                    throw new CheckpointException(path, $"cannot hold two tensors named {DisplayText.QuotedName(tensor.Name)}; rename one.");
+                {
+                    throw new CheckpointException(path,
+                        $"cannot hold two tensors named {DisplayText.QuotedName(tensor.Name)}; rename one.");
+                }
                 offset = WriteEntry(json, tensor, offset, offset + Bytes(path, tensor));
             }
             json.WriteEndObject();
@@ -67,8 +70,7 @@ internal static class SafetensorsWriter
     private static void WriteMetadata(Utf8JsonWriter json, IReadOnlyDictionary<string, string> metadata)
     {
         json.WriteStartObject("__metadata__");
-        foreach (var (key, value) in metadata)
-            json.WriteString(key, value);
+        foreach (var (key, value) in metadata) json.WriteString(key, value);
         json.WriteEndObject();
     }
 
@@ -77,8 +79,7 @@ internal static class SafetensorsWriter
         json.WriteStartObject(tensor.Name);
         json.WriteString("dtype", tensor.Type.ToString());
         json.WriteStartArray("shape");
-        foreach (var size in tensor.Shape)
-            json.WriteNumberValue(size);
+        foreach (var size in tensor.Shape) json.WriteNumberValue(size);
         json.WriteEndArray();
         json.WriteStartArray("data_offsets");
         json.WriteNumberValue(begin);
@@ -92,7 +93,8 @@ internal static class SafetensorsWriter
     {
         try
         {
-            return tensor.Shape.Aggregate((long)tensor.Type.Size(), (bytes, size) => checked(bytes * (long)(ulong)size)); // a negative size overflows too
+            // a negative size overflows too
+            return tensor.Shape.Aggregate((long)tensor.Type.Size(), (bytes, size) => checked(bytes * (long)(ulong)size));
         }
         catch (OverflowException e)
         {

@@ -6,7 +6,8 @@ using OnnxAttribution.Files;
 namespace OnnxAttribution.Checkpoints;
 
 /// <summary>
-/// Where the entries of an uncompressed zip archive lie in its file, as torch.save and numpy.savez write them, so that they can be read in place.
+/// Where the entries of an uncompressed zip archive lie in its file,
+/// as torch.save and numpy.savez write them, so that they can be read in place.
 /// 1. The end record is looked for in the last 64 KiB; where a number does not fit into it, its zip64 form has it.
 /// 2. The central directory names the entries; each local header says where its data begins.
 /// </summary>
@@ -29,12 +30,22 @@ internal static class StoredZip
             if (U32(header) != Central) throw Broken(file);
             int nameLength = U16(header[28..]), extraLength = U16(header[30..]), commentLength = U16(header[32..]);
             var name = Encoding.UTF8.GetString(file[at + 46, nameLength]);
-            if ((U16(header[8..]) & 1) != 0) throw new CheckpointException(file.Path, $"entry {DisplayText.QuotedName(name)} is encrypted; save it without a password.");
-            if (U16(header[10..]) != 0) throw new CheckpointException(file.Path, $"entry {DisplayText.QuotedName(name)} is compressed; save it uncompressed, as torch.save and numpy.savez do.");
+            if ((U16(header[8..]) & 1) != 0)
+            {
+                throw new CheckpointException(file.Path, $"entry {DisplayText.QuotedName(name)} is encrypted; save it without a password.");
+            }
+            if (U16(header[10..]) != 0)
+            {
+                throw new CheckpointException(file.Path,
+                    $"entry {DisplayText.QuotedName(name)} is compressed; save it uncompressed, as torch.save and numpy.savez do.");
+            }
             var (size, stored, offset) = ((long)U32(header[24..]), (long)U32(header[20..]), (long)U32(header[42..]));
             Widen(file[at + 46 + nameLength, extraLength], ref size, ref stored, ref offset);
             if (size != stored) throw Broken(file);
-            if (!entries.TryAdd(name, new Entry(DataOf(file, offset, size), size))) throw new CheckpointException(file.Path, $"has two entries named {DisplayText.QuotedName(name)}; download it again.");
+            if (!entries.TryAdd(name, new Entry(DataOf(file, offset, size), size)))
+            {
+                throw new CheckpointException(file.Path, $"has two entries named {DisplayText.QuotedName(name)}; download it again.");
+            }
             at += 46 + nameLength + extraLength + commentLength;
             if (at > end) throw Broken(file);
         }
@@ -49,18 +60,24 @@ internal static class StoredZip
         while (i >= 0 && U32(bytes[i..]) != End) i--;
         if (i < 0)
         {
-            throw new CheckpointException(file.Path, file.Length >= 4 && U32(file[0, 4]) == Local ? "is a zip archive whose end is missing; download it again." : "is no zip archive; check that it is the file it should be.");
+            throw new CheckpointException(file.Path, file.Length >= 4 && U32(file[0, 4]) == Local
+                ? "is a zip archive whose end is missing; download it again."
+                : "is no zip archive; check that it is the file it should be.");
         }
         var record = bytes[i..];
         long count = U16(record[10..]), size = U32(record[12..]), at = U32(record[16..]);
         var place = file.Length - tail + i;
-        if ((count == ushort.MaxValue || size == uint.MaxValue || at == uint.MaxValue) && place >= 20 && U32(file[place - 20, 20]) == Locator64)
+        if ((count == ushort.MaxValue || size == uint.MaxValue || at == uint.MaxValue) && place >= 20
+            && U32(file[place - 20, 20]) == Locator64)
         {
             var wide = file[Checked(file, U64(file[place - 20, 20][8..])), 56];
             if (U32(wide) != End64) throw Broken(file);
             (count, size, at) = (Checked(file, U64(wide[32..])), Checked(file, U64(wide[40..])), Checked(file, U64(wide[48..])));
         }
-        if (count > MostEntries) throw new CheckpointException(file.Path, $"has {count} entries, more than the {MostEntries} that are read.");
+        if (count > MostEntries)
+        {
+            throw new CheckpointException(file.Path, $"has {count} entries, more than the {MostEntries} that are read.");
+        }
         if (at > place || size > place - at) throw Broken(file);
         return (count, at, at + size);
     }

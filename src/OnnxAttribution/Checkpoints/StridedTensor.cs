@@ -2,7 +2,8 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints;
 
-/// <summary>A tensor in a mapped file, wherever its strides put its elements: PyTorch's views, Fortran order, plain rows. The file stays its owner's.</summary>
+/// <summary>A tensor in a mapped file, wherever its strides put its elements:
+/// PyTorch's views, Fortran order, plain rows. The file stays its owner's.</summary>
 /// <param name="File">The file.</param>
 /// <param name="Name">Its name there, for messages.</param>
 /// <param name="Type">Element type.</param>
@@ -27,15 +28,23 @@ internal sealed record StridedTensor(MappedFile File, string Name, TensorType Ty
     /// <exception cref="CheckpointException">Another shape, or no float type.</exception>
     public StridedTensor Require(params ReadOnlySpan<long> shape)
     {
-        if (!Type.IsFloat()) throw new CheckpointException(File.Path, $"tensor {DisplayText.QuotedName(Name)} has type {Type}; save the weights as floats.");
+        if (!Type.IsFloat())
+        {
+            throw new CheckpointException(File.Path, $"tensor {DisplayText.QuotedName(Name)} has type {Type}; save the weights as floats.");
+        }
         return Shape.AsSpan().SequenceEqual(shape) ? this : throw new CheckpointException(File.Path,
-            $"tensor {DisplayText.QuotedName(Name)} has shape {ShapeText} where {CheckpointException.ShapeText(shape)} is expected; check that file and config belong together.");
+            $"tensor {DisplayText.QuotedName(Name)} has shape {ShapeText} where {CheckpointException.ShapeText(shape)} is expected; "
+            + "check that file and config belong together.");
     }
 
     /// <summary>A vector, or a scalar as one number, as float32.</summary>
     public float[] ReadVector()
     {
-        if (Shape.Length > 1) throw new CheckpointException(File.Path, $"tensor {DisplayText.QuotedName(Name)} has shape {ShapeText} where a vector is expected; check that it is the file it should be.");
+        if (Shape.Length > 1)
+        {
+            throw new CheckpointException(File.Path, $"tensor {DisplayText.QuotedName(Name)} has shape {ShapeText} where a vector is "
+                + "expected; check that it is the file it should be.");
+        }
         var matrix = this with { Shape = [1, Shape.Length == 0 ? 1 : Shape[0]], Strides = [0, Shape.Length == 0 ? 1 : Strides[0]] };
         var result = new float[matrix.Shape[1]];
         matrix.CopyRows(0, 1, result);
@@ -45,7 +54,11 @@ internal sealed record StridedTensor(MappedFile File, string Name, TensorType Ty
     /// <summary>An integer or float that stands alone.</summary>
     public double ReadScalar()
     {
-        if (Shape.Any(s => s != 1)) throw new CheckpointException(File.Path, $"tensor {DisplayText.QuotedName(Name)} has shape {ShapeText} where one number is expected; check that it is the file it should be.");
+        if (Shape.Any(s => s != 1))
+        {
+            throw new CheckpointException(File.Path, $"tensor {DisplayText.QuotedName(Name)} has shape {ShapeText} where one number is "
+                + "expected; check that it is the file it should be.");
+        }
         var bytes = File[Offset, Type.Size()];
         return Type switch
         {
@@ -56,7 +69,9 @@ internal sealed record StridedTensor(MappedFile File, string Name, TensorType Ty
             TensorType.U8 => bytes[0],
             TensorType.F64 => BitConverter.ToDouble(bytes),
             _ when Type.IsFloat() => ReadFloat(bytes),
-            _ => throw new CheckpointException(File.Path, $"tensor {DisplayText.QuotedName(Name)} has type {Type} where a number is expected; check that it is the file it should be."),
+            _ =>
+                throw new CheckpointException(File.Path, $"tensor {DisplayText.QuotedName(Name)} has type {Type} where a number is "
+                    + "expected; check that it is the file it should be."),
         };
     }
 
@@ -77,7 +92,10 @@ internal sealed record StridedTensor(MappedFile File, string Name, TensorType Ty
         {
             for (var r = 0; r < count; r++)
             {
-                for (var c = 0; c < columns; c++) Run(Offset + ((((first + r) * Strides[0]) + (c * Strides[1])) * Type.Size()), to.Slice((r * columns) + c, 1));
+                for (var c = 0; c < columns; c++)
+                {
+                    Run(Offset + ((((first + r) * Strides[0]) + (c * Strides[1])) * Type.Size()), to.Slice((r * columns) + c, 1));
+                }
             }
         }
     }
@@ -93,7 +111,10 @@ internal sealed record StridedTensor(MappedFile File, string Name, TensorType Ty
             for (var c = 0; c < columns; c += tile)
             {
                 var width = Math.Min(tile, columns - c);
-                for (var k = 0; k < width; k++) Run(Offset + ((((first + r) * Strides[0]) + ((c + k) * Strides[1])) * Type.Size()), buffer.AsSpan(k * rows, rows));
+                for (var k = 0; k < width; k++)
+                {
+                    Run(Offset + ((((first + r) * Strides[0]) + ((c + k) * Strides[1])) * Type.Size()), buffer.AsSpan(k * rows, rows));
+                }
                 for (var i = 0; i < rows; i++)
                 {
                     var target = to.Slice(((r + i) * columns) + c, width);

@@ -2,8 +2,8 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints;
 
-/// <summary>The weights of a Hugging Face directory: <c>model.safetensors</c>, or the shards that <c>model.safetensors.index.json</c> lists.
-/// Owns the files; who opens them disposes this.</summary>
+/// <summary>The weights of a Hugging Face directory: <c>model.safetensors</c>,
+/// or the shards that <c>model.safetensors.index.json</c> lists. Owns the files; who opens them disposes this.</summary>
 internal sealed class WeightFiles : IDisposable
 {
     public const string Single = "model.safetensors", Index = "model.safetensors.index.json";
@@ -11,7 +11,8 @@ internal sealed class WeightFiles : IDisposable
     private readonly Dictionary<string, SafetensorsFile> _owners;
     private readonly IReadOnlyList<SafetensorsFile> _files;
 
-    private WeightFiles(string path, IReadOnlyList<SafetensorsFile> files, Dictionary<string, SafetensorsFile> owners) => (Path, _files, _owners) = (path, files, owners);
+    private WeightFiles(string path, IReadOnlyList<SafetensorsFile> files, Dictionary<string, SafetensorsFile> owners) =>
+        (Path, _files, _owners) = (path, files, owners);
 
     /// <summary>The one file, or the index.</summary>
     public string Path { get; }
@@ -23,7 +24,8 @@ internal sealed class WeightFiles : IDisposable
     public IEnumerable<string> FileNames => _files.Select(f => System.IO.Path.GetFileName(f.Path));
 
     /// <summary>The headers' metadata; where two files have a key, the first one's.</summary>
-    public IReadOnlyDictionary<string, string> Metadata => _files.SelectMany(f => f.Metadata).DistinctBy(m => m.Key).ToDictionary(m => m.Key, m => m.Value);
+    public IReadOnlyDictionary<string, string> Metadata =>
+        _files.SelectMany(f => f.Metadata).DistinctBy(m => m.Key).ToDictionary(m => m.Key, m => m.Value);
 
     public bool Has(string tensor) => _owners.ContainsKey(tensor);
 
@@ -52,7 +54,8 @@ internal sealed class WeightFiles : IDisposable
 
     private static WeightFiles OpenShards(string directory, string index)
     {
-        var map = ConfigJson.Read(index).Object("weight_map") ?? throw new CheckpointException(index, "has no key 'weight_map'; download it again.");
+        var map = ConfigJson.Read(index).Object("weight_map")
+            ?? throw new CheckpointException(index, "has no key 'weight_map'; download it again.");
         var (files, owners) = (new Dictionary<string, SafetensorsFile>(), new Dictionary<string, SafetensorsFile>());
         try
         {
@@ -61,7 +64,10 @@ internal sealed class WeightFiles : IDisposable
                 var name = map.Require(tensor, map.String(tensor));
                 if (!files.TryGetValue(name, out var file)) files[name] = file = OpenShard(directory, index, name);
                 if (!file.Tensors.ContainsKey(tensor))
-                    throw new CheckpointException(file.Path, $"has no tensor {DisplayText.QuotedName(tensor)}, which {Index} says it holds; download both again.");
+                {
+                    throw new CheckpointException(file.Path,
+                        $"has no tensor {DisplayText.QuotedName(tensor)}, which {Index} says it holds; download both again.");
+                }
                 owners[tensor] = file;
             }
             if (files.Count == 0) throw new CheckpointException(index, "lists no tensor; download it again.");
@@ -78,10 +84,16 @@ internal sealed class WeightFiles : IDisposable
     {
         // a shard lies beside its index: a name that leads elsewhere is no name of a shard
         if (name.Length == 0 || name != System.IO.Path.GetFileName(name) || name is "." or ".." || name.Contains('\\'))
-            throw new CheckpointException(index, $"names the shard {DisplayText.QuotedName(name)}, which is no file name; download it again.");
+        {
+            throw new CheckpointException(index,
+                $"names the shard {DisplayText.QuotedName(name)}, which is no file name; download it again.");
+        }
         var path = System.IO.Path.Combine(directory, name);
-        return File.Exists(path) ? SafetensorsFile.Open(path) : throw new CheckpointException(directory, $"has no {name}, which {Index} lists; download it.");
+        return File.Exists(path)
+            ? SafetensorsFile.Open(path)
+            : throw new CheckpointException(directory, $"has no {name}, which {Index} lists; download it.");
     }
 
-    private CheckpointException Lacks(string tensor) => new(Path, $"has no tensor {DisplayText.QuotedName(tensor)}; check that the file is of the expected kind.");
+    private CheckpointException Lacks(string tensor) =>
+        new(Path, $"has no tensor {DisplayText.QuotedName(tensor)}; check that the file is of the expected kind.");
 }

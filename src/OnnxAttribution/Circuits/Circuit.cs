@@ -13,7 +13,8 @@ public sealed class Circuit
     public Circuit(IEnumerable<CircuitNode> nodes)
     {
         Nodes = [.. nodes.Distinct()];
-        _places = Nodes.GroupBy(n => (n.Site, n.Position)).ToDictionary(g => g.Key, g => (Features: g.Where(n => !n.IsError).Select(n => n.Feature).Order().ToArray(), HasError: g.Any(n => n.IsError)));
+        _places = Nodes.GroupBy(n => (n.Site, n.Position)).ToDictionary(g => g.Key,
+            g => (Features: g.Where(n => !n.IsError).Select(n => n.Feature).Order().ToArray(), HasError: g.Any(n => n.IsError)));
     }
 
     /// <summary>No node at all: ∅.</summary>
@@ -26,10 +27,16 @@ public sealed class Circuit
     public IEnumerable<CircuitNode> Features => Nodes.Where(n => !n.IsError);
 
     /// <summary>Refuses what the model cannot have.</summary>
-    /// <exception cref="CircuitException">No feature is listed, a site is not selected or has no dictionary, or there is no such feature.</exception>
+    /// <exception cref="CircuitException">No feature is listed,
+    /// a site is not selected or has no dictionary, or there is no such feature.</exception>
     public void RequireFeatures(LoadedModel model)
     {
-        if (!Features.Any()) throw new CircuitException(Nodes.Count == 0 ? "the circuit is empty; list some features, such as 3:953;4:7780,312" : "the circuit has error nodes only, which stay as they are; list some features");
+        if (!Features.Any())
+        {
+            throw new CircuitException(Nodes.Count == 0
+                ? "the circuit is empty; list some features, such as 3:953;4:7780,312"
+                : "the circuit has error nodes only, which stay as they are; list some features");
+        }
         Require(model);
     }
 
@@ -39,10 +46,19 @@ public sealed class Circuit
     {
         foreach (var n in Nodes)
         {
-            if (!model.Selected.Contains(n.Site)) throw new CircuitException($"the circuit has {n.Site}, which is not among the selected sites; name it in --sites, or leave --sites out");
+            if (!model.Selected.Contains(n.Site))
+            {
+                throw new CircuitException(
+                    $"the circuit has {n.Site}, which is not among the selected sites; name it in --sites, or leave --sites out");
+            }
             if (n.IsError) continue;
-            var dictionary = model.DictionaryOf(n.Site) ?? throw new CircuitException($"the circuit has feature {n.Feature} of {n.Site}, which has no dictionary in {model.Directory}; take the site out of the circuit");
-            if (n.Feature < 0 || n.Feature >= dictionary.FeatureCount) throw new CircuitException($"{n.Site} has no feature {n.Feature}; its features are 0 to {dictionary.FeatureCount - 1}");
+            var dictionary = model.DictionaryOf(n.Site)
+                ?? throw new CircuitException($"the circuit has feature {n.Feature} of {n.Site}, which has no dictionary in "
+                    + $"{model.Directory}; take the site out of the circuit");
+            if (n.Feature < 0 || n.Feature >= dictionary.FeatureCount)
+            {
+                throw new CircuitException($"{n.Site} has no feature {n.Feature}; its features are 0 to {dictionary.FeatureCount - 1}");
+            }
         }
     }
 
@@ -52,7 +68,8 @@ public sealed class Circuit
         foreach (var n in Nodes)
         {
             if (n.IsEverywhere || (n.Position >= 0 && n.Position < tokens)) continue;
-            throw new CircuitException($"the circuit has feature {n.Feature} of {n.Site} at position {n.Position}, and the prompt's {tokens} tokens are 0 to {tokens - 1}; give a longer prompt, or a circuit without positions (graph --aggregate sum)");
+            throw new CircuitException($"the circuit has feature {n.Feature} of {n.Site} at position {n.Position}, and the prompt's "
+                + $"{tokens} tokens are 0 to {tokens - 1}; give a longer prompt, or a circuit without positions (graph --aggregate sum)");
         }
     }
 

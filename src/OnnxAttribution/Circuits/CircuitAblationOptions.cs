@@ -11,5 +11,5 @@ namespace OnnxAttribution.Circuits;
 /// <param name="Controls">Random circuits of equal placement and size.</param>
 /// <param name="MemoryBudget">Bytes that the rows of one pass may take.</param>
 public sealed record CircuitAblationOptions(
-    float Coefficient = 0, bool Keep = false, MetricKind Metric = MetricKind.Logit, int? Position = null, int? Target = null, int? Foil = null,
-    int Controls = 10, int Seed = 0, long MemoryBudget = 1L << 30);
+    float Coefficient = 0, bool Keep = false, MetricKind Metric = MetricKind.Logit, int? Position = null, int? Target = null,
+    int? Foil = null, int Controls = 10, int Seed = 0, long MemoryBudget = 1L << 30);

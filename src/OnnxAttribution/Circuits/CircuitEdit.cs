@@ -7,7 +7,8 @@ namespace OnnxAttribution.Circuits;
 
 /// <summary>
 /// What ablating nodes of a site adds to its current activation x, row by row and position by position:
-/// <c>Σ_i (c · f_i(x) + a_i − f_i(x)) · row_i(x) + [error ablated] · (a_ε − ε(x))</c> over the ablated features i, with row_i in x's own output scale and ε(x) = x − x̂(x).
+/// <c>Σ_i (c · f_i(x) + a_i − f_i(x)) · row_i(x) + [error ablated] · (a_ε − ε(x))</c> over the ablated features i,
+/// with row_i in x's own output scale and ε(x) = x − x̂(x).
 /// 1. The places where something is ablated are encoded, all rows at once; those that are the same in all rows, once.
 /// 2. Per place the ablated features: those listed, or those active or with a value a_i and not listed.
 /// 3. Where nothing changes nothing is added, so that what is kept whole stays exactly as it was.
@@ -37,7 +38,8 @@ internal sealed class CircuitEdit
 
     /// <param name="x">[rows or 1, T, d].</param>
     /// <returns>Row, position and change [d], for the places at which something changes.</returns>
-    public List<(int Row, int Position, ReadOnlyMemory<float> Change)> Changes(ReadOnlySpan<float> x, int positions, int width, IReadOnlyList<AblationRow> rows)
+    public List<(int Row, int Position, ReadOnlyMemory<float> Change)> Changes(ReadOnlySpan<float> x, int positions, int width,
+        IReadOnlyList<AblationRow> rows)
     {
         var shared = x.Length == positions * width;
         var encoded = new Dictionary<(int Row, int Position), int>();
@@ -64,11 +66,16 @@ internal sealed class CircuitEdit
         var encoding = _model.Encoder.Encode(_dictionary, gathered, count);
         foreach (var p in places) FindTerms(p, encoding);
         // rows of features that are active lie ready; those that are switched on are read
-        var switchedOn = places.SelectMany(p => p.Terms).Select(t => t.Feature).Where(f => !encoding.Decoder.Has(f)).Distinct().Order().ToArray();
+        var switchedOn = places.SelectMany(p => p.Terms).Select(t => t.Feature).Where(f => !encoding.Decoder.Has(f)).Distinct()
+            .Order().ToArray();
         var more = switchedOn.Length > 0 ? _dictionary!.DecoderRows(switchedOn, _model.Context.Threads) : null;
-        foreach (var p in places.Where(p => p.AddsSum).DistinctBy(p => p.Position)) _values.At(Site, p.Position).Sum(_dictionary!, _model.Context.Threads);
+        foreach (var p in places.Where(p => p.AddsSum).DistinctBy(p => p.Position))
+        {
+            _values.At(Site, p.Position).Sum(_dictionary!, _model.Context.Threads);
+        }
         var changes = new float[]?[places.Count];
-        Parallel.For(0, places.Count, new ParallelOptions { MaxDegreeOfParallelism = _model.Context.Threads }, i => changes[i] = ChangeOf(places[i], encoding, more, width));
+        Parallel.For(0, places.Count, new ParallelOptions { MaxDegreeOfParallelism = _model.Context.Threads },
+            i => changes[i] = ChangeOf(places[i], encoding, more, width));
         var result = new List<(int, int, ReadOnlyMemory<float>)>(places.Count);
         for (var i = 0; i < changes.Length; i++)
         {
@@ -93,7 +100,8 @@ internal sealed class CircuitEdit
             if (!IsListed(active[i])) Term(active[i], activations[i], 0);
         }
         var stays = place.Listed.Count(f => ablated.Of(f) != 0);
-        // the values of all features but the few listed, or of the few that are left; with everything listed nothing is, and x stays exactly as it is
+        // the values of all features but the few listed, or of the few that are left;
+        // with everything listed nothing is, and x stays exactly as it is
         place.AddsSum = ablated.Features.Count - stays > stays;
         foreach (var f in place.AddsSum ? place.Listed : ablated.Features)
         {
@@ -112,7 +120,10 @@ internal sealed class CircuitEdit
     {
         if (place.Terms.Count == 0 && !place.AddsSum && !place.AblatesError) return null;
         var change = new float[width];
-        foreach (var (feature, by) in place.Terms) TensorPrimitives.MultiplyAdd(encoding.Decoder.Has(feature) ? encoding.Decoder[feature] : more![feature], by, change, change);
+        foreach (var (feature, by) in place.Terms)
+        {
+            TensorPrimitives.MultiplyAdd(encoding.Decoder.Has(feature) ? encoding.Decoder[feature] : more![feature], by, change, change);
+        }
         var ablated = _values.At(Site, place.Position);
         if (place.AddsSum) TensorPrimitives.Add(change, ablated.Sum(_dictionary!, 1), change);
         TensorPrimitives.Multiply(change, encoding.Scales[place.Encoded], change);

@@ -3,7 +3,8 @@ using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Circuits;
 
-/// <summary>Runs of the model with nodes ablated, a row each: every site is encoded anew as the pass reaches it, with what the earlier ablations left.</summary>
+/// <summary>Runs of the model with nodes ablated, a row each:
+/// every site is encoded anew as the pass reaches it, with what the earlier ablations left.</summary>
 internal static class CircuitPass
 {
     /// <summary>What each chunk of rows yields: its first row, and the logits [rows, vocabulary] at the position asked for.</summary>
@@ -14,7 +15,8 @@ internal static class CircuitPass
     /// <param name="memoryBudget">Bytes that the rows of one pass may take.</param>
     /// <exception cref="AttributionException">An activation overflows.</exception>
     /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
-    public static void Run(ActivationCache clean, int count, Func<int, AblationRow> row, Replacements values, float coefficient, int position, long memoryBudget, Take take)
+    public static void Run(ActivationCache clean, int count, Func<int, AblationRow> row, Replacements values, float coefficient,
+        int position, long memoryBudget, Take take)
     {
         var sites = clean.Model.Selected.ToDictionary(s => s, s => new CircuitEdit(clean.Model, s, values, coefficient));
         var most = clean.RowsPerPass(memoryBudget);
@@ -35,10 +37,12 @@ internal static class CircuitPass
     /// <summary>The metric of each row.</summary>
     /// <inheritdoc cref="Run" path="/param"/>
     /// <inheritdoc cref="Run" path="/exception"/>
-    public static double[] Metrics(ActivationCache clean, int count, Func<int, AblationRow> row, Replacements values, Metric metric, long memoryBudget)
+    public static double[] Metrics(ActivationCache clean, int count, Func<int, AblationRow> row, Replacements values, Metric metric,
+        long memoryBudget)
     {
         var result = new double[count];
-        Run(clean, count, row, values, 0, metric.Position, memoryBudget, (first, some, logits) => metric.Of(logits, some, clean.Logits(metric.Position), clean.Model.Context.Threads).CopyTo(result, first));
+        Run(clean, count, row, values, 0, metric.Position, memoryBudget, (first, some, logits) =>
+            metric.Of(logits, some, clean.Logits(metric.Position), clean.Model.Context.Threads).CopyTo(result, first));
         return result;
     }
 }

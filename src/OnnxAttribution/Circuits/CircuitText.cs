@@ -4,15 +4,18 @@ using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Circuits;
 
-/// <summary>Circuits in short: <c>3:953;4:7780,312</c>, that is site:features, with <c>@position</c> behind a feature that counts at one position only.</summary>
-/// <remarks>A site is a layer (its <c>hook_resid_pre</c>), a layer and a kind (<c>3.attn</c>, <c>3.mlp</c>, <c>3.resid_post</c>), or a hook name.</remarks>
+/// <summary>Circuits in short: <c>3:953;4:7780,312</c>, that is site:features,
+/// with <c>@position</c> behind a feature that counts at one position only.</summary>
+/// <remarks>A site is a layer (its <c>hook_resid_pre</c>), a layer and a kind (<c>3.attn</c>,
+/// <c>3.mlp</c>, <c>3.resid_post</c>), or a hook name.</remarks>
 internal static class CircuitText
 {
     private const string Example = "write site:features, such as 3:953;4.mlp:7780,312@5";
 
     /// <param name="text">Pieces are parted by ';' or line ends; what follows '#' on a line is a remark.</param>
     /// <param name="file">Where the text is from, for messages; null: from the command line.</param>
-    /// <exception cref="CircuitException">A piece does not parse, or names a site that the model does not have; the message points at it.</exception>
+    /// <exception cref="CircuitException">A piece does not parse,
+    /// or names a site that the model does not have; the message points at it.</exception>
     public static Circuit Parse(string text, LoadedModel model, string? file = null)
     {
         var nodes = new List<CircuitNode>();
@@ -20,7 +23,11 @@ internal static class CircuitText
         {
             try
             {
-                nodes.AddRange(line.Split('#')[0].Split(';').Select(p => p.Trim()).Where(p => p.Length > 0).SelectMany(p => Piece(p, model.Bundle)));
+                nodes.AddRange(line.Split('#')[0]
+                    .Split(';')
+                    .Select(p => p.Trim())
+                    .Where(p => p.Length > 0)
+                    .SelectMany(p => Piece(p, model.Bundle)));
             }
             catch (CircuitException e) when (file is not null)
             {
@@ -37,7 +44,8 @@ internal static class CircuitText
         var site = SiteOf(piece, piece[..colon].Trim(), bundle);
         foreach (var item in piece[(colon + 1)..].Split(','))
         {
-            var (feature, position) = FeatureName.Unit(string.Join('@', item.Split('@').Select(p => p.Trim()))) ?? throw new CircuitException($"'{Short(item.Trim())}' in '{Short(piece)}' of the circuit is no feature; {Example}");
+            var (feature, position) = FeatureName.Unit(string.Join('@', item.Split('@').Select(p => p.Trim())))
+                ?? throw new CircuitException($"'{Short(item.Trim())}' in '{Short(piece)}' of the circuit is no feature; {Example}");
             yield return new CircuitNode(site, position ?? GraphSum.NoPosition, feature);
         }
     }
@@ -45,7 +53,8 @@ internal static class CircuitText
     private static Site SiteOf(string piece, string name, ModelBundle bundle)
     {
         var hook = Site.FromShort(name)
-            ?? throw new CircuitException($"'{Short(name)}' in '{Short(piece)}' of the circuit is no site; write a layer, such as 3, 3.attn, 3.mlp, 3.resid_mid, 3.z or 3.resid_post, or a hook name");
+            ?? throw new CircuitException($"'{Short(name)}' in '{Short(piece)}' of the circuit is no site; "
+                + "write a layer, such as 3, 3.attn, 3.mlp, 3.resid_mid, 3.z or 3.resid_post, or a hook name");
         try
         {
             return bundle.SiteNamed(hook);

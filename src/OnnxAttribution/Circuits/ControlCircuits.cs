@@ -17,9 +17,12 @@ internal sealed class ControlCircuits
     }
 
     /// <summary>Features of the circuit that are active in the clean run, at their position or at any.</summary>
-    public int Active() => _circuit.Features.Count(n => n.IsEverywhere ? _active[n.Site].Any(f => f.Contains(n.Feature)) : _active[n.Site][n.Position].Contains(n.Feature));
+    public int Active() =>
+        _circuit.Features.Count(n =>
+            n.IsEverywhere ? _active[n.Site].Any(f => f.Contains(n.Feature)) : _active[n.Site][n.Position].Contains(n.Feature));
 
-    /// <summary>At each place of the circuit as many features, drawn from those that are active there in the clean run and not the circuit's own; fewer where there are no more.</summary>
+    /// <summary>At each place of the circuit as many features,
+    /// drawn from those that are active there in the clean run and not the circuit's own; fewer where there are no more.</summary>
     /// <param name="index">Which of many: each is drawn by itself.</param>
     public Circuit Random(int seed, int index)
     {
@@ -29,7 +32,9 @@ internal sealed class ControlCircuits
         {
             var active = _active[place.Key.Site];
             var own = place.Select(n => n.Feature).ToHashSet();
-            int[] others = [.. (place.Key.Position == GraphSum.NoPosition ? active.SelectMany(f => f).Distinct() : active[place.Key.Position]).Where(f => !own.Contains(f)).Order()];
+            int[] others = [.. (place.Key.Position == GraphSum.NoPosition
+                ? active.SelectMany(f => f).Distinct()
+                : active[place.Key.Position]).Where(f => !own.Contains(f)).Order()];
             random.Shuffle(others);
             nodes.AddRange(others.Take(own.Count).Select(f => new CircuitNode(place.Key.Site, place.Key.Position, f)));
         }

@@ -5,8 +5,10 @@ namespace OnnxAttribution.Circuits;
 
 /// <summary>
 /// How much of the metric a circuit carries, by its size.
-/// 1. Nodes are ranked; under a rule that does not count errors as nodes, features only. The k first are the circuit of size k; the k first of a shuffled ranking a random one.
-/// 2. A row for each circuit, one for its complement, one for ∅, side by side under every rule: each selected site is encoded anew as it is reached, and what is outside is ablated.
+/// 1. Nodes are ranked; under a rule that does not count errors as nodes, features only.
+///    The k first are the circuit of size k; the k first of a shuffled ranking a random one.
+/// 2. A row for each circuit, one for its complement, one for ∅, side by side under every rule:
+///    each selected site is encoded anew as it is reached, and what is outside is ablated.
 /// 3. Faithfulness and completeness from the metrics.
 /// </summary>
 /// <remarks>Marks et al. 2024 (arXiv:2403.19647), section 4.</remarks>
@@ -18,10 +20,12 @@ public static class FaithfulnessCurve
     /// <param name="ranking">All nodes, the strongest first.</param>
     /// <returns>Rule by rule, sizes ascending, the strongest nodes' circuit before the random ones.</returns>
     /// <exception cref="CircuitException">A node does not fit the model or the prompt.</exception>
-    /// <exception cref="AttributionException">The prompt or what is asked of it cannot be used, or the patch prompt or the means are missing.</exception>
+    /// <exception cref="AttributionException">The prompt or what is asked of it cannot be used,
+    /// or the patch prompt or the means are missing.</exception>
     /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
     public static IReadOnlyList<FaithfulnessPoint> Of(
-        LoadedModel model, int[] tokens, int[]? patchTokens, MeanActivations? means, AblationKind kind, IReadOnlyList<CircuitNode> ranking, FaithfulnessOptions options)
+        LoadedModel model, int[] tokens, int[]? patchTokens, MeanActivations? means, AblationKind kind, IReadOnlyList<CircuitNode> ranking,
+        FaithfulnessOptions options)
     {
         new Circuit(ranking).Require(model);
         using var clean = ActivationCache.Of(model, tokens);
@@ -31,16 +35,24 @@ public static class FaithfulnessCurve
         var values = Values(clean, kind, patchTokens, means);
         var rows = new List<Prefix>();
         var plans = new List<(ErrorRule Rule, int Of, int Empty, List<(int? Control, int Nodes, int Circuit, int Complement)> Circuits)>();
-        foreach (var rule in options.Errors ?? [ErrorRule.Keep, ErrorRule.Remove, ErrorRule.Nodes]) plans.Add(Plan(rule, ranking, options, rows));
+        foreach (var rule in options.Errors ?? [ErrorRule.Keep, ErrorRule.Remove, ErrorRule.Nodes])
+        {
+            plans.Add(Plan(rule, ranking, options, rows));
+        }
         var metrics = CircuitPass.Metrics(clean, rows.Count, i => rows[i].Row(), values, metric, options.MemoryBudget);
-        return [.. plans.SelectMany(p => p.Circuits.Select(c => new FaithfulnessPoint(kind, p.Rule, c.Control, c.Nodes, p.Of, metrics[c.Circuit], metrics[c.Complement], metrics[p.Empty], full)))];
+        return [.. plans.SelectMany(p =>
+            p.Circuits.Select(c => new FaithfulnessPoint(kind, p.Rule, c.Control, c.Nodes, p.Of, metrics[c.Circuit], metrics[c.Complement],
+                metrics[p.Empty], full)))];
     }
 
     /// <summary>About so many sizes from 0 to all, each about the same factor larger than the one before.</summary>
     public static IReadOnlyList<int> Sizes(int all, int points)
     {
         var sizes = new SortedSet<int> { 0, all };
-        for (var i = 0; i < points - 1 && all > 0; i++) sizes.Add((int)Math.Round(Math.Pow(all, points == 2 ? 1 : i / (double)(points - 2))));
+        for (var i = 0; i < points - 1 && all > 0; i++)
+        {
+            sizes.Add((int)Math.Round(Math.Pow(all, points == 2 ? 1 : i / (double)(points - 2))));
+        }
         return [.. sizes];
     }
 
@@ -52,15 +64,24 @@ public static class FaithfulnessCurve
 
     private static Replacements Values(ActivationCache clean, AblationKind kind, int[]? patchTokens, MeanActivations? means)
     {
-        if (kind == AblationKind.Mean) return Replacements.Mean(clean, means ?? throw new AttributionException("mean ablation needs a text to take means over; give --mean-text FILE"));
+        if (kind == AblationKind.Mean)
+        {
+            return Replacements.Mean(clean,
+                means ?? throw new AttributionException("mean ablation needs a text to take means over; give --mean-text FILE"));
+        }
         if (kind == AblationKind.Zero) return Replacements.Zero(clean);
-        if (patchTokens is null) throw new AttributionException("patch ablation needs a patch prompt; give each prompt a patch_prompt, or --ablation zero or mean");
+        if (patchTokens is null)
+        {
+            throw new AttributionException(
+                "patch ablation needs a patch prompt; give each prompt a patch_prompt, or --ablation zero or mean");
+        }
         LoadedModel.RequireEquallyLong(clean.Tokens.Count, patchTokens.Length);
         using var patch = ActivationCache.Of(clean.Model, patchTokens);
         return Replacements.Patch(clean, patch);
     }
 
-    private static (ErrorRule, int, int, List<(int?, int, int, int)>) Plan(ErrorRule rule, IReadOnlyList<CircuitNode> ranking, FaithfulnessOptions options, List<Prefix> rows)
+    private static (ErrorRule, int, int, List<(int?, int, int, int)>) Plan(ErrorRule rule, IReadOnlyList<CircuitNode> ranking,
+        FaithfulnessOptions options, List<Prefix> rows)
     {
         CircuitNode[] counted = rule == ErrorRule.Nodes ? [.. ranking] : [.. ranking.Where(n => !n.IsError)];
         var orders = new List<(int? Control, CircuitNode[] Nodes)> { (null, counted) };

@@ -7,7 +7,8 @@ namespace OnnxAttribution.Circuits;
 /// <param name="Complement">m of the complement: the circuit's own nodes are ablated.</param>
 /// <param name="Empty">m(∅) under the same rule.</param>
 /// <param name="Full">m(M), the model as it is.</param>
-public sealed record FaithfulnessPoint(AblationKind Ablation, ErrorRule Errors, int? Control, int Nodes, int Of, double Circuit, double Complement, double Empty, double Full)
+public sealed record FaithfulnessPoint(AblationKind Ablation, ErrorRule Errors, int? Control, int Nodes, int Of, double Circuit,
+    double Complement, double Empty, double Full)
 {
     // float32 leaves about this much of a metric undetermined, so that a smaller difference is none
     private const double Rounding = 1e-5;
@@ -22,5 +23,6 @@ public sealed record FaithfulnessPoint(AblationKind Ablation, ErrorRule Errors, 
     /// <summary>Nodes in the circuit, of all.</summary>
     public double Share => Of == 0 ? double.NaN : (double)Nodes / Of;
 
-    private double Ratio(double metric) => Math.Abs(Full - Empty) <= Rounding * Math.Max(Math.Abs(Full), Math.Abs(Empty)) ? double.NaN : (metric - Empty) / (Full - Empty);
+    private double Ratio(double metric) =>
+        Math.Abs(Full - Empty) <= Rounding * Math.Max(Math.Abs(Full), Math.Abs(Empty)) ? double.NaN : (metric - Empty) / (Full - Empty);
 }

@@ -4,8 +4,10 @@ using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Circuits;
 
-/// <summary>Means of features and errors over all positions of a text but the BOS, which sees only itself and is the same in every text.</summary>
-/// <remarks>A feature that is not active counts 0. A text is read in pieces, each of one document, within the context and with its BOS.</remarks>
+/// <summary>Means of features and errors over all positions of a text but the BOS,
+/// which sees only itself and is the same in every text.</summary>
+/// <remarks>A feature that is not active counts 0. A text is read in pieces,
+/// each of one document, within the context and with its BOS.</remarks>
 public sealed class MeanActivations
 {
     private readonly Dictionary<Site, ReplacementAt> _means = [];
@@ -32,17 +34,24 @@ public sealed class MeanActivations
             if (piece.Length <= first) continue;
             progress?.Report($"means over the text, {result.Positions} tokens");
             using var run = ActivationCache.Of(model, piece);
-            foreach (var site in model.Selected) Add(sums, site, Replacements.EncodingOf(run, site), model.DictionaryOf(site)?.FeatureCount ?? 0, first);
+            foreach (var site in model.Selected)
+            {
+                Add(sums, site, Replacements.EncodingOf(run, site), model.DictionaryOf(site)?.FeatureCount ?? 0, first);
+            }
             result.Positions += piece.Length - first;
         }
-        if (result.Positions == 0) throw new AttributionException("the text of the means has no tokens; give --mean-text a file with text in it");
+        if (result.Positions == 0)
+        {
+            throw new AttributionException("the text of the means has no tokens; give --mean-text a file with text in it");
+        }
         foreach (var (site, (features, error)) in sums) result._means[site] = Mean(features, error, result.Positions);
         return result;
     }
 
     internal ReplacementAt At(Site site) => _means[site];
 
-    private static void Add(Dictionary<Site, (double[] Features, double[] Error)> sums, Site site, SparseEncoding encoding, int features, int first)
+    private static void Add(Dictionary<Site, (double[] Features, double[] Error)> sums, Site site, SparseEncoding encoding,
+        int features, int first)
     {
         if (!sums.TryGetValue(site, out var sum)) sums[site] = sum = (new double[features], new double[encoding.Width]);
         for (var t = first; t < encoding.Positions; t++)
@@ -56,6 +65,7 @@ public sealed class MeanActivations
     private static ReplacementAt Mean(double[] features, double[] error, int positions)
     {
         int[] active = [.. Enumerable.Range(0, features.Length).Where(i => features[i] != 0)];
-        return new ReplacementAt(active, [.. active.Select(i => (float)(features[i] / positions))], Array.ConvertAll(error, e => (float)(e / positions)));
+        return new ReplacementAt(active, [.. active.Select(i => (float)(features[i] / positions))],
+            Array.ConvertAll(error, e => (float)(e / positions)));
     }
 }

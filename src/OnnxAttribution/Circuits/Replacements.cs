@@ -41,12 +41,14 @@ internal sealed class Replacements
     });
 
     /// <summary>Features and errors of every position of one run at a site.</summary>
-    internal static SparseEncoding EncodingOf(ActivationCache run, Site site) => run.Model.Encoder.Encode(run.Model.DictionaryOf(site), run[site.Name].ToArray(), run.Tokens.Count);
+    internal static SparseEncoding EncodingOf(ActivationCache run, Site site) =>
+        run.Model.Encoder.Encode(run.Model.DictionaryOf(site), run[site.Name].ToArray(), run.Tokens.Count);
 
     private static Func<int, ReplacementAt> Places(ActivationCache run, Site site)
     {
         var encoding = EncodingOf(run, site);
-        return t => new ReplacementAt(encoding.Features[t], encoding.Activations[t], encoding.Errors.AsMemory(t * encoding.Width, encoding.Width));
+        return t =>
+            new ReplacementAt(encoding.Features[t], encoding.Activations[t], encoding.Errors.AsMemory(t * encoding.Width, encoding.Width));
     }
 
     private static Replacements Of(ActivationCache clean, Func<Site, int, Func<int, ReplacementAt>> at)

@@ -2,9 +2,10 @@ namespace OnnxAttribution.Curves;
 
 /// <summary>
 /// Follows attention patterns from coefficient to coefficient.
-/// 1. Whenever a head's most attended key changes at a query position, that is a switch; one between keys that never had <see cref="Least"/> is noise of a flat pattern and is passed over.
-/// 2. Which query positions matter to a downstream position q: q itself and, going back from the last block, every position that a head looks at from a position that matters,
-///    with at least <see cref="Least"/> at some coefficient.
+/// 1. Whenever a head's most attended key changes at a query position, that is a switch;
+///    one between keys that never had <see cref="Least"/> is noise of a flat pattern and is passed over.
+/// 2. Which query positions matter to a downstream position q: q itself and, going back from the last block,
+///    every position that a head looks at from a position that matters, with at least <see cref="Least"/> at some coefficient.
 /// </summary>
 /// <param name="layers">Blocks whose patterns are seen, ascending.</param>
 internal sealed class AttentionWatch(IReadOnlyList<int> layers, int positions)
@@ -32,7 +33,8 @@ internal sealed class AttentionWatch(IReadOnlyList<int> layers, int positions)
             var before = last.AsSpan(row * positions, positions);
             var (from, to) = (Top(before), Top(now));
             if (from == to || Math.Max(before[from], now[to]) < Least) continue;
-            _switches.Add((step, layer, new AttentionSwitch(layers[layer], head, query, from, to, (before[from], before[to]), (now[from], now[to]))));
+            _switches.Add(
+                (step, layer, new AttentionSwitch(layers[layer], head, query, from, to, (before[from], before[to]), (now[from], now[to]))));
         }
         _last[layer] = pattern.ToArray();
     }
@@ -42,7 +44,11 @@ internal sealed class AttentionWatch(IReadOnlyList<int> layers, int positions)
     {
         var matters = Mattering(position);
         return _switches.Where(s => matters[s.Layer][s.Switch.Query])
-            .OrderBy(s => s.Step).ThenBy(s => s.Layer).ThenBy(s => s.Switch.Query).ThenBy(s => s.Switch.Head).Select(s => (s.Step, s.Switch));
+            .OrderBy(s => s.Step)
+            .ThenBy(s => s.Layer)
+            .ThenBy(s => s.Switch.Query)
+            .ThenBy(s => s.Switch.Head)
+            .Select(s => (s.Step, s.Switch));
     }
 
     // per layer: the query positions whose pattern can reach the downstream position

@@ -12,7 +12,8 @@ internal static class Coefficients
 
     /// <summary>Reads a range (both ends included, the last where a step lands on it) or a list, in any order.</summary>
     /// <returns>Ascending, each once. They are counted in decimals: 0..1:0.1 holds 0.3 and 1 as they are written.</returns>
-    /// <exception cref="FormatException">The text is neither, or has more than <see cref="Most"/> points; the message says what to write.</exception>
+    /// <exception cref="FormatException">The text is neither, or has more than <see cref="Most"/> points;
+    /// the message says what to write.</exception>
     public static IReadOnlyList<double> Parse(string text)
     {
         var points = text.Contains("..", StringComparison.Ordinal) ? Range(text) : List(text);
@@ -45,10 +46,16 @@ internal static class Coefficients
     {
         // float32 is what the model computes in: what lies beyond a million times a feature's own activation says nothing
         const decimal largest = 1_000_000;
-        if (!decimal.TryParse(part, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)) throw new FormatException($"coefficients '{text}' hold '{part.Trim()}', which is no number; {Mend}");
-        return Math.Abs(number) <= largest ? number : throw new FormatException($"coefficients '{text}' hold {part.Trim()}; give numbers between -1000000 and 1000000");
+        if (!decimal.TryParse(part, NumberStyles.Float, CultureInfo.InvariantCulture, out var number))
+        {
+            throw new FormatException($"coefficients '{text}' hold '{part.Trim()}', which is no number; {Mend}");
+        }
+        return Math.Abs(number) <= largest
+            ? number
+            : throw new FormatException($"coefficients '{text}' hold {part.Trim()}; give numbers between -1000000 and 1000000");
     }
 
     private static FormatException TooMany(string text, double count) =>
-        new($"coefficients '{text}' are {count.ToString("N0", CultureInfo.InvariantCulture)} points; give at most {Most.ToString("N0", CultureInfo.InvariantCulture)}, with a larger step");
+        new($"coefficients '{text}' are {count.ToString("N0", CultureInfo.InvariantCulture)} points; "
+            + $"give at most {Most.ToString("N0", CultureInfo.InvariantCulture)}, with a larger step");
 }

@@ -10,11 +10,14 @@ namespace OnnxAttribution.Curves;
 /// <summary>
 /// The response curve of one downstream feature to one upstream feature.
 /// 1. The clean run. Both sites are expanded by their dictionaries.
-/// 2. x_U[p] += (c − 1) · f_up(p) · decoder row, at every position (or the one named), a batch row per coefficient; the model is run on to the downstream site and encoded there.
-/// 3. The gradient's line from the edges between the two features, on the graph cut at these two sites alone, where the direct Jacobian is the whole one.
+/// 2. x_U[p] += (c − 1) · f_up(p) · decoder row, at every position (or the one named), a batch row per coefficient;
+///    the model is run on to the downstream site and encoded there.
+/// 3. The gradient's line from the edges between the two features,
+///    on the graph cut at these two sites alone, where the direct Jacobian is the whole one.
 /// 4. Bends: switches of the downstream feature and of attention on the way, and kinks that neither explains.
 /// </summary>
-/// <remarks>Dose-response curves of single features; the gradient's line is attribution patching's answer (Marks et al. 2024, App. A.1).</remarks>
+/// <remarks>Dose-response curves of single features; the gradient's line is attribution
+/// patching's answer (Marks et al. 2024, App. A.1).</remarks>
 public static class CurveFinder
 {
     private const int Named = 5;
@@ -26,9 +29,11 @@ public static class CurveFinder
     /// <param name="coefficients">Ascending; 0 takes the feature away, 1 is the clean run.</param>
     /// <param name="memoryBudget">Bytes that the rows of one run may take.</param>
     /// <exception cref="ArgumentException">Coefficients are not ascending, or the model was opened with other sites.</exception>
-    /// <exception cref="AttributionException">There is no such feature or position, the upstream one is not active on the prompt, the downstream one never is, or it does not lie downstream.</exception>
+    /// <exception cref="AttributionException">There is no such feature or position,
+    /// the upstream one is not active on the prompt, the downstream one never is, or it does not lie downstream.</exception>
     /// <exception cref="BundleException">There is no such site.</exception>
-    public static ResponseCurve Find(LoadedModel model, int[] tokens, FeatureName up, FeatureName down, IReadOnlyList<double> coefficients, long memoryBudget = 1L << 30)
+    public static ResponseCurve Find(LoadedModel model, int[] tokens, FeatureName up, FeatureName down, IReadOnlyList<double> coefficients,
+        long memoryBudget = 1L << 30)
     {
         RequireAscending(coefficients);
         var calls = model.Context.Calls;
@@ -37,11 +42,17 @@ public static class CurveFinder
         RequireFeature(model, from, up);
         RequireFeature(model, to, down);
         RequireDownstream(model, from, to);
-        if (up.Position is { } only && only >= tokens.Length) throw new AttributionException($"the upstream feature is to be scaled at position {only} (@{only}), and the prompt's tokens are 0 to {tokens.Length - 1}");
+        if (up.Position is { } only && only >= tokens.Length)
+        {
+            throw new AttributionException(
+                $"the upstream feature is to be scaled at position {only} (@{only}), and the prompt's tokens are 0 to {tokens.Length - 1}");
+        }
 
         using var clean = ActivationCache.Of(model, tokens);
         var (upstream, downstream) = (State(model, from, clean), State(model, to, clean));
-        var scaled = Enumerable.Range(0, tokens.Length).Select(p => up.Position is null || up.Position == p ? upstream.CleanEncoding.ActivationOf(p, up.Feature) : 0).ToArray();
+        var scaled = Enumerable.Range(0, tokens.Length)
+            .Select(p => up.Position is null || up.Position == p ? upstream.CleanEncoding.ActivationOf(p, up.Feature) : 0)
+            .ToArray();
         RequireActive(upstream.CleanEncoding, up, from, scaled);
 
         var atRest = Enumerable.Range(0, tokens.Length).Select(q => downstream.CleanEncoding.ActivationOf(q, down.Feature)).ToArray();
@@ -55,12 +66,16 @@ public static class CurveFinder
             for (var l = 0; l < runs.Layers.Count; l++)
             {
                 var pattern = patterns(l);
-                for (var r = 0; r < rows; r++) watch.See(first + r, l, pattern.Span.Slice(r * (pattern.Length / rows), pattern.Length / rows));
+                for (var r = 0; r < rows; r++)
+                {
+                    watch.See(first + r, l, pattern.Span.Slice(r * (pattern.Length / rows), pattern.Length / rows));
+                }
             }
         });
         if (activation.All(a => a.All(f => f == 0)) && atRest.All(f => f == 0))
         {
-            throw new AttributionException($"feature {down.Feature} of {to.Name} is not active on this prompt, whatever the coefficient; active there are {Strongest(downstream.CleanEncoding, _ => true)}");
+            throw new AttributionException($"feature {down.Feature} of {to.Name} is not active on this prompt, whatever the coefficient; "
+                + $"active there are {Strongest(downstream.CleanEncoding, _ => true)}");
         }
         return new ResponseCurve
         {
@@ -72,7 +87,8 @@ public static class CurveFinder
             Activation = activation,
             Clean = atRest,
             Slope = Slope(model, upstream, downstream, up.Feature, down.Feature, scaled, tokens, memoryBudget),
-            Bends = [.. Enumerable.Range(0, tokens.Length).SelectMany(q => KinkFinder.Find(q, coefficients, [.. activation.Select(a => a[q])], watch.SwitchesFor(q)))],
+            Bends = [.. Enumerable.Range(0, tokens.Length)
+                .SelectMany(q => KinkFinder.Find(q, coefficients, [.. activation.Select(a => a[q])], watch.SwitchesFor(q)))],
             RuntimeCalls = model.Context.Calls - calls,
         };
     }
@@ -104,7 +120,8 @@ public static class CurveFinder
     }
 
     // Σ_p ∂f_down(q)/∂f_up(p) · f_up(p), per q
-    private static float[] Slope(LoadedModel model, SiteEffects upstream, SiteEffects downstream, int up, int down, float[] scaled, int[] tokens, long memoryBudget)
+    private static float[] Slope(LoadedModel model, SiteEffects upstream, SiteEffects downstream, int up, int down, float[] scaled,
+        int[] tokens, long memoryBudget)
     {
         var nodes = new List<CausalNode>();
         void AddNodes(SiteEffects site, int feature, Func<int, float> activation)
@@ -142,9 +159,11 @@ public static class CurveFinder
 
     private static void RequireAscending(IReadOnlyList<double> coefficients)
     {
-        if (coefficients.Count == 0 || !coefficients.All(double.IsFinite) || Enumerable.Range(1, coefficients.Count - 1).Any(i => coefficients[i] <= coefficients[i - 1]))
+        if (coefficients.Count == 0 || !coefficients.All(double.IsFinite)
+            || Enumerable.Range(1, coefficients.Count - 1).Any(i => coefficients[i] <= coefficients[i - 1]))
         {
-            throw new ArgumentException("coefficients are finite numbers, each above the one before, and at least one", nameof(coefficients));
+            throw new ArgumentException("coefficients are finite numbers, each above the one before, and at least one",
+                nameof(coefficients));
         }
     }
 
@@ -153,18 +172,31 @@ public static class CurveFinder
         if (!model.Bundle.HasDictionary(site))
         {
             var with = model.Bundle.Sites.Where(model.Bundle.HasDictionary);
-            throw new AttributionException($"{site} has no dictionary, so it has no feature {name.Feature}; sites that have one: {string.Join(", ", with)}");
+            throw new AttributionException(
+                $"{site} has no dictionary, so it has no feature {name.Feature}; sites that have one: {string.Join(", ", with)}");
         }
-        var dictionary = model.DictionaryOf(site) ?? throw new ArgumentException($"the model was opened without {site}; open it with the curve's two sites", nameof(model));
-        if (name.Feature >= dictionary.FeatureCount) throw new AttributionException($"{site} has no feature {name.Feature}; its features are 0 to {dictionary.FeatureCount - 1}");
+        var dictionary = model.DictionaryOf(site)
+            ?? throw new ArgumentException($"the model was opened without {site}; open it with the curve's two sites", nameof(model));
+        if (name.Feature >= dictionary.FeatureCount)
+        {
+            throw new AttributionException($"{site} has no feature {name.Feature}; its features are 0 to {dictionary.FeatureCount - 1}");
+        }
     }
 
     private static void RequireDownstream(LoadedModel model, Site up, Site down)
     {
         if (up == down) throw new AttributionException($"both features are of {up}; take the downstream one from a later site");
-        if (model.Selected.Count != 2) throw new ArgumentException("the model was opened with other sites; open it with the curve's two", nameof(model));
-        if (GradientGraphs.Of(model).Segment(model.Selected[0] == down ? 0 : 1, Estimator.Gradient)?.Segment.Parents.Any(p => p.Value.Name == up.Name) == true) return;
-        throw new AttributionException($"{down} does not lie downstream of {up}: nothing that happens at {up} can reach it; take the downstream feature from a later site, or swap --up and --down");
+        if (model.Selected.Count != 2)
+        {
+            throw new ArgumentException("the model was opened with other sites; open it with the curve's two", nameof(model));
+        }
+        if (GradientGraphs.Of(model)
+            .Segment(model.Selected[0] == down ? 0 : 1, Estimator.Gradient)?.Segment.Parents.Any(p => p.Value.Name == up.Name) == true)
+        {
+            return;
+        }
+        throw new AttributionException($"{down} does not lie downstream of {up}: nothing that happens at {up} can reach it; "
+            + "take the downstream feature from a later site, or swap --up and --down");
     }
 
     private static void RequireActive(SparseEncoding encoding, FeatureName up, Site site, float[] scaled)
@@ -172,17 +204,22 @@ public static class CurveFinder
         if (scaled.Any(f => f != 0)) return;
         var elsewhere = Enumerable.Range(0, encoding.Positions).Where(p => encoding.ActivationOf(p, up.Feature) != 0).ToList();
         throw new AttributionException(up.Position is { } position && elsewhere.Count > 0
-            ? $"feature {up.Feature} of {site} is not active at position {position}, only at {string.Join(", ", elsewhere)}; name one of these, or leave @{position} out"
-            : $"feature {up.Feature} of {site} is not active on this prompt, so there is nothing to scale; active there are {Strongest(encoding, p => up.Position is null || p == up.Position)}");
+            ? $"feature {up.Feature} of {site} is not active at position {position}, only at {string.Join(", ", elsewhere)}; "
+                + $"name one of these, or leave @{position} out"
+            : $"feature {up.Feature} of {site} is not active on this prompt, so there is nothing to scale; "
+                + $"active there are {Strongest(encoding, p => up.Position is null || p == up.Position)}");
     }
 
     // such as 12@5 (3.2), 7@5 (2.9) and 40 more, strongest first, each feature where it is strongest
     private static string Strongest(SparseEncoding encoding, Func<int, bool> at)
     {
-        var active = Enumerable.Range(0, encoding.Positions).Where(at).SelectMany(p => encoding.Features[p].Select((f, i) => (Feature: f, Position: p, Activation: encoding.Activations[p][i])))
+        var active = Enumerable.Range(0, encoding.Positions)
+            .Where(at)
+            .SelectMany(p => encoding.Features[p].Select((f, i) => (Feature: f, Position: p, Activation: encoding.Activations[p][i])))
             .GroupBy(a => a.Feature).Select(g => g.MaxBy(a => a.Activation)).OrderByDescending(a => a.Activation).ToList();
         if (active.Count == 0) return "none";
         var more = active.Count > Named ? $" and {active.Count - Named} more" : "";
-        return string.Join(", ", active.Take(Named).Select(a => $"{a.Feature}@{a.Position} ({a.Activation.ToString("G3", CultureInfo.InvariantCulture)})")) + more;
+        return string.Join(", ", active.Take(Named)
+            .Select(a => $"{a.Feature}@{a.Position} ({a.Activation.ToString("G3", CultureInfo.InvariantCulture)})")) + more;
     }
 }

@@ -12,14 +12,20 @@ internal static class KinkFinder
     /// <summary>The bends at one position of the downstream feature, by step.</summary>
     /// <param name="activation">[C], at that position.</param>
     /// <param name="switches">Attention switches that matter to it.</param>
-    public static IEnumerable<Kink> Find(int position, IReadOnlyList<double> coefficients, IReadOnlyList<float> activation, IEnumerable<(int Step, AttentionSwitch Switch)> switches)
+    public static IEnumerable<Kink> Find(int position, IReadOnlyList<double> coefficients, IReadOnlyList<float> activation,
+        IEnumerable<(int Step, AttentionSwitch Switch)> switches)
     {
         var largest = activation.Max();
         // attention may switch all it likes where the feature is off at both ends: no bend
-        var bends = switches.Where(s => activation[s.Step] > 0 || activation[s.Step - 1] > 0).Select(s => new Kink(s.Step, position, KinkCause.Attention, s.Switch)).ToList();
+        var bends = switches.Where(s => activation[s.Step] > 0 || activation[s.Step - 1] > 0)
+            .Select(s => new Kink(s.Step, position, KinkCause.Attention, s.Switch))
+            .ToList();
         for (var i = 1; i < activation.Count; i++)
         {
-            if (activation[i] > 0 != activation[i - 1] > 0) bends.Add(new Kink(i, position, activation[i] > 0 ? KinkCause.SwitchesOn : KinkCause.SwitchesOff));
+            if (activation[i] > 0 != activation[i - 1] > 0)
+            {
+                bends.Add(new Kink(i, position, activation[i] > 0 ? KinkCause.SwitchesOn : KinkCause.SwitchesOff));
+            }
         }
         var explained = bends.Select(b => b.Step).ToHashSet();
         double Slope(int i) => (activation[i] - activation[i - 1]) / (coefficients[i] - coefficients[i - 1]);
@@ -29,7 +35,10 @@ internal static class KinkFinder
             // a kink at i shows in the steps on both sides of it
             var change = Math.Abs(Slope(i + 1) - Slope(i));
             var moved = change * Math.Min(coefficients[i] - coefficients[i - 1], coefficients[i + 1] - coefficients[i]);
-            if (change > KinkShare * steepest && moved > Rounding * largest && !explained.Contains(i) && !explained.Contains(i + 1)) bends.Add(new Kink(i, position, KinkCause.Unknown));
+            if (change > KinkShare * steepest && moved > Rounding * largest && !explained.Contains(i) && !explained.Contains(i + 1))
+            {
+                bends.Add(new Kink(i, position, KinkCause.Unknown));
+            }
         }
         return bends.OrderBy(b => b.Step).ThenBy(b => b.Cause);
     }

@@ -3,8 +3,8 @@ using OnnxAttribution.Bundles;
 namespace OnnxAttribution.Curves;
 
 /// <summary>
-/// The activation of a downstream feature against the coefficient that an upstream feature is scaled with, everything between the two computed again, so that all paths count.
-/// Arrays are by token position q of the downstream feature; T positions, C coefficients.
+/// The activation of a downstream feature against the coefficient that an upstream feature is scaled with, everything between the two
+/// computed again, so that all paths count. Arrays are by token position q of the downstream feature; T positions, C coefficients.
 /// </summary>
 public sealed class ResponseCurve
 {
@@ -26,7 +26,8 @@ public sealed class ResponseCurve
     /// <summary>[T], its activation in the clean run.</summary>
     public required IReadOnlyList<float> Clean { get; init; }
 
-    /// <summary>[T], slope of the gradient's line, activation per unit of the coefficient: Σ_p ∂f_down(q)/∂f_up(p) · f_up(p). 0 where the downstream feature is not active in the clean run.</summary>
+    /// <summary>[T], slope of the gradient's line, activation per unit of the coefficient: Σ_p ∂f_down(q)/∂f_up(p) · f_up(p).
+    /// 0 where the downstream feature is not active in the clean run.</summary>
     public required IReadOnlyList<float> Slope { get; init; }
 
     /// <summary>By position, then by coefficient.</summary>
@@ -35,7 +36,8 @@ public sealed class ResponseCurve
     /// <summary>Calls of the runtime.</summary>
     public required int RuntimeCalls { get; init; }
 
-    /// <summary>The position with the largest response: largest minus smallest activation over the coefficients and the clean run. The last of equals.</summary>
+    /// <summary>The position with the largest response: largest minus smallest activation over the
+    /// coefficients and the clean run. The last of equals.</summary>
     public int StrongestPosition => Enumerable.Range(0, Tokens.Count).Reverse().MaxBy(Response);
 
     /// <summary>Largest minus smallest activation at a position.</summary>
@@ -48,7 +50,8 @@ public sealed class ResponseCurve
     /// <summary>The gradient's straight line: f(q) + slope · (c − 1).</summary>
     public double Line(int step, int position) => Clean[position] + (Slope[position] * (Coefficients[step] - 1));
 
-    /// <summary>Of the least-squares straight line through the curve's points: 1 for a straight line, NaN for a constant or a single point.</summary>
+    /// <summary>Of the least-squares straight line through the curve's points:
+    /// 1 for a straight line, NaN for a constant or a single point.</summary>
     public double RSquared(int position) => StraightLine.RSquared(Coefficients, [.. Activation.Select(a => (double)a[position])]);
 
     /// <summary>Largest |activation − gradient's line| over the coefficients, and the index of the coefficient where it is.</summary>

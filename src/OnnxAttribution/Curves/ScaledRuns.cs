@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
@@ -7,8 +6,10 @@ using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Curves;
 
-/// <summary>The model from one site to another, a batch row per change of the first; what lies before it is not computed again. Attention patterns on the way are outputs too.</summary>
-/// <remarks>Row 0 of each batch is left as it is: what rounding does to a run of the batch is the same in all its rows, and goes with the difference.</remarks>
+/// <summary>The model from one site to another, a batch row per change of the first; what lies before it is not computed again.
+/// Attention patterns on the way are outputs too.</summary>
+/// <remarks>Row 0 of each batch is left as it is: what rounding does to a run of the batch is the same
+/// in all its rows, and goes with the difference.</remarks>
 internal sealed class ScaledRuns : IDisposable
 {
     private const string PatternHook = ".attn.hook_pattern";
@@ -34,7 +35,9 @@ internal sealed class ScaledRuns : IDisposable
         // sites that the change does not reach stay at their clean values, so they need no batch
         var frozen = model.Bundle.Sites.Select(s => graph[s.Name]).Where(v => v != from && !changed.Contains(v)).ToList();
         var onTheWay = new OnnxGraph([from, .. frozen, graph["tokens"]], [to]).Ops().SelectMany(o => o.Out).ToHashSet();
-        var patterns = changed.Where(v => v.Name.EndsWith(PatternHook, StringComparison.Ordinal) && onTheWay.Contains(v)).OrderBy(LayerOf).ToList();
+        var patterns = changed.Where(v => v.Name.EndsWith(PatternHook, StringComparison.Ordinal) && onTheWay.Contains(v))
+            .OrderBy(LayerOf)
+            .ToList();
         (_patterns, Layers) = ([.. patterns.Select(p => p.Name)], [.. patterns.Select(LayerOf)]);
         var resumed = new OnnxGraph([from, .. frozen, graph["tokens"]], [to, .. patterns]) { Broadcast = frozen.ToHashSet() };
         var perRow = FlopCount.BytesPer(resumed, "batch", new Dictionary<string, long> { ["position"] = _positions });
@@ -67,7 +70,8 @@ internal sealed class ScaledRuns : IDisposable
             _clean.CopyTo(batch, 0);
             for (var r = 0; r < count; r++)
             {
-                TensorPrimitives.MultiplyAdd(direction, (float)(coefficients[first + r] - 1), _clean, batch.AsSpan((r + 1) * _clean.Length, _clean.Length));
+                TensorPrimitives.MultiplyAdd(direction, (float)(coefficients[first + r] - 1), _clean,
+                    batch.AsSpan((r + 1) * _clean.Length, _clean.Length));
             }
             using var feed = new Feed().Add(_up.Name, batch, count + 1, _positions, _clean.Length / _positions);
             foreach (var (name, value) in _fixed.Values) feed.Lend(name, value);

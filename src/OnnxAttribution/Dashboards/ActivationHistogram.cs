@@ -1,7 +1,9 @@
 namespace OnnxAttribution.Dashboards;
 
-/// <summary>Counts of one feature's activations in <see cref="Bins"/> equal bins over a range that doubles when an activation passes it: pairs of bins merge, so counts stay exact.</summary>
-/// <remarks>A bin reaches from its lower edge, not included, to its upper. The range is the least power of two that is not below the largest activation, whatever the order they came in.</remarks>
+/// <summary>Counts of one feature's activations in <see cref="Bins"/> equal bins over a range that doubles when an activation passes it:
+/// pairs of bins merge, so counts stay exact.</summary>
+/// <remarks>A bin reaches from its lower edge, not included, to its upper.
+/// The range is the least power of two that is not below the largest activation, whatever the order they came in.</remarks>
 internal static class ActivationHistogram
 {
     public const int Bins = 32;
@@ -17,7 +19,8 @@ internal static class ActivationHistogram
     }
 
     /// <summary>The bin of an activation in a range 2ᵉ that holds it.</summary>
-    public static int BinOf(float activation, int exponent) => Math.Max(0, (int)MathF.Ceiling(MathF.ScaleB(activation, -exponent) * Bins) - 1);
+    public static int BinOf(float activation, int exponent) =>
+        Math.Max(0, (int)MathF.Ceiling(MathF.ScaleB(activation, -exponent) * Bins) - 1);
 
     /// <summary>Merges pairs of bins, as often as the range doubles.</summary>
     public static void Widen(Span<long> bins, int times)

@@ -5,7 +5,8 @@ using OnnxAttribution.Store;
 namespace OnnxAttribution.Dashboards;
 
 /// <summary>Where a reading of a text is, as a hidden file of the bundle, from which an interrupted run goes on.</summary>
-/// <remarks>Written aside and renamed when whole. Numbers as they lie in memory: it is read where it was written, and begins with a key that says of what it is the state.</remarks>
+/// <remarks>Written aside and renamed when whole. Numbers as they lie in memory:
+/// it is read where it was written, and begins with a key that says of what it is the state.</remarks>
 internal sealed class CollectionState(string bundle, string key)
 {
     private const string Name = ".features.state", Format = "onnx-attribution features 1";
@@ -80,7 +81,8 @@ internal sealed class CollectionState(string bundle, string key)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
-            throw new DashboardException($"{_path} cannot be read as what this program wrote ({FileFault.Words(e)}); remove it, and the text is read from its beginning", e);
+            throw new DashboardException($"{_path} cannot be read as what this program wrote ({FileFault.Words(e)}); "
+                + "remove it, and the text is read from its beginning", e);
         }
     }
 
@@ -93,5 +95,6 @@ internal sealed class CollectionState(string bundle, string key)
         foreach (var place in Enumerable.Range(0, Passes).Select(Part).Prepend(_path)) AsideName.RemoveLeftovers(place);
     }
 
-    private static Span<byte> Bytes(Array array) => MemoryMarshal.CreateSpan(ref MemoryMarshal.GetArrayDataReference(array), Buffer.ByteLength(array));
+    private static Span<byte> Bytes(Array array) =>
+        MemoryMarshal.CreateSpan(ref MemoryMarshal.GetArrayDataReference(array), Buffer.ByteLength(array));
 }

@@ -3,12 +3,14 @@ using OnnxAttribution.Dictionaries;
 
 namespace OnnxAttribution.Dashboards;
 
-/// <summary>Makes dashboards of what a text has left, a block of features at a time, so that a wide dictionary's are never all in memory.</summary>
+/// <summary>Makes dashboards of what a text has left, a block of features at a time,
+/// so that a wide dictionary's are never all in memory.</summary>
 /// <param name="tokenText">A token's text by its id.</param>
 /// <param name="known">Ids below this have a text.</param>
 /// <param name="tokens">Tokens read, BOS positions not counted.</param>
 /// <param name="effects">null: nothing is said of promoted tokens.</param>
-internal sealed class DashboardAssembly(Func<int, string> tokenText, int known, long tokens, FeatureOptions options, int threads, TokenEffects? effects, NearestFeatures nearest)
+internal sealed class DashboardAssembly(Func<int, string> tokenText, int known, long tokens, FeatureOptions options, int threads,
+    TokenEffects? effects, NearestFeatures nearest)
 {
     private const long BytesAtOnce = 64 << 20;
     private const int MostAtOnce = 256;
@@ -17,29 +19,36 @@ internal sealed class DashboardAssembly(Func<int, string> tokenText, int known, 
 
     /// <summary>All features of a site, ascending.</summary>
     /// <param name="written">What the site's decoder rows write into the residual stream, where that is not themselves.</param>
-    public IEnumerable<FeatureDashboard> Of(Site site, SparseDictionary dictionary, SiteStatistics statistics, WriteBack? written, CancellationToken cancel)
+    public IEnumerable<FeatureDashboard> Of(Site site, SparseDictionary dictionary, SiteStatistics statistics, WriteBack? written,
+        CancellationToken cancel)
     {
         var (n, d) = (dictionary.FeatureCount, dictionary.Width);
         var decoder = Decoder(dictionary);
         var normalized = NearestFeatures.Normalized(decoder, d);
-        var heads = site.Kind == SiteKind.Z ? (written is null ? null : effects) : effects is not null && effects.Width == d ? effects : null;
+        var heads = site.Kind == SiteKind.Z ? (written is null ? null : effects)
+            : effects is not null && effects.Width == d ? effects
+            : null;
         var block = (int)Math.Clamp(BytesAtOnce / (4L * n), 1, Math.Min(MostAtOnce, heads?.RowsAtOnce(BytesAtOnce) ?? MostAtOnce));
         for (var first = 0; first < n; first += block)
         {
             cancel.ThrowIfCancellationRequested();
             var count = Math.Min(block, n - first);
             var near = nearest.Of(normalized, d, first, count);
-            var logits = heads?.Of(written is null ? decoder.AsMemory(first * d, count * d) : written.Of(decoder.AsMemory(first * d, count * d)), known);
+            var logits = heads?.Of(written is null
+                ? decoder.AsMemory(first * d, count * d)
+                : written.Of(decoder.AsMemory(first * d, count * d)), known);
             for (var i = 0; i < count; i++)
             {
                 var f = first + i;
-                yield return new FeatureDashboard(site.Name, f, (double)statistics.Count(f) / tokens, (float)statistics.Mean(f), statistics.Max(f), statistics.Histogram(f), Contexts(statistics, f),
-                    Logits(logits?[i].Promoted), Logits(logits?[i].Suppressed), [.. near[i].Select(c => new NearFeature(c.Feature, MathF.Round(c.Cosine, 4)))]);
+                yield return new FeatureDashboard(site.Name, f, (double)statistics.Count(f) / tokens, (float)statistics.Mean(f),
+                    statistics.Max(f), statistics.Histogram(f), Contexts(statistics, f), Logits(logits?[i].Promoted),
+                    Logits(logits?[i].Suppressed), [.. near[i].Select(c => new NearFeature(c.Feature, MathF.Round(c.Cosine, 4)))]);
             }
         }
     }
 
-    /// <summary>The strongest contexts, then of each stratum of the samples those that overlap no other and have no other's tokens, in the order of the text and so at random among the stratum.</summary>
+    /// <summary>The strongest contexts, then of each stratum of the samples those that overlap no other and have no other's tokens,
+    /// in the order of the text and so at random among the stratum.</summary>
     private FeatureContext[] Contexts(SiteStatistics statistics, int feature)
     {
         var chosen = statistics.Top(feature).ToList();
@@ -57,10 +66,12 @@ internal sealed class DashboardAssembly(Func<int, string> tokenText, int known, 
             chosen.AddRange(stratum.OrderByDescending(s => s.Activation).ThenBy(s => s.Place));
             while (quantiles.Count < chosen.Count) quantiles.Add(q + 1);
         }
-        return [.. chosen.Select((c, i) => new FeatureContext(quantiles[i], c.Peak, [.. c.Tokens.Select(Text)], Array.ConvertAll(c.Activations, a => Rounded(a, 3))))];
+        return [.. chosen.Select((c, i) =>
+            new FeatureContext(quantiles[i], c.Peak, [.. c.Tokens.Select(Text)], Array.ConvertAll(c.Activations, a => Rounded(a, 3))))];
     }
 
-    private TokenLogit[] Logits(List<(int Token, float Logit)>? entries) => entries is null ? [] : [.. entries.Select(e => new TokenLogit(Text(e.Token), Rounded(e.Logit, 4)))];
+    private TokenLogit[] Logits(List<(int Token, float Logit)>? entries) =>
+        entries is null ? [] : [.. entries.Select(e => new TokenLogit(Text(e.Token), Rounded(e.Logit, 4)))];
 
     private string Text(int token) => _texts.TryGetValue(token, out var text) ? text : _texts[token] = tokenText(token);
 

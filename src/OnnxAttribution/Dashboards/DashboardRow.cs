@@ -14,10 +14,11 @@ internal static class DashboardRow
     /// <summary>Nested columns are plain Parquet lists and structs.</summary>
     public static IReadOnlyList<NestedColumn> Columns { get; } =
     [
-        new("site", "VARCHAR"), new("layer", "INTEGER"), new("kind", "VARCHAR"), new("feature", "INTEGER"), new("dead", "BOOLEAN"), new("firing_rate", "DOUBLE"),
-        new("mean_activation", "FLOAT"), new("max_activation", "FLOAT"), new("histogram", "BIGINT[]"),
+        new("site", "VARCHAR"), new("layer", "INTEGER"), new("kind", "VARCHAR"), new("feature", "INTEGER"), new("dead", "BOOLEAN"),
+        new("firing_rate", "DOUBLE"), new("mean_activation", "FLOAT"), new("max_activation", "FLOAT"), new("histogram", "BIGINT[]"),
         new("contexts", "STRUCT(quantile INTEGER, peak INTEGER, tokens VARCHAR[], activations FLOAT[])[]"),
-        new("promoted", "STRUCT(token VARCHAR, logit FLOAT)[]"), new("suppressed", "STRUCT(token VARCHAR, logit FLOAT)[]"), new("nearest", "STRUCT(feature INTEGER, cosine FLOAT)[]"),
+        new("promoted", "STRUCT(token VARCHAR, logit FLOAT)[]"), new("suppressed", "STRUCT(token VARCHAR, logit FLOAT)[]"),
+        new("nearest", "STRUCT(feature INTEGER, cosine FLOAT)[]"),
     ];
 
     private static readonly JsonWriterOptions s_json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -27,8 +28,9 @@ internal static class DashboardRow
         var site = Site.Parse(f.Site);
         return
         [
-            f.Site, Text(site.Layer), site.KindName, Text(f.Feature), f.IsDead ? "true" : "false", Text(f.FiringRate), Text(f.MeanActivation), Text(f.MaxActivation),
-            Json(f.Histogram, (w, count) => w.WriteNumberValue(count)), Json(f.Contexts, Write), Json(f.Promoted, Write), Json(f.Suppressed, Write), Json(f.Nearest, Write),
+            f.Site, Text(site.Layer), site.KindName, Text(f.Feature), f.IsDead ? "true" : "false", Text(f.FiringRate),
+            Text(f.MeanActivation), Text(f.MaxActivation), Json(f.Histogram, (w, count) => w.WriteNumberValue(count)),
+            Json(f.Contexts, Write), Json(f.Promoted, Write), Json(f.Suppressed, Write), Json(f.Nearest, Write),
         ];
     }
 
@@ -37,10 +39,13 @@ internal static class DashboardRow
     {
         try
         {
-            return new FeatureDashboard(cells[0]!, Int(cells[3]!), double.Parse(cells[5]!, CultureInfo.InvariantCulture), Float(cells[6]!), Float(cells[7]!), List(cells[8], e => e.GetInt64()),
+            return new FeatureDashboard(cells[0]!, Int(cells[3]!), double.Parse(cells[5]!, CultureInfo.InvariantCulture), Float(cells[6]!),
+                Float(cells[7]!), List(cells[8], e => e.GetInt64()),
                 List(cells[9], e => new FeatureContext(e.GetProperty("quantile").GetInt32(), e.GetProperty("peak").GetInt32(),
-                    [.. e.GetProperty("tokens").EnumerateArray().Select(t => t.GetString()!)], [.. e.GetProperty("activations").EnumerateArray().Select(a => a.GetSingle())])),
-                List(cells[10], Logit), List(cells[11], Logit), List(cells[12], e => new NearFeature(e.GetProperty("feature").GetInt32(), e.GetProperty("cosine").GetSingle())));
+                        [.. e.GetProperty("tokens").EnumerateArray().Select(t => t.GetString()!)],
+                        [.. e.GetProperty("activations").EnumerateArray().Select(a => a.GetSingle())])),
+                List(cells[10], Logit), List(cells[11], Logit),
+                List(cells[12], e => new NearFeature(e.GetProperty("feature").GetInt32(), e.GetProperty("cosine").GetSingle())));
         }
         catch (Exception e) when (e is ArgumentNullException or JsonException or InvalidOperationException or KeyNotFoundException)
         {

@@ -5,8 +5,11 @@ namespace OnnxAttribution.Dashboards;
 /// <param name="Weaker">The same among the samples of weaker activations.</param>
 /// <param name="Promoted">Tokens with the word among those it promotes.</param>
 /// <param name="Example">The strongest context that counts, with its tokens on the word; null where only promoted tokens do.</param>
-public sealed record FeatureMatch(FeatureDashboard Feature, int Contexts, int Weaker, IReadOnlyList<string> Promoted, FeatureContext? Example)
+public sealed record FeatureMatch(FeatureDashboard Feature, int Contexts, int Weaker, IReadOnlyList<string> Promoted,
+    FeatureContext? Example)
 {
-    /// <summary>What matches are ranked by: the share of strongest contexts, a tenth for each of the first promoted tokens at most.</summary>
-    public double Rank => ((double)Contexts / Math.Max(1, Feature.Contexts.Count(c => c.Quantile == 0))) + Math.Min(0.3, 0.1 * Promoted.Count);
+    /// <summary>What matches are ranked by: the share of strongest contexts,
+    /// a tenth for each of the first promoted tokens at most.</summary>
+    public double Rank =>
+        ((double)Contexts / Math.Max(1, Feature.Contexts.Count(c => c.Quantile == 0))) + Math.Min(0.3, 0.1 * Promoted.Count);
 }

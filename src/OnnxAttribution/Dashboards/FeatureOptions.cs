@@ -18,7 +18,8 @@ public sealed record FeatureOptions
     /// <summary>Of the sampling.</summary>
     public int Seed { get; init; }
 
-    /// <summary>Bytes that statistics and one batch may take; a larger selection of sites is read in several passes over the text.</summary>
+    /// <summary>Bytes that statistics and one batch may take;
+    /// a larger selection of sites is read in several passes over the text.</summary>
     public long MemoryBudget { get; init; } = 1L << 30;
 
     /// <summary>Replace a table that is there.</summary>
@@ -39,5 +40,6 @@ public sealed record FeatureOptions
     internal int Samples => Quantiles * SamplesPerQuantile;
 
     /// <summary>What the result depends on, so that a state of other options is not gone on from.</summary>
-    internal string Key => FormattableString.Invariant($"tokens={Tokens?.ToString() ?? "all"} top={Top} window={Window} quantiles={Quantiles} seed={Seed}");
+    internal string Key =>
+        FormattableString.Invariant($"tokens={Tokens?.ToString() ?? "all"} top={Top} window={Window} quantiles={Quantiles} seed={Seed}");
 }

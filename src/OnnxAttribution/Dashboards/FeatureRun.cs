@@ -13,7 +13,8 @@ namespace OnnxAttribution.Dashboards;
 /// <summary>
 /// Reads a text through a model and writes the dashboards of its features into the bundle.
 /// 1. Sites are grouped so that a group's statistics fit half of the memory; each group is one pass over the text.
-/// 2. A pass leaves statistics (<see cref="TextPass"/>); every some seconds, and when it is cancelled, they are saved, and the same call goes on from there.
+/// 2. A pass leaves statistics (<see cref="TextPass"/>); every some seconds,
+///    and when it is cancelled, they are saved, and the same call goes on from there.
 /// 3. Behind a pass each feature's promoted tokens and nearest features are found, and its row is written.
 /// </summary>
 public sealed class FeatureRun
@@ -35,31 +36,45 @@ public sealed class FeatureRun
     {
         (_model, _text, _options, _progress, _cancel) = (model, text, options, progress, model.Context.Cancel);
         var sites = model.Selected.Where(s => model.DictionaryOf(s) is not null).ToList();
-        if (sites.Count == 0) throw new DashboardException($"{model.Directory} has no dictionary{(model.Bundle.Sites.Any(model.Bundle.HasDictionary) ? " at the chosen sites; choose others with --sites" : "; export it again with --dictionaries")}");
+        if (sites.Count == 0)
+        {
+            throw new DashboardException($"{model.Directory} has no "
+                + $"dictionary{(model.Bundle.Sites.Any(model.Bundle.HasDictionary) ? " at the chosen sites; choose others with --sites" : "; export it again with --dictionaries")}");
+        }
         _groups = Grouped(sites);
-        _state = new CollectionState(model.Directory, $"{model.BundleHash} {text.Key} {string.Join(',', sites)} {options.Key} {string.Join('+', _groups.Select(g => g.Count))}");
+        _state = new CollectionState(model.Directory,
+            $"{model.BundleHash} {text.Key} {string.Join(',', sites)} {options.Key} {string.Join('+', _groups.Select(g => g.Count))}");
         var manifest = model.Bundle.Manifest;
-        _sample = new FinalResidualSample(manifest.DModel, (int)Math.Clamp((64 << 20) / (4L * manifest.DVocab), 64, 4096), (ulong)options.Seed);
+        _sample = new FinalResidualSample(manifest.DModel, (int)Math.Clamp((64 << 20) / (4L * manifest.DVocab), 64, 4096),
+            (ulong)options.Seed);
     }
 
     /// <summary>Reads the text and writes <c>features.parquet</c>.</summary>
     /// <param name="model">The model, with the sites that are meant; those without a dictionary are passed over.</param>
     /// <param name="text">UTF-8, plain or gzip; documents parted by lines that hold <c>&lt;|endoftext|&gt;</c>.</param>
-    /// <exception cref="DashboardException">The text cannot be read, no site has a dictionary, or a table is there and is not to be replaced.</exception>
+    /// <exception cref="DashboardException">The text cannot be read,
+    /// no site has a dictionary, or a table is there and is not to be replaced.</exception>
     /// <exception cref="RunDirectoryException">The bundle cannot be written.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved, and a table that was there is as it was.</exception>
     public static FeatureSummary Of(LoadedModel model, string text, FeatureOptions options, IProgress<FeatureProgress>? progress = null)
     {
         var file = Path.Combine(model.Directory, FeatureTable.FileName);
-        if (!options.Force && File.Exists(file)) throw new DashboardException($"{file} exists already; give --force to replace it, or --show or --search to read it");
+        if (!options.Force && File.Exists(file))
+        {
+            throw new DashboardException($"{file} exists already; give --force to replace it, or --show or --search to read it");
+        }
         var run = new FeatureRun(model, new TextFile(text), options, progress);
-        using var output = new OutputFile(file, why => why is TimeoutException ? new DashboardException($"{file} is being written by another run right now; wait for it, or stop it and go on from there") : RunDirectoryException.Unwritable(file, why), run._cancel);
+        using var output = new OutputFile(file, why => why is TimeoutException
+            ? new DashboardException($"{file} is being written by another run right now; wait for it, or stop it and go on from there")
+            : RunDirectoryException.Unwritable(file, why), run._cancel);
         return run.Run(file, output);
     }
 
     private FeatureSummary Run(string file, OutputFile output)
     {
-        var first = _state.SavedPasses() is { } saved && Enumerable.Range(0, saved).All(p => File.Exists(_state.Part(p))) ? saved : (int?)null;
+        var first = _state.SavedPasses() is { } saved && Enumerable.Range(0, saved).All(p => File.Exists(_state.Part(p)))
+            ? saved
+            : (int?)null;
         for (var number = first ?? 0; number < _groups.Count; number++)
         {
             using var pass = new TextPass(_model, _groups[number], _options, number == 0 ? _sample : null);
@@ -80,18 +95,25 @@ public sealed class FeatureRun
             (_state.Passes, _state.Place) = (number + 1, []);
         }
         _writing.Start();
-        if (_groups.Count > 1) NestedParquet.Concatenate(output.Aside, [.. Enumerable.Range(0, _groups.Count).Select(_state.Part)], Facts(), _cancel);
-        var dead = NestedParquet.Read(output.Aside, [new("dead", "BOOLEAN")], NestedParquet.All, _cancel).Select(cells => cells[0] == "true").ToList();
+        if (_groups.Count > 1)
+        {
+            NestedParquet.Concatenate(output.Aside, [.. Enumerable.Range(0, _groups.Count).Select(_state.Part)], Facts(), _cancel);
+        }
+        var dead = NestedParquet.Read(output.Aside, [new("dead", "BOOLEAN")], NestedParquet.All, _cancel)
+            .Select(cells => cells[0] == "true")
+            .ToList();
         output.Commit();
         _state.Remove();
-        return new FeatureSummary(file, dead.Count, dead.Count(d => d), [.. _groups.SelectMany(g => g).Select(s => s.Name)], _total.Tokens, _total.Documents, _total.Sequences, _resumedAt, _groups.Count,
-            _reading.Elapsed.TotalSeconds, _writing.Elapsed.TotalSeconds, _read / Math.Max(1e-9, _reading.Elapsed.TotalSeconds));
+        return new FeatureSummary(file, dead.Count, dead.Count(d => d), [.. _groups.SelectMany(g => g).Select(s => s.Name)], _total.Tokens,
+            _total.Documents, _total.Sequences, _resumedAt, _groups.Count, _reading.Elapsed.TotalSeconds, _writing.Elapsed.TotalSeconds,
+            _read / Math.Max(1e-9, _reading.Elapsed.TotalSeconds));
     }
 
     private void ReadText(TextPass pass, int number, Array[] arrays)
     {
         using var reader = _text.Open();
-        var sequences = new TokenSequences(new TextChunks(reader, _model.Tokenizer), _model.Tokenizer, TextPass.SequenceLength(_model), _options.Tokens ?? long.MaxValue, _model.VocabularySize);
+        var sequences = new TokenSequences(new TextChunks(reader, _model.Tokenizer), _model.Tokenizer, TextPass.SequenceLength(_model),
+            _options.Tokens ?? long.MaxValue, _model.VocabularySize);
         if (_state.Place.Length > 0) sequences.GoTo(_state.Place);
         var begun = sequences.Tokens;
         if (begun > 0) _resumedAt = begun;
@@ -123,7 +145,8 @@ public sealed class FeatureRun
         var context = _model.Context;
         using var effects = TokenEffects.Of(_model.Bundle, context, _sample.Vectors);
         using var nearest = new NearestFeatures(context);
-        var assembly = new DashboardAssembly(_model.TokenText, _model.Tokenizer.Count, _total.Tokens, _options, context.Threads, effects, nearest);
+        var assembly = new DashboardAssembly(_model.TokenText, _model.Tokenizer.Count, _total.Tokens, _options, context.Threads,
+            effects, nearest);
         IEnumerable<FeatureDashboard> Rows()
         {
             for (var i = 0; i < _groups[number].Count; i++)
@@ -163,12 +186,17 @@ public sealed class FeatureRun
     {
         if (_progress is null) return;
         // bytes are read in advance of tokens, by little; what is compressed counts as it lies
-        var share = _options.Tokens is { } limit ? Math.Max((double)tokens / limit, _text.Length == bytes ? 0 : (double)bytes / _text.Length) : (double)bytes / _text.Length;
+        var share = _options.Tokens is { } limit
+            ? Math.Max((double)tokens / limit, _text.Length == bytes ? 0 : (double)bytes / _text.Length)
+            : (double)bytes / _text.Length;
         var (all, seconds) = ((pass + Math.Min(1, share)) / _groups.Count, _reading.Elapsed.TotalSeconds);
         var done = tokens - begun;
         var before = share * begun / Math.Max(1, tokens);
-        var remaining = share > before ? TimeSpan.FromSeconds((seconds / (pass + share - before) * _groups.Count) * (1 - all)) : (TimeSpan?)null;
-        _progress.Report(new FeatureProgress(_groups.Count == 1 ? "reading" : $"reading, pass {pass + 1} of {_groups.Count}", all, tokens, (_read + done) / Math.Max(1e-9, seconds), remaining));
+        var remaining = share > before
+            ? TimeSpan.FromSeconds((seconds / (pass + share - before) * _groups.Count) * (1 - all))
+            : (TimeSpan?)null;
+        _progress.Report(new FeatureProgress(_groups.Count == 1 ? "reading" : $"reading, pass {pass + 1} of {_groups.Count}", all, tokens,
+            (_read + done) / Math.Max(1e-9, seconds), remaining));
     }
 
     private List<IReadOnlyList<Site>> Grouped(List<Site> sites)
@@ -179,7 +207,11 @@ public sealed class FeatureRun
         {
             var features = _model.DictionaryOf(site)!.FeatureCount;
             var bytes = perFeature * features;
-            if (bytes / 4 > Array.MaxLength) throw new DashboardException($"contexts of {_options.Top} + {_options.Samples} windows of {(2 * _options.Window) + 1} tokens for {features} features of {site} take {bytes >> 30} GiB, more than one site may; lower --top or --window");
+            if (bytes / 4 > Array.MaxLength)
+            {
+                throw new DashboardException($"contexts of {_options.Top} + {_options.Samples} windows of {(2 * _options.Window) + 1} "
+                    + $"tokens for {features} features of {site} take {bytes >> 30} GiB, more than one site may; lower --top or --window");
+            }
             if (groups.Count == 0 || taken + bytes > _options.MemoryBudget / 2)
             {
                 groups.Add([]);

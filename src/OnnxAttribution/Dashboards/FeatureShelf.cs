@@ -20,20 +20,29 @@ public sealed class FeatureShelf
     {
         var bundle = ModelBundle.Open(bundleDirectory);
         var command = $"'onnx-attribution features --model {bundleDirectory} --text FILE";
-        var table = FeatureTable.Open(bundle.Directory) ?? throw new DashboardException($"{bundle.Directory} has no {FeatureTable.FileName}; {command}' makes one of a text");
+        var table = FeatureTable.Open(bundle.Directory)
+            ?? throw new DashboardException($"{bundle.Directory} has no {FeatureTable.FileName}; {command}' makes one of a text");
         return table.IsOf(LoadedModel.HashOf(bundle.Directory)) ? new FeatureShelf(bundle, table)
-            : throw new DashboardException($"{table.Path} was made before the bundle was exported anew, or of another; {command} --force' makes it again");
+            : throw new DashboardException(
+                $"{table.Path} was made before the bundle was exported anew, or of another; {command} --force' makes it again");
     }
 
     /// <summary>One feature's dashboard.</summary>
     /// <exception cref="BundleException">There is no such site; the message names the nearest.</exception>
-    /// <exception cref="DashboardException">The site has no dictionary or not so many features, or the table leaves the site out.</exception>
+    /// <exception cref="DashboardException">The site has no dictionary or not so many features,
+    /// or the table leaves the site out.</exception>
     public FeatureDashboard Feature(FeatureName name, CancellationToken cancel = default)
     {
         var site = _bundle.SiteNamed(name.Site);
-        using (var dictionary = _bundle.OpenDictionary(site) ?? throw new DashboardException($"{site.Name} has no dictionary, so there are no features; dictionaries are at {string.Join(", ", _bundle.Sites.Where(_bundle.HasDictionary))}"))
+        using (var dictionary = _bundle.OpenDictionary(site)
+            ?? throw new DashboardException($"{site.Name} has no dictionary, so there are no features; "
+                + $"dictionaries are at {string.Join(", ", _bundle.Sites.Where(_bundle.HasDictionary))}"))
         {
-            if (name.Feature >= dictionary.FeatureCount) throw new DashboardException($"{site.Name} has no feature {name.Feature}; its features are 0 to {dictionary.FeatureCount - 1}");
+            if (name.Feature >= dictionary.FeatureCount)
+            {
+                throw new DashboardException(
+                    $"{site.Name} has no feature {name.Feature}; its features are 0 to {dictionary.FeatureCount - 1}");
+            }
         }
         return Table.Read([(site.Name, name.Feature)], cancel).TryGetValue((site.Name, name.Feature), out var found) ? found
             : throw LeftOut([site.Name]);
@@ -50,5 +59,6 @@ public sealed class FeatureShelf
     }
 
     private DashboardException LeftOut(IEnumerable<string> sites) =>
-        new($"{Table.Path} leaves out {string.Join(", ", sites)}; 'onnx-attribution features --model {_bundle.Directory} --text FILE --force' without --sites reads all sites");
+        new($"{Table.Path} leaves out {string.Join(", ", sites)}; 'onnx-attribution features --model {_bundle.Directory} --text FILE "
+            + "--force' without --sites reads all sites");
 }

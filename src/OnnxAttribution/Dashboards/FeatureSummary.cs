@@ -12,4 +12,5 @@ namespace OnnxAttribution.Dashboards;
 /// <param name="WriteSeconds">Promoted tokens, nearest features, and the file.</param>
 /// <param name="TokensPerSecond">While reading, by this process.</param>
 public sealed record FeatureSummary(
-    string File, int Features, int Dead, IReadOnlyList<string> Sites, long Tokens, long Documents, long Sequences, long ResumedAt, int Passes, double ReadSeconds, double WriteSeconds, double TokensPerSecond);
+    string File, int Features, int Dead, IReadOnlyList<string> Sites, long Tokens, long Documents, long Sequences, long ResumedAt,
+    int Passes, double ReadSeconds, double WriteSeconds, double TokensPerSecond);

@@ -4,7 +4,8 @@ using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Dashboards;
 
-/// <summary>A bundle's <c>features.parquet</c>: what a text says about each of its dictionaries' features. Nothing is held open; a table may be read by several threads.</summary>
+/// <summary>A bundle's <c>features.parquet</c>: what a text says about each of its dictionaries' features.
+/// Nothing is held open; a table may be read by several threads.</summary>
 public sealed class FeatureTable
 {
     /// <summary>The file's name within the bundle, which does not list it among its own files: a bundle is whole without.</summary>
@@ -46,36 +47,45 @@ public sealed class FeatureTable
         foreach (var name in (string[])["bundle_sha256", "tokens", "documents"])
         {
             if (!facts.TryGetValue(name, out var text)) throw RunDirectoryException.Corrupt(file, $"its metadata have no {name}");
-            if (name != "bundle_sha256" && !long.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out _)) throw RunDirectoryException.Corrupt(file, $"its metadata give {name} that are no number");
+            if (name != "bundle_sha256" && !long.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out _))
+            {
+                throw RunDirectoryException.Corrupt(file, $"its metadata give {name} that are no number");
+            }
         }
         return new FeatureTable(file, facts);
     }
 
-    /// <summary>Whether the table was made of the bundle with this <see cref="Model.LoadedModel.BundleHash"/>, and so speaks of its features.</summary>
+    /// <summary>Whether the table was made of the bundle with this <see cref="Model.LoadedModel.BundleHash"/>,
+    /// and so speaks of its features.</summary>
     public bool IsOf(string bundleSha256) => string.Equals(BundleSha256, bundleSha256, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>The dashboards of chosen features; what the table does not have is not in the result.</summary>
     /// <param name="features">Sites as the bundle names them.</param>
     /// <exception cref="RunDirectoryException">The file is damaged.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public IReadOnlyDictionary<(string Site, int Feature), FeatureDashboard> Read(IReadOnlyCollection<(string Site, int Feature)> features, CancellationToken cancel = default)
+    public IReadOnlyDictionary<(string Site, int Feature), FeatureDashboard> Read(IReadOnlyCollection<(string Site, int Feature)> features,
+        CancellationToken cancel = default)
     {
         if (features.Count == 0) return new Dictionary<(string, int), FeatureDashboard>();
-        var conditions = features.Distinct().GroupBy(f => f.Site).Select(site => $"(site = {SqlText.Literal(site.Key)} AND feature IN ({string.Join(", ", site.Select(f => f.Feature).Order())}))");
+        var conditions = features.Distinct().GroupBy(f => f.Site).Select(site =>
+            $"(site = {SqlText.Literal(site.Key)} AND feature IN ({string.Join(", ", site.Select(f => f.Feature).Order())}))");
         return Rows(string.Join(" OR ", conditions), cancel).ToDictionary(f => (f.Site, f.Feature));
     }
 
-    /// <summary>All dashboards of some sites, streamed in the file's order: sites in the order of computation, features ascending.</summary>
+    /// <summary>All dashboards of some sites, streamed in the file's order:
+    /// sites in the order of computation, features ascending.</summary>
     /// <param name="sites">As the bundle names them; null: all.</param>
     /// <inheritdoc cref="Read" path="/exception"/>
     public IEnumerable<FeatureDashboard> ReadAll(IReadOnlyCollection<string>? sites = null, CancellationToken cancel = default) =>
         Rows(sites is null ? NestedParquet.All : OfSites(sites), cancel);
 
-    /// <summary>The dashboards of live features in whose contexts or promoted tokens a word stands, whether the feature is active on it or not.</summary>
+    /// <summary>The dashboards of live features in whose contexts or promoted tokens a word stands,
+    /// whether the feature is active on it or not.</summary>
     internal IEnumerable<FeatureDashboard> WithWord(string word, IReadOnlyCollection<string>? sites, CancellationToken cancel)
     {
         var wanted = $"lower({SqlText.Literal(word)})";
-        var condition = $"NOT dead AND (len(list_filter(contexts, lambda c: contains(lower(array_to_string(c.tokens, '')), {wanted}))) > 0 OR len(list_filter(promoted, lambda t: contains(lower(t.token), {wanted}))) > 0)";
+        var condition = "NOT dead AND (len(list_filter(contexts, lambda c: contains(lower(array_to_string(c.tokens, '')), "
+            + $"{wanted}))) > 0 OR len(list_filter(promoted, lambda t: contains(lower(t.token), {wanted}))) > 0)";
         return Rows(sites is null ? condition : $"{OfSites(sites)} AND {condition}", cancel);
     }
 

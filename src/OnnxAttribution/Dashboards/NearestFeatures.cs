@@ -5,7 +5,8 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Dashboards;
 
-/// <summary>Features of a dictionary by the cosine of their decoder rows, from one blocked matrix product. Owns its session; who makes one disposes it.</summary>
+/// <summary>Features of a dictionary by the cosine of their decoder rows, from one blocked matrix product.
+/// Owns its session; who makes one disposes it.</summary>
 internal sealed class NearestFeatures : IDisposable
 {
     public const int Listed = 10;
@@ -19,7 +20,8 @@ internal sealed class NearestFeatures : IDisposable
         var g = new GraphBuilder("cosines/");
         var rows = g.Input("rows", DataType.Float, Dim.Named("rows"), Dim.Named("d"));
         var all = g.Input("all", DataType.Float, Dim.Named("features"), Dim.Named("d"));
-        _runner = new GraphRunner(new OnnxGraph([rows, all], [g.Identity(g.Emit("Gemm", [rows, all], ("transB", 1L)), "cosines")]), context);   // [rows, features]
+        _runner = new GraphRunner(new OnnxGraph([rows, all], [g.Identity(g.Emit("Gemm", [rows, all], ("transB", 1L)), "cosines")]),
+            context);   // [rows, features]
     }
 
     /// <summary>Rows of length 1; one of length 0 stays 0, and so has cosine 0 with every other.</summary>
@@ -40,7 +42,9 @@ internal sealed class NearestFeatures : IDisposable
     public List<(int Feature, float Cosine)>[] Of(float[] normalized, int width, int first, int count)
     {
         var features = normalized.Length / width;
-        using var feed = new Feed().Add("rows", normalized.AsMemory(first * width, count * width), count, width).Add("all", normalized, features, width);
+        using var feed = new Feed()
+            .Add("rows", normalized.AsMemory(first * width, count * width), count, width)
+            .Add("all", normalized, features, width);
         using var result = _runner.Run(feed.Values, _runner.Outputs);
         var cosines = result.Copy("cosines");
         var nearest = new List<(int, float)>[count];

@@ -1,7 +1,9 @@
 namespace OnnxAttribution.Dashboards;
 
-/// <summary>A uniform sample of each of many streams, in one pass: Li 1994, algorithm L, which skips from one taken item to the next and draws nothing in between.</summary>
-/// <remarks>Each stream has a generator of its own, so a sample depends on the seed and the stream's items, not on what other streams or threads do.</remarks>
+/// <summary>A uniform sample of each of many streams, in one pass:
+/// Li 1994, algorithm L, which skips from one taken item to the next and draws nothing in between.</summary>
+/// <remarks>Each stream has a generator of its own, so a sample depends on the seed and the stream's items,
+/// not on what other streams or threads do.</remarks>
 internal sealed class ReservoirSampling
 {
     private readonly int _size;

@@ -35,11 +35,18 @@ internal sealed partial class SiteStatistics
     }
 
     /// <summary>The strongest contexts, strongest first, the earlier first where two are equal.</summary>
-    public IReadOnlyList<Kept> Top(int feature) => [.. Enumerable.Range(0, _topCount[feature]).Select(i => Read(SlotOf(feature, i))).OrderByDescending(k => k.Activation).ThenBy(k => k.Place)];
+    public IReadOnlyList<Kept> Top(int feature) =>
+        [.. Enumerable.Range(0, _topCount[feature])
+            .Select(i => Read(SlotOf(feature, i)))
+            .OrderByDescending(k => k.Activation)
+            .ThenBy(k => k.Place)];
 
     /// <summary>The samples, in the same order; they may overlap top contexts and each other.</summary>
     public IReadOnlyList<Kept> Samples(int feature) =>
-        [.. Enumerable.Range(0, (int)Math.Min(_count[feature], _options.Samples)).Select(i => Read(SlotOf(feature, _top + i))).OrderByDescending(k => k.Activation).ThenBy(k => k.Place)];
+        [.. Enumerable.Range(0, (int)Math.Min(_count[feature], _options.Samples))
+            .Select(i => Read(SlotOf(feature, _top + i)))
+            .OrderByDescending(k => k.Activation)
+            .ThenBy(k => k.Place)];
 
     private int SlotOf(int feature, int i) => (feature * _slots) + i;
 
@@ -65,7 +72,9 @@ internal sealed partial class SiteStatistics
     }
 
     private bool IsWeaker(int slot, int than) =>
-        _slotActivation[slot] != _slotActivation[than] ? _slotActivation[slot] < _slotActivation[than] : _slotPlace[slot] > _slotPlace[than];
+        _slotActivation[slot] != _slotActivation[than]
+            ? _slotActivation[slot] < _slotActivation[than]
+            : _slotPlace[slot] > _slotPlace[than];
 
     private void SetThreshold(int f)
     {
@@ -88,7 +97,10 @@ internal sealed partial class SiteStatistics
         (_slotActivation[slot], _slotPlace[slot], _slotShape[slot]) = (a, here.Place + p, shape);
         here.Tokens.Slice(first, length).CopyTo(_slotTokens.AsSpan(slot * Width));
         var activations = _slotActivations.AsSpan(slot * Width, length);
-        for (var i = 0; i < length; i++) activations[i] = BitConverter.HalfToUInt16Bits((Half)Math.Min(here.Rows.At(here.Row + first + i, f), (float)Half.MaxValue));
+        for (var i = 0; i < length; i++)
+        {
+            activations[i] = BitConverter.HalfToUInt16Bits((Half)Math.Min(here.Rows.At(here.Row + first + i, f), (float)Half.MaxValue));
+        }
     }
 
     private Kept Read(int slot)

@@ -3,15 +3,16 @@ using OnnxAttribution.Dictionaries;
 namespace OnnxAttribution.Dashboards;
 
 /// <summary>
-/// What a text says about the features of one site, gathered sequence by sequence in bounded memory. For every active feature of every token:
+/// What a text says about the features of one site, gathered sequence by sequence in bounded memory.
+/// For every active feature of every token:
 /// 1. its count, sum, largest activation and histogram;
-/// 2. if the activation is above the weakest of its top contexts, a candidate; when the sequence ends, candidates are taken from the strongest down, those whose windows overlap passed over, and
-///    of contexts with the very same tokens the strongest is kept;
+/// 2. if the activation is above the weakest of its top contexts, a candidate; when the sequence ends, candidates are taken from the
+///    strongest down, those whose windows overlap passed over, and of contexts with the very same tokens the strongest is kept;
 /// 3. if its sampling takes it, a sample with its window, for contexts of weaker activations.
 /// </summary>
 /// <remarks>
-/// Windows overlap only within a sequence, so what is chosen sequence by sequence is what a look at the whole text would choose. All of it lies in flat arrays of a size known beforehand,
-/// which is also what an interrupted run saves.
+/// Windows overlap only within a sequence, so what is chosen sequence by sequence is what a look at the whole text would choose.
+/// All of it lies in flat arrays of a size known beforehand, which is also what an interrupted run saves.
 /// </remarks>
 internal sealed partial class SiteStatistics
 {
@@ -34,7 +35,8 @@ internal sealed partial class SiteStatistics
     public SiteStatistics(int features, FeatureOptions options, ulong seed)
     {
         (Features, _options, _top, _slots) = (features, options, options.Top, options.Top + options.Samples);
-        (_count, _sum, _max, _exponent, _perUnit) = (new long[features], new double[features], new float[features], new int[features], new float[features]);
+        (_count, _sum, _max, _exponent, _perUnit) = (new long[features], new double[features], new float[features], new int[features],
+            new float[features]);
         (_bins, _threshold, _topCount) = (new long[features * ActivationHistogram.Bins], new float[features], new int[features]);
         _sampling = new ReservoirSampling(features, options.Samples, seed);
         var contexts = checked(features * _slots);
@@ -53,7 +55,8 @@ internal sealed partial class SiteStatistics
 
     /// <summary>All that is to be saved, in order.</summary>
     public IReadOnlyList<Array> State =>
-        [_count, _sum, _max, _exponent, _perUnit, _bins, _threshold, _topCount, .. _sampling.State, _slotActivation, _slotPlace, _slotShape, _slotTokens, _slotActivations];
+        [_count, _sum, _max, _exponent, _perUnit, _bins, _threshold, _topCount, .. _sampling.State, _slotActivation, _slotPlace, _slotShape,
+            _slotTokens, _slotActivations];
 
     /// <summary>Tokens at which a feature was active.</summary>
     public long Count(int feature) => _count[feature];
@@ -102,7 +105,9 @@ internal sealed partial class SiteStatistics
 
     private void Choose(in Sequence here)
     {
-        _candidates.Sort(static (x, y) => x.Feature != y.Feature ? x.Feature.CompareTo(y.Feature) : x.Activation != y.Activation ? y.Activation.CompareTo(x.Activation) : x.Position.CompareTo(y.Position));
+        _candidates.Sort(static (x, y) => x.Feature != y.Feature ? x.Feature.CompareTo(y.Feature)
+            : x.Activation != y.Activation ? y.Activation.CompareTo(x.Activation)
+            : x.Position.CompareTo(y.Position));
         for (var i = 0; i < _candidates.Count; i++)
         {
             var (f, p, a) = _candidates[i];

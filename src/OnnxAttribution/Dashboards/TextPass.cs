@@ -1,5 +1,4 @@
 using System.Buffers;
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Dictionaries;
 using OnnxAttribution.Model;
@@ -15,13 +14,15 @@ namespace OnnxAttribution.Dashboards;
 /// 2. dictionaries encode the rows and active features are found, sites and groups of sequences side by side: this may be cancelled;
 /// 3. each site's statistics take the batch, sites side by side: this may not, so that what is kept is always that of whole batches.
 /// </summary>
-/// <remarks>Sequences of a batch are padded on the right, which a causal model does not see. Owns its sessions; who makes one disposes it.</remarks>
+/// <remarks>Sequences of a batch are padded on the right, which a causal model does not see.
+/// Owns its sessions; who makes one disposes it.</remarks>
 internal sealed class TextPass : IDisposable
 {
     /// <summary>Rows that one thread takes at a time.</summary>
     private const int RowsPerTask = 512;
 
-    /// <summary>A batch is no larger, since more makes no product faster, and no longer, so that little is lost when a run is interrupted.</summary>
+    /// <summary>A batch is no larger, since more makes no product faster,
+    /// and no longer, so that little is lost when a run is interrupted.</summary>
     private const long MostTokens = 8192, MostOperations = 500_000_000_000;
 
     private readonly LoadedModel _model;
@@ -60,7 +61,10 @@ internal sealed class TextPass : IDisposable
     public bool Read(TokenSequences sequences)
     {
         var batch = new List<(long Number, int[] Tokens)>();
-        while (batch.Count < _mostSequences && sequences.Next() is { } tokens) batch.Add((sequences.Count - 1, _hasBos ? [_model.Tokenizer.RequireBeginOfText(), .. tokens] : tokens));
+        while (batch.Count < _mostSequences && sequences.Next() is { } tokens)
+        {
+            batch.Add((sequences.Count - 1, _hasBos ? [_model.Tokenizer.RequireBeginOfText(), .. tokens] : tokens));
+        }
         if (batch.Count == 0) return false;
         var length = batch.Max(s => s.Tokens.Length);
         var ids = new long[batch.Count * length];
@@ -148,7 +152,9 @@ internal sealed class TextPass : IDisposable
         var operations = FlopCount.Of(graph, sizes) + _dictionaries.Sum(d => DictionaryEncoder.Operations(d, length));
         var most = Math.Min(MostTokens / length, MostOperations / Math.Max(1, operations));
         var free = memory - (_model.Context.Threads * _dictionaries.Max(SiteEncoder.BytesPerCall));
-        return (int)Math.Clamp(Math.Min(most, BatchRows.Of(free, FlopCount.BytesPer(graph, "batch", sizes), (long)length * _dictionaries.Max(d => d.Width), 1)), 1, int.MaxValue);
+        return (int)Math.Clamp(Math.Min(most,
+            BatchRows.Of(free, FlopCount.BytesPer(graph, "batch", sizes), (long)length * _dictionaries.Max(d => d.Width), 1)),
+            1, int.MaxValue);
     }
 
     private static OnnxGraph Forward(ModelBundle bundle, IEnumerable<Site> sites)
@@ -161,5 +167,6 @@ internal sealed class TextPass : IDisposable
     private static string RowsOf(Site site) => "rows/" + site.Name;
 
     // FNV-1a: a site's samples do not depend on which others are selected
-    private static ulong SeedOf(int seed, Site site) => site.Name.Aggregate(14695981039346656037 ^ (uint)seed, (hash, c) => (hash ^ c) * 1099511628211);
+    private static ulong SeedOf(int seed, Site site) =>
+        site.Name.Aggregate(14695981039346656037 ^ (uint)seed, (hash, c) => (hash ^ c) * 1099511628211);
 }

@@ -8,12 +8,16 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 namespace OnnxAttribution.Dashboards;
 
 /// <summary>
-/// What a decoder row does to the logits directly: written into the final residual stream, through the final LayerNorm with its scale held fixed, and the unembedding.
-/// 1. The head is the graph from the last site to the logits; under the rules of <see cref="GradientRules.Frozen"/> its tangent map is J(x) = a(x) J₀, the scale a the only thing that x enters by.
-/// 2. One fixed direction pushed through at every sampled x gives a(x) up to a factor; the sampled x whose a is nearest the mean stands for all, with the quotient as a factor.
+/// What a decoder row does to the logits directly: written into the final residual stream,
+/// through the final LayerNorm with its scale held fixed, and the unembedding.
+/// 1. The head is the graph from the last site to the logits;
+///    under the rules of <see cref="GradientRules.Frozen"/> its tangent map is J(x) = a(x) J₀, the scale a the only thing that x enters by.
+/// 2. One fixed direction pushed through at every sampled x gives a(x) up to a factor;
+///    the sampled x whose a is nearest the mean stands for all, with the quotient as a factor.
 /// 3. Decoder rows are pushed through there, in blocks; the mean over the vocabulary is taken away, since Softmax does not see it.
 /// </summary>
-/// <remarks>Logit lens (nostalgebraist 2020) on decoder rows. Rows count as the dictionary has them: with <c>layer_norm</c> the site's own standard deviation at a token multiplies them.</remarks>
+/// <remarks>Logit lens (nostalgebraist 2020) on decoder rows.
+/// Rows count as the dictionary has them: with <c>layer_norm</c> the site's own standard deviation at a token multiplies them.</remarks>
 internal sealed class TokenEffects : IDisposable
 {
     public const int Listed = 10;
@@ -79,8 +83,10 @@ internal sealed class TokenEffects : IDisposable
         var model = bundle.WithoutInterventions(batch: 1);
         var site = model[bundle.Sites[^1].Name];                                                                      // [1, position, d]
         var g = new GraphBuilder("dashboards/");
-        var tangents = g.Input(Tangents, DataType.Float, Dim.Named("rows"), Dim.Of(1), Dim.Named("position"), site.Shape![^1]);   // [rows, 1, position, d]
-        var pushed = PushForward.Run(g, GradientRules.Frozen, new Dictionary<Value, Value> { [site] = tangents }, [site], [model["logits"]]);
+        var tangents = g.Input(Tangents, DataType.Float, Dim.Named("rows"), Dim.Of(1), Dim.Named("position"),
+            site.Shape![^1]);   // [rows, 1, position, d]
+        var pushed = PushForward.Run(g, GradientRules.Frozen, new Dictionary<Value, Value> { [site] = tangents }, [site],
+            [model["logits"]]);
         return new OnnxGraph([site, tangents], [g.Identity(pushed[model["logits"]], Output)]);
     }
 
@@ -99,7 +105,10 @@ internal sealed class TokenEffects : IDisposable
             for (var i = 0; i < some; i++) direction.CopyTo(tangents, i * Width);
             var logits = new float[some * _vocabulary];
             Push(sample.Slice(first * Width, some * Width).ToArray(), some, tangents, 1, logits);
-            for (var i = 0; i < some; i++) sizes[first + i] = Math.Sqrt(TensorPrimitives.SumOfSquares<float>(logits.AsSpan(i * _vocabulary, _vocabulary)));
+            for (var i = 0; i < some; i++)
+            {
+                sizes[first + i] = Math.Sqrt(TensorPrimitives.SumOfSquares<float>(logits.AsSpan(i * _vocabulary, _vocabulary)));
+            }
         }
         var mean = sizes.Average();
         var nearest = Enumerable.Range(0, count).MinBy(i => Math.Abs(sizes[i] - mean));

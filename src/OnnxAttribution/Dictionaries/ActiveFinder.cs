@@ -5,7 +5,8 @@ using System.Runtime.Intrinsics;
 namespace OnnxAttribution.Dictionaries;
 
 /// <summary>
-/// Finds the active features in rows of pre-activations: those above 0 or their own threshold and, of a TopK dictionary, among the k largest, the lower feature first where two are equal.
+/// Finds the active features in rows of pre-activations: those above 0 or their own threshold and,
+/// of a TopK dictionary, among the k largest, the lower feature first where two are equal.
 /// 1. A pass of whole vectors picks what is above a floor: 0, the thresholds, or for TopK a guess from the row before, which leaves few.
 /// 2. If fewer than k are, the row is read again with floor 0; else the k largest are selected among them.
 /// </summary>
@@ -59,7 +60,11 @@ internal sealed class ActiveFinder(int features, int? k, float[]? threshold = nu
             var least = Vector512.Create(floor);
             for (; i <= row.Length - Vector512<float>.Count; i += Vector512<float>.Count)
             {
-                for (var bits = Vector512.GreaterThan(Vector512.LoadUnsafe(ref first, (nuint)i), least).ExtractMostSignificantBits(); bits != 0; bits &= bits - 1) Take(row, i + BitOperations.TrailingZeroCount(bits), ref count);
+                for (var bits = Vector512.GreaterThan(Vector512.LoadUnsafe(ref first, (nuint)i), least).ExtractMostSignificantBits();
+                    bits != 0; bits &= bits - 1)
+                {
+                    Take(row, i + BitOperations.TrailingZeroCount(bits), ref count);
+                }
             }
         }
         else
@@ -67,7 +72,11 @@ internal sealed class ActiveFinder(int features, int? k, float[]? threshold = nu
             var least = Vector256.Create(floor);
             for (; i <= row.Length - Vector256<float>.Count; i += Vector256<float>.Count)
             {
-                for (var bits = Vector256.GreaterThan(Vector256.LoadUnsafe(ref first, (nuint)i), least).ExtractMostSignificantBits(); bits != 0; bits &= bits - 1) Take(row, i + BitOperations.TrailingZeroCount(bits), ref count);
+                for (var bits = Vector256.GreaterThan(Vector256.LoadUnsafe(ref first, (nuint)i), least).ExtractMostSignificantBits();
+                    bits != 0; bits &= bits - 1)
+                {
+                    Take(row, i + BitOperations.TrailingZeroCount(bits), ref count);
+                }
             }
         }
         for (; i < row.Length; i++)
@@ -85,7 +94,10 @@ internal sealed class ActiveFinder(int features, int? k, float[]? threshold = nu
         for (; i <= row.Length - Vector256<float>.Count; i += Vector256<float>.Count)
         {
             var above = Vector256.GreaterThan(Vector256.LoadUnsafe(ref first, (nuint)i), Vector256.LoadUnsafe(ref floors, (nuint)i));
-            for (var bits = above.ExtractMostSignificantBits(); bits != 0; bits &= bits - 1) Take(row, i + BitOperations.TrailingZeroCount(bits), ref count);
+            for (var bits = above.ExtractMostSignificantBits(); bits != 0; bits &= bits - 1)
+            {
+                Take(row, i + BitOperations.TrailingZeroCount(bits), ref count);
+            }
         }
         for (; i < row.Length; i++)
         {

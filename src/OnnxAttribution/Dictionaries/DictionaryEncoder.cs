@@ -8,11 +8,14 @@ namespace OnnxAttribution.Dictionaries;
 
 /// <summary>Runs dictionaries' encoders.</summary>
 /// <remarks>
-/// One graph per kind of dictionary; the weights are its inputs, so that they are neither copied nor laid out anew and any number of dictionaries share it. With
-/// <paramref name="packed"/> a graph per dictionary has them as constants, which the runtime lays out for its products: 2 to 3 times faster per prompt, at the price of a copy of
-/// W_enc and about a quarter of a second each, so it pays from some fifty prompts on. The copies stop at <see cref="MostPackedBytes"/>; what comes after is read where it lies.
+/// One graph per kind of dictionary; the weights are its inputs,
+/// so that they are neither copied nor laid out anew and any number of dictionaries share it. With
+/// <paramref name="packed"/> a graph per dictionary has them as constants, which the runtime lays out for its products: 2 to 3 times faster
+/// per prompt, at the price of a copy of W_enc and about a quarter of a second each, so it pays from some fifty prompts on. The copies stop
+/// at <see cref="MostPackedBytes"/>; what comes after is read where it lies.
 /// </remarks>
-/// <param name="findOnHost">Where active features are looked for; null: on the host where the graph runs there, else on the device, so that only they come back.</param>
+/// <param name="findOnHost">Where active features are looked for; null:
+/// on the host where the graph runs there, else on the device, so that only they come back.</param>
 internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? findOnHost = null) : IDisposable
 {
     private const long MostPackedBytes = 2L << 30;
@@ -28,9 +31,12 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
     /// <param name="dictionary">null: the site has none, and all of it is error.</param>
     /// <param name="x">[T, d].</param>
     public SparseEncoding Encode(SparseDictionary? dictionary, float[] x, int positions) =>
-        dictionary is null ? SparseEncoding.WithoutDictionary(x, positions) : SparseEncoding.From(dictionary, x, positions, Active(dictionary, x, positions), context.Threads);
+        dictionary is null
+            ? SparseEncoding.WithoutDictionary(x, positions)
+            : SparseEncoding.From(dictionary, x, positions, Active(dictionary, x, positions), context.Threads);
 
-    /// <summary>Active features only, positions ascending: a runtime call per <see cref="MostActivations"/> numbers, and only the active ones come back.</summary>
+    /// <summary>Active features only, positions ascending: a runtime call per <see cref="MostActivations"/> numbers,
+    /// and only the active ones come back.</summary>
     /// <param name="x">[T, d]; the positions may be of any number of prompts.</param>
     public IReadOnlyList<(int Position, int Feature, float Activation)> Active(SparseDictionary dictionary, float[] x, int positions)
     {
@@ -40,26 +46,37 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
         for (var first = 0; first < positions; first += most)
         {
             var count = Math.Min(most, positions - first);
-            foreach (var (t, f, a) in Run(dictionary, x.AsMemory(first * dictionary.Width, count * dictionary.Width), count)) all.Add((first + t, f, a));
+            foreach (var (t, f, a) in Run(dictionary, x.AsMemory(first * dictionary.Width, count * dictionary.Width), count))
+            {
+                all.Add((first + t, f, a));
+            }
         }
         return all;
     }
 
     private List<(int, int, float)> Run(SparseDictionary dictionary, Memory<float> x, int positions)
     {
-        var key = (dictionary.K, dictionary.SubtractsDecoderBias, dictionary.EncoderScale is not null, dictionary.Threshold is not null, Packs(dictionary) ? dictionary.Directory : null);
+        var key = (dictionary.K, dictionary.SubtractsDecoderBias, dictionary.EncoderScale is not null, dictionary.Threshold is not null,
+            Packs(dictionary) ? dictionary.Directory : null);
         var onHost = findOnHost ?? context.Device == DeviceKind.Cpu;
-        if (!_runners.TryGetValue(key, out var runner)) _runners[key] = runner = new GraphRunner(Graph(dictionary, key.Item5 is not null, onHost), context, key.Item5);
+        if (!_runners.TryGetValue(key, out var runner))
+        {
+            _runners[key] = runner = new GraphRunner(Graph(dictionary, key.Item5 is not null, onHost), context, key.Item5);
+        }
         using var feed = Inputs(dictionary, x, positions);
         using var result = runner.Run(feed.Values, runner.Outputs);
-        return dictionary.K is { } k ? FromTopK(result, k) : onHost ? FromDense(result.Floats("values"), dictionary.FeatureCount, dictionary.Threshold) : FromFound(result);
+        return dictionary.K is { } k ? FromTopK(result, k)
+            : onHost ? FromDense(result.Floats("values"), dictionary.FeatureCount, dictionary.Threshold)
+            : FromFound(result);
     }
 
     /// <summary>What an encoder's graph reads: rows, normalised where the dictionary does so, and weights where they lie.</summary>
     internal static Feed Inputs(SparseDictionary dictionary, Memory<float> x, int rows)
     {
         int d = dictionary.Width, n = dictionary.FeatureCount;
-        var feed = new Feed().Add("x", dictionary.Normalization.Changes ? dictionary.Normalization.Apply(x.Span, d) : x, rows, d).Add("W_enc", dictionary.EncoderWeights, d, n)
+        var feed = new Feed()
+            .Add("x", dictionary.Normalization.Changes ? dictionary.Normalization.Apply(x.Span, d) : x, rows, d)
+            .Add("W_enc", dictionary.EncoderWeights, d, n)
             .Add("b_enc", dictionary.EncoderBias, n).Add("b_dec", dictionary.DecoderBias, d);
         if (dictionary.EncoderScale is { } scale) feed.Add("scale", scale, n);
         if (dictionary.Threshold is { } threshold) feed.Add("threshold", threshold, n);
@@ -81,7 +98,8 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
     }
 
     /// <summary>Floating-point operations of one encoder: 2 T d n.</summary>
-    public static long Operations(SparseDictionary dictionary, int positions) => 2L * positions * dictionary.Width * dictionary.FeatureCount;
+    public static long Operations(SparseDictionary dictionary, int positions) =>
+        2L * positions * dictionary.Width * dictionary.FeatureCount;
 
     public void Dispose()
     {
@@ -135,7 +153,8 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
         }
     }
 
-    /// <param name="onHost">The host looks for the active ones itself; else the graph does, so that the dense activations need not leave the device.</param>
+    /// <param name="onHost">The host looks for the active ones itself;
+    /// else the graph does, so that the dense activations need not leave the device.</param>
     /// <param name="dense">Leave TopK to the host too.</param>
     private static OnnxGraph Graph(SparseDictionary dictionary, bool packed, bool onHost, bool dense = false)
     {
@@ -143,7 +162,8 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
         Dim t = Dim.Named("position"), d = Dim.Of(dictionary.Width), n = Dim.Of(dictionary.FeatureCount);
         if (!packed) (d, n) = (Dim.Named("d"), Dim.Named("n"));
         Value Weight(string name, TensorEntry? entry, params Dim[] shape) => packed && entry is not null
-            ? g.Constant(name, Constants.External(DataType.Float, entry.Shape.AsSpan(), SaeLensDictionary.WeightsFileName, entry.Offset, entry.Length))
+            ? g.Constant(name,
+                Constants.External(DataType.Float, entry.Shape.AsSpan(), SaeLensDictionary.WeightsFileName, entry.Offset, entry.Length))
             : g.Input(name, DataType.Float, shape);
         var x = g.Input("x", DataType.Float, t, d);
         var wEnc = Weight("W_enc", dictionary.EncoderWeightsEntry, d, n);
@@ -157,7 +177,9 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
             return vector;
         }
         var centred = dictionary.SubtractsDecoderBias ? g.Sub(x, bDec) : x;
-        var pre = dictionary.EncoderScale is null ? g.Emit("Gemm", [centred, wEnc, bEnc]) : g.Add(g.Mul(g.Emit("Gemm", [centred, wEnc]), PerFeature("scale")), bEnc);   // [T, n]
+        var pre = dictionary.EncoderScale is null
+            ? g.Emit("Gemm", [centred, wEnc, bEnc])
+            : g.Add(g.Mul(g.Emit("Gemm", [centred, wEnc]), PerFeature("scale")), bEnc);   // [T, n]
         if (dense || (dictionary.K is null && onHost)) return new OnnxGraph(inputs, [g.Identity(pre, "values")]);
         Value values, indices;
         if (dictionary.K is { } k)

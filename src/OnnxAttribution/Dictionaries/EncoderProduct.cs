@@ -4,7 +4,8 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Dictionaries;
 
-/// <summary>Pre-activations <c>s ∘ (x W_enc) + b</c> of any dictionary, [rows, n], of rows that are normalised already. Owns its sessions; who makes one disposes it.</summary>
+/// <summary>Pre-activations <c>s ∘ (x W_enc) + b</c> of any dictionary, [rows, n], of rows that are normalised already.
+/// Owns its sessions; who makes one disposes it.</summary>
 /// <remarks>Weights are inputs, read where they lie, so that one session does for all dictionaries.</remarks>
 internal sealed class EncoderProduct(RunContext context) : IDisposable
 {
@@ -43,7 +44,8 @@ internal sealed class EncoderProduct(RunContext context) : IDisposable
     {
         var g = new GraphBuilder("check/");
         Dim rows = Dim.Named("rows"), d = Dim.Named("d"), n = Dim.Named("n");
-        var (x, w, b, s) = (g.Input("x", DataType.Float, rows, d), g.Input("W_enc", DataType.Float, d, n), g.Input("b", DataType.Float, n), g.Input("scale", DataType.Float, n));
+        var (x, w, b, s) = (g.Input("x", DataType.Float, rows, d), g.Input("W_enc", DataType.Float, d, n), g.Input("b", DataType.Float, n),
+            g.Input("scale", DataType.Float, n));
         return scales ? new OnnxGraph([x, w, b, s], [g.Identity(g.Add(g.Mul(g.Emit("Gemm", [x, w]), s), b), Output)])   // [rows, n]
             : new OnnxGraph([x, w, b], [g.Identity(g.Emit("Gemm", [x, w, b]), Output)]);
     }

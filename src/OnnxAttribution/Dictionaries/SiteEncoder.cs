@@ -3,8 +3,10 @@ using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Dictionaries;
 
-/// <summary>Encodes many rows of a site. Safe for use by several threads, each call on the caller's. Owns its session; who makes one disposes it.</summary>
-/// <remarks>Weights are read where they lie: over hundreds of rows laying them out again costs a few percent, and no copy of them is kept.</remarks>
+/// <summary>Encodes many rows of a site. Safe for use by several threads, each call on the caller's.
+/// Owns its session; who makes one disposes it.</summary>
+/// <remarks>Weights are read where they lie: over hundreds of rows laying them out again
+/// costs a few percent, and no copy of them is kept.</remarks>
 internal sealed class SiteEncoder : IDisposable
 {
     /// <summary>Rows of one product: enough for the runtime's speed, few enough for the dense result to stay in the cache.</summary>
@@ -15,7 +17,8 @@ internal sealed class SiteEncoder : IDisposable
     private readonly ConcurrentBag<ActiveFinder> _finders = [];
 
     /// <param name="context">Its threads: what one call takes.</param>
-    public SiteEncoder(SparseDictionary dictionary, RunContext context) => (_dictionary, _runner) = (dictionary, new GraphRunner(DictionaryEncoder.DenseGraph(dictionary), context));
+    public SiteEncoder(SparseDictionary dictionary, RunContext context) =>
+        (_dictionary, _runner) = (dictionary, new GraphRunner(DictionaryEncoder.DenseGraph(dictionary), context));
 
     /// <summary>Bytes of the dense activations that a call holds.</summary>
     public static long BytesPerCall(SparseDictionary dictionary) => 2L * RowsAtOnce * sizeof(float) * dictionary.FeatureCount;

@@ -5,8 +5,8 @@ namespace OnnxAttribution.Dictionaries;
 
 /// <summary>
 /// What a dictionary does to its input, row by row, and what it undoes in its output: x̂ = (f W_dec + b_dec) · scale + mean.
-/// <c>layer_norm</c>: n = (x − mean) / (s + 1e-5), s the unbiased standard deviation, scale = s (SAELens, OpenAI). <c>constant_norm_rescale</c>: n = x √d / ‖x‖, scale = ‖x‖ / √d.
-/// A constant factor c: n = c x, scale = 1 / c.
+/// <c>layer_norm</c>: n = (x − mean) / (s + 1e-5), s the unbiased standard deviation, scale = s (SAELens, OpenAI).
+/// <c>constant_norm_rescale</c>: n = x √d / ‖x‖, scale = ‖x‖ / √d. A constant factor c: n = c x, scale = 1 / c.
 /// </summary>
 internal sealed class SiteNormalization(InputNormalization kind, double? factor)
 {
@@ -37,7 +37,8 @@ internal sealed class SiteNormalization(InputNormalization kind, double? factor)
     }
 
     /// <summary>Rows, normalised.</summary>
-    /// <remarks>Not in the graph: the runtime's sums over a row depend in their last bit on where the row lies in memory, so that equal runs would differ.</remarks>
+    /// <remarks>Not in the graph: the runtime's sums over a row depend in their last bit on where the row lies in memory,
+    /// so that equal runs would differ.</remarks>
     /// <param name="x">[rows, width].</param>
     public float[] Apply(ReadOnlySpan<float> x, int width)
     {

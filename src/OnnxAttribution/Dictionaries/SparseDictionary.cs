@@ -7,12 +7,14 @@ using OnnxAttribution.Files;
 namespace OnnxAttribution.Dictionaries;
 
 /// <summary>
-/// A sparse autoencoder at a site, whatever its kind: <c>pre = s ∘ ((norm(x) − b_pre) W_enc) + b</c>, <c>f = φ(pre)</c>, <c>x̂ = (f (r ∘ W_dec) + b_dec) · scale + mean</c>.
-/// φ is pre where pre is above 0, above its feature's threshold where there are thresholds (JumpReLU, gated), and among the k largest where there is a k (TopK); so φ' = 1 where a feature is active.
+/// A sparse autoencoder at a site, whatever its kind: <c>pre = s ∘ ((norm(x) − b_pre) W_enc) + b</c>, <c>f = φ(pre)</c>,
+/// <c>x̂ = (f (r ∘ W_dec) + b_dec) · scale + mean</c>. φ is pre where pre is above 0, above its feature's threshold where there are
+/// thresholds (JumpReLU, gated), and among the k largest where there is a k (TopK); so φ' = 1 where a feature is active.
 /// </summary>
 /// <remarks>
-/// Weights lie in the mapped file where they are float32. s, r and the thresholds are there only where they are not trivial (<see cref="DictionaryParameters"/>); what the input is normalised by is
-/// <see cref="SiteNormalization"/>'s. Decoder rows are those of r ∘ W_dec, encoder columns those of s ∘ W_enc: who uses these need not know the kind.
+/// Weights lie in the mapped file where they are float32. s, r and the thresholds are there only where they are not trivial
+/// (<see cref="DictionaryParameters"/>); what the input is normalised by is <see cref="SiteNormalization"/>'s. Decoder rows are those of r
+/// ∘ W_dec, encoder columns those of s ∘ W_enc: who uses these need not know the kind.
 /// </remarks>
 internal sealed class SparseDictionary : IDisposable
 {
@@ -71,7 +73,8 @@ internal sealed class SparseDictionary : IDisposable
     public TensorEntry EncoderWeightsEntry => _source.EncoderWeights;
     public TensorEntry? EncoderBiasEntry => _parameters.BiasEntry;
 
-    /// <summary>Decoder rows of chosen features, ascending: read one by one, since mapping the file would bring in a whole stretch around each.</summary>
+    /// <summary>Decoder rows of chosen features, ascending:
+    /// read one by one, since mapping the file would bring in a whole stretch around each.</summary>
     public DecoderRows DecoderRows(int[] features, int threads)
     {
         var rows = new DecoderRows(features, Width);
@@ -90,8 +93,9 @@ internal sealed class SparseDictionary : IDisposable
         const int block = 8;
         int d = Width, n = FeatureCount;
         var result = GC.AllocateUninitializedArray<float>(checked(features.Length * d));
-        // W_enc is [d, n]: 8 rows at a time, so that each feature's 8 numbers are written next to each other. 1,000 of 24,576 columns touch most of the file's
-        // cache lines: this runs at the memory's speed (measured: 131 ms for 37 sites, summing all of W_enc 104; 16 rows 142, 64 rows 158)
+        // W_enc is [d, n]: 8 rows at a time, so that each feature's 8 numbers are written next to each other. 1,000 of
+        // 24,576 columns touch most of the file's cache lines: this runs at the memory's speed (measured: 131 ms for 37
+        // sites, summing all of W_enc 104; 16 rows 142, 64 rows 158)
         Parallel.For(0, (d + block - 1) / block, new ParallelOptions { MaxDegreeOfParallelism = threads }, b =>
         {
             var w = EncoderWeights.Span;
@@ -110,8 +114,10 @@ internal sealed class SparseDictionary : IDisposable
     /// <summary>Its W_enc does not stay mapped.</summary>
     public bool HasLargeEncoder => EncoderWeightsEntry.Type == TensorType.F32 && EncoderWeightsEntry.Length >= LargeEncoder;
 
-    /// <summary>W_enc will not be read soon: what was mapped of it no longer counts as this process's memory. The page cache keeps it while there is room.</summary>
-    /// <remarks>Of a dictionary that is small against any memory the pages stay mapped, since mapping them again costs more than it frees.</remarks>
+    /// <summary>W_enc will not be read soon: what was mapped of it no longer counts as this process's memory.
+    /// The page cache keeps it while there is room.</summary>
+    /// <remarks>Of a dictionary that is small against any memory the pages stay mapped,
+    /// since mapping them again costs more than it frees.</remarks>
     public void ReleaseEncoder()
     {
         if (HasLargeEncoder) _source.File.LetGo(EncoderWeightsEntry);

@@ -25,7 +25,8 @@ internal sealed class SparseEncoding
     /// <summary>ε = x − x̂, [T, d]; the whole activation where the site has no dictionary.</summary>
     public float[] Errors { get; }
 
-    /// <summary>What decoder rows are multiplied by at each position: 1, or what the dictionary's normalisation gives back (<see cref="SiteNormalization"/>).</summary>
+    /// <summary>What decoder rows are multiplied by at each position:
+    /// 1, or what the dictionary's normalisation gives back (<see cref="SiteNormalization"/>).</summary>
     public float[] Scales { get; }
 
     /// <summary>Decoder rows of all active features.</summary>
@@ -51,7 +52,8 @@ internal sealed class SparseEncoding
     }
 
     /// <param name="active">Position, feature and activation of every active feature, in any order.</param>
-    public static SparseEncoding From(SparseDictionary dictionary, float[] x, int positions, IEnumerable<(int Position, int Feature, float Activation)> active, int threads)
+    public static SparseEncoding From(SparseDictionary dictionary, float[] x, int positions,
+        IEnumerable<(int Position, int Feature, float Activation)> active, int threads)
     {
         var d = dictionary.Width;
         var result = new SparseEncoding(positions, d);

@@ -5,7 +5,8 @@ namespace OnnxAttribution.Export;
 /// <summary>A foreign graph with sites and interventions.</summary>
 /// <param name="Sites">In the order in which a model computes them.</param>
 /// <param name="Tensors">The foreign tensor of each site, for messages.</param>
-internal sealed record AdoptedGraph(OnnxGraph Graph, IReadOnlyList<string> Sites, IReadOnlyList<string> Hooks, int Vocabulary, IReadOnlyDictionary<string, string> Tensors)
+internal sealed record AdoptedGraph(OnnxGraph Graph, IReadOnlyList<string> Sites, IReadOnlyList<string> Hooks, int Vocabulary,
+    IReadOnlyDictionary<string, string> Tensors)
 {
     /// <summary>A site of the graph, with everything its intervention passes on.</summary>
     public Value Site(string name) => Graph.Outputs.First(o => o.Name == name);

@@ -7,7 +7,8 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Export;
 
-/// <summary>Whether a bundle computes what the foreign graph computes that it was made of: both are run on a few token ids, alone and two at a time, and their logits compared.</summary>
+/// <summary>Whether a bundle computes what the foreign graph computes that it was made of:
+/// both are run on a few token ids, alone and two at a time, and their logits compared.</summary>
 internal static class AdoptionCheck
 {
     // float32 sums in another order are off by about 1e-6 of the largest logit
@@ -26,37 +27,47 @@ internal static class AdoptionCheck
             var map = SiteMap.Read(options.SitesFile);
             Expose(foreign.Graph, map.Logits ?? "logits");
             using var theirs = Loaded(foreign, options, context);
-            using var ours = new GraphRunner(OnnxFile.Read(Path.Combine(bundle, BundleManifest.GraphFileName)), context, Path.GetFullPath(bundle), prepack: false);
+            using var ours = new GraphRunner(OnnxFile.Read(Path.Combine(bundle, BundleManifest.GraphFileName)), context,
+                Path.GetFullPath(bundle), prepack: false);
             var worst = 0f;
             foreach (var (batch, length) in ((int, int)[])[(1, Math.Min(5, manifest.NCtx)), (2, Math.Min(9, manifest.NCtx))])
             {
                 long[] tokens = [.. Enumerable.Range(1, batch * length).Select(i => i * 7919L % manifest.DVocab)];
-                worst = Math.Max(worst, Difference(Logits(theirs, Feed(foreign, map, tokens, batch), map.Logits ?? "logits"), Logits(ours, new Feed().Add("tokens", tokens, batch, length), "logits"), options.Onnx));
+                worst = Math.Max(worst, Difference(Logits(theirs, Feed(foreign, map, tokens, batch), map.Logits ?? "logits"),
+                    Logits(ours, new Feed().Add("tokens", tokens, batch, length), "logits"), options.Onnx));
             }
             if (worst <= Tolerance)
             {
                 RequireLength(options, manifest, map, bundle, ours);
                 return worst;
             }
-            throw new BundleException($"{options.Onnx}: the bundle's logits differ from the graph's by {worst:G2} of the largest; export the model with both axes of the tokens dynamic and without randomness, or report it");
+            throw new BundleException($"{options.Onnx}: the bundle's logits differ from the graph's by {worst:G2} of the largest; "
+                + "export the model with both axes of the tokens dynamic and without randomness, or report it");
         }
         catch (OnnxRuntimeException e)
         {
-            throw new BundleException($"{options.Onnx} does not run on ONNX Runtime for two prompts of nine tokens ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); export it with both axes of the tokens dynamic", e);
+            throw new BundleException($"{options.Onnx} does not run on ONNX Runtime for two prompts of nine tokens "
+                + $"({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); export it with both axes of the tokens dynamic", e);
         }
     }
 
     // a table that is no table of positions, as one of distances, may be shorter than the prompts that a graph takes: so it is tried
     private static void RequireLength(AdoptionOptions options, BundleManifest manifest, SiteMap map, string bundle, GraphRunner ours)
     {
-        if (map.Positions is null || ContextLength.Of(OnnxGraph.FromProto(OnnxFile.Read(Path.Combine(bundle, BundleManifest.GraphFileName)))) is not { } found || found >= manifest.NCtx) return;
+        if (map.Positions is null
+            || ContextLength.Of(OnnxGraph.FromProto(OnnxFile.Read(Path.Combine(bundle, BundleManifest.GraphFileName)))) is not { } found
+            || found >= manifest.NCtx)
+        {
+            return;
+        }
         try
         {
             Logits(ours, new Feed().Add("tokens", new long[found + 1], 1, found + 1), "logits");
         }
         catch (OnnxRuntimeException e)
         {
-            throw new BundleException($"{map.Path}: n_ctx is {manifest.NCtx}, and {options.Onnx} does not run on more than {found} tokens ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); write \"n_ctx\": {found}", e);
+            throw new BundleException($"{map.Path}: n_ctx is {manifest.NCtx}, and {options.Onnx} does not run on more than {found} tokens "
+                + $"({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); write \"n_ctx\": {found}", e);
         }
     }
 
@@ -75,7 +86,8 @@ internal static class AdoptionCheck
         }
         catch (OnnxRuntimeException e)
         {
-            throw new BundleException($"{options.Onnx} cannot be loaded by ONNX Runtime {RunContext.RuntimeVersion} ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); export it again, with opset_version={OnnxGraph.Opset} or less", e);
+            throw new BundleException($"{options.Onnx} cannot be loaded by ONNX Runtime {RunContext.RuntimeVersion} "
+                + $"({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); export it again, with opset_version={OnnxGraph.Opset} or less", e);
         }
     }
 
@@ -120,7 +132,11 @@ internal static class AdoptionCheck
 
     private static float Difference(float[] a, float[] b, string file)
     {
-        if (!a.All(float.IsFinite)) throw new BundleException($"{file}: its logits are no finite numbers; a weight is NaN or infinite, or float32 is too narrow for the model: export it with sound weights");
+        if (!a.All(float.IsFinite))
+        {
+            throw new BundleException($"{file}: its logits are no finite numbers; "
+                + "a weight is NaN or infinite, or float32 is too narrow for the model: export it with sound weights");
+        }
         if (a.Length != b.Length) return float.PositiveInfinity;
         float largest = 0, apart = 0;
         for (var i = 0; i < a.Length; i++)

@@ -5,7 +5,8 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Export;
 
-/// <summary>The dictionaries of a bundle that is being made, checked against its model's sites. Owns them; who opens them disposes this.</summary>
+/// <summary>The dictionaries of a bundle that is being made, checked against its model's sites.
+/// Owns them; who opens them disposes this.</summary>
 internal sealed class BundleDictionaries : IDisposable
 {
     public const string Folder = "dictionaries";
@@ -15,7 +16,9 @@ internal sealed class BundleDictionaries : IDisposable
     private readonly int _layers;
     private readonly IReadOnlyDictionary<string, int> _widths;
 
-    private BundleDictionaries(IReadOnlyList<(string Folder, FoundDictionary Found)> all, int layers, IReadOnlyDictionary<string, int> widths) => (_all, _layers, _widths) = (all, layers, widths);
+    private BundleDictionaries(IReadOnlyList<(string Folder, FoundDictionary Found)> all, int layers,
+        IReadOnlyDictionary<string, int> widths) =>
+        (_all, _layers, _widths) = (all, layers, widths);
 
     /// <inheritdoc cref="Open(ExportOptions, int, IReadOnlyDictionary{string, int}, Action{string})"/>
     public static BundleDictionaries Open(ExportOptions options, ModelArchitecture model, Action<string>? say) =>
@@ -23,7 +26,8 @@ internal sealed class BundleDictionaries : IDisposable
 
     /// <param name="widths">Of every site that a dictionary may be for, in the order of computation.</param>
     /// <param name="say">Told what looked like a dictionary and was passed over.</param>
-    /// <exception cref="BundleException">There is no such folder, or a dictionary is for no site of the model, of another width, or the second of its site.</exception>
+    /// <exception cref="BundleException">There is no such folder,
+    /// or a dictionary is for no site of the model, of another width, or the second of its site.</exception>
     /// <exception cref="CheckpointException">A dictionary cannot be read.</exception>
     public static BundleDictionaries Open(ExportOptions options, int layers, IReadOnlyDictionary<string, int> widths, Action<string>? say)
     {
@@ -53,14 +57,20 @@ internal sealed class BundleDictionaries : IDisposable
     /// <summary>Says which facts that their numbers depend on their files lack, and how they are read instead.</summary>
     public void SayWhatIsUnsaid(ExportOptions processed, bool hasValueBiases, Action<string>? say)
     {
-        foreach (var line in UnsaidFacts.Of([.. _all.Select(d => (d.Found.Place, d.Found.Config))], processed, hasValueBiases)) say?.Invoke(line);
+        foreach (var line in UnsaidFacts.Of([.. _all.Select(d => (d.Found.Place, d.Found.Config))], processed, hasValueBiases))
+        {
+            say?.Invoke(line);
+        }
     }
 
-    /// <summary>What reads every weight once, with the path that each file has in the bundle. What is converted is checked on the way.</summary>
+    /// <summary>What reads every weight once, with the path that each file has in the bundle.
+    /// What is converted is checked on the way.</summary>
     public IEnumerable<(string Path, WeightCheck Check)> Checks(string bundle, bool inPlace) =>
-        _all.Where(d => d.Found.SaeLens is not null).Select(d => ($"{FolderOf(d.Found, bundle, inPlace)}/{SaeLensDictionary.WeightsFileName}", d.Found.SaeLens!.Check));
+        _all.Where(d => d.Found.SaeLens is not null)
+            .Select(d => ($"{FolderOf(d.Found, bundle, inPlace)}/{SaeLensDictionary.WeightsFileName}", d.Found.SaeLens!.Check));
 
-    /// <summary>Links SAELens's files into the bundle, so that no weight is copied where the file system can help it; what is of another format is converted.</summary>
+    /// <summary>Links SAELens's files into the bundle, so that no weight is copied where the file system can help it;
+    /// what is of another format is converted.</summary>
     /// <param name="bundle">The bundle's directory as it was given.</param>
     /// <param name="inPlace">The bundle is the checkpoint's directory: what lies in it stays there.</param>
     public void Bring(BundleOutput output, string bundle, bool inPlace, CancellationToken cancel)
@@ -77,7 +87,10 @@ internal sealed class BundleDictionaries : IDisposable
             }
             else
             {
-                foreach (var file in BundleFiles.DictionaryFiles.Where(file => File.Exists(Path.Combine(found.Place, file)))) FileLink.Make(Path.Combine(found.Place, file), Path.Combine(folder, file));
+                foreach (var file in BundleFiles.DictionaryFiles.Where(file => File.Exists(Path.Combine(found.Place, file))))
+                {
+                    FileLink.Make(Path.Combine(found.Place, file), Path.Combine(folder, file));
+                }
             }
             _settled[found] = output.Settle(name);
         }
@@ -87,10 +100,12 @@ internal sealed class BundleDictionaries : IDisposable
     /// <param name="inPlace">The bundle is the checkpoint's directory: the dictionaries may lie in it already.</param>
     public IReadOnlyList<BundleManifest.DictionaryRecord> Records(string bundle, IReadOnlyList<string> sites, bool inPlace) =>
     [
-        .. _all.Select(d => (d.Found, d.Found.Config)).Select(d => new BundleManifest.DictionaryRecord(Site.Canonical(d.Config.HookName, _layers), d.Config.HookName,
-                FolderOf(d.Found, bundle, inPlace),
-                d.Config.Architecture.Name(), d.Config.FeatureCount, d.Config.Architecture == DictionaryArchitecture.TopK ? d.Config.K : null,
-                d.Config.Normalization.Name(), d.Config.PrependBos))
+        .. _all.Select(d => (d.Found, d.Found.Config))
+            .Select(d => new BundleManifest.DictionaryRecord(Site.Canonical(d.Config.HookName, _layers), d.Config.HookName,
+                    FolderOf(d.Found, bundle, inPlace),
+                    d.Config.Architecture.Name(), d.Config.FeatureCount,
+                    d.Config.Architecture == DictionaryArchitecture.TopK ? d.Config.K : null, d.Config.Normalization.Name(),
+                    d.Config.PrependBos))
             .OrderBy(r => sites.ToList().IndexOf(r.Site)),
     ];
 
@@ -108,15 +123,27 @@ internal sealed class BundleDictionaries : IDisposable
 
     private static IReadOnlyList<FoundDictionary> FindIn(string folder, Action<string>? say)
     {
-        if (File.Exists(folder)) throw new BundleException($"{folder} is a file; give --dictionaries the folder that holds it, as it is published");
-        if (!Directory.Exists(folder)) throw new BundleException($"there is no directory {folder}; give --dictionaries the folder that holds the dictionaries{CheckpointFolder.OfHub(folder)}");
+        if (File.Exists(folder))
+        {
+            throw new BundleException($"{folder} is a file; give --dictionaries the folder that holds it, as it is published");
+        }
+        if (!Directory.Exists(folder))
+        {
+            throw new BundleException($"there is no directory {folder}; give --dictionaries the folder that holds the "
+                + $"dictionaries{CheckpointFolder.OfHub(folder)}");
+        }
         var passedOver = new List<string>();
         var found = DictionaryFinder.FindAll(folder, passedOver.Add);
         if (found.Count == 0 && Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).FirstOrDefault() is { } some)
         {
-            var reasons = passedOver.Count == 0 ? $"only files such as {Path.GetRelativePath(folder, some)}" : $"and passed over was {string.Join("; ", passedOver.Take(3))}{(passedOver.Count > 3 ? $"; and {passedOver.Count - 3} more" : "")}";
-            throw new BundleException($"{folder} holds no dictionary of a format that is known, {reasons}. Give --dictionaries a folder with SAELens's (cfg.json, sae_weights.safetensors), "
-                + "dictionary_learning's (ae.pt), OpenAI's (LOCATION/autoencoders/LAYER.pt), Gemma Scope's (params.npz), Llama Scope's (hyperparams.json, checkpoints/final.safetensors) or sparsify's (sae.safetensors)");
+            var reasons = passedOver.Count == 0
+                ? $"only files such as {Path.GetRelativePath(folder, some)}"
+                : "and passed over was "
+                    + $"{string.Join("; ", passedOver.Take(3))}{(passedOver.Count > 3 ? $"; and {passedOver.Count - 3} more" : "")}";
+            throw new BundleException($"{folder} holds no dictionary of a format that is known, {reasons}. "
+                + "Give --dictionaries a folder with SAELens's (cfg.json, sae_weights.safetensors), "
+                + "dictionary_learning's (ae.pt), OpenAI's (LOCATION/autoencoders/LAYER.pt), Gemma Scope's (params.npz), "
+                + "Llama Scope's (hyperparams.json, checkpoints/final.safetensors) or sparsify's (sae.safetensors)");
         }
         foreach (var line in passedOver) say?.Invoke(line);
         return found;
@@ -133,7 +160,8 @@ internal sealed class BundleDictionaries : IDisposable
         var bundled = Path.Combine(RealPath.Of(options.Out), Folder) + Path.DirectorySeparatorChar;
         bool IsBundled(FoundDictionary found) => RealPath.Of(found.Place).StartsWith(bundled, StringComparison.Ordinal);
         var elsewhere = all.Where(d => !IsBundled(d.Found)).Select(d => Site.Canonical(d.Found.Config.HookName, _layers)).ToHashSet();
-        foreach (var copy in all.Where(d => IsBundled(d.Found) && elsewhere.Contains(Site.Canonical(d.Found.Config.HookName, _layers))).ToList())
+        foreach (var copy in all.Where(d => IsBundled(d.Found) && elsewhere.Contains(Site.Canonical(d.Found.Config.HookName, _layers)))
+            .ToList())
         {
             all.Remove(copy);
             copy.Found.Dispose();
@@ -144,8 +172,11 @@ internal sealed class BundleDictionaries : IDisposable
     private void DropUnlisted(string bundle, List<(string Folder, FoundDictionary Found)> all)
     {
         var before = BundleRemains.Of(bundle);
-        bool IsListed(FoundDictionary found) => before.Lists(Path.GetRelativePath(bundle, Path.Combine(found.Place, SaeLensDictionary.ConfigFileName)).Replace('\\', '/'));
-        foreach (var ofSite in all.GroupBy(d => Site.Canonical(d.Found.Config.HookName, _layers)).Where(g => g.Count(d => d.Found.SaeLens is not null && IsListed(d.Found)) == 1).ToList())
+        bool IsListed(FoundDictionary found) =>
+            before.Lists(Path.GetRelativePath(bundle, Path.Combine(found.Place, SaeLensDictionary.ConfigFileName)).Replace('\\', '/'));
+        foreach (var ofSite in all.GroupBy(d => Site.Canonical(d.Found.Config.HookName, _layers))
+            .Where(g => g.Count(d => d.Found.SaeLens is not null && IsListed(d.Found)) == 1)
+            .ToList())
         {
             foreach (var other in ofSite.Where(d => d.Found.SaeLens is not null && !IsListed(d.Found)).ToList())
             {
@@ -159,7 +190,8 @@ internal sealed class BundleDictionaries : IDisposable
     private void DropOlderConversions(List<(string Folder, FoundDictionary Found)> all)
     {
         var anew = all.Where(d => d.Found.Conversion is not null).Select(d => Site.Canonical(d.Found.Config.HookName, _layers)).ToHashSet();
-        foreach (var old in all.Where(d => d.Found.Config.IsConverted && anew.Contains(Site.Canonical(d.Found.Config.HookName, _layers))).ToList())
+        foreach (var old in all.Where(d => d.Found.Config.IsConverted && anew.Contains(Site.Canonical(d.Found.Config.HookName, _layers)))
+            .ToList())
         {
             all.Remove(old);
             old.Found.Dispose();
@@ -167,7 +199,9 @@ internal sealed class BundleDictionaries : IDisposable
     }
 
     private string FolderOf(FoundDictionary found, string bundle, bool inPlace) =>
-        _settled.TryGetValue(found, out var settled) ? settled : Stays(found, bundle, inPlace) ? Path.GetRelativePath(bundle, found.Place).Replace('\\', '/') : $"{Folder}/{found.Config.HookName}";
+        _settled.TryGetValue(found, out var settled) ? settled
+            : Stays(found, bundle, inPlace) ? Path.GetRelativePath(bundle, found.Place).Replace('\\', '/')
+            : $"{Folder}/{found.Config.HookName}";
 
     private static bool Stays(FoundDictionary found, string bundle, bool inPlace) =>
         inPlace && found.SaeLens is not null && !Path.GetRelativePath(bundle, found.Place).StartsWith("..", StringComparison.Ordinal);
@@ -180,10 +214,18 @@ internal sealed class BundleDictionaries : IDisposable
             var site = Site.Canonical(found.Config.HookName, _layers);
             if (!_widths.TryGetValue(site, out var width))
             {
-                throw new BundleException($"{found.Place} is a dictionary for '{found.Config.HookName}', which this model ({_layers} layers) does not have as a site; its sites are {string.Join(", ", _widths.Keys.Take(3))}, …");
+                throw new BundleException($"{found.Place} is a dictionary for '{found.Config.HookName}', which this model ({_layers} "
+                    + $"layers) does not have as a site; its sites are {string.Join(", ", _widths.Keys.Take(3))}, …");
             }
-            if (found.Config.Width != width) throw new BundleException($"{found.Place} is a dictionary of width {found.Config.Width}, the model has width {width}; it belongs to another model");
-            if (!taken.TryAdd(site, found.Place)) throw new BundleException($"{taken[site]} and {found.Place} are both dictionaries of {site}; keep one of them");
+            if (found.Config.Width != width)
+            {
+                throw new BundleException($"{found.Place} is a dictionary of width {found.Config.Width}, the model has width {width}; "
+                    + "it belongs to another model");
+            }
+            if (!taken.TryAdd(site, found.Place))
+            {
+                throw new BundleException($"{taken[site]} and {found.Place} are both dictionaries of {site}; keep one of them");
+            }
         }
     }
 }

@@ -3,11 +3,14 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Export;
 
-/// <summary>A bundle that is being made: filled aside, and put in its place whole or not at all. Who makes it disposes it; without <see cref="Commit"/> nothing stays.</summary>
+/// <summary>A bundle that is being made: filled aside, and put in its place whole or not at all.
+/// Who makes it disposes it; without <see cref="Commit"/> nothing stays.</summary>
 /// <remarks>
-/// - A new directory is renamed into its place; a bundle that is replaced is exchanged in one step, and what else lies in its folder goes along.
+/// - A new directory is renamed into its place; a bundle that is replaced is exchanged in one step,
+/// and what else lies in its folder goes along.
 /// - In a directory that holds no bundle yet, files come one by one and bundle.json last.
-/// - In the checkpoint's own directory that holds for a new bundle too; the old one's files stay until bundle.json speaks of others, so that a kill leaves the old bundle or the new one.
+/// - In the checkpoint's own directory that holds for a new bundle too;
+/// the old one's files stay until bundle.json speaks of others, so that a kill leaves the old bundle or the new one.
 /// </remarks>
 internal sealed class BundleOutput : IDisposable
 {
@@ -29,10 +32,18 @@ internal sealed class BundleOutput : IDisposable
         Require(target, force, inPlace);
         _before = BundleRemains.Of(Target);
         _replaces = !inPlace && File.Exists(Path.Combine(Target, BundleManifest.FileName));
-        if (_replaces && IsWithin(Environment.CurrentDirectory, Target)) throw new BundleException($"{target} is the directory that this was called from, and is replaced as a whole; call it from another one");
+        if (_replaces && IsWithin(Environment.CurrentDirectory, Target))
+        {
+            throw new BundleException(
+                $"{target} is the directory that this was called from, and is replaced as a whole; call it from another one");
+        }
         _isBeside = !inPlace && (_replaces || !Directory.Exists(Target));
         var place = _isBeside ? Target : Path.Combine(Target, "bundle");
-        if (AsideName.RemoveLeftovers(place)) throw new BundleException($"{target} is being written by another export right now; wait for it, or give --out another directory");
+        if (AsideName.RemoveLeftovers(place))
+        {
+            throw new BundleException(
+                $"{target} is being written by another export right now; wait for it, or give --out another directory");
+        }
         _output = new OutputDirectory(place);
     }
 
@@ -47,13 +58,17 @@ internal sealed class BundleOutput : IDisposable
     public static void Require(string target, bool force, bool inPlace)
     {
         if (File.Exists(target)) throw new BundleException($"{target} is a file; give --out a directory");
-        if (!inPlace && !force && File.Exists(Path.Combine(target, BundleManifest.FileName))) throw new BundleException($"{target} already holds a bundle; give --force to write it anew");
+        if (!inPlace && !force && File.Exists(Path.Combine(target, BundleManifest.FileName)))
+        {
+            throw new BundleException($"{target} already holds a bundle; give --force to write it anew");
+        }
     }
 
     /// <summary>Makes a bundle and puts it in its place.</summary>
     /// <param name="fill">Fills <see cref="Aside"/>.</param>
     /// <exception cref="BundleException">It cannot be written, or something is in its way; nothing has changed.</exception>
-    public static BundleManifest Write(string target, bool force, bool inPlace, Func<BundleOutput, BundleManifest> fill, CancellationToken cancel)
+    public static BundleManifest Write(string target, bool force, bool inPlace, Func<BundleOutput, BundleManifest> fill,
+        CancellationToken cancel)
     {
         try
         {
@@ -65,14 +80,16 @@ internal sealed class BundleOutput : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new BundleException($"{target} cannot be written: {FileFault.Words(e, "choose a directory that is writable and has room")}", e);
+            throw new BundleException(
+                $"{target} cannot be written: {FileFault.Words(e, "choose a directory that is writable and has room")}", e);
         }
     }
 
     /// <summary>Where a file of the new bundle is now.</summary>
     public string Find(string name) => Path.Combine(Aside, name) is var aside && File.Exists(aside) ? aside : Path.Combine(Target, name);
 
-    /// <summary>Gives a file or folder that was written aside its name in the bundle: another one where the checkpoint's directory has that name for something else.</summary>
+    /// <summary>Gives a file or folder that was written aside its name in the bundle:
+    /// another one where the checkpoint's directory has that name for something else.</summary>
     public string Settle(string name)
     {
         var (aside, there) = (Path.Combine(Aside, name), Path.Combine(Target, name));
@@ -88,7 +105,10 @@ internal sealed class BundleOutput : IDisposable
         if (!_isBeside) RequireFree();
         if (_inPlace)
         {
-            CommitInPlace(manifest with { Exported = [.. Names().Union(_before.Exported.Where(manifest.Files.ContainsKey)).Order(StringComparer.Ordinal)] });
+            CommitInPlace(manifest with
+            {
+                Exported = [.. Names().Union(_before.Exported.Where(manifest.Files.ContainsKey)).Order(StringComparer.Ordinal)]
+            });
         }
         else
         {
@@ -112,7 +132,11 @@ internal sealed class BundleOutput : IDisposable
             var next = Path.Combine(Target, NextGraph);
             FileStep.Rename(staged, next);
             MoveAll();
-            WriteManifest(Target, manifest with { Graph = NextGraph, Files = manifest.Files.ToDictionary(f => f.Key == BundleManifest.GraphFileName ? NextGraph : f.Key, f => f.Value) });
+            WriteManifest(Target, manifest with
+            {
+                Graph = NextGraph,
+                Files = manifest.Files.ToDictionary(f => f.Key == BundleManifest.GraphFileName ? NextGraph : f.Key, f => f.Value)
+            });
             FileLink.Make(next, graph);
             WriteManifest(Target, manifest);
         }
@@ -140,17 +164,31 @@ internal sealed class BundleOutput : IDisposable
         foreach (var name in Names().Append(BundleManifest.FileName))
         {
             var to = Path.Combine(Target, name);
-            if (BundleFiles.LinkIn(Target, Path.GetDirectoryName(name)!) is { } link) throw new BundleException($"{link} is a link, and nothing is written through one; remove it, or give --out another directory");
-            if (Directory.Exists(to)) throw new BundleException($"{to} is a directory where the bundle has a file; give --out another directory");
+            if (BundleFiles.LinkIn(Target, Path.GetDirectoryName(name)!) is { } link)
+            {
+                throw new BundleException(
+                    $"{link} is a link, and nothing is written through one; remove it, or give --out another directory");
+            }
+            if (Directory.Exists(to))
+            {
+                throw new BundleException($"{to} is a directory where the bundle has a file; give --out another directory");
+            }
             var ours = name == BundleManifest.FileName ? _before.IsBundle : _before.Owns(name) || IsSame(Path.Combine(Aside, name), to);
-            if (Path.Exists(to) && !ours && !_force) throw new BundleException($"{to} is there, and no export wrote it; give --force to replace it, or --out another directory");
+            if (Path.Exists(to) && !ours && !_force)
+            {
+                throw new BundleException($"{to} is there, and no export wrote it; give --force to replace it, or --out another directory");
+            }
         }
     }
 
-    private List<string> Names() => [.. Directory.EnumerateFiles(Aside, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(Aside, file).Replace('\\', '/')).Order(StringComparer.Ordinal)];
+    private List<string> Names() =>
+        [.. Directory.EnumerateFiles(Aside, "*", SearchOption.AllDirectories)
+            .Select(file => Path.GetRelativePath(Aside, file).Replace('\\', '/'))
+            .Order(StringComparer.Ordinal)];
 
     private static void WriteManifest(string directory, BundleManifest manifest) =>
-        OutputFile.Write(Path.Combine(directory, BundleManifest.FileName), stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
+        OutputFile.Write(Path.Combine(directory, BundleManifest.FileName),
+            stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(manifest.ToJson())));
 
     // model.onnx becomes model.1a2b3c4d.onnx, a folder gets the digits behind its name
     private static string Other(string name, string content)
@@ -162,9 +200,15 @@ internal sealed class BundleOutput : IDisposable
 
     private static bool IsSame(string one, string other)
     {
-        if (Directory.Exists(one)) return Directory.Exists(other) && Directory.GetFiles(one).All(file => IsSame(file, Path.Combine(other, Path.GetFileName(file))));
-        return File.Exists(one) && new FileInfo(other) is { Exists: true, LinkTarget: null } found && found.Length == new FileInfo(one).Length && BundleFiles.Sha256(one) == BundleFiles.Sha256(other);
+        if (Directory.Exists(one))
+        {
+            return Directory.Exists(other)
+                && Directory.GetFiles(one).All(file => IsSame(file, Path.Combine(other, Path.GetFileName(file))));
+        }
+        return File.Exists(one) && new FileInfo(other) is { Exists: true, LinkTarget: null } found
+            && found.Length == new FileInfo(one).Length && BundleFiles.Sha256(one) == BundleFiles.Sha256(other);
     }
 
-    private static bool IsWithin(string path, string directory) => path == directory || path.StartsWith(directory + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+    private static bool IsWithin(string path, string directory) =>
+        path == directory || path.StartsWith(directory + Path.DirectorySeparatorChar, StringComparison.Ordinal);
 }

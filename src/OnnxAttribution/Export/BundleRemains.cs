@@ -11,7 +11,8 @@ internal sealed class BundleRemains
     private readonly string _directory;
     private readonly HashSet<string> _listed, _exported;
 
-    private BundleRemains(string directory, bool isBundle, HashSet<string> listed, HashSet<string> exported) => (_directory, IsBundle, _listed, _exported) = (directory, isBundle, listed, exported);
+    private BundleRemains(string directory, bool isBundle, HashSet<string> listed, HashSet<string> exported) =>
+        (_directory, IsBundle, _listed, _exported) = (directory, isBundle, listed, exported);
 
     /// <summary>Whether bundle.json is one of ours.</summary>
     public bool IsBundle { get; }
@@ -24,13 +25,18 @@ internal sealed class BundleRemains
         var path = Path.Combine(directory, BundleManifest.FileName);
         try
         {
-            if (!File.Exists(path) || JsonNode.Parse(RegularFile.ReadAllText(path)) is not JsonObject json || json["files"] is not JsonObject files || !json.ContainsKey("format_version")) return new(directory, false, [], []);
+            if (!File.Exists(path) || JsonNode.Parse(RegularFile.ReadAllText(path)) is not JsonObject json
+                || json["files"] is not JsonObject files || !json.ContainsKey("format_version"))
+            {
+                return new(directory, false, [], []);
+            }
             var exported = json["exported"] is JsonArray names ? names.Select(name => (string?)name ?? "").ToHashSet() : [];
             // of formats before there was such a list, all that only export makes
             if (!json.ContainsKey("exported")) exported.Add(BundleWriter.ProcessedFileName);
             return new(directory, true, [.. files.Select(f => f.Key)], exported);
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException or IOException
+            or UnauthorizedAccessException)
         {
             return new(directory, false, [], []);
         }
@@ -42,14 +48,19 @@ internal sealed class BundleRemains
     /// <summary>Whether an export wrote a file, though the older bundle may have no use for it any more.</summary>
     public bool Owns(string name) => Lists(name) || _exported.Contains(name);
 
-    /// <summary>Gives what is not the older bundle's a place in the new one's directory too: dashboards, notes, whatever there is. Nothing is copied where the file system can link.</summary>
+    /// <summary>Gives what is not the older bundle's a place in the new one's directory too: dashboards, notes, whatever there is.
+    /// Nothing is copied where the file system can link.</summary>
     public void CarryOver(string to)
     {
         foreach (var entry in Entries(new DirectoryInfo(_directory)))
         {
             var name = Path.GetRelativePath(_directory, entry.FullName).Replace('\\', '/');
             var place = Path.Combine(to, name);
-            if (name == BundleManifest.FileName || Lists(name) || AsideName.PlaceOf(Path.GetFileName(name)) is not null || Path.Exists(place)) continue;
+            if (name == BundleManifest.FileName || Lists(name) || AsideName.PlaceOf(Path.GetFileName(name)) is not null
+                || Path.Exists(place))
+            {
+                continue;
+            }
             Directory.CreateDirectory(Path.GetDirectoryName(place)!);
             if (entry.LinkTarget is { } target) File.CreateSymbolicLink(place, target);
             else FileLink.Make(entry.FullName, place);
@@ -59,7 +70,8 @@ internal sealed class BundleRemains
     /// <summary>Removes from the checkpoint's directory what an earlier export put there and the new bundle does not use.</summary>
     public void RemoveExported(BundleManifest manifest)
     {
-        foreach (var name in _exported.Append(BundleOutput.NextGraph).Where(name => BundleFiles.IsInside(name) && !manifest.Files.ContainsKey(name)))
+        foreach (var name in _exported.Append(BundleOutput.NextGraph)
+            .Where(name => BundleFiles.IsInside(name) && !manifest.Files.ContainsKey(name)))
         {
             var path = Path.Combine(_directory, name);
             var folder = Path.GetDirectoryName(path)!;
@@ -79,5 +91,6 @@ internal sealed class BundleRemains
 
     // files and links, wherever these lead
     private static IEnumerable<FileSystemInfo> Entries(DirectoryInfo directory) =>
-        directory.EnumerateFileSystemInfos("*", new EnumerationOptions { AttributesToSkip = 0 }).SelectMany(entry => entry is DirectoryInfo { LinkTarget: null } folder ? Entries(folder) : [entry]);
+        directory.EnumerateFileSystemInfos("*", new EnumerationOptions { AttributesToSkip = 0 })
+            .SelectMany(entry => entry is DirectoryInfo { LinkTarget: null } folder ? Entries(folder) : [entry]);
 }

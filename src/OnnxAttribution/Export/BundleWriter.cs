@@ -11,8 +11,10 @@ namespace OnnxAttribution.Export;
 /// <summary>
 /// Makes a bundle of a checkpoint and its dictionaries.
 /// 1. Everything is opened and checked: shapes against config.json, dictionaries against sites, all weights finite.
-/// 2. Weights that processing changes are written to processed.safetensors; all others stay in the checkpoint's file (linked into the bundle, not copied).
-/// 3. The hooked graph refers to them by file, offset and length. All is written aside, and a bundle that is there is replaced when the new one is whole (<see cref="BundleOutput"/>).
+/// 2. Weights that processing changes are written to processed.safetensors;
+///    all others stay in the checkpoint's file (linked into the bundle, not copied).
+/// 3. The hooked graph refers to them by file, offset and length.
+///    All is written aside, and a bundle that is there is replaced when the new one is whole (<see cref="BundleOutput"/>).
 /// </summary>
 internal static class BundleWriter
 {
@@ -27,10 +29,12 @@ internal static class BundleWriter
         using var checkpoint = Checkpoint.Open(options.Checkpoint, architecture.Layout);
         using var dictionaries = BundleDictionaries.Open(options, architecture, say);
         options = ImpliedProcessing.Of(options, dictionaries.Configs, architecture.LastNorm.IsRms);
-        dictionaries.SayWhatIsUnsaid(options, hasValueBiases: !architecture.LastNorm.IsRms || architecture.Values.Any(v => v.From.HasBias), say);
+        dictionaries.SayWhatIsUnsaid(options,
+            hasValueBiases: !architecture.LastNorm.IsRms || architecture.Values.Any(v => v.From.HasBias), say);
         var processing = new WeightProcessing(architecture, checkpoint, options);
         var inPlace = options.Out == options.Checkpoint;
-        var checkedFiles = BundleFiles.Check([.. checkpoint.Checks(), .. dictionaries.Checks(options.Out, inPlace)], options.Parallelism, cancel);
+        var checkedFiles = BundleFiles.Check([.. checkpoint.Checks(), .. dictionaries.Checks(options.Out, inPlace)],
+            options.Parallelism, cancel);
         BundleOutput.Require(options.Out, options.Force, inPlace);
         if (inPlace)
         {
@@ -45,8 +49,8 @@ internal static class BundleWriter
     }
 
     private static BundleManifest WriteGraph(
-        ExportOptions options, BundleOutput output, ModelArchitecture architecture, Checkpoint checkpoint, WeightProcessing processing, BundleDictionaries dictionaries,
-        IReadOnlyDictionary<string, string> checkedFiles, CancellationToken cancel)
+        ExportOptions options, BundleOutput output, ModelArchitecture architecture, Checkpoint checkpoint, WeightProcessing processing,
+        BundleDictionaries dictionaries, IReadOnlyDictionary<string, string> checkedFiles, CancellationToken cancel)
     {
         var names = processing.Tensors().Select(t => t.Name).ToHashSet();
         var processed = options.ChangesWeights ? Processed(output, processing, cancel) : null;
@@ -58,7 +62,8 @@ internal static class BundleWriter
             return External(entry, weights);
         }
         var builder = new HookedGraphBuilder(Weight, FurtherSites(options, architecture, dictionaries), names, options.FoldLayerNorm);
-        var graph = builder.Build(architecture.Logits(builder), new Dictionary<string, string> { ["onnx-attribution.architecture"] = architecture.Shape.ModelType });
+        var graph = builder.Build(architecture.Logits(builder),
+            new Dictionary<string, string> { ["onnx-attribution.architecture"] = architecture.Shape.ModelType });
         OutputFile.Write(Path.Combine(output.Aside, BundleManifest.GraphFileName), s => graph.ToProto().WriteTo(s));
         string[] weightFiles = [.. checkpoint.FileNames, .. processed is null ? Array.Empty<string>() : [processed]];
         return Manifest(options, output, architecture.Shape, weightFiles, builder, dictionaries, checkedFiles, cancel);
@@ -70,7 +75,8 @@ internal static class BundleWriter
         var wanted = options.FurtherSites.ToHashSet();
         if (architecture.IsParallel && wanted.Contains(SiteKind.ResidMid))
         {
-            throw new BundleException($"{options.Checkpoint} is a {architecture.Shape.ModelType} whose attention and MLP run in parallel: there is no residual stream between them; leave out resid_mid");
+            throw new BundleException($"{options.Checkpoint} is a {architecture.Shape.ModelType} whose attention and MLP run in parallel: "
+                + "there is no residual stream between them; leave out resid_mid");
         }
         return [.. dictionaries.Sites, .. architecture.SiteNames.Where(name => wanted.Contains(Site.Parse(name).Kind))];
     }
@@ -78,11 +84,12 @@ internal static class BundleWriter
     // returns its name in the bundle
     private static string Processed(BundleOutput output, WeightProcessing processing, CancellationToken cancel)
     {
-        SafetensorsWriter.Write(Path.Combine(output.Aside, ProcessedFileName), processing.Tensors().Select(t => SafetensorsTensor.F32(t.Name, t.Shape, () =>
-        {
-            cancel.ThrowIfCancellationRequested();
-            return t.Make();
-        })));
+        SafetensorsWriter.Write(Path.Combine(output.Aside, ProcessedFileName),
+            processing.Tensors().Select(t => SafetensorsTensor.F32(t.Name, t.Shape, () =>
+            {
+                cancel.ThrowIfCancellationRequested();
+                return t.Make();
+            })));
         return output.Settle(ProcessedFileName);
     }
 
@@ -101,7 +108,8 @@ internal static class BundleWriter
     {
         if (File.ResolveLinkTarget(weights, returnFinalTarget: true) is { } target)
         {
-            throw new BundleException($"{weights} is a link to {target.FullName}, which ONNX Runtime would not follow; give --out another directory");
+            throw new BundleException(
+                $"{weights} is a link to {target.FullName}, which ONNX Runtime would not follow; give --out another directory");
         }
     }
 
@@ -115,12 +123,15 @@ internal static class BundleWriter
         }
     }
 
-    private static BundleManifest Manifest(ExportOptions options, BundleOutput output, ModelShape shape, IReadOnlyList<string> weights, HookedGraphBuilder builder, BundleDictionaries dictionaries,
-        IReadOnlyDictionary<string, string> checkedFiles, CancellationToken cancel)
+    private static BundleManifest Manifest(ExportOptions options, BundleOutput output, ModelShape shape, IReadOnlyList<string> weights,
+        HookedGraphBuilder builder, BundleDictionaries dictionaries, IReadOnlyDictionary<string, string> checkedFiles,
+        CancellationToken cancel)
     {
         var records = dictionaries.Records(options.Out, builder.Sites, inPlace: options.Out == options.Checkpoint);
         string[] named = [.. BundleFiles.Companions.Take(1), .. weights, .. BundleFiles.Companions.Skip(1), BundleManifest.GraphFileName];
-        var files = named.Where(f => File.Exists(output.Find(f))).Concat(records.SelectMany(r => BundleFiles.OfDictionary(output.Find, r))).ToList();
+        var files = named.Where(f => File.Exists(output.Find(f)))
+            .Concat(records.SelectMany(r => BundleFiles.OfDictionary(output.Find, r)))
+            .ToList();
         return new BundleManifest
         {
             FormatVersion = BundleManifest.CurrentVersion,

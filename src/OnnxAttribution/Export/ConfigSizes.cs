@@ -8,11 +8,20 @@ internal static class ConfigSizes
     /// <exception cref="CheckpointException">A size is missing or impossible, or the weights are quantized.</exception>
     public static ModelShape Read(ConfigJson json, int defaultPositions)
     {
-        if (json.Has("quantization_config")) throw json.Refuse("quantization_config", "only plain float weights are; take the checkpoint that they were made of");
-        if (json.Has("pruned_heads") && !json.IsEmpty("pruned_heads")) throw json.Refuse("pruned_heads", "only a model with all its heads is");
+        if (json.Has("quantization_config"))
+        {
+            throw json.Refuse("quantization_config", "only plain float weights are; take the checkpoint that they were made of");
+        }
+        if (json.Has("pruned_heads") && !json.IsEmpty("pruned_heads"))
+        {
+            throw json.Refuse("pruned_heads", "only a model with all its heads is");
+        }
         var heads = json.Require("num_attention_heads", json.Integer("num_attention_heads", 1, 1024));
         var width = json.Require("hidden_size", json.Integer("hidden_size", 1, 1 << 16));
-        if (width % heads != 0 && !json.Has("head_dim")) throw json.Refuse("hidden_size", $"it must be a multiple of num_attention_heads, which is {heads}");
+        if (width % heads != 0 && !json.Has("head_dim"))
+        {
+            throw json.Refuse("hidden_size", $"it must be a multiple of num_attention_heads, which is {heads}");
+        }
         var shared = json.Integer("num_key_value_heads", 1, heads) ?? heads;
         if (heads % shared != 0) throw json.Refuse("num_key_value_heads", $"it must divide num_attention_heads, which is {heads}");
         return new ModelShape(

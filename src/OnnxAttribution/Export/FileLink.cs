@@ -6,8 +6,8 @@ namespace OnnxAttribution.Export;
 /// <summary>A second name for a file, so that a bundle holds weights without copying them.</summary>
 internal static partial class FileLink
 {
-    /// <summary>A hard link, or a copy where the file system allows none (another disk). Made aside and renamed: where both names turn out to be one file,
-    /// it is left alone.</summary>
+    /// <summary>A hard link, or a copy where the file system allows none (another disk).
+    /// Made aside and renamed: where both names turn out to be one file, it is left alone.</summary>
     public static void Make(string from, string to)
     {
         var real = File.ResolveLinkTarget(from, returnFinalTarget: true)?.FullName ?? Path.GetFullPath(from);

@@ -7,36 +7,54 @@ namespace OnnxAttribution.Export;
 /// <summary>
 /// Makes a bundle of a graph that another program exported.
 /// 1. The graph is rebuilt with sites (<see cref="ForeignGraph"/>) and checked (<see cref="SiteSeparation"/>); nothing is written before.
-/// 2. Files of external data, dictionaries and the tokenizer's files are linked; weights that the graph file holds itself go to one file beside it.
+/// 2. Files of external data, dictionaries and the tokenizer's files are linked;
+///    weights that the graph file holds itself go to one file beside it.
 /// 3. model.onnx refers to them. All is written aside, checked, and put in its place (<see cref="BundleOutput"/>).
 /// </summary>
 internal static class ForeignBundleWriter
 {
     /// <param name="check">Gets the bundle where it was written aside, before it is put in its place.</param>
     /// <inheritdoc cref="BundleWriter.Write"/>
-    public static BundleManifest Write(AdoptionOptions options, CancellationToken cancel = default, Action<string>? say = null, Action<BundleManifest, string>? check = null)
+    public static BundleManifest Write(AdoptionOptions options, CancellationToken cancel = default, Action<string>? say = null,
+        Action<BundleManifest, string>? check = null)
     {
         var source = Path.GetFullPath(options.Onnx);
         if (Directory.Exists(source)) throw new BundleException($"{options.Onnx} is a directory; give --onnx the .onnx file in it");
-        if (!File.Exists(source)) throw new BundleException($"there is no {options.Onnx}; give --onnx the file that torch.onnx.export wrote");
-        if (RealPath.Of(options.Out) == RealPath.Of(options.Folder)) throw new BundleException($"{options.Out} is the directory of {options.Onnx}, whose files the bundle would replace; give --out another one");
-        if (options.Tokenizer is { } tokenizer && !Directory.Exists(tokenizer)) throw new BundleException($"there is no directory {tokenizer}; give --tokenizer the one that holds the tokenizer's files");
+        if (!File.Exists(source))
+        {
+            throw new BundleException($"there is no {options.Onnx}; give --onnx the file that torch.onnx.export wrote");
+        }
+        if (RealPath.Of(options.Out) == RealPath.Of(options.Folder))
+        {
+            throw new BundleException(
+                $"{options.Out} is the directory of {options.Onnx}, whose files the bundle would replace; give --out another one");
+        }
+        if (options.Tokenizer is { } tokenizer && !Directory.Exists(tokenizer))
+        {
+            throw new BundleException($"there is no directory {tokenizer}; give --tokenizer the one that holds the tokenizer's files");
+        }
         var map = SiteMap.Read(options.SitesFile);
         var weights = new ForeignWeights(source);
         var adopted = Adopt(options, map, weights);
         var widths = adopted.Sites.ToDictionary(s => s, s => (int)adopted.Site(s).Shape![^1].Size!.Value);
         var positions = map.Positions ?? ContextLength.Of(adopted.Graph)
-            ?? throw new BundleException($"{options.Onnx} has no table of positions that would tell how many tokens it reads; say so in {map.Path}: \"n_ctx\": 2048");
-        var export = new ExportOptions(options.Folder, options.Dictionaries, options.Out, Force: options.Force, Threads: options.Threads) { AsTrained = options.AsTrained };
+            ?? throw new BundleException($"{options.Onnx} has no table of positions that would tell how many tokens it reads; "
+                + $"say so in {map.Path}: \"n_ctx\": 2048");
+        var export = new ExportOptions(options.Folder, options.Dictionaries, options.Out, Force: options.Force, Threads: options.Threads)
+        {
+            AsTrained = options.AsTrained
+        };
         using var dictionaries = BundleDictionaries.Open(export, map.Layers, widths, say);
         var implied = ImpliedProcessing.Of(export, dictionaries.Configs, NormIsRms(adopted));
         if (implied.CenterWritingWeights)
         {
-            throw new BundleException($"the dictionaries were trained on a model with centred writing weights, which cannot be centred in a graph: centre them before you export it, or give --not-as-trained");
+            throw new BundleException("the dictionaries were trained on a model with centred writing weights, "
+                + "which cannot be centred in a graph: centre them before you export it, or give --not-as-trained");
         }
         if (implied.FoldValueBiases)
         {
-            throw new BundleException($"dictionaries of hook_z were trained on a model whose value biases were folded away, which cannot be done in a graph: fold them before you export it, or give --not-as-trained");
+            throw new BundleException("dictionaries of hook_z were trained on a model whose value biases were folded away, "
+                + "which cannot be done in a graph: fold them before you export it, or give --not-as-trained");
         }
         dictionaries.SayWhatIsUnsaid(implied, hasValueBiases: !NormIsRms(adopted), say);
         var checkedFiles = BundleFiles.Check(dictionaries.Checks(options.Out, inPlace: false), options.Parallelism, cancel);
@@ -48,7 +66,8 @@ internal static class ForeignBundleWriter
             dictionaries.Bring(output, options.Out, inPlace: false, cancel);
             OutputFile.Write(Path.Combine(output.Aside, BundleManifest.GraphFileName), s => adopted.Graph.ToProto().WriteTo(s));
             var records = dictionaries.Records(options.Out, adopted.Sites, inPlace: false);
-            List<string> files = [.. companions, .. weights.Linked, .. weights.MovesAny ? [ForeignWeights.FileName] : Array.Empty<string>(), BundleManifest.GraphFileName, .. records.SelectMany(r => BundleFiles.OfDictionary(output.Find, r))];
+            List<string> files = [.. companions, .. weights.Linked, .. weights.MovesAny ? [ForeignWeights.FileName] : Array.Empty<string>(),
+                BundleManifest.GraphFileName, .. records.SelectMany(r => BundleFiles.OfDictionary(output.Find, r))];
             var manifest = new BundleManifest
             {
                 FormatVersion = BundleManifest.CurrentVersion,
@@ -108,5 +127,6 @@ internal static class ForeignBundleWriter
 
     // of an attention pattern, [batch, heads, position, position]
     private static int? Heads(AdoptedGraph adopted) => adopted.Graph.Ops().Where(o => o.Type == "Softmax")
-        .Select(o => o.Out[0]?.Shape is [_, { Size: { } heads }, { Symbol: "position" }, { Symbol: "position" }] ? (int?)heads : null).FirstOrDefault(heads => heads is not null);
+        .Select(o => o.Out[0]?.Shape is [_, { Size: { } heads }, { Symbol: "position" }, { Symbol: "position" }] ? (int?)heads : null)
+        .FirstOrDefault(heads => heads is not null);
 }

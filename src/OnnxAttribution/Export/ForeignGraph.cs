@@ -8,8 +8,8 @@ namespace OnnxAttribution.Export;
 /// <summary>
 /// A graph that another program exported, rebuilt as a hooked one:
 /// 1. The file is brought to this program's operator set, its functions are put in place.
-/// 2. Its operators are made once more, from the tokens on: shapes follow from named axes, what few operators can say is said by these, spelled-out norms and activations become one operator,
-///    dead ends drop out.
+/// 2. Its operators are made once more, from the tokens on: shapes follow from named axes,
+///    what few operators can say is said by these, spelled-out norms and activations become one operator, dead ends drop out.
 /// 3. Each site's tensor gets its intervention, and everything that read it reads the site.
 /// </summary>
 internal sealed class ForeignGraph
@@ -23,7 +23,8 @@ internal sealed class ForeignGraph
     private readonly SiteMap _map;
     private readonly Func<TensorProto, TensorProto> _place;
     private readonly OnnxGraph _original;
-    private readonly HookedGraphBuilder _b = new(_ => throw new InvalidOperationException(), new HashSet<string>(), new HashSet<string>(), folded: false);
+    private readonly HookedGraphBuilder _b =
+        new(_ => throw new InvalidOperationException(), new HashSet<string>(), new HashSet<string>(), folded: false);
     private readonly Dictionary<Value, Value> _made = [];
     private readonly Dictionary<Value, string> _sites = [];
     private readonly Value _tokens;
@@ -46,12 +47,16 @@ internal sealed class ForeignGraph
     };
 
     /// <param name="place">What becomes of a constant.</param>
-    /// <exception cref="BundleException">A tensor is not there, an input is not known, an axis is fixed, or the graph has what this program does not read; the message names it and the mend.</exception>
+    /// <exception cref="BundleException">A tensor is not there, an input is not known, an axis is fixed,
+    /// or the graph has what this program does not read; the message names it and the mend.</exception>
     public static AdoptedGraph Adopt(ModelProto model, SiteMap map, string file, Func<TensorProto, TensorProto> place)
     {
         try
         {
-            if (model.Graph is null || model.Graph.Node.Count == 0) throw new BundleException($"{file} holds no ONNX graph; give --onnx the file that torch.onnx.export wrote");
+            if (model.Graph is null || model.Graph.Node.Count == 0)
+            {
+                throw new BundleException($"{file} holds no ONNX graph; give --onnx the file that torch.onnx.export wrote");
+            }
             OpsetUpgrade.Apply(model);
             FunctionInlining.Apply(model);
             OpsetUpgrade.Apply(model);   // once more, for attributes that functions were given
@@ -70,10 +75,16 @@ internal sealed class ForeignGraph
     private AdoptedGraph Build()
     {
         var logits = LogitsOutput();
-        var named = _map.Sites.Concat(_map.Hooks.Select(h => (Site: h.Hook, h.Tensor))).Select(n => (n.Site, Tensor: Tensor(n.Site, n.Tensor))).ToList();
+        var named = _map.Sites.Concat(_map.Hooks.Select(h => (Site: h.Hook, h.Tensor)))
+            .Select(n => (n.Site, Tensor: Tensor(n.Site, n.Tensor)))
+            .ToList();
         foreach (var (site, tensor) in named.Take(_map.Sites.Count))
         {
-            if (_sites.TryGetValue(Root(tensor), out var other)) throw new BundleException($"{_map.Path}: '{other}' and '{site}' name one and the same tensor, '{Root(tensor).Name}'; name the tensor of each");
+            if (_sites.TryGetValue(Root(tensor), out var other))
+            {
+                throw new BundleException(
+                    $"{_map.Path}: '{other}' and '{site}' name one and the same tensor, '{Root(tensor).Name}'; name the tensor of each");
+            }
             _sites[Root(tensor)] = site;
         }
         _made[_tokens] = Tokens();
@@ -81,18 +92,32 @@ internal sealed class ForeignGraph
         foreach (var (hook, tensor) in named.Skip(_map.Sites.Count)) _b.Hook(hook, Mapped(tensor));
         foreach (var (site, tensor) in named.Take(_map.Sites.Count))
         {
-            if (!_b.Sites.Contains(site)) throw new BundleException($"{_map.Path}: the tensor '{tensor.Name}' of {site} is not computed from the tokens; name a tensor of the model");
+            if (!_b.Sites.Contains(site))
+            {
+                throw new BundleException(
+                    $"{_map.Path}: the tensor '{tensor.Name}' of {site} is not computed from the tokens; name a tensor of the model");
+            }
         }
         var made = Mapped(logits);
-        if (made.Type != DataType.Float) throw new BundleException($"{_file}: the logits '{logits.Name}' are {made.Type}; export the model in float32");
+        if (made.Type != DataType.Float)
+        {
+            throw new BundleException($"{_file}: the logits '{logits.Name}' are {made.Type}; export the model in float32");
+        }
         if (made.Shape is not [{ Symbol: "batch" }, { Symbol: "position" }, { Size: { } vocabulary }])
         {
-            throw new BundleException($"{_file}: the logits '{logits.Name}' have shape {ShapeText(made.Shape)} where [batch, position, vocabulary] is expected: {(made.Shape is [{ Symbol: "batch" }, { Size: not null }] or [{ Symbol: "batch" }, { Size: 1 }, _] ? OnePositionMend(logits) : DynamicMend)}");
+            throw new BundleException($"{_file}: the logits '{logits.Name}' have shape {ShapeText(made.Shape)} where [batch, position, "
+                + "vocabulary] is expected: "
+                + $"{(made.Shape is [{ Symbol: "batch" }, { Size: not null }] or [{ Symbol: "batch" }, { Size: 1 }, _] ? OnePositionMend(logits) : DynamicMend)}");
         }
-        var graph = _b.Build(made, new Dictionary<string, string> { ["onnx-attribution.architecture"] = "onnx", ["onnx-attribution.source"] = Path.GetFileName(_file) });
+        var graph = _b.Build(made, new Dictionary<string, string>
+        {
+            ["onnx-attribution.architecture"] = "onnx",
+            ["onnx-attribution.source"] = Path.GetFileName(_file)
+        });
         // some operators became several: what is written has to be read again
         GraphCheck.RequireCount(graph.Ops().Count, " once its operators are taken apart");
-        return new AdoptedGraph(graph, [.. _map.Sites.Select(s => s.Site)], _b.Hooks, (int)vocabulary, _map.Sites.ToDictionary(s => s.Site, s => s.Tensor));
+        return new AdoptedGraph(graph, [.. _map.Sites.Select(s => s.Site)], _b.Hooks, (int)vocabulary,
+            _map.Sites.ToDictionary(s => s.Site, s => s.Tensor));
     }
 
     private const string DynamicMend = "export it with both axes of the tokens dynamic (dynamic_axes, or dynamic_shapes with dynamo)";
@@ -104,7 +129,10 @@ internal sealed class ForeignGraph
         while (v.Producer is { Type: "Identity" or "Slice" or "Gather" or "Squeeze" or "Reshape" } op)
         {
             v = op.In[0]!;
-            if (Mapped(v).Shape is [{ Symbol: "batch" }, { Symbol: "position" }, { Size: not null }]) return $"they are of one position; write \"logits\": \"{v.Name}\" in {_map.Path}, the tensor that has all of them";
+            if (Mapped(v).Shape is [{ Symbol: "batch" }, { Symbol: "position" }, { Size: not null }])
+            {
+                return $"they are of one position; write \"logits\": \"{v.Name}\" in {_map.Path}, the tensor that has all of them";
+            }
         }
         return "they are of one position; export the model with the logits of all positions (logits_to_keep=0, and no [:, -1])";
     }
@@ -128,7 +156,11 @@ internal sealed class ForeignGraph
         Value? Declared(string name)
         {
             var v = op.Out.First(o => o is not null && Prefix + o.Name == name)!;
-            return new Value(name, v.Type, v.Shape is null ? null : [.. v.Shape.Select(d => d.Size is not null ? d : d.Symbol is { } s && _axisNames.TryGetValue(s, out var ours) ? Dim.Named(ours) : Dim.Unknown)]);
+            return new Value(name, v.Type, v.Shape is null
+                ? null
+                : [.. v.Shape.Select(d => d.Size is not null ? d
+                    : d.Symbol is { } s && _axisNames.TryGetValue(s, out var ours) ? Dim.Named(ours)
+                    : Dim.Unknown)]);
         }
     }
 
@@ -149,7 +181,11 @@ internal sealed class ForeignGraph
     private Value Site(string site, Value tensor, Value made)
     {
         var g = _b.G;
-        if (made.Type != DataType.Float) throw new BundleException($"{_map.Path}: the tensor '{tensor.Name}' of {site} is {made.Type}; sites are float32: export the model in float32");
+        if (made.Type != DataType.Float)
+        {
+            throw new BundleException(
+                $"{_map.Path}: the tensor '{tensor.Name}' of {site} is {made.Type}; sites are float32: export the model in float32");
+        }
         switch (made.Shape)
         {
             case [{ Symbol: "batch" }, { Symbol: "position" }, { Size: not null }]:
@@ -158,11 +194,14 @@ internal sealed class ForeignGraph
             case [{ Symbol: "batch" }, { Symbol: "position" }, { Size: { } heads }, { Size: { } width }]:
                 return g.Reshape(_b.Site(site, g.Reshape(made, 0, 0, heads * width)), 0, 0, heads, width);
             case [{ Symbol: "batch" }, { Size: { } heads }, { Symbol: "position" }, { Size: { } width }]:
-                return g.Transpose(g.Reshape(_b.Site(site, g.Reshape(g.Transpose(made, 0, 2, 1, 3), 0, 0, heads * width)), 0, 0, heads, width), 0, 2, 1, 3);
+                return g.Transpose(g.Reshape(_b.Site(site, g.Reshape(g.Transpose(made, 0, 2, 1, 3), 0, 0, heads * width)), 0, 0, heads,
+                    width), 0, 2, 1, 3);
             case null or [_, _, ..] when made.Shape is null || made.Shape.Any(d => d is { Size: null, Symbol: null }):
-                throw new BundleException($"{_file}: the shape of '{tensor.Name}' ({site}) does not follow from the tokens'{Cause(made)}; export the model with other operators in its place");
+                throw new BundleException($"{_file}: the shape of '{tensor.Name}' ({site}) does not follow from the tokens'{Cause(made)}; "
+                    + "export the model with other operators in its place");
             default:
-                throw new BundleException($"{_map.Path}: the tensor '{tensor.Name}' of {site} has shape {ShapeText(made.Shape)} where [batch, position, width] is expected, or heads apart: "
+                throw new BundleException($"{_map.Path}: the tensor '{tensor.Name}' of {site} has shape {ShapeText(made.Shape)} where "
+                    + "[batch, position, width] is expected, or heads apart: "
                     + (made.Shape is [{ Size: not null }, ..] or [_, { Size: not null }, _] ? DynamicMend : "name another tensor"));
         }
     }
@@ -170,13 +209,15 @@ internal sealed class ForeignGraph
     // the operator that an unknown shape comes from
     internal static string Cause(Value value)
     {
-        static bool Unknown(Value? v) => v is { IsConstant: false } && (v.Shape is null || v.Shape.Any(d => d is { Size: null, Symbol: null }));
+        static bool Unknown(Value? v) =>
+            v is { IsConstant: false } && (v.Shape is null || v.Shape.Any(d => d is { Size: null, Symbol: null }));
         var op = Topology.Between([], [value]).FirstOrDefault(o => o.Out.Any(Unknown) && !o.In.Any(Unknown));
         return op is null ? "" : $": nothing is known of {Named(op)}";
     }
 
     /// <summary>An operator in a message, by the name that the foreign graph gave it or its tensor.</summary>
-    internal static string Named(Op op) => $"{Op.Short(op.Type)} '{Op.Short(Written(op.Name.Length > 0 ? op.Name : op.Out.FirstOrDefault(v => v is not null)?.Name ?? ""))}'";
+    internal static string Named(Op op) =>
+        $"{Op.Short(op.Type)} '{Op.Short(Written(op.Name.Length > 0 ? op.Name : op.Out.FirstOrDefault(v => v is not null)?.Name ?? ""))}'";
 
     internal static string Written(string name) => name.StartsWith(Prefix, StringComparison.Ordinal) ? name[Prefix.Length..] : name;
 
@@ -188,32 +229,44 @@ internal sealed class ForeignGraph
         if (_map.Tokens is { } name)
         {
             return candidates.FirstOrDefault(i => i.Name == name)
-                ?? throw new BundleException($"{_map.Path}: tokens is '{name}', which {_file} has not as an input; its inputs are {string.Join(", ", candidates.Select(i => i.Name).Take(8))}");
+                ?? throw new BundleException($"{_map.Path}: tokens is '{name}', which {_file} has not as an input; "
+                    + $"its inputs are {string.Join(", ", candidates.Select(i => i.Name).Take(8))}");
         }
         var found = candidates.Where(i => i.Name is "input_ids" or "tokens").ToList();
-        return found.Count == 1 ? found[0] : throw new BundleException($"{_file} has the inputs {string.Join(", ", candidates.Select(i => i.Name).Take(8))}; say in {_map.Path} which of them holds the token ids: \"tokens\": \"NAME\"");
+        return found.Count == 1
+            ? found[0]
+            : throw new BundleException($"{_file} has the inputs {string.Join(", ", candidates.Select(i => i.Name).Take(8))}; "
+                + $"say in {_map.Path} which of them holds the token ids: \"tokens\": \"NAME\"");
     }
 
     private Value LogitsOutput()
     {
         var name = _map.Logits ?? "logits";
-        return _original.Outputs.FirstOrDefault(o => o.Name == name) ?? (_map.Logits is not null && _original.Values.TryGetValue(name, out var v) ? v : null)
-            ?? throw new BundleException($"{_file} has no output '{name}'; its outputs are {string.Join(", ", _original.Outputs.Select(o => o.Name).Take(8))}: say in {_map.Path} which holds the logits: \"logits\": \"NAME\"");
+        return _original.Outputs.FirstOrDefault(o => o.Name == name)
+            ?? (_map.Logits is not null && _original.Values.TryGetValue(name, out var v) ? v : null)
+            ?? throw new BundleException($"{_file} has no output '{name}'; its outputs are "
+                + $"{string.Join(", ", _original.Outputs.Select(o => o.Name).Take(8))}: "
+                + $"say in {_map.Path} which holds the logits: \"logits\": \"NAME\"");
     }
 
     private Value Tensor(string site, string tensor)
     {
         if (_original.Values.TryGetValue(tensor, out var v) && v.Producer is not null) return v;
         var made = _original.Values.Values.Where(x => x.Producer is not null).Select(x => x.Name);
-        throw new BundleException($"{_map.Path}: {_file} has no tensor '{tensor}' ({site}). Did you mean '{SpellCheck.Among(made, tensor)}'?");
+        throw new BundleException(
+            $"{_map.Path}: {_file} has no tensor '{tensor}' ({site}). Did you mean '{SpellCheck.Among(made, tensor)}'?");
     }
 
     private Value Tokens()
     {
-        if (_tokens.Type is not (DataType.Int64 or DataType.Int32)) throw new BundleException($"{_file}: the input '{_tokens.Name}' is {_tokens.Type}; token ids are int64 or int32");
+        if (_tokens.Type is not (DataType.Int64 or DataType.Int32))
+        {
+            throw new BundleException($"{_file}: the input '{_tokens.Name}' is {_tokens.Type}; token ids are int64 or int32");
+        }
         if (_tokens.Shape is not null && (_tokens.Rank != 2 || _tokens.Shape.Any(d => d.Size is not null)))
         {
-            throw new BundleException($"{_file}: the tokens '{_tokens.Name}' have shape {ShapeText(_tokens.Shape)} where [batch, position] of any size is expected: {DynamicMend}");
+            throw new BundleException($"{_file}: the tokens '{_tokens.Name}' have shape {ShapeText(_tokens.Shape)} where [batch, "
+                + $"position] of any size is expected: {DynamicMend}");
         }
         if (_tokens.Shape is { } shape)
         {
@@ -238,9 +291,11 @@ internal sealed class ForeignGraph
                 return Typed(input.Shape is { Length: 1 } ? range : g.Expand(range, g.Shape(tokens)));
             default: break;
         }
-        throw new BundleException(input.Name.Contains("past", StringComparison.Ordinal) || input.Name.Contains("cache", StringComparison.Ordinal)
-            ? $"{_file}: the input '{input.Name}' holds a cache of earlier tokens; export the model without one (use_cache=False)"
-            : $"{_file} has the input '{input.Name}', for which no value is known; export the model with token ids only (known besides: {string.Join(", ", s_known)})");
+        throw new BundleException(
+            input.Name.Contains("past", StringComparison.Ordinal) || input.Name.Contains("cache", StringComparison.Ordinal)
+                ? $"{_file}: the input '{input.Name}' holds a cache of earlier tokens; export the model without one (use_cache=False)"
+                : $"{_file} has the input '{input.Name}', for which no value is known; "
+                    + $"export the model with token ids only (known besides: {string.Join(", ", s_known)})");
 
         Value Typed(Value v) => input.Type is DataType.Int64 or DataType.Undefined ? v : g.Cast(v, input.Type);
     }

@@ -8,8 +8,8 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Export;
 
-/// <summary>A foreign graph's constants on their way into a bundle: external ones stay in their files, which the bundle links; large ones that the graph file holds itself go to one file beside
-/// it, for every derived graph would carry them otherwise.</summary>
+/// <summary>A foreign graph's constants on their way into a bundle: external ones stay in their files, which the bundle links;
+/// large ones that the graph file holds itself go to one file beside it, for every derived graph would carry them otherwise.</summary>
 /// <param name="source">The foreign .onnx file.</param>
 internal sealed class ForeignWeights(string source)
 {
@@ -37,9 +37,15 @@ internal sealed class ForeignWeights(string source)
     public TensorProto Place(TensorProto t)
     {
         if (Constants.IsExternal(t)) return Linking(t);
-        if (Constants.BytesPerEntry((DataType)t.DataType) is not { } size || t.Dims.Aggregate(1L, (n, d) => n * d) * size <= LargestInline) return t;
+        if (Constants.BytesPerEntry((DataType)t.DataType) is not { } size || t.Dims.Aggregate(1L, (n, d) => n * d) * size <= LargestInline)
+        {
+            return t;
+        }
         var bytes = t.RawData.Length > 0 ? t.RawData : Raw(t);
-        if (_places.TryGetValue(bytes, out var known)) return Constants.External((DataType)t.DataType, [.. t.Dims], FileName, known, bytes.Length);
+        if (_places.TryGetValue(bytes, out var known))
+        {
+            return Constants.External((DataType)t.DataType, [.. t.Dims], FileName, known, bytes.Length);
+        }
         var offset = (_end + Alignment - 1) / Alignment * Alignment;
         _end = offset + bytes.Length;
         _moved.Add((offset, bytes));
@@ -70,7 +76,11 @@ internal sealed class ForeignWeights(string source)
     private TensorProto Linking(TensorProto t)
     {
         var data = ExternalData.Of(source, t);
-        if (s_taken.Contains(data.Location)) throw new BundleException($"{source}: its data lie in '{data.Location}', a name that the bundle needs itself; export the model again with another name for its external data");
+        if (s_taken.Contains(data.Location))
+        {
+            throw new BundleException($"{source}: its data lie in '{data.Location}', a name that the bundle needs itself; "
+                + "export the model again with another name for its external data");
+        }
         _linked.Add(data.Location);
         return Constants.External((DataType)t.DataType, [.. t.Dims], data.Location, data.Offset, data.Length);
     }
@@ -84,7 +94,8 @@ internal sealed class ForeignWeights(string source)
         DataType.Int32 => Bytes<int>([.. t.Int32Data]),
         DataType.Uint64 => Bytes<ulong>([.. t.Uint64Data]),
         DataType.Uint32 => Bytes<uint>([.. t.Uint64Data.Select(n => (uint)n)]),
-        DataType.Float16 or DataType.Bfloat16 or DataType.Int16 or DataType.Uint16 => Bytes<ushort>([.. t.Int32Data.Select(n => (ushort)n)]),
+        DataType.Float16 or DataType.Bfloat16 or DataType.Int16 or DataType.Uint16 =>
+            Bytes<ushort>([.. t.Int32Data.Select(n => (ushort)n)]),
         _ => Bytes<byte>([.. t.Int32Data.Select(n => (byte)n)]),
     };
 

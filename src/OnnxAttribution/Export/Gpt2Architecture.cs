@@ -3,22 +3,27 @@ using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Export;
 
-/// <summary>GPT-2 and its kin (distilgpt2, medium, large, XL): pre-LayerNorm, learned positions, fused QKV, GELU; weights stored [in, out] as Conv1D.</summary>
+/// <summary>GPT-2 and its kin (distilgpt2, medium, large, XL):
+/// pre-LayerNorm, learned positions, fused QKV, GELU; weights stored [in, out] as Conv1D.</summary>
 internal sealed class Gpt2Architecture(Gpt2Config config) : ModelArchitecture
 {
     private const string Head = "lm_head.weight";
 
-    public override ModelShape Shape { get; } = new("gpt2", config.Layers, config.Width, config.Heads, config.Heads, config.HeadWidth, config.InnerWidth, config.VocabularySize, config.Positions);
+    public override ModelShape Shape { get; } = new("gpt2", config.Layers, config.Width, config.Heads, config.Heads, config.HeadWidth,
+        config.InnerWidth, config.VocabularySize, config.Positions);
 
-    public override IReadOnlyList<TensorSpec> Embeddings => [new("wte.weight", config.VocabularySize, config.Width), new("wpe.weight", config.Positions, config.Width)];
+    public override IReadOnlyList<TensorSpec> Embeddings =>
+        [new("wte.weight", config.VocabularySize, config.Width), new("wpe.weight", config.Positions, config.Width)];
 
     public override IEnumerable<Norm> Norms => Enumerable.Range(0, config.Layers).SelectMany(l => (Norm[])[Ln1(l), Ln2(l)]);
 
     public override Norm LastNorm => Norm("ln_f");
 
-    public override IEnumerable<Linear> Writers => Enumerable.Range(0, config.Layers).SelectMany(l => (Linear[])[AttentionOut(l), MlpOut(l)]);
+    public override IEnumerable<Linear> Writers =>
+        Enumerable.Range(0, config.Layers).SelectMany(l => (Linear[])[AttentionOut(l), MlpOut(l)]);
 
-    public override IEnumerable<ValuePath> Values => Enumerable.Range(0, config.Layers).Select(l => new ValuePath(Qkv(l), i => (2 * config.Width) + i, AttentionOut(l)));
+    public override IEnumerable<ValuePath> Values =>
+        Enumerable.Range(0, config.Layers).Select(l => new ValuePath(Qkv(l), i => (2 * config.Width) + i, AttentionOut(l)));
 
     public override TensorSpec? OwnUnembedding => config.TieWordEmbeddings ? null : new(Head, config.VocabularySize, config.Width);
 

@@ -8,18 +8,22 @@ internal sealed partial class HookedGraphBuilder
 {
     private Value? _frequencies;
 
-    /// <summary>A normalisation over the last axis, with <c>hook_scale</c>, [batch, position, 1]: √(var x + ε) of LayerNorm, √(mean x² + ε) of RMSNorm. Folded, it does not scale.</summary>
+    /// <summary>A normalisation over the last axis, with <c>hook_scale</c>, [batch, position, 1]:
+    /// √(var x + ε) of LayerNorm, √(mean x² + ε) of RMSNorm. Folded, it does not scale.</summary>
     public Value Normalize(string hook, Value x, Norm norm)
     {
         var width = x.Shape![^1].Size!.Value;
-        var weight = folded ? G.Constant(hook + ".ones", Constants.Of(Enumerable.Repeat(1f, (int)width).ToArray(), width)) : Weight(norm.Weight);
+        var weight = folded
+            ? G.Constant(hook + ".ones", Constants.Of(Enumerable.Repeat(1f, (int)width).ToArray(), width))
+            : Weight(norm.Weight);
         if (norm.IsRms)
         {
             Hook(hook + ".hook_scale", G.Sqrt(G.Add(G.ReduceMean(G.Mul(x, x), true, -1), G.Scalar(norm.Epsilon))));
             return G.Emit("RMSNormalization", [x, weight], [hook + ".normalized"], ("axis", -1L), ("epsilon", norm.Epsilon))[0];
         }
         Value?[] inputs = folded ? [x, weight] : [x, weight, Weight(norm.Bias)];
-        var made = G.Emit("LayerNormalization", inputs, [hook + ".normalized", hook + ".mean", hook + ".inverse"], ("axis", -1L), ("epsilon", norm.Epsilon));
+        var made = G.Emit("LayerNormalization", inputs, [hook + ".normalized", hook + ".mean", hook + ".inverse"], ("axis", -1L),
+            ("epsilon", norm.Epsilon));
         Hook(hook + ".hook_scale", G.Reciprocal(made[2]));
         return made[0];
     }
@@ -44,7 +48,8 @@ internal sealed partial class HookedGraphBuilder
     /// <param name="unembedding">Name of the weight [vocabulary, d]; where processing made another, that is taken.</param>
     public Value Unembed(Value x, string unembedding)
     {
-        var logits = G.MatMulTransposed(x, Weight(processed.Contains(WeightProcessing.Unembedding) ? WeightProcessing.Unembedding : unembedding));
+        var logits =
+            G.MatMulTransposed(x, Weight(processed.Contains(WeightProcessing.Unembedding) ? WeightProcessing.Unembedding : unembedding));
         return processed.Contains(WeightProcessing.UnembeddingBias) ? G.Add(logits, Weight(WeightProcessing.UnembeddingBias)) : logits;
     }
 
@@ -58,16 +63,19 @@ internal sealed partial class HookedGraphBuilder
         return window is { } n ? G.Emit("And", [past, G.Greater(keys, G.Sub(queries, G.Int(n)))]) : past;
     }
 
-    /// <summary>Cosine and sine, [position, 1, width/2], of the angles that rotary positions turn by; in float32 as Hugging Face computes them.</summary>
+    /// <summary>Cosine and sine, [position, 1, width/2], of the angles that rotary positions turn by;
+    /// in float32 as Hugging Face computes them.</summary>
     /// <param name="x">Any value with positions on axis 1.</param>
     public (Value Cos, Value Sin, int Width) StratifiedDraw(Value x, RotaryConfig rotary)
     {
-        var frequencies = _frequencies ??= G.Constant("rotary.frequencies", Constants.Of(rotary.Frequencies, 1, 1, rotary.Frequencies.Length));
+        var frequencies = _frequencies ??= G.Constant("rotary.frequencies",
+            Constants.Of(rotary.Frequencies, 1, 1, rotary.Frequencies.Length));
         var angles = G.Mul(G.Unsqueeze(G.Cast(Positions(x), DataType.Float), 1, 2), frequencies);
         return (G.Emit("Cos", [angles]), G.Emit("Sin", [angles]), rotary.Width);
     }
 
-    /// <summary>Queries or keys [batch, position, heads, d_head] turned: of the first entries of a head, each of one half with its fellow of the other.</summary>
+    /// <summary>Queries or keys [batch, position, heads, d_head] turned:
+    /// of the first entries of a head, each of one half with its fellow of the other.</summary>
     public Value Rotate(string hook, Value x, (Value Cos, Value Sin, int Width) turns)
     {
         long half = turns.Width / 2, rest = x.Shape![3].Size!.Value - turns.Width;
@@ -77,13 +85,15 @@ internal sealed partial class HookedGraphBuilder
         return Hook(hook, G.Concat(-1, [.. turned, .. parts.Skip(2)]));
     }
 
-    /// <summary>Softmax attention: q [batch, position, heads, d_head] over k, v [batch, position, heads or fewer, d_head], to z of all heads side by side, [batch, position, heads · d_head], with pattern and z as hooks.</summary>
+    /// <summary>Softmax attention: q [batch, position, heads, d_head] over k, v [batch, position, heads or fewer,
+    /// d_head], to z of all heads side by side, [batch, position, heads · d_head], with pattern and z as hooks.</summary>
     /// <remarks>Heads in a row share keys and values where these are fewer; they are not copied for it.
     /// The hook <c>attn.hook_z</c> has TransformerLens's four axes unless it is a site: a site has one vector per position.</remarks>
     public Value Attend(string block, Value q, Value k, Value v, Value mask, float scale)
     {
         long heads = GraphBuilder.SizeOf(q, 2), width = GraphBuilder.SizeOf(q, 3);
-        var (scaled, keys) = (G.Transpose(G.Mul(q, G.Scalar(scale)), 0, 2, 1, 3), G.Transpose(k, 0, 2, 3, 1));       // [B, H, T, dh], [B, Hkv, dh, T]
+        // [B, H, T, dh], [B, Hkv, dh, T]
+        var (scaled, keys) = (G.Transpose(G.Mul(q, G.Scalar(scale)), 0, 2, 1, 3), G.Transpose(k, 0, 2, 3, 1));
         var scores = G.Scores(scaled, keys);                                                                         // [B, H, T, T]
         var pattern = Hook($"{block}.attn.hook_pattern", G.Softmax(G.Where(mask, scores, G.Scalar(float.MinValue)), -1));
         var read = G.HeadOutputs(pattern, G.Transpose(v, 0, 2, 1, 3));                                               // [B, H, T, dh]

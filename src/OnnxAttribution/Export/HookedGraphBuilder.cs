@@ -6,10 +6,12 @@ namespace OnnxAttribution.Export;
 
 /// <summary>Building blocks that architectures share: weights, hooks, sites with their interventions, layers.</summary>
 /// <param name="weights">A weight by its checkpoint name, as external data.</param>
-/// <param name="further">Hooks that are to be sites as well, because a dictionary is for them: <c>hook_resid_mid</c> or <c>attn.hook_z</c> of some blocks.</param>
+/// <param name="further">Hooks that are to be sites as well, because a dictionary is for them:
+/// <c>hook_resid_mid</c> or <c>attn.hook_z</c> of some blocks.</param>
 /// <param name="processed">Names of the weights that processing made, also of such as the checkpoint does not have.</param>
 /// <param name="folded">Weights of normalisations are folded into the layers that read them.</param>
-internal sealed partial class HookedGraphBuilder(Func<string, TensorProto> weights, IReadOnlySet<string> further, IReadOnlySet<string> processed, bool folded)
+internal sealed partial class HookedGraphBuilder(Func<string, TensorProto> weights, IReadOnlySet<string> further,
+    IReadOnlySet<string> processed, bool folded)
 {
     private readonly List<Value> _inputs = [];
     private readonly List<Value> _outputs = [];
@@ -42,7 +44,8 @@ internal sealed partial class HookedGraphBuilder(Func<string, TensorProto> weigh
         return _weights[name] = v;
     }
 
-    /// <summary>Names a readable tensor (TransformerLens hook name) and makes it an output: a site, [batch, position, d], where one is asked for.</summary>
+    /// <summary>Names a readable tensor (TransformerLens hook name) and makes it an output:
+    /// a site, [batch, position, d], where one is asked for.</summary>
     public Value HookOrSite(string name, Value v) => further.Contains(name) ? Site(name, v) : Hook(name, v);
 
     /// <summary>Names a readable tensor (TransformerLens hook name) and makes it an output.</summary>
@@ -54,7 +57,8 @@ internal sealed partial class HookedGraphBuilder(Func<string, TensorProto> weigh
         return named;
     }
 
-    /// <summary>A site: x' = x * scale + shift, both inputs with defaults 1 and 0; x' is the output and what the model goes on with.</summary>
+    /// <summary>A site: x' = x * scale + shift, both inputs with defaults 1 and 0;
+    /// x' is the output and what the model goes on with.</summary>
     public Value Site(string name, Value x)
     {
         Dim[] any = [Dim.Named(name + ".b"), Dim.Named(name + ".p"), Dim.Named(name + ".d")];

@@ -3,7 +3,8 @@ using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Export;
 
-/// <summary>Llama and its kin (SmolLM, Mistral, Qwen2): RMSNorm, rotary positions, heads that share keys and values, gated MLP; weights stored [out, in].</summary>
+/// <summary>Llama and its kin (SmolLM, Mistral, Qwen2): RMSNorm, rotary positions,
+/// heads that share keys and values, gated MLP; weights stored [out, in].</summary>
 internal sealed class LlamaArchitecture : ModelArchitecture
 {
     private const string Head = "lm_head.weight";
@@ -14,7 +15,8 @@ internal sealed class LlamaArchitecture : ModelArchitecture
     private readonly float _epsilon;
     private readonly bool _tied;
 
-    /// <param name="QkvBias">Queries, keys and values have biases; <paramref name="OutBias"/> what attention adds, <paramref name="MlpBias"/> the MLP.</param>
+    /// <param name="QkvBias">Queries, keys and values have biases;
+    /// <paramref name="OutBias"/> what attention adds, <paramref name="MlpBias"/> the MLP.</param>
     /// <param name="Window">A query looks at this many positions, its own the last; null: at all before it.</param>
     private readonly record struct Variant(bool QkvBias = false, bool OutBias = false, bool MlpBias = false, int? Window = null);
 
@@ -22,8 +24,14 @@ internal sealed class LlamaArchitecture : ModelArchitecture
     {
         _variant = variant;
         Shape = ConfigSizes.Read(json, defaultPositions);
-        if (json.Boolean("rope_interleaved") is true) throw json.Refuse("rope_interleaved", "only false is: a head's halves are turned together");
-        if (json.Number("partial_rotary_factor", 0, 1) is { } share and not 1) throw json.Refuse("partial_rotary_factor", $"only 1 is: a {Shape.ModelType} turns whole heads");
+        if (json.Boolean("rope_interleaved") is true)
+        {
+            throw json.Refuse("rope_interleaved", "only false is: a head's halves are turned together");
+        }
+        if (json.Number("partial_rotary_factor", 0, 1) is { } share and not 1)
+        {
+            throw json.Refuse("partial_rotary_factor", $"only 1 is: a {Shape.ModelType} turns whole heads");
+        }
         _rotary = RotaryConfig.Read(json, Shape.HeadWidth, 1, json.Number("rope_theta", 1, 1e12) ?? 10000);
         if (_rotary.Width != Shape.HeadWidth) throw json.Refuse("rope_parameters", $"a {Shape.ModelType} turns whole heads");
         _activation = ConfigSizes.Activation(json, "silu");
@@ -74,22 +82,29 @@ internal sealed class LlamaArchitecture : ModelArchitecture
     public override IEnumerable<Linear> Writers => Enumerable.Range(0, Shape.Layers).SelectMany(l => (Linear[])[AttentionOut(l), Down(l)]);
 
     public override IEnumerable<ValuePath> Values =>
-        Enumerable.Range(0, Shape.Layers).Select(l => new ValuePath(ValueOf(l), i => (i / Shape.HeadWidth / (Shape.Heads / Shape.KeyValueHeads) * Shape.HeadWidth) + (i % Shape.HeadWidth), AttentionOut(l)));
+        Enumerable.Range(0, Shape.Layers)
+            .Select(l => new ValuePath(ValueOf(l), i =>
+                (i / Shape.HeadWidth / (Shape.Heads / Shape.KeyValueHeads) * Shape.HeadWidth) + (i % Shape.HeadWidth), AttentionOut(l)));
 
     public override TensorSpec? OwnUnembedding => _tied ? null : new(Head, Shape.VocabularySize, Shape.Width);
 
     protected override CheckpointLayout Named(IReadOnlyList<TensorSpec> tensors) =>
-        new(Shape.ModelType, "model.", tensors, OwnUnembedding, Head, "layers.", Shape.Layers, "num_hidden_layers", [".self_attn.rotary_emb.inv_freq"]);
+        new(Shape.ModelType, "model.", tensors, OwnUnembedding, Head, "layers.", Shape.Layers, "num_hidden_layers",
+            [".self_attn.rotary_emb.inv_freq"]);
 
     protected override Value Block(HookedGraphBuilder b, int l, string block, Value x)
     {
         var g = b.G;
         var normalized = b.Normalize($"{block}.ln1", x, Ln1(l));
-        Value Heads(Linear linear, string name) => b.Hook($"{block}.attn.hook_{name}", g.Reshape(b.Apply(linear, normalized), 0, 0, linear.Out / Shape.HeadWidth, Shape.HeadWidth));
-        var (q, k, v) = (Heads(Query(l), "q"), Heads(Key(l), "k"), Heads(ValueOf(l), "v"));                                // [B, T, H or Hkv, dh]
+        Value Heads(Linear linear, string name) =>
+            b.Hook($"{block}.attn.hook_{name}",
+                g.Reshape(b.Apply(linear, normalized), 0, 0, linear.Out / Shape.HeadWidth, Shape.HeadWidth));
+        // [B, T, H or Hkv, dh]
+        var (q, k, v) = (Heads(Query(l), "q"), Heads(Key(l), "k"), Heads(ValueOf(l), "v"));
         var turns = b.StratifiedDraw(x, _rotary);
         var window = _variant.Window < Shape.Positions ? _variant.Window : null;
-        var z = b.Attend(block, b.Rotate($"{block}.attn.hook_rot_q", q, turns), b.Rotate($"{block}.attn.hook_rot_k", k, turns), v, b.CausalMask(x, window), 1 / MathF.Sqrt(Shape.HeadWidth));
+        var z = b.Attend(block, b.Rotate($"{block}.attn.hook_rot_q", q, turns), b.Rotate($"{block}.attn.hook_rot_k", k, turns), v,
+            b.CausalMask(x, window), 1 / MathF.Sqrt(Shape.HeadWidth));
         var attention = b.Site($"{block}.hook_attn_out", b.Apply(AttentionOut(l), z));
 
         var middle = b.HookOrSite($"{block}.hook_resid_mid", g.Add(x, attention));
@@ -110,9 +125,11 @@ internal sealed class LlamaArchitecture : ModelArchitecture
 
     private Linear ValueOf(int l) => Attention(l, "v_proj", Shape.KeyValueHeads);
 
-    private Linear Attention(int l, string name, int heads) => new($"layers.{l}.self_attn.{name}", Shape.Width, heads * Shape.HeadWidth, OutFirst: true, _variant.QkvBias);
+    private Linear Attention(int l, string name, int heads) =>
+        new($"layers.{l}.self_attn.{name}", Shape.Width, heads * Shape.HeadWidth, OutFirst: true, _variant.QkvBias);
 
-    private Linear AttentionOut(int l) => new($"layers.{l}.self_attn.o_proj", Shape.Heads * Shape.HeadWidth, Shape.Width, OutFirst: true, _variant.OutBias);
+    private Linear AttentionOut(int l) =>
+        new($"layers.{l}.self_attn.o_proj", Shape.Heads * Shape.HeadWidth, Shape.Width, OutFirst: true, _variant.OutBias);
 
     private Linear Gate(int l) => new($"layers.{l}.mlp.gate_proj", Shape.Width, Shape.InnerWidth, OutFirst: true, _variant.MlpBias);
 

@@ -7,23 +7,25 @@ using OnnxAttribution.Onnx;
 namespace OnnxAttribution.Export;
 
 /// <summary>
-/// One kind of model: what its config.json says, the tensors it has, which of them read from a normalisation or write to the residual stream, and how it computes.
-/// A new kind is a class of its own and a line in <see cref="s_known"/>.
+/// One kind of model: what its config.json says, the tensors it has, which of them read from a normalisation or write to the residual
+/// stream, and how it computes. A new kind is a class of its own and a line in <see cref="s_known"/>.
 /// </summary>
 internal abstract class ModelArchitecture
 {
-    private static readonly FrozenDictionary<string, Func<ConfigJson, ModelArchitecture>> s_known = new Dictionary<string, Func<ConfigJson, ModelArchitecture>>
-    {
-        ["gpt2"] = json => new Gpt2Architecture(Gpt2Config.Read(json)),
-        ["gpt_neox"] = json => new NeoxArchitecture(json),
-        ["llama"] = LlamaArchitecture.Llama,
-        ["mistral"] = LlamaArchitecture.Mistral,
-        ["qwen2"] = LlamaArchitecture.Qwen2,
-    }.ToFrozenDictionary();
+    private static readonly FrozenDictionary<string, Func<ConfigJson, ModelArchitecture>> s_known =
+        new Dictionary<string, Func<ConfigJson, ModelArchitecture>>
+        {
+            ["gpt2"] = json => new Gpt2Architecture(Gpt2Config.Read(json)),
+            ["gpt_neox"] = json => new NeoxArchitecture(json),
+            ["llama"] = LlamaArchitecture.Llama,
+            ["mistral"] = LlamaArchitecture.Mistral,
+            ["qwen2"] = LlamaArchitecture.Qwen2,
+        }.ToFrozenDictionary();
 
     public abstract ModelShape Shape { get; }
 
-    /// <summary>[rows, d]: what tokens, and positions where they are learned, add to the residual stream. The first is the tokens'.</summary>
+    /// <summary>[rows, d]: what tokens, and positions where they are learned,
+    /// add to the residual stream. The first is the tokens'.</summary>
     public abstract IReadOnlyList<TensorSpec> Embeddings { get; }
 
     /// <summary>In the order of computation, without the last.</summary>
@@ -47,7 +49,8 @@ internal abstract class ModelArchitecture
     public virtual bool IsParallel => false;
 
     /// <summary>Every site that a dictionary may be for, in the order of computation.</summary>
-    public IEnumerable<string> SiteNames => Site.Names(Shape.Layers, always: false).Where(name => !IsParallel || Site.Parse(name).Kind != SiteKind.ResidMid);
+    public IEnumerable<string> SiteNames =>
+        Site.Names(Shape.Layers, always: false).Where(name => !IsParallel || Site.Parse(name).Kind != SiteKind.ResidMid);
 
     /// <summary>Width of a site.</summary>
     public int WidthOf(Site site) => site.Kind == SiteKind.Z ? Shape.Heads * Shape.HeadWidth : Shape.Width;
@@ -60,8 +63,10 @@ internal abstract class ModelArchitecture
             var norms = Norms.Append(LastNorm);
             return Named([
                 .. Embeddings,
-                .. norms.Select(n => new TensorSpec(n.Weight, Shape.Width)), .. norms.Where(n => !n.IsRms).Select(n => new TensorSpec(n.Bias, Shape.Width)),
-                .. linears.Select(l => new TensorSpec(l.Weight, l.Shape)), .. linears.Where(l => l.HasBias).Select(l => new TensorSpec(l.Bias, l.Out)),
+                .. norms.Select(n => new TensorSpec(n.Weight, Shape.Width)),
+                .. norms.Where(n => !n.IsRms).Select(n => new TensorSpec(n.Bias, Shape.Width)),
+                .. linears.Select(l => new TensorSpec(l.Weight, l.Shape)),
+                .. linears.Where(l => l.HasBias).Select(l => new TensorSpec(l.Bias, l.Out)),
             ]);
         }
     }
@@ -85,9 +90,14 @@ internal abstract class ModelArchitecture
     private static CheckpointException Untyped(ConfigJson json)
     {
         var classes = json.Strings("architectures").ToList();
-        var named = classes.Select(c => (Class: c, Type: s_known.Keys.FirstOrDefault(k => s_classes.Any(end => c.Equals(k.Replace("_", "") + end, StringComparison.OrdinalIgnoreCase))))).FirstOrDefault(c => c.Type is not null);
-        return new CheckpointException(json.Path, "has no key 'model_type'; " + (named.Type is { } type ? $"add \"model_type\": \"{type}\", since its architectures are {DisplayText.QuotedName(named.Class)}."
-            : $"add it: {Known} are known{(classes.Count > 0 ? $", and its architectures are {DisplayText.QuotedName(classes[0])}" : "")}."));
+        var named = classes.Select(c =>
+            (Class: c, Type: s_known.Keys.FirstOrDefault(k =>
+                s_classes.Any(end => c.Equals(k.Replace("_", "") + end, StringComparison.OrdinalIgnoreCase)))))
+            .FirstOrDefault(c => c.Type is not null);
+        return new CheckpointException(json.Path, "has no key 'model_type'; " + (named.Type is { } type
+            ? $"add \"model_type\": \"{type}\", since its architectures are {DisplayText.QuotedName(named.Class)}."
+            : $"add it: {Known} are "
+                + $"known{(classes.Count > 0 ? $", and its architectures are {DisplayText.QuotedName(classes[0])}" : "")}."));
     }
 
     /// <summary>[batch, position, vocabulary], with every site and hook on the way.</summary>

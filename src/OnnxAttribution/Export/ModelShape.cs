@@ -6,4 +6,5 @@ namespace OnnxAttribution.Export;
 /// <param name="HeadWidth">d_head; <paramref name="Heads"/> times it need not be <paramref name="Width"/>.</param>
 /// <param name="InnerWidth">d_mlp.</param>
 /// <param name="Positions">Longest input in tokens.</param>
-internal sealed record ModelShape(string ModelType, int Layers, int Width, int Heads, int KeyValueHeads, int HeadWidth, int InnerWidth, int VocabularySize, int Positions);
+internal sealed record ModelShape(string ModelType, int Layers, int Width, int Heads, int KeyValueHeads, int HeadWidth, int InnerWidth,
+    int VocabularySize, int Positions);

@@ -3,7 +3,8 @@ using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Export;
 
-/// <summary>GPT-NeoX, Pythia: LayerNorm, rotary positions on part of each head, queries, keys and values in one weight head by head, sublayers in parallel or in sequence; weights stored [out, in].</summary>
+/// <summary>GPT-NeoX, Pythia: LayerNorm, rotary positions on part of each head, queries,
+/// keys and values in one weight head by head, sublayers in parallel or in sequence; weights stored [out, in].</summary>
 internal sealed class NeoxArchitecture : ModelArchitecture
 {
     private const string Head = "embed_out.weight";
@@ -17,7 +18,8 @@ internal sealed class NeoxArchitecture : ModelArchitecture
     {
         Shape = ConfigSizes.Read(json, defaultPositions: 2048);
         if (json.Has("num_key_value_heads")) throw json.Refuse("num_key_value_heads", "a gpt_neox has as many keys and values as queries");
-        _rotary = RotaryConfig.Read(json, Shape.HeadWidth, json.Number("rotary_pct", 0, 1) ?? json.Number("partial_rotary_factor", 0, 1) ?? 0.25,
+        _rotary = RotaryConfig.Read(json, Shape.HeadWidth,
+            json.Number("rotary_pct", 0, 1) ?? json.Number("partial_rotary_factor", 0, 1) ?? 0.25,
             json.Number("rotary_emb_base", 1, 1e12) ?? json.Number("rope_theta", 1, 1e12) ?? 10000);
         _activation = ConfigSizes.Activation(json, "gelu");
         _epsilon = (float)(json.Number("layer_norm_eps", 1e-30, 1) ?? 1e-5);
@@ -34,17 +36,20 @@ internal sealed class NeoxArchitecture : ModelArchitecture
 
     public override Norm LastNorm => Norm("final_layer_norm");
 
-    public override IEnumerable<Linear> Writers => Enumerable.Range(0, Shape.Layers).SelectMany(l => (Linear[])[AttentionOut(l), MlpOut(l)]);
+    public override IEnumerable<Linear> Writers =>
+        Enumerable.Range(0, Shape.Layers).SelectMany(l => (Linear[])[AttentionOut(l), MlpOut(l)]);
 
     public override IEnumerable<ValuePath> Values =>
-        Enumerable.Range(0, Shape.Layers).Select(l => new ValuePath(Qkv(l), i => ((((i / Shape.HeadWidth) * 3) + 2) * Shape.HeadWidth) + (i % Shape.HeadWidth), AttentionOut(l)));
+        Enumerable.Range(0, Shape.Layers).Select(l =>
+            new ValuePath(Qkv(l), i => ((((i / Shape.HeadWidth) * 3) + 2) * Shape.HeadWidth) + (i % Shape.HeadWidth), AttentionOut(l)));
 
     public override TensorSpec? OwnUnembedding => _tied ? null : new(Head, Shape.VocabularySize, Shape.Width);
 
     public override bool IsParallel => _parallel;
 
-    protected override CheckpointLayout Named(IReadOnlyList<TensorSpec> tensors) => new(Shape.ModelType, "gpt_neox.", tensors, OwnUnembedding, Head, "layers.", Shape.Layers, "num_hidden_layers",
-        [".attention.bias", ".attention.masked_bias", ".attention.rotary_emb.inv_freq"]);
+    protected override CheckpointLayout Named(IReadOnlyList<TensorSpec> tensors) =>
+        new(Shape.ModelType, "gpt_neox.", tensors, OwnUnembedding, Head, "layers.", Shape.Layers, "num_hidden_layers",
+            [".attention.bias", ".attention.masked_bias", ".attention.rotary_emb.inv_freq"]);
 
     protected override Value Block(HookedGraphBuilder b, int l, string block, Value x)
     {
@@ -55,7 +60,8 @@ internal sealed class NeoxArchitecture : ModelArchitecture
         Value Head(int i, string name) => b.Hook($"{block}.attn.hook_{name}", parts[i]);                                  // [B, T, H, dh]
         var (q, k, v) = (Head(0, "q"), Head(1, "k"), Head(2, "v"));
         var turns = b.StratifiedDraw(x, _rotary);
-        var z = b.Attend(block, b.Rotate($"{block}.attn.hook_rot_q", q, turns), b.Rotate($"{block}.attn.hook_rot_k", k, turns), v, b.CausalMask(x), 1 / MathF.Sqrt(width));
+        var z = b.Attend(block, b.Rotate($"{block}.attn.hook_rot_q", q, turns), b.Rotate($"{block}.attn.hook_rot_k", k, turns), v,
+            b.CausalMask(x), 1 / MathF.Sqrt(width));
         var attention = b.Site($"{block}.hook_attn_out", b.Apply(AttentionOut(l), z));
 
         var middle = _parallel ? x : b.HookOrSite($"{block}.hook_resid_mid", g.Add(x, attention));

@@ -5,13 +5,15 @@ using OnnxAttribution.Onnx;
 namespace OnnxAttribution.Export;
 
 /// <summary>
-/// Whether the tensors that sites.json names are what their names say, as far as the graph can tell. Only paths along which a derivative flows from the embedding of the tokens count: masks,
-/// positions and shapes do not depend on what the tokens are.
+/// Whether the tensors that sites.json names are what their names say, as far as the graph can tell. Only paths along which a derivative
+/// flows from the embedding of the tokens count: masks, positions and shapes do not depend on what the tokens are.
 /// 1. Every operator on such a path has a gradient rule.
-/// 2. Every site depends on the tokens and the logits on it; none is computed from one that comes after it; all but the heads' outputs are equally wide.
+/// 2. Every site depends on the tokens and the logits on it;
+///    none is computed from one that comes after it; all but the heads' outputs are equally wide.
 /// 3. A residual site separates: no path from the embedding to the logits leads past it.
-/// 4. What a sublayer adds is a summand of the next residual site, whole with its bias. Where all sublayers up to there are sites, there are no other summands;
-///    where only the attentions are, the rest keeps token positions apart. What reads the heads' output is the attention's output alone.
+/// 4. What a sublayer adds is a summand of the next residual site, whole with its bias. Where all sublayers up to there
+///    are sites, there are no other summands; where only the attentions are, the rest keeps token positions apart. What
+///    reads the heads' output is the attention's output alone.
 /// </summary>
 internal sealed class SiteSeparation
 {
@@ -31,14 +33,19 @@ internal sealed class SiteSeparation
         (_adopted, _map, _file) = (adopted, map, file);
         _ops = Topology.Between([adopted.Tokens], [adopted.Logits, .. adopted.Sites.Select(adopted.Site)]);
         _embeddings = Embeddings(adopted, _ops);
-        if (_embeddings.Count == 0) throw new BundleException($"{file}: no embedding of the tokens is found (a Gather of a float table by token ids); export the model from its token ids on");
+        if (_embeddings.Count == 0)
+        {
+            throw new BundleException($"{file}: no embedding of the tokens is found (a Gather of a float table by token ids); "
+                + "export the model from its token ids on");
+        }
         _active = s_rules.Reached(_embeddings, _ops);
         _sites = [.. adopted.Sites.Select(s => (Site.Parse(s), adopted.Site(s)))];
         _behind = [.. _sites.Select(s => s_rules.Reached([s.Value], _ops))];
     }
 
     /// <param name="map">sites.json, and <paramref name="file"/> the graph's: for messages.</param>
-    /// <exception cref="BundleException">A site does not separate, or an operator has no gradient rule; the message names it and the mend.</exception>
+    /// <exception cref="BundleException">A site does not separate, or an operator has no gradient rule;
+    /// the message names it and the mend.</exception>
     public static void Require(AdoptedGraph adopted, string map, string file)
     {
         var check = new SiteSeparation(adopted, map, file);
@@ -60,7 +67,8 @@ internal sealed class SiteSeparation
     private static List<Value> Embeddings(AdoptedGraph adopted, IReadOnlyList<Op> ops)
     {
         var onValues = Topology.DependentOn([adopted.Tokens], [.. ops.Where(o => o.Type is not ("Shape" or "Size"))]);
-        return [.. ops.Where(o => o.Type == "Gather" && o.In[0]!.IsFloat && !onValues.Contains(o.In[0]!) && onValues.Contains(o.In[1]!)).Select(o => o.Out[0]!)];
+        return [.. ops.Where(o => o.Type == "Gather" && o.In[0]!.IsFloat && !onValues.Contains(o.In[0]!) && onValues.Contains(o.In[1]!))
+            .Select(o => o.Out[0]!)];
     }
 
     private void RequireRules()
@@ -83,17 +91,26 @@ internal sealed class SiteSeparation
         }
         var first = lacking[0];
         var types = lacking.Select(o => o.Type).Distinct().Order().ToList();
-        var before = _sites.Where((_, i) => first.In.Any(v => v is not null && _behind[i].Contains(v))).Select(s => s.Site.Name).LastOrDefault("the embedding");
+        var before = _sites.Where((_, i) => first.In.Any(v => v is not null && _behind[i].Contains(v)))
+            .Select(s => s.Site.Name)
+            .LastOrDefault("the embedding");
         var ends = s_rules.Reached([first.Out.First(v => v is not null)!], [.. _ops]);
         var after = _sites.Where(s => ends.Contains(s.Value)).Select(s => s.Site.Name).FirstOrDefault("the logits");
-        throw new BundleException($"{_file}: {Name(first)} between {before} and {after} has no gradient rule{(types.Count > 1 ? $" (without one are {string.Join(", ", types)})" : "")}; export the model in float32, without quantisation, or with other operators in their place");
+        throw new BundleException($"{_file}: {Name(first)} between {before} and {after} has no gradient "
+            + $"rule{(types.Count > 1 ? $" (without one are {string.Join(", ", types)})" : "")}; "
+            + "export the model in float32, without quantisation, or with other operators in their place");
     }
 
     // operations are counted before they are run
     private void RequireSizes(HashSet<Value> toLogits)
     {
-        var op = _ops.FirstOrDefault(o => o.Type is "MatMul" or "Gemm" && toLogits.Contains(o.Out[0]!) && o.In.Take(2).Append(o.Out[0]).Any(v => v!.Shape is null || v.Shape.Any(d => d is { Size: null, Symbol: null })));
-        if (op is not null) throw new BundleException($"{_file}: the sizes that {Name(op)} works on do not follow from the tokens'{ForeignGraph.Cause(op.Out[0]!)}; export the model with other operators in its place");
+        var op = _ops.FirstOrDefault(o => o.Type is "MatMul" or "Gemm" && toLogits.Contains(o.Out[0]!)
+            && o.In.Take(2).Append(o.Out[0]).Any(v => v!.Shape is null || v.Shape.Any(d => d is { Size: null, Symbol: null })));
+        if (op is not null)
+        {
+            throw new BundleException($"{_file}: the sizes that {Name(op)} works on do not follow from the "
+                + $"tokens'{ForeignGraph.Cause(op.Out[0]!)}; export the model with other operators in its place");
+        }
     }
 
     private void RequirePlaces()
@@ -106,11 +123,16 @@ internal sealed class SiteSeparation
             if (!logits[i]) throw Fault(site, "is read by nothing that leads to the logits; name the tensor that the model goes on with");
             if (site.Kind != SiteKind.Z && value.Shape![^1].Size != Stream.Shape![^1].Size)
             {
-                throw Fault(site, $"has width {value.Shape[^1]} where {Stream.Name} has {Stream.Shape[^1]}; what a sublayer adds is as wide as the residual stream");
+                throw Fault(site, $"has width {value.Shape[^1]} where {Stream.Name} has {Stream.Shape[^1]}; "
+                    + "what a sublayer adds is as wide as the residual stream");
             }
             for (var j = i + 1; j < _sites.Count; j++)
             {
-                if (_behind[j].Contains(value) && j != i) throw Fault(site, $"is computed from {_sites[j].Site} ('{Tensor(_sites[j].Site)}'), which comes after it in a model; exchange the two");
+                if (_behind[j].Contains(value) && j != i)
+                {
+                    throw Fault(site, $"is computed from {_sites[j].Site} ('{Tensor(_sites[j].Site)}'), "
+                        + "which comes after it in a model; exchange the two");
+                }
             }
         }
     }
@@ -120,10 +142,13 @@ internal sealed class SiteSeparation
         var past = s_rules.Reached(_embeddings, Topology.Between([value], [_adopted.Logits]));
         if (!past.Contains(_adopted.Logits)) return;
         var behind = _behind[_sites.FindIndex(s => s.Site == site)];
-        var joint = _ops.FirstOrDefault(o => !s_rules.Blocks(o) && o.Out.Any(v => v is not null && past.Contains(v)) && o.In.Any(v => v is not null && behind.Contains(v) && !past.Contains(v))
+        var joint = _ops.FirstOrDefault(o => !s_rules.Blocks(o) && o.Out.Any(v => v is not null && past.Contains(v))
+            && o.In.Any(v => v is not null && behind.Contains(v) && !past.Contains(v))
             && o.In.Any(v => v is not null && past.Contains(v)))
             ?? _ops.First(o => o.In.Any(v => v is not null && past.Contains(v)) && o.Out.Contains(_adopted.Logits));
-        throw Fault(site, $"does not separate the graph: {Name(joint)} reads '{Written(joint.In.First(v => v is not null && past.Contains(v))!)}' past it; name the residual stream itself, which everything behind reads");
+        throw Fault(site, $"does not separate the graph: {Name(joint)} reads "
+            + $"'{Written(joint.In.First(v => v is not null && past.Contains(v))!)}' past it; "
+            + "name the residual stream itself, which everything behind reads");
     }
 
     private void RequireSummands()
@@ -147,7 +172,11 @@ internal sealed class SiteSeparation
 
     private void RequireSummand(Site site, Value value, Site end, SiteSummands sum)
     {
-        if (sum.BiasBehind(value) is { } bias) throw Fault(site, $"is not the whole of what is added to the residual stream: {Name(bias)} adds a bias to it; name the tensor behind that");
+        if (sum.BiasBehind(value) is { } bias)
+        {
+            throw Fault(site,
+                $"is not the whole of what is added to the residual stream: {Name(bias)} adds a bias to it; name the tensor behind that");
+        }
         if (sum.Sites.Contains(value)) return;
         var behind = _behind[_sites.FindIndex(s => s.Site == site)];
         var op = sum.Others.Select(v => v.Producer!).FirstOrDefault(o => o.In.Any(v => v is not null && behind.Contains(v)));
@@ -164,12 +193,15 @@ internal sealed class SiteSeparation
         var attentions = places.Where(p => p % 6 == 2).All(p => Listed(p) || Listed(p - 1));
         if (all && start >= 0 && sum.Others.FirstOrDefault() is { } other)
         {
-            throw Fault(end, $"is more than the sum of the sites before it: '{Written(other)}' ({Name(other.Producer!)}) is added too, past {string.Join(" and ", between.Select(s => s.Site.Name).Take(2))}; name the tensors that are added");
+            throw Fault(end, $"is more than the sum of the sites before it: '{Written(other)}' ({Name(other.Producer!)}) is added too, "
+                + $"past {string.Join(" and ", between.Select(s => s.Site.Name).Take(2))}; name the tensors that are added");
         }
         if (all || !attentions) return;
         if (Mixer(Raw(value), stops) is { } mixer)
         {
-            throw Fault(between.First(s => s.Site.Kind is SiteKind.Attn or SiteKind.Z).Site, $"does not hold all of the attention: {Name(mixer)} mixes token positions on a way to {end} past it; name the tensor that is added to the residual stream");
+            throw Fault(between.First(s => s.Site.Kind is SiteKind.Attn or SiteKind.Z).Site,
+                $"does not hold all of the attention: {Name(mixer)} mixes token positions on a way to {end} past it; "
+                + "name the tensor that is added to the residual stream");
         }
     }
 
@@ -179,7 +211,9 @@ internal sealed class SiteSeparation
         var axes = stops.ToDictionary(s => s, _ => 1);
         foreach (var op in Topology.Between(stops, [value]))
         {
-            var moves = Enumerable.Range(0, op.In.Count).Where(i => op.In[i] is { } v && _active.Contains(v) && axes.ContainsKey(v)).ToDictionary(i => i, i => axes[op.In[i]!]);
+            var moves = Enumerable.Range(0, op.In.Count)
+                .Where(i => op.In[i] is { } v && _active.Contains(v) && axes.ContainsKey(v))
+                .ToDictionary(i => i, i => axes[op.In[i]!]);
             if (moves.Count == 0 || s_rules.Blocks(op)) continue;
             var axis = PositionFlow.OutputAxis(op, moves);
             if (axis < 0) return op;
@@ -198,8 +232,12 @@ internal sealed class SiteSeparation
         if (output < 0) return;
         var raw = Raw(_sites[output].Value);
         var ops = Topology.Between([.. _sites.Select(s => s.Value)], [raw]);
-        if (!s_rules.Reached([value], ops).Contains(raw)) throw Fault(heads, $"is not read by {_sites[output].Site}; name the heads' output, before the output projection");
-        var past = s_rules.Reached([.. _embeddings.Where(e => ops.Any(o => o.Out.Contains(e))), .. _sites.Where((_, j) => j != i).Select(s => s.Value)], ops);
+        if (!s_rules.Reached([value], ops).Contains(raw))
+        {
+            throw Fault(heads, $"is not read by {_sites[output].Site}; name the heads' output, before the output projection");
+        }
+        var past = s_rules.Reached(
+            [.. _embeddings.Where(e => ops.Any(o => o.Out.Contains(e))), .. _sites.Where((_, j) => j != i).Select(s => s.Value)], ops);
         if (!past.Contains(raw)) return;
         var op = ops.First(o => o.In.Any(v => v is not null && past.Contains(v)) && o.Out.Any(v => v is not null && past.Contains(v)));
         throw Fault(heads, $"does not separate: {Name(op)} leads to {_sites[output].Site} past it; name the output of all heads");

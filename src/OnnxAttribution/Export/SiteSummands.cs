@@ -55,7 +55,9 @@ internal sealed record SiteSummands(IReadOnlySet<Value> Sites, IReadOnlyList<Val
         foreach (var op in Topology.Between([.. sites], [value]))
         {
             if (op.Out[0] is not { } z || !active.Contains(z) || alone.ContainsKey(z)) continue;
-            List<Value> parts = Handed(z, active) is { } from ? [from] : op.Type is "Add" or "Sub" ? [.. op.In.Where(x => active.Contains(x!)).Select(x => x!)] : [];
+            List<Value> parts = Handed(z, active) is { } from ? [from]
+                : op.Type is "Add" or "Sub" ? [.. op.In.Where(x => active.Contains(x!)).Select(x => x!)]
+                : [];
             var found = parts.Select(p => alone.GetValueOrDefault(p)).Distinct().ToList();
             if (found is [{ } only]) alone[z] = only;
         }
@@ -73,5 +75,6 @@ internal sealed record SiteSummands(IReadOnlySet<Value> Sites, IReadOnlyList<Val
         _ => null,
     };
 
-    private static bool IsNumber(Value v, IReadOnlySet<Value> active) => !active.Contains(v) && v.Shape is { } shape && shape.All(d => d.IsOne);
+    private static bool IsNumber(Value v, IReadOnlySet<Value> active) =>
+        !active.Contains(v) && v.Shape is { } shape && shape.All(d => d.IsOne);
 }

@@ -4,12 +4,14 @@ using OnnxAttribution.Checkpoints;
 
 namespace OnnxAttribution.Export;
 
-/// <summary>Writes seeded random checkpoints and dictionaries in the layouts of Hugging Face and SAELens, one tensor at a time so that memory stays low.</summary>
+/// <summary>Writes seeded random checkpoints and dictionaries in the layouts of Hugging Face and SAELens,
+/// one tensor at a time so that memory stays low.</summary>
 internal static class SyntheticCheckpoint
 {
     private const int Seed = 20240913;
 
-    /// <summary>config.json, model.safetensors in the layout and number type that the architecture is published in, and a vocabulary in which every byte is a token.</summary>
+    /// <summary>config.json, model.safetensors in the layout and number type that the architecture is published in,
+    /// and a vocabulary in which every byte is a token.</summary>
     public static void WriteModel(string directory, SyntheticShape shape)
     {
         Directory.CreateDirectory(directory);
@@ -19,10 +21,12 @@ internal static class SyntheticCheckpoint
         var random = new Gaussian(Seed);
         var norms = model.Norms.Append(model.LastNorm).Select(n => n.Weight).ToHashSet();
         var writers = model.Writers.Select(l => l.Weight).ToHashSet();
-        // GPT-2's initialisation: 0.02, and projections into the residual stream scaled down by √(2L); queries and keys larger, so that heads attend to something
+        // GPT-2's initialisation: 0.02, and projections into the residual stream scaled down by √(2L);
+        // queries and keys larger, so that heads attend to something
         float Scale(string name) => writers.Contains(name) ? 0.02f / MathF.Sqrt(2 * shape.Layers) : name == "wpe.weight" ? 0.01f
             : ((string[])["c_attn", "query_key_value", "q_proj", "k_proj", "v_proj"]).Any(name.Contains) ? 0.05f : 0.02f;
-        var prefix = shape.ModelType == "gpt2" ? "" : model.Layout.Prefix;   // GPT-2 is published as the bare model, the others with their head
+        // GPT-2 is published as the bare model, the others with their head
+        var prefix = shape.ModelType == "gpt2" ? "" : model.Layout.Prefix;
         var tensors = model.Layout.Tensors.Select(t => (Name: prefix + t.Name, Spec: t))
             .Concat(model.OwnUnembedding is { } u ? [(u.Name, u)] : Array.Empty<(string Name, TensorSpec Spec)>());
         SafetensorsWriter.Write(Path.Combine(directory, WeightFiles.Single), tensors.Select(t =>
@@ -64,7 +68,14 @@ internal static class SyntheticCheckpoint
             ["rms_norm_eps"] = 1e-5,
             ["hidden_act"] = "silu",
             ["rope_theta"] = 500000.0,
-            ["rope_scaling"] = new JsonObject { ["rope_type"] = "llama3", ["factor"] = 32.0, ["low_freq_factor"] = 1.0, ["high_freq_factor"] = 4.0, ["original_max_position_embeddings"] = 8192 },
+            ["rope_scaling"] = new JsonObject
+            {
+                ["rope_type"] = "llama3",
+                ["factor"] = 32.0,
+                ["low_freq_factor"] = 1.0,
+                ["high_freq_factor"] = 4.0,
+                ["original_max_position_embeddings"] = 8192
+            },
             ["tie_word_embeddings"] = true,
         },
         _ => new JsonObject
@@ -89,7 +100,8 @@ internal static class SyntheticCheckpoint
         _ => SafetensorsTensor.F32(name, shape, () => make()),
     };
 
-    /// <summary>A ReLU dictionary with unit decoder rows, of which about <see cref="SyntheticShape.ActiveFeatures"/> features are active on inputs of norm <paramref name="inputNorm"/>.</summary>
+    /// <summary>A ReLU dictionary with unit decoder rows, of which about <see cref="SyntheticShape.ActiveFeatures"/> features are active on
+    /// inputs of norm <paramref name="inputNorm"/>.</summary>
     /// <param name="pool">Random numbers that all dictionaries share, each beginning at a place of its own.</param>
     public static void WriteDictionary(string directory, string site, SyntheticShape shape, double inputNorm, Pool pool)
     {
@@ -114,14 +126,23 @@ internal static class SyntheticCheckpoint
             ["apply_b_dec_to_input"] = true,
             ["normalize_activations"] = "none",
             ["reshape_activations"] = "none",
-            ["metadata"] = new JsonObject { ["model_name"] = "synthetic", ["hook_name"] = site, ["prepend_bos"] = true, ["context_size"] = shape.Context },
+            ["metadata"] = new JsonObject
+            {
+                ["model_name"] = "synthetic",
+                ["hook_name"] = site,
+                ["prepend_bos"] = true,
+                ["context_size"] = shape.Context
+            },
         });
     }
 
     private static void WriteVocabulary(string directory, int size)
     {
         // GPT-2's byte symbols, then fillers, then the end of text
-        var symbols = Enumerable.Range('!', '~' - '!' + 1).Concat(Enumerable.Range(0xA1, 0xAC - 0xA1 + 1)).Concat(Enumerable.Range(0xAE, 0xFF - 0xAE + 1)).ToList();
+        var symbols = Enumerable.Range('!', '~' - '!' + 1)
+            .Concat(Enumerable.Range(0xA1, 0xAC - 0xA1 + 1))
+            .Concat(Enumerable.Range(0xAE, 0xFF - 0xAE + 1))
+            .ToList();
         var others = Enumerable.Range(0, 256).Except(symbols).Count();
         var vocabulary = new JsonObject();
         foreach (var c in symbols.Concat(Enumerable.Range(256, others))) vocabulary[((char)c).ToString()] = vocabulary.Count;
@@ -132,7 +153,8 @@ internal static class SyntheticCheckpoint
         File.WriteAllText(Path.Combine(directory, "merges.txt"), "#version: 0.2\nq z\n");
     }
 
-    private static void WriteJson(string path, JsonObject json) => File.WriteAllText(path, json.ToJsonString(new JsonSerializerOptions { WriteIndented = false }) + "\n");
+    private static void WriteJson(string path, JsonObject json) =>
+        File.WriteAllText(path, json.ToJsonString(new JsonSerializerOptions { WriteIndented = false }) + "\n");
 
     // bisection: exact enough for a threshold
     private static double InverseNormal(double p)
@@ -147,7 +169,8 @@ internal static class SyntheticCheckpoint
         return low;
     }
 
-    /// <summary>Normal numbers made once; tensors begin at different places of it, since drawing billions would take longer than what is measured.</summary>
+    /// <summary>Normal numbers made once; tensors begin at different places of it,
+    /// since drawing billions would take longer than what is measured.</summary>
     internal sealed class Pool(int size)
     {
         private readonly float[] _numbers = new Gaussian(Seed + 1).Draw(size, 1);
@@ -182,7 +205,8 @@ internal static class SyntheticCheckpoint
                 _random.NextBytes(bytes);
                 for (var b = 0; b + 8 <= bytes.Length && i < count; b += 8, i++)
                 {
-                    var sum = BitConverter.ToUInt16(bytes, b) + BitConverter.ToUInt16(bytes, b + 2) + BitConverter.ToUInt16(bytes, b + 4) + BitConverter.ToUInt16(bytes, b + 6);
+                    var sum = BitConverter.ToUInt16(bytes, b) + BitConverter.ToUInt16(bytes, b + 2) + BitConverter.ToUInt16(bytes, b + 4)
+                        + BitConverter.ToUInt16(bytes, b + 6);
                     result[i] = (sum - 131070) * unit * scale;
                 }
             }

@@ -3,7 +3,8 @@ namespace OnnxAttribution.Export;
 /// <summary>Sizes of a random model and its dictionaries, for measuring; the defaults are GPT-2-small's.</summary>
 /// <param name="Features">Features per dictionary.</param>
 /// <param name="ActiveFeatures">Features active per position and site, about.</param>
-public sealed record SyntheticShape(int Layers = 12, int Width = 768, int Heads = 12, int Vocabulary = 50257, int Context = 1024, int Features = 24576, int ActiveFeatures = 60)
+public sealed record SyntheticShape(int Layers = 12, int Width = 768, int Heads = 12, int Vocabulary = 50257, int Context = 1024,
+    int Features = 24576, int ActiveFeatures = 60)
 {
     /// <summary>Shapes of published models, with dictionaries as wide as people use with them.</summary>
     /// <remarks>Llama has them at the residual sites alone: at all 49 sites they would take 26 GB.</remarks>
@@ -27,5 +28,6 @@ public sealed record SyntheticShape(int Layers = 12, int Width = 768, int Heads 
     /// <summary>Sites with a dictionary.</summary>
     internal int Sites => ResidualOnly ? Layers + 1 : (3 * Layers) + 1;
 
-    public string Name => $"{(ModelType == "gpt2" ? "" : ModelType + "-")}l{Layers}-d{Width}-h{Heads}-v{Vocabulary}-n{Features}-a{ActiveFeatures}";
+    public string Name =>
+        $"{(ModelType == "gpt2" ? "" : ModelType + "-")}l{Layers}-d{Width}-h{Heads}-v{Vocabulary}-n{Features}-a{ActiveFeatures}";
 }

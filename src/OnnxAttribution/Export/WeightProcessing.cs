@@ -5,11 +5,13 @@ namespace OnnxAttribution.Export;
 
 /// <summary>TransformerLens's weight processing, tensor by tensor and only those that change.</summary>
 /// <remarks>
-/// 1. fold_ln: b ← b + b_ln W, W ← diag(w) W minus its mean over d_model, for the weights that read from a LayerNorm; LayerNorm then only centres and scales,
-///    so that the mean reads nothing. RMSNorm has no b_ln and leaves the mean in, so W ← diag(w) W.
-/// 2. center_writing_weights: minus the mean over d_model, for all that writes to the residual stream. LayerNorm takes this mean out anyway; RMSNorm does not.
+/// 1. fold_ln: b ← b + b_ln W, W ← diag(w) W minus its mean over d_model, for the weights that read from a LayerNorm;
+///    LayerNorm then only centres and scales, so that the mean reads nothing. RMSNorm has no b_ln and leaves the mean in, so W ← diag(w) W.
+/// 2. center_writing_weights: minus the mean over d_model, for all that writes to the residual stream.
+///    LayerNorm takes this mean out anyway; RMSNorm does not.
 /// 3. center_unembed: minus the mean over the vocabulary; logits shift by a constant, log-probabilities do not.
-/// 4. fold_value_biases, of the weights as they are by then: attention patterns sum to 1, so b_O ← b_O + b_V W_O and b_V ← 0. Only <c>attn.hook_z</c> (and v) changes.
+/// 4. fold_value_biases, of the weights as they are by then: attention patterns sum to 1, so b_O ← b_O + b_V W_O and b_V ← 0.
+///    Only <c>attn.hook_z</c> (and v) changes.
 /// </remarks>
 internal sealed class WeightProcessing
 {
@@ -29,7 +31,8 @@ internal sealed class WeightProcessing
         (_architecture, _checkpoint, _options) = (architecture, checkpoint, options);
         if (options.CenterWritingWeights && architecture.LastNorm.IsRms)
         {
-            throw new BundleException($"{options.Checkpoint} is a {architecture.Shape.ModelType}, whose RMSNorm does not take the mean out of the residual stream: centring the weights that write to it would change the model; "
+            throw new BundleException($"{options.Checkpoint} is a {architecture.Shape.ModelType}, whose RMSNorm does not take the mean out "
+                + "of the residual stream: centring the weights that write to it would change the model; "
                 + "leave out --center-writing-weights");
         }
     }
@@ -37,7 +40,8 @@ internal sealed class WeightProcessing
     public IEnumerable<Tensor> Tensors()
     {
         if (!_options.ChangesWeights) return [];
-        List<Tensor> before = [.. _options.FoldLayerNorm ? Folded() : [], .. _options.CenterWritingWeights ? Centred() : [], .. _options.ChangesUnembedding ? NewUnembedding() : []];
+        List<Tensor> before = [.. _options.FoldLayerNorm ? Folded() : [], .. _options.CenterWritingWeights ? Centred() : [],
+            .. _options.ChangesUnembedding ? NewUnembedding() : []];
         if (!_options.FoldValueBiases) return before;
         var made = before.ToDictionary(t => t.Name);
         var moved = _architecture.Values.SelectMany(v => Moved(v, made)).ToDictionary(t => t.Name);
@@ -73,7 +77,8 @@ internal sealed class WeightProcessing
         foreach (var e in _architecture.Embeddings) yield return new(e.Name, e.Shape, () => CenterRows(Read(e.Name), d));
         foreach (var linear in _architecture.Writers)
         {
-            yield return new(linear.Weight, linear.Shape, () => linear.OutFirst ? CenterColumns(Read(linear.Weight), linear.In) : CenterRows(Read(linear.Weight), d));
+            yield return new(linear.Weight, linear.Shape,
+                () => linear.OutFirst ? CenterColumns(Read(linear.Weight), linear.In) : CenterRows(Read(linear.Weight), d));
             if (linear.HasBias) yield return new(linear.Bias, [d], () => CenterRows(Read(linear.Bias), d));
         }
     }

@@ -5,9 +5,10 @@ namespace OnnxAttribution.Files;
 
 /// <summary>A random name beside a place, for what is being written there; ours alone while this lives.</summary>
 /// <remarks>
-/// <c>.name.TOKEN.lock</c> is made first and held open while the writer lives, <c>.name.TOKEN.tmp</c> is what it writes, <c>.name.TOKEN.old</c> what it replaces where directories cannot be exchanged.
-/// The names cannot be guessed and are made anew, so that no link that somebody has left is followed, and nothing is ever written into a lock.
-/// What a dead writer left has a lock that nobody holds, or none: the next writer of the same place removes it, and nothing else.
+/// <c>.name.TOKEN.lock</c> is made first and held open while the writer lives, <c>.name.TOKEN.tmp</c> is what it writes,
+/// <c>.name.TOKEN.old</c> what it replaces where directories cannot be exchanged. The names cannot be guessed and are made anew, so that no
+/// link that somebody has left is followed, and nothing is ever written into a lock. What a dead writer left has a lock that nobody holds,
+/// or none: the next writer of the same place removes it, and nothing else.
 /// </remarks>
 internal sealed class AsideName : IDisposable
 {
@@ -61,7 +62,9 @@ internal sealed class AsideName : IDisposable
     public static string? PlaceOf(string name)
     {
         var parts = name.Split('.');
-        return parts is ["", .. [_, ..] place, var token, "tmp" or "lock" or "old"] && IsToken(token) ? string.Join('.', place) is { Length: > 0 } found ? found : null : null;
+        return parts is ["", .. [_, ..] place, var token, "tmp" or "lock" or "old"] && IsToken(token)
+            ? string.Join('.', place) is { Length: > 0 } found ? found : null
+            : null;
     }
 
     /// <summary>Puts back what a writer had moved aside when it died, and removes what else dead writers of the place left.</summary>
@@ -71,8 +74,13 @@ internal sealed class AsideName : IDisposable
         var directory = System.IO.Path.GetDirectoryName(place)!;
         var beside = Short(System.IO.Path.GetFileName(place));
         // a directory that may be written but not listed shows no leftovers
-        var tokens = !Directory.Exists(directory) ? [] : Directory.EnumerateFileSystemEntries(directory, "*", new EnumerationOptions { AttributesToSkip = 0, IgnoreInaccessible = true })
-            .Select(entry => System.IO.Path.GetFileName(entry)).Where(name => PlaceOf(name) == beside).Select(name => name.Split('.')[^2]).Where(token => token != own).ToHashSet();
+        var tokens = !Directory.Exists(directory) ? [] : Directory.EnumerateFileSystemEntries(directory, "*",
+            new EnumerationOptions { AttributesToSkip = 0, IgnoreInaccessible = true })
+            .Select(entry => System.IO.Path.GetFileName(entry))
+            .Where(name => PlaceOf(name) == beside)
+            .Select(name => name.Split('.')[^2])
+            .Where(token => token != own)
+            .ToHashSet();
         var living = false;
         foreach (var token in tokens) living |= !RemoveIfDead(place, token);
         return living;
@@ -106,7 +114,10 @@ internal sealed class AsideName : IDisposable
         try
         {
             // a link is no lock of ours: its name goes, what it leads to is not opened
-            if (new FileInfo(file) is { Exists: true, LinkTarget: null }) held = new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+            if (new FileInfo(file) is { Exists: true, LinkTarget: null })
+            {
+                held = new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+            }
             PutBack(place, token);
             Delete(At(place, token, "tmp"));
             Delete(At(place, token, "old"));
@@ -130,7 +141,10 @@ internal sealed class AsideName : IDisposable
     private static void PutBack(string place, string token)
     {
         var old = At(place, token, "old");
-        if (new DirectoryInfo(old) is { Exists: true, LinkTarget: null } && !Directory.Exists(place) && !File.Exists(place)) FileStep.RenameDirectory(old, place);
+        if (new DirectoryInfo(old) is { Exists: true, LinkTarget: null } && !Directory.Exists(place) && !File.Exists(place))
+        {
+            FileStep.RenameDirectory(old, place);
+        }
     }
 
     private static void Delete(string path)
@@ -162,7 +176,8 @@ internal sealed class AsideName : IDisposable
 
     private static bool IsToken(string text) => text.Length == TokenLength && text.All(char.IsAsciiHexDigitLower);
 
-    private static string At(string place, string token, string kind) => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(place)!, $".{Short(System.IO.Path.GetFileName(place))}.{token}.{kind}");
+    private static string At(string place, string token, string kind) =>
+        System.IO.Path.Combine(System.IO.Path.GetDirectoryName(place)!, $".{Short(System.IO.Path.GetFileName(place))}.{token}.{kind}");
 
     // a name may have 255 bytes, and the one beside it has more: of a long name its beginning and a hash
     private static string Short(string name)

@@ -3,9 +3,11 @@ using System.Text;
 
 namespace OnnxAttribution.Files;
 
-/// <summary>Words out of files (tokens, prompts, names, other programs' messages) as people may be shown them: nothing in them steers a terminal, turns a line around or hides.</summary>
-/// <remarks>Escaped are control characters, format characters (bidirectional controls, the byte order mark, tags), line and paragraph separators, halves of surrogate pairs and noncharacters,
-/// as <c>\u202E</c>, in UTF-16, so that JSON that is escaped stays the same JSON. The joiners U+200C and U+200D stay: scripts and emoji need them, and they only shape their neighbours.</remarks>
+/// <summary>Words out of files (tokens, prompts, names, other programs' messages) as people may be shown them:
+/// nothing in them steers a terminal, turns a line around or hides.</summary>
+/// <remarks>Escaped are control characters, format characters (bidirectional controls, the byte order mark, tags), line and paragraph
+/// separators, halves of surrogate pairs and noncharacters, as <c>\u202E</c>, in UTF-16, so that JSON that is escaped stays the same JSON.
+/// The joiners U+200C and U+200D stay: scripts and emoji need them, and they only shape their neighbours.</remarks>
 internal static class DisplayText
 {
     private const int MostOfName = 80;
@@ -64,7 +66,8 @@ internal static class DisplayText
         return at;
     }
 
-    private static bool KeepsLine(string text, int at) => text[at] is '\n' or '\t' || (text[at] == '\r' && at + 1 < text.Length && text[at + 1] == '\n');
+    private static bool KeepsLine(string text, int at) =>
+        text[at] is '\n' or '\t' || (text[at] == '\r' && at + 1 < text.Length && text[at + 1] == '\n');
 
     private static void Append(StringBuilder shown, char c)
     {

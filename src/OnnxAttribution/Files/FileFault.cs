@@ -1,9 +1,11 @@
 namespace OnnxAttribution.Files;
 
-/// <summary>Why a file cannot be read or written, and what to do, in our words: a reason, a semicolon and the mend, without a full stop.</summary>
+/// <summary>Why a file cannot be read or written, and what to do, in our words:
+/// a reason, a semicolon and the mend, without a full stop.</summary>
 internal static class FileFault
 {
-    private const int InputOutput = 5, Busy = 11, NoMemory = 12, AllOpenFiles = 23, OwnOpenFiles = 24, NoRoom = 28, ReadOnly = 30, MacBusy = 35, LinuxQuota = 122, MacQuota = 69;
+    private const int InputOutput = 5, Busy = 11, NoMemory = 12, AllOpenFiles = 23, OwnOpenFiles = 24, NoRoom = 28, ReadOnly = 30,
+        MacBusy = 35, LinuxQuota = 122, MacQuota = 69;
     private const int WindowsSharing = 32, WindowsLock = 33, WindowsFull = 112, WindowsHandles = 4, WindowsMask = 0xFFFF;
 
     /// <summary>What to do where memory is short, whoever says so.</summary>
@@ -21,7 +23,8 @@ internal static class FileFault
     {
         AggregateException { InnerExceptions: [var first, ..] } => Words(first, otherwise),
         NotAFileException e => e.Problem,
-        FileNotFoundException or FileLoadException when IsLibrary(why) => $"the program cannot load a part of itself; {DescriptorMend}, or install it again",
+        FileNotFoundException or FileLoadException when IsLibrary(why) =>
+            $"the program cannot load a part of itself; {DescriptorMend}, or install it again",
         FileNotFoundException or DirectoryNotFoundException => "it is not there; check the path",
         EndOfStreamException => "it became shorter while it was read; do it again when nobody writes it",
         PathTooLongException => "its path is longer than the system allows; give it a shorter one",

@@ -3,8 +3,10 @@ using System.Runtime.InteropServices;
 
 namespace OnnxAttribution.Files;
 
-/// <summary>The steps that make a file or directory appear, each in one system call: whoever is killed between two of them leaves what was there before the second.</summary>
-/// <remarks>Each is announced to <see cref="DiagnosticListener"/> before it is done, so that a test can look at the disk as a kill would leave it.</remarks>
+/// <summary>The steps that make a file or directory appear, each in one system call:
+/// whoever is killed between two of them leaves what was there before the second.</summary>
+/// <remarks>Each is announced to <see cref="DiagnosticListener"/> before it is done,
+/// so that a test can look at the disk as a kill would leave it.</remarks>
 internal static partial class FileStep
 {
     public const string Listener = "OnnxAttribution.Files";

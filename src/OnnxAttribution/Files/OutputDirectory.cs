@@ -1,8 +1,10 @@
 namespace OnnxAttribution.Files;
 
-/// <summary>A directory that is filled beside its place and put there when whole. Who makes it disposes it; without <see cref="Commit"/> nothing stays.</summary>
-/// <remarks>What is replaced changes places with it in one system call, so that a kill at any moment leaves the old or the new one. Where the system or the file system cannot do that, the old one is moved
-/// aside first; whoever writes to the place next puts it back if the writer died in between.</remarks>
+/// <summary>A directory that is filled beside its place and put there when whole.
+/// Who makes it disposes it; without <see cref="Commit"/> nothing stays.</summary>
+/// <remarks>What is replaced changes places with it in one system call, so that a kill at any moment leaves the old or the
+/// new one. Where the system or the file system cannot do that, the old one is moved aside first; whoever writes to the place
+/// next puts it back if the writer died in between.</remarks>
 internal sealed class OutputDirectory : IDisposable
 {
     private readonly string _path;

@@ -1,6 +1,7 @@
 namespace OnnxAttribution.Files;
 
-/// <summary>A file that is written beside its place and renamed when whole. Who makes it disposes it; without <see cref="Commit"/> nothing stays.</summary>
+/// <summary>A file that is written beside its place and renamed when whole.
+/// Who makes it disposes it; without <see cref="Commit"/> nothing stays.</summary>
 /// <remarks>It has a random name until then (<see cref="AsideName"/>); writers of one place take turns.</remarks>
 internal sealed class OutputFile : IDisposable
 {
@@ -15,7 +16,8 @@ internal sealed class OutputFile : IDisposable
     /// <param name="unwritable">Makes the exception that says that, and why, the file cannot be written; null leaves it as it is.</param>
     /// <param name="cancel">Ends the waiting.</param>
     /// <param name="patience">How long to wait; ten seconds where null.</param>
-    public OutputFile(string path, Func<Exception, Exception>? unwritable = null, CancellationToken cancel = default, TimeSpan? patience = null)
+    public OutputFile(string path, Func<Exception, Exception>? unwritable = null, CancellationToken cancel = default,
+        TimeSpan? patience = null)
     {
         (_path, _unwritable) = (Path.GetFullPath(path), unwritable ?? (why => why));
         if (Directory.Exists(_path)) throw _unwritable(new IOException("it is a directory"));
@@ -46,7 +48,8 @@ internal sealed class OutputFile : IDisposable
     /// <summary>Writes a file whole or not at all.</summary>
     /// <param name="write">Gets the open file.</param>
     /// <inheritdoc cref="OutputFile(string, Func{Exception, Exception}?, CancellationToken, TimeSpan?)"/>
-    public static void Write(string path, Action<FileStream> write, Func<Exception, Exception>? unwritable = null, CancellationToken cancel = default)
+    public static void Write(string path, Action<FileStream> write, Func<Exception, Exception>? unwritable = null,
+        CancellationToken cancel = default)
     {
         using var output = new OutputFile(path, unwritable, cancel);
         output.Fill(write);

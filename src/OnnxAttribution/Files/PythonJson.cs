@@ -5,8 +5,9 @@ using System.Text.Unicode;
 namespace OnnxAttribution.Files;
 
 /// <summary>
-/// JSON as Python's <c>json</c> writes and reads it, which strict JSON is not: a byte order mark in front, <c>NaN</c>, <c>Infinity</c> and <c>-Infinity</c> as values, and a key that is there twice, the last of
-/// which counts. The three numbers become strings of these names (as System.Text.Json's own named literals are), so that who asks for a number refuses them by name and who does not ask never sees them.
+/// JSON as Python's <c>json</c> writes and reads it, which strict JSON is not: a byte order mark in front, <c>NaN</c>, <c>Infinity</c> and
+/// <c>-Infinity</c> as values, and a key that is there twice, the last of which counts. The three numbers become strings of these names (as
+/// System.Text.Json's own named literals are), so that who asks for a number refuses them by name and who does not ask never sees them.
 /// </summary>
 /// <remarks>Strict JSON costs nothing more: it is read again only where it was refused.</remarks>
 internal static class PythonJson
@@ -19,7 +20,10 @@ internal static class PythonJson
     /// <exception cref="InvalidOperationException">A key has an escaped lone surrogate.</exception>
     public static JsonDocument Parse(ReadOnlyMemory<byte> text)
     {
-        if (text.Span.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE]) || text.Span.StartsWith((ReadOnlySpan<byte>)[0xFE, 0xFF])) throw new JsonException("it is text in UTF-16; save it as UTF-8");
+        if (text.Span.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xFE]) || text.Span.StartsWith((ReadOnlySpan<byte>)[0xFE, 0xFF]))
+        {
+            throw new JsonException("it is text in UTF-16; save it as UTF-8");
+        }
         if (!Utf8.IsValid(text.Span)) throw new JsonException("it is no text in UTF-8");   // else it shows only when a name is asked for
         if (text.Span.StartsWith((ReadOnlySpan<byte>)[0xEF, 0xBB, 0xBF])) text = text[3..];
         try
@@ -30,7 +34,10 @@ internal static class PythonJson
         {
             using var tolerated = JsonDocument.Parse(WithNamedNumbers(text));   // throws where that was not it
             var buffer = new ArrayBufferWriter<byte>(text.Length);
-            using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { SkipValidation = true })) WithLastOfEach(tolerated.RootElement, writer);
+            using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { SkipValidation = true }))
+            {
+                WithLastOfEach(tolerated.RootElement, writer);
+            }
             return JsonDocument.Parse(buffer.WrittenMemory, new JsonDocumentOptions { AllowDuplicateProperties = false });
         }
     }

@@ -5,9 +5,11 @@ using Microsoft.Win32.SafeHandles;
 
 namespace OnnxAttribution.Files;
 
-/// <summary>Opens files for reading, and nothing else than files: opening a named pipe would wait for a writer that may never come, with no signal to end it, and a device has no end.</summary>
+/// <summary>Opens files for reading, and nothing else than files:
+/// opening a named pipe would wait for a writer that may never come, with no signal to end it, and a device has no end.</summary>
 /// <remarks>Every reader opens through here. What is no file is refused before it is opened, in a <see cref="NotAFileException"/>.
-/// On Linux a path is looked at with statx(2), whose structure is the same on every processor; elsewhere only directories are told.</remarks>
+/// On Linux a path is looked at with statx(2), whose structure is the same on every processor;
+/// elsewhere only directories are told.</remarks>
 internal static partial class RegularFile
 {
     private const int CurrentDirectory = -100, TypeMask = 0xF000, StatusSize = 256, ModeAt = 28, AccessDenied = 13;
@@ -19,7 +21,8 @@ internal static partial class RegularFile
         Pipe = 0x1000, Terminal = 0x2000, Directory = 0x4000, Block = 0x6000, File = 0x8000, Socket = 0xC000,
     }
 
-    /// <summary>What a path names that is no file, or that the directories above it hide, and what to do; null: a file, or nothing.</summary>
+    /// <summary>What a path names that is no file, or that the directories above it hide,
+    /// and what to do; null: a file, or nothing.</summary>
     public static string? Problem(string path) => Of(path) switch
     {
         Kind.Pipe => "it is a pipe, not a file; give a file with what comes out of it",
@@ -33,15 +36,18 @@ internal static partial class RegularFile
     /// <summary>Opens a file as <see cref="File.OpenRead"/> does.</summary>
     /// <exception cref="IOException">It is no file (<see cref="NotAFileException"/>), or the system refuses.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
-    public static FileStream OpenRead(string path, int bufferSize = 4096, FileShare share = FileShare.Read, FileOptions options = FileOptions.None)
+    public static FileStream OpenRead(string path, int bufferSize = 4096, FileShare share = FileShare.Read,
+        FileOptions options = FileOptions.None)
     {
         Require(path);
         return new FileStream(path, FileMode.Open, FileAccess.Read, share, bufferSize, options);
     }
 
-    /// <summary>Opens a file, or a pipe that this process was given open: what <c>&lt;(command)</c> becomes, or /dev/stdin behind <c>|</c>.</summary>
+    /// <summary>Opens a file, or a pipe that this process was given open:
+    /// what <c>&lt;(command)</c> becomes, or /dev/stdin behind <c>|</c>.</summary>
     /// <inheritdoc cref="OpenRead" path="/exception"/>
-    public static FileStream OpenReadOrGiven(string path) => Of(path) == Kind.Pipe && IsDescriptor(path) ? File.OpenRead(path) : OpenRead(path);
+    public static FileStream OpenReadOrGiven(string path) =>
+        Of(path) == Kind.Pipe && IsDescriptor(path) ? File.OpenRead(path) : OpenRead(path);
 
     /// <summary>Opens a file for reads at any place.</summary>
     /// <inheritdoc cref="OpenRead" path="/exception"/>
@@ -72,7 +78,8 @@ internal static partial class RegularFile
     }
 
     private static bool IsDescriptor(string path) =>
-        Path.GetFullPath(path) is "/dev/stdin" or ['/', 'd', 'e', 'v', '/', 'f', 'd', '/', ..] or ['/', 'p', 'r', 'o', 'c', '/', 's', 'e', 'l', 'f', '/', 'f', 'd', '/', ..];
+        Path.GetFullPath(path) is "/dev/stdin" or ['/', 'd', 'e', 'v', '/', 'f', 'd', '/', ..]
+            or ['/', 'p', 'r', 'o', 'c', '/', 's', 'e', 'l', 'f', '/', 'f', 'd', '/', ..];
 
     private static Kind? Of(string path)
     {
@@ -81,9 +88,14 @@ internal static partial class RegularFile
             try
             {
                 Span<byte> status = stackalloc byte[StatusSize];
-                if (StatX(CurrentDirectory, path, 0, WantsType, ref MemoryMarshal.GetReference(status)) != 0) return Marshal.GetLastPInvokeError() == AccessDenied ? Kind.Hidden : null;
+                if (StatX(CurrentDirectory, path, 0, WantsType, ref MemoryMarshal.GetReference(status)) != 0)
+                {
+                    return Marshal.GetLastPInvokeError() == AccessDenied ? Kind.Hidden : null;
+                }
                 var mode = status[ModeAt..];
-                return (Kind)((BitConverter.IsLittleEndian ? BinaryPrimitives.ReadUInt16LittleEndian(mode) : BinaryPrimitives.ReadUInt16BigEndian(mode)) & TypeMask);
+                return (Kind)((BitConverter.IsLittleEndian
+                    ? BinaryPrimitives.ReadUInt16LittleEndian(mode)
+                    : BinaryPrimitives.ReadUInt16BigEndian(mode)) & TypeMask);
             }
             catch (EntryPointNotFoundException)
             {

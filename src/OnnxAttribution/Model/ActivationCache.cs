@@ -3,7 +3,8 @@ using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Model;
 
-/// <summary>One prompt run as it is. Passes that change something start from its values, so what lies before a change is never computed again. Owns the values; who makes one disposes it.</summary>
+/// <summary>One prompt run as it is. Passes that change something start from its values,
+/// so what lies before a change is never computed again. Owns the values; who makes one disposes it.</summary>
 public sealed class ActivationCache : IDisposable
 {
     private readonly DeviceTensor?[] _sites;

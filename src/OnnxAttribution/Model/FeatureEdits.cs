@@ -4,8 +4,8 @@ using OnnxAttribution.Dictionaries;
 namespace OnnxAttribution.Model;
 
 /// <summary>
-/// What changes of features add to a site's activation: Σ (f' − f) · decoder row, with f the current activation and the row as it counts there.
-/// Edits of one feature at one place follow one another.
+/// What changes of features add to a site's activation: Σ (f' − f) · decoder row,
+/// with f the current activation and the row as it counts there. Edits of one feature at one place follow one another.
 /// </summary>
 internal static class FeatureEdits
 {
@@ -32,7 +32,10 @@ internal static class FeatureEdits
         // what is the same in all rows is encoded once
         (int Row, int Position)[] distinct = [.. byPlace.Keys.Select(p => shared ? (0, p.Position) : p).Distinct()];
         var gathered = new float[distinct.Length * d];
-        for (var i = 0; i < distinct.Length; i++) x.Slice(((distinct[i].Row * positions) + distinct[i].Position) * d, d).CopyTo(gathered.AsSpan(i * d));
+        for (var i = 0; i < distinct.Length; i++)
+        {
+            x.Slice(((distinct[i].Row * positions) + distinct[i].Position) * d, d).CopyTo(gathered.AsSpan(i * d));
+        }
         var active = new Dictionary<(int, int), Dictionary<int, float>>();
         foreach (var (i, feature, activation) in model.Encoder.Active(dictionary, gathered, distinct.Length))
         {

@@ -4,7 +4,8 @@ using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Model;
 
-/// <summary>A site at which a pass has stopped. What is asked of features is done when the loop goes on, in one encoding of the activation as it is then.</summary>
+/// <summary>A site at which a pass has stopped. What is asked of features is done when the loop goes on,
+/// in one encoding of the activation as it is then.</summary>
 public sealed class SiteStop
 {
     private readonly InterventionPass _pass;
@@ -44,7 +45,11 @@ public sealed class SiteStop
         {
             _pass.RequireAt(this);
             var size = _positions * Width;
-            if (value.Length != size && value.Length != Rows * size) throw new AttributionException($"{Site} takes [{_positions}, {Width}] or [{Rows}, {_positions}, {Width}] numbers, not {value.Length}");
+            if (value.Length != size && value.Length != Rows * size)
+            {
+                throw new AttributionException(
+                    $"{Site} takes [{_positions}, {Width}] or [{Rows}, {_positions}, {Width}] numbers, not {value.Length}");
+            }
             _edits.Clear();
             _pass.Replace(_place, DeviceTensor.FromHost([.. value], value.Length == size ? 1 : Rows, _positions, Width));
         }
@@ -58,12 +63,14 @@ public sealed class SiteStop
         _pass.Restore(_place);
     }
 
-    /// <summary>Multiplies a feature's current activation. Only the difference of the two reconstructions is added: what the dictionary misses stays.</summary>
+    /// <summary>Multiplies a feature's current activation. Only the difference of the two reconstructions is added:
+    /// what the dictionary misses stays.</summary>
     /// <param name="coefficient">0 ablates, 1 changes nothing.</param>
     /// <param name="position">null: every position.</param>
     /// <param name="row">null: every row.</param>
     /// <exception cref="AttributionException">The site has no dictionary, or there is no such feature, position or row.</exception>
-    public void Scale(int feature, float coefficient, int? position = null, int? row = null) => Edit(feature, coefficient, 0, position, row);
+    public void Scale(int feature, float coefficient, int? position = null, int? row = null) =>
+        Edit(feature, coefficient, 0, position, row);
 
     /// <summary>Sets a feature's activation.</summary>
     /// <inheritdoc cref="Scale" path="/param"/>
@@ -102,11 +109,19 @@ public sealed class SiteStop
     private void Edit(int feature, float scale, float offset, int? position, int? row)
     {
         _pass.RequireAt(this);
-        var dictionary = _model.DictionaryOf(Site) ?? throw new AttributionException($"{Site} has no dictionary, so it has no feature {feature}; choose a site that has one");
-        if (feature < 0 || feature >= dictionary.FeatureCount) throw new AttributionException($"{Site} has no feature {feature}; its features are 0 to {dictionary.FeatureCount - 1}");
+        var dictionary = _model.DictionaryOf(Site)
+            ?? throw new AttributionException($"{Site} has no dictionary, so it has no feature {feature}; choose a site that has one");
+        if (feature < 0 || feature >= dictionary.FeatureCount)
+        {
+            throw new AttributionException($"{Site} has no feature {feature}; its features are 0 to {dictionary.FeatureCount - 1}");
+        }
         if (position is { } p) _model.RequirePosition(p, _positions);
         if (row is { } r && (r < 0 || r >= Rows)) throw new AttributionException($"the pass has no row {r}; its rows are 0 to {Rows - 1}");
-        if (!float.IsFinite(scale) || !float.IsFinite(offset)) throw new AttributionException($"feature {feature} of {Site} cannot be made {(float.IsFinite(scale) ? offset : scale)}; give a finite number");
+        if (!float.IsFinite(scale) || !float.IsFinite(offset))
+        {
+            throw new AttributionException(
+                $"feature {feature} of {Site} cannot be made {(float.IsFinite(scale) ? offset : scale)}; give a finite number");
+        }
         _edits.Add(new FeatureEdit(feature, scale, offset, position, row));
     }
 }

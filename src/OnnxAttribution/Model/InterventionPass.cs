@@ -1,14 +1,15 @@
 using System.Collections;
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Model;
 
 /// <summary>
-/// A pass over the model that stops at selected sites, where code reads and changes them, in an ordinary loop: <c>foreach (var site in pass) site.Value = …;</c>
+/// A pass over the model that stops at selected sites, where code reads and changes them, in an ordinary loop:
+/// <c>foreach (var site in pass) site.Value = …;</c>
 /// 1. Sites come in the order of computation. One that no change has reached holds the clean run's value: nothing is computed for it.
-/// 2. The first change gives the pass its rows; from there each site is computed for all rows at once, on the device, and comes to the host only where it is read.
+/// 2. The first change gives the pass its rows; from there each site is computed for all rows at once,
+///    on the device, and comes to the host only where it is read.
 /// 3. After the loop, or in place of the rest of it, <see cref="Logits"/> finishes the pass.
 /// </summary>
 /// <remarks>A pass runs once. Owns what it computes; who makes one disposes it. The clean run must outlive it.</remarks>
@@ -43,7 +44,10 @@ public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
     public IEnumerable<SiteStop> From(string site)
     {
         var first = _model.Place(site);
-        if (!_stops.Contains(_model.Bundle.Sites[first])) throw new AttributionException($"{site} is not selected, so the pass does not stop there; name it in --sites");
+        if (!_stops.Contains(_model.Bundle.Sites[first]))
+        {
+            throw new AttributionException($"{site} is not selected, so the pass does not stop there; name it in --sites");
+        }
         return Walk(first);
     }
 
@@ -164,5 +168,6 @@ public static class Interventions
 
     /// <summary>As above, with the sites that it stops at and those that stay as they are unless they are changed themselves.</summary>
     internal static InterventionPass Intervene(
-        this ActivationCache clean, int rows, IReadOnlyCollection<Site> stops, IReadOnlyCollection<Site> frozen) => new(clean, rows, stops, frozen);
+        this ActivationCache clean, int rows, IReadOnlyCollection<Site> stops, IReadOnlyCollection<Site> frozen) =>
+        new(clean, rows, stops, frozen);
 }

@@ -8,7 +8,8 @@ using OnnxAttribution.Tokenizers;
 
 namespace OnnxAttribution.Model;
 
-/// <summary>A bundle made ready for graphs of causes: its tensors, its dictionaries at the selected sites, its sessions. Owns them; who makes a model disposes it.</summary>
+/// <summary>A bundle made ready for graphs of causes: its tensors, its dictionaries at the selected sites, its sessions.
+/// Owns them; who makes a model disposes it.</summary>
 /// <remarks>Sessions are made when they are first needed and kept, so that many prompts pay for them once.</remarks>
 public sealed class LoadedModel : IDisposable
 {
@@ -36,7 +37,8 @@ public sealed class LoadedModel : IDisposable
     internal const int ManyPrompts = 50;
 
     /// <param name="directory">The bundle.</param>
-    /// <param name="sites">Kinds (<c>resid</c>, <c>attn</c>, <c>mlp</c>, <c>resid_mid</c>, <c>z</c>) or hook names; null: every site with a dictionary, or every site where none has one.</param>
+    /// <param name="sites">Kinds (<c>resid</c>, <c>attn</c>, <c>mlp</c>, <c>resid_mid</c>, <c>z</c>) or hook names;
+    /// null: every site with a dictionary, or every site where none has one.</param>
     /// <param name="prompts">How many will be asked: for many, memory and a few seconds are spent so that each is quicker.</param>
     /// <exception cref="BundleException">The bundle is missing, damaged or lacks a site.</exception>
     public static LoadedModel Open(string directory, IReadOnlyList<string>? sites, RunContext context, int prompts = 1)
@@ -74,13 +76,19 @@ public sealed class LoadedModel : IDisposable
     public int ContextLength => Bundle.Manifest.NCtx;
     public int VocabularySize => Bundle.Manifest.DVocab;
 
-    /// <summary>What the dictionaries at the selected sites were trained with; where there is none, what the bundle says, else true.</summary>
-    public bool PrependsBos => Bundle.Manifest.Dictionaries.Where(d => Selected.Any(s => s.Name == d.Site)).Select(d => d.PrependBos).DefaultIfEmpty(Bundle.Manifest.PrependBos ?? true).All(b => b);
+    /// <summary>What the dictionaries at the selected sites were trained with;
+    /// where there is none, what the bundle says, else true.</summary>
+    public bool PrependsBos => Bundle.Manifest.Dictionaries.Where(d => Selected.Any(s => s.Name == d.Site))
+        .Select(d => d.PrependBos)
+        .DefaultIfEmpty(Bundle.Manifest.PrependBos ?? true)
+        .All(b => b);
 
     /// <summary>SHA-256 of bundle.json, which holds the hashes of all files.</summary>
     public string BundleHash { get; }
 
-    internal static string HashOf(string bundle) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(RegularFile.ReadAllBytes(System.IO.Path.Combine(bundle, BundleManifest.FileName))));
+    internal static string HashOf(string bundle) =>
+        Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(
+            RegularFile.ReadAllBytes(System.IO.Path.Combine(bundle, BundleManifest.FileName))));
 
     public RunContext Context { get; }
 
@@ -129,29 +137,44 @@ public sealed class LoadedModel : IDisposable
     }
 
     /// <summary>Width of a site: d_model, or for <c>hook_z</c> that of all heads together.</summary>
-    internal int WidthOf(Site site) => (int)(Graph[site.Name].Shape![^1].Size ?? throw new AttributionException($"{site} has no fixed width in {Bundle.GraphPath}; export the bundle again"));
+    internal int WidthOf(Site site) =>
+        (int)(Graph[site.Name].Shape![^1].Size
+            ?? throw new AttributionException($"{site} has no fixed width in {Bundle.GraphPath}; export the bundle again"));
 
     /// <exception cref="AttributionException">There is no token, too many, or one that is no token id.</exception>
     internal void RequireTokens(IReadOnlyList<int> tokens)
     {
         if (tokens.Count == 0) throw new AttributionException("the prompt has no tokens; give a --prompt with text in it");
-        if (tokens.Count > ContextLength) throw new AttributionException($"the prompt has {tokens.Count} tokens, the model's context holds {ContextLength}; shorten it");
+        if (tokens.Count > ContextLength)
+        {
+            throw new AttributionException($"the prompt has {tokens.Count} tokens, the model's context holds {ContextLength}; shorten it");
+        }
         foreach (var t in tokens)
         {
-            if (t < 0 || t >= VocabularySize) throw new AttributionException($"the prompt's token {t} is no token id; ids are 0 to {VocabularySize - 1}: check that the tokenizer is the model's");
+            if (t < 0 || t >= VocabularySize)
+            {
+                throw new AttributionException(
+                    $"the prompt's token {t} is no token id; ids are 0 to {VocabularySize - 1}: check that the tokenizer is the model's");
+            }
         }
     }
 
     /// <exception cref="AttributionException">The patch prompt has another number of tokens than the prompt.</exception>
     internal static void RequireEquallyLong(int tokens, int patchTokens)
     {
-        if (patchTokens != tokens) throw new AttributionException($"the prompt has {tokens} tokens, the patch prompt {patchTokens}; they must be equally long");
+        if (patchTokens != tokens)
+        {
+            throw new AttributionException($"the prompt has {tokens} tokens, the patch prompt {patchTokens}; they must be equally long");
+        }
     }
 
     /// <exception cref="AttributionException">A prompt of that many tokens has no such position.</exception>
     internal void RequirePosition(int position, int tokens)
     {
-        if (position < 0 || position >= tokens) throw new AttributionException($"--position {position} is outside the prompt, whose tokens are 0 to {tokens - 1}");
+        if (position < 0 || position >= tokens)
+        {
+            throw new AttributionException($"--position {position} is outside the prompt, whose tokens are 0 to {tokens - 1}");
+        }
     }
 
     /// <summary>A session of a graph over the model's weights; the caller's.</summary>

@@ -3,7 +3,8 @@ using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Model;
 
-/// <summary>The logits at one position. Where they follow from the last residual site position by position, only that position is unembedded.</summary>
+/// <summary>The logits at one position. Where they follow from the last residual site position by position,
+/// only that position is unembedded.</summary>
 internal static class LogitsHead
 {
     /// <param name="sites">All sites of the model, in the order of computation.</param>
@@ -16,7 +17,10 @@ internal static class LogitsHead
         // which positions the logits read does not depend on the estimator: a frozen pattern is read all the same
         var axes = PushForward.PositionWise(GradientRules.Gradient, new Dictionary<Value, int> { [last] = 1 }, sites, logits);
         var reads = Topology.DirectlyReadBy(logits, sites.ToHashSet());
-        if (reads is not [var only] || only != last || axes.GetValueOrDefault(logits, -1) != 1) return g.Squeeze(g.Gather(logits, position, 1), 1);
+        if (reads is not [var only] || only != last || axes.GetValueOrDefault(logits, -1) != 1)
+        {
+            return g.Squeeze(g.Gather(logits, position, 1), 1);
+        }
         // the same operators once more, on one position
         var copies = new Dictionary<Value, Value> { [last] = g.Gather(last, position, 1) };
         foreach (var op in Topology.Between(sites, [logits]))

@@ -6,8 +6,9 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 namespace OnnxAttribution.Model;
 
 /// <summary>
-/// The model cut at every site of its bundle: a graph per site that computes it from the sites it reads directly, and one for the logits at one position.
-/// Each weight lies in one of these graphs. A site may be given with batch 1 where others have more: what no change has reached is computed once and broadcast.
+/// The model cut at every site of its bundle: a graph per site that computes it from the sites it reads directly, and one for
+/// the logits at one position. Each weight lies in one of these graphs. A site may be given with batch 1 where others have more:
+/// what no change has reached is computed once and broadcast.
 /// </summary>
 internal sealed class SegmentedModel : IDisposable
 {
@@ -33,7 +34,8 @@ internal sealed class SegmentedModel : IDisposable
         var g = new GraphBuilder("head/");
         var position = g.Input(Position, DataType.Int64, Dim.Of(1));
         Add(sites, g.Identity(LogitsHead.At(g, _graph, sites, position), "logits_at_position"), [_graph[Tokens], position]);
-        LastRead = [.. Enumerable.Range(0, sites.Length).Select(s => Enumerable.Range(0, _steps.Count).Where(i => _steps[i].Reads.Contains(s)).DefaultIfEmpty(s).Max())];
+        LastRead = [.. Enumerable.Range(0, sites.Length)
+            .Select(s => Enumerable.Range(0, _steps.Count).Where(i => _steps[i].Reads.Contains(s)).DefaultIfEmpty(s).Max())];
     }
 
     /// <summary>The step that yields the logits; those before it yield the bundle's sites, in their order.</summary>
@@ -48,7 +50,8 @@ internal sealed class SegmentedModel : IDisposable
     /// <summary>One step: a site [rows, T, d], or the logits [rows, vocabulary] at <paramref name="position"/>.</summary>
     /// <param name="sites">By place; those that the step reads, [rows or 1, T, d].</param>
     /// <returns>The caller's; [1, …] where all that is read has one row.</returns>
-    public DeviceTensor Run(int step, IReadOnlyList<DeviceTensor?> sites, int[] tokens, int position) => Run(step, sites, Array.ConvertAll(tokens, t => (long)t), 1, position);
+    public DeviceTensor Run(int step, IReadOnlyList<DeviceTensor?> sites, int[] tokens, int position) =>
+        Run(step, sites, Array.ConvertAll(tokens, t => (long)t), 1, position);
 
     /// <summary>As above, on several prompts side by side.</summary>
     /// <param name="ids">[prompts, T]; a site may have a row per prompt then.</param>

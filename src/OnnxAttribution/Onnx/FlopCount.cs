@@ -18,11 +18,14 @@ internal static class FlopCount
         return total;
     }
 
-    /// <summary>Bytes of the values whose first axis is <paramref name="symbol"/>, for one entry of that axis: an upper bound of what one more row costs.</summary>
+    /// <summary>Bytes of the values whose first axis is <paramref name="symbol"/>, for one entry of that axis:
+    /// an upper bound of what one more row costs.</summary>
     public static long BytesPer(OnnxGraph graph, string symbol, IReadOnlyDictionary<string, long> sizes)
     {
         var one = new Dictionary<string, long>(sizes) { [symbol] = 1 };
-        return 4 * graph.Ops().SelectMany(o => o.Out).Where(v => v?.Shape is not null && v.Shape.Any(d => d.Symbol?.Split('*').Contains(symbol) == true))
+        return 4 * graph.Ops()
+            .SelectMany(o => o.Out)
+            .Where(v => v?.Shape is not null && v.Shape.Any(d => d.Symbol?.Split('*').Contains(symbol) == true))
             .Sum(v => v!.Shape!.Aggregate(1L, (n, d) => n * Size(d, one)));
     }
 

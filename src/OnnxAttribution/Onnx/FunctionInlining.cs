@@ -33,11 +33,16 @@ internal static class FunctionInlining
             if (depth == Deepest) throw new GraphException($"the model's function '{function.Name}' calls itself; export the model again");
             var name = node.Name.Length > 0 ? node.Name : function.Name;
             // a call counts as a node: there are functions of nothing but calls
-            GraphCheck.RequireCount(model.Graph.Node.Count + count, $" once function '{function.Name}' is put in place of the nodes that call it");
+            GraphCheck.RequireCount(model.Graph.Node.Count + count,
+                $" once function '{function.Name}' is put in place of the nodes that call it");
             foreach (var inner in Body(function, node, $"{name[^Math.Min(name.Length, LongestName)..]}.{count++}/", taken))
             {
                 bytes += inner.CalculateSize() - inner.Attribute.Sum(a => (long)(a.T?.RawData.Length ?? 0));
-                if (bytes > MostBytes) throw new GraphException($"the model's functions take more than {MostBytes >> 20} MiB once '{function.Name}' is put in place of the nodes that call it; export the model with its constants as weights");
+                if (bytes > MostBytes)
+                {
+                    throw new GraphException($"the model's functions take more than {MostBytes >> 20} MiB once '{function.Name}' is put in "
+                        + "place of the nodes that call it; export the model with its constants as weights");
+                }
                 Add(inner, depth + 1);
             }
         }
@@ -51,13 +56,16 @@ internal static class FunctionInlining
     {
         if (call.Input.Count > function.Input.Count || call.Output.Count > function.Output.Count)
         {
-            throw new GraphException($"node '{call.Name}' gives function '{function.Name}' {call.Input.Count} tensors for {function.Input.Count} inputs; export the model again");
+            throw new GraphException($"node '{call.Name}' gives function '{function.Name}' {call.Input.Count} tensors for "
+                + $"{function.Input.Count} inputs; export the model again");
         }
         var names = new Dictionary<string, string> { [""] = "" };
         for (var i = 0; i < function.Input.Count; i++) names[function.Input[i]] = i < call.Input.Count ? call.Input[i] : "";
         var outputs = new Dictionary<string, string>();
         foreach (var (inner, outer) in function.Output.Zip(call.Output)) if (outer.Length > 0) outputs.TryAdd(inner, outer);
-        string Outer(string name) => names.TryGetValue(name, out var outer) ? outer : names[name] = outputs.GetValueOrDefault(name) ?? Free(prefix + name[^Math.Min(name.Length, LongestName)..], taken);
+        string Outer(string name) => names.TryGetValue(name, out var outer)
+            ? outer
+            : names[name] = outputs.GetValueOrDefault(name) ?? Free(prefix + name[^Math.Min(name.Length, LongestName)..], taken);
         var attributes = function.AttributeProto.Concat(call.Attribute).GroupBy(a => a.Name).ToDictionary(g => g.Key, g => g.Last());
         foreach (var template in function.Node)
         {

@@ -20,5 +20,6 @@ internal sealed partial class GraphBuilder
     }
 
     /// <summary>The size of an axis that every graph here has to know.</summary>
-    public static long SizeOf(Value v, int axis) => v.Rank > axis && v.Shape![axis].Size is { } n ? n : throw new GraphException($"axis {axis} of '{v.Name}' has no fixed size");
+    public static long SizeOf(Value v, int axis) =>
+        v.Rank > axis && v.Shape![axis].Size is { } n ? n : throw new GraphException($"axis {axis} of '{v.Name}' has no fixed size");
 }

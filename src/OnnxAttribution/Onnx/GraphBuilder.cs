@@ -24,7 +24,8 @@ internal sealed partial class GraphBuilder(string prefix = "")
         new(name, (DataType)content.DataType, [.. content.Dims.Select(Dim.Of)])
         {
             Initializer = Named(content, name),
-            Content = content.Dims.Count <= 1 && !Constants.IsExternal(content) && (DataType)content.DataType == DataType.Int64 && content.Dims.FirstOrDefault() <= ShapeInference.MostContent ? IntegerContent(content) : null,
+            Content = content.Dims.Count <= 1 && !Constants.IsExternal(content) && (DataType)content.DataType == DataType.Int64
+                && content.Dims.FirstOrDefault() <= ShapeInference.MostContent ? IntegerContent(content) : null,
         };
 
     public Value Scalar(float value) => Cached($"{prefix}f{BitConverter.SingleToInt32Bits(value):x}", () => Constants.Of([value]));
@@ -32,12 +33,15 @@ internal sealed partial class GraphBuilder(string prefix = "")
     public Value Ints(params long[] values) => Cached($"{prefix}i{string.Join('_', values)}", () => Constants.Of(values, values.Length));
 
     /// <summary>float32 [width], all 1; the same value for the same width.</summary>
-    public Value Ones(long width) => width > WidestRow ? throw new GraphException($"a norm over {width} entries; {WidestRow} is the most") : Cached($"{prefix}ones{width}", () => Constants.Of(Enumerable.Repeat(1f, (int)width).ToArray(), width));
+    public Value Ones(long width) => width > WidestRow
+        ? throw new GraphException($"a norm over {width} entries; {WidestRow} is the most")
+        : Cached($"{prefix}ones{width}", () => Constants.Of(Enumerable.Repeat(1f, (int)width).ToArray(), width));
 
     public Value Int(long value) => Cached($"{prefix}s{value}", () => Constants.Of([value]));
 
     /// <summary>Adds an operator with one output and returns it.</summary>
-    public Value Emit(string type, Value?[] inputs, params (string Name, object Value)[] attributes) => Emit(type, inputs, 1, attributes)[0];
+    public Value Emit(string type, Value?[] inputs, params (string Name, object Value)[] attributes) =>
+        Emit(type, inputs, 1, attributes)[0];
 
     public Value[] Emit(string type, Value?[] inputs, int outputs, params (string Name, object Value)[] attributes)
     {
@@ -63,7 +67,11 @@ internal sealed partial class GraphBuilder(string prefix = "")
             if (string.IsNullOrEmpty(names[i])) continue;
             var known = declared?.Invoke(names[i]!);
             var (type, shape, content) = inferred[i];
-            outputs[i] = new Value(names[i]!, type == DataType.Undefined ? known?.Type ?? type : type, MostSpecific(shape, known?.Shape)) { Producer = op, Content = content };
+            outputs[i] = new Value(names[i]!, type == DataType.Undefined ? known?.Type ?? type : type, MostSpecific(shape, known?.Shape))
+            {
+                Producer = op,
+                Content = content
+            };
         }
         op.Yields(outputs);
         return outputs;
@@ -72,7 +80,8 @@ internal sealed partial class GraphBuilder(string prefix = "")
     private static Dim[]? MostSpecific(Dim[]? inferred, Dim[]? declared)
     {
         if (inferred is null || declared is null || inferred.Length != declared.Length) return inferred ?? declared;
-        return [.. inferred.Zip(declared, (a, b) => a.Size is not null || (a.Symbol is not null && b.Size is null) ? a : b.Size is null && b.Symbol is null ? a : b)];
+        return [.. inferred.Zip(declared,
+            (a, b) => a.Size is not null || (a.Symbol is not null && b.Size is null) ? a : b.Size is null && b.Symbol is null ? a : b)];
     }
 
     private Value Cached(string name, Func<TensorProto> make)

@@ -3,13 +3,15 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Onnx;
 
-/// <summary>Whether a graph that was read is one that this program takes, before anything is computed from it: the same for a foreign graph and for a bundle's.</summary>
+/// <summary>Whether a graph that was read is one that this program takes, before anything is computed from it:
+/// the same for a foreign graph and for a bundle's.</summary>
 internal static class GraphCheck
 {
     /// <summary>Nodes, once functions are in their places. A model of 126 blocks has some 20,000.</summary>
     public const int MostNodes = 50_000;
 
-    /// <summary>Tensors that one node reads and yields, and that all do. A node has a handful; one that joins experts or heads has some hundreds.</summary>
+    /// <summary>Tensors that one node reads and yields, and that all do.
+    /// A node has a handful; one that joins experts or heads has some hundreds.</summary>
     public const int MostTensors = 2_048, MostTensorsOfAll = 8 * MostNodes;
 
     /// <summary>Every node yields something and every constant has the numbers that its shape claims.</summary>
@@ -20,17 +22,31 @@ internal static class GraphCheck
         var graph = model.Graph ?? throw new GraphException("the ONNX file has no graph; export it again");
         RequireCount(graph.Node.Count);
         foreach (var t in graph.Initializer) RequireTensor(t, $"tensor '{t.Name}'", external);
-        if (graph.SparseInitializer.Count > 0) throw new GraphException("the graph has sparse tensors, which are not read; export the model with dense weights");
+        if (graph.SparseInitializer.Count > 0)
+        {
+            throw new GraphException("the graph has sparse tensors, which are not read; export the model with dense weights");
+        }
         var tensors = 0;
         foreach (var node in graph.Node.Concat(model.Functions.SelectMany(f => f.Node)))
         {
             var own = node.Input.Count + node.Output.Count;
-            if (own > MostTensors) throw new GraphException($"{Named(node)} reads and yields {own:N0} tensors; {MostTensors:N0} is the most: export the model again");
-            if ((tensors += own) > MostTensorsOfAll) throw new GraphException($"the graph's nodes read and yield more than {MostTensorsOfAll:N0} tensors up to {Named(node)}; that is the most: export the model again");
+            if (own > MostTensors)
+            {
+                throw new GraphException(
+                    $"{Named(node)} reads and yields {own:N0} tensors; {MostTensors:N0} is the most: export the model again");
+            }
+            if ((tensors += own) > MostTensorsOfAll)
+            {
+                throw new GraphException($"the graph's nodes read and yield more than {MostTensorsOfAll:N0} tensors up to {Named(node)}; "
+                    + "that is the most: export the model again");
+            }
             if (node.Output.All(n => n.Length == 0)) throw new GraphException($"{Named(node)} yields nothing; export the model again");
             foreach (var a in node.Attribute)
             {
-                if (a.SparseTensor is not null) throw new GraphException($"{Named(node)} has a sparse tensor, which is not read; export the model with dense weights");
+                if (a.SparseTensor is not null)
+                {
+                    throw new GraphException($"{Named(node)} has a sparse tensor, which is not read; export the model with dense weights");
+                }
                 if (a.T is { } t) RequireTensor(t, $"the {a.Name} of {Named(node)}", external);
             }
         }
@@ -42,18 +58,31 @@ internal static class GraphCheck
     {
         foreach (var node in model.Graph.Node)
         {
-            if (!OpsetUpgrade.IsStandard(node.Domain)) throw new GraphException($"{Named(node)} is of domain {node.Domain}, which is no standard ONNX; export the model without graph optimisation or quantisation");
-            if (node.Attribute.Any(a => a.G is not null || a.Graphs.Count > 0)) throw new GraphException($"{Named(node)} has a branch or loop inside, which is not read; export the model without data-dependent control flow");
+            if (!OpsetUpgrade.IsStandard(node.Domain))
+            {
+                throw new GraphException($"{Named(node)} is of domain {node.Domain}, which is no standard ONNX; "
+                    + "export the model without graph optimisation or quantisation");
+            }
+            if (node.Attribute.Any(a => a.G is not null || a.Graphs.Count > 0))
+            {
+                throw new GraphException(
+                    $"{Named(node)} has a branch or loop inside, which is not read; export the model without data-dependent control flow");
+            }
             if (node.OpType.StartsWith("Sequence", StringComparison.Ordinal) || node.OpType is "SplitToSequence" or "ConcatFromSequence")
             {
-                throw new GraphException($"{Named(node)} works on a sequence of tensors, which is not read; export the model with a newer torch.onnx");
+                throw new GraphException(
+                    $"{Named(node)} works on a sequence of tensors, which is not read; export the model with a newer torch.onnx");
             }
         }
     }
 
     internal static void RequireCount(int nodes, string where = "")
     {
-        if (nodes > MostNodes) throw new GraphException($"the graph has more than {MostNodes:N0} nodes{where}; that is the most that is read: export the model again, with its layers written once each");
+        if (nodes > MostNodes)
+        {
+            throw new GraphException($"the graph has more than {MostNodes:N0} nodes{where}; that is the most that is read: "
+                + "export the model again, with its layers written once each");
+        }
     }
 
     private static void RequireTensor(TensorProto t, string what, Action<TensorProto> external)
@@ -76,7 +105,11 @@ internal static class GraphCheck
         foreach (var d in t.Dims)
         {
             // eight bytes for an entry at most
-            if (d < 0 || (d > 0 && entries > long.MaxValue / 8 / d)) throw new GraphException($"{what} has the shape [{string.Join(", ", t.Dims.Take(8))}], which no file can hold; export the model again");
+            if (d < 0 || (d > 0 && entries > long.MaxValue / 8 / d))
+            {
+                throw new GraphException(
+                    $"{what} has the shape [{string.Join(", ", t.Dims.Take(8))}], which no file can hold; export the model again");
+            }
             entries *= d;
         }
         return entries;
@@ -92,5 +125,6 @@ internal static class GraphCheck
         _ => t.Int32Data.Count,
     };
 
-    private static string Named(NodeProto node) => $"{Op.Short(node.OpType)} '{Op.Short(node.Name.Length > 0 ? node.Name : node.Output.FirstOrDefault(n => n.Length > 0) ?? "")}'";
+    private static string Named(NodeProto node) =>
+        $"{Op.Short(node.OpType)} '{Op.Short(node.Name.Length > 0 ? node.Name : node.Output.FirstOrDefault(n => n.Length > 0) ?? "")}'";
 }

@@ -3,9 +3,11 @@ using OnnxAttribution.Onnx.Proto;
 namespace OnnxAttribution.Onnx;
 
 /// <summary>
-/// How much memory a graph's own tensors would take, counted before any runtime sees it: a file of a kilobyte can ask for terabytes, and the runtime computes constants when a session is made.
+/// How much memory a graph's own tensors would take, counted before any runtime sees it:
+/// a file of a kilobyte can ask for terabytes, and the runtime computes constants when a session is made.
 /// 1. Every open axis is taken as <see cref="Length"/>, so that all sizes that follow from sizes are numbers.
-/// 2. What follows from constants alone adds up: the runtime keeps it. What follows from the inputs counts while something is still to read it.
+/// 2. What follows from constants alone adds up: the runtime keeps it.
+///    What follows from the inputs counts while something is still to read it.
 /// 3. Work counts as well: operations of matrix products, and bytes that are written; both may grow with the weights, as a model's do.
 /// 4. What makes a tensor of a size that does not follow from sizes is refused.
 /// </summary>
@@ -14,13 +16,15 @@ internal sealed class GraphSizes
     /// <summary>Batch and positions: as long as the longest prompt on which a bundle is compared with the graph it was made of.</summary>
     public const int Length = 9;
 
-    /// <summary>Bytes of what follows from constants, besides four times the weights: these may be converted, turned and turned again.</summary>
+    /// <summary>Bytes of what follows from constants, besides four times the weights:
+    /// these may be converted, turned and turned again.</summary>
     public const long MostConstant = 512L << 20;
 
     /// <summary>Bytes of what follows from the inputs and is needed at one time.</summary>
     public const long MostLive = 1L << 30;
 
-    /// <summary>Operations of products of constants; and of all products, besides those that read every weight <see cref="MostReadings"/> times at every position.</summary>
+    /// <summary>Operations of products of constants; and of all products,
+    /// besides those that read every weight <see cref="MostReadings"/> times at every position.</summary>
     public const double MostConstantWork = 2e10, MostWork = 2e11;
 
     /// <summary>Bytes of all that is made, besides <see cref="MostReadings"/> times the weights.</summary>
@@ -32,9 +36,10 @@ internal sealed class GraphSizes
     // yields no more than it reads, whatever the sizes are
     private static readonly HashSet<string> s_neverLarger =
     [
-        "Identity", "Cast", "CastLike", "Dropout", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split", "Shape", "Size", "Neg", "Abs", "Not", "Sign", "Floor", "Ceil", "Round", "Sqrt", "Exp", "Log",
-        "Relu", "Tanh", "Sigmoid", "Erf", "Sin", "Cos", "Reciprocal", "Softmax", "LogSoftmax", "CumSum", "Trilu", "IsNaN", "IsInf", "Clip",
-        "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ArgMax", "ArgMin", "TopK", "Unique", "Compress",
+        "Identity", "Cast", "CastLike", "Dropout", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split", "Shape",
+        "Size", "Neg", "Abs", "Not", "Sign", "Floor", "Ceil", "Round", "Sqrt", "Exp", "Log", "Relu", "Tanh", "Sigmoid", "Erf", "Sin", "Cos",
+        "Reciprocal", "Softmax", "LogSoftmax", "CumSum", "Trilu", "IsNaN", "IsInf", "Clip", "ReduceMean", "ReduceSum", "ReduceMax",
+        "ReduceMin", "ReduceProd", "ArgMax", "ArgMin", "TopK", "Unique", "Compress",
     ];
 
     private readonly OnnxGraph _graph;
@@ -64,7 +69,11 @@ internal sealed class GraphSizes
     /// <exception cref="GraphException">The first operator that makes a tensor of which the size cannot be told.</exception>
     public void RequireKnown()
     {
-        if (_unknown is { } op) throw new GraphException($"how much {op} makes cannot be told from the sizes in the graph, so it could be anything; export the model with other operators in its place");
+        if (_unknown is { } op)
+        {
+            throw new GraphException($"how much {op} makes cannot be told from the sizes in the graph, so it could be anything; "
+                + "export the model with other operators in its place");
+        }
     }
 
     private void Count()
@@ -79,11 +88,33 @@ internal sealed class GraphSizes
             if (isFixed) _fixed.UnionWith(op.Out.Where(v => v is not null)!);
             (constant, live) = isFixed ? (constant + bytes, live) : (constant, live + bytes);
             (made, work, constantWork) = (made + bytes, work + Work(op), constantWork + (isFixed ? Work(op) : 0));
-            if (constant > mostConstant) throw TooMuch(op, $"makes too much out of constants: {Text(constant)} with all before it, {Text(mostConstant)} is the most here", "export the model with these constants as weights");
-            if (live > MostLive) throw TooMuch(op, $"makes too much: {Text(live)} are needed at one time for {Length} prompts of {Length} tokens, {Text(MostLive)} is the most", "export the model again");
-            if (made > MostMade + (MostReadings * _weights)) throw TooMuch(op, $"makes too much: {Text(made)} with all before it for {Length} prompts of {Length} tokens, {Text(MostMade + (MostReadings * _weights))} is the most here", "export the model again");
-            if (constantWork > MostConstantWork) throw TooMuch(op, $"multiplies constants in {constantWork:G2} operations with all before it, {MostConstantWork:G2} is the most", "export the model with the products as weights");
-            if (work > MostWork + (MostReadings * 2.0 * Length * Length * _weights / 4)) throw TooMuch(op, $"comes to {work:G2} operations with all before it for {Length} prompts of {Length} tokens, more than weights of {Text(_weights)} ask for", "export the model again");
+            if (constant > mostConstant)
+            {
+                throw TooMuch(op,
+                    $"makes too much out of constants: {Text(constant)} with all before it, {Text(mostConstant)} is the most here",
+                    "export the model with these constants as weights");
+            }
+            if (live > MostLive)
+            {
+                throw TooMuch(op, $"makes too much: {Text(live)} are needed at one time for {Length} prompts of {Length} tokens, "
+                    + $"{Text(MostLive)} is the most", "export the model again");
+            }
+            if (made > MostMade + (MostReadings * _weights))
+            {
+                throw TooMuch(op, $"makes too much: {Text(made)} with all before it for {Length} prompts of {Length} tokens, "
+                    + $"{Text(MostMade + (MostReadings * _weights))} is the most here", "export the model again");
+            }
+            if (constantWork > MostConstantWork)
+            {
+                throw TooMuch(op,
+                    $"multiplies constants in {constantWork:G2} operations with all before it, {MostConstantWork:G2} is the most",
+                    "export the model with the products as weights");
+            }
+            if (work > MostWork + (MostReadings * 2.0 * Length * Length * _weights / 4))
+            {
+                throw TooMuch(op, $"comes to {work:G2} operations with all before it for {Length} prompts of {Length} tokens, "
+                    + $"more than weights of {Text(_weights)} ask for", "export the model again");
+            }
             foreach (var v in ends.GetValueOrDefault(op, []))
             {
                 if (!_fixed.Contains(v)) live -= _bytes.GetValueOrDefault(v);
@@ -96,7 +127,11 @@ internal sealed class GraphSizes
     // multiplications and additions of a product, where the sizes are known
     private static double Work(Op op)
     {
-        if (op.Type is not ("MatMul" or "Gemm") || op.In[0]?.Shape is not { Length: > 0 } x || op.Out[0] is not { } z || Exact(z) is not { } bytes) return 0;
+        if (op.Type is not ("MatMul" or "Gemm") || op.In[0]?.Shape is not { Length: > 0 } x || op.Out[0] is not { } z
+            || Exact(z) is not { } bytes)
+        {
+            return 0;
+        }
         var inner = op.Type == "Gemm" && op.Int("transA", 0) != 0 ? x[0] : x[^1];
         return 2.0 * (inner.Size ?? 0) * bytes / (Constants.BytesPerEntry(z.Type) ?? 8);
     }
@@ -125,5 +160,6 @@ internal sealed class GraphSizes
 
     private static string Text(double bytes) => bytes >= 1L << 40 ? $"{bytes / (1L << 40):N0} TiB" : $"{bytes / (1L << 20):N0} MiB";
 
-    private static string ShapeOf(Op op) => op.Out.FirstOrDefault(v => v is not null)?.Shape is { } shape ? $" (its shape is [{string.Join(", ", shape)}])" : "";
+    private static string ShapeOf(Op op) =>
+        op.Out.FirstOrDefault(v => v is not null)?.Shape is { } shape ? $" (its shape is [{string.Join(", ", shape)}])" : "";
 }

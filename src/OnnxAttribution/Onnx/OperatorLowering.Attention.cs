@@ -4,17 +4,28 @@ namespace OnnxAttribution.Onnx;
 
 internal static partial class OperatorLowering
 {
-    /// <summary>Attention of operator sets 23 and 24: y = softmax(mask(cap(s · q kᵀ))) v for each head, as products and a softmax; keys and values come second and third, for whoever reads them.</summary>
-    // q is [B, H, T, dh] or [B, T, H · dh], y like it; heads of queries in a row share keys and values where these have fewer heads; cap(x) = c tanh(x / c) comes before the mask,
-    // as the operator's later text has it: the other way about, what is masked would get a part of the attention
+    /// <summary>Attention of operator sets 23 and 24: y = softmax(mask(cap(s · q kᵀ))) v for each head, as products and a softmax;
+    /// keys and values come second and third, for whoever reads them.</summary>
+    // q is [B, H, T, dh] or [B, T, H · dh], y like it; heads of queries in a row share keys and values where these
+    // have fewer heads; cap(x) = c tanh(x / c) comes before the mask, as the operator's later text has it: the other
+    // way about, what is masked would get a part of the attention
     private static Value[] Attention(GraphBuilder g, Op op, Value?[] inputs)
     {
         RequirePlain(op, inputs);
         var flat = inputs[0]!.Rank == 3;
-        var (q, k, v) = (Heads(g, op, inputs[0]!, "q_num_heads"), Heads(g, op, inputs[1]!, "kv_num_heads"), Heads(g, op, inputs[2]!, "kv_num_heads"));
+        var (q, k, v) = (Heads(g, op, inputs[0]!, "q_num_heads"), Heads(g, op, inputs[1]!, "kv_num_heads"),
+            Heads(g, op, inputs[2]!, "kv_num_heads"));
         long heads = GraphBuilder.SizeOf(q, 1), shared = GraphBuilder.SizeOf(k, 1), width = GraphBuilder.SizeOf(q, 3);
-        if (shared == 0 || heads % shared != 0 || GraphBuilder.SizeOf(v, 1) != shared) throw new GraphException($"{op} has {heads} heads of queries for {shared} of keys and {v.Shape![1]} of values; export the model again");
-        if (!q.Shape![2].Equals(k.Shape![2])) throw new GraphException($"{op} reads keys at {k.Shape[2]} positions for queries at {q.Shape[2]}: another sequence or a cache; export the model without one (use_cache=False)");
+        if (shared == 0 || heads % shared != 0 || GraphBuilder.SizeOf(v, 1) != shared)
+        {
+            throw new GraphException(
+                $"{op} has {heads} heads of queries for {shared} of keys and {v.Shape![1]} of values; export the model again");
+        }
+        if (!q.Shape![2].Equals(k.Shape![2]))
+        {
+            throw new GraphException($"{op} reads keys at {k.Shape[2]} positions for queries at {q.Shape[2]}: another sequence or a cache; "
+                + "export the model without one (use_cache=False)");
+        }
         var scale = op.Float("scale", (float)(1 / Math.Sqrt(width)));
         var scores = g.Scores(g.Mul(q, g.Scalar(scale)), g.Transpose(k, 0, 1, 3, 2));   // [B, H, T, T]
         if (op.Float("softcap", 0) is > 0 and var cap) scores = g.Mul(g.Tanh(g.Div(scores, g.Scalar(cap))), g.Scalar(cap));
@@ -27,10 +38,21 @@ internal static partial class OperatorLowering
         string[] cached = ["past_key", "past_value", "nonpad_kv_seqlen"];
         for (var i = 0; i < cached.Length; i++)
         {
-            if (inputs.ElementAtOrDefault(4 + i) is { } past) throw new GraphException($"{op} reads a cache of earlier tokens ({cached[i]}: '{past.Name}'); export the model without one (use_cache=False)");
+            if (inputs.ElementAtOrDefault(4 + i) is { } past)
+            {
+                throw new GraphException(
+                    $"{op} reads a cache of earlier tokens ({cached[i]}: '{past.Name}'); export the model without one (use_cache=False)");
+            }
         }
-        if (op.Out.Count > 3 && op.Out[3] is { } scores) throw new GraphException($"{op} yields its scores too ('{scores.Name}', qk_matmul_output_mode {op.Int("qk_matmul_output_mode", 0)}), which is not read; export the model without output_attentions");
-        if (op.Int("softmax_precision", 1) is not ((long)DataType.Float or (long)DataType.Double) and var precision) throw new GraphException($"{op} has its softmax in {(DataType)precision}; export the model in float32");
+        if (op.Out.Count > 3 && op.Out[3] is { } scores)
+        {
+            throw new GraphException($"{op} yields its scores too ('{scores.Name}', qk_matmul_output_mode "
+                + $"{op.Int("qk_matmul_output_mode", 0)}), which is not read; export the model without output_attentions");
+        }
+        if (op.Int("softmax_precision", 1) is not ((long)DataType.Float or (long)DataType.Double) and var precision)
+        {
+            throw new GraphException($"{op} has its softmax in {(DataType)precision}; export the model in float32");
+        }
     }
 
     // [B, H, T, dh], from heads side by side too
@@ -46,7 +68,11 @@ internal static partial class OperatorLowering
     {
         var heads = op.Int(attribute, 0);
         var width = GraphBuilder.SizeOf(x, 2);
-        if (heads <= 0 || width % heads != 0) throw new GraphException($"{op} has {heads} for {attribute}, of which the width {width} of '{x.Name}' is no multiple; export the model again");
+        if (heads <= 0 || width % heads != 0)
+        {
+            throw new GraphException(
+                $"{op} has {heads} for {attribute}, of which the width {width} of '{x.Name}' is no multiple; export the model again");
+        }
         return g.Reshape(x, 0, 0, heads, width / heads);
     }
 
@@ -67,7 +93,8 @@ internal static partial class OperatorLowering
         return mask is null ? scores : g.Where(mask, scores, g.Scalar(float.MinValue));
     }
 
-    /// <summary>RotaryEmbedding of operator set 23: pairs (a, b) of a head's first entries become (a cos − b sin, a sin + b cos); halves of these entries are paired, or neighbours.</summary>
+    /// <summary>RotaryEmbedding of operator set 23: pairs (a, b) of a head's first entries become (a cos − b sin, a sin + b cos);
+    /// halves of these entries are paired, or neighbours.</summary>
     // x is [B, H, T, dh] or [B, T, H · dh]; cos and sin are [B, T, w/2], or tables that position_ids [B, T] look up
     private static Value Rotary(GraphBuilder g, Op op, Value?[] inputs)
     {
@@ -75,8 +102,12 @@ internal static partial class OperatorLowering
         var x = flat ? Apart(g, op, inputs[0]!, "num_heads") : inputs[0]!;
         var width = GraphBuilder.SizeOf(x, 3);
         var turned = op.Int("rotary_embedding_dim", 0) is > 0 and var n ? n : width;
-        if (turned % 2 != 0 || turned > width) throw new GraphException($"{op} turns {turned} of {width} entries of a head; export the model again");
-        Value Angles(Value cache) => g.Unsqueeze(inputs.ElementAtOrDefault(3) is { } positions ? g.Gather(cache, positions, 0) : cache, flat ? 2 : 1);
+        if (turned % 2 != 0 || turned > width)
+        {
+            throw new GraphException($"{op} turns {turned} of {width} entries of a head; export the model again");
+        }
+        Value Angles(Value cache) =>
+            g.Unsqueeze(inputs.ElementAtOrDefault(3) is { } positions ? g.Gather(cache, positions, 0) : cache, flat ? 2 : 1);
         var (cos, sin) = (Angles(inputs[1]!), Angles(inputs[2]!));
         var interleaved = op.Int("interleaved", 0) != 0;
         long[] parts = [.. interleaved ? [turned] : (long[])[turned / 2, turned / 2], .. turned < width ? [width - turned] : (long[])[]];

@@ -25,13 +25,15 @@ internal static partial class OperatorLowering
             "Clip" => Clip(g, X(), inputs.ElementAtOrDefault(1), inputs.ElementAtOrDefault(2)),
             "LeakyRelu" => g.Where(g.Greater(X(), g.Scalar(0)), X(), g.Mul(X(), g.Scalar(op.Float("alpha", 0.01f)))),
             "PRelu" => g.Where(g.Greater(X(), g.Scalar(0)), X(), g.Mul(X(), inputs[1]!)),
-            "Elu" => g.Where(g.Greater(X(), g.Scalar(0)), X(), g.Mul(g.Scalar(op.Float("alpha", 1)), g.Sub(g.Exp(g.Emit("Min", [X(), g.Scalar(0)])), g.Scalar(1)))),
+            "Elu" => g.Where(g.Greater(X(), g.Scalar(0)), X(),
+                g.Mul(g.Scalar(op.Float("alpha", 1)), g.Sub(g.Exp(g.Emit("Min", [X(), g.Scalar(0)])), g.Scalar(1)))),
             "HardSigmoid" => HardSigmoid(g, X(), op.Float("alpha", 0.2f), op.Float("beta", 0.5f)),
             "HardSwish" => g.Mul(X(), HardSigmoid(g, X(), 1f / 6, 0.5f)),
             "Softplus" => Softplus(g, X()),
             "Mish" => g.Mul(X(), g.Tanh(Softplus(g, X()))),
             "Swish" => g.Mul(X(), g.Emit("Sigmoid", [op.Float("alpha", 1) is var a and not 1f ? g.Mul(X(), g.Scalar(a)) : X()])),
-            "SimplifiedLayerNormalization" when op.Out.Skip(1).All(v => v is null) => g.Emit("RMSNormalization", [X(), inputs[1]], ("axis", op.Int("axis", -1)), ("epsilon", op.Float("epsilon", 1e-5f))),
+            "SimplifiedLayerNormalization" when op.Out.Skip(1).All(v => v is null) =>
+                g.Emit("RMSNormalization", [X(), inputs[1]], ("axis", op.Int("axis", -1)), ("epsilon", op.Float("epsilon", 1e-5f))),
             "ReduceSumSquare" => g.Emit("ReduceSum", [g.Mul(X(), X()), .. inputs.Skip(1)], Copied(op)),
             "ReduceL2" => g.Sqrt(g.Emit("ReduceSum", [g.Mul(X(), X()), .. inputs.Skip(1)], Copied(op))),
             _ => null,
@@ -40,7 +42,8 @@ internal static partial class OperatorLowering
     }
 
     // Σ|x|, or √Σx²
-    private static Value LpNorm(GraphBuilder g, Value x, long p, long axis) => p == 1 ? g.ReduceSum(g.Emit("Abs", [x]), true, axis) : g.Sqrt(g.ReduceSum(g.Mul(x, x), true, axis));
+    private static Value LpNorm(GraphBuilder g, Value x, long p, long axis) =>
+        p == 1 ? g.ReduceSum(g.Emit("Abs", [x]), true, axis) : g.Sqrt(g.ReduceSum(g.Mul(x, x), true, axis));
 
     private static Value Clip(GraphBuilder g, Value x, Value? low, Value? high)
     {
@@ -55,5 +58,6 @@ internal static partial class OperatorLowering
     private static Value Softplus(GraphBuilder g, Value x) =>
         g.Add(g.Relu(x), g.Log(g.Add(g.Scalar(1), g.Exp(g.Neg(g.Emit("Abs", [x]))))));
 
-    private static (string, object)[] Copied(Op op) => [.. op.Attributes.Values.Where(a => a.Name is "keepdims" or "noop_with_empty_axes").Select(a => (a.Name, (object)a.I))];
+    private static (string, object)[] Copied(Op op) =>
+        [.. op.Attributes.Values.Where(a => a.Name is "keepdims" or "noop_with_empty_axes").Select(a => (a.Name, (object)a.I))];
 }

@@ -5,23 +5,28 @@ namespace OnnxAttribution.Onnx;
 
 /// <summary>Rewrites the nodes of a file in another operator set as <see cref="OnnxGraph.Opset"/> has them.</summary>
 /// <remarks>
-/// From the operators' change log, 13 to 20: the Reduce operators take their axes as an input since 18 (ReduceSum since 13), Split without sizes says num_outputs since 18;
-/// all else that changed between is types. Above 20 the operators that this program knows changed in their types only; what is new there has to be lowered or refused by name.
-/// Softmax counted its axis differently before 13, so older files are refused.
+/// From the operators' change log, 13 to 20: the Reduce operators take their axes as an input since 18 (ReduceSum since
+/// 13), Split without sizes says num_outputs since 18; all else that changed between is types. Above 20 the operators that
+/// this program knows changed in their types only; what is new there has to be lowered or refused by name. Softmax counted
+/// its axis differently before 13, so older files are refused.
 /// </remarks>
 internal static class OpsetUpgrade
 {
     public const int Oldest = 13, Newest = 25;
 
     private static readonly HashSet<string> s_axesAsInput =
-        ["ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSumSquare"];
+        ["ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd",
+            "ReduceSumSquare"];
 
     /// <exception cref="GraphException">The file's operator set is too old or not known; the message says the mend.</exception>
     public static void Apply(ModelProto model)
     {
         var version = Version(model.OpsetImport, "the model");
         Apply(model.Graph.Node, version, "");
-        foreach (var f in model.Functions) Apply(f.Node, f.OpsetImport.Count == 0 ? version : Version(f.OpsetImport, $"its function '{f.Name}'"), $"{f.Name}/");
+        foreach (var f in model.Functions)
+        {
+            Apply(f.Node, f.OpsetImport.Count == 0 ? version : Version(f.OpsetImport, $"its function '{f.Name}'"), $"{f.Name}/");
+        }
         model.OpsetImport.Clear();
         model.OpsetImport.Add(new OperatorSetIdProto { Domain = "", Version = OnnxGraph.Opset });
     }
@@ -30,8 +35,16 @@ internal static class OpsetUpgrade
     {
         // a function that uses other functions only names no standard operators
         var version = imports.FirstOrDefault(o => IsStandard(o.Domain))?.Version ?? OnnxGraph.Opset;
-        if (version < Oldest) throw new GraphException($"{what} is written in operator set {version}; {Oldest} is the oldest that is read: export it again with opset_version={Math.Min(18, OnnxGraph.Opset)}");
-        if (version > Newest) throw new GraphException($"{what} is written in operator set {version}; {Newest} is the newest that is known here: export it again with opset_version={OnnxGraph.Opset}");
+        if (version < Oldest)
+        {
+            throw new GraphException($"{what} is written in operator set {version}; {Oldest} is the oldest that is read: "
+                + $"export it again with opset_version={Math.Min(18, OnnxGraph.Opset)}");
+        }
+        if (version > Newest)
+        {
+            throw new GraphException($"{what} is written in operator set {version}; {Newest} is the newest that is known here: "
+                + $"export it again with opset_version={OnnxGraph.Opset}");
+        }
         return (int)version;
     }
 

@@ -1,7 +1,9 @@
 namespace OnnxAttribution.Onnx;
 
-/// <summary>LayerNorm, RMSNorm and GELU that an exporter spelled out in smaller operators, put together again: estimators tell them by their operator, and one operator runs faster than nine.</summary>
-/// <remarks>Recognised by what is computed, not by the order in which it is written: GELU's inner function is read as a polynomial.</remarks>
+/// <summary>LayerNorm, RMSNorm and GELU that an exporter spelled out in smaller operators, put together again:
+/// estimators tell them by their operator, and one operator runs faster than nine.</summary>
+/// <remarks>Recognised by what is computed, not by the order in which it is written:
+/// GELU's inner function is read as a polynomial.</remarks>
 internal static class PatternFusion
 {
     // constants are written in float32 or rounded by hand (0.7978845608)
@@ -13,7 +15,8 @@ internal static class PatternFusion
     public static Value? Fuse(GraphBuilder g, Op op, Value?[] inputs) => op.Type switch
     {
         "Div" => Normalized(g, inputs[0]!, inputs[1]!) ?? ByRoot(g, inputs[0]!, inputs[1]!),
-        "Mul" => ByInverse(g, inputs[0]!, inputs[1]!) ?? ByInverse(g, inputs[1]!, inputs[0]!) ?? Scaled(g, inputs[0]!, inputs[1]!) ?? Scaled(g, inputs[1]!, inputs[0]!) ?? Gelu(g, inputs[0]!, inputs[1]!),
+        "Mul" => ByInverse(g, inputs[0]!, inputs[1]!) ?? ByInverse(g, inputs[1]!, inputs[0]!) ?? Scaled(g, inputs[0]!, inputs[1]!)
+            ?? Scaled(g, inputs[1]!, inputs[0]!) ?? Gelu(g, inputs[0]!, inputs[1]!),
         "Add" => Shifted(g, inputs[0]!, inputs[1]!) ?? Shifted(g, inputs[1]!, inputs[0]!),
         _ => null,
     };
@@ -26,7 +29,8 @@ internal static class PatternFusion
     }
 
     // x / √(mean x² + ε)
-    private static Value? ByRoot(GraphBuilder g, Value x, Value root) => Epsilon(root, x) is { } epsilon ? Norm(g, "RMSNormalization", x, epsilon) : null;
+    private static Value? ByRoot(GraphBuilder g, Value x, Value root) =>
+        Epsilon(root, x) is { } epsilon ? Norm(g, "RMSNormalization", x, epsilon) : null;
 
     // x · 1 / √(mean x² + ε)
     private static Value? ByInverse(GraphBuilder g, Value x, Value inverse) => inverse.Producer switch
@@ -41,24 +45,30 @@ internal static class PatternFusion
     {
         if (root.Producer is not { Type: "Sqrt" } sqrt || sqrt.In[0]!.Producer is not { Type: "Add" } add) return null;
         var (variance, epsilon) = Constants.Scalar(add.In[1]!) is { } e ? (add.In[0]!, e) : (add.In[1]!, Constants.Scalar(add.In[0]!));
-        return variance.Producer is { Type: "ReduceMean" } mean && IsSquare(mean.In[0]!, of) && IsMean(variance, mean.In[0]!) ? epsilon : null;
+        return variance.Producer is { Type: "ReduceMean" } mean && IsSquare(mean.In[0]!, of) && IsMean(variance, mean.In[0]!)
+            ? epsilon
+            : null;
     }
 
     private static Value? Norm(GraphBuilder g, string type, Value x, double epsilon) =>
         x.Shape is [.., { Size: { } width }] ? g.Emit(type, [x, g.Ones(width)], ("axis", -1L), ("epsilon", (float)epsilon)) : null;
 
     private static Value? Scaled(GraphBuilder g, Value normalized, Value scale) =>
-        normalized.Producer is { Type: "LayerNormalization" or "RMSNormalization", In.Count: 2 } norm && normalized.Shape is [.., { Size: { } width }] && norm.In[1] == g.Ones(width) && IsRow(scale, normalized)
+        normalized.Producer is { Type: "LayerNormalization" or "RMSNormalization", In.Count: 2 } norm
+            && normalized.Shape is [.., { Size: { } width }] && norm.In[1] == g.Ones(width) && IsRow(scale, normalized)
             ? g.Emit(norm.Type, [norm.In[0], scale], ("axis", -1L), ("epsilon", norm.Float("epsilon", 1e-5f))) : null;
 
     private static Value? Shifted(GraphBuilder g, Value scaled, Value shift) =>
         scaled.Producer is { Type: "LayerNormalization", In.Count: 2 } norm && IsRow(shift, scaled)
-            ? g.Emit("LayerNormalization", [norm.In[0], norm.In[1], shift], ("axis", -1L), ("epsilon", norm.Float("epsilon", 1e-5f))) : null;
+            ? g.Emit("LayerNormalization", [norm.In[0], norm.In[1], shift], ("axis", -1L), ("epsilon", norm.Float("epsilon", 1e-5f)))
+            : null;
 
-    private static bool IsRow(Value v, Value like) => v.IsFixed && v.IsFloat && v.Shape is [{ Size: { } n }] && like.Shape is [.., { Size: { } width }] && n == width;
+    private static bool IsRow(Value v, Value like) =>
+        v.IsFixed && v.IsFloat && v.Shape is [{ Size: { } n }] && like.Shape is [.., { Size: { } width }] && n == width;
 
-    private static bool IsMean(Value mean, Value of) => mean.Producer is { Type: "ReduceMean" } op && op.In[0] == of && op.Int("keepdims", 1) != 0
-        && of.Shape is { } shape && op.IntsOf("axes", 1) is [var axis] && ShapeInference.Axis(axis, shape.Length) == shape.Length - 1;
+    private static bool IsMean(Value mean, Value of) =>
+        mean.Producer is { Type: "ReduceMean" } op && op.In[0] == of && op.Int("keepdims", 1) != 0
+            && of.Shape is { } shape && op.IntsOf("axes", 1) is [var axis] && ShapeInference.Axis(axis, shape.Length) == shape.Length - 1;
 
     private static bool IsSquare(Value square, Value of) => square.Producer switch
     {
@@ -113,7 +123,15 @@ internal static class PatternFusion
         if (v.IsFloat && Constants.Scalar(v) is { } c) return [c, 0, 0, 0];
         if (depth > 8 || v.Producer is not { } op || op.Type is not ("Add" or "Sub" or "Mul" or "Div" or "Pow")) return null;
         if (Polynomial(op.In[0]!, x, depth + 1) is not { } a) return null;
-        if (op.Type == "Pow") return Constants.Scalar(op.In[1]!) switch { 2 => Product(a, a), 3 => Product(a, a) is { } square ? Product(square, a) : null, _ => null };
+        if (op.Type == "Pow")
+        {
+            return Constants.Scalar(op.In[1]!) switch
+            {
+                2 => Product(a, a),
+                3 => Product(a, a) is { } square ? Product(square, a) : null,
+                _ => null
+            };
+        }
         if (Polynomial(op.In[1]!, x, depth + 1) is not { } b) return null;
         return op.Type switch
         {

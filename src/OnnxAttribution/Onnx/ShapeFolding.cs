@@ -2,8 +2,8 @@ namespace OnnxAttribution.Onnx;
 
 /// <summary>Writes shapes that exporters compute at run time into the graph, as far as they follow from the inputs' named axes.</summary>
 /// <remarks>
-/// What reads the length or the batch off another tensor would be wrong where the same operators run on one position, on gathered rows or with another batch, so
-/// an axis that a tensor has already is copied from it (0 in a Reshape, 1 in an Expand).
+/// What reads the length or the batch off another tensor would be wrong where the same operators run on one position,
+/// on gathered rows or with another batch, so an axis that a tensor has already is copied from it (0 in a Reshape, 1 in an Expand).
 /// </remarks>
 internal static class ShapeFolding
 {
@@ -22,7 +22,11 @@ internal static class ShapeFolding
     /// <summary>A constant in place of integers that follow from shapes; the value itself where they do not.</summary>
     public static Value Constant(GraphBuilder g, Value v)
     {
-        if (v.IsConstant || v.Type != Proto.TensorProto.Types.DataType.Int64 || v.Shape is not { Length: <= 1 } || v.Content is not { } c || c.Any(d => d.Size is null)) return v;
+        if (v.IsConstant || v.Type != Proto.TensorProto.Types.DataType.Int64 || v.Shape is not { Length: <= 1 } || v.Content is not { } c
+            || c.Any(d => d.Size is null))
+        {
+            return v;
+        }
         return v.Rank == 1 ? g.Ints([.. c.Select(d => d.Size!.Value)]) : g.Int(c[0].Size!.Value);
     }
 
@@ -45,9 +49,21 @@ internal static class ShapeFolding
     // [B, T, k] → [B·T, k] → Gemm → [B, T, n] is one matrix product
     private static Value? Unrolled(GraphBuilder g, Value x, Dim[] to)
     {
-        if (x.Producer is not { Type: "Gemm" } gemm || gemm.Int("transA", 0) != 0 || gemm.Int("transB", 0) != 0 || gemm.Float("alpha", 1) != 1 || gemm.Float("beta", 1) != 1) return null;
-        if (gemm.In[0]!.Producer is not { Type: "Reshape" } flat || flat.In[0]!.Shape is not { } from || gemm.In[1]!.Shape is not [var inner, var outer]) return null;
-        if (from.Length != to.Length || !from[..^1].SequenceEqual(to[..^1]) || !from[^1].Equals(inner) || !(to[^1].Equals(outer) || to[^1].Size == -1)) return null;
+        if (x.Producer is not { Type: "Gemm" } gemm || gemm.Int("transA", 0) != 0 || gemm.Int("transB", 0) != 0
+            || gemm.Float("alpha", 1) != 1 || gemm.Float("beta", 1) != 1)
+        {
+            return null;
+        }
+        if (gemm.In[0]!.Producer is not { Type: "Reshape" } flat || flat.In[0]!.Shape is not { } from
+            || gemm.In[1]!.Shape is not [var inner, var outer])
+        {
+            return null;
+        }
+        if (from.Length != to.Length || !from[..^1].SequenceEqual(to[..^1]) || !from[^1].Equals(inner)
+            || !(to[^1].Equals(outer) || to[^1].Size == -1))
+        {
+            return null;
+        }
         var product = g.MatMul(flat.In[0]!, gemm.In[1]!);
         return gemm.In.Count > 2 && gemm.In[2] is { } bias ? g.Add(product, bias) : product;
     }
@@ -71,9 +87,18 @@ internal static class ShapeFolding
     // x[0:n] along every axis that it names, n being all of it
     private static bool IsWhole(Op op, Value?[] inputs)
     {
-        if (inputs[0]!.Shape is not { } x || inputs.Length < 3 || inputs[1]!.Content is not { } starts || inputs[2]!.Content is not { } ends) return false;
-        if (starts.Any(s => s.Size != 0) || (inputs.ElementAtOrDefault(4) is { } steps && steps.Content?.All(s => s.Size == 1) != true)) return false;
-        var axes = inputs.ElementAtOrDefault(3) is { } given ? Constants.Integers(given) : [.. Enumerable.Range(0, ends.Length).Select(i => (long)i)];
+        if (inputs[0]!.Shape is not { } x || inputs.Length < 3 || inputs[1]!.Content is not { } starts
+            || inputs[2]!.Content is not { } ends)
+        {
+            return false;
+        }
+        if (starts.Any(s => s.Size != 0) || (inputs.ElementAtOrDefault(4) is { } steps && steps.Content?.All(s => s.Size == 1) != true))
+        {
+            return false;
+        }
+        var axes = inputs.ElementAtOrDefault(3) is { } given
+            ? Constants.Integers(given)
+            : [.. Enumerable.Range(0, ends.Length).Select(i => (long)i)];
         return axes?.Select((a, i) => (Axis: x[ShapeInference.Axis(a, x.Length)], End: ends[i]))
             .All(p => p.End.Equals(p.Axis) || p.End.Size >= int.MaxValue || (p.Axis.Size is { } n && p.End.Size >= n)) == true;
     }

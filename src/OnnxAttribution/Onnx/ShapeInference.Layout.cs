@@ -19,7 +19,9 @@ internal static partial class ShapeInference
     private static Dim[]? Reshape(Op op)
     {
         if (op.In[1]!.Content is not { } target)
+        {
             return op.In[1]!.Shape is [{ Size: { } rank }] ? [.. Enumerable.Repeat(Dim.Unknown, Ranked(rank))] : null;
+        }
         var x = op.In[0]!.Shape;
         var copies = op.Int("allowzero", 0) == 0;
         var result = target.Select((d, i) => d.Size == 0 && copies ? x is not null && i < x.Length ? x[i] : Dim.Unknown : d).ToArray();
@@ -82,7 +84,9 @@ internal static partial class ShapeInference
         var type = op.In[0]!.Type;
         if (op.In[0]!.Shape is not { } x || op.In[1]!.Shape is not { } indices) return new(type, null);
         var axis = Axis(op.Int("axis", 0), x.Length);
-        Dim[]? content = op.In[0]!.Content is { } c && Dims(indices) is <= MostContent && Constants.Integers(op.In[1]!) is { } at ? [.. at.Select(i => c[i < 0 ? i + c.Length : i])] : null;
+        Dim[]? content = op.In[0]!.Content is { } c && Dims(indices) is <= MostContent && Constants.Integers(op.In[1]!) is { } at
+            ? [.. at.Select(i => c[i < 0 ? i + c.Length : i])]
+            : null;
         return new(type, [.. x[..axis], .. indices, .. x[(axis + 1)..]], content);
     }
 
@@ -96,10 +100,13 @@ internal static partial class ShapeInference
     }
 
     private static Dim[]? ConcatContent(Op op) =>
-        op.In.All(v => v!.Content is not null) && op.In.Sum(v => v!.Content!.Length) <= MostContent ? [.. op.In.SelectMany(v => v!.Content!)] : null;
+        op.In.All(v => v!.Content is not null) && op.In.Sum(v => v!.Content!.Length) <= MostContent
+            ? [.. op.In.SelectMany(v => v!.Content!)]
+            : null;
 
     // entries of a tensor of which all sizes are known
-    private static long? Dims(Dim[] shape) => shape.All(d => d.Size is not null) ? shape.Aggregate(1L, (n, d) => checked(n * d.Size!.Value)) : null;
+    private static long? Dims(Dim[] shape) =>
+        shape.All(d => d.Size is not null) ? shape.Aggregate(1L, (n, d) => checked(n * d.Size!.Value)) : null;
 
     private static Dim[]? Slice(Op op)
     {
@@ -120,7 +127,8 @@ internal static partial class ShapeInference
                 ? Dim.Of(SliceLength(n, starts[i], ends[i], steps[i]))
                 : starts?[i] == 0 && steps?[i] == 1 && ends?[i] >= int.MaxValue ? x[axis]
                 // from 0 up to a length that is known by name: that length
-                : starts?[i] == 0 && steps?[i] == 1 && op.In.Count > 2 && op.In[2]?.Content is { } to && to[i].Symbol is not null ? to[i] : Dim.Unknown;
+                : starts?[i] == 0 && steps?[i] == 1 && op.In.Count > 2 && op.In[2]?.Content is { } to && to[i].Symbol is not null ? to[i]
+                : Dim.Unknown;
         }
         return result;
     }
@@ -135,7 +143,11 @@ internal static partial class ShapeInference
 
     private static Dim[]? SliceContent(Op op)
     {
-        if (op.In[0]!.Content is not { } c || op.IntsOf("starts", 1) is not [var start] || op.IntsOf("ends", 2) is not [var end] || op.Has("steps", 4)) return null;
+        if (op.In[0]!.Content is not { } c || op.IntsOf("starts", 1) is not [var start] || op.IntsOf("ends", 2) is not [var end]
+            || op.Has("steps", 4))
+        {
+            return null;
+        }
         int from = Clamp(start, c.Length), to = Clamp(end, c.Length);
         return c[from..Math.Max(from, to)];
     }
@@ -162,8 +174,12 @@ internal static partial class ShapeInference
     private static Dim[]? Padded(Op op)
     {
         if (op.In[0]!.Shape is not { } x) return null;
-        if (op.IntsOf("pads", 1) is not { } pads || op.Has("axes", 3) || pads.Length != 2 * x.Length) return [.. x.Select(_ => Dim.Unknown)];
-        return [.. x.Select((d, i) => pads[i] + pads[i + x.Length] is var added && added == 0 ? d : d.Size is { } n ? Dim.Of(n + added) : Dim.Unknown)];
+        if (op.IntsOf("pads", 1) is not { } pads || op.Has("axes", 3) || pads.Length != 2 * x.Length)
+        {
+            return [.. x.Select(_ => Dim.Unknown)];
+        }
+        return [.. x.Select((d, i) =>
+            pads[i] + pads[i + x.Length] is var added && added == 0 ? d : d.Size is { } n ? Dim.Of(n + added) : Dim.Unknown)];
     }
 
     private static Dim[]? Expand(Op op)
@@ -201,7 +217,11 @@ internal static partial class ShapeInference
 
     private static Dim[]? Choice(Op op)
     {
-        if (op.In[0]?.Content is not { } condition || EachContent(op, 1, 2, (a, b) => a) is not { } x || EachContent(op, 1, 2, (a, b) => b) is not { } y) return null;
+        if (op.In[0]?.Content is not { } condition || EachContent(op, 1, 2, (a, b) => a) is not { } x
+            || EachContent(op, 1, 2, (a, b) => b) is not { } y)
+        {
+            return null;
+        }
         if (x.Length != condition.Length) return null;
         return [.. condition.Select((c, i) => c.Size is { } n ? n != 0 ? x[i] : y[i] : x[i].Equals(y[i]) ? x[i] : Dim.Unknown)];
     }
@@ -243,7 +263,8 @@ internal static partial class ShapeInference
     private static Result ConstantOfShape(Op op)
     {
         var type = op.Attributes.TryGetValue("value", out var v) ? (DataType)v.T.DataType : DataType.Float;
-        Dim[]? content = type == DataType.Int64 && op.In[0]!.Content is [{ Size: { } n and <= 16 }] && Constants.Scalar(new Value("", type, null) { Initializer = v!.T }) is { } value
+        Dim[]? content = type == DataType.Int64 && op.In[0]!.Content is [{ Size: { } n and <= 16 }]
+            && Constants.Scalar(new Value("", type, null) { Initializer = v!.T }) is { } value
             ? [.. Enumerable.Repeat(Dim.Of((long)value), (int)n)] : null;
         return new(type, op.In[0]!.Content, content);
     }

@@ -4,10 +4,12 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 namespace OnnxAttribution.Onnx;
 
 /// <summary>Types and shapes of an operator's outputs from those of its inputs, with symbols kept: [batch, position, 768].</summary>
-/// <remarks>Only what cutting and differentiating need. An operator that is not known has outputs of unknown shape, which is no error here.</remarks>
+/// <remarks>Only what cutting and differentiating need. An operator that is not known has
+/// outputs of unknown shape, which is no error here.</remarks>
 internal static partial class ShapeInference
 {
-    /// <summary>Axes of a tensor at most, and entries of a tensor of sizes at most that are followed: a few operators in a row can ask for any number of both.</summary>
+    /// <summary>Axes of a tensor at most, and entries of a tensor of sizes at most that are followed:
+    /// a few operators in a row can ask for any number of both.</summary>
     public const int MostAxes = 64, MostContent = 1024;
 
     // their axis is asked for only when they are differentiated
@@ -16,8 +18,9 @@ internal static partial class ShapeInference
     // inputs that may not be left out; the others read one
     private static readonly FrozenDictionary<string, int> s_leastInputs = new Dictionary<int, string[]>
     {
-        [2] = ["Add", "Sub", "Mul", "Div", "Pow", "Mod", "PRelu", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "And", "Or", "Xor", "MatMul", "Gemm", "LayerNormalization", "RMSNormalization",
-            "SimplifiedLayerNormalization", "CastLike", "Reshape", "Unsqueeze", "Gather", "GatherElements", "GatherND", "Expand", "Tile", "Pad", "TopK", "CumSum"],
+        [2] = ["Add", "Sub", "Mul", "Div", "Pow", "Mod", "PRelu", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "And", "Or",
+            "Xor", "MatMul", "Gemm", "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "CastLike", "Reshape",
+            "Unsqueeze", "Gather", "GatherElements", "GatherND", "Expand", "Tile", "Pad", "TopK", "CumSum"],
         [3] = ["Where", "Range", "OneHot", "Slice", "ScatterND", "ScatterElements", "Attention", "RotaryEmbedding"],
     }.SelectMany(p => p.Value, (p, type) => (type, p.Key)).ToFrozenDictionary(p => p.type, p => p.Key);
 
@@ -29,7 +32,10 @@ internal static partial class ShapeInference
         try
         {
             var least = s_leastInputs.GetValueOrDefault(op.Type, op.Type is "Constant" or "RandomNormal" or "RandomUniform" ? 0 : 1);
-            if (op.In.Take(least).Count(v => v is not null) < least) throw new GraphException($"it reads fewer tensors than the {least} that it needs; export the model again");
+            if (op.In.Take(least).Count(v => v is not null) < least)
+            {
+                throw new GraphException($"it reads fewer tensors than the {least} that it needs; export the model again");
+            }
             if (s_alongAxis.Contains(op.Type) && op.In[0]?.Shape is { Length: > 0 } x) Axis(op.Int("axis", -1), x.Length);
             var results = Results(op, outputs);
             foreach (var r in results) Ranked(r.Shape?.Length ?? 0);
@@ -47,13 +53,18 @@ internal static partial class ShapeInference
         Result One(Dim[]? shape, Dim[]? content = null) => new(type, shape, content);
         Result[] results = op.Type switch
         {
-            "Add" or "Sub" or "Mul" or "Div" or "Pow" or "Max" or "Min" or "Mod" or "PRelu" or "Sum" or "Mean" => [One(Broadcast(op.In), Arithmetic(op))],
-            "Greater" or "GreaterOrEqual" or "Less" or "LessOrEqual" or "Equal" or "And" or "Or" or "Xor" => [new(DataType.Bool, Broadcast(op.In), Comparison(op))],
+            "Add" or "Sub" or "Mul" or "Div" or "Pow" or "Max" or "Min" or "Mod" or "PRelu" or "Sum" or "Mean" =>
+                [One(Broadcast(op.In), Arithmetic(op))],
+            "Greater" or "GreaterOrEqual" or "Less" or "LessOrEqual" or "Equal" or "And" or "Or" or "Xor" =>
+                [new(DataType.Bool, Broadcast(op.In), Comparison(op))],
             "IsNaN" or "IsInf" or "Not" => [new(DataType.Bool, op.In[0]!.Shape)],
             "Where" => [new(op.In[1]!.Type, Broadcast(op.In), Choice(op))],
-            "Neg" or "Abs" or "Sqrt" or "Reciprocal" or "Exp" or "Log" or "Erf" or "Tanh" or "Sigmoid" or "Relu" or "Gelu" or "Sign" or "Floor" or "Ceil"
-                or "Sin" or "Cos" or "Softplus" or "Softsign" or "Selu" or "Celu" or "Hardmax" or "Round" or "Softmax" or "LogSoftmax" or "Clip" or "CumSum" or "Trilu" or "Dropout" or "RMSNormalization"
-                or "LeakyRelu" or "Elu" or "ThresholdedRelu" or "HardSigmoid" or "HardSwish" or "Mish" or "Swish" or "LpNormalization" or "SimplifiedLayerNormalization" or "RotaryEmbedding" or "EyeLike" => [One(op.In[0]!.Shape)],
+            "Neg" or "Abs" or "Sqrt" or "Reciprocal" or "Exp" or "Log" or "Erf" or "Tanh" or "Sigmoid" or "Relu" or "Gelu" or "Sign"
+                or "Floor" or "Ceil"
+                or "Sin" or "Cos" or "Softplus" or "Softsign" or "Selu" or "Celu" or "Hardmax" or "Round" or "Softmax" or "LogSoftmax"
+                or "Clip" or "CumSum" or "Trilu" or "Dropout" or "RMSNormalization"
+                or "LeakyRelu" or "Elu" or "ThresholdedRelu" or "HardSigmoid" or "HardSwish" or "Mish" or "Swish" or "LpNormalization"
+                or "SimplifiedLayerNormalization" or "RotaryEmbedding" or "EyeLike" => [One(op.In[0]!.Shape)],
             "CastLike" => [new(op.In[1]!.Type, op.In[0]!.Shape)],
             "Attention" => Attention(op),
             "Einsum" => [One(Einsum(op))],
@@ -71,7 +82,8 @@ internal static partial class ShapeInference
             "Shape" => [ShapeOf(op)],
             "Flatten" => [One(Flatten(op))],
             "Reshape" => [One(Reshape(op), op.In[1]!.Content is { Length: <= 1 } ? op.In[0]!.Content : null)],
-            "ReduceMean" or "ReduceSum" or "ReduceMax" or "ReduceMin" or "ReduceProd" or "ReduceL1" or "ReduceL2" or "ReduceLogSum" or "ReduceLogSumExp" or "ReduceSumSquare" => [One(Reduce(op))],
+            "ReduceMean" or "ReduceSum" or "ReduceMax" or "ReduceMin" or "ReduceProd" or "ReduceL1" or "ReduceL2" or "ReduceLogSum"
+                or "ReduceLogSumExp" or "ReduceSumSquare" => [One(Reduce(op))],
             "ArgMax" or "ArgMin" => [new(DataType.Int64, ReduceAxis(op, op.Int("axis", 0)))],
             "Unsqueeze" => [One(Unsqueeze(op), op.In[0]!.Content)],
             "Squeeze" => [One(Squeeze(op), op.In[0]!.Content)],
@@ -86,7 +98,8 @@ internal static partial class ShapeInference
             "OneHot" => [new(op.In[2]!.Type, OneHot(op))],
             "TopK" => [One(AnyLast(op)), new(DataType.Int64, AnyLast(op))],
             "Tile" => [One(Tile(op))],
-            "GatherND" or "ScatterND" or "ScatterElements" or "Pad" or "NonZero" => [new(op.Type == "NonZero" ? DataType.Int64 : type, SameRank(op))],
+            "GatherND" or "ScatterND" or "ScatterElements" or "Pad" or "NonZero" =>
+                [new(op.Type == "NonZero" ? DataType.Int64 : type, SameRank(op))],
             _ => [],
         };
         if (results.Length >= outputs) return results;
@@ -107,7 +120,9 @@ internal static partial class ShapeInference
                 if (at < 0 || v.Shape![at].IsOne) continue;
                 var d = v.Shape[at];
                 // a size beats a symbol beats nothing: all that are not 1 must be equal
-                known = known.IsOne || (known.Size is null && d.Size is not null) || (known.Size is null && known.Symbol is null) ? d : known;
+                known = known.IsOne || (known.Size is null && d.Size is not null) || (known.Size is null && known.Symbol is null)
+                    ? d
+                    : known;
             }
             result[i] = known;
         }
@@ -165,7 +180,9 @@ internal static partial class ShapeInference
     }
 
     private static Dim[]? OneHot(Op op) =>
-        op.In[0]!.Shape is { } x && op.Int("axis", -1) == -1 ? [.. x, op.In[1]!.Content is [var depth] ? depth : Constants.Scalar(op.In[1]!) is { } n ? Dim.Of((long)n) : Dim.Unknown] : null;
+        op.In[0]!.Shape is { } x && op.Int("axis", -1) == -1
+            ? [.. x, op.In[1]!.Content is [var depth] ? depth : Constants.Scalar(op.In[1]!) is { } n ? Dim.Of((long)n) : Dim.Unknown]
+            : null;
 
     // as many as k says, where it is a constant and the axis the last one
     private static Dim[]? AnyLast(Op op) => op.In[0]!.Shape is { } x ? [.. x[..^1], Dim.Unknown] : null;
@@ -182,7 +199,9 @@ internal static partial class ShapeInference
     private static Dim[]? Tile(Op op)
     {
         if (op.In[0]!.Shape is not { } x) return null;
-        return op.In[1]!.Content is { } times && times.Length == x.Length ? [.. x.Zip(times, (d, n) => n.IsOne ? d : Times(d, n))] : [.. x.Select(_ => Dim.Unknown)];
+        return op.In[1]!.Content is { } times && times.Length == x.Length
+            ? [.. x.Zip(times, (d, n) => n.IsOne ? d : Times(d, n))]
+            : [.. x.Select(_ => Dim.Unknown)];
     }
 
     // in both layouts the result is like the queries, as wide as the values; what is handed on are keys and values by head
@@ -213,7 +232,9 @@ internal static partial class ShapeInference
     {
         double? start = Number(op.In[0]!), limit = Number(op.In[1]!), step = Number(op.In[2]!);
         if (start == 0 && step == 1 && op.In[1]!.Content is [var length]) return length;
-        return start is { } a && limit is { } b && step is { } by and not 0 && Math.Ceiling((b - a) / by) is var n && n < long.MaxValue ? Dim.Of(Math.Max(0, (long)n)) : Dim.Unknown;
+        return start is { } a && limit is { } b && step is { } by and not 0 && Math.Ceiling((b - a) / by) is var n && n < long.MaxValue
+            ? Dim.Of(Math.Max(0, (long)n))
+            : Dim.Unknown;
     }
 
     private static double? Number(Value v) => Constants.Scalar(v) ?? (v.Content is [{ Size: { } n }] ? n : null);
@@ -224,5 +245,7 @@ internal static partial class ShapeInference
         : throw new GraphException($"axis {axis} is beyond the {rank} axes of its tensor; export the model again");
 
     /// <summary>A number of axes, where it is one that a tensor can have.</summary>
-    private static int Ranked(long rank) => rank is >= 0 and <= MostAxes ? (int)rank : throw new GraphException($"a tensor of {rank} axes; {MostAxes} is the most: export the model again");
+    private static int Ranked(long rank) => rank is >= 0 and <= MostAxes
+        ? (int)rank
+        : throw new GraphException($"a tensor of {rank} axes; {MostAxes} is the most: export the model again");
 }

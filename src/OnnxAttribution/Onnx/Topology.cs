@@ -3,7 +3,8 @@ namespace OnnxAttribution.Onnx;
 /// <summary>Which operators lie between values, and which values a value depends on.</summary>
 internal static class Topology
 {
-    /// <summary>Operators that the outputs need, in an order in which each comes after what it reads; the walk ends at <paramref name="inputs"/>.</summary>
+    /// <summary>Operators that the outputs need, in an order in which each comes after what it reads;
+    /// the walk ends at <paramref name="inputs"/>.</summary>
     public static IReadOnlyList<Op> Between(IReadOnlyList<Value> inputs, IReadOnlyList<Value> outputs)
     {
         var boundary = inputs.ToHashSet();
@@ -33,7 +34,8 @@ internal static class Topology
         }
     }
 
-    /// <summary>Of <paramref name="candidates"/>, those that <paramref name="output"/> reads along paths that meet no other candidate.</summary>
+    /// <summary>Of <paramref name="candidates"/>, those that <paramref name="output"/>
+    /// reads along paths that meet no other candidate.</summary>
     public static IReadOnlyList<Value> DirectlyReadBy(Value output, IReadOnlySet<Value> candidates)
     {
         var found = new List<Value>();
@@ -59,7 +61,8 @@ internal static class Topology
         return found;
     }
 
-    /// <summary>The values made by <paramref name="ops"/> (in order) that depend on one of <paramref name="sources"/>, with the sources themselves.</summary>
+    /// <summary>The values made by <paramref name="ops"/> (in order) that depend on one of
+    /// <paramref name="sources"/>, with the sources themselves.</summary>
     public static HashSet<Value> DependentOn(IEnumerable<Value> sources, IReadOnlyList<Op> ops)
     {
         var result = sources.ToHashSet();

@@ -38,7 +38,8 @@ internal sealed class Value(string name, DataType type, Dim[]? shape)
     public Dim[]? Content { get; init; }
 
     public int Rank => Shape?.Length
-        ?? throw new GraphException($"the rank of '{Name}' ({Producer?.Type ?? "input"}) is not known: add its shape to the model's value_info");
+        ?? throw new GraphException(
+            $"the rank of '{Name}' ({Producer?.Type ?? "input"}) is not known: add its shape to the model's value_info");
 
     public bool IsFloat => Type is DataType.Float or DataType.Double or DataType.Float16 or DataType.Bfloat16;
 

@@ -8,12 +8,13 @@ namespace OnnxAttribution.Preflight;
 /// <summary>
 /// Checks a bundle's dictionaries on a text, one at a time:
 /// 1. activations of some sites, as many as the memory allows, from one pass over the text;
-/// 2. each dictionary rebuilds its site's, which gives L0, variance explained and dead features, and is looked into where that looks wrong (<see cref="Diagnosis"/>);
+/// 2. each dictionary rebuilds its site's, which gives L0, variance explained and dead features,
+///    and is looked into where that looks wrong (<see cref="Diagnosis"/>);
 /// 3. the reconstructions of the text's beginning are put in the model's way, which gives cross-entropies (<see cref="SplicedLoss"/>).
 /// </summary>
 /// <remarks>
-/// Definitions as in SAELens's <c>sae eval</c> and dictionary_learning's <c>evaluate</c>. Every dictionary is read with BOS or without as its own config says. The first position of a sequence counts in no figure:
-/// it is BOS, or has an activation many times as long as others.
+/// Definitions as in SAELens's <c>sae eval</c> and dictionary_learning's <c>evaluate</c>. Every dictionary is read with BOS or without as
+/// its own config says. The first position of a sequence counts in no figure: it is BOS, or has an activation many times as long as others.
 /// </remarks>
 public sealed class BundleCheck
 {
@@ -38,7 +39,8 @@ public sealed class BundleCheck
     }
 
     /// <summary>Checks the dictionaries at the model's selected sites.</summary>
-    /// <param name="text">UTF-8, plain or gzip, documents parted by lines that hold <c>&lt;|endoftext|&gt;</c>; null: a short text of the program's own.</param>
+    /// <param name="text">UTF-8, plain or gzip, documents parted by lines that hold <c>&lt;|endoftext|&gt;</c>;
+    /// null: a short text of the program's own.</param>
     /// <exception cref="CheckException">No site has a dictionary, or the text is too short.</exception>
     /// <exception cref="TextException">The text cannot be read.</exception>
     /// <exception cref="AttributionException">The model's activations overflow.</exception>
@@ -46,7 +48,11 @@ public sealed class BundleCheck
     public static CheckReport Of(LoadedModel model, string? text, CheckOptions options, IProgress<string>? progress = null)
     {
         var sites = model.Selected.Where(s => model.DictionaryOf(s) is not null).ToList();
-        if (sites.Count == 0) throw new CheckException($"{model.Directory} has no dictionary{(model.Bundle.Sites.Any(model.Bundle.HasDictionary) ? " at the chosen sites; choose others with --sites" : "; export it again with --dictionaries")}");
+        if (sites.Count == 0)
+        {
+            throw new CheckException($"{model.Directory} has no "
+                + $"dictionary{(model.Bundle.Sites.Any(model.Bundle.HasDictionary) ? " at the chosen sites; choose others with --sites" : "; export it again with --dictionaries")}");
+        }
         progress?.Report("reading the text");
         return new BundleCheck(model, text, options, progress).Report(sites);
     }
@@ -61,12 +67,19 @@ public sealed class BundleCheck
         }
         var notes = new List<string>();
         if (sites.Select(s => RecordOf(s).PrependBos).Distinct().Count() > 1)
-            notes.Add("Some dictionaries were trained with BOS and some without. Each was checked in its own way; a graph over all of them reads its prompt without BOS: select sites of one kind with --sites.");
+        {
+            notes.Add("Some dictionaries were trained with BOS and some without. Each was checked in its own way; "
+                + "a graph over all of them reads its prompt without BOS: select sites of one kind with --sites.");
+        }
         if (sites.Where(s => _model.DictionaryOf(s)!.LacksInputFactor).Select(s => s.Name).ToList() is { Count: > 0 } unscaled)
-            notes.Add($"cfg.json of {string.Join(", ", unscaled)} says 'expected_average_only_in', but not by which number inputs were multiplied: checked with 1. Write it as \"norm_scaling_factor\" there, and export again.");
+        {
+            notes.Add($"cfg.json of {string.Join(", ", unscaled)} says 'expected_average_only_in', but not by which number inputs were "
+                + "multiplied: checked with 1. Write it as \"norm_scaling_factor\" there, and export again.");
+        }
         notes.Add($"A feature that is active on none of {_text.Tokens:N0} tokens need not be dead: the share is an upper bound.");
         var order = sites.Select(s => s.Name).ToList();
-        return new CheckReport(_text.Name, _text.Tokens, _context, [.. sites.Select(s => _checked[s])], [.. _findings.OrderBy(f => order.IndexOf(f.Site))], notes);
+        return new CheckReport(_text.Name, _text.Tokens, _context, [.. sites.Select(s => _checked[s])],
+            [.. _findings.OrderBy(f => order.IndexOf(f.Site))], notes);
     }
 
     private void Check(List<Site> sites, bool withBos, EncoderProduct product)
@@ -74,7 +87,8 @@ public sealed class BundleCheck
         var layout = RowLayout.Of(_text.Sequences, withBos ? _model.Tokenizer.RequireBeginOfText() : null);
         var loss = layout.Beginning(_options.LossTokens);
         var rebuilt = new Dictionary<Site, float[]>();
-        foreach (var group in sites.Chunk((int)Math.Clamp(_options.MemoryBudget / (sizeof(float) * (long)layout.Rows * _model.Bundle.Manifest.DModel), 1, sites.Count)))
+        foreach (var group in sites.Chunk(
+            (int)Math.Clamp(_options.MemoryBudget / (sizeof(float) * (long)layout.Rows * _model.Bundle.Manifest.DModel), 1, sites.Count)))
         {
             _progress?.Report($"reading {_text.Tokens:N0} tokens");
             var activations = SiteActivations.Of(_model, group, layout, _options.MemoryBudget);
@@ -83,7 +97,8 @@ public sealed class BundleCheck
                 _progress?.Report($"{site} ({_checked.Count + 1} of {_model.Selected.Count})");
                 var dictionary = _model.DictionaryOf(site)!;
                 if (loss.Rows > 0) rebuilt[site] = new float[loss.Rows * dictionary.Width];
-                Check(site, withBos, new DictionaryTrial(dictionary, product, _model.Context), activations[site], layout, rebuilt.GetValueOrDefault(site));
+                Check(site, withBos, new DictionaryTrial(dictionary, product, _model.Context), activations[site], layout,
+                    rebuilt.GetValueOrDefault(site));
                 activations.Remove(site);
             }
         }
@@ -97,12 +112,18 @@ public sealed class BundleCheck
         var output = new OutputReading(dictionary.K, dictionary.Threshold is not null);
         var counts = new int[dictionary.FeatureCount];
         var fit = trial.Fits(input, [output], x, layout, counts, rebuilt)[0];
-        _checked[site] = new SiteCheck(site.Name, dictionary.Architecture, dictionary.K, dictionary.FeatureCount, input.Normalization, withBos, fit, counts.Count(c => c == 0), counts.Count(c => c > 0.1 * fit.Tokens), null);
+        _checked[site] = new SiteCheck(site.Name, dictionary.Architecture, dictionary.K, dictionary.FeatureCount, input.Normalization,
+            withBos, fit, counts.Count(c => c == 0), counts.Count(c => c > 0.1 * fit.Tokens), null);
         var looksWrong = Plausibility.LooksWrong(fit, dictionary.Width, dictionary.FeatureCount);
         if (looksWrong && ++_diagnosed > _options.MostDiagnosed)
         {
             if (Plausibility.IsHopeless(fit, dictionary.Width, dictionary.FeatureCount))
-                _findings.Add(new Finding(site.Name, Fault.NotDiagnosed, $"{site} looks wrong: variance explained {Diagnosis.Number(fit.VarianceExplained)}, L0 {Diagnosis.Count(fit.L0)} of {dictionary.FeatureCount:N0} features.", fit, null));
+            {
+                _findings.Add(
+                    new Finding(site.Name, Fault.NotDiagnosed, $"{site} looks wrong: variance explained "
+                        + $"{Diagnosis.Number(fit.VarianceExplained)}, L0 {Diagnosis.Count(fit.L0)} of {dictionary.FeatureCount:N0} "
+                        + "features.", fit, null));
+            }
             return;
         }
         if (looksWrong) _progress?.Report($"looking into {site}");
@@ -119,9 +140,16 @@ public sealed class BundleCheck
         {
             var measured = new SiteLoss(loss.Clean / n, spliced / n, zero / n, loss.Predictions);
             var check = _checked[site] = _checked[site] with { Loss = measured };
-            if (measured is not { Recovered: < 0.5 } || measured.Spliced - measured.Clean < 0.1 || _findings.Any(f => f.Site == site.Name)) continue;
-            _findings.Add(new Finding(site.Name, Fault.LossNotRecovered, $"{site} explains {Diagnosis.Number(check.Fit.VarianceExplained)} of the variance, but only {Diagnosis.Number(measured.Recovered.Value)} of the cross-entropy that zeroing the site costs is recovered: "
-                + "what it misses is what the model reads. No other reading was looked for; take its graph with care.", check.Fit, null));
+            if (measured is not { Recovered: < 0.5 } || measured.Spliced - measured.Clean < 0.1 || _findings.Any(f => f.Site == site.Name))
+            {
+                continue;
+            }
+            _findings.Add(
+                new Finding(site.Name, Fault.LossNotRecovered, $"{site} explains {Diagnosis.Number(check.Fit.VarianceExplained)} of the "
+                    + $"variance, but only {Diagnosis.Number(measured.Recovered.Value)} of the cross-entropy that zeroing the "
+                    + "site costs is recovered: "
+                    + "what it misses is what the model reads. No other reading was looked for; take its graph with care.",
+                    check.Fit, null));
         }
     }
 

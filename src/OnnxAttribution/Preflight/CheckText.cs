@@ -3,8 +3,10 @@ using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Preflight;
 
-/// <summary>The beginning of a text as sequences of tokens, each of one document. Without a file it is a text that the program brings along.</summary>
-/// <remarks>That text: the first pages of Frances Hodgson Burnett's The Secret Garden (1911, in the public domain) and of PEP 236 by Tim Peters (placed in the public domain), by turns.</remarks>
+/// <summary>The beginning of a text as sequences of tokens, each of one document.
+/// Without a file it is a text that the program brings along.</summary>
+/// <remarks>That text: the first pages of Frances Hodgson Burnett's The Secret Garden (1911,
+/// in the public domain) and of PEP 236 by Tim Peters (placed in the public domain), by turns.</remarks>
 internal sealed class CheckText
 {
     private const string Resource = "check-text.txt", Separator = "<|endoftext|>";
@@ -19,15 +21,22 @@ internal sealed class CheckText
 
     public long Tokens => Sequences.Sum(s => (long)s.Length);
 
-    /// <param name="path">UTF-8, plain or gzip, documents parted by lines that hold <c>&lt;|endoftext|&gt;</c>; null: the program's own.</param>
+    /// <param name="path">UTF-8, plain or gzip, documents parted by lines that hold
+    /// <c>&lt;|endoftext|&gt;</c>; null: the program's own.</param>
     /// <param name="length">Tokens of a sequence.</param>
     /// <param name="limit">Tokens in all.</param>
     /// <exception cref="TextException">The file cannot be read or holds no text.</exception>
     /// <exception cref="CheckException">The text does not fill one sequence.</exception>
     public static CheckText Read(LoadedModel model, string? path, int length, long limit)
     {
-        var text = path is null ? new CheckText("the program's own text", [.. Own(model, length, limit)]) : OfFile(model, new TextFile(path), length, limit);
-        if (text.Tokens < Math.Min(length, limit)) throw new CheckException($"{text.Name} has {text.Tokens} tokens, which do not fill one context of {length}; give a longer --text, or a smaller --context");
+        var text = path is null
+            ? new CheckText("the program's own text", [.. Own(model, length, limit)])
+            : OfFile(model, new TextFile(path), length, limit);
+        if (text.Tokens < Math.Min(length, limit))
+        {
+            throw new CheckException($"{text.Name} has {text.Tokens} tokens, which do not fill one context of {length}; "
+                + "give a longer --text, or a smaller --context");
+        }
         return text;
     }
 
@@ -48,7 +57,10 @@ internal sealed class CheckText
         {
             var tokens = model.Tokenizer.Encode(document);
             if (tokens.FirstOrDefault(t => t >= model.VocabularySize, -1) is var wrong and >= 0)
-                throw new CheckException($"the text has token {wrong}, the model's vocabulary ends at {model.VocabularySize - 1}; the bundle's tokenizer is another model's");
+            {
+                throw new CheckException($"the text has token {wrong}, the model's vocabulary ends at {model.VocabularySize - 1}; "
+                    + "the bundle's tokenizer is another model's");
+            }
             for (var start = 0; start < tokens.Length && limit > 0; start += length)
             {
                 var count = (int)Math.Min(Math.Min(length, tokens.Length - start), limit);

@@ -7,10 +7,12 @@ namespace OnnxAttribution.Preflight;
 /// Why a dictionary's figures look wrong, by trying it out rather than by rule of thumb, on the same sample of activations:
 /// 1. readings that differ in one respect; the best that mends the figures by a clear margin is the finding (<see cref="Plausibility"/>);
 /// 2. if none does: the same dictionary at other sites, and with its input times a constant;
-/// 3. if none does: the reading that helped most, and again one that differs from it in one respect, so that two faults at once are found too;
+/// 3. if none does: the reading that helped most, and again one that differs from it in one respect,
+///    so that two faults at once are found too;
 /// 4. if none does: that nothing helps, where the figures are hopeless.
 /// </summary>
-/// <remarks>Where the figures look well, the readings that cost no product with W_enc are tried all the same: a modest loss is all that such a fault may cost, TopK read as ReLU above all.</remarks>
+/// <remarks>Where the figures look well, the readings that cost no product with W_enc are tried all the same:
+/// a modest loss is all that such a fault may cost, TopK read as ReLU above all.</remarks>
 internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site site, DictionaryTrial trial)
 {
     private readonly Hypotheses _hypotheses = new(sample, trial, site, manifest.WeightProcessing.CenterWritingWeights);
@@ -34,11 +36,18 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
         if (Best(before, singles) is { } single) return [Found(before, single, singles)];
         if (Best(before, Tried(_hypotheses.Elsewhere(now).Concat(Hypotheses.Scaled(now)))) is { } other) return [Found(before, other)];
         var (first, after) = singles.MinBy(t => double.IsNaN(t.Fit.Unexplained) ? double.PositiveInfinity : t.Fit.Unexplained);
-        if (after.Unexplained <= 0.5 * before.Unexplained && Best(after, [.. Tried(_hypotheses.Single(first, after.L0)).Where(t => t.Hypothesis.Fault != first.Fault)]) is { } second)
+        if (after.Unexplained <= 0.5 * before.Unexplained
+            && Best(after, [.. Tried(_hypotheses.Single(first, after.L0)).Where(t => t.Hypothesis.Fault != first.Fault)]) is { } second)
+        {
             return [Found(before, (first, after)), Found(after, second)];
+        }
         if (!Plausibility.IsHopeless(whole, Width, Features)) return [];
-        var centred = manifest.WeightProcessing.CenterWritingWeights ? "; the bundle was exported with --center-writing-weights, try without it too" : "";
-        return [new Finding(site.Name, Fault.DoesNotFit, $"{site} does not fit this model: variance explained {Number(whole.VarianceExplained)}, L0 {Count(whole.L0)} of {Features:N0} features, and no other reading of it mends that. Check that it was trained on this model{centred}.", before, null)];
+        var centred = manifest.WeightProcessing.CenterWritingWeights
+            ? "; the bundle was exported with --center-writing-weights, try without it too"
+            : "";
+        return [new Finding(site.Name, Fault.DoesNotFit, $"{site} does not fit this model: variance explained "
+            + $"{Number(whole.VarianceExplained)}, L0 {Count(whole.L0)} of {Features:N0} features, and no other reading of it mends that. "
+            + $"Check that it was trained on this model{centred}.", before, null)];
     }
 
     private IReadOnlyList<Finding> MissingBos(Hypothesis now, Fit before, Fit whole)
@@ -47,14 +56,18 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
         if (with.Fit.VarianceExplained < before.VarianceExplained - 0.05) return [];
         return
         [
-            new Finding(site.Name, Fault.Bos, $"{site} seems to have been trained on texts that begin with BOS, but is read without it: of the first token of a text {Number(whole.FirstVarianceExplained)} of the variance is explained, of the others {Number(whole.VarianceExplained)}; "
-                + $"with BOS in front it is {Number(with.Fit.VarianceExplained)} for all. Set \"prepend_bos\": true in the dictionary's cfg.json, and export again.", before, with.Fit),
+            new Finding(site.Name, Fault.Bos, $"{site} seems to have been trained on texts that begin with BOS, but is read without it: of "
+                + $"the first token of a text {Number(whole.FirstVarianceExplained)} of the variance is explained, "
+                + $"of the others {Number(whole.VarianceExplained)}; "
+                + $"with BOS in front it is {Number(with.Fit.VarianceExplained)} for all. Set \"prepend_bos\": "
+                + "true in the dictionary's cfg.json, and export again.", before, with.Fit),
         ];
     }
 
     private (Hypothesis Hypothesis, Fit Fit)? Best(Fit before, IReadOnlyList<(Hypothesis Hypothesis, Fit Fit)> tried)
     {
-        var mends = tried.Where(t => Plausibility.Mends(before, t.Fit, Width, Features) || (t.Hypothesis.Fault == Fault.TopkReadAsRelu && Plausibility.GainsBySparsity(before, t.Fit))).ToList();
+        var mends = tried.Where(t => Plausibility.Mends(before, t.Fit, Width, Features)
+            || (t.Hypothesis.Fault == Fault.TopkReadAsRelu && Plausibility.GainsBySparsity(before, t.Fit))).ToList();
         if (mends.Count == 0) return null;
         var least = mends.Min(t => t.Fit.Unexplained);
         // what is believed first, where several fit as well; of a fault's parameter the best value
@@ -66,10 +79,13 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
     {
         var (h, after) = best;
         var others = h.Fault != Fault.InputNormalization || tried is null ? [] : tried
-            .Where(t => t.Hypothesis.Fault == Fault.InputNormalization && t.Hypothesis != h && Plausibility.Mends(before, t.Fit, Width, Features) && t.Fit.Unexplained <= (1.5 * after.Unexplained) + 0.01)
+            .Where(t => t.Hypothesis.Fault == Fault.InputNormalization && t.Hypothesis != h
+                && Plausibility.Mends(before, t.Fit, Width, Features) && t.Fit.Unexplained <= (1.5 * after.Unexplained) + 0.01)
             .Select(t => $"{t.Hypothesis.Name} ({Number(t.Fit.VarianceExplained)})").ToList();
-        return new Finding(site.Name, h.Fault, $"{site} {h.Is}: variance explained {Number(before.VarianceExplained)} → {Number(after.VarianceExplained)}, L0 {Count(before.L0)} → {Count(after.L0)} ({h.Name}"
-            + $"{(others.Count == 0 ? "" : "; " + string.Join(" and ", others) + " would do about as well")}). If it was trained so, {h.Mend}.", before, after);
+        return new Finding(site.Name, h.Fault, $"{site} {h.Is}: variance explained {Number(before.VarianceExplained)} → "
+            + $"{Number(after.VarianceExplained)}, L0 {Count(before.L0)} → {Count(after.L0)} ({h.Name}"
+            + $"{(others.Count == 0 ? "" : "; " + string.Join(" and ", others) + " would do about as well")}). "
+            + $"If it was trained so, {h.Mend}.", before, after);
     }
 
     // readings of the same input share its product with W_enc
@@ -86,7 +102,8 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
         return [.. all.Select((h, i) => (h, fits[i]))];
     }
 
-    internal static string Number(double x) => Math.Abs(x) < 100 ? x.ToString("0.00", CultureInfo.InvariantCulture) : x.ToString("N0", CultureInfo.InvariantCulture);
+    internal static string Number(double x) =>
+        Math.Abs(x) < 100 ? x.ToString("0.00", CultureInfo.InvariantCulture) : x.ToString("N0", CultureInfo.InvariantCulture);
 
     internal static string Count(double l0) => l0.ToString(l0 < 10 ? "0.0" : "N0", CultureInfo.InvariantCulture);
 }

@@ -7,7 +7,8 @@ namespace OnnxAttribution.Preflight;
 
 /// <summary>
 /// One dictionary read in one way or another, on rows of activations:
-/// 1. the rows are taken as an <see cref="InputReading"/> says, and multiplied with W_enc by the runtime, 256 at a time, so that no dense activations are kept;
+/// 1. the rows are taken as an <see cref="InputReading"/> says,
+///    and multiplied with W_enc by the runtime, 256 at a time, so that no dense activations are kept;
 /// 2. for each <see cref="OutputReading"/>, which share the product, active features are found and decoded, rows side by side.
 /// </summary>
 /// <remarks>Holds all decoder rows while it lives: one dictionary is tried at a time.</remarks>
@@ -28,10 +29,13 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, EncoderProduc
     public float[] Norms => Powers(1);
 
     /// <param name="x">[rows, d].</param>
-    /// <param name="counts">[n], to which the number of tokens on which each feature is active is added; for the first of <paramref name="outputs"/>.</param>
-    /// <param name="rebuilt">[some rows, d], filled with the reconstruction of the first rows; for the first of <paramref name="outputs"/>.</param>
+    /// <param name="counts">[n], to which the number of tokens on which each feature is active is added;
+    /// for the first of <paramref name="outputs"/>.</param>
+    /// <param name="rebuilt">[some rows, d], filled with the reconstruction of the first rows;
+    /// for the first of <paramref name="outputs"/>.</param>
     /// <returns>One fit for each of <paramref name="outputs"/>.</returns>
-    public Fit[] Fits(InputReading input, IReadOnlyList<OutputReading> outputs, float[] x, RowLayout layout, int[]? counts = null, float[]? rebuilt = null)
+    public Fit[] Fits(InputReading input, IReadOnlyList<OutputReading> outputs, float[] x, RowLayout layout, int[]? counts = null,
+        float[]? rebuilt = null)
     {
         var d = dictionary.Width;
         var target = input.Centres ? Centred(x, d) : x;
@@ -42,7 +46,8 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, EncoderProduc
             var count = Math.Min(RowsAtOnce, layout.Rows - first);
             using var result = product.Run(dictionary, Encoded(input, target.AsSpan(first * d, count * d)), count);
             var (begin, found) = (first, new SparseRows[outputs.Count, (count + RowsPerTask - 1) / RowsPerTask]);
-            InParallel(found.Length, i => found[i % outputs.Count, i / outputs.Count] = Found(outputs[i % outputs.Count], result.Floats(EncoderProduct.Output), i / outputs.Count * RowsPerTask, count));
+            InParallel(found.Length, i => found[i % outputs.Count, i / outputs.Count] = Found(outputs[i % outputs.Count],
+                result.Floats(EncoderProduct.Output), i / outputs.Count * RowsPerTask, count));
             for (var i = 0; i < outputs.Count; i++)
             {
                 SparseRows[] active = [.. Enumerable.Range(0, found.GetLength(1)).Select(task => found[i, task])];
@@ -76,7 +81,10 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, EncoderProduc
         var rows = input.Norm.Changes ? input.Norm.Apply(y, d) : y.ToArray();
         if (input.Scale != 1) TensorPrimitives.Multiply(rows, input.Scale, rows);
         if (!input.SubtractsDecoderBias) return rows;
-        for (var start = 0; start < rows.Length; start += d) TensorPrimitives.Subtract(rows.AsSpan(start, d), dictionary.DecoderBias.Span, rows.AsSpan(start, d));
+        for (var start = 0; start < rows.Length; start += d)
+        {
+            TensorPrimitives.Subtract(rows.AsSpan(start, d), dictionary.DecoderBias.Span, rows.AsSpan(start, d));
+        }
         return rows;
     }
 
@@ -114,7 +122,10 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, EncoderProduc
                     dictionary.DecoderBias.Span.CopyTo(row);
                     var features = active[task].Features(r);
                     var activations = active[task].Activations(r);
-                    for (var i = 0; i < features.Length; i++) TensorPrimitives.MultiplyAdd(_decoder.At(features[i]), activations[i] * (weights?[features[i]] ?? 1), row, row);
+                    for (var i = 0; i < features.Length; i++)
+                    {
+                        TensorPrimitives.MultiplyAdd(_decoder.At(features[i]), activations[i] * (weights?[features[i]] ?? 1), row, row);
+                    }
                 }
             });
             return result;
@@ -142,12 +153,16 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, EncoderProduc
         if (mean != 0) TensorPrimitives.Add(row, mean, row);
     }
 
-    private void InParallel(int count, Action<int> body) => Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = context.Threads }, body);
+    private void InParallel(int count, Action<int> body) =>
+        Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = context.Threads }, body);
 
     private float[] TimesNorms(ReadOnlySpan<float> pre)
     {
         var scaled = new float[pre.Length];
-        for (var start = 0; start < pre.Length; start += Norms.Length) TensorPrimitives.Multiply(pre.Slice(start, Norms.Length), Norms, scaled.AsSpan(start));
+        for (var start = 0; start < pre.Length; start += Norms.Length)
+        {
+            TensorPrimitives.Multiply(pre.Slice(start, Norms.Length), Norms, scaled.AsSpan(start));
+        }
         return scaled;
     }
 

@@ -61,7 +61,8 @@ internal sealed class FitSums(RowLayout layout)
         return (counted, first);
     }
 
-    private static double Explained(double missed, double variance) => variance == 0 ? missed == 0 ? 1 : double.NaN : 1 - (missed / variance);
+    private static double Explained(double missed, double variance) =>
+        variance == 0 ? missed == 0 ? 1 : double.NaN : 1 - (missed / variance);
 
     private static double Squared(double x) => x * x;
 }

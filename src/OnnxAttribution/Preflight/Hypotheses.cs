@@ -5,7 +5,8 @@ using OnnxAttribution.Checkpoints;
 
 namespace OnnxAttribution.Preflight;
 
-/// <summary>Readings of a dictionary that differ from one in one respect, in the order in which they are believed where they fit equally well.</summary>
+/// <summary>Readings of a dictionary that differ from one in one respect,
+/// in the order in which they are believed where they fit equally well.</summary>
 internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site, bool modelIsCentred)
 {
     private const string Config = "in the dictionary's cfg.json, and export again";
@@ -14,7 +15,8 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
     private static readonly int[] s_k = [8, 16, 32, 64, 128, 256];
 
     /// <summary>The reading that others differ from.</summary>
-    public static Hypothesis AsItIs(InputReading input, OutputReading output, Site site, bool withBos) => new(Fault.DoesNotFit, input, output, site, withBos, "", "", "");
+    public static Hypothesis AsItIs(InputReading input, OutputReading output, Site site, bool withBos) =>
+        new(Fault.DoesNotFit, input, output, site, withBos, "", "", "");
 
     /// <summary>TopK with each k that leaves out features which are active now.</summary>
     public IEnumerable<Hypothesis> Sparser(Hypothesis now, double l0)
@@ -46,7 +48,9 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
             {
                 Fault = Fault.DecoderBias,
                 Input = now.Input with { SubtractsDecoderBias = !subtracts },
-                Is = subtracts ? "rebuilds better without subtracting b_dec from its input, as is done" : "rebuilds better with b_dec subtracted from its input, which is not done",
+                Is = subtracts
+                    ? "rebuilds better without subtracting b_dec from its input, as is done"
+                    : "rebuilds better with b_dec subtracted from its input, which is not done",
                 Name = subtracts ? "b_dec not subtracted" : "b_dec subtracted",
                 Mend = $"set \"apply_b_dec_to_input\": {(subtracts ? "false" : "true")} {Config}",
             };
@@ -68,7 +72,9 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
             {
                 Fault = Fault.Bos,
                 WithBos = !now.WithBos,
-                Is = now.WithBos ? "rebuilds better on texts without BOS than with it, as it is read" : "rebuilds better on texts that begin with BOS than without it, as it is read",
+                Is = now.WithBos
+                    ? "rebuilds better on texts without BOS than with it, as it is read"
+                    : "rebuilds better on texts that begin with BOS than without it, as it is read",
                 Name = now.WithBos ? "without BOS" : "with BOS",
                 Mend = $"set \"prepend_bos\": {(now.WithBos ? "false" : "true")} {Config}",
             };
@@ -107,7 +113,8 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
                 Input = now.Input with { Scale = (float)(now.Input.Scale * c) },
                 Is = $"rebuilds better with its input multiplied by about {written}",
                 Name = $"input times {written}",
-                Mend = $"set \"normalize_activations\": \"expected_average_only_in\" and \"norm_scaling_factor\": {written}, or the number that its training used, {Config}",
+                Mend = "set \"normalize_activations\": \"expected_average_only_in\" and \"norm_scaling_factor\": "
+                    + $"{written}, or the number that its training used, {Config}",
             };
         }
     }
@@ -140,8 +147,11 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
     {
         var (layout, x) = sample.Of(site, now.WithBos);
         var d = trial.Dictionary.Width;
-        var length = Enumerable.Range(0, layout.Rows).Where(r => !layout.IsFirst(r)).Average(r => (double)TensorPrimitives.Norm<float>(x.AsSpan(r * d, d)));
-        foreach (var kind in (InputNormalization[])[InputNormalization.LayerNorm, InputNormalization.None, InputNormalization.ExpectedAverage, InputNormalization.ConstantNorm])
+        var length = Enumerable.Range(0, layout.Rows)
+            .Where(r => !layout.IsFirst(r))
+            .Average(r => (double)TensorPrimitives.Norm<float>(x.AsSpan(r * d, d)));
+        foreach (var kind in (InputNormalization[])[InputNormalization.LayerNorm, InputNormalization.None,
+            InputNormalization.ExpectedAverage, InputNormalization.ConstantNorm])
         {
             var isAverage = kind == InputNormalization.ExpectedAverage;
             var factor = isAverage ? Math.Sqrt(d) / length : 1;
@@ -152,9 +162,12 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
             {
                 Fault = Fault.InputNormalization,
                 Input = read,
-                Is = kind == InputNormalization.None ? $"rebuilds better from activations as they are than normalised ({now.Input.Normalization}), as it is read" : $"rebuilds better with its input normalised by {kind.Name()}, which is not done",
+                Is = kind == InputNormalization.None
+                    ? $"rebuilds better from activations as they are than normalised ({now.Input.Normalization}), as it is read"
+                    : $"rebuilds better with its input normalised by {kind.Name()}, which is not done",
                 Name = kind.Name(),
-                Mend = $"set \"normalize_activations\": \"{kind.Name()}\"{(isAverage ? $" and \"norm_scaling_factor\": {Written(factor)}" : "")} {Config}",
+                Mend = "set \"normalize_activations\": "
+                    + $"\"{kind.Name()}\"{(isAverage ? $" and \"norm_scaling_factor\": {Written(factor)}" : "")} {Config}",
             };
         }
     }
@@ -168,7 +181,8 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
             {
                 Fault = Fault.DecoderNorm,
                 Output = now.Output with { NormPower = power },
-                Is = power < 0 ? "rebuilds better with the lengths of its decoder's rows counted once less (they may be folded twice, or into features and rows)" : "rebuilds better with the lengths of its decoder's rows counted once more",
+                Is = power < 0 ? "rebuilds better with the lengths of its decoder's rows counted once less (they may be folded twice, "
+                    + "or into features and rows)" : "rebuilds better with the lengths of its decoder's rows counted once more",
                 Name = power < 0 ? "decoder rows of length 1" : "decoder rows times their lengths",
                 Mend = $"save W_dec with each row {(power < 0 ? "divided" : "multiplied")} by its length, and export again",
             };

@@ -8,4 +8,5 @@ namespace OnnxAttribution.Preflight;
 /// <param name="Is">What is known where it fits: that it rebuilds better so, not that it was trained so.</param>
 /// <param name="Name">In few words.</param>
 /// <param name="Mend">What to do if it was trained so.</param>
-internal sealed record Hypothesis(Fault Fault, InputReading Input, OutputReading Output, Site At, bool WithBos, string Is, string Name, string Mend);
+internal sealed record Hypothesis(Fault Fault, InputReading Input, OutputReading Output, Site At, bool WithBos, string Is,
+    string Name, string Mend);

@@ -11,7 +11,8 @@ internal sealed class RowLayout(IReadOnlyList<int[]> sequences)
     /// <summary>Positions of all sequences.</summary>
     public int Rows => _first.Length;
 
-    /// <summary>Whether a row is the first position of its sequence, which is BOS or has an activation many times as long as others: it counts in no figure but its own.</summary>
+    /// <summary>Whether a row is the first position of its sequence, which is BOS or has an activation many times as long as others:
+    /// it counts in no figure but its own.</summary>
     public bool IsFirst(int row) => _first[row];
 
     /// <summary>Rows that count.</summary>

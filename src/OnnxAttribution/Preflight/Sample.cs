@@ -3,7 +3,8 @@ using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Preflight;
 
-/// <summary>Activations of all sites on the beginning of the text, with BOS and without, on which other readings of dictionaries are tried. Made when they are first asked for.</summary>
+/// <summary>Activations of all sites on the beginning of the text, with BOS and without, on which other readings of dictionaries are tried.
+/// Made when they are first asked for.</summary>
 internal sealed class Sample(LoadedModel model, CheckText text, int? bos, int tokens, long memoryBudget)
 {
     private readonly Dictionary<bool, (RowLayout Layout, Dictionary<Site, float[]> Rows)> _made = [];

@@ -1,4 +1,3 @@
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
@@ -31,7 +30,10 @@ internal static class SiteActivations
             {
                 var x = FiniteValues.Require(values.Floats(RowsOf(site)), $"the activations of {site.Name}");
                 var width = x.Length / (count * longest);
-                if (!result.TryGetValue(site, out var all)) result[site] = all = GC.AllocateUninitializedArray<float>(checked(layout.Rows * width));
+                if (!result.TryGetValue(site, out var all))
+                {
+                    result[site] = all = GC.AllocateUninitializedArray<float>(checked(layout.Rows * width));
+                }
                 row = begun;
                 for (var b = 0; b < count; b++)
                 {

@@ -32,8 +32,10 @@ internal sealed class SplicedLoss : IDisposable
         _headReads = [.. Enumerable.Range(0, sites.Length).Where(i => read.Contains(sites[i]))];
         var g = new GraphBuilder("loss/");
         var targets = g.Input(Targets, DataType.Int64, Dim.Named("batch"), Dim.Named("position"), Dim.Of(1));
-        var picked = g.Emit("GatherElements", [g.LogSoftmax(graph["logits"], -1), targets], [Output], ("axis", 2L));   // [batch, position, 1]
-        _head = new GraphRunner(new OnnxGraph([.. _headReads.Select(i => sites[i]), graph["tokens"], targets], picked), model.Context, model.Directory);
+        // [batch, position, 1]
+        var picked = g.Emit("GatherElements", [g.LogSoftmax(graph["logits"], -1), targets], [Output], ("axis", 2L));
+        _head = new GraphRunner(new OnnxGraph([.. _headReads.Select(i => sites[i]), graph["tokens"], targets], picked), model.Context,
+            model.Directory);
     }
 
     /// <summary>Sums of −log p of the sites' passes; divided by <see cref="Predictions"/> they are nats per token.</summary>
@@ -49,11 +51,13 @@ internal sealed class SplicedLoss : IDisposable
     public void Add(RowLayout layout, IReadOnlyDictionary<Site, float[]> rebuilt, bool hasBos, IProgress<string>? progress)
     {
         var longest = layout.Sequences.Max(s => s.Length);
-        var most = (int)Math.Clamp(Math.Min(MostTokens / longest, MostLogitBytes / (2L * sizeof(float) * longest * _model.VocabularySize)), 1, int.MaxValue);
+        var most = (int)Math.Clamp(Math.Min(MostTokens / longest, MostLogitBytes / (2L * sizeof(float) * longest * _model.VocabularySize)),
+            1, int.MaxValue);
         var row = 0;
         foreach (var (first, count, length) in layout.Batches(most))
         {
-            var batch = new Batch(layout.Padded(first, count, length), [.. Enumerable.Range(first, count).Select(i => layout.Sequences[i].Length)], length);
+            var batch = new Batch(layout.Padded(first, count, length),
+                [.. Enumerable.Range(first, count).Select(i => layout.Sequences[i].Length)], length);
             var sites = new DeviceTensor?[_model.Bundle.Sites.Count];
             try
             {
@@ -88,7 +92,8 @@ internal sealed class SplicedLoss : IDisposable
         public int Tokens => Lengths.Sum();
     }
 
-    private DeviceTensor Step(int step, IReadOnlyList<DeviceTensor?> sites, Batch batch) => _model.Steps.Run(step, sites, batch.Ids, batch.Count, 0);
+    private DeviceTensor Step(int step, IReadOnlyList<DeviceTensor?> sites, Batch batch) =>
+        _model.Steps.Run(step, sites, batch.Ids, batch.Count, 0);
 
     private static float[] Spliced(DeviceTensor x, float[] rebuilt, int row, Batch batch, int from)
     {

@@ -50,7 +50,12 @@ internal static class AblationDescription
         var nodes = chain.Select(e => graph.Edges[e].Down).Prepend(graph.Edges[chain[0]].Up).Select(i => graph.Nodes[i]);
         return new JsonObject
         {
-            ["nodes"] = RunDescription.Array(nodes, n => new JsonObject { ["site"] = n.Site.Name, ["position"] = n.Position, ["feature"] = n.Feature }),
+            ["nodes"] = RunDescription.Array(nodes, n => new JsonObject
+            {
+                ["site"] = n.Site.Name,
+                ["position"] = n.Position,
+                ["feature"] = n.Feature
+            }),
             ["effects"] = RunDescription.Array(chain, e => RunDescription.Number(graph.Edges[e].Effect)),
         };
     }

@@ -12,8 +12,10 @@ public sealed class AblationRun
     /// <summary>Name of the further table that holds the tokens whose probability moved most.</summary>
     public const string LogitsTable = "logits";
 
-    private AblationRun(LoadedModel model, PromptTask task, AblationRequest request, PromptTokens tokens, bool prependBos, AblationGraph graph, double sessionSeconds) =>
-        (Model, Task, Request, Tokens, PrependBos, Graph, SessionSeconds) = (model, task, request, tokens, prependBos, graph, sessionSeconds);
+    private AblationRun(LoadedModel model, PromptTask task, AblationRequest request, PromptTokens tokens, bool prependBos,
+        AblationGraph graph, double sessionSeconds) =>
+        (Model, Task, Request, Tokens, PrependBos, Graph, SessionSeconds) = (model, task, request, tokens, prependBos, graph,
+            sessionSeconds);
 
     public LoadedModel Model { get; }
     public PromptTask Task { get; }
@@ -31,15 +33,21 @@ public sealed class AblationRun
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
     public static AblationRun Find(LoadedModel model, PromptTask task, AblationRequest request, IProgress<string>? progress = null)
     {
-        if (task.PatchPrompt is not null) throw new PromptException("features are ablated within one prompt, so a patch prompt means nothing here; leave it out, or use 'onnx-attribution graph'");
+        if (task.PatchPrompt is not null)
+        {
+            throw new PromptException("features are ablated within one prompt, so a patch prompt means nothing here; "
+                + "leave it out, or use 'onnx-attribution graph'");
+        }
         var prependBos = request.PrependBos ?? model.PrependsBos;
         var tokens = PromptTokens.Of(task, model.Tokenizer, prependBos);
         var before = model.Context.SessionTime;
-        var graph = AblationFinder.Find(model, tokens.Clean, request.Ablation with { Target = tokens.Target, Foil = tokens.Foil }, progress);
+        var graph = AblationFinder.Find(model, tokens.Clean,
+            request.Ablation with { Target = tokens.Target, Foil = tokens.Foil }, progress);
         return new AblationRun(model, task, request, tokens, prependBos, graph, (model.Context.SessionTime - before).TotalSeconds);
     }
 
-    /// <summary>Writes the run directory, whole or not at all: nodes, edges, run.json and, where logits were asked for, <c>logits.parquet</c>.</summary>
+    /// <summary>Writes the run directory, whole or not at all:
+    /// nodes, edges, run.json and, where logits were asked for, <c>logits.parquet</c>.</summary>
     /// <returns>run.json.</returns>
     /// <exception cref="RunDirectoryException">The path is taken or cannot be written.</exception>
     public JsonObject Write(string path, bool force)
@@ -47,7 +55,8 @@ public sealed class AblationRun
         var facts = AblationDescription.Of(this);
         var tables = new Dictionary<string, StoredTable>();
         if (Request.Ablation.Logits) tables[LogitsTable] = Logits();
-        RunDirectory.Write(path, GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), Graph.Metric.Position, facts, force, Model.Context.Cancel, tables);
+        RunDirectory.Write(path, GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), Graph.Metric.Position, facts, force,
+            Model.Context.Cancel, tables);
         return facts;
     }
 
@@ -56,13 +65,16 @@ public sealed class AblationRun
 
     private StoredTable Logits()
     {
-        var table = new StoredTable(new StoredColumn("site", StoredType.Varchar), new StoredColumn("position", StoredType.Integer), new StoredColumn("feature", StoredType.Integer),
-            new StoredColumn("direction", StoredType.Varchar), new StoredColumn("rank", StoredType.Integer), new StoredColumn("token_id", StoredType.Integer), new StoredColumn("token", StoredType.Varchar),
-            new StoredColumn("clean_probability", StoredType.Float), new StoredColumn("ablated_probability", StoredType.Float), new StoredColumn("change", StoredType.Float));
+        var table = new StoredTable(new StoredColumn("site", StoredType.Varchar), new StoredColumn("position", StoredType.Integer),
+            new StoredColumn("feature", StoredType.Integer), new StoredColumn("direction", StoredType.Varchar), new StoredColumn("rank",
+                StoredType.Integer), new StoredColumn("token_id", StoredType.Integer), new StoredColumn("token", StoredType.Varchar),
+            new StoredColumn("clean_probability", StoredType.Float), new StoredColumn("ablated_probability", StoredType.Float),
+            new StoredColumn("change", StoredType.Float));
         foreach (var l in Graph.Logits)
         {
             var node = Graph.Nodes[l.Node];
-            table.Add(node.Site.Name, node.Position, node.Feature, l.Up ? "up" : "down", l.Rank, l.Token, Model.TokenText(l.Token), l.Clean, l.Ablated, l.Change);
+            table.Add(node.Site.Name, node.Position, node.Feature, l.Up ? "up" : "down", l.Rank, l.Token, Model.TokenText(l.Token), l.Clean,
+                l.Ablated, l.Change);
         }
         return table;
     }

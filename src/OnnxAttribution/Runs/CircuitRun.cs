@@ -12,7 +12,8 @@ public sealed class CircuitRun
 {
     private readonly LoadedModel _model;
 
-    private CircuitRun(LoadedModel model, Circuit circuit, CircuitAblationOptions options, IReadOnlyList<CircuitPrompt> prompts, string? taken) =>
+    private CircuitRun(LoadedModel model, Circuit circuit, CircuitAblationOptions options, IReadOnlyList<CircuitPrompt> prompts,
+        string? taken) =>
         (_model, Circuit, Options, Prompts, Taken) = (model, circuit, options, prompts, taken);
 
     public Circuit Circuit { get; }
@@ -28,17 +29,20 @@ public sealed class CircuitRun
     /// <exception cref="CircuitException">The circuit has no feature, or does not fit the model or a prompt.</exception>
     /// <exception cref="AttributionException">What was asked cannot be.</exception>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
-    public static CircuitRun Of(LoadedModel model, Circuit circuit, IReadOnlyList<PromptTask> tasks, CircuitAblationOptions options, bool? prependBos, IProgress<string>? progress = null)
+    public static CircuitRun Of(LoadedModel model, Circuit circuit, IReadOnlyList<PromptTask> tasks, CircuitAblationOptions options,
+        bool? prependBos, IProgress<string>? progress = null)
     {
         var bos = prependBos ?? model.PrependsBos;
-        return Of(model, circuit, [.. tasks.Select(t => (t, PromptTokens.Of(t, model.Tokenizer, bos), options.Position))], options, null, progress);
+        return Of(model, circuit, [.. tasks.Select(t => (t, PromptTokens.Of(t, model.Tokenizer, bos), options.Position))], options,
+            null, progress);
     }
 
     /// <summary>A run's circuit, by the run's own metric where the request names no other.</summary>
     /// <param name="tasks">null: the run's prompt, or those of the runs that it was merged from.</param>
     /// <exception cref="PromptException">A prompt, target or foil cannot be used, or the run's prompts are not known.</exception>
     /// <inheritdoc cref="Of(LoadedModel, Circuit, IReadOnlyList{PromptTask}, CircuitAblationOptions, bool?, IProgress{string}?)" path="/exception"/>
-    public static CircuitRun OfRun(LoadedModel model, CircuitSource source, IReadOnlyList<PromptTask>? tasks, CircuitRequest request, IProgress<string>? progress = null)
+    public static CircuitRun OfRun(LoadedModel model, CircuitSource source, IReadOnlyList<PromptTask>? tasks, CircuitRequest request,
+        IProgress<string>? progress = null)
     {
         var (run, circuit) = (source.Run!, source.Circuit(model));
         var (options, taken) = (request.Ablation, new List<string>());
@@ -51,13 +55,21 @@ public sealed class CircuitRun
             options = options with { Metric = Metric.KindOf(name) };
             taken.Add("metric");
         }
-        if (request.Foil is not null && options.Metric != MetricKind.LogitDiff) throw new PromptException($"--foil goes with --metric logit-diff, and {source.Path} has {Metric.NameOf(options.Metric)}; leave it out, or give --metric logit-diff");
-        int? target = PromptTokens.OneToken(model.Tokenizer, "--target", request.Target), foil = PromptTokens.OneToken(model.Tokenizer, "--foil", request.Foil);
-        var prompts = tasks is null ? OwnPrompts(source, request, target, foil, taken) : [.. tasks.Select(t => Other(model, run, t, request, taken))];
+        if (request.Foil is not null && options.Metric != MetricKind.LogitDiff)
+        {
+            throw new PromptException($"--foil goes with --metric logit-diff, and {source.Path} has {Metric.NameOf(options.Metric)}; "
+                + "leave it out, or give --metric logit-diff");
+        }
+        int? target = PromptTokens.OneToken(model.Tokenizer, "--target", request.Target),
+            foil = PromptTokens.OneToken(model.Tokenizer, "--foil", request.Foil);
+        var prompts = tasks is null
+            ? OwnPrompts(source, request, target, foil, taken)
+            : [.. tasks.Select(t => Other(model, run, t, request, taken))];
         return Of(model, circuit, prompts, options, taken.Count == 0 ? null : string.Join(", ", taken.Distinct()), progress);
     }
 
-    private static List<(PromptTask Task, PromptTokens Tokens, int? Position)> OwnPrompts(CircuitSource source, CircuitRequest request, int? target, int? foil, List<string> taken)
+    private static List<(PromptTask Task, PromptTokens Tokens, int? Position)> OwnPrompts(CircuitSource source, CircuitRequest request,
+        int? target, int? foil, List<string> taken)
     {
         var own = RunPrompt.Of(source, request.PrependBos);
         taken.Insert(0, own.Count == 1 ? "prompt" : "prompts");
@@ -66,11 +78,14 @@ public sealed class CircuitRun
         if (request.Ablation.Position is null) taken.Add("position");
         // another target has another foil
         return [.. own.Select(p => (new PromptTask(p.Text, Id: own.Count == 1 ? null : p.Id),
-            new PromptTokens(p.Clean, null, target ?? p.Target, foil ?? (target is null ? p.Foil : null)), request.Ablation.Position ?? p.Position))];
+            new PromptTokens(p.Clean, null, target ?? p.Target, foil ?? (target is null ? p.Foil : null)),
+            request.Ablation.Position ?? p.Position))];
     }
 
-    // another prompt: one that was typed has the run's target unless it is given one, a line of a file has its own; the run's own prompt typed again has its position too
-    private static (PromptTask Task, PromptTokens Tokens, int? Position) Other(LoadedModel model, JsonObject run, PromptTask task, CircuitRequest request, List<string> taken)
+    // another prompt: one that was typed has the run's target unless it is given one, a line of a file has its own;
+    // the run's own prompt typed again has its position too
+    private static (PromptTask Task, PromptTokens Tokens, int? Position) Other(LoadedModel model, JsonObject run, PromptTask task,
+        CircuitRequest request, List<string> taken)
     {
         var bos = request.PrependBos ?? (bool?)run["prepend_bos"] ?? model.PrependsBos;
         var tokens = PromptTokens.Of(task, model.Tokenizer, bos);
@@ -90,33 +105,41 @@ public sealed class CircuitRun
         return (task, tokens, position);
     }
 
-    private static CircuitRun Of(LoadedModel model, Circuit circuit, IReadOnlyList<(PromptTask Task, PromptTokens Tokens, int? Position)> prompts, CircuitAblationOptions options, string? taken, IProgress<string>? progress)
+    private static CircuitRun Of(LoadedModel model, Circuit circuit,
+        IReadOnlyList<(PromptTask Task, PromptTokens Tokens, int? Position)> prompts, CircuitAblationOptions options, string? taken,
+        IProgress<string>? progress)
     {
         circuit.RequireFeatures(model);
         var results = new List<CircuitPrompt>();
         foreach (var (task, tokens, position) in prompts)
         {
             progress?.Report($"prompt {results.Count + 1} of {prompts.Count}");
-            var result = CircuitAblation.Run(model, tokens.Clean, circuit, options with { Position = position, Target = tokens.Target, Foil = tokens.Foil });
+            var result = CircuitAblation.Run(model, tokens.Clean, circuit,
+                options with { Position = position, Target = tokens.Target, Foil = tokens.Foil });
             results.Add(new CircuitPrompt(task, tokens, result));
         }
         return new CircuitRun(model, circuit, options, results, taken);
     }
 
-    /// <summary>Every next token of every prompt, with the circuit ablated, with the random controls (their mean) and with features 0.</summary>
+    /// <summary>Every next token of every prompt, with the circuit ablated,
+    /// with the random controls (their mean) and with features 0.</summary>
     /// <exception cref="RunDirectoryException">The file exists and <paramref name="force"/> is off, or it cannot be written.</exception>
     public void Write(string file, bool force)
     {
-        var table = new StoredTable(new StoredColumn("prompt_id", StoredType.Varchar), new StoredColumn("circuit", StoredType.Varchar), new StoredColumn("token_id", StoredType.Integer), new StoredColumn("token", StoredType.Varchar),
-            new StoredColumn("clean_probability", StoredType.Double), new StoredColumn("probability", StoredType.Double), new StoredColumn("change", StoredType.Double), new StoredColumn("relative_change", StoredType.Double));
+        var table = new StoredTable(new StoredColumn("prompt_id", StoredType.Varchar), new StoredColumn("circuit", StoredType.Varchar),
+            new StoredColumn("token_id", StoredType.Integer), new StoredColumn("token", StoredType.Varchar),
+            new StoredColumn("clean_probability", StoredType.Double), new StoredColumn("probability", StoredType.Double),
+            new StoredColumn("change", StoredType.Double), new StoredColumn("relative_change", StoredType.Double));
         foreach (var (index, p) in Prompts.Index())
         {
-            foreach (var (name, after) in new[] { ("circuit", p.Result.Ablated), ("random", p.Result.Control), ("feature 0", p.Result.FeatureZero) })
+            foreach (var (name,
+                after) in new[] { ("circuit", p.Result.Ablated), ("random", p.Result.Control), ("feature 0", p.Result.FeatureZero) })
             {
                 for (var t = 0; t < after.Length; t++)
                 {
                     var s = new TokenShift(t, p.Result.Clean[t], after[t]);
-                    table.Add(p.Task.Id ?? $"{index + 1}", name, t, _model.TokenText(t), s.Clean, s.Ablated, s.Change, double.IsFinite(s.Relative) ? s.Relative : double.NaN);
+                    table.Add(p.Task.Id ?? $"{index + 1}", name, t, _model.TokenText(t), s.Clean, s.Ablated, s.Change,
+                        double.IsFinite(s.Relative) ? s.Relative : double.NaN);
                 }
             }
         }

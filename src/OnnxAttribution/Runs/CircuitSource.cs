@@ -16,7 +16,9 @@ public sealed class CircuitSource
     private readonly string _text;
     private readonly IReadOnlyList<(string Site, int Position, int Feature, float Effect, bool Kept)>? _nodes;
 
-    private CircuitSource(string text, IReadOnlyList<(string Site, int Position, int Feature, float Effect, bool Kept)>? nodes, JsonObject? run, string? path) => (_text, _nodes, Run, Path) = (text, nodes, run, path);
+    private CircuitSource(string text, IReadOnlyList<(string Site, int Position, int Feature, float Effect, bool Kept)>? nodes,
+        JsonObject? run, string? path) =>
+        (_text, _nodes, Run, Path) = (text, nodes, run, path);
 
     /// <summary>run.json of the run that the nodes are of; null where there is none.</summary>
     public JsonObject? Run { get; }
@@ -29,8 +31,10 @@ public sealed class CircuitSource
 
     /// <summary>Where the run's model was.</summary>
     /// <exception cref="CircuitException">It is not there any more, or the run does not say.</exception>
-    public string ModelPath => (string?)Run?["model_path"] is { } path && BundlePath.Of(Path!, path) is var place && Directory.Exists(place) ? place
-        : throw new CircuitException($"{Path} was made with {(string?)Run?["model_path"] ?? "a model that it does not name"}, which is not there; name where the bundle is now as --model DIR");
+    public string ModelPath =>
+        (string?)Run?["model_path"] is { } path && BundlePath.Of(Path!, path) is var place && Directory.Exists(place) ? place
+            : throw new CircuitException($"{Path} was made with {(string?)Run?["model_path"] ?? "a model that it does not name"}, "
+                + "which is not there; name where the bundle is now as --model DIR");
 
     /// <param name="given">A path, or a text such as <c>3:953;4:7780,312</c>.</param>
     /// <exception cref="RunDirectoryException">The run or file is missing a part, or damaged.</exception>
@@ -42,7 +46,8 @@ public sealed class CircuitSource
         {
             // a circuit in short has a colon in every piece; a path that was misspelt seldom has one
             return given.Contains(':') || string.IsNullOrWhiteSpace(given) ? new CircuitSource(given, null, null, null)
-                : throw new CircuitException($"there is no file '{given}', and it is no circuit; give a run directory, a nodes.parquet, or site:features, such as 3:953;4:7780,312{FeatureName.OfPage(given)}");
+                : throw new CircuitException($"there is no file '{given}', and it is no circuit; "
+                    + $"give a run directory, a nodes.parquet, or site:features, such as 3:953;4:7780,312{FeatureName.OfPage(given)}");
         }
         if (!IsParquet(given)) return new CircuitSource(Text(given), null, null, given);
         var beside = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(given))!, RunFile);
@@ -63,27 +68,40 @@ public sealed class CircuitSource
     public Circuit Circuit(LoadedModel model)
     {
         RequireModel(model);
-        var circuit = _nodes is null ? CircuitText.Parse(_text, model, Path) : new Circuit(_nodes.Where(n => n.Kept).Select(n => Node(n, model)));
+        var circuit = _nodes is null
+            ? CircuitText.Parse(_text, model, Path)
+            : new Circuit(_nodes.Where(n => n.Kept).Select(n => Node(n, model)));
         if (Path is not null && circuit.Nodes.Count == 0)
-            throw new CircuitException(_nodes is null ? $"{Path} lists no feature; write site:features in it, such as 3:953;4:7780,312" : $"{Path} keeps no node, so there is no circuit; make the graph again with lower thresholds, or --no-prune");
+        {
+            throw new CircuitException(_nodes is null
+                ? $"{Path} lists no feature; write site:features in it, such as 3:953;4:7780,312"
+                : $"{Path} keeps no node, so there is no circuit; make the graph again with lower thresholds, or --no-prune");
+        }
         circuit.Require(model);
         return circuit;
     }
 
-    /// <summary>The nodes of the run, kept or not, by falling |effect|. Those whose effect is not known, such as ends of edges that ablate did not ablate themselves, are left out: they have no rank.</summary>
+    /// <summary>The nodes of the run, kept or not, by falling |effect|. Those whose effect is not known,
+    /// such as ends of edges that ablate did not ablate themselves, are left out: they have no rank.</summary>
     /// <exception cref="CircuitException">No node's effect is known, or the run is another model's or does not fit this one.</exception>
     public IReadOnlyList<CircuitNode> Ranking(LoadedModel model)
     {
         RequireModel(model);
-        var ranked = _nodes!.Where(n => !float.IsNaN(n.Effect)).OrderByDescending(n => Math.Abs(n.Effect)).Select(n => Node(n, model)).ToList();
+        var ranked = _nodes!.Where(n => !float.IsNaN(n.Effect))
+            .OrderByDescending(n => Math.Abs(n.Effect))
+            .Select(n => Node(n, model))
+            .ToList();
         return ranked.Count > 0 || _nodes!.Count == 0 ? ranked
-            : throw new CircuitException($"{Path} has no effect of any node to rank them by, as ablate --no-logits leaves them out; make the run without --no-logits, or with graph");
+            : throw new CircuitException($"{Path} has no effect of any node to rank them by, as ablate --no-logits leaves them out; "
+                + "make the run without --no-logits, or with graph");
     }
 
     private void RequireModel(LoadedModel model)
     {
         if (Run?["bundle_sha256"] is not { } hash || (string)hash! == model.BundleHash) return;
-        throw new CircuitException($"{Path} was made with another model or another export of it ({Run["model_path"]}, bundle {((string)hash!)[..8]}…; {model.Path} is {model.BundleHash[..8]}…); give the --model it was made with, or make the graph again");
+        throw new CircuitException($"{Path} was made with another model or another export of it ({Run["model_path"]}, bundle "
+            + $"{((string)hash!)[..8]}…; {model.Path} is {model.BundleHash[..8]}…); "
+            + "give the --model it was made with, or make the graph again");
     }
 
     private static CircuitNode Node((string Site, int Position, int Feature, float Effect, bool Kept) n, LoadedModel model)
@@ -103,13 +121,16 @@ public sealed class CircuitSource
         var table = StoredTable.Read(file, cancel);
         try
         {
-            var (sites, positions, features) = (table.Values<string?>("site"), table.Values<int?>("position"), table.Values<int?>("feature"));
+            var (sites, positions, features) = (table.Values<string?>("site"), table.Values<int?>("position"),
+                table.Values<int?>("feature"));
             var (effects, kept) = (table.Values<float>("effect"), table.Values<bool?>("kept"));
-            return [.. Enumerable.Range(0, table.Count).Select(i => (sites[i] ?? throw new InvalidOperationException(), positions[i]!.Value, features[i]!.Value, effects[i], kept[i] == true))];
+            return [.. Enumerable.Range(0, table.Count).Select(i =>
+                (sites[i] ?? throw new InvalidOperationException(), positions[i]!.Value, features[i]!.Value, effects[i], kept[i] == true))];
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException)
         {
-            throw new CircuitException($"{file} is no table of a graph's nodes ({(e is ArgumentException ? $"its columns are {string.Join(", ", table.Columns.Select(c => DisplayText.OneLine(c.Name)))}, and site, position, feature, effect and kept are needed, each of its type" : "a node has no site, position or feature")}); give a run directory or its nodes.parquet");
+            throw new CircuitException($"{file} is no table of a graph's nodes "
+                + $"({(e is ArgumentException ? $"its columns are {string.Join(", ", table.Columns.Select(c => DisplayText.OneLine(c.Name)))}, and site, position, feature, effect and kept are needed, each of its type" : "a node has no site, position or feature")}); give a run directory or its nodes.parquet");
         }
     }
 
@@ -140,5 +161,6 @@ public sealed class CircuitSource
     }
 
     private static CircuitException Unreadable(string file, Exception e) =>
-        new($"{file} cannot be read as a circuit ({(e is DecoderFallbackException ? "it is no text in UTF-8" : FileFault.Words(e))}); give a run directory, a nodes.parquet, or a text file of site:features");
+        new($"{file} cannot be read as a circuit ({(e is DecoderFallbackException ? "it is no text in UTF-8" : FileFault.Words(e))}); "
+            + "give a run directory, a nodes.parquet, or a text file of site:features");
 }

@@ -29,7 +29,8 @@ public sealed class CurveRun
     /// <param name="prependBos">null: as the dictionaries were trained.</param>
     /// <exception cref="PromptException">The prompt cannot be used.</exception>
     /// <inheritdoc cref="CurveFinder.Find" path="/exception"/>
-    public static CurveRun Of(LoadedModel model, PromptTask task, bool? prependBos, FeatureName up, FeatureName down, IReadOnlyList<double> coefficients, long memoryBudget)
+    public static CurveRun Of(LoadedModel model, PromptTask task, bool? prependBos, FeatureName up, FeatureName down,
+        IReadOnlyList<double> coefficients, long memoryBudget)
     {
         var bos = prependBos ?? model.PrependsBos;
         var tokens = PromptTokens.Of(task, model.Tokenizer, bos).Clean;
@@ -51,29 +52,32 @@ public sealed class CurveRun
                     : $"feature {c.Down.Feature} of {c.Down.Site} switches {(on ? "on" : "off")}";
             case KinkCause.Attention:
                 var a = bend.Attention!;
-                return $"block {a.Layer} head {a.Head} at {Token(a.Query)} turns from {Token(a.FromKey)} ({Share(a.FromWeights.From)} → {Share(a.ToWeights.From)}) "
+                return $"block {a.Layer} head {a.Head} at {Token(a.Query)} turns from {Token(a.FromKey)} ({Share(a.FromWeights.From)} → "
+                    + $"{Share(a.ToWeights.From)}) "
                     + $"to {Token(a.ToKey)} ({Share(a.FromWeights.To)} → {Share(a.ToWeights.To)})";
             default:
-                return $"the slope goes from {Number(SlopeBefore(bend))} to {Number(SlopeBefore(bend with { Step = bend.Step + 1 }))}; no feature or head was seen to switch";
+                return $"the slope goes from {Number(SlopeBefore(bend))} to {Number(SlopeBefore(bend with { Step = bend.Step + 1 }))}; "
+                    + "no feature or head was seen to switch";
         }
     }
 
-    /// <summary>Every coefficient at every position: coefficient, position, token, activation, line (the gradient's), up_site, up_feature, down_site, down_feature,
-    /// switched (a bend since the coefficient before), cause.</summary>
+    /// <summary>Every coefficient at every position: coefficient, position, token, activation, line (the gradient's),
+    /// up_site, up_feature, down_site, down_feature, switched (a bend since the coefficient before), cause.</summary>
     public StoredTable Table()
     {
         var c = Curve;
-        var table = new StoredTable(new("coefficient", StoredType.Double), new("position", StoredType.Integer), new("token", StoredType.Varchar), new("activation", StoredType.Float),
-            new("line", StoredType.Float), new("up_site", StoredType.Varchar), new("up_feature", StoredType.Integer), new("down_site", StoredType.Varchar), new("down_feature", StoredType.Integer),
-            new("switched", StoredType.Boolean), new("cause", StoredType.Varchar));
+        var table = new StoredTable(new("coefficient", StoredType.Double), new("position", StoredType.Integer),
+            new("token", StoredType.Varchar), new("activation", StoredType.Float), new("line", StoredType.Float),
+            new("up_site", StoredType.Varchar), new("up_feature", StoredType.Integer), new("down_site", StoredType.Varchar),
+            new("down_feature", StoredType.Integer), new("switched", StoredType.Boolean), new("cause", StoredType.Varchar));
         var texts = Enumerable.Range(0, c.Tokens.Count).Select(TextAt).ToArray();
         for (var i = 0; i < c.Coefficients.Count; i++)
         {
             for (var q = 0; q < texts.Length; q++)
             {
                 var here = _bends[(i, q)].Select(Words).ToList();
-                table.Add(c.Coefficients[i], q, texts[q], c.Activation[i][q], (float)c.Line(i, q), c.Up.Site, c.Up.Feature, c.Down.Site, c.Down.Feature,
-                    here.Count > 0, here.Count > 0 ? string.Join("; ", here) : null);
+                table.Add(c.Coefficients[i], q, texts[q], c.Activation[i][q], (float)c.Line(i, q), c.Up.Site, c.Up.Feature, c.Down.Site,
+                    c.Down.Feature, here.Count > 0, here.Count > 0 ? string.Join("; ", here) : null);
             }
         }
         return table;
@@ -96,7 +100,8 @@ public sealed class CurveRun
     private int? TopK => _model.DictionaryOf(_model.Bundle.SiteNamed(Curve.Down.Site))!.K;
 
     private double SlopeBefore(Kink bend) =>
-        (Curve.Activation[bend.Step][bend.Position] - Curve.Activation[bend.Step - 1][bend.Position]) / (Curve.Coefficients[bend.Step] - Curve.Coefficients[bend.Step - 1]);
+        (Curve.Activation[bend.Step][bend.Position] - Curve.Activation[bend.Step - 1][bend.Position])
+            / (Curve.Coefficients[bend.Step] - Curve.Coefficients[bend.Step - 1]);
 
     private string Token(int position) => $"{position} {DisplayText.Quoted(TextAt(position))}";
 

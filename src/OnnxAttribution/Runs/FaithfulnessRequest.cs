@@ -11,4 +11,5 @@ namespace OnnxAttribution.Runs;
 /// <param name="Position">null: the run's for its own prompts, else the last.</param>
 /// <param name="PrependBos">null: as the run did.</param>
 public sealed record FaithfulnessRequest(
-    FaithfulnessOptions Curve, IReadOnlyList<AblationKind>? Kinds = null, string? MeanText = null, MetricKind? Metric = null, int? Position = null, bool? PrependBos = null);
+    FaithfulnessOptions Curve, IReadOnlyList<AblationKind>? Kinds = null, string? MeanText = null, MetricKind? Metric = null,
+    int? Position = null, bool? PrependBos = null);

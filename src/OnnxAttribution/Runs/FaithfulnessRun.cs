@@ -36,7 +36,8 @@ public sealed class FaithfulnessRun
     public IReadOnlyList<FaithfulnessMean> Means => FaithfulnessMean.Over(Prompts.SelectMany(p => p.Points));
 
     /// <summary>Curves of prompts for which m(M) = m(∅), so that the ratios mean nothing.</summary>
-    public int Undefined => Prompts.Sum(p => p.Points.Where(q => double.IsNaN(q.Faithfulness)).Select(q => (q.Ablation, q.Errors)).Distinct().Count());
+    public int Undefined =>
+        Prompts.Sum(p => p.Points.Where(q => double.IsNaN(q.Faithfulness)).Select(q => (q.Ablation, q.Errors)).Distinct().Count());
 
     /// <param name="source">The run.</param>
     /// <param name="tasks">null: the run's own prompt, or those of the runs that it was merged from.</param>
@@ -44,12 +45,15 @@ public sealed class FaithfulnessRun
     /// <exception cref="CircuitException">The run is another model's, or its positions do not fit a prompt.</exception>
     /// <exception cref="AttributionException">What was asked cannot be: no patch prompt, no text for means.</exception>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
-    public static FaithfulnessRun Of(LoadedModel model, CircuitSource source, IReadOnlyList<PromptTask>? tasks, FaithfulnessRequest request, IProgress<string>? progress = null)
+    public static FaithfulnessRun Of(LoadedModel model, CircuitSource source, IReadOnlyList<PromptTask>? tasks, FaithfulnessRequest request,
+        IProgress<string>? progress = null)
     {
         var ranking = source.Ranking(model);
         var metric = request.Metric ?? Attribution.Metric.KindOf((string)source.Run!["metric"]!);
         var bos = request.PrependBos ?? (bool?)source.Run!["prepend_bos"] ?? model.PrependsBos;
-        var prompts = tasks is null ? RunPrompt.Of(source, request.PrependBos) : [.. tasks.Select((t, i) => RunPrompt.Of(t, i, model.Tokenizer, bos))];
+        var prompts = tasks is null
+            ? RunPrompt.Of(source, request.PrependBos)
+            : [.. tasks.Select((t, i) => RunPrompt.Of(t, i, model.Tokenizer, bos))];
         var kinds = request.Kinds ?? [prompts.All(p => p.Patch is not null) ? AblationKind.Patch : AblationKind.Zero];
         CheckPrompts(prompts, kinds, request, ranking, source);
         var means = kinds.Contains(AblationKind.Mean) ? MeanText.Of(model, request.MeanText!, bos, progress) : null;
@@ -57,25 +61,44 @@ public sealed class FaithfulnessRun
         foreach (var (i, prompt) in prompts.Index())
         {
             progress?.Report($"prompt {i + 1} of {prompts.Count}");
-            var options = request.Curve with { Metric = metric, Position = request.Position ?? prompt.Position, Target = prompt.Target, Foil = prompt.Foil };
-            results.Add((prompt.Id, [.. kinds.SelectMany(kind => FaithfulnessCurve.Of(model, prompt.Clean, prompt.Patch, means, kind, ranking, options))]));
+            var options = request.Curve with
+            {
+                Metric = metric,
+                Position = request.Position ?? prompt.Position,
+                Target = prompt.Target,
+                Foil = prompt.Foil
+            };
+            results.Add((prompt.Id,
+                [.. kinds.SelectMany(kind => FaithfulnessCurve.Of(model, prompt.Clean, prompt.Patch, means, kind, ranking, options))]));
         }
-        return new FaithfulnessRun { Directory = source.Path!, Facts = source.Run!, Metric = metric, Request = request, Kinds = kinds, MeanPositions = means?.Positions ?? 0, Prompts = results };
+        return new FaithfulnessRun
+        {
+            Directory = source.Path!,
+            Facts = source.Run!,
+            Metric = metric,
+            Request = request,
+            Kinds = kinds,
+            MeanPositions = means?.Positions ?? 0,
+            Prompts = results
+        };
     }
 
     /// <summary>Adds the table to the run directory, and a summary to its run.json.</summary>
     /// <exception cref="RunDirectoryException">The directory cannot be written.</exception>
     public void Write(CancellationToken cancel)
     {
-        var table = new StoredTable(new StoredColumn("prompt_id", StoredType.Varchar), new StoredColumn("ablation", StoredType.Varchar), new StoredColumn("errors", StoredType.Varchar),
-            new StoredColumn("circuit", StoredType.Varchar), new StoredColumn("control", StoredType.Integer), new StoredColumn("nodes", StoredType.Integer), new StoredColumn("share", StoredType.Double),
-            new StoredColumn("metric_circuit", StoredType.Double), new StoredColumn("metric_complement", StoredType.Double), new StoredColumn("metric_empty", StoredType.Double), new StoredColumn("metric_full", StoredType.Double),
+        var table = new StoredTable(new StoredColumn("prompt_id", StoredType.Varchar), new StoredColumn("ablation", StoredType.Varchar),
+            new StoredColumn("errors", StoredType.Varchar), new StoredColumn("circuit", StoredType.Varchar), new StoredColumn("control",
+                StoredType.Integer), new StoredColumn("nodes", StoredType.Integer), new StoredColumn("share", StoredType.Double),
+            new StoredColumn("metric_circuit", StoredType.Double), new StoredColumn("metric_complement", StoredType.Double),
+            new StoredColumn("metric_empty", StoredType.Double), new StoredColumn("metric_full", StoredType.Double),
             new StoredColumn("faithfulness", StoredType.Double), new StoredColumn("completeness", StoredType.Double));
         foreach (var (id, points) in Prompts)
         {
             foreach (var p in points)
             {
-                table.Add(id, EnumName.Of(p.Ablation), EnumName.Of(p.Errors), p.Control is null ? "top" : "random", p.Control, p.Nodes, p.Share, p.Circuit, p.Complement, p.Empty, p.Full, p.Faithfulness, p.Completeness);
+                table.Add(id, EnumName.Of(p.Ablation), EnumName.Of(p.Errors), p.Control is null ? "top" : "random", p.Control, p.Nodes,
+                    p.Share, p.Circuit, p.Complement, p.Empty, p.Full, p.Faithfulness, p.Completeness);
             }
         }
         RunDirectory.Annotate(Directory, Table, table, new JsonObject { [Table] = Summary() }, cancel, Facts);
@@ -106,15 +129,26 @@ public sealed class FaithfulnessRun
         })]),
     };
 
-    private static void CheckPrompts(IReadOnlyList<RunPrompt> prompts, IReadOnlyList<AblationKind> kinds, FaithfulnessRequest request, IReadOnlyList<CircuitNode> ranking, CircuitSource source)
+    private static void CheckPrompts(IReadOnlyList<RunPrompt> prompts, IReadOnlyList<AblationKind> kinds, FaithfulnessRequest request,
+        IReadOnlyList<CircuitNode> ranking, CircuitSource source)
     {
-        if (kinds.Contains(AblationKind.Mean) && request.MeanText is null) throw new AttributionException("mean ablation needs a text to take means over; give --mean-text FILE");
+        if (kinds.Contains(AblationKind.Mean) && request.MeanText is null)
+        {
+            throw new AttributionException("mean ablation needs a text to take means over; give --mean-text FILE");
+        }
         var own = source.Run!["tokens"] is JsonArray t && ranking.Any(n => !n.IsEverywhere) ? t.Count : (int?)null;
         foreach (var p in prompts)
         {
-            if (kinds.Contains(AblationKind.Patch) && p.Patch is null) throw new AttributionException($"patch ablation needs a patch prompt, and {p.What} has none; give it a patch_prompt, or --ablation zero or mean");
+            if (kinds.Contains(AblationKind.Patch) && p.Patch is null)
+            {
+                throw new AttributionException(
+                    $"patch ablation needs a patch prompt, and {p.What} has none; give it a patch_prompt, or --ablation zero or mean");
+            }
             if (own is { } length && p.Clean.Length != length)
-                throw new CircuitException($"the nodes of {source.Path} stand at positions of {length} tokens, and {p.What} has {p.Clean.Length}; give prompts as long, or a graph made with --aggregate sum");
+            {
+                throw new CircuitException($"the nodes of {source.Path} stand at positions of {length} tokens, "
+                    + $"and {p.What} has {p.Clean.Length}; give prompts as long, or a graph made with --aggregate sum");
+            }
         }
     }
 }

@@ -13,7 +13,11 @@ public sealed class FinishedRun
     private FinishedRun(string path, StoredRun stored)
     {
         (Path, Stored) = (path, stored);
-        if (MergedRun.Is(stored.Facts)) throw ValidationException.Merged(path, MergedRun.BatchOf(path), stored.Facts["ids"] is JsonArray ids ? [.. ids.Select(i => $"{i}")] : []);
+        if (MergedRun.Is(stored.Facts))
+        {
+            throw ValidationException.Merged(path, MergedRun.BatchOf(path),
+                stored.Facts["ids"] is JsonArray ids ? [.. ids.Select(i => $"{i}")] : []);
+        }
         if ((stored.Facts["kind"] as JsonValue)?.ToString() == "ablation") throw ValidationException.NotEstimated(path);
         var options = Fact("options", n => n.AsObject());
         T Option<T>(string key, Func<JsonNode, T> read) => Fact(options, key, read);
@@ -31,7 +35,9 @@ public sealed class FinishedRun
             Target: stored.Facts["target_id"] is null ? null : Fact("target_id", n => (int)n),
             Foil: stored.Facts["foil_id"] is null ? null : Fact("foil_id", n => (int)n),
             // runs from before there was a choice
-            Estimator: options["estimator"] is null ? Estimator.Gradient : Option("estimator", n => Enum.Parse<Estimator>((string)n!, ignoreCase: true)));
+            Estimator: options["estimator"] is null
+                ? Estimator.Gradient
+                : Option("estimator", n => Enum.Parse<Estimator>((string)n!, ignoreCase: true)));
         ModelPath = BundlePath.Of(path, Fact("model_path", n => (string)n!));
         BundleHash = Fact("bundle_sha256", n => (string)n!);
     }
@@ -57,7 +63,8 @@ public sealed class FinishedRun
 
     /// <summary>Opens nothing but the run's files.</summary>
     /// <exception cref="RunDirectoryException">The directory is no finished run, or a file is damaged.</exception>
-    /// <exception cref="ValidationException">The run is of many prompts, summed over positions, or lacks what it takes to run its prompt again.</exception>
+    /// <exception cref="ValidationException">The run is of many prompts,
+    /// summed over positions, or lacks what it takes to run its prompt again.</exception>
     public static FinishedRun Read(string path, CancellationToken cancel = default)
     {
         var run = MergedRun.Locate(path);
@@ -73,7 +80,10 @@ public sealed class FinishedRun
         var directory = model ?? ModelPath;
         if (model is null && !Directory.Exists(directory)) throw ValidationException.NoModel(Path, directory);
         // before its sites are looked for: another model may lack them
-        if (File.Exists(System.IO.Path.Combine(directory, BundleManifest.FileName)) && LoadedModel.HashOf(directory) != BundleHash) throw ValidationException.OtherModel(Path, directory);
+        if (File.Exists(System.IO.Path.Combine(directory, BundleManifest.FileName)) && LoadedModel.HashOf(directory) != BundleHash)
+        {
+            throw ValidationException.OtherModel(Path, directory);
+        }
         return LoadedModel.Open(directory, Sites, context);
     }
 

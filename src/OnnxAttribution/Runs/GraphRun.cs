@@ -52,7 +52,8 @@ public sealed class GraphRun
     {
         var facts = RunDescription.Of(this);
         var metricPosition = Request.SumOverPositions ? GraphSum.NoPosition : Graph.Metric.Position;
-        RunDirectory.Write(path, GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), metricPosition, facts, force, Model.Context.Cancel);
+        RunDirectory.Write(path, GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), metricPosition, facts, force,
+            Model.Context.Cancel);
         return facts;
     }
 

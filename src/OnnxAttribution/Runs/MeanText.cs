@@ -13,7 +13,8 @@ internal static class MeanText
     {
         int? bos = prependBos ? model.Tokenizer.RequireBeginOfText() : null;
         using var reader = new TextFile(path, "--mean-text").Open();
-        var sequences = new TokenSequences(new TextChunks(reader, model.Tokenizer), model.Tokenizer, model.ContextLength - (bos is null ? 0 : 1), long.MaxValue, model.VocabularySize);
+        var sequences = new TokenSequences(new TextChunks(reader, model.Tokenizer), model.Tokenizer,
+            model.ContextLength - (bos is null ? 0 : 1), long.MaxValue, model.VocabularySize);
         return MeanActivations.Of(model, Sequences(sequences, bos), bos, progress);
     }
 

@@ -39,13 +39,16 @@ public sealed class PromptBatch
         RunDirectory.CheckMeanFree(directory, force);
     }
 
-    /// <summary>Finds and writes all graphs. A line that fails is noted and does not stop the others; cancelled, what was finished stays, each run whole.</summary>
+    /// <summary>Finds and writes all graphs. A line that fails is noted and does not stop the others;
+    /// cancelled, what was finished stays, each run whole.</summary>
     /// <param name="validation">How to validate each run once it is written; null: not at all.</param>
-    /// <param name="finish">What is done with each run's directory and run.json once it is written and validated, and at last with the merged one's.</param>
+    /// <param name="finish">What is done with each run's directory and run.json once it is written and validated,
+    /// and at last with the merged one's.</param>
     /// <param name="failed">Told of each line that fails, as soon as it does.</param>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
-    public void Run(LoadedModel model, IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, GraphRequest request, ValidationRequest? validation, string directory, bool force,
-        Action<int, string> failed, IProgress<string>? progress = null, Action<string, JsonObject>? finish = null)
+    public void Run(LoadedModel model, IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, GraphRequest request,
+        ValidationRequest? validation, string directory, bool force, Action<int, string> failed, IProgress<string>? progress = null,
+        Action<string, JsonObject>? finish = null)
     {
         var sum = new GraphSum(model.Selected);
         var finished = new List<(string Id, PromptTokens Tokens, CausalGraph Graph)>();
@@ -63,7 +66,8 @@ public sealed class PromptBatch
                 if (validation is not null) _runs[^1] = run.Validate(path, validation);
                 finish?.Invoke(path, _runs[^1]);
             }
-            catch (Exception e) when (e is PromptException or AttributionException or RunDirectoryException or ValidationException or Runtime.MemoryBudgetException)
+            catch (Exception e) when (e is PromptException or AttributionException or RunDirectoryException or ValidationException
+                or Runtime.MemoryBudgetException)
             {
                 _errors.Add((line, e.Message));
                 failed(line, e.Message);
@@ -77,7 +81,8 @@ public sealed class PromptBatch
     }
 
     // the merged graph's nodes are known only when all prompts are through, so each is run again for the edges between them
-    private void Merge(LoadedModel model, GraphRequest request, GraphSum sum, List<(string Id, PromptTokens Tokens, CausalGraph Graph)> finished, IProgress<string>? progress)
+    private void Merge(LoadedModel model, GraphRequest request, GraphSum sum,
+        List<(string Id, PromptTokens Tokens, CausalGraph Graph)> finished, IProgress<string>? progress)
     {
         sum.ChooseNodes(request.Graph);
         for (var i = 0; i < finished.Count; i++)
@@ -85,7 +90,8 @@ public sealed class PromptBatch
             progress?.Report($"merging {i + 1} of {finished.Count}");
             var (id, tokens, graph) = finished[i];
             var (start, calls) = (Stopwatch.GetTimestamp(), model.Context.Calls);
-            var operations = GraphFinder.AddEdges(model, tokens.Clean, tokens.Patch, request.Graph with { Target = graph.Metric.Target, Foil = graph.Metric.Foil }, sum);
+            var operations = GraphFinder.AddEdges(model, tokens.Clean, tokens.Patch,
+                request.Graph with { Target = graph.Metric.Target, Foil = graph.Metric.Foil }, sum);
             finished[i] = (id, tokens, graph with
             {
                 RuntimeCalls = graph.RuntimeCalls + model.Context.Calls - calls,

@@ -67,7 +67,8 @@ internal static class RunDescription
     }
 
     /// <param name="patch">NaN without a patch run.</param>
-    internal static void AddMetric(JsonObject facts, LoadedModel model, Metric metric, float clean, float patch, IReadOnlyList<(int Token, float Probability)> topTokens)
+    internal static void AddMetric(JsonObject facts, LoadedModel model, Metric metric, float clean, float patch,
+        IReadOnlyList<(int Token, float Probability)> topTokens)
     {
         var text = model.TokenText;
         int? target = metric.Kind == MetricKind.Kl ? null : metric.Target, foil = metric.Kind == MetricKind.LogitDiff ? metric.Foil : null;
@@ -79,10 +80,12 @@ internal static class RunDescription
         facts["foil_id"] = foil;
         facts["clean_metric"] = Number(clean);
         facts["patch_metric"] = Number(patch);
-        facts["top_tokens"] = Array(topTokens, t => new JsonObject { ["id"] = t.Token, ["token"] = text(t.Token), ["probability"] = Number(t.Probability) });
+        facts["top_tokens"] =
+            Array(topTokens, t => new JsonObject { ["id"] = t.Token, ["token"] = text(t.Token), ["probability"] = Number(t.Probability) });
     }
 
-    private static void AddGraph(JsonObject facts, LoadedModel model, GraphRequest request, IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges)
+    private static void AddGraph(JsonObject facts, LoadedModel model, GraphRequest request, IReadOnlyList<CausalNode> nodes,
+        IReadOnlyList<CausalEdge> edges)
     {
         var shares = SiteShare.Of(nodes, model.Selected);
         facts["sites"] = Array(model.Selected, s => s.Name);
@@ -91,7 +94,8 @@ internal static class RunDescription
         facts["kept_nodes"] = nodes.Count(n => n.Kept);
         facts["edges"] = edges.Count;
         facts["explained_by_features"] = Number(SiteShare.Total(shares));
-        facts["explained_by_site"] = new JsonObject(shares.Select(s => KeyValuePair.Create(s.Site.Name, (JsonNode?)Number(s.ExplainedByFeatures))));
+        facts["explained_by_site"] =
+            new JsonObject(shares.Select(s => KeyValuePair.Create(s.Site.Name, (JsonNode?)Number(s.ExplainedByFeatures))));
     }
 
     private static JsonObject Options(GraphRequest request)
@@ -138,7 +142,9 @@ internal static class RunDescription
     }
 
     private static JsonObject NeuronpediaIds(LoadedModel model) =>
-        new(model.Selected.Select(s => KeyValuePair.Create(s.Name, model.DictionaryOf(s)?.NeuronpediaId)).Where(p => p.Value is not null).Select(p => KeyValuePair.Create(p.Key, (JsonNode?)p.Value)));
+        new(model.Selected.Select(s => KeyValuePair.Create(s.Name, model.DictionaryOf(s)?.NeuronpediaId))
+            .Where(p => p.Value is not null)
+            .Select(p => KeyValuePair.Create(p.Key, (JsonNode?)p.Value)));
 
     internal static JsonValue? Number(double value) => double.IsFinite(value) ? JsonValue.Create(value) : null;
 

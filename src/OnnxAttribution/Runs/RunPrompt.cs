@@ -16,11 +16,14 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
     public static RunPrompt Of(PromptTask task, int index, Tokenizer tokenizer, bool prependBos)
     {
         var tokens = PromptTokens.Of(task, tokenizer, prependBos);
-        return new RunPrompt(task.Id ?? $"{index + 1}", task.Id is null ? $"the prompt {DisplayText.Quoted(task.Prompt)}" : $"the prompt '{task.Id}'", tokens.Clean, tokens.Patch, tokens.Target, tokens.Foil, null, task.Prompt);
+        return new RunPrompt(task.Id ?? $"{index + 1}", task.Id is null
+            ? $"the prompt {DisplayText.Quoted(task.Prompt)}"
+            : $"the prompt '{task.Id}'", tokens.Clean, tokens.Patch, tokens.Target, tokens.Foil, null, task.Prompt);
     }
 
     /// <summary>The prompt of a run, or of each run that it was merged from and that lies in the same batch.</summary>
-    /// <param name="bos">Whether prompts shall begin with a BOS: the tokens are those of the run, so it has to have been so there. null: as it was.</param>
+    /// <param name="bos">Whether prompts shall begin with a BOS:
+    /// the tokens are those of the run, so it has to have been so there. null: as it was.</param>
     /// <exception cref="PromptException">The run's prompts are not known.</exception>
     public static IReadOnlyList<RunPrompt> Of(CircuitSource source, bool? bos)
     {
@@ -39,15 +42,25 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
         }
         catch (RunDirectoryException e)
         {
-            throw new PromptException($"{merged} was merged from runs that should lie in its batch ({e.Message.Split(". ")[0].TrimEnd('.')}); give the prompts with --prompts FILE");
+            throw new PromptException($"{merged} was merged from runs that should lie in its batch "
+                + $"({e.Message.Split(". ")[0].TrimEnd('.')}); give the prompts with --prompts FILE");
         }
     }
 
     private static RunPrompt Of(JsonObject run, string name, string what, bool? bos)
     {
-        if (run["tokens"] is not JsonArray tokens) throw new PromptException($"the run.json of {what} names no prompt; give --prompts FILE");
-        if (bos is { } wanted && (bool?)run["prepend_bos"] is { } had && had != wanted) throw new PromptException($"the prompt of {what} was read {(had ? "with" : "without")} a BOS in front; leave --prepend-bos out, or give --prompts FILE");
-        return new RunPrompt((string?)run["id"] ?? name, $"the prompt of {what}", Ints(tokens), run["patch_tokens"] is JsonArray patch ? Ints(patch) : null, (int?)run["target_id"], (int?)run["foil_id"], (int?)run["position"], (string?)run["prompt"] ?? "");
+        if (run["tokens"] is not JsonArray tokens)
+        {
+            throw new PromptException($"the run.json of {what} names no prompt; give --prompts FILE");
+        }
+        if (bos is { } wanted && (bool?)run["prepend_bos"] is { } had && had != wanted)
+        {
+            throw new PromptException($"the prompt of {what} was read {(had ? "with" : "without")} a BOS in front; "
+                + "leave --prepend-bos out, or give --prompts FILE");
+        }
+        return new RunPrompt((string?)run["id"] ?? name, $"the prompt of {what}", Ints(tokens), run["patch_tokens"] is JsonArray patch
+            ? Ints(patch)
+            : null, (int?)run["target_id"], (int?)run["foil_id"], (int?)run["position"], (string?)run["prompt"] ?? "");
     }
 
     private static int[] Ints(JsonArray array) => [.. array.Select(t => (int)t!)];

@@ -23,7 +23,11 @@ internal static class ValidationBenchmark
         try
         {
             var path = Path.Combine(directory, "run");
-            using (var model = LoadedModel.Open(bundle, null, context)) GraphRun.Find(model, new PromptTask(prompt), new GraphRequest(new GraphOptions(MemoryBudget: memoryBudget))).Write(path, force: false);
+            using (var model = LoadedModel.Open(bundle, null, context))
+            {
+                GraphRun.Find(model, new PromptTask(prompt), new GraphRequest(new GraphOptions(MemoryBudget: memoryBudget)))
+                    .Write(path, force: false);
+            }
             var start = Stopwatch.GetTimestamp();
             var run = FinishedRun.Read(path, context.Cancel);
             using var opened = run.Open(null, context);
@@ -31,8 +35,8 @@ internal static class ValidationBenchmark
             var calls = context.Calls;
             var validation = ValidationRun.Of(run, opened, new ValidationRequest { MemoryBudget = memoryBudget });
             validation.Write(context.Cancel);
-            return new Figures((int)validation.Facts["nodes"]!["count"]!, (int)validation.Facts["edges"]!["count"]!, run.Sites.Count, Stopwatch.GetElapsedTime(start).TotalSeconds, open,
-                context.Calls - calls, RunContext.PeakMemory());
+            return new Figures((int)validation.Facts["nodes"]!["count"]!, (int)validation.Facts["edges"]!["count"]!, run.Sites.Count,
+                Stopwatch.GetElapsedTime(start).TotalSeconds, open, context.Calls - calls, RunContext.PeakMemory());
         }
         finally
         {

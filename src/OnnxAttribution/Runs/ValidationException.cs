@@ -8,18 +8,24 @@ public sealed class ValidationException : Exception
     }
 
     internal static ValidationException Merged(string run, string batch, IReadOnlyList<string> ids) => new(
-        $"{run} is the mean of many prompts, and there is no one prompt to patch; validate the runs in {batch}, one by one: {string.Join(", ", ids.Take(8))}{(ids.Count > 8 ? ", …" : "")}");
+        $"{run} is the mean of many prompts, and there is no one prompt to patch; validate the runs in {batch}, one by one: "
+        + $"{string.Join(", ", ids.Take(8))}{(ids.Count > 8 ? ", …" : "")}");
 
-    internal static ValidationException NotEstimated(string run) => new($"{run} is a run of ablate, whose effects are exact; validate checks runs of 'onnx-attribution graph'");
+    internal static ValidationException NotEstimated(string run) =>
+        new($"{run} is a run of ablate, whose effects are exact; validate checks runs of 'onnx-attribution graph'");
 
-    internal static ValidationException Summed(string run) => new($"{run} is summed over positions, and a sum cannot be patched; make the run again without --aggregate sum");
+    internal static ValidationException Summed(string run) =>
+        new($"{run} is summed over positions, and a sum cannot be patched; make the run again without --aggregate sum");
 
     internal static ValidationException OtherModel(string run, string model) =>
-        new($"{run} was made with another model than {model} is now (their bundle_sha256 differ); name the bundle it was made with as --model DIR, or make the run again");
+        new($"{run} was made with another model than {model} is now (their bundle_sha256 differ); "
+            + "name the bundle it was made with as --model DIR, or make the run again");
 
-    internal static ValidationException NoModel(string run, string model) => new($"{run} was made with {model}, which is not there; name where the bundle is now as --model DIR");
+    internal static ValidationException NoModel(string run, string model) =>
+        new($"{run} was made with {model}, which is not there; name where the bundle is now as --model DIR");
 
-    internal static ValidationException Lacks(string run, string key) => new($"the run.json of {run} has no usable '{key}'; make the run again with 'onnx-attribution graph'");
+    internal static ValidationException Lacks(string run, string key) =>
+        new($"the run.json of {run} has no usable '{key}'; make the run again with 'onnx-attribution graph'");
 
     internal static ValidationException NoGradient(string estimator) =>
         new($"the metric kl has gradient 0 at the clean run, so --compare {estimator} would find nothing; give --compare ig, or none");

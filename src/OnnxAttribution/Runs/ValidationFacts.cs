@@ -13,7 +13,8 @@ internal static class ValidationFacts
     /// <param name="difference">m(patch) − m(clean); NaN without a patch run.</param>
     /// <param name="unmatched">Nodes that only one of the run and its repetition has.</param>
     public static JsonObject Of(
-        ValidationRequest request, IReadOnlyList<string> estimators, IReadOnlyList<ValidationCheck> checks, IReadOnlyList<SiteConservation> conservation, double difference, int unmatched)
+        ValidationRequest request, IReadOnlyList<string> estimators, IReadOnlyList<ValidationCheck> checks,
+        IReadOnlyList<SiteConservation> conservation, double difference, int unmatched)
     {
         var own = ValidationSummary.Of(checks, estimators[0]);
         var facts = new JsonObject
@@ -26,8 +27,14 @@ internal static class ValidationFacts
             ["edges"] = Of(own.Edges),
             ["changes"] = Of(own.Changes),
             ["by_kind"] = RunDescription.Array(own.ByKind, k => With(new() { ["kind"] = k.Kind, ["error"] = k.IsError }, k.Effects)),
-            ["by_site_pair"] = RunDescription.Array(own.BySitePair, p => With(new() { ["up_site"] = p.Up, ["down_site"] = p.Down ?? Store.RunDirectory.MetricSite, ["changes_pearson"] = Number(p.Changes.Pearson) }, p.Effects)),
-            ["by_stratum"] = RunDescription.Array(own.ByStratum, s => With(new() { ["check"] = s.IsEdge ? "edge" : "node", ["stratum"] = EnumName.Of(s.Stratum) }, s.Effects)),
+            ["by_site_pair"] = RunDescription.Array(own.BySitePair, p => With(new()
+            {
+                ["up_site"] = p.Up,
+                ["down_site"] = p.Down ?? Store.RunDirectory.MetricSite,
+                ["changes_pearson"] = Number(p.Changes.Pearson)
+            }, p.Effects)),
+            ["by_stratum"] = RunDescription.Array(own.ByStratum,
+                s => With(new() { ["check"] = s.IsEdge ? "edge" : "node", ["stratum"] = EnumName.Of(s.Stratum) }, s.Effects)),
             ["worst_nodes"] = RunDescription.Array(own.WorstNodes, Of),
             ["worst_edges"] = RunDescription.Array(own.WorstEdges, Of),
             ["conservation"] = new JsonObject
@@ -42,12 +49,16 @@ internal static class ValidationFacts
                 }),
             },
         };
-        if (estimators.Count > 1) facts["compared"] = RunDescription.Array(estimators, name => Compared(ValidationSummary.Of(checks, name)));
+        if (estimators.Count > 1)
+        {
+            facts["compared"] = RunDescription.Array(estimators, name => Compared(ValidationSummary.Of(checks, name)));
+        }
         if (unmatched > 0) facts["unmatched_nodes"] = unmatched;
         return facts;
     }
 
-    private static JsonObject Compared(ValidationSummary s) => new() { ["estimator"] = s.Estimator, ["nodes"] = Of(s.Nodes), ["edges"] = Of(s.Edges), ["changes"] = Of(s.Changes) };
+    private static JsonObject Compared(ValidationSummary s) =>
+        new() { ["estimator"] = s.Estimator, ["nodes"] = Of(s.Nodes), ["edges"] = Of(s.Edges), ["changes"] = Of(s.Changes) };
 
     private static JsonObject Of(Agreement a) => With([], a);
 
@@ -82,7 +93,8 @@ internal static class ValidationFacts
     private static JsonObject Of(CausalNode n) => new() { ["site"] = n.Site.Name, ["position"] = n.Position, ["feature"] = n.Feature };
 
     // the shortest number that brings the float back: readers ask for doubles
-    private static JsonValue? Number(float value) => Number(double.Parse(value.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture));
+    private static JsonValue? Number(float value) =>
+        Number(double.Parse(value.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture));
 
     private static JsonValue? Number(double value) => RunDescription.Number(value);
 }

@@ -26,7 +26,8 @@ public sealed class ValidationRun
 
     /// <summary>Runs the prompt again and checks.</summary>
     /// <param name="model">The model that the run was made with, cut at its sites.</param>
-    /// <exception cref="ValidationException">The session has another model, or an estimator to compare has nothing to say about the metric.</exception>
+    /// <exception cref="ValidationException">The session has another model,
+    /// or an estimator to compare has nothing to say about the metric.</exception>
     /// <exception cref="ArgumentException">The sample is below 1, or there is no estimator of a name.</exception>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
     public static ValidationRun Of(FinishedRun run, LoadedModel model, ValidationRequest request, IProgress<string>? progress = null)
@@ -44,11 +45,14 @@ public sealed class ValidationRun
         var validation = new ValidationComparison(state, clean, request.MemoryBudget);
         var (nodes, edges, unmatched) = AsRebuilt(run.Stored, state);
         progress?.Report("drawing a sample");
-        var sample = request.All ? ValidationSample.All(nodes, edges) : ValidationSample.Draw(nodes, edges, Pairs(run, model), Moving(state, nodes), request.Sample, request.Seed);
+        var sample = request.All
+            ? ValidationSample.All(nodes, edges)
+            : ValidationSample.Draw(nodes, edges, Pairs(run, model), Moving(state, nodes), request.Sample, request.Seed);
         var checks = validation.Of(nodes, edges, sample, own, others, progress);
         progress?.Report("moving whole sites");
         var conservation = SiteConservation.Of(state, clean, nodes);
-        var facts = ValidationFacts.Of(request, [own.Name, .. others.Select(o => o.Name)], checks, conservation, state.PatchMetric - state.CleanMetric, unmatched);
+        var facts = ValidationFacts.Of(request, [own.Name, .. others.Select(o => o.Name)], checks, conservation,
+            state.PatchMetric - state.CleanMetric, unmatched);
         facts["runtime_calls"] = model.Context.Calls - calls;
         facts["seconds"] = Stopwatch.GetElapsedTime(start).TotalSeconds;
         return new ValidationRun(run, checks, facts);
@@ -67,8 +71,15 @@ public sealed class ValidationRun
     private static List<JudgedEstimator> Others(FinishedRun run, ValidationRequest request)
     {
         var own = new JudgedEstimator(run.Options.Method, run.Options.Estimator, run.Options.Steps).Name;
-        var others = (request.Compare ?? []).Distinct().Where(name => name != own).Select(name => JudgedEstimator.Parse(name, request.Steps)).ToList();
-        if (run.Options.Metric == MetricKind.Kl && others.FirstOrDefault(o => o.Method == EffectMethod.Atp) is { } blind) throw ValidationException.NoGradient(blind.Name);
+        var others = (request.Compare ?? [])
+            .Distinct()
+            .Where(name => name != own)
+            .Select(name => JudgedEstimator.Parse(name, request.Steps))
+            .ToList();
+        if (run.Options.Metric == MetricKind.Kl && others.FirstOrDefault(o => o.Method == EffectMethod.Atp) is { } blind)
+        {
+            throw ValidationException.NoGradient(blind.Name);
+        }
         return others;
     }
 
@@ -76,21 +87,27 @@ public sealed class ValidationRun
     private static IReadOnlyList<SitePair> Pairs(FinishedRun run, LoadedModel model) =>
         run.Options is { Metric: MetricKind.Kl, Method: EffectMethod.Exact } ? [] : SitePair.Of(model, run.Options.Metric);
 
-    /// <summary>Which nodes move at all and lie where the metric can see them: those of which the true gradient knows. The others' effects are 0, exact or not.</summary>
+    /// <summary>Which nodes move at all and lie where the metric can see them: those of which the true gradient knows.
+    /// The others' effects are 0, exact or not.</summary>
     private static Func<int, bool> Moving(PatchingState state, IReadOnlyList<CausalNode> nodes)
     {
         var sites = state.Sites.ToDictionary(s => s.Site);
         state.UseGradients(EffectMethod.Atp, Estimator.Gradient, 0, 0);
-        var seen = sites.Values.SelectMany(s => Enumerable.Range(0, state.Tokens.Length).Where(t => state.Metric.Kind == MetricKind.Kl || s.GradientAt(t).ContainsAnyExcept(0f)).Select(t => (s.Site, t))).ToHashSet();
+        var seen = sites.Values.SelectMany(s => Enumerable.Range(0, state.Tokens.Length)
+            .Where(t => state.Metric.Kind == MetricKind.Kl || s.GradientAt(t).ContainsAnyExcept(0f))
+            .Select(t => (s.Site, t))).ToHashSet();
         return i =>
         {
             var node = nodes[i];
             if (node.Position > state.Metric.Position || !seen.Contains((node.Site, node.Position))) return false;
-            return node.IsError ? sites[node.Site].ErrorChangeAt(node.Position).ContainsAnyExcept(0f) : node.PatchActivation != node.Activation;
+            return node.IsError
+                ? sites[node.Site].ErrorChangeAt(node.Position).ContainsAnyExcept(0f)
+                : node.PatchActivation != node.Activation;
         };
     }
 
-    /// <summary>The run's nodes and edges by the indices of the sites that were found again. On another machine a feature at its threshold may have come or gone.</summary>
+    /// <summary>The run's nodes and edges by the indices of the sites that were found again.
+    /// On another machine a feature at its threshold may have come or gone.</summary>
     private static (List<CausalNode> Nodes, List<CausalEdge> Edges, int Unmatched) AsRebuilt(StoredRun run, PatchingState state)
     {
         var nodes = state.Effects();
@@ -99,8 +116,21 @@ public sealed class ValidationRun
         for (var i = 0; i < places.Length; i++)
         {
             var row = run.Nodes[i];
-            if (!index.Remove((row.Site, row.Position, row.Feature), out places[i])) places[i] = -1;
-            else nodes[places[i]] = nodes[places[i]] with { Activation = row.Activation, PatchActivation = row.PatchActivation, Gradient = row.Gradient, Effect = row.Effect, Kept = row.Kept };
+            if (!index.Remove((row.Site, row.Position, row.Feature), out places[i]))
+            {
+                places[i] = -1;
+            }
+            else
+            {
+                nodes[places[i]] = nodes[places[i]] with
+                {
+                    Activation = row.Activation,
+                    PatchActivation = row.PatchActivation,
+                    Gradient = row.Gradient,
+                    Effect = row.Effect,
+                    Kept = row.Kept
+                };
+            }
         }
         // nodes that the run has not are no part of it: nothing moves them
         foreach (var added in index.Values) nodes[added] = nodes[added] with { PatchActivation = nodes[added].Activation, Effect = 0 };

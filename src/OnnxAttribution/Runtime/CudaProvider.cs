@@ -14,14 +14,16 @@ internal static class CudaProvider
     {
         RequireLibraries();
         using var cuda = new OrtCUDAProviderOptions();
-        cuda.UpdateOptions(new Dictionary<string, string> { ["device_id"] = "0", ["use_tf32"] = "0", ["arena_extend_strategy"] = "kSameAsRequested" });
+        cuda.UpdateOptions(
+            new Dictionary<string, string> { ["device_id"] = "0", ["use_tf32"] = "0", ["arena_extend_strategy"] = "kSameAsRequested" });
         try
         {
             options.AppendExecutionProvider_CUDA(cuda);
         }
         catch (OnnxRuntimeException e)
         {
-            throw new DeviceException($"--device cuda: ONNX Runtime's CUDA provider does not start ({e.Message.Split('\n')[0]}); check the driver, or use --device cpu", e);
+            throw new DeviceException($"--device cuda: ONNX Runtime's CUDA provider does not start ({e.Message.Split('\n')[0]}); "
+                + "check the driver, or use --device cpu", e);
         }
     }
 
@@ -32,14 +34,16 @@ internal static class CudaProvider
         {
             if (!File.Exists(Path.Combine(AppContext.BaseDirectory, provider)))
             {
-                throw new DeviceException($"--device cuda: {provider} is not beside the program; run 'make gpu' (it adds the CUDA 13 provider), or use --device cpu");
+                throw new DeviceException($"--device cuda: {provider} is not beside the program; "
+                    + "run 'make gpu' (it adds the CUDA 13 provider), or use --device cpu");
             }
         }
         foreach (var library in s_libraries)
         {
             if (!NativeLibrary.TryLoad(library, out _))
             {
-                throw new DeviceException($"--device cuda: {library} cannot be loaded; install the NVIDIA driver, CUDA 13 and cuDNN 9 and put them on LD_LIBRARY_PATH, or use --device cpu");
+                throw new DeviceException($"--device cuda: {library} cannot be loaded; "
+                    + "install the NVIDIA driver, CUDA 13 and cuDNN 9 and put them on LD_LIBRARY_PATH, or use --device cpu");
             }
         }
     }

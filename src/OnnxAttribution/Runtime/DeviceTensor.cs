@@ -3,7 +3,8 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace OnnxAttribution.Runtime;
 
-/// <summary>A float32 tensor where graphs run: what a run yields stays on the device until the host asks for it. Owns its memory; who makes or is given one disposes it.</summary>
+/// <summary>A float32 tensor where graphs run: what a run yields stays on the device until the host asks for it.
+/// Owns its memory; who makes or is given one disposes it.</summary>
 internal sealed class DeviceTensor : IDisposable
 {
     private readonly bool _onDevice;
@@ -20,7 +21,8 @@ internal sealed class DeviceTensor : IDisposable
     public OrtValue Value { get; }
     public long[] Shape { get; }
 
-    /// <summary>Over the caller's array, or an aligned copy of it (<see cref="HostTensor"/>): it must not be written while the tensor lives.</summary>
+    /// <summary>Over the caller's array, or an aligned copy of it (<see cref="HostTensor"/>):
+    /// it must not be written while the tensor lives.</summary>
     public static DeviceTensor FromHost(float[] values, params long[] shape) =>
         new(HostTensor.Over(values.AsMemory(), shape), false, values);
 

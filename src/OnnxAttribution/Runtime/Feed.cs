@@ -10,7 +10,8 @@ internal sealed class Feed : IDisposable
 
     public IReadOnlyDictionary<string, OrtValue> Values => _values;
 
-    /// <summary>Gives a tensor over the caller's memory, which must not move, end or be written before the feed ends (<see cref="HostTensor"/>).</summary>
+    /// <summary>Gives a tensor over the caller's memory, which must not move,
+    /// end or be written before the feed ends (<see cref="HostTensor"/>).</summary>
     public Feed Add<T>(string name, Memory<T> data, params long[] shape) where T : unmanaged
     {
         var value = HostTensor.Over(data, shape);

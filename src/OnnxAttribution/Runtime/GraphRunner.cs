@@ -13,7 +13,8 @@ internal sealed class GraphRunner : IDisposable
     private readonly RunContext _context;
 
     /// <param name="weightsFolder">Where the graph's external data lie: the bundle.</param>
-    /// <param name="prepack">Let the runtime lay weights out anew for speed, at the price of a copy, and of more time than a few runs win back.</param>
+    /// <param name="prepack">Let the runtime lay weights out anew for speed,
+    /// at the price of a copy, and of more time than a few runs win back.</param>
     public GraphRunner(OnnxGraph graph, RunContext context, string? weightsFolder = null, bool prepack = true)
         : this(graph.ToProto(), context, weightsFolder, prepack)
     {
@@ -55,7 +56,8 @@ internal sealed class GraphRunner : IDisposable
         });
     }
 
-    /// <summary>Runs the graph once and leaves its outputs where it ran, so that the next graph takes them from there. They become the caller's.</summary>
+    /// <summary>Runs the graph once and leaves its outputs where it ran,
+    /// so that the next graph takes them from there. They become the caller's.</summary>
     /// <inheritdoc cref="Run" path="/param"/>
     public DeviceTensor[] RunOnDevice(IReadOnlyDictionary<string, OrtValue> inputs, IReadOnlyList<string> outputs)
     {
@@ -83,7 +85,8 @@ internal sealed class GraphRunner : IDisposable
     private DeviceTensor[] Kept(IReadOnlyCollection<OrtValue> values) => [.. values.Select(v => DeviceTensor.FromRun(v, _context.Device))];
 
     // inputs that have a default, such as a site's intervention, come apart
-    private string[] Present(IReadOnlyDictionary<string, OrtValue> inputs) => [.. _session.InputNames.Concat(_session.OverridableInitializerMetadata.Keys).Where(inputs.ContainsKey)];
+    private string[] Present(IReadOnlyDictionary<string, OrtValue> inputs) =>
+        [.. _session.InputNames.Concat(_session.OverridableInitializerMetadata.Keys).Where(inputs.ContainsKey)];
 
     private T Guarded<T>(Func<RunOptions, T> execute)
     {

@@ -13,14 +13,18 @@ internal static class HostTensor
     private const long MostCopied = 64 << 20;
 
     /// <summary>A tensor of these entries: over the caller's memory, or over a copy where an array of floats lies unaligned.</summary>
-    /// <remarks>The runtime's sums along an axis begin their vectors where memory is aligned. Where the collector puts an array changes from run to run, and with
-    /// it the last digit of what is computed from it; the runtime's own memory, and mapped files, lie alike each time.</remarks>
+    /// <remarks>The runtime's sums along an axis begin their vectors where memory is aligned. Where the collector puts
+    /// an array changes from run to run, and with it the last digit of what is computed from it; the runtime's own
+    /// memory, and mapped files, lie alike each time.</remarks>
     public static unsafe OrtValue Over<T>(Memory<T> data, ReadOnlySpan<long> shape) where T : unmanaged
     {
         using var pinned = data.Pin();
         var bytes = (long)data.Length * sizeof(T);
-        if (typeof(T) != typeof(float) || (nuint)pinned.Pointer % Alignment == 0 || bytes > MostCopied || !MemoryMarshal.TryGetArray<T>(data, out _))
+        if (typeof(T) != typeof(float) || (nuint)pinned.Pointer % Alignment == 0 || bytes > MostCopied
+            || !MemoryMarshal.TryGetArray<T>(data, out _))
+        {
             return OrtValue.CreateTensorValueFromMemory(OrtMemoryInfo.DefaultInstance, data, shape.ToArray());
+        }
         var copy = OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, TensorElementType.Float, shape.ToArray());
         data.Span.CopyTo(copy.GetTensorMutableDataAsSpan<T>());
         return copy;

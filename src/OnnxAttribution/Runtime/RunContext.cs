@@ -67,7 +67,10 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
         {
             foreach (var line in File.ReadLines("/proc/self/status"))
             {
-                if (line.StartsWith("VmHWM:", StringComparison.Ordinal)) return long.Parse(line.AsSpan(6).Trim().ToString().Split(' ')[0]) * 1024;
+                if (line.StartsWith("VmHWM:", StringComparison.Ordinal))
+                {
+                    return long.Parse(line.AsSpan(6).Trim().ToString().Split(' ')[0]) * 1024;
+                }
             }
         }
         catch (IOException)

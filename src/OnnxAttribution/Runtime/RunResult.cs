@@ -4,7 +4,8 @@ using Microsoft.ML.OnnxRuntime;
 namespace OnnxAttribution.Runtime;
 
 /// <summary>The outputs of one run. Owns them; spans of them end with it.</summary>
-internal sealed class RunResult(IReadOnlyList<string> names, IDisposableReadOnlyCollection<OrtValue> values) : IDisposable, IEnumerable<KeyValuePair<string, OrtValue>>
+internal sealed class RunResult(IReadOnlyList<string> names, IDisposableReadOnlyCollection<OrtValue> values)
+    : IDisposable, IEnumerable<KeyValuePair<string, OrtValue>>
 {
     public OrtValue this[string name]
     {

@@ -4,10 +4,11 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace OnnxAttribution.Runtime;
 
-/// <summary>ONNX Runtime's one environment in this process, as this library makes it: without telemetry, and with one pool of threads for all sessions.</summary>
-/// <remarks>Official builds for Linux and macOS write a device id and an event database into the home folder, a log into the temporary folder, and
-/// look up a collector's name, unless ORT_DISABLE_TELEMETRY=1 is in the environment that native code sees when the environment is made: so it is put
-/// there when this assembly is loaded. Whoever sets that variable themselves is obeyed.</remarks>
+/// <summary>ONNX Runtime's one environment in this process, as this library makes it:
+/// without telemetry, and with one pool of threads for all sessions.</summary>
+/// <remarks>Official builds for Linux and macOS write a device id and an event database into the home folder, a log into the temporary
+/// folder, and look up a collector's name, unless ORT_DISABLE_TELEMETRY=1 is in the environment that native code sees when the environment
+/// is made: so it is put there when this assembly is loaded. Whoever sets that variable themselves is obeyed.</remarks>
 internal static partial class RuntimeEnvironment
 {
     internal const string TelemetryVariable = "ORT_DISABLE_TELEMETRY";
@@ -55,9 +56,17 @@ internal static partial class RuntimeEnvironment
             GlobalInterOpNumThreads = 1,
             GlobalSpinControl = threads > 2,   // threads that spin between operators slow down everything else on a small machine
         };
-        var options = new EnvironmentCreationOptions { logId = "onnx-attribution", logLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL, threadOptions = pool };
+        var options = new EnvironmentCreationOptions
+        {
+            logId = "onnx-attribution",
+            logLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
+            threadOptions = pool
+        };
         var environment = RuntimeShortage.Told(() => OrtEnv.CreateInstanceWithOptions(ref options));
-        if (OperatingSystem.IsWindows() && Environment.GetEnvironmentVariable(TelemetryVariable) is null) environment.DisableTelemetryEvents();
+        if (OperatingSystem.IsWindows() && Environment.GetEnvironmentVariable(TelemetryVariable) is null)
+        {
+            environment.DisableTelemetryEvents();
+        }
         return threads;
     }
 

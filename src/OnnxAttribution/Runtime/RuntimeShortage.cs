@@ -3,7 +3,8 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Runtime;
 
-/// <summary>ONNX Runtime got no memory, threads or files of the system: nothing that is wrong with the graph. The message says what to raise.</summary>
+/// <summary>ONNX Runtime got no memory, threads or files of the system: nothing that is wrong with the graph.
+/// The message says what to raise.</summary>
 internal sealed class RuntimeShortage : Exception
 {
     private static readonly string[] s_threads = ["pthread_create", "PosixThread"], s_files = ["Too many open files"],
@@ -29,9 +30,11 @@ internal sealed class RuntimeShortage : Exception
 
     /// <summary>What is short, and what to do; null where nothing is.</summary>
     internal static string? Of(string message) =>
-        Has(message, s_threads) ? "ONNX Runtime cannot start its threads: address space or processes are short; raise 'ulimit -v' and 'ulimit -u', or give fewer --threads"
+        Has(message, s_threads) ? "ONNX Runtime cannot start its threads: address space or processes are short; "
+            + "raise 'ulimit -v' and 'ulimit -u', or give fewer --threads"
         : Has(message, s_files) ? $"ONNX Runtime cannot open a file: too many are open; {FileFault.DescriptorMend}"
-        : Has(message, s_memory) ? $"ONNX Runtime got no memory for the graph; take a smaller --memory, fewer sites or a shorter text, or {FileFault.MemoryMend}"
+        : Has(message, s_memory)
+            ? $"ONNX Runtime got no memory for the graph; take a smaller --memory, fewer sites or a shorter text, or {FileFault.MemoryMend}"
         : null;
 
     private static bool Has(string message, string[] words) => words.Any(w => message.Contains(w, StringComparison.OrdinalIgnoreCase));

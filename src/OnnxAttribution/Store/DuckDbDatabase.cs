@@ -3,7 +3,8 @@ using DuckDB.NET.Native;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>A database in memory that loads and downloads no extension, for one statement at a time. Who opens it disposes it, after its rows.</summary>
+/// <summary>A database in memory that loads and downloads no extension, for one statement at a time.
+/// Who opens it disposes it, after its rows.</summary>
 internal sealed class DuckDbDatabase : IDisposable
 {
     /// <summary>Unless a setting says otherwise: DuckDB alone would take four fifths of the machine's.</summary>
@@ -27,8 +28,7 @@ internal sealed class DuckDbDatabase : IDisposable
         var text = new DuckDBConnectionStringBuilder { DataSource = DuckDBConnectionStringBuilder.InMemoryDataSource };
         text["autoinstall_known_extensions"] = text["autoload_known_extensions"] = text["allow_community_extensions"] = "false";
         text["memory_limit"] = MostMemory;
-        foreach (var (name, value) in settings)
-            text[name] = value;
+        foreach (var (name, value) in settings) text[name] = value;
         var connection = new DuckDBConnection(text.ConnectionString);
         try
         {
@@ -76,7 +76,8 @@ internal sealed class DuckDbDatabase : IDisposable
         }
     }
 
-    /// <summary>Stops the running statement as soon as the token is cancelled; dispose the registration when the statement is over.</summary>
+    /// <summary>Stops the running statement as soon as the token is cancelled;
+    /// dispose the registration when the statement is over.</summary>
     public CancellationTokenRegistration InterruptOn(CancellationToken cancel) =>
         cancel.Register(static state => ((DuckDbDatabase)state!).Interrupt(), this);
 

@@ -12,7 +12,8 @@ internal sealed class DuckDbException(string message, Exception? inner = null) :
     /// <summary>Whether a file may be at fault, and not what was asked.</summary>
     public bool IsOfFile => InnerException is DuckDBException
     {
-        ErrorType: DuckDBErrorType.InvalidInput or DuckDBErrorType.Invalid or DuckDBErrorType.Io or DuckDBErrorType.Serialization or DuckDBErrorType.Internal
+        ErrorType: DuckDBErrorType.InvalidInput or DuckDBErrorType.Invalid or DuckDBErrorType.Io or DuckDBErrorType.Serialization
+            or DuckDBErrorType.Internal
             or DuckDBErrorType.Fatal or DuckDBErrorType.OutOfRange
     };
 

@@ -44,8 +44,8 @@ internal sealed class DuckDbRows : IDisposable
     /// <exception cref="InvalidCastException">It is NULL or of another type.</exception>
     public T Value<T>(int column) => _reader.GetFieldValue<T>(column);
 
-    /// <summary>A value as text, null for NULL: numbers in the invariant culture with as many digits as bring the same value back, booleans as
-    /// <c>true</c> and <c>false</c>, and nan, inf and -inf in small letters as DuckDB prints them.</summary>
+    /// <summary>A value as text, null for NULL: numbers in the invariant culture with as many digits as bring the same value back,
+    /// booleans as <c>true</c> and <c>false</c>, and nan, inf and -inf in small letters as DuckDB prints them.</summary>
     public string? Text(int column) => IsNull(column) ? null : Columns[column].Type switch
     {
         DuckDBType.Varchar or DuckDBType.Enum => _reader.GetString(column),
@@ -66,8 +66,7 @@ internal sealed class DuckDbRows : IDisposable
 
     private static string Real<T>(T value) where T : IBinaryFloatingPointIeee754<T>
     {
-        if (T.IsNaN(value))
-            return "nan";
+        if (T.IsNaN(value)) return "nan";
         return T.IsInfinity(value) ? (T.IsPositive(value) ? "inf" : "-inf") : value.ToString(null, CultureInfo.InvariantCulture);
     }
 

@@ -5,11 +5,12 @@ using Function = DuckDB.NET.Native.NativeMethods.TableFunction;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>Rows in our memory that SQL reads as <c>name()</c>, once, in order and on one thread. Who makes it disposes it, after the statement.</summary>
+/// <summary>Rows in our memory that SQL reads as <c>name()</c>, once, in order and on one thread.
+/// Who makes it disposes it, after the statement.</summary>
 /// <remarks>
 /// Tried and lost: an appender and a table in memory. DuckDB keeps statistics of every value appended, 4 s for 10 million edges on one core
-/// where reading them so takes 0.1 s, and the table takes 0.3 GB; DuckDB.NET's appender takes 1.3 GB. DuckDB.NET's own table function goes row
-/// by row, which takes 1.7 times as long, and says of an exception in it only the message.
+/// where reading them so takes 0.1 s, and the table takes 0.3 GB; DuckDB.NET's appender takes 1.3 GB.
+/// DuckDB.NET's own table function goes row by row, which takes 1.7 times as long, and says of an exception in it only the message.
 /// </remarks>
 internal sealed unsafe class DuckDbSource : IDisposable
 {
@@ -33,18 +34,17 @@ internal sealed unsafe class DuckDbSource : IDisposable
         Function.DuckDBTableFunctionSetFunction(function, &Fill);
         var state = Function.DuckDBRegisterTableFunction(database.Native, function);
         Function.DuckDBDestroyTableFunction(ref function);
-        if (state.IsSuccess())
-            return;
+        if (state.IsSuccess()) return;
         Dispose();
         throw new DuckDbException($"DuckDB has a function {name} already.");
     }
 
-    /// <summary>From now on <c>name()</c> is an error. The function itself, and the handle it carries, live as long as the database.</summary>
+    /// <summary>From now on <c>name()</c> is an error. The function itself,
+    /// and the handle it carries, live as long as the database.</summary>
     public void Dispose()
     {
         _disposed = true;
-        foreach (var (_, type) in _columns)
-            type.Dispose();
+        foreach (var (_, type) in _columns) type.Dispose();
     }
 
     /// <summary>Runs a statement that reads this source. What <see cref="DuckDbFill"/> throws comes out here as it was.</summary>
@@ -66,11 +66,13 @@ internal sealed unsafe class DuckDbSource : IDisposable
         var state = NativeMethods.Query.DuckDBQuery(database.Native, select, out var result);
         try
         {
-            if (!state.IsSuccess())
-                throw new DuckDbException(NativeMethods.Query.DuckDBResultError(ref result));
+            if (!state.IsSuccess()) throw new DuckDbException(NativeMethods.Query.DuckDBResultError(ref result));
             var columns = new List<(string, DuckDBLogicalType)>();
             for (long column = 0; column < (long)NativeMethods.Query.DuckDBColumnCount(ref result); column++)
-                columns.Add((NativeMethods.Query.DuckDBColumnName(ref result, column), NativeMethods.Query.DuckDBColumnLogicalType(ref result, column)));
+            {
+                columns.Add((NativeMethods.Query.DuckDBColumnName(ref result, column),
+                    NativeMethods.Query.DuckDBColumnLogicalType(ref result, column)));
+            }
             return columns;
         }
         finally
@@ -88,8 +90,7 @@ internal sealed unsafe class DuckDbSource : IDisposable
         try
         {
             ObjectDisposedException.ThrowIf(source._disposed, source);
-            foreach (var (name, type) in source._columns)
-                Function.DuckDBBindAddResultColumn(info, name, type);
+            foreach (var (name, type) in source._columns) Function.DuckDBBindAddResultColumn(info, name, type);
         }
         catch (ObjectDisposedException)
         {

@@ -16,8 +16,7 @@ internal sealed partial class DuckDbStatements : IDisposable
     {
         _database = database;
         Count = NativeMethods.ExtractStatements.DuckDBExtractStatements(database.Native, sql, out _statements);
-        if (NativeMethods.ExtractStatements.DuckDBExtractStatementsError(_statements) is not { Length: > 0 } error)
-            return;
+        if (NativeMethods.ExtractStatements.DuckDBExtractStatementsError(_statements) is not { Length: > 0 } error) return;
         _statements.Dispose();
         throw new DuckDbException(error);
     }
@@ -29,10 +28,8 @@ internal sealed partial class DuckDbStatements : IDisposable
     public DuckDBPreparedStatement Prepare(int index)
     {
         var state = NativeMethods.ExtractStatements.DuckDBPrepareExtractedStatement(_database.Native, _statements, index, out var prepared);
-        if (state.IsSuccess())
-            return prepared;
-        using (prepared)
-            throw new DuckDbException(NativeMethods.PreparedStatements.DuckDBPrepareError(prepared));
+        if (state.IsSuccess()) return prepared;
+        using (prepared) throw new DuckDbException(NativeMethods.PreparedStatements.DuckDBPrepareError(prepared));
     }
 
     /// <summary>Runs a statement whose rows nobody reads.</summary>
@@ -45,8 +42,7 @@ internal sealed partial class DuckDbStatements : IDisposable
         try
         {
             cancel.ThrowIfCancellationRequested();
-            if (!state.IsSuccess())
-                throw new DuckDbException(NativeMethods.Query.DuckDBResultError(ref result));
+            if (!state.IsSuccess()) throw new DuckDbException(NativeMethods.Query.DuckDBResultError(ref result));
         }
         finally
         {
@@ -68,7 +64,9 @@ internal sealed partial class DuckDbStatements : IDisposable
         for (var c = 0; c < columns.Length; c++)
         {
             using (var type = ColumnType(prepared, (ulong)c))
+            {
                 columns[c] = new(ColumnName(prepared, (ulong)c), NativeMethods.LogicalType.DuckDBGetTypeId(type));
+            }
         }
 
         return columns;

@@ -3,7 +3,8 @@ using DuckDB.NET.Native;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>The columns of a chunk that is being filled, <see cref="Capacity"/> rows at most. Valid during one call of <see cref="DuckDbFill"/>.</summary>
+/// <summary>The columns of a chunk that is being filled, <see cref="Capacity"/> rows at most.
+/// Valid during one call of <see cref="DuckDbFill"/>.</summary>
 internal readonly unsafe struct DuckDbVectors(DuckDBDataChunk chunk)
 {
     /// <summary>Rows in a chunk, DuckDB's own constant.</summary>

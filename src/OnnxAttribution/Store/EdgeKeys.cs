@@ -17,12 +17,13 @@ internal sealed record EdgeKeys(string[] Sites, int[] Site, int[] Position, int[
         var ends = new EdgeKeys([], new int[nodes.Count + 1], new int[nodes.Count + 1], new int[nodes.Count + 1]);
         for (var n = 0; n < nodes.Count; n++)
         {
-            if (!codes.TryGetValue(nodes[n].Site, out var code))
-                codes.Add(nodes[n].Site, code = codes.Count);
+            if (!codes.TryGetValue(nodes[n].Site, out var code)) codes.Add(nodes[n].Site, code = codes.Count);
             (ends.Site[n], ends.Position[n], ends.Feature[n]) = (code, nodes[n].Position, nodes[n].Feature);
         }
         if (codes.ContainsKey(RunDirectory.MetricSite))
+        {
             throw new ArgumentException($"A site may not be called '{RunDirectory.MetricSite}': edges into the metric are.");
+        }
         (ends.Site[^1], ends.Position[^1], ends.Feature[^1]) = (codes.Count, metricPosition, NodeRow.Error);
         return ends with { Sites = [.. codes.Keys, RunDirectory.MetricSite] };
     }

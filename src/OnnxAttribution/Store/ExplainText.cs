@@ -6,12 +6,14 @@ internal static class ExplainText
     /// <summary>What follows <c>EXPLAIN [ANALYZE] [(options)]</c>, or null where the text does not begin so.</summary>
     public static string? Explained(string sql)
     {
-        if (AfterWord(sql, 0, "EXPLAIN") is not { } at)
-            return null;
+        if (AfterWord(sql, 0, "EXPLAIN") is not { } at) return null;
         at = AfterWord(sql, at, "ANALYZE") ?? at;
         var options = AfterBlanks(sql, at);
-        if (options < sql.Length && sql[options] == '(' && sql.IndexOf(')', options) is var end and >= 0 && IsOptions(sql[(options + 1)..end]))
+        if (options < sql.Length && sql[options] == '(' && sql.IndexOf(')', options) is var end and >= 0
+            && IsOptions(sql[(options + 1)..end]))
+        {
             at = end + 1;
+        }
         return sql[at..];
     }
 
@@ -32,14 +34,10 @@ internal static class ExplainText
     {
         while (at < sql.Length)
         {
-            if (char.IsWhiteSpace(sql[at]))
-                at++;
-            else if (sql.AsSpan(at).StartsWith("--"))
-                at = sql.IndexOf('\n', at) is var end and >= 0 ? end + 1 : sql.Length;
-            else if (sql.AsSpan(at).StartsWith("/*"))
-                at = AfterComment(sql, at);
-            else
-                break;
+            if (char.IsWhiteSpace(sql[at])) at++;
+            else if (sql.AsSpan(at).StartsWith("--")) at = sql.IndexOf('\n', at) is var end and >= 0 ? end + 1 : sql.Length;
+            else if (sql.AsSpan(at).StartsWith("/*")) at = AfterComment(sql, at);
+            else break;
         }
         return at;
     }
@@ -53,8 +51,7 @@ internal static class ExplainText
             var change = rest.StartsWith("/*") ? 1 : rest.StartsWith("*/") ? -1 : 0;
             at += change == 0 ? 1 : 2;
             depth += change;
-            if (depth == 0)
-                break;
+            if (depth == 0) break;
         }
         return at;
     }

@@ -2,7 +2,8 @@ using System.Collections.Frozen;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>The tables that a run may hold beside its nodes and edges, each in a Parquet file of its name, and the verb that writes each.</summary>
+/// <summary>The tables that a run may hold beside its nodes and edges,
+/// each in a Parquet file of its name, and the verb that writes each.</summary>
 internal static class FurtherTables
 {
     private static readonly FrozenDictionary<string, string> Verbs = new Dictionary<string, string>
@@ -20,7 +21,8 @@ internal static class FurtherTables
     public static string? Verb(string name) => Verbs.GetValueOrDefault(name);
 
     /// <summary>The name of a table's file within a run.</summary>
-    /// <exception cref="ArgumentException">No run holds such a table: were it written, <c>--force</c> would take it for somebody else's file.</exception>
+    /// <exception cref="ArgumentException">No run holds such a table:
+    /// were it written, <c>--force</c> would take it for somebody else's file.</exception>
     public static string File(string name) => Names.Contains(name)
         ? name + ".parquet"
         : throw new ArgumentException($"No run holds a table '{name}', only {string.Join(", ", Names)}.", nameof(name));

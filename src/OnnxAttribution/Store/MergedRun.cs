@@ -3,7 +3,8 @@ using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>Where the mean of a batch's runs lies: in <c>BATCH/merged/mean</c>, one level below them, so that patterns such as <c>BATCH/*/nodes.parquet</c> match the runs of the prompts alone.</summary>
+/// <summary>Where the mean of a batch's runs lies: in <c>BATCH/merged/mean</c>, one level below them,
+/// so that patterns such as <c>BATCH/*/nodes.parquet</c> match the runs of the prompts alone.</summary>
 /// <remarks>Batches written before have it in <c>BATCH/merged</c>. <c>merged</c> means either.</remarks>
 internal static class MergedRun
 {

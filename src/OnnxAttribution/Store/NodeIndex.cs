@@ -16,7 +16,9 @@ internal sealed class NodeIndex
         for (var n = 0; n < nodes.Count; n++)
         {
             if (!_nodes.TryAdd((ends.Site[n], ends.Position[n], ends.Feature[n]), n))
+            {
                 throw new DuckDbException($"its nodes have ({nodes[n].Site}, {nodes[n].Position}, {nodes[n].Feature}) twice");
+            }
         }
     }
 
@@ -27,8 +29,7 @@ internal sealed class NodeIndex
     /// <exception cref="DuckDbException">There is no such node.</exception>
     public int Find(int site, int position, int feature)
     {
-        if (site == _ends.Sites.Length - 1)
-            return CausalEdge.Metric;
+        if (site == _ends.Sites.Length - 1) return CausalEdge.Metric;
         return _nodes.TryGetValue((site, position, feature), out var node)
             ? node
             : throw new DuckDbException(

@@ -19,10 +19,11 @@ internal static class ParquetFile
         try
         {
             using var stream = RegularFile.OpenRead(file);
-            if (stream.Length < LeastLength)
-                throw RunDirectoryException.Corrupt(file, "it is too short for a Parquet file");
+            if (stream.Length < LeastLength) throw RunDirectoryException.Corrupt(file, "it is too short for a Parquet file");
             if (!IsMagic(stream, 0) || !IsMagic(stream, stream.Length - 4))
+            {
                 throw RunDirectoryException.Corrupt(file, "it does not begin and end as a Parquet file does");
+            }
             return file;
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
@@ -62,8 +63,9 @@ internal static class ParquetFile
         }
     }
 
-    /// <summary>DuckDB takes every path for a pattern, in which a name's <c>?</c>, <c>*</c> and <c>[</c> would also mean the files beside it; in
-    /// brackets each means itself. A backslash beside one of them in the same name has no such spelling: such a file is not found.</summary>
+    /// <summary>DuckDB takes every path for a pattern, in which a name's <c>?</c>, <c>*</c> and <c>[</c> would
+    /// also mean the files beside it; in brackets each means itself. A backslash beside one of them in the same
+    /// name has no such spelling: such a file is not found.</summary>
     private static string Pattern(string file) => file.AsSpan().IndexOfAny("?*[") < 0 ? file
         : string.Concat(file.Select(c => c is '?' or '*' or '[' ? $"[{c}]" : c.ToString()));
 

@@ -21,8 +21,7 @@ internal sealed class PendingRun : IDisposable
         Check(path, force, inner);
         try
         {
-            if (AsideName.RemoveLeftovers(_path))
-                throw RunDirectoryException.Busy(_path);
+            if (AsideName.RemoveLeftovers(_path)) throw RunDirectoryException.Busy(_path);
             _output = new OutputDirectory(_path);
             Directory.CreateDirectory(Temporary);
         }
@@ -35,33 +34,33 @@ internal sealed class PendingRun : IDisposable
     /// <summary>Absolute path of the directory to fill.</summary>
     public string Temporary => Path.Combine(_output.Aside, _inner ?? "");
 
-    /// <summary>Refuses a path that a run may not be written to; changes nothing, but for what dead writers left: a run that was moved aside is put back, what was being added to the run is removed.</summary>
+    /// <summary>Refuses a path that a run may not be written to; changes nothing, but for what dead writers left:
+    /// a run that was moved aside is put back, what was being added to the run is removed.</summary>
     /// <param name="inner">As for the constructor. A run that lies in the path itself, as older versions wrote it, is replaced too.</param>
-    /// <exception cref="RunDirectoryException">Something is there and <paramref name="force"/> is off, or it is not a run, or somebody is adding to it.</exception>
+    /// <exception cref="RunDirectoryException">Something is there and <paramref name="force"/> is off,
+    /// or it is not a run, or somebody is adding to it.</exception>
     public static void Check(string path, bool force, string? inner = null)
     {
         var full = FullPath(path);
-        if (!Directory.Exists(full))
-            AsideName.RemoveLeftovers(full);
-        if (File.Exists(full))
-            throw force ? RunDirectoryException.NotARun(full, "it is a file") : RunDirectoryException.Exists(full);
-        if (!Directory.Exists(full))
-            return;
-        if (!force)
-            throw RunDirectoryException.Exists(full);
+        if (!Directory.Exists(full)) AsideName.RemoveLeftovers(full);
+        if (File.Exists(full)) throw force ? RunDirectoryException.NotARun(full, "it is a file") : RunDirectoryException.Exists(full);
+        if (!Directory.Exists(full)) return;
+        if (!force) throw RunDirectoryException.Exists(full);
         if (RealPath.Of(full) == Environment.CurrentDirectory)   // where paths begin would be gone with it
             throw RunDirectoryException.NotARun(full, "it is the directory that this was called from");
         var names = Directory.EnumerateFileSystemEntries(full).Select(entry => Path.GetFileName(entry)!).ToList();
         var within = inner is not null && Directory.Exists(Path.Combine(full, inner)) ? inner : null;
         if (names.Count > 0 && !names.Contains(RunDirectory.FactsFile) && within is null)
+        {
             throw RunDirectoryException.NotARun(full, "it has no run.json, so it is no run");
+        }
         var foreign = names.FirstOrDefault(name => name != within && !IsOfRun(full, name));
-        if (foreign is not null)
-            throw RunDirectoryException.NotARun(full, $"it holds '{foreign}', which no run wrote");
+        if (foreign is not null) throw RunDirectoryException.NotARun(full, $"it holds '{foreign}', which no run wrote");
         if (names.Select(AsideName.PlaceOf).OfType<string>().Distinct().Any(name => AsideName.RemoveLeftovers(Path.Combine(full, name))))
+        {
             throw RunDirectoryException.Busy(full);
-        if (within is not null)
-            Check(Path.Combine(full, within), force);
+        }
+        if (within is not null) Check(Path.Combine(full, within), force);
     }
 
     /// <summary>Puts the directory in its place, and removes what it replaces.</summary>
@@ -93,5 +92,6 @@ internal sealed class PendingRun : IDisposable
     private static bool IsOfRun(string directory, string name) =>
         File.Exists(Path.Combine(directory, name)) && (IsFileOfRun(name) || (AsideName.PlaceOf(name) is { } place && IsFileOfRun(place)));
 
-    private static bool IsFileOfRun(string name) => RunDirectory.Files.Contains(name) || name == DrawingAsJson || DrawingExtensions.Contains(Path.GetExtension(name));
+    private static bool IsFileOfRun(string name) =>
+        RunDirectory.Files.Contains(name) || name == DrawingAsJson || DrawingExtensions.Contains(Path.GetExtension(name));
 }

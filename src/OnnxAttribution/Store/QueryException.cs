@@ -11,25 +11,32 @@ public sealed partial class QueryException : Exception
     }
 
     internal static QueryException Failed(DuckDbException why) => UnknownTable().Match(why.Message) is { Success: true } match
-        && match.Groups["name"].Value.ToLowerInvariant() is var name && (name == FeatureViews.Name ? FeatureViews.Missing : FurtherTables.Verb(name) is { } verb ? $"No run here has a table {name}. '{verb}' writes it." : null) is { } mend
+        && match.Groups["name"].Value.ToLowerInvariant() is var name && (name == FeatureViews.Name ? FeatureViews.Missing
+            : FurtherTables.Verb(name) is { } verb ? $"No run here has a table {name}. '{verb}' writes it."
+            : null) is { } mend
         ? new(mend, why)
         : new(why.Message, why);
 
     internal static QueryException TooLarge(Exception? why = null) => new(
-        $"The query needs more memory than it may have ({DuckDbDatabase.MostMemory} in DuckDB, {QueryWatch.MostMemory / (double)(1 << 30):0.#} GiB in all): "
+        $"The query needs more memory than it may have ({DuckDbDatabase.MostMemory} in DuckDB, "
+            + $"{QueryWatch.MostMemory / (double)(1 << 30):0.#} GiB in all): "
         + "a text, a list, a group or a sort in it is too large. Ask for less at a time.", why);
 
     internal static QueryException TooLong(int seconds) => new(
-        $"The query took longer than --timeout {seconds} (seconds): something in it is too large, or it needs more time. Ask for less at a time, or give it longer.");
+        $"The query took longer than --timeout {seconds} (seconds): something in it is too large, or it needs more time. "
+        + "Ask for less at a time, or give it longer.");
 
     internal static QueryException Empty() => new("The query is empty. Write a SELECT over the views nodes, edges and runs.");
 
     internal static QueryException NotASelect() =>
-        new("A query only reads: SELECT, FROM, WITH, PIVOT, DESCRIBE, SUMMARIZE, SHOW and EXPLAIN of these. Write one of them over the views nodes, edges and runs.");
+        new("A query only reads: SELECT, FROM, WITH, PIVOT, DESCRIBE, SUMMARIZE, SHOW and EXPLAIN of these. "
+            + "Write one of them over the views nodes, edges and runs.");
 
-    internal static QueryException Parameters() => new("The query has parameters (? or $name), which get no values here. Write the values into it.");
+    internal static QueryException Parameters() =>
+        new("The query has parameters (? or $name), which get no values here. Write the values into it.");
 
-    internal static QueryException Protected(string file) => new($"{file} belongs to the run that is read. Choose another file for the result.");
+    internal static QueryException Protected(string file) =>
+        new($"{file} belongs to the run that is read. Choose another file for the result.");
 
     internal static QueryException Unwritable(string file, Exception why) =>
         new($"{file} cannot be written: {FileFault.Words(why, "choose a place that is writable and has room")}.", why);

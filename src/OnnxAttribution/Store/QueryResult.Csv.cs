@@ -16,13 +16,11 @@ public sealed partial class QueryResult
     public void WriteCsv(Stream stream, CancellationToken cancel = default)
     {
         var buffer = new ArrayBufferWriter<byte>(2 * FlushAt);
-        for (var column = 0; column < Columns.Count; column++)
-            WriteCell(buffer, column, Columns[column].Name);
+        for (var column = 0; column < Columns.Count; column++) WriteCell(buffer, column, Columns[column].Name);
         buffer.Write("\r\n"u8);
         foreach (var row in Rows(cancel))
         {
-            for (var column = 0; column < row.Length; column++)
-                WriteCell(buffer, column, row[column]);
+            for (var column = 0; column < row.Length; column++) WriteCell(buffer, column, row[column]);
             buffer.Write("\r\n"u8);
             Drain(buffer, stream, FlushAt);
         }
@@ -32,18 +30,15 @@ public sealed partial class QueryResult
 
     private static void WriteCell(ArrayBufferWriter<byte> buffer, int column, string? text)
     {
-        if (column > 0)
-            buffer.Write(","u8);
-        if (text is null)
-            return;
+        if (column > 0) buffer.Write(","u8);
+        if (text is null) return;
         var quoted = text.Length == 0 || text.AsSpan().IndexOfAny(NeedQuotes) >= 0;
         Encoding.UTF8.GetBytes(quoted ? $"\"{text.Replace("\"", "\"\"")}\"" : text, buffer);
     }
 
     private static void Drain(ArrayBufferWriter<byte> buffer, Stream stream, int above)
     {
-        if (buffer.WrittenCount <= above)
-            return;
+        if (buffer.WrittenCount <= above) return;
         stream.Write(buffer.WrittenSpan);
         buffer.ResetWrittenCount();
     }

@@ -9,8 +9,8 @@ public sealed partial class QueryResult
 {
     private static readonly JsonWriterOptions Compact = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Writes all rows as a JSON array of objects, one object per line. Numbers are numbers; NULL, NaN and infinities are null; lists,
-    /// structs and maps are JSON. A second column of the same name gets <c>_1</c>, a third <c>_2</c>.</summary>
+    /// <summary>Writes all rows as a JSON array of objects, one object per line. Numbers are numbers; NULL, NaN and infinities are null;
+    /// lists, structs and maps are JSON. A second column of the same name gets <c>_1</c>, a third <c>_2</c>.</summary>
     /// <param name="stream">Stays open.</param>
     /// <param name="cancel">Stops the writing after some rows.</param>
     /// <inheritdoc cref="Rows" path="/exception"/>
@@ -39,10 +39,8 @@ public sealed partial class QueryResult
         for (var column = 0; column < names.Length; column++)
         {
             json.WritePropertyName(names[column]);
-            if (row[column] is { } text)
-                WriteValue(json, Columns[column], text);
-            else
-                json.WriteNullValue();
+            if (row[column] is { } text) WriteValue(json, Columns[column], text);
+            else json.WriteNullValue();
         }
         json.WriteEndObject();
         json.Flush();
@@ -50,12 +48,10 @@ public sealed partial class QueryResult
 
     private static void WriteValue(Utf8JsonWriter json, QueryColumn column, string text)
     {
-        if (column.IsNumber && text is ("nan" or "inf" or "-inf"))
-            json.WriteNullValue();
-        else if (column.IsNumber || column.IsBoolean || (column.IsJson && IsJson(text)))
-            json.WriteRawValue(text, skipInputValidation: true);
-        else
-            json.WriteStringValue(text);
+        var asItIs = column.IsNumber || column.IsBoolean || (column.IsJson && IsJson(text));
+        if (column.IsNumber && text is ("nan" or "inf" or "-inf")) json.WriteNullValue();
+        else if (asItIs) json.WriteRawValue(text, skipInputValidation: true);
+        else json.WriteStringValue(text);
     }
 
     /// <summary>DuckDB prints NaN inside a list as NaN, which is no JSON: such a value stays a string.</summary>
@@ -81,8 +77,7 @@ public sealed partial class QueryResult
         return [.. Columns.Select(column =>
         {
             var name = column.Name;
-            for (var copy = 1; !taken.Add(name); copy++)
-                name = $"{column.Name}_{copy}";
+            for (var copy = 1; !taken.Add(name); copy++) name = $"{column.Name}_{copy}";
             return JsonEncodedText.Encode(name, JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
         })];
     }

@@ -1,6 +1,7 @@
 namespace OnnxAttribution.Store;
 
-/// <summary>The rows of a query, computed while they are read; they can be read once. Owns its database; who runs the query disposes it.</summary>
+/// <summary>The rows of a query, computed while they are read; they can be read once.
+/// Owns its database; who runs the query disposes it.</summary>
 public sealed partial class QueryResult : IDisposable
 {
     private readonly RunQuery _query;
@@ -10,7 +11,8 @@ public sealed partial class QueryResult : IDisposable
     internal QueryResult(RunQuery query, QuerySession session, (DuckDbRows Rows, bool[] IsJson) started)
     {
         (_query, _session, _rows) = (query, session, started.Rows);
-        Columns = [.. _rows.Columns.Select((column, c) => new QueryColumn(column.Name, column.IsNumber, started.IsJson[c], column.IsBoolean))];
+        Columns =
+            [.. _rows.Columns.Select((column, c) => new QueryColumn(column.Name, column.IsNumber, started.IsJson[c], column.IsBoolean))];
     }
 
     /// <summary>At least one.</summary>
@@ -24,8 +26,7 @@ public sealed partial class QueryResult : IDisposable
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public IEnumerable<string?[]> Rows(CancellationToken cancel = default)
     {
-        while (Next(cancel) is { } row)
-            yield return row;
+        while (Next(cancel) is { } row) yield return row;
     }
 
     public void Dispose()

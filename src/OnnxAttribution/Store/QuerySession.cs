@@ -21,11 +21,14 @@ internal sealed class QuerySession : IDisposable
     public QuerySession(IReadOnlyList<RunFiles> runs, string? output, int? threads, CancellationToken cancel)
     {
         _database = DuckDbDatabase.OpenInMemory(
-            ("temp_directory", Spill), ("max_temp_directory_size", MostSpilled), ("allow_persistent_secrets", "false"), ("threads", Threads(threads)));
+            ("temp_directory", Spill), ("max_temp_directory_size", MostSpilled), ("allow_persistent_secrets", "false"),
+            ("threads", Threads(threads)));
         try
         {
             RunViews.Create(_database, runs, cancel);
-            var files = runs.SelectMany(run => run.Parquet).Concat(FeatureViews.Create(_database, runs, cancel)).SelectMany(ParquetFile.Allowed);
+            var files = runs.SelectMany(run => run.Parquet)
+                .Concat(FeatureViews.Create(_database, runs, cancel))
+                .SelectMany(ParquetFile.Allowed);
             _database.Execute($"SET allowed_paths = {SqlText.List(output is null ? files : files.Append(output))}");
             _database.Execute("SET enable_external_access = false");
             _database.Execute("SET lock_configuration = true");
@@ -45,7 +48,9 @@ internal sealed class QuerySession : IDisposable
         using var last = PrepareLast(statements, sql, cancel);
         var columns = DuckDbStatements.Columns(last);
         if (DuckDbStatements.TypeOf(last) == DuckDBStatementType.Explain || columns.All(column => column.IsPrintable))
+        {
             return (_database.Query(sql, cancel), new bool[columns.Length]);
+        }
         CreateView(sql, columns.Length, cancel);
         var printable = columns.Select((column, c) => $"{Printable(column, $"c{c}")} AS {SqlText.Name(column.Name)}");
         var rows = _database.Query($"SELECT {string.Join(", ", printable)} FROM {View}", cancel);
@@ -57,8 +62,7 @@ internal sealed class QuerySession : IDisposable
     {
         using var statements = new DuckDbStatements(_database, sql);
         using var last = PrepareLast(statements, sql, cancel);
-        if (DuckDbStatements.TypeOf(last) == DuckDBStatementType.Explain)
-            throw QueryException.NotASelect();
+        if (DuckDbStatements.TypeOf(last) == DuckDBStatementType.Explain) throw QueryException.NotASelect();
         CreateView(sql, columns: 0, cancel);
         var options = "FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false";   // a second file aside of ours would not be allowed
         _database.Execute($"COPY (SELECT * FROM {View}) TO {SqlText.Literal(file)} ({options})", cancel);
@@ -67,23 +71,20 @@ internal sealed class QuerySession : IDisposable
     public void Dispose()
     {
         _database.Dispose();
-        if (Directory.Exists(Spill))
-            Directory.Delete(Spill, recursive: true);
+        if (Directory.Exists(Spill)) Directory.Delete(Spill, recursive: true);
     }
 
     /// <summary>Lets only statements through that read. DuckDB takes a PIVOT apart into a CREATE TYPE and a SELECT; in a database in memory
     /// that is locked a CREATE harms nothing.</summary>
     private DuckDBPreparedStatement PrepareLast(DuckDbStatements statements, string sql, CancellationToken cancel)
     {
-        if (statements.Count == 0)
-            throw QueryException.Empty();
-        if (sql.Contains("enable_logging", StringComparison.OrdinalIgnoreCase))   // DuckDB 1.5.6 ends the process when it may not write its log
-            throw QueryException.NotASelect();
+        if (statements.Count == 0) throw QueryException.Empty();
+        // DuckDB 1.5.6 ends the process when it may not write its log
+        if (sql.Contains("enable_logging", StringComparison.OrdinalIgnoreCase)) throw QueryException.NotASelect();
         for (var s = 0; s < statements.Count - 1; s++)
         {
             using var first = statements.Prepare(s);
-            if (DuckDbStatements.TypeOf(first) != DuckDBStatementType.Create)
-                throw QueryException.NotASelect();
+            if (DuckDbStatements.TypeOf(first) != DuckDBStatementType.Create) throw QueryException.NotASelect();
             statements.Execute(first, cancel);
         }
         var last = statements.Prepare(statements.Count - 1);
@@ -91,9 +92,10 @@ internal sealed class QuerySession : IDisposable
         {
             var type = DuckDbStatements.TypeOf(last);
             if (type != DuckDBStatementType.Select && !(type == DuckDBStatementType.Explain && ExplainsASelect(sql)))
+            {
                 throw QueryException.NotASelect();
-            if (DuckDbStatements.ParameterCount(last) > 0)
-                throw QueryException.Parameters();
+            }
+            if (DuckDbStatements.ParameterCount(last) > 0) throw QueryException.Parameters();
             return last;
         }
         catch
@@ -106,11 +108,9 @@ internal sealed class QuerySession : IDisposable
     /// <summary>EXPLAIN ANALYZE runs what it explains, which could be a COPY over a run's own files.</summary>
     private bool ExplainsASelect(string sql)
     {
-        if (ExplainText.Explained(sql) is not { } explained)
-            return false;
+        if (ExplainText.Explained(sql) is not { } explained) return false;
         using var statements = new DuckDbStatements(_database, explained);
-        if (statements.Count != 1)
-            return false;
+        if (statements.Count != 1) return false;
         using var statement = statements.Prepare(0);
         return DuckDbStatements.TypeOf(statement) == DuckDBStatementType.Select;
     }

@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Store;
 
-/// <summary>Watches a query from beside. Some of DuckDB's calls heed no interrupt and count against no memory limit, such as one that makes a text
-/// of a billion letters: a thread within one ends with the process alone, so whoever watches ends that.</summary>
+/// <summary>Watches a query from beside. Some of DuckDB's calls heed no interrupt and count against no memory limit, such as one that makes
+/// a text of a billion letters: a thread within one ends with the process alone, so whoever watches ends that.</summary>
 internal sealed class QueryWatch : IDisposable
 {
     /// <summary>Bytes that the process may take beside those it had.</summary>
@@ -12,8 +12,8 @@ internal sealed class QueryWatch : IDisposable
     private readonly ManualResetEventSlim _over = new();
     private readonly Thread _thread;
 
-    /// <param name="end">Called at most once, on another thread: with true where the query takes too much memory, with false where it goes on two
-    /// seconds after it was cancelled.</param>
+    /// <param name="end">Called at most once, on another thread:
+    /// with true where the query takes too much memory, with false where it goes on two seconds after it was cancelled.</param>
     /// <param name="cancel">What cancels the query.</param>
     public QueryWatch(Action<bool> end, CancellationToken cancel)
     {
@@ -36,10 +36,8 @@ internal sealed class QueryWatch : IDisposable
         while (!_over.Wait(s_pause))
         {
             var tooLarge = Environment.WorkingSet > most;
-            if (cancel.IsCancellationRequested)
-                cancelled ??= System.Diagnostics.Stopwatch.GetTimestamp();
-            if (!tooLarge && !(cancelled is { } since && System.Diagnostics.Stopwatch.GetElapsedTime(since) > s_patience))
-                continue;
+            if (cancel.IsCancellationRequested) cancelled ??= System.Diagnostics.Stopwatch.GetTimestamp();
+            if (!tooLarge && !(cancelled is { } since && System.Diagnostics.Stopwatch.GetElapsedTime(since) > s_patience)) continue;
             end(tooLarge);
             return;
         }

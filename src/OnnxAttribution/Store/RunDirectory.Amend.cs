@@ -9,7 +9,8 @@ public static partial class RunDirectory
     /// <param name="path">The run directory.</param>
     /// <param name="facts">Keys to set. It stays the caller's.</param>
     /// <param name="cancel">Stops the waiting for another writer of the same run.</param>
-    /// <exception cref="RunDirectoryException">The path is no finished run, a file is damaged, or the directory cannot be written.</exception>
+    /// <exception cref="RunDirectoryException">The path is no finished run,
+    /// a file is damaged, or the directory cannot be written.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the run is as it was.</exception>
     internal static void Amend(string path, JsonObject facts, CancellationToken cancel = default)
     {
@@ -19,8 +20,7 @@ public static partial class RunDirectory
         Exception Unchangeable(Exception why) => RunDirectoryException.Unchangeable(Path.GetFullPath(path), why);
         using var output = new OutputFile(factsFile, Unchangeable, cancel);
         var merged = RunFacts.Read(factsFile);
-        foreach (var (key, value) in facts)
-            merged[key] = value?.DeepClone();
+        foreach (var (key, value) in facts) merged[key] = value?.DeepClone();
         Writing(Unchangeable, () => RunFacts.Write(output.Aside, merged));
         output.Commit();
     }

@@ -13,24 +13,27 @@ public static partial class RunDirectory
     /// <param name="table">Its rows; the scalars of the new run.json go into the file's key-value metadata.</param>
     /// <param name="facts">Keys of run.json to set; the others stay. It stays the caller's.</param>
     /// <param name="cancel">Stops the writing, also inside DuckDB, and the waiting for another writer of the same run.</param>
-    /// <param name="of">The run.json that the table was begun with, so that nothing is added to a run that has taken that one's place since; null: not checked.</param>
-    /// <exception cref="RunDirectoryException">The path is no finished run, or another one than <paramref name="of"/>, a file is damaged, or the directory cannot be written.</exception>
-    /// <exception cref="ArgumentException">No run holds a table of that name, or the table has a column <c>run</c>, which queries add.</exception>
+    /// <param name="of">The run.json that the table was begun with,
+    /// so that nothing is added to a run that has taken that one's place since; null: not checked.</param>
+    /// <exception cref="RunDirectoryException">The path is no finished run,
+    /// or another one than <paramref name="of"/>, a file is damaged, or the directory cannot be written.</exception>
+    /// <exception cref="ArgumentException">No run holds a table of that name,
+    /// or the table has a column <c>run</c>, which queries add.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the run is as it was.</exception>
-    /// <remarks>Each file is written aside and renamed when whole, Parquet first and run.json last. Stopped in between, the run is valid and holds
-    /// the table, run.json does not speak of it yet, and the same call mends that. Writers of one run take turns.</remarks>
-    public static void Annotate(string path, string name, StoredTable table, JsonObject facts, CancellationToken cancel = default, JsonObject? of = null)
+    /// <remarks>Each file is written aside and renamed when whole, Parquet first and run.json last. Stopped in between, the run is valid
+    /// and holds the table, run.json does not speak of it yet, and the same call mends that. Writers of one run take turns.</remarks>
+    public static void Annotate(string path, string name, StoredTable table, JsonObject facts, CancellationToken cancel = default,
+        JsonObject? of = null)
     {
         path = MergedRun.Locate(path);
         string file = Path.Combine(path, FileFor(name, table)), factsFile = Path.Combine(path, FactsFile);
         CheckFinished(path);
         Exception Unchangeable(Exception why) => RunDirectoryException.Unchangeable(Path.GetFullPath(path), why);
-        using var factsOutput = new OutputFile(factsFile, Unchangeable, cancel);   // held throughout: nobody else changes run.json meanwhile
+        // held throughout: nobody else changes run.json meanwhile
+        using var factsOutput = new OutputFile(factsFile, Unchangeable, cancel);
         var merged = RunFacts.Read(factsFile);
-        if (of is not null && !RunFacts.IsSameRun(of, merged))
-            throw RunDirectoryException.Replaced(path);
-        foreach (var (key, value) in facts)
-            merged[key] = value?.DeepClone();
+        if (of is not null && !RunFacts.IsSameRun(of, merged)) throw RunDirectoryException.Replaced(path);
+        foreach (var (key, value) in facts) merged[key] = value?.DeepClone();
         using var output = new OutputFile(file, Unchangeable, cancel);
         Writing(Unchangeable, () =>
         {
@@ -51,15 +54,15 @@ public static partial class RunDirectory
     /// <param name="name">The table's name, as it was given to <see cref="Annotate"/> or <see cref="Write"/>.</param>
     /// <param name="columns">The columns to read, converted to these types; all of the file's, as they are, where none is given.</param>
     /// <param name="cancel">Stops the reading.</param>
-    /// <exception cref="RunDirectoryException">The run lacks the table (the message says which verb writes it), or the table lacks a column or is
-    /// damaged.</exception>
+    /// <exception cref="RunDirectoryException">The run lacks the table (the message says which verb writes it),
+    /// or the table lacks a column or is damaged.</exception>
     /// <exception cref="ArgumentException">No run holds a table of that name.</exception>
-    public static StoredTable ReadTable(string path, string name, IReadOnlyList<StoredColumn>? columns = null, CancellationToken cancel = default)
+    public static StoredTable ReadTable(string path, string name, IReadOnlyList<StoredColumn>? columns = null,
+        CancellationToken cancel = default)
     {
         path = MergedRun.Locate(path);
         var table = FurtherTables.File(name);
-        if (!File.Exists(Path.Combine(path, FactsFile)))
-            throw RunDirectoryException.Missing(Path.Combine(path, FactsFile));
+        if (!File.Exists(Path.Combine(path, FactsFile))) throw RunDirectoryException.Missing(Path.Combine(path, FactsFile));
         var file = ParquetFile.Checked(path, table);
         return Reading(file, () => StoredTable.Load(file, columns, cancel));
     }
@@ -70,7 +73,8 @@ public static partial class RunDirectory
     /// <param name="force">Replace a file that is there already.</param>
     /// <param name="facts">Its top-level strings, numbers and booleans go into the file's key-value metadata.</param>
     /// <param name="cancel">Stops the writing, also inside DuckDB.</param>
-    /// <exception cref="RunDirectoryException">The file exists and <paramref name="force"/> is off, or it cannot be written; nothing is left behind.</exception>
+    /// <exception cref="RunDirectoryException">The file exists and <paramref name="force"/> is off,
+    /// or it cannot be written; nothing is left behind.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
     public static void WriteTable(string file, StoredTable table, bool force, JsonObject? facts = null, CancellationToken cancel = default)
     {
@@ -83,16 +87,14 @@ public static partial class RunDirectory
         output.Commit();
     }
 
-    /// <summary>Refuses a file that <see cref="WriteTable"/> would refuse, before hours of work are spent on the table. Changes nothing.</summary>
+    /// <summary>Refuses a file that <see cref="WriteTable"/> would refuse,
+    /// before hours of work are spent on the table. Changes nothing.</summary>
     /// <exception cref="RunDirectoryException">A file is there and <paramref name="force"/> is off, or it is a directory.</exception>
     public static void CheckTableFree(string file, bool force)
     {
-        if (Directory.Exists(file))
-            throw RunDirectoryException.FileIsDirectory(file);
-        if (Path.GetExtension(file) is not ("" or ".parquet"))
-            throw RunDirectoryException.NoParquetName(file);
-        if (!force && File.Exists(file))
-            throw RunDirectoryException.FileExists(file);
+        if (Directory.Exists(file)) throw RunDirectoryException.FileIsDirectory(file);
+        if (Path.GetExtension(file) is not ("" or ".parquet")) throw RunDirectoryException.NoParquetName(file);
+        if (!force && File.Exists(file)) throw RunDirectoryException.FileExists(file);
     }
 
     private static string FileFor(string name, StoredTable table) =>
@@ -109,7 +111,8 @@ public static partial class RunDirectory
 
     private static void WriteParquet(string file, StoredTable table, JsonObject facts, CancellationToken cancel)
     {
-        var spill = Path.Combine(Path.GetTempPath(), $"onnx-attribution-table-{Guid.NewGuid():N}");   // rows are streamed, so it stays unmade
+        // rows are streamed, so it stays unmade
+        var spill = Path.Combine(Path.GetTempPath(), $"onnx-attribution-table-{Guid.NewGuid():N}");
         using var writer = new RunTables(spill, facts);
         writer.WriteTable(file, table, cancel);
     }

@@ -22,7 +22,8 @@ public sealed class RunDirectoryException : Exception
 
     /// <summary>The run or what was added to it is written, the picture behind it is not: nothing has to be computed again.</summary>
     internal static RunDirectoryException NoPage(string run, bool refresh, RunDirectoryException why) =>
-        new($"{why.Message} {(refresh ? $"What was added to {run} stays" : $"The run in {run} is whole")}; 'onnx-attribution view {run}{(refresh ? " --force" : "")}' draws it then.", why);
+        new($"{why.Message} {(refresh ? $"What was added to {run} stays" : $"The run in {run} is whole")}; "
+            + $"'onnx-attribution view {run}{(refresh ? " --force" : "")}' draws it then.", why);
 
     internal static RunDirectoryException FileIsDirectory(string file) =>
         new($"{file} is a directory, and the table is one file. Name a file, such as {Path.Combine(file, "table.parquet")}.");
@@ -37,7 +38,9 @@ public sealed class RunDirectoryException : Exception
         : $"{file} does not exist. Name the directory of a finished run: it holds nodes.parquet, edges.parquet and run.json.");
 
     internal static RunDirectoryException OfMany(string directory, IReadOnlyList<string> runs) => new(
-        $"{directory} is no run itself, it holds {runs.Count}: {string.Join(", ", runs.Take(8).Select(Path.GetFileName))}{(runs.Count > 8 ? ", …" : "")}. Name one of them, such as {runs[0]}.");
+        $"{directory} is no run itself, it holds {runs.Count}: "
+        + $"{string.Join(", ", runs.Take(8).Select(Path.GetFileName))}{(runs.Count > 8 ? ", …" : "")}. "
+        + $"Name one of them, such as {runs[0]}.");
 
     internal static RunDirectoryException FileExists(string file) =>
         new($"{file} exists already. Choose another file, or give --force to replace it.");
@@ -51,29 +54,36 @@ public sealed class RunDirectoryException : Exception
     internal static RunDirectoryException FileMissing(string file) => new($"{file} does not exist. Name a Parquet file that does.");
 
     internal static RunDirectoryException Unchangeable(string run, Exception why) =>
-        new($"{run} cannot be added to: {FileFault.Words(why, "make it writable and see that the disk has room, or work on a copy")}. The run is whole.", why);
+        new($"{run} cannot be added to: {FileFault.Words(why, "make it writable and see that the disk has room, or work on a copy")}. "
+            + "The run is whole.", why);
 
     internal static RunDirectoryException Replaced(string run) =>
-        new($"{run} is another run than it was when this began, and nothing was added to it. Give the command again, for the run that is there now.");
+        new($"{run} is another run than it was when this began, and nothing was added to it. "
+            + "Give the command again, for the run that is there now.");
 
     internal static RunDirectoryException NoRuns(string path) => new(
-        $"{path} holds no run. Name the directory of a finished run (with nodes.parquet, edges.parquet and run.json), or one whose subdirectories are runs.");
+        $"{path} holds no run. Name the directory of a finished run (with nodes.parquet, edges.parquet and run.json), "
+        + "or one whose subdirectories are runs.");
 
     internal static RunDirectoryException Corrupt(string file, string why, Exception? inner = null) =>
-        new($"{file} is damaged: {why.TrimEnd('.', ' ')}. {(Verb(file) is { } verb ? $"Write it again with '{verb}'." : "Write the run again.")}", inner);
+        new($"{file} is damaged: {why.TrimEnd('.', ' ')}. "
+            + $"{(Verb(file) is { } verb ? $"Write it again with '{verb}'." : "Write the run again.")}", inner);
 
     /// <summary>DuckDB could not make sense of a Parquet file, and its own words come last; or it got no memory for that.</summary>
     internal static RunDirectoryException Corrupt(string file, DuckDbException why) => why.IsOutOfMemory
         ? Unreadable(file, new OutOfMemoryException(why.Message, why))
-        : Corrupt(file, $"its Parquet data cannot be read (DuckDB says: {why.Message.Replace(file, Path.GetFileName(file)).TrimEnd('.', ' ')})", why);
+        : Corrupt(file,
+            $"its Parquet data cannot be read (DuckDB says: {why.Message.Replace(file, Path.GetFileName(file)).TrimEnd('.', ' ')})", why);
 
     internal static RunDirectoryException Unreadable(string file, Exception why) =>
         new($"{file} cannot be read: {FileFault.Words(why, "check the path")}.", why);
 
     // what was named as a run, or a part of it
-    private static string? FileAt(string path) => File.Exists(path) ? path : Path.GetDirectoryName(path) is { } above && File.Exists(above) ? above : null;
+    private static string? FileAt(string path) =>
+        File.Exists(path) ? path : Path.GetDirectoryName(path) is { } above && File.Exists(above) ? above : null;
 
     /// <summary>What writes the file, where it is one that not every run has.</summary>
-    private static string? Verb(string file) => Path.GetFileName(file) == "features.parquet" ? "onnx-attribution features --model BUNDLE --text FILE --force"
-        : Path.GetExtension(file) == ".parquet" ? FurtherTables.Verb(Path.GetFileNameWithoutExtension(file)) : null;
+    private static string? Verb(string file) =>
+        Path.GetFileName(file) == "features.parquet" ? "onnx-attribution features --model BUNDLE --text FILE --force"
+            : Path.GetExtension(file) == ".parquet" ? FurtherTables.Verb(Path.GetFileNameWithoutExtension(file)) : null;
 }

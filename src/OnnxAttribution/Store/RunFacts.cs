@@ -10,7 +10,8 @@ namespace OnnxAttribution.Store;
 /// <summary>run.json: reading, writing, and its scalars.</summary>
 internal static class RunFacts
 {
-    /// <summary>Prompts stay readable: only what JSON demands is escaped. A number that is not finite becomes the string that names it.</summary>
+    /// <summary>Prompts stay readable: only what JSON demands is escaped.
+    /// A number that is not finite becomes the string that names it.</summary>
     private static readonly JsonSerializerOptions Readable = new()
     {
         WriteIndented = true,
@@ -20,8 +21,8 @@ internal static class RunFacts
 
     private static readonly JsonDocumentOptions s_strict = new() { AllowDuplicateProperties = false };
 
-    /// <summary>What tells one execution of a command from the next, and not one result from another: it stays in run.json, so that the same
-    /// command writes the same Parquet bytes.</summary>
+    /// <summary>What tells one execution of a command from the next, and not one result from another:
+    /// it stays in run.json, so that the same command writes the same Parquet bytes.</summary>
     private static readonly FrozenSet<string> s_ofExecution = FrozenSet.Create(StringComparer.OrdinalIgnoreCase,
         "seconds", "runtime_calls", "operations", "peak_memory_bytes", "model_path", "device", "threads", "command_line", "finished_at");
 
@@ -30,8 +31,7 @@ internal static class RunFacts
     {
         foreach (var (name, node) in facts)
         {
-            if (!s_ofExecution.Contains(name) && Scalar(node) is { } text)
-                yield return (name, text);
+            if (!s_ofExecution.Contains(name) && Scalar(node) is { } text) yield return (name, text);
         }
     }
 
@@ -41,7 +41,8 @@ internal static class RunFacts
 
     public static void Write(string file, JsonObject facts) => File.WriteAllText(file, facts.ToJsonString(Readable) + "\n");
 
-    /// <exception cref="RunDirectoryException">The file is missing, unreadable, no JSON object, or a value in it is not what it has to be.</exception>
+    /// <exception cref="RunDirectoryException">The file is missing, unreadable,
+    /// no JSON object, or a value in it is not what it has to be.</exception>
     public static JsonObject Read(string file)
     {
         try
@@ -53,13 +54,17 @@ internal static class RunFacts
         catch (JsonException e)
         {
             // of a key that is there twice it says the name, and not the line
-            var fault = e.LineNumber is { } line ? $"it is not JSON, at line {line + 1}" : $"a key is there twice{(e.Message.Split('\'') is [_, var key, ..] ? $", '{key}'" : "")}";
+            var fault = e.LineNumber is { } line
+                ? $"it is not JSON, at line {line + 1}"
+                : $"a key is there twice{(e.Message.Split('\'') is [_, var key, ..] ? $", '{key}'" : "")}";
             throw RunDirectoryException.Corrupt(file, fault, e);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             var directory = Path.GetDirectoryName(file)!;
-            throw RunFiles.Below(directory) is { Count: > 0 } runs ? RunDirectoryException.OfMany(directory, runs) : RunDirectoryException.Missing(file);
+            throw RunFiles.Below(directory) is { Count: > 0 } runs
+                ? RunDirectoryException.OfMany(directory, runs)
+                : RunDirectoryException.Missing(file);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

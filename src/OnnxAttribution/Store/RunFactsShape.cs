@@ -3,7 +3,8 @@ using System.Text.Json.Nodes;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>What the values of run.json have to be where they are there: readers take them as that, and keys that are not named here as they come.</summary>
+/// <summary>What the values of run.json have to be where they are there:
+/// readers take them as that, and keys that are not named here as they come.</summary>
 internal static class RunFactsShape
 {
     private static readonly JsonObject s_agreement = Shape("""
@@ -24,7 +25,8 @@ internal static class RunFactsShape
     /// <summary>The first value that is not what it has to be, for a message; null where there is none.</summary>
     public static string? Fault(JsonObject facts) => Fault("", facts, s_run);
 
-    /// <param name="shape">A kind, a list of one shape, or an object of shapes by key, where <c>+</c> before a key says that it may not be missing.</param>
+    /// <param name="shape">A kind, a list of one shape, or an object of shapes by key,
+    /// where <c>+</c> before a key says that it may not be missing.</param>
     private static string? Fault(string path, JsonNode value, JsonNode shape)
     {
         switch (shape)
@@ -32,7 +34,8 @@ internal static class RunFactsShape
             case JsonObject keys when value is JsonObject found:
                 return keys.Select(key => FaultAt(path, found, key.Key, key.Value!)).FirstOrDefault(fault => fault is not null);
             case JsonArray { Count: 1 } of when value is JsonArray items:
-                return items.Select((item, i) => item is null ? $"'{path}[{i}]' is null" : Fault($"{path}[{i}]", item, of[0]!)).FirstOrDefault(fault => fault is not null);
+                return items.Select((item, i) => item is null ? $"'{path}[{i}]' is null" : Fault($"{path}[{i}]", item, of[0]!))
+                    .FirstOrDefault(fault => fault is not null);
             case JsonValue kind when Is(value, kind.GetValue<string>()):
                 return null;
             default:
@@ -67,8 +70,7 @@ internal static class RunFactsShape
     private static string With(params ReadOnlySpan<string> pairs)
     {
         var shape = s_agreement.DeepClone().AsObject();
-        for (var i = 0; i < pairs.Length; i += 2)
-            shape[pairs[i]] = pairs[i + 1];
+        for (var i = 0; i < pairs.Length; i += 2) shape[pairs[i]] = pairs[i + 1];
         return shape.ToJsonString();
     }
 

@@ -16,14 +16,17 @@ internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOn
     /// <summary>Absolute paths of all Parquet files.</summary>
     public IEnumerable<string> Parquet => [Nodes, Edges, .. Further.Values];
 
-    /// <summary>Finds the runs that some paths mean: each a run directory, or a directory whose subdirectories are runs (hidden ones do not count, nor the mean of the others, <c>merged</c>).</summary>
-    /// <param name="leftOut">Means that were named beside runs of their batch, as people call them: with them each prompt would count twice.</param>
+    /// <summary>Finds the runs that some paths mean: each a run directory,
+    /// or a directory whose subdirectories are runs (hidden ones do not count, nor the mean of the others, <c>merged</c>).</summary>
+    /// <param name="leftOut">Means that were named beside runs of their batch, as people call them:
+    /// with them each prompt would count twice.</param>
     /// <exception cref="RunDirectoryException">A path means no run, or a file of a run is missing, unreadable or cut off.</exception>
     public static IReadOnlyList<RunFiles> Find(IReadOnlyList<string> paths, out IReadOnlyList<string> leftOut)
     {
         var named = paths.SelectMany(RunsIn).DistinctBy(run => Path.GetFullPath(MergedRun.Locate(run))).ToList();
         var shared = named.CountBy(NameOf).Where(pair => pair.Value > 1).Select(pair => pair.Key).ToHashSet();
-        var runs = named.Select(run => (Path: run, Files: Open(MergedRun.Locate(run), shared.Contains(NameOf(run)) ? run : NameOf(run)))).ToList();
+        var runs = named.Select(run => (Path: run, Files: Open(MergedRun.Locate(run), shared.Contains(NameOf(run)) ? run : NameOf(run))))
+            .ToList();
         var batches = runs.Where(run => !MergedRun.Is(run.Files.Facts)).Select(run => MergedRun.BatchOf(run.Files.Directory)).ToHashSet();
         bool IsCounted(RunFiles run) => !MergedRun.Is(run.Facts) || !batches.Contains(MergedRun.BatchOf(run.Directory));
         leftOut = [.. runs.Where(run => !IsCounted(run.Files)).Select(run => run.Path)];
@@ -35,20 +38,24 @@ internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOn
         var facts = RunFacts.Read(Path.Combine(directory, RunDirectory.FactsFile));
         var further = FurtherTables.Names.Where(table => RunDirectory.HasTable(directory, table))
             .ToDictionary(table => table, table => ParquetFile.Checked(directory, FurtherTables.File(table)));
-        return new(name, ParquetFile.Checked(directory, RunDirectory.NodesFile), ParquetFile.Checked(directory, RunDirectory.EdgesFile), further, facts);
+        return new(name, ParquetFile.Checked(directory, RunDirectory.NodesFile), ParquetFile.Checked(directory, RunDirectory.EdgesFile),
+            further, facts);
     }
 
     /// <summary>The runs that a directory's subdirectories are, in the order of their names; hidden ones do not count.</summary>
-    internal static IReadOnlyList<string> Below(string path) => !System.IO.Directory.Exists(path) ? [] : [.. System.IO.Directory.EnumerateDirectories(path)
-        .Where(directory => !Path.GetFileName(directory).StartsWith('.') && File.Exists(Path.Combine(MergedRun.Locate(directory), RunDirectory.FactsFile)))
-        .Order(StringComparer.Ordinal)];
+    internal static IReadOnlyList<string> Below(string path) =>
+        !System.IO.Directory.Exists(path) ? [] : [.. System.IO.Directory.EnumerateDirectories(path)
+            .Where(directory => !Path.GetFileName(directory).StartsWith('.')
+                && File.Exists(Path.Combine(MergedRun.Locate(directory), RunDirectory.FactsFile)))
+            .Order(StringComparer.Ordinal)];
 
     private static IEnumerable<string> RunsIn(string path)
     {
         if (!System.IO.Directory.Exists(path))
+        {
             throw File.Exists(path) ? RunDirectoryException.NoRuns(path) : RunDirectoryException.Missing(path);
-        if (File.Exists(Path.Combine(MergedRun.Locate(path), RunDirectory.FactsFile)))
-            return [MergedRun.Named(path)];
+        }
+        if (File.Exists(Path.Combine(MergedRun.Locate(path), RunDirectory.FactsFile))) return [MergedRun.Named(path)];
         if (Below(path) is { Count: > 0 } found)
         {
             string[] runs = [.. found.Where(run => !IsMerged(run))];   // else each prompt of a batch would count twice

@@ -2,12 +2,14 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>SQL over one run or many: views <c>nodes</c> and <c>edges</c> with the columns of the files and a first column <c>run</c>; the same of
-/// <c>validation</c>, <c>faithfulness</c>, <c>logits</c> and <c>curve</c> where a run has them; and <c>runs</c>, one row per run with the scalars
-/// of its run.json. Where a run's bundle has dashboards also <c>features</c>, with the model's name as a first column.</summary>
+/// <summary>SQL over one run or many: views <c>nodes</c> and <c>edges</c> with the columns of the files and a first column
+/// <c>run</c>; the same of <c>validation</c>, <c>faithfulness</c>, <c>logits</c> and <c>curve</c> where a run has them;
+/// and <c>runs</c>, one row per run with the scalars of its run.json. Where a run's bundle has dashboards also
+/// <c>features</c>, with the model's name as a first column.</summary>
 /// <remarks>
-/// Each query gets a database in memory of its own, locked before it sees the query: DuckDB may then open the runs' Parquet files, their bundles'
-/// features.parquet (and the file a result goes to) and nothing else, load no extension, reach no network, and change no setting. Only statements that read are let through.
+/// Each query gets a database in memory of its own, locked before it sees the query: DuckDB may then open the runs' Parquet files,
+/// their bundles' features.parquet (and the file a result goes to) and nothing else, load no extension, reach no network, and
+/// change no setting. Only statements that read are let through.
 /// </remarks>
 public sealed class RunQuery
 {
@@ -27,7 +29,8 @@ public sealed class RunQuery
         LeftOut = leftOut;
     }
 
-    /// <summary>Merged runs that were named beside runs of the same batch, and are not queried: with the mean each prompt would count twice.</summary>
+    /// <summary>Merged runs that were named beside runs of the same batch, and are not queried:
+    /// with the mean each prompt would count twice.</summary>
     public IReadOnlyList<string> LeftOut { get; }
 
     /// <summary>The runs' names, as the column <c>run</c> has them.</summary>
@@ -51,7 +54,8 @@ public sealed class RunQuery
         }
     }
 
-    /// <summary>Writes a query's result to a Parquet file (zstd), beside its place and renamed when whole; an older file there is replaced.</summary>
+    /// <summary>Writes a query's result to a Parquet file (zstd), beside its place and renamed when whole;
+    /// an older file there is replaced.</summary>
     /// <inheritdoc cref="Execute" path="/exception"/>
     public void WriteParquet(string sql, string file, CancellationToken cancel = default)
     {
@@ -68,7 +72,8 @@ public sealed class RunQuery
         output.Commit();
     }
 
-    /// <summary>Writes any file beside its place and renames it when whole; an older file there is replaced, but never one of the runs'.</summary>
+    /// <summary>Writes any file beside its place and renames it when whole;
+    /// an older file there is replaced, but never one of the runs'.</summary>
     /// <param name="file">Where to.</param>
     /// <param name="write">Gets the open file, which is closed for it.</param>
     /// <exception cref="QueryException">The file cannot be written.</exception>
@@ -83,7 +88,9 @@ public sealed class RunQuery
     {
         var full = Path.GetFullPath(file);
         if (_runs.Any(run => run.Directory == Path.GetDirectoryName(full)) && RunDirectory.Files.Contains(Path.GetFileName(full)))
+        {
             throw QueryException.Protected(file);
+        }
         return _output = new OutputFile(file, why => QueryException.Unwritable(file, why), cancel);
     }
 
@@ -93,8 +100,7 @@ public sealed class RunQuery
         try
         {
             _output?.Dispose();
-            if (_session is { } session && Directory.Exists(session.Spill))
-                Directory.Delete(session.Spill, recursive: true);
+            if (_session is { } session && Directory.Exists(session.Spill)) Directory.Delete(session.Spill, recursive: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

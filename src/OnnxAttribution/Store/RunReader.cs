@@ -33,8 +33,7 @@ internal sealed class RunReader : IDisposable
         using var rows = _database.Query($"SELECT {NodeColumns} FROM {ParquetFile.Sql(file)}", cancel);
         var nodes = new List<NodeRow>();
         var interned = new Dictionary<string, string>();
-        while (rows.Read())
-            nodes.Add(Whole("a node", () => ReadNode(rows, interned)));
+        while (rows.Read()) nodes.Add(Whole("a node", () => ReadNode(rows, interned)));
         return nodes;
     }
 
@@ -62,14 +61,12 @@ internal sealed class RunReader : IDisposable
         var read = 0;
         for (; rows.Read(); read++)
         {
-            if (read == edges.Length)
-                Array.Resize(ref edges, (int)Math.Min(2L * read + 1, Array.MaxLength));
+            if (read == edges.Length) Array.Resize(ref edges, (int)Math.Min(2L * read + 1, Array.MaxLength));
             var up = index.Find(rows.Value<int>(0), rows.Value<int>(1), rows.Value<int>(2));
             (int Site, int Position, int Feature) end = (rows.Value<int>(3), rows.Value<int>(4), rows.Value<int>(5));
             if (read == 0 || end != last)
                 down = index.Find(end.Site, end.Position, end.Feature);   // sorted by it: mostly the same as above
-            if (down == CausalEdge.Metric)
-                metricPosition = end.Position;
+            if (down == CausalEdge.Metric) metricPosition = end.Position;
             edges[read] = new CausalEdge(up, down, rows.Value<float>(6), rows.Value<float>(7));
             last = end;
         }

@@ -4,7 +4,8 @@ using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 namespace OnnxAttribution.Store;
 
 /// <summary>Copies the tables of a run from our memory to Parquet. Owns a database in memory; who makes it disposes it.</summary>
-/// <remarks>DuckDB reads the rows where they lie and keeps their order; sites are an ENUM on the way and plain VARCHAR in the file.</remarks>
+/// <remarks>DuckDB reads the rows where they lie and keeps their order;
+/// sites are an ENUM on the way and plain VARCHAR in the file.</remarks>
 internal sealed class RunTables : IDisposable
 {
     private const string NodeShape = """
@@ -18,7 +19,8 @@ internal sealed class RunTables : IDisposable
         NULL::INTEGER AS down_position, NULL::INTEGER AS down_feature, NULL::FLOAT AS jacobian, NULL::FLOAT AS effect
         """;
 
-    // Jacobians and effects hardly repeat, so a dictionary of them is wasted work: 10 million edges take 1.9 s and not 3.2 s, at the same size.
+    // Jacobians and effects hardly repeat, so a dictionary of them is wasted work:
+    // 10 million edges take 1.9 s and not 3.2 s, at the same size.
     private const string EdgeEncoding = ", DICTIONARY_SIZE_LIMIT 4096";
 
     private readonly DuckDbDatabase _database;
@@ -26,7 +28,8 @@ internal sealed class RunTables : IDisposable
     private int _tables;
 
     /// <param name="spill">A directory that DuckDB may use and that is the caller's to remove.</param>
-    /// <param name="facts">run.json; its top-level scalars, but for those of the execution, go into the key-value metadata of every file.</param>
+    /// <param name="facts">run.json; its top-level scalars, but for those of the execution,
+    /// go into the key-value metadata of every file.</param>
     public RunTables(string spill, JsonObject facts)
     {
         _metadata = Metadata(facts);
@@ -41,8 +44,7 @@ internal sealed class RunTables : IDisposable
         using var source = new DuckDbSource(_database, "nodes", NodeShape, vectors =>
         {
             var rows = Math.Min(DuckDbVectors.Capacity, nodes.Count - next);
-            for (var row = 0; row < rows; row++)
-                Set(vectors, row, nodes[next++]);
+            for (var row = 0; row < rows; row++) Set(vectors, row, nodes[next++]);
             return rows;
         });
         Copy(source, "* FROM nodes()", file, encoding: "", cancel);
@@ -93,11 +95,9 @@ internal sealed class RunTables : IDisposable
         vectors.Column<float>(6)[row] = node.Activation;
         vectors.Column<float>(7)[row] = node.PatchActivation;
         vectors.Column<float>(8)[row] = node.Gradient;
-        if (float.IsNaN(node.Gradient))
-            vectors.SetNull(8, row);
+        if (float.IsNaN(node.Gradient)) vectors.SetNull(8, row);
         vectors.Column<float>(9)[row] = node.Effect;
-        if (float.IsNaN(node.Effect))
-            vectors.SetNull(9, row);
+        if (float.IsNaN(node.Effect)) vectors.SetNull(9, row);
         vectors.Column<byte>(10)[row] = node.Kept ? (byte)1 : (byte)0;
     }
 
@@ -118,8 +118,7 @@ internal sealed class RunTables : IDisposable
             (jacobian[row], effect[row]) = (edge.Jacobian, edge.Effect);
             if (edge.Down == CausalEdge.Metric)
                 vectors.SetNull(5, row);   // the metric is no feature, and −1 is an error node
-            if (float.IsNaN(edge.Jacobian))
-                vectors.SetNull(6, row);
+            if (float.IsNaN(edge.Jacobian)) vectors.SetNull(6, row);
         }
         switch (ends.Sites.Length)   // DuckDB stores an ENUM's codes in the smallest type that holds them
         {
@@ -129,7 +128,8 @@ internal sealed class RunTables : IDisposable
         }
     }
 
-    private static void SetSites<T>(DuckDbVectors vectors, EdgeKeys ends, ReadOnlySpan<CausalEdge> edges, Func<int, T> code) where T : unmanaged
+    private static void SetSites<T>(DuckDbVectors vectors, EdgeKeys ends, ReadOnlySpan<CausalEdge> edges, Func<int, T> code)
+        where T : unmanaged
     {
         var up = vectors.Column<T>(0);
         var down = vectors.Column<T>(3);
@@ -141,17 +141,18 @@ internal sealed class RunTables : IDisposable
     }
 
     private void Copy(DuckDbSource source, string select, string file, string encoding, CancellationToken cancel) => source.Execute(
-        _database, $"COPY (SELECT {select}) TO {SqlText.Literal(file)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false{encoding}{_metadata})", cancel);
+        _database, $"COPY (SELECT {select}) TO {SqlText.Literal(file)} (FORMAT parquet, COMPRESSION zstd, "
+            + $"USE_TMP_FILE false{encoding}{_metadata})", cancel);
 
-    /// <summary>DuckDB takes the metadata as a struct, whose field names do not tell capitals from small letters; the first of a name wins.</summary>
+    /// <summary>DuckDB takes the metadata as a struct, whose field names do not tell
+    /// capitals from small letters; the first of a name wins.</summary>
     internal static string Metadata(JsonObject facts)
     {
         var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         var fields = new List<string>();
         foreach (var (name, text) in RunFacts.OfResult(facts))
         {
-            if (name.Length > 0 && names.Add(name))
-                fields.Add($"{SqlText.Literal(name)}: {SqlText.Literal(text)}");
+            if (name.Length > 0 && names.Add(name)) fields.Add($"{SqlText.Literal(name)}: {SqlText.Literal(text)}");
         }
 
         return fields.Count == 0 ? "" : $", KV_METADATA {{{string.Join(", ", fields)}}}";

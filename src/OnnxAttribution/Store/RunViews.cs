@@ -4,8 +4,8 @@ using System.Text.Json.Nodes;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>What a query sees: the views <c>nodes</c> and <c>edges</c> over the Parquet files of all runs, a view for each further table that any of
-/// them has, and the table <c>runs</c>.</summary>
+/// <summary>What a query sees: the views <c>nodes</c> and <c>edges</c> over the Parquet files of all runs,
+/// a view for each further table that any of them has, and the table <c>runs</c>.</summary>
 internal static class RunViews
 {
     private const string RunColumn = "run";
@@ -19,7 +19,9 @@ internal static class RunViews
         foreach (var table in FurtherTables.Names)
         {
             if (runs.Where(run => run.Further.ContainsKey(table)).ToList() is { Count: > 0 } some)
+            {
                 CreateView(database, table, some, run => run.Further[table], cancel);
+            }
         }
 
         CreateRuns(database, runs);
@@ -57,10 +59,8 @@ internal static class RunViews
                 vectors.SetText(0, row, runs[next].Name);
                 for (var c = 0; c < names.Length; c++)
                 {
-                    if (RunFacts.Scalar(runs[next].Facts[names[c]]) is { } text)
-                        vectors.SetText(c + 1, row, text);
-                    else
-                        vectors.SetNull(c + 1, row);
+                    if (RunFacts.Scalar(runs[next].Facts[names[c]]) is { } text) vectors.SetText(c + 1, row, text);
+                    else vectors.SetNull(c + 1, row);
                 }
             }
             return rows;
@@ -73,10 +73,8 @@ internal static class RunViews
     {
         var texts = values.Where(value => RunFacts.Scalar(value) is not null).ToList();
         var kinds = texts.Select(value => value!.GetValueKind()).Distinct().ToList();
-        if (kinds.All(kind => kind is JsonValueKind.True or JsonValueKind.False))
-            return "BOOLEAN";
-        if (kinds is not [JsonValueKind.Number])
-            return "VARCHAR";
+        if (kinds.All(kind => kind is JsonValueKind.True or JsonValueKind.False)) return "BOOLEAN";
+        if (kinds is not [JsonValueKind.Number]) return "VARCHAR";
         return texts.All(value => long.TryParse(RunFacts.Scalar(value), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
             ? "BIGINT"
             : "DOUBLE";

@@ -5,7 +5,8 @@ namespace OnnxAttribution.Store;
 /// <summary>Values and names as SQL text.</summary>
 internal static class SqlText
 {
-    /// <summary>A string literal. SQL ends at a NUL character, so a NUL becomes U+2400, its picture; whole texts go through an appender.</summary>
+    /// <summary>A string literal. SQL ends at a NUL character, so a NUL becomes U+2400, its picture;
+    /// whole texts go through an appender.</summary>
     public static string Literal(string text) => $"'{text.Replace("'", "''").Replace('\0', '\u2400')}'";
 
     /// <summary>A quoted name of a column or table.</summary>

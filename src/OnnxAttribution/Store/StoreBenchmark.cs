@@ -12,14 +12,16 @@ internal static class StoreBenchmark
     /// <param name="nodes">Spread evenly over the 37 sites and 64 positions of a GPT-2-small run.</param>
     /// <param name="edges">Random ends, jacobians and effects; one in 16 leads into the metric.</param>
     /// <param name="cancel">Stops it and leaves nothing.</param>
-    /// <returns>Seconds and bytes; the edges themselves (16 bytes each) are made before the clock starts and count in the memory before.</returns>
+    /// <returns>Seconds and bytes; the edges themselves (16 bytes each) are made before
+    /// the clock starts and count in the memory before.</returns>
     public static StoreTiming Measure(string path, int nodes, int edges, CancellationToken cancel = default)
     {
         var nodeRows = RandomNodes(nodes);
         var edgeRows = RandomEdges(nodes, edges);
         var before = Environment.WorkingSet;
         var start = Stopwatch.GetTimestamp();
-        RunDirectory.Write(path, nodeRows, Chunks(edgeRows), metricPosition: 63, new JsonObject { ["prompt"] = "benchmark" }, force: false, cancel);
+        RunDirectory.Write(path, nodeRows, Chunks(edgeRows), metricPosition: 63, new JsonObject { ["prompt"] = "benchmark" },
+            force: false, cancel);
         var write = Stopwatch.GetElapsedTime(start);
         using var process = Process.GetCurrentProcess();
         var peak = process.PeakWorkingSet64;
@@ -61,6 +63,8 @@ internal static class StoreBenchmark
     {
         const int length = 1 << 20;
         for (var start = 0; start < edges.Length; start += length)
+        {
             yield return edges.AsMemory(start, Math.Min(length, edges.Length - start));
+        }
     }
 }

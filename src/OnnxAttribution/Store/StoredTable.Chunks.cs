@@ -15,16 +15,14 @@ public sealed partial class StoredTable
     internal int Fill(DuckDbVectors vectors, int from)
     {
         var rows = Math.Min(DuckDbVectors.Capacity, Count - from);
-        for (var c = 0; c < _values.Length; c++)
-            Fill(vectors, c, _values[c], from, rows);
+        for (var c = 0; c < _values.Length; c++) Fill(vectors, c, _values[c], from, rows);
         return rows;
     }
 
     /// <summary>Appends a row, whose columns have the types of this table.</summary>
     internal void Append(DuckDbRows rows)
     {
-        for (var c = 0; c < _values.Length; c++)
-            Add(_values[c], Cell(rows, c, Columns[c].Type));
+        for (var c = 0; c < _values.Length; c++) Add(_values[c], Cell(rows, c, Columns[c].Type));
     }
 
     private static StoredValue Cell(DuckDbRows rows, int column, StoredType type) => rows.IsNull(column) ? StoredValue.Null : type switch
@@ -44,10 +42,8 @@ public sealed partial class StoredTable
             case List<string?> texts:
                 for (var row = 0; row < rows; row++)
                 {
-                    if (texts[from + row] is { } text)
-                        vectors.SetText(column, row, text);
-                    else
-                        vectors.SetNull(column, row);
+                    if (texts[from + row] is { } text) vectors.SetText(column, row, text);
+                    else vectors.SetNull(column, row);
                 }
 
                 break;
@@ -64,20 +60,18 @@ public sealed partial class StoredTable
         var cells = vectors.Column<T>(column);
         for (var row = 0; row < values.Length; row++)
         {
-            if (values[row] is { } value)
-                cells[row] = value;
-            else
-                vectors.SetNull(column, row);
+            if (values[row] is { } value) cells[row] = value;
+            else vectors.SetNull(column, row);
         }
     }
 
-    private static void FillReal<T>(DuckDbVectors vectors, int column, ReadOnlySpan<T> values) where T : unmanaged, System.Numerics.IFloatingPointIeee754<T>
+    private static void FillReal<T>(DuckDbVectors vectors, int column, ReadOnlySpan<T> values)
+        where T : unmanaged, System.Numerics.IFloatingPointIeee754<T>
     {
         values.CopyTo(vectors.Column<T>(column));
         for (var row = 0; row < values.Length; row++)
         {
-            if (T.IsNaN(values[row]))
-                vectors.SetNull(column, row);
+            if (T.IsNaN(values[row])) vectors.SetNull(column, row);
         }
     }
 

@@ -5,14 +5,14 @@ namespace OnnxAttribution.Store;
 public sealed partial class StoredTable
 {
     /// <summary>Reads a Parquet file, all of it into memory.</summary>
-    /// <param name="file">Any Parquet file. Integers of other widths become INTEGER or BIGINT, whatever else a table cannot hold VARCHAR.</param>
+    /// <param name="file">Any Parquet file. Integers of other widths become INTEGER or BIGINT,
+    /// whatever else a table cannot hold VARCHAR.</param>
     /// <param name="cancel">Stops the reading.</param>
     /// <exception cref="RunDirectoryException">The file is missing, unreadable or damaged; the message names it.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static StoredTable Read(string file, CancellationToken cancel = default)
     {
-        if (!File.Exists(file))
-            throw RunDirectoryException.FileMissing(file);
+        if (!File.Exists(file)) throw RunDirectoryException.FileMissing(file);
         var full = ParquetFile.Checked(file);
         try
         {
@@ -35,8 +35,7 @@ public sealed partial class StoredTable
         var table = new StoredTable([.. columns is { Count: > 0 } ? columns : Describe(database, file, cancel)]);
         var select = string.Join(", ", table.Columns.Select(column => $"{SqlText.Name(column.Name)}::{SqlType(column.Type)}"));
         using var rows = database.Query($"SELECT {select} FROM {ParquetFile.Sql(file)}", cancel);
-        while (rows.Read())
-            table.Append(rows);
+        while (rows.Read()) table.Append(rows);
         return table;
     }
 
@@ -49,7 +48,8 @@ public sealed partial class StoredTable
     private static StoredType Nearest(DuckDBType type) => type switch
     {
         DuckDBType.Boolean => StoredType.Boolean,
-        DuckDBType.TinyInt or DuckDBType.SmallInt or DuckDBType.Integer or DuckDBType.UnsignedTinyInt or DuckDBType.UnsignedSmallInt => StoredType.Integer,
+        DuckDBType.TinyInt or DuckDBType.SmallInt or DuckDBType.Integer or DuckDBType.UnsignedTinyInt or DuckDBType.UnsignedSmallInt =>
+            StoredType.Integer,
         DuckDBType.BigInt or DuckDBType.UnsignedInteger => StoredType.BigInt,
         DuckDBType.Float => StoredType.Float,
         DuckDBType.Double => StoredType.Double,

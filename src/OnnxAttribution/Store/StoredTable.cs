@@ -14,13 +14,17 @@ public sealed partial class StoredTable
     public StoredTable(params ReadOnlySpan<StoredColumn> columns)
     {
         Columns = columns.ToArray();
-        if (Columns.Count == 0)
-            throw new ArgumentException("A table has at least one column.", nameof(columns));
+        if (Columns.Count == 0) throw new ArgumentException("A table has at least one column.", nameof(columns));
         if (Columns.FirstOrDefault(column => column.Name.Length == 0) is not null)
+        {
             throw new ArgumentException("A column has a name.", nameof(columns));
+        }
         var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         if (Columns.FirstOrDefault(column => !names.Add(column.Name)) is { } twice)
-            throw new ArgumentException($"There are two columns '{twice.Name}'; SQL does not tell capitals from small letters.", nameof(columns));
+        {
+            throw new ArgumentException($"There are two columns '{twice.Name}'; SQL does not tell capitals from small letters.",
+                nameof(columns));
+        }
         _values = [.. Columns.Select(column => NewList(column.Type))];
     }
 
@@ -30,34 +34,42 @@ public sealed partial class StoredTable
     public int Count => _values[0].Count;
 
     /// <summary>Appends a row.</summary>
-    /// <param name="row">One value per column, in their order. An <see cref="int"/> may go into BIGINT and DOUBLE, a <see cref="float"/> into
-    /// DOUBLE; nothing else is converted.</param>
+    /// <param name="row">One value per column, in their order.
+    /// An <see cref="int"/> may go into BIGINT and DOUBLE, a <see cref="float"/> into DOUBLE; nothing else is converted.</param>
     /// <exception cref="ArgumentException">Too few or too many values, or one of another type; the table is as it was.</exception>
     public void Add(params ReadOnlySpan<StoredValue> row)
     {
         if (row.Length != _values.Length)
+        {
             throw new ArgumentException($"A row of this table has {_values.Length} values and not {row.Length}.", nameof(row));
+        }
         for (var c = 0; c < row.Length; c++)
         {
             if (!row[c].Fits(Columns[c].Type))
-                throw new ArgumentException($"Column '{Columns[c].Name}' is {SqlType(Columns[c].Type)} and takes no {row[c].TypeName}.", nameof(row));
+            {
+                throw new ArgumentException($"Column '{Columns[c].Name}' is {SqlType(Columns[c].Type)} and takes no {row[c].TypeName}.",
+                    nameof(row));
+            }
         }
 
-        for (var c = 0; c < row.Length; c++)
-            Add(_values[c], row[c]);
+        for (var c = 0; c < row.Length; c++) Add(_values[c], row[c]);
     }
 
     /// <summary>The values of a column, in the rows' order.</summary>
-    /// <typeparam name="T"><see cref="string"/>, <c>int?</c>, <c>long?</c>, <see cref="float"/>, <see cref="double"/> or <c>bool?</c>, as the column
-    /// is; NULL is null, or NaN.</typeparam>
+    /// <typeparam name="T"><see cref="string"/>, <c>int?</c>, <c>long?</c>, <see cref="float"/>,
+    /// <see cref="double"/> or <c>bool?</c>, as the column is; NULL is null, or NaN.</typeparam>
     /// <param name="name">The column's name.</param>
     /// <exception cref="ArgumentException">There is no such column, or it is of another type.</exception>
     public IReadOnlyList<T> Values<T>(string name)
     {
         var column = Columns.Index().FirstOrDefault(c => c.Item.Name.Equals(name, StringComparison.OrdinalIgnoreCase), (-1, null!)).Index;
         if (column < 0)
-            throw new ArgumentException($"There is no column '{name}', only {string.Join(", ", Columns.Select(c => c.Name))}.", nameof(name));
-        return _values[column] as List<T> ?? throw new ArgumentException($"Column '{name}' is {SqlType(Columns[column].Type)} and not {typeof(T)}.", nameof(name));
+        {
+            throw new ArgumentException($"There is no column '{name}', only {string.Join(", ", Columns.Select(c => c.Name))}.",
+                nameof(name));
+        }
+        return _values[column] as List<T>
+            ?? throw new ArgumentException($"Column '{name}' is {SqlType(Columns[column].Type)} and not {typeof(T)}.", nameof(name));
     }
 
     internal static string SqlType(StoredType type) => type.ToString().ToUpperInvariant();

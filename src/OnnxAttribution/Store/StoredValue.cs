@@ -1,6 +1,7 @@
 namespace OnnxAttribution.Store;
 
-/// <summary>One cell of a row on its way into a <see cref="StoredTable"/>: made from the value itself, unboxed. The default is NULL.</summary>
+/// <summary>One cell of a row on its way into a <see cref="StoredTable"/>:
+/// made from the value itself, unboxed. The default is NULL.</summary>
 public readonly struct StoredValue
 {
     private readonly string? _text;
@@ -23,12 +24,14 @@ public readonly struct StoredValue
     public static implicit operator StoredValue(long? value) => value is { } some ? some : default(StoredValue);
 
     /// <summary>NaN becomes NULL.</summary>
-    public static implicit operator StoredValue(float value) => float.IsNaN(value) ? default : new(StoredType.Float, BitConverter.SingleToInt32Bits(value));
+    public static implicit operator StoredValue(float value) =>
+        float.IsNaN(value) ? default : new(StoredType.Float, BitConverter.SingleToInt32Bits(value));
 
     public static implicit operator StoredValue(float? value) => value is { } some ? some : default(StoredValue);
 
     /// <summary>NaN becomes NULL.</summary>
-    public static implicit operator StoredValue(double value) => double.IsNaN(value) ? default : new(StoredType.Double, BitConverter.DoubleToInt64Bits(value));
+    public static implicit operator StoredValue(double value) =>
+        double.IsNaN(value) ? default : new(StoredType.Double, BitConverter.DoubleToInt64Bits(value));
 
     public static implicit operator StoredValue(double? value) => value is { } some ? some : default(StoredValue);
 

@@ -3,7 +3,8 @@ using System.IO.Compression;
 
 namespace OnnxAttribution.Texts;
 
-/// <summary>A gzip file's content, which at its end is compared with the length that the file's last four bytes give: what was cut off would else end early without a word. Owns the file.</summary>
+/// <summary>A gzip file's content, which at its end is compared with the length that the file's last four bytes give:
+/// what was cut off would else end early without a word. Owns the file.</summary>
 internal sealed class CheckedGzipStream(FileStream file) : Stream
 {
     private readonly GZipStream _gzip = new(file, CompressionMode.Decompress);
@@ -21,7 +22,9 @@ internal sealed class CheckedGzipStream(FileStream file) : Stream
     {
         var n = _gzip.Read(buffer);
         _length += (uint)n;
-        return n > 0 || buffer.IsEmpty || _length == _expected ? n : throw new InvalidDataException("the content has another length than the file says");
+        return n > 0 || buffer.IsEmpty || _length == _expected
+            ? n
+            : throw new InvalidDataException("the content has another length than the file says");
     }
 
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));

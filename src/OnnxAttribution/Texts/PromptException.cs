@@ -18,8 +18,10 @@ public sealed class PromptException : Exception
         var width = Math.Max("prompt".Length, clean.Max(t => t.Length));
         string At(IReadOnlyList<string> tokens, int i) => i < tokens.Count ? tokens[i] : "";
         string Mark(int i) => At(clean, i) == At(patch, i) ? " " : "*";
-        var lines = Enumerable.Range(0, Math.Max(clean.Count, patch.Count)).Select(i => $"{i,5} {Mark(i)} {At(clean, i).PadRight(width)}  {At(patch, i)}");
-        return new PromptException($"the prompt has {clean.Count} tokens and the patch prompt {patch.Count}; change one of them so that both have as many:\n"
-            + $"{"",5}   {"prompt".PadRight(width)}  patch prompt\n{string.Join('\n', lines.Select(l => l.TrimEnd()))}", isTable: true);
+        var lines = Enumerable.Range(0, Math.Max(clean.Count, patch.Count))
+            .Select(i => $"{i,5} {Mark(i)} {At(clean, i).PadRight(width)}  {At(patch, i)}");
+        return new PromptException(
+            $"the prompt has {clean.Count} tokens and the patch prompt {patch.Count}; change one of them so that both have as many:\n"
+                + $"{"",5}   {"prompt".PadRight(width)}  patch prompt\n{string.Join('\n', lines.Select(l => l.TrimEnd()))}", isTable: true);
     }
 }

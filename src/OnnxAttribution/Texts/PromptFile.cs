@@ -7,7 +7,8 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Texts;
 
-/// <summary>Prompts in a JSONL file: one object a line, with <c>prompt</c> and optional <c>target</c>, <c>foil</c>, <c>patch_prompt</c>, <c>id</c>.</summary>
+/// <summary>Prompts in a JSONL file: one object a line, with <c>prompt</c> and optional <c>target</c>,
+/// <c>foil</c>, <c>patch_prompt</c>, <c>id</c>.</summary>
 public static class PromptFile
 {
     /// <summary>The name of the directory that the merged graph is in, which no line may have as its id.</summary>
@@ -18,7 +19,8 @@ public static class PromptFile
     private static readonly string[] s_names = ["prompt", "target", "foil", "patch_prompt", "id"];
 
     /// <summary>All lines that are not blank.</summary>
-    /// <returns>Line number from 1, and either what it asks for (with an id: the line number where it gives none) or what is wrong with it.</returns>
+    /// <returns>Line number from 1, and either what it asks for (with an id:
+    /// the line number where it gives none) or what is wrong with it.</returns>
     /// <exception cref="PromptException">The file cannot be read, is no text in UTF-8, or has no line.</exception>
     public static IReadOnlyList<(int Line, PromptTask? Task, string? Error)> Read(string path)
     {
@@ -32,7 +34,10 @@ public static class PromptFile
             try
             {
                 var task = Parse(line, number);
-                if (!ids.TryAdd(task.Id!, number)) throw new PromptException($"its id '{task.Id}' is also line {ids[task.Id!]}'s; ids must differ");
+                if (!ids.TryAdd(task.Id!, number))
+                {
+                    throw new PromptException($"its id '{task.Id}' is also line {ids[task.Id!]}'s; ids must differ");
+                }
                 result.Add((number, task, null));
             }
             catch (Exception e) when (e is PromptException or JsonException or InvalidOperationException)
@@ -40,7 +45,8 @@ public static class PromptFile
                 result.Add((number, null, e is PromptException ? e.Message : Problem(line, e)));
             }
         }
-        return result.Count > 0 ? result : throw new PromptException($"{path} holds no prompt; write one JSON object per line, such as {{\"prompt\": \"Copyright (C\"}}");
+        return result.Count > 0 ? result : throw new PromptException(
+            $"{path} holds no prompt; write one JSON object per line, such as {{\"prompt\": \"Copyright (C\"}}");
     }
 
     private static string Problem(string line, Exception why)
@@ -67,13 +73,17 @@ public static class PromptFile
             var piece = new byte[1 << 16];
             for (int read; (read = file.Read(piece)) > 0; bytes.Write(piece, 0, read))
             {
-                if (bytes.Length > MostBytes) throw new PromptException($"{path} has more than {MostBytes} bytes, more than any file of prompts; check the path");
+                if (bytes.Length > MostBytes)
+                {
+                    throw new PromptException($"{path} has more than {MostBytes} bytes, more than any file of prompts; check the path");
+                }
             }
             return bytes.ToArray();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new PromptException(e is FileNotFoundException or DirectoryNotFoundException ? $"there is no file {path}; give --prompts a JSONL file"
+            throw new PromptException(e is FileNotFoundException or DirectoryNotFoundException
+                ? $"there is no file {path}; give --prompts a JSONL file"
                 : $"{path} cannot be read: {FileFault.Words(e, "check the path")}");
         }
     }
@@ -88,8 +98,16 @@ public static class PromptFile
         foreach (var range in bytes.Split((byte)'\n'))
         {
             var line = bytes[range];
-            if (line.Contains((byte)0)) throw new PromptException($"{path}, line {number} has NUL bytes, so it is UTF-16 without its mark, or no text; save it as UTF-8");
-            if (!Utf8.IsValid(line)) throw new PromptException($"{path}, line {number} is no text in UTF-8 ({FirstWrong(line)}); convert it, as with: iconv -f WINDOWS-1252 -t UTF-8 {System.IO.Path.GetFileName(path)}");
+            if (line.Contains((byte)0))
+            {
+                throw new PromptException(
+                    $"{path}, line {number} has NUL bytes, so it is UTF-16 without its mark, or no text; save it as UTF-8");
+            }
+            if (!Utf8.IsValid(line))
+            {
+                throw new PromptException($"{path}, line {number} is no text in UTF-8 ({FirstWrong(line)}); convert it, as with: "
+                    + $"iconv -f WINDOWS-1252 -t UTF-8 {System.IO.Path.GetFileName(path)}");
+            }
             number++;
         }
         return Encoding.UTF8.GetString(bytes);
@@ -121,18 +139,28 @@ public static class PromptFile
     {
         using var json = JsonDocument.Parse(line);
         var root = json.RootElement;
-        if (root.ValueKind != JsonValueKind.Object) throw new PromptException("it is no JSON object; write one object per line, with \"prompt\"");
+        if (root.ValueKind != JsonValueKind.Object)
+        {
+            throw new PromptException("it is no JSON object; write one object per line, with \"prompt\"");
+        }
         foreach (var property in root.EnumerateObject())
         {
             var name = Unicode("a key", () => property.Name);
-            if (!s_names.Contains(name)) throw new PromptException($"it has \"{DisplayText.OneLine(name)}\", which means nothing here; a line takes {string.Join(", ", s_names)}");
+            if (!s_names.Contains(name))
+            {
+                throw new PromptException(
+                    $"it has \"{DisplayText.OneLine(name)}\", which means nothing here; a line takes {string.Join(", ", s_names)}");
+            }
         }
         var prompt = Text(root, "prompt") ?? throw new PromptException("it has no \"prompt\"");
-        return new PromptTask(prompt, Text(root, "target"), Text(root, "foil"), Text(root, "patch_prompt"), CheckedId(Id(root) ?? $"{number}"));
+        return new PromptTask(prompt, Text(root, "target"), Text(root, "foil"), Text(root, "patch_prompt"),
+            CheckedId(Id(root) ?? $"{number}"));
     }
 
-    private static string? Text(JsonElement root, string name) => !root.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null ? null
-        : value.ValueKind == JsonValueKind.String ? Unicode($"its \"{name}\"", value.GetString) : throw new PromptException($"its \"{name}\" is no string");
+    private static string? Text(JsonElement root, string name) =>
+        !root.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null ? null
+            : value.ValueKind == JsonValueKind.String ? Unicode($"its \"{name}\"", value.GetString)
+            : throw new PromptException($"its \"{name}\" is no string");
 
     private static T Unicode<T>(string what, Func<T> read)
     {
@@ -142,15 +170,19 @@ public static class PromptFile
         }
         catch (InvalidOperationException)   // JSON may write halves of characters, which no text has
         {
-            throw new PromptException($"{what} has half of a character (a lone surrogate, such as \\ud83d without the \\ude00 behind it); write the whole character");
+            throw new PromptException($"{what} has half of a character (a lone surrogate, such as \\ud83d without the \\ude00 behind it); "
+                + "write the whole character");
         }
     }
 
-    private static string? Id(JsonElement root) => root.TryGetProperty("id", out var id) && id.ValueKind == JsonValueKind.Number ? id.GetRawText() : Text(root, "id");
+    private static string? Id(JsonElement root) =>
+        root.TryGetProperty("id", out var id) && id.ValueKind == JsonValueKind.Number ? id.GetRawText() : Text(root, "id");
 
     // it becomes the name of a directory
     private static string CheckedId(string id) =>
-        id.Length is 0 or > 100 || id[0] == '.' || DisplayText.OneLine(id) != id || id.AsSpan().ContainsAny("/\\:*?\"<>|") ? throw new PromptException($"its id {DisplayText.Quoted(id)} cannot name a directory; use letters, digits, '-', '_' and '.'")
-        : id.Equals(MergedId, StringComparison.OrdinalIgnoreCase) ? throw new PromptException($"its id is '{id}', which is the merged graph's; choose another")
+        id.Length is 0 or > 100 || id[0] == '.' || DisplayText.OneLine(id) != id || id.AsSpan().ContainsAny("/\\:*?\"<>|")
+            ? throw new PromptException($"its id {DisplayText.Quoted(id)} cannot name a directory; use letters, digits, '-', '_' and '.'")
+        : id.Equals(MergedId, StringComparison.OrdinalIgnoreCase)
+            ? throw new PromptException($"its id is '{id}', which is the merged graph's; choose another")
         : id;
 }

@@ -8,12 +8,16 @@ namespace OnnxAttribution.Texts;
 /// <param name="Patch">As many; null: zero ablation.</param>
 public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? Foil)
 {
-    /// <exception cref="PromptException">A text is empty, a target is not one token, or clean and patch prompt have different lengths.</exception>
+    /// <exception cref="PromptException">A text is empty, a target is not one token,
+    /// or clean and patch prompt have different lengths.</exception>
     public static PromptTokens Of(PromptTask task, Tokenizer tokenizer, bool prependBos)
     {
         var clean = Encode(tokenizer, task.Prompt, "--prompt", prependBos);
         var patch = task.PatchPrompt is null ? null : Encode(tokenizer, task.PatchPrompt, "--patch-prompt", prependBos);
-        if (patch is not null && patch.Length != clean.Length) throw PromptException.Unequal(Texts(tokenizer, clean), Texts(tokenizer, patch));
+        if (patch is not null && patch.Length != clean.Length)
+        {
+            throw PromptException.Unequal(Texts(tokenizer, clean), Texts(tokenizer, patch));
+        }
         return new PromptTokens(clean, patch, OneToken(tokenizer, "--target", task.Target), OneToken(tokenizer, "--foil", task.Foil));
     }
 
@@ -21,7 +25,8 @@ public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? F
     {
         if (text.Length == 0) throw new PromptException($"{option} is empty; give it some text");
         var tokens = tokenizer.Encode(text);
-        return prependBos ? [tokenizer.RequireBeginOfText(), .. tokens] : tokens;   // whatever the text begins with, as TransformerLens does
+        // whatever the text begins with, as TransformerLens does
+        return prependBos ? [tokenizer.RequireBeginOfText(), .. tokens] : tokens;
     }
 
     /// <summary>The token of which this is the text; null of null.</summary>
@@ -33,8 +38,11 @@ public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? F
         if (Exactly(tokenizer, text) is { } id) return id;
         var tokens = tokenizer.Encode(text, continues: true);
         var other = text.StartsWith(' ') ? text.TrimStart(' ') : " " + text;
-        var hint = Exactly(tokenizer, other) is not null ? $"a leading space matters: {DisplayText.Quoted(other)} is one" : "a leading space matters";
-        throw new PromptException($"{option} {DisplayText.Quoted(text)} is {tokens.Length} tokens: {string.Join(" ", Texts(tokenizer, tokens))}; give exactly one token ({hint})");
+        var hint = Exactly(tokenizer, other) is not null
+            ? $"a leading space matters: {DisplayText.Quoted(other)} is one"
+            : "a leading space matters";
+        throw new PromptException($"{option} {DisplayText.Quoted(text)} is {tokens.Length} tokens: "
+            + $"{string.Join(" ", Texts(tokenizer, tokens))}; give exactly one token ({hint})");
     }
 
     // also one that the tokenizer does not make of this text when it stands alone; what follows a prompt has no space but its own

@@ -4,13 +4,15 @@ namespace OnnxAttribution.Texts;
 
 /// <summary>
 /// A text in pieces that can be tokenized one by one, with the tokens that the whole would have.
-/// 1. Documents are parted by lines that hold <c>&lt;|endoftext|&gt;</c>, or the token by which the model ends a text, and nothing else; the line
-///    ends around the line belong to neither.
+/// 1. Documents are parted by lines that hold <c>&lt;|endoftext|&gt;</c>, or the token by which the model ends a text, and nothing else;
+///    the line ends around the line belong to neither.
 /// 2. Within a document a piece ends where the tokenizer may be interrupted, before a space or the end of a line.
 /// </summary>
 internal sealed class TextChunks(TextFileReader text, Tokenizer tokenizer, int size = 1 << 16)
 {
-    private readonly string[] _separators = tokenizer.EndOfText is { } end ? [.. new[] { Gpt2Vocabulary.EndOfTextToken, tokenizer.TokenText(end) }.Distinct()] : [Gpt2Vocabulary.EndOfTextToken];
+    private readonly string[] _separators = tokenizer.EndOfText is { } end
+        ? [.. new[] { Gpt2Vocabulary.EndOfTextToken, tokenizer.TokenText(end) }.Distinct()]
+        : [Gpt2Vocabulary.EndOfTextToken];
 
     /// <summary>What cannot be interrupted is cut here after all: it would have to be held at once.</summary>
     private const int Longest = 1 << 20;
@@ -76,7 +78,9 @@ internal sealed class TextChunks(TextFileReader text, Tokenizer tokenizer, int s
         {
             var (at, end) = (from + i, from + i + separator.Length);
             var isBehindLine = at == 0 ? _atLineStart : span[at - 1] == '\n';
-            var endsLine = end == _length ? _ended : span[end] == '\n' || (span[end] == '\r' && (end + 1 == _length ? _ended : span[end + 1] == '\n'));
+            var endsLine = end == _length
+                ? _ended
+                : span[end] == '\n' || (span[end] == '\r' && (end + 1 == _length ? _ended : span[end + 1] == '\n'));
             if (isBehindLine && endsLine) return (at, end);
         }
         return null;

@@ -42,7 +42,8 @@ internal sealed class TextFile
             var isGzip = file.ReadAtLeast(magic, 2, throwOnEndOfStream: false) == 2 && magic is [0x1f, 0x8b];
             file.Position = 0;
             var utf8 = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-            return new TextFileReader(this, file, new StreamReader(isGzip ? new CheckedGzipStream(file) : file, utf8, detectEncodingFromByteOrderMarks: true, 1 << 16));
+            return new TextFileReader(this, file,
+                new StreamReader(isGzip ? new CheckedGzipStream(file) : file, utf8, detectEncodingFromByteOrderMarks: true, 1 << 16));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -55,7 +56,8 @@ internal sealed class TextFile
     public TextException Unreadable(Exception why) => new(why switch
     {
         DecoderFallbackException => $"{_info.FullName} is no text in UTF-8; convert it, or name another file",
-        InvalidDataException => $"{_info.FullName} is damaged: its gzip data are broken or end too early (or are several files in one); make it again",
+        InvalidDataException =>
+            $"{_info.FullName} is damaged: its gzip data are broken or end too early (or are several files in one); make it again",
         _ => $"{_info.FullName} cannot be read: {FileFault.Words(why, "check the path")}",
     }, why);
 }

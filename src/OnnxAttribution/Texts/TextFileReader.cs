@@ -15,7 +15,10 @@ internal sealed class TextFileReader(TextFile source, FileStream file, StreamRea
         try
         {
             var n = reader.ReadBlock(buffer);
-            if (buffer[..n].Contains('\0')) throw new TextException($"{source.Path} holds NUL characters, so it is no text; name another file");
+            if (buffer[..n].Contains('\0'))
+            {
+                throw new TextException($"{source.Path} holds NUL characters, so it is no text; name another file");
+            }
             return n;
         }
         catch (Exception e) when (e is DecoderFallbackException or InvalidDataException or IOException or UnauthorizedAccessException)

@@ -2,7 +2,8 @@ using OnnxAttribution.Tokenizers;
 
 namespace OnnxAttribution.Texts;
 
-/// <summary>A text as sequences of tokens, each of one document and as long as the model's context allows. Goes on from a saved place.</summary>
+/// <summary>A text as sequences of tokens, each of one document and as long as the model's
+/// context allows. Goes on from a saved place.</summary>
 /// <param name="most">Tokens of one sequence, BOS apart.</param>
 /// <param name="limit">Tokens in all.</param>
 /// <param name="vocabulary">Ids that the model knows.</param>
@@ -46,7 +47,8 @@ internal sealed class TokenSequences(TextChunks chunks, Tokenizer tokenizer, int
     }
 
     /// <summary>Where the reading is, in numbers.</summary>
-    public long[] Save() => [chunks.Count, Tokens, Count, Documents, _isCounted ? 1 : 0, _documentEnds ? 1 : 0, .. _tokens.Skip(_first).Select(t => (long)t)];
+    public long[] Save() =>
+        [chunks.Count, Tokens, Count, Documents, _isCounted ? 1 : 0, _documentEnds ? 1 : 0, .. _tokens.Skip(_first).Select(t => (long)t)];
 
     /// <summary>Goes to a saved place; what lies before is read, but not tokenized.</summary>
     public void GoTo(ReadOnlySpan<long> saved)
@@ -69,7 +71,11 @@ internal sealed class TokenSequences(TextChunks chunks, Tokenizer tokenizer, int
         _first = 0;
         foreach (var t in tokenizer.Encode(chunk.Text, continues: !_documentEnds))
         {
-            if (t >= vocabulary) throw new TextException($"the text has token {t}, the model's vocabulary ends at {vocabulary - 1}; the bundle's tokenizer is another model's");
+            if (t >= vocabulary)
+            {
+                throw new TextException(
+                    $"the text has token {t}, the model's vocabulary ends at {vocabulary - 1}; the bundle's tokenizer is another model's");
+            }
             _tokens.Add(t);
         }
         _documentEnds = chunk.EndsDocument;

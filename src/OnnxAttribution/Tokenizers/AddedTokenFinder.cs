@@ -4,7 +4,8 @@ using System.Text;
 
 namespace OnnxAttribution.Tokenizers;
 
-/// <summary>Finds added tokens in a text as Hugging Face's added_vocabulary.rs does: the leftmost first, of several there the longest.</summary>
+/// <summary>Finds added tokens in a text as Hugging Face's added_vocabulary.rs does:
+/// the leftmost first, of several there the longest.</summary>
 internal sealed class AddedTokenFinder
 {
     private readonly SearchValues<string> _contents;
@@ -48,9 +49,11 @@ internal sealed class AddedTokenFinder
         return (from + i, _byFirst[text[from + i]].First(t => text.AsSpan(from + i).StartsWith(t.Content, StringComparison.Ordinal)));
     }
 
-    private static bool EndsWithWord(ReadOnlySpan<char> text) => Rune.DecodeLastFromUtf16(text, out var rune, out _) == OperationStatus.Done && IsWord(rune);
+    private static bool EndsWithWord(ReadOnlySpan<char> text) =>
+        Rune.DecodeLastFromUtf16(text, out var rune, out _) == OperationStatus.Done && IsWord(rune);
 
-    private static bool StartsWithWord(ReadOnlySpan<char> text) => Rune.DecodeFromUtf16(text, out var rune, out _) == OperationStatus.Done && IsWord(rune);
+    private static bool StartsWithWord(ReadOnlySpan<char> text) =>
+        Rune.DecodeFromUtf16(text, out var rune, out _) == OperationStatus.Done && IsWord(rune);
 
     private static bool IsWord(Rune rune) => Rune.IsLetter(rune) || rune.Value is 0x200C or 0x200D || Rune.GetUnicodeCategory(rune)
         is UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark

@@ -20,7 +20,8 @@ internal sealed class BytePairMerges(BytePairVocabulary vocabulary)
     private readonly ConcurrentDictionary<string, int[]> _known = new(StringComparer.Ordinal);
     private int _kept;
 
-    /// <param name="piece">As it stands in the text: bytes and spaces are not yet spelled by their signs, if the vocabulary is byte-level.</param>
+    /// <param name="piece">As it stands in the text: bytes and spaces are not yet spelled by their signs,
+    /// if the vocabulary is byte-level.</param>
     public void Encode(ReadOnlySpan<char> piece, List<int> ids)
     {
         if (vocabulary.CutsAtSpaces)
@@ -47,7 +48,10 @@ internal sealed class BytePairMerges(BytePairVocabulary vocabulary)
             var (best, at, id) = (int.MaxValue, -1, 0);
             for (var i = 0; i + 1 < count; i++)
             {
-                if (vocabulary.Merges.TryGetValue((symbols[i], symbols[i + 1]), out var merge) && merge.Rank < best) (best, at, id) = (merge.Rank, i, merge.Id);
+                if (vocabulary.Merges.TryGetValue((symbols[i], symbols[i + 1]), out var merge) && merge.Rank < best)
+                {
+                    (best, at, id) = (merge.Rank, i, merge.Id);
+                }
             }
             if (at < 0) return count;
             symbols[at] = id;
@@ -66,7 +70,11 @@ internal sealed class BytePairMerges(BytePairVocabulary vocabulary)
         {
             var (left, right) = (merge.At, next[merge.At]);
             // the pair may have been merged with others since it was offered; what was merged away has no next
-            if (symbols[left] < 0 || right < 0 || !vocabulary.Merges.TryGetValue((symbols[left], symbols[right]), out var now) || now.Id != merge.Id) continue;
+            if (symbols[left] < 0 || right < 0 || !vocabulary.Merges.TryGetValue((symbols[left], symbols[right]), out var now)
+                || now.Id != merge.Id)
+            {
+                continue;
+            }
             (symbols[left], symbols[right]) = (merge.Id, -1);
             next[left] = next[right];
             if (next[left] >= 0)
@@ -85,7 +93,10 @@ internal sealed class BytePairMerges(BytePairVocabulary vocabulary)
 
         void Offer(Span<int> all, int left, int right)
         {
-            if (vocabulary.Merges.TryGetValue((all[left], all[right]), out var merge)) queue.Enqueue((left, merge.Id), ((long)merge.Rank << 32) | (uint)left);
+            if (vocabulary.Merges.TryGetValue((all[left], all[right]), out var merge))
+            {
+                queue.Enqueue((left, merge.Id), ((long)merge.Rank << 32) | (uint)left);
+            }
         }
     }
 

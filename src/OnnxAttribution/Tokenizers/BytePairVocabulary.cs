@@ -21,7 +21,10 @@ internal sealed class BytePairVocabulary
         {
             if (Rune.TryGetRuneAt(token, 0, out var rune) && rune.Utf16SequenceLength == token.Length) _runes[rune] = id;
         }
-        for (var b = 0; b < 256; b++) _bytes[b] = ids.GetValueOrDefault(isByteLevel ? ByteSymbols.Of((byte)b).ToString() : ByteToken(b), -1);
+        for (var b = 0; b < 256; b++)
+        {
+            _bytes[b] = ids.GetValueOrDefault(isByteLevel ? ByteSymbols.Of((byte)b).ToString() : ByteToken(b), -1);
+        }
     }
 
     public Dictionary<string, int> Ids { get; }
@@ -42,7 +45,8 @@ internal sealed class BytePairVocabulary
     /// <summary>A piece that is a token is that token, whatever its merges would make of it.</summary>
     public bool IgnoresMerges { get; init; }
 
-    /// <summary>No merge leads over a place where a space sign follows another character: what stands between such places can be merged by itself.</summary>
+    /// <summary>No merge leads over a place where a space sign follows another character:
+    /// what stands between such places can be merged by itself.</summary>
     public bool CutsAtSpaces { get; init; }
 
     /// <summary>The end of a line is a token of its own, and no merge has to do with it.</summary>
@@ -58,7 +62,11 @@ internal sealed class BytePairVocabulary
     public byte[] Bytes(string token)
     {
         if (IsByteLevel) return ByteSymbols.Bytes(token) ?? Encoding.UTF8.GetBytes(token);
-        if (HasByteTokens && token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>' && byte.TryParse(token.AsSpan(3, 2), System.Globalization.NumberStyles.AllowHexSpecifier, null, out var value)) return [value];
+        if (HasByteTokens && token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>'
+            && byte.TryParse(token.AsSpan(3, 2), System.Globalization.NumberStyles.AllowHexSpecifier, null, out var value))
+        {
+            return [value];
+        }
         return Encoding.UTF8.GetBytes(token.Replace(SpaceSign, ' '));
     }
 

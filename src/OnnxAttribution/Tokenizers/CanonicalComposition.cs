@@ -8,10 +8,12 @@ namespace OnnxAttribution.Tokenizers;
 // 2. runs of combining characters are put in the order of their classes, equal ones as they were;
 // 3. each character composes with the last starter before it, unless one of its own class or a starter stands between.
 
-/// <summary>Unicode's form NFC, which some tokenizers want. The program runs without ICU, and .NET's own normalization does nothing then.</summary>
+/// <summary>Unicode's form NFC, which some tokenizers want.
+/// The program runs without ICU, and .NET's own normalization does nothing then.</summary>
 internal sealed class CanonicalComposition
 {
-    private const int HangulFirst = 0xAC00, LeadFirst = 0x1100, VowelFirst = 0x1161, TrailFirst = 0x11A7, Leads = 19, Vowels = 21, Trails = 28;
+    private const int HangulFirst = 0xAC00, LeadFirst = 0x1100, VowelFirst = 0x1161, TrailFirst = 0x11A7, Leads = 19,
+        Vowels = 21, Trails = 28;
 
     private readonly Dictionary<int, int[]> _decompositions = [];
     private readonly Dictionary<(int, int), int> _compositions = [];
@@ -113,8 +115,15 @@ internal sealed class CanonicalComposition
 
     private int? Pair(int first, int second)
     {
-        if (first - LeadFirst is var l and >= 0 and < Leads && second - VowelFirst is var v and >= 0 and < Vowels) return HangulFirst + (((l * Vowels) + v) * Trails);
-        if (first - HangulFirst is var s and >= 0 and < Leads * Vowels * Trails && s % Trails == 0 && second - TrailFirst is var t and > 0 and < Trails) return first + t;
+        if (first - LeadFirst is var l and >= 0 and < Leads && second - VowelFirst is var v and >= 0 and < Vowels)
+        {
+            return HangulFirst + (((l * Vowels) + v) * Trails);
+        }
+        if (first - HangulFirst is var s and >= 0 and < Leads * Vowels * Trails && s % Trails == 0
+            && second - TrailFirst is var t and > 0 and < Trails)
+        {
+            return first + t;
+        }
         return _compositions.TryGetValue((first, second), out var pair) ? pair : null;
     }
 }

@@ -4,8 +4,8 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Tokenizers;
 
-/// <summary>A byte-level BPE vocabulary in vocab.json and merges.txt (OpenAI's encoder.json and vocab.bpe are the same files), checked so far that
-/// every text can be encoded without loss.</summary>
+/// <summary>A byte-level BPE vocabulary in vocab.json and merges.txt (OpenAI's encoder.json and vocab.bpe are the same files),
+/// checked so far that every text can be encoded without loss.</summary>
 internal static class Gpt2Vocabulary
 {
     /// <summary>The one special token of GPT-2.</summary>
@@ -21,17 +21,27 @@ internal static class Gpt2Vocabulary
         if (document is null) return;
         var fields = new TokenizerJsonFields(configurationPath, "", document.RootElement);
         if (fields.Text("tokenizer_class") is not (null or "GPT2Tokenizer" or "GPT2TokenizerFast"))
+        {
             throw fields.Refused("tokenizer_class", $"only a GPT-2's tokenizer is read from vocab.json and merges.txt; {Save}");
-        if (fields.Flag("add_prefix_space")) throw fields.Refused("add_prefix_space", $"only false is known with vocab.json and merges.txt; {Save}");
+        }
+        if (fields.Flag("add_prefix_space"))
+        {
+            throw fields.Refused("add_prefix_space", $"only false is known with vocab.json and merges.txt; {Save}");
+        }
     }
 
     /// <summary>Reads and checks both files.</summary>
-    /// <exception cref="TokenizerException">A file is missing or is no byte-level BPE vocabulary, or the two do not belong together.</exception>
+    /// <exception cref="TokenizerException">A file is missing or is no byte-level BPE vocabulary,
+    /// or the two do not belong together.</exception>
     public static BytePairVocabulary Read(string vocabPath, string mergesPath)
     {
-        const string Mend = $"a checkpoint has tokenizer.json, or a GPT-2's vocab.json and merges.txt (where there is only tokenizer.model, {Save})";
+        const string Mend =
+            $"a checkpoint has tokenizer.json, or a GPT-2's vocab.json and merges.txt (where there is only tokenizer.model, {Save})";
         var ids = ReadTokens(vocabPath, TokenizerFile.Read(vocabPath, Mend));
-        return new(ids, isByteLevel: true, hasByteTokens: false) { Merges = ReadMerges(mergesPath, Encoding.UTF8.GetString(TokenizerFile.Read(mergesPath, Mend)), ids) };
+        return new(ids, isByteLevel: true, hasByteTokens: false)
+        {
+            Merges = ReadMerges(mergesPath, Encoding.UTF8.GetString(TokenizerFile.Read(mergesPath, Mend)), ids)
+        };
     }
 
     private static Dictionary<string, int> ReadTokens(string path, byte[] json)
@@ -42,7 +52,8 @@ internal static class Gpt2Vocabulary
             using var document = PythonJson.Parse(json);
             ids = document.RootElement.EnumerateObject().ToDictionary(p => p.Name, p => p.Value.TryGetInt32(out var id) ? id : -1);
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException) // the latter: no object, no number, an escaped lone surrogate
+        // the latter: no object, no number, an escaped lone surrogate
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new TokenizerException(path,
                 $"is no JSON object of token ids ({JsonFault.Words(e)}); download it again.", e);
@@ -53,12 +64,14 @@ internal static class Gpt2Vocabulary
             if (id < 0 || id >= used.Length || used[id])
             {
                 throw new TokenizerException(path,
-                    $"gives token {DisplayText.QuotedName(token)} the id {id}: ids must be 0 to {used.Length - 1}, each once; download it again.");
+                    $"gives token {DisplayText.QuotedName(token)} the id {id}: "
+                    + $"ids must be 0 to {used.Length - 1}, each once; download it again.");
             }
 
             used[id] = ByteSymbols.Bytes(token) is { Length: > 0 } ? true
                 : throw new TokenizerException(path,
-                    $"has token {DisplayText.QuotedName(token)}, which is not spelled in GPT-2's byte symbols; only byte-level BPE is supported.");
+                    $"has token {DisplayText.QuotedName(token)}, which is not spelled in GPT-2's byte symbols; "
+                    + "only byte-level BPE is supported.");
         }
         for (var b = 0; b < 256; b++)
         {
@@ -83,18 +96,24 @@ internal static class Gpt2Vocabulary
             if (line.Length == 0 || (merges.Count == 0 && line[0] == '#')) // the version line
                 continue;
             if (line.Split(' ') is not [{ Length: > 0 } left, { Length: > 0 } right])
-                throw new TokenizerException(path, $"line {number} is {DisplayText.QuotedName(line)}, not two tokens with a space between; download it again.");
+            {
+                throw new TokenizerException(path,
+                    $"line {number} is {DisplayText.QuotedName(line)}, not two tokens with a space between; download it again.");
+            }
             foreach (var token in (ReadOnlySpan<string>)[left, right, left + right])
             {
                 if (!ids.ContainsKey(token))
                 {
                     throw new TokenizerException(path,
-                        $"line {number} names {DisplayText.QuotedName(token)}, which is not in vocab.json; the two files must come from one tokenizer.");
+                        $"line {number} names {DisplayText.QuotedName(token)}, which is not in vocab.json; "
+                        + "the two files must come from one tokenizer.");
                 }
             }
 
             if (!merges.TryAdd((ids[left], ids[right]), (merges.Count, ids[left + right])))
+            {
                 throw new TokenizerException(path, $"line {number} repeats the merge {DisplayText.QuotedName(line)}; download it again.");
+            }
         }
         // a vocabulary of single bytes needs none
         return merges.Count > 0 || !ids.Keys.Any(token => token.Length > 1 && token != EndOfTextToken) ? merges

@@ -7,7 +7,8 @@ namespace OnnxAttribution.Tokenizers;
 
 /// <summary>A pattern that cuts a text, over code points as Hugging Face's Oniguruma has it.</summary>
 /// <remarks>.NET's patterns see UTF-16: a character beyond U+FFFF is given to them as one of the same general category below, which is
-/// all that such a pattern can ask of it. Categories are those of .NET's Unicode (16 in .NET 10) where Hugging Face has its own version's.</remarks>
+/// all that such a pattern can ask of it. Categories are those of .NET's Unicode (16 in
+/// .NET 10) where Hugging Face has its own version's.</remarks>
 internal sealed partial class PiecePattern
 {
     /// <summary>The pattern of GPT-2, which a ByteLevel pre-tokenizer has built in.</summary>
@@ -40,7 +41,9 @@ internal sealed partial class PiecePattern
         }
         catch (RegexParseException e)
         {
-            throw new FormatException($"it is no regular expression at character {e.Offset} ({string.Concat(e.Error.ToString().Select(c => char.IsUpper(c) ? $" {char.ToLowerInvariant(c)}" : $"{c}")).Trim()})", e);
+            throw new FormatException($"it is no regular expression at character {e.Offset} "
+                + $"({string.Concat(e.Error.ToString().Select(c => char.IsUpper(c) ? $" {char.ToLowerInvariant(c)}" : $"{c}")).Trim()})",
+                e);
         }
     }
 
@@ -67,7 +70,10 @@ internal sealed partial class PiecePattern
             i += length;
         }
         offsets[count] = text.Length;
-        foreach (var match in _regex.EnumerateMatches(mapped.AsSpan(0, count))) matches.Add((offsets[match.Index], offsets[match.Index + match.Length]));
+        foreach (var match in _regex.EnumerateMatches(mapped.AsSpan(0, count)))
+        {
+            matches.Add((offsets[match.Index], offsets[match.Index + match.Length]));
+        }
         return matches;
     }
 

@@ -7,7 +7,8 @@ namespace OnnxAttribution.Tokenizers;
 internal sealed class PiecePatternText
 {
     private static readonly string[] s_categories =
-        ["L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mn", "Mc", "Me", "N", "Nd", "Nl", "No", "P", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "S", "Sm", "Sc", "Sk", "So", "Z", "Zs", "Zl", "Zp", "C", "Cc", "Cf", "Co", "Cn"];
+        ["L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mn", "Mc", "Me", "N", "Nd", "Nl", "No", "P", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po",
+            "S", "Sm", "Sc", "Sk", "So", "Z", "Zs", "Zl", "Zp", "C", "Cc", "Cf", "Co", "Cn"];
 
     private static readonly string[] s_groups = ["(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?i:"];
 
@@ -71,7 +72,10 @@ internal sealed class PiecePatternText
     private void Open()
     {
         var group = s_groups.FirstOrDefault(g => _given.AsSpan(_at).StartsWith(g, StringComparison.Ordinal));
-        if (group is null && _at + 1 < _given.Length && _given[_at + 1] == '?') throw Unknown(_given[_at..Math.Min(_at + 4, _given.Length)]);
+        if (group is null && _at + 1 < _given.Length && _given[_at + 1] == '?')
+        {
+            throw Unknown(_given[_at..Math.Min(_at + 4, _given.Length)]);
+        }
         _groups.Push((_text.Length, _ignoresCase));
         _ignoresCase |= group == "(?i:";
         _text.Append(group is null or "(?i:" ? "(?:" : group);
@@ -94,8 +98,11 @@ internal sealed class PiecePatternText
         {
             end = _given.IndexOf('}', _at) + 1;
             var range = end > 0 ? _given[(_at + 1)..(end - 1)].Split(',') : [];
-            if (range.Length is not (1 or 2) || !IsNumber(range[0]) || (range.Length == 2 && range[1].Length > 0 && !IsNumber(range[1])) || (range.Length == 1 && Peek(end) == '?'))
+            if (range.Length is not (1 or 2) || !IsNumber(range[0]) || (range.Length == 2 && range[1].Length > 0 && !IsNumber(range[1]))
+                || (range.Length == 1 && Peek(end) == '?'))
+            {
                 throw Unknown(_given[_at..Math.Max(end, _at + 1)]);
+            }
         }
         _text.Append(_given, _at, end - _at);
         var isRange = _given[_at] == '{';
@@ -140,9 +147,19 @@ internal sealed class PiecePatternText
     private void Literal(char c)
     {
         // Unicode folds the long s to s, and the sign of Kelvin to k
-        if (_ignoresCase && char.IsAsciiLetter(c)) _at = Append($"[{char.ToLowerInvariant(c)}{char.ToUpperInvariant(c)}{(c is 's' or 'S' ? @"\u017F" : c is 'k' or 'K' ? @"\u212A" : "")}]");
-        else if (_ignoresCase && !char.IsAscii(c)) throw Unknown($"{c} in (?i:");
-        else Plain(c);
+        if (_ignoresCase && char.IsAsciiLetter(c))
+        {
+            _at = Append(
+                $"[{char.ToLowerInvariant(c)}{char.ToUpperInvariant(c)}{(c is 's' or 'S' ? @"\u017F" : c is 'k' or 'K' ? @"\u212A" : "")}]");
+        }
+        else if (_ignoresCase && !char.IsAscii(c))
+        {
+            throw Unknown($"{c} in (?i:");
+        }
+        else
+        {
+            Plain(c);
+        }
     }
 
     private void Plain(char c) => _at = char.IsSurrogate(c) ? throw Unknown("a character beyond U+FFFF") : Append(c.ToString());
@@ -150,12 +167,14 @@ internal sealed class PiecePatternText
     private void Escape()
     {
         var c = Peek(_at + 1);
-        if (c is 's' or 'S' or 'd' or 'D' or 'r' or 'n' or 't' or 'f' or 'v' || (char.IsAscii(c) && (char.IsPunctuation(c) || char.IsSymbol(c))) || c == ' ')
+        if (c is 's' or 'S' or 'd' or 'D' or 'r' or 'n' or 't' or 'f' or 'v'
+            || (char.IsAscii(c) && (char.IsPunctuation(c) || char.IsSymbol(c))) || c == ' ')
         {
             _text.Append('\\').Append(c);
             _at += 2;
         }
-        else if (c is 'p' or 'P' && Peek(_at + 2) == '{' && _given.IndexOf('}', _at) is var end and > 0 && s_categories.Contains(_given[(_at + 3)..end]))
+        else if (c is 'p' or 'P' && Peek(_at + 2) == '{' && _given.IndexOf('}', _at) is var end and > 0
+            && s_categories.Contains(_given[(_at + 3)..end]))
         {
             _text.Append(_given, _at, end + 1 - _at);
             _at = end + 1;
@@ -164,7 +183,8 @@ internal sealed class PiecePatternText
         {
             Code(four, 6);
         }
-        else if (c == 'x' && Peek(_at + 2) == '{' && _given.IndexOf('}', _at) is var close and > 0 && Hex(_at + 3, close - _at - 3) is { } any)
+        else if (c == 'x' && Peek(_at + 2) == '{' && _given.IndexOf('}', _at) is var close and > 0
+            && Hex(_at + 3, close - _at - 3) is { } any)
         {
             Code(any, close + 1 - _at);
         }
@@ -179,7 +199,8 @@ internal sealed class PiecePatternText
     }
 
     private int? Hex(int at, int length) =>
-        length is > 0 and < 7 && at + length <= _given.Length && int.TryParse(_given.AsSpan(at, length), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var code) ? code : null;
+        length is > 0 and < 7 && at + length <= _given.Length && int.TryParse(_given.AsSpan(at, length), NumberStyles.AllowHexSpecifier,
+            CultureInfo.InvariantCulture, out var code) ? code : null;
 
     private void Code(int code, int length)
     {

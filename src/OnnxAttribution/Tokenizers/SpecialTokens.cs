@@ -39,10 +39,16 @@ internal static class SpecialTokens
             if (document is null || !document.RootElement.TryGetProperty(name, out var token)) continue;
             if (token.ValueKind == JsonValueKind.Null) return (null, true);
             var content = token.ValueKind == JsonValueKind.Object && token.TryGetProperty("content", out var inner) ? inner : token;
-            if (content.ValueKind != JsonValueKind.String) throw new TokenizerException(path, $"has {name} = {DisplayText.QuotedName(token.ToString())}, which is no token; download it again.");
+            if (content.ValueKind != JsonValueKind.String)
+            {
+                throw new TokenizerException(path,
+                    $"has {name} = {DisplayText.QuotedName(token.ToString())}, which is no token; download it again.");
+            }
             var text = TokenizerFile.Text(path, name, content);
             return (OfText(pipeline, text)
-                ?? throw new TokenizerException(path, $"has {name} = {DisplayText.QuotedName(text)}, which the tokenizer does not have; take all of its files from one model."), true);
+                ?? throw new TokenizerException(path, $"has {name} = {DisplayText.QuotedName(text)}, which the tokenizer does not have; "
+                    + "take all of its files from one model."),
+                true);
         }
         return (null, false);
     }
@@ -53,7 +59,8 @@ internal static class SpecialTokens
         using var document = TokenizerFile.ReadJson(Path.Combine(directory, "config.json"));
         if (document is null || !document.RootElement.TryGetProperty(name, out var value)) return null;
         if (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() > 0) value = value[0];
-        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var id) && (pipeline.Added.Any(t => t.Id == id) || pipeline.Vocabulary.Ids.ContainsValue(id)) ? id : null;
+        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var id)
+            && (pipeline.Added.Any(t => t.Id == id) || pipeline.Vocabulary.Ids.ContainsValue(id)) ? id : null;
     }
 
     private static int? OfText(TokenizerPipeline pipeline, string text) =>

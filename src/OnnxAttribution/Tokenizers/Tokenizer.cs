@@ -4,8 +4,9 @@ namespace OnnxAttribution.Tokenizers;
 
 /// <summary>A model's tokenizer: byte-level BPE or SentencePiece's BPE as Hugging Face's tokenizer.json has them, or GPT-2's vocab.json and
 /// merges.txt, with the ids that Hugging Face's tokenizer gives. Safe for use by several threads.</summary>
-/// <remarks>Cut and merged here, see <see cref="TokenizerPipeline"/>: of 27,000 difficult texts none has other ids than Hugging Face's own library gives it.
-/// Microsoft.ML.Tokenizers is exact for GPT-2 only, and gives other ids to 7 to 81 % of texts with vocabularies of SentencePiece.</remarks>
+/// <remarks>Cut and merged here, see <see cref="TokenizerPipeline"/>: of 27,000 difficult texts none has other ids than
+/// Hugging Face's own library gives it. Microsoft.ML.Tokenizers is exact for GPT-2 only, and gives other ids to 7 to 81
+/// % of texts with vocabularies of SentencePiece.</remarks>
 public sealed class Tokenizer
 {
     private readonly string _path;
@@ -23,7 +24,8 @@ public sealed class Tokenizer
         _tokens = new byte[]?[1 + Math.Max(vocabulary.Ids.Values.Max(), pipeline.Added.Select(t => t.Id).DefaultIfEmpty(-1).Max())];
         foreach (var (token, id) in vocabulary.Ids) _tokens[id] = vocabulary.Bytes(token);
         foreach (var token in pipeline.Added) _tokens[token.Id] = Encoding.UTF8.GetBytes(token.Content);
-        _uncut = [.. pipeline.Added.SelectMany(t => t.Content.Zip(t.Content.Skip(1))), .. pipeline.Added.Where(t => t.StripsRight || !vocabulary.IsByteLevel).Select(t => (t.Content[^1], '\0'))];
+        _uncut = [.. pipeline.Added.SelectMany(t => t.Content.Zip(t.Content.Skip(1))),
+            .. pipeline.Added.Where(t => t.StripsRight || !vocabulary.IsByteLevel).Select(t => (t.Content[^1], '\0'))];
         if (!vocabulary.IsByteLevel) _uncut.Add((BytePairVocabulary.SpaceSign, '\0'));
         _added = pipeline.Added.GroupBy(t => t.Content).ToDictionary(g => g.Key, g => g.First().Id);
     }
@@ -32,7 +34,8 @@ public sealed class Tokenizer
     public int Count => _tokens.Length;
 
     /// <summary>The id of the token that begins a text (BOS): GPT-2's and Pythia's <c>&lt;|endoftext|&gt;</c>, Llama's <c>&lt;s&gt;</c> or
-    /// <c>&lt;|begin_of_text|&gt;</c>; where a tokenizer has none, as Qwen2's, the one that ends a text, as TransformerLens does. null: it has neither.</summary>
+    /// <c>&lt;|begin_of_text|&gt;</c>; where a tokenizer has none, as Qwen2's,
+    /// the one that ends a text, as TransformerLens does. null: it has neither.</summary>
     public int? BeginOfText { get; }
 
     /// <summary>The id of the token that ends a text (EOS); null: it has none.</summary>
@@ -54,8 +57,8 @@ public sealed class Tokenizer
         }
     }
 
-    /// <summary>The ids of a text, without BOS; none for an empty text. An added token in the text, as <c>&lt;|endoftext|&gt;</c>, is that token.
-    /// A lone surrogate is encoded as U+FFFD.</summary>
+    /// <summary>The ids of a text, without BOS; none for an empty text.
+    /// An added token in the text, as <c>&lt;|endoftext|&gt;</c>, is that token. A lone surrogate is encoded as U+FFFD.</summary>
     public int[] Encode(string text) => Encode(text, continues: false);
 
     /// <summary>The text of a list of ids. Bytes that are no UTF-8, as tokens cut in the middle of a character leave them, become U+FFFD.
@@ -83,8 +86,7 @@ public sealed class Tokenizer
         for (ReadOnlySpan<byte> rest = bytes; rest.Length > 0;)
         {
             var whole = Rune.DecodeFromUtf8(rest, out var rune, out var length) == System.Buffers.OperationStatus.Done;
-            foreach (var value in rest[..length])
-                text.Append(whole ? "" : $@"\x{value:X2}");
+            foreach (var value in rest[..length]) text.Append(whole ? "" : $@"\x{value:X2}");
             text.Append(whole ? rune.ToString() : "");
             rest = rest[length..];
         }
@@ -96,11 +98,14 @@ public sealed class Tokenizer
     {
         var vocabulary = _pipeline.Vocabulary;
         return _added.TryGetValue(text, out id)
-            || vocabulary.Ids.TryGetValue(vocabulary.IsByteLevel ? string.Concat(Encoding.UTF8.GetBytes(text).Select(ByteSymbols.Of)) : text.Replace(' ', BytePairVocabulary.SpaceSign), out id);
+            || vocabulary.Ids.TryGetValue(vocabulary.IsByteLevel
+                ? string.Concat(Encoding.UTF8.GetBytes(text).Select(ByteSymbols.Of))
+                : text.Replace(' ', BytePairVocabulary.SpaceSign), out id);
     }
 
     /// <summary>The ids of a text.</summary>
-    /// <param name="continues">It goes on with another: no space is written before its first word, as SentencePiece's tokenizers do at the beginning.</param>
+    /// <param name="continues">It goes on with another: no space is written before its first word,
+    /// as SentencePiece's tokenizers do at the beginning.</param>
     internal int[] Encode(string text, bool continues)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -110,19 +115,25 @@ public sealed class Tokenizer
     }
 
     /// <summary>Whether a text may be cut between two of its characters, so that its tokens are those of the two parts.</summary>
-    /// <remarks>No pattern of the families known here matches over a place where a space follows what is no white space, or where a line ends behind a letter
-    /// or digit; vocabularies that are merged without a pattern, as SentencePiece's, and added tokens are asked.</remarks>
-    internal bool MayCut(char before, char behind) => !_uncut.Contains((before, behind)) && !_uncut.Contains((before, '\0')) && behind switch
-    {
-        ' ' => !char.IsWhiteSpace(before) && !char.IsControl(before) && (_pipeline.Vocabulary.IsByteLevel || _pipeline.Vocabulary.CutsAtSpaces),
-        '\n' => _pipeline.Vocabulary.IsByteLevel ? char.IsLetterOrDigit(before) : !char.IsWhiteSpace(before) && _pipeline.Vocabulary.CutsAtLines,
-        _ => false,
-    };
+    /// <remarks>No pattern of the families known here matches over a place where a space follows what is no
+    /// white space, or where a line ends behind a letter or digit; vocabularies that are merged without a
+    /// pattern, as SentencePiece's, and added tokens are asked.</remarks>
+    internal bool MayCut(char before, char behind) =>
+        !_uncut.Contains((before, behind)) && !_uncut.Contains((before, '\0')) && behind switch
+        {
+            ' ' => !char.IsWhiteSpace(before) && !char.IsControl(before)
+                && (_pipeline.Vocabulary.IsByteLevel || _pipeline.Vocabulary.CutsAtSpaces),
+            '\n' => _pipeline.Vocabulary.IsByteLevel
+                ? char.IsLetterOrDigit(before)
+                : !char.IsWhiteSpace(before) && _pipeline.Vocabulary.CutsAtLines,
+            _ => false,
+        };
 
     /// <summary><see cref="BeginOfText"/>, where one is needed.</summary>
     /// <exception cref="TokenizerException">There is none.</exception>
     internal int RequireBeginOfText() => BeginOfText
-        ?? throw new TokenizerException(_path, "names no token that begins a text (bos_token, or eos_token in its place); run with --prepend-bos false.");
+        ?? throw new TokenizerException(_path,
+            "names no token that begins a text (bos_token, or eos_token in its place); run with --prepend-bos false.");
 
     private static Tokenizer OpenGpt2(string directory)
     {
@@ -131,12 +142,14 @@ public sealed class Tokenizer
         Gpt2Vocabulary.RequireGpt2(Path.Combine(directory, "tokenizer_config.json"));
         AddedToken end = new(vocabulary.Ids[Gpt2Vocabulary.EndOfTextToken], Gpt2Vocabulary.EndOfTextToken, false, false, false, false);
         var pattern = PiecePattern.Of(PiecePattern.Gpt2);
-        var pipeline = new TokenizerPipeline(vocabulary, AddedTokenFiles.With(directory, vocabulary, [end]), [], [(piece, _, into) => pattern.Cut(piece, PieceCut.Isolated, false, into)]);
+        var pipeline = new TokenizerPipeline(vocabulary, AddedTokenFiles.With(directory, vocabulary, [end]), [],
+            [(piece, _, into) => pattern.Cut(piece, PieceCut.Isolated, false, into)]);
         var (begins, ends) = SpecialTokens.ReadGpt2(directory, pipeline, end.Id);
         return new(path, pipeline, begins, ends);
     }
 
     private byte[]? Bytes(int id) => (uint)id < (uint)Count ? _tokens[id] : null;
 
-    private ArgumentOutOfRangeException Missing(int id) => new(nameof(id), $"There is no token {id}: the vocabulary has the ids 0 to {Count - 1}.");
+    private ArgumentOutOfRangeException Missing(int id) =>
+        new(nameof(id), $"There is no token {id}: the vocabulary has the ids 0 to {Count - 1}.");
 }

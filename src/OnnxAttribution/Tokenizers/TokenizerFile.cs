@@ -21,7 +21,9 @@ internal static class TokenizerFile
         {
             using var file = RegularFile.OpenRead(path);
             if (file.Length > MostBytes)
+            {
                 throw new TokenizerException(path, $"has {file.Length} bytes, more than any tokenizer ({MostBytes}); check the path.");
+            }
             bytes = new byte[file.Length];
             file.ReadExactly(bytes);
         }
@@ -34,7 +36,10 @@ internal static class TokenizerFile
             throw new TokenizerException(path, $"cannot be read: {FileFault.Words(e, "check the path")}.", e);
         }
         if (LfsPointer.Problem(bytes) is { } pointer) throw new TokenizerException(path, pointer);
-        if (bytes is [0xFF, 0xFE, ..] or [0xFE, 0xFF, ..]) throw new TokenizerException(path, "is text in UTF-16, as Windows programs write it; save it as UTF-8.");
+        if (bytes is [0xFF, 0xFE, ..] or [0xFE, 0xFF, ..])
+        {
+            throw new TokenizerException(path, "is text in UTF-16, as Windows programs write it; save it as UTF-8.");
+        }
         if (bytes is [0xEF, 0xBB, 0xBF, ..]) bytes = bytes[3..];
         return bytes.Length > 0 && Utf8.IsValid(bytes) && !bytes.Contains((byte)0) ? bytes
             : throw new TokenizerException(path, "is not text in UTF-8; download it again.");

@@ -16,9 +16,12 @@ internal readonly struct TokenizerJsonFields(string path, string name, JsonEleme
     }
 
     public TokenizerJsonFields? Optional(string field) =>
-        Element(field) is { ValueKind: not (JsonValueKind.Undefined or JsonValueKind.Null) } value ? new TokenizerJsonFields(path, Place(field), value) : null;
+        Element(field) is { ValueKind: not (JsonValueKind.Undefined or JsonValueKind.Null) } value
+            ? new TokenizerJsonFields(path, Place(field), value)
+            : null;
 
-    public TokenizerJsonFields Required(string field) => Optional(field) ?? throw new TokenizerException(path, $"has no {Place(field)}; download it again.");
+    public TokenizerJsonFields Required(string field) =>
+        Optional(field) ?? throw new TokenizerException(path, $"has no {Place(field)}; download it again.");
 
     public IEnumerable<TokenizerJsonFields> List(string field)
     {
@@ -52,20 +55,27 @@ internal readonly struct TokenizerJsonFields(string path, string name, JsonEleme
         _ => throw Refused(field, "it must be true or false"),
     };
 
-    /// <summary>The component as an added token; one that says nothing of normalizing is looked for as it stands if it is special.</summary>
+    /// <summary>The component as an added token; one that says nothing of normalizing is
+    /// looked for as it stands if it is special.</summary>
     public AddedToken Added(int id)
     {
         Allow("__type", "id", "content", "single_word", "lstrip", "rstrip", "normalized", "special");
         var content = Text("content") ?? "";
-        return content.Length > 0 && id is >= 0 and < AddedToken.MostIds ? new(id, content, Flag("single_word"), Flag("lstrip"), Flag("rstrip"), Flag("normalized", !Flag("special")))
-            : throw new TokenizerException(path, $"has an added token {DisplayText.QuotedName(content)} with the id {id}; download it again.");
+        return content.Length > 0 && id is >= 0 and < AddedToken.MostIds
+            ? new(id, content, Flag("single_word"), Flag("lstrip"), Flag("rstrip"), Flag("normalized", !Flag("special")))
+            : throw new TokenizerException(path,
+                $"has an added token {DisplayText.QuotedName(content)} with the id {id}; download it again.");
     }
 
-    public TokenizerException Refused(string field, string why) => new(path, $"has {Place(field)} = {DisplayText.QuotedName(Element(field).ToString())}: {why}.");
+    public TokenizerException Refused(string field, string why) =>
+        new(path, $"has {Place(field)} = {DisplayText.QuotedName(Element(field).ToString())}: {why}.");
 
-    public TokenizerException Unknown(string? type, string known) => new(path, $"has {Place("type")} = {DisplayText.QuotedName(type ?? "none")}, which is not known here; {known} are.");
+    public TokenizerException Unknown(string? type, string known) =>
+        new(path, $"has {Place("type")} = {DisplayText.QuotedName(type ?? "none")}, which is not known here; {known} are.");
 
-    private JsonElement Object => json.ValueKind == JsonValueKind.Object ? json : throw new TokenizerException(path, $"has {name} = {DisplayText.QuotedName(json.ToString())}: it must be an object.");
+    private JsonElement Object => json.ValueKind == JsonValueKind.Object
+        ? json
+        : throw new TokenizerException(path, $"has {name} = {DisplayText.QuotedName(json.ToString())}: it must be an object.");
 
     private string Place(string field) => name.Length == 0 ? field : $"{name}.{field}";
 }

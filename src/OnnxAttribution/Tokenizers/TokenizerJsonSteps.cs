@@ -32,7 +32,10 @@ internal static class TokenizerJsonSteps
         if (component is not { } fields) return ([], false);
         List<TokenizerJsonFields> parts = fields.Text("type") == "Sequence" ? [.. fields.List("pretokenizers")] : [fields];
         var byteLevel = parts.FindIndex(p => p.Text("type") == "ByteLevel");
-        if (byteLevel >= 0 && byteLevel < parts.Count - 1) throw parts[byteLevel + 1].Refused("type", "nothing is known here that follows ByteLevel");
+        if (byteLevel >= 0 && byteLevel < parts.Count - 1)
+        {
+            throw parts[byteLevel + 1].Refused("type", "nothing is known here that follows ByteLevel");
+        }
         return ([.. parts.SelectMany(Cuts)], byteLevel >= 0);
     }
 
@@ -42,38 +45,51 @@ internal static class TokenizerJsonSteps
         {
             case "ByteLevel":
                 if (fields.Flag("add_prefix_space", true))
-                    yield return (piece, start, into) => into.Add(start == PieceStart.Continuation || piece.Span[0] == ' ' ? piece : $" {piece}".AsMemory());
+                {
+                    yield return (piece, start, into) =>
+                        into.Add(start == PieceStart.Continuation || piece.Span[0] == ' ' ? piece : $" {piece}".AsMemory());
+                }
                 if (fields.Flag("use_regex", true)) yield return Cut(PiecePattern.Of(PiecePattern.Gpt2), PieceCut.Isolated, false);
                 break;
             case "Split":
                 var behaviour = fields.Text("behavior");
-                yield return Enum.TryParse<PieceCut>(behaviour, out var cut) && char.IsAsciiLetter(behaviour![0]) ? Cut(Pattern(fields), cut, fields.Flag("invert"))
+                yield return Enum.TryParse<PieceCut>(behaviour, out var cut) && char.IsAsciiLetter(behaviour![0])
+                    ? Cut(Pattern(fields), cut, fields.Flag("invert"))
                     : throw fields.Refused("behavior", $"{string.Join(", ", Enum.GetNames<PieceCut>())} are known");
                 break;
             case "Digits":
-                yield return Cut(PiecePattern.Of(@"\p{N}"), fields.Flag("individual_digits") ? PieceCut.Isolated : PieceCut.Contiguous, false);
+                yield return Cut(PiecePattern.Of(@"\p{N}"),
+                    fields.Flag("individual_digits") ? PieceCut.Isolated : PieceCut.Contiguous, false);
                 break;
             case "Metaspace":
                 yield return Metaspace(fields);
-                if (fields.Flag("split", true)) yield return Cut(PiecePattern.Literal(BytePairVocabulary.SpaceSign.ToString()), PieceCut.MergedWithNext, false);
+                if (fields.Flag("split", true))
+                {
+                    yield return Cut(PiecePattern.Literal(BytePairVocabulary.SpaceSign.ToString()), PieceCut.MergedWithNext, false);
+                }
                 break;
             case var other:
                 throw fields.Unknown(other, "ByteLevel, Split, Digits, Metaspace and Sequence");
         }
     }
 
-    private static PreTokenizer Cut(PiecePattern pattern, PieceCut cut, bool invert) => (piece, _, into) => pattern.Cut(piece, cut, invert, into);
+    private static PreTokenizer Cut(PiecePattern pattern, PieceCut cut, bool invert) =>
+        (piece, _, into) => pattern.Cut(piece, cut, invert, into);
 
     private static PreTokenizer Metaspace(TokenizerJsonFields fields)
     {
-        if (fields.Text("replacement") != BytePairVocabulary.SpaceSign.ToString()) throw fields.Refused("replacement", $"only '{BytePairVocabulary.SpaceSign}' is known");
+        if (fields.Text("replacement") != BytePairVocabulary.SpaceSign.ToString())
+        {
+            throw fields.Refused("replacement", $"only '{BytePairVocabulary.SpaceSign}' is known");
+        }
         // before there were schemes there was a flag
         var scheme = fields.Text("prepend_scheme") ?? (fields.Flag("add_prefix_space", true) ? "always" : "never");
         if (scheme is not ("always" or "first" or "never")) throw fields.Refused("prepend_scheme", "always, first and never are known");
         return (piece, start, into) =>
         {
             var text = piece.ToString().Replace(' ', BytePairVocabulary.SpaceSign);
-            var prepends = text[0] != BytePairVocabulary.SpaceSign && (scheme == "always" ? start != PieceStart.Continuation : scheme == "first" && start == PieceStart.Text);
+            var prepends = text[0] != BytePairVocabulary.SpaceSign
+                && (scheme == "always" ? start != PieceStart.Continuation : scheme == "first" && start == PieceStart.Text);
             into.Add((prepends ? BytePairVocabulary.SpaceSign + text : text).AsMemory());
         };
     }

@@ -13,12 +13,14 @@ internal sealed class TokenizerPipeline
     private readonly AddedTokenFinder? _normalized;
     private readonly BytePairMerges _merges;
 
-    public TokenizerPipeline(BytePairVocabulary vocabulary, IReadOnlyList<AddedToken> added, IReadOnlyList<Normalizer> normalizers, IReadOnlyList<PreTokenizer> preTokenizers)
+    public TokenizerPipeline(BytePairVocabulary vocabulary, IReadOnlyList<AddedToken> added, IReadOnlyList<Normalizer> normalizers,
+        IReadOnlyList<PreTokenizer> preTokenizers)
     {
         (Vocabulary, Added, Normalizers, PreTokenizers) = (vocabulary, added, normalizers, preTokenizers);
         _merges = new(vocabulary);
         _plain = Finder([.. added.Where(t => !t.IsNormalized)]);
-        _normalized = Finder([.. added.Where(t => t.IsNormalized).Select(t => t with { Content = Normalized(t.Content, PieceStart.Text) })]);
+        _normalized =
+            Finder([.. added.Where(t => t.IsNormalized).Select(t => t with { Content = Normalized(t.Content, PieceStart.Text) })]);
     }
 
     public BytePairVocabulary Vocabulary { get; }
@@ -31,7 +33,8 @@ internal sealed class TokenizerPipeline
     public IReadOnlyList<PreTokenizer> PreTokenizers { get; }
 
     /// <summary>The same with these added tokens.</summary>
-    public TokenizerPipeline With(IReadOnlyList<AddedToken> added) => added.Count == Added.Count ? this : new(Vocabulary, added, Normalizers, PreTokenizers);
+    public TokenizerPipeline With(IReadOnlyList<AddedToken> added) =>
+        added.Count == Added.Count ? this : new(Vocabulary, added, Normalizers, PreTokenizers);
 
     /// <summary>The ids of a text.</summary>
     /// <param name="continues">It goes on with a text that was tokenized before: no space is written before its first word.</param>
@@ -75,7 +78,8 @@ internal sealed class TokenizerPipeline
         return text;
     }
 
-    private static AddedTokenFinder? Finder(AddedToken[] tokens) => tokens.Where(t => t.Content.Length > 0).ToArray() is { Length: > 0 } some ? new(some) : null;
+    private static AddedTokenFinder? Finder(AddedToken[] tokens) =>
+        tokens.Where(t => t.Content.Length > 0).ToArray() is { Length: > 0 } some ? new(some) : null;
 
     private static IEnumerable<(int Start, int End, int? Id)> Split(AddedTokenFinder? finder, string text) =>
         finder is not null ? finder.Split(text) : text.Length > 0 ? [(0, text.Length, null)] : [];

@@ -7,9 +7,10 @@ namespace OnnxAttribution.Validation;
 /// <param name="Count">Pairs compared; pairs with a NaN are left out of everything.</param>
 /// <param name="Pearson">Linear correlation; NaN below two pairs, or where one side does not vary.</param>
 /// <param name="Spearman">Correlation of the ranks, equal values sharing the mean of theirs; NaN as above.</param>
-/// <param name="SignAgreement">Of the pairs whose exact value is not 0, the share whose approximate value has its sign (0 has neither's).</param>
-/// <param name="Slope">Of the line through the origin that gives exact from approximate with least squares, <c>Σ a e / Σ a²</c>: 1 is best, above it the
-/// approximation falls short. NaN where every approximate value is 0.</param>
+/// <param name="SignAgreement">Of the pairs whose exact value is not 0,
+/// the share whose approximate value has its sign (0 has neither's).</param>
+/// <param name="Slope">Of the line through the origin that gives exact from approximate with least squares, <c>Σ a e / Σ a²</c>:
+/// 1 is best, above it the approximation falls short. NaN where every approximate value is 0.</param>
 /// <param name="MedianRelativeError">Median of <c>|a − e| / |e|</c> over the pairs whose exact value is not 0.</param>
 /// <param name="Top">How many of the largest magnitudes <paramref name="TopRecall"/> looks at.</param>
 /// <param name="TopRecall">Of the pairs with the <paramref name="Top"/> largest exact magnitudes, the share that are among as many largest
@@ -26,7 +27,10 @@ public sealed record Agreement(
     public static Agreement Of(ReadOnlySpan<double> exact, ReadOnlySpan<double> approximate, int? top = null)
     {
         if (exact.Length != approximate.Length)
-            throw new ArgumentException($"There are {exact.Length} exact values and {approximate.Length} approximate ones.", nameof(approximate));
+        {
+            throw new ArgumentException($"There are {exact.Length} exact values and {approximate.Length} approximate ones.",
+                nameof(approximate));
+        }
         ArgumentOutOfRangeException.ThrowIfLessThan(top ?? 1, 1, nameof(top));
         var (e, a) = WithoutNaN(exact, approximate);
         var k = Math.Min(top ?? Math.Max(1, e.Length / 10), e.Length);
@@ -45,11 +49,13 @@ public sealed record Agreement(
         return ([.. e], [.. a]);
     }
 
-    private static double Pearsons(double[] e, double[] a) => Varies(e) && Varies(a) ? Correlated(Scaled(e).Values, Scaled(a).Values) : double.NaN;
+    private static double Pearsons(double[] e, double[] a) =>
+        Varies(e) && Varies(a) ? Correlated(Scaled(e).Values, Scaled(a).Values) : double.NaN;
 
     private static double Spearmans(double[] e, double[] a) => Varies(e) && Varies(a) ? Correlated(Ranks(e), Ranks(a)) : double.NaN;
 
-    private static double Correlated(double[] x, double[] y) => Math.Clamp(Correlation.Pearson(x, y), -1, 1);   // rounding goes a little beyond
+    // rounding goes a little beyond
+    private static double Correlated(double[] x, double[] y) => Math.Clamp(Correlation.Pearson(x, y), -1, 1);
 
     private static double[] Ranks(double[] values) => ArrayStatistics.RanksInplace([.. values], RankDefinition.Average);
 
@@ -92,5 +98,6 @@ public sealed record Agreement(
 
     private static double Recall(double[] e, double[] a, int k) => (double)Largest(e, k).Intersect(Largest(a, k)).Count() / k;
 
-    private static IEnumerable<int> Largest(double[] values, int k) => Enumerable.Range(0, values.Length).OrderByDescending(i => Math.Abs(values[i])).Take(k);
+    private static IEnumerable<int> Largest(double[] values, int k) =>
+        Enumerable.Range(0, values.Length).OrderByDescending(i => Math.Abs(values[i])).Take(k);
 }

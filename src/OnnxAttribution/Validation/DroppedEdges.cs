@@ -4,10 +4,12 @@ using OnnxAttribution.Bundles;
 
 namespace OnnxAttribution.Validation;
 
-/// <summary>Draws pairs of nodes that have a direct path between them and no edge in the run. There are far too many to list, so they are drawn until one is new.</summary>
+/// <summary>Draws pairs of nodes that have a direct path between them and no edge in the run.
+/// There are far too many to list, so they are drawn until one is new.</summary>
 /// <param name="moving">Nodes that may be an end, ascending.</param>
 /// <param name="held">Edges of the run.</param>
-internal sealed class DroppedEdges(IReadOnlyList<CausalNode> nodes, int[] moving, IReadOnlyList<SitePair> sitePairs, HashSet<NodePair> held, Random random)
+internal sealed class DroppedEdges(IReadOnlyList<CausalNode> nodes, int[] moving, IReadOnlyList<SitePair> sitePairs,
+    HashSet<NodePair> held, Random random)
 {
     // a run that keeps nearly all edges has few to find
     private const int Attempts = 30;
@@ -52,16 +54,24 @@ internal sealed class DroppedEdges(IReadOnlyList<CausalNode> nodes, int[] moving
         // with errors: either end or both
         var which = errors ? random.Next(1, sites.Down is null ? 2 : 4) : 0;
         var (upIsError, downIsError) = ((which & 1) != 0, (which & 2) != 0);
-        if (sites.Down is null) return Any(List(sites.Up, upIsError, false), sites.SamePosition ? _last : null, int.MaxValue) is { } only ? new NodePair(only, CausalEdge.Metric) : null;
+        if (sites.Down is null)
+        {
+            return Any(List(sites.Up, upIsError, false), sites.SamePosition ? _last : null, int.MaxValue) is { } only
+                ? new NodePair(only, CausalEdge.Metric)
+                : null;
+        }
         if (Any(List(sites.Down, downIsError, true), null, int.MaxValue) is not { } down) return null;
         var position = nodes[down].Position;
-        return Any(List(sites.Up, upIsError, false), sites.SamePosition ? position : null, position) is { } up ? new NodePair(up, down) : null;
+        return Any(List(sites.Up, upIsError, false), sites.SamePosition ? position : null, position) is { } up
+            ? new NodePair(up, down)
+            : null;
     }
 
     // one of a list's nodes at a position, or up to another
     private int? Any(int[] list, int? at, int upTo)
     {
-        int from = at is { } p ? FirstFrom(list, p) : 0, to = upTo == int.MaxValue && at is null ? list.Length : FirstFrom(list, (at ?? upTo) + 1);
+        int from = at is { } p ? FirstFrom(list, p) : 0,
+            to = upTo == int.MaxValue && at is null ? list.Length : FirstFrom(list, (at ?? upTo) + 1);
         return from < to ? list[random.Next(from, to)] : null;
     }
 

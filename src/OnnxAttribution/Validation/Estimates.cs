@@ -17,13 +17,17 @@ internal sealed class Estimates
     /// <summary>What a run has found itself.</summary>
     public static Estimates Stored(IReadOnlyList<CausalNode> nodes, IEnumerable<CausalEdge> edges) => new(nodes, edges);
 
-    /// <summary>Finds them anew, as <c>graph</c> does, with nothing kept but the ends of the pairs. The sites have the estimator's gradients afterwards.</summary>
+    /// <summary>Finds them anew, as <c>graph</c> does, with nothing kept but the ends of the pairs.
+    /// The sites have the estimator's gradients afterwards.</summary>
     public static Estimates Of(PatchingState state, JudgedEstimator by, IEnumerable<NodePair> pairs, long memoryBudget)
     {
         state.UseGradients(by.Method, by.Estimator, by.Steps, memoryBudget);
         var nodes = state.Effects();
         var wanted = pairs.ToHashSet();
-        foreach (var i in wanted.SelectMany(p => (int[])[p.Up, p.Down]).Where(i => i != CausalEdge.Metric).Distinct()) nodes[i] = nodes[i] with { Kept = true };
+        foreach (var i in wanted.SelectMany(p => (int[])[p.Up, p.Down]).Where(i => i != CausalEdge.Metric).Distinct())
+        {
+            nodes[i] = nodes[i] with { Kept = true };
+        }
         var edges = new List<CausalEdge>();
         if (wanted.Count > 0)
         {

@@ -8,12 +8,15 @@ namespace OnnxAttribution.Validation;
 
 /// <summary>
 /// Edges by real interventions.
-/// 1. The upstream node's move from its clean to its patch value is added to x_U at its position: a row of the batch per node of U, so that one pass serves many.
-/// 2. Every other selected site stays at its clean value for whoever reads it. What x_D becomes along the paths that are left is read off as the pass stops there, then D too is put back.
-/// 3. Downstream feature j: Δf = f_j(x_D') − f_j(x_D) by the real encoder, effect g_d · Δf. Downstream error: Δε = (x_D' − x_D) − Σ_j Δf_j · row_j, effect g · Δε, over all features j.
-///    The metric: m with all of this, minus m.
+/// 1. The upstream node's move from its clean to its patch value is added to x_U at its position:
+///    a row of the batch per node of U, so that one pass serves many.
+/// 2. Every other selected site stays at its clean value for whoever reads it.
+///    What x_D becomes along the paths that are left is read off as the pass stops there, then D too is put back.
+/// 3. Downstream feature j: Δf = f_j(x_D') − f_j(x_D) by the real encoder, effect g_d · Δf.
+///    Downstream error: Δε = (x_D' − x_D) − Σ_j Δf_j · row_j, effect g · Δε, over all features j. The metric: m with all of this, minus m.
 /// </summary>
-/// <remarks>Row 0 of each batch is left as it is and stands for the clean run: what rounding does to a run of the batch is the same in all its rows, and goes with the difference.</remarks>
+/// <remarks>Row 0 of each batch is left as it is and stands for the clean run:
+/// what rounding does to a run of the batch is the same in all its rows, and goes with the difference.</remarks>
 internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IReadOnlyList<CausalNode> nodes, long memoryBudget)
 {
     private readonly LoadedModel _model = state.Model;
@@ -114,19 +117,25 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
     }
 
     // [moved, d]: Δε against row 0
-    private float[] ErrorChanges(SiteEffects site, ReadOnlySpan<float> x, (int Row, int Position)[] moved, Func<(int, int), IEnumerable<(int Position, int Feature, float Activation)>> activeAt)
+    private float[] ErrorChanges(SiteEffects site, ReadOnlySpan<float> x, (int Row, int Position)[] moved,
+        Func<(int, int), IEnumerable<(int Position, int Feature, float Activation)>> activeAt)
     {
         (int Row, int Position)[] still = [.. moved.Select(m => (0, m.Position))];
         float[] before = Gather(x, still, site.Width), after = Gather(x, moved, site.Width);
-        SparseEncoding Encode(float[] rows, (int, int)[] places) => site.Dictionary is null ? SparseEncoding.WithoutDictionary(rows, places.Length)
-            : SparseEncoding.From(site.Dictionary, rows, places.Length, places.SelectMany((p, i) => activeAt(p).Select(a => (i, a.Feature, a.Activation))), _model.Context.Threads);
+        SparseEncoding Encode(float[] rows, (int, int)[] places) =>
+            site.Dictionary is null ? SparseEncoding.WithoutDictionary(rows, places.Length)
+                : SparseEncoding.From(site.Dictionary, rows, places.Length,
+                    places.SelectMany((p, i) => activeAt(p).Select(a => (i, a.Feature, a.Activation))), _model.Context.Threads);
         return SiteEffects.ErrorChangeOf(site.Dictionary, before, Encode(before, still), after, Encode(after, moved));
     }
 
     private float[] Gather(ReadOnlySpan<float> x, (int Row, int Position)[] places, int d)
     {
         var rows = new float[places.Length * d];
-        for (var i = 0; i < places.Length; i++) x.Slice(((places[i].Row * _positions) + places[i].Position) * d, d).CopyTo(rows.AsSpan(i * d));
+        for (var i = 0; i < places.Length; i++)
+        {
+            x.Slice(((places[i].Row * _positions) + places[i].Position) * d, d).CopyTo(rows.AsSpan(i * d));
+        }
         return rows;
     }
 }

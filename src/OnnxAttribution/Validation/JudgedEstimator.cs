@@ -10,7 +10,8 @@ internal sealed record JudgedEstimator(EffectMethod Method, Estimator Estimator,
     /// <summary>Names that <c>validate --compare</c> takes.</summary>
     public static IReadOnlyList<string> Names { get; } = ["gradient", "ig", "relp", "frozen"];
 
-    /// <summary>One of <see cref="Names"/>, or of both where a run's method and estimator are out of the ordinary: <c>ig-relp</c>, <c>exact</c>.</summary>
+    /// <summary>One of <see cref="Names"/>, or of both where a run's method and estimator are out
+    /// of the ordinary: <c>ig-relp</c>, <c>exact</c>.</summary>
     public string Name => (Method, Estimator) switch
     {
         (EffectMethod.Atp, _) => EnumName.Of(Estimator),
@@ -20,5 +21,7 @@ internal sealed record JudgedEstimator(EffectMethod Method, Estimator Estimator,
 
     /// <param name="name">One of <see cref="Names"/>.</param>
     public static JudgedEstimator Parse(string name, int steps) =>
-        name == "ig" ? new(EffectMethod.Ig, Estimator.Gradient, steps) : new(EffectMethod.Atp, Enum.Parse<Estimator>(name, ignoreCase: true), steps);
+        name == "ig"
+            ? new(EffectMethod.Ig, Estimator.Gradient, steps)
+            : new(EffectMethod.Atp, Enum.Parse<Estimator>(name, ignoreCase: true), steps);
 }

@@ -21,7 +21,11 @@ internal sealed record SiteConservation(Site Site, double Effects, double Exact,
             state.Model.Context.Cancel.ThrowIfCancellationRequested();
             var change = site.WholeChange();
             using var pass = clean.Intervene(2, [site.Site], []);
-            foreach (var at in pass) at.Add(Enumerable.Range(0, state.Tokens.Length).Select(t => (1, t, (ReadOnlyMemory<float>)change.AsMemory(t * site.Width, site.Width))));
+            foreach (var at in pass)
+            {
+                at.Add(Enumerable.Range(0, state.Tokens.Length)
+                    .Select(t => (1, t, (ReadOnlyMemory<float>)change.AsMemory(t * site.Width, site.Width))));
+            }
             var metrics = metric.Of(pass.Logits(metric.Position), pass.Rows, clean.Logits(metric.Position));
             double sum = 0, errors = 0, all = 0;
             for (var i = site.FirstNode; i < site.FirstNode + site.Nodes.Count; i++)

@@ -4,7 +4,8 @@ namespace OnnxAttribution.Validation;
 
 /// <summary>Items in groups that take turns in giving one; none is given twice.</summary>
 /// <param name="strength">Largest first.</param>
-internal sealed class StratifiedDraw<T>(IEnumerable<T> items, Func<T, (Site, Site?, bool)> groupOf, Func<T, float> strength) where T : notnull
+internal sealed class StratifiedDraw<T>(IEnumerable<T> items, Func<T, (Site, Site?, bool)> groupOf, Func<T, float> strength)
+    where T : notnull
 {
     private List<T> _left = [.. items];
 

@@ -6,10 +6,12 @@ namespace OnnxAttribution.Validation;
 /// <param name="Estimator">Name of what was judged.</param>
 /// <param name="Up">The node, or an edge's upstream end.</param>
 /// <param name="Down">An edge's downstream end; null where it is the metric, and for a node.</param>
-/// <param name="ApproxChange">jacobian · Δ: the estimated change of the downstream feature's activation; NaN where there is none, or where g_d is 0.</param>
+/// <param name="ApproxChange">jacobian · Δ: the estimated change of the downstream feature's activation;
+/// NaN where there is none, or where g_d is 0.</param>
 /// <param name="ExactChange">The change that was measured; NaN where the downstream end is no feature.</param>
 internal sealed record ValidationCheck(
-    bool IsEdge, Stratum Stratum, string Estimator, CausalNode Up, CausalNode? Down, float ApproxChange, float ExactChange, float ApproxEffect, float ExactEffect)
+    bool IsEdge, Stratum Stratum, string Estimator, CausalNode Up, CausalNode? Down, float ApproxChange, float ExactChange,
+    float ApproxEffect, float ExactEffect)
 {
     /// <summary>Whether an error node is among the ends.</summary>
     public bool HasError => Up.IsError || Down is { IsError: true };

@@ -7,7 +7,8 @@ namespace OnnxAttribution.Validation;
 /// Holds approximate effects against exact ones.
 /// 1. Sampled nodes are really moved, each alone, and everything after them is computed again.
 /// 2. Sampled edges are really followed (<see cref="ExactEdges"/>).
-/// 3. Beside them stand the run's own values; those of edges that the run left out are found anew. Further estimators are judged against the same exact values.
+/// 3. Beside them stand the run's own values; those of edges that the run left out are found anew.
+///    Further estimators are judged against the same exact values.
 /// </summary>
 internal sealed class ValidationComparison(PatchingState state, ActivationCache clean, long memoryBudget)
 {
@@ -17,12 +18,14 @@ internal sealed class ValidationComparison(PatchingState state, ActivationCache 
     /// <param name="others">Estimators to judge beside it.</param>
     /// <returns>Estimator by estimator, nodes before edges, in the sample's order.</returns>
     public List<ValidationCheck> Of(
-        IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges, ValidationSample sample, JudgedEstimator own, IReadOnlyList<JudgedEstimator> others, IProgress<string>? progress)
+        IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges, ValidationSample sample, JudgedEstimator own,
+        IReadOnlyList<JudgedEstimator> others, IProgress<string>? progress)
     {
         state.UseGradients(own.Method, own.Estimator, own.Steps, memoryBudget);
         NodePair[] pairs = [.. sample.Edges.Select(e => e.Pair)];
         var exactNodes = ExactNodes(sample.Nodes, progress);
-        var exactEdges = new ExactEdges(state, clean, nodes, memoryBudget).Of(pairs, done => progress?.Report($"following edges, {done:N0} of {pairs.Length:N0}"));
+        var exactEdges = new ExactEdges(state, clean, nodes, memoryBudget)
+            .Of(pairs, done => progress?.Report($"following edges, {done:N0} of {pairs.Length:N0}"));
 
         progress?.Report("estimating");
         var stored = Estimates.Stored(nodes, edges);
@@ -47,7 +50,8 @@ internal sealed class ValidationComparison(PatchingState state, ActivationCache 
             foreach (var ((pair, stratum), exact) in sample.Edges.Zip(exactEdges))
             {
                 var by = ofEdge(pair);
-                to.Add(new ValidationCheck(true, stratum, name, nodes[pair.Up], pair.Down == CausalEdge.Metric ? null : nodes[pair.Down], by.Change(pair), exact.Change, by.Effect(pair), exact.Effect));
+                to.Add(new ValidationCheck(true, stratum, name, nodes[pair.Up], pair.Down == CausalEdge.Metric ? null : nodes[pair.Down],
+                    by.Change(pair), exact.Change, by.Effect(pair), exact.Effect));
             }
         }
     }
@@ -58,11 +62,13 @@ internal sealed class ValidationComparison(PatchingState state, ActivationCache 
         var done = 0;
         foreach (var site in state.Sites)
         {
-            int[] here = [.. Enumerable.Range(0, sample.Count).Where(i => sample[i].Node >= site.FirstNode && sample[i].Node < site.FirstNode + site.Nodes.Count)];
+            int[] here = [.. Enumerable.Range(0, sample.Count)
+                .Where(i => sample[i].Node >= site.FirstNode && sample[i].Node < site.FirstNode + site.Nodes.Count)];
             if (here.Length == 0) continue;
             state.Model.Context.Cancel.ThrowIfCancellationRequested();
             progress?.Report($"patching nodes, {done:N0} of {sample.Count:N0}");
-            var effects = ExactEffects.Of(clean, site, [.. here.Select(i => site.Nodes[sample[i].Node - site.FirstNode])], state.Metric, memoryBudget);
+            var effects = ExactEffects.Of(clean, site, [.. here.Select(i => site.Nodes[sample[i].Node - site.FirstNode])],
+                state.Metric, memoryBudget);
             for (var i = 0; i < here.Length; i++) exact[here[i]] = effects[i];
             done += here.Length;
         }

@@ -7,7 +7,8 @@ namespace OnnxAttribution.Validation;
 /// <param name="Edges">Effects of edges.</param>
 /// <param name="Changes">Changes of downstream features' activations.</param>
 /// <param name="WorstNodes">Whose estimates are farthest off, the farthest first; likewise <paramref name="WorstEdges"/>.</param>
-internal sealed record ValidationSummary(string Estimator, Agreement Nodes, Agreement Edges, Agreement Changes, IReadOnlyList<ValidationCheck> WorstNodes, IReadOnlyList<ValidationCheck> WorstEdges)
+internal sealed record ValidationSummary(string Estimator, Agreement Nodes, Agreement Edges, Agreement Changes,
+    IReadOnlyList<ValidationCheck> WorstNodes, IReadOnlyList<ValidationCheck> WorstEdges)
 {
     private const int Worst = 8;
 
@@ -28,10 +29,14 @@ internal sealed record ValidationSummary(string Estimator, Agreement Nodes, Agre
         ValidationCheck[] nodes = [.. own.Where(c => !c.IsEdge)], edges = [.. own.Where(c => c.IsEdge)];
         return new ValidationSummary(estimator, EffectsOf(nodes), EffectsOf(edges), ChangesOf(edges), Farthest(nodes), Farthest(edges))
         {
-            ByKind = [.. nodes.GroupBy(c => (c.Up.Site.KindName, c.Up.IsError)).OrderBy(g => (g.Min(c => c.Up.Site.Kind), g.Key.IsError)).Select(g => (g.Key.KindName, g.Key.IsError, EffectsOf(g)))],
+            ByKind = [.. nodes.GroupBy(c => (c.Up.Site.KindName, c.Up.IsError))
+                .OrderBy(g => (g.Min(c => c.Up.Site.Kind), g.Key.IsError))
+                .Select(g => (g.Key.KindName, g.Key.IsError, EffectsOf(g)))],
             BySitePair = [.. edges.GroupBy(c => (Up: c.Up.Site, Down: c.Down?.Site)).OrderBy(g => (Order(g.Key.Up), Order(g.Key.Down)))
                 .Select(g => (g.Key.Up.Name, g.Key.Down?.Name, EffectsOf(g), ChangesOf(g)))],
-            ByStratum = [.. own.GroupBy(c => (c.IsEdge, c.Stratum)).OrderBy(g => g.Key).Select(g => (g.Key.IsEdge, g.Key.Stratum, EffectsOf(g)))],
+            ByStratum = [.. own.GroupBy(c => (c.IsEdge, c.Stratum))
+                .OrderBy(g => g.Key)
+                .Select(g => (g.Key.IsEdge, g.Key.Stratum, EffectsOf(g)))],
         };
     }
 
@@ -39,9 +44,12 @@ internal sealed record ValidationSummary(string Estimator, Agreement Nodes, Agre
     private static (int, int) Order(Site? site) =>
         site is null ? (int.MaxValue, 0) : (site.Layer, site.OrderInBlock);
 
-    private static Agreement EffectsOf(IEnumerable<ValidationCheck> checks) => Agreement.Of([.. checks.Select(c => (double)c.ExactEffect)], [.. checks.Select(c => (double)c.ApproxEffect)]);
+    private static Agreement EffectsOf(IEnumerable<ValidationCheck> checks) =>
+        Agreement.Of([.. checks.Select(c => (double)c.ExactEffect)], [.. checks.Select(c => (double)c.ApproxEffect)]);
 
-    private static Agreement ChangesOf(IEnumerable<ValidationCheck> checks) => Agreement.Of([.. checks.Select(c => (double)c.ExactChange)], [.. checks.Select(c => (double)c.ApproxChange)]);
+    private static Agreement ChangesOf(IEnumerable<ValidationCheck> checks) =>
+        Agreement.Of([.. checks.Select(c => (double)c.ExactChange)], [.. checks.Select(c => (double)c.ApproxChange)]);
 
-    private static List<ValidationCheck> Farthest(ValidationCheck[] checks) => [.. checks.Where(c => c.Miss > 0).OrderByDescending(c => c.Miss).Take(Worst)];
+    private static List<ValidationCheck> Farthest(ValidationCheck[] checks) =>
+        [.. checks.Where(c => c.Miss > 0).OrderByDescending(c => c.Miss).Take(Worst)];
 }

@@ -20,8 +20,10 @@ internal static class NumberText
     };
 
     /// <summary>Four places, and never 1 for what is not.</summary>
-    public static string Correlation(double value) => double.IsNaN(value) ? None : (Math.Truncate(value * 1e4) / 1e4).ToString("0.0000", CultureInfo.InvariantCulture);
+    public static string Correlation(double value) =>
+        double.IsNaN(value) ? None : (Math.Truncate(value * 1e4) / 1e4).ToString("0.0000", CultureInfo.InvariantCulture);
 
     /// <summary>Such as <c>1 node</c>, <c>1,000 nodes</c>.</summary>
-    public static string Count(int count, string noun) => string.Create(CultureInfo.InvariantCulture, $"{count:N0} {noun}{(count == 1 ? "" : "s")}");
+    public static string Count(int count, string noun) =>
+        string.Create(CultureInfo.InvariantCulture, $"{count:N0} {noun}{(count == 1 ? "" : "s")}");
 }

@@ -4,7 +4,8 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.View;
 
-/// <summary>What run.json says, as sentences and pairs to be shown. Nothing here is escaped: whoever writes it into a format does that.</summary>
+/// <summary>What run.json says, as sentences and pairs to be shown.
+/// Nothing here is escaped: whoever writes it into a format does that.</summary>
 internal sealed class PictureHeader
 {
     private readonly JsonObject _facts;
@@ -31,7 +32,8 @@ internal sealed class PictureHeader
     public bool IsAblation { get; }
 
     /// <summary>What real ablations multiplied activations by; 0 takes them away.</summary>
-    public double Coefficient => IsAblation && _facts["options"] is JsonObject options && Number(options["coefficient"]) is var c && !double.IsNaN(c) ? c : 0;
+    public double Coefficient =>
+        IsAblation && _facts["options"] is JsonObject options && Number(options["coefficient"]) is var c && !double.IsNaN(c) ? c : 0;
 
     /// <summary>Nodes were moved to what they are in a patch run, and not to zero.</summary>
     public bool IsPatched => !IsAblation && (PatchPrompt is not null || !double.IsNaN(PatchMetric));
@@ -65,13 +67,18 @@ internal sealed class PictureHeader
 
     /// <summary>The likeliest next tokens, and their probabilities.</summary>
     public IReadOnlyList<(string Token, double Probability)> TopTokens =>
-        _facts["top_tokens"] is JsonArray top ? [.. top.OfType<JsonObject>().Select(t => (AsText(t["token"]) ?? "", Number(t["probability"])))] : [];
+        _facts["top_tokens"] is JsonArray top
+            ? [.. top.OfType<JsonObject>().Select(t => (AsText(t["token"]) ?? "", Number(t["probability"])))]
+            : [];
 
     /// <summary>Names and values of the options that were not left out.</summary>
     public IReadOnlyList<(string Name, string Value)> Options { get; }
 
     /// <summary>What the page and its pictures are called: the prompt and what was asked of it.</summary>
-    public string Title => IsMerged || Prompt is null ? $"mean of {Text("prompts") ?? "many"} prompts" : Target is { } target ? $"{Prompt} → {DisplayText.Quoted(target)}" : Prompt;
+    public string Title =>
+        IsMerged || Prompt is null ? $"mean of {Text("prompts") ?? "many"} prompts"
+            : Target is { } target ? $"{Prompt} → {DisplayText.Quoted(target)}"
+            : Prompt;
 
     /// <summary>The site's dictionary on Neuronpedia, such as <c>gpt2-small/6-res-jb</c>; null where it is not known.</summary>
     public string? NeuronpediaId(string site) => _facts["neuronpedia_ids"] is JsonObject ids ? AsText(ids[site]) : null;
@@ -99,8 +106,11 @@ internal sealed class PictureHeader
 
     private string[] Texts(string key) => _facts[key] is JsonArray array ? [.. array.Select(t => AsText(t) ?? "")] : [];
 
-    private static string? AsText(JsonNode? node) => node is not JsonValue value ? null : value.TryGetValue<string>(out var text) ? text : value.ToJsonString();
+    private static string? AsText(JsonNode? node) =>
+        node is not JsonValue value ? null : value.TryGetValue<string>(out var text) ? text : value.ToJsonString();
 
     private static double Number(JsonNode? node) =>
-        node is JsonValue value && double.TryParse(value.ToJsonString(), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? number : double.NaN;
+        node is JsonValue value && double.TryParse(value.ToJsonString(), NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+            ? number
+            : double.NaN;
 }

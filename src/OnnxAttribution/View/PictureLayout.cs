@@ -2,19 +2,25 @@ using OnnxAttribution.Bundles;
 
 namespace OnnxAttribution.View;
 
-// 1. Rows are sites, the first at the bottom and the metric at the top; columns are token positions. A graph without positions has three columns instead: attention, residual stream, MLP.
-// 2. Each cell (row, column) holds its nodes in lines, as many as it needs but no more than `lines`; a column is as wide as that makes it, so that one crowded token does not widen the others.
-//    Of all values of `lines` the one that gives the drawing the shape of a slide is taken; few are better than many, since edges run through piles.
-// 3. Within a cell, nodes are put in the order of the mean place of what they are joined to, so that fewer edges cross (barycentre method, a few sweeps up and down).
+// 1. Rows are sites, the first at the bottom and the metric at the top; columns are token positions.
+//    A graph without positions has three columns instead: attention, residual stream, MLP.
+// 2. Each cell (row, column) holds its nodes in lines, as many as it needs but no more than `lines`; a column is as wide as that makes it,
+//    so that one crowded token does not widen the others. Of all values of `lines` the one that gives the drawing the shape of a slide is
+//    taken; few are better than many, since edges run through piles.
+// 3. Within a cell, nodes are put in the order of the mean place of what they are joined to,
+//    so that fewer edges cross (barycentre method, a few sweeps up and down).
 
-/// <summary>Where everything lies: the same for the page and for a static drawing. Units are pixels at zoom 1; y grows downwards. No two boxes overlap.</summary>
+/// <summary>Where everything lies: the same for the page and for a static drawing.
+/// Units are pixels at zoom 1; y grows downwards. No two boxes overlap.</summary>
 internal sealed class PictureLayout
 {
-    public const double BoxWidth = 62, BoxHeight = 22, GapX = 8, GapY = 8, RowGap = 34, ColumnGap = 18, LeftMargin = 118, Margin = 16, TokenBand = 58, LeastColumn = 14;
+    public const double BoxWidth = 62, BoxHeight = 22, GapX = 8, GapY = 8, RowGap = 34, ColumnGap = 18, LeftMargin = 118, Margin = 16,
+        TokenBand = 58, LeastColumn = 14;
     private const double WantedShape = 1.65, PriceOfLine = 0.12;
     private const int Sweeps = 6;
 
-    private PictureLayout(IReadOnlyList<PictureRow> rows, IReadOnlyList<PictureColumn> columns, double[] x, double[] y, double width, double height) =>
+    private PictureLayout(IReadOnlyList<PictureRow> rows, IReadOnlyList<PictureColumn> columns, double[] x, double[] y, double width,
+        double height) =>
         (Rows, Columns, X, Y, Width, Height) = (rows, columns, x, y, width, height);
 
     /// <summary>From the bottom up; the last is the metric's.</summary>
@@ -107,7 +113,8 @@ internal sealed class PictureLayout
             var n = picture.Nodes[i];
             var row = n.Site is { } site ? rows[site] : rows.Count;
             object key = picture.IsAggregated ? n.Site?.Kind ?? SiteKind.Resid : n.Position;
-            cells.Add(row, cells.Column(key) ?? labels.Count - 1, i);   // a metric that no edge leads to may stand nowhere: at the last token then
+            // a metric that no edge leads to may stand nowhere: at the last token then
+            cells.Add(row, cells.Column(key) ?? labels.Count - 1, i);
         }
         return cells;
     }
@@ -117,7 +124,8 @@ internal sealed class PictureLayout
     {
         (SiteKind Kind, string Label)[] all =
         [
-            (SiteKind.Z, "heads (z)"), (SiteKind.Attn, "attention"), (SiteKind.Resid, "residual stream"), (SiteKind.ResidMid, "residual stream (mid)"), (SiteKind.Mlp, "MLP"),
+            (SiteKind.Z, "heads (z)"), (SiteKind.Attn, "attention"), (SiteKind.Resid, "residual stream"),
+            (SiteKind.ResidMid, "residual stream (mid)"), (SiteKind.Mlp, "MLP"),
         ];
         // the metric hangs on the residual stream
         return [.. all.Where(k => k.Kind == SiteKind.Resid || sites.Any(s => s.Kind == k.Kind)).Select(k => ((object)k.Kind, k.Label))];
@@ -126,13 +134,19 @@ internal sealed class PictureLayout
     private static List<(object Key, string Label)> Positions(RunPicture picture)
     {
         var last = Math.Max(picture.Header.Tokens.Count - 1, picture.Nodes.Max(n => n.Position));
-        var result = Enumerable.Range(0, last + 1).Select(p => ((object)p, p < picture.Header.Tokens.Count ? picture.Header.Tokens[p] : picture.Nodes.FirstOrDefault(n => n.Position == p)?.Token ?? "")).ToList();
+        var result = Enumerable.Range(0, last + 1)
+            .Select(p =>
+                ((object)p, p < picture.Header.Tokens.Count
+                    ? picture.Header.Tokens[p]
+                    : picture.Nodes.FirstOrDefault(n => n.Position == p)?.Token ?? ""))
+            .ToList();
         if (result.Count == 0 || picture.Nodes.Any(n => n.Position < 0 && !n.IsMetric)) result.Insert(0, (-1, "all positions"));
         return result;
     }
 
     // boxes side by side in each column, for cells of so many lines
-    private static int[] PerLine(PictureCells cells, int lines) => [.. Enumerable.Range(0, cells.Columns).Select(c => Math.Max(1, Lines(MostIn(cells, c), lines)))];
+    private static int[] PerLine(PictureCells cells, int lines) =>
+        [.. Enumerable.Range(0, cells.Columns).Select(c => Math.Max(1, Lines(MostIn(cells, c), lines)))];
 
     private static int MostIn(PictureCells cells, int column) => Enumerable.Range(0, cells.Rows).Max(r => cells.At(r, column).Count);
 
@@ -140,9 +154,13 @@ internal sealed class PictureLayout
 
     // a page is fitted to the columns from the first that holds a node
     private static double Shape(PictureCells cells, int[] perLine) =>
-        (LeftMargin + Enumerable.Range(0, cells.Columns).SkipWhile(c => MostIn(cells, c) == 0).Sum(c => ColumnWidth(cells, c, perLine) + ColumnGap)) / (TokenBand + Enumerable.Range(0, cells.Rows).Sum(r => RowHeight(cells, r, perLine) + RowGap));
+        (LeftMargin + Enumerable.Range(0, cells.Columns)
+            .SkipWhile(c => MostIn(cells, c) == 0)
+            .Sum(c => ColumnWidth(cells, c, perLine) + ColumnGap))
+            / (TokenBand + Enumerable.Range(0, cells.Rows).Sum(r => RowHeight(cells, r, perLine) + RowGap));
 
-    private static double ColumnWidth(PictureCells cells, int column, int[] perLine) => MostIn(cells, column) == 0 ? LeastColumn : (perLine[column] * (BoxWidth + GapX)) - GapX;
+    private static double ColumnWidth(PictureCells cells, int column, int[] perLine) =>
+        MostIn(cells, column) == 0 ? LeastColumn : (perLine[column] * (BoxWidth + GapX)) - GapX;
 
     private static double RowHeight(PictureCells cells, int row, int[] perLine) =>
         (Math.Max(1, perLine.Index().Max(c => Lines(cells.At(row, c.Index).Count, c.Item))) * (BoxHeight + GapY)) - GapY;

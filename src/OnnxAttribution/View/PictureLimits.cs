@@ -2,7 +2,8 @@ namespace OnnxAttribution.View;
 
 /// <summary>How much of a run is drawn: a graph of a hundred thousand edges is no picture.</summary>
 /// <param name="Nodes">The strongest kept nodes, by |effect|.</param>
-/// <param name="Edges">The strongest edges between them, by |effect|. Where this leaves some out, nodes that no edge is left at are not drawn either.</param>
+/// <param name="Edges">The strongest edges between them, by |effect|.
+/// Where this leaves some out, nodes that no edge is left at are not drawn either.</param>
 internal sealed record PictureLimits(int Nodes = 2_000, int Edges = 10_000)
 {
     /// <summary>What a drawing holds that nobody can zoom into.</summary>

@@ -13,14 +13,16 @@ namespace OnnxAttribution.View;
 /// <param name="Effect">m(patched) − m(clean); NaN where the run does not say.</param>
 /// <param name="ExactEffect">The same by a real intervention; NaN where it was not validated.</param>
 internal sealed record PictureNode(
-    Site? Site, int Position, string Token, int Feature, float Activation, float PatchActivation, float Gradient, float Effect, float ExactEffect = float.NaN)
+    Site? Site, int Position, string Token, int Feature, float Activation, float PatchActivation, float Gradient, float Effect,
+    float ExactEffect = float.NaN)
 {
     private const int Error = -1;
 
     public bool IsMetric => Site is null;
     public bool IsError => Site is not null && Feature == Error;
 
-    /// <summary>What its clean value does for the metric: <see cref="Effect"/> times <see cref="SignOfClean"/>, above 0 where the metric falls without it. 0 where that is not known.</summary>
+    /// <summary>What its clean value does for the metric: <see cref="Effect"/> times <see cref="SignOfClean"/>,
+    /// above 0 where the metric falls without it. 0 where that is not known.</summary>
     public float Contribution => float.IsNaN(Effect) ? 0 : SignOfClean * Effect;
 
     /// <summary>As in <see cref="PictureHeader.SignOfClean"/>.</summary>

@@ -1,5 +1,4 @@
 using OnnxAttribution.Files;
-using OnnxAttribution.View.Figures;
 
 namespace OnnxAttribution.View;
 
@@ -19,8 +18,15 @@ internal static class PictureWords
             if (!float.IsNaN(value)) lines.Add($"{name} {NumberText.Of(value)}");
         }
         Add(node.IsMetric ? "clean" : node.IsError ? "norm of the error" : "activation", node.Activation);
-        if (node.IsMetric || node.PatchActivation != 0) Add(node.IsMetric ? "patched" : picture.Header.IsAblation ? "ablated" : "in the patch run", node.PatchActivation);
-        if (!float.IsNaN(node.Effect)) lines.Add($"{(node.Contribution < 0 ? "lowers" : node.Contribution > 0 ? "raises" : "does nothing for")} the metric: {Moved(picture.Header)} {Signed(node.Effect)}");
+        if (node.IsMetric || node.PatchActivation != 0)
+        {
+            Add(node.IsMetric ? "patched" : picture.Header.IsAblation ? "ablated" : "in the patch run", node.PatchActivation);
+        }
+        if (!float.IsNaN(node.Effect))
+        {
+            lines.Add($"{(node.Contribution < 0 ? "lowers" : node.Contribution > 0 ? "raises" : "does nothing for")} the metric: "
+                + $"{Moved(picture.Header)} {Signed(node.Effect)}");
+        }
         if (!float.IsNaN(node.ExactEffect)) lines.Add($"measured: {Signed(node.ExactEffect)}");
         return string.Join("\n", lines);
     }
@@ -28,16 +34,20 @@ internal static class PictureWords
     /// <summary>What an edge joins and what it does.</summary>
     public static string Of(RunPicture picture, PictureEdge edge)
     {
-        var (does, on) = (Does(picture, edge), picture.Header.IsAblation && !picture.Nodes[edge.Down].IsMetric ? "the downstream activation" : "the metric");
+        var (does, on) = (Does(picture, edge), picture.Header.IsAblation && !picture.Nodes[edge.Down].IsMetric
+            ? "the downstream activation"
+            : "the metric");
         var words = float.IsNaN(does) ? "effect not known" : $"{(does < 0 ? "lowers" : "raises")} {on} by {NumberText.Of(Math.Abs(does))}";
         var jacobian = float.IsNaN(edge.Jacobian) ? "" : $"\njacobian {NumberText.Of(edge.Jacobian)}";
         return $"{Place(picture, picture.Nodes[edge.Up])} → {Place(picture, picture.Nodes[edge.Down])}\n{words}{jacobian}";
     }
 
-    /// <summary>What an edge does, in the sign of its colour: for the metric or, in a run of real ablations, for the downstream activation.</summary>
+    /// <summary>What an edge does, in the sign of its colour:
+    /// for the metric or, in a run of real ablations, for the downstream activation.</summary>
     public static float Does(RunPicture picture, PictureEdge edge) => picture.Header.IsAblation ? edge.OnDownstream : edge.OnMetric;
 
-    private static string Moved(PictureHeader header) => header.IsPatched ? "with its patch value" : header.Coefficient == 0 ? "without it" : $"times {NumberText.Of(header.Coefficient)}";
+    private static string Moved(PictureHeader header) =>
+        header.IsPatched ? "with its patch value" : header.Coefficient == 0 ? "without it" : $"times {NumberText.Of(header.Coefficient)}";
 
     private static string Signed(float value) => (value > 0 ? "+" : "") + NumberText.Of(value);
 }

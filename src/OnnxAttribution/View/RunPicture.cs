@@ -48,23 +48,28 @@ internal sealed class RunPicture
     }
 
     /// <param name="exact">Exact effects of validated nodes.</param>
-    internal static RunPicture Of(string path, StoredRun stored, IReadOnlyDictionary<(string Site, int Position, int Feature), float> exact, PictureLimits limits)
+    internal static RunPicture Of(string path, StoredRun stored, IReadOnlyDictionary<(string Site, int Position, int Feature), float> exact,
+        PictureLimits limits)
     {
         var header = new PictureHeader(stored.Facts);
         var (places, edges) = Choose(stored, limits);
         var order = SiteOrder(stored);
-        places = [.. places.OrderBy(i => order[stored.Nodes[i].Site]).ThenBy(i => stored.Nodes[i].Position).ThenBy(i => stored.Nodes[i].Feature)];
+        places = [.. places.OrderBy(i => order[stored.Nodes[i].Site])
+            .ThenBy(i => stored.Nodes[i].Position)
+            .ThenBy(i => stored.Nodes[i].Feature)];
         var index = places.Select((place, i) => (place, i)).ToDictionary(p => p.place, p => p.i);
         var sites = order.Keys.Select(name => (name, Site: Site.Parse(name))).ToDictionary(s => s.name, s => s.Site);
         var nodes = places.Select(i => Node(stored.Nodes[i], sites[stored.Nodes[i].Site], exact, header)).ToList();
-        nodes.Add(new PictureNode(null, stored.MetricPosition ?? GraphSum.NoPosition, "", -1, (float)header.CleanMetric, (float)header.PatchMetric, float.NaN, float.NaN));
+        nodes.Add(new PictureNode(null, stored.MetricPosition ?? GraphSum.NoPosition, "", -1, (float)header.CleanMetric,
+            (float)header.PatchMetric, float.NaN, float.NaN));
         return new RunPicture
         {
             Path = path,
             Header = header,
             Sites = [.. order.Where(o => nodes.Any(n => n.Site?.Name == o.Key)).OrderBy(o => o.Value).Select(o => sites[o.Key])],
             Nodes = nodes,
-            Edges = [.. edges.Select(e => Edge(e, index[e.Up], e.Down == CausalEdge.Metric ? nodes.Count - 1 : index[e.Down], nodes, header))],
+            Edges =
+                [.. edges.Select(e => Edge(e, index[e.Up], e.Down == CausalEdge.Metric ? nodes.Count - 1 : index[e.Down], nodes, header))],
             Stored = stored,
             KeptNodes = stored.Nodes.Count(n => n.Kept),
             IsAggregated = nodes.Count > 1 && nodes.All(n => n.Position < 0),
@@ -73,7 +78,11 @@ internal sealed class RunPicture
 
     private static (List<int> Nodes, List<CausalEdge> Edges) Choose(StoredRun stored, PictureLimits limits)
     {
-        var kept = Enumerable.Range(0, stored.Nodes.Count).Where(i => stored.Nodes[i].Kept).OrderByDescending(i => Math.Abs(Known(stored.Nodes[i].Effect))).Take(limits.Nodes).ToHashSet();
+        var kept = Enumerable.Range(0, stored.Nodes.Count)
+            .Where(i => stored.Nodes[i].Kept)
+            .OrderByDescending(i => Math.Abs(Known(stored.Nodes[i].Effect)))
+            .Take(limits.Nodes)
+            .ToHashSet();
         var between = new List<CausalEdge>();
         foreach (var e in stored.Edges.Span)
         {
@@ -93,12 +102,15 @@ internal sealed class RunPicture
         return result;
     }
 
-    private static PictureNode Node(in NodeRow row, Site site, IReadOnlyDictionary<(string, int, int), float> exact, PictureHeader header) => new(
-        site, row.Position, row.Token, row.Feature, row.Activation, row.PatchActivation, row.Gradient, row.Effect,
-        exact.TryGetValue((row.Site, row.Position, row.Feature), out var e) ? e : float.NaN)
-    { SignOfClean = header.SignOfClean };
+    private static PictureNode Node(in NodeRow row, Site site, IReadOnlyDictionary<(string, int, int), float> exact,
+        PictureHeader header) =>
+        new(
+            site, row.Position, row.Token, row.Feature, row.Activation, row.PatchActivation, row.Gradient, row.Effect,
+            exact.TryGetValue((row.Site, row.Position, row.Feature), out var e) ? e : float.NaN)
+        { SignOfClean = header.SignOfClean };
 
-    // effect = g_d × the downstream activation's change, so the change is effect / g_d; taking a node away undoes what it does, hence the sign
+    // effect = g_d × the downstream activation's change, so the change is effect / g_d;
+    // taking a node away undoes what it does, hence the sign
     private static PictureEdge Edge(CausalEdge e, int up, int down, List<PictureNode> nodes, PictureHeader header)
     {
         var (end, does) = (nodes[down], header.SignOfClean * e.Effect);
@@ -109,8 +121,10 @@ internal sealed class RunPicture
     private static Dictionary<(string, int, int), float> ExactEffects(string path, CancellationToken cancel)
     {
         var table = RunDirectory.ReadTable(path, "validation",
-            [new("check", StoredType.Varchar), new("up_site", StoredType.Varchar), new("up_position", StoredType.Integer), new("up_feature", StoredType.Integer), new("exact_effect", StoredType.Float)], cancel);
-        var (check, site, position, feature, exact) = (table.Values<string?>("check"), table.Values<string?>("up_site"), table.Values<int?>("up_position"), table.Values<int?>("up_feature"), table.Values<float>("exact_effect"));
+            [new("check", StoredType.Varchar), new("up_site", StoredType.Varchar), new("up_position", StoredType.Integer),
+                new("up_feature", StoredType.Integer), new("exact_effect", StoredType.Float)], cancel);
+        var (check, site, position, feature, exact) = (table.Values<string?>("check"), table.Values<string?>("up_site"),
+            table.Values<int?>("up_position"), table.Values<int?>("up_feature"), table.Values<float>("exact_effect"));
         var result = new Dictionary<(string, int, int), float>();
         for (var i = 0; i < table.Count; i++)
         {

@@ -11,7 +11,8 @@ internal static class TokenLabel
     private const double NarrowCharacter = 0.56, WideCharacter = 1.05;
     private const int FirstWide = 0x1100;
 
-    /// <summary>A token to be read by people: ␣ for a space at either end, ⏎ for a line end, pictures of other control characters, □ for what would turn the text around.</summary>
+    /// <summary>A token to be read by people: ␣ for a space at either end, ⏎ for a line end,
+    /// pictures of other control characters, □ for what would turn the text around.</summary>
     /// <param name="most">Characters; a longer text ends in …</param>
     public static string Of(string token, int most = 24)
     {
@@ -56,16 +57,19 @@ internal static class TokenLabel
     }
 
     /// <summary>The largest font size, between two, at which a text has room.</summary>
-    public static double FittingSize(string text, double width, double least, double most) => Math.Clamp(width / Width(text, 1), least, most);
+    public static double FittingSize(string text, double width, double least, double most) =>
+        Math.Clamp(width / Width(text, 1), least, most);
 
     /// <summary>About how wide a text is drawn.</summary>
     public static double Width(string text, double size) => text.EnumerateRunes().Sum(Width) * size;
 
-    private static double Width(Rune rune) => rune.Value < FirstWide || rune.Value is >= 0x2000 and < 0x2E80 ? NarrowCharacter : WideCharacter;
+    private static double Width(Rune rune) =>
+        rune.Value < FirstWide || rune.Value is >= 0x2000 and < 0x2E80 ? NarrowCharacter : WideCharacter;
 
     private static string OneLine(string text) => string.Concat(text.EnumerateRunes().Select(Visible));
 
-    private static string Cut(List<Rune> runes, int most) => runes.Count <= most ? string.Concat(runes) : string.Concat(runes.Take(most - 1)) + "…";
+    private static string Cut(List<Rune> runes, int most) =>
+        runes.Count <= most ? string.Concat(runes) : string.Concat(runes.Take(most - 1)) + "…";
 
     private static Rune Visible(Rune rune) => rune.Value switch
     {

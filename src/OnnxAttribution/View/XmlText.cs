@@ -4,8 +4,9 @@ using System.Text;
 namespace OnnxAttribution.View;
 
 /// <summary>Any text as XML 1.0 may hold it, in elements and in attributes.</summary>
-/// <remarks>What XML 1.0 cannot hold at all stays visible: control characters become their pictures (NUL is ␀), halves of surrogate pairs and U+FFFE, U+FFFF become U+FFFD.
-/// Line ends are written as references, since a parser would make \n of a lone \r, and a space of either within an attribute.</remarks>
+/// <remarks>What XML 1.0 cannot hold at all stays visible: control characters become their pictures (NUL is ␀), halves of
+/// surrogate pairs and U+FFFE, U+FFFF become U+FFFD. Line ends are written as references, since a parser would make \n of a lone
+/// \r, and a space of either within an attribute.</remarks>
 internal static class XmlText
 {
     private const int ControlPictures = 0x2400, Replacement = 0xFFFD;

@@ -13,7 +13,8 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
     public void Coefficient_one_changes_nothing(string sites)
     {
         using var model = bundle.Open(sites.Split(','));
-        var graph = AblationFinder.Find(model, bundle.Tokens, new AblationOptions(Coefficient: 1, Positions: AblationPositions.Each).KeepingAll());
+        var graph = AblationFinder.Find(model, bundle.Tokens,
+            new AblationOptions(Coefficient: 1, Positions: AblationPositions.Each).KeepingAll());
         Assert.Empty(graph.Edges);
         Assert.Empty(graph.Logits);
         Assert.NotEmpty(graph.Nodes);
@@ -24,7 +25,10 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
     public void Ablating_a_feature_that_is_not_active_changes_nothing()
     {
         using var model = bundle.Open("resid");
-        var active = AblationFinder.Find(model, bundle.Tokens, new AblationOptions()).Nodes.Where(n => n.Site == model.Selected[0] && n.Position < 0).Select(n => n.Feature).ToHashSet();
+        var active = AblationFinder.Find(model, bundle.Tokens, new AblationOptions()).Nodes
+            .Where(n => n.Site == model.Selected[0] && n.Position < 0)
+            .Select(n => n.Feature)
+            .ToHashSet();
         var inactive = Enumerable.Range(0, 40).First(f => !active.Contains(f));
         using var slow = new SlowAblation(model, bundle.Tokens);
         int[] everywhere = [.. Enumerable.Range(0, bundle.Tokens.Length)];
@@ -45,7 +49,8 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
         {
             var chunked = AblationFinder.Find(model, bundle.Tokens, options with { MemoryBudget = budget });
             if (budget < 1_000_000) Assert.True(chunked.RuntimeCalls > whole.RuntimeCalls);
-            Assert.Equal(whole.Nodes.Select(n => (n.Site, n.Position, n.Feature)), chunked.Nodes.Select(n => (n.Site, n.Position, n.Feature)));
+            Assert.Equal(whole.Nodes.Select(n => (n.Site, n.Position, n.Feature)),
+                chunked.Nodes.Select(n => (n.Site, n.Position, n.Feature)));
             GraphComparison.Numbers(whole.Nodes.Select(n => n.Effect), chunked.Nodes.Select(n => n.Effect), 1e-5, "effects");
             Assert.Equal(whole.Edges.Select(e => (e.Up, e.Down)).Order(), chunked.Edges.Select(e => (e.Up, e.Down)).Order());
             var edges = chunked.Edges.ToDictionary(e => (e.Up, e.Down), e => e.Effect);
@@ -62,10 +67,14 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
         var few = AblationFinder.Find(model, bundle.Tokens, options with { TopEdges = 7 });
         Assert.Equal(all.EdgesSeen, few.EdgesSeen);
         Assert.Equal(all.EdgesSeen, all.Edges.Count);
-        var expected = all.Edges.Where(e => e.Down != CausalEdge.Metric).GroupBy(e => all.Nodes[e.Up].Site).SelectMany(g => g.OrderByDescending(e => Math.Abs(e.Effect)).Take(7)).Select(e => Ends(all, e));
+        var expected = all.Edges.Where(e => e.Down != CausalEdge.Metric)
+            .GroupBy(e => all.Nodes[e.Up].Site)
+            .SelectMany(g => g.OrderByDescending(e => Math.Abs(e.Effect)).Take(7))
+            .Select(e => Ends(all, e));
         Assert.Equal(expected.Order(), few.Edges.Where(e => e.Down != CausalEdge.Metric).Select(e => Ends(few, e)).Order());
         var strong = AblationFinder.Find(model, bundle.Tokens, options with { TopEdges = null, Threshold = 0.2f });
-        Assert.Equal(all.Edges.Count(e => e.Down != CausalEdge.Metric && Math.Abs(e.Effect) >= 0.2f), strong.Edges.Count(e => e.Down != CausalEdge.Metric));
+        Assert.Equal(all.Edges.Count(e => e.Down != CausalEdge.Metric && Math.Abs(e.Effect) >= 0.2f),
+            strong.Edges.Count(e => e.Down != CausalEdge.Metric));
         Assert.All(few.Edges, e => Assert.True(few.Nodes[e.Up].Kept && (e.Down == CausalEdge.Metric || few.Nodes[e.Down].Kept)));
     }
 
@@ -85,15 +94,19 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
                 Assert.Equal((before.Site, before.Feature), (after.Site, after.Feature));
             }
         }
-        Assert.DoesNotContain(AblationFinder.Find(model, bundle.Tokens, new AblationOptions(MinPath: 3)).Edges, e => e.Down != CausalEdge.Metric);
+        Assert.DoesNotContain(AblationFinder.Find(model, bundle.Tokens, new AblationOptions(MinPath: 3)).Edges,
+            e => e.Down != CausalEdge.Metric);
     }
 
     [Fact]
     public void At_all_positions_together_the_activation_is_their_sum()
     {
         using var model = bundle.Open("resid");
-        var each = AblationFinder.Find(model, bundle.Tokens, new AblationOptions(Positions: AblationPositions.Each)).Nodes.ToLookup(n => (n.Site, n.Feature), n => n.Activation);
-        var all = AblationFinder.Find(model, bundle.Tokens, new AblationOptions(Coefficient: 0.25f)).Nodes.Where(n => n.Position < 0).ToList();
+        var each = AblationFinder.Find(model, bundle.Tokens, new AblationOptions(Positions: AblationPositions.Each)).Nodes
+            .ToLookup(n => (n.Site, n.Feature), n => n.Activation);
+        var all = AblationFinder.Find(model, bundle.Tokens, new AblationOptions(Coefficient: 0.25f)).Nodes
+            .Where(n => n.Position < 0)
+            .ToList();
         Assert.Contains(all, n => each[(n.Site, n.Feature)].Count(a => a > 0) > 1);
         Assert.All(all, n =>
         {
@@ -107,10 +120,12 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
     {
         using var model = bundle.Open();
         var options = new AblationOptions().KeepingAll();
-        var (with, without) = (AblationFinder.Find(model, bundle.Tokens, options), AblationFinder.Find(model, bundle.Tokens, options with { Logits = false }));
+        var (with, without) = (AblationFinder.Find(model, bundle.Tokens, options),
+            AblationFinder.Find(model, bundle.Tokens, options with { Logits = false }));
         Assert.All(without.Nodes, n => Assert.True(float.IsNaN(n.Effect)));
         Assert.Empty(without.Logits);
-        Assert.Equal(with.Edges.Where(e => e.Down != CausalEdge.Metric).Select(e => (Ends(with, e), e.Effect)).Order(), without.Edges.Select(e => (Ends(without, e), e.Effect)).Order());
+        Assert.Equal(with.Edges.Where(e => e.Down != CausalEdge.Metric).Select(e => (Ends(with, e), e.Effect)).Order(),
+            without.Edges.Select(e => (Ends(without, e), e.Effect)).Order());
         Assert.True(without.Operations < with.Operations);
     }
 
@@ -121,7 +136,8 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
         var graph = AblationFinder.Find(model, bundle.Tokens, new AblationOptions(Positions: AblationPositions.Each).KeepingAll());
         // a feature that comes up was not active before, so it is a node that nothing ablates
         var topK = model.Selected.Where((_, i) => model.DictionaryAt(i)!.K is not null).ToHashSet();
-        var risen = graph.Edges.Where(e => e.Down != CausalEdge.Metric && graph.Nodes[e.Down].Activation == 0 && topK.Contains(graph.Nodes[e.Down].Site)).ToList();
+        var risen = graph.Edges.Where(e =>
+            e.Down != CausalEdge.Metric && graph.Nodes[e.Down].Activation == 0 && topK.Contains(graph.Nodes[e.Down].Site)).ToList();
         Assert.NotEmpty(risen);
         Assert.All(risen, e => Assert.Equal((0f, true), (graph.Nodes[e.Down].Effect, e.Effect > 0)));
     }
@@ -148,8 +164,10 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
     public void Sites_without_any_dictionary_are_refused()
     {
         using var directory = new TemporaryDirectory();
-        using var model = LoadedModel.Open(Random2.Bundle(Random2.Copy(directory["from"]), directory["bundle"]), [], new RunContext(threads: 1));
-        Assert.Contains("--sites", Assert.Throws<AttributionException>(() => AblationFinder.Find(model, bundle.Tokens, new AblationOptions())).Message);
+        using var model = LoadedModel.Open(Random2.Bundle(Random2.Copy(directory["from"]), directory["bundle"]), [],
+            new RunContext(threads: 1));
+        Assert.Contains("--sites",
+            Assert.Throws<AttributionException>(() => AblationFinder.Find(model, bundle.Tokens, new AblationOptions())).Message);
     }
 
     private static string Ends(AblationGraph graph, CausalEdge e)

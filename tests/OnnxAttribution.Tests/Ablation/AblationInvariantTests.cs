@@ -20,13 +20,16 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         using var model = bundle.Open();
         using var clean = ActivationCache.Of(model, bundle.Tokens);
         var active = Nodes(clean);
-        var inactive = new Circuit(model.Selected.SelectMany(s => Enumerable.Range(0, 40).Where(f => !active.Any(n => n.Site == s && n.Feature == f)).Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
+        var inactive = new Circuit(model.Selected.SelectMany(s => Enumerable.Range(0, 40)
+            .Where(f => !active.Any(n => n.Site == s && n.Feature == f))
+            .Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
         Assert.NotEmpty(inactive.Nodes);
         Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(inactive, false)], Replacements.Zero(clean)));
         foreach (var keep in (bool[])[false, true])
         {
             float[] logits = [];
-            CircuitPass.Run(clean, 1, _ => new AblationRow(new Circuit(active.Take(5)), keep), Replacements.Zero(clean), 1, Last, Budget, (_, _, l) => logits = l);
+            CircuitPass.Run(clean, 1, _ => new AblationRow(new Circuit(active.Take(5)), keep), Replacements.Zero(clean), 1, Last, Budget,
+                (_, _, l) => logits = l);
             Assert.Equal(clean.Logits(Last).ToArray(), logits);
         }
     }
@@ -45,7 +48,8 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         }
         // with means nothing short of every feature of every dictionary will do
         var means = Replacements.Mean(clean, MeanActivations.Of(model, [bundle.PatchTokens], bos: 256));
-        var whole = new Circuit(model.Selected.SelectMany(s => Enumerable.Range(-1, 41).Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
+        var whole = new Circuit(
+            model.Selected.SelectMany(s => Enumerable.Range(-1, 41).Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
         Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(whole, true, ErrorRule.Nodes)], means));
     }
 
@@ -57,7 +61,8 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         foreach (var kind in (AblationKind[])[AblationKind.Zero, AblationKind.Patch])
         {
             using var patch = ActivationCache.Of(model, bundle.PatchTokens);
-            var points = FaithfulnessCurve.Of(model, bundle.Tokens, bundle.PatchTokens, null, kind, [.. Nodes(clean).Union(Nodes(patch))], new FaithfulnessOptions([rule], Points: 4, Controls: 2));
+            var points = FaithfulnessCurve.Of(model, bundle.Tokens, bundle.PatchTokens, null, kind, [.. Nodes(clean).Union(Nodes(patch))],
+                new FaithfulnessOptions([rule], Points: 4, Controls: 2));
             Assert.All(points.Where(p => p.Nodes == 0), p => Assert.Equal(0, p.Faithfulness));
             if (rule != ErrorRule.Remove) Assert.All(points.Where(p => p.Nodes == p.Of), p => Assert.Equal(1, p.Faithfulness, 1e-5));
             if (rule != ErrorRule.Remove) Assert.All(points.Where(p => p.Nodes == 0), p => Assert.Equal(1, p.Completeness, 1e-5));
@@ -73,7 +78,8 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         Assert.False(model.DictionaryOf(model.Selected[0])!.Normalization.Changes);
         using var clean = ActivationCache.Of(model, bundle.Tokens);
         using var patch = ActivationCache.Of(model, bundle.PatchTokens);
-        Close(patch.Logits(Last).ToArray(), Logits(clean, [new AblationRow(Circuit.Empty, true, ErrorRule.Nodes)], Replacements.Patch(clean, patch)));
+        Close(patch.Logits(Last).ToArray(),
+            Logits(clean, [new AblationRow(Circuit.Empty, true, ErrorRule.Nodes)], Replacements.Patch(clean, patch)));
     }
 
     [Theory, MemberData(nameof(Rules))]
@@ -94,7 +100,8 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         using var model = bundle.Open();
         using var clean = ActivationCache.Of(model, bundle.Tokens);
         var nodes = Nodes(clean);
-        AblationRow[] rows = [.. Enum.GetValues<ErrorRule>().SelectMany(rule => Enumerable.Range(0, 4).Select(i => new AblationRow(new Circuit(nodes.Where((_, n) => n % 5 == i)), i % 2 == 0, rule)))];
+        AblationRow[] rows = [.. Enum.GetValues<ErrorRule>().SelectMany(rule =>
+            Enumerable.Range(0, 4).Select(i => new AblationRow(new Circuit(nodes.Where((_, n) => n % 5 == i)), i % 2 == 0, rule)))];
         var values = Replacements.Mean(clean, MeanActivations.Of(model, [bundle.PatchTokens], bos: 256));
         var metric = new Metric(MetricKind.Logprob, Last, 7, 8);
         var together = CircuitPass.Metrics(clean, rows.Length, i => rows[i], values, metric, Budget);
@@ -134,27 +141,33 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         // position 0 sees nothing of what is kept or ablated later
         using var model = bundle.Open("blocks.0.hook_resid_pre");
         var site = model.Selected[0];
-        var points = FaithfulnessCurve.Of(model, bundle.Tokens, bundle.Tokens, null, AblationKind.Patch, [new CircuitNode(site, 3, 1), new CircuitNode(site, 2, 2)], new FaithfulnessOptions(Position: 0, Controls: 1));
+        var points = FaithfulnessCurve.Of(model, bundle.Tokens, bundle.Tokens, null, AblationKind.Patch,
+            [new CircuitNode(site, 3, 1), new CircuitNode(site, 2, 2)], new FaithfulnessOptions(Position: 0, Controls: 1));
         Assert.All(points, p => Assert.True(double.IsNaN(p.Faithfulness) && double.IsNaN(p.Completeness)));
         Assert.True(double.IsNaN(FaithfulnessMean(points)));
     }
 
     [Theory, InlineData(100, 5, 0, 1, 5, 22, 100), InlineData(3, 12, 0, 1, 2, 3), InlineData(0, 4, 0), InlineData(9, 2, 0, 9)]
-    public void Sizes_grow_from_0_to_all_by_about_a_factor(int all, int points, params int[] sizes) => Assert.Equal(sizes, FaithfulnessCurve.Sizes(all, points));
+    public void Sizes_grow_from_0_to_all_by_about_a_factor(int all, int points, params int[] sizes) =>
+        Assert.Equal(sizes, FaithfulnessCurve.Sizes(all, points));
 
     [Fact]
     public void Controls_have_the_places_and_sizes_of_the_circuit_and_other_active_features()
     {
         using var model = bundle.Open();
         using var clean = ActivationCache.Of(model, bundle.Tokens);
-        var nodes = Nodes(clean).Where(n => !n.IsError).GroupBy(n => (n.Site, n.Position)).Where(g => g.Count() >= 4).SelectMany(g => g.Take(2)).ToList();
-        var circuit = new Circuit([.. nodes.Where(n => n.Position == 2), .. nodes.Where(n => n.Position == 1).Select(n => n with { Position = GraphSum.NoPosition })]);
+        var nodes = Nodes(clean).Where(n => !n.IsError).GroupBy(n => (n.Site, n.Position)).Where(g => g.Count() >= 4)
+            .SelectMany(g => g.Take(2)).ToList();
+        var circuit = new Circuit([.. nodes.Where(n => n.Position == 2),
+            .. nodes.Where(n => n.Position == 1).Select(n => n with { Position = GraphSum.NoPosition })]);
         var controls = new ControlCircuits(clean, circuit);
         var drawn = controls.Random(seed: 4, index: 1);
-        Assert.Equal(circuit.Nodes.CountBy(n => (n.Site, n.Position)).OrderBy(p => p.Key.Site.Name), drawn.Nodes.CountBy(n => (n.Site, n.Position)).OrderBy(p => p.Key.Site.Name));
+        Assert.Equal(circuit.Nodes.CountBy(n => (n.Site, n.Position)).OrderBy(p => p.Key.Site.Name),
+            drawn.Nodes.CountBy(n => (n.Site, n.Position)).OrderBy(p => p.Key.Site.Name));
         Assert.Empty(drawn.Nodes.Intersect(circuit.Nodes));
         var active = Nodes(clean);
-        Assert.All(drawn.Nodes, n => Assert.Contains(active, a => a.Site == n.Site && a.Feature == n.Feature && (n.IsEverywhere || a.Position == n.Position)));
+        Assert.All(drawn.Nodes,
+            n => Assert.Contains(active, a => a.Site == n.Site && a.Feature == n.Feature && (n.IsEverywhere || a.Position == n.Position)));
         Assert.Equal(drawn.Nodes, controls.Random(4, 1).Nodes);
         Assert.NotEqual(drawn.Nodes, controls.Random(4, 2).Nodes);
         Assert.All(controls.FeatureZero().Nodes, n => Assert.Equal(0, n.Feature));
@@ -164,8 +177,10 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
     public void Means_over_prompts_leave_out_what_is_not_defined_and_keep_controls_apart()
     {
         // m(∅) 0 and m(M) 4: f is a quarter of m(C); where both are 0 there is none
-        FaithfulnessPoint Point(int? control, double circuit, double complement, double full = 4) => new(AblationKind.Zero, ErrorRule.Keep, control, 3, 9, circuit, complement, 0, full);
-        var mean = OnnxAttribution.Runs.FaithfulnessMean.Over([Point(null, 4, 2), Point(0, 1, 4), Point(1, 2, 4), Point(null, 2, 0), Point(0, 1, 0), Point(1, 4, 2), Point(null, 7, 7, full: 0), Point(0, 7, 7, full: 0)]).Single();
+        FaithfulnessPoint Point(int? control, double circuit, double complement, double full = 4) =>
+            new(AblationKind.Zero, ErrorRule.Keep, control, 3, 9, circuit, complement, 0, full);
+        var mean = OnnxAttribution.Runs.FaithfulnessMean.Over([Point(null, 4, 2), Point(0, 1, 4), Point(1, 2, 4), Point(null, 2, 0),
+            Point(0, 1, 0), Point(1, 4, 2), Point(null, 7, 7, full: 0), Point(0, 7, 7, full: 0)]).Single();
         Assert.Equal((0.75, 0.25), (mean.Faithfulness, mean.Completeness));
         // control 0 has 0.25 and 0.25, control 1 has 0.5 and 1: means 0.25 and 0.75
         Assert.Equal((0.5, Math.Sqrt(0.125)), (mean.Random.Mean, mean.Random.Spread));
@@ -177,7 +192,10 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
     {
         using var model = bundle.Open("resid");
         var site = model.Selected[1];
-        var circuit = new Circuit([new CircuitNode(site, 2, 9), new CircuitNode(site, 2, 4), new CircuitNode(site, GraphSum.NoPosition, 7), new CircuitNode(site, GraphSum.NoPosition, 4), new CircuitNode(site, GraphSum.NoPosition, CausalNode.Error), new CircuitNode(site, 3, 5)]);
+        var circuit =
+            new Circuit([new CircuitNode(site, 2, 9), new CircuitNode(site, 2, 4), new CircuitNode(site, GraphSum.NoPosition, 7),
+                new CircuitNode(site, GraphSum.NoPosition, 4), new CircuitNode(site, GraphSum.NoPosition, CausalNode.Error),
+                new CircuitNode(site, 3, 5)]);
         Assert.Equal([4, 7, 9], circuit.At(site, 2).Features);
         Assert.Equal([4, 5, 7], circuit.At(site, 3).Features);
         Assert.Equal([4, 7], circuit.At(site, 0).Features);
@@ -185,7 +203,8 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         Assert.Empty(circuit.At(model.Selected[0], 2).Features);
     }
 
-    private static double FaithfulnessMean(IReadOnlyList<FaithfulnessPoint> points) => OnnxAttribution.Runs.FaithfulnessMean.Over(points)[0].Faithfulness;
+    private static double FaithfulnessMean(IReadOnlyList<FaithfulnessPoint> points) =>
+        OnnxAttribution.Runs.FaithfulnessMean.Over(points)[0].Faithfulness;
 
     private static List<CircuitNode> Nodes(ActivationCache run)
     {
@@ -193,7 +212,10 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         foreach (var site in run.Model.Selected)
         {
             var encoding = Replacements.EncodingOf(run, site);
-            for (var t = 0; t < encoding.Positions; t++) nodes.AddRange(encoding.Features[t].Append(CausalNode.Error).Select(f => new CircuitNode(site, t, f)));
+            for (var t = 0; t < encoding.Positions; t++)
+            {
+                nodes.AddRange(encoding.Features[t].Append(CausalNode.Error).Select(f => new CircuitNode(site, t, f)));
+            }
         }
         return nodes;
     }
@@ -206,5 +228,6 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
     }
 
     // float32 over two blocks
-    private static void Close(float[] expected, float[] actual) => GoldenTests.Close(Array.ConvertAll(expected, v => (double)v), actual, 1e-5, "logits");
+    private static void Close(float[] expected, float[] actual) =>
+        GoldenTests.Close(Array.ConvertAll(expected, v => (double)v), actual, 1e-5, "logits");
 }

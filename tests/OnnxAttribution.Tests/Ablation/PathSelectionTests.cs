@@ -5,7 +5,8 @@ namespace OnnxAttribution.Tests.Ablation;
 public class PathSelectionTests
 {
     // 0 → 2 → 5 → 7, with 1 → 2, a lone edge 3 → 4, and a weak 2 → 6
-    private static readonly PathSelection.Edge[] s_edges = [new(5, 7, 1), new(0, 2, -3), new(1, 2, 2), new(3, 4, 9), new(2, 5, 0.5f), new(2, 6, 0.1f)];
+    private static readonly PathSelection.Edge[] s_edges =
+        [new(5, 7, 1), new(0, 2, -3), new(1, 2, 2), new(3, 4, 9), new(2, 5, 0.5f), new(2, 6, 0.1f)];
 
     [Theory]
     [InlineData(1, "111111")]

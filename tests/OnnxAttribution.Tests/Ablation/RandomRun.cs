@@ -27,8 +27,9 @@ internal sealed class RandomRun : IDisposable
 
     public ValidationSample All() => ValidationSample.All(Graph.Nodes, Graph.Edges);
 
-    public ValidationSample Draw(int count, int seed = 0) => ValidationSample.Draw(Graph.Nodes, Graph.Edges, SitePair.Of(State.Model, State.Metric.Kind),
-        i => Graph.Nodes[i].Position <= State.Metric.Position && Graph.Nodes[i].Effect != 0, count, seed);
+    public ValidationSample Draw(int count, int seed = 0) =>
+        ValidationSample.Draw(Graph.Nodes, Graph.Edges, SitePair.Of(State.Model, State.Metric.Kind),
+            i => Graph.Nodes[i].Position <= State.Metric.Position && Graph.Nodes[i].Effect != 0, count, seed);
 
     public void Dispose() => Clean.Dispose();
 }

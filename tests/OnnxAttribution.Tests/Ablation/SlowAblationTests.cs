@@ -34,7 +34,8 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
     public void Fast_and_slow_agree(string sites, AblationPositions positions, AblationMeasure measure, float coefficient)
     {
         var model = bundle.Shared(sites);
-        Compare(model, bundle.Tokens, new AblationOptions(MetricKind.Logit, Coefficient: coefficient, Positions: positions, Measure: measure).KeepingAll());
+        Compare(model, bundle.Tokens,
+            new AblationOptions(MetricKind.Logit, Coefficient: coefficient, Positions: positions, Measure: measure).KeepingAll());
     }
 
     [Theory, InlineData(MetricKind.Kl), InlineData(MetricKind.Prob), InlineData(MetricKind.LogitDiff)]
@@ -48,7 +49,8 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
     public void A_selected_site_without_a_dictionary_stays_as_it_was()
     {
         using var directory = new TemporaryDirectory();
-        using var model = PartlyDescribed.Open(directory, ["blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre", "blocks.1.hook_mlp_out"], "resid", "attn", "mlp");
+        using var model = PartlyDescribed.Open(directory, ["blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre", "blocks.1.hook_mlp_out"],
+            "resid", "attn", "mlp");
         Compare(model, bundle.Tokens, new AblationOptions(MetricKind.Logit, Positions: AblationPositions.Each).KeepingAll());
     }
 
@@ -66,10 +68,12 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
         var seen = 0;
         for (var u = 0; u < model.Selected.Count; u++)
         {
-            foreach (var (node, i) in graph.Nodes.Select((n, i) => (n, i)).Where(p => p.n.Site == model.Selected[u] && IsAblated(p.n, tokens.Length, options)))
+            foreach (var (node, i) in graph.Nodes.Select((n, i) => (n, i))
+                .Where(p => p.n.Site == model.Selected[u] && IsAblated(p.n, tokens.Length, options)))
             {
                 int[] at = node.Position < 0 ? [.. Enumerable.Range(0, tokens.Length)] : [node.Position];
-                Near(Metric(slow.LogitsAfter(node.Site, node.Feature, at, options.Coefficient)), node.Effect, largestLogit, $"metric after {node}");
+                Near(Metric(slow.LogitsAfter(node.Site, node.Feature, at, options.Coefficient)), node.Effect, largestLogit,
+                    $"metric after {node}");
                 var direct = pairs.ReachesMetric(u) ? Metric(slow.DirectLogitsAfter(node.Site, node.Feature, at, options.Coefficient)) : 0;
                 Near(direct, edges.GetValueOrDefault((i, CausalEdge.Metric)), largestLogit, $"edge of {node} into the metric");
                 foreach (var d in pairs.Children(u).Where(d => model.DictionaryAt(d) is not null))
@@ -79,7 +83,8 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
                     var width = change.Length / tokens.Length;
                     if (options.Measure == AblationMeasure.Last) Array.Clear(change, 0, change.Length - width);
                     var largest = graph.Nodes.Where(n => n.Site == down).Max(n => n.Activation);
-                    var found = graph.Edges.Where(e => e.Up == i && e.Down != CausalEdge.Metric && graph.Nodes[e.Down].Site == down).ToList();
+                    var found = graph.Edges.Where(e => e.Up == i && e.Down != CausalEdge.Metric && graph.Nodes[e.Down].Site == down)
+                        .ToList();
                     foreach (var e in found)
                     {
                         var n = graph.Nodes[e.Down];
@@ -96,12 +101,13 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
         Assert.True(seen > 0);
     }
 
-    private static bool IsAblated(CausalNode node, int positions, AblationOptions options) => node.Activation > 0 && options.Positions switch
-    {
-        AblationPositions.All => node.Position < 0,
-        AblationPositions.Last => node.Position == positions - 1,
-        _ => true,
-    };
+    private static bool IsAblated(CausalNode node, int positions, AblationOptions options) =>
+        node.Activation > 0 && options.Positions switch
+        {
+            AblationPositions.All => node.Position < 0,
+            AblationPositions.Last => node.Position == positions - 1,
+            _ => true,
+        };
 
     private static void Near(double expected, float actual, double scale, string what) =>
         Assert.True(Math.Abs(expected - actual) <= Tolerance * scale, $"{what}: slow {expected:g9}, fast {actual:g9} (scale {scale:g4})");

@@ -8,7 +8,9 @@ public class StrongestEdgesTests
     public void The_strongest_of_many_are_kept_in_any_order_of_coming(int? top)
     {
         var random = new Random(3);
-        var all = Enumerable.Range(0, 20000).Select(i => (Up: i % 100, Position: i / 100 % 7, Feature: i, Effect: random.Next(-5000, 5000) / 1000f)).ToArray();
+        var all = Enumerable.Range(0, 20000)
+            .Select(i => (Up: i % 100, Position: i / 100 % 7, Feature: i, Effect: random.Next(-5000, 5000) / 1000f))
+            .ToArray();
         var kept = new List<StrongestEdges.Edge[]>();
         for (var turn = 0; turn < 2; turn++)
         {

@@ -24,6 +24,9 @@ public class PublicApiTests
     private static List<string> Lines(string surface)
     {
         var type = "";
-        return [.. surface.ReplaceLineEndings("\n").Split('\n').Where(l => l.Length > 0).Select(l => l.StartsWith(' ') ? $"{type}: {l.Trim()}" : type = l)];
+        return [.. surface.ReplaceLineEndings("\n")
+            .Split('\n')
+            .Where(l => l.Length > 0)
+            .Select(l => l.StartsWith(' ') ? $"{type}: {l.Trim()}" : type = l)];
     }
 }

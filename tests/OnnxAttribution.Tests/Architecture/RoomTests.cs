@@ -4,13 +4,15 @@ namespace OnnxAttribution.Tests.Architecture;
 
 /// <summary>
 /// The arrows between the library's rooms (<see cref="SourceTree.Rooms"/>) and between the files of each room.
-/// Read off the sources: which file names a type that another one declares. Comments and strings do not count, but what is interpolated into strings does.
+/// Read off the sources: which file names a type that another one declares.
+/// Comments and strings do not count, but what is interpolated into strings does.
 /// </summary>
 public partial class RoomTests
 {
     private const string Library = "src/OnnxAttribution";
 
-    private static readonly Lazy<IReadOnlyList<SourceFile>> Sources = new(() => [.. SourceTree.Files(Library).Select(f => new SourceFile(f.Path, f.Code))]);
+    private static readonly Lazy<IReadOnlyList<SourceFile>> Sources =
+        new(() => [.. SourceTree.Files(Library).Select(f => new SourceFile(f.Path, f.Code))]);
 
     [Fact]
     public void Every_file_lies_in_a_room_and_its_namespace_is_its_folders()
@@ -18,7 +20,8 @@ public partial class RoomTests
         foreach (var file in Sources.Value)
         {
             Assert.Contains(file.Room, SourceTree.Rooms);
-            Assert.Equal($"OnnxAttribution.{string.Join('.', file.Path.Split('/')[..^1])}", Namespace().Match(file.Code).Groups["name"].Value);
+            Assert.Equal($"OnnxAttribution.{string.Join('.', file.Path.Split('/')[..^1])}",
+                Namespace().Match(file.Code).Groups["name"].Value);
         }
         Assert.True(Sources.Value.Count > 300);
     }
@@ -36,7 +39,9 @@ public partial class RoomTests
     [Fact]
     public void No_file_of_a_room_uses_one_that_uses_it()
     {
-        var uses = Arrows().Where(a => a.From.Room == a.To.Room && a.From.Concept != a.To.Concept).ToLookup(a => a.From.Concept, a => a.To.Concept);
+        var uses = Arrows()
+            .Where(a => a.From.Room == a.To.Room && a.From.Concept != a.To.Concept)
+            .ToLookup(a => a.From.Concept, a => a.To.Concept);
         Assert.Empty(Circles(uses).Select(c => string.Join(" -> ", c)));
     }
 
@@ -57,10 +62,12 @@ public partial class RoomTests
         SourceFile[] files =
         [
             new("Onnx/Value.cs", "namespace OnnxAttribution.Onnx;\npublic sealed class Value;"),
-            new("Store/Imported.cs", "using OnnxAttribution.Onnx;\nnamespace OnnxAttribution.Store;\ninternal sealed class Imported { Value? V; }"),
+            new("Store/Imported.cs",
+                "using OnnxAttribution.Onnx;\nnamespace OnnxAttribution.Store;\ninternal sealed class Imported { Value? V; }"),
             new("Store/Spelled.cs", "namespace OnnxAttribution.Store;\ninternal sealed class Spelled { Onnx.Value? V; }"),
             new("Store/Quoted.cs", "namespace OnnxAttribution.Store;\ninternal sealed class Quoted { string V = \"Onnx.Value\"; }"),
-            new("Store/Interpolated.cs", "using OnnxAttribution.Onnx;\nnamespace OnnxAttribution.Store;\ninternal sealed class I { string V => $\"of {new Value(\"x\")}\"; }"),
+            new("Store/Interpolated.cs", "using OnnxAttribution.Onnx;\nnamespace OnnxAttribution.Store;\ninternal sealed class I { string "
+                + "V => $\"of {new Value(\"x\")}\"; }"),
         ];
         Assert.Equal(["Imported", "Interpolated", "Spelled"], Arrows(files).Select(a => a.From.Concept["Store/".Length..]).Order());
     }
@@ -74,7 +81,10 @@ public partial class RoomTests
         {
             foreach (var name in from.Names)
             {
-                foreach (var to in declared[name].Where(to => to.Path != from.Path && from.Sees(to, name))) yield return new Arrow(from, name, to);
+                foreach (var to in declared[name].Where(to => to.Path != from.Path && from.Sees(to, name)))
+                {
+                    yield return new Arrow(from, name, to);
+                }
             }
         }
     }
@@ -82,7 +92,8 @@ public partial class RoomTests
     // strongly connected components of more than one file, by Tarjan's algorithm
     private static IEnumerable<IReadOnlyList<string>> Circles(ILookup<string, string> uses)
     {
-        var (index, low, stack, found) = (new Dictionary<string, int>(), new Dictionary<string, int>(), new Stack<string>(), new List<IReadOnlyList<string>>());
+        var (index, low, stack, found) = (new Dictionary<string, int>(), new Dictionary<string, int>(), new Stack<string>(),
+            new List<IReadOnlyList<string>>());
         foreach (var file in uses.Select(u => u.Key)) Visit(file);
         return found;
 
@@ -146,7 +157,9 @@ public partial class RoomTests
     [GeneratedRegex(@"^using (static )?(\w+ = )?(?<name>OnnxAttribution\.[\w.]+);", RegexOptions.Multiline)]
     private static partial Regex UsingLine();
 
-    [GeneratedRegex(@"^(public|internal|file) [\w ]*?\b(class|struct|interface|enum|record( struct| class)?|delegate [\w<>?\[\],. ]+?) (?<name>[A-Z]\w*)", RegexOptions.Multiline)]
+    [GeneratedRegex(
+        @"^(public|internal|file) [\w ]*?\b(class|struct|interface|enum|record( struct| class)?|delegate [\w<>?\[\],. ]+?) (?<name>[A-Z]\w*)",
+        RegexOptions.Multiline)]
     private static partial Regex Declaration();
 
     // a type, not a member: nothing qualifies it, or a namespace does

@@ -27,13 +27,16 @@ internal static partial class SourceTree
     public static IEnumerable<(string Path, string Code)> Files(string folder)
     {
         var top = Path.Combine(Root, folder);
-        return Directory.GetFiles(top, "*.cs", SearchOption.AllDirectories).Select(f => (Path: Path.GetRelativePath(top, f).Replace('\\', '/'), Full: f))
-            .Where(f => !f.Path.Split('/').Any(p => p is "obj" or "bin")).Select(f => (f.Path, Comments().Replace(File.ReadAllText(f.Full), "")));
+        return Directory.GetFiles(top, "*.cs", SearchOption.AllDirectories)
+            .Select(f => (Path: Path.GetRelativePath(top, f).Replace('\\', '/'), Full: f))
+            .Where(f => !f.Path.Split('/').Any(p => p is "obj" or "bin"))
+            .Select(f => (f.Path, Comments().Replace(File.ReadAllText(f.Full), "")));
     }
 
     /// <summary>The code with its strings emptied, but for what is interpolated into them where that is to be kept.</summary>
     public static string WithoutStrings(string code, bool keepInterpolated = false) =>
-        Strings().Replace(code, s => keepInterpolated ? $" {string.Join(' ', Interpolated().Matches(s.Value).Select(m => m.Value))} " : "\"\"");
+        Strings()
+            .Replace(code, s => keepInterpolated ? $" {string.Join(' ', Interpolated().Matches(s.Value).Select(m => m.Value))} " : "\"\"");
 
     [GeneratedRegex("""\{[^{}]*\}?""")]
     private static partial Regex Interpolated();
@@ -51,6 +54,7 @@ internal static partial class SourceTree
         {
             if (File.Exists(Path.Combine(at.FullName, "OnnxAttribution.sln"))) return at.FullName;
         }
-        throw new DirectoryNotFoundException($"no OnnxAttribution.sln above {AppContext.BaseDirectory}: the tests of the architecture read the sources");
+        throw new DirectoryNotFoundException(
+            $"no OnnxAttribution.sln above {AppContext.BaseDirectory}: the tests of the architecture read the sources");
     }
 }

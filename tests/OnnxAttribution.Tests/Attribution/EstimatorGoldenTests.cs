@@ -3,7 +3,8 @@ using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Tests.Attribution;
 
-/// <summary>Agreement of the estimators with PyTorch's autograd on a model of which it does not see what the estimator holds fixed.</summary>
+/// <summary>Agreement of the estimators with PyTorch's autograd on a model of which it
+/// does not see what the estimator holds fixed.</summary>
 public class EstimatorGoldenTests
 {
     public static TheoryData<string, Estimator> Cases
@@ -57,7 +58,8 @@ public class EstimatorGoldenTests
         return graph;
     }
 
-    private static IEnumerable<string> MetricsOf(GoldenCase golden, Estimator estimator) => golden.Facts["methods"]![NameOf(estimator)]!.AsArray().Select(m => (string)m!);
+    private static IEnumerable<string> MetricsOf(GoldenCase golden, Estimator estimator) =>
+        golden.Facts["methods"]![NameOf(estimator)]!.AsArray().Select(m => (string)m!);
 
     private static string NameOf(Estimator estimator) => estimator.ToString().ToLowerInvariant();
 }

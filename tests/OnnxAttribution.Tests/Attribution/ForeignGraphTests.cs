@@ -20,7 +20,8 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         foreach (var (batch, length) in ((int, int)[])[(1, 1), (1, 24), (3, 7)])
         {
             var tokens = Enumerable.Range(0, batch * length).Select(i => i * 37 % 257).ToArray();
-            Close(model.OriginalLogits(Array.ConvertAll(tokens, t => (long)t), batch), session.Run(tokens, null, batch, "logits")["logits"].Values, 1e-5);
+            Close(model.OriginalLogits(Array.ConvertAll(tokens, t => (long)t), batch),
+                session.Run(tokens, null, batch, "logits")["logits"].Values, 1e-5);
         }
     }
 
@@ -30,12 +31,15 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         var foreign = bundles[name];
         var golden = ForeignGolden.Read(foreign.Family);
         using var model = Open(foreign);
-        var graph = GraphFinder.Find(model, golden.Tokens, null, new GraphOptions(MetricKind.LogitDiff, Target: golden.Target, Foil: golden.Foil).KeepingAll());
+        var graph = GraphFinder.Find(model, golden.Tokens, null,
+            new GraphOptions(MetricKind.LogitDiff, Target: golden.Target, Foil: golden.Foil).KeepingAll());
         Assert.Equal(golden.Metric, graph.CleanMetric, 1e-4);
         Assert.Equal(golden.Effects.Keys, model.Selected.Select(s => s.Name));
         Close(golden.Effects.SelectMany(e => e.Value), graph.Nodes.Select(n => (double)n.Effect), Tolerance);
         var found = graph.Edges.ToDictionary(
-            e => (graph.Nodes[e.Up].Site.Name, graph.Nodes[e.Up].Position, e.Down == CausalEdge.Metric ? "metric" : graph.Nodes[e.Down].Site.Name, e.Down == CausalEdge.Metric ? graph.Metric.Position : graph.Nodes[e.Down].Position),
+            e => (graph.Nodes[e.Up].Site.Name, graph.Nodes[e.Up].Position, e.Down == CausalEdge.Metric
+                ? "metric"
+                : graph.Nodes[e.Down].Site.Name, e.Down == CausalEdge.Metric ? graph.Metric.Position : graph.Nodes[e.Down].Position),
             e => (double)e.Effect);
         var keys = golden.Edges.Keys.Union(found.Keys).ToList();
         Close(keys.Select(k => golden.Edges.GetValueOrDefault(k)), keys.Select(k => found.GetValueOrDefault(k)), Tolerance);
@@ -61,7 +65,8 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         using var model = Open(foreign, sites.Split(','));
         foreach (var estimator in Enum.GetValues<Estimator>())
         {
-            var graph = GraphFinder.Find(model, [256, 3, 200, 17, 3], null, new GraphOptions(MetricKind.Logprob, Estimator: estimator).KeepingAll());
+            var graph = GraphFinder.Find(model, [256, 3, 200, 17, 3], null,
+                new GraphOptions(MetricKind.Logprob, Estimator: estimator).KeepingAll());
             Assert.Contains(graph.Nodes, n => n.Effect != 0);
             Assert.InRange(graph.ConservationViolation!.Value, 0, Tolerance);
         }
@@ -74,7 +79,8 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         var golden = ForeignGolden.Read(foreign.Family);
         using var model = Open(foreign);
         using var session = new PlainSession(foreign.Bundle);
-        var graph = GraphFinder.Find(model, golden.Tokens, null, new GraphOptions(MetricKind.LogitDiff, EffectMethod.Exact, Target: golden.Target, Foil: golden.Foil).KeepingAll());
+        var graph = GraphFinder.Find(model, golden.Tokens, null,
+            new GraphOptions(MetricKind.LogitDiff, EffectMethod.Exact, Target: golden.Target, Foil: golden.Foil).KeepingAll());
         var plain = graph.Nodes.Select(n => Metric(session, golden, n, 0) - Metric(session, golden, n, 1));
         Close(plain, graph.Nodes.Select(n => (double)n.Effect), Tolerance);
     }
@@ -86,7 +92,8 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         var golden = ForeignGolden.Read(foreign.Family);
         using var model = Open(foreign);
         using var session = new PlainSession(foreign.Bundle);
-        var graph = GraphFinder.Find(model, golden.Tokens, null, new GraphOptions(MetricKind.LogitDiff, Target: golden.Target, Foil: golden.Foil).KeepingAll());
+        var graph = GraphFinder.Find(model, golden.Tokens, null,
+            new GraphOptions(MetricKind.LogitDiff, Target: golden.Target, Foil: golden.Foil).KeepingAll());
         const float Step = 0.01f;
         var slopes = graph.Nodes.Select(n => (Metric(session, golden, n, 1 - Step) - Metric(session, golden, n, 1 + Step)) / (2 * Step));
         // central differences of float32 logits: rounding 1e-6 over a step of 0.02, and the third derivative
@@ -97,7 +104,8 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
     public void A_graph_of_torch_costs_what_our_own_of_the_same_model_costs()
     {
         using var directory = new TemporaryDirectory();
-        SyntheticCheckpoint.WriteModel(directory["own"], new SyntheticShape(Layers: 2, Width: 8, Heads: 4, Vocabulary: 257, Context: 24, Features: 4));
+        SyntheticCheckpoint.WriteModel(directory["own"],
+            new SyntheticShape(Layers: 2, Width: 8, Heads: 4, Vocabulary: 257, Context: 24, Features: 4));
         BundleWriter.Write(new ExportOptions(directory["own"], null, directory["bundle"]));
         using var own = LoadedModel.Open(directory["bundle"], null, new RunContext(threads: 1));
         int[] tokens = [256, 3, 200, 17, 3, 9];
@@ -112,7 +120,8 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         }
     }
 
-    private static LoadedModel Open(ForeignModel foreign, params string[] sites) => LoadedModel.Open(foreign.Bundle, sites, new RunContext(threads: 1));
+    private static LoadedModel Open(ForeignModel foreign, params string[] sites) =>
+        LoadedModel.Open(foreign.Bundle, sites, new RunContext(threads: 1));
 
     // with one site scaled at one position
     private static double Metric(PlainSession session, ForeignGolden golden, CausalNode node, float scale)
@@ -124,7 +133,8 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         return (double)logits[golden.Target] - logits[golden.Foil];
     }
 
-    private static void Close(IEnumerable<float> expected, IEnumerable<float> actual, double tolerance) => Close(expected.Select(x => (double)x), actual.Select(x => (double)x), tolerance);
+    private static void Close(IEnumerable<float> expected, IEnumerable<float> actual, double tolerance) =>
+        Close(expected.Select(x => (double)x), actual.Select(x => (double)x), tolerance);
 
     // of the largest
     private static void Close(IEnumerable<double> expected, IEnumerable<double> actual, double tolerance)
@@ -133,6 +143,9 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         Assert.Equal(e.Length, a.Length);
         var largest = e.Max(Math.Abs);
         Assert.True(largest > 0);
-        for (var i = 0; i < e.Length; i++) Assert.True(Math.Abs(e[i] - a[i]) <= tolerance * largest, $"entry {i} is {a[i]}, not {e[i]} (largest {largest})");
+        for (var i = 0; i < e.Length; i++)
+        {
+            Assert.True(Math.Abs(e[i] - a[i]) <= tolerance * largest, $"entry {i} is {a[i]}, not {e[i]} (largest {largest})");
+        }
     }
 }

@@ -34,19 +34,25 @@ internal sealed class GoldenCase : IDisposable
     public static GoldenCase Open(string name)
     {
         var folder = Path.Combine(Root, name);
-        return new GoldenCase(name, JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "case.json")))!, SafetensorsFile.Open(Path.Combine(folder, "golden.safetensors")));
+        return new GoldenCase(name, JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "case.json")))!,
+            SafetensorsFile.Open(Path.Combine(folder, "golden.safetensors")));
     }
 
     /// <summary>Names of the cases of one model that have nodes.</summary>
-    public static IEnumerable<string> NamesOf(string model) => Directory.GetDirectories(Root).Select(Path.GetFileName).Where(n => n!.StartsWith(model + "-", StringComparison.Ordinal)
-        && JsonNode.Parse(File.ReadAllText(Path.Combine(Root, n, "case.json")))!["methods"] is not null).Order()!;
+    public static IEnumerable<string> NamesOf(string model) =>
+        Directory.GetDirectories(Root).Select(Path.GetFileName).Where(n => n!.StartsWith(model + "-", StringComparison.Ordinal)
+            && JsonNode.Parse(File.ReadAllText(Path.Combine(Root, n, "case.json")))!["methods"] is not null).Order()!;
 
     /// <summary>Names of the cases, of any model, that have something of their own.</summary>
     public static IEnumerable<string> NamesWith(string key) => Directory.GetDirectories(Root).Select(d => Path.GetFileName(d)!)
-        .Where(n => File.Exists(Path.Combine(Root, n, "case.json")) && JsonNode.Parse(File.ReadAllText(Path.Combine(Root, n, "case.json")))![key] is not null).Order(StringComparer.Ordinal);
+        .Where(n => File.Exists(Path.Combine(Root, n, "case.json"))
+            && JsonNode.Parse(File.ReadAllText(Path.Combine(Root, n, "case.json")))![key] is not null)
+        .Order(StringComparer.Ordinal);
 
     public IEnumerable<(string Method, string Metric)> Runs(string table = "methods") =>
-        Facts[table]!.AsObject().Where(m => m.Key is "atp" or "ig" or "exact").SelectMany(m => m.Value!.AsArray().Select(x => (m.Key, (string)x!)));
+        Facts[table]!.AsObject()
+            .Where(m => m.Key is "atp" or "ig" or "exact")
+            .SelectMany(m => m.Value!.AsArray().Select(x => (m.Key, (string)x!)));
 
     public bool Has(string tensor) => _file.Tensors.ContainsKey(tensor);
 
@@ -66,7 +72,10 @@ internal sealed class GoldenCase : IDisposable
             {
                 if (kind is null) continue;
                 var to = Directory.CreateDirectory(Path.Combine(dictionaries, site)).FullName;
-                foreach (var f in Directory.GetFiles(Path.Combine(checkpoint, "dictionaries", site))) File.Copy(f, Path.Combine(to, Path.GetFileName(f)));
+                foreach (var f in Directory.GetFiles(Path.Combine(checkpoint, "dictionaries", site)))
+                {
+                    File.Copy(f, Path.Combine(to, Path.GetFileName(f)));
+                }
             }
             BundleWriter.Write(new ExportOptions(checkpoint, [dictionaries], bundle));
         }

@@ -2,7 +2,8 @@ using OnnxAttribution.Attribution;
 
 namespace OnnxAttribution.Tests.Attribution;
 
-/// <summary>Agreement with PyTorch in float64: activations 1e-5, effects and edges 1e-4 of the largest of their kind (design.md: what float32 costs at this size).</summary>
+/// <summary>Agreement with PyTorch in float64: activations 1e-5, effects and edges 1e-4 of the largest of their kind (design.md:
+/// what float32 costs at this size).</summary>
 public class GoldenTests
 {
     private const double ActivationTolerance = 1e-5, EffectTolerance = 1e-4;
@@ -19,7 +20,8 @@ public class GoldenTests
         foreach (var run in golden.Runs())
         {
             var graph = GraphFinder.Find(model, golden.Tokens, golden.PatchTokens, OptionsOf(golden, run.Method, run.Metric).KeepingAll());
-            Same((double)golden.Facts["metric_values"]![run.Metric]!["clean"]!, graph.CleanMetric, ActivationTolerance, $"{run} clean metric");
+            Same((double)golden.Facts["metric_values"]![run.Metric]!["clean"]!, graph.CleanMetric, ActivationTolerance,
+                $"{run} clean metric");
             foreach (var site in golden.Sites) CompareNodes(golden, graph, site, run);
             if (withEdges.Contains(run)) CompareEdges(golden, graph, run);
             if (run.Method == "atp") Assert.InRange(graph.ConservationViolation!.Value, 0, EffectTolerance);
@@ -54,7 +56,8 @@ public class GoldenTests
         var largest = golden.Pairs.Max(p => golden[$"{key}/edge/{p.Up}->{p.Down}"].Max(Math.Abs));
         foreach (var (up, down) in golden.Pairs)
         {
-            int[] ups = [.. golden[$"edge_nodes/{up}"].Select(i => first[up] + (int)i)], downs = [.. golden[$"edge_nodes/{down}"].Select(i => first[down] + (int)i)];
+            int[] ups = [.. golden[$"edge_nodes/{up}"].Select(i => first[up] + (int)i)],
+                downs = [.. golden[$"edge_nodes/{down}"].Select(i => first[down] + (int)i)];
             var found = downs.SelectMany(d => ups.Select(u => edges.GetValueOrDefault((u, d)))).ToList();
             Close(golden[$"{key}/edge/{up}->{down}"], found.Select(e => e.Effect), EffectTolerance, $"{key} edges {up} -> {down}", largest);
         }
@@ -63,12 +66,14 @@ public class GoldenTests
         foreach (var site in golden.Sites.Where(s => golden.Has($"{key}/inflow/{s}")))
         {
             var expected = golden[$"{key}/inflow/{site}"];
-            Close(expected, inflow.Skip(first[site]).Take(expected.Length).Select(v => (float)v), EffectTolerance, $"{key} inflow of {site}", Math.Max(largest, expected.Max(Math.Abs)));
+            Close(expected, inflow.Skip(first[site]).Take(expected.Length).Select(v => (float)v), EffectTolerance,
+                $"{key} inflow of {site}", Math.Max(largest, expected.Max(Math.Abs)));
         }
     }
 
     internal static GraphOptions OptionsOf(GoldenCase golden, string method, string metric) => new(
-        (MetricKind)GraphMetricIndex(metric), Enum.Parse<EffectMethod>(method, ignoreCase: true), 10, golden.Position, golden.Target, golden.Foil);
+        (MetricKind)GraphMetricIndex(metric), Enum.Parse<EffectMethod>(method, ignoreCase: true), 10, golden.Position,
+        golden.Target, golden.Foil);
 
     private static int GraphMetricIndex(string metric) => Metric.Names.ToList().IndexOf(metric);
 
@@ -78,11 +83,15 @@ public class GoldenTests
         Assert.Equal(golden[$"nodes/position/{site}"].Select(p => (int)p), nodes.Select(n => n.Position));
         Assert.Equal(golden[$"nodes/feature/{site}"].Select(p => (int)p), nodes.Select(n => n.Feature));
         Close(golden[$"nodes/activation/{site}"], nodes.Select(n => n.Activation), ActivationTolerance, $"activations of {site}");
-        Close(golden[$"nodes/patch_activation/{site}"], nodes.Select(n => n.PatchActivation), ActivationTolerance, $"patch activations of {site}");
+        Close(golden[$"nodes/patch_activation/{site}"], nodes.Select(n => n.PatchActivation), ActivationTolerance,
+            $"patch activations of {site}");
         var key = $"{run.Method}/{run.Metric}";
         Close(golden[$"{key}/effect/{site}"], nodes.Select(n => n.Effect), EffectTolerance, $"{key} effects of {site}",
             golden.Sites.Max(s => golden[$"{key}/effect/{s}"].Max(Math.Abs)));
-        if (golden.Has($"{key}/gradient/{site}")) Close(golden[$"{key}/gradient/{site}"], nodes.Select(n => n.Gradient), EffectTolerance, $"{key} gradients of {site}");
+        if (golden.Has($"{key}/gradient/{site}"))
+        {
+            Close(golden[$"{key}/gradient/{site}"], nodes.Select(n => n.Gradient), EffectTolerance, $"{key} gradients of {site}");
+        }
     }
 
     internal static void CompareEdges(GoldenCase golden, CausalGraph graph, (string Method, string Metric) run)
@@ -96,7 +105,9 @@ public class GoldenTests
         {
             var expected = golden[$"{key}/edge/{up}->{down}"];
             int ups = golden[$"nodes/feature/{up}"].Length, downs = expected.Length / ups;
-            var found = Enumerable.Range(0, expected.Length).Select(i => edges.GetValueOrDefault((first[up] + (i % ups), first[down] + (i / ups)))).ToList();
+            var found = Enumerable.Range(0, expected.Length)
+                .Select(i => edges.GetValueOrDefault((first[up] + (i % ups), first[down] + (i / ups))))
+                .ToList();
             Close(expected, found.Select(e => e.Effect), EffectTolerance, $"{key} edges {up} -> {down}", largest);
             seen += found.Count(e => e.Effect != 0);
             // stored under its name where it is of another estimator than true derivatives
@@ -125,11 +136,19 @@ public class GoldenTests
         var largest = scale ?? expected.Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty(0).Max();
         for (var i = 0; i < expected.Length; i++)
         {
-            if (double.IsNaN(expected[i])) Assert.True(float.IsNaN(found[i]), $"{what}[{i}] should be NaN, is {found[i]}");
-            else Assert.True(Math.Abs(expected[i] - found[i]) <= tolerance * Math.Max(largest, 1e-30), $"{what}[{i}] is {found[i]:g9}, PyTorch has {expected[i]:g9} (largest {largest:g4})");
+            if (double.IsNaN(expected[i]))
+            {
+                Assert.True(float.IsNaN(found[i]), $"{what}[{i}] should be NaN, is {found[i]}");
+            }
+            else
+            {
+                Assert.True(Math.Abs(expected[i] - found[i]) <= tolerance * Math.Max(largest, 1e-30),
+                    $"{what}[{i}] is {found[i]:g9}, PyTorch has {expected[i]:g9} (largest {largest:g4})");
+            }
         }
     }
 
     private static void Same(double expected, double actual, double tolerance, string what) =>
-        Assert.True(Math.Abs(expected - actual) <= tolerance * Math.Max(1, Math.Abs(expected)), $"{what} is {actual:g9}, PyTorch has {expected:g9}");
+        Assert.True(Math.Abs(expected - actual) <= tolerance * Math.Max(1, Math.Abs(expected)),
+            $"{what} is {actual:g9}, PyTorch has {expected:g9}");
 }

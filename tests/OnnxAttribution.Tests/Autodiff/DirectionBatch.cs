@@ -5,7 +5,8 @@ namespace OnnxAttribution.Tests.Autodiff;
 /// <summary>Several cotangents or tangents of one shape as one tensor with the batch axis in front, and apart again.</summary>
 internal static class DirectionBatch
 {
-    public static DoubleTensor Stack(IReadOnlyList<DoubleTensor> parts) => new([parts.Count, .. parts[0].Shape], [.. parts.SelectMany(p => p.Data)]);
+    public static DoubleTensor Stack(IReadOnlyList<DoubleTensor> parts) =>
+        new([parts.Count, .. parts[0].Shape], [.. parts.SelectMany(p => p.Data)]);
 
     public static DoubleTensor Row(DoubleTensor batch, int b)
     {
@@ -18,7 +19,6 @@ internal static class DirectionBatch
     {
         Assert.Equal(expected.Shape, actual.Shape);
         var largest = Math.Max(1, expected.Data.Select(Math.Abs).DefaultIfEmpty().Max());
-        for (var i = 0; i < expected.Data.Length; i++)
-            Assert.Equal(expected.Data[i], actual.Data[i], tolerance: share * largest);
+        for (var i = 0; i < expected.Data.Length; i++) Assert.Equal(expected.Data[i], actual.Data[i], tolerance: share * largest);
     }
 }

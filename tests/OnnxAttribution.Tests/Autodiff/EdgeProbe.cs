@@ -4,9 +4,9 @@ using OnnxAttribution.Tests.Reference;
 namespace OnnxAttribution.Tests.Autodiff;
 
 /// <summary>
-/// Nodes up- and downstream of a segment, drawn at random: a direction at a position each. Positions repeat, come in no order and leave some out. Upstream
-/// nodes stand in small groups of one position, so that a position may have several groups, in no order, and slots may be unused. Every parent has other
-/// numbers of nodes, groups and slots, rising with an even seed and falling with an odd one.
+/// Nodes up- and downstream of a segment, drawn at random: a direction at a position each. Positions repeat, come in no order and leave
+/// some out. Upstream nodes stand in small groups of one position, so that a position may have several groups, in no order, and slots may
+/// be unused. Every parent has other numbers of nodes, groups and slots, rising with an even seed and falling with an odd one.
 /// </summary>
 internal sealed class EdgeProbe
 {
@@ -23,7 +23,8 @@ internal sealed class EdgeProbe
         _length = length;
         _rowPositions = Positions(random, Rows);
         _cotangents = Directions(random, Rows);
-        _primal = segment.Stops.ToDictionary(v => v.Name, _ => new DoubleTensor([1, length, D], [.. Directions(random, length).SelectMany(x => x)]));
+        _primal = segment.Stops.ToDictionary(v => v.Name,
+            _ => new DoubleTensor([1, length, D], [.. Directions(random, length).SelectMany(x => x)]));
         for (var i = 0; i < segment.Parents.Count; i++)
         {
             var more = seed % 2 == 0 ? i : segment.Parents.Count - 1 - i;
@@ -52,7 +53,8 @@ internal sealed class EdgeProbe
         return inputs;
     }
 
-    /// <summary>[downstream node, upstream node] from what the graph yields, put together as the contract of <see cref="SegmentJacobian.Parent"/> says.</summary>
+    /// <summary>[downstream node, upstream node] from what the graph yields,
+    /// put together as the contract of <see cref="SegmentJacobian.Parent"/> says.</summary>
     public DoubleTensor Edges(SegmentJacobian.Parent parent, IReadOnlyDictionary<string, DoubleTensor> outputs)
     {
         var up = _upstream[parent.Value.Name];
@@ -65,11 +67,14 @@ internal sealed class EdgeProbe
             for (var n = 0; n < Rows; n++)
             {
                 for (var u = 0; u < up.Count; u++)
-                    edges.Data[n * up.Count + u] += _rowPositions[n] == up.Positions[u] ? Dot(rows.Data.AsSpan(n * D, D), up.Tangents[u]) : 0;
+                {
+                    edges.Data[n * up.Count + u] += _rowPositions[n] == up.Positions[u]
+                        ? Dot(rows.Data.AsSpan(n * D, D), up.Tangents[u])
+                        : 0;
+                }
             }
         }
-        if (parent.ContractedOutput is not { } contracted)
-            return edges;
+        if (parent.ContractedOutput is not { } contracted) return edges;
         Assert.Equal([up.Groups.Length, Rows, up.Slots], outputs[contracted].Shape);
         for (var i = 0; i < up.Groups.Length; i++)
         {
@@ -78,10 +83,8 @@ internal sealed class EdgeProbe
                 for (var s = 0; s < up.Slots; s++)
                 {
                     var entry = outputs[contracted].At(i, n, s);
-                    if (up.Groups[i].Nodes[s] is var u && u < up.Count)
-                        edges.Data[n * up.Count + u] += entry;
-                    else
-                        Assert.Equal(0, entry);
+                    if (up.Groups[i].Nodes[s] is var u && u < up.Count) edges.Data[n * up.Count + u] += entry;
+                    else Assert.Equal(0, entry);
                 }
             }
         }
@@ -102,8 +105,7 @@ internal sealed class EdgeProbe
             var zBar = DoubleTensor.Zeros(1, _length, D);
             _cotangents[n].CopyTo(zBar.Data, _rowPositions[n] * D);
             var xBar = CentralDifferences.Vjp(primal, at, parent, segment.Output.Name, zBar);
-            for (var u = 0; u < up.Count; u++)
-                edges.Data[n * up.Count + u] = Dot(xBar.Data.AsSpan(up.Positions[u] * D, D), up.Tangents[u]);
+            for (var u = 0; u < up.Count; u++) edges.Data[n * up.Count + u] = Dot(xBar.Data.AsSpan(up.Positions[u] * D, D), up.Tangents[u]);
         }
         return edges;
     }
@@ -116,7 +118,8 @@ internal sealed class EdgeProbe
     }
 
     private static double[][] Directions(Random random, int count) =>
-        [.. Enumerable.Range(0, count).Select(_ => Enumerable.Range(0, D).Select(_ => (double)(float)(2 * random.NextDouble() - 1)).ToArray())];
+        [.. Enumerable.Range(0, count)
+            .Select(_ => Enumerable.Range(0, D).Select(_ => (double)(float)(2 * random.NextDouble() - 1)).ToArray())];
 
     // the first slot of a group stays empty, and the last group has no node at all; what is empty points at the zero row behind all nodes
     private (int Position, int[] Nodes)[] Groups(int[] positions, int slots)
@@ -129,7 +132,8 @@ internal sealed class EdgeProbe
 
     private static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b) => System.Numerics.Tensors.TensorPrimitives.Dot(a, b);
 
-    private static DoubleTensor Integers(int[] shape, int[] values) => new(shape, Array.ConvertAll(values, i => (double)i), isInteger: true);
+    private static DoubleTensor Integers(int[] shape, int[] values) =>
+        new(shape, Array.ConvertAll(values, i => (double)i), isInteger: true);
 
     private sealed record Upstream(int[] Positions, double[][] Tangents, (int Position, int[] Nodes)[] Groups, int Slots)
     {

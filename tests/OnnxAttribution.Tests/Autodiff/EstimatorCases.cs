@@ -25,7 +25,10 @@ internal static class EstimatorCases
             var data = new TheoryData<string, string, KnownAxes>();
             foreach (var (estimator, changed) in s_changed)
             {
-                foreach (var row in RuleCoverage.Cases((f, _) => f.Graph.Node.Any(n => changed.Contains(n.OpType)))) data.Add(estimator, row.Data.Item1, row.Data.Item2);
+                foreach (var row in RuleCoverage.Cases((f, _) => f.Graph.Node.Any(n => changed.Contains(n.OpType))))
+                {
+                    data.Add(estimator, row.Data.Item1, row.Data.Item2);
+                }
             }
             return data;
         }

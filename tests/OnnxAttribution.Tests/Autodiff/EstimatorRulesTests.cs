@@ -5,7 +5,8 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Tests.Autodiff;
 
-/// <summary>The rules of the other estimators are true derivatives too: of the function in which what they hold fixed is a constant (<see cref="HeldFixed"/>).</summary>
+/// <summary>The rules of the other estimators are true derivatives too:
+/// of the function in which what they hold fixed is a constant (<see cref="HeldFixed"/>).</summary>
 public class EstimatorRulesTests
 {
     // as in VjpRulesTests
@@ -77,14 +78,19 @@ public class EstimatorRulesTests
         var zBar = g.Input("z.bar", DataType.Float, Dim.Of(1), Dim.Of(x.Length));
         var xBar = PullBack.FromWhole(g, GradientRules.Relp, graph["z"], zBar, [graph["x"]], [graph["x"]])[graph["x"]];
         var model = new OnnxGraph([graph["x"], zBar], [g.Identity(xBar, "x.bar")]).ToProto();
-        var inputs = new Dictionary<string, DoubleTensor> { ["x"] = new([x.Length], [.. x.Select(v => (double)v)]), ["z.bar"] = new([1, x.Length], [.. x.Select(_ => 1.0)]) };
+        var inputs = new Dictionary<string, DoubleTensor>
+        {
+            ["x"] = new([x.Length], [.. x.Select(v => (double)v)]),
+            ["z.bar"] = new([1, x.Length], [.. x.Select(_ => 1.0)])
+        };
         Assert.Equal([0.5, 0.5, 0.5, 1, 0, 1, 0, 1, 0], Float32Run.Run(model, inputs)["x.bar"].Data);
     }
 
     [Theory, InlineData("gradient", "q,k,v"), InlineData("relp", "q,k,v"), InlineData("frozen", "v")]
     public void A_fixed_pattern_lets_nothing_into_q_and_k(string estimator, string reached)
     {
-        var sketch = new GraphSketch().Input("q", 3, 4).Input("k", 4, 3).Input("v", 3, 4).Node("s = MatMul(q, k)").Node("p = Softmax(s)").Node("z = MatMul(p, v)").ToGraph();
+        var sketch = new GraphSketch().Input("q", 3, 4).Input("k", 4, 3).Input("v", 3, 4).Node("s = MatMul(q, k)").Node("p = Softmax(s)")
+            .Node("z = MatMul(p, v)").ToGraph();
         var graph = OnnxGraph.FromProto(GraphSketch.ToModel(sketch));
         var g = new GraphBuilder("gradient/");
         Value[] inputs = [graph["q"], graph["k"], graph["v"]];
@@ -94,7 +100,8 @@ public class EstimatorRulesTests
         foreach (var x in inputs)
         {
             var xDot = new Dictionary<Value, Value> { [x] = g.Input(x.Name + ".dot", DataType.Float, [Dim.Of(1), .. x.Shape!]) };
-            Assert.Equal(reached.Contains(x.Name), PushForward.Run(g, EstimatorCases.RulesOf(estimator), xDot, inputs, [graph["z"]]).ContainsKey(graph["z"]));
+            Assert.Equal(reached.Contains(x.Name),
+                PushForward.Run(g, EstimatorCases.RulesOf(estimator), xDot, inputs, [graph["z"]]).ContainsKey(graph["z"]));
         }
     }
 
@@ -102,6 +109,7 @@ public class EstimatorRulesTests
     private static DoubleTensor Row(IReadOnlyDictionary<string, DoubleTensor> values, string name, int b, DoubleTensor like) =>
         values.TryGetValue(name, out var batch) ? DirectionBatch.Row(batch, b) : DoubleTensor.Zeros(like.Shape);
 
-    private static IReadOnlyDictionary<string, DoubleTensor> Float32(OnnxAttribution.Onnx.Proto.ModelProto model, IReadOnlyDictionary<string, DoubleTensor> inputs) =>
+    private static IReadOnlyDictionary<string, DoubleTensor> Float32(OnnxAttribution.Onnx.Proto.ModelProto model,
+        IReadOnlyDictionary<string, DoubleTensor> inputs) =>
         model.Graph.Output.Count == 0 ? new Dictionary<string, DoubleTensor>() : Float32Run.Run(model, inputs);
 }

@@ -38,6 +38,7 @@ public class EstimatorSegmentTests
     {
         var graph = SegmentCases.Get(name).Build(EstimatorCases.RulesOf(estimator)).Graph;
         // a contraction is the product of cotangents by group with tangents by slot
-        Assert.Equal(meetings, graph.Ops().Count(o => o.Type == "MatMul" && o.Out[0]!.Shape is { Length: 3 } z && z[0].Symbol == "groups" && z[2].Symbol == "slots"));
+        Assert.Equal(meetings, graph.Ops()
+            .Count(o => o.Type == "MatMul" && o.Out[0]!.Shape is { Length: 3 } z && z[0].Symbol == "groups" && z[2].Symbol == "slots"));
     }
 }

@@ -6,7 +6,8 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Tests.Autodiff;
 
-/// <summary>The derivatives of an <see cref="OperatorCase"/> as an estimator's rules write them (true ones where none is named), for a batch of directions at once.</summary>
+/// <summary>The derivatives of an <see cref="OperatorCase"/> as an estimator's rules write them (true ones where none is named),
+/// for a batch of directions at once.</summary>
 internal static class GradientGraph
 {
     /// <summary>Input "z.bar" [B, …z], outputs "x.bar" [B, …x] for every differentiable input x that a cotangent reaches.</summary>
@@ -20,7 +21,8 @@ internal static class GradientGraph
         return new OnnxGraph([.. graph.Inputs, zBar], [.. x.Where(xBars.ContainsKey).Select(v => g.Identity(xBars[v], v.Name + ".bar"))]);
     }
 
-    /// <summary>Inputs "x.dot" [B, …x] for every differentiable input x, output "z.dot" [B, …z], or none where no tangent reaches z.</summary>
+    /// <summary>Inputs "x.dot" [B, …x] for every differentiable input x,
+    /// output "z.dot" [B, …z], or none where no tangent reaches z.</summary>
     public static OnnxGraph Jvp(OperatorCase f, KnownAxes known, GradientRules? rules = null)
     {
         var (graph, g) = (Read(f, known), new GraphBuilder("gradient/"));
@@ -39,10 +41,9 @@ internal static class GradientGraph
             var axes = input.Type.TensorType.Shape.Dim;
             for (var i = 0; i < axes.Count; i++)
             {
-                if (known == KnownAxes.ByRank)
-                    axes[i] = new TensorShapeProto.Types.Dimension();
-                else if (known == KnownAxes.ByName && axes[i].DimValue != 1)
-                    axes[i] = new TensorShapeProto.Types.Dimension { DimParam = $"{input.Name}{i}" };
+                var named = known == KnownAxes.ByName && axes[i].DimValue != 1;
+                if (known == KnownAxes.ByRank) axes[i] = new TensorShapeProto.Types.Dimension();
+                else if (named) axes[i] = new TensorShapeProto.Types.Dimension { DimParam = $"{input.Name}{i}" };
             }
         }
         return OnnxGraph.FromProto(model);

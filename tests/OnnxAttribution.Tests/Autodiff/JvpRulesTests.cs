@@ -18,8 +18,7 @@ public class JvpRulesTests
         var at = f.Draw(seed: 1);
         var xDots = Tangents(f, at);
         var zDot = DoubleInterpreter.Run(GradientGraph.Jvp(f, known).ToProto().Graph, With(at, xDots))["z.dot"];
-        for (var b = 0; b < Batch; b++)
-            DirectionBatch.AssertClose(f.Jvp(at, xDots[b]), DirectionBatch.Row(zDot, b), Float32Constants);
+        for (var b = 0; b < Batch; b++) DirectionBatch.AssertClose(f.Jvp(at, xDots[b]), DirectionBatch.Row(zDot, b), Float32Constants);
     }
 
     // ⟨v, J u⟩ = ⟨Jᵀ v, u⟩: one number that every entry of the Jacobian enters
@@ -32,7 +31,8 @@ public class JvpRulesTests
         var v = f.DrawCotangent(at, seed: 3);
         var zDot = DoubleInterpreter.Run(GradientGraph.Jvp(f, known).ToProto().Graph, With(at, u))["z.dot"];
         var xBars = DoubleInterpreter.Run(
-            GradientGraph.Vjp(f, known).ToProto().Graph, new Dictionary<string, DoubleTensor>(at) { ["z.bar"] = DirectionBatch.Stack([v]) });
+            GradientGraph.Vjp(f, known).ToProto().Graph,
+            new Dictionary<string, DoubleTensor>(at) { ["z.bar"] = DirectionBatch.Stack([v]) });
         for (var b = 0; b < Batch; b++)
         {
             var pushed = DirectionBatch.Row(zDot, b).Dot(v);
@@ -48,7 +48,8 @@ public class JvpRulesTests
         var model = GradientGraph.Jvp(f, known).ToProto();
         var at = f.Draw(seed: 1);
         var inputs = With(at, Tangents(f, at));
-        DirectionBatch.AssertClose(DoubleInterpreter.Run(model.Graph, inputs)["z.dot"], Float32Run.Run(model, inputs)["z.dot"], Float32Agreement);
+        DirectionBatch.AssertClose(DoubleInterpreter.Run(model.Graph, inputs)["z.dot"], Float32Run.Run(model, inputs)["z.dot"],
+            Float32Agreement);
     }
 
     [Theory, MemberData(nameof(Refused))]
@@ -75,7 +76,8 @@ public class JvpRulesTests
     private static bool IsRefused(OperatorCase f) =>
         RuleCoverage.Differentiated(f).Any(type => !JvpRules.Table.ContainsKey(type)) || MultipliesAVector(f);
 
-    private static bool MultipliesAVector(OperatorCase f) => f.Name.StartsWith("MatMul:", StringComparison.Ordinal) && f.Inputs.Any(x => x.Shape.Length == 1);
+    private static bool MultipliesAVector(OperatorCase f) =>
+        f.Name.StartsWith("MatMul:", StringComparison.Ordinal) && f.Inputs.Any(x => x.Shape.Length == 1);
 
     private static Dictionary<string, DoubleTensor>[] Tangents(OperatorCase f, Dictionary<string, DoubleTensor> at) =>
         [.. Enumerable.Range(0, Batch).Select(seed => f.DrawTangents(at, seed))];
@@ -83,8 +85,7 @@ public class JvpRulesTests
     private static Dictionary<string, DoubleTensor> With(Dictionary<string, DoubleTensor> at, Dictionary<string, DoubleTensor>[] xDots)
     {
         var inputs = new Dictionary<string, DoubleTensor>(at);
-        foreach (var x in xDots[0].Keys)
-            inputs[x + ".dot"] = DirectionBatch.Stack([.. xDots.Select(u => u[x])]);
+        foreach (var x in xDots[0].Keys) inputs[x + ".dot"] = DirectionBatch.Stack([.. xDots.Select(u => u[x])]);
         return inputs;
     }
 }

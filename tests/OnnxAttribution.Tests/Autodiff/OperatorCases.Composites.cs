@@ -25,17 +25,22 @@ internal static partial class OperatorCases
             .Node("s = Sigmoid(x)").Node("p = Mul(s, y)").Node("u = Gelu(x)").Node("q = Mul(u, c)").Node("z = Add(p, q)")),
         Case("Rotary: positions times frequencies, half of each head turned", [X(2, 3, 2, 4)], g => g
             .Scalar("zero", 0L).Scalar("length", 3L).Scalar("one", 1L).Ints("axes", 1, 2).Weights("f", 1, 1, 1).Ints("parts", 1, 1, 2)
-            .Node("p = Range(zero, length, one)").Node("r = Cast(p)", ("to", DataType.Float)).Node("t = Unsqueeze(r, axes)").Node("angle = Mul(t, f)")
+            .Node("p = Range(zero, length, one)")
+            .Node("r = Cast(p)", ("to", DataType.Float))
+            .Node("t = Unsqueeze(r, axes)")
+            .Node("angle = Mul(t, f)")
             .Node("c = Cos(angle)").Node("s = Sin(angle)").Node("a, b, rest = Split(x, parts)", ("axis", -1))
-            .Node("ac = Mul(a, c)").Node("bs = Mul(b, s)").Node("bc = Mul(b, c)").Node("as = Mul(a, s)").Node("u = Sub(ac, bs)").Node("v = Add(bc, as)")
+            .Node("ac = Mul(a, c)").Node("bs = Mul(b, s)").Node("bc = Mul(b, c)").Node("as = Mul(a, s)").Node("u = Sub(ac, bs)")
+            .Node("v = Add(bc, as)")
             .Node("z = Concat(u, v, rest)", ("axis", -1))),
         Case("Attention: two heads, causal, heads split and merged", [X(2, 3, 4)], Attention),
         Case("Dictionary: TopK features, scattered back", [X(Domain.OddEighths, 2, 5)], g => g.Ints("k", 2).Weights("W", 5, 3)
             .Node("v, i = TopK(x, k)").Node("r = Relu(v)").Node("zero = Mul(x, none)").Node("f = ScatterElements(zero, i, r)", ("axis", 1))
             .Node("z = MatMul(f, W)").Scalar("none", 0f)),
-        Case("Logit difference: of LogSoftmax at the last position", [X(2, 3, 4)], g => g.Ints("start", -1).Ints("end", long.MaxValue).Ints("axes", 1)
-            .Node("last = Slice(x, start, end, axes)").Node("p = LogSoftmax(last)").Scalar("answer", 2L).Scalar("other", 0L)
-            .Node("a = Gather(p, answer)", ("axis", 2)).Node("o = Gather(p, other)", ("axis", 2)).Node("z = Sub(a, o)")),
+        Case("Logit difference: of LogSoftmax at the last position", [X(2, 3, 4)],
+            g => g.Ints("start", -1).Ints("end", long.MaxValue).Ints("axes", 1)
+                .Node("last = Slice(x, start, end, axes)").Node("p = LogSoftmax(last)").Scalar("answer", 2L).Scalar("other", 0L)
+                .Node("a = Gather(p, answer)", ("axis", 2)).Node("o = Gather(p, other)", ("axis", 2)).Node("z = Sub(a, o)")),
     ];
 
     private static GraphSketch Attention(GraphSketch g) => g
@@ -45,9 +50,12 @@ internal static partial class OperatorCases
         .Node("ks = Reshape(k, heads)").Node("kt = Transpose(ks)", ("perm", new[] { 0, 2, 3, 1 }))  // [B, H, d, T]
         .Node("vs = Reshape(v, heads)").Node("vh = Transpose(vs)", ("perm", new[] { 0, 2, 1, 3 }))  // [B, H, T, d]
         .Node("s = MatMul(qh, kt)").Node("scores = Mul(s, scale)")
-        .Node("shape = Shape(scores)", ("start", 2)).Node("ones = ConstantOfShape(shape)", ("value", One())).Node("lower = Trilu(ones)", ("upper", 0))
+        .Node("shape = Shape(scores)", ("start", 2))
+        .Node("ones = ConstantOfShape(shape)", ("value", One()))
+        .Node("lower = Trilu(ones)", ("upper", 0))
         .Node("seen = Cast(lower)", ("to", DataType.Bool)).Node("masked = Where(seen, scores, low)").Node("pattern = Softmax(masked)")
         .Node("h = MatMul(pattern, vh)").Node("ht = Transpose(h)", ("perm", new[] { 0, 2, 1, 3 })).Node("z = Reshape(ht, merged)");
 
-    private static OnnxAttribution.Onnx.Proto.TensorProto One() => new() { DataType = (int)DataType.Float, Dims = { 1 }, FloatData = { 1 } };
+    private static OnnxAttribution.Onnx.Proto.TensorProto One() =>
+        new() { DataType = (int)DataType.Float, Dims = { 1 }, FloatData = { 1 } };
 }

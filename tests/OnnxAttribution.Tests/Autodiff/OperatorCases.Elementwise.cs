@@ -29,7 +29,8 @@ internal static partial class OperatorCases
         Case("Add: x thrice", [X(2, 3)], g => g.Node("t = Add(x, x)").Node("z = Add(t, x)")),
         Case("Mul: x thrice", [X(2, 3)], g => g.Node("t = Mul(x, x)").Node("z = Mul(t, x)")),
         Case("Sub: x from its square", [X(2, 3)], g => g.Node("t = Mul(x, x)").Node("z = Sub(t, x)")),
-        Case("Div: x by itself plus two", [X(Domain.Positive, 2, 3)], g => g.Scalar("two", 2f).Node("t = Add(x, two)").Node("z = Div(x, t)")),
+        Case("Div: x by itself plus two", [X(Domain.Positive, 2, 3)],
+            g => g.Scalar("two", 2f).Node("t = Add(x, two)").Node("z = Div(x, t)")),
         Case("Add: constant", [X(2, 3)], g => g.Weights("c", 3).Node("z = Add(x, c)")),
         Case("Sub: from a constant", [X(2, 3)], g => g.Weights("c", 3).Node("z = Sub(c, x)")),
         Case("Mul: constant that is wider", [X(3)], g => g.Weights("c", 2, 3).Node("z = Mul(x, c)")),
@@ -74,12 +75,15 @@ internal static partial class OperatorCases
         Case("Floor: subtracted", [X(Domain.OddEighths, 2, 3)], g => g.Node("s = Floor(x)").Node("z = Sub(x, s)")),
         Case("Cast: to integers and back, subtracted", [X(Domain.OddEighths, 2, 3)], g => g
             .Node("i = Cast(x)", ("to", DataType.Int64)).Node("s = Cast(i)", ("to", DataType.Float)).Node("z = Sub(x, s)")),
-        Case("Clip: both ends", [X(Domain.OddEighths, 3, 4)], g => g.Scalar("low", -1f).Scalar("high", 0.5f).Node("z = Clip(x, low, high)")),
+        Case("Clip: both ends", [X(Domain.OddEighths, 3, 4)],
+            g => g.Scalar("low", -1f).Scalar("high", 0.5f).Node("z = Clip(x, low, high)")),
         Case("Clip: below only", [X(Domain.OddEighths, 3, 4)], g => g.Scalar("low", -0.5f).Node("z = Clip(x, low)")),
         Case("Clip: above only", [X(Domain.OddEighths, 3, 4)], g => g.Scalar("high", 0.5f).Node("z = Clip(x, , high)")),
         Case("Max: with a constant", [X(Domain.OddEighths, 2, 3)], g => g.Scalar("c", 0.25f).Node("z = Max(x, c)")),
-        Case("Max: three inputs", [X(Domain.Quarters, 4, 3), Y(Domain.OddEighths, 3)], g => g.Scalar("c", -0.3125f).Node("z = Max(x, c, y)")),
-        Case("Min: three inputs", [X(Domain.Quarters, 4, 3), Y(Domain.OddEighths, 3)], g => g.Scalar("c", 0.3125f).Node("z = Min(x, c, y)")),
+        Case("Max: three inputs", [X(Domain.Quarters, 4, 3), Y(Domain.OddEighths, 3)],
+            g => g.Scalar("c", -0.3125f).Node("z = Max(x, c, y)")),
+        Case("Min: three inputs", [X(Domain.Quarters, 4, 3), Y(Domain.OddEighths, 3)],
+            g => g.Scalar("c", 0.3125f).Node("z = Min(x, c, y)")),
         Case("Sum: three inputs", [X(2, 3), Y(3), Bias(2, 1)], "z = Sum(x, y, b)"),
         .. new[] { "Greater", "GreaterOrEqual", "Less", "LessOrEqual" }.Select(op =>
             Case($"{op}: chooses in Where", [X(Domain.Quarters, 2, 3), Y(Domain.OddEighths, 2, 3)], g => g
@@ -94,9 +98,11 @@ internal static partial class OperatorCases
         Case("Where: condition is a row", [X(2, 3), Y(2, 3)], g => g.Bools("c", [3], true, false, true).Node("z = Where(c, x, y)")),
         Case("Where: branches broadcast", [X(2, 1, 3), Y(4, 1)], g => g
             .Bools("c", [4, 3], true, false, true, false, false, true, true, true, false, false, true, false).Node("z = Where(c, x, y)")),
-        Case("Where: scalar branch is differentiable", [X(2, 3), Y()], g => g.Bools("c", [3], true, false, true).Node("z = Where(c, x, y)")),
+        Case("Where: scalar branch is differentiable", [X(2, 3), Y()],
+            g => g.Bools("c", [3], true, false, true).Node("z = Where(c, x, y)")),
         Case("Where: masked with a constant", [X(2, 3, 3)], g => g.Scalar("low", -3f)
             .Bools("c", [3, 3], true, false, false, true, true, false, true, true, true).Node("z = Where(c, x, low)")),
-        Case("Where: both branches are x", [X(2, 3)], g => g.Bools("c", [3], true, false, true).Node("n = Neg(x)").Node("z = Where(c, x, n)")),
+        Case("Where: both branches are x", [X(2, 3)],
+            g => g.Bools("c", [3], true, false, true).Node("n = Neg(x)").Node("z = Where(c, x, n)")),
     ];
 }

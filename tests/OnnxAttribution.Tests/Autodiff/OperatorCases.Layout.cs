@@ -21,7 +21,9 @@ internal static partial class OperatorCases
         Case("Reshape: to the shape of y", [X(3, 4), Y(2, 6)], g => g
             .Node("shape = Shape(y)").Node("r = Reshape(x, shape)").Node("z = Mul(r, y)")),
         Case("Reshape: to a shape put together from parts of x", [X(2, 3, 4)], g => g.Ints("tail", -1)
-            .Node("batch = Shape(x)", ("start", 0), ("end", 1)).Node("shape = Concat(batch, tail)", ("axis", 0)).Node("z = Reshape(x, shape)")),
+            .Node("batch = Shape(x)", ("start", 0), ("end", 1))
+            .Node("shape = Concat(batch, tail)", ("axis", 0))
+            .Node("z = Reshape(x, shape)")),
         Case("Flatten: all but the first axis", [X(2, 3, 2)], "z = Flatten(x)"),
         Case("Flatten: at a negative axis", [X(2, 3, 2)], "z = Flatten(x)", ("axis", -1)),
         Case("Unsqueeze: first axis", [X(2, 3)], g => g.Ints("axes", 0).Node("z = Unsqueeze(x, axes)")),
@@ -73,7 +75,8 @@ internal static partial class OperatorCases
         Case("Slice: backwards, every second", [X(2, 5)], g => Slice(g, [3], [0], axes: [1], steps: [-2])),
         Case("Slice: two axes of a batch", [X(2, 3, 4)], g => Slice(g, [1, -2], [3, 4], axes: [1, 2], steps: [1, 1])),
         Case("Slice: as long as y, every y-th, both computed", [X(2, 5), Y(2, 5)], g => g.Ints("starts", 1).Ints("axes", 1)
-            .Node("steps = Shape(y)", ("end", 1)).Node("ends = Shape(y)", ("start", 1)).Node("z = Slice(x, starts, ends, axes, steps)"), "x"),
+            .Node("steps = Shape(y)", ("end", 1)).Node("ends = Shape(y)", ("start", 1)).Node("z = Slice(x, starts, ends, axes, steps)"),
+            "x"),
         Case("Slice: last position, as logits are read", [X(2, 3, 4)], g => Slice(g, [-1], [long.MaxValue], axes: [1])),
     ];
 
@@ -81,10 +84,8 @@ internal static partial class OperatorCases
     {
         g.Ints("starts", starts).Ints("ends", ends);
         var inputs = "x, starts, ends";
-        if (axes is not null)
-            (g, inputs) = (g.Ints("axes", axes), inputs + ", axes");
-        if (steps is not null)
-            (g, inputs) = (g.Ints("steps", steps), inputs + ", steps");
+        if (axes is not null) (g, inputs) = (g.Ints("axes", axes), inputs + ", axes");
+        if (steps is not null) (g, inputs) = (g.Ints("steps", steps), inputs + ", steps");
         return g.Node($"z = Slice({inputs})");
     }
 }

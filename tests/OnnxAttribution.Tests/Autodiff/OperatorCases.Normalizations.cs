@@ -22,7 +22,8 @@ internal static partial class OperatorCases
             "z = LayerNormalization(x, y, b)", ("axis", 1)),
         Case("LayerNormalization: large epsilon", [X(2, 5), Scale(5), Bias(5)], "z = LayerNormalization(x, y, b)", ("epsilon", 0.5f)),
         Case("RMSNormalization: scale", [X(2, 5), Scale(5)], "z = RMSNormalization(x, y)"),
-        Case("RMSNormalization: constant scale", [X(2, 3, 5)], g => g.Weights("s", 5).Node("z = RMSNormalization(x, s)", ("axis", -1), ("epsilon", 1e-6f))),
+        Case("RMSNormalization: constant scale", [X(2, 3, 5)],
+            g => g.Weights("s", 5).Node("z = RMSNormalization(x, s)", ("axis", -1), ("epsilon", 1e-6f))),
         Case("RMSNormalization: two axes", [X(2, 3, 4), Scale(3, 4)], "z = RMSNormalization(x, y)", ("axis", 1)),
         Case("RMSNormalization: large epsilon", [X(2, 5), Scale(5)], "z = RMSNormalization(x, y)", ("epsilon", 0.5f)),
         Case("LayerNormalization: spelled out", [X(2, 3, 5), Scale(5), Bias(5)], g => g
@@ -42,7 +43,8 @@ internal static partial class OperatorCases
         .. Reductions("ReduceMax", Domain.Quarters),
         Case("ReduceSum: no axes, and that is nothing to do", [X(2, 3)], "z = ReduceSum(x)", ("noop_with_empty_axes", 1)),
         Case("CumSum: last axis", [X(2, 4)], g => g.Scalar("axis", 1L).Node("z = CumSum(x, axis)")),
-        Case("CumSum: exclusive, reverse", [X(3, 2)], g => g.Scalar("axis", 0L).Node("z = CumSum(x, axis)", ("exclusive", 1), ("reverse", 1))),
+        Case("CumSum: exclusive, reverse", [X(3, 2)],
+            g => g.Scalar("axis", 0L).Node("z = CumSum(x, axis)", ("exclusive", 1), ("reverse", 1))),
         Case("TopK: values", [X(Domain.Quarters, 2, 5)], g => g.Ints("k", 3).Node("z, i = TopK(x, k)")),
         Case("TopK: smallest along the first axis", [X(Domain.Quarters, 4, 2)], g => g
             .Ints("k", 2).Node("z, i = TopK(x, k)", ("axis", 0), ("largest", 0))),
@@ -55,7 +57,8 @@ internal static partial class OperatorCases
         Case($"{op}: middle axis", [X(domain, 2, 3, 4)], g => g.Ints("axes", 1).Node($"z = {op}(x, axes)", ("keepdims", 1))),
         Case($"{op}: middle axis dropped", [X(domain, 2, 3, 4)], g => g.Ints("axes", 1).Node($"z = {op}(x, axes)", ("keepdims", 0))),
         Case($"{op}: first and last axis", [X(domain, 2, 3, 4)], g => g.Ints("axes", 0, -1).Node($"z = {op}(x, axes)")),
-        Case($"{op}: first and last axis dropped", [X(domain, 2, 3, 4)], g => g.Ints("axes", -1, 0).Node($"z = {op}(x, axes)", ("keepdims", 0))),
+        Case($"{op}: first and last axis dropped", [X(domain, 2, 3, 4)],
+            g => g.Ints("axes", -1, 0).Node($"z = {op}(x, axes)", ("keepdims", 0))),
         Case($"{op}: all axes", [X(domain, 2, 3)], $"z = {op}(x)"),
         Case($"{op}: all axes dropped", [X(domain, 2, 3)], $"z = {op}(x)", ("keepdims", 0)),
     ];

@@ -23,7 +23,8 @@ internal static partial class OperatorCases
     private static OperatorCase Case(string name, CaseInput[] inputs, Func<GraphSketch, GraphSketch> body, params string[] differentiable)
     {
         var sketch = inputs.Aggregate(new GraphSketch(), (s, input) => s.Input(input.Name, input.Shape));
-        return new(name, body(sketch).ToGraph(OperatorCase.Output), inputs, differentiable is [] ? [.. inputs.Select(i => i.Name)] : differentiable);
+        return new(name, body(sketch).ToGraph(OperatorCase.Output), inputs,
+            differentiable is [] ? [.. inputs.Select(i => i.Name)] : differentiable);
     }
 
     /// <summary>A case of one node.</summary>

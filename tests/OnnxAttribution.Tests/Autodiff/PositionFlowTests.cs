@@ -9,15 +9,18 @@ public class PositionFlowTests
     private static readonly Dim s_one = Dim.Of(1), s_T = Dim.Named("position");
 
     [Theory]
-    [InlineData("Identity"), InlineData("Dropout"), InlineData("Neg"), InlineData("Sqrt"), InlineData("Reciprocal"), InlineData("Exp"), InlineData("Log")]
-    [InlineData("Erf"), InlineData("Tanh"), InlineData("Sigmoid"), InlineData("Relu"), InlineData("Gelu"), InlineData("Abs"), InlineData("Sin")]
+    [InlineData("Identity"), InlineData("Dropout"), InlineData("Neg"), InlineData("Sqrt"), InlineData("Reciprocal"), InlineData("Exp"),
+        InlineData("Log")]
+    [InlineData("Erf"), InlineData("Tanh"), InlineData("Sigmoid"), InlineData("Relu"), InlineData("Gelu"), InlineData("Abs"),
+        InlineData("Sin")]
     [InlineData("Cos"), InlineData("Sign")]
     public void An_operator_on_each_entry_keeps_every_axis(string type) => AssertFlow(g => g.Emit(type, [X(g)]), [0, 1, 2]);
 
     [Fact]
     public void A_cast_keeps_every_axis() => AssertFlow(g => g.Cast(X(g), DataType.Double), [0, 1, 2]);
 
-    [Theory, InlineData("Add"), InlineData("Sub"), InlineData("Mul"), InlineData("Div"), InlineData("Pow"), InlineData("Max"), InlineData("Min")]
+    [Theory, InlineData("Add"), InlineData("Sub"), InlineData("Mul"), InlineData("Div"), InlineData("Pow"), InlineData("Max"),
+        InlineData("Min")]
     [InlineData("Greater"), InlineData("GreaterOrEqual"), InlineData("Less"), InlineData("LessOrEqual"), InlineData("Equal")]
     public void A_broadcast_operand_has_no_axis_where_it_repeats(string type)
     {
@@ -48,8 +51,10 @@ public class PositionFlowTests
     [Fact]
     public void A_gemm_keeps_rows_of_the_left_and_columns_of_the_right_as_they_are_stored()
     {
-        AssertFlow(g => g.Emit("Gemm", [In(g, s_T, Dim.Of(8)), In(g, Dim.Of(8), Dim.Of(4)), In(g, Dim.Of(4))]), [0, None], [None, 1], [None, 0]);
-        AssertFlow(g => g.Emit("Gemm", [In(g, Dim.Of(8), s_T), In(g, Dim.Of(4), Dim.Of(8))], ("transA", 1L), ("transB", 1L)), [1, None], [None, 0]);
+        AssertFlow(g => g.Emit("Gemm", [In(g, s_T, Dim.Of(8)), In(g, Dim.Of(8), Dim.Of(4)), In(g, Dim.Of(4))]), [0, None],
+            [None, 1], [None, 0]);
+        AssertFlow(g => g.Emit("Gemm", [In(g, Dim.Of(8), s_T), In(g, Dim.Of(4), Dim.Of(8))], ("transA", 1L), ("transB", 1L)),
+            [1, None], [None, 0]);
     }
 
     [Theory, InlineData("Softmax"), InlineData("LogSoftmax")]
@@ -62,7 +67,8 @@ public class PositionFlowTests
     [Fact]
     public void A_layer_normalization_mixes_every_axis_from_its_own_on()
     {
-        AssertFlow(g => g.Emit("LayerNormalization", [X(g), In(g, Dim.Of(8)), In(g, Dim.Of(8))]), [0, 1, Mixes], [None, None, Mixes], [None, None, Mixes]);
+        AssertFlow(g => g.Emit("LayerNormalization", [X(g), In(g, Dim.Of(8)), In(g, Dim.Of(8))]), [0, 1, Mixes], [None, None, Mixes],
+            [None, None, Mixes]);
         AssertFlow(g => g.Emit("LayerNormalization", [X(g), In(g, Dim.Of(8))], ("axis", 1L)), [0, Mixes, Mixes], [None, Mixes, Mixes]);
         AssertFlow(g => g.Emit("RMSNormalization", [X(g), In(g, Dim.Of(8))]), [0, 1, Mixes], [None, None, Mixes]);
     }
@@ -163,7 +169,9 @@ public class PositionFlowTests
         var z = make(new GraphBuilder());
         var op = z.Producer!;
         for (var input = 0; input < axesOfInputs.Length; input++)
+        {
             Assert.Equal(axesOfInputs[input], Enumerable.Range(0, z.Rank).Select(axis => InputAxis(op, input, axis)));
+        }
     }
 
     // [1, T, 8]

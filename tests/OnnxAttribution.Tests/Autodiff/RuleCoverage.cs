@@ -2,7 +2,8 @@ using OnnxAttribution.Autodiff;
 
 namespace OnnxAttribution.Tests.Autodiff;
 
-/// <summary>Which operators of an <see cref="OperatorCase"/> a derivative passes through, and with that which rules the case needs.</summary>
+/// <summary>Which operators of an <see cref="OperatorCase"/> a derivative passes through,
+/// and with that which rules the case needs.</summary>
 internal static class RuleCoverage
 {
     /// <summary>Types of the nodes between a differentiable input and the output, without those behind a piecewise constant one.</summary>
@@ -24,8 +25,7 @@ internal static class RuleCoverage
         var data = new TheoryData<string, KnownAxes>();
         foreach (var f in OperatorCases.All)
         {
-            foreach (var known in Enum.GetValues<KnownAxes>().Where(known => claim(f, known)))
-                data.Add(f.Name, known);
+            foreach (var known in Enum.GetValues<KnownAxes>().Where(known => claim(f, known))) data.Add(f.Name, known);
         }
         return data;
     }

@@ -9,9 +9,9 @@ public class RuleTableTests
 {
     private static readonly string[] s_needed =
     [
-        "MatMul", "Gemm", "Add", "Sub", "Mul", "Div", "Neg", "Pow", "Sqrt", "Reciprocal", "Exp", "Log", "Erf", "Tanh", "Sigmoid", "Relu", "Gelu",
-        "Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "Sin", "Cos", "ReduceMean", "ReduceSum", "Transpose", "Reshape", "Split", "Concat", "Slice", "Gather", "Expand",
-        "Unsqueeze", "Squeeze", "Where", "Cast", "Identity",
+        "MatMul", "Gemm", "Add", "Sub", "Mul", "Div", "Neg", "Pow", "Sqrt", "Reciprocal", "Exp", "Log", "Erf", "Tanh", "Sigmoid",
+        "Relu", "Gelu", "Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization", "Sin", "Cos", "ReduceMean", "ReduceSum",
+        "Transpose", "Reshape", "Split", "Concat", "Slice", "Gather", "Expand", "Unsqueeze", "Squeeze", "Where", "Cast", "Identity",
     ];
 
     // in inference Dropout is Identity, which has cases; ONNX Runtime and the interpreter would only repeat them
@@ -48,12 +48,14 @@ public class RuleTableTests
     [Fact]
     public void An_operator_without_a_rule_is_an_error_that_names_it_and_its_node()
     {
-        var graph = OnnxGraph.FromProto(GraphSketch.ToModel(new GraphSketch().Input("x", 2, 3).Node("y = Exp(x)").Node("z = Mish(y)").ToGraph()));
+        var graph = OnnxGraph.FromProto(
+            GraphSketch.ToModel(new GraphSketch().Input("x", 2, 3).Node("y = Exp(x)").Node("z = Mish(y)").ToGraph()));
         var g = new GraphBuilder("gradient/");
         var (x, z) = (graph["x"], graph["z"]);
         var e = Assert.Throws<GraphException>(() => PullBack.FromWhole(g, GradientRules.Gradient, z, Direction(g), [x], [x]));
         Assert.Contains("operator Mish of node Mish 'node 1: z = Mish(y)'", e.Message);
-        e = Assert.Throws<GraphException>(() => PushForward.Run(g, GradientRules.Gradient, new Dictionary<Value, Value> { [x] = Direction(g) }, [x], [z]));
+        e = Assert.Throws<GraphException>(() =>
+            PushForward.Run(g, GradientRules.Gradient, new Dictionary<Value, Value> { [x] = Direction(g) }, [x], [z]));
         Assert.Contains("operator Mish of node Mish 'node 1: z = Mish(y)'", e.Message);
     }
 
@@ -64,7 +66,8 @@ public class RuleTableTests
             .Node("axes = Cast(y)", ("to", DataType.Int64)).Node("z = Slice(x, start, end, axes)");
         var graph = OnnxGraph.FromProto(GraphSketch.ToModel(sketch.ToGraph()));
         var g = new GraphBuilder("gradient/");
-        var e = Assert.Throws<GraphException>(() => PullBack.FromWhole(g, GradientRules.Gradient, graph["z"], Direction(g), [graph["x"]], [graph["x"]]));
+        var e = Assert.Throws<GraphException>(() =>
+            PullBack.FromWhole(g, GradientRules.Gradient, graph["z"], Direction(g), [graph["x"]], [graph["x"]]));
         Assert.Contains("Slice 'node 1: z = Slice(x, start, end, axes)' computes its axes at run time", e.Message);
     }
 

@@ -23,7 +23,8 @@ internal sealed record SegmentCase(Value Output, IReadOnlyList<Value> Parents, I
 {
     public const int Width = 6;
 
-    public SegmentJacobian Build(GradientRules? rules = null) => SegmentJacobian.Build(Output, Parents, Stops, rules ?? GradientRules.Gradient);
+    public SegmentJacobian Build(GradientRules? rules = null) =>
+        SegmentJacobian.Build(Output, Parents, Stops, rules ?? GradientRules.Gradient);
 
     /// <summary>The segment itself, from its parents to its output.</summary>
     public OnnxGraph Primal => new(Parents, [Output]);

@@ -17,7 +17,8 @@ internal static class SegmentCases
         ["attention, residual"] = s => From(s, "R", R => s.G.Add(R, s.Attention(s.LayerNorm(R))), Identity | Contracted),
         ["rotary attention"] = s => From(s, "R", R => s.RotaryAttention(s.RmsNorm(R)), Contracted),
         ["block"] = s => From(s, "R", R => Block(s, R, s.Attention), Rows | Contracted),
-        ["block in parallel"] = s => From(s, "R", R => s.G.Add(R, s.G.Add(s.Attention(s.LayerNorm(R)), s.Mlp(s.LayerNorm(R)))), Rows | Contracted),
+        ["block in parallel"] = s =>
+            From(s, "R", R => s.G.Add(R, s.G.Add(s.Attention(s.LayerNorm(R)), s.Mlp(s.LayerNorm(R)))), Rows | Contracted),
         ["rotary block, SwiGLU"] = s => From(s, "R", R => RotaryBlock(s, R), Rows | Contracted),
         ["RMSNormalization and SwiGLU"] = s => From(s, "R", R => s.SwiGlu(s.RmsNormOperator(R)), Rows),
         ["attention with shared keys and values"] = s => From(s, "R", R => s.SharedAttention(s.RmsNormOperator(R)), Contracted),

@@ -38,7 +38,8 @@ public class SegmentJacobianTests
         var jacobian = segment.Build();
         var probe = new EdgeProbe(segment, length: 4, seed: 0);
         var outputs = DoubleInterpreter.Run(jacobian.Graph.ToProto().Graph, probe.Inputs(jacobian));
-        Assert.All(jacobian.Parents, p => DirectionBatch.AssertClose(probe.Expected(segment, p.Value.Name), probe.Edges(p, outputs), Float32Constants));
+        Assert.All(jacobian.Parents,
+            p => DirectionBatch.AssertClose(probe.Expected(segment, p.Value.Name), probe.Edges(p, outputs), Float32Constants));
     }
 
     [Fact]
@@ -55,7 +56,8 @@ public class SegmentJacobianTests
         var jacobian = segment.Build();
         Assert.Equal(segment.Parents, jacobian.Parents.Select(p => p.Value));
         Assert.Equal(segment.Arrivals, jacobian.Parents.Select(p =>
-            (p.IsIdentity ? Arrival.Identity : 0) | (p.RowsOutput is null ? 0 : Arrival.Rows) | (p.ContractedOutput is null ? 0 : Arrival.Contracted)));
+            (p.IsIdentity ? Arrival.Identity : 0) | (p.RowsOutput is null ? 0 : Arrival.Rows)
+                | (p.ContractedOutput is null ? 0 : Arrival.Contracted)));
         Assert.Equal(segment.Arrivals.All(a => a == Arrival.Identity), jacobian.NeedsNoRun);
     }
 
@@ -63,14 +65,14 @@ public class SegmentJacobianTests
     public void A_position_wise_segment_is_answered_in_rows_only(string name)
     {
         var segment = SegmentCases.Get(name);
-        if (segment.Arrivals.Any(a => a.HasFlag(Arrival.Contracted)))
-            return;
+        if (segment.Arrivals.Any(a => a.HasFlag(Arrival.Contracted))) return;
         Assert.DoesNotContain(segment.Build().Graph.Ops().SelectMany(o => o.Out), v => Has(v!, "rows") && Has(v!, "position"));
     }
 
     // [N, T, d] never meets a weight below the meeting place: with one attention layer, not at all
     [Theory, InlineData("attention"), InlineData("attention, residual"), InlineData("rotary attention"), InlineData("block")]
-    [InlineData("block in parallel"), InlineData("rotary block, SwiGLU"), InlineData("MLP behind attention"), InlineData("attention behind an MLP")]
+    [InlineData("block in parallel"), InlineData("rotary block, SwiGLU"), InlineData("MLP behind attention"),
+        InlineData("attention behind an MLP")]
     [InlineData("attention of A and R, R skips")]
     public void With_one_attention_layer_no_whole_cotangent_is_multiplied_with_a_weight(string name)
     {

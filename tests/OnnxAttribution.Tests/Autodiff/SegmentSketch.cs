@@ -3,7 +3,8 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Tests.Autodiff;
 
-/// <summary>The pieces that <see cref="SegmentCases"/> are put together from, on tensors [1, position, d], as exporters write them.</summary>
+/// <summary>The pieces that <see cref="SegmentCases"/> are put together from,
+/// on tensors [1, position, d], as exporters write them.</summary>
 /// <param name="length">What is declared of the position axis.</param>
 internal sealed class SegmentSketch(Dim length)
 {
@@ -17,7 +18,8 @@ internal sealed class SegmentSketch(Dim length)
     public Value Linear(Value x, int from, int to) => G.Add(G.MatMul(x, Weight(from, to)), Weight(to));
 
     /// <summary>As GPT-2 is exported: positions flattened into the rows of a Gemm.</summary>
-    public Value Flattened(Value x, int from, int to) => G.Reshape(G.Emit("Gemm", [G.Reshape(x, -1, from), Weight(from, to), Weight(to)]), 1, -1, to);
+    public Value Flattened(Value x, int from, int to) =>
+        G.Reshape(G.Emit("Gemm", [G.Reshape(x, -1, from), Weight(from, to), Weight(to)]), 1, -1, to);
 
     /// <summary>With its statistics, which nothing reads.</summary>
     public Value LayerNorm(Value x) => G.Emit("LayerNormalization", [x, Weight(D), Weight(D)], 3, ("axis", -1L), ("epsilon", 1e-5f))[0];
@@ -36,7 +38,8 @@ internal sealed class SegmentSketch(Dim length)
         var (cos, sin) = (Table(x), Table(x));
         Value Turned(Value v) => G.Add(G.Mul(v, cos), G.Mul(HalfTurned(v), sin));
         var q = Turned(ToHeads(G.MatMulTransposed(x, Weight(D, D), Weight(D))));
-        var (k, v) = (Turned(G.Reshape(G.MatMulTransposed(x, Weight(HeadWidth, D)), 0, 0, 1, HeadWidth)), G.Reshape(G.MatMulTransposed(x, Weight(HeadWidth, D)), 0, 0, 1, HeadWidth));
+        var (k, v) = (Turned(G.Reshape(G.MatMulTransposed(x, Weight(HeadWidth, D)), 0, 0, 1, HeadWidth)),
+            G.Reshape(G.MatMulTransposed(x, Weight(HeadWidth, D)), 0, 0, 1, HeadWidth));
         var grouped = G.Reshape(G.Transpose(q, 0, 2, 1, 3), 0, 1, Heads, -1, HeadWidth);                                  // [1, 1, H, T, h]
         var scores = G.Reshape(G.MatMul(grouped, G.Unsqueeze(G.Transpose(k, 0, 2, 3, 1), 2)), 0, Heads, -1, 0);           // [1, H, T, T]
         var pattern = G.Reshape(G.Softmax(scores, -1), 0, 1, Heads, 0, -1);
@@ -61,7 +64,8 @@ internal sealed class SegmentSketch(Dim length)
         return Attend(x, ToHeads(qkv[0]), ToHeads(qkv[1]), ToHeads(qkv[2]));
     }
 
-    /// <summary>The same with q and k turned by their position: a table of cosines and sines [8, head], cut to the length at hand.</summary>
+    /// <summary>The same with q and k turned by their position:
+    /// a table of cosines and sines [8, head], cut to the length at hand.</summary>
     public Value RotaryAttention(Value x)
     {
         var (cos, sin) = (Table(x), Table(x));

@@ -25,7 +25,9 @@ public class VjpRulesTests
         foreach (var input in f.Differentiable)
         {
             for (var b = 0; b < Batch; b++)
+            {
                 DirectionBatch.AssertClose(f.Vjp(at, input, zBars[b]), DirectionBatch.Row(xBars[input + ".bar"], b), Float32Constants);
+            }
         }
     }
 
@@ -55,7 +57,8 @@ public class VjpRulesTests
     public static TheoryData<string, KnownAxes> Refused => RuleCoverage.Cases((f, _) => IsRefused(f));
 
     private static bool IsRefused(OperatorCase f) =>
-        RuleCoverage.Differentiated(f).Any(type => !VjpRules.Table.ContainsKey(type)) || f.Name is "Max: three inputs" or "Min: three inputs";
+        RuleCoverage.Differentiated(f).Any(type => !VjpRules.Table.ContainsKey(type))
+            || f.Name is "Max: three inputs" or "Min: three inputs";
 
     private static DoubleTensor[] Cotangents(OperatorCase f, Dictionary<string, DoubleTensor> at) =>
         [.. Enumerable.Range(0, Batch).Select(seed => f.DrawCotangent(at, seed))];

@@ -22,12 +22,15 @@ public class FeatureNameTests
     }
 
     [Theory]
-    [InlineData(""), InlineData("953"), InlineData("3:"), InlineData("3:-1"), InlineData(":3"), InlineData("3:1@"), InlineData("3:1@x"), InlineData("3.head:1"), InlineData("x:1")]
-    [InlineData("3:1 "), InlineData("3:1\n"), InlineData("3:99999999999"), InlineData("99999999999:3"), InlineData("3:1@99999999999"), InlineData("٣:1")]
+    [InlineData(""), InlineData("953"), InlineData("3:"), InlineData("3:-1"), InlineData(":3"), InlineData("3:1@"), InlineData("3:1@x"),
+        InlineData("3.head:1"), InlineData("x:1")]
+    [InlineData("3:1 "), InlineData("3:1\n"), InlineData("3:99999999999"), InlineData("99999999999:3"), InlineData("3:1@99999999999"),
+        InlineData("٣:1")]
     public void What_is_no_feature_is_refused_with_how_to_write_one(string text) =>
         Assert.Contains("3.attn:12", Assert.Throws<FormatException>(() => FeatureName.Parse(text)).Message);
 
     [Theory, InlineData("3.263"), InlineData("3.263@1")]
     public void A_pages_name_of_a_node_is_told_how_to_write_it(string text) =>
-        Assert.Contains("a page's 3.263 is 3:263 in the residual stream, 3.attn:263 or 3.mlp:263", Assert.Throws<FormatException>(() => FeatureName.Parse(text)).Message);
+        Assert.Contains("a page's 3.263 is 3:263 in the residual stream, 3.attn:263 or 3.mlp:263",
+            Assert.Throws<FormatException>(() => FeatureName.Parse(text)).Message);
 }

@@ -8,7 +8,8 @@ public sealed class ModelBundleTests : IDisposable
     private readonly TemporaryDirectory _directory = new();
     private readonly string _bundle;
 
-    public ModelBundleTests() => _bundle = Random2.Bundle(Random2.Copy(_directory["checkpoint"], withDictionaries: true), _directory["bundle"]);
+    public ModelBundleTests() =>
+        _bundle = Random2.Bundle(Random2.Copy(_directory["checkpoint"], withDictionaries: true), _directory["bundle"]);
 
     public void Dispose() => _directory.Dispose();
 
@@ -16,10 +17,12 @@ public sealed class ModelBundleTests : IDisposable
     public void A_directory_that_is_not_there_and_one_without_bundle_json_are_named()
     {
         BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_directory["nowhere"]), _directory["nowhere"]);
-        BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_directory["checkpoint"]), _directory["checkpoint"], "bundle.json");
+        BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_directory["checkpoint"]),
+            _directory["checkpoint"], "bundle.json");
     }
 
-    [Theory, InlineData(""), InlineData("{"), InlineData("{}"), InlineData("null"), InlineData("[]"), InlineData("\0\0"), InlineData("{\"format_version\": \"one\"}")]
+    [Theory, InlineData(""), InlineData("{"), InlineData("{}"), InlineData("null"), InlineData("[]"), InlineData("\0\0"),
+        InlineData("{\"format_version\": \"one\"}")]
     public void A_damaged_bundle_json_is_named(string content)
     {
         var path = Path.Combine(_bundle, "bundle.json");
@@ -27,7 +30,8 @@ public sealed class ModelBundleTests : IDisposable
         BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_bundle), path, "export the bundle again");
     }
 
-    [Theory, InlineData("sites"), InlineData("files"), InlineData("dictionaries"), InlineData("weight_processing"), InlineData("d_model"), InlineData("name")]
+    [Theory, InlineData("sites"), InlineData("files"), InlineData("dictionaries"), InlineData("weight_processing"), InlineData("d_model"),
+        InlineData("name")]
     public void A_bundle_json_without_one_of_its_keys_or_with_null_there_is_damaged(string key)
     {
         var path = Path.Combine(_bundle, "bundle.json");
@@ -67,8 +71,9 @@ public sealed class ModelBundleTests : IDisposable
         ModelBundle.Open(_bundle);
     }
 
-    public static TheoryData<string> Files => ["model.onnx", "model.safetensors", "config.json", "vocab.json", "merges.txt", "dictionaries/blocks.1.hook_attn_out/cfg.json",
-        "dictionaries/blocks.1.hook_attn_out/sae_weights.safetensors"];
+    public static TheoryData<string> Files =>
+        ["model.onnx", "model.safetensors", "config.json", "vocab.json", "merges.txt", "dictionaries/blocks.1.hook_attn_out/cfg.json",
+            "dictionaries/blocks.1.hook_attn_out/sae_weights.safetensors"];
 
     [Theory, InlineData(0xFF), InlineData(0x00), InlineData(0x0A)]
     public void A_graph_whose_bytes_changed_is_named(byte content)
@@ -85,7 +90,8 @@ public sealed class ModelBundleTests : IDisposable
     [InlineData("blocks.7.hook_attn_out", "blocks.0.hook_attn_out")]
     [InlineData("blocks.1.hook_resid_pst", "blocks.1.hook_resid_post")]
     public void An_unknown_site_is_answered_with_the_nearest(string name, string nearest) =>
-        BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_bundle).SiteNamed(name), $"'{name}'", $"'{nearest}'", Path.Combine(_bundle, "bundle.json"));
+        BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_bundle).SiteNamed(name), $"'{name}'", $"'{nearest}'",
+            Path.Combine(_bundle, "bundle.json"));
 
     [Fact]
     public void Resid_post_below_the_last_block_is_another_name_of_the_next_blocks_resid_pre()
@@ -100,6 +106,7 @@ public sealed class ModelBundleTests : IDisposable
     {
         var bundle = ModelBundle.Open(_bundle);
         Assert.Equal("blocks.1.hook_mlp_out", bundle.SiteNamed("1.mlp").Name);
-        Assert.Equal(["blocks.0.hook_attn_out", "blocks.1.hook_resid_pre", "blocks.1.hook_attn_out"], bundle.SitesNamed(["1.resid", "attn", "0.attn"]).Select(s => s.Name));
+        Assert.Equal(["blocks.0.hook_attn_out", "blocks.1.hook_resid_pre", "blocks.1.hook_attn_out"],
+            bundle.SitesNamed(["1.resid", "attn", "0.attn"]).Select(s => s.Name));
     }
 }

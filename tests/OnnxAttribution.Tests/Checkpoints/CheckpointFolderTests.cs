@@ -13,32 +13,40 @@ public sealed class CheckpointFolderTests : IDisposable
     public void Dispose() => _directory.Dispose();
 
     [Theory]
-    [InlineData("openai-community/gpt2", "run 'hf download openai-community/gpt2 --local-dir DIR' first (for GPT-2 and its dictionaries also export-scripts/fetch_gpt2.sh)")]
-    [InlineData("EleutherAI/pythia-70m", "Nothing is downloaded here: if this is a name on the Hugging Face hub, run 'hf download EleutherAI/pythia-70m --local-dir DIR' first.")]
+    [InlineData("openai-community/gpt2",
+        "run 'hf download openai-community/gpt2 --local-dir DIR' first (for GPT-2 and its dictionaries also export-scripts/fetch_gpt2.sh)")]
+    [InlineData("EleutherAI/pythia-70m", "Nothing is downloaded here: if this is a name on the Hugging Face hub, "
+        + "run 'hf download EleutherAI/pythia-70m --local-dir DIR' first.")]
     [InlineData("gpt2-of-nobody", "hf download gpt2-of-nobody")]
     public void A_name_on_the_hub_is_told_from_a_missing_directory(string name, string reason)
     {
         var message = Refused(() => ModelArchitecture.Read(name));
-        Assert.StartsWith($"{name}: there is no such directory; give the directory that holds config.json and model.safetensors. ", message);
+        Assert.StartsWith($"{name}: there is no such directory; give the directory that holds config.json and model.safetensors. ",
+            message);
         Assert.Contains(reason, message);
     }
 
     [Fact]
-    public void A_missing_path_is_no_name_on_the_hub() => Assert.DoesNotContain("download", Refused(() => ModelArchitecture.Read(_directory["a/b/c"])));
+    public void A_missing_path_is_no_name_on_the_hub() =>
+        Assert.DoesNotContain("download", Refused(() => ModelArchitecture.Read(_directory["a/b/c"])));
 
     [Fact]
     public void A_file_of_the_checkpoint_is_not_its_directory()
     {
         Write("config.json", Gpt2);
-        Assert.Contains("config.json: is a file; give the directory that holds", Refused(() => ModelArchitecture.Read(_directory["config.json"])));
+        Assert.Contains("config.json: is a file; give the directory that holds",
+            Refused(() => ModelArchitecture.Read(_directory["config.json"])));
     }
 
     [Theory]
-    [InlineData("adapter_config.json", """{"peft_type":"LORA","base_model_name_or_path":"gpt2"}""", "holds an adapter (LORA) of 'gpt2', not a model; merge it into its model first: PeftModel")]
+    [InlineData("adapter_config.json", """{"peft_type":"LORA","base_model_name_or_path":"gpt2"}""",
+        "holds an adapter (LORA) of 'gpt2', not a model; merge it into its model first: PeftModel")]
     [InlineData("adapter_config.json", """{"lora_alpha":NaN}""", "holds an adapter, not a model")]
     [InlineData("adapter_config.json", "version https://git-lfs.github.com/spec/v1\n", "adapter_config.json: is a Git LFS pointer")]
-    [InlineData("snapshots/0a1b/config.json", Gpt2, "is a folder of the hub's cache; give the folder of a commit below snapshots in it, such as '0a1b'")]
-    [InlineData("checkpoint-500/config.json", Gpt2, "has no config.json, but folders in it have; give one of them, such as 'checkpoint-500'")]
+    [InlineData("snapshots/0a1b/config.json", Gpt2,
+        "is a folder of the hub's cache; give the folder of a commit below snapshots in it, such as '0a1b'")]
+    [InlineData("checkpoint-500/config.json", Gpt2,
+        "has no config.json, but folders in it have; give one of them, such as 'checkpoint-500'")]
     [InlineData("model.onnx", "", "holds an ONNX graph and no checkpoint; give the .onnx file to --onnx")]
     [InlineData("llama-2-7b.Q4_K_M.gguf", "", "holds GGUF")]
     [InlineData("consolidated.00.pth", "", "in their author's own layout")]
@@ -50,10 +58,12 @@ public sealed class CheckpointFolderTests : IDisposable
     }
 
     [Theory]
-    [InlineData("pytorch_model.bin", "has its weights in pytorch_model.bin, which is not read; AutoModelForCausalLM.from_pretrained(DIR).save_pretrained(NEW) of transformers writes model.safetensors")]
+    [InlineData("pytorch_model.bin", "has its weights in pytorch_model.bin, which is not read; "
+        + "AutoModelForCausalLM.from_pretrained(DIR).save_pretrained(NEW) of transformers writes model.safetensors")]
     [InlineData("pytorch_model-00001-of-00002.bin", "has its weights in pytorch_model.bin")]
     [InlineData("model-00001-of-00002.safetensors", "has shards of weights, but no model.safetensors.index.json")]
-    [InlineData("model.fp16.safetensors", "has no model.safetensors, but 'model.fp16.safetensors'; if that is the whole model, give it this name")]
+    [InlineData("model.fp16.safetensors",
+        "has no model.safetensors, but 'model.fp16.safetensors'; if that is the whole model, give it this name")]
     [InlineData("adapter_config.json", "holds an adapter, not a model")]
     [InlineData("ggml-model-q4_0.gguf", "holds GGUF, weights for llama.cpp")]
     [InlineData("step1000.ckpt", "weights that torch saved; load them into their model")]
@@ -67,12 +77,15 @@ public sealed class CheckpointFolderTests : IDisposable
     }
 
     [Theory]
-    [InlineData("""{"architectures":["GPT2LMHeadModel"]}""", "has no key 'model_type'; add \"model_type\": \"gpt2\", since its architectures are 'GPT2LMHeadModel'.")]
+    [InlineData("""{"architectures":["GPT2LMHeadModel"]}""",
+        "has no key 'model_type'; add \"model_type\": \"gpt2\", since its architectures are 'GPT2LMHeadModel'.")]
     [InlineData("""{"architectures":["GPTNeoXForCausalLM"]}""", "add \"model_type\": \"gpt_neox\"")]
     [InlineData("""{"model_type":null,"architectures":[null,"LlamaForCausalLM"]}""", "add \"model_type\": \"llama\"")]
-    [InlineData("""{"architectures":["Qwen2MoeForCausalLM"]}""", "add it: 'gpt2', 'gpt_neox', 'llama', 'mistral', 'qwen2' are known, and its architectures are 'Qwen2MoeForCausalLM'.")]
+    [InlineData("""{"architectures":["Qwen2MoeForCausalLM"]}""",
+        "add it: 'gpt2', 'gpt_neox', 'llama', 'mistral', 'qwen2' are known, and its architectures are 'Qwen2MoeForCausalLM'.")]
     [InlineData("{}", "has no key 'model_type'; add it: 'gpt2', ")]
-    [InlineData("""{"model_type":"qwen3"}""", "model_type is 'qwen3', which is not supported; only 'gpt2', 'gpt_neox', 'llama', 'mistral', 'qwen2' are built in; export-scripts/export_torch.py makes an ONNX graph of any causal language model, which --onnx takes.")]
+    [InlineData("""{"model_type":"qwen3"}""", "model_type is 'qwen3', which is not supported; only 'gpt2', 'gpt_neox', 'llama', 'mistral', "
+        + "'qwen2' are built in; export-scripts/export_torch.py makes an ONNX graph of any causal language model, which --onnx takes.")]
     public void A_config_of_no_model_that_is_built_in_says_what_to_do(string config, string reason)
     {
         Write("config.json", config);

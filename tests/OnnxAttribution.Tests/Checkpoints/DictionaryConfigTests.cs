@@ -35,22 +35,24 @@ public sealed class DictionaryConfigTests : IDisposable
 
     [Fact]
     public void The_oldest_flat_layout_is_read_with_its_defaults() => Assert.Equal(
-        new DictionaryConfig("blocks.8.hook_resid_pre", 768, 24576, DictionaryArchitecture.Standard, 0, ApplyDecoderBiasToInput: true, InputNormalization.None,
-            PrependBos: true, "gpt2-small", null, CenterWritingWeights: true), Read(Flat));
+        new DictionaryConfig("blocks.8.hook_resid_pre", 768, 24576, DictionaryArchitecture.Standard, 0, ApplyDecoderBiasToInput: true,
+            InputNormalization.None, PrependBos: true, "gpt2-small", null, CenterWritingWeights: true), Read(Flat));
 
     [Fact]
     public void A_flat_topk_is_no_relu() => Assert.Equal(
-        new DictionaryConfig("blocks.0.hook_attn_out", 768, 32768, DictionaryArchitecture.TopK, 32, ApplyDecoderBiasToInput: true, InputNormalization.LayerNorm,
-            PrependBos: false, "gpt2-small", "gpt2-small/0-att_32k-oai", null), Read(FlatTopK));
+        new DictionaryConfig("blocks.0.hook_attn_out", 768, 32768, DictionaryArchitecture.TopK, 32, ApplyDecoderBiasToInput: true,
+            InputNormalization.LayerNorm, PrependBos: false, "gpt2-small", "gpt2-small/0-att_32k-oai", null), Read(FlatTopK));
 
     [Fact]
     public void The_new_layout_is_read() => Assert.Equal(
-        new DictionaryConfig("blocks.0.hook_mlp_out", 64, 512, DictionaryArchitecture.TopK, 16, ApplyDecoderBiasToInput: false, InputNormalization.None,
-            PrependBos: true, "gelu-1l", null, CenterWritingWeights: true), Read(New));
+        new DictionaryConfig("blocks.0.hook_mlp_out", 64, 512, DictionaryArchitecture.TopK, 16, ApplyDecoderBiasToInput: false,
+            InputNormalization.None, PrependBos: true, "gelu-1l", null, CenterWritingWeights: true), Read(New));
 
     [Theory]
-    [InlineData("transformer.h.0", "blocks.0.hook_resid_post"), InlineData("model.layers.5.mlp", "blocks.5.hook_mlp_out"), InlineData("gpt_neox.layers.3.attention", "blocks.3.hook_attn_out")]
-    [InlineData("model.layers.5.mlp.gate_proj", "model.layers.5.mlp.gate_proj"), InlineData("blocks.5.mlp.hook_post", "blocks.5.mlp.hook_post")]
+    [InlineData("transformer.h.0", "blocks.0.hook_resid_post"), InlineData("model.layers.5.mlp", "blocks.5.hook_mlp_out"),
+        InlineData("gpt_neox.layers.3.attention", "blocks.3.hook_attn_out")]
+    [InlineData("model.layers.5.mlp.gate_proj", "model.layers.5.mlp.gate_proj"),
+        InlineData("blocks.5.mlp.hook_post", "blocks.5.mlp.hook_post")]
     public void A_module_of_a_model_of_Hugging_Face_is_the_site_that_its_output_is(string module, string site)
     {
         Assert.Equal(site, Read(Changed(Flat, "hook_point", $"\"{module}\"")).HookName);
@@ -71,8 +73,10 @@ public sealed class DictionaryConfigTests : IDisposable
     public void What_changes_the_mathematics_is_kept()
     {
         Assert.Equal(InputNormalization.ExpectedAverage, Read(Changed(Flat, "normalize_activations", "true")).Normalization);
-        Assert.Equal(InputNormalization.ExpectedAverage, Read(Changed(Flat, "normalize_activations", "\"expected_average_only_in\"")).Normalization);
-        Assert.Equal(InputNormalization.ConstantNorm, Read(Changed(New, "normalize_activations", "\"constant_norm_rescale\"")).Normalization);
+        Assert.Equal(InputNormalization.ExpectedAverage,
+            Read(Changed(Flat, "normalize_activations", "\"expected_average_only_in\"")).Normalization);
+        Assert.Equal(InputNormalization.ConstantNorm,
+            Read(Changed(New, "normalize_activations", "\"constant_norm_rescale\"")).Normalization);
         Assert.Equal(1.5, Read(Changed(New, "norm_scaling_factor", "1.5")).NormScalingFactor);
         Assert.Equal(DictionaryArchitecture.JumpRelu, Read(Changed(Flat, "architecture", "\"jumprelu\"")).Architecture);
         Assert.Equal(DictionaryArchitecture.Gated, Read(Changed(New, "architecture", "\"gated\"")).Architecture);
@@ -90,9 +94,12 @@ public sealed class DictionaryConfigTests : IDisposable
 
     public static TheoryData<string, string, string, string> Refusals => new()
     {
-        { Flat, "architecture", "\"temporal\"", "architecture is 'temporal', which is not supported; only 'standard', 'topk', 'jumprelu' and 'gated' are" },
-        { FlatTopK, "architecture", "\"jumprelu\"", "activation_fn_str is 'topk', which is not supported; with this architecture only 'relu' is" },
-        { New, "architecture", "\"jumprelu_transcoder\"", "architecture is 'jumprelu_transcoder', which is not supported; a transcoder writes" },
+        { Flat, "architecture", "\"temporal\"",
+            "architecture is 'temporal', which is not supported; only 'standard', 'topk', 'jumprelu' and 'gated' are" },
+        { FlatTopK, "architecture", "\"jumprelu\"",
+            "activation_fn_str is 'topk', which is not supported; with this architecture only 'relu' is" },
+        { New, "architecture", "\"jumprelu_transcoder\"",
+            "architecture is 'jumprelu_transcoder', which is not supported; a transcoder writes" },
         { Flat, "architecture", "\"batchtopk\"", "architecture is 'batchtopk'" },
         { New, "architecture", "\"matryoshka_batchtopk\"", "architecture is 'matryoshka_batchtopk'" },
         { New, "architecture", "\"skip_transcoder\"", "architecture is 'skip_transcoder'" },
@@ -144,8 +151,7 @@ public sealed class DictionaryConfigTests : IDisposable
             var files = Gen.Zip(Gen.Choose(0, whole.Length - 1), Gen.Choose(0, 255)).ListOf(2).Select(edits =>
             {
                 var bytes = whole.ToArray();
-                foreach (var (index, value) in edits)
-                    bytes[index] = (byte)value;
+                foreach (var (index, value) in edits) bytes[index] = (byte)value;
                 return bytes;
             });
             Check.One(Config.QuickThrowOnFailure.WithQuietOnSuccess(true).WithMaxTest(1000), Prop.ForAll(files.ToArbitrary(), bytes =>

@@ -27,7 +27,8 @@ public sealed class Gpt2ConfigTests : IDisposable
     [Fact]
     public void Missing_keys_have_the_defaults_of_hugging_face()
     {
-        var config = Read("""{"model_type":"gpt2","n_layer":1,"n_head":2,"n_embd":8,"n_ctx":16,"vocab_size":9,"n_inner":null,"pruned_heads":{}}""");
+        var config =
+            Read("""{"model_type":"gpt2","n_layer":1,"n_head":2,"n_embd":8,"n_ctx":16,"vocab_size":9,"n_inner":null,"pruned_heads":{}}""");
         Assert.Equal(new Gpt2Config(1, 2, 8, 16, 9, 32, 1e-5, Activation.GeluTanh, TieWordEmbeddings: true, null, null), config);
         Assert.Equal(4, config.HeadWidth);
     }
@@ -78,21 +79,22 @@ public sealed class Gpt2ConfigTests : IDisposable
         Refused($"{json.ToJsonString()[..^1]},\"{key}\":{value}}}", problem);
     }
 
-    [Theory, InlineData("", "not valid JSON"), InlineData("[]", "holds a JSON Array"), InlineData("{", "not valid JSON"), InlineData("{\"a\":1,\"a\":1}", "has no key 'model_type'"),
-        InlineData("{\"model_type\":\"gpt2\",\"n_head\":NaN}", "n_head is 'NaN' where an integer from 1 to 1024 is expected"), InlineData("{}", "has no key 'model_type'")]
+    [Theory, InlineData("", "not valid JSON"), InlineData("[]", "holds a JSON Array"), InlineData("{", "not valid JSON"),
+        InlineData("{\"a\":1,\"a\":1}", "has no key 'model_type'"), InlineData("{\"model_type\":\"gpt2\",\"n_head\":NaN}",
+            "n_head is 'NaN' where an integer from 1 to 1024 is expected"), InlineData("{}", "has no key 'model_type'")]
     public void A_file_that_is_no_config_is_refused(string json, string problem) => Refused(json, problem);
 
     [Fact]
     public void Only_our_exception_leaves_a_mutated_config()
     {
         var whole = System.Text.Encoding.UTF8.GetBytes(Small);
-        var files = Gen.Zip(Gen.Zip(Gen.Choose(0, whole.Length - 1), Gen.Choose(0, 255)).ListOf(2), Gen.Choose(0, 2 * whole.Length)).Select(pair =>
-        {
-            var bytes = whole.ToArray();
-            foreach (var (index, value) in pair.Item1)
-                bytes[index] = (byte)value;
-            return bytes[..Math.Min(pair.Item2, bytes.Length)];
-        });
+        var files = Gen.Zip(Gen.Zip(Gen.Choose(0, whole.Length - 1), Gen.Choose(0, 255)).ListOf(2), Gen.Choose(0, 2 * whole.Length))
+            .Select(pair =>
+            {
+                var bytes = whole.ToArray();
+                foreach (var (index, value) in pair.Item1) bytes[index] = (byte)value;
+                return bytes[..Math.Min(pair.Item2, bytes.Length)];
+            });
         Check.One(Config.QuickThrowOnFailure.WithQuietOnSuccess(true).WithMaxTest(2000), Prop.ForAll(files.ToArbitrary(), bytes =>
         {
             File.WriteAllBytes(FilePath, bytes);

@@ -15,7 +15,8 @@ public sealed class SaeLensDictionaryTests : IDisposable
     {
         using var dictionary = SaeLensDictionary.Open(Write("a", Config));
         Assert.Equal(("blocks.0.hook_resid_pre", 4, 8), (dictionary.HookName, dictionary.Width, dictionary.FeatureCount));
-        Assert.Equal("[4, 8] [8, 4] [4]", string.Join(' ', new[] { dictionary.EncoderWeights, dictionary.DecoderWeights, dictionary.DecoderBias }.Select(entry => entry.ShapeText)));
+        Assert.Equal("[4, 8] [8, 4] [4]", string.Join(' ',
+            new[] { dictionary.EncoderWeights, dictionary.DecoderWeights, dictionary.DecoderBias }.Select(entry => entry.ShapeText)));
         dictionary.Check.Run();
     }
 
@@ -26,7 +27,8 @@ public sealed class SaeLensDictionaryTests : IDisposable
             Refused(() => SaeLensDictionary.Open(Write("a", Config, change: t => t.Name == name ? change(t) : t)), problem);
         RefusedWith(_ => null, $"has no tensor '{name}'");
         RefusedWith(_ => Tensor(name, [4, 4]), $"tensor '{name}' has shape [4, 4]");
-        RefusedWith(t => SafetensorsTensor.I64(name, [.. t.Shape], () => new long[t.Shape.Aggregate((a, b) => a * b)]), $"tensor '{name}' has type I64");
+        RefusedWith(t => SafetensorsTensor.I64(name, [.. t.Shape], () => new long[t.Shape.Aggregate((a, b) => a * b)]),
+            $"tensor '{name}' has type I64");
     }
 
     [Theory, InlineData("scaling_factor"), InlineData("finetuning_scaling_factor")]
@@ -38,9 +40,13 @@ public sealed class SaeLensDictionaryTests : IDisposable
             using var ones = SaeLensDictionary.Open(Write("a", config, [Tensor(name, [8], 1)]));
             Assert.Null(ones.ScalingFactor());
         }
-        using (var other = SaeLensDictionary.Open(Write("b", finetuned, [Tensor(name, [8], 1.5f)]))) Assert.Equal(Enumerable.Repeat(1.5f, 8), other.ScalingFactor()!);
+        using (var other = SaeLensDictionary.Open(Write("b", finetuned, [Tensor(name, [8], 1.5f)])))
+        {
+            Assert.Equal(Enumerable.Repeat(1.5f, 8), other.ScalingFactor()!);
+        }
         using (var without = SaeLensDictionary.Open(Write("c", finetuned))) Assert.Null(without.ScalingFactor());
-        Refused(() => SaeLensDictionary.Open(Write("a", Config, [Tensor(name, [8], 1.5f)])), $"tensor '{name}' is not all ones, but cfg.json does not say finetuning_scaling_factor");
+        Refused(() => SaeLensDictionary.Open(Write("a", Config, [Tensor(name, [8], 1.5f)])),
+            $"tensor '{name}' is not all ones, but cfg.json does not say finetuning_scaling_factor");
         Refused(() => SaeLensDictionary.Open(Write("a", Config, [Tensor(name, [7], 1.5f)])), $"tensor '{name}' has shape [7]");
     }
 
@@ -50,8 +56,11 @@ public sealed class SaeLensDictionaryTests : IDisposable
 
     [Theory, InlineData("jumprelu", "threshold"), InlineData("gated", "r_mag"), InlineData("gated", "b_gate"), InlineData("gated", "b_mag")]
     public void Each_tensor_of_a_kind_is_required(string kind, string name) =>
-        Refused(() => SaeLensDictionary.Open(Write("a", Config.Replace("standard", kind), change: t => t.Name == "b_enc" && kind == "gated" ? null : t,
-            extra: [.. new[] { "b_gate", "b_mag", "r_mag" }.Where(n => kind == "gated" && n != name).Select(n => Tensor(n, [8]))])), $"has no tensor '{name}'");
+        Refused(() =>
+            SaeLensDictionary.Open(
+                Write("a", Config.Replace("standard", kind), change: t => t.Name == "b_enc" && kind == "gated" ? null : t,
+                    extra: [.. new[] { "b_gate", "b_mag", "r_mag" }.Where(n => kind == "gated" && n != name).Select(n => Tensor(n, [8]))])),
+            $"has no tensor '{name}'");
 
     [Theory, InlineData("other"), InlineData("threshold"), InlineData("r_mag"), InlineData("b_gate"), InlineData("b_mag")]
     public void A_tensor_of_another_architecture_is_refused(string name) =>
@@ -61,7 +70,8 @@ public sealed class SaeLensDictionaryTests : IDisposable
     [Fact]
     public void A_weight_that_is_not_finite_is_found_when_asked()
     {
-        using var dictionary = SaeLensDictionary.Open(Write("a", Config, change: t => t.Name == "W_dec" ? Tensor("W_dec", [8, 4], float.NaN) : t));
+        using var dictionary =
+            SaeLensDictionary.Open(Write("a", Config, change: t => t.Name == "W_dec" ? Tensor("W_dec", [8, 4], float.NaN) : t));
         Refused(() => dictionary.Check.Run(), "tensor 'W_dec' of shape [8, 4] has a NaN or infinity at flat index 0");
     }
 
@@ -74,7 +84,8 @@ public sealed class SaeLensDictionaryTests : IDisposable
         Refused(() => SaeLensDictionary.Open(directory), "sae_weights.safetensors: there is no such file");
     }
 
-    private string Write(string name, string config, SafetensorsTensor[]? extra = null, Func<SafetensorsTensor, SafetensorsTensor?>? change = null)
+    private string Write(string name, string config, SafetensorsTensor[]? extra = null,
+        Func<SafetensorsTensor, SafetensorsTensor?>? change = null)
     {
         var directory = Directory.CreateDirectory(Path.Combine(_directory.Path, name)).FullName;
         File.WriteAllText(Path.Combine(directory, "cfg.json"), config);

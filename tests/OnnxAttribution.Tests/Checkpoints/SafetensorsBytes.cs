@@ -17,5 +17,7 @@ internal static class SafetensorsBytes
 
     /// <summary>One entry of the header.</summary>
     public static string Entry(string name, string dtype, string shape, long begin, long end) =>
-        $$"""{{name}}:{"dtype":"{{dtype}}","shape":{{shape}},"data_offsets":[{{begin}},{{end}}]}""".Insert(0, "\"").Insert(name.Length + 1, "\"");
+        $$"""{{name}}:{"dtype":"{{dtype}}","shape":{{shape}},"data_offsets":[{{begin}},{{end}}]}"""
+            .Insert(0, "\"")
+            .Insert(name.Length + 1, "\"");
 }

@@ -6,7 +6,8 @@ namespace OnnxAttribution.Tests.Checkpoints;
 
 public sealed class SafetensorsFileTests : IDisposable
 {
-    private static readonly float[] s_values = [0, -0f, 1, -2.5f, 0.333f, 65504, 1e-7f, 3e38f, float.NaN, float.PositiveInfinity, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+    private static readonly float[] s_values =
+        [0, -0f, 1, -2.5f, 0.333f, 65504, 1e-7f, 3e38f, float.NaN, float.PositiveInfinity, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
     private readonly TemporaryDirectory _directory = new();
 
@@ -39,8 +40,7 @@ public sealed class SafetensorsFileTests : IDisposable
     {
         var bits = s_values.Select(v => (ushort)(BitConverter.SingleToUInt32Bits(v) >> 16)).ToArray();
         var data = new byte[38];
-        for (var i = 0; i < bits.Length; i++)
-            BinaryPrimitives.WriteUInt16LittleEndian(data.AsSpan(2 * i), bits[i]);
+        for (var i = 0; i < bits.Length; i++) BinaryPrimitives.WriteUInt16LittleEndian(data.AsSpan(2 * i), bits[i]);
         using var file = Open(File($"{{{Entry("x", "BF16", "[19]", 0, 38)}}}", data));
         Assert.Equal(bits.Select(b => BitConverter.UInt32BitsToSingle((uint)b << 16)), file.ReadFloats("x"));
         Assert.Equal(bits.Select(b => (double)BitConverter.UInt32BitsToSingle((uint)b << 16)), file.ReadDoubles("x"));
@@ -66,7 +66,8 @@ public sealed class SafetensorsFileTests : IDisposable
         Refused(() => file.RequireFinite(["ids"]), "tensor 'ids' has type I64");
     }
 
-    [Theory, InlineData("I32", 4), InlineData("U8", 1), InlineData("BOOL", 1), InlineData("I16", 2), InlineData("F8_E4M3", 1), InlineData("C64", 8)]
+    [Theory, InlineData("I32", 4), InlineData("U8", 1), InlineData("BOOL", 1), InlineData("I16", 2), InlineData("F8_E4M3", 1),
+        InlineData("C64", 8)]
     public void Other_types_are_listed_and_are_no_floats(string dtype, int size)
     {
         using var file = Open(File($"{{{Entry("x", dtype, "[2]", 0, 2 * size)}}}", new byte[2 * size]));
@@ -79,7 +80,8 @@ public sealed class SafetensorsFileTests : IDisposable
     [Fact]
     public unsafe void A_mapped_tensor_lies_at_its_pointer_and_pins_in_place()
     {
-        SafetensorsWriter.Write(FilePath, [SafetensorsTensor.F32("a", [2], () => (float[])[5, 6]), SafetensorsTensor.F32("b", [2, 2], () => (float[])[1, 2, 3, 4])]);
+        SafetensorsWriter.Write(FilePath,
+            [SafetensorsTensor.F32("a", [2], () => (float[])[5, 6]), SafetensorsTensor.F32("b", [2, 2], () => (float[])[1, 2, 3, 4])]);
         using var file = SafetensorsFile.Open(FilePath);
         var mapped = file.MapFloat32("b");
         Assert.Equal([1, 2, 3, 4], mapped.ToArray());
@@ -101,7 +103,8 @@ public sealed class SafetensorsFileTests : IDisposable
     [Fact]
     public void Offsets_count_from_the_start_of_the_file()
     {
-        SafetensorsWriter.Write(FilePath, [SafetensorsTensor.F32("a", [1], () => (float[])[5]), SafetensorsTensor.F32("b", [1], () => (float[])[6])]);
+        SafetensorsWriter.Write(FilePath,
+            [SafetensorsTensor.F32("a", [1], () => (float[])[5]), SafetensorsTensor.F32("b", [1], () => (float[])[6])]);
         using var file = SafetensorsFile.Open(FilePath);
         var bytes = System.IO.File.ReadAllBytes(FilePath);
         Assert.Equal(6, BitConverter.ToSingle(bytes, (int)file.Tensors["b"].Offset));
@@ -111,7 +114,8 @@ public sealed class SafetensorsFileTests : IDisposable
     public void Scalars_and_empty_tensors_and_metadata_are_read()
     {
         SafetensorsWriter.Write(FilePath,
-            [SafetensorsTensor.F32("scalar", [], () => (float[])[3]), SafetensorsTensor.F32("none", [0, 7], () => ReadOnlyMemory<float>.Empty)],
+            [SafetensorsTensor.F32("scalar", [], () => (float[])[3]),
+                SafetensorsTensor.F32("none", [0, 7], () => ReadOnlyMemory<float>.Empty)],
             new Dictionary<string, string> { ["format"] = "pt", ["é\"\n"] = "ü" });
         using var file = SafetensorsFile.Open(FilePath);
         Assert.Equal([3f], file.ReadFloats("scalar"));
@@ -144,16 +148,18 @@ public sealed class SafetensorsFileTests : IDisposable
         var values = Enumerable.Range(0, 100).Select(i => i % 2 == 0 ? float.MaxValue : -1e-40f).ToArray();
         values[index] = value;
         SafetensorsWriter.Write(FilePath, [
-            SafetensorsTensor.F32("f32", [100], () => values), SafetensorsTensor.F64("f64", [100], () => values.Select(v => (double)v).ToArray()),
+            SafetensorsTensor.F32("f32", [100], () => values),
+            SafetensorsTensor.F64("f64", [100], () => values.Select(v => (double)v).ToArray()),
             SafetensorsTensor.F16("f16", [100], () => values.Select(v => float.IsFinite(v) ? (Half)1 : (Half)v).ToArray()),
             new SafetensorsTensor("bf16", TensorType.BF16, [100], stream =>
             {
-                foreach (var v in values)
-                    stream.Write(BitConverter.GetBytes(v).AsSpan(2));
+                foreach (var v in values) stream.Write(BitConverter.GetBytes(v).AsSpan(2));
             })]);
         using var file = SafetensorsFile.Open(FilePath);
         foreach (var name in file.Tensors.Keys)
+        {
             Refused(() => file.RequireFinite([name]), $"tensor '{name}' of shape [100] has a NaN or infinity at flat index {index}");
+        }
     }
 
     [Theory, InlineData((1 << 18) - 1), InlineData(1 << 18), InlineData((1 << 18) + 1)]
@@ -162,7 +168,9 @@ public sealed class SafetensorsFileTests : IDisposable
         var values = new float[(1 << 18) + 2];
         values[index] = float.NaN;
         // an odd length in front: no element is aligned
-        using var file = Open(File($"{{{Entry("a", "U8", "[3]", 0, 3)},{Entry("x", "F32", $"[{values.Length}]", 3, 3 + (4 * values.Length))}}}", [1, 2, 3, .. values.SelectMany(BitConverter.GetBytes)]));
+        using var file =
+            Open(File($"{{{Entry("a", "U8", "[3]", 0, 3)},{Entry("x", "F32", $"[{values.Length}]", 3, 3 + (4 * values.Length))}}}",
+                [1, 2, 3, .. values.SelectMany(BitConverter.GetBytes)]));
         Refused(() => file.RequireFinite(["x"]), $"tensor 'x' of shape [{values.Length}] has a NaN or infinity at flat index {index}");
     }
 
@@ -170,9 +178,11 @@ public sealed class SafetensorsFileTests : IDisposable
     public void The_check_of_weights_gives_the_hash_of_the_whole_file_and_leaves_other_tensors_alone()
     {
         SafetensorsWriter.Write(FilePath, [
-            SafetensorsTensor.F32("b", [300_000], () => new float[300_000]), SafetensorsTensor.F32("unused", [2], () => (float[])[float.NaN, 1]), SafetensorsTensor.I64("ids", [1], () => (long[])[7])]);
+            SafetensorsTensor.F32("b", [300_000], () => new float[300_000]),
+            SafetensorsTensor.F32("unused", [2], () => (float[])[float.NaN, 1]), SafetensorsTensor.I64("ids", [1], () => (long[])[7])]);
         using var file = SafetensorsFile.Open(FilePath);
-        Assert.Equal(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.IO.File.ReadAllBytes(FilePath))), file.RequireFinite(["b"]));
+        Assert.Equal(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.IO.File.ReadAllBytes(FilePath))),
+            file.RequireFinite(["b"]));
         Assert.Equal(new FileInfo(FilePath).Length, file.Length);
     }
 
@@ -180,7 +190,8 @@ public sealed class SafetensorsFileTests : IDisposable
     public void A_tensor_that_was_let_go_is_read_as_before()
     {
         var values = Enumerable.Range(0, 100_000).Select(i => (float)i).ToArray();
-        SafetensorsWriter.Write(FilePath, [SafetensorsTensor.F32("small", [1], () => (float[])[7]), SafetensorsTensor.F32("large", [100_000], () => values)]);
+        SafetensorsWriter.Write(FilePath,
+            [SafetensorsTensor.F32("small", [1], () => (float[])[7]), SafetensorsTensor.F32("large", [100_000], () => values)]);
         using var file = SafetensorsFile.Open(FilePath);
         var mapped = file.MapFloat32("large");
         Assert.Equal(values, mapped.ToArray());

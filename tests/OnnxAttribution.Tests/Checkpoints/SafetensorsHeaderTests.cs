@@ -23,7 +23,8 @@ public sealed class SafetensorsHeaderTests : IDisposable
         { Entry("x", "F32", "[2.5]", 0, 8), "tensor 'x' has no shape of non-negative integers" },
         { Entry("x", "F32", "2", 0, 8), "tensor 'x' has no shape of non-negative integers" },
         { Entry("x", "F32", "[99999999999999999999]", 0, 8), "tensor 'x' has no shape of non-negative integers" },
-        { Entry("x", "F32", "[4611686018427387904, 4]", 0, 8), "tensor 'x' has shape [4611686018427387904, 4], more elements than can be counted" },
+        { Entry("x", "F32", "[4611686018427387904, 4]", 0, 8),
+            "tensor 'x' has shape [4611686018427387904, 4], more elements than can be counted" },
         { Entry("x", "F32", "[4611686018427387904, 4, 0]", 0, 0), "more elements than can be counted" },
         { Entry("x", "F32", "[2]", -8, 0), "tensor 'x' has no pair of non-negative data_offsets" },
         { Entry("x", "F32", "[2]", 8, 0), "tensor 'x' lies at bytes 8 to 0 of 8 bytes of data" },
@@ -82,7 +83,8 @@ public sealed class SafetensorsHeaderTests : IDisposable
     [Fact]
     public void Only_our_exception_leaves_random_bytes() =>
         Check.One(Config.QuickThrowOnFailure.WithQuietOnSuccess(true).WithMaxTest(500),
-            Prop.ForAll(ArbMap.Default.ArbFor<byte[]>(), bytes => OpensOrRefuses(bytes) && OpensOrRefuses([(byte)bytes.Length, 0, 0, 0, 0, 0, 0, 0, .. bytes])));
+            Prop.ForAll(ArbMap.Default.ArbFor<byte[]>(),
+                bytes => OpensOrRefuses(bytes) && OpensOrRefuses([(byte)bytes.Length, 0, 0, 0, 0, 0, 0, 0, .. bytes])));
 
     [Fact]
     public void Only_our_exception_leaves_a_mutated_or_truncated_file()
@@ -98,8 +100,7 @@ public sealed class SafetensorsHeaderTests : IDisposable
     public void A_truncated_file_is_always_refused()
     {
         var whole = Whole();
-        for (var length = 0; length < whole.Length; length++)
-            Assert.IsType<CheckpointException>(Outcome(whole[..length]));
+        for (var length = 0; length < whole.Length; length++) Assert.IsType<CheckpointException>(Outcome(whole[..length]));
     }
 
     [Fact]
@@ -110,22 +111,24 @@ public sealed class SafetensorsHeaderTests : IDisposable
         for (var i = 8; i < 8 + BitConverter.ToInt64(whole); i++)
         {
             for (var digit = '0'; char.IsAsciiDigit((char)whole[i]) && digit <= '9'; digit++)
+            {
                 Assert.True(OpensOrRefuses([.. whole[..i], (byte)digit, .. whole[(i + 1)..]]));
+            }
         }
     }
 
     private byte[] Whole()
     {
-        SafetensorsWriter.Write(FilePath, [SafetensorsTensor.F32("W_enc", [2, 3], () => new float[6]), SafetensorsTensor.F16("b", [5], () => new Half[5]),
-            SafetensorsTensor.I64("ids", [2], () => new long[2])], new Dictionary<string, string> { ["format"] = "pt" });
+        SafetensorsWriter.Write(FilePath,
+            [SafetensorsTensor.F32("W_enc", [2, 3], () => new float[6]), SafetensorsTensor.F16("b", [5], () => new Half[5]),
+                SafetensorsTensor.I64("ids", [2], () => new long[2])], new Dictionary<string, string> { ["format"] = "pt" });
         return System.IO.File.ReadAllBytes(FilePath);
     }
 
     private static byte[] Mutate(byte[] whole, IEnumerable<(int Index, int Value)> edits, int length)
     {
         var bytes = whole.ToArray();
-        foreach (var (index, value) in edits)
-            bytes[8 + index] = (byte)value;
+        foreach (var (index, value) in edits) bytes[8 + index] = (byte)value;
         return length % 4 == 0 ? bytes[..length] : bytes;
     }
 
@@ -137,8 +140,7 @@ public sealed class SafetensorsHeaderTests : IDisposable
         return Record.Exception(() =>
         {
             using var file = SafetensorsFile.Open(FilePath);
-            foreach (var entry in file.Tensors.Values.Where(e => e.Type.IsFloat()))
-                file.ReadFloats(entry.Name);
+            foreach (var entry in file.Tensors.Values.Where(e => e.Type.IsFloat())) file.ReadFloats(entry.Name);
         });
     }
 

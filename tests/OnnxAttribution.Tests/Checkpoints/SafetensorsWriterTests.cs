@@ -41,9 +41,11 @@ public sealed class SafetensorsWriterTests : IDisposable
     public void A_failed_write_leaves_the_old_file_and_nothing_else()
     {
         SafetensorsWriter.Write(FilePath, [SafetensorsTensor.F32("x", [1], () => (float[])[7])]);
-        Assert.Throws<InvalidDataException>(() => SafetensorsWriter.Write(FilePath, [SafetensorsTensor.F32("x", [1], () => throw new InvalidDataException())]));
+        Assert.Throws<InvalidDataException>(() =>
+            SafetensorsWriter.Write(FilePath, [SafetensorsTensor.F32("x", [1], () => throw new InvalidDataException())]));
         Refused("tensor 'x' of type F32 and shape [2] was given 4 bytes and needs 8", SafetensorsTensor.F32("x", [2], () => new float[1]));
-        Refused("cannot hold two tensors named 'x'", SafetensorsTensor.F32("x", [1], () => new float[1]), SafetensorsTensor.F64("x", [1], () => new double[1]));
+        Refused("cannot hold two tensors named 'x'", SafetensorsTensor.F32("x", [1], () => new float[1]),
+            SafetensorsTensor.F64("x", [1], () => new double[1]));
         Refused("cannot hold two tensors named '__metadata__'", SafetensorsTensor.F32("__metadata__", [1], () => new float[1]));
         Refused("tensor 'x' has the impossible shape [*]", SafetensorsTensor.F32("x", [-1], () => new float[1]));
         Assert.Equal([FilePath], Directory.GetFiles(_directory.Path));
@@ -64,7 +66,8 @@ public sealed class SafetensorsWriterTests : IDisposable
     [Fact]
     public void The_header_is_what_the_official_library_writes()
     {
-        SafetensorsWriter.Write(FilePath, [SafetensorsTensor.F32("x", [1, 2], () => new float[2])], new Dictionary<string, string> { ["format"] = "pt" });
+        SafetensorsWriter.Write(FilePath, [SafetensorsTensor.F32("x", [1, 2], () => new float[2])],
+            new Dictionary<string, string> { ["format"] = "pt" });
         var bytes = File.ReadAllBytes(FilePath);
         Assert.Equal("""{"__metadata__":{"format":"pt"},"x":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}""",
             Encoding.UTF8.GetString(bytes, 8, (int)BitConverter.ToInt64(bytes)).TrimEnd(' '));

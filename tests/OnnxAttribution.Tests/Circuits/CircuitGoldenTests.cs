@@ -5,7 +5,8 @@ using OnnxAttribution.Tests.Attribution;
 
 namespace OnnxAttribution.Tests.Circuits;
 
-/// <summary>Circuits scaled, or all but them, against PyTorch in float64: 1e-5 of the largest, what float32 costs at this size; logits and metrics 2e-5, for all blocks' rounding is in them.</summary>
+/// <summary>Circuits scaled, or all but them, against PyTorch in float64: 1e-5 of the largest, what float32 costs at this size;
+/// logits and metrics 2e-5, for all blocks' rounding is in them.</summary>
 public sealed class CircuitGoldenTests
 {
     private const double ActivationTolerance = 1e-5, LogitTolerance = 2e-5;
@@ -25,12 +26,24 @@ public sealed class CircuitGoldenTests
             foreach (var at in pass)
             {
                 // --keep is all other features at once, which no caller lists; the rest is what anybody may write
-                if (keep) at.Add(new CircuitEdit(model, at.Site, Replacements.Zero(clean), coefficient).Changes(at.Current, at.Positions, at.Width, [new AblationRow(circuit, true)]));
-                else foreach (var n in circuit.Nodes.Where(n => n.Site == at.Site)) at.Scale(n.Feature, coefficient, n.IsEverywhere ? null : n.Position);
+                if (keep)
+                {
+                    at.Add(new CircuitEdit(model, at.Site, Replacements.Zero(clean), coefficient)
+                        .Changes(at.Current, at.Positions, at.Width, [new AblationRow(circuit, true)]));
+                }
+                else
+                {
+                    foreach (var n in circuit.Nodes.Where(n => n.Site == at.Site))
+                    {
+                        at.Scale(n.Feature, coefficient, n.IsEverywhere ? null : n.Position);
+                    }
+                }
                 var key = $"circuit/{plan}/activation/{at.Site}";
                 if (golden.Has(key)) GoldenTests.Close(golden[key], at.Value, ActivationTolerance, $"{name} {key}");
             }
-            int[] positions = golden.Shape($"circuit/{plan}/logits").Count() == 1 ? [golden.Position] : [.. Enumerable.Range(0, golden.Tokens.Length)];
+            int[] positions = golden.Shape($"circuit/{plan}/logits").Count() == 1
+                ? [golden.Position]
+                : [.. Enumerable.Range(0, golden.Tokens.Length)];
             GoldenTests.Close(golden[$"circuit/{plan}/logits"], positions.SelectMany(pass.Logits), LogitTolerance, $"{name} {plan} logits");
         });
     }
@@ -45,8 +58,10 @@ public sealed class CircuitGoldenTests
         {
             foreach (var (metric, expected) in metrics)
             {
-                var options = new CircuitAblationOptions(coefficient, keep, GoldenCircuit.Metric(metric), golden.Position, golden.Target, golden.Foil, Controls: 3);
-                GoldenCircuit.Close((double)expected!, CircuitAblation.Run(model, golden.Tokens, circuit, options).AblatedMetric, LogitTolerance, $"{name} {plan} {metric}");
+                var options = new CircuitAblationOptions(coefficient, keep, GoldenCircuit.Metric(metric), golden.Position, golden.Target,
+                    golden.Foil, Controls: 3);
+                GoldenCircuit.Close((double)expected!, CircuitAblation.Run(model, golden.Tokens, circuit, options).AblatedMetric,
+                    LogitTolerance, $"{name} {plan} {metric}");
             }
         });
     }
@@ -56,7 +71,8 @@ public sealed class CircuitGoldenTests
         var facts = golden.Facts["circuit"]!;
         foreach (var (plan, p) in facts["plans"]!.AsObject())
         {
-            test(plan, GoldenCircuit.Of(model, facts[(string)p!["listed"]!]!), (bool)p["keep"]!, (float)p["coefficient"]!, p["metric_values"]!.AsObject());
+            test(plan, GoldenCircuit.Of(model, facts[(string)p!["listed"]!]!), (bool)p["keep"]!, (float)p["coefficient"]!,
+                p["metric_values"]!.AsObject());
         }
     }
 }

@@ -21,7 +21,8 @@ public sealed class CircuitTextTests(Random2Bundle bundle) : IClassFixture<Rando
     public void A_site_is_a_layer_a_kind_or_a_hook_name(string text, string site, int position, int feature)
     {
         using var model = bundle.Open();
-        Assert.Equal(new CircuitNode(model.Selected.Single(s => s.Name == site), position, feature), Assert.Single(CircuitText.Parse(text, model).Nodes));
+        Assert.Equal(new CircuitNode(model.Selected.Single(s => s.Name == site), position, feature),
+            Assert.Single(CircuitText.Parse(text, model).Nodes));
     }
 
     [Fact]
@@ -57,12 +58,16 @@ public sealed class CircuitTextTests(Random2Bundle bundle) : IClassFixture<Rando
     public void A_circuit_that_does_not_fit_is_refused()
     {
         using var model = bundle.Open("resid");
-        void Run(string circuit) => CircuitAblation.Run(model, bundle.Tokens, CircuitText.Parse(circuit, model), new CircuitAblationOptions());
+        void Run(string circuit) =>
+            CircuitAblation.Run(model, bundle.Tokens, CircuitText.Parse(circuit, model), new CircuitAblationOptions());
         BundleWriterTests.Refused<CircuitException>(() => Run(""), "empty", "3:953");
         BundleWriterTests.Refused<CircuitException>(() => Run("1:40"), "no feature 40", "0 to 39");
         BundleWriterTests.Refused<CircuitException>(() => Run("1.mlp:4"), "not among the selected", "--sites");
         BundleWriterTests.Refused<CircuitException>(() => Run("1:4@4"), "position 4", "4 tokens", "0 to 3");
-        BundleWriterTests.Refused<CircuitException>(() => CircuitAblation.Run(model, bundle.Tokens, new Circuit([new CircuitNode(model.Selected[0], 0, CausalNode.Error)]), new CircuitAblationOptions()), "error nodes only");
-        BundleWriterTests.Refused<AttributionException>(() => CircuitAblation.Run(model, bundle.Tokens, CircuitText.Parse("1:4", model), new CircuitAblationOptions(float.NaN)), "NaN", "finite");
+        BundleWriterTests.Refused<CircuitException>(() => CircuitAblation.Run(model, bundle.Tokens,
+            new Circuit([new CircuitNode(model.Selected[0], 0, CausalNode.Error)]), new CircuitAblationOptions()), "error nodes only");
+        BundleWriterTests.Refused<AttributionException>(() =>
+            CircuitAblation.Run(model, bundle.Tokens, CircuitText.Parse("1:4", model), new CircuitAblationOptions(float.NaN)),
+            "NaN", "finite");
     }
 }

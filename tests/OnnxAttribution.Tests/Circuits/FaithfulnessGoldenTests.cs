@@ -5,7 +5,8 @@ using OnnxAttribution.Tests.Attribution;
 
 namespace OnnxAttribution.Tests.Circuits;
 
-/// <summary>m(C), m of the complement, m(∅) and the ratios against PyTorch in float64, every ablation with every rule; all rows of an ablation side by side.</summary>
+/// <summary>m(C), m of the complement, m(∅) and the ratios against PyTorch in float64, every ablation with every rule;
+/// all rows of an ablation side by side.</summary>
 public sealed class FaithfulnessGoldenTests
 {
     // metrics 2e-5; |m(M) − m(∅)| is at least 0.1 in the goldens, so that a ratio has at most some ten times that
@@ -20,7 +21,8 @@ public sealed class FaithfulnessGoldenTests
         using var directory = new TemporaryDirectory();
         using var model = GoldenCircuit.OpenModel(golden, directory);
         using var clean = ActivationCache.Of(model, golden.Tokens);
-        foreach (var cases in golden.Facts["faithfulness"]!.AsArray().GroupBy(f => (Ablated: (string)f!["ablated"]!, Metric: (string)f["metric"]!)))
+        foreach (var cases in golden.Facts["faithfulness"]!.AsArray()
+            .GroupBy(f => (Ablated: (string)f!["ablated"]!, Metric: (string)f["metric"]!)))
         {
             var values = Values(golden, model, clean, cases.Key.Ablated);
             var metric = new Metric(GoldenCircuit.Metric(cases.Key.Metric), golden.Position, golden.Target, golden.Foil);
@@ -29,7 +31,8 @@ public sealed class FaithfulnessGoldenTests
             {
                 var rule = Enum.Parse<ErrorRule>((string)f!["errors"]!, ignoreCase: true);
                 var circuit = GoldenCircuit.Of(model, golden.Facts["circuits"]![(string)f["circuit"]!]!);
-                rows.AddRange([new AblationRow(circuit, true, rule), new AblationRow(circuit, false, rule), new AblationRow(Circuit.Empty, true, rule)]);
+                rows.AddRange([new AblationRow(circuit, true, rule), new AblationRow(circuit, false, rule),
+                    new AblationRow(Circuit.Empty, true, rule)]);
             }
             var full = metric.Of(clean.Logits(golden.Position).ToArray(), 1, clean.Logits(golden.Position))[0];
             var found = CircuitPass.Metrics(clean, rows.Count, i => rows[i], values, metric, 1 << 30);
@@ -37,7 +40,8 @@ public sealed class FaithfulnessGoldenTests
             {
                 var what = $"{name} {f!["circuit"]} {cases.Key} {f["errors"]}";
                 var point = new FaithfulnessPoint(default, default, null, 0, 0, found[3 * i], found[(3 * i) + 1], found[(3 * i) + 2], full);
-                void Same(string key, double value, double tolerance) => GoldenCircuit.Close((double)f[key]!, value, tolerance, $"{what} {key}");
+                void Same(string key, double value, double tolerance) =>
+                    GoldenCircuit.Close((double)f[key]!, value, tolerance, $"{what} {key}");
                 Same("m_circuit", point.Circuit, MetricTolerance);
                 Same("m_complement", point.Complement, MetricTolerance);
                 Same("m_empty", point.Empty, MetricTolerance);
@@ -60,9 +64,11 @@ public sealed class FaithfulnessGoldenTests
             var values = Values(golden, model, clean, kind);
             foreach (var site in model.Selected.Where(s => golden.Has($"ablated/{kind}/features/{s}")))
             {
-                var features = Enumerable.Range(0, golden.Tokens.Length).SelectMany(t => Enumerable.Range(0, model.DictionaryOf(site)!.FeatureCount).Select(f => values.At(site, t).Of(f)));
+                var features = Enumerable.Range(0, golden.Tokens.Length)
+                    .SelectMany(t => Enumerable.Range(0, model.DictionaryOf(site)!.FeatureCount).Select(f => values.At(site, t).Of(f)));
                 GoldenTests.Close(golden[$"ablated/{kind}/features/{site}"], features, ActivationTolerance, $"{kind} features of {site}");
-                GoldenTests.Close(golden[$"ablated/{kind}/error/{site}"], Enumerable.Range(0, golden.Tokens.Length).SelectMany(t => values.At(site, t).Error.ToArray()), ActivationTolerance, $"{kind} errors of {site}");
+                GoldenTests.Close(golden[$"ablated/{kind}/error/{site}"], Enumerable.Range(0, golden.Tokens.Length)
+                    .SelectMany(t => values.At(site, t).Error.ToArray()), ActivationTolerance, $"{kind} errors of {site}");
             }
             foreach (var rule in Enum.GetValues<ErrorRule>())
             {
@@ -71,8 +77,10 @@ public sealed class FaithfulnessGoldenTests
                     var circuit = GoldenCircuit.Of(model, nodes!);
                     AblationRow[] rows = [new(circuit, true, rule), new(circuit, false, rule), new(Circuit.Empty, true, rule)];
                     var key = $"faithfulness/{kind}/{rule.ToString().ToLowerInvariant()}";
-                    double[] expected = [.. golden[$"{key}/{listed}/logits"], .. golden[$"{key}/{listed}/complement_logits"], .. golden[$"{key}/empty/logits"]];
-                    CircuitPass.Run(clean, rows.Length, i => rows[i], values, 0, golden.Position, 1 << 30, (_, _, logits) => GoldenTests.Close(expected, logits, MetricTolerance, $"{name} {key}/{listed}"));
+                    double[] expected = [.. golden[$"{key}/{listed}/logits"], .. golden[$"{key}/{listed}/complement_logits"],
+                        .. golden[$"{key}/empty/logits"]];
+                    CircuitPass.Run(clean, rows.Length, i => rows[i], values, 0, golden.Position, 1 << 30,
+                        (_, _, logits) => GoldenTests.Close(expected, logits, MetricTolerance, $"{name} {key}/{listed}"));
                 }
             }
         }

@@ -22,7 +22,8 @@ internal static class GoldenCircuit
     public static MetricKind Metric(string name) => (MetricKind)OnnxAttribution.Attribution.Metric.Names.ToList().IndexOf(name);
 
     public static void Close(double expected, double actual, double tolerance, string what) =>
-        Assert.True(Math.Abs(expected - actual) <= tolerance * Math.Max(1, Math.Abs(expected)), $"{what} is {actual:g9}, PyTorch has {expected:g9}");
+        Assert.True(Math.Abs(expected - actual) <= tolerance * Math.Max(1, Math.Abs(expected)),
+            $"{what} is {actual:g9}, PyTorch has {expected:g9}");
 
     private static CircuitNode Node(LoadedModel model, JsonArray n) =>
         new(model.Selected.Single(s => s.Name == (string)n[0]!), n.Count == 3 ? (int)n[1]! : GraphSum.NoPosition, (int)n[^1]!);

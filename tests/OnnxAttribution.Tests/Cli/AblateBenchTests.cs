@@ -8,7 +8,8 @@ public class AblateBenchTests
     public void A_small_shape_is_timed_against_its_floor_and_the_slow_way()
     {
         using var directory = new TemporaryDirectory();
-        string[] args = ["bench", "--ablate", "--layers", "1", "--width", "64", "--features", "128", "--vocabulary", "300", "--tokens", "4", "--runs", "1", "--cache", directory["cache"]];
+        string[] args = ["bench", "--ablate", "--layers", "1", "--width", "64", "--features", "128", "--vocabulary", "300", "--tokens", "4",
+            "--runs", "1", "--cache", directory["cache"]];
         var json = JsonNode.Parse(Verb.Run([.. args, "--json"]).Done().Output)!;
         Assert.Equal(2, (int)json["sites"]!);
         foreach (var part in (string[])["edges", "with_logits"])

@@ -17,21 +17,28 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
         Assert.Contains("circuit  3 features at 2 sites (0.resid:14 0.resid:10 1.mlp:8): activations × 0", output);
         Assert.Contains("0 '<|endoftext|>'  1 'H'", output);
         Assert.Contains("metric   logit of 'x' after position 5: clean ", output);
-        foreach (var part in (string[])["Next token", "circuit ablated", "Most moved by the circuit", "of the former", "Most moved by controls (mean of 10 random circuits)", "features 0", "runtime calls"]) Assert.Contains(part, output);
+        foreach (var part in (string[])["Next token", "circuit ablated", "Most moved by the circuit", "of the former",
+            "Most moved by controls (mean of 10 random circuits)", "features 0", "runtime calls"])
+        {
+            Assert.Contains(part, output);
+        }
         Assert.DoesNotContain("…", output);
     }
 
     [Fact]
     public void A_run_its_nodes_a_text_file_and_a_text_are_the_same_circuit()
     {
-        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--sites", "resid", "--top-nodes", "2", "--out", _directory["run"]).Done();
+        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--sites", "resid", "--top-nodes", "2", "--out", _directory["run"])
+            .Done();
         var kept = RunDirectory.Read(_directory["run"]).Nodes.Where(n => n.Kept && n.Feature >= 0).ToList();
         var text = string.Join("\n", kept.Select(n => $"{n.Site}:{n.Feature}@{n.Position}"));
         File.WriteAllText(_directory["circuit.txt"], text + "\n");
-        JsonNode Json(string circuit, params string[] more) => Without(JsonNode.Parse(Ablate(circuit, ["--prompt", "Hello", "--json", .. more]).Done().Output)!);
+        JsonNode Json(string circuit, params string[] more) =>
+            Without(JsonNode.Parse(Ablate(circuit, ["--prompt", "Hello", "--json", .. more]).Done().Output)!);
         var run = Json(_directory["run"]);
         Assert.Equal(kept.Count, run["circuit"]!.AsArray().Count);
-        foreach (var other in (JsonNode[])[Json(Path.Combine(_directory["run"], "nodes.parquet")), Json(_directory["circuit.txt"], "--sites", "resid"), Json(text.Replace('\n', ';'), "--sites", "resid")])
+        foreach (var other in (JsonNode[])[Json(Path.Combine(_directory["run"], "nodes.parquet")),
+            Json(_directory["circuit.txt"], "--sites", "resid"), Json(text.Replace('\n', ';'), "--sites", "resid")])
         {
             Assert.True(JsonNode.DeepEquals(run, other), $"{run}\n{other}");
         }
@@ -45,28 +52,33 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
     public void A_runs_circuit_is_measured_by_the_runs_metric_unless_another_is_asked_for()
     {
         var run = _directory["run"];
-        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--metric", "logit-diff", "--target", "x", "--foil", "y", "--position", "3", "--top-nodes", "2", "--out", run).Done();
+        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--metric", "logit-diff", "--target", "x", "--foil", "y",
+            "--position", "3", "--top-nodes", "2", "--out", run).Done();
         var clean = (double)RunDirectory.Read(run).Facts["clean_metric"]!;
         JsonNode Json(params string[] more) => JsonNode.Parse(Ablate(run, ["--json", .. more]).Done().Output)!;
         foreach (var json in (JsonNode[])[Json(), Json("--prompt", "Hello")])
         {
             var prompt = json["prompts"]![0]!;
-            Assert.Equal(("logit-diff", "x", "y", 3), ((string)json["metric"]!, (string)prompt["target"]!, (string)prompt["foil"]!, (int)prompt["position"]!));
+            Assert.Equal(("logit-diff", "x", "y", 3),
+                ((string)json["metric"]!, (string)prompt["target"]!, (string)prompt["foil"]!, (int)prompt["position"]!));
             Assert.Equal(clean, (double)prompt["clean_metric"]!, 1e-4);
             Assert.Equal(run, (string)json["run"]!);
         }
         var output = Ablate(run).Done().Output;
         Assert.Contains($"run      {run}: its prompt, metric, target, foil, position", output);
         Assert.Contains("metric   logit-diff of 'x' over 'y' after position 3", output);
-        Assert.Contains("metric   logprob of 'z' after position 5", Ablate(run, "--metric", "logprob", "--target", "z", "--position", "5").Done().Output);
+        Assert.Contains("metric   logprob of 'z' after position 5",
+            Ablate(run, "--metric", "logprob", "--target", "z", "--position", "5").Done().Output);
         Assert.Contains("logit-diff of 'x' over 'q' after position 3", Ablate(run, "--foil", "q").Done().Output);
         // another prompt has another end, and no target but its own where a file names it
         Assert.Contains("metric   logit-diff of 'x' over 'y' after position 5", Ablate(run, "--prompt", "Jelly").Done().Output);
         File.WriteAllText(_directory["prompts.jsonl"], """{"prompt": "Jelly", "target": "a", "foil": "b"}""");
-        Assert.Contains("metric   logit-diff of 'a' over 'b' after position 5", Ablate(run, "--prompts", _directory["prompts.jsonl"]).Done().Output);
+        Assert.Contains("metric   logit-diff of 'a' over 'b' after position 5",
+            Ablate(run, "--prompts", _directory["prompts.jsonl"]).Done().Output);
         Ablate(run, "--prompts", _directory["prompts.jsonl"], "--target", "x").Failed(2, "--target goes with --prompt");
         Ablate(run, "--metric", "logit", "--foil", "y").Failed(2, "--foil goes with --metric logit-diff");
-        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--patch-prompt", "Jelly", "--top-nodes", "2", "--out", run, "--force").Done();
+        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--patch-prompt", "Jelly", "--top-nodes", "2", "--out", run,
+            "--force").Done();
         Assert.Contains("its patch prompt has no part", Ablate(run).Done().Output);
         Ablate(run, "--foil", "y").Failed(1, "--foil goes with --metric logit-diff", run);
     }
@@ -74,15 +86,19 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
     [Fact]
     public void A_merged_circuit_is_measured_on_the_prompts_it_was_merged_from()
     {
-        File.WriteAllLines(_directory["prompts.jsonl"], ["""{"prompt": "Hello", "target": "x", "id": "a"}""", """{"prompt": "a longer prompt"}"""]);
-        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--metric", "logprob", "--no-page", "--top-nodes", "2", "--out", _directory["many"]).Done();
+        File.WriteAllLines(_directory["prompts.jsonl"],
+            ["""{"prompt": "Hello", "target": "x", "id": "a"}""", """{"prompt": "a longer prompt"}"""]);
+        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--metric", "logprob",
+            "--no-page", "--top-nodes", "2", "--out", _directory["many"]).Done();
         var json = JsonNode.Parse(Ablate(Path.Combine(_directory["many"], "merged"), "--json").Done().Output)!;
-        Assert.True(JsonNode.DeepEquals(Without(json.DeepClone()), Without(JsonNode.Parse(Ablate(Path.Combine(_directory["many"], "merged", "mean", "nodes.parquet"), "--json").Done().Output)!)));
+        Assert.True(JsonNode.DeepEquals(Without(json.DeepClone()),
+            Without(JsonNode.Parse(Ablate(Path.Combine(_directory["many"], "merged", "mean", "nodes.parquet"), "--json").Done().Output)!)));
         Assert.Equal(("logprob", "prompts, metric, target, position"), ((string)json["metric"]!, (string)json["taken_from_run"]!));
         foreach (var (id, prompt) in ((string[])["a", "2"]).Zip(json["prompts"]!.AsArray()))
         {
             var facts = RunDirectory.Read(Path.Combine(_directory["many"], id)).Facts;
-            Assert.Equal((id, (string)facts["prompt"]!, (string)facts["target"]!), ((string)prompt!["id"]!, (string)prompt["prompt"]!, (string)prompt["target"]!));
+            Assert.Equal((id, (string)facts["prompt"]!, (string)facts["target"]!),
+                ((string)prompt!["id"]!, (string)prompt["prompt"]!, (string)prompt["target"]!));
             Assert.Equal((double)facts["clean_metric"]!, (double)prompt["clean_metric"]!, 1e-4);
         }
     }
@@ -91,7 +107,8 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
     public void The_model_is_the_runs_where_none_is_named()
     {
         var run = _directory["run"];
-        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--sites", "resid", "--top-nodes", "2", "--no-page", "--out", run).Done();
+        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--sites", "resid", "--top-nodes", "2", "--no-page", "--out", run)
+            .Done();
         foreach (var circuit in (string[])[run, Path.Combine(run, "nodes.parquet")])
         {
             var (named, own) = (Ablate(circuit, "--json").Done(), Verb.Run("ablate", "--circuit", circuit, "--json").Done());
@@ -102,7 +119,10 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
         var json = JsonNode.Parse(File.ReadAllText(facts))!;
         json["model_path"] = "gone/model";
         File.WriteAllText(facts, json.ToJsonString());
-        foreach (var mode in (string[])["--circuit", "--faithfulness"]) Verb.Run("ablate", mode, run).Failed(1, "made with gone/model, which is not there", "--model DIR");
+        foreach (var mode in (string[])["--circuit", "--faithfulness"])
+        {
+            Verb.Run("ablate", mode, run).Failed(1, "made with gone/model, which is not there", "--model DIR");
+        }
     }
 
     [Fact]
@@ -118,7 +138,8 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
     [Fact]
     public void Many_prompts_have_tables_each_and_one_file()
     {
-        File.WriteAllText(_directory["prompts.jsonl"], "{\"prompt\": \"Hello\", \"id\": \"a\"}\n{\"prompt\": \"Jelly fish\", \"target\": \"x\"}\n");
+        File.WriteAllText(_directory["prompts.jsonl"],
+            "{\"prompt\": \"Hello\", \"id\": \"a\"}\n{\"prompt\": \"Jelly fish\", \"target\": \"x\"}\n");
         var file = _directory["out/circuit.parquet"];
         var output = Ablate("1:28,30", "--prompts", _directory["prompts.jsonl"], "--out", file, "--controls", "2").Done().Output;
         Assert.Equal(2, output.Split("Most moved by the circuit").Length - 1);
@@ -137,11 +158,13 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
     [Fact]
     public void Features_that_are_not_active_are_told()
     {
-        Verb.Run("ablate", "--model", model.Bundle, "--prompt", "Hello", "--sites", "blocks.0.hook_resid_pre", "--no-logits", "--out", _directory["run"]).Done();
+        Verb.Run("ablate", "--model", model.Bundle, "--prompt", "Hello", "--sites", "blocks.0.hook_resid_pre",
+            "--no-logits", "--out", _directory["run"]).Done();
         var active = RunDirectory.Read(_directory["run"]).Nodes.Select(n => n.Feature).ToHashSet();
         int[] idle = [.. Enumerable.Range(0, 40).Where(f => !active.Contains(f)).Take(2)];
         Assert.Equal(2, idle.Length);
-        Assert.Contains("active   none of the circuit's 2 features on this prompt, so there is nothing to ablate", Ablate($"0:{idle[0]},{idle[1]}", "--prompt", "Hello").Done().Output);
+        Assert.Contains("active   none of the circuit's 2 features on this prompt, so there is nothing to ablate",
+            Ablate($"0:{idle[0]},{idle[1]}", "--prompt", "Hello").Done().Output);
         var mixed = JsonNode.Parse(Ablate($"0:{idle[0]},{active.First()}", "--prompt", "Hello", "--json").Done().Output)!["prompts"]![0]!;
         Assert.Equal((2, 1), ((int)mixed["size"]!, (int)mixed["active_size"]!));
     }
@@ -149,7 +172,9 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
     [Fact]
     public void The_same_seed_draws_the_same_controls()
     {
-        string Controls(string seed) => JsonNode.Parse(Ablate("0:14,10,3;1:3,2", "--prompt", "Hello", "--seed", seed, "--json").Done().Output)!["prompts"]![0]!["control_metrics"]!.ToJsonString();
+        string Controls(string seed) =>
+            JsonNode.Parse(Ablate("0:14,10,3;1:3,2", "--prompt", "Hello", "--seed", seed, "--json")
+                .Done().Output)!["prompts"]![0]!["control_metrics"]!.ToJsonString();
         Assert.Equal(Controls("1"), Controls("1"));
         Assert.NotEqual(Controls("1"), Controls("2"));
     }
@@ -163,7 +188,8 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
     [InlineData(1, "0.14", "0:14 in the residual stream", "0.mlp:14")]
     [InlineData(1, "0:1;0.14", "has no ':'", "0:14 in the residual stream")]
     [InlineData(1, "missing.txt", "no file 'missing.txt'", "run directory")]
-    public void A_circuit_that_cannot_be_is_refused_in_one_line(int code, string circuit, params string[] words) => Ablate(circuit, "--prompt", "Hello").Failed(code, words);
+    public void A_circuit_that_cannot_be_is_refused_in_one_line(int code, string circuit, params string[] words) =>
+        Ablate(circuit, "--prompt", "Hello").Failed(code, words);
 
     [Fact]
     public void Options_that_cannot_be_meant_are_refused()
@@ -202,7 +228,8 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
         Verb.Run("ablate", "--model", model.Bundle, "--faithfulness", _directory["run"]).Failed(1, "another model");
     }
 
-    private Verb Ablate(string circuit, params string[] more) => Verb.Run(["ablate", "--model", model.Bundle, "--circuit", circuit, .. more]);
+    private Verb Ablate(string circuit, params string[] more) =>
+        Verb.Run(["ablate", "--model", model.Bundle, "--circuit", circuit, .. more]);
 
     private static JsonNode Without(JsonNode json)
     {

@@ -3,7 +3,8 @@ using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Tests.Cli;
 
-/// <summary><c>ablate --up --down</c> on the model of the goldens, whose feature 14 before block 0 turns feature 2 of the last site on and off.</summary>
+/// <summary><c>ablate --up --down</c> on the model of the goldens,
+/// whose feature 14 before block 0 turns feature 2 of the last site on and off.</summary>
 public sealed class AblateCurveTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
@@ -31,7 +32,8 @@ public sealed class AblateCurveTests(Random2Fixture model) : IClassFixture<Rando
     {
         var json = JsonNode.Parse(Curve("--coefficients", "0,1,2", "--position", "1", "--json").Done().Output)!;
         Assert.Equal(("blocks.0.hook_resid_pre", 14, "blocks.1.hook_resid_post", 2, 1),
-            ((string)json["up"]!["site"]!, (int)json["up"]!["feature"]!, (string)json["down"]!["site"]!, (int)json["down"]!["feature"]!, (int)json["position"]!));
+            ((string)json["up"]!["site"]!, (int)json["up"]!["feature"]!, (string)json["down"]!["site"]!, (int)json["down"]!["feature"]!,
+                (int)json["position"]!));
         Assert.Equal([0.0, 1, 2], json["points"]!.AsArray().Select(p => (double)p!["coefficient"]!));
         Assert.Equal((double)json["clean_activation"]!, (double)json["points"]![1]!["activation"]!);
         Assert.Equal((double)json["clean_activation"]!, (double)json["points"]![1]!["line"]!, 1e-6);
@@ -45,7 +47,8 @@ public sealed class AblateCurveTests(Random2Fixture model) : IClassFixture<Rando
         var file = _directory["new/curve.parquet"];
         Curve("--coefficients", "0..1:0.5", "--out", file).Done();
         var table = StoredTable.Read(file);
-        Assert.Equal(["coefficient", "position", "token", "activation", "line", "up_site", "up_feature", "down_site", "down_feature", "switched", "cause"], table.Columns.Select(c => c.Name));
+        Assert.Equal(["coefficient", "position", "token", "activation", "line", "up_site", "up_feature", "down_site", "down_feature",
+            "switched", "cause"], table.Columns.Select(c => c.Name));
         Assert.Equal(3 * 5, table.Count);
         Assert.Equal([0, 0.5, 1], table.Values<double>("coefficient").Distinct());
         Assert.Equal(["<|endoftext|>", "W", "G", "l", "T"], table.Values<string?>("token").Take(5));
@@ -63,7 +66,8 @@ public sealed class AblateCurveTests(Random2Fixture model) : IClassFixture<Rando
     [Fact]
     public void One_position_may_be_scaled_and_a_single_coefficient_asked_for()
     {
-        var json = JsonNode.Parse(Ablate("--up", "0:14@1", "--down", "blocks.1.hook_resid_post:2", "--coefficients", "0", "--json").Done().Output)!;
+        var json = JsonNode.Parse(
+            Ablate("--up", "0:14@1", "--down", "blocks.1.hook_resid_post:2", "--coefficients", "0", "--json").Done().Output)!;
         Assert.Equal([1], json["scaled"]!.AsArray().Select(s => (int)s!["position"]!));
         Assert.Null(json["r_squared"]);
         Ablate("--up", "0:14", "--down", "2:2", "--coefficients=0.5").Done();
@@ -89,12 +93,14 @@ public sealed class AblateCurveTests(Random2Fixture model) : IClassFixture<Rando
     [InlineData("0.mlp:1", "0.attn:1", "does not lie downstream", "a later site")]
     [InlineData("0:14", "0:2", "both features are of blocks.0.hook_resid_pre", "later site")]
     [InlineData("0:14@3", "2:2", "not active at position 3, only at 0, 1", "leave @3 out")]
-    public void What_cannot_be_is_told_with_the_mend(string up, string down, params string[] words) => Ablate("--up", up, "--down", down).Failed(1, words);
+    public void What_cannot_be_is_told_with_the_mend(string up, string down, params string[] words) =>
+        Ablate("--up", up, "--down", down).Failed(1, words);
 
     [Fact]
     public void A_feature_that_is_not_active_is_answered_with_those_that_are()
     {
         var inactive = Enumerable.Range(0, 40).First(i => Ablate("--up", $"0:{i}", "--down", "2:2").Code != 0);
-        Ablate("--up", $"0:{inactive}", "--down", "2:2").Failed(1, $"feature {inactive} of blocks.0.hook_resid_pre is not active on this prompt", "active there are ", "@");
+        Ablate("--up", $"0:{inactive}", "--down", "2:2")
+            .Failed(1, $"feature {inactive} of blocks.0.hook_resid_pre is not active on this prompt", "active there are ", "@");
     }
 }

@@ -21,9 +21,14 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
     {
         Graph("--prompt", "Hello", "--metric", "logit-diff");
         var output = Measure("--controls", "3", "--points", "5").Done().Output;
-        foreach (var part in (string[])["set to 0, errors kept", "set to 0, errors ablated", "set to 0, errors are nodes", "metric logit-diff", "faithfulness", "completeness", " ± ", "3 random circuits", "faithfulness.parquet ("]) Assert.Contains(part, output);
+        foreach (var part in (string[])["set to 0, errors kept", "set to 0, errors ablated", "set to 0, errors are nodes",
+            "metric logit-diff", "faithfulness", "completeness", " ± ", "3 random circuits", "faithfulness.parquet ("])
+        {
+            Assert.Contains(part, output);
+        }
         var table = RunDirectory.ReadTable(Run, "faithfulness");
-        Assert.Equal(["prompt_id", "ablation", "errors", "circuit", "control", "nodes", "share", "metric_circuit", "metric_complement", "metric_empty", "metric_full", "faithfulness", "completeness"], table.Columns.Select(c => c.Name));
+        Assert.Equal(["prompt_id", "ablation", "errors", "circuit", "control", "nodes", "share", "metric_circuit", "metric_complement",
+            "metric_empty", "metric_full", "faithfulness", "completeness"], table.Columns.Select(c => c.Name));
         Assert.Equal(3 * 5 * 4, table.Count);
         Assert.Equal(["keep", "remove", "nodes"], table.Values<string?>("errors").Distinct());
         var run = RunDirectory.Read(Run);
@@ -34,7 +39,8 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
             double Value(string column) => table.Values<double>(column)[i];
             var nodes = table.Values<int?>("nodes")[i]!.Value;
             Assert.Equal(nodes / (double)(table.Values<string?>("errors")[i] == "nodes" ? all : features), Value("share"), 1e-12);
-            Assert.Equal((Value("metric_circuit") - Value("metric_empty")) / (Value("metric_full") - Value("metric_empty")), Value("faithfulness"), 1e-9);
+            Assert.Equal((Value("metric_circuit") - Value("metric_empty")) / (Value("metric_full") - Value("metric_empty")),
+                Value("faithfulness"), 1e-9);
             if (nodes == all) Assert.Equal(1, Value("faithfulness"), 1e-4);
             Assert.Equal(table.Values<string?>("circuit")[i] == "top", table.Values<int?>("control")[i] is null);
         }
@@ -57,13 +63,15 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
         using var clean = ActivationCache.Of(opened, tokens);
         var metric = new Metric(MetricKind.Logprob, 3, (int)run.Facts["target_id"]!, 0);
         Assert.NotEqual(metric.Target, Metric.Choose(clean, metric.Kind, metric.Position, null, null).Target);
-        CircuitNode[] strongest = [.. run.Nodes.OrderBy(n => -Math.Abs(n.Effect)).Select(n => new CircuitNode(opened.Selected.Single(s => s.Name == n.Site), n.Position, n.Feature))];
+        CircuitNode[] strongest = [.. run.Nodes.OrderBy(n => -Math.Abs(n.Effect))
+            .Select(n => new CircuitNode(opened.Selected.Single(s => s.Name == n.Site), n.Position, n.Feature))];
         var table = RunDirectory.ReadTable(Run, "faithfulness");
         var random = 0;
         for (var i = 0; i < table.Count; i++)
         {
             var circuit = new Circuit(strongest.Take(table.Values<int?>("nodes")[i]!.Value));
-            var expected = CircuitPass.Metrics(clean, 2, keep => new AblationRow(circuit, keep == 0, ErrorRule.Nodes), Replacements.Zero(clean), metric, 1 << 30);
+            var expected = CircuitPass.Metrics(clean, 2, keep => new AblationRow(circuit, keep == 0, ErrorRule.Nodes),
+                Replacements.Zero(clean), metric, 1 << 30);
             var isTop = table.Values<string?>("circuit")[i] == "top";
             foreach (var (column, value) in new[] { ("metric_circuit", expected[0]), ("metric_complement", expected[1]) })
             {
@@ -124,13 +132,16 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
     [Fact]
     public void A_merged_graph_is_measured_on_its_own_prompts_or_others()
     {
-        File.WriteAllText(_directory["prompts.jsonl"], "{\"prompt\": \"Hello\", \"id\": \"a\"}\n{\"prompt\": \"Jelly fish\", \"target\": \"x\"}\n");
-        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--sites", "resid", "--out", _directory["runs"]).Done();
+        File.WriteAllText(_directory["prompts.jsonl"],
+            "{\"prompt\": \"Hello\", \"id\": \"a\"}\n{\"prompt\": \"Jelly fish\", \"target\": \"x\"}\n");
+        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--sites", "resid",
+            "--out", _directory["runs"]).Done();
         var merged = Path.Combine(_directory["runs"], "merged");
         Assert.Contains("2 prompts", Verb.Run("ablate", "--model", model.Bundle, "--faithfulness", merged, "--points", "4").Done().Output);
         Assert.Equal(["a", "2"], RunDirectory.ReadTable(merged, "faithfulness").Values<string?>("prompt_id").Distinct());
         var own = RunDirectory.ReadTable(merged, "faithfulness").Values<double>("faithfulness");
-        Verb.Run("ablate", "--model", model.Bundle, "--faithfulness", merged, "--points", "4", "--prompts", _directory["prompts.jsonl"]).Done();
+        Verb.Run("ablate", "--model", model.Bundle, "--faithfulness", merged, "--points", "4", "--prompts", _directory["prompts.jsonl"])
+            .Done();
         Assert.Equal(own, RunDirectory.ReadTable(merged, "faithfulness").Values<double>("faithfulness"));
         Directory.Delete(Path.Combine(_directory["runs"], "a"), recursive: true);
         Verb.Run("ablate", "--model", model.Bundle, "--faithfulness", merged).Failed(1, "merged", "--prompts");
@@ -176,12 +187,14 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
         var before = Directory.GetFiles(Run).Order().ToDictionary(f => f, File.ReadAllBytes);
         // minutes of work; wherever in it the cancel falls
         using var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(500));
-        Verb.Run(cancel.Token, "ablate", "--model", model.Bundle, "--faithfulness", Run, "--points", "1000", "--controls", "1000").Failed(130, "cancelled");
+        Verb.Run(cancel.Token, "ablate", "--model", model.Bundle, "--faithfulness", Run, "--points", "1000", "--controls", "1000")
+            .Failed(130, "cancelled");
         Assert.Equal(before.Keys, Directory.GetFiles(Run).Order());
         Assert.All(before, f => Assert.Equal(f.Value, File.ReadAllBytes(f.Key)));
     }
 
-    private void Graph(params string[] more) => Verb.Run(["graph", "--model", model.Bundle, "--sites", "resid", "--out", Run, .. more]).Done();
+    private void Graph(params string[] more) =>
+        Verb.Run(["graph", "--model", model.Bundle, "--sites", "resid", "--out", Run, .. more]).Done();
 
     private Verb Measure(params string[] more) => Verb.Run(["ablate", "--model", model.Bundle, "--faithfulness", Run, .. more]);
 }

@@ -18,14 +18,16 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
     public void Stdout_has_the_prompt_tables_chains_files_and_time()
     {
         var output = Ablate("--sites", "resid", "--target", "x").Done().Output;
-        foreach (var part in (string[])["0 '<|endoftext|>'  1 'H'", "metric   logit of 'x' after position 5: clean ", "features, each at all its positions together, activations × 0", "Strongest ablations", "Strongest edges",
+        foreach (var part in (string[])["0 '<|endoftext|>'  1 'H'", "metric   logit of 'x' after position 5: clean ",
+            "features, each at all its positions together, activations × 0", "Strongest ablations", "Strongest edges",
             "chains of 2 edges or more", "0.resid", " → 1.resid ", "logits.parquet (", "nodes.parquet (", "runtime calls", "peak memory"])
         {
             Assert.Contains(part, output);
         }
 
         Assert.DoesNotContain("\x1b", output);
-        Assert.DoesNotContain("chains", Ablate("--sites", "resid", "--min-path", "3", "--force").Done().Output.Replace("no chain of 3", ""));
+        Assert.DoesNotContain("chains",
+            Ablate("--sites", "resid", "--min-path", "3", "--force").Done().Output.Replace("no chain of 3", ""));
     }
 
     [Fact]
@@ -37,28 +39,43 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
         {
             Assert.Equal(Columns(_directory["graph"], table), Columns(Out, table));
         }
-        Assert.Equal(["run", "site", "position", "feature", "direction", "rank", "token_id", "token", "clean_probability", "ablated_probability", "change"], Columns(Out, "logits").Select(c => c.Split(' ')[0]));
+        Assert.Equal(["run", "site", "position", "feature", "direction", "rank", "token_id", "token", "clean_probability",
+            "ablated_probability", "change"], Columns(Out, "logits").Select(c => c.Split(' ')[0]));
         Assert.Equal("0", One("SELECT count(*) FROM edges WHERE jacobian IS NOT NULL"));
-        Assert.Equal("0", One("SELECT count(*) FROM logits WHERE abs(ablated_probability - clean_probability - change) > 1e-6 OR (direction = 'up') != (change > 0) OR rank NOT BETWEEN 1 AND 10"));
+        Assert.Equal("0",
+            One("SELECT count(*) FROM logits WHERE abs(ablated_probability - clean_probability - change) > 1e-6 OR (direction = 'up') != "
+                + "(change > 0) OR rank NOT BETWEEN 1 AND 10"));
         Assert.Equal("-1", One("SELECT string_agg(DISTINCT up_position::VARCHAR, ',') FROM edges"));
         Assert.Equal("0", One("SELECT count(*) FROM nodes WHERE effect IS NULL AND position = -1 OR effect != 0 AND position >= 0"));
         // each edge's ends are nodes that were kept
-        Assert.Equal("0", One("SELECT count(*) FROM edges e LEFT JOIN nodes n ON n.site = e.up_site AND n.position = e.up_position AND n.feature = e.up_feature WHERE n.kept IS NOT TRUE"));
+        Assert.Equal("0",
+            One("SELECT count(*) FROM edges e LEFT JOIN nodes n ON n.site = e.up_site AND n.position = e.up_position AND n.feature = "
+                + "e.up_feature WHERE n.kept IS NOT TRUE"));
     }
 
     [Fact]
     public void Run_json_tells_what_was_asked_and_what_an_effect_is()
     {
-        Ablate("--sites", "resid", "--coefficient", "0.5", "--positions", "each", "--measure", "last", "--top-edges", "9", "--metric", "prob", "--position", "4").Done();
+        Ablate("--sites", "resid", "--coefficient", "0.5", "--positions", "each", "--measure", "last", "--top-edges", "9",
+            "--metric", "prob", "--position", "4").Done();
         var run = RunDirectory.Read(Out);
         var facts = run.Facts;
-        Assert.Equal(("ablation", "change of the downstream activation", "change of the metric"), ((string)facts["kind"]!, (string)facts["effect_is"]!, (string)facts["node_effect_is"]!));
-        Assert.Equal("""{"coefficient":0.5,"positions":"each","measure":"last","top_edges":9,"threshold":0,"min_path":2,"logits":true,"memory_bytes":1073741824}""", facts["options"]!.ToJsonString());
+        Assert.Equal(("ablation", "change of the downstream activation", "change of the metric"),
+            ((string)facts["kind"]!, (string)facts["effect_is"]!, (string)facts["node_effect_is"]!));
+        Assert.Equal(
+            """{"coefficient":0.5,"positions":"each","measure":"last","top_edges":9,"threshold":0,"min_path":2,"logits":true,"memory_bytes":1073741824}""",
+            facts["options"]!.ToJsonString());
         Assert.Equal(("prob", 4, 3), ((string)facts["metric"]!, (int)facts["position"]!, facts["sites"]!.AsArray().Count));
         Assert.Equal((run.Nodes.Count, run.Edges.Length), ((int)facts["nodes"]!, (int)facts["edges"]!));
         Assert.True((long)facts["edges_seen"]! > run.Edges.Length && (int)facts["ablated_nodes"]! <= run.Nodes.Count);
-        foreach (var name in (string[])["runtime_calls", "operations", "seconds", "peak_memory_bytes", "threads"]) Assert.True((double)facts[name]! > 0, name);
-        foreach (var chain in facts["chains"]!.AsArray()) Assert.Equal(chain!["effects"]!.AsArray().Count + 1, chain["nodes"]!.AsArray().Count);
+        foreach (var name in (string[])["runtime_calls", "operations", "seconds", "peak_memory_bytes", "threads"])
+        {
+            Assert.True((double)facts[name]! > 0, name);
+        }
+        foreach (var chain in facts["chains"]!.AsArray())
+        {
+            Assert.Equal(chain!["effects"]!.AsArray().Count + 1, chain["nodes"]!.AsArray().Count);
+        }
         Assert.All(run.Nodes, n => Assert.Equal(n.Activation / 2, n.PatchActivation));
         Assert.Contains("--coefficient 0.5", (string)facts["command_line"]!);
     }
@@ -70,7 +87,8 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
         foreach (var (name, value) in RunDirectory.Read(Out).Facts) Assert.True(JsonNode.DeepEquals(value, json[name]), name);
         Assert.Equal(12, json["strongest_nodes"]!.AsArray().Count);
         Assert.All(json["strongest_nodes"]!.AsArray(), n => Assert.NotEmpty(n!["tokens"]!.AsArray()));
-        Assert.Equal(["edges.parquet", "graph.html", "logits.parquet", "nodes.parquet", "run.json"], json["files"]!.AsArray().Select(f => Path.GetFileName((string)f!["path"]!)).Order(StringComparer.Ordinal));
+        Assert.Equal(["edges.parquet", "graph.html", "logits.parquet", "nodes.parquet", "run.json"],
+            json["files"]!.AsArray().Select(f => Path.GetFileName((string)f!["path"]!)).Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -111,18 +129,21 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
         File.WriteAllLines(file, ["""{"prompt": "Hello"}""", """{"prompt": "World", "target": "no", "id": "w"}"""]);
         foreach (var more in (string[][])[["--out", Out], ["--circuit", "0:1"]])
         {
-            Verb.Run(["ablate", "--model", model.Bundle, "--prompts", file, .. more]).Failed(1, "prompts.jsonl, prompt 'w'", "--target 'no'");
+            Verb.Run(["ablate", "--model", model.Bundle, "--prompts", file, .. more])
+                .Failed(1, "prompts.jsonl, prompt 'w'", "--target 'no'");
         }
         Assert.False(Directory.Exists(Out));
         File.WriteAllText(file, "nonsense");
-        Assert.DoesNotContain("LineNumber", Verb.Run("ablate", "--model", model.Bundle, "--prompts", file, "--out", Out).Failed(1, "prompts.jsonl, line 1", "no JSON object").Error);
+        Assert.DoesNotContain("LineNumber", Verb.Run("ablate", "--model", model.Bundle, "--prompts", file, "--out", Out)
+            .Failed(1, "prompts.jsonl, line 1", "no JSON object").Error);
     }
 
     [Fact]
     public void Many_prompts_are_a_run_each()
     {
         File.WriteAllLines(_directory["prompts.jsonl"], ["""{"prompt": "Hello", "target": "x", "id": "one"}""", """{"prompt": "World"}"""]);
-        string[] args = ["ablate", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--sites", "resid", "--out", Out, "--json"];
+        string[] args = ["ablate", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--sites", "resid",
+            "--out", Out, "--json"];
         var json = JsonNode.Parse(Verb.Run(args).Done().Output)!;
         Assert.Equal(["one", "2"], json["runs"]!.AsArray().Select(r => (string)r!["id"]!));
         Assert.Equal(["2", "one"], Directory.GetDirectories(Out).Select(Path.GetFileName).Order(StringComparer.Ordinal));
@@ -167,7 +188,8 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
         Assert.Empty(Directory.EnumerateFileSystemEntries(_directory.Path));
     }
 
-    private Verb Ablate(params string[] more) => Verb.Run([.. (string[])["ablate", "--model", model.Bundle, "--prompt", "Hello", "--out", Out], .. more]);
+    private Verb Ablate(params string[] more) =>
+        Verb.Run([.. (string[])["ablate", "--model", model.Bundle, "--prompt", "Hello", "--out", Out], .. more]);
 
     private string One(string sql)
     {

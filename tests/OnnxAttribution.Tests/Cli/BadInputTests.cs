@@ -16,7 +16,8 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     [InlineData(new[] { "--verbos" }, "'--verbos'", "'--verbose'")]
     [InlineData(new[] { "graph", "--thread", "2" }, "'--thread'", "'--threads'")]
     [InlineData(new[] { "graph", "--model", "m", "--prompt", "two", "words", "--out", "o" }, "'words'", "quotes")]
-    public void An_unknown_word_is_answered_with_the_nearest(string[] args, string culprit, string mend) => Verb.Run(args).Failed(2, culprit, mend);
+    public void An_unknown_word_is_answered_with_the_nearest(string[] args, string culprit, string mend) =>
+        Verb.Run(args).Failed(2, culprit, mend);
 
     [Theory]
     [InlineData("which verb")]
@@ -49,7 +50,8 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     [InlineData("--sites is empty", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--sites", "")]
     [InlineData("--sites is empty", "ablate", "--model", "m", "--prompt", "p", "--out", "o", "--sites", ", ")]
     [InlineData("--foil goes with --metric logit-diff", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--foil", "x")]
-    [InlineData("--foil goes with --metric logit-diff", "ablate", "--model", "m", "--prompt", "p", "--circuit", "0:1", "--foil", "x", "--metric", "prob")]
+    [InlineData("--foil goes with --metric logit-diff", "ablate", "--model", "m", "--prompt", "p", "--circuit", "0:1", "--foil", "x",
+        "--metric", "prob")]
     [InlineData("--layers cannot be 'x'", "bench", "--layers", "x")]
     [InlineData("--nodes 0 is too little", "bench", "--nodes", "0")]
     [InlineData("--node-threshold cannot be 'nan'", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--node-threshold", "nan")]
@@ -76,7 +78,8 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     [Fact]
     public void A_damaged_bundle_is_to_be_exported_again()
     {
-        foreach (var text in (string[])["{", "[]", "null", "{\"format_version\": 1}", File.ReadAllText(Path.Combine(model.Bundle, "bundle.json")).Replace("\"format_version\": 2", "\"format_version\": 99")])
+        foreach (var text in (string[])["{", "[]", "null", "{\"format_version\": 1}",
+            File.ReadAllText(Path.Combine(model.Bundle, "bundle.json")).Replace("\"format_version\": 2", "\"format_version\": 99")])
         {
             var bundle = CopyOfBundle();
             File.WriteAllText(Path.Combine(bundle, "bundle.json"), text);
@@ -102,12 +105,14 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
         var copy = Directory.CreateDirectory(_directory["half"]).FullName;
         File.Copy(Path.Combine(Random2Fixture.Checkpoint, "config.json"), Path.Combine(copy, "config.json"));
         Verb.Run("export", "--checkpoint", copy, "--out", Out).Failed(1, "model.safetensors");
-        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--dictionaries", _directory["none"], "--out", Out).Failed(1, _directory["none"], "--dictionaries");
+        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--dictionaries", _directory["none"], "--out", Out)
+            .Failed(1, _directory["none"], "--dictionaries");
         NothingThere();
     }
 
     [Fact]
-    public void A_prompt_longer_than_the_context_is_refused() => Refused(Graph(model.Bundle, new string('a', 32)), "33 tokens", "32", "shorten");
+    public void A_prompt_longer_than_the_context_is_refused() =>
+        Refused(Graph(model.Bundle, new string('a', 32)), "33 tokens", "32", "shorten");
 
     [Fact]
     public void A_target_that_is_not_one_token_is_shown_as_its_tokens() =>
@@ -118,7 +123,8 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
         Refused(Graph(model.Bundle, "Hello", "--metric", "logit-diff", "--foil", "no"), "--foil 'no'", "2 tokens: 'n' 'o'");
 
     [Fact]
-    public void A_position_outside_the_prompt_is_refused() => Refused(Graph(model.Bundle, "Hello", "--position", "6"), "--position 6", "0 to 5");
+    public void A_position_outside_the_prompt_is_refused() =>
+        Refused(Graph(model.Bundle, "Hello", "--position", "6"), "--position 6", "0 to 5");
 
     [Fact]
     public void An_unknown_site_is_answered_with_the_nearest()
@@ -134,8 +140,10 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
         Assert.Equal(1, failed.Code);
         Assert.Equal("", failed.Output);
         var lines = failed.Error.TrimEnd().Split(Environment.NewLine.ToCharArray(), StringSplitOptions.RemoveEmptyEntries);
-        Assert.Equal("onnx-attribution: the prompt has 6 tokens and the patch prompt 5; change one of them so that both have as many:", lines[0]);
-        Assert.Equal(["3 * 'l' 'x'", "4 'l' 'l'", "5 * 'o'"], lines[^3..].Select(l => string.Join(' ', l.Split(' ', StringSplitOptions.RemoveEmptyEntries))));
+        Assert.Equal("onnx-attribution: the prompt has 6 tokens and the patch prompt 5; change one of them so that both have as many:",
+            lines[0]);
+        Assert.Equal(["3 * 'l' 'x'", "4 'l' 'l'", "5 * 'o'"],
+            lines[^3..].Select(l => string.Join(' ', l.Split(' ', StringSplitOptions.RemoveEmptyEntries))));
         NothingThere();
     }
 
@@ -144,7 +152,8 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     {
         File.WriteAllText(_directory["file"], "");
         Graph(model.Bundle, "Hello", "--out", _directory["file/run"]).Failed(1, _directory["file/run"], "writable");
-        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--out", _directory["file/bundle"]).Failed(1, _directory["file/bundle"], "writable");
+        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--out", _directory["file/bundle"])
+            .Failed(1, _directory["file/bundle"], "writable");
         Graph(model.Bundle, "Hello", "--out", "/proc/no/run").Failed(1, "/proc/no/run");
         Assert.Equal(["file"], Directory.EnumerateFileSystemEntries(_directory.Path).Select(Path.GetFileName));
     }
@@ -191,16 +200,19 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     public void A_dictionary_for_another_width_or_site_is_refused()
     {
         var dictionaries = Random2Fixture.Dictionary(_directory, "blocks.0.hook_mlp_out", width: 8);
-        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--dictionaries", dictionaries, "--out", Out).Failed(1, "width 8", "width 16");
+        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--dictionaries", dictionaries, "--out", Out)
+            .Failed(1, "width 8", "width 16");
         dictionaries = Random2Fixture.Dictionary(_directory, "blocks.7.hook_mlp_out", width: 16);
-        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--dictionaries", dictionaries, "--out", Out).Failed(1, "blocks.7.hook_mlp_out", "2 layers");
+        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--dictionaries", dictionaries, "--out", Out)
+            .Failed(1, "blocks.7.hook_mlp_out", "2 layers");
         NothingThere();
     }
 
     [Fact]
     public void Cuda_without_a_gpu_names_the_library()
     {
-        Assert.SkipWhen(File.Exists(Path.Combine(AppContext.BaseDirectory, "libonnxruntime_providers_cuda.so")), "the CUDA provider is here");
+        Assert.SkipWhen(File.Exists(Path.Combine(AppContext.BaseDirectory, "libonnxruntime_providers_cuda.so")),
+            "the CUDA provider is here");
         Refused(Graph(model.Bundle, "Hello", "--device", "cuda"), "libonnxruntime_providers_", "make gpu", "--device cpu");
     }
 
@@ -241,7 +253,8 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     }
 
     private Verb Graph(string bundle, string prompt, params string[] more) =>
-        Verb.Run(["graph", "--model", bundle, "--prompt", prompt, .. more.Contains("--out") ? Array.Empty<string>() : ["--out", Out], .. more]);
+        Verb.Run(
+            ["graph", "--model", bundle, "--prompt", prompt, .. more.Contains("--out") ? Array.Empty<string>() : ["--out", Out], .. more]);
 
     private void Refused(Verb verb, params string[] words)
     {
@@ -249,7 +262,9 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
         NothingThere();
     }
 
-    private void NothingThere() => Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(_directory.Path), p => Path.GetFileName(p).Contains("run", StringComparison.Ordinal));
+    private void NothingThere() =>
+        Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(_directory.Path),
+            p => Path.GetFileName(p).Contains("run", StringComparison.Ordinal));
 
     private string CopyOfBundle()
     {

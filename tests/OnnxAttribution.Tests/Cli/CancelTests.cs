@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 
 namespace OnnxAttribution.Tests.Cli;
 
-/// <summary>Ctrl-C, or another signal that ends a process, in the middle: one line, exit code 128 and its number, nothing half done.</summary>
+/// <summary>Ctrl-C, or another signal that ends a process, in the middle:
+/// one line, exit code 128 and its number, nothing half done.</summary>
 public sealed partial class CancelTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
 {
     // minutes of work
@@ -27,7 +28,8 @@ public sealed partial class CancelTests(Random2Fixture model) : IClassFixture<Ra
     {
         using var cancel = new CancellationTokenSource();
         cancel.Cancel();
-        Verb.Run(cancel.Token, "export", "--checkpoint", Random2Fixture.Checkpoint, "--out", _directory["bundle"], "--fold-layernorm").Failed(130, "cancelled");
+        Verb.Run(cancel.Token, "export", "--checkpoint", Random2Fixture.Checkpoint, "--out", _directory["bundle"], "--fold-layernorm")
+            .Failed(130, "cancelled");
         Assert.Empty(Directory.EnumerateFileSystemEntries(_directory.Path));
     }
 
@@ -42,7 +44,11 @@ public sealed partial class CancelTests(Random2Fixture model) : IClassFixture<Ra
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "sends a signal and reads /proc");
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var a in (string[])[Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"), "graph", "--model", model.Bundle, "--out", _directory["run"], .. s_long]) start.ArgumentList.Add(a);
+        foreach (var a in (string[])[Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"), "graph", "--model", model.Bundle,
+            "--out", _directory["run"], .. s_long])
+        {
+            start.ArgumentList.Add(a);
+        }
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync();
         var error = process.StandardError.ReadToEndAsync();
@@ -71,7 +77,8 @@ public sealed partial class CancelTests(Random2Fixture model) : IClassFixture<Ra
     {
         try
         {
-            return File.ReadAllText($"/proc/{process.Id}/maps").Contains("libonnxruntime.so", StringComparison.Ordinal) && process.TotalProcessorTime > TimeSpan.FromSeconds(3);
+            return File.ReadAllText($"/proc/{process.Id}/maps").Contains("libonnxruntime.so", StringComparison.Ordinal)
+                && process.TotalProcessorTime > TimeSpan.FromSeconds(3);
         }
         catch (Exception e) when (e is IOException or InvalidOperationException)
         {

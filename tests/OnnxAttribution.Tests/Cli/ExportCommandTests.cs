@@ -14,7 +14,11 @@ public sealed class ExportCommandTests : IDisposable
     public void Export_lists_what_it_wrote()
     {
         var output = Export().Output;
-        foreach (var part in (string[])["2 layers, width 16", "as they came", "blocks.1.hook_resid_post", "topk", "layer_norm", "bundle.json", "model.onnx", "model.safetensors"]) Assert.Contains(part, output);
+        foreach (var part in (string[])["2 layers, width 16", "as they came", "blocks.1.hook_resid_post", "topk", "layer_norm",
+            "bundle.json", "model.onnx", "model.safetensors"])
+        {
+            Assert.Contains(part, output);
+        }
         Assert.DoesNotContain(Directory.EnumerateFiles(_directory.Path, "*.part", SearchOption.AllDirectories), _ => true);
     }
 
@@ -23,7 +27,8 @@ public sealed class ExportCommandTests : IDisposable
     {
         var json = JsonNode.Parse(Export("--json", "--fold-layernorm", "--center-unembed").Output)!;
         Assert.True(JsonNode.DeepEquals(JsonNode.Parse(File.ReadAllText(_directory["bundle/bundle.json"])), json["manifest"]));
-        Assert.Equal("""{"fold_layernorm":true,"center_writing_weights":false,"center_unembed":true,"fold_value_biases":false}""", json["manifest"]!["weight_processing"]!.ToJsonString());
+        Assert.Equal("""{"fold_layernorm":true,"center_writing_weights":false,"center_unembed":true,"fold_value_biases":false}""",
+            json["manifest"]!["weight_processing"]!.ToJsonString());
     }
 
     [Fact]
@@ -32,7 +37,8 @@ public sealed class ExportCommandTests : IDisposable
         double Logprob(params string[] options)
         {
             Export([.. options, "--force"]);
-            Verb.Run("graph", "--model", _directory["bundle"], "--prompt", "Hello", "--target", "x", "--metric", "logprob", "--out", _directory["run"], "--force").Done();
+            Verb.Run("graph", "--model", _directory["bundle"], "--prompt", "Hello", "--target", "x", "--metric", "logprob",
+                "--out", _directory["run"], "--force").Done();
             return (double)RunDirectory.Read(_directory["run"]).Facts["clean_metric"]!;
         }
         Assert.Equal(Logprob(), Logprob("--fold-layernorm", "--center-writing-weights", "--center-unembed"), 1e-4);
@@ -41,8 +47,12 @@ public sealed class ExportCommandTests : IDisposable
     [Fact]
     public void Dictionaries_may_come_from_several_folders()
     {
-        foreach (var site in (string[])["blocks.0.hook_mlp_out", "blocks.1.hook_resid_pre"]) Tests.Export.DictionaryFiles.Random(site, width: 16, features: 24, seed: 1).Write(_directory[$"{site}/x"]);
-        var output = Export("--dictionaries", _directory["blocks.0.hook_mlp_out"], "--dictionaries", _directory["blocks.1.hook_resid_pre"]).Output;
+        foreach (var site in (string[])["blocks.0.hook_mlp_out", "blocks.1.hook_resid_pre"])
+        {
+            Tests.Export.DictionaryFiles.Random(site, width: 16, features: 24, seed: 1).Write(_directory[$"{site}/x"]);
+        }
+        var output = Export("--dictionaries", _directory["blocks.0.hook_mlp_out"],
+            "--dictionaries", _directory["blocks.1.hook_resid_pre"]).Output;
         foreach (var site in (string[])["blocks.0.hook_mlp_out", "blocks.1.hook_resid_pre"]) Assert.Contains(site, output);
     }
 
@@ -53,19 +63,22 @@ public sealed class ExportCommandTests : IDisposable
         dictionary.Config["normalize_activations"] = "expected_average_only_in";
         dictionary.Write(_directory["sae/mlp"]);
         File.WriteAllText(_directory["sae/notes.pt"], "no pickle");
-        var export = Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--dictionaries", _directory["sae"], "--out", _directory["bundle"], "--no-check", "--json");
+        var export = Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--dictionaries", _directory["sae"],
+            "--out", _directory["bundle"], "--no-check", "--json");
         Assert.NotNull(JsonNode.Parse(export.Output));
         var lines = export.Error.TrimEnd().Split('\n');
         Assert.Equal(2, lines.Length);
         Assert.StartsWith($"note: {_directory["sae/notes.pt"]}: is no zip archive", lines[0]);
-        Assert.StartsWith($"note: {_directory["sae/mlp"]}: normalize_activations is 'expected_average_only_in' and norm_scaling_factor", lines[1]);
+        Assert.StartsWith($"note: {_directory["sae/mlp"]}: normalize_activations is 'expected_average_only_in' and norm_scaling_factor",
+            lines[1]);
     }
 
     [Fact]
     public void A_bundle_within_a_folder_that_is_searched_can_be_made_anew()
     {
         Tests.Export.DictionaryFiles.Random("blocks.0.hook_mlp_out", width: 16, features: 24, seed: 1).Write(_directory["mine"]);
-        string[] export = ["export", "--checkpoint", Random2Fixture.Checkpoint, "--dictionaries", _directory.Path, "--out", _directory["bundle"], "--no-check", "--json"];
+        string[] export = ["export", "--checkpoint", Random2Fixture.Checkpoint, "--dictionaries", _directory.Path,
+            "--out", _directory["bundle"], "--no-check", "--json"];
         var first = Verb.Run(export).Done().Output;
         Assert.Equal(first, Verb.Run([.. export, "--force"]).Done().Output);
     }
@@ -73,8 +86,10 @@ public sealed class ExportCommandTests : IDisposable
     [Fact]
     public void A_pickle_that_asks_for_more_than_weights_is_refused_in_one_line()
     {
-        TorchBytes.WriteArchive(_directory["from/resid_post_mlp/autoencoders/1.pt"], [0x80, 2, .. TorchBytes.Global("os", "system"), .. TorchBytes.Text("touch x"), 0x85, (byte)'R', (byte)'.']);
-        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--out", _directory["bundle"], "--dictionaries", _directory["from"]).Failed(1, "1.pt", "asks for 'os.system'", "nothing was run", "safetensors");
+        TorchBytes.WriteArchive(_directory["from/resid_post_mlp/autoencoders/1.pt"],
+            [0x80, 2, .. TorchBytes.Global("os", "system"), .. TorchBytes.Text("touch x"), 0x85, (byte)'R', (byte)'.']);
+        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--out", _directory["bundle"], "--dictionaries", _directory["from"])
+            .Failed(1, "1.pt", "asks for 'os.system'", "nothing was run", "safetensors");
     }
 
     [Theory]
@@ -85,8 +100,13 @@ public sealed class ExportCommandTests : IDisposable
     public void Every_verb_has_help_with_an_example_and_the_common_options(string verb)
     {
         var output = Verb.Run(verb, "--help").Done().Output;
-        foreach (var part in (string[])[$"Example: onnx-attribution {verb} ", "--json", "--device <cpu|cuda>", "--threads <N>", "--verbose"]) Assert.Contains(part, output);
+        foreach (var part in (string[])[$"Example: onnx-attribution {verb} ", "--json", "--device <cpu|cuda>",
+            "--threads <N>", "--verbose"])
+        {
+            Assert.Contains(part, output);
+        }
     }
 
-    private Verb Export(params string[] more) => Verb.Run(["export", "--checkpoint", Random2Fixture.Checkpoint, "--out", _directory["bundle"], "--no-check", .. more]).Done();
+    private Verb Export(params string[] more) =>
+        Verb.Run(["export", "--checkpoint", Random2Fixture.Checkpoint, "--out", _directory["bundle"], "--no-check", .. more]).Done();
 }

@@ -43,7 +43,8 @@ public sealed class ExportTokenizerTests : IDisposable
         using var foreign = new ForeignModel("gpt2-17");
         foreign.Write();
         var empty = Directory.CreateDirectory(_directory["empty"]).FullName;
-        Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.SitesPath, "--tokenizer", empty, "--out", foreign.Bundle).Failed(1, Path.Combine(empty, "vocab.json"));
+        Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.SitesPath, "--tokenizer", empty, "--out", foreign.Bundle)
+            .Failed(1, Path.Combine(empty, "vocab.json"));
         Assert.False(Directory.Exists(foreign.Bundle));
     }
 
@@ -52,7 +53,8 @@ public sealed class ExportTokenizerTests : IDisposable
     {
         using var foreign = new ForeignModel("gpt2-17");
         foreign.Write();
-        var export = Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.SitesPath, "--tokenizer", Repository.TinyModel, "--out", foreign.Bundle);
+        var export = Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.SitesPath, "--tokenizer", Repository.TinyModel,
+            "--out", foreign.Bundle);
         Assert.Equal(0, export.Code);
         Assert.Contains("warning: the tokenizer has 4,096 tokens and the model 257", export.Error);
     }

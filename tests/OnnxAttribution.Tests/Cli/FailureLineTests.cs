@@ -4,7 +4,8 @@ using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Tests.Cli;
 
-/// <summary>The line that an exception becomes: our sentences as they are, the system's refusals with what to do, and all else as the program's own fault.</summary>
+/// <summary>The line that an exception becomes: our sentences as they are,
+/// the system's refusals with what to do, and all else as the program's own fault.</summary>
 public class FailureLineTests
 {
     [Fact]
@@ -20,7 +21,8 @@ public class FailureLineTests
     {
         Exception[] faults =
         [
-            Assert.Throws<ArgumentOutOfRangeException>(() => new List<int>().RemoveAt(3)), Assert.Throws<KeyNotFoundException>(() => new Dictionary<string, int>()["a"]), Assert.Throws<FormatException>(() => int.Parse("a")),
+            Assert.Throws<ArgumentOutOfRangeException>(() => new List<int>().RemoveAt(3)), Assert.Throws<KeyNotFoundException>(() =>
+                new Dictionary<string, int>()["a"]), Assert.Throws<FormatException>(() => int.Parse("a")),
             new IndexOutOfRangeException(), new NullReferenceException(), new InvalidCastException(),
         ];
         Assert.All(faults, e =>

@@ -28,14 +28,16 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
     {
         using var directory = new TemporaryDirectory();
         var bundle = Directory.CreateDirectory(directory["tiny"]).FullName;
-        foreach (var file in Directory.GetFiles(Repository.TinyModel, "*", SearchOption.AllDirectories).Where(f => !f.EndsWith("features.parquet", StringComparison.Ordinal)))
+        foreach (var file in Directory.GetFiles(Repository.TinyModel, "*", SearchOption.AllDirectories)
+            .Where(f => !f.EndsWith("features.parquet", StringComparison.Ordinal)))
         {
             var copy = Path.Combine(bundle, Path.GetRelativePath(Repository.TinyModel, file));
             Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
             File.Copy(file, copy);
         }
         File.WriteAllText(directory["text.txt"], "some text");
-        Verb.Run("features", "--model", bundle, "--text", directory["text.txt"], "--top", "1000", "--window", "1000").Failed(1, "blocks.0.hook_resid_pre", "lower --top or --window");
+        Verb.Run("features", "--model", bundle, "--text", directory["text.txt"], "--top", "1000", "--window", "1000")
+            .Failed(1, "blocks.0.hook_resid_pre", "lower --top or --window");
         Assert.Empty(Directory.GetFiles(bundle, "*features*"));
     }
 
@@ -84,14 +86,18 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
         {
             var feature = features[((string)match!["site"]!, (int)match["feature"]!)];
             // in a vocabulary of bytes a token is on the word where it is the word
-            int Active(bool top) => feature.Contexts.Count(c => c.Quantile == 0 == top && c.Tokens.Index().Any(t => t.Item is "d" or "D" && c.Activations[t.Index] > 0 && c.Activations[t.Index] >= c.Activations.Max() / 2));
+            int Active(bool top) =>
+                feature.Contexts.Count(c => c.Quantile == 0 == top && c.Tokens.Index()
+                    .Any(t => t.Item is "d" or "D" && c.Activations[t.Index] > 0 && c.Activations[t.Index] >= c.Activations.Max() / 2));
             Assert.Equal(Active(true), (int)match["contexts"]!);
             Assert.Equal(Active(false), (int)match["weaker_contexts"]!);
-            Assert.Equal(feature.Promoted.Count(t => t.Token.Contains('d', StringComparison.OrdinalIgnoreCase)), match["promoted"]!.AsArray().Count);
+            Assert.Equal(feature.Promoted.Count(t => t.Token.Contains('d', StringComparison.OrdinalIgnoreCase)),
+                match["promoted"]!.AsArray().Count);
             Assert.True((int)match["contexts"]! + (int)match["weaker_contexts"]! + match["promoted"]!.AsArray().Count > 0);
         }
         Assert.Contains("Features active on 'D', or promoting it", Features("--search", "D").Done().Output);
-        Assert.All(JsonNode.Parse(Features("--search", "D", "--sites", "attn", "--json").Done().Output)!["matches"]!.AsArray(), m => Assert.Contains("attn", (string)m!["site"]!));
+        Assert.All(JsonNode.Parse(Features("--search", "D", "--sites", "attn", "--json").Done().Output)!["matches"]!.AsArray(),
+            m => Assert.Contains("attn", (string)m!["site"]!));
         Assert.Contains("no feature is active on 'it''s'", Features("--search", "it''s").Done().Output);
     }
 
@@ -100,12 +106,15 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
     {
         Read().Done();
         Verb.Run("graph", "--model", _collected.Bundle, "--prompt", "abc", "--out", _directory["run"]).Done();
-        Assert.Empty(Asked("SELECT n.feature FROM nodes n LEFT JOIN features f USING (site, feature) WHERE n.feature >= 0 AND f.firing_rate IS NULL"));
+        Assert.Empty(Asked(
+            "SELECT n.feature FROM nodes n LEFT JOIN features f USING (site, feature) WHERE n.feature >= 0 AND f.firing_rate IS NULL"));
         var some = _collected.Table.ReadAll().First(f => !f.IsDead);
-        Assert.Equal([some.Contexts[0].Tokens[0]], Asked($"SELECT contexts[1].tokens[1] FROM features WHERE site = '{some.Site}' AND feature = {some.Feature} AND model = 'random2'"));
+        Assert.Equal([some.Contexts[0].Tokens[0]], Asked(
+            $"SELECT contexts[1].tokens[1] FROM features WHERE site = '{some.Site}' AND feature = {some.Feature} AND model = 'random2'"));
         // of another bundle, or damaged: as if there were none, and queries about the run go on
         File.WriteAllText(_collected.Table.Path, "x");
-        Assert.Contains("'onnx-attribution features --model BUNDLE --text FILE'", Assert.Throws<QueryException>(() => Asked("SELECT count(*)::VARCHAR FROM Features")).Message);
+        Assert.Contains("'onnx-attribution features --model BUNDLE --text FILE'",
+            Assert.Throws<QueryException>(() => Asked("SELECT count(*)::VARCHAR FROM Features")).Message);
         Assert.Single(Asked("SELECT count(*)::VARCHAR FROM nodes"));
     }
 
@@ -164,7 +173,8 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
     }
 
     [Fact]
-    public void The_help_has_an_example() => Assert.Contains("Example: onnx-attribution features --model", Verb.Run("features", "--help").Done().Output);
+    public void The_help_has_an_example() =>
+        Assert.Contains("Example: onnx-attribution features --model", Verb.Run("features", "--help").Done().Output);
 
     [Theory]
     [InlineData(0.5, 65.0, "reading ████████████░░░░░░░░░░░░  50 %  1,234 tokens, 99 per second, 1:05 to go")]

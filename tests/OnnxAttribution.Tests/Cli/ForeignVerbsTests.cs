@@ -19,11 +19,13 @@ public sealed class ForeignVerbsTests : IDisposable
         {
             DictionaryFiles.Random(site, width: 8, features: 24, seed: site.Length).Write(Path.Combine(_directory["saes"], site));
         }
-        var exported = Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.SitesPath, "--dictionaries", _directory["saes"], "--tokenizer", Random2.Checkpoint, "--out", foreign.Bundle, "--no-check").Done().Output;
+        var exported = Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.SitesPath, "--dictionaries", _directory["saes"],
+            "--tokenizer", Random2.Checkpoint, "--out", foreign.Bundle, "--no-check").Done().Output;
         Assert.Contains("onnx, 2 layers, width 8, 4 heads, 257 tokens, context 24, 7 sites", exported);
         Assert.Contains("blocks.0.hook_mlp_out", exported);
         var run = _directory["run"];
-        Assert.Contains("conservation", Verb.Run("graph", "--model", foreign.Bundle, "--prompt", "Hello", "--all", "--out", run).Done().Output);
+        Assert.Contains("conservation",
+            Verb.Run("graph", "--model", foreign.Bundle, "--prompt", "Hello", "--all", "--out", run).Done().Output);
         var validation = JsonNode.Parse(Verb.Run("validate", run, "--sample", "20", "--json").Done().Output)!["validation"]!;
         Assert.Equal(20, (int)validation["nodes"]!["count"]!);
         Verb.Run("query", run, "SELECT count(DISTINCT down_site) AS sites FROM edges", "--json", "--out", _directory["rows.json"]).Done();
@@ -31,9 +33,11 @@ public sealed class ForeignVerbsTests : IDisposable
         // the MLP, the last residual site and the metric
         Assert.Equal(3, (int)rows.AsArray()[0]!["sites"]!);
         Verb.Run("ablate", "--model", foreign.Bundle, "--prompt", "Hello", "--out", _directory["ablated"]).Done();
-        Verb.Run("graph", "--model", foreign.Bundle, "--prompt", "Hello", "--sites", "resid", "--method", "ig", "--steps", "3", "--estimator", "relp", "--out", _directory["ig"]).Done();
+        Verb.Run("graph", "--model", foreign.Bundle, "--prompt", "Hello", "--sites", "resid", "--method", "ig", "--steps", "3",
+            "--estimator", "relp", "--out", _directory["ig"]).Done();
         File.WriteAllText(_directory["text.txt"], string.Concat(Enumerable.Repeat("Hello, hello world. ", 20)));
-        Assert.Contains("72 features of 3 sites", Verb.Run("features", "--model", foreign.Bundle, "--text", _directory["text.txt"]).Done().Output);
+        Assert.Contains("72 features of 3 sites",
+            Verb.Run("features", "--model", foreign.Bundle, "--text", _directory["text.txt"]).Done().Output);
         Verb.Run("view", run, "--force").Done();
     }
 
@@ -42,7 +46,10 @@ public sealed class ForeignVerbsTests : IDisposable
     {
         using var foreign = new ForeignModel("gpt2-17");
         foreign.Write();
-        var files = JsonNode.Parse(Verb.Run("export", "--onnx", foreign.OnnxPath, "--out", foreign.Bundle, "--json").Done().Output)!["manifest"]!["files"]!.AsObject().Select(f => f.Key);
+        var files = JsonNode.Parse(
+            Verb.Run("export", "--onnx", foreign.OnnxPath, "--out", foreign.Bundle, "--json").Done().Output)!["manifest"]!["files"]!
+            .AsObject()
+            .Select(f => f.Key);
         Assert.Equal(["merges.txt", "model.onnx", "vocab.json", "weights.bin"], files.Order(StringComparer.Ordinal));
     }
 
@@ -62,7 +69,8 @@ public sealed class ForeignVerbsTests : IDisposable
         using var foreign = new ForeignModel("gpt2-17");
         foreign.Sites["n_ctx"] = 1000;
         foreign.Write();
-        Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.SitesPath, "--out", foreign.Bundle).Failed(1, foreign.SitesPath, "n_ctx is 1000", "more than 24 tokens", "write \"n_ctx\": 24");
+        Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.SitesPath, "--out", foreign.Bundle)
+            .Failed(1, foreign.SitesPath, "n_ctx is 1000", "more than 24 tokens", "write \"n_ctx\": 24");
         Assert.False(Directory.Exists(foreign.Bundle));
     }
 
@@ -73,10 +81,12 @@ public sealed class ForeignVerbsTests : IDisposable
         foreign.SiteNames["blocks.1.hook_attn_out"] = "/model/gpt_neox/layers.1/attention/dense/MatMul_output_0";
         foreign.Write();
         Verb.Run("export", "--onnx", foreign.OnnxPath, "--out", foreign.Bundle).Failed(1, "blocks.1.hook_attn_out", "adds a bias to it");
-        Verb.Run("export", "--onnx", _directory["none.onnx"], "--sites", foreign.SitesPath, "--out", foreign.Bundle).Failed(1, "none.onnx", "torch.onnx.export");
+        Verb.Run("export", "--onnx", _directory["none.onnx"], "--sites", foreign.SitesPath, "--out", foreign.Bundle)
+            .Failed(1, "none.onnx", "torch.onnx.export");
         Verb.Run("export", "--onnx", _directory["none.onnx"], "--out", foreign.Bundle).Failed(1, "none.onnx", "torch.onnx.export");
         Verb.Run("export", "--onnx", foreign.Source, "--out", foreign.Bundle).Failed(1, foreign.Source, "is a directory", ".onnx file");
-        Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.Source, "--out", foreign.Bundle).Failed(1, foreign.Source, "is a directory", "JSON");
+        Verb.Run("export", "--onnx", foreign.OnnxPath, "--sites", foreign.Source, "--out", foreign.Bundle)
+            .Failed(1, foreign.Source, "is a directory", "JSON");
         Verb.Run("export", "--onnx", foreign.OnnxPath, "--tokenizer", _directory["none"], "--out", foreign.Bundle).Failed(1, "--tokenizer");
     }
 }

@@ -20,11 +20,14 @@ public sealed class FormatCommandTests : IDisposable
         var (sites, active) = (0, 0);
         foreach (var (folder, count) in Folders())
         {
-            Verb.Run("export", "--checkpoint", _directory["model"], "--dictionaries", folder, "--out", folder + "-bundle", "--not-as-trained", "--no-check").Done();
-            var graph = JsonNode.Parse(Verb.Run("graph", "--model", folder + "-bundle", "--prompt", "abcd", "--all", "--out", folder + "-run", "--no-page", "--json").Done().Output)!;
+            Verb.Run("export", "--checkpoint", _directory["model"], "--dictionaries", folder, "--out", folder + "-bundle",
+                "--not-as-trained", "--no-check").Done();
+            var graph = JsonNode.Parse(Verb.Run("graph", "--model", folder + "-bundle", "--prompt", "abcd",
+                "--all", "--out", folder + "-run", "--no-page", "--json").Done().Output)!;
             Assert.InRange((double)graph["conservation_violation"]!, 0, 1e-4);
             Verb.Run("validate", folder + "-run", "--sample", "10").Done();
-            Verb.Run("query", folder + "-run", "SELECT site, count(*) FILTER (feature >= 0) AS features, count(*) FILTER (feature < 0) AS errors FROM nodes GROUP BY site", "--json", "--out", folder + ".json").Done();
+            Verb.Run("query", folder + "-run", "SELECT site, count(*) FILTER (feature >= 0) AS features, "
+                + "count(*) FILTER (feature < 0) AS errors FROM nodes GROUP BY site", "--json", "--out", folder + ".json").Done();
             var rows = JsonNode.Parse(File.ReadAllText(folder + ".json"))!.AsArray();
             Assert.Equal(count, rows.Count);
             Assert.All(rows, r => Assert.InRange((int)r!["errors"]!, 4, 5));
@@ -43,10 +46,15 @@ public sealed class FormatCommandTests : IDisposable
     {
         SyntheticCheckpoint.WriteModel(_directory["small"], new SyntheticShape(Layers, Width: 6, Heads: 2, Vocabulary: 300, Context: 16));
         Directory.CreateDirectory(_directory["model"]);
-        foreach (var file in Directory.GetFiles(_directory["small"])) File.Copy(file, Path.Combine(_directory["model"], Path.GetFileName(file)));
+        foreach (var file in Directory.GetFiles(_directory["small"]))
+        {
+            File.Copy(file, Path.Combine(_directory["model"], Path.GetFileName(file)));
+        }
         using var source = SafetensorsFile.Open(Path.Combine(_directory["small"], "model.safetensors"));
-        SafetensorsWriter.Write(Path.Combine(_directory["model"], "model.safetensors"), [.. source.Tensors.Values.OrderBy(t => t.Offset).Select(t =>
-            SafetensorsTensor.F32(t.Name, t.Shape.AsSpan(), () => t.Shape.Length > 1 ? Array.ConvertAll(source.ReadFloats(t.Name), w => w * 30) : source.ReadFloats(t.Name)))]);
+        SafetensorsWriter.Write(Path.Combine(_directory["model"], "model.safetensors"),
+            [.. source.Tensors.Values.OrderBy(t => t.Offset).Select(t =>
+                SafetensorsTensor.F32(t.Name, t.Shape.AsSpan(),
+                    () => t.Shape.Length > 1 ? Array.ConvertAll(source.ReadFloats(t.Name), w => w * 30) : source.ReadFloats(t.Name)))]);
     }
 
     // as few folders as two dictionaries of one site allow
@@ -57,7 +65,10 @@ public sealed class FormatCommandTests : IDisposable
         {
             FormatFiles.Copy(source, _directory[$"one/{source.Replace('/', '_')}"]);
             string site;
-            using (var found = FormatFiles.FindOne(_directory[$"one/{source.Replace('/', '_')}"])) site = Site.Canonical(found.Config.HookName, Layers);
+            using (var found = FormatFiles.FindOne(_directory[$"one/{source.Replace('/', '_')}"]))
+            {
+                site = Site.Canonical(found.Config.HookName, Layers);
+            }
             var at = taken.FindIndex(t => !t.Contains(site));
             if (at < 0)
             {

@@ -19,7 +19,11 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
         Assert.Contains("0 '<|endoftext|>'  1 'H'  2 'e'  3 'l'  4 'l'  5 'o'", output);
         Assert.Contains("next     '", output);
         Assert.Contains("metric   logit of 'x' after position 5: clean ", output);
-        foreach (var part in (string[])["Strongest nodes", "Strongest edges", "Effect by site", "all sites", "nodes.parquet (", "edges.parquet (", "run.json (", "runtime calls", "GFLOP", "peak memory"]) Assert.Contains(part, output);
+        foreach (var part in (string[])["Strongest nodes", "Strongest edges", "Effect by site", "all sites", "nodes.parquet (",
+            "edges.parquet (", "run.json (", "runtime calls", "GFLOP", "peak memory"])
+        {
+            Assert.Contains(part, output);
+        }
         Assert.DoesNotContain("\x1b", output);   // no colours, and nothing cut off: this is no terminal
         Assert.DoesNotContain("…", output);
         Assert.DoesNotContain("conservation", output);
@@ -42,7 +46,8 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
     {
         Assert.DoesNotContain("estimator", Graph("Hello world", "--target", "x").Output);
         var truth = RunDirectory.Read(Out).Nodes.Select(n => n.Effect);
-        Assert.Contains($", estimator {estimator}", Graph("Hello world", "--target", "x", "--all", "--estimator", estimator, "--force").Output);
+        Assert.Contains($", estimator {estimator}",
+            Graph("Hello world", "--target", "x", "--all", "--estimator", estimator, "--force").Output);
         var run = RunDirectory.Read(Out);
         Assert.Equal(estimator, (string)run.Facts["options"]!["estimator"]!);
         Assert.InRange((double)run.Facts["conservation_violation"]!, 0, 1e-4);
@@ -52,7 +57,8 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
     [Fact]
     public void The_files_can_be_read_and_run_json_tells_all()
     {
-        var args = new[] { "--patch-prompt", "Jelly", "--metric", "logit-diff", "--target", "x", "--foil", " ", "--method", "ig", "--steps", "3", "--top-nodes", "4", "--top-edges", "50", "--position", "3" };
+        var args = new[] { "--patch-prompt", "Jelly", "--metric", "logit-diff", "--target", "x", "--foil", " ", "--method", "ig",
+            "--steps", "3", "--top-nodes", "4", "--top-edges", "50", "--position", "3" };
         Graph("Hello", args);
         var run = RunDirectory.Read(Out);
         var facts = run.Facts;
@@ -61,23 +67,33 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
         Assert.True((bool)facts["prepend_bos"]!);
         Assert.Equal([256, 39, 68, 75, 75, 78], facts["tokens"]!.AsArray().Select(t => (int)t!));
         Assert.Equal(["<|endoftext|>", "J", "e", "l", "l", "y"], facts["patch_token_strings"]!.AsArray().Select(t => (string)t!));
-        Assert.Equal(("logit-diff", "x", " ", 3), ((string)facts["metric"]!, (string)facts["target"]!, (string)facts["foil"]!, (int)facts["position"]!));
+        Assert.Equal(("logit-diff", "x", " ", 3),
+            ((string)facts["metric"]!, (string)facts["target"]!, (string)facts["foil"]!, (int)facts["position"]!));
         Assert.NotEqual((double)facts["clean_metric"]!, (double)facts["patch_metric"]!);
         Assert.Equal(10, facts["top_tokens"]!.AsArray().Count);
         Assert.Equal(7, facts["sites"]!.AsArray().Count);
-        Assert.Equal("""{"method":"ig","estimator":"gradient","steps":3,"top_nodes":4,"node_threshold":0,"top_edges":50,"edge_threshold":0,"prune":true,"aggregate":"none","memory_bytes":1073741824}""", facts["options"]!.ToJsonString());
+        Assert.Equal(
+            """{"method":"ig","estimator":"gradient","steps":3,"top_nodes":4,"node_threshold":0,"top_edges":50,"edge_threshold":0,"prune":true,"aggregate":"none","memory_bytes":1073741824}""",
+            facts["options"]!.ToJsonString());
         Assert.InRange((double)facts["explained_by_features"]!, 0.0, 1.0);
         Assert.Equal(7, facts["explained_by_site"]!.AsObject().Count);
         Assert.Null(facts["conservation_violation"]);
-        foreach (var name in (string[])["runtime_calls", "operations", "seconds", "peak_memory_bytes", "threads"]) Assert.True((double)facts[name]! > 0, name);
-        foreach (var stage in (string[])["open", "passes", "dictionaries", "node_effects", "edges", "selection", "sessions"]) Assert.True((double)facts["timings"]![stage]! >= 0, stage);
+        foreach (var name in (string[])["runtime_calls", "operations", "seconds", "peak_memory_bytes", "threads"])
+        {
+            Assert.True((double)facts[name]! > 0, name);
+        }
+        foreach (var stage in (string[])["open", "passes", "dictionaries", "node_effects", "edges", "selection", "sessions"])
+        {
+            Assert.True((double)facts["timings"]![stage]! >= 0, stage);
+        }
         Assert.StartsWith("1.31", (string)facts["onnxruntime_version"]!);
         Assert.StartsWith("0.", (string)facts["version"]!);
         Assert.Equal(64, ((string)facts["bundle_sha256"]!).Length);
         Assert.Equal(("random2", model.Bundle, "cpu"), ((string)facts["model"]!, (string)facts["model_path"]!, (string)facts["device"]!));
         Assert.Contains("--foil ' ' --method ig", (string)facts["command_line"]!);
 
-        Assert.Equal((run.Nodes.Count, run.Nodes.Count(n => n.Kept), run.Edges.Length), ((int)facts["nodes"]!, (int)facts["kept_nodes"]!, (int)facts["edges"]!));
+        Assert.Equal((run.Nodes.Count, run.Nodes.Count(n => n.Kept), run.Edges.Length),
+            ((int)facts["nodes"]!, (int)facts["kept_nodes"]!, (int)facts["edges"]!));
         Assert.InRange(run.Edges.Length, 1, 50);
         Assert.Equal(3, run.MetricPosition);
         Assert.All(run.Nodes, n => Assert.Equal((string)facts["token_strings"]!.AsArray()[n.Position]!, n.Token));
@@ -92,8 +108,10 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
         foreach (var (name, value) in RunDirectory.Read(Out).Facts) Assert.True(JsonNode.DeepEquals(value, json[name]), name);
         Assert.NotEmpty(json["strongest_nodes"]!.AsArray());
         var edges = json["strongest_edges"]!.AsArray();
-        Assert.Equal(edges.Select(e => Math.Abs((double)e!["effect"]!)).OrderDescending(), edges.Select(e => Math.Abs((double)e!["effect"]!)));
-        Assert.Equal(["edges.parquet", "graph.html", "nodes.parquet", "run.json"], json["files"]!.AsArray().Select(f => Path.GetFileName((string)f!["path"]!)).Order(StringComparer.Ordinal));
+        Assert.Equal(edges.Select(e => Math.Abs((double)e!["effect"]!)).OrderDescending(),
+            edges.Select(e => Math.Abs((double)e!["effect"]!)));
+        Assert.Equal(["edges.parquet", "graph.html", "nodes.parquet", "run.json"],
+            json["files"]!.AsArray().Select(f => Path.GetFileName((string)f!["path"]!)).Order(StringComparer.Ordinal));
         Assert.Equal("graph.html", Path.GetFileName((string)json["page"]!));
     }
 
@@ -101,7 +119,8 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
     public void A_summed_graph_is_the_sum_over_positions_in_sql()
     {
         Graph("Hello world", "--all");
-        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello world", "--all", "--aggregate", "sum", "--out", _directory["sum"]).Done();
+        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello world", "--all", "--aggregate", "sum", "--out", _directory["sum"])
+            .Done();
         var query = new RunQuery([Out, _directory["sum"]]);
         foreach (var (table, key, values) in new[]
         {
@@ -111,15 +130,20 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
         {
             Dictionary<string, double[]> Rows(string run)
             {
-                using var result = query.Execute($"SELECT concat_ws('|', {key}) AS key, {values} FROM {table} WHERE run = '{run}' GROUP BY {key}");
-                return result.Rows().ToDictionary(r => r[0]!, r => r[1..].Select(v => v is "true" or "false" ? (v == "true" ? 1.0 : 0) : double.Parse(v!)).ToArray());
+                using var result =
+                    query.Execute($"SELECT concat_ws('|', {key}) AS key, {values} FROM {table} WHERE run = '{run}' GROUP BY {key}");
+                return result.Rows().ToDictionary(r => r[0]!,
+                    r => r[1..].Select(v => v is "true" or "false" ? (v == "true" ? 1.0 : 0) : double.Parse(v!)).ToArray());
             }
             var (expected, actual) = (Rows("run"), Rows("sum"));
             Assert.Equal(expected.Keys.Order(), actual.Keys.Order());
             var largest = expected.Values.Max(v => Math.Abs(v[0]));
             foreach (var (name, value) in expected)
             {
-                for (var i = 0; i < value.Length; i++) Assert.True(Math.Abs(value[i] - actual[name][i]) <= 1e-6 * Math.Max(largest, Math.Abs(value[i])), name);
+                for (var i = 0; i < value.Length; i++)
+                {
+                    Assert.True(Math.Abs(value[i] - actual[name][i]) <= 1e-6 * Math.Max(largest, Math.Abs(value[i])), name);
+                }
             }
         }
         var summed = RunDirectory.Read(_directory["sum"]);
@@ -131,7 +155,8 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
     public void Sites_take_kinds_hook_names_and_the_other_name_of_a_residual_site()
     {
         Graph("Hello", "--sites", "mlp, blocks.0.hook_resid_post");
-        Assert.Equal(["blocks.0.hook_mlp_out", "blocks.1.hook_resid_pre", "blocks.1.hook_mlp_out"], RunDirectory.Read(Out).Facts["sites"]!.AsArray().Select(s => (string)s!));
+        Assert.Equal(["blocks.0.hook_mlp_out", "blocks.1.hook_resid_pre", "blocks.1.hook_mlp_out"],
+            RunDirectory.Read(Out).Facts["sites"]!.AsArray().Select(s => (string)s!));
     }
 
     [Fact]
@@ -139,7 +164,8 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
     {
         Graph("Hello", "--metric", "logit-diff");
         var facts = RunDirectory.Read(Out).Facts;
-        Assert.Equal([(int)facts["target_id"]!, (int)facts["foil_id"]!], facts["top_tokens"]!.AsArray().Take(2).Select(t => (int)t!["id"]!));
+        Assert.Equal([(int)facts["target_id"]!, (int)facts["foil_id"]!],
+            facts["top_tokens"]!.AsArray().Take(2).Select(t => (int)t!["id"]!));
         Assert.True((double)facts["clean_metric"]! > 0);
     }
 
@@ -170,7 +196,8 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
         Graph("Hello", "--metric", "kl", "--method", method);
         var run = RunDirectory.Read(Out);
         Assert.Contains(run.Nodes, n => n.Kept && n.Effect != 0);
-        if (method == "exact") Assert.All(run.Nodes, n => Assert.True(n.IsErrorRow() || n.Gradient == 0));   // its gradient at the clean run
+        // its gradient at the clean run
+        if (method == "exact") Assert.All(run.Nodes, n => Assert.True(n.IsErrorRow() || n.Gradient == 0));
         else Assert.Contains(run.Edges.ToArray(), e => e.Down == CausalEdge.Metric);
     }
 
@@ -183,7 +210,8 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
         Assert.Equal("@who", (string)RunDirectory.Read(Out).Facts["prompt"]!);
     }
 
-    private Verb Graph(string prompt, params string[] more) => Verb.Run(["graph", "--model", model.Bundle, "--prompt", prompt, "--out", Out, .. more]).Done();
+    private Verb Graph(string prompt, params string[] more) =>
+        Verb.Run(["graph", "--model", model.Bundle, "--prompt", prompt, "--out", Out, .. more]).Done();
 }
 
 file static class Rows

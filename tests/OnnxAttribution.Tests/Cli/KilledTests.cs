@@ -5,7 +5,8 @@ using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Cli;
 
-/// <summary>Killed between any two steps, a verb leaves what was there before or what it makes, whole; the same call then mends the rest.</summary>
+/// <summary>Killed between any two steps, a verb leaves what was there before or what it makes, whole;
+/// the same call then mends the rest.</summary>
 public sealed class KilledTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
@@ -45,7 +46,9 @@ public sealed class KilledTests(Random2Fixture model) : IClassFixture<Random2Fix
     public void Export_leaves_the_old_bundle_or_the_new_one()
     {
         Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--out", Bundle, "--no-check").Done();
-        Assert.Equal(2, AtEachStep(["export", "--checkpoint", Random2Fixture.Checkpoint, "--out", Bundle, "--no-check", "--force", "--fold-layernorm"], WholeBundle).Count);
+        Assert.Equal(2,
+            AtEachStep(["export", "--checkpoint", Random2Fixture.Checkpoint, "--out", Bundle, "--no-check", "--force", "--fold-layernorm"],
+                WholeBundle).Count);
     }
 
     [Fact]
@@ -54,7 +57,8 @@ public sealed class KilledTests(Random2Fixture model) : IClassFixture<Random2Fix
         Random2.Copy(Bundle, withDictionaries: true);
         Verb.Run("export", "--checkpoint", Bundle, "--out", Bundle, "--no-check").Done();
         // without layernorm folded and with it, and the other way round
-        Assert.Equal(2, AtEachStep(["export", "--checkpoint", Bundle, "--out", Bundle, "--no-check", "--fold-layernorm"], WholeBundle).Count);
+        Assert.Equal(2,
+            AtEachStep(["export", "--checkpoint", Bundle, "--out", Bundle, "--no-check", "--fold-layernorm"], WholeBundle).Count);
         Assert.Equal(2, AtEachStep(["export", "--checkpoint", Bundle, "--out", Bundle, "--no-check"], WholeBundle).Count);
     }
 
@@ -65,7 +69,8 @@ public sealed class KilledTests(Random2Fixture model) : IClassFixture<Random2Fix
         File.WriteAllText(_directory["text"], string.Concat(Enumerable.Repeat("The quick brown fox. ", 200)));
         string[] args = ["features", "--model", Bundle, "--text", _directory["text"], "--sites", "0.attn", "--window", "3", "--force"];
         Verb.Run([.. args, "--tokens", "500"]).Done();
-        AtEachStep([.. args, "--tokens", "1000"], place => Verb.Run("features", "--model", Path.Combine(place, "bundle"), "--show", "0.attn:1").Code.ToString());
+        AtEachStep([.. args, "--tokens", "1000"],
+            place => Verb.Run("features", "--model", Path.Combine(place, "bundle"), "--show", "0.attn:1").Code.ToString());
     }
 
     // the real thing: a process that the kernel kills in the middle of a commit
@@ -88,13 +93,15 @@ public sealed class KilledTests(Random2Fixture model) : IClassFixture<Random2Fix
             if (!killed) break;
         }
         Verb.Run(args).Done();
-        Assert.Equal(["bundle", "run"], Directory.EnumerateFileSystemEntries(Place).Select(e => Path.GetFileName(e)).Order(StringComparer.Ordinal));
+        Assert.Equal(["bundle", "run"],
+            Directory.EnumerateFileSystemEntries(Place).Select(e => Path.GetFileName(e)).Order(StringComparer.Ordinal));
     }
 
     private int Traced(string call, int step, string[] args)
     {
-        using var process = Process.Start(new ProcessStartInfo("/usr/bin/strace", ["-f", "-qq", "-o", _directory["trace"], "-e", $"trace={call}", "-e", $"inject={call}:signal=KILL:when={step}",
-            "dotnet", Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"), .. args])
+        using var process = Process.Start(new ProcessStartInfo("/usr/bin/strace",
+            ["-f", "-qq", "-o", _directory["trace"], "-e", $"trace={call}", "-e", $"inject={call}:signal=KILL:when={step}",
+                "dotnet", Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"), .. args])
         { RedirectStandardOutput = true, RedirectStandardError = true })!;
         process.OutputDataReceived += (_, _) => { };
         process.ErrorDataReceived += (_, _) => { };
@@ -119,11 +126,13 @@ public sealed class KilledTests(Random2Fixture model) : IClassFixture<Random2Fix
         return bundle.Manifest.WeightProcessing.ToString();
     }
 
-    /// <summary>Calls the verb, looks at the place as each step finds it and as the last one leaves it, and calls the verb again on each of these.</summary>
+    /// <summary>Calls the verb, looks at the place as each step finds it and as the last one leaves it,
+    /// and calls the verb again on each of these.</summary>
     private HashSet<string> AtEachStep(string[] args, Func<string, string> look)
     {
         var left = new List<string>();
-        using (new FileSteps(Place, _ => Copy(Place, Directory.CreateDirectory(_directory[$"killed-{Guid.NewGuid():N}"]).FullName, left.Add)))
+        using (new FileSteps(Place,
+            _ => Copy(Place, Directory.CreateDirectory(_directory[$"killed-{Guid.NewGuid():N}"]).FullName, left.Add)))
         {
             Verb.Run(args).Done();
         }
@@ -132,14 +141,18 @@ public sealed class KilledTests(Random2Fixture model) : IClassFixture<Random2Fix
         foreach (var killed in left.Where((_, i) => i % 3 == 0))
         {
             Verb.Run([.. args.Select(a => a.Replace(Place, killed))]).Done();
-            Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(killed, "*", SearchOption.AllDirectories).Select(e => Path.GetFileName(e)), name => name.StartsWith('.') || name == BundleOutput.NextGraph);
+            Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(killed, "*", SearchOption.AllDirectories)
+                .Select(e => Path.GetFileName(e)), name => name.StartsWith('.') || name == BundleOutput.NextGraph);
         }
         return seen;
     }
 
     private static void Copy(string from, string to, Action<string> done)
     {
-        foreach (var directory in Directory.EnumerateDirectories(from, "*", SearchOption.AllDirectories)) Directory.CreateDirectory(Path.Combine(to, Path.GetRelativePath(from, directory)));
+        foreach (var directory in Directory.EnumerateDirectories(from, "*", SearchOption.AllDirectories))
+        {
+            Directory.CreateDirectory(Path.Combine(to, Path.GetRelativePath(from, directory)));
+        }
         foreach (var file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
         {
             var copy = Path.Combine(to, Path.GetRelativePath(from, file));

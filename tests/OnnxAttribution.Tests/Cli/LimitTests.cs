@@ -17,7 +17,8 @@ public sealed class LimitTests : IDisposable
     {
         var (code, error) = await Graph($"-n {limit}");
         Assert.Equal(CommandLine.Failed, code);
-        Assert.Equal($"onnx-attribution: at most {limit} files may be open at once ('ulimit -n'), and the program alone needs 128; allow more: ulimit -n 4096\n", error);
+        Assert.Equal($"onnx-attribution: at most {limit} files may be open at once ('ulimit -n'), and the program alone needs 128; "
+            + "allow more: ulimit -n 4096\n", error);
         Assert.Empty(Directory.EnumerateFileSystemEntries(_directory.Path));
     }
 
@@ -34,15 +35,18 @@ public sealed class LimitTests : IDisposable
     public async Task Little_address_space(int limit)
     {
         var (code, error) = await Graph($"-v {limit}");
-        if (code == CommandLine.Done || error.Contains("CoreCLR", StringComparison.Ordinal)) return;   // enough here, or too little for .NET to start
+        // enough here, or too little for .NET to start
+        if (code == CommandLine.Done || error.Contains("CoreCLR", StringComparison.Ordinal)) return;
         Assert.Equal(CommandLine.Failed, code);
         Assert.StartsWith("onnx-attribution: ", Assert.Single(error.TrimEnd('\n').Split('\n')));
         Assert.Contains("ulimit -v", error);
     }
 
     [Theory]
-    [InlineData("[ErrorCode:Fail] env.cc:327 onnxruntime::PosixThread::PosixThread(const char*, int) pthread_create failed, error code: 12 error msg: Cannot allocate memory", "threads", "ulimit -u")]
-    [InlineData("[ErrorCode:RuntimeException] bfc_arena.cc:376 Failed to allocate memory for requested buffer of size 4096", "memory", "--memory")]
+    [InlineData("[ErrorCode:Fail] env.cc:327 onnxruntime::PosixThread::PosixThread(const char*, int) pthread_create failed, error code: "
+        + "12 error msg: Cannot allocate memory", "threads", "ulimit -u")]
+    [InlineData("[ErrorCode:RuntimeException] bfc_arena.cc:376 Failed to allocate memory for requested buffer of size 4096",
+        "memory", "--memory")]
     [InlineData("[ErrorCode:RuntimeException] std::bad_alloc", "memory", "ulimit -v")]
     [InlineData("[ErrorCode:Fail] env.cc open file /x fail, errcode = 24 - Too many open files", "too many", "ulimit -n")]
     public void What_ONNX_Runtime_does_not_get(string message, string what, string mend)
@@ -54,7 +58,8 @@ public sealed class LimitTests : IDisposable
 
     [Fact]
     public void A_graph_that_is_wrong_is_no_shortage() =>
-        Assert.Null(RuntimeShortage.Of("[ErrorCode:InvalidGraph] This is an invalid model. Type Error: Type 'tensor(int64)' of input parameter (x) is invalid."));
+        Assert.Null(RuntimeShortage.Of(
+            "[ErrorCode:InvalidGraph] This is an invalid model. Type Error: Type 'tensor(int64)' of input parameter (x) is invalid."));
 
     [Theory]
     [InlineData("libonnxruntime.so: failed to map segment from shared object", "ulimit -v")]
@@ -62,7 +67,11 @@ public sealed class LimitTests : IDisposable
     [InlineData("onnxruntime.so: cannot open shared object file: No such file or directory", "install the program again")]
     public void A_library_that_does_not_load(string loader, string mend)
     {
-        var line = FailureLine.Of(new DllNotFoundException($"Unable to load shared library 'onnxruntime' or one of its dependencies. In order to help diagnose loading problems:\n/a/{loader}\n"), "graph");
+        var line =
+            FailureLine.Of(
+                new DllNotFoundException("Unable to load shared library 'onnxruntime' or one of its dependencies. "
+                    + $"In order to help diagnose loading problems:\n/a/{loader}\n"),
+                "graph");
         Assert.StartsWith("graph cannot load the library 'onnxruntime': ", line);
         Assert.Contains(mend, line);
         Assert.DoesNotContain("In order to", line);
@@ -77,7 +86,11 @@ public sealed class LimitTests : IDisposable
         string[] graph = ["graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--out", run, "--no-page"];
         if (verb == "query") Verb.Run(graph).Done();
         var words = verb == "graph" ? graph : ["query", run, "SELECT 1", "--format", "csv"];
-        var start = new ProcessStartInfo("sh", ["-c", $"exec dotnet \"$@\" {stdout}", "sh", Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"), .. words]) { RedirectStandardError = true };
+        var start = new ProcessStartInfo("sh",
+            ["-c", $"exec dotnet \"$@\" {stdout}", "sh", Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"), .. words])
+        {
+            RedirectStandardError = true
+        };
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         Assert.Equal(CommandLine.Failed, Patience.ExitOf(process));
@@ -88,8 +101,9 @@ public sealed class LimitTests : IDisposable
     private async Task<(int Code, string Error)> Graph(string limit)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "sets limits as Linux has them");
-        var start = new ProcessStartInfo("sh", ["-c", $"ulimit {limit} && exec dotnet \"$@\"", "sh", Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"),
-            "graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--out", _directory["run"]])
+        var start = new ProcessStartInfo("sh",
+            ["-c", $"ulimit {limit} && exec dotnet \"$@\"", "sh", Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"),
+                "graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--out", _directory["run"]])
         { RedirectStandardError = true, RedirectStandardOutput = true };
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);

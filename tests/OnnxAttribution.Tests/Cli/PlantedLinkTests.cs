@@ -1,6 +1,7 @@
 namespace OnnxAttribution.Tests.Cli;
 
-/// <summary>A stranger's run or bundle with hidden links where files are written, or once were, aside: what they point at is left alone by every verb that writes.</summary>
+/// <summary>A stranger's run or bundle with hidden links where files are written, or once were, aside:
+/// what they point at is left alone by every verb that writes.</summary>
 public sealed class PlantedLinkTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
 {
     private const string Precious = "precious content of the user", Token = "0123456789abcdef";
@@ -28,7 +29,8 @@ public sealed class PlantedLinkTests(Random2Fixture model) : IClassFixture<Rando
     {
         Verb.Run("graph", "--model", model.Bundle, "--prompt", "JApF", "--out", Run).Done();
         Planted(_directory.Path, ["run"], "graph", "--model", model.Bundle, "--prompt", "abc", "--out", Run, "--force");
-        Planted(_directory.Path, ["circuit.json"], "ablate", "--model", model.Bundle, "--circuit", Run, "--prompt", "JApF", "--out", _directory["ablated"]);
+        Planted(_directory.Path, ["circuit.json"], "ablate", "--model", model.Bundle, "--circuit", Run, "--prompt", "JApF",
+            "--out", _directory["ablated"]);
     }
 
     [Fact]
@@ -36,7 +38,8 @@ public sealed class PlantedLinkTests(Random2Fixture model) : IClassFixture<Rando
     {
         Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--out", Bundle, "--no-check").Done();
         File.WriteAllText(_directory["text"], string.Concat(Enumerable.Repeat("The quick brown fox. ", 50)));
-        Planted(Bundle, ["features.parquet", ".features.state", ".features.part-0.parquet"], "features", "--model", Bundle, "--text", _directory["text"], "--sites", "0.attn", "--window", "3", "--force");
+        Planted(Bundle, ["features.parquet", ".features.state", ".features.part-0.parquet"], "features", "--model", Bundle,
+            "--text", _directory["text"], "--sites", "0.attn", "--window", "3", "--force");
     }
 
     [Theory, InlineData(false), InlineData(true)]
@@ -61,7 +64,8 @@ public sealed class PlantedLinkTests(Random2Fixture model) : IClassFixture<Rando
         var precious = _directory["precious"];
         File.WriteAllText(precious, Precious);
         more();
-        foreach (var name in files.SelectMany(file => (string[])[$".{file}.tmp", $".{file}.lock", $"{file}.part", $".{file}.{Token}.tmp", $".{file}.{Token}.lock", $".{file}.{Token}.old"]))
+        foreach (var name in files.SelectMany(file => (string[])[$".{file}.tmp", $".{file}.lock", $"{file}.part", $".{file}.{Token}.tmp",
+            $".{file}.{Token}.lock", $".{file}.{Token}.old"]))
         {
             File.Delete(Path.Combine(directory, name));
             File.CreateSymbolicLink(Path.Combine(directory, name), precious);

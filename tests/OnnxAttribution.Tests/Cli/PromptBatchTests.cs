@@ -17,9 +17,11 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
     public void Dispose() => _directory.Dispose();
 
     private static readonly string[] s_prompts =
-        ["""{"prompt": "Hello", "target": "x", "id": "one"}""", """{"prompt": "a longer prompt"}""", """{"prompt": "Hello", "patch_prompt": "Jelly", "id": 7}"""];
+        ["""{"prompt": "Hello", "target": "x", "id": "one"}""", """{"prompt": "a longer prompt"}""",
+            """{"prompt": "Hello", "patch_prompt": "Jelly", "id": 7}"""];
 
-    [Theory, InlineData(""), InlineData("--aggregate sum"), InlineData("--method ig --steps 2"), InlineData("--metric kl --method ig --steps 2 --sites resid"), InlineData("--method exact --sites mlp")]
+    [Theory, InlineData(""), InlineData("--aggregate sum"), InlineData("--method ig --steps 2"),
+        InlineData("--metric kl --method ig --steps 2 --sites resid"), InlineData("--method exact --sites mlp")]
     public void With_everything_kept_the_merged_graph_is_the_mean_of_the_runs_summed_over_positions(string options)
     {
         var verb = Batch($"--all {options}", s_prompts).Done();
@@ -37,11 +39,14 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
         Assert.Equal(3, (int)merged.Facts["prompts"]!);
         Assert.Equal(["one", "2", "7"], merged.Facts["ids"]!.AsArray().Select(i => (string)i!));
         Assert.Equal(runs.Average(r => (double)r.Facts["clean_metric"]!), (double)merged.Facts["clean_metric"]!, 1e-5);
-        Assert.InRange((int)merged.Facts["runtime_calls"]!, runs.Sum(r => (int)r.Facts["runtime_calls"]!) + 1, (2 * runs.Sum(r => (int)r.Facts["runtime_calls"]!)) + 1);   // each prompt is run again
+        Assert.InRange((int)merged.Facts["runtime_calls"]!, runs.Sum(r => (int)r.Facts["runtime_calls"]!) + 1,
+            (2 * runs.Sum(r => (int)r.Facts["runtime_calls"]!)) + 1);   // each prompt is run again
     }
 
-    [Theory, InlineData("", "--top-nodes 6", 6), InlineData("", "--top-nodes 2 --top-edges 50", 2), InlineData("", "--node-threshold 0.05 --no-prune", int.MaxValue),
-     InlineData("--aggregate sum", "--top-nodes 3 --edge-threshold 0.01", 3), InlineData("--method exact --sites mlp", "--top-nodes 4", 4), InlineData("--method ig --steps 2", "--top-nodes 4", 4)]
+    [Theory, InlineData("", "--top-nodes 6", 6), InlineData("", "--top-nodes 2 --top-edges 50", 2),
+        InlineData("", "--node-threshold 0.05 --no-prune", int.MaxValue),
+        InlineData("--aggregate sum", "--top-nodes 3 --edge-threshold 0.01", 3),
+        InlineData("--method exact --sites mlp", "--top-nodes 4", 4), InlineData("--method ig --steps 2", "--top-nodes 4", 4)]
     public void The_merged_graph_is_chosen_by_its_means_and_its_edges_are_whole(string options, string selection, int topNodes)
     {
         Batch($"--all --no-page {options}", s_prompts).Done();
@@ -55,7 +60,10 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
         var largest = whole.Values.Max(Math.Abs);
         Assert.All(found, e => Assert.Equal(whole[e.Key], e.Value, 1e-6 * largest));
         foreach (var site in some.Nodes.Where(n => n.Feature >= 0).GroupBy(n => n.Site))
-            Assert.Subset(site.OrderByDescending(n => Math.Abs(n.Effect)).Take(topNodes).Select(n => n.Feature).ToHashSet(), site.Where(n => n.Kept).Select(n => n.Feature).ToHashSet());
+        {
+            Assert.Subset(site.OrderByDescending(n => Math.Abs(n.Effect)).Take(topNodes).Select(n => n.Feature).ToHashSet(),
+                site.Where(n => n.Kept).Select(n => n.Feature).ToHashSet());
+        }
     }
 
     [Fact]
@@ -122,11 +130,13 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
             {
                 if (path.StartsWith(Path.Combine(Out, at), StringComparison.Ordinal)) cancel.Cancel();
             });
-            Verb.Run(cancel.Token, "graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--out", Out, "--force").Failed(130, words);
+            Verb.Run(cancel.Token, "graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--out", Out, "--force")
+                .Failed(130, words);
             Assert.DoesNotContain(Directory.GetFileSystemEntries(Out), entry => Path.GetFileName(entry).StartsWith('.'));
         }
         File.WriteAllLines(_directory["prompts.jsonl"], s_prompts);
-        Cancelled(Path.Combine("7", "run.json"), "3 finished runs stay in " + Out + ", there is no merged graph");   // the last prompt's page is drawn then
+        // the last prompt's page is drawn then
+        Cancelled(Path.Combine("7", "run.json"), "3 finished runs stay in " + Out + ", there is no merged graph");
         Assert.Equal(["2", "7", "one"], Directory.GetDirectories(Out).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Cancelled("merged", $"the merged graph in {Path.Combine(Out, "merged", "mean")}");
         Assert.NotEmpty(RunDirectory.Read(Path.Combine(Out, "merged")).Nodes);
@@ -174,10 +184,12 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
             Verb.Run("ablate", "--model", model.Bundle, "--prompts", _directory["p.jsonl"], "--out", Out).Failed(1, "p.jsonl", reason);
             Assert.False(Directory.Exists(Out));
         }
-        Refused([.. "{\"prompt\": \"ab\"}\n{\"prompt\": \"Caf"u8, 0xE9, .. " (C\"}\n"u8], "line 2 is no text in UTF-8 (byte 0xE9 at 16); convert it");
+        Refused([.. "{\"prompt\": \"ab\"}\n{\"prompt\": \"Caf"u8, 0xE9, .. " (C\"}\n"u8],
+            "line 2 is no text in UTF-8 (byte 0xE9 at 16); convert it");
         Refused(Encoding.Unicode.GetBytes("{\"prompt\": \"ab\"}\n"), "line 1 has NUL bytes, so it is UTF-16 without its mark");
         Refused([0xFF, 0xFE, 0x00, 0xD8, 0x61, 0x00], "begins as UTF-16 does and is none");
-        Refused([.. "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 99\n"u8], "is a Git LFS pointer, not the file of 99 bytes");
+        Refused([.. "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 99\n"u8],
+            "is a Git LFS pointer, not the file of 99 bytes");
     }
 
     [Fact]
@@ -205,7 +217,8 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
     private Verb Batch(string options, params string[] lines)
     {
         File.WriteAllLines(_directory["prompts.jsonl"], lines);
-        return Verb.Run(["graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--out", Out, .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
+        return Verb.Run(["graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--out", Out,
+            .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
     }
 
     private static IEnumerable<(string Key, float Effect)> Edges(StoredRun run)

@@ -37,11 +37,14 @@ public sealed partial class QueryBombTests
         using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory), file = directory["out.csv"];
         // 10^12 steps, hours, of a single call
-        using var process = Start("query", run, "SELECT levenshtein(repeat('ab', 500000), repeat('ba', 500000))", "--format", "parquet", "--out", file);
+        using var process = Start("query", run, "SELECT levenshtein(repeat('ab', 500000), repeat('ba', 500000))",
+            "--format", "parquet", "--out", file);
         try
         {
             while (!process.HasExited && !File.ReadAllText($"/proc/{process.Id}/maps").Contains("duckdb"))
+            {
                 await Task.Delay(50, TestContext.Current.CancellationToken);
+            }
             await Task.Delay(1000, TestContext.Current.CancellationToken);
             Assert.False(process.HasExited);
             Assert.Equal(0, Kill(process.Id, 15));
@@ -49,11 +52,11 @@ public sealed partial class QueryBombTests
         }
         finally
         {
-            if (!process.HasExited)
-                process.Kill();
+            if (!process.HasExited) process.Kill();
         }
         Assert.Equal(128 + 15, process.ExitCode);
-        Assert.Contains("cancelled", Assert.Single((await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken)).TrimEnd().Split('\n')));
+        Assert.Contains("cancelled",
+            Assert.Single((await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken)).TrimEnd().Split('\n')));
         Assert.Equal([run], Directory.EnumerateFileSystemEntries(directory.Path));
     }
 
@@ -74,7 +77,9 @@ public sealed partial class QueryBombTests
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardError = true, RedirectStandardOutput = true };
         foreach (var argument in args.Prepend(Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll")))
+        {
             start.ArgumentList.Add(argument);
+        }
         return Process.Start(start)!;
     }
 

@@ -23,7 +23,8 @@ public sealed class SaeCheckCommandTests(Random2Fixture model) : IClassFixture<R
         return _directory["dictionaries"];
     }
 
-    private Verb Export(params string[] more) => Verb.Run(["export", "--checkpoint", Repository.TinyModel, "--out", _directory["bundle"], .. more]);
+    private Verb Export(params string[] more) =>
+        Verb.Run(["export", "--checkpoint", Repository.TinyModel, "--out", _directory["bundle"], .. more]);
 
     [Fact]
     public void An_export_of_sound_dictionaries_warns_of_nothing() => Export().Done();
@@ -72,7 +73,8 @@ public sealed class SaeCheckCommandTests(Random2Fixture model) : IClassFixture<R
     public void A_model_that_overflows_is_exported_with_a_warning_that_names_the_site()
     {
         var checkpoint = Random2Fixture.ChangedCheckpoint(_directory, "h.0.mlp.c_proj.weight", w => Array.Fill(w, 3e38f));
-        var export = Verb.Run("export", "--checkpoint", checkpoint, "--dictionaries", Path.Combine(Random2Fixture.Checkpoint, "dictionaries"), "--out", _directory["bundle"]);
+        var export = Verb.Run("export", "--checkpoint", checkpoint,
+            "--dictionaries", Path.Combine(Random2Fixture.Checkpoint, "dictionaries"), "--out", _directory["bundle"]);
         Assert.Equal(0, export.Code);
         Assert.StartsWith("warning: the dictionaries were not checked: the activations of blocks.0.hook_mlp_out hold", export.Error);
     }
@@ -88,7 +90,8 @@ public sealed class SaeCheckCommandTests(Random2Fixture model) : IClassFixture<R
     [Fact]
     public void Figures_are_a_table_or_one_JSON_object_and_a_sound_bundle_passes_strictly()
     {
-        string[] check = ["sae", "check", "--model", Repository.TinyModel, "--sites", "3.attn,3.mlp", "--tokens", "512", "--loss-tokens", "256", "--strict"];
+        string[] check = ["sae", "check", "--model", Repository.TinyModel, "--sites", "3.attn,3.mlp", "--tokens", "512",
+            "--loss-tokens", "256", "--strict"];
         var output = Verb.Run(check).Done().Output;
         Assert.Contains("All dictionaries look well.", output);
         Assert.Contains("variance explained", output);
@@ -107,8 +110,10 @@ public sealed class SaeCheckCommandTests(Random2Fixture model) : IClassFixture<R
     [Fact]
     public void A_text_of_ones_own_is_read_from_its_beginning()
     {
-        File.WriteAllText(_directory["mine.txt"], string.Concat(Enumerable.Repeat("the quick brown fox jumps over the lazy dog\n<|endoftext|>\n", 20)));
-        var json = JsonNode.Parse(Check("--text", _directory["mine.txt"], "--tokens", "200", "--loss-tokens", "0", "--json").Done().Output)!;
+        File.WriteAllText(_directory["mine.txt"],
+            string.Concat(Enumerable.Repeat("the quick brown fox jumps over the lazy dog\n<|endoftext|>\n", 20)));
+        var json = JsonNode.Parse(
+            Check("--text", _directory["mine.txt"], "--tokens", "200", "--loss-tokens", "0", "--json").Done().Output)!;
         Assert.Equal(("mine.txt", 200, 32), ((string)json["text"]!, (int)json["tokens"]!, (int)json["context"]!));
         Assert.All(json["sites"]!.AsArray(), s => Assert.Null(s!["loss"]));
         // the random dictionaries of the random model rebuild nothing
@@ -147,6 +152,7 @@ public sealed class SaeCheckCommandTests(Random2Fixture model) : IClassFixture<R
     public void The_help_has_an_example()
     {
         Assert.Contains("Example: onnx-attribution sae check --model models/tiny", Verb.Run("sae", "--help").Done().Output);
-        Assert.Contains("Example: onnx-attribution sae check --model models/tiny --strict", Verb.Run("sae", "check", "--help").Done().Output);
+        Assert.Contains("Example: onnx-attribution sae check --model models/tiny --strict",
+            Verb.Run("sae", "check", "--help").Done().Output);
     }
 }

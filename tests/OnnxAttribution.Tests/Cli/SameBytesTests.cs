@@ -40,7 +40,8 @@ public sealed class SameBytesTests(Random2Fixture model) : IClassFixture<Random2
         Twice(@out =>
         {
             Verb.Run("ablate", "--model", model.Bundle, "--sites", "resid", "--prompt", "Hello", "--out", @out).Done();
-            Verb.Run("ablate", "--model", model.Bundle, "--prompt", "WGlT", "--up", "0:14", "--down", "2:2", "--out", Path.Combine(@out, "curve.parquet")).Done();
+            Verb.Run("ablate", "--model", model.Bundle, "--prompt", "WGlT", "--up", "0:14", "--down", "2:2",
+                "--out", Path.Combine(@out, "curve.parquet")).Done();
         }, "nodes", "edges", "logits", "curve");
     }
 
@@ -64,6 +65,7 @@ public sealed class SameBytesTests(Random2Fixture model) : IClassFixture<Random2
             write(place);
             GC.Collect();       // what comes next lies elsewhere in memory
         }
-        Assert.All(tables, table => Assert.Equal(File.ReadAllBytes(Path.Combine(places[0], table + ".parquet")), File.ReadAllBytes(Path.Combine(places[1], table + ".parquet"))));
+        Assert.All(tables, table => Assert.Equal(File.ReadAllBytes(Path.Combine(places[0], table + ".parquet")),
+            File.ReadAllBytes(Path.Combine(places[1], table + ".parquet"))));
     }
 }

@@ -18,7 +18,8 @@ public class ScreenTests
     }
 
     [Theory]
-    [InlineData(double.NaN, "–"), InlineData(0, "0 %"), InlineData(2.8e-6, "<0.001 %"), InlineData(6e-6, "0.001 %"), InlineData(0.0001, "0.01 %"), InlineData(0.5, "50.0 %"), InlineData(-0.25, "-25.0 %")]
+    [InlineData(double.NaN, "–"), InlineData(0, "0 %"), InlineData(2.8e-6, "<0.001 %"), InlineData(6e-6, "0.001 %"),
+        InlineData(0.0001, "0.01 %"), InlineData(0.5, "50.0 %"), InlineData(-0.25, "-25.0 %")]
     public void A_share_that_is_not_0_is_not_shown_as_0(double share, string shown) => Assert.Equal(shown, Screen.Percent(share));
 
     private static string Shown(int width)

@@ -5,7 +5,8 @@ using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Cli;
 
-/// <summary>A bundle whose tokens, names, prompts and texts would steer a terminal, through every verb: nothing of them comes out as it is.</summary>
+/// <summary>A bundle whose tokens, names, prompts and texts would steer a terminal, through every verb:
+/// nothing of them comes out as it is.</summary>
 public sealed class TerminalSafetyTests : IClassFixture<TerminalSafetyTests.HostileBundle>, IDisposable
 {
     private readonly HostileBundle _bundle;
@@ -20,11 +21,18 @@ public sealed class TerminalSafetyTests : IClassFixture<TerminalSafetyTests.Host
     [Fact]
     public void A_graph_and_all_that_is_made_of_it_show_tokens_escaped()
     {
-        Assert.Contains(@"'\u001B[31m'", Done("graph", "--model", _bundle.Path, "--prompt", HostileBundle.Prompt, "--target", "\u202eab", "--prepend-bos", "true", "--out", Run).Output);
+        Assert.Contains(@"'\u001B[31m'", Done("graph", "--model", _bundle.Path, "--prompt", HostileBundle.Prompt, "--target", "\u202eab",
+            "--prepend-bos", "true", "--out", Run).Output);
         Done("validate", Run, "--sample", "3");
         Done("ablate", "--faithfulness", Run, "--controls", "1", "--points", "2");
-        foreach (var format in (string[])["html", "svg", "dot", "json", "graphml"]) Done("view", Run, "--format", format, "--out", _directory["drawn." + format]);
-        foreach (var figure in (string[])["effects", "validation", "faithfulness"]) Done("view", Run, "--figure", figure, "--out", _directory[figure + ".svg"]);
+        foreach (var format in (string[])["html", "svg", "dot", "json", "graphml"])
+        {
+            Done("view", Run, "--format", format, "--out", _directory["drawn." + format]);
+        }
+        foreach (var figure in (string[])["effects", "validation", "faithfulness"])
+        {
+            Done("view", Run, "--figure", figure, "--out", _directory[figure + ".svg"]);
+        }
         foreach (var xml in Directory.GetFiles(_directory.Path, "*.svg").Append(_directory["drawn.graphml"])) XDocument.Load(xml);
         Assert.NotNull(JsonNode.Parse(File.ReadAllText(_directory["drawn.json"])));
     }
@@ -47,21 +55,32 @@ public sealed class TerminalSafetyTests : IClassFixture<TerminalSafetyTests.Host
     public void Batches_circuits_and_curves_show_tokens_escaped()
     {
         var prompts = _directory["prompts\u001b[1m\u202e.jsonl"];
-        File.WriteAllLines(prompts, HostileBundle.Tokens.Select((t, i) => new JsonObject { ["prompt"] = $"the {t} cat {t}", ["target"] = t, ["id"] = $"p{i}" }.ToJsonString()));
+        File.WriteAllLines(prompts, HostileBundle.Tokens.Select((t, i) => new JsonObject
+        {
+            ["prompt"] = $"the {t} cat {t}",
+            ["target"] = t,
+            ["id"] = $"p{i}"
+        }.ToJsonString()));
         Done("graph", "--model", _bundle.Path, "--prompts", prompts, "--out", Run);
         Done("ablate", "--model", _bundle.Path, "--prompt", HostileBundle.Prompt, "--sites", "resid", "--out", _directory["ablated"]);
         Done("ablate", "--model", _bundle.Path, "--prompt", HostileBundle.Prompt, "--circuit", "blocks.1.hook_resid_pre:1");
-        Done("ablate", "--model", _bundle.Path, "--prompt", HostileBundle.Prompt, "--up", "blocks.1.hook_resid_pre:1", "--down", "blocks.1.hook_resid_post:1");
-        File.AppendAllText(prompts, "{\"prompt\": \"\u001b\"}\n{\"prompt\": \"a\", \"\u202e\u001b[1m\": 1}\n{\"prompt\": \"a\", \"id\": \"\u202e\"}\n{\u009b}\n");
+        Done("ablate", "--model", _bundle.Path, "--prompt", HostileBundle.Prompt, "--up", "blocks.1.hook_resid_pre:1",
+            "--down", "blocks.1.hook_resid_post:1");
+        File.AppendAllText(prompts,
+            "{\"prompt\": \"\u001b\"}\n{\"prompt\": \"a\", \"\u202e\u001b[1m\": 1}\n{\"prompt\": \"a\", \"id\": \"\u202e\"}\n{\u009b}\n");
         Seen(Verb.Run("graph", "--model", _bundle.Path, "--prompts", prompts, "--out", Run, "--force"));
     }
 
     [Fact]
     public void Dashboards_and_checks_of_dictionaries_show_texts_escaped()
     {
-        File.WriteAllText(_directory["text\u001b[1m.txt"], string.Join('\n', Enumerable.Repeat($"the cat {string.Concat(HostileBundle.Tokens)}", 40)));
+        File.WriteAllText(_directory["text\u001b[1m.txt"],
+            string.Join('\n', Enumerable.Repeat($"the cat {string.Concat(HostileBundle.Tokens)}", 40)));
         Done("features", "--model", _bundle.Path, "--text", _directory["text\u001b[1m.txt"], "--window", "3");
-        for (var feature = 0; feature < 8; feature++) Done("features", "--model", _bundle.Path, "--show", $"blocks.1.hook_resid_pre:{feature}");
+        for (var feature = 0; feature < 8; feature++)
+        {
+            Done("features", "--model", _bundle.Path, "--show", $"blocks.1.hook_resid_pre:{feature}");
+        }
         Assert.Contains(@"\u202Eab", Done("features", "--model", _bundle.Path, "--search", "\u202eab").Output);
         Seen(Verb.Run("sae", "check", "--model", _bundle.Path, "--text", _directory["text\u001b[1m.txt"]));
     }
@@ -107,21 +126,46 @@ public sealed class TerminalSafetyTests : IClassFixture<TerminalSafetyTests.Host
         public HostileBundle()
         {
             var checkpoint = RandomModels.Rewrite("llama2", _directory["model\u001b[1m\u202e"]);
-            foreach (var dictionary in Directory.GetFiles(System.IO.Path.Combine(RandomModels.Checkpoint("llama2"), "dictionaries"), "*", SearchOption.AllDirectories))
+            foreach (var dictionary in Directory.GetFiles(System.IO.Path.Combine(RandomModels.Checkpoint("llama2"), "dictionaries"), "*",
+                SearchOption.AllDirectories))
             {
-                var copy = System.IO.Path.Combine(checkpoint, System.IO.Path.GetRelativePath(RandomModels.Checkpoint("llama2"), dictionary));
+                var copy = System.IO.Path.Combine(checkpoint,
+                    System.IO.Path.GetRelativePath(RandomModels.Checkpoint("llama2"), dictionary));
                 Directory.CreateDirectory(System.IO.Path.GetDirectoryName(copy)!);
                 File.Copy(dictionary, copy);
             }
             foreach (var name in (string[])["vocab.json", "merges.txt"]) File.Delete(System.IO.Path.Combine(checkpoint, name));
             var vocab = new JsonObject();
-            foreach (var token in (string[])["<unk>", "<s>", "\u2581", "t", "h", "e", "c", "a", "th", .. Tokens]) vocab[token] = vocab.Count;
-            JsonObject Added(string content) => new() { ["id"] = (int)vocab[content]!, ["content"] = content, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = false, ["special"] = false };
+            foreach (var token in (string[])["<unk>", "<s>", "\u2581", "t", "h", "e", "c", "a", "th", .. Tokens])
+            {
+                vocab[token] = vocab.Count;
+            }
+            JsonObject Added(string content) =>
+                new()
+                {
+                    ["id"] = (int)vocab[content]!,
+                    ["content"] = content,
+                    ["single_word"] = false,
+                    ["lstrip"] = false,
+                    ["rstrip"] = false,
+                    ["normalized"] = false,
+                    ["special"] = false
+                };
             var json = new JsonObject
             {
                 ["added_tokens"] = new JsonArray([Added("<unk>"), Added("<s>"), .. Tokens.Select(Added)]),
-                ["normalizer"] = JsonNode.Parse("""{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"\u2581"},{"type":"Replace","pattern":{"String":" "},"content":"\u2581"}]}"""),
-                ["model"] = new JsonObject { ["type"] = "BPE", ["unk_token"] = "<unk>", ["fuse_unk"] = true, ["byte_fallback"] = false, ["vocab"] = vocab, ["merges"] = new JsonArray("t h") },
+                ["normalizer"] =
+                    JsonNode.Parse(
+                        """{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"\u2581"},{"type":"Replace","pattern":{"String":" "},"content":"\u2581"}]}"""),
+                ["model"] = new JsonObject
+                {
+                    ["type"] = "BPE",
+                    ["unk_token"] = "<unk>",
+                    ["fuse_unk"] = true,
+                    ["byte_fallback"] = false,
+                    ["vocab"] = vocab,
+                    ["merges"] = new JsonArray("t h")
+                },
             };
             File.WriteAllText(System.IO.Path.Combine(checkpoint, "tokenizer.json"), json.ToJsonString());
             File.WriteAllText(System.IO.Path.Combine(checkpoint, "tokenizer_config.json"), """{"bos_token":"<s>","eos_token":"<s>"}""");
@@ -130,7 +174,8 @@ public sealed class TerminalSafetyTests : IClassFixture<TerminalSafetyTests.Host
         }
 
         public static string[] Tokens { get; } =
-            ["\u001b[31m", "\u202eab", "\u2066", "\u2069", "\u200f", "\u061c", "\ufeff", "\u2028", "\u0085", "\u009b2J", "\uffff", "\ufdd0", "\U000e0041", "\u0007", "\r"];
+            ["\u001b[31m", "\u202eab", "\u2066", "\u2069", "\u200f", "\u061c", "\ufeff", "\u2028", "\u0085", "\u009b2J", "\uffff", "\ufdd0",
+                "\U000e0041", "\u0007", "\r"];
 
         public static string Prompt { get; } = "the" + string.Concat(Tokens);
 

@@ -18,7 +18,8 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         Graph();
         var before = File.ReadAllText(Path.Combine(Run, "run.json"));
         var printed = Verb.Run("validate", Run, "--sample", "30").Done().Output;
-        Assert.All((string[])["30 nodes, 150 edges", "all nodes", "resid features", "Edges by pair of sites", "Farthest off", "Whole sites", "validation.parquet"], w => Assert.Contains(w, printed));
+        Assert.All((string[])["30 nodes, 150 edges", "all nodes", "resid features", "Edges by pair of sites", "Farthest off", "Whole sites",
+            "validation.parquet"], w => Assert.Contains(w, printed));
         var facts = Facts();
         Assert.Equal("gradient", (string)facts["validation"]!["estimator"]!);
         Assert.Equal(30, (int)facts["validation"]!["nodes"]!["count"]!);
@@ -28,11 +29,13 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         Assert.True(JsonNode.DeepEquals(JsonNode.Parse(before), facts));
         var table = RunDirectory.ReadTable(Run, "validation");
         Assert.Equal(
-            ["check", "stratum", "estimator", "up_site", "up_position", "up_feature", "down_site", "down_position", "down_feature", "approx_change", "exact_change", "approx_effect", "exact_effect"],
+            ["check", "stratum", "estimator", "up_site", "up_position", "up_feature", "down_site", "down_position", "down_feature",
+                "approx_change", "exact_change", "approx_effect", "exact_effect"],
             table.Columns.Select(c => c.Name));
         Assert.Equal(180, table.Count);
         // a node has no downstream end, and no activation to change
-        const string OfNodes = """SELECT count(*) AS n FROM validation WHERE "check" = 'node' AND coalesce(down_site, down_position::VARCHAR, down_feature::VARCHAR, approx_change::VARCHAR) IS NULL""";
+        const string OfNodes =
+            """SELECT count(*) AS n FROM validation WHERE "check" = 'node' AND coalesce(down_site, down_position::VARCHAR, down_feature::VARCHAR, approx_change::VARCHAR) IS NULL""";
         Assert.Equal(30, (int)JsonNode.Parse(QueryText(OfNodes))!.AsArray()[0]!["n"]!);
         // what is stored is what is judged
         const string Sql = """
@@ -49,8 +52,10 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
     {
         Graph("--all", "--sites", "resid");
         var facts = Facts();
-        var validation = JsonNode.Parse(Verb.Run("validate", Run, "--all", "--compare", "gradient,ig,relp,frozen", "--steps", "3", "--json").Done().Output)!["validation"]!;
-        Assert.Equal(((int)facts["nodes"]!, (int)facts["edges"]!), ((int)validation["nodes"]!["count"]!, (int)validation["edges"]!["count"]!));
+        var validation = JsonNode.Parse(Verb.Run("validate", Run, "--all", "--compare", "gradient,ig,relp,frozen", "--steps", "3", "--json")
+            .Done().Output)!["validation"]!;
+        Assert.Equal(((int)facts["nodes"]!, (int)facts["edges"]!),
+            ((int)validation["nodes"]!["count"]!, (int)validation["edges"]!["count"]!));
         Assert.Null(validation["sample"]);
         Assert.Equal(["gradient", "ig", "relp", "frozen"], validation["compared"]!.AsArray().Select(c => (string)c!["estimator"]!));
         Assert.Equal(4 * ((int)facts["nodes"]! + (int)facts["edges"]!), RunDirectory.ReadTable(Run, "validation").Count);
@@ -94,7 +99,8 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
             {"prompt": "JApF", "id": "a"}
             {"prompt": "Hello", "id": "b"}
             """);
-        printed = Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"], "--validate").Done().Output;
+        printed = Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"],
+            "--validate").Done().Output;
         Assert.Contains("Pearson", printed);
         Assert.All((string[])["a", "b"], id => Assert.True(RunDirectory.HasTable(Path.Combine(_directory["many"], id), "validation")));
         Verb.Run("validate", Path.Combine(_directory["many"], "merged")).Failed(1, "mean of many prompts", "one by one");
@@ -132,7 +138,8 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
     [InlineData("Did you mean 'relp'", "--compare", "gradient,relpp")]
     [InlineData("--compare is empty", "--compare", ",")]
     [InlineData("--steps 0", "--compare", "ig", "--steps", "0")]
-    public void Wrong_usage_is_refused_in_a_line(string words, params string[] options) => Verb.Run(["validate", "run", .. options]).Failed(2, words);
+    public void Wrong_usage_is_refused_in_a_line(string words, params string[] options) =>
+        Verb.Run(["validate", "run", .. options]).Failed(2, words);
 
     [Fact]
     public void Runs_that_cannot_be_validated_are_refused_with_the_mend()
@@ -140,7 +147,8 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         Verb.Run("validate", _directory["none"]).Failed(1, "run.json", "does not exist");
         Graph("--aggregate", "sum");
         Verb.Run("validate", Run).Failed(1, "summed over positions", "--aggregate sum");
-        Verb.Run("graph", "--model", model.Bundle, "--prompt", "x", "--out", Run, "--aggregate", "sum", "--validate").Failed(2, "--aggregate sum", "--validate");
+        Verb.Run("graph", "--model", model.Bundle, "--prompt", "x", "--out", Run, "--aggregate", "sum", "--validate")
+            .Failed(2, "--aggregate sum", "--validate");
         Graph("--method", "exact", "--metric", "kl");
         Verb.Run("validate", Run, "--compare", "ig,relp").Failed(1, "--compare relp", "--compare ig");
         Assert.False(RunDirectory.HasTable(Run, "validation"));
@@ -154,15 +162,19 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--no-page", "--out", many).Done();
         Verb.Run("validate", Path.Combine(many, "merged")).Failed(1, "mean of many prompts", $"runs in {many}, one by one: one, 2");
         Verb.Run("validate", Path.Combine(many, "merged", "mean")).Failed(1, "mean of many prompts", $"runs in {many}, one by one: one, 2");
-        foreach (var verb in (string[][])[["validate", many], ["view", many], ["ablate", "--model", model.Bundle, "--circuit", many], ["ablate", "--faithfulness", many]])
+        foreach (var verb in (string[][])[["validate", many], ["view", many], ["ablate", "--model", model.Bundle, "--circuit", many],
+            ["ablate", "--faithfulness", many]])
+        {
             Verb.Run(verb).Failed(1, $"{many} is no run itself, it holds 3: 2, merged, one", $"such as {Path.Combine(many, "2")}");
+        }
     }
 
     [Fact]
     public void A_run_of_another_model_is_refused()
     {
         Graph();
-        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--out", _directory["folded"], "--fold-layernorm", "--no-check").Done();
+        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--out", _directory["folded"], "--fold-layernorm", "--no-check")
+            .Done();
         Verb.Run("validate", Run, "--model", _directory["folded"]).Failed(1, "another model", "--model DIR");
         Verb.Run("validate", Run, "--model", _directory["nowhere"]).Failed(1, "nowhere");
         var facts = Facts();
@@ -180,7 +192,10 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
     {
         Graph();
         var before = Directory.GetFiles(Run).ToDictionary(f => f, File.ReadAllText);
-        using (FileSteps.Refusing(Path.Combine(Run, "validation.parquet"))) Verb.Run("validate", Run, "--sample", "3").Failed(1, Run, "cannot be added to");
+        using (FileSteps.Refusing(Path.Combine(Run, "validation.parquet")))
+        {
+            Verb.Run("validate", Run, "--sample", "3").Failed(1, Run, "cannot be added to");
+        }
         Assert.Equal(4, before.Count);
         Assert.Equal(before, Directory.GetFiles(Run).ToDictionary(f => f, File.ReadAllText));
     }
@@ -196,7 +211,8 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         Assert.Equal(before, Directory.GetFiles(Run).ToDictionary(f => f, File.ReadAllText));
     }
 
-    private void Graph(params string[] options) => Verb.Run(["graph", "--model", model.Bundle, "--prompt", "JApF", "--out", Run, "--force", .. options]).Done();
+    private void Graph(params string[] options) =>
+        Verb.Run(["graph", "--model", model.Bundle, "--prompt", "JApF", "--out", Run, "--force", .. options]).Done();
 
     private JsonObject Facts() => JsonNode.Parse(File.ReadAllText(Path.Combine(Run, "run.json")))!.AsObject();
 

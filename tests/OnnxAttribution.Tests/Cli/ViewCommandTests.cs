@@ -31,28 +31,33 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
             """);
         Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"]).Done();
         Assert.All((string[])["a", "b", "merged/mean"], id => Assert.True(File.Exists(_directory[$"many/{id}/graph.html"])));
-        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"], "--no-page", "--force").Done();
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"],
+            "--no-page", "--force").Done();
         Assert.All((string[])["a", "b", "merged/mean"], id => Assert.False(File.Exists(_directory[$"many/{id}/graph.html"])));
         Assert.Contains("many/merged/mean/graph.html", Verb.Run("view", _directory["many/merged"]).Done().Output);
         Verb.Run("view", _directory["many/merged/mean"], "--figure", "effects").Done();
         Assert.All((string[])["graph.html", "effects.svg"], file => Assert.True(File.Exists(_directory[$"many/merged/mean/{file}"])));
-        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"], "--no-page", "--force").Done();
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"],
+            "--no-page", "--force").Done();
         Assert.False(File.Exists(_directory["many/merged/mean/effects.svg"]));
     }
 
     [Fact]
     public void A_page_without_a_feature_says_why()
     {
-        string Printed(params string[] options) => Verb.Run(["graph", "--prompt", "Copyright (C", "--out", _directory["run"], "--force", .. options]).Done().Output;
+        string Printed(params string[] options) =>
+            Verb.Run(["graph", "--prompt", "Copyright (C", "--out", _directory["run"], "--force", .. options]).Done().Output;
         Assert.Contains("note: no node passed the run's thresholds", Printed("--model", Repository.TinyModel, "--node-threshold", "1000"));
-        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--dictionaries", Directory.CreateDirectory(_directory["none"]).FullName, "--out", _directory["bare"]).Done();
+        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint,
+            "--dictionaries", Directory.CreateDirectory(_directory["none"]).FullName, "--out", _directory["bare"]).Done();
         Assert.Contains("note: no selected site has a dictionary", Printed("--model", _directory["bare"]));
     }
 
     [Fact]
     public void An_exact_graph_ends_in_a_page_too()
     {
-        Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--sites", "resid", "--out", _directory["run"]).Done();
+        Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--sites", "resid", "--out", _directory["run"])
+            .Done();
         Assert.True(File.Exists(_directory["run/graph.html"]));
     }
 
@@ -91,21 +96,25 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
         Verb.Run("validate", run, "--sample", "20").Done();
         Verb.Run("ablate", "--faithfulness", run, "--points", "3", "--controls", "1").Done();
         Verb.Run("view", run, "--figure", figure).Done();
-        Assert.StartsWith("<svg", File.ReadAllText(Path.Combine(run, figure + ".svg")).Replace("<?xml version=\"1.0\" encoding=\"utf-8\"?>", "").TrimStart());
+        Assert.StartsWith("<svg",
+            File.ReadAllText(Path.Combine(run, figure + ".svg")).Replace("<?xml version=\"1.0\" encoding=\"utf-8\"?>", "").TrimStart());
         Verb.Run("view", run, "--figure", figure).Done();
     }
 
     [Fact]
     public void A_response_curve_is_drawn_from_its_own_file()
     {
-        Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--up", "1:133", "--down", "3:226", "--coefficients", "0..1:0.5", "--out", _directory["c.parquet"]).Done();
+        Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--up", "1:133", "--down", "3:226",
+            "--coefficients", "0..1:0.5", "--out", _directory["c.parquet"]).Done();
         Verb.Run("view", _directory["c.parquet"]).Failed(1, "c.parquet", "--figure curve");
         Verb.Run("view", _directory["c.parquet"], "--figure", "curve", "--theme", "dark").Done();
         Assert.True(File.Exists(_directory["curve.svg"]));
-        Verb.Run("view", _directory["c.parquet"], "--figure", "curve").Failed(1, "curve.svg", "exists already");   // it may be of another curve
+        // it may be of another curve
+        Verb.Run("view", _directory["c.parquet"], "--figure", "curve").Failed(1, "curve.svg", "exists already");
     }
 
-    [Theory, InlineData("graph.svg", "<svg"), InlineData("graph.HTM", "<!doctype html>"), InlineData("graph.gv", "digraph"), InlineData("graph.json", "{"), InlineData("graph.graphml", "<graphml")]
+    [Theory, InlineData("graph.svg", "<svg"), InlineData("graph.HTM", "<!doctype html>"), InlineData("graph.gv", "digraph"),
+        InlineData("graph.json", "{"), InlineData("graph.graphml", "<graphml")]
     public void The_ending_of_a_files_name_says_the_format(string name, string begin)
     {
         Verb.Run("view", tiny.Path, "--edges", "20", "--out", _directory[name]).Done();
@@ -119,12 +128,14 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     [InlineData("x.html", "--format svg", "named as html and would hold svg", "--format html")]
     [InlineData("x.json", "--figure effects", "named as json and would hold svg", "--figure")]
     public void A_file_is_named_as_what_it_holds(string name, string options, params string[] words) =>
-        Verb.Run(["view", tiny.Path, "--out", _directory[name], .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)]).Failed(2, words);
+        Verb.Run(["view", tiny.Path, "--out", _directory[name], .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)])
+            .Failed(2, words);
 
     [Theory, InlineData("graph"), InlineData("ablate")]
     public void A_run_is_not_named_as_a_file(string verb)
     {
-        Verb.Run(verb, "--model", Repository.TinyModel, "--prompt", "a", "--out", _directory["x.png"]).Failed(2, "named as a file", $"--out {_directory["x"]}", "view");
+        Verb.Run(verb, "--model", Repository.TinyModel, "--prompt", "a", "--out", _directory["x.png"])
+            .Failed(2, "named as a file", $"--out {_directory["x"]}", "view");
         Assert.False(Path.Exists(_directory["x.png"]));
     }
 
@@ -143,7 +154,8 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     public void A_picture_never_takes_the_place_of_a_part_of_the_run()
     {
         var run = tiny.Copy(_directory["run"]);
-        Verb.Run("view", run, "--format", "json", "--out", Path.Combine(run, "run.json"), "--force").Failed(1, "run.json", "part of its run");
+        Verb.Run("view", run, "--format", "json", "--out", Path.Combine(run, "run.json"), "--force")
+            .Failed(1, "run.json", "part of its run");
         Verb.Run("view", run, "--out", _directory["run"]).Failed(1, "is a directory");
     }
 
@@ -151,7 +163,10 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     public void Pictures_do_not_keep_force_from_replacing_the_run_and_go_with_it()
     {
         var run = tiny.Copy(_directory["run"]);
-        foreach (var format in (string[])["html", "svg", "dot", "json", "graphml"]) Verb.Run("view", run, "--format", format, "--force").Done();
+        foreach (var format in (string[])["html", "svg", "dot", "json", "graphml"])
+        {
+            Verb.Run("view", run, "--format", format, "--force").Done();
+        }
         Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--out", run, "--force", "--no-page").Done();
         Assert.Empty(Directory.GetFiles(run, "graph.*"));
     }
@@ -197,10 +212,12 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     {
         var run = tiny.Copy(_directory["run"]);
         using var refusing = FileSteps.Refusing(Path.Combine(run, "graph.html"));
-        var failed = Assert.Throws<RunDirectoryException>(() => PageOfRun.Write(run, [], wanted: true, new Progress<string>(), CancellationToken.None));
+        var failed = Assert.Throws<RunDirectoryException>(() =>
+            PageOfRun.Write(run, [], wanted: true, new Progress<string>(), CancellationToken.None));
         Assert.Contains($"The run in {run} is whole; 'onnx-attribution view {run}' draws it then.", failed.Message);
         File.WriteAllText(Path.Combine(run, "graph.html"), "an old one");
-        Verb.Run("validate", run, "--sample", "2").Failed(1, "graph.html cannot be written", $"What was added to {run} stays; 'onnx-attribution view {run} --force' draws it then.");
+        Verb.Run("validate", run, "--sample", "2").Failed(1, "graph.html cannot be written",
+            $"What was added to {run} stays; 'onnx-attribution view {run} --force' draws it then.");
         Verb.Run("query", run, "SELECT count(*) FROM validation").Done();
         refusing.Dispose();
         Verb.Run("view", run, "--force").Done();
@@ -229,7 +246,8 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     [InlineData("--format", "png", "--edges", "5", "html")]
     [InlineData("--edges", "-1", "--nodes", "5", "--edges -1 is too little")]
     [InlineData("--figre", "effects", "--nodes", "5", "Did you mean '--figure'?")]
-    public void Contradictions_are_refused(string first, string a, string second, string b, string words) => Verb.Run("view", tiny.Path, first, a, second, b).Failed(2, words);
+    public void Contradictions_are_refused(string first, string a, string second, string b, string words) =>
+        Verb.Run("view", tiny.Path, first, a, second, b).Failed(2, words);
 
     public void Dispose() => _directory.Dispose();
 }

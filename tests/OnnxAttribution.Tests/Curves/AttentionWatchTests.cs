@@ -30,7 +30,8 @@ public class AttentionWatchTests
     {
         var watch = new AttentionWatch([0, 1], 3);
         float[] alone = [1, 0, 0, /**/ 0, 1, 0, /**/ 0.01f, 0.01f, 0.98f];
-        float[] aside = [1, 0, 0, /**/ 0.2f, 0.8f, 0, /**/ 0.01f, 0.01f, 0.98f], before = [1, 0, 0, /**/ 0.9f, 0.1f, 0, /**/ 0.01f, 0.01f, 0.98f];
+        float[] aside = [1, 0, 0, /**/ 0.2f, 0.8f, 0, /**/ 0.01f, 0.01f, 0.98f],
+            before = [1, 0, 0, /**/ 0.9f, 0.1f, 0, /**/ 0.01f, 0.01f, 0.98f];
         foreach (var (step, pattern) in new[] { (0, before), (1, aside) })
         {
             watch.See(step, 0, pattern);

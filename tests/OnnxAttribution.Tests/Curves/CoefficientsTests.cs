@@ -14,7 +14,8 @@ public class CoefficientsTests
     [InlineData("0,0.5,1", new[] { 0, 0.5, 1 })]
     [InlineData("2, -0.5 ,2,1e-1", new[] { -0.5, 0.1, 2 })]
     [InlineData("1", new double[] { 1 })]
-    public void A_range_or_list_is_read_ascending_and_each_once(string text, double[] expected) => Assert.Equal(expected, Coefficients.Parse(text));
+    public void A_range_or_list_is_read_ascending_and_each_once(string text, double[] expected) =>
+        Assert.Equal(expected, Coefficients.Parse(text));
 
     [Fact]
     public void Tenths_are_the_tenths_that_were_written()
@@ -27,7 +28,8 @@ public class CoefficientsTests
     public void A_range_ends_where_its_last_step_lands() => Check.One(Config.QuickThrowOnFailure, Prop.ForAll(Ranges, r =>
     {
         var points = Coefficients.Parse(FormattableString.Invariant($"{r.From}..{r.From + (r.Steps * r.Step)}:{r.Step}"));
-        return points.Count == r.Steps + 1 && points[0] == (double)r.From && points[^1] == (double)(r.From + (r.Steps * r.Step)) && points.Zip(points.Skip(1)).All(p => p.First < p.Second);
+        return points.Count == r.Steps + 1 && points[0] == (double)r.From && points[^1] == (double)(r.From + (r.Steps * r.Step))
+            && points.Zip(points.Skip(1)).All(p => p.First < p.Second);
     }));
 
     [Fact]

@@ -7,7 +7,8 @@ using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Curves;
 
-/// <summary>random2 with other weights and two ReLU dictionaries: one where the stream begins, one where it ends, whose first feature's bias is chosen.</summary>
+/// <summary>random2 with other weights and two ReLU dictionaries:
+/// one where the stream begins, one where it ends, whose first feature's bias is chosen.</summary>
 internal sealed class CurveBundle : IDisposable
 {
     public const string Up = "blocks.0.hook_resid_pre", Down = "blocks.1.hook_resid_post";
@@ -36,7 +37,9 @@ internal sealed class CurveBundle : IDisposable
     {
         using var clean = ActivationCache.Of(Model, Tokens);
         var encoding = Model.Encoder.Encode(Model.DictionaryAt(0)!, clean[Up].ToArray(), Tokens.Length);
-        return new FeatureName(Up, Enumerable.Range(1, Tokens.Length - 1).SelectMany(p => encoding.Features[p].Zip(encoding.Activations[p])).MaxBy(a => a.Second).First);
+        return new FeatureName(Up, Enumerable.Range(1, Tokens.Length - 1)
+            .SelectMany(p => encoding.Features[p].Zip(encoding.Activations[p]))
+            .MaxBy(a => a.Second).First);
     }
 
     public ResponseCurve Curve(string coefficients, long memoryBudget = 1L << 30) =>

@@ -35,7 +35,10 @@ public class ResponseCurveTests
         using var bundle = new CurveBundle((_, values) => values);
         const double h = 1.0 / 64;
         var curve = bundle.Curve(FormattableString.Invariant($"{1 - h},{1 + h}"));
-        for (var q = 0; q < CurveBundle.Tokens.Length; q++) Assert.Equal((curve.Activation[1][q] - curve.Activation[0][q]) / (2 * h), curve.Slope[q], 1e-3);
+        for (var q = 0; q < CurveBundle.Tokens.Length; q++)
+        {
+            Assert.Equal((curve.Activation[1][q] - curve.Activation[0][q]) / (2 * h), curve.Slope[q], 1e-3);
+        }
         Assert.Contains(curve.Slope, s => Math.Abs(s) > 0.1);
     }
 
@@ -76,7 +79,8 @@ public class ResponseCurveTests
         var strongest = bundle.Strongest();
         var all = CurveFinder.Find(bundle.Model, CurveBundle.Tokens, strongest, new FeatureName(CurveBundle.Down, 0), [0, 1]);
         var p = Enumerable.Range(0, CurveBundle.Tokens.Length).MaxBy(t => all.Scaled[t]);
-        var one = CurveFinder.Find(bundle.Model, CurveBundle.Tokens, strongest with { Position = p }, new FeatureName(CurveBundle.Down, 0), [0, 1]);
+        var one = CurveFinder.Find(bundle.Model, CurveBundle.Tokens, strongest with { Position = p },
+            new FeatureName(CurveBundle.Down, 0), [0, 1]);
         Assert.Equal([p], Enumerable.Range(0, CurveBundle.Tokens.Length).Where(t => one.Scaled[t] != 0));
         for (var q = 0; q < p; q++) Assert.Equal((one.Clean[q], 0f), (one.Activation[0][q], one.Slope[q]));
         Assert.NotEqual(one.Clean[p], one.Activation[0][p]);
@@ -114,7 +118,10 @@ public class ResponseCurveTests
         for (var i = 0; i < curve.Coefficients.Count; i++)
         {
             var shift = direction.Select(x => x * (float)(curve.Coefficients[i] - 1)).ToArray();
-            var pattern = session.Run(CurveBundle.Tokens, new Dictionary<string, (long[], float[])> { [CurveBundle.Up + ".shift"] = ([1, t, 16], shift) }, 1, "blocks.1.attn.hook_pattern")["blocks.1.attn.hook_pattern"].Values;
+            var pattern = session.Run(CurveBundle.Tokens, new Dictionary<string, (long[], float[])>
+            {
+                [CurveBundle.Up + ".shift"] = ([1, t, 16], shift)
+            }, 1, "blocks.1.attn.hook_pattern")["blocks.1.attn.hook_pattern"].Values;
             var top = Enumerable.Range(0, heads * t).Select(r => Enumerable.Range(0, t).MaxBy(k => pattern[(r * t) + k])).ToArray();
             for (var r = 0; last is not null && r < top.Length; r++)
             {
@@ -124,7 +131,8 @@ public class ResponseCurveTests
         }
         Assert.NotEmpty(expected);
         // in the last block a position's own pattern alone can matter to it
-        var found = curve.Bends.Where(b => b.Attention is { Layer: 1 }).Select(b => (b.Step, b.Attention!.Head, b.Attention.Query, b.Attention.FromKey, b.Attention.ToKey));
+        var found = curve.Bends.Where(b => b.Attention is { Layer: 1 })
+            .Select(b => (b.Step, b.Attention!.Head, b.Attention.Query, b.Attention.FromKey, b.Attention.ToKey));
         Assert.Equal(expected.Order(), found.Order());
         Assert.All(curve.Bends.Where(b => b.Attention is { Layer: 1 }), b => Assert.Equal(b.Position, b.Attention!.Query));
     }
@@ -148,7 +156,8 @@ public class ResponseCurveTests
         using var bundle = new CurveBundle((_, values) => values);
         foreach (var wrong in (double[][])[[], [1, 1], [1, 0], [0, double.NaN], [0, double.PositiveInfinity]])
         {
-            Assert.Throws<ArgumentException>(() => CurveFinder.Find(bundle.Model, CurveBundle.Tokens, bundle.Strongest(), new FeatureName(CurveBundle.Down, 0), wrong));
+            Assert.Throws<ArgumentException>(() =>
+                CurveFinder.Find(bundle.Model, CurveBundle.Tokens, bundle.Strongest(), new FeatureName(CurveBundle.Down, 0), wrong));
         }
     }
 

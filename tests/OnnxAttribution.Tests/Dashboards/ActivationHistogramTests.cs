@@ -5,8 +5,10 @@ namespace OnnxAttribution.Tests.Dashboards;
 public class ActivationHistogramTests
 {
     [Theory]
-    [InlineData(1f, 0), InlineData(1.0001f, 1), InlineData(2f, 1), InlineData(0.5f, -1), InlineData(0.75f, 0), InlineData(7f, 3), InlineData(1e-40f, -132)]
-    public void The_range_is_the_least_power_of_two_that_holds_the_activation(float activation, int exponent) => Assert.Equal(exponent, ActivationHistogram.ExponentFor(activation));
+    [InlineData(1f, 0), InlineData(1.0001f, 1), InlineData(2f, 1), InlineData(0.5f, -1), InlineData(0.75f, 0), InlineData(7f, 3),
+        InlineData(1e-40f, -132)]
+    public void The_range_is_the_least_power_of_two_that_holds_the_activation(float activation, int exponent) =>
+        Assert.Equal(exponent, ActivationHistogram.ExponentFor(activation));
 
     [Fact]
     public void Counts_do_not_depend_on_the_order_of_activations()

@@ -41,7 +41,8 @@ internal sealed class CollectedText : IDisposable
         return text.ToString();
     }
 
-    public FeatureSummary Run(FeatureOptions? options = null, IReadOnlyList<string>? sites = null, CancellationToken cancel = default, Action<FeatureProgress>? progress = null)
+    public FeatureSummary Run(FeatureOptions? options = null, IReadOnlyList<string>? sites = null, CancellationToken cancel = default,
+        Action<FeatureProgress>? progress = null)
     {
         using var model = LoadedModel.Open(Bundle, sites, new RunContext(threads: 2, cancel: cancel));
         return FeatureRun.Of(model, TextPath, options ?? Options, progress is null ? null : new Told(progress));

@@ -10,12 +10,14 @@ public class EmbeddedTableTests
     public void The_embedded_model_ships_with_the_dashboards_of_all_its_features_and_stays_small()
     {
         var table = FeatureTable.Open(Repository.TinyModel)!;
-        Assert.True(table.IsOf(LoadedModel.HashOf(Repository.TinyModel)), "models/tiny was exported anew: 'onnx-attribution features --model models/tiny --text train.txt.gz --tokens 2000000 --force' makes its table again");
+        Assert.True(table.IsOf(LoadedModel.HashOf(Repository.TinyModel)), "models/tiny was exported anew: "
+            + "'onnx-attribution features --model models/tiny --text train.txt.gz --tokens 2000000 --force' makes its table again");
         Assert.InRange(table.Tokens, 1_000_000, long.MaxValue);
         var rows = table.ReadAll().Select(f => (f.Site, f.Feature, f.IsDead, f.Contexts.Count)).ToList();
         Assert.Equal(13 * 1024, rows.Select(r => (r.Site, r.Feature)).Distinct().Count());
         Assert.All(rows, r => Assert.Equal(r.IsDead, r.Count == 0));
-        Assert.InRange(Directory.EnumerateFiles(Repository.TinyModel, "*", SearchOption.AllDirectories).Sum(f => new FileInfo(f).Length), 1, 25_000_000);
+        Assert.InRange(Directory.EnumerateFiles(Repository.TinyModel, "*", SearchOption.AllDirectories).Sum(f => new FileInfo(f).Length), 1,
+            25_000_000);
     }
 
     [Fact]

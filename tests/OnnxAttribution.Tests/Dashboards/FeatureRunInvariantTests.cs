@@ -54,7 +54,8 @@ public sealed class FeatureRunInvariantTests(Random2Bundle model) : IClassFixtur
         void Interrupt(FeatureOptions options)
         {
             using var cancel = new CancellationTokenSource();
-            Assert.ThrowsAny<OperationCanceledException>(() => collected.Run(options with { BatchSequences = 1 }, cancel: cancel.Token, progress: _ => cancel.Cancel()));
+            Assert.ThrowsAny<OperationCanceledException>(() =>
+                collected.Run(options with { BatchSequences = 1 }, cancel: cancel.Token, progress: _ => cancel.Cancel()));
         }
         Interrupt(CollectedText.Options);
         Assert.Equal(0, collected.Run(CollectedText.Options with { Top = 5 }).ResumedAt);
@@ -72,7 +73,8 @@ public sealed class FeatureRunInvariantTests(Random2Bundle model) : IClassFixtur
         Assert.Contains("--force", Assert.Throws<DashboardException>(() => collected.Run()).Message);
         using var cancel = new CancellationTokenSource();
         var force = CollectedText.Options with { Force = true, Seed = 1 };
-        Assert.ThrowsAny<OperationCanceledException>(() => collected.Run(force with { BatchSequences = 1 }, cancel: cancel.Token, progress: _ => cancel.Cancel()));
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+            collected.Run(force with { BatchSequences = 1 }, cancel: cancel.Token, progress: _ => cancel.Cancel()));
         Assert.Equal(before, collected.Bytes);
         collected.Run(force);
         Assert.NotEqual(before, collected.Bytes);     // another seed takes other samples
@@ -98,7 +100,8 @@ public sealed class FeatureRunInvariantTests(Random2Bundle model) : IClassFixtur
             Assert.Equal((a.Site, a.Feature, a.FiringRate), (b.Site, b.Feature, b.FiringRate));
             Assert.Equal(a.MeanActivation, b.MeanActivation, 1e-5f);
             Assert.Equal(a.MaxActivation, b.MaxActivation, 1e-5f);
-            Assert.Equal(a.Contexts.Select(c => (c.Quantile, c.Peak, string.Concat(c.Tokens))), b.Contexts.Select(c => (c.Quantile, c.Peak, string.Concat(c.Tokens))));
+            Assert.Equal(a.Contexts.Select(c => (c.Quantile, c.Peak, string.Concat(c.Tokens))),
+                b.Contexts.Select(c => (c.Quantile, c.Peak, string.Concat(c.Tokens))));
             Assert.Equal(a.Promoted.Select(t => t.Token), b.Promoted.Select(t => t.Token));
             Assert.Equal(a.Nearest, b.Nearest);
         }

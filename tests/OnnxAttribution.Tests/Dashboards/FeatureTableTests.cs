@@ -26,7 +26,8 @@ public sealed class FeatureTableTests : IDisposable
     [Fact]
     public void Only_the_rows_asked_for_are_read_and_what_is_not_there_is_left_out()
     {
-        var table = FeatureTable.Open(DashboardSamples.Bundle(_directory, Enumerable.Range(0, 5000).SelectMany(i => (FeatureDashboard[])[DashboardSamples.Live(A, i), DashboardSamples.Dead(B, i)])))!;
+        var table = FeatureTable.Open(DashboardSamples.Bundle(_directory,
+            Enumerable.Range(0, 5000).SelectMany(i => (FeatureDashboard[])[DashboardSamples.Live(A, i), DashboardSamples.Dead(B, i)])))!;
         var read = table.Read([(A, 4999), (B, 7), (B, 7), (A, 5000), ("blocks.9.hook_mlp_out", 0), (A, 3)]);
         Assert.Equal([(A, 3), (A, 4999), (B, 7)], read.Keys.Order());
         DashboardSamples.Equal(DashboardSamples.Live(A, 4999), read[(A, 4999)]);
@@ -38,7 +39,8 @@ public sealed class FeatureTableTests : IDisposable
     {
         DashboardSamples.Bundle(_directory, [DashboardSamples.Live(A, 0)]);
         var table = StoredTable.Read(_directory[FeatureTable.FileName]);
-        Assert.Equal(["site", "layer", "kind", "feature", "dead", "firing_rate", "mean_activation", "max_activation", "histogram", "contexts", "promoted", "suppressed", "nearest"], table.Columns.Select(c => c.Name));
+        Assert.Equal(["site", "layer", "kind", "feature", "dead", "firing_rate", "mean_activation", "max_activation", "histogram",
+            "contexts", "promoted", "suppressed", "nearest"], table.Columns.Select(c => c.Name));
         Assert.Equal("[100, 0, 25]", table.Values<string?>("histogram")[0]);      // a list, not a text of JSON
         Assert.StartsWith("[{'token': a, 'logit': 1.25}", table.Values<string?>("promoted")[0]);
     }

@@ -34,7 +34,9 @@ public class SamplingTests
     {
         const int n = 101;
         var random = new Random(3);
-        var values = Enumerable.Range(0, 20 * n).Select(_ => MathF.Round((random.NextSingle() - 0.3f) * 8) / 8).ToArray();    // many lie on a threshold
+        var values = Enumerable.Range(0, 20 * n)
+            .Select(_ => MathF.Round((random.NextSingle() - 0.3f) * 8) / 8)
+            .ToArray();    // many lie on a threshold
         var threshold = Enumerable.Range(0, n).Select(_ => MathF.Round(random.NextSingle() * 4) / 8).ToArray();
         var found = new SparseRows();
         new ActiveFinder(n, null, threshold).Add(values, found);
@@ -50,14 +52,17 @@ public class SamplingTests
     public void The_active_features_are_the_largest_above_zero_and_the_lower_of_two_equal(int? k, int n)
     {
         var random = new Random(2);
-        var values = Enumerable.Range(0, 200 * n).Select(i => MathF.Round((random.NextSingle() - 0.7f + (i / n % 3 * 0.1f)) * 40) / 8).ToArray();    // many are equal
+        var values = Enumerable.Range(0, 200 * n)
+            .Select(i => MathF.Round((random.NextSingle() - 0.7f + (i / n % 3 * 0.1f)) * 40) / 8)
+            .ToArray();    // many are equal
         var found = new SparseRows();
         new ActiveFinder(n, k).Add(values, found);
         Assert.Equal(200, found.Rows);
         for (var r = 0; r < 200; r++)
         {
             var row = values.AsSpan(r * n, n).ToArray();
-            var expected = row.Index().Where(e => e.Item > 0).OrderByDescending(e => e.Item).ThenBy(e => e.Index).Take(k ?? n).OrderBy(e => e.Index).ToList();
+            var expected = row.Index().Where(e => e.Item > 0).OrderByDescending(e => e.Item).ThenBy(e => e.Index).Take(k ?? n)
+                .OrderBy(e => e.Index).ToList();
             var actual = found.Features(r).ToArray().Zip(found.Activations(r).ToArray()).OrderBy(e => e.First).ToList();
             Assert.Equal(expected.Select(e => (e.Index, e.Item)), actual);
             Assert.Equal(expected.Count == 0 ? 0 : expected[0].Item, expected.Count == 0 ? 0 : found.At(r, expected[0].Index));

@@ -35,7 +35,8 @@ public sealed class SiteStatisticsTests(Random2Bundle model) : IClassFixture<Ran
         var options = new FeatureOptions { Top = 1, Window = 1, Quantiles = 1 };
         var statistics = Statistics(options);
         for (var s = 0; s < 20; s++) Add(statistics, s, [9, s, 9], [0, s + 1, 0]);
-        float[] earliest = [.. statistics.Samples(0).Select(k => k.Activation).Where(a => a < 20).Order().Take(3).OrderDescending()];   // activations rise with the text
+        // activations rise with the text
+        float[] earliest = [.. statistics.Samples(0).Select(k => k.Activation).Where(a => a < 20).Order().Take(3).OrderDescending()];
         Assert.Equal([20, .. earliest], Contexts(statistics, options).Select(c => c.Activations[c.Peak]));
     }
 
@@ -54,7 +55,10 @@ public sealed class SiteStatisticsTests(Random2Bundle model) : IClassFixture<Ran
         using var nearest = new NearestFeatures(new RunContext(threads: 1));
         var random = new Random(1);
         var rows = NearestFeatures.Normalized([.. Enumerable.Range(0, 12 * 4).Select(_ => random.NextSingle() - 0.5f)], 4);
-        foreach (var (found, i) in nearest.Of(rows, 4, 5, 3).Select((f, i) => (f, i))) Assert.DoesNotContain(found, n => n.Feature == 5 + i);
+        foreach (var (found, i) in nearest.Of(rows, 4, 5, 3).Select((f, i) => (f, i)))
+        {
+            Assert.DoesNotContain(found, n => n.Feature == 5 + i);
+        }
     }
 
     [Fact]
@@ -73,7 +77,10 @@ public sealed class SiteStatisticsTests(Random2Bundle model) : IClassFixture<Ran
         }
         var (one, other, both) = (Promoted(x), Promoted(wide), Promoted([.. x, .. wide]));
         Assert.True(one[0].Logit > 2 * other[0].Logit);
-        for (var i = 0; i < both.Length; i++) Assert.Equal((one[i].Logit + other[i].Logit) / 2, both[i].Logit, 1e-4 * Math.Abs(one[i].Logit));
+        for (var i = 0; i < both.Length; i++)
+        {
+            Assert.Equal((one[i].Logit + other[i].Logit) / 2, both[i].Logit, 1e-4 * Math.Abs(one[i].Logit));
+        }
     }
 
     private static SiteStatistics Statistics(FeatureOptions options) => new(40, options, 1);
@@ -96,6 +103,8 @@ public sealed class SiteStatisticsTests(Random2Bundle model) : IClassFixture<Ran
         using var opened = LoadedModel.Open(model.Path, null, new RunContext(threads: 1));
         using var nearest = new NearestFeatures(opened.Context);
         var site = opened.Selected[0];
-        return new DashboardAssembly(t => $"{t}", 100, 60, options, 1, null, nearest).Of(site, opened.DictionaryOf(site)!, statistics, null, CancellationToken.None).First().Contexts;
+        return new DashboardAssembly(t => $"{t}", 100, 60, options, 1, null, nearest)
+            .Of(site, opened.DictionaryOf(site)!, statistics, null, CancellationToken.None)
+            .First().Contexts;
     }
 }

@@ -5,7 +5,8 @@ using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Tests.Dictionaries;
 
-/// <summary>Dictionaries at the edge of what their kind says: equality with a threshold, fewer features than k, several scales at once.</summary>
+/// <summary>Dictionaries at the edge of what their kind says:
+/// equality with a threshold, fewer features than k, several scales at once.</summary>
 public sealed class DictionaryBoundaryTests : IDisposable
 {
     private static readonly float[] s_zero = [0, 0, 0], s_decoder = [3, 4, 0, 2, 1, 0];
@@ -59,7 +60,8 @@ public sealed class DictionaryBoundaryTests : IDisposable
         return encoder.Active(dictionary, [0.3f, -0.2f], 1);
     }
 
-    /// <summary>Whatever it reads, its pre-activations are <paramref name="bias"/>, times the lengths of the decoder's rows where it has a k, which is 3.</summary>
+    /// <summary>Whatever it reads, its pre-activations are <paramref name="bias"/>,
+    /// times the lengths of the decoder's rows where it has a k, which is 3.</summary>
     private SparseDictionary Open(string architecture, float[] bias, params (string Name, float[] Values)[] further)
     {
         long n = bias.Length;

@@ -13,7 +13,10 @@ public class DictionaryEncoderTests
             var all = new TheoryData<bool, bool, string>();
             foreach (var name in (string[])["random2-all-zero", "random2-kinds-zero", "random2-kinds-patch"])
             {
-                foreach (var (packed, findOnHost) in ((bool, bool)[])[(false, false), (true, true), (true, false)]) all.Add(packed, findOnHost, name);
+                foreach (var (packed, findOnHost) in ((bool, bool)[])[(false, false), (true, true), (true, false)])
+                {
+                    all.Add(packed, findOnHost, name);
+                }
             }
             return all;
         }
@@ -30,12 +33,14 @@ public class DictionaryEncoderTests
         for (var i = 0; i < model.Selected.Count; i++)
         {
             var x = Array.ConvertAll(golden[$"activation/{model.Selected[i].Name}"], v => (float)v);
-            var (expected, actual) = (plain.Encode(model.DictionaryAt(i)!, x, golden.Tokens.Length), other.Encode(model.DictionaryAt(i)!, x, golden.Tokens.Length));
+            var (expected, actual) = (plain.Encode(model.DictionaryAt(i)!, x, golden.Tokens.Length),
+                other.Encode(model.DictionaryAt(i)!, x, golden.Tokens.Length));
             Assert.Contains(expected.Features, f => f.Length > 0);
             for (var t = 0; t < golden.Tokens.Length; t++)
             {
                 Assert.Equal(expected.Features[t], actual.Features[t]);
-                GoldenTests.Close(Array.ConvertAll(expected.Activations[t], v => (double)v), actual.Activations[t], 1e-6, $"{model.Selected[i]} at {t}");
+                GoldenTests.Close(Array.ConvertAll(expected.Activations[t], v => (double)v), actual.Activations[t], 1e-6,
+                    $"{model.Selected[i]} at {t}");
             }
         }
     }

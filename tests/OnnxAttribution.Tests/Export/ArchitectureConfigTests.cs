@@ -68,7 +68,8 @@ public sealed class ArchitectureConfigTests : IDisposable
     [Fact]
     public void Tied_models_unembed_with_their_embedding_and_others_with_a_tensor_of_their_own()
     {
-        Assert.Equal(["embed_tokens.weight", "embed_tokens.weight", "embed_tokens.weight", "wte.weight"], ((string[])[Llama, SmolLm, Qwen, Gpt2Xl]).Select(c => Read(c).Unembedding));
+        Assert.Equal(["embed_tokens.weight", "embed_tokens.weight", "embed_tokens.weight", "wte.weight"],
+            ((string[])[Llama, SmolLm, Qwen, Gpt2Xl]).Select(c => Read(c).Unembedding));
         Assert.Equal(["embed_out.weight", "lm_head.weight"], ((string[])[Pythia, Mistral]).Select(c => Read(c).Unembedding));
     }
 
@@ -79,8 +80,10 @@ public sealed class ArchitectureConfigTests : IDisposable
         var old = Frequencies("{}");
         Assert.Equal(8, old.Length);
         Assert.Equal(1f, old[0]);
-        Assert.Equal(old, Frequencies("""{"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.25}}"""));
-        Assert.Equal(RotaryConfig.Read(ConfigOf("{}"), 64, 0.5, 500).Frequencies, Frequencies("""{"rope_parameters": {"rope_theta": 500.0, "partial_rotary_factor": 0.5}}"""));
+        Assert.Equal(old,
+            Frequencies("""{"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.25}}"""));
+        Assert.Equal(RotaryConfig.Read(ConfigOf("{}"), 64, 0.5, 500).Frequencies,
+            Frequencies("""{"rope_parameters": {"rope_theta": 500.0, "partial_rotary_factor": 0.5}}"""));
         Assert.Equal(old.Select(f => f / 4), Frequencies("""{"rope_scaling": {"type": "linear", "factor": 4.0}}"""));
     }
 
@@ -102,23 +105,30 @@ public sealed class ArchitectureConfigTests : IDisposable
 
     public static TheoryData<string, string, string, string> Refusals => new()
     {
-        { Pythia, "model_type", "\"gptj\"", "model_type is 'gptj', which is not supported; only 'gpt2', 'gpt_neox', 'llama', 'mistral', 'qwen2' are" },
+        { Pythia, "model_type", "\"gptj\"",
+            "model_type is 'gptj', which is not supported; only 'gpt2', 'gpt_neox', 'llama', 'mistral', 'qwen2' are" },
         { Pythia, "hidden_act", "\"relu\"", "hidden_act is 'relu'" },
         { Pythia, "rotary_pct", "0.05", "rotary_pct is 0.05, which is not supported; 3 of a head's 64 entries would be turned" },
         { Pythia, "rotary_pct", "1.5", "rotary_pct is 1.5" },
         { Pythia, "num_key_value_heads", "4", "num_key_value_heads is 4" },
-        { Pythia, "num_attention_heads", "7", "hidden_size is 512, which is not supported; it must be a multiple of num_attention_heads, which is 7" },
+        { Pythia, "num_attention_heads", "7",
+            "hidden_size is 512, which is not supported; it must be a multiple of num_attention_heads, which is 7" },
         { Pythia, "hidden_size", "null", "has no key 'hidden_size'" },
-        { Pythia, "rope_scaling", """{"type": "dynamic", "factor": 2.0}""", "rope_scaling.type is 'dynamic', which is not supported; only 'default', 'linear' and 'llama3' are" },
+        { Pythia, "rope_scaling", """{"type": "dynamic", "factor": 2.0}""",
+            "rope_scaling.type is 'dynamic', which is not supported; only 'default', 'linear' and 'llama3' are" },
         { Llama, "rope_scaling", """{"rope_type": "yarn", "factor": 2.0}""", "rope_scaling.rope_type is 'yarn'" },
-        { Llama, "rope_scaling", """{"rope_type": "longrope", "long_factor": [1], "short_factor": [1]}""", "rope_scaling.long_factor is [1], which is not supported" },
-        { Llama, "rope_scaling", """{"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 4.0, "high_freq_factor": 1.0, "original_max_position_embeddings": 64}""", "rope_scaling.high_freq_factor is 1.0" },
+        { Llama, "rope_scaling", """{"rope_type": "longrope", "long_factor": [1], "short_factor": [1]}""",
+            "rope_scaling.long_factor is [1], which is not supported" },
+        { Llama, "rope_scaling",
+            """{"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 4.0, "high_freq_factor": 1.0, "original_max_position_embeddings": 64}""",
+            "rope_scaling.high_freq_factor is 1.0" },
         { Llama, "rope_scaling", """{"rope_type": "llama3", "factor": 8.0}""", "has no key 'rope_scaling.low_freq_factor'" },
         { Llama, "rope_parameters", """{"full_attention": {"rope_type": "default"}}""", "rope_parameters.full_attention is" },
         { Llama, "rope_parameters", """{"rope_theta": 1e4, "partial_rotary_factor": 0.5}""", "rope_parameters is" },
         { Llama, "partial_rotary_factor", "0.5", "partial_rotary_factor is 0.5" },
         { Llama, "rope_interleaved", "true", "rope_interleaved is true" },
-        { Llama, "num_key_value_heads", "5", "num_key_value_heads is 5, which is not supported; it must divide num_attention_heads, which is 32" },
+        { Llama, "num_key_value_heads", "5",
+            "num_key_value_heads is 5, which is not supported; it must divide num_attention_heads, which is 32" },
         { Llama, "head_dim", "63", "63 of a head's 63 entries would be turned" },
         { Llama, "hidden_act", "\"relu2\"", "hidden_act is 'relu2'" },
         { Llama, "quantization_config", """{"bits": 4}""", "quantization_config is" },
@@ -154,7 +164,8 @@ public sealed class ArchitectureConfigTests : IDisposable
     }
 
     [Theory]
-    [InlineData("neox2", "gpt_neox.layers.0.attention.bias"), InlineData("neox2", "gpt_neox.layers.1.attention.masked_bias"), InlineData("neox2", "gpt_neox.layers.0.attention.rotary_emb.inv_freq")]
+    [InlineData("neox2", "gpt_neox.layers.0.attention.bias"), InlineData("neox2", "gpt_neox.layers.1.attention.masked_bias"),
+        InlineData("neox2", "gpt_neox.layers.0.attention.rotary_emb.inv_freq")]
     [InlineData("llama2", "model.layers.0.self_attn.rotary_emb.inv_freq"), InlineData("qwen2", "lm_head.weight")]
     public void Buffers_that_older_checkpoints_hold_are_left_alone(string model, string tensor)
     {
@@ -163,10 +174,12 @@ public sealed class ArchitectureConfigTests : IDisposable
         Random2.Bundle(bare, _directory["bundle"]);
     }
 
-    [Theory, InlineData("neox2", "gpt_neox.layers.1.mlp.dense_4h_to_h.bias"), InlineData("neox2", "embed_out.weight"), InlineData("qwen2", "model.layers.0.self_attn.k_proj.bias"), InlineData("llama2", "model.norm.weight")]
+    [Theory, InlineData("neox2", "gpt_neox.layers.1.mlp.dense_4h_to_h.bias"), InlineData("neox2", "embed_out.weight"),
+        InlineData("qwen2", "model.layers.0.self_attn.k_proj.bias"), InlineData("llama2", "model.norm.weight")]
     public void A_missing_tensor_is_named(string model, string tensor)
     {
-        var bare = RandomModels.Rewrite(model, _directory["checkpoint"], (name, shape, values) => name == tensor ? null : SafetensorsTensor.F32(name, shape, () => values));
+        var bare = RandomModels.Rewrite(model, _directory["checkpoint"],
+            (name, shape, values) => name == tensor ? null : SafetensorsTensor.F32(name, shape, () => values));
         BundleWriterTests.Refused<CheckpointException>(() => Random2.Bundle(bare, _directory["bundle"]), $"has no tensor '{tensor}'");
     }
 
@@ -174,7 +187,11 @@ public sealed class ArchitectureConfigTests : IDisposable
     {
         var path = Path.Combine(checkpoint, WeightFiles.Single);
         SafetensorsTensor[] all;
-        using (var file = SafetensorsFile.Open(path)) all = [.. file.Tensors.Values.Select(t => (t, Values: file.ReadFloats(t.Name))).Select(p => SafetensorsTensor.F32(p.t.Name, [.. p.t.Shape], () => p.Values)), tensor];
+        using (var file = SafetensorsFile.Open(path))
+        {
+            all = [.. file.Tensors.Values.Select(t => (t, Values: file.ReadFloats(t.Name)))
+                .Select(p => SafetensorsTensor.F32(p.t.Name, [.. p.t.Shape], () => p.Values)), tensor];
+        }
         SafetensorsWriter.Write(path, all);
     }
 

@@ -5,7 +5,8 @@ using OnnxAttribution.Tests.Attribution;
 
 namespace OnnxAttribution.Tests.Export;
 
-/// <summary>GPT-NeoX, Llama, Mistral and Qwen2 against PyTorch in float64, in a plain ONNX Runtime session; float32 costs 1e-6 of the largest activation (design.md), 1e-5 is asked.</summary>
+/// <summary>GPT-NeoX, Llama, Mistral and Qwen2 against PyTorch in float64, in a plain ONNX Runtime session;
+/// float32 costs 1e-6 of the largest activation (design.md), 1e-5 is asked.</summary>
 public sealed class ArchitectureTests : IDisposable
 {
     private const double Tolerance = 1e-5;
@@ -61,7 +62,12 @@ public sealed class ArchitectureTests : IDisposable
             foreach (var model in RandomModels.Names)
             {
                 // RMSNorm leaves the mean in: centring what writes to the stream would change the model
-                foreach (var plan in model.StartsWith("neox", StringComparison.Ordinal) ? (string[])["fold_ln", "center_writing_weights", "center_unembed", "all"] : ["fold_ln", "center_unembed", "both"]) data.Add(model, plan);
+                foreach (var plan in model.StartsWith("neox", StringComparison.Ordinal)
+                    ? (string[])["fold_ln", "center_writing_weights", "center_unembed", "all"]
+                    : ["fold_ln", "center_unembed", "both"])
+                {
+                    data.Add(model, plan);
+                }
             }
             return data;
         }
@@ -71,8 +77,13 @@ public sealed class ArchitectureTests : IDisposable
     public void No_processing_changes_log_probabilities(string model, string plan)
     {
         using var golden = GoldenCase.Open($"{model}-hooks");
-        using var session = new PlainSession(Export(model, o => plan == "both" ? o with { FoldLayerNorm = true, CenterUnembed = true } : WeightProcessingTests.Options(o, plan)));
-        GoldenTests.Close(Logprobs(golden["logits"]), Logprobs(Array.ConvertAll(session.Logits(golden.Tokens), v => (double)v)).Select(v => (float)v), Tolerance, "log-probabilities");
+        using var session = new PlainSession(Export(model, o => plan == "both" ? o with
+        {
+            FoldLayerNorm = true,
+            CenterUnembed = true
+        } : WeightProcessingTests.Options(o, plan)));
+        GoldenTests.Close(Logprobs(golden["logits"]), Logprobs(Array.ConvertAll(session.Logits(golden.Tokens), v => (double)v))
+            .Select(v => (float)v), Tolerance, "log-probabilities");
     }
 
     [Theory, MemberData(nameof(Models))]
@@ -88,7 +99,8 @@ public sealed class ArchitectureTests : IDisposable
             else Assert.All(means, m => Assert.InRange(m, 0, 1e-7));
             Assert.Equal(!architecture.LastNorm.IsRms, file.Tensors.ContainsKey(linear.Bias));
         }
-        Assert.DoesNotContain(OnnxAttribution.Onnx.OnnxGraph.FromProto(OnnxFile.Read(Path.Combine(_directory["bundle"], "model.onnx"))).Ops(),
+        Assert.DoesNotContain(
+            OnnxAttribution.Onnx.OnnxGraph.FromProto(OnnxFile.Read(Path.Combine(_directory["bundle"], "model.onnx"))).Ops(),
             op => op.Type is "LayerNormalization" or "RMSNormalization" && op.In[1]!.Name.EndsWith(".weight", StringComparison.Ordinal));
     }
 
@@ -108,7 +120,8 @@ public sealed class ArchitectureTests : IDisposable
     [Theory, InlineData("llama2"), InlineData("qwen2"), InlineData("mistral")]
     public void Centring_writing_weights_before_rms_norm_is_refused_with_the_reason(string model)
     {
-        BundleWriterTests.Refused<BundleException>(() => Export(model, o => o with { CenterWritingWeights = true }), RandomModels.Checkpoint(model), "RMSNorm does not take the mean out", "--center-writing-weights");
+        BundleWriterTests.Refused<BundleException>(() => Export(model, o => o with { CenterWritingWeights = true }),
+            RandomModels.Checkpoint(model), "RMSNorm does not take the mean out", "--center-writing-weights");
         Assert.False(Directory.Exists(_directory["bundle"]));
     }
 
@@ -118,16 +131,22 @@ public sealed class ArchitectureTests : IDisposable
         DictionaryFiles.Random("blocks.1.hook_resid_pre", width, features: 8, seed: 1).Write(_directory["dictionaries/one"]);
         var path = Path.Combine(_directory["dictionaries/one"], "cfg.json");
         var cfg = System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(path))!;
-        cfg["metadata"]!["model_from_pretrained_kwargs"] = new System.Text.Json.Nodes.JsonObject { ["center_writing_weights"] = true, ["fold_ln"] = true };
+        cfg["metadata"]!["model_from_pretrained_kwargs"] = new System.Text.Json.Nodes.JsonObject
+        {
+            ["center_writing_weights"] = true,
+            ["fold_ln"] = true
+        };
         File.WriteAllText(path, cfg.ToJsonString());
-        var record = BundleManifest.Read(Random2.Bundle(RandomModels.Checkpoint(model), _directory["bundle"], o => o with { Dictionaries = [_directory["dictionaries"]] })).WeightProcessing;
+        var record = BundleManifest.Read(Random2.Bundle(RandomModels.Checkpoint(model), _directory["bundle"],
+            o => o with { Dictionaries = [_directory["dictionaries"]] })).WeightProcessing;
         Assert.Equal((true, centred), (record.FoldLayernorm, record.CenterWritingWeights));
     }
 
     [Theory, InlineData("neox2", "gpt_neox."), InlineData("llama2", "model.")]
     public void Names_without_the_prefix_give_the_same_logits(string model, string prefix)
     {
-        var bare = RandomModels.Rewrite(model, _directory["bare"], (name, shape, values) => SafetensorsTensor.F32(name.StartsWith(prefix, StringComparison.Ordinal) ? name[prefix.Length..] : name, shape, () => values));
+        var bare = RandomModels.Rewrite(model, _directory["bare"], (name, shape, values) =>
+            SafetensorsTensor.F32(name.StartsWith(prefix, StringComparison.Ordinal) ? name[prefix.Length..] : name, shape, () => values));
         using var golden = GoldenCase.Open($"{model}-hooks");
         using var session = new PlainSession(Random2.Bundle(bare, _directory["bundle"]));
         GoldenTests.Close(golden["logits"], session.Logits(golden.Tokens), Tolerance, "logits");
@@ -135,8 +154,10 @@ public sealed class ArchitectureTests : IDisposable
 
     /// <summary>configuration_gpt_neox.py, configuration_llama.py, configuration_mistral.py.</summary>
     [Theory]
-    [InlineData("neox2", """{"rotary_pct": 0.25, "rotary_emb_base": 10000, "use_parallel_residual": true, "layer_norm_eps": 1e-5, "attention_bias": true, "hidden_act": "gelu", "tie_word_embeddings": false}""")]
-    [InlineData("llama2", """{"rope_theta": 10000.0, "rms_norm_eps": 1e-6, "attention_bias": false, "hidden_act": "silu", "tie_word_embeddings": false}""")]
+    [InlineData("neox2",
+        """{"rotary_pct": 0.25, "rotary_emb_base": 10000, "use_parallel_residual": true, "layer_norm_eps": 1e-5, "attention_bias": true, "hidden_act": "gelu", "tie_word_embeddings": false}""")]
+    [InlineData("llama2",
+        """{"rope_theta": 10000.0, "rms_norm_eps": 1e-6, "attention_bias": false, "hidden_act": "silu", "tie_word_embeddings": false}""")]
     [InlineData("mistral", """{"rope_theta": 10000.0, "rms_norm_eps": 1e-6, "sliding_window": 4096}""")]
     public void A_key_that_is_left_out_has_hugging_faces_default(string model, string defaults)
     {
@@ -144,7 +165,8 @@ public sealed class ArchitectureTests : IDisposable
         int[] tokens = [256, 1, 2, 3, 250, 7, 9];
         float[] Logits(string name, bool said)
         {
-            var checkpoint = RandomModels.Rewrite(model, _directory[name], (tensor, shape, floats) => SafetensorsTensor.F32(tensor, shape, () => Array.ConvertAll(floats, f => tensor.Contains("embed") ? f / 100 : f)), config =>
+            var checkpoint = RandomModels.Rewrite(model, _directory[name], (tensor, shape, floats) =>
+                SafetensorsTensor.F32(tensor, shape, () => Array.ConvertAll(floats, f => tensor.Contains("embed") ? f / 100 : f)), config =>
             {
                 if (model == "neox2") config["num_attention_heads"] = 1;   // of width 24, of which a quarter is turned by three frequencies
                 foreach (var (key, value) in values)
@@ -189,7 +211,11 @@ public sealed class ArchitectureTests : IDisposable
             {
                 var values = file.ReadFloats(t.Name);
                 tensors.Add(SafetensorsTensor.F32(t.Name, [.. t.Shape], () => values));
-                if (t.Name.Contains("self_attn.")) tensors.Add(SafetensorsTensor.F32(t.Name.Replace(".weight", ".bias"), [t.Shape[0]], () => Enumerable.Repeat(t.Name.Contains("o_proj") ? 0.5f : 0, (int)t.Shape[0]).ToArray()));
+                if (t.Name.Contains("self_attn."))
+                {
+                    tensors.Add(SafetensorsTensor.F32(t.Name.Replace(".weight", ".bias"), [t.Shape[0]],
+                        () => Enumerable.Repeat(t.Name.Contains("o_proj") ? 0.5f : 0, (int)t.Shape[0]).ToArray()));
+                }
             }
         }
         SafetensorsWriter.Write(path, tensors);
@@ -208,7 +234,8 @@ public sealed class ArchitectureTests : IDisposable
             if (window == "left out") config.Remove("sliding_window");
             else config["sliding_window"] = System.Text.Json.Nodes.JsonNode.Parse(window);
         });
-        var graph = OnnxAttribution.Onnx.OnnxGraph.FromProto(OnnxFile.Read(Path.Combine(Random2.Bundle(checkpoint, _directory["bundle"]), "model.onnx")));
+        var graph = OnnxAttribution.Onnx.OnnxGraph.FromProto(
+            OnnxFile.Read(Path.Combine(Random2.Bundle(checkpoint, _directory["bundle"]), "model.onnx")));
         Assert.Equal(limited, graph.Ops().Any(op => op.Type == "And"));
     }
 
@@ -216,19 +243,22 @@ public sealed class ArchitectureTests : IDisposable
     public void Half_precision_counts_as_its_float32_values()
     {
         // the upper half of a float32 is a bfloat16
-        var narrow = RandomModels.Rewrite("llama2", _directory["narrow"], (name, shape, values) => SafetensorsTensor.BF16(name, shape, () => values));
-        var wide = RandomModels.Rewrite("llama2", _directory["wide"], (name, shape, values) => SafetensorsTensor.F32(name, shape, () => Array.ConvertAll(values, v => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(v) & 0xFFFF0000))));
+        var narrow = RandomModels.Rewrite("llama2", _directory["narrow"],
+            (name, shape, values) => SafetensorsTensor.BF16(name, shape, () => values));
+        var wide = RandomModels.Rewrite("llama2", _directory["wide"], (name, shape, values) => SafetensorsTensor.F32(name, shape,
+            () => Array.ConvertAll(values, v => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(v) & 0xFFFF0000))));
         int[] tokens = [256, 1, 2, 3, 250];
         using var a = new PlainSession(Random2.Bundle(narrow, _directory["a"]));
         using var b = new PlainSession(Random2.Bundle(wide, _directory["b"]));
         Assert.Equal(b.Logits(tokens), a.Logits(tokens));
     }
 
-    private string Export(string model, Func<ExportOptions, ExportOptions>? options = null) => Random2.Bundle(RandomModels.Checkpoint(model), _directory["bundle"], o =>
-    {
-        Directory.CreateDirectory(_directory["none"]);
-        return options?.Invoke(o with { Dictionaries = [_directory["none"]] }) ?? o with { Dictionaries = [_directory["none"]] };
-    });
+    private string Export(string model, Func<ExportOptions, ExportOptions>? options = null) =>
+        Random2.Bundle(RandomModels.Checkpoint(model), _directory["bundle"], o =>
+        {
+            Directory.CreateDirectory(_directory["none"]);
+            return options?.Invoke(o with { Dictionaries = [_directory["none"]] }) ?? o with { Dictionaries = [_directory["none"]] };
+        });
 
     private static double[] Logprobs(double[] logits) => [.. logits.Chunk(257).SelectMany(row =>
     {

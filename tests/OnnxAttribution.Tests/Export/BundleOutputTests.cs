@@ -15,7 +15,8 @@ public sealed class BundleOutputTests : IDisposable
 
     public void Dispose() => _directory.Dispose();
 
-    private static BundleManifest Export(string checkpoint, string to, bool force = false, bool folded = false) => BundleWriter.Write(new ExportOptions(checkpoint, null, to, FoldLayerNorm: folded, Force: force));
+    private static BundleManifest Export(string checkpoint, string to, bool force = false, bool folded = false) =>
+        BundleWriter.Write(new ExportOptions(checkpoint, null, to, FoldLayerNorm: folded, Force: force));
 
     [Fact]
     public void What_no_export_wrote_is_replaced_only_by_force()
@@ -23,7 +24,8 @@ public sealed class BundleOutputTests : IDisposable
         Directory.CreateDirectory(Bundle);
         File.WriteAllText(Path.Combine(Bundle, "config.json"), "{}");
         File.WriteAllText(Path.Combine(Bundle, "notes.txt"), "mine");
-        BundleWriterTests.Refused<BundleException>(() => Export(Random2.Checkpoint, Bundle), Path.Combine(Bundle, "config.json"), "--force");
+        BundleWriterTests.Refused<BundleException>(() => Export(Random2.Checkpoint, Bundle),
+            Path.Combine(Bundle, "config.json"), "--force");
         Assert.Equal(["config.json", "notes.txt"], BundleWriterTests.FilesOf(Bundle));
         Export(Random2.Checkpoint, Bundle, force: true);
         Assert.Equal("mine", File.ReadAllText(Path.Combine(Bundle, "notes.txt")));
@@ -38,7 +40,8 @@ public sealed class BundleOutputTests : IDisposable
         File.WriteAllText(Path.Combine(Bundle, "features.parquet"), "days of reading");
         File.CreateSymbolicLink(Path.Combine(Bundle, "notes", "link"), "/nowhere");
         Export(Random2.Checkpoint, Bundle, force: true);
-        Assert.Equal(("mine", "days of reading"), (File.ReadAllText(Path.Combine(Bundle, "notes", "one.txt")), File.ReadAllText(Path.Combine(Bundle, "features.parquet"))));
+        Assert.Equal(("mine", "days of reading"),
+            (File.ReadAllText(Path.Combine(Bundle, "notes", "one.txt")), File.ReadAllText(Path.Combine(Bundle, "features.parquet"))));
         Assert.Equal("/nowhere", new FileInfo(Path.Combine(Bundle, "notes", "link")).LinkTarget);
         Assert.False(File.Exists(Path.Combine(Bundle, "processed.safetensors")));
         Assert.Equal([Bundle], Directory.EnumerateFileSystemEntries(_directory.Path));
@@ -129,7 +132,8 @@ public sealed class BundleOutputTests : IDisposable
         File.WriteAllBytes(Path.Combine(Bundle, "model.onnx"), graph.ToByteArray());
         File.Copy(Path.Combine(Bundle, "model.safetensors"), Path.Combine(Bundle, "elsewhere.bin"));
         BundleSeal.Renew(Bundle);
-        BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(Bundle).WithoutInterventions(1), "'elsewhere.bin'", "bundle.json does not list");
+        BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(Bundle).WithoutInterventions(1), "'elsewhere.bin'",
+            "bundle.json does not list");
     }
 
     [Fact]

@@ -14,7 +14,8 @@ internal static class BundleSeal
         {
             var file = Path.Combine(bundle, name);
             if (!File.Exists(file)) continue;
-            (record!["bytes"], record["sha256"], record["xxh128"]) = (new FileInfo(file).Length, BundleFiles.Sha256(file), FileSample.Of(file));
+            (record!["bytes"], record["sha256"], record["xxh128"]) = (new FileInfo(file).Length, BundleFiles.Sha256(file),
+                FileSample.Of(file));
         }
         File.WriteAllText(path, json.ToJsonString());
     }

@@ -15,11 +15,16 @@ public sealed class BundleWriterTests : IDisposable
     [Theory, InlineData("none"), InlineData("all")]
     public void Exporting_twice_gives_identical_bytes(string plan)
     {
-        foreach (var at in (string[])["a/model", "b/model"]) BundleWriter.Write(WeightProcessingTests.Options(new ExportOptions(Random2.Checkpoint, null, _directory[at]), plan));
+        foreach (var at in (string[])["a/model", "b/model"])
+        {
+            BundleWriter.Write(WeightProcessingTests.Options(new ExportOptions(Random2.Checkpoint, null, _directory[at]), plan));
+        }
         var files = FilesOf(_directory["a/model"]);
         Assert.Equal(files, FilesOf(_directory["b/model"]));
         Assert.Contains("bundle.json", files);
-        Assert.All(files, f => Assert.Equal(File.ReadAllBytes(Path.Combine(_directory["a/model"], f)), File.ReadAllBytes(Path.Combine(_directory["b/model"], f))));
+        Assert.All(files,
+            f => Assert.Equal(File.ReadAllBytes(Path.Combine(_directory["a/model"], f)),
+                File.ReadAllBytes(Path.Combine(_directory["b/model"], f))));
     }
 
     [Fact]
@@ -46,7 +51,12 @@ public sealed class BundleWriterTests : IDisposable
         var bundle = Random2.Bundle(checkpoint, _directory[to], o => o with { FoldLayerNorm = folded });
         var files = BundleManifest.Read(bundle).Files;
         Assert.Equal(FilesOf(bundle).Where(f => f != "bundle.json"), files.Keys.Order(StringComparer.Ordinal));
-        Assert.All(files, f => Assert.Equal(new BundleManifest.FileRecord(new FileInfo(Path.Combine(bundle, f.Key)).Length, Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(bundle, f.Key)))), FileSample.Of(Path.Combine(bundle, f.Key))), f.Value));
+        Assert.All(files,
+            f =>
+                Assert.Equal(new BundleManifest.FileRecord(new FileInfo(Path.Combine(bundle, f.Key)).Length,
+                    Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(bundle, f.Key)))),
+                    FileSample.Of(Path.Combine(bundle, f.Key))),
+                    f.Value));
     }
 
     [Fact]
@@ -108,35 +118,42 @@ public sealed class BundleWriterTests : IDisposable
     {
         Random2.Bundle(Random2.Checkpoint, _directory["bundle"]);
         var written = File.ReadAllBytes(Path.Combine(_directory["bundle"], "bundle.json"));
-        Refused<BundleException>(() => Random2.Bundle(Random2.Checkpoint, _directory["bundle"], o => o with { FoldLayerNorm = true }), _directory["bundle"], "--force");
+        Refused<BundleException>(() => Random2.Bundle(Random2.Checkpoint, _directory["bundle"], o => o with { FoldLayerNorm = true }),
+            _directory["bundle"], "--force");
         Assert.Equal(written, File.ReadAllBytes(Path.Combine(_directory["bundle"], "bundle.json")));
         Random2.Bundle(Random2.Checkpoint, _directory["bundle"], o => o with { FoldLayerNorm = true, Force = true });
         Assert.True(BundleManifest.Read(_directory["bundle"]).WeightProcessing.FoldLayernorm);
         Random2.Bundle(Random2.Checkpoint, _directory["bundle"], o => o with { Force = true });
-        Assert.Equal(["bundle.json", "config.json", "merges.txt", "model.onnx", "model.safetensors", "vocab.json"], FilesOf(_directory["bundle"]).Where(f => !f.StartsWith("dictionaries", StringComparison.Ordinal)));
+        Assert.Equal(["bundle.json", "config.json", "merges.txt", "model.onnx", "model.safetensors", "vocab.json"],
+            FilesOf(_directory["bundle"]).Where(f => !f.StartsWith("dictionaries", StringComparison.Ordinal)));
     }
 
     [Fact]
     public void A_dictionary_of_another_width_is_refused()
     {
         var checkpoint = Random2.Copy(_directory["checkpoint"]);
-        DictionaryFiles.Random("blocks.1.hook_mlp_out", width: 8, features: 12, seed: 1).Write(Path.Combine(checkpoint, "dictionaries", "mine"));
-        Refused<BundleException>(() => Random2.Bundle(checkpoint, _directory["bundle"]), Path.Combine(checkpoint, "dictionaries", "mine"), "width 8, the model has width 16");
+        DictionaryFiles.Random("blocks.1.hook_mlp_out", width: 8, features: 12, seed: 1)
+            .Write(Path.Combine(checkpoint, "dictionaries", "mine"));
+        Refused<BundleException>(() => Random2.Bundle(checkpoint, _directory["bundle"]), Path.Combine(checkpoint, "dictionaries", "mine"),
+            "width 8, the model has width 16");
     }
 
-    [Theory, InlineData("blocks.2.hook_resid_pre"), InlineData("blocks.2.attn.hook_z"), InlineData("blocks.0.ln1.hook_normalized"), InlineData("blocks.2.hook_resid_post")]
+    [Theory, InlineData("blocks.2.hook_resid_pre"), InlineData("blocks.2.attn.hook_z"), InlineData("blocks.0.ln1.hook_normalized"),
+        InlineData("blocks.2.hook_resid_post")]
     public void A_dictionary_of_a_site_that_the_model_does_not_have_is_refused(string site)
     {
         var checkpoint = Random2.Copy(_directory["checkpoint"]);
         DictionaryFiles.Random(site, width: 16, features: 12, seed: 1).Write(Path.Combine(checkpoint, "dictionaries", "mine"));
-        Refused<BundleException>(() => Random2.Bundle(checkpoint, _directory["bundle"]), Path.Combine(checkpoint, "dictionaries", "mine"), $"'{site}'");
+        Refused<BundleException>(() => Random2.Bundle(checkpoint, _directory["bundle"]),
+            Path.Combine(checkpoint, "dictionaries", "mine"), $"'{site}'");
     }
 
     [Fact]
     public void A_dictionary_of_resid_post_below_the_last_block_is_one_of_the_next_blocks_resid_pre()
     {
         var checkpoint = Random2.Copy(_directory["checkpoint"]);
-        DictionaryFiles.Random("blocks.0.hook_resid_post", width: 16, features: 12, seed: 1).Write(Path.Combine(checkpoint, "dictionaries", "mine"));
+        DictionaryFiles.Random("blocks.0.hook_resid_post", width: 16, features: 12, seed: 1)
+            .Write(Path.Combine(checkpoint, "dictionaries", "mine"));
         var record = Assert.Single(BundleManifest.Read(Random2.Bundle(checkpoint, _directory["bundle"])).Dictionaries);
         Assert.Equal(("blocks.1.hook_resid_pre", "blocks.0.hook_resid_post"), (record.Site, record.HookName));
         var bundle = ModelBundle.Open(_directory["bundle"]);
@@ -147,8 +164,10 @@ public sealed class BundleWriterTests : IDisposable
     public void Two_dictionaries_of_one_site_under_its_two_names_are_refused()
     {
         var checkpoint = Random2.Copy(_directory["checkpoint"]);
-        DictionaryFiles.Random("blocks.0.hook_resid_post", width: 16, features: 12, seed: 1).Write(Path.Combine(checkpoint, "dictionaries", "a"));
-        DictionaryFiles.Random("blocks.1.hook_resid_pre", width: 16, features: 12, seed: 1).Write(Path.Combine(checkpoint, "dictionaries", "b"));
+        DictionaryFiles.Random("blocks.0.hook_resid_post", width: 16, features: 12, seed: 1)
+            .Write(Path.Combine(checkpoint, "dictionaries", "a"));
+        DictionaryFiles.Random("blocks.1.hook_resid_pre", width: 16, features: 12, seed: 1)
+            .Write(Path.Combine(checkpoint, "dictionaries", "b"));
         Refused<BundleException>(() => Random2.Bundle(checkpoint, _directory["bundle"]), "blocks.1.hook_resid_pre");
     }
 
@@ -160,5 +179,7 @@ public sealed class BundleWriterTests : IDisposable
     }
 
     internal static List<string> FilesOf(string directory) =>
-        [.. Directory.GetFiles(directory, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(directory, f).Replace('\\', '/')).Order(StringComparer.Ordinal)];
+        [.. Directory.GetFiles(directory, "*", SearchOption.AllDirectories)
+            .Select(f => Path.GetRelativePath(directory, f).Replace('\\', '/'))
+            .Order(StringComparer.Ordinal)];
 }

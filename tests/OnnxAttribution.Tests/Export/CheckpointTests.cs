@@ -27,7 +27,8 @@ public sealed class CheckpointTests : IDisposable
     [Fact]
     public void Causal_mask_buffers_are_left_alone()
     {
-        Write(extra: [Zeros("h.0.attn.bias", [1, 1, 8, 8]), SafetensorsTensor.F32("h.0.attn.masked_bias", [], () => (float[])[float.NegativeInfinity])]);
+        Write(extra: [Zeros("h.0.attn.bias", [1, 1, 8, 8]),
+            SafetensorsTensor.F32("h.0.attn.masked_bias", [], () => (float[])[float.NegativeInfinity])]);
         using var checkpoint = Open(_directory.Path);
         RequireFinite(checkpoint);
     }
@@ -74,7 +75,8 @@ public sealed class CheckpointTests : IDisposable
     [Fact]
     public void A_weight_that_is_not_finite_is_found_when_asked()
     {
-        Write(change: t => t.Name == "h.1.mlp.c_fc.bias" ? SafetensorsTensor.F32(t.Name, [16], () => Enumerable.Repeat(float.NaN, 16).ToArray()) : t);
+        Write(change: t =>
+            t.Name == "h.1.mlp.c_fc.bias" ? SafetensorsTensor.F32(t.Name, [16], () => Enumerable.Repeat(float.NaN, 16).ToArray()) : t);
         using var checkpoint = Open(_directory.Path);
         Refused(() => RequireFinite(checkpoint), "tensor 'h.1.mlp.c_fc.bias' of shape [16] has a NaN or infinity at flat index 0");
     }
@@ -98,7 +100,8 @@ public sealed class CheckpointTests : IDisposable
         foreach (var (_, check) in checkpoint.Checks()) check.Run();
     }
 
-    private void Write(string prefix = "", bool tied = true, SafetensorsTensor[]? extra = null, Func<SafetensorsTensor, SafetensorsTensor?>? change = null)
+    private void Write(string prefix = "", bool tied = true, SafetensorsTensor[]? extra = null,
+        Func<SafetensorsTensor, SafetensorsTensor?>? change = null)
     {
         File.WriteAllText(Path.Combine(_directory.Path, "config.json"),
             $$"""{"model_type":"gpt2","n_layer":2,"n_head":2,"n_embd":4,"n_positions":8,"vocab_size":10,"tie_word_embeddings":{{(tied ? "true" : "false")}}}""");
@@ -115,9 +118,9 @@ public sealed class CheckpointTests : IDisposable
         foreach (var block in (string[])[$"{prefix}h.0.", $"{prefix}h.1."])
         {
             foreach (var (name, shape) in ((string, long[])[])[
-                ("ln_1.weight", [4]), ("ln_1.bias", [4]), ("attn.c_attn.weight", [4, 12]), ("attn.c_attn.bias", [12]), ("attn.c_proj.weight", [4, 4]),
-                ("attn.c_proj.bias", [4]), ("ln_2.weight", [4]), ("ln_2.bias", [4]), ("mlp.c_fc.weight", [4, 16]), ("mlp.c_fc.bias", [16]),
-                ("mlp.c_proj.weight", [16, 4]), ("mlp.c_proj.bias", [4])])
+                ("ln_1.weight", [4]), ("ln_1.bias", [4]), ("attn.c_attn.weight", [4, 12]), ("attn.c_attn.bias", [12]),
+                ("attn.c_proj.weight", [4, 4]), ("attn.c_proj.bias", [4]), ("ln_2.weight", [4]), ("ln_2.bias", [4]),
+                ("mlp.c_fc.weight", [4, 16]), ("mlp.c_fc.bias", [16]), ("mlp.c_proj.weight", [16, 4]), ("mlp.c_proj.bias", [4])])
             {
                 yield return Zeros(block + name, shape);
             }

@@ -81,7 +81,8 @@ internal sealed class DictionaryFiles
         Directory.CreateDirectory(directory);
         long d = Width, n = Features;
         var shapes = new Dictionary<string, long[]> { ["W_enc"] = [d, n], ["b_enc"] = [n], ["W_dec"] = [n, d], ["b_dec"] = [d] };
-        SafetensorsWriter.Write(Path.Combine(directory, "sae_weights.safetensors"), [.. shapes.Select(s => SafetensorsTensor.F32(s.Key, s.Value, () => this[s.Key]))]);
+        SafetensorsWriter.Write(Path.Combine(directory, "sae_weights.safetensors"),
+            [.. shapes.Select(s => SafetensorsTensor.F32(s.Key, s.Value, () => this[s.Key]))]);
         File.WriteAllText(Path.Combine(directory, "cfg.json"), _config.ToJsonString());
     }
 }

@@ -4,7 +4,8 @@ using OnnxAttribution.Tests.Reference;
 
 namespace OnnxAttribution.Tests.Export;
 
-/// <summary>A bundle's model.onnx in double precision, by the interpreter that shares no code with the product; its weights are read from where they lie.</summary>
+/// <summary>A bundle's model.onnx in double precision, by the interpreter that shares no code with the product;
+/// its weights are read from where they lie.</summary>
 internal sealed class DoubleModel
 {
     private readonly GraphProto _graph;
@@ -21,7 +22,10 @@ internal sealed class DoubleModel
             t.ExternalData.Clear();
             t.DataLocation = TensorProto.Types.DataLocation.Default;
         }
-        _width = (int)_graph.Node.First(n => n.OpType is "LayerNormalization" or "RMSNormalization").Input.Skip(1).Select(w => _graph.Initializer.Single(t => t.Name == w)).First().Dims[0];
+        _width = (int)_graph.Node.First(n => n.OpType is "LayerNormalization" or "RMSNormalization").Input
+            .Skip(1)
+            .Select(w => _graph.Initializer.Single(t => t.Name == w))
+            .First().Dims[0];
     }
 
     /// <summary>A logit with something added at a site, [T, d].</summary>

@@ -14,8 +14,10 @@ public sealed class FailedExportTests : IDisposable
     [Theory, InlineData(float.NaN), InlineData(float.PositiveInfinity), InlineData(float.NegativeInfinity)]
     public void A_weight_that_is_no_number_is_refused_by_the_tensors_name(float bad)
     {
-        var checkpoint = Random2.Mapped(_directory["checkpoint"], (name, values) => name == "h.1.mlp.c_fc.weight" ? [.. values[..5], bad, .. values[6..]] : values);
-        BundleWriterTests.Refused<CheckpointException>(() => Random2.Bundle(checkpoint, _directory["bundle"]), Path.Combine(checkpoint, "model.safetensors"), "'h.1.mlp.c_fc.weight'", "flat index 5");
+        var checkpoint = Random2.Mapped(_directory["checkpoint"],
+            (name, values) => name == "h.1.mlp.c_fc.weight" ? [.. values[..5], bad, .. values[6..]] : values);
+        BundleWriterTests.Refused<CheckpointException>(() => Random2.Bundle(checkpoint, _directory["bundle"]),
+            Path.Combine(checkpoint, "model.safetensors"), "'h.1.mlp.c_fc.weight'", "flat index 5");
         NothingIsLeft();
     }
 
@@ -26,7 +28,8 @@ public sealed class FailedExportTests : IDisposable
         var dictionary = DictionaryFiles.Random("blocks.1.hook_mlp_out", width: 16, features: 12, seed: 1);
         dictionary[tensor][3] = float.NaN;
         dictionary.Write(Path.Combine(checkpoint, "dictionaries", "mine"));
-        BundleWriterTests.Refused<CheckpointException>(() => Random2.Bundle(checkpoint, _directory["bundle"]), Path.Combine(checkpoint, "dictionaries", "mine"), $"'{tensor}'", "flat index 3");
+        BundleWriterTests.Refused<CheckpointException>(() => Random2.Bundle(checkpoint, _directory["bundle"]),
+            Path.Combine(checkpoint, "dictionaries", "mine"), $"'{tensor}'", "flat index 3");
         NothingIsLeft();
     }
 
@@ -42,7 +45,9 @@ public sealed class FailedExportTests : IDisposable
     [Fact]
     public void A_missing_folder_of_dictionaries_is_named()
     {
-        BundleWriterTests.Refused<BundleException>(() => BundleWriter.Write(new ExportOptions(Random2.Checkpoint, [_directory["nowhere"]], _directory["bundle"])), _directory["nowhere"]);
+        BundleWriterTests.Refused<BundleException>(() =>
+            BundleWriter.Write(new ExportOptions(Random2.Checkpoint, [_directory["nowhere"]], _directory["bundle"])),
+            _directory["nowhere"]);
         NothingIsLeft();
     }
 
@@ -51,7 +56,8 @@ public sealed class FailedExportTests : IDisposable
     {
         // model.onnx cannot be put where a directory lies
         Directory.CreateDirectory(Path.Combine(_directory["bundle"], "model.onnx", "in the way"));
-        Assert.ThrowsAny<Exception>(() => Random2.Bundle(Random2.Checkpoint, _directory["bundle"], o => o with { FoldLayerNorm = processed }));
+        Assert.ThrowsAny<Exception>(() =>
+            Random2.Bundle(Random2.Checkpoint, _directory["bundle"], o => o with { FoldLayerNorm = processed }));
         NothingIsLeft();
     }
 
@@ -60,10 +66,17 @@ public sealed class FailedExportTests : IDisposable
     {
         var bundle = Random2.Bundle(Random2.Checkpoint, _directory["bundle"]);
         var before = BundleWriterTests.FilesOf(_directory.Path).ToDictionary(f => f, f => File.ReadAllBytes(_directory[f]));
-        BundleManifest Again(CancellationToken cancel) => BundleWriter.Write(new ExportOptions(Random2.Checkpoint, null, bundle, FoldLayerNorm: true, Force: true), cancel);
-        using (FileSteps.Refusing(bundle)) Assert.Contains("cannot be written", Assert.Throws<BundleException>(() => Again(default)).Message);
+        BundleManifest Again(CancellationToken cancel) =>
+            BundleWriter.Write(new ExportOptions(Random2.Checkpoint, null, bundle, FoldLayerNorm: true, Force: true), cancel);
+        using (FileSteps.Refusing(bundle))
+        {
+            Assert.Contains("cannot be written", Assert.Throws<BundleException>(() => Again(default)).Message);
+        }
         using (var cancel = new CancellationTokenSource())
-        using (new FileSteps(_directory.Path, path => { if (path.EndsWith("model.onnx", StringComparison.Ordinal)) cancel.Cancel(); })) Assert.ThrowsAny<OperationCanceledException>(() => Again(cancel.Token));
+        using (new FileSteps(_directory.Path, path => { if (path.EndsWith("model.onnx", StringComparison.Ordinal)) cancel.Cancel(); }))
+        {
+            Assert.ThrowsAny<OperationCanceledException>(() => Again(cancel.Token));
+        }
         Assert.Equal(before, BundleWriterTests.FilesOf(_directory.Path).ToDictionary(f => f, f => File.ReadAllBytes(_directory[f])));
         Again(default);
         Assert.True(ModelBundle.Open(bundle).Manifest.WeightProcessing.FoldLayernorm);
@@ -73,7 +86,9 @@ public sealed class FailedExportTests : IDisposable
     [Fact]
     public void A_cancelled_export_leaves_no_bundle()
     {
-        Assert.ThrowsAny<OperationCanceledException>(() => BundleWriter.Write(new ExportOptions(Random2.Checkpoint, null, _directory["bundle"], FoldLayerNorm: true), new CancellationToken(true)));
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+            BundleWriter.Write(new ExportOptions(Random2.Checkpoint, null, _directory["bundle"], FoldLayerNorm: true),
+                new CancellationToken(true)));
         NothingIsLeft();
     }
 

@@ -6,7 +6,8 @@ using OnnxAttribution.Tests.Reference;
 
 namespace OnnxAttribution.Tests.Export;
 
-/// <summary>Whole graphs with operators of sets 23 and 24 (Attention, RotaryEmbedding, RMSNormalization, Swish), as exporters write them, become bundles that compute and attribute rightly.</summary>
+/// <summary>Whole graphs with operators of sets 23 and 24 (Attention, RotaryEmbedding, RMSNormalization,
+/// Swish), as exporters write them, become bundles that compute and attribute rightly.</summary>
 public sealed class ForeignAttentionTests
 {
     [Theory, InlineData(23), InlineData(24)]
@@ -30,8 +31,14 @@ public sealed class ForeignAttentionTests
 
     private static SketchedModel Model(int opset)
     {
-        var model = new SketchedModel(g => Block(Block(g.Weights("cos", 16, 1).Weights("sin", 16, 1).Scalar("zero", 0L).Scalar("one", 1L).Ints("second", 1)
-            .Node("shape = Shape(tokens)").Node("length = Gather(shape, one)").Node("range = Range(zero, length, one)").Node("ids = Expand(range, shape)"), 0, "x", opset), 1, "r0", opset).Node("y = Identity(r1)"), opset);
+        var model = new SketchedModel(g =>
+            Block(Block(g.Weights("cos", 16, 1).Weights("sin", 16, 1).Scalar("zero", 0L).Scalar("one", 1L).Ints("second", 1)
+                .Node("shape = Shape(tokens)")
+                .Node("length = Gather(shape, one)")
+                .Node("range = Range(zero, length, one)")
+                .Node("ids = Expand(range, shape)"), 0, "x", opset), 1, "r0", opset)
+                .Node("y = Identity(r1)"),
+            opset);
         var sites = model.Sites["sites"]!.AsObject();
         foreach (var l in (int[])[0, 1]) sites[$"blocks.{l}.hook_attn_out"] = $"attn{l}";
         sites["blocks.0.hook_mlp_out"] = "mlp0";
@@ -43,11 +50,20 @@ public sealed class ForeignAttentionTests
     // four heads of queries for two of keys, side by side; half of each head turned
     private static GraphSketch Block(GraphSketch g, int l, string x, int opset)
     {
-        g.Weights($"s{l}", 8).Weights($"Wq{l}", 8, 16).Weights($"Wk{l}", 8, 8).Weights($"Wv{l}", 8, 8).Weights($"Wo{l}", 16, 8).Weights($"u{l}", 8).Weights($"Wi{l}", 8, 12).Weights($"Wg{l}", 8, 12).Weights($"Wd{l}", 12, 8)
-            .Node($"n{l} = RMSNormalization({x}, s{l})").Node($"q{l} = MatMul(n{l}, Wq{l})").Node($"k{l} = MatMul(n{l}, Wk{l})").Node($"v{l} = MatMul(n{l}, Wv{l})")
-            .Node($"qr{l} = RotaryEmbedding(q{l}, cos, sin, ids)", ("num_heads", 4), ("rotary_embedding_dim", 2)).Node($"kr{l} = RotaryEmbedding(k{l}, cos, sin, ids)", ("num_heads", 2), ("rotary_embedding_dim", 2))
+        g.Weights($"s{l}", 8).Weights($"Wq{l}", 8, 16).Weights($"Wk{l}", 8, 8).Weights($"Wv{l}", 8, 8).Weights($"Wo{l}", 16, 8)
+            .Weights($"u{l}", 8).Weights($"Wi{l}", 8, 12).Weights($"Wg{l}", 8, 12).Weights($"Wd{l}", 12, 8)
+            .Node($"n{l} = RMSNormalization({x}, s{l})")
+            .Node($"q{l} = MatMul(n{l}, Wq{l})")
+            .Node($"k{l} = MatMul(n{l}, Wk{l})")
+            .Node($"v{l} = MatMul(n{l}, Wv{l})")
+            .Node($"qr{l} = RotaryEmbedding(q{l}, cos, sin, ids)", ("num_heads", 4), ("rotary_embedding_dim", 2))
+            .Node($"kr{l} = RotaryEmbedding(k{l}, cos, sin, ids)", ("num_heads", 2), ("rotary_embedding_dim", 2))
             .Node($"z{l} = Attention(qr{l}, kr{l}, v{l})", ("is_causal", 1), ("q_num_heads", 4), ("kv_num_heads", 2), ("softcap", 2f))
-            .Node($"attn{l} = MatMul(z{l}, Wo{l})").Node($"mid{l} = Add({x}, attn{l})").Node($"m{l} = RMSNormalization(mid{l}, u{l})").Node($"i{l} = MatMul(m{l}, Wi{l})").Node($"g{l} = MatMul(m{l}, Wg{l})");
+            .Node($"attn{l} = MatMul(z{l}, Wo{l})")
+            .Node($"mid{l} = Add({x}, attn{l})")
+            .Node($"m{l} = RMSNormalization(mid{l}, u{l})")
+            .Node($"i{l} = MatMul(m{l}, Wi{l})")
+            .Node($"g{l} = MatMul(m{l}, Wg{l})");
         g = opset >= 24 ? g.Node($"a{l} = Swish(g{l})") : g.Node($"sg{l} = Sigmoid(g{l})").Node($"a{l} = Mul(g{l}, sg{l})");
         return g.Node($"h{l} = Mul(a{l}, i{l})").Node($"mlp{l} = MatMul(h{l}, Wd{l})").Node($"r{l} = Add(mid{l}, mlp{l})");
     }

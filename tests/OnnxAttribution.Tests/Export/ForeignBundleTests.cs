@@ -22,8 +22,10 @@ public sealed class ForeignBundleTests
     {
         using var model = new ForeignModel("hand");
         var manifest = model.Export();
-        Assert.Equal(("onnx", 1, 8, 2, 257, 24), (manifest.Architecture, manifest.NLayers, manifest.DModel, manifest.NHeads, manifest.DVocab, manifest.NCtx));
-        Assert.Equal(["blocks.0.hook_resid_pre", "blocks.0.attn.hook_z", "blocks.0.hook_attn_out", "blocks.0.hook_resid_mid", "blocks.0.hook_mlp_out", "blocks.0.hook_resid_post"], manifest.Sites);
+        Assert.Equal(("onnx", 1, 8, 2, 257, 24),
+            (manifest.Architecture, manifest.NLayers, manifest.DModel, manifest.NHeads, manifest.DVocab, manifest.NCtx));
+        Assert.Equal(["blocks.0.hook_resid_pre", "blocks.0.attn.hook_z", "blocks.0.hook_attn_out", "blocks.0.hook_resid_mid",
+            "blocks.0.hook_mlp_out", "blocks.0.hook_resid_post"], manifest.Sites);
         Assert.Equal(["blocks.0.attn.hook_pattern"], manifest.Hooks);
         using var session = new PlainSession(model.Bundle);
         foreach (var (batch, length) in ((int, int)[])[(1, 5), (2, 24)])
@@ -44,7 +46,8 @@ public sealed class ForeignBundleTests
         using var model = LoadedModel.Open(foreign.Bundle, sites.Split(','), new RunContext(threads: 1));
         foreach (var estimator in Enum.GetValues<Estimator>())
         {
-            Assert.InRange(GraphFinder.Find(model, s_tokens, null, new GraphOptions(Estimator: estimator).KeepingAll()).ConservationViolation!.Value, 0, 1e-4);
+            Assert.InRange(GraphFinder.Find(model, s_tokens, null,
+                new GraphOptions(Estimator: estimator).KeepingAll()).ConservationViolation!.Value, 0, 1e-4);
         }
     }
 
@@ -97,7 +100,8 @@ public sealed class ForeignBundleTests
             }
         }
         var manifest = model.Export();
-        Assert.Equal(["data/first.bin", "model.onnx", "second", "merges.txt", "vocab.json"], manifest.Files.Keys.OrderBy(k => k.EndsWith("json") || k.EndsWith("txt")).ThenBy(k => k, StringComparer.Ordinal));
+        Assert.Equal(["data/first.bin", "model.onnx", "second", "merges.txt", "vocab.json"],
+            manifest.Files.Keys.OrderBy(k => k.EndsWith("json") || k.EndsWith("txt")).ThenBy(k => k, StringComparer.Ordinal));
         using var whole = new ForeignModel("gpt2-17");
         whole.Export();
         using var session = new PlainSession(model.Bundle);
@@ -132,7 +136,14 @@ public sealed class ForeignBundleTests
     {
         using var model = new ForeignModel("gpt2-17");
         model.Graph.Graph.Input[0].Type.TensorType.ElemType = (int)DataType.Int32;
-        foreach (var t in model.Graph.Graph.Initializer) model.Graph.Graph.Input.Add(new ValueInfoProto { Name = t.Name, Type = new TypeProto { TensorType = new TypeProto.Types.Tensor { ElemType = t.DataType } } });
+        foreach (var t in model.Graph.Graph.Initializer)
+        {
+            model.Graph.Graph.Input.Add(new ValueInfoProto
+            {
+                Name = t.Name,
+                Type = new TypeProto { TensorType = new TypeProto.Types.Tensor { ElemType = t.DataType } }
+            });
+        }
         model.Export();
         using var whole = new ForeignModel("gpt2-17");
         whole.Export();
@@ -149,7 +160,8 @@ public sealed class ForeignBundleTests
         model.Export();
         using var whole = new ForeignModel("gpt2-17");
         whole.Export();
-        Assert.Equal(File.ReadAllBytes(Path.Combine(whole.Bundle, "model.onnx")), File.ReadAllBytes(Path.Combine(model.Bundle, "model.onnx")));
+        Assert.Equal(File.ReadAllBytes(Path.Combine(whole.Bundle, "model.onnx")),
+            File.ReadAllBytes(Path.Combine(model.Bundle, "model.onnx")));
     }
 
     [Fact]
@@ -217,7 +229,8 @@ public sealed class ForeignBundleTests
         model.Export();
         var graph = OnnxGraph.FromProto(OnnxFile.Read(Path.Combine(model.Bundle, "model.onnx")));
         Assert.All(graph.Ops().Where(o => o.Type is "Reshape" or "Expand"), o => Assert.True(o.In[1]!.IsConstant, o.ToString()));
-        Assert.All(graph.Ops().SelectMany(o => o.Out), v => Assert.True(v?.Shape?.All(d => d.Size is not null || d.Symbol is not null) != false, v?.ToString()));
+        Assert.All(graph.Ops().SelectMany(o => o.Out),
+            v => Assert.True(v?.Shape?.All(d => d.Size is not null || d.Symbol is not null) != false, v?.ToString()));
     }
 
     [Fact]
@@ -269,7 +282,8 @@ public sealed class ForeignBundleTests
         // weights that changed are weights of another model
         var weights = Path.Combine(model.Bundle, "weights.bin");
         File.WriteAllBytes(weights, Array.ConvertAll(File.ReadAllBytes(weights), b => (byte)(b ^ 0x10)));
-        Assert.Contains("differ from the graph's", Assert.Throws<BundleException>(() => AdoptionCheck.Require(options, manifest, model.Bundle)).Message);
+        Assert.Contains("differ from the graph's",
+            Assert.Throws<BundleException>(() => AdoptionCheck.Require(options, manifest, model.Bundle)).Message);
     }
 
     // to float32's rounding, of the largest
@@ -277,7 +291,10 @@ public sealed class ForeignBundleTests
     {
         Assert.Equal(expected.Length, actual.Length);
         var largest = expected.Max(Math.Abs);
-        for (var i = 0; i < expected.Length; i++) Assert.InRange(actual[i], expected[i] - (1e-5f * largest), expected[i] + (1e-5f * largest));
+        for (var i = 0; i < expected.Length; i++)
+        {
+            Assert.InRange(actual[i], expected[i] - (1e-5f * largest), expected[i] + (1e-5f * largest));
+        }
     }
 
     // the file itself, with what a prompt without padding has in its other inputs
@@ -286,7 +303,8 @@ public sealed class ForeignBundleTests
         using var options = new SessionOptions { IntraOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
         using var session = new InferenceSession(path, options);
         long[] shape = [batch, tokens.Length / batch];
-        OrtValue Input(Func<int, long> of) => OrtValue.CreateTensorValueFromMemory(Enumerable.Range(0, tokens.Length).Select(of).ToArray(), shape);
+        OrtValue Input(Func<int, long> of) =>
+            OrtValue.CreateTensorValueFromMemory(Enumerable.Range(0, tokens.Length).Select(of).ToArray(), shape);
         using OrtValue ids = Input(i => tokens[i]), mask = Input(_ => 1), positions = Input(i => i % shape[1]);
         using var run = new RunOptions();
         using var results = session.Run(run, ["input_ids", "attention_mask", "position_ids"], [ids, mask, positions], ["logits"]);

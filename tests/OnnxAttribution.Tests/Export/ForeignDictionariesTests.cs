@@ -27,11 +27,14 @@ public sealed class ForeignDictionariesTests : IDisposable
         var manifest = Export([_directory["openai"], _directory["saelens"]]);
         Assert.Equal(
         [
-            "blocks.1.hook_resid_pre dictionaries/blocks.0.hook_resid_post topk 5 layer_norm", "blocks.1.hook_attn_out dictionaries/blocks.1.hook_attn_out topk 5 layer_norm",
-            "blocks.1.hook_resid_mid dictionaries/blocks.1.hook_resid_mid topk 5 layer_norm", "blocks.1.hook_mlp_out dictionaries/blocks.1.hook_mlp_out standard  none",
+            "blocks.1.hook_resid_pre dictionaries/blocks.0.hook_resid_post topk 5 layer_norm",
+            "blocks.1.hook_attn_out dictionaries/blocks.1.hook_attn_out topk 5 layer_norm",
+            "blocks.1.hook_resid_mid dictionaries/blocks.1.hook_resid_mid topk 5 layer_norm",
+            "blocks.1.hook_mlp_out dictionaries/blocks.1.hook_mlp_out standard  none",
         ], manifest.Dictionaries.Select(d => $"{d.Site} {d.Path} {d.Architecture} {d.K} {d.NormalizeActivations}"));
         Assert.DoesNotContain(Directory.EnumerateFiles(_directory["bundle"], "*.part", SearchOption.AllDirectories), _ => true);
-        Assert.Contains("\"file\": \"resid_post_mlp_v5_32k/autoencoders/0.pt\"", File.ReadAllText(Path.Combine(_directory["bundle"], "dictionaries", "blocks.0.hook_resid_post", "cfg.json")));
+        Assert.Contains("\"file\": \"resid_post_mlp_v5_32k/autoencoders/0.pt\"",
+            File.ReadAllText(Path.Combine(_directory["bundle"], "dictionaries", "blocks.0.hook_resid_post", "cfg.json")));
         using var model = LoadedModel.Open(_directory["bundle"], null, new RunContext(threads: 1));
         var graph = Random2Bundle.All(model, s_tokens);
         Assert.InRange(graph.ConservationViolation!.Value, 0, 1e-4);
@@ -61,16 +64,20 @@ public sealed class ForeignDictionariesTests : IDisposable
     {
         WriteOpenAi("a/resid_post_mlp_v5_32k/autoencoders/0.pt", 1);
         DictionaryFiles.Random("blocks.1.hook_resid_pre", width: 16, features: 24, seed: 4).Write(_directory["b/mine"]);
-        BundleWriterTests.Refused<BundleException>(() => Export([_directory["a"], _directory["b"]]), _directory["a/resid_post_mlp_v5_32k/autoencoders/0.pt"], _directory["b/mine"], "are both dictionaries of blocks.1.hook_resid_pre");
+        BundleWriterTests.Refused<BundleException>(() => Export([_directory["a"], _directory["b"]]),
+            _directory["a/resid_post_mlp_v5_32k/autoencoders/0.pt"], _directory["b/mine"],
+            "are both dictionaries of blocks.1.hook_resid_pre");
     }
 
     [Fact]
     public void A_dictionary_of_another_models_width_or_depth_is_refused()
     {
         WriteOpenAi("a/resid_post_mlp_v5_32k/autoencoders/0.pt", 1, width: 12);
-        BundleWriterTests.Refused<BundleException>(() => Export([_directory["a"]]), _directory["a/resid_post_mlp_v5_32k/autoencoders/0.pt"], "width 12, the model has width 16");
+        BundleWriterTests.Refused<BundleException>(() => Export([_directory["a"]]), _directory["a/resid_post_mlp_v5_32k/autoencoders/0.pt"],
+            "width 12, the model has width 16");
         WriteOpenAi("b/resid_post_mlp_v5_32k/autoencoders/5.pt", 1);
-        BundleWriterTests.Refused<BundleException>(() => Export([_directory["b"]]), "5.pt", "'blocks.5.hook_resid_post', which this model (2 layers) does not have");
+        BundleWriterTests.Refused<BundleException>(() => Export([_directory["b"]]), "5.pt",
+            "'blocks.5.hook_resid_post', which this model (2 layers) does not have");
     }
 
     [Fact]
@@ -79,7 +86,8 @@ public sealed class ForeignDictionariesTests : IDisposable
         Directory.CreateDirectory(_directory["none"]);
         Assert.Empty(Export([_directory["none"]]).Dictionaries);
         File.WriteAllText(Path.Combine(_directory["none"], "readme.txt"), "");
-        BundleWriterTests.Refused<BundleException>(() => Export([_directory["none"]]), _directory["none"], "holds no dictionary of a format that is known, only files such as readme.txt");
+        BundleWriterTests.Refused<BundleException>(() => Export([_directory["none"]]), _directory["none"],
+            "holds no dictionary of a format that is known, only files such as readme.txt");
     }
 
     [Fact]
@@ -90,13 +98,15 @@ public sealed class ForeignDictionariesTests : IDisposable
         Assert.False(File.Exists(Path.Combine(_directory["bundle"], "bundle.json")));
     }
 
-    private BundleManifest Export(string[] dictionaries) => BundleWriter.Write(new ExportOptions(Random2.Checkpoint, dictionaries, _directory["bundle"], Force: true));
+    private BundleManifest Export(string[] dictionaries) =>
+        BundleWriter.Write(new ExportOptions(Random2.Checkpoint, dictionaries, _directory["bundle"], Force: true));
 
     private void WriteOpenAi(string path, int seed, int width = 16, float? bad = null)
     {
         const int features = 24;
         var random = new Random(seed);
-        object Draw(params long[] shape) => (shape, Enumerable.Range(0, (int)shape.Aggregate((a, b) => a * b)).Select(_ => (random.NextSingle() * 2) - 1).ToArray());
+        object Draw(params long[] shape) =>
+            (shape, Enumerable.Range(0, (int)shape.Aggregate((a, b) => a * b)).Select(_ => (random.NextSingle() * 2) - 1).ToArray());
         var encoder = ((long[], float[]))Draw(features, width);
         if (bad is { } value) encoder.Item2[7] = value;
         if (File.Exists(_directory[path])) File.Delete(_directory[path]);

@@ -32,7 +32,9 @@ internal sealed class ForeignGolden
             Metric = root.GetProperty("metric").GetDouble(),
             Logits = Numbers(root.GetProperty("logits")),
             Effects = root.GetProperty("effects").EnumerateObject().ToDictionary(p => p.Name, p => Numbers(p.Value)),
-            Edges = root.GetProperty("edges").EnumerateArray().ToDictionary(e => (e[0].GetString()!, e[1].GetInt32(), e[2].GetString()!, e[3].GetInt32()), e => e[4].GetDouble()),
+            Edges = root.GetProperty("edges")
+                .EnumerateArray()
+                .ToDictionary(e => (e[0].GetString()!, e[1].GetInt32(), e[2].GetString()!, e[3].GetInt32()), e => e[4].GetDouble()),
         };
     }
 }

@@ -56,7 +56,10 @@ internal sealed class ForeignModel : IDisposable
         Directory.CreateDirectory(Source);
         File.WriteAllBytes(OnnxPath, Graph.ToByteArray());
         File.WriteAllText(SitesPath, Sites.ToJsonString());
-        foreach (var file in (string[])["vocab.json", "merges.txt"]) File.Copy(Path.Combine(Random2.Checkpoint, file), Path.Combine(Source, file), overwrite: true);
+        foreach (var file in (string[])["vocab.json", "merges.txt"])
+        {
+            File.Copy(Path.Combine(Random2.Checkpoint, file), Path.Combine(Source, file), overwrite: true);
+        }
     }
 
     public BundleManifest Export(Func<AdoptionOptions, AdoptionOptions>? change = null)

@@ -5,10 +5,12 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Tests.Export;
 
-/// <summary>A stranger's names are its own: whatever they are, they meet none that this program gives, and outputs of another form are told from a fixed length.</summary>
+/// <summary>A stranger's names are its own: whatever they are, they meet none that this program gives,
+/// and outputs of another form are told from a fixed length.</summary>
 public sealed class ForeignNamesTests
 {
-    private static SketchedModel Plain() => new(g => g.Weights("V", 8, 8).Node("a = MatMul(x, V)").Node("t = Tanh(a)").Node("y = Add(x, t)"));
+    private static SketchedModel Plain() =>
+        new(g => g.Weights("V", 8, 8).Node("a = MatMul(x, V)").Node("t = Tanh(a)").Node("y = Add(x, t)"));
 
     [Theory]
     [InlineData("")]
@@ -62,7 +64,14 @@ public sealed class ForeignNamesTests
     {
         using var plain = Plain();
         using var model = Plain();
-        var function = new FunctionProto { Name = "F", Domain = "local", Input = { "a" }, Output = { "b" }, OpsetImport = { new OperatorSetIdProto { Version = 20 } } };
+        var function = new FunctionProto
+        {
+            Name = "F",
+            Domain = "local",
+            Input = { "a" },
+            Output = { "b" },
+            OpsetImport = { new OperatorSetIdProto { Version = 20 } }
+        };
         function.Node.Add(new NodeProto { OpType = "Neg", Input = { "a" }, Output = { "c" } });
         function.Node.Add(new NodeProto { OpType = "Neg", Input = { "c" }, Output = { "d" } });
         function.Node.Add(new NodeProto { OpType = "Tanh", Input = { "d" }, Output = { "b" } });
@@ -99,9 +108,11 @@ public sealed class ForeignNamesTests
         else
         {
             unembed.Input[0] = "end";
-            graph.Node.Insert(graph.Node.IndexOf(unembed), new NodeProto { OpType = "Gather", Input = { "y", "last" }, Output = { "end" }, Attribute = { Axis(1) } });
+            graph.Node.Insert(graph.Node.IndexOf(unembed),
+                new NodeProto { OpType = "Gather", Input = { "y", "last" }, Output = { "end" }, Attribute = { Axis(1) } });
         }
-        model.Refused("[batch, 257]", "they are of one position", behind ? "write \"logits\": \"all\" in" : "export the model with the logits of all positions");
+        model.Refused("[batch, 257]", "they are of one position",
+            behind ? "write \"logits\": \"all\" in" : "export the model with the logits of all positions");
         if (!behind) return;
         model.Sites["logits"] = "all";
         using var plain = Plain();
@@ -113,7 +124,10 @@ public sealed class ForeignNamesTests
     {
         using var plain = Plain();
         using var model = Plain();
-        foreach (var name in (string[])["attention_mask", "position_ids"]) model.Model.Graph.Input.Add(SketchedModel.Info(name, DataType.Int64, "batch", "position"));
+        foreach (var name in (string[])["attention_mask", "position_ids"])
+        {
+            model.Model.Graph.Input.Add(SketchedModel.Info(name, DataType.Int64, "batch", "position"));
+        }
         Same(plain, model);
     }
 

@@ -28,7 +28,8 @@ public sealed class ForeignRefusalTests
     {
         using var model = new ForeignModel(name);
         model.SiteNames[Pre1] = tensor;
-        model.Refused(model.SitesPath, Pre1, $"'{tensor}'", "does not separate the graph", "Add '", $"reads '{Pre1}' past it", "name the residual stream itself");
+        model.Refused(model.SitesPath, Pre1, $"'{tensor}'", "does not separate the graph", "Add '", $"reads '{Pre1}' past it",
+            "name the residual stream itself");
     }
 
     [Fact]
@@ -73,7 +74,9 @@ public sealed class ForeignRefusalTests
         using var model = new ForeignModel(name);
         var last = model.Producer(site);
         // behind the last linear map: its input, as wide as the site where the bundle allows it
-        var input = name == "gpt2-13" ? model.Producer(last.Input[0]).Input[0] : last.OpType == "Add" ? model.Producer(last.Input.First(i => model.Graph.Graph.Node.Any(n => n.Output.Contains(i)))).Input[0] : last.Input[0];
+        var input = name == "gpt2-13" ? model.Producer(last.Input[0]).Input[0]
+            : last.OpType == "Add" ? model.Producer(last.Input.First(i => model.Graph.Graph.Node.Any(n => n.Output.Contains(i)))).Input[0]
+            : last.Input[0];
         model.SiteNames[site] = input;
         model.Refused(site, site == Mlp0 ? "" : "is not what is added to the residual stream");
     }
@@ -115,13 +118,19 @@ public sealed class ForeignRefusalTests
         model.Refused("blocks.1.hook_resid_post", "is more than the sum of the sites before it", "Tanh 'more'");
     }
 
-    [Theory, InlineData("resid_pre,attn_out,resid_post"), InlineData("resid_pre,mlp_out,resid_post"), InlineData("resid_pre"), InlineData("attn_out"), InlineData("mlp_out,resid_post"), InlineData("attn_out,mlp_out,resid_post")]
+    [Theory, InlineData("resid_pre,attn_out,resid_post"), InlineData("resid_pre,mlp_out,resid_post"), InlineData("resid_pre"),
+        InlineData("attn_out"), InlineData("mlp_out,resid_post"), InlineData("attn_out,mlp_out,resid_post")]
     public void Any_part_of_the_sites_does(string kinds)
     {
         foreach (var name in (string[])["gpt2-13", "neox-16"])
         {
             using var model = new ForeignModel(name);
-            foreach (var site in model.SiteNames.Select(s => s.Key).Where(s => !kinds.Split(',').Any(k => s.EndsWith(k, StringComparison.Ordinal))).ToList()) model.SiteNames.Remove(site);
+            foreach (var site in model.SiteNames.Select(s => s.Key)
+                .Where(s => !kinds.Split(',').Any(k => s.EndsWith(k, StringComparison.Ordinal)))
+                .ToList())
+            {
+                model.SiteNames.Remove(site);
+            }
             Assert.Equal(model.SiteNames.Select(s => s.Key), model.Export().Sites);
         }
     }
@@ -139,8 +148,12 @@ public sealed class ForeignRefusalTests
     public void Operators_without_a_gradient_rule_are_named_with_their_place()
     {
         using var model = new ForeignModel("gpt2-13");
-        foreach (var node in model.Graph.Graph.Node) node.OpType = node.OpType switch { "Softmax" => "Hardmax", "Tanh" => "Softsign", var type => type };
-        model.Refused(model.OnnxPath, "Hardmax '/model/h.0/attn/Softmax'", $"between blocks.0.hook_resid_pre and {Attn0} has no gradient rule", "without one are Hardmax, Softsign");
+        foreach (var node in model.Graph.Graph.Node)
+        {
+            node.OpType = node.OpType switch { "Softmax" => "Hardmax", "Tanh" => "Softsign", var type => type };
+        }
+        model.Refused(model.OnnxPath, "Hardmax '/model/h.0/attn/Softmax'",
+            $"between blocks.0.hook_resid_pre and {Attn0} has no gradient rule", "without one are Hardmax, Softsign");
     }
 
     [Fact]
@@ -174,19 +187,25 @@ public sealed class ForeignRefusalTests
         using var model = new ForeignModel("gpt2-17");
         var node = model.Graph.Graph.Node.First(n => n.OpType == "Squeeze");
         node.OpType = "If";
-        node.Attribute.Add(new AttributeProto { Name = "then_branch", Type = AttributeProto.Types.AttributeType.Graph, G = new GraphProto() });
+        node.Attribute.Add(
+            new AttributeProto { Name = "then_branch", Type = AttributeProto.Types.AttributeType.Graph, G = new GraphProto() });
         model.Refused($"If '{node.Name}'", "branch or loop");
         node.Attribute.Clear();
         node.OpType = "SequenceAt";
         model.Refused($"SequenceAt '{node.Name}'", "sequence of tensors");
     }
 
-    [Theory, InlineData("past_key_values.0.key", "cache of earlier tokens", "use_cache=False"), InlineData("pixels", "input 'pixels'", "token ids only")]
+    [Theory, InlineData("past_key_values.0.key", "cache of earlier tokens", "use_cache=False"),
+        InlineData("pixels", "input 'pixels'", "token ids only")]
     public void An_input_for_which_no_value_is_known_is_refused(string name, params string[] words)
     {
         using var model = new ForeignModel("llama-17");
         var add = model.Producer("blocks.1.hook_resid_post");
-        model.Graph.Graph.Input.Add(new ValueInfoProto { Name = name, Type = new TypeProto { TensorType = new TypeProto.Types.Tensor { ElemType = (int)DataType.Float } } });
+        model.Graph.Graph.Input.Add(new ValueInfoProto
+        {
+            Name = name,
+            Type = new TypeProto { TensorType = new TypeProto.Types.Tensor { ElemType = (int)DataType.Float } }
+        });
         model.Insert(add, "Add", [add.Input[0], name], "with input");
         add.Input[0] = "with input";
         model.Refused([model.OnnxPath, .. words]);
@@ -235,7 +254,11 @@ public sealed class ForeignRefusalTests
         using var model = new ForeignModel("gpt2-17");
         var weight = model.Graph.Graph.Initializer[0];
         var name = weight.Name;
-        void At(string location, long offset = 0) => model.Graph.Graph.Initializer[0] = new TensorProto(Constants.External(DataType.Float, [257, 8], location, offset, 8224)) { Name = name };
+        void At(string location, long offset = 0) =>
+            model.Graph.Graph.Initializer[0] = new TensorProto(Constants.External(DataType.Float, [257, 8], location, offset, 8224))
+            {
+                Name = name
+            };
         At("weights.data");
         model.Refused(Path.Combine(model.Source, "weights.data"), "is missing", $"'{name}'");
         File.WriteAllBytes(Path.Combine(model.Source, "weights.data"), new byte[8300]);
@@ -266,7 +289,8 @@ public sealed class ForeignRefusalTests
             File.WriteAllBytes(model.OnnxPath, damaged);
             try
             {
-                ForeignBundleWriter.Write(new AdoptionOptions(model.OnnxPath, model.SitesPath, null, model.Bundle, Force: true, Threads: 1));
+                ForeignBundleWriter.Write(
+                    new AdoptionOptions(model.OnnxPath, model.SitesPath, null, model.Bundle, Force: true, Threads: 1));
             }
             catch (BundleException e)
             {
@@ -274,7 +298,8 @@ public sealed class ForeignRefusalTests
             }
         }
         File.WriteAllText(model.OnnxPath, "this is no graph");
-        Assert.Throws<BundleException>(() => ForeignBundleWriter.Write(new AdoptionOptions(model.OnnxPath, model.SitesPath, null, model.Bundle, Force: true)));
+        Assert.Throws<BundleException>(() =>
+            ForeignBundleWriter.Write(new AdoptionOptions(model.OnnxPath, model.SitesPath, null, model.Bundle, Force: true)));
     }
 
     [Fact]
@@ -293,7 +318,8 @@ public sealed class ForeignRefusalTests
         var embedding = model.Producer("blocks.0.hook_resid_pre");
         embedding.Output[0] = "single";
         var next = model.Graph.Graph.Node[model.Graph.Graph.Node.IndexOf(embedding) + 1];
-        model.Insert(next, "Cast", ["single"], "blocks.0.hook_resid_pre").Attribute.Add(new AttributeProto { Name = "to", Type = AttributeProto.Types.AttributeType.Int, I = (long)DataType.Float16 });
+        model.Insert(next, "Cast", ["single"], "blocks.0.hook_resid_pre").Attribute
+            .Add(new AttributeProto { Name = "to", Type = AttributeProto.Types.AttributeType.Int, I = (long)DataType.Float16 });
         model.Refused("blocks.0.hook_resid_pre", "Float16", "export the model in float32");
     }
 }

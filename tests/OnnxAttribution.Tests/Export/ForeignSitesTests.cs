@@ -20,12 +20,14 @@ public sealed class ForeignSitesTests
     public void The_values_of_a_block_are_not_its_heads_output()
     {
         using var model = new ForeignModel("gpt2-13");
-        model.SiteNames["blocks.0.attn.hook_z"] = model.Graph.Graph.Node.First(n => n.OpType == "MatMul" && n.Input[0] == "/model/h.0/attn/Softmax_output_0").Input[1];
+        model.SiteNames["blocks.0.attn.hook_z"] =
+            model.Graph.Graph.Node.First(n => n.OpType == "MatMul" && n.Input[0] == "/model/h.0/attn/Softmax_output_0").Input[1];
         model.Refused("blocks.0.attn.hook_z", "does not separate", $"leads to {Attn0} past it; name the output of all heads");
     }
 
     [Theory]
     [InlineData("attention_mask", "Ones"), InlineData("position_ids", "Positions"), InlineData("cache_position", "Positions")]
     [InlineData("token_type_ids", "Zeros"), InlineData("past_key_values", "Other")]
-    public void Inputs_besides_the_tokens_hold_what_hugging_face_gives_them(string input, string meaning) => Assert.Equal(meaning, ForeignGraph.MeaningOf(input).ToString());
+    public void Inputs_besides_the_tokens_hold_what_hugging_face_gives_them(string input, string meaning) =>
+        Assert.Equal(meaning, ForeignGraph.MeaningOf(input).ToString());
 }

@@ -10,7 +10,8 @@ using OnnxAttribution.Tests.Checkpoints.Formats;
 
 namespace OnnxAttribution.Tests.Export;
 
-/// <summary>Dictionaries of attn.hook_z get the z that they were trained on: without the values' biases, of which LayerNorm's is one once it is folded (tests/references/goldens_values.py).</summary>
+/// <summary>Dictionaries of attn.hook_z get the z that they were trained on:
+/// without the values' biases, of which LayerNorm's is one once it is folded (tests/references/goldens_values.py).</summary>
 public sealed class HeadsAsTrainedTests : IDisposable
 {
     private const string Site = "blocks.0.attn.hook_z";
@@ -30,8 +31,10 @@ public sealed class HeadsAsTrainedTests : IDisposable
     }
 
     [Theory]
-    [InlineData("""{"fold_value_biases": true}""", "whole"), InlineData("""{"fold_value_biases": true, "fold_ln": true, "center_writing_weights": true, "center_unembed": true}""", "whole")]
-    [InlineData("""{"fold_value_biases": true, "fold_ln": false}""", "values"), InlineData("""{"fold_value_biases": false}""", "none"), InlineData("""{"fold_value_biases": false, "fold_ln": true}""", "none")]
+    [InlineData("""{"fold_value_biases": true}""", "whole"),
+        InlineData("""{"fold_value_biases": true, "fold_ln": true, "center_writing_weights": true, "center_unembed": true}""", "whole")]
+    [InlineData("""{"fold_value_biases": true, "fold_ln": false}""", "values"), InlineData("""{"fold_value_biases": false}""", "none"),
+        InlineData("""{"fold_value_biases": false, "fold_ln": true}""", "none")]
     public void A_cfg_json_says_which_z_it_was(string loading, string plan)
     {
         WriteSaeLens("a", Site, loading);
@@ -57,7 +60,8 @@ public sealed class HeadsAsTrainedTests : IDisposable
     {
         WriteSaeLens("a", Site, """{"fold_value_biases": true}""");
         WriteSaeLens("b", "blocks.1.attn.hook_z", """{"fold_value_biases": true, "fold_ln": false}""");
-        BundleWriterTests.Refused<BundleException>(() => Export(), Site, "blocks.1.attn.hook_z", "whose LayerNorm was folded before its value biases", "--fold-layernorm or --not-as-trained");
+        BundleWriterTests.Refused<BundleException>(() => Export(), Site, "blocks.1.attn.hook_z",
+            "whose LayerNorm was folded before its value biases", "--fold-layernorm or --not-as-trained");
         Assert.True(Export(o => o with { FoldLayerNorm = true }).WeightProcessing.FoldLayernorm);
         Assert.False(Export(o => o with { AsTrained = false }).WeightProcessing.FoldValueBiases);
     }
@@ -74,7 +78,8 @@ public sealed class HeadsAsTrainedTests : IDisposable
     [Fact]
     public void Folding_changes_nothing_in_a_model_whose_norm_has_no_bias()
     {
-        var heads = DictionaryConfig.Read(Path.Combine(WriteSaeLens("a", Site, """{"fold_value_biases": true}"""), SaeLensDictionary.ConfigFileName));
+        var heads = DictionaryConfig.Read(
+            Path.Combine(WriteSaeLens("a", Site, """{"fold_value_biases": true}"""), SaeLensDictionary.ConfigFileName));
         var options = ImpliedProcessing.Of(new ExportOptions("model", null, "bundle"), [heads], normIsRms: true);
         Assert.Equal((true, false), (options.FoldValueBiases, options.FoldLayerNorm));
     }
@@ -114,7 +119,8 @@ public sealed class HeadsAsTrainedTests : IDisposable
         var dictionary = DictionaryFiles.Read(Path.Combine(s_checkpoint, "dictionaries", Site));
         long d = dictionary.Width, n = dictionary.Features;
         var shapes = new Dictionary<string, long[]> { ["W_enc"] = [d, n], ["b_enc"] = [n], ["W_dec"] = [n, d], ["b_dec"] = [d] };
-        TorchBytes.Write(_directory["dictionaries/gpt2-small_L0_Hcat_z_v9.pt"], shapes.ToDictionary(s => s.Key, s => (object)(s.Value, dictionary[s.Key])));
+        TorchBytes.Write(_directory["dictionaries/gpt2-small_L0_Hcat_z_v9.pt"],
+            shapes.ToDictionary(s => s.Key, s => (object)(s.Value, dictionary[s.Key])));
         var config = new JsonObject { ["act_name"] = Site, ["act_size"] = d, ["dict_size"] = n, ["model_name"] = "gpt2-small" };
         File.WriteAllText(_directory["dictionaries/gpt2-small_L0_Hcat_z_v9_cfg.json"], config.ToJsonString());
     }

@@ -3,7 +3,8 @@ using OnnxAttribution.Tests.Attribution;
 
 namespace OnnxAttribution.Tests.Export;
 
-/// <summary>model.onnx in a plain ONNX Runtime session against PyTorch in float64; float32 costs 1e-6 of the largest activation (design.md), 1e-5 is asked.</summary>
+/// <summary>model.onnx in a plain ONNX Runtime session against PyTorch in float64;
+/// float32 costs 1e-6 of the largest activation (design.md), 1e-5 is asked.</summary>
 public sealed class HookedGraphTests : IDisposable
 {
     private const double Tolerance = 1e-5;
@@ -47,21 +48,25 @@ public sealed class HookedGraphTests : IDisposable
     public void Bundle_json_lists_the_sites_in_order_of_computation_and_all_other_hooks()
     {
         var manifest = BundleManifest.Read(_directory["bundle"]);
-        Assert.Equal(["blocks.0.hook_resid_pre", "blocks.0.hook_attn_out", "blocks.0.hook_mlp_out", "blocks.1.hook_resid_pre", "blocks.1.hook_attn_out", "blocks.1.hook_mlp_out",
-            "blocks.1.hook_resid_post"], manifest.Sites);
+        Assert.Equal(["blocks.0.hook_resid_pre", "blocks.0.hook_attn_out", "blocks.0.hook_mlp_out", "blocks.1.hook_resid_pre",
+            "blocks.1.hook_attn_out", "blocks.1.hook_mlp_out", "blocks.1.hook_resid_post"], manifest.Sites);
         Assert.Equal(_session.Outputs.Except(["logits"]).Order(), manifest.Sites.Concat(manifest.Hooks).Order());
         Assert.Equal(manifest.Sites.SelectMany(s => (string[])[$"{s}.scale", $"{s}.shift"]).Prepend("tokens").Order(),
             _session.Inputs.Concat(manifest.Sites.SelectMany(s => (string[])[$"{s}.scale", $"{s}.shift"])).Distinct().Order());
     }
 
-    [Theory, InlineData("mlp-zeroed"), InlineData("resid-zeroed"), InlineData("attn-shifted"), InlineData("post-scaled-and-shifted"), InlineData("two-sites")]
+    [Theory, InlineData("mlp-zeroed"), InlineData("resid-zeroed"), InlineData("attn-shifted"), InlineData("post-scaled-and-shifted"),
+        InlineData("two-sites")]
     public void Interventions_from_outside_equal_those_of_pytorch(string plan)
     {
         using var golden = GoldenCase.Open("random2-interventions");
         var feeds = new Dictionary<string, (long[], float[])>();
         foreach (var site in golden.Facts["plans"]![plan]!.AsArray().Select(s => (string)s!))
         {
-            foreach (var part in (string[])["scale", "shift"]) feeds[$"{site}.{part}"] = PlainSession.Broadcast(golden[$"{plan}/{part}/{site}"], Width);
+            foreach (var part in (string[])["scale", "shift"])
+            {
+                feeds[$"{site}.{part}"] = PlainSession.Broadcast(golden[$"{plan}/{part}/{site}"], Width);
+            }
         }
         var found = _session.Run(golden.Tokens, feeds);
         GoldenTests.Close(golden[$"{plan}/logits"], found["logits"].Values, Tolerance, $"{plan} logits");
@@ -77,7 +82,10 @@ public sealed class HookedGraphTests : IDisposable
         using var golden = GoldenCase.Open("random2-all-patch");
         var feeds = new Dictionary<string, (long[], float[])> { ["blocks.0.hook_mlp_out.scale"] = ([2, 1, 1], [1f, 0f]) };
         var alone = _session.Logits(golden.Tokens);
-        var zeroed = _session.Run(golden.Tokens, new Dictionary<string, (long[], float[])> { ["blocks.0.hook_mlp_out.scale"] = ([1, 1, 1], [0f]) }, 1, "logits")["logits"].Values;
+        var zeroed = _session.Run(golden.Tokens, new Dictionary<string, (long[], float[])>
+        {
+            ["blocks.0.hook_mlp_out.scale"] = ([1, 1, 1], [0f])
+        }, 1, "logits")["logits"].Values;
         var both = _session.Run([.. golden.Tokens, .. golden.Tokens], feeds, batch: 2, "logits")["logits"];
         Assert.Equal([2, golden.Tokens.Length, 257], both.Shape);
         GoldenTests.Close(Array.ConvertAll(alone, v => (double)v), both.Values[..alone.Length], Tolerance, "first");

@@ -8,7 +8,8 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Tests.Export;
 
-/// <summary>Small files that ask for more axes, nodes or bytes than any model has: each is refused by what it asks for, before anything is computed.</summary>
+/// <summary>Small files that ask for more axes, nodes or bytes than any model has:
+/// each is refused by what it asks for, before anything is computed.</summary>
 public sealed class HostileGraphTests
 {
     [Fact]
@@ -19,7 +20,14 @@ public sealed class HostileGraphTests
         model.Model.OpsetImport.Add(new OperatorSetIdProto { Domain = "local", Version = 1 });
         for (var i = 0; i < 28; i++)
         {
-            var function = new FunctionProto { Name = $"F{i}", Domain = "local", Input = { "a" }, Output = { "b" }, OpsetImport = { new OperatorSetIdProto { Version = 20 } } };
+            var function = new FunctionProto
+            {
+                Name = $"F{i}",
+                Domain = "local",
+                Input = { "a" },
+                Output = { "b" },
+                OpsetImport = { new OperatorSetIdProto { Version = 20 } }
+            };
             function.Node.Add(new NodeProto { OpType = $"F{i + 1}", Domain = "local", Input = { "a" }, Output = { "m" } });
             function.Node.Add(new NodeProto { OpType = $"F{i + 1}", Domain = "local", Input = { "m" }, Output = { "b" } });
             model.Model.Functions.Add(function);
@@ -36,7 +44,9 @@ public sealed class HostileGraphTests
         using var allowed = new SketchedModel(g => Chain(g, 20_000, "Tanh"));
         allowed.Write();
         var model = OnnxFile.Read(allowed.OnnxPath);
-        Assert.Equal(20_002, ForeignGraph.Adopt(model, SiteMap.Read(allowed.Options.SitesFile), allowed.OnnxPath, t => t).Graph.Ops().Count - 4);   // a site is three operators, the logits have a name of their own
+        // a site is three operators, the logits have a name of their own
+        Assert.Equal(20_002,
+            ForeignGraph.Adopt(model, SiteMap.Read(allowed.Options.SitesFile), allowed.OnnxPath, t => t).Graph.Ops().Count - 4);
         Assert.True(Fixed(100_000).IsFixed);
     }
 
@@ -46,7 +56,9 @@ public sealed class HostileGraphTests
         var many = string.Join(", ", Enumerable.Repeat("x", GraphCheck.MostTensors));
         using var wide = new SketchedModel(g => g.Node($"y = Sum({many})"));
         wide.Refused("Sum 'node ", "reads and yields 2,049 tensors; 2,048 is the most");
-        using var parted = new SketchedModel(g => g.Node($"{string.Join(", ", Enumerable.Range(0, GraphCheck.MostTensors).Select(i => $"o{i}"))} = Split(x)", ("axis", 2)).Node("y = Tanh(o0)"));
+        using var parted = new SketchedModel(g =>
+            g.Node($"{string.Join(", ", Enumerable.Range(0, GraphCheck.MostTensors).Select(i => $"o{i}"))} = Split(x)", ("axis", 2))
+                .Node("y = Tanh(o0)"));
         parted.Refused("Split 'node ", "2,049 tensors");
         // each alone would do; taken apart, they are more nodes than are read again
         using var sums = new SketchedModel(g =>
@@ -116,7 +128,11 @@ public sealed class HostileGraphTests
             return g.Node("f = Cast(i40)", ("to", DataType.Float)).Node("r = ReduceSum(f)", ("keepdims", 0)).Node("y = Add(x, r)");
         });
         doubling.Refused("Gather 'node ", "axes; 64 is the most");
-        using var shaped = new SketchedModel(g => g.Node("s = Cast(emb)", ("to", DataType.Int64)).Ints("flat", -1).Node("t = Reshape(s, flat)").Node("z = Reshape(x, t)").Node("y = Add(x, z)"));
+        using var shaped = new SketchedModel(g => g.Node("s = Cast(emb)", ("to", DataType.Int64))
+            .Ints("flat", -1)
+            .Node("t = Reshape(s, flat)")
+            .Node("z = Reshape(x, t)")
+            .Node("y = Add(x, z)"));
         shaped.Refused("Reshape 'node ", "a tensor of 2056 axes; 64 is the most");
     }
 
@@ -140,13 +156,17 @@ public sealed class HostileGraphTests
         model.Model.Graph.SparseInitializer.Add(new SparseTensorProto { Dims = { 1L << 40 } });
         model.Refused("sparse tensors");
         model.Model.Graph.SparseInitializer.Clear();
-        model.Node("y").Attribute.Add(new AttributeProto { Name = "body", G = new GraphProto(), Type = AttributeProto.Types.AttributeType.Graph });
+        model.Node("y").Attribute
+            .Add(new AttributeProto { Name = "body", G = new GraphProto(), Type = AttributeProto.Types.AttributeType.Graph });
         model.Refused("Tanh 'node ", "has a branch or loop inside");
     }
 
     [Theory]
-    [InlineData("z = Reshape(x)"), InlineData("z = MatMul(x)"), InlineData("z = Gather()"), InlineData("z = Where(x, x)"), InlineData("z = Add(x)"), InlineData("z = Add(x, )"), InlineData("z = LayerNormalization(x)"), InlineData("z = Transpose(x)"), InlineData("z = Cast()"), InlineData("z = Slice(x, c1)"), InlineData("z = Clip()")]
-    [InlineData("z = ConstantOfShape()"), InlineData("z = Einsum()"), InlineData("z = Attention(x)"), InlineData("z = RotaryEmbedding(x)"), InlineData("z = Range(a)"), InlineData("z = Concat()"), InlineData("z = OneHot(x)")]
+    [InlineData("z = Reshape(x)"), InlineData("z = MatMul(x)"), InlineData("z = Gather()"), InlineData("z = Where(x, x)"),
+        InlineData("z = Add(x)"), InlineData("z = Add(x, )"), InlineData("z = LayerNormalization(x)"), InlineData("z = Transpose(x)"),
+        InlineData("z = Cast()"), InlineData("z = Slice(x, c1)"), InlineData("z = Clip()")]
+    [InlineData("z = ConstantOfShape()"), InlineData("z = Einsum()"), InlineData("z = Attention(x)"), InlineData("z = RotaryEmbedding(x)"),
+        InlineData("z = Range(a)"), InlineData("z = Concat()"), InlineData("z = OneHot(x)")]
     public void An_operator_that_lacks_an_input_is_named(string node)
     {
         using var model = new SketchedModel(g => Numbers(g).Node(node, ("perm", new[] { 0, 7 })).Node("y = Add(x, z)"), opset: 23);
@@ -156,16 +176,21 @@ public sealed class HostileGraphTests
     [Fact]
     public void A_pointer_of_git_lfs_in_place_of_the_graph_or_of_its_data_is_named()
     {
-        const string Pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 123456789\n";
+        const string Pointer = "version https://git-lfs.github.com/spec/v1\noid "
+            + "sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 123456789\n";
         using var model = new SketchedModel(g => g.Weights("k", 8).Node("y = Add(x, k)"));
         model.Write();
         File.WriteAllText(model.OnnxPath, Pointer);
         Assert.Contains("is a Git LFS pointer", Assert.ThrowsAny<Exception>(() => ForeignBundleWriter.Write(model.Options)).Message);
         var at = model.Model.Graph.Initializer.ToList().FindIndex(t => t.Name == "emb");
-        model.Model.Graph.Initializer[at] = new TensorProto(Constants.External(DataType.Float, [257, 8], "model.onnx_data", 0, 8224)) { Name = "emb" };
+        model.Model.Graph.Initializer[at] = new TensorProto(Constants.External(DataType.Float, [257, 8], "model.onnx_data", 0, 8224))
+        {
+            Name = "emb"
+        };
         model.Write();
         File.WriteAllText(Path.Combine(model.Source, "model.onnx_data"), Pointer);
-        Assert.Contains("model.onnx_data is a Git LFS pointer", Assert.Throws<BundleException>(() => ForeignBundleWriter.Write(model.Options)).Message);
+        Assert.Contains("model.onnx_data is a Git LFS pointer",
+            Assert.Throws<BundleException>(() => ForeignBundleWriter.Write(model.Options)).Message);
     }
 
     [Fact]
@@ -177,14 +202,16 @@ public sealed class HostileGraphTests
         Directory.CreateDirectory(model.Source);
         File.WriteAllBytes(blobs["blob"], System.Runtime.InteropServices.MemoryMarshal.AsBytes(emb.FloatData.ToArray().AsSpan()).ToArray());
         File.CreateSymbolicLink(Path.Combine(model.Source, "model.onnx_data"), blobs["blob"]);
-        model.Model.Graph.Initializer[model.Model.Graph.Initializer.IndexOf(emb)] = new TensorProto(Constants.External(DataType.Float, [257, 8], "model.onnx_data", 0, 8224)) { Name = "emb" };
+        model.Model.Graph.Initializer[model.Model.Graph.Initializer.IndexOf(emb)] =
+            new TensorProto(Constants.External(DataType.Float, [257, 8], "model.onnx_data", 0, 8224)) { Name = "emb" };
         Assert.Equal(0, AdoptionCheck.Require(model.Options, model.Export()));
     }
 
     [Fact]
     public void A_bundles_own_graph_is_held_to_the_same_rules()
     {
-        using var model = new SketchedModel(g => g.Weights("scale", 8).Node("n = LayerNormalization(x, scale)", ("axis", -1)).Node("y = Add(x, n)"));
+        using var model =
+            new SketchedModel(g => g.Weights("scale", 8).Node("n = LayerNormalization(x, scale)", ("axis", -1)).Node("y = Add(x, n)"));
         model.Export();
         var path = Path.Combine(model.Bundle, "model.onnx");
         var sound = ModelProto.Parser.ParseFrom(File.ReadAllBytes(path));
@@ -198,15 +225,19 @@ public sealed class HostileGraphTests
             Assert.DoesNotContain('\n', e.Message);
             Assert.All([path, .. words], w => Assert.Contains(w, e.Message));
         }
-        Refused(g => g.Node.First(n => n.OpType == "LayerNormalization").Attribute.First(a => a.Name == "axis").I = -67108865, "LayerNormalization '", "axis -67108865 is beyond the 3 axes");
-        Refused(g => g.Node.First(n => n.OpType == "Add" && n.Output[0].StartsWith("m/", StringComparison.Ordinal)).OpType = "Nonsense", "how much Nonsense '");
+        Refused(g => g.Node.First(n => n.OpType == "LayerNormalization").Attribute.First(a => a.Name == "axis").I = -67108865,
+            "LayerNormalization '", "axis -67108865 is beyond the 3 axes");
+        Refused(g => g.Node.First(n => n.OpType == "Add" && n.Output[0].StartsWith("m/", StringComparison.Ordinal)).OpType = "Nonsense",
+            "how much Nonsense '");
         Refused(g => g.Node.First(n => n.OpType == "LayerNormalization").Domain = "evil", "of domain evil");
-        Refused(g => g.Initializer.First(Constants.IsExternal).ExternalData.First(e => e.Key == "location").Value = "../../secret", "not in the model's directory");
+        Refused(g => g.Initializer.First(Constants.IsExternal).ExternalData.First(e => e.Key == "location").Value = "../../secret",
+            "not in the model's directory");
         Refused(g => g.Initializer.First(Constants.IsExternal).Dims[0] = 1L << 40, "has ");
     }
 
-    internal static GraphSketch Numbers(GraphSketch g) => g.Ints("s", 1L << 20, 1L << 20).Weights("one", 1).Weights("one2", 1, 1).Floats("two", [2], 0, 1)
-        .Scalar("a", 0L).Scalar("b", 1L << 40).Scalar("c", 1L).Ints("c1", 0).Ints("pads", 0, 0, 1L << 20, 1L << 20);
+    internal static GraphSketch Numbers(GraphSketch g) =>
+        g.Ints("s", 1L << 20, 1L << 20).Weights("one", 1).Weights("one2", 1, 1).Floats("two", [2], 0, 1)
+            .Scalar("a", 0L).Scalar("b", 1L << 40).Scalar("c", 1L).Ints("c1", 0).Ints("pads", 0, 0, 1L << 20, 1L << 20);
 
     private static GraphSketch Chain(GraphSketch g, int n, string type)
     {

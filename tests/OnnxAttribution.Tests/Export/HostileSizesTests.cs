@@ -4,7 +4,8 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Tests.Export;
 
-/// <summary>Small files that ask for memory or work without end: each is refused at the operator that asks for it, before anything is computed.</summary>
+/// <summary>Small files that ask for memory or work without end:
+/// each is refused at the operator that asks for it, before anything is computed.</summary>
 public sealed class HostileSizesTests
 {
     [Theory]
@@ -17,7 +18,8 @@ public sealed class HostileSizesTests
     [InlineData("k = Gather(one, g)", "Gather 'node ")]
     public void Constants_that_are_made_by_the_terabyte_are_refused(string node, string named)
     {
-        using var model = new SketchedModel(g => HostileGraphTests.Numbers(g).Node("g = ConstantOfShape(s)", ("value", Zero())).Node(node).Node("kf = Cast(k)", ("to", DataType.Float)).Node("r = ReduceSum(kf)", ("keepdims", 0)).Node("y = Add(x, r)"));
+        using var model = new SketchedModel(g => HostileGraphTests.Numbers(g).Node("g = ConstantOfShape(s)", ("value", Zero())).Node(node)
+            .Node("kf = Cast(k)", ("to", DataType.Float)).Node("r = ReduceSum(kf)", ("keepdims", 0)).Node("y = Add(x, r)"));
         if (!node.Contains("Gather")) model.Model.Graph.Node.Remove(model.Node("g"));
         model.Refused(node.Contains("Gather") ? "ConstantOfShape 'node " : named, "makes too much out of constants", "is the most here");
     }
@@ -39,8 +41,9 @@ public sealed class HostileSizesTests
     [InlineData("big = Tile(x4, times)")]
     public void What_is_made_of_the_tokens_may_not_grow_without_end(string node)
     {
-        using var model = new SketchedModel(g => g.Ints("shape", 1, 1, 8, 1L << 32).Ints("times", 1, 1, 1, 1L << 32).Ints("three", 3).Node("x4 = Unsqueeze(x, three)").Node(node)
-            .Node("y = ReduceMean(big, three)", ("keepdims", 0)));
+        using var model = new SketchedModel(g =>
+            g.Ints("shape", 1, 1, 8, 1L << 32).Ints("times", 1, 1, 1, 1L << 32).Ints("three", 3).Node("x4 = Unsqueeze(x, three)").Node(node)
+                .Node("y = ReduceMean(big, three)", ("keepdims", 0)));
         model.Refused(" 'node ", "makes too much", "at one time");
     }
 
@@ -51,7 +54,8 @@ public sealed class HostileSizesTests
         {
             g.Ints("shape", 1, 1, 8, 1L << 14).Ints("three", 3).Node("x4 = Unsqueeze(x, three)");
             for (var i = 0; i < 30; i++) g.Node($"b{i} = Expand(x4, shape)");
-            return g.Node($"all = Sum({string.Join(", ", Enumerable.Range(0, 30).Select(i => $"b{i}"))})").Node("y = ReduceMean(all, three)", ("keepdims", 0));
+            return g.Node($"all = Sum({string.Join(", ", Enumerable.Range(0, 30).Select(i => $"b{i}"))})")
+                .Node("y = ReduceMean(all, three)", ("keepdims", 0));
         });
         model.Refused("makes too much", "1,024 MiB is the most");
     }
@@ -60,7 +64,11 @@ public sealed class HostileSizesTests
     public void A_size_that_does_not_follow_from_sizes_is_refused()
     {
         using var model = new SketchedModel(g => g.Scalar("zero", 0L).Scalar("one", 1L).Ints("none", 0)
-            .Node("sum = ReduceSum(tokens)", ("keepdims", 0)).Node("k = Range(zero, sum, one)").Node("f = Cast(k)", ("to", DataType.Float)).Node("r = ReduceSum(f)", ("keepdims", 0)).Node("y = Add(x, r)"));
+            .Node("sum = ReduceSum(tokens)", ("keepdims", 0))
+            .Node("k = Range(zero, sum, one)")
+            .Node("f = Cast(k)", ("to", DataType.Float))
+            .Node("r = ReduceSum(f)", ("keepdims", 0))
+            .Node("y = Add(x, r)"));
         model.Refused("how much Range 'node ", "cannot be told from the sizes");
     }
 

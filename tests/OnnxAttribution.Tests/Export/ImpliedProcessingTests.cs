@@ -7,7 +7,8 @@ namespace OnnxAttribution.Tests.Export;
 
 public sealed class ImpliedProcessingTests : IDisposable
 {
-    private const string Centred = """{"model_from_pretrained_kwargs":{"center_writing_weights":true}}""", NotCentred = """{"model_from_pretrained_kwargs":{}}""";
+    private const string Centred = """{"model_from_pretrained_kwargs":{"center_writing_weights":true}}""",
+        NotCentred = """{"model_from_pretrained_kwargs":{}}""";
 
     private readonly TemporaryDirectory _directory = new();
 
@@ -55,7 +56,9 @@ public sealed class ImpliedProcessingTests : IDisposable
     {
         Write("blocks.0.hook_resid_pre", Centred);
         Write("blocks.1.hook_resid_pre", NotCentred);
-        BundleWriterTests.Refused<BundleException>(() => Export(), "blocks.0.hook_resid_pre was trained on a model with centred writing weights, that of blocks.1.hook_resid_pre on one without", "--not-as-trained");
+        BundleWriterTests.Refused<BundleException>(() => Export(),
+            "blocks.0.hook_resid_pre was trained on a model with centred writing weights, that of blocks.1.hook_resid_pre on one without",
+            "--not-as-trained");
         Assert.True(Export(o => o with { CenterWritingWeights = true }).WeightProcessing.CenterWritingWeights);
         Assert.False(Export(o => o with { AsTrained = false }).WeightProcessing.CenterWritingWeights);
     }

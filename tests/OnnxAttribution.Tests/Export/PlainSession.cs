@@ -18,16 +18,24 @@ internal sealed class PlainSession : IDisposable
 
     /// <summary>Runs one prompt, or a batch of prompts of one length, and gives every output or the ones asked for.</summary>
     public Dictionary<string, (long[] Shape, float[] Values)> Run(
-        IReadOnlyList<int> tokens, IReadOnlyDictionary<string, (long[] Shape, float[] Values)>? feeds = null, int batch = 1, params string[] outputs)
+        IReadOnlyList<int> tokens, IReadOnlyDictionary<string, (long[] Shape, float[] Values)>? feeds = null, int batch = 1,
+        params string[] outputs)
     {
         var asked = outputs.Length == 0 ? [.. Outputs] : outputs;
-        var values = new Dictionary<string, OrtValue> { ["tokens"] = OrtValue.CreateTensorValueFromMemory(tokens.Select(t => (long)t).ToArray(), [batch, tokens.Count / batch]) };
-        foreach (var (name, (shape, data)) in feeds ?? new Dictionary<string, (long[], float[])>()) values[name] = OrtValue.CreateTensorValueFromMemory(data, shape);
+        var values = new Dictionary<string, OrtValue>
+        {
+            ["tokens"] = OrtValue.CreateTensorValueFromMemory(tokens.Select(t => (long)t).ToArray(), [batch, tokens.Count / batch])
+        };
+        foreach (var (name, (shape, data)) in feeds ?? new Dictionary<string, (long[], float[])>())
+        {
+            values[name] = OrtValue.CreateTensorValueFromMemory(data, shape);
+        }
         try
         {
             using var run = new RunOptions();
             using var results = _session.Run(run, values, asked);
-            return asked.Zip(results).ToDictionary(p => p.First, p => (p.Second.GetTensorTypeAndShape().Shape, p.Second.GetTensorDataAsSpan<float>().ToArray()));
+            return asked.Zip(results)
+                .ToDictionary(p => p.First, p => (p.Second.GetTensorTypeAndShape().Shape, p.Second.GetTensorDataAsSpan<float>().ToArray()));
         }
         finally
         {

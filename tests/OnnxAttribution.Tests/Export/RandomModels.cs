@@ -14,17 +14,24 @@ internal static class RandomModels
 
     public static string Checkpoint(string model) => Path.Combine(GoldenCase.Root, "models", model);
 
-    public static JsonObject Config(string model) => JsonNode.Parse(File.ReadAllText(Path.Combine(Checkpoint(model), "config.json")))!.AsObject();
+    public static JsonObject Config(string model) =>
+        JsonNode.Parse(File.ReadAllText(Path.Combine(Checkpoint(model), "config.json")))!.AsObject();
 
     /// <summary>A copy with other weights or another config, without dictionaries.</summary>
-    public static string Rewrite(string model, string to, Func<string, long[], float[], SafetensorsTensor?>? rewrite = null, Action<JsonObject>? config = null)
+    public static string Rewrite(string model, string to, Func<string, long[], float[], SafetensorsTensor?>? rewrite = null,
+        Action<JsonObject>? config = null)
     {
         Directory.CreateDirectory(to);
-        foreach (var from in Directory.GetFiles(Checkpoint(model))) File.Copy(from, Path.Combine(to, Path.GetFileName(from)), overwrite: true);
+        foreach (var from in Directory.GetFiles(Checkpoint(model)))
+        {
+            File.Copy(from, Path.Combine(to, Path.GetFileName(from)), overwrite: true);
+        }
         if (rewrite is not null)
         {
             using var source = SafetensorsFile.Open(Path.Combine(Checkpoint(model), WeightFiles.Single));
-            SafetensorsWriter.Write(Path.Combine(to, WeightFiles.Single), [.. source.Tensors.Values.Select(t => rewrite(t.Name, [.. t.Shape], source.ReadFloats(t.Name))).OfType<SafetensorsTensor>()]);
+            SafetensorsWriter.Write(Path.Combine(to, WeightFiles.Single),
+                [.. source.Tensors.Values.Select(t => rewrite(t.Name, [.. t.Shape], source.ReadFloats(t.Name)))
+                    .OfType<SafetensorsTensor>()]);
         }
         var json = Config(model);
         config?.Invoke(json);

@@ -21,7 +21,8 @@ public sealed class ShardTests : IDisposable
         using var golden = GoldenCase.Open("llama2-hooks");
         using var session = new PlainSession(Random2.Bundle(sharded, _directory["bundle"]));
         GoldenTests.Close(golden["logits"], session.Logits(golden.Tokens), 1e-5, "logits");
-        Assert.Superset(new HashSet<string> { First, Second, "config.json" }, BundleManifest.Read(_directory["bundle"]).Files.Keys.ToHashSet());
+        Assert.Superset(new HashSet<string> { First, Second, "config.json" },
+            BundleManifest.Read(_directory["bundle"]).Files.Keys.ToHashSet());
         // a link, not a copy
         File.AppendAllText(Path.Combine(sharded, Second), "seen");
         Assert.EndsWith("seen", File.ReadAllText(Path.Combine(_directory["bundle"], Second)));
@@ -52,8 +53,10 @@ public sealed class ShardTests : IDisposable
         }
         Refused(json => json.Remove("weight_map"), WeightFiles.Index, "has no key 'weight_map'");
         Refused(json => json["weight_map"] = new JsonObject(), "lists no tensor");
-        Refused(json => json["weight_map"]!["model.norm.weight"] = "model-00003-of-00003.safetensors", "has no model-00003-of-00003.safetensors", "lists");
-        Refused(json => json["weight_map"]!["model.norm.weight"] = "../secret.safetensors", "'../secret.safetensors', which is no file name");
+        Refused(json => json["weight_map"]!["model.norm.weight"] = "model-00003-of-00003.safetensors",
+            "has no model-00003-of-00003.safetensors", "lists");
+        Refused(json => json["weight_map"]!["model.norm.weight"] = "../secret.safetensors",
+            "'../secret.safetensors', which is no file name");
         Refused(json => json["weight_map"]!["model.norm.weight"] = 3, "weight_map.model.norm.weight is 3 where a string");
         Refused(json => json["weight_map"]!["model.embed_tokens.weight"] = Second, Second, "has no tensor 'model.embed_tokens.weight'");
         Refused(json => json["weight_map"]!.AsObject().Remove("model.norm.weight"), WeightFiles.Index, "has no tensor 'model.norm.weight'");
@@ -68,12 +71,14 @@ public sealed class ShardTests : IDisposable
         {
             foreach (var shard in source.Tensors.Values.GroupBy(t => t.Name.Contains("embed") ? First : Second))
             {
-                SafetensorsWriter.Write(Path.Combine(to, shard.Key), [.. shard.Select(t => SafetensorsTensor.F32(t.Name, [.. t.Shape], () => source.ReadFloats(t.Name)))]);
+                SafetensorsWriter.Write(Path.Combine(to, shard.Key),
+                    [.. shard.Select(t => SafetensorsTensor.F32(t.Name, [.. t.Shape], () => source.ReadFloats(t.Name)))]);
                 foreach (var t in shard) map[t.Name] = shard.Key;
             }
         }
         File.Delete(Path.Combine(to, WeightFiles.Single));
-        File.WriteAllText(Path.Combine(to, WeightFiles.Index), new JsonObject { ["metadata"] = new JsonObject { ["total_size"] = 1 }, ["weight_map"] = map }.ToJsonString());
+        File.WriteAllText(Path.Combine(to, WeightFiles.Index),
+            new JsonObject { ["metadata"] = new JsonObject { ["total_size"] = 1 }, ["weight_map"] = map }.ToJsonString());
         return to;
     }
 }

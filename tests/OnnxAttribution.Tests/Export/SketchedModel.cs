@@ -26,7 +26,8 @@ internal sealed class SketchedModel : IDisposable
 
     public ModelProto Model { get; }
 
-    public JsonObject Sites { get; } = new() { ["sites"] = new JsonObject { ["blocks.0.hook_resid_pre"] = "x" }, ["tokens"] = "tokens", ["n_ctx"] = 16, ["n_heads"] = 1 };
+    public JsonObject Sites { get; } =
+        new() { ["sites"] = new JsonObject { ["blocks.0.hook_resid_pre"] = "x" }, ["tokens"] = "tokens", ["n_ctx"] = 16, ["n_heads"] = 1 };
 
     public string Source => _directory["source"];
     public string Bundle => _directory["bundle"];
@@ -41,7 +42,10 @@ internal sealed class SketchedModel : IDisposable
         Directory.CreateDirectory(Source);
         File.WriteAllBytes(OnnxPath, Model.ToByteArray());
         File.WriteAllText(Path.Combine(Source, "sites.json"), Sites.ToJsonString());
-        foreach (var file in (string[])["vocab.json", "merges.txt"]) File.Copy(Path.Combine(Random2.Checkpoint, file), Path.Combine(Source, file), overwrite: true);
+        foreach (var file in (string[])["vocab.json", "merges.txt"])
+        {
+            File.Copy(Path.Combine(Random2.Checkpoint, file), Path.Combine(Source, file), overwrite: true);
+        }
     }
 
     public BundleManifest Export()
@@ -50,7 +54,8 @@ internal sealed class SketchedModel : IDisposable
         return ForeignBundleWriter.Write(Options);
     }
 
-    /// <summary>Exporting is refused in one line that has all of these words, without a message of .NET's own, and leaves no bundle.</summary>
+    /// <summary>Exporting is refused in one line that has all of these words,
+    /// without a message of .NET's own, and leaves no bundle.</summary>
     public void Refused(params string[] words)
     {
         var e = Assert.Throws<BundleException>(Export);
@@ -62,7 +67,11 @@ internal sealed class SketchedModel : IDisposable
     public static ValueInfoProto Info(string name, DataType type, params string[] axes)
     {
         var shape = new TensorShapeProto { Dim = { axes.Select(a => new TensorShapeProto.Types.Dimension { DimParam = a }) } };
-        return new ValueInfoProto { Name = name, Type = new TypeProto { TensorType = new TypeProto.Types.Tensor { ElemType = (int)type, Shape = shape } } };
+        return new ValueInfoProto
+        {
+            Name = name,
+            Type = new TypeProto { TensorType = new TypeProto.Types.Tensor { ElemType = (int)type, Shape = shape } }
+        };
     }
 
     public void Dispose() => _directory.Dispose();

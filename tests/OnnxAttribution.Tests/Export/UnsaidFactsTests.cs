@@ -5,7 +5,8 @@ using OnnxAttribution.Export;
 
 namespace OnnxAttribution.Tests.Export;
 
-/// <summary>What the files of dictionaries lack is said, with the key that takes it; what other files or SAELens's table say is read.</summary>
+/// <summary>What the files of dictionaries lack is said, with the key that takes it;
+/// what other files or SAELens's table say is read.</summary>
 public sealed class UnsaidFactsTests : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
@@ -21,20 +22,24 @@ public sealed class UnsaidFactsTests : IDisposable
         Write("blocks.1.hook_attn_out", "none");
         Export();
         var line = Assert.Single(_said);
-        Assert.StartsWith($"{_directory["dictionaries/blocks.0.hook_resid_pre"]} and 1 more: normalize_activations is 'expected_average_only_in' and norm_scaling_factor", line);
-        Assert.Contains("is missing; it is read as 1. Write the number of its training, \"norm_scaling_factor\": NUMBER, in cfg.json", line);
+        Assert.StartsWith($"{_directory["dictionaries/blocks.0.hook_resid_pre"]} and 1 more: "
+            + "normalize_activations is 'expected_average_only_in' and norm_scaling_factor", line);
+        Assert.Contains("is missing; it is read as 1. Write the number of its training, \"norm_scaling_factor\": NUMBER, in cfg.json",
+            line);
     }
 
     [Theory, InlineData("metadata"), InlineData("scaler")]
     public void A_factor_that_is_given_is_read_and_nothing_is_said(string where)
     {
-        var folder = Write("blocks.0.hook_resid_pre", "expected_average_only_in", where == "metadata" ? d => d.With("norm_scaling_factor", "1.2") : null);
+        var folder = Write("blocks.0.hook_resid_pre", "expected_average_only_in",
+            where == "metadata" ? d => d.With("norm_scaling_factor", "1.2") : null);
         if (where == "scaler") File.WriteAllText(Path.Combine(folder, "activation_scaler.json"), """{"scaling_factor": 1.2}""");
         Export();
         Assert.Empty(_said);
         using var bundled = SaeLensDictionary.Open(Path.Combine(_directory["bundle"], "dictionaries", "blocks.0.hook_resid_pre"));
         Assert.Equal(1.2, bundled.Config.NormScalingFactor);
-        Assert.Equal(where == "scaler", BundleManifest.Read(_directory["bundle"]).Files.ContainsKey("dictionaries/blocks.0.hook_resid_pre/activation_scaler.json"));
+        Assert.Equal(where == "scaler",
+            BundleManifest.Read(_directory["bundle"]).Files.ContainsKey("dictionaries/blocks.0.hook_resid_pre/activation_scaler.json"));
     }
 
     [Fact]
@@ -50,10 +55,12 @@ public sealed class UnsaidFactsTests : IDisposable
     {
         var config = Config($"blocks.{layer}.hook_mlp_out", 24576);
         Assert.Equal((factor, "gpt2-small-mlp-tm"), (config.NormScalingFactor, config.FactorOfRelease));
-        Assert.Contains($"x: norm_scaling_factor is missing; it is read as SAELens's table has it for the release gpt2-small-mlp-tm", Assert.Single(UnsaidFacts.Of([("x", config)], new ExportOptions("", null, ""), hasValueBiases: true)));
+        Assert.Contains($"x: norm_scaling_factor is missing; it is read as SAELens's table has it for the release gpt2-small-mlp-tm",
+            Assert.Single(UnsaidFacts.Of([("x", config)], new ExportOptions("", null, ""), hasValueBiases: true)));
     }
 
-    [Theory, InlineData("blocks.12.hook_mlp_out", 24576), InlineData("blocks.1.hook_resid_pre", 24576), InlineData("blocks.1.hook_mlp_out", 12288)]
+    [Theory, InlineData("blocks.12.hook_mlp_out", 24576), InlineData("blocks.1.hook_resid_pre", 24576),
+        InlineData("blocks.1.hook_mlp_out", 12288)]
     public void No_other_dictionary_gets_them(string site, int features)
     {
         var config = Config(site, features);
@@ -65,7 +72,8 @@ public sealed class UnsaidFactsTests : IDisposable
     {
         Write("blocks.0.attn.hook_z", "none");
         Export();
-        Assert.Contains("model_from_pretrained_kwargs does not say fold_value_biases, so it is not known which hook_z it was trained on; it is read with the values' biases", Assert.Single(_said));
+        Assert.Contains("model_from_pretrained_kwargs does not say fold_value_biases, so it is not known which hook_z it was trained on; "
+            + "it is read with the values' biases", Assert.Single(_said));
         _said.Clear();
         Export(o => o with { FoldValueBiases = true });
         Assert.Contains("it is read without the values' biases", Assert.Single(_said));
@@ -75,19 +83,25 @@ public sealed class UnsaidFactsTests : IDisposable
 
     [Theory]
     [InlineData("jbloom/GPT2-Small-SAEs-Reformatted", "hf download jbloom/GPT2-Small-SAEs-Reformatted --local-dir DIR")]
-    [InlineData("no/such/folder", "give --dictionaries the folder that holds the dictionaries"), InlineData("./nothing", "give --dictionaries the folder that holds the dictionaries")]
+    [InlineData("no/such/folder", "give --dictionaries the folder that holds the dictionaries"),
+        InlineData("./nothing", "give --dictionaries the folder that holds the dictionaries")]
     public void A_hubs_name_is_told_from_a_missing_folder(string given, string mend) =>
-        BundleWriterTests.Refused<BundleException>(() => BundleWriter.Write(new ExportOptions(Random2.Checkpoint, [given], _directory["bundle"])), $"there is no directory {given}; ", mend);
+        BundleWriterTests.Refused<BundleException>(() =>
+            BundleWriter.Write(new ExportOptions(Random2.Checkpoint, [given], _directory["bundle"])),
+            $"there is no directory {given}; ", mend);
 
     [Fact]
     public void A_file_in_place_of_a_folder_and_what_was_passed_over_are_named()
     {
         var folder = Write("blocks.0.hook_resid_pre", "none");
         var weights = Path.Combine(folder, "sae_weights.safetensors");
-        BundleWriterTests.Refused<BundleException>(() => BundleWriter.Write(new ExportOptions(Random2.Checkpoint, [weights], _directory["bundle"])), $"{weights} is a file; give --dictionaries the folder that holds it");
+        BundleWriterTests.Refused<BundleException>(() =>
+            BundleWriter.Write(new ExportOptions(Random2.Checkpoint, [weights], _directory["bundle"])),
+            $"{weights} is a file; give --dictionaries the folder that holds it");
         Directory.Delete(folder, recursive: true);
         File.WriteAllText(_directory["dictionaries/a.pt"], "no pickle");
-        BundleWriterTests.Refused<BundleException>(() => Export(), "holds no dictionary of a format that is known, and passed over was ", "a.pt: is no zip archive");
+        BundleWriterTests.Refused<BundleException>(() => Export(), "holds no dictionary of a format that is known, and passed over was ",
+            "a.pt: is no zip archive");
         Write("blocks.0.hook_resid_pre", "none");
         Export();
         Assert.Contains("a.pt: is no zip archive", Assert.Single(_said));

@@ -14,7 +14,8 @@ public sealed class WeightProcessingTests : IDisposable
 
     public void Dispose() => _directory.Dispose();
 
-    [Theory, InlineData("none"), InlineData("fold_ln"), InlineData("center_writing_weights"), InlineData("center_unembed"), InlineData("all")]
+    [Theory, InlineData("none"), InlineData("fold_ln"), InlineData("center_writing_weights"), InlineData("center_unembed"),
+        InlineData("all")]
     public void Logits_and_sites_of_the_processed_model_equal_those_of_pytorch(string plan)
     {
         using var golden = GoldenCase.Open("random2-processing");
@@ -22,7 +23,10 @@ public sealed class WeightProcessingTests : IDisposable
         using var session = new PlainSession(_directory["bundle"]);
         var found = session.Run(golden.Tokens);
         GoldenTests.Close(golden[$"{plan}/logits"], found["logits"].Values, Tolerance, $"{plan} logits");
-        foreach (var site in BundleManifest.Read(_directory["bundle"]).Sites) GoldenTests.Close(golden[$"{plan}/activation/{site}"], found[site].Values, Tolerance, $"{plan} {site}");
+        foreach (var site in BundleManifest.Read(_directory["bundle"]).Sites)
+        {
+            GoldenTests.Close(golden[$"{plan}/activation/{site}"], found[site].Values, Tolerance, $"{plan} {site}");
+        }
     }
 
     [Fact]
@@ -31,13 +35,15 @@ public sealed class WeightProcessingTests : IDisposable
         using var golden = GoldenCase.Open("random2-processing");
         Random2.Bundle(Random2.Checkpoint, _directory["bundle"], o => Options(o, "all"));
         using var file = SafetensorsFile.Open(Path.Combine(_directory["bundle"], BundleWriter.ProcessedFileName));
-        foreach (var name in (string[])["h.0.attn.c_attn.bias", "h.0.attn.c_attn.weight", "h.0.attn.c_proj.weight", "h.1.mlp.c_fc.bias", "wte.weight"])
+        foreach (var name in (string[])["h.0.attn.c_attn.bias", "h.0.attn.c_attn.weight", "h.0.attn.c_proj.weight",
+            "h.1.mlp.c_fc.bias", "wte.weight"])
         {
             GoldenTests.Close(golden[$"all/weight/{name}"], file.ReadFloats(name), Tolerance, name);
         }
         GoldenTests.Close(golden["all/weight/b_U"], file.ReadFloats(WeightProcessing.UnembeddingBias), Tolerance, "b_U");
         var unembedding = golden["all/weight/W_U"];   // [d, V]; the file's is [V, d]
-        GoldenTests.Close([.. Enumerable.Range(0, unembedding.Length).Select(i => unembedding[(i % 16 * 257) + (i / 16)])], file.ReadFloats(WeightProcessing.Unembedding), Tolerance, "W_U");
+        GoldenTests.Close([.. Enumerable.Range(0, unembedding.Length).Select(i => unembedding[(i % 16 * 257) + (i / 16)])],
+            file.ReadFloats(WeightProcessing.Unembedding), Tolerance, "W_U");
     }
 
     [Theory, InlineData("fold_ln"), InlineData("center_writing_weights"), InlineData("center_unembed"), InlineData("all")]
@@ -46,7 +52,8 @@ public sealed class WeightProcessingTests : IDisposable
         int[] tokens = [256, 1, 2, 3, 250];
         using var plain = new PlainSession(Random2.Bundle(Random2.Checkpoint, _directory["plain"]));
         using var processed = new PlainSession(Random2.Bundle(Random2.Checkpoint, _directory["processed"], o => Options(o, plan)));
-        GoldenTests.Close(Logprobs(plain.Logits(tokens)), Logprobs(processed.Logits(tokens)).Select(v => (float)v), Tolerance, "log-probabilities");
+        GoldenTests.Close(Logprobs(plain.Logits(tokens)), Logprobs(processed.Logits(tokens)).Select(v => (float)v), Tolerance,
+            "log-probabilities");
     }
 
     [Fact]
@@ -65,7 +72,9 @@ public sealed class WeightProcessingTests : IDisposable
     public void A_separate_unembedding_is_processed_like_a_tied_one()
     {
         var untied = Random2.Rewrite(_directory["untied"], (name, shape, values) =>
-            name == "wte.weight" ? [SafetensorsTensor.F32(name, shape, () => values), SafetensorsTensor.F32("lm_head.weight", shape, () => values)] : [SafetensorsTensor.F32(name, shape, () => values)],
+            name == "wte.weight"
+                ? [SafetensorsTensor.F32(name, shape, () => values), SafetensorsTensor.F32("lm_head.weight", shape, () => values)]
+                : [SafetensorsTensor.F32(name, shape, () => values)],
             config => config["tie_word_embeddings"] = false);
         using var golden = GoldenCase.Open("random2-processing");
         using var session = new PlainSession(Random2.Bundle(untied, _directory["bundle"], o => Options(o, "all")));

@@ -16,14 +16,16 @@ public sealed class WeightStorageTests : IDisposable
 
     public void Dispose() => _directory.Dispose();
 
-    [Theory, InlineData("none"), InlineData("fold_ln"), InlineData("center_writing_weights"), InlineData("center_unembed"), InlineData("all")]
+    [Theory, InlineData("none"), InlineData("fold_ln"), InlineData("center_writing_weights"), InlineData("center_unembed"),
+        InlineData("all")]
     public void No_weight_over_a_kilobyte_lies_in_the_graph_and_all_others_point_to_their_bytes(string plan)
     {
         Random2.Bundle(Random2.Checkpoint, _directory["bundle"], o => WeightProcessingTests.Options(o, plan));
         using var checkpoint = SafetensorsFile.Open(Path.Combine(_directory["bundle"], "model.safetensors"));
         using var processed = plan == "none" ? null : SafetensorsFile.Open(Path.Combine(_directory["bundle"], "processed.safetensors"));
         var external = 0;
-        foreach (var t in ModelProto.Parser.ParseFrom(File.ReadAllBytes(Path.Combine(_directory["bundle"], "model.onnx"))).Graph.Initializer)
+        foreach (var t in ModelProto.Parser.ParseFrom(
+            File.ReadAllBytes(Path.Combine(_directory["bundle"], "model.onnx"))).Graph.Initializer)
         {
             if (!Constants.IsExternal(t))
             {
@@ -59,12 +61,15 @@ public sealed class WeightStorageTests : IDisposable
     [Fact]
     public void Names_without_the_transformer_prefix_and_with_it_give_the_same_logits()
     {
-        var prefixed = Random2.Rewrite(_directory["prefixed"], (name, shape, values) => [SafetensorsTensor.F32("transformer." + name, shape, () => values)]);
+        var prefixed = Random2.Rewrite(_directory["prefixed"],
+            (name, shape, values) => [SafetensorsTensor.F32("transformer." + name, shape, () => values)]);
         using var bare = new PlainSession(Random2.Bundle(Random2.Checkpoint, _directory["a"]));
         using var session = new PlainSession(Random2.Bundle(prefixed, _directory["b"]));
         Assert.Equal(bare.Logits(s_tokens), session.Logits(s_tokens));
-        using var processed = new PlainSession(Random2.Bundle(Random2.Checkpoint, _directory["c"], o => WeightProcessingTests.Options(o, "all")));
-        using var prefixedProcessed = new PlainSession(Random2.Bundle(prefixed, _directory["d"], o => WeightProcessingTests.Options(o, "all")));
+        using var processed =
+            new PlainSession(Random2.Bundle(Random2.Checkpoint, _directory["c"], o => WeightProcessingTests.Options(o, "all")));
+        using var prefixedProcessed =
+            new PlainSession(Random2.Bundle(prefixed, _directory["d"], o => WeightProcessingTests.Options(o, "all")));
         Assert.Equal(processed.Logits(s_tokens), prefixedProcessed.Logits(s_tokens));
     }
 
@@ -73,7 +78,8 @@ public sealed class WeightStorageTests : IDisposable
     {
         var prefix = prefixed ? "transformer." : "";
         var untied = Random2.Rewrite(_directory["untied"], (name, shape, values) => name == "wte.weight"
-            ? [SafetensorsTensor.F32(prefix + name, shape, () => values), SafetensorsTensor.F32("lm_head.weight", shape, () => Array.ConvertAll(values, v => 2 * v))]
+            ? [SafetensorsTensor.F32(prefix + name, shape, () => values),
+                SafetensorsTensor.F32("lm_head.weight", shape, () => Array.ConvertAll(values, v => 2 * v))]
             : [SafetensorsTensor.F32(prefix + name, shape, () => values)], config => config["tie_word_embeddings"] = false);
         using var tied = new PlainSession(Random2.Bundle(Random2.Checkpoint, _directory["a"]));
         using var session = new PlainSession(Random2.Bundle(untied, _directory["b"]));
@@ -90,7 +96,8 @@ public sealed class WeightStorageTests : IDisposable
         var length = new byte[8];
         BinaryPrimitives.WriteInt64LittleEndian(length, header + shift);
         // JSON may end in spaces, and older files are not padded to a multiple of 8
-        File.WriteAllBytes(path, [.. length, .. bytes.AsSpan(8, header), .. Enumerable.Repeat((byte)' ', shift), .. bytes.AsSpan(8 + header)]);
+        File.WriteAllBytes(path,
+            [.. length, .. bytes.AsSpan(8, header), .. Enumerable.Repeat((byte)' ', shift), .. bytes.AsSpan(8 + header)]);
         using var even = new PlainSession(Random2.Bundle(Random2.Checkpoint, _directory["a"]));
         using var session = new PlainSession(Random2.Bundle(odd, _directory["b"]));
         Assert.Equal(even.Logits(s_tokens), session.Logits(s_tokens));
@@ -107,7 +114,8 @@ public sealed class WeightStorageTests : IDisposable
         using var session = new PlainSession(Random2.Bundle(snapshot, _directory["b"]));
         Assert.Equal(plain.Logits(s_tokens), session.Logits(s_tokens));
         // ONNX Runtime: "External data path escapes model directory"
-        BundleWriterTests.Refused<BundleException>(() => Random2.Bundle(snapshot, snapshot), Path.Combine(snapshot, "model.safetensors"), "--out");
+        BundleWriterTests.Refused<BundleException>(() => Random2.Bundle(snapshot, snapshot),
+            Path.Combine(snapshot, "model.safetensors"), "--out");
     }
 
     private static SafetensorsTensor Stored(string type, string name, long[] shape, float[] values) => type switch

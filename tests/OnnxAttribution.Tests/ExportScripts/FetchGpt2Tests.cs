@@ -10,7 +10,8 @@ namespace OnnxAttribution.Tests.ExportScripts;
 /// <summary>export-scripts/fetch_gpt2.sh against a hub that serves small files in the real one's layout and names.</summary>
 public sealed partial class FetchGpt2Tests : IDisposable
 {
-    private const string Gpt2 = "openai-community/gpt2", ResJb = "jbloom/GPT2-Small-SAEs-Reformatted", HookZ = "ckkissane/attn-saes-gpt2-small-all-layers", Token = "hf_secret0123456789";
+    private const string Gpt2 = "openai-community/gpt2", ResJb = "jbloom/GPT2-Small-SAEs-Reformatted",
+        HookZ = "ckkissane/attn-saes-gpt2-small-all-layers", Token = "hf_secret0123456789";
 
     private static readonly string[] s_model = ["config.json", "merges.txt", "model.safetensors", "tokenizer.json", "vocab.json"];
 
@@ -28,16 +29,19 @@ public sealed partial class FetchGpt2Tests : IDisposable
         using var hub = Hub(pageSize: 2);
         AddResJb(hub, "blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre", "blocks.2.hook_resid_pre");
         using var script = Fetch(hub, "--dictionaries", "res-jb", "--sites", "resid_pre", "--layers", "0-1").Done();
-        Assert.Equal([.. s_model, .. Dictionary("res-jb/blocks.0.hook_resid_pre"), .. Dictionary("res-jb/blocks.1.hook_resid_pre")], Fetched().Order(StringComparer.Ordinal).OrderBy(f => f.Contains('/')));
+        Assert.Equal([.. s_model, .. Dictionary("res-jb/blocks.0.hook_resid_pre"), .. Dictionary("res-jb/blocks.1.hook_resid_pre")],
+            Fetched().Order(StringComparer.Ordinal).OrderBy(f => f.Contains('/')));
         AssertWhole(hub);
         // as a shell reads the command that the script ends with
         var command = script.Output.TrimEnd().Split('\n')[^1].Trim().Split(' ');
-        Assert.Equal(["onnx-attribution", "export", "--checkpoint", Out, "--dictionaries", $"{Out}/dictionaries/res-jb", "--out", "models/gpt2-res-jb"], command);
+        Assert.Equal(["onnx-attribution", "export", "--checkpoint", Out, "--dictionaries", $"{Out}/dictionaries/res-jb",
+            "--out", "models/gpt2-res-jb"], command);
         var bundle = _directory["bundle"];
         // random dictionaries fit no model, which export would say
         Verb.Run([.. command[1..^1], bundle, "--no-check"]).Done();
         Assert.Equal(["blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre"], BundleManifest.Read(bundle).Dictionaries.Select(d => d.Site));
-        Assert.Contains("blocks.1.hook_resid_pre", Verb.Run("graph", "--model", bundle, "--prompt", "Hello", "--target", "x", "--out", _directory["run"]).Done().Output);
+        Assert.Contains("blocks.1.hook_resid_pre",
+            Verb.Run("graph", "--model", bundle, "--prompt", "Hello", "--target", "x", "--out", _directory["run"]).Done().Output);
         // a token per byte, and BOS as the dictionaries' cfg wants it
         Assert.Equal(6, RunDirectory.Read(_directory["run"]).Facts["tokens"]!.AsArray().Count);
     }
@@ -51,7 +55,8 @@ public sealed partial class FetchGpt2Tests : IDisposable
             AddDictionary(hub, $"jbloom/GPT2-Small-OAI-v5-32k-{site.Replace('_', '-')}-SAEs", folder, $"blocks.1.hook_{site}");
         }
         Fetch(hub, "--dictionaries", "v5-32k", "--sites", "resid_post,attn_out", "--layers", "1").Done().Dispose();
-        Assert.Equal([.. Dictionary("v5-32k/blocks.1.hook_attn_out"), .. Dictionary("v5-32k/blocks.1.hook_resid_post")], Fetched().Where(f => f.Contains('/')));
+        Assert.Equal([.. Dictionary("v5-32k/blocks.1.hook_attn_out"), .. Dictionary("v5-32k/blocks.1.hook_resid_post")],
+            Fetched().Where(f => f.Contains('/')));
     }
 
     [Fact]
@@ -62,7 +67,8 @@ public sealed partial class FetchGpt2Tests : IDisposable
         hub.Add(HookZ, $"{run}.pt", [1, 2, 3]);
         hub.Add(HookZ, $"{run}_cfg.json", "{}"u8.ToArray());
         Fetch(hub, "--dictionaries", "hook_z", "--layers", "5").Done().Dispose();
-        Assert.Equal([$"dictionaries/hook_z/blocks.5.attn.hook_z/{run}.pt", $"dictionaries/hook_z/blocks.5.attn.hook_z/{run}_cfg.json"], Fetched().Where(f => f.Contains('/')));
+        Assert.Equal([$"dictionaries/hook_z/blocks.5.attn.hook_z/{run}.pt", $"dictionaries/hook_z/blocks.5.attn.hook_z/{run}_cfg.json"],
+            Fetched().Where(f => f.Contains('/')));
     }
 
     [Fact]
@@ -107,7 +113,10 @@ public sealed partial class FetchGpt2Tests : IDisposable
         sent[^1] ^= 1;
         using var hub = Hub(f => f with { Sent = sent });
         var wrong = new HubFile(Gpt2, "model.safetensors", sent, Lfs: true);
-        Fetch(hub).Failed(1, "model.safetensors", $"SHA-256 {new HubFile(Gpt2, "", File.ReadAllBytes(Path.Combine(Random2.Checkpoint, "model.safetensors")), Lfs: true).Sha256} expected", $"{wrong.Sha256} found").Dispose();
+        Fetch(hub)
+            .Failed(1, "model.safetensors",
+                $"SHA-256 {new HubFile(Gpt2, "", File.ReadAllBytes(Path.Combine(Random2.Checkpoint, "model.safetensors")), Lfs: true).Sha256} expected",
+                $"{wrong.Sha256} found").Dispose();
         Assert.Equal(s_model.Where(f => f != "model.safetensors"), Fetched());
     }
 
@@ -125,7 +134,8 @@ public sealed partial class FetchGpt2Tests : IDisposable
         using var hub = Hub(f => f with { HasNoChecksum = true });
         using var script = Fetch(hub);
         Assert.Equal(0, script.Wait());
-        Assert.Contains($"gives no checksum of model.safetensors of {Gpt2}; it was not checked", Assert.Single(script.Error.TrimEnd().Split('\n')));
+        Assert.Contains($"gives no checksum of model.safetensors of {Gpt2}; it was not checked",
+            Assert.Single(script.Error.TrimEnd().Split('\n')));
         AssertWhole(hub);
     }
 
@@ -146,7 +156,9 @@ public sealed partial class FetchGpt2Tests : IDisposable
     {
         using var hub = Hub();
         AddResJb(hub, "blocks.0.hook_resid_pre");
-        Fetch(hub, "--dictionaries", "res-jb", "--layers", "1").Failed(1, "blocks.1.hook_resid_pre/cfg.json", ResJb, "check --revision").Dispose();
+        Fetch(hub, "--dictionaries", "res-jb", "--layers", "1")
+            .Failed(1, "blocks.1.hook_resid_pre/cfg.json", ResJb, "check --revision")
+            .Dispose();
         Fetch(hub, "--model", "gpt2-xl").Failed(1, "openai-community/gpt2-xl", "404").Dispose();
         Fetch(hub, "--revision", "v9").Failed(1, "'v9'", Gpt2, "--revision").Dispose();
         Assert.Equal(0, hub.BytesSent);
@@ -160,7 +172,10 @@ public sealed partial class FetchGpt2Tests : IDisposable
         hub.Add(Gpt2, "config.json", "{}"u8.ToArray());
         using var script = Fetch(hub);
         Assert.Equal(1, script.Wait());
-        foreach (var word in (string[])[Gpt2, "vocab.json", "404", "--revision", "HF_ENDPOINT"]) Assert.Contains(word, script.Error.TrimEnd().Split('\n')[^1]);
+        foreach (var word in (string[])[Gpt2, "vocab.json", "404", "--revision", "HF_ENDPOINT"])
+        {
+            Assert.Contains(word, script.Error.TrimEnd().Split('\n')[^1]);
+        }
     }
 
     [Fact]
@@ -218,7 +233,8 @@ public sealed partial class FetchGpt2Tests : IDisposable
         Fetch(hub).Done().Dispose();
         var sent = hub.BytesSent;
         using var script = Fetch(hub, "--list", "--dictionaries", "res-jb", "--layers", "0").Done();
-        Assert.Equal(8, Regex.Matches(script.Output, $@"^ *[0-9.]+ (bytes|kB)  (there|missing) +{Regex.Escape(Out)}/\S+  \(\S+/\S+\)$", RegexOptions.Multiline).Count);
+        Assert.Equal(8, Regex.Matches(script.Output, $@"^ *[0-9.]+ (bytes|kB)  (there|missing) +{Regex.Escape(Out)}/\S+  \(\S+/\S+\)$",
+            RegexOptions.Multiline).Count);
         Assert.Matches(@"\n8 files, .*; 3 of them, .*, would be fetched into ", script.Output);
         Assert.Equal(sent, hub.BytesSent);
     }
@@ -240,16 +256,23 @@ public sealed partial class FetchGpt2Tests : IDisposable
         Assert.Equal(0, hub.BytesSent);
     }
 
-    private FetchScript Fetch(HubServer hub, params string[] options) => FetchScript.Run(hub, ["--out", Out, "--retry-delay", "0", .. options]);
+    private FetchScript Fetch(HubServer hub, params string[] options) =>
+        FetchScript.Run(hub, ["--out", Out, "--retry-delay", "0", .. options]);
 
     /// <summary>The hub with GPT-2: the small random model of the goldens under GPT-2's name.</summary>
     /// <param name="how">How its weights are served.</param>
-    private static HubServer Hub(Func<HubFile, HubFile>? how = null, Func<HubFile, HubFile>? config = null, int pageSize = 1000, bool hasNoTree = false, string? token = null, HubCertificate? certificate = null)
+    private static HubServer Hub(Func<HubFile, HubFile>? how = null, Func<HubFile, HubFile>? config = null, int pageSize = 1000,
+        bool hasNoTree = false, string? token = null, HubCertificate? certificate = null)
     {
         var hub = new HubServer { PageSize = pageSize, HasNoTree = hasNoTree, Token = token, Certificate = certificate };
         foreach (var name in s_model.Where(n => n != "tokenizer.json"))
         {
-            hub.Add(Gpt2, name, File.ReadAllBytes(Path.Combine(Random2.Checkpoint, name)), name switch { "model.safetensors" => how, "config.json" => config, _ => null });
+            hub.Add(Gpt2, name, File.ReadAllBytes(Path.Combine(Random2.Checkpoint, name)), name switch
+            {
+                "model.safetensors" => how,
+                "config.json" => config,
+                _ => null
+            });
         }
         hub.Add(Gpt2, "tokenizer.json", PublishedTokenizer.OfGpt2());
         // present on the hub and not needed
@@ -270,14 +293,18 @@ public sealed partial class FetchGpt2Tests : IDisposable
         hub.Add(repository, $"{folder}/sparsity.safetensors", [1, 2, 3]);
     }
 
-    private static IEnumerable<string> Dictionary(string folder) => ((string[])["cfg.json", "sae_weights.safetensors", "sparsity.safetensors"]).Select(f => $"dictionaries/{folder}/{f}");
+    private static IEnumerable<string> Dictionary(string folder) =>
+        ((string[])["cfg.json", "sae_weights.safetensors", "sparsity.safetensors"]).Select(f => $"dictionaries/{folder}/{f}");
 
     private List<string> Fetched() => BundleWriterTests.FilesOf(Out);
 
     private void AssertWhole(HubServer hub)
     {
         Assert.DoesNotContain(Fetched(), f => f.EndsWith(".part", StringComparison.Ordinal));
-        foreach (var name in s_model.Where(n => n != "tokenizer.json")) Assert.Equal(File.ReadAllBytes(Path.Combine(Random2.Checkpoint, name)), File.ReadAllBytes(Path.Combine(Out, name)));
+        foreach (var name in s_model.Where(n => n != "tokenizer.json"))
+        {
+            Assert.Equal(File.ReadAllBytes(Path.Combine(Random2.Checkpoint, name)), File.ReadAllBytes(Path.Combine(Out, name)));
+        }
         Assert.DoesNotContain(hub.Requests, r => r.File?.Path.StartsWith("onnx/", StringComparison.Ordinal) ?? false);
     }
 }

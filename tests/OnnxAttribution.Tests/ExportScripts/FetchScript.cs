@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 
 namespace OnnxAttribution.Tests.ExportScripts;
 
-/// <summary>export-scripts/fetch_gpt2.sh at work. It needs bash and curl, which Windows may lack: there, and only there, its tests are skipped.</summary>
+/// <summary>export-scripts/fetch_gpt2.sh at work. It needs bash and curl, which Windows may lack:
+/// there, and only there, its tests are skipped.</summary>
 internal sealed partial class FetchScript : IDisposable
 {
     private const int Interrupt = 2;
@@ -11,7 +12,8 @@ internal sealed partial class FetchScript : IDisposable
     private readonly Process _process;
     private readonly Task<string> _output, _error;
 
-    private FetchScript(Process process) => (_process, _output, _error) = (process, Read(process.StandardOutput), Read(process.StandardError));
+    private FetchScript(Process process) =>
+        (_process, _output, _error) = (process, Read(process.StandardOutput), Read(process.StandardError));
 
     public string Output => _output.Result;
 
@@ -22,8 +24,16 @@ internal sealed partial class FetchScript : IDisposable
     public static FetchScript Start(HubServer hub, string? token, params string[] arguments)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "needs bash and curl");
-        var start = new ProcessStartInfo("bash", [Path, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        foreach (var name in start.Environment.Keys.Where(k => k.EndsWith("_proxy", StringComparison.OrdinalIgnoreCase)).ToList()) start.Environment.Remove(name);
+        var start = new ProcessStartInfo("bash", [Path, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true
+        };
+        foreach (var name in start.Environment.Keys.Where(k => k.EndsWith("_proxy", StringComparison.OrdinalIgnoreCase)).ToList())
+        {
+            start.Environment.Remove(name);
+        }
         start.Environment["HF_ENDPOINT"] = hub.Endpoint;
         start.Environment.Remove("HF_TOKEN");
         if (hub.CertificateFile is { } certificate) start.Environment["CURL_CA_BUNDLE"] = certificate;
@@ -67,7 +77,8 @@ internal sealed partial class FetchScript : IDisposable
         _process.Dispose();
     }
 
-    private static Task<string> Read(StreamReader stream) => Task.Factory.StartNew(stream.ReadToEnd, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    private static Task<string> Read(StreamReader stream) =>
+        Task.Factory.StartNew(stream.ReadToEnd, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int Kill(int process, int signal);

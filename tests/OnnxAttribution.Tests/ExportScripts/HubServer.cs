@@ -8,9 +8,10 @@ using System.Text.Json.Nodes;
 namespace OnnxAttribution.Tests.ExportScripts;
 
 /// <summary>
-/// The Hugging Face hub as export-scripts/fetch_gpt2.sh sees it, on two ports of this machine: the hub with its tree API and resolve addresses, and the
-/// CDN to which it redirects LFS files by addresses that are signed for GET alone. Every request is kept, with the bytes of files that it was answered with.
-/// It has threads of its own: tests wait for the script, and would keep those of the pool from answering it.
+/// The Hugging Face hub as export-scripts/fetch_gpt2.sh sees it, on two ports of this machine: the hub with its tree API
+/// and resolve addresses, and the CDN to which it redirects LFS files by addresses that are signed for GET alone. Every
+/// request is kept, with the bytes of files that it was answered with. It has threads of its own: tests wait for the
+/// script, and would keep those of the pool from answering it.
 /// </summary>
 internal sealed class HubServer : IDisposable
 {
@@ -63,7 +64,8 @@ internal sealed class HubServer : IDisposable
     /// <summary>As on the hub, weights are LFS files and texts are not.</summary>
     public void Add(string repository, string path, byte[] bytes, Func<HubFile, HubFile>? how = null)
     {
-        var file = new HubFile(repository, path, bytes, path.EndsWith(".safetensors", StringComparison.Ordinal) || path.EndsWith(".pt", StringComparison.Ordinal));
+        var file = new HubFile(repository, path, bytes,
+            path.EndsWith(".safetensors", StringComparison.Ordinal) || path.EndsWith(".pt", StringComparison.Ordinal));
         _files.Add(how?.Invoke(file) ?? file);
     }
 
@@ -154,23 +156,44 @@ internal sealed class HubServer : IDisposable
     private void Redirect(Stream stream, HubRequest request, HubFile file)
     {
         string[] header = [$"X-Repo-Commit: {Commit}", $"X-Linked-Size: {file.Bytes.Length}", .. EntityTags(file)];
-        if (file.Lfs) Answer(stream, request, "302 Found", [$"Location: {Scheme}://127.0.0.1:{((IPEndPoint)_cdn.LocalEndpoint).Port}/{file.Sha256}?X-Amz-Signature=1&x-id=GetObject", .. header]);
-        else Answer(stream, request, "307 Temporary Redirect", [$"Location: /api/resolve-cache/models/{file.Repository}/{Commit}/{Uri.EscapeDataString(file.Path)}", .. header]);
+        if (file.Lfs)
+        {
+            Answer(stream, request, "302 Found",
+                [$"Location: {Scheme}://127.0.0.1:{((IPEndPoint)_cdn.LocalEndpoint).Port}/{file.Sha256}?X-Amz-Signature=1&x-id=GetObject",
+                    .. header]);
+        }
+        else
+        {
+            Answer(stream, request, "307 Temporary Redirect",
+                [$"Location: /api/resolve-cache/models/{file.Repository}/{Commit}/{Uri.EscapeDataString(file.Path)}", .. header]);
+        }
     }
 
     private void ServeCdn(Stream stream, HubRequest request)
     {
         // an address that is signed for GET is refused otherwise
-        if (request.Method != "GET") Answer(stream, request, "403 Forbidden", []);
-        else if (_files.Find(f => f.Lfs && request.Target.StartsWith($"/{f.Sha256}?", StringComparison.Ordinal)) is { } file) Send(stream, request, file, [$"ETag: \"{new string('0', 32)}\""]);
-        else Missing(stream, request);
+        if (request.Method != "GET")
+        {
+            Answer(stream, request, "403 Forbidden", []);
+        }
+        else if (_files.Find(f => f.Lfs && request.Target.StartsWith($"/{f.Sha256}?", StringComparison.Ordinal)) is { } file)
+        {
+            Send(stream, request, file, [$"ETag: \"{new string('0', 32)}\""]);
+        }
+        else
+        {
+            Missing(stream, request);
+        }
     }
 
-    private HubFile? Find(string repository, string[] path) => _files.Find(f => f.Repository == repository && f.Path == Uri.UnescapeDataString(string.Join('/', path)));
+    private HubFile? Find(string repository, string[] path) =>
+        _files.Find(f => f.Repository == repository && f.Path == Uri.UnescapeDataString(string.Join('/', path)));
 
-    private static string[] EntityTags(HubFile file) => file.HasNoChecksum ? [] : file.Lfs ? [$"X-Linked-Etag: \"{file.Sha256}\""] : [$"ETag: \"{file.Oid}\""];
+    private static string[] EntityTags(HubFile file) =>
+        file.HasNoChecksum ? [] : file.Lfs ? [$"X-Linked-Etag: \"{file.Sha256}\""] : [$"ETag: \"{file.Oid}\""];
 
-    private static void Missing(Stream stream, HubRequest request) => Answer(stream, request, "404 Not Found", ["X-Error-Code: EntryNotFound"]);
+    private static void Missing(Stream stream, HubRequest request) =>
+        Answer(stream, request, "404 Not Found", ["X-Error-Code: EntryNotFound"]);
 
     private void Tree(Stream stream, HubRequest request, string repository, string revision, string query)
     {
@@ -181,19 +204,36 @@ internal sealed class HubServer : IDisposable
             return;
         }
         var folders = files.Select(f => Path.GetDirectoryName(f.Path)!).Where(f => f.Length > 0).Distinct();
-        List<JsonObject> entries = [.. folders.Select(f => new JsonObject { ["type"] = "directory", ["oid"] = new string('d', 40), ["size"] = 0, ["path"] = f }), .. files.Select(Entry)];
-        var cursor = query.Split('&').FirstOrDefault(q => q.StartsWith("cursor=", StringComparison.Ordinal)) is { } c ? int.Parse(c["cursor=".Length..]) : 0;
+        List<JsonObject> entries = [.. folders.Select(f => new JsonObject
+        {
+            ["type"] = "directory",
+            ["oid"] = new string('d', 40),
+            ["size"] = 0,
+            ["path"] = f
+        }), .. files.Select(Entry)];
+        var cursor = query.Split('&').FirstOrDefault(q => q.StartsWith("cursor=", StringComparison.Ordinal)) is { } c
+            ? int.Parse(c["cursor=".Length..])
+            : 0;
         var page = new JsonArray([.. entries.Skip(cursor).Take(PageSize)]).ToJsonString();
         // the address of the hub itself, whatever mirror is asked
         string[] next = cursor + PageSize < entries.Count
-            ? [$"Link: <https://huggingface.co/api/models/{repository}/tree/{revision}?recursive=true&limit={PageSize}&cursor={cursor + PageSize}>; rel=\"next\""] : [];
+            ? [$"Link: <https://huggingface.co/api/models/{repository}/tree/{revision}?recursive=true&limit={PageSize}&cursor={cursor + PageSize}>; rel=\"next\""]
+            : [];
         Answer(stream, request, "200 OK", ["Content-Type: application/json", .. next], Encoding.UTF8.GetBytes(page));
     }
 
     private static JsonObject Entry(HubFile file)
     {
         var entry = new JsonObject { ["type"] = "file", ["oid"] = file.HasNoChecksum ? "" : file.Oid, ["size"] = file.Bytes.Length };
-        if (file.Lfs) entry["lfs"] = new JsonObject { ["oid"] = file.HasNoChecksum ? "" : file.Sha256, ["size"] = file.Bytes.Length, ["pointerSize"] = 134 };
+        if (file.Lfs)
+        {
+            entry["lfs"] = new JsonObject
+            {
+                ["oid"] = file.HasNoChecksum ? "" : file.Sha256,
+                ["size"] = file.Bytes.Length,
+                ["pointerSize"] = 134
+            };
+        }
         if (file.Lfs) entry["xetHash"] = new string('e', 64);
         entry["path"] = file.Path;
         return entry;
@@ -228,7 +268,8 @@ internal sealed class HubServer : IDisposable
 
     private static void SendWithoutEnd(Stream stream, HubRequest request, string[] header)
     {
-        stream.Write(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\n{string.Concat(header.Select(h => h + "\r\n"))}Connection: close\r\n\r\n"));
+        stream.Write(
+            Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\n{string.Concat(header.Select(h => h + "\r\n"))}Connection: close\r\n\r\n"));
         // until the other end goes; a gigabyte is without end for these files
         var piece = new byte[1 << 16];
         for (; request.BytesSent < 1 << 30; request.BytesSent += piece.Length) stream.Write(piece);
@@ -242,5 +283,6 @@ internal sealed class HubServer : IDisposable
     }
 
     private static byte[] Head(string status, string[] header, int length) =>
-        Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\n{string.Concat(header.Select(h => h + "\r\n"))}Content-Length: {length}\r\nConnection: close\r\n\r\n");
+        Encoding.ASCII.GetBytes(
+            $"HTTP/1.1 {status}\r\n{string.Concat(header.Select(h => h + "\r\n"))}Content-Length: {length}\r\nConnection: close\r\n\r\n");
 }

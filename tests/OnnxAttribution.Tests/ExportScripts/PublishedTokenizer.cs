@@ -11,7 +11,8 @@ internal static class PublishedTokenizer
     {
         string Read(string name) => File.ReadAllText(Path.Combine(Random2.Checkpoint, name));
         var vocabulary = JsonNode.Parse(Read("vocab.json"))!.AsObject();
-        JsonObject ByteLevel(bool addsSpace, bool trims) => new() { ["type"] = "ByteLevel", ["add_prefix_space"] = addsSpace, ["trim_offsets"] = trims };
+        JsonObject ByteLevel(bool addsSpace, bool trims) =>
+            new() { ["type"] = "ByteLevel", ["add_prefix_space"] = addsSpace, ["trim_offsets"] = trims };
         var end = new JsonObject
         {
             ["id"] = (int)vocabulary["<|endoftext|>"]!,

@@ -11,7 +11,8 @@ public sealed class AsideNameTests : IDisposable
 
     public void Dispose() => _directory.Dispose();
 
-    private string[] Names => [.. Directory.EnumerateFileSystemEntries(_directory.Path).Select(e => Path.GetFileName(e)).Order(StringComparer.Ordinal)];
+    private string[] Names =>
+        [.. Directory.EnumerateFileSystemEntries(_directory.Path).Select(e => Path.GetFileName(e)).Order(StringComparer.Ordinal)];
 
     [Theory]
     [InlineData($".graph.html.{Token}.tmp", "graph.html")]
@@ -44,7 +45,10 @@ public sealed class AsideNameTests : IDisposable
     {
         var (precious, place) = (_directory["precious"], _directory["x.svg"]);
         File.WriteAllText(precious, "precious");
-        foreach (var name in (string[])["x.svg", ".x.svg.tmp", ".x.svg.lock", $".x.svg.{Token}.tmp", $".x.svg.{Token}.lock"]) File.CreateSymbolicLink(_directory[name], precious);
+        foreach (var name in (string[])["x.svg", ".x.svg.tmp", ".x.svg.lock", $".x.svg.{Token}.tmp", $".x.svg.{Token}.lock"])
+        {
+            File.CreateSymbolicLink(_directory[name], precious);
+        }
         OutputFile.Write(place, stream => stream.Write("new"u8));
         Assert.Equal(("precious", "new"), (File.ReadAllText(precious), File.ReadAllText(place)));
         Assert.Null(new FileInfo(place).LinkTarget);
@@ -57,7 +61,10 @@ public sealed class AsideNameTests : IDisposable
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "makes hard links by a POSIX program");
         File.WriteAllText(_directory["precious"], "precious");
-        foreach (var name in (string[])["x.svg", $".x.svg.{Token}.tmp", $".x.svg.{Token}.lock"]) System.Diagnostics.Process.Start("ln", [_directory["precious"], _directory[name]])!.WaitForExit();
+        foreach (var name in (string[])["x.svg", $".x.svg.{Token}.tmp", $".x.svg.{Token}.lock"])
+        {
+            System.Diagnostics.Process.Start("ln", [_directory["precious"], _directory[name]])!.WaitForExit();
+        }
         OutputFile.Write(_directory["x.svg"], stream => stream.Write("new"u8));
         Assert.Equal(("precious", "new"), (File.ReadAllText(_directory["precious"]), File.ReadAllText(_directory["x.svg"])));
         Assert.Equal(["precious", "x.svg"], Names);
@@ -81,7 +88,10 @@ public sealed class AsideNameTests : IDisposable
     [Fact]
     public void What_was_moved_aside_when_its_writer_died_is_put_back_where_nothing_took_its_place()
     {
-        foreach (var run in (string[])["gone", "there"]) File.WriteAllText(Path.Combine(Directory.CreateDirectory(_directory[$".{run}.{Token}.old"]).FullName, "old"), "");
+        foreach (var run in (string[])["gone", "there"])
+        {
+            File.WriteAllText(Path.Combine(Directory.CreateDirectory(_directory[$".{run}.{Token}.old"]).FullName, "old"), "");
+        }
         Directory.CreateDirectory(_directory["there"]);
         Assert.False(AsideName.RemoveLeftovers(_directory["gone"]));
         Assert.False(AsideName.RemoveLeftovers(_directory["there"]));

@@ -9,7 +9,8 @@ internal static class DamagedFile
 {
     // what a value becomes: too small, too large, of another kind, not there
     private static readonly string[] s_values =
-        ["null", "-1", "0", "1e400", "99999999999", "2147483647", "0.5", "true", "\"\"", "\"\\ud800\"", "\"\\u001b[31m\\u202e\"", "\"../../etc/passwd\"", "[]", "[null]", "{}", "{\"a\":null}", "[[],{}]", "\"blocks.99.hook_mlp_out\"", "NaN"];
+        ["null", "-1", "0", "1e400", "99999999999", "2147483647", "0.5", "true", "\"\"", "\"\\ud800\"", "\"\\u001b[31m\\u202e\"",
+            "\"../../etc/passwd\"", "[]", "[null]", "{}", "{\"a\":null}", "[[],{}]", "\"blocks.99.hook_mlp_out\"", "NaN"];
 
     private static readonly string[] s_insertions = ["\0", "\u001b", "\"", "}", "]", ",", "{", "\\ud800", "\xff", "9999999999", "-"];
 
@@ -22,7 +23,8 @@ internal static class DamagedFile
     private static bool IsJson(byte[] bytes)
     {
         var reader = new Utf8JsonReader(bytes);
-        return bytes is [(byte)'{', ..] && JsonDocument.TryParseValue(ref reader, out _) && bytes.AsSpan((int)reader.BytesConsumed).IndexOfAnyExcept("\r\n "u8) < 0;
+        return bytes is [(byte)'{', ..] && JsonDocument.TryParseValue(ref reader, out _)
+            && bytes.AsSpan((int)reader.BytesConsumed).IndexOfAnyExcept("\r\n "u8) < 0;
     }
 
     private static byte[] OfJson(byte[] whole, Random random)
@@ -61,7 +63,12 @@ internal static class DamagedFile
         if (whole.Length == 0) return [0xFF];
         // heads and ends hold what a reader goes by
         var head = Math.Min(whole.Length, 700);
-        var at = random.Next(4) switch { 0 => random.Next(whole.Length), 1 => whole.Length - 1 - random.Next(head), _ => random.Next(head) };
+        var at = random.Next(4) switch
+        {
+            0 => random.Next(whole.Length),
+            1 => whole.Length - 1 - random.Next(head),
+            _ => random.Next(head)
+        };
         var length = Math.Min(1 + random.Next(12), whole.Length - at);
         switch (random.Next(6))
         {
@@ -71,7 +78,15 @@ internal static class DamagedFile
             case 3: return [.. whole[..(at + length)], .. whole[at..]];
             default:
                 byte[] changed = [.. whole];
-                for (var i = at; i < at + (random.Next(2) == 0 ? 1 : length); i++) changed[i] = random.Next(3) switch { 0 => 0xFF, 1 => (byte)(changed[i] ^ (1 << random.Next(8))), _ => (byte)random.Next(256) };
+                for (var i = at; i < at + (random.Next(2) == 0 ? 1 : length); i++)
+                {
+                    changed[i] = random.Next(3) switch
+                    {
+                        0 => 0xFF,
+                        1 => (byte)(changed[i] ^ (1 << random.Next(8))),
+                        _ => (byte)random.Next(256)
+                    };
+                }
                 return changed;
         }
     }

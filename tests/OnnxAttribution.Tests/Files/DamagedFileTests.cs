@@ -13,14 +13,18 @@ using OnnxAttribution.Tokenizers;
 
 namespace OnnxAttribution.Tests.Files;
 
-/// <summary>Whatever is wrong with a file, its reader says so in an exception of ours, in one line with the place and without a word of .NET's own. Damages come from seeds, so a failure can be run again.</summary>
+/// <summary>Whatever is wrong with a file, its reader says so in an exception of ours,
+/// in one line with the place and without a word of .NET's own. Damages come from seeds, so a failure can be run again.</summary>
 public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
 {
     private static readonly string[] s_words =
     [
-        "Index was outside", "Index was out of range", "Object reference", "Specified argument", "could not be converted", "Parameter '", "Arithmetic operation", "Unable to cast", "Sequence contains", "Value cannot be null",
-        "The given key", "System.", "Exception of type", "requires an element of type", "Nullable object", "An item with the same key", "Input string", "BytePositionInLine", "LineNumber", "JsonElement", "Non-negative number", "JSON deserialization",
-        "Cannot read incomplete UTF-16", "invalid start of", "Unable to read beyond", "Array dimensions", "Operation is not valid", "Value was either too large", "Offset and length were",
+        "Index was outside", "Index was out of range", "Object reference", "Specified argument", "could not be converted", "Parameter '",
+        "Arithmetic operation", "Unable to cast", "Sequence contains", "Value cannot be null", "The given key", "System.",
+        "Exception of type", "requires an element of type", "Nullable object", "An item with the same key", "Input string",
+        "BytePositionInLine", "LineNumber", "JsonElement", "Non-negative number", "JSON deserialization", "Cannot read incomplete UTF-16",
+        "invalid start of", "Unable to read beyond", "Array dimensions", "Operation is not valid", "Value was either too large",
+        "Offset and length were",
     ];
 
     private readonly TemporaryDirectory _directory = new();
@@ -28,7 +32,9 @@ public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Rando
     public void Dispose() => _directory.Dispose();
 
     [Theory]
-    [InlineData("bundle.json", 150), InlineData("vocab.json", 50), InlineData("merges.txt", 60), InlineData("dictionaries/blocks.0.hook_mlp_out/cfg.json", 100), InlineData("dictionaries/blocks.0.hook_mlp_out/sae_weights.safetensors", 100)]
+    [InlineData("bundle.json", 150), InlineData("vocab.json", 50), InlineData("merges.txt", 60),
+        InlineData("dictionaries/blocks.0.hook_mlp_out/cfg.json", 100),
+        InlineData("dictionaries/blocks.0.hook_mlp_out/sae_weights.safetensors", 100)]
     public void Of_a_bundle(string file, int times)
     {
         var copy = Copied(model.Bundle);
@@ -70,7 +76,8 @@ public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Rando
         }
         var configured = Directory.CreateDirectory(_directory["configured"]).FullName;
         File.WriteAllText(Path.Combine(configured, "tokenizer.json"), SmallTokenizers.Json("llama2"));
-        File.WriteAllText(Path.Combine(configured, "tokenizer_config.json"), """{"bos_token": {"content": "<s>", "lstrip": false}, "eos_token": "</s>", "add_bos_token": true}""");
+        File.WriteAllText(Path.Combine(configured, "tokenizer_config.json"),
+            """{"bos_token": {"content": "<s>", "lstrip": false}, "eos_token": "</s>", "add_bos_token": true}""");
         Damaged(configured, "tokenizer_config.json", 50, () => Tokenizer.Open(configured));
     }
 
@@ -94,12 +101,14 @@ public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Rando
     [Fact]
     public void Of_prompts_circuits_and_sites()
     {
-        File.WriteAllText(_directory["p.jsonl"], "{\"prompt\": \"Copyright (C\", \"target\": \")\", \"id\": \"a\"}\n{\"prompt\": \"é 日本\", \"patch_prompt\": \"x y\", \"foil\": \" b\", \"id\": 3}\n");
+        File.WriteAllText(_directory["p.jsonl"], "{\"prompt\": \"Copyright (C\", \"target\": \")\", \"id\": \"a\"}\n{\"prompt\": "
+            + "\"é 日本\", \"patch_prompt\": \"x y\", \"foil\": \" b\", \"id\": 3}\n");
         Damaged(_directory.Path, "p.jsonl", 200, () =>
         {
             foreach (var (_, _, error) in PromptFile.Read(_directory["p.jsonl"])) Said(error, null);
         });
-        File.WriteAllText(_directory["sites.json"], """{"sites": {"blocks.0.hook_resid_pre": "x", "blocks.0.hook_mlp_out": "y", "blocks.0.hook_resid_post": "z"}, "hooks": {"blocks.0.attn.hook_pattern": "p"}, "tokens": "t", "logits": "l", "n_layers": 1, "n_heads": 2, "n_ctx": 8, "prepend_bos": true}""");
+        File.WriteAllText(_directory["sites.json"],
+            """{"sites": {"blocks.0.hook_resid_pre": "x", "blocks.0.hook_mlp_out": "y", "blocks.0.hook_resid_post": "z"}, "hooks": {"blocks.0.attn.hook_pattern": "p"}, "tokens": "t", "logits": "l", "n_layers": 1, "n_heads": 2, "n_ctx": 8, "prepend_bos": true}""");
         Damaged(_directory.Path, "sites.json", 150, () => SiteMap.Read(_directory["sites.json"]));
         using var loaded = LoadedModel.Open(model.Bundle, null, new RunContext(threads: 1));
         File.WriteAllText(_directory["circuit.txt"], "# a remark\n0.mlp:1,2@3;1:3\nblocks.1.hook_attn_out:0\n");
@@ -134,8 +143,14 @@ public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Rando
             }
             catch (Exception e)
             {
-                var fault = e.GetType().Namespace?.StartsWith("OnnxAttribution", StringComparison.Ordinal) == true ? Fault(e.Message, folder) : "not an exception of ours";
-                if (fault is not null) wrong.Add($"{file}, seed {seed}: {fault}: {e.GetType().Name}: {e.Message} {(fault.StartsWith("not", StringComparison.Ordinal) ? e.StackTrace?.Split('\n').FirstOrDefault(l => l.Contains("OnnxAttribution")) : "")}");
+                var fault = e.GetType().Namespace?.StartsWith("OnnxAttribution", StringComparison.Ordinal) == true
+                    ? Fault(e.Message, folder)
+                    : "not an exception of ours";
+                if (fault is not null)
+                {
+                    wrong.Add($"{file}, seed {seed}: {fault}: {e.GetType().Name}: {e.Message} "
+                        + $"{(fault.StartsWith("not", StringComparison.Ordinal) ? e.StackTrace?.Split('\n').FirstOrDefault(l => l.Contains("OnnxAttribution")) : "")}");
+                }
             }
         }
         File.WriteAllBytes(path, whole);

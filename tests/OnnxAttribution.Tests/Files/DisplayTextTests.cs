@@ -18,7 +18,8 @@ public class DisplayTextTests
     [InlineData("\u2028\u2029\ufeff\u00ad", @"\u2028\u2029\uFEFF\u00AD")]
     [InlineData("\ufdd0\ufffe\uffff\U0001ffff\U000e0041", @"\uFDD0\uFFFE\uFFFF\uD83F\uDFFF\uDB40\uDC41")]
     [InlineData("a\nb\r\tc", @"a\nb\r\tc")]
-    public void What_steers_or_hides_is_escaped_and_nothing_else(string text, string shown) => Assert.Equal(shown, DisplayText.OneLine(text));
+    public void What_steers_or_hides_is_escaped_and_nothing_else(string text, string shown) =>
+        Assert.Equal(shown, DisplayText.OneLine(text));
 
     [Fact]
     public void Halves_of_surrogate_pairs_are_escaped_wherever_they_stand()
@@ -34,13 +35,15 @@ public class DisplayTextTests
         {
             if (!Rune.TryCreate(value, out var rune)) continue;
             var category = Rune.GetUnicodeCategory(rune).ToString();
-            var hidden = category is "Control" or "Format" or "LineSeparator" or "ParagraphSeparator" || (value & 0xFFFE) == 0xFFFE || value is >= 0xFDD0 and <= 0xFDEF;
+            var hidden = category is "Control" or "Format" or "LineSeparator" or "ParagraphSeparator" || (value & 0xFFFE) == 0xFFFE
+                || value is >= 0xFDD0 and <= 0xFDEF;
             Assert.Equal(hidden && value is not (0x200C or 0x200D), DisplayText.OneLine(rune.ToString()) != rune.ToString());
         }
     }
 
     [Fact]
-    public void Lines_stay_lines_but_for_a_return_that_would_write_over_one() => Assert.Equal("a\r\nb\n\tc\\rd", DisplayText.Lines("a\r\nb\n\tc\rd"));
+    public void Lines_stay_lines_but_for_a_return_that_would_write_over_one() =>
+        Assert.Equal("a\r\nb\n\tc\\rd", DisplayText.Lines("a\r\nb\n\tc\rd"));
 
     [Fact]
     public void A_long_text_is_cut_and_never_within_a_character()
@@ -62,7 +65,8 @@ public class DisplayTextTests
         door.Write(new StringBuilder("\u009b"));
         door.WriteLine("{0}", "\ufeff");
         door.WriteLine(new InvalidOperationException("\u001b]0;title\u0007"));
-        Assert.Equal("😀\\u001B\\uD83D\\u202E\nb\\u0007\\u009B\\uFEFF\nSystem.InvalidOperationException: \\u001B]0;title\\u0007\n", raw.ToString());
+        Assert.Equal("😀\\u001B\\uD83D\\u202E\nb\\u0007\\u009B\\uFEFF\nSystem.InvalidOperationException: \\u001B]0;title\\u0007\n",
+            raw.ToString());
         using var json = new StringWriter();
         using var jsonDoor = new DisplayWriter(json, isTerminal: false);
         var node = new JsonObject { ["\u202e"] = "\u009b\u001b\ufeff\U000e0041\n" };
@@ -85,7 +89,13 @@ public class DisplayTextTests
     public void Colours_pass_and_what_a_cell_holds_does_not()
     {
         using var raw = new StringWriter();
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.Yes, ColorSystem = ColorSystemSupport.TrueColor, Out = new AnsiConsoleOutput(raw), Interactive = InteractionSupport.No });
+        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = AnsiSupport.Yes,
+            ColorSystem = ColorSystemSupport.TrueColor,
+            Out = new AnsiConsoleOutput(raw),
+            Interactive = InteractionSupport.No
+        });
         console.Pipeline.Attach(new DisplayHook());
         console.Write(new Text("\u009b2J\u202e\u001b[5m", new Style(Color.Red)));
         var shown = raw.ToString();

@@ -2,7 +2,8 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Tests.Files;
 
-/// <summary>What the system refuses is said as a reason and what to do, without .NET's sentences and without the path, which the reader puts in front.</summary>
+/// <summary>What the system refuses is said as a reason and what to do,
+/// without .NET's sentences and without the path, which the reader puts in front.</summary>
 public sealed class FileFaultTests
 {
     [Theory]
@@ -27,18 +28,21 @@ public sealed class FileFaultTests
     public void What_NET_says_without_a_code()
     {
         Assert.Contains("permission is denied", FileFault.Words(new UnauthorizedAccessException("Access to the path '/x' is denied.")));
-        Assert.Contains("read-only", FileFault.Words(new UnauthorizedAccessException("Access to the path '/x' is denied.", new IOException("Read-only file system", 30))));
+        Assert.Contains("read-only", FileFault.Words(
+            new UnauthorizedAccessException("Access to the path '/x' is denied.", new IOException("Read-only file system", 30))));
         Assert.Contains("not there", FileFault.Words(new FileNotFoundException("Could not find file '/x'.", "/x")));
         Assert.Contains("shorter", FileFault.Words(new EndOfStreamException("Unable to read beyond the end of the stream.")));
         Assert.Contains("ulimit -v", FileFault.Words(new OutOfMemoryException()));
-        Assert.Contains("make room", FileFault.Words(new InvalidOperationException("IO Error: Could not write file \"/x\": No space left on device")));
+        Assert.Contains("make room",
+            FileFault.Words(new InvalidOperationException("IO Error: Could not write file \"/x\": No space left on device")));
     }
 
     /// <summary>With no descriptor left, .NET says of its own assemblies that there are none.</summary>
     [Fact]
     public void An_assembly_that_is_not_found_is_no_file_of_the_users()
     {
-        var words = FileFault.Words(new FileNotFoundException("Could not load file or assembly 'DuckDB.NET.Data, Version=1.5.6.1'.", "DuckDB.NET.Data, Version=1.5.6.1, Culture=neutral"));
+        var words = FileFault.Words(new FileNotFoundException("Could not load file or assembly 'DuckDB.NET.Data, Version=1.5.6.1'.",
+            "DuckDB.NET.Data, Version=1.5.6.1, Culture=neutral"));
         Assert.Contains("a part of itself", words);
         Assert.Contains("ulimit -n", words);
     }

@@ -26,13 +26,17 @@ public sealed class PythonJsonTests : IDisposable
     }
 
     [Theory]
-    [InlineData("""{"a": nan}"""), InlineData("""{"a": NaNs}"""), InlineData("""{"a": +Infinity}"""), InlineData("""{"a": Inf}"""), InlineData("""{"a": 1"""), InlineData("""{"a": "NaN""")]
+    [InlineData("""{"a": nan}"""), InlineData("""{"a": NaNs}"""), InlineData("""{"a": +Infinity}"""), InlineData("""{"a": Inf}"""),
+        InlineData("""{"a": 1"""), InlineData("""{"a": "NaN""")]
     [InlineData("\\NaN"), InlineData("\"\\"), InlineData("")]
-    public void What_Python_refuses_is_refused(string text) => Assert.ThrowsAny<JsonException>(() => PythonJson.Parse(Encoding.UTF8.GetBytes(text)));
+    public void What_Python_refuses_is_refused(string text) =>
+        Assert.ThrowsAny<JsonException>(() => PythonJson.Parse(Encoding.UTF8.GetBytes(text)));
 
     [Fact]
     public void Text_in_UTF_16_is_named() =>
-        Assert.Contains("UTF-16", Assert.ThrowsAny<JsonException>(() => PythonJson.Parse((byte[])[.. Encoding.Unicode.Preamble, .. Encoding.Unicode.GetBytes("{}")])).Message, StringComparison.Ordinal);
+        Assert.Contains("UTF-16", Assert.ThrowsAny<JsonException>(() =>
+            PythonJson.Parse((byte[])[.. Encoding.Unicode.Preamble, .. Encoding.Unicode.GetBytes("{}")])).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void A_number_that_is_none_is_refused_by_name_only_where_it_is_asked_for()
@@ -41,6 +45,7 @@ public sealed class PythonJsonTests : IDisposable
         var json = ConfigJson.Read(_directory["cfg.json"]);
         Assert.Equal(8, json.Integer("d_in", 1, 10));
         Assert.Equal(["l1", "scale", "d_in"], json.Keys);
-        Assert.Contains("scale is 'Infinity' where a number from 0 to 1 is expected", Assert.Throws<CheckpointException>(() => json.Number("scale", 0, 1)).Message, StringComparison.Ordinal);
+        Assert.Contains("scale is 'Infinity' where a number from 0 to 1 is expected",
+            Assert.Throws<CheckpointException>(() => json.Number("scale", 0, 1)).Message, StringComparison.Ordinal);
     }
 }

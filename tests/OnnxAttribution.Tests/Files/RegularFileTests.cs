@@ -9,7 +9,8 @@ using OnnxAttribution.Tests.Tokenizers;
 
 namespace OnnxAttribution.Tests.Files;
 
-/// <summary>Where a file is expected, a pipe that nobody writes to, a device or a directory is refused in one line that names it, and never waited for.</summary>
+/// <summary>Where a file is expected, a pipe that nobody writes to,
+/// a device or a directory is refused in one line that names it, and never waited for.</summary>
 public sealed class RegularFileTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
@@ -17,7 +18,8 @@ public sealed class RegularFileTests(Random2Fixture model) : IClassFixture<Rando
     public void Dispose() => _directory.Dispose();
 
     [Theory]
-    [InlineData("bundle.json"), InlineData("config.json"), InlineData("vocab.json"), InlineData("merges.txt"), InlineData("model.onnx"), InlineData("model.safetensors")]
+    [InlineData("bundle.json"), InlineData("config.json"), InlineData("vocab.json"), InlineData("merges.txt"), InlineData("model.onnx"),
+        InlineData("model.safetensors")]
     [InlineData("dictionaries/blocks.0.hook_mlp_out/cfg.json"), InlineData("dictionaries/blocks.0.hook_mlp_out/sae_weights.safetensors")]
     public async Task A_pipe_in_a_bundle_is_refused(string name)
     {
@@ -27,7 +29,8 @@ public sealed class RegularFileTests(Random2Fixture model) : IClassFixture<Rando
     }
 
     [Theory]
-    [InlineData("config.json"), InlineData("vocab.json"), InlineData("merges.txt"), InlineData("model.safetensors"), InlineData("tokenizer.json")]
+    [InlineData("config.json"), InlineData("vocab.json"), InlineData("merges.txt"), InlineData("model.safetensors"),
+        InlineData("tokenizer.json")]
     [InlineData("dictionaries/blocks.0.hook_mlp_out/cfg.json"), InlineData("dictionaries/blocks.0.hook_mlp_out/sae_weights.safetensors")]
     public async Task A_pipe_in_a_checkpoint_is_refused(string name)
     {
@@ -67,8 +70,10 @@ public sealed class RegularFileTests(Random2Fixture model) : IClassFixture<Rando
     [Fact]
     public void Devices_and_directories_are_refused_by_what_they_are()
     {
-        Verb.Run("graph", "--prompts", "/dev/zero", "--model", model.Bundle, "--out", _directory["out"]).Failed(1, "/dev/zero", "it is a device");
-        Verb.Run("graph", "--prompts", _directory.Path, "--model", model.Bundle, "--out", _directory["out"]).Failed(1, _directory.Path, "it is a directory");
+        Verb.Run("graph", "--prompts", "/dev/zero", "--model", model.Bundle, "--out", _directory["out"])
+            .Failed(1, "/dev/zero", "it is a device");
+        Verb.Run("graph", "--prompts", _directory.Path, "--model", model.Bundle, "--out", _directory["out"])
+            .Failed(1, _directory.Path, "it is a directory");
         Assert.Contains("it is a device", Assert.Throws<CheckpointException>(() => SafetensorsFile.Open("/dev/null")).Message);
     }
 
@@ -98,14 +103,19 @@ public sealed class RegularFileTests(Random2Fixture model) : IClassFixture<Rando
     [Fact]
     public void Every_reader_opens_through_it()
     {
-        var openers = new Regex(@"(?<!\w)File\.(OpenRead|OpenText|OpenHandle|ReadAll\w+|ReadLines\w*|Open)\([^;]*|new FileStream\([^;]*|\.Open(Read|Text)\(\)[^;]*|new StreamReader\(\w*[pP]ath\b[^;]*");
-        var wrong = SourceTree.Files("src").Where(f => !f.Path.Contains("/Files/")).SelectMany(f => openers.Matches(f.Code).Select(m => $"{f.Path}: {m.Value}"))
+        var openers =
+            new Regex(
+                @"(?<!\w)File\.(OpenRead|OpenText|OpenHandle|ReadAll\w+|ReadLines\w*|Open)\([^;]*|new FileStream\([^;]*|\.Open(Read|Text)\(\)[^;]*|new StreamReader\(\w*[pP]ath\b[^;]*");
+        var wrong = SourceTree.Files("src")
+            .Where(f => !f.Path.Contains("/Files/"))
+            .SelectMany(f => openers.Matches(f.Code).Select(m => $"{f.Path}: {m.Value}"))
             .Where(found => !found.Contains("/proc/self/status")).ToList();   // the kernel's own
         Assert.Empty(wrong);
     }
 
     private static async Task Refused(string name, params string[] verb) =>
-        await Patience.Of(() => Verb.Run(verb).Failed(1, name, "it is a pipe, not a file; give a file"), $"{verb[0]} with a pipe as {name}");
+        await Patience.Of(() => Verb.Run(verb).Failed(1, name, "it is a pipe, not a file; give a file"),
+            $"{verb[0]} with a pipe as {name}");
 
     private string Copied(string from)
     {

@@ -7,7 +7,8 @@ using Options = OnnxAttribution.Tests.Reference.AttentionReference.Options;
 
 namespace OnnxAttribution.Tests.Onnx;
 
-/// <summary>Attention and RotaryEmbedding in other operators: against ONNX Runtime's own kernels, against their definitions in double, and their gradients against central differences of these.</summary>
+/// <summary>Attention and RotaryEmbedding in other operators: against ONNX Runtime's own kernels,
+/// against their definitions in double, and their gradients against central differences of these.</summary>
 public sealed class AttentionLoweringTests
 {
     private const int Batch = 2, Positions = 3, Width = 4;
@@ -40,7 +41,8 @@ public sealed class AttentionLoweringTests
         {
             var c = Case(name);
             var itself = new OnnxGraph(c.Inputs, [c.Itself]) { OpsetVersion = opset };
-            DirectionBatch.AssertClose(Float32Run.Run(itself.ToProto(), c.Values)["itself"], Float32Run.Run(new OnnxGraph(c.Inputs, [c.Lowered]).ToProto(), c.Values)["made"], Float32);
+            DirectionBatch.AssertClose(Float32Run.Run(itself.ToProto(), c.Values)["itself"],
+                Float32Run.Run(new OnnxGraph(c.Inputs, [c.Lowered]).ToProto(), c.Values)["made"], Float32);
         }
     }
 
@@ -63,8 +65,13 @@ public sealed class AttentionLoweringTests
         var bars = PullBack.FromWhole(g, GradientRules.Gradient, c.Lowered, zBar, c.Inputs[..3], c.Inputs);
         var direction = Random(9, [.. c.Lowered.Shape!.Select(d => (int)d.Size!.Value)]);
         var model = new OnnxGraph([.. c.Inputs, zBar], [.. c.Inputs[..3].Select(x => g.Identity(bars[x], x.Name + ".bar"))]).ToProto();
-        var actual = DoubleInterpreter.Run(model.Graph, new Dictionary<string, DoubleTensor>(c.Values) { ["z.bar"] = direction.Reshape([1, .. direction.Shape]) });
-        foreach (var x in (string[])["q", "k", "v"]) DirectionBatch.AssertClose(Differences(name, c.Values, x, direction), DirectionBatch.Row(actual[x + ".bar"], 0), Float32Constants);
+        var actual = DoubleInterpreter.Run(model.Graph,
+            new Dictionary<string, DoubleTensor>(c.Values) { ["z.bar"] = direction.Reshape([1, .. direction.Shape]) });
+        foreach (var x in (string[])["q", "k", "v"])
+        {
+            DirectionBatch.AssertClose(Differences(name, c.Values, x, direction), DirectionBatch.Row(actual[x + ".bar"], 0),
+                Float32Constants);
+        }
     }
 
     [Theory]
@@ -82,30 +89,41 @@ public sealed class AttentionLoweringTests
     {
         var (g, x) = Start();
         Value?[] inputs = [x, x, x];
-        Assert.Contains("Attention 'node' yields its scores too", Assert.Throws<GraphException>(() => OperatorLowering.Lower(g, Node(g, inputs, 4, ("qk_matmul_output_mode", 1L)), inputs)).Message);
-        Assert.Contains("softmax in Float16", Assert.Throws<GraphException>(() => OperatorLowering.Lower(g, Node(g, inputs, 1, ("softmax_precision", 10L)), inputs)).Message);
+        Assert.Contains("Attention 'node' yields its scores too", Assert.Throws<GraphException>(() =>
+            OperatorLowering.Lower(g, Node(g, inputs, 4, ("qk_matmul_output_mode", 1L)), inputs)).Message);
+        Assert.Contains("softmax in Float16",
+            Assert.Throws<GraphException>(() => OperatorLowering.Lower(g, Node(g, inputs, 1, ("softmax_precision", 10L)), inputs)).Message);
         Assert.NotNull(OperatorLowering.Lower(g, Node(g, inputs, 3, ("softmax_precision", 1L)), inputs));
     }
 
     [Theory]
-    [InlineData(false, 0, false, false), InlineData(false, 2, false, false), InlineData(true, 0, false, false), InlineData(true, 2, true, false), InlineData(false, 0, true, true), InlineData(true, 2, false, true)]
-    public void A_rotary_embedding_is_what_the_runtimes_kernel_and_its_definition_compute(bool flat, int turned, bool interleaved, bool looksUp)
+    [InlineData(false, 0, false, false), InlineData(false, 2, false, false), InlineData(true, 0, false, false),
+        InlineData(true, 2, true, false), InlineData(false, 0, true, true), InlineData(true, 2, false, true)]
+    public void A_rotary_embedding_is_what_the_runtimes_kernel_and_its_definition_compute(bool flat, int turned,
+        bool interleaved, bool looksUp)
     {
         var g = new GraphBuilder();
         var shape = flat ? (int[])[Batch, Positions, 2 * Width] : [Batch, 2, Positions, Width];
         var x = Input(g, "x", shape);
         var half = (turned > 0 ? turned : Width) / 2;
-        var (cos, sin) = (Random(2, looksUp ? [7, half] : [Batch, Positions, half]), Random(3, looksUp ? [7, half] : [Batch, Positions, half]));
-        Value Table(string name, DoubleTensor t) => g.Constant(name, Constants.Of([.. t.Data.Select(d => (float)d)], [.. t.Shape.Select(n => (long)n)]));
+        var (cos, sin) =
+            (Random(2, looksUp ? [7, half] : [Batch, Positions, half]), Random(3, looksUp ? [7, half] : [Batch, Positions, half]));
+        Value Table(string name, DoubleTensor t) =>
+            g.Constant(name, Constants.Of([.. t.Data.Select(d => (float)d)], [.. t.Shape.Select(n => (long)n)]));
         long[] places = [0, 1, 2, 4, 5, 6];
-        Value?[] inputs = [x, Table("cos", cos), Table("sin", sin), .. looksUp ? [g.Constant("places", Constants.Of(places, Batch, Positions))] : (Value?[])[]];
-        var itself = g.Emit("RotaryEmbedding", inputs, ["itself"], ("interleaved", interleaved ? 1L : 0L), ("rotary_embedding_dim", (long)turned), ("num_heads", flat ? 2L : 0L))[0];
+        Value?[] inputs = [x, Table("cos", cos), Table("sin", sin),
+            .. looksUp ? [g.Constant("places", Constants.Of(places, Batch, Positions))] : (Value?[])[]];
+        var itself = g.Emit("RotaryEmbedding", inputs, ["itself"], ("interleaved", interleaved ? 1L : 0L),
+            ("rotary_embedding_dim", (long)turned), ("num_heads", flat ? 2L : 0L))[0];
         var made = g.Identity(OperatorLowering.Lower(g, itself.Producer!, inputs)![0], "made");
         var values = new Dictionary<string, DoubleTensor> { ["x"] = Random(1, shape) };
-        DoubleTensor At(DoubleTensor table) => looksUp ? DoubleTensor.Tabulate([Batch, Positions, half], i => table.At((int)places[(i[0] * Positions) + i[1]], i[2])) : table;
+        DoubleTensor At(DoubleTensor table) =>
+            looksUp ? DoubleTensor.Tabulate([Batch, Positions, half], i => table.At((int)places[(i[0] * Positions) + i[1]], i[2])) : table;
         var defined = AttentionReference.Rotary(values["x"], At(cos), At(sin), flat ? 2 : null, 2 * half, interleaved);
-        DirectionBatch.AssertClose(defined, DoubleInterpreter.Run(new OnnxGraph([x], [made]).ToProto().Graph, values)["made"], Float32Constants);
-        DirectionBatch.AssertClose(Float32Run.Run(new OnnxGraph([x], [itself]).ToProto(), values)["itself"], Float32Run.Run(new OnnxGraph([x], [made]).ToProto(), values)["made"], Float32);
+        DirectionBatch.AssertClose(defined, DoubleInterpreter.Run(new OnnxGraph([x], [made]).ToProto().Graph, values)["made"],
+            Float32Constants);
+        DirectionBatch.AssertClose(Float32Run.Run(new OnnxGraph([x], [itself]).ToProto(), values)["itself"],
+            Float32Run.Run(new OnnxGraph([x], [made]).ToProto(), values)["made"], Float32);
         Assert.All(new OnnxGraph([x], [made]).Ops(), o => Assert.Contains(o.Type, VjpRules.Table.Keys));
     }
 
@@ -117,7 +135,12 @@ public sealed class AttentionLoweringTests
         var g = new GraphBuilder();
         var (queries, keys) = options.Heads ?? (2, 2);
         int[] Shape(int heads) => options.Heads is null ? [Batch, heads, Positions, Width] : [Batch, Positions, heads * Width];
-        var values = new Dictionary<string, DoubleTensor> { ["q"] = Random(1, Shape(queries)), ["k"] = Random(2, Shape(keys)), ["v"] = Random(3, Shape(keys)) };
+        var values = new Dictionary<string, DoubleTensor>
+        {
+            ["q"] = Random(1, Shape(queries)),
+            ["k"] = Random(2, Shape(keys)),
+            ["v"] = Random(3, Shape(keys))
+        };
         Value[] inputs = [.. values.Select(v => Input(g, v.Key, v.Value.Shape))];
         Value?[] all = Mask(mask) is { } m ? [.. inputs, MaskConstant(g, mask, m)] : [.. inputs];
         List<(string, object)> attributes = [("is_causal", options.Causal ? 1L : 0L)];
@@ -129,7 +152,8 @@ public sealed class AttentionLoweringTests
     }
 
     private static DoubleTensor Defined(string name, IReadOnlyDictionary<string, DoubleTensor> at) =>
-        AttentionReference.Attention(at["q"], at["k"], at["v"], Mask(s_cases[name].Mask), s_cases[name].Mask.StartsWith("bool", StringComparison.Ordinal), s_cases[name].Options);
+        AttentionReference.Attention(at["q"], at["k"], at["v"], Mask(s_cases[name].Mask),
+            s_cases[name].Mask.StartsWith("bool", StringComparison.Ordinal), s_cases[name].Options);
 
     private static DoubleTensor Differences(string name, Dictionary<string, DoubleTensor> values, string input, DoubleTensor zBar)
     {
@@ -149,16 +173,26 @@ public sealed class AttentionLoweringTests
     // every query sees its own key
     private static DoubleTensor? Mask(string mask)
     {
-        int[]? shape = mask.Split(' ', 2) switch { [_, "[T, S]"] => [Positions, Positions], [_, "[B, H, T, S]"] => [Batch, 2, Positions, Positions], [_, "[B, 1, T, S]"] => [Batch, 1, Positions, Positions], _ => null };
+        int[]? shape = mask.Split(' ', 2) switch
+        {
+            [_, "[T, S]"] => [Positions, Positions],
+            [_, "[B, H, T, S]"] => [Batch, 2, Positions, Positions],
+            [_, "[B, 1, T, S]"] => [Batch, 1, Positions, Positions],
+            _ => null
+        };
         if (shape is null) return null;
         var random = Random(4, shape);
-        return mask.StartsWith("float", StringComparison.Ordinal) ? random : DoubleTensor.Tabulate(shape, i => i[^1] == i[^2] || random.At(i) > 0 ? 1 : 0);
+        return mask.StartsWith("float", StringComparison.Ordinal)
+            ? random
+            : DoubleTensor.Tabulate(shape, i => i[^1] == i[^2] || random.At(i) > 0 ? 1 : 0);
     }
 
     private static Value MaskConstant(GraphBuilder g, string mask, DoubleTensor content)
     {
         long[] shape = [.. content.Shape.Select(n => (long)n)];
-        return g.Constant("mask", mask.StartsWith("bool", StringComparison.Ordinal) ? Constants.Of([.. content.Data.Select(d => d != 0)], shape) : Constants.Of([.. content.Data.Select(d => (float)d)], shape));
+        return g.Constant("mask", mask.StartsWith("bool", StringComparison.Ordinal)
+            ? Constants.Of([.. content.Data.Select(d => d != 0)], shape)
+            : Constants.Of([.. content.Data.Select(d => (float)d)], shape));
     }
 
     private static (GraphBuilder, Value) Start()
@@ -174,7 +208,8 @@ public sealed class AttentionLoweringTests
         return op;
     }
 
-    private static Value Input(GraphBuilder g, string name, int[] shape) => g.Input(name, DataType.Float, [.. shape.Select(n => Dim.Of(n))]);
+    private static Value Input(GraphBuilder g, string name, int[] shape) =>
+        g.Input(name, DataType.Float, [.. shape.Select(n => Dim.Of(n))]);
 
     // float32 numbers, so that a constant in a graph is the same
     private static DoubleTensor Random(int seed, int[] shape)

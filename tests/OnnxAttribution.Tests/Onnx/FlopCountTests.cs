@@ -13,13 +13,16 @@ public class FlopCountTests
 
     [Fact]
     public void Batch_axes_multiply() =>
-        Assert.Equal(2 * 64 * 12 * 16 * 16 * 64, Count(g => g.MatMul(Scores(g, Dim.Named("rows"), 64), Scores(g, Dim.Of(1), 64, turned: true))));
+        Assert.Equal(2 * 64 * 12 * 16 * 16 * 64,
+            Count(g => g.MatMul(Scores(g, Dim.Named("rows"), 64), Scores(g, Dim.Of(1), 64, turned: true))));
 
     [Fact]
     public void A_gemm_counts_its_inner_axis_however_it_is_stored()
     {
-        Assert.Equal(2 * 16 * 5 * 7, Count(g => g.Emit("Gemm", [Input(g, Dim.Named("position"), Dim.Of(7)), Weight(g, 5, 7)], ("transB", 1L))));
-        Assert.Equal(2 * 16 * 5 * 7, Count(g => g.Emit("Gemm", [Input(g, Dim.Of(7), Dim.Named("position")), Weight(g, 7, 5)], ("transA", 1L))));
+        Assert.Equal(2 * 16 * 5 * 7,
+            Count(g => g.Emit("Gemm", [Input(g, Dim.Named("position"), Dim.Of(7)), Weight(g, 5, 7)], ("transB", 1L))));
+        Assert.Equal(2 * 16 * 5 * 7,
+            Count(g => g.Emit("Gemm", [Input(g, Dim.Of(7), Dim.Named("position")), Weight(g, 7, 5)], ("transA", 1L))));
     }
 
     [Fact]
@@ -29,7 +32,8 @@ public class FlopCountTests
 
     [Fact]
     public void Products_add_up_and_nothing_else_counts() =>
-        Assert.Equal(2 * (2 * 16 * 8 * 8), Count(g => g.Tanh(g.MatMul(g.Exp(g.MatMul(Positions(g, 8), Weight(g, 8, 8))), Weight(g, 8, 8)))));
+        Assert.Equal(2 * (2 * 16 * 8 * 8),
+            Count(g => g.Tanh(g.MatMul(g.Exp(g.MatMul(Positions(g, 8), Weight(g, 8, 8))), Weight(g, 8, 8)))));
 
     [Fact]
     public void A_product_of_constants_is_made_once_and_does_not_count() =>
@@ -44,7 +48,8 @@ public class FlopCountTests
     {
         var g = new GraphBuilder();
         var x = Input(g, Dim.Named("rows"), Dim.Named("position"), Dim.Of(10));
-        var graph = new OnnxGraph([x], [g.ReduceSum(g.Exp(x), false, 0, 2), g.Exp(Positions(g, 10))]);   // [position] and [1, position, 10]: without rows
+        // [position] and [1, position, 10]: without rows
+        var graph = new OnnxGraph([x], [g.ReduceSum(g.Exp(x), false, 0, 2), g.Exp(Positions(g, 10))]);
         Assert.Equal(4 * 16 * 10, FlopCount.BytesPer(graph, "rows", s_sizes));
     }
 
@@ -57,7 +62,9 @@ public class FlopCountTests
     private static Value Positions(GraphBuilder g, long width) => Input(g, Dim.Of(1), Dim.Named("position"), Dim.Of(width));
 
     private static Value Scores(GraphBuilder g, Dim batch, long width, bool turned = false) =>
-        turned ? Input(g, batch, Dim.Of(12), Dim.Of(width), Dim.Named("position")) : Input(g, batch, Dim.Of(12), Dim.Named("position"), Dim.Of(width));
+        turned
+            ? Input(g, batch, Dim.Of(12), Dim.Of(width), Dim.Named("position"))
+            : Input(g, batch, Dim.Of(12), Dim.Named("position"), Dim.Of(width));
 
     private static Value Input(GraphBuilder g, params Dim[] shape) => g.Input("x", DataType.Float, shape);
 

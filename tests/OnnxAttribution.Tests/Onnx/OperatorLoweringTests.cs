@@ -5,19 +5,23 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Tests.Onnx;
 
-/// <summary>What is said by other operators computes what ONNX Runtime computes of the operator itself, and every part of it has a gradient rule.</summary>
+/// <summary>What is said by other operators computes what ONNX Runtime computes of the operator itself,
+/// and every part of it has a gradient rule.</summary>
 public sealed class OperatorLoweringTests
 {
     [Theory]
-    [InlineData("Clip", 0), InlineData("Clip", 1), InlineData("Clip", 2), InlineData("Sum", 2), InlineData("Sum", 1), InlineData("Max", 2), InlineData("Min", 2), InlineData("Max", 0)]
-    [InlineData("LeakyRelu", 0), InlineData("PRelu", 1), InlineData("Elu", 0), InlineData("HardSigmoid", 0), InlineData("HardSwish", 0), InlineData("Softplus", 0), InlineData("Mish", 0)]
+    [InlineData("Clip", 0), InlineData("Clip", 1), InlineData("Clip", 2), InlineData("Sum", 2), InlineData("Sum", 1), InlineData("Max", 2),
+        InlineData("Min", 2), InlineData("Max", 0)]
+    [InlineData("LeakyRelu", 0), InlineData("PRelu", 1), InlineData("Elu", 0), InlineData("HardSigmoid", 0), InlineData("HardSwish", 0),
+        InlineData("Softplus", 0), InlineData("Mish", 0)]
     [InlineData("ReduceL2", 0), InlineData("ReduceSumSquare", 0), InlineData("Dropout", 0), InlineData("CastLike", 1)]
     public void An_operator_is_what_it_is_said_by(string type, int further)
     {
         var g = new GraphBuilder();
         var x = g.Input("x", DataType.Float, Dim.Of(2), Dim.Of(3));
         // Clip's limits are numbers in order; the others take whole tensors
-        Value[] others = [.. Enumerable.Range(0, further).Select(i => g.Constant($"c{i}", type == "Clip" ? Constants.Of([(2 * i) - 1f]) : Constants.Of([0.5f, -1f + i, 0.25f], 3)))];
+        Value[] others = [.. Enumerable.Range(0, further)
+            .Select(i => g.Constant($"c{i}", type == "Clip" ? Constants.Of([(2 * i) - 1f]) : Constants.Of([0.5f, -1f + i, 0.25f], 3)))];
         Same(g, type, [x, .. others], new Dictionary<string, DoubleTensor> { ["x"] = new([2, 3], [-3, 0.5, 40, -40, 1.5, -0.25]) });
     }
 
@@ -26,7 +30,8 @@ public sealed class OperatorLoweringTests
     {
         var g = new GraphBuilder();
         var x = g.Input("x", DataType.Float, Dim.Of(2), Dim.Of(3));
-        Same(g, type, [x, g.Ints(-1)], new Dictionary<string, DoubleTensor> { ["x"] = new([2, 3], [-3, 0.5, 4, -4, 1.5, -0.25]) }, ("keepdims", 0L));
+        Same(g, type, [x, g.Ints(-1)], new Dictionary<string, DoubleTensor> { ["x"] = new([2, 3], [-3, 0.5, 4, -4, 1.5, -0.25]) },
+            ("keepdims", 0L));
     }
 
     [Theory]
@@ -47,7 +52,8 @@ public sealed class OperatorLoweringTests
     {
         var g = new GraphBuilder();
         var random = new Random(3);
-        DoubleTensor Draw(int[] shape) => new(shape, [.. Enumerable.Range(0, shape.Aggregate(1, (n, d) => n * d)).Select(_ => random.NextDouble() - 0.5)]);
+        DoubleTensor Draw(int[] shape) =>
+            new(shape, [.. Enumerable.Range(0, shape.Aggregate(1, (n, d) => n * d)).Select(_ => random.NextDouble() - 0.5)]);
         Value Input(string name, int[] shape) => g.Input(name, DataType.Float, [.. shape.Select(n => Dim.Of(n))]);
         var inputs = new Dictionary<string, DoubleTensor> { ["x"] = Draw(left) };
         if (right is not null) inputs["y"] = Draw(right);
@@ -79,16 +85,20 @@ public sealed class OperatorLoweringTests
         var g = new GraphBuilder();
         var v = g.Input("x", DataType.Float, Dim.Of(1), Dim.Of(3));
         Value[] inputs = type == "Swish" ? [v] : [v, g.Ones(3)];
-        var itself = GraphBuilder.Attach(new Op(type, "", type, inputs, g.Emit("Identity", inputs[..1], attributes).Producer!.Attributes), ["itself"], _ => new Value("itself", DataType.Float, null))[0];
+        var itself = GraphBuilder.Attach(new Op(type, "", type, inputs, g.Emit("Identity", inputs[..1], attributes).Producer!.Attributes),
+            ["itself"], _ => new Value("itself", DataType.Float, null))[0];
         var made = g.Identity(OperatorLowering.Lower(g, itself.Producer!, inputs)![0], "made");
-        var actual = Float32Run.Run(new OnnxGraph([v], [made]).ToProto(), new Dictionary<string, DoubleTensor> { ["x"] = new([1, 3], [.. x.Select(n => n * scale)]) })["made"];
+        var actual = Float32Run.Run(new OnnxGraph([v], [made]).ToProto(),
+            new Dictionary<string, DoubleTensor> { ["x"] = new([1, 3], [.. x.Select(n => n * scale)]) })["made"];
         Assert.All(expected.Zip(actual.Data), p => Assert.Equal(p.First, p.Second, 1e-6));
     }
 
-    private static void Same(GraphBuilder g, string type, Value[] inputs, Dictionary<string, DoubleTensor> values, params (string, object)[] attributes)
+    private static void Same(GraphBuilder g, string type, Value[] inputs, Dictionary<string, DoubleTensor> values,
+        params (string, object)[] attributes)
     {
         // shape inference need not know what is never kept
-        var itself = GraphBuilder.Attach(new Op(type, "", type, inputs, g.Emit(type, inputs, attributes).Producer!.Attributes), ["itself"], _ => new Value("itself", DataType.Float, null))[0];
+        var itself = GraphBuilder.Attach(new Op(type, "", type, inputs, g.Emit(type, inputs, attributes).Producer!.Attributes), ["itself"],
+            _ => new Value("itself", DataType.Float, null))[0];
         var lowered = OperatorLowering.Lower(g, itself.Producer!, inputs);
         Assert.NotNull(lowered);
         var made = g.Emit("Identity", [lowered[0]], ["made"])[0];

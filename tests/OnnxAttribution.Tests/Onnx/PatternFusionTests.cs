@@ -4,7 +4,8 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Tests.Onnx;
 
-/// <summary>Norms and GELU in smaller operators are one operator again and compute the same; what only looks like them is left as it is.</summary>
+/// <summary>Norms and GELU in smaller operators are one operator again and compute the same;
+/// what only looks like them is left as it is.</summary>
 public sealed class PatternFusionTests
 {
     private const int Width = 4;
@@ -102,20 +103,23 @@ public sealed class PatternFusionTests
 
     private Value Plus1(Value v) => _g.Add(v, _g.Scalar(1));
 
-    private Value Cubic(float root, float cubic) => _g.Tanh(_g.Mul(_g.Scalar(root), _g.Add(_x, _g.Mul(_g.Scalar(cubic), _g.Pow(_x, _g.Scalar(3))))));
+    private Value Cubic(float root, float cubic) =>
+        _g.Tanh(_g.Mul(_g.Scalar(root), _g.Add(_x, _g.Mul(_g.Scalar(cubic), _g.Pow(_x, _g.Scalar(3))))));
 
     private Value? Fuse(Value v) => PatternFusion.Fuse(_g, v.Producer!, [.. v.Producer!.In]);
 
     private void Left(Value v) => Assert.Null(Fuse(v));
 
-    /// <summary>The operator that is made, of the same numbers as what it stands for, but for float32's rounding in another order.</summary>
+    /// <summary>The operator that is made, of the same numbers as what it stands for,
+    /// but for float32's rounding in another order.</summary>
     private Value Fused(Value v, string type)
     {
         var fused = Fuse(v);
         Assert.Equal(type, fused?.Producer!.Type);
         double[] values = [1, -2, 0.5, 3, -0.1, 0.02, 0, 0.05, 2, 2.5, 1, 4, -1, 0, 1, -0.75];
         double[] Run(Value z, string name) =>
-            Float32Run.Run(new OnnxGraph([_x], [_g.Identity(z, name)]).ToProto(), new Dictionary<string, DoubleTensor> { ["x"] = new([Width, Width], values) })[name].Data;
+            Float32Run.Run(new OnnxGraph([_x], [_g.Identity(z, name)]).ToProto(),
+                new Dictionary<string, DoubleTensor> { ["x"] = new([Width, Width], values) })[name].Data;
         Assert.All(Run(v, $"{v.Name}.itself").Zip(Run(fused!, $"{v.Name}.fused")), p => Assert.Equal(p.First, p.Second, 1e-5));
         return fused!;
     }

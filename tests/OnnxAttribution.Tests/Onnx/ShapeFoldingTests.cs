@@ -47,7 +47,8 @@ public sealed class ShapeFoldingTests
         {
             Assert.Equal("[batch, position, 3]", $"[{string.Join(", ", z.Shape!)}]");
             var graph = new OnnxGraph([x], [_g.Emit("Identity", [z], ["z"])[0]]);
-            Assert.Equal(expected, Float32Run.Run(graph.ToProto(), new Dictionary<string, DoubleTensor> { ["x"] = new([2, 1, 2], [1, 2, 3, 4]) })["z"].Data);
+            Assert.Equal(expected,
+                Float32Run.Run(graph.ToProto(), new Dictionary<string, DoubleTensor> { ["x"] = new([2, 1, 2], [1, 2, 3, 4]) })["z"].Data);
         }
     }
 
@@ -76,7 +77,8 @@ public sealed class ShapeFoldingTests
         Assert.Null(Folded(_g.Slice(x, _g.Ints(0), _g.Ints(long.MaxValue), _g.Ints(1), _g.Ints(2))));
     }
 
-    private Value Input(string name, params object[] shape) => _g.Input(name, DataType.Float, [.. shape.Select(d => d is string s ? Dim.Named(s) : Dim.Of((int)d))]);
+    private Value Input(string name, params object[] shape) =>
+        _g.Input(name, DataType.Float, [.. shape.Select(d => d is string s ? Dim.Named(s) : Dim.Of((int)d))]);
 
     private Value? Folded(Value v) => ShapeFolding.Fold(_g, v.Producer!, [.. v.Producer!.In])?[0];
 

@@ -6,7 +6,8 @@ using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Preflight;
 
-/// <summary>The figures of a check: against the dictionaries' own encoder and the model's own passes, which share no code with it, and on models/tiny, whose dictionaries are sound.</summary>
+/// <summary>The figures of a check: against the dictionaries' own encoder and the model's own passes,
+/// which share no code with it, and on models/tiny, whose dictionaries are sound.</summary>
 public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Random2Bundle>
 {
     private static CheckReport Tiny(CheckOptions options)
@@ -24,7 +25,8 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
         Assert.Equal(2048, report.Tokens);
         Assert.All(report.Sites, s =>
         {
-            // models/tiny/README.md, on another text: 0.927 to 0.998, k or 32 features, at least 0.93 recovered (there of the mean-ablated loss)
+            // models/tiny/README.md, on another text: 0.927 to 0.998, k or 32 features,
+            // at least 0.93 recovered (there of the mean-ablated loss)
             Assert.InRange(s.Fit.VarianceExplained, 0.9, 1);
             Assert.InRange(s.Fit.L0, s.K - 0.1 ?? 24, s.K ?? 40);
             Assert.InRange(s.Fit.NormRatio, 0.9, 1.02);
@@ -70,7 +72,8 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
             // float32 sums in another order: 1e-6 of either sum
             var expected = 1 - (errors.Sum(e => e.Sum(v => (double)v * v)) / variance);
             Assert.Equal(expected, check.Fit.VarianceExplained, 1e-5 * Math.Max(1, Math.Abs(expected)));
-            var lengths = rows.Zip(errors, (r, e) => Math.Sqrt(r.Zip(e, (a, b) => Math.Pow(a - b, 2)).Sum()) / Math.Sqrt(r.Sum(v => (double)v * v)));
+            var lengths =
+                rows.Zip(errors, (r, e) => Math.Sqrt(r.Zip(e, (a, b) => Math.Pow(a - b, 2)).Sum()) / Math.Sqrt(r.Sum(v => (double)v * v)));
             Assert.Equal(lengths.Average(), check.Fit.NormRatio, 1e-5 * lengths.Average());
         }
     }
@@ -78,7 +81,8 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
     [Fact]
     public void Cross_entropies_are_those_of_passes_in_which_the_site_is_replaced()
     {
-        using var model = LoadedModel.Open(random2.Path, ["blocks.0.hook_attn_out", "blocks.1.hook_resid_pre", "blocks.1.hook_resid_post"], new RunContext(threads: 1));
+        using var model = LoadedModel.Open(random2.Path, ["blocks.0.hook_attn_out", "blocks.1.hook_resid_pre", "blocks.1.hook_resid_post"],
+            new RunContext(threads: 1));
         // 31 + 31 + 8 tokens: the last sequence is padded in its batch
         var loss = BundleCheck.Of(model, null, new CheckOptions { Tokens = 70, LossTokens = 70, SampleTokens = 32 }).Sites;
         foreach (var check in loss)
@@ -152,7 +156,8 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
         using var model = LoadedModel.Open(bundle, null, new RunContext(threads: 2));
         var report = BundleCheck.Of(model, null, new CheckOptions { Tokens = 93, LossTokens = 31, SampleTokens = 32 });
         Assert.All(report.Sites, s => Assert.Equal(!s.Site.Contains("mlp"), s.PrependBos));
-        Assert.All(report.Sites, s => Assert.Equal(s.PrependBos ? 93 : 90, s.Fit.Tokens));   // the first position of three sequences is BOS, or does not count
+        // the first position of three sequences is BOS, or does not count
+        Assert.All(report.Sites, s => Assert.Equal(s.PrependBos ? 93 : 90, s.Fit.Tokens));
         Assert.Contains(report.Notes, n => n.Contains("--sites"));
         using var alone = LoadedModel.Open(random2.Path, ["attn"], new RunContext(threads: 2));
         var same = BundleCheck.Of(alone, null, new CheckOptions { Tokens = 93, LossTokens = 31, SampleTokens = 32 });

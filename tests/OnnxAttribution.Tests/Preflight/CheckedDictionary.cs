@@ -17,7 +17,8 @@ internal sealed class CheckedDictionary : IDisposable
     /// <summary>The dictionary that models/tiny has at a site.</summary>
     public static DictionaryFiles Trained(string site) => DictionaryFiles.Read(Path.Combine(Repository.TinyModel, "dictionaries", site));
 
-    /// <summary>TopK with k = 1 and a feature for each position of the text's beginning, which rebuilds them exactly and other vectors, of another length or direction, badly.</summary>
+    /// <summary>TopK with k = 1 and a feature for each position of the text's beginning,
+    /// which rebuilds them exactly and other vectors, of another length or direction, badly.</summary>
     /// <param name="bias">The nearer to 1, the worse are other vectors rebuilt.</param>
     /// <param name="map">What the dictionary's input is at the site, [rows, d] in and out; what it rebuilds likewise.</param>
     public DictionaryFiles Memory(string site, Func<float[], float[]> map, bool hasBos = true, float bias = 0.9f)
@@ -46,7 +47,8 @@ internal sealed class CheckedDictionary : IDisposable
     }
 
     /// <summary>The findings of a check of models/tiny with one dictionary.</summary>
-    public CheckReport Check(DictionaryFiles dictionary, Func<ExportOptions, ExportOptions>? export = null, int tokens = Tokens, int lossTokens = 0)
+    public CheckReport Check(DictionaryFiles dictionary, Func<ExportOptions, ExportOptions>? export = null, int tokens = Tokens,
+        int lossTokens = 0)
     {
         var name = $"bundle{Directory.GetDirectories(_directory.Path).Length}";
         using var model = LoadedModel.Open(Bundle(name, dictionary, export), null, new RunContext(threads: 2));

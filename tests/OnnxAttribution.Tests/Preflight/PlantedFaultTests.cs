@@ -4,14 +4,16 @@ using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Preflight;
 
-/// <summary>A fault that is planted in a sound dictionary is found and named, and only this one; the sound dictionary gives no finding.</summary>
+/// <summary>A fault that is planted in a sound dictionary is found and named, and only this one;
+/// the sound dictionary gives no finding.</summary>
 public sealed class PlantedFaultTests : IDisposable
 {
     private readonly CheckedDictionary _tiny = new();
 
     public void Dispose() => _tiny.Dispose();
 
-    private Finding Only(DictionaryFiles dictionary, Fault fault, params string[] words) => Only(CheckedDictionary.Tokens, dictionary, fault, words);
+    private Finding Only(DictionaryFiles dictionary, Fault fault, params string[] words) =>
+        Only(CheckedDictionary.Tokens, dictionary, fault, words);
 
     private Finding Only(int tokens, DictionaryFiles dictionary, Fault fault, params string[] words)
     {
@@ -50,16 +52,20 @@ public sealed class PlantedFaultTests : IDisposable
     }), Fault.TopkReadAsRelu, k, "\"architecture\": \"topk\"", "L0");
 
     [Fact]
-    public void ReLU_read_as_TopK() => Only(Trained("blocks.0.hook_mlp_out", d => (d.Config["architecture"], d.Config["k"]) = ("topk", 2)), Fault.ReluReadAsTopk, "\"architecture\": \"standard\"");
+    public void ReLU_read_as_TopK() =>
+        Only(Trained("blocks.0.hook_mlp_out", d => (d.Config["architecture"], d.Config["k"]) = ("topk", 2)), Fault.ReluReadAsTopk,
+            "\"architecture\": \"standard\"");
 
     [Fact]
-    public void Another_k() => Only(Trained("blocks.0.hook_resid_pre", d => d.Config["k"] = 6), Fault.WrongK, "another k than 6", "about 32");
+    public void Another_k() =>
+        Only(Trained("blocks.0.hook_resid_pre", d => d.Config["k"] = 6), Fault.WrongK, "another k than 6", "about 32");
 
     [Theory]
     [InlineData("layer_norm")]
     [InlineData("constant_norm_rescale")]
     public void An_input_that_is_normalised_and_should_not_be(string kind) =>
-        Only(Trained("blocks.2.hook_resid_pre", d => d.Config["normalize_activations"] = kind), Fault.InputNormalization, $"normalised ({kind})", "\"normalize_activations\": \"none\"");
+        Only(Trained("blocks.2.hook_resid_pre", d => d.Config["normalize_activations"] = kind), Fault.InputNormalization,
+            $"normalised ({kind})", "\"normalize_activations\": \"none\"");
 
     [Fact]
     public void A_missing_layer_norm() => Forgotten(InputNormalization.LayerNorm);
@@ -76,7 +82,8 @@ public sealed class PlantedFaultTests : IDisposable
         Only(dictionary, Fault.InputNormalization, $"normalised by {kind.Name()}", $"\"normalize_activations\": \"{kind.Name()}\"");
     }
 
-    private static float[] Normalized(float[] x, InputNormalization kind) => new OnnxAttribution.Dictionaries.SiteNormalization(kind, null).Apply(x, 128);
+    private static float[] Normalized(float[] x, InputNormalization kind) =>
+        new OnnxAttribution.Dictionaries.SiteNormalization(kind, null).Apply(x, 128);
 
     [Fact]
     public void A_training_scale_that_was_not_folded() => Only(Trained("blocks.0.hook_resid_pre", d =>
@@ -94,10 +101,14 @@ public sealed class PlantedFaultTests : IDisposable
     }), Fault.InputScale, "multiplied by about 8", "\"norm_scaling_factor\": 8");
 
     [Fact]
-    public void A_b_dec_that_is_not_subtracted() => Only(Trained("blocks.0.hook_mlp_out", d => d.Config["apply_b_dec_to_input"] = false), Fault.DecoderBias, "\"apply_b_dec_to_input\": true");
+    public void A_b_dec_that_is_not_subtracted() =>
+        Only(Trained("blocks.0.hook_mlp_out", d => d.Config["apply_b_dec_to_input"] = false), Fault.DecoderBias,
+            "\"apply_b_dec_to_input\": true");
 
     [Fact]
-    public void Decoder_norms_that_count_twice() => Only(Trained("blocks.0.hook_mlp_out", d => Scale(d["W_dec"], i => Length(i / d.Width))), Fault.DecoderNorm, "counted once less", "divided by its length");
+    public void Decoder_norms_that_count_twice() =>
+        Only(Trained("blocks.0.hook_mlp_out", d => Scale(d["W_dec"], i => Length(i / d.Width))), Fault.DecoderNorm, "counted once less",
+            "divided by its length");
 
     [Fact]
     public void Decoder_norms_by_which_TopK_has_to_choose()
@@ -132,12 +143,14 @@ public sealed class PlantedFaultTests : IDisposable
     [Theory]
     [InlineData("blocks.0.hook_resid_pre")]
     [InlineData("blocks.1.hook_resid_pre")]
-    public void A_missing_BOS(string site) => Only(2540, Trained(site, d => d.Config["metadata"]!["prepend_bos"] = false), Fault.Bos, "begin with BOS", "\"prepend_bos\": true");
+    public void A_missing_BOS(string site) =>
+        Only(2540, Trained(site, d => d.Config["metadata"]!["prepend_bos"] = false), Fault.Bos, "begin with BOS", "\"prepend_bos\": true");
 
     [Fact]
     public void A_BOS_that_should_not_be_there()
     {
-        var dictionary = _tiny.Memory("blocks.2.hook_resid_pre", x => Normalized(x, InputNormalization.LayerNorm), hasBos: false, bias: 0.998f);
+        var dictionary = _tiny.Memory("blocks.2.hook_resid_pre", x => Normalized(x, InputNormalization.LayerNorm),
+            hasBos: false, bias: 0.998f);
         dictionary.Config["normalize_activations"] = "layer_norm";
         Assert.Empty(_tiny.Check(dictionary).Findings);
         dictionary.Config["metadata"]!["prepend_bos"] = true;
@@ -145,14 +158,19 @@ public sealed class PlantedFaultTests : IDisposable
     }
 
     [Fact]
-    public void The_dictionary_of_another_site() => Only(Trained("blocks.2.hook_attn_out", d => d.Config["metadata"]!["hook_name"] = "blocks.1.hook_mlp_out"), Fault.OtherSite, "rebuilds blocks.2.hook_attn_out better than this site", "\"hook_name\": \"blocks.2.hook_attn_out\"");
+    public void The_dictionary_of_another_site() =>
+        Only(Trained("blocks.2.hook_attn_out", d => d.Config["metadata"]!["hook_name"] = "blocks.1.hook_mlp_out"), Fault.OtherSite,
+            "rebuilds blocks.2.hook_attn_out better than this site", "\"hook_name\": \"blocks.2.hook_attn_out\"");
 
     [Fact]
     public void The_dictionary_of_another_model()
     {
-        var finding = Only(DictionaryFiles.Random("blocks.2.hook_resid_pre", 128, 512, seed: 5), Fault.DoesNotFit, "does not fit this model", "Check that it was trained on this model");
+        var finding = Only(DictionaryFiles.Random("blocks.2.hook_resid_pre", 128, 512, seed: 5), Fault.DoesNotFit,
+            "does not fit this model", "Check that it was trained on this model");
         Assert.Null(finding.After);
-        Assert.Contains("try without it", Assert.Single(_tiny.Check(DictionaryFiles.Random("blocks.2.hook_resid_pre", 128, 512, seed: 5), o => o with { CenterWritingWeights = true }).Findings).Sentence);
+        Assert.Contains("try without it",
+            Assert.Single(_tiny.Check(DictionaryFiles.Random("blocks.2.hook_resid_pre", 128, 512, seed: 5),
+                o => o with { CenterWritingWeights = true }).Findings).Sentence);
     }
 
     [Fact]

@@ -7,8 +7,10 @@ internal static class AttentionReference
     /// <param name="Heads">Of queries and of keys; null where the tensors have an axis for them.</param>
     internal sealed record Options((int Queries, int Keys)? Heads = null, double? Scale = null, double Softcap = 0, bool Causal = false);
 
-    /// <param name="mask">Broadcast to [B, H, T, S]: added to the scores, or with <paramref name="maskIsBool"/> 1 where a key is seen.</param>
-    public static DoubleTensor Attention(DoubleTensor q, DoubleTensor k, DoubleTensor v, DoubleTensor? mask, bool maskIsBool, Options options)
+    /// <param name="mask">Broadcast to [B, H, T, S]: added to the scores,
+    /// or with <paramref name="maskIsBool"/> 1 where a key is seen.</param>
+    public static DoubleTensor Attention(DoubleTensor q, DoubleTensor k, DoubleTensor v, DoubleTensor? mask, bool maskIsBool,
+        Options options)
     {
         var (qh, kh, vh) = (ByHead(q, options.Heads?.Queries), ByHead(k, options.Heads?.Keys), ByHead(v, options.Heads?.Keys));
         int heads = qh.Shape[1], positions = qh.Shape[2], keys = kh.Shape[2], width = qh.Shape[3], group = heads / kh.Shape[1];
@@ -22,7 +24,9 @@ internal static class AttentionReference
                 {
                     var pattern = Softmax([.. Enumerable.Range(0, keys).Select(s => Score(b, h, t, s))]);
                     for (var i = 0; i < vh.Shape[3]; i++)
+                    {
                         y.Data[y.Offset([b, h, t, i])] = Enumerable.Range(0, keys).Sum(s => pattern[s] * vh.At(b, h / group, s, i));
+                    }
                 }
             }
         }
@@ -31,8 +35,7 @@ internal static class AttentionReference
         double Score(int b, int h, int t, int s)
         {
             var dot = Enumerable.Range(0, width).Sum(i => qh.At(b, h, t, i) * kh.At(b, h / group, s, i)) * scale;
-            if (options.Softcap > 0)
-                dot = options.Softcap * Math.Tanh(dot / options.Softcap);
+            if (options.Softcap > 0) dot = options.Softcap * Math.Tanh(dot / options.Softcap);
             var entry = mask?.At(b, h, t, s);
             return (options.Causal && s > t) || (maskIsBool && entry == 0) ? double.NegativeInfinity : dot + (maskIsBool ? 0 : entry ?? 0);
         }
@@ -45,12 +48,15 @@ internal static class AttentionReference
         var z = DoubleTensor.Tabulate(xh.Shape, at =>
         {
             var (b, h, t, i) = (at[0], at[1], at[2], at[3]);
-            if (i >= turned)
-                return xh.At(b, h, t, i);
+            if (i >= turned) return xh.At(b, h, t, i);
             var pair = interleaved ? i / 2 : i % (turned / 2);
             var isFirst = interleaved ? i % 2 == 0 : i < turned / 2;
-            var (first, second) = interleaved ? (xh.At(b, h, t, 2 * pair), xh.At(b, h, t, (2 * pair) + 1)) : (xh.At(b, h, t, pair), xh.At(b, h, t, pair + (turned / 2)));
-            return isFirst ? (first * cos.At(b, t, pair)) - (second * sin.At(b, t, pair)) : (first * sin.At(b, t, pair)) + (second * cos.At(b, t, pair));
+            var (first, second) = interleaved
+                ? (xh.At(b, h, t, 2 * pair), xh.At(b, h, t, (2 * pair) + 1))
+                : (xh.At(b, h, t, pair), xh.At(b, h, t, pair + (turned / 2)));
+            return isFirst
+                ? (first * cos.At(b, t, pair)) - (second * sin.At(b, t, pair))
+                : (first * sin.At(b, t, pair)) + (second * cos.At(b, t, pair));
         });
         return heads is null ? z : SideBySide(z);
     }
@@ -67,5 +73,6 @@ internal static class AttentionReference
         : DoubleTensor.Tabulate([x.Shape[0], n, x.Shape[1], x.Shape[2] / n], i => x.At(i[0], i[2], (i[1] * (x.Shape[2] / n)) + i[3]));
 
     private static DoubleTensor SideBySide(DoubleTensor x) =>
-        DoubleTensor.Tabulate([x.Shape[0], x.Shape[2], x.Shape[1] * x.Shape[3]], i => x.At(i[0], i[2] / x.Shape[3], i[1], i[2] % x.Shape[3]));
+        DoubleTensor.Tabulate([x.Shape[0], x.Shape[2], x.Shape[1] * x.Shape[3]],
+            i => x.At(i[0], i[2] / x.Shape[3], i[1], i[2] % x.Shape[3]));
 }

@@ -40,7 +40,9 @@ internal static class CentralDifferences
         {
             var point = new Dictionary<string, DoubleTensor>(at);
             foreach (var (name, tangent) in xDot)
+            {
                 point[name] = new DoubleTensor(at[name].Shape, [.. at[name].Data.Zip(tangent.Data, (x, u) => x + h * u)]);
+            }
             return DoubleInterpreter.Run(graph, point)[output];
         }
         var (far, near, backNear, backFar) = (At(2 * step), At(step), At(-step), At(-2 * step));

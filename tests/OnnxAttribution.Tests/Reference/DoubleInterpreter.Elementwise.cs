@@ -51,15 +51,14 @@ internal static partial class DoubleInterpreter
     };
 
     /// <summary>erf to 1e-15 of itself.</summary>
-    /// <remarks>Abramowitz &amp; Stegun 7.1.6, erf x = 2/√π e^(−x²) Σ 2ⁿ x^(2n+1)/(2n+1)!!, all terms of one sign; from 1.5 on 7.1.14.</remarks>
+    /// <remarks>Abramowitz &amp; Stegun 7.1.6, erf x = 2/√π e^(−x²) Σ 2ⁿ x^(2n+1)/(2n+1)!!,
+    /// all terms of one sign; from 1.5 on 7.1.14.</remarks>
     public static double Erf(double x)
     {
         var a = Math.Abs(x);
-        if (a >= 1.5)
-            return Math.CopySign(1 - ComplementaryErf(a), x);
+        if (a >= 1.5) return Math.CopySign(1 - ComplementaryErf(a), x);
         var (term, sum) = (x, x);
-        for (var n = 1; Math.Abs(term) > 1e-18 * Math.Abs(sum); n++)
-            sum += term *= 2 * x * x / (2 * n + 1);
+        for (var n = 1; Math.Abs(term) > 1e-18 * Math.Abs(sum); n++) sum += term *= 2 * x * x / (2 * n + 1);
         return 2 / Math.Sqrt(Math.PI) * Math.Exp(-x * x) * sum;
     }
 
@@ -67,8 +66,7 @@ internal static partial class DoubleInterpreter
     private static double ComplementaryErf(double x)
     {
         var tail = x;
-        for (var k = 120; k >= 1; k--)
-            tail = x + k / 2.0 / tail;
+        for (var k = 120; k >= 1; k--) tail = x + k / 2.0 / tail;
         return Math.Exp(-x * x) / Math.Sqrt(Math.PI) / tail;
     }
 

@@ -14,16 +14,11 @@ internal static partial class DoubleInterpreter
 
     private static DoubleTensor Constant(OperatorCall c)
     {
-        if (c.Attribute("value") is { } value)
-            return DoubleTensor.Decode(value.T);
-        if (c.Attribute("value_float") is { } f)
-            return DoubleTensor.Scalar(f.F);
-        if (c.Attribute("value_floats") is { } floats)
-            return DoubleTensor.Vector([.. floats.Floats.Select(x => (double)x)]);
-        if (c.Attribute("value_int") is { } i)
-            return DoubleTensor.Scalar(i.I).AsInteger(true);
-        if (c.Attribute("value_ints") is { } ints)
-            return DoubleTensor.Vector([.. ints.Ints.Select(x => (double)x)]).AsInteger(true);
+        if (c.Attribute("value") is { } value) return DoubleTensor.Decode(value.T);
+        if (c.Attribute("value_float") is { } f) return DoubleTensor.Scalar(f.F);
+        if (c.Attribute("value_floats") is { } floats) return DoubleTensor.Vector([.. floats.Floats.Select(x => (double)x)]);
+        if (c.Attribute("value_int") is { } i) return DoubleTensor.Scalar(i.I).AsInteger(true);
+        if (c.Attribute("value_ints") is { } ints) return DoubleTensor.Vector([.. ints.Ints.Select(x => (double)x)]).AsInteger(true);
         throw new NotSupportedException("Constant without a numeric value is not in the reference interpreter.");
     }
 

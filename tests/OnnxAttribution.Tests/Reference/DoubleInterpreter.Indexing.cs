@@ -30,8 +30,7 @@ internal static partial class DoubleInterpreter
 
     private static DoubleTensor GatherND(OperatorCall c)
     {
-        if (c.Int("batch_dims", 0) != 0)
-            throw new NotSupportedException("GatherND with batch_dims is not in the reference interpreter.");
+        if (c.Int("batch_dims", 0) != 0) throw new NotSupportedException("GatherND with batch_dims is not in the reference interpreter.");
         var (x, indices) = (c[0], c[1]);
         var depth = indices.Shape[^1];
         return DoubleTensor.Tabulate([.. indices.Shape[..^1], .. x.Shape[depth..]],
@@ -94,8 +93,7 @@ internal static partial class DoubleInterpreter
         var index = new int[x.Rank];
         for (var i = 0; i < x.Data.Length; i++, DoubleTensor.Advance(index, x.Shape))
         {
-            if (x.Data[i] != 0)
-                found.Add([.. index]);
+            if (x.Data[i] != 0) found.Add([.. index]);
         }
 
         return DoubleTensor.Tabulate([x.Rank, found.Count], i => found[i[1]][i[0]]);

@@ -24,8 +24,7 @@ internal static partial class DoubleInterpreter
         var source = new int[x.Rank];
         return DoubleTensor.Tabulate(Array.ConvertAll(perm, axis => x.Shape[axis]), i =>
         {
-            for (var j = 0; j < perm.Length; j++)
-                source[perm[j]] = i[j];
+            for (var j = 0; j < perm.Length; j++) source[perm[j]] = i[j];
             return x.At(source);
         });
     }
@@ -35,8 +34,7 @@ internal static partial class DoubleInterpreter
     {
         int[] shape = [.. target.Select((size, axis) => size == 0 && !allowZero ? x.Shape[axis] : size)];
         var free = Array.IndexOf(shape, -1);
-        if (free >= 0)
-            shape[free] = x.Data.Length / DoubleTensor.Count([.. shape.Where(size => size != -1)]);
+        if (free >= 0) shape[free] = x.Data.Length / DoubleTensor.Count([.. shape.Where(size => size != -1)]);
         return shape;
     }
 
@@ -67,7 +65,9 @@ internal static partial class DoubleInterpreter
     private static DoubleTensor Pad(OperatorCall c)
     {
         if (c.Text("mode", "constant") is not "constant" and var mode)
+        {
             throw new NotSupportedException($"Pad with mode '{mode}' is not in the reference interpreter.");
+        }
         var (x, pads, value) = (c[0], c[1].ToInts(), c.Optional(2)?.Value ?? 0);
         int[] axes = [.. (c.Optional(3)?.ToInts() ?? Enumerable.Range(0, x.Rank)).Select(a => OperatorCall.FromFront(a, x.Rank))];
         var (before, shape) = (new int[x.Rank], x.Shape.ToArray());
@@ -92,8 +92,7 @@ internal static partial class DoubleInterpreter
         return DoubleTensor.Tabulate(shape, i =>
         {
             var (part, at) = (0, i[axis]);
-            while (at >= parts[part].Shape[axis])
-                at -= parts[part++].Shape[axis];
+            while (at >= parts[part].Shape[axis]) at -= parts[part++].Shape[axis];
             return parts[part].Data[RowMajor(parts[part].Shape, [.. i[..axis], at, .. i[(axis + 1)..]])];
         });
     }

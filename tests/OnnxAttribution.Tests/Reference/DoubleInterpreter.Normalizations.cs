@@ -68,7 +68,9 @@ internal static partial class DoubleInterpreter
         var n = DoubleTensor.Count(x.Shape[axis..]);
         var root = DoubleTensor.Zeros([.. x.Shape[..axis], .. Enumerable.Repeat(1, x.Rank - axis)]);
         for (var row = 0; row < root.Data.Length; row++)
+        {
             root.Data[row] = Math.Sqrt((x.Data.AsSpan(row * n, n).ToArray().Sum(a => a * a) / n) + c.Float("epsilon", 1e-5f));
+        }
         return [DoubleTensor.Tabulate(x.Shape, i => x.At(i) / root.At(i) * scale.At(i))];
     }
 
@@ -79,8 +81,7 @@ internal static partial class DoubleInterpreter
         foreach (var lane in Lanes(x.Shape, axis))
         {
             var values = f(Array.ConvertAll(lane, i => x.Data[i]));
-            for (var i = 0; i < lane.Length; i++)
-                result.Data[lane[i]] = values[i];
+            for (var i = 0; i < lane.Length; i++) result.Data[lane[i]] = values[i];
         }
         return result;
     }
@@ -91,8 +92,7 @@ internal static partial class DoubleInterpreter
         var (outer, n, inner) = (DoubleTensor.Count(shape[..axis]), shape[axis], DoubleTensor.Count(shape[(axis + 1)..]));
         for (var o = 0; o < outer; o++)
         {
-            for (var i = 0; i < inner; i++)
-                yield return [.. Enumerable.Range(0, n).Select(j => (o * n + j) * inner + i)];
+            for (var i = 0; i < inner; i++) yield return [.. Enumerable.Range(0, n).Select(j => (o * n + j) * inner + i)];
         }
     }
 }

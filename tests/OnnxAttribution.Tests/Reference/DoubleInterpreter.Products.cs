@@ -14,15 +14,13 @@ internal static partial class DoubleInterpreter
         var a = x.Rank == 1 ? x.Reshape(1, x.Shape[0]) : x; // [.., n, k]
         var b = y.Rank == 1 ? y.Reshape(y.Shape[0], 1) : y; // [.., k, m]
         var (n, k, m) = (a.Shape[^2], a.Shape[^1], b.Shape[^1]);
-        if (b.Shape[^2] != k)
-            throw new ArgumentException($"{k} columns meet {b.Shape[^2]} rows");
+        if (b.Shape[^2] != k) throw new ArgumentException($"{k} columns meet {b.Shape[^2]} rows");
         var batch = DoubleTensor.Broadcast(a.Shape[..^2], b.Shape[..^2]);
         var product = DoubleTensor.Tabulate([.. batch, n, m], i =>
         {
             var (row, column) = (a.Offset([.. i[..^2], i[^2], 0]), b.Offset([.. i[..^2], 0, i[^1]]));
             var sum = 0.0;
-            for (var j = 0; j < k; j++)
-                sum += a.Data[row + j] * b.Data[column + j * m];
+            for (var j = 0; j < k; j++) sum += a.Data[row + j] * b.Data[column + j * m];
             return sum;
         });
         int[] rows = x.Rank == 1 ? [] : [n], columns = y.Rank == 1 ? [] : [m];

@@ -20,17 +20,14 @@ internal static partial class DoubleInterpreter
     {
         var x = c[0];
         int[] axes = [.. (c.Ints(1, "axes") ?? []).Select(a => OperatorCall.FromFront(a, x.Rank))];
-        if (axes.Length == 0 && c.Flag("noop_with_empty_axes", false))
-            return x;
+        if (axes.Length == 0 && c.Flag("noop_with_empty_axes", false)) return x;
         bool Reduced(int axis) => axes.Length == 0 || axes.Contains(axis);
         int[] kept = [.. x.Shape.Select((size, axis) => Reduced(axis) ? 1 : size)];
         var result = DoubleTensor.Zeros(kept);
         List<double>[] groups = [.. result.Data.Select(_ => new List<double>())];
         var index = new int[x.Rank];
-        for (var i = 0; i < x.Data.Length; i++, DoubleTensor.Advance(index, x.Shape))
-            groups[result.Offset(index)].Add(x.Data[i]);
-        for (var i = 0; i < groups.Length; i++)
-            result.Data[i] = fold(groups[i]);
+        for (var i = 0; i < x.Data.Length; i++, DoubleTensor.Advance(index, x.Shape)) groups[result.Offset(index)].Add(x.Data[i]);
+        for (var i = 0; i < groups.Length; i++) result.Data[i] = fold(groups[i]);
         return c.Flag("keepdims", true) ? result : result.Reshape([.. x.Shape.Where((_, axis) => !Reduced(axis))]);
     }
 
@@ -61,8 +58,7 @@ internal static partial class DoubleInterpreter
         foreach (var (from, to) in Lanes(x.Shape, axis).Zip(Lanes(shape, axis)))
         {
             var order = Enumerable.Range(0, from.Length).OrderBy(i => sign * x.Data[from[i]]).ToArray(); // a stable sort
-            for (var i = 0; i < k; i++)
-                (values.Data[to[i]], indices.Data[to[i]]) = (x.Data[from[order[i]]], order[i]);
+            for (var i = 0; i < k; i++) (values.Data[to[i]], indices.Data[to[i]]) = (x.Data[from[order[i]]], order[i]);
         }
         return [values, indices];
     }

@@ -5,8 +5,8 @@ using static OnnxAttribution.Onnx.Proto.TensorProto.Types;
 namespace OnnxAttribution.Tests.Reference;
 
 /// <summary>
-/// Evaluates an ONNX graph node by node in double precision, by the definition of each operator (opset 20, RMSNormalization of 23): the oracle that
-/// shares no code with the product. Casts between floating-point types do not round, so that differences stay smooth.
+/// Evaluates an ONNX graph node by node in double precision, by the definition of each operator (opset 20, RMSNormalization of 23):
+/// the oracle that shares no code with the product. Casts between floating-point types do not round, so that differences stay smooth.
 /// </summary>
 internal static partial class DoubleInterpreter
 {
@@ -23,15 +23,13 @@ internal static partial class DoubleInterpreter
     public static IReadOnlyDictionary<string, DoubleTensor> Run(GraphProto graph, IReadOnlyDictionary<string, DoubleTensor> inputs)
     {
         var values = graph.Initializer.ToDictionary(t => t.Name, DoubleTensor.Decode);
-        foreach (var (name, value) in inputs)
-            values[name] = value;
+        foreach (var (name, value) in inputs) values[name] = value;
         foreach (var node in graph.Node)
         {
             var outputs = Evaluate(node, values);
             for (var i = 0; i < node.Output.Count; i++)
             {
-                if (node.Output[i] != "")
-                    values[node.Output[i]] = outputs[i];
+                if (node.Output[i] != "") values[node.Output[i]] = outputs[i];
             }
         }
         return values;
@@ -40,7 +38,9 @@ internal static partial class DoubleInterpreter
     private static DoubleTensor[] Evaluate(NodeProto node, Dictionary<string, DoubleTensor> values)
     {
         if (node.Domain is not ("" or "ai.onnx") || !Table.TryGetValue(node.OpType, out var evaluate))
+        {
             throw new NotSupportedException($"The reference interpreter has no operator '{Qualified(node)}' (node '{node.Name}').");
+        }
         var call = new OperatorCall(node, [.. node.Input.Select(name => name == "" ? null : Value(node, name, values))]);
         try
         {
@@ -48,14 +48,16 @@ internal static partial class DoubleInterpreter
         }
         catch (Exception e) when (e is not NotSupportedException)
         {
-            var shapes = Enumerable.Range(0, call.InputCount).Select(i => $"{node.Input[i]} [{string.Join(", ", call.Optional(i)?.Shape ?? [])}]");
+            var shapes = Enumerable.Range(0, call.InputCount)
+                .Select(i => $"{node.Input[i]} [{string.Join(", ", call.Optional(i)?.Shape ?? [])}]");
             throw new InvalidOperationException($"{node.OpType} '{node.Name}' ({string.Join(", ", shapes)}): {e.Message}", e);
         }
     }
 
     private static DoubleTensor Value(NodeProto node, string name, Dictionary<string, DoubleTensor> values) =>
         values.TryGetValue(name, out var value) ? value
-        : throw new InvalidOperationException($"{node.OpType} '{node.Name}' reads '{name}', which no input, initializer or earlier node gives.");
+        : throw new InvalidOperationException(
+            $"{node.OpType} '{node.Name}' reads '{name}', which no input, initializer or earlier node gives.");
 
     private static string Qualified(NodeProto node) => node.Domain == "" ? node.OpType : $"{node.Domain}.{node.OpType}";
 

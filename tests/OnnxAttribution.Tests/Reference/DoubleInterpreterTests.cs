@@ -79,7 +79,9 @@ public class DoubleInterpreterTests
     {
         Assert.Equal(expected.Shape, actual.Shape);
         for (var i = 0; i < expected.Data.Length; i++)
+        {
             Assert.Equal(expected.Data[i], actual.Data[i], tolerance: Float32Agreement * Math.Max(1, Math.Abs(expected.Data[i])));
+        }
     }
 
     // unoptimised: each operator by itself

@@ -10,7 +10,10 @@ internal sealed partial class DoubleTensor
     public static DoubleTensor Decode(TensorProto tensor)
     {
         if (tensor.DataLocation == DataLocation.External)
-            throw new NotSupportedException($"Tensor '{tensor.Name}' lies in another file; the reference interpreter reads only embedded tensors.");
+        {
+            throw new NotSupportedException(
+                $"Tensor '{tensor.Name}' lies in another file; the reference interpreter reads only embedded tensors.");
+        }
         var type = (DataType)tensor.DataType;
         var data = tensor.RawData.IsEmpty ? Typed(tensor, type) : Raw(tensor.RawData.Span, type);
         return new([.. tensor.Dims.Select(d => checked((int)d))], data, IsIntegerType(type));
@@ -28,7 +31,8 @@ internal sealed partial class DoubleTensor
         DataType.Float16 => [.. tensor.Int32Data.Select(x => (double)BitConverter.UInt16BitsToHalf((ushort)x))],
         DataType.Int32 or DataType.Int16 or DataType.Int8 or DataType.Uint16 or DataType.Uint8 or DataType.Bool
             => [.. tensor.Int32Data.Select(x => (double)x)],
-        _ => throw new NotSupportedException($"Tensor '{tensor.Name}' has element type {type}, which the reference interpreter does not read."),
+        _ => throw new NotSupportedException(
+            $"Tensor '{tensor.Name}' has element type {type}, which the reference interpreter does not read."),
     };
 
     private static double[] Raw(ReadOnlySpan<byte> bytes, DataType type) => type switch

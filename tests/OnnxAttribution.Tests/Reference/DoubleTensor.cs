@@ -6,7 +6,9 @@ internal sealed partial class DoubleTensor
     public DoubleTensor(int[] shape, double[] data, bool isInteger = false)
     {
         if (Count(shape) != data.Length)
+        {
             throw new ArgumentException($"Shape [{string.Join(", ", shape)}] holds {Count(shape)} entries, not {data.Length}.");
+        }
         (Shape, Data, IsInteger) = (shape, data, isInteger);
     }
 
@@ -31,8 +33,7 @@ internal sealed partial class DoubleTensor
     {
         var result = Zeros(shape);
         var index = new int[shape.Length];
-        for (var i = 0; i < result.Data.Length; i++, Advance(index, shape))
-            result.Data[i] = entry(index);
+        for (var i = 0; i < result.Data.Length; i++, Advance(index, shape)) result.Data[i] = entry(index);
         return result;
     }
 
@@ -44,8 +45,7 @@ internal sealed partial class DoubleTensor
     {
         var aligned = index[^Rank..];
         var offset = 0;
-        for (var axis = 0; axis < Rank; axis++)
-            offset = offset * Shape[axis] + (Shape[axis] == 1 ? 0 : aligned[axis]);
+        for (var axis = 0; axis < Rank; axis++) offset = offset * Shape[axis] + (Shape[axis] == 1 ? 0 : aligned[axis]);
         return offset;
     }
 
@@ -64,8 +64,7 @@ internal sealed partial class DoubleTensor
     public static int Count(ReadOnlySpan<int> shape)
     {
         var count = 1;
-        foreach (var size in shape)
-            count = checked(count * size);
+        foreach (var size in shape) count = checked(count * size);
         return count;
     }
 
@@ -77,7 +76,9 @@ internal sealed partial class DoubleTensor
         {
             var (m, n) = (axis <= a.Length ? a[^axis] : 1, axis <= b.Length ? b[^axis] : 1);
             if (m != n && m != 1 && n != 1)
+            {
                 throw new ArgumentException($"Shapes [{string.Join(", ", a)}] and [{string.Join(", ", b)}] do not broadcast.");
+            }
             shape[^axis] = m == 1 ? n : m;
         }
         return shape;
@@ -86,7 +87,6 @@ internal sealed partial class DoubleTensor
     /// <summary>The next index in row-major order.</summary>
     public static void Advance(int[] index, int[] shape)
     {
-        for (var axis = shape.Length - 1; axis >= 0 && ++index[axis] == shape[axis]; axis--)
-            index[axis] = 0;
+        for (var axis = shape.Length - 1; axis >= 0 && ++index[axis] == shape[axis]; axis--) index[axis] = 0;
     }
 }

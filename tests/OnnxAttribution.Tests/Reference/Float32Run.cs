@@ -10,7 +10,8 @@ internal static class Float32Run
     /// <summary>All outputs of the model by name.</summary>
     /// <param name="inputs">By name; those the model does not read are left out.</param>
     public static IReadOnlyDictionary<string, DoubleTensor> Run(
-        ModelProto model, IReadOnlyDictionary<string, DoubleTensor> inputs, GraphOptimizationLevel optimization = GraphOptimizationLevel.ORT_ENABLE_ALL)
+        ModelProto model, IReadOnlyDictionary<string, DoubleTensor> inputs,
+        GraphOptimizationLevel optimization = GraphOptimizationLevel.ORT_ENABLE_ALL)
     {
         using var options = new SessionOptions
         {
@@ -30,8 +31,7 @@ internal static class Float32Run
         }
         finally
         {
-            foreach (var value in values)
-                value.Dispose();
+            foreach (var value in values) value.Dispose();
         }
     }
 
@@ -43,5 +43,6 @@ internal static class Float32Run
     }
 
     private static DoubleTensor ToTensor(OrtValue z) => new(
-        [.. z.GetTensorTypeAndShape().Shape.Select(size => (int)size)], Array.ConvertAll(z.GetTensorDataAsSpan<float>().ToArray(), x => (double)x));
+        [.. z.GetTensorTypeAndShape().Shape.Select(size => (int)size)],
+        Array.ConvertAll(z.GetTensorDataAsSpan<float>().ToArray(), x => (double)x));
 }

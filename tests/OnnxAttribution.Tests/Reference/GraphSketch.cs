@@ -55,7 +55,8 @@ internal sealed class GraphSketch
         return this;
     }
 
-    /// <summary>A node written as its equation: <c>"a, b = Split(x, sizes)"</c>, <c>"z = Clip(x, , high)"</c> with an input left out.</summary>
+    /// <summary>A node written as its equation: <c>"a, b = Split(x, sizes)"</c>,
+    /// <c>"z = Clip(x, , high)"</c> with an input left out.</summary>
     /// <param name="attributes">An int, float, string, int[], DataType or TensorProto by name.</param>
     public GraphSketch Node(string equation, params (string Name, object Value)[] attributes)
     {
@@ -78,7 +79,15 @@ internal sealed class GraphSketch
 
     /// <summary>The graph as a file that ONNX Runtime loads: opset 20, or 23 where an operator asks for it; IR version 9.</summary>
     public static ModelProto ToModel(GraphProto graph) =>
-        new() { IrVersion = 9, Graph = graph, OpsetImport = { new OperatorSetIdProto { Domain = "", Version = graph.Node.Any(n => n.OpType == "RMSNormalization") ? 23 : 20 } } };
+        new()
+        {
+            IrVersion = 9,
+            Graph = graph,
+            OpsetImport =
+            {
+                new OperatorSetIdProto { Domain = "", Version = graph.Node.Any(n => n.OpType == "RMSNormalization") ? 23 : 20 }
+            }
+        };
 
     private TensorProto Initializer(string name, DataType type, int[] shape)
     {
@@ -93,7 +102,9 @@ internal sealed class GraphSketch
     {
         var tensor = new TypeProto.Types.Tensor { ElemType = (int)type };
         if (shape is not null)
+        {
             tensor.Shape = new TensorShapeProto { Dim = { shape.Select(d => new TensorShapeProto.Types.Dimension { DimValue = d }) } };
+        }
         return new ValueInfoProto { Name = name, Type = new TypeProto { TensorType = tensor } };
     }
 

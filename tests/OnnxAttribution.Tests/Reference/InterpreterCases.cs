@@ -3,7 +3,8 @@ using static OnnxAttribution.Onnx.Proto.TensorProto.Types;
 
 namespace OnnxAttribution.Tests.Reference;
 
-/// <summary>Graphs for what no gradient case reaches: integers, booleans, shapes and indices, cast to float at the end. All take x [2, 3].</summary>
+/// <summary>Graphs for what no gradient case reaches: integers, booleans,
+/// shapes and indices, cast to float at the end. All take x [2, 3].</summary>
 internal static class InterpreterCases
 {
     private static readonly Dictionary<string, GraphProto> Table = new()
@@ -31,7 +32,8 @@ internal static class InterpreterCases
         ["Range of integers"] = Sketch(g => g.Scalar("a", 1L).Scalar("b", 8L).Scalar("d", 3L).Node("r = Range(a, b, d)").Float("r")),
         ["Range of floats, downwards"] = Sketch(g => g.Scalar("a", 1f).Scalar("b", -0.6f).Scalar("d", -0.25f).Node("z = Range(a, b, d)")),
         ["ConstantOfShape, zero by default"] = Sketch(g => g.Ints("s", 2, 2).Node("z = ConstantOfShape(s)")),
-        ["ConstantOfShape of an integer"] = Sketch(g => g.Ints("s", 2, 2).Node("i = ConstantOfShape(s)", ("value", Integers(7))).Float("i")),
+        ["ConstantOfShape of an integer"] =
+            Sketch(g => g.Ints("s", 2, 2).Node("i = ConstantOfShape(s)", ("value", Integers(7))).Float("i")),
         ["Constant"] = Sketch(g => g.Node("i = Constant()", ("value", Integers(3, 1, 2))).Float("i")),
         ["Constant of raw float16"] = Sketch(g => g.Node("h = Constant()", ("value", Halves(0.5f, -1.25f))).Float("h")),
         ["Constant value_int"] = Sketch(g => g.Node("i = Constant()", ("value_int", 3)).Float("i")),

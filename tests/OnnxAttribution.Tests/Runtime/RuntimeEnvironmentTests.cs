@@ -36,7 +36,8 @@ public sealed partial class RuntimeEnvironmentTests : IDisposable
         var (code, error) = await Graph([], ["ORT_DISABLE_TELEMETRY=0"]);
         Assert.True(code == 0 && error.Length == 0, error);
         // this is what the tests beside look for: did it stand elsewhere, they would see nothing
-        Assert.Contains(Directory.EnumerateFiles(_directory["home"], "*", SearchOption.AllDirectories), f => f.Contains(".onnxruntime", StringComparison.Ordinal));
+        Assert.Contains(Directory.EnumerateFiles(_directory["home"], "*", SearchOption.AllDirectories),
+            f => f.Contains(".onnxruntime", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -46,7 +47,8 @@ public sealed partial class RuntimeEnvironmentTests : IDisposable
         var trace = _directory["trace"];
         var (code, error) = await Graph(["strace", "-f", "-qq", "-e", "trace=network", "-o", trace], []);
         Assert.True(code == 0 && error.Length == 0, $"{error} (strace is installed by 'make test')");
-        Assert.DoesNotContain(File.ReadLines(trace), line => line.Contains("AF_INET", StringComparison.Ordinal) || line.Contains("nscd", StringComparison.Ordinal));
+        Assert.DoesNotContain(File.ReadLines(trace),
+            line => line.Contains("AF_INET", StringComparison.Ordinal) || line.Contains("nscd", StringComparison.Ordinal));
         Assert.NotEmpty(File.ReadLines(trace));     // .NET's own diagnostics socket: what is watched is seen
     }
 
@@ -61,7 +63,8 @@ public sealed partial class RuntimeEnvironmentTests : IDisposable
     [Fact]
     public void More_threads_than_cores_are_said_in_one_line_and_change_nothing()
     {
-        var run = Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--out", _directory["run"], "--no-page", "--threads", "1000");
+        var run = Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--out", _directory["run"],
+            "--no-page", "--threads", "1000");
         Assert.Equal(0, run.Code);
         Assert.StartsWith("warning: --threads 1000: this process may use ", run.Error);
         Assert.Single(run.Error.TrimEnd().Split('\n'));
@@ -92,8 +95,11 @@ public sealed partial class RuntimeEnvironmentTests : IDisposable
         ];
         var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var (name, folder) in (ReadOnlySpan<(string, string)>)[("HOME", "home"), ("TMPDIR", "tmp")])
+        {
             start.Environment[name] = Directory.CreateDirectory(_directory[folder]).FullName;
-        foreach (var name in (string[])["XDG_CACHE_HOME", "CI", "ORT_DISABLE_TELEMETRY"]) start.Environment.Remove(name);    // CI's mark turns telemetry off
+        }
+        // CI's mark turns telemetry off
+        foreach (var name in (string[])["XDG_CACHE_HOME", "CI", "ORT_DISABLE_TELEMETRY"]) start.Environment.Remove(name);
         foreach (var setting in environment) start.Environment[setting.Split('=')[0]] = setting.Split('=')[1];
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync();

@@ -42,7 +42,8 @@ public class AnnotateTests
         RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new() { ["pearson"] = 0.5, ["calls"] = 75 });
         using var database = DuckDbDatabase.OpenInMemory();
         using var result = database.Query(
-            $"SELECT string_agg(decode(key) || '=' || decode(value), ' ' ORDER BY key) FROM parquet_kv_metadata({SqlText.Literal(file)}) WHERE key <> encode('prompt')");
+            $"SELECT string_agg(decode(key) || '=' || decode(value), ' ' ORDER BY key) FROM parquet_kv_metadata({SqlText.Literal(file)}) "
+            + "WHERE key <> encode('prompt')");
         Assert.Equal("calls=75 centred=true metric=logit-diff model=gpt2 pearson=0.5 threshold=0.5", result.Read() ? result.Text(0) : null);
     }
 
@@ -59,7 +60,10 @@ public class AnnotateTests
             var table = TableSamples.Counting(rows);
             using var cancel = new CancellationTokenSource();
             using var watcher = new FileSystemWatcher(run) { EnableRaisingEvents = true };
-            watcher.Created += (_, created) => { if (created.Name!.Contains("validation") && !created.Name.EndsWith(".lock")) cancel.Cancel(); };
+            watcher.Created += (_, created) =>
+            {
+                if (created.Name!.Contains("validation") && !created.Name.EndsWith(".lock")) cancel.Cancel();
+            };
             var error = Record.Exception(() => RunDirectory.Annotate(run, "validation", table, new() { ["pearson"] = 0.9 }, cancel.Token));
             cancelled = error is OperationCanceledException;
             Assert.True(cancelled || (error is null && rows < 20_000_000), $"{rows} rows: {error?.Message ?? "nothing cancelled it"}");
@@ -73,9 +77,13 @@ public class AnnotateTests
     {
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
-        RunDirectory.WriteTable(Path.Combine(run, "validation.parquet"), TableSamples.Counting(7), force: false);   // renamed; run.json not yet
-        foreach (var left in new[] { ".validation.parquet.0123456789abcdef.lock", ".run.json.0123456789abcdef.tmp", ".run.json.0123456789abcdef.lock" })
+        // renamed; run.json not yet
+        RunDirectory.WriteTable(Path.Combine(run, "validation.parquet"), TableSamples.Counting(7), force: false);
+        foreach (var left in new[] { ".validation.parquet.0123456789abcdef.lock", ".run.json.0123456789abcdef.tmp",
+            ".run.json.0123456789abcdef.lock" })
+        {
             File.WriteAllText(Path.Combine(run, left), "{ half");
+        }
         Assert.Equal(["7"], RunSamples.Ask(run, "SELECT count(*) FROM validation"));
         Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
         RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new() { ["pearson"] = 0.5 });
@@ -88,8 +96,11 @@ public class AnnotateTests
     {
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
-        foreach (var name in new[] { ".validation.parquet.0123456789abcdef.tmp", ".run.json.0123456789abcdef.lock", "validation.parquet", "faithfulness.parquet", "logits.parquet", "curve.parquet" })
+        foreach (var name in new[] { ".validation.parquet.0123456789abcdef.tmp", ".run.json.0123456789abcdef.lock", "validation.parquet",
+            "faithfulness.parquet", "logits.parquet", "curve.parquet" })
+        {
             File.WriteAllText(Path.Combine(run, name), "left");
+        }
         RunSamples.Write(directory, force: true);
         Assert.Equal(["edges.parquet", "nodes.parquet", "run.json"], NamesIn(run));
         File.WriteAllText(Path.Combine(run, ".thesis.tex.0123456789abcdef.tmp"), "");
@@ -133,7 +144,8 @@ public class AnnotateTests
         File.WriteAllText(Path.Combine(RunSamples.Write(directory, "torn"), "run.json"), "{");
         foreach (var name in new[] { "nothing", "file", "empty", "half", "torn" })
         {
-            var error = Assert.Throws<RunDirectoryException>(() => RunDirectory.Annotate(directory[name], "validation", TableSamples.Odd(), []));
+            var error = Assert.Throws<RunDirectoryException>(() =>
+                RunDirectory.Annotate(directory[name], "validation", TableSamples.Odd(), []));
             Assert.StartsWith(directory[name], error.Message);
             Assert.DoesNotContain('\n', error.Message);
         }
@@ -182,7 +194,8 @@ public class AnnotateTests
         Assert.Equal(["edges.parquet", "nodes.parquet", "run.json"], NamesIn(run));
     }
 
-    private static List<string> NamesIn(string directory) => [.. Directory.EnumerateFileSystemEntries(directory).Select(e => Path.GetFileName(e)!).Order(StringComparer.Ordinal)];
+    private static List<string> NamesIn(string directory) =>
+        [.. Directory.EnumerateFileSystemEntries(directory).Select(e => Path.GetFileName(e)!).Order(StringComparer.Ordinal)];
 
     private static List<string> Contents(string run) =>
         [.. NamesIn(run).Select(name => $"{name} {Convert.ToHexString(File.ReadAllBytes(Path.Combine(run, name)))}")];

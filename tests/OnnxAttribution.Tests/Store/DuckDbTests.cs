@@ -10,7 +10,8 @@ public class DuckDbTests
     {
         using var database = DuckDbDatabase.OpenInMemory();
         using var source = new DuckDbSource(database, "rows", "NULL::INTEGER AS x", _ => throw new InvalidDataException("mine"));
-        Assert.Equal("mine", Assert.Throws<InvalidDataException>(() => source.Execute(database, "CREATE TABLE t AS FROM rows()", default)).Message);
+        Assert.Equal("mine",
+            Assert.Throws<InvalidDataException>(() => source.Execute(database, "CREATE TABLE t AS FROM rows()", default)).Message);
     }
 
     [Fact]
@@ -33,10 +34,8 @@ public class DuckDbTests
             for (var row = 0; row < rows; row++, next++)
             {
                 vectors.Column<int>(0)[row] = next;
-                if (next % 3 == 0)
-                    vectors.SetNull(1, row);
-                else
-                    vectors.SetText(1, row, new string('é', next % 40));
+                if (next % 3 == 0) vectors.SetNull(1, row);
+                else vectors.SetText(1, row, new string('é', next % 40));
             }
             return rows;
         });

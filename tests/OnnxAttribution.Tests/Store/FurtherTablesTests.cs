@@ -27,15 +27,20 @@ public class FurtherTablesTests
     }
 
     [Theory]
-    [InlineData("validation", "onnx-attribution validate RUN"), InlineData("faithfulness", "onnx-attribution ablate --faithfulness RUN"), InlineData("logits", "onnx-attribution ablate --out RUN")]
+    [InlineData("validation", "onnx-attribution validate RUN"), InlineData("faithfulness", "onnx-attribution ablate --faithfulness RUN"),
+        InlineData("logits", "onnx-attribution ablate --out RUN")]
     public void A_table_that_no_run_has_is_answered_with_the_verb_that_writes_it(string table, string verb)
     {
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
         var missing = Assert.Throws<RunDirectoryException>(() => RunDirectory.ReadTable(run, table));
         Assert.Equal($"{Path.Combine(run, table + ".parquet")} does not exist. '{verb}' writes it.", missing.Message);
-        foreach (var sql in new[] { $"FROM {table}", $"SELECT count(*) FROM nodes JOIN {table.ToUpperInvariant()} USING (run)", $"DESCRIBE {table}" })
-            Assert.Equal($"No run here has a table {table}. '{verb}' writes it.", Assert.Throws<QueryException>(() => RunSamples.Ask(run, sql)).Message);
+        foreach (var sql in new[] { $"FROM {table}", $"SELECT count(*) FROM nodes JOIN {table.ToUpperInvariant()} USING (run)",
+            $"DESCRIBE {table}" })
+        {
+            Assert.Equal($"No run here has a table {table}. '{verb}' writes it.",
+                Assert.Throws<QueryException>(() => RunSamples.Ask(run, sql)).Message);
+        }
         Assert.Throws<RunDirectoryException>(() => RunDirectory.ReadTable(directory["no run"], table));
     }
 
@@ -43,8 +48,7 @@ public class FurtherTablesTests
     public void A_view_is_over_the_runs_that_have_the_table_whatever_columns_it_has_there()
     {
         using var directory = new AwkwardDirectory();
-        foreach (var name in new[] { "a", "b", "c" })
-            RunSamples.Write(directory, $"all/{name}");
+        foreach (var name in new[] { "a", "b", "c" }) RunSamples.Write(directory, $"all/{name}");
         RunDirectory.Annotate(directory["all/a"], "validation", TableSamples.Odd(), []);
         var other = new StoredTable(new StoredColumn("integer", StoredType.BigInt), new StoredColumn("only here", StoredType.Varchar));
         other.Add(long.MaxValue, "c");
@@ -61,7 +65,9 @@ public class FurtherTablesTests
         using var directory = new AwkwardDirectory();
         var run = Write(directory, "run", "validation", "faithfulness", "logits", "curve");
         foreach (var table in new[] { "validation", "faithfulness", "logits", "curve" })
+        {
             Assert.Equal(["run|5"], RunSamples.Ask(run, $"SELECT run, count(*) FROM {table} GROUP BY run"));
+        }
     }
 
     [Fact]
@@ -75,7 +81,8 @@ public class FurtherTablesTests
         foreach (var damaged in new[] { bytes[..(bytes.Length / 2)], nonsense, [] })
         {
             File.WriteAllBytes(file, damaged);
-            foreach (Action refused in new Action[] { () => RunDirectory.ReadTable(run, "validation"), () => RunSamples.Ask(run, "FROM validation") })
+            foreach (Action refused in new Action[] { () => RunDirectory.ReadTable(run, "validation"),
+                () => RunSamples.Ask(run, "FROM validation") })
             {
                 var message = Assert.Throws<RunDirectoryException>(refused).Message;
                 Assert.StartsWith($"{file} is damaged: ", message);
@@ -110,7 +117,9 @@ public class FurtherTablesTests
         var run = Write(directory, "run", "validation");
         var query = new RunQuery([run]);
         foreach (var name in new[] { "validation.parquet", "logits.parquet", "run.json" })
+        {
             Assert.Throws<QueryException>(() => query.WriteParquet("FROM nodes", Path.Combine(run, name)));
+        }
         Assert.False(RunDirectory.HasTable(run, "logits"));
     }
 
@@ -128,8 +137,10 @@ public class FurtherTablesTests
         Assert.Equal(3, StoredTable.Read(file).Count);
         Assert.Equal([file], Directory.EnumerateFileSystemEntries(directory["deep/er"]));
         Assert.StartsWith($"{directory["deep"]} is a directory, ",
-            Assert.Throws<RunDirectoryException>(() => RunDirectory.WriteTable(directory["deep"], TableSamples.Odd(), force: true)).Message);
-        Assert.EndsWith("Name it " + directory["curve.parquet"] + ".", Assert.Throws<RunDirectoryException>(() => RunDirectory.CheckTableFree(directory["curve.csv"], force: true)).Message);
+            Assert.Throws<RunDirectoryException>(() =>
+                RunDirectory.WriteTable(directory["deep"], TableSamples.Odd(), force: true)).Message);
+        Assert.EndsWith("Name it " + directory["curve.parquet"] + ".",
+            Assert.Throws<RunDirectoryException>(() => RunDirectory.CheckTableFree(directory["curve.csv"], force: true)).Message);
     }
 
     [Fact]
@@ -154,7 +165,8 @@ public class FurtherTablesTests
         Assert.Single(Directory.EnumerateFileSystemEntries(directory.Path));
     }
 
-    private static string Write(AwkwardDirectory directory, string name, params string[] tables) => Write(directory, name, force: false, tables);
+    private static string Write(AwkwardDirectory directory, string name, params string[] tables) =>
+        Write(directory, name, force: false, tables);
 
     private static string Write(AwkwardDirectory directory, string name, bool force, params string[] tables)
     {

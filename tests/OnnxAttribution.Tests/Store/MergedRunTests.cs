@@ -35,7 +35,8 @@ public class MergedRunTests
         var query = new RunQuery([Path.Combine(all, "a"), Path.Combine(more, "merged")]);
         Assert.Equal(["a", "merged"], query.Runs);
         Assert.Empty(query.LeftOut);
-        Assert.Equal([Path.Combine(all, "merged"), Path.Combine(more, "merged")], new RunQuery([Path.Combine(all, "merged"), Path.Combine(more, "merged")]).Runs);
+        Assert.Equal([Path.Combine(all, "merged"), Path.Combine(more, "merged")],
+            new RunQuery([Path.Combine(all, "merged"), Path.Combine(more, "merged")]).Runs);
         // with the prompts' runs gone the mean is what the batch holds
         Directory.Delete(Path.Combine(all, "a"), recursive: true);
         Directory.Delete(Path.Combine(all, "b"), recursive: true);
@@ -49,7 +50,8 @@ public class MergedRunTests
         RunSamples.Write(directory, "all/mean");
         RunSamples.Write(directory, "all/other");
         Assert.Equal(["mean", "other"], new RunQuery([directory["all"]]).Runs);
-        Assert.Contains("is no run itself, it holds 2: mean, other", Assert.Throws<RunDirectoryException>(() => RunDirectory.Read(directory["all"])).Message);
+        Assert.Contains("is no run itself, it holds 2: mean, other",
+            Assert.Throws<RunDirectoryException>(() => RunDirectory.Read(directory["all"])).Message);
     }
 
     [Fact]
@@ -60,7 +62,8 @@ public class MergedRunTests
         foreach (var file in (string[])["nodes", "edges"])
         {
             string[] found = [.. Directory.GetDirectories(all).Select(run => Path.Combine(run, $"{file}.parquet")).Where(File.Exists)];
-            Assert.Equal([Path.Combine(all, "a"), Path.Combine(all, "b")], found.Select(f => Path.GetDirectoryName(f)!).Order(StringComparer.Ordinal));
+            Assert.Equal([Path.Combine(all, "a"), Path.Combine(all, "b")],
+                found.Select(f => Path.GetDirectoryName(f)!).Order(StringComparer.Ordinal));
         }
         Assert.False(File.Exists(Path.Combine(all, "merged", "run.json")));
     }
@@ -122,7 +125,10 @@ public class MergedRunTests
         var all = Batch(directory, old: false);
         void Replace() => _ = run == "a" ? RunSamples.Write(directory, "all/a", force: true) : WriteMean(all, force: true, 1);
         using (new OutputFile(Path.Combine(all, run, file)))
-            Assert.Contains("is being written or added to by another program right now", Assert.Throws<RunDirectoryException>(Replace).Message);
+        {
+            Assert.Contains("is being written or added to by another program right now",
+                Assert.Throws<RunDirectoryException>(Replace).Message);
+        }
         Replace();
     }
 
@@ -134,9 +140,11 @@ public class MergedRunTests
         var run = RunSamples.Write(directory, "run", At("2026-01-01T00:00:00Z"));
         var begun = RunDirectory.Read(run).Facts;
         RunDirectory.Annotate(run, "faithfulness", TableSamples.Odd(), new JsonObject { ["faithfulness"] = 1 }, of: begun);
-        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), [], of: begun);   // what else was added meanwhile makes no other run of it
+        // what else was added meanwhile makes no other run of it
+        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), [], of: begun);
         RunSamples.Write(directory, "run", At("2026-01-01T00:00:01Z"), force: true);
-        Assert.Contains("nothing was added", Assert.Throws<RunDirectoryException>(() => RunDirectory.Annotate(run, "validation", TableSamples.Odd(), [], of: begun)).Message);
+        Assert.Contains("nothing was added", Assert.Throws<RunDirectoryException>(() =>
+            RunDirectory.Annotate(run, "validation", TableSamples.Odd(), [], of: begun)).Message);
         Assert.False(RunDirectory.HasTable(run, "validation"));
     }
 
@@ -154,8 +162,10 @@ public class MergedRunTests
             cancel.Cancel();
             yield return RunSamples.Edges;
         }
-        Assert.ThrowsAny<OperationCanceledException>(() => RunDirectory.WriteMean(all, RunSamples.Nodes, Cancelling(), 0, [], force: true, cancel.Token));
-        Assert.Equal(before ? ["a", "b", "merged"] : ["a"], Directory.GetFileSystemEntries(all).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+            RunDirectory.WriteMean(all, RunSamples.Nodes, Cancelling(), 0, [], force: true, cancel.Token));
+        Assert.Equal(before ? ["a", "b", "merged"] : ["a"],
+            Directory.GetFileSystemEntries(all).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         if (before) Assert.Equal(4, RunDirectory.Read(merged).Nodes.Count);
     }
 
@@ -168,7 +178,8 @@ public class MergedRunTests
         Assert.Equal(3, expanded.Length);
         const string Sql = "SELECT run, count(*) AS n FROM nodes GROUP BY run ORDER BY run";
         var query = Verb.Run(["query", .. expanded, Sql, "--format", "csv", "--out", directory["rows.csv"]]);
-        Assert.Equal((0, $"note: left out {merged}, the mean of runs beside it; name it alone to query it\n"), (query.Code, query.Error.ReplaceLineEndings("\n")));
+        Assert.Equal((0, $"note: left out {merged}, the mean of runs beside it; name it alone to query it\n"),
+            (query.Code, query.Error.ReplaceLineEndings("\n")));
         Assert.Equal(["run,n", "a,4", "b,4"], File.ReadAllLines(directory["rows.csv"]));
         Verb.Run("query", all, Sql, "--also", merged, "--format", "csv", "--out", directory["rows.csv"]);
         Assert.Equal(["run,n", "a,4", "b,4"], File.ReadAllLines(directory["rows.csv"]));
@@ -189,5 +200,6 @@ public class MergedRunTests
     }
 
     private static string WriteMean(string batch, bool force, int nodes) =>
-        RunDirectory.WriteMean(batch, RunSamples.Nodes[..nodes], nodes == 4 ? [RunSamples.Edges] : [], RunSamples.MetricPosition, (JsonObject)s_merged.DeepClone(), force, default);
+        RunDirectory.WriteMean(batch, RunSamples.Nodes[..nodes], nodes == 4 ? [RunSamples.Edges] : [], RunSamples.MetricPosition,
+            (JsonObject)s_merged.DeepClone(), force, default);
 }

@@ -15,7 +15,8 @@ public class PendingRunTests
             yield return RunSamples.Edges;
             throw new IOException("the producer's own");
         }
-        var error = Assert.Throws<IOException>(() => RunDirectory.Write(directory["run"], RunSamples.Nodes, Failing(), 0, [], force: false));
+        var error = Assert.Throws<IOException>(() =>
+            RunDirectory.Write(directory["run"], RunSamples.Nodes, Failing(), 0, [], force: false));
         Assert.Equal("the producer's own", error.Message);
         Assert.Empty(Directory.EnumerateFileSystemEntries(directory.Path));
     }
@@ -51,15 +52,15 @@ public class PendingRunTests
             using var watcher = new FileSystemWatcher(directory.Path) { IncludeSubdirectories = true, EnableRaisingEvents = true };
             watcher.Created += (_, created) =>
             {
-                if (created.Name!.Contains("edges.parquet"))
-                    cancel.Cancel();
+                if (created.Name!.Contains("edges.parquet")) cancel.Cancel();
             };
             var edges = Enumerable.Repeat(RunSamples.Edges, chunks).Select(chunk => new ReadOnlyMemory<CausalEdge>(chunk));
-            var error = Record.Exception(() => RunDirectory.Write(directory["run"], RunSamples.Nodes, edges, 0, [], force: false, cancel.Token));
+            var error = Record.Exception(() =>
+                RunDirectory.Write(directory["run"], RunSamples.Nodes, edges, 0, [], force: false, cancel.Token));
             cancelled = error is OperationCanceledException;
-            Assert.True(cancelled || (error is null && chunks < 10_000_000), $"{chunks} chunks: {error?.Message ?? "nothing cancelled it"}");
-            if (!cancelled)
-                Directory.Delete(directory["run"], recursive: true);
+            Assert.True(cancelled || (error is null && chunks < 10_000_000),
+                $"{chunks} chunks: {error?.Message ?? "nothing cancelled it"}");
+            if (!cancelled) Directory.Delete(directory["run"], recursive: true);
         }
         Assert.Empty(Directory.EnumerateFileSystemEntries(directory.Path));
     }

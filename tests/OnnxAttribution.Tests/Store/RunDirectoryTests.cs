@@ -22,7 +22,8 @@ public class RunDirectoryTests
     {
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
-        Assert.Equal(["edges.parquet", "nodes.parquet", "run.json"], Directory.EnumerateFileSystemEntries(run).Select(Path.GetFileName).Order());
+        Assert.Equal(["edges.parquet", "nodes.parquet", "run.json"],
+            Directory.EnumerateFileSystemEntries(run).Select(Path.GetFileName).Order());
         Assert.Equal([run], Directory.EnumerateFileSystemEntries(directory.Path));
     }
 
@@ -70,7 +71,8 @@ public class RunDirectoryTests
         Assert.Equal("74", Value("calls"));
         Assert.Equal("0.5", Value("threshold"));
         Assert.Equal("true", Value("centred"));
-        Assert.StartsWith("When Mary's \"friend\"", Fresh($"SELECT decode(value) FROM parquet_kv_metadata({file}) WHERE key = encode('prompt')"));
+        Assert.StartsWith("When Mary's \"friend\"",
+            Fresh($"SELECT decode(value) FROM parquet_kv_metadata({file}) WHERE key = encode('prompt')"));
         Assert.Null(Value("patch_prompt"));
         Assert.Null(Value("tokens"));
     }
@@ -92,13 +94,17 @@ public class RunDirectoryTests
             new NodeRow($"blocks.{n % 300}.hook_mlp_out", n % 300, "mlp", n / 300, "t", n, 1, 0, 1, 1, true)).ToArray();
         var edges = Enumerable.Range(0, 200_000).Select(_ =>
             new CausalEdge(random.Next(700), random.Next(-1, 700), random.NextSingle(), random.NextSingle() - 0.5f)).ToArray();
-        RunDirectory.Write(directory["run"], nodes, edges.Chunk(777).Select(chunk => new ReadOnlyMemory<CausalEdge>(chunk)), 5, [], force: false);
+        RunDirectory.Write(directory["run"], nodes, edges.Chunk(777).Select(chunk => new ReadOnlyMemory<CausalEdge>(chunk)), 5,
+            [], force: false);
         var read = RunDirectory.Read(directory["run"]).Edges.ToArray();
-        Assert.Equal(edges.OrderBy(e => e.Up).ThenBy(e => e.Down).ThenBy(e => e.Effect), read.OrderBy(e => e.Up).ThenBy(e => e.Down).ThenBy(e => e.Effect));
+        Assert.Equal(edges.OrderBy(e => e.Up).ThenBy(e => e.Down).ThenBy(e => e.Effect),
+            read.OrderBy(e => e.Up).ThenBy(e => e.Down).ThenBy(e => e.Effect));
         var keys = read.Select(e => e.Down < 0 ? ("metric", 5, -1, -MathF.Abs(e.Effect))
             : (nodes[e.Down].Site, nodes[e.Down].Position, nodes[e.Down].Feature, -MathF.Abs(e.Effect))).ToArray();
         var comparer = Comparer<(string Site, int, int, float)>.Create((a, b) =>
-            string.CompareOrdinal(a.Site, b.Site) is var order and not 0 ? order : (a.Item2, a.Item3, a.Item4).CompareTo((b.Item2, b.Item3, b.Item4)));
+            string.CompareOrdinal(a.Site, b.Site) is var order and not 0
+                ? order
+                : (a.Item2, a.Item3, a.Item4).CompareTo((b.Item2, b.Item3, b.Item4)));
         Assert.All(keys.Zip(keys.Skip(1)), pair => Assert.True(comparer.Compare(pair.First, pair.Second) <= 0));
     }
 
@@ -156,7 +162,8 @@ public class RunDirectoryTests
             Array.Fill(bytes, (byte)0xA5, 4, bytes.Length - 8);   // both magics in place, nonsense between
             File.WriteAllBytes(file, bytes);
             AssertNames(file, Assert.Throws<RunDirectoryException>(() => RunDirectory.Read(run)));
-            AssertNames(file, Assert.Throws<RunDirectoryException>(() => RunSamples.Ask(run, $"FROM {(name[0] == 'e' ? "edges" : "nodes")}")));
+            AssertNames(file,
+                Assert.Throws<RunDirectoryException>(() => RunSamples.Ask(run, $"FROM {(name[0] == 'e' ? "edges" : "nodes")}")));
             File.Delete(file);
             AssertNames(file, Assert.Throws<RunDirectoryException>(() => RunDirectory.Read(run)));
         }

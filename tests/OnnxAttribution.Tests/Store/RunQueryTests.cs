@@ -11,7 +11,8 @@ public class RunQueryTests
     {
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
-        Assert.Equal(["run|7|1.5|NULL"], RunSamples.Ask(run, "SELECT run, feature, activation, nullif(kept, true) FROM nodes WHERE position = 0"));
+        Assert.Equal(["run|7|1.5|NULL"],
+            RunSamples.Ask(run, "SELECT run, feature, activation, nullif(kept, true) FROM nodes WHERE position = 0"));
         Assert.Equal(["metric|2|NULL|-3", "metric|2|NULL|1E-20"], RunSamples.Ask(run,
             "SELECT down_site, down_position, down_feature, effect FROM edges WHERE down_site = 'metric'"));
         Assert.Equal(["run|gpt2|74|0.5|true"], RunSamples.Ask(run, "SELECT run, model, calls, threshold, centred FROM runs"));
@@ -39,8 +40,10 @@ public class RunQueryTests
     public void A_path_without_runs_is_named()
     {
         using var directory = new AwkwardDirectory();
-        Assert.StartsWith(directory.Path + " holds no run.", Assert.Throws<RunDirectoryException>(() => new RunQuery([directory.Path])).Message);
-        Assert.StartsWith(directory["x"] + " does not exist.", Assert.Throws<RunDirectoryException>(() => new RunQuery([directory["x"]])).Message);
+        Assert.StartsWith(directory.Path + " holds no run.",
+            Assert.Throws<RunDirectoryException>(() => new RunQuery([directory.Path])).Message);
+        Assert.StartsWith(directory["x"] + " does not exist.",
+            Assert.Throws<RunDirectoryException>(() => new RunQuery([directory["x"]])).Message);
     }
 
     [Theory]
@@ -111,7 +114,8 @@ public class RunQueryTests
     {
         using var directory = new AwkwardDirectory();
         var csv = Written(directory, "SELECT token, gradient, kept FROM nodes WHERE layer = 0 ORDER BY position", (r, s) => r.WriteCsv(s));
-        Assert.Equal("token,gradient,kept\r\n\"it's \"\"odd\"\"\n\r\t,;\",-0.25,true\r\n\"\",,true\r\n😀\0é\uFFFD,0.33333334,true\r\n", csv);
+        Assert.Equal("token,gradient,kept\r\n\"it's \"\"odd\"\"\n\r\t,;\",-0.25,true\r\n\"\",,true\r\n😀\0é\uFFFD,0.33333334,true\r\n",
+            csv);
     }
 
     [Fact]
@@ -137,12 +141,13 @@ public class RunQueryTests
     public void A_table_has_one_line_per_row_and_numbers_to_the_right()
     {
         using var directory = new AwkwardDirectory();
-        var table = Written(directory, "SELECT position, token, gradient FROM nodes WHERE layer = 0 AND position < 2 ORDER BY position", (r, s) =>
-        {
-            using var writer = new StringWriter { NewLine = "\n" };
-            r.WriteTable(writer);
-            s.Write(Encoding.UTF8.GetBytes(writer.ToString()));
-        });
+        var table = Written(directory,
+            "SELECT position, token, gradient FROM nodes WHERE layer = 0 AND position < 2 ORDER BY position", (r, s) =>
+            {
+                using var writer = new StringWriter { NewLine = "\n" };
+                r.WriteTable(writer);
+                s.Write(Encoding.UTF8.GetBytes(writer.ToString()));
+            });
         Assert.Equal("""
             position  token               gradient
             --------  ------------------  --------
@@ -161,7 +166,9 @@ public class RunQueryTests
         query.WriteParquet("SELECT *, [position] AS list FROM nodes", directory["out.parquet"]);
         using var database = DuckDbDatabase.OpenInMemory();
         using (var result = database.Query($"SELECT count(*) FROM read_parquet({SqlText.Literal(directory["out.parquet"])})"))
+        {
             Assert.Equal("4", result.Read() ? result.Text(0) : null);
+        }
         var before = File.ReadAllBytes(directory["out.parquet"]);
         Assert.Throws<QueryException>(() => query.WriteParquet("SELECT error('boom')", directory["out.parquet"]));
         Assert.Throws<QueryException>(() => query.WriteParquet("FROM nodes", Path.Combine(run, "edges.parquet")));
@@ -193,8 +200,7 @@ public class RunQueryTests
     private static string Written(AwkwardDirectory directory, string sql, Action<QueryResult, Stream> write, string name = "run")
     {
         using var stream = new MemoryStream();
-        using (var result = new RunQuery([RunSamples.Write(directory, name)]).Execute(sql))
-            write(result, stream);
+        using (var result = new RunQuery([RunSamples.Write(directory, name)]).Execute(sql)) write(result, stream);
         return Encoding.UTF8.GetString(stream.ToArray());
     }
 }

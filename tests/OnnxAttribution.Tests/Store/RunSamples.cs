@@ -26,7 +26,8 @@ internal static class RunSamples
         new(0, 1, float.NaN, 0f),
     ];
 
-    /// <summary>The edges as the file orders them: blocks.0.hook_mlp_out, blocks.0.hook_resid_pre, metric; by falling |effect| within.</summary>
+    /// <summary>The edges as the file orders them: blocks.0.hook_mlp_out,
+    /// blocks.0.hook_resid_pre, metric; by falling |effect| within.</summary>
     public static readonly CausalEdge[] SortedEdges = [Edges[1], Edges[0], Edges[4], Edges[3], Edges[2]];
 
     public static JsonObject Facts => new()

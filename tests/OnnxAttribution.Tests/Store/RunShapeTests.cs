@@ -25,7 +25,8 @@ public class RunShapeTests
         Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
         Assert.Equal(TableSamples.Odd().Count, RunDirectory.ReadTable(run, "validation").Count);
         Assert.Equal("gpt2", NestedParquet.Facts(Path.Combine(run, "nodes.parquet"), default)["model"]);
-        Assert.Equal(4, NestedParquet.Read(Path.Combine(run, "nodes.parquet"), [new("site", "VARCHAR")], NestedParquet.All, default).Count());
+        Assert.Equal(4,
+            NestedParquet.Read(Path.Combine(run, "nodes.parquet"), [new("site", "VARCHAR")], NestedParquet.All, default).Count());
         var query = new RunQuery([run]);
         query.WriteParquet("FROM nodes", directory["out?.parquet"]);
         Assert.Equal(4, StoredTable.Read(directory["out?.parquet"]).Count);
@@ -36,10 +37,14 @@ public class RunShapeTests
     {
         using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory), edges = Path.Combine(run, "edges.parquet");
-        Assert.Equal(["metric|true"], RunSamples.Ask(run, "SELECT DISTINCT down_site, down_feature IS NULL FROM edges WHERE down_site = 'metric' OR down_feature IS NULL"));
+        Assert.Equal(["metric|true"], RunSamples.Ask(run,
+            "SELECT DISTINCT down_site, down_feature IS NULL FROM edges WHERE down_site = 'metric' OR down_feature IS NULL"));
         var now = RunDirectory.Read(run);
         using (var database = DuckDbDatabase.OpenInMemory())
-            database.Execute($"COPY (SELECT * REPLACE (coalesce(down_feature, -1) AS down_feature) FROM {ParquetFile.Sql(edges)}) TO {SqlText.Literal(directory["old"])} (FORMAT parquet)");
+        {
+            database.Execute($"COPY (SELECT * REPLACE (coalesce(down_feature, -1) AS down_feature) FROM {ParquetFile.Sql(edges)}) TO "
+                + $"{SqlText.Literal(directory["old"])} (FORMAT parquet)");
+        }
         File.Move(directory["old"], edges, overwrite: true);
         Assert.Equal(["-1"], RunSamples.Ask(run, "SELECT DISTINCT down_feature FROM edges WHERE down_site = 'metric'"));
         Assert.Equal(now.Edges.ToArray(), RunDirectory.Read(run).Edges.ToArray());
@@ -52,15 +57,19 @@ public class RunShapeTests
         JsonObject Facts(int execution)
         {
             var facts = RunSamples.Facts;
-            foreach (var key in (string[])["seconds", "runtime_calls", "operations", "peak_memory_bytes", "model_path", "threads", "command_line", "finished_at"])
+            foreach (var key in (string[])["seconds", "runtime_calls", "operations", "peak_memory_bytes", "model_path", "threads",
+                "command_line", "finished_at"])
+            {
                 facts[key] = execution;
+            }
             return facts;
         }
         string a = RunSamples.Write(directory, "a", Facts(1)), b = RunSamples.Write(directory, "b", Facts(2));
-        foreach (var run in (string[])[a, b])
-            RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []);
+        foreach (var run in (string[])[a, b]) RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []);
         foreach (var file in (string[])["nodes.parquet", "edges.parquet", "validation.parquet"])
+        {
             Assert.Equal(File.ReadAllBytes(Path.Combine(a, file)), File.ReadAllBytes(Path.Combine(b, file)));
+        }
     }
 
     [Theory]
@@ -70,7 +79,8 @@ public class RunShapeTests
     [InlineData("""{"tokens": [1, null]}""", "'tokens[1]' is null")]
     [InlineData("""{"prepend_bos": 1}""", "'prepend_bos' is a number where true or false belongs")]
     [InlineData("""{"options": []}""", "'options' is a list where object belongs")]
-    [InlineData("""{"validation": {"nodes": {"count": 1, "top": 1, "pearson": "x"}}}""", "'validation.nodes.pearson' is a text where number belongs")]
+    [InlineData("""{"validation": {"nodes": {"count": 1, "top": 1, "pearson": "x"}}}""",
+        "'validation.nodes.pearson' is a text where number belongs")]
     [InlineData("""{"validation": {"nodes": {"count": 1}}}""", "'validation.nodes.top' is missing")]
     [InlineData("{\n\"a\": 1,\n\"a\": 2}", "a key is there twice, 'a'")]
     [InlineData("{\n", "line 2")]
@@ -81,7 +91,9 @@ public class RunShapeTests
         string run = RunSamples.Write(directory), file = Path.Combine(run, "run.json");
         File.WriteAllText(file, json);
         foreach (var verb in (string[][])[["query", run, "FROM nodes"], ["view", run, "--out", directory["x.html"]], ["validate", run]])
+        {
             Verb.Run(verb).Failed(CommandLine.Failed, file, words, "Write the run again");
+        }
     }
 
     [Fact]
@@ -90,10 +102,11 @@ public class RunShapeTests
         using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory), file = Path.Combine(run, "nodes.parquet");
         var bytes = File.ReadAllBytes(file);
-        for (var at = 4; at < 200; at++)
-            bytes[at] ^= 0x5a;
+        for (var at = 4; at < 200; at++) bytes[at] ^= 0x5a;
         File.WriteAllBytes(file, bytes);
         foreach (var verb in (string[][])[["query", run, "FROM nodes"], ["view", run, "--out", directory["x.html"]]])
+        {
             Verb.Run(verb).Failed(CommandLine.Failed, file, "is damaged: its Parquet data cannot be read", "Write the run again");
+        }
     }
 }

@@ -23,7 +23,8 @@ public class StoredTableTests
         var run = RunSamples.Write(directory);
         RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []);
         Assert.Equal(["5|3|3|3|3|3|3"], RunSamples.Ask(run,
-            "SELECT count(*), count(text), count(integer), count(long), count(\"float\"), count(\"double\"), count(claim) FROM validation"));
+            "SELECT count(*), count(text), count(integer), count(long), count(\"float\"), count(\"double\"), "
+            + "count(claim) FROM validation"));
         Assert.Equal(["run|-inf|inf"], RunSamples.Ask(run, "SELECT run, \"float\", \"double\" FROM validation WHERE NOT claim"));
     }
 
@@ -57,7 +58,8 @@ public class StoredTableTests
         Assert.Equal(["a\uFFFDb", "\uFFFD"], StoredTable.Read(directory["t.parquet"]).Values<string?>("text"));
     }
 
-    [Theory, InlineData("sp ace"), InlineData("qu\"ote'); DROP TABLE x; --"), InlineData("select"), InlineData("😀é"), InlineData("new\nline"), InlineData("*")]
+    [Theory, InlineData("sp ace"), InlineData("qu\"ote'); DROP TABLE x; --"), InlineData("select"), InlineData("😀é"),
+        InlineData("new\nline"), InlineData("*")]
     public void Columns_may_be_called_anything(string name)
     {
         using var directory = new AwkwardDirectory();
@@ -72,9 +74,12 @@ public class StoredTableTests
     {
         var table = new StoredTable(TableSamples.Columns);
         Assert.Contains("6 values and not 1", Assert.Throws<ArgumentException>(() => table.Add("alone")).Message);
-        Assert.Contains("'integer' is INTEGER and takes no BIGINT", Assert.Throws<ArgumentException>(() => table.Add("a", 1L, 1L, 1f, 1.0, true)).Message);
-        Assert.Contains("'float' is FLOAT and takes no DOUBLE", Assert.Throws<ArgumentException>(() => table.Add("a", 1, 1L, 1.0, 1.0, true)).Message);
-        Assert.Contains("'claim' is BOOLEAN and takes no VARCHAR", Assert.Throws<ArgumentException>(() => table.Add("a", 1, 1L, 1f, 1.0, "true")).Message);
+        Assert.Contains("'integer' is INTEGER and takes no BIGINT",
+            Assert.Throws<ArgumentException>(() => table.Add("a", 1L, 1L, 1f, 1.0, true)).Message);
+        Assert.Contains("'float' is FLOAT and takes no DOUBLE",
+            Assert.Throws<ArgumentException>(() => table.Add("a", 1, 1L, 1.0, 1.0, true)).Message);
+        Assert.Contains("'claim' is BOOLEAN and takes no VARCHAR",
+            Assert.Throws<ArgumentException>(() => table.Add("a", 1, 1L, 1f, 1.0, "true")).Message);
         Assert.Equal(0, table.Count);
         Assert.All(TableSamples.Columns[..1], column => Assert.Empty(table.Values<string?>(column.Name)));
     }
@@ -84,7 +89,8 @@ public class StoredTableTests
     {
         Assert.Throws<ArgumentException>(() => new StoredTable());
         Assert.Throws<ArgumentException>(() => new StoredTable(new StoredColumn("", StoredType.Float)));
-        Assert.Throws<ArgumentException>(() => new StoredTable(new StoredColumn("x", StoredType.Float), new StoredColumn("X", StoredType.Float)));
+        Assert.Throws<ArgumentException>(() =>
+            new StoredTable(new StoredColumn("x", StoredType.Float), new StoredColumn("X", StoredType.Float)));
     }
 
     [Fact]
@@ -101,7 +107,8 @@ public class StoredTableTests
     {
         using var directory = new AwkwardDirectory();
         new RunQuery([RunSamples.Write(directory)]).WriteParquet(
-            "SELECT 1::TINYINT AS small, 3000000000::UINTEGER AS big, 0.25::DECIMAL(4, 2) AS price, DATE '2020-02-29' AS day, 1.5::FLOAT AS f", directory["t.parquet"]);
+            "SELECT 1::TINYINT AS small, 3000000000::UINTEGER AS big, 0.25::DECIMAL(4, 2) AS price, DATE '2020-02-29' AS day, "
+                + "1.5::FLOAT AS f", directory["t.parquet"]);
         var table = StoredTable.Read(directory["t.parquet"]);
         Assert.Equal(1, table.Values<int?>("small")[0]);
         Assert.Equal(3_000_000_000, table.Values<long?>("big")[0]);
@@ -114,7 +121,8 @@ public class StoredTableTests
     public void A_file_that_cannot_be_read_is_named_in_one_line()
     {
         using var directory = new AwkwardDirectory();
-        Assert.StartsWith($"{directory["t.parquet"]} does not exist.", Assert.Throws<RunDirectoryException>(() => StoredTable.Read(directory["t.parquet"])).Message);
+        Assert.StartsWith($"{directory["t.parquet"]} does not exist.",
+            Assert.Throws<RunDirectoryException>(() => StoredTable.Read(directory["t.parquet"])).Message);
         RunDirectory.WriteTable(directory["t.parquet"], TableSamples.Counting(5000), force: false);
         var bytes = File.ReadAllBytes(directory["t.parquet"]);
         Array.Fill(bytes, (byte)0xA5, 4, bytes.Length - 8);

@@ -27,7 +27,10 @@ internal static class TableSamples
     {
         var table = new StoredTable(Columns);
         for (var row = 0; row < rows; row++)
-            table.Add(row % 5 == 0 ? StoredValue.Null : $"row {row}, longer than twelve bytes", row, (long)row << 20, row * 0.5f, row / 3.0, row % 2 == 0);
+        {
+            table.Add(row % 5 == 0 ? StoredValue.Null : $"row {row}, longer than twelve bytes", row, (long)row << 20, row * 0.5f,
+                row / 3.0, row % 2 == 0);
+        }
         return table;
     }
 

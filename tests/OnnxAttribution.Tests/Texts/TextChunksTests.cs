@@ -45,7 +45,8 @@ public sealed class TextChunksTests(Gpt2TokenizerFixture fixture) : IClassFixtur
     public void A_text_in_pieces_has_the_tokens_of_the_whole()
     {
         var random = new Random(5);
-        string[] words = ["don't", " it's", "  ", "\n", "\n\n", " \n ", "I'll", " 1234", "naïve", " –", "...", " (", "🦆", "\t", "\u00a0", "\u0085", "a,b", " The", "\r\n", "'s", "x"];
+        string[] words = ["don't", " it's", "  ", "\n", "\n\n", " \n ", "I'll", " 1234", "naïve", " –", "...", " (", "🦆", "\t", "\u00a0",
+            "\u0085", "a,b", " The", "\r\n", "'s", "x"];
         var text = string.Concat(Enumerable.Range(0, 20_000).Select(_ => words[random.Next(words.Length)]));
         var expected = fixture.Tokenizer.Encode(text);
         foreach (var size in (int[])[100, 5000])
@@ -59,7 +60,8 @@ public sealed class TextChunksTests(Gpt2TokenizerFixture fixture) : IClassFixtur
     [Fact]
     public void Sequences_do_not_depend_on_the_pieces_and_go_on_from_any_place()
     {
-        var text = string.Join("\n<|endoftext|>\n", Enumerable.Range(0, 30).Select(i => string.Join(' ', Enumerable.Range(i, i * i).Select(n => $"word{n}"))));
+        var text = string.Join("\n<|endoftext|>\n",
+            Enumerable.Range(0, 30).Select(i => string.Join(' ', Enumerable.Range(i, i * i).Select(n => $"word{n}"))));
         File.WriteAllText(_directory["t.txt"], text);
         List<int[]> All(int size, Func<int, bool>? moves = null)
         {
@@ -89,13 +91,16 @@ public sealed class TextChunksTests(Gpt2TokenizerFixture fixture) : IClassFixtur
         Assert.Equal(expected, All(1 << 16, i => i % 7 == 0));
     }
 
-    [Theory, InlineData("llama2"), InlineData("mistral"), InlineData("gemma"), InlineData("pythia"), InlineData("llama3"), InlineData("qwen2"), InlineData("smollm")]
+    [Theory, InlineData("llama2"), InlineData("mistral"), InlineData("gemma"), InlineData("pythia"), InlineData("llama3"),
+        InlineData("qwen2"), InlineData("smollm")]
     public void A_text_in_pieces_has_the_tokens_of_the_whole_by_any_tokenizer(string family)
     {
         using var small = new SmallTokenizers();
         var tokenizer = small[family];
         // no separator, and nothing that a text file may not hold
-        var text = "x " + string.Join(" word", SmallTokenizers.Texts(family).Where(t => !t.Contains("</s>") && !t.Contains("<eos>") && !t.Contains("<|") && !t.Contains('\0')));
+        var text = "x "
+            + string.Join(" word", SmallTokenizers.Texts(family)
+                .Where(t => !t.Contains("</s>") && !t.Contains("<eos>") && !t.Contains("<|") && !t.Contains('\0')));
         File.WriteAllText(_directory["t.txt"], text);
         using var reader = new TextFile(_directory["t.txt"]).Open();
         var chunks = new TextChunks(reader, tokenizer, 100);

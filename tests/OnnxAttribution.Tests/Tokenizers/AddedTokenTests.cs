@@ -2,23 +2,27 @@ using OnnxAttribution.Tokenizers;
 
 namespace OnnxAttribution.Tests.Tokenizers;
 
-/// <summary>The expectations are those of the tests in Hugging Face's tokenizers/src/tokenizer/added_vocabulary.rs, texts lowercased by hand.</summary>
+/// <summary>The expectations are those of the tests in Hugging Face's
+/// tokenizers/src/tokenizer/added_vocabulary.rs, texts lowercased by hand.</summary>
 public sealed class AddedTokenTests
 {
     private static IEnumerable<string> Split(string text, params AddedToken[] tokens) =>
         new AddedTokenFinder(tokens).Split(text).Select(part => $"{(part.Id is { } id ? $"{id}:" : "")}{text[part.Start..part.End]}");
 
-    private static AddedToken Token(int id, string content, bool single = false, bool left = false, bool right = false) => new(id, content, single, left, right, IsNormalized: false);
+    private static AddedToken Token(int id, string content, bool single = false, bool left = false, bool right = false) =>
+        new(id, content, single, left, right, IsNormalized: false);
 
     [Fact]
     public void Tokens_may_take_the_white_space_beside_them() => Assert.Equal(["3:[cls]", "0: my ", "1:name", " is anthony ", "4:[sep]"],
-        Split("[cls] my name is anthony [sep]", Token(0, "my", left: true, right: true), Token(1, "name"), Token(2, "ony", single: true), Token(3, "[cls]"), Token(4, "[sep]")));
+        Split("[cls] my name is anthony [sep]", Token(0, "my", left: true, right: true), Token(1, "name"), Token(2, "ony", single: true),
+            Token(3, "[cls]"), Token(4, "[sep]")));
 
     [Fact]
     public void A_single_word_has_no_word_beside_it()
     {
         var mask = Token(0, "<mask>", single: true);
-        Assert.Equal(["0:<mask>", " my name ", "0:<mask>", " a<mask> <mask>ony ", "0:<mask>"], Split("<mask> my name <mask> a<mask> <mask>ony <mask>", mask));
+        Assert.Equal(["0:<mask>", " my name ", "0:<mask>", " a<mask> <mask>ony ", "0:<mask>"],
+            Split("<mask> my name <mask> a<mask> <mask>ony <mask>", mask));
         Assert.Equal(["0:<mask>", ", ", "0:<mask>", "- \u25cc\u0330<mask>"], Split("<mask>, <mask>- \u25cc\u0330<mask>", mask));
     }
 

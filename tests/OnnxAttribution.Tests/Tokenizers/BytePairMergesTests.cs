@@ -4,7 +4,8 @@ namespace OnnxAttribution.Tests.Tokenizers;
 
 public sealed class BytePairMergesTests
 {
-    /// <summary>Merges of random neighbours over three letters, in random order: also ones whose result merges earlier than they do.</summary>
+    /// <summary>Merges of random neighbours over three letters, in random order:
+    /// also ones whose result merges earlier than they do.</summary>
     private static (BytePairVocabulary Vocabulary, Random Random) RandomVocabulary(int seed)
     {
         var random = new Random(seed);
@@ -19,7 +20,8 @@ public sealed class BytePairMergesTests
         }
         var ranks = Enumerable.Range(0, pairs.Count).ToArray();
         random.Shuffle(ranks);
-        var merges = pairs.Select((pair, i) => (Key: (ids[pair.Left], ids[pair.Right]), Value: (ranks[i], ids[pair.Left + pair.Right]))).ToDictionary(m => m.Key, m => m.Value);
+        var merges = pairs.Select((pair, i) => (Key: (ids[pair.Left], ids[pair.Right]), Value: (ranks[i], ids[pair.Left + pair.Right])))
+            .ToDictionary(m => m.Key, m => m.Value);
         return (new BytePairVocabulary(ids, isByteLevel: false, hasByteTokens: false) { Merges = merges }, random);
     }
 

@@ -29,7 +29,13 @@ public sealed class CanonicalCompositionTests
         var random = new Random(6);
         for (var round = 0; round < 500; round++)
         {
-            var text = string.Concat(Enumerable.Range(0, random.Next(1, 12)).Select(_ => new Rune(random.Next(4) switch { 0 => random.Next(0x300, 0x370), 1 => random.Next(0x1100, 0x1200), 2 => random.Next(0x41, 0x250), _ => random.Next(0x900, 0xd000) }).ToString()));
+            var text = string.Concat(Enumerable.Range(0, random.Next(1, 12)).Select(_ => new Rune(random.Next(4) switch
+            {
+                0 => random.Next(0x300, 0x370),
+                1 => random.Next(0x1100, 0x1200),
+                2 => random.Next(0x41, 0x250),
+                _ => random.Next(0x900, 0xd000)
+            }).ToString()));
             var composed = s_composition.Compose(text);
             Assert.Equal(composed, s_composition.Compose(composed));
         }

@@ -18,7 +18,9 @@ internal static class Gpt2TokenizerJson
             """)!;
         json["added_tokens"]![0]!["id"] = (int)vocab["<|endoftext|>"]!;
         json["model"]!["vocab"] = vocab;
-        json["model"]!["merges"] = new JsonArray([.. File.ReadAllLines(Path.Combine(directory, "merges.txt")).Where(l => l.Length > 0 && !l.StartsWith("#version", StringComparison.Ordinal)).Select(l => (JsonNode)l)]);
+        json["model"]!["merges"] = new JsonArray([.. File.ReadAllLines(Path.Combine(directory, "merges.txt"))
+            .Where(l => l.Length > 0 && !l.StartsWith("#version", StringComparison.Ordinal))
+            .Select(l => (JsonNode)l)]);
         return json.ToJsonString();
     }
 }

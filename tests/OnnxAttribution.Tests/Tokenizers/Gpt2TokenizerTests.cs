@@ -28,8 +28,7 @@ public sealed class Gpt2TokenizerTests(Gpt2TokenizerFixture fixture) : IClassFix
         for (var round = 0; round < 300; round++)
         {
             var text = new StringBuilder();
-            for (var i = random.Next(40); i > 0; i--)
-                text.Append(RandomRune(random));
+            for (var i = random.Next(40); i > 0; i--) text.Append(RandomRune(random));
             Assert.Equal(text.ToString(), _tokenizer.Decode(_tokenizer.Encode(text.ToString())));
         }
     }
@@ -100,7 +99,8 @@ public sealed class Gpt2TokenizerTests(Gpt2TokenizerFixture fixture) : IClassFix
         Parallel.For(0, 200, _ => Assert.Equal(expected, _tokenizer.Encode("Hello, world!")));
     }
 
-    private int IdOfBytes(byte[] bytes) => Enumerable.Range(0, _tokenizer.Count).First(id => _tokenizer.TokenBytes(id).AsSpan().SequenceEqual(bytes));
+    private int IdOfBytes(byte[] bytes) =>
+        Enumerable.Range(0, _tokenizer.Count).First(id => _tokenizer.TokenBytes(id).AsSpan().SequenceEqual(bytes));
 
     private static string RandomRune(Random random)
     {

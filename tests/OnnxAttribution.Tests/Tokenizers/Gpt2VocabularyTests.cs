@@ -48,7 +48,8 @@ public sealed class Gpt2VocabularyTests : IDisposable
     [InlineData("""{"a b":0}""", "which is not spelled in GPT-2's byte symbols")]
     [InlineData("""{"":0}""", "which is not spelled in GPT-2's byte symbols")]
     [InlineData("""{"a":0}""", "has no token for the byte 0x00")]
-    public void A_bad_vocabulary_is_refused(string json, string reason) => Refused(Write("vocab.json", json), Merges("a b\n"), "vocab.json", reason);
+    public void A_bad_vocabulary_is_refused(string json, string reason) =>
+        Refused(Write("vocab.json", json), Merges("a b\n"), "vocab.json", reason);
 
     [Fact]
     public void A_vocabulary_without_the_special_token_is_refused()
@@ -82,12 +83,13 @@ public sealed class Gpt2VocabularyTests : IDisposable
         for (var round = 0; round < 300; round++)
         {
             var bytes = whole.ToArray();
-            for (var i = random.Next(1, 4); i > 0; i--)
-                bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+            for (var i = random.Next(1, 4); i > 0; i--) bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
             var path = Path.Combine(_directory.Path, "vocab.json");
             File.WriteAllBytes(path, bytes[..random.Next(bytes.Length / 2, bytes.Length + 1)]);
             if (Record.Exception(() => Gpt2Vocabulary.Read(path, Merges("a b\n"))) is { } e)
+            {
                 Assert.DoesNotContain('\n', Assert.IsType<TokenizerException>(e).Message);
+            }
         }
     }
 
@@ -103,8 +105,7 @@ public sealed class Gpt2VocabularyTests : IDisposable
     private static JsonObject Bytes()
     {
         var vocab = new JsonObject();
-        for (var b = 0; b < 256; b++)
-            vocab[ByteSymbols.Of((byte)b).ToString()] = b;
+        for (var b = 0; b < 256; b++) vocab[ByteSymbols.Of((byte)b).ToString()] = b;
         vocab["ab"] = 256;
         vocab["<|endoftext|>"] = 257;
         return vocab;

@@ -19,15 +19,18 @@ public sealed class PiecePatternTests
     [InlineData("MergedWithNext", "How| are| you| doing|?")]
     [InlineData("Contiguous", "How| |are| |you| |doing?")]
     public void Matches_are_cut_as_their_behaviour_says(string cut, string pieces) =>
-        Assert.Equal(pieces.Split('|'), Cut(PiecePattern.Of(@"[\p{L}\p{N}]+|[^\p{L}\p{N}\s]+"), "How are you doing?", Enum.Parse<PieceCut>(cut), invert: true));
+        Assert.Equal(pieces.Split('|'),
+            Cut(PiecePattern.Of(@"[\p{L}\p{N}]+|[^\p{L}\p{N}\s]+"), "How are you doing?", Enum.Parse<PieceCut>(cut), invert: true));
 
     [Fact]
     public void Characters_beyond_the_basic_plane_have_their_categories() => Assert.Equal(["𠀀𝐀a", "𝟏𝟐1", " 🙂🙂!", "\ud800"],
-        Cut(PiecePattern.Of(@"\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+"), "𠀀𝐀a𝟏𝟐1 🙂🙂!\ud800").SelectMany(piece => piece.EndsWith('\ud800') ? new[] { piece[..^1], "\ud800" } : [piece]));
+        Cut(PiecePattern.Of(@"\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+"), "𠀀𝐀a𝟏𝟐1 🙂🙂!\ud800")
+            .SelectMany(piece => piece.EndsWith('\ud800') ? new[] { piece[..^1], "\ud800" } : [piece]));
 
     [Fact]
     public void Case_is_ignored_where_the_pattern_says_so() =>
-        Assert.Equal(["'S", "t", "'ſ", "'Ll", "K"], Cut(PiecePattern.Of("(?i:'s|'ll|k)"), "'St'ſ'Ll\u212a").Select(piece => piece.Replace('\u212a', 'K')));
+        Assert.Equal(["'S", "t", "'ſ", "'Ll", "K"],
+            Cut(PiecePattern.Of("(?i:'s|'ll|k)"), "'St'ſ'Ll\u212a").Select(piece => piece.Replace('\u212a', 'K')));
 
     [Theory]
     [InlineData(@"a++b", "(?>a+)b")]
@@ -35,7 +38,8 @@ public sealed class PiecePatternTests
     [InlineData(@"(?:ab)*+", "(?>(?:ab)*)")]
     [InlineData(@"a{1,3}+", "(?:a{1,3})+")]
     [InlineData(@"\x{4e00}[\u4e00-\u9fa5]", @"\u4E00[\u4E00-\u9FA5]")]
-    public void What_Ruby_spells_otherwise_is_rewritten(string oniguruma, string net) => Assert.Equal(net, PiecePatternText.Translate(oniguruma));
+    public void What_Ruby_spells_otherwise_is_rewritten(string oniguruma, string net) =>
+        Assert.Equal(net, PiecePatternText.Translate(oniguruma));
 
     [Theory]
     [InlineData(@"\h", @"'\h'")]

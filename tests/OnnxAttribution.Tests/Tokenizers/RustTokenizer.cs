@@ -3,8 +3,10 @@ using System.Text.Json.Nodes;
 
 namespace OnnxAttribution.Tests.Tokenizers;
 
-/// <summary>Hugging Face's own tokenizers, which are written in Rust: the oracle of the tokenizer under test, with which it shares no code.</summary>
-/// <remarks>A damaged file would end the process, so it is given only what <see cref="OnnxAttribution.Runtime.Tokenizer"/> has read. It always adds what the post-processor adds, which is taken out of the file.</remarks>
+/// <summary>Hugging Face's own tokenizers, which are written in Rust:
+/// the oracle of the tokenizer under test, with which it shares no code.</summary>
+/// <remarks>A damaged file would end the process, so it is given only what <see cref="OnnxAttribution.Tokenizers.Tokenizer"/> has read.
+/// It always adds what the post-processor adds, which is taken out of the file.</remarks>
 internal sealed class RustTokenizer : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
@@ -20,7 +22,8 @@ internal sealed class RustTokenizer : IDisposable
     }
 
     /// <summary>Whether its library is served for this platform.</summary>
-    public static bool IsServed => OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture is System.Runtime.InteropServices.Architecture.X64;
+    public static bool IsServed =>
+        OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture is System.Runtime.InteropServices.Architecture.X64;
 
     /// <param name="text">Without lone surrogates, which it does not take.</param>
     public int[] Encode(string text) => [.. _tokenizer.Encode(text).Select(id => (int)id)];

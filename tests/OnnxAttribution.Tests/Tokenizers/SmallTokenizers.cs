@@ -23,13 +23,18 @@ public sealed class SmallTokenizers : IDisposable
         }
     }
 
-    public static string Json(string name) => File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Tokenizers", "tokenizers", name + ".json"));
+    public static string Json(string name) =>
+        File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Tokenizers", "tokenizers", name + ".json"));
 
     /// <summary>Difficult texts with this tokenizer's own added tokens in them.</summary>
     public static IReadOnlyList<string> Texts(string name, int count = 300)
     {
         using var json = JsonDocument.Parse(Json(name));
-        return DifficultTexts.Of([.. json.RootElement.GetProperty("added_tokens").EnumerateArray().Select(t => t.GetProperty("content").GetString()!).Where(t => !string.IsNullOrWhiteSpace(t)).Take(5)], count);
+        return DifficultTexts.Of([.. json.RootElement.GetProperty("added_tokens")
+            .EnumerateArray()
+            .Select(t => t.GetProperty("content").GetString()!)
+            .Where(t => !string.IsNullOrWhiteSpace(t))
+            .Take(5)], count);
     }
 
     public void Dispose() => _directory.Dispose();

@@ -4,7 +4,8 @@ using OnnxAttribution.Tokenizers;
 
 namespace OnnxAttribution.Tests.Tokenizers;
 
-/// <summary>What lies beside a vocabulary (added tokens, special tokens, the tokenizer's class), and files as Python, Windows and Git leave them.</summary>
+/// <summary>What lies beside a vocabulary (added tokens, special tokens,
+/// the tokenizer's class), and files as Python, Windows and Git leave them.</summary>
 public sealed class TokenizerFilesTests : IDisposable
 {
     private static readonly byte[] s_mark = [0xEF, 0xBB, 0xBF];
@@ -36,7 +37,8 @@ public sealed class TokenizerFilesTests : IDisposable
               "256": {"content": "<|endoftext|>", "lstrip": false, "normalized": true, "rstrip": false, "single_word": false, "special": true},
               "257": {"content": "<|new|>", "lstrip": true, "normalized": false, "rstrip": false, "single_word": false, "special": true}}}
             """);
-        Assert.Equal(['a', 257, 'b', .. Encoding.ASCII.GetBytes("<|old|>").Select(b => (int)b)], Tokenizer.Open(_directory.Path).Encode("a  <|new|>b<|old|>"));
+        Assert.Equal(['a', 257, 'b', .. Encoding.ASCII.GetBytes("<|old|>").Select(b => (int)b)],
+            Tokenizer.Open(_directory.Path).Encode("a  <|new|>b<|old|>"));
     }
 
     [Fact]
@@ -48,8 +50,10 @@ public sealed class TokenizerFilesTests : IDisposable
     }
 
     [Theory]
-    [InlineData("added_tokens.json", """{"<x>": 97}""", "has the added token '<x>' with the id 97, which the vocabulary beside it contradicts")]
-    [InlineData("added_tokens.json", """{"a": 300}""", "has the added token 'a' with the id 300, which the vocabulary beside it contradicts")]
+    [InlineData("added_tokens.json", """{"<x>": 97}""",
+        "has the added token '<x>' with the id 97, which the vocabulary beside it contradicts")]
+    [InlineData("added_tokens.json", """{"a": 300}""",
+        "has the added token 'a' with the id 300, which the vocabulary beside it contradicts")]
     [InlineData("added_tokens.json", """{"<x>": "257"}""", "has an added token '<x>' with the id '257'")]
     [InlineData("added_tokens.json", """{"<x>": NaN}""", "has an added token '<x>' with the id 'NaN'")]
     [InlineData("added_tokens.json", """{"<x>": 4194304}""", "ids are whole numbers from 0 to 4194303")]
@@ -57,12 +61,17 @@ public sealed class TokenizerFilesTests : IDisposable
     [InlineData("added_tokens.json", "[]", "is no JSON object")]
     [InlineData("added_tokens.json", "{", "is no JSON (")]
     [InlineData("tokenizer_config.json", """{"added_tokens_decoder": []}""", "has added_tokens_decoder = '[]', which is no object")]
-    [InlineData("tokenizer_config.json", """{"added_tokens_decoder": {"x": {"content": "<x>"}}}""", "has an added token '<x>' with the id -1")]
+    [InlineData("tokenizer_config.json", """{"added_tokens_decoder": {"x": {"content": "<x>"}}}""",
+        "has an added token '<x>' with the id -1")]
     [InlineData("tokenizer_config.json", """{"added_tokens_decoder": {"257": "<x>"}}""", "has an added token '<x>' with the id '257'")]
-    [InlineData("tokenizer_config.json", """{"added_tokens_decoder": {"257": {"content": "<x>", "lstrip": 1}}}""", "has added_tokens_decoder.257.lstrip = '1': it must be true or false")]
-    [InlineData("tokenizer_config.json", """{"tokenizer_class": "Qwen2Tokenizer"}""", "has tokenizer_class = 'Qwen2Tokenizer': only a GPT-2's tokenizer is read from vocab.json and merges.txt; transformers' AutoTokenizer")]
+    [InlineData("tokenizer_config.json", """{"added_tokens_decoder": {"257": {"content": "<x>", "lstrip": 1}}}""",
+        "has added_tokens_decoder.257.lstrip = '1': it must be true or false")]
+    [InlineData("tokenizer_config.json", """{"tokenizer_class": "Qwen2Tokenizer"}""",
+        "has tokenizer_class = 'Qwen2Tokenizer': only a GPT-2's tokenizer is read from vocab.json and merges.txt; "
+        + "transformers' AutoTokenizer")]
     [InlineData("tokenizer_config.json", """{"add_prefix_space": true}""", "has add_prefix_space = 'True'")]
-    [InlineData("tokenizer_config.json", """{"eos_token": "<|im_end|>"}""", "has eos_token = '<|im_end|>', which the tokenizer does not have")]
+    [InlineData("tokenizer_config.json", """{"eos_token": "<|im_end|>"}""",
+        "has eos_token = '<|im_end|>', which the tokenizer does not have")]
     public void What_contradicts_the_vocabulary_is_refused_by_name(string file, string text, string reason)
     {
         WriteGpt2();
@@ -92,7 +101,8 @@ public sealed class TokenizerFilesTests : IDisposable
         foreach (var file in Directory.GetFiles(_directory.Path)) File.WriteAllBytes(file, [.. s_mark, .. File.ReadAllBytes(file)]);
         var tokenizer = Tokenizer.Open(_directory.Path);
         Assert.Equal((257, 256), (tokenizer.BeginOfText, tokenizer.EndOfText));
-        File.WriteAllBytes(_directory["tokenizer.json"], [.. s_mark, .. "{\"model\":{\"vocab\":{\"<|endoftext|>\":0,\"<x>\":257},\"merges\":[]}}"u8]);
+        File.WriteAllBytes(_directory["tokenizer.json"],
+            [.. s_mark, .. "{\"model\":{\"vocab\":{\"<|endoftext|>\":0,\"<x>\":257},\"merges\":[]}}"u8]);
         Assert.Equal(258, Tokenizer.Open(_directory.Path).Count);
     }
 
@@ -100,18 +110,22 @@ public sealed class TokenizerFilesTests : IDisposable
     public void Numbers_and_repeated_keys_as_Python_writes_them_do_not_matter_where_nobody_asks()
     {
         WriteGpt2();
-        Write("tokenizer_config.json", """{"model_max_length": Infinity, "x": NaN, "x": -Infinity, "bos_token": "no", "bos_token": "<|endoftext|>"}""");
+        Write("tokenizer_config.json",
+            """{"model_max_length": Infinity, "x": NaN, "x": -Infinity, "bos_token": "no", "bos_token": "<|endoftext|>"}""");
         Assert.Equal(256, Tokenizer.Open(_directory.Path).BeginOfText);
     }
 
-    [Theory, InlineData("tokenizer.json"), InlineData("vocab.json"), InlineData("merges.txt"), InlineData("tokenizer_config.json"), InlineData("added_tokens.json")]
+    [Theory, InlineData("tokenizer.json"), InlineData("vocab.json"), InlineData("merges.txt"), InlineData("tokenizer_config.json"),
+        InlineData("added_tokens.json")]
     public void Pointers_and_other_encodings_are_named(string file)
     {
         WriteGpt2();
         Write(file, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1042301\n");
-        Assert.StartsWith($"{_directory[file]}: is a Git LFS pointer, not the file of 1,042,301 bytes", Assert.Throws<TokenizerException>(() => Tokenizer.Open(_directory.Path)).Message);
+        Assert.StartsWith($"{_directory[file]}: is a Git LFS pointer, not the file of 1,042,301 bytes",
+            Assert.Throws<TokenizerException>(() => Tokenizer.Open(_directory.Path)).Message);
         File.WriteAllText(_directory[file], "{}", Encoding.Unicode);
-        Assert.StartsWith($"{_directory[file]}: is text in UTF-16", Assert.Throws<TokenizerException>(() => Tokenizer.Open(_directory.Path)).Message);
+        Assert.StartsWith($"{_directory[file]}: is text in UTF-16",
+            Assert.Throws<TokenizerException>(() => Tokenizer.Open(_directory.Path)).Message);
     }
 
     // bytes are their own ids

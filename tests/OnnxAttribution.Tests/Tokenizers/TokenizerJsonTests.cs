@@ -34,15 +34,22 @@ public sealed class TokenizerJsonTests : IDisposable
     [InlineData("added_tokens", "[{\"id\":0,\"content\":\"b\"}]", "has the added token 'b' with the id 0, which its vocab contradicts")]
     [InlineData("added_tokens", "[{\"id\":0,\"content\":\"x\"}]", "has the added token 'x' with the id 0, which its vocab contradicts")]
     [InlineData("added_tokens", "[{\"id\":7,\"content\":\"\"}]", "has an added token '' with the id 7")]
-    [InlineData("normalizer", "{\"type\":\"Lowercase\"}", "has normalizer.type = 'Lowercase', which is not known here; NFC, Prepend, Replace and Sequence are")]
-    [InlineData("normalizer", "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"}]}", "has normalizer.normalizers[0].type = 'NFKC'")]
+    [InlineData("normalizer", "{\"type\":\"Lowercase\"}",
+        "has normalizer.type = 'Lowercase', which is not known here; NFC, Prepend, Replace and Sequence are")]
+    [InlineData("normalizer", "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"}]}",
+        "has normalizer.normalizers[0].type = 'NFKC'")]
     [InlineData("pre_tokenizer", "{\"type\":\"Whitespace\"}", "has pre_tokenizer.type = 'Whitespace', which is not known here")]
-    [InlineData("pre_tokenizer", "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"},{\"type\":\"Digits\"}]}", "has pre_tokenizer.pretokenizers[1].type = 'Digits': nothing is known here that follows ByteLevel")]
-    [InlineData("pre_tokenizer", "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\p{Han}\"},\"behavior\":\"Isolated\",\"invert\":false}", "has pre_tokenizer.pattern.Regex = '\\p{Han}': '\\p{Han}' in it is not known here")]
-    [InlineData("pre_tokenizer", "{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},\"behavior\":\"0\",\"invert\":false}", "has pre_tokenizer.behavior = '0': Removed, Isolated, ")]
+    [InlineData("pre_tokenizer", "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"},{\"type\":\"Digits\"}]}",
+        "has pre_tokenizer.pretokenizers[1].type = 'Digits': nothing is known here that follows ByteLevel")]
+    [InlineData("pre_tokenizer", "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"\\\\p{Han}\"},\"behavior\":\"Isolated\",\"invert\":false}",
+        "has pre_tokenizer.pattern.Regex = '\\p{Han}': '\\p{Han}' in it is not known here")]
+    [InlineData("pre_tokenizer", "{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},\"behavior\":\"0\",\"invert\":false}",
+        "has pre_tokenizer.behavior = '0': Removed, Isolated, ")]
     [InlineData("pre_tokenizer", "{\"type\":\"Split\",\"behavior\":\"Isolated\"}", "has no pre_tokenizer.pattern")]
-    [InlineData("pre_tokenizer", "{\"type\":\"Metaspace\",\"replacement\":\"_\"}", "has pre_tokenizer.replacement = '_': only '\u2581' is known")]
-    [InlineData("pre_tokenizer", "{\"type\":\"Metaspace\",\"replacement\":\"\u2581\",\"prepend_scheme\":\"last\"}", "has pre_tokenizer.prepend_scheme = 'last': always, first and never are known")]
+    [InlineData("pre_tokenizer", "{\"type\":\"Metaspace\",\"replacement\":\"_\"}",
+        "has pre_tokenizer.replacement = '_': only '\u2581' is known")]
+    [InlineData("pre_tokenizer", "{\"type\":\"Metaspace\",\"replacement\":\"\u2581\",\"prepend_scheme\":\"last\"}",
+        "has pre_tokenizer.prepend_scheme = 'last': always, first and never are known")]
     [InlineData("post_processor", "{\"type\":\"BertProcessing\"}", "has post_processor.type = 'BertProcessing', which is not known here")]
     [InlineData("extra", "1", "has extra = '1': this field is not known here")]
     public void What_is_not_known_is_refused_by_name(string place, string value, string reason)
@@ -65,7 +72,8 @@ public sealed class TokenizerJsonTests : IDisposable
     public void Without_any_file_the_message_names_both_kinds()
     {
         var message = Assert.Throws<TokenizerException>(() => Tokenizer.Open(_directory.Path)).Message;
-        Assert.Contains("vocab.json: there is no such file; a checkpoint has tokenizer.json, or a GPT-2's vocab.json and merges.txt", message);
+        Assert.Contains("vocab.json: there is no such file; a checkpoint has tokenizer.json, or a GPT-2's vocab.json and merges.txt",
+            message);
     }
 
     [Theory, InlineData("pythia"), InlineData("llama2"), InlineData("llama3"), InlineData("mistral")]
@@ -78,7 +86,10 @@ public sealed class TokenizerJsonTests : IDisposable
         {
             var bytes = whole.ToArray();
             // what stands before the vocabulary is most of what is read with care
-            for (var i = random.Next(1, 4); i > 0; i--) bytes[random.Next(2) == 0 ? random.Next(bytes.Length) : random.Next(1500)] = (byte)random.Next(32, 127);
+            for (var i = random.Next(1, 4); i > 0; i--)
+            {
+                bytes[random.Next(2) == 0 ? random.Next(bytes.Length) : random.Next(1500)] = (byte)random.Next(32, 127);
+            }
             File.WriteAllBytes(_directory["tokenizer.json"], bytes[..(round % 3 == 0 ? random.Next(bytes.Length) : bytes.Length)]);
             var e = Record.Exception(() =>
             {
@@ -102,7 +113,8 @@ public sealed class TokenizerJsonTests : IDisposable
     [InlineData(null, null, null, null, null)]
     public void The_first_file_that_names_a_special_token_counts(string? configuration, string? map, string? model, int? begin, int? end)
     {
-        foreach (var (file, text) in (ReadOnlySpan<(string, string?)>)[("tokenizer_config.json", configuration), ("special_tokens_map.json", map), ("config.json", model)])
+        foreach (var (file, text) in (ReadOnlySpan<(string, string?)>)[("tokenizer_config.json", configuration),
+            ("special_tokens_map.json", map), ("config.json", model)])
         {
             if (text is not null) File.WriteAllText(_directory[file], text);
         }
@@ -135,7 +147,8 @@ public sealed class TokenizerJsonTests : IDisposable
         Assert.Throws<ArgumentOutOfRangeException>(() => tokenizer.TokenBytes(5));
     }
 
-    private static JsonObject Small() => JsonNode.Parse("""{"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}""")!.AsObject();
+    private static JsonObject Small() =>
+        JsonNode.Parse("""{"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}""")!.AsObject();
 
     private void Refused(string json, string file, string reason)
     {

@@ -4,8 +4,10 @@ using OnnxAttribution.Tokenizers;
 
 namespace OnnxAttribution.Tests.Tokenizers;
 
-/// <summary>Token ids against Hugging Face's own tokenizers: on Linux with its library on every text, elsewhere with the ids of some that were kept.</summary>
-public sealed class TokenizerOracleTests(SmallTokenizers small, Gpt2TokenizerFixture gpt2) : IClassFixture<SmallTokenizers>, IClassFixture<Gpt2TokenizerFixture>
+/// <summary>Token ids against Hugging Face's own tokenizers:
+/// on Linux with its library on every text, elsewhere with the ids of some that were kept.</summary>
+public sealed class TokenizerOracleTests(SmallTokenizers small, Gpt2TokenizerFixture gpt2)
+    : IClassFixture<SmallTokenizers>, IClassFixture<Gpt2TokenizerFixture>
 {
     private const int Texts = 3000, EveryOf = 125;
 
@@ -53,10 +55,13 @@ public sealed class TokenizerOracleTests(SmallTokenizers small, Gpt2TokenizerFix
 
     private Tokenizer Ours(string name) => name == Gpt2 ? gpt2.Tokenizer : small[name];
 
-    private static IReadOnlyList<string> TextsOf(string name) => name == Gpt2 ? DifficultTexts.Of([Gpt2Vocabulary.EndOfTextToken], Texts) : SmallTokenizers.Texts(name, Texts);
+    private static IReadOnlyList<string> TextsOf(string name) =>
+        name == Gpt2 ? DifficultTexts.Of([Gpt2Vocabulary.EndOfTextToken], Texts) : SmallTokenizers.Texts(name, Texts);
 
-    private static string JsonOf(string name) => name == Gpt2 ? Gpt2TokenizerJson.Of(Path.GetDirectoryName(Gpt2TokenizerFixture.VocabPath)!) : SmallTokenizers.Json(name);
+    private static string JsonOf(string name) =>
+        name == Gpt2 ? Gpt2TokenizerJson.Of(Path.GetDirectoryName(Gpt2TokenizerFixture.VocabPath)!) : SmallTokenizers.Json(name);
 
     private static Dictionary<string, int[][]> Kept() =>
-        JsonSerializer.Deserialize<Dictionary<string, int[][]>>(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Tokenizers", KeptFile)))!;
+        JsonSerializer.Deserialize<Dictionary<string, int[][]>>(
+            File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Tokenizers", KeptFile)))!;
 }

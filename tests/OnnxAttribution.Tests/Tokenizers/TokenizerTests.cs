@@ -70,7 +70,8 @@ public sealed class TokenizerTests(SmallTokenizers tokenizers) : IClassFixture<S
     [Theory, MemberData(nameof(Families))]
     public void A_target_is_the_token_with_its_text_and_no_other(string family)
     {
-        PromptTokens Of(string target) => PromptTokens.Of(new PromptTask("When", target), tokenizers[family], prependBos: family != "gemma");
+        PromptTokens Of(string target) =>
+            PromptTokens.Of(new PromptTask("When", target), tokenizers[family], prependBos: family != "gemma");
         var word = Of(" the");
         Assert.Equal(" the", tokenizers[family].TokenText(word.Target!.Value));
         Assert.Equal("t", tokenizers[family].TokenText(Of("t").Target!.Value));
@@ -101,7 +102,8 @@ public sealed class TokenizerTests(SmallTokenizers tokenizers) : IClassFixture<S
         var random = new Random(3);
         for (var round = 0; round < 200; round++)
         {
-            var text = string.Concat(Enumerable.Range(0, random.Next(60)).Select(_ => (char)random.Next(random.Next(2) == 0 ? 0x250 : 0x10000)));   // lone surrogates too
+            var text = string.Concat(Enumerable.Range(0, random.Next(60))
+                .Select(_ => (char)random.Next(random.Next(2) == 0 ? 0x250 : 0x10000)));   // lone surrogates too
             Assert.All(tokenizers[family].Encode(text), id => Assert.InRange(id, 0, tokenizers[family].Count - 1));
         }
     }

@@ -44,7 +44,8 @@ public class AgreementTests
     public void Nothing_correlates_with_what_does_not_vary(double constant, int count, int top)
     {
         double[] constants = [.. Enumerable.Repeat(constant, count)], others = [.. Enumerable.Range(1, count).Select(i => (double)i)];
-        foreach (var agreement in new[] { Agreement.Of(constants, others), Agreement.Of(others, constants), Agreement.Of(constants, constants) })
+        foreach (var agreement in new[] { Agreement.Of(constants, others), Agreement.Of(others, constants),
+            Agreement.Of(constants, constants) })
         {
             Assert.True(double.IsNaN(agreement.Pearson) && double.IsNaN(agreement.Spearman));
             Assert.Equal((count, top), (agreement.Count, agreement.Top));
@@ -57,7 +58,8 @@ public class AgreementTests
     {
         var agreement = Agreement.Of([0, 0], [0, 0]);
         Assert.Equal(2, agreement.Count);
-        Assert.All([agreement.Pearson, agreement.Spearman, agreement.SignAgreement, agreement.Slope, agreement.MedianRelativeError], AssertNaN);
+        Assert.All([agreement.Pearson, agreement.Spearman, agreement.SignAgreement, agreement.Slope, agreement.MedianRelativeError],
+            AssertNaN);
     }
 
     [Fact]
@@ -132,7 +134,8 @@ public class AgreementTests
 
     [Fact]
     public void Only_the_order_of_values_enters_the_rank_correlation() => Check.One(Many, Prop.ForAll(Pairs, pairs =>
-        Same(Agreement.Of(pairs.Exact, pairs.Approximate).Spearman, Agreement.Of(pairs.Exact, [.. pairs.Approximate.Select(v => v * v * v)]).Spearman)));
+        Same(Agreement.Of(pairs.Exact, pairs.Approximate).Spearman,
+            Agreement.Of(pairs.Exact, [.. pairs.Approximate.Select(v => v * v * v)]).Spearman)));
 
     private static Config Many { get; } = Config.QuickThrowOnFailure.WithQuietOnSuccess(true).WithMaxTest(500);
 

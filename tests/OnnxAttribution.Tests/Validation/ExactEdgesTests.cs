@@ -4,7 +4,8 @@ using OnnxAttribution.Validation;
 
 namespace OnnxAttribution.Tests.Validation;
 
-/// <summary>Exact edges against PyTorch in float64, which moves every node alone (Goldens/README.md). A change of activation is a difference of two activations: 1e-4 of the largest change.</summary>
+/// <summary>Exact edges against PyTorch in float64, which moves every node alone (Goldens/README.md).
+/// A change of activation is a difference of two activations: 1e-4 of the largest change.</summary>
 public class ExactEdgesTests
 {
     private const double Tolerance = 1e-4;
@@ -23,7 +24,8 @@ public class ExactEdgesTests
             state.Expand();
             using var clean = state.Start();
             var edges = new ExactEdges(state, clean, state.Effects(), 1 << 24);
-            // all at once: one pass then serves several downstream sites, and the metric, and what one of them holds must not reach the next
+            // all at once: one pass then serves several downstream sites,
+            // and the metric, and what one of them holds must not reach the next
             (string Up, string? Down)[] ends = [.. golden.Pairs, .. golden.Sites.Select(s => (s, (string?)null))];
             var asked = ends.Select(e => (Ends: e, Pairs: Pairs(golden, state, e.Up, e.Down))).ToList();
             var all = edges.Of([.. asked.SelectMany(a => a.Pairs)]);
@@ -31,13 +33,16 @@ public class ExactEdgesTests
             var found = asked.ToDictionary(a => a.Ends, a => all[first..(first += a.Pairs.Length)]);
             foreach (var (up, down) in golden.Pairs)
             {
-                GoldenTests.Close(golden[$"exact_edge/change/{up}->{down}"], found[(up, down)].Select(e => e.Change), Tolerance, $"{metric} changes {up} -> {down}");
-                GoldenTests.Close(golden[$"exact_edge/{metric}/effect/{up}->{down}"], found[(up, down)].Select(e => e.Effect), Tolerance, $"{metric} edges {up} -> {down}");
+                GoldenTests.Close(golden[$"exact_edge/change/{up}->{down}"], found[(up, down)].Select(e => e.Change), Tolerance,
+                    $"{metric} changes {up} -> {down}");
+                GoldenTests.Close(golden[$"exact_edge/{metric}/effect/{up}->{down}"], found[(up, down)].Select(e => e.Effect), Tolerance,
+                    $"{metric} edges {up} -> {down}");
             }
             var largest = golden.Sites.Max(s => golden[$"exact_edge/{metric}/metric/{s}"].Max(Math.Abs));
             foreach (var site in golden.Sites)
             {
-                GoldenTests.Close(golden[$"exact_edge/{metric}/metric/{site}"], found[(site, null)].Select(e => e.Effect), Tolerance, $"{metric} edges {site} -> metric", largest);
+                GoldenTests.Close(golden[$"exact_edge/{metric}/metric/{site}"], found[(site, null)].Select(e => e.Effect), Tolerance,
+                    $"{metric} edges {site} -> metric", largest);
             }
         }
     }
@@ -53,7 +58,9 @@ public class ExactEdgesTests
     private static int[] Ends(GoldenCase golden, PatchingState state, string site)
     {
         var at = state.Sites.First(s => s.Site.Name == site);
-        var chosen = golden.Has($"edge_nodes/{site}") ? golden[$"edge_nodes/{site}"].Select(i => (int)i) : Enumerable.Range(0, at.Nodes.Count);
+        var chosen = golden.Has($"edge_nodes/{site}")
+            ? golden[$"edge_nodes/{site}"].Select(i => (int)i)
+            : Enumerable.Range(0, at.Nodes.Count);
         return [.. chosen.Select(i => at.FirstNode + i)];
     }
 }

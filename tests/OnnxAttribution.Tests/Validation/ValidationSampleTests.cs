@@ -12,7 +12,8 @@ public sealed class ValidationSampleTests(Random2Bundle bundle) : IClassFixture<
     public void A_sample_has_each_stratum_every_site_and_errors(bool patched)
     {
         using var model = bundle.Open();
-        using var run = new RandomRun(model, bundle.Tokens, patched ? bundle.PatchTokens : null, new GraphOptions(TopNodes: 8, TopEdges: 300));
+        using var run = new RandomRun(model, bundle.Tokens, patched ? bundle.PatchTokens : null,
+            new GraphOptions(TopNodes: 8, TopEdges: 300));
         var sample = run.Draw(60);
         Assert.Equal((60, 300), (sample.Nodes.Count, sample.Edges.Count));
         foreach (var stratum in (Stratum[])[Stratum.Strongest, Stratum.Kept, Stratum.Dropped])
@@ -28,9 +29,11 @@ public sealed class ValidationSampleTests(Random2Bundle bundle) : IClassFixture<
         Assert.Contains(sample.Nodes, n => nodes[n.Node].IsError);
         Assert.Contains(sample.Edges, e => e.Stratum == Stratum.Dropped && nodes[e.Pair.Up].IsError);
         var sitePairs = SitePair.Of(model, MetricKind.Logit);
-        Assert.Equal(sitePairs.Count, sample.Edges.Select(e => (nodes[e.Pair.Up].Site, e.Pair.Down < 0 ? null : nodes[e.Pair.Down].Site)).Distinct().Count());
+        Assert.Equal(sitePairs.Count,
+            sample.Edges.Select(e => (nodes[e.Pair.Up].Site, e.Pair.Down < 0 ? null : nodes[e.Pair.Down].Site)).Distinct().Count());
         // no edge looks ahead, or to another position where nothing mixes them: its effect would be 0 whatever was estimated
-        foreach (var (up, down) in sample.Edges.Where(e => e.Pair.Down != CausalEdge.Metric).Select(e => (nodes[e.Pair.Up], nodes[e.Pair.Down])))
+        foreach (var (up, down) in sample.Edges.Where(e => e.Pair.Down != CausalEdge.Metric)
+            .Select(e => (nodes[e.Pair.Up], nodes[e.Pair.Down])))
         {
             Assert.True(up.Position <= down.Position);
             if (sitePairs.Single(l => l.Up == up.Site && l.Down == down.Site).SamePosition) Assert.Equal(up.Position, down.Position);

@@ -22,10 +22,12 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
             using var run = new RandomRun(model, bundle.Tokens, bundle.PatchTokens, new GraphOptions(metric).KeepingAll());
             var checks = run.Check(run.All(), others: [.. JudgedEstimator.Names.Select(n => JudgedEstimator.Parse(n, 3))]);
             Assert.Contains(checks, c => c is { IsEdge: false, ExactEffect: not 0 });
-            var (effect, change) = (checks.Max(c => Math.Abs(c.ExactEffect)), checks.Where(c => float.IsFinite(c.ExactChange)).Select(c => Math.Abs(c.ExactChange)).DefaultIfEmpty(0).Max());
+            var (effect, change) = (checks.Max(c => Math.Abs(c.ExactEffect)),
+                checks.Where(c => float.IsFinite(c.ExactChange)).Select(c => Math.Abs(c.ExactChange)).DefaultIfEmpty(0).Max());
             // activations are some twenty times their changes, and exact changes differences of them in float32
             Assert.All(checks, c => Assert.True(c.Miss <= 3e-4 * effect, $"{c} (largest {effect})"));
-            Assert.All(checks.Where(c => float.IsFinite(c.ApproxChange)), c => Assert.True(Math.Abs(c.ApproxChange - c.ExactChange) <= 3e-4 * change, $"{c} (largest {change})"));
+            Assert.All(checks.Where(c => float.IsFinite(c.ApproxChange)),
+                c => Assert.True(Math.Abs(c.ApproxChange - c.ExactChange) <= 3e-4 * change, $"{c} (largest {change})"));
         }
     }
 
@@ -47,7 +49,8 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
     public void Exact_edges_count_with_the_gradient_that_the_run_was_made_with()
     {
         using var model = bundle.Open();
-        using var run = new RandomRun(model, bundle.Tokens, bundle.PatchTokens, new GraphOptions(MetricKind.Prob, Method: EffectMethod.Ig, Steps: 3).KeepingAll());
+        using var run = new RandomRun(model, bundle.Tokens, bundle.PatchTokens,
+            new GraphOptions(MetricKind.Prob, Method: EffectMethod.Ig, Steps: 3).KeepingAll());
         var checks = run.Check(run.All()).Where(c => c is { IsEdge: true, Down: not null }).ToList();
         NodePair[] pairs = [.. run.Graph.Edges.Where(e => e.Down != CausalEdge.Metric).Select(e => new NodePair(e.Up, e.Down))];
         float[] Exact(EffectMethod method)
@@ -69,7 +72,11 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
     public void The_estimators_to_compare_are_those_that_graph_has_under_these_names()
     {
         Assert.Equal(new JudgedEstimator(EffectMethod.Ig, Estimator.Gradient, 7), JudgedEstimator.Parse("ig", 7));
-        foreach (var estimator in Enum.GetValues<Estimator>()) Assert.Equal(new JudgedEstimator(EffectMethod.Atp, estimator, 7), JudgedEstimator.Parse(estimator.ToString().ToLowerInvariant(), 7));
+        foreach (var estimator in Enum.GetValues<Estimator>())
+        {
+            Assert.Equal(new JudgedEstimator(EffectMethod.Atp, estimator, 7),
+                JudgedEstimator.Parse(estimator.ToString().ToLowerInvariant(), 7));
+        }
         Assert.Equal(JudgedEstimator.Names, JudgedEstimator.Names.Select(n => JudgedEstimator.Parse(n, 7).Name));
     }
 
@@ -114,7 +121,8 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
         Assert.NotEmpty(dropped);
         Assert.Contains(dropped, c => c.First.ApproxEffect != 0);
         var largest = all.Values.Max(Math.Abs);
-        Assert.All(dropped, c => Assert.InRange(c.First.ApproxEffect - all.GetValueOrDefault(c.Second.Pair), -1e-5 * largest, 1e-5 * largest));
+        Assert.All(dropped,
+            c => Assert.InRange(c.First.ApproxEffect - all.GetValueOrDefault(c.Second.Pair), -1e-5 * largest, 1e-5 * largest));
     }
 
     [Fact]
@@ -128,7 +136,8 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
             var here = run.Graph.Nodes.Where(n => n.Site == c.Site).ToList();
             Assert.Contains(here, n => n is { IsError: true, Effect: not 0 });
             Assert.Equal(here.Sum(n => (double)n.Effect), c.Effects, 1e-9);
-            Assert.Equal(here.Where(n => n.IsError).Sum(n => Math.Abs((double)n.Effect)) / here.Sum(n => Math.Abs((double)n.Effect)), c.ErrorShare, 1e-9);
+            Assert.Equal(here.Where(n => n.IsError).Sum(n => Math.Abs((double)n.Effect)) / here.Sum(n => Math.Abs((double)n.Effect)),
+                c.ErrorShare, 1e-9);
         }
         var streams = conservation.Where(c => c.Site.KindName == "resid").ToList();
         Assert.Equal(3, streams.Count);
@@ -140,22 +149,29 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
     {
         using var model = bundle.Open(site);
         using var run = new RandomRun(model, bundle.Tokens, null, new GraphOptions());
-        var nothing = CircuitPass.Metrics(run.Clean, 1, _ => new AblationRow(Circuit.Empty, true, ErrorRule.Nodes), Replacements.Zero(run.Clean), run.State.Metric, 1 << 28)[0];
+        var nothing = CircuitPass.Metrics(run.Clean, 1, _ => new AblationRow(Circuit.Empty, true, ErrorRule.Nodes),
+            Replacements.Zero(run.Clean), run.State.Metric, 1 << 28)[0];
         Assert.Equal(nothing - run.Graph.CleanMetric, SiteConservation.Of(run.State, run.Clean, run.Graph.Nodes).Single().Exact, 1e-5);
     }
 
     private static IEnumerable<NodePair> Pairs(RandomRun run)
     {
         var bySite = Enumerable.Range(0, run.Graph.Nodes.Count).ToLookup(i => run.Graph.Nodes[i].Site);
-        return SitePair.Of(run.State.Model, MetricKind.Logit).SelectMany(l => bySite[l.Up].SelectMany(u => l.Down is null ? [new NodePair(u, CausalEdge.Metric)] : bySite[l.Down].Take(20).Select(d => new NodePair(u, d))));
+        return SitePair.Of(run.State.Model, MetricKind.Logit)
+            .SelectMany(l =>
+                bySite[l.Up].SelectMany(u =>
+                    l.Down is null ? [new NodePair(u, CausalEdge.Metric)] : bySite[l.Down].Take(20).Select(d => new NodePair(u, d))));
     }
 
-    // sublayers add nothing, LayerNorm's scale is as good as constant (variances of 1e-6 beside an epsilon of 1), and every feature is always active
+    // sublayers add nothing, LayerNorm's scale is as good as constant (variances of 1e-6
+    // beside an epsilon of 1), and every feature is always active
     private static string Linear(TemporaryDirectory at)
     {
         const float small = 1e-3f;
         var checkpoint = Random2.Rewrite(at["linear"], (name, shape, values) =>
-            [OnnxAttribution.Checkpoints.SafetensorsTensor.F32(name, shape, () => name.Contains("c_proj") ? new float[values.Length] : name.Contains("wte") || name.Contains("wpe") ? [.. values.Select(v => v * small)] : values)],
+            [OnnxAttribution.Checkpoints.SafetensorsTensor.F32(name, shape, () => name.Contains("c_proj") ? new float[values.Length]
+                : name.Contains("wte") || name.Contains("wpe") ? [.. values.Select(v => v * small)]
+                : values)],
             config => config["layer_norm_epsilon"] = 1.0);
         foreach (var folder in Directory.GetDirectories(Path.Combine(Random2.Checkpoint, "dictionaries")))
         {

@@ -38,7 +38,8 @@ public sealed class PictureLayoutTests(TinyRuns runs)
         for (var i = 0; i < picture.Nodes.Count; i++)
         {
             var node = picture.Nodes[i];
-            var (row, column) = (layout.Rows.Single(r => r.Label == (node.Site?.ShortName ?? "metric")), layout.Columns.Single(c => c.Position == node.Position));
+            var (row, column) = (layout.Rows.Single(r => r.Label == (node.Site?.ShortName ?? "metric")),
+                layout.Columns.Single(c => c.Position == node.Position));
             Assert.InRange(layout.Y[i], row.Top + (PictureLayout.BoxHeight / 2) - 1e-9, row.Bottom - (PictureLayout.BoxHeight / 2) + 1e-9);
             Assert.InRange(layout.X[i], column.Left, column.Right);
         }
@@ -52,7 +53,11 @@ public sealed class PictureLayoutTests(TinyRuns runs)
         Assert.True(picture.IsAggregated);
         Assert.Equal(["residual stream", "MLP"], layout.Columns.Select(c => c.Label));
         Assert.All(layout.Columns, c => Assert.Null(c.Position));
-        for (var i = 0; i < picture.Nodes.Count; i++) Assert.InRange(layout.X[i], layout.Columns[picture.Nodes[i].Site?.KindName == "mlp" ? 1 : 0].Left, layout.Columns[picture.Nodes[i].Site?.KindName == "mlp" ? 1 : 0].Right);
+        for (var i = 0; i < picture.Nodes.Count; i++)
+        {
+            Assert.InRange(layout.X[i], layout.Columns[picture.Nodes[i].Site?.KindName == "mlp" ? 1 : 0].Left,
+                layout.Columns[picture.Nodes[i].Site?.KindName == "mlp" ? 1 : 0].Right);
+        }
     }
 
     [Fact]
@@ -61,11 +66,16 @@ public sealed class PictureLayoutTests(TinyRuns runs)
         var (picture, layout) = (PictureSamples.Mixed(), PictureLayout.Of(PictureSamples.Mixed()));
         Assert.Equal(["all positions", "a", "b", "c"], layout.Columns.Select(c => c.Label));
         Assert.Equal([null, 0, 1, 2], layout.Columns.Select(c => c.Position));
-        for (var i = 0; i < picture.Nodes.Count; i++) Assert.InRange(layout.X[i], layout.Columns[picture.Nodes[i].Position + 1].Left, layout.Columns[picture.Nodes[i].Position + 1].Right);
+        for (var i = 0; i < picture.Nodes.Count; i++)
+        {
+            Assert.InRange(layout.X[i], layout.Columns[picture.Nodes[i].Position + 1].Left,
+                layout.Columns[picture.Nodes[i].Position + 1].Right);
+        }
     }
 
     [Fact]
-    public void A_metric_that_no_edge_leads_to_stands_at_the_last_token() => Assert.Equal(["a"], PictureLayout.Of(PictureSamples.Single()).Columns.Select(c => c.Label));
+    public void A_metric_that_no_edge_leads_to_stands_at_the_last_token() =>
+        Assert.Equal(["a"], PictureLayout.Of(PictureSamples.Single()).Columns.Select(c => c.Label));
 
     [Fact]
     public void Equal_runs_are_drawn_equally()
@@ -79,10 +89,16 @@ public sealed class PictureLayoutTests(TinyRuns runs)
     public void Sweeping_leaves_fewer_crossings_than_the_order_of_the_file()
     {
         // two sites, each node of the one joined to one of the other in reverse order
-        var nodes = Enumerable.Range(0, 12).Select(i => PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", i, 1)).Concat(Enumerable.Range(0, 12).Select(i => PictureSamples.Row("blocks.1.hook_resid_pre", 0, "a", i, 1))).ToList();
-        var picture = PictureSamples.Of(nodes, [.. Enumerable.Range(0, 12).Select(i => new OnnxAttribution.Attribution.CausalEdge(i, 23 - i, 1, 1))]);
+        var nodes = Enumerable.Range(0, 12)
+            .Select(i => PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", i, 1))
+            .Concat(Enumerable.Range(0, 12).Select(i => PictureSamples.Row("blocks.1.hook_resid_pre", 0, "a", i, 1)))
+            .ToList();
+        var picture =
+            PictureSamples.Of(nodes, [.. Enumerable.Range(0, 12).Select(i => new OnnxAttribution.Attribution.CausalEdge(i, 23 - i, 1, 1))]);
         var layout = PictureLayout.Of(picture);
-        var crossings = picture.Edges.SelectMany((a, i) => picture.Edges.Take(i).Select(b => (layout.X[a.Up] - layout.X[b.Up]) * (layout.X[a.Down] - layout.X[b.Down]))).Count(product => product < 0);
+        var crossings = picture.Edges.SelectMany((a, i) =>
+            picture.Edges.Take(i).Select(b => (layout.X[a.Up] - layout.X[b.Up]) * (layout.X[a.Down] - layout.X[b.Down])))
+            .Count(product => product < 0);
         Assert.True(crossings < 12 * 11 / 2 / 4, $"{crossings} crossings of 66");
     }
 
@@ -110,7 +126,11 @@ public sealed class PictureLayoutTests(TinyRuns runs)
         foreach (var line in taken)
         {
             double[] x = [.. line.Select(i => layout.X[i]).Order()];
-            for (var i = 1; i < x.Length; i++) Assert.True(x[i] - x[i - 1] >= PictureLayout.BoxWidth + PictureLayout.GapX - 1e-6, $"boxes at {x[i - 1]} and {x[i]} of y {line.Key}");
+            for (var i = 1; i < x.Length; i++)
+            {
+                Assert.True(x[i] - x[i - 1] >= PictureLayout.BoxWidth + PictureLayout.GapX - 1e-6,
+                    $"boxes at {x[i - 1]} and {x[i]} of y {line.Key}");
+            }
         }
         double[] y = [.. taken.Select(t => t.Key).Order()];
         for (var i = 1; i < y.Length; i++) Assert.True(y[i] - y[i - 1] >= PictureLayout.BoxHeight, $"lines at {y[i - 1]} and {y[i]}");

@@ -7,7 +7,8 @@ public sealed class TinyRun : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
 
-    public TinyRun() => Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--out", Path, "--no-page").Done();
+    public TinyRun() =>
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--out", Path, "--no-page").Done();
 
     public string Path => _directory["copyright"];
 

@@ -1,14 +1,15 @@
 using System.Xml.Linq;
 using OnnxAttribution.View;
-using OnnxAttribution.View.Formats;
 
 namespace OnnxAttribution.Tests.View;
 
 public sealed class TokenLabelTests
 {
     [Theory]
-    [InlineData(" (", "␣("), InlineData("a b ", "a b␣"), InlineData("\n", "⏎"), InlineData("   ", "␣␣␣"), InlineData("", "''"), InlineData("\t\r\0", "⇥␍␀"), InlineData("\u202eabc", "□abc"), InlineData("é😀", "é😀")]
-    public void A_token_is_shown_on_one_line_with_its_ends_to_be_seen(string token, string shown) => Assert.Equal(shown, TokenLabel.Of(token));
+    [InlineData(" (", "␣("), InlineData("a b ", "a b␣"), InlineData("\n", "⏎"), InlineData("   ", "␣␣␣"), InlineData("", "''"),
+        InlineData("\t\r\0", "⇥␍␀"), InlineData("\u202eabc", "□abc"), InlineData("é😀", "é😀")]
+    public void A_token_is_shown_on_one_line_with_its_ends_to_be_seen(string token, string shown) =>
+        Assert.Equal(shown, TokenLabel.Of(token));
 
     [Fact]
     public void Long_texts_are_cut_where_there_is_no_more_room_and_never_within_a_character()
@@ -25,7 +26,8 @@ public sealed class TokenLabelTests
     {
         foreach (var token in PictureSamples.HostileTokens.Where(t => !t.Any(c => c is '\0' or '\u0001' or '\ud800' or '\ufffe')))
         {
-            var back = XDocument.Parse($"<a b=\"{XmlText.Escape(token)}\">{XmlText.Escape(token)}</a>", LoadOptions.PreserveWhitespace).Root!;
+            var back = XDocument.Parse($"<a b=\"{XmlText.Escape(token)}\">{XmlText.Escape(token)}</a>",
+                LoadOptions.PreserveWhitespace).Root!;
             Assert.Equal((token, token), (back.Value, (string)back.Attribute("b")!));
         }
         Assert.Equal("␀\ufffd\ufffd", XmlText.Escape("\0\ud800\ufffe"));

@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 
 namespace OnnxAttribution.Checkpoints.Formats;
 
-/// <summary>A tensor of a dictionary that is being converted, float32 and row-major; a matrix passes through in blocks of rows, so that none is ever in memory.</summary>
+/// <summary>A tensor of a dictionary that is being converted, float32 and row-major;
+/// a matrix passes through in blocks of rows, so that none is ever in memory.</summary>
 internal sealed class ConvertedTensor
 {
     private const int BlockBytes = 32 << 20;
@@ -24,7 +25,8 @@ internal sealed class ConvertedTensor
 
     /// <param name="rowFactors">What each row is multiplied by; null: 1.</param>
     /// <param name="columnFactors">What each column is multiplied by; null: 1.</param>
-    public static ConvertedTensor Matrix(string name, StridedTensor matrix, float[]? rowFactors = null, float[]? columnFactors = null) => new(name, matrix, null, rowFactors, columnFactors);
+    public static ConvertedTensor Matrix(string name, StridedTensor matrix, float[]? rowFactors = null, float[]? columnFactors = null) =>
+        new(name, matrix, null, rowFactors, columnFactors);
 
     /// <param name="source">For messages.</param>
     public SafetensorsTensor ToWrite(string source, CancellationToken cancel) => new(Name, TensorType.F32, [.. _shape], stream =>
@@ -56,7 +58,10 @@ internal sealed class ConvertedTensor
     private void Write(Stream stream, ReadOnlySpan<float> values, string source)
     {
         // the largest magnitude is NaN where any number is
-        if (values.Length > 0 && !float.IsFinite(TensorPrimitives.MaxMagnitude(values))) throw new CheckpointException(source, $"what becomes {Name} has a NaN or infinity; download or train it again.");
+        if (values.Length > 0 && !float.IsFinite(TensorPrimitives.MaxMagnitude(values)))
+        {
+            throw new CheckpointException(source, $"what becomes {Name} has a NaN or infinity; download or train it again.");
+        }
         stream.Write(MemoryMarshal.AsBytes(values));
     }
 }

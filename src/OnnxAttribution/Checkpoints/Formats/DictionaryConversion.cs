@@ -6,7 +6,8 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints.Formats;
 
-/// <summary>A dictionary of another format than SAELens's, described and ready to be written in SAELens's. Owns the file it is read from; who opens one disposes it.</summary>
+/// <summary>A dictionary of another format than SAELens's, described and ready to be written in SAELens's.
+/// Owns the file it is read from; who opens one disposes it.</summary>
 internal sealed class DictionaryConversion : IDisposable
 {
     private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, NewLine = "\n" };
@@ -36,29 +37,44 @@ internal sealed class DictionaryConversion : IDisposable
     public void Write(string directory, string sourceName, CancellationToken cancel)
     {
         Directory.CreateDirectory(directory);
-        SafetensorsWriter.Write(Path.Combine(directory, SaeLensDictionary.WeightsFileName), _tensors.Select(t => t.ToWrite(Source, cancel)));
+        SafetensorsWriter.Write(Path.Combine(directory, SaeLensDictionary.WeightsFileName),
+            _tensors.Select(t => t.ToWrite(Source, cancel)));
         var json = _json.DeepClone().AsObject();
         using (var stream = RegularFile.OpenRead(Source))
         {
-            json["converted_from"] = new JsonObject { ["format"] = Format, ["file"] = sourceName, ["bytes"] = stream.Length, ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(stream)) };
+            json["converted_from"] = new JsonObject
+            {
+                ["format"] = Format,
+                ["file"] = sourceName,
+                ["bytes"] = stream.Length,
+                ["sha256"] = Convert.ToHexStringLower(SHA256.HashData(stream))
+            };
         }
         var path = Path.Combine(directory, SaeLensDictionary.ConfigFileName);
         OutputFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(json.ToJsonString(s_json) + "\n")));
     }
 
     /// <summary>A cfg.json of SAELens 6, but for what the kind adds.</summary>
-    public static JsonObject NewConfig(DictionaryArchitecture architecture, long width, long features, string site, string? model, bool prependBos, bool subtractsBias) => new()
-    {
-        ["architecture"] = architecture.Name(),
-        ["d_in"] = width,
-        ["d_sae"] = features,
-        ["dtype"] = "float32",
-        ["device"] = "cpu",
-        ["apply_b_dec_to_input"] = subtractsBias,
-        ["normalize_activations"] = "none",
-        ["reshape_activations"] = site.EndsWith(".attn.hook_z", StringComparison.Ordinal) ? "hook_z" : "none",
-        ["metadata"] = new JsonObject { ["model_name"] = model, ["hook_name"] = site, ["hook_head_index"] = null, ["prepend_bos"] = prependBos },
-    };
+    public static JsonObject NewConfig(DictionaryArchitecture architecture, long width, long features, string site, string? model,
+        bool prependBos, bool subtractsBias) =>
+        new()
+        {
+            ["architecture"] = architecture.Name(),
+            ["d_in"] = width,
+            ["d_sae"] = features,
+            ["dtype"] = "float32",
+            ["device"] = "cpu",
+            ["apply_b_dec_to_input"] = subtractsBias,
+            ["normalize_activations"] = "none",
+            ["reshape_activations"] = site.EndsWith(".attn.hook_z", StringComparison.Ordinal) ? "hook_z" : "none",
+            ["metadata"] = new JsonObject
+            {
+                ["model_name"] = model,
+                ["hook_name"] = site,
+                ["hook_head_index"] = null,
+                ["prepend_bos"] = prependBos
+            },
+        };
 
     public void Dispose() => _file.Dispose();
 }

@@ -3,13 +3,15 @@ using OnnxAttribution.Files;
 namespace OnnxAttribution.Checkpoints.Formats;
 
 /// <summary>
-/// Which format a file is of, by its name and what lies beside it: <c>sae_weights.safetensors</c> (SAELens, Llama Scope's distilled), <c>ae.pt</c> (dictionary_learning), <c>NAME.pt</c> with <c>NAME_cfg.json</c>
-/// (Kissane et al.), <c>params.npz</c> (Gemma Scope), <c>params.safetensors</c> (Gemma Scope 2), <c>checkpoints/final.safetensors</c> (Llama Scope), <c>layerN.sae.pt</c> (Qwen-Scope), <c>sae.safetensors</c>
-/// (sparsify); any other <c>.pt</c> and <c>.pth</c> by what it holds (OpenAI, Goodfire, qresearch).
+/// Which format a file is of, by its name and what lies beside it: <c>sae_weights.safetensors</c> (SAELens, Llama Scope's distilled),
+/// <c>ae.pt</c> (dictionary_learning), <c>NAME.pt</c> with <c>NAME_cfg.json</c> (Kissane et al.), <c>params.npz</c> (Gemma Scope),
+/// <c>params.safetensors</c> (Gemma Scope 2), <c>checkpoints/final.safetensors</c> (Llama Scope), <c>layerN.sae.pt</c> (Qwen-Scope),
+/// <c>sae.safetensors</c> (sparsify); any other <c>.pt</c> and <c>.pth</c> by what it holds (OpenAI, Goodfire, qresearch).
 /// </summary>
 internal sealed class DictionaryFormats(Action<string> passOver)
 {
-    private const string Known = "formats are SAELens, dictionary_learning (ae.pt), OpenAI, Kissane et al. (with NAME_cfg.json), Gemma Scope, Llama Scope, Qwen-Scope and sparsify";
+    private const string Known = "formats are SAELens, dictionary_learning (ae.pt), OpenAI, Kissane et al. "
+        + "(with NAME_cfg.json), Gemma Scope, Llama Scope, Qwen-Scope and sparsify";
 
     /// <returns>null: it is no dictionary, which was said where it looked like one.</returns>
     /// <exception cref="CheckpointException">It is one and is broken, or is not read.</exception>
@@ -18,7 +20,8 @@ internal sealed class DictionaryFormats(Action<string> passOver)
         bool Beside(string name) => File.Exists(Path.Combine(directory, name));
         switch (Path.GetFileName(path))
         {
-            case SaeLensDictionary.WeightsFileName when !Beside(SaeLensDictionary.ConfigFileName) && Beside(LlamaScopeFormat.DistilledConfigFileName):
+            case SaeLensDictionary.WeightsFileName
+                when !Beside(SaeLensDictionary.ConfigFileName) && Beside(LlamaScopeFormat.DistilledConfigFileName):
                 return OfSafetensors(path, LlamaScopeFormat.OpenDistilled);
             case SaeLensDictionary.WeightsFileName:
                 var opened = SaeLensDictionary.Open(directory);
@@ -26,7 +29,8 @@ internal sealed class DictionaryFormats(Action<string> passOver)
             case SaeLensDictionary.ConfigFileName when !Beside(SaeLensDictionary.WeightsFileName) && !Beside(SparsifyFormat.FileName):
                 return WithoutWeights(directory, path);
             case GemmaScopeFormat.FileName:
-                return Converted(NumpyArchive.Open(path), a => new StateDictionary(path, a.Arrays.ToDictionary(t => t.Key, t => (object?)t.Value)), GemmaScopeFormat.Open);
+                return Converted(NumpyArchive.Open(path),
+                    a => new StateDictionary(path, a.Arrays.ToDictionary(t => t.Key, t => (object?)t.Value)), GemmaScopeFormat.Open);
             case GemmaScope2Format.FileName when Beside(GemmaScope2Format.ConfigFileName):
                 return OfSafetensors(path, GemmaScope2Format.Open);
             case SparsifyFormat.FileName:
@@ -34,7 +38,8 @@ internal sealed class DictionaryFormats(Action<string> passOver)
             case LlamaScopeFormat.FileName when File.Exists(LlamaScopeFormat.ConfigOf(path)):
                 return OfSafetensors(path, LlamaScopeFormat.Open);
             case LlamaScopeFormat.FileName:
-                return PassOver(path, $"is a dictionary of Llama Scope if {LlamaScopeFormat.ConfigFileName} lies in the folder above it, and it does not");
+                return PassOver(path,
+                    $"is a dictionary of Llama Scope if {LlamaScopeFormat.ConfigFileName} lies in the folder above it, and it does not");
             case DictionaryLearningFormat.FileName:
                 return Converted(TorchFile.Open(path), Values, DictionaryLearningFormat.Open);
             case var name when name.EndsWith(".pt", StringComparison.Ordinal) && File.Exists(AttentionHeadsFormat.ConfigOf(path)):
@@ -44,7 +49,8 @@ internal sealed class DictionaryFormats(Action<string> passOver)
             case var name when name.EndsWith(".pt", StringComparison.Ordinal) || name.EndsWith(".pth", StringComparison.Ordinal):
                 return OfContents(path);
             case var name when name.EndsWith(".safetensors", StringComparison.Ordinal) && Beside("config.yaml"):
-                throw new CheckpointException(path, "is one of circuit-tracer's transcoders; only dictionaries that rebuild their input are read.");
+                throw new CheckpointException(path,
+                    "is one of circuit-tracer's transcoders; only dictionaries that rebuild their input are read.");
             default:
                 return null;
         }
@@ -56,14 +62,18 @@ internal sealed class DictionaryFormats(Action<string> passOver)
         try
         {
             var json = ConfigJson.Read(path);
-            if (!json.Has("d_in") || !json.Has("d_sae")) return PassOver(path, $"there is no {SaeLensDictionary.WeightsFileName} beside it, and it is no config of a dictionary");
+            if (!json.Has("d_in") || !json.Has("d_sae"))
+            {
+                return PassOver(path, $"there is no {SaeLensDictionary.WeightsFileName} beside it, and it is no config of a dictionary");
+            }
         }
         catch (CheckpointException e)
         {
             passOver(e.Message);
             return null;
         }
-        throw new CheckpointException(Path.Combine(directory, SaeLensDictionary.WeightsFileName), "there is no such file, though a cfg.json lies beside it; download the dictionary again.");
+        throw new CheckpointException(Path.Combine(directory, SaeLensDictionary.WeightsFileName),
+            "there is no such file, though a cfg.json lies beside it; download the dictionary again.");
     }
 
     // anything may be in a .pt
@@ -86,7 +96,8 @@ internal sealed class DictionaryFormats(Action<string> passOver)
         {
             if (state.Names.Any(n => n.EndsWith(".encoder.0.weight", StringComparison.Ordinal)))
             {
-                return PassOver(path, "is one of Apollo Research's end-to-end dictionaries, which are not read; load it with their e2e_sae and save it in SAELens's layout (cfg.json, sae_weights.safetensors)");
+                return PassOver(path, "is one of Apollo Research's end-to-end dictionaries, which are not read; "
+                    + "load it with their e2e_sae and save it in SAELens's layout (cfg.json, sae_weights.safetensors)");
             }
             return state.HasMatrix ? PassOver(path, $"is no dictionary of a format that is known (it has {Some(state)}); {Known}") : null;
         }
@@ -106,15 +117,18 @@ internal sealed class DictionaryFormats(Action<string> passOver)
 
     private static StateDictionary Values(TorchFile file) => new(file.Path, file.Values);
 
-    private static FoundDictionary OfSafetensors(string path, Func<StateDictionary, IDisposable, DictionaryConversion> open) => Converted(MappedFile.Open(path), Tensors, open);
+    private static FoundDictionary OfSafetensors(string path, Func<StateDictionary, IDisposable, DictionaryConversion> open) =>
+        Converted(MappedFile.Open(path), Tensors, open);
 
     private static StateDictionary Tensors(MappedFile file)
     {
         using var header = SafetensorsFile.Open(file.Path);
-        return new StateDictionary(file.Path, header.Tensors.Values.ToDictionary(t => t.Name, t => (object?)new StridedTensor(file, t.Name, t.Type, t.Offset, [.. t.Shape], StridedTensor.RowMajor(t.Shape.AsSpan()))));
+        return new StateDictionary(file.Path, header.Tensors.Values.ToDictionary(t => t.Name,
+            t => (object?)new StridedTensor(file, t.Name, t.Type, t.Offset, [.. t.Shape], StridedTensor.RowMajor(t.Shape.AsSpan()))));
     }
 
-    private static FoundDictionary Converted<T>(T file, Func<T, StateDictionary> state, Func<StateDictionary, IDisposable, DictionaryConversion> open) where T : IDisposable
+    private static FoundDictionary Converted<T>(T file, Func<T, StateDictionary> state,
+        Func<StateDictionary, IDisposable, DictionaryConversion> open) where T : IDisposable
     {
         try
         {

@@ -3,8 +3,10 @@ using System.Text.RegularExpressions;
 
 namespace OnnxAttribution.Checkpoints.Formats;
 
-/// <summary>Gemma Scope's <c>layer_20/width_16k/average_l0_71/params.npz</c>: JumpReLU, the decoder's bias not subtracted, BOS prepended.</summary>
-/// <remarks>Source: SAELens's <c>gemma_2_sae_huggingface_loader</c>. Residual stream, MLP or attention is said by the repository's name alone (gemma-scope-2b-pt-res, -mlp, -att).</remarks>
+/// <summary>Gemma Scope's <c>layer_20/width_16k/average_l0_71/params.npz</c>:
+/// JumpReLU, the decoder's bias not subtracted, BOS prepended.</summary>
+/// <remarks>Source: SAELens's <c>gemma_2_sae_huggingface_loader</c>.
+/// Residual stream, MLP or attention is said by the repository's name alone (gemma-scope-2b-pt-res, -mlp, -att).</remarks>
 internal static partial class GemmaScopeFormat
 {
     public const string Name = "gemma_scope", FileName = "params.npz";
@@ -15,11 +17,13 @@ internal static partial class GemmaScopeFormat
         var place = state.Folders.FirstOrDefault(f => Layer.IsMatch(f) && Repository.IsMatch(f)) ?? state.Folders.First();
         if (Layer.Match(place) is not { Success: true } layer)
         {
-            throw new CheckpointException(state.Path, "its path does not say which layer it is of; name its folders as they are published, such as layer_20/width_16k/average_l0_71.");
+            throw new CheckpointException(state.Path, "its path does not say which layer it is of; "
+                + "name its folders as they are published, such as layer_20/width_16k/average_l0_71.");
         }
         if (Repository.Match(place) is not { Success: true } repository)
         {
-            throw new CheckpointException(state.Path, "its path does not say whether it is of the residual stream, the MLP or the attention; name a folder above it as its repository is: "
+            throw new CheckpointException(state.Path, "its path does not say whether it is of the residual stream, "
+                + "the MLP or the attention; name a folder above it as its repository is: "
                 + "gemma-scope-2b-pt-res, gemma-scope-2b-pt-mlp or gemma-scope-2b-pt-att.");
         }
         var hook = repository.Groups["what"].Value switch
@@ -36,12 +40,14 @@ internal static partial class GemmaScopeFormat
         var model = $"gemma-2-{repository.Groups["size"].Value}{(repository.Groups["tuned"].Value == "it" ? "-it" : "")}";
         ConvertedTensor[] tensors =
         [
-            ConvertedTensor.Matrix("W_enc", state[At("W_enc")].Require(width, features)), ConvertedTensor.Vector("b_enc", state.Vector("b_enc", features)),
-            ConvertedTensor.Matrix("W_dec", state[At("W_dec")].Require(features, width)), ConvertedTensor.Vector("b_dec", state.Vector("b_dec", width)),
+            ConvertedTensor.Matrix("W_enc", state[At("W_enc")].Require(width, features)),
+            ConvertedTensor.Vector("b_enc", state.Vector("b_enc", features)), ConvertedTensor.Matrix("W_dec",
+                state[At("W_dec")].Require(features, width)), ConvertedTensor.Vector("b_dec", state.Vector("b_dec", width)),
             ConvertedTensor.Vector("threshold", state.Vector("threshold", features)),
         ];
         state.RequireAllRead("JumpReLU");
-        return new DictionaryConversion(state.Path, Name, file, DictionaryConversion.NewConfig(DictionaryArchitecture.JumpRelu, width, features, site, model, prependBos: true, subtractsBias: false), tensors);
+        return new DictionaryConversion(state.Path, Name, file, DictionaryConversion.NewConfig(DictionaryArchitecture.JumpRelu, width,
+            features, site, model, prependBos: true, subtractsBias: false), tensors);
     }
 
     [GeneratedRegex(@"(?:^|/)layer_(?<layer>\d{1,4})(?:/|$)", RegexOptions.RightToLeft)]

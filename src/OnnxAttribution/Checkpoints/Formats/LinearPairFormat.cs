@@ -4,8 +4,8 @@ using System.Text.RegularExpressions;
 namespace OnnxAttribution.Checkpoints.Formats;
 
 /// <summary>
-/// Dictionaries that are two linear layers and nothing else, <c>NAME-SAE-lN.pth</c> of Goodfire and <c>NAME-SAE-lN.pt</c> of qresearch: ReLU on the residual stream behind block N, which the file's name alone
-/// says; the decoder's bias not subtracted, BOS prepended.
+/// Dictionaries that are two linear layers and nothing else, <c>NAME-SAE-lN.pth</c> of Goodfire and <c>NAME-SAE-lN.pt</c> of qresearch:
+/// ReLU on the residual stream behind block N, which the file's name alone says; the decoder's bias not subtracted, BOS prepended.
 /// </summary>
 /// <remarks>Source: SAELens's <c>get_goodfire_huggingface_loader</c> and <c>deepseek_r1_sae_huggingface_loader</c>.</remarks>
 internal static partial class LinearPairFormat
@@ -24,12 +24,15 @@ internal static partial class LinearPairFormat
         var (features, width) = state.Matrix($"{encoder}.weight");
         ConvertedTensor[] tensors =
         [
-            ConvertedTensor.Matrix("W_enc", state[$"{encoder}.weight"].Require(features, width).Transposed), ConvertedTensor.Vector("b_enc", state.Vector($"{encoder}.bias", features)),
-            ConvertedTensor.Matrix("W_dec", state[$"{decoder}.weight"].Require(width, features).Transposed), ConvertedTensor.Vector("b_dec", state.Vector($"{decoder}.bias", width)),
+            ConvertedTensor.Matrix("W_enc", state[$"{encoder}.weight"].Require(features, width).Transposed),
+            ConvertedTensor.Vector("b_enc", state.Vector($"{encoder}.bias", features)),
+            ConvertedTensor.Matrix("W_dec", state[$"{decoder}.weight"].Require(width, features).Transposed),
+            ConvertedTensor.Vector("b_dec", state.Vector($"{decoder}.bias", width)),
         ];
         state.RequireAllRead("ReLU");
         var site = $"blocks.{int.Parse(place.Groups["layer"].Value, CultureInfo.InvariantCulture)}.hook_resid_post";
-        var config = DictionaryConversion.NewConfig(DictionaryArchitecture.Standard, width, features, site, place.Groups["model"].Value, prependBos: true, subtractsBias: false);
+        var config = DictionaryConversion.NewConfig(DictionaryArchitecture.Standard, width, features, site, place.Groups["model"].Value,
+            prependBos: true, subtractsBias: false);
         return new DictionaryConversion(state.Path, Name, file, config, tensors);
     }
 

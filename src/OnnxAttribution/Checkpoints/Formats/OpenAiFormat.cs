@@ -5,8 +5,9 @@ namespace OnnxAttribution.Checkpoints.Formats;
 
 /// <summary>OpenAI's autoencoders of GPT-2 small: <c>LOCATION[_VERSION]/autoencoders/LAYER.pt</c>.</summary>
 /// <remarks>
-/// Source: openai/sparse_autoencoder, model.py and paths.py. Inputs are normalised exactly where the activation is TopK, by the same layer_norm as SAELens's (unbiased standard deviation + 1e-5);
-/// pre_bias is subtracted and added back. Trained without BOS on the model as it is.
+/// Source: openai/sparse_autoencoder, model.py and paths.py. Inputs are normalised exactly where the activation
+/// is TopK, by the same layer_norm as SAELens's (unbiased standard deviation + 1e-5); pre_bias is subtracted
+/// and added back. Trained without BOS on the model as it is.
 /// </remarks>
 internal static partial class OpenAiFormat
 {
@@ -21,20 +22,24 @@ internal static partial class OpenAiFormat
     {
         var site = Site(state);
         var (features, width) = state.Matrix("encoder.weight");
-        var activation = state.Value("activation") as string ?? throw new CheckpointException(state.Path, "has no text 'activation', which says whether it is ReLU or TopK; check that it is a whole state_dict.");
+        var activation = state.Value("activation") as string ?? throw new CheckpointException(state.Path,
+            "has no text 'activation', which says whether it is ReLU or TopK; check that it is a whole state_dict.");
         var settings = state.Value("activation_state_dict") as Dictionary<object, object?> ?? [];
         foreach (var name in s_buffers) state.Value(name);
         var kind = (activation, settings.GetValueOrDefault("postact_fn")) switch
         {
             ("ReLU", _) => DictionaryArchitecture.Standard,
             ("TopK", "ReLU") => DictionaryArchitecture.TopK,
-            ("TopK", var after) => throw new CheckpointException(state.Path, $"what follows TopK is {DisplayText.QuotedName(after as string ?? "missing")}, which is not supported; only 'ReLU' is."),
-            _ => throw new CheckpointException(state.Path, $"activation is {DisplayText.QuotedName(activation)}, which is not supported; only 'ReLU' and 'TopK' are."),
+            ("TopK", var after) => throw new CheckpointException(state.Path,
+                $"what follows TopK is {DisplayText.QuotedName(after as string ?? "missing")}, which is not supported; only 'ReLU' is."),
+            _ => throw new CheckpointException(state.Path,
+                $"activation is {DisplayText.QuotedName(activation)}, which is not supported; only 'ReLU' and 'TopK' are."),
         };
         var config = DictionaryConversion.NewConfig(kind, width, features, site, "gpt2-small", prependBos: false, subtractsBias: true);
         if (kind == DictionaryArchitecture.TopK)
         {
-            config["k"] = settings.GetValueOrDefault("k") is long k ? k : throw new CheckpointException(state.Path, "has no number 'activation_state_dict.k'; check that it is a whole state_dict.");
+            config["k"] = settings.GetValueOrDefault("k") is long k ? k : throw new CheckpointException(state.Path,
+                "has no number 'activation_state_dict.k'; check that it is a whole state_dict.");
             config["normalize_activations"] = InputNormalization.LayerNorm.Name();
         }
         ConvertedTensor[] tensors =
@@ -56,7 +61,8 @@ internal static partial class OpenAiFormat
         var path = state.Path;
         if (state.Folders.Select(f => Place.Match($"{f}/{Path.GetFileName(path)}")).FirstOrDefault(m => m.Success) is not { } place)
         {
-            throw new CheckpointException(path, "is one of OpenAI's autoencoders, and which site's is said by its path alone; name it as it is published, such as resid_post_mlp_v5_32k/autoencoders/5.pt.");
+            throw new CheckpointException(path, "is one of OpenAI's autoencoders, and which site's is said by its path alone; "
+                + "name it as it is published, such as resid_post_mlp_v5_32k/autoencoders/5.pt.");
         }
         var hook = place.Groups["location"].Value switch
         {
@@ -64,7 +70,9 @@ internal static partial class OpenAiFormat
             "resid_delta_mlp" => "hook_mlp_out",
             "resid_post_attn" => "hook_resid_mid",
             "resid_post_mlp" => "hook_resid_post",
-            var other => throw new CheckpointException(path, $"location {DisplayText.QuotedName(other)} is no site of the residual stream or a sublayer's output; only resid_delta_attn, resid_delta_mlp, resid_post_attn and resid_post_mlp are."),
+            var other =>
+                throw new CheckpointException(path, $"location {DisplayText.QuotedName(other)} is no site of the residual stream or a "
+                    + "sublayer's output; only resid_delta_attn, resid_delta_mlp, resid_post_attn and resid_post_mlp are."),
         };
         return $"blocks.{int.Parse(place.Groups["layer"].Value, System.Globalization.CultureInfo.InvariantCulture)}.{hook}";
     }

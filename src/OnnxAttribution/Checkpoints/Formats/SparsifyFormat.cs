@@ -1,7 +1,9 @@
 namespace OnnxAttribution.Checkpoints.Formats;
 
-/// <summary>EleutherAI sparsify's <c>layers.5/sae.safetensors</c> with <c>cfg.json</c>: TopK, the decoder's bias subtracted, no normalisation, no BOS.</summary>
-/// <remarks>Source: EleutherAI/sparsify, sparse_coder.py, fused_encoder.py and config.py. <c>multi_topk</c> is a loss and changes nothing once trained; <c>normalize_decoder</c> is done while training.</remarks>
+/// <summary>EleutherAI sparsify's <c>layers.5/sae.safetensors</c> with <c>cfg.json</c>:
+/// TopK, the decoder's bias subtracted, no normalisation, no BOS.</summary>
+/// <remarks>Source: EleutherAI/sparsify, sparse_coder.py, fused_encoder.py and config.py.
+/// <c>multi_topk</c> is a loss and changes nothing once trained; <c>normalize_decoder</c> is done while training.</remarks>
 internal static class SparsifyFormat
 {
     public const string Name = "sparsify", FileName = "sae.safetensors";
@@ -19,18 +21,27 @@ internal static class SparsifyFormat
         if ((json.String("activation") ?? "topk") != "topk") throw json.Refuse("activation", "only 'topk' is");
         foreach (var key in s_notRead)
         {
-            if (json.Boolean(key) is true) throw json.Refuse(key, "only TopK dictionaries that rebuild their input are, not transcoders or signed ones");
+            if (json.Boolean(key) is true)
+            {
+                throw json.Refuse(key, "only TopK dictionaries that rebuild their input are, not transcoders or signed ones");
+            }
         }
-        var output = ModuleSites.OfPaths(state.Folders) ?? throw new CheckpointException(state.Path, "its folder's name is no module that is known; name it as it is published, such as layers.5 or layers.5.mlp.");
+        var output = ModuleSites.OfPaths(state.Folders) ?? throw new CheckpointException(state.Path,
+            "its folder's name is no module that is known; name it as it is published, such as layers.5 or layers.5.mlp.");
         var site = Read(output, Path.Combine(Path.GetDirectoryName(Path.GetFullPath(folder))!, RunConfigFileName));
         var (features, width) = state.Matrix("encoder.weight");
-        if ((json.Integer("d_in", 1, 1 << 24) ?? width) != width) throw json.Refuse("d_in", $"the weights have {width}; check that config and weights belong together");
-        var config = DictionaryConversion.NewConfig(DictionaryArchitecture.TopK, width, features, site, null, prependBos: false, subtractsBias: true);
+        if ((json.Integer("d_in", 1, 1 << 24) ?? width) != width)
+        {
+            throw json.Refuse("d_in", $"the weights have {width}; check that config and weights belong together");
+        }
+        var config = DictionaryConversion.NewConfig(DictionaryArchitecture.TopK, width, features, site, null, prependBos: false,
+            subtractsBias: true);
         config["k"] = json.Require("k", json.Integer("k", 1, 1 << 24));
         ConvertedTensor[] tensors =
         [
-            ConvertedTensor.Matrix("W_enc", state["encoder.weight"].Require(features, width).Transposed), ConvertedTensor.Vector("b_enc", state.Vector("encoder.bias", features)),
-            ConvertedTensor.Matrix("W_dec", state["W_dec"].Require(features, width)), ConvertedTensor.Vector("b_dec", state.Vector("b_dec", width)),
+            ConvertedTensor.Matrix("W_enc", state["encoder.weight"].Require(features, width).Transposed),
+            ConvertedTensor.Vector("b_enc", state.Vector("encoder.bias", features)), ConvertedTensor.Matrix("W_dec",
+                state["W_dec"].Require(features, width)), ConvertedTensor.Vector("b_dec", state.Vector("b_dec", width)),
         ];
         state.RequireAllRead("TopK");
         return new DictionaryConversion(state.Path, Name, file, config, tensors);
@@ -43,7 +54,8 @@ internal static class SparsifyFormat
         return json.String("hook_mode") switch
         {
             null or "output" => output,
-            "input" => ModuleSites.InputOf(output) ?? throw json.Refuse("hook_mode", $"of a module that writes {output} the input is no site; only a block's input is, hook_resid_pre"),
+            "input" => ModuleSites.InputOf(output) ?? throw json.Refuse("hook_mode",
+                $"of a module that writes {output} the input is no site; only a block's input is, hook_resid_pre"),
             "transcode" => throw json.Refuse("hook_mode", "it is a transcoder's; only dictionaries that rebuild their input are"),
             _ => throw json.Refuse("hook_mode", "only 'output' and 'input' are"),
         };

@@ -40,7 +40,8 @@ internal sealed class Axis
         return new Axis(label, AxisKind.SymmetricLog, 0, high * 1.08, 1, [.. at.Select(v => (v, Text(v, 1)))]);
     }
 
-    /// <summary>An axis for values of both signs and many sizes, as far to the one side as to the other; straight within a hundredth of the largest.</summary>
+    /// <summary>An axis for values of both signs and many sizes, as far to the one side as to the other;
+    /// straight within a hundredth of the largest.</summary>
     public static Axis Symmetric(string label, IEnumerable<double> values)
     {
         var most = values.Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty(0).Max();
@@ -81,7 +82,10 @@ internal sealed class Axis
     private static string Text(double value, double step)
     {
         if (value == 0 || Math.Abs(value) < step * 1e-6) return "0";
-        if (Math.Abs(value) is >= 1e6 or < 1e-4) return value.ToString("0.##E0", CultureInfo.InvariantCulture).Replace("-", "−", StringComparison.Ordinal);
+        if (Math.Abs(value) is >= 1e6 or < 1e-4)
+        {
+            return value.ToString("0.##E0", CultureInfo.InvariantCulture).Replace("-", "−", StringComparison.Ordinal);
+        }
         var decimals = Enumerable.Range(0, 6).FirstOrDefault(d => Math.Abs(Math.Round(step, d) - step) < step * 1e-6, 6);
         return Math.Round(value, decimals).ToString("#,0.######", CultureInfo.InvariantCulture).Replace('-', '−');
     }

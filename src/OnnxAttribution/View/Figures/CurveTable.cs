@@ -12,8 +12,10 @@ internal sealed record CurveTable(string Title, IReadOnlyList<CurvePosition> Pos
 
     private static readonly StoredColumn[] s_columns =
     [
-        new("coefficient", StoredType.Double), new("position", StoredType.Integer), new("token", StoredType.Varchar), new("activation", StoredType.Float), new("line", StoredType.Float), new("up_site", StoredType.Varchar),
-        new("up_feature", StoredType.Integer), new("down_site", StoredType.Varchar), new("down_feature", StoredType.Integer), new("switched", StoredType.Boolean), new("cause", StoredType.Varchar),
+        new("coefficient", StoredType.Double), new("position", StoredType.Integer), new("token", StoredType.Varchar),
+        new("activation", StoredType.Float), new("line", StoredType.Float), new("up_site", StoredType.Varchar),
+        new("up_feature", StoredType.Integer), new("down_site", StoredType.Varchar), new("down_feature", StoredType.Integer),
+        new("switched", StoredType.Boolean), new("cause", StoredType.Varchar),
     ];
 
     /// <param name="path">A run directory, or a Parquet file.</param>
@@ -21,7 +23,9 @@ internal sealed record CurveTable(string Title, IReadOnlyList<CurvePosition> Pos
     public static CurveTable Read(string path, CancellationToken cancel)
     {
         var isRun = Directory.Exists(path);
-        var (table, file) = isRun ? (RunDirectory.ReadTable(path, "curve", s_columns, cancel), Path.Combine(path, "curve.parquet")) : (StoredTable.Read(path, cancel), path);
+        var (table, file) = isRun
+            ? (RunDirectory.ReadTable(path, "curve", s_columns, cancel), Path.Combine(path, "curve.parquet"))
+            : (StoredTable.Read(path, cancel), path);
         foreach (var column in s_columns)
         {
             if (!table.Columns.Contains(column)) throw FigureException.NoColumn(file, column.Name, Verb);
@@ -29,7 +33,8 @@ internal sealed record CurveTable(string Title, IReadOnlyList<CurvePosition> Pos
         if (table.Count == 0) throw FigureException.NoRows(file, "rows");
         var points = new SortedDictionary<int, (string Token, List<CurvePoint> Points)>();
         var unknown = 0;
-        var (coefficient, position, token, activation, line) = (table.Values<double>("coefficient"), table.Values<int?>("position"), table.Values<string?>("token"), table.Values<float>("activation"), table.Values<float>("line"));
+        var (coefficient, position, token, activation, line) = (table.Values<double>("coefficient"), table.Values<int?>("position"),
+            table.Values<string?>("token"), table.Values<float>("activation"), table.Values<float>("line"));
         var (switched, cause) = (table.Values<bool?>("switched"), table.Values<string?>("cause"));
         for (var i = 0; i < table.Count; i++)
         {
@@ -42,12 +47,14 @@ internal sealed record CurveTable(string Title, IReadOnlyList<CurvePosition> Pos
             points[p].Points.Add(new CurvePoint(coefficient[i], activation[i], line[i], switched[i] == true, cause[i]));
         }
         if (points.Count == 0) throw FigureException.NoRows(file, "numbers");
-        return new CurveTable($"{Name(table, "up")} → {Name(table, "down")}", [.. points.Select(p => new CurvePosition(p.Key, p.Value.Token, [.. p.Value.Points.OrderBy(q => q.Coefficient)]))], unknown);
+        return new CurveTable($"{Name(table, "up")} → {Name(table, "down")}",
+            [.. points.Select(p => new CurvePosition(p.Key, p.Value.Token, [.. p.Value.Points.OrderBy(q => q.Coefficient)]))], unknown);
     }
 
     private static string Name(StoredTable table, string end)
     {
         var (site, feature) = (table.Values<string?>(end + "_site")[0] ?? "", table.Values<int?>(end + "_feature")[0]);
-        return string.Create(CultureInfo.InvariantCulture, $"{(site.StartsWith("blocks.", StringComparison.Ordinal) ? Site.Parse(site).ShortName : site)} {feature}");
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{(site.StartsWith("blocks.", StringComparison.Ordinal) ? Site.Parse(site).ShortName : site)} {feature}");
     }
 }

@@ -8,7 +8,8 @@ namespace OnnxAttribution.View.Figures;
 /// <param name="Strongest">By falling |effect|; error nodes compete with features.</param>
 /// <param name="Nodes">All nodes of the run, kept or not.</param>
 /// <param name="Unknown">Nodes whose effect is NULL.</param>
-internal sealed record EffectsTable(PictureHeader Header, IReadOnlyList<Site> Sites, IReadOnlyDictionary<Site, IReadOnlyList<PictureNode>> Strongest, int Nodes, int Unknown)
+internal sealed record EffectsTable(PictureHeader Header, IReadOnlyList<Site> Sites,
+    IReadOnlyDictionary<Site, IReadOnlyList<PictureNode>> Strongest, int Nodes, int Unknown)
 {
     /// <inheritdoc cref="FigureFile.Write" path="/exception"/>
     public static EffectsTable Read(string run, int perSite, CancellationToken cancel)
@@ -21,7 +22,12 @@ internal sealed record EffectsTable(PictureHeader Header, IReadOnlyList<Site> Si
         foreach (var group in known.GroupBy(n => n.Site))
         {
             var site = Site.Parse(group.Key);
-            strongest[site] = [.. group.OrderByDescending(n => Math.Abs(n.Effect)).Take(perSite).Select(n => new PictureNode(site, n.Position, n.Token, n.Feature, n.Activation, n.PatchActivation, n.Gradient, n.Effect) { SignOfClean = header.SignOfClean })];
+            strongest[site] = [.. group.OrderByDescending(n => Math.Abs(n.Effect))
+                .Take(perSite)
+                .Select(n => new PictureNode(site, n.Position, n.Token, n.Feature, n.Activation, n.PatchActivation, n.Gradient, n.Effect)
+                {
+                    SignOfClean = header.SignOfClean
+                })];
         }
         var order = (stored.Facts["sites"] as System.Text.Json.Nodes.JsonArray)?.Select(s => s?.ToString()).ToList() ?? [];
         // what run.json does not list comes last, as the file has it

@@ -5,41 +5,54 @@ namespace OnnxAttribution.View.Figures;
 /// <summary>A run's faithfulness.parquet as means over its prompts.</summary>
 /// <param name="Controls">Random circuits of each size.</param>
 /// <param name="Unknown">Ratios that are NULL.</param>
-internal sealed record FaithfulnessTable(string Title, string Subtitle, IReadOnlyList<FaithfulnessCurveMean> Curves, int Controls, int Unknown)
+internal sealed record FaithfulnessTable(string Title, string Subtitle, IReadOnlyList<FaithfulnessCurveMean> Curves,
+    int Controls, int Unknown)
 {
     /// <inheritdoc cref="FigureFile.Write" path="/exception"/>
     public static FaithfulnessTable Read(string run, CancellationToken cancel)
     {
         var rows = Rows(RunDirectory.ReadTable(run, "faithfulness",
         [
-            new("prompt_id", StoredType.Varchar), new("ablation", StoredType.Varchar), new("errors", StoredType.Varchar), new("control", StoredType.Integer), new("nodes", StoredType.Integer),
-            new("faithfulness", StoredType.Double), new("completeness", StoredType.Double),
+            new("prompt_id", StoredType.Varchar), new("ablation", StoredType.Varchar), new("errors", StoredType.Varchar),
+            new("control", StoredType.Integer), new("nodes", StoredType.Integer), new("faithfulness", StoredType.Double),
+            new("completeness", StoredType.Double),
         ], cancel));
         if (rows.Count == 0) throw FigureException.NoRows(Path.Combine(run, "faithfulness.parquet"), "rows");
         var header = new PictureHeader(RunFacts.Read(Path.Combine(run, RunDirectory.FactsFile)));
         var controls = rows.Where(r => r.Control is not null).Select(r => r.Control).Distinct().Count();
         var prompts = rows.Select(r => r.Prompt).Distinct().Count();
-        var subtitle = $"{(prompts == 1 ? "one prompt" : $"mean over {NumberText.Count(prompts, "prompt")}")}{(controls > 0 ? $"  ·  {NumberText.Count(controls, "random circuit")} of each size" : "")}{(header.Model.Length > 0 ? $"  ·  {header.Model}" : "")}";
-        var curves = rows.GroupBy(r => (r.Ablation, r.Errors)).Select(g => new FaithfulnessCurveMean(g.Key.Ablation, g.Key.Errors, [.. g.GroupBy(r => r.Nodes).OrderBy(s => s.Key).Select(Size)])).ToList();
-        return new FaithfulnessTable(header.Title, subtitle, curves, controls, rows.Sum(r => (double.IsFinite(r.Faithfulness) ? 0 : 1) + (double.IsFinite(r.Completeness) ? 0 : 1)));
+        var subtitle =
+            $"{(prompts == 1 ? "one prompt" : $"mean over {NumberText.Count(prompts, "prompt")}")}{(controls > 0 ? $"  ·  {NumberText.Count(controls, "random circuit")} of each size" : "")}{(header.Model.Length > 0 ? $"  ·  {header.Model}" : "")}";
+        var curves = rows.GroupBy(r => (r.Ablation, r.Errors))
+            .Select(g =>
+                new FaithfulnessCurveMean(g.Key.Ablation, g.Key.Errors, [.. g.GroupBy(r => r.Nodes).OrderBy(s => s.Key).Select(Size)]))
+            .ToList();
+        return new FaithfulnessTable(header.Title, subtitle, curves, controls,
+            rows.Sum(r => (double.IsFinite(r.Faithfulness) ? 0 : 1) + (double.IsFinite(r.Completeness) ? 0 : 1)));
     }
 
     private static List<Row> Rows(StoredTable table)
     {
-        var (prompt, ablation, errors, control, nodes) = (table.Values<string?>("prompt_id"), table.Values<string?>("ablation"), table.Values<string?>("errors"), table.Values<int?>("control"), table.Values<int?>("nodes"));
+        var (prompt, ablation, errors, control, nodes) = (table.Values<string?>("prompt_id"), table.Values<string?>("ablation"),
+            table.Values<string?>("errors"), table.Values<int?>("control"), table.Values<int?>("nodes"));
         var (faithfulness, completeness) = (table.Values<double>("faithfulness"), table.Values<double>("completeness"));
-        return [.. Enumerable.Range(0, table.Count).Where(i => nodes[i] is not null).Select(i => new Row(prompt[i] ?? "", ablation[i] ?? "", errors[i] ?? "", control[i], nodes[i]!.Value, faithfulness[i], completeness[i]))];
+        return [.. Enumerable.Range(0, table.Count)
+            .Where(i => nodes[i] is not null)
+            .Select(i => new Row(prompt[i] ?? "", ablation[i] ?? "", errors[i] ?? "", control[i], nodes[i]!.Value, faithfulness[i],
+                completeness[i]))];
     }
 
     private static FaithfulnessSize Size(IGrouping<int, Row> rows)
     {
         var top = rows.Where(r => r.Control is null).ToList();
-        return new FaithfulnessSize(rows.Key, Mean(top.Select(r => r.Faithfulness)), Mean(top.Select(r => r.Completeness)), Spread(rows, r => r.Faithfulness), Spread(rows, r => r.Completeness));
+        return new FaithfulnessSize(rows.Key, Mean(top.Select(r => r.Faithfulness)), Mean(top.Select(r => r.Completeness)),
+            Spread(rows, r => r.Faithfulness), Spread(rows, r => r.Completeness));
     }
 
     private static (double, double, double) Spread(IEnumerable<Row> rows, Func<Row, double> of)
     {
-        double[] circuits = [.. rows.Where(r => r.Control is not null).GroupBy(r => r.Control).Select(c => Mean(c.Select(of))).Where(double.IsFinite)];
+        double[] circuits =
+            [.. rows.Where(r => r.Control is not null).GroupBy(r => r.Control).Select(c => Mean(c.Select(of))).Where(double.IsFinite)];
         var mean = Mean(circuits);
         var deviation = circuits.Length < 2 ? double.NaN : Math.Sqrt(circuits.Sum(c => (c - mean) * (c - mean)) / (circuits.Length - 1));
         return (mean, mean - deviation, mean + deviation);
@@ -47,5 +60,6 @@ internal sealed record FaithfulnessTable(string Title, string Subtitle, IReadOnl
 
     private static double Mean(IEnumerable<double> values) => values.Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
 
-    private readonly record struct Row(string Prompt, string Ablation, string Errors, int? Control, int Nodes, double Faithfulness, double Completeness);
+    private readonly record struct Row(string Prompt, string Ablation, string Errors, int? Control, int Nodes, double Faithfulness,
+        double Completeness);
 }

@@ -12,7 +12,8 @@ internal static class FigureFile
     /// <param name="name">One of <see cref="Names"/>.</param>
     /// <param name="path">A run directory; for <c>curve</c> also the Parquet file that <c>ablate --up … --out</c> wrote.</param>
     /// <exception cref="FigureException">There is no such figure, or nothing to draw.</exception>
-    /// <exception cref="RunDirectoryException">The run, the file or the table is missing (the message says which verb writes it) or damaged.</exception>
+    /// <exception cref="RunDirectoryException">The run, the file or the table is missing (the
+    /// message says which verb writes it) or damaged.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static void Write(string name, string path, TextWriter output, SvgTheme? theme = null, CancellationToken cancel = default)
     {

@@ -14,15 +14,20 @@ internal sealed class PlotLegend
     /// <summary>Of the lines used so far, in pixels.</summary>
     public double Height => _y - _top + LineHeight;
 
-    public void Line(string words, string colour, string? dash = null) => Entry(words, (x, y) => _canvas.Line(x, y, x + Mark - 4, y, colour, 2.4, dash));
+    public void Line(string words, string colour, string? dash = null) =>
+        Entry(words, (x, y) => _canvas.Line(x, y, x + Mark - 4, y, colour, 2.4, dash));
 
     public void Point(string words, string colour, bool hollow = false) => Entry(words, (x, y) =>
-        _canvas.Draw("circle", null, ("cx", x + 14), ("cy", y), ("r", 4), ("fill", hollow ? "none" : colour), ("stroke", hollow ? colour : null), ("stroke-width", hollow ? 1.2 : null)));
+        _canvas.Draw("circle", null, ("cx", x + 14), ("cy", y), ("r", 4), ("fill", hollow ? "none" : colour),
+            ("stroke", hollow ? colour : null), ("stroke-width", hollow ? 1.2 : null)));
 
     public void Box(string words, string fill, double opacity, string? hatching = null) => Entry(words, (x, y) =>
     {
         _canvas.Draw("rect", null, ("x", x), ("y", y - 6), ("width", Mark - 4), ("height", 12), ("fill", fill), ("fill-opacity", opacity));
-        if (hatching is not null) _canvas.Draw("rect", null, ("x", x), ("y", y - 6), ("width", Mark - 4), ("height", 12), ("fill", hatching));
+        if (hatching is not null)
+        {
+            _canvas.Draw("rect", null, ("x", x), ("y", y - 6), ("width", Mark - 4), ("height", 12), ("fill", hatching));
+        }
     });
 
     private void Entry(string words, Action<double, double> mark)

@@ -30,9 +30,16 @@ internal sealed class PlotPanel(SvgCanvas canvas, double left, double top, doubl
             canvas.Line(left, Y(value), left + width, Y(value), theme.Rule, value == 0 ? 1.4 : 0.8);
             canvas.Text(left - 6, Y(value) + (TickFont * 0.36), text, TickFont, theme.Quiet, "end");
         }
-        canvas.Draw("rect", null, ("x", left), ("y", top), ("width", width), ("height", height), ("fill", "none"), ("stroke", theme.Quiet), ("stroke-width", 0.8));
-        if (x.Label.Length > 0) canvas.Text(left + (width / 2), top + height + 36, x.Label, LabelFont, anchor: "middle", most: width + LeftRoom);
-        if (y.Label.Length > 0) canvas.Text(left - 46, top + (height / 2), y.Label, LabelFont, anchor: "middle", turned: true, most: height);
+        canvas.Draw("rect", null, ("x", left), ("y", top), ("width", width), ("height", height), ("fill", "none"), ("stroke", theme.Quiet),
+            ("stroke-width", 0.8));
+        if (x.Label.Length > 0)
+        {
+            canvas.Text(left + (width / 2), top + height + 36, x.Label, LabelFont, anchor: "middle", most: width + LeftRoom);
+        }
+        if (y.Label.Length > 0)
+        {
+            canvas.Text(left - 46, top + (height / 2), y.Label, LabelFont, anchor: "middle", turned: true, most: height);
+        }
     }
 
     /// <summary>A line from point to point; it breaks where a value is NaN.</summary>
@@ -42,10 +49,17 @@ internal sealed class PlotPanel(SvgCanvas canvas, double left, double top, doubl
         var (path, isDown) = (new System.Text.StringBuilder(), false);
         foreach (var (px, py) in points)
         {
-            if (double.IsFinite(px) && double.IsFinite(py)) path.Append(CultureInfo.InvariantCulture, $"{(isDown ? 'L' : 'M')}{SvgCanvas.Number(X(px))} {SvgCanvas.Number(Y(py))}");
+            if (double.IsFinite(px) && double.IsFinite(py))
+            {
+                path.Append(CultureInfo.InvariantCulture, $"{(isDown ? 'L' : 'M')}{SvgCanvas.Number(X(px))} {SvgCanvas.Number(Y(py))}");
+            }
             isDown = double.IsFinite(px) && double.IsFinite(py);
         }
-        if (path.Length > 0) canvas.Draw("path", null, ("class", kind), ("d", path.ToString()), ("fill", "none"), ("stroke", stroke), ("stroke-width", thickness), ("stroke-dasharray", dash), ("stroke-linejoin", "round"));
+        if (path.Length > 0)
+        {
+            canvas.Draw("path", null, ("class", kind), ("d", path.ToString()), ("fill", "none"), ("stroke", stroke),
+                ("stroke-width", thickness), ("stroke-dasharray", dash), ("stroke-linejoin", "round"));
+        }
     }
 
     /// <summary>The space between two lines. What is NaN on either is left out.</summary>
@@ -53,11 +67,14 @@ internal sealed class PlotPanel(SvgCanvas canvas, double left, double top, doubl
     {
         var known = points.Where(p => double.IsFinite(p.Low) && double.IsFinite(p.High)).ToList();
         if (known.Count == 0) return;
-        var path = string.Join("L", known.Select(p => $"{SvgCanvas.Number(X(p.X))} {SvgCanvas.Number(Y(p.High))}").Concat(known.AsEnumerable().Reverse().Select(p => $"{SvgCanvas.Number(X(p.X))} {SvgCanvas.Number(Y(p.Low))}")));
+        var path = string.Join("L", known.Select(p => $"{SvgCanvas.Number(X(p.X))} {SvgCanvas.Number(Y(p.High))}")
+            .Concat(known.AsEnumerable().Reverse().Select(p => $"{SvgCanvas.Number(X(p.X))} {SvgCanvas.Number(Y(p.Low))}")));
         canvas.Draw("path", null, ("class", kind), ("d", $"M{path}Z"), ("fill", fill), ("fill-opacity", opacity));
     }
 
     /// <param name="hollow">Only its rim is drawn.</param>
-    public void Point(string kind, double px, double py, string colour, double radius, string? title, double opacity = 1, bool hollow = false) =>
-        canvas.Draw("circle", title, ("class", kind), ("cx", X(px)), ("cy", Y(py)), ("r", radius), ("fill", hollow ? "none" : colour), ("stroke", hollow ? colour : null), ("stroke-width", hollow ? 1.2 : null), ("opacity", opacity < 1 ? opacity : null));
+    public void Point(string kind, double px, double py, string colour, double radius, string? title, double opacity = 1,
+        bool hollow = false) =>
+        canvas.Draw("circle", title, ("class", kind), ("cx", X(px)), ("cy", Y(py)), ("r", radius), ("fill", hollow ? "none" : colour),
+            ("stroke", hollow ? colour : null), ("stroke-width", hollow ? 1.2 : null), ("opacity", opacity < 1 ? opacity : null));
 }

@@ -1,10 +1,10 @@
 using System.Globalization;
-using OnnxAttribution.View.Formats;
 
 namespace OnnxAttribution.View.Figures;
 
 /// <summary>Writes an SVG drawing, element by element. The writer stays the caller's. Any text may be given: it is escaped here.</summary>
-/// <remarks>Only presentation attributes: no style attributes, scripts or links, so that a page with a strict Content-Security-Policy can hold the drawing.</remarks>
+/// <remarks>Only presentation attributes: no style attributes, scripts or links,
+/// so that a page with a strict Content-Security-Policy can hold the drawing.</remarks>
 internal sealed class SvgCanvas : IDisposable
 {
     private const string Fonts = "system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,'DejaVu Sans',sans-serif";
@@ -14,7 +14,8 @@ internal sealed class SvgCanvas : IDisposable
     public SvgCanvas(TextWriter output, double width, double height, string title, SvgTheme theme)
     {
         (_output, Width, Height, Theme) = (output, width, height, theme);
-        output.Write($"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Number(width)} {Number(height)}\" width=\"{Number(width)}\" height=\"{Number(height)}\" role=\"img\" font-family=\"{Fonts}\">\n");
+        output.Write($"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Number(width)} {Number(height)}\" "
+            + $"width=\"{Number(width)}\" height=\"{Number(height)}\" role=\"img\" font-family=\"{Fonts}\">\n");
         output.Write($"<title>{XmlText.Escape(title)}</title>\n");
         if (theme.Paper is { } paper) Draw("rect", null, ("width", width), ("height", height), ("fill", paper));
     }
@@ -47,21 +48,25 @@ internal sealed class SvgCanvas : IDisposable
     /// <param name="anchor">start, middle or end.</param>
     /// <param name="most">The width there is; a longer text is cut.</param>
     /// <param name="turned">Reads upwards, around (x, y).</param>
-    public void Text(double x, double y, string text, double size, string? fill = null, string anchor = "start", bool bold = false, double most = double.PositiveInfinity, bool turned = false)
+    public void Text(double x, double y, string text, double size, string? fill = null, string anchor = "start", bool bold = false,
+        double most = double.PositiveInfinity, bool turned = false)
     {
-        Start("text", ("x", x), ("y", y), ("font-size", size), ("fill", fill ?? Theme.Ink), ("text-anchor", anchor == "start" ? null : anchor), ("font-weight", bold ? "600" : null),
+        Start("text", ("x", x), ("y", y), ("font-size", size), ("fill", fill ?? Theme.Ink),
+            ("text-anchor", anchor == "start" ? null : anchor), ("font-weight", bold ? "600" : null),
             ("transform", turned ? $"rotate(-90 {Number(x)} {Number(y)})" : null));
         _output.Write($">{XmlText.Escape(TokenLabel.Fit(text, most, size))}</text>\n");
     }
 
     public void Line(double x1, double y1, double x2, double y2, string stroke, double width = 1, string? dash = null) =>
-        Draw("line", null, ("x1", x1), ("y1", y1), ("x2", x2), ("y2", y2), ("stroke", stroke), ("stroke-width", width), ("stroke-dasharray", dash));
+        Draw("line", null, ("x1", x1), ("y1", y1), ("x2", x2), ("y2", y2), ("stroke", stroke), ("stroke-width", width),
+            ("stroke-dasharray", dash));
 
     /// <summary>Diagonal hatching, to be used as <c>url(#id)</c>.</summary>
     public void Hatching(string id, string stroke)
     {
         Open("defs", null);
-        Open("pattern", null, ("id", id), ("width", 5), ("height", 5), ("patternUnits", "userSpaceOnUse"), ("patternTransform", "rotate(45)"));
+        Open("pattern", null, ("id", id), ("width", 5), ("height", 5), ("patternUnits", "userSpaceOnUse"),
+            ("patternTransform", "rotate(45)"));
         Line(0, 0, 0, 5, stroke, 1.6);
         Close("pattern");
         Close("defs");
@@ -76,7 +81,12 @@ internal sealed class SvgCanvas : IDisposable
         foreach (var (name, value) in attributes)
         {
             if (value is null) continue;
-            var text = value switch { double d => Number(d), int i => i.ToString(CultureInfo.InvariantCulture), _ => XmlText.Escape((string)value) };
+            var text = value switch
+            {
+                double d => Number(d),
+                int i => i.ToString(CultureInfo.InvariantCulture),
+                _ => XmlText.Escape((string)value)
+            };
             _output.Write($" {name}=\"{text}\"");
         }
     }

@@ -12,19 +12,24 @@ namespace OnnxAttribution.View.Figures;
 /// <param name="Unknown">What is not known, and random controls.</param>
 /// <param name="Series">Colours for kinds of things that have no sign.</param>
 internal sealed record SvgTheme(
-    string? Paper, string Ink, string Quiet, string Rule, string Band, string Box, string Raises, string Lowers, string Unknown, IReadOnlyList<string> Series)
+    string? Paper, string Ink, string Quiet, string Rule, string Band, string Box, string Raises, string Lowers, string Unknown,
+    IReadOnlyList<string> Series)
 {
     /// <summary>Dark on white, as slides and papers want it.</summary>
     public static SvgTheme Light { get; } =
-        new("#ffffff", "#1b1f24", "#57606a", "#d8dee4", "#f4f6f8", "#ffffff", "#2166ac", "#b2182b", "#7d8590", ["#4477aa", "#cc6633", "#228866", "#aa3377", "#8a7a2f"]);
+        new("#ffffff", "#1b1f24", "#57606a", "#d8dee4", "#f4f6f8", "#ffffff", "#2166ac", "#b2182b", "#7d8590",
+            ["#4477aa", "#cc6633", "#228866", "#aa3377", "#8a7a2f"]);
 
     public static SvgTheme Dark { get; } =
-        new("#0f1318", "#e6edf3", "#9aa4af", "#30363d", "#161b22", "#1c222a", "#6cb0f0", "#f47f83", "#8b949e", ["#6cb0f0", "#f0a060", "#56c596", "#e58ac0", "#d3c15a"]);
+        new("#0f1318", "#e6edf3", "#9aa4af", "#30363d", "#161b22", "#1c222a", "#6cb0f0", "#f47f83", "#8b949e",
+            ["#6cb0f0", "#f0a060", "#56c596", "#e58ac0", "#d3c15a"]);
 
-    /// <summary>For a drawing within a page: each colour is a custom property of the page, such as <c>--ink</c>, and <see cref="Light"/>'s where the page has none.
-    /// Not for files: only browsers know custom properties.</summary>
-    public static SvgTheme Inline { get; } = new(null, Property("ink", Light.Ink), Property("quiet", Light.Quiet), Property("rule", Light.Rule), Property("band", Light.Band), Property("box", Light.Box),
-        Property("raises", Light.Raises), Property("lowers", Light.Lowers), Property("unknown", Light.Unknown), [.. Light.Series.Select((c, i) => Property($"series-{i + 1}", c))]);
+    /// <summary>For a drawing within a page: each colour is a custom property of the page, such as <c>--ink</c>,
+    /// and <see cref="Light"/>'s where the page has none. Not for files: only browsers know custom properties.</summary>
+    public static SvgTheme Inline { get; } = new(null, Property("ink", Light.Ink), Property("quiet", Light.Quiet),
+        Property("rule", Light.Rule), Property("band", Light.Band), Property("box", Light.Box), Property("raises", Light.Raises),
+        Property("lowers", Light.Lowers), Property("unknown", Light.Unknown),
+        [.. Light.Series.Select((c, i) => Property($"series-{i + 1}", c))]);
 
     /// <summary>The same with blue and orange for the two signs, which nobody mixes up (Okabe and Ito).</summary>
     public SvgTheme ColourBlindSafe => this with { Raises = "#0072b2", Lowers = "#d55e00" };

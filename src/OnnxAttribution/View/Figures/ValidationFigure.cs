@@ -3,7 +3,8 @@ using OnnxAttribution.Validation;
 
 namespace OnnxAttribution.View.Figures;
 
-/// <summary>Exact against approximate effects of <c>validation.parquet</c>: a panel of nodes, a panel of edges, the diagonal, and how well they agree.</summary>
+/// <summary>Exact against approximate effects of <c>validation.parquet</c>:
+/// a panel of nodes, a panel of edges, the diagonal, and how well they agree.</summary>
 internal static class ValidationFigure
 {
     /// <summary>So many marks a panel has at most: the largest effects; figures of agreement are always of all.</summary>
@@ -14,9 +15,11 @@ internal static class ValidationFigure
     /// <summary>Draws the figure for a file.</summary>
     /// <param name="run">A run directory.</param>
     /// <inheritdoc cref="FigureFile.Write" path="/exception"/>
-    public static void Write(string run, TextWriter output, SvgTheme theme, CancellationToken cancel) => Write(ValidationChecks.Read(run, cancel), output, theme);
+    public static void Write(string run, TextWriter output, SvgTheme theme, CancellationToken cancel) =>
+        Write(ValidationChecks.Read(run, cancel), output, theme);
 
-    /// <summary>The same as SVG text to be put into a page: colours are the page's custom properties (<see cref="SvgTheme.Inline"/>).</summary>
+    /// <summary>The same as SVG text to be put into a page:
+    /// colours are the page's custom properties (<see cref="SvgTheme.Inline"/>).</summary>
     /// <returns>"" where nothing could be checked.</returns>
     /// <inheritdoc cref="Write(string, TextWriter, SvgTheme, CancellationToken)"/>
     public static string Inline(string run, CancellationToken cancel = default)
@@ -34,25 +37,34 @@ internal static class ValidationFigure
         var width = Margin + (panels.Length * (PlotPanel.LeftRoom + Side)) + ((panels.Length - 1) * Between) + Margin;
         var height = Top + PlotPanel.TopRoom + 20 + Side + PlotPanel.BottomRoom + LegendRoom;
         using var canvas = new SvgCanvas(output, width, height, $"{checks.Estimator} against real interventions", theme);
-        canvas.Text(Margin, 30, $"How far to trust it: {checks.Estimator} against real interventions", 18, bold: true, most: width - (2 * Margin));
+        canvas.Text(Margin, 30, $"How far to trust it: {checks.Estimator} against real interventions", 18, bold: true,
+            most: width - (2 * Margin));
         canvas.Text(Margin, 51, checks.Subtitle, 12.5, theme.Quiet, most: width - (2 * Margin));
-        for (var i = 0; i < panels.Length; i++) Panel(canvas, Margin + PlotPanel.LeftRoom + (i * (PlotPanel.LeftRoom + Side + Between)), panels[i].Name, panels[i].Marks);
+        for (var i = 0; i < panels.Length; i++)
+        {
+            Panel(canvas, Margin + PlotPanel.LeftRoom + (i * (PlotPanel.LeftRoom + Side + Between)), panels[i].Name, panels[i].Marks);
+        }
         Legend(canvas, checks, height - LegendRoom + 22);
     }
 
     private static void Panel(SvgCanvas canvas, double left, string name, IReadOnlyList<ValidationMark> marks)
     {
         var values = marks.SelectMany(m => (double[])[m.Exact, m.Approximate]).ToList();
-        var panel = new PlotPanel(canvas, left, Top + PlotPanel.TopRoom + 20, Side, Side, Axis.Symmetric($"exact effect: the {(name == "edges" ? "upstream " : "")}node is really moved", values), Axis.Symmetric("approximate effect", values));
+        var panel = new PlotPanel(canvas, left, Top + PlotPanel.TopRoom + 20, Side, Side,
+            Axis.Symmetric($"exact effect: the {(name == "edges" ? "upstream " : "")}node is really moved", values),
+            Axis.Symmetric("approximate effect", values));
         var agreement = Agreement.Of([.. marks.Select(m => (double)m.Exact)], [.. marks.Select(m => (double)m.Approximate)]);
         canvas.Text(left, Top + PlotPanel.TopRoom - 7, $"{NumberText.Count(marks.Count, name[..^1])}", 13.5, bold: true);
         panel.Frame("");
-        canvas.Text(left, Top + PlotPanel.TopRoom + 11, $"Pearson {Figure(agreement.Pearson)}   Spearman {Figure(agreement.Spearman)}   same sign {(double.IsNaN(agreement.SignAgreement) ? "–" : NumberText.Percent(agreement.SignAgreement))}", 12, canvas.Theme.Quiet, most: Side);
+        canvas.Text(left, Top + PlotPanel.TopRoom + 11, $"Pearson {Figure(agreement.Pearson)}   Spearman {Figure(agreement.Spearman)}   "
+            + $"same sign {(double.IsNaN(agreement.SignAgreement) ? "–" : NumberText.Percent(agreement.SignAgreement))}", 12,
+            canvas.Theme.Quiet, most: Side);
         var most = values.Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty(1).Max();
         panel.Line("diagonal", [(-most, -most), (most, most)], canvas.Theme.Quiet, 1.2, "5 4");
         foreach (var mark in marks.OrderByDescending(m => Math.Max(Math.Abs(m.Exact), Math.Abs(m.Approximate))).Take(MostMarks).Reverse())
         {
-            panel.Point("mark", mark.Exact, mark.Approximate, mark.IsError ? canvas.Theme.Unknown : canvas.Theme.Series[(int)mark.Kind], 2.8, $"{mark.Name}\nexact {NumberText.Of(mark.Exact)}, approximate {NumberText.Of(mark.Approximate)}", 0.7, mark.IsError);
+            panel.Point("mark", mark.Exact, mark.Approximate, mark.IsError ? canvas.Theme.Unknown : canvas.Theme.Series[(int)mark.Kind],
+                2.8, $"{mark.Name}\nexact {NumberText.Of(mark.Exact)}, approximate {NumberText.Of(mark.Approximate)}", 0.7, mark.IsError);
         }
     }
 
@@ -62,17 +74,26 @@ internal static class ValidationFigure
         var all = checks.Nodes.Concat(checks.Edges).ToList();
         (SiteKind Kind, string Words)[] kinds =
         [
-            (SiteKind.Resid, "residual stream"), (SiteKind.Attn, "attention"), (SiteKind.Mlp, "MLP"), (SiteKind.ResidMid, "residual stream (mid)"), (SiteKind.Z, "heads (z)"),
+            (SiteKind.Resid, "residual stream"), (SiteKind.Attn, "attention"), (SiteKind.Mlp, "MLP"),
+            (SiteKind.ResidMid, "residual stream (mid)"), (SiteKind.Z, "heads (z)"),
         ];
-        foreach (var (kind, words) in kinds.Where(k => all.Any(m => m.Kind == k.Kind && !m.IsError))) legend.Point(words, canvas.Theme.Series[(int)kind]);
+        foreach (var (kind, words) in kinds.Where(k => all.Any(m => m.Kind == k.Kind && !m.IsError)))
+        {
+            legend.Point(words, canvas.Theme.Series[(int)kind]);
+        }
         if (all.Any(m => m.IsError)) legend.Point("error node (of an edge: upstream)", canvas.Theme.Unknown, hollow: true);
         legend.Line("exact = approximate", canvas.Theme.Quiet, "5 4");
         var notes = new List<string>();
         if (checks.Unknown > 0) notes.Add($"{NumberText.Count(checks.Unknown, "check")} without a number left out");
-        if (checks.Nodes.Count > MostMarks || checks.Edges.Count > MostMarks) notes.Add(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"the {MostMarks:N0} largest drawn of each"));
+        if (checks.Nodes.Count > MostMarks || checks.Edges.Count > MostMarks)
+        {
+            notes.Add(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"the {MostMarks:N0} largest drawn of each"));
+        }
         notes.Add("effect: m(patched) − m(clean); axes are logarithmic away from 0");
-        canvas.Text(Margin, y + legend.Height + 4, string.Join("  ·  ", notes), 11.5, canvas.Theme.Quiet, most: canvas.Width - (2 * Margin));
+        canvas.Text(Margin, y + legend.Height + 4, string.Join("  ·  ", notes), 11.5, canvas.Theme.Quiet,
+            most: canvas.Width - (2 * Margin));
     }
 
-    private static string Figure(double value) => double.IsNaN(value) ? "–" : value.ToString("0.000", System.Globalization.CultureInfo.InvariantCulture);
+    private static string Figure(double value) =>
+        double.IsNaN(value) ? "–" : value.ToString("0.000", System.Globalization.CultureInfo.InvariantCulture);
 }

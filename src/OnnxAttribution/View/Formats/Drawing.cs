@@ -40,12 +40,16 @@ internal sealed class Drawing(string run, string format, string? figure)
     public SvgTheme Theme { get; init; } = SvgTheme.Light;
 
     /// <summary>In the run directory: graph.html and so on, or the figure's name.</summary>
-    public string DefaultFile => Path.Combine(Directory.Exists(_run) ? _run : Path.GetDirectoryName(_run) ?? "", figure is null ? $"graph.{format}" : $"{figure}.svg");
+    public string DefaultFile =>
+        Path.Combine(Directory.Exists(_run) ? _run : Path.GetDirectoryName(_run) ?? "",
+            figure is null ? $"graph.{format}" : $"{figure}.svg");
 
     /// <summary>Draws, and writes the file aside and renames it when whole.</summary>
     /// <returns>What the reader should know of what is missing; null: nothing.</returns>
-    /// <exception cref="FigureException">The figure's table holds nothing to draw, or a Parquet file is to be drawn as something else than a curve.</exception>
-    /// <exception cref="RunDirectoryException">The run is damaged or lacks the figure's table, or the file exists or cannot be written.</exception>
+    /// <exception cref="FigureException">The figure's table holds nothing to draw,
+    /// or a Parquet file is to be drawn as something else than a curve.</exception>
+    /// <exception cref="RunDirectoryException">The run is damaged or lacks the figure's table,
+    /// or the file exists or cannot be written.</exception>
     /// <exception cref="Bundles.BundleException"><see cref="Model"/> is no bundle.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
     public string? Write(string file, bool force, CancellationToken cancel = default)

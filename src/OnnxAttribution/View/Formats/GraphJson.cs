@@ -6,17 +6,24 @@ using OnnxAttribution.Bundles;
 
 namespace OnnxAttribution.View.Formats;
 
-// 1. A row of the viewer is a `layer`. Three sites share a layer of the model, so a site gets a number of its own: the model's layer where that is unambiguous (a run on the residual stream alone, so that
-//    Neuronpedia finds the features), else its place in the order of computation. The viewer fails where the highest is 0; then all are one more.
-// 2. `node_id` is {layer}_{feature}_{column}, {layer}_-1_{column} for error nodes as circuit-tracer writes them today (its older 0_{layer}_{position} is another feature's id), the metric's lies one layer higher.
+// 1. A row of the viewer is a `layer`. Three sites share a layer of the model, so a site gets a number of its own: the model's layer where
+//    that is unambiguous (a run on the residual stream alone, so that Neuronpedia finds the features), else its place in the order of
+//    computation. The viewer fails where the highest is 0; then all are one more.
+// 2. `node_id` is {layer}_{feature}_{column}, {layer}_-1_{column} for error nodes as circuit-tracer writes them today (its older
+//    0_{layer}_{position} is another feature's id), the metric's lies one layer higher.
 // 3. A column is a token position; where nodes stand at no position, the first column is theirs and the tokens move one to the right.
-// 4. The prompt's tokens are embedding nodes without links. Our graphs begin at sites, not at tokens; but the viewer's scores take the first embedding node for the place where error nodes end, and
-//    without any would call a graph complete that is all errors. Its replacement score, which asks what reaches the tokens, stays 0.
-// 5. Every feature is a `cross layer transcoder`, every error node an `mlp reconstruction error`, whatever the site: the viewer scores no graph that has other kinds. `clerp` and the further fields name the site.
-// 6. `influence` is the cumulative share of Σ |effect| over the drawn nodes, the strongest first; the viewer's slider hides what lies above it.
+// 4. The prompt's tokens are embedding nodes without links. Our graphs begin at sites, not at tokens; but the viewer's scores take the
+//    first embedding node for the place where error nodes end, and without any would call a graph complete that is all errors. Its
+//    replacement score, which asks what reaches the tokens, stays 0.
+// 5. Every feature is a `cross layer transcoder`, every error node an `mlp reconstruction error`, whatever the site:
+//    the viewer scores no graph that has other kinds. `clerp` and the further fields name the site.
+// 6. `influence` is the cumulative share of Σ |effect| over the drawn nodes, the strongest first;
+//    the viewer's slider hides what lies above it.
 
-/// <summary>The graph of a run as Neuronpedia and circuit-tracer read graphs (schema_version 1), with what is ours in further fields.</summary>
-/// <remarks>github.com/hijohnnylin/neuronpedia apps/webapp/app/api/graph/graph-schema.json; github.com/safety-research/circuit-tracer circuit_tracer/frontend/graph_models.py.</remarks>
+/// <summary>The graph of a run as Neuronpedia and circuit-tracer read graphs (schema_version 1),
+/// with what is ours in further fields.</summary>
+/// <remarks>github.com/hijohnnylin/neuronpedia apps/webapp/app/api/graph/graph-schema.json;
+/// github.com/safety-research/circuit-tracer circuit_tracer/frontend/graph_models.py.</remarks>
 internal static class GraphJson
 {
     private const string Feature = "cross layer transcoder", Error = "mlp reconstruction error";
@@ -65,7 +72,9 @@ internal static class GraphJson
         json.WriteNumber("ctx_idx", places.Column(node));
         json.WriteString("feature_type", node.IsError ? Error : Feature);
         // one error node per layer and position, so the position keeps them apart
-        json.WriteString("jsNodeId", node.IsError ? $"{layer}_-1-{places.Column(node)}" : string.Create(CultureInfo.InvariantCulture, $"{layer}_{node.Feature}-0"));
+        json.WriteString("jsNodeId", node.IsError
+            ? $"{layer}_-1-{places.Column(node)}"
+            : string.Create(CultureInfo.InvariantCulture, $"{layer}_{node.Feature}-0"));
         json.WriteString("clerp", node.Position < 0 ? node.Label : $"{node.Label} @ {Harmless(node.Token)}");
         json.WriteNumber("run_idx", 0);
         json.WriteNumber("reverse_ctx_idx", 0);
@@ -90,7 +99,8 @@ internal static class GraphJson
         json.WriteString("feature_type", "logit");
         json.WriteString("jsNodeId", string.Create(CultureInfo.InvariantCulture, $"L_{places.Target}-{places.Column(metric)}"));
         // the viewer reads the number between the first "(p=" and the next ")"
-        json.WriteString("clerp", string.Create(CultureInfo.InvariantCulture, $"Output \"{Harmless(token).Replace("(p=", "( p=", StringComparison.Ordinal)}\" (p={probability:0.000})"));
+        json.WriteString("clerp", string.Create(CultureInfo.InvariantCulture,
+            $"Output \"{Harmless(token).Replace("(p=", "( p=", StringComparison.Ordinal)}\" (p={probability:0.000})"));
         json.WriteNumber("run_idx", 0);
         json.WriteNumber("reverse_ctx_idx", 0);
         json.WriteBoolean("is_target_logit", true);

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using OnnxAttribution.View.Figures;
 
 namespace OnnxAttribution.View.Formats;
 
@@ -50,18 +49,27 @@ internal static partial class GraphJsonHeader
         json.WriteString("name", "onnx-attribution");
         json.WriteString("version", picture.Header.Version);
         json.WriteEndObject();
-        if (DateTimeOffset.TryParse(picture.Header.FinishedAt, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var finished)) json.WriteNumber("create_time_ms", finished.ToUnixTimeMilliseconds());
+        if (DateTimeOffset.TryParse(picture.Header.FinishedAt, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal,
+            out var finished))
+        {
+            json.WriteNumber("create_time_ms", finished.ToUnixTimeMilliseconds());
+        }
         json.WriteEndObject();
     }
 
     private static string Description(RunPicture picture, ViewerIds places)
     {
         var weight = picture.Header.IsAblation
-            ? $"A link's weight is what the upstream feature does for the downstream activation, or for the metric, measured by {(picture.Header.Coefficient == 0 ? "taking it away" : $"multiplying it by {NumberText.Of(picture.Header.Coefficient)}")}: above 0 raises it ({(picture.Header.SignOfClean < 0 ? "minus " : "")}the measured change)."
-            : "A link's weight is what the upstream node's clean value does for the metric along this link: above 0 raises it (minus the link's effect, which estimates m(patched) - m(clean)).";
-        var layers = string.Join(", ", picture.Sites.Select(s => string.Create(CultureInfo.InvariantCulture, $"{places.Layer(s)} {s.ShortName}")));
-        return $"{picture.Header.MetricWords}. {weight} The run's own effect and jacobian are further fields. Layers are sites: {layers}. Error nodes are what a site's dictionary missed. "
-            + "Embedding nodes have no links: the graph begins at the sites. influence is the cumulative share of the sum of |effect|, the strongest node first.";
+            ? "A link's weight is what the upstream feature does for the downstream activation, or for the metric, measured by "
+                + $"{(picture.Header.Coefficient == 0 ? "taking it away" : $"multiplying it by {NumberText.Of(picture.Header.Coefficient)}")}: above 0 raises it ({(picture.Header.SignOfClean < 0 ? "minus " : "")}the measured change)."
+            : "A link's weight is what the upstream node's clean value does for the metric along this link: "
+                + "above 0 raises it (minus the link's effect, which estimates m(patched) - m(clean)).";
+        var layers =
+            string.Join(", ", picture.Sites.Select(s => string.Create(CultureInfo.InvariantCulture, $"{places.Layer(s)} {s.ShortName}")));
+        return $"{picture.Header.MetricWords}. {weight} The run's own effect and jacobian are further fields. Layers are sites: {layers}. "
+            + "Error nodes are what a site's dictionary missed. "
+            + "Embedding nodes have no links: the graph begins at the sites. "
+            + "influence is the cumulative share of the sum of |effect|, the strongest node first.";
     }
 
     private static void State(Utf8JsonWriter json)
@@ -77,7 +85,8 @@ internal static partial class GraphJsonHeader
         json.WriteEndObject();
     }
 
-    // such as gpt2-small/6-res-jb at every drawn site: model gpt2-small, set res-jb; only where layers are the model's can a viewer find the features
+    // such as gpt2-small/6-res-jb at every drawn site: model gpt2-small, set res-jb;
+    // only where layers are the model's can a viewer find the features
     private static (string Model, string Set)? SourceSet(RunPicture picture, ViewerIds places)
     {
         if (!places.IsModelLayer || picture.Sites.Count == 0) return null;
@@ -85,7 +94,10 @@ internal static partial class GraphJsonHeader
         foreach (var site in picture.Sites)
         {
             var match = NeuronpediaId().Match(picture.Header.NeuronpediaId(site.Name) ?? "");
-            if (!match.Success || int.Parse(match.Groups["layer"].ValueSpan, CultureInfo.InvariantCulture) != places.Layer(site)) return null;
+            if (!match.Success || int.Parse(match.Groups["layer"].ValueSpan, CultureInfo.InvariantCulture) != places.Layer(site))
+            {
+                return null;
+            }
             found.Add((match.Groups["model"].Value, match.Groups["set"].Value));
         }
         return found.Count == 1 ? found.Single() : null;
@@ -93,7 +105,9 @@ internal static partial class GraphJsonHeader
 
     private static string Slug(string path)
     {
-        var name = NotOfSlugs().Replace(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))).ToLowerInvariant(), "-").Trim('-');
+        var name = NotOfSlugs()
+            .Replace(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))).ToLowerInvariant(), "-")
+            .Trim('-');
         return name.Length > 0 ? name : "run";
     }
 

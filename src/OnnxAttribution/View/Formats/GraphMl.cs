@@ -3,19 +3,23 @@ using System.Globalization;
 namespace OnnxAttribution.View.Formats;
 
 /// <summary>The graph of a run in GraphML, for networkx (<c>read_graphml</c>), Gephi and yEd: every figure under a typed key.</summary>
-/// <remarks>Nodes are called n0, n1, … in the order of <see cref="RunPicture.Nodes"/>. A number that is not known has no entry. <c>weight</c> of an edge is |effect|, since layouts want weights
-/// that are not negative. What XML cannot hold is written as <see cref="XmlText"/> says.</remarks>
+/// <remarks>Nodes are called n0, n1, … in the order of <see cref="RunPicture.Nodes"/>. A number that is not known has
+/// no entry. <c>weight</c> of an edge is |effect|, since layouts want weights that are not negative. What XML cannot
+/// hold is written as <see cref="XmlText"/> says.</remarks>
 internal static class GraphMl
 {
-    private static readonly (string Name, string Type)[] s_ofGraph = [("title", "string"), ("prompt", "string"), ("patch_prompt", "string"), ("metric", "string"), ("clean_metric", "double"), ("model", "string"), ("signs", "string")];
+    private static readonly (string Name, string Type)[] s_ofGraph = [("title", "string"), ("prompt", "string"), ("patch_prompt", "string"),
+        ("metric", "string"), ("clean_metric", "double"), ("model", "string"), ("signs", "string")];
 
     private static readonly (string Name, string Type)[] s_ofNodes =
     [
-        ("label", "string"), ("kind", "string"), ("site", "string"), ("layer", "int"), ("site_kind", "string"), ("position", "int"), ("token", "string"), ("feature", "int"),
-        ("activation", "double"), ("patch_activation", "double"), ("gradient", "double"), ("effect", "double"), ("exact_effect", "double"), ("contribution", "double"),
+        ("label", "string"), ("kind", "string"), ("site", "string"), ("layer", "int"), ("site_kind", "string"), ("position", "int"),
+        ("token", "string"), ("feature", "int"), ("activation", "double"), ("patch_activation", "double"), ("gradient", "double"),
+        ("effect", "double"), ("exact_effect", "double"), ("contribution", "double"),
     ];
 
-    private static readonly (string Name, string Type)[] s_ofEdges = [("weight", "double"), ("effect", "double"), ("jacobian", "double"), ("on_metric", "double"), ("on_downstream", "double")];
+    private static readonly (string Name, string Type)[] s_ofEdges =
+        [("weight", "double"), ("effect", "double"), ("jacobian", "double"), ("on_metric", "double"), ("on_downstream", "double")];
 
     /// <summary>Writes the graph. The writer stays the caller's.</summary>
     public static void Write(RunPicture picture, TextWriter output)
@@ -33,7 +37,10 @@ internal static class GraphMl
 
     private static void Keys(TextWriter output, string of, (string Name, string Type)[] keys)
     {
-        foreach (var (name, type) in keys) output.Write($"<key id=\"{of}_{name}\" for=\"{of}\" attr.name=\"{name}\" attr.type=\"{type}\"/>\n");
+        foreach (var (name, type) in keys)
+        {
+            output.Write($"<key id=\"{of}_{name}\" for=\"{of}\" attr.name=\"{name}\" attr.type=\"{type}\"/>\n");
+        }
     }
 
     private static void OfGraph(RunPicture picture, TextWriter output)
@@ -45,7 +52,8 @@ internal static class GraphMl
         Data(output, "graph_metric", header.MetricWords);
         Data(output, "graph_clean_metric", header.CleanMetric);
         Data(output, "graph_model", header.Model);
-        Data(output, "graph_signs", "effect is m(patched) - m(clean) in a graph found by gradients, the downstream activation's change where features were really ablated; contribution, on_metric and on_downstream are above 0 where the clean value raises");
+        Data(output, "graph_signs", "effect is m(patched) - m(clean) in a graph found by gradients, the downstream activation's change "
+            + "where features were really ablated; contribution, on_metric and on_downstream are above 0 where the clean value raises");
         output.Write('\n');
     }
 

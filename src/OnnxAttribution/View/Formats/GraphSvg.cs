@@ -43,10 +43,19 @@ internal static class GraphSvg
     private static string Subtitle(RunPicture picture)
     {
         var header = picture.Header;
-        var parts = new List<string> { header.MetricWords + (double.IsNaN(header.CleanMetric) ? "" : $": {NumberText.Of(header.CleanMetric)}") };
-        if (header.PatchPrompt is { } patch) parts.Add($"patched with {TokenLabel.Of(patch, 60)}{(double.IsNaN(header.PatchMetric) ? "" : $": {NumberText.Of(header.PatchMetric)}")}");
+        var parts = new List<string> { header.MetricWords
+            + (double.IsNaN(header.CleanMetric) ? "" : $": {NumberText.Of(header.CleanMetric)}") };
+        if (header.PatchPrompt is { } patch)
+        {
+            parts.Add("patched with "
+                + $"{TokenLabel.Of(patch, 60)}{(double.IsNaN(header.PatchMetric) ? "" : $": {NumberText.Of(header.PatchMetric)}")}");
+        }
         if (header.Model.Length > 0) parts.Add(header.Model);
-        if (!double.IsNaN(header.ExplainedByFeatures)) parts.Add(string.Create(CultureInfo.InvariantCulture, $"features carry {100 * header.ExplainedByFeatures:0} % of all |effect|"));
+        if (!double.IsNaN(header.ExplainedByFeatures))
+        {
+            parts.Add(
+                string.Create(CultureInfo.InvariantCulture, $"features carry {100 * header.ExplainedByFeatures:0} % of all |effect|"));
+        }
         return string.Join("  ·  ", parts);
     }
 
@@ -55,7 +64,11 @@ internal static class GraphSvg
         for (var r = 0; r < layout.Rows.Count; r++)
         {
             var row = layout.Rows[r];
-            if (r % 2 == 0) canvas.Draw("rect", null, ("class", "band"), ("x", 0), ("y", row.Top - (PictureLayout.RowGap / 2)), ("width", layout.Width), ("height", row.Bottom - row.Top + PictureLayout.RowGap), ("fill", canvas.Theme.Band));
+            if (r % 2 == 0)
+            {
+                canvas.Draw("rect", null, ("class", "band"), ("x", 0), ("y", row.Top - (PictureLayout.RowGap / 2)), ("width", layout.Width),
+                    ("height", row.Bottom - row.Top + PictureLayout.RowGap), ("fill", canvas.Theme.Band));
+            }
             var size = TokenLabel.FittingSize(row.Label, PictureLayout.LeftMargin - PictureLayout.Margin - 6, LeastFont, RowFont * scale);
             canvas.Text(PictureLayout.Margin, ((row.Top + row.Bottom) / 2) + (size * 0.36), row.Label, size, canvas.Theme.Quiet);
         }
@@ -72,8 +85,10 @@ internal static class GraphSvg
             var (x2, y2) = (layout.X[e.Down], layout.Y[e.Down] + (PictureLayout.BoxHeight / 2));
             var bend = (y1 - y2) / 2;
             canvas.Draw("path", PictureWords.Of(picture, e), ("class", "edge"), ("data-up", e.Up), ("data-down", e.Down),
-                ("d", $"M{SvgCanvas.Number(x1)} {SvgCanvas.Number(y1)}C{SvgCanvas.Number(x1)} {SvgCanvas.Number(y1 - bend)} {SvgCanvas.Number(x2)} {SvgCanvas.Number(y2 + bend)} {SvgCanvas.Number(x2)} {SvgCanvas.Number(y2)}"),
-                ("stroke", canvas.Theme.Sign(PictureWords.Does(picture, e))), ("stroke-width", LeastEdge + (MoreEdge * strength)), ("stroke-opacity", LeastOpacity + (MoreOpacity * strength)));
+                ("d", $"M{SvgCanvas.Number(x1)} {SvgCanvas.Number(y1)}C{SvgCanvas.Number(x1)} {SvgCanvas.Number(y1 - bend)} "
+                    + $"{SvgCanvas.Number(x2)} {SvgCanvas.Number(y2 + bend)} {SvgCanvas.Number(x2)} {SvgCanvas.Number(y2)}"),
+                ("stroke", canvas.Theme.Sign(PictureWords.Does(picture, e))), ("stroke-width", LeastEdge + (MoreEdge * strength)),
+                ("stroke-opacity", LeastOpacity + (MoreOpacity * strength)));
         }
         canvas.Close("g");
     }
@@ -85,7 +100,8 @@ internal static class GraphSvg
         for (var i = 0; i < picture.Nodes.Count; i++)
         {
             var node = picture.Nodes[i];
-            canvas.Open("g", PictureWords.Of(picture, node), ("class", node.IsError ? "node error" : node.IsMetric ? "node metric" : "node"), ("data-node", i));
+            canvas.Open("g", PictureWords.Of(picture, node),
+                ("class", node.IsError ? "node error" : node.IsMetric ? "node metric" : "node"), ("data-node", i));
             if (node.IsMetric) Metric(canvas, picture, layout, layout.X[i], layout.Y[i]);
             else Box(canvas, node, Strength(node.Effect, most) * MostTint, layout.X[i], layout.Y[i]);
             canvas.Close("g");
@@ -96,24 +112,31 @@ internal static class GraphSvg
     private static void Box(SvgCanvas canvas, PictureNode node, double tint, double x, double y)
     {
         var (theme, colour) = (canvas.Theme, canvas.Theme.Sign(float.IsNaN(node.Effect) ? double.NaN : node.Contribution));
-        (string, object?)[] place = [("x", x - (PictureLayout.BoxWidth / 2)), ("y", y - (PictureLayout.BoxHeight / 2)), ("width", PictureLayout.BoxWidth), ("height", PictureLayout.BoxHeight), ("rx", 4)];
+        (string, object?)[] place = [("x", x - (PictureLayout.BoxWidth / 2)), ("y", y - (PictureLayout.BoxHeight / 2)),
+            ("width", PictureLayout.BoxWidth), ("height", PictureLayout.BoxHeight), ("rx", 4)];
         canvas.Draw("rect", null, [.. place, ("fill", theme.Box)]);
         if (node.IsError) canvas.Draw("rect", null, [.. place, ("fill", $"url(#{Hatching})"), ("fill-opacity", 0.35)]);
-        canvas.Draw("rect", null, [.. place, ("fill", colour), ("fill-opacity", tint * (node.IsError ? 0.6 : 1)), ("stroke", node.IsError ? theme.Quiet : colour), ("stroke-dasharray", node.IsError ? "4 2.5" : null)]);
-        canvas.Text(x, y + (BoxFont * 0.36), node.ShortLabel, BoxFont, tint > DarkTint && !node.IsError ? theme.Box : theme.Ink, anchor: "middle", most: PictureLayout.BoxWidth - 3);
+        canvas.Draw("rect", null, [.. place, ("fill", colour), ("fill-opacity", tint * (node.IsError ? 0.6 : 1)),
+            ("stroke", node.IsError ? theme.Quiet : colour), ("stroke-dasharray", node.IsError ? "4 2.5" : null)]);
+        canvas.Text(x, y + (BoxFont * 0.36), node.ShortLabel, BoxFont, tint > DarkTint && !node.IsError ? theme.Box : theme.Ink,
+            anchor: "middle", most: PictureLayout.BoxWidth - 3);
     }
 
     // alone in its row, so that it may be as wide as its name
     private static void Metric(SvgCanvas canvas, RunPicture picture, PictureLayout layout, double x, double y)
     {
         var name = MetricName(picture);
-        var width = Math.Clamp(TokenLabel.Width(name, BoxFont) + 18, PictureLayout.BoxWidth, 2 * Math.Min(x - (PictureLayout.LeftMargin / 2), layout.Width - x));
-        canvas.Draw("rect", null, ("x", x - (width / 2)), ("y", y - (PictureLayout.BoxHeight / 2)), ("width", width), ("height", PictureLayout.BoxHeight), ("rx", 11), ("fill", canvas.Theme.Ink));
+        var width = Math.Clamp(TokenLabel.Width(name, BoxFont) + 18, PictureLayout.BoxWidth,
+            2 * Math.Min(x - (PictureLayout.LeftMargin / 2), layout.Width - x));
+        canvas.Draw("rect", null, ("x", x - (width / 2)), ("y", y - (PictureLayout.BoxHeight / 2)), ("width", width),
+            ("height", PictureLayout.BoxHeight), ("rx", 11), ("fill", canvas.Theme.Ink));
         canvas.Text(x, y + (BoxFont * 0.36), name, BoxFont, canvas.Theme.Box, "middle", bold: true, most: width - 8);
     }
 
     private static string MetricName(RunPicture picture) =>
-        picture.Header.Target is { } target ? picture.Header.Foil is { } foil ? $"{TokenLabel.Of(target, 14)} − {TokenLabel.Of(foil, 14)}" : TokenLabel.Of(target, 20) : "metric";
+        picture.Header.Target is { } target
+            ? picture.Header.Foil is { } foil ? $"{TokenLabel.Of(target, 14)} − {TokenLabel.Of(foil, 14)}" : TokenLabel.Of(target, 20)
+            : "metric";
 
     private static void Tokens(SvgCanvas canvas, PictureLayout layout, double scale)
     {
@@ -122,8 +145,13 @@ internal static class GraphSvg
         {
             var room = column.Right - column.Left + PictureLayout.ColumnGap - 4;
             var text = column.Position is null ? column.Label : TokenLabel.Of(column.Label, 32);
-            canvas.Text(column.Centre, y, text, TokenLabel.FittingSize(text, room * 0.92, LeastFont, TokenFont * scale), anchor: "middle", bold: true, most: room);
-            if (column.Position is { } position) canvas.Text(column.Centre, y + (13 * scale), position.ToString(CultureInfo.InvariantCulture), 9 * scale, canvas.Theme.Quiet, "middle");
+            canvas.Text(column.Centre, y, text, TokenLabel.FittingSize(text, room * 0.92, LeastFont, TokenFont * scale), anchor: "middle",
+                bold: true, most: room);
+            if (column.Position is { } position)
+            {
+                canvas.Text(column.Centre, y + (13 * scale), position.ToString(CultureInfo.InvariantCulture), 9 * scale,
+                    canvas.Theme.Quiet, "middle");
+            }
         }
     }
 
@@ -143,17 +171,23 @@ internal static class GraphSvg
         Entry(isAblation ? "lowers it" : "lowers the metric", (at, middle) => Stroke(theme.Lowers, at, middle));
         Entry("error node: what the dictionary missed", (at, middle) =>
         {
-            canvas.Draw("rect", null, ("x", at), ("y", middle - (7 * scale)), ("width", 25 * scale), ("height", 14 * scale), ("rx", 3 * scale), ("fill", $"url(#{Hatching})"), ("fill-opacity", 0.5), ("stroke", theme.Quiet), ("stroke-dasharray", "4 2.5"));
+            canvas.Draw("rect", null, ("x", at), ("y", middle - (7 * scale)), ("width", 25 * scale), ("height", 14 * scale), ("rx",
+                3 * scale), ("fill", $"url(#{Hatching})"), ("fill-opacity", 0.5), ("stroke", theme.Quiet), ("stroke-dasharray", "4 2.5"));
         });
-        var shown = $"{Count(picture.Nodes.Count - 1, picture.KeptNodes, "node")}, {Count(picture.Edges.Count, picture.Stored.Edges.Length, "edge")}";
-        var strongest = picture.Edges.Count > 0 ? $"  ·  width of lines: √|effect|, the strongest {NumberText.Of(Most(picture.Edges.Select(e => e.Effect)))}" : "";
-        canvas.Text(PictureLayout.Margin * scale, y + (22 * scale), $"{shown}{strongest}  ·  tint of boxes: what each does for the metric", font, theme.Quiet, most: canvas.Width - (2 * PictureLayout.Margin * scale));
+        var shown = $"{Count(picture.Nodes.Count - 1, picture.KeptNodes, "node")}, "
+            + $"{Count(picture.Edges.Count, picture.Stored.Edges.Length, "edge")}";
+        var strongest = picture.Edges.Count > 0
+            ? $"  ·  width of lines: √|effect|, the strongest {NumberText.Of(Most(picture.Edges.Select(e => e.Effect)))}"
+            : "";
+        canvas.Text(PictureLayout.Margin * scale, y + (22 * scale), $"{shown}{strongest}  ·  tint of boxes: what each does for the metric",
+            font, theme.Quiet, most: canvas.Width - (2 * PictureLayout.Margin * scale));
     }
 
     private static string Count(int drawn, int all, string noun) =>
         string.Create(CultureInfo.InvariantCulture, $"{(drawn < all ? $"{drawn:N0} of " : "")}{all:N0} {noun}{(all == 1 ? "" : "s")}");
 
-    private static double Most(IEnumerable<float> effects) => effects.Where(e => !float.IsNaN(e)).Select(e => (double)Math.Abs(e)).DefaultIfEmpty(0).Max();
+    private static double Most(IEnumerable<float> effects) =>
+        effects.Where(e => !float.IsNaN(e)).Select(e => (double)Math.Abs(e)).DefaultIfEmpty(0).Max();
 
     private static double Strength(float effect, double most) => most > 0 && !float.IsNaN(effect) ? Math.Sqrt(Math.Abs(effect) / most) : 0;
 }

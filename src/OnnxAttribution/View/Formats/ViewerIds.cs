@@ -51,22 +51,39 @@ internal sealed class ViewerIds
     /// <summary>Where a metric stands nowhere, since no edge leads to it, the last token's.</summary>
     public int Column(PictureNode node) => node.Position + _shift is >= 0 and var column ? column : Columns.Count - 1;
 
-    public string Id(PictureNode node) => string.Create(CultureInfo.InvariantCulture, $"{Layer(node)}_{(node.IsMetric ? Target : node.Feature)}_{Column(node)}");
+    public string Id(PictureNode node) =>
+        string.Create(CultureInfo.InvariantCulture, $"{Layer(node)}_{(node.IsMetric ? Target : node.Feature)}_{Column(node)}");
 
     /// <summary>The vocabulary's id of a column's token; the column itself where the run does not say.</summary>
-    public int TokenId(int column) => _tokens is not null && column >= _shift && column - _shift < _tokens.Count && _tokens[column - _shift] is JsonValue v && v.TryGetValue<int>(out var id) ? id : column;
+    public int TokenId(int column) =>
+        _tokens is not null && column >= _shift && column - _shift < _tokens.Count && _tokens[column - _shift] is JsonValue v
+            && v.TryGetValue<int>(out var id) ? id : column;
 
     private static IEnumerable<string> TokensOf(RunPicture picture)
     {
         var last = Math.Max(picture.Header.Tokens.Count - 1, picture.Nodes.Max(n => n.Position));
-        for (var p = 0; p <= last; p++) yield return p < picture.Header.Tokens.Count ? picture.Header.Tokens[p] : picture.Nodes.FirstOrDefault(n => n.Position == p)?.Token ?? "";
+        for (var p = 0; p <= last; p++)
+        {
+            yield return p < picture.Header.Tokens.Count
+                ? picture.Header.Tokens[p]
+                : picture.Nodes.FirstOrDefault(n => n.Position == p)?.Token ?? "";
+        }
     }
 
     private static double ProbabilityOf(RunPicture picture)
     {
         var (header, metric) = (picture.Header, picture.Stored.Facts["metric"]?.ToString());
         var known = header.TopTokens.Where(t => t.Token == header.Target).Select(t => t.Probability).FirstOrDefault(double.NaN);
-        if (double.IsNaN(known)) known = metric switch { "prob" => header.CleanMetric, "logprob" => Math.Exp(header.CleanMetric), "loss" => Math.Exp(-header.CleanMetric), _ => 0 };
+        if (double.IsNaN(known))
+        {
+            known = metric switch
+            {
+                "prob" => header.CleanMetric,
+                "logprob" => Math.Exp(header.CleanMetric),
+                "loss" => Math.Exp(-header.CleanMetric),
+                _ => 0
+            };
+        }
         return double.IsFinite(known) ? known : 0;
     }
 }

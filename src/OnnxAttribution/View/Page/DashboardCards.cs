@@ -5,7 +5,8 @@ using OnnxAttribution.Store;
 
 namespace OnnxAttribution.View.Page;
 
-/// <summary>The dashboards of a picture's features, as far as the model's bundle has them, and what to say of those that it has not.</summary>
+/// <summary>The dashboards of a picture's features, as far as the model's bundle has them,
+/// and what to say of those that it has not.</summary>
 /// <param name="Cards">By site and feature.</param>
 /// <param name="Note">What the reader should know of what is missing; null: nothing.</param>
 internal sealed record DashboardCards(IReadOnlyDictionary<(string Site, int Feature), FeatureDashboard> Cards, string? Note)
@@ -24,17 +25,31 @@ internal sealed record DashboardCards(IReadOnlyDictionary<(string Site, int Feat
         if (wanted.Count == 0) return None(WithoutFeatures(picture));
         var directory = model ?? (picture.Header.ModelPath is { } path ? BundlePath.Of(picture.Path, path) : null);
         if (model is null && (directory is null || !File.Exists(Path.Combine(directory, BundleManifest.FileName))))
-            return None($"the model is not at {directory ?? "a known place"} any more, so features are shown without their contexts; name its bundle with 'onnx-attribution view {picture.Path} --model DIR'");
+        {
+            return None($"the model is not at {directory ?? "a known place"} any more, so features are shown without their contexts; "
+                + $"name its bundle with 'onnx-attribution view {picture.Path} --model DIR'");
+        }
         var hash = HashOf(directory!);
-        if (picture.Header.BundleHash is { } run && run != hash) return None($"{directory} is another model than the run's, so features are shown without their contexts; name the run's bundle with --model");
-        if (FeatureTable.Open(directory!) is not { } table) return None($"{directory} has no {FeatureTable.FileName}, so features are shown without their contexts; 'onnx-attribution features --model {directory} --text FILE' makes it");
+        if (picture.Header.BundleHash is { } run && run != hash)
+        {
+            return None($"{directory} is another model than the run's, so features are shown without their contexts; "
+                + "name the run's bundle with --model");
+        }
+        if (FeatureTable.Open(directory!) is not { } table)
+        {
+            return None($"{directory} has no {FeatureTable.FileName}, so features are shown without their contexts; "
+                + $"'onnx-attribution features --model {directory} --text FILE' makes it");
+        }
         return table.IsOf(hash) ? new DashboardCards(table.Read(wanted, cancel), null)
-            : None($"{table.Path} was made from another model, so features are shown without their contexts; make it again with 'onnx-attribution features --model {directory} --text FILE --force'");
+            : None($"{table.Path} was made from another model, so features are shown without their contexts; "
+                + $"make it again with 'onnx-attribution features --model {directory} --text FILE --force'");
     }
 
     private static string? WithoutFeatures(RunPicture picture) =>
-        picture.KeptNodes == 0 ? "no node passed the run's thresholds, so there is nothing to draw; make the run again with a lower --node-threshold or more --top-nodes"
-        : picture.Stored.Nodes.All(n => n.Feature == NodeRow.Error) ? "no selected site has a dictionary, so error nodes stand for its whole activation; export the model with --dictionaries to see features"
+        picture.KeptNodes == 0 ? "no node passed the run's thresholds, so there is nothing to draw; "
+            + "make the run again with a lower --node-threshold or more --top-nodes"
+        : picture.Stored.Nodes.All(n => n.Feature == NodeRow.Error) ? "no selected site has a dictionary, "
+            + "so error nodes stand for its whole activation; export the model with --dictionaries to see features"
         : null;
 
     private static string HashOf(string directory)

@@ -7,7 +7,8 @@ using OnnxAttribution.View.Figures;
 
 namespace OnnxAttribution.View.Page;
 
-/// <summary>A run as one HTML file that opens from disk: style, script and data in it, nothing from outside, which its Content-Security-Policy forbids.</summary>
+/// <summary>A run as one HTML file that opens from disk: style, script and data in it,
+/// nothing from outside, which its Content-Security-Policy forbids.</summary>
 internal static class GraphPage
 {
     public static void Write(RunPicture picture, DashboardCards cards, TextWriter output)
@@ -15,7 +16,8 @@ internal static class GraphPage
         string style = Resource("graph-page.css"), script = Resource("graph-page.js");
         var parts = new Dictionary<string, string>
         {
-            ["csp"] = $"default-src 'none'; script-src '{Hash(script)}'; style-src '{Hash(style)}'; img-src data: blob:; base-uri 'none'; form-action 'none'",
+            ["csp"] = $"default-src 'none'; script-src '{Hash(script)}'; style-src '{Hash(style)}'; img-src data: blob:; "
+                + "base-uri 'none'; form-action 'none'",
             ["title"] = WebUtility.HtmlEncode(picture.Header.Title),
             ["style"] = style,
             ["validation"] = RunDirectory.HasTable(picture.Path, "validation") ? ValidationFigure.Inline(picture.Path) : "",
@@ -43,7 +45,8 @@ internal static class GraphPage
 
     private static string Resource(string name)
     {
-        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(name) ?? throw new InvalidOperationException($"{name} is no resource of this library; build it again");
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"{name} is no resource of this library; build it again");
         using var reader = new StreamReader(stream, Encoding.UTF8);
         // a browser reads \r\n as \n, and hashes what it reads
         return reader.ReadToEnd().ReplaceLineEndings("\n");

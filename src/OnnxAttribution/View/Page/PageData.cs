@@ -7,7 +7,8 @@ using OnnxAttribution.View.Figures;
 
 namespace OnnxAttribution.View.Page;
 
-/// <summary>What the page's script draws, as JSON: the contract is <c>page/contract.ts</c>. Safe within a script element: every &lt; is escaped.</summary>
+/// <summary>What the page's script draws, as JSON: the contract is <c>page/contract.ts</c>.
+/// Safe within a script element: every &lt; is escaped.</summary>
 internal sealed class PageData
 {
     // all of a card's contexts where few features are drawn; fewer where many are, so that a page stays below 5 MB
@@ -133,7 +134,8 @@ internal sealed class PageData
             json.WriteStartObject();
             json.WriteNumber("site", sites[f.Site]);
             json.WriteNumber("feature", f.Feature);
-            WriteArray(json, "acts", activations[f].Where(n => n.Position >= 0), n => WritePair(json, () => json.WriteNumberValue(n.Position), n.Activation));
+            WriteArray(json, "acts", activations[f].Where(n => n.Position >= 0),
+                n => WritePair(json, () => json.WriteNumberValue(n.Position), n.Activation));
             if (_cards.TryGetValue(f, out var card)) WriteCard(json, card);
             else json.WriteNull("card");
             json.WriteEndObject();
@@ -153,7 +155,8 @@ internal sealed class PageData
             json.WriteNumber("q", c.Quantile);
             json.WriteNumber("peak", c.Peak);
             WriteArray(json, "t", c.Tokens, t => json.WriteNumberValue(_strings.IndexOf(t)));
-            WriteArray(json, "a", c.Activations.Index().Where(a => a.Item != 0), a => WritePair(json, () => json.WriteNumberValue(a.Index), a.Item));
+            WriteArray(json, "a", c.Activations.Index().Where(a => a.Item != 0),
+                a => WritePair(json, () => json.WriteNumberValue(a.Index), a.Item));
             json.WriteEndObject();
         });
         WriteLogits(json, "up", card.Promoted);
@@ -170,7 +173,8 @@ internal sealed class PageData
     }
 
     private void WriteLogits(Utf8JsonWriter json, string name, IReadOnlyList<TokenLogit> logits) =>
-        WriteArray(json, name, logits.Take(ShownLogits), l => WritePair(json, () => json.WriteNumberValue(_strings.IndexOf(l.Token)), l.Logit));
+        WriteArray(json, name, logits.Take(ShownLogits),
+            l => WritePair(json, () => json.WriteNumberValue(_strings.IndexOf(l.Token)), l.Logit));
 
     private void WriteNodes(Utf8JsonWriter json, PictureLayout layout)
     {

@@ -1,9 +1,9 @@
 using OnnxAttribution.Store;
-using OnnxAttribution.View.Formats;
 
 namespace OnnxAttribution.View.Page;
 
-/// <summary>The page that a run ends in: <c>graph.html</c> in its directory, with the features' dashboards where the model's bundle has them.</summary>
+/// <summary>The page that a run ends in: <c>graph.html</c> in its directory,
+/// with the features' dashboards where the model's bundle has them.</summary>
 internal static class RunPage
 {
     /// <summary>Its name within the run directory.</summary>

@@ -10,7 +10,8 @@ using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Attribution.Invariants;
 
-/// <summary>What holds for every architecture, with random dictionaries at random sites, those between and within the sublayers among them.</summary>
+/// <summary>What holds for every architecture, with random dictionaries at random sites,
+/// those between and within the sublayers among them.</summary>
 public sealed class ArchitectureInvariantsTests : IDisposable
 {
     private const double Tolerance = 1e-4;
@@ -97,14 +98,19 @@ public sealed class ArchitectureInvariantsTests : IDisposable
         }
     }
 
-    /// <summary>An attention sublayer's edges meet at q, k and v by head: the values that cotangents and tangents are contracted at hold one entry per q, k and v, and rows alone pass the weights.</summary>
-    [Theory, InlineData("neox2", 3 * 24), InlineData("llama2", (4 + 2 + 2) * 6), InlineData("qwen2", (3 + 1 + 1) * 4), InlineData("mistral", (4 + 2 + 2) * 2)]
+    /// <summary>An attention sublayer's edges meet at q, k and v by head:
+    /// the values that cotangents and tangents are contracted at hold one entry per q, k and v, and rows alone pass the weights.</summary>
+    [Theory, InlineData("neox2", 3 * 24), InlineData("llama2", (4 + 2 + 2) * 6), InlineData("qwen2", (3 + 1 + 1) * 4),
+        InlineData("mistral", (4 + 2 + 2) * 2)]
     public void Attention_is_contracted_at_q_k_and_v_and_shared_heads_once(string name, long entries)
     {
         var graph = ModelBundle.Open(Bundle(name, [])).WithoutInterventions(batch: 1);
         Value[] sites = [.. Site.Names(2, always: true).Select(s => graph[s])];
-        var segment = SegmentJacobian.Build(graph["blocks.1.hook_attn_out.raw"], [graph["blocks.1.hook_resid_pre"]], sites, GradientRules.Gradient);
-        var contractions = segment.Graph.Ops().Where(o => o.Type == "MatMul" && o.Out[0]!.Shape is { Length: 3 } z && z[0].Symbol == "groups" && z[2].Symbol == "slots").ToList();
+        var segment = SegmentJacobian.Build(graph["blocks.1.hook_attn_out.raw"], [graph["blocks.1.hook_resid_pre"]], sites,
+            GradientRules.Gradient);
+        var contractions = segment.Graph.Ops()
+            .Where(o => o.Type == "MatMul" && o.Out[0]!.Shape is { Length: 3 } z && z[0].Symbol == "groups" && z[2].Symbol == "slots")
+            .ToList();
         Assert.Equal(3, contractions.Count);
         Assert.Equal(entries, contractions.Sum(o => o.In[0]!.Shape![2].Size));
         Assert.Null(segment.Parents[0].RowsOutput);
@@ -116,7 +122,8 @@ public sealed class ArchitectureInvariantsTests : IDisposable
         Directory.CreateDirectory(_directory["dictionaries"]);
         for (var i = 0; i < sites.Count; i++)
         {
-            DictionaryFiles.Random(sites[i], architecture.WidthOf(Site.Parse(sites[i])), features: 20, seed: i).Write(_directory[$"dictionaries/{i}"]);
+            DictionaryFiles.Random(sites[i], architecture.WidthOf(Site.Parse(sites[i])), features: 20, seed: i)
+                .Write(_directory[$"dictionaries/{i}"]);
         }
         BundleWriter.Write(new ExportOptions(RandomModels.Checkpoint(model), [_directory["dictionaries"]], _directory["bundle"]));
         return _directory["bundle"];

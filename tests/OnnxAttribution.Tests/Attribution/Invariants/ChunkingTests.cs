@@ -17,8 +17,10 @@ public sealed class ChunkingTests(Random2Bundle bundle) : IClassFixture<Random2B
         // from the least budget, one or two rows to a run, to ones that hold a few
         foreach (var more in (double[])[1, 1.5, 3, 7.3])
         {
-            var chunked = Random2Bundle.All(model, bundle.Tokens, bundle.PatchTokens, new GraphOptions(MemoryBudget: (long)(budget * more)));
-            Assert.True(chunked.RuntimeCalls > whole.RuntimeCalls, $"{chunked.RuntimeCalls} calls with {budget * more} bytes, {whole.RuntimeCalls} without limit");
+            var chunked = Random2Bundle.All(model, bundle.Tokens, bundle.PatchTokens,
+                new GraphOptions(MemoryBudget: (long)(budget * more)));
+            Assert.True(chunked.RuntimeCalls > whole.RuntimeCalls,
+                $"{chunked.RuntimeCalls} calls with {budget * more} bytes, {whole.RuntimeCalls} without limit");
             GraphComparison.Same(whole, chunked, 1e-6);
         }
     }
@@ -29,17 +31,20 @@ public sealed class ChunkingTests(Random2Bundle bundle) : IClassFixture<Random2B
         using var model = bundle.Open("mlp");
         var options = new GraphOptions(Method: method, Steps: 7);
         var whole = Random2Bundle.All(model, bundle.Tokens, null, options);
-        var chunked = Random2Bundle.All(model, bundle.Tokens, null, options with { MemoryBudget = LeastBudget(model, bundle.Tokens, null) });
+        var chunked = Random2Bundle.All(model, bundle.Tokens, null,
+            options with { MemoryBudget = LeastBudget(model, bundle.Tokens, null) });
         Assert.True(chunked.RuntimeCalls > whole.RuntimeCalls);
         // an exact effect is a difference of two metrics: float32 of the metric, not of the effect
-        GraphComparison.Numbers(whole.Nodes.Select(n => n.Effect), chunked.Nodes.Select(n => n.Effect), method == EffectMethod.Exact ? 1e-5 : 1e-6, "effects");
+        GraphComparison.Numbers(whole.Nodes.Select(n => n.Effect), chunked.Nodes.Select(n => n.Effect),
+            method == EffectMethod.Exact ? 1e-5 : 1e-6, "effects");
     }
 
     [Fact]
     public void A_memory_budget_too_small_for_one_row_is_refused_with_the_budget_that_would_do()
     {
         using var model = bundle.Open();
-        var e = Assert.Throws<MemoryBudgetException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(MemoryBudget: 1)));
+        var e = Assert.Throws<MemoryBudgetException>(() =>
+            Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(MemoryBudget: 1)));
         Assert.Contains("needs 1 MiB", e.Message);
         Assert.Contains("--memory", e.Message);
         Assert.DoesNotContain('\n', e.Message);
@@ -53,11 +58,13 @@ public sealed class ChunkingTests(Random2Bundle bundle) : IClassFixture<Random2B
         var calls = new List<int>();
         foreach (var features in (int[])[40, 512])
         {
-            var path = Random2Bundle.With(directory, $"wide{features}", site => DictionaryFiles.Random(site, 16, features, seed: site.Length + site[7]));
+            var path = Random2Bundle.With(directory, $"wide{features}",
+                site => DictionaryFiles.Random(site, 16, features, seed: site.Length + site[7]));
             using var model = LoadedModel.Open(path, [], new RunContext(threads: 1));
             foreach (var patch in (int[]?[])[null, bundle.PatchTokens])
             {
-                var graph = GraphFinder.Find(model, bundle.Tokens, patch, new GraphOptions(TopNodes: topNodes, TopEdges: null, Prune: false));
+                var graph = GraphFinder.Find(model, bundle.Tokens, patch,
+                    new GraphOptions(TopNodes: topNodes, TopEdges: null, Prune: false));
                 Assert.True(graph.Nodes.Count(n => !n.IsError) > features / 4);
                 calls.Add(graph.RuntimeCalls - (patch is null ? 0 : 8));   // one more pass, and the encoder of 7 sites
             }

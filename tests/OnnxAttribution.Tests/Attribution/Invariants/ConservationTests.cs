@@ -10,8 +10,9 @@ public sealed class ConservationTests(Random2Bundle bundle) : IClassFixture<Rand
 
     public static TheoryData<string> Selections =>
     [
-        "resid", "resid,attn,mlp", "attn", "mlp", "attn,mlp", "resid,mlp", "blocks.0.hook_resid_pre", "blocks.0.hook_attn_out", "blocks.0.hook_mlp_out", "blocks.1.hook_resid_pre",
-        "blocks.1.hook_attn_out", "blocks.1.hook_mlp_out", "blocks.1.hook_resid_post", "blocks.0.hook_resid_pre,blocks.1.hook_resid_post", "blocks.0.hook_mlp_out,blocks.1.hook_attn_out",
+        "resid", "resid,attn,mlp", "attn", "mlp", "attn,mlp", "resid,mlp", "blocks.0.hook_resid_pre", "blocks.0.hook_attn_out",
+        "blocks.0.hook_mlp_out", "blocks.1.hook_resid_pre", "blocks.1.hook_attn_out", "blocks.1.hook_mlp_out", "blocks.1.hook_resid_post",
+        "blocks.0.hook_resid_pre,blocks.1.hook_resid_post", "blocks.0.hook_mlp_out,blocks.1.hook_attn_out",
     ];
 
     [Theory, MemberData(nameof(Selections))]
@@ -20,7 +21,8 @@ public sealed class ConservationTests(Random2Bundle bundle) : IClassFixture<Rand
         var model = bundle.Shared(sites);
         foreach (var patch in (int[]?[])[null, bundle.PatchTokens])
         {
-            foreach (var metric in (MetricKind[])[MetricKind.Logit, MetricKind.LogitDiff, MetricKind.Logprob, MetricKind.Loss, MetricKind.Prob])
+            foreach (var metric in (MetricKind[])[MetricKind.Logit, MetricKind.LogitDiff, MetricKind.Logprob, MetricKind.Loss,
+                MetricKind.Prob])
             {
                 var graph = Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(metric));
                 Conserves(graph);
@@ -38,7 +40,9 @@ public sealed class ConservationTests(Random2Bundle bundle) : IClassFixture<Rand
             foreach (var patch in (int[]?[])[null, bundle.PatchTokens])
             {
                 foreach (var metric in (MetricKind[])[MetricKind.Logit, MetricKind.LogitDiff, MetricKind.Logprob])
+                {
                     Conserves(Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(metric, Estimator: estimator)));
+                }
             }
             Conserves(Random2Bundle.All(model, Random2Bundle.WholeContext, options: new GraphOptions(Estimator: estimator)));
             Conserves(Random2Bundle.All(model, [256], options: new GraphOptions(Estimator: estimator)));
@@ -73,7 +77,9 @@ public sealed class ConservationTests(Random2Bundle bundle) : IClassFixture<Rand
             {
                 var graph = Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(Position: position));
                 Assert.All(graph.Nodes.Where(n => n.Position > position), n => Assert.Equal(0, n.Effect));
-                Assert.All(graph.Edges, e => Assert.True(graph.Nodes[e.Up].Position <= position && (e.Down == CausalEdge.Metric || graph.Nodes[e.Down].Position <= position)));
+                Assert.All(graph.Edges,
+                    e => Assert.True(graph.Nodes[e.Up].Position <= position
+                        && (e.Down == CausalEdge.Metric || graph.Nodes[e.Down].Position <= position)));
                 // both prompts begin with BOS, so that there is nothing to patch at position 0
                 if (patch is not null && position == 0) continue;
                 Assert.Contains(graph.Nodes, n => n.Position == position && n.Effect != 0);
@@ -90,7 +96,8 @@ public sealed class ConservationTests(Random2Bundle bundle) : IClassFixture<Rand
         foreach (var e in graph.Edges.Where(e => e.Down != CausalEdge.Metric))
         {
             Assert.True(graph.Nodes[e.Up].Position <= graph.Nodes[e.Down].Position);
-            Assert.True(model.Selected.ToList().IndexOf(graph.Nodes[e.Up].Site) < model.Selected.ToList().IndexOf(graph.Nodes[e.Down].Site));
+            Assert.True(
+                model.Selected.ToList().IndexOf(graph.Nodes[e.Up].Site) < model.Selected.ToList().IndexOf(graph.Nodes[e.Down].Site));
         }
     }
 
@@ -117,7 +124,8 @@ public sealed class ConservationTests(Random2Bundle bundle) : IClassFixture<Rand
         Assert.True(largest > 0);
         for (var i = 0; i < sums.Length; i++)
         {
-            Assert.True(Math.Abs(sums[i] - graph.Nodes[i].Effect) <= Tolerance * largest, $"{graph.Nodes[i].Key()} has effect {graph.Nodes[i].Effect}, its edges {sums[i]} (largest {largest})");
+            Assert.True(Math.Abs(sums[i] - graph.Nodes[i].Effect) <= Tolerance * largest,
+                $"{graph.Nodes[i].Key()} has effect {graph.Nodes[i].Effect}, its edges {sums[i]} (largest {largest})");
         }
         Assert.InRange(graph.ConservationViolation!.Value, 0, Tolerance);
     }

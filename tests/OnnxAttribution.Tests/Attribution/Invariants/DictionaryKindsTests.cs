@@ -10,15 +10,18 @@ using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Attribution.Invariants;
 
-/// <summary>Every kind of dictionary, and every normalisation: the laws hold, derivatives are those of the encoder, and ablating does what it says.</summary>
+/// <summary>Every kind of dictionary, and every normalisation:
+/// the laws hold, derivatives are those of the encoder, and ablating does what it says.</summary>
 public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<KindsBundle>
 {
     public static TheoryData<string> Sites =>
     [
-        "blocks.0.hook_resid_pre", "blocks.0.hook_attn_out", "blocks.0.hook_mlp_out", "blocks.1.hook_resid_pre", "blocks.1.hook_attn_out", "blocks.1.hook_mlp_out", "blocks.1.hook_resid_post",
+        "blocks.0.hook_resid_pre", "blocks.0.hook_attn_out", "blocks.0.hook_mlp_out", "blocks.1.hook_resid_pre", "blocks.1.hook_attn_out",
+        "blocks.1.hook_mlp_out", "blocks.1.hook_resid_post",
     ];
 
-    [Theory, InlineData("resid"), InlineData("attn,mlp"), InlineData("resid,attn,mlp"), InlineData("blocks.0.hook_mlp_out,blocks.1.hook_attn_out"), InlineData("blocks.1.hook_mlp_out")]
+    [Theory, InlineData("resid"), InlineData("attn,mlp"), InlineData("resid,attn,mlp"),
+        InlineData("blocks.0.hook_mlp_out,blocks.1.hook_attn_out"), InlineData("blocks.1.hook_mlp_out")]
     public void Node_effect_equals_the_sum_of_its_edge_effects(string sites)
     {
         using var model = bundle.Open(sites.Split(','));
@@ -47,11 +50,15 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
             var reconstruction = reference.Decode(f, row);
             // a feature within float32's reach of its threshold may be on either side
             for (var j = 0; j < f.Length; j++) Assert.Equal(f[j], encoding.ActivationOf(t, j), 2e-5);
-            for (var k = 0; k < row.Length; k++) Assert.Equal(row[k] - reconstruction[k], encoding.Error(t)[k], 2e-5 * (1 + Math.Abs(row[k])));
+            for (var k = 0; k < row.Length; k++)
+            {
+                Assert.Equal(row[k] - reconstruction[k], encoding.Error(t)[k], 2e-5 * (1 + Math.Abs(row[k])));
+            }
         }
     }
 
-    /// <summary>The cotangent that an edge into a feature starts from, against central differences in double of the encoder itself.</summary>
+    /// <summary>The cotangent that an edge into a feature starts from,
+    /// against central differences in double of the encoder itself.</summary>
     [Theory, MemberData(nameof(Sites))]
     public void A_features_cotangent_is_the_derivative_of_its_activation(string site)
     {
@@ -116,7 +123,8 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
         var graph = AblationFinder.Find(model, bundle.Tokens, new AblationOptions(Positions: AblationPositions.Each).KeepingAll());
         var x = session.Run(bundle.Tokens, null, 1, site)[site].Values;
         var d = reference.Width;
-        float Metric(IReadOnlyDictionary<string, (long[], float[])>? feeds) => session.Run(bundle.Tokens, feeds, 1, "logits")["logits"].Values[(graph.Metric.Position * 257) + graph.Metric.Target];
+        float Metric(IReadOnlyDictionary<string, (long[], float[])>? feeds) =>
+            session.Run(bundle.Tokens, feeds, 1, "logits")["logits"].Values[(graph.Metric.Position * 257) + graph.Metric.Target];
         var clean = Metric(null);
         var nodes = graph.Nodes.Where(n => n is { IsError: false } && float.IsFinite(n.Effect)).ToList();
         Assert.NotEmpty(nodes);
@@ -129,7 +137,8 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
             var without = reference.Decode(f, row);
             var shift = new float[x.Length];
             for (var k = 0; k < d; k++) shift[(node.Position * d) + k] = (float)(without[k] - with[k]);
-            var change = Metric(new Dictionary<string, (long[], float[])> { [$"{site}.shift"] = ([1, bundle.Tokens.Length, d], shift) }) - clean;
+            var change = Metric(new Dictionary<string, (long[], float[])> { [$"{site}.shift"] = ([1, bundle.Tokens.Length, d], shift) })
+                - clean;
             Assert.Equal(change, node.Effect, 2e-5f * Math.Abs(clean));
         }
     }
@@ -139,16 +148,19 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
     {
         using var model = bundle.Open();
         using var clean = ActivationCache.Of(model, bundle.Tokens);
-        var all = new Circuit(model.Selected.SelectMany(s => Enumerable.Range(-1, 41).Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
+        var all = new Circuit(
+            model.Selected.SelectMany(s => Enumerable.Range(-1, 41).Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
         var last = bundle.Tokens.Length - 1;
         float[] logits = [];
-        CircuitPass.Run(clean, 1, _ => new AblationRow(all, true, ErrorRule.Nodes), Replacements.Zero(clean), 1, last, 1 << 30, (_, _, l) => logits = l);
+        CircuitPass.Run(clean, 1, _ => new AblationRow(all, true, ErrorRule.Nodes), Replacements.Zero(clean), 1, last, 1 << 30,
+            (_, _, l) => logits = l);
         Assert.Equal(clean.Logits(last).ToArray(), logits);
     }
 
     /// <summary>The slope of a response curve is the line that the edges give, and the curve itself is made of real runs.</summary>
     [Theory]
-    [InlineData("blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre"), InlineData("blocks.0.hook_mlp_out", "blocks.1.hook_attn_out"), InlineData("blocks.0.hook_attn_out", "blocks.0.hook_mlp_out")]
+    [InlineData("blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre"), InlineData("blocks.0.hook_mlp_out", "blocks.1.hook_attn_out"),
+        InlineData("blocks.0.hook_attn_out", "blocks.0.hook_mlp_out")]
     [InlineData("blocks.1.hook_resid_pre", "blocks.1.hook_mlp_out"), InlineData("blocks.1.hook_mlp_out", "blocks.1.hook_resid_post")]
     public void The_response_curve_leaves_the_clean_run_along_its_line(string up, string down)
     {
@@ -156,9 +168,12 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
         using var model = bundle.Open(up, down);
         using var clean = ActivationCache.Of(model, bundle.Tokens);
         (int Position, int Feature, float Activation) Strongest(string site, int? at = null) =>
-            model.Encoder.Active(model.DictionaryOf(model.Bundle.SiteNamed(site))!, clean[site].ToArray(), bundle.Tokens.Length).Where(a => at is null ? a.Position > 0 : a.Position == at).MaxBy(a => a.Activation);
+            model.Encoder.Active(model.DictionaryOf(model.Bundle.SiteNamed(site))!, clean[site].ToArray(), bundle.Tokens.Length)
+                .Where(a => at is null ? a.Position > 0 : a.Position == at)
+                .MaxBy(a => a.Activation);
         var from = Strongest(up);
-        var curve = CurveFinder.Find(model, bundle.Tokens, new FeatureName(up, from.Feature), new FeatureName(down, Strongest(down, from.Position).Feature), [1 - step, 1, 1 + step]);
+        var curve = CurveFinder.Find(model, bundle.Tokens, new FeatureName(up, from.Feature),
+            new FeatureName(down, Strongest(down, from.Position).Feature), [1 - step, 1, 1 + step]);
         var largest = curve.Slope.Max(Math.Abs);
         Assert.True(largest > 1e-3);
         var compared = 0;

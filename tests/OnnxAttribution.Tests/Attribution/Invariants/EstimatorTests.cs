@@ -44,10 +44,12 @@ public sealed class EstimatorTests(Random2Bundle bundle) : IClassFixture<Random2
         Assert.Equal(3, graphs.Values.Select(g => Math.Round(g.Nodes.Sum(n => Math.Abs(n.Effect)), 2)).Distinct().Count());
         // the last residual site reads only the final LayerNorm, which relp and frozen treat alike
         GraphComparison.Numbers(LastEffects(graphs[Estimator.Relp]), LastEffects(graphs[Estimator.Frozen]), Tolerance, "last effects");
-        Assert.NotEqual(LastEffects(graphs[Estimator.Relp]).Sum(Math.Abs), LastEffects(graphs[Estimator.Gradient]).Sum(Math.Abs), tolerance: 1e-3);
+        Assert.NotEqual(LastEffects(graphs[Estimator.Relp]).Sum(Math.Abs), LastEffects(graphs[Estimator.Gradient]).Sum(Math.Abs),
+            tolerance: 1e-3);
     }
 
-    [Theory, InlineData(Estimator.Gradient, "hook_q,hook_k,hook_v"), InlineData(Estimator.Relp, "hook_q,hook_k,hook_v"), InlineData(Estimator.Frozen, "hook_v")]
+    [Theory, InlineData(Estimator.Gradient, "hook_q,hook_k,hook_v"), InlineData(Estimator.Relp, "hook_q,hook_k,hook_v"),
+        InlineData(Estimator.Frozen, "hook_v")]
     public void A_frozen_graph_has_no_gradient_into_q_and_k(Estimator estimator, string reached)
     {
         using var model = bundle.Open();
@@ -56,13 +58,16 @@ public sealed class EstimatorTests(Random2Bundle bundle) : IClassFixture<Random2
             Value[] hooks = [.. new[] { "hook_q", "hook_k", "hook_v" }.Select(h => model.Graph[$"blocks.{block}.attn.{h}"])];
             var logits = model.Graph["logits"];
             var g = new GraphBuilder("gradient/");
-            var found = PullBack.FromWhole(g, estimator.Rules(), logits, g.Input("direction", DataType.Float, [Dim.Of(1), .. logits.Shape!]), hooks, hooks);
+            var found = PullBack.FromWhole(g, estimator.Rules(), logits,
+                g.Input("direction", DataType.Float, [Dim.Of(1), .. logits.Shape!]), hooks, hooks);
             Assert.Equal(reached.Split(','), hooks.Where(found.ContainsKey).Select(h => h.Name.Split('.')[^1]));
         }
     }
 
     private CausalGraph Find(LoadedModel model, EffectMethod method, Estimator estimator) =>
-        Random2Bundle.All(model, bundle.Tokens, bundle.PatchTokens, new GraphOptions(MetricKind.LogitDiff, method, Steps: 1, Estimator: estimator));
+        Random2Bundle.All(model, bundle.Tokens, bundle.PatchTokens,
+            new GraphOptions(MetricKind.LogitDiff, method, Steps: 1, Estimator: estimator));
 
-    private static float[] LastEffects(CausalGraph graph) => [.. graph.Nodes.Where(n => n.Site.Name == "blocks.1.hook_resid_post").Select(n => n.Effect)];
+    private static float[] LastEffects(CausalGraph graph) =>
+        [.. graph.Nodes.Where(n => n.Site.Name == "blocks.1.hook_resid_post").Select(n => n.Effect)];
 }

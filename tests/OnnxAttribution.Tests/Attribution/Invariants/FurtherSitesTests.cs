@@ -8,7 +8,8 @@ using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Attribution.Invariants;
 
-/// <summary>hook_resid_mid and attn.hook_z are sites where a dictionary is for them, and the graph is cut rightly whatever is mixed.</summary>
+/// <summary>hook_resid_mid and attn.hook_z are sites where a dictionary is for them,
+/// and the graph is cut rightly whatever is mixed.</summary>
 public sealed class FurtherSitesTests : IDisposable
 {
     private const double Tolerance = 1e-4;
@@ -87,10 +88,13 @@ public sealed class FurtherSitesTests : IDisposable
         }
     }
 
-    [Theory, InlineData("z", 2), InlineData("resid_mid", 2), InlineData("1.z", 1), InlineData("0.resid_mid", 1), InlineData("attn", 2), InlineData("blocks.1.attn.hook_z", 1), InlineData("hook_z", 2), InlineData("attn_out", 2), InlineData("mlp_out", 2), InlineData("resid_pre", 2), InlineData("resid_post", 2), InlineData("resid", 3)]
+    [Theory, InlineData("z", 2), InlineData("resid_mid", 2), InlineData("1.z", 1), InlineData("0.resid_mid", 1), InlineData("attn", 2),
+        InlineData("blocks.1.attn.hook_z", 1), InlineData("hook_z", 2), InlineData("attn_out", 2), InlineData("mlp_out", 2),
+        InlineData("resid_pre", 2), InlineData("resid_post", 2), InlineData("resid", 3)]
     public void Further_sites_are_chosen_by_kind_short_name_and_hook_name(string name, int count)
     {
-        var bundle = ModelBundle.Open(Random2.Bundle(Random2.Checkpoint, _directory["bundle"], o => o with { FurtherSites = [SiteKind.Z, SiteKind.ResidMid] }));
+        var bundle = ModelBundle.Open(
+            Random2.Bundle(Random2.Checkpoint, _directory["bundle"], o => o with { FurtherSites = [SiteKind.Z, SiteKind.ResidMid] }));
         Assert.Equal(count, bundle.SitesNamed([name]).Count);
     }
 

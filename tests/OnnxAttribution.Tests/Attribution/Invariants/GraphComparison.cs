@@ -9,7 +9,8 @@ internal static class GraphComparison
 
     /// <summary>Edges by the names of their ends; the metric is ("metric", 0, −1).</summary>
     public static Dictionary<((string, int, int) Up, (string, int, int) Down), CausalEdge> EdgesByName(this CausalGraph graph) =>
-        graph.Edges.ToDictionary(e => (graph.Nodes[e.Up].Key(), e.Down == CausalEdge.Metric ? ("metric", 0, -1) : graph.Nodes[e.Down].Key()));
+        graph.Edges.ToDictionary(e =>
+            (graph.Nodes[e.Up].Key(), e.Down == CausalEdge.Metric ? ("metric", 0, -1) : graph.Nodes[e.Down].Key()));
 
     /// <summary>The same nodes with the same numbers, the same edges with the same numbers.</summary>
     /// <param name="tolerance">Of the largest number of its kind.</param>
@@ -24,10 +25,12 @@ internal static class GraphComparison
     }
 
     /// <summary>An edge that rounding may leave out counts as 0.</summary>
-    public static void SameEdges<T>(Dictionary<T, CausalEdge> expected, Dictionary<T, CausalEdge> actual, double tolerance) where T : notnull
+    public static void SameEdges<T>(Dictionary<T, CausalEdge> expected, Dictionary<T, CausalEdge> actual, double tolerance)
+        where T : notnull
     {
         var keys = expected.Keys.Union(actual.Keys).ToList();
-        Numbers(keys.Select(k => expected.GetValueOrDefault(k).Effect), keys.Select(k => actual.GetValueOrDefault(k).Effect), tolerance, "edge effects");
+        Numbers(keys.Select(k => expected.GetValueOrDefault(k).Effect), keys.Select(k => actual.GetValueOrDefault(k).Effect), tolerance,
+            "edge effects");
         var both = keys.Where(k => expected.ContainsKey(k) && actual.ContainsKey(k)).ToList();
         Numbers(both.Select(k => expected[k].Jacobian), both.Select(k => actual[k].Jacobian), tolerance, "jacobians");
     }

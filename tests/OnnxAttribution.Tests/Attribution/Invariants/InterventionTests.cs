@@ -78,15 +78,20 @@ public sealed class InterventionTests(Random2Bundle bundle) : IClassFixture<Rand
             var dictionary = model.DictionaryOf(site)!;
             var encoding = model.Encoder.Encode(dictionary, clean[site.Name].ToArray(), 4);
             var (feature, f) = (encoding.Features[2][0], encoding.Activations[2][0]);
-            foreach (var (edit, after) in new (Action<SiteStop>, float)[] { (s => s.Scale(feature, 3, 2, 1), 3 * f), (s => s.Set(feature, 0.7f, 2, 1), 0.7f), (s => s.Zero(feature, 2, 1), 0) })
+            foreach (var (edit, after) in new (Action<SiteStop>, float)[] { (s => s.Scale(feature, 3, 2, 1), 3 * f),
+                (s => s.Set(feature, 0.7f, 2, 1), 0.7f), (s => s.Zero(feature, 2, 1), 0) })
             {
                 using var pass = clean.Intervene(rows: 2);
                 var at = pass.From(site.Name).First();
                 edit(at);
                 var change = at.Value;
-                for (var r = 0; r < 2; r++) TensorPrimitives.Subtract(change.AsSpan(r * 64, 64), clean[site.Name], change.AsSpan(r * 64, 64));
+                for (var r = 0; r < 2; r++)
+                {
+                    TensorPrimitives.Subtract(change.AsSpan(r * 64, 64), clean[site.Name], change.AsSpan(r * 64, 64));
+                }
                 var expected = new float[128];
-                TensorPrimitives.Multiply(encoding.Decoder[feature], (after - f) * encoding.Scales[2], expected.AsSpan(64 + 32, 16));   // row 1, position 2
+                TensorPrimitives.Multiply(encoding.Decoder[feature], (after - f) * encoding.Scales[2],
+                    expected.AsSpan(64 + 32, 16));   // row 1, position 2
                 Same(expected, change);
             }
         }
@@ -171,7 +176,8 @@ public sealed class InterventionTests(Random2Bundle bundle) : IClassFixture<Rand
         using var model = bundle.Open("attn", "resid");
         using var clean = ActivationCache.Of(model, bundle.Tokens);
         using var pass = clean.Intervene(rows: 2);
-        BundleWriterTests.Refused<BundleException>(() => pass.From("blocks.7.hook_resid_pre").First(), "blocks.7.hook_resid_pre", "Did you mean");
+        BundleWriterTests.Refused<BundleException>(() => pass.From("blocks.7.hook_resid_pre").First(), "blocks.7.hook_resid_pre",
+            "Did you mean");
         BundleWriterTests.Refused<AttributionException>(() => pass.From(Mlp).First(), "not selected", "--sites");
         var at = pass.First();
         BundleWriterTests.Refused<AttributionException>(() => at.Zero(40), "no feature 40", "0 to 39");
@@ -194,7 +200,8 @@ public sealed class InterventionTests(Random2Bundle bundle) : IClassFixture<Rand
     public void A_site_without_a_dictionary_can_be_read_and_replaced_but_has_no_features()
     {
         using var directory = new TemporaryDirectory();
-        using var model = LoadedModel.Open(Random2.Bundle(Random2.Copy(Directory.CreateDirectory(directory["bare"]).FullName), directory["bundle"]), [], new OnnxAttribution.Runtime.RunContext(threads: 1));
+        using var model = LoadedModel.Open(Random2.Bundle(Random2.Copy(Directory.CreateDirectory(directory["bare"]).FullName),
+            directory["bundle"]), [], new OnnxAttribution.Runtime.RunContext(threads: 1));
         using var clean = ActivationCache.Of(model, bundle.Tokens);
         using var pass = clean.Intervene();
         var at = pass.First();
@@ -206,5 +213,6 @@ public sealed class InterventionTests(Random2Bundle bundle) : IClassFixture<Rand
     private static Site Site(LoadedModel model, string name) => model.Selected.Single(s => s.Name == name);
 
     // float32 over two blocks, where products of other shapes add in another order
-    private static void Same(float[] expected, float[] actual) => GoldenTests.Close(Array.ConvertAll(expected, v => (double)v), actual, 2e-6, "value", Math.Max(1, expected.Max(Math.Abs)));
+    private static void Same(float[] expected, float[] actual) =>
+        GoldenTests.Close(Array.ConvertAll(expected, v => (double)v), actual, 2e-6, "value", Math.Max(1, expected.Max(Math.Abs)));
 }

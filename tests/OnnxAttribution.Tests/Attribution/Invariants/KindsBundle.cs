@@ -5,7 +5,8 @@ using OnnxAttribution.Tests.Dictionaries;
 
 namespace OnnxAttribution.Tests.Attribution.Invariants;
 
-/// <summary>random2-kinds: another kind of dictionary at each of 7 sites (see Goldens/README.md), exported once for a class of tests.</summary>
+/// <summary>random2-kinds: another kind of dictionary at each of 7 sites (see Goldens/README.md),
+/// exported once for a class of tests.</summary>
 public sealed class KindsBundle : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();

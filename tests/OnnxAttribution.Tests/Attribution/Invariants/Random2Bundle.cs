@@ -30,7 +30,8 @@ public sealed class Random2Bundle : IDisposable
 
     public LoadedModel Open(params string[] sites) => LoadedModel.Open(Path, sites, new RunContext(threads: 1));
 
-    /// <summary>A model that is opened once for all tests of the class, with the sessions that they made: theirs to use, not to dispose.</summary>
+    /// <summary>A model that is opened once for all tests of the class, with the sessions that they made:
+    /// theirs to use, not to dispose.</summary>
     /// <param name="sites">With commas between.</param>
     public LoadedModel Shared(string sites) => _shared.TryGetValue(sites, out var model) ? model : _shared[sites] = Open(sites.Split(','));
 
@@ -48,7 +49,8 @@ public sealed class Random2Bundle : IDisposable
             var site = System.IO.Path.GetFileName(folder);
             at(site).Write(System.IO.Path.Combine(to[name], "from", site));
         }
-        BundleWriter.Write(new ExportOptions(Random2.Checkpoint, [System.IO.Path.Combine(to[name], "from")], System.IO.Path.Combine(to[name], "bundle")));
+        BundleWriter.Write(
+            new ExportOptions(Random2.Checkpoint, [System.IO.Path.Combine(to[name], "from")], System.IO.Path.Combine(to[name], "bundle")));
         return System.IO.Path.Combine(to[name], "bundle");
     }
 

@@ -13,10 +13,12 @@ public sealed class RefusalTests(Random2Bundle bundle) : IClassFixture<Random2Bu
     public void Kl_is_refused_with_attribution_patching_and_allowed_with_the_other_methods()
     {
         using var model = bundle.Open("resid");
-        Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(MetricKind.Kl)), "kl", "gradient 0", "--method ig", "exact");
+        Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(MetricKind.Kl)), "kl",
+            "gradient 0", "--method ig", "exact");
         foreach (var method in (EffectMethod[])[EffectMethod.Ig, EffectMethod.Exact])
         {
-            Assert.Contains(Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(MetricKind.Kl, method)).Nodes, n => n.Effect != 0);
+            Assert.Contains(Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(MetricKind.Kl, method)).Nodes,
+                n => n.Effect != 0);
         }
     }
 
@@ -39,15 +41,19 @@ public sealed class RefusalTests(Random2Bundle bundle) : IClassFixture<Random2Bu
     public void A_position_outside_the_prompt_is_refused(int position)
     {
         using var model = bundle.Open("resid");
-        Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(Position: position)), $"--position {position}", "0 to 3");
+        Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(Position: position)),
+            $"--position {position}", "0 to 3");
     }
 
     [Theory, InlineData(-1), InlineData(257), InlineData(int.MinValue)]
     public void A_target_or_foil_that_is_no_token_is_refused(int token)
     {
         using var model = bundle.Open("resid");
-        Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(Target: token)), $"--target {token}", "0 to 256");
-        Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(MetricKind.LogitDiff, Foil: token)), $"--foil {token}", "0 to 256");
+        Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(Target: token)),
+            $"--target {token}", "0 to 256");
+        Refused<AttributionException>(() =>
+            Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(MetricKind.LogitDiff, Foil: token)),
+            $"--foil {token}", "0 to 256");
     }
 
     [Theory, InlineData(-1), InlineData(257)]
@@ -62,21 +68,25 @@ public sealed class RefusalTests(Random2Bundle bundle) : IClassFixture<Random2Bu
     public void Integrated_gradients_without_a_step_are_refused()
     {
         using var model = bundle.Open("resid");
-        Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(Method: EffectMethod.Ig, Steps: 0)), "--steps 0");
+        Refused<AttributionException>(() =>
+            Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(Method: EffectMethod.Ig, Steps: 0)), "--steps 0");
     }
 
-    [Theory, InlineData("blocks.1.hook_mlp", "blocks.1.hook_mlp_out"), InlineData("blocks.0.attn_out", "blocks.0.hook_attn_out"), InlineData("residual", ""), InlineData("resid,attn", ""), InlineData("", "")]
+    [Theory, InlineData("blocks.1.hook_mlp", "blocks.1.hook_mlp_out"), InlineData("blocks.0.attn_out", "blocks.0.hook_attn_out"),
+        InlineData("residual", ""), InlineData("resid,attn", ""), InlineData("", "")]
     public void An_unknown_site_is_refused_with_the_nearest(string name, string nearest) =>
         Refused<BundleException>(() => bundle.Open(name).Dispose(), $"'{name}'", $"Did you mean '{nearest}");
 
     [Theory, InlineData("7.mlp"), InlineData("2.attn"), InlineData("blocks.9.hook_resid_pre")]
-    public void A_layer_that_the_model_lacks_is_refused_with_those_it_has(string name) => Refused<BundleException>(() => bundle.Open(name).Dispose(), "it has no layer", "only 0 to 1", "Did you mean");
+    public void A_layer_that_the_model_lacks_is_refused_with_those_it_has(string name) =>
+        Refused<BundleException>(() => bundle.Open(name).Dispose(), "it has no layer", "only 0 to 1", "Did you mean");
 
     [Fact]
     public void Sites_are_selected_in_order_of_computation_whatever_the_order_they_are_named_in()
     {
         using var model = bundle.Open("blocks.1.hook_resid_post", "attn", "blocks.0.hook_resid_post", "blocks.1.hook_attn_out");
-        Assert.Equal(["blocks.0.hook_attn_out", "blocks.1.hook_resid_pre", "blocks.1.hook_attn_out", "blocks.1.hook_resid_post"], model.Selected.Select(s => s.Name));
+        Assert.Equal(["blocks.0.hook_attn_out", "blocks.1.hook_resid_pre", "blocks.1.hook_attn_out", "blocks.1.hook_resid_post"],
+            model.Selected.Select(s => s.Name));
     }
 
     [Theory]
@@ -87,7 +97,8 @@ public sealed class RefusalTests(Random2Bundle bundle) : IClassFixture<Random2Bu
     {
         using var directory = new TemporaryDirectory();
         // finite weights, so that the export passes; their products are not
-        var checkpoint = Random2.Mapped(directory["checkpoint"], (name, values) => name == weight ? Array.ConvertAll(values, v => v > 0 ? 3e38f : -3e38f) : values);
+        var checkpoint = Random2.Mapped(directory["checkpoint"],
+            (name, values) => name == weight ? Array.ConvertAll(values, v => v > 0 ? 3e38f : -3e38f) : values);
         using var model = LoadedModel.Open(Random2.Bundle(checkpoint, directory["bundle"]), [], new RunContext(threads: 1));
         Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens), $"the activations of {site}");
     }
@@ -107,7 +118,8 @@ public sealed class RefusalTests(Random2Bundle bundle) : IClassFixture<Random2Bu
             seen = model.Context.Calls;
         }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         // minutes, if nobody ended it
-        Assert.ThrowsAny<OperationCanceledException>(() => Random2Bundle.All(model, Random2Bundle.WholeContext, null, new GraphOptions(Method: EffectMethod.Ig, Steps: 2_000_000)));
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+            Random2Bundle.All(model, Random2Bundle.WholeContext, null, new GraphOptions(Method: EffectMethod.Ig, Steps: 2_000_000)));
         await interrupt;
         // one may have begun while it was cancelled
         Assert.InRange(model.Context.Calls, calls + 3, seen + 1);

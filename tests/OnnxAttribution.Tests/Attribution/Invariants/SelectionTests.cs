@@ -19,7 +19,8 @@ public sealed class SelectionTests(Random2Bundle bundle) : IClassFixture<Random2
             Assert.Equal(all.Nodes.Select(n => n with { Kept = false }), few.Nodes.Select(n => n with { Kept = false }));
             bool Kept(CausalEdge e) => few.Nodes[e.Up].Kept && (e.Down == CausalEdge.Metric || few.Nodes[e.Down].Kept);
             Assert.All(few.Edges, e => Assert.True(Kept(e)));
-            GraphComparison.SameEdges(all.Edges.Where(Kept).ToDictionary(e => (e.Up, e.Down)), few.Edges.ToDictionary(e => (e.Up, e.Down)), 1e-6);
+            GraphComparison.SameEdges(all.Edges.Where(Kept).ToDictionary(e => (e.Up, e.Down)),
+                few.Edges.ToDictionary(e => (e.Up, e.Down)), 1e-6);
         }
     }
 
@@ -42,7 +43,8 @@ public sealed class SelectionTests(Random2Bundle bundle) : IClassFixture<Random2
         using var model = bundle.Open();
         var all = Random2Bundle.All(model, bundle.Tokens);
         var (node, edge) = (Math.Abs(all.Nodes[3].Effect), Math.Abs(all.Edges[100].Effect));
-        var graph = GraphFinder.Find(model, bundle.Tokens, null, new GraphOptions(TopNodes: null, NodeThreshold: node, TopEdges: null, EdgeThreshold: edge, Prune: false));
+        var graph = GraphFinder.Find(model, bundle.Tokens, null,
+            new GraphOptions(TopNodes: null, NodeThreshold: node, TopEdges: null, EdgeThreshold: edge, Prune: false));
         Assert.All(graph.Nodes, n => Assert.Equal(Math.Abs(n.Effect) >= node, n.Kept));
         Assert.All(graph.Edges, e => Assert.True(Math.Abs(e.Effect) >= edge));
         Assert.NotEmpty(graph.Edges);
@@ -62,7 +64,8 @@ public sealed class SelectionTests(Random2Bundle bundle) : IClassFixture<Random2
         var reached = new HashSet<int> { CausalEdge.Metric };
         while (whole.Edges.Any(e => reached.Contains(e.Down) && reached.Add(e.Up))) { }
         Assert.Equal(reached.Where(i => i >= 0).Order(), Enumerable.Range(0, pruned.Nodes.Count).Where(i => pruned.Nodes[i].Kept));
-        Assert.Equal(whole.Edges.Where(e => reached.Contains(e.Down)).Select(e => (e.Up, e.Down)).Order(), pruned.Edges.Select(e => (e.Up, e.Down)).Order());
+        Assert.Equal(whole.Edges.Where(e => reached.Contains(e.Down)).Select(e => (e.Up, e.Down)).Order(),
+            pruned.Edges.Select(e => (e.Up, e.Down)).Order());
     }
 
     [Fact]
@@ -84,12 +87,16 @@ public sealed class SelectionTests(Random2Bundle bundle) : IClassFixture<Random2
         {
             var expected = Random2Bundle.All(plain, bundle.Tokens, patch);
             var found = Random2Bundle.All(permuted, bundle.Tokens, patch);
-            (string, int, int) Back((string Site, int Position, int Feature) key) => key.Feature < 0 ? key : (key.Site, key.Position, orders[key.Site][key.Feature]);
+            (string, int, int) Back((string Site, int Position, int Feature) key) =>
+                key.Feature < 0 ? key : (key.Site, key.Position, orders[key.Site][key.Feature]);
             var nodes = found.Nodes.ToDictionary(n => Back(n.Key()));
             Assert.Equal(expected.Nodes.Select(GraphComparison.Key).ToHashSet(), nodes.Keys.ToHashSet());
-            GraphComparison.Numbers(expected.Nodes.Select(n => n.Activation), expected.Nodes.Select(n => nodes[n.Key()].Activation), 1e-5, "activations");
-            GraphComparison.Numbers(expected.Nodes.Select(n => n.Effect), expected.Nodes.Select(n => nodes[n.Key()].Effect), 1e-5, "effects");
-            GraphComparison.SameEdges(expected.EdgesByName(), found.EdgesByName().ToDictionary(e => (Back(e.Key.Up), e.Key.Down.Item1 == "metric" ? e.Key.Down : Back(e.Key.Down)), e => e.Value), 1e-5);
+            GraphComparison.Numbers(expected.Nodes.Select(n => n.Activation), expected.Nodes.Select(n => nodes[n.Key()].Activation),
+                1e-5, "activations");
+            GraphComparison.Numbers(expected.Nodes.Select(n => n.Effect), expected.Nodes.Select(n => nodes[n.Key()].Effect),
+                1e-5, "effects");
+            GraphComparison.SameEdges(expected.EdgesByName(), found.EdgesByName()
+                .ToDictionary(e => (Back(e.Key.Up), e.Key.Down.Item1 == "metric" ? e.Key.Down : Back(e.Key.Down)), e => e.Value), 1e-5);
         }
     }
 

@@ -20,37 +20,49 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
         using var model = bundle.Open();
         var plain = Random2Bundle.All(model, bundle.Tokens, Patch(patched));
         var summed = Summed(model, patched, new GraphOptions().KeepingAll());
-        Close(plain.Nodes.GroupBy(n => (n.Site, n.Feature)).ToDictionary(g => g.Key, g => g.Sum(n => (double)n.Effect)), summed.Nodes.ToDictionary(n => (n.Site, n.Feature), n => n.Effect));
-        Close(plain.Nodes.GroupBy(n => (n.Site, n.Feature)).ToDictionary(g => g.Key, g => g.Sum(n => (double)n.Activation)), summed.Nodes.ToDictionary(n => (n.Site, n.Feature), n => n.Activation));
-        Close(plain.Edges.GroupBy(e => Ends(plain, e)).ToDictionary(g => g.Key, g => g.Sum(e => (double)e.Effect)), summed.Edges.ToDictionary(e => Ends(summed, e), e => e.Effect));
+        Close(plain.Nodes.GroupBy(n => (n.Site, n.Feature)).ToDictionary(g => g.Key, g => g.Sum(n => (double)n.Effect)),
+            summed.Nodes.ToDictionary(n => (n.Site, n.Feature), n => n.Effect));
+        Close(plain.Nodes.GroupBy(n => (n.Site, n.Feature)).ToDictionary(g => g.Key, g => g.Sum(n => (double)n.Activation)),
+            summed.Nodes.ToDictionary(n => (n.Site, n.Feature), n => n.Activation));
+        Close(plain.Edges.GroupBy(e => Ends(plain, e)).ToDictionary(g => g.Key, g => g.Sum(e => (double)e.Effect)),
+            summed.Edges.ToDictionary(e => Ends(summed, e), e => e.Effect));
         Assert.All(summed.Nodes, n => Assert.Equal((GraphSum.NoPosition, true, true), (n.Position, n.Kept, float.IsNaN(n.Gradient))));
         Assert.All(summed.Edges, e => Assert.True(float.IsNaN(e.Jacobian)));
         Assert.InRange(summed.ConservationViolation!.Value, 0, 1e-4);
     }
 
     [Theory, MemberData(nameof(Selections))]
-    public void The_strongest_sums_are_kept_and_every_edge_between_them_is_the_whole_sum(int? topNodes, float nodeThreshold, int? topEdges, float edgeThreshold)
+    public void The_strongest_sums_are_kept_and_every_edge_between_them_is_the_whole_sum(int? topNodes, float nodeThreshold, int? topEdges,
+        float edgeThreshold)
     {
         using var model = bundle.Open();
         foreach (var patched in (bool[])[false, true])
         {
             var all = Summed(model, patched, new GraphOptions().KeepingAll());
-            var some = Summed(model, patched, new GraphOptions(TopNodes: topNodes, NodeThreshold: nodeThreshold, TopEdges: topEdges, EdgeThreshold: edgeThreshold, Prune: false));
+            var some = Summed(model, patched, new GraphOptions(TopNodes: topNodes, NodeThreshold: nodeThreshold, TopEdges: topEdges,
+                EdgeThreshold: edgeThreshold, Prune: false));
             Assert.Equal(all.Nodes.Select(n => n with { Kept = false }), some.Nodes.Select(n => n with { Kept = false }));
             foreach (var site in all.Nodes.GroupBy(n => n.Site))
             {
                 var reach = site.Where(n => Math.Abs(n.Effect) >= nodeThreshold).ToList();
-                var expected = reach.Where(n => !n.IsError).OrderByDescending(n => Math.Abs(n.Effect)).Take(topNodes ?? int.MaxValue).Concat(reach.Where(n => n.IsError));
-                Assert.Equal(expected.Select(n => n.Feature).Order(), some.Nodes.Where(n => n.Site == site.Key && n.Kept).Select(n => n.Feature).Order());
+                var expected = reach.Where(n => !n.IsError)
+                    .OrderByDescending(n => Math.Abs(n.Effect))
+                    .Take(topNodes ?? int.MaxValue)
+                    .Concat(reach.Where(n => n.IsError));
+                Assert.Equal(expected.Select(n => n.Feature).Order(),
+                    some.Nodes.Where(n => n.Site == site.Key && n.Kept).Select(n => n.Feature).Order());
             }
-            var between = all.Edges.Where(e => some.Nodes[e.Up].Kept && (e.Down == CausalEdge.Metric || some.Nodes[e.Down].Kept)).ToDictionary(e => (e.Up, e.Down), e => (double)e.Effect);
+            var between = all.Edges.Where(e => some.Nodes[e.Up].Kept && (e.Down == CausalEdge.Metric || some.Nodes[e.Down].Kept))
+                .ToDictionary(e => (e.Up, e.Down), e => (double)e.Effect);
             var found = some.Edges.ToDictionary(e => (e.Up, e.Down), e => e.Effect);
             var largest = all.Edges.Max(e => Math.Abs(e.Effect));
             Assert.All(found, e => Assert.Equal(between[e.Key], e.Value, 1e-6 * largest));
             // and none that belongs there is missing
             var last = found.Values.Select(Math.Abs).DefaultIfEmpty(0).Min();
-            Assert.Equal(Math.Min(topEdges ?? int.MaxValue, between.Count(e => Math.Abs(e.Value) >= edgeThreshold)), found.Count, (a, b) => Math.Abs(a - b) <= 1);   // an edge at the threshold
-            Assert.All(between.Where(e => !found.ContainsKey(e.Key)), e => Assert.InRange(Math.Abs(e.Value), 0, Math.Max(edgeThreshold, last) + (1e-6 * largest)));
+            Assert.Equal(Math.Min(topEdges ?? int.MaxValue, between.Count(e => Math.Abs(e.Value) >= edgeThreshold)), found.Count,
+                (a, b) => Math.Abs(a - b) <= 1);   // an edge at the threshold
+            Assert.All(between.Where(e => !found.ContainsKey(e.Key)),
+                e => Assert.InRange(Math.Abs(e.Value), 0, Math.Max(edgeThreshold, last) + (1e-6 * largest)));
         }
     }
 
@@ -63,19 +75,23 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
         var reached = new HashSet<int> { CausalEdge.Metric };
         while (whole.Edges.Any(e => reached.Contains(e.Down) && reached.Add(e.Up))) { }
         Assert.Equal(reached.Where(i => i >= 0).Order(), Enumerable.Range(0, pruned.Nodes.Count).Where(i => pruned.Nodes[i].Kept));
-        Assert.Equal(whole.Edges.Where(e => reached.Contains(e.Down)).Select(e => (e.Up, e.Down)).Order(), pruned.Edges.Select(e => (e.Up, e.Down)).Order());
+        Assert.Equal(whole.Edges.Where(e => reached.Contains(e.Down)).Select(e => (e.Up, e.Down)).Order(),
+            pruned.Edges.Select(e => (e.Up, e.Down)).Order());
     }
 
-    [Theory, InlineData("blocks.0.hook_mlp_out", 43, "blocks.1.hook_resid_pre", 414, 1.0221), InlineData("blocks.1.hook_attn_out", 444, "blocks.2.hook_resid_pre", 428, 0.3269),
-     InlineData("blocks.1.hook_attn_out", 827, "blocks.2.hook_resid_pre", 428, 0.15)]
-    public void A_summed_edge_is_what_finite_differences_of_real_interventions_give(string up, int upFeature, string down, int downFeature, double expected)
+    [Theory, InlineData("blocks.0.hook_mlp_out", 43, "blocks.1.hook_resid_pre", 414, 1.0221),
+        InlineData("blocks.1.hook_attn_out", 444, "blocks.2.hook_resid_pre", 428, 0.3269),
+        InlineData("blocks.1.hook_attn_out", 827, "blocks.2.hook_resid_pre", 428, 0.15)]
+    public void A_summed_edge_is_what_finite_differences_of_real_interventions_give(string up, int upFeature, string down, int downFeature,
+        double expected)
     {
         using var model = LoadedModel.Open(Repository.TinyModel, null, new RunContext());
         var tokens = PromptTokens.Of(new PromptTask("Copyright (C"), Tokenizer.Open(model.Directory), prependBos: true).Clean;
         var plain = GraphFinder.Find(model, tokens, null, new GraphOptions());
         var differences = Differences(model, tokens, plain.Metric, (up, upFeature), (down, downFeature));
         Assert.Equal(expected, differences, 0.002);
-        foreach (var options in (GraphOptions[])[new GraphOptions().KeepingAll(), new GraphOptions(), new GraphOptions(TopNodes: 7), new GraphOptions(TopNodes: null, NodeThreshold: 0.2f)])
+        foreach (var options in (GraphOptions[])[new GraphOptions().KeepingAll(), new GraphOptions(), new GraphOptions(TopNodes: 7),
+            new GraphOptions(TopNodes: null, NodeThreshold: 0.2f)])
         {
             var graph = GraphFinder.FindSummed(model, tokens, null, options);
             var edge = Assert.Single(graph.Edges, e => Ends(graph, e) == $"{up}:{upFeature} > {down}:{downFeature}");
@@ -91,11 +107,13 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
         using var model = golden.OpenModel(directory);
         foreach (var run in golden.Runs("edges").Where(r => r.Method == "atp"))
         {
-            var graph = GraphFinder.FindSummed(model, golden.Tokens, golden.PatchTokens, GoldenTests.OptionsOf(golden, run.Method, run.Metric) with { TopNodes = 4, TopEdges = null, Prune = false });
+            var graph = GraphFinder.FindSummed(model, golden.Tokens, golden.PatchTokens,
+                GoldenTests.OptionsOf(golden, run.Method, run.Metric) with { TopNodes = 4, TopEdges = null, Prune = false });
             var sums = new Dictionary<string, double>();
             foreach (var (up, down) in golden.Pairs)
             {
-                var (values, ups, downs) = (golden[$"{run.Method}/{run.Metric}/edge/{up}->{down}"], golden[$"nodes/feature/{up}"], golden[$"nodes/feature/{down}"]);
+                var (values, ups, downs) = (golden[$"{run.Method}/{run.Metric}/edge/{up}->{down}"], golden[$"nodes/feature/{up}"],
+                    golden[$"nodes/feature/{down}"]);
                 for (var i = 0; i < values.Length; i++)
                 {
                     var ends = $"{up}:{(int)ups[i % ups.Length]} > {down}:{(int)downs[i / ups.Length]}";
@@ -109,10 +127,11 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
     }
 
     /// <summary>
-    /// Σ over positions of −f_up · ∂f_down/∂f_up · ∂m/∂f_down by central differences: an activation is really scaled by 1 ± h, all other selected sites stay at their clean values
-    /// up to the downstream one, and for the metric the model runs on from there.
+    /// Σ over positions of −f_up · ∂f_down/∂f_up · ∂m/∂f_down by central differences: an activation is really scaled by 1 ± h,
+    /// all other selected sites stay at their clean values up to the downstream one, and for the metric the model runs on from there.
     /// </summary>
-    private static double Differences(LoadedModel model, int[] tokens, Metric metric, (string Site, int Feature) up, (string Site, int Feature) down)
+    private static double Differences(LoadedModel model, int[] tokens, Metric metric, (string Site, int Feature) up,
+        (string Site, int Feature) down)
     {
         const float h = 0.005f;
         using var clean = ActivationCache.Of(model, tokens);
@@ -146,7 +165,8 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
                 else
                 {
                     var x = at.Value;
-                    var (more, less) = (Activations(model, x[..(x.Length / 2)], down, tokens.Length), Activations(model, x[(x.Length / 2)..], down, tokens.Length));
+                    var (more, less) = (Activations(model, x[..(x.Length / 2)], down, tokens.Length),
+                        Activations(model, x[(x.Length / 2)..], down, tokens.Length));
                     for (var q = 0; q < tokens.Length; q++) sum -= gradient[q] * (more[q] - less[q]) / (2.0 * h);
                     break;
                 }
@@ -161,11 +181,13 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
         return [.. Enumerable.Range(0, positions).Select(t => encoding.ActivationOf(t, of.Feature))];
     }
 
-    private CausalGraph Summed(LoadedModel model, bool patched, GraphOptions options) => GraphFinder.FindSummed(model, bundle.Tokens, Patch(patched), options);
+    private CausalGraph Summed(LoadedModel model, bool patched, GraphOptions options) =>
+        GraphFinder.FindSummed(model, bundle.Tokens, Patch(patched), options);
 
     private int[]? Patch(bool patched) => patched ? bundle.PatchTokens : null;
 
-    private static string Ends(CausalGraph graph, CausalEdge e) => $"{Name(graph.Nodes[e.Up])} > {(e.Down == CausalEdge.Metric ? "metric" : Name(graph.Nodes[e.Down]))}";
+    private static string Ends(CausalGraph graph, CausalEdge e) =>
+        $"{Name(graph.Nodes[e.Up])} > {(e.Down == CausalEdge.Metric ? "metric" : Name(graph.Nodes[e.Down]))}";
 
     private static string Name(CausalNode n) => $"{n.Site.Name}:{n.Feature}";
 

@@ -48,7 +48,10 @@ public sealed class DictionaryLearningTests : IDisposable
     private (float[] Encoder, float[] Bias, float[] Decoder) Converted(float[] decoder)
     {
         Write(decoder, null);
-        using (var found = FormatFiles.FindOne(_directory["from"])) found.Conversion!.Write(_directory["to"], "ae.pt", CancellationToken.None);
+        using (var found = FormatFiles.FindOne(_directory["from"]))
+        {
+            found.Conversion!.Write(_directory["to"], "ae.pt", CancellationToken.None);
+        }
         using var file = SafetensorsFile.Open(Path.Combine(_directory["to"], SaeLensDictionary.WeightsFileName));
         return (file.ReadFloats("W_enc"), file.ReadFloats("b_enc"), file.ReadFloats("W_dec"));
     }

@@ -5,7 +5,8 @@ using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Tests.Checkpoints.Formats;
 
-/// <summary>Files that PyTorch and NumPy wrote, in the published layouts (tests/references/dictionary_files.py); 6 inputs, 10 features.</summary>
+/// <summary>Files that PyTorch and NumPy wrote, in the published layouts
+/// (tests/references/dictionary_files.py); 6 inputs, 10 features.</summary>
 internal static class FormatFiles
 {
     public static string Root { get; } = Path.Combine(AppContext.BaseDirectory, "Checkpoints", "Formats", "Files");
@@ -18,7 +19,9 @@ internal static class FormatFiles
         get
         {
             using var golden = Golden();
-            return [.. golden.Tensors.Keys.Where(k => k.EndsWith("/x", StringComparison.Ordinal)).Select(k => k[..^2]).Order(StringComparer.Ordinal)];
+            return [.. golden.Tensors.Keys.Where(k => k.EndsWith("/x", StringComparison.Ordinal))
+                .Select(k => k[..^2])
+                .Order(StringComparer.Ordinal)];
         }
     }
 
@@ -32,7 +35,10 @@ internal static class FormatFiles
         foreach (var file in Directory.GetFiles(Path.Combine(Published, folder)))
         {
             // what lies at the top are the files of one dictionary each
-            if (folder.Length > 0 || Path.GetFileName(file).StartsWith(Path.GetFileNameWithoutExtension(source), StringComparison.Ordinal)) File.Copy(file, Path.Combine(at, Path.GetFileName(file)));
+            if (folder.Length > 0 || Path.GetFileName(file).StartsWith(Path.GetFileNameWithoutExtension(source), StringComparison.Ordinal))
+            {
+                File.Copy(file, Path.Combine(at, Path.GetFileName(file)));
+            }
         }
         return Path.Combine(to, source);
     }

@@ -6,16 +6,18 @@ namespace OnnxAttribution.Tests.Checkpoints.Formats;
 /// <summary>What a dictionary of another project says of itself, and what would be computed wrongly is refused.</summary>
 public sealed class FormatRefusalTests : IDisposable
 {
-    private const string TopK = "top_k/attn_out_layer1/trainer_0/ae.pt", Gated = "pythia70m_sweep_gated_ctx128_0730/resid_post_layer_4/trainer_0/ae.pt", Sparsify = "layers.9/sae.safetensors",
-        Kissane = "gpt2-small_L0_Hcat_z_lr1.20e-03_l11.80e+00_ds24576_bs4096_dc1.00e-06_rsanthropic_rie25000_nr4_v9.pt", OpenAi = "resid_post_mlp_v5_32k/autoencoders/5.pt",
-        Gemma = "gemma-scope-2b-pt-res/layer_20/width_16k/average_l0_71/params.npz";
+    private const string TopK = "top_k/attn_out_layer1/trainer_0/ae.pt",
+        Gated = "pythia70m_sweep_gated_ctx128_0730/resid_post_layer_4/trainer_0/ae.pt", Sparsify = "layers.9/sae.safetensors",
+        Kissane = "gpt2-small_L0_Hcat_z_lr1.20e-03_l11.80e+00_ds24576_bs4096_dc1.00e-06_rsanthropic_rie25000_nr4_v9.pt",
+        OpenAi = "resid_post_mlp_v5_32k/autoencoders/5.pt", Gemma = "gemma-scope-2b-pt-res/layer_20/width_16k/average_l0_71/params.npz";
 
     private readonly TemporaryDirectory _directory = new();
 
     public void Dispose() => _directory.Dispose();
 
     [Theory]
-    [InlineData(TopK, "trainer.dict_class", "\"CrossCoder\"", "trainer.dict_class is 'CrossCoder', which is not supported; only AutoEncoder,")]
+    [InlineData(TopK, "trainer.dict_class", "\"CrossCoder\"",
+        "trainer.dict_class is 'CrossCoder', which is not supported; only AutoEncoder,")]
     [InlineData(TopK, "trainer.dict_class", "\"GatedAutoEncoder\"", "has no tensor 'gate_bias'")]
     [InlineData(TopK, "trainer.dict_class", "\"AutoEncoder\"", "has no tensor 'bias'")]
     [InlineData(Gated, "trainer.dict_class", "\"AutoEncoder\"", "has no tensor 'encoder.bias'")]
@@ -26,12 +28,14 @@ public sealed class FormatRefusalTests : IDisposable
     [InlineData(Sparsify, "k", "11", "k is 11 where an integer from 1 to 10 is expected")]
     [InlineData(Sparsify, "d_in", "7", "d_in is 7, which is not supported; the weights have 6")]
     [InlineData(Sparsify, "activation", "\"groupmax\"", "activation is 'groupmax', which is not supported; only 'topk' is")]
-    [InlineData(Sparsify, "transcode", "true", "transcode is true, which is not supported; only TopK dictionaries that rebuild their input are, not transcoders")]
+    [InlineData(Sparsify, "transcode", "true",
+        "transcode is true, which is not supported; only TopK dictionaries that rebuild their input are, not transcoders")]
     [InlineData(Sparsify, "skip_connection", "true", "skip_connection is true")]
     [InlineData(Sparsify, "signed", "true", "signed is true")]
     [InlineData(Kissane, "act_size", "768", "tensor 'W_enc' has shape [6, 10] where [768, 10] is expected")]
     [InlineData(Kissane, "act_name", "null", "has no key 'act_name'")]
-    public void A_config_that_the_weights_or_the_program_do_not_agree_with_is_refused(string source, string key, string value, string problem)
+    public void A_config_that_the_weights_or_the_program_do_not_agree_with_is_refused(string source, string key, string value,
+        string problem)
     {
         var weights = FormatFiles.Copy(source, _directory.Path);
         var path = Directory.GetFiles(Path.GetDirectoryName(weights)!, "*.json").Single();
@@ -46,7 +50,8 @@ public sealed class FormatRefusalTests : IDisposable
     public void Without_its_config_a_TopK_is_refused_since_it_may_be_a_BatchTopK()
     {
         File.Delete(Path.Combine(Path.GetDirectoryName(FormatFiles.Copy(TopK, _directory.Path))!, "config.json"));
-        Assert.Contains("has no config.json beside it, without which TopK and BatchTopK cannot be told apart", FormatFiles.Refused(_directory.Path));
+        Assert.Contains("has no config.json beside it, without which TopK and BatchTopK cannot be told apart",
+            FormatFiles.Refused(_directory.Path));
     }
 
     [Fact]
@@ -57,12 +62,14 @@ public sealed class FormatRefusalTests : IDisposable
     }
 
     [Theory]
-    [InlineData(OpenAi, "some/5.pt", "is one of OpenAI's autoencoders, and which site's is said by its path alone; name it as it is published")]
+    [InlineData(OpenAi, "some/5.pt",
+        "is one of OpenAI's autoencoders, and which site's is said by its path alone; name it as it is published")]
     [InlineData(OpenAi, "mlp_post_act/autoencoders/5.pt", "location 'mlp_post_act' is no site")]
     [InlineData(Gemma, "width_16k/average_l0_71/params.npz", "its path does not say which layer it is of")]
     [InlineData(Gemma, "gemma-scope-2b-pt-transcoders/layer_3/width_16k/average_l0_71/params.npz", "is a transcoder")]
     [InlineData(Gated, "ae/ae.pt", "neither its config.json nor its path says which site it is of")]
-    [InlineData(Gemma, "layer_3/width_16k/average_l0_71/params.npz", "does not say whether it is of the residual stream, the MLP or the attention; name a folder above it as its repository is")]
+    [InlineData(Gemma, "layer_3/width_16k/average_l0_71/params.npz",
+        "does not say whether it is of the residual stream, the MLP or the attention; name a folder above it as its repository is")]
     [InlineData(Gemma, "ae.pt", "has no data.pkl, so it is no file of torch.save")]
     public void A_path_that_does_not_say_the_site_is_refused(string source, string path, string problem)
     {
@@ -102,14 +109,16 @@ public sealed class FormatRefusalTests : IDisposable
         state["decoder.weight"] = TorchBytes.Tensor(float.NaN, 4, 8);
         TorchBytes.Write(_directory["from/resid_post_mlp/autoencoders/1.pt"], state);
         using var found = FormatFiles.FindOne(_directory["from"]);
-        var message = Assert.Throws<CheckpointException>(() => found.Conversion!.Write(_directory["to"], "x", CancellationToken.None)).Message;
+        var message =
+            Assert.Throws<CheckpointException>(() => found.Conversion!.Write(_directory["to"], "x", CancellationToken.None)).Message;
         Assert.Contains("1.pt: what becomes W_dec has a NaN or infinity", message);
         Assert.Empty(Directory.GetFiles(_directory["to"]));
     }
 
     [Theory]
     [InlineData("layer_0.safetensors", "{}", "is one of circuit-tracer's transcoders")]
-    [InlineData("a/cfg.json", "{\"d_in\": 4, \"d_sae\": 8}", "sae_weights.safetensors: there is no such file, though a cfg.json lies beside it")]
+    [InlineData("a/cfg.json", "{\"d_in\": 4, \"d_sae\": 8}",
+        "sae_weights.safetensors: there is no such file, though a cfg.json lies beside it")]
     public void What_looks_like_a_dictionary_and_is_not_read_is_named(string file, string text, string problem)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(_directory[file])!);

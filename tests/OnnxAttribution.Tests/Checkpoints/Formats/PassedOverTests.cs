@@ -16,9 +16,12 @@ public sealed class PassedOverTests : IDisposable
     public void Dispose() => _directory.Dispose();
 
     [Theory]
-    [InlineData("sae/trainer_state.pt"), InlineData("sae/optimizer_0.pt"), InlineData("rank_0_state.pt"), InlineData(".git/ae.pt"), InlineData(".cache/huggingface/sae_weights.safetensors")]
-    [InlineData("models--x/.no_exist/rev/cfg.json"), InlineData("__MACOSX/sae/._ae.pt"), InlineData("sae/._ae.pt"), InlineData("README.md"), InlineData("sae/sparsity.safetensors"), InlineData("sae/activation_scaler.json")]
-    [InlineData("img/loss.png"), InlineData("model/model.safetensors"), InlineData("model/pytorch_model.bin"), InlineData("params.safetensors")]
+    [InlineData("sae/trainer_state.pt"), InlineData("sae/optimizer_0.pt"), InlineData("rank_0_state.pt"), InlineData(".git/ae.pt"),
+        InlineData(".cache/huggingface/sae_weights.safetensors")]
+    [InlineData("models--x/.no_exist/rev/cfg.json"), InlineData("__MACOSX/sae/._ae.pt"), InlineData("sae/._ae.pt"), InlineData("README.md"),
+        InlineData("sae/sparsity.safetensors"), InlineData("sae/activation_scaler.json")]
+    [InlineData("img/loss.png"), InlineData("model/model.safetensors"), InlineData("model/pytorch_model.bin"),
+        InlineData("params.safetensors")]
     public void Book_keeping_and_what_a_training_leaves_are_passed_over_in_silence(string stray)
     {
         Text(stray, "no dictionary");
@@ -29,8 +32,10 @@ public sealed class PassedOverTests : IDisposable
     [Theory]
     [InlineData("notes.pt", "no pickle", "notes.pt: is no zip archive")]
     [InlineData("cfg.json", "", "cfg.json: is not valid JSON")]
-    [InlineData("cfg.json", "{\"lr\": 0.1}", "cfg.json: there is no sae_weights.safetensors beside it, and it is no config of a dictionary")]
-    [InlineData("checkpoints/final.safetensors", "", "final.safetensors: is a dictionary of Llama Scope if hyperparams.json lies in the folder above it")]
+    [InlineData("cfg.json", "{\"lr\": 0.1}",
+        "cfg.json: there is no sae_weights.safetensors beside it, and it is no config of a dictionary")]
+    [InlineData("checkpoints/final.safetensors", "",
+        "final.safetensors: is a dictionary of Llama Scope if hyperparams.json lies in the folder above it")]
     [InlineData("trainer_0/checkpoints/ae_154.pt", "", "checkpoints: holds steps of a training (ae_154.pt)")]
     [InlineData("weights.pt", "version https://git-lfs.github.com/spec/v1\n", "weights.pt: is a Git LFS pointer")]
     public void What_looks_like_a_dictionary_and_is_none_is_passed_over_with_a_line(string stray, string text, string line)
@@ -45,7 +50,8 @@ public sealed class PassedOverTests : IDisposable
     public void A_state_dict_that_is_no_dictionarys_gets_a_line_and_one_without_a_matrix_none()
     {
         TorchBytes.Write(_directory["head.pt"], new Dictionary<string, object> { ["lm_head.weight"] = TorchBytes.Tensor(0, 3, 4) });
-        TorchBytes.Write(_directory["frequencies.pt"], new Dictionary<string, object> { ["act_freq_scores"] = TorchBytes.Tensor(0, 3), ["n_training_samples"] = 5L });
+        TorchBytes.Write(_directory["frequencies.pt"],
+            new Dictionary<string, object> { ["act_freq_scores"] = TorchBytes.Tensor(0, 3), ["n_training_samples"] = 5L });
         Assert.Equal([Site], Found());
         Assert.Contains("head.pt: is no dictionary of a format that is known (it has 'lm_head.weight')", Assert.Single(_passedOver));
     }
@@ -107,7 +113,8 @@ public sealed class PassedOverTests : IDisposable
         return [.. found.Select(d => d.Config.HookName)];
     }
 
-    private void SaeLens(string folder, string site) => DictionaryFiles.Random(site, width: 4, features: 8, seed: 1).Write(_directory[folder]);
+    private void SaeLens(string folder, string site) =>
+        DictionaryFiles.Random(site, width: 4, features: 8, seed: 1).Write(_directory[folder]);
 
     private void Text(string path, string text)
     {

@@ -14,7 +14,8 @@ public sealed class SaidNotAssumedTests : IDisposable
     public void Dispose() => _directory.Dispose();
 
     [Theory]
-    [InlineData("resid_post_layer_0", "out", "blocks.0.hook_resid_post"), InlineData("resid_post_layer_0", null, "blocks.0.hook_resid_post"), InlineData("mlp_out_layer0", "out", "blocks.0.hook_mlp_out")]
+    [InlineData("resid_post_layer_0", "out", "blocks.0.hook_resid_post"),
+        InlineData("resid_post_layer_0", null, "blocks.0.hook_resid_post"), InlineData("mlp_out_layer0", "out", "blocks.0.hook_mlp_out")]
     [InlineData("resid_post_layer_2", "in", "blocks.2.hook_resid_pre")]
     public void What_dictionary_learnings_buffer_gave_is_the_site(string module, string? io, string site)
     {
@@ -25,7 +26,8 @@ public sealed class SaidNotAssumedTests : IDisposable
 
     [Theory]
     [InlineData("resid_post_layer_0", "in_and_out", "buffer.io is 'in_and_out', which is not supported; it is a transcoder's")]
-    [InlineData("mlp_out_layer0", "in", "buffer.io is 'in', which is not supported; of a module that writes blocks.0.hook_mlp_out the input is no site")]
+    [InlineData("mlp_out_layer0", "in",
+        "buffer.io is 'in', which is not supported; of a module that writes blocks.0.hook_mlp_out the input is no site")]
     [InlineData("mlp_out_layer0", "both", "buffer.io is 'both', which is not supported; only 'out' and 'in' are")]
     public void A_buffer_that_gave_no_site_is_refused(string module, string io, string problem)
     {
@@ -52,7 +54,8 @@ public sealed class SaidNotAssumedTests : IDisposable
         Assert.DoesNotContain("AutoEncoderTopK", message);
         File.Delete(_directory["resid_post_layer_0/trainer_0/ae.pt"]);
         WriteBatchTopK("resid_post_layer_0", "out", -1);
-        Assert.Contains("write \"dict_class\": \"AutoEncoderTopK\" in its config.json to read it as TopK of its k, 2", FormatFiles.Refused(_directory.Path));
+        Assert.Contains("write \"dict_class\": \"AutoEncoderTopK\" in its config.json to read it as TopK of its k, 2",
+            FormatFiles.Refused(_directory.Path));
         File.Delete(_directory["resid_post_layer_0/trainer_0/ae.pt"]);
         WriteBatchTopK("resid_post_layer_0", "out", -1, "AutoEncoderTopK");
         using var found = FormatFiles.FindOne(_directory.Path);
@@ -68,7 +71,8 @@ public sealed class SaidNotAssumedTests : IDisposable
     }
 
     [Theory]
-    [InlineData("layers.9", "input", "blocks.9.hook_resid_pre"), InlineData("layers.9", "output", "blocks.9.hook_resid_post"), InlineData("layers.9", null, "blocks.9.hook_resid_post")]
+    [InlineData("layers.9", "input", "blocks.9.hook_resid_pre"), InlineData("layers.9", "output", "blocks.9.hook_resid_post"),
+        InlineData("layers.9", null, "blocks.9.hook_resid_post")]
     public void What_sparsify_hooked_is_the_site(string folder, string? mode, string site)
     {
         WriteRun(folder, mode);
@@ -76,7 +80,8 @@ public sealed class SaidNotAssumedTests : IDisposable
         Assert.Equal(site, found.Config.HookName);
     }
 
-    [Theory, InlineData("layers.9", "transcode", "it is a transcoder's"), InlineData("layers.9.mlp", "input", "of a module that writes blocks.9.hook_mlp_out the input is no site")]
+    [Theory, InlineData("layers.9", "transcode", "it is a transcoder's"),
+        InlineData("layers.9.mlp", "input", "of a module that writes blocks.9.hook_mlp_out the input is no site")]
     public void A_mode_of_sparsify_that_gives_no_site_is_refused(string folder, string mode, string problem)
     {
         WriteRun(folder, mode);
@@ -89,7 +94,8 @@ public sealed class SaidNotAssumedTests : IDisposable
         FormatFiles.Copy(Gemma, _directory.Path);
         Directory.CreateSymbolicLink(_directory["mine"], _directory["gemma-scope-2b-pt-mlp"]);
         Directory.CreateSymbolicLink(_directory["gemma-scope-2b-pt-res"], _directory["gemma-scope-2b-pt-mlp/layer_3"]);
-        foreach (var given in (string[])["gemma-scope-2b-pt-mlp", "mine", "mine/layer_3", "gemma-scope-2b-pt-res", "gemma-scope-2b-pt-mlp/../mine/."])
+        foreach (var given in (string[])["gemma-scope-2b-pt-mlp", "mine", "mine/layer_3", "gemma-scope-2b-pt-res",
+            "gemma-scope-2b-pt-mlp/../mine/."])
         {
             using var found = Assert.Single(DictionaryFinder.FindAll(_directory[given]));
             Assert.Equal("blocks.3.hook_mlp_out", found.Config.HookName);
@@ -108,15 +114,16 @@ public sealed class SaidNotAssumedTests : IDisposable
         Assert.Equal("blocks.7.attn.hook_z", found.Config.HookName);
     }
 
-    private void WriteBatchTopK(string module, string? io, float threshold, string kind = "BatchTopKSAE") => Write(module, io, kind, new Dictionary<string, object>
-    {
-        ["encoder.weight"] = TorchBytes.Tensor(0.5f, 6, 4),
-        ["encoder.bias"] = TorchBytes.Tensor(0, 6),
-        ["decoder.weight"] = TorchBytes.Tensor(0.5f, 4, 6),
-        ["b_dec"] = TorchBytes.Tensor(0, 4),
-        ["k"] = TorchBytes.Tensor(2),
-        ["threshold"] = TorchBytes.Tensor(threshold),
-    });
+    private void WriteBatchTopK(string module, string? io, float threshold, string kind = "BatchTopKSAE") =>
+        Write(module, io, kind, new Dictionary<string, object>
+        {
+            ["encoder.weight"] = TorchBytes.Tensor(0.5f, 6, 4),
+            ["encoder.bias"] = TorchBytes.Tensor(0, 6),
+            ["decoder.weight"] = TorchBytes.Tensor(0.5f, 4, 6),
+            ["b_dec"] = TorchBytes.Tensor(0, 4),
+            ["k"] = TorchBytes.Tensor(2),
+            ["threshold"] = TorchBytes.Tensor(threshold),
+        });
 
     private void WriteMatryoshka(string kind, float threshold) => Write("resid_post_layer_0", "out", kind, new Dictionary<string, object>
     {

@@ -4,7 +4,8 @@ using System.Text;
 
 namespace OnnxAttribution.Tests.Checkpoints.Formats;
 
-/// <summary>Writes what torch.save writes, for tests that need a state_dict of their own or a pickle that PyTorch would never write.</summary>
+/// <summary>Writes what torch.save writes, for tests that need a state_dict of their own
+/// or a pickle that PyTorch would never write.</summary>
 internal static class TorchBytes
 {
     /// <param name="state">float[] with a shape (a tensor), long, string or a dictionary of these.</param>
@@ -15,7 +16,8 @@ internal static class TorchBytes
         WriteArchive(path, pickle, storages);
     }
 
-    public static object Tensor(float value, params long[] shape) => (shape, Enumerable.Repeat(value, (int)shape.Aggregate(1L, (a, b) => a * b)).ToArray());
+    public static object Tensor(float value, params long[] shape) =>
+        (shape, Enumerable.Repeat(value, (int)shape.Aggregate(1L, (a, b) => a * b)).ToArray());
 
     public static void WriteArchive(string path, byte[] pickle, IReadOnlyList<float[]>? storages = null, bool compress = false)
     {
@@ -23,11 +25,15 @@ internal static class TorchBytes
         using var zip = ZipFile.Open(path, ZipArchiveMode.Create);
         void Add(string name, byte[] bytes)
         {
-            using var stream = zip.CreateEntry($"archive/{name}", compress ? CompressionLevel.Optimal : CompressionLevel.NoCompression).Open();
+            using var stream = zip.CreateEntry($"archive/{name}", compress ? CompressionLevel.Optimal : CompressionLevel.NoCompression)
+                .Open();
             stream.Write(bytes);
         }
         Add("data.pkl", pickle);
-        for (var i = 0; i < (storages?.Count ?? 0); i++) Add($"data/{i}", System.Runtime.InteropServices.MemoryMarshal.AsBytes(storages![i].AsSpan()).ToArray());
+        for (var i = 0; i < (storages?.Count ?? 0); i++)
+        {
+            Add($"data/{i}", System.Runtime.InteropServices.MemoryMarshal.AsBytes(storages![i].AsSpan()).ToArray());
+        }
         Add("version", "3\n"u8.ToArray());
     }
 
@@ -50,8 +56,9 @@ internal static class TorchBytes
         var strides = OnnxAttribution.Checkpoints.StridedTensor.RowMajor(shape);
         return
         [
-            .. Global("torch._utils", "_rebuild_tensor_v2"), (byte)'(', (byte)'(', .. Text("storage"), .. Global("torch", "FloatStorage"), .. Text($"{storages.Count - 1}"), .. Text("cpu"), .. Integer(data.Length),
-            (byte)'t', (byte)'Q', .. Integer(0), .. Tuple(shape), .. Tuple(strides), 0x89, .. Global("collections", "OrderedDict"), (byte)')', (byte)'R', (byte)'t', (byte)'R',
+            .. Global("torch._utils", "_rebuild_tensor_v2"), (byte)'(', (byte)'(', .. Text("storage"), .. Global("torch", "FloatStorage"),
+            .. Text($"{storages.Count - 1}"), .. Text("cpu"), .. Integer(data.Length), (byte)'t', (byte)'Q', .. Integer(0), .. Tuple(shape),
+            .. Tuple(strides), 0x89, .. Global("collections", "OrderedDict"), (byte)')', (byte)'R', (byte)'t', (byte)'R',
         ];
     }
 

@@ -5,7 +5,8 @@ using OnnxAttribution.Checkpoints.Formats;
 
 namespace OnnxAttribution.Tests.Checkpoints.Formats;
 
-/// <summary>A stranger's .pt file: what it holds is read, what it asks for is not done, and what is wrong with it is said in one line.</summary>
+/// <summary>A stranger's .pt file: what it holds is read, what it asks for is not done,
+/// and what is wrong with it is said in one line.</summary>
 public sealed class TorchFileTests : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
@@ -35,20 +36,27 @@ public sealed class TorchFileTests : IDisposable
 
     public static TheoryData<string, byte[], string> Hostile => new()
     {
-        { "a function", [.. Head, .. TorchBytes.Global("os", "system"), .. TorchBytes.Text("touch stolen"), 0x85, (byte)'R', (byte)'.'], "asks for 'os.system'" },
+        { "a function", [.. Head, .. TorchBytes.Global("os", "system"), .. TorchBytes.Text("touch stolen"), 0x85, (byte)'R', (byte)'.'],
+            "asks for 'os.system'" },
         { "another spelling", [.. Head, .. TorchBytes.Global("posix", "system"), (byte)'.'], "asks for 'posix.system'" },
         { "eval", [.. Head, .. TorchBytes.Global("__builtin__", "eval"), (byte)'.'], "asks for '__builtin__.eval'" },
-        { "by two texts", [.. Head, .. TorchBytes.Text("builtins"), .. TorchBytes.Text("exec"), 0x93, (byte)'.'], "asks for 'builtins.exec'" },
-        { "bytes as a storage", [.. Head, .. TorchBytes.Global("torch.storage", "_load_from_bytes"), (byte)'.'], "asks for 'torch.storage._load_from_bytes'" },
-        { "a module", [.. Head, .. TorchBytes.Global("dictionary_learning.dictionary", "AutoEncoder"), (byte)')', 0x81, (byte)'.'], "asks for 'dictionary_learning.dictionary.AutoEncoder'" },
-        { "a name with a line", [.. Head, .. TorchBytes.Text("os\nrm"), .. TorchBytes.Text("x\u001b[2J"), 0x93, (byte)'.'], "asks for 'os\\nrm.x\\u001B[2J'" },
+        { "by two texts", [.. Head, .. TorchBytes.Text("builtins"), .. TorchBytes.Text("exec"), 0x93, (byte)'.'],
+            "asks for 'builtins.exec'" },
+        { "bytes as a storage", [.. Head, .. TorchBytes.Global("torch.storage", "_load_from_bytes"), (byte)'.'],
+            "asks for 'torch.storage._load_from_bytes'" },
+        { "a module", [.. Head, .. TorchBytes.Global("dictionary_learning.dictionary", "AutoEncoder"), (byte)')', 0x81, (byte)'.'],
+            "asks for 'dictionary_learning.dictionary.AutoEncoder'" },
+        { "a name with a line", [.. Head, .. TorchBytes.Text("os\nrm"), .. TorchBytes.Text("x\u001b[2J"), 0x93, (byte)'.'],
+            "asks for 'os\\nrm.x\\u001B[2J'" },
         { "INST", [.. Head, (byte)'(', (byte)'i', .. "os\nsystem\n"u8, (byte)'.'], "asks for opcode 0x69" },
         { "OBJ", [.. Head, (byte)'(', (byte)'N', (byte)'o', (byte)'.'], "asks for opcode 0x6f" },
         { "NEWOBJ", [.. Head, .. TorchBytes.Global("collections", "OrderedDict"), (byte)')', 0x81, (byte)'.'], "asks for opcode 0x81" },
         { "EXT1", [.. Head, 0x82, 1, (byte)'.'], "asks for opcode 0x82" },
         { "a text persistent id", [.. Head, (byte)'P', .. "x\n"u8, (byte)'.'], "asks for opcode 0x50" },
-        { "state", [.. Head, .. TorchBytes.Global("collections", "OrderedDict"), (byte)'}', (byte)'b', (byte)'.'], "asks for an object's state to be set" },
-        { "another call", [.. Head, .. TorchBytes.Global("torch._utils", "_rebuild_tensor_v2"), (byte)')', (byte)'R', (byte)'.'], "pickle is damaged at byte" },
+        { "state", [.. Head, .. TorchBytes.Global("collections", "OrderedDict"), (byte)'}', (byte)'b', (byte)'.'],
+            "asks for an object's state to be set" },
+        { "another call", [.. Head, .. TorchBytes.Global("torch._utils", "_rebuild_tensor_v2"), (byte)')', (byte)'R', (byte)'.'],
+            "pickle is damaged at byte" },
         { "protocol 0", [(byte)'c', .. "os\nsystem\n"u8, (byte)'.'], "asks for 'os.system'" },
         { "protocol 9", [0x80, 9, (byte)'.'], "asks for a protocol other than 2 to 5" },
         { "no end", [.. Head, (byte)'N'], "pickle is damaged at byte" },
@@ -86,7 +94,8 @@ public sealed class TorchFileTests : IDisposable
     public void A_file_from_before_PyTorch_1_6_is_refused_with_the_mend()
     {
         File.Copy(Path.Combine(FormatFiles.Root, "legacy.pt"), FilePath);
-        Assert.Contains("from before 1.6, which is no zip archive; save it again with a current PyTorch: torch.save(torch.load(PATH", FormatFiles.Refused(_directory.Path));
+        Assert.Contains("from before 1.6, which is no zip archive; save it again with a current PyTorch: torch.save(torch.load(PATH",
+            FormatFiles.Refused(_directory.Path));
     }
 
     [Fact]
@@ -100,7 +109,8 @@ public sealed class TorchFileTests : IDisposable
         Assert.Contains("is no zip archive", FormatFiles.Refused(_directory.Path));
     }
 
-    [Theory, InlineData("resid_post_mlp_v5_32k/autoencoders/5.pt"), InlineData("gemma-scope-2b-pt-res/layer_20/width_16k/average_l0_71/params.npz")]
+    [Theory, InlineData("resid_post_mlp_v5_32k/autoencoders/5.pt"),
+        InlineData("gemma-scope-2b-pt-res/layer_20/width_16k/average_l0_71/params.npz")]
     public void A_truncated_file_is_refused_wherever_it_ends(string source)
     {
         var path = FormatFiles.Copy(source, _directory.Path);
@@ -120,7 +130,8 @@ public sealed class TorchFileTests : IDisposable
         { "gemma-scope-2b-pt-res/layer_20/width_16k/average_l0_71/params.npz", 400 }, { "matryoshka/mlp_out_layer5/trainer_0/ae.pt", 400 },
     };
 
-    /// <summary>A few bytes changed, anywhere or in the pickle alone: it is read, or refused with a <see cref="CheckpointException"/>, in little memory.</summary>
+    /// <summary>A few bytes changed, anywhere or in the pickle alone:
+    /// it is read, or refused with a <see cref="CheckpointException"/>, in little memory.</summary>
     [Theory, MemberData(nameof(Mutated))]
     public void Only_our_exception_leaves_a_mutated_file(string source, int tests)
     {

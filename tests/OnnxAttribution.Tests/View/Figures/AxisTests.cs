@@ -5,7 +5,8 @@ namespace OnnxAttribution.Tests.View.Figures;
 public sealed class AxisTests
 {
     [Theory]
-    [InlineData(0, 1), InlineData(-0.4, 2), InlineData(3, 3), InlineData(0, 0), InlineData(-1e-7, 2e-7), InlineData(1e9, 1.5e9), InlineData(-5, -2)]
+    [InlineData(0, 1), InlineData(-0.4, 2), InlineData(3, 3), InlineData(0, 0), InlineData(-1e-7, 2e-7), InlineData(1e9, 1.5e9),
+        InlineData(-5, -2)]
     public void A_linear_axis_holds_its_values_between_few_round_ticks(double low, double high)
     {
         var axis = Axis.Linear("", [low, high, double.NaN]);
@@ -33,10 +34,12 @@ public sealed class AxisTests
         var axis = Axis.Counts("", [0, most]);
         Assert.Equal((0, "0"), axis.Ticks[0]);
         Assert.InRange(axis.Ticks.Count, 2, 11);
-        Assert.All(axis.Ticks, t => Assert.Equal(t.Value.ToString("#,0", System.Globalization.CultureInfo.InvariantCulture).Replace("1,000,000", "1E6"), t.Text));
+        Assert.All(axis.Ticks, t =>
+            Assert.Equal(t.Value.ToString("#,0", System.Globalization.CultureInfo.InvariantCulture).Replace("1,000,000", "1E6"), t.Text));
         Assert.InRange(axis.Share(most), 0.8, 1);
     }
 
     [Fact]
-    public void Without_values_an_axis_goes_from_0_to_1() => Assert.Equal((0.0, 1.0), (Axis.Linear("", []).Ticks[0].Value, Axis.Linear("", []).Ticks[^1].Value));
+    public void Without_values_an_axis_goes_from_0_to_1() =>
+        Assert.Equal((0.0, 1.0), (Axis.Linear("", []).Ticks[0].Value, Axis.Linear("", []).Ticks[^1].Value));
 }

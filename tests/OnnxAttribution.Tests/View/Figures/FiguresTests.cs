@@ -21,26 +21,42 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
         var bars = SvgReading.OfClass(svg, "bar").ToList();
         Assert.Equal(5, bars.Count);
         Assert.Single(SvgReading.OfClass(svg, "error"));
-        Assert.Equal([SvgTheme.Light.Raises, SvgTheme.Light.Lowers, SvgTheme.Light.Raises, SvgTheme.Light.Lowers, SvgTheme.Light.Raises], bars.Select(b => (string)b.Attribute("fill")!));   // -effect, the strongest first
+        // -effect, the strongest first
+        Assert.Equal([SvgTheme.Light.Raises, SvgTheme.Light.Lowers, SvgTheme.Light.Raises, SvgTheme.Light.Lowers, SvgTheme.Light.Raises],
+            bars.Select(b => (string)b.Attribute("fill")!));
         double[] widths = [.. bars.Select(b => SvgReading.Value(b, "width"))];
         Assert.Equal([2, 1, 0.5, 0.25, 3], widths.Select(w => Math.Round(w / widths[0] * 2, 2)));   // one scale for all sites
         var texts = SvgReading.Texts(svg).ToList();
-        Assert.All((string[])["0.4 @␣b", "0.err @␣b", "1.9 @a", "contribution to the metric", "0.attn", "1.resid"], t => Assert.Contains(t, texts));
+        Assert.All((string[])["0.4 @␣b", "0.err @␣b", "1.9 @a", "contribution to the metric", "0.attn", "1.resid"],
+            t => Assert.Contains(t, texts));
         Assert.Contains(texts, t => t.Contains("1 node without an effect left out", StringComparison.Ordinal));
     }
 
     [Fact]
     public void Effects_of_many_sites_are_laid_out_without_meeting()
     {
-        var nodes = Enumerable.Range(0, 37).SelectMany(i => Enumerable.Range(0, 9).Select(f => PictureSamples.Row(i == 36 ? "blocks.11.hook_resid_post" : $"blocks.{i / 3}.hook_{(string[])["resid_pre", "attn_out", "mlp_out"] switch { var k => k[i % 3] }}", f, "t", f, f - (i % 7)))).ToList();
+        var nodes = Enumerable.Range(0, 37)
+            .SelectMany(i =>
+                Enumerable.Range(0, 9)
+                    .Select(f =>
+                        PictureSamples.Row(i == 36
+                            ? "blocks.11.hook_resid_post"
+                            : $"blocks.{i / 3}.hook_{(string[])["resid_pre", "attn_out", "mlp_out"] switch { var k => k[i % 3] }}",
+                            f, "t", f, f - (i % 7))))
+            .ToList();
         var svg = Drawn("effects", FigureRuns.Write(_directory, nodes: nodes));
         var bars = SvgReading.OfClass(svg, "bar").ToList();
         Assert.Equal(37 * EffectsFigure.PerSite, bars.Count);
         Assert.Equal(3, SvgReading.Texts(svg).Count(t => t == "contribution to the metric"));
-        foreach (var column in svg.Descendants().Where(e => e.Name.LocalName == "rect" && (string?)e.Attribute("fill") == SvgTheme.Light.Band).GroupBy(e => SvgReading.Value(e, "x")))
+        foreach (var column in svg.Descendants()
+            .Where(e => e.Name.LocalName == "rect" && (string?)e.Attribute("fill") == SvgTheme.Light.Band)
+            .GroupBy(e => SvgReading.Value(e, "x")))
         {
             var panels = column.OrderBy(e => SvgReading.Value(e, "y")).ToList();
-            foreach (var (above, below) in panels.Zip(panels.Skip(1))) Assert.True(SvgReading.Value(above, "y") + SvgReading.Value(above, "height") < SvgReading.Value(below, "y"));
+            foreach (var (above, below) in panels.Zip(panels.Skip(1)))
+            {
+                Assert.True(SvgReading.Value(above, "y") + SvgReading.Value(above, "height") < SvgReading.Value(below, "y"));
+            }
         }
     }
 
@@ -59,10 +75,12 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
             Assert.Equal(x.Order(), x);
             Assert.Equal(y.OrderDescending(), y);   // activations rise
         }
-        Assert.Equal((2, 2, 1), (SvgReading.OfClass(svg, "curve").Count(), SvgReading.OfClass(svg, "gradient").Count(), SvgReading.OfClass(svg, "bend").Count()));
+        Assert.Equal((2, 2, 1), (SvgReading.OfClass(svg, "curve").Count(), SvgReading.OfClass(svg, "gradient").Count(),
+            SvgReading.OfClass(svg, "bend").Count()));
         Assert.Contains("a head turns to", SvgReading.OfClass(svg, "bend").Single().Value);
         var texts = SvgReading.Texts(svg).ToList();
-        Assert.All((string[])["1.resid 133 → 3.mlp 226", "downstream activation", "coefficient of the upstream feature (1: as it was)"], t => Assert.Contains(t, texts));
+        Assert.All((string[])["1.resid 133 → 3.mlp 226", "downstream activation", "coefficient of the upstream feature (1: as it was)"],
+            t => Assert.Contains(t, texts));
         Assert.Contains(texts, t => t.StartsWith("1  between 0.25 and 0.5: a head turns", StringComparison.Ordinal));
     }
 
@@ -84,7 +102,8 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
         }
         Assert.Contains("10 nodes: faithfulness 0.1", points[2].Value);   // of the one prompt that has a number
         var texts = SvgReading.Texts(svg).ToList();
-        Assert.All((string[])["share of the metric", "nodes kept (log scale)", "set to 0, errors kept", "set to 0, errors are nodes"], t => Assert.Contains(t, texts));
+        Assert.All((string[])["share of the metric", "nodes kept (log scale)", "set to 0, errors kept", "set to 0, errors are nodes"],
+            t => Assert.Contains(t, texts));
         Assert.Contains(texts, t => t.Contains("4 undefined ratios left out", StringComparison.Ordinal));
         Assert.Contains(texts, t => t.StartsWith("mean over 2 prompts  ·  3 random circuits of each size", StringComparison.Ordinal));
     }
@@ -93,17 +112,20 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
     public void Validation_puts_exact_against_approximate_of_the_runs_own_estimator()
     {
         var run = FigureRuns.Write(_directory);
-        FigureRuns.AddValidation(run, ("node", "ig", 1, 9, 9), ("node", "gradient", 1, -3, -2), ("node", "gradient", -1, 0.01f, 0.02f), ("node", "gradient", 3, 4, 5), ("node", "gradient", 4, float.NaN, 1), ("edge", "gradient", 5, 1, -1));
+        FigureRuns.AddValidation(run, ("node", "ig", 1, 9, 9), ("node", "gradient", 1, -3, -2), ("node", "gradient", -1, 0.01f, 0.02f),
+            ("node", "gradient", 3, 4, 5), ("node", "gradient", 4, float.NaN, 1), ("edge", "gradient", 5, 1, -1));
         var svg = Drawn("validation", run);
         var marks = SvgReading.OfClass(svg, "mark").ToList();
         Assert.Equal(4, marks.Count);
         var nodes = marks.Where(m => !m.Value.Contains('→')).OrderBy(m => SvgReading.Value(m, "cx")).ToList();
-        Assert.Equal(["exact -3, approximate -2", "exact 0.01, approximate 0.02", "exact 4, approximate 5"], nodes.Select(m => m.Value.Split('\n')[1]));
+        Assert.Equal(["exact -3, approximate -2", "exact 0.01, approximate 0.02", "exact 4, approximate 5"],
+            nodes.Select(m => m.Value.Split('\n')[1]));
         double[] y = [.. nodes.Select(m => SvgReading.Value(m, "cy"))];
         Assert.Equal(y.OrderDescending(), y);
         Assert.Equal("none", (string)nodes[1].Attribute("fill")!);   // an error node
         var texts = SvgReading.Texts(svg).ToList();
-        Assert.All((string[])["3 nodes", "1 edge", "approximate effect", "exact effect: the node is really moved"], t => Assert.Contains(t, texts));
+        Assert.All((string[])["3 nodes", "1 edge", "approximate effect", "exact effect: the node is really moved"],
+            t => Assert.Contains(t, texts));
         Assert.Contains(texts, t => t.StartsWith("Pearson 0.987", StringComparison.Ordinal));
         Assert.Contains(texts, t => t.Contains("1 check without a number left out", StringComparison.Ordinal));
         Assert.Equal(2, SvgReading.OfClass(svg, "diagonal").Count());
@@ -115,7 +137,8 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
         var run = FigureRuns.Write(_directory);
         FigureRuns.AddValidation(run, ("node", "gradient", 1, -3, -2), ("node", "gradient", 2, 3, 2));
         var svg = XDocument.Parse(ValidationFigure.Inline(run)).Root!;
-        Assert.DoesNotContain(svg.DescendantsAndSelf().Attributes(), a => a.Name.LocalName is "style" or "id" or "href" || a.Name.LocalName.StartsWith("on", StringComparison.Ordinal));
+        Assert.DoesNotContain(svg.DescendantsAndSelf().Attributes(),
+            a => a.Name.LocalName is "style" or "id" or "href" || a.Name.LocalName.StartsWith("on", StringComparison.Ordinal));
         Assert.Contains(svg.Descendants().Attributes("fill"), a => a.Value == "var(--ink,#1b1f24)");
         Assert.DoesNotContain(svg.Elements(), e => e.Name.LocalName == "rect" && (string?)e.Attribute("x") is null);
     }
@@ -133,7 +156,10 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
             SvgReading.AssertTextsInside(svg);
             Assert.DoesNotContain(svg.Descendants(), e => e.Name.LocalName is "script" or "foreignObject" or "style");
             Assert.DoesNotContain("NaN", svg.ToString());
-            Assert.All(svg.Descendants().Attributes().Where(a => a.Name.LocalName is "x" or "y" or "cx" or "cy" or "width" or "height" or "r"), a => Assert.True(double.IsFinite(double.Parse(a.Value, CultureInfo.InvariantCulture))));
+            Assert.All(svg.Descendants()
+                .Attributes()
+                .Where(a => a.Name.LocalName is "x" or "y" or "cx" or "cy" or "width" or "height" or "r"),
+                a => Assert.True(double.IsFinite(double.Parse(a.Value, CultureInfo.InvariantCulture))));
         }
     }
 
@@ -155,7 +181,8 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
         Says("curve", Path.Combine(run, "nodes.parquet"), "no column 'coefficient'", "ablate --up");
         Says("effects", _directory["none"], "none", "finished run");
         Says("pie", run, "no figure 'pie'", "effects, curve, faithfulness, validation");
-        Says("effects", FigureRuns.Write(_directory, "unknown", [PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, float.NaN)]), "nodes with an effect");
+        Says("effects", FigureRuns.Write(_directory, "unknown", [PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, float.NaN)]),
+            "nodes with an effect");
         FigureRuns.AddValidation(run, ("node", "gradient", 1, float.NaN, 1));
         Says("validation", run, "checks with both numbers");
     }
@@ -167,7 +194,8 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
         Verb.Run("validate", _directory["graph"], "--sample", "30").Done();
         var checks = StoredTable.Read(Path.Combine(_directory["graph"], "validation.parquet"));
         Assert.Equal(checks.Count, SvgReading.OfClass(Drawn("validation", _directory["graph"]), "mark").Count());
-        Verb.Run("ablate", "--model", runs.Bundle, "--prompt", "Copyright (C", "--up", "1:133", "--down", "3:226", "--coefficients", "0..2:0.5", "--out", _directory["c.parquet"]).Done();
+        Verb.Run("ablate", "--model", runs.Bundle, "--prompt", "Copyright (C", "--up", "1:133", "--down", "3:226",
+            "--coefficients", "0..2:0.5", "--out", _directory["c.parquet"]).Done();
         Assert.Equal(3 * 5, SvgReading.OfClass(Drawn("curve", _directory["c.parquet"]), "point").Count());
         Assert.Equal(13 * EffectsFigure.PerSite, SvgReading.OfClass(Drawn("effects", _directory["graph"]), "bar").Count());
     }

@@ -37,10 +37,15 @@ public sealed class SignsTests : IDisposable
     public void Doubling_a_feature_shows_it_raising_what_falls_when_it_is_taken_away()
     {
         var (away, twice) = (Ablated("0"), Ablated("2"));
-        var place = ((PictureEdge Edge, RunPicture Of) e) => (e.Of.Nodes[e.Edge.Up].Label, e.Of.Nodes[e.Edge.Down].Label, e.Of.Nodes[e.Edge.Down].Position);
+        var place = ((PictureEdge Edge, RunPicture Of) e) =>
+            (e.Of.Nodes[e.Edge.Up].Label, e.Of.Nodes[e.Edge.Down].Label, e.Of.Nodes[e.Edge.Down].Position);
         var doubled = twice.Edges.ToDictionary(e => place((e, twice)), e => e.OnDownstream);
         // the strongest are nearly linear
-        foreach (var e in away.Edges.Take(5)) Assert.True(e.OnDownstream * doubled[place((e, away))] > 0, $"{place((e, away))}: {e.OnDownstream} and {doubled[place((e, away))]}");
+        foreach (var e in away.Edges.Take(5))
+        {
+            Assert.True(e.OnDownstream * doubled[place((e, away))] > 0,
+                $"{place((e, away))}: {e.OnDownstream} and {doubled[place((e, away))]}");
+        }
     }
 
     [Theory]
@@ -52,7 +57,9 @@ public sealed class SignsTests : IDisposable
     {
         var facts = PictureSamples.Facts("a");
         (facts["kind"], facts["options"]) = ("ablation", new JsonObject { ["coefficient"] = coefficient });
-        var picture = PictureSamples.Of([PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, 3), PictureSamples.Row("blocks.1.hook_resid_pre", 0, "a", 2, float.NaN)], [new(0, 1, float.NaN, 4), new(0, CausalEdge.Metric, float.NaN, 2)], facts);
+        var picture = PictureSamples.Of([PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, 3),
+            PictureSamples.Row("blocks.1.hook_resid_pre", 0, "a", 2, float.NaN)],
+            [new(0, 1, float.NaN, 4), new(0, CausalEdge.Metric, float.NaN, 2)], facts);
         Assert.Equal([4 * sign, 2 * sign], picture.Edges.Select(e => e.OnDownstream));
         Assert.Equal([float.NaN, 2 * sign], picture.Edges.Select(e => e.OnMetric));
         Assert.Equal([3 * sign, 0], picture.Nodes.Take(2).Select(n => n.Contribution));
@@ -62,13 +69,15 @@ public sealed class SignsTests : IDisposable
 
     [Fact]
     public void A_node_without_an_effect_neither_raises_nor_lowers() =>
-        Assert.Contains("does nothing for the metric", PictureWords.Of(PictureSamples.Single(), PictureSamples.Single().Nodes[0] with { Effect = 0 }));
+        Assert.Contains("does nothing for the metric",
+            PictureWords.Of(PictureSamples.Single(), PictureSamples.Single().Nodes[0] with { Effect = 0 }));
 
     [Fact]
     public void Merged_pairs_of_prompts_are_told_to_be_patched()
     {
         File.WriteAllText(_directory["prompts.jsonl"], """{"prompt":"Copyright (C","patch_prompt":"Copyright [C"}""");
-        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--sites", "resid", "--out", _directory["pairs"], "--no-page").Done();
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--sites", "resid",
+            "--out", _directory["pairs"], "--no-page").Done();
         var picture = RunPicture.Read(_directory["pairs/merged"]);
         Assert.True(picture.Header is { IsPatched: true, IsMerged: true, PatchPrompt: null });
         Assert.Contains("with its patch value", PictureWords.Of(picture, picture.Nodes[0]));
@@ -77,13 +86,15 @@ public sealed class SignsTests : IDisposable
 
     private RunPicture Run(string[] options)
     {
-        Verb.Run(["graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--sites", "resid", "--out", _directory["run"], "--no-page", .. options]).Done();
+        Verb.Run(["graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--sites", "resid",
+            "--out", _directory["run"], "--no-page", .. options]).Done();
         return RunPicture.Read(_directory["run"]);
     }
 
     private RunPicture Ablated(string coefficient)
     {
-        Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--sites", "resid", "--coefficient", coefficient, "--out", _directory[coefficient], "--no-page").Done();
+        Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--sites", "resid",
+            "--coefficient", coefficient, "--out", _directory[coefficient], "--no-page").Done();
         return RunPicture.Read(_directory[coefficient]);
     }
 }

@@ -12,11 +12,14 @@ public sealed class GraphDotTests(TinyRuns runs)
     {
         var (picture, dot) = (runs.Picture(run), Read(runs.Picture(run)));
         Assert.Equal(picture.Nodes.Count, dot.Nodes.Count);
-        Assert.Equal(picture.Edges.Select(e => ($"n{e.Up}", $"n{e.Down}", e.Effect)), dot.Edges.Select(e => (e.Up, e.Down, Number(e.Attributes, "effect"))));
+        Assert.Equal(picture.Edges.Select(e => ($"n{e.Up}", $"n{e.Down}", e.Effect)),
+            dot.Edges.Select(e => (e.Up, e.Down, Number(e.Attributes, "effect"))));
         foreach (var (i, node) in picture.Nodes.Index())
         {
             var attributes = dot.Nodes[$"n{i}"];
-            Assert.Equal((node.Site?.Name ?? "metric", node.Position, node.Feature, node.Effect), (attributes["site"], int.Parse(attributes["position"], CultureInfo.InvariantCulture), int.Parse(attributes["feature"], CultureInfo.InvariantCulture), Number(attributes, "effect")));
+            Assert.Equal((node.Site?.Name ?? "metric", node.Position, node.Feature, node.Effect),
+                (attributes["site"], int.Parse(attributes["position"], CultureInfo.InvariantCulture),
+                    int.Parse(attributes["feature"], CultureInfo.InvariantCulture), Number(attributes, "effect")));
         }
     }
 
@@ -34,7 +37,11 @@ public sealed class GraphDotTests(TinyRuns runs)
         var dot = Read(PictureSamples.Hostile());
         Assert.Equal((2 * PictureSamples.HostileTokens.Length) + 1, dot.Nodes.Count);
         var tokens = dot.Nodes.Values.Where(n => n["site"] == "blocks.0.hook_resid_pre").Select(n => n["token"]).ToList();
-        foreach (var (expected, token) in PictureSamples.HostileTokens.Zip(tokens).Where(p => !p.First.Any(c => c is '\0' or '\r' or '\u0001' or '\ud800'))) Assert.Equal(expected, token);
+        foreach (var (expected, token) in PictureSamples.HostileTokens.Zip(tokens)
+            .Where(p => !p.First.Any(c => c is '\0' or '\r' or '\u0001' or '\ud800')))
+        {
+            Assert.Equal(expected, token);
+        }
         Assert.Equal(["␀nul␁␟", "lone␍return", "half \ufffd pair"], [tokens[3], tokens[4], tokens[10]]);
     }
 
@@ -52,5 +59,6 @@ public sealed class GraphDotTests(TinyRuns runs)
         return new DotReader(writer.ToString());
     }
 
-    private static float Number(Dictionary<string, string> attributes, string name) => attributes.TryGetValue(name, out var text) ? float.Parse(text, CultureInfo.InvariantCulture) : float.NaN;
+    private static float Number(Dictionary<string, string> attributes, string name) =>
+        attributes.TryGetValue(name, out var text) ? float.Parse(text, CultureInfo.InvariantCulture) : float.NaN;
 }

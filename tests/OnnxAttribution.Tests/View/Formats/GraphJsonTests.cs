@@ -13,9 +13,11 @@ public sealed class GraphJsonTests(TinyRuns runs)
 {
     private static readonly (string Name, JsonValueKind[] Kinds)[] s_nodeFields =
     [
-        ("node_id", [JsonValueKind.String]), ("feature", [JsonValueKind.Number]), ("layer", [JsonValueKind.String]), ("ctx_idx", [JsonValueKind.Number]), ("feature_type", [JsonValueKind.String]),
-        ("jsNodeId", [JsonValueKind.String]), ("clerp", [JsonValueKind.String]), ("influence", [JsonValueKind.Number, JsonValueKind.Null]), ("activation", [JsonValueKind.Number, JsonValueKind.Null]),
-        ("token_prob", [JsonValueKind.Number]), ("is_target_logit", [JsonValueKind.True, JsonValueKind.False]),
+        ("node_id", [JsonValueKind.String]), ("feature", [JsonValueKind.Number]), ("layer", [JsonValueKind.String]),
+        ("ctx_idx", [JsonValueKind.Number]), ("feature_type", [JsonValueKind.String]), ("jsNodeId", [JsonValueKind.String]),
+        ("clerp", [JsonValueKind.String]), ("influence", [JsonValueKind.Number, JsonValueKind.Null]),
+        ("activation", [JsonValueKind.Number, JsonValueKind.Null]), ("token_prob", [JsonValueKind.Number]),
+        ("is_target_logit", [JsonValueKind.True, JsonValueKind.False]),
     ];
 
     [Theory, MemberData(nameof(TinyRuns.Names), MemberType = typeof(TinyRuns))]
@@ -24,38 +26,61 @@ public sealed class GraphJsonTests(TinyRuns runs)
         var (picture, graph) = (runs.Picture(run), Read(runs.Picture(run)));
         AssertValid(graph);
         var nodes = graph.GetProperty("nodes").EnumerateArray().Where(n => Text(n, "feature_type") != "embedding").ToList();
-        Assert.Equal(picture.Nodes.Select(n => (n.Site?.Name ?? "metric", n.Position, Single(n.Effect))), nodes.Select(n => (Text(n, "site"), n.GetProperty("position").GetInt32(), Single(n, "effect"))));
+        Assert.Equal(picture.Nodes.Select(n => (n.Site?.Name ?? "metric", n.Position, Single(n.Effect))),
+            nodes.Select(n => (Text(n, "site"), n.GetProperty("position").GetInt32(), Single(n, "effect"))));
         var links = graph.GetProperty("links").EnumerateArray().ToList();
-        Assert.Equal(picture.Edges.Select(e => (Text(nodes[e.Up], "node_id"), Text(nodes[e.Down], "node_id"), Single(e.Effect), Single(e.Jacobian))), links.Select(l => (Text(l, "source"), Text(l, "target"), Single(l, "effect"), Single(l, "jacobian"))));
+        Assert.Equal(
+            picture.Edges.Select(e => (Text(nodes[e.Up], "node_id"), Text(nodes[e.Down], "node_id"), Single(e.Effect), Single(e.Jacobian))),
+            links.Select(l => (Text(l, "source"), Text(l, "target"), Single(l, "effect"), Single(l, "jacobian"))));
         Assert.All(links, l => Assert.Equal(-l.GetProperty("effect").GetSingle(), l.GetProperty("weight").GetSingle()));
     }
 
     [Fact]
     public void Odd_runs_keep_the_schema()
     {
-        foreach (var picture in (RunPicture[])[PictureSamples.Hostile(), PictureSamples.Single(), PictureSamples.Unknown(), PictureSamples.SameNumbers(), PictureSamples.Mixed(), PictureSamples.Large(300, 900)]) AssertValid(Read(picture));
+        foreach (var picture in (RunPicture[])[PictureSamples.Hostile(), PictureSamples.Single(), PictureSamples.Unknown(),
+            PictureSamples.SameNumbers(), PictureSamples.Mixed(), PictureSamples.Large(300, 900)])
+        {
+            AssertValid(Read(picture));
+        }
     }
 
     [Fact]
     public void Three_sites_of_a_layer_are_three_layers_and_no_ids_meet()
     {
-        var nodes = Read(PictureSamples.SameNumbers()).GetProperty("nodes").EnumerateArray().Where(n => Text(n, "feature_type") != "embedding").ToList();
+        var nodes = Read(PictureSamples.SameNumbers())
+            .GetProperty("nodes")
+            .EnumerateArray()
+            .Where(n => Text(n, "feature_type") != "embedding")
+            .ToList();
         Assert.Equal(["0", "1", "2", "3", "4"], nodes.Select(n => Text(n, "layer")).Distinct());
         // the viewer tells features apart by these three
-        Assert.Equal(nodes.Count, nodes.Select(n => (Text(n, "layer"), n.GetProperty("feature").GetInt64(), n.GetProperty("ctx_idx").GetInt32())).Distinct().Count());
+        Assert.Equal(nodes.Count, nodes.Select(n =>
+            (Text(n, "layer"), n.GetProperty("feature").GetInt64(), n.GetProperty("ctx_idx").GetInt32())).Distinct().Count());
         var feature = nodes.Single(n => Text(n, "node_id") == "2_1_1");
-        Assert.Equal((7, "2_1-0", "0.mlp 1 @ t", "blocks.0.hook_mlp_out"), (feature.GetProperty("feature").GetInt32(), Text(feature, "jsNodeId"), Text(feature, "clerp"), Text(feature, "site")));   // (2+1)(2+1+1)/2 + 1
+        Assert.Equal((7, "2_1-0", "0.mlp 1 @ t", "blocks.0.hook_mlp_out"), (feature.GetProperty("feature").GetInt32(),
+            Text(feature, "jsNodeId"), Text(feature, "clerp"), Text(feature, "site")));   // (2+1)(2+1+1)/2 + 1
     }
 
     [Fact]
     public void The_residual_stream_alone_keeps_the_models_layers_so_that_neuronpedia_finds_its_features()
     {
         var facts = PictureSamples.Facts("a");
-        facts["neuronpedia_ids"] = new JsonObject { ["blocks.3.hook_resid_pre"] = "gpt2-small/3-res-jb", ["blocks.7.hook_resid_pre"] = "gpt2-small/7-res-jb" };
-        var picture = PictureSamples.Of([PictureSamples.Row("blocks.3.hook_resid_pre", 0, "a", 12, 1), PictureSamples.Row("blocks.7.hook_resid_pre", 0, "a", 13, 1)], [new(0, 1, 1, 1), new(1, OnnxAttribution.Attribution.CausalEdge.Metric, 1, 1)], facts);
+        facts["neuronpedia_ids"] = new JsonObject
+        {
+            ["blocks.3.hook_resid_pre"] = "gpt2-small/3-res-jb",
+            ["blocks.7.hook_resid_pre"] = "gpt2-small/7-res-jb"
+        };
+        var picture = PictureSamples.Of(
+            [PictureSamples.Row("blocks.3.hook_resid_pre", 0, "a", 12, 1), PictureSamples.Row("blocks.7.hook_resid_pre", 0, "a", 13, 1)],
+            [new(0, 1, 1, 1), new(1, OnnxAttribution.Attribution.CausalEdge.Metric, 1, 1)], facts);
         var graph = Read(picture);
-        Assert.Equal(["3_12_0", "7_13_0"], graph.GetProperty("nodes").EnumerateArray().Where(n => Text(n, "feature_type") == "cross layer transcoder").Select(n => Text(n, "node_id")));
-        Assert.Equal(("gpt2-small", "res-jb"), (Text(graph.GetProperty("metadata"), "scan"), Text(graph.GetProperty("metadata").GetProperty("feature_details"), "neuronpedia_source_set")));
+        Assert.Equal(["3_12_0", "7_13_0"], graph.GetProperty("nodes")
+            .EnumerateArray()
+            .Where(n => Text(n, "feature_type") == "cross layer transcoder")
+            .Select(n => Text(n, "node_id")));
+        Assert.Equal(("gpt2-small", "res-jb"), (Text(graph.GetProperty("metadata"), "scan"),
+            Text(graph.GetProperty("metadata").GetProperty("feature_details"), "neuronpedia_source_set")));
         Assert.False(Read(runs.Picture("graph")).GetProperty("metadata").TryGetProperty("feature_details", out _));
     }
 
@@ -66,9 +91,18 @@ public sealed class GraphJsonTests(TinyRuns runs)
     public void The_stream_behind_the_last_block_is_a_layer_of_its_own_and_all_sites_must_be_of_one_set(string id, bool found)
     {
         var facts = PictureSamples.Facts("a");
-        facts["neuronpedia_ids"] = new JsonObject { ["blocks.3.hook_resid_pre"] = "gpt2-small/3-res-jb", ["blocks.3.hook_resid_post"] = id };
-        var graph = Read(PictureSamples.Of([PictureSamples.Row("blocks.3.hook_resid_pre", 0, "a", 12, 1), PictureSamples.Row("blocks.3.hook_resid_post", 0, "a", 13, 1)], [new(0, 1, 1, 1)], facts));
-        Assert.Equal(["3_12_0", "4_13_0"], graph.GetProperty("nodes").EnumerateArray().Where(n => Text(n, "feature_type") == "cross layer transcoder").Select(n => Text(n, "node_id")));
+        facts["neuronpedia_ids"] = new JsonObject
+        {
+            ["blocks.3.hook_resid_pre"] = "gpt2-small/3-res-jb",
+            ["blocks.3.hook_resid_post"] = id
+        };
+        var graph = Read(
+            PictureSamples.Of([PictureSamples.Row("blocks.3.hook_resid_pre", 0, "a", 12, 1),
+                PictureSamples.Row("blocks.3.hook_resid_post", 0, "a", 13, 1)], [new(0, 1, 1, 1)], facts));
+        Assert.Equal(["3_12_0", "4_13_0"], graph.GetProperty("nodes")
+            .EnumerateArray()
+            .Where(n => Text(n, "feature_type") == "cross layer transcoder")
+            .Select(n => Text(n, "node_id")));
         Assert.Equal(found, graph.GetProperty("metadata").TryGetProperty("feature_details", out _));
     }
 
@@ -78,16 +112,20 @@ public sealed class GraphJsonTests(TinyRuns runs)
     {
         var facts = PictureSamples.Facts("a");
         (facts["metric"], facts["clean_metric"], facts["target"]) = (metric, clean, "b");
-        Assert.Equal(probability, Logit(Read(PictureSamples.Of([PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, 1)], [], facts))).GetProperty("token_prob").GetDouble(), 1e-3);
+        Assert.Equal(probability, Logit(Read(PictureSamples.Of([PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, 1)], [], facts)))
+            .GetProperty("token_prob")
+            .GetDouble(), 1e-3);
     }
 
     [Fact]
     public void The_highest_layer_is_never_zero() =>
-        Assert.Equal(["1", "2"], Read(PictureSamples.Single()).GetProperty("nodes").EnumerateArray().Select(n => Text(n, "layer")).Where(l => l != "E"));
+        Assert.Equal(["1", "2"],
+            Read(PictureSamples.Single()).GetProperty("nodes").EnumerateArray().Select(n => Text(n, "layer")).Where(l => l != "E"));
 
     [Fact]
     public void A_run_that_kept_nothing_is_its_metric_and_the_prompt() =>
-        Assert.Equal(["embedding", "logit"], Read(PictureSamples.Empty()).GetProperty("nodes").EnumerateArray().Select(n => Text(n, "feature_type")));
+        Assert.Equal(["embedding", "logit"],
+            Read(PictureSamples.Empty()).GetProperty("nodes").EnumerateArray().Select(n => Text(n, "feature_type")));
 
     [Fact]
     public void The_metric_is_the_targets_logit_with_its_probability()
@@ -101,7 +139,8 @@ public sealed class GraphJsonTests(TinyRuns runs)
     [Fact]
     public void Influence_is_the_cumulative_share_of_effects_the_strongest_first()
     {
-        var nodes = Read(runs.Picture("graph")).GetProperty("nodes").EnumerateArray().Where(n => n.GetProperty("influence").ValueKind == JsonValueKind.Number).OrderBy(n => n.GetProperty("influence").GetDouble()).ToList();
+        var nodes = Read(runs.Picture("graph")).GetProperty("nodes").EnumerateArray().Where(n =>
+            n.GetProperty("influence").ValueKind == JsonValueKind.Number).OrderBy(n => n.GetProperty("influence").GetDouble()).ToList();
         float[] strengths = [.. nodes.Select(n => Math.Abs(n.GetProperty("effect").GetSingle()))];
         Assert.Equal(strengths.OrderDescending(), strengths);
         Assert.Equal(strengths[0] / strengths.Sum(s => (double)s), nodes[0].GetProperty("influence").GetDouble(), 1e-9);
@@ -114,8 +153,12 @@ public sealed class GraphJsonTests(TinyRuns runs)
         var text = Written(PictureSamples.Hostile());
         Assert.DoesNotContain('<', text);
         var graph = Read(PictureSamples.Hostile());
-        Assert.Equal(PictureSamples.HostileTokens.Select(t => t.Replace('\ud800', '\ufffd')), graph.GetProperty("metadata").GetProperty("prompt_tokens").EnumerateArray().Select(t => t.GetString()));
-        foreach (var node in graph.GetProperty("nodes").EnumerateArray()) Assert.DoesNotContain(Text(node, "clerp"), c => c is '<' or '>' or '&' || char.IsControl(c));
+        Assert.Equal(PictureSamples.HostileTokens.Select(t => t.Replace('\ud800', '\ufffd')),
+            graph.GetProperty("metadata").GetProperty("prompt_tokens").EnumerateArray().Select(t => t.GetString()));
+        foreach (var node in graph.GetProperty("nodes").EnumerateArray())
+        {
+            Assert.DoesNotContain(Text(node, "clerp"), c => c is '<' or '>' or '&' || char.IsControl(c));
+        }
     }
 
     private static void AssertValid(JsonElement graph)
@@ -135,25 +178,30 @@ public sealed class GraphJsonTests(TinyRuns runs)
         {
             foreach (var (name, kinds) in s_nodeFields) Assert.Contains(node.GetProperty(name).ValueKind, kinds);
             Assert.InRange(node.GetProperty("ctx_idx").GetInt32(), 0, metadata.GetProperty("prompt_tokens").GetArrayLength() - 1);
-            Assert.Contains(Text(node, "feature_type"), (string[])["cross layer transcoder", "mlp reconstruction error", "embedding", "logit"]);
+            Assert.Contains(Text(node, "feature_type"),
+                (string[])["cross layer transcoder", "mlp reconstruction error", "embedding", "logit"]);
         }
         AssertViewable(nodes);
         var ids = nodes.Select(n => Text(n, "node_id")).ToHashSet();
         Assert.Equal(nodes.Count, ids.Count);
-        Assert.All(graph.GetProperty("links").EnumerateArray(), l => Assert.True(ids.Contains(Text(l, "source")) && ids.Contains(Text(l, "target")) && l.GetProperty("weight").ValueKind == JsonValueKind.Number));
+        Assert.All(graph.GetProperty("links").EnumerateArray(),
+            l => Assert.True(ids.Contains(Text(l, "source")) && ids.Contains(Text(l, "target"))
+                && l.GetProperty("weight").ValueKind == JsonValueKind.Number));
     }
 
     // what the viewer does with a graph and no schema says
     private static void AssertViewable(List<JsonElement> nodes)
     {
-        var highest = nodes.Where(n => Text(n, "feature_type") is not ("logit" or "embedding")).Max(n => int.Parse(Text(n, "layer"), CultureInfo.InvariantCulture));
+        var highest = nodes.Where(n => Text(n, "feature_type") is not ("logit" or "embedding"))
+            .Max(n => int.Parse(Text(n, "layer"), CultureInfo.InvariantCulture));
         Assert.True(highest > 0);
         var logit = nodes.Single(n => Text(n, "feature_type") == "logit");
         Assert.Equal(highest + 1, int.Parse(Text(logit, "layer"), CultureInfo.InvariantCulture));
         Assert.InRange(double.Parse(Text(logit, "clerp").Split("(p=")[1].Split(')')[0], CultureInfo.InvariantCulture), 0, 1);
     }
 
-    private static JsonElement Logit(JsonElement graph) => graph.GetProperty("nodes").EnumerateArray().Single(n => Text(n, "feature_type") == "logit");
+    private static JsonElement Logit(JsonElement graph) =>
+        graph.GetProperty("nodes").EnumerateArray().Single(n => Text(n, "feature_type") == "logit");
 
     private static JsonElement Read(RunPicture picture) => JsonDocument.Parse(Written(picture)).RootElement;
 
@@ -168,5 +216,6 @@ public sealed class GraphJsonTests(TinyRuns runs)
 
     private static float? Single(float value) => float.IsFinite(value) ? value : null;
 
-    private static float? Single(JsonElement element, string name) => element.GetProperty(name).ValueKind == JsonValueKind.Null ? null : element.GetProperty(name).GetSingle();
+    private static float? Single(JsonElement element, string name) =>
+        element.GetProperty(name).ValueKind == JsonValueKind.Null ? null : element.GetProperty(name).GetSingle();
 }

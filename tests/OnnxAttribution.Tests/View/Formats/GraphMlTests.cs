@@ -16,11 +16,14 @@ public sealed class GraphMlTests(TinyRuns runs)
         var (picture, graph) = (runs.Picture(run), Read(runs.Picture(run)));
         var (nodes, edges) = (graph.Descendants(s_ns + "node").ToList(), graph.Descendants(s_ns + "edge").ToList());
         Assert.Equal(picture.Nodes.Count, nodes.Select(n => (string)n.Attribute("id")!).Distinct().Count());
-        Assert.Equal(picture.Edges.Select(e => ($"n{e.Up}", $"n{e.Down}", e.Effect, e.Jacobian, e.OnMetric, e.OnDownstream)), edges.Select(e => ((string)e.Attribute("source")!, (string)e.Attribute("target")!, Number(e, "effect"), Number(e, "jacobian"), Number(e, "on_metric"), Number(e, "on_downstream"))));
+        Assert.Equal(picture.Edges.Select(e => ($"n{e.Up}", $"n{e.Down}", e.Effect, e.Jacobian, e.OnMetric, e.OnDownstream)),
+            edges.Select(e => ((string)e.Attribute("source")!, (string)e.Attribute("target")!, Number(e, "effect"), Number(e, "jacobian"),
+                Number(e, "on_metric"), Number(e, "on_downstream"))));
         foreach (var (node, xml) in picture.Nodes.Zip(nodes))
         {
             Assert.Equal((node.Site?.Name ?? "metric", node.Token), (Text(xml, "site"), Text(xml, "token") ?? ""));
-            Assert.Equal((node.Activation, node.Gradient, node.Effect), (Number(xml, "activation"), Number(xml, "gradient"), Number(xml, "effect")));
+            Assert.Equal((node.Activation, node.Gradient, node.Effect),
+                (Number(xml, "activation"), Number(xml, "gradient"), Number(xml, "effect")));
         }
         Assert.All(edges, e => Assert.Equal(Math.Abs(Number(e, "effect")), Number(e, "weight")));
     }
@@ -29,7 +32,8 @@ public sealed class GraphMlTests(TinyRuns runs)
     public void Every_entry_has_a_typed_key_of_its_domain_and_fits_the_type()
     {
         var graph = Read(runs.Picture("graph"));
-        var keys = graph.Elements(s_ns + "key").ToDictionary(k => (string)k.Attribute("id")!, k => ((string)k.Attribute("for")!, (string)k.Attribute("attr.type")!));
+        var keys = graph.Elements(s_ns + "key")
+            .ToDictionary(k => (string)k.Attribute("id")!, k => ((string)k.Attribute("for")!, (string)k.Attribute("attr.type")!));
         foreach (var data in graph.Descendants(s_ns + "data"))
         {
             var (of, type) = keys[(string)data.Attribute("key")!];
@@ -42,8 +46,16 @@ public sealed class GraphMlTests(TinyRuns runs)
     [Fact]
     public void Hostile_tokens_survive_but_for_what_xml_cannot_hold()
     {
-        var tokens = Read(PictureSamples.Hostile()).Descendants(s_ns + "node").Where(n => Text(n, "site") == "blocks.0.hook_resid_pre").Select(n => Text(n, "token") ?? "").ToList();
-        foreach (var (expected, token) in PictureSamples.HostileTokens.Zip(tokens).Where(p => !p.First.Any(c => c is '\0' or '\u0001' or '\ud800' or '\ufffe'))) Assert.Equal(expected, token);
+        var tokens = Read(PictureSamples.Hostile())
+            .Descendants(s_ns + "node")
+            .Where(n => Text(n, "site") == "blocks.0.hook_resid_pre")
+            .Select(n => Text(n, "token") ?? "")
+            .ToList();
+        foreach (var (expected, token) in PictureSamples.HostileTokens.Zip(tokens)
+            .Where(p => !p.First.Any(c => c is '\0' or '\u0001' or '\ud800' or '\ufffe')))
+        {
+            Assert.Equal(expected, token);
+        }
         Assert.Equal(["␀nul␁␟", "half \ufffd pair", "\ufffd\ufffd"], [tokens[3], tokens[10], tokens[11]]);
     }
 
@@ -63,7 +75,9 @@ public sealed class GraphMlTests(TinyRuns runs)
         return XDocument.Parse(writer.ToString(), LoadOptions.PreserveWhitespace).Root!;
     }
 
-    private static string? Text(XElement element, string name) => element.Elements(s_ns + "data").SingleOrDefault(d => (string)d.Attribute("key")! == $"{element.Name.LocalName}_{name}")?.Value;
+    private static string? Text(XElement element, string name) =>
+        element.Elements(s_ns + "data").SingleOrDefault(d => (string)d.Attribute("key")! == $"{element.Name.LocalName}_{name}")?.Value;
 
-    private static float Number(XElement element, string name) => Text(element, name) is { } text ? float.Parse(text, CultureInfo.InvariantCulture) : float.NaN;
+    private static float Number(XElement element, string name) =>
+        Text(element, name) is { } text ? float.Parse(text, CultureInfo.InvariantCulture) : float.NaN;
 }

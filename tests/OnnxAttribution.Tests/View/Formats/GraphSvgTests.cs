@@ -18,7 +18,8 @@ public sealed partial class GraphSvgTests(TinyRuns runs)
         var picture = runs.Picture(run);
         var svg = Drawn(picture);
         Assert.Equal(Enumerable.Range(0, picture.Nodes.Count), OfClass(svg, "node").Select(n => (int)n.Attribute("data-node")!));
-        Assert.Equal(picture.Edges.Select(e => (e.Up, e.Down)).Order(), OfClass(svg, "edge").Select(e => ((int)e.Attribute("data-up")!, (int)e.Attribute("data-down")!)).Order());
+        Assert.Equal(picture.Edges.Select(e => (e.Up, e.Down)).Order(),
+            OfClass(svg, "edge").Select(e => ((int)e.Attribute("data-up")!, (int)e.Attribute("data-down")!)).Order());
         Assert.Equal(picture.Nodes.Count(n => n.IsError), OfClass(svg, "error").Count());
     }
 
@@ -29,7 +30,10 @@ public sealed partial class GraphSvgTests(TinyRuns runs)
         var boxes = OfClass(svg, "node").ToDictionary(n => (int)n.Attribute("data-node")!, n => n.Element(s_svg + "rect")!);
         foreach (var edge in OfClass(svg, "edge"))
         {
-            var numbers = Numbers().Matches((string)edge.Attribute("d")!).Select(m => double.Parse(m.Value, CultureInfo.InvariantCulture)).ToArray();
+            var numbers = Numbers()
+                .Matches((string)edge.Attribute("d")!)
+                .Select(m => double.Parse(m.Value, CultureInfo.InvariantCulture))
+                .ToArray();
             var (up, down) = (boxes[(int)edge.Attribute("data-up")!], boxes[(int)edge.Attribute("data-down")!]);
             Assert.Equal(Value(up, "x") + (Value(up, "width") / 2), numbers[0], 0.05);
             Assert.Equal(Value(up, "y"), numbers[1], 0.05);
@@ -47,7 +51,11 @@ public sealed partial class GraphSvgTests(TinyRuns runs)
         Assert.Equal(widths.Order(), widths);
         Assert.Equal(opacities.Order(), opacities);
         Assert.Equal(5, widths[^1], 1e-9);
-        foreach (var (edge, path) in picture.Edges.Reverse().Zip(drawn)) Assert.Equal(edge.Effect < 0 ? SvgTheme.Light.Raises : SvgTheme.Light.Lowers, (string)path.Attribute("stroke")!);   // the metric falls without it: it raises
+        // the metric falls without it: it raises
+        foreach (var (edge, path) in picture.Edges.Reverse().Zip(drawn))
+        {
+            Assert.Equal(edge.Effect < 0 ? SvgTheme.Light.Raises : SvgTheme.Light.Lowers, (string)path.Attribute("stroke")!);
+        }
     }
 
     [Fact]
@@ -55,7 +63,10 @@ public sealed partial class GraphSvgTests(TinyRuns runs)
     {
         var picture = runs.Picture("ablated");
         var svg = Drawn(picture);
-        foreach (var (edge, path) in picture.Edges.Reverse().Zip(OfClass(svg, "edge"))) Assert.Equal(edge.Effect < 0 ? SvgTheme.Light.Raises : SvgTheme.Light.Lowers, (string)path.Attribute("stroke")!);
+        foreach (var (edge, path) in picture.Edges.Reverse().Zip(OfClass(svg, "edge")))
+        {
+            Assert.Equal(edge.Effect < 0 ? SvgTheme.Light.Raises : SvgTheme.Light.Lowers, (string)path.Attribute("stroke")!);
+        }
         Assert.Contains("raises the downstream activation", Texts(svg));
         Assert.Contains("raises the metric", Texts(Drawn(runs.Picture("graph"))));
     }
@@ -64,7 +75,9 @@ public sealed partial class GraphSvgTests(TinyRuns runs)
     public void What_is_not_known_is_grey()
     {
         var svg = Drawn(PictureSamples.Unknown());
-        Assert.Equal(SvgTheme.Light.Unknown, (string)OfClass(svg, "edge").Single(e => (int)e.Attribute("data-up")! == 0).Attribute("stroke")!);
+        Assert.Equal(SvgTheme.Light.Unknown, (string)OfClass(svg, "edge")
+            .Single(e => (int)e.Attribute("data-up")! == 0)
+            .Attribute("stroke")!);
         Assert.DoesNotContain("NaN", svg.ToString());
     }
 
@@ -84,8 +97,10 @@ public sealed partial class GraphSvgTests(TinyRuns runs)
     public void Hostile_tokens_stay_text()
     {
         var svg = Drawn(PictureSamples.Hostile());
-        Assert.Equal(["defs", "g", "line", "path", "pattern", "rect", "svg", "text", "title"], svg.DescendantsAndSelf().Select(e => e.Name.LocalName).Distinct().Order());
-        Assert.DoesNotContain(svg.DescendantsAndSelf().Attributes(), a => a.Name.LocalName.StartsWith("on", StringComparison.OrdinalIgnoreCase) || a.Name.LocalName is "href" or "style");
+        Assert.Equal(["defs", "g", "line", "path", "pattern", "rect", "svg", "text", "title"],
+            svg.DescendantsAndSelf().Select(e => e.Name.LocalName).Distinct().Order());
+        Assert.DoesNotContain(svg.DescendantsAndSelf().Attributes(),
+            a => a.Name.LocalName.StartsWith("on", StringComparison.OrdinalIgnoreCase) || a.Name.LocalName is "href" or "style");
         Assert.Contains(Texts(svg), t => t.StartsWith("</scr", StringComparison.Ordinal));
         Assert.All(Texts(svg), t => Assert.DoesNotContain(t, char.IsControl));
     }
@@ -93,7 +108,11 @@ public sealed partial class GraphSvgTests(TinyRuns runs)
     [Fact]
     public void No_text_leaves_the_drawing()
     {
-        foreach (var picture in (RunPicture[])[runs.Picture("graph"), runs.Picture("summed"), PictureSamples.Hostile(), PictureSamples.Single(), PictureSamples.Mixed(), PictureSamples.Large(200, 500)]) SvgReading.AssertTextsInside(Drawn(picture));
+        foreach (var picture in (RunPicture[])[runs.Picture("graph"), runs.Picture("summed"), PictureSamples.Hostile(),
+            PictureSamples.Single(), PictureSamples.Mixed(), PictureSamples.Large(200, 500)])
+        {
+            SvgReading.AssertTextsInside(Drawn(picture));
+        }
     }
 
     [Fact]

@@ -29,7 +29,8 @@ public sealed class PageDataTests : IDisposable
     {
         using var data = Data(HostileRun.Write(_directory["run"]));
         var edges = data.RootElement.GetProperty("edges");
-        // taking the node away moves the metric by the effect, so the node itself does the opposite; the downstream activation by the effect over its gradient, 2
+        // taking the node away moves the metric by the effect, so the node itself does the opposite;
+        // the downstream activation by the effect over its gradient, 2
         Assert.Equal([8, -1.5, 1.5], edges.GetProperty("met").EnumerateArray().Select(e => e.GetDouble()));
         Assert.Equal([8, -0.75, 0.75], edges.GetProperty("act").EnumerateArray().Select(e => e.GetDouble()));
     }
@@ -50,7 +51,8 @@ public sealed class PageDataTests : IDisposable
         Assert.DoesNotContain('>', json);
         Assert.DoesNotContain('\u2028', json);
         using var data = JsonDocument.Parse(json);
-        Assert.Equal(HostileRun.Tokens, data.RootElement.GetProperty("run").GetProperty("tokens").EnumerateArray().Select(t => t.GetString()!));
+        Assert.Equal(HostileRun.Tokens,
+            data.RootElement.GetProperty("run").GetProperty("tokens").EnumerateArray().Select(t => t.GetString()!));
         Assert.Contains("<script>alert(3)</script>", data.RootElement.GetProperty("strings").EnumerateArray().Select(t => t.GetString()));
     }
 
@@ -58,7 +60,10 @@ public sealed class PageDataTests : IDisposable
     public void A_dashboard_stands_with_its_feature_and_repeats_no_text()
     {
         using var data = Data(HostileRun.Write(_directory["run"]), Card("again"));
-        var card = data.RootElement.GetProperty("features").EnumerateArray().Single(f => f.GetProperty("card").ValueKind == JsonValueKind.Object).GetProperty("card");
+        var card = data.RootElement.GetProperty("features")
+            .EnumerateArray()
+            .Single(f => f.GetProperty("card").ValueKind == JsonValueKind.Object)
+            .GetProperty("card");
         var context = card.GetProperty("ctx")[0];
         Assert.Equal("[[1,0.5]]", context.GetProperty("a").GetRawText());
         Assert.Equal(context.GetProperty("t")[0].GetInt32(), context.GetProperty("t")[2].GetInt32());
@@ -68,37 +73,52 @@ public sealed class PageDataTests : IDisposable
     [Fact]
     public void Of_more_contexts_than_a_card_has_room_for_the_strongest_and_one_of_each_stratum_stay()
     {
-        var contexts = ((int[])[.. Enumerable.Repeat(0, 20), .. Enumerable.Range(1, 4).SelectMany(q => Enumerable.Repeat(q, 3))]).Select((q, i) => new FeatureContext(q, 0, [$"{i}"], [30 - i])).ToList();
+        var contexts = ((int[])[.. Enumerable.Repeat(0, 20), .. Enumerable.Range(1, 4).SelectMany(q => Enumerable.Repeat(q, 3))])
+            .Select((q, i) => new FeatureContext(q, 0, [$"{i}"], [30 - i]))
+            .ToList();
         var card = Card("a").Single().Value with { Contexts = contexts };
         using var data = Data(HostileRun.Write(_directory["run"]), new() { [(HostileRun.Upstream, 7)] = card });
-        var shown = data.RootElement.GetProperty("features").EnumerateArray().Single(f => f.GetProperty("card").ValueKind == JsonValueKind.Object).GetProperty("card").GetProperty("ctx").EnumerateArray();
-        Assert.Equal([(0, 30), (0, 29), (0, 28), (0, 27), (0, 26), (0, 25), (0, 24), (0, 23), (1, 10), (2, 7), (3, 4), (4, 1)], shown.Select(c => (c.GetProperty("q").GetInt32(), c.GetProperty("a")[0][1].GetInt32())));
+        var shown = data.RootElement.GetProperty("features").EnumerateArray()
+            .Single(f => f.GetProperty("card").ValueKind == JsonValueKind.Object).GetProperty("card").GetProperty("ctx").EnumerateArray();
+        Assert.Equal([(0, 30), (0, 29), (0, 28), (0, 27), (0, 26), (0, 25), (0, 24), (0, 23), (1, 10), (2, 7), (3, 4), (4, 1)],
+            shown.Select(c => (c.GetProperty("q").GetInt32(), c.GetProperty("a")[0][1].GetInt32())));
     }
 
     [Fact]
     public void A_feature_at_no_position_shades_no_token()
     {
-        using var data = JsonDocument.Parse(PageData.Json(PictureSamples.Mixed(), new DashboardCards(new Dictionary<(string, int), FeatureDashboard>(), null)));
-        foreach (var feature in data.RootElement.GetProperty("features").EnumerateArray()) Assert.Equal("[[0,1.5],[1,1.5],[2,1.5]]", feature.GetProperty("acts").GetRawText());
+        using var data = JsonDocument.Parse(
+            PageData.Json(PictureSamples.Mixed(), new DashboardCards(new Dictionary<(string, int), FeatureDashboard>(), null)));
+        foreach (var feature in data.RootElement.GetProperty("features").EnumerateArray())
+        {
+            Assert.Equal("[[0,1.5],[1,1.5],[2,1.5]]", feature.GetProperty("acts").GetRawText());
+        }
     }
 
     [Fact]
     public void Where_edges_are_left_out_so_are_the_nodes_that_none_is_left_at()
     {
-        NodeRow[] nodes = [PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, 1), PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 2, 5), PictureSamples.Row("blocks.1.hook_resid_pre", 0, "a", 3, 1)];
+        NodeRow[] nodes = [PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, 1),
+            PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 2, 5), PictureSamples.Row("blocks.1.hook_resid_pre", 0, "a", 3, 1)];
         CausalEdge[] edges = [new(0, 2, 1, 3), new(1, 2, 1, 2)];
-        Assert.Equal([1, 2, 3], PictureSamples.Of(nodes, edges, limits: new PictureLimits(10, 2)).Nodes.Where(n => !n.IsMetric).Select(n => n.Feature));
-        Assert.Equal([1, 3], PictureSamples.Of(nodes, edges, limits: new PictureLimits(10, 1)).Nodes.Where(n => !n.IsMetric).Select(n => n.Feature));
+        Assert.Equal([1, 2, 3],
+            PictureSamples.Of(nodes, edges, limits: new PictureLimits(10, 2)).Nodes.Where(n => !n.IsMetric).Select(n => n.Feature));
+        Assert.Equal([1, 3],
+            PictureSamples.Of(nodes, edges, limits: new PictureLimits(10, 1)).Nodes.Where(n => !n.IsMetric).Select(n => n.Feature));
     }
 
     public void Dispose() => _directory.Dispose();
 
     private static Dictionary<(string, int), FeatureDashboard> Card(string token) => new()
     {
-        [(HostileRun.Upstream, 7)] = new FeatureDashboard(HostileRun.Upstream, 7, 0.25, 1, 2, [3, 1], [new FeatureContext(0, 1, [token, "b", token], [0, 0.5f, 0])], [new TokenLogit(token, 1)], [new TokenLogit("b", -1)], [new NearFeature(8, 0.5f)]),
+        [(HostileRun.Upstream, 7)] = new FeatureDashboard(HostileRun.Upstream, 7, 0.25, 1, 2, [3, 1],
+            [new FeatureContext(0, 1, [token, "b", token], [0, 0.5f, 0])], [new TokenLogit(token, 1)], [new TokenLogit("b", -1)],
+            [new NearFeature(8, 0.5f)]),
     };
 
-    private static JsonDocument Data(string run, Dictionary<(string, int), FeatureDashboard>? cards = null) => JsonDocument.Parse(Json(run, cards));
+    private static JsonDocument Data(string run, Dictionary<(string, int), FeatureDashboard>? cards = null) =>
+        JsonDocument.Parse(Json(run, cards));
 
-    private static string Json(string run, Dictionary<(string, int), FeatureDashboard>? cards = null) => PageData.Json(RunPicture.Read(run), new DashboardCards(cards ?? [], null));
+    private static string Json(string run, Dictionary<(string, int), FeatureDashboard>? cards = null) =>
+        PageData.Json(RunPicture.Read(run), new DashboardCards(cards ?? [], null));
 }

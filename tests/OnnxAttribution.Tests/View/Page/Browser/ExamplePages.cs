@@ -19,10 +19,13 @@ public sealed class ExamplePages : IDisposable
         Verb.Run([.. graph, "--out", Run]).Done();
         Verb.Run("validate", Run, "--sample", "40").Done();
         Verb.Run([.. graph, "--aggregate", "sum", "--out", _directory["summed"]]).Done();
-        Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--sites", "resid", "--out", _directory["ablated"], "--no-page").Done();
+        Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--sites", "resid",
+            "--out", _directory["ablated"], "--no-page").Done();
         // of a token that the model does not say, against the one that it says; and of one alone
-        Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", "O", "--foil", ")", "--metric", "logit-diff", "--out", _directory["other"], "--sites", "resid", "--no-page").Done();
-        Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", " CON", "--out", _directory["alone"], "--sites", "resid", "--no-page").Done();
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", "O", "--foil", ")",
+            "--metric", "logit-diff", "--out", _directory["other"], "--sites", "resid", "--no-page").Done();
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", " CON", "--out", _directory["alone"],
+            "--sites", "resid", "--no-page").Done();
         Picture = RunPicture.Read(Run);
         File = Write("copyright.html", Picture, Cards(Picture));
         Summed = Write("summed.html", RunPicture.Read(_directory["summed"]), []);
@@ -46,10 +49,12 @@ public sealed class ExamplePages : IDisposable
 
     internal static string Promoted(int feature) => $" promoted-{feature}";
 
-    internal static Dictionary<(string, int), FeatureDashboard> Cards(RunPicture picture) => picture.Nodes.Where(n => n is { IsMetric: false, IsError: false }).DistinctBy(n => (n.Site, n.Feature))
-        .ToDictionary(n => (n.Site!.Name, n.Feature), n => new FeatureDashboard(n.Site!.Name, n.Feature, 0.0125, 1.5f, 20, [50, 20, 3, 1],
-            [new(0, 2, ["The", " quick", $" peak-{n.Feature}", "\n"], [0, 0.5f, 19, 0]), new(1, 0, ["lower", " down"], [4, 0])],
-            [new(Promoted(n.Feature), 1.25f), new(")", 0.5f)], [new($" suppressed-{n.Feature}", -2)], [new(n.Feature + 1, 0.75f)]));
+    internal static Dictionary<(string, int), FeatureDashboard> Cards(RunPicture picture) =>
+        picture.Nodes.Where(n => n is { IsMetric: false, IsError: false }).DistinctBy(n => (n.Site, n.Feature))
+            .ToDictionary(n => (n.Site!.Name, n.Feature),
+                n => new FeatureDashboard(n.Site!.Name, n.Feature, 0.0125, 1.5f, 20, [50, 20, 3, 1],
+                    [new(0, 2, ["The", " quick", $" peak-{n.Feature}", "\n"], [0, 0.5f, 19, 0]), new(1, 0, ["lower", " down"], [4, 0])],
+                    [new(Promoted(n.Feature), 1.25f), new(")", 0.5f)], [new($" suppressed-{n.Feature}", -2)], [new(n.Feature + 1, 0.75f)]));
 
     internal string Write(string name, RunPicture picture, Dictionary<(string, int), FeatureDashboard> cards)
     {

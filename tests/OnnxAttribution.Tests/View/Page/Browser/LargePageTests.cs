@@ -72,7 +72,8 @@ public sealed class LargePageTests(PageBrowser browser, ExamplePages pages, ITes
         Assert.InRange(touched.Length, 3, 3 * Moves);
     }
 
-    /// <summary>What is changed in the document while something is done: <c>node</c> or <c>edge</c>, or the id of the nearest element that has one. Which of them is pointed at is not looked at.</summary>
+    /// <summary>What is changed in the document while something is done:
+    /// <c>node</c> or <c>edge</c>, or the id of the nearest element that has one. Which of them is pointed at is not looked at.</summary>
     private static async Task<string[]> Touched(IPage page, Func<Task> act)
     {
         await page.EvaluateAsync("""
@@ -98,11 +99,15 @@ public sealed class LargePageTests(PageBrowser browser, ExamplePages pages, ITes
             for (var i = 0; i < 4; i++) active[random.Next(24)] = random.NextSingle() * 10;
             return new FeatureContext(quantile, 12, [.. Enumerable.Range(0, 24).Select(_ => Word())], active);
         }
-        var cards = s_picture.Nodes.Where(n => n is { IsMetric: false, IsError: false }).DistinctBy(n => (n.Site, n.Feature)).ToDictionary(n => (n.Site!.Name, n.Feature), n => new FeatureDashboard(
-            n.Site!.Name, n.Feature, random.NextDouble() / 20, random.NextSingle(), 10, [.. Enumerable.Range(0, 20).Select(i => (long)random.Next(10_000 / (i + 1)))],
-            [.. Enumerable.Range(0, 30).Select(i => Context(i < 10 ? 0 : 1 + (i / 10)))],
-            [.. Enumerable.Range(0, 10).Select(i => new TokenLogit(Word(), random.NextSingle() * 3))], [.. Enumerable.Range(0, 10).Select(i => new TokenLogit(Word(), -random.NextSingle() * 3))],
-            [.. Enumerable.Range(0, 5).Select(i => new NearFeature(random.Next(24_576), random.NextSingle()))]));
+        var cards = s_picture.Nodes.Where(n => n is { IsMetric: false, IsError: false })
+            .DistinctBy(n => (n.Site, n.Feature))
+            .ToDictionary(n => (n.Site!.Name, n.Feature), n => new FeatureDashboard(
+                n.Site!.Name, n.Feature, random.NextDouble() / 20, random.NextSingle(), 10,
+                [.. Enumerable.Range(0, 20).Select(i => (long)random.Next(10_000 / (i + 1)))],
+                [.. Enumerable.Range(0, 30).Select(i => Context(i < 10 ? 0 : 1 + (i / 10)))],
+                [.. Enumerable.Range(0, 10).Select(i => new TokenLogit(Word(), random.NextSingle() * 3))],
+                [.. Enumerable.Range(0, 10).Select(i => new TokenLogit(Word(), -random.NextSingle() * 3))],
+                [.. Enumerable.Range(0, 5).Select(i => new NearFeature(random.Next(24_576), random.NextSingle()))]));
         return pages.Write("large.html", s_picture, cards);
     }
 }

@@ -18,17 +18,21 @@ public sealed class PageActionTests(PageBrowser browser, ExamplePages pages)
         await page.Node(i).HoverAsync();
         var panel = page.Panel();
         await Assertions.Expect(panel.Locator("h2")).ToHaveTextAsync(node.Label);
-        foreach (var words in (string[])[$"activation{Four(node.Activation)}", $"effect{Four(node.Effect)}", $"exact{Four(node.ExactEffect)}", node.Effect < 0 ? "it raises the metric" : "it lowers the metric",
-            "·" + ExamplePages.Promoted(node.Feature).Trim(), $"·suppressed-{node.Feature}", $"The quick peak-{node.Feature}⏎", "1.3 % of tokens"])
+        foreach (var words in (string[])[$"activation{Four(node.Activation)}", $"effect{Four(node.Effect)}",
+            $"exact{Four(node.ExactEffect)}", node.Effect < 0 ? "it raises the metric" : "it lowers the metric",
+            "·" + ExamplePages.Promoted(node.Feature).Trim(), $"·suppressed-{node.Feature}", $"The quick peak-{node.Feature}⏎",
+            "1.3 % of tokens"])
         {
             await Assertions.Expect(panel).ToContainTextAsync(words);
         }
         // the prompt is shaded where the feature is active, most where it is most
-        var heats = await panel.Locator(".prompt .heat").EvaluateAllAsync<double[]>("spans => spans.map(s => Number(s.style.getPropertyValue('--heat')))");
+        var heats = await panel.Locator(".prompt .heat")
+            .EvaluateAllAsync<double[]>("spans => spans.map(s => Number(s.style.getPropertyValue('--heat')))");
         Assert.Equal(1, heats.Max());
         await Assertions.Expect(panel.Locator(".prompt .here")).ToHaveTextAsync(node.Token.Replace(' ', '·'));
         var @out = Picture.Edges.First(e => e.Up == i);
-        await Assertions.Expect(panel.Locator("h3:has-text('Strongest edges out') + ol button").First).ToContainTextAsync(Picture.Nodes[@out.Down].Label);
+        await Assertions.Expect(panel.Locator("h3:has-text('Strongest edges out') + ol button").First)
+            .ToContainTextAsync(Picture.Nodes[@out.Down].Label);
         Assert.Equal(Picture.Edges.Take(AtFirst).Count(e => e.Up == i || e.Down == i), await page.LitEdges().CountAsync());
     });
 
@@ -73,7 +77,8 @@ public sealed class PageActionTests(PageBrowser browser, ExamplePages pages)
             await page.Slide(value);
             var wanted = (int)Math.Round(Picture.Edges.Count * Math.Pow(value / 1000.0, 2.2));
             await Assertions.Expect(page.ShownEdges()).ToHaveCountAsync(wanted);
-            await Assertions.Expect(label).ToContainTextAsync(wanted == Picture.Edges.Count ? $"{wanted} edges" : $"{wanted} of {Picture.Edges.Count} edges");
+            await Assertions.Expect(label)
+                .ToContainTextAsync(wanted == Picture.Edges.Count ? $"{wanted} edges" : $"{wanted} of {Picture.Edges.Count} edges");
             Assert.Equal(Enumerable.Range(0, wanted), await page.ShownNumbers());
         }
     });
@@ -84,8 +89,10 @@ public sealed class PageActionTests(PageBrowser browser, ExamplePages pages)
         var (i, node) = Strongest(n => !n.IsError && n.Token == " (");
         (string Query, Func<PictureNode, bool>? Matches)[] searches =
         [
-            (node.Label, n => n.Label.Contains(node.Label)), ($"{node.Feature}", null), (node.Site!.Name, n => n.Site?.Name == node.Site.Name), ("copyr", n => n.Token == "Copyright"),
-            (ExamplePages.Promoted(node.Feature), n => n.Feature == node.Feature), ($"quick peak-{node.Feature}", n => n.Feature == node.Feature),
+            (node.Label, n => n.Label.Contains(node.Label)), ($"{node.Feature}", null),
+            (node.Site!.Name, n => n.Site?.Name == node.Site.Name), ("copyr", n => n.Token == "Copyright"),
+            (ExamplePages.Promoted(node.Feature), n => n.Feature == node.Feature),
+            ($"quick peak-{node.Feature}", n => n.Feature == node.Feature),
         ];
         foreach (var (query, matches) in searches)
         {
@@ -101,7 +108,8 @@ public sealed class PageActionTests(PageBrowser browser, ExamplePages pages)
             {
                 // numbers that only begin alike are found too; nothing else is
                 Assert.All(hits, hit =>
-                    Assert.True(matches(Picture.Nodes[hit]) || Picture.Nodes[hit].Feature.ToString(CultureInfo.InvariantCulture).StartsWith($"{node.Feature}", StringComparison.Ordinal), $"'{query}' found {Picture.Nodes[hit]}"));
+                    Assert.True(matches(Picture.Nodes[hit]) || Picture.Nodes[hit].Feature.ToString(CultureInfo.InvariantCulture)
+                        .StartsWith($"{node.Feature}", StringComparison.Ordinal), $"'{query}' found {Picture.Nodes[hit]}"));
             }
             if (query == "copyr") continue;
             Assert.Single(hits, i);
@@ -113,7 +121,8 @@ public sealed class PageActionTests(PageBrowser browser, ExamplePages pages)
     [Fact]
     public Task Everything_can_be_done_with_the_keyboard() => browser.Visit(pages.File, async page =>
     {
-        var edge = Picture.Edges.Index().First(e => e.Item.Down != Picture.Metric && Picture.Edges.First(o => o.Up == e.Item.Up).Equals(e.Item)).Item;
+        var edge = Picture.Edges.Index()
+            .First(e => e.Item.Down != Picture.Metric && Picture.Edges.First(o => o.Up == e.Item.Up).Equals(e.Item)).Item;
         await page.Node(edge.Up).FocusAsync();
         await Assertions.Expect(page.Panel().Locator("h2")).ToHaveTextAsync(Picture.Nodes[edge.Up].Label);
         await page.Keyboard.PressAsync("ArrowUp");
@@ -142,8 +151,11 @@ public sealed class PageActionTests(PageBrowser browser, ExamplePages pages)
     {
         var (i, node) = Strongest(n => n.Effect < 0);
         await Assertions.Expect(page.Node(i)).ToHaveAttributeAsync("role", "button");
-        Assert.Matches($"^{node.Label} at .*, position {node.Position}, raises the metric by [0-9.]+$", await page.Node(i).GetAttributeAsync("aria-label"));
-        var unnamed = await page.EvaluateAsync<string[]>("[...document.querySelectorAll('button, input, summary, a, [role=button]')].filter(e => !(e.ariaLabel || e.textContent.trim() || e.labels?.length)).map(e => e.outerHTML.slice(0, 80))");
+        Assert.Matches($"^{node.Label} at .*, position {node.Position}, raises the metric by [0-9.]+$",
+            await page.Node(i).GetAttributeAsync("aria-label"));
+        var unnamed = await page.EvaluateAsync<string[]>("[...document.querySelectorAll('button, input, summary, a, "
+            + "[role=button]')].filter(e => !(e.ariaLabel || e.textContent.trim() || e.labels?.length)).map(e => "
+            + "e.outerHTML.slice(0, 80))");
         Assert.Empty(unnamed);
     });
 
@@ -172,7 +184,8 @@ public sealed class PageActionTests(PageBrowser browser, ExamplePages pages)
     {
         var facts = Picture.Stored.Facts.DeepClone().AsObject();
         facts["neuronpedia_ids"] = new System.Text.Json.Nodes.JsonObject { ["blocks.0.hook_resid_pre"] = ExamplePages.Dictionary };
-        return pages.Write("linked.html", RunPicture.Of(pages.Run, Picture.Stored with { Facts = facts }, new Dictionary<(string, int, int), float>(), new PictureLimits()), []);
+        return pages.Write("linked.html", RunPicture.Of(pages.Run, Picture.Stored with { Facts = facts },
+            new Dictionary<(string, int, int), float>(), new PictureLimits()), []);
     }
 
     // as the page writes numbers

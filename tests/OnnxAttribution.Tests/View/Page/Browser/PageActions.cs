@@ -15,7 +15,8 @@ internal static class PageActions
 
     /// <summary>Numbers of the edges that are shown.</summary>
     public static async Task<int[]> ShownNumbers(this IPage page) =>
-        await page.EvaluateAsync<int[]>("[...document.querySelectorAll('path.edge')].filter(e => getComputedStyle(e).display !== 'none').map(e => Number(e.dataset.edge))");
+        await page.EvaluateAsync<int[]>("[...document.querySelectorAll('path.edge')].filter(e => getComputedStyle(e).display !== "
+            + "'none').map(e => Number(e.dataset.edge))");
 
     /// <summary>Moves the slider and waits until what it says is drawn: the page does that with the next frame.</summary>
     public static Task Slide(this IPage page, int value) =>
@@ -34,15 +35,18 @@ internal static class PageActions
     /// <summary>Goes so far away that they cannot.</summary>
     public static Task ZoomToDots(this IPage page) => Zoom(page, "-", dots: 1);
 
-    /// <summary>Waits, frame by frame, until an expression is true. (Playwright's own waiting evaluates text, which the page's policy forbids.)</summary>
+    /// <summary>Waits, frame by frame, until an expression is true.
+    /// (Playwright's own waiting evaluates text, which the page's policy forbids.)</summary>
     public static Task Until(this IPage page, string expression) =>
-        page.EvaluateAsync($"() => new Promise(done => {{ const look = () => {expression} ? done() : requestAnimationFrame(look); look(); }})");
+        page.EvaluateAsync(
+            $"() => new Promise(done => {{ const look = () => {expression} ? done() : requestAnimationFrame(look); look(); }})");
 
     /// <summary>How the graph is moved and scaled.</summary>
     public static Task<string> Place(this IPage page) => page.EvaluateAsync<string>("document.querySelector('#world').style.transform");
 
     /// <summary>A property of an element as it is drawn.</summary>
-    public static Task<string> Drawn(this ILocator element, string property) => element.EvaluateAsync<string>("(e, p) => getComputedStyle(e).getPropertyValue(p)", property);
+    public static Task<string> Drawn(this ILocator element, string property) =>
+        element.EvaluateAsync<string>("(e, p) => getComputedStyle(e).getPropertyValue(p)", property);
 
     private static async Task Zoom(IPage page, string key, int dots)
     {

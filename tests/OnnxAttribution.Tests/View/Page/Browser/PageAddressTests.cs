@@ -46,7 +46,9 @@ public sealed class PageAddressTests(PageBrowser browser, ExamplePages pages)
     }, hash: hash);
 
     [Fact]
-    public Task More_edges_than_there_are_are_all() => browser.Visit(pages.File, page => Assertions.Expect(page.ShownEdges()).ToHaveCountAsync(pages.Picture.Edges.Count), hash: "edges=999999");
+    public Task More_edges_than_there_are_are_all() =>
+        browser.Visit(pages.File, page => Assertions.Expect(page.ShownEdges()).ToHaveCountAsync(pages.Picture.Edges.Count),
+            hash: "edges=999999");
 
     [Fact]
     public Task The_theme_follows_the_system_until_it_is_chosen() => browser.Visit(pages.File, async page =>

@@ -22,13 +22,20 @@ public sealed class PageBrowser : IAsyncLifetime
         var executable = Find();
         _playwright = await Playwright.CreateAsync();
         Assertions.SetDefaultExpectTimeout(Patient);
-        _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = executable, Timeout = Patient, Args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"] });
+        _browser = await _playwright.Chromium.LaunchAsync(new()
+        {
+            ExecutablePath = executable,
+            Timeout = Patient,
+            Args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        });
     }
 
-    /// <summary>Opens a page from disk and tests it. Whatever it does, it must not complain on the console nor ask for anything but itself.</summary>
+    /// <summary>Opens a page from disk and tests it. Whatever it does,
+    /// it must not complain on the console nor ask for anything but itself.</summary>
     /// <param name="hash">The address' fragment, as the page would write it.</param>
     /// <param name="glides">Whether the graph glides to where it is sent; else it is there at once, and no test has to wait.</param>
-    internal async Task Visit(string file, Func<IPage, Task> test, int width = 1400, int height = 900, string hash = "", bool touch = false, bool glides = false)
+    internal async Task Visit(string file, Func<IPage, Task> test, int width = 1400, int height = 900, string hash = "", bool touch = false,
+        bool glides = false)
     {
         var (complaints, requests) = (new List<string>(), new List<string>());
         await using var context = await _browser!.NewContextAsync(new()
@@ -50,7 +57,9 @@ public sealed class PageBrowser : IAsyncLifetime
         await test(page);
         Assert.Empty(complaints);
         // a blob is the page's own memory: the download
-        Assert.All(requests, url => Assert.True(url.StartsWith(address, StringComparison.Ordinal) || url.StartsWith("blob:", StringComparison.Ordinal), $"the page asked for {url}"));
+        Assert.All(requests,
+            url => Assert.True(url.StartsWith(address, StringComparison.Ordinal) || url.StartsWith("blob:", StringComparison.Ordinal),
+                $"the page asked for {url}"));
     }
 
     /// <summary>A page whose complaints are what is tested.</summary>
@@ -79,7 +88,8 @@ public sealed class PageBrowser : IAsyncLifetime
         var named = Environment.GetEnvironmentVariable("CHROMIUM");
         var found = named is { Length: > 0 } ? named : s_places.FirstOrDefault(File.Exists);
         Assert.True(found is not null && File.Exists(found),
-            $"the graph page is tested in Chromium or Chrome, and {(found is null ? "none was found" : $"there is none at {found}")}: install it ('make browser' does on Debian and Ubuntu), or name it with CHROMIUM=/path/to/chrome");
+            $"the graph page is tested in Chromium or Chrome, and {(found is null ? "none was found" : $"there is none at {found}")}: "
+            + "install it ('make browser' does on Debian and Ubuntu), or name it with CHROMIUM=/path/to/chrome");
         return found!;
     }
 }

@@ -28,7 +28,11 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
     {
         var header = page.Locator("#header");
         await Assertions.Expect(header.Locator("h1")).ToContainTextAsync("Copyright·(C");
-        foreach (var words in (string[])["logit of ')' after position 3", "14.62", "99.2 %", "errors 3.0 %", "221 of 1,656 nodes kept", "904 edges"]) await Assertions.Expect(header).ToContainTextAsync(words);
+        foreach (var words in (string[])["logit of ')' after position 3", "14.62", "99.2 %", "errors 3.0 %",
+            "221 of 1,656 nodes kept", "904 edges"])
+        {
+            await Assertions.Expect(header).ToContainTextAsync(words);
+        }
         await header.Locator("#about summary").ClickAsync();
         await Assertions.Expect(header.Locator("#command")).ToContainTextAsync("onnx-attribution graph --model");
         await Assertions.Expect(header.Locator("#copy")).ToBeVisibleAsync();
@@ -45,16 +49,19 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
             Assert.EndsWith("→O over )", await page.Locator("#header h1").TextContentAsync());
             Assert.Equal("O", await page.Locator(".nexts .token.target").TextContentAsync());
         });
-        await browser.Visit(pages.Alone, async page => Assert.EndsWith("→·CON the model's top token is )", await page.Locator("#header h1").TextContentAsync()));
+        await browser.Visit(pages.Alone,
+            async page => Assert.EndsWith("→·CON the model's top token is )", await page.Locator("#header h1").TextContentAsync()));
     }
 
     [Fact]
     public Task Bars_are_as_long_as_what_they_show() => browser.Visit(pages.File, async page =>
     {
-        var shares = await page.EvaluateAsync<double[]>("[...document.querySelectorAll('.nexts .token')].map(t => +t.style.getPropertyValue('--share'))");
+        var shares = await page.EvaluateAsync<double[]>(
+            "[...document.querySelectorAll('.nexts .token')].map(t => +t.style.getPropertyValue('--share'))");
         var probabilities = pages.Picture.Header.TopTokens.Take(5).Select(t => t.Probability).ToArray();
         for (var i = 0; i < shares.Length; i++) Assert.Equal(probabilities[i], shares[i], 0.0006);
-        var meters = await page.EvaluateAsync<double[]>("[...document.querySelectorAll('#sheet .links .meter rect')].map(r => +r.getAttribute('width'))");
+        var meters = await page.EvaluateAsync<double[]>(
+            "[...document.querySelectorAll('#sheet .links .meter rect')].map(r => +r.getAttribute('width'))");
         var effects = pages.Picture.Nodes.Where(n => !n.IsMetric).Select(n => Math.Abs(n.Effect)).OrderDescending().ToArray();
         Assert.InRange(meters.Length, 10, effects.Length);
         for (var i = 0; i < meters.Length; i++) Assert.Equal(48 * effects[i] / effects[0], meters[i], 0.51);
@@ -66,7 +73,8 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
         Assert.Equal(["<|endoftext|>", "Copyright", "·(", "C"], await page.Locator("#columns b").AllTextContentsAsync());
         var rows = await page.Locator("#rows span").AllTextContentsAsync();
         Assert.Equal(("0.resid", "metric"), (rows[0], rows[^1]));
-        var tops = await page.EvaluateAsync<double[]>("[...document.querySelectorAll('#rows span')].filter(s => !s.hidden).map(s => s.getBoundingClientRect().top)");
+        var tops = await page.EvaluateAsync<double[]>(
+            "[...document.querySelectorAll('#rows span')].filter(s => !s.hidden).map(s => s.getBoundingClientRect().top)");
         Assert.Equal(tops.OrderDescending(), tops);
     });
 
@@ -78,12 +86,14 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
     public Task What_raises_is_blue_and_what_lowers_is_red_and_the_legend_says_of_what() => browser.Visit(pages.File, async page =>
     {
         var nodes = pages.Picture.Nodes;
-        var classes = await page.EvaluateAsync<string[]>("[...document.querySelectorAll('g.node[data-node]')].sort((a, b) => a.dataset.node - b.dataset.node).map(e => e.getAttribute('class'))");
+        var classes = await page.EvaluateAsync<string[]>("[...document.querySelectorAll('g.node[data-node]')].sort((a, "
+            + "b) => a.dataset.node - b.dataset.node).map(e => e.getAttribute('class'))");
         Assert.Equal(nodes.Count, classes.Length);
         for (var i = 0; i < nodes.Count - 1; i++)
         {
             var sign = nodes[i].Contribution switch { > 0 => "raises", < 0 => "lowers", _ => "nil" };
-            Assert.True(classes[i].Split(' ').Contains(sign), $"{nodes[i].Label} has effect {nodes[i].Effect} and does not look as if it {sign}");
+            Assert.True(classes[i].Split(' ').Contains(sign),
+                $"{nodes[i].Label} has effect {nodes[i].Effect} and does not look as if it {sign}");
         }
         await AssertColours(page, [.. pages.Picture.Edges.Select(e => e.OnMetric)]);
         var legend = page.Locator("#legend");
@@ -106,13 +116,16 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
     {
         var facts = PictureSamples.Facts("a");
         (facts["kind"], facts["options"]) = ("ablation", new System.Text.Json.Nodes.JsonObject { ["coefficient"] = 2 });
-        var picture = PictureSamples.Of([PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, 3)], [new(0, OnnxAttribution.Attribution.CausalEdge.Metric, float.NaN, 3)], facts);
+        var picture = PictureSamples.Of([PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, 3)],
+            [new(0, OnnxAttribution.Attribution.CausalEdge.Metric, float.NaN, 3)], facts);
         return browser.Visit(pages.Write("doubled.html", picture, []), async page =>
         {
             await page.Node(0).FocusAsync();
-            await Assertions.Expect(page.Panel().Locator(".sentence")).ToHaveTextAsync("Multiplied by 2, the metric rises by 3: it raises the metric.");
+            await Assertions.Expect(page.Panel().Locator(".sentence"))
+                .ToHaveTextAsync("Multiplied by 2, the metric rises by 3: it raises the metric.");
             Assert.True(await page.Node(0).EvaluateAsync<bool>("e => e.classList.contains('raises')"));
-            await Assertions.Expect(page.Locator("#legend")).ToContainTextAsync("the change of the metric when the node is multiplied by 2");
+            await Assertions.Expect(page.Locator("#legend"))
+                .ToContainTextAsync("the change of the metric when the node is multiplied by 2");
         });
     }
 
@@ -121,11 +134,13 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
     {
         var facts = PictureSamples.Facts("a");
         (facts["merged"], facts["patch_metric"]) = (true, 2.5);
-        var picture = PictureSamples.Of([PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, 3)], [new(0, OnnxAttribution.Attribution.CausalEdge.Metric, float.NaN, 3)], facts);
+        var picture = PictureSamples.Of([PictureSamples.Row("blocks.0.hook_resid_pre", 0, "a", 1, 3)],
+            [new(0, OnnxAttribution.Attribution.CausalEdge.Metric, float.NaN, 3)], facts);
         return browser.Visit(pages.Write("patched.html", picture, []), async page =>
         {
             await page.Node(0).FocusAsync();
-            await Assertions.Expect(page.Panel().Locator(".sentence")).ToHaveTextAsync("Moved to its patch value, the metric is estimated to rise by 3: its clean value lowers the metric.");
+            await Assertions.Expect(page.Panel().Locator(".sentence"))
+                .ToHaveTextAsync("Moved to its patch value, the metric is estimated to rise by 3: its clean value lowers the metric.");
         });
     }
 
@@ -134,7 +149,8 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
     {
         // 20 bins of 1/2: up to 10, the largest 9.75; the row's activation is 1.5, so the mark lies at the end of the third
         var picture = PictureSamples.Single();
-        var card = new OnnxAttribution.Dashboards.FeatureDashboard("blocks.0.hook_resid_pre", 0, 0.5, 2, 9.75f, [.. Enumerable.Repeat(1L, 20)], [], [], [], []);
+        var card = new OnnxAttribution.Dashboards.FeatureDashboard("blocks.0.hook_resid_pre", 0, 0.5, 2, 9.75f,
+            [.. Enumerable.Repeat(1L, 20)], [], [], [], []);
         return browser.Visit(pages.Write("histogram.html", picture, new() { [(card.Site, 0)] = card }), async page =>
         {
             await page.Node(0).FocusAsync();
@@ -150,13 +166,16 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
         var box = page.Node(error).Locator(".box");
         Assert.NotEqual("none", await box.Drawn("stroke-dasharray"));
         Assert.StartsWith("url(", await box.Drawn("fill"));
-        Assert.Equal("none", await page.Node(pages.Picture.Nodes.Index().First(n => !n.Item.IsError).Index).Locator(".box").Drawn("stroke-dasharray"));
+        Assert.Equal("none", await page.Node(pages.Picture.Nodes.Index().First(n => !n.Item.IsError).Index)
+            .Locator(".box")
+            .Drawn("stroke-dasharray"));
     });
 
     [Fact]
     public Task Stronger_edges_are_wider() => browser.Visit(pages.File, async page =>
     {
-        var widths = await page.EvaluateAsync<double[]>("[...document.querySelectorAll('path.edge')].map(e => parseFloat(getComputedStyle(e).strokeWidth))");
+        var widths = await page.EvaluateAsync<double[]>(
+            "[...document.querySelectorAll('path.edge')].map(e => parseFloat(getComputedStyle(e).strokeWidth))");
         Assert.Equal(widths.OrderDescending(), widths);
         Assert.True(widths[0] > 3 * widths[^1]);
     });
@@ -191,7 +210,14 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
     [Theory, InlineData("empty"), InlineData("single"), InlineData("unknown"), InlineData("mixed"), InlineData("hostile")]
     public Task An_odd_run_has_a_page_too(string name)
     {
-        var picture = name switch { "empty" => PictureSamples.Empty(), "single" => PictureSamples.Single(), "unknown" => PictureSamples.Unknown(), "mixed" => PictureSamples.Mixed(), _ => PictureSamples.Hostile() };
+        var picture = name switch
+        {
+            "empty" => PictureSamples.Empty(),
+            "single" => PictureSamples.Single(),
+            "unknown" => PictureSamples.Unknown(),
+            "mixed" => PictureSamples.Mixed(),
+            _ => PictureSamples.Hostile()
+        };
         return browser.Visit(pages.Write($"odd-{name}.html", picture, []), async page =>
         {
             Assert.Equal(picture.Nodes.Count, await page.Locator("g.node[data-node]").CountAsync());
@@ -207,12 +233,20 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
     private static async Task AssertColours(IPage page, float[] known)
     {
         // the parts of each edge's colour, red, green, blue
-        var colours = await page.EvaluateAsync<int[][]>("[...document.querySelectorAll('path.edge')].map(e => getComputedStyle(e).stroke.match(/\\d+/g).map(Number))");
+        var colours = await page.EvaluateAsync<int[][]>(
+            "[...document.querySelectorAll('path.edge')].map(e => getComputedStyle(e).stroke.match(/\\d+/g).map(Number))");
         for (var e = 0; e < known.Length; e++)
         {
             var (red, blue) = (colours[e][0], colours[e][2]);
-            if (float.IsNaN(known[e]) || known[e] == 0) Assert.InRange(red - blue, -40, 40);
-            else Assert.True(known[e] > 0 ? blue > red + 60 : red > blue + 60, $"edge {e}, {known[e]}, is drawn in {string.Join(' ', colours[e])}");
+            if (float.IsNaN(known[e]) || known[e] == 0)
+            {
+                Assert.InRange(red - blue, -40, 40);
+            }
+            else
+            {
+                Assert.True(known[e] > 0 ? blue > red + 60 : red > blue + 60,
+                    $"edge {e}, {known[e]}, is drawn in {string.Join(' ', colours[e])}");
+            }
         }
     }
 }

@@ -19,14 +19,16 @@ public sealed class PageDownloadTests(PageBrowser browser, ExamplePages pages) :
         Assert.Equal(shown, svg.Descendants(s_svg + "path").Attributes("data-edge").Select(a => (int)a).Order());
         Assert.Equal(pages.Picture.Nodes.Count, svg.Descendants(s_svg + "g").Attributes("data-node").Count());
         Assert.DoesNotContain(svg.Descendants(), e => e.Name.LocalName is "script" or "style" or "foreignObject" or "image");
-        Assert.DoesNotContain(svg.Descendants().Attributes(), a => a.Name.LocalName is "class" or "style" or "href" || a.Name.LocalName.StartsWith("on", StringComparison.Ordinal) || a.Value.Contains("var(") || a.Value.Contains("color("));
+        Assert.DoesNotContain(svg.Descendants().Attributes(), a => a.Name.LocalName is "class" or "style" or "href"
+            || a.Name.LocalName.StartsWith("on", StringComparison.Ordinal) || a.Value.Contains("var(") || a.Value.Contains("color("));
         Assert.All(svg.Descendants(s_svg + "path").Where(p => p.Attribute("data-edge") is not null), p =>
         {
             Assert.Matches("^#[0-9a-f]{6}$", (string?)p.Attribute("stroke"));
             Assert.Equal("none", (string?)p.Attribute("fill"));
         });
         var texts = svg.Descendants(s_svg + "text").Select(t => t.Value).ToList();
-        Assert.All((string[])["Copyright", "·(", "0.resid", "3.resid_post", pages.Picture.Header.Title], text => Assert.Contains(text, texts));
+        Assert.All((string[])["Copyright", "·(", "0.resid", "3.resid_post", pages.Picture.Header.Title],
+            text => Assert.Contains(text, texts));
         Assert.Contains(texts, t => t.Contains("blue raises, red lowers the metric"));
     });
 
@@ -37,17 +39,20 @@ public sealed class PageDownloadTests(PageBrowser browser, ExamplePages pages) :
         await page.ZoomToBoxes();
         var svg = await Download(page);
         Assert.Equal("#171b21", (string?)svg.Root!.Elements(s_svg + "rect").First().Attribute("fill"));
-        var labels = svg.Descendants(s_svg + "g").Where(g => g.Attribute("data-node") is not null).Select(g => g.Element(s_svg + "text")?.Value);
+        var labels = svg.Descendants(s_svg + "g")
+            .Where(g => g.Attribute("data-node") is not null)
+            .Select(g => g.Element(s_svg + "text")?.Value);
         Assert.Equal(pages.Picture.Nodes.Select(n => n.ShortLabel), labels);
     });
 
     [Fact]
-    public Task A_hostile_run_gives_a_well_formed_drawing() => browser.Visit(pages.Write("hostile-svg.html", PictureSamples.Hostile(), []), async page =>
-    {
-        var svg = await Download(page);
-        Assert.Equal(PictureSamples.HostileTokens.Length * 2 + 1, svg.Descendants(s_svg + "g").Attributes("data-node").Count());
-        Assert.Contains(svg.Descendants(s_svg + "text"), t => t.Value == "</script><img·src=x·onerror=alert(1)>");
-    });
+    public Task A_hostile_run_gives_a_well_formed_drawing() =>
+        browser.Visit(pages.Write("hostile-svg.html", PictureSamples.Hostile(), []), async page =>
+        {
+            var svg = await Download(page);
+            Assert.Equal(PictureSamples.HostileTokens.Length * 2 + 1, svg.Descendants(s_svg + "g").Attributes("data-node").Count());
+            Assert.Contains(svg.Descendants(s_svg + "text"), t => t.Value == "</script><img·src=x·onerror=alert(1)>");
+        });
 
     public void Dispose() => _directory.Dispose();
 

@@ -30,7 +30,8 @@ public sealed class PageSafetyTests(PageBrowser browser, ExamplePages pages) : I
         await page.Keyboard.TypeAsync("onerror");
         await Assertions.Expect(page.Locator("#hits [role=option]").First).ToBeVisibleAsync();
         Assert.Equal(elements, await page.Locator("script, img, iframe, object, embed, link, base").CountAsync());
-        Assert.Equal(0, await page.EvaluateAsync<int>("[...document.querySelectorAll('*')].filter(e => [...e.attributes].some(a => a.name.startsWith('on'))).length"));
+        Assert.Equal(0, await page.EvaluateAsync<int>(
+            "[...document.querySelectorAll('*')].filter(e => [...e.attributes].some(a => a.name.startsWith('on'))).length"));
     });
 
     [Theory]
@@ -49,7 +50,8 @@ public sealed class PageSafetyTests(PageBrowser browser, ExamplePages pages) : I
             await Assertions.Expect(page.Locator("html[data-ready]")).ToHaveCountAsync(1);
             Assert.False(await page.EvaluateAsync<bool>("'injected' in window"));
         });
-        Assert.Contains(complaints, c => c.Contains("Content Security Policy", StringComparison.Ordinal) && c.Contains(directive, StringComparison.Ordinal));
+        Assert.Contains(complaints,
+            c => c.Contains("Content Security Policy", StringComparison.Ordinal) && c.Contains(directive, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -58,7 +60,8 @@ public sealed class PageSafetyTests(PageBrowser browser, ExamplePages pages) : I
         var complaints = await browser.Complaints(pages.File, async page =>
         {
             Assert.True(await page.EvaluateAsync<bool>("fetch('https://example.invalid/').then(() => false, () => true)"));
-            await page.EvaluateAsync("text => { const s = document.createElement('script'); s.textContent = text; document.body.append(s); }", Injected);
+            await page.EvaluateAsync(
+                "text => { const s = document.createElement('script'); s.textContent = text; document.body.append(s); }", Injected);
             Assert.False(await page.EvaluateAsync<bool>("'injected' in window"));
         });
         Assert.Contains(complaints, c => c.Contains("default-src 'none'", StringComparison.Ordinal));
@@ -73,7 +76,8 @@ public sealed class PageSafetyTests(PageBrowser browser, ExamplePages pages) : I
         string[] texts = [HostileRun.Script, .. HostileRun.Tokens];
         return pages.Write("hostile.html", picture, new Dictionary<(string, int), FeatureDashboard>
         {
-            [(HostileRun.Upstream, 7)] = new(HostileRun.Upstream, 7, 0.25, 1, 2, [3, 1], [new FeatureContext(0, 1, texts, [0, 2, 0, 1, 0])], [.. texts.Select(t => new TokenLogit(t, 1))], [new(HostileRun.Script, -1)], [new(8, 0.5f)]),
+            [(HostileRun.Upstream, 7)] = new(HostileRun.Upstream, 7, 0.25, 1, 2, [3, 1], [new FeatureContext(0, 1, texts, [0, 2, 0, 1, 0])],
+                [.. texts.Select(t => new TokenLogit(t, 1))], [new(HostileRun.Script, -1)], [new(8, 0.5f)]),
         });
     }
 }

@@ -11,7 +11,9 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
     public Task Nothing_hangs_over_the_edge_of_the_screen(int width, int height) => browser.Visit(pages.File, async page =>
     {
         Assert.InRange(await page.EvaluateAsync<double>(Sideways), -100, 0);
-        var outside = await page.EvaluateAsync<string[]>("[...document.querySelectorAll('#header > *, #tools > *, #actions > *, #stage, #legend > .item, #zoom > *')].filter(e => e.getClientRects().length && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 60))");
+        var outside = await page.EvaluateAsync<string[]>("[...document.querySelectorAll('#header > *, #tools > *, #actions > *, #stage, "
+            + "#legend > .item, #zoom > *')].filter(e => e.getClientRects().length && e.getBoundingClientRect().right > innerWidth + "
+            + "1).map(e => e.outerHTML.slice(0, 60))");
         Assert.Empty(outside);
         Assert.True((await page.Locator("#view").BoundingBoxAsync())!.Height > 150);
     }, width, height);
@@ -54,7 +56,8 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
         Assert.True(stage.Width > 900);
     });
 
-    [Theory, InlineData("theme=light"), InlineData("theme=dark"), InlineData("theme=light&colours=safe"), InlineData("theme=dark&colours=safe")]
+    [Theory, InlineData("theme=light"), InlineData("theme=dark"), InlineData("theme=light&colours=safe"),
+        InlineData("theme=dark&colours=safe")]
     public Task Every_text_stands_out_from_its_ground_by_4_5_to_1(string hash) => browser.Visit(pages.File, async page =>
     {
         await page.ZoomToBoxes();
@@ -89,9 +92,11 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
 
     /// <summary>Where the graph is when the key that brings it nearer has been heard, before any frame.</summary>
     private static Task<string> NearerAtOnce(IPage page) => page.EvaluateAsync<string>(
-        "() => { document.dispatchEvent(new KeyboardEvent('keydown', { key: '+' })); return document.querySelector('#world').style.transform; }");
+        "() => { document.dispatchEvent(new KeyboardEvent('keydown', { key: '+' })); "
+        + "return document.querySelector('#world').style.transform; }");
 
-    // WCAG's relative luminance; the ground is the next opaque background, or the box behind a node's label; hatched boxes count as their lines
+    // WCAG's relative luminance; the ground is the next opaque background,
+    // or the box behind a node's label; hatched boxes count as their lines
     private const string Contrast = """
         () => {
           const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
