@@ -1,5 +1,3 @@
-using System.Text.RegularExpressions;
-
 namespace OnnxAttribution.Tests.Documents;
 
 /// <summary>Lines, links and names of every document.</summary>

@@ -1,5 +1,4 @@
 using System.IO.Compression;
-using OnnxAttribution.Tests.Checkpoints;
 using OnnxAttribution.Tests.Cli;
 using OnnxAttribution.Tests.Export;
 

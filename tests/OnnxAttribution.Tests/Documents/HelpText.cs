@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.RegularExpressions;
-using OnnxAttribution.Tests.Cli;
 
 namespace OnnxAttribution.Tests.Documents;
 

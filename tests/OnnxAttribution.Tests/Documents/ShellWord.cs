@@ -16,19 +16,15 @@ internal readonly record struct ShellWord(string Text, bool IsQuoted)
         var (quote, began, quoted) = ('\0', false, false);
         foreach (var c in line.Append(' '))
         {
-            if (quote != '\0' && c == quote) quote = '\0';
-            else if (quote == '\0' && c is '"' or '\'' && quote == '\0') (quote, began, quoted) = (c, true, true);
-            else if (quote == '\0' && c == ' ')
-            {
-                if (began) words.Add(new ShellWord(word.ToString(), quoted));
-                word.Clear();
-                (began, quoted) = (false, false);
-            }
-            else
-            {
-                word.Append(c);
-                began = true;
-            }
+            var closes = quote != '\0' && c == quote;
+            var opens = quote == '\0' && (c is '"' or '\'');
+            var ends = quote == '\0' && c == ' ';
+            if (ends && began) words.Add(new ShellWord(word.ToString(), quoted));
+            if (ends) word.Clear();
+            if (closes) quote = '\0';
+            else if (opens) (quote, began, quoted) = (c, true, true);
+            else if (ends) (began, quoted) = (false, false);
+            else (_, began) = (word.Append(c), true);
         }
         return words;
     }
