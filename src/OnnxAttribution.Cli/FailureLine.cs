@@ -27,11 +27,14 @@ internal static class FailureLine
 
     /// <summary>Whether the message was written here, for who reads it:
     /// in an exception of ours, or in one of .NET's for what callers gave that our code threw.</summary>
-    private static bool IsOurs(Exception e) => e is OperationCanceledException || IsOurs(e.GetType())
-        || (e is FormatException or ArgumentException or NotSupportedException
-            && new StackTrace(e).GetFrame(0)?.GetMethod()?.DeclaringType is { } thrower && IsOurs(thrower));
+    private static bool IsOurs(Exception e) => e is OperationCanceledException || IsOurs(e.GetType().FullName)
+        || (e is FormatException or ArgumentException or NotSupportedException && IsOurs(Thrower(e)));
 
-    private static bool IsOurs(Type type) => type.Namespace?.StartsWith(nameof(OnnxAttribution), StringComparison.Ordinal) == true;
+    private static bool IsOurs(string? type) => type?.StartsWith(nameof(OnnxAttribution) + ".", StringComparison.Ordinal) == true;
+
+    // not through MethodBase, of which a program compiled ahead of time knows nothing
+    private static string? Thrower(Exception e) =>
+        new StackTrace(e).GetFrame(0) is { } frame ? DiagnosticMethodInfo.Create(frame)?.DeclaringTypeName : null;
 
     // the system's loader says why in words only, among those for every place where it looked
     private static string LoaderWords(string message) =>

@@ -152,11 +152,11 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
     }
 
     private JsonArray Tokens(IEnumerable<int> tokens, double[] probabilities) =>
-        [.. tokens.Select(t => new JsonObject { ["id"] = t, ["token"] = model.TokenText(t), ["probability"] = probabilities[t] })];
+        [.. tokens.Select(JsonNode (t) => new JsonObject { ["id"] = t, ["token"] = model.TokenText(t), ["probability"] = probabilities[t] })];
 
     private JsonObject Shifts(CircuitAblation r, double[] after)
     {
-        JsonArray Side(bool up) => [.. r.Shifts(after, up, Moved).Select(s => new JsonObject
+        JsonArray Side(bool up) => [.. r.Shifts(after, up, Moved).Select(JsonNode (s) => new JsonObject
         {
             ["id"] = s.Token,
             ["token"] = model.TokenText(s.Token),

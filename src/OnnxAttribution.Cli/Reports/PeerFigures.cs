@@ -68,7 +68,7 @@ internal sealed class PeerFigures
     }
 
     public JsonArray ToJson(double ours) =>
-        [.. Edges.Select(e => new JsonObject
+        [.. Edges.Select(JsonNode (e) => new JsonObject
         {
             ["name"] = e.Name,
             ["seconds"] = e.Seconds,

@@ -99,7 +99,7 @@ internal sealed class AblateGraphMode : AblateMode
                 var page = PageOfRun.Write(At(task), facts, !parsed.GetValue(_noPage), progress, context.Cancel);
                 var report = new AblateGraphReport(run, facts, At(task), page, Stopwatch.GetElapsedTime(start).TotalSeconds);
                 progress.Dispose();
-                if (parsed.GetValue(shared.Json)) reports.Add(report.ToJson());
+                if (parsed.GetValue(shared.Json)) reports.Add((JsonNode)report.ToJson());
                 else report.Print(output);
             }
         }

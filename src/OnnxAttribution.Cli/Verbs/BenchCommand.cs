@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.Reflection;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
@@ -161,9 +160,9 @@ internal static class BenchCommand
         var directory = Directory.CreateTempSubdirectory("onnx-attribution-bench-").FullName;
         try
         {
-            var assembly = Assembly.GetExecutingAssembly().Location;
+            var assembly = Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll");
             var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true };
-            if (assembly.Length > 0 && Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
+            if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
             {
                 start.ArgumentList.Add(assembly);
             }

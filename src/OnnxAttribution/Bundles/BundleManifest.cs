@@ -5,20 +5,11 @@ using OnnxAttribution.Files;
 namespace OnnxAttribution.Bundles;
 
 /// <summary>bundle.json: what a bundle holds, so that nothing has to be guessed from file names.</summary>
-internal sealed record BundleManifest
+internal sealed partial record BundleManifest
 {
     public const string FileName = "bundle.json";
     public const string GraphFileName = "model.onnx";
     public const int CurrentVersion = 2;
-
-    private static readonly JsonSerializerOptions s_json = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        WriteIndented = true,
-        NewLine = "\n",
-        RespectRequiredConstructorParameters = true,
-        RespectNullableAnnotations = true,
-    };
 
     public required int FormatVersion { get; init; }
     public required string Name { get; init; }
@@ -65,6 +56,12 @@ internal sealed record BundleManifest
 
     private sealed record VersionRecord(int FormatVersion);
 
+    /// <summary>How the file is written and read, made at compile time: a program compiled ahead of time has no reflection for it.</summary>
+    [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, NewLine = "\n",
+        RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true)]
+    [JsonSerializable(typeof(BundleManifest)), JsonSerializable(typeof(VersionRecord))]
+    private sealed partial class Json : JsonSerializerContext;
+
     /// <summary>What a reader could stumble over, in words; null: nothing.
     /// The serializer has seen that every key is there and of its type, but for entries of lists.</summary>
     private string? Fault()
@@ -92,7 +89,7 @@ internal sealed record BundleManifest
             : null;
     }
 
-    public string ToJson() => JsonSerializer.Serialize(this, s_json) + "\n";
+    public string ToJson() => JsonSerializer.Serialize(this, Json.Default.BundleManifest) + "\n";
 
     public static BundleManifest Read(string directory)
     {
@@ -117,12 +114,12 @@ internal sealed record BundleManifest
         {
             var text = RegularFile.ReadAllText(path);
             // the version first: another format may have other keys
-            if (JsonSerializer.Deserialize<VersionRecord>(text, s_json) is { FormatVersion: var version } && version != CurrentVersion)
+            if (JsonSerializer.Deserialize(text, Json.Default.VersionRecord) is { FormatVersion: var version } && version != CurrentVersion)
             {
                 throw new BundleException(
                     $"{path} has format version {version}, this program reads {CurrentVersion}; export the bundle again");
             }
-            var manifest = JsonSerializer.Deserialize<BundleManifest>(text, s_json) ?? throw new JsonException("it is empty");
+            var manifest = JsonSerializer.Deserialize(text, Json.Default.BundleManifest) ?? throw new JsonException("it is empty");
             return manifest.Fault() is { } fault ? throw new JsonException(fault) : manifest;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -62,7 +62,7 @@ internal sealed class ConfigJson
 
     /// <summary>A config that was made here, as if <paramref name="path"/> held it.</summary>
     public static ConfigJson Of(string path, System.Text.Json.Nodes.JsonObject config) =>
-        new(path, JsonSerializer.SerializeToElement(config), "");
+        new(path, JsonElement.Parse(config.ToJsonString()), "");
 
     /// <summary>All keys, in the file's order.</summary>
     public IEnumerable<string> Keys => _object.EnumerateObject().Select(p => p.Name);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 
 namespace OnnxAttribution.Files;
@@ -53,6 +54,7 @@ internal static partial class FileStep
         }
     }
 
+    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "A path has no properties that a listener reads by name.")]
     private static void Announce(string place)
     {
         if (s_steps.IsEnabled()) s_steps.Write("step", place);
