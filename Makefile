@@ -9,7 +9,7 @@ SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 CHROMIUM ?= $(shell for name in chromium chromium-browser google-chrome chrome; do command -v $$name && break; done)
 # layers and public API, every gradient rule and segment, graphs, checkpoints, tokenizers, the store's files; conservation and the goldens of whole graphs
 QUICK = Architecture.* Onnx.* Autodiff.* Reference.* Checkpoints.* Tokenizers.TokenizerTests Tokenizers.Gpt2TokenizerTests Store.StoredTableTests Store.RunDirectoryTests Attribution.GoldenTests Attribution.Invariants.ConservationTests
-.PHONY: demo test check build test-tools lint bench validation gpu clean
+.PHONY: demo test check build test-tools lint bench validation gpu package pack pack-tools clean
 
 demo: build
 	@test -f models/tiny/bundle.json || $(CLI) export --checkpoint models/tiny --out models/tiny
@@ -29,10 +29,13 @@ check: build
 # the page is tested in a real browser, and strace watches what the program asks of Linux: both are taken from Debian's and Ubuntu's packages,
 # elsewhere CHROMIUM=/path/to/chrome names the browser
 MISSING = $(if $(CHROMIUM),,chromium fonts-dejavu-core) $(if $(shell command -v strace),,$(if $(filter Linux,$(shell uname)),strace))
+APT = -qq -o Acquire::Retries=3
+INSTALL = $(SUDO) apt-get update $(APT) && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y $(APT) --no-install-recommends
 test-tools:
 ifneq ($(strip $(MISSING)),)
-	@command -v apt-get >/dev/null || { echo "the tests need $(strip $(MISSING)): install it, or name a Chrome with CHROMIUM=/path/to/chrome" >&2; exit 1; }
-	$(SUDO) apt-get update -qq -o Acquire::Retries=3 && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Acquire::Retries=3 --no-install-recommends $(MISSING) >/dev/null
+	@command -v apt-get >/dev/null || \
+		{ echo "the tests need $(strip $(MISSING)): install it, or name a Chrome with CHROMIUM=/path/to/chrome" >&2; exit 1; }
+	$(INSTALL) $(MISSING) >/dev/null
 endif
 
 build:
@@ -59,6 +62,27 @@ validation: build
 gpu:
 	dotnet build -c $(CONFIG) -p:Gpu=true --nologo -v quiet
 
+# for the machine that it runs on, into artifacts/: the tool and the library for NuGet, and an archive of the program; then the tests of these
+package: pack build
+	@mkdir -p TestResults
+	$(TESTS) -explicit only -namespace OnnxAttribution.Tests.Packaging -result-xml TestResults/package.xml
+
+# the program is compiled ahead of time, which takes a minute; what make build makes stays as it is
+PACK = dotnet pack -c Release -o artifacts --artifacts-path artifacts/build -p:PublishAot=true --nologo -v quiet
+pack: pack-tools
+	rm -rf artifacts/*.nupkg artifacts/*.tar.gz artifacts/build/publish
+	$(PACK) src/OnnxAttribution.Cli
+	$(PACK) src/OnnxAttribution.Cli --no-build -p:UseCurrentRuntimeIdentifier=false
+	$(PACK) src/OnnxAttribution --no-build
+
+# what links it
+LINKER = $(shell command -v clang || command -v gcc)
+pack-tools:
+ifeq ($(LINKER),)
+	@command -v apt-get >/dev/null || { echo "make package needs clang or gcc: install one of them" >&2; exit 1; }
+	$(INSTALL) gcc libc6-dev >/dev/null
+endif
+
 clean:
 	dotnet clean -c $(CONFIG) --nologo -v quiet
-	rm -rf runs TestResults
+	rm -rf runs TestResults artifacts
