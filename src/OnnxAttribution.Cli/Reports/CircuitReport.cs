@@ -104,8 +104,9 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         var some = string.Join(" ", features.Take(ShownNodes).Select(Label)) + (features.Count > ShownNodes ? " …" : "");
         var sites = features.Select(n => n.Site).Distinct().Count();
         var what = $"{Screen.Count(features.Count, "feature")} at {Screen.Count(sites, "site")} ({some})";
-        return $"{(run.Options.Keep ? "all but " : "")}{what}: activations × "
-            + $"{Screen.Number(run.Options.Coefficient)}{(errors > 0 ? $"; its {Screen.Count(errors, "error node")} stay{(errors == 1 ? "s as it is" : " as they are")}" : "")}";
+        var stay = errors == 0 ? ""
+            : $"; its {Screen.Count(errors, "error node")} stay{(errors == 1 ? "s as it is" : " as they are")}";
+        return $"{(run.Options.Keep ? "all but " : "")}{what}: activations × {Screen.Number(run.Options.Coefficient)}{stay}";
     }
 
     private string Controls(CircuitAblation r)

@@ -54,9 +54,11 @@ internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> no
     }
 
     /// <summary>Such as <c>3.resid 953 @5 'token'</c>; the final residual site is <c>resid_post</c>.</summary>
-    public static string Label(CausalNode node, Func<int, string> tokenAt) =>
-        $"{node.Site.ShortName} "
-        + $"{(node.IsError ? "error" : node.Feature)}{(node.Position < 0 ? "" : $" @{node.Position} {DisplayText.Quoted(tokenAt(node.Position))}")}";
+    public static string Label(CausalNode node, Func<int, string> tokenAt)
+    {
+        var at = node.Position < 0 ? "" : $" @{node.Position} {DisplayText.Quoted(tokenAt(node.Position))}";
+        return $"{node.Site.ShortName} {(node.IsError ? "error" : node.Feature)}{at}";
+    }
 
     private IEnumerable<CausalNode> StrongestNodes() => nodes.Where(n => n.Kept).OrderByDescending(n => Math.Abs(n.Effect)).Take(Strongest);
 

@@ -13,8 +13,9 @@ internal static class PromptLines
     {
         output.WriteLine($"prompt   {Tokens(facts, "token_strings")}");
         if (facts["patch_tokens"] is not null) output.WriteLine($"patch    {Tokens(facts, "patch_token_strings")}");
-        output.WriteLine(
-            $"next     {string.Join("  ", facts["top_tokens"]!.AsArray().Take(TopTokens).Select(t => $"{Quoted(t!["token"])} {Screen.Percent((float)t["probability"]!)}"))}");
+        var next = facts["top_tokens"]!.AsArray().Take(TopTokens)
+            .Select(t => $"{Quoted(t!["token"])} {Screen.Percent((float)t["probability"]!)}");
+        output.WriteLine($"next     {string.Join("  ", next)}");
         var foil = facts["foil"] is null ? "" : $" over {Quoted(facts["foil"])}";
         var patched = facts["patch_metric"] is { } p ? $", patch {Screen.Number((float)p)}" : "";
         var estimator = (string?)facts["options"]!["estimator"] is { } e && e != "gradient" ? $", estimator {e}" : "";

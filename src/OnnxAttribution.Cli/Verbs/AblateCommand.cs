@@ -10,7 +10,8 @@ namespace OnnxAttribution.Cli.Verbs;
 internal static class AblateCommand
 {
     private const string Description = """
-        Take features away for real, and see what changes: every active feature in turn (the exact graph), a circuit, or one feature by degrees.
+        Take features away for real, and see what changes: every active feature in turn (the exact graph), a circuit, or one feature by
+        degrees.
 
         Example: onnx-attribution ablate --model models/tiny --prompt "Copyright (C" --target ")" --sites resid --out runs/ablated
         """;

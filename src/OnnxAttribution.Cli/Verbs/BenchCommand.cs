@@ -18,8 +18,9 @@ namespace OnnxAttribution.Cli.Verbs;
 internal static class BenchCommand
 {
     private const string Description = """
-        Time nodes and edges on a random model (by default of GPT-2-small's shape, 37 dictionaries of 24,576 features; --model-shape: of another model's), against the machine's
-        matrix-multiply limit. The model is made once and cached on disk (about 6 GB). With --ablate, time naive ablation of every active feature instead.
+        Time nodes and edges on a random model (by default of GPT-2-small's shape, 37 dictionaries of 24,576 features; --model-shape: of
+        another model's), against the machine's matrix-multiply limit. The model is made once and cached on disk (about 6 GB). With
+        --ablate, time naive ablation of every active feature instead.
 
         Example: onnx-attribution bench --tokens 16 --nodes 64
                  onnx-attribution bench --model-shape pythia-70m

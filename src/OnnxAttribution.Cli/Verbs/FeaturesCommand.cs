@@ -13,8 +13,9 @@ namespace OnnxAttribution.Cli.Verbs;
 internal sealed class FeaturesCommand
 {
     private const string Description = """
-        Read a text through the model and write features.parquet into the bundle: for each feature how often and how strongly it is active, in which contexts,
-        which tokens it promotes and suppresses, and its nearest neighbours. With --show or --search, read what was written. An interrupted run is gone on from by the same command.
+        Read a text through the model and write features.parquet into the bundle: for each feature how often and how strongly it is active,
+        in which contexts, which tokens it promotes and suppresses, and its nearest neighbours. With --show or --search, read what was
+        written. An interrupted run is gone on from by the same command.
 
         Example: onnx-attribution features --model models/tiny --text corpus.txt.gz --tokens 1000000
                  onnx-attribution features --model models/tiny --show 3:263

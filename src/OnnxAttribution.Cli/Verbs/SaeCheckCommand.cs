@@ -11,8 +11,9 @@ namespace OnnxAttribution.Cli.Verbs;
 internal static class SaeCheckCommand
 {
     private const string Description = """
-        Measure a bundle's dictionaries on a text: L0, variance explained, cross-entropy recovered, dead features. Where figures look wrong, try other readings of the dictionary
-        (activation, normalisation, BOS, centring, decoder norms, another site) and say which one mends them, and how to set it.
+        Measure a bundle's dictionaries on a text: L0, variance explained, cross-entropy recovered, dead features. Where figures look wrong,
+        try other readings of the dictionary (activation, normalisation, BOS, centring, decoder norms, another site) and say which one mends
+        them, and how to set it.
 
         Example: onnx-attribution sae check --model models/tiny --strict
         """;

@@ -12,8 +12,8 @@ namespace OnnxAttribution.Cli.Verbs;
 internal static class ViewCommand
 {
     private const string Description = """
-        Draw a run: an HTML page that needs no network (the default), a static SVG, or its graph for Graphviz (dot), Neuronpedia and circuit-tracer (json), networkx and Gephi (graphml);
-        with --figure a plot of one of its tables.
+        Draw a run: an HTML page that needs no network (the default), a static SVG, or its graph for Graphviz (dot), Neuronpedia and
+        circuit-tracer (json), networkx and Gephi (graphml); with --figure a plot of one of its tables.
 
         Example: onnx-attribution view runs/copyright --format svg --edges 150 --out circuit.svg
         """;

@@ -139,7 +139,9 @@ internal sealed record DictionaryConfig(
     {
         const string Key = "normalize_activations";
         if (json.IsBoolean(Key)) // the oldest files
+        {
             return json.Boolean(Key) is true ? InputNormalization.ExpectedAverage : InputNormalization.None;
+        }
         return (json.String(Key) ?? "none") switch
         {
             "none" => InputNormalization.None,

@@ -71,7 +71,8 @@ internal sealed record SafetensorsHeader(FrozenDictionary<string, TensorEntry> T
             foreach (var pair in property.Value.EnumerateObject())
             {
                 metadata[pair.Name] = pair.Value.ValueKind == JsonValueKind.String ? pair.Value.GetString()!
-                    : throw Bad(path, $"has __metadata__ {DisplayText.QuotedName(pair.Name)} that is no string; write metadata values as strings");
+                    : throw Bad(path,
+                        $"has __metadata__ {DisplayText.QuotedName(pair.Name)} that is no string; write metadata values as strings");
             }
         }
         RequireTiling(path, entries, dataStart, dataLength);

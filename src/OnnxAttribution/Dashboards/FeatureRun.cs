@@ -38,8 +38,9 @@ public sealed class FeatureRun
         var sites = model.Selected.Where(s => model.DictionaryOf(s) is not null).ToList();
         if (sites.Count == 0)
         {
-            throw new DashboardException($"{model.Directory} has no "
-                + $"dictionary{(model.Bundle.Sites.Any(model.Bundle.HasDictionary) ? " at the chosen sites; choose others with --sites" : "; export it again with --dictionaries")}");
+            throw new DashboardException($"{model.Directory} has no dictionary" + (model.Bundle.Sites.Any(model.Bundle.HasDictionary)
+                ? " at the chosen sites; choose others with --sites"
+                : "; export it again with --dictionaries"));
         }
         _groups = Grouped(sites);
         _state = new CollectionState(model.Directory,

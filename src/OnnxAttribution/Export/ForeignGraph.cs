@@ -107,7 +107,9 @@ internal sealed class ForeignGraph
         {
             throw new BundleException($"{_file}: the logits '{logits.Name}' have shape {ShapeText(made.Shape)} where [batch, position, "
                 + "vocabulary] is expected: "
-                + $"{(made.Shape is [{ Symbol: "batch" }, { Size: not null }] or [{ Symbol: "batch" }, { Size: 1 }, _] ? OnePositionMend(logits) : DynamicMend)}");
+                + (made.Shape is [{ Symbol: "batch" }, { Size: not null }] or [{ Symbol: "batch" }, { Size: 1 }, _]
+                    ? OnePositionMend(logits)
+                    : DynamicMend));
         }
         var graph = _b.Build(made, new Dictionary<string, string>
         {

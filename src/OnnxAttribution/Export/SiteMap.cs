@@ -7,7 +7,10 @@ namespace OnnxAttribution.Export;
 
 /// <summary>sites.json: which tensors of a foreign graph are the tokens, the logits, the sites and other hooks.</summary>
 /// <remarks>
-/// <code>{ "tokens": "input_ids", "logits": "logits", "sites": { "blocks.0.hook_resid_pre": "tensor", … }, "hooks": { "blocks.0.attn.hook_pattern": "tensor" }, "n_layers": 12, "n_heads": 12, "n_ctx": 1024, "prepend_bos": true }</code>
+/// <code>
+/// { "tokens": "input_ids", "logits": "logits", "sites": { "blocks.0.hook_resid_pre": "tensor", … },
+///   "hooks": { "blocks.0.attn.hook_pattern": "tensor" }, "n_layers": 12, "n_heads": 12, "n_ctx": 1024, "prepend_bos": true }
+/// </code>
 /// Only sites is needed. n_layers: by default one more than the highest block that is named. Tokens: by default the
 /// graph's input input_ids or tokens. Logits: its output logits. n_ctx: the length of its position table. prepend_bos:
 /// whether prompts begin with BOS where no dictionary says so.

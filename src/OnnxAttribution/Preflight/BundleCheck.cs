@@ -50,8 +50,9 @@ public sealed class BundleCheck
         var sites = model.Selected.Where(s => model.DictionaryOf(s) is not null).ToList();
         if (sites.Count == 0)
         {
-            throw new CheckException($"{model.Directory} has no "
-                + $"dictionary{(model.Bundle.Sites.Any(model.Bundle.HasDictionary) ? " at the chosen sites; choose others with --sites" : "; export it again with --dictionaries")}");
+            throw new CheckException($"{model.Directory} has no dictionary" + (model.Bundle.Sites.Any(model.Bundle.HasDictionary)
+                ? " at the chosen sites; choose others with --sites"
+                : "; export it again with --dictionaries"));
         }
         progress?.Report("reading the text");
         return new BundleCheck(model, text, options, progress).Report(sites);

@@ -40,7 +40,8 @@ public sealed class CircuitRun
     /// <summary>A run's circuit, by the run's own metric where the request names no other.</summary>
     /// <param name="tasks">null: the run's prompt, or those of the runs that it was merged from.</param>
     /// <exception cref="PromptException">A prompt, target or foil cannot be used, or the run's prompts are not known.</exception>
-    /// <inheritdoc cref="Of(LoadedModel, Circuit, IReadOnlyList{PromptTask}, CircuitAblationOptions, bool?, IProgress{string}?)" path="/exception"/>
+    /// <inheritdoc path="/exception"
+    /// cref="Of(LoadedModel, Circuit, IReadOnlyList{PromptTask}, CircuitAblationOptions, bool?, IProgress{string}?)"/>
     public static CircuitRun OfRun(LoadedModel model, CircuitSource source, IReadOnlyList<PromptTask>? tasks, CircuitRequest request,
         IProgress<string>? progress = null)
     {

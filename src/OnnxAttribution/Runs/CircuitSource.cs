@@ -129,8 +129,11 @@ public sealed class CircuitSource
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException)
         {
-            throw new CircuitException($"{file} is no table of a graph's nodes "
-                + $"({(e is ArgumentException ? $"its columns are {string.Join(", ", table.Columns.Select(c => DisplayText.OneLine(c.Name)))}, and site, position, feature, effect and kept are needed, each of its type" : "a node has no site, position or feature")}); give a run directory or its nodes.parquet");
+            var why = e is ArgumentException
+                ? $"its columns are {string.Join(", ", table.Columns.Select(c => DisplayText.OneLine(c.Name)))}, "
+                    + "and site, position, feature, effect and kept are needed, each of its type"
+                : "a node has no site, position or feature";
+            throw new CircuitException($"{file} is no table of a graph's nodes ({why}); give a run directory or its nodes.parquet");
         }
     }
 

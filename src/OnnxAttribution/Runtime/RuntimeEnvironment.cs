@@ -26,8 +26,8 @@ internal static partial class RuntimeEnvironment
     /// <summary>The native library's own.</summary>
     public static string Version => Instance().GetVersionString();
 
-    /// <summary>The execution providers that the native library was built with, such as <c>CPUExecutionProvider</c>; whether a device is there is
-    /// known once a session is made.</summary>
+    /// <summary>The execution providers that the native library was built with, such as <c>CPUExecutionProvider</c>;
+    /// whether a device is there is known once a session is made.</summary>
     public static IReadOnlyList<string> Providers => Instance().GetAvailableProviders();
 
     /// <summary>The environment, whichever there is.</summary>

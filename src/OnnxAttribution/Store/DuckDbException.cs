@@ -26,7 +26,9 @@ internal sealed class DuckDbException(string message, Exception? inner = null) :
         var drawing = message.IndexOf("\n\nLINE ", StringComparison.Ordinal);
         var words = drawing < 0 ? message : message[..drawing];
         if (words.StartsWith("INTERNAL Error", StringComparison.Ordinal))
+        {
             words = words.Split('\n')[0];   // then come the places of DuckDB's own code
+        }
         return string.Join(' ', words.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
     }
 }

@@ -21,7 +21,9 @@ internal readonly unsafe struct DuckDbVectors(DuckDBDataChunk chunk)
         Span<byte> utf8 = most <= 512 ? stackalloc byte[512] : new byte[most];
         var length = Encoding.UTF8.GetBytes(text, utf8);
         fixed (byte* pointer = utf8)
+        {
             NativeMethods.Vectors.DuckDBVectorAssignStringElementLength(Vector(column), (ulong)row, pointer, length);
+        }
     }
 
     public void SetNull(int column, int row)

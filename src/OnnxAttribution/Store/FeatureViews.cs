@@ -31,9 +31,8 @@ internal static class FeatureViews
         if (tables.Count == 0) return [];
         try
         {
-            database.Execute($"CREATE VIEW {Name} AS "
-                + $"{string.Join("\nUNION ALL BY NAME\n", tables.Select(t => $"SELECT {SqlText.Literal(t.Model)} AS model, * FROM {ParquetFile.Sql(t.Path)}"))}",
-                cancel);
+            var selects = tables.Select(t => $"SELECT {SqlText.Literal(t.Model)} AS model, * FROM {ParquetFile.Sql(t.Path)}");
+            database.Execute($"CREATE VIEW {Name} AS {string.Join("\nUNION ALL BY NAME\n", selects)}", cancel);
         }
         catch (DuckDbException)
         {

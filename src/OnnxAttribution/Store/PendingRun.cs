@@ -47,7 +47,9 @@ internal sealed class PendingRun : IDisposable
         if (!Directory.Exists(full)) return;
         if (!force) throw RunDirectoryException.Exists(full);
         if (RealPath.Of(full) == Environment.CurrentDirectory)   // where paths begin would be gone with it
+        {
             throw RunDirectoryException.NotARun(full, "it is the directory that this was called from");
+        }
         var names = Directory.EnumerateFileSystemEntries(full).Select(entry => Path.GetFileName(entry)!).ToList();
         var within = inner is not null && Directory.Exists(Path.Combine(full, inner)) ? inner : null;
         if (names.Count > 0 && !names.Contains(RunDirectory.FactsFile) && within is null)
@@ -85,7 +87,9 @@ internal sealed class PendingRun : IDisposable
     {
         var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         if (new FileInfo(full).LinkTarget is not null)     // a run is replaced where it lies: the link stays, and leads to the new one
+        {
             full = RealPath.Of(full);
+        }
         return Path.GetFileName(full).Length > 0 ? full : throw RunDirectoryException.NotARun(full, "it is the root of the file system");
     }
 

@@ -8,15 +8,15 @@ namespace OnnxAttribution.Store;
 internal static class RunFactsShape
 {
     private static readonly JsonObject s_agreement = Shape("""
-        {"+count": "whole number", "+top": "whole number", "pearson": "number", "spearman": "number", "sign_agreement": "number", "slope": "number",
-         "median_relative_error": "number", "top_recall": "number"}
+        {"+count": "whole number", "+top": "whole number", "pearson": "number", "spearman": "number", "sign_agreement": "number",
+         "slope": "number", "median_relative_error": "number", "top_recall": "number"}
         """);
 
     private static readonly JsonObject s_run = Shape($$$"""
-        {"id": "text", "prompt": "text", "patch_prompt": "text", "prepend_bos": "true or false", "tokens": ["whole number"], "patch_tokens": ["whole number"],
-         "metric": "text", "position": "whole number", "target_id": "whole number", "foil_id": "whole number", "ids": ["text"], "sites": ["text"],
-         "options": {"method": "text", "estimator": "text", "steps": "whole number"},
-         "validation": {"estimator": "text", "sample": "whole number", "seed": "whole number",
+        {"id": "text", "prompt": "text", "patch_prompt": "text", "prepend_bos": "true or false", "tokens": ["whole number"],
+         "patch_tokens": ["whole number"], "metric": "text", "position": "whole number", "target_id": "whole number",
+         "foil_id": "whole number", "ids": ["text"], "sites": ["text"], "options": {"method": "text", "estimator": "text",
+         "steps": "whole number"}, "validation": {"estimator": "text", "sample": "whole number", "seed": "whole number",
            "+nodes": {{{With()}}}, "+edges": {{{With()}}}, "+changes": {{{With()}}},
            "+by_kind": [{{{With("+kind", "text", "+error", "true or false")}}}],
            "+by_stratum": [{{{With("+check", "text", "+stratum", "text")}}}]}}

@@ -12,8 +12,10 @@ internal sealed class RunReader : IDisposable
 
     // A site that no node has becomes NULL, and so an error below. The metric has no feature; older runs say −1.
     private const string EdgeColumns = $"""
-        enum_code(TRY_CAST(up_site AS site))::INTEGER, up_position::INTEGER, up_feature::INTEGER, enum_code(TRY_CAST(down_site AS site))::INTEGER,
-        down_position::INTEGER, CASE WHEN down_site = '{RunDirectory.MetricSite}' THEN -1 ELSE down_feature::INTEGER END, coalesce(jacobian, 'nan')::FLOAT, effect::FLOAT
+        enum_code(TRY_CAST(up_site AS site))::INTEGER, up_position::INTEGER, up_feature::INTEGER,
+        enum_code(TRY_CAST(down_site AS site))::INTEGER, down_position::INTEGER,
+        CASE WHEN down_site = '{RunDirectory.MetricSite}' THEN -1 ELSE down_feature::INTEGER END,
+        coalesce(jacobian, 'nan')::FLOAT, effect::FLOAT
         """;
 
     private const int LeastRoom = 1 << 16;
@@ -65,7 +67,9 @@ internal sealed class RunReader : IDisposable
             var up = index.Find(rows.Value<int>(0), rows.Value<int>(1), rows.Value<int>(2));
             (int Site, int Position, int Feature) end = (rows.Value<int>(3), rows.Value<int>(4), rows.Value<int>(5));
             if (read == 0 || end != last)
+            {
                 down = index.Find(end.Site, end.Position, end.Feature);   // sorted by it: mostly the same as above
+            }
             if (down == CausalEdge.Metric) metricPosition = end.Position;
             edges[read] = new CausalEdge(up, down, rows.Value<float>(6), rows.Value<float>(7));
             last = end;

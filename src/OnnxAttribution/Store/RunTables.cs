@@ -10,8 +10,8 @@ internal sealed class RunTables : IDisposable
 {
     private const string NodeShape = """
         NULL::VARCHAR AS site, NULL::INTEGER AS layer, NULL::VARCHAR AS kind, NULL::INTEGER AS position, NULL::VARCHAR AS token,
-        NULL::INTEGER AS feature, NULL::FLOAT AS activation, NULL::FLOAT AS patch_activation, NULL::FLOAT AS gradient, NULL::FLOAT AS effect,
-        NULL::BOOLEAN AS kept
+        NULL::INTEGER AS feature, NULL::FLOAT AS activation, NULL::FLOAT AS patch_activation, NULL::FLOAT AS gradient,
+        NULL::FLOAT AS effect, NULL::BOOLEAN AS kept
         """;
 
     private const string EdgeShape = """
@@ -116,8 +116,7 @@ internal sealed class RunTables : IDisposable
             (upPosition[row], upFeature[row]) = (ends.Position[edge.Up], ends.Feature[edge.Up]);
             (downPosition[row], downFeature[row]) = (ends.Position[down], ends.Feature[down]);
             (jacobian[row], effect[row]) = (edge.Jacobian, edge.Effect);
-            if (edge.Down == CausalEdge.Metric)
-                vectors.SetNull(5, row);   // the metric is no feature, and −1 is an error node
+            if (edge.Down == CausalEdge.Metric) vectors.SetNull(5, row);   // the metric is no feature, and −1 is an error node
             if (float.IsNaN(edge.Jacobian)) vectors.SetNull(6, row);
         }
         switch (ends.Sites.Length)   // DuckDB stores an ENUM's codes in the smallest type that holds them

@@ -94,7 +94,9 @@ internal static class Gpt2Vocabulary
         {
             number++;
             if (line.Length == 0 || (merges.Count == 0 && line[0] == '#')) // the version line
+            {
                 continue;
+            }
             if (line.Split(' ') is not [{ Length: > 0 } left, { Length: > 0 } right])
             {
                 throw new TokenizerException(path,

@@ -149,8 +149,8 @@ internal sealed class PiecePatternText
         // Unicode folds the long s to s, and the sign of Kelvin to k
         if (_ignoresCase && char.IsAsciiLetter(c))
         {
-            _at = Append(
-                $"[{char.ToLowerInvariant(c)}{char.ToUpperInvariant(c)}{(c is 's' or 'S' ? @"\u017F" : c is 'k' or 'K' ? @"\u212A" : "")}]");
+            var third = c is 's' or 'S' ? @"\u017F" : c is 'k' or 'K' ? @"\u212A" : "";
+            _at = Append($"[{char.ToLowerInvariant(c)}{char.ToUpperInvariant(c)}{third}]");
         }
         else if (_ignoresCase && !char.IsAscii(c))
         {

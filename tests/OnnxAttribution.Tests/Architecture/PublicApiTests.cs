@@ -11,9 +11,11 @@ public class PublicApiTests
         File.WriteAllText(found, surface);
         var (before, after) = (Lines(File.Exists(approved) ? File.ReadAllText(approved) : ""), Lines(surface));
         if (before.SequenceEqual(after)) return;
+        var changes = before.Except(after).Select(l => "- " + l).Concat(after.Except(before).Select(l => "+ " + l))
+            .DefaultIfEmpty("(order or repeated lines)");
         Assert.Fail($"""
             The public surface of OnnxAttribution.dll changed:
-            {string.Join('\n', before.Except(after).Select(l => "- " + l).Concat(after.Except(before).Select(l => "+ " + l)).DefaultIfEmpty("(order or repeated lines)"))}
+            {string.Join('\n', changes)}
             If that is meant, replace {approved}:
                 cp '{found}' '{approved}'
             If not, make it internal.

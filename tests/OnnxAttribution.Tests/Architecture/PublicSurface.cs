@@ -57,7 +57,9 @@ internal static class PublicSurface
                 : "";
             var required = p.IsDefined(typeof(RequiredMemberAttribute)) ? "required " : "";
             var index = p.GetIndexParameters() is { Length: > 0 } i ? $"this[{string.Join(", ", i.Select(Parameter))}]" : p.Name;
-            return $"{(p.GetAccessors(true)[0].IsStatic ? "static " : "")}{required}{Name(p.PropertyType)}{Mark(s_nullability.Create(p), p.PropertyType)} {index} {{{(p.GetMethod is { } g && Seen(g) ? " get;" : "")}{set} }}";
+            var scope = p.GetAccessors(true)[0].IsStatic ? "static " : "";
+            var get = p.GetMethod is { } g && Seen(g) ? " get;" : "";
+            return $"{scope}{required}{Name(p.PropertyType)}{Mark(s_nullability.Create(p), p.PropertyType)} {index} {{{get}{set} }}";
         });
 
     private static IEnumerable<string> Methods(Type type) =>
@@ -75,9 +77,14 @@ internal static class PublicSurface
             : p.ParameterType.IsByRef ? p.IsIn ? "in " : "ref "
             : p.IsDefined(typeof(ParamArrayAttribute)) ? "params "
             : "";
-        var value = p.HasDefaultValue
-            ? $" = {p.DefaultValue switch { null => p.ParameterType.IsValueType && Nullable.GetUnderlyingType(p.ParameterType) is null ? "default" : "null", string s => $"\"{s}\"", bool b => b ? "true" : "false", var v => Convert.ToString(v, System.Globalization.CultureInfo.InvariantCulture) }}"
-            : "";
+        var given = p.DefaultValue switch
+        {
+            null => p.ParameterType.IsValueType && Nullable.GetUnderlyingType(p.ParameterType) is null ? "default" : "null",
+            string s => $"\"{s}\"",
+            bool b => b ? "true" : "false",
+            var v => Convert.ToString(v, System.Globalization.CultureInfo.InvariantCulture),
+        };
+        var value = p.HasDefaultValue ? $" = {given}" : "";
         return $"{by}{Name(p.ParameterType)}{Mark(s_nullability.Create(p), p.ParameterType)} {p.Name}{value}";
     }
 

@@ -158,7 +158,8 @@ public partial class RoomTests
     private static partial Regex UsingLine();
 
     [GeneratedRegex(
-        @"^(public|internal|file) [\w ]*?\b(class|struct|interface|enum|record( struct| class)?|delegate [\w<>?\[\],. ]+?) (?<name>[A-Z]\w*)",
+        @"^(public|internal|file) [\w ]*?\b"
+        + @"(class|struct|interface|enum|record( struct| class)?|delegate [\w<>?\[\],. ]+?) (?<name>[A-Z]\w*)",
         RegexOptions.Multiline)]
     private static partial Regex Declaration();
 

@@ -9,22 +9,27 @@ public sealed class DictionaryConfigTests : IDisposable
 {
     /// <summary>As gpt2-small-res-jb has it: the flat layout with the oldest names.</summary>
     private const string Flat = """
-        {"model_name": "gpt2-small", "hook_point": "blocks.8.hook_resid_pre", "hook_point_layer": 8, "hook_point_head_index": null, "dataset_path": "Skylion007/openwebtext",
-         "context_size": 128, "d_in": 768, "d_sae": 24576, "b_dec_init_method": "geometric_median", "device": "mps", "dtype": "torch.float32", "l1_coefficient": 8e-05}
+        {"model_name": "gpt2-small", "hook_point": "blocks.8.hook_resid_pre", "hook_point_layer": 8, "hook_point_head_index": null,
+         "dataset_path": "Skylion007/openwebtext", "context_size": 128, "d_in": 768, "d_sae": 24576,
+         "b_dec_init_method": "geometric_median", "device": "mps", "dtype": "torch.float32", "l1_coefficient": 8e-05}
         """;
 
     /// <summary>As the OAI v5 dictionaries have it: flat, TopK by its activation function, normalised inputs, no BOS.</summary>
     private const string FlatTopK = """
-        {"architecture": "standard", "d_in": 768, "d_sae": 32768, "activation_fn_str": "topk", "activation_fn_kwargs": {"k": 32}, "apply_b_dec_to_input": true,
-         "finetuning_scaling_factor": false, "context_size": 64, "model_name": "gpt2-small", "hook_name": "blocks.0.hook_attn_out", "hook_layer": 0, "hook_head_index": null,
-         "prepend_bos": false, "normalize_activations": "layer_norm", "dtype": "float32", "device": "cpu", "neuronpedia_id": "gpt2-small/0-att_32k-oai", "seqpos_slice": [null]}
+        {"architecture": "standard", "d_in": 768, "d_sae": 32768, "activation_fn_str": "topk", "activation_fn_kwargs": {"k": 32},
+         "apply_b_dec_to_input": true, "finetuning_scaling_factor": false, "context_size": 64, "model_name": "gpt2-small",
+         "hook_name": "blocks.0.hook_attn_out", "hook_layer": 0, "hook_head_index": null, "prepend_bos": false,
+         "normalize_activations": "layer_norm", "dtype": "float32", "device": "cpu", "neuronpedia_id": "gpt2-small/0-att_32k-oai",
+         "seqpos_slice": [null]}
         """;
 
     /// <summary>As SAELens 6 writes it.</summary>
     private const string New = """
-        {"architecture": "topk", "k": 16, "d_in": 64, "d_sae": 512, "dtype": "float32", "device": "cpu", "apply_b_dec_to_input": false, "rescale_acts_by_decoder_norm": false,
-         "normalize_activations": "none", "reshape_activations": "none", "metadata": {"sae_lens_version": "6.18.0", "model_name": "gelu-1l", "hook_name": "blocks.0.hook_mlp_out",
-         "hook_head_index": null, "hook_name_out": null, "prepend_bos": true, "neuronpedia_id": null, "model_from_pretrained_kwargs": {"center_writing_weights": true}}}
+        {"architecture": "topk", "k": 16, "d_in": 64, "d_sae": 512, "dtype": "float32", "device": "cpu", "apply_b_dec_to_input": false,
+         "rescale_acts_by_decoder_norm": false, "normalize_activations": "none", "reshape_activations": "none",
+         "metadata": {"sae_lens_version": "6.18.0", "model_name": "gelu-1l", "hook_name": "blocks.0.hook_mlp_out",
+         "hook_head_index": null, "hook_name_out": null, "prepend_bos": true, "neuronpedia_id": null,
+         "model_from_pretrained_kwargs": {"center_writing_weights": true}}}
         """;
 
     private readonly TemporaryDirectory _directory = new();

@@ -9,9 +9,10 @@ public sealed class Gpt2ConfigTests : IDisposable
 {
     /// <summary>GPT-2 small's own config.json, shortened.</summary>
     private const string Small = """
-        {"activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"], "bos_token_id": 50256, "eos_token_id": 50256, "initializer_range": 0.02,
-         "layer_norm_epsilon": 1e-05, "model_type": "gpt2", "n_ctx": 1024, "n_embd": 768, "n_head": 12, "n_layer": 12, "n_positions": 1024,
-         "resid_pdrop": 0.1, "summary_type": "cls_index", "task_specific_params": {"text-generation": {"max_length": 50}}, "vocab_size": 50257}
+        {"activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"], "bos_token_id": 50256, "eos_token_id": 50256,
+         "initializer_range": 0.02, "layer_norm_epsilon": 1e-05, "model_type": "gpt2", "n_ctx": 1024, "n_embd": 768, "n_head": 12,
+         "n_layer": 12, "n_positions": 1024, "resid_pdrop": 0.1, "summary_type": "cls_index",
+         "task_specific_params": {"text-generation": {"max_length": 50}}, "vocab_size": 50257}
         """;
 
     private readonly TemporaryDirectory _directory = new();

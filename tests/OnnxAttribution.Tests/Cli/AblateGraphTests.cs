@@ -63,7 +63,8 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
         Assert.Equal(("ablation", "change of the downstream activation", "change of the metric"),
             ((string)facts["kind"]!, (string)facts["effect_is"]!, (string)facts["node_effect_is"]!));
         Assert.Equal(
-            """{"coefficient":0.5,"positions":"each","measure":"last","top_edges":9,"threshold":0,"min_path":2,"logits":true,"memory_bytes":1073741824}""",
+            """{"coefficient":0.5,"positions":"each","measure":"last","top_edges":9,"threshold":0,"min_path":2,"logits":"""
+            + """true,"memory_bytes":1073741824}""",
             facts["options"]!.ToJsonString());
         Assert.Equal(("prob", 4, 3), ((string)facts["metric"]!, (int)facts["position"]!, facts["sites"]!.AsArray().Count));
         Assert.Equal((run.Nodes.Count, run.Edges.Length), ((int)facts["nodes"]!, (int)facts["edges"]!));

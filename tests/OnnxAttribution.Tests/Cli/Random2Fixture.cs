@@ -40,7 +40,8 @@ public sealed class Random2Fixture : IDisposable
     {
         var folder = Directory.CreateDirectory(at["dictionaries/one"]).FullName;
         File.WriteAllText(Path.Combine(folder, "cfg.json"),
-            $$"""{"architecture": "standard", "d_in": {{width}}, "d_sae": 4, "dtype": "float32", "hook_name": "{{hook}}", "apply_b_dec_to_input": false, "normalize_activations": "none", "prepend_bos": true}""");
+            $$"""{"architecture": "standard", "d_in": {{width}}, "d_sae": 4, "dtype": "float32", "hook_name": "{{hook}}","""
+            + """ "apply_b_dec_to_input": false, "normalize_activations": "none", "prepend_bos": true}""");
         SafetensorsTensor Zeros(string name, params long[] shape) =>
             SafetensorsTensor.F32(name, shape, () => new float[shape.Aggregate(1L, (a, b) => a * b)]);
         SafetensorsWriter.Write(Path.Combine(folder, "sae_weights.safetensors"),

@@ -156,7 +156,8 @@ public sealed class TerminalSafetyTests : IClassFixture<TerminalSafetyTests.Host
                 ["added_tokens"] = new JsonArray([Added("<unk>"), Added("<s>"), .. Tokens.Select(Added)]),
                 ["normalizer"] =
                     JsonNode.Parse(
-                        """{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"\u2581"},{"type":"Replace","pattern":{"String":" "},"content":"\u2581"}]}"""),
+                        """{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"\u2581"},"""
+                        + """{"type":"Replace","pattern":{"String":" "},"content":"\u2581"}]}"""),
                 ["model"] = new JsonObject
                 {
                     ["type"] = "BPE",

@@ -46,7 +46,8 @@ public sealed class TokenizerBundleTests : IDisposable
             ["added_tokens"] = new JsonArray(Special(0, "<unk>"), Special(1, "<s>"), Special(2, "</s>")),
             ["normalizer"] =
                 JsonNode.Parse(
-                    """{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"\u2581"},{"type":"Replace","pattern":{"String":" "},"content":"\u2581"}]}"""),
+                    """{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"\u2581"},"""
+                    + """{"type":"Replace","pattern":{"String":" "},"content":"\u2581"}]}"""),
             ["model"] = new JsonObject
             {
                 ["type"] = "BPE",

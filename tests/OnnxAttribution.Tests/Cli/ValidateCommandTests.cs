@@ -35,12 +35,14 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         Assert.Equal(180, table.Count);
         // a node has no downstream end, and no activation to change
         const string OfNodes =
-            """SELECT count(*) AS n FROM validation WHERE "check" = 'node' AND coalesce(down_site, down_position::VARCHAR, down_feature::VARCHAR, approx_change::VARCHAR) IS NULL""";
+            """SELECT count(*) AS n FROM validation WHERE "check" = 'node' AND coalesce(down_site, down_position::VARCHAR,"""
+            + """ down_feature::VARCHAR, approx_change::VARCHAR) IS NULL""";
         Assert.Equal(30, (int)JsonNode.Parse(QueryText(OfNodes))!.AsArray()[0]!["n"]!);
         // what is stored is what is judged
         const string Sql = """
             SELECT count(*) AS checks, count(v.exact_effect) AS exact, max(abs(v.approx_effect - e.effect)) AS off FROM validation v
-            JOIN edges e ON (v.up_site, v.up_position, v.up_feature, v.down_site, v.down_position) = (e.up_site, e.up_position, e.up_feature, e.down_site, e.down_position)
+            JOIN edges e ON (v.up_site, v.up_position, v.up_feature, v.down_site, v.down_position)
+                    = (e.up_site, e.up_position, e.up_feature, e.down_site, e.down_position)
                 AND v.down_feature IS NOT DISTINCT FROM e.down_feature WHERE v."check" = 'edge' AND v.stratum <> 'dropped'
             """;
         var joined = JsonNode.Parse(QueryText(Sql))!.AsArray()[0]!;

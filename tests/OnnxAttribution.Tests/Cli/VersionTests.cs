@@ -20,9 +20,13 @@ public sealed class VersionTests
     public void Without_its_native_libraries_the_program_says_its_version_and_what_is_missing()
     {
         using var directory = new TemporaryDirectory();
-        foreach (var file in Directory.EnumerateFiles(AppContext.BaseDirectory, "*.dll")) File.Copy(file, directory[Path.GetFileName(file)]);
+        foreach (var file in Directory.EnumerateFiles(AppContext.BaseDirectory, "*.dll"))
+        {
+            File.Copy(file, directory[Path.GetFileName(file)]);
+        }
         // without the list of dependencies the host takes what is there
-        File.Copy(Path.Combine(AppContext.BaseDirectory, "onnx-attribution.runtimeconfig.json"), directory["onnx-attribution.runtimeconfig.json"]);
+        File.Copy(Path.Combine(AppContext.BaseDirectory, "onnx-attribution.runtimeconfig.json"),
+            directory["onnx-attribution.runtimeconfig.json"]);
         File.Delete(directory["onnxruntime.dll"]);
         var version = Verb.Start(new ProcessStartInfo("dotnet", [directory["onnx-attribution.dll"], "--version"])).Done().Output;
         Assert.StartsWith("onnx-attribution ", version);

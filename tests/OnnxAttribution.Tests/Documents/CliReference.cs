@@ -32,19 +32,32 @@ internal static class CliReference
     private static List<string> Verbs(HelpText help)
     {
         var known = new[] { "Description", "Usage", "Arguments", "Options" };
-        var names = help.Sections.Where(s => !known.Contains(s.Title)).SelectMany(s => HelpText.Rows(s.Lines)).Select(r => r.Name.Split(' ')[0]).Where(n => char.IsAsciiLetterLower(n[0]));
-        return [.. names.Select(n => $"{help.Verb} {n}".Trim()).SelectMany(v => Verbs(HelpText.Of(v)) is { Count: > 0 } inner ? inner : [v])];
+        var names = help.Sections.Where(s => !known.Contains(s.Title))
+            .SelectMany(s => HelpText.Rows(s.Lines))
+            .Select(r => r.Name.Split(' ')[0])
+            .Where(n => char.IsAsciiLetterLower(n[0]));
+        return [.. names.Select(n => $"{help.Verb} {n}".Trim())
+            .SelectMany(v => Verbs(HelpText.Of(v)) is { Count: > 0 } inner ? inner : [v])];
     }
 
     private static void Append(StringBuilder text, HelpText help, HashSet<string> common)
     {
         text.Append("## ").Append(help.Verb).Append("\n\n");
         var description = help.Section("Description");
-        var examples = description.SkipWhile(l => !l.StartsWith("Example:", StringComparison.Ordinal)).Select(l => l.Replace("Example:", "").Trim()).Where(l => l.Length > 0).ToList();
-        var words = string.Join(' ', description.TakeWhile(l => !l.StartsWith("Example:", StringComparison.Ordinal)).Where(l => l.Length > 0));
+        var examples = description.SkipWhile(l => !l.StartsWith("Example:", StringComparison.Ordinal))
+            .Select(l => l.Replace("Example:", "").Trim())
+            .Where(l => l.Length > 0)
+            .ToList();
+        var words = string.Join(' ',
+            description.TakeWhile(l => !l.StartsWith("Example:", StringComparison.Ordinal)).Where(l => l.Length > 0));
         Wrapped(text, "", Plain(words));
         text.Append("\n```text\n").AppendJoin('\n', help.Section("Usage")).Append("\n```\n\n");
-        if (examples.Count > 0) text.Append("<!-- not run: an example of --help; the guides run commands like it -->\n```sh\n").AppendJoin('\n', examples.SelectMany(Broken)).Append("\n```\n\n");
+        if (examples.Count > 0)
+        {
+            text.Append("<!-- not run: an example of --help; the guides run commands like it -->\n```sh\n")
+                .AppendJoin('\n', examples.SelectMany(Broken))
+                .Append("\n```\n\n");
+        }
         Options(text, HelpText.Rows(help.Section("Arguments")));
         Options(text, HelpText.Rows(help.Section("Options")).Where(r => !common.Contains(r.Name)));
     }
@@ -53,7 +66,11 @@ internal static class CliReference
     {
         var list = rows.ToList();
         if (list.Count == 0) return;
-        foreach (var (name, meaning) in list) Wrapped(text, "- ", $"`{name.Replace(" (REQUIRED)", "")}`{(name.Contains("(REQUIRED)") ? " (required)" : "")}: {Plain(string.Join(' ', meaning))}");
+        foreach (var (name, meaning) in list)
+        {
+            Wrapped(text, "- ", $"`{name.Replace(" (REQUIRED)", "")}`{(name.Contains("(REQUIRED)") ? " (required)" : "")}: "
+                + $"{Plain(string.Join(' ', meaning))}");
+        }
         text.Append('\n');
     }
 

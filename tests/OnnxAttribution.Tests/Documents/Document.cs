@@ -28,7 +28,10 @@ internal sealed partial class Document
 
     /// <summary>Every Markdown file of the checkout, in the order of its name.</summary>
     public static IReadOnlyList<Document> All { get; } =
-        [.. Files(new DirectoryInfo(Repository.Root)).Select(f => Path.GetRelativePath(Repository.Root, f).Replace('\\', '/')).Order(StringComparer.Ordinal).Select(Read)];
+        [.. Files(new DirectoryInfo(Repository.Root))
+            .Select(f => Path.GetRelativePath(Repository.Root, f).Replace('\\', '/'))
+            .Order(StringComparer.Ordinal)
+            .Select(Read)];
 
     public static Document Read(string name) => new(name, File.ReadAllLines(Path.Combine(Repository.Root, name)));
 
@@ -55,7 +58,9 @@ internal sealed partial class Document
 
     private static IEnumerable<string> Files(DirectoryInfo directory) =>
         directory.GetFiles("*.md").Select(f => f.FullName)
-            .Concat(directory.GetDirectories().Where(d => !s_notOurs.Contains(d.Name) && (!d.Name.StartsWith('.') || d.Name == ".github")).SelectMany(Files));
+            .Concat(directory.GetDirectories()
+                .Where(d => !s_notOurs.Contains(d.Name) && (!d.Name.StartsWith('.') || d.Name == ".github"))
+                .SelectMany(Files));
 
     [GeneratedRegex("^#{1,6} ")]
     private static partial Regex Heading();

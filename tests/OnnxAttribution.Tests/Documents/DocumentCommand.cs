@@ -13,7 +13,8 @@ internal sealed record DocumentCommand(string Text, IReadOnlyList<string> Shown,
     /// <summary>As a shell parts them, quotes taken away.</summary>
     public IReadOnlyList<ShellWord> Words { get; } = ShellWord.Split(Text);
 
-    /// <summary>The commands of a document's <c>sh</c> blocks (a command a line) and <c>console</c> blocks (behind <c>$</c>, output below), in their order.</summary>
+    /// <summary>The commands of a document's <c>sh</c> blocks (a command a line) and <c>console</c> blocks (behind <c>$</c>,
+    /// output below), in their order.</summary>
     public static IEnumerable<DocumentCommand> Of(Document document) => document.Blocks.SelectMany(b => b.Language switch
     {
         "sh" => Script(document, b),
@@ -27,7 +28,10 @@ internal sealed record DocumentCommand(string Text, IReadOnlyList<string> Shown,
         {
             var start = i;
             var text = Whole(block.Lines, ref i, "");
-            if (text.Length > 0) yield return new DocumentCommand(text, [], $"{document.Name}:{block.FirstLine + start}", block.ReasonNotRun);
+            if (text.Length > 0)
+            {
+                yield return new DocumentCommand(text, [], $"{document.Name}:{block.FirstLine + start}", block.ReasonNotRun);
+            }
         }
     }
 
@@ -36,7 +40,8 @@ internal sealed record DocumentCommand(string Text, IReadOnlyList<string> Shown,
         for (var i = 0; i < block.Lines.Count; i++)
         {
             var start = i;
-            Assert.True(block.Lines[i].StartsWith("$ ", StringComparison.Ordinal), $"{document.Name}:{block.FirstLine + i}: no '$ ' before the command");
+            Assert.True(block.Lines[i].StartsWith("$ ", StringComparison.Ordinal),
+                $"{document.Name}:{block.FirstLine + i}: no '$ ' before the command");
             var text = Whole(block.Lines, ref i, "$ ");
             var shown = block.Lines.Skip(i + 1).TakeWhile(l => !l.StartsWith("$ ", StringComparison.Ordinal)).ToList();
             i += shown.Count;

@@ -5,8 +5,8 @@ using OnnxAttribution.Tests.Export;
 namespace OnnxAttribution.Tests.Documents;
 
 /// <summary>
-/// The directory in which the documents' commands are run: <c>models/tiny</c>, the run that <c>make demo</c> makes, and small stand-ins under the names that the guides give to what a
-/// user fetches. A command that several documents have is run once.
+/// The directory in which the documents' commands are run: <c>models/tiny</c>, the run that <c>make demo</c> makes,
+/// and small stand-ins under the names that the guides give to what a user fetches. A command that several documents have is run once.
 /// </summary>
 public sealed class DocumentWorld : IDisposable
 {
@@ -21,18 +21,22 @@ public sealed class DocumentWorld : IDisposable
         CopyFolder(Repository.TinyModel, _directory["models/tiny"]);
         PrepareModels();
         PrepareTexts();
-        Verb.Run("graph", "--model", _directory["models/tiny"], "--prompt", "Copyright (C", "--target", ")", "--out", _directory[DemoRun], "--no-page").Done();
+        Verb.Run("graph", "--model", _directory["models/tiny"], "--prompt", "Copyright (C", "--target", ")", "--out", _directory[DemoRun],
+            "--no-page").Done();
     }
 
     public void Dispose() => _directory.Dispose();
 
-    /// <summary>Runs a command of <c>onnx-attribution</c> or an example, unless it was run before and nothing has replaced what it wrote since.</summary>
+    /// <summary>Runs a command of <c>onnx-attribution</c> or an example,
+    /// unless it was run before and nothing has replaced what it wrote since.</summary>
     internal Verb Run(DocumentCommand command)
     {
         if (_done.TryGetValue(command.Text, out var known)) return known;
         var words = command.Words.Skip(1).ToList();
         if (Out(words) is { } written) ForgetRun(written, isForced: words.Any(w => w.Text == "--force"));
-        var verb = ExampleProgram.Of(command) is { } file ? ExampleProgram.Run(file, Arguments(words[4..])) : Verb.Run([.. Arguments(words)]);
+        var verb = ExampleProgram.Of(command) is { } file
+            ? ExampleProgram.Run(file, Arguments(words[4..]))
+            : Verb.Run([.. Arguments(words)]);
         return _done[command.Text] = verb with { Output = Relative(verb.Output), Error = Relative(verb.Error) };
     }
 
@@ -54,9 +58,18 @@ public sealed class DocumentWorld : IDisposable
         foreach (var (i, word) in words.Index())
         {
             var option = i == 0 ? "" : words[i - 1].Text;
-            if (option is "--prompt" or "--patch-prompt" or "--target" or "--foil" or "--search") yield return isStandIn ? StandIn(option, word.Text) : word.Text;
-            else if (word.Text.Contains('*') && !word.IsQuoted) foreach (var path in Matches(word.Text)) yield return path;
-            else yield return IsPath(word.Text, option) ? _directory[word.Text] : word.Text;
+            if (option is "--prompt" or "--patch-prompt" or "--target" or "--foil" or "--search")
+            {
+                yield return isStandIn ? StandIn(option, word.Text) : word.Text;
+            }
+            else if (word.Text.Contains('*') && !word.IsQuoted)
+            {
+                foreach (var path in Matches(word.Text)) yield return path;
+            }
+            else
+            {
+                yield return IsPath(word.Text, option) ? _directory[word.Text] : word.Text;
+            }
         }
     }
 
@@ -78,9 +91,11 @@ public sealed class DocumentWorld : IDisposable
         return Directory.GetFileSystemEntries(_directory[pattern[..at]], pattern[(at + 1)..]).Order(StringComparer.Ordinal);
     }
 
-    private string Relative(string text) => text.Replace(_directory.Path + Path.DirectorySeparatorChar, "", StringComparison.Ordinal).ReplaceLineEndings("\n");
+    private string Relative(string text) =>
+        text.Replace(_directory.Path + Path.DirectorySeparatorChar, "", StringComparison.Ordinal).ReplaceLineEndings("\n");
 
-    // as scripts and users leave them: a GPT-2 with its dictionaries inside, others in folders of their own, a graph of PyTorch's with sites.json beside it
+    // as scripts and users leave them: a GPT-2 with its dictionaries inside,
+    // others in folders of their own, a graph of PyTorch's with sites.json beside it
     private void PrepareModels()
     {
         Random2.Copy(_directory["gpt2"], withDictionaries: true);
@@ -107,7 +122,13 @@ public sealed class DocumentWorld : IDisposable
     private static void CopyFolder(string from, string to)
     {
         Directory.CreateDirectory(to);
-        foreach (var folder in Directory.GetDirectories(from, "*", SearchOption.AllDirectories)) Directory.CreateDirectory(Path.Combine(to, Path.GetRelativePath(from, folder)));
-        foreach (var file in Directory.GetFiles(from, "*", SearchOption.AllDirectories)) File.Copy(file, Path.Combine(to, Path.GetRelativePath(from, file)));
+        foreach (var folder in Directory.GetDirectories(from, "*", SearchOption.AllDirectories))
+        {
+            Directory.CreateDirectory(Path.Combine(to, Path.GetRelativePath(from, folder)));
+        }
+        foreach (var file in Directory.GetFiles(from, "*", SearchOption.AllDirectories))
+        {
+            File.Copy(file, Path.Combine(to, Path.GetRelativePath(from, file)));
+        }
     }
 }

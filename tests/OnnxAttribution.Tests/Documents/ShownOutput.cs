@@ -9,8 +9,9 @@ internal static partial class ShownOutput
     private const string LeftOut = "…";
 
     /// <summary>
-    /// What is shown begins and ends as the output does, and a line of <c>…</c> stands for lines left out, <c>…</c> at the end of a line for the rest of it. Empty lines do not count. Figures may differ by one in their last
-    /// digit, since the order of sums differs between machines; of times, sizes and paths only the words are compared.
+    /// What is shown begins and ends as the output does, and a line of <c>…</c> stands for lines left out, <c>…</c> at the end of a line
+    /// for the rest of it. Empty lines do not count. Figures may differ by one in their last digit, since the order of sums differs between
+    /// machines; of times, sizes and paths only the words are compared.
     /// </summary>
     public static void Compare(DocumentCommand command, string output)
     {
@@ -21,7 +22,8 @@ internal static partial class ShownOutput
         {
             if (shown[i].Trim() != LeftOut)
             {
-                Assert.True(at < printed.Count && Same(shown[i], printed[at]), $"{command}\nshows:  {shown[i]}\nprints: {printed.ElementAtOrDefault(at) ?? "nothing more"}");
+                Assert.True(at < printed.Count && Same(shown[i], printed[at]),
+                    $"{command}\nshows:  {shown[i]}\nprints: {printed.ElementAtOrDefault(at) ?? "nothing more"}");
                 at++;
                 continue;
             }
@@ -48,7 +50,8 @@ internal static partial class ShownOutput
     private static (IReadOnlyList<string> Words, IReadOnlyList<string> Figures) Parts(string line)
     {
         var figures = Figure().Matches(line).Select(m => m.Value).ToList();
-        return ([.. Figure().Replace(line, "0").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(w => Rule().Replace(w, "─"))], figures);
+        return ([.. Figure().Replace(line, "0").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(w => Rule().Replace(w, "─"))],
+            figures);
     }
 
     private static bool Close(string shown, string printed)

@@ -155,7 +155,8 @@ public sealed class ArchitectureTests : IDisposable
     /// <summary>configuration_gpt_neox.py, configuration_llama.py, configuration_mistral.py.</summary>
     [Theory]
     [InlineData("neox2",
-        """{"rotary_pct": 0.25, "rotary_emb_base": 10000, "use_parallel_residual": true, "layer_norm_eps": 1e-5, "attention_bias": true, "hidden_act": "gelu", "tie_word_embeddings": false}""")]
+        """{"rotary_pct": 0.25, "rotary_emb_base": 10000, "use_parallel_residual": true, "layer_norm_eps": 1e-5,"""
+        + """ "attention_bias": true, "hidden_act": "gelu", "tie_word_embeddings": false}""")]
     [InlineData("llama2",
         """{"rope_theta": 10000.0, "rms_norm_eps": 1e-6, "attention_bias": false, "hidden_act": "silu", "tie_word_embeddings": false}""")]
     [InlineData("mistral", """{"rope_theta": 10000.0, "rms_norm_eps": 1e-6, "sliding_window": 4096}""")]

@@ -104,7 +104,8 @@ public sealed class CheckpointTests : IDisposable
         Func<SafetensorsTensor, SafetensorsTensor?>? change = null)
     {
         File.WriteAllText(Path.Combine(_directory.Path, "config.json"),
-            $$"""{"model_type":"gpt2","n_layer":2,"n_head":2,"n_embd":4,"n_positions":8,"vocab_size":10,"tie_word_embeddings":{{(tied ? "true" : "false")}}}""");
+            """{"model_type":"gpt2","n_layer":2,"n_head":2,"n_embd":4,"n_positions":8,"vocab_size":"""
+            + $$"""10,"tie_word_embeddings":{{(tied ? "true" : "false")}}}""");
         SafetensorsWriter.Write(Path.Combine(_directory.Path, "model.safetensors"),
             Tensors(prefix).Select(t => change is null ? t : change(t)).OfType<SafetensorsTensor>().Concat(extra ?? []));
     }

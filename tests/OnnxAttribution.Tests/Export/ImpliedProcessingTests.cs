@@ -29,8 +29,10 @@ public sealed class ImpliedProcessingTests : IDisposable
         // a cfg.json of gpt2-small-res-jb, but for its sizes
         var folder = Write("blocks.1.hook_resid_pre", "{}");
         File.WriteAllText(Path.Combine(folder, "cfg.json"), """
-            {"model_name": "gpt2-small", "hook_point": "blocks.1.hook_resid_pre", "hook_point_layer": 1, "hook_point_head_index": null, "dataset_path": "Skylion007/openwebtext", "is_dataset_tokenized": false,
-             "context_size": 128, "use_cached_activations": false, "d_in": 16, "d_sae": 24, "b_dec_init_method": "geometric_median", "device": "mps", "seed": 42, "dtype": "torch.float32", "l1_coefficient": 8e-05}
+            {"model_name": "gpt2-small", "hook_point": "blocks.1.hook_resid_pre", "hook_point_layer": 1, "hook_point_head_index": null,
+             "dataset_path": "Skylion007/openwebtext", "is_dataset_tokenized": false, "context_size": 128, "use_cached_activations": false,
+             "d_in": 16, "d_sae": 24, "b_dec_init_method": "geometric_median", "device": "mps", "seed": 42, "dtype": "torch.float32",
+             "l1_coefficient": 8e-05}
             """);
         var manifest = Export();
         Assert.Equal(new(false, true, false), manifest.WeightProcessing);

@@ -14,7 +14,9 @@ public sealed class SiteMapTests : IDisposable
     public void Sites_come_in_the_order_of_computation_under_the_names_that_bundles_use()
     {
         var map = Read(
-            """{"sites": {"blocks.1.hook_resid_post": "e", "blocks.0.hook_resid_post": "d", "blocks.0.hook_mlp_out": "c", "blocks.0.hook_resid_mid": "m", "blocks.0.attn.hook_z": "z", "blocks.0.hook_attn_out": "b", "blocks.0.hook_resid_pre": "a"}}""");
+            """{"sites": {"blocks.1.hook_resid_post": "e", "blocks.0.hook_resid_post": "d", "blocks.0.hook_mlp_out": "c","""
+            + """ "blocks.0.hook_resid_mid": "m", "blocks.0.attn.hook_z": "z", "blocks.0.hook_attn_out": "b","""
+            + """ "blocks.0.hook_resid_pre": "a"}}""");
         Assert.Equal(
             [("blocks.0.hook_resid_pre", "a"), ("blocks.0.attn.hook_z", "z"), ("blocks.0.hook_attn_out", "b"), ("blocks.0.hook_resid_mid",
                 "m"), ("blocks.0.hook_mlp_out", "c"), ("blocks.1.hook_resid_pre", "d"), ("blocks.1.hook_resid_post", "e")],
@@ -27,7 +29,9 @@ public sealed class SiteMapTests : IDisposable
     public void Every_key_is_read()
     {
         var map = Read(
-            """{"tokens": "ids", "logits": "out", "sites": {"blocks.0.hook_resid_pre": "a"}, "hooks": {"blocks.0.attn.hook_pattern": "p", "hook_embed": "q"}, "n_layers": 7, "n_heads": 3, "n_ctx": 99, "prepend_bos": false}""");
+            """{"tokens": "ids", "logits": "out", "sites": {"blocks.0.hook_resid_pre": "a"},"""
+            + """ "hooks": {"blocks.0.attn.hook_pattern": "p", "hook_embed": "q"}, "n_layers": 7, "n_heads": 3, "n_ctx": 99,"""
+            + """ "prepend_bos": false}""");
         Assert.Equal(("ids", "out", 7, 3, 99, false), (map.Tokens, map.Logits, map.Layers, map.Heads, map.Positions, map.PrependBos));
         Assert.Equal([("blocks.0.attn.hook_pattern", "p"), ("hook_embed", "q")], map.Hooks);
     }

@@ -115,7 +115,9 @@ public sealed partial class FetchGpt2Tests : IDisposable
         var wrong = new HubFile(Gpt2, "model.safetensors", sent, Lfs: true);
         Fetch(hub)
             .Failed(1, "model.safetensors",
-                $"SHA-256 {new HubFile(Gpt2, "", File.ReadAllBytes(Path.Combine(Random2.Checkpoint, "model.safetensors")), Lfs: true).Sha256} expected",
+                "SHA-256 "
+                + new HubFile(Gpt2, "", File.ReadAllBytes(Path.Combine(Random2.Checkpoint, "model.safetensors")), Lfs: true).Sha256
+                + " expected",
                 $"{wrong.Sha256} found").Dispose();
         Assert.Equal(s_model.Where(f => f != "model.safetensors"), Fetched());
     }

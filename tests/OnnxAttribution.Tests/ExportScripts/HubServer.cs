@@ -217,7 +217,8 @@ internal sealed class HubServer : IDisposable
         var page = new JsonArray([.. entries.Skip(cursor).Take(PageSize)]).ToJsonString();
         // the address of the hub itself, whatever mirror is asked
         string[] next = cursor + PageSize < entries.Count
-            ? [$"Link: <https://huggingface.co/api/models/{repository}/tree/{revision}?recursive=true&limit={PageSize}&cursor={cursor + PageSize}>; rel=\"next\""]
+            ? [$"Link: <https://huggingface.co/api/models/{repository}/tree/{revision}"
+                + $"?recursive=true&limit={PageSize}&cursor={cursor + PageSize}>; rel=\"next\""]
             : [];
         Answer(stream, request, "200 OK", ["Content-Type: application/json", .. next], Encoding.UTF8.GetBytes(page));
     }

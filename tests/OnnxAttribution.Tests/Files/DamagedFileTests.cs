@@ -108,7 +108,9 @@ public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Rando
             foreach (var (_, _, error) in PromptFile.Read(_directory["p.jsonl"])) Said(error, null);
         });
         File.WriteAllText(_directory["sites.json"],
-            """{"sites": {"blocks.0.hook_resid_pre": "x", "blocks.0.hook_mlp_out": "y", "blocks.0.hook_resid_post": "z"}, "hooks": {"blocks.0.attn.hook_pattern": "p"}, "tokens": "t", "logits": "l", "n_layers": 1, "n_heads": 2, "n_ctx": 8, "prepend_bos": true}""");
+            """{"sites": {"blocks.0.hook_resid_pre": "x", "blocks.0.hook_mlp_out": "y", "blocks.0.hook_resid_post": "z"},"""
+            + """ "hooks": {"blocks.0.attn.hook_pattern": "p"}, "tokens": "t", "logits": "l", "n_layers": 1, "n_heads": 2, "n_ctx": 8,"""
+            + """ "prepend_bos": true}""");
         Damaged(_directory.Path, "sites.json", 150, () => SiteMap.Read(_directory["sites.json"]));
         using var loaded = LoadedModel.Open(model.Bundle, null, new RunContext(threads: 1));
         File.WriteAllText(_directory["circuit.txt"], "# a remark\n0.mlp:1,2@3;1:3\nblocks.1.hook_attn_out:0\n");
@@ -149,7 +151,9 @@ public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Rando
                 if (fault is not null)
                 {
                     wrong.Add($"{file}, seed {seed}: {fault}: {e.GetType().Name}: {e.Message} "
-                        + $"{(fault.StartsWith("not", StringComparison.Ordinal) ? e.StackTrace?.Split('\n').FirstOrDefault(l => l.Contains("OnnxAttribution")) : "")}");
+                        + (fault.StartsWith("not", StringComparison.Ordinal)
+                            ? e.StackTrace?.Split('\n').FirstOrDefault(l => l.Contains("OnnxAttribution"))
+                            : ""));
                 }
             }
         }

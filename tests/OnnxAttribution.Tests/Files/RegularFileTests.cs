@@ -105,7 +105,8 @@ public sealed class RegularFileTests(Random2Fixture model) : IClassFixture<Rando
     {
         var openers =
             new Regex(
-                @"(?<!\w)File\.(OpenRead|OpenText|OpenHandle|ReadAll\w+|ReadLines\w*|Open)\([^;]*|new FileStream\([^;]*|\.Open(Read|Text)\(\)[^;]*|new StreamReader\(\w*[pP]ath\b[^;]*");
+                @"(?<!\w)File\.(OpenRead|OpenText|OpenHandle|ReadAll\w+|ReadLines\w*|Open)\([^;]*|new FileStream\([^;]*|"
+                + @"\.Open(Read|Text)\(\)[^;]*|new StreamReader\(\w*[pP]ath\b[^;]*");
         var wrong = SourceTree.Files("src")
             .Where(f => !f.Path.Contains("/Files/"))
             .SelectMany(f => openers.Matches(f.Code).Select(m => $"{f.Path}: {m.Value}"))

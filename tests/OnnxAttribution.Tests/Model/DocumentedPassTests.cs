@@ -17,7 +17,8 @@ public class DocumentedPassTests
         using var clean = ActivationCache.Of(model, tokens);
         // row 0 is the model as it is, up to float32; the others are not
         GoldenTests.Close([.. clean.Logits(3).ToArray().Select(v => (double)v)], logits[..vocabulary], 1e-5, "logits of row 0");
-        Assert.True(Distance(logits, 0, 1, vocabulary) > 0.1 && Distance(logits, 0, 2, vocabulary) > 0.1 && Distance(logits, 1, 2, vocabulary) > 0.1);
+        Assert.True(Distance(logits, 0, 1, vocabulary) > 0.1 && Distance(logits, 0, 2, vocabulary) > 0.1
+            && Distance(logits, 1, 2, vocabulary) > 0.1);
         // the first half is the clean run's, one call per site and one for the logits; behind it 6 sites and the logits again
         Assert.Equal((4 * 3) + 1, before);
         Assert.InRange(calls - before, 1, 12);
@@ -47,5 +48,6 @@ public class DocumentedPassTests
         return golden.Tokens;
     }
 
-    private static double Distance(float[] logits, int a, int b, int n) => Enumerable.Range(0, n).Max(i => Math.Abs(logits[(a * n) + i] - logits[(b * n) + i]));
+    private static double Distance(float[] logits, int a, int b, int n) =>
+        Enumerable.Range(0, n).Max(i => Math.Abs(logits[(a * n) + i] - logits[(b * n) + i]));
 }

@@ -123,17 +123,18 @@ public class RunQueryTests
     {
         using var directory = new AwkwardDirectory();
         var json = Written(directory, """
-            SELECT token, gradient, kept, 'nan'::FLOAT AS nan, 1 AS a, 2 AS a, [1, 2] AS list, {'x': 'é"'} AS struct, DATE '2020-02-29' AS day,
-                -0.5::DECIMAL(4, 2) AS price, 170141183460469231731687303715884105727 AS huge FROM nodes WHERE layer = 0 ORDER BY position
+            SELECT token, gradient, kept, 'nan'::FLOAT AS nan, 1 AS a, 2 AS a, [1, 2] AS list, {'x': 'é"'} AS struct,
+                DATE '2020-02-29' AS day, -0.5::DECIMAL(4, 2) AS price, 170141183460469231731687303715884105727 AS huge
+            FROM nodes WHERE layer = 0 ORDER BY position
             """, (r, s) => r.WriteJson(s));
         var rows = JsonNode.Parse(json)!.AsArray();
         Assert.Equal(3, rows.Count);
         Assert.Equal(RunSamples.Nodes[2].Token, (string?)rows[2]!["token"]);
         Assert.Null(rows[1]!["gradient"]);
         Assert.Null(rows[0]!["nan"]);
-        Assert.EndsWith("""
-            "gradient":-0.25,"kept":true,"nan":null,"a":1,"a_1":2,"list":[1,2],"struct":{"x":"é\""},"day":"2020-02-29","price":-0.50,"huge":170141183460469231731687303715884105727},
-            """, json.Split("\n")[1]);
+        Assert.EndsWith("\"gradient\":-0.25,\"kept\":true,\"nan\":null,\"a\":1,\"a_1\":2,\"list\":[1,2],\"struct\":{\"x\":\"é\\\"\"},"
+            + "\"day\":\"2020-02-29\",\"price\":-0.50,\"huge\":170141183460469231731687303715884105727},",
+            json.Split("\n")[1]);
         Assert.Equal("[]\n", Written(directory, "FROM nodes WHERE false", (r, s) => r.WriteJson(s), "again"));
     }
 

@@ -10,8 +10,8 @@ internal static class Gpt2TokenizerJson
         var vocab = JsonNode.Parse(File.ReadAllText(Path.Combine(directory, "vocab.json")))!;
         var json = JsonNode.Parse("""
             {"version":"1.0","truncation":null,"padding":null,
-             "added_tokens":[{"id":50256,"special":true,"content":"<|endoftext|>","single_word":false,"lstrip":false,"rstrip":false,"normalized":true}],
-             "normalizer":null,"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true},
+             "added_tokens":[{"id":50256,"special":true,"content":"<|endoftext|>","single_word":false,"lstrip":false,"rstrip":false,
+             "normalized":true}], "normalizer":null,"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true},
              "post_processor":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":false},
              "decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true},
              "model":{"dropout":null,"unk_token":"","continuing_subword_prefix":"","end_of_word_suffix":"","fuse_unk":false}}

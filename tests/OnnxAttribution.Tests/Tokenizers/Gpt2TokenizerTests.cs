@@ -106,8 +106,7 @@ public sealed class Gpt2TokenizerTests(Gpt2TokenizerFixture fixture) : IClassFix
     {
         int[] ranges = [0x80, 0x100, 0x800, 0x3000, 0x10000, 0x110000];
         int value;
-        do
-            value = random.Next(ranges[random.Next(ranges.Length)]);
+        do value = random.Next(ranges[random.Next(ranges.Length)]);
         while (!Rune.IsValid(value));
         return new Rune(value).ToString();
     }

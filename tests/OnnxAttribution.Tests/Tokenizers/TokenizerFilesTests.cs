@@ -34,8 +34,9 @@ public sealed class TokenizerFilesTests : IDisposable
         Write("added_tokens.json", """{"<|old|>": 257}""");
         Write("tokenizer_config.json", """
             {"tokenizer_class": "GPT2Tokenizer", "added_tokens_decoder": {
-              "256": {"content": "<|endoftext|>", "lstrip": false, "normalized": true, "rstrip": false, "single_word": false, "special": true},
-              "257": {"content": "<|new|>", "lstrip": true, "normalized": false, "rstrip": false, "single_word": false, "special": true}}}
+              "256": {"content": "<|endoftext|>", "lstrip": false, "normalized": true, "rstrip": false, "single_word": false,
+              "special": true}, "257": {"content": "<|new|>", "lstrip": true, "normalized": false, "rstrip": false, "single_word": false,
+              "special": true}}}
             """);
         Assert.Equal(['a', 257, 'b', .. Encoding.ASCII.GetBytes("<|old|>").Select(b => (int)b)],
             Tokenizer.Open(_directory.Path).Encode("a  <|new|>b<|old|>"));

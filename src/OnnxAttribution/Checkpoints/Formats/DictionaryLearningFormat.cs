@@ -87,8 +87,9 @@ internal static class DictionaryLearningFormat
         {
             throw new CheckpointException(state.Path, $"has threshold {threshold}, so that it was never learnt (its training ended before "
                 + $"threshold_start_step), and a {kind} encodes by it; "
-                + "take a later "
-                + $"checkpoint{(kind == "BatchTopKSAE" ? $", or write \"dict_class\": \"AutoEncoderTopK\" in its config.json to read it as TopK of its k, {k}, which chooses per token instead of per batch" : "")}.");
+                + "take a later checkpoint"
+                + (kind != "BatchTopKSAE" ? "." : ", or write \"dict_class\": \"AutoEncoderTopK\" in its config.json "
+                    + $"to read it as TopK of its k, {k}, which chooses per token instead of per batch."));
         }
         return [.. common, ConvertedTensor.Vector("threshold", [.. Enumerable.Repeat(threshold.Value, (int)n)])];
     }

@@ -56,7 +56,7 @@ internal static partial class ModuleSites
     [GeneratedRegex(@"^(?<what>resid_out|resid_post|attn_out|attention_out|mlp_out)_layer_?(?<layer>\d{1,4})$")]
     private static partial Regex Layer { get; }
 
-    [GeneratedRegex(
-        @"^(?:\w+\.)*(?:layers|h)[.\[](?<layer>\d{1,4})\]?(?:\.(?<what>attn|self_attn|attention|mlp)(?:\.(?:c_proj|o_proj|dense|down_proj|dense_4h_to_h))?)?$")]
+    [GeneratedRegex(@"^(?:\w+\.)*(?:layers|h)[.\[](?<layer>\d{1,4})\]?"
+        + @"(?:\.(?<what>attn|self_attn|attention|mlp)(?:\.(?:c_proj|o_proj|dense|down_proj|dense_4h_to_h))?)?$")]
     private static partial Regex Module { get; }
 }

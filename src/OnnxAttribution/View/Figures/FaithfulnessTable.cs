@@ -21,8 +21,9 @@ internal sealed record FaithfulnessTable(string Title, string Subtitle, IReadOnl
         var header = new PictureHeader(RunFacts.Read(Path.Combine(run, RunDirectory.FactsFile)));
         var controls = rows.Where(r => r.Control is not null).Select(r => r.Control).Distinct().Count();
         var prompts = rows.Select(r => r.Prompt).Distinct().Count();
-        var subtitle =
-            $"{(prompts == 1 ? "one prompt" : $"mean over {NumberText.Count(prompts, "prompt")}")}{(controls > 0 ? $"  ·  {NumberText.Count(controls, "random circuit")} of each size" : "")}{(header.Model.Length > 0 ? $"  ·  {header.Model}" : "")}";
+        var subtitle = (prompts == 1 ? "one prompt" : $"mean over {NumberText.Count(prompts, "prompt")}")
+            + (controls > 0 ? $"  ·  {NumberText.Count(controls, "random circuit")} of each size" : "")
+            + (header.Model.Length > 0 ? $"  ·  {header.Model}" : "");
         var curves = rows.GroupBy(r => (r.Ablation, r.Errors))
             .Select(g =>
                 new FaithfulnessCurveMean(g.Key.Ablation, g.Key.Errors, [.. g.GroupBy(r => r.Nodes).OrderBy(s => s.Key).Select(Size)]))

@@ -61,7 +61,8 @@ internal static partial class GraphJsonHeader
     {
         var weight = picture.Header.IsAblation
             ? "A link's weight is what the upstream feature does for the downstream activation, or for the metric, measured by "
-                + $"{(picture.Header.Coefficient == 0 ? "taking it away" : $"multiplying it by {NumberText.Of(picture.Header.Coefficient)}")}: above 0 raises it ({(picture.Header.SignOfClean < 0 ? "minus " : "")}the measured change)."
+                + (picture.Header.Coefficient == 0 ? "taking it away" : $"multiplying it by {NumberText.Of(picture.Header.Coefficient)}")
+                + $": above 0 raises it ({(picture.Header.SignOfClean < 0 ? "minus " : "")}the measured change)."
             : "A link's weight is what the upstream node's clean value does for the metric along this link: "
                 + "above 0 raises it (minus the link's effect, which estimates m(patched) - m(clean)).";
         var layers =

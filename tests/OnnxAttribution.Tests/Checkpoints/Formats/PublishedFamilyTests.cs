@@ -37,7 +37,8 @@ public sealed class PublishedFamilyTests : IDisposable
         float[] logs = [.. Enumerable.Range(0, N).Select(i => -2 + (0.2f * i))];
         WriteSafetensors("L0R/sae_weights.safetensors", [.. Linear(), ("log_jumprelu_threshold", [N], logs)]);
         Json("L0R/config.json",
-            """{"sae_type": "sae", "hook_point_in": "blocks.0.hook_resid_post", "hook_point_out": "blocks.0.hook_resid_post", "d_model": 6, "act_fn": "jumprelu", "norm_activation": "none"}""");
+            """{"sae_type": "sae", "hook_point_in": "blocks.0.hook_resid_post", "hook_point_out": "blocks.0.hook_resid_post","""
+            + """ "d_model": 6, "act_fn": "jumprelu", "norm_activation": "none"}""");
         Is("blocks.0.hook_resid_post", DictionaryArchitecture.JumpRelu, prependBos: true, threshold: j => Math.Exp(logs[j]));
     }
 
@@ -47,7 +48,8 @@ public sealed class PublishedFamilyTests : IDisposable
         WriteSafetensors("layer_4/params.safetensors", [("w_enc", [D, N], _encoder), ("b_enc", [N], _bias), ("w_dec", [N, D], _decoder),
             ("b_dec", [D], _decoderBias), ("threshold", [N], [.. Enumerable.Repeat(0.3f, N)])]);
         Json("layer_4/config.json",
-            """{"hf_hook_point_in": "model.layers.4.output", "hf_hook_point_out": "model.layers.4.output", "width": 10, "model_name": "google/gemma-3-270m-pt", "architecture": "jump_relu", "affine_connection": false, "type": "sae"}""");
+            """{"hf_hook_point_in": "model.layers.4.output", "hf_hook_point_out": "model.layers.4.output", "width": 10,"""
+            + """ "model_name": "google/gemma-3-270m-pt", "architecture": "jump_relu", "affine_connection": false, "type": "sae"}""");
         Is("blocks.4.hook_resid_post", DictionaryArchitecture.JumpRelu, prependBos: true, threshold: _ => 0.3f);
     }
 
@@ -59,7 +61,8 @@ public sealed class PublishedFamilyTests : IDisposable
         if (config)
         {
             Json("SAE-Res-Qwen3-8B-Base-W64K-L0_50/config.json",
-                """{"model_type": "topk_sae", "base_model": "Qwen/Qwen3-1.7B-Base", "d_model": 6, "d_sae": 10, "k": 3, "hook_point": "resid_post"}""");
+                """{"model_type": "topk_sae", "base_model": "Qwen/Qwen3-1.7B-Base", "d_model": 6, "d_sae": 10, "k": 3,"""
+                + """ "hook_point": "resid_post"}""");
         }
         Is("blocks.5.hook_resid_post", DictionaryArchitecture.TopK, prependBos: false);
     }
@@ -103,7 +106,8 @@ public sealed class PublishedFamilyTests : IDisposable
     {
         WriteSafetensors("a/params.safetensors", [("w_enc", [D, N], _encoder)]);
         var json = JsonNode.Parse(
-            """{"hf_hook_point_in": "model.layers.4.output", "hf_hook_point_out": "model.layers.4.output", "architecture": "jump_relu", "type": "sae"}""")!;
+            """{"hf_hook_point_in": "model.layers.4.output", "hf_hook_point_out": "model.layers.4.output", "architecture": "jump_relu","""
+            + """ "type": "sae"}""")!;
         json[key] = JsonNode.Parse(value);
         Json("a/config.json", json.ToJsonString());
         Assert.Contains(problem, FormatFiles.Refused(_directory.Path));

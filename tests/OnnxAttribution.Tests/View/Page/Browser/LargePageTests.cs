@@ -79,7 +79,9 @@ public sealed class LargePageTests(PageBrowser browser, ExamplePages pages, ITes
         await page.EvaluateAsync("""
             () => {
               window.touched = [];
-              const name = e => e.closest?.('path.edge') ? 'edge' : e.closest?.('g.node') ? 'node' : e.closest?.('[id]')?.id ?? e.parentElement?.closest('[id]')?.id ?? e.nodeName;
+              const name = e => e.closest?.('path.edge') ? 'edge'
+                : e.closest?.('g.node') ? 'node'
+                : e.closest?.('[id]')?.id ?? e.parentElement?.closest('[id]')?.id ?? e.nodeName;
               window.observer = new MutationObserver(all => window.touched.push(...all.map(m => name(m.target))));
               window.observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
             }

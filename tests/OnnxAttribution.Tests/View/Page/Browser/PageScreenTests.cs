@@ -100,11 +100,22 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
     private const string Contrast = """
         () => {
           const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
-          const parts = colour => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
-          const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4).reduce((s, v, i) => s + v * [0.2126, 0.7152, 0.0722][i], 0);
+          const parts = colour => {
+            canvas.clearRect(0, 0, 1, 1);
+            canvas.fillStyle = colour;
+            canvas.fillRect(0, 0, 1, 1);
+            return [...canvas.getImageData(0, 0, 1, 1).data];
+          };
+          const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+            .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+            .reduce((s, v, i) => s + v * [0.2126, 0.7152, 0.0722][i], 0);
           const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
           const over = (top, under) => top.slice(0, 3).map((v, i) => v * top[3] / 255 + under[i] * (1 - top[3] / 255));
-          const ground = e => { if (!e) return parts(getComputedStyle(document.body).backgroundColor); const c = parts(getComputedStyle(e).backgroundColor); return c[3] === 255 ? c : over(c, ground(e.parentElement)); };
+          const ground = e => {
+            if (!e) return parts(getComputedStyle(document.body).backgroundColor);
+            const c = parts(getComputedStyle(e).backgroundColor);
+            return c[3] === 255 ? c : over(c, ground(e.parentElement));
+          };
           const wrong = [];
           for (const e of document.querySelectorAll('body *')) {
             const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
@@ -115,7 +126,8 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
           for (const g of document.querySelectorAll('svg.base g.node')) {
             const fill = getComputedStyle(g.querySelector('.box')).fill;
             const hatch = /url\("?(#[\w-]+)/.exec(fill);
-            const r = ratio(parts(getComputedStyle(g.querySelector('text')).fill), parts(hatch ? getComputedStyle(document.querySelector(hatch[1] + ' .hatch-line')).fill : fill));
+            const under = hatch ? getComputedStyle(document.querySelector(hatch[1] + ' .hatch-line')).fill : fill;
+            const r = ratio(parts(getComputedStyle(g.querySelector('text')).fill), parts(under));
             if (r < 4.5) wrong.push(`node ${g.getAttribute('class')} ${r.toFixed(2)}`);
           }
           return wrong;
