@@ -44,15 +44,16 @@ internal static class CliReference
     {
         text.Append("## ").Append(help.Verb).Append("\n\n");
         var description = help.Section("Description");
-        var examples = description.SkipWhile(l => !l.StartsWith("Example:", StringComparison.Ordinal))
+        var shown = description.SkipWhile(l => !l.StartsWith("Example:", StringComparison.Ordinal))
             .Select(l => l.Replace("Example:", "").Trim())
-            .Where(l => l.Length > 0)
-            .ToList();
+            .Where(l => l.Length > 0);
+        // a command over several lines is one command
+        var examples = shown.Any() ? string.Join('\n', shown).Replace(" \\\n", " ").Split('\n') : [];
         var words = string.Join(' ',
             description.TakeWhile(l => !l.StartsWith("Example:", StringComparison.Ordinal)).Where(l => l.Length > 0));
         Wrapped(text, "", Plain(words));
         text.Append("\n```text\n").AppendJoin('\n', help.Section("Usage")).Append("\n```\n\n");
-        if (examples.Count > 0)
+        if (examples.Length > 0)
         {
             text.Append("<!-- not run: an example of --help; the guides run commands like it -->\n```sh\n")
                 .AppendJoin('\n', examples.SelectMany(Broken))
