@@ -211,7 +211,7 @@ internal static class ExportCommand
     // of a model that is not known, that is to be said, and not that its tokenizer is not
     private static string CheckpointOf(string directory)
     {
-        ModelArchitecture.Read(directory);
+        Architectures.Read(directory);
         return directory;
     }
 

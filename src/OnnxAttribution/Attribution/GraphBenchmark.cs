@@ -76,7 +76,7 @@ internal static class GraphBenchmark
     }
 
     // a packed copy of a billion parameters, in every session that reads them, would not leave the dictionaries room
-    private static bool Packs(string bundle) => new FileInfo(Path.Combine(bundle, Checkpoints.WeightFiles.Single)).Length < 2L << 30;
+    private static bool Packs(string bundle) => new FileInfo(Path.Combine(bundle, Checkpoints.CheckpointFolder.SingleFile)).Length < 2L << 30;
 
     // brings every file into the page cache
     internal static void ReadThrough(string bundle)

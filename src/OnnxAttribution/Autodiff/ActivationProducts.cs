@@ -12,14 +12,14 @@ namespace OnnxAttribution.Autodiff;
 /// </remarks>
 internal static class ActivationProducts
 {
-    public static Value?[] PullBack(GraphBuilder g, OpView op, Value?[] zBars)
+    public static Value?[] Vjp(GraphBuilder g, OpView op, Value?[] zBars)
     {
         var cotangents = VjpRules.Table["Mul"](g, op, zBars);
         if (SiluInput(op.Op) is { } x) return x == 0 ? [cotangents[0], null] : [null, cotangents[1]];
         return IsGate(op.Op) ? [Half(g, cotangents[0]), Half(g, cotangents[1])] : cotangents;
     }
 
-    public static Value[] PushForward(GraphBuilder g, OpView op, Value?[] d)
+    public static Value[] Jvp(GraphBuilder g, OpView op, Value?[] d)
     {
         // what a sigmoid's own tangent would add is left out; without a tangent of x there is none of the sigmoid either
         if (SiluInput(op.Op) is { } x) return JvpRules.Table["Mul"](g, op, x == 0 ? [d[0], null] : [null, d[1]]);

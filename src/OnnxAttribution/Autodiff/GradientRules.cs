@@ -24,7 +24,7 @@ internal sealed record GradientRules(string Name, FrozenDictionary<string, VjpRu
     /// activation functions (identity) and multiplicative gates (half).</remarks>
     public static GradientRules Relp { get; } = Gradient.WithFixedScales()
         .With("Gelu", VjpRules.EntryByEntry(UnaryDerivatives.GeluRatio), JvpRules.EntryByEntry(UnaryDerivatives.GeluRatio))
-        .With("Mul", ActivationProducts.PullBack, ActivationProducts.PushForward) with
+        .With("Mul", ActivationProducts.Vjp, ActivationProducts.Jvp) with
     { Name = "relp" };
 
     /// <summary>The scale of LayerNorm and RMSNorm and attention patterns held fixed; everything else true derivatives.</summary>

@@ -9,6 +9,12 @@ internal sealed partial record BundleManifest
 {
     public const string FileName = "bundle.json";
     public const string GraphFileName = "model.onnx";
+
+    /// <summary>The graph of an export in place, until the old bundle's is of no use any more.</summary>
+    internal const string NextGraphFileName = "model.next.onnx";
+
+    /// <summary>Tensors that weight processing has changed.</summary>
+    internal const string ProcessedFileName = "processed.safetensors";
     public const int CurrentVersion = 2;
 
     public required int FormatVersion { get; init; }

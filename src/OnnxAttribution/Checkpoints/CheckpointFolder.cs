@@ -7,6 +7,9 @@ namespace OnnxAttribution.Checkpoints;
 /// a name on the hub, an adapter, weights in other formats. Each gets the line that says what it is and what to do.</summary>
 internal static partial class CheckpointFolder
 {
+    /// <summary>A model's weights in one file, and what says which shard has which tensor.</summary>
+    public const string SingleFile = "model.safetensors", IndexFile = "model.safetensors.index.json";
+
     /// <summary>What to do with an adapter.</summary>
     public const string Merge =
         "merge it into its model first: PeftModel.from_pretrained(MODEL, DIR).merge_and_unload().save_pretrained(NEW)";
@@ -70,14 +73,14 @@ internal static partial class CheckpointFolder
             [.. Directory.GetFiles(directory, pattern).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal)];
         if (Files("model-*-of-*.safetensors").Length > 0)
         {
-            return new(directory, $"has shards of weights, but no {WeightFiles.Index} that says which tensor is where; download it.");
+            return new(directory, $"has shards of weights, but no {IndexFile} that says which tensor is where; download it.");
         }
         if (Files("*.safetensors") is [var only, ..])
         {
             return new(directory,
-                $"has no {WeightFiles.Single}, but {DisplayText.QuotedName(only)}; if that is the whole model, give it this name.");
+                $"has no {SingleFile}, but {DisplayText.QuotedName(only)}; if that is the whole model, give it this name.");
         }
-        return Other(directory) ?? new(directory, $"has no {WeightFiles.Single}; download it.");
+        return Other(directory) ?? new(directory, $"has no {SingleFile}; download it.");
     }
 
     private static CheckpointException? Adapter(string directory)
@@ -106,7 +109,7 @@ internal static partial class CheckpointFolder
         }
         if (Has("*.pt") || Has("*.pth") || Has("*.ckpt") || Has("*.bin"))
         {
-            return new(directory, $"has no {WeightFiles.Single}, but weights that torch saved; "
+            return new(directory, $"has no {SingleFile}, but weights that torch saved; "
                 + "load them into their model, and model.save_pretrained(NEW) writes it.");
         }
         if (Has("flax_model*.msgpack") || Has("tf_model*.h5"))

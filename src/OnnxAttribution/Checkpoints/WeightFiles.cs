@@ -6,8 +6,6 @@ namespace OnnxAttribution.Checkpoints;
 /// or the shards that <c>model.safetensors.index.json</c> lists. Owns the files; who opens them disposes this.</summary>
 internal sealed class WeightFiles : IDisposable
 {
-    public const string Single = "model.safetensors", Index = "model.safetensors.index.json";
-
     private readonly Dictionary<string, SafetensorsFile> _owners;
     private readonly IReadOnlyList<SafetensorsFile> _files;
 
@@ -38,7 +36,7 @@ internal sealed class WeightFiles : IDisposable
     /// <exception cref="CheckpointException">There are no weights, a file is broken, or index and shards disagree.</exception>
     public static WeightFiles Open(string directory)
     {
-        var (single, index) = (System.IO.Path.Combine(directory, Single), System.IO.Path.Combine(directory, Index));
+        var (single, index) = (System.IO.Path.Combine(directory, CheckpointFolder.SingleFile), System.IO.Path.Combine(directory, CheckpointFolder.IndexFile));
         if (File.Exists(single))
         {
             var file = SafetensorsFile.Open(single);
@@ -66,7 +64,7 @@ internal sealed class WeightFiles : IDisposable
                 if (!file.Tensors.ContainsKey(tensor))
                 {
                     throw new CheckpointException(file.Path,
-                        $"has no tensor {DisplayText.QuotedName(tensor)}, which {Index} says it holds; download both again.");
+                        $"has no tensor {DisplayText.QuotedName(tensor)}, which {CheckpointFolder.IndexFile} says it holds; download both again.");
                 }
                 owners[tensor] = file;
             }
@@ -91,7 +89,7 @@ internal sealed class WeightFiles : IDisposable
         var path = System.IO.Path.Combine(directory, name);
         return File.Exists(path)
             ? SafetensorsFile.Open(path)
-            : throw new CheckpointException(directory, $"has no {name}, which {Index} lists; download it.");
+            : throw new CheckpointException(directory, $"has no {name}, which {CheckpointFolder.IndexFile} lists; download it.");
     }
 
     private CheckpointException Lacks(string tensor) =>

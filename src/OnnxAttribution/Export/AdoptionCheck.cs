@@ -1,4 +1,3 @@
-using Microsoft.ML.OnnxRuntime;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
@@ -44,10 +43,10 @@ internal static class AdoptionCheck
             throw new BundleException($"{options.Onnx}: the bundle's logits differ from the graph's by {worst:G2} of the largest; "
                 + "export the model with both axes of the tokens dynamic and without randomness, or report it");
         }
-        catch (OnnxRuntimeException e)
+        catch (Exception e) when (RuntimeFault.Is(e))
         {
             throw new BundleException($"{options.Onnx} does not run on ONNX Runtime for two prompts of nine tokens "
-                + $"({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); export it with both axes of the tokens dynamic", e);
+                + $"({RuntimeFault.Words(e)}); export it with both axes of the tokens dynamic", e);
         }
     }
 
@@ -64,10 +63,10 @@ internal static class AdoptionCheck
         {
             Logits(ours, new Feed().Add("tokens", new long[found + 1], 1, found + 1), "logits");
         }
-        catch (OnnxRuntimeException e)
+        catch (Exception e) when (RuntimeFault.Is(e))
         {
             throw new BundleException($"{map.Path}: n_ctx is {manifest.NCtx}, and {options.Onnx} does not run on more than {found} tokens "
-                + $"({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); write \"n_ctx\": {found}", e);
+                + $"({RuntimeFault.Words(e)}); write \"n_ctx\": {found}", e);
         }
     }
 
@@ -84,10 +83,10 @@ internal static class AdoptionCheck
             // the bundle has all files of its data, and as files: the runtime follows no links out of a folder
             return new GraphRunner(foreign, context, Path.GetFullPath(options.Out), prepack: false);
         }
-        catch (OnnxRuntimeException e)
+        catch (Exception e) when (RuntimeFault.Is(e))
         {
             throw new BundleException($"{options.Onnx} cannot be loaded by ONNX Runtime {RunContext.RuntimeVersion} "
-                + $"({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); export it again, with opset_version={OnnxGraph.Opset} or less", e);
+                + $"({RuntimeFault.Words(e)}); export it again, with opset_version={OnnxGraph.Opset} or less", e);
         }
     }
 

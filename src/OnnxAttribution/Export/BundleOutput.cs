@@ -15,7 +15,6 @@ namespace OnnxAttribution.Export;
 internal sealed class BundleOutput : IDisposable
 {
     /// <summary>What the graph is called while the older bundle still has the other name.</summary>
-    public const string NextGraph = "model.next.onnx";
 
     private readonly OutputDirectory _output;
     private readonly BundleRemains _before;
@@ -129,13 +128,13 @@ internal sealed class BundleOutput : IDisposable
         if (_before.Lists(BundleManifest.GraphFileName) && File.Exists(graph) && !IsSame(staged, graph))
         {
             // the old bundle's graph may go when bundle.json speaks of the new one, which then takes its name
-            var next = Path.Combine(Target, NextGraph);
+            var next = Path.Combine(Target, BundleManifest.NextGraphFileName);
             FileStep.Rename(staged, next);
             MoveAll();
             WriteManifest(Target, manifest with
             {
-                Graph = NextGraph,
-                Files = manifest.Files.ToDictionary(f => f.Key == BundleManifest.GraphFileName ? NextGraph : f.Key, f => f.Value)
+                Graph = BundleManifest.NextGraphFileName,
+                Files = manifest.Files.ToDictionary(f => f.Key == BundleManifest.GraphFileName ? BundleManifest.NextGraphFileName : f.Key, f => f.Value)
             });
             FileLink.Make(next, graph);
             WriteManifest(Target, manifest);

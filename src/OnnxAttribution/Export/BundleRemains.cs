@@ -32,7 +32,7 @@ internal sealed class BundleRemains
             }
             var exported = json["exported"] is JsonArray names ? names.Select(name => (string?)name ?? "").ToHashSet() : [];
             // of formats before there was such a list, all that only export makes
-            if (!json.ContainsKey("exported")) exported.Add(BundleWriter.ProcessedFileName);
+            if (!json.ContainsKey("exported")) exported.Add(BundleManifest.ProcessedFileName);
             return new(directory, true, [.. files.Select(f => f.Key)], exported);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException or IOException
@@ -70,7 +70,7 @@ internal sealed class BundleRemains
     /// <summary>Removes from the checkpoint's directory what an earlier export put there and the new bundle does not use.</summary>
     public void RemoveExported(BundleManifest manifest)
     {
-        foreach (var name in _exported.Append(BundleOutput.NextGraph)
+        foreach (var name in _exported.Append(BundleManifest.NextGraphFileName)
             .Where(name => BundleFiles.IsInside(name) && !manifest.Files.ContainsKey(name)))
         {
             var path = Path.Combine(_directory, name);

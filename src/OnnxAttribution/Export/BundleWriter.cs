@@ -18,14 +18,13 @@ namespace OnnxAttribution.Export;
 /// </summary>
 internal static class BundleWriter
 {
-    public const string ProcessedFileName = "processed.safetensors";
 
     /// <param name="say">Told what the user should know of the dictionaries: what was passed over, and what their files do not say.</param>
     public static BundleManifest Write(ExportOptions options, CancellationToken cancel = default, Action<string>? say = null)
     {
         // however the directory is spelled
         if (RealPath.Of(options.Out) == RealPath.Of(options.Checkpoint)) options = options with { Out = options.Checkpoint };
-        var architecture = ModelArchitecture.Read(options.Checkpoint);
+        var architecture = Architectures.Read(options.Checkpoint);
         using var checkpoint = Checkpoint.Open(options.Checkpoint, architecture.Layout);
         using var dictionaries = BundleDictionaries.Open(options, architecture, say);
         options = ImpliedProcessing.Of(options, dictionaries.Configs, architecture.LastNorm.IsRms);
@@ -84,13 +83,13 @@ internal static class BundleWriter
     // returns its name in the bundle
     private static string Processed(BundleOutput output, WeightProcessing processing, CancellationToken cancel)
     {
-        SafetensorsWriter.Write(Path.Combine(output.Aside, ProcessedFileName),
+        SafetensorsWriter.Write(Path.Combine(output.Aside, BundleManifest.ProcessedFileName),
             processing.Tensors().Select(t => SafetensorsTensor.F32(t.Name, t.Shape, () =>
             {
                 cancel.ThrowIfCancellationRequested();
                 return t.Make();
             })));
-        return output.Settle(ProcessedFileName);
+        return output.Settle(BundleManifest.ProcessedFileName);
     }
 
     private static TensorProto External(TensorEntry t, string file) => Constants.External(

@@ -6,6 +6,9 @@ namespace OnnxAttribution.Export;
 
 internal sealed partial class HookedGraphBuilder
 {
+    /// <summary>Name of an unembedding that is no longer the embedding, and of the bias that folding makes.</summary>
+    public const string ProcessedUnembedding = "unembed.weight", ProcessedUnembeddingBias = "unembed.bias";
+
     private Value? _frequencies;
 
     /// <summary>A normalisation over the last axis, with <c>hook_scale</c>, [batch, position, 1]:
@@ -49,8 +52,8 @@ internal sealed partial class HookedGraphBuilder
     public Value Unembed(Value x, string unembedding)
     {
         var logits =
-            G.MatMulTransposed(x, Weight(processed.Contains(WeightProcessing.Unembedding) ? WeightProcessing.Unembedding : unembedding));
-        return processed.Contains(WeightProcessing.UnembeddingBias) ? G.Add(logits, Weight(WeightProcessing.UnembeddingBias)) : logits;
+            G.MatMulTransposed(x, Weight(processed.Contains(ProcessedUnembedding) ? ProcessedUnembedding : unembedding));
+        return processed.Contains(ProcessedUnembeddingBias) ? G.Add(logits, Weight(ProcessedUnembeddingBias)) : logits;
     }
 
     /// <summary>bool [position, position]: whether the query (row) may look at the key (column).</summary>

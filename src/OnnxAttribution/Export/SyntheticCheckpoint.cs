@@ -17,7 +17,7 @@ internal static class SyntheticCheckpoint
         Directory.CreateDirectory(directory);
         WriteJson(Path.Combine(directory, "config.json"), Config(shape));
         WriteVocabulary(directory, shape.Vocabulary);
-        var model = ModelArchitecture.Read(directory);
+        var model = Architectures.Read(directory);
         var random = new Gaussian(Seed);
         var norms = model.Norms.Append(model.LastNorm).Select(n => n.Weight).ToHashSet();
         var writers = model.Writers.Select(l => l.Weight).ToHashSet();
@@ -29,7 +29,7 @@ internal static class SyntheticCheckpoint
         var prefix = shape.ModelType == "gpt2" ? "" : model.Layout.Prefix;
         var tensors = model.Layout.Tensors.Select(t => (Name: prefix + t.Name, Spec: t))
             .Concat(model.OwnUnembedding is { } u ? [(u.Name, u)] : Array.Empty<(string Name, TensorSpec Spec)>());
-        SafetensorsWriter.Write(Path.Combine(directory, WeightFiles.Single), tensors.Select(t =>
+        SafetensorsWriter.Write(Path.Combine(directory, CheckpointFolder.SingleFile), tensors.Select(t =>
         {
             var count = t.Spec.Shape.Aggregate(1L, (a, b) => a * b);
             return Stored(shape.ModelType, t.Name, t.Spec.Shape, () => norms.Contains(t.Spec.Name) ? [.. Enumerable.Repeat(1f, (int)count)]

@@ -18,9 +18,6 @@ internal sealed class WeightProcessing
     /// <summary>A tensor that processing makes, computed when it is asked for.</summary>
     internal sealed record Tensor(string Name, long[] Shape, Func<float[]> Make);
 
-    /// <summary>Name of an unembedding that is no longer the embedding, and of the bias that folding makes.</summary>
-    public const string Unembedding = "unembed.weight", UnembeddingBias = "unembed.bias";
-
     private readonly ModelArchitecture _architecture;
     private readonly Checkpoint _checkpoint;
     private readonly ExportOptions _options;
@@ -106,8 +103,8 @@ internal sealed class WeightProcessing
     private IEnumerable<Tensor> NewUnembedding()
     {
         var (d, v) = (_architecture.Shape.Width, _architecture.Shape.VocabularySize);
-        yield return new(Unembedding, [v, d], () => UnembeddingWeight(d));
-        if (_options.FoldLayerNorm && !_architecture.LastNorm.IsRms) yield return new(UnembeddingBias, [v], () => UnembeddingOffset(d));
+        yield return new(HookedGraphBuilder.ProcessedUnembedding, [v, d], () => UnembeddingWeight(d));
+        if (_options.FoldLayerNorm && !_architecture.LastNorm.IsRms) yield return new(HookedGraphBuilder.ProcessedUnembeddingBias, [v], () => UnembeddingOffset(d));
     }
 
     private float[] UnembeddingWeight(int d)

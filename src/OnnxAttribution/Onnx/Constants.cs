@@ -49,6 +49,10 @@ internal static class Constants
         return v.IsConstant && !IsExternal(v.Initializer!) ? Integers(v.Initializer!) : null;
     }
 
+    /// <summary>Integers given as an attribute (older operator sets) or as a constant input; null where neither is there.</summary>
+    public static long[]? IntsOf(this Op op, string attribute, int input) =>
+        op.Ints(attribute) ?? (input < op.In.Count && op.In[input] is { } v ? Integers(v) : null);
+
     private static long[]? Integers(TensorProto t)
     {
         var raw = t.RawData.Span;

@@ -20,7 +20,7 @@ public sealed class CheckpointFolderTests : IDisposable
     [InlineData("gpt2-of-nobody", "hf download gpt2-of-nobody")]
     public void A_name_on_the_hub_is_told_from_a_missing_directory(string name, string reason)
     {
-        var message = Refused(() => ModelArchitecture.Read(name));
+        var message = Refused(() => Architectures.Read(name));
         Assert.StartsWith($"{name}: there is no such directory; give the directory that holds config.json and model.safetensors. ",
             message);
         Assert.Contains(reason, message);
@@ -28,14 +28,14 @@ public sealed class CheckpointFolderTests : IDisposable
 
     [Fact]
     public void A_missing_path_is_no_name_on_the_hub() =>
-        Assert.DoesNotContain("download", Refused(() => ModelArchitecture.Read(_directory["a/b/c"])));
+        Assert.DoesNotContain("download", Refused(() => Architectures.Read(_directory["a/b/c"])));
 
     [Fact]
     public void A_file_of_the_checkpoint_is_not_its_directory()
     {
         Write("config.json", Gpt2);
         Assert.Contains("config.json: is a file; give the directory that holds",
-            Refused(() => ModelArchitecture.Read(_directory["config.json"])));
+            Refused(() => Architectures.Read(_directory["config.json"])));
     }
 
     [Theory]
@@ -54,7 +54,7 @@ public sealed class CheckpointFolderTests : IDisposable
     public void A_folder_without_a_config_says_what_it_is(string file, string text, string reason)
     {
         Write(file, text);
-        Assert.Contains(reason, Refused(() => ModelArchitecture.Read(_directory.Path)));
+        Assert.Contains(reason, Refused(() => Architectures.Read(_directory.Path)));
     }
 
     [Theory]
@@ -89,7 +89,7 @@ public sealed class CheckpointFolderTests : IDisposable
     public void A_config_of_no_model_that_is_built_in_says_what_to_do(string config, string reason)
     {
         Write("config.json", config);
-        var message = Refused(() => ModelArchitecture.Read(_directory.Path));
+        var message = Refused(() => Architectures.Read(_directory.Path));
         Assert.StartsWith(_directory["config.json"], message);
         Assert.Contains(reason, message);
     }

@@ -49,7 +49,7 @@ public sealed class WeightNamesTests : IDisposable
             else name = "_orig_mod." + name;
             return SafetensorsTensor.F32(name, shape, () => floats);
         }, config => config["tie_word_embeddings"] = true);
-        using var checkpoint = Checkpoint.Open(folder, ModelArchitecture.Read(folder).Layout);
+        using var checkpoint = Checkpoint.Open(folder, Architectures.Read(folder).Layout);
         Assert.Equal(values, checkpoint.ReadFloats(embedding));
         Assert.Equal("_orig_mod." + layout.Head, checkpoint.Tensor(embedding).Entry.Name);
         foreach (var (_, check) in checkpoint.Checks()) check.Run();
@@ -71,7 +71,7 @@ public sealed class WeightNamesTests : IDisposable
         var folder = RandomModels.Rewrite("llama2", _directory["headless"],
             (name, shape, floats) => name == "lm_head.weight" ? null : SafetensorsTensor.F32(name, shape, () => floats),
             config => config["tie_word_embeddings"] = false);
-        var message = Assert.Throws<CheckpointException>(() => Checkpoint.Open(folder, ModelArchitecture.Read(folder).Layout)).Message;
+        var message = Assert.Throws<CheckpointException>(() => Checkpoint.Open(folder, Architectures.Read(folder).Layout)).Message;
         Assert.Contains("model.safetensors: has no tensor 'lm_head.weight'; if the embedding serves in its place, "
             + "config.json has to say so: \"tie_word_embeddings\": true.", message);
     }
@@ -94,7 +94,7 @@ public sealed class WeightNamesTests : IDisposable
     private static (CheckpointLayout Layout, IReadOnlyList<string> Names) Of(string model)
     {
         var folder = RandomModels.Checkpoint(model);
-        using var file = SafetensorsFile.Open(Path.Combine(folder, WeightFiles.Single));
-        return (ModelArchitecture.Read(folder).Layout, [.. file.Tensors.Keys]);
+        using var file = SafetensorsFile.Open(Path.Combine(folder, CheckpointFolder.SingleFile));
+        return (Architectures.Read(folder).Layout, [.. file.Tensors.Keys]);
     }
 }

@@ -88,7 +88,7 @@ public sealed class ArchitectureCommandTests : IDisposable
         var bundle = GraphBenchmark.Prepare(_directory["cache"], shape, _ => { }, CancellationToken.None);
         var manifest = BundleManifest.Read(bundle);
         Assert.Equal((shape.ModelType, shape.Sites), (manifest.Architecture, manifest.Dictionaries.Count));
-        using (var weights = SafetensorsFile.Open(Path.Combine(bundle, WeightFiles.Single)))
+        using (var weights = SafetensorsFile.Open(Path.Combine(bundle, CheckpointFolder.SingleFile)))
         {
             var (tensor, type) = shape.ModelType switch
             {

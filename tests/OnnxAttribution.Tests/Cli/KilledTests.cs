@@ -142,7 +142,7 @@ public sealed class KilledTests(Random2Fixture model) : IClassFixture<Random2Fix
         {
             Verb.Run([.. args.Select(a => a.Replace(Place, killed))]).Done();
             Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(killed, "*", SearchOption.AllDirectories)
-                .Select(e => Path.GetFileName(e)), name => name.StartsWith('.') || name == BundleOutput.NextGraph);
+                .Select(e => Path.GetFileName(e)), name => name.StartsWith('.') || name == BundleManifest.NextGraphFileName);
         }
         return seen;
     }

@@ -194,7 +194,7 @@ public sealed class ArchitectureConfigTests : IDisposable
 
     private static void Add(string checkpoint, SafetensorsTensor tensor)
     {
-        var path = Path.Combine(checkpoint, WeightFiles.Single);
+        var path = Path.Combine(checkpoint, CheckpointFolder.SingleFile);
         SafetensorsTensor[] all;
         using (var file = SafetensorsFile.Open(path))
         {
@@ -207,7 +207,7 @@ public sealed class ArchitectureConfigTests : IDisposable
     private ModelArchitecture Read(string json)
     {
         File.WriteAllText(Path.Combine(_directory.Path, "config.json"), json);
-        return ModelArchitecture.Read(_directory.Path);
+        return Architectures.Read(_directory.Path);
     }
 
     private ConfigJson ConfigOf(string json)

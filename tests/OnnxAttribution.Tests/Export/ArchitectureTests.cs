@@ -90,8 +90,8 @@ public sealed class ArchitectureTests : IDisposable
     public void Folding_leaves_normalisations_without_weights_and_centres_what_reads_a_layer_norm(string model)
     {
         Export(model, o => o with { FoldLayerNorm = true });
-        var architecture = ModelArchitecture.Read(RandomModels.Checkpoint(model));
-        using var file = SafetensorsFile.Open(Path.Combine(_directory["bundle"], BundleWriter.ProcessedFileName));
+        var architecture = Architectures.Read(RandomModels.Checkpoint(model));
+        using var file = SafetensorsFile.Open(Path.Combine(_directory["bundle"], BundleManifest.ProcessedFileName));
         foreach (var linear in architecture.Norms.SelectMany(n => n.ReadBy))
         {
             var means = file.ReadFloats(linear.Weight).Chunk(linear.In).Select(row => Math.Abs(row.Average()));
@@ -204,7 +204,7 @@ public sealed class ArchitectureTests : IDisposable
     {
         int[] tokens = [256, 1, 2, 3];
         var biased = RandomModels.Rewrite("llama2", _directory["biased"], config: config => config["attention_bias"] = true);
-        var path = Path.Combine(biased, WeightFiles.Single);
+        var path = Path.Combine(biased, CheckpointFolder.SingleFile);
         List<SafetensorsTensor> tensors = [];
         using (var file = SafetensorsFile.Open(path))
         {

@@ -64,7 +64,7 @@ public sealed class BundleOutputTests : IDisposable
             Assert.Equal(folded, ModelBundle.Open(checkpoint).Manifest.WeightProcessing.FoldLayernorm);
             Assert.Equal(folded, File.Exists(Path.Combine(checkpoint, "processed.safetensors")));
             Assert.True(File.Exists(graph));
-            Assert.False(File.Exists(Path.Combine(checkpoint, BundleOutput.NextGraph)));
+            Assert.False(File.Exists(Path.Combine(checkpoint, BundleManifest.NextGraphFileName)));
         }
     }
 

@@ -17,7 +17,7 @@ public sealed class CheckpointTests : IDisposable
         using var checkpoint = Open(_directory.Path);
         Assert.Equal("[4, 12]", checkpoint.Tensor("h.1.attn.c_attn.weight").Entry.ShapeText);
         Assert.Equal($"{prefix}wte.weight", checkpoint.Tensor("wte.weight").Entry.Name);
-        var architecture = ModelArchitecture.Read(_directory.Path);
+        var architecture = Architectures.Read(_directory.Path);
         Assert.Equal(2, architecture.Shape.Layers);
         Assert.Equal("wte.weight", architecture.Unembedding);
         RequireFinite(checkpoint);
@@ -42,7 +42,7 @@ public sealed class CheckpointTests : IDisposable
         Refused(() => Open(_directory.Path), "tensor 'lm_head.weight' has shape [10, 5] where [10, 4] is expected");
         Write(tied: false, prefix: "transformer.", extra: [Zeros("lm_head.weight", [10, 4])]);
         using var checkpoint = Open(_directory.Path);
-        Assert.Equal("lm_head.weight", ModelArchitecture.Read(_directory.Path).Unembedding);
+        Assert.Equal("lm_head.weight", Architectures.Read(_directory.Path).Unembedding);
         Assert.Equal("lm_head.weight", checkpoint.Tensor("lm_head.weight").Entry.Name);
     }
 
@@ -93,7 +93,7 @@ public sealed class CheckpointTests : IDisposable
         Refused(() => Open(_directory.Path), "has no key 'weight_map'");
     }
 
-    private static Checkpoint Open(string directory) => Checkpoint.Open(directory, ModelArchitecture.Read(directory).Layout);
+    private static Checkpoint Open(string directory) => Checkpoint.Open(directory, Architectures.Read(directory).Layout);
 
     private static void RequireFinite(Checkpoint checkpoint)
     {

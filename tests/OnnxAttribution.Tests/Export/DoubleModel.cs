@@ -14,7 +14,7 @@ internal sealed class DoubleModel
     public DoubleModel(string bundle)
     {
         _graph = ModelProto.Parser.ParseFrom(File.ReadAllBytes(Path.Combine(bundle, "model.onnx"))).Graph;
-        using var weights = SafetensorsFile.Open(Path.Combine(bundle, WeightFiles.Single));
+        using var weights = SafetensorsFile.Open(Path.Combine(bundle, CheckpointFolder.SingleFile));
         foreach (var t in _graph.Initializer.Where(t => t.ExternalData.Count > 0))
         {
             var offset = long.Parse(t.ExternalData.Single(e => e.Key == "offset").Value);

@@ -28,8 +28,8 @@ internal static class RandomModels
         }
         if (rewrite is not null)
         {
-            using var source = SafetensorsFile.Open(Path.Combine(Checkpoint(model), WeightFiles.Single));
-            SafetensorsWriter.Write(Path.Combine(to, WeightFiles.Single),
+            using var source = SafetensorsFile.Open(Path.Combine(Checkpoint(model), CheckpointFolder.SingleFile));
+            SafetensorsWriter.Write(Path.Combine(to, CheckpointFolder.SingleFile),
                 [.. source.Tensors.Values.Select(t => rewrite(t.Name, [.. t.Shape], source.ReadFloats(t.Name)))
                     .OfType<SafetensorsTensor>()]);
         }

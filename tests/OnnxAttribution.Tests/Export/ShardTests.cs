@@ -44,14 +44,14 @@ public sealed class ShardTests : IDisposable
         var sharded = Sharded();
         void Refused(Action<JsonObject> change, params string[] problems)
         {
-            var json = JsonNode.Parse(File.ReadAllText(Path.Combine(sharded, WeightFiles.Index)))!.AsObject();
+            var json = JsonNode.Parse(File.ReadAllText(Path.Combine(sharded, CheckpointFolder.IndexFile)))!.AsObject();
             var before = json.ToJsonString();
             change(json);
-            File.WriteAllText(Path.Combine(sharded, WeightFiles.Index), json.ToJsonString());
+            File.WriteAllText(Path.Combine(sharded, CheckpointFolder.IndexFile), json.ToJsonString());
             BundleWriterTests.Refused<CheckpointException>(() => Random2.Bundle(sharded, _directory["bundle"]), problems);
-            File.WriteAllText(Path.Combine(sharded, WeightFiles.Index), before);
+            File.WriteAllText(Path.Combine(sharded, CheckpointFolder.IndexFile), before);
         }
-        Refused(json => json.Remove("weight_map"), WeightFiles.Index, "has no key 'weight_map'");
+        Refused(json => json.Remove("weight_map"), CheckpointFolder.IndexFile, "has no key 'weight_map'");
         Refused(json => json["weight_map"] = new JsonObject(), "lists no tensor");
         Refused(json => json["weight_map"]!["model.norm.weight"] = "model-00003-of-00003.safetensors",
             "has no model-00003-of-00003.safetensors", "lists");
@@ -59,7 +59,7 @@ public sealed class ShardTests : IDisposable
             "'../secret.safetensors', which is no file name");
         Refused(json => json["weight_map"]!["model.norm.weight"] = 3, "weight_map.model.norm.weight is 3 where a string");
         Refused(json => json["weight_map"]!["model.embed_tokens.weight"] = Second, Second, "has no tensor 'model.embed_tokens.weight'");
-        Refused(json => json["weight_map"]!.AsObject().Remove("model.norm.weight"), WeightFiles.Index, "has no tensor 'model.norm.weight'");
+        Refused(json => json["weight_map"]!.AsObject().Remove("model.norm.weight"), CheckpointFolder.IndexFile, "has no tensor 'model.norm.weight'");
     }
 
     // the embedding in one file, all else in the other
@@ -67,7 +67,7 @@ public sealed class ShardTests : IDisposable
     {
         var to = RandomModels.Rewrite("llama2", _directory["sharded"]);
         var map = new JsonObject();
-        using (var source = SafetensorsFile.Open(Path.Combine(to, WeightFiles.Single)))
+        using (var source = SafetensorsFile.Open(Path.Combine(to, CheckpointFolder.SingleFile)))
         {
             foreach (var shard in source.Tensors.Values.GroupBy(t => t.Name.Contains("embed") ? First : Second))
             {
@@ -76,8 +76,8 @@ public sealed class ShardTests : IDisposable
                 foreach (var t in shard) map[t.Name] = shard.Key;
             }
         }
-        File.Delete(Path.Combine(to, WeightFiles.Single));
-        File.WriteAllText(Path.Combine(to, WeightFiles.Index),
+        File.Delete(Path.Combine(to, CheckpointFolder.SingleFile));
+        File.WriteAllText(Path.Combine(to, CheckpointFolder.IndexFile),
             new JsonObject { ["metadata"] = new JsonObject { ["total_size"] = 1 }, ["weight_map"] = map }.ToJsonString());
         return to;
     }

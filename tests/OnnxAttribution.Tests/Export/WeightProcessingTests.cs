@@ -34,16 +34,16 @@ public sealed class WeightProcessingTests : IDisposable
     {
         using var golden = GoldenCase.Open("random2-processing");
         Random2.Bundle(Random2.Checkpoint, _directory["bundle"], o => Options(o, "all"));
-        using var file = SafetensorsFile.Open(Path.Combine(_directory["bundle"], BundleWriter.ProcessedFileName));
+        using var file = SafetensorsFile.Open(Path.Combine(_directory["bundle"], BundleManifest.ProcessedFileName));
         foreach (var name in (string[])["h.0.attn.c_attn.bias", "h.0.attn.c_attn.weight", "h.0.attn.c_proj.weight",
             "h.1.mlp.c_fc.bias", "wte.weight"])
         {
             GoldenTests.Close(golden[$"all/weight/{name}"], file.ReadFloats(name), Tolerance, name);
         }
-        GoldenTests.Close(golden["all/weight/b_U"], file.ReadFloats(WeightProcessing.UnembeddingBias), Tolerance, "b_U");
+        GoldenTests.Close(golden["all/weight/b_U"], file.ReadFloats(HookedGraphBuilder.ProcessedUnembeddingBias), Tolerance, "b_U");
         var unembedding = golden["all/weight/W_U"];   // [d, V]; the file's is [V, d]
         GoldenTests.Close([.. Enumerable.Range(0, unembedding.Length).Select(i => unembedding[(i % 16 * 257) + (i / 16)])],
-            file.ReadFloats(WeightProcessing.Unembedding), Tolerance, "W_U");
+            file.ReadFloats(HookedGraphBuilder.ProcessedUnembedding), Tolerance, "W_U");
     }
 
     [Theory, InlineData("fold_ln"), InlineData("center_writing_weights"), InlineData("center_unembed"), InlineData("all")]

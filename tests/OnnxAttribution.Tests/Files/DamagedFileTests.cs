@@ -54,7 +54,7 @@ public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Rando
         var copy = Copied(Tests.Export.RandomModels.Checkpoint(name));
         void Open()
         {
-            var architecture = ModelArchitecture.Read(copy);
+            var architecture = Architectures.Read(copy);
             using var checkpoint = Checkpoint.Open(copy, architecture.Layout);
         }
         Damaged(copy, "config.json", 120, Open);

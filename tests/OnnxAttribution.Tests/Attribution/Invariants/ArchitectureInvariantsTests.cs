@@ -41,7 +41,7 @@ public sealed class ArchitectureInvariantsTests : IDisposable
     public void Effects_are_conserved_under_every_estimator_whatever_sites_have_dictionaries(string name, int seed)
     {
         var random = new Random(seed);
-        var all = ModelArchitecture.Read(RandomModels.Checkpoint(name)).SiteNames.ToList();
+        var all = Architectures.Read(RandomModels.Checkpoint(name)).SiteNames.ToList();
         string[] chosen = [.. all.Where(_ => random.Next(3) == 0).DefaultIfEmpty(all[^1])];
         using var model = LoadedModel.Open(Bundle(name, chosen), null, new RunContext(threads: 1));
         Assert.Equal(chosen, model.Selected.Select(s => s.Name));
@@ -60,7 +60,7 @@ public sealed class ArchitectureInvariantsTests : IDisposable
     [Theory, MemberData(nameof(Models))]
     public void Exact_ablation_equals_whole_passes(string name)
     {
-        var all = ModelArchitecture.Read(RandomModels.Checkpoint(name)).SiteNames.ToList();
+        var all = Architectures.Read(RandomModels.Checkpoint(name)).SiteNames.ToList();
         using var model = LoadedModel.Open(Bundle(name, [all[0], all[1], all[4], all[^1]]), null, new RunContext(threads: 1));
         var graph = AblationFinder.Find(model, s_tokens, new AblationOptions(Positions: AblationPositions.Each).KeepingAll());
         using var slow = new SlowAblation(model, s_tokens);
@@ -118,7 +118,7 @@ public sealed class ArchitectureInvariantsTests : IDisposable
 
     private string Bundle(string model, IReadOnlyList<string> sites)
     {
-        var architecture = ModelArchitecture.Read(RandomModels.Checkpoint(model));
+        var architecture = Architectures.Read(RandomModels.Checkpoint(model));
         Directory.CreateDirectory(_directory["dictionaries"]);
         for (var i = 0; i < sites.Count; i++)
         {

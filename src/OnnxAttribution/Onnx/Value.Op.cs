@@ -27,10 +27,6 @@ internal sealed class Op(string type, string domain, string name, IReadOnlyList<
 
     public long[]? Ints(string name) => Attributes.TryGetValue(name, out var a) ? [.. a.Ints] : null;
 
-    /// <summary>Integers given as an attribute (older operator sets) or as a constant input; null where neither is there.</summary>
-    public long[]? IntsOf(string attribute, int input) =>
-        Ints(attribute) ?? (input < In.Count && In[input] is { } v ? Constants.Integers(v) : null);
-
     /// <summary>Whether integers given as an attribute or input are there at all, constant or not.</summary>
     public bool Has(string attribute, int input) => Attributes.ContainsKey(attribute) || (input < In.Count && In[input] is not null);
 
