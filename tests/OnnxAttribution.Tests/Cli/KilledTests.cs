@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using OnnxAttribution.Bundles;
-using OnnxAttribution.Export;
 using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Cli;

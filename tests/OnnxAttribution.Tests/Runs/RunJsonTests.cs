@@ -68,7 +68,7 @@ public sealed class RunJsonTests : IDisposable
         var golden = Path.Combine(Repository.Root, "tests", "OnnxAttribution.Tests", "Goldens", "run-json", name + ".txt");
         var written = Path.Combine(AppContext.BaseDirectory, $"run-json-{name}.txt");
         File.WriteAllText(written, string.Join('\n', found) + "\n");
-        string[] expected = File.Exists(golden) ? File.ReadAllLines(golden) : [];
+        var expected = File.Exists(golden) ? File.ReadAllLines(golden) : [];
         var at = Enumerable.Range(0, Math.Max(found.Length, expected.Length))
             .FirstOrDefault(i => i >= found.Length || i >= expected.Length || !IsSame(expected[i], found[i]), -1);
         Assert.True(at < 0, $"""
