@@ -45,6 +45,18 @@ public partial class RoomTests
         Assert.Empty(Circles(uses).Select(c => string.Join(" -> ", c)));
     }
 
+    [Fact]
+    public void The_page_of_the_house_draws_these_rooms_in_this_order_and_names_types_that_there_are()
+    {
+        var page = File.ReadAllText(Path.Combine(SourceTree.Root, "ARCHITECTURE.md"));
+        Assert.Equal(SourceTree.Rooms.Where(r => !r.Contains('.')), RoomLine().Matches(page).Select(m => m.Groups["name"].Value));
+        var types = SourceTree.Files("src").Concat(SourceTree.Files("tests"))
+            .SelectMany(f => Declaration().Matches(f.Code).Select(m => m.Groups["name"].Value)).ToHashSet();
+        var named = TypeInText().Matches(page).Select(m => m.Groups["name"].Value).Distinct().ToList();
+        Assert.Empty(named.Except(types));
+        Assert.True(named.Count > 60);
+    }
+
     [Theory]
     [InlineData("a>b,b>c", 0)]
     [InlineData("a>b,b>a", 1)]
@@ -149,6 +161,14 @@ public partial class RoomTests
             || _imports.Contains($"OnnxAttribution.{other.Folders}") || _imports.Contains($"OnnxAttribution.{other.Folders}.{name}")
             || _body.Contains($"{other.Folders}.{name}", StringComparison.Ordinal);
     }
+
+    // |    Files         what is written aside …
+    [GeneratedRegex(@"^ +\| (?<name>[A-Z]\w+) ", RegexOptions.Multiline)]
+    private static partial Regex RoomLine();
+
+    // `SegmentJacobian`, not `f = φ(pre)` or `model.onnx`
+    [GeneratedRegex(@"`(?<name>[A-Z][a-z]\w+)`")]
+    private static partial Regex TypeInText();
 
     [GeneratedRegex(@"^namespace (?<name>[\w.]+);", RegexOptions.Multiline)]
     private static partial Regex Namespace();
