@@ -111,11 +111,11 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
         return table;
     }
 
-    private ILookup<int, TokenChange> Moved() => _graph.Logits.Where(l => l.Rank == 1).ToLookup(l => l.Node);
+    private ILookup<int, NodeTokenChange> Moved() => _graph.Tokens.Where(l => l.Rank == 1).ToLookup(l => l.Node);
 
-    private string Most(IEnumerable<TokenChange> moved, bool up) =>
-        moved.FirstOrDefault(l => l.Up == up) is { Rank: 1 } l
-            ? $"{DisplayText.Quoted(run.Model.TokenText(l.Token))} {Screen.Percent(l.Clean)} → {Screen.Percent(l.Ablated)}"
+    private string Most(IEnumerable<NodeTokenChange> moved, bool up) =>
+        moved.FirstOrDefault(l => l.IsUp == up) is { Rank: 1, Change: var c }
+            ? $"{DisplayText.Quoted(run.Model.TokenText(c.Token))} {Screen.Percent(c.Clean)} → {Screen.Percent(c.Ablated)}"
             : "–";
 
     private JsonObject NodeJson(int i)
@@ -129,14 +129,14 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
             ["feature"] = n.Feature,
             ["activation"] = n.Activation,
             ["effect"] = n.Effect,
-            ["tokens"] = new JsonArray([.. _graph.Logits.Where(l => l.Node == i).Select(l => new JsonObject
+            ["tokens"] = new JsonArray([.. _graph.Tokens.Where(l => l.Node == i).Select(l => new JsonObject
             {
-                ["direction"] = l.Up ? "up" : "down",
+                ["direction"] = l.IsUp ? "up" : "down",
                 ["rank"] = l.Rank,
-                ["id"] = l.Token,
-                ["token"] = run.Model.TokenText(l.Token),
-                ["clean_probability"] = l.Clean,
-                ["ablated_probability"] = l.Ablated,
+                ["id"] = l.Change.Token,
+                ["token"] = run.Model.TokenText(l.Change.Token),
+                ["clean_probability"] = (float)l.Change.Clean,
+                ["ablated_probability"] = (float)l.Change.Ablated,
             })]),
         };
     }

@@ -50,7 +50,8 @@ internal sealed class AblateGraphMode : AblateMode
         HelpName = "N"
     };
     private readonly Option<bool> _noPage = PageOfRun.NoPageOption;
-    private readonly Option<bool> _noLogits = new("--no-logits") { Description = "edges only: neither the metric nor the next token" };
+    private readonly Option<bool> _noTokens = new("--no-tokens") { Description = "edges only: neither the metric nor the next token" };
+    private readonly Option<bool> _noLogits = new("--no-logits") { Hidden = true };   // the former name, for one version
 
     /// <param name="coefficient">An option that other modes may have too.</param>
     public AblateGraphMode(Option<float> coefficient)
@@ -61,7 +62,7 @@ internal sealed class AblateGraphMode : AblateMode
     }
 
     public override IReadOnlyList<Option> Options =>
-        [_coefficient, _positions, _measure, _topEdges, _threshold, _minPath, _noLogits, _noPage];
+        [_coefficient, _positions, _measure, _topEdges, _threshold, _minPath, _noTokens, _noLogits, _noPage];
 
     public override Option? Choice => null;
 
@@ -78,6 +79,11 @@ internal sealed class AblateGraphMode : AblateMode
     {
         var (directory, force, output) = (parsed.GetRequiredValue(shared.Out)!, parsed.GetValue(shared.Force),
             parsed.InvocationConfiguration.Output);
+        if (parsed.GetValue(_noLogits))
+        {
+            parsed.InvocationConfiguration.Error.WriteLine(
+                $"warning: {_noLogits.Name} is called {_noTokens.Name} now; the next version does not know the old name");
+        }
         var tasks = shared.Tasks(parsed);
         var many = parsed.GetValue(shared.Prompts) is not null;
         string At(PromptTask task) => many ? Path.Combine(directory, task.Id!) : directory;
@@ -124,7 +130,7 @@ internal sealed class AblateGraphMode : AblateMode
             Positions: Enum.Parse<AblationPositions>(parsed.GetRequiredValue(_positions), ignoreCase: true),
             Measure: Enum.Parse<AblationMeasure>(parsed.GetRequiredValue(_measure), ignoreCase: true), TopEdges: top ?? (threshold is null
                 ? new AblationOptions().TopEdges
-                : null), Threshold: threshold ?? 0, MinPath: parsed.GetValue(_minPath), Logits: !parsed.GetValue(_noLogits),
+                : null), Threshold: threshold ?? 0, MinPath: parsed.GetValue(_minPath), Logits: !parsed.GetValue(_noTokens) && !parsed.GetValue(_noLogits),
             MemoryBudget: shared.MemoryBudget(parsed));
     }
 

@@ -13,16 +13,16 @@ internal sealed class AblationAssembly(SiteFeatures?[] sites, AblationOptions op
     private readonly SortedDictionary<Place, (float Metric, float Direct)> _nodes =
         new(Comparer<Place>.Create((a, b) => (a.Site, a.Position, a.Feature).CompareTo((b.Site, b.Position, b.Feature))));
     private readonly List<(Place Up, Place Down, float Effect)> _edges = [];
-    private readonly List<(Place Node, TokenChange Change)> _moved = [];
+    private readonly List<(Place Node, NodeTokenChange Change)> _moved = [];
 
     /// <summary>Edges that were not 0, kept or not.</summary>
     public long Seen { get; private set; }
 
     /// <summary>Once nodes have been numbered.</summary>
-    public IReadOnlyList<TokenChange> Moved { get; private set; } = [];
+    public IReadOnlyList<NodeTokenChange> Moved { get; private set; } = [];
 
     public void Add(int site, float[] metric, float[] direct, IReadOnlyDictionary<int, StrongestEdges> edges,
-        IReadOnlyList<TokenChange> moved)
+        IReadOnlyList<NodeTokenChange> moved)
     {
         var nodes = sites[site]!.Nodes;
         Place At(int node) => new(site, nodes[node].Position, nodes[node].Feature);

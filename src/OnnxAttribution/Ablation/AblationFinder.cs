@@ -56,7 +56,7 @@ public static class AblationFinder
             var edges = pairs.Children(i)
                 .Where(d => sites[d] is not null)
                 .ToDictionary(d => d, _ => new StrongestEdges(options.TopEdges, options.Threshold));
-            var moved = new List<TokenChange>();
+            var moved = new List<NodeTokenChange>();
             var (effects, direct) = passes.Run(i, site, edges, moved,
                 done => progress?.Report($"ablating {site.Site}: {done:N0} of {site.Nodes.Count:N0}"));
             graph.Add(i, effects, direct, edges, moved);
@@ -72,7 +72,7 @@ public static class AblationFinder
             TopTokens = Metric.Top(logits, TopTokens),
             Nodes = nodes,
             Edges = kept,
-            Logits = graph.Moved,
+            Tokens = graph.Moved,
             Chains = chains,
             MinPath = minPath,
             Ablated = sites.Sum(s => s?.Nodes.Count ?? 0),

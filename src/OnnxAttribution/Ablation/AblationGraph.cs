@@ -1,6 +1,17 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Ablation;
+
+/// <summary>One of the next tokens whose probability moved most when a node was ablated.</summary>
+/// <param name="Node">Index of the ablated node in <see cref="AblationGraph.Nodes"/>.</param>
+/// <param name="Rank">From 1, by |change| among those of the node that moved the same way.</param>
+/// <param name="Change">The token and its probabilities at the metric's position; the change is never 0.</param>
+public readonly record struct NodeTokenChange(int Node, int Rank, TokenChange Change)
+{
+    /// <summary>Whether the probability rose.</summary>
+    public bool IsUp => Change.Change > 0;
+}
 
 /// <summary>What really happens when each active feature is ablated:
 /// to the features of the next selected sites, to the metric, to the next token.</summary>
@@ -24,8 +35,8 @@ public sealed record AblationGraph
     /// into the metric, the metric's change along paths that meet no other selected site. No jacobians.</summary>
     public required IReadOnlyList<CausalEdge> Edges { get; init; }
 
-    /// <summary>Per ablated node, up to ten tokens up and ten down.</summary>
-    public required IReadOnlyList<TokenChange> Logits { get; init; }
+    /// <summary>Per ablated node, up to ten tokens up and ten down; empty where the metric was not asked for.</summary>
+    public required IReadOnlyList<NodeTokenChange> Tokens { get; init; }
 
     /// <summary>Indices into <see cref="Edges"/>, from upstream to downstream, strongest chain first. Where features are
     /// ablated at all positions together, an edge into any position of a feature is followed by one from it, and of

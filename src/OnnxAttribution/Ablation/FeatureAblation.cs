@@ -27,7 +27,7 @@ internal sealed class FeatureAblation(ActivationCache clean, SiteGraph pairs, Ab
     /// <returns>Per node, the metric's change and its part along paths that meet no other selected site;
     /// NaN where logits are not asked for.</returns>
     public (float[] Metric, float[] Direct) Run(int site, SiteFeatures ablated, IReadOnlyDictionary<int, StrongestEdges> edges,
-        List<TokenChange> moved, Action<int> progress)
+        List<NodeTokenChange> moved, Action<int> progress)
     {
         var count = ablated.Nodes.Count;
         var (metric, direct) = (new float[count], new float[count]);
@@ -59,7 +59,7 @@ internal sealed class FeatureAblation(ActivationCache clean, SiteGraph pairs, Ab
 
     // reads the sites that have edges to come, and puts each back where others are frozen too; then, where asked, the metric
     private void OnePass(int site, SiteFeatures ablated, int first, int nodes, IReadOnlyDictionary<int, StrongestEdges> edges,
-        IReadOnlyList<Site> frozen, bool toLogits, Span<float> metric, List<TokenChange>? moved)
+        IReadOnlyList<Site> frozen, bool toLogits, Span<float> metric, List<NodeTokenChange>? moved)
     {
         if (edges.Count == 0 && !toLogits) return;
         List<int> stops = [site, .. edges.Keys.Order()];

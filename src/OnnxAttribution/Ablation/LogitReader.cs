@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Ablation;
 
@@ -22,11 +23,11 @@ internal sealed class LogitReader(Metric metric, float[] clean, int threads)
     /// <summary>The tokens whose probability moved most, of rows 1, 2, …, up and then down.</summary>
     /// <param name="logits">float32 [rows, vocabulary].</param>
     /// <param name="firstNode">Index of the node that row 1 ablates.</param>
-    public TokenChange[][] Moved(float[] logits, int rows, int firstNode)
+    public NodeTokenChange[][] Moved(float[] logits, int rows, int firstNode)
     {
         var vocabulary = logits.Length / rows;
         var unchanged = SoftMax(logits.AsSpan(0, vocabulary));
-        var moved = new TokenChange[rows - 1][];
+        var moved = new NodeTokenChange[rows - 1][];
         Parallel.For(1, rows, new ParallelOptions { MaxDegreeOfParallelism = threads }, r =>
         {
             var change = SoftMax(logits.AsSpan(r * vocabulary, vocabulary));
@@ -39,7 +40,7 @@ internal sealed class LogitReader(Metric metric, float[] clean, int threads)
     }
 
     // the few largest positive entries: nearly all entries are smaller than the least of them, so blocks are passed over by their maximum
-    private List<TokenChange> Largest(ReadOnlySpan<float> change, int node, bool up)
+    private List<NodeTokenChange> Largest(ReadOnlySpan<float> change, int node, bool up)
     {
         const int block = 256;
         var best = new List<(float Change, int Token)>(Most + 1);
@@ -58,8 +59,12 @@ internal sealed class LogitReader(Metric metric, float[] clean, int threads)
                 if (best.Count == Most) least = best[^1].Change;
             }
         }
-        return [.. best.Select((b, i) => new TokenChange(node, up, i + 1, b.Token, _probabilities[b.Token], up ? b.Change : -b.Change))];
+        return [.. best.Select((b, i) => new NodeTokenChange(node, i + 1, Changed(b.Token, up ? b.Change : -b.Change)))];
     }
+
+    // float32 throughout, as the columns are
+    private TokenChange Changed(int token, float change) =>
+        new(token, _probabilities[token], _probabilities[token] + change) { Change = change };
 
     // not TensorPrimitives.SoftMax: it does not take the maximum off, and overflows from logits of 89 on
     private static float[] SoftMax(ReadOnlySpan<float> logits)

@@ -95,8 +95,8 @@ public sealed class CircuitAblation
 
     /// <summary>The tokens whose probability rises, or falls, most.</summary>
     /// <param name="after"><see cref="Ablated"/>, <see cref="Control"/> or <see cref="FeatureZero"/>.</param>
-    public IReadOnlyList<TokenShift> Shifts(double[] after, bool up, int count) =>
-        [.. Enumerable.Range(0, after.Length).Select(t => new TokenShift(t, Clean[t], after[t]))
+    public IReadOnlyList<TokenChange> Changes(double[] after, bool up, int count) =>
+        [.. Enumerable.Range(0, after.Length).Select(t => new TokenChange(t, Clean[t], after[t]))
             .Where(s => up ? s.Change > 0 : s.Change < 0).OrderByDescending(s => Math.Abs(s.Change)).Take(count)];
 
     private static double[] Probabilities(ReadOnlySpan<float> logits) => Array.ConvertAll(Metric.Logprobs(logits), Math.Exp);

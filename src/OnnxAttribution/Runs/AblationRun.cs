@@ -10,7 +10,7 @@ namespace OnnxAttribution.Runs;
 public sealed class AblationRun
 {
     /// <summary>Name of the further table that holds the tokens whose probability moved most.</summary>
-    public const string LogitsTable = "logits";
+    public const string TokensTable = "tokens";
 
     private AblationRun(LoadedModel model, PromptTask task, AblationRequest request, PromptTokens tokens, bool prependBos,
         AblationGraph graph, double sessionSeconds) =>
@@ -47,14 +47,14 @@ public sealed class AblationRun
     }
 
     /// <summary>Writes the run directory, whole or not at all:
-    /// nodes, edges, run.json and, where logits were asked for, <c>logits.parquet</c>.</summary>
+    /// nodes, edges, run.json and, where the metric was asked for, <c>tokens.parquet</c>.</summary>
     /// <returns>run.json.</returns>
     /// <exception cref="RunDirectoryException">The path is taken or cannot be written.</exception>
     public JsonObject Write(string path, bool force)
     {
         var facts = AblationDescription.Of(this);
         var tables = new Dictionary<string, StoredTable>();
-        if (Request.Ablation.Logits) tables[LogitsTable] = Logits();
+        if (Request.Ablation.Logits) tables[TokensTable] = TokenTable();
         RunDirectory.Write(path, GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), Graph.Metric.Position, facts, force,
             Model.Context.Cancel, tables);
         return facts;
@@ -63,18 +63,18 @@ public sealed class AblationRun
     /// <summary>Text of the token at a position; '' where a node stands for all positions.</summary>
     public string TextAt(int position) => position < 0 ? "" : Model.TokenText(Tokens.Clean[position]);
 
-    private StoredTable Logits()
+    private StoredTable TokenTable()
     {
         var table = new StoredTable(new StoredColumn("site", StoredType.Varchar), new StoredColumn("position", StoredType.Integer),
             new StoredColumn("feature", StoredType.Integer), new StoredColumn("direction", StoredType.Varchar), new StoredColumn("rank",
                 StoredType.Integer), new StoredColumn("token_id", StoredType.Integer), new StoredColumn("token", StoredType.Varchar),
             new StoredColumn("clean_probability", StoredType.Float), new StoredColumn("ablated_probability", StoredType.Float),
             new StoredColumn("change", StoredType.Float));
-        foreach (var l in Graph.Logits)
+        foreach (var (index, rank, change) in Graph.Tokens)
         {
-            var node = Graph.Nodes[l.Node];
-            table.Add(node.Site.Name, node.Position, node.Feature, l.Up ? "up" : "down", l.Rank, l.Token, Model.TokenText(l.Token), l.Clean,
-                l.Ablated, l.Change);
+            var node = Graph.Nodes[index];
+            table.Add(node.Site.Name, node.Position, node.Feature, change.Change > 0 ? "up" : "down", rank, change.Token,
+                Model.TokenText(change.Token), (float)change.Clean, (float)change.Ablated, (float)change.Change);
         }
         return table;
     }

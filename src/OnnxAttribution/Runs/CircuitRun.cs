@@ -138,7 +138,7 @@ public sealed class CircuitRun
             {
                 for (var t = 0; t < after.Length; t++)
                 {
-                    var s = new TokenShift(t, p.Result.Clean[t], after[t]);
+                    var s = new TokenChange(t, p.Result.Clean[t], after[t]);
                     table.Add(p.Task.Id ?? $"{index + 1}", name, t, _model.TokenText(t), s.Clean, s.Ablated, s.Change,
                         double.IsFinite(s.Relative) ? s.Relative : double.NaN);
                 }

@@ -92,8 +92,8 @@ public sealed class CircuitSource
             .Select(n => Node(n, model))
             .ToList();
         return ranked.Count > 0 || _nodes!.Count == 0 ? ranked
-            : throw new CircuitException($"{Path} has no effect of any node to rank them by, as ablate --no-logits leaves them out; "
-                + "make the run without --no-logits, or with graph");
+            : throw new CircuitException($"{Path} has no effect of any node to rank them by, as ablate --no-tokens leaves them out; "
+                + "make the run without --no-tokens, or with graph");
     }
 
     private void RequireModel(LoadedModel model)

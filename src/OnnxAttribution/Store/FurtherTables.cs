@@ -10,20 +10,36 @@ internal static class FurtherTables
     {
         ["validation"] = "onnx-attribution validate RUN",
         ["faithfulness"] = "onnx-attribution ablate --faithfulness RUN",
-        ["logits"] = "onnx-attribution ablate --out RUN",
+        ["tokens"] = "onnx-attribution ablate --out RUN",
         ["curve"] = "onnx-attribution ablate --up FEATURE --down FEATURE --out RUN/curve.parquet",
     }.ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>In a fixed order.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. Verbs.Keys.Order(StringComparer.Ordinal)];
 
-    /// <summary>The command that writes a table; null where no verb does.</summary>
-    public static string? Verb(string name) => Verbs.GetValueOrDefault(name);
+    /// <summary>Former names of tables, and their names today. Older runs hold files of the former names, which are read for one version more.</summary>
+    public static FrozenDictionary<string, string> Renamed { get; } =
+        new Dictionary<string, string> { ["logits"] = "tokens" }.ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>The name of a table's file within a run.</summary>
+    /// <summary>The command that writes a table, by its name or its former one; null where no verb does.</summary>
+    public static string? Verb(string name) => Verbs.GetValueOrDefault(Renamed.GetValueOrDefault(name, name));
+
+    /// <summary>The name of the file that a table, by its name or its former one, is written to within a run.</summary>
     /// <exception cref="ArgumentException">No run holds such a table:
     /// were it written, <c>--force</c> would take it for somebody else's file.</exception>
-    public static string File(string name) => Names.Contains(name)
-        ? name + ".parquet"
+    public static string File(string name) => Names.Contains(Renamed.GetValueOrDefault(name, name))
+        ? FileOf(Renamed.GetValueOrDefault(name, name))
         : throw new ArgumentException($"No run holds a table '{name}', only {string.Join(", ", Names)}.", nameof(name));
+
+    /// <summary>The name of the file that holds a table in a directory: <see cref="File"/>, or the former one where only that is there.</summary>
+    /// <inheritdoc cref="File" path="/exception"/>
+    public static string FileIn(string directory, string name)
+    {
+        var file = File(name);
+        if (System.IO.File.Exists(Path.Combine(directory, file))) return file;
+        var former = Renamed.Where(pair => FileOf(pair.Value) == file).Select(pair => FileOf(pair.Key));
+        return former.FirstOrDefault(f => System.IO.File.Exists(Path.Combine(directory, f))) ?? file;
+    }
+
+    private static string FileOf(string name) => name + ".parquet";
 }

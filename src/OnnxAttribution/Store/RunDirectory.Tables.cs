@@ -47,7 +47,8 @@ public static partial class RunDirectory
 
     /// <summary>Whether a run holds a further table. Opens nothing.</summary>
     /// <exception cref="ArgumentException">No run holds a table of that name.</exception>
-    public static bool HasTable(string path, string name) => File.Exists(Path.Combine(MergedRun.Locate(path), FurtherTables.File(name)));
+    public static bool HasTable(string path, string name) => MergedRun.Locate(path) is var directory
+        && File.Exists(Path.Combine(directory, FurtherTables.FileIn(directory, name)));
 
     /// <summary>Reads a further table of a run.</summary>
     /// <param name="path">The run directory.</param>
@@ -61,7 +62,7 @@ public static partial class RunDirectory
         CancellationToken cancel = default)
     {
         path = MergedRun.Locate(path);
-        var table = FurtherTables.File(name);
+        var table = FurtherTables.FileIn(path, name);
         if (!File.Exists(Path.Combine(path, FactsFile))) throw RunDirectoryException.Missing(Path.Combine(path, FactsFile));
         var file = ParquetFile.Checked(path, table);
         return Reading(file, () => StoredTable.Load(file, columns, cancel));

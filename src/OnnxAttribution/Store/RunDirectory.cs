@@ -5,7 +5,7 @@ using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 namespace OnnxAttribution.Store;
 
 /// <summary>The directory a run leaves: <c>nodes.parquet</c>, <c>edges.parquet</c> and <c>run.json</c>, whole or not at all.
-/// Further tables come with them, or are added later: <c>validation</c>, <c>faithfulness</c>, <c>logits</c>, <c>curve</c>.</summary>
+/// Further tables come with them, or are added later: <c>validation</c>, <c>faithfulness</c>, <c>tokens</c>, <c>curve</c>.</summary>
 public static partial class RunDirectory
 {
     /// <summary>What edges.parquet calls the metric in <c>down_site</c>.</summary>
@@ -18,7 +18,7 @@ public static partial class RunDirectory
 
     /// <summary>Names of all files a run may hold, but for drawings.</summary>
     internal static IReadOnlyList<string> Files { get; } =
-        [NodesFile, EdgesFile, FactsFile, .. FurtherTables.Names.Select(FurtherTables.File)];
+        [NodesFile, EdgesFile, FactsFile, .. FurtherTables.Names.Concat(FurtherTables.Renamed.Keys).Select(table => table + ".parquet")];
 
     /// <summary>Refuses a path that <see cref="Write"/> would refuse, before hours of work are spent on the run. Changes nothing.</summary>
     /// <exception cref="RunDirectoryException">Something is there and <paramref name="force"/> is off, or it is not a run.</exception>

@@ -37,7 +37,7 @@ internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOn
     {
         var facts = RunFacts.Read(Path.Combine(directory, RunDirectory.FactsFile));
         var further = FurtherTables.Names.Where(table => RunDirectory.HasTable(directory, table))
-            .ToDictionary(table => table, table => ParquetFile.Checked(directory, FurtherTables.File(table)));
+            .ToDictionary(table => table, table => ParquetFile.Checked(directory, FurtherTables.FileIn(directory, table)));
         return new(name, ParquetFile.Checked(directory, RunDirectory.NodesFile), ParquetFile.Checked(directory, RunDirectory.EdgesFile),
             further, facts);
     }

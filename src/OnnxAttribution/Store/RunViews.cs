@@ -24,6 +24,12 @@ internal static class RunViews
             }
         }
 
+        // what was asked of the former name is answered as before
+        foreach (var (former, table) in FurtherTables.Renamed)
+        {
+            if (runs.Any(run => run.Further.ContainsKey(table))) database.Execute($"CREATE VIEW {former} AS FROM {table}", cancel);
+        }
+
         CreateRuns(database, runs);
     }
 

@@ -16,7 +16,7 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
         var graph = AblationFinder.Find(model, bundle.Tokens,
             new AblationOptions(Coefficient: 1, Positions: AblationPositions.Each).KeepingAll());
         Assert.Empty(graph.Edges);
-        Assert.Empty(graph.Logits);
+        Assert.Empty(graph.Tokens);
         Assert.NotEmpty(graph.Nodes);
         Assert.All(graph.Nodes, n => Assert.Equal((0f, n.Activation), (n.Effect, n.PatchActivation)));
     }
@@ -123,7 +123,7 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
         var (with, without) = (AblationFinder.Find(model, bundle.Tokens, options),
             AblationFinder.Find(model, bundle.Tokens, options with { Logits = false }));
         Assert.All(without.Nodes, n => Assert.True(float.IsNaN(n.Effect)));
-        Assert.Empty(without.Logits);
+        Assert.Empty(without.Tokens);
         Assert.Equal(with.Edges.Where(e => e.Down != CausalEdge.Metric).Select(e => (Ends(with, e), e.Effect)).Order(),
             without.Edges.Select(e => (Ends(without, e), e.Effect)).Order());
         Assert.True(without.Operations < with.Operations);

@@ -122,7 +122,7 @@ public class AblationGoldenTests
 
     private static void CompareProbabilities(GoldenCase golden, AblationGraph graph, string key)
     {
-        var moved = graph.Logits.ToLookup(l => l.Node);
+        var moved = graph.Tokens.ToLookup(l => l.Node);
         foreach (var site in golden.Sites.Where(s => golden.Has($"{key}/logits/{s}")))
         {
             var rows = Rows(golden, graph, site, "all");
@@ -132,11 +132,11 @@ public class AblationGoldenTests
             {
                 var ablated = Softmax(golden[$"{key}/logits/{site}"].AsSpan(r * vocabulary, vocabulary));
                 var here = moved[rows[r]!.Value].ToList();
-                foreach (var m in here)
+                foreach (var m in here.Select(m => m.Change))
                 {
                     Assert.Equal(clean[m.Token], m.Clean, 1e-5);
                     Assert.Equal(ablated[m.Token], m.Ablated, 1e-5);
-                    Assert.Equal(m.Up, m.Change > 0);
+                    Assert.Equal(m.Ablated - m.Clean, m.Change, 1e-6);
                 }
                 foreach (var up in (bool[])[true, false])
                 {
@@ -145,9 +145,9 @@ public class AblationGoldenTests
                         .Take(LogitReader.Most)
                         .Where(d => d > 1e-5)
                         .ToList();
-                    var found = here.Where(m => m.Up == up).OrderBy(m => m.Rank).ToList();
+                    var found = here.Where(m => m.IsUp == up).OrderBy(m => m.Rank).ToList();
                     Assert.Equal(Enumerable.Range(1, found.Count), found.Select(m => m.Rank));
-                    for (var i = 0; i < largest.Count; i++) Assert.Equal(largest[i], Math.Abs(found[i].Change), 1e-5);
+                    for (var i = 0; i < largest.Count; i++) Assert.Equal(largest[i], Math.Abs(found[i].Change.Change), 1e-5);
                 }
             }
         }

@@ -159,7 +159,7 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
     public void Features_that_are_not_active_are_told()
     {
         Verb.Run("ablate", "--model", model.Bundle, "--prompt", "Hello", "--sites", "blocks.0.hook_resid_pre",
-            "--no-logits", "--out", _directory["run"]).Done();
+            "--no-tokens", "--out", _directory["run"]).Done();
         var active = RunDirectory.Read(_directory["run"]).Nodes.Select(n => n.Feature).ToHashSet();
         int[] idle = [.. Enumerable.Range(0, 40).Where(f => !active.Contains(f)).Take(2)];
         Assert.Equal(2, idle.Length);

@@ -90,8 +90,8 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
         Assert.Contains(nodes, n => float.IsNaN(n.Effect));
         Measure("--errors", "keep").Done();
         Assert.Equal(nodes.Count(n => !float.IsNaN(n.Effect)), RunDirectory.ReadTable(Run, "faithfulness").Values<int?>("nodes").Max());
-        Verb.Run("ablate", "--model", model.Bundle, "--sites", "resid", "--prompt", "Hello", "--no-logits", "--out", Run, "--force").Done();
-        Measure().Failed(1, "no effect of any node", "--no-logits");
+        Verb.Run("ablate", "--model", model.Bundle, "--sites", "resid", "--prompt", "Hello", "--no-tokens", "--out", Run, "--force").Done();
+        Measure().Failed(1, "no effect of any node", "--no-tokens");
     }
 
     [Fact]

@@ -20,7 +20,7 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
         var output = Ablate("--sites", "resid", "--target", "x").Done().Output;
         foreach (var part in (string[])["0 '<|endoftext|>'  1 'H'", "metric   logit of 'x' after position 5: clean ",
             "features, each at all its positions together, activations × 0", "Strongest ablations", "Strongest edges",
-            "chains of 2 edges or more", "0.resid", " → 1.resid ", "logits.parquet (", "nodes.parquet (", "runtime calls", "peak memory"])
+            "chains of 2 edges or more", "0.resid", " → 1.resid ", "tokens.parquet (", "nodes.parquet (", "runtime calls", "peak memory"])
         {
             Assert.Contains(part, output);
         }
@@ -40,10 +40,10 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
             Assert.Equal(Columns(_directory["graph"], table), Columns(Out, table));
         }
         Assert.Equal(["run", "site", "position", "feature", "direction", "rank", "token_id", "token", "clean_probability",
-            "ablated_probability", "change"], Columns(Out, "logits").Select(c => c.Split(' ')[0]));
+            "ablated_probability", "change"], Columns(Out, "tokens").Select(c => c.Split(' ')[0]));
         Assert.Equal("0", One("SELECT count(*) FROM edges WHERE jacobian IS NOT NULL"));
         Assert.Equal("0",
-            One("SELECT count(*) FROM logits WHERE abs(ablated_probability - clean_probability - change) > 1e-6 OR (direction = 'up') != "
+            One("SELECT count(*) FROM tokens WHERE abs(ablated_probability - clean_probability - change) > 1e-6 OR (direction = 'up') != "
                 + "(change > 0) OR rank NOT BETWEEN 1 AND 10"));
         Assert.Equal("-1", One("SELECT string_agg(DISTINCT up_position::VARCHAR, ',') FROM edges"));
         Assert.Equal("0", One("SELECT count(*) FROM nodes WHERE effect IS NULL AND position = -1 OR effect != 0 AND position >= 0"));
@@ -88,20 +88,30 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
         foreach (var (name, value) in RunDirectory.Read(Out).Facts) Assert.True(JsonNode.DeepEquals(value, json[name]), name);
         Assert.Equal(12, json["strongest_nodes"]!.AsArray().Count);
         Assert.All(json["strongest_nodes"]!.AsArray(), n => Assert.NotEmpty(n!["tokens"]!.AsArray()));
-        Assert.Equal(["edges.parquet", "graph.html", "logits.parquet", "nodes.parquet", "run.json"],
+        Assert.Equal(["edges.parquet", "graph.html", "nodes.parquet", "run.json", "tokens.parquet"],
             json["files"]!.AsArray().Select(f => Path.GetFileName((string)f!["path"]!)).Order(StringComparer.Ordinal));
     }
 
     [Fact]
-    public void Without_logits_there_is_no_table_of_them_and_no_effect_of_a_node()
+    public void Without_tokens_there_is_no_table_of_them_and_no_effect_of_a_node()
     {
-        Ablate("--sites", "resid", "--no-logits", "--threshold", "0.01", "--min-path", "1").Done();
-        Assert.False(RunDirectory.HasTable(Out, AblationRun.LogitsTable));
+        Ablate("--sites", "resid", "--no-tokens", "--threshold", "0.01", "--min-path", "1").Done();
+        Assert.False(RunDirectory.HasTable(Out, AblationRun.TokensTable));
         var run = RunDirectory.Read(Out);
         Assert.All(run.Nodes, n => Assert.True(float.IsNaN(n.Effect)));
         Assert.True(run.Edges.Length > 100);
         Assert.All(run.Edges.ToArray(), e => Assert.True(Math.Abs(e.Effect) >= 0.01f && e.Down != CausalEdge.Metric));
         Assert.Equal("0", One("SELECT count(effect) FROM nodes"));
+    }
+
+    [Fact]
+    public void The_former_name_of_no_tokens_is_taken_with_a_line_that_says_so()
+    {
+        var run = Ablate("--sites", "resid", "--no-logits");
+        Assert.Equal((0, "warning: --no-logits is called --no-tokens now; the next version does not know the old name"),
+            (run.Code, run.Error.TrimEnd()));
+        Assert.False(RunDirectory.HasTable(Out, AblationRun.TokensTable));
+        Assert.DoesNotContain("--no-logits", Verb.Run("ablate", "--help").Done().Output);
     }
 
     [Fact]

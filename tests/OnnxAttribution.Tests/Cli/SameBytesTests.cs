@@ -42,7 +42,7 @@ public sealed class SameBytesTests(Random2Fixture model) : IClassFixture<Random2
             Verb.Run("ablate", "--model", model.Bundle, "--sites", "resid", "--prompt", "Hello", "--out", @out).Done();
             Verb.Run("ablate", "--model", model.Bundle, "--prompt", "WGlT", "--up", "0:14", "--down", "2:2",
                 "--out", Path.Combine(@out, "curve.parquet")).Done();
-        }, "nodes", "edges", "logits", "curve");
+        }, "nodes", "edges", "tokens", "curve");
     }
 
     [Fact]

@@ -97,7 +97,7 @@ public class AnnotateTests
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
         foreach (var name in new[] { ".validation.parquet.0123456789abcdef.tmp", ".run.json.0123456789abcdef.lock", "validation.parquet",
-            "faithfulness.parquet", "logits.parquet", "curve.parquet" })
+            "faithfulness.parquet", "tokens.parquet", "curve.parquet" })
         {
             File.WriteAllText(Path.Combine(run, name), "left");
         }
@@ -112,7 +112,7 @@ public class AnnotateTests
     {
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
-        string[] tables = ["validation", "faithfulness", "logits", "curve"];
+        string[] tables = ["validation", "faithfulness", "tokens", "curve"];
         await Task.WhenAll(Enumerable.Range(0, 16).Select(n => Task.Run(() =>
             RunDirectory.Annotate(run, tables[n % 4], TableSamples.Counting(1000 + n), new() { [$"fact{n}"] = n }))));
         var facts = RunDirectory.Read(run).Facts;

@@ -9,26 +9,26 @@ public class FurtherTablesTests
     public void A_run_may_be_written_with_further_tables()
     {
         using var directory = new AwkwardDirectory();
-        var run = Write(directory, "run", "logits", "curve");
-        TableSamples.AssertSame(TableSamples.Odd(), RunDirectory.ReadTable(run, "logits"));
+        var run = Write(directory, "run", "tokens", "curve");
+        TableSamples.AssertSame(TableSamples.Odd(), RunDirectory.ReadTable(run, "tokens"));
         Assert.True(RunDirectory.HasTable(run, "curve"));
         Assert.False(RunDirectory.HasTable(run, "validation"));
         Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
         Write(directory, "run", force: true);
-        Assert.False(RunDirectory.HasTable(run, "logits"));
+        Assert.False(RunDirectory.HasTable(run, "tokens"));
     }
 
     [Fact]
     public void A_run_with_a_table_of_another_name_is_not_written()
     {
         using var directory = new AwkwardDirectory();
-        Assert.Throws<ArgumentException>(() => Write(directory, "run", "logits", "notes"));
+        Assert.Throws<ArgumentException>(() => Write(directory, "run", "tokens", "notes"));
         Assert.Empty(Directory.EnumerateFileSystemEntries(directory.Path));
     }
 
     [Theory]
     [InlineData("validation", "onnx-attribution validate RUN"), InlineData("faithfulness", "onnx-attribution ablate --faithfulness RUN"),
-        InlineData("logits", "onnx-attribution ablate --out RUN")]
+        InlineData("tokens", "onnx-attribution ablate --out RUN")]
     public void A_table_that_no_run_has_is_answered_with_the_verb_that_writes_it(string table, string verb)
     {
         using var directory = new AwkwardDirectory();
@@ -63,11 +63,32 @@ public class FurtherTablesTests
     public void Every_further_table_can_be_asked()
     {
         using var directory = new AwkwardDirectory();
-        var run = Write(directory, "run", "validation", "faithfulness", "logits", "curve");
-        foreach (var table in new[] { "validation", "faithfulness", "logits", "curve" })
+        var run = Write(directory, "run", "validation", "faithfulness", "tokens", "curve");
+        foreach (var table in new[] { "validation", "faithfulness", "tokens", "curve" })
         {
             Assert.Equal(["run|5"], RunSamples.Ask(run, $"SELECT run, count(*) FROM {table} GROUP BY run"));
         }
+    }
+
+    [Fact]
+    public void A_table_of_its_former_name_is_read_asked_and_replaced_as_today_s()
+    {
+        using var directory = new AwkwardDirectory();
+        string run = Write(directory, "all/old", "tokens"), former = Path.Combine(run, "logits.parquet");
+        File.Move(Path.Combine(run, "tokens.parquet"), former);
+        Write(directory, "all/new", "tokens");
+        foreach (var name in new[] { "tokens", "logits" })
+        {
+            Assert.True(RunDirectory.HasTable(run, name));
+            TableSamples.AssertSame(TableSamples.Odd(), RunDirectory.ReadTable(run, name));
+            Assert.Equal(["new|5", "old|5"],
+                RunSamples.Ask(directory["all"], $"SELECT run, count(*) FROM {name} GROUP BY run ORDER BY run"));
+        }
+        File.WriteAllBytes(former, []);
+        Assert.StartsWith($"{former} is damaged: ",
+            Assert.Throws<RunDirectoryException>(() => RunDirectory.ReadTable(run, "tokens")).Message);
+        Write(directory, "all/old", force: true);
+        Assert.False(RunDirectory.HasTable(run, "tokens"));
     }
 
     [Fact]
@@ -99,14 +120,14 @@ public class FurtherTablesTests
     public void Columns_that_are_asked_for_come_in_the_types_asked_for_or_the_file_is_named()
     {
         using var directory = new AwkwardDirectory();
-        var run = Write(directory, "run", "logits");
-        var read = RunDirectory.ReadTable(run, "logits", [new("double", StoredType.Float), new("integer", StoredType.BigInt)]);
+        var run = Write(directory, "run", "tokens");
+        var read = RunDirectory.ReadTable(run, "tokens", [new("double", StoredType.Float), new("integer", StoredType.BigInt)]);
         Assert.Equal([new("double", StoredType.Float), new("integer", StoredType.BigInt)], read.Columns);
         Assert.Equal(int.MinValue, read.Values<long?>("integer")[0]);
         foreach (StoredColumn wrong in new StoredColumn[] { new("nothing", StoredType.Float), new("text", StoredType.Float) })
         {
-            Assert.StartsWith($"{Path.Combine(run, "logits.parquet")} is damaged: ",
-                Assert.Throws<RunDirectoryException>(() => RunDirectory.ReadTable(run, "logits", [wrong])).Message);
+            Assert.StartsWith($"{Path.Combine(run, "tokens.parquet")} is damaged: ",
+                Assert.Throws<RunDirectoryException>(() => RunDirectory.ReadTable(run, "tokens", [wrong])).Message);
         }
     }
 
@@ -116,11 +137,11 @@ public class FurtherTablesTests
         using var directory = new AwkwardDirectory();
         var run = Write(directory, "run", "validation");
         var query = new RunQuery([run]);
-        foreach (var name in new[] { "validation.parquet", "logits.parquet", "run.json" })
+        foreach (var name in new[] { "validation.parquet", "tokens.parquet", "logits.parquet", "run.json" })
         {
             Assert.Throws<QueryException>(() => query.WriteParquet("FROM nodes", Path.Combine(run, name)));
         }
-        Assert.False(RunDirectory.HasTable(run, "logits"));
+        Assert.False(RunDirectory.HasTable(run, "tokens"));
     }
 
     [Fact]

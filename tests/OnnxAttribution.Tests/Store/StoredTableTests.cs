@@ -33,7 +33,7 @@ public class StoredTableTests
     {
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
-        RunDirectory.Annotate(run, "logits", new StoredTable(TableSamples.Columns), []);
+        RunDirectory.Annotate(run, "tokens", new StoredTable(TableSamples.Columns), []);
         Assert.Equal(["run VARCHAR, text VARCHAR, integer INTEGER, long BIGINT, float FLOAT, double DOUBLE, claim BOOLEAN"],
             RunSamples.Ask(run, "SELECT string_agg(column_name || ' ' || column_type, ', ') FROM (DESCRIBE logits)"));
     }
@@ -140,9 +140,9 @@ public class StoredTableTests
     {
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory, "top=5/layer=1/run");
-        RunDirectory.Annotate(run, "logits", TableSamples.Odd(), []);
+        RunDirectory.Annotate(run, "tokens", TableSamples.Odd(), []);
         Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
-        TableSamples.AssertSame(TableSamples.Odd(), RunDirectory.ReadTable(run, "logits"));
+        TableSamples.AssertSame(TableSamples.Odd(), RunDirectory.ReadTable(run, "tokens"));
         Assert.Equal(["0"], RunSamples.Ask(run, "SELECT count(*) FROM (DESCRIBE nodes) WHERE column_name = 'top'"));
     }
 }
