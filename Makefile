@@ -45,14 +45,20 @@ lint: build
 	dotnet format --verify-no-changes --exclude node_modules
 	node node_modules/typescript/bin/tsc --noEmit -p src/OnnxAttribution/View/Page/script
 
-# our figures, then PyTorch's on the same shape where it is installed (Debian: python3-torch, libopenblas0-pthread)
+# PyTorch's figures where it is installed (Debian: python3-torch, libopenblas0-pthread), ours on the same shape, naive ablation;
+# the raw results go to benchmarks/, and the tables that are made from them are made anew. A quarter of an hour on a quiet machine.
+BENCH = dotnet bench/OnnxAttribution.Bench/bin/$(CONFIG)/net10.0/OnnxAttribution.Bench.dll
 bench: build
 	@mkdir -p TestResults
 	@if $(PEER) -c 'import torch' 2>/dev/null; then \
-		echo "timing PyTorch, a minute" && $(PEER) bench/bench_peer.py --threads $$(nproc) --json > TestResults/peers.json && $(CLI) bench --peers TestResults/peers.json; \
+		echo "timing PyTorch, a minute" && \
+		$(PEER) bench/bench_peer.py --threads $$(nproc) --json > TestResults/peers.json && \
+		$(BENCH) --record benchmarks --peers TestResults/peers.json; \
 	else \
-		echo "the peers are not timed: no PyTorch (PYTHON=/usr/bin/python3 chooses another python)" && $(CLI) bench; \
+		echo "the peers are not timed: no PyTorch (PYTHON=/usr/bin/python3 chooses another python)" && $(BENCH) --record benchmarks; \
 	fi
+	$(BENCH) --ablate --runs 1 --record benchmarks
+	$(BENCH) --tables docs/explanation/memory-and-speed.md
 
 # docs/results/validation.md: every estimator against real interventions on held-out prompts
 validation: build

@@ -40,7 +40,7 @@ internal static class CommandLine
             SaeCommand.Create(common),
             ViewCommand.Create(),
             QueryCommand.Create(common, exit),
-            BenchCommand.Create(common),
+            BenchCommand.Create(),
         };
         common.AddTo(root);
         root.Options.OfType<VersionOption>().Single().Action = new VersionReport();

@@ -31,17 +31,17 @@ internal static class UsageError
             if (unknown.StartsWith('-')) return UnknownOption(unknown, isRoot ? null : verb, OptionNames(parsed.CommandResult));
             if (command.Subcommands.Count > 0)
             {
-                return UnknownVerb(isRoot ? null : verb, unknown, [.. command.Subcommands.Select(c => c.Name)]);
+                return UnknownVerb(isRoot ? null : verb, unknown, [.. Names(command)]);
             }
             return $"{verb} has no use for '{unknown}'; put quotes around a text with spaces, and see 'onnx-attribution {verb} --help'";
         }
         if (isRoot)
         {
-            return $"which verb? Give one of {string.Join(", ", command.Subcommands.Select(c => c.Name))}; see 'onnx-attribution --help'";
+            return $"which verb? Give one of {string.Join(", ", Names(command))}; see 'onnx-attribution --help'";
         }
         if (command.Subcommands.Count > 0)
         {
-            return $"{verb} what? Give one of {string.Join(", ", command.Subcommands.Select(c => c.Name))}; "
+            return $"{verb} what? Give one of {string.Join(", ", Names(command))}; "
                 + $"see 'onnx-attribution {verb} --help'";
         }
         var error = parsed.Errors[0];
@@ -54,7 +54,7 @@ internal static class UsageError
     }
 
     /// <summary>A path without a character, which a shell makes of a variable that is not set.</summary>
-    private static string? EmptyPath(ParseResult parsed)
+    internal static string? EmptyPath(ParseResult parsed)
     {
         foreach (var child in parsed.CommandResult.Children)
         {
@@ -70,6 +70,8 @@ internal static class UsageError
         }
         return null;
     }
+
+    private static IEnumerable<string> Names(Command command) => command.Subcommands.Where(c => !c.Hidden).Select(c => c.Name);
 
     /// <summary>As it is written: <c>graph</c>, or <c>sae check</c>.</summary>
     private static string Verb(CommandResult command) => command.Parent is CommandResult { Command: not RootCommand } parent
@@ -104,7 +106,8 @@ internal static class UsageError
             : message.TrimEnd('.');
     }
 
-    private static string Sentence(ParseError error)
+    /// <summary>What is wrong with one option, in our words.</summary>
+    internal static string Sentence(ParseError error)
     {
         var isRefusal = error.Message.StartsWith("Cannot parse", StringComparison.Ordinal)
             || error.Message.StartsWith("Argument '", StringComparison.Ordinal);

@@ -1,4 +1,5 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Bench;
 using OnnxAttribution.Export;
 using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Bench;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Export;
@@ -85,7 +86,7 @@ public sealed class ArchitectureCommandTests : IDisposable
             Features = 96,
             ActiveFeatures = 12
         };
-        var bundle = GraphBenchmark.Prepare(_directory["cache"], shape, _ => { }, CancellationToken.None);
+        var bundle = RandomModel.Prepare(_directory["cache"], shape, _ => { }, CancellationToken.None);
         var manifest = BundleManifest.Read(bundle);
         Assert.Equal((shape.ModelType, shape.Sites), (manifest.Architecture, manifest.Dictionaries.Count));
         using (var weights = SafetensorsFile.Open(Path.Combine(bundle, CheckpointFolder.SingleFile)))
@@ -101,12 +102,5 @@ public sealed class ArchitectureCommandTests : IDisposable
         var facts = JsonNode.Parse(
             Verb.Run("graph", "--model", bundle, "--prompt", "aaaa", "--out", _directory["run"], "--json").Done().Output)!;
         Assert.True((int)facts["nodes"]! > 5 * shape.Sites);
-    }
-
-    [Fact]
-    public void A_published_shape_leaves_no_size_to_be_said()
-    {
-        Verb.Run("bench", "--model-shape", "pythia-70m", "--layers", "3").Failed(2, "--layers has no meaning with --model-shape");
-        Verb.Run("bench", "--model-shape", "gpt5").Failed(2, "gpt5");
     }
 }

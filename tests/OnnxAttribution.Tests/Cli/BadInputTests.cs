@@ -52,8 +52,7 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     [InlineData("--foil goes with --metric logit-diff", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--foil", "x")]
     [InlineData("--foil goes with --metric logit-diff", "ablate", "--model", "m", "--prompt", "p", "--circuit", "0:1", "--foil", "x",
         "--metric", "prob")]
-    [InlineData("--layers cannot be 'x'", "bench", "--layers", "x")]
-    [InlineData("--nodes 0 is too little", "bench", "--nodes", "0")]
+    [InlineData("--top-nodes cannot be 'x'", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--top-nodes", "x")]
     [InlineData("--node-threshold cannot be 'nan'", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--node-threshold", "nan")]
     [InlineData("--top-nodes contradicts", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--all", "--top-nodes", "3")]
     [InlineData("use --method ig or --method exact", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--metric", "kl")]
@@ -67,8 +66,6 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     [InlineData("--faithfulness is empty; give it a run directory", "ablate", "--faithfulness", "")]
     [InlineData("RUN is empty", "view", "")]
     [InlineData("RUN is empty", "query", "", "SELECT 1")]
-    [InlineData("--cache is empty", "bench", "--cache", "")]
-    [InlineData("pythia-70m|gpt2|gpt2-medium|llama-1b", "bench", "--model-shape", "gtp2")]
     public void Wrong_usage_is_told_before_anything_is_read(string words, params string[] args) => Verb.Run(args).Failed(2, words);
 
     [Fact]

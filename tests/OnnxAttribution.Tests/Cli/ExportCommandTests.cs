@@ -96,7 +96,6 @@ public sealed class ExportCommandTests : IDisposable
     [InlineData("export")]
     [InlineData("graph")]
     [InlineData("query")]
-    [InlineData("bench")]
     public void Every_verb_has_help_with_an_example_and_the_common_options(string verb)
     {
         var output = Verb.Run(verb, "--help").Done().Output;

@@ -1,6 +1,7 @@
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Autodiff;
+using OnnxAttribution.Bench;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
 using OnnxAttribution.Model;

@@ -1,5 +1,6 @@
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Bench;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
 using OnnxAttribution.Model;

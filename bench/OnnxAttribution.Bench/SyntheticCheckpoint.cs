@@ -1,17 +1,24 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Export;
 
-namespace OnnxAttribution.Export;
+namespace OnnxAttribution.Bench;
 
-/// <summary>Writes seeded random checkpoints and dictionaries in the layouts of Hugging Face and SAELens,
-/// one tensor at a time so that memory stays low.</summary>
+/// <summary>
+/// Writes seeded random checkpoints and dictionaries in the layouts of Hugging Face and SAELens, one tensor at a time so that memory stays
+/// low.
+/// </summary>
 internal static class SyntheticCheckpoint
 {
     private const int Seed = 20240913;
 
-    /// <summary>config.json, model.safetensors in the layout and number type that the architecture is published in,
-    /// and a vocabulary in which every byte is a token.</summary>
+    private static readonly string[] s_attention = ["c_attn", "query_key_value", "q_proj", "k_proj", "v_proj"];
+
+    /// <summary>
+    /// config.json, model.safetensors in the layout and number type that the architecture is published in, and a vocabulary in which every
+    /// byte is a token.
+    /// </summary>
     public static void WriteModel(string directory, SyntheticShape shape)
     {
         Directory.CreateDirectory(directory);
@@ -21,10 +28,10 @@ internal static class SyntheticCheckpoint
         var random = new Gaussian(Seed);
         var norms = model.Norms.Append(model.LastNorm).Select(n => n.Weight).ToHashSet();
         var writers = model.Writers.Select(l => l.Weight).ToHashSet();
-        // GPT-2's initialisation: 0.02, and projections into the residual stream scaled down by √(2L);
-        // queries and keys larger, so that heads attend to something
+        // GPT-2's initialisation: 0.02, and projections into the residual stream scaled down by √(2L); queries and keys larger, so that
+        // heads attend to something
         float Scale(string name) => writers.Contains(name) ? 0.02f / MathF.Sqrt(2 * shape.Layers) : name == "wpe.weight" ? 0.01f
-            : ((string[])["c_attn", "query_key_value", "q_proj", "k_proj", "v_proj"]).Any(name.Contains) ? 0.05f : 0.02f;
+            : s_attention.Any(name.Contains) ? 0.05f : 0.02f;
         // GPT-2 is published as the bare model, the others with their head
         var prefix = shape.ModelType == "gpt2" ? "" : model.Layout.Prefix;
         var tensors = model.Layout.Tensors.Select(t => (Name: prefix + t.Name, Spec: t))
@@ -32,64 +39,71 @@ internal static class SyntheticCheckpoint
         SafetensorsWriter.Write(Path.Combine(directory, CheckpointFolder.SingleFile), tensors.Select(t =>
         {
             var count = t.Spec.Shape.Aggregate(1L, (a, b) => a * b);
-            return Stored(shape.ModelType, t.Name, t.Spec.Shape, () => norms.Contains(t.Spec.Name) ? [.. Enumerable.Repeat(1f, (int)count)]
-                : t.Spec.Name.EndsWith(".bias", StringComparison.Ordinal) ? new float[count] : random.Draw(count, Scale(t.Spec.Name)));
+            float[] Values() => norms.Contains(t.Spec.Name) ? [.. Enumerable.Repeat(1f, (int)count)]
+                : t.Spec.Name.EndsWith(".bias", StringComparison.Ordinal) ? new float[count] : random.Draw(count, Scale(t.Spec.Name));
+            return Stored(shape.ModelType, t.Name, t.Spec.Shape, Values);
         }));
     }
 
     private static JsonObject Config(SyntheticShape shape) => shape.ModelType switch
     {
-        "gpt_neox" => new JsonObject
+        "gpt_neox" => NeoxConfig(shape),
+        "llama" => LlamaConfig(shape),
+        _ => Gpt2Config(shape),
+    };
+
+    private static JsonObject NeoxConfig(SyntheticShape shape) => new JsonObject
+    {
+        ["model_type"] = "gpt_neox",
+        ["num_hidden_layers"] = shape.Layers,
+        ["num_attention_heads"] = shape.Heads,
+        ["hidden_size"] = shape.Width,
+        ["intermediate_size"] = 4 * shape.Width,
+        ["max_position_embeddings"] = shape.Context,
+        ["vocab_size"] = shape.Vocabulary,
+        ["layer_norm_eps"] = 1e-5,
+        ["hidden_act"] = "gelu",
+        ["rotary_pct"] = 0.25,
+        ["rotary_emb_base"] = 10000,
+        ["use_parallel_residual"] = true,
+        ["tie_word_embeddings"] = false,
+    };
+
+    private static JsonObject LlamaConfig(SyntheticShape shape) => new JsonObject
+    {
+        ["model_type"] = "llama",
+        ["num_hidden_layers"] = shape.Layers,
+        ["num_attention_heads"] = shape.Heads,
+        ["num_key_value_heads"] = shape.SharedHeads == 0 ? shape.Heads : shape.SharedHeads,
+        ["hidden_size"] = shape.Width,
+        ["intermediate_size"] = 4 * shape.Width,
+        ["max_position_embeddings"] = shape.Context,
+        ["vocab_size"] = shape.Vocabulary,
+        ["rms_norm_eps"] = 1e-5,
+        ["hidden_act"] = "silu",
+        ["rope_theta"] = 500000.0,
+        ["rope_scaling"] = new JsonObject
         {
-            ["model_type"] = "gpt_neox",
-            ["num_hidden_layers"] = shape.Layers,
-            ["num_attention_heads"] = shape.Heads,
-            ["hidden_size"] = shape.Width,
-            ["intermediate_size"] = 4 * shape.Width,
-            ["max_position_embeddings"] = shape.Context,
-            ["vocab_size"] = shape.Vocabulary,
-            ["layer_norm_eps"] = 1e-5,
-            ["hidden_act"] = "gelu",
-            ["rotary_pct"] = 0.25,
-            ["rotary_emb_base"] = 10000,
-            ["use_parallel_residual"] = true,
-            ["tie_word_embeddings"] = false,
+            ["rope_type"] = "llama3",
+            ["factor"] = 32.0,
+            ["low_freq_factor"] = 1.0,
+            ["high_freq_factor"] = 4.0,
+            ["original_max_position_embeddings"] = 8192,
         },
-        "llama" => new JsonObject
-        {
-            ["model_type"] = "llama",
-            ["num_hidden_layers"] = shape.Layers,
-            ["num_attention_heads"] = shape.Heads,
-            ["num_key_value_heads"] = shape.SharedHeads == 0 ? shape.Heads : shape.SharedHeads,
-            ["hidden_size"] = shape.Width,
-            ["intermediate_size"] = 4 * shape.Width,
-            ["max_position_embeddings"] = shape.Context,
-            ["vocab_size"] = shape.Vocabulary,
-            ["rms_norm_eps"] = 1e-5,
-            ["hidden_act"] = "silu",
-            ["rope_theta"] = 500000.0,
-            ["rope_scaling"] = new JsonObject
-            {
-                ["rope_type"] = "llama3",
-                ["factor"] = 32.0,
-                ["low_freq_factor"] = 1.0,
-                ["high_freq_factor"] = 4.0,
-                ["original_max_position_embeddings"] = 8192
-            },
-            ["tie_word_embeddings"] = true,
-        },
-        _ => new JsonObject
-        {
-            ["model_type"] = "gpt2",
-            ["n_layer"] = shape.Layers,
-            ["n_head"] = shape.Heads,
-            ["n_embd"] = shape.Width,
-            ["n_positions"] = shape.Context,
-            ["vocab_size"] = shape.Vocabulary,
-            ["layer_norm_epsilon"] = 1e-5,
-            ["activation_function"] = "gelu_new",
-            ["tie_word_embeddings"] = true,
-        },
+        ["tie_word_embeddings"] = true,
+    };
+
+    private static JsonObject Gpt2Config(SyntheticShape shape) => new JsonObject
+    {
+        ["model_type"] = "gpt2",
+        ["n_layer"] = shape.Layers,
+        ["n_head"] = shape.Heads,
+        ["n_embd"] = shape.Width,
+        ["n_positions"] = shape.Context,
+        ["vocab_size"] = shape.Vocabulary,
+        ["layer_norm_epsilon"] = 1e-5,
+        ["activation_function"] = "gelu_new",
+        ["tie_word_embeddings"] = true,
     };
 
     // Pythia is published in float16, Llama in bfloat16
@@ -100,8 +114,10 @@ internal static class SyntheticCheckpoint
         _ => SafetensorsTensor.F32(name, shape, () => make()),
     };
 
-    /// <summary>A ReLU dictionary with unit decoder rows, of which about <see cref="SyntheticShape.ActiveFeatures"/> features are active on
-    /// inputs of norm <paramref name="inputNorm"/>.</summary>
+    /// <summary>
+    /// A ReLU dictionary with unit decoder rows, of which about <see cref="SyntheticShape.ActiveFeatures"/> features are active on inputs
+    /// of norm <paramref name="inputNorm"/>.
+    /// </summary>
     /// <param name="pool">Random numbers that all dictionaries share, each beginning at a place of its own.</param>
     public static void WriteDictionary(string directory, string site, SyntheticShape shape, double inputNorm, Pool pool)
     {
@@ -131,7 +147,7 @@ internal static class SyntheticCheckpoint
                 ["model_name"] = "synthetic",
                 ["hook_name"] = site,
                 ["prepend_bos"] = true,
-                ["context_size"] = shape.Context
+                ["context_size"] = shape.Context,
             },
         });
     }
@@ -139,10 +155,8 @@ internal static class SyntheticCheckpoint
     private static void WriteVocabulary(string directory, int size)
     {
         // GPT-2's byte symbols, then fillers, then the end of text
-        var symbols = Enumerable.Range('!', '~' - '!' + 1)
-            .Concat(Enumerable.Range(0xA1, 0xAC - 0xA1 + 1))
-            .Concat(Enumerable.Range(0xAE, 0xFF - 0xAE + 1))
-            .ToList();
+        static IEnumerable<int> To(int first, int last) => Enumerable.Range(first, last - first + 1);
+        var symbols = To('!', '~').Concat(To(0xA1, 0xAC)).Concat(To(0xAE, 0xFF)).ToList();
         var others = Enumerable.Range(0, 256).Except(symbols).Count();
         var vocabulary = new JsonObject();
         foreach (var c in symbols.Concat(Enumerable.Range(256, others))) vocabulary[((char)c).ToString()] = vocabulary.Count;
@@ -153,8 +167,7 @@ internal static class SyntheticCheckpoint
         File.WriteAllText(Path.Combine(directory, "merges.txt"), "#version: 0.2\nq z\n");
     }
 
-    private static void WriteJson(string path, JsonObject json) =>
-        File.WriteAllText(path, json.ToJsonString(new JsonSerializerOptions { WriteIndented = false }) + "\n");
+    private static void WriteJson(string path, JsonObject json) => File.WriteAllText(path, json.ToJsonString() + "\n");
 
     // bisection: exact enough for a threshold
     private static double InverseNormal(double p)
@@ -169,8 +182,9 @@ internal static class SyntheticCheckpoint
         return low;
     }
 
-    /// <summary>Normal numbers made once; tensors begin at different places of it,
-    /// since drawing billions would take longer than what is measured.</summary>
+    /// <summary>
+    /// Normal numbers made once; tensors begin at different places of it, since drawing billions would take longer than what is measured.
+    /// </summary>
     internal sealed class Pool(int size)
     {
         private readonly float[] _numbers = new Gaussian(Seed + 1).Draw(size, 1);
@@ -205,8 +219,8 @@ internal static class SyntheticCheckpoint
                 _random.NextBytes(bytes);
                 for (var b = 0; b + 8 <= bytes.Length && i < count; b += 8, i++)
                 {
-                    var sum = BitConverter.ToUInt16(bytes, b) + BitConverter.ToUInt16(bytes, b + 2) + BitConverter.ToUInt16(bytes, b + 4)
-                        + BitConverter.ToUInt16(bytes, b + 6);
+                    int At(int offset) => BitConverter.ToUInt16(bytes, b + offset);
+                    var sum = At(0) + At(2) + At(4) + At(6);
                     result[i] = (sum - 131070) * unit * scale;
                 }
             }

@@ -3,12 +3,12 @@ using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 
-namespace OnnxAttribution.Ablation;
+namespace OnnxAttribution.Bench;
 
 /// <summary>
-/// Naive ablation as it is usually done, for tests and for comparison: one feature at a time, a whole forward pass of the bundle's
-/// model.onnx each, from the tokens to all logits, one prompt in the batch. Nothing but the clean run is kept; a site is changed and held
-/// by the graph's own intervention inputs. Shares with the fast way the encoder and nothing of its passes.
+/// Naive ablation as it is usually done, for comparison and as the tests' oracle: one feature at a time, a whole forward pass of the
+/// bundle's model.onnx each, from the tokens to all logits, one prompt in the batch. Nothing but the clean run is kept; a site is changed
+/// and held by the graph's own intervention inputs. Shares with the fast way the encoder and nothing of its passes.
 /// </summary>
 /// <remarks>Owns a session of the whole model; who makes one disposes it.</remarks>
 internal sealed class SlowAblation : IDisposable
@@ -33,17 +33,15 @@ internal sealed class SlowAblation : IDisposable
     /// <summary>float32 [T, vocabulary].</summary>
     public float[] CleanLogits { get; }
 
-    /// <summary>float32 [T, vocabulary] with a feature's activation multiplied at some positions,
-    /// and all that follows computed again.</summary>
+    /// <summary>float32 [T, vocabulary] with a feature's activation multiplied at some positions and all that follows anew.</summary>
     public float[] LogitsAfter(Site site, int feature, IReadOnlyList<int> positions, float coefficient) =>
         Pass(site, Change(site, feature, positions, coefficient), [])[Logits];
 
-    /// <summary>float32 [T, features]: what that changes of a downstream site's features,
-    /// with every other selected site held at its clean value.</summary>
+    /// <summary>float32 [T, features]: what that changes of a downstream site's, with every other selected site held.</summary>
     public float[] FeaturesAfter(Site site, int feature, IReadOnlyList<int> positions, float coefficient, Site downstream)
     {
-        var now = Pass(site, Change(site, feature, positions, coefficient),
-            _model.Selected.Where(s => s != site && s != downstream))[downstream.Name];
+        var others = _model.Selected.Where(s => s != site && s != downstream);
+        var now = Pass(site, Change(site, feature, positions, coefficient), others)[downstream.Name];
         var change = Features(downstream, now);
         TensorPrimitives.Subtract(change, Features(downstream, _clean[downstream.Name]), change);
         return change;
@@ -80,8 +78,8 @@ internal sealed class SlowAblation : IDisposable
         foreach (var p in positions)
         {
             var scale = dictionary.Normalization.Statistics(_clean[site.Name].AsSpan(p * d, d)).Scale;
-            TensorPrimitives.Multiply(row, (coefficient - 1) * features[(p * dictionary.FeatureCount) + feature] * scale,
-                change.AsSpan(p * d, d));
+            var move = (coefficient - 1) * features[(p * dictionary.FeatureCount) + feature] * scale;
+            TensorPrimitives.Multiply(row, move, change.AsSpan(p * d, d));
         }
         return change;
     }
@@ -95,8 +93,8 @@ internal sealed class SlowAblation : IDisposable
         foreach (var site in held)
         {
             var value = _clean[site.Name];
-            feed.Add(site.Name + ".scale", new float[value.Length], 1, length, value.Length / length)
-                .Add(site.Name + ".shift", value, 1, length, value.Length / length);
+            var width = value.Length / length;
+            feed.Add(site.Name + ".scale", new float[value.Length], 1, length, width).Add(site.Name + ".shift", value, 1, length, width);
         }
         string[] outputs = [.. _model.Bundle.Sites.Select(s => s.Name), Logits];
         using var result = _runner.Run(feed.Values, outputs);

@@ -1,14 +1,15 @@
-namespace OnnxAttribution.Export;
+namespace OnnxAttribution.Bench;
 
 /// <summary>Sizes of a random model and its dictionaries, for measuring; the defaults are GPT-2-small's.</summary>
 /// <param name="Features">Features per dictionary.</param>
 /// <param name="ActiveFeatures">Features active per position and site, about.</param>
-public sealed record SyntheticShape(int Layers = 12, int Width = 768, int Heads = 12, int Vocabulary = 50257, int Context = 1024,
-    int Features = 24576, int ActiveFeatures = 60)
+internal sealed record SyntheticShape(
+    int Layers = 12, int Width = 768, int Heads = 12, int Vocabulary = 50257, int Context = 1024, int Features = 24576,
+    int ActiveFeatures = 60)
 {
     /// <summary>Shapes of published models, with dictionaries as wide as people use with them.</summary>
     /// <remarks>Llama has them at the residual sites alone: at all 49 sites they would take 26 GB.</remarks>
-    internal static IReadOnlyDictionary<string, SyntheticShape> Published { get; } = new Dictionary<string, SyntheticShape>
+    public static IReadOnlyDictionary<string, SyntheticShape> Published { get; } = new Dictionary<string, SyntheticShape>
     {
         ["pythia-70m"] = new(6, 512, 8, 50304, 2048, 32768) { ModelType = "gpt_neox" },
         ["gpt2"] = new(),
@@ -17,17 +18,21 @@ public sealed record SyntheticShape(int Layers = 12, int Width = 768, int Heads 
     };
 
     /// <summary>config.json's model_type.</summary>
-    internal string ModelType { get; init; } = "gpt2";
+    public string ModelType { get; init; } = "gpt2";
 
     /// <summary>Heads of keys and values where heads share them; 0: as many as of queries.</summary>
-    internal int SharedHeads { get; init; }
+    public int SharedHeads { get; init; }
 
     /// <summary>Dictionaries at the residual stream between blocks only.</summary>
-    internal bool ResidualOnly { get; init; }
+    public bool ResidualOnly { get; init; }
 
     /// <summary>Sites with a dictionary.</summary>
-    internal int Sites => ResidualOnly ? Layers + 1 : (3 * Layers) + 1;
+    public int Sites => ResidualOnly ? Layers + 1 : (3 * Layers) + 1;
 
+    /// <summary>The published model's name where it has one's sizes, else <see cref="Name"/>.</summary>
+    public string ShortName => Published.FirstOrDefault(p => p.Value == this).Key ?? Name;
+
+    /// <summary>All sizes: the folder of the cached bundle.</summary>
     public string Name =>
         $"{(ModelType == "gpt2" ? "" : ModelType + "-")}l{Layers}-d{Width}-h{Heads}-v{Vocabulary}-n{Features}-a{ActiveFeatures}";
 }

@@ -1,0 +1,166 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using OnnxAttribution.Ablation;
+using OnnxAttribution.Cli.Options;
+using OnnxAttribution.Cli.Verbs;
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Bench;
+
+/// <summary>What is timed: the model's shape, the prompt, the counted runs, and what becomes of the figures.</summary>
+internal sealed class BenchOptions
+{
+    public const string Description = """
+        Time nodes and edges on a random model (by default of GPT-2-small's shape, 37 dictionaries of 24,576 features;
+        --model-shape: of another model's), against the machine's matrix-multiply limit. The model is made once and cached
+        on disk (about 6 GB). With --ablate, time naive ablation of every active feature instead.
+
+        Example: OnnxAttribution.Bench --tokens 16 --nodes 64
+                 OnnxAttribution.Bench --model-shape pythia-70m --record benchmarks
+                 OnnxAttribution.Bench --ablate --layers 3 --width 256 --features 2048 --vocabulary 4096
+        """;
+
+    private const int GraphRuns = 7, AblateRuns = 3, HeadWidth = 64;
+
+    private readonly Option<string?> _shape = new("--model-shape")
+    {
+        Description = "sizes of a published model and of dictionaries that people use with it",
+        HelpName = string.Join('|', SyntheticShape.Published.Keys),
+    };
+
+    private readonly Option<int> _layers = Size("--layers", 12, "transformer blocks");
+    private readonly Option<int> _width = Size("--width", 768, $"width of the residual stream, a multiple of {HeadWidth}");
+    private readonly Option<int> _features = Size("--features", 24576, "features per dictionary");
+    private readonly Option<int> _vocabulary = Size("--vocabulary", 50257, "tokens of the vocabulary");
+    private readonly Option<int> _tokens = Size("--tokens", BenchRequest.UsualTokens, "tokens of the prompt");
+    private readonly Option<int> _nodes = Size("--nodes", BenchRequest.UsualNodes, "features kept per site; error nodes come on top");
+    private readonly Option<int> _edges = Size("--edges", 10_000_000, "random edges that the store sorts and writes");
+    private readonly Option<int> _memory = Size("--memory", 1024, "MiB for the cotangents of one run");
+
+    private readonly Option<int?> _runs = new("--runs")
+    {
+        Description = $"counted runs ({GraphRuns}; with --ablate {AblateRuns})", HelpName = "N",
+    };
+
+    private readonly Option<bool> _ablate = new("--ablate")
+    {
+        Description = "time 'ablate' at all residual sites, edges alone and with logits, whole forward passes, and 'validate'",
+    };
+
+    private readonly Option<string> _positions = AblateGraphMode.OneOf("--positions", "with --ablate: where a feature is ablated",
+        "all", "last", "each");
+
+    private readonly Option<string> _measure = AblateGraphMode.OneOf("--measure", "with --ablate: where downstream features are read",
+        "all", "last");
+
+    private readonly Option<string> _cache = new("--cache")
+    {
+        Description = "where random models are kept", HelpName = "DIR",
+        DefaultValueFactory = _ => Path.Combine(Home, ".cache", "onnx-attribution"),
+    };
+
+    private readonly Option<string> _program = new("--program")
+    {
+        Description = "the onnx-attribution whose start is timed; a .dll is run by dotnet", HelpName = "FILE",
+        DefaultValueFactory = _ => Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"),
+    };
+
+    private readonly Option<string?> _peers = new("--peers")
+    {
+        Description = "what bench/bench_peer.py --json wrote, to compare with", HelpName = "FILE",
+    };
+
+    private readonly Option<bool> _json = new("--json") { Description = "print one JSON object" };
+
+    private readonly Option<string?> _record = new("--record")
+    {
+        Description = "write the JSON to DIR/<machine>/<benchmark>-<shape>.json as well", HelpName = "DIR",
+    };
+
+    private readonly Option<string?> _tables = new("--tables")
+    {
+        Description = "time nothing: make the marked tables of a Markdown file anew from the JSON that they name", HelpName = "FILE",
+    };
+
+    private static string Home => Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+
+    private Option<int>[] Sizes => [_layers, _width, _features, _vocabulary, _tokens, _nodes, _edges, _memory];
+
+    public void AddTo(RootCommand root)
+    {
+        _shape.AcceptOnlyFromAmong([.. SyntheticShape.Published.Keys]);
+        foreach (var size in Sizes) size.AtLeast(1);
+        _runs.AtLeast(1);
+        Option[] others = [_runs, _ablate, _positions, _measure, _cache, _program, _peers, _json, _record, _tables];
+        foreach (var option in (Option[])[_shape, .. Sizes, .. others]) root.Options.Add(option);
+        root.Validators.Add(Agree);
+    }
+
+    public bool Ablates(ParseResult parsed) => parsed.GetValue(_ablate);
+
+    public bool IsJson(ParseResult parsed) => parsed.GetValue(_json);
+
+    public string Program(ParseResult parsed) => parsed.GetRequiredValue(_program);
+
+    /// <summary>The directory of records; null: none is written.</summary>
+    public string? RecordIn(ParseResult parsed) => parsed.GetValue(_record);
+
+    /// <summary>The page whose tables are to be made; null: something is timed.</summary>
+    public string? Tables(ParseResult parsed) => parsed.GetValue(_tables);
+
+    public IReadOnlyList<PeerTime>? Peers(ParseResult parsed) => parsed.GetValue(_peers) is { } file ? PeerTime.Read(file) : null;
+
+    public AblationOptions Ablation(ParseResult parsed) => new(
+        Positions: Enum.Parse<AblationPositions>(parsed.GetRequiredValue(_positions), ignoreCase: true),
+        Measure: Enum.Parse<AblationMeasure>(parsed.GetRequiredValue(_measure), ignoreCase: true),
+        MemoryBudget: MemoryBudget(parsed));
+
+    /// <summary>Makes the random model where the cache has none.</summary>
+    public BenchRequest Request(ParseResult parsed, RunContext context, Action<string> progress)
+    {
+        var shape = Shape(parsed);
+        var tokens = parsed.GetValue(_tokens);
+        if (tokens is < 2 or > 1024) throw new UsageException($"--tokens {tokens} must be 2 to 1024");
+        return new BenchRequest(RandomModel.Prepare(parsed.GetRequiredValue(_cache), shape, progress, context.Cancel), shape, context)
+        {
+            Tokens = tokens,
+            Nodes = parsed.GetValue(_nodes),
+            StoredEdges = parsed.GetValue(_edges),
+            Runs = parsed.GetValue(_runs) ?? (Ablates(parsed) ? AblateRuns : GraphRuns),
+            MemoryBudget = MemoryBudget(parsed),
+            Progress = progress,
+        };
+    }
+
+    private SyntheticShape Shape(ParseResult parsed)
+    {
+        int width = parsed.GetValue(_width), features = parsed.GetValue(_features);
+        if (width % HeadWidth != 0) throw new UsageException($"--width {width} is no multiple of {HeadWidth}, the width of a head");
+        if (parsed.GetValue(_vocabulary) < 300) throw new UsageException("--vocabulary must be 300 or more: 256 bytes and some");
+        var published = parsed.GetValue(_shape);
+        var shape = published is null
+            ? new SyntheticShape(parsed.GetValue(_layers), width, width / HeadWidth, parsed.GetValue(_vocabulary))
+            : SyntheticShape.Published[published];
+        return published is not null && parsed.GetResult(_features) is null or { Implicit: true } ? shape
+            : shape with { Features = features, ActiveFeatures = Math.Min(60, features / 2) };
+    }
+
+    private long MemoryBudget(ParseResult parsed) => (long)parsed.GetValue(_memory) << 20;
+
+    // what is asked for is never passed over in silence
+    private void Agree(CommandResult result)
+    {
+        bool Given(Option option) => result.GetResult(option) is { Implicit: false };
+        if (Given(_shape) && ((Option[])[_layers, _width, _vocabulary]).FirstOrDefault(Given) is { } size)
+        {
+            result.AddError($"{size.Name} has no meaning with --model-shape, which says it; leave one of them out");
+        }
+        var ablates = result.GetValue(_ablate);
+        Option[] wrong = ablates ? [_nodes, _edges, _peers, _program] : [_positions, _measure];
+        if (wrong.FirstOrDefault(Given) is not { } option) return;
+        result.AddError($"{option.Name} {(ablates ? "has no meaning with --ablate; leave it out" : "goes with --ablate")}");
+    }
+
+    private static Option<int> Size(string name, int value, string what) =>
+        new(name) { Description = $"{what} ({value})", HelpName = "N", DefaultValueFactory = _ => value };
+}

@@ -1,0 +1,27 @@
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Bench;
+
+/// <summary>One benchmark: on which model, over how long a prompt, how often.</summary>
+/// <param name="Bundle">A random model's (<see cref="RandomModel"/>).</param>
+internal sealed record BenchRequest(string Bundle, SyntheticShape Shape, RunContext Context)
+{
+    public const int UsualTokens = 16, UsualNodes = 64;
+
+    /// <summary>Tokens of a prompt, BOS included.</summary>
+    public int Tokens { get; init; } = UsualTokens;
+
+    /// <summary>Features kept per site; error nodes come on top.</summary>
+    public int Nodes { get; init; } = UsualNodes;
+
+    /// <summary>Edges that the store sorts and writes.</summary>
+    public int StoredEdges { get; init; } = 10_000_000;
+
+    /// <summary>Counted runs, after one that is not.</summary>
+    public int Runs { get; init; } = 1;
+
+    /// <summary>Bytes for the cotangents, or rows, of one pass.</summary>
+    public long MemoryBudget { get; init; } = 1L << 30;
+
+    public Action<string> Progress { get; init; } = _ => { };
+}

@@ -1,0 +1,55 @@
+using System.Diagnostics;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Model;
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Bench;
+
+/// <summary>Times the main job on a random model: every node and edge of a prompt, against the machine's matrix-multiply limit.</summary>
+internal static class GraphBenchmark
+{
+    /// <param name="program">The command line whose start is timed.</param>
+    public static GraphRecord Run(BenchRequest request, string program)
+    {
+        var setting = Setting.Of("graph", request);
+        // first, so that its peak memory is its own
+        request.Progress("timing the store");
+        var store = StoreBenchmark.Measure(nodes: 3000, request.StoredEdges, request.Context.Cancel);
+        request.Progress("timing graphs");
+        var record = Graphs(request, setting, store);
+        request.Progress("timing a whole process");
+        return record with { ProcessSeconds = ProcessBenchmark.Run(request, program) };
+    }
+
+    private static GraphRecord Graphs(BenchRequest request, Setting setting, StoreTiming store)
+    {
+        var context = request.Context;
+        RandomModel.ReadThrough(request.Bundle);
+        var rate = GemmLimit.Measure(context);
+        var packed = Packs(request.Bundle);
+        using var model = LoadedModel.Open(request.Bundle, null, context, packed);
+        var prompt = RandomModel.Prompts(model, request.Tokens);
+        var options = new GraphOptions(TopNodes: request.Nodes, TopEdges: null, Prune: false, MemoryBudget: request.MemoryBudget);
+        var times = new List<(double Seconds, CausalGraph Graph)>();
+        for (var i = 0; i <= request.Runs; i++)
+        {
+            var tokens = prompt();
+            var start = Stopwatch.GetTimestamp();
+            var graph = GraphFinder.Find(model, tokens, null, options);
+            times.Add((Stopwatch.GetElapsedTime(start).TotalSeconds, graph));
+        }
+        double first = times[0].Seconds, sessions = context.SessionTime.TotalSeconds;
+        times.RemoveAt(0);
+        var (_, median) = times.OrderBy(t => t.Seconds).ElementAt(times.Count / 2);
+        var last = times[^1].Graph;
+        var features = last.Nodes.Count(n => !n.IsError);
+        return new GraphRecord(setting, request.Nodes, rate, median.Operations, Figures.Rounded(times.Select(t => t.Seconds)),
+            Figures.Rounded(median.Timings), last.RuntimeCalls, last.Nodes.Count, last.Nodes.Count(n => n.Kept), last.Edges.Count,
+            Figures.Rounded((double)features / (last.Nodes.Count - features)), packed, Figures.Rounded(first), Figures.Rounded(sessions),
+            RunContext.PeakMemory(), ProcessSeconds: 0, store, Peers: null);
+    }
+
+    // a packed copy of a billion parameters, in every session that reads them, would not leave the dictionaries room
+    private static bool Packs(string bundle) => new FileInfo(Path.Combine(bundle, WeightFiles.Single)).Length < 2L << 30;
+}

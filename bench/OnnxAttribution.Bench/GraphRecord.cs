@@ -1,0 +1,72 @@
+using OnnxAttribution.Files;
+
+namespace OnnxAttribution.Bench;
+
+/// <summary>What graphs of one shape cost, the model loaded, and what stands beside that: a whole process, and the store.</summary>
+/// <param name="NodesPerSite">Features kept per site; error nodes come on top.</param>
+/// <param name="GemmFlopsPerSecond">The machine's matrix-multiply rate (<see cref="GemmLimit"/>).</param>
+/// <param name="Operations">Floating-point operations of the matrix products of the median run.</param>
+/// <param name="Seconds">Of each counted run, in their order; each has another prompt.</param>
+/// <param name="Stages">Seconds of the median run, by stage.</param>
+/// <param name="Nodes">Of the last run, as are kept nodes, edges and runtime calls.</param>
+/// <param name="ActiveFeatures">Per position and site, on average.</param>
+/// <param name="Packed">The model's weights were laid out for speed.</param>
+/// <param name="FirstSeconds">The first graph, which is not counted: it makes the sessions.</param>
+/// <param name="SessionSeconds">To make all sessions: reading, optimising and packing weights.</param>
+/// <param name="PeakMemoryBytes">Of the process, graphs and store together.</param>
+/// <param name="ProcessSeconds">From starting the program to Parquet on disk.</param>
+/// <param name="Peers">The same edges in PyTorch; null: not timed.</param>
+internal sealed record GraphRecord(
+    Setting Setting, int NodesPerSite, double GemmFlopsPerSecond, long Operations, IReadOnlyList<double> Seconds,
+    IReadOnlyDictionary<string, double> Stages, int RuntimeCalls, int Nodes, int KeptNodes, int Edges, double ActiveFeatures, bool Packed,
+    double FirstSeconds, double SessionSeconds, long PeakMemoryBytes, double ProcessSeconds, StoreTiming Store,
+    IReadOnlyList<PeerTime>? Peers) : IBenchRecord
+{
+    public string Name => Setting.FileName + (NodesPerSite == BenchRequest.UsualNodes ? "" : $"-k{NodesPerSite}");
+
+    /// <summary>Seconds that the operations need at the machine's rate.</summary>
+    public double Floor => Operations / GemmFlopsPerSecond;
+
+    public double Median => Figures.Median(Seconds);
+
+    public double Ratio => Median / Floor;
+
+    /// <summary>What the peers are compared with: from active features to edges.</summary>
+    public double EdgeSeconds => Stages["cotangents"] + Stages["edges"];
+
+    public void Print(TextWriter output)
+    {
+        var model = Setting.Model;
+        output.WriteLine($"{model.Type}: {model.Layers} layers, width {model.Width}, {model.Vocabulary:N0} tokens, "
+            + $"dictionaries of {model.Features:N0} features at {model.Sites} sites; T = {Setting.Tokens}");
+        output.WriteLine($"ONNX Runtime {Setting.OnnxRuntime}, {Setting.Device}, {Setting.Threads} threads; {ActiveFeatures:f0} features "
+            + $"active per position and site, {Nodes:N0} nodes, {KeptNodes:N0} kept, {Edges:N0} edges"
+            + (Packed ? "" : "; weights not packed, to save memory"));
+        output.WriteLine();
+        output.WriteLine($"matrix-multiply rate      {GemmFlopsPerSecond / 1e9,8:f0} GFLOP/s");
+        output.WriteLine($"operations needed         {Operations / 1e9,8:f1} GFLOP");
+        output.WriteLine($"their floor               {Floor * 1000,8:f0} ms");
+        output.WriteLine($"measured, model loaded    {Median * 1000,8:f0} ms  ({Seconds.Min() * 1000:f0} to {Seconds.Max() * 1000:f0})");
+        foreach (var (stage, seconds) in Stages) output.WriteLine($"  {stage,-23} {seconds * 1000,8:f0} ms");
+        output.WriteLine($"ratio to the floor        {Ratio,8:f2}");
+        output.WriteLine($"runtime calls             {RuntimeCalls,8}");
+        output.WriteLine($"peak memory               {PeakMemoryBytes / SpeedTables.GiB,8:f1} GiB");
+        output.WriteLine($"first graph               {FirstSeconds,8:f1} s   (of it sessions {SessionSeconds:f1} s)");
+        output.WriteLine($"process start to Parquet  {ProcessSeconds,8:f1} s");
+        output.WriteLine($"{Store.Edges,-16:N0} edges    {Store.WriteSeconds,8:f1} s to sort and write, "
+            + $"peak {Store.MoreMemoryBytes / SpeedTables.GiB:f2} GiB more");
+        PrintPeers(output);
+    }
+
+    private void PrintPeers(TextWriter output)
+    {
+        if (Peers is null) return;
+        output.WriteLine();
+        output.WriteLine($"the same edges in {Peers[0].Program}; ours, cotangents and edges: {EdgeSeconds * 1000:f0} ms");
+        foreach (var p in Peers)
+        {
+            output.WriteLine($"  {p.Name,-60} {p.Seconds,9:f2} s{(p.Extrapolated ? " (extrapolated)" : "               ")} "
+                + $"{p.Seconds / EdgeSeconds,8:f1} times ours");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+using System.Globalization;
+using OnnxAttribution.Files;
+using OnnxAttribution.Runs;
+using OnnxAttribution.Runtime;
+
+namespace OnnxAttribution.Bench;
+
+/// <summary>Where, when and with what a benchmark ran: the first key of every file under <c>benchmarks/</c>.</summary>
+/// <param name="Benchmark"><c>graph</c> or <c>ablation</c>.</param>
+/// <param name="Date">Day of the measurement, UTC.</param>
+/// <param name="LoadBefore">The load average of the minute before: near 0 on a quiet machine. null: the system does not say.</param>
+/// <param name="Version">The program's.</param>
+/// <param name="OnnxRuntime">Version of the native library.</param>
+internal sealed record Setting(
+    string Benchmark, string Date, Machine Machine, double? LoadBefore, string Version, string OnnxRuntime, string Device, int Threads,
+    ModelSizes Model, int Tokens)
+{
+    /// <summary>Benchmark and shape, and what is not as usual.</summary>
+    public string FileName =>
+        $"{Benchmark}-{Model.Shape}{(Tokens == BenchRequest.UsualTokens ? "" : $"-t{Tokens}")}{(Device == "cpu" ? "" : $"-{Device}")}";
+
+    public static Setting Of(string benchmark, BenchRequest request) => new(
+        benchmark, DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture), Machine.This(), Load(),
+        RunDescription.ProgramVersion, RunContext.RuntimeVersion, EnumName.Of(request.Context.Device), request.Context.Threads,
+        ModelSizes.Of(request.Shape), request.Tokens);
+
+    private static double? Load()
+    {
+        const string path = "/proc/loadavg";
+        return File.Exists(path) ? double.Parse(File.ReadAllText(path).Split(' ')[0], CultureInfo.InvariantCulture) : null;
+    }
+}
+
+/// <summary>The random model's sizes.</summary>
+/// <param name="Shape">A published model's name, or the sizes that were asked for.</param>
+/// <param name="Features">Per dictionary.</param>
+/// <param name="Sites">With a dictionary.</param>
+internal sealed record ModelSizes(string Shape, string Type, int Layers, int Width, int Vocabulary, int Features, int Sites)
+{
+    public static ModelSizes Of(SyntheticShape shape) =>
+        new(shape.ShortName, shape.ModelType, shape.Layers, shape.Width, shape.Vocabulary, shape.Features, shape.Sites);
+}

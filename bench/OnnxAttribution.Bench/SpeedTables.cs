@@ -1,0 +1,97 @@
+using System.Text;
+
+namespace OnnxAttribution.Bench;
+
+/// <summary>Records as tables of Markdown: what the pages on speed say is made here, and nowhere typed.</summary>
+internal static class SpeedTables
+{
+    public const double GiB = 1L << 30;
+
+    /// <summary>Makes a table of the records in some files.</summary>
+    public delegate string Maker(IReadOnlyList<string> files);
+
+    /// <summary>What can stand in a page, by its name in a marker; each is made from the files that the marker names.</summary>
+    public static IReadOnlyDictionary<string, Maker> Kinds { get; } = new Dictionary<string, Maker>
+    {
+        ["setting"] = files => SettingOf(RecordFile.Read<GraphRecord>(files[0])),
+        ["graph"] = files => Graph(RecordFile.Read<GraphRecord>(files[0])),
+        ["stages"] = files => Stages(RecordFile.Read<GraphRecord>(files[0])),
+        ["peers"] = files => Peers(RecordFile.Read<GraphRecord>(files[0])),
+        ["ablation"] = files => Ablation(RecordFile.Read<AblationRecord>(files[0])),
+        ["shapes"] = files => Shapes([.. files.Select(RecordFile.Read<GraphRecord>)]),
+    };
+
+    private static string SettingOf(GraphRecord r)
+    {
+        var (s, m) = (r.Setting, r.Setting.Model);
+        var load = s.LoadBefore is { } l ? $", load average {l:f1} before" : "";
+        return $"""
+            {s.Machine.Cpu}, {s.Machine.Cores} cores, {s.Threads} threads, {s.Device}, float32; ONNX Runtime {s.OnnxRuntime};
+            {s.Date}{load}.
+            A random {m.Shape} ({m.Layers} blocks, width {m.Width}, {m.Vocabulary:N0} tokens), dictionaries of {m.Features:N0} features
+            at {m.Sites} sites, {r.ActiveFeatures:f0} active per position and site, {s.Tokens} tokens.
+            The {r.NodesPerSite} strongest features per site and all error nodes are kept: {r.KeptNodes:N0} nodes, {r.Edges:N0} edges.
+            Times are medians of {r.Seconds.Count} graphs of different prompts.
+
+            """.ReplaceLineEndings("\n");
+    }
+
+    private static string Graph(GraphRecord r) => Table(["", ""],
+        ["matrix-multiply rate of the machine, as ONNX Runtime reaches it", Gflops(r)],
+        ["operations needed; their floor", $"{r.Operations / 1e9:f1} GFLOP; {r.Floor * 1000:f0} ms"],
+        ["measured, model loaded", $"**{r.Median * 1000:f0} ms** ({r.Seconds.Min() * 1000:f0} to {r.Seconds.Max() * 1000:f0})"],
+        ["ratio to the floor", $"{r.Ratio:f1}"],
+        ["runtime calls", $"{r.RuntimeCalls}"],
+        ["peak memory", Memory(r.PeakMemoryBytes)],
+        ["the first graph, which makes the sessions", $"{r.FirstSeconds:f1} s"],
+        ["process start to Parquet on disk, encoders not packed, 1,000 strongest edges", $"{r.ProcessSeconds:f1} s"],
+        [$"{r.Store.Edges:N0} edges sorted and written",
+            $"{r.Store.WriteSeconds:f1} s, {Memory(r.Store.MoreMemoryBytes)} beside the edges"]);
+
+    private static string Stages(GraphRecord r) => Table(["stage", "median run"],
+        [.. r.Stages.Append(new("all", r.Stages.Values.Sum())).Select(Row)]);
+
+    private static string[] Row(KeyValuePair<string, double> stage) => [stage.Key.Replace('_', ' '), $"{stage.Value * 1000:f0} ms"];
+
+    private static string Peers(GraphRecord r) => Table(["all edges", "time", $"ours, cotangents and edges, {r.EdgeSeconds:f2} s"],
+        [.. (r.Peers ?? []).Select(p => Row(p, p.Seconds / r.EdgeSeconds))]);
+
+    private static string[] Row(PeerTime peer, double times) =>
+        [$"{peer.Program}: {peer.Name}{(peer.Extrapolated ? " (extrapolated)" : "")}", $"{peer.Seconds:f2} s",
+            times >= 1 ? $"{times:f1} times as fast" : $"{times:f1} times: slower"];
+
+    private static string Ablation(AblationRecord r)
+    {
+        var (v, slow) = (r.Validate, (r.SlowSeconds.Count, Median: $"{r.SlowMedian * 1000:f0} ms"));
+        string Times(AblationTiming t) => $"{r.SlowAll / t.Median:f1} times as long";
+        string[] Row(string what, Func<AblationTiming, string> value) => [what, value(r.Edges), value(r.WithLogits)];
+        return Table([$"{r.Ablated:N0} ablations, {r.EdgesSeen:N0} edges", "edges", "with metric and next token"],
+            Row("operations; their floor", t => $"{t.Operations / 1e12:f1} TFLOP; {r.Floor(t):f1} s"),
+            Row("measured", t => $"{t.Median:f1} s"),
+            Row("ratio to the floor", t => $"{t.Median / r.Floor(t):f2}"),
+            Row($"whole forward passes, one feature at a time, {r.SlowAll:f0} s (extrapolated from {slow.Count}, {slow.Median} each)",
+                Times),
+            Row("peak memory", t => Memory(t.PeakMemoryBytes)),
+            [$"`validate`, {v.Nodes:N0} nodes and {v.Edges:N0} edges at {v.Sites} sites", $"{v.Seconds:f1} s", ""]);
+    }
+
+    private static string Shapes(IReadOnlyList<GraphRecord> records) =>
+        Table(["shape", "operations", "measured", "peak memory", "process start to Parquet"], [.. records.Select(r =>
+        {
+            var (m, load) = (r.Setting.Model, r.Setting.LoadBefore is { } l and >= 1 ? $", load {l:f0}" : "");
+            var what = $"{m.Shape}, {m.Features:N0} features at {m.Sites} sites{(r.Packed ? "" : ", weights not packed")}";
+            return (string[])[what, $"{r.Operations / 1e9:f1} GFLOP", $"{r.Median:f2} s ({Gflops(r)}{load})", Memory(r.PeakMemoryBytes),
+                $"{r.ProcessSeconds:f1} s"];
+        })]);
+
+    private static string Gflops(GraphRecord r) => $"{r.GemmFlopsPerSecond / 1e9:f0} GFLOP/s";
+
+    private static string Memory(long bytes) => $"{bytes / GiB:f1} GiB";
+
+    private static string Table(string[] head, params string[][] rows)
+    {
+        var text = new StringBuilder().Append($"| {string.Join(" | ", head)} |\n").Append($"|{string.Concat(head.Select(_ => "---|"))}\n");
+        foreach (var row in rows) text.Append($"| {string.Join(" | ", row)} |\n");
+        return text.ToString();
+    }
+}
