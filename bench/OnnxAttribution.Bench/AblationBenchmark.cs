@@ -3,7 +3,6 @@ using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
-using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Bench;
 
@@ -20,6 +19,7 @@ internal static class AblationBenchmark
     public static AblationRecord Run(BenchRequest request, AblationOptions options)
     {
         var (setting, context) = (Setting.Of("ablation", request), request.Context);
+        PeakMemory.Begin();
         RandomModel.ReadThrough(request.Bundle);
         var rate = GemmLimit.Measure(context);
         using var model = LoadedModel.Open(request.Bundle, ["resid"], context, packWeights: true);
@@ -48,7 +48,7 @@ internal static class AblationBenchmark
         }
         var (_, median, at) = times.OrderBy(t => t.Seconds).ElementAt(times.Count / 2);
         var timing = new AblationTiming(median.Operations, Figures.Rounded(times.Select(t => t.Seconds)), Figures.Rounded(median.Timings),
-            median.RuntimeCalls, RunContext.PeakMemory());
+            median.RuntimeCalls, PeakMemory.Bytes());
         return (timing, median, at);
     }
 

@@ -7,7 +7,7 @@ namespace OnnxAttribution.Bench;
 /// </param>
 /// <param name="Seconds">Of each counted run, in their order, the model loaded.</param>
 /// <param name="Stages">Seconds of the median run, by stage.</param>
-/// <param name="PeakMemoryBytes">Of the process so far.</param>
+/// <param name="PeakMemoryBytes">Of the process up to its end, from the opening of the model.</param>
 internal sealed record AblationTiming(
     long Operations, IReadOnlyList<double> Seconds, IReadOnlyDictionary<string, double> Stages, int RuntimeCalls, long PeakMemoryBytes)
 {

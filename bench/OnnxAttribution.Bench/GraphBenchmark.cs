@@ -2,7 +2,6 @@ using System.Diagnostics;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Model;
-using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Bench;
 
@@ -13,7 +12,6 @@ internal static class GraphBenchmark
     public static GraphRecord Run(BenchRequest request, string program)
     {
         var setting = Setting.Of("graph", request);
-        // first, so that its peak memory is its own
         request.Progress("timing the store");
         var store = StoreBenchmark.Measure(nodes: 3000, request.StoredEdges, request.Context.Cancel);
         request.Progress("timing graphs");
@@ -25,6 +23,7 @@ internal static class GraphBenchmark
     private static GraphRecord Graphs(BenchRequest request, Setting setting, StoreTiming store)
     {
         var context = request.Context;
+        PeakMemory.Begin();
         RandomModel.ReadThrough(request.Bundle);
         var rate = GemmLimit.Measure(context);
         var packed = Packs(request.Bundle);
@@ -47,7 +46,7 @@ internal static class GraphBenchmark
         return new GraphRecord(setting, request.Nodes, rate, median.Operations, Figures.Rounded(times.Select(t => t.Seconds)),
             Figures.Rounded(median.Timings), last.RuntimeCalls, last.Nodes.Count, last.Nodes.Count(n => n.Kept), last.Edges.Count,
             Figures.Rounded((double)features / (last.Nodes.Count - features)), packed, Figures.Rounded(first), Figures.Rounded(sessions),
-            RunContext.PeakMemory(), ProcessSeconds: 0, store, Peers: null);
+            PeakMemory.Bytes(), ProcessSeconds: 0, store, Peers: null);
     }
 
     // a packed copy of a billion parameters, in every session that reads them, would not leave the dictionaries room

@@ -13,7 +13,7 @@ namespace OnnxAttribution.Bench;
 /// <param name="Packed">The model's weights were laid out for speed.</param>
 /// <param name="FirstSeconds">The first graph, which is not counted: it makes the sessions.</param>
 /// <param name="SessionSeconds">To make all sessions: reading, optimising and packing weights.</param>
-/// <param name="PeakMemoryBytes">Of the process, graphs and store together.</param>
+/// <param name="PeakMemoryBytes">Of the process while it drew graphs.</param>
 /// <param name="ProcessSeconds">From starting the program to Parquet on disk.</param>
 /// <param name="Peers">The same edges in PyTorch; null: not timed.</param>
 internal sealed record GraphRecord(

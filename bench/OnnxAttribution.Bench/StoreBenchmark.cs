@@ -25,13 +25,13 @@ internal static class StoreBenchmark
         using var directory = new TemporaryPlace();
         var path = Path.Combine(directory.Path, "run");
         var (nodeRows, edgeRows) = (RandomNodes(nodes), RandomEdges(nodes, edges));
+        PeakMemory.Begin();
         var before = Environment.WorkingSet;
         var start = Stopwatch.GetTimestamp();
         var facts = new JsonObject { ["prompt"] = "benchmark" };
         RunDirectory.Write(path, nodeRows, Chunks(edgeRows), metricPosition: Positions - 1, facts, force: false, cancel);
         var write = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        using var process = Process.GetCurrentProcess();
-        var peak = process.PeakWorkingSet64;
+        var peak = PeakMemory.Bytes();
         start = Stopwatch.GetTimestamp();
         RunDirectory.Read(path, cancel);
         var read = Stopwatch.GetElapsedTime(start).TotalSeconds;

@@ -52,7 +52,7 @@ internal static class SyntheticCheckpoint
         _ => Gpt2Config(shape),
     };
 
-    private static JsonObject NeoxConfig(SyntheticShape shape) => new JsonObject
+    private static JsonObject NeoxConfig(SyntheticShape shape) => new()
     {
         ["model_type"] = "gpt_neox",
         ["num_hidden_layers"] = shape.Layers,
@@ -69,7 +69,7 @@ internal static class SyntheticCheckpoint
         ["tie_word_embeddings"] = false,
     };
 
-    private static JsonObject LlamaConfig(SyntheticShape shape) => new JsonObject
+    private static JsonObject LlamaConfig(SyntheticShape shape) => new()
     {
         ["model_type"] = "llama",
         ["num_hidden_layers"] = shape.Layers,
@@ -93,7 +93,7 @@ internal static class SyntheticCheckpoint
         ["tie_word_embeddings"] = true,
     };
 
-    private static JsonObject Gpt2Config(SyntheticShape shape) => new JsonObject
+    private static JsonObject Gpt2Config(SyntheticShape shape) => new()
     {
         ["model_type"] = "gpt2",
         ["n_layer"] = shape.Layers,

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Model;
 using OnnxAttribution.Runs;
-using OnnxAttribution.Runtime;
 using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Bench;
@@ -10,7 +9,7 @@ namespace OnnxAttribution.Bench;
 /// <summary>What the verb <c>validate</c> took.</summary>
 /// <param name="Nodes">Checked, like <paramref name="Edges"/>, by a real intervention each.</param>
 /// <param name="Seconds">From reading the run to its tables on disk; <paramref name="OpenSeconds"/> of it to open the model.</param>
-/// <param name="PeakMemoryBytes">Of the process so far.</param>
+/// <param name="PeakMemoryBytes">Of it alone.</param>
 internal sealed record ValidationTiming(
     int Nodes, int Edges, int Sites, double Seconds, double OpenSeconds, int RuntimeCalls, long PeakMemoryBytes);
 
@@ -30,6 +29,7 @@ internal static class ValidationBenchmark
             var wanted = new GraphRequest(new GraphOptions(MemoryBudget: request.MemoryBudget));
             GraphRun.Find(model, new PromptTask(prompt), wanted).Write(path, force: false);
         }
+        PeakMemory.Begin();
         var start = Stopwatch.GetTimestamp();
         var run = FinishedRun.Read(path, context.Cancel);
         using var opened = run.Open(null, context);
@@ -39,6 +39,6 @@ internal static class ValidationBenchmark
         validation.Write(context.Cancel);
         return new ValidationTiming((int)validation.Facts["nodes"]!["count"]!, (int)validation.Facts["edges"]!["count"]!, run.Sites.Count,
             Figures.Rounded(Stopwatch.GetElapsedTime(start).TotalSeconds), Figures.Rounded(open), context.Calls - calls,
-            RunContext.PeakMemory());
+            PeakMemory.Bytes());
     }
 }
