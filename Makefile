@@ -45,8 +45,8 @@ lint: build
 	dotnet format --verify-no-changes --exclude node_modules
 	node node_modules/typescript/bin/tsc --noEmit -p src/OnnxAttribution/View/Page/script
 
-# PyTorch's figures where it is installed (Debian: python3-torch, libopenblas0-pthread), ours on the same shape, naive ablation;
-# the raw results go to benchmarks/, and the tables that are made from them are made anew. A quarter of an hour on a quiet machine.
+# PyTorch's figures where it is installed (Debian: python3-torch, libopenblas0-pthread), ours on the same shape and on Pythia's, naive
+# ablation; raw results go to benchmarks/, and the tables made from them are made anew. A quarter of an hour on a quiet machine.
 BENCH = dotnet bench/OnnxAttribution.Bench/bin/$(CONFIG)/net10.0/OnnxAttribution.Bench.dll
 bench: build
 	@mkdir -p TestResults
@@ -57,6 +57,7 @@ bench: build
 	else \
 		echo "the peers are not timed: no PyTorch (PYTHON=/usr/bin/python3 chooses another python)" && $(BENCH) --record benchmarks; \
 	fi
+	$(BENCH) --model-shape pythia-70m --record benchmarks
 	$(BENCH) --ablate --runs 1 --record benchmarks
 	$(BENCH) --tables docs/explanation/memory-and-speed.md
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using OnnxAttribution.Ablation;
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 
@@ -22,7 +21,7 @@ internal static class AblationBenchmark
         PeakMemory.Begin();
         RandomModel.ReadThrough(request.Bundle);
         var rate = GemmLimit.Measure(context);
-        using var model = LoadedModel.Open(request.Bundle, ["resid"], context, packWeights: true);
+        using var model = LoadedModel.Open(request.Bundle, ["resid"], context, prompts: LoadedModel.ManyPrompts + 1);
         var prompt = RandomModel.Prompts(model, request.Tokens);
         request.Progress("timing edges");
         var (edges, _, _) = Median(model, prompt, options with { Logits = false }, request.Runs);

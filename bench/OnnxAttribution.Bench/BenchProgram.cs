@@ -2,7 +2,6 @@ using System.CommandLine;
 using OnnxAttribution.Cli;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Reports;
-using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Bench;
 

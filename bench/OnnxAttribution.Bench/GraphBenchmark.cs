@@ -27,7 +27,7 @@ internal static class GraphBenchmark
         RandomModel.ReadThrough(request.Bundle);
         var rate = GemmLimit.Measure(context);
         var packed = Packs(request.Bundle);
-        using var model = LoadedModel.Open(request.Bundle, null, context, packed);
+        using var model = LoadedModel.Open(request.Bundle, null, context, prompts: packed ? LoadedModel.ManyPrompts + 1 : 1);
         var prompt = RandomModel.Prompts(model, request.Tokens);
         var options = new GraphOptions(TopNodes: request.Nodes, TopEdges: null, Prune: false, MemoryBudget: request.MemoryBudget);
         var times = new List<(double Seconds, CausalGraph Graph)>();
@@ -50,5 +50,5 @@ internal static class GraphBenchmark
     }
 
     // a packed copy of a billion parameters, in every session that reads them, would not leave the dictionaries room
-    private static bool Packs(string bundle) => new FileInfo(Path.Combine(bundle, WeightFiles.Single)).Length < 2L << 30;
+    private static bool Packs(string bundle) => new FileInfo(Path.Combine(bundle, CheckpointFolder.SingleFile)).Length < 2L << 30;
 }

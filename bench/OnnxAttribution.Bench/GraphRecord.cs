@@ -1,4 +1,3 @@
-using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Bench;
 

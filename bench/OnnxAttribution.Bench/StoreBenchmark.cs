@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Runs;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Bench;

@@ -1,4 +1,3 @@
-using OnnxAttribution.Bench;
 using OnnxAttribution.Tests.Cli;
 
 namespace OnnxAttribution.Tests.Bench;

@@ -1,9 +1,7 @@
 using System.Text.Json.Nodes;
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Bench;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
-using OnnxAttribution.Export;
 using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Cli;

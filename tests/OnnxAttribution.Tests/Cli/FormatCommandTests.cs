@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using OnnxAttribution.Bench;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
-using OnnxAttribution.Export;
 using OnnxAttribution.Tests.Checkpoints.Formats;
 
 namespace OnnxAttribution.Tests.Cli;
