@@ -9,6 +9,12 @@ internal static class CliReference
 
     private const int Width = 120;
 
+    private const string Example = "Example:";
+
+    private const string ExampleFence = "<!-- not run: an example of --help; the guides run commands like it -->\n```sh\n";
+
+    private const string Required = " (REQUIRED)";
+
     private const string Head = """
         # Commands
 
@@ -32,33 +38,20 @@ internal static class CliReference
     private static List<string> Verbs(HelpText help)
     {
         var known = new[] { "Description", "Usage", "Arguments", "Options" };
-        var names = help.Sections.Where(s => !known.Contains(s.Title))
-            .SelectMany(s => HelpText.Rows(s.Lines))
-            .Select(r => r.Name.Split(' ')[0])
-            .Where(n => char.IsAsciiLetterLower(n[0]));
-        return [.. names.Select(n => $"{help.Verb} {n}".Trim())
-            .SelectMany(v => Verbs(HelpText.Of(v)) is { Count: > 0 } inner ? inner : [v])];
+        var rows = help.Sections.Where(s => !known.Contains(s.Title)).SelectMany(s => HelpText.Rows(s.Lines));
+        var verbs = rows.Select(r => r.Name.Split(' ')[0]).Where(n => char.IsAsciiLetterLower(n[0])).Select(n => $"{help.Verb} {n}".Trim());
+        return [.. verbs.SelectMany(v => Verbs(HelpText.Of(v)) is { Count: > 0 } inner ? inner : [v])];
     }
 
     private static void Append(StringBuilder text, HelpText help, HashSet<string> common)
     {
         text.Append("## ").Append(help.Verb).Append("\n\n");
         var description = help.Section("Description");
-        var shown = description.SkipWhile(l => !l.StartsWith("Example:", StringComparison.Ordinal))
-            .Select(l => l.Replace("Example:", "").Trim())
-            .Where(l => l.Length > 0);
-        // a command over several lines is one command
-        var examples = shown.Any() ? string.Join('\n', shown).Replace(" \\\n", " ").Split('\n') : [];
-        var words = string.Join(' ',
-            description.TakeWhile(l => !l.StartsWith("Example:", StringComparison.Ordinal)).Where(l => l.Length > 0));
-        Wrapped(text, "", Plain(words));
+        var words = description.TakeWhile(l => !l.StartsWith(Example, StringComparison.Ordinal)).ToList();
+        var examples = description.Skip(words.Count).Select(l => l.Replace(Example, "").Trim()).Where(l => l.Length > 0).ToList();
+        Wrapped(text, "", Plain(string.Join(' ', words.Where(l => l.Length > 0))));
         text.Append("\n```text\n").AppendJoin('\n', help.Section("Usage")).Append("\n```\n\n");
-        if (examples.Length > 0)
-        {
-            text.Append("<!-- not run: an example of --help; the guides run commands like it -->\n```sh\n")
-                .AppendJoin('\n', examples.SelectMany(Broken))
-                .Append("\n```\n\n");
-        }
+        if (examples.Count > 0) text.Append(ExampleFence).AppendJoin('\n', examples.SelectMany(Broken)).Append("\n```\n\n");
         Options(text, HelpText.Rows(help.Section("Arguments")));
         Options(text, HelpText.Rows(help.Section("Options")).Where(r => !common.Contains(r.Name)));
     }
@@ -69,8 +62,8 @@ internal static class CliReference
         if (list.Count == 0) return;
         foreach (var (name, meaning) in list)
         {
-            Wrapped(text, "- ", $"`{name.Replace(" (REQUIRED)", "")}`{(name.Contains("(REQUIRED)") ? " (required)" : "")}: "
-                + $"{Plain(string.Join(' ', meaning))}");
+            var code = name.EndsWith(Required, StringComparison.Ordinal) ? $"`{name[..^Required.Length]}` (required)" : $"`{name}`";
+            Wrapped(text, "- ", $"{code}: {Plain(string.Join(' ', meaning))}");
         }
         text.Append('\n');
     }

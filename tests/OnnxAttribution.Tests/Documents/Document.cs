@@ -28,10 +28,7 @@ internal sealed partial class Document
 
     /// <summary>Every Markdown file of the checkout, in the order of its name.</summary>
     public static IReadOnlyList<Document> All { get; } =
-        [.. Files(new DirectoryInfo(Repository.Root))
-            .Select(f => Path.GetRelativePath(Repository.Root, f).Replace('\\', '/'))
-            .Order(StringComparer.Ordinal)
-            .Select(Read)];
+        [.. Files(new DirectoryInfo(Repository.Root)).Select(NameOf).Order(StringComparer.Ordinal).Select(Read)];
 
     public static Document Read(string name) => new(name, File.ReadAllLines(Path.Combine(Repository.Root, name)));
 
@@ -48,29 +45,39 @@ internal sealed partial class Document
         return anchors;
     }
 
-    /// <summary>Targets of links and pictures, also those of HTML (<c>href</c>, <c>src</c>, <c>srcset</c>).</summary>
+    /// <summary>Links and pictures within the repository, also those of HTML (<c>href</c>, <c>src</c>, <c>srcset</c>).</summary>
     public IEnumerable<string> Links() =>
-        Prose.SelectMany(l => MarkdownLink().Matches(l).Concat(Target().Matches(InlineCode().Replace(l, ""))).Concat(HtmlLink().Matches(l)))
-            .Select(m => m.Groups["to"].Value).Where(t => t.Length > 0).Distinct();
+        Prose.Select(l => InlineCode().Replace(l, "")).SelectMany(l => LinkTarget().Matches(l).Concat(HtmlLink().Matches(l)))
+            .Select(m => m.Groups["to"].Value).Where(t => !t.Contains("://")).Distinct();
 
     /// <summary>Texts between back quotes.</summary>
     public IEnumerable<string> CodeSpans() => Prose.SelectMany(l => InlineCode().Matches(l)).Select(m => m.Groups[1].Value);
 
+    /// <summary>What a link of this document leads to: a path below the repository's root, and what follows a <c>#</c>.</summary>
+    public (string Path, string Anchor) Target(string link)
+    {
+        var parts = link.Split('#', 2);
+        var path = parts[0].Length == 0 ? Name : NameOf(Path.Combine(Repository.Root, Path.GetDirectoryName(Name)!, parts[0]));
+        return (path, parts.Length > 1 ? parts[1] : "");
+    }
+
+    private static string NameOf(string file) => Path.GetRelativePath(Repository.Root, file).Replace('\\', '/');
+
     private static IEnumerable<string> Files(DirectoryInfo directory) =>
-        directory.GetFiles("*.md").Select(f => f.FullName)
-            .Concat(directory.GetDirectories()
-                .Where(d => !s_notOurs.Contains(d.Name) && (!d.Name.StartsWith('.') || d.Name == ".github"))
-                .SelectMany(Files));
+        directory.GetFiles("*.md").Select(f => f.FullName).Concat(directory.GetDirectories().Where(IsOurs).SelectMany(Files));
+
+    private static bool IsOurs(DirectoryInfo directory) =>
+        !s_notOurs.Contains(directory.Name) && (!directory.Name.StartsWith('.') || directory.Name == ".github");
 
     [GeneratedRegex("^#{1,6} ")]
     private static partial Regex Heading();
 
-    [GeneratedRegex(@"\[([^\[\]]*)\]\((?<to>[^()\s]+)\)")]
+    [GeneratedRegex(@"\[([^\[\]]*)\]\([^()\s]+\)")]
     private static partial Regex MarkdownLink();
 
-    // the outer of two links in one another, such as a picture that leads somewhere
+    // also of two links in one another, such as a picture that leads somewhere
     [GeneratedRegex(@"\]\((?<to>[^()\s]+)\)")]
-    private static partial Regex Target();
+    private static partial Regex LinkTarget();
 
     [GeneratedRegex("(?:href|src|srcset)=\"(?<to>[^\"]+)\"")]
     private static partial Regex HtmlLink();

@@ -2,10 +2,11 @@ using System.Text.RegularExpressions;
 
 namespace OnnxAttribution.Tests.Documents;
 
-/// <summary>Every command of every document is run, or its block says why not;
-/// output that a document shows is what the command prints.</summary>
+/// <summary>Every command of every document is run, or its block says why not; output that a document shows is what is printed.</summary>
 public sealed partial class DocumentCommandTests(DocumentWorld world) : IClassFixture<DocumentWorld>
 {
+    private const string Ours = "onnx-attribution", HowToSayWhy = "write <!-- not run: REASON --> on the line before the block";
+
     // what .ci/run calls, and so need not be called from within itself
     private static readonly string[] s_targetsOfTheRun = ["make demo", "make test"];
 
@@ -17,8 +18,7 @@ public sealed partial class DocumentCommandTests(DocumentWorld world) : IClassFi
         foreach (var command in DocumentCommand.Of(Document.Read(name)).Where(c => c.ReasonNotRun is null))
         {
             if (s_targetsOfTheRun.Contains(command.Text)) continue;
-            Assert.True(command.Program == "onnx-attribution" || ExampleProgram.Of(command) is not null,
-                $"{command}\nis not run by a test: write <!-- not run: REASON --> on the line before the block");
+            Assert.True(command.Program == Ours || ExampleProgram.Of(command) is not null, $"{command}\nis run by no test: {HowToSayWhy}");
             var verb = world.Run(command);
             Assert.True(verb.Code == 0, $"{command}\nends with exit code {verb.Code}: {verb.Error}");
             Assert.True(verb.Output.Length > 0, $"{command}\nprints nothing");
@@ -33,13 +33,9 @@ public sealed partial class DocumentCommandTests(DocumentWorld world) : IClassFi
         foreach (var command in DocumentCommand.Of(Document.Read(name)).Where(c => c.ReasonNotRun is null))
         {
             var written = DocumentWorld.Out(command.Words);
-            var read = command.Words.Where(w => w.Text != written)
-                .Select(w => RunName().Match(w.Text))
-                .Where(m => m.Success)
-                .Select(m => m.Value);
-            Assert.All(read,
-                run => Assert.True(made.Contains(run), $"{command}\nreads {run}, which no command before it in this document makes"));
-            if (written is not null && RunName().Match(written) is { Success: true } run) made.Add(run.Value);
+            var read = command.Words.Where(w => w.Text != written).SelectMany(w => RunName().Matches(w.Text)).Select(m => m.Value);
+            Assert.All(read, run => Assert.True(made.Contains(run), $"{command}\nreads {run}, which no command before it here makes"));
+            made.UnionWith(RunName().Matches(written ?? "").Select(m => m.Value));
         }
     }
 
@@ -49,28 +45,24 @@ public sealed partial class DocumentCommandTests(DocumentWorld world) : IClassFi
         foreach (var command in DocumentCommand.Of(Document.Read(name)).Where(c => c.ReasonNotRun is not null))
         {
             Assert.True(command.ReasonNotRun!.Length > 10, $"{command}\nis not run without a reason");
-            if (command.Program == "onnx-attribution") HasItsOptions(command);
-            if (command.Program == "make")
-            {
-                Assert.True(Makefile().Contains($"\n{command.Words[1].Text}:", StringComparison.Ordinal),
-                    $"{command}\nis not in the Makefile");
-            }
+            if (command.Program == Ours) HasItsOptions(command);
+            if (command.Program == "make") Assert.True(HasTarget(command.Words[1].Text), $"{command}\nis not in the Makefile");
             var scripts = command.Words.Select(w => w.Text).Where(w => Script().IsMatch(w));
-            Assert.All(scripts,
-                s => Assert.True(File.Exists(Path.Combine(Repository.Root, s)), $"{command}\nnames {s}, which is not there"));
+            Assert.All(scripts, s => Assert.True(File.Exists(Path.Combine(Repository.Root, s)), $"{command}\nnames {s}: not there"));
         }
     }
+
+    private static bool HasTarget(string name) =>
+        File.ReadLines(Path.Combine(Repository.Root, "Makefile")).Any(l => l.StartsWith($"{name}:", StringComparison.Ordinal));
 
     private static void HasItsOptions(DocumentCommand command)
     {
         var words = command.Words.Select(w => w.Text).ToList();
         var help = HelpText.Of(words[1] == "sae" ? $"{words[1]} {words[2]}" : words[1]);
         var options = HelpText.Rows(help.Section("Options")).Select(r => r.Name.Split(' ')[0]).ToHashSet();
-        Assert.All(words.Where(w => w.StartsWith("--", StringComparison.Ordinal)),
-            w => Assert.True(options.Contains(w), $"{command}\nhas no option {w}"));
+        var named = words.Where(w => w.StartsWith("--", StringComparison.Ordinal));
+        Assert.All(named, w => Assert.True(options.Contains(w), $"{command}\nhas no option {w}"));
     }
-
-    private static string Makefile() => File.ReadAllText(Path.Combine(Repository.Root, "Makefile"));
 
     [GeneratedRegex("^runs/[^/*.]+")]
     private static partial Regex RunName();

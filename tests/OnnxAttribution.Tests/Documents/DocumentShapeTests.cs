@@ -31,36 +31,29 @@ public sealed partial class DocumentShapeTests
     public void No_line_is_too_long(string name)
     {
         if (s_stillToWrap.Contains(name)) return;
-        var tooLong = Document.Read(name).Lines
-            .Index()
-            .Where(l => l.Item.Length > LongestLine)
-            .Select(l => $"{name}:{l.Index + 1} has {l.Item.Length} characters");
-        Assert.Empty(tooLong);
+        var tooLong = Document.Read(name).Lines.Index().Where(l => l.Item.Length > LongestLine);
+        Assert.Empty(tooLong.Select(l => $"{name}:{l.Index + 1} has {l.Item.Length} characters"));
     }
 
     [Fact]
     public void Pictures_are_small()
     {
-        var pictures = Document.All.SelectMany(d => d.Links().Select(l => Path.Combine(Repository.Root, Path.GetDirectoryName(d.Name)!, l)))
-            .Where(p => p.EndsWith(".png", StringComparison.Ordinal));
+        var linked = Document.All.SelectMany(d => d.Links().Select(l => d.Target(l).Path));
+        var pictures = linked.Where(p => Path.GetExtension(p) == ".png").ToList();
         Assert.NotEmpty(pictures);
-        Assert.All(pictures, p => Assert.InRange(new FileInfo(p).Length, 10_000, 300_000));
+        Assert.All(pictures, p => Assert.InRange(new FileInfo(Path.Combine(Repository.Root, p)).Length, 10_000, 300_000));
     }
 
     [Theory, MemberData(nameof(Documents))]
     public void Every_link_leads_somewhere(string name)
     {
         var document = Document.Read(name);
-        foreach (var link in document.Links().Where(l => !l.Contains("://")))
+        foreach (var link in document.Links())
         {
-            var (path, anchor) = link.Split('#') is [var p, var a] ? (p, a) : (link, "");
-            var target = path.Length == 0 ? name : Path.GetRelativePath(Repository.Root,
-                Path.Combine(Repository.Root, Path.GetDirectoryName(name)!, path)).Replace('\\', '/');
-            Assert.True(Path.Exists(Path.Combine(Repository.Root, target)), $"{name} links to {link}: no {target}");
-            if (anchor.Length > 0 && target.EndsWith(".md", StringComparison.Ordinal))
-            {
-                Assert.True(Document.Read(target).Anchors().Contains(anchor), $"{name} links to {link}: {target} has no such heading");
-            }
+            var (path, anchor) = document.Target(link);
+            Assert.True(Path.Exists(Path.Combine(Repository.Root, path)), $"{name} links to {link}: no {path}");
+            if (anchor.Length == 0 || Path.GetExtension(path) != ".md") continue;
+            Assert.True(Document.Read(path).Anchors().Contains(anchor), $"{name} links to {link}: {path} has no such heading");
         }
     }
 
@@ -68,13 +61,12 @@ public sealed partial class DocumentShapeTests
     public void Commands_stand_in_blocks_that_are_tested(string name)
     {
         var document = Document.Read(name);
-        Assert.All(document.Blocks,
-            b => Assert.True(s_languages.Contains(b.Language), $"{name}:{b.FirstLine - 1}: a block of {b.Language}"));
-        var stray = document.Blocks.Where(b => b.Language is "" or "text")
-            .SelectMany(b => b.Lines)
-            .Concat(document.Prose.Where(l => l.StartsWith("    ", StringComparison.Ordinal)))
-            .Where(l => !l.Contains("[options]") && s_programs.Any(p => l.Trim().StartsWith(p, StringComparison.Ordinal)));
-        Assert.All(stray, l => Assert.Fail($"{name}: '{l.Trim()}' is a command outside of a block of sh or console"));
+        Assert.All(document.Blocks, b => Assert.True(s_languages.Contains(b.Language), $"{name}:{b.FirstLine - 1}: {b.Language}"));
+        var indented = document.Prose.Where(l => l.StartsWith("    ", StringComparison.Ordinal));
+        var plain = document.Blocks.Where(b => b.Language is "" or "text").SelectMany(b => b.Lines);
+        var untested = plain.Concat(indented).Select(l => l.Trim());
+        var commands = untested.Where(l => !l.Contains("[options]") && s_programs.Any(p => l.StartsWith(p, StringComparison.Ordinal)));
+        Assert.Empty(commands);
     }
 
     [Fact]
@@ -84,15 +76,10 @@ public sealed partial class DocumentShapeTests
         var open = new Queue<string>(seen);
         while (open.TryDequeue(out var name))
         {
-            foreach (var link in Document.Read(name)
-                .Links()
-                .Where(l => !l.Contains("://"))
-                .Select(l => l.Split('#')[0])
-                .Where(l => l.EndsWith(".md", StringComparison.Ordinal)))
+            var document = Document.Read(name);
+            foreach (var path in document.Links().Select(l => document.Target(l).Path).Where(p => Path.GetExtension(p) == ".md"))
             {
-                var target = Path.GetRelativePath(Repository.Root, Path.Combine(Repository.Root, Path.GetDirectoryName(name)!, link))
-                    .Replace('\\', '/');
-                if (seen.Add(target)) open.Enqueue(target);
+                if (seen.Add(path)) open.Enqueue(path);
             }
         }
         Assert.Empty(Document.All.Select(d => d.Name).Where(n => !n.StartsWith(".github/", StringComparison.Ordinal)).Except(seen));

@@ -5,13 +5,16 @@ using OnnxAttribution.Tests.Export;
 namespace OnnxAttribution.Tests.Documents;
 
 /// <summary>
-/// The directory in which the documents' commands are run: <c>models/tiny</c>, the run that <c>make demo</c> makes,
-/// and small stand-ins under the names that the guides give to what a user fetches. A command that several documents have is run once.
+/// The directory in which the documents' commands are run: <c>models/tiny</c>, the run that <c>make demo</c> makes, and small stand-ins
+/// under the names that the guides give to what a user fetches. A command that several documents have is run once.
 /// </summary>
 public sealed class DocumentWorld : IDisposable
 {
     /// <summary>The run that every document may use without making it.</summary>
     internal const string DemoRun = "runs/copyright";
+
+    // options whose values are no paths, whatever they look like
+    private static readonly string[] s_texts = ["--prompt", "--patch-prompt", "--target", "--foil", "--search"];
 
     private readonly TemporaryDirectory _directory = new();
     private readonly Dictionary<string, Verb> _done = [];
@@ -21,22 +24,20 @@ public sealed class DocumentWorld : IDisposable
         CopyFolder(Repository.TinyModel, _directory["models/tiny"]);
         PrepareModels();
         PrepareTexts();
-        Verb.Run("graph", "--model", _directory["models/tiny"], "--prompt", "Copyright (C", "--target", ")", "--out", _directory[DemoRun],
-            "--no-page").Done();
+        string[] prompt = ["--prompt", "Copyright (C", "--target", ")"];
+        Verb.Run(["graph", "--model", _directory["models/tiny"], .. prompt, "--out", _directory[DemoRun], "--no-page"]).Done();
     }
 
     public void Dispose() => _directory.Dispose();
 
-    /// <summary>Runs a command of <c>onnx-attribution</c> or an example,
-    /// unless it was run before and nothing has replaced what it wrote since.</summary>
+    /// <summary>Runs a command of <c>onnx-attribution</c>, or an example, unless it was run before and what it wrote is there.</summary>
     internal Verb Run(DocumentCommand command)
     {
         if (_done.TryGetValue(command.Text, out var known)) return known;
         var words = command.Words.Skip(1).ToList();
         if (Out(words) is { } written) ForgetRun(written, isForced: words.Any(w => w.Text == "--force"));
-        var verb = ExampleProgram.Of(command) is { } file
-            ? ExampleProgram.Run(file, Arguments(words[4..]))
-            : Verb.Run([.. Arguments(words)]);
+        var example = ExampleProgram.Of(command);
+        var verb = example is null ? Verb.Run([.. Arguments(words)]) : ExampleProgram.Run(example, Arguments(words[4..]));
         return _done[command.Text] = verb with { Output = Relative(verb.Output), Error = Relative(verb.Error) };
     }
 
@@ -58,11 +59,11 @@ public sealed class DocumentWorld : IDisposable
         foreach (var (i, word) in words.Index())
         {
             var option = i == 0 ? "" : words[i - 1].Text;
-            if (option is "--prompt" or "--patch-prompt" or "--target" or "--foil" or "--search")
+            if (s_texts.Contains(option))
             {
                 yield return isStandIn ? StandIn(option, word.Text) : word.Text;
             }
-            else if (word.Text.Contains('*') && !word.IsQuoted)
+            else if (word.Contains('*') && !word.IsQuoted)
             {
                 foreach (var path in Matches(word.Text)) yield return path;
             }
@@ -82,7 +83,7 @@ public sealed class DocumentWorld : IDisposable
     };
 
     private bool IsPath(string word, string option) =>
-        option == "--out" || Path.Exists(_directory[word.Split('/')[0]]) && word.Length > 0 && !word.StartsWith('/');
+        option == "--out" || (word.Length > 0 && !word.StartsWith('/') && Path.Exists(_directory[word.Split('/')[0]]));
 
     // as a shell would: names in their order
     private IEnumerable<string> Matches(string pattern)
@@ -94,8 +95,8 @@ public sealed class DocumentWorld : IDisposable
     private string Relative(string text) =>
         text.Replace(_directory.Path + Path.DirectorySeparatorChar, "", StringComparison.Ordinal).ReplaceLineEndings("\n");
 
-    // as scripts and users leave them: a GPT-2 with its dictionaries inside,
-    // others in folders of their own, a graph of PyTorch's with sites.json beside it
+    // as scripts and users leave them: a GPT-2 with its dictionaries inside, others in folders of their own, a graph of PyTorch's with
+    // sites.json beside it
     private void PrepareModels()
     {
         Random2.Copy(_directory["gpt2"], withDictionaries: true);
@@ -121,14 +122,11 @@ public sealed class DocumentWorld : IDisposable
 
     private static void CopyFolder(string from, string to)
     {
-        Directory.CreateDirectory(to);
-        foreach (var folder in Directory.GetDirectories(from, "*", SearchOption.AllDirectories))
-        {
-            Directory.CreateDirectory(Path.Combine(to, Path.GetRelativePath(from, folder)));
-        }
         foreach (var file in Directory.GetFiles(from, "*", SearchOption.AllDirectories))
         {
-            File.Copy(file, Path.Combine(to, Path.GetRelativePath(from, file)));
+            var copy = Path.Combine(to, Path.GetRelativePath(from, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
         }
     }
 }

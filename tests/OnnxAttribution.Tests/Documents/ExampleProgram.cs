@@ -10,9 +10,14 @@ internal static class ExampleProgram
 
     /// <summary>Paths below the repository's root, with slashes.</summary>
     public static IReadOnlyList<string> All { get; } =
-        [.. Directory.GetFiles(Path.Combine(Repository.Root, Folder), "*.cs")
-            .Select(f => $"{Folder}/{Path.GetFileName(f)}")
-            .Order(StringComparer.Ordinal)];
+    [
+        .. Directory.GetFiles(Path.Combine(Repository.Root, Folder), "*.cs").Select(f => $"{Folder}/{Path.GetFileName(f)}")
+            .Order(StringComparer.Ordinal),
+    ];
+
+    // no compiler stays alive and holds the output open
+    private static readonly (string Name, string Value)[] s_nothingStays =
+        [("MSBUILDDISABLENODEREUSE", "1"), ("UseSharedCompilation", "false"), ("DOTNET_CLI_USE_MSBUILD_SERVER", "0")];
 
     // of the tests, for which the library is built
     private static string Configuration => new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
@@ -24,22 +29,14 @@ internal static class ExampleProgram
     /// <summary>Builds and runs it on the library that is built already.</summary>
     public static Verb Run(string file, IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo("dotnet")
+        string[] words = ["run", "-c", Configuration, "-p:BuildProjectReferences=false", file, .. arguments];
+        var start = new ProcessStartInfo("dotnet", words)
         {
             WorkingDirectory = Repository.Root,
             RedirectStandardOutput = true,
-            RedirectStandardError = true
+            RedirectStandardError = true,
         };
-        foreach (var word in (string[])["run", "-c", Configuration, "-p:BuildProjectReferences=false", file, .. arguments])
-        {
-            start.ArgumentList.Add(word);
-        }
-        // no compiler stays alive and holds the output open
-        foreach (var (name,
-            value) in new[] { ("MSBUILDDISABLENODEREUSE", "1"), ("UseSharedCompilation", "false"), ("DOTNET_CLI_USE_MSBUILD_SERVER", "0") })
-        {
-            start.Environment[name] = value;
-        }
+        foreach (var (name, value) in s_nothingStays) start.Environment[name] = value;
         using var process = Process.Start(start)!;
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         process.WaitForExit();

@@ -5,8 +5,8 @@ namespace OnnxAttribution.Tests.Documents;
 
 /// <summary>What <c>--help</c> of a verb prints, in its parts.</summary>
 /// <param name="Verb">Such as <c>sae check</c>; empty for the program itself.</param>
-/// <param name="Sections">By their titles: Description, Usage, Arguments, Options, Commands and whatever groups there are;
-/// lines without their common indentation.</param>
+/// <param name="Sections">By their titles: Description, Usage, Arguments, Options, Commands and whatever groups there are; lines without
+/// their common indentation.</param>
 internal sealed partial record HelpText(string Verb, IReadOnlyList<(string Title, IReadOnlyList<string> Lines)> Sections)
 {
     public static HelpText Of(string verb)

@@ -11,7 +11,7 @@ internal static partial class ShownOutput
     /// <summary>
     /// What is shown begins and ends as the output does, and a line of <c>…</c> stands for lines left out, <c>…</c> at the end of a line
     /// for the rest of it. Empty lines do not count. Figures may differ by one in their last digit, since the order of sums differs between
-    /// machines; of times, sizes and paths only the words are compared.
+    /// machines; of sizes only the words are compared, and of times nothing.
     /// </summary>
     public static void Compare(DocumentCommand command, string output)
     {
@@ -22,9 +22,8 @@ internal static partial class ShownOutput
         {
             if (shown[i].Trim() != LeftOut)
             {
-                Assert.True(at < printed.Count && Same(shown[i], printed[at]),
-                    $"{command}\nshows:  {shown[i]}\nprints: {printed.ElementAtOrDefault(at) ?? "nothing more"}");
-                at++;
+                var line = printed.ElementAtOrDefault(at++);
+                Assert.True(line is not null && Same(shown[i], line), $"{command}\nshows:  {shown[i]}\nprints: {line ?? "nothing more"}");
                 continue;
             }
             var next = i + 1 < shown.Count ? shown[i + 1] : null;
@@ -50,8 +49,8 @@ internal static partial class ShownOutput
     private static (IReadOnlyList<string> Words, IReadOnlyList<string> Figures) Parts(string line)
     {
         var figures = Figure().Matches(line).Select(m => m.Value).ToList();
-        return ([.. Figure().Replace(line, "0").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(w => Rule().Replace(w, "─"))],
-            figures);
+        var words = Figure().Replace(line, "0").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(w => Rule().Replace(w, "─"));
+        return ([.. words], figures);
     }
 
     private static bool Close(string shown, string printed)
