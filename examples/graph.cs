@@ -9,8 +9,8 @@ using OnnxAttribution.Runtime;
 using OnnxAttribution.Texts;
 
 // a bundle's directory; all sites that have a dictionary; the CPU with as many threads as it has cores
-using var session = GraphSession.Open("models/tiny", sites: null, new RunContext());
-var run = session.Find(new PromptTask("Copyright (C", Target: ")"), new GraphRequest(new GraphOptions()));
+using var model = LoadedModel.Open("models/tiny", sites: null, new RunContext());
+var run = GraphRun.Find(model, new PromptTask("Copyright (C", Target: ")"), new GraphRequest(new GraphOptions()));
 
 Console.WriteLine("strongest nodes");
 foreach (var node in run.Graph.Nodes.Where(n => n.Kept).OrderByDescending(n => Math.Abs(n.Effect)).Take(5))

@@ -20,7 +20,7 @@ public sealed partial class DocumentCommandTests(DocumentWorld world) : IClassFi
             if (s_targetsOfTheRun.Contains(command.Text)) continue;
             Assert.True(command.Program == Ours || ExampleProgram.Of(command) is not null, $"{command}\nis run by no test: {HowToSayWhy}");
             var verb = world.Run(command);
-            Assert.True(verb.Code == 0, $"{command}\nends with exit code {verb.Code}: {verb.Error}");
+            Assert.True(verb.Code == 0, $"{command}\nends with exit code {verb.Code}: {verb.Error}{verb.Output}");
             Assert.True(verb.Output.Length > 0, $"{command}\nprints nothing");
             if (command.Shown.Count > 0) ShownOutput.Compare(command, verb.Output);
         }
