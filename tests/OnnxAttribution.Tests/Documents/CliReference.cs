@@ -48,10 +48,12 @@ internal static class CliReference
         text.Append("## ").Append(help.Verb).Append("\n\n");
         var description = help.Section("Description");
         var words = description.TakeWhile(l => !l.StartsWith(Example, StringComparison.Ordinal)).ToList();
-        var examples = description.Skip(words.Count).Select(l => l.Replace(Example, "").Trim()).Where(l => l.Length > 0).ToList();
+        // a command over several lines is one command
+        var shown = string.Join('\n', description.Skip(words.Count).Select(l => l.Replace(Example, "").Trim())).Replace(" \\\n", " ");
+        var examples = shown.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Wrapped(text, "", Plain(string.Join(' ', words.Where(l => l.Length > 0))));
         text.Append("\n```text\n").AppendJoin('\n', help.Section("Usage")).Append("\n```\n\n");
-        if (examples.Count > 0) text.Append(ExampleFence).AppendJoin('\n', examples.SelectMany(Broken)).Append("\n```\n\n");
+        if (examples.Length > 0) text.Append(ExampleFence).AppendJoin('\n', examples.SelectMany(Broken)).Append("\n```\n\n");
         Options(text, HelpText.Rows(help.Section("Arguments")));
         Options(text, HelpText.Rows(help.Section("Options")).Where(r => !common.Contains(r.Name)));
     }
