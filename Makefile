@@ -7,15 +7,18 @@ PEER = OMP_WAIT_POLICY=passive OMP_NUM_THREADS=$$(nproc) OPENBLAS_NUM_THREADS=$$
 PYTHON ?= python3
 SUDO = $(if $(filter 0,$(shell id -u)),,sudo)
 CHROMIUM ?= $(shell for name in chromium chromium-browser google-chrome chrome; do command -v $$name && break; done)
-# layers and public API, every gradient rule and segment, graphs, checkpoints, tokenizers, the store's files; conservation and the goldens of whole graphs
-QUICK = Architecture.* Onnx.* Autodiff.* Reference.* Checkpoints.* Tokenizers.TokenizerTests Tokenizers.Gpt2TokenizerTests Store.StoredTableTests Store.RunDirectoryTests Attribution.GoldenTests Attribution.Invariants.ConservationTests
+# rooms and public API, every gradient rule and segment, graphs, checkpoints, tokenizers, the store's files; conservation and the
+# goldens of whole graphs
+QUICK = Architecture.* Onnx.* Autodiff.* Reference.* Checkpoints.* Tokenizers.TokenizerTests Tokenizers.Gpt2TokenizerTests \
+	Store.StoredTableTests Store.RunDirectoryTests Attribution.GoldenTests Attribution.Invariants.ConservationTests
 .PHONY: demo test check build test-tools lint bench validation gpu package pack pack-tools clean
 
 demo: build
 	@test -f models/tiny/bundle.json || $(CLI) export --checkpoint models/tiny --out models/tiny
 	$(CLI) graph --model models/tiny --prompt "Copyright (C" --target ")" --out runs/copyright --force
 	$(CLI) validate runs/copyright --compare gradient,ig,relp,frozen
-	$(CLI) query runs/copyright "SELECT down_site, count(*) AS edges, round(sum(abs(effect)), 3) AS effect FROM edges GROUP BY down_site ORDER BY effect DESC LIMIT 5"
+	$(CLI) query runs/copyright "SELECT down_site, count(*) AS edges, round(sum(abs(effect)), 3) AS effect FROM edges \
+		GROUP BY down_site ORDER BY effect DESC LIMIT 5"
 	@echo "the graph as a page, to be opened in a browser: $(CURDIR)/runs/copyright/graph.html"
 
 test: build test-tools
@@ -26,7 +29,7 @@ test: build test-tools
 check: build
 	$(TESTS) $(foreach c,$(QUICK),-class "OnnxAttribution.Tests.$(c)")
 
-# the page is tested in a real browser, and strace watches what the program asks of Linux: both are taken from Debian's and Ubuntu's packages,
+# the page is tested in a real browser, and strace watches what the program asks of Linux: both come from Debian's and Ubuntu's packages,
 # elsewhere CHROMIUM=/path/to/chrome names the browser
 MISSING = $(if $(CHROMIUM),,chromium fonts-dejavu-core) $(if $(shell command -v strace),,$(if $(filter Linux,$(shell uname)),strace))
 APT = -qq -o Acquire::Retries=3
@@ -69,7 +72,7 @@ validation: build
 gpu:
 	dotnet build -c $(CONFIG) -p:Gpu=true --nologo -v quiet
 
-# for the machine that it runs on, into artifacts/: the tool and the library for NuGet, and an archive of the program; then the tests of these
+# for the machine that it runs on, into artifacts/: the tool and the library for NuGet, and an archive of the program; then their tests
 package: pack build
 	@mkdir -p TestResults
 	$(TESTS) -explicit only -namespace OnnxAttribution.Tests.Packaging -result-xml TestResults/package.xml

@@ -5,11 +5,11 @@ namespace OnnxAttribution.Bench;
 
 /// <summary>
 /// The tables of a Markdown page that are made from records. Each stands between <c>&lt;!-- speed: KIND FILE… --&gt;</c>, files as seen
-/// from the repository's root, and <c>&lt;!-- /speed --&gt;</c>.
+/// from the repository's root, and <c>&lt;!-- /speed --&gt;</c>. Where a file is not there yet, the page says so.
 /// </summary>
 internal static partial class MarkedTables
 {
-    private const string End = "<!-- /speed -->";
+    private const string End = "<!-- /speed -->", NotYet = "Not measured on this machine yet; `make bench` does.\n";
 
     /// <summary>Makes every marked table of a page anew.</summary>
     /// <param name="root">Where the markers' paths begin.</param>
@@ -33,7 +33,8 @@ internal static partial class MarkedTables
         var words = what.Split(' ', StringSplitOptions.RemoveEmptyEntries);
         if (words is [var kind, _, ..] && SpeedTables.Kinds.TryGetValue(kind, out var make))
         {
-            return make([.. words[1..].Select(f => Path.Combine(root, f))]);
+            string[] files = [.. words[1..].Select(f => Path.Combine(root, f))];
+            return files.All(File.Exists) ? make(files) : NotYet;
         }
         var kinds = string.Join(", ", SpeedTables.Kinds.Keys);
         throw new FormatException($"'{what}' is no table of speed; write one of {kinds}, and then its files");

@@ -73,6 +73,13 @@ public sealed class SpeedTablesTests : IDisposable
         Assert.Equal(filled, MarkedTables.Filled(filled, _directory.Path));
     }
 
+    [Fact]
+    public void A_page_says_what_is_not_measured_yet()
+    {
+        var filled = MarkedTables.Filled("<!-- speed: graph none.json -->\n| typed |\n<!-- /speed -->\n", _directory.Path);
+        Assert.Equal("<!-- speed: graph none.json -->\nNot measured on this machine yet; `make bench` does.\n<!-- /speed -->\n", filled);
+    }
+
     [Theory]
     [InlineData("<!-- speed: graph a.json -->\n| no end |\n", "has no end")]
     [InlineData("<!-- speed: grahp a.json -->\n<!-- /speed -->", "'grahp a.json' is no table of speed")]
