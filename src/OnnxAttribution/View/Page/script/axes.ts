@@ -18,8 +18,14 @@ export class Axes {
   constructor(private readonly graph: Graph) {
     const { rows, columns } = graph.page.layout;
     this.rows = rows.map(r => h("span", { class: r.label.includes("resid") ? "stream" : null }, plain(r.label)));
-    this.columns = columns.map(c => h("span", { title: c.position === null ? plain(c.label) : `${visible(c.label)} at position ${c.position}` },
-      h("b", {}, c.position === null ? plain(c.label) : visible(c.label)), c.position === null ? null : h("i", {}, String(c.position))));
+    this.columns = columns.map(c =>
+      h(
+        "span",
+        { title: c.position === null ? plain(c.label) : `${visible(c.label)} at position ${c.position}` },
+        h("b", {}, c.position === null ? plain(c.label) : visible(c.label)),
+        c.position === null ? null : h("i", {}, String(c.position)),
+      ),
+    );
     this.left.append(...this.rows);
     this.below.append(...this.columns);
   }

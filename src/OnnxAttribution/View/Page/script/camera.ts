@@ -93,7 +93,10 @@ export class Camera {
     if (this.view.clientWidth === 0) return;
     const { top, height } = this.box;
     const [mx, my] = [this.view.clientWidth / this.limits()[0] / 2, this.view.clientHeight / this.limits()[0] / 2];
-    this.behaviour.scaleExtent(this.limits()).translateExtent([[this.ends[0] - mx, top - my], [this.ends[1] + mx, top + height + my]]);
+    this.behaviour.scaleExtent(this.limits()).translateExtent([
+      [this.ends[0] - mx, top - my],
+      [this.ends[1] + mx, top + height + my],
+    ]);
     if (this.fitted) this.fit(false);
   }
 

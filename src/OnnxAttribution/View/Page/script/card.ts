@@ -11,28 +11,56 @@ export function promptOf(graph: Graph, i: number): HTMLElement[] {
   if (run.tokens.length === 0 || acts.length === 0) return [];
   const at = new Map(acts);
   const most = Math.max(...at.values(), 1e-30);
-  return [h("p", { class: "text prompt" }, ...run.tokens.map((t, p) => shaded(visible(t), (at.get(p) ?? 0) / most, p === graph.node(i).p ? "here" : "", at.get(p) ?? null)))];
+  return [
+    h(
+      "p",
+      { class: "text prompt" },
+      ...run.tokens.map((t, p) => shaded(visible(t), (at.get(p) ?? 0) / most, p === graph.node(i).p ? "here" : "", at.get(p) ?? null)),
+    ),
+  ];
 }
 
 /** What a text says about the feature. */
 export function cardOf(graph: Graph, card: Card, activation: Known): HTMLElement[] {
   const text = (s: number) => graph.page.strings[s] ?? "";
   return [
-    ...(card.up.length + card.down.length === 0 ? [] : [h("div", { class: "pair" }, logits("Promotes", "raises", card.up, text), logits("Suppresses", "lowers", card.down, text))]),
+    ...(card.up.length + card.down.length === 0
+      ? []
+      : [h("div", { class: "pair" }, logits("Promotes", "raises", card.up, text), logits("Suppresses", "lowers", card.down, text))]),
     h("h3", {}, "Where it is active", h("small", {}, `${percent(card.rate)} of tokens · up to ${number(card.max, 3)}`)),
-    card.hist.length === 0 ? h("p", { class: "hint" }, "Never active on the text the dashboards were made from.") : histogram(card, activation),
+    card.hist.length === 0
+      ? h("p", { class: "hint" }, "Never active on the text the dashboards were made from.")
+      : histogram(card, activation),
     ...contexts(card, text),
-    ...(card.near.length === 0 ? [] : [h("p", { class: "near" }, "nearest by decoder cosine: ", ...card.near.slice(0, 5).map(([f, cosine]) => h("span", {}, h("b", {}, String(f)), ` ${number(cosine, 2)} `)))]),
+    ...(card.near.length === 0
+      ? []
+      : [
+          h(
+            "p",
+            { class: "near" },
+            "nearest by decoder cosine: ",
+            ...card.near.slice(0, 5).map(([f, cosine]) => h("span", {}, h("b", {}, String(f)), ` ${number(cosine, 2)} `)),
+          ),
+        ]),
   ];
 }
 
 function logits(title: string, sign: string, pairs: [number, number][], text: (s: number) => string): HTMLElement {
   const most = Math.max(...pairs.map(p => Math.abs(p[1])), 1e-30);
-  return h("div", { class: `logits ${sign}` }, h("h3", {}, title), h("ol", {}, ...pairs.slice(0, 8).map(([s, value]) => {
-    const token = h("span", { class: "token" }, visible(text(s)));
-    token.style.setProperty("--share", (Math.abs(value) / most).toFixed(3));
-    return h("li", {}, token, h("span", { class: "value" }, decimals(value)));
-  })));
+  return h(
+    "div",
+    { class: `logits ${sign}` },
+    h("h3", {}, title),
+    h(
+      "ol",
+      {},
+      ...pairs.slice(0, 8).map(([s, value]) => {
+        const token = h("span", { class: "token" }, visible(text(s)));
+        token.style.setProperty("--share", (Math.abs(value) / most).toFixed(3));
+        return h("li", {}, token, h("span", { class: "value" }, decimals(value)));
+      }),
+    ),
+  );
 }
 
 function histogram(card: Card, activation: Known): HTMLElement {
@@ -46,10 +74,27 @@ function histogram(card: Card, activation: Known): HTMLElement {
   // bins are a power of two wide and the last holds the maximum, so this is the power; where they end lies a little above the maximum
   const end = card.hist.length * 2 ** Math.round(Math.log2(card.max / (card.hist.length - 0.5)));
   const at = activation === null || card.max <= 0 ? null : Math.min(1, activation / end) * w;
-  return h("div", { class: "histogram" },
-    svg("svg", { viewBox: `0 -6 ${w} ${height + 7}`, role: "img", "aria-label": `Histogram of its activations, counts on a log scale${activation === null ? "" : `; here ${number(activation)}`}` },
-      ...bars, at === null ? null : svg("path", { class: "mark", d: `M${at} ${height}V-1M${at - 3} -6H${at + 3}L${at} -1Z` })),
-    h("p", {}, h("span", {}, "0"), h("span", {}, activation === null ? "" : `▾ here ${number(activation, 3)}`), h("span", {}, number(end, 3))));
+  return h(
+    "div",
+    { class: "histogram" },
+    svg(
+      "svg",
+      {
+        viewBox: `0 -6 ${w} ${height + 7}`,
+        role: "img",
+        "aria-label": `Histogram of its activations, counts on a log scale${activation === null ? "" : `; here ${number(activation)}`}`,
+      },
+      ...bars,
+      at === null ? null : svg("path", { class: "mark", d: `M${at} ${height}V-1M${at - 3} -6H${at + 3}L${at} -1Z` }),
+    ),
+    h(
+      "p",
+      {},
+      h("span", {}, "0"),
+      h("span", {}, activation === null ? "" : `▾ here ${number(activation, 3)}`),
+      h("span", {}, number(end, 3)),
+    ),
+  );
 }
 
 function contexts(card: Card, text: (s: number) => string): HTMLElement[] {
@@ -58,15 +103,33 @@ function contexts(card: Card, text: (s: number) => string): HTMLElement[] {
     const all = card.ctx.filter(c => c.q === q);
     const list = (some: Context[]) => some.map(c => context(c, card.max, text));
     const rest = all.slice(q === 0 ? CONTEXTS : 0);
-    return h("div", { class: "contexts" },
+    return h(
+      "div",
+      { class: "contexts" },
       ...(q === 0 ? list(all.slice(0, CONTEXTS)) : []),
-      rest.length === 0 ? null : h("details", {}, h("summary", {}, q === 0 ? `${count(rest.length, "more context")}` : `${count(rest.length, "context")} from stratum ${q} below`), ...list(rest)));
+      rest.length === 0
+        ? null
+        : h(
+            "details",
+            {},
+            h(
+              "summary",
+              {},
+              q === 0 ? `${count(rest.length, "more context")}` : `${count(rest.length, "context")} from stratum ${q} below`,
+            ),
+            ...list(rest),
+          ),
+    );
   });
 }
 
 function context(c: Context, max: number, text: (s: number) => string): HTMLElement {
   const at = new Map(c.a);
-  return h("p", { class: "text" }, ...c.t.map((s, o) => shaded(running(text(s)), (at.get(o) ?? 0) / Math.max(max, 1e-30), o === c.peak ? "peak" : "", at.get(o) ?? null)));
+  return h(
+    "p",
+    { class: "text" },
+    ...c.t.map((s, o) => shaded(running(text(s)), (at.get(o) ?? 0) / Math.max(max, 1e-30), o === c.peak ? "peak" : "", at.get(o) ?? null)),
+  );
 }
 
 function shaded(token: string, heat: number, classes: string, activation: Known): HTMLElement {

@@ -94,7 +94,8 @@ export interface NodeData {
   t: string;
 }
 
-/** Columns, by falling |eff|. `met`, `act`: what the upstream's clean value does for the metric and for the downstream activation; above 0 raises. */
+/** Columns, by falling |eff|.
+ * `met`, `act`: what the upstream's clean value does for the metric and for the downstream activation; above 0 raises. */
 export interface Edges {
   up: number[];
   down: number[];

@@ -5,14 +5,16 @@ import type { Scene } from "./scene";
 import type { State, Store } from "./state";
 import { byId, number } from "./text";
 
-/** The slider's ends are few and many edges; in between it counts as a power, since most of what is worth seeing lies among the strongest. */
+/** The slider's ends are few and many edges;
+ * in between it counts as a power, since most of what is worth seeing lies among the strongest. */
 const POWER = 2.2;
 const STEPS = 1000;
 
 const toCount = (value: number, all: number): number => Math.round(all * (value / STEPS) ** POWER);
 const toValue = (count: number, all: number): number => (all === 0 ? STEPS : Math.round(STEPS * (count / all) ** (1 / POWER)));
 
-const isDark = (state: State): boolean => state.theme === "dark" || (state.theme === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
+const isDark = (state: State): boolean =>
+  state.theme === "dark" || (state.theme === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
 
 /** The buttons and the slider, and how they look in each state. */
 export class Controls {

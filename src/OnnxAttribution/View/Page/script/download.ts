@@ -4,7 +4,18 @@ import type { State } from "./state";
 import { movedTo, edgesWords } from "./panel";
 import { number, plain, svg, visible } from "./text";
 
-const PAINT = ["fill", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linejoin", "opacity", "font-family", "font-size", "font-weight"];
+const PAINT = [
+  "fill",
+  "stroke",
+  "stroke-width",
+  "stroke-opacity",
+  "stroke-dasharray",
+  "stroke-linejoin",
+  "opacity",
+  "font-family",
+  "font-size",
+  "font-weight",
+];
 const [MARGIN, TITLE, ROWS, TOKENS] = [16, 56, 84, 56];
 
 /** Saves what is shown as one SVG without script or style sheet, which any program draws alike. */
@@ -12,7 +23,12 @@ export function download(graph: Graph, scene: Scene, state: State): void {
   const text = new XMLSerializer().serializeToString(figure(graph, scene, state));
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([`<?xml version="1.0" encoding="utf-8"?>\n${text}\n`], { type: "image/svg+xml" }));
-  link.download = `${plain(graph.page.title).replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "graph"}.svg`;
+  link.download = `${
+    plain(graph.page.title)
+      .replace(/[^\p{L}\p{N}]+/gu, "-")
+      .replace(/^-+|-+$/g, "")
+      .slice(0, 60) || "graph"
+  }.svg`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
@@ -24,22 +40,49 @@ function figure(graph: Graph, scene: Scene, state: State): SVGSVGElement {
   const [width, height] = [ROWS + (layout.columns.at(-1)?.right ?? layout.width) + 9 - left + MARGIN, TITLE + bottom + TOKENS];
   const page = getComputedStyle(document.body);
   const ink = hex(page.color);
-  const words = (x: number, y: number, size: number, anchor: string, text: string) => svg("text", { x, y, "font-size": size, "text-anchor": anchor, fill: ink }, text);
+  const words = (x: number, y: number, size: number, anchor: string, text: string) =>
+    svg("text", { x, y, "font-size": size, "text-anchor": anchor, fill: ink }, text);
   const of = state.sign === "metric" ? "the metric" : "the downstream feature";
-  const legend = `${state.safe ? "blue raises, orange (dashed) lowers" : "blue raises, red lowers"} ${of}; width: |effect|, the change of the metric when a node is ${movedTo(graph)}; hatched: error nodes; ${edgesWords(state.shown, graph.edgeCount)}`;
-  return svg("svg", { xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width} ${height}`, "font-family": "system-ui, sans-serif" },
+  const legend = [
+    `${state.safe ? "blue raises, orange (dashed) lowers" : "blue raises, red lowers"} ${of}`,
+    `width: |effect|, the change of the metric when a node is ${movedTo(graph)}`,
+    "hatched: error nodes",
+    edgesWords(state.shown, graph.edgeCount),
+  ].join("; ");
+  return svg(
+    "svg",
+    { xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width} ${height}`, "font-family": "system-ui, sans-serif" },
     svg("title", {}, plain(graph.page.title)),
     svg("defs", {}, ...[...scene.base.querySelectorAll("pattern")].map(p => painted(p))),
     svg("rect", { width, height, fill: hex(page.backgroundColor) }),
     words(MARGIN, 24, 16, "start", plain(graph.page.title)),
-    words(MARGIN, 42, 11, "start", `${plain(run.metric)}: ${number(run.clean)}${run.patch === null ? "" : `, patch ${number(run.patch)}`} · ${legend}`),
+    words(
+      MARGIN,
+      42,
+      11,
+      "start",
+      `${plain(run.metric)}: ${number(run.clean)}${run.patch === null ? "" : `, patch ${number(run.patch)}`} · ${legend}`,
+    ),
     ...layout.rows.map(r => words(ROWS - 8, TITLE + (r.top + r.bottom) / 2 + 4, 11, "end", plain(r.label))),
-    ...layout.columns.map(c => words(ROWS - left + (c.left + c.right) / 2, TITLE + bottom + 18, 12, "middle", c.position === null ? plain(c.label) : visible(c.label))),
-    svg("g", { transform: `translate(${ROWS - left} ${TITLE})` }, ...[scene.base, scene.lit].map(layer => {
-      const group = svg("g", { opacity: getComputedStyle(layer).opacity });
-      for (const part of layer.children) if (part.localName !== "defs") append(group, part);
-      return group;
-    })));
+    ...layout.columns.map(c =>
+      words(
+        ROWS - left + (c.left + c.right) / 2,
+        TITLE + bottom + 18,
+        12,
+        "middle",
+        c.position === null ? plain(c.label) : visible(c.label),
+      ),
+    ),
+    svg(
+      "g",
+      { transform: `translate(${ROWS - left} ${TITLE})` },
+      ...[scene.base, scene.lit].map(layer => {
+        const group = svg("g", { opacity: getComputedStyle(layer).opacity });
+        for (const part of layer.children) if (part.localName !== "defs") append(group, part);
+        return group;
+      }),
+    ),
+  );
 }
 
 function append(to: Element, from: Element): void {
@@ -56,7 +99,17 @@ function painted(from: Element): Element | null {
   if (from.localName !== "g") {
     for (const name of PAINT) {
       const value = style.getPropertyValue(name).trim();
-      if (value !== "" && !(name.startsWith("stroke-") && style.stroke === "none") && !(name.startsWith("font-") && from.localName !== "text")) copy.setAttribute(name, hex(value).replace(/^(\d+(\.\d+)?)px$/, "$1").replace(/"/g, ""));
+      if (
+        value !== "" &&
+        !(name.startsWith("stroke-") && style.stroke === "none") &&
+        !(name.startsWith("font-") && from.localName !== "text")
+      )
+        copy.setAttribute(
+          name,
+          hex(value)
+            .replace(/^(\d+(\.\d+)?)px$/, "$1")
+            .replace(/"/g, ""),
+        );
     }
   }
   for (const child of from.childNodes) {
@@ -71,5 +124,13 @@ function hex(value: string): string {
   const mixed = /^color\(srgb ([\d.e-]+) ([\d.e-]+) ([\d.e-]+)(?: \/ [\d.]+)?\)$/.exec(value);
   const plainColour = /^rgba?\((\d+), (\d+), (\d+)(?:, [\d.]+)?\)$/.exec(value);
   const parts = mixed ? mixed.slice(1, 4).map(v => Number(v) * 255) : plainColour ? plainColour.slice(1, 4).map(Number) : null;
-  return parts === null ? value : `#${parts.map(v => Math.round(Math.max(0, Math.min(255, v))).toString(16).padStart(2, "0")).join("")}`;
+  return parts === null
+    ? value
+    : `#${parts
+        .map(v =>
+          Math.round(Math.max(0, Math.min(255, v)))
+            .toString(16)
+            .padStart(2, "0"),
+        )
+        .join("")}`;
 }

@@ -4,11 +4,22 @@ import type { Scene } from "./scene";
 import type { Search } from "./search";
 import type { Store } from "./state";
 
-const ARROWS: Record<string, "up" | "down" | "left" | "right"> = { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" };
+const ARROWS: Record<string, "up" | "down" | "left" | "right"> = {
+  ArrowUp: "up",
+  ArrowDown: "down",
+  ArrowLeft: "left",
+  ArrowRight: "right",
+};
 
 /** Keys for the whole page; those for moving between nodes act while a node has the focus. */
 export function listenToKeys(graph: Graph, scene: Scene, store: Store, camera: Camera, search: Search): void {
-  const page: Record<string, () => void> = { "/": () => search.focus(), "+": () => camera.scale(1.4), "=": () => camera.scale(1.4), "-": () => camera.scale(1 / 1.4), "0": () => camera.fit() };
+  const page: Record<string, () => void> = {
+    "/": () => search.focus(),
+    "+": () => camera.scale(1.4),
+    "=": () => camera.scale(1.4),
+    "-": () => camera.scale(1 / 1.4),
+    "0": () => camera.fit(),
+  };
   document.addEventListener("keydown", event => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target instanceof Element ? event.target : null;

@@ -6,7 +6,8 @@ import { byId, svg } from "./text";
 /** Of more lit nodes than this, labels would lie on each other among dots. */
 const LABELLED = 45;
 
-/** Draws what is lit once more above the dimmed base: paths through a pinned node, a node under the pointer and what it is joined to, or what the search found. */
+/** Draws what is lit once more above the dimmed base:
+ * paths through a pinned node, a node under the pointer and what it is joined to, or what the search found. */
 export class Light {
   constructor(
     private readonly graph: Graph,
@@ -18,7 +19,13 @@ export class Light {
     const hover = state.pointed ?? state.hover;
     const main = found !== null ? null : (pin ?? hover);
     const lit: Paths | null =
-      found !== null ? { nodes: new Set(found), edges: [] } : pin !== null ? this.graph.paths(pin, shown) : hover !== null ? this.graph.around(hover, shown) : null;
+      found !== null
+        ? { nodes: new Set(found), edges: [] }
+        : pin !== null
+          ? this.graph.paths(pin, shown)
+          : hover !== null
+            ? this.graph.around(hover, shown)
+            : null;
     byId("world").classList.toggle("dimmed", lit !== null);
     const { up, down } = this.graph.page.edges;
     const layer = this.scene.lit;
@@ -35,7 +42,13 @@ export class Light {
   point(e: number | null, state: State): void {
     this.scene.lit.querySelector(".pointed")?.remove();
     if (e === null) return;
-    const group = svg("g", { class: "pointed" }, this.edge(e, true, state), this.node(this.graph.page.edges.up[e], true), this.node(this.graph.page.edges.down[e], true));
+    const group = svg(
+      "g",
+      { class: "pointed" },
+      this.edge(e, true, state),
+      this.node(this.graph.page.edges.up[e], true),
+      this.node(this.graph.page.edges.down[e], true),
+    );
     this.scene.lit.append(group);
   }
 

@@ -51,12 +51,25 @@ store.onChange((state, changed) => {
   if (changed.has("shown") || changed.has("sign") || changed.has("theme") || changed.has("safe")) controls.draw(state);
   if (changed.has("sign") || changed.has("safe")) writeLegend(graph, state);
   if (changed.has("pin")) {
-    scene.nodes.forEach((n, i) => n.getAttribute("aria-pressed") !== String(i === state.pin) && n.setAttribute("aria-pressed", String(i === state.pin)));
+    scene.nodes.forEach(
+      (n, i) => n.getAttribute("aria-pressed") !== String(i === state.pin) && n.setAttribute("aria-pressed", String(i === state.pin)),
+    );
     byId("panel").classList.toggle("open", state.pin !== null);
     byId("handle").setAttribute("aria-expanded", String(state.pin !== null));
-    byId("status").textContent = state.pin === null ? "" : `${plain(graph.node(state.pin).t)} pinned, ${count(graph.paths(state.pin, state.shown).edges.length, "edge")} on its paths`;
+    byId("status").textContent =
+      state.pin === null
+        ? ""
+        : `${plain(graph.node(state.pin).t)} pinned, ${count(graph.paths(state.pin, state.shown).edges.length, "edge")} on its paths`;
   }
-  if (changed.has("pin") || changed.has("hover") || changed.has("pointed") || changed.has("found") || changed.has("shown") || changed.has("sign")) light.draw(state);
+  if (
+    changed.has("pin") ||
+    changed.has("hover") ||
+    changed.has("pointed") ||
+    changed.has("found") ||
+    changed.has("shown") ||
+    changed.has("sign")
+  )
+    light.draw(state);
   // what was last looked at stays in the panel, so that it can be read
   const node = state.hover ?? state.pin ?? (changed.has("pin") ? null : told);
   if (node !== told || changed.has("pin") || changed.has("sign")) panel.show((told = node), state);
@@ -74,9 +87,13 @@ function remember(): void {
 }
 
 for (const button of document.querySelectorAll<HTMLElement>("[data-zoom]")) {
-  button.addEventListener("click", () => (button.dataset.zoom === "fit" ? camera.fit() : camera.scale(button.dataset.zoom === "in" ? 1.4 : 1 / 1.4)));
+  button.addEventListener("click", () =>
+    button.dataset.zoom === "fit" ? camera.fit() : camera.scale(button.dataset.zoom === "in" ? 1.4 : 1 / 1.4),
+  );
 }
-byId("handle").addEventListener("click", () => byId("handle").setAttribute("aria-expanded", String(byId("panel").classList.toggle("open"))));
+byId("handle").addEventListener("click", () =>
+  byId("handle").setAttribute("aria-expanded", String(byId("panel").classList.toggle("open"))),
+);
 document.querySelector(".skip")?.addEventListener("click", event => {
   event.preventDefault();
   byId("panel").focus();

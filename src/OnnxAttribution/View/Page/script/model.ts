@@ -125,7 +125,8 @@ export class Graph {
     }
   }
 
-  /** The next node in a direction: up and down along the strongest shown edge or else to the nearest of the next row, left and right within the row. */
+  /** The next node in a direction: up and down along the strongest shown edge or else to the nearest of the next row,
+   * left and right within the row. */
   next(i: number, direction: "up" | "down" | "left" | "right", shown: number): number {
     if (direction === "left" || direction === "right") {
       const row = this.rows[this.row[i]];
@@ -135,7 +136,10 @@ export class Graph {
     const edge = (up ? this.outs : this.ins)[i][0];
     if (edge !== undefined && edge < shown) return (up ? this.page.edges.down : this.page.edges.up)[edge];
     for (let r = this.row[i] + (up ? 1 : -1); r >= 0 && r < this.rows.length; r += up ? 1 : -1) {
-      if (this.rows[r].length > 0) return this.rows[r].reduce((best, j) => (Math.abs(this.node(j).x - this.node(i).x) < Math.abs(this.node(best).x - this.node(i).x) ? j : best));
+      if (this.rows[r].length > 0)
+        return this.rows[r].reduce((best, j) =>
+          Math.abs(this.node(j).x - this.node(i).x) < Math.abs(this.node(best).x - this.node(i).x) ? j : best,
+        );
     }
     return i;
   }

@@ -17,7 +17,13 @@ export interface PanelActions {
 /** What the run does to a node. */
 export function movedTo(graph: Graph): string {
   const { ablation, coefficient, patched } = graph.page.run;
-  return patched ? "moved to its patch value" : !ablation ? "moved to zero" : coefficient === 0 ? "taken away" : `multiplied by ${number(coefficient)}`;
+  return patched
+    ? "moved to its patch value"
+    : !ablation
+      ? "moved to zero"
+      : coefficient === 0
+        ? "taken away"
+        : `multiplied by ${number(coefficient)}`;
 }
 
 export class Panel {
@@ -29,7 +35,9 @@ export class Panel {
   ) {}
 
   show(node: number | null, state: State): void {
-    this.sheet.replaceChildren(...(node === null ? this.overview() : node === this.graph.metric ? this.metric(state) : this.details(node, state)));
+    this.sheet.replaceChildren(
+      ...(node === null ? this.overview() : node === this.graph.metric ? this.metric(state) : this.details(node, state)),
+    );
     this.sheet.scrollTop = 0;
     byId("handle-label").textContent = node === null ? "Strongest nodes" : plain(this.graph.node(node).t);
   }
@@ -37,13 +45,30 @@ export class Panel {
   private overview(): HTMLElement[] {
     const { run, nodes } = this.graph.page;
     const most = Math.max(...nodes.map(n => Math.abs(n.e ?? 0)), 1e-30);
-    const rows = this.graph.strongest(STRONGEST).map(i => this.row(i, this.graph.contribution(i), Math.abs(nodes[i].e ?? 0) / most, number(nodes[i].e), null));
+    const rows = this.graph
+      .strongest(STRONGEST)
+      .map(i => this.row(i, this.graph.contribution(i), Math.abs(nodes[i].e ?? 0) / most, number(nodes[i].e), null));
     return [
-      h("p", { class: "lead" }, "Point at a node to see what it is; click to pin it and light its paths. ", h("kbd", {}, "Tab"), " and arrows move, ", h("kbd", {}, "Enter"), " pins, ", h("kbd", {}, "Esc"), " clears."),
+      h(
+        "p",
+        { class: "lead" },
+        "Point at a node to see what it is; click to pin it and light its paths. ",
+        h("kbd", {}, "Tab"),
+        " and arrows move, ",
+        h("kbd", {}, "Enter"),
+        " pins, ",
+        h("kbd", {}, "Esc"),
+        " clears.",
+      ),
       ...this.note(),
       h("h3", {}, "Strongest nodes", h("small", {}, "effect when ", movedTo(this.graph))),
       h("ol", { class: "links" }, ...rows),
-      h("p", { class: "foot" }, run.model === "" ? "" : `model ${plain(run.model)} · `, `onnx-attribution ${plain(run.version.split("+")[0])}`),
+      h(
+        "p",
+        { class: "foot" },
+        run.model === "" ? "" : `model ${plain(run.model)} · `,
+        `onnx-attribution ${plain(run.version.split("+")[0])}`,
+      ),
     ];
   }
 
@@ -57,7 +82,10 @@ export class Panel {
     return [
       this.head(this.graph.metric, state, "metric"),
       h("p", { class: "where" }, plain(run.metric)),
-      facts([["clean", number(run.clean)], ["patch", run.patch === null ? null : number(run.patch)]]),
+      facts([
+        ["clean", number(run.clean)],
+        ["patch", run.patch === null ? null : number(run.patch)],
+      ]),
       ...this.edges(this.graph.metric, state),
     ];
   }
@@ -71,8 +99,19 @@ export class Panel {
     const { patched } = this.graph.page.run;
     return [
       this.head(i, state, plain(node.t)),
-      h("p", { class: "where" }, token === null ? (node.p < 0 ? "all positions together" : `position ${node.p}`) : h("span", {}, "at ", h("mark", { class: "token" }, visible(token)), ` position ${node.p}`), h("code", {}, plain(site?.name ?? ""))),
-      error ? h("p", { class: "hint" }, "An error node: what the dictionary missed of this site, x − x̂. Its activation is the norm.") : null,
+      h(
+        "p",
+        { class: "where" },
+        token === null
+          ? node.p < 0
+            ? "all positions together"
+            : `position ${node.p}`
+          : h("span", {}, "at ", h("mark", { class: "token" }, visible(token)), ` position ${node.p}`),
+        h("code", {}, plain(site?.name ?? "")),
+      ),
+      error
+        ? h("p", { class: "hint" }, "An error node: what the dictionary missed of this site, x − x̂. Its activation is the norm.")
+        : null,
       facts([
         [error ? "norm" : "activation", number(node.a)],
         ["patch", patched ? number(node.pa) : null],
@@ -96,25 +135,65 @@ export class Panel {
     pin.addEventListener("click", () => this.actions.pin(pinned ? null : i));
     const dictionary = site?.neuronpedia ?? "";
     const known = feature !== null && feature.feature >= 0 && /^[\w.-]+\/[\w.-]+$/.test(dictionary);
-    return h("div", { class: "head" }, h("h2", {}, label),
-      known ? h("a", { href: `https://www.neuronpedia.org/${dictionary}/${feature.feature}`, target: "_blank", rel: "noopener noreferrer" }, "Neuronpedia ↗") : null, pin);
+    return h(
+      "div",
+      { class: "head" },
+      h("h2", {}, label),
+      known
+        ? h(
+            "a",
+            { href: `https://www.neuronpedia.org/${dictionary}/${feature.feature}`, target: "_blank", rel: "noopener noreferrer" },
+            "Neuronpedia ↗",
+          )
+        : null,
+      pin,
+    );
   }
 
   private sentence(i: number): HTMLElement | null {
     const { e, x_e: exact } = this.graph.node(i);
     if (e === null || e === 0) return null;
-    const words = `${capital(movedTo(this.graph))}, the metric ${this.graph.page.run.ablation ? "" : "is estimated to "}${verb(e, this.graph.page.run.ablation)} by ${number(Math.abs(e), 3)}: ${this.graph.page.run.patched ? "its clean value" : "it"} `;
+    const { ablation, patched } = this.graph.page.run;
+    const moved = `${ablation ? "" : "is estimated to "}${verb(e, ablation)} by ${number(Math.abs(e), 3)}`;
+    const words = `${capital(movedTo(this.graph))}, the metric ${moved}: ${patched ? "its clean value" : "it"} `;
     const does = this.graph.contribution(i) ?? 0;
-    return h("p", { class: "sentence" }, words, h("b", { class: signClass(does) }, does > 0 ? "raises" : "lowers"), " the metric.",
-      exact === null ? null : ` Really done, it changes by ${signed(exact, 3)}${exact * e < 0 ? ", the other way" : ""}.`);
+    return h(
+      "p",
+      { class: "sentence" },
+      words,
+      h("b", { class: signClass(does) }, does > 0 ? "raises" : "lowers"),
+      " the metric.",
+      exact === null ? null : ` Really done, it changes by ${signed(exact, 3)}${exact * e < 0 ? ", the other way" : ""}.`,
+    );
   }
 
   private edges(i: number, state: State): HTMLElement[] {
-    const lists: [string, number[], number[]][] = [["Strongest edges out", this.graph.outs[i], this.graph.page.edges.down], ["Strongest edges in", this.graph.ins[i], this.graph.page.edges.up]];
-    return lists.flatMap(([title, edges, end]) => edges.length === 0 ? [] : [
-      h("h3", {}, title, h("small", {}, edges.length > EDGES ? `${EDGES} of ${edges.length}` : "")),
-      h("ol", { class: "links" }, ...edges.slice(0, EDGES).map(e => this.row(end[e], this.graph.edgeSign(e, state.sign), this.graph.edgeStrength(e) ** 2, number(this.graph.page.edges.eff[e], 3), e))),
-    ]);
+    const lists: [string, number[], number[]][] = [
+      ["Strongest edges out", this.graph.outs[i], this.graph.page.edges.down],
+      ["Strongest edges in", this.graph.ins[i], this.graph.page.edges.up],
+    ];
+    return lists.flatMap(([title, edges, end]) =>
+      edges.length === 0
+        ? []
+        : [
+            h("h3", {}, title, h("small", {}, edges.length > EDGES ? `${EDGES} of ${edges.length}` : "")),
+            h(
+              "ol",
+              { class: "links" },
+              ...edges
+                .slice(0, EDGES)
+                .map(e =>
+                  this.row(
+                    end[e],
+                    this.graph.edgeSign(e, state.sign),
+                    this.graph.edgeStrength(e) ** 2,
+                    number(this.graph.page.edges.eff[e], 3),
+                    e,
+                  ),
+                ),
+            ),
+          ],
+    );
   }
 
   private row(i: number, value: Known, share: number, text: string, edge: number | null): HTMLElement {
@@ -122,10 +201,18 @@ export class Panel {
     const token = this.graph.token(i);
     const width = Math.max(1, Math.round(share * 48));
     const jacobian = edge === null ? null : this.graph.page.edges.jac[edge];
-    const link = h("button", { type: "button", "data-to": i, title: jacobian === null ? null : `jacobian ${number(jacobian)}` },
-      h("span", { class: "name" }, plain(node.t)), i === this.graph.metric || token === null ? h("span") : h("span", { class: "token" }, visible(token)),
-      svg("svg", { class: `meter ${signClass(value)}`, width: 48, height: 6, "aria-hidden": "true" }, svg("rect", { x: 48 - width, y: 0, width, height: 6, rx: 2 })),
-      h("span", { class: "value" }, text));
+    const link = h(
+      "button",
+      { type: "button", "data-to": i, title: jacobian === null ? null : `jacobian ${number(jacobian)}` },
+      h("span", { class: "name" }, plain(node.t)),
+      i === this.graph.metric || token === null ? h("span") : h("span", { class: "token" }, visible(token)),
+      svg(
+        "svg",
+        { class: `meter ${signClass(value)}`, width: 48, height: 6, "aria-hidden": "true" },
+        svg("rect", { x: 48 - width, y: 0, width, height: 6, rx: 2 }),
+      ),
+      h("span", { class: "value" }, text),
+    );
     link.addEventListener("click", () => this.actions.pin(i));
     link.addEventListener("pointerenter", () => (edge === null ? this.actions.pointAtNode(i) : this.actions.pointAt(edge)));
     link.addEventListener("pointerleave", () => (edge === null ? this.actions.pointAtNode(null) : this.actions.pointAt(null)));
@@ -138,7 +225,14 @@ export const capital = (text: string): string => text.charAt(0).toUpperCase() + 
 const verb = (e: number, past: boolean): string => (e < 0 ? (past ? "falls" : "fall") : past ? "rises" : "rise");
 
 function facts(pairs: [name: string, value: string | null, sign?: string][]): HTMLElement {
-  return h("dl", { class: "facts" }, ...pairs.filter(p => p[1] !== null).map(([name, value, sign]) => h("div", {}, h("dt", {}, name), h("dd", { class: sign ?? null }, value))));
+  return h(
+    "dl",
+    { class: "facts" },
+    ...pairs
+      .filter(p => p[1] !== null)
+      .map(([name, value, sign]) => h("div", {}, h("dt", {}, name), h("dd", { class: sign ?? null }, value))),
+  );
 }
 
-export const edgesWords = (shown: number, all: number): string => (shown === all ? count(all, "edge") : `${shown.toLocaleString("en-US")} of ${count(all, "edge")}`);
+export const edgesWords = (shown: number, all: number): string =>
+  shown === all ? count(all, "edge") : `${shown.toLocaleString("en-US")} of ${count(all, "edge")}`;

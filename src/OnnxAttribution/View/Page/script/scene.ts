@@ -21,13 +21,28 @@ export class Scene {
     const { width, height, columns, rows } = graph.page.layout;
     const view = `0 0 ${width} ${height}`;
     const bottom = rows[0]?.bottom ?? height;
-    const bands = columns.map((c, i) => svg("rect", { class: i % 2 === 0 ? "band" : "band odd", x: c.left - 9, y: 0, width: c.right - c.left + 18, height: bottom + 8 }));
-    const lines = rows.map(r => svg("line", { class: "row", x1: (columns[0]?.left ?? 0) - 9, x2: (columns.at(-1)?.right ?? width) + 9, y1: r.bottom + 17, y2: r.bottom + 17 }));
+    const bands = columns.map((c, i) =>
+      svg("rect", { class: i % 2 === 0 ? "band" : "band odd", x: c.left - 9, y: 0, width: c.right - c.left + 18, height: bottom + 8 }),
+    );
+    const lines = rows.map(r =>
+      svg("line", {
+        class: "row",
+        x1: (columns[0]?.left ?? 0) - 9,
+        x2: (columns.at(-1)?.right ?? width) + 9,
+        y1: r.bottom + 17,
+        y2: r.bottom + 17,
+      }),
+    );
     this.edges = graph.page.edges.eff.map((_, e) => svg("path", { class: "edge off", "data-edge": e, d: this.curve(e) }));
     this.nodes = graph.page.nodes.map((_, i) => this.box(i));
-    this.base = svg("svg", { viewBox: view, class: "base", role: "group", "aria-label": "Nodes of the graph" },
+    this.base = svg(
+      "svg",
+      { viewBox: view, class: "base", role: "group", "aria-label": "Nodes of the graph" },
       svg("defs", {}, hatch("nil"), hatch("raises"), hatch("lowers")),
-      svg("g", { class: "ground" }, ...bands, ...lines), svg("g", { class: "edges" }, ...this.edges), svg("g", { class: "nodes" }, ...this.nodes));
+      svg("g", { class: "ground" }, ...bands, ...lines),
+      svg("g", { class: "edges" }, ...this.edges),
+      svg("g", { class: "nodes" }, ...this.nodes),
+    );
     this.lit = svg("svg", { viewBox: view, class: "lit", "aria-hidden": "true" });
   }
 
@@ -49,7 +64,12 @@ export class Scene {
   }
 
   colour(of: SignOf): void {
-    this.edges.forEach((path, e) => path.setAttribute("class", `edge w${step(this.graph.edgeStrength(e))} ${signClass(this.graph.edgeSign(e, of))}${e >= this.shown ? " off" : ""}`));
+    this.edges.forEach((path, e) =>
+      path.setAttribute(
+        "class",
+        `edge w${step(this.graph.edgeStrength(e))} ${signClass(this.graph.edgeSign(e, of))}${e >= this.shown ? " off" : ""}`,
+      ),
+    );
   }
 
   private curve(e: number): string {
@@ -73,25 +93,49 @@ export class Scene {
     const bar = Math.round((w - 8) * strength * strength * 10) / 10;
     const size = isMetric ? 12 : 5 + 8 * strength;
     const label = plain(node.l);
-    return svg("g", { class: `node n${step(strength)} ${sign}${kind} lone`, "data-node": i, transform: `translate(${node.x} ${node.y})`, tabindex: -1, role: "button", "aria-pressed": "false", "aria-label": this.words(i) },
+    return svg(
+      "g",
+      {
+        class: `node n${step(strength)} ${sign}${kind} lone`,
+        "data-node": i,
+        transform: `translate(${node.x} ${node.y})`,
+        tabindex: -1,
+        role: "button",
+        "aria-pressed": "false",
+        "aria-label": this.words(i),
+      },
       svg("rect", { class: "box", x: -w / 2, y: -hgt / 2, width: w, height: hgt, rx: 5 }),
-      bar >= 1 ? svg("rect", { class: "bar", x: sign === "lowers" ? w / 2 - 4 - bar : 4 - w / 2, y: hgt / 2 - 3.5, width: bar, height: 2, rx: 1 }) : null,
-      svg("text", { y: 3.2, "text-anchor": "middle", ...(label.length > 8 ? { textLength: w - 8, lengthAdjust: "spacingAndGlyphs" } : {}) }, label),
+      bar >= 1
+        ? svg("rect", { class: "bar", x: sign === "lowers" ? w / 2 - 4 - bar : 4 - w / 2, y: hgt / 2 - 3.5, width: bar, height: 2, rx: 1 })
+        : null,
+      svg(
+        "text",
+        { y: 3.2, "text-anchor": "middle", ...(label.length > 8 ? { textLength: w - 8, lengthAdjust: "spacingAndGlyphs" } : {}) },
+        label,
+      ),
       // what lowers is a diamond, so that the sign does not hang on colour alone
-      sign === "lowers" ? svg("path", { class: "dot", d: `M0 ${-size * 1.15}L${size * 1.15} 0L0 ${size * 1.15}L${-size * 1.15} 0Z` }) : svg("circle", { class: "dot", r: size }));
+      sign === "lowers"
+        ? svg("path", { class: "dot", d: `M0 ${-size * 1.15}L${size * 1.15} 0L0 ${size * 1.15}L${-size * 1.15} 0Z` })
+        : svg("circle", { class: "dot", r: size }),
+    );
   }
 
   private words(i: number): string {
     const node = this.graph.node(i);
     const token = this.graph.token(i);
     const effect = this.graph.contribution(i);
-    const does = effect === null || effect === 0 ? "" : `, ${effect > 0 ? "raises" : "lowers"} the metric by ${Math.abs(effect).toPrecision(3)}`;
+    const does =
+      effect === null || effect === 0 ? "" : `, ${effect > 0 ? "raises" : "lowers"} the metric by ${Math.abs(effect).toPrecision(3)}`;
     if (i === this.graph.metric) return `${plain(this.graph.page.run.metric)}: the metric`;
     return `${plain(node.t)}${token === null ? "" : ` at ${visible(token)}, position ${node.p}`}${does}`;
   }
 }
 
 function hatch(sign: string): SVGPatternElement {
-  return svg("pattern", { id: `hatch-${sign}`, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
-    svg("rect", { class: "hatch-ground", width: 6, height: 6 }), svg("rect", { class: `hatch-line ${sign}`, width: 2, height: 6 }));
+  return svg(
+    "pattern",
+    { id: `hatch-${sign}`, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+    svg("rect", { class: "hatch-ground", width: 6, height: 6 }),
+    svg("rect", { class: `hatch-line ${sign}`, width: 2, height: 6 }),
+  );
 }

@@ -45,8 +45,10 @@ export class Search {
     this.hits = query === "" ? [] : this.find(query);
     this.active = -1;
     this.store.update({ hover: null, found: query === "" ? null : this.hits.map(hit => hit.node) });
-    this.list.replaceChildren(...(this.hits.length === 0 ? [h("p", {}, "Nothing found")] : this.hits.slice(0, LISTED).map((hit, i) => this.option(hit, i))),
-      this.hits.length > LISTED ? h("p", {}, `and ${count(this.hits.length - LISTED, "more")}`.replace(/s$/, "")) : "");
+    this.list.replaceChildren(
+      ...(this.hits.length === 0 ? [h("p", {}, "Nothing found")] : this.hits.slice(0, LISTED).map((hit, i) => this.option(hit, i))),
+      this.hits.length > LISTED ? h("p", {}, `and ${count(this.hits.length - LISTED, "more")}`.replace(/s$/, "")) : "",
+    );
     this.open(query !== "");
     byId("status").textContent = query === "" ? "" : `${count(this.hits.length, "node")} found`;
   }
@@ -58,7 +60,12 @@ export class Search {
     const found: (Hit & { rank: number })[] = [];
     this.index.forEach((fields, node) => {
       const whole = fields.findIndex(f => f.includes(phrase));
-      const field = whole >= 0 ? whole : terms.every(t => fields.some(f => f.includes(t))) ? Math.max(...terms.map(t => fields.findIndex(f => f.includes(t)))) : -1;
+      const field =
+        whole >= 0
+          ? whole
+          : terms.every(t => fields.some(f => f.includes(t)))
+            ? Math.max(...terms.map(t => fields.findIndex(f => f.includes(t))))
+            : -1;
       if (field < 0) return;
       const exact = field === 0 && fields[0].split("\n").includes(phrase);
       found.push({ node, field, rank: exact ? -1 : field });
@@ -83,8 +90,13 @@ export class Search {
 
   private option({ node, field }: Hit, i: number): HTMLElement {
     const token = this.graph.token(node);
-    const option = h("div", { role: "option", id: `hit-${i}`, "data-to": node, "aria-selected": "false" },
-      h("b", {}, plain(this.graph.node(node).t)), token === null || node === this.graph.metric ? h("span") : h("span", { class: "token" }, visible(token)), h("small", {}, FIELDS[field]));
+    const option = h(
+      "div",
+      { role: "option", id: `hit-${i}`, "data-to": node, "aria-selected": "false" },
+      h("b", {}, plain(this.graph.node(node).t)),
+      token === null || node === this.graph.metric ? h("span") : h("span", { class: "token" }, visible(token)),
+      h("small", {}, FIELDS[field]),
+    );
     option.addEventListener("click", () => this.take(i));
     option.addEventListener("pointerenter", () => this.store.update({ hover: node }));
     return option;

@@ -37,8 +37,14 @@ export class Store {
 
   static initial(graph: Graph): State {
     return {
-      pin: null, hover: null, pointed: null, found: null, shown: Math.min(READABLE, graph.edgeCount),
-      sign: graph.signs.metric >= graph.signs.downstream ? "metric" : "downstream", theme: "auto", safe: false,
+      pin: null,
+      hover: null,
+      pointed: null,
+      found: null,
+      shown: Math.min(READABLE, graph.edgeCount),
+      sign: graph.signs.metric >= graph.signs.downstream ? "metric" : "downstream",
+      theme: "auto",
+      safe: false,
     };
   }
 

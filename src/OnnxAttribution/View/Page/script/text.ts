@@ -14,11 +14,17 @@ function fill<E extends Element>(element: E, attributes: Attributes, children: C
 }
 
 /** An element of the page. Texts become text nodes: nothing of the data is ever parsed as markup. */
-export const h = <K extends keyof HTMLElementTagNameMap>(name: K, attributes: Attributes = {}, ...children: Child[]): HTMLElementTagNameMap[K] =>
-  fill(document.createElement(name), attributes, children);
+export const h = <K extends keyof HTMLElementTagNameMap>(
+  name: K,
+  attributes: Attributes = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] => fill(document.createElement(name), attributes, children);
 
-export const svg = <K extends keyof SVGElementTagNameMap>(name: K, attributes: Attributes = {}, ...children: Child[]): SVGElementTagNameMap[K] =>
-  fill(document.createElementNS(SVG, name), attributes, children);
+export const svg = <K extends keyof SVGElementTagNameMap>(
+  name: K,
+  attributes: Attributes = {},
+  ...children: Child[]
+): SVGElementTagNameMap[K] => fill(document.createElementNS(SVG, name), attributes, children);
 
 export function byId<E extends HTMLElement = HTMLElement>(id: string): E {
   const element = document.getElementById(id);
@@ -28,7 +34,8 @@ export function byId<E extends HTMLElement = HTMLElement>(id: string): E {
 
 const shown: Record<string, string> = { "\n": "⏎", "\r": "␍", "\t": "⇥" };
 
-/** Text that any format can hold: control characters as their pictures, lone surrogates and what would turn the direction of writing replaced. */
+/** Text that any format can hold: control characters as their pictures,
+ * lone surrogates and what would turn the direction of writing replaced. */
 export const plain = (text: string): string =>
   text
     .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd")
@@ -57,7 +64,10 @@ export const signed = (value: Known, digits = 4): string => (value !== null && v
 /** Two decimals and a sign, for numbers in a column. */
 export const decimals = (value: number): string => minus(`${value > 0 ? "+" : ""}${value.toFixed(2)}`);
 
-export const percent = (share: Known): string =>
-  share === null || !Number.isFinite(share) ? "–" : `${minus((share * 100).toLocaleString("en-US", share < 0.001 ? { maximumSignificantDigits: 2 } : { minimumFractionDigits: 1, maximumFractionDigits: 1 }))} %`;
+export const percent = (share: Known): string => {
+  if (share === null || !Number.isFinite(share)) return "–";
+  const digits = share < 0.001 ? { maximumSignificantDigits: 2 } : { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+  return `${minus((share * 100).toLocaleString("en-US", digits))} %`;
+};
 
 export const count = (value: number, one: string): string => `${value.toLocaleString("en-US")} ${one}${value === 1 ? "" : "s"}`;
