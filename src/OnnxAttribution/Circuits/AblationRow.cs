@@ -2,6 +2,19 @@ using OnnxAttribution.Bundles;
 
 namespace OnnxAttribution.Circuits;
 
+/// <summary>What becomes of the errors of the selected sites when only a circuit is kept.</summary>
+public enum ErrorRule
+{
+    /// <summary>They stay, whatever the circuit.</summary>
+    Keep,
+
+    /// <summary>They are ablated, whatever the circuit.</summary>
+    Remove,
+
+    /// <summary>They are nodes as features are: kept where they are listed.</summary>
+    Nodes,
+}
+
 /// <summary>What one row of a pass ablates.</summary>
 /// <param name="KeepsCircuit">Everything but the circuit is ablated; else the circuit.</param>
 internal sealed record AblationRow(Circuit Circuit, bool KeepsCircuit, ErrorRule Errors = ErrorRule.Keep)

@@ -13,7 +13,7 @@ internal sealed class ControlCircuits
     public ControlCircuits(ActivationCache clean, Circuit circuit)
     {
         _circuit = circuit;
-        foreach (var site in circuit.Features.Select(n => n.Site).Distinct()) _active[site] = Replacements.EncodingOf(clean, site).Features;
+        foreach (var site in circuit.Features.Select(n => n.Site).Distinct()) _active[site] = clean.Encode(site).Features;
     }
 
     /// <summary>Features of the circuit that are active in the clean run, at their position or at any.</summary>

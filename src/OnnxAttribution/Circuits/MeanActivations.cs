@@ -36,7 +36,7 @@ public sealed class MeanActivations
             using var run = ActivationCache.Of(model, piece);
             foreach (var site in model.Selected)
             {
-                Add(sums, site, Replacements.EncodingOf(run, site), model.DictionaryOf(site)?.FeatureCount ?? 0, first);
+                Add(sums, site, run.Encode(site), model.DictionaryOf(site)?.FeatureCount ?? 0, first);
             }
             result.Positions += piece.Length - first;
         }

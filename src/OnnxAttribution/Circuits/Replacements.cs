@@ -1,5 +1,4 @@
 using OnnxAttribution.Bundles;
-using OnnxAttribution.Dictionaries;
 using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Circuits;
@@ -40,13 +39,9 @@ internal sealed class Replacements
         return t => t == 0 ? own(0) : mean;
     });
 
-    /// <summary>Features and errors of every position of one run at a site.</summary>
-    internal static SparseEncoding EncodingOf(ActivationCache run, Site site) =>
-        run.Model.Encoder.Encode(run.Model.DictionaryOf(site), run[site.Name].ToArray(), run.Tokens.Count);
-
     private static Func<int, ReplacementAt> Places(ActivationCache run, Site site)
     {
-        var encoding = EncodingOf(run, site);
+        var encoding = run.Encode(site);
         return t =>
             new ReplacementAt(encoding.Features[t], encoding.Activations[t], encoding.Errors.AsMemory(t * encoding.Width, encoding.Width));
     }

@@ -112,7 +112,7 @@ public sealed class FeatureRun
 
     private void ReadText(TextPass pass, int number, Array[] arrays)
     {
-        using var reader = _text.Open();
+        using var reader = new TextFileReader(_text);
         var sequences = new TokenSequences(new TextChunks(reader, _model.Tokenizer), _model.Tokenizer, TextPass.SequenceLength(_model),
             _options.Tokens ?? long.MaxValue, _model.VocabularySize);
         if (_state.Place.Length > 0) sequences.GoTo(_state.Place);

@@ -1,4 +1,5 @@
 using OnnxAttribution.Bundles;
+using OnnxAttribution.Dictionaries;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Model;
@@ -69,6 +70,9 @@ public sealed class ActivationCache : IDisposable
         using var logits = Model.Steps.Run(Model.Steps.Head, _sites, TokenArray, position);
         return _logits[position] = FiniteValues.Require(logits.Floats(), "the logits").ToArray();
     }
+
+    /// <summary>Features and errors of every position at a site; of a site without a dictionary all is error.</summary>
+    internal SparseEncoding Encode(Site site) => Model.Encoder.Encode(Model.DictionaryOf(site), this[site.Name].ToArray(), Tokens.Count);
 
     /// <summary>Rows that one pass over this prompt may have, at least 2.</summary>
     internal int RowsPerPass(long memoryBudget)

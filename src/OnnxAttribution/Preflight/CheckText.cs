@@ -42,7 +42,7 @@ internal sealed class CheckText
 
     private static CheckText OfFile(LoadedModel model, TextFile file, int length, long limit)
     {
-        using var reader = file.Open();
+        using var reader = new TextFileReader(file);
         var sequences = new TokenSequences(new TextChunks(reader, model.Tokenizer), model.Tokenizer, length, limit, model.VocabularySize);
         var all = new List<int[]>();
         while (sequences.Next() is { } tokens) all.Add(tokens);

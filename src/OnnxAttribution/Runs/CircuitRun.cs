@@ -61,8 +61,8 @@ public sealed class CircuitRun
             throw new PromptException($"--foil goes with --metric logit-diff, and {source.Path} has {Metric.NameOf(options.Metric)}; "
                 + "leave it out, or give --metric logit-diff");
         }
-        int? target = PromptTokens.OneToken(model.Tokenizer, "--target", request.Target),
-            foil = PromptTokens.OneToken(model.Tokenizer, "--foil", request.Foil);
+        int? target = PromptTokens.OneToken(model.Tokenizer, "target", request.Target),
+            foil = PromptTokens.OneToken(model.Tokenizer, "foil", request.Foil);
         var prompts = tasks is null
             ? OwnPrompts(source, request, target, foil, taken)
             : [.. tasks.Select(t => Other(model, run, t, request, taken))];

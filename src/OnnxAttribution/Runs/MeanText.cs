@@ -12,7 +12,7 @@ internal static class MeanText
     public static MeanActivations Of(LoadedModel model, string path, bool prependBos, IProgress<string>? progress)
     {
         int? bos = prependBos ? model.Tokenizer.RequireBeginOfText() : null;
-        using var reader = new TextFile(path, "--mean-text").Open();
+        using var reader = new TextFileReader(new TextFile(path));
         var sequences = new TokenSequences(new TextChunks(reader, model.Tokenizer), model.Tokenizer,
             model.ContextLength - (bos is null ? 0 : 1), long.MaxValue, model.VocabularySize);
         return MeanActivations.Of(model, Sequences(sequences, bos), bos, progress);

@@ -1,6 +1,6 @@
 namespace OnnxAttribution.Texts;
 
-/// <summary>A prompt, target or foil cannot be used; the message says why and how to mend it.</summary>
+/// <summary>A prompt, target or foil cannot be used; the message says why and how to fix it.</summary>
 public sealed class PromptException : Exception
 {
     public PromptException(string message) : base(message)

@@ -4,7 +4,7 @@ namespace OnnxAttribution.Texts;
 
 /// <summary>
 /// A text in pieces that can be tokenized one by one, with the tokens that the whole would have.
-/// 1. Documents are parted by lines that hold <c>&lt;|endoftext|&gt;</c>, or the token by which the model ends a text, and nothing else;
+/// 1. Documents are separated by lines that hold <c>&lt;|endoftext|&gt;</c>, or the token by which the model ends a text, and nothing else;
 ///    the line ends around the line belong to neither.
 /// 2. Within a document a piece ends where the tokenizer may be interrupted, before a space or the end of a line.
 /// </summary>

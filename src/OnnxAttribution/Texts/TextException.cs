@@ -1,4 +1,4 @@
 namespace OnnxAttribution.Texts;
 
-/// <summary>A text file cannot be read, or is no text; the message says why and how to mend it.</summary>
+/// <summary>A text file cannot be read, or is no text; the message says why and how to fix it.</summary>
 public sealed class TextException(string message, Exception? inner = null) : Exception(message, inner);

@@ -3,7 +3,7 @@ using OnnxAttribution.Tokenizers;
 namespace OnnxAttribution.Texts;
 
 /// <summary>A text as sequences of tokens, each of one document and as long as the model's
-/// context allows. Goes on from a saved place.</summary>
+/// context allows. Can be resumed from a saved place.</summary>
 /// <param name="most">Tokens of one sequence, BOS apart.</param>
 /// <param name="limit">Tokens in all.</param>
 /// <param name="vocabulary">Ids that the model knows.</param>
@@ -46,7 +46,7 @@ internal sealed class TokenSequences(TextChunks chunks, Tokenizer tokenizer, int
         return null;
     }
 
-    /// <summary>Where the reading is, in numbers.</summary>
+    /// <summary>The place that has been reached, in numbers.</summary>
     public long[] Save() =>
         [chunks.Count, Tokens, Count, Documents, _isCounted ? 1 : 0, _documentEnds ? 1 : 0, .. _tokens.Skip(_first).Select(t => (long)t)];
 

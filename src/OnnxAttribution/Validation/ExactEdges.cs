@@ -6,6 +6,15 @@ using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Validation;
 
+/// <summary>The two ends of an edge, there or not: indices into a graph's nodes.</summary>
+/// <param name="Down"><see cref="CausalEdge.Metric"/> for the metric.</param>
+internal readonly record struct NodePair(int Up, int Down);
+
+/// <summary>What really happens at one end of an edge when the other is moved.</summary>
+/// <param name="Change">Of the downstream feature's activation; NaN where the downstream end is an error node or the metric.</param>
+/// <param name="Effect">That change times g_d: its part of the metric's change.</param>
+internal readonly record struct ExactEdge(float Change, float Effect);
+
 /// <summary>
 /// Edges by real interventions.
 /// 1. The upstream node's move from its clean to its patch value is added to x_U at its position:

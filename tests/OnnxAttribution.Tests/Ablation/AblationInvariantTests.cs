@@ -129,7 +129,7 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         foreach (var piece in TextPieces.Of(text, 32, 256))
         {
             using var run = ActivationCache.Of(model, piece);
-            var encoding = Replacements.EncodingOf(run, site);
+            var encoding = run.Encode(site);
             for (var t = 1; t < piece.Length; t++) for (var f = 0; f < 40; f++) sum[f] += encoding.ActivationOf(t, f) / 70;
         }
         for (var f = 0; f < 40; f++) Assert.Equal(sum[f], means.At(site).Of(f), 1e-6);
@@ -211,7 +211,7 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         var nodes = new List<CircuitNode>();
         foreach (var site in run.Model.Selected)
         {
-            var encoding = Replacements.EncodingOf(run, site);
+            var encoding = run.Encode(site);
             for (var t = 0; t < encoding.Positions; t++)
             {
                 nodes.AddRange(encoding.Features[t].Append(CausalNode.Error).Select(f => new CircuitNode(site, t, f)));

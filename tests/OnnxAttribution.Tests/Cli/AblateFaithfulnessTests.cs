@@ -162,9 +162,9 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
         Graph("--prompt", "Hello");
         Measure("--ablation", "patch").Failed(1, "patch prompt", "patch_prompt");
         Measure("--ablation", "mean").Failed(2, "--mean-text");
-        Measure("--ablation", "mean", "--mean-text", _directory["none"]).Failed(1, "no file", "--mean-text");
+        Measure("--ablation", "mean", "--mean-text", _directory["none"]).Failed(1, "no file " + _directory["none"]);
         File.WriteAllText(_directory["empty.txt"], "");
-        Measure("--ablation", "mean", "--mean-text", _directory["empty.txt"]).Failed(1, "holds no text", "--mean-text");
+        Measure("--ablation", "mean", "--mean-text", _directory["empty.txt"]).Failed(1, "empty.txt holds no text");
         File.WriteAllText(_directory["empty.txt"], "<|endoftext|>\n<|endoftext|>\n");
         Measure("--ablation", "mean", "--mean-text", _directory["empty.txt"]).Failed(1, "no tokens", "--mean-text");
         File.WriteAllBytes(_directory["windows.txt"], [0x43, 0x61, 0x66, 0xE9]);

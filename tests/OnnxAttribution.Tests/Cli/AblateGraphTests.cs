@@ -141,7 +141,7 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
         foreach (var more in (string[][])[["--out", Out], ["--circuit", "0:1"]])
         {
             Verb.Run(["ablate", "--model", model.Bundle, "--prompts", file, .. more])
-                .Failed(1, "prompts.jsonl, prompt 'w'", "--target 'no'");
+                .Failed(1, "prompts.jsonl, prompt 'w'", "the target 'no'");
         }
         Assert.False(Directory.Exists(Out));
         File.WriteAllText(file, "nonsense");

@@ -117,7 +117,7 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
 
     [Fact]
     public void A_foil_that_is_not_one_token_is_shown_as_its_tokens() =>
-        Refused(Graph(model.Bundle, "Hello", "--metric", "logit-diff", "--foil", "no"), "--foil 'no'", "2 tokens: 'n' 'o'");
+        Refused(Graph(model.Bundle, "Hello", "--metric", "logit-diff", "--foil", "no"), "the foil 'no'", "2 tokens: 'n' 'o'");
 
     [Fact]
     public void A_position_outside_the_prompt_is_refused() =>

@@ -1,5 +1,4 @@
 using OnnxAttribution.Bundles;
-using OnnxAttribution.Circuits;
 using OnnxAttribution.Dictionaries;
 using OnnxAttribution.Model;
 using OnnxAttribution.Tests.Ablation;
@@ -33,7 +32,7 @@ internal sealed class NaiveStatistics
             using var run = ActivationCache.Of(model, tokens);
             foreach (var site in model.Selected)
             {
-                var encoding = Replacements.EncodingOf(run, site);
+                var encoding = run.Encode(site);
                 if (!_activations.TryGetValue(site.Name, out var all)) _activations[site.Name] = all = [];
                 all.Add([.. Enumerable.Range(0, tokens.Length).Select(t => Dense(encoding, t, model.DictionaryOf(site)!.FeatureCount))]);
             }

@@ -13,7 +13,7 @@ public sealed class TextChunksTests(Gpt2TokenizerFixture fixture) : IClassFixtur
     private List<string> Documents(string text, int size, out List<string> pieces)
     {
         File.WriteAllText(_directory["t.txt"], text);
-        using var reader = new TextFile(_directory["t.txt"]).Open();
+        using var reader = new TextFileReader(new TextFile(_directory["t.txt"]));
         var chunks = new TextChunks(reader, fixture.Tokenizer, size);
         var (documents, current) = (new List<string>(), "");
         pieces = [];
@@ -66,7 +66,7 @@ public sealed class TextChunksTests(Gpt2TokenizerFixture fixture) : IClassFixtur
         List<int[]> All(int size, Func<int, bool>? moves = null)
         {
             var (result, place) = (new List<int[]>(), Array.Empty<long>());
-            var reader = new TextFile(_directory["t.txt"]).Open();
+            var reader = new TextFileReader(new TextFile(_directory["t.txt"]));
             TokenSequences Made() => new(new TextChunks(reader, fixture.Tokenizer, size), fixture.Tokenizer, 50, 12_345, 50257);
             var sequences = Made();
             while (sequences.Next() is { } sequence)
@@ -75,7 +75,7 @@ public sealed class TextChunksTests(Gpt2TokenizerFixture fixture) : IClassFixtur
                 if (moves?.Invoke(result.Count) != true) continue;
                 place = sequences.Save();
                 reader.Dispose();
-                reader = new TextFile(_directory["t.txt"]).Open();
+                reader = new TextFileReader(new TextFile(_directory["t.txt"]));
                 sequences = Made();
                 sequences.GoTo(place);
             }
@@ -102,7 +102,7 @@ public sealed class TextChunksTests(Gpt2TokenizerFixture fixture) : IClassFixtur
             + string.Join(" word", SmallTokenizers.Texts(family)
                 .Where(t => !t.Contains("</s>") && !t.Contains("<eos>") && !t.Contains("<|") && !t.Contains('\0')));
         File.WriteAllText(_directory["t.txt"], text);
-        using var reader = new TextFile(_directory["t.txt"]).Open();
+        using var reader = new TextFileReader(new TextFile(_directory["t.txt"]));
         var chunks = new TextChunks(reader, tokenizer, 100);
         var (sequences, tokens) = (new TokenSequences(chunks, tokenizer, 50, long.MaxValue, tokenizer.Count), new List<int>());
         while (sequences.Next() is { } sequence) tokens.AddRange(sequence);
@@ -119,7 +119,7 @@ public sealed class TextChunksTests(Gpt2TokenizerFixture fixture) : IClassFixtur
             File.WriteAllBytes(_directory["t.bin"], bytes);
             var e = Assert.Throws<TextException>(() =>
             {
-                using var reader = new TextFile(_directory["t.bin"]).Open();
+                using var reader = new TextFileReader(new TextFile(_directory["t.bin"]));
                 for (var chunks = new TextChunks(reader, fixture.Tokenizer); chunks.Next() is not null;) { }
             });
             Assert.Contains(words, e.Message);
