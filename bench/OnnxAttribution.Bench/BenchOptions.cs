@@ -39,7 +39,8 @@ internal sealed class BenchOptions
 
     private readonly Option<int?> _runs = new("--runs")
     {
-        Description = $"counted runs ({GraphRuns}; with --ablate {AblateRuns})", HelpName = "N",
+        Description = $"counted runs ({GraphRuns}; with --ablate {AblateRuns})",
+        HelpName = "N",
     };
 
     private readonly Option<bool> _ablate = new("--ablate")
@@ -55,31 +56,36 @@ internal sealed class BenchOptions
 
     private readonly Option<string> _cache = new("--cache")
     {
-        Description = "where random models are kept", HelpName = "DIR",
+        Description = "where random models are kept",
+        HelpName = "DIR",
         DefaultValueFactory = _ => Path.Combine(Home, ".cache", "onnx-attribution"),
     };
 
     private readonly Option<string> _program = new("--program")
     {
-        Description = "the onnx-attribution whose start is timed; a .dll is run by dotnet", HelpName = "FILE",
+        Description = "the onnx-attribution whose start is timed; a .dll is run by dotnet",
+        HelpName = "FILE",
         DefaultValueFactory = _ => Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"),
     };
 
     private readonly Option<string?> _peers = new("--peers")
     {
-        Description = "what bench/bench_peer.py --json wrote, to compare with", HelpName = "FILE",
+        Description = "what bench/bench_peer.py --json wrote, to compare with",
+        HelpName = "FILE",
     };
 
     private readonly Option<bool> _json = new("--json") { Description = "print one JSON object" };
 
     private readonly Option<string?> _record = new("--record")
     {
-        Description = "write the JSON to DIR/<machine>/<benchmark>-<shape>.json as well", HelpName = "DIR",
+        Description = "write the JSON to DIR/<machine>/<benchmark>-<shape>.json as well",
+        HelpName = "DIR",
     };
 
     private readonly Option<string?> _tables = new("--tables")
     {
-        Description = "time nothing: make the marked tables of a Markdown file anew from the JSON that they name", HelpName = "FILE",
+        Description = "time nothing: make the marked tables of a Markdown file anew from the JSON that they name",
+        HelpName = "FILE",
     };
 
     private static string Home => Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);

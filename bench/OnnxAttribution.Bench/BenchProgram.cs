@@ -23,7 +23,10 @@ internal static class BenchProgram
             if (parsed.Action is not System.CommandLine.Help.HelpAction && Misused(parsed) is { } wrong) throw new UsageException(wrong);
             var invocation = new InvocationConfiguration
             {
-                Output = display, Error = errors, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null,
+                Output = display,
+                Error = errors,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null,
             };
             return parsed.InvokeAsync(invocation, cancel).GetAwaiter().GetResult();
         }

@@ -53,8 +53,9 @@ internal static class SpeedTables
 
     private static string[] Row(KeyValuePair<string, double> stage) => [stage.Key.Replace('_', ' '), $"{stage.Value * 1000:f0} ms"];
 
-    private static string Peers(GraphRecord r) => Table(["all edges", "time", $"ours, cotangents and edges, {r.EdgeSeconds:f2} s"],
-        [.. (r.Peers ?? []).Select(p => Row(p, p.Seconds / r.EdgeSeconds))]);
+    private static string Peers(GraphRecord r) => r.Peers is null ? "Not timed: PyTorch was not there.\n"
+        : Table(["all edges", "time", $"ours, cotangents and edges, {r.EdgeSeconds:f2} s"],
+            [.. r.Peers.Select(p => Row(p, p.Seconds / r.EdgeSeconds))]);
 
     private static string[] Row(PeerTime peer, double times) =>
         [$"{peer.Program}: {peer.Name}{(peer.Extrapolated ? " (extrapolated)" : "")}", $"{peer.Seconds:f2} s",

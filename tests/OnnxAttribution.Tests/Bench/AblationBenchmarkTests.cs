@@ -8,7 +8,7 @@ public class AblationBenchmarkTests
     public void A_small_shape_is_timed_against_its_floor_and_the_slow_way()
     {
         using var directory = new TemporaryDirectory();
-        var run = BenchRun.Of([.. BenchRun.Small(directory["cache"]), "--ablate", "--record", directory["records"]]).Done();
+        var run = BenchRun.Start([.. BenchRun.Small(directory["cache"]), "--ablate", "--record", directory["records"]]).Done();
         string[] parts = ["ratio to the floor", "extrapolated", "edges seen", "validate:"];
         Assert.All(parts, words => Assert.Contains(words, run.Output));
         var file = Assert.Single(Directory.GetFiles(directory["records"], "*.json", SearchOption.AllDirectories));

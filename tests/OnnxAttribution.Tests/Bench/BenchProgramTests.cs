@@ -20,7 +20,7 @@ public class BenchProgramTests
     [InlineData("--peers nowhere.json cannot be read", "--peers", "nowhere.json")]
     public void Wrong_usage_is_told_before_anything_is_made(string words, params string[] args)
     {
-        var run = BenchRun.Of(args);
+        var run = BenchRun.Start(args);
         Assert.Equal((2, ""), (run.Code, run.Output));
         Assert.StartsWith("bench: ", run.Error);
         Assert.Contains(words, Assert.Single(run.Error.TrimEnd().Split('\n')));
@@ -30,13 +30,13 @@ public class BenchProgramTests
     public void A_program_that_is_not_there_is_told()
     {
         using var directory = new TemporaryDirectory();
-        var run = BenchRun.Of([.. BenchRun.Small(directory["cache"]), "--edges", "1000", "--program", directory["none.dll"]]);
+        var run = BenchRun.Start([.. BenchRun.Small(directory["cache"]), "--edges", "1000", "--program", directory["none.dll"]]);
         Assert.Equal(2, run.Code);
         Assert.Contains($"--program {directory["none.dll"]} is not there", run.Error);
     }
 
     [Fact]
-    public void The_help_has_examples() => Assert.Contains("Example: OnnxAttribution.Bench", BenchRun.Of("--help").Done().Output);
+    public void The_help_has_examples() => Assert.Contains("Example: OnnxAttribution.Bench", BenchRun.Start("--help").Done().Output);
 
     /// <summary>For one version: whoever types it is told where it went.</summary>
     [Theory, InlineData("bench"), InlineData("bench", "--model-shape", "gpt2", "--json")]

@@ -9,7 +9,7 @@ internal sealed record BenchRun(int Code, string Output, string Error)
     public static string[] Small(string cache) =>
         ["--layers", "1", "--width", "64", "--features", "128", "--vocabulary", "300", "--tokens", "4", "--runs", "2", "--cache", cache];
 
-    public static BenchRun Of(params string[] args)
+    public static BenchRun Start(params string[] args)
     {
         using StringWriter output = new(), error = new();
         var code = BenchProgram.Run(args, output, error);

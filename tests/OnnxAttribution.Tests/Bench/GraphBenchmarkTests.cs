@@ -21,7 +21,7 @@ public sealed class GraphBenchmarkTests : IDisposable
     {
         File.WriteAllText(_directory["peers.json"], PeersText);
         string[] args = [.. BenchRun.Small(_directory["cache"]), "--edges", "1000", "--peers", _directory["peers.json"]];
-        var run = BenchRun.Of([.. args, "--record", _directory["records"]]).Done();
+        var run = BenchRun.Start([.. args, "--record", _directory["records"]]).Done();
         string[] parts = ["ratio to the floor", "process start to Parquet", "1,000 ", "the same edges in PyTorch 1.13.1", "times ours"];
         Assert.All(parts, words => Assert.Contains(words, run.Output));
         var machine = Machine.This();

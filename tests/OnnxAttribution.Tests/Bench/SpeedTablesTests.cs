@@ -80,6 +80,14 @@ public sealed class SpeedTablesTests : IDisposable
         Assert.Equal("<!-- speed: graph none.json -->\nNot measured on this machine yet; `make bench` does.\n<!-- /speed -->\n", filled);
     }
 
+    [Fact]
+    public void A_page_says_that_no_peer_was_timed()
+    {
+        RecordFile.Write(_directory.Path, RecordSamples.Graph() with { Peers = null });
+        var filled = MarkedTables.Filled("<!-- speed: peers acme-one-2-cores/graph-gpt2.json -->\n<!-- /speed -->", _directory.Path);
+        Assert.Contains("\nNot timed: PyTorch was not there.\n", filled);
+    }
+
     [Theory]
     [InlineData("<!-- speed: graph a.json -->\n| no end |\n", "has no end")]
     [InlineData("<!-- speed: grahp a.json -->\n<!-- /speed -->", "'grahp a.json' is no table of speed")]
