@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using OnnxAttribution.Cli.Options;
-using OnnxAttribution.Cli.Reports;
 using OnnxAttribution.Cli.Verbs;
 
 namespace OnnxAttribution.Cli;
@@ -30,32 +29,17 @@ internal static class CommandLine
     private static int Run(string[] args, DisplayWriter output, DisplayWriter error, Action<int>? exit, CancellationToken cancel)
     {
         var common = new CommonOptions();
-        var root = new RootCommand(Description)
-        {
-            ExportCommand.Create(common),
-            GraphCommand.Create(common),
-            ValidateCommand.Create(common),
-            AblateCommand.Create(common),
-            FeaturesCommand.Create(common),
-            SaeCommand.Create(common),
-            ViewCommand.Create(),
-            QueryCommand.Create(common, exit),
-            BenchCommand.Create(),
-        };
+        var groups = Groups(common, exit);
+        var root = new RootCommand(Description);
+        foreach (var (verb, _) in groups.SelectMany(g => g.Verbs)) root.Add(verb);
+        root.Add(BenchCommand.Create());
         common.AddTo(root);
-        root.Options.OfType<VersionOption>().Single().Action = new VersionReport();
         try
         {
             var parsed = Parsed(root, args);
             if (parsed.Action is not HelpAction && UsageError.Of(parsed) is { } usage) throw new UsageException(usage);
-            var invocation = new InvocationConfiguration
-            {
-                Output = output,
-                Error = error,
-                EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = null
-            };
-            return parsed.InvokeAsync(invocation, cancel).GetAwaiter().GetResult();
+            if (parsed.Action is HelpAction && parsed.CommandResult.Command == root) return Help(parsed, groups, output, cancel);
+            return Invoked(parsed, output, error, cancel);
         }
         catch (Exception e)
         {
@@ -65,6 +49,45 @@ internal static class CommandLine
         {
             output.Flush();
         }
+    }
+
+    private static IReadOnlyList<VerbGroup> Groups(CommonOptions common, Action<int>? exit) =>
+    [
+        new("Prepare",
+            (ExportCommand.Create(common), "make a bundle of a checkpoint, or of another program's ONNX, and dictionaries"),
+            (FeaturesCommand.Create(common), "read a text for what makes each feature active; look features up")),
+        new("Draw",
+            (GraphCommand.Create(common), "find which features cause which while the model predicts a token"),
+            (ViewCommand.Create(), "draw a run: as a page, an SVG, a plot, or for another program")),
+        new("Check",
+            (ValidateCommand.Create(common), "compare a graph with real interventions"),
+            (SaeCommand.Create(common), "see whether dictionaries fit their model")),
+        new("Ablate",
+            (AblateCommand.Create(common), "take features away for real: each in turn, a circuit, or one by degrees")),
+        new("Read",
+            (QueryCommand.Create(common, exit), "ask a run, or many, in SQL")),
+        new("Set up",
+            (CompletionCommand.Create(), "print a script that completes verbs and options in your shell")),
+    ];
+
+    private static int Help(ParseResult parsed, IReadOnlyList<VerbGroup> groups, TextWriter output, CancellationToken cancel)
+    {
+        using var help = new StringWriter();
+        var code = Invoked(parsed, help, help, cancel);
+        output.Write(VerbGroup.Listed(help.ToString(), groups));
+        return code;
+    }
+
+    private static int Invoked(ParseResult parsed, TextWriter output, TextWriter error, CancellationToken cancel)
+    {
+        var invocation = new InvocationConfiguration
+        {
+            Output = output,
+            Error = error,
+            EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = null
+        };
+        return parsed.InvokeAsync(invocation, cancel).GetAwaiter().GetResult();
     }
 
     private static ParseResult Parsed(RootCommand root, string[] args)

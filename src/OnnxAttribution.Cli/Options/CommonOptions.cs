@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using OnnxAttribution.Cli.Reports;
 using OnnxAttribution.Runtime;
 
@@ -33,6 +34,11 @@ internal sealed class CommonOptions
         root.Options.Add(Device);
         root.Options.Add(Threads);
         root.Options.Add(Verbose);
+        root.Options.OfType<VersionOption>().Single().Action = new VersionReport();
+        // elsewhere than on Windows a word that begins with a slash is a path
+        if (OperatingSystem.IsWindows()) return;
+        var help = root.Options.OfType<HelpOption>().Single().Aliases;
+        foreach (var slashed in help.Where(a => a.StartsWith('/')).ToList()) help.Remove(slashed);
     }
 
     public RunContext Context(ParseResult parsed, CancellationToken cancel) =>

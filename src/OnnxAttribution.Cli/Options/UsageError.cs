@@ -111,6 +111,10 @@ internal static class UsageError
     {
         var isRefusal = error.Message.StartsWith("Cannot parse", StringComparison.Ordinal)
             || error.Message.StartsWith("Argument '", StringComparison.Ordinal);
+        if (isRefusal && error.SymbolResult is ArgumentResult { Tokens: [var word, ..], Argument: { HelpName: { } words } argument })
+        {
+            return $"{argument.Name} cannot be '{word.Value}'; it takes {words}";
+        }
         if (error.SymbolResult is not OptionResult { Tokens: [var given, ..], Option: var option } || !isRefusal)
         {
             return Words(error.Message);

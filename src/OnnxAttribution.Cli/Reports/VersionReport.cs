@@ -22,7 +22,7 @@ internal sealed class VersionReport : SynchronousCommandLineAction
         output.WriteLine($"onnx-attribution {OfProgram}");
         output.WriteLine($".NET {Environment.Version} on {RuntimeInformation.RuntimeIdentifier}{compiled}");
         output.WriteLine(RuntimeWords());
-        output.WriteLine($"DuckDB.NET {DuckDbDatabase.Version}");
+        output.WriteLine($"DuckDB {DuckDbDatabase.Version}");
         return CommandLine.Done;
     }
 

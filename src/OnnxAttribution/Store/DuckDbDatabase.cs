@@ -10,8 +10,8 @@ internal sealed class DuckDbDatabase : IDisposable
     /// <summary>Unless a setting says otherwise: DuckDB alone would take four fifths of the machine's.</summary>
     public const string MostMemory = "1GB";
 
-    /// <summary>Of DuckDB's package, whose first three numbers are DuckDB's; the library itself is not loaded for it.</summary>
-    public static string Version { get; } = typeof(DuckDBConnection).Assembly.GetName().Version!.ToString();
+    /// <summary>DuckDB's, by the first three numbers of its package; the library itself is not loaded for it.</summary>
+    public static string Version { get; } = typeof(DuckDBConnection).Assembly.GetName().Version!.ToString(3);
 
     private readonly DuckDBConnection _connection;
 

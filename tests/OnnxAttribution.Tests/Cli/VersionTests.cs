@@ -13,7 +13,7 @@ public sealed class VersionTests
             program => Assert.Matches(@"^onnx-attribution \d+\.\d+\.\d+(-[0-9a-z.]+)?(\+[0-9a-f]{40})?$", program),
             dotnet => Assert.Matches(@"^\.NET 1\d\.\d+\.\d+ on [a-z]+-[a-z0-9]+", dotnet),
             runtime => Assert.Matches(@"^ONNX Runtime 1\.\d+\.\d+ with (.*, )?CPUExecutionProvider$", runtime),
-            duckDb => Assert.Matches(@"^DuckDB\.NET 1\.\d+\.\d+\.\d+$", duckDb));
+            duckDb => Assert.Matches(@"^DuckDB 1\.\d+\.\d+$", duckDb));
     }
 
     [Fact]

@@ -22,7 +22,10 @@ public sealed partial class ContributingTests
     [InlineData("Add a verb", "src/OnnxAttribution.Cli/CommandLine.cs")]
     public void Each_task_names_code_and_tests(string heading, string file)
     {
-        var task = Contributing.Prose.SkipWhile(l => l != $"## {heading}").Skip(1).TakeWhile(l => !l.StartsWith("## ", StringComparison.Ordinal)).ToList();
+        var task = Contributing.Prose.SkipWhile(l => l != $"## {heading}")
+            .Skip(1)
+            .TakeWhile(l => !l.StartsWith("## ", StringComparison.Ordinal))
+            .ToList();
         Assert.Contains(task, l => l.Contains($"`{file}`"));
         Assert.Contains(task, l => l.Contains("`tests/"));
     }
@@ -32,7 +35,8 @@ public sealed partial class ContributingTests
     {
         var full = System.IO.Path.Combine(Repository.Root, path);
         return System.IO.Path.Exists(full)
-            || (path.Contains('*') && Directory.EnumerateFiles(System.IO.Path.GetDirectoryName(full)!, System.IO.Path.GetFileName(full)).Any());
+            || (path.Contains('*')
+                && Directory.EnumerateFiles(System.IO.Path.GetDirectoryName(full)!, System.IO.Path.GetFileName(full)).Any());
     }
 
     // from the repository's root, such as src/OnnxAttribution/Runs

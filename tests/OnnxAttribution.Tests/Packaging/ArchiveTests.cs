@@ -18,7 +18,8 @@ public sealed class ArchiveTests : IDisposable
         var unpacked = Path.Combine(_directory.Path, Path.GetFileName(Packages.Archive).Replace(".tar.gz", ""));
         Assert.All(Packages.BesideTheProgram, file => Assert.True(File.Exists(Path.Combine(unpacked, file)), file));
         // no search path, and no variable that says where a .NET is
-        Packages.DrawsTheDemo(Path.Combine(unpacked, Packages.Executable), _directory, new Dictionary<string, string> { ["TMPDIR"] = Path.GetTempPath() });
+        Packages.DrawsTheDemo(Path.Combine(unpacked, Packages.Executable), _directory,
+            new Dictionary<string, string> { ["TMPDIR"] = Path.GetTempPath() });
     }
 
     [Fact(Explicit = true)]
@@ -28,6 +29,7 @@ public sealed class ArchiveTests : IDisposable
         var names = new List<string>();
         while (archive.GetNextEntry() is { } entry) names.Add(entry.Name);
         Assert.True(names.Count > Packages.BesideTheProgram.Count, string.Join(' ', names));
-        Assert.DoesNotContain(names, name => name.EndsWith(".pdb") || name.EndsWith(".dbg") || name.EndsWith(".xml") || name.EndsWith("OnnxAttribution.dll"));
+        Assert.DoesNotContain(names,
+            name => name.EndsWith(".pdb") || name.EndsWith(".dbg") || name.EndsWith(".xml") || name.EndsWith("OnnxAttribution.dll"));
     }
 }

@@ -26,8 +26,8 @@ internal static partial class Packages
 
     public static string Executable => OperatingSystem.IsWindows() ? "onnx-attribution.exe" : "onnx-attribution";
 
-    /// <summary>An installed program draws the demo's graph in a directory of its own, and the graph is the one of the program that the tests were
-    /// built with.</summary>
+    /// <summary>An installed program draws the demo's graph in a directory of its own,
+    /// and the graph is the one of the program that the tests were built with.</summary>
     /// <param name="environment">All that the program sees of the environment; null: what the tests see.</param>
     public static void DrawsTheDemo(string program, TemporaryDirectory directory, IReadOnlyDictionary<string, string>? environment = null)
     {
@@ -45,7 +45,8 @@ internal static partial class Packages
     }
 
     /// <summary>A call of a program, with nothing on its standard input.</summary>
-    public static ProcessStartInfo Call(string program, string[] args, string directory, IReadOnlyDictionary<string, string>? environment = null)
+    public static ProcessStartInfo Call(string program, string[] args, string directory,
+        IReadOnlyDictionary<string, string>? environment = null)
     {
         var start = new ProcessStartInfo(program, args) { WorkingDirectory = directory };
         if (environment is null) return start;
@@ -59,14 +60,21 @@ internal static partial class Packages
     private static SortedDictionary<string, double> Edges(string run)
     {
         var csv = Verb.Run("query", run, "SELECT * EXCLUDE (run, jacobian, effect), effect FROM edges", "--format", "csv").Done();
-        var rows = Lines(csv).Skip(1).Where(line => line.Length > 0).Select(line => (line[..line.LastIndexOf(',')], line[(line.LastIndexOf(',') + 1)..]));
+        var rows = Lines(csv)
+            .Skip(1)
+            .Where(line => line.Length > 0)
+            .Select(line => (line[..line.LastIndexOf(',')], line[(line.LastIndexOf(',') + 1)..]));
         return new(rows.ToDictionary(row => row.Item1, row => double.Parse(row.Item2)), StringComparer.Ordinal);
     }
 
     private static Match Only(Regex name)
     {
-        var found = Directory.Exists(Folder) ? Directory.GetFiles(Folder).Select(f => name.Match(Path.GetFileName(f))).Where(m => m.Success).ToList() : [];
-        return found is [var only] ? only : throw new InvalidOperationException($"{Folder} holds {found.Count} files named like {name}; run 'make package'");
+        var found = Directory.Exists(Folder)
+            ? Directory.GetFiles(Folder).Select(f => name.Match(Path.GetFileName(f))).Where(m => m.Success).ToList()
+            : [];
+        return found is [var only]
+            ? only
+            : throw new InvalidOperationException($"{Folder} holds {found.Count} files named like {name}; run 'make package'");
     }
 
     [GeneratedRegex(@"^onnx-attribution\.(\d.*)\.nupkg$")]

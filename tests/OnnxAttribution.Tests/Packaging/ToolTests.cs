@@ -16,10 +16,12 @@ public sealed class ToolTests : IDisposable
             <configuration><packageSources><clear /><add key="made" value="{Packages.Folder}" /></packageSources></configuration>
             """);
         var tools = _directory["tools"];
-        Dotnet("tool", "install", "onnx-attribution", "--version", Packages.Version, "--tool-path", tools, "--configfile", _directory["nuget.config"]);
+        Dotnet("tool", "install", "onnx-attribution", "--version", Packages.Version, "--tool-path", tools,
+            "--configfile", _directory["nuget.config"]);
         var program = Path.Combine(tools, Packages.Executable);
         Packages.DrawsTheDemo(program, _directory);
-        var stored = Directory.EnumerateFiles(tools, Packages.Executable, SearchOption.AllDirectories).Select(f => Path.GetDirectoryName(f)!);
+        var stored = Directory.EnumerateFiles(tools, Packages.Executable, SearchOption.AllDirectories)
+            .Select(f => Path.GetDirectoryName(f)!);
         Assert.Contains(stored, folder => Packages.BesideTheProgram.All(file => File.Exists(Path.Combine(folder, file))));
         Dotnet("tool", "uninstall", "onnx-attribution", "--tool-path", tools);
         Assert.False(File.Exists(program));
