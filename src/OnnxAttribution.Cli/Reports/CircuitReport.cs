@@ -153,7 +153,12 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
     }
 
     private JsonArray Tokens(IEnumerable<int> tokens, double[] probabilities) =>
-        [.. tokens.Select(JsonNode (t) => new JsonObject { ["id"] = t, ["token"] = model.TokenText(t), ["probability"] = probabilities[t] })];
+        [.. tokens.Select(JsonNode (t) => new JsonObject
+        {
+            ["id"] = t,
+            ["token"] = model.TokenText(t),
+            ["probability"] = probabilities[t]
+        })];
 
     private JsonObject Shifts(CircuitAblation r, double[] after)
     {

@@ -130,8 +130,8 @@ internal sealed class AblateGraphMode : AblateMode
             Positions: Enum.Parse<AblationPositions>(parsed.GetRequiredValue(_positions), ignoreCase: true),
             Measure: Enum.Parse<AblationMeasure>(parsed.GetRequiredValue(_measure), ignoreCase: true), TopEdges: top ?? (threshold is null
                 ? new AblationOptions().TopEdges
-                : null), Threshold: threshold ?? 0, MinPath: parsed.GetValue(_minPath), Logits: !parsed.GetValue(_noTokens) && !parsed.GetValue(_noLogits),
-            MemoryBudget: shared.MemoryBudget(parsed));
+                : null), Threshold: threshold ?? 0, MinPath: parsed.GetValue(_minPath),
+            Logits: !parsed.GetValue(_noTokens) && !parsed.GetValue(_noLogits), MemoryBudget: shared.MemoryBudget(parsed));
     }
 
     internal static Option<string> OneOf(string name, string description, params string[] values)

@@ -62,7 +62,8 @@ internal sealed partial record BundleManifest
 
     private sealed record VersionRecord(int FormatVersion);
 
-    /// <summary>How the file is written and read, made at compile time: a program compiled ahead of time has no reflection for it.</summary>
+    /// <summary>How the file is written and read, made at compile time:
+    /// a program compiled ahead of time has no reflection for it.</summary>
     [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true, NewLine = "\n",
         RespectRequiredConstructorParameters = true, RespectNullableAnnotations = true)]
     [JsonSerializable(typeof(BundleManifest)), JsonSerializable(typeof(VersionRecord))]

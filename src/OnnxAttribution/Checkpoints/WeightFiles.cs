@@ -36,7 +36,8 @@ internal sealed class WeightFiles : IDisposable
     /// <exception cref="CheckpointException">There are no weights, a file is broken, or index and shards disagree.</exception>
     public static WeightFiles Open(string directory)
     {
-        var (single, index) = (System.IO.Path.Combine(directory, CheckpointFolder.SingleFile), System.IO.Path.Combine(directory, CheckpointFolder.IndexFile));
+        var (single, index) = (System.IO.Path.Combine(directory, CheckpointFolder.SingleFile),
+            System.IO.Path.Combine(directory, CheckpointFolder.IndexFile));
         if (File.Exists(single))
         {
             var file = SafetensorsFile.Open(single);
@@ -64,7 +65,8 @@ internal sealed class WeightFiles : IDisposable
                 if (!file.Tensors.ContainsKey(tensor))
                 {
                     throw new CheckpointException(file.Path,
-                        $"has no tensor {DisplayText.QuotedName(tensor)}, which {CheckpointFolder.IndexFile} says it holds; download both again.");
+                        $"has no tensor {DisplayText.QuotedName(tensor)}, which {CheckpointFolder.IndexFile} says it "
+                        + "holds; download both again.");
                 }
                 owners[tensor] = file;
             }

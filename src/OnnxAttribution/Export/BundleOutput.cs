@@ -134,7 +134,8 @@ internal sealed class BundleOutput : IDisposable
             WriteManifest(Target, manifest with
             {
                 Graph = BundleManifest.NextGraphFileName,
-                Files = manifest.Files.ToDictionary(f => f.Key == BundleManifest.GraphFileName ? BundleManifest.NextGraphFileName : f.Key, f => f.Value)
+                Files = manifest.Files.ToDictionary(f =>
+                    f.Key == BundleManifest.GraphFileName ? BundleManifest.NextGraphFileName : f.Key, f => f.Value)
             });
             FileLink.Make(next, graph);
             WriteManifest(Target, manifest);

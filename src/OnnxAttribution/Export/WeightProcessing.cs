@@ -104,7 +104,10 @@ internal sealed class WeightProcessing
     {
         var (d, v) = (_architecture.Shape.Width, _architecture.Shape.VocabularySize);
         yield return new(HookedGraphBuilder.ProcessedUnembedding, [v, d], () => UnembeddingWeight(d));
-        if (_options.FoldLayerNorm && !_architecture.LastNorm.IsRms) yield return new(HookedGraphBuilder.ProcessedUnembeddingBias, [v], () => UnembeddingOffset(d));
+        if (_options.FoldLayerNorm && !_architecture.LastNorm.IsRms)
+        {
+            yield return new(HookedGraphBuilder.ProcessedUnembeddingBias, [v], () => UnembeddingOffset(d));
+        }
     }
 
     private float[] UnembeddingWeight(int d)

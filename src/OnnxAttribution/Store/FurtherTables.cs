@@ -17,7 +17,8 @@ internal static class FurtherTables
     /// <summary>In a fixed order.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. Verbs.Keys.Order(StringComparer.Ordinal)];
 
-    /// <summary>Former names of tables, and their names today. Older runs hold files of the former names, which are read for one version more.</summary>
+    /// <summary>Former names of tables, and their names today.
+    /// Older runs hold files of the former names, which are read for one version more.</summary>
     public static FrozenDictionary<string, string> Renamed { get; } =
         new Dictionary<string, string> { ["logits"] = "tokens" }.ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
 
@@ -31,7 +32,8 @@ internal static class FurtherTables
         ? FileOf(Renamed.GetValueOrDefault(name, name))
         : throw new ArgumentException($"No run holds a table '{name}', only {string.Join(", ", Names)}.", nameof(name));
 
-    /// <summary>The name of the file that holds a table in a directory: <see cref="File"/>, or the former one where only that is there.</summary>
+    /// <summary>The name of the file that holds a table in a directory:
+    /// <see cref="File"/>, or the former one where only that is there.</summary>
     /// <inheritdoc cref="File" path="/exception"/>
     public static string FileIn(string directory, string name)
     {

@@ -59,7 +59,8 @@ public sealed class ShardTests : IDisposable
             "'../secret.safetensors', which is no file name");
         Refused(json => json["weight_map"]!["model.norm.weight"] = 3, "weight_map.model.norm.weight is 3 where a string");
         Refused(json => json["weight_map"]!["model.embed_tokens.weight"] = Second, Second, "has no tensor 'model.embed_tokens.weight'");
-        Refused(json => json["weight_map"]!.AsObject().Remove("model.norm.weight"), CheckpointFolder.IndexFile, "has no tensor 'model.norm.weight'");
+        Refused(json => json["weight_map"]!.AsObject().Remove("model.norm.weight"), CheckpointFolder.IndexFile,
+            "has no tensor 'model.norm.weight'");
     }
 
     // the embedding in one file, all else in the other

@@ -48,7 +48,8 @@ public sealed class ValueBiasTests : IDisposable
         var bias = Random2.Weight("h.1.attn.c_attn.bias")[32..];
         for (var i = 0; i < before.Length; i++) Assert.Equal((double)before[i] - after[i], bias[i % 16], 1e-5);
         Assert.False(File.Exists(Path.Combine(_directory["plain"], BundleManifest.ProcessedFileName)));
-        Assert.InRange(new FileInfo(Path.Combine(_directory["folded"], BundleManifest.ProcessedFileName)).Length, 1, 2048);   // biases alone
+        Assert.InRange(new FileInfo(Path.Combine(_directory["folded"], BundleManifest.ProcessedFileName)).Length, 1,
+            2048);   // biases alone
     }
 
     [Fact]

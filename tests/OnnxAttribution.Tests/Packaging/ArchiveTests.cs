@@ -14,7 +14,9 @@ public sealed class ArchiveTests : IDisposable
     public void The_unpacked_program_draws_the_demo_without_dotnet()
     {
         using (var archive = new GZipStream(File.OpenRead(Packages.Archive), CompressionMode.Decompress))
+        {
             TarFile.ExtractToDirectory(archive, _directory.Path, overwriteFiles: false);
+        }
         var unpacked = Path.Combine(_directory.Path, Path.GetFileName(Packages.Archive).Replace(".tar.gz", ""));
         Assert.All(Packages.BesideTheProgram, file => Assert.True(File.Exists(Path.Combine(unpacked, file)), file));
         // no search path, and no variable that says where a .NET is
