@@ -3,7 +3,8 @@ using System.Text.RegularExpressions;
 namespace OnnxAttribution.Tests.Documents;
 
 /// <summary>Every command of every document is run, or its block says why not; output that a document shows is what is printed.</summary>
-public sealed partial class DocumentCommandTests(DocumentWorld world) : IClassFixture<DocumentWorld>
+[Collection(DocumentCollection.Name)]
+public sealed partial class DocumentCommandTests(DocumentWorld world)
 {
     private const string Ours = "onnx-attribution", HowToSayWhy = "write <!-- not run: REASON --> on the line before the block";
 

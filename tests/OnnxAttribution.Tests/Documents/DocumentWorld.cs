@@ -30,6 +30,9 @@ public sealed class DocumentWorld : IDisposable
 
     public void Dispose() => _directory.Dispose();
 
+    /// <summary>Where a path of the documents' directory really lies.</summary>
+    internal string PathOf(string path) => _directory[path];
+
     /// <summary>Runs a command of <c>onnx-attribution</c>, or an example, unless it was run before and what it wrote is there.</summary>
     internal Verb Run(DocumentCommand command)
     {
