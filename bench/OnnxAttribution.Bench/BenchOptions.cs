@@ -35,7 +35,7 @@ internal sealed class BenchOptions
     private readonly Option<int> _tokens = Size("--tokens", BenchRequest.UsualTokens, "tokens of the prompt");
     private readonly Option<int> _nodes = Size("--nodes", BenchRequest.UsualNodes, "features kept per site; error nodes come on top");
     private readonly Option<int> _edges = Size("--edges", 10_000_000, "random edges that the store sorts and writes");
-    private readonly Option<int> _memory = Size("--memory", 1024, "MiB for the cotangents of one run");
+    public Option<int> Memory { get; } = Size("--memory", 1024, "MiB for the cotangents of one run");
 
     private readonly Option<int?> _runs = new("--runs")
     {
@@ -90,7 +90,7 @@ internal sealed class BenchOptions
 
     private static string Home => Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
 
-    private Option<int>[] Sizes => [_layers, _width, _features, _vocabulary, _tokens, _nodes, _edges, _memory];
+    private Option<int>[] Sizes => [_layers, _width, _features, _vocabulary, _tokens, _nodes, _edges, Memory];
 
     public void AddTo(RootCommand root)
     {
@@ -118,8 +118,7 @@ internal sealed class BenchOptions
 
     public AblationOptions Ablation(ParseResult parsed) => new(
         Positions: Enum.Parse<AblationPositions>(parsed.GetRequiredValue(_positions), ignoreCase: true),
-        Measure: Enum.Parse<AblationMeasure>(parsed.GetRequiredValue(_measure), ignoreCase: true),
-        MemoryBudget: MemoryBudget(parsed));
+        Measure: Enum.Parse<AblationMeasure>(parsed.GetRequiredValue(_measure), ignoreCase: true));
 
     /// <summary>Makes the random model where the cache has none.</summary>
     public BenchRequest Request(ParseResult parsed, RunContext context, Action<string> progress)
@@ -133,7 +132,6 @@ internal sealed class BenchOptions
             Nodes = parsed.GetValue(_nodes),
             StoredEdges = parsed.GetValue(_edges),
             Runs = parsed.GetValue(_runs) ?? (Ablates(parsed) ? AblateRuns : GraphRuns),
-            MemoryBudget = MemoryBudget(parsed),
             Progress = progress,
         };
     }
@@ -150,8 +148,6 @@ internal sealed class BenchOptions
         return published is not null && parsed.GetResult(_features) is null or { Implicit: true } ? shape
             : shape with { Features = features, ActiveFeatures = Math.Min(60, features / 2) };
     }
-
-    private long MemoryBudget(ParseResult parsed) => (long)parsed.GetValue(_memory) << 20;
 
     // what is asked for is never passed over in silence
     private void Agree(CommandResult result)

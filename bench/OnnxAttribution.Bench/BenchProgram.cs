@@ -58,7 +58,7 @@ internal static class BenchProgram
         }
         var peers = options.Peers(parsed);
         var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
-        var context = common.Context(parsed, cancel);
+        var context = common.Context(parsed, cancel, options.Memory);
         using var progress = new ProgressLine(error);
         var request = options.Request(parsed, context, progress.Report);
         IBenchRecord record = options.Ablates(parsed)

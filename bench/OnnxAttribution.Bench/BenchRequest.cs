@@ -20,8 +20,5 @@ internal sealed record BenchRequest(string Bundle, SyntheticShape Shape, RunCont
     /// <summary>Counted runs, after one that is not.</summary>
     public int Runs { get; init; } = 1;
 
-    /// <summary>Bytes for the cotangents, or rows, of one pass.</summary>
-    public long MemoryBudget { get; init; } = 1L << 30;
-
     public Action<string> Progress { get; init; } = _ => { };
 }

@@ -29,7 +29,7 @@ internal static class GraphBenchmark
         var packed = Packs(request.Bundle);
         using var model = LoadedModel.Open(request.Bundle, null, context, prompts: packed ? LoadedModel.ManyPrompts + 1 : 1);
         var prompt = RandomModel.Prompts(model, request.Tokens);
-        var options = new GraphOptions(TopNodes: request.Nodes, TopEdges: null, Prune: false, MemoryBudget: request.MemoryBudget);
+        var options = new GraphOptions(TopNodes: request.Nodes, TopEdges: null, Prune: false);
         var times = new List<(double Seconds, CausalGraph Graph)>();
         for (var i = 0; i <= request.Runs; i++)
         {

@@ -62,7 +62,7 @@ internal static class RandomModel
         {
             var random = new Random(Seed);
             int[] prompt = [.. Enumerable.Range(0, BenchRequest.UsualTokens).Select(_ => random.Next(Letters))];
-            var pass = ModelPass.Run(model, MetricKind.Logit, prompt, prompt.Length - 1, 0, 1);
+            var pass = ModelPass.Run(model, prompt, new MetricRequest(Target: 0, Foil: 1));
             double Norm(Site site) => Math.Sqrt(TensorPrimitives.SumOfSquares<float>(pass.Sites[site.Name]) / prompt.Length);
             var sites = model.Bundle.Sites.Where(s => !shape.ResidualOnly || s.Kind == SiteKind.Resid);
             var norms = sites.Select(s => (s.Name, Norm(s))).ToList();

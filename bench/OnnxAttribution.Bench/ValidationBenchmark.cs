@@ -26,7 +26,7 @@ internal static class ValidationBenchmark
         var path = Path.Combine(directory.Path, "run");
         using (var model = LoadedModel.Open(request.Bundle, null, context))
         {
-            var wanted = new GraphRequest(new GraphOptions(MemoryBudget: request.MemoryBudget));
+            var wanted = new GraphRequest(new GraphOptions());
             GraphRun.Find(model, new PromptTask(prompt), wanted).Write(path, force: false);
         }
         PeakMemory.Begin();
@@ -35,7 +35,7 @@ internal static class ValidationBenchmark
         using var opened = run.Open(null, context);
         var open = Stopwatch.GetElapsedTime(start).TotalSeconds;
         var calls = context.Calls;
-        var validation = ValidationRun.Of(run, opened, new ValidationRequest { MemoryBudget = request.MemoryBudget });
+        var validation = ValidationRun.Of(run, opened, new ValidationRequest());
         validation.Write(context.Cancel);
         return new ValidationTiming((int)validation.Facts["nodes"]!["count"]!, (int)validation.Facts["edges"]!["count"]!, run.Sites.Count,
             Figures.Rounded(Stopwatch.GetElapsedTime(start).TotalSeconds), Figures.Rounded(open), context.Calls - calls,

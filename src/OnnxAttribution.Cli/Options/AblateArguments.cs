@@ -86,8 +86,6 @@ internal sealed class AblateArguments
         }
     }
 
-    public long MemoryBudget(ParseResult parsed) => (long)parsed.GetValue(Memory) << 20;
-
     /// <summary>What --sites names; null where it is not given.</summary>
     public string[]? SiteNames(ParseResult parsed) =>
         parsed.GetValue(Sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);

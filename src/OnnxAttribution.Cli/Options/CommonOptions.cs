@@ -41,8 +41,10 @@ internal sealed class CommonOptions
         foreach (var slashed in help.Where(a => a.StartsWith('/')).ToList()) help.Remove(slashed);
     }
 
-    public RunContext Context(ParseResult parsed, CancellationToken cancel) =>
-        new(parsed.GetValue(Device) == "cuda" ? DeviceKind.Cuda : DeviceKind.Cpu, UsableThreads(parsed) ?? 0, cancel);
+    /// <param name="memory">The verb's own option, in MiB; null: the default.</param>
+    public RunContext Context(ParseResult parsed, CancellationToken cancel, Option<int>? memory = null) =>
+        new(parsed.GetValue(Device) == "cuda" ? DeviceKind.Cuda : DeviceKind.Cpu, UsableThreads(parsed) ?? 0, cancel,
+            memory is null ? RunContext.DefaultMemoryBudget : (long)parsed.GetValue(memory) << 20);
 
     /// <summary>The threads asked for, but no more than there are cores: a warning says so. null: none were asked for.</summary>
     public int? UsableThreads(ParseResult parsed)

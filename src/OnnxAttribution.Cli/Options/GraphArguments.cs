@@ -65,7 +65,7 @@ internal sealed class GraphArguments
     };
     private readonly Option<bool> _validate =
         new("--validate") { Description = "check the finished run against real interventions, as 'validate' does" };
-    private readonly Option<int> _memory =
+    public Option<int> Memory { get; } =
         new("--memory") { Description = "memory that one run's cotangents may take", HelpName = "MiB", DefaultValueFactory = _ => 1024 };
 
     public GraphArguments(Command command)
@@ -79,9 +79,9 @@ internal sealed class GraphArguments
         _position.AtLeast(0);
         _topNodes.AtLeast(0);
         _topEdges.AtLeast(0);
-        _memory.AtLeast(1);
+        Memory.AtLeast(1);
         Option[] all = [MetricOption, _position, _method, _estimator, _steps, _sites, _topNodes, _nodeThreshold, _topEdges, _edgeThreshold,
-            _noPrune, _all, _aggregate, _prependBos, _validate, _memory];
+            _noPrune, _all, _aggregate, _prependBos, _validate, Memory];
         foreach (var option in all) command.Options.Add(option);
         command.Validators.Add(Contradictions);
     }
@@ -91,7 +91,7 @@ internal sealed class GraphArguments
 
     /// <summary>How to validate each run; null where that was not asked for.</summary>
     public ValidationRequest? Validation(ParseResult parsed) =>
-        parsed.GetValue(_validate) ? new ValidationRequest(MemoryBudget: (long)parsed.GetValue(_memory) << 20) : null;
+        parsed.GetValue(_validate) ? new ValidationRequest() : null;
 
     public GraphRequest Request(ParseResult parsed, string commandLine)
     {
@@ -100,17 +100,15 @@ internal sealed class GraphArguments
         var defaults = new GraphOptions();
         var options = new GraphOptions
         {
-            Metric = Metric.KindOf(parsed.GetRequiredValue(MetricOption)),
+            Metric = new(Metric.KindOf(parsed.GetRequiredValue(MetricOption)), parsed.GetValue(_position)),
             Method = Enum.Parse<EffectMethod>(parsed.GetRequiredValue(_method), ignoreCase: true),
             Estimator = Enum.Parse<Estimator>(parsed.GetRequiredValue(_estimator), ignoreCase: true),
             Steps = parsed.GetValue(_steps),
-            Position = parsed.GetValue(_position),
             TopNodes = topNodes ?? (nodeThreshold is null ? defaults.TopNodes : null),
             NodeThreshold = nodeThreshold ?? 0,
             TopEdges = topEdges ?? (edgeThreshold is null ? defaults.TopEdges : null),
             EdgeThreshold = edgeThreshold ?? 0,
             Prune = !parsed.GetValue(_noPrune),
-            MemoryBudget = (long)parsed.GetValue(_memory) << 20,
         };
         return new GraphRequest(parsed.GetValue(_all) ? options.KeepingAll() : options, parsed.GetValue(_aggregate) == "sum",
             parsed.GetValue(_prependBos), commandLine);

@@ -43,7 +43,7 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         ["coefficient"] = run.Options.Coefficient,
         ["controls"] = run.Options.Controls,
         ["seed"] = run.Options.Seed,
-        ["metric"] = Metric.NameOf(run.Options.Metric),
+        ["metric"] = Metric.NameOf(run.Options.Metric.Kind),
         ["prompts"] = new JsonArray([.. run.Prompts.Select(ToJson)]),
         ["file"] = file,
         ["seconds_in_all"] = seconds,

@@ -52,9 +52,8 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
         progress.Report("opening the model");
         using var session = shared.Open(parsed, context, source);
         if (tasks is not null) shared.Check(parsed, session, tasks, progress, (bool?)source.Run?["prepend_bos"]);
-        var options = new CircuitAblationOptions(parsed.GetValue(coefficient), parsed.GetValue(_keep), shared.MetricKind(parsed),
-            parsed.GetValue(shared.Position), Controls: parsed.GetValue(controls), Seed: parsed.GetValue(shared.Seed),
-            MemoryBudget: shared.MemoryBudget(parsed));
+        var options = new CircuitAblationOptions(parsed.GetValue(coefficient), parsed.GetValue(_keep), 
+            new(shared.MetricKind(parsed), parsed.GetValue(shared.Position)), parsed.GetValue(controls), parsed.GetValue(shared.Seed));
         var bos = parsed.GetValue(shared.PrependBos);
         var run = source.Run is null ? CircuitRun.Of(session, source.Circuit(session), tasks!, options, bos, progress)
             : CircuitRun.OfRun(session, source, tasks, new CircuitRequest(options, shared.GivenMetric(parsed),

@@ -28,7 +28,7 @@ internal static class AblateCommand
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {
             var start = Stopwatch.GetTimestamp();
-            return Chosen(parsed.CommandResult, modes).Run(parsed, shared, common.Context(parsed, cancel), start);
+            return Chosen(parsed.CommandResult, modes).Run(parsed, shared, common.Context(parsed, cancel, shared.Memory), start);
         }, CancellationToken.None));
         return command;
     }

@@ -67,7 +67,7 @@ internal sealed class AblateCurveMode : AblateMode
         using var model = shared.Open(parsed, context, [up.Site, down.Site]);
         shared.Check(parsed, model, [task], progress);
         progress.Report("running");
-        var run = CurveRun.Of(model, task, parsed.GetValue(shared.PrependBos), up, down, coefficients, shared.MemoryBudget(parsed));
+        var run = CurveRun.Of(model, task, parsed.GetValue(shared.PrependBos), up, down, coefficients);
         var position = parsed.GetValue(shared.Position) ?? run.Curve.StrongestPosition;
         model.RequirePosition(position, run.Curve.Tokens.Count);
         if (file is not null) run.Write(file, force);

@@ -92,7 +92,7 @@ internal sealed class AblateFaithfulnessMode : AblateMode
         if (tasks is not null) shared.Check(parsed, session, tasks, progress, (bool?)source.Run!["prepend_bos"]);
         var options = new FaithfulnessOptions(
             parsed.GetValue(_errors) is { } rule ? [Enum.Parse<ErrorRule>(rule, ignoreCase: true)] : null, parsed.GetValue(_points),
-            parsed.GetValue(_controls), parsed.GetValue(shared.Seed), MemoryBudget: shared.MemoryBudget(parsed));
+            parsed.GetValue(_controls), parsed.GetValue(shared.Seed));
         AblationKind[]? kinds = parsed.GetValue(_ablation) is { } given
             ? [.. given.Split(',').Select(k => Enum.Parse<AblationKind>(k, ignoreCase: true)).Distinct()]
             : null;

@@ -126,12 +126,12 @@ internal sealed class AblateGraphMode : AblateMode
     private AblationOptions AskedFor(ParseResult parsed, AblateArguments shared)
     {
         var (top, threshold) = (parsed.GetValue(_topEdges), parsed.GetValue(_threshold));
-        return new AblationOptions(shared.MetricKind(parsed), parsed.GetValue(shared.Position), Coefficient: parsed.GetValue(_coefficient),
+        return new AblationOptions(new(shared.MetricKind(parsed), parsed.GetValue(shared.Position)), Coefficient: parsed.GetValue(_coefficient),
             Positions: Enum.Parse<AblationPositions>(parsed.GetRequiredValue(_positions), ignoreCase: true),
             Measure: Enum.Parse<AblationMeasure>(parsed.GetRequiredValue(_measure), ignoreCase: true), TopEdges: top ?? (threshold is null
                 ? new AblationOptions().TopEdges
                 : null), Threshold: threshold ?? 0, MinPath: parsed.GetValue(_minPath),
-            Logits: !parsed.GetValue(_noTokens) && !parsed.GetValue(_noLogits), MemoryBudget: shared.MemoryBudget(parsed));
+            Logits: !parsed.GetValue(_noTokens) && !parsed.GetValue(_noLogits));
     }
 
     internal static Option<string> OneOf(string name, string description, params string[] values)

@@ -141,7 +141,6 @@ internal sealed class FeaturesCommand
             Window = parsed.GetValue(_window),
             Quantiles = parsed.GetValue(_quantiles),
             Seed = parsed.GetValue(_seed),
-            MemoryBudget = (long)parsed.GetValue(_memory) << 20,
             Force = parsed.GetValue(_force),
         };
         using var line = new ProgressLine(parsed.InvocationConfiguration.Error);
@@ -150,7 +149,7 @@ internal sealed class FeaturesCommand
         FeatureSummary summary;
         try
         {
-            using var model = LoadedModel.Open(parsed.GetRequiredValue(_model), Sites(parsed), _common.Context(parsed, cancel));
+            using var model = LoadedModel.Open(parsed.GetRequiredValue(_model), Sites(parsed), _common.Context(parsed, cancel, _memory));
             summary = FeatureRun.Of(model, text, options, progress);
         }
         catch (OperationCanceledException) when (progress.Tokens > 0)

@@ -61,7 +61,7 @@ internal static class GraphCommand
         command.SetAction((parsed, cancel) => Task.Run(() =>
         {
             var start = Stopwatch.GetTimestamp();
-            var context = common.Context(parsed, cancel);
+            var context = common.Context(parsed, cancel, arguments.Memory);
             var request = arguments.Request(parsed, CommandLine.WrittenOut(parsed));
             var place = new Place(parsed.GetRequiredValue(directory), parsed.GetValue(force), !parsed.GetValue(noPage),
                 parsed.GetValue(json), arguments.Validation(parsed), parsed.InvocationConfiguration, start);

@@ -76,14 +76,13 @@ internal static class SaeCheckCommand
                 Tokens = parsed.GetValue(tokens),
                 LossTokens = parsed.GetValue(lossTokens),
                 Context = parsed.GetValue(context),
-                MemoryBudget = (long)parsed.GetValue(memory) << 20,
             };
             CheckReport found;
             using (var progress = new ProgressLine(parsed.InvocationConfiguration.Error))
             {
                 progress.Report("opening the model");
                 var chosen = parsed.GetValue(sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-                using var loaded = LoadedModel.Open(parsed.GetRequiredValue(model), chosen, common.Context(parsed, cancel));
+                using var loaded = LoadedModel.Open(parsed.GetRequiredValue(model), chosen, common.Context(parsed, cancel, memory));
                 found = BundleCheck.Of(loaded, parsed.GetValue(text), options, progress);
             }
             var report = new SaeCheckReport(found, parsed.GetRequiredValue(model), Stopwatch.GetElapsedTime(start).TotalSeconds);

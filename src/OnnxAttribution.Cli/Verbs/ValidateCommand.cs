@@ -76,7 +76,7 @@ internal static class ValidateCommand
         {
             var start = Stopwatch.GetTimestamp();
             var request = new ValidationRequest(parsed.GetValue(sample), parsed.GetValue(all), parsed.GetValue(seed),
-                Names(parsed.GetValue(compare)), parsed.GetValue(steps), (long)parsed.GetValue(memory) << 20);
+                Names(parsed.GetValue(compare)), parsed.GetValue(steps));
             using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
             progress.Report("reading the run");
             var finished = FinishedRun.Read(parsed.GetRequiredValue(run), cancel);
@@ -84,7 +84,7 @@ internal static class ValidateCommand
             TwiceBegun.Warn(finished.Facts, parsed.InvocationConfiguration.Error);
             try
             {
-                using var session = finished.Open(parsed.GetValue(model), common.Context(parsed, cancel));
+                using var session = finished.Open(parsed.GetValue(model), common.Context(parsed, cancel, memory));
                 var validation = ValidationRun.Of(finished, session, request, progress);
                 progress.Report("writing");
                 validation.Write(cancel);

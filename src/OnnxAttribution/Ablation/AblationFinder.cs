@@ -30,9 +30,8 @@ public static class AblationFinder
         var clock = new StageClock();
         var calls = model.Context.Calls;
         using var clean = ActivationCache.Of(model, tokens);
-        var position = options.Position ?? tokens.Length - 1;
-        var logits = clean.Logits(position).ToArray();
-        var metric = Metric.Choose(options.Metric, position, options.Target, options.Foil, logits);
+        var metric = options.Metric.Choose(clean);
+        var logits = clean.Logits(metric.Position).ToArray();
         clock.Record("clean run");
 
         var sites = new SiteFeatures?[model.Selected.Count];
@@ -48,7 +47,7 @@ public static class AblationFinder
         clock.Record("dictionaries");
 
         var pairs = new SiteGraph(model);
-        var passes = new FeatureAblation(clean, pairs, options, new LogitReader(metric, logits, model.Context.Threads), position, clock);
+        var passes = new FeatureAblation(clean, pairs, options, new LogitReader(metric, logits, model.Context.Threads), metric.Position, clock);
         var graph = new AblationAssembly(sites, options, pairs.LongestPath > 0);
         for (var i = 0; i < sites.Length; i++)
         {
@@ -86,7 +85,7 @@ public static class AblationFinder
     private static void Check(LoadedModel model, int[] tokens, AblationOptions options)
     {
         model.RequireTokens(tokens);
-        if (options.Position is { } p) model.RequirePosition(p, tokens.Length);
+        if (options.Metric.Position is { } p) model.RequirePosition(p, tokens.Length);
         if (!float.IsFinite(options.Coefficient))
         {
             throw new AttributionException($"--coefficient {options.Coefficient} is no finite number");

@@ -26,9 +26,6 @@ public enum AblationMeasure
 }
 
 /// <summary>What naive ablation is asked for.</summary>
-/// <param name="Position">Token position of the metric; null: the last.</param>
-/// <param name="Target">Token that the metric is about; null: the clean run's top token.</param>
-/// <param name="Foil">Other token of <see cref="MetricKind.LogitDiff"/>; null: the clean run's best other token.</param>
 /// <param name="Coefficient">What a feature's activation is multiplied by: 0 takes it away, 1 changes nothing.</param>
 /// <param name="TopEdges">Edges kept per pair of sites, by |effect|. Null: no such limit.</param>
 /// <param name="Threshold">Least |effect| of a kept edge, as a change of the downstream activation.</param>
@@ -36,11 +33,9 @@ public enum AblationMeasure
 /// Edges into the metric do not count.</param>
 /// <param name="Logits">Go on to the metric and the next token's probabilities;
 /// without it only edges are found, and most passes end one site further on.</param>
-/// <param name="MemoryBudget">Bytes that the rows of one pass may take.</param>
 public sealed record AblationOptions(
-    MetricKind Metric = MetricKind.Logit, int? Position = null, int? Target = null, int? Foil = null,
-    float Coefficient = 0, AblationPositions Positions = AblationPositions.All, AblationMeasure Measure = AblationMeasure.All,
-    int? TopEdges = 100, float Threshold = 0, int? MinPath = null, bool Logits = true, long MemoryBudget = 1L << 30)
+    MetricRequest Metric = default, float Coefficient = 0, AblationPositions Positions = AblationPositions.All, AblationMeasure Measure = AblationMeasure.All,
+    int? TopEdges = 100, float Threshold = 0, int? MinPath = null, bool Logits = true)
 {
     /// <summary>Every edge, however short its paths.</summary>
     public AblationOptions KeepingAll() => this with { TopEdges = null, Threshold = 0, MinPath = 1 };

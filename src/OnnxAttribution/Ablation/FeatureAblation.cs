@@ -31,7 +31,7 @@ internal sealed class FeatureAblation(ActivationCache clean, SiteGraph pairs, Ab
     {
         var count = ablated.Nodes.Count;
         var (metric, direct) = (new float[count], new float[count]);
-        var perPass = clean.RowsPerPass(options.MemoryBudget) - 1;
+        var perPass = clean.RowsPerPass() - 1;
         for (var first = 0; options.Coefficient != 1 && first < count; first += perPass)
         {
             var nodes = Math.Min(perPass, count - first);

@@ -18,7 +18,7 @@ namespace OnnxAttribution.Attribution;
 /// </summary>
 /// <remarks>Marks et al. 2024, App. A.1; design.md, section 1.</remarks>
 internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> sites, IReadOnlyList<CausalNode> nodes, int[] tokens,
-    Estimator estimator, long memoryBudget)
+    Estimator estimator)
 {
     private readonly int _positions = tokens.Length;
     private readonly Dictionary<SiteEffects, Upstream> _upstream = [];
@@ -118,10 +118,11 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
     private int RowsPerRun(SegmentJacobian segment, Upstream up)
     {
         var perRow = FlopCount.BytesPer(segment.Graph, "rows", Sizes(1, up));
-        if (perRow > memoryBudget) throw new MemoryBudgetException("an edge run", memoryBudget, perRow);
+        var budget = model.Context.MemoryBudget;
+        if (perRow > budget) throw new MemoryBudgetException("an edge run", budget, perRow);
         // no tensor of a run may pass 2 GiB
         var widest = Math.Max((long)up.Groups.Length * up.SlotCount, perRow / sizeof(float));
-        return (int)Math.Clamp(Math.Min(int.MaxValue / sizeof(float) / widest, memoryBudget / perRow), 1, int.MaxValue);
+        return (int)Math.Clamp(Math.Min(int.MaxValue / sizeof(float) / widest, budget / perRow), 1, int.MaxValue);
     }
 
     // edges between nodes of the same position: products of cotangents with tangents

@@ -10,11 +10,10 @@ internal static class ExactEffects
 {
     /// <param name="nodes">Nodes of the site, by position and feature.</param>
     /// <returns>m(patched) − m(clean) of each.</returns>
-    public static float[] Of(ActivationCache clean, SiteEffects site, IReadOnlyList<(int Position, int Feature)> nodes, Metric metric,
-        long memoryBudget)
+    public static float[] Of(ActivationCache clean, SiteEffects site, IReadOnlyList<(int Position, int Feature)> nodes, Metric metric)
     {
         var effects = new float[nodes.Count];
-        var perPass = clean.RowsPerPass(memoryBudget) - 1;
+        var perPass = clean.RowsPerPass() - 1;
         for (var first = 0; first < nodes.Count; first += perPass)
         {
             var count = Math.Min(perPass, nodes.Count - first);

@@ -66,9 +66,9 @@ public static class GraphFinder
 
         // of encoders that stay mapped columns are read when they are needed:
         // to hold all sites' at once costs 0.05 s at GPT-2-small's shape
-        state.Expand(model.HasLargeEncoders ? options.MemoryBudget : 0);
+        state.Expand(model.HasLargeEncoders ? model.Context.MemoryBudget : 0);
         clock.Record("cotangents", state.ColumnSeconds, "dictionaries");
-        if (options.Method == EffectMethod.Ig) state.UseGradients(options.Method, options.Estimator, options.Steps, options.MemoryBudget);
+        if (options.Method == EffectMethod.Ig) state.UseGradients(options.Method, options.Estimator, options.Steps);
         return (state, state.Effects());
     }
 
@@ -76,7 +76,7 @@ public static class GraphFinder
     private static long Edges(PatchingState state, IReadOnlyList<CausalNode> nodes, GraphOptions options, Action<CausalEdge> found,
         StageClock clock)
     {
-        var finder = new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, options.Estimator, options.MemoryBudget);
+        var finder = new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, options.Estimator);
         finder.Find(found);
         MetricEdges.Find(state, nodes, options.Method, options.Estimator, found);
         clock.Record("cotangents", finder.CotangentSeconds, "edges");
@@ -114,7 +114,7 @@ public static class GraphFinder
         using var clean = state.Start();
         foreach (var site in state.Sites)
         {
-            var exact = ExactEffects.Of(clean, site, site.Nodes, state.Metric, options.MemoryBudget);
+            var exact = ExactEffects.Of(clean, site, site.Nodes, state.Metric);
             for (var i = 0; i < exact.Length; i++) nodes[site.FirstNode + i] = nodes[site.FirstNode + i] with { Effect = exact[i] };
         }
     }

@@ -15,21 +15,15 @@ public enum EffectMethod
 
 /// <summary>What a graph of causes is asked for.</summary>
 /// <param name="Steps">Steps of <see cref="EffectMethod.Ig"/>.</param>
-/// <param name="Position">Token position of the metric; null: the last.</param>
-/// <param name="Target">Token that the metric is about; null: the clean run's top token.</param>
-/// <param name="Foil">Other token of <see cref="MetricKind.LogitDiff"/>; null:
-/// the clean run's second token (its top one where that is not the target).</param>
 /// <param name="TopNodes">Features kept per site, by |effect|; error nodes come on top. Null: no such limit.</param>
 /// <param name="NodeThreshold">Least |effect| of a kept node.</param>
 /// <param name="TopEdges">Edges kept in all, by |effect|. Null: no such limit.</param>
 /// <param name="EdgeThreshold">Least |effect| of a kept edge.</param>
 /// <param name="Prune">Keep only what lies on a path to the metric.</param>
-/// <param name="MemoryBudget">Bytes that the cotangents of one run may take.</param>
 /// <param name="Estimator">Which derivatives gradients and edges are made of; exact effects need none, their edges do.</param>
 public sealed record GraphOptions(
-    MetricKind Metric = MetricKind.Logit, EffectMethod Method = EffectMethod.Atp, int Steps = 10, int? Position = null, int? Target = null,
-    int? Foil = null, int? TopNodes = 20, float NodeThreshold = 0, int? TopEdges = 1000, float EdgeThreshold = 0, bool Prune = true,
-    long MemoryBudget = 1L << 30, Estimator Estimator = Estimator.Gradient)
+    MetricRequest Metric = default, EffectMethod Method = EffectMethod.Atp, int Steps = 10, int? TopNodes = 20, float NodeThreshold = 0,
+    int? TopEdges = 1000, float EdgeThreshold = 0, bool Prune = true, Estimator Estimator = Estimator.Gradient)
 {
     /// <summary>Every node and every edge.</summary>
     public GraphOptions KeepingAll() => this with { TopNodes = null, NodeThreshold = 0, TopEdges = null, EdgeThreshold = 0, Prune = false };

@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Attribution;
 
@@ -36,40 +35,6 @@ public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
 
     /// <param name="name">One of <see cref="Names"/>.</param>
     internal static MetricKind KindOf(string name) => (MetricKind)Names.ToList().IndexOf(name);
-
-    /// <summary>A metric with its tokens: those given, or the run's top token and its best other one.</summary>
-    /// <param name="logits">float32 [vocabulary], the clean run's at <paramref name="position"/>.</param>
-    /// <exception cref="AttributionException">A token is no token id.</exception>
-    internal static Metric Choose(MetricKind kind, int position, int? target, int? foil, ReadOnlySpan<float> logits)
-    {
-        RequireTokens(target, foil, logits.Length);
-        var answer = target ?? TensorPrimitives.IndexOfMax(logits);
-        if (foil is { } given) return new Metric(kind, position, answer, given);
-        var others = logits.ToArray();
-        others[answer] = float.NegativeInfinity;
-        return new Metric(kind, position, answer, TensorPrimitives.IndexOfMax<float>(others));
-    }
-
-    /// <summary>The metric of a prompt, with what was left open taken from its clean run.</summary>
-    /// <param name="position">null: the last.</param>
-    /// <exception cref="AttributionException">The prompt has no such position, or the model no such token.</exception>
-    internal static Metric Choose(ActivationCache clean, MetricKind kind, int? position, int? target, int? foil)
-    {
-        var at = position ?? clean.Tokens.Count - 1;
-        return Choose(kind, at, target, foil, clean.Logits(at));
-    }
-
-    /// <exception cref="AttributionException">A token is given and is no token id.</exception>
-    internal static void RequireTokens(int? target, int? foil, int vocabulary)
-    {
-        foreach (var (name, token) in new[] { ("--target", target), ("--foil", foil) })
-        {
-            if (token is { } t && (t < 0 || t >= vocabulary))
-            {
-                throw new AttributionException($"{name} {t} is no token id; ids are 0 to {vocabulary - 1}");
-            }
-        }
-    }
 
     /// <summary>The likeliest tokens and their probabilities.</summary>
     internal static List<(int Token, float Probability)> Top(ReadOnlySpan<float> logits, int count)

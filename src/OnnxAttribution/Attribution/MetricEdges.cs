@@ -19,7 +19,7 @@ internal static class MetricEdges
     {
         var (metric, tokens) = (state.Metric, state.Tokens);
         var (parents, runner) = GradientGraphs.Of(state.Model).Head(metric.Kind, estimator);
-        using var feed = ModelPass.Inputs(tokens, metric.Position, metric.Target, metric.Foil);
+        using var feed = ModelPass.Inputs(tokens, MetricRequest.Of(metric));
         foreach (var s in state.Sites) feed.Add(s.Value.Name, s.Clean, 1, tokens.Length, s.Width);
         using var result = runner.Run(feed.Values, runner.Outputs);
         foreach (var parent in parents)

@@ -10,6 +10,9 @@ internal sealed class MetricGraph
 {
     public const string Position = "metric.position", Target = "metric.target", Foil = "metric.foil", Reference = "metric.clean_logprob";
 
+    /// <summary>Given as a token: the run's own best.</summary>
+    public const int Own = -1;
+
     /// <summary>float32 [batch], and [batch, vocabulary] at the metric's position.</summary>
     public const string ValueName = "metric", LogitsName = "metric.logits";
 

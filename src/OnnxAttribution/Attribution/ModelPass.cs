@@ -21,16 +21,16 @@ internal sealed class ModelPass
 
     public required long Operations { get; init; }
 
-    /// <param name="target">Token id, or −1 for the run's own top token; likewise <paramref name="foil"/>.</param>
+    /// <param name="request">Tokens left open are the run's own.</param>
     /// <param name="estimator">Whose gradients; nothing else depends on it.</param>
     /// <exception cref="AttributionException">An activation is NaN or infinite; the message names the site.</exception>
-    public static ModelPass Run(LoadedModel model, MetricKind kind, int[] tokens, int position, int target, int foil,
-        Estimator estimator = Estimator.Gradient)
+    public static ModelPass Run(LoadedModel model, int[] tokens, MetricRequest request, Estimator estimator = Estimator.Gradient)
     {
         // kl has gradient 0 at the clean run: a plain logit's pass gives its sites and logits
+        var hasGradient = request.Kind != MetricKind.Kl;
         var (metric, runner, operations) = GradientGraphs.Of(model)
-            .Pass(kind == MetricKind.Kl ? MetricKind.Logit : kind, tokens.Length, estimator);
-        using var feed = Inputs(tokens, position, target, foil);
+            .Pass(hasGradient ? request.Kind : MetricKind.Logit, tokens.Length, estimator);
+        using var feed = Inputs(tokens, request);
         using var result = runner.Run(feed.Values, runner.Outputs);
         var sites = model.Bundle.Sites.ToDictionary(s => s.Name,
             s => FiniteValues.Require(result.Copy(s.Name), $"the activations of {s.Name}"));
@@ -42,16 +42,16 @@ internal sealed class ModelPass
             Logits = FiniteValues.Require(result.Copy(MetricGraph.LogitsName), "the logits"),
             Sites = sites,
             Gradients = model.Selected.ToDictionary(s => s.Name,
-                s => kind != MetricKind.Kl && runner.Outputs.Contains(GradientGraphs.GradientName(s))
+                s => hasGradient && runner.Outputs.Contains(GradientGraphs.GradientName(s))
                     ? FiniteValues.Require(result.Copy(GradientGraphs.GradientName(s)), $"the gradient at {s.Name}")
                     : new float[tokens.Length * model.WidthOf(s)]),
             Operations = operations,
         };
     }
 
-    internal static Feed Inputs(int[] tokens, int position, int target, int foil) => new Feed()
+    internal static Feed Inputs(int[] tokens, MetricRequest request) => new Feed()
         .Add("tokens", Array.ConvertAll(tokens, t => (long)t), 1, tokens.Length)
-        .Add(MetricGraph.Position, new long[] { position }, 1)
-        .Add(MetricGraph.Target, new long[] { target })
-        .Add(MetricGraph.Foil, new long[] { foil });
+        .Add(MetricGraph.Position, new long[] { request.Position ?? tokens.Length - 1 }, 1)
+        .Add(MetricGraph.Target, new long[] { request.Target ?? MetricGraph.Own })
+        .Add(MetricGraph.Foil, new long[] { request.Foil ?? MetricGraph.Own });
 }

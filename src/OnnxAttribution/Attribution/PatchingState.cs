@@ -46,12 +46,11 @@ internal sealed class PatchingState
     public static PatchingState Run(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
     {
         Check(model, tokens, patchTokens, options);
-        var position = options.Position ?? tokens.Length - 1;
-        var clean = ModelPass.Run(model, options.Metric, tokens, position, options.Target ?? -1, options.Foil ?? -1, options.Estimator);
-        var metric = new Metric(options.Metric, position, clean.Target, clean.Foil);
+        var clean = ModelPass.Run(model, tokens, options.Metric, options.Estimator);
+        var metric = new Metric(options.Metric.Kind, options.Metric.Position ?? tokens.Length - 1, clean.Target, clean.Foil);
         var patch = patchTokens is null
             ? null
-            : ModelPass.Run(model, options.Metric, patchTokens, position, clean.Target, clean.Foil, options.Estimator);
+            : ModelPass.Run(model, patchTokens, MetricRequest.Of(metric), options.Estimator);
         return new PatchingState(model, tokens, metric, options.Estimator, clean, patch);
     }
 
@@ -78,12 +77,12 @@ internal sealed class PatchingState
 
     /// <summary>Gives every site the gradient that a method and an estimator take effects and edges from.
     /// The method <see cref="EffectMethod.Exact"/> has the clean run's.</summary>
-    public void UseGradients(EffectMethod method, Estimator estimator, int steps, long memoryBudget)
+    public void UseGradients(EffectMethod method, Estimator estimator, int steps)
     {
         var key = (estimator, method == EffectMethod.Ig ? steps : 0);
         if (!_gradients.TryGetValue(key, out var gradients))
         {
-            _gradients[key] = gradients = [.. Sites.Select(s => Gradient(s, estimator, key.Item2, memoryBudget))];
+            _gradients[key] = gradients = [.. Sites.Select(s => Gradient(s, estimator, key.Item2))];
         }
         for (var i = 0; i < Sites.Count; i++) Sites[i].Gradient = gradients[i];
     }
@@ -100,16 +99,16 @@ internal sealed class PatchingState
     public ActivationCache Start() => ActivationCache.Of(Model, Tokens, Clean.Sites);
 
     // steps: of integrated gradients, 0 for the gradient at the clean run
-    private float[] Gradient(SiteEffects site, Estimator estimator, int steps, long memoryBudget)
+    private float[] Gradient(SiteEffects site, Estimator estimator, int steps)
     {
         if (steps > 0)
         {
-            using var patching = new SitePatching(Model, site, Clean, Metric, Tokens, estimator, memoryBudget);
+            using var patching = new SitePatching(Model, site, Clean, Metric, Tokens, estimator);
             return patching.MeanGradient(steps);
         }
         if (!_passes.TryGetValue(estimator, out var pass))
         {
-            _passes[estimator] = pass = ModelPass.Run(Model, Metric.Kind, Tokens, Metric.Position, Metric.Target, Metric.Foil, estimator);
+            _passes[estimator] = pass = ModelPass.Run(Model, Tokens, MetricRequest.Of(Metric), estimator);
         }
         return pass.Gradients[site.Site.Name];
     }
@@ -156,9 +155,9 @@ internal sealed class PatchingState
             LoadedModel.RequireEquallyLong(tokens.Length, patchTokens.Length);
             model.RequireTokens(patchTokens);
         }
-        if (options.Position is { } p) model.RequirePosition(p, tokens.Length);
-        Metric.RequireTokens(options.Target, options.Foil, model.VocabularySize);
-        if (options is { Metric: MetricKind.Kl, Method: EffectMethod.Atp })
+        if (options.Metric.Position is { } p) model.RequirePosition(p, tokens.Length);
+        options.Metric.RequireTokens(model.VocabularySize);
+        if (options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Atp })
         {
             throw new AttributionException("--metric kl has gradient 0 at the clean run, so attribution patching would find nothing; "
                 + "use --method ig or --method exact");

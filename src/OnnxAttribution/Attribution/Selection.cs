@@ -29,7 +29,7 @@ internal static class Selection
         if (options.TopEdges is { } top && edges.Count > top) kept = kept.OrderByDescending(e => Math.Abs(e.Effect)).Take(top);
         var result = ReferenceEquals(kept, edges) ? edges : kept.ToList();
         // with kl and exact effects no gradient is anything but 0, so there is no edge, and no path to prune by
-        if (!options.Prune || options is { Metric: MetricKind.Kl, Method: EffectMethod.Exact }) return result;
+        if (!options.Prune || options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Exact }) return result;
 
         // edges go from earlier nodes to later ones, so one walk from the end finds all that reach the metric
         var reaches = new bool[nodes.Count];

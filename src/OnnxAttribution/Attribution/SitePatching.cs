@@ -18,8 +18,7 @@ internal sealed class SitePatching : IDisposable
     private readonly int _rowsPerRun;
 
     /// <param name="estimator">Whose gradients are meant.</param>
-    public SitePatching(LoadedModel model, SiteEffects site, ModelPass clean, Metric metric, int[] tokens, Estimator estimator,
-        long memoryBudget)
+    public SitePatching(LoadedModel model, SiteEffects site, ModelPass clean, Metric metric, int[] tokens, Estimator estimator)
     {
         _site = site;
         _positions = tokens.Length;
@@ -37,7 +36,7 @@ internal sealed class SitePatching : IDisposable
         // a runner lives for a run or two: to lay its weights out would take longer
         _runner = new GraphRunner(resumed, model.Context, model.Bundle.Directory, prepack: false);
         var perRow = FlopCount.BytesPer(resumed, "batch", new Dictionary<string, long> { ["position"] = tokens.Length });
-        _rowsPerRun = BatchRows.Of(memoryBudget, perRow, (long)tokens.Length * site.Width, 1);
+        _rowsPerRun = BatchRows.Of(model.Context.MemoryBudget, perRow, (long)tokens.Length * site.Width, 1);
 
         foreach (var f in frozen) _fixed.Add(f.Name, clean.Sites[f.Name], 1, tokens.Length, clean.Sites[f.Name].Length / tokens.Length);
         _fixed.Add("tokens", Array.ConvertAll(tokens, t => (long)t), 1, tokens.Length)

@@ -53,7 +53,7 @@ public sealed class CircuitAblation
         }
         using var clean = ActivationCache.Of(model, tokens);
         circuit.RequirePositions(tokens.Length);
-        var metric = Metric.Choose(clean, options.Metric, options.Position, options.Target, options.Foil);
+        var metric = options.Metric.Choose(clean);
         var controls = new ControlCircuits(clean, circuit);
         Circuit[] random = [.. Enumerable.Range(0, options.Controls).Select(i => controls.Random(options.Seed, i))];
         Circuit[] circuits = [new Circuit(circuit.Features), .. random, controls.FeatureZero()];
@@ -61,7 +61,7 @@ public sealed class CircuitAblation
         var metrics = new double[circuits.Length];
         double[] ablated = [], featureZero = [], control = random.Length > 0 ? new double[vocabulary] : [];
         CircuitPass.Run(clean, circuits.Length, i => new AblationRow(circuits[i], options.Keep), Replacements.Zero(clean),
-            options.Coefficient, metric.Position, options.MemoryBudget, (first, count, logits) =>
+            options.Coefficient, metric.Position, (first, count, logits) =>
             {
                 metric.Of(logits, count, clean.Logits(metric.Position), model.Context.Threads).CopyTo(metrics, first);
                 for (var i = 0; i < count; i++)

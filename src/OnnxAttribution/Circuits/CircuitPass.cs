@@ -12,14 +12,13 @@ internal static class CircuitPass
 
     /// <param name="row">The i-th of <paramref name="count"/> rows; made when its chunk is, since there may be a great many.</param>
     /// <param name="coefficient">What an ablated feature's own activation is multiplied by, before its ablated value is added.</param>
-    /// <param name="memoryBudget">Bytes that the rows of one pass may take.</param>
     /// <exception cref="AttributionException">An activation overflows.</exception>
     /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
     public static void Run(ActivationCache clean, int count, Func<int, AblationRow> row, Replacements values, float coefficient,
-        int position, long memoryBudget, Take take)
+        int position, Take take)
     {
         var sites = clean.Model.Selected.ToDictionary(s => s, s => new CircuitEdit(clean.Model, s, values, coefficient));
-        var most = clean.RowsPerPass(memoryBudget);
+        var most = clean.RowsPerPass();
         for (var first = 0; first < count; first += most)
         {
             clean.Model.Context.Cancel.ThrowIfCancellationRequested();
@@ -37,11 +36,10 @@ internal static class CircuitPass
     /// <summary>The metric of each row.</summary>
     /// <inheritdoc cref="Run" path="/param"/>
     /// <inheritdoc cref="Run" path="/exception"/>
-    public static double[] Metrics(ActivationCache clean, int count, Func<int, AblationRow> row, Replacements values, Metric metric,
-        long memoryBudget)
+    public static double[] Metrics(ActivationCache clean, int count, Func<int, AblationRow> row, Replacements values, Metric metric)
     {
         var result = new double[count];
-        Run(clean, count, row, values, 0, metric.Position, memoryBudget, (first, some, logits) =>
+        Run(clean, count, row, values, 0, metric.Position, (first, some, logits) =>
             metric.Of(logits, some, clean.Logits(metric.Position), clean.Model.Context.Threads).CopyTo(result, first));
         return result;
     }

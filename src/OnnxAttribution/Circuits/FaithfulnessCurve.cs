@@ -1,4 +1,3 @@
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Circuits;
@@ -70,7 +69,7 @@ public static class FaithfulnessCurve
         new Circuit(ranking).Require(model);
         using var clean = ActivationCache.Of(model, tokens);
         new Circuit(ranking).RequirePositions(tokens.Length);
-        var metric = Metric.Choose(clean, options.Metric, options.Position, options.Target, options.Foil);
+        var metric = options.Metric.Choose(clean);
         var full = metric.Of(clean.Logits(metric.Position).ToArray(), 1, clean.Logits(metric.Position))[0];
         var values = Values(clean, kind, patchTokens, means);
         var rows = new List<Prefix>();
@@ -79,7 +78,7 @@ public static class FaithfulnessCurve
         {
             plans.Add(Plan(rule, ranking, options, rows));
         }
-        var metrics = CircuitPass.Metrics(clean, rows.Count, i => rows[i].Row(), values, metric, options.MemoryBudget);
+        var metrics = CircuitPass.Metrics(clean, rows.Count, i => rows[i].Row(), values, metric);
         return [.. plans.SelectMany(p =>
             p.Circuits.Select(c => new FaithfulnessPoint(kind, p.Rule, c.Control, c.Nodes, p.Of, metrics[c.Circuit], metrics[c.Complement],
                 metrics[p.Empty], full)))];

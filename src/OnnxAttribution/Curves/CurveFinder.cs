@@ -27,13 +27,11 @@ public static class CurveFinder
     /// <param name="up">At its position, or at every one; it must be active in the clean run.</param>
     /// <param name="down">Read at every position.</param>
     /// <param name="coefficients">Ascending; 0 takes the feature away, 1 is the clean run.</param>
-    /// <param name="memoryBudget">Bytes that the rows of one run may take.</param>
     /// <exception cref="ArgumentException">Coefficients are not ascending, or the model was opened with other sites.</exception>
     /// <exception cref="AttributionException">There is no such feature or position,
     /// the upstream one is not active on the prompt, the downstream one never is, or it does not lie downstream.</exception>
     /// <exception cref="BundleException">There is no such site.</exception>
-    public static ResponseCurve Find(LoadedModel model, int[] tokens, FeatureName up, FeatureName down, IReadOnlyList<double> coefficients,
-        long memoryBudget = 1L << 30)
+    public static ResponseCurve Find(LoadedModel model, int[] tokens, FeatureName up, FeatureName down, IReadOnlyList<double> coefficients)
     {
         RequireAscending(coefficients);
         var calls = model.Context.Calls;
@@ -57,7 +55,7 @@ public static class CurveFinder
 
         var atRest = Enumerable.Range(0, tokens.Length).Select(q => downstream.CleanEncoding.ActivationOf(q, down.Feature)).ToArray();
         var activation = new List<float[]>(coefficients.Count);
-        using var runs = new ScaledRuns(model, from, to, clean, memoryBudget);
+        using var runs = new ScaledRuns(model, from, to, clean);
         var watch = new AttentionWatch(runs.Layers, tokens.Length);
         runs.ForEach(coefficients, Direction(upstream, up.Feature, scaled), (first, rows, values, patterns) =>
         {
@@ -86,7 +84,7 @@ public static class CurveFinder
             Scaled = scaled,
             Activation = activation,
             Clean = atRest,
-            Slope = Slope(model, upstream, downstream, up.Feature, down.Feature, scaled, tokens, memoryBudget),
+            Slope = Slope(model, upstream, downstream, up.Feature, down.Feature, scaled, tokens),
             Bends = [.. Enumerable.Range(0, tokens.Length)
                 .SelectMany(q => KinkFinder.Find(q, coefficients, [.. activation.Select(a => a[q])], watch.SwitchesFor(q)))],
             RuntimeCalls = model.Context.Calls - calls,
@@ -121,7 +119,7 @@ public static class CurveFinder
 
     // Σ_p ∂f_down(q)/∂f_up(p) · f_up(p), per q
     private static float[] Slope(LoadedModel model, SiteEffects upstream, SiteEffects downstream, int up, int down, float[] scaled,
-        int[] tokens, long memoryBudget)
+        int[] tokens)
     {
         var nodes = new List<CausalNode>();
         void AddNodes(SiteEffects site, int feature, Func<int, float> activation)
@@ -137,7 +135,7 @@ public static class CurveFinder
         AddNodes(upstream, up, p => scaled[p]);
         AddNodes(downstream, down, q => downstream.CleanEncoding.ActivationOf(q, down));
         var edges = new List<CausalEdge>();
-        new EdgeFinder(model, [upstream, downstream], nodes, tokens, Estimator.Gradient, memoryBudget).Find(edges.Add);
+        new EdgeFinder(model, [upstream, downstream], nodes, tokens, Estimator.Gradient).Find(edges.Add);
         var slope = new float[tokens.Length];
         foreach (var e in edges) slope[nodes[e.Down].Position] += e.Jacobian * nodes[e.Up].Activation;
         return slope;

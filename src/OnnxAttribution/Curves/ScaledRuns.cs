@@ -24,8 +24,7 @@ internal sealed class ScaledRuns : IDisposable
     private readonly int _rowsPerRun;
     private readonly string[] _patterns;
 
-    /// <param name="memoryBudget">Bytes that the rows of one run may take.</param>
-    public ScaledRuns(LoadedModel model, Site up, Site down, ActivationCache clean, long memoryBudget)
+    public ScaledRuns(LoadedModel model, Site up, Site down, ActivationCache clean)
     {
         (_up, _down, _positions) = (up, down, clean.Tokens.Count);
         (_clean, _cleanDown) = (clean[up.Name].ToArray(), clean[down.Name].ToArray());
@@ -43,7 +42,7 @@ internal sealed class ScaledRuns : IDisposable
         var perRow = FlopCount.BytesPer(resumed, "batch", new Dictionary<string, long> { ["position"] = _positions });
         // the largest is a pattern, [H, T, T]
         var largest = Math.Max(_clean.Length, patterns.Count == 0 ? 0 : (long)model.Bundle.Manifest.NHeads * _positions * _positions);
-        _rowsPerRun = BatchRows.Of(memoryBudget, perRow, largest, 2);
+        _rowsPerRun = BatchRows.Of(model.Context.MemoryBudget, perRow, largest, 2);
         _runner = new GraphRunner(resumed, model.Context, model.Bundle.Directory);
         foreach (var f in frozen) _fixed.Add(f.Name, clean[f.Name].ToArray(), 1, _positions, clean[f.Name].Length / _positions);
         _fixed.Add("tokens", Array.ConvertAll(clean.TokenArray, t => (long)t), 1, _positions);

@@ -18,10 +18,6 @@ public sealed record FeatureOptions
     /// <summary>Of the sampling.</summary>
     public int Seed { get; init; }
 
-    /// <summary>Bytes that statistics and one batch may take;
-    /// a larger selection of sites is read in several passes over the text.</summary>
-    public long MemoryBudget { get; init; } = 1L << 30;
-
     /// <summary>Replace a table that is there.</summary>
     public bool Force { get; init; }
 

@@ -213,7 +213,7 @@ public sealed class FeatureRun
                 throw new DashboardException($"contexts of {_options.Top} + {_options.Samples} windows of {(2 * _options.Window) + 1} "
                     + $"tokens for {features} features of {site} take {bytes >> 30} GiB, more than one site may; lower --top or --window");
             }
-            if (groups.Count == 0 || taken + bytes > _options.MemoryBudget / 2)
+            if (groups.Count == 0 || taken + bytes > _model.Context.MemoryBudget / 2)
             {
                 groups.Add([]);
                 taken = 0;

@@ -45,7 +45,7 @@ internal sealed class TextPass : IDisposable
         var graph = Forward(bundle, sample is null ? sites : sites.Append(bundle.Sites[^1]).Distinct());
         _forward = new GraphRunner(graph, model.Context, bundle.Directory);
         _encoders = [.. _dictionaries.Select(d => new SiteEncoder(d, context))];
-        _mostSequences = options.BatchSequences ?? Sequences(graph, options.MemoryBudget / 2);
+        _mostSequences = options.BatchSequences ?? Sequences(graph, model.Context.MemoryBudget / 2);
         Statistics = [.. sites.Select((s, i) => new SiteStatistics(_dictionaries[i].FeatureCount, options, SeedOf(options.Seed, s)))];
     }
 

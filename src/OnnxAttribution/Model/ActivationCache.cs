@@ -75,10 +75,10 @@ public sealed class ActivationCache : IDisposable
     internal SparseEncoding Encode(Site site) => Model.Encoder.Encode(Model.DictionaryOf(site), this[site.Name].ToArray(), Tokens.Count);
 
     /// <summary>Rows that one pass over this prompt may have, at least 2.</summary>
-    internal int RowsPerPass(long memoryBudget)
+    internal int RowsPerPass()
     {
         var widest = Math.Max((long)Tokens.Count * Model.Bundle.Sites.Max(Model.WidthOf), Model.VocabularySize);
-        return BatchRows.Of(memoryBudget, Model.Steps.BytesPerRow(Tokens.Count), widest, 2);
+        return BatchRows.Of(Model.Context.MemoryBudget, Model.Steps.BytesPerRow(Tokens.Count), widest, 2);
     }
 
     public void Dispose()

@@ -35,7 +35,7 @@ public sealed class BundleCheck
         _context = options.Context ?? Math.Min(CheckOptions.DefaultContext, most);
         if (_context > most) throw new CheckException($"--context {_context} is more than the model's {most} tokens; give at most that");
         _text = CheckText.Read(model, text, _context - 1, options.Tokens);
-        _sample = new Sample(model, _text, model.Tokenizer.BeginOfText, options.SampleTokens, options.MemoryBudget);
+        _sample = new Sample(model, _text, model.Tokenizer.BeginOfText, options.SampleTokens);
     }
 
     /// <summary>Checks the dictionaries at the model's selected sites.</summary>
@@ -89,10 +89,10 @@ public sealed class BundleCheck
         var loss = layout.Beginning(_options.LossTokens);
         var rebuilt = new Dictionary<Site, float[]>();
         foreach (var group in sites.Chunk(
-            (int)Math.Clamp(_options.MemoryBudget / (sizeof(float) * (long)layout.Rows * _model.Bundle.Manifest.DModel), 1, sites.Count)))
+            (int)Math.Clamp(_model.Context.MemoryBudget / (sizeof(float) * (long)layout.Rows * _model.Bundle.Manifest.DModel), 1, sites.Count)))
         {
             _progress?.Report($"reading {_text.Tokens:N0} tokens");
-            var activations = SiteActivations.Of(_model, group, layout, _options.MemoryBudget);
+            var activations = SiteActivations.Of(_model, group, layout);
             foreach (var site in group)
             {
                 _progress?.Report($"{site} ({_checked.Count + 1} of {_model.Selected.Count})");

@@ -18,9 +18,6 @@ public sealed record CheckOptions
     /// since that takes two passes over the rest of the model for each site; 0: not at all.</summary>
     public int LossTokens { get; init; } = 2048;
 
-    /// <summary>Bytes of activations kept at once; a larger text or selection of sites is read in several passes.</summary>
-    public long MemoryBudget { get; init; } = 1L << 30;
-
     /// <summary>Tokens on which other readings of a dictionary are tried.</summary>
     internal int SampleTokens { get; init; } = 256;
 

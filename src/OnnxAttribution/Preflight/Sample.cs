@@ -5,7 +5,7 @@ namespace OnnxAttribution.Preflight;
 
 /// <summary>Activations of all sites on the beginning of the text, with BOS and without, on which other readings of dictionaries are tried.
 /// Made when they are first asked for.</summary>
-internal sealed class Sample(LoadedModel model, CheckText text, int? bos, int tokens, long memoryBudget)
+internal sealed class Sample(LoadedModel model, CheckText text, int? bos, int tokens)
 {
     private readonly Dictionary<bool, (RowLayout Layout, Dictionary<Site, float[]> Rows)> _made = [];
 
@@ -21,7 +21,7 @@ internal sealed class Sample(LoadedModel model, CheckText text, int? bos, int to
         if (!_made.TryGetValue(withBos, out var all))
         {
             var layout = RowLayout.Of(text.Sequences, withBos ? bos : null).Beginning(tokens);
-            _made[withBos] = all = (layout, SiteActivations.Of(model, Sites, layout, memoryBudget));
+            _made[withBos] = all = (layout, SiteActivations.Of(model, Sites, layout));
         }
         return (all.Layout, all.Rows[site]);
     }

@@ -12,12 +12,12 @@ internal static class SiteActivations
 
     /// <returns>float32 [rows, d] per site.</returns>
     /// <exception cref="AttributionException">An activation is NaN or infinite; the message names the site.</exception>
-    public static Dictionary<Site, float[]> Of(LoadedModel model, IReadOnlyList<Site> sites, RowLayout layout, long memoryBudget)
+    public static Dictionary<Site, float[]> Of(LoadedModel model, IReadOnlyList<Site> sites, RowLayout layout)
     {
         var graph = Forward(model.Bundle, sites);
         var length = layout.Sequences.Max(s => s.Length);
         var perSequence = FlopCount.BytesPer(graph, "batch", new Dictionary<string, long> { ["position"] = length, ["batch"] = 1 });
-        var most = (int)Math.Clamp(Math.Min(MostTokens / length, memoryBudget / Math.Max(1, perSequence)), 1, layout.Sequences.Count);
+        var most = (int)Math.Clamp(Math.Min(MostTokens / length, model.Context.MemoryBudget / Math.Max(1, perSequence)), 1, layout.Sequences.Count);
         using var forward = new GraphRunner(graph, model.Context, model.Directory);
         var result = new Dictionary<Site, float[]>();
         var row = 0;

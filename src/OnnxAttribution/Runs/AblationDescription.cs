@@ -16,7 +16,7 @@ internal static class AblationDescription
         facts["effect_is"] = "change of the downstream activation";
         facts["node_effect_is"] = "change of the metric";
         facts["sites"] = RunDescription.Array(run.Model.Selected, s => s.Name);
-        facts["options"] = Options(run.Request.Ablation, graph.MinPath);
+        facts["options"] = Options(run.Request.Ablation, graph.MinPath, run.Model.Context.MemoryBudget);
         facts["nodes"] = graph.Nodes.Count;
         facts["kept_nodes"] = graph.Nodes.Count(n => n.Kept);
         facts["ablated_nodes"] = graph.Ablated;
@@ -31,7 +31,7 @@ internal static class AblationDescription
         return facts;
     }
 
-    private static JsonObject Options(AblationOptions o, int minPath) => new()
+    private static JsonObject Options(AblationOptions o, int minPath, long memoryBudget) => new()
     {
         ["coefficient"] = RunDescription.Number(o.Coefficient),
         ["positions"] = EnumName.Of(o.Positions),
@@ -40,7 +40,7 @@ internal static class AblationDescription
         ["threshold"] = RunDescription.Number(o.Threshold),
         ["min_path"] = minPath,
         ["logits"] = o.Logits,
-        ["memory_bytes"] = o.MemoryBudget,
+        ["memory_bytes"] = memoryBudget,
     };
 
     // nodes one more than effects: effects[i] is that of nodes[i] on nodes[i + 1]

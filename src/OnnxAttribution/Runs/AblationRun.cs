@@ -42,7 +42,7 @@ public sealed class AblationRun
         var tokens = PromptTokens.Of(task, model.Tokenizer, prependBos);
         var before = model.Context.SessionTime;
         var graph = AblationFinder.Find(model, tokens.Clean,
-            request.Ablation with { Target = tokens.Target, Foil = tokens.Foil }, progress);
+            request.Ablation with { Metric = request.Ablation.Metric with { Target = tokens.Target, Foil = tokens.Foil } }, progress);
         return new AblationRun(model, task, request, tokens, prependBos, graph, (model.Context.SessionTime - before).TotalSeconds);
     }
 

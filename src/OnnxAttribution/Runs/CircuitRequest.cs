@@ -4,7 +4,7 @@ using OnnxAttribution.Circuits;
 namespace OnnxAttribution.Runs;
 
 /// <summary>How a run's circuit is ablated; what is left open is the run's.</summary>
-/// <param name="Ablation">Its metric, target and foil are not read.</param>
+/// <param name="Ablation">Of its metric only the position is read.</param>
 /// <param name="Metric">null: the run's.</param>
 /// <param name="Target">Of the run's own prompts, text of one token; null: each one's own.</param>
 /// <param name="Foil">Likewise.</param>

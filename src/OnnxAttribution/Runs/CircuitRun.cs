@@ -33,7 +33,7 @@ public sealed class CircuitRun
         bool? prependBos, IProgress<string>? progress = null)
     {
         var bos = prependBos ?? model.PrependsBos;
-        return Of(model, circuit, [.. tasks.Select(t => (t, PromptTokens.Of(t, model.Tokenizer, bos), options.Position))], options,
+        return Of(model, circuit, [.. tasks.Select(t => (t, PromptTokens.Of(t, model.Tokenizer, bos), options.Metric.Position))], options,
             null, progress);
     }
 
@@ -49,16 +49,16 @@ public sealed class CircuitRun
         var (options, taken) = (request.Ablation, new List<string>());
         if (request.Metric is { } kind)
         {
-            options = options with { Metric = kind };
+            options = options with { Metric = options.Metric with { Kind = kind } };
         }
         else if ((string?)run["metric"] is { } name && Metric.Names.Contains(name))
         {
-            options = options with { Metric = Metric.KindOf(name) };
+            options = options with { Metric = options.Metric with { Kind = Metric.KindOf(name) } };
             taken.Add("metric");
         }
-        if (request.Foil is not null && options.Metric != MetricKind.LogitDiff)
+        if (request.Foil is not null && options.Metric.Kind != MetricKind.LogitDiff)
         {
-            throw new PromptException($"--foil goes with --metric logit-diff, and {source.Path} has {Metric.NameOf(options.Metric)}; "
+            throw new PromptException($"--foil goes with --metric logit-diff, and {source.Path} has {Metric.NameOf(options.Metric.Kind)}; "
                 + "leave it out, or give --metric logit-diff");
         }
         int? target = PromptTokens.OneToken(model.Tokenizer, "target", request.Target),
@@ -76,11 +76,11 @@ public sealed class CircuitRun
         taken.Insert(0, own.Count == 1 ? "prompt" : "prompts");
         if (target is null) taken.Add("target");
         if (target is null && foil is null && own.Any(p => p.Foil is not null)) taken.Add("foil");
-        if (request.Ablation.Position is null) taken.Add("position");
+        if (request.Ablation.Metric.Position is null) taken.Add("position");
         // another target has another foil
         return [.. own.Select(p => (new PromptTask(p.Text, Id: own.Count == 1 ? null : p.Id),
             new PromptTokens(p.Clean, null, target ?? p.Target, foil ?? (target is null ? p.Foil : null)),
-            request.Ablation.Position ?? p.Position))];
+            request.Ablation.Metric.Position ?? p.Position))];
     }
 
     // another prompt: one that was typed has the run's target unless it is given one, a line of a file has its own;
@@ -90,7 +90,7 @@ public sealed class CircuitRun
     {
         var bos = request.PrependBos ?? (bool?)run["prepend_bos"] ?? model.PrependsBos;
         var tokens = PromptTokens.Of(task, model.Tokenizer, bos);
-        var position = request.Ablation.Position;
+        var position = request.Ablation.Metric.Position;
         if (task.Id is not null) return (task, tokens, position);
         if (tokens.Target is null && (int?)run["target_id"] is { } target)
         {
@@ -116,7 +116,7 @@ public sealed class CircuitRun
         {
             progress?.Report($"prompt {results.Count + 1} of {prompts.Count}");
             var result = CircuitAblation.Run(model, tokens.Clean, circuit,
-                options with { Position = position, Target = tokens.Target, Foil = tokens.Foil });
+                options with { Metric = new(options.Metric.Kind, position, tokens.Target, tokens.Foil) });
             results.Add(new CircuitPrompt(task, tokens, result));
         }
         return new CircuitRun(model, circuit, options, results, taken);

@@ -30,11 +30,11 @@ public sealed class CurveRun
     /// <exception cref="PromptException">The prompt cannot be used.</exception>
     /// <inheritdoc cref="CurveFinder.Find" path="/exception"/>
     public static CurveRun Of(LoadedModel model, PromptTask task, bool? prependBos, FeatureName up, FeatureName down,
-        IReadOnlyList<double> coefficients, long memoryBudget)
+        IReadOnlyList<double> coefficients)
     {
         var bos = prependBos ?? model.PrependsBos;
         var tokens = PromptTokens.Of(task, model.Tokenizer, bos).Clean;
-        return new CurveRun(model, task, bos, CurveFinder.Find(model, tokens, up, down, coefficients, memoryBudget));
+        return new CurveRun(model, task, bos, CurveFinder.Find(model, tokens, up, down, coefficients));
     }
 
     /// <summary>Text of the token at a position.</summary>

@@ -4,7 +4,7 @@ using OnnxAttribution.Circuits;
 namespace OnnxAttribution.Runs;
 
 /// <summary>Which faithfulness curves of a run are wanted.</summary>
-/// <param name="Curve">Metric, position, target and foil are taken from the run and the prompts.</param>
+/// <param name="Curve">Its metric is taken from the run and the prompts.</param>
 /// <param name="Kinds">null: patch where the run has a patch prompt, else zero.</param>
 /// <param name="MeanText">A text file, for <see cref="AblationKind.Mean"/>.</param>
 /// <param name="Metric">null: the run's.</param>

@@ -63,10 +63,7 @@ public sealed class FaithfulnessRun
             progress?.Report($"prompt {i + 1} of {prompts.Count}");
             var options = request.Curve with
             {
-                Metric = metric,
-                Position = request.Position ?? prompt.Position,
-                Target = prompt.Target,
-                Foil = prompt.Foil
+                Metric = new(metric, request.Position ?? prompt.Position, prompt.Target, prompt.Foil),
             };
             results.Add((prompt.Id,
                 [.. kinds.SelectMany(kind => FaithfulnessCurve.Of(model, prompt.Clean, prompt.Patch, means, kind, ranking, options))]));

@@ -28,12 +28,13 @@ public sealed class FinishedRun
         var metric = Fact("metric", n => (string)n!);
         if (!Metric.Names.Contains(metric)) throw ValidationException.Lacks(path, "metric");
         Options = new GraphOptions(
-            Metric: Metric.KindOf(metric),
+            new MetricRequest(
+                Metric.KindOf(metric),
+                Position: Fact("position", n => (int)n),
+                Target: stored.Facts["target_id"] is null ? null : Fact("target_id", n => (int)n),
+                Foil: stored.Facts["foil_id"] is null ? null : Fact("foil_id", n => (int)n)),
             Method: Option("method", n => Enum.Parse<EffectMethod>((string)n!, ignoreCase: true)),
             Steps: options["steps"] is null ? 10 : Option("steps", n => (int)n),
-            Position: Fact("position", n => (int)n),
-            Target: stored.Facts["target_id"] is null ? null : Fact("target_id", n => (int)n),
-            Foil: stored.Facts["foil_id"] is null ? null : Fact("foil_id", n => (int)n),
             // runs from before there was a choice
             Estimator: options["estimator"] is null
                 ? Estimator.Gradient

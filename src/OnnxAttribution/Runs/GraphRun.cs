@@ -30,7 +30,7 @@ public sealed class GraphRun
         var prependBos = request.PrependBos ?? model.PrependsBos;
         var tokens = PromptTokens.Of(task, model.Tokenizer, prependBos);
         var sessionsBefore = model.Context.SessionTime;
-        var options = request.Graph with { Target = tokens.Target, Foil = tokens.Foil };
+        var options = request.Graph with { Metric = request.Graph.Metric with { Target = tokens.Target, Foil = tokens.Foil } };
         return new GraphRun
         {
             Model = model,

@@ -91,7 +91,7 @@ public sealed class PromptBatch
             var (id, tokens, graph) = finished[i];
             var (start, calls) = (Stopwatch.GetTimestamp(), model.Context.Calls);
             var operations = GraphFinder.AddEdges(model, tokens.Clean, tokens.Patch,
-                request.Graph with { Target = graph.Metric.Target, Foil = graph.Metric.Foil }, sum);
+                request.Graph with { Metric = MetricRequest.Of(graph.Metric) }, sum);
             finished[i] = (id, tokens, graph with
             {
                 RuntimeCalls = graph.RuntimeCalls + model.Context.Calls - calls,

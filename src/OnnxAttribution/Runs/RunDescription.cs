@@ -41,7 +41,7 @@ internal static class RunDescription
             ["merged"] = true,
             ["prompts"] = runs.Count,
             ["ids"] = Array(runs, r => r.Id),
-            ["metric"] = Metric.NameOf(request.Graph.Metric),
+            ["metric"] = Metric.NameOf(request.Graph.Metric.Kind),
             ["clean_metric"] = Number(runs.Average(r => r.Graph.CleanMetric)),
             ["patch_metric"] = Number(runs.Average(r => r.Graph.PatchMetric)),
         };
@@ -89,7 +89,7 @@ internal static class RunDescription
     {
         var shares = SiteShare.Of(nodes, model.Selected);
         facts["sites"] = Array(model.Selected, s => s.Name);
-        facts["options"] = Options(request);
+        facts["options"] = Options(request, model.Context);
         facts["nodes"] = nodes.Count;
         facts["kept_nodes"] = nodes.Count(n => n.Kept);
         facts["edges"] = edges.Count;
@@ -98,7 +98,7 @@ internal static class RunDescription
             new JsonObject(shares.Select(s => KeyValuePair.Create(s.Site.Name, (JsonNode?)Number(s.ExplainedByFeatures))));
     }
 
-    private static JsonObject Options(GraphRequest request)
+    private static JsonObject Options(GraphRequest request, RunContext context)
     {
         var o = request.Graph;
         return new JsonObject
@@ -112,7 +112,7 @@ internal static class RunDescription
             ["edge_threshold"] = Number(o.EdgeThreshold),
             ["prune"] = o.Prune,
             ["aggregate"] = request.SumOverPositions ? "sum" : "none",
-            ["memory_bytes"] = o.MemoryBudget,
+            ["memory_bytes"] = context.MemoryBudget,
         };
     }
 

@@ -7,6 +7,5 @@ namespace OnnxAttribution.Runs;
 /// <param name="Compare">Further estimators to judge against the same exact effects:
 /// <c>gradient</c>, <c>ig</c>, <c>relp</c>, <c>frozen</c>.</param>
 /// <param name="Steps">Of <c>ig</c> there.</param>
-/// <param name="MemoryBudget">Bytes that one pass may take.</param>
 public sealed record ValidationRequest(int Sample = 200, bool All = false, int Seed = 0, IReadOnlyList<string>? Compare = null,
-    int Steps = 10, long MemoryBudget = 1L << 30);
+    int Steps = 10);

@@ -42,7 +42,7 @@ public sealed class ValidationRun
         state.Expand();
         using var clean = state.Start();
         var own = new JudgedEstimator(run.Options.Method, run.Options.Estimator, run.Options.Steps);
-        var validation = new ValidationComparison(state, clean, request.MemoryBudget);
+        var validation = new ValidationComparison(state, clean);
         var (nodes, edges, unmatched) = AsRebuilt(run.Stored, state);
         progress?.Report("drawing a sample");
         var sample = request.All
@@ -76,7 +76,7 @@ public sealed class ValidationRun
             .Where(name => name != own)
             .Select(name => JudgedEstimator.Parse(name, request.Steps))
             .ToList();
-        if (run.Options.Metric == MetricKind.Kl && others.FirstOrDefault(o => o.Method == EffectMethod.Atp) is { } blind)
+        if (run.Options.Metric.Kind == MetricKind.Kl && others.FirstOrDefault(o => o.Method == EffectMethod.Atp) is { } blind)
         {
             throw ValidationException.NoGradient(blind.Name);
         }
@@ -85,14 +85,14 @@ public sealed class ValidationRun
 
     // with kl and exact effects there is no gradient, so there are no edges and none was left out
     private static IReadOnlyList<SitePair> Pairs(FinishedRun run, LoadedModel model) =>
-        run.Options is { Metric: MetricKind.Kl, Method: EffectMethod.Exact } ? [] : SitePair.Of(model, run.Options.Metric);
+        run.Options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Exact } ? [] : SitePair.Of(model, run.Options.Metric.Kind);
 
     /// <summary>Which nodes move at all and lie where the metric can see them: those of which the true gradient knows.
     /// The others' effects are 0, exact or not.</summary>
     private static Func<int, bool> Moving(PatchingState state, IReadOnlyList<CausalNode> nodes)
     {
         var sites = state.Sites.ToDictionary(s => s.Site);
-        state.UseGradients(EffectMethod.Atp, Estimator.Gradient, 0, 0);
+        state.UseGradients(EffectMethod.Atp, Estimator.Gradient, 0);
         var seen = sites.Values.SelectMany(s => Enumerable.Range(0, state.Tokens.Length)
             .Where(t => state.Metric.Kind == MetricKind.Kl || s.GradientAt(t).ContainsAnyExcept(0f))
             .Select(t => (s.Site, t))).ToHashSet();

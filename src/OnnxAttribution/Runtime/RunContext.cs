@@ -7,8 +7,14 @@ namespace OnnxAttribution.Runtime;
 /// <param name="device">Execution provider of every session.</param>
 /// <param name="threads">Threads within an operator; 0, and any number above the cores that the process may use: one per such core.</param>
 /// <param name="cancel">Ends a run in the middle, inside the runtime too.</param>
-public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads = 0, CancellationToken cancel = default)
+/// <param name="memoryBudget">Bytes that the rows of one runtime call may take: as many interventions, cotangents or sequences
+/// run side by side as fit, and no result depends on how many do.</param>
+public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads = 0, CancellationToken cancel = default,
+    long memoryBudget = RunContext.DefaultMemoryBudget)
 {
+    /// <summary>1 GiB.</summary>
+    public const long DefaultMemoryBudget = 1L << 30;
+
     private int _calls;
     private long _ticksInSessions;
 
@@ -18,6 +24,9 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
     public int Threads { get; } = threads > 0 ? Math.Min(threads, UsableCores) : UsableCores;
 
     public CancellationToken Cancel { get; } = cancel;
+
+    /// <summary>Bytes that the rows of one runtime call may take.</summary>
+    public long MemoryBudget { get; } = memoryBudget;
 
     /// <summary>Runtime calls so far: one per session run.</summary>
     public int Calls => _calls;

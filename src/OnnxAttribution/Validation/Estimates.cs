@@ -19,9 +19,9 @@ internal sealed class Estimates
 
     /// <summary>Finds them anew, as <c>graph</c> does, with nothing kept but the ends of the pairs.
     /// The sites have the estimator's gradients afterwards.</summary>
-    public static Estimates Of(PatchingState state, JudgedEstimator by, IEnumerable<NodePair> pairs, long memoryBudget)
+    public static Estimates Of(PatchingState state, JudgedEstimator by, IEnumerable<NodePair> pairs)
     {
-        state.UseGradients(by.Method, by.Estimator, by.Steps, memoryBudget);
+        state.UseGradients(by.Method, by.Estimator, by.Steps);
         var nodes = state.Effects();
         var wanted = pairs.ToHashSet();
         foreach (var i in wanted.SelectMany(p => (int[])[p.Up, p.Down]).Where(i => i != CausalEdge.Metric).Distinct())
@@ -31,7 +31,7 @@ internal sealed class Estimates
         var edges = new List<CausalEdge>();
         if (wanted.Count > 0)
         {
-            new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, by.Estimator, memoryBudget).Find(edges.Add);
+            new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, by.Estimator).Find(edges.Add);
             MetricEdges.Find(state, nodes, by.Method, by.Estimator, edges.Add);
         }
         return new Estimates(nodes, edges.Where(e => wanted.Contains(new NodePair(e.Up, e.Down))));

@@ -26,7 +26,7 @@ internal readonly record struct ExactEdge(float Change, float Effect);
 /// </summary>
 /// <remarks>Row 0 of each batch is left as it is and stands for the clean run:
 /// what rounding does to a run of the batch is the same in all its rows, and goes with the difference.</remarks>
-internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IReadOnlyList<CausalNode> nodes, long memoryBudget)
+internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IReadOnlyList<CausalNode> nodes)
 {
     private readonly LoadedModel _model = state.Model;
     private readonly int _positions = state.Tokens.Length;
@@ -41,7 +41,7 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
     public ExactEdge[] Of(IReadOnlyList<NodePair> pairs, Action<int>? done = null)
     {
         var result = new ExactEdge[pairs.Count];
-        var perPass = clean.RowsPerPass(memoryBudget) - 1;
+        var perPass = clean.RowsPerPass() - 1;
         var finished = 0;
         foreach (var site in Enumerable.Range(0, pairs.Count).GroupBy(i => SiteOf(pairs[i].Up)).OrderBy(g => g.Key.FirstNode))
         {

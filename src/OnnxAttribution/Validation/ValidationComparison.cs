@@ -10,7 +10,7 @@ namespace OnnxAttribution.Validation;
 /// 3. Beside them stand the run's own values; those of edges that the run left out are found anew.
 ///    Further estimators are judged against the same exact values.
 /// </summary>
-internal sealed class ValidationComparison(PatchingState state, ActivationCache clean, long memoryBudget)
+internal sealed class ValidationComparison(PatchingState state, ActivationCache clean)
 {
     /// <param name="nodes">The run's, by the sites' indices.</param>
     /// <param name="edges">The run's.</param>
@@ -21,22 +21,22 @@ internal sealed class ValidationComparison(PatchingState state, ActivationCache 
         IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges, ValidationSample sample, JudgedEstimator own,
         IReadOnlyList<JudgedEstimator> others, IProgress<string>? progress)
     {
-        state.UseGradients(own.Method, own.Estimator, own.Steps, memoryBudget);
+        state.UseGradients(own.Method, own.Estimator, own.Steps);
         NodePair[] pairs = [.. sample.Edges.Select(e => e.Pair)];
         var exactNodes = ExactNodes(sample.Nodes, progress);
-        var exactEdges = new ExactEdges(state, clean, nodes, memoryBudget)
+        var exactEdges = new ExactEdges(state, clean, nodes)
             .Of(pairs, done => progress?.Report($"following edges, {done:N0} of {pairs.Length:N0}"));
 
         progress?.Report("estimating");
         var stored = Estimates.Stored(nodes, edges);
         NodePair[] missing = [.. pairs.Where(p => !stored.Has(p))];
-        var found = missing.Length == 0 ? stored : Estimates.Of(state, own, missing, memoryBudget);
+        var found = missing.Length == 0 ? stored : Estimates.Of(state, own, missing);
         var checks = new List<ValidationCheck>();
         Add(checks, own.Name, stored, p => stored.Has(p) ? stored : found);
         foreach (var other in others)
         {
             state.Model.Context.Cancel.ThrowIfCancellationRequested();
-            var estimates = Estimates.Of(state, other, pairs, memoryBudget);
+            var estimates = Estimates.Of(state, other, pairs);
             Add(checks, other.Name, estimates, _ => estimates);
         }
         return checks;
@@ -68,7 +68,7 @@ internal sealed class ValidationComparison(PatchingState state, ActivationCache 
             state.Model.Context.Cancel.ThrowIfCancellationRequested();
             progress?.Report($"patching nodes, {done:N0} of {sample.Count:N0}");
             var effects = ExactEffects.Of(clean, site, [.. here.Select(i => site.Nodes[sample[i].Node - site.FirstNode])],
-                state.Metric, memoryBudget);
+                state.Metric);
             for (var i = 0; i < here.Length; i++) exact[here[i]] = effects[i];
             done += here.Length;
         }

@@ -47,8 +47,8 @@ public class AblationGoldenTests
         var key = $"ablate/{positions}/{coefficient}";
         foreach (var metric in golden.Facts["ablate"]!["metrics"]!.AsArray().Select(m => (string)m!))
         {
-            var options = new AblationOptions((MetricKind)Metric.Names.ToList().IndexOf(metric), golden.Position, golden.Target,
-                golden.Foil, coefficient, Enum.Parse<AblationPositions>(positions, ignoreCase: true)).KeepingAll();
+            var options = new AblationOptions(
+                new((MetricKind)Metric.Names.ToList().IndexOf(metric), golden.Position, golden.Target, golden.Foil), coefficient, Enum.Parse<AblationPositions>(positions, ignoreCase: true)).KeepingAll();
             var graph = AblationFinder.Find(model, golden.Tokens, options);
             foreach (var site in golden.Sites.Where(s => golden.Has($"ablate/features/{s}")))
             {

@@ -8,22 +8,33 @@ namespace OnnxAttribution.Tests.Ablation;
 /// <summary>A prompt's graph, and what checks of it need.</summary>
 internal sealed class RandomRun : IDisposable
 {
+    private readonly int[]? _patch;
+    private readonly GraphOptions _options;
+
     public RandomRun(LoadedModel model, int[] tokens, int[]? patch, GraphOptions options)
+        : this(model, tokens, patch, options, GraphFinder.Find(model, tokens, patch, options))
     {
-        Graph = GraphFinder.Find(model, tokens, patch, options);
+    }
+
+    private RandomRun(LoadedModel model, int[] tokens, int[]? patch, GraphOptions options, CausalGraph graph)
+    {
+        (_patch, _options, Graph) = (patch, options, graph);
         State = PatchingState.Run(model, tokens, patch, options);
         State.Expand();
         Clean = State.Start();
         Own = new JudgedEstimator(options.Method, options.Estimator, options.Steps);
     }
 
+    /// <summary>The same graph, to be checked by another loading of its model.</summary>
+    public RandomRun On(LoadedModel model) => new(model, State.Tokens, _patch, _options, Graph);
+
     public CausalGraph Graph { get; }
     public PatchingState State { get; }
     public ActivationCache Clean { get; }
     public JudgedEstimator Own { get; }
 
-    public List<ValidationCheck> Check(ValidationSample sample, long memory = 1 << 28, params JudgedEstimator[] others) =>
-        new ValidationComparison(State, Clean, memory).Of(Graph.Nodes, Graph.Edges, sample, Own, others, null);
+    public List<ValidationCheck> Check(ValidationSample sample, params JudgedEstimator[] others) =>
+        new ValidationComparison(State, Clean).Of(Graph.Nodes, Graph.Edges, sample, Own, others, null);
 
     public ValidationSample All() => ValidationSample.All(Graph.Nodes, Graph.Edges);
 

@@ -36,14 +36,14 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
     {
         var model = bundle.Shared(sites);
         Compare(model, bundle.Tokens,
-            new AblationOptions(MetricKind.Logit, Coefficient: coefficient, Positions: positions, Measure: measure).KeepingAll());
+            new AblationOptions(new(MetricKind.Logit), Coefficient: coefficient, Positions: positions, Measure: measure).KeepingAll());
     }
 
     [Theory, InlineData(MetricKind.Kl), InlineData(MetricKind.Prob), InlineData(MetricKind.LogitDiff)]
     public void They_agree_on_other_metrics_and_positions(MetricKind kind)
     {
         var model = bundle.Shared("resid");
-        Compare(model, bundle.Tokens, new AblationOptions(kind, Position: 2, Target: 7, Foil: 9).KeepingAll());
+        Compare(model, bundle.Tokens, new AblationOptions(new(kind, Position: 2, Target: 7, Foil: 9)).KeepingAll());
     }
 
     [Fact]
@@ -52,7 +52,7 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
         using var directory = new TemporaryDirectory();
         using var model = PartlyDescribed.Open(directory, ["blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre", "blocks.1.hook_mlp_out"],
             "resid", "attn", "mlp");
-        Compare(model, bundle.Tokens, new AblationOptions(MetricKind.Logit, Positions: AblationPositions.Each).KeepingAll());
+        Compare(model, bundle.Tokens, new AblationOptions(new(MetricKind.Logit), Positions: AblationPositions.Each).KeepingAll());
     }
 
     private static void Compare(LoadedModel model, int[] tokens, AblationOptions options)

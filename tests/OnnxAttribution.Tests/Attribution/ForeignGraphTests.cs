@@ -33,7 +33,7 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         var golden = ForeignGolden.Read(foreign.Family);
         using var model = Open(foreign);
         var graph = GraphFinder.Find(model, golden.Tokens, null,
-            new GraphOptions(MetricKind.LogitDiff, Target: golden.Target, Foil: golden.Foil).KeepingAll());
+            new GraphOptions(new(MetricKind.LogitDiff, Target: golden.Target, Foil: golden.Foil)).KeepingAll());
         Assert.Equal(golden.Metric, graph.CleanMetric, 1e-4);
         Assert.Equal(golden.Effects.Keys, model.Selected.Select(s => s.Name));
         Close(golden.Effects.SelectMany(e => e.Value), graph.Nodes.Select(n => (double)n.Effect), Tolerance);
@@ -67,7 +67,7 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         foreach (var estimator in Enum.GetValues<Estimator>())
         {
             var graph = GraphFinder.Find(model, [256, 3, 200, 17, 3], null,
-                new GraphOptions(MetricKind.Logprob, Estimator: estimator).KeepingAll());
+                new GraphOptions(new(MetricKind.Logprob), Estimator: estimator).KeepingAll());
             Assert.Contains(graph.Nodes, n => n.Effect != 0);
             Assert.InRange(graph.ConservationViolation!.Value, 0, Tolerance);
         }
@@ -81,7 +81,7 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         using var model = Open(foreign);
         using var session = new PlainSession(foreign.Bundle);
         var graph = GraphFinder.Find(model, golden.Tokens, null,
-            new GraphOptions(MetricKind.LogitDiff, EffectMethod.Exact, Target: golden.Target, Foil: golden.Foil).KeepingAll());
+            new GraphOptions(new(MetricKind.LogitDiff, Target: golden.Target, Foil: golden.Foil), EffectMethod.Exact).KeepingAll());
         var plain = graph.Nodes.Select(n => Metric(session, golden, n, 0) - Metric(session, golden, n, 1));
         Close(plain, graph.Nodes.Select(n => (double)n.Effect), Tolerance);
     }
@@ -94,7 +94,7 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         using var model = Open(foreign);
         using var session = new PlainSession(foreign.Bundle);
         var graph = GraphFinder.Find(model, golden.Tokens, null,
-            new GraphOptions(MetricKind.LogitDiff, Target: golden.Target, Foil: golden.Foil).KeepingAll());
+            new GraphOptions(new(MetricKind.LogitDiff, Target: golden.Target, Foil: golden.Foil)).KeepingAll());
         const float Step = 0.01f;
         var slopes = graph.Nodes.Select(n => (Metric(session, golden, n, 1 - Step) - Metric(session, golden, n, 1 + Step)) / (2 * Step));
         // central differences of float32 logits: rounding 1e-6 over a step of 0.02, and the third derivative

@@ -72,8 +72,8 @@ public class GoldenTests
     }
 
     internal static GraphOptions OptionsOf(GoldenCase golden, string method, string metric) => new(
-        (MetricKind)GraphMetricIndex(metric), Enum.Parse<EffectMethod>(method, ignoreCase: true), 10, golden.Position,
-        golden.Target, golden.Foil);
+        new((MetricKind)GraphMetricIndex(metric), golden.Position, golden.Target, golden.Foil),
+        Enum.Parse<EffectMethod>(method, ignoreCase: true));
 
     private static int GraphMetricIndex(string metric) => Metric.Names.ToList().IndexOf(metric);
 

@@ -58,8 +58,8 @@ public sealed class CircuitGoldenTests
         {
             foreach (var (metric, expected) in metrics)
             {
-                var options = new CircuitAblationOptions(coefficient, keep, GoldenCircuit.Metric(metric), golden.Position, golden.Target,
-                    golden.Foil, Controls: 3);
+                var options = new CircuitAblationOptions(coefficient, keep,
+                    new(GoldenCircuit.Metric(metric), golden.Position, golden.Target, golden.Foil), Controls: 3);
                 GoldenCircuit.Close((double)expected!, CircuitAblation.Run(model, golden.Tokens, circuit, options).AblatedMetric,
                     LogitTolerance, $"{name} {plan} {metric}");
             }

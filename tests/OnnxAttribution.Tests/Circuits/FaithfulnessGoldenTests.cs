@@ -35,7 +35,7 @@ public sealed class FaithfulnessGoldenTests
                     new AblationRow(Circuit.Empty, true, rule)]);
             }
             var full = metric.Of(clean.Logits(golden.Position).ToArray(), 1, clean.Logits(golden.Position))[0];
-            var found = CircuitPass.Metrics(clean, rows.Count, i => rows[i], values, metric, 1 << 30);
+            var found = CircuitPass.Metrics(clean, rows.Count, i => rows[i], values, metric);
             foreach (var (i, f) in cases.Index())
             {
                 var what = $"{name} {f!["circuit"]} {cases.Key} {f["errors"]}";
@@ -79,7 +79,7 @@ public sealed class FaithfulnessGoldenTests
                     var key = $"faithfulness/{kind}/{rule.ToString().ToLowerInvariant()}";
                     double[] expected = [.. golden[$"{key}/{listed}/logits"], .. golden[$"{key}/{listed}/complement_logits"],
                         .. golden[$"{key}/empty/logits"]];
-                    CircuitPass.Run(clean, rows.Length, i => rows[i], values, 0, golden.Position, 1 << 30,
+                    CircuitPass.Run(clean, rows.Length, i => rows[i], values, 0, golden.Position,
                         (_, _, logits) => GoldenTests.Close(expected, logits, MetricTolerance, $"{name} {key}/{listed}"));
                 }
             }

@@ -62,7 +62,7 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
         using var opened = LoadedModel.Open(model.Bundle, ["resid"], new RunContext());
         using var clean = ActivationCache.Of(opened, tokens);
         var metric = new Metric(MetricKind.Logprob, 3, (int)run.Facts["target_id"]!, 0);
-        Assert.NotEqual(metric.Target, Metric.Choose(clean, metric.Kind, metric.Position, null, null).Target);
+        Assert.NotEqual(metric.Target, new MetricRequest(metric.Kind, metric.Position).Choose(clean).Target);
         CircuitNode[] strongest = [.. run.Nodes.OrderBy(n => -Math.Abs(n.Effect))
             .Select(n => new CircuitNode(opened.Selected.Single(s => s.Name == n.Site), n.Position, n.Feature))];
         var table = RunDirectory.ReadTable(Run, "faithfulness");
@@ -71,7 +71,7 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
         {
             var circuit = new Circuit(strongest.Take(table.Values<int?>("nodes")[i]!.Value));
             var expected = CircuitPass.Metrics(clean, 2, keep => new AblationRow(circuit, keep == 0, ErrorRule.Nodes),
-                Replacements.Zero(clean), metric, 1 << 30);
+                Replacements.Zero(clean), metric);
             var isTop = table.Values<string?>("circuit")[i] == "top";
             foreach (var (column, value) in new[] { ("metric_circuit", expected[0]), ("metric_complement", expected[1]) })
             {

@@ -42,8 +42,17 @@ internal sealed class CurveBundle : IDisposable
             .MaxBy(a => a.Second).First);
     }
 
-    public ResponseCurve Curve(string coefficients, long memoryBudget = 1L << 30) =>
-        CurveFinder.Find(Model, Tokens, Strongest(), new FeatureName(Down, 0), Coefficients.Parse(coefficients), memoryBudget);
+    public ResponseCurve Curve(string coefficients) => Curve(Model, coefficients);
+
+    /// <summary>The same where calls of the runtime may take so many bytes.</summary>
+    public ResponseCurve CurveWithin(long memoryBudget, string coefficients)
+    {
+        using var small = LoadedModel.Open(Path, [Up, Down], new RunContext(threads: 1, memoryBudget: memoryBudget));
+        return Curve(small, coefficients);
+    }
+
+    private ResponseCurve Curve(LoadedModel model, string coefficients) =>
+        CurveFinder.Find(model, Tokens, Strongest(), new FeatureName(Down, 0), Coefficients.Parse(coefficients));
 
     public void Dispose()
     {

@@ -141,7 +141,7 @@ public class ResponseCurveTests
     public void The_size_of_a_batch_does_not_change_the_curve()
     {
         using var bundle = new CurveBundle((_, values) => values);
-        ResponseCurve whole = bundle.Curve("-1..2:0.1"), alone = bundle.Curve("-1..2:0.1", memoryBudget: 40_000);
+        ResponseCurve whole = bundle.Curve("-1..2:0.1"), alone = bundle.CurveWithin(40_000, "-1..2:0.1");
         Assert.True(alone.RuntimeCalls > whole.RuntimeCalls + 5);
         foreach (var (a, b) in whole.Activation.Zip(alone.Activation))
         {

@@ -42,9 +42,9 @@ internal sealed class CollectedText : IDisposable
     }
 
     public FeatureSummary Run(FeatureOptions? options = null, IReadOnlyList<string>? sites = null, CancellationToken cancel = default,
-        Action<FeatureProgress>? progress = null)
+        Action<FeatureProgress>? progress = null, long memoryBudget = RunContext.DefaultMemoryBudget)
     {
-        using var model = LoadedModel.Open(Bundle, sites, new RunContext(threads: 2, cancel: cancel));
+        using var model = LoadedModel.Open(Bundle, sites, new RunContext(threads: 2, cancel: cancel, memoryBudget: memoryBudget));
         return FeatureRun.Of(model, TextPath, options ?? Options, progress is null ? null : new Told(progress));
     }
 

@@ -21,7 +21,7 @@ public sealed class FeatureRunInvariantTests(Random2Bundle model) : IClassFixtur
     {
         using CollectedText one = new(model.Path), other = new(model.Path);
         Assert.Equal(1, one.Run().Passes);
-        Assert.Equal(7, other.Run(CollectedText.Options with { MemoryBudget = 1 }).Passes);
+        Assert.Equal(7, other.Run(memoryBudget: 1).Passes);
         Same(one.Table, other.Table);
         Assert.Equal(one.Table.Facts, other.Table.Facts);
         Assert.Equal([FeatureTable.FileName], other.Extra);
@@ -32,16 +32,16 @@ public sealed class FeatureRunInvariantTests(Random2Bundle model) : IClassFixtur
     public void An_interrupted_run_goes_on_and_leaves_the_same_file(long memory, int reports)
     {
         using CollectedText whole = new(model.Path), broken = new(model.Path);
-        var options = CollectedText.Options with { MemoryBudget = memory, BatchSequences = 1 };
-        whole.Run(options);
+        var options = CollectedText.Options with { BatchSequences = 1 };
+        whole.Run(options, memoryBudget: memory);
         using var cancel = new CancellationTokenSource();
-        Assert.ThrowsAny<OperationCanceledException>(() => broken.Run(options, cancel: cancel.Token, progress: _ =>
+        Assert.ThrowsAny<OperationCanceledException>(() => broken.Run(options, cancel: cancel.Token, memoryBudget: memory, progress: _ =>
         {
             if (--reports == 0) cancel.Cancel();
         }));
         Assert.Contains(".features.state", broken.Extra);
         Assert.DoesNotContain(FeatureTable.FileName, broken.Extra);
-        var summary = broken.Run(options);
+        var summary = broken.Run(options, memoryBudget: memory);
         Assert.True(summary.ResumedAt > 0);
         Assert.Equal(whole.Bytes, broken.Bytes);
         Assert.Equal([FeatureTable.FileName], broken.Extra);

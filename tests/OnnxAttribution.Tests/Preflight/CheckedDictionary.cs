@@ -27,7 +27,7 @@ internal sealed class CheckedDictionary : IDisposable
         var layout = RowLayout.Of(CheckText.Read(model, null, 127, Tokens).Sequences, hasBos ? model.Tokenizer.RequireBeginOfText() : null);
         var named = model.Bundle.SiteNamed(site);
         const int d = 128;
-        var rows = map(SiteActivations.Of(model, [named], layout, 1L << 30)[named]);
+        var rows = map(SiteActivations.Of(model, [named], layout)[named]);
         var n = rows.Length / d;
         // pre = x · r / ‖r‖² − bias, which is small at x = r, and the decoder makes up for that
         float[] encoder = new float[d * n], decoder = new float[n * d];

@@ -23,7 +23,7 @@ public class ExactEdgesTests
             var state = PatchingState.Run(model, golden.Tokens, golden.PatchTokens, GoldenTests.OptionsOf(golden, "atp", metric));
             state.Expand();
             using var clean = state.Start();
-            var edges = new ExactEdges(state, clean, state.Effects(), 1 << 24);
+            var edges = new ExactEdges(state, clean, state.Effects());
             // all at once: one pass then serves several downstream sites,
             // and the metric, and what one of them holds must not reach the next
             (string Up, string? Down)[] ends = [.. golden.Pairs, .. golden.Sites.Select(s => (s, (string?)null))];

@@ -19,8 +19,8 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
         using var model = LoadedModel.Open(Linear(directory), sites.Split(','), new RunContext(threads: 1));
         foreach (var metric in (MetricKind[])[MetricKind.Logit, MetricKind.LogitDiff])
         {
-            using var run = new RandomRun(model, bundle.Tokens, bundle.PatchTokens, new GraphOptions(metric).KeepingAll());
-            var checks = run.Check(run.All(), others: [.. JudgedEstimator.Names.Select(n => JudgedEstimator.Parse(n, 3))]);
+            using var run = new RandomRun(model, bundle.Tokens, bundle.PatchTokens, new GraphOptions(new(metric)).KeepingAll());
+            var checks = run.Check(run.All(), [.. JudgedEstimator.Names.Select(n => JudgedEstimator.Parse(n, 3))]);
             Assert.Contains(checks, c => c is { IsEdge: false, ExactEffect: not 0 });
             var (effect, change) = (checks.Max(c => Math.Abs(c.ExactEffect)),
                 checks.Where(c => float.IsFinite(c.ExactChange)).Select(c => Math.Abs(c.ExactChange)).DefaultIfEmpty(0).Max());
@@ -50,13 +50,13 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
     {
         using var model = bundle.Open();
         using var run = new RandomRun(model, bundle.Tokens, bundle.PatchTokens,
-            new GraphOptions(MetricKind.Prob, Method: EffectMethod.Ig, Steps: 3).KeepingAll());
+            new GraphOptions(new(MetricKind.Prob), Method: EffectMethod.Ig, Steps: 3).KeepingAll());
         var checks = run.Check(run.All()).Where(c => c is { IsEdge: true, Down: not null }).ToList();
         NodePair[] pairs = [.. run.Graph.Edges.Where(e => e.Down != CausalEdge.Metric).Select(e => new NodePair(e.Up, e.Down))];
         float[] Exact(EffectMethod method)
         {
-            run.State.UseGradients(method, Estimator.Gradient, 3, 1 << 28);
-            return [.. new ExactEdges(run.State, run.Clean, run.State.Effects(), 1 << 28).Of(pairs).Select(e => e.Effect)];
+            run.State.UseGradients(method, Estimator.Gradient, 3);
+            return [.. new ExactEdges(run.State, run.Clean, run.State.Effects()).Of(pairs).Select(e => e.Effect)];
         }
         var (own, clean) = (Exact(EffectMethod.Ig), Exact(EffectMethod.Atp));
         foreach (var error in (bool[])[false, true])
@@ -93,20 +93,21 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
     [Fact]
     public void Memory_does_not_change_what_is_found()
     {
-        using var model = bundle.Open();
+        using LoadedModel model = bundle.Open(), small = bundle.OpenWithin(1);   // a node a pass: no less will do
         using var run = new RandomRun(model, bundle.Tokens, bundle.PatchTokens, new GraphOptions(TopNodes: 6));
-        var (whole, calls) = Counted(1 << 28);
-        Assert.Equal(whole, Counted(1 << 28).Checks);
-        var (chunked, more) = Counted(1);   // a node a pass: no less will do
+        using var again = run.On(small);
+        var (whole, calls) = Counted(run);
+        Assert.Equal(whole, Counted(run).Checks);
+        var (chunked, more) = Counted(again);
         Assert.True(more > 3 * calls, $"{more} calls with little memory, {calls} with much");
         var largest = whole.Max(c => Math.Abs(c.ExactEffect));
         Assert.All(whole.Zip(chunked), c => Assert.InRange(c.Second.ExactEffect - c.First.ExactEffect, -1e-5 * largest, 1e-5 * largest));
         Assert.Equal(whole.Select(c => c.ApproxEffect), chunked.Select(c => c.ApproxEffect));
 
-        (List<ValidationCheck> Checks, int Calls) Counted(long memory)
+        static (List<ValidationCheck> Checks, int Calls) Counted(RandomRun run)
         {
-            var before = model.Context.Calls;
-            return (run.Check(run.All(), memory), model.Context.Calls - before);
+            var before = run.State.Model.Context.Calls;
+            return (run.Check(run.All()), run.State.Model.Context.Calls - before);
         }
     }
 
@@ -150,7 +151,7 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
         using var model = bundle.Open(site);
         using var run = new RandomRun(model, bundle.Tokens, null, new GraphOptions());
         var nothing = CircuitPass.Metrics(run.Clean, 1, _ => new AblationRow(Circuit.Empty, true, ErrorRule.Nodes),
-            Replacements.Zero(run.Clean), run.State.Metric, 1 << 28)[0];
+            Replacements.Zero(run.Clean), run.State.Metric)[0];
         Assert.Equal(nothing - run.Graph.CleanMetric, SiteConservation.Of(run.State, run.Clean, run.Graph.Nodes).Single().Exact, 1e-5);
     }
 

@@ -84,7 +84,7 @@ public sealed class ArchitectureInvariantsTests : IDisposable
         const double step = 1e-4;
         var bundle = Bundle(name, []);
         using var model = LoadedModel.Open(bundle, null, new RunContext(threads: 1));
-        var pass = ModelPass.Run(model, MetricKind.Logit, s_tokens, position: 3, target: 65, foil: 66);
+        var pass = ModelPass.Run(model, s_tokens, new MetricRequest(Position: 3, Target: 65, Foil: 66));
         var exact = new DoubleModel(bundle);
         foreach (var site in model.Selected)
         {

@@ -13,12 +13,12 @@ public sealed class ChunkingTests(Random2Bundle bundle) : IClassFixture<Random2B
     {
         using var model = bundle.Open(sites.Split(','));
         var whole = Random2Bundle.All(model, bundle.Tokens, bundle.PatchTokens);
-        var budget = LeastBudget(model, bundle.Tokens, bundle.PatchTokens);
+        var budget = LeastBudget(sites, bundle.PatchTokens);
         // from the least budget, one or two rows to a run, to ones that hold a few
         foreach (var more in (double[])[1, 1.5, 3, 7.3])
         {
-            var chunked = Random2Bundle.All(model, bundle.Tokens, bundle.PatchTokens,
-                new GraphOptions(MemoryBudget: (long)(budget * more)));
+            using var small = bundle.OpenWithin((long)(budget * more), sites.Split(','));
+            var chunked = Random2Bundle.All(small, bundle.Tokens, bundle.PatchTokens);
             Assert.True(chunked.RuntimeCalls > whole.RuntimeCalls,
                 $"{chunked.RuntimeCalls} calls with {budget * more} bytes, {whole.RuntimeCalls} without limit");
             GraphComparison.Same(whole, chunked, 1e-6);
@@ -31,8 +31,8 @@ public sealed class ChunkingTests(Random2Bundle bundle) : IClassFixture<Random2B
         using var model = bundle.Open("mlp");
         var options = new GraphOptions(Method: method, Steps: 7);
         var whole = Random2Bundle.All(model, bundle.Tokens, null, options);
-        var chunked = Random2Bundle.All(model, bundle.Tokens, null,
-            options with { MemoryBudget = LeastBudget(model, bundle.Tokens, null) });
+        using var small = bundle.OpenWithin(LeastBudget("mlp", null), "mlp");
+        var chunked = Random2Bundle.All(small, bundle.Tokens, null, options);
         Assert.True(chunked.RuntimeCalls > whole.RuntimeCalls);
         // an exact effect is a difference of two metrics: float32 of the metric, not of the effect
         GraphComparison.Numbers(whole.Nodes.Select(n => n.Effect), chunked.Nodes.Select(n => n.Effect),
@@ -42,13 +42,12 @@ public sealed class ChunkingTests(Random2Bundle bundle) : IClassFixture<Random2B
     [Fact]
     public void A_memory_budget_too_small_for_one_row_is_refused_with_the_budget_that_would_do()
     {
-        using var model = bundle.Open();
-        var e = Assert.Throws<MemoryBudgetException>(() =>
-            Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(MemoryBudget: 1)));
+        using LoadedModel tiny = bundle.OpenWithin(1), enough = bundle.OpenWithin(1 << 20);
+        var e = Assert.Throws<MemoryBudgetException>(() => Random2Bundle.All(tiny, bundle.Tokens));
         Assert.Contains("needs 1 MiB", e.Message);
-        Assert.Contains("--memory", e.Message);
+        Assert.Contains("give it more memory", e.Message);
         Assert.DoesNotContain('\n', e.Message);
-        Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(MemoryBudget: 1 << 20));
+        Random2Bundle.All(enough, bundle.Tokens);
     }
 
     [Theory, InlineData(1), InlineData(5), InlineData(null)]
@@ -74,7 +73,7 @@ public sealed class ChunkingTests(Random2Bundle bundle) : IClassFixture<Random2B
     }
 
     /// <summary>The least budget with which edges can be found, to a byte.</summary>
-    internal static long LeastBudget(LoadedModel model, int[] tokens, int[]? patch)
+    private long LeastBudget(string sites, int[]? patch)
     {
         long low = 1, high = 1 << 20;
         while (high - low > 1)
@@ -82,7 +81,8 @@ public sealed class ChunkingTests(Random2Bundle bundle) : IClassFixture<Random2B
             var middle = (low + high) / 2;
             try
             {
-                Random2Bundle.All(model, tokens, patch, new GraphOptions(MemoryBudget: middle));
+                using var model = bundle.OpenWithin(middle, sites.Split(','));
+                Random2Bundle.All(model, bundle.Tokens, patch);
                 high = middle;
             }
             catch (MemoryBudgetException)

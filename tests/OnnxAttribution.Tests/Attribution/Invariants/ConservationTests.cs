@@ -24,7 +24,7 @@ public sealed class ConservationTests(Random2Bundle bundle) : IClassFixture<Rand
             foreach (var metric in (MetricKind[])[MetricKind.Logit, MetricKind.LogitDiff, MetricKind.Logprob, MetricKind.Loss,
                 MetricKind.Prob])
             {
-                var graph = Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(metric));
+                var graph = Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(new(metric)));
                 Conserves(graph);
                 Assert.Contains(graph.Nodes, n => n is { Effect: not 0, IsError: false });
             }
@@ -41,7 +41,7 @@ public sealed class ConservationTests(Random2Bundle bundle) : IClassFixture<Rand
             {
                 foreach (var metric in (MetricKind[])[MetricKind.Logit, MetricKind.LogitDiff, MetricKind.Logprob])
                 {
-                    Conserves(Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(metric, Estimator: estimator)));
+                    Conserves(Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(new(metric), Estimator: estimator)));
                 }
             }
             Conserves(Random2Bundle.All(model, Random2Bundle.WholeContext, options: new GraphOptions(Estimator: estimator)));
@@ -75,7 +75,7 @@ public sealed class ConservationTests(Random2Bundle bundle) : IClassFixture<Rand
         {
             for (var position = 0; position < bundle.Tokens.Length; position++)
             {
-                var graph = Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(Position: position));
+                var graph = Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(new(Position: position)));
                 Assert.All(graph.Nodes.Where(n => n.Position > position), n => Assert.Equal(0, n.Effect));
                 Assert.All(graph.Edges,
                     e => Assert.True(graph.Nodes[e.Up].Position <= position

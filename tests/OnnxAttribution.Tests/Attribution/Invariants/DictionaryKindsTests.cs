@@ -29,7 +29,7 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
         {
             foreach (var patch in (int[]?[])[null, bundle.PatchTokens])
             {
-                var graph = Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(MetricKind.LogitDiff, Estimator: estimator));
+                var graph = Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(new(MetricKind.LogitDiff), Estimator: estimator));
                 Assert.InRange(graph.ConservationViolation!.Value, 0, 1e-4);   // as ConservationTests
                 Assert.Contains(graph.Nodes, n => n is { Effect: not 0, IsError: false });
             }
@@ -152,7 +152,7 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
             model.Selected.SelectMany(s => Enumerable.Range(-1, 41).Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
         var last = bundle.Tokens.Length - 1;
         float[] logits = [];
-        CircuitPass.Run(clean, 1, _ => new AblationRow(all, true, ErrorRule.Nodes), Replacements.Zero(clean), 1, last, 1 << 30,
+        CircuitPass.Run(clean, 1, _ => new AblationRow(all, true, ErrorRule.Nodes), Replacements.Zero(clean), 1, last,
             (_, _, l) => logits = l);
         Assert.Equal(clean.Logits(last).ToArray(), logits);
     }

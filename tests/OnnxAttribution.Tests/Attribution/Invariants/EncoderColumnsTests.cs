@@ -27,7 +27,7 @@ public sealed class EncoderColumnsTests(Random2Bundle bundle) : IClassFixture<Ra
         var nodes = state.Effects();
         Selection.KeepStrongest(nodes, options);
         var edges = new List<CausalEdge>();
-        new EdgeFinder(model, state.Sites, nodes, bundle.Tokens, Estimator.Gradient, options.MemoryBudget).Find(edges.Add);
+        new EdgeFinder(model, state.Sites, nodes, bundle.Tokens, Estimator.Gradient).Find(edges.Add);
         return (state.Sites, edges);
     }
 }

@@ -66,7 +66,7 @@ public sealed class EstimatorTests(Random2Bundle bundle) : IClassFixture<Random2
 
     private CausalGraph Find(LoadedModel model, EffectMethod method, Estimator estimator) =>
         Random2Bundle.All(model, bundle.Tokens, bundle.PatchTokens,
-            new GraphOptions(MetricKind.LogitDiff, method, Steps: 1, Estimator: estimator));
+            new GraphOptions(new(MetricKind.LogitDiff), method, Steps: 1, Estimator: estimator));
 
     private static float[] LastEffects(CausalGraph graph) =>
         [.. graph.Nodes.Where(n => n.Site.Name == "blocks.1.hook_resid_post").Select(n => n.Effect)];

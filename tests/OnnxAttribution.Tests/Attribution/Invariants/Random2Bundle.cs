@@ -30,6 +30,10 @@ public sealed class Random2Bundle : IDisposable
 
     public LoadedModel Open(params string[] sites) => LoadedModel.Open(Path, sites, new RunContext(threads: 1));
 
+    /// <summary>A model whose calls of the runtime may take so many bytes.</summary>
+    public LoadedModel OpenWithin(long memoryBudget, params string[] sites) =>
+        LoadedModel.Open(Path, sites, new RunContext(threads: 1, memoryBudget: memoryBudget));
+
     /// <summary>A model that is opened once for all tests of the class, with the sessions that they made:
     /// theirs to use, not to dispose.</summary>
     /// <param name="sites">With commas between.</param>

@@ -13,11 +13,11 @@ public sealed class RefusalTests(Random2Bundle bundle) : IClassFixture<Random2Bu
     public void Kl_is_refused_with_attribution_patching_and_allowed_with_the_other_methods()
     {
         using var model = bundle.Open("resid");
-        Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(MetricKind.Kl)), "kl",
+        Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(new(MetricKind.Kl))), "kl",
             "gradient 0", "--method ig", "exact");
         foreach (var method in (EffectMethod[])[EffectMethod.Ig, EffectMethod.Exact])
         {
-            Assert.Contains(Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(MetricKind.Kl, method)).Nodes,
+            Assert.Contains(Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(new(MetricKind.Kl), method)).Nodes,
                 n => n.Effect != 0);
         }
     }
@@ -41,7 +41,7 @@ public sealed class RefusalTests(Random2Bundle bundle) : IClassFixture<Random2Bu
     public void A_position_outside_the_prompt_is_refused(int position)
     {
         using var model = bundle.Open("resid");
-        Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(Position: position)),
+        Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(new(Position: position))),
             $"--position {position}", "0 to 3");
     }
 
@@ -49,11 +49,11 @@ public sealed class RefusalTests(Random2Bundle bundle) : IClassFixture<Random2Bu
     public void A_target_or_foil_that_is_no_token_is_refused(int token)
     {
         using var model = bundle.Open("resid");
-        Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(Target: token)),
-            $"--target {token}", "0 to 256");
+        Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(new(Target: token))),
+            $"the target {token}", "0 to 256");
         Refused<AttributionException>(() =>
-            Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(MetricKind.LogitDiff, Foil: token)),
-            $"--foil {token}", "0 to 256");
+            Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(new(MetricKind.LogitDiff, Foil: token))),
+            $"the foil {token}", "0 to 256");
     }
 
     [Theory, InlineData(-1), InlineData(257)]

@@ -106,8 +106,8 @@ public sealed class SelectionTests(Random2Bundle bundle) : IClassFixture<Random2
         using var model = bundle.Open();
         foreach (var patch in (int[]?[])[null, bundle.PatchTokens])
         {
-            var atp = Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(MetricKind.LogitDiff));
-            var ig = Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(MetricKind.LogitDiff, EffectMethod.Ig, Steps: 1));
+            var atp = Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(new(MetricKind.LogitDiff)));
+            var ig = Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(new(MetricKind.LogitDiff), EffectMethod.Ig, Steps: 1));
             GraphComparison.Same(atp, ig, 1e-5);
             Assert.Null(ig.ConservationViolation);
         }
