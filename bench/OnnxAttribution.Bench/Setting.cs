@@ -1,7 +1,7 @@
 using System.Globalization;
 using OnnxAttribution.Files;
-using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
+using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Bench;
 
@@ -21,7 +21,7 @@ internal sealed record Setting(
 
     public static Setting Of(string benchmark, BenchRequest request) => new(
         benchmark, DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture), Machine.This(), Load(),
-        RunDescription.ProgramVersion, RunContext.RuntimeVersion, EnumName.Of(request.Context.Device), request.Context.Threads,
+        ThisProgram.Version, RunContext.RuntimeVersion, EnumName.Of(request.Context.Device), request.Context.Threads,
         ModelSizes.Of(request.Shape), request.Tokens);
 
     private static double? Load()

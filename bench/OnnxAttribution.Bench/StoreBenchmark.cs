@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Store;
 
@@ -27,8 +26,8 @@ internal static class StoreBenchmark
         PeakMemory.Begin();
         var before = Environment.WorkingSet;
         var start = Stopwatch.GetTimestamp();
-        var facts = new JsonObject { ["prompt"] = "benchmark" };
-        RunDirectory.Write(path, nodeRows, Chunks(edgeRows), metricPosition: Positions - 1, facts, force: false, cancel);
+        var record = new GraphRunRecord { Prompt = "benchmark" };
+        RunDirectory.Write(path, new RunContents(nodeRows, Chunks(edgeRows), Positions - 1, record), force: false, cancel);
         var write = Stopwatch.GetElapsedTime(start).TotalSeconds;
         var peak = PeakMemory.Bytes();
         start = Stopwatch.GetTimestamp();

@@ -37,7 +37,7 @@ internal static class ValidationBenchmark
         var calls = context.Calls;
         var validation = ValidationRun.Of(run, opened, new ValidationRequest());
         validation.Write(context.Cancel);
-        return new ValidationTiming((int)validation.Facts["nodes"]!["count"]!, (int)validation.Facts["edges"]!["count"]!, run.Sites.Count,
+        return new ValidationTiming(validation.Record.Nodes.Count, validation.Record.Edges.Count, run.Sites.Count,
             Figures.Rounded(Stopwatch.GetElapsedTime(start).TotalSeconds), Figures.Rounded(open), context.Calls - calls,
             PeakMemory.Bytes());
     }

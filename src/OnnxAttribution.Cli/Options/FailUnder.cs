@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json.Nodes;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Cli.Options;
 
@@ -11,9 +11,8 @@ internal sealed class FailUnder
 {
     private const string OptionName = "--fail-under";
 
-    // what one writes, and what run.json calls it
-    private static readonly (string Name, string Key)[] s_figures =
-        [("pearson", "pearson"), ("spearman", "spearman"), ("sign", "sign_agreement"), ("recall", "top_recall")];
+    private static readonly (string Name, Func<AgreementRecord, double?> Of)[] s_figures =
+        [("pearson", a => a.Pearson), ("spearman", a => a.Spearman), ("sign", a => a.SignAgreement), ("recall", a => a.TopRecall)];
 
     public static string Names => string.Join('|', s_figures.Select(f => f.Name));
 
@@ -35,39 +34,37 @@ internal sealed class FailUnder
     });
 
     /// <summary>What falls short, in words; none where all is well. A figure that is not defined falls short too.</summary>
-    /// <param name="validation">run.json's <c>validation</c>.</param>
-    public static IReadOnlyList<string> Shortfalls(JsonObject validation, IEnumerable<string> limits)
+    public static IReadOnlyList<string> Shortfalls(ValidationRecord validation, IEnumerable<string> limits)
     {
-        if ((int)validation["nodes"]!["count"]! + (int)validation["edges"]!["count"]! == 0)
+        if (validation.Nodes.Count + validation.Edges.Count == 0)
         {
             return limits.Any() ? ["there was nothing to check, as no node has an effect"] : [];
         }
         var result = new List<string>();
         foreach (var limit in limits)
         {
-            var (name, key, least) = Parsed(limit);
-            foreach (var of in (string[])["nodes", "edges"])
+            var (name, figure, least) = Parsed(limit);
+            foreach (var (of, agreement) in new[] { ("nodes", validation.Nodes), ("edges", validation.Edges) })
             {
-                var figures = validation[of]!.AsObject();
-                if ((int)figures["count"]! == 0) continue;   // kl with exact effects has no edges at all
-                if (figures[key] is not { } value)
+                if (agreement.Count == 0) continue;   // kl with exact effects has no edges at all
+                if (figure(agreement) is not { } value)
                 {
                     result.Add($"{name} of {of} is not defined, as nothing varies");
                 }
-                else if ((double)value < least)
+                else if (value < least)
                 {
-                    result.Add($"{name} of {of} is {Screen.Number((double)value)}, under {Screen.Number(least)}");
+                    result.Add($"{name} of {of} is {Screen.Number(value)}, under {Screen.Number(least)}");
                 }
             }
         }
         return result;
     }
 
-    private static (string Name, string Key, double Least) Parsed(string limit)
+    private static (string Name, Func<AgreementRecord, double?> Of, double Least) Parsed(string limit)
     {
         var parts = limit.Split('=');
-        var (name, key) = s_figures.First(f => f.Name == parts[0]);
-        return (name, key, double.Parse(parts[1], CultureInfo.InvariantCulture));
+        var (name, of) = s_figures.First(f => f.Name == parts[0]);
+        return (name, of, double.Parse(parts[1], CultureInfo.InvariantCulture));
     }
 
     private static string? Wrong(string limit)

@@ -1,6 +1,6 @@
-using System.Text.Json.Nodes;
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
+using OnnxAttribution.Store;
 using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Cli.Options;
@@ -27,15 +27,10 @@ internal static class TwiceBegun
     }
 
     /// <summary>Looks at the prompt of a run.</summary>
-    /// <param name="facts">run.json.</param>
-    public static void Warn(JsonObject facts, TextWriter error)
+    public static void Warn(PromptRunRecord run, TextWriter error)
     {
-        if ((bool?)facts["prepend_bos"] != true || facts["tokens"] is not JsonArray { Count: > 1 } tokens
-            || (int)tokens[0]! != (int)tokens[1]!)
-        {
-            return;
-        }
-        error.WriteLine(Sentence("the run's prompt begins", (string?)facts["token_strings"]?[0] ?? $"{tokens[0]}",
+        if (run is not { PrependBos: true, Tokens: [var bos, var first, ..] } || bos != first) return;
+        error.WriteLine(Sentence("the run's prompt begins", run.TokenStrings is [var text, ..] ? text : $"{bos}",
             "make the run anew with --prepend-bos false, or with the text alone"));
     }
 

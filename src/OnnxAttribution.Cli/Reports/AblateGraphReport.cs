@@ -3,14 +3,15 @@ using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
+using OnnxAttribution.Store;
 using Spectre.Console;
 
 namespace OnnxAttribution.Cli.Reports;
 
 /// <summary>What <c>ablate</c> prints of one prompt's exact graph.</summary>
-/// <param name="facts">run.json.</param>
+/// <param name="record">run.json.</param>
 /// <param name="seconds">From the start of the verb to here.</param>
-internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, string directory, PageOfRun page, double seconds)
+internal sealed class AblateGraphReport(AblationRun run, AblationRunRecord record, string directory, PageOfRun page, double seconds)
 {
     private const int Strongest = 12;
 
@@ -19,7 +20,7 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
     /// <summary>run.json with the strongest ablations and edges and the files.</summary>
     public JsonObject ToJson()
     {
-        var json = facts.DeepClone().AsObject();
+        var json = RunJson.ToObject(record);
         json["strongest_nodes"] = new JsonArray([.. StrongestNodes().Select(NodeJson)]);
         json["strongest_edges"] =
             new JsonArray([.. StrongestEdges()
@@ -34,7 +35,7 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
     public void Print(TextWriter output)
     {
         var options = run.Request.Ablation;
-        PromptLines.Print(facts, output);
+        PromptLines.Print(record, output);
         output.WriteLine($"ablated  {Screen.Count(_graph.Ablated, "feature")}, {Where(options.Positions)}, activations × "
             + $"{Screen.Number(options.Coefficient)}; read at "
             + $"{(options.Measure == AblationMeasure.All ? "all positions" : "the last position")} of the next sites");
@@ -46,14 +47,14 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
         output.WriteLine($"kept {_graph.Nodes.Count(n => n.Kept):N0} of {_graph.Nodes.Count:N0} nodes, "
             + $"{_graph.Edges.Count:N0} of {_graph.EdgesSeen:N0} edges");
         output.WriteLine($"wrote {directory}: {string.Join(", ", Files().Select(f => $"{f.Name} ({Screen.Bytes(f.Length)})"))}");
-        output.WriteLine(TimingLine.Of(facts, seconds));
+        output.WriteLine(TimingLine.Of(record, seconds));
         page.Print(output);
     }
 
     private string Heading(AblationOptions options) =>
         _graph.Chains.Count > 0 ? $"chains of {Screen.Count(_graph.MinPath, "edge")} or more, strongest first:"
         : options.Coefficient == 1 ? "no chain: activations × 1 are what they were"
-        : facts["sites"]!.AsArray().Count == 1
+        : record.Sites!.Count == 1
             ? "no chain: there is one site only, and no next one whose features could change; give --sites two or more"
         : $"no chain of {Screen.Count(_graph.MinPath, "edge")} or more: lower --min-path or --threshold, or raise --top-edges";
 
@@ -89,7 +90,7 @@ internal sealed class AblateGraphReport(AblationRun run, JsonObject facts, strin
 
     private Table NodeTable()
     {
-        var table = Screen.Table("Strongest ablations", "node", "#activation", $"#{(string)facts["metric"]!} changes by",
+        var table = Screen.Table("Strongest ablations", "node", "#activation", $"#{record.Metric} changes by",
             "most up", "most down");
         table.Columns[0].NoWrap = true;
         var moved = Moved();

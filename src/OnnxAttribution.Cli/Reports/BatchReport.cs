@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
+using OnnxAttribution.Store;
+using OnnxAttribution.View;
 
 namespace OnnxAttribution.Cli.Reports;
 
@@ -12,28 +14,30 @@ internal static class BatchReport
     public static void Write(PromptBatch batch, string directory, bool json, TextWriter output, double seconds)
     {
         var merged = batch.Merged is not { } m ? null
-            : new GraphReport(batch.MergedFacts!, m.Nodes, m.Edges, _ => "", batch.MergedDirectory!, null, seconds);
+            : new GraphReport(batch.MergedRecord!, m.Nodes, m.Edges, _ => "", batch.MergedDirectory!, null, seconds);
         if (json)
         {
             Screen.WriteJson(output, new JsonObject
             {
-                ["runs"] = new JsonArray([.. batch.Runs.Select(r => r.DeepClone())]),
+                ["runs"] = new JsonArray([.. batch.Runs.Select(RunJson.ToObject)]),
                 ["merged"] = merged?.ToJson(),
                 ["errors"] = new JsonArray([.. batch.Errors.Select(e => new JsonObject { ["line"] = e.Line, ["message"] = e.Message })]),
                 ["seconds_in_all"] = seconds,
             });
             return;
         }
-        var validated = batch.Runs.Any(r => r["validation"] is not null);
+        var validated = batch.Runs.Any(r => r.Validation is not null);
         string[] further = validated ? ["#nodes' Pearson", "#edges' Pearson"] : [];
         var table = Screen.Table("Runs", ["id", "prompt", "target", "#clean", "#patch", "#by features", "#seconds", .. further]);
         foreach (var r in batch.Runs)
         {
-            string[] figures = validated ? [.. ((string[])["nodes", "edges"]).Select(of => ValidationReport.Pearson(r, of))] : [];
-            table.AddRow([(string)r["id"]!, DisplayText.QuotedStart((string)r["prompt"]!, ShownPrompt),
-                r["target"] is null ? "" : DisplayText.Quoted((string)r["target"]!), Value(r, "clean_metric"), Value(r, "patch_metric"),
-                r["explained_by_features"] is { } e ? Screen.Percent((double)e) : "–",
-                $"{r["timings"]!.AsObject().Where(t => t.Key is not ("open" or "sessions")).Sum(t => (double)t.Value!):0.00}", .. figures]);
+            string[] figures = validated
+                ? [.. new[] { r.Validation?.Nodes, r.Validation?.Edges }.Select(a => NumberText.Correlation(a?.Pearson))]
+                : [];
+            table.AddRow([r.Id ?? "", DisplayText.QuotedStart(r.Prompt ?? "", ShownPrompt),
+                r.Target is null ? "" : DisplayText.Quoted(r.Target), Value(r.CleanMetric), Value(r.PatchMetric),
+                r.ExplainedByFeatures is { } e ? Screen.Percent(e) : "–",
+                $"{r.Timings!.Where(t => t.Key is not ("open" or "sessions")).Sum(t => t.Value):0.00}", .. figures]);
         }
         Screen.On(output).Write(table);
         if (merged is not null)
@@ -45,5 +49,5 @@ internal static class BatchReport
             + $"prompts{(batch.Errors.Count > 0 ? $"; {batch.Errors.Count} lines failed" : "")}");
     }
 
-    private static string Value(JsonObject run, string name) => run[name] is { } v ? Screen.Number((float)v) : "–";
+    private static string Value(float? metric) => metric is { } v ? Screen.Number(v) : "–";
 }

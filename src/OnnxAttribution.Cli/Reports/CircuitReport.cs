@@ -4,6 +4,7 @@ using OnnxAttribution.Circuits;
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Runs;
+using OnnxAttribution.Store;
 using Spectre.Console;
 
 namespace OnnxAttribution.Cli.Reports;
@@ -21,7 +22,7 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         if (run.Taken is not null)
         {
             output.WriteLine($"run      {source.Path}: its "
-                + $"{run.Taken}{(source.Run!["patch_tokens"] is null ? "" : "; its patch prompt has no part, as activations are scaled")}");
+                + $"{run.Taken}{((source.Run as PromptRunRecord)?.PatchTokens is null ? "" : "; its patch prompt has no part, as activations are scaled")}");
         }
         foreach (var prompt in run.Prompts) Print(output, prompt);
         if (file is not null) output.WriteLine($"wrote {file} ({Screen.Bytes(new FileInfo(file).Length)})");

@@ -1,6 +1,7 @@
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Circuits;
 using OnnxAttribution.Runs;
+using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Cli.Reports;
 
@@ -12,7 +13,7 @@ internal static class FaithfulnessReport
         var file = new FileInfo(Path.Combine(run.Directory, FaithfulnessRun.Table + ".parquet"));
         if (json)
         {
-            var summary = run.Summary();
+            var summary = RunJson.ToObject(run.Summary());
             summary["run"] = run.Directory;
             summary["file"] = file.FullName;
             summary["bytes"] = file.Length;

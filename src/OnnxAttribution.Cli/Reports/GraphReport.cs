@@ -2,16 +2,17 @@ using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
+using OnnxAttribution.Store;
 using Spectre.Console;
 
 namespace OnnxAttribution.Cli.Reports;
 
 /// <summary>What <c>graph</c> prints of one graph.</summary>
-/// <param name="facts">run.json.</param>
+/// <param name="record">run.json.</param>
 /// <param name="tokenAt">Token text by position.</param>
 /// <param name="page">null: none to speak of.</param>
 /// <param name="seconds">From the start of the verb to here.</param>
-internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges,
+internal sealed class GraphReport(RunRecord record, IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges,
     Func<int, string> tokenAt, string directory, PageOfRun? page, double seconds)
 {
     private const int Strongest = 12;
@@ -19,7 +20,7 @@ internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> no
     /// <summary>run.json with the strongest nodes and edges and the files.</summary>
     public JsonObject ToJson()
     {
-        var json = facts.DeepClone().AsObject();
+        var json = RunJson.ToObject(record);
         json["strongest_nodes"] = new JsonArray([.. StrongestNodes().Select(NodeJson)]);
         json["strongest_edges"] = new JsonArray([.. StrongestEdges().Select(EdgeJson)]);
         json["files"] = new JsonArray([.. Files().Select(f => new JsonObject { ["path"] = f.FullName, ["bytes"] = f.Length })]);
@@ -31,9 +32,10 @@ internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> no
 
     public void Print(TextWriter output)
     {
-        if (facts["tokens"] is JsonArray) PromptLines.Print(facts, output);
+        var prompt = (GraphRunRecord)record;
+        PromptLines.Print(prompt, output);
         PrintGraph(output);
-        output.WriteLine(TimingLine.Of(facts, seconds));
+        output.WriteLine(TimingLine.Of(prompt, seconds));
         page?.Print(output);
     }
 
@@ -44,10 +46,13 @@ internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> no
         console.Write(NodeTable());
         console.Write(EdgeTable());
         console.Write(ShareTable());
-        if (facts["validation"] is not null) new ValidationReport(facts, directory, seconds).PrintTables(output);
-        if (facts["conservation_violation"] is { } violation)
+        if (record is GraphRunRecord { Validation: not null } validated)
         {
-            output.WriteLine($"conservation: largest |effect - sum of edges| over largest |effect| is {(double)violation:G3}");
+            new ValidationReport(validated, directory, seconds).PrintTables(output);
+        }
+        if (record is GraphRunRecord { ConservationViolation: { } violation })
+        {
+            output.WriteLine($"conservation: largest |effect - sum of edges| over largest |effect| is {violation:G3}");
         }
         output.WriteLine($"kept {nodes.Count(n => n.Kept):N0} of {nodes.Count:N0} nodes, {edges.Count:N0} edges");
         output.WriteLine($"wrote {directory}: {string.Join(", ", Files().Select(f => $"{f.Name} ({Screen.Bytes(f.Length)})"))}");
@@ -71,7 +76,7 @@ internal sealed class GraphReport(JsonObject facts, IReadOnlyList<CausalNode> no
 
     private Table NodeTable()
     {
-        var withPatch = facts["patch_prompt"] is not null;
+        var withPatch = record is GraphRunRecord { PatchPrompt: not null };
         var table = withPatch
             ? Screen.Table("Strongest nodes", "node", "#activation", "#patch", "#effect")
             : Screen.Table("Strongest nodes", "node", "#activation", "#effect");

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json.Nodes;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
 using OnnxAttribution.View.Page;
@@ -8,27 +7,25 @@ namespace OnnxAttribution.Cli.Reports;
 
 /// <summary>The page that verbs leave in the runs they write.</summary>
 /// <param name="File">null: none was wanted.</param>
-/// <param name="Note">What the page lacks and how to mend it; null: nothing.</param>
-internal sealed record PageOfRun(string? File, string? Note)
+/// <param name="Note">What the page lacks and how to get it; null: nothing.</param>
+/// <param name="PeakMemory">Bytes that run.json says once the page is drawn, which counts too; null: what it said.</param>
+internal sealed record PageOfRun(string? File, string? Note, long? PeakMemory = null)
 {
-    private const string PeakMemory = "peak_memory_bytes";
-
     public static Option<bool> NoPageOption => new("--no-page") { Description = "write no graph.html into the run" };
 
     /// <param name="directory">A finished run.</param>
-    /// <param name="facts">Its run.json, in which the peak memory is set anew, as in the file: drawing counts too.</param>
     /// <exception cref="CancelledException">Cancelled; the run stays.</exception>
     /// <exception cref="RunDirectoryException">The page cannot be written; the run stays.</exception>
-    public static PageOfRun Write(string directory, JsonObject facts, bool wanted, IProgress<string> progress, CancellationToken cancel)
+    public static PageOfRun Write(string directory, bool wanted, IProgress<string> progress, CancellationToken cancel)
     {
         if (!wanted) return new PageOfRun(null, null);
         progress.Report("drawing");
         try
         {
             var note = RunPage.Write(directory, cancel);
-            facts[PeakMemory] = RunContext.PeakMemory();
-            RunDirectory.Amend(directory, new JsonObject { [PeakMemory] = facts[PeakMemory]!.DeepClone() }, cancel);
-            return new PageOfRun(Path.Combine(directory, RunPage.FileName), note);
+            var page = new PageOfRun(Path.Combine(directory, RunPage.FileName), note, RunContext.PeakMemory());
+            RunDirectory.Amend(directory, new RunAddition { PeakMemoryBytes = page.PeakMemory }, cancel);
+            return page;
         }
         catch (OperationCanceledException)
         {

@@ -1,5 +1,5 @@
-using System.Text.Json.Nodes;
 using OnnxAttribution.Files;
+using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Cli.Reports;
 
@@ -8,23 +8,21 @@ internal static class PromptLines
 {
     private const int TopTokens = 5;
 
-    /// <param name="facts">run.json.</param>
-    public static void Print(JsonObject facts, TextWriter output)
+    public static void Print(PromptRunRecord run, TextWriter output)
     {
-        output.WriteLine($"prompt   {Tokens(facts, "token_strings")}");
-        if (facts["patch_tokens"] is not null) output.WriteLine($"patch    {Tokens(facts, "patch_token_strings")}");
-        var next = facts["top_tokens"]!.AsArray().Take(TopTokens)
-            .Select(t => $"{Quoted(t!["token"])} {Screen.Percent((float)t["probability"]!)}");
+        output.WriteLine($"prompt   {Tokens(run.TokenStrings)}");
+        if (run.PatchTokens is not null) output.WriteLine($"patch    {Tokens(run.PatchTokenStrings)}");
+        var next = (run.TopTokens ?? []).Take(TopTokens).Select(t => $"{Quoted(t.Token)} {Screen.Percent(t.Probability ?? float.NaN)}");
         output.WriteLine($"next     {string.Join("  ", next)}");
-        var foil = facts["foil"] is null ? "" : $" over {Quoted(facts["foil"])}";
-        var patched = facts["patch_metric"] is { } p ? $", patch {Screen.Number((float)p)}" : "";
-        var estimator = (string?)facts["options"]!["estimator"] is { } e && e != "gradient" ? $", estimator {e}" : "";
-        output.WriteLine($"metric   {(string)facts["metric"]!}{(facts["target"] is null ? "" : $" of {Quoted(facts["target"])}")}{foil} "
-            + $"after position {(int)facts["position"]!}: clean {Screen.Number((float)facts["clean_metric"]!)}{patched}{estimator}");
+        var target = run.Target is null ? "" : $" of {Quoted(run.Target)}";
+        var foil = run.Foil is null ? "" : $" over {Quoted(run.Foil)}";
+        var patched = run.PatchMetric is { } p ? $", patch {Screen.Number(p)}" : "";
+        var estimator = (run as GraphRunRecord)?.Options?.Estimator is { } e && e != "gradient" ? $", estimator {e}" : "";
+        output.WriteLine($"metric   {run.Metric}{target}{foil} after position {run.Position}: "
+            + $"clean {Screen.Number(run.CleanMetric ?? float.NaN)}{patched}{estimator}");
     }
 
-    private static string Tokens(JsonObject facts, string name) =>
-        string.Join("  ", facts[name]!.AsArray().Select((t, i) => $"{i} {Quoted(t)}"));
+    private static string Tokens(IReadOnlyList<string>? texts) => string.Join("  ", (texts ?? []).Select((t, i) => $"{i} {Quoted(t)}"));
 
-    private static string Quoted(JsonNode? text) => DisplayText.Quoted((string)text!);
+    private static string Quoted(string? text) => DisplayText.Quoted(text ?? "");
 }

@@ -51,8 +51,8 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
         using var session = shared.Open(parsed, context, source);
-        if (tasks is not null) shared.Check(parsed, session, tasks, progress, (bool?)source.Run?["prepend_bos"]);
-        var options = new CircuitAblationOptions(parsed.GetValue(coefficient), parsed.GetValue(_keep), 
+        if (tasks is not null) shared.Check(parsed, session, tasks, progress, (source.Run as PromptRunRecord)?.PrependBos);
+        var options = new CircuitAblationOptions(parsed.GetValue(coefficient), parsed.GetValue(_keep),
             new(shared.MetricKind(parsed), parsed.GetValue(shared.Position)), parsed.GetValue(controls), parsed.GetValue(shared.Seed));
         var bos = parsed.GetValue(shared.PrependBos);
         var run = source.Run is null ? CircuitRun.Of(session, source.Circuit(session), tasks!, options, bos, progress)

@@ -7,6 +7,7 @@ using OnnxAttribution.Cli.Reports;
 using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
+using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Cli.Verbs;
 
@@ -89,7 +90,7 @@ internal sealed class AblateFaithfulnessMode : AblateMode
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
         using var session = shared.Open(parsed, context, source);
-        if (tasks is not null) shared.Check(parsed, session, tasks, progress, (bool?)source.Run!["prepend_bos"]);
+        if (tasks is not null) shared.Check(parsed, session, tasks, progress, (source.Run as PromptRunRecord)?.PrependBos);
         var options = new FaithfulnessOptions(
             parsed.GetValue(_errors) is { } rule ? [Enum.Parse<ErrorRule>(rule, ignoreCase: true)] : null, parsed.GetValue(_points),
             parsed.GetValue(_controls), parsed.GetValue(shared.Seed));

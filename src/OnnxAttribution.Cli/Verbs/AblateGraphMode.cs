@@ -100,10 +100,10 @@ internal sealed class AblateGraphMode : AblateMode
             {
                 var run = AblationRun.Find(model, task, request, progress);
                 progress.Report("writing");
-                var facts = run.Write(At(task), force);
+                var record = run.Write(At(task), force);
                 finished++;
-                var page = PageOfRun.Write(At(task), facts, !parsed.GetValue(_noPage), progress, context.Cancel);
-                var report = new AblateGraphReport(run, facts, At(task), page, Stopwatch.GetElapsedTime(start).TotalSeconds);
+                var page = PageOfRun.Write(At(task), !parsed.GetValue(_noPage), progress, context.Cancel);
+                var report = new AblateGraphReport(run, record with { PeakMemoryBytes = page.PeakMemory ?? record.PeakMemoryBytes }, At(task), page, Stopwatch.GetElapsedTime(start).TotalSeconds);
                 progress.Dispose();
                 if (parsed.GetValue(shared.Json)) reports.Add((JsonNode)report.ToJson());
                 else report.Print(output);

@@ -87,21 +87,21 @@ internal static class GraphCommand
         progress.Report("finding the graph");
         var run = GraphRun.Find(model, task, request);
         progress.Report("writing");
-        var facts = run.Write(place.Directory, place.Force);
+        var record = run.Write(place.Directory, place.Force);
         if (place.Validation is { } validation)
         {
             try
             {
-                facts = run.Validate(place.Directory, validation, progress);
+                record = run.Validate(place.Directory, validation, progress);
             }
             catch (OperationCanceledException)
             {
                 throw new CancelledException($"onnx-attribution: cancelled; the run stays in {place.Directory}, not validated");
             }
         }
-        var page = PageOfRun.Write(place.Directory, facts, place.Page, progress, model.Context.Cancel);
+        var page = PageOfRun.Write(place.Directory, place.Page, progress, model.Context.Cancel);
         progress.Dispose();
-        var report = new GraphReport(facts, run.Graph.Nodes, run.Graph.Edges, run.TextAt, place.Directory, page,
+        var report = new GraphReport(record with { PeakMemoryBytes = page.PeakMemory ?? record.PeakMemoryBytes }, run.Graph.Nodes, run.Graph.Edges, run.TextAt, place.Directory, page,
             Stopwatch.GetElapsedTime(place.Start).TotalSeconds);
         if (place.Json) Screen.WriteJson(place.Invocation.Output, report.ToJson());
         else report.Print(place.Invocation.Output);
@@ -124,7 +124,7 @@ internal static class GraphCommand
             {
                 progress.Dispose();
                 place.Invocation.Error.WriteLine($"{file}, line {line}: {message}");
-            }, progress, (path, facts) => PageOfRun.Write(path, facts, place.Page, progress, model.Context.Cancel));
+            }, progress, path => PageOfRun.Write(path, place.Page, progress, model.Context.Cancel).PeakMemory);
         }
         catch (OperationCanceledException) when (batch.Runs.Count > 0)
         {

@@ -1,11 +1,11 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Diagnostics;
-using System.Text.Json.Nodes;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Reports;
 using OnnxAttribution.Runs;
+using OnnxAttribution.Store;
 using OnnxAttribution.Validation;
 
 namespace OnnxAttribution.Cli.Verbs;
@@ -81,7 +81,7 @@ internal static class ValidateCommand
             progress.Report("reading the run");
             var finished = FinishedRun.Read(parsed.GetRequiredValue(run), cancel);
             progress.Dispose();
-            TwiceBegun.Warn(finished.Facts, parsed.InvocationConfiguration.Error);
+            TwiceBegun.Warn(finished.Record, parsed.InvocationConfiguration.Error);
             try
             {
                 using var session = finished.Open(parsed.GetValue(model), common.Context(parsed, cancel, memory));
@@ -95,17 +95,17 @@ internal static class ValidateCommand
             }
             PageOfRun.Refresh(finished.Path, cancel);
             progress.Dispose();
-            var report = new ValidationReport(finished.Facts, finished.Path, Stopwatch.GetElapsedTime(start).TotalSeconds);
+            var report = new ValidationReport(finished.Record, finished.Path, Stopwatch.GetElapsedTime(start).TotalSeconds);
             var output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json)) Screen.WriteJson(output, report.ToJson());
             else report.Print(output);
-            return Judged(finished.Facts["validation"]!.AsObject(), parsed.GetValue(failUnder.Option) ?? [], finished.Path,
+            return Judged(finished.Record.Validation!, parsed.GetValue(failUnder.Option) ?? [], finished.Path,
                 parsed.InvocationConfiguration.Error);
         }, CancellationToken.None));
         return command;
     }
 
-    private static int Judged(JsonObject validation, string[] limits, string path, TextWriter error)
+    private static int Judged(ValidationRecord validation, string[] limits, string path, TextWriter error)
     {
         var shortfalls = FailUnder.Shortfalls(validation, limits);
         if (shortfalls.Count == 0) return CommandLine.Done;

@@ -1,9 +1,7 @@
 using System.Diagnostics;
-using System.Text.Json.Nodes;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
-using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
 using OnnxAttribution.Texts;
@@ -98,7 +96,7 @@ public sealed class FeatureRun
         _writing.Start();
         if (_groups.Count > 1)
         {
-            NestedParquet.Concatenate(output.Aside, [.. Enumerable.Range(0, _groups.Count).Select(_state.Part)], Facts(), _cancel);
+            NestedParquet.Concatenate(output.Aside, [.. Enumerable.Range(0, _groups.Count).Select(_state.Part)], Metadata(), _cancel);
         }
         var dead = NestedParquet.Read(output.Aside, [new("dead", "BOOLEAN")], NestedParquet.All, _cancel)
             .Select(cells => cells[0] == "true")
@@ -158,30 +156,15 @@ public sealed class FeatureRun
                 foreach (var row in assembly.Of(site, _model.DictionaryOf(site)!, pass.Statistics[i], written, _cancel)) yield return row;
             }
         }
-        FeatureTable.Write(file, Rows(), Facts(), _cancel);
+        FeatureTable.Write(file, Rows(), Metadata(), _cancel);
         _writing.Stop();
     }
 
-    private JsonObject Facts() => new()
-    {
-        ["bundle_sha256"] = _model.BundleHash,
-        ["model"] = _model.Name,
-        ["text"] = _text.Name,
-        ["text_bytes"] = _text.Length,
-        ["tokens"] = _total.Tokens,
-        ["documents"] = _total.Documents,
-        ["sequences"] = _total.Sequences,
-        ["sites"] = string.Join(',', _groups.SelectMany(g => g)),
-        ["context"] = _model.ContextLength,
-        ["prepend_bos"] = _model.PrependsBos,
-        ["top"] = _options.Top,
-        ["window"] = _options.Window,
-        ["quantiles"] = _options.Quantiles,
-        ["seed"] = _options.Seed,
-        ["program"] = "onnx-attribution",
-        ["version"] = RunDescription.ProgramVersion,
-        ["onnxruntime_version"] = RunContext.RuntimeVersion,
-    };
+    private IEnumerable<(string Name, string Text)> Metadata() => RunFile.MetadataOf(
+        new FeatureMetadata(_model.BundleHash, _model.Name, _text.Name, _text.Length, _total.Tokens, _total.Documents, _total.Sequences,
+            string.Join(',', _groups.SelectMany(g => g)), _model.ContextLength, _model.PrependsBos, _options.Top, _options.Window,
+            _options.Quantiles, _options.Seed, ThisProgram.Name, ThisProgram.Version, RunContext.RuntimeVersion),
+        RunJson.Default.FeatureMetadata);
 
     private void Report(int pass, long tokens, long begun, long bytes)
     {

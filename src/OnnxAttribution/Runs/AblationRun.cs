@@ -1,5 +1,5 @@
-using System.Text.Json.Nodes;
 using OnnxAttribution.Ablation;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Store;
 using OnnxAttribution.Texts;
@@ -50,18 +50,67 @@ public sealed class AblationRun
     /// nodes, edges, run.json and, where the metric was asked for, <c>tokens.parquet</c>.</summary>
     /// <returns>run.json.</returns>
     /// <exception cref="RunDirectoryException">The path is taken or cannot be written.</exception>
-    public JsonObject Write(string path, bool force)
+    public AblationRunRecord Write(string path, bool force)
     {
-        var facts = AblationDescription.Of(this);
+        var record = Record();
         var tables = new Dictionary<string, StoredTable>();
         if (Request.Ablation.Logits) tables[TokensTable] = TokenTable();
-        RunDirectory.Write(path, GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), Graph.Metric.Position, facts, force,
-            Model.Context.Cancel, tables);
-        return facts;
+        RunDirectory.Write(path,
+            new RunContents(GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), Graph.Metric.Position, record) { Tables = tables },
+            force, Model.Context.Cancel);
+        return record;
     }
 
     /// <summary>Text of the token at a position; '' where a node stands for all positions.</summary>
     public string TextAt(int position) => position < 0 ? "" : Model.TokenText(Tokens.Clean[position]);
+
+    private AblationRunRecord Record()
+    {
+        var record = new AblationRunRecord
+        {
+            CleanMetric = RecordParts.Finite(Graph.CleanMetric),
+            EffectIs = "change of the downstream activation",
+            NodeEffectIs = "change of the metric",
+            Sites = RecordParts.Names(Model),
+            Options = Options(),
+            Nodes = Graph.Nodes.Count,
+            KeptNodes = Graph.Nodes.Count(n => n.Kept),
+            AblatedNodes = Graph.Ablated,
+            Edges = Graph.Edges.Count,
+            EdgesSeen = Graph.EdgesSeen,
+            Chains = [.. Graph.Chains.Select(Chain)],
+            RuntimeCalls = Graph.RuntimeCalls,
+            Operations = Graph.Operations,
+            Seconds = RecordParts.Finite(Model.OpenSeconds + Graph.Timings.Values.Sum()),
+            Timings = RecordParts.Timings(Model.OpenSeconds, SessionSeconds, Graph.Timings),
+        };
+        return record.WithPrompt(Model, Task, Tokens, PrependBos)
+            .WithMetric(Model, Graph.Metric, Graph.TopTokens)
+            .WithProgram(Model, Request.CommandLine);
+    }
+
+    private AblationOptionsRecord Options()
+    {
+        var o = Request.Ablation;
+        return new AblationOptionsRecord
+        {
+            Coefficient = RecordParts.Finite(o.Coefficient),
+            Positions = EnumName.Of(o.Positions),
+            Measure = EnumName.Of(o.Measure),
+            TopEdges = o.TopEdges,
+            Threshold = RecordParts.Finite(o.Threshold),
+            MinPath = Graph.MinPath,
+            Logits = o.Logits,
+            MemoryBytes = Model.Context.MemoryBudget,
+        };
+    }
+
+    private ChainRecord Chain(IReadOnlyList<int> chain)
+    {
+        // where one edge ends and the next begins they may name different positions of the same feature; the end says which
+        var nodes = chain.Select(e => Graph.Edges[e].Down).Prepend(Graph.Edges[chain[0]].Up).Select(i => Graph.Nodes[i]);
+        return new ChainRecord([.. nodes.Select(RecordParts.Node)], [.. chain.Select(e => RecordParts.Finite(Graph.Edges[e].Effect))]);
+    }
 
     private StoredTable TokenTable()
     {

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Circuits;
 using OnnxAttribution.Model;
@@ -51,7 +50,7 @@ public sealed class CircuitRun
         {
             options = options with { Metric = options.Metric with { Kind = kind } };
         }
-        else if ((string?)run["metric"] is { } name && Metric.Names.Contains(name))
+        else if (run.Metric is { } name && Metric.Names.Contains(name))
         {
             options = options with { Metric = options.Metric with { Kind = Metric.KindOf(name) } };
             taken.Add("metric");
@@ -85,22 +84,23 @@ public sealed class CircuitRun
 
     // another prompt: one that was typed has the run's target unless it is given one, a line of a file has its own;
     // the run's own prompt typed again has its position too
-    private static (PromptTask Task, PromptTokens Tokens, int? Position) Other(LoadedModel model, JsonObject run, PromptTask task,
+    private static (PromptTask Task, PromptTokens Tokens, int? Position) Other(LoadedModel model, RunRecord run, PromptTask task,
         CircuitRequest request, List<string> taken)
     {
-        var bos = request.PrependBos ?? (bool?)run["prepend_bos"] ?? model.PrependsBos;
+        var own = run as PromptRunRecord;
+        var bos = request.PrependBos ?? own?.PrependBos ?? model.PrependsBos;
         var tokens = PromptTokens.Of(task, model.Tokenizer, bos);
         var position = request.Ablation.Metric.Position;
         if (task.Id is not null) return (task, tokens, position);
-        if (tokens.Target is null && (int?)run["target_id"] is { } target)
+        if (tokens.Target is null && own?.TargetId is { } target)
         {
-            tokens = tokens with { Target = target, Foil = tokens.Foil ?? (int?)run["foil_id"] };
+            tokens = tokens with { Target = target, Foil = tokens.Foil ?? own.FoilId };
             taken.Add("target");
             if (request.Foil is null && tokens.Foil is not null) taken.Add("foil");
         }
-        if (position is null && run["tokens"] is JsonArray own && own.Select(t => (int)t!).SequenceEqual(tokens.Clean))
+        if (position is null && own?.Tokens?.SequenceEqual(tokens.Clean) == true)
         {
-            position = (int?)run["position"];
+            position = own.Position;
             taken.Add("position");
         }
         return (task, tokens, position);
@@ -144,16 +144,8 @@ public sealed class CircuitRun
                 }
             }
         }
-        var facts = new JsonObject
-        {
-            ["coefficient"] = Options.Coefficient,
-            ["keep"] = Options.Keep,
-            ["controls"] = Options.Controls,
-            ["seed"] = Options.Seed,
-            ["model"] = _model.Name,
-            ["bundle_sha256"] = _model.BundleHash,
-            ["version"] = RunDescription.ProgramVersion,
-        };
-        RunDirectory.WriteTable(file, table, force, facts, _model.Context.Cancel);
+        var metadata = new CircuitMetadata(Options.Coefficient, Options.Keep, Options.Controls, Options.Seed, _model.Name,
+            _model.BundleHash, ThisProgram.Version);
+        RunDirectory.WriteTable(file, table, force, RunFile.MetadataOf(metadata, RunJson.Default.CircuitMetadata), _model.Context.Cancel);
     }
 }

@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json.Nodes;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Circuits;
 using OnnxAttribution.Files;
@@ -11,29 +10,27 @@ namespace OnnxAttribution.Runs;
 /// <summary>Where a circuit comes from: a run directory, a nodes.parquet, a text file, or the short text itself.</summary>
 public sealed class CircuitSource
 {
-    private const string RunFile = "run.json", NodesFile = "nodes.parquet";
-
-    private readonly string _text;
+        private readonly string _text;
     private readonly IReadOnlyList<(string Site, int Position, int Feature, float Effect, bool Kept)>? _nodes;
 
     private CircuitSource(string text, IReadOnlyList<(string Site, int Position, int Feature, float Effect, bool Kept)>? nodes,
-        JsonObject? run, string? path) =>
+        RunRecord? run, string? path) =>
         (_text, _nodes, Run, Path) = (text, nodes, run, path);
 
     /// <summary>run.json of the run that the nodes are of; null where there is none.</summary>
-    public JsonObject? Run { get; }
+    public RunRecord? Run { get; }
 
     /// <summary>The run directory, nodes.parquet or text file; null for a short text.</summary>
     public string? Path { get; }
 
     /// <summary>Hook names of the sites that the run selected; null where no run says so.</summary>
-    public IReadOnlyList<string>? Sites => Run?["sites"] is JsonArray sites ? [.. sites.Select(s => (string)s!)] : null;
+    public IReadOnlyList<string>? Sites => Run?.Sites;
 
     /// <summary>Where the run's model was.</summary>
     /// <exception cref="CircuitException">It is not there any more, or the run does not say.</exception>
     public string ModelPath =>
-        (string?)Run?["model_path"] is { } path && BundlePath.Of(Path!, path) is var place && Directory.Exists(place) ? place
-            : throw new CircuitException($"{Path} was made with {(string?)Run?["model_path"] ?? "a model that it does not name"}, "
+        Run?.ModelPath is { } path && BundlePath.Of(Path!, path) is var place && Directory.Exists(place) ? place
+            : throw new CircuitException($"{Path} was made with {Run?.ModelPath ?? "a model that it does not name"}, "
                 + "which is not there; name where the bundle is now as --model DIR");
 
     /// <param name="given">A path, or a text such as <c>3:953;4:7780,312</c>.</param>
@@ -50,8 +47,8 @@ public sealed class CircuitSource
                     + $"give a run directory, a nodes.parquet, or site:features, such as 3:953;4:7780,312{FeatureName.OfPage(given)}");
         }
         if (!IsParquet(given)) return new CircuitSource(Text(given), null, null, given);
-        var beside = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(given))!, RunFile);
-        return new CircuitSource("", Nodes(given, cancel), File.Exists(beside) ? RunFacts.Read(beside) : null, given);
+        var beside = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(given))!, RunNames.RecordFile);
+        return new CircuitSource("", Nodes(given, cancel), File.Exists(beside) ? RunFile.Read(beside).Record : null, given);
     }
 
     /// <summary>A finished run's nodes.</summary>
@@ -59,8 +56,8 @@ public sealed class CircuitSource
     public static CircuitSource OfRun(string directory, CancellationToken cancel = default)
     {
         var run = MergedRun.Locate(directory);
-        var facts = RunFacts.Read(System.IO.Path.Combine(run, RunFile));
-        return new CircuitSource("", Nodes(System.IO.Path.Combine(run, NodesFile), cancel), facts, run);
+        var record = RunDirectory.ReadRecord(run);
+        return new CircuitSource("", Nodes(System.IO.Path.Combine(run, RunNames.NodesFile), cancel), record, run);
     }
 
     /// <summary>The circuit: of a run the nodes it kept, with their positions.</summary>
@@ -98,9 +95,9 @@ public sealed class CircuitSource
 
     private void RequireModel(LoadedModel model)
     {
-        if (Run?["bundle_sha256"] is not { } hash || (string)hash! == model.BundleHash) return;
-        throw new CircuitException($"{Path} was made with another model or another export of it ({Run["model_path"]}, bundle "
-            + $"{((string)hash!)[..8]}…; {model.Path} is {model.BundleHash[..8]}…); "
+        if (Run?.BundleSha256 is not { } hash || hash == model.BundleHash) return;
+        throw new CircuitException($"{Path} was made with another model or another export of it ({Run.ModelPath}, bundle "
+            + $"{hash[..8]}…; {model.Path} is {model.BundleHash[..8]}…); "
             + "give the --model it was made with, or make the graph again");
     }
 

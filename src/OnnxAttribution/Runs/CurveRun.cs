@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json.Nodes;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Curves;
 using OnnxAttribution.Files;
@@ -85,17 +84,9 @@ public sealed class CurveRun
 
     /// <summary>Writes <see cref="Table"/> as one Parquet file, whole or not at all.</summary>
     /// <exception cref="RunDirectoryException">The file exists and <paramref name="force"/> is off, or it cannot be written.</exception>
-    public void Write(string file, bool force) => RunDirectory.WriteTable(file, Table(), force, new JsonObject
-    {
-        ["prompt"] = _task.Prompt,
-        ["prepend_bos"] = _prependBos,
-        ["up"] = Curve.Up.ToString(),
-        ["down"] = Curve.Down.ToString(),
-        ["model"] = _model.Name,
-        ["bundle_sha256"] = _model.BundleHash,
-        ["program"] = "onnx-attribution",
-        ["version"] = RunDescription.ProgramVersion,
-    }, _model.Context.Cancel);
+    public void Write(string file, bool force) => RunDirectory.WriteTable(file, Table(), force, RunFile.MetadataOf(
+        new CurveMetadata(_task.Prompt, _prependBos, Curve.Up.ToString(), Curve.Down.ToString(), _model.Name, _model.BundleHash,
+            ThisProgram.Name, ThisProgram.Version), RunJson.Default.CurveMetadata), _model.Context.Cancel);
 
     private int? TopK => _model.DictionaryOf(_model.Bundle.SiteNamed(Curve.Down.Site))!.K;
 

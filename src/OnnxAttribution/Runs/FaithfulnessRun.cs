@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Circuits;
 using OnnxAttribution.Files;
@@ -21,7 +20,7 @@ public sealed class FaithfulnessRun
     public required string Directory { get; init; }
 
     /// <summary>run.json, as it was read.</summary>
-    internal JsonObject? Facts { get; init; }
+    internal RunRecord? Record { get; init; }
 
     public required MetricKind Metric { get; init; }
     public required FaithfulnessRequest Request { get; init; }
@@ -49,8 +48,8 @@ public sealed class FaithfulnessRun
         IProgress<string>? progress = null)
     {
         var ranking = source.Ranking(model);
-        var metric = request.Metric ?? Attribution.Metric.KindOf((string)source.Run!["metric"]!);
-        var bos = request.PrependBos ?? (bool?)source.Run!["prepend_bos"] ?? model.PrependsBos;
+        var metric = request.Metric ?? Attribution.Metric.KindOf(source.Run!.Metric!);
+        var bos = request.PrependBos ?? (source.Run as PromptRunRecord)?.PrependBos ?? model.PrependsBos;
         var prompts = tasks is null
             ? RunPrompt.Of(source, request.PrependBos)
             : [.. tasks.Select((t, i) => RunPrompt.Of(t, i, model.Tokenizer, bos))];
@@ -71,7 +70,7 @@ public sealed class FaithfulnessRun
         return new FaithfulnessRun
         {
             Directory = source.Path!,
-            Facts = source.Run!,
+            Record = source.Run!,
             Metric = metric,
             Request = request,
             Kinds = kinds,
@@ -98,32 +97,23 @@ public sealed class FaithfulnessRun
                     p.Share, p.Circuit, p.Complement, p.Empty, p.Full, p.Faithfulness, p.Completeness);
             }
         }
-        RunDirectory.Annotate(Directory, Table, table, new JsonObject { [Table] = Summary() }, cancel, Facts);
+        RunDirectory.Annotate(Directory, Table, table, new RunAddition { Faithfulness = Summary() }, cancel, Record);
     }
 
     /// <summary>The curves' means over the prompts, as run.json has them.</summary>
-    public JsonObject Summary() => new()
+    public FaithfulnessRecord Summary() => new()
     {
-        ["metric"] = Attribution.Metric.NameOf(Metric),
-        ["prompts"] = Prompts.Count,
-        ["controls"] = Request.Curve.Controls,
-        ["seed"] = Request.Curve.Seed,
-        ["mean_text"] = Kinds.Contains(AblationKind.Mean) ? Request.MeanText : null,
-        ["mean_positions"] = MeanPositions > 0 ? MeanPositions : null,
-        ["undefined"] = Undefined,
-        ["curves"] = new JsonArray([.. Means.Select(m => new JsonObject
-        {
-            ["ablation"] = EnumName.Of(m.Ablation),
-            ["errors"] = EnumName.Of(m.Errors),
-            ["nodes"] = m.Nodes,
-            ["of"] = m.Of,
-            ["faithfulness"] = RunDescription.Number(m.Faithfulness),
-            ["completeness"] = RunDescription.Number(m.Completeness),
-            ["random_faithfulness"] = RunDescription.Number(m.Random.Mean),
-            ["random_faithfulness_spread"] = RunDescription.Number(m.Random.Spread),
-            ["random_completeness"] = RunDescription.Number(m.RandomCompleteness.Mean),
-            ["random_completeness_spread"] = RunDescription.Number(m.RandomCompleteness.Spread),
-        })]),
+        Metric = Attribution.Metric.NameOf(Metric),
+        Prompts = Prompts.Count,
+        Controls = Request.Curve.Controls,
+        Seed = Request.Curve.Seed,
+        MeanText = Kinds.Contains(AblationKind.Mean) ? Request.MeanText : null,
+        MeanPositions = MeanPositions > 0 ? MeanPositions : null,
+        Undefined = Undefined,
+        Curves = [.. Means.Select(m => new FaithfulnessMeanRecord(EnumName.Of(m.Ablation), EnumName.Of(m.Errors), m.Nodes, m.Of,
+            RecordParts.Finite(m.Faithfulness), RecordParts.Finite(m.Completeness), RecordParts.Finite(m.Random.Mean),
+            RecordParts.Finite(m.Random.Spread), RecordParts.Finite(m.RandomCompleteness.Mean),
+            RecordParts.Finite(m.RandomCompleteness.Spread)))],
     };
 
     private static void CheckPrompts(IReadOnlyList<RunPrompt> prompts, IReadOnlyList<AblationKind> kinds, FaithfulnessRequest request,
@@ -133,7 +123,7 @@ public sealed class FaithfulnessRun
         {
             throw new AttributionException("mean ablation needs a text to take means over; give --mean-text FILE");
         }
-        var own = source.Run!["tokens"] is JsonArray t && ranking.Any(n => !n.IsEverywhere) ? t.Count : (int?)null;
+        var own = ranking.Any(n => !n.IsEverywhere) ? (source.Run as PromptRunRecord)?.Tokens?.Count : null;
         foreach (var p in prompts)
         {
             if (kinds.Contains(AblationKind.Patch) && p.Patch is null)

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
@@ -12,35 +11,24 @@ public sealed class FinishedRun
 {
     private FinishedRun(string path, StoredRun stored)
     {
-        (Path, Stored) = (path, stored);
-        if (MergedRun.Is(stored.Facts))
-        {
-            throw ValidationException.Merged(path, MergedRun.BatchOf(path),
-                stored.Facts["ids"] is JsonArray ids ? [.. ids.Select(i => $"{i}")] : []);
-        }
-        if ((stored.Facts["kind"] as JsonValue)?.ToString() == "ablation") throw ValidationException.NotEstimated(path);
-        var options = Fact("options", n => n.AsObject());
-        T Option<T>(string key, Func<JsonNode, T> read) => Fact(options, key, read);
-        if (Option("aggregate", n => (string)n!) == "sum") throw ValidationException.Summed(path);
-        Tokens = Fact("tokens", Ints);
-        PatchTokens = stored.Facts["patch_tokens"] is null ? null : Fact("patch_tokens", Ints);
-        Sites = Fact("sites", n => n.AsArray().Select(s => (string)s!).ToArray());
-        var metric = Fact("metric", n => (string)n!);
-        if (!Metric.Names.Contains(metric)) throw ValidationException.Lacks(path, "metric");
+        (Path, Stored, Record) = (path, stored, RecordOf(path, stored));
+        var options = Record.Options ?? throw Lacks("options");
+        if ((options.Aggregate ?? throw Lacks("aggregate")) == "sum") throw ValidationException.Summed(path);
+        Tokens = [.. Record.Tokens ?? throw Lacks("tokens")];
+        PatchTokens = Record.PatchTokens?.ToArray();
+        Sites = Record.Sites ?? throw Lacks("sites");
         Options = new GraphOptions(
             new MetricRequest(
-                Metric.KindOf(metric),
-                Position: Fact("position", n => (int)n),
-                Target: stored.Facts["target_id"] is null ? null : Fact("target_id", n => (int)n),
-                Foil: stored.Facts["foil_id"] is null ? null : Fact("foil_id", n => (int)n)),
-            Method: Option("method", n => Enum.Parse<EffectMethod>((string)n!, ignoreCase: true)),
-            Steps: options["steps"] is null ? 10 : Option("steps", n => (int)n),
+                Metric.Names.Contains(Record.Metric) ? Metric.KindOf(Record.Metric!) : throw Lacks("metric"),
+                Record.Position ?? throw Lacks("position"),
+                Record.TargetId,
+                Record.FoilId),
+            Method: Parsed<EffectMethod>(options.Method, "method"),
+            Steps: options.Steps ?? 10,
             // runs from before there was a choice
-            Estimator: options["estimator"] is null
-                ? Estimator.Gradient
-                : Option("estimator", n => Enum.Parse<Estimator>((string)n!, ignoreCase: true)));
-        ModelPath = BundlePath.Of(path, Fact("model_path", n => (string)n!));
-        BundleHash = Fact("bundle_sha256", n => (string)n!);
+            Estimator: options.Estimator is null ? Estimator.Gradient : Parsed<Estimator>(options.Estimator, "estimator"));
+        ModelPath = BundlePath.Of(path, Record.ModelPath ?? throw Lacks("model_path"));
+        BundleHash = Record.BundleSha256 ?? throw Lacks("bundle_sha256");
     }
 
     public string Path { get; }
@@ -51,8 +39,8 @@ public sealed class FinishedRun
     /// <summary>Hook names of the selected sites.</summary>
     public IReadOnlyList<string> Sites { get; }
 
-    /// <summary>run.json.</summary>
-    public JsonObject Facts => Stored.Facts;
+    /// <summary>run.json; what is added to the run is added here too.</summary>
+    public GraphRunRecord Record { get; internal set; }
 
     internal StoredRun Stored { get; }
     internal string BundleHash { get; }
@@ -88,19 +76,15 @@ public sealed class FinishedRun
         return LoadedModel.Open(directory, Sites, context);
     }
 
-    private static int[] Ints(JsonNode node) => [.. node.AsArray().Select(t => (int)t!)];
-
-    private T Fact<T>(string key, Func<JsonNode, T> read) => Fact(Stored.Facts, key, read);
-
-    private T Fact<T>(JsonObject from, string key, Func<JsonNode, T> read)
+    private static GraphRunRecord RecordOf(string path, StoredRun stored) => stored.Record switch
     {
-        try
-        {
-            return read(from[key] ?? throw ValidationException.Lacks(Path, key));
-        }
-        catch (Exception e) when (e is FormatException or InvalidOperationException or ArgumentException or OverflowException)
-        {
-            throw ValidationException.Lacks(Path, key);
-        }
-    }
+        MergedRunRecord merged => throw ValidationException.Merged(path, MergedRun.BatchOf(path), merged.Ids ?? []),
+        AblationRunRecord => throw ValidationException.NotEstimated(path),
+        var record => (GraphRunRecord)record,
+    };
+
+    private T Parsed<T>(string? name, string key) where T : struct, Enum =>
+        Enum.TryParse<T>(name, ignoreCase: true, out var value) ? value : throw Lacks(key);
+
+    private ValidationException Lacks(string key) => ValidationException.Lacks(Path, key);
 }

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Model;
 using OnnxAttribution.Store;
@@ -48,27 +47,52 @@ public sealed class GraphRun
     /// <summary>Writes the run directory, whole or not at all.</summary>
     /// <returns>run.json.</returns>
     /// <exception cref="RunDirectoryException">The path is taken or cannot be written.</exception>
-    public JsonObject Write(string path, bool force)
+    public GraphRunRecord Write(string path, bool force)
     {
-        var facts = RunDescription.Of(this);
+        var record = Record();
         var metricPosition = Request.SumOverPositions ? GraphSum.NoPosition : Graph.Metric.Position;
-        RunDirectory.Write(path, GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), metricPosition, facts, force,
-            Model.Context.Cancel);
-        return facts;
+        RunDirectory.Write(path, new RunContents(GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), metricPosition, record),
+            force, Model.Context.Cancel);
+        return record;
     }
 
     /// <summary>Checks the run, written to <paramref name="path"/>, and adds to it what was found.</summary>
     /// <returns>run.json, as it is then.</returns>
     /// <exception cref="ValidationException">The run is summed over positions.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the run stays as it was written.</exception>
-    public JsonObject Validate(string path, ValidationRequest request, IProgress<string>? progress = null)
+    public GraphRunRecord Validate(string path, ValidationRequest request, IProgress<string>? progress = null)
     {
         var cancel = Model.Context.Cancel;
         var finished = FinishedRun.Read(path, cancel);
         ValidationRun.Of(finished, Model, request, progress).Write(cancel);
-        return finished.Facts;
+        return finished.Record;
     }
 
     /// <summary>Text of the token at a position; '' where a node stands at none.</summary>
     public string TextAt(int position) => position < 0 ? "" : Model.TokenText(Tokens.Clean[position]);
+
+    private GraphRunRecord Record()
+    {
+        var shares = SiteShare.Of(Graph.Nodes, Model.Selected);
+        var record = new GraphRunRecord
+        {
+            CleanMetric = RecordParts.Finite(Graph.CleanMetric),
+            PatchMetric = RecordParts.Finite(Graph.PatchMetric),
+            Sites = RecordParts.Names(Model),
+            Options = RecordParts.Options(Request, Model),
+            Nodes = Graph.Nodes.Count,
+            KeptNodes = Graph.Nodes.Count(n => n.Kept),
+            Edges = Graph.Edges.Count,
+            ExplainedByFeatures = RecordParts.Finite(SiteShare.Total(shares)),
+            ExplainedBySite = RecordParts.BySite(shares),
+            ConservationViolation = Graph.ConservationViolation is { } v ? RecordParts.Finite(v) : null,
+            RuntimeCalls = Graph.RuntimeCalls,
+            Operations = Graph.Operations,
+            Seconds = RecordParts.Finite(Model.OpenSeconds + Graph.Timings.Values.Sum()),
+            Timings = RecordParts.Timings(Model.OpenSeconds, SessionSeconds, Graph.Timings),
+        };
+        return record.WithPrompt(Model, Task, Tokens, PrependBos)
+            .WithMetric(Model, Graph.Metric, Graph.TopTokens)
+            .WithProgram(Model, Request.CommandLine);
+    }
 }

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Model;
 using OnnxAttribution.Store;
@@ -10,11 +9,11 @@ namespace OnnxAttribution.Runs;
 /// <summary>Many prompts, one opened model: a run directory per prompt and one of their mean, in <c>merged/mean</c>.</summary>
 public sealed class PromptBatch
 {
-    private readonly List<JsonObject> _runs = [];
+    private readonly List<GraphRunRecord> _runs = [];
     private readonly List<(int Line, string Message)> _errors = [];
 
     /// <summary>run.json of each finished run, in the file's order.</summary>
-    public IReadOnlyList<JsonObject> Runs => _runs;
+    public IReadOnlyList<GraphRunRecord> Runs => _runs;
 
     /// <summary>The lines that failed, by number, and why.</summary>
     public IReadOnlyList<(int Line, string Message)> Errors => _errors;
@@ -23,7 +22,7 @@ public sealed class PromptBatch
     public (IReadOnlyList<CausalNode> Nodes, IReadOnlyList<CausalEdge> Edges)? Merged { get; private set; }
 
     /// <summary>run.json of the merged graph.</summary>
-    public JsonObject? MergedFacts { get; private set; }
+    public MergedRunRecord? MergedRecord { get; private set; }
 
     /// <summary>The merged graph's run directory; null until it is written.</summary>
     internal string? MergedDirectory { get; private set; }
@@ -42,13 +41,13 @@ public sealed class PromptBatch
     /// <summary>Finds and writes all graphs. A line that fails is noted and does not stop the others;
     /// cancelled, what was finished stays, each run whole.</summary>
     /// <param name="validation">How to validate each run once it is written; null: not at all.</param>
-    /// <param name="finish">What is done with each run's directory and run.json once it is written and validated,
-    /// and at last with the merged one's.</param>
+    /// <param name="finish">What is done with each run's directory once it is written and validated, and at last with the merged one's;
+    /// it returns the peak memory that run.json has then, or null.</param>
     /// <param name="failed">Told of each line that fails, as soon as it does.</param>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
     public void Run(LoadedModel model, IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, GraphRequest request,
         ValidationRequest? validation, string directory, bool force, Action<int, string> failed, IProgress<string>? progress = null,
-        Action<string, JsonObject>? finish = null)
+        Func<string, long?>? finish = null)
     {
         var sum = new GraphSum(model.Selected);
         var finished = new List<(string Id, PromptTokens Tokens, CausalGraph Graph)>();
@@ -59,12 +58,12 @@ public sealed class PromptBatch
             {
                 var run = GraphRun.Find(model, task ?? throw new PromptException(error!), request);
                 var path = Path.Combine(directory, task.Id!);
-                var facts = run.Write(path, force);
+                var record = run.Write(path, force);
                 sum.Add(run.Graph.Nodes);
                 finished.Add((task.Id!, run.Tokens, run.Graph with { Nodes = [], Edges = [] }));
-                _runs.Add(facts);
+                _runs.Add(record);
                 if (validation is not null) _runs[^1] = run.Validate(path, validation);
-                finish?.Invoke(path, _runs[^1]);
+                if (finish?.Invoke(path) is { } peak) _runs[^1] = _runs[^1] with { PeakMemoryBytes = peak };
             }
             catch (Exception e) when (e is PromptException or AttributionException or RunDirectoryException or ValidationException
                 or Runtime.MemoryBudgetException)
@@ -75,9 +74,11 @@ public sealed class PromptBatch
         }
         if (sum.Count == 0) return;
         Merge(model, request, sum, finished, progress);
-        MergedDirectory = RunDirectory.WriteMean(directory, GraphRows.Of(Merged!.Value.Nodes, _ => ""), GraphRows.Of(Merged.Value.Edges),
-            GraphSum.NoPosition, MergedFacts!, force, model.Context.Cancel);
-        finish?.Invoke(MergedDirectory, MergedFacts!);
+        var (nodes, edges) = Merged!.Value;
+        MergedDirectory = RunDirectory.WriteMean(directory,
+            new RunContents(GraphRows.Of(nodes, _ => ""), GraphRows.Of(edges), GraphSum.NoPosition, MergedRecord!), force,
+            model.Context.Cancel);
+        if (finish?.Invoke(MergedDirectory) is { } most) MergedRecord = MergedRecord! with { PeakMemoryBytes = most };
     }
 
     // the merged graph's nodes are known only when all prompts are through, so each is run again for the edges between them
@@ -101,6 +102,31 @@ public sealed class PromptBatch
         }
         var nodes = sum.Nodes;
         Merged = (nodes, Selection.KeepEdges(nodes, sum.Edges, request.Graph));
-        MergedFacts = RunDescription.OfMerged(model, request, [.. finished.Select(f => (f.Id, f.Graph))], Merged.Value);
+        MergedRecord = Record(model, request, [.. finished.Select(f => (f.Id, f.Graph))], Merged.Value);
+    }
+
+    /// <param name="runs">The prompts' ids and what their graphs took; their nodes and edges are not read.</param>
+    private static MergedRunRecord Record(LoadedModel model, GraphRequest request, IReadOnlyList<(string Id, CausalGraph Graph)> runs,
+        (IReadOnlyList<CausalNode> Nodes, IReadOnlyList<CausalEdge> Edges) graph)
+    {
+        var shares = SiteShare.Of(graph.Nodes, model.Selected);
+        return new MergedRunRecord
+        {
+            Prompts = runs.Count,
+            Ids = [.. runs.Select(r => r.Id)],
+            Metric = Metric.NameOf(request.Graph.Metric.Kind),
+            CleanMetric = RecordParts.Finite(runs.Average(r => r.Graph.CleanMetric)),
+            PatchMetric = RecordParts.Finite(runs.Average(r => r.Graph.PatchMetric)),
+            Sites = RecordParts.Names(model),
+            Options = RecordParts.Options(request with { SumOverPositions = true }, model),
+            Nodes = graph.Nodes.Count,
+            KeptNodes = graph.Nodes.Count(n => n.Kept),
+            Edges = graph.Edges.Count,
+            ExplainedByFeatures = RecordParts.Finite(SiteShare.Total(shares)),
+            ExplainedBySite = RecordParts.BySite(shares),
+            RuntimeCalls = runs.Sum(r => r.Graph.RuntimeCalls),
+            Operations = runs.Sum(r => r.Graph.Operations),
+            Seconds = RecordParts.Finite(model.OpenSeconds + runs.Sum(r => r.Graph.Timings.Values.Sum())),
+        }.WithProgram(model, request.CommandLine);
     }
 }

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 using OnnxAttribution.Texts;
@@ -29,16 +28,16 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
     {
         var directory = Path.TrimEndingDirectorySeparator(Path.GetFullPath(source.Path!));
         if (File.Exists(directory)) directory = Path.GetDirectoryName(directory)!;   // its nodes.parquet
-        if (source.Run!["ids"] is not JsonArray ids) return [Of(source.Run, Path.GetFileName(directory), source.Path!, bos)];
+        if (source.Run is not MergedRunRecord { Ids: { } ids }) return [Of(source.Run!, Path.GetFileName(directory), source.Path!, bos)];
         var batch = MergedRun.BatchOf(directory);
-        return [.. ids.Select(id => Of(Facts(Path.Combine(batch, (string)id!), source.Path!), (string)id!, (string)id!, bos))];
+        return [.. ids.Select(id => Of(Record(Path.Combine(batch, id), source.Path!), id, id, bos))];
     }
 
-    private static JsonObject Facts(string directory, string merged)
+    private static RunRecord Record(string directory, string merged)
     {
         try
         {
-            return RunFacts.Read(Path.Combine(directory, "run.json"));
+            return RunFile.Read(Path.Combine(directory, RunNames.RecordFile)).Record;
         }
         catch (RunDirectoryException e)
         {
@@ -47,21 +46,18 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
         }
     }
 
-    private static RunPrompt Of(JsonObject run, string name, string what, bool? bos)
+    private static RunPrompt Of(RunRecord run, string name, string what, bool? bos)
     {
-        if (run["tokens"] is not JsonArray tokens)
+        if (run is not PromptRunRecord { Tokens: { } tokens } own)
         {
             throw new PromptException($"the run.json of {what} names no prompt; give --prompts FILE");
         }
-        if (bos is { } wanted && (bool?)run["prepend_bos"] is { } had && had != wanted)
+        if (bos is { } wanted && own.PrependBos is { } had && had != wanted)
         {
             throw new PromptException($"the prompt of {what} was read {(had ? "with" : "without")} a BOS in front; "
                 + "leave --prepend-bos out, or give --prompts FILE");
         }
-        return new RunPrompt((string?)run["id"] ?? name, $"the prompt of {what}", Ints(tokens), run["patch_tokens"] is JsonArray patch
-            ? Ints(patch)
-            : null, (int?)run["target_id"], (int?)run["foil_id"], (int?)run["position"], (string?)run["prompt"] ?? "");
+        return new RunPrompt(own.Id ?? name, $"the prompt of {what}", [.. tokens], own.PatchTokens?.ToArray(), own.TargetId, own.FoilId,
+            own.Position, own.Prompt ?? "");
     }
-
-    private static int[] Ints(JsonArray array) => [.. array.Select(t => (int)t!)];
 }

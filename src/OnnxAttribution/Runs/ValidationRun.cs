@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text.Json.Nodes;
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Model;
@@ -11,18 +10,16 @@ namespace OnnxAttribution.Runs;
 /// <summary>A finished run, checked against real interventions.</summary>
 public sealed class ValidationRun
 {
-    private const string Table = "validation";
-
     private readonly FinishedRun _run;
     private readonly IReadOnlyList<ValidationCheck> _checks;
 
-    private ValidationRun(FinishedRun run, IReadOnlyList<ValidationCheck> checks, JsonObject facts)
+    private ValidationRun(FinishedRun run, IReadOnlyList<ValidationCheck> checks, ValidationRecord record)
     {
-        (_run, _checks, Facts) = (run, checks, facts);
+        (_run, _checks, Record) = (run, checks, record);
     }
 
     /// <summary>What run.json says of it, under <c>validation</c>.</summary>
-    public JsonObject Facts { get; }
+    public ValidationRecord Record { get; }
 
     /// <summary>Runs the prompt again and checks.</summary>
     /// <param name="model">The model that the run was made with, cut at its sites.</param>
@@ -51,21 +48,23 @@ public sealed class ValidationRun
         var checks = validation.Of(nodes, edges, sample, own, others, progress);
         progress?.Report("moving whole sites");
         var conservation = SiteConservation.Of(state, clean, nodes);
-        var facts = ValidationFacts.Of(request, [own.Name, .. others.Select(o => o.Name)], checks, conservation,
-            state.PatchMetric - state.CleanMetric, unmatched);
-        facts["runtime_calls"] = model.Context.Calls - calls;
-        facts["seconds"] = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        return new ValidationRun(run, checks, facts);
+        var record = ValidationRecords.Of(request, new ValidationFindings([own.Name, .. others.Select(o => o.Name)], checks, conservation,
+            state.PatchMetric - state.CleanMetric, unmatched));
+        return new ValidationRun(run, checks, record with
+        {
+            RuntimeCalls = model.Context.Calls - calls,
+            Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds,
+        });
     }
 
-    /// <summary>Adds validation.parquet to the run, a row per check, and <see cref="Facts"/> to its run.json.</summary>
+    /// <summary>Adds validation.parquet to the run, a row per check, and <see cref="Record"/> to its run.json.</summary>
     /// <exception cref="RunDirectoryException">The run cannot be written.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the run is as it was.</exception>
     public void Write(CancellationToken cancel = default)
     {
-        var rows = ValidationRows.Of(_checks, (int)_run.Facts["position"]!);
-        RunDirectory.Annotate(_run.Path, Table, rows, new JsonObject { [Table] = Facts.DeepClone() }, cancel, _run.Facts);
-        _run.Facts[Table] = Facts.DeepClone();
+        var rows = ValidationRows.Of(_checks, _run.Record.Position!.Value);
+        RunDirectory.Annotate(_run.Path, "validation", rows, new RunAddition { Validation = Record }, cancel, _run.Record);
+        _run.Record = _run.Record with { Validation = Record };
     }
 
     private static List<JudgedEstimator> Others(FinishedRun run, ValidationRequest request)

@@ -20,11 +20,11 @@ internal sealed record EdgeKeys(string[] Sites, int[] Site, int[] Position, int[
             if (!codes.TryGetValue(nodes[n].Site, out var code)) codes.Add(nodes[n].Site, code = codes.Count);
             (ends.Site[n], ends.Position[n], ends.Feature[n]) = (code, nodes[n].Position, nodes[n].Feature);
         }
-        if (codes.ContainsKey(RunDirectory.MetricSite))
+        if (codes.ContainsKey(RunNames.MetricSite))
         {
-            throw new ArgumentException($"A site may not be called '{RunDirectory.MetricSite}': edges into the metric are.");
+            throw new ArgumentException($"A site may not be called '{RunNames.MetricSite}': edges into the metric are.");
         }
         (ends.Site[^1], ends.Position[^1], ends.Feature[^1]) = (codes.Count, metricPosition, NodeRow.Error);
-        return ends with { Sites = [.. codes.Keys, RunDirectory.MetricSite] };
+        return ends with { Sites = [.. codes.Keys, RunNames.MetricSite] };
     }
 }

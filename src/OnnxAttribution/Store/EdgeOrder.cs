@@ -40,12 +40,12 @@ internal static class EdgeOrder
     /// <summary>Dense ranks of the nodes and, in the last entry, of the metric.</summary>
     private static int[] Ranks(IReadOnlyList<NodeRow> nodes, int metricPosition)
     {
-        var sites = nodes.Select(node => node.Site).Append(RunDirectory.MetricSite).Distinct().ToArray();
+        var sites = nodes.Select(node => node.Site).Append(RunNames.MetricSite).Distinct().ToArray();
         Array.Sort(sites, (a, b) => Encoding.UTF8.GetBytes(a).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(b)));
         var siteRank = sites.Select((site, r) => (site, r)).ToDictionary(pair => pair.site, pair => pair.r);
         var keys = new (int Site, int Position, int Feature)[nodes.Count + 1];
         for (var n = 0; n < nodes.Count; n++) keys[n] = (siteRank[nodes[n].Site], nodes[n].Position, nodes[n].Feature);
-        keys[^1] = (siteRank[RunDirectory.MetricSite], metricPosition, NodeRow.Error);
+        keys[^1] = (siteRank[RunNames.MetricSite], metricPosition, NodeRow.Error);
         var order = Enumerable.Range(0, keys.Length).ToArray();
         Array.Sort((Array)keys.Clone(), order);
         var rank = new int[keys.Length];

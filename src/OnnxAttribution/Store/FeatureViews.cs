@@ -20,11 +20,12 @@ internal static class FeatureViews
     /// <returns>The files that the view reads.</returns>
     public static IReadOnlyList<string> Create(DuckDbDatabase database, IReadOnlyList<RunFiles> runs, CancellationToken cancel)
     {
-        var tables = runs.Where(run => Text(run, "model_path").Length > 0)
+        var tables = runs.Select(run => (run.Directory, run.Json.Record))
+            .Where(run => run.Record.ModelPath is { Length: > 0 })
             .Select(run =>
-                (Model: Text(run, "model"),
-                    Path: Path.GetFullPath(Path.Combine(BundlePath.Of(run.Directory, Text(run, "model_path")), FileName)),
-                    Hash: Text(run, "bundle_sha256")))
+                (Model: run.Record.Model ?? "",
+                    Path: Path.GetFullPath(Path.Combine(BundlePath.Of(run.Directory, run.Record.ModelPath!), FileName)),
+                    Hash: run.Record.BundleSha256))
             .Distinct()
             .Where(b => File.Exists(b.Path) && HashIn(database, b.Path, cancel) == b.Hash)
             .ToList();
@@ -40,8 +41,6 @@ internal static class FeatureViews
         }
         return [.. tables.Select(t => t.Path)];
     }
-
-    private static string Text(RunFiles run, string fact) => RunFacts.Scalar(run.Facts[fact]) ?? "";
 
     private static string? HashIn(DuckDbDatabase database, string file, CancellationToken cancel)
     {

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Store;
@@ -11,31 +10,26 @@ internal static class MergedRun
     /// <summary>The directory beside the runs that the mean is in, which no run of a prompt may be.</summary>
     public const string Name = PromptFile.MergedId;
 
-    /// <summary>The run directory within.</summary>
-    public const string Mean = "mean";
-
     /// <summary>The run that a path means: what is there, or the mean within.</summary>
     public static string Locate(string path) =>
-        !HasFacts(path) && Path.Combine(path, Mean) is var mean && HasFacts(mean) && IsMerged(mean) ? mean : path;
+        !IsRun(path) && Path.Combine(path, RunNames.Mean) is var mean && IsRun(mean) && Is(mean) ? mean : path;
 
     /// <summary>What people call the run: of a mean the directory around it.</summary>
     /// <param name="run">A run directory.</param>
     public static string Named(string run)
     {
         var full = Full(run);
-        return Path.GetFileName(full) == Mean && IsMerged(full) ? Path.GetDirectoryName(full)! : run;
+        return Path.GetFileName(full) == RunNames.Mean && Is(full) ? Path.GetDirectoryName(full)! : run;
     }
 
     /// <summary>Absolute path of the directory that a run is one of many in, also of the mean's.</summary>
     /// <param name="run">A run directory.</param>
     public static string BatchOf(string run) => Path.GetDirectoryName(Full(Named(run))) ?? "";
 
-    /// <summary>Whether run.json is the mean's of many prompts.</summary>
-    public static bool Is(JsonObject facts) => facts["merged"] is JsonValue merged && merged.TryGetValue(out bool isMerged) && isMerged;
+    /// <summary>Whether a run directory is of the mean of many prompts.</summary>
+    public static bool Is(string run) => RunFile.Read(Path.Combine(run, RunNames.RecordFile)).Record is MergedRunRecord;
 
-    private static bool IsMerged(string run) => Is(RunFacts.Read(Path.Combine(run, RunDirectory.FactsFile)));
-
-    private static bool HasFacts(string directory) => File.Exists(Path.Combine(directory, RunDirectory.FactsFile));
+    private static bool IsRun(string directory) => File.Exists(Path.Combine(directory, RunNames.RecordFile));
 
     private static string Full(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
 }

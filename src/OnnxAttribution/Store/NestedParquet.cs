@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-
 namespace OnnxAttribution.Store;
 
 /// <summary>Parquet files with lists and structs in them, which <see cref="StoredTable"/> has no columns for. A cell
@@ -21,7 +19,7 @@ internal static class NestedParquet
     /// <param name="rows">A cell per column; null: NULL.</param>
     /// <exception cref="RunDirectoryException">The file cannot be written: the disk is full, say.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static void Write(string file, IReadOnlyList<NestedColumn> columns, IEnumerable<string?[]> rows, JsonObject facts,
+    public static void Write(string file, IReadOnlyList<NestedColumn> columns, IEnumerable<string?[]> rows, IEnumerable<(string Name, string Text)> metadata,
         CancellationToken cancel)
     {
         using var database = Open();
@@ -42,16 +40,16 @@ internal static class NestedParquet
             });
         Writing(file,
             () => source.Execute(database,
-                Copy($"SELECT {string.Join(", ", columns.Select(c => c.FromText))} FROM cells()", file, facts), cancel));
+                Copy($"SELECT {string.Join(", ", columns.Select(c => c.FromText))} FROM cells()", file, metadata), cancel));
     }
 
     /// <summary>Writes one file of several of the same columns, one after the other.</summary>
     /// <inheritdoc cref="Write" path="/exception"/>
-    public static void Concatenate(string file, IReadOnlyList<string> parts, JsonObject facts, CancellationToken cancel)
+    public static void Concatenate(string file, IReadOnlyList<string> parts, IEnumerable<(string Name, string Text)> metadata, CancellationToken cancel)
     {
         using var database = Open();
         Writing(file,
-            () => database.Execute(Copy(string.Join(" UNION ALL ", parts.Select(p => $"FROM {ParquetFile.Sql(p)}")), file, facts), cancel));
+            () => database.Execute(Copy(string.Join(" UNION ALL ", parts.Select(p => $"FROM {ParquetFile.Sql(p)}")), file, metadata), cancel));
     }
 
     /// <summary>Rows of a file, as texts.</summary>
@@ -95,9 +93,9 @@ internal static class NestedParquet
     }
 
     // tokens and rounded activations repeat, in more values than DuckDB's own limit lets into a dictionary
-    private static string Copy(string select, string file, JsonObject facts) =>
+    private static string Copy(string select, string file, IEnumerable<(string Name, string Text)> metadata) =>
         $"COPY ({select}) TO {SqlText.Literal(file)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 9, ROW_GROUP_SIZE {RowGroup}, "
-        + $"DICTIONARY_SIZE_LIMIT 65536, USE_TMP_FILE false{RunTables.Metadata(facts)})";
+        + $"DICTIONARY_SIZE_LIMIT 65536, USE_TMP_FILE false{RunTables.Metadata(metadata)})";
 
     private static DuckDbDatabase Open(int threads = 1) =>
         DuckDbDatabase.OpenInMemory(("memory_limit", "800MB"),

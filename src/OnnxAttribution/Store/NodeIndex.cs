@@ -33,6 +33,6 @@ internal sealed class NodeIndex
         return _nodes.TryGetValue((site, position, feature), out var node)
             ? node
             : throw new DuckDbException(
-                $"an edge ends at ({_ends.Sites[site]}, {position}, {feature}), which {RunDirectory.NodesFile} does not have");
+                $"an edge ends at ({_ends.Sites[site]}, {position}, {feature}), which {RunNames.NodesFile} does not have");
     }
 }

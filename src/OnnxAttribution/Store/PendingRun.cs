@@ -52,7 +52,7 @@ internal sealed class PendingRun : IDisposable
         }
         var names = Directory.EnumerateFileSystemEntries(full).Select(entry => Path.GetFileName(entry)!).ToList();
         var within = inner is not null && Directory.Exists(Path.Combine(full, inner)) ? inner : null;
-        if (names.Count > 0 && !names.Contains(RunDirectory.FactsFile) && within is null)
+        if (names.Count > 0 && !names.Contains(RunNames.RecordFile) && within is null)
         {
             throw RunDirectoryException.NotARun(full, "it has no run.json, so it is no run");
         }
@@ -97,5 +97,5 @@ internal sealed class PendingRun : IDisposable
         File.Exists(Path.Combine(directory, name)) && (IsFileOfRun(name) || (AsideName.PlaceOf(name) is { } place && IsFileOfRun(place)));
 
     private static bool IsFileOfRun(string name) =>
-        RunDirectory.Files.Contains(name) || name == DrawingAsJson || DrawingExtensions.Contains(Path.GetExtension(name));
+        RunNames.Files.Contains(name) || name == DrawingAsJson || DrawingExtensions.Contains(Path.GetExtension(name));
 }

@@ -4,13 +4,13 @@ namespace OnnxAttribution.Store;
 /// Owns its database; who runs the query disposes it.</summary>
 public sealed partial class QueryResult : IDisposable
 {
-    private readonly RunQuery _query;
+    private readonly QueryGuard _guard;
     private readonly QuerySession _session;
     private readonly DuckDbRows _rows;
 
-    internal QueryResult(RunQuery query, QuerySession session, (DuckDbRows Rows, bool[] IsJson) started)
+    internal QueryResult(QueryGuard guard, QuerySession session, (DuckDbRows Rows, bool[] IsJson) started)
     {
-        (_query, _session, _rows) = (query, session, started.Rows);
+        (_guard, _session, _rows) = (guard, session, started.Rows);
         Columns =
             [.. _rows.Columns.Select((column, c) => new QueryColumn(column.Name, column.IsNumber, started.IsJson[c], column.IsBoolean))];
     }
@@ -38,6 +38,6 @@ public sealed partial class QueryResult : IDisposable
     private string?[]? Next(CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        return _query.Guarded(() => _rows.Read() ? Enumerable.Range(0, Columns.Count).Select(_rows.Text).ToArray() : null);
+        return _guard.Run(() => _rows.Read() ? Enumerable.Range(0, Columns.Count).Select(_rows.Text).ToArray() : null);
     }
 }

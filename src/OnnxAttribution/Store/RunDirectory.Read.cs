@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-
 namespace OnnxAttribution.Store;
 
 public static partial class RunDirectory
@@ -10,13 +8,17 @@ public static partial class RunDirectory
     public static StoredRun Read(string path, CancellationToken cancel = default)
     {
         path = MergedRun.Locate(path);
-        JsonObject facts = RunFacts.Read(Path.Combine(path, FactsFile));
-        string nodes = ParquetFile.Checked(path, NodesFile), edges = ParquetFile.Checked(path, EdgesFile);
+        var record = RunFile.Read(Path.Combine(path, RunNames.RecordFile)).Record;
+        var (nodes, edges) = (ParquetFile.Checked(path, RunNames.NodesFile), ParquetFile.Checked(path, RunNames.EdgesFile));
         using var reader = new RunReader();
         var nodeRows = Reading(nodes, () => reader.ReadNodes(nodes, cancel));
         var (edgeRows, metricPosition) = Reading(edges, () => reader.ReadEdges(edges, nodeRows, cancel));
-        return new StoredRun(nodeRows, edgeRows, metricPosition, facts);
+        return new StoredRun(nodeRows, edgeRows, metricPosition, record);
     }
+
+    /// <summary>Reads run.json alone.</summary>
+    /// <exception cref="RunDirectoryException">It is missing or damaged.</exception>
+    public static RunRecord ReadRecord(string path) => RunFile.Read(Path.Combine(MergedRun.Locate(path), RunNames.RecordFile)).Record;
 
     private static T Reading<T>(string file, Func<T> read)
     {

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Store;
@@ -11,7 +10,7 @@ public static partial class RunDirectory
     /// <param name="path">The run directory.</param>
     /// <param name="name">The table's name, one of those that a run may hold; the file is <c>name.parquet</c>.</param>
     /// <param name="table">Its rows; the scalars of the new run.json go into the file's key-value metadata.</param>
-    /// <param name="facts">Keys of run.json to set; the others stay. It stays the caller's.</param>
+    /// <param name="addition">Keys of run.json to set; the others stay.</param>
     /// <param name="cancel">Stops the writing, also inside DuckDB, and the waiting for another writer of the same run.</param>
     /// <param name="of">The run.json that the table was begun with,
     /// so that nothing is added to a run that has taken that one's place since; null: not checked.</param>
@@ -22,27 +21,27 @@ public static partial class RunDirectory
     /// <exception cref="OperationCanceledException">Cancelled; the run is as it was.</exception>
     /// <remarks>Each file is written aside and renamed when whole, Parquet first and run.json last. Stopped in between, the run is valid
     /// and holds the table, run.json does not speak of it yet, and the same call mends that. Writers of one run take turns.</remarks>
-    public static void Annotate(string path, string name, StoredTable table, JsonObject facts, CancellationToken cancel = default,
-        JsonObject? of = null)
+    internal static void Annotate(string path, string name, StoredTable table, RunAddition addition, CancellationToken cancel = default,
+        RunRecord? of = null)
     {
         path = MergedRun.Locate(path);
-        string file = Path.Combine(path, FileFor(name, table)), factsFile = Path.Combine(path, FactsFile);
+        var (file, recordFile) = (Path.Combine(path, FileFor(name, table)), Path.Combine(path, RunNames.RecordFile));
         CheckFinished(path);
         Exception Unchangeable(Exception why) => RunDirectoryException.Unchangeable(Path.GetFullPath(path), why);
         // held throughout: nobody else changes run.json meanwhile
-        using var factsOutput = new OutputFile(factsFile, Unchangeable, cancel);
-        var merged = RunFacts.Read(factsFile);
-        if (of is not null && !RunFacts.IsSameRun(of, merged)) throw RunDirectoryException.Replaced(path);
-        foreach (var (key, value) in facts) merged[key] = value?.DeepClone();
+        using var recordOutput = new OutputFile(recordFile, Unchangeable, cancel);
+        var before = RunFile.Read(recordFile);
+        if (of is not null && !RunFile.IsSameRun(of, before.Record)) throw RunDirectoryException.Replaced(path);
+        var json = before.With(addition);
         using var output = new OutputFile(file, Unchangeable, cancel);
         Writing(Unchangeable, () =>
         {
-            WriteParquet(output.Aside, table, merged, cancel);
-            RunFacts.Write(factsOutput.Aside, merged);
+            WriteParquet(output.Aside, table, json.Metadata, cancel);
+            json.Write(recordOutput.Aside);
         });
         cancel.ThrowIfCancellationRequested();
         output.Commit();
-        factsOutput.Commit();
+        recordOutput.Commit();
     }
 
     /// <summary>Whether a run holds a further table. Opens nothing.</summary>
@@ -52,7 +51,7 @@ public static partial class RunDirectory
 
     /// <summary>Reads a further table of a run.</summary>
     /// <param name="path">The run directory.</param>
-    /// <param name="name">The table's name, as it was given to <see cref="Annotate"/> or <see cref="Write"/>.</param>
+    /// <param name="name">The table's name, such as <c>validation</c>.</param>
     /// <param name="columns">The columns to read, converted to these types; all of the file's, as they are, where none is given.</param>
     /// <param name="cancel">Stops the reading.</param>
     /// <exception cref="RunDirectoryException">The run lacks the table (the message says which verb writes it),
@@ -63,7 +62,8 @@ public static partial class RunDirectory
     {
         path = MergedRun.Locate(path);
         var table = FurtherTables.FileIn(path, name);
-        if (!File.Exists(Path.Combine(path, FactsFile))) throw RunDirectoryException.Missing(Path.Combine(path, FactsFile));
+        var record = Path.Combine(path, RunNames.RecordFile);
+        if (!File.Exists(record)) throw RunDirectoryException.Missing(record);
         var file = ParquetFile.Checked(path, table);
         return Reading(file, () => StoredTable.Load(file, columns, cancel));
     }
@@ -72,17 +72,18 @@ public static partial class RunDirectory
     /// <param name="file">Where to.</param>
     /// <param name="table">Its rows.</param>
     /// <param name="force">Replace a file that is there already.</param>
-    /// <param name="facts">Its top-level strings, numbers and booleans go into the file's key-value metadata.</param>
+    /// <param name="metadata">Goes into the file's key-value metadata.</param>
     /// <param name="cancel">Stops the writing, also inside DuckDB.</param>
     /// <exception cref="RunDirectoryException">The file exists and <paramref name="force"/> is off,
     /// or it cannot be written; nothing is left behind.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
-    public static void WriteTable(string file, StoredTable table, bool force, JsonObject? facts = null, CancellationToken cancel = default)
+    public static void WriteTable(string file, StoredTable table, bool force, IEnumerable<(string Name, string Text)>? metadata = null,
+        CancellationToken cancel = default)
     {
         CheckTableFree(file, force);
         Exception Unwritable(Exception why) => RunDirectoryException.Unwritable(file, why);
         using var output = new OutputFile(file, Unwritable, cancel);
-        Writing(Unwritable, () => WriteParquet(output.Aside, table, facts ?? [], cancel));
+        Writing(Unwritable, () => WriteParquet(output.Aside, table, metadata ?? [], cancel));
         cancel.ThrowIfCancellationRequested();
         CheckTableFree(file, force);
         output.Commit();
@@ -105,16 +106,16 @@ public static partial class RunDirectory
 
     private static void CheckFinished(string path)
     {
-        RunFacts.Read(Path.Combine(path, FactsFile));
-        ParquetFile.Checked(path, NodesFile);
-        ParquetFile.Checked(path, EdgesFile);
+        RunFile.Read(Path.Combine(path, RunNames.RecordFile));
+        ParquetFile.Checked(path, RunNames.NodesFile);
+        ParquetFile.Checked(path, RunNames.EdgesFile);
     }
 
-    private static void WriteParquet(string file, StoredTable table, JsonObject facts, CancellationToken cancel)
+    private static void WriteParquet(string file, StoredTable table, IEnumerable<(string Name, string Text)> metadata, CancellationToken cancel)
     {
         // rows are streamed, so it stays unmade
         var spill = Path.Combine(Path.GetTempPath(), $"onnx-attribution-table-{Guid.NewGuid():N}");
-        using var writer = new RunTables(spill, facts);
+        using var writer = new RunTables(spill, metadata);
         writer.WriteTable(file, table, cancel);
     }
 

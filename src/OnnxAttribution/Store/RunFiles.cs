@@ -1,5 +1,3 @@
-using System.Text.Json.Nodes;
-
 namespace OnnxAttribution.Store;
 
 /// <summary>One run to be queried.</summary>
@@ -7,11 +5,14 @@ namespace OnnxAttribution.Store;
 /// <param name="Nodes">Absolute path of nodes.parquet.</param>
 /// <param name="Edges">Absolute path of edges.parquet.</param>
 /// <param name="Further">Absolute paths of the <see cref="FurtherTables"/> that the run has, by name.</param>
-/// <param name="Facts">run.json.</param>
-internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOnlyDictionary<string, string> Further, JsonObject Facts)
+/// <param name="Json">run.json.</param>
+internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOnlyDictionary<string, string> Further, RunFile Json)
 {
     /// <summary>Absolute path of the run.</summary>
     public string Directory => Path.GetDirectoryName(Nodes)!;
+
+    /// <summary>Whether this is the mean of many prompts.</summary>
+    public bool IsMerged => Json.Record is MergedRunRecord;
 
     /// <summary>Absolute paths of all Parquet files.</summary>
     public IEnumerable<string> Parquet => [Nodes, Edges, .. Further.Values];
@@ -27,26 +28,26 @@ internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOn
         var shared = named.CountBy(NameOf).Where(pair => pair.Value > 1).Select(pair => pair.Key).ToHashSet();
         var runs = named.Select(run => (Path: run, Files: Open(MergedRun.Locate(run), shared.Contains(NameOf(run)) ? run : NameOf(run))))
             .ToList();
-        var batches = runs.Where(run => !MergedRun.Is(run.Files.Facts)).Select(run => MergedRun.BatchOf(run.Files.Directory)).ToHashSet();
-        bool IsCounted(RunFiles run) => !MergedRun.Is(run.Facts) || !batches.Contains(MergedRun.BatchOf(run.Directory));
+        var batches = runs.Where(run => !run.Files.IsMerged).Select(run => MergedRun.BatchOf(run.Files.Directory)).ToHashSet();
+        bool IsCounted(RunFiles run) => !run.IsMerged || !batches.Contains(MergedRun.BatchOf(run.Directory));
         leftOut = [.. runs.Where(run => !IsCounted(run.Files)).Select(run => run.Path)];
         return [.. runs.Select(run => run.Files).Where(IsCounted)];
     }
 
     private static RunFiles Open(string directory, string name)
     {
-        var facts = RunFacts.Read(Path.Combine(directory, RunDirectory.FactsFile));
-        var further = FurtherTables.Names.Where(table => RunDirectory.HasTable(directory, table))
+        var json = RunFile.Read(Path.Combine(directory, RunNames.RecordFile));
+        var further = FurtherTables.Names.Where(table => File.Exists(Path.Combine(directory, FurtherTables.FileIn(directory, table))))
             .ToDictionary(table => table, table => ParquetFile.Checked(directory, FurtherTables.FileIn(directory, table)));
-        return new(name, ParquetFile.Checked(directory, RunDirectory.NodesFile), ParquetFile.Checked(directory, RunDirectory.EdgesFile),
-            further, facts);
+        return new(name, ParquetFile.Checked(directory, RunNames.NodesFile), ParquetFile.Checked(directory, RunNames.EdgesFile),
+            further, json);
     }
 
     /// <summary>The runs that a directory's subdirectories are, in the order of their names; hidden ones do not count.</summary>
-    internal static IReadOnlyList<string> Below(string path) =>
+    private static IReadOnlyList<string> Below(string path) =>
         !System.IO.Directory.Exists(path) ? [] : [.. System.IO.Directory.EnumerateDirectories(path)
             .Where(directory => !Path.GetFileName(directory).StartsWith('.')
-                && File.Exists(Path.Combine(MergedRun.Locate(directory), RunDirectory.FactsFile)))
+                && File.Exists(Path.Combine(MergedRun.Locate(directory), RunNames.RecordFile)))
             .Order(StringComparer.Ordinal)];
 
     private static IEnumerable<string> RunsIn(string path)
@@ -55,17 +56,15 @@ internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOn
         {
             throw File.Exists(path) ? RunDirectoryException.NoRuns(path) : RunDirectoryException.Missing(path);
         }
-        if (File.Exists(Path.Combine(MergedRun.Locate(path), RunDirectory.FactsFile))) return [MergedRun.Named(path)];
+        if (File.Exists(Path.Combine(MergedRun.Locate(path), RunNames.RecordFile))) return [MergedRun.Named(path)];
         if (Below(path) is { Count: > 0 } found)
         {
-            string[] runs = [.. found.Where(run => !IsMerged(run))];   // else each prompt of a batch would count twice
+            string[] runs = [.. found.Where(run => !MergedRun.Is(MergedRun.Locate(run)))];   // else each prompt of a batch would count twice
             return runs.Length > 0 ? runs : found;
         }
-        var halfARun = File.Exists(Path.Combine(path, RunDirectory.NodesFile)) || File.Exists(Path.Combine(path, RunDirectory.EdgesFile));
-        throw halfARun ? RunDirectoryException.Missing(Path.Combine(path, RunDirectory.FactsFile)) : RunDirectoryException.NoRuns(path);
+        var halfARun = File.Exists(Path.Combine(path, RunNames.NodesFile)) || File.Exists(Path.Combine(path, RunNames.EdgesFile));
+        throw halfARun ? RunDirectoryException.Missing(Path.Combine(path, RunNames.RecordFile)) : RunDirectoryException.NoRuns(path);
     }
-
-    private static bool IsMerged(string run) => MergedRun.Is(RunFacts.Read(Path.Combine(MergedRun.Locate(run), RunDirectory.FactsFile)));
 
     private static string NameOf(string directory) => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)));
 }

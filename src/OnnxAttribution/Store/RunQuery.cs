@@ -14,6 +14,7 @@ namespace OnnxAttribution.Store;
 public sealed class RunQuery
 {
     private readonly IReadOnlyList<RunFiles> _runs;
+    private readonly QueryGuard _guard;
     private readonly int? _threads;
     private QuerySession? _session;
     private OutputFile? _output;
@@ -26,7 +27,7 @@ public sealed class RunQuery
     {
         ArgumentOutOfRangeException.ThrowIfZero(paths.Count);
         (_runs, _threads) = (RunFiles.Find(paths, out var leftOut), threads);
-        LeftOut = leftOut;
+        (_guard, LeftOut) = (new QueryGuard(_runs), leftOut);
     }
 
     /// <summary>Merged runs that were named beside runs of the same batch, and are not queried:
@@ -45,7 +46,7 @@ public sealed class RunQuery
         var session = _session = new QuerySession(_runs, output: null, _threads, cancel);
         try
         {
-            return Guarded(() => new QueryResult(this, session, session.Start(sql, cancel)));
+            return _guard.Run(() => new QueryResult(_guard, session, session.Start(sql, cancel)));
         }
         catch
         {
@@ -62,7 +63,7 @@ public sealed class RunQuery
         using var output = Output(file, cancel);
         using (var session = _session = new QuerySession(_runs, output.Aside, _threads, cancel))
         {
-            Guarded(() =>
+            _guard.Run(() =>
             {
                 session.Copy(sql, output.Aside, cancel);
                 return true;
@@ -87,7 +88,7 @@ public sealed class RunQuery
     private OutputFile Output(string file, CancellationToken cancel = default)
     {
         var full = Path.GetFullPath(file);
-        if (_runs.Any(run => run.Directory == Path.GetDirectoryName(full)) && RunDirectory.Files.Contains(Path.GetFileName(full)))
+        if (_runs.Any(run => run.Directory == Path.GetDirectoryName(full)) && RunNames.Files.Contains(Path.GetFileName(full)))
         {
             throw QueryException.Protected(file);
         }
@@ -105,32 +106,6 @@ public sealed class RunQuery
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // the running query has it
-        }
-    }
-
-    /// <summary>Says of a failure whether a file, the query or its size is at fault.</summary>
-    /// <exception cref="QueryException">The query.</exception>
-    /// <exception cref="RunDirectoryException">A file of a run.</exception>
-    internal T Guarded<T>(Func<T> step)
-    {
-        try
-        {
-            return step();
-        }
-        catch (DuckDbException e) when (e.IsOutOfMemory)
-        {
-            throw QueryException.TooLarge(e);
-        }
-        catch (OutOfMemoryException e)   // of a text that .NET cannot hold
-        {
-            throw QueryException.TooLarge(e);
-        }
-        catch (DuckDbException e)
-        {
-            var files = _runs.SelectMany(run => run.Parquet);
-            var damaged = !e.IsOfFile ? null : files.FirstOrDefault(file => e.Message.Contains(file, StringComparison.Ordinal))
-                ?? (e.IsOfQuery ? null : files.FirstOrDefault(file => !ParquetFile.IsReadable(file)));
-            throw damaged is null ? QueryException.Failed(e) : RunDirectoryException.Corrupt(damaged, e);
         }
     }
 }

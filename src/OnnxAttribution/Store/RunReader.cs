@@ -14,7 +14,7 @@ internal sealed class RunReader : IDisposable
     private const string EdgeColumns = $"""
         enum_code(TRY_CAST(up_site AS site))::INTEGER, up_position::INTEGER, up_feature::INTEGER,
         enum_code(TRY_CAST(down_site AS site))::INTEGER, down_position::INTEGER,
-        CASE WHEN down_site = '{RunDirectory.MetricSite}' THEN -1 ELSE down_feature::INTEGER END,
+        CASE WHEN down_site = '{RunNames.MetricSite}' THEN -1 ELSE down_feature::INTEGER END,
         coalesce(jacobian, 'nan')::FLOAT, effect::FLOAT
         """;
 

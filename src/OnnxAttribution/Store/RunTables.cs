@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 
 namespace OnnxAttribution.Store;
@@ -28,11 +27,10 @@ internal sealed class RunTables : IDisposable
     private int _tables;
 
     /// <param name="spill">A directory that DuckDB may use and that is the caller's to remove.</param>
-    /// <param name="facts">run.json; its top-level scalars, but for those of the execution,
-    /// go into the key-value metadata of every file.</param>
-    public RunTables(string spill, JsonObject facts)
+    /// <param name="metadata">Goes into the key-value metadata of every file.</param>
+    public RunTables(string spill, IEnumerable<(string Name, string Text)> metadata)
     {
-        _metadata = Metadata(facts);
+        _metadata = Metadata(metadata);
         _database = DuckDbDatabase.OpenInMemory(("memory_limit", "1200MB"), ("temp_directory", spill));
     }
 
@@ -145,11 +143,11 @@ internal sealed class RunTables : IDisposable
 
     /// <summary>DuckDB takes the metadata as a struct, whose field names do not tell
     /// capitals from small letters; the first of a name wins.</summary>
-    internal static string Metadata(JsonObject facts)
+    internal static string Metadata(IEnumerable<(string Name, string Text)> metadata)
     {
         var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         var fields = new List<string>();
-        foreach (var (name, text) in RunFacts.OfResult(facts))
+        foreach (var (name, text) in metadata)
         {
             if (name.Length > 0 && names.Add(name)) fields.Add($"{SqlText.Literal(name)}: {SqlText.Literal(text)}");
         }

@@ -52,7 +52,8 @@ internal static class RunViews
     /// booleans, else VARCHAR.</summary>
     private static void CreateRuns(DuckDbDatabase database, IReadOnlyList<RunFiles> runs)
     {
-        var names = runs.SelectMany(run => run.Facts).Where(fact => RunFacts.Scalar(fact.Value) is not null).Select(fact => fact.Key)
+        var scalars = runs.Select(run => run.Json.Scalars.ToDictionary()).ToList();
+        var names = scalars.SelectMany(run => run.Keys)
             .Where(name => name.Length > 0 && !name.Equals(RunColumn, StringComparison.OrdinalIgnoreCase))
             .Distinct(StringComparer.OrdinalIgnoreCase).ToArray();
         var next = 0;
@@ -65,23 +66,23 @@ internal static class RunViews
                 vectors.SetText(0, row, runs[next].Name);
                 for (var c = 0; c < names.Length; c++)
                 {
-                    if (RunFacts.Scalar(runs[next].Facts[names[c]]) is { } text) vectors.SetText(c + 1, row, text);
+                    if (RunJson.Text(scalars[next].GetValueOrDefault(names[c])) is { } text) vectors.SetText(c + 1, row, text);
                     else vectors.SetNull(c + 1, row);
                 }
             }
             return rows;
         });
-        var casts = names.Select((name, c) => $", f{c}::{SqlType(runs.Select(run => run.Facts[name]))} AS {SqlText.Name(name)}");
+        var casts = names.Select((name, c) => $", f{c}::{SqlType(scalars.Select(run => run.GetValueOrDefault(name)).OfType<JsonNode>())} AS {SqlText.Name(name)}");
         source.Execute(database, $"CREATE TABLE runs AS SELECT {RunColumn}{string.Concat(casts)} FROM facts()", default);
     }
 
-    private static string SqlType(IEnumerable<JsonNode?> values)
+    private static string SqlType(IEnumerable<JsonNode> scalars)
     {
-        var texts = values.Where(value => RunFacts.Scalar(value) is not null).ToList();
-        var kinds = texts.Select(value => value!.GetValueKind()).Distinct().ToList();
+        var values = scalars.ToList();
+        var kinds = values.Select(value => value.GetValueKind()).Distinct().ToList();
         if (kinds.All(kind => kind is JsonValueKind.True or JsonValueKind.False)) return "BOOLEAN";
         if (kinds is not [JsonValueKind.Number]) return "VARCHAR";
-        return texts.All(value => long.TryParse(RunFacts.Scalar(value), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
+        return values.All(value => long.TryParse(RunJson.Text(value), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _))
             ? "BIGINT"
             : "DOUBLE";
     }

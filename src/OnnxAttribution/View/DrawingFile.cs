@@ -13,8 +13,8 @@ internal static class DrawingFile
     public static void CheckFree(string file, bool force)
     {
         if (Directory.Exists(file)) throw RunDirectoryException.DrawingIsDirectory(file);
-        if (RunDirectory.Files.Contains(Path.GetFileName(file))
-            && File.Exists(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(file))!, RunDirectory.FactsFile)))
+        if (RunNames.Files.Contains(Path.GetFileName(file))
+            && File.Exists(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(file))!, RunNames.RecordFile)))
         {
             throw RunDirectoryException.ProtectedFile(file);
         }

@@ -1,6 +1,6 @@
 using System.Globalization;
-using System.Text.Json.Nodes;
 using OnnxAttribution.Files;
+using OnnxAttribution.Store;
 
 namespace OnnxAttribution.View;
 
@@ -8,32 +8,32 @@ namespace OnnxAttribution.View;
 /// Nothing here is escaped: whoever writes it into a format does that.</summary>
 internal sealed class PictureHeader
 {
-    private readonly JsonObject _facts;
+    private readonly RunRecord _run;
+    private readonly PromptRunRecord? _prompt;
+    private readonly MergedRunRecord? _merged;
+    private readonly AblationRunRecord? _ablation;
 
-    public PictureHeader(JsonObject facts)
+    public PictureHeader(RunRecord run)
     {
-        _facts = facts;
-        Tokens = Texts("token_strings");
-        PatchTokens = Texts("patch_token_strings");
-        IsAblation = Text("kind") == "ablation";
-        IsMerged = Flag("merged");
+        (_run, _prompt, _merged, _ablation) = (run, run as PromptRunRecord, run as MergedRunRecord, run as AblationRunRecord);
         MetricWords = Words();
-        Options = [.. OptionPairs()];
+        Options = run.Asked is { } asked
+            ? [.. RunJson.Texts(asked).Where(o => o.Name != "memory_bytes").Select(o => (o.Name.Replace('_', ' '), o.Text))]
+            : [];
     }
 
-    public string? Prompt => Text("prompt");
-    public string? PatchPrompt => Text("patch_prompt");
+    public string? Prompt => _prompt?.Prompt;
+    public string? PatchPrompt => _prompt?.PatchPrompt;
 
     /// <summary>Token texts by position; empty for a graph merged from many prompts.</summary>
-    public IReadOnlyList<string> Tokens { get; }
-    public IReadOnlyList<string> PatchTokens { get; }
+    public IReadOnlyList<string> Tokens => _prompt?.TokenStrings ?? [];
+    public IReadOnlyList<string> PatchTokens => _prompt?.PatchTokenStrings ?? [];
 
     /// <summary>Edge effects are changes of downstream activations, found by real ablations.</summary>
-    public bool IsAblation { get; }
+    public bool IsAblation => _ablation is not null;
 
     /// <summary>What real ablations multiplied activations by; 0 takes them away.</summary>
-    public double Coefficient =>
-        IsAblation && _facts["options"] is JsonObject options && Number(options["coefficient"]) is var c && !double.IsNaN(c) ? c : 0;
+    public double Coefficient => _ablation?.Options?.Coefficient ?? 0;
 
     /// <summary>Nodes were moved to what they are in a patch run, and not to zero.</summary>
     public bool IsPatched => !IsAblation && (PatchPrompt is not null || !double.IsNaN(PatchMetric));
@@ -42,75 +42,54 @@ internal sealed class PictureHeader
     public int SignOfClean => Coefficient > 1 ? 1 : -1;
 
     /// <summary>The mean of many prompts' graphs.</summary>
-    public bool IsMerged { get; }
+    public bool IsMerged => _merged is not null;
 
     /// <summary>Text of the token that the metric is about, and of the one it is set against; null where it has none.</summary>
-    public string? Target => Text("target");
-    public string? Foil => Text("foil");
+    public string? Target => _prompt?.Target;
+    public string? Foil => _prompt?.Foil;
 
     /// <summary>Such as <c>logit of ')' over ']' after position 3</c>.</summary>
     public string MetricWords { get; }
 
     /// <summary>NaN where the run does not say.</summary>
-    public double CleanMetric => Number(_facts["clean_metric"]);
-    public double PatchMetric => Number(_facts["patch_metric"]);
+    public double CleanMetric => Number(_run.CleanMetric);
+    public double PatchMetric => Number(_run.PatchMetric);
 
     /// <summary>Share of Σ |effect| that features carry and not error nodes, over all sites; NaN where the run does not say.</summary>
-    public double ExplainedByFeatures => Number(_facts["explained_by_features"]);
+    public double ExplainedByFeatures =>
+        (_run as GraphRunRecord)?.ExplainedByFeatures ?? _merged?.ExplainedByFeatures ?? double.NaN;
 
-    public string Model => Text("model") ?? "";
-    public string? ModelPath => Text("model_path");
-    public string? BundleHash => Text("bundle_sha256");
-    public string? CommandLine => Text("command_line");
-    public string Version => Text("version") ?? "";
-    public string? FinishedAt => Text("finished_at");
+    public string Model => _run.Model ?? "";
+    public string? ModelPath => _run.ModelPath;
+    public string? BundleHash => _run.BundleSha256;
+    public string? CommandLine => _run.CommandLine;
+    public string Version => _run.Version ?? "";
+    public string? FinishedAt => _run.FinishedAt;
 
     /// <summary>The likeliest next tokens, and their probabilities.</summary>
     public IReadOnlyList<(string Token, double Probability)> TopTokens =>
-        _facts["top_tokens"] is JsonArray top
-            ? [.. top.OfType<JsonObject>().Select(t => (AsText(t["token"]) ?? "", Number(t["probability"])))]
-            : [];
+        [.. (_prompt?.TopTokens ?? []).Select(t => (t.Token ?? "", Number(t.Probability)))];
 
     /// <summary>Names and values of the options that were not left out.</summary>
     public IReadOnlyList<(string Name, string Value)> Options { get; }
 
     /// <summary>What the page and its pictures are called: the prompt and what was asked of it.</summary>
     public string Title =>
-        IsMerged || Prompt is null ? $"mean of {Text("prompts") ?? "many"} prompts"
+        IsMerged || Prompt is null ? $"mean of {_merged?.Prompts?.ToString(CultureInfo.InvariantCulture) ?? "many"} prompts"
             : Target is { } target ? $"{Prompt} → {DisplayText.Quoted(target)}"
             : Prompt;
 
     /// <summary>The site's dictionary on Neuronpedia, such as <c>gpt2-small/6-res-jb</c>; null where it is not known.</summary>
-    public string? NeuronpediaId(string site) => _facts["neuronpedia_ids"] is JsonObject ids ? AsText(ids[site]) : null;
+    public string? NeuronpediaId(string site) => _run.NeuronpediaIds?.GetValueOrDefault(site);
 
     private string Words()
     {
-        var metric = Text("metric") ?? "metric";
-        var target = Text("target") is { } t ? $" of {DisplayText.Quoted(t)}" : "";
-        var foil = Text("foil") is { } f ? $" over {DisplayText.Quoted(f)}" : "";
-        return $"{metric}{target}{foil}{(Text("position") is { } p ? $" after position {p}" : "")}";
+        var target = Target is { } t ? $" of {DisplayText.Quoted(t)}" : "";
+        var foil = Foil is { } f ? $" over {DisplayText.Quoted(f)}" : "";
+        return $"{_run.Metric ?? "metric"}{target}{foil}{(_prompt?.Position is { } p ? $" after position {p}" : "")}";
     }
 
-    private IEnumerable<(string, string)> OptionPairs()
-    {
-        if (_facts["options"] is not JsonObject options) yield break;
-        foreach (var (name, value) in options)
-        {
-            if (name != "memory_bytes" && AsText(value) is { Length: > 0 } text) yield return (name.Replace('_', ' '), text);
-        }
-    }
-
-    private string? Text(string key) => AsText(_facts[key]);
-
-    private bool Flag(string key) => _facts[key] is JsonValue v && v.TryGetValue<bool>(out var flag) && flag;
-
-    private string[] Texts(string key) => _facts[key] is JsonArray array ? [.. array.Select(t => AsText(t) ?? "")] : [];
-
-    private static string? AsText(JsonNode? node) =>
-        node is not JsonValue value ? null : value.TryGetValue<string>(out var text) ? text : value.ToJsonString();
-
-    private static double Number(JsonNode? node) =>
-        node is JsonValue value && double.TryParse(value.ToJsonString(), NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
-            ? number
-            : double.NaN;
+    // by way of the text: a picture shows 0.1 and not the float's digits as a double
+    private static double Number(float? value) =>
+        value is { } v ? double.Parse(v.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture) : double.NaN;
 }

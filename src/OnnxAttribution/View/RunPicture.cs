@@ -51,7 +51,7 @@ internal sealed class RunPicture
     internal static RunPicture Of(string path, StoredRun stored, IReadOnlyDictionary<(string Site, int Position, int Feature), float> exact,
         PictureLimits limits)
     {
-        var header = new PictureHeader(stored.Facts);
+        var header = new PictureHeader(stored.Record);
         var (places, edges) = Choose(stored, limits);
         var order = SiteOrder(stored);
         places = [.. places.OrderBy(i => order[stored.Nodes[i].Site])
@@ -96,9 +96,8 @@ internal sealed class RunPicture
     // run.json lists the selected sites in the order of computation; a run from elsewhere may not
     private static Dictionary<string, int> SiteOrder(StoredRun stored)
     {
-        var listed = stored.Facts["sites"] is System.Text.Json.Nodes.JsonArray sites ? sites.Select(s => s?.ToString() ?? "") : [];
         var result = new Dictionary<string, int>();
-        foreach (var name in listed.Concat(stored.Nodes.Select(n => n.Site))) result.TryAdd(name, result.Count);
+        foreach (var name in (stored.Record.Sites ?? []).Concat(stored.Nodes.Select(n => n.Site))) result.TryAdd(name, result.Count);
         return result;
     }
 

@@ -71,7 +71,7 @@ public sealed class TokenizerBundleTests : IDisposable
         var output = Verb.Run("graph", "--model", bundle, "--prompt", "the cat\u2603", "--metric", "logit-diff", "--target", " Mary",
             "--foil", "t", "--prepend-bos", "true", "--out", _directory["run"]).Done().Output;
         Assert.Contains(@"0 '<s>'  1 ' the'  2 ' cat'  3 '\xE2'  4 '\x98'  5 '\x83'", output);
-        var facts = RunFacts.Read(Path.Combine(_directory["run"], "run.json"));
+        var facts = RunDirectory.Read(_directory["run"]).Facts;
         Assert.Equal((" Mary", "t"), ((string?)facts["target"], (string?)facts["foil"]));
         Assert.Equal(["<s>", " the", " cat", @"\xE2", @"\x98", @"\x83"], facts["token_strings"]!.AsArray().Select(t => (string)t!));
         // the model has 257 ids, the tokenizer fewer

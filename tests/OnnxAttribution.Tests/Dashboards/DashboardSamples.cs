@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using OnnxAttribution.Dashboards;
 
 namespace OnnxAttribution.Tests.Dashboards;
@@ -8,7 +7,8 @@ internal static class DashboardSamples
 {
     public const string Hash = "0123abcd";
 
-    public static JsonObject Facts => new() { ["bundle_sha256"] = Hash, ["text"] = "a.txt", ["tokens"] = 1000, ["documents"] = 3 };
+    public static (string Name, string Text)[] Metadata =>
+        [("bundle_sha256", Hash), ("text", "a.txt"), ("tokens", "1000"), ("documents", "3")];
 
     /// <summary>A live feature with all there is, awkward tokens among it.</summary>
     public static FeatureDashboard Live(string site, int feature) => new(site, feature, 0.125, 1.5f, 3.25f, [100, 0, 25],
@@ -22,7 +22,7 @@ internal static class DashboardSamples
 
     public static string Bundle(TemporaryDirectory at, IEnumerable<FeatureDashboard> rows)
     {
-        FeatureTable.Write(at[FeatureTable.FileName], rows, Facts, CancellationToken.None);
+        FeatureTable.Write(at[FeatureTable.FileName], rows, Metadata, CancellationToken.None);
         return at.Path;
     }
 

@@ -13,11 +13,11 @@ public class AnnotateTests
         var run = RunSamples.Write(directory);
         var nodes = File.ReadAllBytes(Path.Combine(run, "nodes.parquet"));
         JsonObject facts = new() { ["pearson"] = 0.99, ["calls"] = 75, ["tops"] = new JsonArray(1, 2), ["none"] = null };
-        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), facts);
+        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), facts.ToAddition());
         TableSamples.AssertSame(TableSamples.Odd(), RunDirectory.ReadTable(run, "validation"));
         var expected = RunSamples.Facts;
         (expected["pearson"], expected["calls"], expected["tops"], expected["none"]) = (0.99, 75, new JsonArray(1, 2), null);
-        Assert.True(JsonNode.DeepEquals(expected, RunDirectory.Read(run).Facts));
+        RunDirectory.Read(run).AssertFacts(expected);
         Assert.Equal(["edges.parquet", "nodes.parquet", "run.json", "validation.parquet"], NamesIn(run));
         Assert.Equal(nodes, File.ReadAllBytes(Path.Combine(run, "nodes.parquet")));
         Assert.Equal(4, facts.Count);   // still the caller's
@@ -28,8 +28,8 @@ public class AnnotateTests
     {
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
-        RunDirectory.Annotate(run, "faithfulness", TableSamples.Counting(100), new() { ["faithful"] = 1 });
-        RunDirectory.Annotate(run, "faithfulness", TableSamples.Odd(), new() { ["faithful"] = 2 });
+        RunDirectory.Annotate(run, "faithfulness", TableSamples.Counting(100), new JsonObject { ["faithful"] = 1 }.ToAddition());
+        RunDirectory.Annotate(run, "faithfulness", TableSamples.Odd(), new JsonObject { ["faithful"] = 2 }.ToAddition());
         TableSamples.AssertSame(TableSamples.Odd(), RunDirectory.ReadTable(run, "faithfulness"));
         Assert.Equal(2, (int?)RunDirectory.Read(run).Facts["faithful"]);
     }
@@ -39,7 +39,7 @@ public class AnnotateTests
     {
         using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory), file = Path.Combine(run, "validation.parquet");
-        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new() { ["pearson"] = 0.5, ["calls"] = 75 });
+        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new JsonObject { ["pearson"] = 0.5, ["calls"] = 75 }.ToAddition());
         using var database = DuckDbDatabase.OpenInMemory();
         using var result = database.Query(
             $"SELECT string_agg(decode(key) || '=' || decode(value), ' ' ORDER BY key) FROM parquet_kv_metadata({SqlText.Literal(file)}) "
@@ -52,7 +52,7 @@ public class AnnotateTests
     {
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
-        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new() { ["pearson"] = 0.5 });
+        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new JsonObject { ["pearson"] = 0.5 }.ToAddition());
         var before = Contents(run);
         // a busy machine may tell of the file when the table is whole already: then the next one is larger
         for (var (rows, cancelled) = (750_000, false); !cancelled; rows *= 2)
@@ -64,7 +64,7 @@ public class AnnotateTests
             {
                 if (created.Name!.Contains("validation") && !created.Name.EndsWith(".lock")) cancel.Cancel();
             };
-            var error = Record.Exception(() => RunDirectory.Annotate(run, "validation", table, new() { ["pearson"] = 0.9 }, cancel.Token));
+            var error = Record.Exception(() => RunDirectory.Annotate(run, "validation", table, new JsonObject { ["pearson"] = 0.9 }.ToAddition(), cancel.Token));
             cancelled = error is OperationCanceledException;
             Assert.True(cancelled || (error is null && rows < 20_000_000), $"{rows} rows: {error?.Message ?? "nothing cancelled it"}");
             if (!cancelled) before = Contents(run);
@@ -86,7 +86,7 @@ public class AnnotateTests
         }
         Assert.Equal(["7"], RunSamples.Ask(run, "SELECT count(*) FROM validation"));
         Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
-        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new() { ["pearson"] = 0.5 });
+        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new JsonObject { ["pearson"] = 0.5 }.ToAddition());
         Assert.Equal(0.5, (double?)RunDirectory.Read(run).Facts["pearson"]);
         Assert.Equal(["edges.parquet", "nodes.parquet", "run.json", "validation.parquet"], NamesIn(run));
     }
@@ -114,7 +114,7 @@ public class AnnotateTests
         var run = RunSamples.Write(directory);
         string[] tables = ["validation", "faithfulness", "tokens", "curve"];
         await Task.WhenAll(Enumerable.Range(0, 16).Select(n => Task.Run(() =>
-            RunDirectory.Annotate(run, tables[n % 4], TableSamples.Counting(1000 + n), new() { [$"fact{n}"] = n }))));
+            RunDirectory.Annotate(run, tables[n % 4], TableSamples.Counting(1000 + n), new JsonObject { [$"fact{n}"] = n }.ToAddition()))));
         var facts = RunDirectory.Read(run).Facts;
         Assert.All(Enumerable.Range(0, 16), n => Assert.Equal(n, (int?)facts[$"fact{n}"]));
         Assert.All(tables, table => Assert.InRange(RunDirectory.ReadTable(run, table).Count, 1000, 1015));
@@ -145,7 +145,7 @@ public class AnnotateTests
         foreach (var name in new[] { "nothing", "file", "empty", "half", "torn" })
         {
             var error = Assert.Throws<RunDirectoryException>(() =>
-                RunDirectory.Annotate(directory[name], "validation", TableSamples.Odd(), []));
+                RunDirectory.Annotate(directory[name], "validation", TableSamples.Odd(), new RunAddition()));
             Assert.StartsWith(directory[name], error.Message);
             Assert.DoesNotContain('\n', error.Message);
         }
@@ -160,7 +160,7 @@ public class AnnotateTests
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
         Directory.CreateDirectory(Path.Combine(run, "validation.parquet"));   // in the way, also of root, whom permissions do not stop
-        var error = Assert.Throws<RunDirectoryException>(() => RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []));
+        var error = Assert.Throws<RunDirectoryException>(() => RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition()));
         Assert.StartsWith($"{run} cannot be added to: ", error.Message);
         Assert.DoesNotContain('\n', error.Message);
         Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
@@ -176,7 +176,7 @@ public class AnnotateTests
         using (FileSteps.Refusing(Path.Combine(run, "validation.parquet")))
         {
             Assert.StartsWith($"{run} cannot be added to: ",
-                Assert.Throws<RunDirectoryException>(() => RunDirectory.Annotate(run, "validation", TableSamples.Odd(), [])).Message);
+                Assert.Throws<RunDirectoryException>(() => RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition())).Message);
         }
 
         Assert.Equal(before, Contents(run));
@@ -188,9 +188,9 @@ public class AnnotateTests
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
         var withRun = new StoredTable(new StoredColumn("Run", StoredType.Integer));
-        Assert.Throws<ArgumentException>(() => RunDirectory.Annotate(run, "../escape", TableSamples.Odd(), []));
-        Assert.Throws<ArgumentException>(() => RunDirectory.Annotate(run, "nodes", TableSamples.Odd(), []));
-        Assert.Throws<ArgumentException>(() => RunDirectory.Annotate(run, "validation", withRun, []));
+        Assert.Throws<ArgumentException>(() => RunDirectory.Annotate(run, "../escape", TableSamples.Odd(), new RunAddition()));
+        Assert.Throws<ArgumentException>(() => RunDirectory.Annotate(run, "nodes", TableSamples.Odd(), new RunAddition()));
+        Assert.Throws<ArgumentException>(() => RunDirectory.Annotate(run, "validation", withRun, new RunAddition()));
         Assert.Equal(["edges.parquet", "nodes.parquet", "run.json"], NamesIn(run));
     }
 

@@ -49,10 +49,10 @@ public class FurtherTablesTests
     {
         using var directory = new AwkwardDirectory();
         foreach (var name in new[] { "a", "b", "c" }) RunSamples.Write(directory, $"all/{name}");
-        RunDirectory.Annotate(directory["all/a"], "validation", TableSamples.Odd(), []);
+        RunDirectory.Annotate(directory["all/a"], "validation", TableSamples.Odd(), new RunAddition());
         var other = new StoredTable(new StoredColumn("integer", StoredType.BigInt), new StoredColumn("only here", StoredType.Varchar));
         other.Add(long.MaxValue, "c");
-        RunDirectory.Annotate(directory["all/c"], "validation", other, []);
+        RunDirectory.Annotate(directory["all/c"], "validation", other, new RunAddition());
         Assert.Equal(["a|5|3|0", "c|1|1|1"], RunSamples.Ask(directory["all"],
             "SELECT run, count(*), count(integer), count(\"only here\") FROM validation GROUP BY run ORDER BY run"));
         Assert.Equal(["a", "b", "c"], RunSamples.Ask(directory["all"], "SELECT DISTINCT run FROM nodes ORDER BY run"));
@@ -96,7 +96,7 @@ public class FurtherTablesTests
     {
         using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory), file = Path.Combine(run, "validation.parquet");
-        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []);
+        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition());
         byte[] bytes = File.ReadAllBytes(file), nonsense = [.. bytes];
         Array.Fill(nonsense, (byte)0xA5, 4, nonsense.Length - 8);
         foreach (var damaged in new[] { bytes[..(bytes.Length / 2)], nonsense, [] })
@@ -112,7 +112,7 @@ public class FurtherTablesTests
             }
             Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
         }
-        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []);
+        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition());
         TableSamples.AssertSame(TableSamples.Odd(), RunDirectory.ReadTable(run, "validation"));
     }
 
@@ -149,7 +149,7 @@ public class FurtherTablesTests
     {
         using var directory = new AwkwardDirectory();
         var file = directory["deep/er/curve.parquet"];
-        RunDirectory.WriteTable(file, TableSamples.Odd(), force: false, new JsonObject { ["seed"] = 7 });
+        RunDirectory.WriteTable(file, TableSamples.Odd(), force: false, [("seed", "7")]);
         var error = Assert.Throws<RunDirectoryException>(() => RunDirectory.WriteTable(file, TableSamples.Counting(3), force: false));
         Assert.Equal($"{file} exists already. Choose another file, or give --force to replace it.", error.Message);
         Assert.Throws<RunDirectoryException>(() => RunDirectory.CheckTableFree(file, force: false));
@@ -191,8 +191,7 @@ public class FurtherTablesTests
 
     private static string Write(AwkwardDirectory directory, string name, bool force, params string[] tables)
     {
-        RunDirectory.Write(directory[name], RunSamples.Nodes, [RunSamples.Edges], RunSamples.MetricPosition, RunSamples.Facts, force,
-            tables: tables.ToDictionary(table => table, _ => TableSamples.Odd()));
+        RunDirectory.Write(directory[name], new RunContents(RunSamples.Nodes, [RunSamples.Edges], RunSamples.MetricPosition, RunSamples.Facts.ToRecord()) { Tables = tables.ToDictionary(table => table, _ => TableSamples.Odd()) }, force);
         return directory[name];
     }
 }

@@ -74,8 +74,8 @@ public class MergedRunTests
         using var directory = new AwkwardDirectory();
         string all = Batch(directory, old), merged = Path.Combine(all, "merged");
         Assert.Equal(RunSamples.Nodes, RunDirectory.Read(merged).Nodes);
-        RunDirectory.Annotate(merged, "validation", TableSamples.Odd(), new JsonObject { ["seen"] = 1 });
-        RunDirectory.Amend(merged, new JsonObject { ["also"] = 2 });
+        RunDirectory.Annotate(merged, "validation", TableSamples.Odd(), new JsonObject { ["seen"] = 1 }.ToAddition());
+        RunDirectory.Amend(merged, new JsonObject { ["also"] = 2 }.ToAddition());
         Assert.True(RunDirectory.HasTable(merged, "validation"));
         Assert.Equal(TableSamples.Odd().Count, RunDirectory.ReadTable(merged, "validation").Count);
         Assert.Equal(old, File.Exists(Path.Combine(merged, "validation.parquet")));
@@ -138,13 +138,13 @@ public class MergedRunTests
         using var directory = new AwkwardDirectory();
         static JsonObject At(string time) => new() { ["prompt"] = "x", ["finished_at"] = time };
         var run = RunSamples.Write(directory, "run", At("2026-01-01T00:00:00Z"));
-        var begun = RunDirectory.Read(run).Facts;
-        RunDirectory.Annotate(run, "faithfulness", TableSamples.Odd(), new JsonObject { ["faithfulness"] = 1 }, of: begun);
+        var begun = RunDirectory.ReadRecord(run);
+        RunDirectory.Annotate(run, "faithfulness", TableSamples.Odd(), new RunAddition { Faithfulness = new FaithfulnessRecord { Prompts = 1 } }, of: begun);
         // what else was added meanwhile makes no other run of it
-        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), [], of: begun);
+        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition(), of: begun);
         RunSamples.Write(directory, "run", At("2026-01-01T00:00:01Z"), force: true);
         Assert.Contains("nothing was added", Assert.Throws<RunDirectoryException>(() =>
-            RunDirectory.Annotate(run, "validation", TableSamples.Odd(), [], of: begun)).Message);
+            RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition(), of: begun)).Message);
         Assert.False(RunDirectory.HasTable(run, "validation"));
     }
 
@@ -163,7 +163,7 @@ public class MergedRunTests
             yield return RunSamples.Edges;
         }
         Assert.ThrowsAny<OperationCanceledException>(() =>
-            RunDirectory.WriteMean(all, RunSamples.Nodes, Cancelling(), 0, [], force: true, cancel.Token));
+            RunDirectory.WriteMean(all, new RunContents(RunSamples.Nodes, Cancelling(), 0, new GraphRunRecord()), force: true, cancel.Token));
         Assert.Equal(before ? ["a", "b", "merged"] : ["a"],
             Directory.GetFileSystemEntries(all).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         if (before) Assert.Equal(4, RunDirectory.Read(merged).Nodes.Count);
@@ -200,6 +200,5 @@ public class MergedRunTests
     }
 
     private static string WriteMean(string batch, bool force, int nodes) =>
-        RunDirectory.WriteMean(batch, RunSamples.Nodes[..nodes], nodes == 4 ? [RunSamples.Edges] : [], RunSamples.MetricPosition,
-            (JsonObject)s_merged.DeepClone(), force, default);
+        RunDirectory.WriteMean(batch, new RunContents(RunSamples.Nodes[..nodes], nodes == 4 ? [RunSamples.Edges] : [], RunSamples.MetricPosition, ((JsonObject)s_merged.DeepClone()).ToRecord()), force, default);
 }

@@ -16,7 +16,7 @@ public class PendingRunTests
             throw new IOException("the producer's own");
         }
         var error = Assert.Throws<IOException>(() =>
-            RunDirectory.Write(directory["run"], RunSamples.Nodes, Failing(), 0, [], force: false));
+            RunDirectory.Write(directory["run"], new RunContents(RunSamples.Nodes, Failing(), 0, new GraphRunRecord()), force: false));
         Assert.Equal("the producer's own", error.Message);
         Assert.Empty(Directory.EnumerateFileSystemEntries(directory.Path));
     }
@@ -37,7 +37,7 @@ public class PendingRunTests
             yield return RunSamples.Edges;
         }
         Assert.ThrowsAny<OperationCanceledException>(() =>
-            RunDirectory.Write(directory["run"], RunSamples.Nodes, Cancelling(), 0, [], force: false, cancel.Token));
+            RunDirectory.Write(directory["run"], new RunContents(RunSamples.Nodes, Cancelling(), 0, new GraphRunRecord()), force: false, cancel.Token));
         Assert.Empty(Directory.EnumerateFileSystemEntries(directory.Path));
     }
 
@@ -56,7 +56,7 @@ public class PendingRunTests
             };
             var edges = Enumerable.Repeat(RunSamples.Edges, chunks).Select(chunk => new ReadOnlyMemory<CausalEdge>(chunk));
             var error = Record.Exception(() =>
-                RunDirectory.Write(directory["run"], RunSamples.Nodes, edges, 0, [], force: false, cancel.Token));
+                RunDirectory.Write(directory["run"], new RunContents(RunSamples.Nodes, edges, 0, new GraphRunRecord()), force: false, cancel.Token));
             cancelled = error is OperationCanceledException;
             Assert.True(cancelled || (error is null && chunks < 10_000_000),
                 $"{chunks} chunks: {error?.Message ?? "nothing cancelled it"}");
@@ -114,7 +114,7 @@ public class PendingRunTests
         using var directory = new AwkwardDirectory();
         File.WriteAllText(directory["file"], "");
         var path = Path.Combine(directory["file"], "run");
-        var error = Assert.Throws<RunDirectoryException>(() => RunDirectory.Write(path, [], [], 0, [], force: false));
+        var error = Assert.Throws<RunDirectoryException>(() => RunDirectory.Write(path, new RunContents([], [], 0, new GraphRunRecord()), force: false));
         Assert.StartsWith($"{path} cannot be written: ", error.Message);
         Assert.DoesNotContain('\n', error.Message);
     }
@@ -150,7 +150,7 @@ public class PendingRunTests
             Assert.Contains("another program", Assert.Throws<RunDirectoryException>(() => RunSamples.Write(directory)).Message);
             yield return RunSamples.Edges;
         }
-        RunDirectory.Write(directory["run"], RunSamples.Nodes, Meanwhile(), 0, [], force: false);
+        RunDirectory.Write(directory["run"], new RunContents(RunSamples.Nodes, Meanwhile(), 0, new GraphRunRecord()), force: false);
         Assert.Equal(RunSamples.Edges.Length, RunDirectory.Read(directory["run"]).Edges.Length);
     }
 
@@ -163,7 +163,7 @@ public class PendingRunTests
             File.WriteAllText(directory["run"], "somebody else's");
             yield break;
         }
-        Assert.Throws<RunDirectoryException>(() => RunDirectory.Write(directory["run"], [], Meanwhile(), 0, [], force: false));
+        Assert.Throws<RunDirectoryException>(() => RunDirectory.Write(directory["run"], new RunContents([], Meanwhile(), 0, new GraphRunRecord()), force: false));
         Assert.Equal([directory["run"]], Directory.EnumerateFileSystemEntries(directory.Path));
         Assert.Equal("somebody else's", File.ReadAllText(directory["run"]));
     }

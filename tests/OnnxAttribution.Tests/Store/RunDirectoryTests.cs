@@ -14,7 +14,7 @@ public class RunDirectoryTests
         Assert.Equal(RunSamples.Nodes, run.Nodes);
         Assert.Equal(RunSamples.SortedEdges, run.Edges.ToArray());
         Assert.Equal(RunSamples.MetricPosition, run.MetricPosition);
-        Assert.True(JsonNode.DeepEquals(RunSamples.Facts, run.Facts));
+        run.AssertFacts(RunSamples.Facts);
     }
 
     [Fact]
@@ -94,8 +94,7 @@ public class RunDirectoryTests
             new NodeRow($"blocks.{n % 300}.hook_mlp_out", n % 300, "mlp", n / 300, "t", n, 1, 0, 1, 1, true)).ToArray();
         var edges = Enumerable.Range(0, 200_000).Select(_ =>
             new CausalEdge(random.Next(700), random.Next(-1, 700), random.NextSingle(), random.NextSingle() - 0.5f)).ToArray();
-        RunDirectory.Write(directory["run"], nodes, edges.Chunk(777).Select(chunk => new ReadOnlyMemory<CausalEdge>(chunk)), 5,
-            [], force: false);
+        RunDirectory.Write(directory["run"], new RunContents(nodes, edges.Chunk(777).Select(chunk => new ReadOnlyMemory<CausalEdge>(chunk)), 5, new GraphRunRecord()), force: false);
         var read = RunDirectory.Read(directory["run"]).Edges.ToArray();
         Assert.Equal(edges.OrderBy(e => e.Up).ThenBy(e => e.Down).ThenBy(e => e.Effect),
             read.OrderBy(e => e.Up).ThenBy(e => e.Down).ThenBy(e => e.Effect));
@@ -121,7 +120,7 @@ public class RunDirectoryTests
                 yield return buffer;
             }
         }
-        RunDirectory.Write(directory["run"], RunSamples.Nodes, Reusing(), RunSamples.MetricPosition, [], force: false);
+        RunDirectory.Write(directory["run"], new RunContents(RunSamples.Nodes, Reusing(), RunSamples.MetricPosition, new GraphRunRecord()), force: false);
         Assert.Equal(RunSamples.SortedEdges, RunDirectory.Read(directory["run"]).Edges.ToArray());
     }
 
@@ -129,8 +128,8 @@ public class RunDirectoryTests
     public void A_run_may_be_empty()
     {
         using var directory = new AwkwardDirectory();
-        RunDirectory.Write(directory["no edges"], RunSamples.Nodes, [], 0, [], force: false);
-        RunDirectory.Write(directory["nothing"], [], [], 0, [], force: false);
+        RunDirectory.Write(directory["no edges"], new RunContents(RunSamples.Nodes, [], 0, new GraphRunRecord()), force: false);
+        RunDirectory.Write(directory["nothing"], new RunContents([], [], 0, new GraphRunRecord()), force: false);
         Assert.Empty(RunDirectory.Read(directory["no edges"]).Edges.ToArray());
         Assert.Null(RunDirectory.Read(directory["no edges"]).MetricPosition);
         Assert.Empty(RunDirectory.Read(directory["nothing"]).Nodes);
@@ -141,7 +140,7 @@ public class RunDirectoryTests
     public void An_edge_between_unknown_nodes_and_a_node_given_twice_are_refused()
     {
         using var directory = new AwkwardDirectory();
-        void Write(NodeRow[] nodes, CausalEdge[] edges) => RunDirectory.Write(directory["run"], nodes, [edges], 0, [], force: false);
+        void Write(NodeRow[] nodes, CausalEdge[] edges) => RunDirectory.Write(directory["run"], new RunContents(nodes, [edges], 0, new GraphRunRecord()), force: false);
         Assert.Throws<ArgumentException>(() => Write(RunSamples.Nodes, [new(0, 4, 1, 1)]));
         Assert.Throws<ArgumentException>(() => Write(RunSamples.Nodes, [new(-1, 0, 1, 1)]));
         Assert.Throws<ArgumentException>(() => Write([RunSamples.Nodes[0], RunSamples.Nodes[0]], []));
@@ -174,7 +173,7 @@ public class RunDirectoryTests
     {
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
-        RunDirectory.Write(directory["other"], RunSamples.Nodes[..2], [], 0, [], force: false);
+        RunDirectory.Write(directory["other"], new RunContents(RunSamples.Nodes[..2], [], 0, new GraphRunRecord()), force: false);
         File.Copy(Path.Combine(directory["other"], "nodes.parquet"), Path.Combine(run, "nodes.parquet"), overwrite: true);
         AssertNames(Path.Combine(run, "edges.parquet"), Assert.Throws<RunDirectoryException>(() => RunDirectory.Read(run)));
     }

@@ -25,13 +25,13 @@ public class RunQueryTests
     {
         using var directory = new AwkwardDirectory();
         RunSamples.Write(directory, "all/a");
-        RunSamples.Write(directory, "all/b", new() { ["model"] = 3, ["new"] = "x", ["RUN"] = "ignored" });
+        RunSamples.Write(directory, "all/b", new() { ["calls"] = "3", ["new"] = "x", ["RUN"] = "ignored" });
         var alone = RunSamples.Write(directory, "alone");
         var twin = RunSamples.Write(directory, "other/alone");
         Directory.CreateDirectory(directory["all/notes"]);
         Directory.Move(RunSamples.Write(directory, "all/c"), directory["all/.c.0123456789abcdef.tmp"]);
         Assert.Equal(["a|4", "b|4"], RunSamples.Ask(directory["all"], "SELECT run, count(*) FROM nodes GROUP BY run ORDER BY run"));
-        Assert.Equal(["a|gpt2|NULL", "b|3|x"], RunSamples.Ask(directory["all"], "SELECT run, model, \"new\" FROM runs ORDER BY run"));
+        Assert.Equal(["a|74|NULL", "b|3|x"], RunSamples.Ask(directory["all"], "SELECT run, calls, \"new\" FROM runs ORDER BY run"));
         Assert.Equal(["a", "b", "alone"], new RunQuery([directory["all"], alone, alone]).Runs);
         Assert.Equal([alone, twin], new RunQuery([alone, twin]).Runs);
     }

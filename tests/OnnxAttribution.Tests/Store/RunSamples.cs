@@ -44,7 +44,7 @@ internal static class RunSamples
 
     public static string Write(AwkwardDirectory directory, string name = "run", JsonObject? facts = null, bool force = false)
     {
-        RunDirectory.Write(directory[name], Nodes, [Edges], MetricPosition, facts ?? Facts, force);
+        RunDirectory.Write(directory[name], new RunContents(Nodes, [Edges], MetricPosition, (facts ?? Facts).ToRecord()), force);
         return directory[name];
     }
 

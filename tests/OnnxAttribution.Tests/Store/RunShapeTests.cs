@@ -18,8 +18,8 @@ public class RunShapeTests
         Assert.SkipWhen(OperatingSystem.IsWindows(), "no such names there");
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory, name);
-        RunDirectory.Write(directory[beside], RunSamples.Nodes[..1], [], RunSamples.MetricPosition, RunSamples.Facts, force: false);
-        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []);
+        RunDirectory.Write(directory[beside], new RunContents(RunSamples.Nodes[..1], [], RunSamples.MetricPosition, RunSamples.Facts.ToRecord()), force: false);
+        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition());
         Assert.Equal(["4"], RunSamples.Ask(run, "SELECT count(*) FROM nodes"));
         Assert.Equal(["4", "1"], RunSamples.Ask(directory.Path, "SELECT count(*) FROM nodes GROUP BY run ORDER BY 1 DESC"));
         Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
@@ -57,15 +57,13 @@ public class RunShapeTests
         JsonObject Facts(int execution)
         {
             var facts = RunSamples.Facts;
-            foreach (var key in (string[])["seconds", "runtime_calls", "operations", "peak_memory_bytes", "model_path", "threads",
-                "command_line", "finished_at"])
-            {
-                facts[key] = execution;
-            }
+            string[] numbers = ["seconds", "runtime_calls", "operations", "peak_memory_bytes", "threads"];
+            foreach (var key in numbers) facts[key] = execution;
+            foreach (var key in (string[])["model_path", "device", "command_line", "finished_at"]) facts[key] = $"{execution}";
             return facts;
         }
         string a = RunSamples.Write(directory, "a", Facts(1)), b = RunSamples.Write(directory, "b", Facts(2));
-        foreach (var run in (string[])[a, b]) RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []);
+        foreach (var run in (string[])[a, b]) RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition());
         foreach (var file in (string[])["nodes.parquet", "edges.parquet", "validation.parquet"])
         {
             Assert.Equal(File.ReadAllBytes(Path.Combine(a, file)), File.ReadAllBytes(Path.Combine(b, file)));
@@ -82,6 +80,9 @@ public class RunShapeTests
     [InlineData("""{"validation": {"nodes": {"count": 1, "top": 1, "pearson": "x"}}}""",
         "'validation.nodes.pearson' is a text where number belongs")]
     [InlineData("""{"validation": {"nodes": {"count": 1}}}""", "'validation.nodes.top' is missing")]
+    [InlineData("""{"clean_metric": "12"}""", "'clean_metric' is a text where number belongs")]
+    [InlineData("""{"timings": {"open": true}}""", "'timings.open' is true or false where number belongs")]
+    [InlineData("""{"options": {"top_nodes": 2.5}}""", "'options.top_nodes' is a number where whole number belongs")]
     [InlineData("{\n\"a\": 1,\n\"a\": 2}", "a key is there twice, 'a'")]
     [InlineData("{\n", "line 2")]
     [InlineData("[]", "no JSON object")]

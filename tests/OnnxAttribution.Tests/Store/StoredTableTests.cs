@@ -21,7 +21,7 @@ public class StoredTableTests
     {
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
-        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), []);
+        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition());
         Assert.Equal(["5|3|3|3|3|3|3"], RunSamples.Ask(run,
             "SELECT count(*), count(text), count(integer), count(long), count(\"float\"), count(\"double\"), "
             + "count(claim) FROM validation"));
@@ -33,7 +33,7 @@ public class StoredTableTests
     {
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
-        RunDirectory.Annotate(run, "tokens", new StoredTable(TableSamples.Columns), []);
+        RunDirectory.Annotate(run, "tokens", new StoredTable(TableSamples.Columns), new RunAddition());
         Assert.Equal(["run VARCHAR, text VARCHAR, integer INTEGER, long BIGINT, float FLOAT, double DOUBLE, claim BOOLEAN"],
             RunSamples.Ask(run, "SELECT string_agg(column_name || ' ' || column_type, ', ') FROM (DESCRIBE logits)"));
     }
@@ -140,7 +140,7 @@ public class StoredTableTests
     {
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory, "top=5/layer=1/run");
-        RunDirectory.Annotate(run, "tokens", TableSamples.Odd(), []);
+        RunDirectory.Annotate(run, "tokens", TableSamples.Odd(), new RunAddition());
         Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
         TableSamples.AssertSame(TableSamples.Odd(), RunDirectory.ReadTable(run, "tokens"));
         Assert.Equal(["0"], RunSamples.Ask(run, "SELECT count(*) FROM (DESCRIBE nodes) WHERE column_name = 'top'"));

@@ -51,7 +51,7 @@ internal static class HostileRun
 
     public static string Write(string path)
     {
-        RunDirectory.Write(path, Nodes, [Edges], metricPosition: 3, Facts, force: false);
+        RunDirectory.Write(path, new RunContents(Nodes, [Edges], 3, Facts.ToRecord()), force: false);
         return path;
     }
 }

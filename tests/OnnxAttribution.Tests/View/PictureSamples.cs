@@ -20,7 +20,7 @@ internal static class PictureSamples
         int? metricPosition = 0, PictureLimits? limits = null) =>
         RunPicture.Of("runs/a sample", new StoredRun(nodes, edges.ToArray(), edges.Any(e => e.Down == CausalEdge.Metric)
             ? metricPosition
-            : null, facts ?? Facts("x")), new Dictionary<(string, int, int), float>(), limits ?? new PictureLimits());
+            : null, (facts ?? Facts("x")).ToRecord()), new Dictionary<(string, int, int), float>(), limits ?? new PictureLimits());
 
     /// <summary>A token of every hostile kind, with a feature and an error node at each, and the first as the prompt's target.</summary>
     public static RunPicture Hostile()

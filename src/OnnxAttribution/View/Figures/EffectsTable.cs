@@ -16,8 +16,8 @@ internal sealed record EffectsTable(PictureHeader Header, IReadOnlyList<Site> Si
     {
         var stored = RunDirectory.Read(run, cancel);
         var known = stored.Nodes.Where(n => !float.IsNaN(n.Effect)).ToList();
-        if (known.Count == 0) throw FigureException.NoRows(Path.Combine(run, RunDirectory.NodesFile), "nodes with an effect");
-        var header = new PictureHeader(stored.Facts);
+        if (known.Count == 0) throw FigureException.NoRows(Path.Combine(run, RunNames.NodesFile), "nodes with an effect");
+        var header = new PictureHeader(stored.Record);
         var strongest = new Dictionary<Site, IReadOnlyList<PictureNode>>();
         foreach (var group in known.GroupBy(n => n.Site))
         {
@@ -29,7 +29,7 @@ internal sealed record EffectsTable(PictureHeader Header, IReadOnlyList<Site> Si
                     SignOfClean = header.SignOfClean
                 })];
         }
-        var order = (stored.Facts["sites"] as System.Text.Json.Nodes.JsonArray)?.Select(s => s?.ToString()).ToList() ?? [];
+        var order = stored.Record.Sites?.ToList() ?? [];
         // what run.json does not list comes last, as the file has it
         var sites = strongest.Keys.OrderBy(s => order.IndexOf(s.Name) is >= 0 and var at ? at : int.MaxValue).ToList();
         return new EffectsTable(header, sites, strongest, stored.Nodes.Count, stored.Nodes.Count - known.Count);

@@ -18,7 +18,7 @@ internal sealed record FaithfulnessTable(string Title, string Subtitle, IReadOnl
             new("completeness", StoredType.Double),
         ], cancel));
         if (rows.Count == 0) throw FigureException.NoRows(Path.Combine(run, "faithfulness.parquet"), "rows");
-        var header = new PictureHeader(RunFacts.Read(Path.Combine(run, RunDirectory.FactsFile)));
+        var header = new PictureHeader(RunDirectory.ReadRecord(run));
         var controls = rows.Where(r => r.Control is not null).Select(r => r.Control).Distinct().Count();
         var prompts = rows.Select(r => r.Prompt).Distinct().Count();
         var subtitle = (prompts == 1 ? "one prompt" : $"mean over {NumberText.Count(prompts, "prompt")}")

@@ -27,11 +27,11 @@ internal sealed record ValidationChecks(string Estimator, string Subtitle, IRead
             new("down_position", StoredType.Integer), new("down_feature", StoredType.Integer), new("approx_effect", StoredType.Float),
             new("exact_effect", StoredType.Float),
         ], cancel);
-        var facts = RunFacts.Read(Path.Combine(run, RunDirectory.FactsFile));
+        var record = RunDirectory.ReadRecord(run);
         var estimators = table.Values<string?>("estimator");
-        var own = facts["validation"]?["estimator"]?.ToString() ?? facts["options"]?["estimator"]?.ToString();
+        var own = record.Validation?.Estimator ?? (record as GraphRunRecord)?.Options?.Estimator;
         if (own is null || !estimators.Contains(own)) own = estimators.FirstOrDefault(e => e is not null);
-        var header = new PictureHeader(facts);
+        var header = new PictureHeader(record);
         var (nodes, edges, unknown) = (new List<ValidationMark>(), new List<ValidationMark>(), 0);
         var (check, exact, approximate) = (table.Values<string?>("check"), table.Values<float>("exact_effect"),
             table.Values<float>("approx_effect"));

@@ -1,5 +1,5 @@
 using System.Globalization;
-using System.Text.Json.Nodes;
+using OnnxAttribution.Store;
 
 namespace OnnxAttribution.View.Figures;
 
@@ -20,44 +20,35 @@ internal sealed class ValidationTable
     /// <summary>Names of parts are indented by two spaces below the whole.</summary>
     public IReadOnlyList<(string Name, IReadOnlyList<string> Figures)> Rows { get; }
 
-    /// <param name="facts">run.json.</param>
     /// <returns>null where the run was not validated.</returns>
-    public static ValidationTable? Of(JsonObject facts)
+    public static ValidationTable? Of(RunRecord run)
     {
-        if (facts["validation"] is not JsonObject validation) return null;
-        var rows = new List<(string, IReadOnlyList<string>)> { ("all nodes", Figures(validation["nodes"]!)) };
-        rows.AddRange(validation["by_kind"]!.AsArray()
-            .Select(k => ($"  {(string)k!["kind"]!} {((bool)k["error"]! ? "errors" : "features")}", Figures(k))));
+        if (run.Validation is not { } validation) return null;
+        var rows = new List<(string, IReadOnlyList<string>)> { ("all nodes", Figures(validation.Nodes)) };
+        rows.AddRange(validation.ByKind.Select(k => ($"  {k.Kind} {(k.Error ? "errors" : "features")}", Figures(k))));
         rows.AddRange(Strata(validation, "node"));
-        rows.Add(("all edges", Figures(validation["edges"]!)));
+        rows.Add(("all edges", Figures(validation.Edges)));
         rows.AddRange(Strata(validation, "edge"));
-        rows.Add(("downstream activations", Figures(validation["changes"]!)));
-        return new ValidationTable(Sentence(facts, validation), rows);
+        rows.Add(("downstream activations", Figures(validation.Changes)));
+        return new ValidationTable(Sentence((run as GraphRunRecord)?.Options, validation), rows);
     }
 
     /// <summary>One row's cells, in the order of <see cref="Columns"/>.</summary>
-    /// <param name="figures">An agreement, as run.json has it.</param>
-    public static IReadOnlyList<string> Figures(JsonNode figures) =>
+    public static IReadOnlyList<string> Figures(AgreementRecord a) =>
     [
-        ((int)figures["count"]!).ToString("N0", CultureInfo.InvariantCulture), NumberText.Correlation(Value(figures, "pearson")),
-        NumberText.Correlation(Value(figures, "spearman")), NumberText.Percent(Value(figures, "sign_agreement")),
-        NumberText.Of(Value(figures, "slope")), NumberText.Percent(Value(figures, "median_relative_error")),
-        $"{NumberText.Percent(Value(figures, "top_recall"))} of {((int)figures["top"]!).ToString("N0", CultureInfo.InvariantCulture)}",
+        Count(a.Count), NumberText.Correlation(a.Pearson), NumberText.Correlation(a.Spearman), NumberText.Percent(a.SignAgreement),
+        NumberText.Of(a.Slope), NumberText.Percent(a.MedianRelativeError), $"{NumberText.Percent(a.TopRecall)} of {Count(a.Top)}",
     ];
 
-    /// <summary>A figure; NaN where it is not defined.</summary>
-    public static double Value(JsonNode of, string name) => of[name] is { } v ? (double)v : double.NaN;
+    private static string Count(int count) => count.ToString("N0", CultureInfo.InvariantCulture);
 
-    private static IEnumerable<(string, IReadOnlyList<string>)> Strata(JsonObject validation, string check) =>
-        validation["by_stratum"]!.AsArray()
-            .Where(s => (string)s!["check"]! == check && (string)s["stratum"]! != "all")
-            .Select(s => ($"  {(string)s!["stratum"]!}", Figures(s)));
+    private static IEnumerable<(string, IReadOnlyList<string>)> Strata(ValidationRecord validation, string check) =>
+        validation.ByStratum.Where(s => s.Check == check && s.Stratum != "all").Select(s => ($"  {s.Stratum}", Figures(s)));
 
-    private static string Sentence(JsonObject facts, JsonObject validation)
+    private static string Sentence(GraphOptionsRecord? options, ValidationRecord validation)
     {
-        string Count(string of, string noun) => NumberText.Count((int)validation[of]!["count"]!, noun);
-        var sampled = validation["sample"] is null ? " (all)" : $" (sampled, seed {(int)validation["seed"]!})";
-        return $"{(string?)facts["options"]?["method"]} with estimator {(string?)facts["options"]?["estimator"]} against real "
-            + $"interventions: {Count("nodes", "node")}, {Count("edges", "edge")}{sampled}";
+        var sampled = validation.Sample is null ? " (all)" : $" (sampled, seed {validation.Seed})";
+        return $"{options?.Method} with estimator {options?.Estimator} against real interventions: "
+            + $"{NumberText.Count(validation.Nodes.Count, "node")}, {NumberText.Count(validation.Edges.Count, "edge")}{sampled}";
     }
 }

@@ -1,6 +1,6 @@
 using System.Globalization;
-using System.Text.Json.Nodes;
 using OnnxAttribution.Bundles;
+using OnnxAttribution.Store;
 
 namespace OnnxAttribution.View.Formats;
 
@@ -10,7 +10,7 @@ internal sealed class ViewerIds
     private const string Everywhere = "(all positions)";
     private readonly Dictionary<string, int> _layers;
     private readonly int _metricLayer, _shift;
-    private readonly JsonArray? _tokens;
+    private readonly IReadOnlyList<int> _tokens;
 
     public ViewerIds(RunPicture picture)
     {
@@ -25,10 +25,11 @@ internal sealed class ViewerIds
         _layers = picture.Sites.Zip(numbers).ToDictionary(p => p.First.Name, p => p.Second);
         _metricLayer = numbers.DefaultIfEmpty(0).Max() + 1;
         var tokens = TokensOf(picture).ToList();
+        var prompt = picture.Stored.Record as PromptRunRecord;
         _shift = tokens.Count == 0 || picture.Nodes.Any(n => n.Position < 0 && !n.IsMetric) ? 1 : 0;
-        _tokens = picture.Stored.Facts["tokens"] as JsonArray;
+        _tokens = prompt?.Tokens ?? [];
         Columns = [.. Enumerable.Repeat(Everywhere, _shift), .. tokens];
-        Target = picture.Stored.Facts["target_id"] is JsonValue v && v.TryGetValue<int>(out var id) ? id : 0;
+        Target = prompt?.TargetId ?? 0;
         Probability = ProbabilityOf(picture);
     }
 
@@ -56,8 +57,7 @@ internal sealed class ViewerIds
 
     /// <summary>The vocabulary's id of a column's token; the column itself where the run does not say.</summary>
     public int TokenId(int column) =>
-        _tokens is not null && column >= _shift && column - _shift < _tokens.Count && _tokens[column - _shift] is JsonValue v
-            && v.TryGetValue<int>(out var id) ? id : column;
+        column >= _shift && column - _shift < _tokens.Count ? _tokens[column - _shift] : column;
 
     private static IEnumerable<string> TokensOf(RunPicture picture)
     {
@@ -72,7 +72,7 @@ internal sealed class ViewerIds
 
     private static double ProbabilityOf(RunPicture picture)
     {
-        var (header, metric) = (picture.Header, picture.Stored.Facts["metric"]?.ToString());
+        var (header, metric) = (picture.Header, picture.Stored.Record.Metric);
         var known = header.TopTokens.Where(t => t.Token == header.Target).Select(t => t.Probability).FirstOrDefault(double.NaN);
         if (double.IsNaN(known))
         {

@@ -212,7 +212,7 @@ internal sealed class PageData
 
     private void WriteValidation(Utf8JsonWriter json)
     {
-        if (ValidationTable.Of(_picture.Stored.Facts) is not { } table)
+        if (ValidationTable.Of(_picture.Stored.Record) is not { } table)
         {
             json.WriteNull("validation");
             return;

@@ -19,7 +19,7 @@ internal static class FigureRuns
         ];
         var facts = PictureSamples.Facts("ab" + Hostile);
         facts["options"] = new JsonObject { ["estimator"] = "gradient" };
-        RunDirectory.Write(at[name], nodes, [], 1, facts, force: false);
+        RunDirectory.Write(at[name], new RunContents(nodes, [], 1, facts.ToRecord()), force: false);
         return at[name];
     }
 
@@ -37,7 +37,7 @@ internal static class FigureRuns
             table.Add(check, estimator, "blocks.0.hook_attn_out", 1, feature, isEdge ? "metric" : (string?)null, isEdge ? 1 : (int?)null,
                 isEdge ? -1 : (int?)null, approximate, exact);
         }
-        RunDirectory.Annotate(run, "validation", table, []);
+        RunDirectory.Annotate(run, "validation", table, new RunAddition());
     }
 
     public static StoredTable Curve(int positions, int steps, string token = "tok")

@@ -64,7 +64,7 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
     public void A_curve_has_a_point_for_each_row_of_the_positions_that_respond(bool inRun)
     {
         var path = FigureRuns.Write(_directory);
-        if (inRun) RunDirectory.Annotate(path, "curve", FigureRuns.Curve(3, 9, FigureRuns.Hostile), []);
+        if (inRun) RunDirectory.Annotate(path, "curve", FigureRuns.Curve(3, 9, FigureRuns.Hostile), new RunAddition());
         else RunDirectory.WriteTable(path = _directory["curve.parquet"], FigureRuns.Curve(3, 9, FigureRuns.Hostile), force: false);
         var svg = Drawn("curve", path);
         var points = SvgReading.OfClass(svg, "point").ToList();
@@ -88,7 +88,7 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
     public void Faithfulness_is_a_mean_over_prompts_per_rule_with_random_circuits()
     {
         var run = FigureRuns.Write(_directory);
-        RunDirectory.Annotate(run, "faithfulness", FigureRuns.Faithfulness(), []);
+        RunDirectory.Annotate(run, "faithfulness", FigureRuns.Faithfulness(), new RunAddition());
         var svg = Drawn("faithfulness", run);
         var points = SvgReading.OfClass(svg, "faithfulness-point").ToList();
         Assert.Equal((2 * 4, 2 * 4), (points.Count, SvgReading.OfClass(svg, "completeness-point").Count()));
@@ -147,8 +147,8 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
     public void Figures_are_well_formed_stay_within_their_box_and_take_tokens_for_text()
     {
         var run = FigureRuns.Write(_directory);
-        RunDirectory.Annotate(run, "curve", FigureRuns.Curve(9, 5, FigureRuns.Hostile), []);
-        RunDirectory.Annotate(run, "faithfulness", FigureRuns.Faithfulness(), []);
+        RunDirectory.Annotate(run, "curve", FigureRuns.Curve(9, 5, FigureRuns.Hostile), new RunAddition());
+        RunDirectory.Annotate(run, "faithfulness", FigureRuns.Faithfulness(), new RunAddition());
         FigureRuns.AddValidation(run, ("node", "gradient", 1, -3, -2), ("edge", "gradient", 2, 3, 2));
         foreach (var name in FigureFile.Names)
         {

@@ -182,9 +182,11 @@ public sealed class PageActionTests(PageBrowser browser, ExamplePages pages)
 
     private string Linked()
     {
-        var facts = Picture.Stored.Facts.DeepClone().AsObject();
-        facts["neuronpedia_ids"] = new System.Text.Json.Nodes.JsonObject { ["blocks.0.hook_resid_pre"] = ExamplePages.Dictionary };
-        return pages.Write("linked.html", RunPicture.Of(pages.Run, Picture.Stored with { Facts = facts },
+        var record = Picture.Stored.Record with
+        {
+            NeuronpediaIds = new Dictionary<string, string> { ["blocks.0.hook_resid_pre"] = ExamplePages.Dictionary },
+        };
+        return pages.Write("linked.html", RunPicture.Of(pages.Run, Picture.Stored with { Record = record },
             new Dictionary<(string, int, int), float>(), new PictureLimits()), []);
     }
 

@@ -200,7 +200,7 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
         await Assertions.Expect(section.Locator("table")).ToBeHiddenAsync();
         await section.Locator("summary").ClickAsync();
         await Assertions.Expect(section.Locator("table")).ToContainTextAsync("all nodes");
-        Assert.Equal(ValidationTable.Of(pages.Picture.Stored.Facts)!.Rows.Count, await section.Locator("tbody tr").CountAsync());
+        Assert.Equal(ValidationTable.Of(pages.Picture.Stored.Record)!.Rows.Count, await section.Locator("tbody tr").CountAsync());
         await Assertions.Expect(section.Locator("#validation-figure svg circle").First).ToBeVisibleAsync();
         await page.Keyboard.PressAsync("Escape");
         await Assertions.Expect(section.Locator("table")).ToBeHiddenAsync();

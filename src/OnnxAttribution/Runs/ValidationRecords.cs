@@ -1,0 +1,86 @@
+using System.Globalization;
+using OnnxAttribution.Files;
+using OnnxAttribution.Store;
+using OnnxAttribution.Validation;
+
+namespace OnnxAttribution.Runs;
+
+/// <summary>What checking a run has found.</summary>
+/// <param name="Estimators">The run's own first.</param>
+/// <param name="Conservation">Of every selected site.</param>
+/// <param name="PatchMinusClean">m(patch) − m(clean); NaN without a patch run.</param>
+/// <param name="Unmatched">Nodes that only one of the run and its repetition has.</param>
+internal sealed record ValidationFindings(IReadOnlyList<string> Estimators, IReadOnlyList<ValidationCheck> Checks,
+    IReadOnlyList<SiteConservation> Conservation, double PatchMinusClean, int Unmatched);
+
+/// <summary>Findings as run.json has them, under <c>validation</c>. What is no number (NaN) is null.</summary>
+internal static class ValidationRecords
+{
+    public static ValidationRecord Of(ValidationRequest request, ValidationFindings found)
+    {
+        var own = ValidationSummary.Of(found.Checks, found.Estimators[0]);
+        return new ValidationRecord
+        {
+            Estimator = own.Estimator,
+            All = request.All,
+            Sample = request.All ? null : request.Sample,
+            Seed = request.All ? null : request.Seed,
+            Nodes = Of(own.Nodes),
+            Edges = Of(own.Edges),
+            Changes = Of(own.Changes),
+            ByKind = [.. own.ByKind.Select(k => Filled(new KindAgreementRecord { Kind = k.Kind, Error = k.IsError, Count = 0, Top = 0 },
+                k.Effects))],
+            BySitePair = [.. own.BySitePair.Select(p => Filled(new SitePairAgreementRecord
+            {
+                UpSite = p.Up,
+                DownSite = p.Down ?? RunNames.MetricSite,
+                ChangesPearson = RecordParts.Finite(p.Changes.Pearson),
+                Count = 0,
+                Top = 0,
+            }, p.Effects))],
+            ByStratum = [.. own.ByStratum.Select(s => Filled(new StratumAgreementRecord
+            {
+                Check = s.IsEdge ? "edge" : "node",
+                Stratum = EnumName.Of(s.Stratum),
+                Count = 0,
+                Top = 0,
+            }, s.Effects))],
+            WorstNodes = [.. own.WorstNodes.Select(c => new NodeCheckRecord(RecordParts.Node(c.Up), Number(c.ApproxEffect),
+                Number(c.ExactEffect), EnumName.Of(c.Stratum)))],
+            WorstEdges = [.. own.WorstEdges.Select(Edge)],
+            Conservation = new ConservationRecord(RecordParts.Finite(found.PatchMinusClean), [.. found.Conservation.Select(Site)]),
+            Compared = found.Estimators.Count > 1
+                ? [.. found.Estimators.Select(name => Of(ValidationSummary.Of(found.Checks, name)))]
+                : null,
+            UnmatchedNodes = found.Unmatched > 0 ? found.Unmatched : null,
+        };
+    }
+
+    private static EstimatorAgreementRecord Of(ValidationSummary s) =>
+        new() { Estimator = s.Estimator, Nodes = Of(s.Nodes), Edges = Of(s.Edges), Changes = Of(s.Changes) };
+
+    private static AgreementRecord Of(Agreement a) => Filled(new AgreementRecord { Count = 0, Top = 0 }, a);
+
+    private static T Filled<T>(T record, Agreement a) where T : AgreementRecord => (T)((AgreementRecord)record with
+    {
+        Count = a.Count,
+        Pearson = RecordParts.Finite(a.Pearson),
+        Spearman = RecordParts.Finite(a.Spearman),
+        SignAgreement = RecordParts.Finite(a.SignAgreement),
+        Slope = RecordParts.Finite(a.Slope),
+        MedianRelativeError = RecordParts.Finite(a.MedianRelativeError),
+        Top = a.Top,
+        TopRecall = RecordParts.Finite(a.TopRecall),
+    });
+
+    private static EdgeCheckRecord Edge(ValidationCheck c) => new(RecordParts.Node(c.Up),
+        c.Down is { } down ? RecordParts.Node(down) : NodeOrMetric.Metric, Number(c.ApproxChange), Number(c.ExactChange),
+        Number(c.ApproxEffect), Number(c.ExactEffect), EnumName.Of(c.Stratum));
+
+    private static SiteConservationRecord Site(SiteConservation c) =>
+        new(c.Site.Name, RecordParts.Finite(c.Effects), RecordParts.Finite(c.Exact), RecordParts.Finite(c.ErrorShare));
+
+    // the shortest number that brings the float back: readers ask for doubles
+    private static double? Number(float value) =>
+        RecordParts.Finite(double.Parse(value.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture));
+}

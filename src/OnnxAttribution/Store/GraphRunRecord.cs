@@ -1,0 +1,86 @@
+using System.Text.Json.Serialization;
+
+namespace OnnxAttribution.Store;
+
+/// <summary>run.json of <c>graph</c>, of one prompt.</summary>
+public sealed record GraphRunRecord : PromptRunRecord
+{
+    /// <summary>What was asked.</summary>
+    [JsonPropertyOrder(203)]
+    public GraphOptionsRecord? Options { get; init; }
+
+    /// <summary>Share of Σ |effect| over all nodes that features carry; error nodes carry the rest.</summary>
+    [JsonPropertyOrder(220)]
+    public double? ExplainedByFeatures { get; init; }
+
+    /// <summary>The same, site by site.</summary>
+    [JsonPropertyOrder(221)]
+    public IReadOnlyDictionary<string, double?>? ExplainedBySite { get; init; }
+
+    /// <summary>Largest |effect − Σ effects of its edges| of a node over the largest |effect|; null unless every node was kept.</summary>
+    [JsonPropertyOrder(222)]
+    public double? ConservationViolation { get; init; }
+
+    internal override OptionsRecord? Asked => Options;
+}
+
+/// <summary>run.json of the mean over the prompts of a batch, summed over positions.</summary>
+public sealed record MergedRunRecord : RunRecord
+{
+    /// <summary>Always true: the run is the mean of others.</summary>
+    [JsonPropertyOrder(1)]
+    public bool Merged => true;
+
+    /// <summary>How many prompts the mean is over.</summary>
+    [JsonPropertyOrder(2)]
+    public int? Prompts { get; init; }
+
+    /// <summary>Their ids, which are the names of their run directories.</summary>
+    [JsonPropertyOrder(3)]
+    public IReadOnlyList<string>? Ids { get; init; }
+
+    /// <inheritdoc cref="GraphRunRecord.Options"/>
+    [JsonPropertyOrder(203)]
+    public GraphOptionsRecord? Options { get; init; }
+
+    /// <inheritdoc cref="GraphRunRecord.ExplainedByFeatures"/>
+    [JsonPropertyOrder(220)]
+    public double? ExplainedByFeatures { get; init; }
+
+    /// <inheritdoc cref="GraphRunRecord.ExplainedBySite"/>
+    [JsonPropertyOrder(221)]
+    public IReadOnlyDictionary<string, double?>? ExplainedBySite { get; init; }
+
+    internal override OptionsRecord? Asked => Options;
+}
+
+/// <summary>The options of <c>graph</c>.</summary>
+public sealed record GraphOptionsRecord : OptionsRecord
+{
+    /// <summary>How effects were estimated: <c>atp</c> (attribution patching), <c>ig</c> (integrated gradients) or <c>exact</c>.</summary>
+    public string? Method { get; init; }
+
+    /// <summary>The gradient rules: <c>gradient</c>, <c>relp</c> or <c>frozen</c>.</summary>
+    public string? Estimator { get; init; }
+
+    /// <summary>Steps of <c>ig</c>; null for other methods.</summary>
+    public int? Steps { get; init; }
+
+    /// <summary>Most nodes kept per site; null: no limit.</summary>
+    public int? TopNodes { get; init; }
+
+    /// <summary>Least |effect| of a kept node.</summary>
+    public float? NodeThreshold { get; init; }
+
+    /// <summary>Most edges kept per downstream node; null: no limit.</summary>
+    public int? TopEdges { get; init; }
+
+    /// <summary>Least |effect| of a kept edge.</summary>
+    public float? EdgeThreshold { get; init; }
+
+    /// <summary>Whether nodes without a path to the metric were taken out.</summary>
+    public bool? Prune { get; init; }
+
+    /// <summary><c>sum</c>: nodes and edges are summed over positions; <c>none</c>: they are not.</summary>
+    public string? Aggregate { get; init; }
+}

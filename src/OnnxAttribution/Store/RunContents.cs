@@ -1,0 +1,16 @@
+using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
+
+namespace OnnxAttribution.Store;
+
+/// <summary>What a run directory is written from.</summary>
+/// <param name="Nodes">All nodes, each (site, position, feature) once; written in this order.</param>
+/// <param name="Edges">Edges in any order and any chunks; enumerated once, and each chunk copied before the next is asked for.
+/// Sorted when written by (down_site, down_position, down_feature, |effect| falling).</param>
+/// <param name="MetricPosition">The token position the metric is read at.</param>
+/// <param name="Record">run.json; its top-level strings, numbers and booleans also go into the key-value metadata of the Parquet files.</param>
+internal sealed record RunContents(IReadOnlyList<NodeRow> Nodes, IEnumerable<ReadOnlyMemory<CausalEdge>> Edges, int MetricPosition,
+    RunRecord Record)
+{
+    /// <summary>Further tables by name, each written to <c>name.parquet</c> in the same step.</summary>
+    public IReadOnlyDictionary<string, StoredTable> Tables { get; init; } = new Dictionary<string, StoredTable>();
+}

@@ -1,0 +1,19 @@
+namespace OnnxAttribution.Store;
+
+/// <summary>Names of a run's files, and of the metric in them.</summary>
+internal static class RunNames
+{
+    /// <summary>What edges.parquet and run.json call the metric where a site's name belongs.</summary>
+    public const string MetricSite = "metric";
+
+    public const string NodesFile = "nodes.parquet";
+    public const string EdgesFile = "edges.parquet";
+    public const string RecordFile = "run.json";
+
+    /// <summary>Within the directory of a batch's mean, the run directory.</summary>
+    public const string Mean = "mean";
+
+    /// <summary>All files that a run may hold, but for drawings.</summary>
+    public static IReadOnlyList<string> Files { get; } =
+        [NodesFile, EdgesFile, RecordFile, .. FurtherTables.Names.Concat(FurtherTables.Renamed.Keys).Select(table => table + ".parquet")];
+}
