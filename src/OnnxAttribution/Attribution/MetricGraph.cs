@@ -70,6 +70,6 @@ internal sealed class MetricGraph
     public IReadOnlyDictionary<Value, Value> Gradients(GradientRules rules, IReadOnlyList<Value> wanted, IReadOnlyList<Value> stops)
     {
         var one = G.Expand(G.Scalar(1), G.Concat(0, G.Ints(1), G.Shape(Value)));                      // [1, batch]
-        return PullBack.FromWhole(G, rules, Value, one, wanted, stops);
+        return PullBack.FromWhole(new WalkScope(G, rules, stops), Value, one, wanted);
     }
 }

@@ -11,47 +11,54 @@ internal delegate Value[] JvpRule(GraphBuilder g, OpView op, Value?[] xDots);
 /// <summary>Forward-mode rules: the same operators as <see cref="VjpRules"/>. A linear operator's is the operator itself.</summary>
 internal static class JvpRules
 {
+    private static readonly Dictionary<string, JvpRule> s_arithmetic = new()
+    {
+        ["Identity"] = (g, op, d) => [d[0]!],
+        ["Dropout"] = (g, op, d) => [d[0]!],
+        ["Cast"] = (g, op, d) => [op.Op.In[0]!.Type == op.Op.Out[0]!.Type ? d[0]! : g.Cast(d[0]!, op.Op.Out[0]!.Type)],
+        ["Add"] = (g, op, d) => [Sum(g, d[0], d[1])],                                                                     // ż = ẋ + ẏ
+        ["Sub"] = (g, op, d) => [Sum(g, d[0], d[1] is null ? null : g.Neg(d[1]!))],                                       // ż = ẋ − ẏ
+        // ż = ẋ y + x ẏ
+        ["Mul"] = (g, op, d) => [Sum(g, Times(g, d[0], () => op.In(1)), Times(g, d[1], () => op.In(0)))],
+        ["Div"] = (g, op, d) =>
+            [g.Div(Sum(g, d[0], d[1] is null ? null : g.Neg(g.Mul(d[1]!, op.Out()))), op.In(1))],     // ż = (ẋ − z ẏ) / y
+        ["Neg"] = (g, op, d) => [g.Neg(d[0]!)],
+        ["Pow"] = (g, op, d) =>
+            [Sum(g, Times(g, d[0], () => VjpRules.PowByBase(g, op)),
+                Times(g, d[1], () => VjpRules.PowByExponent(g, op)))],   // ż = ∂z/∂x ẋ + ∂z/∂y ẏ
+        ["MatMul"] = MatMul,
+        ["Gemm"] = Gemm,
+        ["Softmax"] = (g, op, d) =>
+            [g.Mul(op.Out(), g.Sub(d[0]!, g.ReduceSum(g.Mul(d[0]!, op.Out()), true, Axis(op))))], // ż = z ∘ (ẋ − Σ ẋ ∘ z)
+        // ż = ẋ − Σ ẋ ∘ eᶻ
+        ["LogSoftmax"] = (g, op, d) => [g.Sub(d[0]!, g.ReduceSum(g.Mul(d[0]!, g.Exp(op.Out())), true, Axis(op)))],
+        ["LayerNormalization"] = Normalization,
+        ["RMSNormalization"] = Normalization,
+        ["ReduceSum"] = Reduce,
+        ["ReduceMean"] = Reduce,
+        ["Where"] = (g, op, d) => [g.Where(op.In(0), d[1] ?? g.Scalar(0), d[2] ?? g.Scalar(0))],
+    };
+
+    private static readonly Dictionary<string, JvpRule> s_layout = new()
+    {
+        ["Transpose"] = Transpose,
+        ["Reshape"] = LikeOutput,
+        ["Squeeze"] = LikeOutput,
+        ["Unsqueeze"] = LikeOutput,
+        ["Flatten"] = LikeOutput,
+        ["Expand"] = (g, op, d) => [g.Expand(d[0]!, op.In(1))],
+        ["Concat"] = Concat,
+        ["Split"] = Split,
+        ["Slice"] = Slice,
+        ["Gather"] = Gather,
+    };
+
+    /// <summary>By operator.</summary>
     public static FrozenDictionary<string, JvpRule> Table { get; } = Rules().ToFrozenDictionary();
 
     private static Dictionary<string, JvpRule> Rules()
     {
-        var table = new Dictionary<string, JvpRule>
-        {
-            ["Identity"] = (g, op, d) => [d[0]!],
-            ["Dropout"] = (g, op, d) => [d[0]!],
-            ["Cast"] = (g, op, d) => [op.Op.In[0]!.Type == op.Op.Out[0]!.Type ? d[0]! : g.Cast(d[0]!, op.Op.Out[0]!.Type)],
-            ["Add"] = (g, op, d) => [Sum(g, d[0], d[1])],                                                                     // ż = ẋ + ẏ
-            ["Sub"] = (g, op, d) => [Sum(g, d[0], d[1] is null ? null : g.Neg(d[1]!))],                                       // ż = ẋ − ẏ
-            // ż = ẋ y + x ẏ
-            ["Mul"] = (g, op, d) => [Sum(g, Times(g, d[0], () => op.In(1)), Times(g, d[1], () => op.In(0)))],
-            ["Div"] = (g, op, d) =>
-                [g.Div(Sum(g, d[0], d[1] is null ? null : g.Neg(g.Mul(d[1]!, op.Out()))), op.In(1))],     // ż = (ẋ − z ẏ) / y
-            ["Neg"] = (g, op, d) => [g.Neg(d[0]!)],
-            ["Pow"] = (g, op, d) =>
-                [Sum(g, Times(g, d[0], () => VjpRules.PowByBase(g, op)),
-                    Times(g, d[1], () => VjpRules.PowByExponent(g, op)))],   // ż = ∂z/∂x ẋ + ∂z/∂y ẏ
-            ["MatMul"] = MatMul,
-            ["Gemm"] = Gemm,
-            ["Softmax"] = (g, op, d) =>
-                [g.Mul(op.Out(), g.Sub(d[0]!, g.ReduceSum(g.Mul(d[0]!, op.Out()), true, Axis(op))))], // ż = z ∘ (ẋ − Σ ẋ ∘ z)
-            // ż = ẋ − Σ ẋ ∘ eᶻ
-            ["LogSoftmax"] = (g, op, d) => [g.Sub(d[0]!, g.ReduceSum(g.Mul(d[0]!, g.Exp(op.Out())), true, Axis(op)))],
-            ["LayerNormalization"] = Normalization,
-            ["RMSNormalization"] = Normalization,
-            ["ReduceSum"] = Reduce,
-            ["ReduceMean"] = Reduce,
-            ["Where"] = (g, op, d) => [g.Where(op.In(0), d[1] ?? g.Scalar(0), d[2] ?? g.Scalar(0))],
-            ["Transpose"] = Transpose,
-            ["Reshape"] = LikeOutput,
-            ["Squeeze"] = LikeOutput,
-            ["Unsqueeze"] = LikeOutput,
-            ["Flatten"] = LikeOutput,
-            ["Expand"] = (g, op, d) => [g.Expand(d[0]!, op.In(1))],
-            ["Concat"] = Concat,
-            ["Split"] = Split,
-            ["Slice"] = Slice,
-            ["Gather"] = Gather,
-        };
+        var table = new Dictionary<string, JvpRule>(s_arithmetic.Concat(s_layout));
         foreach (var (type, derivative) in UnaryDerivatives.Table) table[type] = EntryByEntry(derivative);
         return table;
     }

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Autodiff;
@@ -9,6 +10,12 @@ namespace OnnxAttribution.Autodiff;
 /// </remarks>
 internal static class PositionFlow
 {
+    private static readonly FrozenSet<string> s_entryByEntry = FrozenSet.Create("Identity", "Cast", "Dropout", "Neg", "Sqrt", "Reciprocal",
+        "Exp", "Log", "Erf", "Tanh", "Sigmoid", "Relu", "Gelu", "Abs", "Sin", "Cos", "Sign");
+
+    private static readonly FrozenSet<string> s_broadcasting = FrozenSet.Create("Add", "Sub", "Mul", "Div", "Pow", "Where", "Max", "Min",
+        "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal");
+
     /// <summary>The input has no position axis: every slice of the output reads all of it (a weight, a broadcast).</summary>
     public const int None = -1;
 
@@ -21,50 +28,34 @@ internal static class PositionFlow
     {
         if (op.In[input] is not { } v) return None;
         if (v.Shape is null || op.Out[0]?.Shape is not { } z) return Mixes;
-        switch (op.Type)
+        var last = z.Length - 1;
+        return op.Type switch
         {
-            case "Identity" or "Cast" or "Dropout" or "Neg" or "Sqrt" or "Reciprocal" or "Exp" or "Log" or "Erf" or "Tanh" or "Sigmoid"
-                or "Relu" or "Gelu" or "Abs"
-                or "Sin" or "Cos" or "Sign":
-                return axis;
-            case "Add" or "Sub" or "Mul" or "Div" or "Pow" or "Where" or "Max" or "Min" or "Greater" or "GreaterOrEqual" or "Less"
-                or "LessOrEqual" or "Equal":
-                return Aligned(v.Shape, z.Length, axis);
-            case "Expand":
-                return input == 0 ? Aligned(v.Shape, z.Length, axis) : Mixes;
-            case "MatMul":
-                if (op.In.Any(x => x!.Rank < 2)) return Mixes;
-                if (axis == z.Length - 2) return input == 0 ? v.Rank - 2 : None;
-                if (axis == z.Length - 1) return input == 1 ? v.Rank - 1 : None;
-                return Aligned(v.Shape, z.Length, axis);
-            case "Gemm":
-                if (input == 2) return Aligned(v.Shape, 2, axis);
-                return axis == input ? (op.Int(input == 0 ? "transA" : "transB", 0) != 0 ? 1 - axis : axis) : None;
-            case "Softmax" or "LogSoftmax":
-                return axis == ShapeInference.Axis(op.Int("axis", -1), z.Length) ? Mixes : axis;
-            case "LayerNormalization" or "RMSNormalization":
-                if (axis >= ShapeInference.Axis(op.Int("axis", -1), z.Length)) return Mixes;
-                return input == 0 ? axis : None;
-            case "ReduceMean" or "ReduceSum" or "ReduceMax":
-                return input == 0 ? Reduced(op, v.Rank, axis) : None;
-            case "Transpose":
-                return (int)(op.Ints("perm")?[axis] ?? v.Rank - 1 - axis);
-            case "Reshape" or "Flatten":
-                return input == 0 ? Reshaped(v.Shape, z, axis) : None;
-            case "Unsqueeze":
-                return input == 0 ? Unsqueezed(op, z.Length, axis) : None;
-            case "Squeeze":
-                return input == 0 ? Squeezed(op, v.Shape, axis) : None;
-            case "Split" or "Concat":
-                if (input > 0 && op.Type == "Split") return None;
-                return axis == ShapeInference.Axis(op.Int("axis", 0), z.Length) ? Mixes : axis;
-            case "Slice":
-                return input > 0 ? None : op.IntsOf("axes", 3)?.Any(a => ShapeInference.Axis(a, v.Rank) == axis) != false ? Mixes : axis;
-            case "Gather":
-                return Gathered(op, input, axis);
-            default:
-                return Mixes;
-        }
+            _ when s_entryByEntry.Contains(op.Type) => axis,
+            _ when s_broadcasting.Contains(op.Type) => Aligned(v.Shape, z.Length, axis),
+            "Expand" => input == 0 ? Aligned(v.Shape, z.Length, axis) : Mixes,
+            "MatMul" when op.In.Any(x => x!.Rank < 2) => Mixes,
+            "MatMul" when axis == last - 1 => input == 0 ? v.Rank - 2 : None,
+            "MatMul" when axis == last => input == 1 ? v.Rank - 1 : None,
+            "MatMul" => Aligned(v.Shape, z.Length, axis),
+            "Gemm" when input == 2 => Aligned(v.Shape, 2, axis),
+            "Gemm" when axis != input => None,
+            "Gemm" => op.Int(input == 0 ? "transA" : "transB", 0) != 0 ? 1 - axis : axis,
+            "Softmax" or "LogSoftmax" => axis == ShapeInference.Axis(op.Int("axis", -1), z.Length) ? Mixes : axis,
+            "LayerNormalization" or "RMSNormalization" when axis >= ShapeInference.Axis(op.Int("axis", -1), z.Length) => Mixes,
+            "LayerNormalization" or "RMSNormalization" => input == 0 ? axis : None,
+            "ReduceMean" or "ReduceSum" or "ReduceMax" => input == 0 ? Reduced(op, v.Rank, axis) : None,
+            "Transpose" => (int)(op.Ints("perm")?[axis] ?? v.Rank - 1 - axis),
+            "Reshape" or "Flatten" => input == 0 ? Reshaped(v.Shape, z, axis) : None,
+            "Unsqueeze" => input == 0 ? Unsqueezed(op, z.Length, axis) : None,
+            "Squeeze" => input == 0 ? Squeezed(op, v.Shape, axis) : None,
+            "Split" when input > 0 => None,
+            "Split" or "Concat" => axis == ShapeInference.Axis(op.Int("axis", 0), z.Length) ? Mixes : axis,
+            "Slice" when input > 0 => None,
+            "Slice" => op.IntsOf("axes", 3)?.Any(a => ShapeInference.Axis(a, v.Rank) == axis) != false ? Mixes : axis,
+            "Gather" => Gathered(op, input, axis),
+            _ => Mixes,
+        };
     }
 
     /// <summary>The output's position axis, if the operator is position-wise for all inputs that

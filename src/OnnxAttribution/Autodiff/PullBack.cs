@@ -10,10 +10,11 @@ namespace OnnxAttribution.Autodiff;
 /// 3. A whole cotangent ends at the first value of <paramref name="meeting"/> (it is to be contracted
 ///    there with tangents); rows go on to the segment's inputs.
 /// </summary>
-/// <param name="rules">The estimator: which derivative each operator counts with.</param>
 /// <param name="meeting">Values at which whole cotangents end.</param>
-internal sealed class PullBack(GraphBuilder g, GradientRules rules, IReadOnlySet<Value> meeting)
+internal sealed class PullBack(WalkScope scope, IReadOnlySet<Value> meeting)
 {
+    private readonly GraphBuilder g = scope.G;
+    private readonly GradientRules rules = scope.Rules;
     private readonly Dictionary<Value, Value> _whole = [];
     private readonly Dictionary<Value, (Value Cotangent, int Axis)> _rows = [];
     private HashSet<Value> _kept = [];
@@ -27,39 +28,36 @@ internal sealed class PullBack(GraphBuilder g, GradientRules rules, IReadOnlySet
     /// <summary>Pulls a whole cotangent [B, …shape of output] back to <paramref name="inputs"/>,
     /// through some of them to others where these are no stops.</summary>
     public static IReadOnlyDictionary<Value, Value> FromWhole(
-        GraphBuilder g, GradientRules rules, Value output, Value cotangent,
-        IReadOnlyList<Value> inputs, IReadOnlyList<Value> stops)
+        WalkScope scope, Value output, Value cotangent, IReadOnlyList<Value> inputs)
     {
-        var walk = new PullBack(g, rules, new HashSet<Value>()) { _kept = inputs.ToHashSet() };
+        var walk = new PullBack(scope, new HashSet<Value>()) { _kept = inputs.ToHashSet() };
         walk._whole[output] = cotangent;
-        walk.Run(output, inputs, stops, null, null);
+        walk.Run(output, inputs, null);
         return walk._whole;
     }
 
-    /// <summary>Pulls rows [1, …, N, …] at axis <paramref name="axis"/> of <paramref name="output"/> back.</summary>
-    /// <param name="stops">Every value at which the segment is cut, its inputs included.</param>
-    /// <param name="spread">float32 [N, T]: 1 at each row's position; what turns rows into whole cotangents.</param>
-    public void FromRows(Value output, Value cotangent, int axis, IReadOnlyList<Value> inputs, IReadOnlyList<Value> stops,
-        Rows rows, Value spread)
+    /// <summary>Pulls rows [1, 1, N, d], of an output [1, T, d], back.</summary>
+    /// <param name="rows">With what turns them into whole cotangents (<see cref="Rows.Spread"/>).</param>
+    public void FromRows(Value output, Value cotangent, IReadOnlyList<Value> inputs, Rows rows)
     {
-        _rows[output] = (cotangent, axis);
-        Run(output, inputs, stops, rows, spread);
+        _rows[output] = (cotangent, 1);
+        Run(output, inputs, rows);
     }
 
-    private void Run(Value output, IReadOnlyList<Value> inputs, IReadOnlyList<Value> stops, Rows? rows, Value? spread)
+    private void Run(Value output, IReadOnlyList<Value> inputs, Rows? rows)
     {
-        var ops = Topology.Between(stops, [output]);
+        var ops = Topology.Between(scope.Stops, [output]);
         var active = rules.Reached(inputs, ops);
         for (var i = ops.Count - 1; i >= 0; i--)
         {
             var op = ops[i];
             if (!op.Out.Any(v => v is not null && active.Contains(v))) continue;
-            StepInRows(op, active, rows, spread);
+            StepInRows(op, active, rows);
             StepWhole(op, active);
         }
     }
 
-    private void StepInRows(Op op, HashSet<Value> active, Rows? rows, Value? spread)
+    private void StepInRows(Op op, HashSet<Value> active, Rows? rows)
     {
         var made = op.Out.Where(v => v is not null && _rows.ContainsKey(v)).ToList();
         if (made.Count == 0) return;
@@ -74,7 +72,7 @@ internal sealed class PullBack(GraphBuilder g, GradientRules rules, IReadOnlySet
             {
                 var (c, a) = _rows[v!];
                 _rows.Remove(v!);
-                AddWhole(v!, WholeFromRows(c, a, spread!));
+                AddWhole(v!, WholeFromRows(c, a, rows!.Spread!));
             }
             return;
         }

@@ -11,12 +11,13 @@ internal static class PushForward
 
     /// <summary>Pushes tangents [B, …] at <paramref name="inputs"/> to <paramref name="targets"/>.</summary>
     /// <param name="inputs">Values with their tangents.</param>
-    /// <param name="rows">If given, tangents are rows [1, …, U,
-    /// …] at the position axes in <paramref name="axes"/>, and the primal is seen at the rows' positions.</param>
+    /// <param name="rows">If given, tangents are rows [1, …, U, …] at the position axes in <paramref name="axes"/>, and the primal is
+    /// seen at the rows' positions.</param>
     public static IReadOnlyDictionary<Value, Value> Run(
-        GraphBuilder g, GradientRules rules, IReadOnlyDictionary<Value, Value> inputs, IReadOnlyList<Value> stops,
-        IReadOnlyList<Value> targets, Rows? rows = null, IReadOnlyDictionary<Value, int>? axes = null)
+        WalkScope scope, IReadOnlyDictionary<Value, Value> inputs, IReadOnlyList<Value> targets, Rows? rows = null,
+        IReadOnlyDictionary<Value, int>? axes = null)
     {
+        var (g, rules, stops) = scope;
         var tangents = new Dictionary<Value, Value>(inputs);
         foreach (var op in Topology.Between([.. stops, .. inputs.Keys], targets))
         {

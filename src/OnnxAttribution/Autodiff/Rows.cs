@@ -10,6 +10,9 @@ internal sealed class Rows(GraphBuilder g, Value positions)
 
     public Value Positions { get; } = positions;
 
+    /// <summary>float32 [N, T]: 1 at each row's position; spreads rows over all positions.</summary>
+    public Value? Spread { get; init; }
+
     /// <summary>A primal value at the rows' positions: axis <paramref name="axis"/> of length T becomes one of length N.</summary>
     public Value At(Value v, int axis)
     {

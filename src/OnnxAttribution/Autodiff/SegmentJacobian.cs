@@ -58,74 +58,82 @@ internal sealed class SegmentJacobian
         var positions = g.Input(RowPositions, DataType.Int64, Dim.Named("rows"));
         var given = g.Input(RowCotangents, DataType.Float, Dim.Named("rows"), width);
         var cotangents = g.Unsqueeze(given, 0, 1);                                              // [1, 1, N, d]
-        var rows = new Rows(g, positions);
         var length = g.Squeeze(g.Shape(parents[0], 1, 2), 0);
-        var spread = g.OneHot(positions, length);                                               // [N, T]
-
+        var rows = new Rows(g, positions) { Spread = g.OneHot(positions, length) };             // [N, T]
+        var scope = new WalkScope(g, rules, stops);
         var axes = PushForward.PositionWise(rules, parents.ToDictionary(p => p, _ => 1), stops, output);
         // the output itself may be position-wise: then no whole cotangent ever arises and nothing meets
-        var walk = new PullBack(g, rules, axes.Keys.ToHashSet());
-        walk.FromRows(output, cotangents, 1, parents, stops, rows, spread);
+        var walk = new PullBack(scope, axes.Keys.ToHashSet());
+        walk.FromRows(output, cotangents, parents, rows);
 
-        var outputs = new List<Value>();
-        var inputs = new List<Value> { positions, given };
-        var links = new List<Parent>();
-        foreach (var parent in parents)
+        var arrival = new Arrival(scope, walk, axes);
+        var links = parents.Select(p => arrival.At(p, cotangents)).ToList();
+        // every parent has as many tangents, groups and slots as it has; what counts rows is the same for all
+        IReadOnlyList<Value> inputs = [positions, given, .. arrival.Inputs];
+        return new SegmentJacobian
+        {
+            Graph = new OnnxGraph([.. inputs, .. Boundary(arrival.Outputs, stops, inputs)], arrival.Outputs)
+            {
+                Broadcast = arrival.Inputs.ToHashSet(),
+            },
+            Parents = links,
+        };
+    }
+
+    /// <summary>What of a downstream site's cotangents arrives at its parents, in rows or contracted with tangents.</summary>
+    private sealed class Arrival(WalkScope scope, PullBack walk, Dictionary<Value, int> axes)
+    {
+        /// <summary>What the graph yields, and the inputs that parents add to it.</summary>
+        public List<Value> Outputs { get; } = [];
+        public List<Value> Inputs { get; } = [];
+
+        public Parent At(Value parent, Value cotangents)
         {
             var link = new Parent(parent, null, false, null);
             if (walk.InRows.TryGetValue(parent, out var arrived))
             {
                 if (arrived.Cotangent == cotangents) link = link with { IsIdentity = true };
                 else link = link with { RowsOutput = arrived.Cotangent.Name };
-                if (!link.IsIdentity && !outputs.Contains(arrived.Cotangent)) outputs.Add(arrived.Cotangent);
+                if (!link.IsIdentity && !Outputs.Contains(arrived.Cotangent)) Outputs.Add(arrived.Cotangent);
             }
-            if (Contract(g, rules, walk, axes, parent, stops, link, inputs) is { } contracted)
-            {
-                outputs.Add(contracted);
-                link = link with { ContractedOutput = contracted.Name };
-            }
-            links.Add(link);
+            if (Contracted(parent, link) is not { } contracted) return link;
+            Outputs.Add(contracted);
+            return link with { ContractedOutput = contracted.Name };
         }
-        // every parent has as many tangents, groups and slots as it has; what counts rows is the same for all
-        var ofParents = inputs.Where(v => v != positions && v != given).ToHashSet();
-        return new SegmentJacobian
-        {
-            Graph = new OnnxGraph([.. inputs, .. Boundary(outputs, stops, inputs)], outputs) { Broadcast = ofParents },
-            Parents = links
-        };
-    }
 
-    // Σ over meeting values of ⟨cotangent at the tangent's position, tangent⟩, as [G, N, S]
-    private static Value? Contract(
-        GraphBuilder g, GradientRules rules, PullBack walk, Dictionary<Value, int> axes, Value parent, IReadOnlyList<Value> stops,
-        Parent link, List<Value> inputs)
-    {
-        var meeting = walk.Whole.Keys.Where(axes.ContainsKey).ToList();
-        if (meeting.Count == 0) return null;
-        var tangents = g.Input(link.Tangents, DataType.Float, Dim.Named("tangents"), parent.Shape![2]);
-        var positions = g.Input(link.TangentPositions, DataType.Int64, Dim.Named("tangents"));
-        var groups = g.Input(link.Groups, DataType.Int64, Dim.Named("groups"));
-        var slots = g.Input(link.Slots, DataType.Int64, Dim.Named("groups"), Dim.Named("slots"));
-        var rows = new Rows(g, positions);
-        var pushed = PushForward.Run(g, rules, new Dictionary<Value, Value> { [parent] = g.Unsqueeze(tangents, 0, 1) }, stops,
-            meeting, rows, axes);
-        Value? sum = null;
-        foreach (var v in meeting)
+        // Σ over meeting values of ⟨cotangent at the tangent's position, tangent⟩, as [G, N, S]
+        private Value? Contracted(Value parent, Parent link)
         {
-            if (!pushed.TryGetValue(v, out var tangent)) continue;
-            var axis = axes[v] + 1;
+            var g = scope.G;
+            var meeting = walk.Whole.Keys.Where(axes.ContainsKey).ToList();
+            if (meeting.Count == 0) return null;
+            var tangents = g.Input(link.Tangents, DataType.Float, Dim.Named("tangents"), parent.Shape![2]);
+            var positions = g.Input(link.TangentPositions, DataType.Int64, Dim.Named("tangents"));
+            var groups = g.Input(link.Groups, DataType.Int64, Dim.Named("groups"));
+            var slots = g.Input(link.Slots, DataType.Int64, Dim.Named("groups"), Dim.Named("slots"));
+            var pushed = PushForward.Run(scope, new Dictionary<Value, Value> { [parent] = g.Unsqueeze(tangents, 0, 1) }, meeting,
+                new Rows(g, positions), axes);
+            Value? sum = null;
+            foreach (var v in meeting.Where(pushed.ContainsKey))
+            {
+                var product = Product(v, pushed[v], groups, slots);                             // [G, N, S]
+                sum = sum is null ? product : g.Add(sum, product);
+            }
+            if (sum is not null) Inputs.AddRange([tangents, positions, groups, slots]);
+            return sum;
+        }
+
+        private Value Product(Value v, Value tangent, Value groups, Value slots)
+        {
+            var (g, axis) = (scope.G, axes[v] + 1);
             var others = Enumerable.Range(1, v.Rank).Where(i => i != axis).ToArray();
             var c = g.Gather(g.Reshape(g.Transpose(walk.Whole[v], [axis, 0, .. others]), 0, 0, -1), groups, 0);   // [G, N, m]
             var t = g.Reshape(g.Transpose(tangent, [axis, 0, .. others]), 0, -1);               // [U, m]
             var m = others.Aggregate(1L,
                 (n, i) => n * (v.Shape![i - 1].Size ?? throw new GraphException($"the size of '{v.Name}' is not known")));
             var placed = g.Reshape(g.Gather(t, slots, 0), 0, 0, m);                             // [G, S, m]
-            var product = g.MatMul(c, g.Transpose(placed, 0, 2, 1));                            // [T, N, S]
-            sum = sum is null ? product : g.Add(sum, product);
+            return g.MatMul(c, g.Transpose(placed, 0, 2, 1));                                   // [G, N, S]
         }
-        if (sum is null) return null;
-        inputs.AddRange([tangents, positions, groups, slots]);
-        return sum;
     }
 
     // what the graph reads of the model: cut tensors, and model inputs such as the tokens

@@ -19,57 +19,64 @@ internal static partial class VjpRules
         FrozenSet.Create("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And", "Or", "Shape", "Size",
             "Range", "ConstantOfShape", "ArgMax", "Sign", "Floor", "Ceil", "OneHot", "IsNaN", "IsInf", "NonZero");
 
+    private static readonly Dictionary<string, VjpRule> s_arithmetic = new()
+    {
+        ["Identity"] = One((g, op, zBar) => [zBar]),
+        ["Dropout"] = One((g, op, zBar) => [zBar]),                                                        // inference: z = x
+        ["Cast"] = One((g, op, zBar) =>
+            [op.Op.In[0]!.IsFloat && op.Op.Out[0]!.IsFloat
+                ? op.Op.In[0]!.Type == op.Op.Out[0]!.Type ? zBar : g.Cast(zBar, op.Op.In[0]!.Type)
+                : null]),
+        // z = x + y    x̄ = z̄        ȳ = z̄
+        ["Add"] = One((g, op, zBar) => [zBar, zBar]),
+        // z = x − y    x̄ = z̄        ȳ = −z̄
+        ["Sub"] = One((g, op, zBar) => [zBar, op.Wants(1) ? g.Neg(zBar) : null]),
+        // z = x ∘ y    x̄ = z̄ ∘ y    ȳ = z̄ ∘ x
+        ["Mul"] = One((g, op, zBar) => [op.Wants(0) ? g.Mul(zBar, op.In(1)) : null,
+                                        op.Wants(1) ? g.Mul(zBar, op.In(0)) : null]),
+        // z = x / y    x̄ = z̄ / y    ȳ = −z̄ z / y
+        ["Div"] = One((g, op, zBar) => [op.Wants(0) ? g.Div(zBar, op.In(1)) : null,
+                                        op.Wants(1) ? g.Neg(g.Div(g.Mul(zBar, op.Out()), op.In(1))) : null]),
+        ["Neg"] = One((g, op, zBar) => [g.Neg(zBar)]),
+        ["Pow"] = One(Pow),
+        ["MatMul"] = One(MatMul),
+        ["Gemm"] = One(Gemm),
+        ["Softmax"] = One(Softmax),
+        ["LogSoftmax"] = One(LogSoftmax),
+        ["LayerNormalization"] = One(Normalization),
+        ["RMSNormalization"] = One(Normalization),
+        // z = Σ x      x̄ = z̄, spread
+        ["ReduceSum"] = One((g, op, zBar) => [Spread(g, op, zBar)]),
+        // z = mean x   x̄ = z̄ / n, spread
+        ["ReduceMean"] = One((g, op, zBar) => [g.Div(Spread(g, op, zBar), Count(g, op))]),
+        ["ReduceMax"] = One(ReduceMax),
+        ["Max"] = One((g, op, zBar) => Extreme(g, op, zBar, "GreaterOrEqual")),
+        ["Min"] = One((g, op, zBar) => Extreme(g, op, zBar, "LessOrEqual")),
+        ["Where"] = One((g, op, zBar) => [null, op.Wants(1) ? g.Where(op.In(0), zBar, g.Scalar(0)) : null, // z = c ? x : y
+                                          op.Wants(2) ? g.Where(op.In(0), g.Scalar(0), zBar) : null]),
+    };
+
+    private static readonly Dictionary<string, VjpRule> s_layout = new()
+    {
+        ["Transpose"] = One(Transpose),
+        ["Reshape"] = One((g, op, zBar) => [LikeInput(g, op, zBar)]),
+        ["Squeeze"] = One((g, op, zBar) => [LikeInput(g, op, zBar)]),
+        ["Unsqueeze"] = One((g, op, zBar) => [LikeInput(g, op, zBar)]),
+        ["Flatten"] = One((g, op, zBar) => [LikeInput(g, op, zBar)]),
+        // the walk sums over what was spread
+        ["Expand"] = One((g, op, zBar) => [zBar, null]),
+        ["Concat"] = One(Concat),
+        ["Split"] = Split,
+        ["Slice"] = One(Slice),
+        ["Gather"] = One(Gather),
+    };
+
+    /// <summary>By operator.</summary>
     public static FrozenDictionary<string, VjpRule> Table { get; } = Rules().ToFrozenDictionary();
 
     private static Dictionary<string, VjpRule> Rules()
     {
-        var table = new Dictionary<string, VjpRule>
-        {
-            ["Identity"] = One((g, op, zBar) => [zBar]),
-            ["Dropout"] = One((g, op, zBar) => [zBar]),                                                        // inference: z = x
-            ["Cast"] = One((g, op, zBar) =>
-                [op.Op.In[0]!.IsFloat && op.Op.Out[0]!.IsFloat
-                    ? op.Op.In[0]!.Type == op.Op.Out[0]!.Type ? zBar : g.Cast(zBar, op.Op.In[0]!.Type)
-                    : null]),
-            // z = x + y    x̄ = z̄        ȳ = z̄
-            ["Add"] = One((g, op, zBar) => [zBar, zBar]),
-            // z = x − y    x̄ = z̄        ȳ = −z̄
-            ["Sub"] = One((g, op, zBar) => [zBar, op.Wants(1) ? g.Neg(zBar) : null]),
-            // z = x ∘ y    x̄ = z̄ ∘ y    ȳ = z̄ ∘ x
-            ["Mul"] = One((g, op, zBar) => [op.Wants(0) ? g.Mul(zBar, op.In(1)) : null,
-                                            op.Wants(1) ? g.Mul(zBar, op.In(0)) : null]),
-            // z = x / y    x̄ = z̄ / y    ȳ = −z̄ z / y
-            ["Div"] = One((g, op, zBar) => [op.Wants(0) ? g.Div(zBar, op.In(1)) : null,
-                                            op.Wants(1) ? g.Neg(g.Div(g.Mul(zBar, op.Out()), op.In(1))) : null]),
-            ["Neg"] = One((g, op, zBar) => [g.Neg(zBar)]),
-            ["Pow"] = One(Pow),
-            ["MatMul"] = One(MatMul),
-            ["Gemm"] = One(Gemm),
-            ["Softmax"] = One(Softmax),
-            ["LogSoftmax"] = One(LogSoftmax),
-            ["LayerNormalization"] = One(Normalization),
-            ["RMSNormalization"] = One(Normalization),
-            // z = Σ x      x̄ = z̄, spread
-            ["ReduceSum"] = One((g, op, zBar) => [Spread(g, op, zBar)]),
-            // z = mean x   x̄ = z̄ / n, spread
-            ["ReduceMean"] = One((g, op, zBar) => [g.Div(Spread(g, op, zBar), Count(g, op))]),
-            ["ReduceMax"] = One(ReduceMax),
-            ["Max"] = One((g, op, zBar) => Extreme(g, op, zBar, "GreaterOrEqual")),
-            ["Min"] = One((g, op, zBar) => Extreme(g, op, zBar, "LessOrEqual")),
-            ["Where"] = One((g, op, zBar) => [null, op.Wants(1) ? g.Where(op.In(0), zBar, g.Scalar(0)) : null, // z = c ? x : y
-                                              op.Wants(2) ? g.Where(op.In(0), g.Scalar(0), zBar) : null]),
-            ["Transpose"] = One(Transpose),
-            ["Reshape"] = One((g, op, zBar) => [LikeInput(g, op, zBar)]),
-            ["Squeeze"] = One((g, op, zBar) => [LikeInput(g, op, zBar)]),
-            ["Unsqueeze"] = One((g, op, zBar) => [LikeInput(g, op, zBar)]),
-            ["Flatten"] = One((g, op, zBar) => [LikeInput(g, op, zBar)]),
-            // the walk sums over what was spread
-            ["Expand"] = One((g, op, zBar) => [zBar, null]),
-            ["Concat"] = One(Concat),
-            ["Split"] = Split,
-            ["Slice"] = One(Slice),
-            ["Gather"] = One(Gather),
-        };
+        var table = new Dictionary<string, VjpRule>(s_arithmetic.Concat(s_layout));
         foreach (var (type, derivative) in UnaryDerivatives.Table) table[type] = EntryByEntry(derivative);
         foreach (var type in NothingFlows) table[type] = Nothing;
         return table;

@@ -85,8 +85,7 @@ internal sealed class TokenEffects : IDisposable
         var g = new GraphBuilder("dashboards/");
         var tangents = g.Input(Tangents, DataType.Float, Dim.Named("rows"), Dim.Of(1), Dim.Named("position"),
             site.Shape![^1]);   // [rows, 1, position, d]
-        var pushed = PushForward.Run(g, GradientRules.Frozen, new Dictionary<Value, Value> { [site] = tangents }, [site],
-            [model["logits"]]);
+        var pushed = PushForward.Run(new WalkScope(g, GradientRules.Frozen, [site]), new Dictionary<Value, Value> { [site] = tangents }, [model["logits"]]);
         return new OnnxGraph([site, tangents], [g.Identity(pushed[model["logits"]], Output)]);
     }
 

@@ -31,8 +31,7 @@ internal sealed class WriteBack : IDisposable
         }
         var g = new GraphBuilder("dashboards/");
         var tangents = g.Input(Rows, DataType.Float, Dim.Named("rows"), Dim.Of(1), Dim.Named("position"), Dim.Of(width));
-        var pushed = PushForward.Run(g, GradientRules.Frozen, new Dictionary<Value, Value> { [model[site.Name]] = tangents },
-            [model[site.Name]], [output]);
+        var pushed = PushForward.Run(new WalkScope(g, GradientRules.Frozen, [model[site.Name]]), new Dictionary<Value, Value> { [model[site.Name]] = tangents }, [output]);
         if (!pushed.TryGetValue(output, out var written)) return null;
         var graph = new OnnxGraph([tangents], [g.Identity(written, Written)]);
         return graph.Ops().SelectMany(op => op.In).Any(v => v is { IsInput: true } && v != tangents)

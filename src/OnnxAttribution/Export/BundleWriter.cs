@@ -18,7 +18,6 @@ namespace OnnxAttribution.Export;
 /// </summary>
 internal static class BundleWriter
 {
-
     /// <param name="say">Told what the user should know of the dictionaries: what was passed over, and what their files do not say.</param>
     public static BundleManifest Write(ExportOptions options, CancellationToken cancel = default, Action<string>? say = null)
     {
@@ -43,29 +42,52 @@ internal static class BundleWriter
         {
             if (!inPlace) Bring(options.Checkpoint, output, [.. BundleFiles.Companions, .. checkpoint.FileNames]);
             dictionaries.Bring(output, options.Out, inPlace, cancel);
-            return WriteGraph(options, output, architecture, checkpoint, processing, dictionaries, checkedFiles, cancel);
+            var processed = options.ChangesWeights ? Processed(output, processing, cancel) : null;
+            var further = FurtherSites(options, architecture, dictionaries);
+            var manifest = WriteGraph(options, output, processing, processed, further);
+            string[] weights = [.. checkpoint.FileNames, .. processed is null ? Array.Empty<string>() : [processed]];
+            var records = dictionaries.Records(options.Out, manifest.Sites, inPlace);
+            return manifest with
+            {
+                Dictionaries = records,
+                Files = BundleFiles.Records(output.Find, FilesOf(output, weights, records), checkedFiles, options.Parallelism, cancel),
+            };
         }, cancel);
     }
 
+    // model.onnx, and what is said of it; files and dictionaries are still missing in the manifest
     private static BundleManifest WriteGraph(
-        ExportOptions options, BundleOutput output, ModelArchitecture architecture, Checkpoint checkpoint, WeightProcessing processing,
-        BundleDictionaries dictionaries, IReadOnlyDictionary<string, string> checkedFiles, CancellationToken cancel)
+        ExportOptions options, BundleOutput output, WeightProcessing processing, string? processed, HashSet<string> further)
     {
         var names = processing.Tensors().Select(t => t.Name).ToHashSet();
-        var processed = options.ChangesWeights ? Processed(output, processing, cancel) : null;
         using var file = processed is null ? null : SafetensorsFile.Open(Path.Combine(output.Aside, processed));
         TensorProto Weight(string name)
         {
             if (names.Contains(name)) return External(file!.Tensors[name], processed!);
-            var (entry, weights) = checkpoint.Tensor(name);
+            var (entry, weights) = processing.Checkpoint.Tensor(name);
             return External(entry, weights);
         }
-        var builder = new HookedGraphBuilder(Weight, FurtherSites(options, architecture, dictionaries), names, options.FoldLayerNorm);
-        var graph = builder.Build(architecture.Logits(builder),
-            new Dictionary<string, string> { ["onnx-attribution.architecture"] = architecture.Shape.ModelType });
+        var shape = processing.Architecture.Shape;
+        var builder = new HookedGraphBuilder(Weight, further, names, options.FoldLayerNorm);
+        var graph = builder.Build(processing.Architecture.Logits(builder),
+            new Dictionary<string, string> { ["onnx-attribution.architecture"] = shape.ModelType });
         OutputFile.Write(Path.Combine(output.Aside, BundleManifest.GraphFileName), s => graph.ToProto().WriteTo(s));
-        string[] weightFiles = [.. checkpoint.FileNames, .. processed is null ? Array.Empty<string>() : [processed]];
-        return Manifest(options, output, architecture.Shape, weightFiles, builder, dictionaries, checkedFiles, cancel);
+        return new BundleManifest
+        {
+            FormatVersion = BundleManifest.CurrentVersion,
+            Name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(options.Out))),
+            Architecture = shape.ModelType,
+            NLayers = shape.Layers,
+            DModel = shape.Width,
+            NHeads = shape.Heads,
+            DVocab = shape.VocabularySize,
+            NCtx = shape.Positions,
+            WeightProcessing = new(options.FoldLayerNorm, options.CenterWritingWeights, options.CenterUnembed, options.FoldValueBiases),
+            Sites = builder.Sites,
+            Hooks = builder.Hooks,
+            Dictionaries = [],
+            Files = new Dictionary<string, BundleManifest.FileRecord>(),
+        };
     }
 
     // hooks that every bundle can read, and that are sites only where they are wanted
@@ -122,30 +144,9 @@ internal static class BundleWriter
         }
     }
 
-    private static BundleManifest Manifest(ExportOptions options, BundleOutput output, ModelShape shape, IReadOnlyList<string> weights,
-        HookedGraphBuilder builder, BundleDictionaries dictionaries, IReadOnlyDictionary<string, string> checkedFiles,
-        CancellationToken cancel)
+    private static List<string> FilesOf(BundleOutput output, string[] weights, IReadOnlyList<BundleManifest.DictionaryRecord> records)
     {
-        var records = dictionaries.Records(options.Out, builder.Sites, inPlace: options.Out == options.Checkpoint);
         string[] named = [.. BundleFiles.Companions.Take(1), .. weights, .. BundleFiles.Companions.Skip(1), BundleManifest.GraphFileName];
-        var files = named.Where(f => File.Exists(output.Find(f)))
-            .Concat(records.SelectMany(r => BundleFiles.OfDictionary(output.Find, r)))
-            .ToList();
-        return new BundleManifest
-        {
-            FormatVersion = BundleManifest.CurrentVersion,
-            Name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(options.Out))),
-            Architecture = shape.ModelType,
-            NLayers = shape.Layers,
-            DModel = shape.Width,
-            NHeads = shape.Heads,
-            DVocab = shape.VocabularySize,
-            NCtx = shape.Positions,
-            WeightProcessing = new(options.FoldLayerNorm, options.CenterWritingWeights, options.CenterUnembed, options.FoldValueBiases),
-            Sites = builder.Sites,
-            Hooks = builder.Hooks,
-            Dictionaries = records,
-            Files = BundleFiles.Records(output.Find, files, checkedFiles, options.Parallelism, cancel),
-        };
+        return [.. named.Where(f => File.Exists(output.Find(f))), .. records.SelectMany(r => BundleFiles.OfDictionary(output.Find, r))];
     }
 }

@@ -18,6 +18,43 @@ internal static class ForeignBundleWriter
     public static BundleManifest Write(AdoptionOptions options, CancellationToken cancel = default, Action<string>? say = null,
         Action<BundleManifest, string>? check = null)
     {
+        RequirePaths(options);
+        var map = SiteMap.Read(options.SitesFile);
+        var weights = new ForeignWeights(Path.GetFullPath(options.Onnx));
+        var adopted = Adopt(options, map, weights);
+        var widths = adopted.Sites.ToDictionary(s => s, s => (int)adopted.Site(s).Shape![^1].Size!.Value);
+        var positions = map.Positions ?? ContextLength.Of(adopted.Graph)
+            ?? throw new BundleException($"{options.Onnx} has no table of positions that would tell how many tokens it reads; "
+                + $"say so in {map.Path}: \"n_ctx\": 2048");
+        var export = new ExportOptions(options.Folder, options.Dictionaries, options.Out, Force: options.Force, Threads: options.Threads)
+        {
+            AsTrained = options.AsTrained
+        };
+        using var dictionaries = BundleDictionaries.Open(export, map.Layers, widths, say);
+        RequireAsTrained(export, adopted, dictionaries, say);
+        var checkedFiles = BundleFiles.Check(dictionaries.Checks(options.Out, inPlace: false), options.Parallelism, cancel);
+        BundleOutput.Require(options.Out, options.Force, inPlace: false);
+        return BundleOutput.Write(options.Out, options.Force, inPlace: false, output =>
+        {
+            weights.Bring(output.Aside);
+            var companions = BringCompanions(options, output.Aside);
+            dictionaries.Bring(output, options.Out, inPlace: false, cancel);
+            OutputFile.Write(Path.Combine(output.Aside, BundleManifest.GraphFileName), s => adopted.Graph.ToProto().WriteTo(s));
+            var records = dictionaries.Records(options.Out, adopted.Sites, inPlace: false);
+            List<string> files = [.. companions, .. weights.Linked, .. weights.MovesAny ? [ForeignWeights.FileName] : Array.Empty<string>(),
+                BundleManifest.GraphFileName, .. records.SelectMany(r => BundleFiles.OfDictionary(output.Find, r))];
+            var manifest = Manifest(options.Out, map, adopted, positions) with
+            {
+                Dictionaries = records,
+                Files = BundleFiles.Records(output.Find, files, checkedFiles, options.Parallelism, cancel),
+            };
+            check?.Invoke(manifest, output.Aside);
+            return manifest;
+        }, cancel);
+    }
+
+    private static void RequirePaths(AdoptionOptions options)
+    {
         var source = Path.GetFullPath(options.Onnx);
         if (Directory.Exists(source)) throw new BundleException($"{options.Onnx} is a directory; give --onnx the .onnx file in it");
         if (!File.Exists(source))
@@ -33,18 +70,11 @@ internal static class ForeignBundleWriter
         {
             throw new BundleException($"there is no directory {tokenizer}; give --tokenizer the one that holds the tokenizer's files");
         }
-        var map = SiteMap.Read(options.SitesFile);
-        var weights = new ForeignWeights(source);
-        var adopted = Adopt(options, map, weights);
-        var widths = adopted.Sites.ToDictionary(s => s, s => (int)adopted.Site(s).Shape![^1].Size!.Value);
-        var positions = map.Positions ?? ContextLength.Of(adopted.Graph)
-            ?? throw new BundleException($"{options.Onnx} has no table of positions that would tell how many tokens it reads; "
-                + $"say so in {map.Path}: \"n_ctx\": 2048");
-        var export = new ExportOptions(options.Folder, options.Dictionaries, options.Out, Force: options.Force, Threads: options.Threads)
-        {
-            AsTrained = options.AsTrained
-        };
-        using var dictionaries = BundleDictionaries.Open(export, map.Layers, widths, say);
+    }
+
+    // what weight processing does to a checkpoint cannot be done in a graph
+    private static void RequireAsTrained(ExportOptions export, AdoptedGraph adopted, BundleDictionaries dictionaries, Action<string>? say)
+    {
         var implied = ImpliedProcessing.Of(export, dictionaries.Configs, NormIsRms(adopted));
         if (implied.CenterWritingWeights)
         {
@@ -57,37 +87,28 @@ internal static class ForeignBundleWriter
                 + "which cannot be done in a graph: fold them before you export it, or give --not-as-trained");
         }
         dictionaries.SayWhatIsUnsaid(implied, hasValueBiases: !NormIsRms(adopted), say);
-        var checkedFiles = BundleFiles.Check(dictionaries.Checks(options.Out, inPlace: false), options.Parallelism, cancel);
-        BundleOutput.Require(options.Out, options.Force, inPlace: false);
-        return BundleOutput.Write(options.Out, options.Force, inPlace: false, output =>
+    }
+
+    private static BundleManifest Manifest(string directory, SiteMap map, AdoptedGraph adopted, int positions)
+    {
+        var widest = adopted.Sites.FirstOrDefault(s => Site.Parse(s).Kind != SiteKind.Z, adopted.Sites[0]);
+        return new BundleManifest
         {
-            weights.Bring(output.Aside);
-            var companions = BringCompanions(options, output.Aside);
-            dictionaries.Bring(output, options.Out, inPlace: false, cancel);
-            OutputFile.Write(Path.Combine(output.Aside, BundleManifest.GraphFileName), s => adopted.Graph.ToProto().WriteTo(s));
-            var records = dictionaries.Records(options.Out, adopted.Sites, inPlace: false);
-            List<string> files = [.. companions, .. weights.Linked, .. weights.MovesAny ? [ForeignWeights.FileName] : Array.Empty<string>(),
-                BundleManifest.GraphFileName, .. records.SelectMany(r => BundleFiles.OfDictionary(output.Find, r))];
-            var manifest = new BundleManifest
-            {
-                FormatVersion = BundleManifest.CurrentVersion,
-                Name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(options.Out))),
-                Architecture = "onnx",
-                NLayers = map.Layers,
-                DModel = widths[adopted.Sites.FirstOrDefault(s => Site.Parse(s).Kind != SiteKind.Z, adopted.Sites[0])],
-                NHeads = map.Heads ?? Heads(adopted) ?? 1,
-                DVocab = adopted.Vocabulary,
-                NCtx = positions,
-                WeightProcessing = new(false, false, false),
-                Sites = adopted.Sites,
-                Hooks = adopted.Hooks,
-                Dictionaries = records,
-                PrependBos = map.PrependBos,
-                Files = BundleFiles.Records(output.Find, files, checkedFiles, options.Parallelism, cancel),
-            };
-            check?.Invoke(manifest, output.Aside);
-            return manifest;
-        }, cancel);
+            FormatVersion = BundleManifest.CurrentVersion,
+            Name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory))),
+            Architecture = "onnx",
+            NLayers = map.Layers,
+            DModel = (int)adopted.Site(widest).Shape![^1].Size!.Value,
+            NHeads = map.Heads ?? Heads(adopted) ?? 1,
+            DVocab = adopted.Vocabulary,
+            NCtx = positions,
+            WeightProcessing = new(false, false, false),
+            Sites = adopted.Sites,
+            Hooks = adopted.Hooks,
+            Dictionaries = [],
+            PrependBos = map.PrependBos,
+            Files = new Dictionary<string, BundleManifest.FileRecord>(),
+        };
     }
 
     // fused norms have their operators, whatever program wrote the graph

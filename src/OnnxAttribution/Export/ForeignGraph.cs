@@ -78,48 +78,50 @@ internal sealed class ForeignGraph
         var named = _map.Sites.Concat(_map.Hooks.Select(h => (Site: h.Hook, h.Tensor)))
             .Select(n => (n.Site, Tensor: Tensor(n.Site, n.Tensor)))
             .ToList();
-        foreach (var (site, tensor) in named.Take(_map.Sites.Count))
-        {
-            if (_sites.TryGetValue(Root(tensor), out var other))
-            {
-                throw new BundleException(
-                    $"{_map.Path}: '{other}' and '{site}' name one and the same tensor, '{Root(tensor).Name}'; name the tensor of each");
-            }
-            _sites[Root(tensor)] = site;
-        }
+        foreach (var (site, tensor) in named.Take(_map.Sites.Count)) Settle(site, tensor);
         _made[_tokens] = Tokens();
         foreach (var op in Topology.Between([_tokens], [logits, .. named.Select(n => n.Tensor)])) Make(op);
         foreach (var (hook, tensor) in named.Skip(_map.Sites.Count)) _b.Hook(hook, Mapped(tensor));
-        foreach (var (site, tensor) in named.Take(_map.Sites.Count))
+        foreach (var (site, tensor) in named.Take(_map.Sites.Count).Where(n => !_b.Sites.Contains(n.Site)))
         {
-            if (!_b.Sites.Contains(site))
-            {
-                throw new BundleException(
-                    $"{_map.Path}: the tensor '{tensor.Name}' of {site} is not computed from the tokens; name a tensor of the model");
-            }
+            throw new BundleException(
+                $"{_map.Path}: the tensor '{tensor.Name}' of {site} is not computed from the tokens; name a tensor of the model");
         }
-        var made = Mapped(logits);
-        if (made.Type != DataType.Float)
-        {
-            throw new BundleException($"{_file}: the logits '{logits.Name}' are {made.Type}; export the model in float32");
-        }
-        if (made.Shape is not [{ Symbol: "batch" }, { Symbol: "position" }, { Size: { } vocabulary }])
-        {
-            throw new BundleException($"{_file}: the logits '{logits.Name}' have shape {ShapeText(made.Shape)} where [batch, position, "
-                + "vocabulary] is expected: "
-                + (made.Shape is [{ Symbol: "batch" }, { Size: not null }] or [{ Symbol: "batch" }, { Size: 1 }, _]
-                    ? OnePositionMend(logits)
-                    : DynamicMend));
-        }
-        var graph = _b.Build(made, new Dictionary<string, string>
+        var vocabulary = Vocabulary(logits);
+        var graph = _b.Build(Mapped(logits), new Dictionary<string, string>
         {
             ["onnx-attribution.architecture"] = "onnx",
             ["onnx-attribution.source"] = Path.GetFileName(_file)
         });
         // some operators became several: what is written has to be read again
         GraphCheck.RequireCount(graph.Ops().Count, " once its operators are taken apart");
-        return new AdoptedGraph(graph, [.. _map.Sites.Select(s => s.Site)], _b.Hooks, (int)vocabulary,
+        return new AdoptedGraph(graph, [.. _map.Sites.Select(s => s.Site)], _b.Hooks, vocabulary,
             _map.Sites.ToDictionary(s => s.Site, s => s.Tensor));
+    }
+
+    private void Settle(string site, Value tensor)
+    {
+        if (_sites.TryGetValue(Root(tensor), out var other))
+        {
+            throw new BundleException(
+                $"{_map.Path}: '{other}' and '{site}' name one and the same tensor, '{Root(tensor).Name}'; name the tensor of each");
+        }
+        _sites[Root(tensor)] = site;
+    }
+
+    private int Vocabulary(Value logits)
+    {
+        var made = Mapped(logits);
+        if (made.Type != DataType.Float)
+        {
+            throw new BundleException($"{_file}: the logits '{logits.Name}' are {made.Type}; export the model in float32");
+        }
+        if (made.Shape is [{ Symbol: "batch" }, { Symbol: "position" }, { Size: { } vocabulary }]) return (int)vocabulary;
+        throw new BundleException($"{_file}: the logits '{logits.Name}' have shape {ShapeText(made.Shape)} where [batch, position, "
+            + "vocabulary] is expected: "
+            + (made.Shape is [{ Symbol: "batch" }, { Size: not null }] or [{ Symbol: "batch" }, { Size: 1 }, _]
+                ? OnePositionMend(logits)
+                : DynamicMend));
     }
 
     private const string DynamicMend = "export it with both axes of the tokens dynamic (dynamic_axes, or dynamic_shapes with dynamo)";

@@ -43,7 +43,7 @@ internal sealed class Gpt2Architecture(Gpt2Config config) : ModelArchitecture
         var qkv = b.Apply(Qkv(l), b.Normalize($"{block}.ln1", x, Ln1(l)));
         var parts = g.Emit("Split", [qkv, g.Ints(config.Width, config.Width, config.Width)], 3, ("axis", -1L));
         Value Heads(int i, string name) => b.Hook($"{block}.attn.hook_{name}", g.Reshape(parts[i], 0, 0, config.Heads, config.HeadWidth));
-        var z = b.Attend(block, Heads(0, "q"), Heads(1, "k"), Heads(2, "v"), b.CausalMask(x), 1 / MathF.Sqrt(config.HeadWidth));
+        var z = b.Attend(block, Heads(0, "q"), Heads(1, "k"), Heads(2, "v"), b.CausalMask(x));
         var attention = b.Site($"{block}.hook_attn_out", b.Apply(AttentionOut(l), z));
 
         var middle = b.HookOrSite($"{block}.hook_resid_mid", g.Add(x, attention));

@@ -92,11 +92,11 @@ internal sealed partial class HookedGraphBuilder
     /// d_head], to z of all heads side by side, [batch, position, heads · d_head], with pattern and z as hooks.</summary>
     /// <remarks>Heads in a row share keys and values where these are fewer; they are not copied for it.
     /// The hook <c>attn.hook_z</c> has TransformerLens's four axes unless it is a site: a site has one vector per position.</remarks>
-    public Value Attend(string block, Value q, Value k, Value v, Value mask, float scale)
+    public Value Attend(string block, Value q, Value k, Value v, Value mask)
     {
         long heads = GraphBuilder.SizeOf(q, 2), width = GraphBuilder.SizeOf(q, 3);
         // [B, H, T, dh], [B, Hkv, dh, T]
-        var (scaled, keys) = (G.Transpose(G.Mul(q, G.Scalar(scale)), 0, 2, 1, 3), G.Transpose(k, 0, 2, 3, 1));
+        var (scaled, keys) = (G.Transpose(G.Mul(q, G.Scalar(1 / MathF.Sqrt(width))), 0, 2, 1, 3), G.Transpose(k, 0, 2, 3, 1));
         var scores = G.Scores(scaled, keys);                                                                         // [B, H, T, T]
         var pattern = Hook($"{block}.attn.hook_pattern", G.Softmax(G.Where(mask, scores, G.Scalar(float.MinValue)), -1));
         var read = G.HeadOutputs(pattern, G.Transpose(v, 0, 2, 1, 3));                                               // [B, H, T, dh]

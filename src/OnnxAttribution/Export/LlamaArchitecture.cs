@@ -104,7 +104,7 @@ internal sealed class LlamaArchitecture : ModelArchitecture
         var turns = b.StratifiedDraw(x, _rotary);
         var window = _variant.Window < Shape.Positions ? _variant.Window : null;
         var z = b.Attend(block, b.Rotate($"{block}.attn.hook_rot_q", q, turns), b.Rotate($"{block}.attn.hook_rot_k", k, turns), v,
-            b.CausalMask(x, window), 1 / MathF.Sqrt(Shape.HeadWidth));
+            b.CausalMask(x, window));
         var attention = b.Site($"{block}.hook_attn_out", b.Apply(AttentionOut(l), z));
 
         var middle = b.HookOrSite($"{block}.hook_resid_mid", g.Add(x, attention));

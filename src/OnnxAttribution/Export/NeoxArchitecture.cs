@@ -61,7 +61,7 @@ internal sealed class NeoxArchitecture : ModelArchitecture
         var (q, k, v) = (Head(0, "q"), Head(1, "k"), Head(2, "v"));
         var turns = b.StratifiedDraw(x, _rotary);
         var z = b.Attend(block, b.Rotate($"{block}.attn.hook_rot_q", q, turns), b.Rotate($"{block}.attn.hook_rot_k", k, turns), v,
-            b.CausalMask(x), 1 / MathF.Sqrt(width));
+            b.CausalMask(x));
         var attention = b.Site($"{block}.hook_attn_out", b.Apply(AttentionOut(l), z));
 
         var middle = _parallel ? x : b.HookOrSite($"{block}.hook_resid_mid", g.Add(x, attention));

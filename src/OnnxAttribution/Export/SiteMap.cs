@@ -64,31 +64,8 @@ internal sealed partial record SiteMap
 
     private static SiteMap Read(string path, JsonElement root)
     {
-        if (root.ValueKind != JsonValueKind.Object)
-        {
-            throw new BundleException($"{path} holds a JSON {root.ValueKind}, not an object with the key \"sites\"");
-        }
-        foreach (var p in root.EnumerateObject())
-        {
-            if (!s_keys.Contains(p.Name))
-            {
-                throw new BundleException($"{path} has the unknown key '{p.Name}'. "
-                    + $"Did you mean '{SpellCheck.Among(s_keys, p.Name)}'? Its keys are {string.Join(", ", s_keys)}");
-            }
-        }
-        var named = Names(path, root, "sites");
-        if (named.Count == 0)
-        {
-            throw new BundleException($"{path} names no sites; give it \"sites\": {{\"blocks.0.hook_resid_pre\": \"TENSOR\", …}}");
-        }
-        foreach (var (site, _) in named)
-        {
-            if (!SiteName().IsMatch(site))
-            {
-                throw new BundleException(
-                    $"{path} names '{site}', which is no site; sites are blocks.<layer>. and one of {string.Join(", ", s_kinds)}");
-            }
-        }
+        RequireKeys(path, root);
+        var named = NamedSites(path, root);
         var blocks = 1 + named.Max(n => Site.Parse(n.Name).Layer);
         var layers = Integer(path, root, "n_layers") ?? blocks;
         if (layers < blocks)
@@ -97,6 +74,52 @@ internal sealed partial record SiteMap
         }
         var sites = named.Select(n => (Site: Site.Canonical(n.Name, layers), n.Tensor)).ToList();
         Distinct(path, sites.Zip(named, (s, n) => (s.Site, n.Name)), "name the same site");
+        return new SiteMap
+        {
+            Path = path,
+            Tokens = Text(path, root, "tokens"),
+            Logits = Text(path, root, "logits"),
+            Heads = Integer(path, root, "n_heads"),
+            Positions = Integer(path, root, "n_ctx"),
+            PrependBos = !root.TryGetProperty("prepend_bos", out var bos) ? null
+                : bos.ValueKind is JsonValueKind.True or JsonValueKind.False ? bos.GetBoolean()
+                : throw Wrong(path, "prepend_bos", "true or false", bos),
+            Layers = layers,
+            Sites = [.. sites.OrderBy(s => Site.Parse(s.Site).Layer).ThenBy(s => Site.Parse(s.Site).OrderInBlock)],
+            Hooks = NamedHooks(path, root, sites),
+        };
+    }
+
+    private static void RequireKeys(string path, JsonElement root)
+    {
+        if (root.ValueKind != JsonValueKind.Object)
+        {
+            throw new BundleException($"{path} holds a JSON {root.ValueKind}, not an object with the key \"sites\"");
+        }
+        foreach (var p in root.EnumerateObject().Where(p => !s_keys.Contains(p.Name)))
+        {
+            throw new BundleException($"{path} has the unknown key '{p.Name}'. "
+                + $"Did you mean '{SpellCheck.Among(s_keys, p.Name)}'? Its keys are {string.Join(", ", s_keys)}");
+        }
+    }
+
+    private static List<(string Name, string Tensor)> NamedSites(string path, JsonElement root)
+    {
+        var named = Names(path, root, "sites");
+        if (named.Count == 0)
+        {
+            throw new BundleException($"{path} names no sites; give it \"sites\": {{\"blocks.0.hook_resid_pre\": \"TENSOR\", …}}");
+        }
+        foreach (var (site, _) in named.Where(n => !SiteName().IsMatch(n.Name)))
+        {
+            throw new BundleException(
+                $"{path} names '{site}', which is no site; sites are blocks.<layer>. and one of {string.Join(", ", s_kinds)}");
+        }
+        return named;
+    }
+
+    private static List<(string Hook, string Tensor)> NamedHooks(string path, JsonElement root, List<(string Site, string Tensor)> sites)
+    {
         var hooks = Names(path, root, "hooks");
         foreach (var (hook, _) in hooks)
         {
@@ -110,20 +133,7 @@ internal sealed partial record SiteMap
                 throw new BundleException($"{path} names '{hook}' both as a site and as a hook; keep one of them");
             }
         }
-        return new SiteMap
-        {
-            Path = path,
-            Tokens = Text(path, root, "tokens"),
-            Logits = Text(path, root, "logits"),
-            Heads = Integer(path, root, "n_heads"),
-            Positions = Integer(path, root, "n_ctx"),
-            PrependBos = !root.TryGetProperty("prepend_bos", out var bos) ? null
-                : bos.ValueKind is JsonValueKind.True or JsonValueKind.False ? bos.GetBoolean()
-                : throw Wrong(path, "prepend_bos", "true or false", bos),
-            Layers = layers,
-            Sites = [.. sites.OrderBy(s => Site.Parse(s.Site).Layer).ThenBy(s => Site.Parse(s.Site).OrderInBlock)],
-            Hooks = hooks.ConvertAll(h => (h.Name, h.Tensor)),
-        };
+        return hooks.ConvertAll(h => (h.Name, h.Tensor));
     }
 
     private static void Distinct(string path, IEnumerable<(string Key, string Name)> names, string what)

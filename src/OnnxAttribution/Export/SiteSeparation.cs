@@ -164,7 +164,7 @@ internal sealed class SiteSeparation
             {
                 var sum = SiteSummands.Of(Raw(value), stops, _active);
                 foreach (var (site, v) in outs) RequireSummand(site, v, end, sum);
-                RequireRest(start, end, value, between, sum, stops);
+                RequireRest(start, (end, value), between, sum);
             }
             start = Place(end);
         }
@@ -184,8 +184,9 @@ internal sealed class SiteSeparation
             : $"is not what is added to the residual stream: {Name(op)} lies between it and {end}; name the tensor behind that");
     }
 
-    private void RequireRest(int start, Site end, Value value, List<(Site Site, Value Value)> between, SiteSummands sum, List<Value> stops)
+    private void RequireRest(int start, (Site Site, Value Value) last, List<(Site Site, Value Value)> between, SiteSummands sum)
     {
+        var (end, value) = last;
         // places of the sublayers between the two residual sites: attention 2, MLP 4 of every six
         var places = Enumerable.Range(start + 1, Place(end) - start - 1).ToList();
         bool Listed(int place) => between.Any(s => Place(s.Site) == place);
@@ -197,7 +198,7 @@ internal sealed class SiteSeparation
                 + $"past {string.Join(" and ", between.Select(s => s.Site.Name).Take(2))}; name the tensors that are added");
         }
         if (all || !attentions) return;
-        if (Mixer(Raw(value), stops) is { } mixer)
+        if (Mixer(Raw(value), _sites.ConvertAll(s => s.Value)) is { } mixer)
         {
             throw Fault(between.First(s => s.Site.Kind is SiteKind.Attn or SiteKind.Z).Site,
                 $"does not hold all of the attention: {Name(mixer)} mixes token positions on a way to {end} past it; "

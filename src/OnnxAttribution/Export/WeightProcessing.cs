@@ -18,14 +18,15 @@ internal sealed class WeightProcessing
     /// <summary>A tensor that processing makes, computed when it is asked for.</summary>
     internal sealed record Tensor(string Name, long[] Shape, Func<float[]> Make);
 
-    private readonly ModelArchitecture _architecture;
-    private readonly Checkpoint _checkpoint;
     private readonly ExportOptions _options;
+
+    public ModelArchitecture Architecture { get; }
+    public Checkpoint Checkpoint { get; }
 
     /// <exception cref="BundleException">It would change what the model computes.</exception>
     public WeightProcessing(ModelArchitecture architecture, Checkpoint checkpoint, ExportOptions options)
     {
-        (_architecture, _checkpoint, _options) = (architecture, checkpoint, options);
+        (Architecture, Checkpoint, _options) = (architecture, checkpoint, options);
         if (options.CenterWritingWeights && architecture.LastNorm.IsRms)
         {
             throw new BundleException($"{options.Checkpoint} is a {architecture.Shape.ModelType}, whose RMSNorm does not take the mean out "
@@ -41,13 +42,13 @@ internal sealed class WeightProcessing
             .. _options.ChangesUnembedding ? NewUnembedding() : []];
         if (!_options.FoldValueBiases) return before;
         var made = before.ToDictionary(t => t.Name);
-        var moved = _architecture.Values.SelectMany(v => Moved(v, made)).ToDictionary(t => t.Name);
+        var moved = Architecture.Values.SelectMany(v => Moved(v, made)).ToDictionary(t => t.Name);
         return [.. before.Where(t => !moved.ContainsKey(t.Name)), .. moved.Values];
     }
 
-    private float[] Read(string name) => _checkpoint.ReadFloats(name);
+    private float[] Read(string name) => Checkpoint.ReadFloats(name);
 
-    private IEnumerable<Tensor> Folded() => _architecture.Norms.SelectMany(norm => norm.ReadBy.SelectMany(linear => Folded(norm, linear)));
+    private IEnumerable<Tensor> Folded() => Architecture.Norms.SelectMany(norm => norm.ReadBy.SelectMany(linear => Folded(norm, linear)));
 
     private IEnumerable<Tensor> Folded(Norm norm, Linear linear)
     {
@@ -70,9 +71,9 @@ internal sealed class WeightProcessing
 
     private IEnumerable<Tensor> Centred()
     {
-        var d = _architecture.Shape.Width;
-        foreach (var e in _architecture.Embeddings) yield return new(e.Name, e.Shape, () => CenterRows(Read(e.Name), d));
-        foreach (var linear in _architecture.Writers)
+        var d = Architecture.Shape.Width;
+        foreach (var e in Architecture.Embeddings) yield return new(e.Name, e.Shape, () => CenterRows(Read(e.Name), d));
+        foreach (var linear in Architecture.Writers)
         {
             yield return new(linear.Weight, linear.Shape,
                 () => linear.OutFirst ? CenterColumns(Read(linear.Weight), linear.In) : CenterRows(Read(linear.Weight), d));
@@ -102,9 +103,9 @@ internal sealed class WeightProcessing
 
     private IEnumerable<Tensor> NewUnembedding()
     {
-        var (d, v) = (_architecture.Shape.Width, _architecture.Shape.VocabularySize);
+        var (d, v) = (Architecture.Shape.Width, Architecture.Shape.VocabularySize);
         yield return new(HookedGraphBuilder.ProcessedUnembedding, [v, d], () => UnembeddingWeight(d));
-        if (_options.FoldLayerNorm && !_architecture.LastNorm.IsRms)
+        if (_options.FoldLayerNorm && !Architecture.LastNorm.IsRms)
         {
             yield return new(HookedGraphBuilder.ProcessedUnembeddingBias, [v], () => UnembeddingOffset(d));
         }
@@ -112,12 +113,12 @@ internal sealed class WeightProcessing
 
     private float[] UnembeddingWeight(int d)
     {
-        var w = Read(_architecture.Unembedding);
+        var w = Read(Architecture.Unembedding);
         if (_options.FoldLayerNorm)
         {
-            var scale = Read(_architecture.LastNorm.Weight);
+            var scale = Read(Architecture.LastNorm.Weight);
             for (var i = 0; i < w.Length; i++) w[i] *= scale[i % d];
-            if (!_architecture.LastNorm.IsRms) CenterRows(w, d);
+            if (!Architecture.LastNorm.IsRms) CenterRows(w, d);
         }
         return _options.CenterUnembed ? CenterColumns(w, d) : w;
     }
@@ -125,7 +126,7 @@ internal sealed class WeightProcessing
     // b_U = W_U b_ln, centred with W_U
     private float[] UnembeddingOffset(int d)
     {
-        var (w, shift) = (Read(_architecture.Unembedding), Read(_architecture.LastNorm.Bias));
+        var (w, shift) = (Read(Architecture.Unembedding), Read(Architecture.LastNorm.Bias));
         var b = new double[w.Length / d];
         for (var i = 0; i < w.Length; i++) b[i / d] += (double)w[i] * shift[i % d];
         var mean = _options.CenterUnembed ? b.Average() : 0;

@@ -76,7 +76,7 @@ public class EstimatorRulesTests
         var graph = OnnxGraph.FromProto(GraphSketch.ToModel(sketch));
         var g = new GraphBuilder("gradient/");
         var zBar = g.Input("z.bar", DataType.Float, Dim.Of(1), Dim.Of(x.Length));
-        var xBar = PullBack.FromWhole(g, GradientRules.Relp, graph["z"], zBar, [graph["x"]], [graph["x"]])[graph["x"]];
+        var xBar = PullBack.FromWhole(new WalkScope(g, GradientRules.Relp, [graph["x"]]), graph["z"], zBar, [graph["x"]])[graph["x"]];
         var model = new OnnxGraph([graph["x"], zBar], [g.Identity(xBar, "x.bar")]).ToProto();
         var inputs = new Dictionary<string, DoubleTensor>
         {
@@ -95,13 +95,13 @@ public class EstimatorRulesTests
         var g = new GraphBuilder("gradient/");
         Value[] inputs = [graph["q"], graph["k"], graph["v"]];
         var zBar = g.Input("z.bar", DataType.Float, Dim.Of(1), Dim.Of(3), Dim.Of(4));
-        var xBars = PullBack.FromWhole(g, EstimatorCases.RulesOf(estimator), graph["z"], zBar, inputs, inputs);
+        var xBars = PullBack.FromWhole(new WalkScope(g, EstimatorCases.RulesOf(estimator), inputs), graph["z"], zBar, inputs);
         Assert.Equal(reached.Split(','), inputs.Where(xBars.ContainsKey).Select(x => x.Name));
         foreach (var x in inputs)
         {
             var xDot = new Dictionary<Value, Value> { [x] = g.Input(x.Name + ".dot", DataType.Float, [Dim.Of(1), .. x.Shape!]) };
             Assert.Equal(reached.Contains(x.Name),
-                PushForward.Run(g, EstimatorCases.RulesOf(estimator), xDot, inputs, [graph["z"]]).ContainsKey(graph["z"]));
+                PushForward.Run(new WalkScope(g, EstimatorCases.RulesOf(estimator), inputs), xDot, [graph["z"]]).ContainsKey(graph["z"]));
         }
     }
 

@@ -17,7 +17,7 @@ internal static class GradientGraph
         var z = graph[OperatorCase.Output];
         var zBar = g.Input("z.bar", DataType.Float, [Dim.Named("B"), .. z.Shape ?? UnknownAxes(f)]);
         var x = f.Differentiable.Select(name => graph[name]).ToList();
-        var xBars = PullBack.FromWhole(g, rules ?? GradientRules.Gradient, z, zBar, x, graph.Inputs);
+        var xBars = PullBack.FromWhole(new WalkScope(g, rules ?? GradientRules.Gradient, graph.Inputs), z, zBar, x);
         return new OnnxGraph([.. graph.Inputs, zBar], [.. x.Where(xBars.ContainsKey).Select(v => g.Identity(xBars[v], v.Name + ".bar"))]);
     }
 
@@ -29,7 +29,7 @@ internal static class GradientGraph
         var xDots = f.Differentiable.Select(name => graph[name])
             .ToDictionary(x => x, x => g.Input(x.Name + ".dot", DataType.Float, [Dim.Named("B"), .. x.Shape!]));
         var z = graph[OperatorCase.Output];
-        var tangents = PushForward.Run(g, rules ?? GradientRules.Gradient, xDots, graph.Inputs, [z]);
+        var tangents = PushForward.Run(new WalkScope(g, rules ?? GradientRules.Gradient, graph.Inputs), xDots, [z]);
         return new OnnxGraph([.. graph.Inputs, .. xDots.Values], tangents.TryGetValue(z, out var zDot) ? [g.Identity(zDot, "z.dot")] : []);
     }
 

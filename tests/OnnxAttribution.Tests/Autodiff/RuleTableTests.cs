@@ -52,10 +52,10 @@ public class RuleTableTests
             GraphSketch.ToModel(new GraphSketch().Input("x", 2, 3).Node("y = Exp(x)").Node("z = Mish(y)").ToGraph()));
         var g = new GraphBuilder("gradient/");
         var (x, z) = (graph["x"], graph["z"]);
-        var e = Assert.Throws<GraphException>(() => PullBack.FromWhole(g, GradientRules.Gradient, z, Direction(g), [x], [x]));
+        var e = Assert.Throws<GraphException>(() => PullBack.FromWhole(new WalkScope(g, GradientRules.Gradient, [x]), z, Direction(g), [x]));
         Assert.Contains("operator Mish of node Mish 'node 1: z = Mish(y)'", e.Message);
         e = Assert.Throws<GraphException>(() =>
-            PushForward.Run(g, GradientRules.Gradient, new Dictionary<Value, Value> { [x] = Direction(g) }, [x], [z]));
+            PushForward.Run(new WalkScope(g, GradientRules.Gradient, [x]), new Dictionary<Value, Value> { [x] = Direction(g) }, [z]));
         Assert.Contains("operator Mish of node Mish 'node 1: z = Mish(y)'", e.Message);
     }
 
@@ -67,7 +67,7 @@ public class RuleTableTests
         var graph = OnnxGraph.FromProto(GraphSketch.ToModel(sketch.ToGraph()));
         var g = new GraphBuilder("gradient/");
         var e = Assert.Throws<GraphException>(() =>
-            PullBack.FromWhole(g, GradientRules.Gradient, graph["z"], Direction(g), [graph["x"]], [graph["x"]]));
+            PullBack.FromWhole(new WalkScope(g, GradientRules.Gradient, [graph["x"]]), graph["z"], Direction(g), [graph["x"]]));
         Assert.Contains("Slice 'node 1: z = Slice(x, start, end, axes)' computes its axes at run time", e.Message);
     }
 
@@ -78,7 +78,7 @@ public class RuleTableTests
         var sketch = new GraphSketch().Input("x", 2, 3).Input("y", 2, 3).Node("m = Softplus(y)").Node("z = Mul(x, m)");
         var graph = OnnxGraph.FromProto(GraphSketch.ToModel(sketch.ToGraph()));
         var g = new GraphBuilder("gradient/");
-        Assert.Single(PullBack.FromWhole(g, GradientRules.Gradient, graph["z"], Direction(g), [graph["x"]], [graph["x"]]));
+        Assert.Single(PullBack.FromWhole(new WalkScope(g, GradientRules.Gradient, [graph["x"]]), graph["z"], Direction(g), [graph["x"]]));
     }
 
     private static Value Direction(GraphBuilder g) => g.Input("direction", DataType.Float, Dim.Named("B"), Dim.Of(2), Dim.Of(3));

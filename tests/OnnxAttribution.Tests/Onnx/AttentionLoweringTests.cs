@@ -62,7 +62,7 @@ public sealed class AttentionLoweringTests
         var c = Case(name);
         var g = new GraphBuilder("gradient/");
         var zBar = g.Input("z.bar", DataType.Float, [Dim.Of(1), .. c.Lowered.Shape!]);
-        var bars = PullBack.FromWhole(g, GradientRules.Gradient, c.Lowered, zBar, c.Inputs[..3], c.Inputs);
+        var bars = PullBack.FromWhole(new WalkScope(g, GradientRules.Gradient, c.Inputs), c.Lowered, zBar, c.Inputs[..3]);
         var direction = Random(9, [.. c.Lowered.Shape!.Select(d => (int)d.Size!.Value)]);
         var model = new OnnxGraph([.. c.Inputs, zBar], [.. c.Inputs[..3].Select(x => g.Identity(bars[x], x.Name + ".bar"))]).ToProto();
         var actual = DoubleInterpreter.Run(model.Graph,
