@@ -63,37 +63,41 @@ internal sealed partial class NumpyArchive : IDisposable
         {
             throw new CheckpointException(Path, $"array {DisplayText.QuotedName(name)} is of no plain type; save it as float32.");
         }
-        var type = header.Groups["type"].Value switch
+        var type = TypeOf(name, header.Groups["type"].Value);
+        var axes = ShapeOf(name, header.Groups["shape"].Value, entry.Length);
+        if (start + length + (axes.Aggregate((Int128)1, (n, a) => n * a) * type.Size()) > entry.Length) throw Damaged(name);
+        var strides = StridedTensor.RowMajor(axes);
+        if (header.Groups["fortran"].Value == "True")
         {
-            "<f4" => TensorType.F32,
-            "<f8" => TensorType.F64,
-            "<f2" => TensorType.F16,
-            "<i8" => TensorType.I64,
-            "<i4" => TensorType.I32,
-            var other => throw new CheckpointException(Path,
-                $"array {DisplayText.QuotedName(name)} has type {DisplayText.QuotedName(other)}; save it as float32."),
-        };
+            strides = StridedTensor.RowMajor([.. axes.Reverse()]);
+            strides.AsSpan().Reverse();
+        }
+        return new StridedTensor(_file, name, type, entry.Offset + start + length, axes, strides);
+    }
+
+    private TensorType TypeOf(string name, string type) => type switch
+    {
+        "<f4" => TensorType.F32,
+        "<f8" => TensorType.F64,
+        "<f2" => TensorType.F16,
+        "<i8" => TensorType.I64,
+        "<i4" => TensorType.I32,
+        var other => throw new CheckpointException(Path,
+            $"array {DisplayText.QuotedName(name)} has type {DisplayText.QuotedName(other)}; save it as float32."),
+    };
+
+    private long[] ShapeOf(string name, string sizes, long most)
+    {
         var shape = new List<long>();
         Int128 count = 1;
-        foreach (var size in header.Groups["shape"].Value.Split(',',
-            StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (var size in sizes.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             if (!long.TryParse(size, NumberStyles.None, CultureInfo.InvariantCulture, out var s)) throw Damaged(name);
             shape.Add(s);
             count *= s;
-            if (count > entry.Length) throw Damaged(name);
+            if (count > most) throw Damaged(name);
         }
-        if ((start + length) + (count * type.Size()) > entry.Length) throw Damaged(name);
-        long[] axes = [.. shape];
-        var strides = StridedTensor.RowMajor(axes);
-        if (header.Groups["fortran"].Value == "True")
-        {
-            axes.AsSpan().Reverse();
-            strides = StridedTensor.RowMajor(axes);
-            axes.AsSpan().Reverse();
-            strides.AsSpan().Reverse();
-        }
-        return new StridedTensor(_file, name, type, entry.Offset + start + length, axes, strides);
+        return [.. shape];
     }
 
     private CheckpointException Damaged(string name) =>

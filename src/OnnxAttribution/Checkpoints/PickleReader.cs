@@ -75,25 +75,6 @@ internal ref struct PickleReader
                 case 0x80: if (Next(1)[0] is < 2 or > 5) throw Refused("a protocol other than 2 to 5"); break;
                 case 0x95: Next(8); break;                                                       // FRAME: how much follows
                 case (byte)'.': return Pop() is var result && _stack.Count == 0 ? result : throw Damaged();
-                case (byte)'(': _stack.Add(s_mark); break;
-                case (byte)'N': _stack.Add(null); break;
-                case 0x88: _stack.Add(true); break;
-                case 0x89: _stack.Add(false); break;
-                case (byte)'J': _stack.Add((long)BinaryPrimitives.ReadInt32LittleEndian(Next(4))); break;
-                case (byte)'K': _stack.Add((long)Next(1)[0]); break;
-                case (byte)'M': _stack.Add((long)BinaryPrimitives.ReadUInt16LittleEndian(Next(2))); break;
-                case 0x8a: _stack.Add(Long(Next(Next(1)[0]))); break;
-                case (byte)'G': _stack.Add(BinaryPrimitives.ReadDoubleBigEndian(Next(8))); break;
-                case (byte)'X': _stack.Add(Text(BinaryPrimitives.ReadUInt32LittleEndian(Next(4)))); break;
-                case 0x8c: _stack.Add(Text(Next(1)[0])); break;
-                case 0x8d: _stack.Add(Text(BinaryPrimitives.ReadUInt64LittleEndian(Next(8)))); break;
-                case (byte)'}': _stack.Add(new Dictionary<object, object?>()); break;
-                case (byte)']': _stack.Add(new List<object?>()); break;
-                case (byte)')': _stack.Add(Array.Empty<object?>()); break;
-                case (byte)'t': _stack.Add(PopToMark()); break;
-                case 0x85: _stack.Add(Last(1)); break;
-                case 0x86: _stack.Add(Last(2)); break;
-                case 0x87: _stack.Add(Last(3)); break;
                 case (byte)'a': Append([Pop()]); break;
                 case (byte)'e': Append(PopToMark()); break;
                 case (byte)'s': Set(Last(2)); break;
@@ -101,24 +82,44 @@ internal ref struct PickleReader
                 case (byte)'q': _memo[Next(1)[0]] = Top(); break;
                 case (byte)'r': _memo[BinaryPrimitives.ReadUInt32LittleEndian(Next(4))] = Top(); break;
                 case 0x94: _memo[_memo.Count] = Top(); break;
-                case (byte)'h': _stack.Add(Remembered(Next(1)[0])); break;
-                case (byte)'j': _stack.Add(Remembered(BinaryPrimitives.ReadUInt32LittleEndian(Next(4)))); break;
-                case (byte)'c': _stack.Add(Known($"{Line()}.{Line()}")); break;
-                case 0x93: _stack.Add(Last(2) is [string module, string name] ? Known($"{module}.{name}") : throw Damaged()); break;
-                case (byte)'Q': _stack.Add(Storage(Pop())); break;
-                case (byte)'R': _stack.Add(Reduce(Last(2))); break;
-                // BUILD: of an OrderedDict, its _metadata, which says nothing of the weights
-                case (byte)'b':
-                    if (Last(2) is not [Dictionary<object, object?> built, Dictionary<object, object?>])
-                    {
-                        throw Refused("an object's state to be set");
-                    }
-                    _stack.Add(built);
-                    break;
-                default: throw Refused($"opcode 0x{opcode:x2}");
+                default: _stack.Add(Made(opcode)); break;
             }
         }
     }
+
+    // what an opcode pushes
+    private object? Made(byte opcode) => opcode switch
+    {
+        (byte)'(' => s_mark,
+        (byte)'N' => null,
+        0x88 => true,
+        0x89 => false,
+        (byte)'J' => (long)BinaryPrimitives.ReadInt32LittleEndian(Next(4)),
+        (byte)'K' => (long)Next(1)[0],
+        (byte)'M' => (long)BinaryPrimitives.ReadUInt16LittleEndian(Next(2)),
+        0x8a => Long(Next(Next(1)[0])),
+        (byte)'G' => BinaryPrimitives.ReadDoubleBigEndian(Next(8)),
+        (byte)'X' => Text(BinaryPrimitives.ReadUInt32LittleEndian(Next(4))),
+        0x8c => Text(Next(1)[0]),
+        0x8d => Text(BinaryPrimitives.ReadUInt64LittleEndian(Next(8))),
+        (byte)'}' => new Dictionary<object, object?>(),
+        (byte)']' => new List<object?>(),
+        (byte)')' => Array.Empty<object?>(),
+        (byte)'t' => PopToMark(),
+        0x85 => Last(1),
+        0x86 => Last(2),
+        0x87 => Last(3),
+        (byte)'h' => Remembered(Next(1)[0]),
+        (byte)'j' => Remembered(BinaryPrimitives.ReadUInt32LittleEndian(Next(4))),
+        (byte)'c' => Known($"{Line()}.{Line()}"),
+        0x93 => Last(2) is [string module, string name] ? Known($"{module}.{name}") : throw Damaged(),
+        (byte)'Q' => Storage(Pop()),
+        (byte)'R' => Reduce(Last(2)),
+        // BUILD: of an OrderedDict, its _metadata, which says nothing of the weights
+        (byte)'b' => Last(2) is [Dictionary<object, object?> built, Dictionary<object, object?>]
+            ? built : throw Refused("an object's state to be set"),
+        _ => throw Refused($"opcode 0x{opcode:x2}"),
+    };
 
     private static object Known(string path, string name) =>
         name is OrderedDictionary or Tensor or Parameter || s_storages.ContainsKey(name) ? new Global(name)

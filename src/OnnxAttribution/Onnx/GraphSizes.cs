@@ -78,7 +78,6 @@ internal sealed class GraphSizes
 
     private void Count()
     {
-        var mostConstant = MostConstant + (4 * _weights);
         double constant = 0, live = 0, made = 0, constantWork = 0, work = 0;
         var ends = LastReaders();
         foreach (var op in _ops)
@@ -88,28 +87,8 @@ internal sealed class GraphSizes
             if (isFixed) _fixed.UnionWith(op.Out.Where(v => v is not null)!);
             (constant, live) = isFixed ? (constant + bytes, live) : (constant, live + bytes);
             (made, work, constantWork) = (made + bytes, work + Work(op), constantWork + (isFixed ? Work(op) : 0));
-            if (constant > mostConstant)
-            {
-                throw TooMuch(op,
-                    $"makes too much out of constants: {Text(constant)} with all before it, {Text(mostConstant)} is the most here",
-                    "export the model with these constants as weights");
-            }
-            if (live > MostLive)
-            {
-                throw TooMuch(op, $"makes too much: {Text(live)} are needed at one time for {Length} prompts of {Length} tokens, "
-                    + $"{Text(MostLive)} is the most", "export the model again");
-            }
-            if (made > MostMade + (MostReadings * _weights))
-            {
-                throw TooMuch(op, $"makes too much: {Text(made)} with all before it for {Length} prompts of {Length} tokens, "
-                    + $"{Text(MostMade + (MostReadings * _weights))} is the most here", "export the model again");
-            }
-            if (constantWork > MostConstantWork)
-            {
-                throw TooMuch(op,
-                    $"multiplies constants in {constantWork:G2} operations with all before it, {MostConstantWork:G2} is the most",
-                    "export the model with the products as weights");
-            }
+            RequireConstants(op, constant, constantWork);
+            RequireMemory(op, live, made);
             if (work > MostWork + (MostReadings * 2.0 * Length * Length * _weights / 4))
             {
                 throw TooMuch(op, $"comes to {work:G2} operations with all before it for {Length} prompts of {Length} tokens, "
@@ -119,6 +98,35 @@ internal sealed class GraphSizes
             {
                 if (!_fixed.Contains(v)) live -= _bytes.GetValueOrDefault(v);
             }
+        }
+    }
+
+    private void RequireConstants(Op op, double constant, double constantWork)
+    {
+        var most = MostConstant + (4 * _weights);
+        if (constant > most)
+        {
+            throw TooMuch(op, $"makes too much out of constants: {Text(constant)} with all before it, {Text(most)} is the most here",
+                "export the model with these constants as weights");
+        }
+        if (constantWork > MostConstantWork)
+        {
+            throw TooMuch(op, $"multiplies constants in {constantWork:G2} operations with all before it, {MostConstantWork:G2} is the most",
+                "export the model with the products as weights");
+        }
+    }
+
+    private void RequireMemory(Op op, double live, double made)
+    {
+        if (live > MostLive)
+        {
+            throw TooMuch(op, $"makes too much: {Text(live)} are needed at one time for {Length} prompts of {Length} tokens, "
+                + $"{Text(MostLive)} is the most", "export the model again");
+        }
+        if (made > MostMade + (MostReadings * _weights))
+        {
+            throw TooMuch(op, $"makes too much: {Text(made)} with all before it for {Length} prompts of {Length} tokens, "
+                + $"{Text(MostMade + (MostReadings * _weights))} is the most here", "export the model again");
         }
     }
 

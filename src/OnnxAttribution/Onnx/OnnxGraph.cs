@@ -140,11 +140,7 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
         {
             opset = Math.Max(opset, s_since.GetValueOrDefault(op.Type));
             // a node needs no name, but the runtime takes no two of one name
-            var node = new NodeProto { OpType = op.Type, Domain = op.Domain, Name = names.Add(op.Name) ? op.Name : "" };
-            node.Input.AddRange(op.In.Select(v => v?.Name ?? ""));
-            node.Output.AddRange(op.Out.Select(v => v?.Name ?? ""));
-            node.Attribute.AddRange(op.Attributes.Values);
-            graph.Node.Add(node);
+            graph.Node.Add(Node(op, names.Add(op.Name) ? op.Name : ""));
             foreach (var v in op.In)
             {
                 if (v is null) continue;
@@ -168,6 +164,15 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
         model.OpsetImport.Add(new OperatorSetIdProto { Domain = "", Version = opset });
         model.MetadataProps.AddRange(Metadata.Select(p => new StringStringEntryProto { Key = p.Key, Value = p.Value }));
         return model;
+    }
+
+    private static NodeProto Node(Op op, string name)
+    {
+        var node = new NodeProto { OpType = op.Type, Domain = op.Domain, Name = name };
+        node.Input.AddRange(op.In.Select(v => v?.Name ?? ""));
+        node.Output.AddRange(op.Out.Select(v => v?.Name ?? ""));
+        node.Attribute.AddRange(op.Attributes.Values);
+        return node;
     }
 
     private static ValueInfoProto Info(Value v, string prefix)

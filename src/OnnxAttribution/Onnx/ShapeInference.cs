@@ -49,9 +49,23 @@ internal static partial class ShapeInference
 
     private static Result[] Results(Op op, int outputs)
     {
-        var type = op.In.Count > 0 && op.In[0] is { } first ? first.Type : DataType.Undefined;
-        Result One(Dim[]? shape, Dim[]? content = null) => new(type, shape, content);
-        Result[] results = op.Type switch
+        var results = OfEntries(op) ?? OfProducts(op) ?? OfLayout(op, outputs) ?? [];
+        if (results.Length >= outputs) return results;
+        return [.. results, .. Enumerable.Repeat(new Result(DataType.Undefined, null), outputs - results.Length)];
+    }
+
+    private static readonly FrozenSet<string> s_likeInput = FrozenSet.Create("Neg", "Abs", "Sqrt", "Reciprocal", "Exp", "Log", "Erf",
+        "Tanh", "Sigmoid", "Relu", "Gelu", "Sign", "Floor", "Ceil", "Sin", "Cos", "Softplus", "Softsign", "Selu", "Celu", "Hardmax", "Round",
+        "Softmax", "LogSoftmax", "Clip", "CumSum", "Trilu", "Dropout", "RMSNormalization", "LeakyRelu", "Elu", "ThresholdedRelu",
+        "HardSigmoid", "HardSwish", "Mish", "Swish", "LpNormalization", "SimplifiedLayerNormalization", "RotaryEmbedding", "EyeLike");
+
+    private static DataType TypeOf(Op op) => op.In.Count > 0 && op.In[0] is { } first ? first.Type : DataType.Undefined;
+
+    // entry by entry, with broadcasting; null: another operator
+    private static Result[]? OfEntries(Op op)
+    {
+        Result One(Dim[]? shape, Dim[]? content = null) => new(TypeOf(op), shape, content);
+        return op.Type switch
         {
             "Add" or "Sub" or "Mul" or "Div" or "Pow" or "Max" or "Min" or "Mod" or "PRelu" or "Sum" or "Mean" =>
                 [One(Broadcast(op.In), Arithmetic(op))],
@@ -59,12 +73,17 @@ internal static partial class ShapeInference
                 [new(DataType.Bool, Broadcast(op.In), Comparison(op))],
             "IsNaN" or "IsInf" or "Not" => [new(DataType.Bool, op.In[0]!.Shape)],
             "Where" => [new(op.In[1]!.Type, Broadcast(op.In), Choice(op))],
-            "Neg" or "Abs" or "Sqrt" or "Reciprocal" or "Exp" or "Log" or "Erf" or "Tanh" or "Sigmoid" or "Relu" or "Gelu" or "Sign"
-                or "Floor" or "Ceil"
-                or "Sin" or "Cos" or "Softplus" or "Softsign" or "Selu" or "Celu" or "Hardmax" or "Round" or "Softmax" or "LogSoftmax"
-                or "Clip" or "CumSum" or "Trilu" or "Dropout" or "RMSNormalization"
-                or "LeakyRelu" or "Elu" or "ThresholdedRelu" or "HardSigmoid" or "HardSwish" or "Mish" or "Swish" or "LpNormalization"
-                or "SimplifiedLayerNormalization" or "RotaryEmbedding" or "EyeLike" => [One(op.In[0]!.Shape)],
+            _ when s_likeInput.Contains(op.Type) => [One(op.In[0]!.Shape)],
+            _ => null,
+        };
+    }
+
+    // products, normalisations and changes of type
+    private static Result[]? OfProducts(Op op)
+    {
+        Result One(Dim[]? shape, Dim[]? content = null) => new(TypeOf(op), shape, content);
+        return op.Type switch
+        {
             "CastLike" => [new(op.In[1]!.Type, op.In[0]!.Shape)],
             "Attention" => Attention(op),
             "Einsum" => [One(Einsum(op))],
@@ -78,6 +97,15 @@ internal static partial class ShapeInference
             "QuantizeLinear" => [new(op.In.Count > 2 && op.In[2] is { } zero ? zero.Type : DataType.Uint8, op.In[0]!.Shape)],
             "DequantizeLinear" => [new(op.In[1]!.Type, op.In[0]!.Shape)],
             "Gemm" => [One(Gemm(op))],
+            _ => null,
+        };
+    }
+
+    private static Result[]? OfLayout(Op op, int outputs)
+    {
+        Result One(Dim[]? shape, Dim[]? content = null) => new(TypeOf(op), shape, content);
+        return op.Type switch
+        {
             "Transpose" => [One(Transpose(op))],
             "Shape" => [ShapeOf(op)],
             "Flatten" => [One(Flatten(op))],
@@ -99,11 +127,9 @@ internal static partial class ShapeInference
             "TopK" => [One(AnyLast(op)), new(DataType.Int64, AnyLast(op))],
             "Tile" => [One(Tile(op))],
             "GatherND" or "ScatterND" or "ScatterElements" or "Pad" or "NonZero" =>
-                [new(op.Type == "NonZero" ? DataType.Int64 : type, SameRank(op))],
-            _ => [],
+                [new(op.Type == "NonZero" ? DataType.Int64 : TypeOf(op), SameRank(op))],
+            _ => null,
         };
-        if (results.Length >= outputs) return results;
-        return [.. results, .. Enumerable.Repeat(new Result(DataType.Undefined, null), outputs - results.Length)];
     }
 
     /// <summary>Numpy's broadcasting; null where a rank is unknown.</summary>

@@ -58,6 +58,14 @@ internal static class Gpt2Vocabulary
             throw new TokenizerException(path,
                 $"is no JSON object of token ids ({JsonFault.Words(e)}); download it again.", e);
         }
+        RequireEveryId(path, ids);
+        RequireEveryByte(path, ids);
+        return ids.ContainsKey(EndOfTextToken) ? ids
+            : throw new TokenizerException(path, $"has no token '{EndOfTextToken}'; take the vocabulary of a GPT-2.");
+    }
+
+    private static void RequireEveryId(string path, Dictionary<string, int> ids)
+    {
         var used = new bool[ids.Count];
         foreach (var (token, id) in ids)
         {
@@ -67,12 +75,15 @@ internal static class Gpt2Vocabulary
                     $"gives token {DisplayText.QuotedName(token)} the id {id}: "
                     + $"ids must be 0 to {used.Length - 1}, each once; download it again.");
             }
-
             used[id] = ByteSymbols.Bytes(token) is { Length: > 0 } ? true
                 : throw new TokenizerException(path,
                     $"has token {DisplayText.QuotedName(token)}, which is not spelled in GPT-2's byte symbols; "
                     + "only byte-level BPE is supported.");
         }
+    }
+
+    private static void RequireEveryByte(string path, Dictionary<string, int> ids)
+    {
         for (var b = 0; b < 256; b++)
         {
             if (!ids.ContainsKey(ByteSymbols.Of((byte)b).ToString()))
@@ -81,9 +92,6 @@ internal static class Gpt2Vocabulary
                     $"has no token for the byte 0x{b:X2}; only byte-level BPE, which has one for each byte, is supported.");
             }
         }
-
-        return ids.ContainsKey(EndOfTextToken) ? ids
-            : throw new TokenizerException(path, $"has no token '{EndOfTextToken}'; take the vocabulary of a GPT-2.");
     }
 
     private static Dictionary<(int, int), (int, int)> ReadMerges(string path, string text, Dictionary<string, int> ids)

@@ -24,8 +24,12 @@ internal static class AttentionHeadsFormat
                 state["W_dec"].Require(features, width)), ConvertedTensor.Vector("b_dec", state.Vector("b_dec", width)),
         ];
         state.RequireAllRead("ReLU");
-        var config = DictionaryConversion.NewConfig(DictionaryArchitecture.Standard, width, features, site,
-            json.String("model_name") ?? "gpt2-small", prependBos: true, subtractsBias: true);
+        var config = new ConvertedConfig(DictionaryArchitecture.Standard, width, features, site)
+        {
+            Model = json.String("model_name") ?? "gpt2-small",
+            PrependBos = true,
+            SubtractsBias = true,
+        }.ToJson();
         config["metadata"]!["model_from_pretrained_kwargs"] = new System.Text.Json.Nodes.JsonObject
         {
             ["center_writing_weights"] = true,

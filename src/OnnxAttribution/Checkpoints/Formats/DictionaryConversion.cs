@@ -54,27 +54,35 @@ internal sealed class DictionaryConversion : IDisposable
         OutputFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(json.ToJsonString(s_json) + "\n")));
     }
 
-    /// <summary>A cfg.json of SAELens 6, but for what the kind adds.</summary>
-    public static JsonObject NewConfig(DictionaryArchitecture architecture, long width, long features, string site, string? model,
-        bool prependBos, bool subtractsBias) =>
-        new()
-        {
-            ["architecture"] = architecture.Name(),
-            ["d_in"] = width,
-            ["d_sae"] = features,
-            ["dtype"] = "float32",
-            ["device"] = "cpu",
-            ["apply_b_dec_to_input"] = subtractsBias,
-            ["normalize_activations"] = "none",
-            ["reshape_activations"] = site.EndsWith(".attn.hook_z", StringComparison.Ordinal) ? "hook_z" : "none",
-            ["metadata"] = new JsonObject
-            {
-                ["model_name"] = model,
-                ["hook_name"] = site,
-                ["hook_head_index"] = null,
-                ["prepend_bos"] = prependBos
-            },
-        };
-
     public void Dispose() => _file.Dispose();
+}
+
+/// <summary>What a cfg.json of SAELens 6 says of a converted dictionary, but for what its kind adds.</summary>
+internal sealed record ConvertedConfig(DictionaryArchitecture Architecture, long Width, long Features, string Site)
+{
+    /// <summary>null where the files do not say.</summary>
+    public required string? Model { get; init; }
+    public required bool PrependBos { get; init; }
+
+    /// <summary>The decoder's bias is taken from the input.</summary>
+    public required bool SubtractsBias { get; init; }
+
+    public JsonObject ToJson() => new()
+    {
+        ["architecture"] = Architecture.Name(),
+        ["d_in"] = Width,
+        ["d_sae"] = Features,
+        ["dtype"] = "float32",
+        ["device"] = "cpu",
+        ["apply_b_dec_to_input"] = SubtractsBias,
+        ["normalize_activations"] = "none",
+        ["reshape_activations"] = Site.EndsWith(".attn.hook_z", StringComparison.Ordinal) ? "hook_z" : "none",
+        ["metadata"] = new JsonObject
+        {
+            ["model_name"] = Model,
+            ["hook_name"] = Site,
+            ["hook_head_index"] = null,
+            ["prepend_bos"] = PrependBos,
+        },
+    };
 }

@@ -41,17 +41,22 @@ internal static class DictionaryLearningFormat
         RequireSize(trainer, "dict_size", n);
         var encoder = linear ? state["encoder.weight"].Require(n, d).Transposed : state["W_enc"].Require(d, n);
         var decoder = linear ? state["decoder.weight"].Require(d, n).Transposed : state["W_dec"].Require(n, d);
-        var config = DictionaryConversion.NewConfig(architecture, d, n, site, model?.Split('/')[^1], AddsBos(model), subtracts);
+        var config = new ConvertedConfig(architecture, d, n, site)
+        {
+            Model = model?.Split('/')[^1],
+            PrependBos = AddsBos(model),
+            SubtractsBias = subtracts,
+        }.ToJson();
         var tensors = kind == "AutoEncoder" ? Normalized(state, encoder, decoder, d, n)
             : [ConvertedTensor.Matrix("W_enc", encoder), ConvertedTensor.Matrix("W_dec", decoder),
-                .. Vectors(state, kind, config, trainer, d, n)];
+                .. Vectors(state, kind, config, trainer)];
         state.RequireAllRead(kind);
         return new DictionaryConversion(state.Path, Name, file, config, tensors);
     }
 
-    private static IEnumerable<ConvertedTensor> Vectors(StateDictionary state, string kind, JsonObject config, ConfigJson? trainer,
-        long d, long n)
+    private static IEnumerable<ConvertedTensor> Vectors(StateDictionary state, string kind, JsonObject config, ConfigJson? trainer)
     {
+        var (d, n) = ((long)config["d_in"]!, (long)config["d_sae"]!);
         ConvertedTensor Take(string name, string from, long length) => ConvertedTensor.Vector(name, state.Vector(from, length));
         switch (kind)
         {
@@ -61,14 +66,8 @@ internal static class DictionaryLearningFormat
             case "AutoEncoderNew": return [Take("b_enc", "encoder.bias", n), Take("b_dec", "decoder.bias", d)];
             case "JumpReluAutoEncoder": return [Take("b_enc", "b_enc", n), Take("b_dec", "b_dec", d), Take("threshold", "threshold", n)];
         }
-        // k and threshold are buffers
-        var k = state.Has("k") ? state["k"].ReadScalar() : trainer?.Integer("k", 1, 1 << 24) ?? throw new CheckpointException(state.Path,
-            "has no number 'k', and its config.json has none either; check that it is a whole state_dict.");
+        var k = KOf(state, trainer);
         var threshold = state.Value("threshold") is StridedTensor t ? (float)t.ReadScalar() : (float?)null;
-        if (trainer?.Integer("k", 1, 1 << 24) is { } said && said != k)
-        {
-            throw new CheckpointException(state.Path, $"has k {k} where its config.json says {said}; check that they belong together.");
-        }
         state.Value("group_sizes");   // how it was trained: all groups are active
         ConvertedTensor[] common = [Take("b_enc", kind == "MatryoshkaBatchTopKSAE" ? "b_enc" : "encoder.bias", n),
             Take("b_dec", "b_dec", d)];
@@ -77,21 +76,34 @@ internal static class DictionaryLearningFormat
             config["k"] = (long)k;
             return common;
         }
+        return [.. common, ConvertedTensor.Vector("threshold", [.. Enumerable.Repeat(Learnt(state, kind, k, threshold), (int)n)])];
+    }
+
+    // k and threshold are buffers
+    private static double KOf(StateDictionary state, ConfigJson? trainer)
+    {
+        var k = state.Has("k") ? state["k"].ReadScalar() : trainer?.Integer("k", 1, 1 << 24) ?? throw new CheckpointException(state.Path,
+            "has no number 'k', and its config.json has none either; check that it is a whole state_dict.");
+        if (trainer?.Integer("k", 1, 1 << 24) is { } said && said != k)
+        {
+            throw new CheckpointException(state.Path, $"has k {k} where its config.json says {said}; check that they belong together.");
+        }
+        return k;
+    }
+
+    // it begins as −1, and an average of activations that are above 0 replaces it
+    private static float Learnt(StateDictionary state, string kind, double k, float? threshold)
+    {
         if (threshold is null)
         {
             throw new CheckpointException(state.Path,
                 $"has no tensor 'threshold', by which a {kind} encodes; train it with a current dictionary_learning.");
         }
-        // it begins as −1, and an average of activations that are above 0 replaces it
-        if (threshold < 0)
-        {
-            throw new CheckpointException(state.Path, $"has threshold {threshold}, so that it was never learnt (its training ended before "
-                + $"threshold_start_step), and a {kind} encodes by it; "
-                + "take a later checkpoint"
-                + (kind != "BatchTopKSAE" ? "." : ", or write \"dict_class\": \"AutoEncoderTopK\" in its config.json "
-                    + $"to read it as TopK of its k, {k}, which chooses per token instead of per batch."));
-        }
-        return [.. common, ConvertedTensor.Vector("threshold", [.. Enumerable.Repeat(threshold.Value, (int)n)])];
+        if (threshold >= 0) return threshold.Value;
+        throw new CheckpointException(state.Path, $"has threshold {threshold}, so that it was never learnt (its training ended before "
+            + $"threshold_start_step), and a {kind} encodes by it; take a later checkpoint"
+            + (kind != "BatchTopKSAE" ? "." : ", or write \"dict_class\": \"AutoEncoderTopK\" in its config.json "
+                + $"to read it as TopK of its k, {k}, which chooses per token instead of per batch."));
     }
 
     private static ConvertedTensor[] Normalized(StateDictionary state, StridedTensor encoder, StridedTensor decoder, long d, long n)

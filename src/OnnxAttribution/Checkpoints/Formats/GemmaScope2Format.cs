@@ -44,7 +44,12 @@ internal static class GemmaScope2Format
         ];
         state.RequireAllRead("JumpReLU");
         var model = json.String("model_name")?.Split('/')[^1];
-        return new DictionaryConversion(state.Path, Name, file, DictionaryConversion.NewConfig(DictionaryArchitecture.JumpRelu, width,
-            features, site, model, prependBos: true, subtractsBias: false), tensors);
+        var config = new ConvertedConfig(DictionaryArchitecture.JumpRelu, width, features, site)
+        {
+            Model = model,
+            PrependBos = true,
+            SubtractsBias = false,
+        }.ToJson();
+        return new DictionaryConversion(state.Path, Name, file, config, tensors);
     }
 }

@@ -46,8 +46,13 @@ internal static partial class GemmaScopeFormat
             ConvertedTensor.Vector("threshold", state.Vector("threshold", features)),
         ];
         state.RequireAllRead("JumpReLU");
-        return new DictionaryConversion(state.Path, Name, file, DictionaryConversion.NewConfig(DictionaryArchitecture.JumpRelu, width,
-            features, site, model, prependBos: true, subtractsBias: false), tensors);
+        var config = new ConvertedConfig(DictionaryArchitecture.JumpRelu, width, features, site)
+        {
+            Model = model,
+            PrependBos = true,
+            SubtractsBias = false,
+        }.ToJson();
+        return new DictionaryConversion(state.Path, Name, file, config, tensors);
     }
 
     [GeneratedRegex(@"(?:^|/)layer_(?<layer>\d{1,4})(?:/|$)", RegexOptions.RightToLeft)]

@@ -31,8 +31,12 @@ internal static partial class LinearPairFormat
         ];
         state.RequireAllRead("ReLU");
         var site = $"blocks.{int.Parse(place.Groups["layer"].Value, CultureInfo.InvariantCulture)}.hook_resid_post";
-        var config = DictionaryConversion.NewConfig(DictionaryArchitecture.Standard, width, features, site, place.Groups["model"].Value,
-            prependBos: true, subtractsBias: false);
+        var config = new ConvertedConfig(DictionaryArchitecture.Standard, width, features, site)
+        {
+            Model = place.Groups["model"].Value,
+            PrependBos = true,
+            SubtractsBias = false,
+        }.ToJson();
         return new DictionaryConversion(state.Path, Name, file, config, tensors);
     }
 

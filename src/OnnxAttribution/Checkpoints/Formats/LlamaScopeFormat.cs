@@ -58,8 +58,13 @@ internal static class LlamaScopeFormat
         ];
         state.RequireAllRead("JumpReLU");
         var subtracts = json.Boolean("apply_decoder_bias_to_pre_encoder") ?? false;
-        return new DictionaryConversion(state.Path, Name, file, DictionaryConversion.NewConfig(DictionaryArchitecture.JumpRelu, width,
-            features, site, null, prependBos: true, subtracts), tensors);
+        var config = new ConvertedConfig(DictionaryArchitecture.JumpRelu, width, features, site)
+        {
+            Model = null,
+            PrependBos = true,
+            SubtractsBias = subtracts,
+        }.ToJson();
+        return new DictionaryConversion(state.Path, Name, file, config, tensors);
     }
 
     private static double Scale(ConfigJson json, long width)

@@ -35,7 +35,12 @@ internal static partial class OpenAiFormat
             _ => throw new CheckpointException(state.Path,
                 $"activation is {DisplayText.QuotedName(activation)}, which is not supported; only 'ReLU' and 'TopK' are."),
         };
-        var config = DictionaryConversion.NewConfig(kind, width, features, site, "gpt2-small", prependBos: false, subtractsBias: true);
+        var config = new ConvertedConfig(kind, width, features, site)
+        {
+            Model = "gpt2-small",
+            PrependBos = false,
+            SubtractsBias = true,
+        }.ToJson();
         if (kind == DictionaryArchitecture.TopK)
         {
             config["k"] = settings.GetValueOrDefault("k") is long k ? k : throw new CheckpointException(state.Path,

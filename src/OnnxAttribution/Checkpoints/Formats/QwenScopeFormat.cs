@@ -39,8 +39,12 @@ internal static partial class QwenScopeFormat
         ];
         state.RequireAllRead("TopK");
         var model = json?.String("base_model")?.Split('/')[^1];
-        var config = DictionaryConversion.NewConfig(DictionaryArchitecture.TopK, width, features, $"blocks.{layer}.hook_resid_post", model,
-            prependBos: false, subtractsBias: false);
+        var config = new ConvertedConfig(DictionaryArchitecture.TopK, width, features, $"blocks.{layer}.hook_resid_post")
+        {
+            Model = model,
+            PrependBos = false,
+            SubtractsBias = false,
+        }.ToJson();
         config["k"] = json?.Integer("k", 1, 1 << 24) ?? OfRepository(state);
         return new DictionaryConversion(state.Path, Name, file, config, tensors);
     }

@@ -34,8 +34,12 @@ internal static class SparsifyFormat
         {
             throw json.Refuse("d_in", $"the weights have {width}; check that config and weights belong together");
         }
-        var config = DictionaryConversion.NewConfig(DictionaryArchitecture.TopK, width, features, site, null, prependBos: false,
-            subtractsBias: true);
+        var config = new ConvertedConfig(DictionaryArchitecture.TopK, width, features, site)
+        {
+            Model = null,
+            PrependBos = false,
+            SubtractsBias = true,
+        }.ToJson();
         config["k"] = json.Require("k", json.Integer("k", 1, 1 << 24));
         ConvertedTensor[] tensors =
         [
