@@ -7,8 +7,6 @@ internal static class CliReference
 {
     public const string File = "docs/reference/cli.md";
 
-    private const int Width = 120;
-
     private const string Example = "Example:";
 
     private const string ExampleFence = "<!-- not run: an example of --help; the guides run commands like it -->\n```sh\n";
@@ -51,7 +49,7 @@ internal static class CliReference
         // a command over several lines is one command
         var shown = string.Join('\n', description.Skip(words.Count).Select(l => l.Replace(Example, "").Trim())).Replace(" \\\n", " ");
         var examples = shown.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Wrapped(text, "", Plain(string.Join(' ', words.Where(l => l.Length > 0))));
+        MarkdownText.Wrapped(text, "", Plain(string.Join(' ', words.Where(l => l.Length > 0))));
         text.Append("\n```text\n").AppendJoin('\n', help.Section("Usage")).Append("\n```\n\n");
         if (examples.Length > 0) text.Append(ExampleFence).AppendJoin('\n', examples.SelectMany(Broken)).Append("\n```\n\n");
         Options(text, HelpText.Rows(help.Section("Arguments")));
@@ -65,7 +63,7 @@ internal static class CliReference
         foreach (var (name, meaning) in list)
         {
             var code = name.EndsWith(Required, StringComparison.Ordinal) ? $"`{name[..^Required.Length]}` (required)" : $"`{name}`";
-            Wrapped(text, "- ", $"{code}: {Plain(string.Join(' ', meaning))}");
+            MarkdownText.Wrapped(text, "- ", $"{code}: {Plain(string.Join(' ', meaning))}");
         }
         text.Append('\n');
     }
@@ -73,43 +71,13 @@ internal static class CliReference
     // what Markdown would read as its own
     private static string Plain(string words) => words.Replace("<", "&lt;").Replace("*", "\\*");
 
-    // a word between back quotes may hold spaces and is kept whole
-    private static void Wrapped(StringBuilder text, string bullet, string words)
-    {
-        var line = new StringBuilder(bullet);
-        foreach (var word in Pieces(words))
-        {
-            if (line.Length > bullet.Length && line.Length + 1 + word.Length > Width)
-            {
-                text.Append(line).Append('\n');
-                line.Clear().Append(' ', bullet.Length);
-            }
-            if (line.Length > bullet.Length) line.Append(' ');
-            line.Append(word);
-        }
-        text.Append(line).Append('\n');
-    }
-
-    private static IEnumerable<string> Pieces(string words)
-    {
-        var piece = "";
-        foreach (var word in words.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-        {
-            piece = piece.Length == 0 ? word : $"{piece} {word}";
-            if (piece.Count(c => c == '`') % 2 != 0) continue;
-            yield return piece;
-            piece = "";
-        }
-        if (piece.Length > 0) yield return piece;
-    }
-
     // a long command goes on in an indented line
     private static IEnumerable<string> Broken(string command)
     {
-        while (command.Length > Width)
+        while (command.Length > MarkdownText.Width)
         {
-            var at = command.LastIndexOf(" --", Width, StringComparison.Ordinal);
-            if (at <= 4) at = command.LastIndexOf(' ', Width);
+            var at = command.LastIndexOf(" --", MarkdownText.Width, StringComparison.Ordinal);
+            if (at <= 4) at = command.LastIndexOf(' ', MarkdownText.Width);
             yield return command[..at] + " \\";
             command = "    " + command[(at + 1)..];
         }
