@@ -86,7 +86,7 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         var table = Screen.Table(title, "token", "#clean", "#then", "#change, points", "#of the former");
         foreach (var up in (bool[])[true, false])
         {
-            foreach (var s in r.Changes(after, up, Moved))
+            foreach (var s in (up ? r.MostRisen(after, Moved) : r.MostFallen(after, Moved)))
             {
                 table.AddRow(Quoted(s.Token), Screen.Percent(s.Clean), Screen.Percent(s.Ablated), Signed(s.Change * 100),
                     $"{Signed(s.Relative * 100)} %");
@@ -163,7 +163,7 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
 
     private JsonObject Shifts(CircuitAblation r, double[] after)
     {
-        JsonArray Side(bool up) => [.. r.Changes(after, up, Moved).Select(JsonNode (s) => new JsonObject
+        JsonArray Side(bool up) => [.. (up ? r.MostRisen(after, Moved) : r.MostFallen(after, Moved)).Select(JsonNode (s) => new JsonObject
         {
             ["id"] = s.Token,
             ["token"] = model.TokenText(s.Token),

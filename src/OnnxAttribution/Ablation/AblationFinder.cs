@@ -33,54 +33,40 @@ public static class AblationFinder
         var metric = options.Metric.Choose(clean);
         var logits = clean.Logits(metric.Position).ToArray();
         clock.Record("clean run");
-
-        var sites = new SiteFeatures?[model.Selected.Count];
-        var operations = 0L;
-        for (var i = 0; i < sites.Length; i++)
-        {
-            if (model.DictionaryAt(i) is not { } dictionary) continue;
-            var site = model.Selected[i];
-            sites[i] = new SiteFeatures(site, dictionary,
-                model.Encoder.Encode(dictionary, clean[site.Name].ToArray(), tokens.Length), options);
-            operations += DictionaryEncoder.Operations(dictionary, tokens.Length);
-        }
+        var sites = Enumerable.Range(0, model.Selected.Count)
+            .Select(i => model.DictionaryAt(i) is null ? null : new SiteFeatures(clean, i, options)).ToArray();
         clock.Record("dictionaries");
-
-        var pairs = new SiteGraph(model);
-        var passes = new FeatureAblation(clean, pairs, options, new LogitReader(metric, logits, model.Context.Threads), metric.Position, clock);
-        var graph = new AblationAssembly(sites, options, pairs.LongestPath > 0);
-        for (var i = 0; i < sites.Length; i++)
+        var readers = new SiteGraph(model);
+        var ablation = new FeatureAblation(clean, readers, options, new LogitReader(metric, logits, model.Context.Threads), clock);
+        var assembly = new AblationAssembly(sites, options, readers.LongestPath > 0);
+        foreach (var site in sites.OfType<SiteFeatures>())
         {
-            if (sites[i] is not { } site) continue;
-            var edges = pairs.Children(i)
-                .Where(d => sites[d] is not null)
-                .ToDictionary(d => d, _ => new StrongestEdges(options.TopEdges, options.Threshold));
-            var moved = new List<NodeTokenChange>();
-            var (effects, direct) = passes.Run(i, site, edges, moved,
-                done => progress?.Report($"ablating {site.Site}: {done:N0} of {site.Nodes.Count:N0}"));
-            graph.Add(i, effects, direct, edges, moved);
+            assembly.Add(ablation.Run(site, done => progress?.Report($"ablating {site.Site}: {done:N0} of {site.Nodes.Length:N0}")));
             clock.Record("selection");
         }
-        var minPath = options.MinPath ?? Math.Clamp(pairs.LongestPath, 1, 2);
-        var (nodes, kept, chains) = graph.Select(minPath, MostChains);
+        var graph = assembly.Select(options.MinPath ?? Math.Clamp(readers.LongestPath, 1, 2), MostChains);
         clock.Record("selection");
         return new AblationGraph
         {
             Metric = metric,
             CleanMetric = (float)metric.Of(logits, 1, logits)[0],
             TopTokens = Metric.Top(logits, TopTokens),
-            Nodes = nodes,
-            Edges = kept,
-            Tokens = graph.Moved,
-            Chains = chains,
-            MinPath = minPath,
-            Ablated = sites.Sum(s => s?.Nodes.Count ?? 0),
-            EdgesSeen = graph.Seen,
+            Nodes = graph.Nodes,
+            Edges = graph.Edges,
+            Tokens = graph.Tokens,
+            Chains = graph.Chains,
+            MinPath = graph.MinPath,
+            Ablated = sites.Sum(s => s?.Nodes.Length ?? 0),
+            EdgesSeen = assembly.Seen,
             Timings = clock.Seconds,
             RuntimeCalls = model.Context.Calls - calls,
-            Operations = operations + passes.Operations,
+            Operations = Encoding(model, tokens.Length) + ablation.Operations,
         };
     }
+
+    // operations that encode the clean run
+    private static long Encoding(LoadedModel model, int positions) => Enumerable.Range(0, model.Selected.Count)
+        .Sum(i => model.DictionaryAt(i) is { } dictionary ? DictionaryEncoder.Operations(dictionary, positions) : 0);
 
     private static void Check(LoadedModel model, int[] tokens, AblationOptions options)
     {
@@ -88,13 +74,13 @@ public static class AblationFinder
         if (options.Metric.Position is { } p) model.RequirePosition(p, tokens.Length);
         if (!float.IsFinite(options.Coefficient))
         {
-            throw new AttributionException($"--coefficient {options.Coefficient} is no finite number");
+            throw new AttributionException($"the coefficient cannot be {options.Coefficient}; give a finite number, such as 0 or 0.5");
         }
-        if (options.MinPath < 1) throw new AttributionException($"--min-path {options.MinPath} must be at least 1");
+        if (options.MinPath < 1) throw new AttributionException($"the least path cannot have {options.MinPath} edges; give at least 1");
         if (!Enumerable.Range(0, model.Selected.Count).Any(i => model.DictionaryAt(i) is not null))
         {
             throw new AttributionException(
-                "none of the selected sites has a dictionary, so there is no feature to ablate; choose others with --sites");
+                "none of the selected sites has a dictionary, so there is no feature to ablate; select sites that have one");
         }
     }
 }

@@ -34,8 +34,8 @@ public enum AblationMeasure
 /// <param name="Logits">Go on to the metric and the next token's probabilities;
 /// without it only edges are found, and most passes end one site further on.</param>
 public sealed record AblationOptions(
-    MetricRequest Metric = default, float Coefficient = 0, AblationPositions Positions = AblationPositions.All, AblationMeasure Measure = AblationMeasure.All,
-    int? TopEdges = 100, float Threshold = 0, int? MinPath = null, bool Logits = true)
+    MetricRequest Metric = default, float Coefficient = 0, AblationPositions Positions = AblationPositions.All,
+    AblationMeasure Measure = AblationMeasure.All, int? TopEdges = 100, float Threshold = 0, int? MinPath = null, bool Logits = true)
 {
     /// <summary>Every edge, however short its paths.</summary>
     public AblationOptions KeepingAll() => this with { TopEdges = null, Threshold = 0, MinPath = 1 };

@@ -15,8 +15,11 @@ internal sealed class FeatureReader(LoadedModel model, int positions, AblationMe
     /// <summary>Floating-point operations of the encoders so far.</summary>
     public long Operations { get; private set; }
 
-    /// <param name="firstUp">Index of the node that row 1 ablates.</param>
-    public void Read(SiteStop at, SparseDictionary dictionary, int firstUp, StrongestEdges into)
+    /// <summary>Compares rows 1, 2, … with row 0.</summary>
+    /// <param name="dictionary">Of the site at which the pass has stopped.</param>
+    /// <param name="ablated">What each of these rows ablates.</param>
+    /// <param name="into">Edges are added.</param>
+    public void Read(SiteStop at, SparseDictionary dictionary, ReadOnlySpan<NodeKey> ablated, StrongestEdges into)
     {
         var places = Reached(at.Current, at.Rows, at.Width);
         if (places.Count == 0) return;
@@ -26,7 +29,7 @@ internal sealed class FeatureReader(LoadedModel model, int positions, AblationMe
             var start = ((places[i].Row * positions) + places[i].Position) * at.Width;
             at.Current.Slice(start, at.Width).CopyTo(gathered.AsSpan(i * at.Width));
         }
-        Compare(places, model.Encoder.Active(dictionary, gathered, places.Count), dictionary.FeatureCount, firstUp, into);
+        Compare(places, model.Encoder.Active(dictionary, gathered, places.Count), dictionary.FeatureCount, ablated, into);
         Operations += DictionaryEncoder.Operations(dictionary, places.Count);
     }
 
@@ -50,9 +53,9 @@ internal sealed class FeatureReader(LoadedModel model, int positions, AblationMe
         return places;
     }
 
-    private static void Compare(
-        List<(int Row, int Position)> places, IReadOnlyList<(int Place, int Feature, float Activation)> active, int features, int firstUp,
-        StrongestEdges into)
+    // active: by index into the places
+    private static void Compare(List<(int Row, int Position)> places, IReadOnlyList<(int Place, int Feature, float Activation)> active,
+        int features, ReadOnlySpan<NodeKey> ablated, StrongestEdges into)
     {
         var reference = new float[features];   // row 0's activations at the position
         var seenAt = new int[features];        // the last place at which the feature is active, + 1
@@ -72,7 +75,7 @@ internal sealed class FeatureReader(LoadedModel model, int positions, AblationMe
                 }
                 continue;
             }
-            var up = firstUp + row - 1;
+            var up = ablated[row - 1];
             for (; next < active.Count && active[next].Place == place; next++)
             {
                 var (_, f, now) = active[next];

@@ -5,6 +5,7 @@ using OnnxAttribution.Model;
 namespace OnnxAttribution.Ablation;
 
 /// <summary>What ablations, a row each, have done to the metric and to the next token's probabilities. Row 0 was left as it is.</summary>
+/// <param name="clean">float32 [vocabulary], the clean run's logits at the metric's position.</param>
 internal sealed class LogitReader(Metric metric, float[] clean, int threads)
 {
     /// <summary>Tokens up, and as many down.</summary>
@@ -13,34 +14,40 @@ internal sealed class LogitReader(Metric metric, float[] clean, int threads)
     private readonly float[] _clean = clean;
     private readonly float[] _probabilities = SoftMax(clean);
 
+    /// <summary>Token position at which the logits are read.</summary>
+    public int Position => metric.Position;
+
     /// <summary>m(ablated) − m(clean) of rows 1, 2, …</summary>
-    public float[] Metrics(float[] logits, int rows)
+    /// <param name="logits">float32 [rows, vocabulary].</param>
+    public float[] MetricChanges(float[] logits, int rows)
     {
         var metrics = metric.Of(logits, rows, _clean, threads);
         return [.. metrics.Skip(1).Select(m => (float)(m - metrics[0]))];
     }
 
-    /// <summary>The tokens whose probability moved most, of rows 1, 2, …, up and then down.</summary>
+    /// <summary>The tokens whose probability moved most, of rows 1, 2, …</summary>
     /// <param name="logits">float32 [rows, vocabulary].</param>
-    /// <param name="firstNode">Index of the node that row 1 ablates.</param>
-    public NodeTokenChange[][] Moved(float[] logits, int rows, int firstNode)
+    /// <param name="ablated">What each of these rows ablates.</param>
+    /// <returns>Node by node, up and then down, rank from 1.</returns>
+    public IEnumerable<(NodeKey Node, int Rank, TokenChange Change)> MostMoved(float[] logits, ReadOnlyMemory<NodeKey> ablated)
     {
-        var vocabulary = logits.Length / rows;
+        var vocabulary = logits.Length / (ablated.Length + 1);
         var unchanged = SoftMax(logits.AsSpan(0, vocabulary));
-        var moved = new NodeTokenChange[rows - 1][];
-        Parallel.For(1, rows, new ParallelOptions { MaxDegreeOfParallelism = threads }, r =>
+        var moved = new (NodeKey, int, TokenChange)[ablated.Length][];
+        Parallel.For(0, ablated.Length, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
         {
-            var change = SoftMax(logits.AsSpan(r * vocabulary, vocabulary));
+            var node = ablated.Span[i];
+            var change = SoftMax(logits.AsSpan((i + 1) * vocabulary, vocabulary));
             TensorPrimitives.Subtract(change, unchanged, change);
-            var up = Largest(change, firstNode + r - 1, up: true);
+            var up = Largest(change).Select(c => (node, c.Rank, Changed(c.Token, c.Change))).ToList();
             TensorPrimitives.Negate(change, change);
-            moved[r - 1] = [.. up, .. Largest(change, firstNode + r - 1, up: false)];
+            moved[i] = [.. up, .. Largest(change).Select(c => (node, c.Rank, Changed(c.Token, -c.Change)))];
         });
-        return moved;
+        return moved.SelectMany(m => m);
     }
 
     // the few largest positive entries: nearly all entries are smaller than the least of them, so blocks are passed over by their maximum
-    private List<NodeTokenChange> Largest(ReadOnlySpan<float> change, int node, bool up)
+    private static IEnumerable<(int Rank, int Token, float Change)> Largest(ReadOnlySpan<float> change)
     {
         const int block = 256;
         var best = new List<(float Change, int Token)>(Most + 1);
@@ -59,7 +66,7 @@ internal sealed class LogitReader(Metric metric, float[] clean, int threads)
                 if (best.Count == Most) least = best[^1].Change;
             }
         }
-        return [.. best.Select((b, i) => new NodeTokenChange(node, i + 1, Changed(b.Token, up ? b.Change : -b.Change)))];
+        return best.Select((b, i) => (i + 1, b.Token, b.Change));
     }
 
     // float32 throughout, as the columns are

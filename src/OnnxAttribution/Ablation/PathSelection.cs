@@ -1,3 +1,5 @@
+using OnnxAttribution.Attribution;
+
 namespace OnnxAttribution.Ablation;
 
 /// <summary>
@@ -9,11 +11,10 @@ namespace OnnxAttribution.Ablation;
 /// </summary>
 internal static class PathSelection
 {
-    /// <param name="Up">A node; every edge goes from a smaller number to a larger one.</param>
-    public readonly record struct Edge(int Up, int Down, float Effect);
-
+    /// <summary>Which edges lie on a path of at least <paramref name="minPath"/> edges.</summary>
+    /// <param name="edges">Between nodes by their numbers, each from a smaller number to a larger one. Jacobians are not read.</param>
     /// <returns>Per edge, whether it stays.</returns>
-    public static bool[] Keep(IReadOnlyList<Edge> edges, int minPath)
+    public static bool[] Keep(IReadOnlyList<CausalEdge> edges, int minPath)
     {
         var (before, after) = Lengths(edges);
         return [.. edges.Select(e => before.GetValueOrDefault(e.Up) + 1 + after.GetValueOrDefault(e.Down) >= minPath)];
@@ -24,7 +25,7 @@ internal static class PathSelection
     /// <param name="edges">Edges that stay.</param>
     /// <param name="most">Chains at most.</param>
     /// <returns>Indices of edges, from upstream to downstream.</returns>
-    public static IReadOnlyList<IReadOnlyList<int>> Chains(IReadOnlyList<Edge> edges, int minPath, int most)
+    public static IReadOnlyList<IReadOnlyList<int>> Chains(IReadOnlyList<CausalEdge> edges, int minPath, int most)
     {
         var (before, after) = Lengths(edges);
         var strongest = Enumerable.Range(0, edges.Count).OrderByDescending(i => Math.Abs(edges[i].Effect)).ThenBy(i => i).ToList();
@@ -65,7 +66,7 @@ internal static class PathSelection
     }
 
     // per node, edges of the longest path that ends there, and of the longest that begins there
-    private static (Dictionary<int, int> Before, Dictionary<int, int> After) Lengths(IReadOnlyList<Edge> edges)
+    private static (Dictionary<int, int> Before, Dictionary<int, int> After) Lengths(IReadOnlyList<CausalEdge> edges)
     {
         Dictionary<int, int> before = [], after = [];
         foreach (var e in edges.OrderBy(e => e.Up))

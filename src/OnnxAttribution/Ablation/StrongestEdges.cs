@@ -2,30 +2,32 @@ namespace OnnxAttribution.Ablation;
 
 /// <summary>The strongest edges of one pair of sites, of any number that is offered:
 /// never more than a few times as many lie in memory as are kept.</summary>
-internal sealed class StrongestEdges(int? top, float threshold)
+/// <param name="downstream">Index of the downstream site among the selected.</param>
+/// <param name="top">Edges kept, by |effect|; null: no such limit.</param>
+/// <param name="threshold">Least |effect| of a kept edge.</param>
+internal sealed class StrongestEdges(int downstream, int? top, float threshold)
 {
-    /// <param name="Up">Index of the ablated node among those of its site.</param>
-    /// <param name="Position">Of the downstream feature.</param>
-    public readonly record struct Edge(int Up, int Position, int Feature, float Effect);
-
-    private readonly List<Edge> _edges = [];
+    private readonly List<AblationEdge> _edges = [];
     private readonly int _room = top is { } n ? (int)Math.Min(int.MaxValue / 2, (4L * n) + 1024) : int.MaxValue;
     private float _least = threshold;
 
     /// <summary>Edges offered.</summary>
     public long Seen { get; private set; }
 
-    /// <summary>An effect that is not 0.</summary>
-    public void Add(int up, int position, int feature, float effect)
+    /// <summary>Offers an edge.</summary>
+    /// <param name="up">The ablated node.</param>
+    /// <param name="position">Of the downstream feature.</param>
+    /// <param name="effect">Not 0.</param>
+    public void Add(NodeKey up, int position, int feature, float effect)
     {
         Seen++;
         if (Math.Abs(effect) < _least) return;
-        _edges.Add(new Edge(up, position, feature, effect));
+        _edges.Add(new AblationEdge(up, new NodeKey(downstream, position, feature), effect));
         if (_edges.Count >= _room) Trim();
     }
 
     /// <summary>What is kept, strongest first.</summary>
-    public IReadOnlyList<Edge> Kept()
+    public IReadOnlyList<AblationEdge> Kept()
     {
         Trim();
         return _edges;
@@ -37,7 +39,7 @@ internal sealed class StrongestEdges(int? top, float threshold)
         _edges.Sort(static (a, b) =>
         {
             var byEffect = Math.Abs(b.Effect).CompareTo(Math.Abs(a.Effect));
-            return byEffect != 0 ? byEffect : (a.Up, a.Position, a.Feature).CompareTo((b.Up, b.Position, b.Feature));
+            return byEffect != 0 ? byEffect : (a.Up, a.Down).CompareTo((b.Up, b.Down));
         });
         if (top is not { } n || _edges.Count <= n) return;
         _edges.RemoveRange(n, _edges.Count - n);

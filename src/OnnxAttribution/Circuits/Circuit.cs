@@ -58,7 +58,7 @@ public sealed class Circuit
             if (!model.Selected.Contains(n.Site))
             {
                 throw new CircuitException(
-                    $"the circuit has {n.Site}, which is not among the selected sites; name it in --sites, or leave --sites out");
+                    $"the circuit has {n.Site}, which is not among the selected sites; select it too, or all");
             }
             if (n.IsError) continue;
             var dictionary = model.DictionaryOf(n.Site)
@@ -78,7 +78,7 @@ public sealed class Circuit
         {
             if (n.IsEverywhere || (n.Position >= 0 && n.Position < tokens)) continue;
             throw new CircuitException($"the circuit has feature {n.Feature} of {n.Site} at position {n.Position}, and the prompt's "
-                + $"{tokens} tokens are 0 to {tokens - 1}; give a longer prompt, or a circuit without positions (graph --aggregate sum)");
+                + $"{tokens} tokens are 0 to {tokens - 1}; give a longer prompt, or a circuit without positions (of a summed graph)");
         }
     }
 

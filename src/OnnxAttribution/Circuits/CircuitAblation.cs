@@ -3,6 +3,14 @@ using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Circuits;
 
+/// <summary>How a circuit is ablated, and what is read afterwards.</summary>
+/// <param name="Coefficient">What each feature's activation is multiplied by: 0 takes it away, 1 changes nothing.</param>
+/// <param name="Keep">Everything but the circuit is ablated: all other features of the selected sites.</param>
+/// <param name="Metric">What is measured; the next token's probabilities are read at its position.</param>
+/// <param name="Controls">Random circuits of equal placement and size.</param>
+public sealed record CircuitAblationOptions(
+    float Coefficient = 0, bool Keep = false, MetricRequest Metric = default, int Controls = 10, int Seed = 0);
+
 /// <summary>
 /// What ablating a circuit's features does to the next token.
 /// 1. Row 0 of the pass is the circuit, then follow random controls and the control of features 0;
@@ -39,7 +47,8 @@ public sealed class CircuitAblation
     /// to ablate the others changes nothing, unless an earlier ablation wakes them.</summary>
     public required int ActiveSize { get; init; }
 
-    /// <param name="tokens">BOS included where one is wanted.</param>
+    /// <summary>Ablates the circuit, and its controls, in one prompt.</summary>
+    /// <param name="tokens">Token ids, BOS included where one is wanted.</param>
     /// <param name="circuit">Its error nodes count for nothing: errors stay.</param>
     /// <exception cref="CircuitException">The circuit has no feature, or does not fit the model or the prompt.</exception>
     /// <exception cref="AttributionException">The prompt, position, target or coefficient cannot be used.</exception>
@@ -56,48 +65,59 @@ public sealed class CircuitAblation
         var metric = options.Metric.Choose(clean);
         var controls = new ControlCircuits(clean, circuit);
         Circuit[] random = [.. Enumerable.Range(0, options.Controls).Select(i => controls.Random(options.Seed, i))];
-        Circuit[] circuits = [new Circuit(circuit.Features), .. random, controls.FeatureZero()];
-        var vocabulary = clean.Logits(metric.Position).Length;
-        var metrics = new double[circuits.Length];
-        double[] ablated = [], featureZero = [], control = random.Length > 0 ? new double[vocabulary] : [];
-        CircuitPass.Run(clean, circuits.Length, i => new AblationRow(circuits[i], options.Keep), Replacements.Zero(clean),
-            options.Coefficient, metric.Position, (first, count, logits) =>
+        return Run(clean, metric, options, [new Circuit(circuit.Features), .. random, controls.FeatureZero()], controls.Active());
+    }
+
+    // circuits: the one asked for, the random ones, features 0
+    private static CircuitAblation Run(ActivationCache clean, Metric metric, CircuitAblationOptions options, Circuit[] circuits, int active)
+    {
+        var logitsOfClean = clean.Logits(metric.Position).ToArray();
+        var (vocabulary, metrics) = (logitsOfClean.Length, new double[circuits.Length]);
+        double[] ablated = [], featureZero = [], control = circuits.Length > 2 ? new double[vocabulary] : [];
+        new CircuitPass(clean, Replacements.Zero(clean), options.Coefficient).Run(circuits.Length,
+            i => new AblationRow(circuits[i], options.Keep), metric.Position, (first, count, logits) =>
             {
-                metric.Of(logits, count, clean.Logits(metric.Position), model.Context.Threads).CopyTo(metrics, first);
+                metric.Of(logits, count, logitsOfClean, clean.Model.Context.Threads).CopyTo(metrics, first);
                 for (var i = 0; i < count; i++)
                 {
                     var p = Probabilities(logits.AsSpan(i * vocabulary, vocabulary));
                     if (first + i == 0) ablated = p;
                     else if (first + i == circuits.Length - 1) featureZero = p;
-                    else for (var t = 0; t < vocabulary; t++) control[t] += p[t] / random.Length;
+                    else for (var t = 0; t < vocabulary; t++) control[t] += p[t] / (circuits.Length - 2);
                 }
             });
         return new CircuitAblation
         {
             Metric = metric,
-            Clean = Probabilities(clean.Logits(metric.Position)),
+            Clean = Probabilities(logitsOfClean),
             Ablated = ablated,
             Control = control,
             FeatureZero = featureZero,
-            CleanMetric = metric.Of(clean.Logits(metric.Position).ToArray(), 1, clean.Logits(metric.Position))[0],
+            CleanMetric = metric.Of(logitsOfClean, 1, logitsOfClean)[0],
             AblatedMetric = metrics[0],
             FeatureZeroMetric = metrics[^1],
             ControlMetrics = metrics[1..^1],
             Size = circuits[0].Nodes.Count,
-            ActiveSize = controls.Active(),
-            ControlSizes = [.. random.Select(c => c.Nodes.Count)],
+            ActiveSize = active,
+            ControlSizes = [.. circuits[1..^1].Select(c => c.Nodes.Count)],
         };
     }
 
-    /// <summary>The most likely next tokens by one of the distributions.</summary>
+    /// <summary>The ids of the most likely next tokens by one of the distributions, [vocabulary].</summary>
     public static IReadOnlyList<int> Top(double[] probabilities, int count) =>
         [.. Enumerable.Range(0, probabilities.Length).OrderByDescending(t => probabilities[t]).Take(count)];
 
-    /// <summary>The tokens whose probability rises, or falls, most.</summary>
+    /// <summary>The tokens whose probability rises most, the most first.</summary>
     /// <param name="after"><see cref="Ablated"/>, <see cref="Control"/> or <see cref="FeatureZero"/>.</param>
-    public IReadOnlyList<TokenChange> Changes(double[] after, bool up, int count) =>
+    public IReadOnlyList<TokenChange> MostRisen(double[] after, int count) => Largest(after, c => c.Change > 0, count);
+
+    /// <summary>The tokens whose probability falls most, the most first.</summary>
+    /// <inheritdoc cref="MostRisen" path="/param"/>
+    public IReadOnlyList<TokenChange> MostFallen(double[] after, int count) => Largest(after, c => c.Change < 0, count);
+
+    private List<TokenChange> Largest(double[] after, Func<TokenChange, bool> which, int count) =>
         [.. Enumerable.Range(0, after.Length).Select(t => new TokenChange(t, Clean[t], after[t]))
-            .Where(s => up ? s.Change > 0 : s.Change < 0).OrderByDescending(s => Math.Abs(s.Change)).Take(count)];
+            .Where(which).OrderByDescending(c => Math.Abs(c.Change)).Take(count)];
 
     private static double[] Probabilities(ReadOnlySpan<float> logits) => Array.ConvertAll(Metric.Logprobs(logits), Math.Exp);
 }

@@ -27,7 +27,10 @@ internal sealed class CircuitEdit
 
     public Site Site { get; }
 
-    private sealed record Place(int Row, int Position, int Encoded, int[] Listed, bool Stay, bool AblatesError)
+    /// <summary>What is ablated in one row at one position.</summary>
+    /// <param name="Encoded">Index of its activation among the encoded ones.</param>
+    /// <param name="Listed">Features, ascending: those that stay, or those that are ablated.</param>
+    private sealed record RowEdit(int Row, int Position, int Encoded, int[] Listed, bool Stay, bool AblatesError)
     {
         /// <summary>Features and what is added to each.</summary>
         public List<(int Feature, float By)> Terms { get; } = [];
@@ -43,7 +46,7 @@ internal sealed class CircuitEdit
     {
         var shared = x.Length == positions * width;
         var encoded = new Dictionary<(int Row, int Position), int>();
-        var places = new List<Place>();
+        var edits = new List<RowEdit>();
         for (var r = 0; r < rows.Count; r++)
         {
             for (var t = 0; t < positions; t++)
@@ -52,85 +55,85 @@ internal sealed class CircuitEdit
                 if (!error && (_dictionary is null || (!stay && listed.Length == 0))) continue;
                 var key = shared ? (0, t) : (r, t);
                 if (!encoded.TryGetValue(key, out var index)) encoded[key] = index = encoded.Count;
-                places.Add(new Place(r, t, index, listed, stay, error));
+                edits.Add(new RowEdit(r, t, index, listed, stay, error));
             }
         }
-        if (places.Count == 0) return [];
+        if (edits.Count == 0) return [];
         var gathered = new float[encoded.Count * width];
         foreach (var ((r, t), index) in encoded) x.Slice(((r * positions) + t) * width, width).CopyTo(gathered.AsSpan(index * width));
-        return Changes(places, gathered, encoded.Count, width);
+        return Changes(edits, gathered, encoded.Count, width);
     }
 
-    private List<(int, int, ReadOnlyMemory<float>)> Changes(List<Place> places, float[] gathered, int count, int width)
+    private List<(int, int, ReadOnlyMemory<float>)> Changes(List<RowEdit> edits, float[] gathered, int count, int width)
     {
         var encoding = _model.Encoder.Encode(_dictionary, gathered, count);
-        foreach (var p in places) FindTerms(p, encoding);
+        foreach (var p in edits) FindTerms(p, encoding);
         // rows of features that are active lie ready; those that are switched on are read
-        var switchedOn = places.SelectMany(p => p.Terms).Select(t => t.Feature).Where(f => !encoding.Decoder.Has(f)).Distinct()
+        var switchedOn = edits.SelectMany(p => p.Terms).Select(t => t.Feature).Where(f => !encoding.Decoder.Has(f)).Distinct()
             .Order().ToArray();
         var more = switchedOn.Length > 0 ? _dictionary!.DecoderRows(switchedOn, _model.Context.Threads) : null;
-        foreach (var p in places.Where(p => p.AddsSum).DistinctBy(p => p.Position))
+        foreach (var p in edits.Where(p => p.AddsSum).DistinctBy(p => p.Position))
         {
             _values.At(Site, p.Position).Sum(_dictionary!, _model.Context.Threads);
         }
-        var changes = new float[]?[places.Count];
-        Parallel.For(0, places.Count, new ParallelOptions { MaxDegreeOfParallelism = _model.Context.Threads },
-            i => changes[i] = ChangeOf(places[i], encoding, more, width));
-        var result = new List<(int, int, ReadOnlyMemory<float>)>(places.Count);
+        var changes = new float[]?[edits.Count];
+        Parallel.For(0, edits.Count, new ParallelOptions { MaxDegreeOfParallelism = _model.Context.Threads },
+            i => changes[i] = ChangeOf(edits[i], encoding, more, width));
+        var result = new List<(int, int, ReadOnlyMemory<float>)>(edits.Count);
         for (var i = 0; i < changes.Length; i++)
         {
-            if (changes[i] is { } change) result.Add((places[i].Row, places[i].Position, change));
+            if (changes[i] is { } change) result.Add((edits[i].Row, edits[i].Position, change));
         }
         return result;
     }
 
-    private void FindTerms(Place place, SparseEncoding encoding)
+    private void FindTerms(RowEdit edit, SparseEncoding encoding)
     {
         if (_dictionary is null) return;
-        var (active, activations) = (encoding.Features[place.Encoded], encoding.Activations[place.Encoded]);
-        var ablated = _values.At(Site, place.Position);
-        if (!place.Stay)
+        var (active, activations) = (encoding.Features[edit.Encoded], encoding.Activations[edit.Encoded]);
+        var ablated = _values.At(Site, edit.Position);
+        if (!edit.Stay)
         {
-            foreach (var f in place.Listed) Term(f, encoding.ActivationOf(place.Encoded, f), ablated.Of(f));
+            foreach (var f in edit.Listed) Term(f, encoding.ActivationOf(edit.Encoded, f), ablated.Activation(f));
             return;
         }
-        bool IsListed(int f) => Array.BinarySearch(place.Listed, f) >= 0;
+        bool IsListed(int f) => Array.BinarySearch(edit.Listed, f) >= 0;
         for (var i = 0; i < active.Length; i++)
         {
             if (!IsListed(active[i])) Term(active[i], activations[i], 0);
         }
-        var stays = place.Listed.Count(f => ablated.Of(f) != 0);
+        var stays = edit.Listed.Count(f => ablated.Activation(f) != 0);
         // the values of all features but the few listed, or of the few that are left;
         // with everything listed nothing is, and x stays exactly as it is
-        place.AddsSum = ablated.Features.Count - stays > stays;
-        foreach (var f in place.AddsSum ? place.Listed : ablated.Features)
+        edit.AddsSum = ablated.Features.Count - stays > stays;
+        foreach (var f in edit.AddsSum ? edit.Listed : ablated.Features)
         {
-            if (place.AddsSum) Add(f, -ablated.Of(f));
-            else if (!IsListed(f)) Add(f, ablated.Of(f));
+            if (edit.AddsSum) Add(f, -ablated.Activation(f));
+            else if (!IsListed(f)) Add(f, ablated.Activation(f));
         }
 
         void Term(int feature, float f, float a) => Add(feature, (_coefficient * f) + a - f);
         void Add(int feature, float by)
         {
-            if (by != 0) place.Terms.Add((feature, by));
+            if (by != 0) edit.Terms.Add((feature, by));
         }
     }
 
-    private float[]? ChangeOf(Place place, SparseEncoding encoding, DecoderRows? more, int width)
+    private float[]? ChangeOf(RowEdit edit, SparseEncoding encoding, DecoderRows? more, int width)
     {
-        if (place.Terms.Count == 0 && !place.AddsSum && !place.AblatesError) return null;
+        if (edit.Terms.Count == 0 && !edit.AddsSum && !edit.AblatesError) return null;
         var change = new float[width];
-        foreach (var (feature, by) in place.Terms)
+        foreach (var (feature, by) in edit.Terms)
         {
             TensorPrimitives.MultiplyAdd(encoding.Decoder.Has(feature) ? encoding.Decoder[feature] : more![feature], by, change, change);
         }
-        var ablated = _values.At(Site, place.Position);
-        if (place.AddsSum) TensorPrimitives.Add(change, ablated.Sum(_dictionary!, 1), change);
-        TensorPrimitives.Multiply(change, encoding.Scales[place.Encoded], change);
-        if (place.AblatesError)
+        var ablated = _values.At(Site, edit.Position);
+        if (edit.AddsSum) TensorPrimitives.Add(change, ablated.Sum(_dictionary!, 1), change);
+        TensorPrimitives.Multiply(change, encoding.Scales[edit.Encoded], change);
+        if (edit.AblatesError)
         {
             TensorPrimitives.Add(change, ablated.Error, change);
-            TensorPrimitives.Subtract(change, encoding.Error(place.Encoded), change);
+            TensorPrimitives.Subtract(change, encoding.Error(edit.Encoded), change);
         }
         return change;
     }

@@ -12,7 +12,8 @@ internal static class CircuitText
 {
     private const string Example = "write site:features, such as 3:953;4.mlp:7780,312@5";
 
-    /// <param name="text">Pieces are parted by ';' or line ends; what follows '#' on a line is a remark.</param>
+    /// <summary>Reads a circuit.</summary>
+    /// <param name="text">Pieces are separated by ';' or line ends; what follows '#' on a line is a remark.</param>
     /// <param name="file">Where the text is from, for messages; null: from the command line.</param>
     /// <exception cref="CircuitException">A piece does not parse,
     /// or names a site that the model does not have; the message points at it.</exception>

@@ -1,6 +1,14 @@
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Circuits;
+
+/// <summary>Which faithfulness curves are computed.</summary>
+/// <param name="Errors">null: all three rules.</param>
+/// <param name="Points">Circuit sizes on a curve, from 0 to all nodes.</param>
+/// <param name="Controls">Random circuits of each size.</param>
+public sealed record FaithfulnessOptions(
+    IReadOnlyList<ErrorRule>? Errors = null, int Points = 12, int Controls = 10, int Seed = 0, MetricRequest Metric = default);
 
 /// <summary>What stands in the place of a node that is taken away.</summary>
 public enum AblationKind
@@ -13,6 +21,30 @@ public enum AblationKind
 
     /// <summary>What it is in the patch run.</summary>
     Patch,
+}
+
+/// <summary>What nodes are ablated to.</summary>
+/// <param name="PatchTokens">Token ids of the patch prompt, as many as the prompt has; needed for <see cref="AblationKind.Patch"/>.</param>
+/// <param name="Means">Needed for <see cref="AblationKind.Mean"/>.</param>
+public sealed record AblationValues(AblationKind Kind, int[]? PatchTokens = null, MeanActivations? Means = null)
+{
+    /// <summary>The values in one prompt.</summary>
+    /// <exception cref="AttributionException">The patch prompt or the means are missing, or it has another length.</exception>
+    internal Replacements Of(ActivationCache clean)
+    {
+        if (Kind == AblationKind.Zero) return Replacements.Zero(clean);
+        if (Kind == AblationKind.Mean)
+        {
+            return Replacements.Mean(clean, Means ?? throw new AttributionException("mean ablation needs a text to take means over"));
+        }
+        if (PatchTokens is null)
+        {
+            throw new AttributionException("patch ablation needs a patch prompt; give each prompt a patch_prompt, or ablate to 0 or means");
+        }
+        LoadedModel.RequireEquallyLong(clean.Tokens.Count, PatchTokens.Length);
+        using var patch = ActivationCache.Of(clean.Model, PatchTokens);
+        return Replacements.Patch(clean, patch);
+    }
 }
 
 /// <summary>One circuit on a curve: the metric with it alone, without it, with nothing and with the model as it is.</summary>
@@ -53,35 +85,30 @@ public sealed record FaithfulnessPoint(AblationKind Ablation, ErrorRule Errors, 
 /// <remarks>Marks et al. 2024 (arXiv:2403.19647), section 4.</remarks>
 public static class FaithfulnessCurve
 {
-    /// <param name="tokens">BOS included where one is wanted.</param>
-    /// <param name="patchTokens">As many; needed for <see cref="AblationKind.Patch"/> only.</param>
-    /// <param name="means">Needed for <see cref="AblationKind.Mean"/> only.</param>
+    /// <summary>Measures every circuit of the curves in one prompt.</summary>
+    /// <param name="tokens">Token ids, BOS included where one is wanted.</param>
     /// <param name="ranking">All nodes, the strongest first.</param>
     /// <returns>Rule by rule, sizes ascending, the strongest nodes' circuit before the random ones.</returns>
     /// <exception cref="CircuitException">A node does not fit the model or the prompt.</exception>
     /// <exception cref="AttributionException">The prompt or what is asked of it cannot be used,
     /// or the patch prompt or the means are missing.</exception>
     /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
-    public static IReadOnlyList<FaithfulnessPoint> Of(
-        LoadedModel model, int[] tokens, int[]? patchTokens, MeanActivations? means, AblationKind kind, IReadOnlyList<CircuitNode> ranking,
-        FaithfulnessOptions options)
+    public static IReadOnlyList<FaithfulnessPoint> Measure(
+        LoadedModel model, int[] tokens, AblationValues ablation, IReadOnlyList<CircuitNode> ranking, FaithfulnessOptions options)
     {
         new Circuit(ranking).Require(model);
         using var clean = ActivationCache.Of(model, tokens);
         new Circuit(ranking).RequirePositions(tokens.Length);
         var metric = options.Metric.Choose(clean);
         var full = metric.Of(clean.Logits(metric.Position).ToArray(), 1, clean.Logits(metric.Position))[0];
-        var values = Values(clean, kind, patchTokens, means);
+        var pass = new CircuitPass(clean, ablation.Of(clean));
         var rows = new List<Prefix>();
-        var plans = new List<(ErrorRule Rule, int Of, int Empty, List<(int? Control, int Nodes, int Circuit, int Complement)> Circuits)>();
-        foreach (var rule in options.Errors ?? [ErrorRule.Keep, ErrorRule.Remove, ErrorRule.Nodes])
-        {
-            plans.Add(Plan(rule, ranking, options, rows));
-        }
-        var metrics = CircuitPass.Metrics(clean, rows.Count, i => rows[i].Row(), values, metric);
-        return [.. plans.SelectMany(p =>
-            p.Circuits.Select(c => new FaithfulnessPoint(kind, p.Rule, c.Control, c.Nodes, p.Of, metrics[c.Circuit], metrics[c.Complement],
-                metrics[p.Empty], full)))];
+        var plans = (options.Errors ?? [ErrorRule.Keep, ErrorRule.Remove, ErrorRule.Nodes])
+            .Select(rule => RulePlan.Make(rule, ranking, options, rows))
+            .ToList();
+        var metrics = pass.Metrics(rows.Count, i => rows[i].Row(), metric);
+        return [.. plans.SelectMany(plan => plan.Circuits.Select(c => new FaithfulnessPoint(ablation.Kind, plan.Rule, c.Control, c.Size,
+            plan.Of, metrics[c.Circuit], metrics[c.Complement], metrics[plan.Empty], full)))];
     }
 
     /// <summary>About so many sizes from 0 to all, each about the same factor larger than the one before.</summary>
@@ -101,54 +128,52 @@ public static class FaithfulnessCurve
         public AblationRow Row() => new(new Circuit(Order.AsSpan(0, Size).ToArray()), Keeps, Rule);
     }
 
-    private static Replacements Values(ActivationCache clean, AblationKind kind, int[]? patchTokens, MeanActivations? means)
-    {
-        if (kind == AblationKind.Mean)
-        {
-            return Replacements.Mean(clean,
-                means ?? throw new AttributionException("mean ablation needs a text to take means over; give --mean-text FILE"));
-        }
-        if (kind == AblationKind.Zero) return Replacements.Zero(clean);
-        if (patchTokens is null)
-        {
-            throw new AttributionException(
-                "patch ablation needs a patch prompt; give each prompt a patch_prompt, or --ablation zero or mean");
-        }
-        LoadedModel.RequireEquallyLong(clean.Tokens.Count, patchTokens.Length);
-        using var patch = ActivationCache.Of(clean.Model, patchTokens);
-        return Replacements.Patch(clean, patch);
-    }
+    /// <summary>One circuit, by the rows in which it is kept and ablated.</summary>
+    private readonly record struct PlannedCircuit(int? Control, int Size, int Circuit, int Complement);
 
-    private static (ErrorRule, int, int, List<(int?, int, int, int)>) Plan(ErrorRule rule, IReadOnlyList<CircuitNode> ranking,
-        FaithfulnessOptions options, List<Prefix> rows)
+    /// <summary>The circuits of all sizes under one rule.</summary>
+    /// <param name="Of">Nodes that count.</param>
+    /// <param name="Empty">The row of ∅.</param>
+    private sealed record RulePlan(ErrorRule Rule, int Of, int Empty, IReadOnlyList<PlannedCircuit> Circuits)
     {
-        CircuitNode[] counted = rule == ErrorRule.Nodes ? [.. ranking] : [.. ranking.Where(n => !n.IsError)];
-        var orders = new List<(int? Control, CircuitNode[] Nodes)> { (null, counted) };
-        for (var i = 0; i < options.Controls; i++)
+        /// <param name="rows">Rows are added.</param>
+        public static RulePlan Make(ErrorRule rule, IReadOnlyList<CircuitNode> ranking, FaithfulnessOptions options, List<Prefix> rows)
         {
-            var shuffled = (CircuitNode[])counted.Clone();
-            ControlCircuits.RandomOf(options.Seed, i).Shuffle(shuffled);
-            orders.Add((i, shuffled));
-        }
-        var empty = rows.Count;
-        rows.Add(new Prefix(counted, 0, Keeps: true, rule));
-        var circuits = new List<(int?, int, int, int)>();
-        foreach (var size in Sizes(counted.Length, options.Points))
-        {
-            var first = rows.Count;
-            foreach (var (control, nodes) in orders)
+            CircuitNode[] counted = rule == ErrorRule.Nodes ? [.. ranking] : [.. ranking.Where(n => !n.IsError)];
+            var orders = Orders(counted, options);
+            var empty = rows.Count;
+            rows.Add(new Prefix(counted, 0, Keeps: true, rule));
+            var circuits = new List<PlannedCircuit>();
+            foreach (var size in Sizes(counted.Length, options.Points))
             {
-                // of size 0 and of all nodes there is only one circuit
-                var known = control is not null && (size == 0 || size == counted.Length);
-                var at = known ? first : rows.Count;
-                if (!known)
+                var first = rows.Count;
+                foreach (var (control, nodes) in orders)
                 {
-                    rows.Add(new Prefix(nodes, size, Keeps: true, rule));
-                    rows.Add(new Prefix(nodes, size, Keeps: false, rule));
+                    // of size 0 and of all nodes there is only one circuit
+                    var known = control is not null && (size == 0 || size == counted.Length);
+                    var at = known ? first : rows.Count;
+                    if (!known)
+                    {
+                        rows.Add(new Prefix(nodes, size, Keeps: true, rule));
+                        rows.Add(new Prefix(nodes, size, Keeps: false, rule));
+                    }
+                    circuits.Add(new PlannedCircuit(control, size, at, at + 1));
                 }
-                circuits.Add((control, size, at, at + 1));
             }
+            return new RulePlan(rule, counted.Length, empty, circuits);
         }
-        return (rule, counted.Length, empty, circuits);
+
+        // the ranking, then one shuffled for each control
+        private static List<(int? Control, CircuitNode[] Nodes)> Orders(CircuitNode[] counted, FaithfulnessOptions options)
+        {
+            var orders = new List<(int?, CircuitNode[])> { (null, counted) };
+            for (var i = 0; i < options.Controls; i++)
+            {
+                var shuffled = (CircuitNode[])counted.Clone();
+                ControlCircuits.RandomOf(options.Seed, i).Shuffle(shuffled);
+                orders.Add((i, shuffled));
+            }
+            return orders;
+        }
     }
 }

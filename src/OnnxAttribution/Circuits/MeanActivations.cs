@@ -20,11 +20,12 @@ public sealed class MeanActivations
     /// <summary>Positions that the means are over.</summary>
     public int Positions { get; private set; }
 
+    /// <summary>Runs the model over a text, piece by piece.</summary>
     /// <param name="pieces">Token ids, each within the context, with the BOS in front where there is one.</param>
     /// <param name="bos">null: pieces begin with their text.</param>
     /// <exception cref="AttributionException">The text has no token, or one that is no token id.</exception>
     /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
-    public static MeanActivations Of(LoadedModel model, IEnumerable<int[]> pieces, int? bos, IProgress<string>? progress = null)
+    public static MeanActivations Measure(LoadedModel model, IEnumerable<int[]> pieces, int? bos, IProgress<string>? progress = null)
     {
         var result = new MeanActivations(bos);
         var sums = new Dictionary<Site, (double[] Features, double[] Error)>();
@@ -42,7 +43,7 @@ public sealed class MeanActivations
         }
         if (result.Positions == 0)
         {
-            throw new AttributionException("the text of the means has no tokens; give --mean-text a file with text in it");
+            throw new AttributionException("the text to take means over has no tokens; name a file with text in it");
         }
         foreach (var (site, (features, error)) in sums) result._means[site] = Mean(features, error, result.Positions);
         return result;

@@ -13,11 +13,14 @@ internal sealed class ReplacementAt(int[] features, float[] activations, ReadOnl
 
     private float[]? _sum;
 
+    /// <summary>Features that have a value other than 0, ascending.</summary>
     public IReadOnlyList<int> Features => features;
 
+    /// <summary>a_ε, [d].</summary>
     public ReadOnlySpan<float> Error => error.Span;
 
-    public float Of(int feature)
+    /// <summary>a_i of a feature; 0 of one that has none.</summary>
+    public float Activation(int feature)
     {
         var i = Array.BinarySearch(features, feature);
         return i < 0 ? 0 : activations[i];

@@ -8,7 +8,7 @@ internal static class Coefficients
     /// <summary>More points say nothing that fewer do not.</summary>
     public const int Most = 10_000;
 
-    private const string Mend = "write a range with its step, such as 0..1:0.1 or -1..2:0.25, or a list such as 0,0.5,1";
+    private const string Advice = "write a range with its step, such as 0..1:0.1 or -1..2:0.25, or a list such as 0,0.5,1";
 
     /// <summary>Reads a range (both ends included, the last where a step lands on it) or a list, in any order.</summary>
     /// <returns>Ascending, each once. They are counted in decimals: 0..1:0.1 holds 0.3 and 1 as they are written.</returns>
@@ -22,7 +22,7 @@ internal static class Coefficients
 
     private static IEnumerable<decimal> List(string text)
     {
-        if (text.Contains(':')) throw new FormatException($"coefficients '{text}' have a step and no range; {Mend}");
+        if (text.Contains(':')) throw new FormatException($"coefficients '{text}' have a step and no range; {Advice}");
         var parts = text.Split(',');
         return parts.Length <= Most ? parts.Select(p => Number(p, text)).ToArray() : throw TooMany(text, parts.Length);
     }
@@ -31,7 +31,7 @@ internal static class Coefficients
     {
         var ends = text.Split("..");
         var last = ends[^1].Split(':');
-        if (ends.Length != 2 || last.Length > 2) throw new FormatException($"coefficients '{text}' are no range; {Mend}");
+        if (ends.Length != 2 || last.Length > 2) throw new FormatException($"coefficients '{text}' are no range; {Advice}");
         if (last.Length == 1) throw new FormatException($"coefficients '{text}' have no step; write it behind a colon, such as {text}:0.1");
         var (from, to, step) = (Number(ends[0], text), Number(last[0], text), Number(last[1], text));
         if (step <= 0) throw new FormatException($"coefficients '{text}' have the step {last[1]}; give a step above 0, such as 0.1");
@@ -48,7 +48,7 @@ internal static class Coefficients
         const decimal largest = 1_000_000;
         if (!decimal.TryParse(part, NumberStyles.Float, CultureInfo.InvariantCulture, out var number))
         {
-            throw new FormatException($"coefficients '{text}' hold '{part.Trim()}', which is no number; {Mend}");
+            throw new FormatException($"coefficients '{text}' hold '{part.Trim()}', which is no number; {Advice}");
         }
         return Math.Abs(number) <= largest
             ? number

@@ -64,8 +64,8 @@ public sealed class FaithfulnessRun
             {
                 Metric = new(metric, request.Position ?? prompt.Position, prompt.Target, prompt.Foil),
             };
-            results.Add((prompt.Id,
-                [.. kinds.SelectMany(kind => FaithfulnessCurve.Of(model, prompt.Clean, prompt.Patch, means, kind, ranking, options))]));
+            results.Add((prompt.Id, [.. kinds.Select(kind => new AblationValues(kind, prompt.Patch, means))
+                .SelectMany(ablation => FaithfulnessCurve.Measure(model, prompt.Clean, ablation, ranking, options))]));
         }
         return new FaithfulnessRun
         {

@@ -15,7 +15,7 @@ internal static class MeanText
         using var reader = new TextFileReader(new TextFile(path));
         var sequences = new TokenSequences(new TextChunks(reader, model.Tokenizer), model.Tokenizer,
             model.ContextLength - (bos is null ? 0 : 1), long.MaxValue, model.VocabularySize);
-        return MeanActivations.Of(model, Sequences(sequences, bos), bos, progress);
+        return MeanActivations.Measure(model, Sequences(sequences, bos), bos, progress);
     }
 
     private static IEnumerable<int[]> Sequences(TokenSequences sequences, int? bos)

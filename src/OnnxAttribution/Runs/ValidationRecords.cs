@@ -18,7 +18,7 @@ internal static class ValidationRecords
 {
     public static ValidationRecord Of(ValidationRequest request, ValidationFindings found)
     {
-        var own = ValidationSummary.Of(found.Checks, found.Estimators[0]);
+        var own = ValidationSummary.Summarize(found.Checks, found.Estimators[0]);
         return new ValidationRecord
         {
             Estimator = own.Estimator,
@@ -41,16 +41,16 @@ internal static class ValidationRecords
             ByStratum = [.. own.ByStratum.Select(s => Filled(new StratumAgreementRecord
             {
                 Check = s.IsEdge ? "edge" : "node",
-                Stratum = EnumName.Of(s.Stratum),
+                Stratum = s.Stratum,
                 Count = 0,
                 Top = 0,
             }, s.Effects))],
             WorstNodes = [.. own.WorstNodes.Select(c => new NodeCheckRecord(RecordParts.Node(c.Up), Number(c.ApproxEffect),
-                Number(c.ExactEffect), EnumName.Of(c.Stratum)))],
+                Number(c.ExactEffect), c.StratumName))],
             WorstEdges = [.. own.WorstEdges.Select(Edge)],
             Conservation = new ConservationRecord(RecordParts.Finite(found.PatchMinusClean), [.. found.Conservation.Select(Site)]),
             Compared = found.Estimators.Count > 1
-                ? [.. found.Estimators.Select(name => Of(ValidationSummary.Of(found.Checks, name)))]
+                ? [.. found.Estimators.Select(name => Of(ValidationSummary.Summarize(found.Checks, name)))]
                 : null,
             UnmatchedNodes = found.Unmatched > 0 ? found.Unmatched : null,
         };
@@ -75,7 +75,7 @@ internal static class ValidationRecords
 
     private static EdgeCheckRecord Edge(ValidationCheck c) => new(RecordParts.Node(c.Up),
         c.Down is { } down ? RecordParts.Node(down) : NodeOrMetric.Metric, Number(c.ApproxChange), Number(c.ExactChange),
-        Number(c.ApproxEffect), Number(c.ExactEffect), EnumName.Of(c.Stratum));
+        Number(c.ApproxEffect), Number(c.ExactEffect), c.StratumName);
 
     private static SiteConservationRecord Site(SiteConservation c) =>
         new(c.Site.Name, RecordParts.Finite(c.Effects), RecordParts.Finite(c.Exact), RecordParts.Finite(c.ErrorShare));

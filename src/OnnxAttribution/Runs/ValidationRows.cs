@@ -21,7 +21,7 @@ internal static class ValidationRows
             (string? Site, int? Position, int? Feature) down = !c.IsEdge ? (null, null, null)
                 : c.Down is { } d ? (d.Site.Name, d.Position, d.Feature)
                 : (RunDirectory.MetricSite, metricPosition, null);
-            table.Add(c.IsEdge ? "edge" : "node", EnumName.Of(c.Stratum), c.Estimator, c.Up.Site.Name, c.Up.Position, c.Up.Feature,
+            table.Add(c.IsEdge ? "edge" : "node", c.StratumName, c.Estimator, c.Up.Site.Name, c.Up.Position, c.Up.Feature,
                 down.Site, down.Position, down.Feature, c.ApproxChange, c.ExactChange, c.ApproxEffect, c.ExactEffect);
         }
         return table;

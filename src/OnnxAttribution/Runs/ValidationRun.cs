@@ -39,15 +39,14 @@ public sealed class ValidationRun
         state.Expand();
         using var clean = state.Start();
         var own = new JudgedEstimator(run.Options.Method, run.Options.Estimator, run.Options.Steps);
-        var validation = new ValidationComparison(state, clean);
-        var (nodes, edges, unmatched) = AsRebuilt(run.Stored, state);
+        var (graph, unmatched) = AsRebuilt(run.Stored, state);
         progress?.Report("drawing a sample");
         var sample = request.All
-            ? ValidationSample.All(nodes, edges)
-            : ValidationSample.Draw(nodes, edges, Pairs(run, model), Moving(state, nodes), request.Sample, request.Seed);
-        var checks = validation.Of(nodes, edges, sample, own, others, progress);
+            ? ValidationSample.All(graph)
+            : ValidationSample.Draw(graph, Pairs(run, model), Moving(state, graph.Nodes), request.Sample, request.Seed);
+        var checks = new ValidationComparison(state, clean, graph).Run(sample, own, others, progress);
         progress?.Report("moving whole sites");
-        var conservation = SiteConservation.Of(state, clean, nodes);
+        var conservation = SiteConservation.Measure(state, clean, graph.Nodes);
         var record = ValidationRecords.Of(request, new ValidationFindings([own.Name, .. others.Select(o => o.Name)], checks, conservation,
             state.PatchMetric - state.CleanMetric, unmatched));
         return new ValidationRun(run, checks, record with
@@ -107,7 +106,7 @@ public sealed class ValidationRun
 
     /// <summary>The run's nodes and edges by the indices of the sites that were found again.
     /// On another machine a feature at its threshold may have come or gone.</summary>
-    private static (List<CausalNode> Nodes, List<CausalEdge> Edges, int Unmatched) AsRebuilt(StoredRun run, PatchingState state)
+    private static (CheckedGraph Graph, int Unmatched) AsRebuilt(StoredRun run, PatchingState state)
     {
         var nodes = state.Effects();
         var index = Enumerable.Range(0, nodes.Count).ToDictionary(i => (nodes[i].Site.Name, nodes[i].Position, nodes[i].Feature));
@@ -139,6 +138,6 @@ public sealed class ValidationRun
             var (up, down) = (places[e.Up], e.Down == CausalEdge.Metric ? CausalEdge.Metric : places[e.Down]);
             if (up >= 0 && (down >= 0 || e.Down == CausalEdge.Metric)) edges.Add(e with { Up = up, Down = down });
         }
-        return (nodes, edges, places.Count(p => p < 0) + index.Count);
+        return (new CheckedGraph(nodes, edges), places.Count(p => p < 0) + index.Count);
     }
 }

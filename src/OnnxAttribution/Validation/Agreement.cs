@@ -9,7 +9,7 @@ namespace OnnxAttribution.Validation;
 /// <param name="Spearman">Correlation of the ranks, equal values sharing the mean of theirs; NaN as above.</param>
 /// <param name="SignAgreement">Of the pairs whose exact value is not 0,
 /// the share whose approximate value has its sign (0 has neither's).</param>
-/// <param name="Slope">Of the line through the origin that gives exact from approximate with least squares, <c>Σ a e / Σ a²</c>:
+/// <param name="Slope">Slope of the line through the origin that gives exact from approximate with least squares, <c>Σ a e / Σ a²</c>:
 /// 1 is best, above it the approximation falls short. NaN where every approximate value is 0.</param>
 /// <param name="MedianRelativeError">Median of <c>|a − e| / |e|</c> over the pairs whose exact value is not 0.</param>
 /// <param name="Top">How many of the largest magnitudes <paramref name="TopRecall"/> looks at.</param>
@@ -18,13 +18,13 @@ namespace OnnxAttribution.Validation;
 public sealed record Agreement(
     int Count, double Pearson, double Spearman, double SignAgreement, double Slope, double MedianRelativeError, int Top, double TopRecall)
 {
-    /// <summary>Compares.</summary>
-    /// <param name="exact">What is so.</param>
-    /// <param name="approximate">What was estimated, in the same order.</param>
+    /// <summary>Compares estimates with exact values.</summary>
+    /// <param name="exact">The exact values.</param>
+    /// <param name="approximate">The estimates, in the same order.</param>
     /// <param name="top">At most as many as there are pairs; a tenth of them, and at least one, where null.</param>
     /// <exception cref="ArgumentException">The lengths differ.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="top"/> is below 1.</exception>
-    public static Agreement Of(ReadOnlySpan<double> exact, ReadOnlySpan<double> approximate, int? top = null)
+    public static Agreement Between(ReadOnlySpan<double> exact, ReadOnlySpan<double> approximate, int? top = null)
     {
         if (exact.Length != approximate.Length)
         {

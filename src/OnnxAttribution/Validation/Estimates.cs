@@ -19,7 +19,7 @@ internal sealed class Estimates
 
     /// <summary>Finds them anew, as <c>graph</c> does, with nothing kept but the ends of the pairs.
     /// The sites have the estimator's gradients afterwards.</summary>
-    public static Estimates Of(PatchingState state, JudgedEstimator by, IEnumerable<NodePair> pairs)
+    public static Estimates Find(PatchingState state, JudgedEstimator by, IEnumerable<NodePair> pairs)
     {
         state.UseGradients(by.Method, by.Estimator, by.Steps);
         var nodes = state.Effects();

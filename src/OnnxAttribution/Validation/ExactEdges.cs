@@ -31,14 +31,15 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
     private readonly LoadedModel _model = state.Model;
     private readonly int _positions = state.Tokens.Length;
 
-    /// <summary>An edge of a pass: the row in which its upstream node is moved, its downstream node, and its place in the answer.</summary>
-    private readonly record struct Wanted(int Row, int Down, int Place);
+    /// <summary>An edge of a pass: the row in which its upstream node is moved, its downstream node, and its index in the answer.</summary>
+    private readonly record struct Wanted(int Row, int Down, int Index);
 
+    /// <summary>Follows edges.</summary>
     /// <param name="pairs">In any order; a pair without a direct path has the change 0.</param>
     /// <param name="done">Told of the number of edges done so far.</param>
     /// <returns>In the order of <paramref name="pairs"/>.</returns>
     /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
-    public ExactEdge[] Of(IReadOnlyList<NodePair> pairs, Action<int>? done = null)
+    public ExactEdge[] Measure(IReadOnlyList<NodePair> pairs, Action<int>? done = null)
     {
         var result = new ExactEdge[pairs.Count];
         var perPass = clean.RowsPerPass() - 1;
@@ -79,7 +80,7 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
         Wanted[] intoMetric = [.. wanted.Where(w => w.Down == CausalEdge.Metric)];
         if (intoMetric.Length == 0) return;
         var metrics = metric.Of(pass.Logits(metric.Position), pass.Rows, clean.Logits(metric.Position), _model.Context.Threads);
-        foreach (var w in intoMetric) result[w.Place] = new ExactEdge(float.NaN, (float)(metrics[w.Row] - metrics[0]));
+        foreach (var w in intoMetric) result[w.Index] = new ExactEdge(float.NaN, (float)(metrics[w.Row] - metrics[0]));
     }
 
     private static ReadOnlyMemory<float> Change(SiteEffects site, CausalNode node)
@@ -94,57 +95,65 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
     {
         if (x.Length == _positions * site.Width)
         {
-            foreach (var w in wanted) result[w.Place] = new ExactEdge(nodes[w.Down].IsError ? float.NaN : 0, 0);
+            foreach (var w in wanted) result[w.Index] = new ExactEdge(nodes[w.Down].IsError ? float.NaN : 0, 0);
             return;
         }
-        // each (row, position) once, and beside it what row 0 holds there
-        var places = wanted.Select(w => (w.Row, nodes[w.Down].Position)).Distinct().ToArray();
-        (int Row, int Position)[] all = [.. places, .. places.Select(p => p.Position).Distinct().Select(p => (0, p))];
-        var index = all.Select((p, i) => (p, i)).ToDictionary(p => p.p, p => p.i);
-        var gathered = Gather(x, all, site.Width);
-        var active = new Dictionary<(int Place, int Feature), float>();
-        var found = site.Dictionary is null ? [] : _model.Encoder.Active(site.Dictionary, gathered, all.Length);
-        foreach (var (place, feature, activation) in found) active[(place, feature)] = activation;
+        // each (row, position) once, and with it what row 0 holds there
+        var rows = wanted.Select(w => (w.Row, nodes[w.Down].Position)).Distinct().ToArray();
+        (int Row, int Position)[] all = [.. rows, .. rows.Select(p => p.Position).Distinct().Select(p => (0, p))];
+        var found = site.Dictionary is null ? [] : _model.Encoder.Active(site.Dictionary, Gather(x, all, site.Width), all.Length);
+        var byRow = found.ToLookup(a => all[a.Position], a => (a.Feature, a.Activation));
+        ReadFeatures([.. wanted.Where(w => !nodes[w.Down].IsError)], byRow, result);
+        ReadErrors(site, x, [.. wanted.Where(w => nodes[w.Down].IsError)], byRow, result);
+    }
+
+    private void ReadFeatures(Wanted[] wanted, ILookup<(int Row, int Position), (int Feature, float Activation)> byRow, ExactEdge[] result)
+    {
+        var active = byRow.SelectMany(r => r.Select(a => (r.Key.Row, r.Key.Position, a.Feature, a.Activation)))
+            .ToDictionary(a => (a.Row, a.Position, a.Feature), a => a.Activation);
         foreach (var w in wanted)
         {
             var node = nodes[w.Down];
-            if (node.IsError) continue;
-            float Activation(int row) => active.GetValueOrDefault((index[(row, node.Position)], node.Feature));
-            var change = Activation(w.Row) - Activation(0);
-            result[w.Place] = new ExactEdge(change, change == 0 ? 0 : node.Gradient * change);
+            var change = active.GetValueOrDefault((w.Row, node.Position, node.Feature))
+                - active.GetValueOrDefault((0, node.Position, node.Feature));
+            result[w.Index] = new ExactEdge(change, change == 0 ? 0 : node.Gradient * change);
         }
-        Wanted[] errors = [.. wanted.Where(w => nodes[w.Down].IsError)];
-        if (errors.Length == 0) return;
-        (int Row, int Position)[] moved = [.. errors.Select(w => (w.Row, nodes[w.Down].Position))];
-        var byPlace = found.ToLookup(a => a.Position);
-        var changes = ErrorChanges(site, x, moved, place => byPlace[index[place]]);
-        for (var i = 0; i < errors.Length; i++)
+    }
+
+    private void ReadErrors(SiteEffects site, ReadOnlySpan<float> x, Wanted[] wanted,
+        ILookup<(int Row, int Position), (int Feature, float Activation)> byRow, ExactEdge[] result)
+    {
+        if (wanted.Length == 0) return;
+        (int Row, int Position)[] moved = [.. wanted.Select(w => (w.Row, nodes[w.Down].Position))];
+        var changes = ErrorChanges(site, x, moved, byRow);
+        for (var i = 0; i < wanted.Length; i++)
         {
             var effect = TensorPrimitives.Dot(site.GradientAt(moved[i].Position), changes.AsSpan(i * site.Width, site.Width));
-            result[errors[i].Place] = new ExactEdge(float.NaN, effect);
+            result[wanted[i].Index] = new ExactEdge(float.NaN, effect);
         }
     }
 
     // [moved, d]: Δε against row 0
     private float[] ErrorChanges(SiteEffects site, ReadOnlySpan<float> x, (int Row, int Position)[] moved,
-        Func<(int, int), IEnumerable<(int Position, int Feature, float Activation)>> activeAt)
+        ILookup<(int Row, int Position), (int Feature, float Activation)> byRow)
     {
         (int Row, int Position)[] still = [.. moved.Select(m => (0, m.Position))];
         float[] before = Gather(x, still, site.Width), after = Gather(x, moved, site.Width);
-        SparseEncoding Encode(float[] rows, (int, int)[] places) =>
-            site.Dictionary is null ? SparseEncoding.WithoutDictionary(rows, places.Length)
-                : SparseEncoding.From(site.Dictionary, rows, places.Length,
-                    places.SelectMany((p, i) => activeAt(p).Select(a => (i, a.Feature, a.Activation))), _model.Context.Threads);
+        SparseEncoding Encode(float[] values, (int, int)[] rows) =>
+            site.Dictionary is null ? SparseEncoding.WithoutDictionary(values, rows.Length)
+                : SparseEncoding.From(site.Dictionary, values, rows.Length,
+                    rows.SelectMany((r, i) => byRow[r].Select(a => (i, a.Feature, a.Activation))), _model.Context.Threads);
         return SiteEffects.ErrorChangeOf(site.Dictionary, before, Encode(before, still), after, Encode(after, moved));
     }
 
-    private float[] Gather(ReadOnlySpan<float> x, (int Row, int Position)[] places, int d)
+    // [rows, d]
+    private float[] Gather(ReadOnlySpan<float> x, (int Row, int Position)[] rows, int d)
     {
-        var rows = new float[places.Length * d];
-        for (var i = 0; i < places.Length; i++)
+        var values = new float[rows.Length * d];
+        for (var i = 0; i < rows.Length; i++)
         {
-            x.Slice(((places[i].Row * _positions) + places[i].Position) * d, d).CopyTo(rows.AsSpan(i * d));
+            x.Slice(((rows[i].Row * _positions) + rows[i].Position) * d, d).CopyTo(values.AsSpan(i * d));
         }
-        return rows;
+        return values;
     }
 }

@@ -10,9 +10,9 @@ namespace OnnxAttribution.Validation;
 /// <param name="ErrorShare">Σ over errors |effect| / Σ over all |effect|; NaN where nothing has an effect.</param>
 internal sealed record SiteConservation(Site Site, double Effects, double Exact, double ErrorShare)
 {
-    /// <summary>Of every selected site: a pass each. Row 0 of a pass is left as it is, row 1 moved.</summary>
+    /// <summary>Moves every selected site in turn: a pass each. Row 0 of a pass is left as it is, row 1 moved.</summary>
     /// <param name="nodes">All nodes, by the sites' indices.</param>
-    public static IReadOnlyList<SiteConservation> Of(PatchingState state, ActivationCache clean, IReadOnlyList<CausalNode> nodes)
+    public static IReadOnlyList<SiteConservation> Measure(PatchingState state, ActivationCache clean, IReadOnlyList<CausalNode> nodes)
     {
         var result = new List<SiteConservation>();
         var metric = state.Metric;

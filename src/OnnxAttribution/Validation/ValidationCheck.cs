@@ -1,4 +1,5 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Validation;
 
@@ -13,12 +14,10 @@ internal enum Stratum
 
     /// <summary>Not in the graph, drawn at random: what selection may have missed.</summary>
     Dropped,
-
-    /// <summary>Everything was asked for.</summary>
-    All,
 }
 
 /// <summary>One approximate value beside the exact one.</summary>
+/// <param name="Stratum">null: everything is checked, and nothing was drawn.</param>
 /// <param name="Estimator">Name of what was judged.</param>
 /// <param name="Up">The node, or an edge's upstream end.</param>
 /// <param name="Down">An edge's downstream end; null where it is the metric, and for a node.</param>
@@ -26,9 +25,12 @@ internal enum Stratum
 /// NaN where there is none, or where g_d is 0.</param>
 /// <param name="ExactChange">The change that was measured; NaN where the downstream end is no feature.</param>
 internal sealed record ValidationCheck(
-    bool IsEdge, Stratum Stratum, string Estimator, CausalNode Up, CausalNode? Down, float ApproxChange, float ExactChange,
+    bool IsEdge, Stratum? Stratum, string Estimator, CausalNode Up, CausalNode? Down, float ApproxChange, float ExactChange,
     float ApproxEffect, float ExactEffect)
 {
+    /// <summary>The stratum as tables and run.json have it.</summary>
+    public string StratumName => Stratum is { } stratum ? EnumName.Of(stratum) : "all";
+
     /// <summary>Whether an error node is among the ends.</summary>
     public bool HasError => Up.IsError || Down is { IsError: true };
 

@@ -18,12 +18,13 @@ internal sealed record ValidationSummary(string Estimator, Agreement Nodes, Agre
     /// <summary>Edges by pair of sites, in the order of computation; the metric is null.</summary>
     public required IReadOnlyList<(string Up, string? Down, Agreement Effects, Agreement Changes)> BySitePair { get; init; }
 
-    /// <summary>Nodes, then edges, by stratum.</summary>
-    public required IReadOnlyList<(bool IsEdge, Stratum Stratum, Agreement Effects)> ByStratum { get; init; }
+    /// <summary>Nodes, then edges, by the name of their stratum.</summary>
+    public required IReadOnlyList<(bool IsEdge, string Stratum, Agreement Effects)> ByStratum { get; init; }
 
+    /// <summary>Summarises the checks of one estimator.</summary>
     /// <param name="checks">Of one estimator or several.</param>
     /// <param name="estimator">The one to summarise.</param>
-    public static ValidationSummary Of(IReadOnlyList<ValidationCheck> checks, string estimator)
+    public static ValidationSummary Summarize(IReadOnlyList<ValidationCheck> checks, string estimator)
     {
         ValidationCheck[] own = [.. checks.Where(c => c.Estimator == estimator)];
         ValidationCheck[] nodes = [.. own.Where(c => !c.IsEdge)], edges = [.. own.Where(c => c.IsEdge)];
@@ -36,7 +37,7 @@ internal sealed record ValidationSummary(string Estimator, Agreement Nodes, Agre
                 .Select(g => (g.Key.Up.Name, g.Key.Down?.Name, EffectsOf(g), ChangesOf(g)))],
             ByStratum = [.. own.GroupBy(c => (c.IsEdge, c.Stratum))
                 .OrderBy(g => g.Key)
-                .Select(g => (g.Key.IsEdge, g.Key.Stratum, EffectsOf(g)))],
+                .Select(g => (g.Key.IsEdge, g.First().StratumName, EffectsOf(g)))],
         };
     }
 
@@ -45,10 +46,10 @@ internal sealed record ValidationSummary(string Estimator, Agreement Nodes, Agre
         site is null ? (int.MaxValue, 0) : (site.Layer, site.OrderInBlock);
 
     private static Agreement EffectsOf(IEnumerable<ValidationCheck> checks) =>
-        Agreement.Of([.. checks.Select(c => (double)c.ExactEffect)], [.. checks.Select(c => (double)c.ApproxEffect)]);
+        Agreement.Between([.. checks.Select(c => (double)c.ExactEffect)], [.. checks.Select(c => (double)c.ApproxEffect)]);
 
     private static Agreement ChangesOf(IEnumerable<ValidationCheck> checks) =>
-        Agreement.Of([.. checks.Select(c => (double)c.ExactChange)], [.. checks.Select(c => (double)c.ApproxChange)]);
+        Agreement.Between([.. checks.Select(c => (double)c.ExactChange)], [.. checks.Select(c => (double)c.ApproxChange)]);
 
     private static List<ValidationCheck> Farthest(ValidationCheck[] checks) =>
         [.. checks.Where(c => c.Miss > 0).OrderByDescending(c => c.Miss).Take(Worst)];

@@ -27,8 +27,8 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         foreach (var keep in (bool[])[false, true])
         {
             float[] logits = [];
-            CircuitPass.Run(clean, 1, _ => new AblationRow(new Circuit(active.Take(5)), keep), Replacements.Zero(clean), 1, Last,
-                (_, _, l) => logits = l);
+            new CircuitPass(clean, Replacements.Zero(clean), coefficient: 1)
+                .Run(1, _ => new AblationRow(new Circuit(active.Take(5)), keep), Last, (_, _, l) => logits = l);
             Assert.Equal(clean.Logits(Last).ToArray(), logits);
         }
     }
@@ -46,7 +46,7 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
             Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(Circuit.Empty, false, ErrorRule.Keep)], values));
         }
         // with means nothing short of every feature of every dictionary will do
-        var means = Replacements.Mean(clean, MeanActivations.Of(model, [bundle.PatchTokens], bos: 256));
+        var means = Replacements.Mean(clean, MeanActivations.Measure(model, [bundle.PatchTokens], bos: 256));
         var whole = new Circuit(
             model.Selected.SelectMany(s => Enumerable.Range(-1, 41).Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
         Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(whole, true, ErrorRule.Nodes)], means));
@@ -60,8 +60,8 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         foreach (var kind in (AblationKind[])[AblationKind.Zero, AblationKind.Patch])
         {
             using var patch = ActivationCache.Of(model, bundle.PatchTokens);
-            var points = FaithfulnessCurve.Of(model, bundle.Tokens, bundle.PatchTokens, null, kind, [.. Nodes(clean).Union(Nodes(patch))],
-                new FaithfulnessOptions([rule], Points: 4, Controls: 2));
+            var points = FaithfulnessCurve.Measure(model, bundle.Tokens, new(kind, bundle.PatchTokens),
+                [.. Nodes(clean).Union(Nodes(patch))], new FaithfulnessOptions([rule], Points: 4, Controls: 2));
             Assert.All(points.Where(p => p.Nodes == 0), p => Assert.Equal(0, p.Faithfulness));
             if (rule != ErrorRule.Remove) Assert.All(points.Where(p => p.Nodes == p.Of), p => Assert.Equal(1, p.Faithfulness, 1e-5));
             if (rule != ErrorRule.Remove) Assert.All(points.Where(p => p.Nodes == 0), p => Assert.Equal(1, p.Completeness, 1e-5));
@@ -101,15 +101,15 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         var nodes = Nodes(clean);
         AblationRow[] rows = [.. Enum.GetValues<ErrorRule>().SelectMany(rule =>
             Enumerable.Range(0, 4).Select(i => new AblationRow(new Circuit(nodes.Where((_, n) => n % 5 == i)), i % 2 == 0, rule)))];
-        var values = Replacements.Mean(clean, MeanActivations.Of(model, [bundle.PatchTokens], bos: 256));
+        var values = Replacements.Mean(clean, MeanActivations.Measure(model, [bundle.PatchTokens], bos: 256));
         var metric = new Metric(MetricKind.Logprob, Last, 7, 8);
-        var together = CircuitPass.Metrics(clean, rows.Length, i => rows[i], values, metric);
+        var together = new CircuitPass(clean, values).Metrics(rows.Length, i => rows[i], metric);
         using var small = bundle.OpenWithin(1);
         using var again = ActivationCache.Of(small, bundle.Tokens);
         var calls = small.Context.Calls;
-        var inChunks = CircuitPass.Metrics(again, rows.Length, i => rows[i], values, metric);
+        var inChunks = new CircuitPass(again, values).Metrics(rows.Length, i => rows[i], metric);
         Assert.True(small.Context.Calls - calls > 30);
-        var alone = rows.Select(r => CircuitPass.Metrics(clean, 1, _ => r, values, metric)[0]);
+        var alone = rows.Select(r => new CircuitPass(clean, values).Metrics(1, _ => r, metric)[0]);
         for (var i = 0; i < rows.Length; i++) Assert.Equal(together[i], inChunks[i], 1e-5);
         Assert.All(alone.Zip(together), p => Assert.Equal(p.First, p.Second, 1e-5));
     }
@@ -122,7 +122,7 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         Assert.Equal([32, 32, 6], TextPieces.Of(text, 32, null).Select(p => p.Length));
         Assert.Equal(text, TextPieces.Of(text, 32, 256).SelectMany(p => p[1..]));
         using var model = bundle.Open("resid");
-        var means = MeanActivations.Of(model, TextPieces.Of(text, 32, 256), bos: 256);
+        var means = MeanActivations.Measure(model, TextPieces.Of(text, 32, 256), bos: 256);
         Assert.Equal(70, means.Positions);
         // by hand, from the runs of the pieces
         var site = model.Selected[1];
@@ -133,7 +133,7 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
             var encoding = run.Encode(site);
             for (var t = 1; t < piece.Length; t++) for (var f = 0; f < 40; f++) sum[f] += encoding.ActivationOf(t, f) / 70;
         }
-        for (var f = 0; f < 40; f++) Assert.Equal(sum[f], means.At(site).Of(f), 1e-6);
+        for (var f = 0; f < 40; f++) Assert.Equal(sum[f], means.At(site).Activation(f), 1e-6);
     }
 
     [Fact]
@@ -142,7 +142,7 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         // position 0 sees nothing of what is kept or ablated later
         using var model = bundle.Open("blocks.0.hook_resid_pre");
         var site = model.Selected[0];
-        var points = FaithfulnessCurve.Of(model, bundle.Tokens, bundle.Tokens, null, AblationKind.Patch,
+        var points = FaithfulnessCurve.Measure(model, bundle.Tokens, new(AblationKind.Patch, bundle.Tokens),
             [new CircuitNode(site, 3, 1), new CircuitNode(site, 2, 2)], new FaithfulnessOptions(Controls: 1, Metric: new(Position: 0)));
         Assert.All(points, p => Assert.True(double.IsNaN(p.Faithfulness) && double.IsNaN(p.Completeness)));
         Assert.True(double.IsNaN(FaithfulnessMean(points)));
@@ -224,7 +224,7 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
     private static float[] Logits(ActivationCache clean, IReadOnlyList<AblationRow> rows, Replacements values)
     {
         float[] found = [];
-        CircuitPass.Run(clean, rows.Count, i => rows[i], values, 0, Last, (_, _, logits) => found = logits);
+        new CircuitPass(clean, values).Run(rows.Count, i => rows[i], Last, (_, _, logits) => found = logits);
         return found;
     }
 

@@ -1,12 +1,13 @@
 using OnnxAttribution.Ablation;
+using OnnxAttribution.Attribution;
 
 namespace OnnxAttribution.Tests.Ablation;
 
 public class PathSelectionTests
 {
     // 0 → 2 → 5 → 7, with 1 → 2, a lone edge 3 → 4, and a weak 2 → 6
-    private static readonly PathSelection.Edge[] s_edges =
-        [new(5, 7, 1), new(0, 2, -3), new(1, 2, 2), new(3, 4, 9), new(2, 5, 0.5f), new(2, 6, 0.1f)];
+    private static readonly CausalEdge[] s_edges =
+        [Edge(5, 7, 1), Edge(0, 2, -3), Edge(1, 2, 2), Edge(3, 4, 9), Edge(2, 5, 0.5f), Edge(2, 6, 0.1f)];
 
     [Theory]
     [InlineData(1, "111111")]
@@ -27,7 +28,7 @@ public class PathSelectionTests
     public void A_chain_leaves_the_strongest_edge_where_only_another_is_long_enough()
     {
         // 0 → 1 is followed by a strong end 1 → 2 and a weak way on 1 → 3 → 4
-        PathSelection.Edge[] edges = [new(0, 1, 1), new(1, 2, 8), new(1, 3, 0.1f), new(3, 4, 0.1f)];
+        CausalEdge[] edges = [Edge(0, 1, 1), Edge(1, 2, 8), Edge(1, 3, 0.1f), Edge(3, 4, 0.1f)];
         Assert.Equal([[0, 1], [0, 2, 3]], PathSelection.Chains(edges, 2, 10));
         var keep = PathSelection.Keep(edges, 3);
         Assert.Equal([true, false, true, true], keep);
@@ -40,4 +41,6 @@ public class PathSelectionTests
         Assert.Empty(PathSelection.Keep([], 2));
         Assert.Empty(PathSelection.Chains([], 2, 12));
     }
+
+    private static CausalEdge Edge(int up, int down, float effect) => new(up, down, float.NaN, effect);
 }

@@ -33,13 +33,15 @@ internal sealed class RandomRun : IDisposable
     public ActivationCache Clean { get; }
     public JudgedEstimator Own { get; }
 
-    public List<ValidationCheck> Check(ValidationSample sample, params JudgedEstimator[] others) =>
-        new ValidationComparison(State, Clean).Of(Graph.Nodes, Graph.Edges, sample, Own, others, null);
+    private CheckedGraph Checked => new(Graph.Nodes, Graph.Edges);
 
-    public ValidationSample All() => ValidationSample.All(Graph.Nodes, Graph.Edges);
+    public List<ValidationCheck> Check(ValidationSample sample, params JudgedEstimator[] others) =>
+        new ValidationComparison(State, Clean, Checked).Run(sample, Own, others, null);
+
+    public ValidationSample All() => ValidationSample.All(Checked);
 
     public ValidationSample Draw(int count, int seed = 0) =>
-        ValidationSample.Draw(Graph.Nodes, Graph.Edges, SitePair.Of(State.Model, State.Metric.Kind),
+        ValidationSample.Draw(Checked, SitePair.Of(State.Model, State.Metric.Kind),
             i => Graph.Nodes[i].Position <= State.Metric.Position && Graph.Nodes[i].Effect != 0, count, seed);
 
     public void Dispose() => Clean.Dispose();

@@ -62,7 +62,7 @@ public sealed class CircuitTextTests(Random2Bundle bundle) : IClassFixture<Rando
             CircuitAblation.Run(model, bundle.Tokens, CircuitText.Parse(circuit, model), new CircuitAblationOptions());
         BundleWriterTests.Refused<CircuitException>(() => Run(""), "empty", "3:953");
         BundleWriterTests.Refused<CircuitException>(() => Run("1:40"), "no feature 40", "0 to 39");
-        BundleWriterTests.Refused<CircuitException>(() => Run("1.mlp:4"), "not among the selected", "--sites");
+        BundleWriterTests.Refused<CircuitException>(() => Run("1.mlp:4"), "not among the selected", "select it too");
         BundleWriterTests.Refused<CircuitException>(() => Run("1:4@4"), "position 4", "4 tokens", "0 to 3");
         BundleWriterTests.Refused<CircuitException>(() => CircuitAblation.Run(model, bundle.Tokens,
             new Circuit([new CircuitNode(model.Selected[0], 0, CausalNode.Error)]), new CircuitAblationOptions()), "error nodes only");

@@ -35,7 +35,7 @@ public sealed class FaithfulnessGoldenTests
                     new AblationRow(Circuit.Empty, true, rule)]);
             }
             var full = metric.Of(clean.Logits(golden.Position).ToArray(), 1, clean.Logits(golden.Position))[0];
-            var found = CircuitPass.Metrics(clean, rows.Count, i => rows[i], values, metric);
+            var found = new CircuitPass(clean, values).Metrics(rows.Count, i => rows[i], metric);
             foreach (var (i, f) in cases.Index())
             {
                 var what = $"{name} {f!["circuit"]} {cases.Key} {f["errors"]}";
@@ -65,7 +65,7 @@ public sealed class FaithfulnessGoldenTests
             foreach (var site in model.Selected.Where(s => golden.Has($"ablated/{kind}/features/{s}")))
             {
                 var features = Enumerable.Range(0, golden.Tokens.Length)
-                    .SelectMany(t => Enumerable.Range(0, model.DictionaryOf(site)!.FeatureCount).Select(f => values.At(site, t).Of(f)));
+                    .SelectMany(t => Enumerable.Range(0, model.DictionaryOf(site)!.FeatureCount).Select(f => values.At(site, t).Activation(f)));
                 GoldenTests.Close(golden[$"ablated/{kind}/features/{site}"], features, ActivationTolerance, $"{kind} features of {site}");
                 GoldenTests.Close(golden[$"ablated/{kind}/error/{site}"], Enumerable.Range(0, golden.Tokens.Length)
                     .SelectMany(t => values.At(site, t).Error.ToArray()), ActivationTolerance, $"{kind} errors of {site}");
@@ -79,7 +79,7 @@ public sealed class FaithfulnessGoldenTests
                     var key = $"faithfulness/{kind}/{rule.ToString().ToLowerInvariant()}";
                     double[] expected = [.. golden[$"{key}/{listed}/logits"], .. golden[$"{key}/{listed}/complement_logits"],
                         .. golden[$"{key}/empty/logits"]];
-                    CircuitPass.Run(clean, rows.Length, i => rows[i], values, 0, golden.Position,
+                    new CircuitPass(clean, values).Run(rows.Length, i => rows[i], golden.Position,
                         (_, _, logits) => GoldenTests.Close(expected, logits, MetricTolerance, $"{name} {key}/{listed}"));
                 }
             }
@@ -92,7 +92,7 @@ public sealed class FaithfulnessGoldenTests
         if (kind == "mean")
         {
             var texts = golden.Facts["mean_texts"]!.AsArray().Select(t => t!["tokens"]!.AsArray().Select(i => (int)i!).ToArray());
-            return Replacements.Mean(clean, MeanActivations.Of(model, texts, bos: golden.Tokens[0]));
+            return Replacements.Mean(clean, MeanActivations.Measure(model, texts, bos: golden.Tokens[0]));
         }
         using var patch = ActivationCache.Of(model, golden.PatchTokens!);
         return Replacements.Patch(clean, patch);

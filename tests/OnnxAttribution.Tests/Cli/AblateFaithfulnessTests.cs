@@ -70,8 +70,8 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
         for (var i = 0; i < table.Count; i++)
         {
             var circuit = new Circuit(strongest.Take(table.Values<int?>("nodes")[i]!.Value));
-            var expected = CircuitPass.Metrics(clean, 2, keep => new AblationRow(circuit, keep == 0, ErrorRule.Nodes),
-                Replacements.Zero(clean), metric);
+            var expected = new CircuitPass(clean, Replacements.Zero(clean))
+                .Metrics(2, keep => new AblationRow(circuit, keep == 0, ErrorRule.Nodes), metric);
             var isTop = table.Values<string?>("circuit")[i] == "top";
             foreach (var (column, value) in new[] { ("metric_circuit", expected[0]), ("metric_complement", expected[1]) })
             {
@@ -166,11 +166,11 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
         File.WriteAllText(_directory["empty.txt"], "");
         Measure("--ablation", "mean", "--mean-text", _directory["empty.txt"]).Failed(1, "empty.txt holds no text");
         File.WriteAllText(_directory["empty.txt"], "<|endoftext|>\n<|endoftext|>\n");
-        Measure("--ablation", "mean", "--mean-text", _directory["empty.txt"]).Failed(1, "no tokens", "--mean-text");
+        Measure("--ablation", "mean", "--mean-text", _directory["empty.txt"]).Failed(1, "has no tokens");
         File.WriteAllBytes(_directory["windows.txt"], [0x43, 0x61, 0x66, 0xE9]);
         Measure("--ablation", "mean", "--mean-text", _directory["windows.txt"]).Failed(1, "windows.txt is no text in UTF-8");
         Measure("--ablation", "none").Failed(2, "'none'", "zero, mean, patch");
-        Measure("--prompt", "Hello you").Failed(1, "6 tokens", "has 10", "--aggregate sum");
+        Measure("--prompt", "Hello you").Failed(1, "6 tokens", "has 10", "of a summed graph");
         Measure("--prompt", "").Failed(2, "empty");
         Measure("--target", "x").Failed(2, "--target goes with --prompt");
         Measure("--sites", "resid").Failed(2, "--sites has no meaning with --faithfulness");

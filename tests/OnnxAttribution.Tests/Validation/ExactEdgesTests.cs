@@ -28,7 +28,7 @@ public class ExactEdgesTests
             // and the metric, and what one of them holds must not reach the next
             (string Up, string? Down)[] ends = [.. golden.Pairs, .. golden.Sites.Select(s => (s, (string?)null))];
             var asked = ends.Select(e => (Ends: e, Pairs: Pairs(golden, state, e.Up, e.Down))).ToList();
-            var all = edges.Of([.. asked.SelectMany(a => a.Pairs)]);
+            var all = edges.Measure([.. asked.SelectMany(a => a.Pairs)]);
             var first = 0;
             var found = asked.ToDictionary(a => a.Ends, a => all[first..(first += a.Pairs.Length)]);
             foreach (var (up, down) in golden.Pairs)

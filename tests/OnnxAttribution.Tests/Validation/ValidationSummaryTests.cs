@@ -20,7 +20,7 @@ public class ValidationSummaryTests
             Edge(s_up, s_down, approx: 2, exact: 2, change: (4, 6)), Edge(s_attn, null, approx: 5, exact: 1,
                 change: (float.NaN, float.NaN)), Node(s_up, 9, approx: 100, exact: -100) with { Estimator = "relp" },
         ];
-        var summary = ValidationSummary.Of(checks, "gradient");
+        var summary = ValidationSummary.Summarize(checks, "gradient");
         Assert.Equal((4, 3, 2), (summary.Nodes.Count, summary.Edges.Count, summary.Changes.Count));
         Assert.Equal(0.75, summary.Nodes.SignAgreement);
         Assert.Equal(1.5, summary.Changes.Slope, 1e-12);
@@ -30,11 +30,11 @@ public class ValidationSummaryTests
         // block 2 before block 10, the metric last
         Assert.Equal([(s_up.Name, s_down.Name, 2), (s_attn.Name, null, 1)],
             summary.BySitePair.Select(p => (p.Up, p.Down, p.Effects.Count)));
-        Assert.Equal([(false, Stratum.Strongest, 3), (false, Stratum.Dropped, 1), (true, Stratum.Kept, 3)],
+        Assert.Equal([(false, "strongest", 3), (false, "dropped", 1), (true, "kept", 3)],
             summary.ByStratum.Select(s => (s.IsEdge, s.Stratum, s.Effects.Count)));
         Assert.Equal([3, 2, 2, 1], summary.WorstNodes.Select(c => c.Miss));
         Assert.Equal([4.0], summary.WorstEdges.Select(c => c.Miss));
-        Assert.Equal(200, ValidationSummary.Of(checks, "relp").WorstNodes[0].Miss);
+        Assert.Equal(200, ValidationSummary.Summarize(checks, "relp").WorstNodes[0].Miss);
     }
 
     private static CausalNode At(Site site, int feature) => new(site, 0, feature, 1, 0, 1, 1);

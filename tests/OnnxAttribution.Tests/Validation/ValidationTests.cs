@@ -41,7 +41,7 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
         Assert.Equal(run.Graph.Edges.Count, checks.Count(c => c.IsEdge));
         Assert.Equal(run.Graph.Nodes.Select(n => n.Effect), checks.Where(c => !c.IsEdge).Select(c => c.ApproxEffect));
         Assert.Equal(run.Graph.Edges.Select(e => e.Effect), checks.Where(c => c.IsEdge).Select(c => c.ApproxEffect));
-        Assert.All(checks, c => Assert.True(float.IsFinite(c.ExactEffect) && c.Stratum == Stratum.All && c.Estimator == run.Own.Name));
+        Assert.All(checks, c => Assert.True(float.IsFinite(c.ExactEffect) && c.StratumName == "all" && c.Estimator == run.Own.Name));
         if (method == EffectMethod.Exact) Assert.All(checks.Where(c => !c.IsEdge), c => Assert.Equal(c.ExactEffect, c.ApproxEffect, 1e-5f));
     }
 
@@ -56,7 +56,7 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
         float[] Exact(EffectMethod method)
         {
             run.State.UseGradients(method, Estimator.Gradient, 3);
-            return [.. new ExactEdges(run.State, run.Clean, run.State.Effects()).Of(pairs).Select(e => e.Effect)];
+            return [.. new ExactEdges(run.State, run.Clean, run.State.Effects()).Measure(pairs).Select(e => e.Effect)];
         }
         var (own, clean) = (Exact(EffectMethod.Ig), Exact(EffectMethod.Atp));
         foreach (var error in (bool[])[false, true])
@@ -85,9 +85,9 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
     {
         using var model = bundle.Open();
         using var run = new RandomRun(model, bundle.Tokens, bundle.Tokens, new GraphOptions().KeepingAll());
-        var sample = new ValidationSample(run.All().Nodes, [.. Pairs(run).Select(p => (p, Stratum.All))]);
+        var sample = new ValidationSample(run.All().Nodes, [.. Pairs(run).Select(p => (p, (Stratum?)null))]);
         Assert.All(run.Check(sample), c => Assert.Equal((0f, 0f), (c.ApproxEffect, c.ExactEffect)));
-        Assert.All(SiteConservation.Of(run.State, run.Clean, run.Graph.Nodes), c => Assert.Equal((0, 0), (c.Effects, c.Exact)));
+        Assert.All(SiteConservation.Measure(run.State, run.Clean, run.Graph.Nodes), c => Assert.Equal((0, 0), (c.Effects, c.Exact)));
     }
 
     [Fact]
@@ -131,7 +131,7 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
     {
         using var model = bundle.Open();
         using var run = new RandomRun(model, bundle.Tokens, bundle.PatchTokens, new GraphOptions());
-        var conservation = SiteConservation.Of(run.State, run.Clean, run.Graph.Nodes);
+        var conservation = SiteConservation.Measure(run.State, run.Clean, run.Graph.Nodes);
         foreach (var c in conservation)
         {
             var here = run.Graph.Nodes.Where(n => n.Site == c.Site).ToList();
@@ -150,9 +150,9 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
     {
         using var model = bundle.Open(site);
         using var run = new RandomRun(model, bundle.Tokens, null, new GraphOptions());
-        var nothing = CircuitPass.Metrics(run.Clean, 1, _ => new AblationRow(Circuit.Empty, true, ErrorRule.Nodes),
-            Replacements.Zero(run.Clean), run.State.Metric)[0];
-        Assert.Equal(nothing - run.Graph.CleanMetric, SiteConservation.Of(run.State, run.Clean, run.Graph.Nodes).Single().Exact, 1e-5);
+        var nothing = new CircuitPass(run.Clean, Replacements.Zero(run.Clean))
+            .Metrics(1, _ => new AblationRow(Circuit.Empty, true, ErrorRule.Nodes), run.State.Metric)[0];
+        Assert.Equal(nothing - run.Graph.CleanMetric, SiteConservation.Measure(run.State, run.Clean, run.Graph.Nodes).Single().Exact, 1e-5);
     }
 
     private static IEnumerable<NodePair> Pairs(RandomRun run)

@@ -53,7 +53,7 @@ internal static class ValidationFigure
         var panel = new PlotPanel(canvas, left, Top + PlotPanel.TopRoom + 20, Side, Side,
             Axis.Symmetric($"exact effect: the {(name == "edges" ? "upstream " : "")}node is really moved", values),
             Axis.Symmetric("approximate effect", values));
-        var agreement = Agreement.Of([.. marks.Select(m => (double)m.Exact)], [.. marks.Select(m => (double)m.Approximate)]);
+        var agreement = Agreement.Between([.. marks.Select(m => (double)m.Exact)], [.. marks.Select(m => (double)m.Approximate)]);
         canvas.Text(left, Top + PlotPanel.TopRoom - 7, $"{NumberText.Count(marks.Count, name[..^1])}", 13.5, bold: true);
         panel.Frame("");
         canvas.Text(left, Top + PlotPanel.TopRoom + 11, $"Pearson {Figure(agreement.Pearson)}   Spearman {Figure(agreement.Spearman)}   "

@@ -152,8 +152,8 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
             model.Selected.SelectMany(s => Enumerable.Range(-1, 41).Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
         var last = bundle.Tokens.Length - 1;
         float[] logits = [];
-        CircuitPass.Run(clean, 1, _ => new AblationRow(all, true, ErrorRule.Nodes), Replacements.Zero(clean), 1, last,
-            (_, _, l) => logits = l);
+        new CircuitPass(clean, Replacements.Zero(clean), coefficient: 1)
+            .Run(1, _ => new AblationRow(all, true, ErrorRule.Nodes), last, (_, _, l) => logits = l);
         Assert.Equal(clean.Logits(last).ToArray(), logits);
     }
 
