@@ -1,5 +1,6 @@
-// Opens a bundle, draws the graph of one prompt, and reads its nodes and edges. Run it from the repository's root after `make build`:
-//     dotnet run -c Release examples/graph.cs
+// Opens a bundle, draws the graph of one prompt, reads its nodes and edges, and writes a run.
+// Run it from the repository's root after `make build`:
+//     dotnet run -c Release examples/graph.cs runs/from-csharp
 #:project ../src/OnnxAttribution/OnnxAttribution.csproj
 #:property PublishAot=false
 using OnnxAttribution.Attribution;
@@ -26,3 +27,6 @@ foreach (var edge in run.Graph.Edges.Where(e => e.Up == strongest).OrderByDescen
     var down = edge.Down == CausalEdge.Metric ? "the metric" : $"{nodes[edge.Down].Site.Name} {nodes[edge.Down].Feature}";
     Console.WriteLine($"{down}: {edge.Effect:0.000}");
 }
+
+// the run directory, with what is in memory: whole or not at all
+if (args is [var path]) run.Write(path, force: false);
