@@ -15,7 +15,7 @@ internal sealed class CurveReport(CurveRun run, int position, string? file, doub
     private const int MostRows = 31, MostBends = 12;
 
     private readonly ResponseCurve _curve = run.Curve;
-    private readonly List<Kink> _bends = [.. run.Curve.Bends.Where(b => b.Position == position)];
+    private readonly List<Kink> _kinks = [.. run.Curve.Kinks.Where(b => b.Position == position)];
 
     public JsonObject ToJson()
     {
@@ -43,7 +43,7 @@ internal sealed class CurveReport(CurveRun run, int position, string? file, doub
                 ["activation"] = _curve.Activation[i][position],
                 ["line"] = (float)_curve.Line(i, position),
             })]),
-            ["bends"] = new JsonArray([.. _bends.Select(Json)]),
+            ["bends"] = new JsonArray([.. _kinks.Select(Json)]),
             ["file"] = file,
             ["runtime_calls"] = _curve.RuntimeCalls,
             ["seconds"] = seconds,
@@ -60,11 +60,11 @@ internal sealed class CurveReport(CurveRun run, int position, string? file, doub
         Screen.On(output).Write(PointTable());
         output.WriteLine();
         foreach (var line in CurvePlot.Draw(_curve.Coefficients, Points(i => _curve.Activation[i][position]),
-            Points(i => _curve.Line(i, position)), [.. _bends.Select(b => Middle(b)).Distinct()]))
+            Points(i => _curve.Line(i, position)), [.. _kinks.Select(b => Middle(b)).Distinct()]))
         {
             output.WriteLine(line);
         }
-        output.WriteLine($"● activation   · the gradient's line{(_bends.Count > 0 ? "   ^ bends" : "")}   against the coefficient");
+        output.WriteLine($"● activation   · the gradient's line{(_kinks.Count > 0 ? "   ^ bends" : "")}   against the coefficient");
         var (difference, step) = _curve.LargestDifference(position);
         var response = _curve.Response(position);
         output.WriteLine($"R² of a straight line {Screen.Number(_curve.RSquared(position))}; "
@@ -80,10 +80,10 @@ internal sealed class CurveReport(CurveRun run, int position, string? file, doub
 
     private void PrintBends(TextWriter output)
     {
-        if (_bends.Count == 0) output.WriteLine("bends: none");
+        if (_kinks.Count == 0) output.WriteLine("bends: none");
         // what the feature does is always told; of attention, what moves most
-        var attention = _bends.Where(b => b.Attention is not null).OrderByDescending(b => b.Attention!.Moved).Skip(MostBends).ToHashSet();
-        foreach (var b in _bends.Where(b => !attention.Contains(b))) output.WriteLine($"bend {Range(b)}: {run.Words(b)}");
+        var attention = _kinks.Where(b => b.Attention is not null).OrderByDescending(b => b.Attention!.Moved).Skip(MostBends).ToHashSet();
+        foreach (var b in _kinks.Where(b => !attention.Contains(b))) output.WriteLine($"bend {Range(b)}: {run.Words(b)}");
         if (attention.Count > 0)
         {
             output.WriteLine($"and {attention.Count} switches of attention that move less; --json and --out have them all");

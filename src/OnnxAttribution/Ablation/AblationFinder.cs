@@ -19,6 +19,7 @@ public static class AblationFinder
 {
     private const int TopTokens = 10, MostChains = 12;
 
+    /// <summary>Ablates every active feature of one prompt.</summary>
     /// <param name="tokens">Token ids, BOS included where one is wanted.</param>
     /// <param name="progress">Told which site is worked on.</param>
     /// <exception cref="AttributionException">What was asked cannot be:

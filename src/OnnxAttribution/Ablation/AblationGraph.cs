@@ -15,9 +15,12 @@ public readonly record struct NodeTokenChange(int Node, int Rank, TokenChange Ch
 
 /// <summary>What really happens when each active feature is ablated:
 /// to the features of the next selected sites, to the metric, to the next token.</summary>
+/// <remarks>Udell 2024.</remarks>
 public sealed record AblationGraph
 {
+    /// <summary>The metric with its tokens and position.</summary>
     public required Metric Metric { get; init; }
+    /// <summary>Its value in the clean run.</summary>
     public required float CleanMetric { get; init; }
 
     /// <summary>Next-token probabilities of the clean run at the metric's position, largest first.</summary>

@@ -8,8 +8,10 @@ namespace OnnxAttribution.Circuits;
 /// <param name="Position">From 0, or <see cref="GraphSum.NoPosition"/>: at every position.</param>
 public readonly record struct CircuitNode(Site Site, int Position, int Feature)
 {
+    /// <summary>Whether it is what the dictionary missed.</summary>
     public bool IsError => Feature == CausalNode.Error;
 
+    /// <summary>Whether it counts at every position.</summary>
     public bool IsEverywhere => Position == GraphSum.NoPosition;
 }
 
@@ -18,6 +20,7 @@ public sealed class Circuit
 {
     private readonly Dictionary<(Site Site, int Position), (int[] Features, bool HasError)> _places;
 
+    /// <summary>A circuit of these nodes.</summary>
     /// <param name="nodes">In any order; what is there twice counts once.</param>
     public Circuit(IEnumerable<CircuitNode> nodes)
     {
@@ -71,6 +74,7 @@ public sealed class Circuit
         }
     }
 
+    /// <summary>Refuses positions that a prompt does not have.</summary>
     /// <exception cref="CircuitException">A node stands at a position that a prompt of so many tokens does not have.</exception>
     public void RequirePositions(int tokens)
     {

@@ -8,6 +8,7 @@ namespace OnnxAttribution.Circuits;
 /// <param name="Keep">Everything but the circuit is ablated: all other features of the selected sites.</param>
 /// <param name="Metric">What is measured; the next token's probabilities are read at its position.</param>
 /// <param name="Controls">Random circuits of equal placement and size.</param>
+/// <param name="Seed">Of the random circuits.</param>
 public sealed record CircuitAblationOptions(
     float Coefficient = 0, bool Keep = false, MetricRequest Metric = default, int Controls = 10, int Seed = 0);
 
@@ -23,28 +24,41 @@ public sealed class CircuitAblation
     {
     }
 
+    /// <summary>What was measured, with its tokens and position.</summary>
     public required Metric Metric { get; init; }
 
-    /// <summary>P(next token), [vocabulary]: of the clean run, with the circuit ablated,
-    /// the mean over the random controls (empty without), and with features 0 ablated.</summary>
+    /// <summary>float64 [vocabulary], probabilities of the next token in the clean run.</summary>
     public required double[] Clean { get; init; }
+
+    /// <summary>The same with the circuit ablated.</summary>
     public required double[] Ablated { get; init; }
+
+    /// <summary>The mean over the random controls; empty without.</summary>
     public required double[] Control { get; init; }
+
+    /// <summary>The same with feature 0 ablated in the place of each feature.</summary>
     public required double[] FeatureZero { get; init; }
 
+    /// <summary>The metric in the clean run.</summary>
     public required double CleanMetric { get; init; }
+
+    /// <summary>The metric with the circuit ablated.</summary>
     public required double AblatedMetric { get; init; }
+
+    /// <summary>The metric with features 0 ablated.</summary>
     public required double FeatureZeroMetric { get; init; }
 
-    /// <summary>One per random control.</summary>
+    /// <summary>The metric with each random control ablated.</summary>
     public required IReadOnlyList<double> ControlMetrics { get; init; }
 
-    /// <summary>Features of the circuit and of each random control, which has fewer where fewer are active.</summary>
+    /// <summary>Features of the circuit.</summary>
     public required int Size { get; init; }
+
+    /// <summary>Features of each random control, fewer than <see cref="Size"/> where fewer are active.</summary>
     public required IReadOnlyList<int> ControlSizes { get; init; }
 
     /// <summary>Features of the circuit that are active in the clean run:
-    /// to ablate the others changes nothing, unless an earlier ablation wakes them.</summary>
+    /// to ablate the others changes nothing, unless an earlier ablation activates them.</summary>
     public required int ActiveSize { get; init; }
 
     /// <summary>Ablates the circuit, and its controls, in one prompt.</summary>

@@ -7,10 +7,12 @@ namespace OnnxAttribution.Circuits;
 /// <param name="Errors">null: all three rules.</param>
 /// <param name="Points">Circuit sizes on a curve, from 0 to all nodes.</param>
 /// <param name="Controls">Random circuits of each size.</param>
+/// <param name="Seed">Of the random circuits.</param>
+/// <param name="Metric">What is measured.</param>
 public sealed record FaithfulnessOptions(
     IReadOnlyList<ErrorRule>? Errors = null, int Points = 12, int Controls = 10, int Seed = 0, MetricRequest Metric = default);
 
-/// <summary>What stands in the place of a node that is taken away.</summary>
+/// <summary>What a node is ablated to: zero, mean or resample ablation.</summary>
 public enum AblationKind
 {
     /// <summary>0, for a feature and for the error.</summary>
@@ -48,6 +50,8 @@ public sealed record AblationValues(AblationKind Kind, int[]? PatchTokens = null
 }
 
 /// <summary>One circuit on a curve: the metric with it alone, without it, with nothing and with the model as it is.</summary>
+/// <param name="Ablation">What nodes outside were ablated to.</param>
+/// <param name="Errors">What became of errors.</param>
 /// <param name="Control">Index of the random circuit; null: the strongest nodes.</param>
 /// <param name="Nodes">How many of the <paramref name="Of"/> nodes that count under the rule are in the circuit.</param>
 /// <param name="Circuit">m(C): all selected nodes outside the circuit are ablated.</param>

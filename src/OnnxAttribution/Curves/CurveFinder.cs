@@ -14,7 +14,7 @@ namespace OnnxAttribution.Curves;
 ///    the model is run on to the downstream site and encoded there.
 /// 3. The gradient's line from the edges between the two features,
 ///    on the graph cut at these two sites alone, where the direct Jacobian is the whole one.
-/// 4. Bends: switches of the downstream feature and of attention on the way, and kinks that neither explains.
+/// 4. Kinks: where the downstream feature switches, where attention on the way does, and those that neither explains.
 /// </summary>
 /// <remarks>Dose-response curves of single features; the gradient's line is attribution
 /// patching's answer (Marks et al. 2024, App. A.1).</remarks>
@@ -22,6 +22,7 @@ public static class CurveFinder
 {
     private const int Named = 5;
 
+    /// <summary>Measures the curve in one prompt.</summary>
     /// <param name="model">Opened with the two sites and no other.</param>
     /// <param name="tokens">Token ids, BOS included where one is wanted.</param>
     /// <param name="up">At its position, or at every one; it must be active in the clean run.</param>
@@ -31,6 +32,7 @@ public static class CurveFinder
     /// <exception cref="AttributionException">There is no such feature or position,
     /// the upstream one is not active on the prompt, the downstream one never is, or it does not lie downstream.</exception>
     /// <exception cref="BundleException">There is no such site.</exception>
+    /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
     public static ResponseCurve Find(LoadedModel model, int[] tokens, FeatureName up, FeatureName down, IReadOnlyList<double> coefficients)
     {
         RequireAscending(coefficients);
@@ -40,27 +42,58 @@ public static class CurveFinder
         RequireFeature(model, from, up);
         RequireFeature(model, to, down);
         RequireDownstream(model, from, to);
-        if (up.Position is { } only && only >= tokens.Length)
-        {
-            throw new AttributionException(
-                $"the upstream feature is to be scaled at position {only} (@{only}), and the prompt's tokens are 0 to {tokens.Length - 1}");
-        }
+        RequirePosition(up, tokens.Length);
 
         using var clean = ActivationCache.Of(model, tokens);
-        var (upstream, downstream) = (State(model, from, clean), State(model, to, clean));
-        var scaled = Enumerable.Range(0, tokens.Length)
-            .Select(p => up.Position is null || up.Position == p ? upstream.CleanEncoding.ActivationOf(p, up.Feature) : 0)
-            .ToArray();
-        RequireActive(upstream.CleanEncoding, up, from, scaled);
-
-        var atRest = Enumerable.Range(0, tokens.Length).Select(q => downstream.CleanEncoding.ActivationOf(q, down.Feature)).ToArray();
-        var activation = new List<float[]>(coefficients.Count);
-        using var runs = new ScaledRuns(model, from, to, clean);
-        var watch = new AttentionWatch(runs.Layers, tokens.Length);
-        runs.ForEach(coefficients, Direction(upstream, up.Feature, scaled), (first, rows, values, patterns) =>
+        var ends = new CurveEnds(State(model, from, clean), State(model, to, clean), up, down);
+        RequireActive(ends);
+        var (activation, watch) = Scale(clean, ends, coefficients);
+        RequireResponse(ends, activation);
+        return new ResponseCurve
         {
-            var read = Read(model, downstream.Dictionary!, values, rows, tokens.Length, down.Feature);
-            for (var r = 0; r < rows; r++) activation.Add(coefficients[first + r] == 1 ? atRest : read[r]);
+            Up = up with { Site = from.Name },
+            Down = down with { Site = to.Name },
+            Tokens = tokens,
+            Coefficients = coefficients,
+            Scaled = ends.Scaled,
+            Activation = activation,
+            Clean = ends.Clean,
+            Slope = Slope(clean, ends),
+            Kinks = [.. Enumerable.Range(0, tokens.Length)
+                .SelectMany(q => KinkFinder.Find(q, coefficients, [.. activation.Select(a => a[q])], watch.SwitchesFor(q)))],
+            RuntimeCalls = model.Context.Calls - calls,
+        };
+    }
+
+    /// <summary>The two features in the clean run.</summary>
+    private sealed class CurveEnds(SiteEffects upstream, SiteEffects downstream, FeatureName up, FeatureName down)
+    {
+        public SiteEffects Upstream => upstream;
+        public SiteEffects Downstream => downstream;
+        public FeatureName Up => up;
+        public FeatureName Down => down;
+
+        /// <summary>[T], activation of the upstream feature where it is scaled; 0 elsewhere.</summary>
+        public float[] Scaled { get; } = [.. Enumerable.Range(0, upstream.CleanEncoding.Positions)
+            .Select(p => up.Position is null || up.Position == p ? upstream.CleanEncoding.ActivationOf(p, up.Feature) : 0)];
+
+        /// <summary>[T], activation of the downstream feature.</summary>
+        public float[] Clean { get; } = [.. Enumerable.Range(0, downstream.CleanEncoding.Positions)
+            .Select(q => downstream.CleanEncoding.ActivationOf(q, down.Feature))];
+    }
+
+    // [C][T], activation of the downstream feature, and what attention does meanwhile
+    private static (List<float[]> Activation, AttentionWatch Watch) Scale(ActivationCache clean, CurveEnds ends,
+        IReadOnlyList<double> coefficients)
+    {
+        var (positions, dictionary) = (clean.Tokens.Count, ends.Downstream.Dictionary!);
+        var activation = new List<float[]>(coefficients.Count);
+        using var runs = new ScaledRuns(clean.Model, ends.Upstream.Site, ends.Downstream.Site, clean);
+        var watch = new AttentionWatch(runs.Layers, positions);
+        runs.ForEach(coefficients, Direction(ends), (first, rows, values, patterns) =>
+        {
+            var read = Read(clean.Model, dictionary, values, rows, positions, ends.Down.Feature);
+            for (var r = 0; r < rows; r++) activation.Add(coefficients[first + r] == 1 ? ends.Clean : read[r]);
             for (var l = 0; l < runs.Layers.Count; l++)
             {
                 var pattern = patterns(l);
@@ -70,37 +103,20 @@ public static class CurveFinder
                 }
             }
         });
-        if (activation.All(a => a.All(f => f == 0)) && atRest.All(f => f == 0))
-        {
-            throw new AttributionException($"feature {down.Feature} of {to.Name} is not active on this prompt, whatever the coefficient; "
-                + $"active there are {Strongest(downstream.CleanEncoding, _ => true)}");
-        }
-        return new ResponseCurve
-        {
-            Up = up with { Site = from.Name },
-            Down = down with { Site = to.Name },
-            Tokens = tokens,
-            Coefficients = coefficients,
-            Scaled = scaled,
-            Activation = activation,
-            Clean = atRest,
-            Slope = Slope(model, upstream, downstream, up.Feature, down.Feature, scaled, tokens),
-            Bends = [.. Enumerable.Range(0, tokens.Length)
-                .SelectMany(q => KinkFinder.Find(q, coefficients, [.. activation.Select(a => a[q])], watch.SwitchesFor(q)))],
-            RuntimeCalls = model.Context.Calls - calls,
-        };
+        return (activation, watch);
     }
 
     // [T, d]: what a coefficient of 2 adds
-    private static float[] Direction(SiteEffects site, int feature, float[] scaled)
+    private static float[] Direction(CurveEnds ends)
     {
+        var site = ends.Upstream;
         var direction = new float[site.Clean.Length];
-        for (var p = 0; p < scaled.Length; p++)
+        for (var p = 0; p < ends.Scaled.Length; p++)
         {
-            if (scaled[p] == 0) continue;
+            if (ends.Scaled[p] == 0) continue;
             var row = direction.AsSpan(p * site.Width, site.Width);
-            site.DecoderRow(p, feature, row);
-            TensorPrimitives.Multiply(row, scaled[p], row);
+            site.DecoderRow(p, ends.Up.Feature, row);
+            TensorPrimitives.Multiply(row, ends.Scaled[p], row);
         }
         return direction;
     }
@@ -118,25 +134,24 @@ public static class CurveFinder
     }
 
     // Σ_p ∂f_down(q)/∂f_up(p) · f_up(p), per q
-    private static float[] Slope(LoadedModel model, SiteEffects upstream, SiteEffects downstream, int up, int down, float[] scaled,
-        int[] tokens)
+    private static float[] Slope(ActivationCache clean, CurveEnds ends)
     {
         var nodes = new List<CausalNode>();
-        void AddNodes(SiteEffects site, int feature, Func<int, float> activation)
+        void AddNodes(SiteEffects site, int feature, float[] activation)
         {
             site.FirstNode = nodes.Count;
-            for (var t = 0; t < tokens.Length; t++)
+            for (var t = 0; t < activation.Length; t++)
             {
-                if (activation(t) == 0) continue;
+                if (activation[t] == 0) continue;
                 site.Nodes.Add((t, feature));
-                nodes.Add(new CausalNode(site.Site, t, feature, activation(t), 0, 1, 0) { Kept = true });
+                nodes.Add(new CausalNode(site.Site, t, feature, activation[t], 0, 1, 0) { Kept = true });
             }
         }
-        AddNodes(upstream, up, p => scaled[p]);
-        AddNodes(downstream, down, q => downstream.CleanEncoding.ActivationOf(q, down));
+        AddNodes(ends.Upstream, ends.Up.Feature, ends.Scaled);
+        AddNodes(ends.Downstream, ends.Down.Feature, ends.Clean);
         var edges = new List<CausalEdge>();
-        new EdgeFinder(model, [upstream, downstream], nodes, tokens, Estimator.Gradient).Find(edges.Add);
-        var slope = new float[tokens.Length];
+        new EdgeFinder(clean.Model, [ends.Upstream, ends.Downstream], nodes, [.. clean.Tokens], Estimator.Gradient).Find(edges.Add);
+        var slope = new float[clean.Tokens.Count];
         foreach (var e in edges) slope[nodes[e.Down].Position] += e.Jacobian * nodes[e.Up].Activation;
         return slope;
     }
@@ -194,18 +209,36 @@ public static class CurveFinder
             return;
         }
         throw new AttributionException($"{down} does not lie downstream of {up}: nothing that happens at {up} can reach it; "
-            + "take the downstream feature from a later site, or swap --up and --down");
+            + "take the downstream feature from a later site, or swap the two");
     }
 
-    private static void RequireActive(SparseEncoding encoding, FeatureName up, Site site, float[] scaled)
+    private static void RequirePosition(FeatureName up, int tokens)
     {
-        if (scaled.Any(f => f != 0)) return;
+        if (up.Position is { } only && only >= tokens)
+        {
+            throw new AttributionException(
+                $"the upstream feature is to be scaled at position {only} (@{only}), and the prompt's tokens are 0 to {tokens - 1}");
+        }
+    }
+
+    private static void RequireActive(CurveEnds ends)
+    {
+        if (ends.Scaled.Any(f => f != 0)) return;
+        var (up, site, encoding) = (ends.Up, ends.Upstream.Site, ends.Upstream.CleanEncoding);
         var elsewhere = Enumerable.Range(0, encoding.Positions).Where(p => encoding.ActivationOf(p, up.Feature) != 0).ToList();
         throw new AttributionException(up.Position is { } position && elsewhere.Count > 0
             ? $"feature {up.Feature} of {site} is not active at position {position}, only at {string.Join(", ", elsewhere)}; "
                 + $"name one of these, or leave @{position} out"
             : $"feature {up.Feature} of {site} is not active on this prompt, so there is nothing to scale; "
                 + $"active there are {Strongest(encoding, p => up.Position is null || p == up.Position)}");
+    }
+
+    private static void RequireResponse(CurveEnds ends, List<float[]> activation)
+    {
+        if (activation.Append(ends.Clean).Any(a => a.Any(f => f != 0))) return;
+        throw new AttributionException(
+            $"feature {ends.Down.Feature} of {ends.Downstream.Site.Name} is not active on this prompt, whatever the coefficient; "
+            + $"active there are {Strongest(ends.Downstream.CleanEncoding, _ => true)}");
     }
 
     // such as 12@5 (3.2), 7@5 (2.9) and 40 more, strongest first, each feature where it is strongest

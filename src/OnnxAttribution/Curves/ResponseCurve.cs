@@ -8,7 +8,10 @@ namespace OnnxAttribution.Curves;
 /// </summary>
 public sealed class ResponseCurve
 {
+    /// <summary>The feature that is scaled, at one position or at all.</summary>
     public required FeatureName Up { get; init; }
+
+    /// <summary>The feature that is read.</summary>
     public required FeatureName Down { get; init; }
 
     /// <summary>Token ids, BOS included.</summary>
@@ -30,8 +33,8 @@ public sealed class ResponseCurve
     /// 0 where the downstream feature is not active in the clean run.</summary>
     public required IReadOnlyList<float> Slope { get; init; }
 
-    /// <summary>By position, then by coefficient.</summary>
-    public required IReadOnlyList<Kink> Bends { get; init; }
+    /// <summary>Where the curve bends, by position, then by coefficient.</summary>
+    public required IReadOnlyList<Kink> Kinks { get; init; }
 
     /// <summary>Calls of the runtime.</summary>
     public required int RuntimeCalls { get; init; }

@@ -14,12 +14,12 @@ public sealed class CurveRun
     private readonly LoadedModel _model;
     private readonly PromptTask _task;
     private readonly bool _prependBos;
-    private readonly ILookup<(int Step, int Position), Kink> _bends;
+    private readonly ILookup<(int Step, int Position), Kink> _kinks;
 
     private CurveRun(LoadedModel model, PromptTask task, bool prependBos, ResponseCurve curve)
     {
         (_model, _task, _prependBos, Curve) = (model, task, prependBos, curve);
-        _bends = curve.Bends.ToLookup(b => (b.Step, b.Position));
+        _kinks = curve.Kinks.ToLookup(b => (b.Step, b.Position));
     }
 
     public ResponseCurve Curve { get; }
@@ -74,7 +74,7 @@ public sealed class CurveRun
         {
             for (var q = 0; q < texts.Length; q++)
             {
-                var here = _bends[(i, q)].Select(Words).ToList();
+                var here = _kinks[(i, q)].Select(Words).ToList();
                 table.Add(c.Coefficients[i], q, texts[q], c.Activation[i][q], (float)c.Line(i, q), c.Up.Site, c.Up.Feature, c.Down.Site,
                     c.Down.Feature, here.Count > 0, here.Count > 0 ? string.Join("; ", here) : null);
             }

@@ -3,6 +3,7 @@ namespace OnnxAttribution.Texts;
 /// <summary>A prompt, target or foil cannot be used; the message says why and how to fix it.</summary>
 public sealed class PromptException : Exception
 {
+    /// <summary>One line that says what is wrong.</summary>
     public PromptException(string message) : base(message)
     {
     }

@@ -4,13 +4,17 @@ using OnnxAttribution.Tokenizers;
 namespace OnnxAttribution.Texts;
 
 /// <summary>A <see cref="PromptTask"/> in token ids.</summary>
-/// <param name="Clean">BOS included, where one is wanted.</param>
-/// <param name="Patch">As many; null: zero ablation.</param>
+/// <param name="Clean">Ids of the prompt, BOS included where one is wanted.</param>
+/// <param name="Patch">Ids of the patch prompt, as many; null: zero ablation.</param>
+/// <param name="Target">Id of the token that the metric is about; null: the clean run's top token.</param>
+/// <param name="Foil">Id of the other token of a logit difference; null: the clean run's best other token.</param>
 public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? Foil)
 {
+    /// <summary>Tokenizes a task.</summary>
+    /// <param name="prependBos">Put the tokenizer's BOS in front, whatever the text begins with.</param>
     /// <exception cref="PromptException">A text is empty, a target is not one token,
     /// or clean and patch prompt have different lengths.</exception>
-    public static PromptTokens Of(PromptTask task, Tokenizer tokenizer, bool prependBos)
+    internal static PromptTokens Of(PromptTask task, Tokenizer tokenizer, bool prependBos)
     {
         var clean = Encode(tokenizer, task.Prompt, "prompt", prependBos);
         var patch = task.PatchPrompt is null ? null : Encode(tokenizer, task.PatchPrompt, "patch prompt", prependBos);

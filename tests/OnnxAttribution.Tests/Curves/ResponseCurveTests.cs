@@ -24,7 +24,7 @@ public class ResponseCurveTests
         GoldenTests.Close(golden["curve/activation"], curve.Activation.SelectMany(a => a), 1e-5, "activation");
         GoldenTests.Close(golden["curve/slope"], curve.Slope, 1e-4, "slope");
         // the cases were chosen so that the downstream feature switches in range
-        Assert.Contains(curve.Bends, b => b.Cause is KinkCause.SwitchesOn or KinkCause.SwitchesOff);
+        Assert.Contains(curve.Kinks, b => b.Cause is KinkCause.SwitchesOn or KinkCause.SwitchesOff);
 
         FeatureName Name(string end) => new((string)asked[end]![0]!, (int)asked[end]![1]!);
     }
@@ -68,7 +68,7 @@ public class ResponseCurveTests
             Assert.Equal(0, curve.LargestDifference(q).Difference, 2e-5);
         }
         // attention may turn, but what it adds is nothing: no bend of any other kind
-        Assert.DoesNotContain(curve.Bends, b => b.Cause != KinkCause.Attention);
+        Assert.DoesNotContain(curve.Kinks, b => b.Cause != KinkCause.Attention);
         Assert.Equal(moved.MaxBy(q => Math.Abs(curve.Slope[q])), curve.StrongestPosition);
     }
 
@@ -101,7 +101,7 @@ public class ResponseCurveTests
             bias = 10 - (curve.Clean[position] - (0.45f * curve.Slope[position]));
         }
         using var bundle = new CurveBundle(Linear, bias);
-        var found = bundle.Curve("0..1:0.1").Bends.Where(b => b.Position == position && b.Cause != KinkCause.Attention).ToList();
+        var found = bundle.Curve("0..1:0.1").Kinks.Where(b => b.Position == position && b.Cause != KinkCause.Attention).ToList();
         Assert.Equal([(6, on ? KinkCause.SwitchesOn : KinkCause.SwitchesOff)], found.Select(b => (b.Step, b.Cause)));
     }
 
@@ -131,10 +131,10 @@ public class ResponseCurveTests
         }
         Assert.NotEmpty(expected);
         // in the last block a position's own pattern alone can matter to it
-        var found = curve.Bends.Where(b => b.Attention is { Layer: 1 })
+        var found = curve.Kinks.Where(b => b.Attention is { Layer: 1 })
             .Select(b => (b.Step, b.Attention!.Head, b.Attention.Query, b.Attention.FromKey, b.Attention.ToKey));
         Assert.Equal(expected.Order(), found.Order());
-        Assert.All(curve.Bends.Where(b => b.Attention is { Layer: 1 }), b => Assert.Equal(b.Position, b.Attention!.Query));
+        Assert.All(curve.Kinks.Where(b => b.Attention is { Layer: 1 }), b => Assert.Equal(b.Position, b.Attention!.Query));
     }
 
     [Fact]
@@ -147,7 +147,7 @@ public class ResponseCurveTests
         {
             for (var q = 0; q < a.Length; q++) Assert.Equal(a[q], b[q], 1e-4);
         }
-        Assert.Equal(whole.Bends.Select(b => (b.Step, b.Position, b.Cause)), alone.Bends.Select(b => (b.Step, b.Position, b.Cause)));
+        Assert.Equal(whole.Kinks.Select(b => (b.Step, b.Position, b.Cause)), alone.Kinks.Select(b => (b.Step, b.Position, b.Cause)));
     }
 
     [Fact]
