@@ -43,12 +43,8 @@ public sealed partial class CancelTests(Random2Fixture model) : IClassFixture<Ra
     public async Task A_signal_ends_the_process_in_order_though_it_comes_several_times_at_once(int signal, int times)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "sends a signal and reads /proc");
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var a in (string[])[Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"), "graph", "--model", model.Bundle,
-            "--out", _directory["run"], .. s_long])
-        {
-            start.ArgumentList.Add(a);
-        }
+        var start = TestedProgram.Call(["graph", "--model", model.Bundle, "--out", _directory["run"], .. s_long]);
+        (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync();
         var error = process.StandardError.ReadToEndAsync();

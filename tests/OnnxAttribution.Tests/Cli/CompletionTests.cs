@@ -54,14 +54,15 @@ public sealed class CompletionTests : IDisposable
         var script = _directory["completion.bash"];
         File.WriteAllText(script, Verb.Run("completion", "bash").Done().Output);
         Bash("-n", script);
-        // what bash's readline does on a tab: it parts the line into words and calls the function
-        var words = Bash("-c", """
-            set -e; source "$1"; built=$2; COMP_LINE=$3; COMP_POINT=${#3}
-            eval "COMP_WORDS=($3)"; COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-            onnx-attribution() { dotnet "$built" "$@"; }
+        // what bash's readline does on a tab: it splits the line into words and calls the function
+        const string tab = """
+            set -e; source "$1"; COMP_LINE=$2; COMP_POINT=${#2}; called=("${@:3}")
+            eval "COMP_WORDS=($2)"; COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+            onnx-attribution() { "${called[@]}" "$@"; }
             [[ $(complete -p onnx-attribution) == *"-F _onnx_attribution"* ]]
             _onnx_attribution onnx-attribution "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"; echo "${COMPREPLY[@]}"
-            """, "bash", script, Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"), typed);
+            """;
+        var words = Bash(["-c", tab, "bash", script, typed, .. TestedProgram.Command]);
         Assert.Equal(expected, words.TrimEnd());
     }
 

@@ -100,7 +100,7 @@ public sealed class KilledTests(Random2Fixture model) : IClassFixture<Random2Fix
     {
         using var process = Process.Start(new ProcessStartInfo("/usr/bin/strace",
             ["-f", "-qq", "-o", _directory["trace"], "-e", $"trace={call}", "-e", $"inject={call}:signal=KILL:when={step}",
-                "dotnet", Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"), .. args])
+                .. TestedProgram.Command, .. args])
         { RedirectStandardOutput = true, RedirectStandardError = true })!;
         process.OutputDataReceived += (_, _) => { };
         process.ErrorDataReceived += (_, _) => { };
@@ -133,7 +133,7 @@ public sealed class KilledTests(Random2Fixture model) : IClassFixture<Random2Fix
         using (new FileSteps(Place,
             _ => Copy(Place, Directory.CreateDirectory(_directory[$"killed-{Guid.NewGuid():N}"]).FullName, left.Add)))
         {
-            Verb.Run(args).Done();
+            Verb.RunHere(CancellationToken.None, args).Done();
         }
         Assert.NotEmpty(left);
         HashSet<string> seen = [look(Place), .. left.Select(look)];

@@ -87,7 +87,7 @@ public sealed class LimitTests : IDisposable
         if (verb == "query") Verb.Run(graph).Done();
         var words = verb == "graph" ? graph : ["query", run, "SELECT 1", "--format", "csv"];
         var start = new ProcessStartInfo("sh",
-            ["-c", $"exec dotnet \"$@\" {stdout}", "sh", Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"), .. words])
+            ["-c", $"exec \"$@\" {stdout}", "sh", .. TestedProgram.Command, .. words])
         {
             RedirectStandardError = true
         };
@@ -102,7 +102,7 @@ public sealed class LimitTests : IDisposable
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "sets limits as Linux has them");
         var start = new ProcessStartInfo("sh",
-            ["-c", $"ulimit {limit} && exec dotnet \"$@\"", "sh", Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"),
+            ["-c", $"ulimit {limit} && exec \"$@\"", "sh", .. TestedProgram.Command,
                 "graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--out", _directory["run"]])
         { RedirectStandardError = true, RedirectStandardOutput = true };
         using var process = Process.Start(start)!;

@@ -75,11 +75,8 @@ public sealed partial class QueryBombTests
 
     private static Process Start(params string[] args)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardError = true, RedirectStandardOutput = true };
-        foreach (var argument in args.Prepend(Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll")))
-        {
-            start.ArgumentList.Add(argument);
-        }
+        var start = TestedProgram.Call(args);
+        (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
         return Process.Start(start)!;
     }
 

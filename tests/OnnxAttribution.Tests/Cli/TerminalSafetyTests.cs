@@ -68,7 +68,7 @@ public sealed class TerminalSafetyTests : IClassFixture<TerminalSafetyTests.Host
             "--down", "blocks.1.hook_resid_post:1");
         File.AppendAllText(prompts,
             "{\"prompt\": \"\u001b\"}\n{\"prompt\": \"a\", \"\u202e\u001b[1m\": 1}\n{\"prompt\": \"a\", \"id\": \"\u202e\"}\n{\u009b}\n");
-        Seen(Verb.Run("graph", "--model", _bundle.Path, "--prompts", prompts, "--out", Run, "--force"));
+        Seen("graph", "--model", _bundle.Path, "--prompts", prompts, "--out", Run, "--force");
     }
 
     [Fact]
@@ -82,7 +82,7 @@ public sealed class TerminalSafetyTests : IClassFixture<TerminalSafetyTests.Host
             Done("features", "--model", _bundle.Path, "--show", $"blocks.1.hook_resid_pre:{feature}");
         }
         Assert.Contains(@"\u202Eab", Done("features", "--model", _bundle.Path, "--search", "\u202eab").Output);
-        Seen(Verb.Run("sae", "check", "--model", _bundle.Path, "--text", _directory["text\u001b[1m.txt"]));
+        Seen("sae", "check", "--model", _bundle.Path, "--text", _directory["text\u001b[1m.txt"]);
     }
 
     [Fact]
@@ -104,15 +104,17 @@ public sealed class TerminalSafetyTests : IClassFixture<TerminalSafetyTests.Host
 
     private static Verb Done(params string[] args)
     {
-        var verb = Seen(Verb.Run(args));
+        var verb = Seen(args);
         Assert.True(verb.Code == 0, verb.Error);
         return verb;
     }
 
-    private static void Failed(params string[] args) => Assert.NotEqual(0, Seen(Verb.Run(args)).Code);
+    private static void Failed(params string[] args) => Assert.NotEqual(0, Seen(args).Code);
 
-    private static Verb Seen(Verb verb)
+    // in this process, whose output is read as a terminal's is: another program gets the bytes of csv and json as they are
+    private static Verb Seen(params string[] args)
     {
+        var verb = Verb.RunHere(CancellationToken.None, args);
         Assert.Equal(DisplayText.Lines(verb.Output), verb.Output);
         Assert.Equal(DisplayText.Lines(verb.Error), verb.Error);
         return verb;
@@ -170,7 +172,7 @@ public sealed class TerminalSafetyTests : IClassFixture<TerminalSafetyTests.Host
             };
             File.WriteAllText(System.IO.Path.Combine(checkpoint, "tokenizer.json"), json.ToJsonString());
             File.WriteAllText(System.IO.Path.Combine(checkpoint, "tokenizer_config.json"), """{"bos_token":"<s>","eos_token":"<s>"}""");
-            var exported = Seen(Verb.Run("export", "--checkpoint", checkpoint, "--out", Path));
+            var exported = Seen("export", "--checkpoint", checkpoint, "--out", Path);
             Assert.True(exported.Code == 0, exported.Error);
         }
 

@@ -3,12 +3,18 @@ using OnnxAttribution.Cli;
 
 namespace OnnxAttribution.Tests.Cli;
 
-/// <summary>One call of the command line, in this process: what Main calls, with writers of our own.</summary>
+/// <summary>One call of the command line: what it returned and printed.</summary>
 internal sealed record Verb(int Code, string Output, string Error)
 {
     public static Verb Run(params string[] args) => Run(CancellationToken.None, args);
 
-    public static Verb Run(CancellationToken cancel, params string[] args)
+    /// <summary>In this process, unless <see cref="TestedProgram"/> is another program.</summary>
+    /// <param name="cancel">What Ctrl-C is to a program; a signal before it has begun would end it without a word.</param>
+    public static Verb Run(CancellationToken cancel, params string[] args) =>
+        TestedProgram.Other is null || cancel.IsCancellationRequested ? RunHere(cancel, args) : Start(TestedProgram.Call(args), cancel);
+
+    /// <summary>In this process, where a test watches what it does: what Main calls, with writers of our own.</summary>
+    public static Verb RunHere(CancellationToken cancel, params string[] args)
     {
         using StringWriter output = new(), error = new();
         var code = CommandLine.Run(args, output, error, cancel);
@@ -16,13 +22,20 @@ internal sealed record Verb(int Code, string Output, string Error)
     }
 
     /// <summary>A call of a program of its own.</summary>
-    public static Verb Start(ProcessStartInfo start)
+    public static Verb Start(ProcessStartInfo start, CancellationToken cancel = default)
     {
         (start.RedirectStandardOutput, start.RedirectStandardError) = (true, true);
         using var process = Process.Start(start)!;
+        using var interrupt = cancel.Register(() => Interrupt(process.Id));
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         var code = Patience.ExitOf(process);
         return new Verb(code, output.GetAwaiter().GetResult(), error.GetAwaiter().GetResult());
+    }
+
+    private static void Interrupt(int process)
+    {
+        using var kill = Process.Start("kill", ["-INT", $"{process}"]);
+        kill.WaitForExit();
     }
 
     /// <summary>It went well and complained about nothing.</summary>

@@ -215,7 +215,7 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
             PageOfRun.Write(run, wanted: true, new Progress<string>(), CancellationToken.None));
         Assert.Contains($"The run in {run} is whole; 'onnx-attribution view {run}' draws it then.", failed.Message);
         File.WriteAllText(Path.Combine(run, "graph.html"), "an old one");
-        Verb.Run("validate", run, "--sample", "2").Failed(1, "graph.html cannot be written",
+        Verb.RunHere(CancellationToken.None, "validate", run, "--sample", "2").Failed(1, "graph.html cannot be written",
             $"What was added to {run} stays; 'onnx-attribution view {run} --force' draws it then.");
         Verb.Run("query", run, "SELECT count(*) FROM validation").Done();
         refusing.Dispose();

@@ -90,7 +90,7 @@ public sealed partial class RuntimeEnvironmentTests : IDisposable
     {
         string[] command =
         [
-            .. before, "dotnet", Path.Combine(AppContext.BaseDirectory, "onnx-attribution.dll"), "graph", "--model", Repository.TinyModel,
+            .. before, .. TestedProgram.Command, "graph", "--model", Repository.TinyModel,
             "--prompt", "Copyright (C", "--out", _directory["run"], "--force", .. options,
         ];
         var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
