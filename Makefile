@@ -72,10 +72,13 @@ validation: build
 gpu:
 	dotnet build -c $(CONFIG) -p:Gpu=true --nologo -v quiet
 
-# for the machine that it runs on, into artifacts/: the tool and the library for NuGet, and an archive of the program; then their tests
+# for the machine that it runs on, into artifacts/: the tool and the library for NuGet, and an archive of the program; then
+# their tests, and those of the command line with the archive's program
 package: pack build
 	@mkdir -p TestResults
 	$(TESTS) -explicit only -namespace OnnxAttribution.Tests.Packaging -result-xml TestResults/package.xml
+	ONNX_ATTRIBUTION="$$(ls $(CURDIR)/artifacts/build/obj/OnnxAttribution.Cli/archive/*/onnx-attribution)" \
+		$(TESTS) -namespace OnnxAttribution.Tests.Cli -result-xml TestResults/archive.xml
 
 # the program is compiled ahead of time, which takes a minute; what make build makes stays as it is
 PACK = dotnet pack -c Release -o artifacts --artifacts-path artifacts/build -p:PublishAot=true --nologo -v quiet
