@@ -1,17 +1,18 @@
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using OnnxAttribution.Files;
 using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Cli;
 
-/// <summary>The one line that an exception becomes.</summary>
-internal static class FailureLine
+/// <summary>The one line that an exception becomes: its message, and which options it is about.</summary>
+internal static partial class FailureLine
 {
     /// <param name="verb">What was being done, such as <c>graph</c>.</param>
     public static string Of(Exception e, string verb) => e switch
     {
         PromptException { IsTable: true } => e.Message,
-        _ when IsOurs(e) => OneLine(e.Message),
+        _ when IsOurs(e) => WithOptions(OneLine(e.Message), Settings(e)),
         OutOfMemoryException or InsufficientExecutionStackException => $"{verb} needs more memory than there is (or than 'ulimit -v' "
             + "allows); give it a smaller model, fewer sites or a shorter text, or raise the limit",
         IOException or UnauthorizedAccessException => $"{verb} was refused by the system: "
@@ -24,6 +25,26 @@ internal static class FailureLine
 
     public static string OneLine(string message) =>
         string.Join(' ', message.Split((char[])['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+
+    /// <summary>The option for a setting that the library's messages are about: <c>--prepend-bos</c>.</summary>
+    internal static string OptionOf(Setting setting) => $"--{Capitals().Replace(setting.ToString(), "-$0").ToLowerInvariant()}";
+
+    // an exception that tells another one's message is about the same settings
+    private static IReadOnlyList<Setting> Settings(Exception e) =>
+        e is OnnxAttributionException { Settings: { Count: > 0 } settings } ? settings
+            : e.InnerException is { } inner ? Settings(inner)
+            : [];
+
+    private static string WithOptions(string message, IReadOnlyList<Setting> settings)
+    {
+        if (settings.Count == 0) return message;
+        string[] options = [.. settings.Select(OptionOf)];
+        var listed = options.Length == 1 ? options[0] : $"{string.Join(", ", options[..^1])} or {options[^1]}";
+        return message.EndsWith('.') ? $"{message[..^1]} ({listed})." : $"{message} ({listed})";
+    }
+
+    [GeneratedRegex("(?<!^)[A-Z]")]
+    private static partial Regex Capitals();
 
     /// <summary>Whether the message was written here, for who reads it:
     /// in an exception of ours, or in one of .NET's for what callers gave that our code threw.</summary>

@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Circuits;
 using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
@@ -121,9 +122,9 @@ internal sealed class AblateArguments
             {
                 model.RequireTokens(PromptTokens.Of(task, model.Tokenizer, parsed.GetValue(PrependBos) ?? model.PrependsBos).Clean);
             }
-            catch (Exception e) when (e is PromptException { IsTable: false } or AttributionException)
+            catch (OnnxAttributionException e) when (e is PromptException { IsTable: false } or AttributionException)
             {
-                throw new PromptException($"{file}, prompt '{task.Id}': {e.Message}");
+                throw new PromptException($"{file}, prompt '{task.Id}': {e.Message}") { Settings = e.Settings };
             }
         }
     }

@@ -1,5 +1,6 @@
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Ablation;
@@ -75,13 +76,25 @@ public static class AblationFinder
         if (options.Metric.Position is { } p) model.RequirePosition(p, tokens.Length);
         if (!float.IsFinite(options.Coefficient))
         {
-            throw new AttributionException($"the coefficient cannot be {options.Coefficient}; give a finite number, such as 0 or 0.5");
+            throw new AttributionException($"the coefficient cannot be {options.Coefficient}; give a finite number, such as 0 or 0.5")
+            {
+                Settings = [Setting.Coefficient]
+            };
         }
-        if (options.MinPath < 1) throw new AttributionException($"the least path cannot have {options.MinPath} edges; give at least 1");
+        if (options.MinPath < 1)
+        {
+            throw new AttributionException($"the least path cannot have {options.MinPath} edges; give at least 1")
+            {
+                Settings = [Setting.MinPath]
+            };
+        }
         if (!Enumerable.Range(0, model.Selected.Count).Any(i => model.DictionaryAt(i) is not null))
         {
             throw new AttributionException(
-                "none of the selected sites has a dictionary, so there is no feature to ablate; select sites that have one");
+                "none of the selected sites has a dictionary, so there is no feature to ablate; select sites that have one")
+            {
+                Settings = [Setting.Sites]
+            };
         }
     }
 }

@@ -1,9 +1,11 @@
 using System.Numerics.Tensors;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Attribution;
 
-/// <summary>A metric as it is asked for, before a clean run says what was left open. The default is the top token's logit at the end.</summary>
+/// <summary>A metric as it is asked for, before a clean run says what was left open.
+/// The default is the top token's logit at the end.</summary>
 /// <param name="Position">Token position, 0-based, BOS counted; null: the last.</param>
 /// <param name="Target">Token id that the metric is about; null: the clean run's top token.</param>
 /// <param name="Foil">Other token id of <see cref="MetricKind.LogitDiff"/>; null: the clean run's best token but the target.</param>
@@ -26,11 +28,14 @@ public readonly record struct MetricRequest(MetricKind Kind = MetricKind.Logit, 
     /// <exception cref="AttributionException">A token is given and is no token id.</exception>
     internal void RequireTokens(int vocabulary)
     {
-        foreach (var (name, token) in new[] { ("target", Target), ("foil", Foil) })
+        foreach (var (name, token) in new[] { (Setting.Target, Target), (Setting.Foil, Foil) })
         {
             if (token is { } t && (t < 0 || t >= vocabulary))
             {
-                throw new AttributionException($"the {name} {t} is no token id; ids are 0 to {vocabulary - 1}");
+                throw new AttributionException($"the {EnumName.Of(name)} {t} is no token id; ids are 0 to {vocabulary - 1}")
+                {
+                    Settings = [name]
+                };
             }
         }
     }

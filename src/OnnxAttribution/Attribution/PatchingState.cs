@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Attribution;
@@ -159,9 +160,15 @@ internal sealed class PatchingState
         options.Metric.RequireTokens(model.VocabularySize);
         if (options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Atp })
         {
-            throw new AttributionException("--metric kl has gradient 0 at the clean run, so attribution patching would find nothing; "
-                + "use --method ig or --method exact");
+            throw new AttributionException("the metric kl has gradient 0 at the clean run, so attribution patching would find nothing; "
+                + "use the method ig or exact")
+            {
+                Settings = [Setting.Method]
+            };
         }
-        if (options.Steps < 1) throw new AttributionException($"--steps {options.Steps} must be at least 1");
+        if (options.Steps < 1)
+        {
+            throw new AttributionException($"{options.Steps} steps are too few; take at least 1") { Settings = [Setting.Steps] };
+        }
     }
 }

@@ -1,4 +1,6 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Bundles;
 
 /// <summary>A bundle cannot be made or read; the message names the file or site and the mend.</summary>
-public sealed class BundleException(string message, Exception? inner = null) : Exception(message, inner);
+public sealed class BundleException(string message, Exception? inner = null) : OnnxAttributionException(message, inner);

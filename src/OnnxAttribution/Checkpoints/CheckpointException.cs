@@ -1,10 +1,12 @@
 using System.Text;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Checkpoints;
 
 /// <summary>A file of a checkpoint or a dictionary cannot be used.
 /// The message is one line: the path, what is wrong there, and the mend.</summary>
-public sealed class CheckpointException(string path, string problem, Exception? cause = null) : Exception($"{path}: {problem}", cause)
+public sealed class CheckpointException(string path, string problem, Exception? cause = null)
+    : OnnxAttributionException($"{path}: {problem}", cause)
 {
     /// <summary>The file or directory at fault.</summary>
     public string Path { get; } = path;

@@ -15,7 +15,8 @@ internal static partial class CheckpointFolder
         "merge it into its model first: PeftModel.from_pretrained(MODEL, DIR).merge_and_unload().save_pretrained(NEW)";
 
     /// <summary>How a model that is not read here comes to a graph that is.</summary>
-    public const string ExportTorch = "export-scripts/export_torch.py makes an ONNX graph of any causal language model, which --onnx takes";
+    public const string ExportTorch =
+        "export-scripts/export_torch.py makes an ONNX graph of any causal language model, for 'onnx-attribution export --onnx'";
 
     // what a trainer leaves beside weights
     private static readonly string[] s_ofTraining = ["training_args", "optimizer", "scheduler", "scaler", "rng_state"];
@@ -47,7 +48,10 @@ internal static partial class CheckpointFolder
         }
         if (Directory.GetFiles(directory, "*.onnx").Length > 0)
         {
-            throw new CheckpointException(directory, "holds an ONNX graph and no checkpoint; give the .onnx file to --onnx.");
+            throw new CheckpointException(directory, "holds an ONNX graph and no checkpoint; give the .onnx file instead.")
+            {
+                Settings = [Setting.Onnx]
+            };
         }
         if (Other(directory) is { } other) throw other;
     }

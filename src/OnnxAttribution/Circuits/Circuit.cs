@@ -1,5 +1,6 @@
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Circuits;
@@ -61,7 +62,10 @@ public sealed class Circuit
             if (!model.Selected.Contains(n.Site))
             {
                 throw new CircuitException(
-                    $"the circuit has {n.Site}, which is not among the selected sites; select it too, or all");
+                    $"the circuit has {n.Site}, which is not among the selected sites; select it too, or all")
+                {
+                    Settings = [Setting.Sites]
+                };
             }
             if (n.IsError) continue;
             var dictionary = model.DictionaryOf(n.Site)
@@ -82,7 +86,10 @@ public sealed class Circuit
         {
             if (n.IsEverywhere || (n.Position >= 0 && n.Position < tokens)) continue;
             throw new CircuitException($"the circuit has feature {n.Feature} of {n.Site} at position {n.Position}, and the prompt's "
-                + $"{tokens} tokens are 0 to {tokens - 1}; give a longer prompt, or a circuit without positions (of a summed graph)");
+                + $"{tokens} tokens are 0 to {tokens - 1}; give a longer prompt, or a circuit without positions (of a summed graph)")
+            {
+                Settings = [Setting.Aggregate]
+            };
         }
     }
 

@@ -1,5 +1,6 @@
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Circuits;
@@ -43,7 +44,10 @@ public sealed class MeanActivations
         }
         if (result.Positions == 0)
         {
-            throw new AttributionException("the text to take means over has no tokens; name a file with text in it");
+            throw new AttributionException("the text to take means over has no tokens; name a file with text in it")
+            {
+                Settings = [Setting.MeanText]
+            };
         }
         foreach (var (site, (features, error)) in sums) result._means[site] = Mean(features, error, result.Positions);
         return result;

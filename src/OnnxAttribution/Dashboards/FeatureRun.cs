@@ -36,9 +36,15 @@ public sealed class FeatureRun
         var sites = model.Selected.Where(s => model.DictionaryOf(s) is not null).ToList();
         if (sites.Count == 0)
         {
-            throw new DashboardException($"{model.Directory} has no dictionary" + (model.Bundle.Sites.Any(model.Bundle.HasDictionary)
-                ? " at the chosen sites; choose others with --sites"
-                : "; export it again with --dictionaries"));
+            throw model.Bundle.Sites.Any(model.Bundle.HasDictionary)
+                ? new DashboardException($"{model.Directory} has no dictionary at the chosen sites; choose others")
+                {
+                    Settings = [Setting.Sites]
+                }
+                : new DashboardException($"{model.Directory} has no dictionary; export it again with some")
+                {
+                    Settings = [Setting.Dictionaries]
+                };
         }
         _groups = Grouped(sites);
         _state = new CollectionState(model.Directory,
@@ -60,7 +66,10 @@ public sealed class FeatureRun
         var file = Path.Combine(model.Directory, FeatureTable.FileName);
         if (!options.Force && File.Exists(file))
         {
-            throw new DashboardException($"{file} exists already; give --force to replace it, or --show or --search to read it");
+            throw new DashboardException($"{file} exists already; show or search what is in it, or ask for it to be replaced")
+            {
+                Settings = [Setting.Show, Setting.Search, Setting.Force]
+            };
         }
         var run = new FeatureRun(model, new TextFile(text), options, progress);
         using var output = new OutputFile(file, why => why is TimeoutException
@@ -194,7 +203,11 @@ public sealed class FeatureRun
             if (bytes / 4 > Array.MaxLength)
             {
                 throw new DashboardException($"contexts of {_options.Top} + {_options.Samples} windows of {(2 * _options.Window) + 1} "
-                    + $"tokens for {features} features of {site} take {bytes >> 30} GiB, more than one site may; lower --top or --window");
+                    + $"tokens for {features} features of {site} take {bytes >> 30} GiB, more than one site may; "
+                    + "take fewer or shorter ones")
+                {
+                    Settings = [Setting.Top, Setting.Window]
+                };
             }
             if (groups.Count == 0 || taken + bytes > _model.Context.MemoryBudget / 2)
             {

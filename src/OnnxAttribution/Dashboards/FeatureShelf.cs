@@ -19,12 +19,13 @@ public sealed class FeatureShelf
     public static FeatureShelf Open(string bundleDirectory)
     {
         var bundle = ModelBundle.Open(bundleDirectory);
-        var command = $"'onnx-attribution features --model {bundleDirectory} --text FILE";
         var table = FeatureTable.Open(bundle.Directory)
-            ?? throw new DashboardException($"{bundle.Directory} has no {FeatureTable.FileName}; {command}' makes one of a text");
+            ?? throw new DashboardException($"{bundle.Directory} has no {FeatureTable.FileName}; "
+                + $"'onnx-attribution features --model {bundleDirectory} --text FILE' makes one of a text");
         return table.IsOf(LoadedModel.HashOf(bundle.Directory)) ? new FeatureShelf(bundle, table)
             : throw new DashboardException(
-                $"{table.Path} was made before the bundle was exported anew, or of another; {command} --force' makes it again");
+                $"{table.Path} was made before the bundle was exported anew, or of another; "
+                    + $"'onnx-attribution features --model {bundleDirectory} --text FILE --force' makes it again");
     }
 
     /// <summary>One feature's dashboard.</summary>
@@ -59,6 +60,6 @@ public sealed class FeatureShelf
     }
 
     private DashboardException LeftOut(IEnumerable<string> sites) =>
-        new($"{Table.Path} leaves out {string.Join(", ", sites)}; 'onnx-attribution features --model {_bundle.Directory} --text FILE "
-            + "--force' without --sites reads all sites");
+        new($"{Table.Path} leaves out {string.Join(", ", sites)}; "
+            + $"'onnx-attribution features --model {_bundle.Directory} --text FILE --force' reads all sites");
 }

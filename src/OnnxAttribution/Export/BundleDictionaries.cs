@@ -125,12 +125,18 @@ internal sealed class BundleDictionaries : IDisposable
     {
         if (File.Exists(folder))
         {
-            throw new BundleException($"{folder} is a file; give --dictionaries the folder that holds it, as it is published");
+            throw new BundleException($"{folder} is a file; give the folder that holds it, as it is published")
+            {
+                Settings = [Setting.Dictionaries]
+            };
         }
         if (!Directory.Exists(folder))
         {
-            throw new BundleException($"there is no directory {folder}; give --dictionaries the folder that holds the "
-                + $"dictionaries{CheckpointFolder.OfHub(folder)}");
+            throw new BundleException($"there is no directory {folder}; give the folder that holds the "
+                + $"dictionaries{CheckpointFolder.OfHub(folder)}")
+            {
+                Settings = [Setting.Dictionaries]
+            };
         }
         var passedOver = new List<string>();
         var found = DictionaryFinder.FindAll(folder, passedOver.Add);
@@ -141,9 +147,12 @@ internal sealed class BundleDictionaries : IDisposable
                 : "and passed over was "
                     + $"{string.Join("; ", passedOver.Take(3))}{(passedOver.Count > 3 ? $"; and {passedOver.Count - 3} more" : "")}";
             throw new BundleException($"{folder} holds no dictionary of a format that is known, {reasons}. "
-                + "Give --dictionaries a folder with SAELens's (cfg.json, sae_weights.safetensors), "
+                + "Give a folder with SAELens's (cfg.json, sae_weights.safetensors), "
                 + "dictionary_learning's (ae.pt), OpenAI's (LOCATION/autoencoders/LAYER.pt), Gemma Scope's (params.npz), "
-                + "Llama Scope's (hyperparams.json, checkpoints/final.safetensors) or sparsify's (sae.safetensors)");
+                + "Llama Scope's (hyperparams.json, checkpoints/final.safetensors) or sparsify's (sae.safetensors)")
+            {
+                Settings = [Setting.Dictionaries]
+            };
         }
         foreach (var line in passedOver) say?.Invoke(line);
         return found;

@@ -41,7 +41,10 @@ internal sealed class BundleOutput : IDisposable
         if (AsideName.RemoveLeftovers(place))
         {
             throw new BundleException(
-                $"{target} is being written by another export right now; wait for it, or give --out another directory");
+                $"{target} is being written by another export right now; wait for it, or write to another directory")
+            {
+                Settings = [Setting.Out]
+            };
         }
         _output = new OutputDirectory(place);
     }
@@ -56,10 +59,10 @@ internal sealed class BundleOutput : IDisposable
     /// <inheritdoc cref="BundleOutput(string, bool, bool)" path="/exception"/>
     public static void Require(string target, bool force, bool inPlace)
     {
-        if (File.Exists(target)) throw new BundleException($"{target} is a file; give --out a directory");
+        if (File.Exists(target)) throw new BundleException($"{target} is a file; write to a directory") { Settings = [Setting.Out] };
         if (!inPlace && !force && File.Exists(Path.Combine(target, BundleManifest.FileName)))
         {
-            throw new BundleException($"{target} already holds a bundle; give --force to write it anew");
+            throw new BundleException($"{target} already holds a bundle; ask for it to be replaced") { Settings = [Setting.Force] };
         }
     }
 
@@ -166,17 +169,26 @@ internal sealed class BundleOutput : IDisposable
             var to = Path.Combine(Target, name);
             if (BundleFiles.LinkIn(Target, Path.GetDirectoryName(name)!) is { } link)
             {
-                throw new BundleException(
-                    $"{link} is a link, and nothing is written through one; remove it, or give --out another directory");
+                throw new BundleException($"{link} is a link, and nothing is written through one; remove it, or write to another directory")
+                {
+                    Settings = [Setting.Out]
+                };
             }
             if (Directory.Exists(to))
             {
-                throw new BundleException($"{to} is a directory where the bundle has a file; give --out another directory");
+                throw new BundleException($"{to} is a directory where the bundle has a file; write to another directory")
+                {
+                    Settings = [Setting.Out]
+                };
             }
             var ours = name == BundleManifest.FileName ? _before.IsBundle : _before.Owns(name) || IsSame(Path.Combine(Aside, name), to);
             if (Path.Exists(to) && !ours && !_force)
             {
-                throw new BundleException($"{to} is there, and no export wrote it; give --force to replace it, or --out another directory");
+                throw new BundleException(
+                    $"{to} is there, and no export wrote it; ask for it to be replaced, or write to another directory")
+                {
+                    Settings = [Setting.Force, Setting.Out]
+                };
             }
         }
     }

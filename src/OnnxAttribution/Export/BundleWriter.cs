@@ -130,7 +130,10 @@ internal static class BundleWriter
         if (File.ResolveLinkTarget(weights, returnFinalTarget: true) is { } target)
         {
             throw new BundleException(
-                $"{weights} is a link to {target.FullName}, which ONNX Runtime would not follow; give --out another directory");
+                $"{weights} is a link to {target.FullName}, which ONNX Runtime would not follow; write to another directory")
+            {
+                Settings = [Setting.Out]
+            };
         }
     }
 

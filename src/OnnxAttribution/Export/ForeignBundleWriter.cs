@@ -56,19 +56,31 @@ internal static class ForeignBundleWriter
     private static void RequirePaths(AdoptionOptions options)
     {
         var source = Path.GetFullPath(options.Onnx);
-        if (Directory.Exists(source)) throw new BundleException($"{options.Onnx} is a directory; give --onnx the .onnx file in it");
+        if (Directory.Exists(source))
+        {
+            throw new BundleException($"{options.Onnx} is a directory; give the .onnx file in it") { Settings = [Setting.Onnx] };
+        }
         if (!File.Exists(source))
         {
-            throw new BundleException($"there is no {options.Onnx}; give --onnx the file that torch.onnx.export wrote");
+            throw new BundleException($"there is no {options.Onnx}; give the file that torch.onnx.export wrote")
+            {
+                Settings = [Setting.Onnx]
+            };
         }
         if (RealPath.Of(options.Out) == RealPath.Of(options.Folder))
         {
             throw new BundleException(
-                $"{options.Out} is the directory of {options.Onnx}, whose files the bundle would replace; give --out another one");
+                $"{options.Out} is the directory of {options.Onnx}, whose files the bundle would replace; write to another one")
+            {
+                Settings = [Setting.Out]
+            };
         }
         if (options.Tokenizer is { } tokenizer && !Directory.Exists(tokenizer))
         {
-            throw new BundleException($"there is no directory {tokenizer}; give --tokenizer the one that holds the tokenizer's files");
+            throw new BundleException($"there is no directory {tokenizer}; give the one that holds the tokenizer's files")
+            {
+                Settings = [Setting.Tokenizer]
+            };
         }
     }
 
@@ -79,12 +91,18 @@ internal static class ForeignBundleWriter
         if (implied.CenterWritingWeights)
         {
             throw new BundleException("the dictionaries were trained on a model with centred writing weights, "
-                + "which cannot be centred in a graph: centre them before you export it, or give --not-as-trained");
+                + "which cannot be centred in a graph: centre them before you export it, or take it as it is")
+            {
+                Settings = [Setting.NotAsTrained]
+            };
         }
         if (implied.FoldValueBiases)
         {
             throw new BundleException("dictionaries of hook_z were trained on a model whose value biases were folded away, "
-                + "which cannot be done in a graph: fold them before you export it, or give --not-as-trained");
+                + "which cannot be done in a graph: fold them before you export it, or take it as it is")
+            {
+                Settings = [Setting.NotAsTrained]
+            };
         }
         dictionaries.SayWhatIsUnsaid(implied, hasValueBiases: !NormIsRms(adopted), say);
     }

@@ -1,7 +1,8 @@
-using OnnxAttribution.Bundles;
-using OnnxAttribution.Onnx;
-using OnnxAttribution.Onnx.Proto;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Files;
+using OnnxAttribution.Onnx.Proto;
+using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Export;
 
@@ -55,7 +56,10 @@ internal sealed class ForeignGraph
         {
             if (model.Graph is null || model.Graph.Node.Count == 0)
             {
-                throw new BundleException($"{file} holds no ONNX graph; give --onnx the file that torch.onnx.export wrote");
+                throw new BundleException($"{file} holds no ONNX graph; give the file that torch.onnx.export wrote")
+                {
+                    Settings = [Setting.Onnx]
+                };
             }
             OpsetUpgrade.Apply(model);
             FunctionInlining.Apply(model);

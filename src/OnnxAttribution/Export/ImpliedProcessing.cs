@@ -1,5 +1,6 @@
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Export;
 
@@ -25,13 +26,19 @@ internal static class ImpliedProcessing
         {
             throw new BundleException($"the dictionary of {centred.HookName} was trained on a model with centred writing weights, "
                 + $"that of {other.HookName} on one without; export them into two bundles, "
-                + "or decide with --center-writing-weights or --not-as-trained");
+                + "or decide for one of the two")
+            {
+                Settings = [Setting.CenterWritingWeights, Setting.NotAsTrained]
+            };
         }
         if (Heads(all, true) is { } folded && Heads(all, false) is { } unfolded && !options.FoldValueBiases)
         {
             throw new BundleException($"the dictionary of {folded.HookName} was trained on a model whose value biases were folded away, "
                 + $"that of {unfolded.HookName} on one whose were not; export them into two bundles, "
-                + "or decide with --fold-value-biases or --not-as-trained");
+                + "or decide for one of the two")
+            {
+                Settings = [Setting.FoldValueBiases, Setting.NotAsTrained]
+            };
         }
         // TransformerLens folds LayerNorm first, unless it is told not to: its bias becomes one of the values
         var (whole, alone) = normIsRms
@@ -41,7 +48,10 @@ internal static class ImpliedProcessing
         {
             throw new BundleException($"the dictionary of {whole.HookName} was trained on a model whose LayerNorm was folded before its "
                 + $"value biases, that of {alone.HookName} on one whose was not; export them into two bundles, "
-                + "or decide with --fold-layernorm or --not-as-trained");
+                + "or decide for one of the two")
+            {
+                Settings = [Setting.FoldLayernorm, Setting.NotAsTrained]
+            };
         }
         return options with
         {

@@ -43,8 +43,11 @@ internal sealed partial record SiteMap
     {
         if (!File.Exists(path))
         {
-            throw new BundleException($"{(Directory.Exists(path) ? $"{path} is a directory" : $"there is no {path}")}; give --sites the "
-                + "JSON file that names the sites' tensors: {\"sites\": {\"blocks.0.hook_resid_pre\": \"TENSOR\", …}}");
+            throw new BundleException($"{(Directory.Exists(path) ? $"{path} is a directory" : $"there is no {path}")}; give the "
+                + "JSON file that names the sites' tensors: {\"sites\": {\"blocks.0.hook_resid_pre\": \"TENSOR\", …}}")
+            {
+                Settings = [Setting.Sites]
+            };
         }
         try
         {

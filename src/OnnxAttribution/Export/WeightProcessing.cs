@@ -1,5 +1,6 @@
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Export;
 
@@ -31,7 +32,10 @@ internal sealed class WeightProcessing
         {
             throw new BundleException($"{options.Checkpoint} is a {architecture.Shape.ModelType}, whose RMSNorm does not take the mean out "
                 + "of the residual stream: centring the weights that write to it would change the model; "
-                + "leave out --center-writing-weights");
+                + "leave them as they are")
+            {
+                Settings = [Setting.CenterWritingWeights]
+            };
         }
     }
 

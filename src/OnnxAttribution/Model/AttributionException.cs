@@ -1,4 +1,6 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Model;
 
 /// <summary>A graph of causes cannot be made of what was asked; the message says what is wrong and how to mend it.</summary>
-public sealed class AttributionException(string message) : Exception(message);
+public sealed class AttributionException(string message) : OnnxAttributionException(message);

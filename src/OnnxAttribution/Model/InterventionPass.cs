@@ -1,5 +1,6 @@
 using System.Collections;
 using OnnxAttribution.Bundles;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Model;
@@ -46,7 +47,10 @@ public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
         var first = _model.Place(site);
         if (!_stops.Contains(_model.Bundle.Sites[first]))
         {
-            throw new AttributionException($"{site} is not selected, so the pass does not stop there; name it in --sites");
+            throw new AttributionException($"{site} is not selected, so the pass does not stop there; select it too")
+            {
+                Settings = [Setting.Sites]
+            };
         }
         return Walk(first);
     }

@@ -144,7 +144,10 @@ public sealed class LoadedModel : IDisposable
     /// <exception cref="AttributionException">There is no token, too many, or one that is no token id.</exception>
     internal void RequireTokens(IReadOnlyList<int> tokens)
     {
-        if (tokens.Count == 0) throw new AttributionException("the prompt has no tokens; give a --prompt with text in it");
+        if (tokens.Count == 0)
+        {
+            throw new AttributionException("the prompt has no tokens; give one with text in it") { Settings = [Setting.Prompt] };
+        }
         if (tokens.Count > ContextLength)
         {
             throw new AttributionException($"the prompt has {tokens.Count} tokens, the model's context holds {ContextLength}; shorten it");
@@ -173,7 +176,10 @@ public sealed class LoadedModel : IDisposable
     {
         if (position < 0 || position >= tokens)
         {
-            throw new AttributionException($"--position {position} is outside the prompt, whose tokens are 0 to {tokens - 1}");
+            throw new AttributionException($"position {position} is outside the prompt, whose tokens are 0 to {tokens - 1}")
+            {
+                Settings = [Setting.Position]
+            };
         }
     }
 

@@ -1,5 +1,6 @@
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Texts;
 
@@ -33,7 +34,13 @@ public sealed class BundleCheck
         (_model, _options, _progress) = (model, options, progress);
         var most = model.ContextLength;
         _context = options.Context ?? Math.Min(CheckOptions.DefaultContext, most);
-        if (_context > most) throw new CheckException($"--context {_context} is more than the model's {most} tokens; give at most that");
+        if (_context > most)
+        {
+            throw new CheckException($"a context of {_context} is more than the model's {most} tokens; give at most that")
+            {
+                Settings = [Setting.Context]
+            };
+        }
         _text = CheckText.Read(model, text, _context - 1, options.Tokens);
         _sample = new Sample(model, _text, model.Tokenizer.BeginOfText, options.SampleTokens);
     }
@@ -50,9 +57,15 @@ public sealed class BundleCheck
         var sites = model.Selected.Where(s => model.DictionaryOf(s) is not null).ToList();
         if (sites.Count == 0)
         {
-            throw new CheckException($"{model.Directory} has no dictionary" + (model.Bundle.Sites.Any(model.Bundle.HasDictionary)
-                ? " at the chosen sites; choose others with --sites"
-                : "; export it again with --dictionaries"));
+            throw model.Bundle.Sites.Any(model.Bundle.HasDictionary)
+                ? new CheckException($"{model.Directory} has no dictionary at the chosen sites; choose others")
+                {
+                    Settings = [Setting.Sites]
+                }
+                : new CheckException($"{model.Directory} has no dictionary; export it again with some")
+                {
+                    Settings = [Setting.Dictionaries]
+                };
         }
         progress?.Report("reading the text");
         return new BundleCheck(model, text, options, progress).Report(sites);
@@ -70,7 +83,7 @@ public sealed class BundleCheck
         if (sites.Select(s => RecordOf(s).PrependBos).Distinct().Count() > 1)
         {
             notes.Add("Some dictionaries were trained with BOS and some without. Each was checked in its own way; "
-                + "a graph over all of them reads its prompt without BOS: select sites of one kind with --sites.");
+                + "a graph over all of them reads its prompt without BOS: select sites of one kind ('onnx-attribution graph … --sites').");
         }
         if (sites.Where(s => _model.DictionaryOf(s)!.LacksInputFactor).Select(s => s.Name).ToList() is { Count: > 0 } unscaled)
         {
@@ -89,7 +102,8 @@ public sealed class BundleCheck
         var loss = layout.Beginning(_options.LossTokens);
         var rebuilt = new Dictionary<Site, float[]>();
         foreach (var group in sites.Chunk(
-            (int)Math.Clamp(_model.Context.MemoryBudget / (sizeof(float) * (long)layout.Rows * _model.Bundle.Manifest.DModel), 1, sites.Count)))
+            (int)Math.Clamp(_model.Context.MemoryBudget / (sizeof(float) * (long)layout.Rows * _model.Bundle.Manifest.DModel),
+                1, sites.Count)))
         {
             _progress?.Report($"reading {_text.Tokens:N0} tokens");
             var activations = SiteActivations.Of(_model, group, layout);

@@ -1,4 +1,6 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Preflight;
 
 /// <summary>Dictionaries cannot be checked; the message says why and what to do.</summary>
-public sealed class CheckException(string message) : Exception(message);
+public sealed class CheckException(string message) : OnnxAttributionException(message);

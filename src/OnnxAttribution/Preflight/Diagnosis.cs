@@ -43,7 +43,7 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
         }
         if (!Plausibility.IsHopeless(whole, Width, Features)) return [];
         var centred = manifest.WeightProcessing.CenterWritingWeights
-            ? "; the bundle was exported with --center-writing-weights, try without it too"
+            ? "; the bundle's writing weights were centred when it was exported, try without it too"
             : "";
         return [new Finding(site.Name, Fault.DoesNotFit, $"{site} does not fit this model: variance explained "
             + $"{Number(whole.VarianceExplained)}, L0 {Count(whole.L0)} of {Features:N0} features, and no other reading of it mends that. "

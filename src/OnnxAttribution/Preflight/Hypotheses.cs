@@ -63,7 +63,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
                 Input = now.Input with { Centres = true },
                 Is = "rebuilds better on a model with centred writing weights, as this one's are not",
                 Name = "centred",
-                Mend = "export the model again with --center-writing-weights",
+                Mend = "export the model again with centred writing weights ('onnx-attribution export … --center-writing-weights')",
             };
         }
         if (now.WithBos || sample.CanHaveBos)

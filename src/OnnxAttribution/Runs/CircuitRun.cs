@@ -1,5 +1,6 @@
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Circuits;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Store;
 using OnnxAttribution.Texts;
@@ -57,11 +58,15 @@ public sealed class CircuitRun
         }
         if (request.Foil is not null && options.Metric.Kind != MetricKind.LogitDiff)
         {
-            throw new PromptException($"--foil goes with --metric logit-diff, and {source.Path} has {Metric.NameOf(options.Metric.Kind)}; "
-                + "leave it out, or give --metric logit-diff");
+            throw new PromptException(
+                $"a foil goes with the metric logit-diff, and {source.Path} has {Metric.NameOf(options.Metric.Kind)}; "
+                    + "leave the foil out, or measure logit-diff")
+            {
+                Settings = [Setting.Foil, Setting.Metric]
+            };
         }
-        int? target = PromptTokens.OneToken(model.Tokenizer, "target", request.Target),
-            foil = PromptTokens.OneToken(model.Tokenizer, "foil", request.Foil);
+        int? target = PromptTokens.OneToken(model.Tokenizer, Setting.Target, request.Target),
+            foil = PromptTokens.OneToken(model.Tokenizer, Setting.Foil, request.Foil);
         var prompts = tasks is null
             ? OwnPrompts(source, request, target, foil, taken)
             : [.. tasks.Select(t => Other(model, run, t, request, taken))];

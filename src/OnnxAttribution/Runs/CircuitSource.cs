@@ -31,7 +31,10 @@ public sealed class CircuitSource
     public string ModelPath =>
         Run?.ModelPath is { } path && BundlePath.Of(Path!, path) is var place && Directory.Exists(place) ? place
             : throw new CircuitException($"{Path} was made with {Run?.ModelPath ?? "a model that it does not name"}, "
-                + "which is not there; name where the bundle is now as --model DIR");
+                + "which is not there; name where the bundle is now")
+            {
+                Settings = [Setting.Model]
+            };
 
     /// <param name="given">A path, or a text such as <c>3:953;4:7780,312</c>.</param>
     /// <exception cref="RunDirectoryException">The run or file is missing a part, or damaged.</exception>
@@ -72,7 +75,7 @@ public sealed class CircuitSource
         {
             throw new CircuitException(_nodes is null
                 ? $"{Path} lists no feature; write site:features in it, such as 3:953;4:7780,312"
-                : $"{Path} keeps no node, so there is no circuit; make the graph again with lower thresholds, or --no-prune");
+                : $"{Path} keeps no node, so there is no circuit; make the graph again with lower thresholds, or without pruning");
         }
         circuit.Require(model);
         return circuit;
@@ -89,8 +92,9 @@ public sealed class CircuitSource
             .Select(n => Node(n, model))
             .ToList();
         return ranked.Count > 0 || _nodes!.Count == 0 ? ranked
-            : throw new CircuitException($"{Path} has no effect of any node to rank them by, as ablate --no-tokens leaves them out; "
-                + "make the run without --no-tokens, or with graph");
+            : throw new CircuitException(
+                $"{Path} has no effect of any node to rank them by, as 'onnx-attribution ablate --no-tokens' leaves them out; "
+                    + "make the run with them, or with 'onnx-attribution graph'");
     }
 
     private void RequireModel(LoadedModel model)
@@ -98,7 +102,10 @@ public sealed class CircuitSource
         if (Run?.BundleSha256 is not { } hash || hash == model.BundleHash) return;
         throw new CircuitException($"{Path} was made with another model or another export of it ({Run.ModelPath}, bundle "
             + $"{hash[..8]}…; {model.Path} is {model.BundleHash[..8]}…); "
-            + "give the --model it was made with, or make the graph again");
+            + "give the model it was made with, or make the graph again")
+        {
+            Settings = [Setting.Model]
+        };
     }
 
     private static CircuitNode Node((string Site, int Position, int Feature, float Effect, bool Kept) n, LoadedModel model)

@@ -121,7 +121,7 @@ public sealed class FaithfulnessRun
     {
         if (kinds.Contains(AblationKind.Mean) && request.MeanText is null)
         {
-            throw new AttributionException("mean ablation needs a text to take means over; give --mean-text FILE");
+            throw new AttributionException("mean ablation needs a text to take means over") { Settings = [Setting.MeanText] };
         }
         var own = ranking.Any(n => !n.IsEverywhere) ? (source.Run as PromptRunRecord)?.Tokens?.Count : null;
         foreach (var p in prompts)
@@ -129,12 +129,18 @@ public sealed class FaithfulnessRun
             if (kinds.Contains(AblationKind.Patch) && p.Patch is null)
             {
                 throw new AttributionException(
-                    $"patch ablation needs a patch prompt, and {p.What} has none; give it a patch_prompt, or --ablation zero or mean");
+                    $"patch ablation needs a patch prompt, and {p.What} has none; give it a patch_prompt, or ablate by zero or mean")
+                {
+                    Settings = [Setting.Ablation]
+                };
             }
             if (own is { } length && p.Clean.Length != length)
             {
                 throw new CircuitException($"the nodes of {source.Path} stand at positions of {length} tokens, "
-                    + $"and {p.What} has {p.Clean.Length}; give prompts as long, or a graph made with --aggregate sum");
+                    + $"and {p.What} has {p.Clean.Length}; give prompts as long, or a graph summed over positions")
+                {
+                    Settings = [Setting.Aggregate]
+                };
             }
         }
     }

@@ -1,4 +1,5 @@
 using OnnxAttribution.Circuits;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Texts;
 
@@ -12,7 +13,7 @@ internal static class MeanText
     public static MeanActivations Of(LoadedModel model, string path, bool prependBos, IProgress<string>? progress)
     {
         int? bos = prependBos ? model.Tokenizer.RequireBeginOfText() : null;
-        using var reader = new TextFileReader(new TextFile(path));
+        using var reader = new TextFileReader(new TextFile(path, Setting.MeanText));
         var sequences = new TokenSequences(new TextChunks(reader, model.Tokenizer), model.Tokenizer,
             model.ContextLength - (bos is null ? 0 : 1), long.MaxValue, model.VocabularySize);
         return MeanActivations.Measure(model, Sequences(sequences, bos), bos, progress);

@@ -42,7 +42,7 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
         catch (RunDirectoryException e)
         {
             throw new PromptException($"{merged} was merged from runs that should lie in its batch "
-                + $"({e.Message.Split(". ")[0].TrimEnd('.')}); give the prompts with --prompts FILE");
+                + $"({e.Message.Split(". ")[0].TrimEnd('.')}); give the prompts anew") { Settings = [Setting.Prompts] };
         }
     }
 
@@ -50,12 +50,15 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
     {
         if (run is not PromptRunRecord { Tokens: { } tokens } own)
         {
-            throw new PromptException($"the run.json of {what} names no prompt; give --prompts FILE");
+            throw new PromptException($"the run.json of {what} names no prompt; give prompts") { Settings = [Setting.Prompts] };
         }
         if (bos is { } wanted && own.PrependBos is { } had && had != wanted)
         {
             throw new PromptException($"the prompt of {what} was read {(had ? "with" : "without")} a BOS in front; "
-                + "leave --prepend-bos out, or give --prompts FILE");
+                + "leave that to the run, or give prompts")
+            {
+                Settings = [Setting.PrependBos, Setting.Prompts]
+            };
         }
         return new RunPrompt(own.Id ?? name, $"the prompt of {what}", [.. tokens], own.PatchTokens?.ToArray(), own.TargetId, own.FoilId,
             own.Position, own.Prompt ?? "");

@@ -1,7 +1,9 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Runs;
 
 /// <summary>A run that cannot be validated; the message says why and how to mend it.</summary>
-public sealed class ValidationException : Exception
+public sealed class ValidationException : OnnxAttributionException
 {
     private ValidationException(string message) : base(message)
     {
@@ -15,18 +17,27 @@ public sealed class ValidationException : Exception
         new($"{run} is a run of ablate, whose effects are exact; validate checks runs of 'onnx-attribution graph'");
 
     internal static ValidationException Summed(string run) =>
-        new($"{run} is summed over positions, and a sum cannot be patched; make the run again without --aggregate sum");
+        new($"{run} is summed over positions, and a sum cannot be patched; make the run again without summing")
+        {
+            Settings = [Setting.Aggregate]
+        };
 
     internal static ValidationException OtherModel(string run, string model) =>
         new($"{run} was made with another model than {model} is now (their bundle_sha256 differ); "
-            + "name the bundle it was made with as --model DIR, or make the run again");
+            + "name the bundle it was made with, or make the run again")
+        {
+            Settings = [Setting.Model]
+        };
 
     internal static ValidationException NoModel(string run, string model) =>
-        new($"{run} was made with {model}, which is not there; name where the bundle is now as --model DIR");
+        new($"{run} was made with {model}, which is not there; name where the bundle is now") { Settings = [Setting.Model] };
 
     internal static ValidationException Lacks(string run, string key) =>
         new($"the run.json of {run} has no usable '{key}'; make the run again with 'onnx-attribution graph'");
 
     internal static ValidationException NoGradient(string estimator) =>
-        new($"the metric kl has gradient 0 at the clean run, so --compare {estimator} would find nothing; give --compare ig, or none");
+        new($"the metric kl has gradient 0 at the clean run, so the estimator {estimator} would find nothing; compare ig, or none")
+        {
+            Settings = [Setting.Compare]
+        };
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Microsoft.ML.OnnxRuntime;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Runtime;
 
@@ -22,8 +23,7 @@ internal static class CudaProvider
         }
         catch (OnnxRuntimeException e)
         {
-            throw new DeviceException($"--device cuda: ONNX Runtime's CUDA provider does not start ({e.Message.Split('\n')[0]}); "
-                + "check the driver, or use --device cpu", e);
+            throw Unusable($"ONNX Runtime's CUDA provider does not start ({e.Message.Split('\n')[0]}); check the driver", e);
         }
     }
 
@@ -34,17 +34,19 @@ internal static class CudaProvider
         {
             if (!File.Exists(Path.Combine(AppContext.BaseDirectory, provider)))
             {
-                throw new DeviceException($"--device cuda: {provider} is not beside the program; "
-                    + "run 'make gpu' (it adds the CUDA 13 provider), or use --device cpu");
+                throw Unusable($"{provider} is not beside the program; run 'make gpu' (it adds the CUDA 13 provider)");
             }
         }
         foreach (var library in s_libraries)
         {
             if (!NativeLibrary.TryLoad(library, out _))
             {
-                throw new DeviceException($"--device cuda: {library} cannot be loaded; "
-                    + "install the NVIDIA driver, CUDA 13 and cuDNN 9 and put them on LD_LIBRARY_PATH, or use --device cpu");
+                throw Unusable($"{library} cannot be loaded; "
+                    + "install the NVIDIA driver, CUDA 13 and cuDNN 9 and put them on LD_LIBRARY_PATH");
             }
         }
     }
+
+    private static DeviceException Unusable(string problem, Exception? inner = null) =>
+        new($"the device cuda cannot be used: {problem}, or use the device cpu", inner) { Settings = [Setting.Device] };
 }

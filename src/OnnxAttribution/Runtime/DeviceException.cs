@@ -1,4 +1,6 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Runtime;
 
 /// <summary>The chosen device cannot be used; the message names the library that failed to load and the mend.</summary>
-public sealed class DeviceException(string message, Exception? inner = null) : Exception(message, inner);
+public sealed class DeviceException(string message, Exception? inner = null) : OnnxAttributionException(message, inner);

@@ -4,7 +4,7 @@ using OnnxAttribution.Files;
 namespace OnnxAttribution.Store;
 
 /// <summary>A query that cannot be run. The message is one line: DuckDB's own words, or what this program refuses and why.</summary>
-public sealed partial class QueryException : Exception
+public sealed partial class QueryException : OnnxAttributionException
 {
     private QueryException(string message, Exception? inner = null) : base(message, inner)
     {
@@ -23,8 +23,11 @@ public sealed partial class QueryException : Exception
         + "a text, a list, a group or a sort in it is too large. Ask for less at a time.", why);
 
     internal static QueryException TooLong(int seconds) => new(
-        $"The query took longer than --timeout {seconds} (seconds): something in it is too large, or it needs more time. "
-        + "Ask for less at a time, or give it longer.");
+        $"The query took longer than its timeout of {seconds} seconds: something in it is too large, or it needs more time. "
+        + "Ask for less at a time, or give it longer.")
+    {
+        Settings = [Setting.Timeout]
+    };
 
     internal static QueryException Empty() => new("The query is empty. Write a SELECT over the views nodes, edges and runs.");
 

@@ -1,18 +1,19 @@
 using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Store;
 
 /// <summary>A run directory that cannot be written or read. The message is one sentence that names the path and the mend.</summary>
-public sealed class RunDirectoryException : Exception
+public sealed class RunDirectoryException : OnnxAttributionException
 {
     private RunDirectoryException(string message, Exception? inner = null) : base(message, inner)
     {
     }
 
     internal static RunDirectoryException Exists(string path) =>
-        new($"{path} exists already. Choose another directory, or give --force to replace the run in it.");
+        new($"{path} exists already. Choose another directory, or ask for the run in it to be replaced.") { Settings = [Setting.Force] };
 
     internal static RunDirectoryException NotARun(string path, string why) =>
-        new($"{path} is not replaced, even with --force: {why}. Choose another directory, or remove it by hand.");
+        new($"{path} is not replaced, even where that is asked for: {why}. Choose another directory, or remove it by hand.");
 
     internal static RunDirectoryException Busy(string path) =>
         new($"{path} is being written or added to by another program right now. Wait for it, or choose another directory.");
@@ -43,13 +44,13 @@ public sealed class RunDirectoryException : Exception
         + $"Name one of them, such as {runs[0]}.");
 
     internal static RunDirectoryException FileExists(string file) =>
-        new($"{file} exists already. Choose another file, or give --force to replace it.");
+        new($"{file} exists already. Choose another file, or ask for it to be replaced.") { Settings = [Setting.Force] };
 
     internal static RunDirectoryException DrawingIsDirectory(string file) =>
         new($"{file} is a directory, and the picture is one file. Name a file, such as {Path.Combine(file, "graph.svg")}.");
 
     internal static RunDirectoryException ProtectedFile(string file) =>
-        new($"{file} is a part of its run and is not replaced by a picture, even with --force. Choose another file.");
+        new($"{file} is a part of its run and is never replaced by a picture. Choose another file.");
 
     internal static RunDirectoryException FileMissing(string file) => new($"{file} does not exist. Name a Parquet file that does.");
 

@@ -1,7 +1,9 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Texts;
 
 /// <summary>A prompt, target or foil cannot be used; the message says why and how to fix it.</summary>
-public sealed class PromptException : Exception
+public sealed class PromptException : OnnxAttributionException
 {
     /// <summary>One line that says what is wrong.</summary>
     public PromptException(string message) : base(message)

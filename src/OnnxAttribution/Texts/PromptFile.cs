@@ -83,8 +83,11 @@ public static class PromptFile
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new PromptException(e is FileNotFoundException or DirectoryNotFoundException
-                ? $"there is no file {path}; name a JSONL file of prompts"
-                : $"{path} cannot be read: {FileFault.Words(e, "check the path")}");
+                ? $"there is no file {path}; give a JSONL file of prompts"
+                : $"{path} cannot be read: {FileFault.Words(e, "check the path")}")
+            {
+                Settings = [Setting.Prompts]
+            };
         }
     }
 

@@ -16,38 +16,52 @@ public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? F
     /// or clean and patch prompt have different lengths.</exception>
     internal static PromptTokens Of(PromptTask task, Tokenizer tokenizer, bool prependBos)
     {
-        var clean = Encode(tokenizer, task.Prompt, "prompt", prependBos);
-        var patch = task.PatchPrompt is null ? null : Encode(tokenizer, task.PatchPrompt, "patch prompt", prependBos);
+        var clean = Encode(tokenizer, task.Prompt, Setting.Prompt, prependBos);
+        var patch = task.PatchPrompt is null ? null : Encode(tokenizer, task.PatchPrompt, Setting.PatchPrompt, prependBos);
         if (patch is not null && patch.Length != clean.Length)
         {
             throw PromptException.Unequal(Texts(tokenizer, clean), Texts(tokenizer, patch));
         }
-        return new PromptTokens(clean, patch, OneToken(tokenizer, "target", task.Target), OneToken(tokenizer, "foil", task.Foil));
+        return new PromptTokens(clean, patch, OneToken(tokenizer, Setting.Target, task.Target),
+            OneToken(tokenizer, Setting.Foil, task.Foil));
     }
 
-    private static int[] Encode(Tokenizer tokenizer, string text, string what, bool prependBos)
+    private static int[] Encode(Tokenizer tokenizer, string text, Setting setting, bool prependBos)
     {
-        if (text.Length == 0) throw new PromptException($"the {what} is empty; give it some text");
+        if (text.Length == 0)
+        {
+            throw new PromptException($"the {(setting == Setting.Prompt ? "prompt" : "patch prompt")} is empty; give it some text")
+            {
+                Settings = [setting]
+            };
+        }
         var tokens = tokenizer.Encode(text);
         // whatever the text begins with, as TransformerLens does
         return prependBos ? [tokenizer.RequireBeginOfText(), .. tokens] : tokens;
     }
 
     /// <summary>The token of which this is the text; null of null.</summary>
-    /// <param name="what">What the token is, for messages: target or foil.</param>
+    /// <param name="setting">What the token is, for messages: target or foil.</param>
     /// <exception cref="PromptException">It is no single token.</exception>
-    internal static int? OneToken(Tokenizer tokenizer, string what, string? text)
+    internal static int? OneToken(Tokenizer tokenizer, Setting setting, string? text)
     {
         if (text is null) return null;
-        if (text.Length == 0) throw new PromptException($"the {what} is empty; give it the text of one token");
+        var name = EnumName.Of(setting);
+        if (text.Length == 0)
+        {
+            throw new PromptException($"the {name} is empty; give it the text of one token") { Settings = [setting] };
+        }
         if (Exactly(tokenizer, text) is { } id) return id;
         var tokens = tokenizer.Encode(text, continues: true);
         var other = text.StartsWith(' ') ? text.TrimStart(' ') : " " + text;
         var hint = Exactly(tokenizer, other) is not null
             ? $"a leading space matters: {DisplayText.Quoted(other)} is one"
             : "a leading space matters";
-        throw new PromptException($"the {what} {DisplayText.Quoted(text)} is {tokens.Length} tokens: "
-            + $"{string.Join(" ", Texts(tokenizer, tokens))}; give exactly one token ({hint})");
+        throw new PromptException($"the {name} {DisplayText.Quoted(text)} is {tokens.Length} tokens: "
+            + $"{string.Join(" ", Texts(tokenizer, tokens))}; give exactly one token: {hint}")
+        {
+            Settings = [setting]
+        };
     }
 
     // also one that the tokenizer does not make of this text when it stands alone; what follows a prompt has no space but its own

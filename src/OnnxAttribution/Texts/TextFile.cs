@@ -7,13 +7,15 @@ namespace OnnxAttribution.Texts;
 internal sealed class TextFile
 {
     private readonly FileInfo _info;
+    private readonly Setting _setting;
 
+    /// <param name="setting">That names the file, for messages.</param>
     /// <exception cref="TextException">The file is missing or empty, or a directory.</exception>
-    public TextFile(string path)
+    public TextFile(string path, Setting setting = Setting.Text)
     {
-        _info = new FileInfo(path);
-        if (Directory.Exists(path)) throw new TextException($"{path} is a directory; name a text file");
-        if (!_info.Exists) throw new TextException($"there is no file {path}; name a text file in UTF-8, .txt or .txt.gz");
+        (_info, _setting) = (new FileInfo(path), setting);
+        if (Directory.Exists(path)) throw Wrong($"{path} is a directory; give a text file");
+        if (!_info.Exists) throw Wrong($"there is no file {path}; give a text file in UTF-8, .txt or .txt.gz");
         if (RegularFile.Problem(path) is { } problem) throw new TextException($"{path} cannot be read: {problem}");
         if (_info.Length == 0) throw Empty();
     }
@@ -30,7 +32,9 @@ internal sealed class TextFile
     public string Key => FormattableString.Invariant($"{_info.FullName} {_info.Length} {_info.LastWriteTimeUtc.Ticks}");
 
     /// <summary>What is thrown where the file has no text in it.</summary>
-    public TextException Empty() => new($"{_info.FullName} holds no text; name a file with text in it");
+    public TextException Empty() => Wrong($"{_info.FullName} holds no text; give a file with text in it");
+
+    private TextException Wrong(string message) => new(message) { Settings = [_setting] };
 
     /// <summary>What is thrown where reading failed.</summary>
     public TextException Unreadable(Exception why) => new(why switch

@@ -1,4 +1,5 @@
 using System.Text;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Tokenizers;
 
@@ -133,7 +134,10 @@ public sealed class Tokenizer
     /// <exception cref="TokenizerException">There is none.</exception>
     internal int RequireBeginOfText() => BeginOfText
         ?? throw new TokenizerException(_path,
-            "names no token that begins a text (bos_token, or eos_token in its place); run with --prepend-bos false.");
+            "names no token that begins a text (bos_token, or eos_token in its place); begin prompts without one.")
+        {
+            Settings = [Setting.PrependBos]
+        };
 
     private static Tokenizer OpenGpt2(string directory)
     {

@@ -168,8 +168,8 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
         using var directory = new TemporaryDirectory();
         using var model = LoadedModel.Open(Random2.Bundle(Random2.Copy(directory["from"]), directory["bundle"]), [],
             new RunContext(threads: 1));
-        Assert.Contains("select sites that have one",
-            Assert.Throws<AttributionException>(() => AblationFinder.Find(model, bundle.Tokens, new AblationOptions())).Message);
+        Assert.Equal([OnnxAttribution.Files.Setting.Sites],
+            Assert.Throws<AttributionException>(() => AblationFinder.Find(model, bundle.Tokens, new AblationOptions())).Settings);
     }
 
     private static string Ends(AblationGraph graph, CausalEdge e)

@@ -46,7 +46,7 @@ internal static partial class SourceTree
     private static partial Regex Comments();
 
     [GeneratedRegex("""("{3,}).*?\1|"(?:[^"\\\n]|\\.)*" """, RegexOptions.Singleline | RegexOptions.IgnorePatternWhitespace)]
-    private static partial Regex Strings();
+    internal static partial Regex Strings();
 
     private static string FindRoot()
     {

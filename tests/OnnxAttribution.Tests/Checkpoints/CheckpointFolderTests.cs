@@ -47,7 +47,7 @@ public sealed class CheckpointFolderTests : IDisposable
         "is a folder of the hub's cache; give the folder of a commit below snapshots in it, such as '0a1b'")]
     [InlineData("checkpoint-500/config.json", Gpt2,
         "has no config.json, but folders in it have; give one of them, such as 'checkpoint-500'")]
-    [InlineData("model.onnx", "", "holds an ONNX graph and no checkpoint; give the .onnx file to --onnx")]
+    [InlineData("model.onnx", "", "holds an ONNX graph and no checkpoint; give the .onnx file instead")]
     [InlineData("llama-2-7b.Q4_K_M.gguf", "", "holds GGUF")]
     [InlineData("consolidated.00.pth", "", "in their author's own layout")]
     [InlineData("readme.txt", "", "config.json: there is no such file")]
@@ -85,7 +85,8 @@ public sealed class CheckpointFolderTests : IDisposable
         "add it: 'gpt2', 'gpt_neox', 'llama', 'mistral', 'qwen2' are known, and its architectures are 'Qwen2MoeForCausalLM'.")]
     [InlineData("{}", "has no key 'model_type'; add it: 'gpt2', ")]
     [InlineData("""{"model_type":"qwen3"}""", "model_type is 'qwen3', which is not supported; only 'gpt2', 'gpt_neox', 'llama', 'mistral', "
-        + "'qwen2' are built in; export-scripts/export_torch.py makes an ONNX graph of any causal language model, which --onnx takes.")]
+        + "'qwen2' are built in; export-scripts/export_torch.py makes an ONNX graph of any causal language model, "
+        + "for 'onnx-attribution export --onnx'.")]
     public void A_config_of_no_model_that_is_built_in_says_what_to_do(string config, string reason)
     {
         Write("config.json", config);

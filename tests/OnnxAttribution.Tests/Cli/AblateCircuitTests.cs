@@ -80,7 +80,7 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
         Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--patch-prompt", "Jelly", "--top-nodes", "2", "--out", run,
             "--force").Done();
         Assert.Contains("its patch prompt has no part", Ablate(run).Done().Output);
-        Ablate(run, "--foil", "y").Failed(1, "--foil goes with --metric logit-diff", run);
+        Ablate(run, "--foil", "y").Failed(1, "a foil goes with the metric logit-diff", run, "(--foil or --metric)");
     }
 
     [Fact]
@@ -121,7 +121,7 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
         File.WriteAllText(facts, json.ToJsonString());
         foreach (var mode in (string[])["--circuit", "--faithfulness"])
         {
-            Verb.Run("ablate", mode, run).Failed(1, "made with gone/model, which is not there", "--model DIR");
+            Verb.Run("ablate", mode, run).Failed(1, "made with gone/model, which is not there", "(--model)");
         }
     }
 

@@ -141,7 +141,7 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
         foreach (var more in (string[][])[["--out", Out], ["--circuit", "0:1"]])
         {
             Verb.Run(["ablate", "--model", model.Bundle, "--prompts", file, .. more])
-                .Failed(1, "prompts.jsonl, prompt 'w'", "the target 'no'");
+                .Failed(1, "prompts.jsonl, prompt 'w'", "the target 'no'", "(--target)");
         }
         Assert.False(Directory.Exists(Out));
         File.WriteAllText(file, "nonsense");
@@ -172,7 +172,7 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
     [InlineData(2, "--seed has no meaning here", "--seed", "1")]
     [InlineData(2, "contradict each other", "--prompts", "f")]
     [InlineData(1, "'resid'", "--sites", "residual")]
-    [InlineData(1, "--position 6", "--position", "6")]
+    [InlineData(1, "(--position)", "--position", "6")]
     [InlineData(1, "2 tokens", "--target", "no")]
     public void Wrong_usage_is_told_in_a_line(int code, string words, params string[] args)
     {

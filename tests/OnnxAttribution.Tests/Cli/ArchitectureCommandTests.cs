@@ -53,7 +53,7 @@ public sealed class ArchitectureCommandTests : IDisposable
     public void A_processing_that_would_change_the_model_is_one_line()
     {
         Verb.Run("export", "--checkpoint", RandomModels.Checkpoint("llama2"), "--out", _directory["bundle"], "--center-writing-weights")
-            .Failed(1, "RMSNorm", "leave out --center-writing-weights");
+            .Failed(1, "RMSNorm", "leave them as they are (--center-writing-weights)");
         Assert.False(Directory.Exists(_directory["bundle"]));
     }
 

@@ -117,11 +117,11 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
 
     [Fact]
     public void A_foil_that_is_not_one_token_is_shown_as_its_tokens() =>
-        Refused(Graph(model.Bundle, "Hello", "--metric", "logit-diff", "--foil", "no"), "the foil 'no'", "2 tokens: 'n' 'o'");
+        Refused(Graph(model.Bundle, "Hello", "--metric", "logit-diff", "--foil", "no"), "the foil 'no'", "(--foil)", "2 tokens: 'n' 'o'");
 
     [Fact]
     public void A_position_outside_the_prompt_is_refused() =>
-        Refused(Graph(model.Bundle, "Hello", "--position", "6"), "--position 6", "0 to 5");
+        Refused(Graph(model.Bundle, "Hello", "--position", "6"), "position 6", "0 to 5", "(--position)");
 
     [Fact]
     public void An_unknown_site_is_answered_with_the_nearest()
@@ -210,7 +210,7 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     {
         Assert.SkipWhen(File.Exists(Path.Combine(AppContext.BaseDirectory, "libonnxruntime_providers_cuda.so")),
             "the CUDA provider is here");
-        Refused(Graph(model.Bundle, "Hello", "--device", "cuda"), "libonnxruntime_providers_", "make gpu", "--device cpu");
+        Refused(Graph(model.Bundle, "Hello", "--device", "cuda"), "libonnxruntime_providers_", "make gpu", "device cpu", "(--device)");
     }
 
     [Fact]
@@ -236,9 +236,9 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
         var moved = CopyOfBundle();
         Graph(moved, "Hello").Done();
         Directory.Move(moved, moved + "-moved");
-        Verb.Run("ablate", "--faithfulness", Out, "--controls", "1").Failed(1, Out, moved, "--model DIR");
+        Verb.Run("ablate", "--faithfulness", Out, "--controls", "1").Failed(1, Out, moved, "(--model)");
         Verb.Run("ablate", "--faithfulness", Out, "--controls", "1", "--model", moved + "-moved").Done();
-        Verb.Run("validate", Out).Failed(1, Out, moved, "--model DIR");
+        Verb.Run("validate", Out).Failed(1, Out, moved, "(--model)");
         Verb.Run("validate", Out, "--sample", "3", "--model", moved + "-moved").Done();
     }
 

@@ -1,5 +1,6 @@
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Cli;
+using OnnxAttribution.Files;
 using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Tests.Cli;
@@ -14,6 +15,23 @@ public class FailureLineTests
         Assert.Equal("one two", FailureLine.Of(new GraphException("one\r\ntwo"), "graph"));
         var thrown = Assert.Throws<FormatException>(() => FeatureName.Parse("nothing"));
         Assert.Equal(thrown.Message, FailureLine.Of(thrown, "features"));
+    }
+
+    [Fact]
+    public void A_setting_is_named_by_its_option()
+    {
+        Assert.Equal("too few (--top)", FailureLine.Of(new GraphException("too few") { Settings = [Setting.Top] }, "graph"));
+        Assert.Equal("It is there (--force or --out).",
+            FailureLine.Of(new GraphException("It is there.") { Settings = [Setting.Force, Setting.Out] }, "graph"));
+        var inner = new GraphException("too few") { Settings = [Setting.PrependBos, Setting.Top, Setting.Sites] };
+        Assert.Equal("x: too few (--prepend-bos, --top or --sites)", FailureLine.Of(new BundleException("x: too few", inner), "graph"));
+    }
+
+    [Fact]
+    public void Every_setting_has_an_option()
+    {
+        var reference = File.ReadAllText(Path.Combine(Repository.Root, "docs", "reference", "cli.md"));
+        Assert.All(Enum.GetValues<Setting>(), s => Assert.Contains($"`{FailureLine.OptionOf(s)}", reference));
     }
 
     [Fact]

@@ -37,7 +37,7 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
         }
         File.WriteAllText(directory["text.txt"], "some text");
         Verb.Run("features", "--model", bundle, "--text", directory["text.txt"], "--top", "1000", "--window", "1000")
-            .Failed(1, "blocks.0.hook_resid_pre", "lower --top or --window");
+            .Failed(1, "blocks.0.hook_resid_pre", "(--top or --window)");
         Assert.Empty(Directory.GetFiles(bundle, "*features*"));
     }
 
@@ -152,8 +152,8 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
         Read().Failed(1, "exists already", "--force");
         Features("--show", "9:1").Failed(1, "no site 'blocks.9.hook_resid_pre'", "Did you mean");
         Features("--show", "0:40").Failed(1, "no feature 40", "0 to 39");
-        Features("--show", "0:4").Failed(1, "leaves out blocks.0.hook_resid_pre", "without --sites");
-        Features("--search", "a", "--sites", "attn").Failed(1, "leaves out blocks.0.hook_attn_out", "without --sites");
+        Features("--show", "0:4").Failed(1, "leaves out blocks.0.hook_resid_pre", "reads all sites");
+        Features("--search", "a", "--sites", "attn").Failed(1, "leaves out blocks.0.hook_attn_out", "reads all sites");
         Features("--search", "a", "--sites", "attn,0.mlp").Done();
         File.WriteAllText(_directory["blank.txt"], "<|endoftext|>\n<|endoftext|>\n");
         Features("--text", _directory["blank.txt"], "--force").Failed(1, _directory["blank.txt"], "holds no text");

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using OnnxAttribution.Cli;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Tests.Cli;
@@ -46,14 +47,14 @@ public sealed class LimitTests : IDisposable
     [InlineData("[ErrorCode:Fail] env.cc:327 onnxruntime::PosixThread::PosixThread(const char*, int) pthread_create failed, error code: "
         + "12 error msg: Cannot allocate memory", "threads", "ulimit -u")]
     [InlineData("[ErrorCode:RuntimeException] bfc_arena.cc:376 Failed to allocate memory for requested buffer of size 4096",
-        "memory", "--memory")]
+        "memory budget", nameof(Setting.Memory))]
     [InlineData("[ErrorCode:RuntimeException] std::bad_alloc", "memory", "ulimit -v")]
     [InlineData("[ErrorCode:Fail] env.cc open file /x fail, errcode = 24 - Too many open files", "too many", "ulimit -n")]
     public void What_ONNX_Runtime_does_not_get(string message, string what, string mend)
     {
-        var words = RuntimeShortage.Of(message);
+        var (words, setting) = RuntimeShortage.Of(message)!.Value;
         Assert.Contains(what, words);
-        Assert.Contains(mend, words);
+        Assert.Contains(mend, $"{words} {setting}");
     }
 
     [Fact]

@@ -70,7 +70,7 @@ public sealed partial class QueryBombTests
         var error = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         Assert.Equal(1, process.ExitCode);
-        Assert.Contains("took longer than --timeout 1 (seconds)", Assert.Single(error.TrimEnd().Split('\n')));
+        Assert.Contains("took longer than its timeout of 1 seconds", Assert.Single(error.TrimEnd().Split('\n')));
     }
 
     private static Process Start(params string[] args)

@@ -142,7 +142,7 @@ public sealed class SaeCheckCommandTests(Random2Fixture model) : IClassFixture<R
         Check("--text", _directory["blank.txt"]).Failed(1, _directory["blank.txt"], "holds no text");
         File.WriteAllText(_directory["short.txt"], "too short");
         Check("--text", _directory["short.txt"]).Failed(1, "short.txt has 9 tokens", "context of 31", "--context");
-        Check("--context", "64").Failed(1, "--context 64", "32 tokens");
+        Check("--context", "64").Failed(1, "a context of 64", "32 tokens", "(--context)");
         Check("--sites", "resdi").Failed(1, "no site 'resdi'", "'resid'");
         var bare = Random2.Bundle(Random2.Copy(_directory["checkpoint"]), _directory["bare"]);
         Verb.Run("sae", "check", "--model", bare).Failed(1, bare, "has no dictionary", "--dictionaries");

@@ -148,11 +148,11 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
     {
         Verb.Run("validate", _directory["none"]).Failed(1, "run.json", "does not exist");
         Graph("--aggregate", "sum");
-        Verb.Run("validate", Run).Failed(1, "summed over positions", "--aggregate sum");
+        Verb.Run("validate", Run).Failed(1, "summed over positions", "(--aggregate)");
         Verb.Run("graph", "--model", model.Bundle, "--prompt", "x", "--out", Run, "--aggregate", "sum", "--validate")
             .Failed(2, "--aggregate sum", "--validate");
         Graph("--method", "exact", "--metric", "kl");
-        Verb.Run("validate", Run, "--compare", "ig,relp").Failed(1, "--compare relp", "--compare ig");
+        Verb.Run("validate", Run, "--compare", "ig,relp").Failed(1, "the estimator relp", "compare ig", "(--compare)");
         Assert.False(RunDirectory.HasTable(Run, "validation"));
     }
 
@@ -177,12 +177,12 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         Graph();
         Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--out", _directory["folded"], "--fold-layernorm", "--no-check")
             .Done();
-        Verb.Run("validate", Run, "--model", _directory["folded"]).Failed(1, "another model", "--model DIR");
+        Verb.Run("validate", Run, "--model", _directory["folded"]).Failed(1, "another model", "(--model)");
         Verb.Run("validate", Run, "--model", _directory["nowhere"]).Failed(1, "nowhere");
         var facts = Facts();
         facts["model_path"] = _directory["gone"];
         File.WriteAllText(Path.Combine(Run, "run.json"), facts.ToJsonString());
-        Verb.Run("validate", Run).Failed(1, "gone", "--model DIR");
+        Verb.Run("validate", Run).Failed(1, "gone", "(--model)");
         Verb.Run("validate", Run, "--model", model.Bundle, "--sample", "3").Done();
         facts["tokens"] = "four";
         File.WriteAllText(Path.Combine(Run, "run.json"), facts.ToJsonString());

@@ -106,7 +106,7 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     {
         Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--up", "1:133", "--down", "3:226",
             "--coefficients", "0..1:0.5", "--out", _directory["c.parquet"]).Done();
-        Verb.Run("view", _directory["c.parquet"]).Failed(1, "c.parquet", "--figure curve");
+        Verb.Run("view", _directory["c.parquet"]).Failed(1, "c.parquet", "the figure 'curve'", "(--figure)");
         Verb.Run("view", _directory["c.parquet"], "--figure", "curve", "--theme", "dark").Done();
         Assert.True(File.Exists(_directory["curve.svg"]));
         // it may be of another curve

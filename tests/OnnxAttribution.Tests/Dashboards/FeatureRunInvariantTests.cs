@@ -1,4 +1,5 @@
 using OnnxAttribution.Dashboards;
+using OnnxAttribution.Files;
 using OnnxAttribution.Tests.Attribution.Invariants;
 
 namespace OnnxAttribution.Tests.Dashboards;
@@ -70,7 +71,7 @@ public sealed class FeatureRunInvariantTests(Random2Bundle model) : IClassFixtur
         using var collected = new CollectedText(model.Path);
         collected.Run();
         var before = collected.Bytes;
-        Assert.Contains("--force", Assert.Throws<DashboardException>(() => collected.Run()).Message);
+        Assert.Contains(Setting.Force, Assert.Throws<DashboardException>(() => collected.Run()).Settings);
         using var cancel = new CancellationTokenSource();
         var force = CollectedText.Options with { Force = true, Seed = 1 };
         Assert.ThrowsAny<OperationCanceledException>(() =>

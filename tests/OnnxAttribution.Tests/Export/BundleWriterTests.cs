@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using OnnxAttribution.Bundles;
+using OnnxAttribution.Cli;
 using OnnxAttribution.Export;
 
 namespace OnnxAttribution.Tests.Export;
@@ -173,9 +174,10 @@ public sealed class BundleWriterTests : IDisposable
 
     internal static void Refused<T>(Action act, params string[] parts) where T : Exception
     {
-        var message = Assert.Throws<T>(act).Message;
-        Assert.DoesNotContain('\n', message);
-        Assert.All(parts, part => Assert.Contains(part, message));
+        var thrown = Assert.Throws<T>(act);
+        Assert.DoesNotContain('\n', thrown.Message);
+        var line = FailureLine.Of(thrown, "the test");   // with the options' names, as users see it
+        Assert.All(parts, part => Assert.Contains(part, line));
     }
 
     internal static List<string> FilesOf(string directory) =>

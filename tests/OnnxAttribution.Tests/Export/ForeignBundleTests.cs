@@ -4,6 +4,7 @@ using Microsoft.ML.OnnxRuntime;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
@@ -218,7 +219,7 @@ public sealed class ForeignBundleTests
     {
         using var model = new ForeignModel("gpt2-17");
         model.Export();
-        Assert.Contains("--force", Assert.Throws<BundleException>(() => model.Export()).Message);
+        Assert.Equal([Setting.Force], Assert.Throws<BundleException>(() => model.Export()).Settings);
         model.Export(o => o with { Force = true });
     }
 

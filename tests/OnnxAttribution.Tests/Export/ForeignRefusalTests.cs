@@ -307,7 +307,7 @@ public sealed class ForeignRefusalTests
     {
         using var model = new ForeignModel("gpt2-17");
         var e = Assert.Throws<BundleException>(() => model.Export(o => o with { Out = model.Source + Path.DirectorySeparatorChar }));
-        Assert.Contains("give --out another one", e.Message);
+        Assert.Contains("write to another one", e.Message);
         Assert.True(File.Exists(model.OnnxPath));
     }
 

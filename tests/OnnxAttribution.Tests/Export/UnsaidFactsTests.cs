@@ -83,8 +83,8 @@ public sealed class UnsaidFactsTests : IDisposable
 
     [Theory]
     [InlineData("jbloom/GPT2-Small-SAEs-Reformatted", "hf download jbloom/GPT2-Small-SAEs-Reformatted --local-dir DIR")]
-    [InlineData("no/such/folder", "give --dictionaries the folder that holds the dictionaries"),
-        InlineData("./nothing", "give --dictionaries the folder that holds the dictionaries")]
+    [InlineData("no/such/folder", "give the folder that holds the dictionaries"),
+        InlineData("./nothing", "give the folder that holds the dictionaries")]
     public void A_hubs_name_is_told_from_a_missing_folder(string given, string mend) =>
         BundleWriterTests.Refused<BundleException>(() =>
             BundleWriter.Write(new ExportOptions(Random2.Checkpoint, [given], _directory["bundle"])),
@@ -97,7 +97,7 @@ public sealed class UnsaidFactsTests : IDisposable
         var weights = Path.Combine(folder, "sae_weights.safetensors");
         BundleWriterTests.Refused<BundleException>(() =>
             BundleWriter.Write(new ExportOptions(Random2.Checkpoint, [weights], _directory["bundle"])),
-            $"{weights} is a file; give --dictionaries the folder that holds it");
+            $"{weights} is a file; give the folder that holds it");
         Directory.Delete(folder, recursive: true);
         File.WriteAllText(_directory["dictionaries/a.pt"], "no pickle");
         BundleWriterTests.Refused<BundleException>(() => Export(), "holds no dictionary of a format that is known, and passed over was ",

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Tests.Store;
@@ -151,7 +152,8 @@ public class FurtherTablesTests
         var file = directory["deep/er/curve.parquet"];
         RunDirectory.WriteTable(file, TableSamples.Odd(), force: false, [("seed", "7")]);
         var error = Assert.Throws<RunDirectoryException>(() => RunDirectory.WriteTable(file, TableSamples.Counting(3), force: false));
-        Assert.Equal($"{file} exists already. Choose another file, or give --force to replace it.", error.Message);
+        Assert.Equal($"{file} exists already. Choose another file, or ask for it to be replaced.", error.Message);
+        Assert.Equal([Setting.Force], error.Settings);
         Assert.Throws<RunDirectoryException>(() => RunDirectory.CheckTableFree(file, force: false));
         TableSamples.AssertSame(TableSamples.Odd(), StoredTable.Read(file));
         RunDirectory.WriteTable(file, TableSamples.Counting(3), force: true);
@@ -191,7 +193,11 @@ public class FurtherTablesTests
 
     private static string Write(AwkwardDirectory directory, string name, bool force, params string[] tables)
     {
-        RunDirectory.Write(directory[name], new RunContents(RunSamples.Nodes, [RunSamples.Edges], RunSamples.MetricPosition, RunSamples.Facts.ToRecord()) { Tables = tables.ToDictionary(table => table, _ => TableSamples.Odd()) }, force);
+        RunDirectory.Write(directory[name],
+            new RunContents(RunSamples.Nodes, [RunSamples.Edges], RunSamples.MetricPosition, RunSamples.Facts.ToRecord())
+            {
+                Tables = tables.ToDictionary(table => table, _ => TableSamples.Odd())
+            }, force);
         return directory[name];
     }
 }

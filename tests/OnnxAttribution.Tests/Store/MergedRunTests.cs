@@ -88,7 +88,7 @@ public class MergedRunTests
     {
         using var directory = new AwkwardDirectory();
         string all = Batch(directory, old), merged = Path.Combine(all, "merged");
-        Assert.Contains("--force", Assert.Throws<RunDirectoryException>(() => RunDirectory.CheckMeanFree(all, force: false)).Message);
+        Assert.Equal([Setting.Force], Assert.Throws<RunDirectoryException>(() => RunDirectory.CheckMeanFree(all, force: false)).Settings);
         Assert.Throws<RunDirectoryException>(() => WriteMean(all, force: false, 1));
         var steps = 0;
         using (new FileSteps(all, _ =>
@@ -139,7 +139,8 @@ public class MergedRunTests
         static JsonObject At(string time) => new() { ["prompt"] = "x", ["finished_at"] = time };
         var run = RunSamples.Write(directory, "run", At("2026-01-01T00:00:00Z"));
         var begun = RunDirectory.ReadRecord(run);
-        RunDirectory.Annotate(run, "faithfulness", TableSamples.Odd(), new RunAddition { Faithfulness = new FaithfulnessRecord { Prompts = 1 } }, of: begun);
+        RunDirectory.Annotate(run, "faithfulness", TableSamples.Odd(),
+            new RunAddition { Faithfulness = new FaithfulnessRecord { Prompts = 1 } }, of: begun);
         // what else was added meanwhile makes no other run of it
         RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition(), of: begun);
         RunSamples.Write(directory, "run", At("2026-01-01T00:00:01Z"), force: true);
@@ -163,7 +164,8 @@ public class MergedRunTests
             yield return RunSamples.Edges;
         }
         Assert.ThrowsAny<OperationCanceledException>(() =>
-            RunDirectory.WriteMean(all, new RunContents(RunSamples.Nodes, Cancelling(), 0, new GraphRunRecord()), force: true, cancel.Token));
+            RunDirectory.WriteMean(all, new RunContents(RunSamples.Nodes, Cancelling(), 0, new GraphRunRecord()),
+                force: true, cancel.Token));
         Assert.Equal(before ? ["a", "b", "merged"] : ["a"],
             Directory.GetFileSystemEntries(all).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         if (before) Assert.Equal(4, RunDirectory.Read(merged).Nodes.Count);
@@ -200,5 +202,6 @@ public class MergedRunTests
     }
 
     private static string WriteMean(string batch, bool force, int nodes) =>
-        RunDirectory.WriteMean(batch, new RunContents(RunSamples.Nodes[..nodes], nodes == 4 ? [RunSamples.Edges] : [], RunSamples.MetricPosition, ((JsonObject)s_merged.DeepClone()).ToRecord()), force, default);
+        RunDirectory.WriteMean(batch, new RunContents(RunSamples.Nodes[..nodes], nodes == 4 ? [RunSamples.Edges] : [],
+            RunSamples.MetricPosition, ((JsonObject)s_merged.DeepClone()).ToRecord()), force, default);
 }

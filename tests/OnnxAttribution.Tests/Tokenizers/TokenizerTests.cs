@@ -88,7 +88,7 @@ public sealed class TokenizerTests(SmallTokenizers tokenizers) : IClassFixture<S
         var tokenizer = Tokenizer.Open(directory.Path);
         var message = Assert.Throws<TokenizerException>(() => PromptTokens.Of(new PromptTask("ab"), tokenizer, prependBos: true)).Message;
         Assert.Contains("tokenizer.json: names no token that begins a text", message);
-        Assert.Contains("--prepend-bos false", message);
+        Assert.Contains("begin prompts without one", message);
         Assert.Equal([2], PromptTokens.Of(new PromptTask("ab"), tokenizer, prependBos: false).Clean);
     }
 

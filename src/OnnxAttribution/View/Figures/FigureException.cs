@@ -1,7 +1,9 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.View.Figures;
 
 /// <summary>A figure that cannot be drawn. The message is one sentence that says why, and the mend.</summary>
-internal sealed class FigureException : Exception
+internal sealed class FigureException : OnnxAttributionException
 {
     private FigureException(string message) : base(message)
     {
@@ -16,7 +18,10 @@ internal sealed class FigureException : Exception
         new($"{file} has no column '{column}': it is no such table as '{verb}' writes");
 
     public static FigureException FileOfNoRun(string file) =>
-        new($"{file} is a file and no run directory; draw the response curve in it with --figure curve, or name a run directory");
+        new($"{file} is a file and no run directory; draw the response curve in it as the figure 'curve', or name a run directory")
+        {
+            Settings = [Setting.Figure]
+        };
 
     internal static FigureException UnknownFormat(string file, IReadOnlyList<string> formats) =>
         new($"{file} would be a {Path.GetExtension(file)} file, and none is written; "

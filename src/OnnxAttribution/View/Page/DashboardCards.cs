@@ -33,7 +33,7 @@ internal sealed record DashboardCards(IReadOnlyDictionary<(string Site, int Feat
         if (picture.Header.BundleHash is { } run && run != hash)
         {
             return None($"{directory} is another model than the run's, so features are shown without their contexts; "
-                + "name the run's bundle with --model");
+                + $"name the run's with 'onnx-attribution view {picture.Path} --model DIR'");
         }
         if (FeatureTable.Open(directory!) is not { } table)
         {
@@ -47,9 +47,9 @@ internal sealed record DashboardCards(IReadOnlyDictionary<(string Site, int Feat
 
     private static string? WithoutFeatures(RunPicture picture) =>
         picture.KeptNodes == 0 ? "no node passed the run's thresholds, so there is nothing to draw; "
-            + "make the run again with a lower --node-threshold or more --top-nodes"
+            + "make the run again with a lower threshold for nodes, or keep more of them"
         : picture.Stored.Nodes.All(n => n.Feature == NodeRow.Error) ? "no selected site has a dictionary, "
-            + "so error nodes stand for its whole activation; export the model with --dictionaries to see features"
+            + "so error nodes stand for its whole activation; export the model with dictionaries to see features"
         : null;
 
     private static string HashOf(string directory)

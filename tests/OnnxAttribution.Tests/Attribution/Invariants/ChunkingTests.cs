@@ -1,4 +1,5 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Export;
@@ -46,6 +47,7 @@ public sealed class ChunkingTests(Random2Bundle bundle) : IClassFixture<Random2B
         var e = Assert.Throws<MemoryBudgetException>(() => Random2Bundle.All(tiny, bundle.Tokens));
         Assert.Contains("needs 1 MiB", e.Message);
         Assert.Contains("give it more memory", e.Message);
+        Assert.Equal([Setting.Memory], e.Settings);
         Assert.DoesNotContain('\n', e.Message);
         Random2Bundle.All(enough, bundle.Tokens);
     }

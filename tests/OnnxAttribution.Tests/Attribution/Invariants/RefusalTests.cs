@@ -14,7 +14,7 @@ public sealed class RefusalTests(Random2Bundle bundle) : IClassFixture<Random2Bu
     {
         using var model = bundle.Open("resid");
         Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(new(MetricKind.Kl))), "kl",
-            "gradient 0", "--method ig", "exact");
+            "gradient 0", "method ig or exact", "--method");
         foreach (var method in (EffectMethod[])[EffectMethod.Ig, EffectMethod.Exact])
         {
             Assert.Contains(Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(new(MetricKind.Kl), method)).Nodes,
@@ -42,7 +42,7 @@ public sealed class RefusalTests(Random2Bundle bundle) : IClassFixture<Random2Bu
     {
         using var model = bundle.Open("resid");
         Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(new(Position: position))),
-            $"--position {position}", "0 to 3");
+            $"position {position}", "0 to 3", "--position");
     }
 
     [Theory, InlineData(-1), InlineData(257), InlineData(int.MinValue)]
@@ -50,10 +50,10 @@ public sealed class RefusalTests(Random2Bundle bundle) : IClassFixture<Random2Bu
     {
         using var model = bundle.Open("resid");
         Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(new(Target: token))),
-            $"the target {token}", "0 to 256");
+            $"the target {token}", "0 to 256", "--target");
         Refused<AttributionException>(() =>
             Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(new(MetricKind.LogitDiff, Foil: token))),
-            $"the foil {token}", "0 to 256");
+            $"the foil {token}", "0 to 256", "--foil");
     }
 
     [Theory, InlineData(-1), InlineData(257)]
@@ -69,7 +69,7 @@ public sealed class RefusalTests(Random2Bundle bundle) : IClassFixture<Random2Bu
     {
         using var model = bundle.Open("resid");
         Refused<AttributionException>(() =>
-            Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(Method: EffectMethod.Ig, Steps: 0)), "--steps 0");
+            Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(Method: EffectMethod.Ig, Steps: 0)), "0 steps", "--steps");
     }
 
     [Theory, InlineData("blocks.1.hook_mlp", "blocks.1.hook_mlp_out"), InlineData("blocks.0.attn_out", "blocks.0.hook_attn_out"),
