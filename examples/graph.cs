@@ -1,6 +1,6 @@
 // Opens a bundle, draws the graph of one prompt, reads its nodes and edges, and writes a run.
 // Run it from the repository's root after `make build`:
-//     dotnet run -c Release examples/graph.cs runs/from-csharp
+//     dotnet run -c Release examples/graph.cs -- --out runs/from-csharp
 #:project ../src/OnnxAttribution/OnnxAttribution.csproj
 #:property PublishAot=false
 using OnnxAttribution.Attribution;
@@ -29,4 +29,4 @@ foreach (var edge in run.Graph.Edges.Where(e => e.Up == strongest).OrderByDescen
 }
 
 // the run directory, with what is in memory: whole or not at all
-if (args is [var path]) run.Write(path, force: false);
+if (args is ["--out", var path]) run.Write(path, force: false);
