@@ -4,7 +4,7 @@ using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Circuits;
 
-/// <summary>Circuits of the same placement and size as another, to tell what it does from what any such circuit does.</summary>
+/// <summary>Controls of a circuit: circuits of the same placement and size, to compare its effect with.</summary>
 internal sealed class ControlCircuits
 {
     private readonly Circuit _circuit;

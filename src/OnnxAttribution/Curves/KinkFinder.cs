@@ -16,7 +16,7 @@ internal static class KinkFinder
         IEnumerable<(int Step, AttentionSwitch Switch)> switches)
     {
         var largest = activation.Max();
-        // attention may switch all it likes where the feature is off at both ends: no kink
+        // where the feature is off at both ends, a switch of attention makes no kink
         var kinks = switches.Where(s => activation[s.Step] > 0 || activation[s.Step - 1] > 0)
             .Select(s => new Kink(s.Step, position, KinkCause.Attention, s.Switch))
             .ToList();

@@ -7,6 +7,9 @@ using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Runs;
 
+/// <summary>What ablating a circuit did to one prompt.</summary>
+public sealed record CircuitPrompt(PromptTask Task, PromptTokens Tokens, CircuitAblation Result);
+
 /// <summary>A circuit ablated in a set of prompts.</summary>
 public sealed class CircuitRun
 {

@@ -2,7 +2,7 @@ using OnnxAttribution.Attribution;
 
 namespace OnnxAttribution.Validation;
 
-/// <summary>What an estimator says of all nodes, and of chosen pairs of them.</summary>
+/// <summary>Effects of all nodes by one estimator, and of chosen pairs of nodes.</summary>
 internal sealed class Estimates
 {
     private readonly IReadOnlyList<CausalNode> _nodes;
@@ -44,7 +44,7 @@ internal sealed class Estimates
     /// <summary>0 where there is no such edge.</summary>
     public float Effect(NodePair pair) => _edges.GetValueOrDefault(pair).Effect;
 
-    /// <summary>jacobian · Δ into a feature; NaN where the downstream end is another, or where nothing tells it because g_d is 0.</summary>
+    /// <summary>jacobian · Δ into a feature; NaN where the downstream end is another, or where it cannot be known because g_d is 0.</summary>
     public float Change(NodePair pair)
     {
         if (pair.Down == CausalEdge.Metric || _nodes[pair.Down].IsError) return float.NaN;

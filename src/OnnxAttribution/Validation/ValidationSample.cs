@@ -13,7 +13,7 @@ internal sealed record CheckedGraph(IReadOnlyList<CausalNode> Nodes, IReadOnlyLi
 /// <remarks>
 /// A third strongest, a third kept at random, a third dropped at random; where one stratum has too few, the others fill
 /// up. In each stratum sites (pairs of sites) take turns, each with its features and with its errors apart, so that
-/// none is missing and the large ones do not drown the others.
+/// none is missing and none is represented by its size alone.
 /// </remarks>
 internal sealed record ValidationSample(IReadOnlyList<(int Node, Stratum? Stratum)> Nodes,
     IReadOnlyList<(NodePair Pair, Stratum? Stratum)> Edges)
