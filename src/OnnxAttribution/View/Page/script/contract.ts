@@ -1,4 +1,4 @@
-// What GraphPage.cs writes into the page: null stands for a number the run does not know.
+// What PageContent.cs writes into the page, and a test compares: null stands for a number the run does not know.
 
 export type Known = number | null;
 export type Pair = [string, string];
@@ -12,7 +12,7 @@ export interface Run {
   /** The token explained, and the one it is set against; null where the metric has none. */
   target: string | null;
   foil: string | null;
-  position: Known;
+  position: number;
   clean: Known;
   patch: Known;
   top: [string, number][];
@@ -41,8 +41,21 @@ export interface Layout {
   height: number;
   boxWidth: number;
   boxHeight: number;
-  rows: { label: string; top: number; bottom: number }[];
-  columns: { label: string; position: Known; left: number; right: number }[];
+  rows: Row[];
+  columns: Column[];
+}
+
+export interface Row {
+  label: string;
+  top: number;
+  bottom: number;
+}
+
+export interface Column {
+  label: string;
+  position: Known;
+  left: number;
+  right: number;
 }
 
 export interface Site {

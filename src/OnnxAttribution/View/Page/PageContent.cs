@@ -1,0 +1,84 @@
+using System.Text.Json.Serialization;
+
+namespace OnnxAttribution.View.Page;
+
+/// <summary>What the page's script draws. <c>script/contract.ts</c> says the same, and a test compares the two.
+/// A number that the run does not know is null.</summary>
+internal sealed record PageContent(int Version, string Title, PageRun Run, PageLayout Layout, IReadOnlyList<PageSite> Sites,
+    IReadOnlyList<PageFeature> Features, IReadOnlyList<PageNode> Nodes, PageEdges Edges, PageValidation? Validation,
+    IReadOnlyList<string> Strings);
+
+/// <summary>What was asked, and what came out.</summary>
+internal sealed record PageRun
+{
+    public required string? Prompt { get; init; }
+    public required string? PatchPrompt { get; init; }
+    public required IReadOnlyList<string> Tokens { get; init; }
+    public required IReadOnlyList<string> PatchTokens { get; init; }
+    public required string Metric { get; init; }
+    public required string? Target { get; init; }
+    public required string? Foil { get; init; }
+    public required int Position { get; init; }
+    public required double? Clean { get; init; }
+    public required double? Patch { get; init; }
+    public required IReadOnlyList<TextAndNumber> Top { get; init; }
+    public required IReadOnlyList<TextPair> Options { get; init; }
+    public required string? Command { get; init; }
+    public required double? Explained { get; init; }
+    public required string Model { get; init; }
+    public required bool Aggregated { get; init; }
+    public required bool Ablation { get; init; }
+    public required double Coefficient { get; init; }
+    public required bool Patched { get; init; }
+    public required bool Merged { get; init; }
+    public required int Nodes { get; init; }
+    public required int Kept { get; init; }
+    public required int StoredEdges { get; init; }
+    public required string? Finished { get; init; }
+    public required string Version { get; init; }
+    public required bool Dashboards { get; init; }
+    public required string? Note { get; init; }
+}
+
+/// <summary>Where rows and columns lie, in pixels at zoom 1.</summary>
+internal sealed record PageLayout(double Width, double Height, double BoxWidth, double BoxHeight, IReadOnlyList<PageRow> Rows,
+    IReadOnlyList<PageColumn> Columns);
+
+/// <summary>A band of nodes of one site.</summary>
+internal sealed record PageRow(string Label, double Top, double Bottom);
+
+/// <summary>A band of nodes at one position, or of one kind of site.</summary>
+internal sealed record PageColumn(string Label, int? Position, double Left, double Right);
+
+/// <summary>A site that has drawn nodes.</summary>
+internal sealed record PageSite(string Name, string Short, string Kind, string? Neuronpedia);
+
+/// <summary>A drawn feature, or a site's error: where it is active, and its dashboard.</summary>
+internal sealed record PageFeature(int Site, int Feature, IReadOnlyList<NumberPair> Acts, PageCard? Card);
+
+/// <summary>A feature's dashboard. Texts are indices of the page's strings.</summary>
+internal sealed record PageCard(double Rate, double Mean, double Max, IReadOnlyList<long> Hist, IReadOnlyList<PageContext> Ctx,
+    IReadOnlyList<NumberPair> Up, IReadOnlyList<NumberPair> Down, IReadOnlyList<NumberPair> Near);
+
+/// <summary>A stretch of text: its quantile, the index of its peak, its tokens, and where the feature is active.</summary>
+internal sealed record PageContext(int Q, int Peak, IReadOnlyList<int> T, IReadOnlyList<NumberPair> A);
+
+/// <summary>A drawn node: site, position, feature, place, activation in both runs, gradient, effect, exact effect, short and long label.</summary>
+internal sealed record PageNode(int S, int P, int F, double X, double Y, double? A, double? Pa, double? G, double? E,
+    [property: JsonPropertyName("x_e")] double? ExactEffect, string L, string T);
+
+/// <summary>The drawn edges, column by column.</summary>
+internal sealed record PageEdges(IReadOnlyList<int> Up, IReadOnlyList<int> Down, IReadOnlyList<double?> Jac, IReadOnlyList<double?> Eff,
+    IReadOnlyList<double?> Met, IReadOnlyList<double?> Act);
+
+/// <summary>The table of a validation.</summary>
+internal sealed record PageValidation(string Text, IReadOnlyList<string> Columns, IReadOnlyList<IReadOnlyList<string>> Rows);
+
+/// <summary>Two texts, as a list of them.</summary>
+internal readonly record struct TextPair(string First, string Second);
+
+/// <summary>A text and a number, as a list of them.</summary>
+internal readonly record struct TextAndNumber(string Text, double Number);
+
+/// <summary>A whole number and a number, as a list of them.</summary>
+internal readonly record struct NumberPair(int First, double Second);

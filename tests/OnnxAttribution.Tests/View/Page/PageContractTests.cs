@@ -1,0 +1,91 @@
+using System.Reflection;
+using System.Text.Json.Serialization.Metadata;
+using System.Text.RegularExpressions;
+using OnnxAttribution.View.Page;
+
+namespace OnnxAttribution.Tests.View.Page;
+
+/// <summary>The records that are written into a page, and the script's contract, which reads them.</summary>
+public partial class PageContractTests
+{
+    private static readonly Dictionary<Type, string> s_names = new()
+    {
+        [typeof(PageContent)] = "PageData",
+        [typeof(PageNode)] = "NodeData",
+        [typeof(NumberPair)] = "[number, number]",
+        [typeof(TextAndNumber)] = "[string, number]",
+        [typeof(TextPair)] = "[string, string]",
+        [typeof(string)] = "string",
+        [typeof(bool)] = "boolean",
+    };
+
+    [Fact]
+    public void The_scripts_contract_has_the_records_properties_and_their_types()
+    {
+        var contract = Interfaces();
+        var records = Records(PageJson.Default.PageContent);
+        Assert.Equal(records.Keys.Order(), contract.Keys.Order());
+        foreach (var (name, properties) in records)
+        {
+            Assert.Equal(properties.OrderBy(p => p.Key), contract[name].OrderBy(p => p.Key));
+        }
+    }
+
+    private static Dictionary<string, Dictionary<string, string>> Records(JsonTypeInfo root)
+    {
+        var result = new Dictionary<string, Dictionary<string, string>>();
+        var nullability = new NullabilityInfoContext();
+        var open = new Stack<JsonTypeInfo>([root]);
+        while (open.TryPop(out var record))
+        {
+            var properties = new Dictionary<string, string>();
+            if (!result.TryAdd(NameOf(record.Type), properties)) continue;
+            foreach (var property in record.Properties)
+            {
+                var declared = record.Type.GetProperties()
+                    .Single(p => p.Name.Equals(property.Name.Replace("x_e", "ExactEffect"), StringComparison.OrdinalIgnoreCase));
+                var isNull = nullability.Create(declared).ReadState == NullabilityState.Nullable;
+                properties[property.Name] = TypeScript(property.PropertyType, open, record) + (isNull ? " | null" : "");
+            }
+        }
+        return result;
+    }
+
+    private static string TypeScript(Type type, Stack<JsonTypeInfo> open, JsonTypeInfo of)
+    {
+        type = Nullable.GetUnderlyingType(type) ?? type;
+        var info = of.Options.GetTypeInfo(type);
+        if (info.Kind == JsonTypeInfoKind.Object) open.Push(info);
+        if (info.Kind != JsonTypeInfoKind.Enumerable) return NameOf(type);
+        var item = info.ElementType!;
+        var element = TypeScript(item, open, of) + (Nullable.GetUnderlyingType(item) is null ? "" : " | null");
+        return element.Contains(" | ") ? $"({element})[]" : element + "[]";
+    }
+
+    private static string NameOf(Type type) => s_names.TryGetValue(type, out var name) ? name
+        : type == typeof(int) || type == typeof(long) || type == typeof(double) ? "number"
+        : type.Name["Page".Length..];
+
+    private static Dictionary<string, Dictionary<string, string>> Interfaces()
+    {
+        var contract = File.ReadAllText(Path.Combine(Repository.Root, "src/OnnxAttribution/View/Page/script/contract.ts"));
+        return Interface().Matches(contract).ToDictionary(m => m.Groups["name"].Value,
+            m => Member().Matches(m.Groups["members"].Value).ToDictionary(p => p.Groups["name"].Value, p => Plain(p.Groups["type"].Value)));
+    }
+
+    // aliases and unions of texts by what they stand for
+    private static string Plain(string type) => type switch
+    {
+        "Known" => "number | null",
+        "Known[]" => "(number | null)[]",
+        "Pair[]" => "[string, string][]",
+        _ when type.StartsWith('"') => "string",
+        _ => type,
+    };
+
+    [GeneratedRegex(@"export interface (?<name>\w+) \{(?<members>.*?)^\}", RegexOptions.Singleline | RegexOptions.Multiline)]
+    private static partial Regex Interface();
+
+    [GeneratedRegex(@"^  (?<name>\w+): (?<type>[^;]+);$", RegexOptions.Multiline)]
+    private static partial Regex Member();
+}
