@@ -19,7 +19,8 @@ public enum ErrorRule
 /// <param name="KeepsCircuit">Everything but the circuit is ablated; else the circuit.</param>
 internal sealed record AblationRow(Circuit Circuit, bool KeepsCircuit, ErrorRule Errors = ErrorRule.Keep)
 {
-    /// <summary>Features listed at a site and position, ascending; whether they are those that stay; whether the error there is ablated.</summary>
+    /// <summary>Features listed at a site and position, ascending; whether they are those that stay;
+    /// whether the error there is ablated.</summary>
     public (int[] Listed, bool Stay, bool AblatesError) At(Site site, int position)
     {
         var (features, hasError) = Circuit.At(site, position);

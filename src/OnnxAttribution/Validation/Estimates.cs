@@ -44,7 +44,8 @@ internal sealed class Estimates
     /// <summary>0 where there is no such edge.</summary>
     public float Effect(NodePair pair) => _edges.GetValueOrDefault(pair).Effect;
 
-    /// <summary>jacobian · Δ into a feature; NaN where the downstream end is another, or where it cannot be known because g_d is 0.</summary>
+    /// <summary>jacobian · Δ into a feature; NaN where the downstream end is another,
+    /// or where it cannot be known because g_d is 0.</summary>
     public float Change(NodePair pair)
     {
         if (pair.Down == CausalEdge.Metric || _nodes[pair.Down].IsError) return float.NaN;
