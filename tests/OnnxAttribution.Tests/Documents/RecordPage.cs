@@ -11,7 +11,6 @@ namespace OnnxAttribution.Tests.Documents;
 /// <summary>Pages of the reference, written from records and the comments on them.</summary>
 internal sealed partial class RecordPage
 {
-    private const int Width = 118;
     private static readonly Lazy<Dictionary<string, XElement>> s_comments = new(() => XDocument
         .Load(Path.ChangeExtension(typeof(RunRecord).Assembly.Location, ".xml"))
         .Descendants("member")
@@ -21,7 +20,11 @@ internal sealed partial class RecordPage
     private readonly HashSet<Type> _told = [];
     private readonly HashSet<PropertyInfo> _keys = [];
 
-    public void Paragraph(string text) => _text.Append(Wrapped(text, "")).Append('\n');
+    public void Paragraph(string text)
+    {
+        MarkdownText.Wrapped(_text, "", text);
+        _text.Append('\n');
+    }
 
     public void Heading(string text, int level = 2) => _text.Append($"{new string('#', level)} {text}\n\n");
 
@@ -36,10 +39,11 @@ internal sealed partial class RecordPage
         foreach (var key in type.Properties.Where(p => !p.IsExtensionData && p.Get is not null))
         {
             var words = Words(key, within);
-            if (_keys.Add(PropertyOf(type.Type, key))) _text.Append(Wrapped($"- `{key.Name}` ({words}): {Meaning(type.Type, key)}", "  "));
+            var isNew = _keys.Add(PropertyOf(type.Type, key));
+            if (isNew) MarkdownText.Wrapped(_text, "- ", $"`{key.Name}` ({words}): {Meaning(type.Type, key)}");
             else known.Add($"`{key.Name}`");
         }
-        if (known.Count > 0) _text.Append(Wrapped($"- and, as above, {string.Join(", ", known)}", "  "));
+        if (known.Count > 0) MarkdownText.Wrapped(_text, "- ", $"and, as above, {string.Join(", ", known)}");
         _text.Append('\n');
         foreach (var (name, record) in within) Section(path + name, record, $"{path}{name}.");
     }
@@ -97,24 +101,6 @@ internal sealed partial class RecordPage
     })), " ").Trim();
 
     private static string KeyOf(string cref) => JsonNamingPolicy.SnakeCaseLower.ConvertName(cref.Split('.')[^1]);
-
-    private static string Wrapped(string text, string indent)
-    {
-        var (lines, line) = (new StringBuilder(), "");
-        foreach (var word in text.Split(' '))
-        {
-            if (line.Length + word.Length + 1 > Width)
-            {
-                lines.Append(line).Append('\n');
-                line = indent + word;
-            }
-            else
-            {
-                line = line.Length == 0 ? word : $"{line} {word}";
-            }
-        }
-        return lines.Append(line).Append('\n').ToString();
-    }
 
     [GeneratedRegex(@"\s+")]
     private static partial Regex Blanks();
