@@ -15,8 +15,8 @@ internal static class ExampleProgram
             .Order(StringComparer.Ordinal),
     ];
 
-    // no compiler stays alive and holds the output open
-    private static readonly (string Name, string Value)[] s_nothingStays =
+    /// <summary>Variables with which no compiler stays alive and holds the output open.</summary>
+    public static IReadOnlyList<(string Name, string Value)> NothingStays { get; } =
         [("MSBUILDDISABLENODEREUSE", "1"), ("UseSharedCompilation", "false"), ("DOTNET_CLI_USE_MSBUILD_SERVER", "0")];
 
     // of the tests, for which the library is built
@@ -36,7 +36,7 @@ internal static class ExampleProgram
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        foreach (var (name, value) in s_nothingStays) start.Environment[name] = value;
+        foreach (var (name, value) in NothingStays) start.Environment[name] = value;
         using var process = Process.Start(start)!;
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         process.WaitForExit();
