@@ -64,7 +64,12 @@ internal sealed class SlowAblation : IDisposable
     {
         var dictionary = _model.DictionaryOf(site)!;
         var dense = new float[_tokens.Length * dictionary.FeatureCount];
-        foreach (var (t, f, a) in _model.Encoder.Active(dictionary, x, _tokens.Length)) dense[(t * dictionary.FeatureCount) + f] = a;
+        var active = _model.Encoder.Active(dictionary, x);
+        for (var t = 0; t < active.Rows; t++)
+        {
+            var (features, activations) = (active.Features(t).ToArray(), active.Activations(t).ToArray());
+            for (var i = 0; i < features.Length; i++) dense[(t * dictionary.FeatureCount) + features[i]] = activations[i];
+        }
         return dense;
     }
 

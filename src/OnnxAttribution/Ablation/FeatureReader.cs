@@ -29,7 +29,7 @@ internal sealed class FeatureReader(LoadedModel model, int positions, AblationMe
             var start = ((places[i].Row * positions) + places[i].Position) * at.Width;
             at.Current.Slice(start, at.Width).CopyTo(gathered.AsSpan(i * at.Width));
         }
-        Compare(places, model.Encoder.Active(dictionary, gathered, places.Count), dictionary.FeatureCount, ablated, into);
+        Compare(places, model.Encoder.Active(dictionary, gathered), dictionary.FeatureCount, ablated, into);
         Operations += DictionaryEncoder.Operations(dictionary, places.Count);
     }
 
@@ -53,32 +53,30 @@ internal sealed class FeatureReader(LoadedModel model, int positions, AblationMe
         return places;
     }
 
-    // active: by index into the places
-    private static void Compare(List<(int Row, int Position)> places, IReadOnlyList<(int Place, int Feature, float Activation)> active,
-        int features, ReadOnlySpan<NodeKey> ablated, StrongestEdges into)
+    // active: a row per place
+    private static void Compare(List<(int Row, int Position)> places, SparseRows active, int features,
+        ReadOnlySpan<NodeKey> ablated, StrongestEdges into)
     {
         var reference = new float[features];   // row 0's activations at the position
         var seenAt = new int[features];        // the last place at which the feature is active, + 1
         var ofReference = new List<int>();
-        var next = 0;
         for (var place = 0; place < places.Count; place++)
         {
             var (row, position) = places[place];
+            var found = active.Features(place);
+            var activations = active.Activations(place);
             if (row == 0)
             {
                 foreach (var f in ofReference) reference[f] = 0;
                 ofReference.Clear();
-                for (; next < active.Count && active[next].Place == place; next++)
-                {
-                    reference[active[next].Feature] = active[next].Activation;
-                    ofReference.Add(active[next].Feature);
-                }
+                for (var i = 0; i < found.Length; i++) reference[found[i]] = activations[i];
+                ofReference.AddRange(found);
                 continue;
             }
             var up = ablated[row - 1];
-            for (; next < active.Count && active[next].Place == place; next++)
+            for (var i = 0; i < found.Length; i++)
             {
-                var (_, f, now) = active[next];
+                var (f, now) = (found[i], activations[i]);
                 seenAt[f] = place + 1;
                 if (now != reference[f]) into.Add(up, position, f, now - reference[f]);
             }

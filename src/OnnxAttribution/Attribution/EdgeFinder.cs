@@ -246,7 +246,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
         return (rows, cotangents);
     }
 
-    private EncoderColumns? Columns(SiteEffects site, int[] rows)
+    private FeatureVectors? Columns(SiteEffects site, int[] rows)
     {
         if (site.Dictionary is null) return null;
         var needed = rows.Any(i => nodes[i].IsError) ? site.CleanEncoding.Features.SelectMany(f => f) : rows.Select(i => nodes[i].Feature);

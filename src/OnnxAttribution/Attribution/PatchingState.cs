@@ -139,7 +139,7 @@ internal sealed class PatchingState
         return state;
     }
 
-    private EncoderColumns? Columns(SparseDictionary dictionary, SparseEncoding encoding, ref long budget)
+    private FeatureVectors? Columns(SparseDictionary dictionary, SparseEncoding encoding, ref long budget)
     {
         int[] features = [.. encoding.Features.SelectMany(f => f).Distinct().Order()];
         var bytes = sizeof(float) * (long)features.Length * dictionary.Width;

@@ -21,7 +21,7 @@ internal sealed class SiteEffects(Site site, Value value, SparseDictionary? dict
 
     /// <summary>Encoder columns of all features that are active in the clean run, where they were read with the encoding;
     /// null: they are read when they are needed.</summary>
-    public EncoderColumns? EncoderColumns { get; init; }
+    public FeatureVectors? EncoderColumns { get; init; }
 
     /// <summary>∂m/∂x, [T, d]: at the clean run, or the mean over the steps of integrated gradients.</summary>
     public required float[] Gradient { get; set; }

@@ -119,7 +119,7 @@ internal sealed class CircuitEdit
         }
     }
 
-    private float[]? ChangeOf(RowEdit edit, SparseEncoding encoding, DecoderRows? more, int width)
+    private float[]? ChangeOf(RowEdit edit, SparseEncoding encoding, FeatureVectors? more, int width)
     {
         if (edit.Terms.Count == 0 && !edit.AddsSum && !edit.AblatesError) return null;
         var change = new float[width];

@@ -124,13 +124,9 @@ public static class CurveFinder
     // [rows][T], the feature's activation
     private static float[][] Read(LoadedModel model, SparseDictionary dictionary, float[] values, int rows, int positions, int feature)
     {
-        var read = new float[rows][];
-        for (var r = 0; r < rows; r++) read[r] = new float[positions];
-        foreach (var (place, f, activation) in model.Encoder.Active(dictionary, values, rows * positions))
-        {
-            if (f == feature) read[place / positions][place % positions] = activation;
-        }
-        return read;
+        var active = model.Encoder.Active(dictionary, values);
+        return [.. Enumerable.Range(0, rows).Select(r =>
+            Enumerable.Range(0, positions).Select(q => active.At((r * positions) + q, feature)).ToArray())];
     }
 
     // Σ_p ∂f_down(q)/∂f_up(p) · f_up(p), per q

@@ -29,7 +29,7 @@ internal sealed class TextPass : IDisposable
     private readonly IReadOnlyList<Site> _sites;
     private readonly SparseDictionary[] _dictionaries;
     private readonly GraphRunner _forward;
-    private readonly SiteEncoder[] _encoders;
+    private readonly DictionaryEncoder _encoder;
     private readonly FinalResidualSample? _sample;
     private readonly bool _hasBos;
     private readonly int _mostSequences;
@@ -44,7 +44,7 @@ internal sealed class TextPass : IDisposable
         var context = new RunContext(model.Context.Device, 1, model.Context.Cancel);
         var graph = Forward(bundle, sample is null ? sites : sites.Append(bundle.Sites[^1]).Distinct());
         _forward = new GraphRunner(graph, model.Context, bundle.Directory);
-        _encoders = [.. _dictionaries.Select(d => new SiteEncoder(d, context))];
+        _encoder = new DictionaryEncoder(context, findOnHost: true);
         _mostSequences = options.BatchSequences ?? Sequences(graph, model.Context.MemoryBudget / 2);
         Statistics = [.. sites.Select((s, i) => new SiteStatistics(_dictionaries[i].FeatureCount, options, SeedOf(options.Seed, s)))];
     }
@@ -83,7 +83,7 @@ internal sealed class TextPass : IDisposable
     public void Dispose()
     {
         _forward.Dispose();
-        foreach (var encoder in _encoders) encoder.Dispose();
+        _encoder.Dispose();
     }
 
     private void Encode(List<(long Number, int[] Tokens)> batch, int length, int perTask, RunResult result)
@@ -104,7 +104,7 @@ internal sealed class TextPass : IDisposable
             }
             FiniteValues.Require(rows.AsSpan(0, filled), $"the activations of {_sites[site].Name}");
             _found[task][site].Clear();
-            _encoders[site].Encode(rows.AsMemory(0, filled), _found[task][site]);
+            _encoder.AddActive(_dictionaries[site], rows.AsMemory(0, filled), _found[task][site]);
             ArrayPool<float>.Shared.Return(rows);
         });
     }
@@ -151,7 +151,7 @@ internal sealed class TextPass : IDisposable
         var sizes = new Dictionary<string, long> { ["position"] = length, ["batch"] = 1 };
         var operations = FlopCount.Of(graph, sizes) + _dictionaries.Sum(d => DictionaryEncoder.Operations(d, length));
         var most = Math.Min(MostTokens / length, MostOperations / Math.Max(1, operations));
-        var free = memory - (_model.Context.Threads * _dictionaries.Max(SiteEncoder.BytesPerCall));
+        var free = memory - (_model.Context.Threads * _dictionaries.Max(DictionaryEncoder.BytesPerCall));
         return (int)Math.Clamp(Math.Min(most,
             BatchRows.Of(free, FlopCount.BytesPer(graph, "batch", sizes), (long)length * _dictionaries.Max(d => d.Width), 1)),
             1, int.MaxValue);

@@ -4,43 +4,52 @@ using System.Runtime.Intrinsics;
 
 namespace OnnxAttribution.Dictionaries;
 
+/// <summary>Which of a row's pre-activations are active features.</summary>
+/// <param name="Features">Pre-activations of a row.</param>
+/// <param name="K">Of TopK; null: every other kind.</param>
+/// <param name="Threshold">[features], at least 0; null: 0. Not with <paramref name="K"/>.</param>
+internal readonly record struct ActiveRule(int Features, int? K, float[]? Threshold = null);
+
 /// <summary>
 /// Finds the active features in rows of pre-activations: those above 0 or their own threshold and,
 /// of a TopK dictionary, among the k largest, the lower feature first where two are equal.
 /// 1. A pass of whole vectors picks what is above a floor: 0, the thresholds, or for TopK a guess from the row before, which leaves few.
 /// 2. If fewer than k are, the row is read again with floor 0; else the k largest are selected among them.
 /// </summary>
-/// <param name="k">Of TopK; null: every other kind.</param>
-/// <param name="threshold">[features], at least 0; null: 0. Not with <paramref name="k"/>.</param>
-internal sealed class ActiveFinder(int features, int? k, float[]? threshold = null)
+/// <remarks>Whatever the guess, the answer is the same. For one thread at a time.</remarks>
+internal sealed class ActiveFinder
 {
-    private readonly ulong[] _found = new ulong[features];
+    private ulong[] _found = [];
     private float _guess;
 
     /// <summary>Adds the rows' active features.</summary>
     /// <param name="values">[rows, features].</param>
-    public void Add(ReadOnlySpan<float> values, SparseRows to)
+    public void Add(ReadOnlySpan<float> values, ActiveRule rule, SparseRows to)
     {
-        for (; values.Length > 0; values = values[features..]) AddRow(values[..features], to);
+        if (_found.Length < rule.Features) _found = new ulong[rule.Features];
+        for (; values.Length > 0; values = values[rule.Features..])
+        {
+            var row = values[..rule.Features];
+            var found = rule.K is { } k ? Largest(row, k) : rule.Threshold is { } least ? AboveThreshold(row, least) : Above(row, 0);
+            var at = to.Open(found, out var activations);
+            for (var i = 0; i < found; i++) (at[i], activations[i]) = (Feature(_found[i]), Activation(_found[i]));
+            if (rule.K is not null) at.Sort(activations);
+            to.Close(found);
+        }
     }
 
-    private void AddRow(ReadOnlySpan<float> row, SparseRows to)
+    private int Largest(ReadOnlySpan<float> row, int k)
     {
-        var found = Above(row, k is null ? 0 : _guess);
-        if (k is { } most)
+        var found = Above(row, _guess);
+        if (found < k && _guess > 0) found = Above(row, 0);
+        if (found > k)
         {
-            if (found < most && _guess > 0) found = Above(row, 0);
-            if (found > most)
-            {
-                SelectLargest(_found.AsSpan(0, found), most);
-                found = most;
-            }
-            // a row of fewer positive ones says nothing about the next
-            _guess = found < most ? 0 : 0.75f * Activation(Least(_found.AsSpan(0, found)));
+            SelectLargest(_found.AsSpan(0, found), k);
+            found = k;
         }
-        var at = to.Open(found, out var activations);
-        for (var i = 0; i < found; i++) (at[i], activations[i]) = (Feature(_found[i]), Activation(_found[i]));
-        to.Close(found);
+        // a row of fewer positive ones says nothing about the next
+        _guess = found < k ? 0 : 0.75f * Activation(Least(_found.AsSpan(0, found)));
+        return found;
     }
 
     // a key orders by activation, then by feature, lower first; positive floats order as their bits do
@@ -52,7 +61,6 @@ internal sealed class ActiveFinder(int features, int? k, float[]? threshold = nu
 
     private int Above(ReadOnlySpan<float> row, float floor)
     {
-        if (threshold is not null) return AboveThreshold(row, threshold);
         var (count, i) = (0, 0);
         ref var first = ref MemoryMarshal.GetReference(row);
         if (Vector512.IsHardwareAccelerated)

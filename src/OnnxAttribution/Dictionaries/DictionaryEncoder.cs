@@ -1,31 +1,43 @@
-using System.Numerics;
+using System.Collections.Concurrent;
 using OnnxAttribution.Checkpoints;
-using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
-using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Dictionaries;
 
-/// <summary>Runs dictionaries' encoders.</summary>
+/// <summary>Runs dictionaries' encoders. Safe for use by several threads, each call on the caller's.
+/// Owns its sessions; who makes one disposes it.</summary>
 /// <remarks>
-/// One graph per kind of dictionary; the weights are its inputs,
+/// One graph per kind of dictionary (<see cref="EncoderGraph"/>); the weights are its inputs,
 /// so that they are neither copied nor laid out anew and any number of dictionaries share it. With
 /// <paramref name="packed"/> a graph per dictionary has them as constants, which the runtime lays out for its products: 2 to 3 times faster
 /// per prompt, at the price of a copy of W_enc and about a quarter of a second each, so it pays from some fifty prompts on. The copies stop
-/// at <see cref="MostPackedBytes"/>; what comes after is read where it lies.
+/// at <see cref="MostPackedBytes"/>; what comes after is read where it lies. Over hundreds of rows laying weights out costs a few percent.
 /// </remarks>
+/// <param name="context">Its threads: what one call takes.</param>
 /// <param name="findOnHost">Where active features are looked for; null:
 /// on the host where the graph runs there, else on the device, so that only they come back.</param>
-internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? findOnHost = null) : IDisposable
+internal sealed class DictionaryEncoder(RunContext context, bool packed = false, bool? findOnHost = null) : IDisposable
 {
     private const long MostPackedBytes = 2L << 30;
 
     /// <summary>Activations of one call: 256 MiB of them, active or not.</summary>
     private const long MostActivations = 1L << 26;
 
-    private readonly Dictionary<(int? K, bool SubtractsBias, bool Scales, bool HasThreshold, string? Packed), GraphRunner> _runners = [];
+    /// <summary>Rows of one product of a long text: enough for the runtime's speed, few enough for the dense result to stay in the cache.</summary>
+    private const int RowsAtOnce = 256;
+
+    private readonly bool _onHost = findOnHost ?? context.Device == DeviceKind.Cpu;
+    private readonly Dictionary<EncoderGraph, GraphRunner> _runners = [];
     private readonly HashSet<string> _packed = [];
+    private readonly ConcurrentBag<ActiveFinder> _finders = [];
     private long _packedBytes;
+
+    /// <summary>Floating-point operations of one encoder: 2 T d n.</summary>
+    public static long Operations(SparseDictionary dictionary, int positions) =>
+        2L * positions * dictionary.Width * dictionary.FeatureCount;
+
+    /// <summary>Bytes of dense activations that a call of <see cref="AddActive"/> holds.</summary>
+    public static long BytesPerCall(SparseDictionary dictionary) => 2L * RowsAtOnce * sizeof(float) * dictionary.FeatureCount;
 
     /// <summary>One site expanded: active features, what they leave, decoder rows.</summary>
     /// <param name="dictionary">null: the site has none, and all of it is error.</param>
@@ -33,166 +45,115 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed, bool? f
     public SparseEncoding Encode(SparseDictionary? dictionary, float[] x, int positions) =>
         dictionary is null
             ? SparseEncoding.WithoutDictionary(x, positions)
-            : SparseEncoding.From(dictionary, x, positions, Active(dictionary, x, positions), context.Threads);
+            : SparseEncoding.From(dictionary, x, Active(dictionary, x), context.Threads);
 
-    /// <summary>Active features only, positions ascending: a runtime call per <see cref="MostActivations"/> numbers,
-    /// and only the active ones come back.</summary>
-    /// <param name="x">[T, d]; the positions may be of any number of prompts.</param>
-    public IReadOnlyList<(int Position, int Feature, float Activation)> Active(SparseDictionary dictionary, float[] x, int positions)
+    /// <summary>Active features only: a runtime call per <see cref="MostActivations"/> numbers.</summary>
+    /// <param name="x">[rows, d]; rows may be of any number of prompts.</param>
+    public SparseRows Active(SparseDictionary dictionary, Memory<float> x)
     {
-        var most = (int)Math.Clamp(MostActivations / dictionary.FeatureCount, 1, int.MaxValue);
-        if (positions <= most) return Run(dictionary, x, positions);
-        var all = new List<(int, int, float)>();
-        for (var first = 0; first < positions; first += most)
-        {
-            var count = Math.Min(most, positions - first);
-            foreach (var (t, f, a) in Run(dictionary, x.AsMemory(first * dictionary.Width, count * dictionary.Width), count))
-            {
-                all.Add((first + t, f, a));
-            }
-        }
-        return all;
+        var found = new SparseRows();
+        Add(dictionary, x, (int)Math.Clamp(MostActivations / dictionary.FeatureCount, 1, int.MaxValue), found);
+        return found;
     }
 
-    private List<(int, int, float)> Run(SparseDictionary dictionary, Memory<float> x, int positions)
+    /// <summary>Adds the rows' active features to what <paramref name="to"/> holds, in products of few rows.</summary>
+    /// <param name="x">[rows, d].</param>
+    public void AddActive(SparseDictionary dictionary, Memory<float> x, SparseRows to) => Add(dictionary, x, RowsAtOnce, to);
+
+    /// <summary>Adds the active features among dense pre-activations.</summary>
+    /// <param name="values">[rows, features].</param>
+    public void Find(ReadOnlySpan<float> values, ActiveRule rule, SparseRows to)
     {
-        var key = (dictionary.K, dictionary.SubtractsDecoderBias, dictionary.EncoderScale is not null, dictionary.Threshold is not null,
-            Packs(dictionary) ? dictionary.Directory : null);
-        var onHost = findOnHost ?? context.Device == DeviceKind.Cpu;
-        if (!_runners.TryGetValue(key, out var runner))
-        {
-            _runners[key] = runner = new GraphRunner(Graph(dictionary, key.Item5 is not null, onHost), context, key.Item5);
-        }
-        using var feed = Inputs(dictionary, x, positions);
-        using var result = runner.Run(feed.Values, runner.Outputs);
-        return dictionary.K is { } k ? FromTopK(result, k)
-            : onHost ? FromDense(result.Floats("values"), dictionary.FeatureCount, dictionary.Threshold)
-            : FromFound(result);
+        if (!_finders.TryTake(out var finder)) finder = new ActiveFinder();
+        finder.Add(values, rule, to);
+        _finders.Add(finder);
     }
 
-    /// <summary>What an encoder's graph reads: rows, normalised where the dictionary does so, and weights where they lie.</summary>
-    internal static Feed Inputs(SparseDictionary dictionary, Memory<float> x, int rows)
+    /// <summary>Pre-activations <c>s ∘ (x W_enc) + b</c>, [rows, n], of rows that are normalised and centred already;
+    /// the output is <see cref="EncoderGraph.Values"/>.</summary>
+    /// <param name="x">[rows, d].</param>
+    public RunResult PreActivations(SparseDictionary dictionary, float[] x)
+    {
+        var runner = Runner(dictionary, new EncoderGraph { Scales = dictionary.EncoderScale is not null });
+        using var feed = Weights(dictionary).Add("x", x, x.Length / dictionary.Width, dictionary.Width);
+        return runner.Run(feed.Values, runner.Outputs);
+    }
+
+    /// <summary>f W_dec + b_dec of dense activations.</summary>
+    /// <param name="f">[rows, n].</param>
+    /// <param name="decoder">[n, d].</param>
+    /// <param name="to">[rows, d].</param>
+    public void Decode(SparseDictionary dictionary, float[] f, Memory<float> decoder, float[] to)
     {
         int d = dictionary.Width, n = dictionary.FeatureCount;
-        var feed = new Feed()
-            .Add("x", dictionary.Normalization.Changes ? dictionary.Normalization.Apply(x.Span, d) : x, rows, d)
-            .Add("W_enc", dictionary.EncoderWeights, d, n)
-            .Add("b_enc", dictionary.EncoderBias, n).Add("b_dec", dictionary.DecoderBias, d);
-        if (dictionary.EncoderScale is { } scale) feed.Add("scale", scale, n);
-        if (dictionary.Threshold is { } threshold) feed.Add("threshold", threshold, n);
-        return feed;
+        var runner = Runner(dictionary, new EncoderGraph());
+        using var feed = new Feed().Add("x", f, f.Length / n, n).Add("W_enc", decoder, n, d).Add("b_enc", dictionary.DecoderBias, d);
+        using var result = runner.Run(feed.Values, runner.Outputs);
+        result.Floats(EncoderGraph.Values).CopyTo(to);
     }
-
-    /// <summary>Pre-activations [rows, n] as the only output, <c>values</c>, whatever φ is; the weights are inputs.</summary>
-    internal static OnnxGraph DenseGraph(SparseDictionary dictionary) => Graph(dictionary, packed: false, onHost: true, dense: true);
-
-    private bool Packs(SparseDictionary dictionary)
-    {
-        // on a device, weights that are constants stay there; as inputs they would be sent for every prompt
-        var onDevice = context.Device != DeviceKind.Cpu;
-        if (!(packed || onDevice) || dictionary.EncoderWeightsEntry.Type != TensorType.F32) return false;
-        if (onDevice || _packed.Contains(dictionary.Directory)) return true;
-        if (_packedBytes + dictionary.EncoderWeightsEntry.Length > MostPackedBytes) return false;
-        _packedBytes += dictionary.EncoderWeightsEntry.Length;
-        return _packed.Add(dictionary.Directory);
-    }
-
-    /// <summary>Floating-point operations of one encoder: 2 T d n.</summary>
-    public static long Operations(SparseDictionary dictionary, int positions) =>
-        2L * positions * dictionary.Width * dictionary.FeatureCount;
 
     public void Dispose()
     {
         foreach (var runner in _runners.Values) runner.Dispose();
     }
 
-    private static List<(int, int, float)> FromTopK(RunResult result, int k)
+    private void Add(SparseDictionary dictionary, Memory<float> x, int most, SparseRows to)
     {
-        var values = result.Floats("values");      // [T, k]
-        var indices = result.Integers("indices");
-        var active = new List<(int, int, float)>(values.Length);
-        for (var i = 0; i < values.Length; i++)
+        var width = dictionary.Width;
+        for (int rows; x.Length > 0; x = x[(rows * width)..])
         {
-            if (values[i] > 0) active.Add((i / k, (int)indices[i], values[i]));
-        }
-        return active;
-    }
-
-    private static List<(int, int, float)> FromFound(RunResult result)
-    {
-        var values = result.Floats("values");      // [K]
-        var indices = result.Integers("indices");  // [2, K]
-        var active = new List<(int, int, float)>(values.Length);
-        for (var i = 0; i < values.Length; i++) active.Add(((int)indices[i], (int)indices[values.Length + i], values[i]));
-        return active;
-    }
-
-    // nearly all entries are negative: whole vectors are passed over at once
-    private static List<(int, int, float)> FromDense(ReadOnlySpan<float> values, int n, float[]? threshold)
-    {
-        // values: [T, n], before φ; without thresholds the rows need not be told apart
-        var active = new List<(int, int, float)>();
-        var width = Vector<float>.Count;
-        var row = threshold is null ? values.Length : n;
-        for (var start = 0; start < values.Length; start += row)
-        {
-            var j = 0;
-            for (; j <= row - width; j += width)
-            {
-                var least = threshold is null ? Vector<float>.Zero : new Vector<float>(threshold, j);
-                if (!Vector.GreaterThanAny(new Vector<float>(values.Slice(start + j, width)), least)) continue;
-                for (var k = j; k < j + width; k++) Take(values, start + k, threshold?[k] ?? 0);
-            }
-            for (; j < row; j++) Take(values, start + j, threshold?[j] ?? 0);
-        }
-        return active;
-
-        void Take(ReadOnlySpan<float> from, int at, float least)
-        {
-            if (from[at] > least) active.Add((at / n, at % n, from[at]));
+            rows = Math.Min(most, x.Length / width);
+            AddRows(dictionary, x[..(rows * width)], rows, to);
         }
     }
 
-    /// <param name="onHost">The host looks for the active ones itself;
-    /// else the graph does, so that the dense activations need not leave the device.</param>
-    /// <param name="dense">Leave TopK to the host too.</param>
-    private static OnnxGraph Graph(SparseDictionary dictionary, bool packed, bool onHost, bool dense = false)
+    private void AddRows(SparseDictionary dictionary, Memory<float> x, int rows, SparseRows to)
     {
-        var g = new GraphBuilder("sae/");
-        Dim t = Dim.Named("position"), d = Dim.Of(dictionary.Width), n = Dim.Of(dictionary.FeatureCount);
-        if (!packed) (d, n) = (Dim.Named("d"), Dim.Named("n"));
-        Value Weight(string name, TensorEntry? entry, params Dim[] shape) => packed && entry is not null
-            ? g.Constant(name,
-                Constants.External(DataType.Float, entry.Shape.AsSpan(), SaeLensDictionary.WeightsFileName, entry.Offset, entry.Length))
-            : g.Input(name, DataType.Float, shape);
-        var x = g.Input("x", DataType.Float, t, d);
-        var wEnc = Weight("W_enc", dictionary.EncoderWeightsEntry, d, n);
-        var bEnc = Weight("b_enc", dictionary.EncoderBiasEntry, n);
-        var bDec = g.Input("b_dec", DataType.Float, d);
-        Value[] inputs = [x, bDec, .. new[] { wEnc, bEnc }.Where(v => v.IsInput)];
-        Value PerFeature(string name)
+        var runner = Runner(dictionary, new EncoderGraph
         {
-            var vector = g.Input(name, DataType.Float, n);
-            inputs = [.. inputs, vector];
-            return vector;
-        }
-        var centred = dictionary.SubtractsDecoderBias ? g.Sub(x, bDec) : x;
-        var pre = dictionary.EncoderScale is null
-            ? g.Emit("Gemm", [centred, wEnc, bEnc])
-            : g.Add(g.Mul(g.Emit("Gemm", [centred, wEnc]), PerFeature("scale")), bEnc);   // [T, n]
-        if (dense || (dictionary.K is null && onHost)) return new OnnxGraph(inputs, [g.Identity(pre, "values")]);
-        Value values, indices;
-        if (dictionary.K is { } k)
+            SubtractsBias = dictionary.SubtractsDecoderBias,
+            Scales = dictionary.EncoderScale is not null,
+            Finds = !_onHost,
+            K = _onHost ? null : dictionary.K,
+            HasThreshold = !_onHost && dictionary.Threshold is not null,
+            Packed = Packs(dictionary) ? dictionary.Directory : null,
+        });
+        var taken = dictionary.Normalization.Changes ? dictionary.Normalization.Apply(x.Span, dictionary.Width) : x;
+        using var feed = Weights(dictionary).Add("x", taken, rows, dictionary.Width).Add("b_dec", dictionary.DecoderBias, dictionary.Width);
+        using var result = runner.Run(feed.Values, runner.Outputs);
+        if (_onHost) Find(result.Floats(EncoderGraph.Values), new(dictionary.FeatureCount, dictionary.K, dictionary.Threshold), to);
+        else EncoderGraph.AddFound(result, rows, dictionary.K, to);
+    }
+
+    // weights are read where they lie
+    private static Feed Weights(SparseDictionary dictionary)
+    {
+        int d = dictionary.Width, n = dictionary.FeatureCount;
+        var feed = new Feed().Add("W_enc", dictionary.EncoderWeights, d, n).Add("b_enc", dictionary.EncoderBias, n);
+        if (dictionary.EncoderScale is { } scale) feed.Add("scale", scale, n);
+        if (dictionary.Threshold is { } threshold) feed.Add("threshold", threshold, n);
+        return feed;
+    }
+
+    private GraphRunner Runner(SparseDictionary dictionary, EncoderGraph graph)
+    {
+        lock (_runners)
         {
-            var top = g.Emit("TopK", [pre, g.Ints(k)], 2, ("axis", -1L), ("sorted", 0L));    // [T, k]
-            (values, indices) = (g.Relu(top[0]), top[1]);
+            if (_runners.TryGetValue(graph, out var made)) return made;
+            return _runners[graph] = new GraphRunner(graph.Build(dictionary), context, graph.Packed);
         }
-        else
+    }
+
+    private bool Packs(SparseDictionary dictionary)
+    {
+        // on a device, weights that are constants stay there; as inputs they would be sent for every prompt
+        if (!(packed || !_onHost) || dictionary.EncoderWeightsEntry.Type != TensorType.F32) return false;
+        lock (_runners)
         {
-            var f = dictionary.Threshold is null ? g.Relu(pre) : g.Where(g.Greater(pre, PerFeature("threshold")), pre, g.Scalar(0));
-            indices = g.Emit("NonZero", [f]);                                                // [2, K]
-            values = g.Emit("GatherND", [f, g.Transpose(indices, 1, 0)]);                    // [K]
+            if ((!_onHost && context.Device != DeviceKind.Cpu) || _packed.Contains(dictionary.Directory)) return true;
+            if (!packed || _packedBytes + dictionary.EncoderWeightsEntry.Length > MostPackedBytes) return false;
+            _packedBytes += dictionary.EncoderWeightsEntry.Length;
+            return _packed.Add(dictionary.Directory);
         }
-        return new OnnxGraph(inputs, [g.Identity(values, "values"), g.Identity(indices, "indices")]);
     }
 }

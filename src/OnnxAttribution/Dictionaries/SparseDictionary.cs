@@ -75,9 +75,9 @@ internal sealed class SparseDictionary : IDisposable
 
     /// <summary>Decoder rows of chosen features, ascending:
     /// read one by one, since mapping the file would bring in a whole stretch around each.</summary>
-    public DecoderRows DecoderRows(int[] features, int threads)
+    public FeatureVectors DecoderRows(int[] features, int threads)
     {
-        var rows = new DecoderRows(features, Width);
+        var rows = new FeatureVectors(features, Width);
         Parallel.For(0, features.Length, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
         {
             if (_decoder is { } all) all.AsSpan(features[i] * Width, Width).CopyTo(rows.At(i));
@@ -88,11 +88,11 @@ internal sealed class SparseDictionary : IDisposable
     }
 
     /// <summary>Encoder columns of chosen features, [features, d].</summary>
-    public EncoderColumns EncoderColumns(int[] features, int threads)
+    public FeatureVectors EncoderColumns(int[] features, int threads)
     {
         const int block = 8;
         int d = Width, n = FeatureCount;
-        var result = GC.AllocateUninitializedArray<float>(checked(features.Length * d));
+        var columns = new FeatureVectors(features, d);
         // W_enc is [d, n]: 8 rows at a time, so that each feature's 8 numbers are written next to each other. 1,000 of
         // 24,576 columns touch most of the file's cache lines: this runs at the memory's speed (measured: 131 ms for 37
         // sites, summing all of W_enc 104; 16 rows 142, 64 rows 158)
@@ -103,12 +103,12 @@ internal sealed class SparseDictionary : IDisposable
             for (var i = 0; i < features.Length; i++)
             {
                 var at = features[i];
-                var target = result.AsSpan((i * d) + from, to - from);
+                var target = columns.At(i)[from..to];
                 for (var k = 0; k < target.Length; k++) target[k] = w[((from + k) * n) + at];
                 if (EncoderScale is { } s) TensorPrimitives.Multiply(target, s[at], target);
             }
         });
-        return new EncoderColumns(features, result, d);
+        return columns;
     }
 
     /// <summary>Its W_enc does not stay mapped.</summary>

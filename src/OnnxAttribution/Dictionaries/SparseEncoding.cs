@@ -30,7 +30,7 @@ internal sealed class SparseEncoding
     public float[] Scales { get; }
 
     /// <summary>Decoder rows of all active features.</summary>
-    public DecoderRows Decoder { get; private set; } = new([], 0);
+    public FeatureVectors Decoder { get; private init; } = new([], 0);
 
     public ReadOnlySpan<float> Error(int position) => Errors.AsSpan(position * Width, Width);
 
@@ -51,33 +51,30 @@ internal sealed class SparseEncoding
         return result;
     }
 
-    /// <param name="active">Position, feature and activation of every active feature, in any order.</param>
-    public static SparseEncoding From(SparseDictionary dictionary, float[] x, int positions,
-        IEnumerable<(int Position, int Feature, float Activation)> active, int threads)
+    /// <param name="x">[T, d].</param>
+    /// <param name="active">A row per position.</param>
+    public static SparseEncoding From(SparseDictionary dictionary, float[] x, SparseRows active, int threads)
     {
-        var d = dictionary.Width;
-        var result = new SparseEncoding(positions, d);
-        var byPosition = active.ToLookup(a => a.Position);
-        result.Decoder = dictionary.DecoderRows([.. byPosition.SelectMany(g => g).Select(a => a.Feature).Distinct().Order()], threads);
-        Parallel.For(0, positions, new ParallelOptions { MaxDegreeOfParallelism = threads }, t =>
-        {
-            var row = x.AsSpan(t * d, d);
-            var found = byPosition[t].OrderBy(a => a.Feature).ToArray();
-            result.Features[t] = [.. found.Select(a => a.Feature)];
-            result.Activations[t] = [.. found.Select(a => a.Activation)];
-            var (mean, scale) = dictionary.Normalization.Statistics(row);
-            result.Scales[t] = scale;
-            Span<float> reconstruction = new float[d];
-            dictionary.DecoderBias.Span.CopyTo(reconstruction);
-            foreach (var (_, feature, activation) in found)
-            {
-                TensorPrimitives.MultiplyAdd(result.Decoder[feature], activation, reconstruction, reconstruction);
-            }
-            var error = result.Errors.AsSpan(t * d, d);
-            TensorPrimitives.Multiply(reconstruction, scale, reconstruction);
-            TensorPrimitives.Add(reconstruction, mean, reconstruction);
-            TensorPrimitives.Subtract(row, reconstruction, error);
-        });
+        var result = new SparseEncoding(active.Rows, dictionary.Width) { Decoder = dictionary.DecoderRows(active.DistinctFeatures(), threads) };
+        Parallel.For(0, active.Rows, new ParallelOptions { MaxDegreeOfParallelism = threads }, t => result.Fill(t, dictionary, x, active));
         return result;
+    }
+
+    private void Fill(int t, SparseDictionary dictionary, float[] x, SparseRows active)
+    {
+        var row = x.AsSpan(t * Width, Width);
+        var (features, activations) = (active.Features(t).ToArray(), active.Activations(t).ToArray());
+        (Features[t], Activations[t]) = (features, activations);
+        var (mean, scale) = dictionary.Normalization.Statistics(row);
+        Scales[t] = scale;
+        Span<float> reconstruction = new float[Width];
+        dictionary.DecoderBias.Span.CopyTo(reconstruction);
+        for (var i = 0; i < features.Length; i++)
+        {
+            TensorPrimitives.MultiplyAdd(Decoder[features[i]], activations[i], reconstruction, reconstruction);
+        }
+        TensorPrimitives.Multiply(reconstruction, scale, reconstruction);
+        TensorPrimitives.Add(reconstruction, mean, reconstruction);
+        TensorPrimitives.Subtract(row, reconstruction, Errors.AsSpan(t * Width, Width));
     }
 }

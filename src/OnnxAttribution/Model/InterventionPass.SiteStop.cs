@@ -103,7 +103,7 @@ public sealed class SiteStop
         if (_edits.Count == 0) return;
         var edits = _edits.ToArray();
         _edits.Clear();
-        Add(FeatureEdits.Changes(_model, _model.DictionaryOf(Site)!, Current, Rows, _positions, edits));
+        Add(FeatureEdits.Changes(_model, _model.DictionaryOf(Site)!, Current, (Rows, _positions), edits));
     }
 
     private void Edit(int feature, float scale, float offset, int? position, int? row)

@@ -73,11 +73,10 @@ public sealed class BundleCheck
 
     private CheckReport Report(IReadOnlyList<Site> sites)
     {
-        using var product = new EncoderProduct(_model.Context);
         foreach (var withBos in (ReadOnlySpan<bool>)[true, false])
         {
             var some = sites.Where(s => RecordOf(s).PrependBos == withBos).ToList();
-            if (some.Count > 0) Check(some, withBos, product);
+            if (some.Count > 0) Check(some, withBos);
         }
         var notes = new List<string>();
         if (sites.Select(s => RecordOf(s).PrependBos).Distinct().Count() > 1)
@@ -96,7 +95,7 @@ public sealed class BundleCheck
             [.. _findings.OrderBy(f => order.IndexOf(f.Site))], notes);
     }
 
-    private void Check(List<Site> sites, bool withBos, EncoderProduct product)
+    private void Check(List<Site> sites, bool withBos)
     {
         var layout = RowLayout.Of(_text.Sequences, withBos ? _model.Tokenizer.RequireBeginOfText() : null);
         var loss = layout.Beginning(_options.LossTokens);
@@ -112,7 +111,7 @@ public sealed class BundleCheck
                 _progress?.Report($"{site} ({_checked.Count + 1} of {_model.Selected.Count})");
                 var dictionary = _model.DictionaryOf(site)!;
                 if (loss.Rows > 0) rebuilt[site] = new float[loss.Rows * dictionary.Width];
-                Check(site, withBos, new DictionaryTrial(dictionary, product, _model.Context), activations[site], layout,
+                Check(site, withBos, new DictionaryTrial(dictionary, _model.Encoder, _model.Context), activations[site], layout,
                     rebuilt.GetValueOrDefault(site));
                 activations.Remove(site);
             }

@@ -12,15 +12,14 @@ namespace OnnxAttribution.Preflight;
 /// 2. for each <see cref="OutputReading"/>, which share the product, active features are found and decoded, rows side by side.
 /// </summary>
 /// <remarks>Holds all decoder rows while it lives: one dictionary is tried at a time.</remarks>
-internal sealed class DictionaryTrial(SparseDictionary dictionary, EncoderProduct product, RunContext context)
+internal sealed class DictionaryTrial(SparseDictionary dictionary, DictionaryEncoder encoder, RunContext context)
 {
     private const int RowsAtOnce = 256, RowsPerTask = 16;
 
     /// <summary>From one active feature in so many on, a whole product is quicker.</summary>
     private const int DenseFrom = 12;
 
-    private readonly DecoderRows _decoder = dictionary.DecoderRows([.. Enumerable.Range(0, dictionary.FeatureCount)], context.Threads);
-    private readonly ConcurrentDictionary<(int? K, bool HasThreshold), ConcurrentBag<ActiveFinder>> _finders = [];
+    private readonly FeatureVectors _decoder = dictionary.DecoderRows([.. Enumerable.Range(0, dictionary.FeatureCount)], context.Threads);
     private readonly ConcurrentDictionary<int, float[]> _powers = [];
 
     public SparseDictionary Dictionary => dictionary;
@@ -44,10 +43,10 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, EncoderProduc
         {
             context.Cancel.ThrowIfCancellationRequested();
             var count = Math.Min(RowsAtOnce, layout.Rows - first);
-            using var result = product.Run(dictionary, Encoded(input, target.AsSpan(first * d, count * d)), count);
+            using var result = encoder.PreActivations(dictionary, Encoded(input, target.AsSpan(first * d, count * d)));
             var (begin, found) = (first, new SparseRows[outputs.Count, (count + RowsPerTask - 1) / RowsPerTask]);
             InParallel(found.Length, i => found[i % outputs.Count, i / outputs.Count] = Found(outputs[i % outputs.Count],
-                result.Floats(EncoderProduct.Output), i / outputs.Count * RowsPerTask, count));
+                result.Floats(EncoderGraph.Values), i / outputs.Count * RowsPerTask, count));
             for (var i = 0; i < outputs.Count; i++)
             {
                 SparseRows[] active = [.. Enumerable.Range(0, found.GetLength(1)).Select(task => found[i, task])];
@@ -91,12 +90,10 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, EncoderProduc
     private SparseRows Found(OutputReading output, ReadOnlySpan<float> product, int from, int rows)
     {
         var n = dictionary.FeatureCount;
-        var bag = _finders.GetOrAdd((output.K, output.HasThreshold), _ => []);
-        if (!bag.TryTake(out var finder)) finder = new ActiveFinder(n, output.K, output.HasThreshold ? dictionary.Threshold : null);
         var pre = product.Slice(from * n, Math.Min(RowsPerTask, rows - from) * n);
         var found = new SparseRows();
-        finder.Add(output.SelectsByNorm ? TimesNorms(pre) : pre, found);
-        bag.Add(finder);
+        var rule = new ActiveRule(n, output.K, output.HasThreshold ? dictionary.Threshold : null);
+        encoder.Find(output.SelectsByNorm ? TimesNorms(pre) : pre, rule, found);
         return found;
     }
 
@@ -141,7 +138,7 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, EncoderProduc
                 for (var i = 0; i < features.Length; i++) row[features[i]] = activations[i] * (weights?[features[i]] ?? 1);
             }
         });
-        product.Decode(dense, _decoder.All, dictionary.DecoderBias, result);
+        encoder.Decode(dictionary, dense, _decoder.All, result);
         return result;
     }
 

@@ -34,6 +34,14 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
     /// <summary>An edge of a pass: the row in which its upstream node is moved, its downstream node, and its index in the answer.</summary>
     private readonly record struct Wanted(int Row, int Down, int Index);
 
+    // active features, and which of their rows is which row and position of the pass
+    private sealed record ActiveAt(SparseRows Found, Dictionary<(int Row, int Position), int> Index)
+    {
+        public float Of(int row, CausalNode node) => Found.At(Index[(row, node.Position)], node.Feature);
+
+        public SparseRows At(IEnumerable<(int Row, int Position)> rows) => Found.Select(rows.Select(r => Index[r]));
+    }
+
     /// <summary>Follows edges.</summary>
     /// <param name="pairs">In any order; a pair without a direct path has the change 0.</param>
     /// <param name="done">Told of the number of edges done so far.</param>
@@ -101,31 +109,27 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
         // each (row, position) once, and with it what row 0 holds there
         var rows = wanted.Select(w => (w.Row, nodes[w.Down].Position)).Distinct().ToArray();
         (int Row, int Position)[] all = [.. rows, .. rows.Select(p => p.Position).Distinct().Select(p => (0, p))];
-        var found = site.Dictionary is null ? [] : _model.Encoder.Active(site.Dictionary, Gather(x, all, site.Width), all.Length);
-        var byRow = found.ToLookup(a => all[a.Position], a => (a.Feature, a.Activation));
-        ReadFeatures([.. wanted.Where(w => !nodes[w.Down].IsError)], byRow, result);
-        ReadErrors(site, x, [.. wanted.Where(w => nodes[w.Down].IsError)], byRow, result);
+        var found = site.Dictionary is null ? new SparseRows() : _model.Encoder.Active(site.Dictionary, Gather(x, all, site.Width));
+        var active = new ActiveAt(found, all.Select((p, i) => (p, i)).ToDictionary(p => p.p, p => p.i));
+        ReadFeatures([.. wanted.Where(w => !nodes[w.Down].IsError)], active, result);
+        ReadErrors(site, x, [.. wanted.Where(w => nodes[w.Down].IsError)], active, result);
     }
 
-    private void ReadFeatures(Wanted[] wanted, ILookup<(int Row, int Position), (int Feature, float Activation)> byRow, ExactEdge[] result)
+    private void ReadFeatures(Wanted[] wanted, ActiveAt active, ExactEdge[] result)
     {
-        var active = byRow.SelectMany(r => r.Select(a => (r.Key.Row, r.Key.Position, a.Feature, a.Activation)))
-            .ToDictionary(a => (a.Row, a.Position, a.Feature), a => a.Activation);
         foreach (var w in wanted)
         {
             var node = nodes[w.Down];
-            var change = active.GetValueOrDefault((w.Row, node.Position, node.Feature))
-                - active.GetValueOrDefault((0, node.Position, node.Feature));
+            var change = active.Of(w.Row, node) - active.Of(0, node);
             result[w.Index] = new ExactEdge(change, change == 0 ? 0 : node.Gradient * change);
         }
     }
 
-    private void ReadErrors(SiteEffects site, ReadOnlySpan<float> x, Wanted[] wanted,
-        ILookup<(int Row, int Position), (int Feature, float Activation)> byRow, ExactEdge[] result)
+    private void ReadErrors(SiteEffects site, ReadOnlySpan<float> x, Wanted[] wanted, ActiveAt active, ExactEdge[] result)
     {
         if (wanted.Length == 0) return;
         (int Row, int Position)[] moved = [.. wanted.Select(w => (w.Row, nodes[w.Down].Position))];
-        var changes = ErrorChanges(site, x, moved, byRow);
+        var changes = ErrorChanges(site, x, moved, active);
         for (var i = 0; i < wanted.Length; i++)
         {
             var effect = TensorPrimitives.Dot(site.GradientAt(moved[i].Position), changes.AsSpan(i * site.Width, site.Width));
@@ -134,15 +138,13 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
     }
 
     // [moved, d]: Δε against row 0
-    private float[] ErrorChanges(SiteEffects site, ReadOnlySpan<float> x, (int Row, int Position)[] moved,
-        ILookup<(int Row, int Position), (int Feature, float Activation)> byRow)
+    private float[] ErrorChanges(SiteEffects site, ReadOnlySpan<float> x, (int Row, int Position)[] moved, ActiveAt active)
     {
         (int Row, int Position)[] still = [.. moved.Select(m => (0, m.Position))];
         float[] before = Gather(x, still, site.Width), after = Gather(x, moved, site.Width);
         SparseEncoding Encode(float[] values, (int, int)[] rows) =>
             site.Dictionary is null ? SparseEncoding.WithoutDictionary(values, rows.Length)
-                : SparseEncoding.From(site.Dictionary, values, rows.Length,
-                    rows.SelectMany((r, i) => byRow[r].Select(a => (i, a.Feature, a.Activation))), _model.Context.Threads);
+                : SparseEncoding.From(site.Dictionary, values, active.At(rows), _model.Context.Threads);
         return SiteEffects.ErrorChangeOf(site.Dictionary, before, Encode(before, still), after, Encode(after, moved));
     }
 

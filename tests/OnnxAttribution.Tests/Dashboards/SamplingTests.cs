@@ -39,7 +39,7 @@ public class SamplingTests
             .ToArray();    // many lie on a threshold
         var threshold = Enumerable.Range(0, n).Select(_ => MathF.Round(random.NextSingle() * 4) / 8).ToArray();
         var found = new SparseRows();
-        new ActiveFinder(n, null, threshold).Add(values, found);
+        new ActiveFinder().Add(values, new ActiveRule(n, null, threshold), found);
         for (var r = 0; r < 20; r++)
         {
             var expected = Enumerable.Range(0, n).Where(j => values[(r * n) + j] > threshold[j]).Select(j => (j, values[(r * n) + j]));
@@ -56,14 +56,14 @@ public class SamplingTests
             .Select(i => MathF.Round((random.NextSingle() - 0.7f + (i / n % 3 * 0.1f)) * 40) / 8)
             .ToArray();    // many are equal
         var found = new SparseRows();
-        new ActiveFinder(n, k).Add(values, found);
+        new ActiveFinder().Add(values, new ActiveRule(n, k), found);
         Assert.Equal(200, found.Rows);
         for (var r = 0; r < 200; r++)
         {
             var row = values.AsSpan(r * n, n).ToArray();
             var expected = row.Index().Where(e => e.Item > 0).OrderByDescending(e => e.Item).ThenBy(e => e.Index).Take(k ?? n)
                 .OrderBy(e => e.Index).ToList();
-            var actual = found.Features(r).ToArray().Zip(found.Activations(r).ToArray()).OrderBy(e => e.First).ToList();
+            var actual = found.Features(r).ToArray().Zip(found.Activations(r).ToArray());
             Assert.Equal(expected.Select(e => (e.Index, e.Item)), actual);
             Assert.Equal(expected.Count == 0 ? 0 : expected[0].Item, expected.Count == 0 ? 0 : found.At(r, expected[0].Index));
         }

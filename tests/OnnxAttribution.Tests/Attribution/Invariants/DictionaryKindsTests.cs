@@ -100,16 +100,16 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
         using var model = bundle.Open(site);
         var dictionary = model.DictionaryAt(0)!;
         var x = Rows(dictionary.Width, 300);
-        using var encoder = new SiteEncoder(dictionary, new RunContext(threads: 1));
+        using var encoder = new DictionaryEncoder(new RunContext(threads: 1), findOnHost: true);
         var rows = new SparseRows();
-        encoder.Encode(x, rows);
+        encoder.AddActive(dictionary, x, rows);
         var encoding = model.Encoder.Encode(dictionary, x, 300);
         Assert.Equal(300, rows.Rows);
         for (var t = 0; t < 300; t++)
         {
-            var found = rows.Features(t).ToArray().Zip(rows.Activations(t).ToArray()).OrderBy(f => f.First).ToList();
-            Assert.Equal(encoding.Features[t], found.Select(f => f.First));
-            for (var i = 0; i < found.Count; i++) Assert.Equal(encoding.Activations[t][i], found[i].Second, 1e-5f);
+            var found = rows.Activations(t).ToArray();
+            Assert.Equal(encoding.Features[t], rows.Features(t).ToArray());
+            for (var i = 0; i < found.Length; i++) Assert.Equal(encoding.Activations[t][i], found[i], 1e-5f);
         }
     }
 
@@ -167,10 +167,14 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
         const double step = 1.0 / 64;
         using var model = bundle.Open(up, down);
         using var clean = ActivationCache.Of(model, bundle.Tokens);
-        (int Position, int Feature, float Activation) Strongest(string site, int? at = null) =>
-            model.Encoder.Active(model.DictionaryOf(model.Bundle.SiteNamed(site))!, clean[site].ToArray(), bundle.Tokens.Length)
-                .Where(a => at is null ? a.Position > 0 : a.Position == at)
+        (int Position, int Feature, float Activation) Strongest(string site, int? at = null)
+        {
+            var encoding = model.Encoder.Encode(model.DictionaryOf(model.Bundle.SiteNamed(site)), clean[site].ToArray(), bundle.Tokens.Length);
+            return Enumerable.Range(0, bundle.Tokens.Length)
+                .Where(p => at is null ? p > 0 : p == at)
+                .SelectMany(p => encoding.Features[p].Zip(encoding.Activations[p], (f, a) => (Position: p, Feature: f, Activation: a)))
                 .MaxBy(a => a.Activation);
+        }
         var from = Strongest(up);
         var curve = CurveFinder.Find(model, bundle.Tokens, new FeatureName(up, from.Feature),
             new FeatureName(down, Strongest(down, from.Position).Feature), [1 - step, 1, 1 + step]);
