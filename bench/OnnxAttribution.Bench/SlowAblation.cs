@@ -93,7 +93,7 @@ internal sealed class SlowAblation : IDisposable
     private Dictionary<string, float[]> Pass(Site? changed, float[] change, IEnumerable<Site> held)
     {
         long length = _tokens.Length;
-        using var feed = new Feed().Add("tokens", Array.ConvertAll(_tokens, t => (long)t), 1, length);
+        using var feed = new Feed().AddTokens(_tokens);
         if (changed is not null) feed.Add(changed.Name + ".shift", change, 1, length, change.Length / length);
         foreach (var site in held)
         {

@@ -1,3 +1,4 @@
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
 
@@ -25,7 +26,7 @@ internal sealed class SiteGraph
             }
         }
         _children = children;
-        var read = Topology.DirectlyReadBy(model.Graph["logits"], candidates);
+        var read = Topology.DirectlyReadBy(model.Graph[ModelBundle.Logits], candidates);
         _reachesMetric = [.. values.Select(read.Contains)];
     }
 

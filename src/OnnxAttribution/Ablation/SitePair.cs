@@ -22,7 +22,7 @@ internal sealed record SitePair(Site Up, Site? Down, bool SamePosition)
             }
         }
         if (metric == MetricKind.Kl) return sitePairs;   // no gradient at the clean run, so no estimate to hold against an exact change
-        var logits = model.Graph["logits"];
+        var logits = model.Graph[ModelBundle.Logits];
         foreach (var parent in GradientGraphs.Of(model).Head(metric, Estimator.Gradient).Parents)
         {
             var axes = PushForward.PositionWise(GradientRules.Gradient, new Dictionary<Onnx.Value, int> { [parent] = 1 },

@@ -89,7 +89,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
         using var feed = new Feed()
             .Add(SegmentJacobian.RowPositions, positions, rows.Length)
             .Add(SegmentJacobian.RowCotangents, cotangents, rows.Length, cotangents.Length / rows.Length)
-            .Add("tokens", Array.ConvertAll(tokens, t => (long)t), 1, _positions);
+            .AddTokens(tokens);
         foreach (var s in sites.Where(s => runner.Inputs.Contains(s.Value.Name))) feed.Add(s.Value.Name, s.Clean, 1, _positions, s.Width);
         foreach (var link in segment.Parents)
         {

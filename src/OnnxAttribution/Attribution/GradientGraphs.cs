@@ -35,7 +35,7 @@ internal sealed class GradientGraphs : IDisposable
             // a site that the metric does not read (its position is later, say) has no gradient at all
             if (gradients.TryGetValue(value, out var gradient)) outputs.Add(metric.G.Identity(gradient, GradientName(site)));
         }
-        var graph = new OnnxGraph([_model.Graph["tokens"], .. metric.Inputs], outputs);
+        var graph = new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. metric.Inputs], outputs);
         var operations = FlopCount.Of(graph, new Dictionary<string, long> { ["position"] = positions, ["batch"] = 1 });
         return _passes[(kind, estimator)] = (metric, _model.Runner(graph), operations);
     }
@@ -64,7 +64,7 @@ internal sealed class GradientGraphs : IDisposable
         // a site may be read and yet have no gradient, where the estimator holds fixed all that reads it
         Value[] parents = [.. values.Where(gradients.ContainsKey)];
         var outputs = parents.Select(p => metric.G.Identity(gradients[p], p.Name + ".grad")).ToList();
-        var graph = new OnnxGraph([_model.Graph["tokens"], .. values, .. metric.Inputs], outputs);
+        var graph = new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. values, .. metric.Inputs], outputs);
         return _heads[(kind, estimator)] = (parents, _model.Runner(graph));
     }
 

@@ -50,7 +50,7 @@ internal sealed class ModelPass
     }
 
     internal static Feed Inputs(int[] tokens, MetricRequest request) => new Feed()
-        .Add("tokens", Array.ConvertAll(tokens, t => (long)t), 1, tokens.Length)
+        .AddTokens(tokens)
         .Add(MetricGraph.Position, new long[] { request.Position ?? tokens.Length - 1 }, 1)
         .Add(MetricGraph.Target, new long[] { request.Target ?? MetricGraph.Own })
         .Add(MetricGraph.Foil, new long[] { request.Foil ?? MetricGraph.Own });

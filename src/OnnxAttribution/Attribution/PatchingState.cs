@@ -104,8 +104,7 @@ internal sealed class PatchingState
     {
         if (steps > 0)
         {
-            using var patching = new SitePatching(Model, site, Clean, Metric, Tokens, estimator);
-            return patching.MeanGradient(steps);
+            return new IntegratedGradients(Model, Clean, Metric, Tokens).Mean(site, estimator, steps);
         }
         if (!_passes.TryGetValue(estimator, out var pass))
         {

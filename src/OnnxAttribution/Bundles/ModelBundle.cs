@@ -8,6 +8,9 @@ namespace OnnxAttribution.Bundles;
 /// Dictionaries that are opened become the caller's.</summary>
 internal sealed class ModelBundle
 {
+    /// <summary>Names of the graph's input, int64 [batch, position], and of its output, float32 [batch, position, vocabulary].</summary>
+    public const string Tokens = "tokens", Logits = "logits";
+
     private bool _sized;
 
     private static readonly string[] s_kinds = [.. Enum.GetValues<SiteKind>().Select(Site.NameOf)];
@@ -117,8 +120,8 @@ internal sealed class ModelBundle
     // what every verb asks the graph for by name
     private void RequireTensors(OnnxGraph graph)
     {
-        foreach (var name in (string[])["tokens", "logits", .. Manifest.Hooks]) _ = graph[name];
-        if (graph["logits"].Shape is not [_, _, { Size: not null }])
+        foreach (var name in (string[])[Tokens, Logits, .. Manifest.Hooks]) _ = graph[name];
+        if (graph[Logits].Shape is not [_, _, { Size: not null }])
         {
             throw new GraphException("its logits are not [batch, position, vocabulary]; export the bundle again");
         }

@@ -14,38 +14,31 @@ internal sealed class ScaledRuns : IDisposable
 {
     private const string PatternHook = ".attn.hook_pattern";
 
-    private readonly GraphRunner _runner;
-    private readonly Feed _fixed = new();
-    private readonly Site _up;
+    private readonly ResumedModel _resumed;
     private readonly Site _down;
     private readonly float[] _clean;
     private readonly float[] _cleanDown;
     private readonly int _positions;
-    private readonly int _rowsPerRun;
     private readonly string[] _patterns;
 
     public ScaledRuns(LoadedModel model, Site up, Site down, ActivationCache clean)
     {
-        (_up, _down, _positions) = (up, down, clean.Tokens.Count);
+        (_down, _positions) = (down, clean.Tokens.Count);
         (_clean, _cleanDown) = (clean[up.Name].ToArray(), clean[down.Name].ToArray());
-        var graph = model.Bundle.WithoutInterventions(batch: null);
-        var (from, to) = (graph[up.Name], graph[down.Name]);
-        var changed = Topology.DependentOn([from], Topology.Between([], [to]));
-        // sites that the change does not reach stay at their clean values, so they need no batch
-        var frozen = model.Bundle.Sites.Select(s => graph[s.Name]).Where(v => v != from && !changed.Contains(v)).ToList();
-        var onTheWay = new OnnxGraph([from, .. frozen, graph["tokens"]], [to]).Ops().SelectMany(o => o.Out).ToHashSet();
-        var patterns = changed.Where(v => v.Name.EndsWith(PatternHook, StringComparison.Ordinal) && onTheWay.Contains(v))
+        var cut = new ModelCut(model, up);
+        var to = cut.Graph[down.Name];
+        var reached = cut.Reached(to);
+        var held = cut.Sites.Where(s => !reached.Contains(s)).ToList();
+        var onTheWay = new OnnxGraph([cut.From, .. held, cut.Graph[ModelBundle.Tokens]], [to]).Ops().SelectMany(o => o.Out).ToHashSet();
+        var patterns = reached.Where(v => v.Name.EndsWith(PatternHook, StringComparison.Ordinal) && onTheWay.Contains(v))
             .OrderBy(LayerOf)
             .ToList();
         (_patterns, Layers) = ([.. patterns.Select(p => p.Name)], [.. patterns.Select(LayerOf)]);
-        var resumed = new OnnxGraph([from, .. frozen, graph["tokens"]], [to, .. patterns]) { Broadcast = frozen.ToHashSet() };
-        var perRow = FlopCount.BytesPer(resumed, "batch", new Dictionary<string, long> { ["position"] = _positions });
-        // the largest is a pattern, [H, T, T]
-        var largest = Math.Max(_clean.Length, patterns.Count == 0 ? 0 : (long)model.Bundle.Manifest.NHeads * _positions * _positions);
-        _rowsPerRun = BatchRows.Of(model.Context.MemoryBudget, perRow, largest, 2);
-        _runner = new GraphRunner(resumed, model.Context, model.Bundle.Directory);
-        foreach (var f in frozen) _fixed.Add(f.Name, clean[f.Name].ToArray(), 1, _positions, clean[f.Name].Length / _positions);
-        _fixed.Add("tokens", Array.ConvertAll(clean.TokenArray, t => (long)t), 1, _positions);
+        _resumed = new ResumedModel(model, cut, new([to, .. patterns], held)
+        {
+            LargestOutput = patterns.Count == 0 ? 0 : (long)model.Bundle.Manifest.NHeads * _positions * _positions,   // [H, T, T]
+            LeastRows = 2,
+        }, clean.TokenArray, site => clean[site].ToArray());
     }
 
     /// <summary>Blocks between the two sites whose attention the change can reach, ascending.</summary>
@@ -61,7 +54,7 @@ internal sealed class ScaledRuns : IDisposable
     /// <exception cref="AttributionException">An activation overflows.</exception>
     public void ForEach(IReadOnlyList<double> coefficients, float[] direction, Take take)
     {
-        var perRun = _rowsPerRun - 1;
+        var perRun = _resumed.RowsPerRun - 1;
         for (var first = 0; first < coefficients.Count; first += perRun)
         {
             var count = Math.Min(perRun, coefficients.Count - first);
@@ -72,18 +65,12 @@ internal sealed class ScaledRuns : IDisposable
                 TensorPrimitives.MultiplyAdd(direction, (float)(coefficients[first + r] - 1), _clean,
                     batch.AsSpan((r + 1) * _clean.Length, _clean.Length));
             }
-            using var feed = new Feed().Add(_up.Name, batch, count + 1, _positions, _clean.Length / _positions);
-            foreach (var (name, value) in _fixed.Values) feed.Lend(name, value);
-            using var result = _runner.Run(feed.Values, _runner.Outputs);
+            using var result = _resumed.Run(batch);
             take(first, count, Values(result, count), layer => Rows(result.Copy(_patterns[layer]), count));
         }
     }
 
-    public void Dispose()
-    {
-        _runner.Dispose();
-        _fixed.Dispose();
-    }
+    public void Dispose() => _resumed.Dispose();
 
     // the clean run's value and what each row differs from row 0 by
     private float[] Values(RunResult result, int count)

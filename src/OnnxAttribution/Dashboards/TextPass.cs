@@ -2,7 +2,6 @@ using System.Buffers;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Dictionaries;
 using OnnxAttribution.Model;
-using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Texts;
 
@@ -28,7 +27,7 @@ internal sealed class TextPass : IDisposable
     private readonly LoadedModel _model;
     private readonly IReadOnlyList<Site> _sites;
     private readonly SparseDictionary[] _dictionaries;
-    private readonly GraphRunner _forward;
+    private readonly ForwardPass _forward;
     private readonly DictionaryEncoder _encoder;
     private readonly FinalResidualSample? _sample;
     private readonly bool _hasBos;
@@ -38,14 +37,12 @@ internal sealed class TextPass : IDisposable
     /// <param name="sample">Filled on the way; null: another pass has done so.</param>
     public TextPass(LoadedModel model, IReadOnlyList<Site> sites, FeatureOptions options, FinalResidualSample? sample)
     {
-        var bundle = model.Bundle;
         (_model, _sites, _sample, _hasBos) = (model, sites, sample, model.PrependsBos);
         _dictionaries = [.. sites.Select(s => model.DictionaryOf(s)!)];
         var context = new RunContext(model.Context.Device, 1, model.Context.Cancel);
-        var graph = Forward(bundle, sample is null ? sites : sites.Append(bundle.Sites[^1]).Distinct());
-        _forward = new GraphRunner(graph, model.Context, bundle.Directory);
+        _forward = new ForwardPass(model, sample is null ? sites : sites.Append(model.Bundle.Sites[^1]).Distinct());
         _encoder = new DictionaryEncoder(context, findOnHost: true);
-        _mostSequences = options.BatchSequences ?? Sequences(graph, model.Context.MemoryBudget / 2);
+        _mostSequences = options.BatchSequences ?? Sequences(model.Context.MemoryBudget / 2);
         Statistics = [.. sites.Select((s, i) => new SiteStatistics(_dictionaries[i].FeatureCount, options, SeedOf(options.Seed, s)))];
     }
 
@@ -67,13 +64,7 @@ internal sealed class TextPass : IDisposable
         }
         if (batch.Count == 0) return false;
         var length = batch.Max(s => s.Tokens.Length);
-        var ids = new long[batch.Count * length];
-        for (var b = 0; b < batch.Count; b++)
-        {
-            for (var t = 0; t < batch[b].Tokens.Length; t++) ids[(b * length) + t] = batch[b].Tokens[t];
-        }
-        using var feed = new Feed().Add("tokens", ids, batch.Count, length);
-        using var result = _forward.Run(feed.Values, _forward.Outputs);
+        using var result = _forward.Run(TokenIds.Padded([.. batch.Select(s => s.Tokens)], length), batch.Count);
         var perTask = Math.Max(1, RowsPerTask / length);
         Encode(batch, length, perTask, result);
         Take(batch, length, perTask, result);
@@ -99,7 +90,7 @@ internal sealed class TextPass : IDisposable
             foreach (var b in Enumerable.Range(task * perTask, Math.Min(perTask, batch.Count - (task * perTask))))
             {
                 var count = batch[b].Tokens.Length * width;
-                result.Floats(RowsOf(_sites[site])).Slice(b * length * width, count).CopyTo(rows.AsSpan(filled));
+                ForwardPass.Rows(result, _sites[site]).Slice(b * length * width, count).CopyTo(rows.AsSpan(filled));
                 filled += count;
             }
             FiniteValues.Require(rows.AsSpan(0, filled), $"the activations of {_sites[site].Name}");
@@ -114,7 +105,7 @@ internal sealed class TextPass : IDisposable
         var first = _hasBos ? 1 : 0;
         if (_sample is not null)
         {
-            var final = result.Floats(RowsOf(_model.Bundle.Sites[^1]));
+            var final = ForwardPass.Rows(result, _model.Bundle.Sites[^1]);
             var width = final.Length / (batch.Count * length);
             for (var b = 0; b < batch.Count; b++)
             {
@@ -145,26 +136,16 @@ internal sealed class TextPass : IDisposable
         }
     }
 
-    private int Sequences(OnnxGraph graph, long memory)
+    private int Sequences(long memory)
     {
         var length = _model.ContextLength;
-        var sizes = new Dictionary<string, long> { ["position"] = length, ["batch"] = 1 };
-        var operations = FlopCount.Of(graph, sizes) + _dictionaries.Sum(d => DictionaryEncoder.Operations(d, length));
+        var operations = _forward.Operations(length) + _dictionaries.Sum(d => DictionaryEncoder.Operations(d, length));
         var most = Math.Min(MostTokens / length, MostOperations / Math.Max(1, operations));
         var free = memory - (_model.Context.Threads * _dictionaries.Max(DictionaryEncoder.BytesPerCall));
         return (int)Math.Clamp(Math.Min(most,
-            BatchRows.Of(free, FlopCount.BytesPer(graph, "batch", sizes), (long)length * _dictionaries.Max(d => d.Width), 1)),
+            BatchRows.Of(free, _forward.BytesPerPrompt(length), (long)length * _dictionaries.Max(d => d.Width), 1)),
             1, int.MaxValue);
     }
-
-    private static OnnxGraph Forward(ModelBundle bundle, IEnumerable<Site> sites)
-    {
-        var graph = bundle.WithoutInterventions(batch: null);
-        var g = new GraphBuilder("rows/");
-        return new OnnxGraph([graph["tokens"]], [.. sites.Select(s => g.Identity(graph[s.Name], RowsOf(s)))]);   // [batch, position, d]
-    }
-
-    private static string RowsOf(Site site) => "rows/" + site.Name;
 
     // FNV-1a: a site's samples do not depend on which others are selected
     private static ulong SeedOf(int seed, Site site) =>

@@ -44,7 +44,7 @@ internal sealed class TokenEffects : IDisposable
     public static TokenEffects? Of(ModelBundle bundle, RunContext context, ReadOnlyMemory<float> sample)
     {
         var graph = bundle.WithoutInterventions(batch: 1);
-        var read = Topology.DirectlyReadBy(graph["logits"], bundle.Sites.Select(s => graph[s.Name]).ToHashSet());
+        var read = Topology.DirectlyReadBy(graph[ModelBundle.Logits], bundle.Sites.Select(s => graph[s.Name]).ToHashSet());
         if (sample.IsEmpty || read is not [var only] || only.Name != bundle.Sites[^1].Name) return null;
         return new TokenEffects(bundle, context, sample);
     }
@@ -85,8 +85,10 @@ internal sealed class TokenEffects : IDisposable
         var g = new GraphBuilder("dashboards/");
         var tangents = g.Input(Tangents, DataType.Float, Dim.Named("rows"), Dim.Of(1), Dim.Named("position"),
             site.Shape![^1]);   // [rows, 1, position, d]
-        var pushed = PushForward.Run(new WalkScope(g, GradientRules.Frozen, [site]), new Dictionary<Value, Value> { [site] = tangents }, [model["logits"]]);
-        return new OnnxGraph([site, tangents], [g.Identity(pushed[model["logits"]], Output)]);
+        var logits = model[ModelBundle.Logits];
+        var pushed = PushForward.Run(new WalkScope(g, GradientRules.Frozen, [site]), new Dictionary<Value, Value> { [site] = tangents },
+            [logits]);
+        return new OnnxGraph([site, tangents], [g.Identity(pushed[logits], Output)]);
     }
 
     private (float[] Vector, float Factor) Representative(ReadOnlyMemory<float> sample)

@@ -33,7 +33,7 @@ internal static class AdoptionCheck
             {
                 long[] tokens = [.. Enumerable.Range(1, batch * length).Select(i => i * 7919L % manifest.DVocab)];
                 worst = Math.Max(worst, Difference(Logits(theirs, Feed(foreign, map, tokens, batch), map.Logits ?? "logits"),
-                    Logits(ours, new Feed().Add("tokens", tokens, batch, length), "logits"), options.Onnx));
+                    Logits(ours, new Feed().AddTokens(tokens, batch), ModelBundle.Logits), options.Onnx));
             }
             if (worst <= Tolerance)
             {
@@ -61,7 +61,7 @@ internal static class AdoptionCheck
         }
         try
         {
-            Logits(ours, new Feed().Add("tokens", new long[found + 1], 1, found + 1), "logits");
+            Logits(ours, new Feed().AddTokens(new long[found + 1], 1), ModelBundle.Logits);
         }
         catch (Exception e) when (RuntimeFault.Is(e))
         {

@@ -1,3 +1,4 @@
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Onnx.Proto;
 using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
@@ -30,7 +31,7 @@ internal sealed partial class HookedGraphBuilder(Func<string, TensorProto> weigh
     /// <summary>int64 [batch, position].</summary>
     public Value Tokens()
     {
-        var tokens = G.Input("tokens", DataType.Int64, Dim.Named("batch"), Dim.Named("position"));
+        var tokens = G.Input(ModelBundle.Tokens, DataType.Int64, Dim.Named("batch"), Dim.Named("position"));
         _inputs.Add(tokens);
         return tokens;
     }
@@ -75,7 +76,7 @@ internal sealed partial class HookedGraphBuilder(Func<string, TensorProto> weigh
 
     public OnnxGraph Build(Value logits, IReadOnlyDictionary<string, string> metadata)
     {
-        var named = G.Identity(logits, "logits");
+        var named = G.Identity(logits, ModelBundle.Logits);
         return new OnnxGraph(_inputs, [named, .. _outputs]) { Metadata = metadata };
     }
 }

@@ -1,4 +1,5 @@
 using OnnxAttribution.Autodiff;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Model;
@@ -12,7 +13,7 @@ internal static class LogitsHead
     /// <returns>float32 [batch, vocabulary].</returns>
     public static Value At(GraphBuilder g, OnnxGraph model, IReadOnlyList<Value> sites, Value position)
     {
-        var logits = model["logits"];
+        var logits = model[ModelBundle.Logits];
         var last = sites[^1];
         // which positions the logits read does not depend on the estimator: a frozen pattern is read all the same
         var axes = PushForward.PositionWise(GradientRules.Gradient, new Dictionary<Value, int> { [last] = 1 }, sites, logits);

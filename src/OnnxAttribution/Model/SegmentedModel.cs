@@ -12,7 +12,7 @@ namespace OnnxAttribution.Model;
 /// </summary>
 internal sealed class SegmentedModel : IDisposable
 {
-    private const string Tokens = "tokens", Position = "logits.position";
+    private const string Position = "logits.position";
 
     private readonly OnnxGraph _graph;
     private readonly RunContext _context;
@@ -30,10 +30,10 @@ internal sealed class SegmentedModel : IDisposable
         (_context, _weights) = (context, bundle.Directory);
         _graph = bundle.WithoutInterventions(batch: null);
         Value[] sites = [.. bundle.Sites.Select(s => _graph[s.Name])];
-        foreach (var site in sites) Add(sites, site, [_graph[Tokens]]);
+        foreach (var site in sites) Add(sites, site, [_graph[ModelBundle.Tokens]]);
         var g = new GraphBuilder("head/");
         var position = g.Input(Position, DataType.Int64, Dim.Of(1));
-        Add(sites, g.Identity(LogitsHead.At(g, _graph, sites, position), "logits_at_position"), [_graph[Tokens], position]);
+        Add(sites, g.Identity(LogitsHead.At(g, _graph, sites, position), "logits_at_position"), [_graph[ModelBundle.Tokens], position]);
         LastRead = [.. Enumerable.Range(0, sites.Length)
             .Select(s => Enumerable.Range(0, _steps.Count).Where(i => _steps[i].Reads.Contains(s)).DefaultIfEmpty(s).Max())];
     }
@@ -59,9 +59,34 @@ internal sealed class SegmentedModel : IDisposable
     {
         var s = _steps[step];
         s.Runner ??= new GraphRunner(s.Graph, _context, _weights);
-        using var feed = new Feed().Add(Tokens, ids, prompts, ids.Length / prompts).Add(Position, new long[] { position }, 1);
+        using var feed = new Feed().AddTokens(ids, prompts).Add(Position, new long[] { position }, 1);
         foreach (var i in s.Reads) feed.Lend(_steps[i].Output, sites[i]!.Value);
         return s.Runner.RunOnDevice(feed.Values, [s.Output])[0];
+    }
+
+    /// <summary>Goes on from one changed site: every site that the change reaches is computed again.</summary>
+    /// <param name="changed">[prompts, T, d]; from now on the result's.</param>
+    /// <param name="clean">Every site of the unchanged run.</param>
+    /// <param name="ids">[prompts, T].</param>
+    /// <returns>By place, the caller's: the changed sites, null where the clean run's still holds.</returns>
+    public DeviceTensor?[] Resume(int site, DeviceTensor changed, IReadOnlyList<DeviceTensor?> clean, long[] ids, int prompts)
+    {
+        var result = new DeviceTensor?[clean.Count];
+        result[site] = changed;
+        try
+        {
+            for (var i = site + 1; i < result.Length; i++)
+            {
+                if (!Reads(i).Any(r => result[r] is not null)) continue;
+                result[i] = Run(i, [.. clean.Select((x, s) => result[s] ?? x)], ids, prompts, 0);
+            }
+            return result;
+        }
+        catch
+        {
+            foreach (var x in result) x?.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Floating-point operations of a step for one row.</summary>

@@ -1,3 +1,5 @@
+using OnnxAttribution.Model;
+
 namespace OnnxAttribution.Preflight;
 
 /// <summary>Sequences of tokens laid one behind the other: which row of a site's activations is which token.</summary>
@@ -38,14 +40,6 @@ internal sealed class RowLayout(IReadOnlyList<int[]> sequences)
         }
     }
 
-    /// <summary>Token ids [count, length], padded on the right, which a causal model does not see.</summary>
-    public long[] Padded(int first, int count, int length)
-    {
-        var ids = new long[count * length];
-        for (var b = 0; b < count; b++)
-        {
-            for (var t = 0; t < sequences[first + b].Length; t++) ids[(b * length) + t] = sequences[first + b][t];
-        }
-        return ids;
-    }
+    /// <summary>Token ids [count, length] (<see cref="TokenIds.Padded"/>).</summary>
+    public long[] Padded(int first, int count, int length) => TokenIds.Padded([.. sequences.Skip(first).Take(count)], length);
 }

@@ -1,7 +1,5 @@
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
-using OnnxAttribution.Onnx;
-using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Preflight;
 
@@ -14,21 +12,18 @@ internal static class SiteActivations
     /// <exception cref="AttributionException">An activation is NaN or infinite; the message names the site.</exception>
     public static Dictionary<Site, float[]> Of(LoadedModel model, IReadOnlyList<Site> sites, RowLayout layout)
     {
-        var graph = Forward(model.Bundle, sites);
+        using var forward = new ForwardPass(model, sites);
         var length = layout.Sequences.Max(s => s.Length);
-        var perSequence = FlopCount.BytesPer(graph, "batch", new Dictionary<string, long> { ["position"] = length, ["batch"] = 1 });
-        var most = (int)Math.Clamp(Math.Min(MostTokens / length, model.Context.MemoryBudget / Math.Max(1, perSequence)), 1, layout.Sequences.Count);
-        using var forward = new GraphRunner(graph, model.Context, model.Directory);
+        var most = (int)Math.Clamp(Math.Min(MostTokens / length, model.Context.MemoryBudget / Math.Max(1, forward.BytesPerPrompt(length))), 1, layout.Sequences.Count);
         var result = new Dictionary<Site, float[]>();
         var row = 0;
         foreach (var (first, count, longest) in layout.Batches(most))
         {
-            using var feed = new Feed().Add("tokens", layout.Padded(first, count, longest), count, longest);
-            using var values = forward.Run(feed.Values, forward.Outputs);
+            using var values = forward.Run(layout.Padded(first, count, longest), count);
             var begun = row;
             foreach (var site in sites)
             {
-                var x = FiniteValues.Require(values.Floats(RowsOf(site)), $"the activations of {site.Name}");
+                var x = FiniteValues.Require(ForwardPass.Rows(values, site), $"the activations of {site.Name}");
                 var width = x.Length / (count * longest);
                 if (!result.TryGetValue(site, out var all))
                 {
@@ -45,13 +40,4 @@ internal static class SiteActivations
         }
         return result;
     }
-
-    private static OnnxGraph Forward(ModelBundle bundle, IReadOnlyList<Site> sites)
-    {
-        var graph = bundle.WithoutInterventions(batch: null);
-        var g = new GraphBuilder("rows/");
-        return new OnnxGraph([graph["tokens"]], [.. sites.Select(s => g.Identity(graph[s.Name], RowsOf(s)))]);   // [batch, position, d]
-    }
-
-    private static string RowsOf(Site site) => "rows/" + site.Name;
 }

@@ -28,13 +28,13 @@ internal sealed class SplicedLoss : IDisposable
         _model = model;
         var graph = model.Bundle.WithoutInterventions(batch: null);
         Value[] sites = [.. model.Bundle.Sites.Select(s => graph[s.Name])];
-        var read = Topology.DirectlyReadBy(graph["logits"], sites.ToHashSet());
+        var read = Topology.DirectlyReadBy(graph[ModelBundle.Logits], sites.ToHashSet());
         _headReads = [.. Enumerable.Range(0, sites.Length).Where(i => read.Contains(sites[i]))];
         var g = new GraphBuilder("loss/");
         var targets = g.Input(Targets, DataType.Int64, Dim.Named("batch"), Dim.Named("position"), Dim.Of(1));
         // [batch, position, 1]
-        var picked = g.Emit("GatherElements", [g.LogSoftmax(graph["logits"], -1), targets], [Output], ("axis", 2L));
-        _head = new GraphRunner(new OnnxGraph([.. _headReads.Select(i => sites[i]), graph["tokens"], targets], picked), model.Context,
+        var picked = g.Emit("GatherElements", [g.LogSoftmax(graph[ModelBundle.Logits], -1), targets], [Output], ("axis", 2L));
+        _head = new GraphRunner(new OnnxGraph([.. _headReads.Select(i => sites[i]), graph[ModelBundle.Tokens], targets], picked), model.Context,
             model.Directory);
     }
 
@@ -110,16 +110,10 @@ internal sealed class SplicedLoss : IDisposable
     // the pass from a changed site on: what the change does not reach is the clean run's
     private double Resumed(int place, float[] value, long[] shape, DeviceTensor?[] clean, Batch batch)
     {
-        var changed = new DeviceTensor?[clean.Length];
+        var changed = _model.Steps.Resume(place, DeviceTensor.FromHost(value, shape), clean, batch.Ids, batch.Count);
         try
         {
-            changed[place] = DeviceTensor.FromHost(value, shape);
-            DeviceTensor?[] Now() => [.. clean.Select((x, i) => changed[i] ?? x)];
-            for (var i = place + 1; i < clean.Length; i++)
-            {
-                if (_model.Steps.Reads(i).Any(r => changed[r] is not null)) changed[i] = Step(i, Now(), batch);
-            }
-            return Loss(Now(), batch);
+            return Loss([.. clean.Select((x, i) => changed[i] ?? x)], batch);
         }
         finally
         {
@@ -131,7 +125,7 @@ internal sealed class SplicedLoss : IDisposable
     {
         var targets = new long[batch.Ids.Length];
         for (var i = 0; i + 1 < targets.Length; i++) targets[i] = (i + 1) % batch.Length == 0 ? 0 : batch.Ids[i + 1];
-        using var feed = new Feed().Add("tokens", batch.Ids, batch.Count, batch.Length).Add(Targets, targets, batch.Count, batch.Length, 1);
+        using var feed = new Feed().AddTokens(batch.Ids, batch.Count).Add(Targets, targets, batch.Count, batch.Length, 1);
         foreach (var i in _headReads) feed.Lend(_model.Bundle.Sites[i].Name, sites[i]!.Value);
         using var result = _head.Run(feed.Values, [Output]);
         var logprob = result.Floats(Output);

@@ -1,4 +1,5 @@
 using Microsoft.ML.OnnxRuntime;
+using OnnxAttribution.Bundles;
 
 namespace OnnxAttribution.Runtime;
 
@@ -21,6 +22,13 @@ internal sealed class Feed : IDisposable
     }
 
     public Feed Add<T>(string name, T[] data, params long[] shape) where T : unmanaged => Add(name, data.AsMemory(), shape);
+
+    /// <summary>Gives one prompt's token ids.</summary>
+    public Feed AddTokens(int[] tokens) => AddTokens(Array.ConvertAll(tokens, t => (long)t), 1);
+
+    /// <summary>Gives the token ids of prompts side by side.</summary>
+    /// <param name="ids">[prompts, T].</param>
+    public Feed AddTokens(long[] ids, int prompts) => Add(ModelBundle.Tokens, ids, prompts, ids.Length / prompts);
 
     public Feed Lend(string name, OrtValue value)
     {
