@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using OnnxAttribution.Ablation;
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 

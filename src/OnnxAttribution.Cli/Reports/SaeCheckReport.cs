@@ -79,7 +79,7 @@ internal sealed class SaeCheckReport(CheckReport report, string bundle, double s
         ["after"] = f.After is { } after ? Json(after) : null,
     };
 
-    private static JsonObject Json(Fit f) => new()
+    private static JsonObject Json(ReconstructionFit f) => new()
     {
         ["tokens"] = f.Tokens,
         ["l0"] = f.L0,

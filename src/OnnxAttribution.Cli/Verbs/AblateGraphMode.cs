@@ -103,7 +103,8 @@ internal sealed class AblateGraphMode : AblateMode
                 var record = run.Write(At(task), force);
                 finished++;
                 var page = PageOfRun.Write(At(task), !parsed.GetValue(_noPage), progress, context.Cancel);
-                var report = new AblateGraphReport(run, record with { PeakMemoryBytes = page.PeakMemory ?? record.PeakMemoryBytes }, At(task), page, Stopwatch.GetElapsedTime(start).TotalSeconds);
+                var report = new AblateGraphReport(run, record with { PeakMemoryBytes = page.PeakMemory ?? record.PeakMemoryBytes },
+                    At(task), page, Stopwatch.GetElapsedTime(start).TotalSeconds);
                 progress.Dispose();
                 if (parsed.GetValue(shared.Json)) reports.Add((JsonNode)report.ToJson());
                 else report.Print(output);
@@ -126,11 +127,12 @@ internal sealed class AblateGraphMode : AblateMode
     private AblationOptions AskedFor(ParseResult parsed, AblateArguments shared)
     {
         var (top, threshold) = (parsed.GetValue(_topEdges), parsed.GetValue(_threshold));
-        return new AblationOptions(new(shared.MetricKind(parsed), parsed.GetValue(shared.Position)), Coefficient: parsed.GetValue(_coefficient),
+        return new AblationOptions(new(shared.MetricKind(parsed), parsed.GetValue(shared.Position)),
+            Coefficient: parsed.GetValue(_coefficient),
             Positions: Enum.Parse<AblationPositions>(parsed.GetRequiredValue(_positions), ignoreCase: true),
             Measure: Enum.Parse<AblationMeasure>(parsed.GetRequiredValue(_measure), ignoreCase: true), TopEdges: top ?? (threshold is null
-                ? new AblationOptions().TopEdges
-                : null), Threshold: threshold ?? 0, MinPath: parsed.GetValue(_minPath),
+                    ? new AblationOptions().TopEdges
+                    : null), Threshold: threshold ?? 0, MinPath: parsed.GetValue(_minPath),
             Logits: !parsed.GetValue(_noTokens) && !parsed.GetValue(_noLogits));
     }
 

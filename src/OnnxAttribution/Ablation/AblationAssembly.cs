@@ -1,4 +1,5 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Ablation;
@@ -84,7 +85,7 @@ internal sealed class AblationAssembly(IReadOnlyList<SiteFeatures?> sites, Ablat
 
     // where features are ablated at all positions together, an edge into any of their positions leads on
     private NodeKey Joint(NodeKey node) =>
-        options.Positions == AblationPositions.All ? node with { Position = SiteFeatures.AllPositions } : node;
+        options.Positions == AblationPositions.All ? node with { Position = TokenPosition.All } : node;
 
     // to ablate what is not active changes nothing
     private float NotAblated(NodeKey node) => options.Logits && Activation(node) == 0 ? 0 : float.NaN;

@@ -36,7 +36,7 @@ public static class AblationFinder
         var logits = clean.Logits(metric.Position).ToArray();
         clock.Record("clean run");
         var sites = Enumerable.Range(0, model.Selected.Count)
-            .Select(i => model.DictionaryAt(i) is null ? null : new SiteFeatures(clean, i, options)).ToArray();
+            .Select(i => model.SelectedSites[i].Dictionary is null ? null : new SiteFeatures(clean, i, options)).ToArray();
         clock.Record("dictionaries");
         var readers = new SiteGraph(model);
         var ablation = new FeatureAblation(clean, readers, options, new LogitReader(metric, logits, model.Context.Threads), clock);
@@ -51,7 +51,7 @@ public static class AblationFinder
         return new AblationGraph
         {
             Metric = metric,
-            CleanMetric = (float)metric.Of(logits, 1, logits)[0],
+            CleanMetric = (float)metric.Evaluate(logits, 1, logits)[0],
             TopTokens = Metric.Top(logits, TopTokens),
             Nodes = graph.Nodes,
             Edges = graph.Edges,
@@ -68,7 +68,7 @@ public static class AblationFinder
 
     // operations that encode the clean run
     private static long Encoding(LoadedModel model, int positions) => Enumerable.Range(0, model.Selected.Count)
-        .Sum(i => model.DictionaryAt(i) is { } dictionary ? DictionaryEncoder.Operations(dictionary, positions) : 0);
+        .Sum(i => model.SelectedSites[i].Dictionary is { } dictionary ? DictionaryEncoder.Operations(dictionary, positions) : 0);
 
     private static void Check(LoadedModel model, int[] tokens, AblationOptions options)
     {
@@ -88,7 +88,7 @@ public static class AblationFinder
                 Settings = [Setting.MinPath]
             };
         }
-        if (!Enumerable.Range(0, model.Selected.Count).Any(i => model.DictionaryAt(i) is not null))
+        if (!Enumerable.Range(0, model.Selected.Count).Any(i => model.SelectedSites[i].Dictionary is not null))
         {
             throw new AttributionException(
                 "none of the selected sites has a dictionary, so there is no feature to ablate; select sites that have one")

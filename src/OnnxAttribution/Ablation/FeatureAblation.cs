@@ -1,3 +1,4 @@
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 
@@ -64,7 +65,7 @@ internal sealed class FeatureAblation(ActivationCache clean, SiteGraph sites, Ab
     /// <param name="progress">Told how many nodes are done.</param>
     public SiteOutcome Run(SiteFeatures site, Action<int> progress)
     {
-        var outcome = new SiteOutcome(site, sites.Children(site.Index).Where(d => _model.DictionaryAt(d) is not null), options);
+        var outcome = new SiteOutcome(site, sites.Children(site.Index).Where(d => _model.SelectedSites[d].Dictionary is not null), options);
         var perPass = clean.RowsPerPass() - 1;
         for (var first = 0; options.Coefficient != 1 && first < site.Nodes.Length; first += perPass)
         {
@@ -117,7 +118,7 @@ internal sealed class FeatureAblation(ActivationCache clean, SiteGraph sites, Ab
                 continue;
             }
             var site = stops.First(s => _model.Selected[s] == at.Site);
-            _reader.Read(at, _model.DictionaryAt(site)!, batch.Nodes.Span, batch.To.Edges[site]);
+            _reader.Read(at, _model.SelectedSites[site].Dictionary!, batch.Nodes.Span, batch.To.Edges[site]);
             if (!sites.IsChain(ablated.Index)) at.Restore();
             clock.Record("dictionaries");
             if (site == stops[^1] && !toLogits) break;

@@ -21,7 +21,7 @@ internal sealed class LogitReader(Metric metric, float[] clean, int threads)
     /// <param name="logits">float32 [rows, vocabulary].</param>
     public float[] MetricChanges(float[] logits, int rows)
     {
-        var metrics = metric.Of(logits, rows, _clean, threads);
+        var metrics = metric.Evaluate(logits, rows, _clean, threads);
         return [.. metrics.Skip(1).Select(m => (float)(m - metrics[0]))];
     }
 

@@ -19,14 +19,11 @@ internal sealed class SiteFeatures
         _clean = clean.Encode(Site);
         Nodes = [.. options.Positions switch
         {
-            AblationPositions.All => _clean.Features.SelectMany(f => f).Distinct().Order().Select(f => new NodeKey(index, AllPositions, f)),
+            AblationPositions.All => _clean.Features.SelectMany(f => f).Distinct().Order().Select(f => new NodeKey(index, TokenPosition.All, f)),
             AblationPositions.Last => _clean.Features[^1].Select(f => new NodeKey(index, _clean.Positions - 1, f)),
             _ => _clean.Features.SelectMany((features, p) => features.Select(f => new NodeKey(index, p, f))),
         }];
     }
-
-    /// <summary>The position of a node that stands for all positions.</summary>
-    public const int AllPositions = GraphSum.NoPosition;
 
     /// <summary>The site's index among the selected.</summary>
     public int Index { get; }
@@ -38,7 +35,7 @@ internal sealed class SiteFeatures
     public NodeKey[] Nodes { get; }
 
     /// <summary>The feature's activation in the clean run; at position −1 summed over positions.</summary>
-    public float Activation(int position, int feature) => position != AllPositions ? _clean.ActivationOf(position, feature)
+    public float Activation(int position, int feature) => position != TokenPosition.All ? _clean.ActivationOf(position, feature)
         : Enumerable.Range(0, _clean.Positions).Sum(p => _clean.ActivationOf(p, feature));
 
     /// <summary>(c − 1) · f · decoder row, at each position where the feature is active and ablated.</summary>
@@ -48,7 +45,7 @@ internal sealed class SiteFeatures
     public IEnumerable<(int Row, int Position, ReadOnlyMemory<float> Change)> Changes(int node, int row)
     {
         var (_, at, feature) = Nodes[node];
-        var (first, last) = at == AllPositions ? (0, _clean.Positions - 1) : (at, at);
+        var (first, last) = at == TokenPosition.All ? (0, _clean.Positions - 1) : (at, at);
         for (var p = first; p <= last; p++)
         {
             var by = (_coefficient - 1) * _clean.ActivationOf(p, feature) * _clean.Scales[p];

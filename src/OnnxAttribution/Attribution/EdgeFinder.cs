@@ -21,6 +21,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
     Estimator estimator)
 {
     private readonly int _positions = tokens.Length;
+    private readonly Dictionary<Value, SiteEffects> _sites = sites.ToDictionary(s => s.Value);
     private readonly Dictionary<SiteEffects, Upstream> _upstream = [];
 
     /// <summary>Floating-point operations of the runs so far, and of the products with decoder rows.</summary>
@@ -51,7 +52,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
         var (rows, cotangents) = Cotangents(down);
         CotangentSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (rows.Length == 0) return;
-        var parents = segment.Parents.Select(p => (Link: p, Up: UpstreamOf(sites.First(s => s.Value == p.Value))))
+        var parents = segment.Parents.Select(p => (Link: p, Up: UpstreamOf(_sites[p.Value])))
             .Where(p => p.Up.Nodes.Length > 0)
             .ToList();
         if (parents.Count == 0) return;
@@ -94,7 +95,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
         foreach (var link in segment.Parents)
         {
             if (link.ContractedOutput is null) continue;
-            var up = parents.GetValueOrDefault(link) ?? Nothing(sites.First(s => s.Value == link.Value).Width);
+            var up = parents.GetValueOrDefault(link) ?? Nothing(_sites[link.Value].Width);
             feed.Add(link.Tangents, up.Tangents, up.Nodes.Length + 1, up.Width)
                 .Add(link.TangentPositions, [.. up.Positions.Select(p => (long)p), 0L], up.Nodes.Length + 1)
                 .Add(link.Groups, up.Groups, up.Groups.Length).Add(link.Slots, up.Slots, up.Groups.Length, up.SlotCount);

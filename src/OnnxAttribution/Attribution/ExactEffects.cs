@@ -19,7 +19,8 @@ internal static class ExactEffects
             var count = Math.Min(perPass, nodes.Count - first);
             using var pass = clean.Intervene(count + 1, [site.Site], []);
             foreach (var at in pass) at.Add(Enumerable.Range(0, count).Select(i => Change(site, nodes[first + i], i + 1)));
-            var metrics = metric.Of(pass.Logits(metric.Position), pass.Rows, clean.Logits(metric.Position), clean.Model.Context.Threads);
+            var metrics = metric.Evaluate(pass.Logits(metric.Position), pass.Rows, clean.Logits(metric.Position),
+                clean.Model.Context.Threads);
             for (var i = 0; i < count; i++) effects[first + i] = (float)(metrics[i + 1] - metrics[0]);
         }
         return effects;

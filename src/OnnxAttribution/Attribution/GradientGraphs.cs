@@ -30,10 +30,13 @@ internal sealed class GradientGraphs : IDisposable
         var gradients = metric.Gradients(estimator.Rules(), _model.SelectedValues, []);
         var outputs = new List<Value> { metric.Value, metric.Logits, metric.TargetToken, metric.FoilToken };
         outputs.AddRange(_model.AllSites);
-        foreach (var (site, value) in _model.Selected.Zip(_model.SelectedValues))
+        foreach (var selected in _model.SelectedSites)
         {
             // a site that the metric does not read (its position is later, say) has no gradient at all
-            if (gradients.TryGetValue(value, out var gradient)) outputs.Add(metric.G.Identity(gradient, GradientName(site)));
+            if (gradients.TryGetValue(selected.Value, out var gradient))
+            {
+                outputs.Add(metric.G.Identity(gradient, GradientName(selected.Site)));
+            }
         }
         var graph = new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. metric.Inputs], outputs);
         var operations = FlopCount.Of(graph, new Dictionary<string, long> { ["position"] = positions, ["batch"] = 1 });

@@ -12,17 +12,13 @@ namespace OnnxAttribution.Attribution;
 /// 4. The strongest of these edges are kept.
 /// </summary>
 /// <remarks>
-/// Marks et al. 2024 (arXiv:2403.19647), section 3.1. A summed node stands at <see cref="NoPosition"/>. A gradient or a jacobian at
+/// Marks et al. 2024 (arXiv:2403.19647), section 3.1. A summed node stands at <see cref="TokenPosition.All"/>. A gradient or a jacobian at
 /// no position means nothing: NaN. Step 3 needs to know step 2's nodes, so many prompts are run twice: their edges among all nodes
 /// that might be kept would not fit into memory, and neither would what the runs leave (about 75 MB a prompt of 16 tokens at
 /// GPT-2-small's shape with 37 dictionaries of 24,576 features).
 /// </remarks>
 public sealed class GraphSum
 {
-    /// <summary>The position of a node that stands for all positions:
-    /// −1 and not a missing value, so that joins of nodes and edges on it hold.</summary>
-    public const int NoPosition = -1;
-
     private readonly IReadOnlyList<Site> _sites;
     private readonly Dictionary<(Site Site, int Feature), NodeTotal> _totals = [];
     private readonly Dictionary<(Site Site, int Feature), int> _kept = [];
@@ -84,7 +80,7 @@ public sealed class GraphSum
             new(Activation + node.Activation, PatchActivation + node.PatchActivation, Effect + node.Effect);
 
         public CausalNode Mean(Site site, int feature, int count) =>
-            new(site, NoPosition, feature, (float)(Activation / count), (float)(PatchActivation / count), float.NaN,
+            new(site, TokenPosition.All, feature, (float)(Activation / count), (float)(PatchActivation / count), float.NaN,
                 (float)(Effect / count));
     }
 }

@@ -44,7 +44,8 @@ internal sealed class IntegratedGradients(LoadedModel model, ModelPass clean, Me
         if (!head.Gradients(estimator.Rules(), [cut.From], [cut.From, .. held]).TryGetValue(cut.From, out var gradient)) return null;
         var outputs = new[] { head.Value, head.G.Identity(gradient, GradientGraphs.GradientName(site.Site)) };
         // it lives for a run or two: to lay its weights out would take longer
-        var resumed = new ResumedModel(model, cut, new(outputs, held) { Inputs = head.Inputs, Prepacks = false }, tokens, s => clean.Sites[s]);
+        var resumed = new ResumedModel(model, cut, new(outputs, held) { Inputs = head.Inputs, Prepacks = false },
+            tokens, s => clean.Sites[s]);
         resumed.Give(MetricGraph.Position, new long[] { metric.Position }, 1)
             .Give(MetricGraph.Target, new long[] { metric.Target })
             .Give(MetricGraph.Foil, new long[] { metric.Foil });

@@ -47,7 +47,7 @@ public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
     /// <param name="logits">float32 [rows, vocabulary] at the metric's position.</param>
     /// <param name="clean">float32 [vocabulary], the clean run's, for <see cref="MetricKind.Kl"/>.</param>
     /// <param name="threads">Rows at a time.</param>
-    public double[] Of(float[] logits, int rows, ReadOnlySpan<float> clean, int threads = 1)
+    public double[] Evaluate(float[] logits, int rows, ReadOnlySpan<float> clean, int threads = 1)
     {
         var vocabulary = logits.Length / rows;
         var reference = Kind == MetricKind.Kl ? Logprobs(clean) : [];

@@ -40,7 +40,7 @@ internal sealed class PatchingState
 
     /// <summary>Metric of the patch run; NaN without one.</summary>
     public float PatchMetric =>
-        Patch is null ? float.NaN : Metric.Kind == MetricKind.Kl ? (float)Metric.Of(Patch.Logits, 1, Clean.Logits)[0] : Patch.Metric;
+        Patch is null ? float.NaN : Metric.Kind == MetricKind.Kl ? (float)Metric.Evaluate(Patch.Logits, 1, Clean.Logits)[0] : Patch.Metric;
 
     /// <summary>Clean and patch run. What is asked for is checked before anything is run.</summary>
     /// <exception cref="AttributionException">What was asked cannot be: lengths differ, a position or token is out of range.</exception>
@@ -64,9 +64,9 @@ internal sealed class PatchingState
     {
         var sites = new List<SiteEffects>();
         var first = 0;
-        for (var i = 0; i < Model.Selected.Count; i++)
+        foreach (var selected in Model.SelectedSites)
         {
-            var site = Expand(i, ref columnBudget);
+            var site = Expand(selected, ref columnBudget);
             site.FirstNode = first;
             first += site.Nodes.Count;
             sites.Add(site);
@@ -113,9 +113,9 @@ internal sealed class PatchingState
         return pass.Gradients[site.Site.Name];
     }
 
-    private SiteEffects Expand(int selected, ref long columnBudget)
+    private SiteEffects Expand(SelectedSite selected, ref long columnBudget)
     {
-        var (site, dictionary, positions) = (Model.Selected[selected], Model.DictionaryAt(selected), Tokens.Length);
+        var (site, dictionary, positions) = (selected.Site, selected.Dictionary, Tokens.Length);
         var x = Clean.Sites[site.Name];
         var encoding = Model.Encoder.Encode(dictionary, x, positions);
         var patched = Patch?.Sites[site.Name];
@@ -124,7 +124,7 @@ internal sealed class PatchingState
         var columns = dictionary is null ? null : Columns(dictionary, encoding, ref columnBudget);
         ColumnSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
         dictionary?.ReleaseEncoder();
-        var state = new SiteEffects(site, Model.SelectedValues[selected], dictionary, x.Length / positions)
+        var state = new SiteEffects(selected)
         {
             Clean = x,
             Patch = patched,

@@ -1,17 +1,18 @@
 using System.Numerics.Tensors;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Dictionaries;
+using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Attribution;
 
 /// <summary>One selected site in one graph: its tensor in the model, what it holds in the runs, and its nodes.</summary>
-internal sealed class SiteEffects(Site site, Value value, SparseDictionary? dictionary, int width)
+internal sealed class SiteEffects(SelectedSite selected)
 {
-    public Site Site { get; } = site;
-    public Value Value { get; } = value;
-    public SparseDictionary? Dictionary { get; } = dictionary;
-    public int Width { get; } = width;
+    public Site Site => selected.Site;
+    public Value Value => selected.Value;
+    public SparseDictionary? Dictionary => selected.Dictionary;
+    public int Width => selected.Width;
 
     /// <summary>[T, d], clean and patch run (null: zero ablation).</summary>
     public required float[] Clean { get; init; }

@@ -6,14 +6,14 @@ using OnnxAttribution.Model;
 namespace OnnxAttribution.Circuits;
 
 /// <summary>A feature, or with <see cref="CausalNode.Error"/> what the dictionary missed, at one token position or at all.</summary>
-/// <param name="Position">From 0, or <see cref="GraphSum.NoPosition"/>: at every position.</param>
+/// <param name="Position">From 0, or <see cref="TokenPosition.All"/>: at every position.</param>
 public readonly record struct CircuitNode(Site Site, int Position, int Feature)
 {
     /// <summary>Whether it is what the dictionary missed.</summary>
     public bool IsError => Feature == CausalNode.Error;
 
     /// <summary>Whether it counts at every position.</summary>
-    public bool IsEverywhere => Position == GraphSum.NoPosition;
+    public bool IsEverywhere => Position == TokenPosition.All;
 }
 
 /// <summary>A set of nodes that are ablated, or kept, together.</summary>
@@ -97,7 +97,7 @@ public sealed class Circuit
     /// <returns>Features, ascending, and whether the error is listed.</returns>
     internal (int[] Features, bool HasError) At(Site site, int position)
     {
-        var everywhere = _places.GetValueOrDefault((site, GraphSum.NoPosition), ([], false));
+        var everywhere = _places.GetValueOrDefault((site, TokenPosition.All), ([], false));
         if (!_places.TryGetValue((site, position), out var here)) return everywhere;
         return everywhere.Features.Length == 0 ? (here.Features, here.HasError || everywhere.HasError)
             : ([.. here.Features.Union(everywhere.Features).Order()], here.HasError || everywhere.HasError);

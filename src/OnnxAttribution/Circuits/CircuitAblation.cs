@@ -91,7 +91,7 @@ public sealed class CircuitAblation
         new CircuitPass(clean, Replacements.Zero(clean), options.Coefficient).Run(circuits.Length,
             i => new AblationRow(circuits[i], options.Keep), metric.Position, (first, count, logits) =>
             {
-                metric.Of(logits, count, logitsOfClean, clean.Model.Context.Threads).CopyTo(metrics, first);
+                metric.Evaluate(logits, count, logitsOfClean, clean.Model.Context.Threads).CopyTo(metrics, first);
                 for (var i = 0; i < count; i++)
                 {
                     var p = Probabilities(logits.AsSpan(i * vocabulary, vocabulary));
@@ -107,7 +107,7 @@ public sealed class CircuitAblation
             Ablated = ablated,
             Control = control,
             FeatureZero = featureZero,
-            CleanMetric = metric.Of(logitsOfClean, 1, logitsOfClean)[0],
+            CleanMetric = metric.Evaluate(logitsOfClean, 1, logitsOfClean)[0],
             AblatedMetric = metrics[0],
             FeatureZeroMetric = metrics[^1],
             ControlMetrics = metrics[1..^1],

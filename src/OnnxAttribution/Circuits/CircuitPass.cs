@@ -44,7 +44,7 @@ internal sealed class CircuitPass(ActivationCache clean, Replacements values, fl
     {
         var result = new double[count];
         Run(count, row, metric.Position, (first, some, logits) =>
-            metric.Of(logits, some, clean.Logits(metric.Position), clean.Model.Context.Threads).CopyTo(result, first));
+            metric.Evaluate(logits, some, clean.Logits(metric.Position), clean.Model.Context.Threads).CopyTo(result, first));
         return result;
     }
 }

@@ -47,7 +47,7 @@ internal static class CircuitText
         {
             var (feature, position) = FeatureName.Unit(string.Join('@', item.Split('@').Select(p => p.Trim())))
                 ?? throw new CircuitException($"'{Short(item.Trim())}' in '{Short(piece)}' of the circuit is no feature; {Example}");
-            yield return new CircuitNode(site, position ?? GraphSum.NoPosition, feature);
+            yield return new CircuitNode(site, position ?? TokenPosition.All, feature);
         }
     }
 

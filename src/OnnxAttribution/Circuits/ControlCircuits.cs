@@ -32,7 +32,7 @@ internal sealed class ControlCircuits
         {
             var active = _active[place.Key.Site];
             var own = place.Select(n => n.Feature).ToHashSet();
-            int[] others = [.. (place.Key.Position == GraphSum.NoPosition
+            int[] others = [.. (place.Key.Position == TokenPosition.All
                 ? active.SelectMany(f => f).Distinct()
                 : active[place.Key.Position]).Where(f => !own.Contains(f)).Order()];
             random.Shuffle(others);

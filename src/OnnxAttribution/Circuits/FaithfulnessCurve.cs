@@ -104,7 +104,7 @@ public static class FaithfulnessCurve
         using var clean = ActivationCache.Of(model, tokens);
         new Circuit(ranking).RequirePositions(tokens.Length);
         var metric = options.Metric.Choose(clean);
-        var full = metric.Of(clean.Logits(metric.Position).ToArray(), 1, clean.Logits(metric.Position))[0];
+        var full = metric.Evaluate(clean.Logits(metric.Position).ToArray(), 1, clean.Logits(metric.Position))[0];
         var pass = new CircuitPass(clean, ablation.Of(clean));
         var rows = new List<Prefix>();
         var plans = (options.Errors ?? [ErrorRule.Keep, ErrorRule.Remove, ErrorRule.Nodes])

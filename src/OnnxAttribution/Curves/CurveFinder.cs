@@ -155,12 +155,12 @@ public static class CurveFinder
     private static SiteEffects State(LoadedModel model, Site site, ActivationCache clean)
     {
         var x = clean[site.Name].ToArray();
-        var dictionary = model.DictionaryOf(site)!;
+        var selected = model.SelectedSite(site)!;
         // neither gradient nor error is asked for: no node of these sites is an error node
-        return new SiteEffects(site, model.Graph[site.Name], dictionary, dictionary.Width)
+        return new SiteEffects(selected)
         {
             Clean = x,
-            CleanEncoding = model.Encoder.Encode(dictionary, x, clean.Tokens.Count),
+            CleanEncoding = model.Encoder.Encode(selected.Dictionary, x, clean.Tokens.Count),
             Gradient = new float[x.Length],
             ErrorChange = new float[x.Length],
         };

@@ -89,7 +89,8 @@ public sealed class FeatureTable
     }
 
     /// <summary>Writes a file of rows.</summary>
-    internal static void Write(string file, IEnumerable<FeatureDashboard> rows, IEnumerable<(string Name, string Text)> metadata, CancellationToken cancel) =>
+    internal static void Write(string file, IEnumerable<FeatureDashboard> rows, IEnumerable<(string Name, string Text)> metadata,
+        CancellationToken cancel) =>
         NestedParquet.Write(file, DashboardRow.Columns, rows.Select(DashboardRow.Cells), metadata, cancel);
 
     private static string OfSites(IEnumerable<string> sites) => $"site IN ({string.Join(", ", sites.Select(SqlText.Literal))})";

@@ -32,7 +32,8 @@ internal sealed class WriteBack : IDisposable
         var g = new GraphBuilder("dashboards/");
         var tangents = g.Input(Rows, DataType.Float, Dim.Named("rows"), Dim.Of(1), Dim.Named("position"), Dim.Of(width));
         var z = model[site.Name];
-        var pushed = PushForward.Run(new WalkScope(g, GradientRules.Frozen, [z]), new Dictionary<Value, Value> { [z] = tangents }, [output]);
+        var pushed = PushForward.Run(new WalkScope(g, GradientRules.Frozen, [z]),
+            new Dictionary<Value, Value> { [z] = tangents }, [output]);
         if (!pushed.TryGetValue(output, out var written)) return null;
         var graph = new OnnxGraph([tangents], [g.Identity(written, Written)]);
         return graph.Ops().SelectMany(op => op.In).Any(v => v is { IsInput: true } && v != tangents)

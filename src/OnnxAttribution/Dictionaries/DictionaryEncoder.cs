@@ -23,7 +23,8 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
     /// <summary>Activations of one call: 256 MiB of them, active or not.</summary>
     private const long MostActivations = 1L << 26;
 
-    /// <summary>Rows of one product of a long text: enough for the runtime's speed, few enough for the dense result to stay in the cache.</summary>
+    /// <summary>Rows of one product of a long text: enough for the runtime's speed,
+    /// few enough for the dense result to stay in the cache.</summary>
     private const int RowsAtOnce = 256;
 
     private readonly bool _onHost = findOnHost ?? context.Device == DeviceKind.Cpu;

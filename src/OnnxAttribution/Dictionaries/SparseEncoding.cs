@@ -55,7 +55,10 @@ internal sealed class SparseEncoding
     /// <param name="active">A row per position.</param>
     public static SparseEncoding From(SparseDictionary dictionary, float[] x, SparseRows active, int threads)
     {
-        var result = new SparseEncoding(active.Rows, dictionary.Width) { Decoder = dictionary.DecoderRows(active.DistinctFeatures(), threads) };
+        var result = new SparseEncoding(active.Rows, dictionary.Width)
+        {
+            Decoder = dictionary.DecoderRows(active.DistinctFeatures(), threads),
+        };
         Parallel.For(0, active.Rows, new ParallelOptions { MaxDegreeOfParallelism = threads }, t => result.Fill(t, dictionary, x, active));
         return result;
     }

@@ -59,7 +59,7 @@ public sealed class ActivationCache : IDisposable
 
     /// <summary>float32 [T, d]: a site's activation.</summary>
     /// <exception cref="BundleException">There is no such site.</exception>
-    public ReadOnlySpan<float> this[string site] => _sites[Model.Place(site)]!.Floats();
+    public ReadOnlySpan<float> this[string site] => _sites[Model.SiteIndex(site)]!.Floats();
 
     /// <summary>float32 [vocabulary] after a token position.</summary>
     /// <exception cref="AttributionException">The prompt has no such position.</exception>

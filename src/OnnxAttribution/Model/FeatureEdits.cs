@@ -15,7 +15,8 @@ internal static class FeatureEdits
     /// <param name="x">[rows or 1, T, d].</param>
     /// <returns>Row, position and change [d], for the places at which something changes.</returns>
     public static IEnumerable<(int Row, int Position, ReadOnlyMemory<float> Change)> Changes(
-        LoadedModel model, SparseDictionary dictionary, ReadOnlySpan<float> x, (int Rows, int Positions) pass, IReadOnlyList<FeatureEdit> edits)
+        LoadedModel model, SparseDictionary dictionary, ReadOnlySpan<float> x, (int Rows, int Positions) pass,
+        IReadOnlyList<FeatureEdit> edits)
     {
         var d = dictionary.Width;
         var isShared = x.Length == pass.Positions * d;

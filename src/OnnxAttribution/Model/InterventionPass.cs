@@ -44,7 +44,7 @@ public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
     /// <exception cref="AttributionException">The site is not among those selected.</exception>
     public IEnumerable<SiteStop> From(string site)
     {
-        var first = _model.Place(site);
+        var first = _model.SiteIndex(site);
         if (!_stops.Contains(_model.Bundle.Sites[first]))
         {
             throw new AttributionException($"{site} is not selected, so the pass does not stop there; select it too")

@@ -13,7 +13,7 @@ namespace OnnxAttribution.Model;
 /// <remarks>Sessions are made when they are first needed and kept, so that many prompts pay for them once.</remarks>
 public sealed class LoadedModel : IDisposable
 {
-    private readonly SparseDictionary?[] _dictionaries;
+    private readonly Dictionary<Site, SelectedSite> _selected;
     private readonly Dictionary<Type, IDisposable> _owned = [];
     private readonly bool _packsWeights;
     private Tokenizer? _tokenizer;
@@ -27,10 +27,15 @@ public sealed class LoadedModel : IDisposable
         Context = context;
         Graph = bundle.WithoutInterventions(batch: 1);
         AllSites = [.. bundle.Sites.Select(s => Graph[s.Name])];
-        SelectedValues = [.. selected.Select(s => Graph[s.Name])];
         _packsWeights = packWeights;
         Encoder = new DictionaryEncoder(context, packWeights);
-        _dictionaries = [.. selected.Select(s => bundle.OpenDictionary(s) is { } d ? new SparseDictionary(d) : null)];
+        SelectedSites = [.. selected.Select((site, i) =>
+            new SelectedSite(i, site, Graph[site.Name], bundle.OpenDictionary(site) is { } d ? new SparseDictionary(d) : null)
+            {
+                Width = WidthOf(site),
+            })];
+        SelectedValues = [.. SelectedSites.Select(s => s.Value)];
+        _selected = SelectedSites.ToDictionary(s => s.Site);
     }
 
     /// <summary>From more prompts than these on, laying weights out for speed pays.</summary>
@@ -95,6 +100,11 @@ public sealed class LoadedModel : IDisposable
     internal ModelBundle Bundle { get; }
     internal OnnxGraph Graph { get; }
     internal IReadOnlyList<Value> AllSites { get; }
+
+    /// <summary><see cref="Selected"/> with their tensors and dictionaries.</summary>
+    internal IReadOnlyList<SelectedSite> SelectedSites { get; }
+
+    /// <summary>The selected sites' tensors, where the graph is cut.</summary>
     internal IReadOnlyList<Value> SelectedValues { get; }
     internal DictionaryEncoder Encoder { get; }
 
@@ -102,19 +112,13 @@ public sealed class LoadedModel : IDisposable
     internal SegmentedModel Steps => _steps ??= new SegmentedModel(Bundle, Context);
 
     /// <summary>Some selected site's W_enc does not stay mapped, so it is better read for all that will be asked of it at once.</summary>
-    internal bool HasLargeEncoders => _dictionaries.Any(d => d is { HasLargeEncoder: true });
-
-    internal SparseDictionary? DictionaryAt(int selected) => _dictionaries[selected];
+    internal bool HasLargeEncoders => SelectedSites.Any(s => s.Dictionary is { HasLargeEncoder: true });
 
     /// <summary>The dictionary of a selected site; null where it has none.</summary>
-    internal SparseDictionary? DictionaryOf(Site site)
-    {
-        for (var i = 0; i < Selected.Count; i++)
-        {
-            if (Selected[i] == site) return _dictionaries[i];
-        }
-        return null;
-    }
+    internal SparseDictionary? DictionaryOf(Site site) => _selected.GetValueOrDefault(site)?.Dictionary;
+
+    /// <summary>A selected site with its tensor and dictionary; null where it is not selected.</summary>
+    internal SelectedSite? SelectedSite(Site site) => _selected.GetValueOrDefault(site);
 
     /// <summary>What a later room makes of this model once and keeps with it: sessions, which are disposed with the model.</summary>
     internal T Owned<T>(Func<LoadedModel, T> make) where T : class, IDisposable
@@ -125,9 +129,9 @@ public sealed class LoadedModel : IDisposable
         return fresh;
     }
 
-    /// <summary>A site's place among the bundle's.</summary>
+    /// <summary>A site's index among the bundle's.</summary>
     /// <exception cref="BundleException">There is no such site.</exception>
-    internal int Place(string site)
+    internal int SiteIndex(string site)
     {
         var named = Bundle.SiteNamed(site);
         for (var i = 0; ; i++)
@@ -201,7 +205,7 @@ public sealed class LoadedModel : IDisposable
     {
         _steps?.Dispose();
         foreach (var owned in _owned.Values) owned.Dispose();
-        foreach (var d in _dictionaries) d?.Dispose();
+        foreach (var site in SelectedSites) site.Dictionary?.Dispose();
         Encoder.Dispose();
     }
 }

@@ -100,9 +100,8 @@ public sealed class BundleCheck
         var layout = RowLayout.Of(_text.Sequences, withBos ? _model.Tokenizer.RequireBeginOfText() : null);
         var loss = layout.Beginning(_options.LossTokens);
         var rebuilt = new Dictionary<Site, float[]>();
-        foreach (var group in sites.Chunk(
-            (int)Math.Clamp(_model.Context.MemoryBudget / (sizeof(float) * (long)layout.Rows * _model.Bundle.Manifest.DModel),
-                1, sites.Count)))
+        var bytesPerSite = sizeof(float) * (long)layout.Rows * _model.Bundle.Manifest.DModel;
+        foreach (var group in sites.Chunk((int)Math.Clamp(_model.Context.MemoryBudget / bytesPerSite, 1, sites.Count)))
         {
             _progress?.Report($"reading {_text.Tokens:N0} tokens");
             var activations = SiteActivations.Of(_model, group, layout);
@@ -125,7 +124,7 @@ public sealed class BundleCheck
         var input = new InputReading(RecordOf(site).NormalizeActivations, dictionary.Normalization, dictionary.SubtractsDecoderBias);
         var output = new OutputReading(dictionary.K, dictionary.Threshold is not null);
         var counts = new int[dictionary.FeatureCount];
-        var fit = trial.Fits(input, [output], x, layout, counts, rebuilt)[0];
+        var fit = trial.Measure(input, [output], x, layout, counts, rebuilt)[0];
         _checked[site] = new SiteCheck(site.Name, dictionary.Architecture, dictionary.K, dictionary.FeatureCount, input.Normalization,
             withBos, fit, counts.Count(c => c == 0), counts.Count(c => c > 0.1 * fit.Tokens), null);
         var looksWrong = Plausibility.LooksWrong(fit, dictionary.Width, dictionary.FeatureCount);

@@ -21,7 +21,7 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
     private int Features => trial.Dictionary.FeatureCount;
 
     /// <param name="whole">On the whole text.</param>
-    public IReadOnlyList<Finding> Of(InputReading input, OutputReading output, bool withBos, Fit whole)
+    public IReadOnlyList<Finding> Of(InputReading input, OutputReading output, bool withBos, ReconstructionFit whole)
     {
         var now = Hypotheses.AsItIs(input, output, site, withBos);
         var before = Tried([now])[0].Fit;
@@ -30,7 +30,7 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
         return withBos || !sample.CanHaveBos || !Plausibility.MissesFirst(whole) ? [] : MissingBos(now, before, whole);
     }
 
-    private IReadOnlyList<Finding> Causes(Hypothesis now, Fit before, Fit whole)
+    private IReadOnlyList<Finding> Causes(Hypothesis now, ReconstructionFit before, ReconstructionFit whole)
     {
         var singles = Tried(_hypotheses.Single(now, before.L0));
         if (Best(before, singles) is { } single) return [Found(before, single, singles)];
@@ -50,7 +50,7 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
             + $"Check that it was trained on this model{centred}.", before, null)];
     }
 
-    private IReadOnlyList<Finding> MissingBos(Hypothesis now, Fit before, Fit whole)
+    private IReadOnlyList<Finding> MissingBos(Hypothesis now, ReconstructionFit before, ReconstructionFit whole)
     {
         var with = Tried([now with { Fault = Fault.Bos, WithBos = true }])[0];
         if (with.Fit.VarianceExplained < before.VarianceExplained - 0.05) return [];
@@ -64,7 +64,8 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
         ];
     }
 
-    private (Hypothesis Hypothesis, Fit Fit)? Best(Fit before, IReadOnlyList<(Hypothesis Hypothesis, Fit Fit)> tried)
+    private (Hypothesis Hypothesis, ReconstructionFit Fit)? Best(ReconstructionFit before,
+        IReadOnlyList<(Hypothesis Hypothesis, ReconstructionFit Fit)> tried)
     {
         var mends = tried.Where(t => Plausibility.Mends(before, t.Fit, Width, Features)
             || (t.Hypothesis.Fault == Fault.TopkReadAsRelu && Plausibility.GainsBySparsity(before, t.Fit))).ToList();
@@ -75,7 +76,8 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
         return mends.Where(t => t.Hypothesis.Fault == fault).MinBy(t => t.Fit.Unexplained);
     }
 
-    private Finding Found(Fit before, (Hypothesis Hypothesis, Fit Fit) best, IReadOnlyList<(Hypothesis Hypothesis, Fit Fit)>? tried = null)
+    private Finding Found(ReconstructionFit before, (Hypothesis Hypothesis, ReconstructionFit Fit) best,
+        IReadOnlyList<(Hypothesis Hypothesis, ReconstructionFit Fit)>? tried = null)
     {
         var (h, after) = best;
         var others = h.Fault != Fault.InputNormalization || tried is null ? [] : tried
@@ -89,14 +91,14 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
     }
 
     // readings of the same input share its product with W_enc
-    private List<(Hypothesis Hypothesis, Fit Fit)> Tried(IEnumerable<Hypothesis> hypotheses)
+    private List<(Hypothesis Hypothesis, ReconstructionFit Fit)> Tried(IEnumerable<Hypothesis> hypotheses)
     {
         var all = hypotheses.ToList();
-        var fits = new Fit[all.Count];
+        var fits = new ReconstructionFit[all.Count];
         foreach (var group in all.Index().GroupBy(h => (h.Item.Input, h.Item.At, h.Item.WithBos)))
         {
             var (layout, x) = sample.Of(group.Key.At, group.Key.WithBos);
-            var found = trial.Fits(group.Key.Input, [.. group.Select(h => h.Item.Output)], x, layout);
+            var found = trial.Measure(group.Key.Input, [.. group.Select(h => h.Item.Output)], x, layout);
             foreach (var (place, (index, _)) in group.Index()) fits[index] = found[place];
         }
         return [.. all.Select((h, i) => (h, fits[i]))];

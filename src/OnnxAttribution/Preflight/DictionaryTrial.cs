@@ -33,8 +33,8 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, DictionaryEnc
     /// <param name="rebuilt">[some rows, d], filled with the reconstruction of the first rows;
     /// for the first of <paramref name="outputs"/>.</param>
     /// <returns>One fit for each of <paramref name="outputs"/>.</returns>
-    public Fit[] Fits(InputReading input, IReadOnlyList<OutputReading> outputs, float[] x, RowLayout layout, int[]? counts = null,
-        float[]? rebuilt = null)
+    public ReconstructionFit[] Measure(InputReading input, IReadOnlyList<OutputReading> outputs, float[] x, RowLayout layout,
+        int[]? counts = null, float[]? rebuilt = null)
     {
         var d = dictionary.Width;
         var target = input.Centres ? Centred(x, d) : x;
@@ -71,8 +71,6 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, DictionaryEnc
         var variance = FitSums.Variance(target, d, layout);
         return [.. sums.Select(s => s.Of(variance))];
     }
-
-    public Fit Fit(InputReading input, OutputReading output, float[] x, RowLayout layout) => Fits(input, [output], x, layout)[0];
 
     private float[] Encoded(InputReading input, ReadOnlySpan<float> y)
     {

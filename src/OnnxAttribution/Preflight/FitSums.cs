@@ -2,7 +2,7 @@ using System.Numerics.Tensors;
 
 namespace OnnxAttribution.Preflight;
 
-/// <summary>What <see cref="Fit"/> is made of, row by row; rows may be filled by several threads.</summary>
+/// <summary>What <see cref="ReconstructionFit"/> is made of, row by row; rows may be filled by several threads.</summary>
 internal sealed class FitSums(RowLayout layout)
 {
     private readonly double[] _missed = new double[layout.Rows];
@@ -20,7 +20,7 @@ internal sealed class FitSums(RowLayout layout)
     }
 
     /// <param name="variance">Σ ‖x − x̄‖² over the rows that count, and over the first ones.</param>
-    public Fit Of((double Counted, double First) variance)
+    public ReconstructionFit Of((double Counted, double First) variance)
     {
         double missed = 0, first = 0, cosine = 0, ratio = 0, active = 0;
         for (var row = 0; row < layout.Rows; row++)
@@ -36,7 +36,8 @@ internal sealed class FitSums(RowLayout layout)
             active += _active[row];
         }
         var n = layout.Counted;
-        return new Fit(n, active / n, Explained(missed, variance.Counted), cosine / n, ratio / n, Explained(first, variance.First));
+        return new ReconstructionFit(n, active / n, Explained(missed, variance.Counted), cosine / n, ratio / n,
+            Explained(first, variance.First));
     }
 
     /// <summary>Σ ‖x − x̄‖², x̄ the mean of the rows that count: over these, and over the first ones.</summary>

@@ -14,7 +14,8 @@ internal static class SiteActivations
     {
         using var forward = new ForwardPass(model, sites);
         var length = layout.Sequences.Max(s => s.Length);
-        var most = (int)Math.Clamp(Math.Min(MostTokens / length, model.Context.MemoryBudget / Math.Max(1, forward.BytesPerPrompt(length))), 1, layout.Sequences.Count);
+        var fits = model.Context.MemoryBudget / Math.Max(1, forward.BytesPerPrompt(length));
+        var most = (int)Math.Clamp(Math.Min(MostTokens / length, fits), 1, layout.Sequences.Count);
         var result = new Dictionary<Site, float[]>();
         var row = 0;
         foreach (var (first, count, longest) in layout.Batches(most))

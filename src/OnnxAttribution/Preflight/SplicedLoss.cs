@@ -34,8 +34,8 @@ internal sealed class SplicedLoss : IDisposable
         var targets = g.Input(Targets, DataType.Int64, Dim.Named("batch"), Dim.Named("position"), Dim.Of(1));
         // [batch, position, 1]
         var picked = g.Emit("GatherElements", [g.LogSoftmax(graph[ModelBundle.Logits], -1), targets], [Output], ("axis", 2L));
-        _head = new GraphRunner(new OnnxGraph([.. _headReads.Select(i => sites[i]), graph[ModelBundle.Tokens], targets], picked), model.Context,
-            model.Directory);
+        _head = new GraphRunner(new OnnxGraph([.. _headReads.Select(i => sites[i]), graph[ModelBundle.Tokens], targets], picked),
+            model.Context, model.Directory);
     }
 
     /// <summary>Sums of −log p of the sites' passes; divided by <see cref="Predictions"/> they are nats per token.</summary>
@@ -66,7 +66,7 @@ internal sealed class SplicedLoss : IDisposable
                 foreach (var (site, all) in rebuilt)
                 {
                     progress?.Report($"cross-entropy, {site.Name}, {row + batch.Tokens:N0} of {layout.Rows:N0} tokens");
-                    var place = _model.Place(site.Name);
+                    var place = _model.SiteIndex(site.Name);
                     var x = sites[place]!;
                     var spliced = Resumed(place, Spliced(x, all, row, batch, hasBos ? 1 : 0), x.Shape, sites, batch);
                     var zero = Resumed(place, new float[x.Shape.Aggregate(1L, (n, s) => n * s)], x.Shape, sites, batch);

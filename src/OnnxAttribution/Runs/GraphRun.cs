@@ -1,4 +1,5 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 using OnnxAttribution.Store;
 using OnnxAttribution.Texts;
@@ -50,7 +51,7 @@ public sealed class GraphRun
     public GraphRunRecord Write(string path, bool force)
     {
         var record = Record();
-        var metricPosition = Request.SumOverPositions ? GraphSum.NoPosition : Graph.Metric.Position;
+        var metricPosition = Request.SumOverPositions ? TokenPosition.All : Graph.Metric.Position;
         RunDirectory.Write(path, new RunContents(GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), metricPosition, record),
             force, Model.Context.Cancel);
         return record;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 using OnnxAttribution.Store;
 using OnnxAttribution.Texts;
@@ -76,7 +77,7 @@ public sealed class PromptBatch
         Merge(model, request, sum, finished, progress);
         var (nodes, edges) = Merged!.Value;
         MergedDirectory = RunDirectory.WriteMean(directory,
-            new RunContents(GraphRows.Of(nodes, _ => ""), GraphRows.Of(edges), GraphSum.NoPosition, MergedRecord!), force,
+            new RunContents(GraphRows.Of(nodes, _ => ""), GraphRows.Of(edges), TokenPosition.All, MergedRecord!), force,
             model.Context.Cancel);
         if (finish?.Invoke(MergedDirectory) is { } most) MergedRecord = MergedRecord! with { PeakMemoryBytes = most };
     }

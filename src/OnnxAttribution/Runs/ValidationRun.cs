@@ -83,7 +83,9 @@ public sealed class ValidationRun
 
     // with kl and exact effects there is no gradient, so there are no edges and none was left out
     private static IReadOnlyList<SitePair> Pairs(FinishedRun run, LoadedModel model) =>
-        run.Options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Exact } ? [] : SitePair.Of(model, run.Options.Metric.Kind);
+        run.Options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Exact }
+            ? []
+            : new SiteGraph(model).Pairs(run.Options.Metric.Kind);
 
     /// <summary>Which nodes move at all and lie where the metric can see them: those of which the true gradient knows.
     /// The others' effects are 0, exact or not.</summary>

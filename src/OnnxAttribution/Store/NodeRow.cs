@@ -19,5 +19,5 @@ public readonly record struct NodeRow(
     float Activation, float PatchActivation, float Gradient, float Effect, bool Kept)
 {
     /// <summary>The feature of an error node: −1.</summary>
-    public const int Error = -1;
+    public const int Error = Attribution.CausalNode.Error;
 }

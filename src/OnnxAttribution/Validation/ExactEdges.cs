@@ -87,7 +87,7 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
         var metric = state.Metric;
         Wanted[] intoMetric = [.. wanted.Where(w => w.Down == CausalEdge.Metric)];
         if (intoMetric.Length == 0) return;
-        var metrics = metric.Of(pass.Logits(metric.Position), pass.Rows, clean.Logits(metric.Position), _model.Context.Threads);
+        var metrics = metric.Evaluate(pass.Logits(metric.Position), pass.Rows, clean.Logits(metric.Position), _model.Context.Threads);
         foreach (var w in intoMetric) result[w.Index] = new ExactEdge(float.NaN, (float)(metrics[w.Row] - metrics[0]));
     }
 

@@ -26,7 +26,7 @@ internal sealed record SiteConservation(Site Site, double Effects, double Exact,
                 at.Add(Enumerable.Range(0, state.Tokens.Length)
                     .Select(t => (1, t, (ReadOnlyMemory<float>)change.AsMemory(t * site.Width, site.Width))));
             }
-            var metrics = metric.Of(pass.Logits(metric.Position), pass.Rows, clean.Logits(metric.Position));
+            var metrics = metric.Evaluate(pass.Logits(metric.Position), pass.Rows, clean.Logits(metric.Position));
             double sum = 0, errors = 0, all = 0;
             for (var i = site.FirstNode; i < site.FirstNode + site.Nodes.Count; i++)
             {

@@ -60,7 +60,7 @@ internal sealed class RunPicture
         var index = places.Select((place, i) => (place, i)).ToDictionary(p => p.place, p => p.i);
         var sites = order.Keys.Select(name => (name, Site: Site.Parse(name))).ToDictionary(s => s.name, s => s.Site);
         var nodes = places.Select(i => Node(stored.Nodes[i], sites[stored.Nodes[i].Site], exact, header)).ToList();
-        nodes.Add(new PictureNode(null, stored.MetricPosition ?? GraphSum.NoPosition, "", -1, (float)header.CleanMetric,
+        nodes.Add(new PictureNode(null, stored.MetricPosition ?? TokenPosition.All, "", -1, (float)header.CleanMetric,
             (float)header.PatchMetric, float.NaN, float.NaN));
         return new RunPicture
         {

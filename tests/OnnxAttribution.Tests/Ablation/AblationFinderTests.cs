@@ -137,7 +137,7 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
         using var model = bundle.Open("resid");
         var graph = AblationFinder.Find(model, bundle.Tokens, new AblationOptions(Positions: AblationPositions.Each).KeepingAll());
         // a feature that comes up was not active before, so it is a node that nothing ablates
-        var topK = model.Selected.Where((_, i) => model.DictionaryAt(i)!.K is not null).ToHashSet();
+        var topK = model.Selected.Where((_, i) => model.SelectedSites[i].Dictionary!.K is not null).ToHashSet();
         var risen = graph.Edges.Where(e =>
             e.Down != CausalEdge.Metric && graph.Nodes[e.Down].Activation == 0 && topK.Contains(graph.Nodes[e.Down].Site)).ToList();
         Assert.NotEmpty(risen);

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Tests.Attribution;
 
 namespace OnnxAttribution.Tests.Ablation;
@@ -48,7 +49,8 @@ public class AblationGoldenTests
         foreach (var metric in golden.Facts["ablate"]!["metrics"]!.AsArray().Select(m => (string)m!))
         {
             var options = new AblationOptions(
-                new((MetricKind)Metric.Names.ToList().IndexOf(metric), golden.Position, golden.Target, golden.Foil), coefficient, Enum.Parse<AblationPositions>(positions, ignoreCase: true)).KeepingAll();
+                new((MetricKind)Metric.Names.ToList().IndexOf(metric), golden.Position, golden.Target, golden.Foil), coefficient,
+                Enum.Parse<AblationPositions>(positions, ignoreCase: true)).KeepingAll();
             var graph = AblationFinder.Find(model, golden.Tokens, options);
             foreach (var site in golden.Sites.Where(s => golden.Has($"ablate/features/{s}")))
             {
@@ -75,7 +77,7 @@ public class AblationGoldenTests
         var last = graph.Nodes.Where(n => n.Site.Name == site && n.Position == golden.Tokens.Length - 1 && n.Activation > 0)
             .Select(n => n.Feature)
             .ToHashSet();
-        return [.. golden[$"ablate/features/{site}"].Select(f => positions == "all" ? At(SiteFeatures.AllPositions, (int)f)
+        return [.. golden[$"ablate/features/{site}"].Select(f => positions == "all" ? At(TokenPosition.All, (int)f)
             : last.Contains((int)f) ? At(golden.Tokens.Length - 1, (int)f)
             : null)];
     }

@@ -1,4 +1,5 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Circuits;
 using OnnxAttribution.Model;
 using OnnxAttribution.Tests.Attribution;
@@ -21,7 +22,7 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         var active = Nodes(clean);
         var inactive = new Circuit(model.Selected.SelectMany(s => Enumerable.Range(0, 40)
             .Where(f => !active.Any(n => n.Site == s && n.Feature == f))
-            .Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
+            .Select(f => new CircuitNode(s, TokenPosition.All, f))));
         Assert.NotEmpty(inactive.Nodes);
         Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(inactive, false)], Replacements.Zero(clean)));
         foreach (var keep in (bool[])[false, true])
@@ -48,7 +49,7 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         // with means nothing short of every feature of every dictionary will do
         var means = Replacements.Mean(clean, MeanActivations.Measure(model, [bundle.PatchTokens], bos: 256));
         var whole = new Circuit(
-            model.Selected.SelectMany(s => Enumerable.Range(-1, 41).Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
+            model.Selected.SelectMany(s => Enumerable.Range(-1, 41).Select(f => new CircuitNode(s, TokenPosition.All, f))));
         Assert.Equal(clean.Logits(Last).ToArray(), Logits(clean, [new AblationRow(whole, true, ErrorRule.Nodes)], means));
     }
 
@@ -160,7 +161,7 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         var nodes = Nodes(clean).Where(n => !n.IsError).GroupBy(n => (n.Site, n.Position)).Where(g => g.Count() >= 4)
             .SelectMany(g => g.Take(2)).ToList();
         var circuit = new Circuit([.. nodes.Where(n => n.Position == 2),
-            .. nodes.Where(n => n.Position == 1).Select(n => n with { Position = GraphSum.NoPosition })]);
+            .. nodes.Where(n => n.Position == 1).Select(n => n with { Position = TokenPosition.All })]);
         var controls = new ControlCircuits(clean, circuit);
         var drawn = controls.Random(seed: 4, index: 1);
         Assert.Equal(circuit.Nodes.CountBy(n => (n.Site, n.Position)).OrderBy(p => p.Key.Site.Name),
@@ -194,8 +195,8 @@ public sealed class AblationInvariantTests(Random2Bundle bundle) : IClassFixture
         using var model = bundle.Open("resid");
         var site = model.Selected[1];
         var circuit =
-            new Circuit([new CircuitNode(site, 2, 9), new CircuitNode(site, 2, 4), new CircuitNode(site, GraphSum.NoPosition, 7),
-                new CircuitNode(site, GraphSum.NoPosition, 4), new CircuitNode(site, GraphSum.NoPosition, CausalNode.Error),
+            new Circuit([new CircuitNode(site, 2, 9), new CircuitNode(site, 2, 4), new CircuitNode(site, TokenPosition.All, 7),
+                new CircuitNode(site, TokenPosition.All, 4), new CircuitNode(site, TokenPosition.All, CausalNode.Error),
                 new CircuitNode(site, 3, 5)]);
         Assert.Equal([4, 7, 9], circuit.At(site, 2).Features);
         Assert.Equal([4, 5, 7], circuit.At(site, 3).Features);

@@ -41,7 +41,7 @@ internal sealed class RandomRun : IDisposable
     public ValidationSample All() => ValidationSample.All(Checked);
 
     public ValidationSample Draw(int count, int seed = 0) =>
-        ValidationSample.Draw(Checked, SitePair.Of(State.Model, State.Metric.Kind),
+        ValidationSample.Draw(Checked, new SiteGraph(State.Model).Pairs(State.Metric.Kind),
             i => Graph.Nodes[i].Position <= State.Metric.Position && Graph.Nodes[i].Effect != 0, count, seed);
 
     public void Dispose() => Clean.Dispose();

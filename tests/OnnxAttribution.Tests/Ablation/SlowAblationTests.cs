@@ -62,7 +62,7 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
         var vocabulary = slow.CleanLogits.Length / tokens.Length;
         float[] At(float[] logits) => logits[(graph.Metric.Position * vocabulary)..((graph.Metric.Position + 1) * vocabulary)];
         var clean = At(slow.CleanLogits);
-        double Metric(float[] logits) => graph.Metric.Of(At(logits), 1, clean)[0] - graph.Metric.Of(clean, 1, clean)[0];
+        double Metric(float[] logits) => graph.Metric.Evaluate(At(logits), 1, clean)[0] - graph.Metric.Evaluate(clean, 1, clean)[0];
         var pairs = new SiteGraph(model);
         var largestLogit = Math.Max(1, clean.Max(Math.Abs));
         var edges = graph.Edges.ToDictionary(e => (e.Up, e.Down), e => e.Effect);
@@ -77,7 +77,7 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
                     $"metric after {node}");
                 var direct = pairs.ReachesMetric(u) ? Metric(slow.DirectLogitsAfter(node.Site, node.Feature, at, options.Coefficient)) : 0;
                 Near(direct, edges.GetValueOrDefault((i, CausalEdge.Metric)), largestLogit, $"edge of {node} into the metric");
-                foreach (var d in pairs.Children(u).Where(d => model.DictionaryAt(d) is not null))
+                foreach (var d in pairs.Children(u).Where(d => model.SelectedSites[d].Dictionary is not null))
                 {
                     var down = model.Selected[d];
                     var change = slow.FeaturesAfter(node.Site, node.Feature, at, options.Coefficient, down);

@@ -34,7 +34,7 @@ public sealed class FaithfulnessGoldenTests
                 rows.AddRange([new AblationRow(circuit, true, rule), new AblationRow(circuit, false, rule),
                     new AblationRow(Circuit.Empty, true, rule)]);
             }
-            var full = metric.Of(clean.Logits(golden.Position).ToArray(), 1, clean.Logits(golden.Position))[0];
+            var full = metric.Evaluate(clean.Logits(golden.Position).ToArray(), 1, clean.Logits(golden.Position))[0];
             var found = new CircuitPass(clean, values).Metrics(rows.Count, i => rows[i], metric);
             foreach (var (i, f) in cases.Index())
             {

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Circuits;
 using OnnxAttribution.Model;
 using OnnxAttribution.Tests.Attribution;
@@ -26,5 +27,5 @@ internal static class GoldenCircuit
             $"{what} is {actual:g9}, PyTorch has {expected:g9}");
 
     private static CircuitNode Node(LoadedModel model, JsonArray n) =>
-        new(model.Selected.Single(s => s.Name == (string)n[0]!), n.Count == 3 ? (int)n[1]! : GraphSum.NoPosition, (int)n[^1]!);
+        new(model.Selected.Single(s => s.Name == (string)n[0]!), n.Count == 3 ? (int)n[1]! : TokenPosition.All, (int)n[^1]!);
 }

@@ -36,7 +36,7 @@ internal sealed class CurveBundle : IDisposable
     public FeatureName Strongest()
     {
         using var clean = ActivationCache.Of(Model, Tokens);
-        var encoding = Model.Encoder.Encode(Model.DictionaryAt(0)!, clean[Up].ToArray(), Tokens.Length);
+        var encoding = Model.Encoder.Encode(Model.SelectedSites[0].Dictionary!, clean[Up].ToArray(), Tokens.Length);
         return new FeatureName(Up, Enumerable.Range(1, Tokens.Length - 1)
             .SelectMany(p => encoding.Features[p].Zip(encoding.Activations[p]))
             .MaxBy(a => a.Second).First);

@@ -163,7 +163,7 @@ public class ResponseCurveTests
 
     private static float[] Direction(CurveBundle bundle, ResponseCurve curve)
     {
-        var row = bundle.Model.DictionaryAt(0)!.DecoderRows([curve.Up.Feature], 1)[curve.Up.Feature].ToArray();
+        var row = bundle.Model.SelectedSites[0].Dictionary!.DecoderRows([curve.Up.Feature], 1)[curve.Up.Feature].ToArray();
         return [.. curve.Scaled.SelectMany(f => row.Select(w => f * w))];
     }
 }

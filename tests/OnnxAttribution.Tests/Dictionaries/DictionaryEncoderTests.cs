@@ -33,8 +33,8 @@ public class DictionaryEncoderTests
         for (var i = 0; i < model.Selected.Count; i++)
         {
             var x = Array.ConvertAll(golden[$"activation/{model.Selected[i].Name}"], v => (float)v);
-            var (expected, actual) = (plain.Encode(model.DictionaryAt(i)!, x, golden.Tokens.Length),
-                other.Encode(model.DictionaryAt(i)!, x, golden.Tokens.Length));
+            var (expected, actual) = (plain.Encode(model.SelectedSites[i].Dictionary!, x, golden.Tokens.Length),
+                other.Encode(model.SelectedSites[i].Dictionary!, x, golden.Tokens.Length));
             Assert.Contains(expected.Features, f => f.Length > 0);
             for (var t = 0; t < golden.Tokens.Length; t++)
             {

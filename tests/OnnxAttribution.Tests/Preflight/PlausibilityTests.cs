@@ -7,7 +7,8 @@ public sealed class PlausibilityTests
 {
     private const int Width = 8, Features = 128;   // dense above max(8, 128 / 8) = 16
 
-    private static Fit Of(double explained, double l0 = 10, double ratio = 1, double first = 1) => new(100, l0, explained, 1, ratio, first);
+    private static ReconstructionFit Of(double explained, double l0 = 10, double ratio = 1, double first = 1) =>
+        new(100, l0, explained, 1, ratio, first);
 
     [Theory]
     [InlineData(0.8, 16, 1, false), InlineData(0.79, 16, 1, true), InlineData(double.NaN, 16, 1, true)]

@@ -28,7 +28,7 @@ public sealed class ValidationSampleTests(Random2Bundle bundle) : IClassFixture<
         Assert.Equal(model.Selected.Count, sample.Nodes.Select(n => nodes[n.Node].Site).Distinct().Count());
         Assert.Contains(sample.Nodes, n => nodes[n.Node].IsError);
         Assert.Contains(sample.Edges, e => e.Stratum == Stratum.Dropped && nodes[e.Pair.Up].IsError);
-        var sitePairs = SitePair.Of(model, MetricKind.Logit);
+        var sitePairs = new SiteGraph(model).Pairs(MetricKind.Logit);
         Assert.Equal(sitePairs.Count,
             sample.Edges.Select(e => (nodes[e.Pair.Up].Site, e.Pair.Down < 0 ? null : nodes[e.Pair.Down].Site)).Distinct().Count());
         // no edge looks ahead, or to another position where nothing mixes them: its effect would be 0 whatever was estimated

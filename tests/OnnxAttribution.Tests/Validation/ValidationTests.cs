@@ -158,7 +158,7 @@ public sealed class ValidationTests(Random2Bundle bundle) : IClassFixture<Random
     private static IEnumerable<NodePair> Pairs(RandomRun run)
     {
         var bySite = Enumerable.Range(0, run.Graph.Nodes.Count).ToLookup(i => run.Graph.Nodes[i].Site);
-        return SitePair.Of(run.State.Model, MetricKind.Logit)
+        return new SiteGraph(run.State.Model).Pairs(MetricKind.Logit)
             .SelectMany(l =>
                 bySite[l.Up].SelectMany(u =>
                     l.Down is null ? [new NodePair(u, CausalEdge.Metric)] : bySite[l.Down].Take(20).Select(d => new NodePair(u, d))));

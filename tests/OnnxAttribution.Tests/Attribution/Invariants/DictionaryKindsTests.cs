@@ -29,7 +29,8 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
         {
             foreach (var patch in (int[]?[])[null, bundle.PatchTokens])
             {
-                var graph = Random2Bundle.All(model, bundle.Tokens, patch, new GraphOptions(new(MetricKind.LogitDiff), Estimator: estimator));
+                var graph = Random2Bundle.All(model, bundle.Tokens, patch,
+                    new GraphOptions(new(MetricKind.LogitDiff), Estimator: estimator));
                 Assert.InRange(graph.ConservationViolation!.Value, 0, 1e-4);   // as ConservationTests
                 Assert.Contains(graph.Nodes, n => n is { Effect: not 0, IsError: false });
             }
@@ -42,7 +43,7 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
         var reference = KindsBundle.Reference(site);
         using var model = bundle.Open(site);
         var x = Rows(reference.Width, 40);
-        var encoding = model.Encoder.Encode(model.DictionaryAt(0)!, x, 40);
+        var encoding = model.Encoder.Encode(model.SelectedSites[0].Dictionary!, x, 40);
         for (var t = 0; t < 40; t++)
         {
             var row = Array.ConvertAll(x[(t * reference.Width)..((t + 1) * reference.Width)], v => (double)v);
@@ -65,7 +66,7 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
         const double step = 1e-5;
         var reference = KindsBundle.Reference(site);
         using var model = bundle.Open(site);
-        var dictionary = model.DictionaryAt(0)!;
+        var dictionary = model.SelectedSites[0].Dictionary!;
         var x = Rows(reference.Width, 12);
         var compared = 0;
         for (var t = 0; t < 12; t++)
@@ -98,7 +99,7 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
     public void Dashboards_find_the_same_active_features_as_graphs(string site)
     {
         using var model = bundle.Open(site);
-        var dictionary = model.DictionaryAt(0)!;
+        var dictionary = model.SelectedSites[0].Dictionary!;
         var x = Rows(dictionary.Width, 300);
         using var encoder = new DictionaryEncoder(new RunContext(threads: 1), findOnHost: true);
         var rows = new SparseRows();
@@ -149,7 +150,7 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
         using var model = bundle.Open();
         using var clean = ActivationCache.Of(model, bundle.Tokens);
         var all = new Circuit(
-            model.Selected.SelectMany(s => Enumerable.Range(-1, 41).Select(f => new CircuitNode(s, GraphSum.NoPosition, f))));
+            model.Selected.SelectMany(s => Enumerable.Range(-1, 41).Select(f => new CircuitNode(s, TokenPosition.All, f))));
         var last = bundle.Tokens.Length - 1;
         float[] logits = [];
         new CircuitPass(clean, Replacements.Zero(clean), coefficient: 1)
@@ -169,7 +170,8 @@ public sealed class DictionaryKindsTests(KindsBundle bundle) : IClassFixture<Kin
         using var clean = ActivationCache.Of(model, bundle.Tokens);
         (int Position, int Feature, float Activation) Strongest(string site, int? at = null)
         {
-            var encoding = model.Encoder.Encode(model.DictionaryOf(model.Bundle.SiteNamed(site)), clean[site].ToArray(), bundle.Tokens.Length);
+            var encoding = model.Encoder.Encode(model.DictionaryOf(model.Bundle.SiteNamed(site)), clean[site].ToArray(),
+                bundle.Tokens.Length);
             return Enumerable.Range(0, bundle.Tokens.Length)
                 .Where(p => at is null ? p > 0 : p == at)
                 .SelectMany(p => encoding.Features[p].Zip(encoding.Activations[p], (f, a) => (Position: p, Feature: f, Activation: a)))

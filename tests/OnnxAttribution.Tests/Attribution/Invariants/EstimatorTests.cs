@@ -58,7 +58,8 @@ public sealed class EstimatorTests(Random2Bundle bundle) : IClassFixture<Random2
             Value[] hooks = [.. new[] { "hook_q", "hook_k", "hook_v" }.Select(h => model.Graph[$"blocks.{block}.attn.{h}"])];
             var logits = model.Graph["logits"];
             var g = new GraphBuilder("gradient/");
-            var found = PullBack.FromWhole(new WalkScope(g, estimator.Rules(), hooks), logits, g.Input("direction", DataType.Float, [Dim.Of(1), .. logits.Shape!]), hooks);
+            var found = PullBack.FromWhole(new WalkScope(g, estimator.Rules(), hooks), logits,
+                g.Input("direction", DataType.Float, [Dim.Of(1), .. logits.Shape!]), hooks);
             Assert.Equal(reached.Split(','), hooks.Where(found.ContainsKey).Select(h => h.Name.Split('.')[^1]));
         }
     }

@@ -17,8 +17,8 @@ public sealed class SplicingTests(Random2Bundle bundle) : IClassFixture<Random2B
         {
             var site = model.Selected[i].Name;
             var x = plain[site].Values;
-            var (reconstruction, error) = Expanded(model.DictionaryAt(i)!, x,
-                model.Encoder.Encode(model.DictionaryAt(i)!, x, bundle.Tokens.Length));
+            var (reconstruction, error) = Expanded(model.SelectedSites[i].Dictionary!, x,
+                model.Encoder.Encode(model.SelectedSites[i].Dictionary!, x, bundle.Tokens.Length));
             // ε is no rest that hides a wrong x̂: without it the site is another
             Assert.True(reconstruction.Zip(x, (a, b) => Math.Abs(a - b)).Max() > 1e-2);
             all[$"{site}.scale"] = ([1, 1, 1], [0f]);
@@ -46,7 +46,7 @@ public sealed class SplicingTests(Random2Bundle bundle) : IClassFixture<Random2B
         var clean = Metric(null);
         for (var i = 0; i < model.Selected.Count; i++)
         {
-            var (site, dictionary) = (model.Selected[i], model.DictionaryAt(i)!);
+            var (site, dictionary) = (model.Selected[i], model.SelectedSites[i].Dictionary!);
             foreach (var node in graph.Nodes.Where(n => n.Site == site && !n.IsError))
             {
                 var x = session.Run(bundle.Tokens, null, 1, site.Name)[site.Name].Values;

@@ -1,4 +1,5 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Texts;
@@ -26,7 +27,7 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
             summed.Nodes.ToDictionary(n => (n.Site, n.Feature), n => n.Activation));
         Close(plain.Edges.GroupBy(e => Ends(plain, e)).ToDictionary(g => g.Key, g => g.Sum(e => (double)e.Effect)),
             summed.Edges.ToDictionary(e => Ends(summed, e), e => e.Effect));
-        Assert.All(summed.Nodes, n => Assert.Equal((GraphSum.NoPosition, true, true), (n.Position, n.Kept, float.IsNaN(n.Gradient))));
+        Assert.All(summed.Nodes, n => Assert.Equal((TokenPosition.All, true, true), (n.Position, n.Kept, float.IsNaN(n.Gradient))));
         Assert.All(summed.Edges, e => Assert.True(float.IsNaN(e.Jacobian)));
         Assert.InRange(summed.ConservationViolation!.Value, 0, 1e-4);
     }
