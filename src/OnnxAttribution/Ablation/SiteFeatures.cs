@@ -19,7 +19,8 @@ internal sealed class SiteFeatures
         _clean = clean.Encode(Site);
         Nodes = [.. options.Positions switch
         {
-            AblationPositions.All => _clean.Features.SelectMany(f => f).Distinct().Order().Select(f => new NodeKey(index, TokenPosition.All, f)),
+            AblationPositions.All =>
+                _clean.Features.SelectMany(f => f).Distinct().Order().Select(f => new NodeKey(index, TokenPosition.All, f)),
             AblationPositions.Last => _clean.Features[^1].Select(f => new NodeKey(index, _clean.Positions - 1, f)),
             _ => _clean.Features.SelectMany((features, p) => features.Select(f => new NodeKey(index, p, f))),
         }];

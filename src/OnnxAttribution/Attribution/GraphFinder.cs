@@ -12,6 +12,9 @@ namespace OnnxAttribution.Attribution;
 /// </summary>
 public static class GraphFinder
 {
+    // what finding a graph took
+    private readonly record struct Work(StageClock Clock, int Calls, long Operations);
+
     /// <param name="tokens">Token ids, BOS included where one is wanted.</param>
     /// <param name="patchTokens">As many, or null for zero ablation.</param>
     /// <exception cref="AttributionException">What was asked cannot be:
@@ -25,7 +28,7 @@ public static class GraphFinder
         clock.Record("node effects");
         var edges = new List<CausalEdge>();
         var operations = state.Operations + Edges(state, nodes, options, edges.Add, clock);
-        return Chosen(state, nodes, edges, options, clock, model.Context.Calls - calls, operations);
+        return Chosen(state, nodes, edges, options, new(clock, model.Context.Calls - calls, operations));
     }
 
     /// <summary>The graph summed over positions: what is kept is chosen by the sums,
@@ -43,7 +46,7 @@ public static class GraphFinder
         clock.Record("node effects");
         var (kept, add) = sum.KeptAmong(nodes);
         var operations = state.Operations + Edges(state, kept, options, add, clock);
-        return Chosen(state, sum.Nodes, sum.Edges, options, clock, model.Context.Calls - calls, operations);
+        return Chosen(state, sum.Nodes, sum.Edges, options, new(clock, model.Context.Calls - calls, operations));
     }
 
     /// <summary>Runs a prompt once more and adds its edges to a sum whose nodes are chosen.</summary>
@@ -85,13 +88,13 @@ public static class GraphFinder
 
     // step 5
     private static CausalGraph Chosen(PatchingState state, List<CausalNode> nodes, List<CausalEdge> edges, GraphOptions options,
-        StageClock clock, int calls, long operations)
+        Work work)
     {
         var violation = options is { TopNodes: null, NodeThreshold: 0, Method: EffectMethod.Atp }
             ? Conservation(nodes, edges)
             : (double?)null;
         var kept = Selection.KeepEdges(nodes, edges, options);
-        clock.Record("selection");
+        work.Clock.Record("selection");
         return new CausalGraph
         {
             Metric = state.Metric,
@@ -101,9 +104,9 @@ public static class GraphFinder
             Nodes = nodes,
             Edges = kept,
             ConservationViolation = violation,
-            Timings = clock.Seconds,
-            RuntimeCalls = calls,
-            Operations = operations,
+            Timings = work.Clock.Seconds,
+            RuntimeCalls = work.Calls,
+            Operations = work.Operations,
         };
     }
 

@@ -7,7 +7,7 @@ namespace OnnxAttribution.Attribution;
 /// <summary>Gradients of a metric along a straight line between two values of a site: a batch row per step of the model from that site on.
 /// </summary>
 /// <remarks>Marks et al. 2024, equation 3.</remarks>
-internal sealed class IntegratedGradients(LoadedModel model, ModelPass clean, Metric metric, int[] tokens)
+internal sealed class IntegratedGradients(LoadedModel model, ModelPass clean, Metric metric)
 {
     /// <summary>Mean of ∂m/∂x, [T, d], over left Riemann steps α = k / steps from the clean end,
     /// all nodes of the site moved together.</summary>
@@ -45,7 +45,8 @@ internal sealed class IntegratedGradients(LoadedModel model, ModelPass clean, Me
         var outputs = new[] { head.Value, head.G.Identity(gradient, GradientGraphs.GradientName(site.Site)) };
         // it lives for a run or two: to lay its weights out would take longer
         var resumed = new ResumedModel(model, cut, new(outputs, held) { Inputs = head.Inputs, Prepacks = false },
-            tokens, s => clean.Sites[s]);
+            clean.Tokens,
+            s => clean.Sites[s]);
         resumed.Give(MetricGraph.Position, new long[] { metric.Position }, 1)
             .Give(MetricGraph.Target, new long[] { metric.Target })
             .Give(MetricGraph.Foil, new long[] { metric.Foil });

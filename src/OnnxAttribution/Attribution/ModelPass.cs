@@ -6,6 +6,7 @@ namespace OnnxAttribution.Attribution;
 /// <summary>What one forward and backward pass over a prompt leaves: copies, so that nothing of the runtime stays alive.</summary>
 internal sealed class ModelPass
 {
+    public required int[] Tokens { get; init; }
     public required float Metric { get; init; }
     public required int Target { get; init; }
     public required int Foil { get; init; }
@@ -36,6 +37,7 @@ internal sealed class ModelPass
             s => FiniteValues.Require(result.Copy(s.Name), $"the activations of {s.Name}"));
         return new ModelPass
         {
+            Tokens = tokens,
             Metric = result.Floats(MetricGraph.ValueName)[0],
             Target = (int)result.Integers(metric.TargetToken.Name)[0],
             Foil = (int)result.Integers(metric.FoilToken.Name)[0],

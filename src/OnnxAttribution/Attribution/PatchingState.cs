@@ -11,15 +11,15 @@ internal sealed class PatchingState
     private readonly Dictionary<Estimator, ModelPass> _passes = [];
     private readonly Dictionary<(Estimator, int Steps), float[][]> _gradients = [];
 
-    private PatchingState(LoadedModel model, int[] tokens, Metric metric, Estimator estimator, ModelPass clean, ModelPass? patch)
+    private PatchingState(LoadedModel model, Metric metric, Estimator estimator, ModelPass clean, ModelPass? patch)
     {
-        (Model, Tokens, Metric, Clean, Patch) = (model, tokens, metric, clean, patch);
+        (Model, Metric, Clean, Patch) = (model, metric, clean, patch);
         _passes[estimator] = clean;
         Operations = clean.Operations * (patch is null ? 1 : 2);
     }
 
     public LoadedModel Model { get; }
-    public int[] Tokens { get; }
+    public int[] Tokens => Clean.Tokens;
     public Metric Metric { get; }
     public ModelPass Clean { get; }
 
@@ -52,7 +52,7 @@ internal sealed class PatchingState
         var patch = patchTokens is null
             ? null
             : ModelPass.Run(model, patchTokens, MetricRequest.Of(metric), options.Estimator);
-        return new PatchingState(model, tokens, metric, options.Estimator, clean, patch);
+        return new PatchingState(model, metric, options.Estimator, clean, patch);
     }
 
     /// <summary>Encodes every selected site and finds its nodes.</summary>
@@ -104,7 +104,7 @@ internal sealed class PatchingState
     {
         if (steps > 0)
         {
-            return new IntegratedGradients(Model, Clean, Metric, Tokens).Mean(site, estimator, steps);
+            return new IntegratedGradients(Model, Clean, Metric).Mean(site, estimator, steps);
         }
         if (!_passes.TryGetValue(estimator, out var pass))
         {

@@ -74,6 +74,20 @@ internal static class BundleFiles
             if (!info.Exists) throw new BundleException($"{info.FullName} is missing; export the bundle again");
             if (info.Length != record.Bytes) throw Changed(info.FullName, $"has {info.Length} bytes, bundle.json says {record.Bytes}");
         }
+        RequireSameSamples(bundle, files);
+        foreach (var dictionary in manifest.Dictionaries)
+        {
+            if (OfDictionary(name => Path.Combine(bundle, name), dictionary)
+                .FirstOrDefault(f => !manifest.Files.ContainsKey(f)) is { } unlisted)
+            {
+                throw new BundleException($"{Path.Combine(bundle, BundleManifest.FileName)} names the dictionary {dictionary.Path}, "
+                    + $"and lists no {unlisted}; export the bundle again");
+            }
+        }
+    }
+
+    private static void RequireSameSamples(string bundle, List<KeyValuePair<string, BundleManifest.FileRecord>> files)
+    {
         var samples = new string[files.Count];
         var faults = new Exception?[files.Count];
         Parallel.For(0, files.Count, i =>
@@ -97,15 +111,6 @@ internal static class BundleFiles
             if (samples[i] != files[i].Value.Xxh128)
             {
                 throw Changed(Path.Combine(bundle, files[i].Key), "holds other bytes than bundle.json says");
-            }
-        }
-        foreach (var dictionary in manifest.Dictionaries)
-        {
-            if (OfDictionary(name => Path.Combine(bundle, name), dictionary)
-                .FirstOrDefault(f => !manifest.Files.ContainsKey(f)) is { } unlisted)
-            {
-                throw new BundleException($"{Path.Combine(bundle, BundleManifest.FileName)} names the dictionary {dictionary.Path}, "
-                    + $"and lists no {unlisted}; export the bundle again");
             }
         }
     }

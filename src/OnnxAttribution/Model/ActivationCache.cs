@@ -86,7 +86,7 @@ public sealed class ActivationCache : IDisposable
         foreach (var x in _sites) x?.Dispose();
     }
 
-    internal DeviceTensor Value(int place) => _sites[place]!;
+    internal DeviceTensor Value(int index) => _sites[index]!;
 
     internal int[] TokenArray => (int[])Tokens;
 }

@@ -10,15 +10,15 @@ public sealed class SiteStop
 {
     private readonly InterventionPass _pass;
     private readonly LoadedModel _model;
-    private readonly int _place;
+    private readonly int _index;
     private readonly int _positions;
     private readonly List<FeatureEdit> _edits = [];
 
-    internal SiteStop(InterventionPass pass, Site site, int place)
+    internal SiteStop(InterventionPass pass, Site site, int index)
     {
-        (_pass, _model, Site, _place) = (pass, pass.Clean.Model, site, place);
+        (_pass, _model, Site, _index) = (pass, pass.Clean.Model, site, index);
         _positions = pass.Clean.Tokens.Count;
-        Width = (int)pass.ValueAt(place).Shape[^1];
+        Width = (int)pass.ValueAt(index).Shape[^1];
     }
 
     public Site Site { get; }
@@ -36,7 +36,7 @@ public sealed class SiteStop
         {
             Apply();
             var size = _positions * Width;
-            var now = _pass.ValueAt(_place).Floats();
+            var now = _pass.ValueAt(_index).Floats();
             var all = GC.AllocateUninitializedArray<float>(Rows * size);
             for (var r = 0; r < Rows; r++) now.Slice(now.Length == size ? 0 : r * size, size).CopyTo(all.AsSpan(r * size));
             return all;
@@ -51,7 +51,7 @@ public sealed class SiteStop
                     $"{Site} takes [{_positions}, {Width}] or [{Rows}, {_positions}, {Width}] numbers, not {value.Length}");
             }
             _edits.Clear();
-            _pass.Replace(_place, DeviceTensor.FromHost([.. value], value.Length == size ? 1 : Rows, _positions, Width));
+            _pass.Replace(_index, DeviceTensor.FromHost([.. value], value.Length == size ? 1 : Rows, _positions, Width));
         }
     }
 
@@ -60,7 +60,7 @@ public sealed class SiteStop
     {
         _pass.RequireAt(this);
         _edits.Clear();
-        _pass.Restore(_place);
+        _pass.Restore(_index);
     }
 
     /// <summary>Multiplies a feature's current activation. Only the difference of the two reconstructions is added:
@@ -83,7 +83,7 @@ public sealed class SiteStop
     public void Zero(int feature, int? position = null, int? row = null) => Edit(feature, 0, 0, position, row);
 
     /// <summary>The activation as it is now, [rows or 1, T, d], where it lies.</summary>
-    internal ReadOnlySpan<float> Current => _pass.ValueAt(_place).Floats();
+    internal ReadOnlySpan<float> Current => _pass.ValueAt(_index).Floats();
 
     /// <summary>Adds to the activation at chosen rows and positions; the others stay as they are.</summary>
     internal void Add(IEnumerable<(int Row, int Position, ReadOnlyMemory<float> Change)> changes)
@@ -94,7 +94,7 @@ public sealed class SiteStop
             var at = all.AsSpan(((row * _positions) + position) * Width, Width);
             TensorPrimitives.Add(at, change.Span, at);
         }
-        _pass.Replace(_place, DeviceTensor.FromHost(all, Rows, _positions, Width));
+        _pass.Replace(_index, DeviceTensor.FromHost(all, Rows, _positions, Width));
     }
 
     /// <summary>Does what was asked of features since the last time.</summary>

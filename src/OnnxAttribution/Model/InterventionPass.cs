@@ -83,22 +83,22 @@ public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
         if (!ReferenceEquals(site, _current)) throw GoneOn();
     }
 
-    /// <summary>The activation at a place as it is now: [Rows, T, d], or [1, T, d] where it is the same in all rows.</summary>
-    internal DeviceTensor ValueAt(int place) =>
-        place + 1 >= _next ? _changed[place] ?? _clean.Value(place) : throw GoneOn();
+    /// <summary>A site's activation as it is now: [Rows, T, d], or [1, T, d] where it is the same in all rows.</summary>
+    internal DeviceTensor ValueAt(int index) =>
+        index + 1 >= _next ? _changed[index] ?? _clean.Value(index) : throw GoneOn();
 
     /// <summary>Puts a value [Rows, T, d] in the place of what is there; the pass owns it from now on.</summary>
-    internal void Replace(int place, DeviceTensor value)
+    internal void Replace(int index, DeviceTensor value)
     {
-        _changed[place]?.Dispose();
-        _changed[place] = value;
+        _changed[index]?.Dispose();
+        _changed[index] = value;
     }
 
-    /// <summary>From here on the place holds the clean run's value again.</summary>
-    internal void Restore(int place)
+    /// <summary>From here on the site holds the clean run's value again.</summary>
+    internal void Restore(int index)
     {
-        _changed[place]?.Dispose();
-        _changed[place] = null;
+        _changed[index]?.Dispose();
+        _changed[index] = null;
     }
 
     internal ActivationCache Clean => _clean;
@@ -109,23 +109,23 @@ public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
     {
         if (_begun) throw new InvalidOperationException("a pass runs once; make another");
         _begun = true;
-        for (var place = first; place < _changed.Length; place++)
+        for (var index = first; index < _changed.Length; index++)
         {
-            var site = _model.Bundle.Sites[place];
+            var site = _model.Bundle.Sites[index];
             if (!_stops.Contains(site)) continue;
-            Advance(place + 1);
-            _current = new SiteStop(this, site, place);
+            Advance(index + 1);
+            _current = new SiteStop(this, site, index);
             yield return _current;
         }
         Advance(_changed.Length);
     }
 
-    // computes the sites before a place; what code has asked for at the last stop is done first
-    private void Advance(int place)
+    // computes the sites before one; what code has asked for at the last stop is done first
+    private void Advance(int index)
     {
         _current?.Apply();
         _current = null;
-        for (; _next < place; _next++)
+        for (; _next < index; _next++)
         {
             var reads = _model.Steps.Reads(_next);
             var reached = reads.Any(i => _changed[i] is not null);
@@ -141,11 +141,11 @@ public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
         return result;
     }
 
-    private void LetGo(int place, int step)
+    private void LetGo(int index, int step)
     {
-        if (_model.Steps.LastRead[place] > step || _changed[place] is null) return;
-        _changed[place]!.Dispose();
-        _changed[place] = null;
+        if (_model.Steps.LastRead[index] > step || _changed[index] is null) return;
+        _changed[index]!.Dispose();
+        _changed[index] = null;
     }
 
     private DeviceTensor?[] Values(int step)

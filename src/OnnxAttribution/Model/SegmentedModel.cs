@@ -19,7 +19,7 @@ internal sealed class SegmentedModel : IDisposable
     private readonly string _weights;
     private readonly List<Step> _steps = [];
 
-    /// <param name="Reads">Places of the sites that the step reads, in the order of computation.</param>
+    /// <param name="Reads">Indices of the sites that the step reads, in the order of computation.</param>
     private sealed record Step(OnnxGraph Graph, IReadOnlyList<int> Reads, string Output)
     {
         public GraphRunner? Runner { get; set; }
@@ -44,11 +44,11 @@ internal sealed class SegmentedModel : IDisposable
     /// <summary>Per site, the last step that reads it.</summary>
     public IReadOnlyList<int> LastRead { get; }
 
-    /// <summary>Places of the sites that a step reads directly.</summary>
+    /// <summary>Indices of the sites that a step reads directly.</summary>
     public IReadOnlyList<int> Reads(int step) => _steps[step].Reads;
 
     /// <summary>One step: a site [rows, T, d], or the logits [rows, vocabulary] at <paramref name="position"/>.</summary>
-    /// <param name="sites">By place; those that the step reads, [rows or 1, T, d].</param>
+    /// <param name="sites">By index; those that the step reads, [rows or 1, T, d].</param>
     /// <returns>The caller's; [1, …] where all that is read has one row.</returns>
     public DeviceTensor Run(int step, IReadOnlyList<DeviceTensor?> sites, int[] tokens, int position) =>
         Run(step, sites, Array.ConvertAll(tokens, t => (long)t), 1, position);
@@ -68,7 +68,7 @@ internal sealed class SegmentedModel : IDisposable
     /// <param name="changed">[prompts, T, d]; from now on the result's.</param>
     /// <param name="clean">Every site of the unchanged run.</param>
     /// <param name="ids">[prompts, T].</param>
-    /// <returns>By place, the caller's: the changed sites, null where the clean run's still holds.</returns>
+    /// <returns>By index, the caller's: the changed sites, null where the clean run's still holds.</returns>
     public DeviceTensor?[] Resume(int site, DeviceTensor changed, IReadOnlyList<DeviceTensor?> clean, long[] ids, int prompts)
     {
         var result = new DeviceTensor?[clean.Count];

@@ -110,23 +110,25 @@ public sealed class BundleCheck
                 _progress?.Report($"{site} ({_checked.Count + 1} of {_model.Selected.Count})");
                 var dictionary = _model.DictionaryOf(site)!;
                 if (loss.Rows > 0) rebuilt[site] = new float[loss.Rows * dictionary.Width];
-                Check(site, withBos, new DictionaryTrial(dictionary, _model.Encoder, _model.Context), activations[site], layout,
-                    rebuilt.GetValueOrDefault(site));
+                Check(site, withBos, new DictionaryTrial(dictionary, _model.Encoder, _model.Context), new(activations[site], layout)
+                {
+                    Counts = new int[dictionary.FeatureCount],
+                    Rebuilt = rebuilt.GetValueOrDefault(site),
+                });
                 activations.Remove(site);
             }
         }
         if (loss.Rows > 0) Losses(loss, rebuilt, withBos);
     }
 
-    private void Check(Site site, bool withBos, DictionaryTrial trial, float[] x, RowLayout layout, float[]? rebuilt)
+    private void Check(Site site, bool withBos, DictionaryTrial trial, TrialRows rows)
     {
         var dictionary = trial.Dictionary;
         var input = new InputReading(RecordOf(site).NormalizeActivations, dictionary.Normalization, dictionary.SubtractsDecoderBias);
         var output = new OutputReading(dictionary.K, dictionary.Threshold is not null);
-        var counts = new int[dictionary.FeatureCount];
-        var fit = trial.Measure(input, [output], x, layout, counts, rebuilt)[0];
+        var fit = trial.Measure(input, [output], rows)[0];
         _checked[site] = new SiteCheck(site.Name, dictionary.Architecture, dictionary.K, dictionary.FeatureCount, input.Normalization,
-            withBos, fit, counts.Count(c => c == 0), counts.Count(c => c > 0.1 * fit.Tokens), null);
+            withBos, fit, rows.Counts!.Count(c => c == 0), rows.Counts!.Count(c => c > 0.1 * fit.Tokens), null);
         var looksWrong = Plausibility.LooksWrong(fit, dictionary.Width, dictionary.FeatureCount);
         if (looksWrong && ++_diagnosed > _options.MostDiagnosed)
         {

@@ -98,7 +98,7 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
         foreach (var group in all.Index().GroupBy(h => (h.Item.Input, h.Item.At, h.Item.WithBos)))
         {
             var (layout, x) = sample.Of(group.Key.At, group.Key.WithBos);
-            var found = trial.Measure(group.Key.Input, [.. group.Select(h => h.Item.Output)], x, layout);
+            var found = trial.Measure(group.Key.Input, [.. group.Select(h => h.Item.Output)], new(x, layout));
             foreach (var (place, (index, _)) in group.Index()) fits[index] = found[place];
         }
         return [.. all.Select((h, i) => (h, fits[i]))];

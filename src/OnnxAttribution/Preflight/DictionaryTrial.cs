@@ -5,6 +5,17 @@ using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Preflight;
 
+/// <summary>The rows of activations that a dictionary is tried on.</summary>
+/// <param name="X">[rows, d].</param>
+internal sealed record TrialRows(float[] X, RowLayout Layout)
+{
+    /// <summary>[n], to which the number of tokens on which each feature is active is added, by the first reading of the output.</summary>
+    public int[]? Counts { get; init; }
+
+    /// <summary>[some rows, d], filled with the reconstruction of the first rows, by the first reading of the output.</summary>
+    public float[]? Rebuilt { get; init; }
+}
+
 /// <summary>
 /// One dictionary read in one way or another, on rows of activations:
 /// 1. the rows are taken as an <see cref="InputReading"/> says,
@@ -27,17 +38,11 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, DictionaryEnc
     /// <summary>Lengths of the decoder rows, [n].</summary>
     public float[] Norms => Powers(1);
 
-    /// <param name="x">[rows, d].</param>
-    /// <param name="counts">[n], to which the number of tokens on which each feature is active is added;
-    /// for the first of <paramref name="outputs"/>.</param>
-    /// <param name="rebuilt">[some rows, d], filled with the reconstruction of the first rows;
-    /// for the first of <paramref name="outputs"/>.</param>
     /// <returns>One fit for each of <paramref name="outputs"/>.</returns>
-    public ReconstructionFit[] Measure(InputReading input, IReadOnlyList<OutputReading> outputs, float[] x, RowLayout layout,
-        int[]? counts = null, float[]? rebuilt = null)
+    public ReconstructionFit[] Measure(InputReading input, IReadOnlyList<OutputReading> outputs, TrialRows rows)
     {
-        var d = dictionary.Width;
-        var target = input.Centres ? Centred(x, d) : x;
+        var (d, layout) = (dictionary.Width, rows.Layout);
+        var target = input.Centres ? Centred(rows.X, d) : rows.X;
         var sums = outputs.Select(_ => new FitSums(layout)).ToArray();
         for (var first = 0; first < layout.Rows; first += RowsAtOnce)
         {
@@ -51,7 +56,7 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, DictionaryEnc
             {
                 SparseRows[] active = [.. Enumerable.Range(0, found.GetLength(1)).Select(task => found[i, task])];
                 var decoded = Decoded(active, count, Weights(outputs[i]));
-                var (sum, countTo, keep) = (sums[i], i == 0 ? counts : null, i == 0 ? rebuilt : null);
+                var (sum, countTo, keep) = (sums[i], i == 0 ? rows.Counts : null, i == 0 ? rows.Rebuilt : null);
                 InParallel(active.Length, task =>
                 {
                     for (var r = 0; r < active[task].Rows; r++)

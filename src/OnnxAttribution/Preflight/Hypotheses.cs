@@ -40,21 +40,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
 
     public IEnumerable<Hypothesis> Single(Hypothesis now, double l0)
     {
-        foreach (var h in Sparser(now, l0).Concat(WithoutTopK(now)).Concat(Normalized(now))) yield return h;
-        var subtracts = now.Input.SubtractsDecoderBias;
-        if (trial.Dictionary.DecoderBias.Span.ContainsAnyExcept(0))
-        {
-            yield return now with
-            {
-                Fault = Fault.DecoderBias,
-                Input = now.Input with { SubtractsDecoderBias = !subtracts },
-                Is = subtracts
-                    ? "rebuilds better without subtracting b_dec from its input, as is done"
-                    : "rebuilds better with b_dec subtracted from its input, which is not done",
-                Name = subtracts ? "b_dec not subtracted" : "b_dec subtracted",
-                Mend = $"set \"apply_b_dec_to_input\": {(subtracts ? "false" : "true")} {Config}",
-            };
-        }
+        foreach (var h in Sparser(now, l0).Concat(WithoutTopK(now)).Concat(Normalized(now)).Concat(OfBias(now))) yield return h;
         if (!modelIsCentred && !now.Input.Centres)
         {
             yield return now with
@@ -80,6 +66,24 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
             };
         }
         foreach (var h in ByNorm(now)) yield return h;
+    }
+
+    private IEnumerable<Hypothesis> OfBias(Hypothesis now)
+    {
+        var subtracts = now.Input.SubtractsDecoderBias;
+        if (trial.Dictionary.DecoderBias.Span.ContainsAnyExcept(0))
+        {
+            yield return now with
+            {
+                Fault = Fault.DecoderBias,
+                Input = now.Input with { SubtractsDecoderBias = !subtracts },
+                Is = subtracts
+                    ? "rebuilds better without subtracting b_dec from its input, as is done"
+                    : "rebuilds better with b_dec subtracted from its input, which is not done",
+                Name = subtracts ? "b_dec not subtracted" : "b_dec subtracted",
+                Mend = $"set \"apply_b_dec_to_input\": {(subtracts ? "false" : "true")} {Config}",
+            };
+        }
     }
 
     /// <summary>The dictionary as it is at every other site of its width.</summary>

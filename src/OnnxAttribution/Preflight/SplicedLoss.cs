@@ -66,10 +66,10 @@ internal sealed class SplicedLoss : IDisposable
                 foreach (var (site, all) in rebuilt)
                 {
                     progress?.Report($"cross-entropy, {site.Name}, {row + batch.Tokens:N0} of {layout.Rows:N0} tokens");
-                    var place = _model.SiteIndex(site.Name);
-                    var x = sites[place]!;
-                    var spliced = Resumed(place, Spliced(x, all, row, batch, hasBos ? 1 : 0), x.Shape, sites, batch);
-                    var zero = Resumed(place, new float[x.Shape.Aggregate(1L, (n, s) => n * s)], x.Shape, sites, batch);
+                    var index = _model.SiteIndex(site.Name);
+                    var x = sites[index]!;
+                    var spliced = Resumed(index, Spliced(x, all, row, batch, hasBos ? 1 : 0), x.Shape, sites, batch);
+                    var zero = Resumed(index, new float[x.Shape.Aggregate(1L, (n, s) => n * s)], x.Shape, sites, batch);
                     var (a, b) = Sums.GetValueOrDefault(site);
                     Sums[site] = (a + spliced, b + zero);
                 }
@@ -108,9 +108,9 @@ internal sealed class SplicedLoss : IDisposable
     }
 
     // the pass from a changed site on: what the change does not reach is the clean run's
-    private double Resumed(int place, float[] value, long[] shape, DeviceTensor?[] clean, Batch batch)
+    private double Resumed(int index, float[] value, long[] shape, DeviceTensor?[] clean, Batch batch)
     {
-        var changed = _model.Steps.Resume(place, DeviceTensor.FromHost(value, shape), clean, batch.Ids, batch.Count);
+        var changed = _model.Steps.Resume(index, DeviceTensor.FromHost(value, shape), clean, batch.Ids, batch.Count);
         try
         {
             return Loss([.. clean.Select((x, i) => changed[i] ?? x)], batch);

@@ -178,7 +178,7 @@ public sealed class InterventionTests(Random2Bundle bundle) : IClassFixture<Rand
         using var pass = clean.Intervene(rows: 2);
         BundleWriterTests.Refused<BundleException>(() => pass.From("blocks.7.hook_resid_pre").First(), "blocks.7.hook_resid_pre",
             "Did you mean");
-        BundleWriterTests.Refused<AttributionException>(() => pass.From(Mlp).First(), "not selected", "--sites");
+        BundleWriterTests.Refused<AttributionException>(() => pass.From(Mlp).First(), "not selected", "select it too");
         var at = pass.First();
         BundleWriterTests.Refused<AttributionException>(() => at.Zero(40), "no feature 40", "0 to 39");
         BundleWriterTests.Refused<AttributionException>(() => at.Zero(-1), "no feature -1");
