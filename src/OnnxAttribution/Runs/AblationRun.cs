@@ -112,19 +112,10 @@ public sealed class AblationRun
         return new ChainRecord([.. nodes.Select(RecordParts.Node)], [.. chain.Select(e => RecordParts.Finite(Graph.Edges[e].Effect))]);
     }
 
-    private StoredTable TokenTable()
+    private StoredTable TokenTable() => RowTable.Of(Graph.Tokens.Select(moved =>
     {
-        var table = new StoredTable(new StoredColumn("site", StoredType.Varchar), new StoredColumn("position", StoredType.Integer),
-            new StoredColumn("feature", StoredType.Integer), new StoredColumn("direction", StoredType.Varchar), new StoredColumn("rank",
-                StoredType.Integer), new StoredColumn("token_id", StoredType.Integer), new StoredColumn("token", StoredType.Varchar),
-            new StoredColumn("clean_probability", StoredType.Float), new StoredColumn("ablated_probability", StoredType.Float),
-            new StoredColumn("change", StoredType.Float));
-        foreach (var (index, rank, change) in Graph.Tokens)
-        {
-            var node = Graph.Nodes[index];
-            table.Add(node.Site.Name, node.Position, node.Feature, change.Change > 0 ? "up" : "down", rank, change.Token,
-                Model.TokenText(change.Token), (float)change.Clean, (float)change.Ablated, (float)change.Change);
-        }
-        return table;
-    }
+        var (node, change) = (Graph.Nodes[moved.Node], moved.Change);
+        return new TokenRow(node.Site.Name, node.Position, node.Feature, change.Change > 0 ? "up" : "down", moved.Rank, change.Token,
+            Model.TokenText(change.Token), (float)change.Clean, (float)change.Ablated, (float)change.Change);
+    }));
 }

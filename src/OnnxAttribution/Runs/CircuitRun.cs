@@ -135,25 +135,26 @@ public sealed class CircuitRun
     /// <exception cref="RunDirectoryException">The file exists and <paramref name="force"/> is off, or it cannot be written.</exception>
     public void Write(string file, bool force)
     {
-        var table = new StoredTable(new StoredColumn("prompt_id", StoredType.Varchar), new StoredColumn("circuit", StoredType.Varchar),
-            new StoredColumn("token_id", StoredType.Integer), new StoredColumn("token", StoredType.Varchar),
-            new StoredColumn("clean_probability", StoredType.Double), new StoredColumn("probability", StoredType.Double),
-            new StoredColumn("change", StoredType.Double), new StoredColumn("relative_change", StoredType.Double));
+        var metadata = new CircuitMetadata(Options.Coefficient, Options.Keep, Options.Controls, Options.Seed, _model.Name,
+            _model.BundleHash, ThisProgram.Version);
+        RunDirectory.WriteTable(file, RowTable.Of(Rows()), force, RunFile.MetadataOf(metadata, RunJson.Default.CircuitMetadata),
+            _model.Context.Cancel);
+    }
+
+    private IEnumerable<CircuitRow> Rows()
+    {
         foreach (var (index, p) in Prompts.Index())
         {
-            foreach (var (name,
-                after) in new[] { ("circuit", p.Result.Ablated), ("random", p.Result.Control), ("feature 0", p.Result.FeatureZero) })
+            var (id, r) = (p.Task.Id ?? $"{index + 1}", p.Result);
+            foreach (var (name, after) in new[] { ("circuit", r.Ablated), ("random", r.Control), ("feature 0", r.FeatureZero) })
             {
                 for (var t = 0; t < after.Length; t++)
                 {
-                    var s = new TokenChange(t, p.Result.Clean[t], after[t]);
-                    table.Add(p.Task.Id ?? $"{index + 1}", name, t, _model.TokenText(t), s.Clean, s.Ablated, s.Change,
+                    var s = new TokenChange(t, r.Clean[t], after[t]);
+                    yield return new CircuitRow(id, name, t, _model.TokenText(t), s.Clean, s.Ablated, s.Change,
                         double.IsFinite(s.Relative) ? s.Relative : double.NaN);
                 }
             }
         }
-        var metadata = new CircuitMetadata(Options.Coefficient, Options.Keep, Options.Controls, Options.Seed, _model.Name,
-            _model.BundleHash, ThisProgram.Version);
-        RunDirectory.WriteTable(file, table, force, RunFile.MetadataOf(metadata, RunJson.Default.CircuitMetadata), _model.Context.Cancel);
     }
 }

@@ -62,31 +62,28 @@ public sealed class CurveRun
 
     /// <summary>Every coefficient at every position: coefficient, position, token, activation, line (the gradient's),
     /// up_site, up_feature, down_site, down_feature, switched (a bend since the coefficient before), cause.</summary>
-    public StoredTable Table()
-    {
-        var c = Curve;
-        var table = new StoredTable(new("coefficient", StoredType.Double), new("position", StoredType.Integer),
-            new("token", StoredType.Varchar), new("activation", StoredType.Float), new("line", StoredType.Float),
-            new("up_site", StoredType.Varchar), new("up_feature", StoredType.Integer), new("down_site", StoredType.Varchar),
-            new("down_feature", StoredType.Integer), new("switched", StoredType.Boolean), new("cause", StoredType.Varchar));
-        var texts = Enumerable.Range(0, c.Tokens.Count).Select(TextAt).ToArray();
-        for (var i = 0; i < c.Coefficients.Count; i++)
-        {
-            for (var q = 0; q < texts.Length; q++)
-            {
-                var here = _kinks[(i, q)].Select(Words).ToList();
-                table.Add(c.Coefficients[i], q, texts[q], c.Activation[i][q], (float)c.Line(i, q), c.Up.Site, c.Up.Feature, c.Down.Site,
-                    c.Down.Feature, here.Count > 0, here.Count > 0 ? string.Join("; ", here) : null);
-            }
-        }
-        return table;
-    }
+    public StoredTable Table() => RowTable.Of(Rows());
 
     /// <summary>Writes <see cref="Table"/> as one Parquet file, whole or not at all.</summary>
     /// <exception cref="RunDirectoryException">The file exists and <paramref name="force"/> is off, or it cannot be written.</exception>
     public void Write(string file, bool force) => RunDirectory.WriteTable(file, Table(), force, RunFile.MetadataOf(
         new CurveMetadata(_task.Prompt, _prependBos, Curve.Up.ToString(), Curve.Down.ToString(), _model.Name, _model.BundleHash,
             ThisProgram.Name, ThisProgram.Version), RunJson.Default.CurveMetadata), _model.Context.Cancel);
+
+    private IEnumerable<CurveRow> Rows()
+    {
+        var c = Curve;
+        var texts = Enumerable.Range(0, c.Tokens.Count).Select(TextAt).ToArray();
+        for (var i = 0; i < c.Coefficients.Count; i++)
+        {
+            for (var q = 0; q < texts.Length; q++)
+            {
+                var here = _kinks[(i, q)].Select(Words).ToList();
+                yield return new CurveRow(c.Coefficients[i], q, texts[q], c.Activation[i][q], (float)c.Line(i, q), c.Up.Site,
+                    c.Up.Feature, c.Down.Site, c.Down.Feature, here.Count > 0, here.Count > 0 ? string.Join("; ", here) : null);
+            }
+        }
+    }
 
     private int? TopK => _model.DictionaryOf(_model.Bundle.SiteNamed(Curve.Down.Site))!.K;
 

@@ -83,21 +83,10 @@ public sealed class FaithfulnessRun
     /// <exception cref="RunDirectoryException">The directory cannot be written.</exception>
     public void Write(CancellationToken cancel)
     {
-        var table = new StoredTable(new StoredColumn("prompt_id", StoredType.Varchar), new StoredColumn("ablation", StoredType.Varchar),
-            new StoredColumn("errors", StoredType.Varchar), new StoredColumn("circuit", StoredType.Varchar), new StoredColumn("control",
-                StoredType.Integer), new StoredColumn("nodes", StoredType.Integer), new StoredColumn("share", StoredType.Double),
-            new StoredColumn("metric_circuit", StoredType.Double), new StoredColumn("metric_complement", StoredType.Double),
-            new StoredColumn("metric_empty", StoredType.Double), new StoredColumn("metric_full", StoredType.Double),
-            new StoredColumn("faithfulness", StoredType.Double), new StoredColumn("completeness", StoredType.Double));
-        foreach (var (id, points) in Prompts)
-        {
-            foreach (var p in points)
-            {
-                table.Add(id, EnumName.Of(p.Ablation), EnumName.Of(p.Errors), p.Control is null ? "top" : "random", p.Control, p.Nodes,
-                    p.Share, p.Circuit, p.Complement, p.Empty, p.Full, p.Faithfulness, p.Completeness);
-            }
-        }
-        RunDirectory.Annotate(Directory, Table, table, new RunAddition { Faithfulness = Summary() }, cancel, Record);
+        var rows = Prompts.SelectMany(prompt => prompt.Points.Select(p => new FaithfulnessRow(prompt.Id, EnumName.Of(p.Ablation),
+            EnumName.Of(p.Errors), p.Control is null ? "top" : "random", p.Control, p.Nodes, p.Share, p.Circuit, p.Complement, p.Empty,
+            p.Full, p.Faithfulness, p.Completeness)));
+        RunDirectory.Annotate(Directory, Table, RowTable.Of(rows), new RunAddition { Faithfulness = Summary() }, cancel, Record);
     }
 
     /// <summary>The curves' means over the prompts, as run.json has them.</summary>

@@ -119,9 +119,9 @@ internal sealed class RunPicture
 
     private static Dictionary<(string, int, int), float> ExactEffects(string path, CancellationToken cancel)
     {
-        var table = RunDirectory.ReadTable(path, "validation",
-            [new("check", StoredType.Varchar), new("up_site", StoredType.Varchar), new("up_position", StoredType.Integer),
-                new("up_feature", StoredType.Integer), new("exact_effect", StoredType.Float)], cancel);
+        var table = RunDirectory.ReadTable(path, "validation", RowTable.Columns<ValidationRow>(nameof(ValidationRow.Check),
+            nameof(ValidationRow.UpSite), nameof(ValidationRow.UpPosition), nameof(ValidationRow.UpFeature),
+            nameof(ValidationRow.ExactEffect)), cancel);
         var (check, site, position, feature, exact) = (table.Values<string?>("check"), table.Values<string?>("up_site"),
             table.Values<int?>("up_position"), table.Values<int?>("up_feature"), table.Values<float>("exact_effect"));
         var result = new Dictionary<(string, int, int), float>();

@@ -10,13 +10,7 @@ internal sealed record CurveTable(string Title, IReadOnlyList<CurvePosition> Pos
 {
     private const string Verb = "onnx-attribution ablate --up FEATURE --down FEATURE --out FILE.parquet";
 
-    private static readonly StoredColumn[] s_columns =
-    [
-        new("coefficient", StoredType.Double), new("position", StoredType.Integer), new("token", StoredType.Varchar),
-        new("activation", StoredType.Float), new("line", StoredType.Float), new("up_site", StoredType.Varchar),
-        new("up_feature", StoredType.Integer), new("down_site", StoredType.Varchar), new("down_feature", StoredType.Integer),
-        new("switched", StoredType.Boolean), new("cause", StoredType.Varchar),
-    ];
+    private static readonly StoredColumn[] s_columns = RowTable.Columns<CurveRow>();
 
     /// <param name="path">A run directory, or a Parquet file.</param>
     /// <inheritdoc cref="FigureFile.Write" path="/exception"/>

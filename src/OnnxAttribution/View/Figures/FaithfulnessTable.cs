@@ -11,12 +11,9 @@ internal sealed record FaithfulnessTable(string Title, string Subtitle, IReadOnl
     /// <inheritdoc cref="FigureFile.Write" path="/exception"/>
     public static FaithfulnessTable Read(string run, CancellationToken cancel)
     {
-        var rows = Rows(RunDirectory.ReadTable(run, "faithfulness",
-        [
-            new("prompt_id", StoredType.Varchar), new("ablation", StoredType.Varchar), new("errors", StoredType.Varchar),
-            new("control", StoredType.Integer), new("nodes", StoredType.Integer), new("faithfulness", StoredType.Double),
-            new("completeness", StoredType.Double),
-        ], cancel));
+        var rows = Rows(RunDirectory.ReadTable(run, "faithfulness", RowTable.Columns<FaithfulnessRow>(nameof(FaithfulnessRow.PromptId),
+            nameof(FaithfulnessRow.Ablation), nameof(FaithfulnessRow.Errors), nameof(FaithfulnessRow.Control),
+            nameof(FaithfulnessRow.Nodes), nameof(FaithfulnessRow.Faithfulness), nameof(FaithfulnessRow.Completeness)), cancel));
         if (rows.Count == 0) throw FigureException.NoRows(Path.Combine(run, "faithfulness.parquet"), "rows");
         var header = new PictureHeader(RunDirectory.ReadRecord(run));
         var controls = rows.Where(r => r.Control is not null).Select(r => r.Control).Distinct().Count();

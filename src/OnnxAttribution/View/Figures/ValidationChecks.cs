@@ -20,13 +20,10 @@ internal sealed record ValidationChecks(string Estimator, string Subtitle, IRead
     /// <summary>As <see cref="Read"/>, but null where nothing could be checked.</summary>
     public static ValidationChecks? Find(string run, CancellationToken cancel)
     {
-        var table = RunDirectory.ReadTable(run, "validation",
-        [
-            new("check", StoredType.Varchar), new("estimator", StoredType.Varchar), new("up_site", StoredType.Varchar),
-            new("up_position", StoredType.Integer), new("up_feature", StoredType.Integer), new("down_site", StoredType.Varchar),
-            new("down_position", StoredType.Integer), new("down_feature", StoredType.Integer), new("approx_effect", StoredType.Float),
-            new("exact_effect", StoredType.Float),
-        ], cancel);
+        var table = RunDirectory.ReadTable(run, "validation", RowTable.Columns<ValidationRow>(nameof(ValidationRow.Check),
+            nameof(ValidationRow.Estimator), nameof(ValidationRow.UpSite), nameof(ValidationRow.UpPosition),
+            nameof(ValidationRow.UpFeature), nameof(ValidationRow.DownSite), nameof(ValidationRow.DownPosition),
+            nameof(ValidationRow.DownFeature), nameof(ValidationRow.ApproxEffect), nameof(ValidationRow.ExactEffect)), cancel);
         var record = RunDirectory.ReadRecord(run);
         var estimators = table.Values<string?>("estimator");
         var own = record.Validation?.Estimator ?? (record as GraphRunRecord)?.Options?.Estimator;
