@@ -17,7 +17,8 @@ internal sealed class ValidationReport(GraphRunRecord run, string directory, dou
     private readonly ValidationRecord _validation = run.Validation!;
     private readonly ValidationTable _table = ValidationTable.Of(run)!;
 
-    public JsonObject ToJson() => new() { ["run"] = directory, ["validation"] = RunJson.ToObject(_validation), ["seconds_in_all"] = seconds };
+    public JsonObject ToJson() =>
+        new() { ["run"] = directory, ["validation"] = RunJson.ToObject(_validation), ["seconds_in_all"] = seconds };
 
     public void Print(TextWriter output)
     {

@@ -101,8 +101,8 @@ internal static class GraphCommand
         }
         var page = PageOfRun.Write(place.Directory, place.Page, progress, model.Context.Cancel);
         progress.Dispose();
-        var report = new GraphReport(record with { PeakMemoryBytes = page.PeakMemory ?? record.PeakMemoryBytes }, run.Graph.Nodes, run.Graph.Edges, run.TextAt, place.Directory, page,
-            Stopwatch.GetElapsedTime(place.Start).TotalSeconds);
+        var report = new GraphReport(record with { PeakMemoryBytes = page.PeakMemory ?? record.PeakMemoryBytes }, run.Graph.Nodes,
+            run.Graph.Edges, run.TextAt, place.Directory, page, Stopwatch.GetElapsedTime(place.Start).TotalSeconds);
         if (place.Json) Screen.WriteJson(place.Invocation.Output, report.ToJson());
         else report.Print(place.Invocation.Output);
         return CommandLine.Done;

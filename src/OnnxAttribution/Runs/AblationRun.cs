@@ -56,7 +56,10 @@ public sealed class AblationRun
         var tables = new Dictionary<string, StoredTable>();
         if (Request.Ablation.Logits) tables[TokensTable] = TokenTable();
         RunDirectory.Write(path,
-            new RunContents(GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), Graph.Metric.Position, record) { Tables = tables },
+            new RunContents(GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), Graph.Metric.Position, record)
+            {
+                Tables = tables
+            },
             force, Model.Context.Cancel);
         return record;
     }

@@ -19,8 +19,8 @@ internal static class NestedParquet
     /// <param name="rows">A cell per column; null: NULL.</param>
     /// <exception cref="RunDirectoryException">The file cannot be written: the disk is full, say.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static void Write(string file, IReadOnlyList<NestedColumn> columns, IEnumerable<string?[]> rows, IEnumerable<(string Name, string Text)> metadata,
-        CancellationToken cancel)
+    public static void Write(string file, IReadOnlyList<NestedColumn> columns, IEnumerable<string?[]> rows,
+        IEnumerable<(string Name, string Text)> metadata, CancellationToken cancel)
     {
         using var database = Open();
         using var next = rows.GetEnumerator();
@@ -45,11 +45,14 @@ internal static class NestedParquet
 
     /// <summary>Writes one file of several of the same columns, one after the other.</summary>
     /// <inheritdoc cref="Write" path="/exception"/>
-    public static void Concatenate(string file, IReadOnlyList<string> parts, IEnumerable<(string Name, string Text)> metadata, CancellationToken cancel)
+    public static void Concatenate(string file, IReadOnlyList<string> parts, IEnumerable<(string Name, string Text)> metadata,
+        CancellationToken cancel)
     {
         using var database = Open();
         Writing(file,
-            () => database.Execute(Copy(string.Join(" UNION ALL ", parts.Select(p => $"FROM {ParquetFile.Sql(p)}")), file, metadata), cancel));
+            () =>
+                database.Execute(Copy(string.Join(" UNION ALL ", parts.Select(p => $"FROM {ParquetFile.Sql(p)}")), file, metadata),
+                    cancel));
     }
 
     /// <summary>Rows of a file, as texts.</summary>

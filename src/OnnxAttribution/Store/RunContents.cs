@@ -7,7 +7,8 @@ namespace OnnxAttribution.Store;
 /// <param name="Edges">Edges in any order and any chunks; enumerated once, and each chunk copied before the next is asked for.
 /// Sorted when written by (down_site, down_position, down_feature, |effect| falling).</param>
 /// <param name="MetricPosition">The token position the metric is read at.</param>
-/// <param name="Record">run.json; its top-level strings, numbers and booleans also go into the key-value metadata of the Parquet files.</param>
+/// <param name="Record">run.json; its top-level strings, numbers and booleans also go into
+/// the key-value metadata of the Parquet files.</param>
 internal sealed record RunContents(IReadOnlyList<NodeRow> Nodes, IEnumerable<ReadOnlyMemory<CausalEdge>> Edges, int MetricPosition,
     RunRecord Record)
 {

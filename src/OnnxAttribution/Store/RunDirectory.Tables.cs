@@ -111,7 +111,8 @@ public static partial class RunDirectory
         ParquetFile.Checked(path, RunNames.EdgesFile);
     }
 
-    private static void WriteParquet(string file, StoredTable table, IEnumerable<(string Name, string Text)> metadata, CancellationToken cancel)
+    private static void WriteParquet(string file, StoredTable table, IEnumerable<(string Name, string Text)> metadata,
+        CancellationToken cancel)
     {
         // rows are streamed, so it stays unmade
         var spill = Path.Combine(Path.GetTempPath(), $"onnx-attribution-table-{Guid.NewGuid():N}");

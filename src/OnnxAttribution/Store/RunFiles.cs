@@ -59,7 +59,8 @@ internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOn
         if (File.Exists(Path.Combine(MergedRun.Locate(path), RunNames.RecordFile))) return [MergedRun.Named(path)];
         if (Below(path) is { Count: > 0 } found)
         {
-            string[] runs = [.. found.Where(run => !MergedRun.Is(MergedRun.Locate(run)))];   // else each prompt of a batch would count twice
+            // else each prompt of a batch would count twice
+            string[] runs = [.. found.Where(run => !MergedRun.Is(MergedRun.Locate(run)))];
             return runs.Length > 0 ? runs : found;
         }
         var halfARun = File.Exists(Path.Combine(path, RunNames.NodesFile)) || File.Exists(Path.Combine(path, RunNames.EdgesFile));

@@ -59,7 +59,8 @@ public abstract record RunRecord
     [JsonPropertyOrder(306)]
     public string? ModelPath { get; init; }
 
-    /// <summary>Neuronpedia's names of the dictionaries, such as <c>gpt2-small/6-res-jb</c>, by site; absent where their cfg.json have none.</summary>
+    /// <summary>Neuronpedia's names of the dictionaries, such as <c>gpt2-small/6-res-jb</c>, by site;
+    /// absent where their cfg.json have none.</summary>
     [JsonPropertyOrder(307), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyDictionary<string, string>? NeuronpediaIds { get; init; }
 

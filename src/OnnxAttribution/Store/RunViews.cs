@@ -72,7 +72,8 @@ internal static class RunViews
             }
             return rows;
         });
-        var casts = names.Select((name, c) => $", f{c}::{SqlType(scalars.Select(run => run.GetValueOrDefault(name)).OfType<JsonNode>())} AS {SqlText.Name(name)}");
+        var casts = names.Select((name, c) =>
+            $", f{c}::{SqlType(scalars.Select(run => run.GetValueOrDefault(name)).OfType<JsonNode>())} AS {SqlText.Name(name)}");
         source.Execute(database, $"CREATE TABLE runs AS SELECT {RunColumn}{string.Concat(casts)} FROM facts()", default);
     }
 

@@ -35,6 +35,7 @@ internal static class RowTable
     public static StoredColumn[] Columns<TRow>(params ReadOnlySpan<string> properties) where TRow : ITableRow<TRow>
     {
         var wanted = properties.ToArray();
-        return [.. TRow.Columns.Where(c => wanted.Length == 0 || wanted.Contains(c.Property)).Select(c => new StoredColumn(c.Name, c.Type))];
+        return [.. TRow.Columns.Where(c => wanted.Length == 0 || wanted.Contains(c.Property))
+            .Select(c => new StoredColumn(c.Name, c.Type))];
     }
 }

@@ -63,7 +63,8 @@ internal sealed record PageCard(double Rate, double Mean, double Max, IReadOnlyL
 /// <summary>A stretch of text: its quantile, the index of its peak, its tokens, and where the feature is active.</summary>
 internal sealed record PageContext(int Q, int Peak, IReadOnlyList<int> T, IReadOnlyList<NumberPair> A);
 
-/// <summary>A drawn node: site, position, feature, place, activation in both runs, gradient, effect, exact effect, short and long label.</summary>
+/// <summary>A drawn node: site, position, feature, place, activation in both runs,
+/// gradient, effect, exact effect, short and long label.</summary>
 internal sealed record PageNode(int S, int P, int F, double X, double Y, double? A, double? Pa, double? G, double? E,
     [property: JsonPropertyName("x_e")] double? ExactEffect, string L, string T);
 
