@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Dictionaries;
 using OnnxAttribution.Model;

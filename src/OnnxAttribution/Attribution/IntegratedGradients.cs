@@ -1,6 +1,5 @@
 using System.Numerics.Tensors;
 using OnnxAttribution.Model;
-using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Attribution;
 

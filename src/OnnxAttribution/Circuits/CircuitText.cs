@@ -1,4 +1,3 @@
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 

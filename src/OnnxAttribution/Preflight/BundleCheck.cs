@@ -1,5 +1,4 @@
 using OnnxAttribution.Bundles;
-using OnnxAttribution.Dictionaries;
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Texts;

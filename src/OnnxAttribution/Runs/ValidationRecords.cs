@@ -1,5 +1,4 @@
 using System.Globalization;
-using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 using OnnxAttribution.Validation;
 

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Model;
 using OnnxAttribution.Store;
