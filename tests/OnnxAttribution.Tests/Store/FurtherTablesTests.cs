@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using OnnxAttribution.Store;
 using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 

@@ -1,4 +1,3 @@
-using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Tests.Ablation;
 using OnnxAttribution.Tests.Attribution.Invariants;

@@ -1,4 +1,3 @@
-using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Circuits;
 using OnnxAttribution.Model;
