@@ -48,10 +48,10 @@ internal sealed class BenchOptions
         Description = "time 'ablate' at all residual sites, edges alone and with logits, whole forward passes, and 'validate'",
     };
 
-    private readonly Option<string> _positions = AblateGraphMode.OneOf("--positions", "with --ablate: where a feature is ablated",
+    private readonly Option<string> _positions = ChoiceOptions.OneOf("--positions", "with --ablate: where a feature is ablated",
         "all", "last", "each");
 
-    private readonly Option<string> _measure = AblateGraphMode.OneOf("--measure", "with --ablate: where downstream features are read",
+    private readonly Option<string> _measure = ChoiceOptions.OneOf("--measure", "with --ablate: where downstream features are read",
         "all", "last");
 
     private readonly Option<string> _cache = new("--cache")

@@ -1,7 +1,8 @@
 using System.CommandLine;
-using OnnxAttribution.Cli;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Cli.Terminal;
+using OnnxAttribution.Cli;
 
 namespace OnnxAttribution.Bench;
 
@@ -16,7 +17,7 @@ internal static class BenchProgram
         {
             var (common, options) = (new CommonOptions(), new BenchOptions());
             var root = new RootCommand(BenchOptions.Description);
-            common.AddTo(root);
+            common.AddTo(root, new VersionReport());
             options.AddTo(root);
             root.SetAction((parsed, token) => Task.Run(() => Time(parsed, common, options, token), CancellationToken.None));
             var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
@@ -33,12 +34,12 @@ internal static class BenchProgram
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
         {
             errors.WriteLine("bench: cancelled");
-            return CommandLine.Cancelled;
+            return ExitCodes.Cancelled;
         }
         catch (Exception e)
         {
             errors.WriteLine($"bench: {FailureLine.Of(e, "bench")}");
-            return e is UsageException ? CommandLine.WrongUsage : CommandLine.Failed;
+            return e is UsageException ? ExitCodes.WrongUsage : ExitCodes.Failed;
         }
     }
 

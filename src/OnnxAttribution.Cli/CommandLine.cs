@@ -1,6 +1,8 @@
-using System.CommandLine;
 using System.CommandLine.Help;
+using System.CommandLine;
 using OnnxAttribution.Cli.Options;
+using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Cli.Verbs;
 
 namespace OnnxAttribution.Cli;
@@ -9,8 +11,6 @@ namespace OnnxAttribution.Cli;
 /// 0 done, 1 failed, 2 wrong usage, 128 and its number if ended by a signal (130: Ctrl-C); an error is one line on stderr.</summary>
 internal static class CommandLine
 {
-    public const int Done = 0, Failed = 1, WrongUsage = 2, Cancelled = 130;
-
     private const string Description = """
         Draws the circuit of features that makes a language model (GPT-2, Pythia, Llama, or any that is exported to ONNX) predict a token.
 
@@ -33,7 +33,7 @@ internal static class CommandLine
         var root = new RootCommand(Description);
         foreach (var (verb, _) in groups.SelectMany(g => g.Verbs)) root.Add(verb);
         root.Add(BenchCommand.Create());
-        common.AddTo(root);
+        common.AddTo(root, new VersionReport());
         try
         {
             var parsed = Parsed(root, args);
@@ -103,12 +103,6 @@ internal static class CommandLine
         }
     }
 
-    /// <summary>The command line as a shell would take it.</summary>
-    internal static string WrittenOut(ParseResult parsed) =>
-        string.Join(' ', parsed.Tokens.Select(t => t.Value.Length > 0 && t.Value.All(c => char.IsLetterOrDigit(c) || "-_./,=:+".Contains(c))
-            ? t.Value
-            : $"'{t.Value.Replace("'", "'\\''")}'").Prepend("onnx-attribution"));
-
     private static int Report(Exception e, string verb, TextWriter error, bool verbose, CancellationToken cancel)
     {
         var cancelled = e is OperationCanceledException && cancel.IsCancellationRequested;
@@ -122,7 +116,7 @@ internal static class CommandLine
         {
             // stderr is full or closed: the exit code is all that is left to say it
         }
-        return cancelled ? Cancelled : e is UsageException ? WrongUsage : Failed;
+        return cancelled ? ExitCodes.Cancelled : e is UsageException ? ExitCodes.WrongUsage : ExitCodes.Failed;
     }
 
     private static Exception Unwrapped(Exception e) => e switch

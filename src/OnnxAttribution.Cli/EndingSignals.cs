@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using OnnxAttribution.Cli.Terminal;
 
 namespace OnnxAttribution.Cli;
 
@@ -31,7 +32,7 @@ internal sealed partial class EndingSignals : IDisposable
 
     /// <summary>What a shell expects of a process that ended by a signal: 128 and its number.
     /// A run that was done before the signal came has its own code.</summary>
-    public int ExitCode(int code) => code == CommandLine.Cancelled && _number != 0 ? 128 + _number : code;
+    public int ExitCode(int code) => code == ExitCodes.Cancelled && _number != 0 ? 128 + _number : code;
 
     public void Dispose()
     {

@@ -1,9 +1,10 @@
 using System.Runtime.CompilerServices;
 using System.Text;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Cli;
 
 // before anything is called that lies in another file: with too few descriptors not even the assemblies can be opened
-return DescriptorLimit.Refuses() ? CommandLine.Failed : Run(args);
+return DescriptorLimit.Refuses() ? ExitCodes.Failed : Run(args);
 
 [MethodImpl(MethodImplOptions.NoInlining)]
 static int Run(string[] args)

@@ -1,6 +1,7 @@
-using System.CommandLine;
 using System.CommandLine.Help;
-using OnnxAttribution.Cli.Reports;
+using System.CommandLine.Invocation;
+using System.CommandLine;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Cli.Options;
@@ -29,12 +30,13 @@ internal sealed class CommonOptions
     };
     public Option<bool> Verbose { get; } = new("--verbose") { Description = "on an error, the stack trace too", Recursive = true };
 
-    public void AddTo(RootCommand root)
+    /// <param name="version">What --version does.</param>
+    public void AddTo(RootCommand root, CommandLineAction version)
     {
         root.Options.Add(Device);
         root.Options.Add(Threads);
         root.Options.Add(Verbose);
-        root.Options.OfType<VersionOption>().Single().Action = new VersionReport();
+        root.Options.OfType<VersionOption>().Single().Action = version;
         // elsewhere than on Windows a word that begins with a slash is a path
         if (OperatingSystem.IsWindows()) return;
         var help = root.Options.OfType<HelpOption>().Single().Aliases;

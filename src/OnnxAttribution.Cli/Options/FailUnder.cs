@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using OnnxAttribution.Bundles;
-using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Cli.Options;

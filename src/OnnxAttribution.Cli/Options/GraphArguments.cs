@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using System.Globalization;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Runs;
 
@@ -9,85 +8,51 @@ namespace OnnxAttribution.Cli.Options;
 /// <summary>The options of <c>graph</c> that say what every prompt is asked for.</summary>
 internal sealed class GraphArguments
 {
-    public Option<string> MetricOption { get; } = new("--metric")
-    {
-        Description = "what is explained, read off the logits at --position",
-        HelpName = string.Join('|', Metric.Names),
-        DefaultValueFactory = _ => "logit"
-    };
-    private readonly Option<int?> _position =
-        new("--position") { Description = "token position of the metric, from 0, BOS counted; default: the last", HelpName = "N" };
-    private readonly Option<string> _method = new("--method")
-    {
-        Description = "attribution patching, integrated gradients (edges into the metric still carry the clean run's gradient; "
-            + "with --metric kl, which has none, the mean one), or every node really patched",
-        HelpName = "atp|ig|exact",
-        DefaultValueFactory = _ => "atp"
-    };
-    private readonly Option<string> _estimator = new("--estimator")
-    {
-        Description = "what counts as a derivative: the true one; relp: norms' scales fixed, GELU and SiLU as their ratio to x, "
-            + "gates halved; frozen: norms' scales and attention patterns fixed",
-        HelpName = "gradient|relp|frozen",
-        DefaultValueFactory = _ => "gradient",
-    };
+    public MetricOptions Metric { get; } = new("what is explained, read off the logits at --position");
+    private readonly Option<string> _method = ChoiceOptions.OneOf("--method",
+        "attribution patching, integrated gradients (edges into the metric still carry the clean run's gradient; "
+            + "with --metric kl, which has none, the mean one), or every node really patched", "atp", "ig", "exact");
+    private readonly Option<string> _estimator = ChoiceOptions.OneOf("--estimator",
+        "what counts as a derivative: the true one; relp: norms' scales fixed, GELU and SiLU as their ratio to x, "
+            + "gates halved; frozen: norms' scales and attention patterns fixed", "gradient", "relp", "frozen");
     private readonly Option<int> _steps =
         new("--steps") { Description = "steps of --method ig", HelpName = "N", DefaultValueFactory = _ => 10 };
-    private readonly Option<string?> _sites = new("--sites")
-    {
-        Description = "where the graph is cut: resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, "
-            + "with commas between; default: all that have a dictionary",
-        HelpName = "SITES"
-    };
+    private readonly Option<string?> _sites = ModelOptions.Sites("where the graph is cut", "; default: all that have a dictionary");
     private readonly Option<int?> _topNodes = new("--top-nodes")
     {
         Description = "features kept per site, by |effect|; error nodes come on top (20, or no limit with --node-threshold)",
         HelpName = "N"
     };
-    private readonly Option<float?> _nodeThreshold = Threshold("--node-threshold", "least |effect| of a kept node");
+    private readonly Option<float?> _nodeThreshold = NumberOptions.Threshold("--node-threshold", "least |effect| of a kept node", "0.001");
     private readonly Option<int?> _topEdges =
         new("--top-edges") { Description = "edges kept in all, by |effect| (1000, or no limit with --edge-threshold)", HelpName = "N" };
-    private readonly Option<float?> _edgeThreshold = Threshold("--edge-threshold", "least |effect| of a kept edge");
+    private readonly Option<float?> _edgeThreshold = NumberOptions.Threshold("--edge-threshold", "least |effect| of a kept edge", "0.001");
     private readonly Option<bool> _noPrune =
         new("--no-prune") { Description = "keep nodes and edges from which no path leads to the metric" };
     private readonly Option<bool> _all =
         new("--all") { Description = "keep every node and edge, and print how well effects are conserved" };
-    private readonly Option<string> _aggregate = new("--aggregate")
-    {
-        Description = "sum: nodes and edges summed over positions, at position -1; what is kept is chosen by the sums",
-        HelpName = "none|sum",
-        DefaultValueFactory = _ => "none"
-    };
-    private readonly Option<bool?> _prependBos = new("--prepend-bos")
-    {
-        Description = "begin prompts with the tokenizer's BOS, GPT-2's <|endoftext|>; default: as the dictionaries were trained",
-        HelpName = "true|false"
-    };
+    private readonly Option<string> _aggregate = ChoiceOptions.OneOf("--aggregate",
+        "sum: nodes and edges summed over positions, at position -1; what is kept is chosen by the sums", "none", "sum");
     private readonly Option<bool> _validate =
         new("--validate") { Description = "check the finished run against real interventions, as 'validate' does" };
-    public Option<int> Memory { get; } =
-        new("--memory") { Description = "memory that one run's cotangents may take", HelpName = "MiB", DefaultValueFactory = _ => 1024 };
+    private readonly PromptOptions _prompt;
 
-    public GraphArguments(Command command)
+    public Option<int> Memory { get; } = ModelOptions.Memory("memory that one run's cotangents may take");
+
+    /// <param name="prompt">Whose --prepend-bos stands among these.</param>
+    public GraphArguments(Command command, PromptOptions prompt)
     {
-        MetricOption.AcceptOnlyFromAmong([.. Metric.Names]);
-        _method.AcceptOnlyFromAmong("atp", "ig", "exact");
-        _estimator.AcceptOnlyFromAmong("gradient", "relp", "frozen");
-        _aggregate.AcceptOnlyFromAmong("none", "sum");
-        _sites.NotEmpty("resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between");
+        _prompt = prompt;
         _steps.AtLeast(1);
-        _position.AtLeast(0);
         _topNodes.AtLeast(0);
         _topEdges.AtLeast(0);
-        Memory.AtLeast(1);
-        Option[] all = [MetricOption, _position, _method, _estimator, _steps, _sites, _topNodes, _nodeThreshold, _topEdges, _edgeThreshold,
-            _noPrune, _all, _aggregate, _prependBos, _validate, Memory];
+        Option[] all = [Metric.Kind, Metric.Position, _method, _estimator, _steps, _sites, _topNodes, _nodeThreshold, _topEdges,
+            _edgeThreshold, _noPrune, _all, _aggregate, _prompt.PrependBos, _validate, Memory];
         foreach (var option in all) command.Options.Add(option);
         command.Validators.Add(Contradictions);
     }
 
-    public string[]? Sites(ParseResult parsed) =>
-        parsed.GetValue(_sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+    public string[]? Sites(ParseResult parsed) => parsed.Items(_sites);
 
     /// <summary>How to validate each run; null where that was not asked for.</summary>
     public ValidationRequest? Validation(ParseResult parsed) =>
@@ -100,7 +65,7 @@ internal sealed class GraphArguments
         var defaults = new GraphOptions();
         var options = new GraphOptions
         {
-            Metric = new(Metric.KindOf(parsed.GetRequiredValue(MetricOption)), parsed.GetValue(_position)),
+            Metric = new(Metric.KindIn(parsed), parsed.GetValue(Metric.Position)),
             Method = Enum.Parse<EffectMethod>(parsed.GetRequiredValue(_method), ignoreCase: true),
             Estimator = Enum.Parse<Estimator>(parsed.GetRequiredValue(_estimator), ignoreCase: true),
             Steps = parsed.GetValue(_steps),
@@ -111,7 +76,7 @@ internal sealed class GraphArguments
             Prune = !parsed.GetValue(_noPrune),
         };
         return new GraphRequest(parsed.GetValue(_all) ? options.KeepingAll() : options, parsed.GetValue(_aggregate) == "sum",
-            parsed.GetValue(_prependBos), commandLine);
+            parsed.GetValue(_prompt.PrependBos), commandLine);
     }
 
     private void Contradictions(CommandResult result)
@@ -125,7 +90,7 @@ internal sealed class GraphArguments
         {
             result.AddError("--aggregate sum leaves sums over positions, which --validate cannot patch; give one of them");
         }
-        if (Given(result, MetricOption) == "kl" && (Given(result, _method) ?? "atp") == "atp")
+        if (Given(result, Metric.Kind) == "kl" && (Given(result, _method) ?? "atp") == "atp")
         {
             result.AddError("--metric kl has gradient 0 at the clean run, so attribution patching would find nothing; "
                 + "use --method ig or --method exact");
@@ -133,20 +98,4 @@ internal sealed class GraphArguments
     }
 
     private static string? Given(CommandResult result, Option option) => result.GetResult(option)?.Tokens.FirstOrDefault()?.Value;
-
-    private static Option<float?> Threshold(string name, string description) => new(name)
-    {
-        Description = description,
-        HelpName = "X",
-        CustomParser = result =>
-        {
-            if (float.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var x)
-                && float.IsFinite(x) && x >= 0)
-            {
-                return x;
-            }
-            result.AddError($"{name} cannot be '{result.Tokens[0].Value}'; it takes a number from 0, such as 0.001");
-            return null;
-        },
-    };
 }

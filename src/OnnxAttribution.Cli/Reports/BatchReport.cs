@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Store;

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Circuits;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Runs;
@@ -21,8 +22,9 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         output.WriteLine($"circuit  {Circuit()}");
         if (run.Taken is not null)
         {
-            output.WriteLine($"run      {source.Path}: its "
-                + $"{run.Taken}{((source.Run as PromptRunRecord)?.PatchTokens is null ? "" : "; its patch prompt has no part, as activations are scaled")}");
+            var hasPatch = (source.Run as PromptRunRecord)?.PatchTokens is not null;
+            output.WriteLine($"run      {source.Path}: its {run.Taken}"
+                + (hasPatch ? "; its patch prompt has no part, as activations are scaled" : ""));
         }
         foreach (var prompt in run.Prompts) Print(output, prompt);
         if (file is not null) output.WriteLine($"wrote {file} ({Screen.Bytes(new FileInfo(file).Length)})");

@@ -1,3 +1,5 @@
+using OnnxAttribution.Cli.Terminal;
+
 namespace OnnxAttribution.Cli.Reports;
 
 /// <summary>A curve and the gradient's straight line as lines of text, with both axes' ends.</summary>

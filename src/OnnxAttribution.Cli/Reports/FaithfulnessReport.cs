@@ -1,5 +1,6 @@
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Circuits;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Store;
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Bundles;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Dashboards;
 using OnnxAttribution.Files;
 using Spectre.Console;

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Dashboards;
 using OnnxAttribution.Runtime;
 

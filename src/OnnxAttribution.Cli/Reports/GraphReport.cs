@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Files;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Store;
 using Spectre.Console;
@@ -58,13 +58,6 @@ internal sealed class GraphReport(RunRecord record, IReadOnlyList<CausalNode> no
         output.WriteLine($"wrote {directory}: {string.Join(", ", Files().Select(f => $"{f.Name} ({Screen.Bytes(f.Length)})"))}");
     }
 
-    /// <summary>Such as <c>3.resid 953 @5 'token'</c>; the final residual site is <c>resid_post</c>.</summary>
-    public static string Label(CausalNode node, Func<int, string> tokenAt)
-    {
-        var at = node.Position < 0 ? "" : $" @{node.Position} {DisplayText.Quoted(tokenAt(node.Position))}";
-        return $"{node.Site.ShortName} {(node.IsError ? "error" : node.Feature)}{at}";
-    }
-
     private IEnumerable<CausalNode> StrongestNodes() => nodes.Where(n => n.Kept).OrderByDescending(n => Math.Abs(n.Effect)).Take(Strongest);
 
     private IEnumerable<CausalEdge> StrongestEdges() => edges.OrderByDescending(e => Math.Abs(e.Effect)).Take(Strongest);
@@ -82,7 +75,7 @@ internal sealed class GraphReport(RunRecord record, IReadOnlyList<CausalNode> no
             : Screen.Table("Strongest nodes", "node", "#activation", "#effect");
         foreach (var n in StrongestNodes())
         {
-            var (label, activation, effect) = (Label(n, tokenAt), Screen.Number(n.Activation), Screen.Number(n.Effect));
+            var (label, activation, effect) = (NodeLabel.Of(n, tokenAt), Screen.Number(n.Activation), Screen.Number(n.Effect));
             if (withPatch) table.AddRow(label, activation, Screen.Number(n.PatchActivation), effect);
             else table.AddRow(label, activation, effect);
         }
@@ -94,7 +87,7 @@ internal sealed class GraphReport(RunRecord record, IReadOnlyList<CausalNode> no
         var table = Screen.Table("Strongest edges", "upstream", "downstream", "#jacobian", "#effect");
         foreach (var e in StrongestEdges())
         {
-            table.AddRow(Label(nodes[e.Up], tokenAt), e.Down == CausalEdge.Metric ? "metric" : Label(nodes[e.Down], tokenAt),
+            table.AddRow(NodeLabel.Of(nodes[e.Up], tokenAt), e.Down == CausalEdge.Metric ? "metric" : NodeLabel.Of(nodes[e.Down], tokenAt),
                 Screen.Number(e.Jacobian), Screen.Number(e.Effect));
         }
         return table;
@@ -115,7 +108,7 @@ internal sealed class GraphReport(RunRecord record, IReadOnlyList<CausalNode> no
 
     private JsonObject NodeJson(CausalNode n) => new()
     {
-        ["label"] = Label(n, tokenAt),
+        ["label"] = NodeLabel.Of(n, tokenAt),
         ["site"] = n.Site.Name,
         ["position"] = n.Position,
         ["feature"] = n.Feature,
@@ -127,8 +120,8 @@ internal sealed class GraphReport(RunRecord record, IReadOnlyList<CausalNode> no
 
     private JsonObject EdgeJson(CausalEdge e) => new()
     {
-        ["upstream"] = Label(nodes[e.Up], tokenAt),
-        ["downstream"] = e.Down == CausalEdge.Metric ? "metric" : Label(nodes[e.Down], tokenAt),
+        ["upstream"] = NodeLabel.Of(nodes[e.Up], tokenAt),
+        ["downstream"] = e.Down == CausalEdge.Metric ? "metric" : NodeLabel.Of(nodes[e.Down], tokenAt),
         ["jacobian"] = Number(e.Jacobian),
         ["effect"] = Number(e.Effect),
     };

@@ -1,4 +1,4 @@
-using System.CommandLine;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
 using OnnxAttribution.View.Page;
@@ -11,8 +11,6 @@ namespace OnnxAttribution.Cli.Reports;
 /// <param name="PeakMemory">Bytes that run.json says once the page is drawn, which counts too; null: what it said.</param>
 internal sealed record PageOfRun(string? File, string? Note, long? PeakMemory = null)
 {
-    public static Option<bool> NoPageOption => new("--no-page") { Description = "write no graph.html into the run" };
-
     /// <param name="directory">A finished run.</param>
     /// <exception cref="CancelledException">Cancelled; the run stays.</exception>
     /// <exception cref="RunDirectoryException">The page cannot be written; the run stays.</exception>

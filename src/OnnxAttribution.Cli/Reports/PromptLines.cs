@@ -1,3 +1,4 @@
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 

@@ -1,3 +1,4 @@
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Cli.Reports;

@@ -1,8 +1,9 @@
-using System.CommandLine;
 using System.CommandLine.Invocation;
+using System.CommandLine;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Store;
 using RuntimeEnvironment = OnnxAttribution.Runtime.RuntimeEnvironment;
 
@@ -23,7 +24,7 @@ internal sealed class VersionReport : SynchronousCommandLineAction
         output.WriteLine($".NET {Environment.Version} on {RuntimeInformation.RuntimeIdentifier}{compiled}");
         output.WriteLine(RuntimeWords());
         output.WriteLine($"DuckDB {DuckDbDatabase.Version}");
-        return CommandLine.Done;
+        return ExitCodes.Done;
     }
 
     // a library that is missing is what this may have been asked for

@@ -1,10 +1,11 @@
-using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.CommandLine;
 using System.Diagnostics;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Circuits;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
@@ -31,7 +32,7 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
 
     public override void Validate(CommandResult result, AblateArguments shared)
     {
-        shared.TokensGoWithPrompt(result);
+        shared.Prompt.RefuseBesideMany(result, shared.Prompt.Target, shared.Prompt.Foil);
         if (result.GetValue(shared.Force) && result.GetResult(shared.Out) is null) result.AddError("--force goes with --out");
     }
 
@@ -41,10 +42,10 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
         if (file is not null) RunDirectory.CheckTableFree(file, force);
         var source = CircuitSource.Open(parsed.GetRequiredValue(_circuit)!, context.Cancel);
         // a run has a prompt of its own
-        var tasks = source.Run is not null && parsed.GetValue(shared.Prompt) is null && parsed.GetValue(shared.Prompts) is null
+        var tasks = source.Run is not null && parsed.GetValue(shared.Prompt.One) is null && parsed.GetValue(shared.Prompt.Many) is null
             ? null
             : shared.Tasks(parsed);
-        if (source.Run is null && parsed.GetValue(shared.Foil) is not null && shared.MetricKind(parsed) != MetricKind.LogitDiff)
+        if (source.Run is null && parsed.GetValue(shared.Prompt.Foil) is not null && shared.Metric.KindIn(parsed) != MetricKind.LogitDiff)
         {
             throw new UsageException("--foil goes with --metric logit-diff");
         }
@@ -53,16 +54,17 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
         using var session = shared.Open(parsed, context, source);
         if (tasks is not null) shared.Check(parsed, session, tasks, progress, (source.Run as PromptRunRecord)?.PrependBos);
         var options = new CircuitAblationOptions(parsed.GetValue(coefficient), parsed.GetValue(_keep),
-            new(shared.MetricKind(parsed), parsed.GetValue(shared.Position)), parsed.GetValue(controls), parsed.GetValue(shared.Seed));
-        var bos = parsed.GetValue(shared.PrependBos);
+            new(shared.Metric.KindIn(parsed), parsed.GetValue(shared.Metric.Position)), parsed.GetValue(controls),
+            parsed.GetValue(shared.Seed));
+        var bos = parsed.GetValue(shared.Prompt.PrependBos);
         var run = source.Run is null ? CircuitRun.Of(session, source.Circuit(session), tasks!, options, bos, progress)
-            : CircuitRun.OfRun(session, source, tasks, new CircuitRequest(options, shared.GivenMetric(parsed),
-                parsed.GetValue(shared.Target), parsed.GetValue(shared.Foil), bos), progress);
+            : CircuitRun.OfRun(session, source, tasks, new CircuitRequest(options, shared.Metric.GivenIn(parsed),
+                parsed.GetValue(shared.Prompt.Target), parsed.GetValue(shared.Prompt.Foil), bos), progress);
         if (file is not null) run.Write(file, force);
         progress.Dispose();
         var report = new CircuitReport(run, session, source, file, Stopwatch.GetElapsedTime(start).TotalSeconds);
         if (parsed.GetValue(shared.Json)) Screen.WriteJson(parsed.InvocationConfiguration.Output, report.ToJson());
         else report.Print(parsed.InvocationConfiguration.Output);
-        return CommandLine.Done;
+        return ExitCodes.Done;
     }
 }

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Diagnostics;
 using OnnxAttribution.Cli.Options;
-using OnnxAttribution.Cli.Reports;
 
 namespace OnnxAttribution.Cli.Verbs;
 
@@ -18,38 +17,38 @@ internal static class AblateCommand
 
     public static Command Create(CommonOptions common)
     {
-        var (coefficient, controls) = (AblateCoefficient.Option(), CircuitControls.Option());
+        var (coefficient, controls) = (NumberOptions.Coefficient(), CircuitControls.Option());
         AblateMode[] modes = [new AblateGraphMode(coefficient), new AblateCircuitMode(coefficient, controls),
             new AblateFaithfulnessMode(controls), new AblateCurveMode()];
         var shared = new AblateArguments();
         var command = new Command("ablate", Description);
         foreach (var option in shared.All.Concat(modes.SelectMany(m => m.Options)).Distinct()) command.Options.Add(option);
         command.Validators.Add(result => Validate(result, modes, shared));
-        command.SetAction((parsed, cancel) => Task.Run(() =>
+        command.Runs((parsed, cancel) =>
         {
             var start = Stopwatch.GetTimestamp();
             return Chosen(parsed.CommandResult, modes).Run(parsed, shared, common.Context(parsed, cancel, shared.Memory), start);
-        }, CancellationToken.None));
+        });
         return command;
     }
 
     private static AblateMode Chosen(CommandResult result, AblateMode[] modes) =>
-        modes.FirstOrDefault(m => m.Choice is { } choice && IsGiven(result, choice)) ?? modes.First(m => m.Choice is null);
+        modes.FirstOrDefault(m => m.Choice is { } choice && result.IsGiven(choice)) ?? modes.First(m => m.Choice is null);
 
     private static void Validate(CommandResult result, AblateMode[] modes, AblateArguments shared)
     {
-        var asked = modes.Where(m => m.Choice is { } choice && IsGiven(result, choice)).ToList();
+        var asked = modes.Where(m => m.Choice is { } choice && result.IsGiven(choice)).ToList();
         if (asked.Count > 1)
         {
             result.AddError($"{asked[0].Choice!.Name} and {asked[1].Choice!.Name} ask for different things; give one of them");
             return;
         }
         var chosen = Chosen(result, modes);
-        if (chosen.NeedsModel && !IsGiven(result, shared.Model)) result.AddError(AblateArguments.MissingModel);
+        if (chosen.NeedsModel && !result.IsGiven(shared.Model)) result.AddError(AblateArguments.MissingModel);
         foreach (var option in modes.SelectMany(m => m.Options)
             .Except(chosen.Options)
             .Concat(chosen.Unused(shared))
-            .Where(o => IsGiven(result, o)))
+            .Where(o => result.IsGiven(o)))
         {
             var owner = modes.FirstOrDefault(m => m.Options.Contains(option));
             result.AddError(owner is { Choice: { } choice }
@@ -57,12 +56,10 @@ internal static class AblateCommand
                 : $"{option.Name} has no meaning {(chosen.Choice is { } c ? $"with {c.Name}" : "here")}; leave it out");
         }
         // a circuit's run may have the metric
-        if (chosen is AblateGraphMode || (chosen is AblateCircuitMode && IsGiven(result, shared.Metric)))
+        if (chosen is AblateGraphMode || (chosen is AblateCircuitMode && result.IsGiven(shared.Metric.Kind)))
         {
-            OptionLimits.FoilNeedsLogitDiff(result, shared.Foil, shared.Metric);
+            OptionLimits.FoilNeedsLogitDiff(result, shared.Prompt.Foil, shared.Metric.Kind);
         }
         chosen.Validate(result, shared);
     }
-
-    private static bool IsGiven(CommandResult result, Option option) => result.GetResult(option) is { Implicit: false };
 }

@@ -1,9 +1,10 @@
-using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.CommandLine;
 using System.Diagnostics;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Curves;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
@@ -37,7 +38,7 @@ internal sealed class AblateCurveMode : AblateMode
     public override Option Choice => _up;
 
     public override IReadOnlyList<Option> Unused(AblateArguments shared) =>
-        [shared.Prompts, shared.Target, shared.Foil, shared.Metric, shared.Sites, shared.Seed];
+        [shared.Prompt.Many, shared.Prompt.Target, shared.Prompt.Foil, shared.Metric.Kind, shared.Sites, shared.Seed];
 
     public override void Validate(CommandResult result, AblateArguments shared)
     {
@@ -67,15 +68,15 @@ internal sealed class AblateCurveMode : AblateMode
         using var model = shared.Open(parsed, context, [up.Site, down.Site]);
         shared.Check(parsed, model, [task], progress);
         progress.Report("running");
-        var run = CurveRun.Of(model, task, parsed.GetValue(shared.PrependBos), up, down, coefficients);
-        var position = parsed.GetValue(shared.Position) ?? run.Curve.StrongestPosition;
+        var run = CurveRun.Of(model, task, parsed.GetValue(shared.Prompt.PrependBos), up, down, coefficients);
+        var position = parsed.GetValue(shared.Metric.Position) ?? run.Curve.StrongestPosition;
         model.RequirePosition(position, run.Curve.Tokens.Count);
         if (file is not null) run.Write(file, force);
         progress.Dispose();
         var report = new CurveReport(run, position, file, Stopwatch.GetElapsedTime(start).TotalSeconds);
         if (parsed.GetValue(shared.Json)) Screen.WriteJson(invocation.Output, report.ToJson());
         else report.Print(invocation.Output);
-        return CommandLine.Done;
+        return ExitCodes.Done;
     }
 
     private static void Check(CommandResult result, Option option, string lead, Action<string> parse)

@@ -1,9 +1,10 @@
-using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.CommandLine;
 using System.Diagnostics;
 using OnnxAttribution.Circuits;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
@@ -48,9 +49,10 @@ internal sealed class AblateFaithfulnessMode : AblateMode
         _controls = controls;
         _points.AtLeast(2);
         _errors.AcceptOnlyFromAmong([.. Enum.GetValues<ErrorRule>().Select(EnumName.Of)]);
+        _ablation.NotEmpty($"{string.Join(", ", s_kinds)}, with commas between");
         _ablation.Validators.Add(result =>
         {
-            var unknown = result.Tokens.SelectMany(t => t.Value.Split(',')).FirstOrDefault(k => !s_kinds.Contains(k));
+            var unknown = result.Tokens.SelectMany(t => ListOptions.Items(t.Value)).FirstOrDefault(k => !s_kinds.Contains(k));
             if (unknown is not null)
             {
                 result.AddError($"--ablation cannot be '{unknown}'; it takes {string.Join(", ", s_kinds)}, with commas between");
@@ -68,14 +70,14 @@ internal sealed class AblateFaithfulnessMode : AblateMode
 
     public override void Validate(CommandResult result, AblateArguments shared)
     {
-        var kinds = result.GetResult(_ablation)?.Tokens.SelectMany(t => t.Value.Split(',')).ToList() ?? [];
+        var kinds = result.GetResult(_ablation)?.Tokens.SelectMany(t => ListOptions.Items(t.Value)).ToList() ?? [];
         if (kinds.Contains("mean") && result.GetResult(_meanText) is null)
         {
             result.AddError("--ablation mean needs a text to take means over; give --mean-text FILE");
         }
         if (!kinds.Contains("mean") && result.GetResult(_meanText) is not null) result.AddError("--mean-text goes with --ablation mean");
-        if (result.GetResult(shared.Prompt) is null
-            && ((Option[])[shared.Target, shared.Foil]).FirstOrDefault(o => result.GetResult(o) is not null) is { } option)
+        if (result.GetResult(shared.Prompt.One) is null
+            && ((Option[])[shared.Prompt.Target, shared.Prompt.Foil]).FirstOrDefault(o => result.GetResult(o) is not null) is { } option)
         {
             result.AddError(
                 $"{option.Name} goes with --prompt; the run's own prompt has the run's, and in a --prompts file each line has its own");
@@ -84,7 +86,7 @@ internal sealed class AblateFaithfulnessMode : AblateMode
 
     public override int Run(ParseResult parsed, AblateArguments shared, RunContext context, long start)
     {
-        var hasPrompts = parsed.GetValue(shared.Prompt) is not null || parsed.GetValue(shared.Prompts) is not null;
+        var hasPrompts = parsed.GetValue(shared.Prompt.One) is not null || parsed.GetValue(shared.Prompt.Many) is not null;
         var tasks = hasPrompts ? shared.Tasks(parsed) : null;
         var source = CircuitSource.OfRun(parsed.GetRequiredValue(_run)!, context.Cancel);
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
@@ -94,11 +96,11 @@ internal sealed class AblateFaithfulnessMode : AblateMode
         var options = new FaithfulnessOptions(
             parsed.GetValue(_errors) is { } rule ? [Enum.Parse<ErrorRule>(rule, ignoreCase: true)] : null, parsed.GetValue(_points),
             parsed.GetValue(_controls), parsed.GetValue(shared.Seed));
-        AblationKind[]? kinds = parsed.GetValue(_ablation) is { } given
-            ? [.. given.Split(',').Select(k => Enum.Parse<AblationKind>(k, ignoreCase: true)).Distinct()]
+        AblationKind[]? kinds = parsed.Items(_ablation) is { } given
+            ? [.. given.Select(k => Enum.Parse<AblationKind>(k, ignoreCase: true)).Distinct()]
             : null;
-        var request = new FaithfulnessRequest(options, kinds, parsed.GetValue(_meanText), shared.GivenMetric(parsed),
-            parsed.GetValue(shared.Position), parsed.GetValue(shared.PrependBos));
+        var request = new FaithfulnessRequest(options, kinds, parsed.GetValue(_meanText), shared.Metric.GivenIn(parsed),
+            parsed.GetValue(shared.Metric.Position), parsed.GetValue(shared.Prompt.PrependBos));
         var run = FaithfulnessRun.Of(session, source, tasks, request, progress);
         progress.Report("writing");
         run.Write(context.Cancel);
@@ -106,6 +108,6 @@ internal sealed class AblateFaithfulnessMode : AblateMode
         progress.Dispose();
         FaithfulnessReport.Write(run, context.Calls, parsed.GetValue(shared.Json), parsed.InvocationConfiguration.Output,
             Stopwatch.GetElapsedTime(start).TotalSeconds);
-        return CommandLine.Done;
+        return ExitCodes.Done;
     }
 }

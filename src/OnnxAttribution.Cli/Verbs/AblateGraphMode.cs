@@ -1,11 +1,11 @@
-using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.CommandLine;
 using System.Diagnostics;
-using System.Globalization;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Model;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
@@ -20,36 +20,22 @@ internal sealed class AblateGraphMode : AblateMode
 {
     private readonly Option<float> _coefficient;
 
-    private readonly Option<string> _positions = OneOf("--positions",
+    private readonly Option<string> _positions = ChoiceOptions.OneOf("--positions",
         "where a feature is ablated: at all positions together, at the last, or at each in turn", "all", "last", "each");
-    private readonly Option<string> _measure = OneOf("--measure", "where downstream features are read", "all", "last");
+    private readonly Option<string> _measure = ChoiceOptions.OneOf("--measure", "where downstream features are read", "all", "last");
     private readonly Option<int?> _topEdges = new("--top-edges")
     {
         Description = "edges kept per pair of sites, by |effect| (100, or no limit with --threshold)",
         HelpName = "N"
     };
-    private readonly Option<float?> _threshold = new("--threshold")
-    {
-        Description = "least |effect| of a kept edge, as a change of the downstream activation",
-        HelpName = "X",
-        CustomParser = result =>
-        {
-            if (float.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var x)
-                && float.IsFinite(x) && x >= 0)
-            {
-                return x;
-            }
-            result.AddError($"--threshold cannot be '{result.Tokens[0].Value}'; it takes a number from 0, such as 0.5");
-            return null;
-        },
-    };
-
+    private readonly Option<float?> _threshold =
+        NumberOptions.Threshold("--threshold", "least |effect| of a kept edge, as a change of the downstream activation", "0.5");
     private readonly Option<int?> _minPath = new("--min-path")
     {
         Description = "keep only edges on a path of so many edges (2, or 1 where the sites allow no more)",
         HelpName = "N"
     };
-    private readonly Option<bool> _noPage = PageOfRun.NoPageOption;
+    private readonly Option<bool> _noPage = OutputOptions.NoPage();
     private readonly Option<bool> _noTokens = new("--no-tokens") { Description = "edges only: neither the metric nor the next token" };
     private readonly Option<bool> _noLogits = new("--no-logits") { Hidden = true };   // the former name, for one version
 
@@ -72,7 +58,7 @@ internal sealed class AblateGraphMode : AblateMode
     {
         if (result.GetResult(shared.Out) is null) result.AddError("--out is missing; name the run directory to write");
         OptionLimits.NamesDirectory(result, shared.Out);
-        shared.TokensGoWithPrompt(result);
+        shared.Prompt.RefuseBesideMany(result, shared.Prompt.Target, shared.Prompt.Foil);
     }
 
     public override int Run(ParseResult parsed, AblateArguments shared, RunContext context, long start)
@@ -85,10 +71,10 @@ internal sealed class AblateGraphMode : AblateMode
                 $"warning: {_noLogits.Name} is called {_noTokens.Name} now; the next version does not know the old name");
         }
         var tasks = shared.Tasks(parsed);
-        var many = parsed.GetValue(shared.Prompts) is not null;
+        var many = parsed.GetValue(shared.Prompt.Many) is not null;
         string At(PromptTask task) => many ? Path.Combine(directory, task.Id!) : directory;
         foreach (var task in tasks) RunDirectory.CheckFree(At(task), force);
-        var request = new AblationRequest(AskedFor(parsed, shared), parsed.GetValue(shared.PrependBos), CommandLine.WrittenOut(parsed));
+        var request = new AblationRequest(AskedFor(parsed, shared), parsed.GetValue(shared.Prompt.PrependBos), parsed.WrittenOut());
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
         using var model = LoadedModel.Open(parsed.GetValue(shared.Model)!, shared.SiteNames(parsed), context, tasks.Count);
@@ -121,30 +107,18 @@ internal sealed class AblateGraphMode : AblateMode
                 ? new JsonObject { ["runs"] = reports, ["seconds_in_all"] = Stopwatch.GetElapsedTime(start).TotalSeconds }
                 : reports[0]!.AsObject());
         }
-        return CommandLine.Done;
+        return ExitCodes.Done;
     }
 
     private AblationOptions AskedFor(ParseResult parsed, AblateArguments shared)
     {
         var (top, threshold) = (parsed.GetValue(_topEdges), parsed.GetValue(_threshold));
-        return new AblationOptions(new(shared.MetricKind(parsed), parsed.GetValue(shared.Position)),
+        return new AblationOptions(new(shared.Metric.KindIn(parsed), parsed.GetValue(shared.Metric.Position)),
             Coefficient: parsed.GetValue(_coefficient),
             Positions: Enum.Parse<AblationPositions>(parsed.GetRequiredValue(_positions), ignoreCase: true),
             Measure: Enum.Parse<AblationMeasure>(parsed.GetRequiredValue(_measure), ignoreCase: true), TopEdges: top ?? (threshold is null
                     ? new AblationOptions().TopEdges
                     : null), Threshold: threshold ?? 0, MinPath: parsed.GetValue(_minPath),
             Logits: !parsed.GetValue(_noTokens) && !parsed.GetValue(_noLogits));
-    }
-
-    internal static Option<string> OneOf(string name, string description, params string[] values)
-    {
-        var option = new Option<string>(name)
-        {
-            Description = description,
-            HelpName = string.Join('|', values),
-            DefaultValueFactory = _ => values[0]
-        };
-        option.AcceptOnlyFromAmong(values);
-        return option;
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using OnnxAttribution.Cli.Terminal;
 
 namespace OnnxAttribution.Cli.Verbs;
 
@@ -23,7 +24,7 @@ internal static class CompletionCommand
         command.SetAction(parsed =>
         {
             parsed.InvocationConfiguration.Output.Write(Script(parsed.GetRequiredValue(shell)));
-            return CommandLine.Done;
+            return ExitCodes.Done;
         });
         return command;
     }

@@ -1,9 +1,10 @@
-using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.CommandLine;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Export;
 using OnnxAttribution.Model;
 using OnnxAttribution.Preflight;
@@ -80,7 +81,7 @@ internal static class ExportCommand
         {
             Description = "do not centre or fold weights because dictionaries say that they were trained so"
         };
-        var force = new Option<bool>("--force") { Description = "replace a bundle that is there" };
+        var force = OutputOptions.Force("a bundle that is");
         var noCheck = new Option<bool>("--no-check")
         {
             Description = "do not look whether the dictionaries fit the model, which takes a few seconds; 'sae check' does so at leisure"
@@ -91,7 +92,7 @@ internal static class ExportCommand
                 + "on opening a bundle, only sizes and samples of its files are",
             HelpName = "DIR"
         };
-        var json = new Option<bool>("--json") { Description = "print one JSON object" };
+        var json = OutputOptions.Json();
         var command = new Command("export", Description) { checkpoint, onnx, sites, tokenizer, dictionaries, bundle, fold, writing, unembed,
             values, notAsTrained, further, force, noCheck, verify, json };
         command.Validators.Add(result =>
@@ -125,7 +126,7 @@ internal static class ExportCommand
                 result.AddError("--further-sites goes with --checkpoint; with --onnx, sites.json names every site");
             }
         });
-        command.SetAction((parsed, cancel) => Task.Run(() =>
+        command.Runs((parsed, cancel) =>
         {
             if (parsed.GetValue(verify) is { } verified)
             {
@@ -157,8 +158,8 @@ internal static class ExportCommand
                         AsTrained = !parsed.GetValue(notAsTrained)
                     }, cancel, notes.Add);
             }
-            if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, Json(target, manifest));
-            else Print(invocation.Output, target, manifest);
+            if (parsed.GetValue(json)) Screen.WriteJson(invocation.Output, ExportReport.ToJson(target, manifest));
+            else ExportReport.Print(invocation.Output, target, manifest);
             foreach (var note in notes) invocation.Error.WriteLine($"note: {FailureLine.OneLine(note)}");
             if (tokens.Tokens > manifest.DVocab)
             {
@@ -174,8 +175,8 @@ internal static class ExportCommand
             {
                 Warn(target, common.Context(parsed, cancel), invocation.Error);
             }
-            return CommandLine.Done;
-        }, CancellationToken.None));
+            return ExitCodes.Done;
+        });
         return command;
     }
 
@@ -203,7 +204,7 @@ internal static class ExportCommand
         {
             invocation.Output.WriteLine($"{directory}: {manifest.Files.Count} files, {Screen.Bytes(bytes)}, are what was exported");
         }
-        return CommandLine.Done;
+        return ExitCodes.Done;
     }
 
     private static string FolderOf(string file) => Path.GetDirectoryName(Path.GetFullPath(file))!;
@@ -278,53 +279,6 @@ internal static class ExportCommand
         catch (Exception e)     // whatever it is, it is no fault of the export
         {
             error.WriteLine($"warning: the dictionaries were not checked: {FailureLine.Of(e, "the check")}");
-        }
-    }
-
-    private static JsonObject Json(string bundle, BundleManifest manifest) => new()
-    {
-        ["bundle"] = bundle,
-        ["manifest"] = JsonNode.Parse(manifest.ToJson()),
-    };
-
-    private static void Print(TextWriter output, string bundle, BundleManifest manifest)
-    {
-        var console = Screen.On(output);
-        output.WriteLine($"{manifest.Name}: {manifest.Architecture}, {manifest.NLayers} layers, width {manifest.DModel}, "
-            + $"{manifest.NHeads} heads, {manifest.DVocab:N0} tokens, context {manifest.NCtx}, {manifest.Sites.Count} sites");
-        var p = manifest.WeightProcessing;
-        string[] processing = [.. new[]
-        {
-            (p.FoldLayernorm, "LayerNorm folded"),
-            (p.CenterWritingWeights, "writing weights centred"),
-            (p.CenterUnembed, "unembedding centred"),
-            (p.FoldValueBiases, "value biases folded")
-        }.Where(x => x.Item1).Select(x => x.Item2)];
-        output.WriteLine($"weights: {(processing.Length == 0 ? "as they came" : string.Join(", ", processing))}");
-        if (manifest.Dictionaries.Count == 0)
-        {
-            output.WriteLine("no dictionaries: every site has error nodes only");
-        }
-        else
-        {
-            var table = Screen.Table("Dictionaries", "site", "architecture", "#features", "#k", "input", "bos");
-            foreach (var d in manifest.Dictionaries)
-            {
-                table.AddRow(d.HookName == d.Site ? d.Site : $"{d.Site} ({d.HookName})", d.Architecture, $"{d.DSae:N0}", d.K is { } k
-                    ? $"{k}"
-                    : "", d.NormalizeActivations == "none" ? "as it is" : d.NormalizeActivations, d.PrependBos ? "yes" : "no");
-            }
-            console.Write(table);
-        }
-        output.WriteLine($"wrote {Path.Combine(bundle, BundleManifest.FileName)}; the bundle holds");
-        foreach (var (file, record) in manifest.Files.Where(f => !f.Key.Contains('/')))
-        {
-            output.WriteLine($"  {file,-24} {Screen.Bytes(record.Bytes),10}");
-        }
-        if (manifest.Dictionaries.Count > 0)
-        {
-            output.WriteLine(
-                $"  {"dictionaries",-24} {Screen.Bytes(manifest.Files.Where(f => f.Key.Contains('/')).Sum(f => f.Value.Bytes)),10}");
         }
     }
 }

@@ -1,9 +1,10 @@
-using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.CommandLine;
 using System.Diagnostics;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Dashboards;
 using OnnxAttribution.Model;
 
@@ -22,8 +23,7 @@ internal sealed class FeaturesCommand
         """;
 
     private readonly CommonOptions _common;
-    private readonly Option<string> _model =
-        new("--model") { Description = "the bundle that 'onnx-attribution export' made", HelpName = "DIR", Required = true };
+    private readonly Option<string> _model = ModelOptions.Model();
     private readonly Option<string?> _text = new("--text")
     {
         Description = "the text to read, UTF-8, plain or gzip; lines that hold <|endoftext|> part documents",
@@ -36,12 +36,7 @@ internal sealed class FeaturesCommand
         Description = "list features that are active on a word, or promote it; capitals do not matter",
         HelpName = "WORD"
     };
-    private readonly Option<string?> _sites = new("--sites")
-    {
-        Description = "with --text or --search, only these: resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, "
-            + "or hook names, with commas between",
-        HelpName = "SITES"
-    };
+    private readonly Option<string?> _sites = ModelOptions.Sites("with --text or --search, only these");
     private readonly Option<int?> _tokens = new("--tokens") { Description = "tokens of the text to read; default: all", HelpName = "N" };
     private readonly Option<int> _top =
         new("--top") { Description = "strongest contexts per feature", HelpName = "N", DefaultValueFactory = _ => 20 };
@@ -53,21 +48,17 @@ internal sealed class FeaturesCommand
         HelpName = "N",
         DefaultValueFactory = _ => 4
     };
-    private readonly Option<int> _seed = new("--seed") { Description = "of the samples", HelpName = "N", DefaultValueFactory = _ => 0 };
-    private readonly Option<int> _memory = new("--memory")
-    {
-        Description = "memory for statistics and a batch; where it is too little for all sites, the text is read several times",
-        HelpName = "MiB",
-        DefaultValueFactory = _ => 1024
-    };
-    private readonly Option<bool> _force = new("--force") { Description = "replace a features.parquet that is there" };
-    private readonly Option<bool> _json = new("--json") { Description = "print one JSON object" };
+    private readonly Option<int> _seed = ModelOptions.Seed("of the samples");
+    private readonly Option<int> _memory =
+        ModelOptions.Memory("memory for statistics and a batch; where it is too little for all sites, the text is read several times");
+    private readonly Option<bool> _force = OutputOptions.Force("a features.parquet that is");
+    private readonly Option<bool> _json = OutputOptions.Json();
 
     private FeaturesCommand(CommonOptions common)
     {
         _common = common;
         foreach (var (option, least) in (ReadOnlySpan<(Option<int>, int)>)[(_top, 1), (_window, 0), (_quantiles, 0),
-            (_seed, 0), (_memory, 1)])
+            (_seed, 0)])
         {
             option.AtLeast(least);
         }
@@ -76,7 +67,6 @@ internal sealed class FeaturesCommand
             option.AtMost(most);
         }
         _tokens.AtLeast(1);
-        _sites.NotEmpty("resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between");
         _search.NotEmpty("a word");
         _show.Validators.Add(result =>
         {
@@ -102,20 +92,20 @@ internal sealed class FeaturesCommand
         var command = new Command("features",
             Description) { _model, _text, _show, _search, _sites, _tokens, _top, _window, _quantiles, _seed, _memory, _force, _json };
         command.Validators.Add(Contradictions);
-        command.SetAction((parsed, cancel) => Task.Run(() =>
+        command.Runs((parsed, cancel) =>
         {
             if (parsed.GetValue(_show) is { } feature) Show(parsed, FeatureName.Parse(feature), cancel);
             else if (parsed.GetValue(_search) is { } word) Search(parsed, word, cancel);
             else Read(parsed, parsed.GetValue(_text)!, cancel);
-            return CommandLine.Done;
-        }, CancellationToken.None));
+            return ExitCodes.Done;
+        });
         return command;
     }
 
     private void Contradictions(CommandResult result)
     {
         Option[] modes = [_text, _show, _search];
-        var asked = modes.Where(o => IsGiven(result, o)).ToList();
+        var asked = modes.Where(o => result.IsGiven(o)).ToList();
         if (asked.Count == 0)
         {
             result.AddError("what is to be done? Give --text FILE to read a text, --show FEATURE or --search WORD to see what was read");
@@ -125,7 +115,7 @@ internal sealed class FeaturesCommand
         Option[] ofText = asked[0] == _show
             ? [_sites, _tokens, _top, _window, _quantiles, _seed, _memory, _force]
             : [_tokens, _top, _window, _quantiles, _seed, _memory, _force];
-        if (ofText.FirstOrDefault(o => IsGiven(result, o)) is { } useless)
+        if (ofText.FirstOrDefault(o => result.IsGiven(o)) is { } useless)
         {
             result.AddError($"{useless.Name} has no meaning with {asked[0].Name}; leave it out");
         }
@@ -149,7 +139,8 @@ internal sealed class FeaturesCommand
         FeatureSummary summary;
         try
         {
-            using var model = LoadedModel.Open(parsed.GetRequiredValue(_model), Sites(parsed), _common.Context(parsed, cancel, _memory));
+            using var model = LoadedModel.Open(parsed.GetRequiredValue(_model), parsed.Items(_sites),
+                _common.Context(parsed, cancel, _memory));
             summary = FeatureRun.Of(model, text, options, progress);
         }
         catch (OperationCanceledException) when (progress.Tokens > 0)
@@ -176,13 +167,8 @@ internal sealed class FeaturesCommand
     {
         var output = parsed.InvocationConfiguration.Output;
         var shelf = FeatureShelf.Open(parsed.GetRequiredValue(_model));
-        var report = new FeatureSearchReport(word, FeatureSearch.Find(shelf.Table, word, shelf.Sites(Sites(parsed)), cancel));
+        var report = new FeatureSearchReport(word, FeatureSearch.Find(shelf.Table, word, shelf.Sites(parsed.Items(_sites)), cancel));
         if (parsed.GetValue(_json)) Screen.WriteJson(output, report.ToJson());
         else report.Print(output);
     }
-
-    private string[]? Sites(ParseResult parsed) =>
-        parsed.GetValue(_sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-
-    private static bool IsGiven(CommandResult result, Option option) => result.GetResult(option) is { Implicit: false };
 }

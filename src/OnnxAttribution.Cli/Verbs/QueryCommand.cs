@@ -1,7 +1,7 @@
-using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.CommandLine;
 using OnnxAttribution.Cli.Options;
-using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Store;
 using Spectre.Console;
 
@@ -36,13 +36,7 @@ internal static class QueryCommand
             HelpName = "RUN",
             DefaultValueFactory = _ => [],
         };
-        var format = new Option<string>("--format")
-        {
-            Description = "how to print the rows",
-            HelpName = "table|csv|json|parquet",
-            DefaultValueFactory = _ => "table"
-        };
-        format.AcceptOnlyFromAmong("table", "csv", "json", "parquet");
+        var format = ChoiceOptions.OneOf("--format", "how to print the rows", "table", "csv", "json", "parquet");
         var json = new Option<bool>("--json") { Description = "the same as --format json" };
         var file = new Option<string?>("--out")
         {
@@ -67,7 +61,7 @@ internal static class QueryCommand
                 result.AddError($"--json and --format {result.GetValue(format)} contradict each other: give one of them.");
             }
         });
-        command.SetAction((arguments, cancel) => Task.Run(() =>
+        command.Runs((arguments, cancel) =>
         {
             var query = new RunQuery([.. arguments.GetRequiredValue(runs), .. arguments.GetRequiredValue(also)],
                 common.UsableThreads(arguments));
@@ -95,7 +89,7 @@ internal static class QueryCommand
                 throw tooLong;
             }
             return 0;
-        }, CancellationToken.None));
+        });
         return command;
     }
 
@@ -120,9 +114,9 @@ internal static class QueryCommand
     /// <param name="cause">null: it was cancelled.</param>
     private static void End(RunQuery query, QueryException? cause, TextWriter error, Action<int> exit)
     {
-        error.WriteLine($"onnx-attribution: {cause?.Message ?? "cancelled; nothing was written"}");
+        error.WriteLine($"onnx-attribution: {(cause is null ? "cancelled; nothing was written" : FailureLine.Of(cause, "query"))}");
         query.RemoveUnfinished();
-        exit(cause is null ? CommandLine.Cancelled : CommandLine.Failed);
+        exit(cause is null ? ExitCodes.Cancelled : ExitCodes.Failed);
     }
 
     private static void Run(RunQuery query, string sql, string format, string? file, InvocationConfiguration invocation,

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Model;
 using OnnxAttribution.Preflight;
 
@@ -20,23 +21,14 @@ internal static class SaeCheckCommand
 
     public static Command Create(CommonOptions common)
     {
-        var model = new Option<string>("--model")
-        {
-            Description = "the bundle that 'onnx-attribution export' made",
-            HelpName = "DIR",
-            Required = true
-        };
+        var model = ModelOptions.Model();
         var text = new Option<string?>("--text")
         {
             Description = "the text, UTF-8, plain or gzip, lines that hold <|endoftext|> part documents; default: "
                 + "some pages that the program brings along",
             HelpName = "FILE"
         };
-        var sites = new Option<string?>("--sites")
-        {
-            Description = "only these: resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between",
-            HelpName = "SITES"
-        };
+        var sites = ModelOptions.Sites("only these");
         var tokens = new Option<int>("--tokens")
         {
             Description = "tokens of the text to read at most",
@@ -54,21 +46,15 @@ internal static class SaeCheckCommand
             Description = $"tokens of a sequence, BOS included; default: {CheckOptions.DefaultContext}, or the model's context if shorter",
             HelpName = "N"
         };
-        var memory = new Option<int>("--memory")
-        {
-            Description = "memory for activations; where it is too little for all sites, the text is read several times",
-            HelpName = "MiB",
-            DefaultValueFactory = _ => 1024
-        };
+        var memory =
+            ModelOptions.Memory("memory for activations; where it is too little for all sites, the text is read several times");
         var strict = new Option<bool>("--strict") { Description = "exit with 1 where a dictionary looks wrong" };
-        var json = new Option<bool>("--json") { Description = "print one JSON object" };
+        var json = OutputOptions.Json();
         tokens.AtLeast(1);
         lossTokens.AtLeast(0);
         context.AtLeast(8);
-        memory.AtLeast(1);
-        sites.NotEmpty("resid, attn, mlp, resid_mid, z, single ones such as 3.mlp, or hook names, with commas between");
         var command = new Command("check", Description) { model, text, sites, tokens, lossTokens, context, memory, strict, json };
-        command.SetAction((parsed, cancel) => Task.Run(() =>
+        command.Runs((parsed, cancel) =>
         {
             var start = Stopwatch.GetTimestamp();
             var options = new CheckOptions
@@ -81,21 +67,21 @@ internal static class SaeCheckCommand
             using (var progress = new ProgressLine(parsed.InvocationConfiguration.Error))
             {
                 progress.Report("opening the model");
-                var chosen = parsed.GetValue(sites)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-                using var loaded = LoadedModel.Open(parsed.GetRequiredValue(model), chosen, common.Context(parsed, cancel, memory));
+                using var loaded = LoadedModel.Open(parsed.GetRequiredValue(model), parsed.Items(sites),
+                    common.Context(parsed, cancel, memory));
                 found = BundleCheck.Of(loaded, parsed.GetValue(text), options, progress);
             }
             var report = new SaeCheckReport(found, parsed.GetRequiredValue(model), Stopwatch.GetElapsedTime(start).TotalSeconds);
             var output = parsed.InvocationConfiguration.Output;
             if (parsed.GetValue(json)) Screen.WriteJson(output, report.ToJson());
             else report.Print(output);
-            if (!parsed.GetValue(strict) || found.Findings.Count == 0) return CommandLine.Done;
+            if (!parsed.GetValue(strict) || found.Findings.Count == 0) return ExitCodes.Done;
             var wrong = found.Findings.Select(f => f.Site).Distinct().ToList();
             parsed.InvocationConfiguration.Error.WriteLine($"onnx-attribution: {wrong.Count} of {found.Sites.Count} "
                 + $"{(found.Sites.Count == 1 ? "dictionary" : "dictionaries")} look{(wrong.Count == 1 ? "s" : "")} wrong: "
                 + $"{string.Join(", ", wrong)}");
-            return CommandLine.Failed;
-        }, CancellationToken.None));
+            return ExitCodes.Failed;
+        });
         return command;
     }
 }

@@ -1,9 +1,10 @@
-using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.CommandLine;
 using System.Diagnostics;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Store;
 using OnnxAttribution.Validation;
@@ -23,23 +24,14 @@ internal static class ValidateCommand
     public static Command Create(CommonOptions common)
     {
         var run = new Argument<string>("RUN") { Description = "a run directory that 'onnx-attribution graph' made of one prompt" };
-        var model = new Option<string?>("--model")
-        {
-            Description = "the bundle that the run was made with; default: where it was then",
-            HelpName = "DIR"
-        };
+        var model = ModelOptions.OptionalModel("the bundle that the run was made with; default: where it was then");
         var sample = new Option<int>("--sample")
         {
             Description = "nodes to check, and five times as many edges: a third strongest, a third kept, a third dropped",
             HelpName = "N",
             DefaultValueFactory = _ => 200
         };
-        var seed = new Option<int>("--seed")
-        {
-            Description = "of the random part of the sample",
-            HelpName = "N",
-            DefaultValueFactory = _ => 0
-        };
+        var seed = ModelOptions.Seed("of the random part of the sample");
         var all = new Option<bool>("--all") { Description = "check every node, and every edge that the run holds" };
         var compare = new Option<string?>("--compare")
         {
@@ -48,17 +40,11 @@ internal static class ValidateCommand
             HelpName = "NAMES"
         };
         var steps = new Option<int>("--steps") { Description = "steps of --compare ig", HelpName = "N", DefaultValueFactory = _ => 10 };
-        var memory = new Option<int>("--memory")
-        {
-            Description = "memory that one pass may take",
-            HelpName = "MiB",
-            DefaultValueFactory = _ => 1024
-        };
-        var json = new Option<bool>("--json") { Description = "print one JSON object" };
+        var memory = ModelOptions.Memory("memory that one pass may take");
+        var json = OutputOptions.Json();
         var failUnder = new FailUnder();
         sample.AtLeast(1);
         steps.AtLeast(1);
-        memory.AtLeast(1);
         seed.AtLeast(0);
         compare.Validators.Add(Known);
         var command = new Command("validate",
@@ -67,16 +53,16 @@ internal static class ValidateCommand
         {
             if (!result.GetValue(all)) return;
             Option[] ofSample = [sample, seed];
-            if (ofSample.FirstOrDefault(o => result.GetResult(o) is { Implicit: false }) is { } contradicting)
+            if (ofSample.FirstOrDefault(o => result.IsGiven(o)) is { } contradicting)
             {
                 result.AddError($"--all draws no sample, so {contradicting.Name} contradicts it; give one of them");
             }
         });
-        command.SetAction((parsed, cancel) => Task.Run(() =>
+        command.Runs((parsed, cancel) =>
         {
             var start = Stopwatch.GetTimestamp();
             var request = new ValidationRequest(parsed.GetValue(sample), parsed.GetValue(all), parsed.GetValue(seed),
-                Names(parsed.GetValue(compare)), parsed.GetValue(steps));
+                parsed.Items(compare), parsed.GetValue(steps));
             using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
             progress.Report("reading the run");
             var finished = FinishedRun.Read(parsed.GetRequiredValue(run), cancel);
@@ -101,25 +87,22 @@ internal static class ValidateCommand
             else report.Print(output);
             return Judged(finished.Record.Validation!, parsed.GetValue(failUnder.Option) ?? [], finished.Path,
                 parsed.InvocationConfiguration.Error);
-        }, CancellationToken.None));
+        });
         return command;
     }
 
     private static int Judged(ValidationRecord validation, string[] limits, string path, TextWriter error)
     {
         var shortfalls = FailUnder.Shortfalls(validation, limits);
-        if (shortfalls.Count == 0) return CommandLine.Done;
+        if (shortfalls.Count == 0) return ExitCodes.Done;
         error.WriteLine($"onnx-attribution: {path} falls short: {string.Join("; ", shortfalls)}");
-        return CommandLine.Failed;
+        return ExitCodes.Failed;
     }
-
-    private static string[]? Names(string? list) =>
-        list?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     private static void Known(OptionResult result)
     {
         if (result.Tokens is not [var token, ..]) return;
-        var names = Names(token.Value)!;
+        var names = ListOptions.Items(token.Value);
         if (names.Length == 0) result.AddError($"--compare is empty; give some of {string.Join(", ", JudgedEstimator.Names)}");
         if (names.FirstOrDefault(n => !JudgedEstimator.Names.Contains(n)) is { } unknown)
         {

@@ -1,10 +1,10 @@
-using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.CommandLine;
 using OnnxAttribution.Cli.Options;
-using OnnxAttribution.Cli.Reports;
-using OnnxAttribution.View;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.View.Figures;
 using OnnxAttribution.View.Formats;
+using OnnxAttribution.View;
 
 namespace OnnxAttribution.Cli.Verbs;
 
@@ -41,12 +41,9 @@ internal static class ViewCommand
                 + "graph.html, graph.svg and so on in the run, drawn anew",
             HelpName = "FILE"
         };
-        var force = new Option<bool>("--force") { Description = "replace a file that is there" };
-        var model = new Option<string?>("--model")
-        {
-            Description = "the bundle whose features.parquet the page shows; default: where it was when the run was made",
-            HelpName = "DIR"
-        };
+        var force = OutputOptions.Force("a file that is");
+        var model = ModelOptions.OptionalModel(
+            "the bundle whose features.parquet the page shows; default: where it was when the run was made");
         var nodes = new Option<int>("--nodes")
         {
             Description = "draw so many kept nodes at most, by |effect|",
@@ -79,7 +76,7 @@ internal static class ViewCommand
         edges.AtLeast(0);
         var command = new Command("view", Description) { run, format, figure, file, force, model, nodes, edges, theme, palette };
         command.Validators.Add(result => Fits(result, format, figure, file, [nodes, edges], [theme, palette], model));
-        command.SetAction((parsed, cancel) => Task.Run(() =>
+        command.Runs((parsed, cancel) =>
         {
             var written = Format(parsed.CommandResult, format, figure, file);
             var drawing = new Drawing(parsed.GetRequiredValue(run), written, parsed.GetValue(figure))
@@ -107,8 +104,8 @@ internal static class ViewCommand
             var output = parsed.InvocationConfiguration.Output;
             output.WriteLine($"wrote {place} ({Screen.Bytes(new FileInfo(place).Length)})");
             if (note is not null) output.WriteLine($"note: {note}");
-            return CommandLine.Done;
-        }, CancellationToken.None));
+            return ExitCodes.Done;
+        });
         return command;
     }
 
@@ -121,7 +118,7 @@ internal static class ViewCommand
     // --figure's, --format's, or the one that the file's name asks for
     private static string Format(CommandResult result, Option<string> format, Option<string?> figure, Option<string?> file)
     {
-        if (result.GetResult(figure) is { Implicit: false }) return "svg";
+        if (result.IsGiven(figure)) return "svg";
         if (result.GetResult(format) is { Implicit: false, Tokens: [var token, ..] }) return token.Value;
         return (result.GetResult(file) is { Tokens: [var name, ..] } ? Drawing.FormatOf(name.Value) : null) ?? Drawing.Formats[0];
     }
@@ -130,7 +127,7 @@ internal static class ViewCommand
     private static void Fits(CommandResult result, Option<string> format, Option<string?> figure, Option<string?> file, Option[] ofGraphs,
         Option[] ofSvg, Option model)
     {
-        bool Given(Option option) => result.GetResult(option) is { Implicit: false };
+        bool Given(Option option) => result.IsGiven(option);
         var isFigure = Given(figure);
         string written;
         try

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using OnnxAttribution.Cli.Terminal;
 
 namespace OnnxAttribution.Tests.Architecture;
 
@@ -30,12 +31,12 @@ public partial class DoorTests
     [Fact]
     public void Texts_come_into_tables_by_one_door_which_escapes_them()
     {
-        var wrong = SourceTree.Files("src/OnnxAttribution.Cli").Where(f => f.Path is not ("Reports/Screen.cs" or "Reports/ContextText.cs")
+        var wrong = SourceTree.Files("src/OnnxAttribution.Cli").Where(f => f.Path is not ("Terminal/Screen.cs" or "Reports/ContextText.cs")
             && Regex.IsMatch(f.Code, @"new (Text|Markup|Paragraph|TableTitle)\(|Markup(Line|Interpolated)|\bAnsiConsole\."));
         Assert.Empty(wrong.Select(f => f.Path));
         var consoles = SourceTree.Files("src")
             .Where(f => f.Path is not ("OnnxAttribution.Cli/Program.cs" or "OnnxAttribution.Cli/CommandLine.cs"
-                or "OnnxAttribution.Cli/DisplayWriter.cs") && Regex.IsMatch(f.Code, @"\bConsole\.(Out|Error|Write|OpenStandard)"));
+                or "OnnxAttribution.Cli/Terminal/DisplayWriter.cs") && Regex.IsMatch(f.Code, @"\bConsole\.(Out|Error|Write|OpenStandard)"));
         Assert.Empty(consoles.Select(f => f.Path));
     }
 

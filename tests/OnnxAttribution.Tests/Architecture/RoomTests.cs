@@ -57,6 +57,31 @@ public partial class RoomTests
         Assert.True(named.Count > 60);
     }
 
+    [Fact]
+    public void A_folder_of_the_command_line_uses_only_those_before_it_and_no_file_one_that_uses_it()
+    {
+        string[] folders = ["Cli/Terminal", "Cli/Options", "Cli/Reports", "Cli/Verbs", "Cli"];
+        // the package's name is that of a type here
+        SourceFile[] files = [.. SourceTree.Files("src/OnnxAttribution.Cli")
+            .Select(f => new SourceFile($"Cli/{f.Path}", f.Code.Replace("System.CommandLine", "System", StringComparison.Ordinal)))];
+        foreach (var file in files.Where(f => f.Path != "Cli/Program.cs"))
+        {
+            Assert.Contains(Folder(file), folders);
+            Assert.Equal($"OnnxAttribution.{Folder(file).Replace('/', '.')}", Namespace().Match(file.Code).Groups["name"].Value);
+            if (file.Code.Contains("new Command(", StringComparison.Ordinal)) Assert.Equal("Cli/Verbs", Folder(file));
+        }
+        var arrows = Arrows(files).ToList();
+        Assert.True(arrows.Count > 100);
+        Assert.Empty(
+            from arrow in arrows
+            where Array.IndexOf(folders, Folder(arrow.To)) > Array.IndexOf(folders, Folder(arrow.From))
+            select $"{arrow.From.Path} uses {arrow.Type} of {Folder(arrow.To)}, a later folder");
+        var uses = arrows.Where(a => a.From.Concept != a.To.Concept).ToLookup(a => a.From.Concept, a => a.To.Concept);
+        Assert.Empty(Circles(uses).Select(c => string.Join(" -> ", c)));
+
+        static string Folder(SourceFile file) => file.Path[..file.Path.LastIndexOf('/')];
+    }
+
     [Theory]
     [InlineData("a>b,b>c", 0)]
     [InlineData("a>b,b>a", 1)]

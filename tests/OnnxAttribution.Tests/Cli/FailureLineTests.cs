@@ -1,4 +1,5 @@
 using OnnxAttribution.Bundles;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Cli;
 using OnnxAttribution.Files;
 using OnnxAttribution.Onnx;
@@ -71,8 +72,8 @@ public class FailureLineTests
     public void Where_nothing_can_be_said_the_exit_code_says_it()
     {
         using var full = new FullWriter();
-        Assert.Equal(CommandLine.Failed, CommandLine.Run(["query", "no such run", "SELECT 1"], TextWriter.Null, full));
-        Assert.Equal(CommandLine.WrongUsage, CommandLine.Run(["graph"], TextWriter.Null, full));
+        Assert.Equal(ExitCodes.Failed, CommandLine.Run(["query", "no such run", "SELECT 1"], TextWriter.Null, full));
+        Assert.Equal(ExitCodes.WrongUsage, CommandLine.Run(["graph"], TextWriter.Null, full));
     }
 
     private sealed class FullWriter : StringWriter

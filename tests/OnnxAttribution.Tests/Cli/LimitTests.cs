@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using OnnxAttribution.Cli;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Files;
 using OnnxAttribution.Runtime;
 
@@ -17,7 +17,7 @@ public sealed class LimitTests : IDisposable
     public async Task Few_descriptors(int limit)
     {
         var (code, error) = await Graph($"-n {limit}");
-        Assert.Equal(CommandLine.Failed, code);
+        Assert.Equal(ExitCodes.Failed, code);
         Assert.Equal($"onnx-attribution: at most {limit} files may be open at once ('ulimit -n'), and the program alone needs 128; "
             + "allow more: ulimit -n 4096\n", error);
         Assert.Empty(Directory.EnumerateFileSystemEntries(_directory.Path));
@@ -27,7 +27,7 @@ public sealed class LimitTests : IDisposable
     public async Task Enough_descriptors_for_the_smallest_model()
     {
         var (code, error) = await Graph("-n 128");
-        Assert.True(code == CommandLine.Done, error);
+        Assert.True(code == ExitCodes.Done, error);
     }
 
     /// <summary>In KiB; where between these .NET's own start and success lie depends on the machine.</summary>
@@ -37,8 +37,8 @@ public sealed class LimitTests : IDisposable
     {
         var (code, error) = await Graph($"-v {limit}");
         // enough here, or too little for .NET to start
-        if (code == CommandLine.Done || error.Contains("CoreCLR", StringComparison.Ordinal)) return;
-        Assert.Equal(CommandLine.Failed, code);
+        if (code == ExitCodes.Done || error.Contains("CoreCLR", StringComparison.Ordinal)) return;
+        Assert.Equal(ExitCodes.Failed, code);
         Assert.StartsWith("onnx-attribution: ", Assert.Single(error.TrimEnd('\n').Split('\n')));
         Assert.Contains("ulimit -v", error);
     }
@@ -94,7 +94,7 @@ public sealed class LimitTests : IDisposable
         };
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        Assert.Equal(CommandLine.Failed, Patience.ExitOf(process));
+        Assert.Equal(ExitCodes.Failed, Patience.ExitOf(process));
         Assert.Contains("stdout is closed, or what it leads to is full", Assert.Single((await error).TrimEnd('\n').Split('\n')));
         Verb.Run("query", run, "SELECT count(*) FROM nodes").Done();
     }

@@ -1,4 +1,4 @@
-using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Cli.Terminal;
 
 namespace OnnxAttribution.Tests.Cli;
 

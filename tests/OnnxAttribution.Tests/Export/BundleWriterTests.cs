@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using OnnxAttribution.Bundles;
-using OnnxAttribution.Cli;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Export;
 
 namespace OnnxAttribution.Tests.Export;

@@ -1,7 +1,6 @@
-using System.Text;
 using System.Text.Json.Nodes;
-using OnnxAttribution.Cli;
-using OnnxAttribution.Cli.Reports;
+using System.Text;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Files;
 using Spectre.Console;
 

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using OnnxAttribution.Cli;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Store;
 using OnnxAttribution.Tests.Cli;
 
@@ -18,7 +18,8 @@ public class RunShapeTests
         Assert.SkipWhen(OperatingSystem.IsWindows(), "no such names there");
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory, name);
-        RunDirectory.Write(directory[beside], new RunContents(RunSamples.Nodes[..1], [], RunSamples.MetricPosition, RunSamples.Facts.ToRecord()), force: false);
+        RunDirectory.Write(directory[beside],
+            new RunContents(RunSamples.Nodes[..1], [], RunSamples.MetricPosition, RunSamples.Facts.ToRecord()), force: false);
         RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition());
         Assert.Equal(["4"], RunSamples.Ask(run, "SELECT count(*) FROM nodes"));
         Assert.Equal(["4", "1"], RunSamples.Ask(directory.Path, "SELECT count(*) FROM nodes GROUP BY run ORDER BY 1 DESC"));
@@ -93,7 +94,7 @@ public class RunShapeTests
         File.WriteAllText(file, json);
         foreach (var verb in (string[][])[["query", run, "FROM nodes"], ["view", run, "--out", directory["x.html"]], ["validate", run]])
         {
-            Verb.Run(verb).Failed(CommandLine.Failed, file, words, "Write the run again");
+            Verb.Run(verb).Failed(ExitCodes.Failed, file, words, "Write the run again");
         }
     }
 
@@ -107,7 +108,7 @@ public class RunShapeTests
         File.WriteAllBytes(file, bytes);
         foreach (var verb in (string[][])[["query", run, "FROM nodes"], ["view", run, "--out", directory["x.html"]]])
         {
-            Verb.Run(verb).Failed(CommandLine.Failed, file, "is damaged: its Parquet data cannot be read", "Write the run again");
+            Verb.Run(verb).Failed(ExitCodes.Failed, file, "is damaged: its Parquet data cannot be read", "Write the run again");
         }
     }
 }

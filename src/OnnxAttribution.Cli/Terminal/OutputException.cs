@@ -1,4 +1,4 @@
-namespace OnnxAttribution.Cli;
+namespace OnnxAttribution.Cli.Terminal;
 
 /// <summary>What the program prints finds no taker: stdout is closed, or what it leads to is full. Files that were written stay.</summary>
 internal sealed class OutputException(Exception why)

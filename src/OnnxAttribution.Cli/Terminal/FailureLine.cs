@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 using OnnxAttribution.Files;
 using OnnxAttribution.Texts;
 
-namespace OnnxAttribution.Cli;
+namespace OnnxAttribution.Cli.Terminal;
 
 /// <summary>The one line that an exception becomes: its message, and which options it is about.</summary>
 internal static partial class FailureLine

@@ -1,7 +1,6 @@
 using System.CommandLine;
-using OnnxAttribution.Cli.Options;
 
-namespace OnnxAttribution.Cli.Reports;
+namespace OnnxAttribution.Cli.Options;
 
 /// <summary>The option that circuits and faithfulness share.</summary>
 internal static class CircuitControls

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace OnnxAttribution.Cli;
+namespace OnnxAttribution.Cli.Terminal;
 
 /// <summary>Bytes of UTF-8 that are written as text.</summary>
 /// <param name="writer">Stays open.</param>

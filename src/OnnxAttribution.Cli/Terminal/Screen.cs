@@ -6,7 +6,7 @@ using OnnxAttribution.View;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
-namespace OnnxAttribution.Cli.Reports;
+namespace OnnxAttribution.Cli.Terminal;
 
 /// <summary>Where results go: tables for people, JSON for machines.</summary>
 internal static class Screen

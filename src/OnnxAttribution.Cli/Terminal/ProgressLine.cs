@@ -1,6 +1,6 @@
 using OnnxAttribution.Files;
 
-namespace OnnxAttribution.Cli.Reports;
+namespace OnnxAttribution.Cli.Terminal;
 
 /// <summary>One line on stderr that says what is going on; none where stderr is no terminal.</summary>
 internal sealed class ProgressLine(TextWriter error) : IProgress<string>, IDisposable

@@ -1,7 +1,7 @@
 using OnnxAttribution.Files;
 using Spectre.Console.Rendering;
 
-namespace OnnxAttribution.Cli;
+namespace OnnxAttribution.Cli.Terminal;
 
 /// <summary>Escapes what tables and grids show, below their colours, which come after it:
 /// no cell steers a terminal, whoever made it.</summary>

@@ -1,8 +1,7 @@
 using System.Text;
-using OnnxAttribution.Cli.Reports;
 using OnnxAttribution.Files;
 
-namespace OnnxAttribution.Cli;
+namespace OnnxAttribution.Cli.Terminal;
 
 /// <summary>The door to stdout and stderr: whatever file a text comes from,
 /// in results, messages and stack traces, nothing in it steers a terminal.</summary>

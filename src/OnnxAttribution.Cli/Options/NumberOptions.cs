@@ -1,0 +1,35 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+
+namespace OnnxAttribution.Cli.Options;
+
+/// <summary>Options that take a finite number, written with a point whatever the machine's language.</summary>
+internal static class NumberOptions
+{
+    /// <summary>What keeps a node or an edge: a number from 0; null where it is not given.</summary>
+    /// <param name="example">For the message that refuses.</param>
+    public static Option<float?> Threshold(string name, string description, string example) => new(name)
+    {
+        Description = description,
+        HelpName = "X",
+        CustomParser = result => Parsed(result, name, $"a number from 0, such as {example}", least: 0),
+    };
+
+    /// <summary><c>--coefficient</c>, one for all modes of <c>ablate</c> that take it.</summary>
+    public static Option<float> Coefficient() => new("--coefficient")
+    {
+        Description = "what activations are multiplied by: 0 takes them away, 1 changes nothing",
+        HelpName = "X",
+        DefaultValueFactory = _ => 0,
+        CustomParser = result => Parsed(result, "--coefficient", "a number, such as 0 or 0.5", float.MinValue) ?? 0,
+    };
+
+    private static float? Parsed(ArgumentResult result, string name, string wanted, float least)
+    {
+        var text = result.Tokens[0].Value;
+        if (float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var x) && float.IsFinite(x) && x >= least) return x;
+        result.AddError($"{name} cannot be '{text}'; it takes {wanted}");
+        return null;
+    }
+}

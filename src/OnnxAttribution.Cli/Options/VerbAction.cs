@@ -1,0 +1,21 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+
+namespace OnnxAttribution.Cli.Options;
+
+/// <summary>How a verb is told what to do, and what it was asked.</summary>
+internal static class VerbAction
+{
+    /// <param name="run">To an exit code; on a thread of its own, so that a signal finds the program listening.</param>
+    public static void Runs(this Command command, Func<ParseResult, CancellationToken, int> run) =>
+        command.SetAction((parsed, cancel) => Task.Run(() => run(parsed, cancel), CancellationToken.None));
+
+    /// <summary>Whether the option stands on the command line, so that its value is no default.</summary>
+    public static bool IsGiven(this SymbolResult result, Option option) => result.GetResult(option) is { Implicit: false };
+
+    /// <summary>The command line as a shell would take it.</summary>
+    public static string WrittenOut(this ParseResult parsed) =>
+        string.Join(' ', parsed.Tokens.Select(t => t.Value.Length > 0 && t.Value.All(c => char.IsLetterOrDigit(c) || "-_./,=:+".Contains(c))
+            ? t.Value
+            : $"'{t.Value.Replace("'", "'\\''")}'").Prepend("onnx-attribution"));
+}
