@@ -9,49 +9,57 @@ internal static class UsageError
 {
     public static string? Of(ParseResult parsed)
     {
-        var command = parsed.CommandResult.Command;
-        var isRoot = command is RootCommand;
-        var verb = Verb(parsed.CommandResult);
-        // a misspelt option would be taken for an argument; SQL that begins with a comment has a space in it
-        var misread = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens)
-            .FirstOrDefault(t => t.Value.StartsWith("--", StringComparison.Ordinal) && !t.Value.Any(char.IsWhiteSpace));
-        if (misread is not null) return UnknownOption(misread.Value, verb, OptionNames(parsed.CommandResult));
-        if (parsed.Errors.Count == 0) return EmptyPath(parsed) is { } empty ? $"{empty}; see 'onnx-attribution {verb} --help'" : null;
-        // the next option was taken for the value of the one before
-        var names = OptionNames(parsed.CommandResult).ToHashSet();
-        if (parsed.CommandResult.Children.OfType<OptionResult>()
-            .FirstOrDefault(o => o.Tokens.Any(t => names.Contains(t.Value))) is { } eaten)
-        {
-            return $"{eaten.Option.Name} is given without a value, unless it is to be '{eaten.Tokens[0].Value}'; "
-                + $"write it behind the option; see 'onnx-attribution {verb} --help'";
-        }
-        if (parsed.UnmatchedTokens.Count > 0)
-        {
-            var unknown = parsed.UnmatchedTokens[0];
-            if (unknown.StartsWith('-')) return UnknownOption(unknown, isRoot ? null : verb, OptionNames(parsed.CommandResult));
-            if (command.Subcommands.Count > 0)
-            {
-                return UnknownVerb(isRoot ? null : verb, unknown, [.. Names(command)]);
-            }
-            return $"{verb} has no use for '{unknown}'; put quotes around a text with spaces, and see 'onnx-attribution {verb} --help'";
-        }
-        if (isRoot)
-        {
-            return $"which verb? Give one of {string.Join(", ", Names(command))}; see 'onnx-attribution --help'";
-        }
-        if (command.Subcommands.Count > 0)
-        {
-            return $"{verb} what? Give one of {string.Join(", ", Names(command))}; "
-                + $"see 'onnx-attribution {verb} --help'";
-        }
-        var error = parsed.Errors[0];
-        if (command.Arguments.FirstOrDefault(a => parsed.GetResult(a) is not { Tokens.Count: > 0 }) is { } missing
-            && error.Message.StartsWith("Required argument", StringComparison.Ordinal))
-        {
-            return $"{missing.Name} is missing: {missing.Description}; see 'onnx-attribution {verb} --help'";
-        }
-        return $"{Sentence(error)}; see 'onnx-attribution {verb} --help'";
+        var result = parsed.CommandResult;
+        if (Misread(result) is { } misread) return misread;
+        if (parsed.Errors.Count == 0) return EmptyPath(parsed) is { } empty ? $"{empty}; {SeeHelp(result)}" : null;
+        return Eaten(result) ?? Unmatched(parsed) ?? WithoutVerb(result) ?? FirstError(parsed);
     }
+
+    // a misspelt option would be taken for an argument; SQL that begins with a comment has a space in it
+    private static string? Misread(CommandResult result)
+    {
+        var misread = result.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens)
+            .FirstOrDefault(t => t.Value.StartsWith("--", StringComparison.Ordinal) && !t.Value.Any(char.IsWhiteSpace));
+        return misread is null ? null : UnknownOption(misread.Value, Verb(result), OptionNames(result));
+    }
+
+    // the next option was taken for the value of the one before
+    private static string? Eaten(CommandResult result)
+    {
+        var names = OptionNames(result).ToHashSet();
+        return result.Children.OfType<OptionResult>().FirstOrDefault(o => o.Tokens.Any(t => names.Contains(t.Value))) is { } eaten
+            ? $"{eaten.Option.Name} is given without a value, unless it is to be '{eaten.Tokens[0].Value}'; "
+                + $"write it behind the option; {SeeHelp(result)}"
+            : null;
+    }
+
+    private static string? Unmatched(ParseResult parsed)
+    {
+        if (parsed.UnmatchedTokens.Count == 0) return null;
+        var (result, unknown) = (parsed.CommandResult, parsed.UnmatchedTokens[0]);
+        var verb = result.Command is RootCommand ? null : Verb(result);
+        return unknown.StartsWith('-') ? UnknownOption(unknown, verb, OptionNames(result))
+            : result.Command.Subcommands.Count > 0 ? UnknownVerb(verb, unknown, [.. Names(result.Command)])
+            : $"{Verb(result)} has no use for '{unknown}'; put quotes around a text with spaces, and {SeeHelp(result)}";
+    }
+
+    private static string? WithoutVerb(CommandResult result) =>
+        result.Command is RootCommand
+            ? $"which verb? Give one of {string.Join(", ", Names(result.Command))}; see 'onnx-attribution --help'"
+            : result.Command.Subcommands.Count > 0
+                ? $"{Verb(result)} what? Give one of {string.Join(", ", Names(result.Command))}; {SeeHelp(result)}"
+                : null;
+
+    private static string FirstError(ParseResult parsed)
+    {
+        var (result, error) = (parsed.CommandResult, parsed.Errors[0]);
+        return result.Command.Arguments.FirstOrDefault(a => parsed.GetResult(a) is not { Tokens.Count: > 0 }) is { } missing
+            && error.Message.StartsWith("Required argument", StringComparison.Ordinal)
+                ? $"{missing.Name} is missing: {missing.Description}; {SeeHelp(result)}"
+                : $"{Sentence(error)}; {SeeHelp(result)}";
+    }
+
+    private static string SeeHelp(CommandResult result) => $"see 'onnx-attribution {Verb(result)} --help'";
 
     /// <summary>A path without a character, which a shell makes of a variable that is not set.</summary>
     internal static string? EmptyPath(ParseResult parsed)

@@ -1,69 +1,83 @@
+using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Circuits;
 using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Store;
+using Spectre.Console;
 
 namespace OnnxAttribution.Cli.Reports;
 
 /// <summary>What <c>ablate --faithfulness</c> prints: a curve per ablation and error rule, over the prompts.</summary>
-internal static class FaithfulnessReport
+internal sealed class FaithfulnessReport(FaithfulnessRun run, int calls, double seconds)
 {
-    public static void Write(FaithfulnessRun run, int calls, bool json, TextWriter output, double seconds)
+    private readonly FileInfo _file = new(Path.Combine(run.Directory, FaithfulnessRun.Table + ".parquet"));
+    private readonly int _controls = run.Request.Curve.Controls;
+
+    public JsonObject ToJson()
     {
-        var file = new FileInfo(Path.Combine(run.Directory, FaithfulnessRun.Table + ".parquet"));
-        if (json)
-        {
-            var summary = RunJson.ToObject(run.Summary());
-            summary["run"] = run.Directory;
-            summary["file"] = file.FullName;
-            summary["bytes"] = file.Length;
-            summary["seconds_in_all"] = seconds;
-            Screen.WriteJson(output, summary);
-            return;
-        }
+        var summary = RunJson.ToObject(run.Summary());
+        summary["run"] = run.Directory;
+        summary["file"] = _file.FullName;
+        summary["bytes"] = _file.Length;
+        summary["seconds_in_all"] = seconds;
+        return summary;
+    }
+
+    public void Print(TextWriter output)
+    {
         output.WriteLine($"{Prompts(run.Prompts.Count)}, metric {Metric.NameOf(run.Metric)}: full is m(M), the model as it is; "
             + "empty is m(∅), every node ablated");
         if (run.MeanPositions > 0) output.WriteLine($"means over {run.MeanPositions:N0} tokens of {run.Request.MeanText}");
-        var controls = run.Request.Curve.Controls;
         foreach (var curve in run.Means.GroupBy(m => (m.Ablation, m.Errors)))
         {
-            var points = run.Prompts.SelectMany(p => p.Points).Where(p => (p.Ablation, p.Errors) == curve.Key).ToList();
-            var table = controls > 0 ? Screen.Table(Title(curve.Key.Ablation, curve.Key.Errors), "#nodes", "#share", "#faithfulness",
-                "#random", "#completeness", "#random")
-                : Screen.Table(Title(curve.Key.Ablation, curve.Key.Errors), "#nodes", "#share", "#faithfulness", "#completeness");
-            foreach (var m in curve)
-            {
-                var (nodes, share) = ($"{m.Nodes:N0}", Screen.Percent(m.Of == 0 ? double.NaN : (double)m.Nodes / m.Of));
-                if (controls > 0)
-                {
-                    table.AddRow(nodes, share, Ratio(m.Faithfulness), Spread(m.Random), Ratio(m.Completeness),
-                        Spread(m.RandomCompleteness));
-                }
-                else
-                {
-                    table.AddRow(nodes, share, Ratio(m.Faithfulness), Ratio(m.Completeness));
-                }
-            }
-            Screen.On(output).Show(table, mayDrop: controls > 0 ? 1 : 0);
-            var (full, empty) = (points.Average(p => p.Full), points.Average(p => p.Empty));
-            output.WriteLine(
-                $"full {Screen.Number(full)}, empty {Screen.Number(empty)}{(run.Prompts.Count > 1 ? " (means over the prompts)" : "")}");
-            var undefined = run.Prompts.Count(p => p.Points.Any(q => (q.Ablation, q.Errors) == curve.Key && double.IsNaN(q.Faithfulness)));
-            if (undefined > 0)
-            {
-                output.WriteLine($"{Prompts(undefined)} of {run.Prompts.Count} left out: "
-                    + "ablating everything does not change the metric there, so there is nothing to share out (NULL)");
-            }
+            Screen.On(output).Show(CurveTable(curve.Key, curve), mayDrop: _controls > 0 ? 1 : 0);
+            PrintEnds(curve.Key, output);
         }
-        if (controls > 0)
+        if (_controls > 0)
         {
             output.WriteLine(
-                $"random: {Screen.Count(controls, "random circuit")} of equal size{(controls > 1 ? ", mean ± standard deviation" : "")}");
+                $"random: {Screen.Count(_controls, "random circuit")} of equal size{(_controls > 1 ? ", mean ± standard deviation" : "")}");
         }
-        output.WriteLine($"wrote {file.FullName.Replace(Path.GetFullPath(run.Directory), run.Directory)} ({Screen.Bytes(file.Length)}) and "
-            + "its summary into run.json");
+        output.WriteLine($"wrote {_file.FullName.Replace(Path.GetFullPath(run.Directory), run.Directory)} "
+            + $"({Screen.Bytes(_file.Length)}) and its summary into run.json");
         output.WriteLine($"time {seconds:0.00} s, {calls} runtime calls");
+    }
+
+    private Table CurveTable((AblationKind Ablation, ErrorRule Errors) rules, IEnumerable<FaithfulnessMean> curve)
+    {
+        string[] columns = _controls > 0
+            ? ["#nodes", "#share", "#faithfulness", "#random", "#completeness", "#random"]
+            : ["#nodes", "#share", "#faithfulness", "#completeness"];
+        var table = Screen.Table(Title(rules.Ablation, rules.Errors), columns);
+        foreach (var m in curve)
+        {
+            var (nodes, share) = ($"{m.Nodes:N0}", Screen.Percent(m.Of == 0 ? double.NaN : (double)m.Nodes / m.Of));
+            if (_controls > 0)
+            {
+                table.AddRow(nodes, share, Ratio(m.Faithfulness), Spread(m.Random), Ratio(m.Completeness), Spread(m.RandomCompleteness));
+            }
+            else
+            {
+                table.AddRow(nodes, share, Ratio(m.Faithfulness), Ratio(m.Completeness));
+            }
+        }
+        return table;
+    }
+
+    // m(M) and m(∅), and the prompts that have no curve between them
+    private void PrintEnds((AblationKind, ErrorRule) rules, TextWriter output)
+    {
+        var points = run.Prompts.SelectMany(p => p.Points).Where(p => (p.Ablation, p.Errors) == rules).ToList();
+        var (full, empty) = (points.Average(p => p.Full), points.Average(p => p.Empty));
+        output.WriteLine(
+            $"full {Screen.Number(full)}, empty {Screen.Number(empty)}{(run.Prompts.Count > 1 ? " (means over the prompts)" : "")}");
+        var undefined = run.Prompts.Count(p => p.Points.Any(q => (q.Ablation, q.Errors) == rules && double.IsNaN(q.Faithfulness)));
+        if (undefined > 0)
+        {
+            output.WriteLine($"{Prompts(undefined)} of {run.Prompts.Count} left out: "
+                + "ablating everything does not change the metric there, so there is nothing to share out (NULL)");
+        }
     }
 
     private static string Title(AblationKind kind, ErrorRule rule)

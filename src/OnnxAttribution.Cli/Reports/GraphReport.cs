@@ -7,20 +7,28 @@ using Spectre.Console;
 
 namespace OnnxAttribution.Cli.Reports;
 
+/// <summary>A graph that was found, or merged, to be reported.</summary>
+/// <param name="Record">run.json.</param>
+/// <param name="TokenAt">Token text by position.</param>
+internal sealed record ReportedGraph(RunRecord Record, IReadOnlyList<CausalNode> Nodes, IReadOnlyList<CausalEdge> Edges,
+    Func<int, string> TokenAt);
+
 /// <summary>What <c>graph</c> prints of one graph.</summary>
-/// <param name="record">run.json.</param>
-/// <param name="tokenAt">Token text by position.</param>
+/// <param name="directory">The run's.</param>
 /// <param name="page">null: none to speak of.</param>
 /// <param name="seconds">From the start of the verb to here.</param>
-internal sealed class GraphReport(RunRecord record, IReadOnlyList<CausalNode> nodes, IReadOnlyList<CausalEdge> edges,
-    Func<int, string> tokenAt, string directory, PageOfRun? page, double seconds)
+internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfRun? page, double seconds)
 {
     private const int Strongest = 12;
+
+    private readonly RunRecord _record = graph.Record;
+    private readonly IReadOnlyList<CausalNode> _nodes = graph.Nodes;
+    private readonly IReadOnlyList<CausalEdge> _edges = graph.Edges;
 
     /// <summary>run.json with the strongest nodes and edges and the files.</summary>
     public JsonObject ToJson()
     {
-        var json = RunJson.ToObject(record);
+        var json = RunJson.ToObject(_record);
         json["strongest_nodes"] = new JsonArray([.. StrongestNodes().Select(NodeJson)]);
         json["strongest_edges"] = new JsonArray([.. StrongestEdges().Select(EdgeJson)]);
         json["files"] = new JsonArray([.. Files().Select(f => new JsonObject { ["path"] = f.FullName, ["bytes"] = f.Length })]);
@@ -32,7 +40,7 @@ internal sealed class GraphReport(RunRecord record, IReadOnlyList<CausalNode> no
 
     public void Print(TextWriter output)
     {
-        var prompt = (GraphRunRecord)record;
+        var prompt = (GraphRunRecord)_record;
         PromptLines.Print(prompt, output);
         PrintGraph(output);
         output.WriteLine(TimingLine.Of(prompt, seconds));
@@ -46,21 +54,24 @@ internal sealed class GraphReport(RunRecord record, IReadOnlyList<CausalNode> no
         console.Write(NodeTable());
         console.Write(EdgeTable());
         console.Write(ShareTable());
-        if (record is GraphRunRecord { Validation: not null } validated)
+        if (_record is GraphRunRecord { Validation: not null } validated)
         {
             new ValidationReport(validated, directory, seconds).PrintTables(output);
         }
-        if (record is GraphRunRecord { ConservationViolation: { } violation })
+        if (_record is GraphRunRecord { ConservationViolation: { } violation })
         {
             output.WriteLine($"conservation: largest |effect - sum of edges| over largest |effect| is {violation:G3}");
         }
-        output.WriteLine($"kept {nodes.Count(n => n.Kept):N0} of {nodes.Count:N0} nodes, {edges.Count:N0} edges");
+        output.WriteLine($"kept {_nodes.Count(n => n.Kept):N0} of {_nodes.Count:N0} nodes, {_edges.Count:N0} edges");
         output.WriteLine($"wrote {directory}: {string.Join(", ", Files().Select(f => $"{f.Name} ({Screen.Bytes(f.Length)})"))}");
     }
 
-    private IEnumerable<CausalNode> StrongestNodes() => nodes.Where(n => n.Kept).OrderByDescending(n => Math.Abs(n.Effect)).Take(Strongest);
+    private string Label(CausalNode node) => NodeLabel.Of(node, graph.TokenAt);
 
-    private IEnumerable<CausalEdge> StrongestEdges() => edges.OrderByDescending(e => Math.Abs(e.Effect)).Take(Strongest);
+    private IEnumerable<CausalNode> StrongestNodes() =>
+        _nodes.Where(n => n.Kept).OrderByDescending(n => Math.Abs(n.Effect)).Take(Strongest);
+
+    private IEnumerable<CausalEdge> StrongestEdges() => _edges.OrderByDescending(e => Math.Abs(e.Effect)).Take(Strongest);
 
     private IEnumerable<FileInfo> Files() => new DirectoryInfo(directory)
         .EnumerateFiles()
@@ -69,13 +80,13 @@ internal sealed class GraphReport(RunRecord record, IReadOnlyList<CausalNode> no
 
     private Table NodeTable()
     {
-        var withPatch = record is GraphRunRecord { PatchPrompt: not null };
+        var withPatch = _record is GraphRunRecord { PatchPrompt: not null };
         var table = withPatch
             ? Screen.Table("Strongest nodes", "node", "#activation", "#patch", "#effect")
             : Screen.Table("Strongest nodes", "node", "#activation", "#effect");
         foreach (var n in StrongestNodes())
         {
-            var (label, activation, effect) = (NodeLabel.Of(n, tokenAt), Screen.Number(n.Activation), Screen.Number(n.Effect));
+            var (label, activation, effect) = (Label(n), Screen.Number(n.Activation), Screen.Number(n.Effect));
             if (withPatch) table.AddRow(label, activation, Screen.Number(n.PatchActivation), effect);
             else table.AddRow(label, activation, effect);
         }
@@ -87,7 +98,7 @@ internal sealed class GraphReport(RunRecord record, IReadOnlyList<CausalNode> no
         var table = Screen.Table("Strongest edges", "upstream", "downstream", "#jacobian", "#effect");
         foreach (var e in StrongestEdges())
         {
-            table.AddRow(NodeLabel.Of(nodes[e.Up], tokenAt), e.Down == CausalEdge.Metric ? "metric" : NodeLabel.Of(nodes[e.Down], tokenAt),
+            table.AddRow(Label(_nodes[e.Up]), e.Down == CausalEdge.Metric ? "metric" : Label(_nodes[e.Down]),
                 Screen.Number(e.Jacobian), Screen.Number(e.Effect));
         }
         return table;
@@ -95,7 +106,7 @@ internal sealed class GraphReport(RunRecord record, IReadOnlyList<CausalNode> no
 
     private Table ShareTable()
     {
-        var shares = SiteShare.Of(nodes, [.. nodes.Select(n => n.Site).Distinct()]);
+        var shares = SiteShare.Of(_nodes, [.. _nodes.Select(n => n.Site).Distinct()]);
         var table = Screen.Table("Effect by site", "site", "#nodes", "#kept", "#sum of |effect|", "#by features");
         foreach (var s in shares)
         {
@@ -108,7 +119,7 @@ internal sealed class GraphReport(RunRecord record, IReadOnlyList<CausalNode> no
 
     private JsonObject NodeJson(CausalNode n) => new()
     {
-        ["label"] = NodeLabel.Of(n, tokenAt),
+        ["label"] = Label(n),
         ["site"] = n.Site.Name,
         ["position"] = n.Position,
         ["feature"] = n.Feature,
@@ -120,8 +131,8 @@ internal sealed class GraphReport(RunRecord record, IReadOnlyList<CausalNode> no
 
     private JsonObject EdgeJson(CausalEdge e) => new()
     {
-        ["upstream"] = NodeLabel.Of(nodes[e.Up], tokenAt),
-        ["downstream"] = e.Down == CausalEdge.Metric ? "metric" : NodeLabel.Of(nodes[e.Down], tokenAt),
+        ["upstream"] = Label(_nodes[e.Up]),
+        ["downstream"] = e.Down == CausalEdge.Metric ? "metric" : Label(_nodes[e.Down]),
         ["jacobian"] = Number(e.Jacobian),
         ["effect"] = Number(e.Effect),
     };

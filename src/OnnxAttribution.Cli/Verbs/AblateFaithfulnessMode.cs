@@ -106,8 +106,10 @@ internal sealed class AblateFaithfulnessMode : AblateMode
         run.Write(context.Cancel);
         PageOfRun.Refresh(run.Directory, context.Cancel);
         progress.Dispose();
-        FaithfulnessReport.Write(run, context.Calls, parsed.GetValue(shared.Json), parsed.InvocationConfiguration.Output,
-            Stopwatch.GetElapsedTime(start).TotalSeconds);
+        var report = new FaithfulnessReport(run, context.Calls, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        var output = parsed.InvocationConfiguration.Output;
+        if (parsed.GetValue(shared.Json)) Screen.WriteJson(output, report.ToJson());
+        else report.Print(output);
         return ExitCodes.Done;
     }
 }

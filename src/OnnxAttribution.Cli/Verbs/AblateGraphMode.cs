@@ -63,51 +63,76 @@ internal sealed class AblateGraphMode : AblateMode
 
     public override int Run(ParseResult parsed, AblateArguments shared, RunContext context, long start)
     {
-        var (directory, force, output) = (parsed.GetRequiredValue(shared.Out)!, parsed.GetValue(shared.Force),
-            parsed.InvocationConfiguration.Output);
-        if (parsed.GetValue(_noLogits))
-        {
-            parsed.InvocationConfiguration.Error.WriteLine(
-                $"warning: {_noLogits.Name} is called {_noTokens.Name} now; the next version does not know the old name");
-        }
+        WarnOfFormerName(parsed);
         var tasks = shared.Tasks(parsed);
-        var many = parsed.GetValue(shared.Prompt.Many) is not null;
-        string At(PromptTask task) => many ? Path.Combine(directory, task.Id!) : directory;
-        foreach (var task in tasks) RunDirectory.CheckFree(At(task), force);
+        var place = new Place(parsed.GetRequiredValue(shared.Out)!, parsed.GetValue(shared.Prompt.Many) is not null,
+            parsed.GetValue(shared.Force), !parsed.GetValue(_noPage), start);
+        foreach (var task in tasks) RunDirectory.CheckFree(place.Of(task), place.Force);
         var request = new AblationRequest(AskedFor(parsed, shared), parsed.GetValue(shared.Prompt.PrependBos), parsed.WrittenOut());
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
         using var model = LoadedModel.Open(parsed.GetValue(shared.Model)!, shared.SiteNames(parsed), context, tasks.Count);
         shared.Check(parsed, model, tasks, progress);
-        var (finished, reports) = (0, new JsonArray());
-        try
+        var (json, output, objects) = (parsed.GetValue(shared.Json), parsed.InvocationConfiguration.Output, new JsonArray());
+        foreach (var report in Reports(model, tasks, request, place, progress))
         {
-            foreach (var task in tasks)
-            {
-                var run = AblationRun.Find(model, task, request, progress);
-                progress.Report("writing");
-                var record = run.Write(At(task), force);
-                finished++;
-                var page = PageOfRun.Write(At(task), !parsed.GetValue(_noPage), progress, context.Cancel);
-                var report = new AblateGraphReport(run, record with { PeakMemoryBytes = page.PeakMemory ?? record.PeakMemoryBytes },
-                    At(task), page, Stopwatch.GetElapsedTime(start).TotalSeconds);
-                progress.Dispose();
-                if (parsed.GetValue(shared.Json)) reports.Add((JsonNode)report.ToJson());
-                else report.Print(output);
-            }
+            if (json) objects.Add((JsonNode)report.ToJson());
+            else report.Print(output);
         }
-        catch (OperationCanceledException) when (many && finished > 0)
+        if (json)
         {
-            throw new CancelledException(
-                $"onnx-attribution: cancelled; {Screen.Count(finished, "finished run")} stay{(finished == 1 ? "s" : "")} in {directory}");
-        }
-        if (parsed.GetValue(shared.Json))
-        {
-            Screen.WriteJson(output, many
-                ? new JsonObject { ["runs"] = reports, ["seconds_in_all"] = Stopwatch.GetElapsedTime(start).TotalSeconds }
-                : reports[0]!.AsObject());
+            Screen.WriteJson(output, place.HasMany
+                ? new JsonObject { ["runs"] = objects, ["seconds_in_all"] = Stopwatch.GetElapsedTime(start).TotalSeconds }
+                : objects[0]!.AsObject());
         }
         return ExitCodes.Done;
+    }
+
+    /// <summary>Where runs go, and how.</summary>
+    /// <param name="HasMany">A directory each below it, of a file of prompts.</param>
+    private sealed record Place(string Directory, bool HasMany, bool Force, bool Page, long Start)
+    {
+        public string Of(PromptTask task) => HasMany ? Path.Combine(Directory, task.Id!) : Directory;
+    }
+
+    // one after the other, so that each is printed as soon as it is written
+    private static IEnumerable<AblateGraphReport> Reports(LoadedModel model, IReadOnlyList<PromptTask> tasks, AblationRequest request,
+        Place place, ProgressLine progress)
+    {
+        for (var finished = 0; finished < tasks.Count; finished++)
+        {
+            AblateGraphReport report;
+            try
+            {
+                report = Report(model, tasks[finished], request, place, progress);
+            }
+            catch (OperationCanceledException e) when (place.HasMany && finished + (e is CancelledException ? 1 : 0) is var runs and > 0)
+            {
+                throw new CancelledException(
+                    $"onnx-attribution: cancelled; {Screen.Count(runs, "finished run")} stay{(runs == 1 ? "s" : "")} in {place.Directory}");
+            }
+            progress.Dispose();
+            yield return report;
+        }
+    }
+
+    /// <exception cref="CancelledException">The run is written, its page is not.</exception>
+    private static AblateGraphReport Report(LoadedModel model, PromptTask task, AblationRequest request, Place place,
+        ProgressLine progress)
+    {
+        var (directory, run) = (place.Of(task), AblationRun.Find(model, task, request, progress));
+        progress.Report("writing");
+        var record = run.Write(directory, place.Force);
+        var page = PageOfRun.Write(directory, place.Page, progress, model.Context.Cancel);
+        return new AblateGraphReport(run, record with { PeakMemoryBytes = page.PeakMemory ?? record.PeakMemoryBytes }, directory, page,
+            Stopwatch.GetElapsedTime(place.Start).TotalSeconds);
+    }
+
+    private void WarnOfFormerName(ParseResult parsed)
+    {
+        if (!parsed.GetValue(_noLogits)) return;
+        parsed.InvocationConfiguration.Error.WriteLine(
+            $"warning: {_noLogits.Name} is called {_noTokens.Name} now; the next version does not know the old name");
     }
 
     private AblationOptions AskedFor(ParseResult parsed, AblateArguments shared)

@@ -88,8 +88,10 @@ internal static class GraphCommand
         }
         var page = PageOfRun.Write(destination.Directory, destination.Page, progress, model.Context.Cancel);
         progress.Dispose();
-        var report = new GraphReport(record with { PeakMemoryBytes = page.PeakMemory ?? record.PeakMemoryBytes }, run.Graph.Nodes,
-            run.Graph.Edges, run.TextAt, destination.Directory, page, Stopwatch.GetElapsedTime(destination.Start).TotalSeconds);
+        var report = new GraphReport(
+            new ReportedGraph(record with { PeakMemoryBytes = page.PeakMemory ?? record.PeakMemoryBytes }, run.Graph.Nodes,
+                run.Graph.Edges, run.TextAt),
+            destination.Directory, page, Stopwatch.GetElapsedTime(destination.Start).TotalSeconds);
         if (destination.Json) Screen.WriteJson(destination.Invocation.Output, report.ToJson());
         else report.Print(destination.Invocation.Output);
         return ExitCodes.Done;
