@@ -7,6 +7,16 @@ namespace OnnxAttribution.Cli.Options;
 /// <summary>Options that take a finite number, written with a point whatever the machine's language.</summary>
 internal static class NumberOptions
 {
+    /// <summary>A whole number.</summary>
+    /// <param name="value">Where the option is not given.</param>
+    /// <param name="least">What is less is refused.</param>
+    public static Option<int> Whole(string name, string description, int value, int least)
+    {
+        var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => value };
+        option.AtLeast(least);
+        return option;
+    }
+
     /// <summary>What keeps a node or an edge: a number from 0; null where it is not given.</summary>
     /// <param name="example">For the message that refuses.</param>
     public static Option<float?> Threshold(string name, string description, string example) => new(name)

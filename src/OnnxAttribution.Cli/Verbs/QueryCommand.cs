@@ -1,5 +1,5 @@
-using System.CommandLine.Parsing;
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Store;
@@ -8,7 +8,7 @@ using Spectre.Console;
 namespace OnnxAttribution.Cli.Verbs;
 
 /// <summary>The verb <c>query</c>: SQL over the Parquet files of one run or many.</summary>
-internal static class QueryCommand
+internal sealed class QueryCommand
 {
     private const int TerminalRows = 1000;
 
@@ -21,85 +21,91 @@ internal static class QueryCommand
             "SELECT site, count(*) AS n, sum(effect) AS effect FROM nodes WHERE kept GROUP BY ALL ORDER BY effect DESC"
         """;
 
-    /// <param name="exit">Ends the process with a code, at once; null where it is not ours to end.</param>
-    public static Command Create(CommonOptions common, Action<int>? exit)
-    {
-        var runs = Runs();
-        var sql = new Argument<string>("SQL")
-        {
-            Description =
-                "one SELECT (or WITH, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN), in DuckDB's dialect; it can only read these runs",
-        };
-        var also = new Option<string[]>("--also")
-        {
-            Description = "a further run, or directory of runs; may be repeated",
-            HelpName = "RUN",
-            DefaultValueFactory = _ => [],
-        };
-        var format = ChoiceOptions.OneOf("--format", "how to print the rows", "table", "csv", "json", "parquet");
-        var json = new Option<bool>("--json") { Description = "the same as --format json" };
-        var file = new Option<string?>("--out")
-        {
-            Description = "write to this file and not to stdout; parquet needs it",
-            HelpName = "FILE"
-        };
-        var timeout = new Option<int?>("--timeout")
-        {
-            Description = "end the query after so many seconds, whatever it is doing; default: when it is done",
-            HelpName = "SECONDS"
-        };
-        timeout.AtLeast(1);
-        var command = new Command("query", Description) { runs, sql, also, format, json, file, timeout };
-        command.Validators.Add(result =>
-        {
-            if (result.GetValue(format) == "parquet" && !result.GetValue(json) && result.GetValue(file) is null)
-            {
-                result.AddError("--format parquet needs a file to write: add --out FILE.");
-            }
-            if (result.GetValue(json) && result.GetResult(format) is { Implicit: false } && result.GetValue(format) != "json")
-            {
-                result.AddError($"--json and --format {result.GetValue(format)} contradict each other: give one of them.");
-            }
-        });
-        command.Runs((arguments, cancel) =>
-        {
-            var query = new RunQuery([.. arguments.GetRequiredValue(runs), .. arguments.GetRequiredValue(also)],
-                common.UsableThreads(arguments));
-            foreach (var merged in query.LeftOut)
-            {
-                arguments.InvocationConfiguration.Error.WriteLine(
-                    $"note: left out {merged}, the mean of runs beside it; name it alone to query it");
-            }
-            using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-            var seconds = arguments.GetValue(timeout);
-            if (seconds is { } most) limited.CancelAfter(TimeSpan.FromSeconds(most));
-            QueryException? Cause(bool tooLarge) =>
-                tooLarge ? QueryException.TooLarge() : cancel.IsCancellationRequested ? null : QueryException.TooLong(seconds!.Value);
-            using var watch = exit is null
-                ? null
-                : new QueryWatch(tooLarge => End(query, Cause(tooLarge), arguments.InvocationConfiguration.Error, exit), limited.Token);
-            var style = arguments.GetValue(json) ? "json" : arguments.GetRequiredValue(format);
-            try
-            {
-                Run(query, arguments.GetRequiredValue(sql), style, arguments.GetValue(file),
-                    arguments.InvocationConfiguration, limited.Token);
-            }
-            catch (OperationCanceledException) when (Cause(tooLarge: false) is { } tooLong)
-            {
-                throw tooLong;
-            }
-            return 0;
-        });
-        return command;
-    }
-
-    private static Argument<string[]> Runs() => new("RUN")
+    private readonly CommonOptions _common;
+    private readonly Action<int>? _exit;
+    private readonly Argument<string[]> _runs = new("RUN")
     {
         Description = "run directories, or directories whose subdirectories are runs; "
             + "merged, the mean of a batch, counts only without the runs beside it",
         Arity = ArgumentArity.OneOrMore,
         CustomParser = BeforeTheQuery,
     };
+    private readonly Argument<string> _sql = new("SQL")
+    {
+        Description = "one SELECT (or WITH, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN), in DuckDB's dialect; it can only read these runs",
+    };
+    private readonly Option<string[]> _also = new("--also")
+    {
+        Description = "a further run, or directory of runs; may be repeated",
+        HelpName = "RUN",
+        DefaultValueFactory = _ => [],
+    };
+    private readonly Option<string> _format =
+        ChoiceOptions.OneOf("--format", "how to print the rows", "table", "csv", "json", "parquet");
+    private readonly Option<bool> _json = new("--json") { Description = "the same as --format json" };
+    private readonly Option<string?> _file =
+        new("--out") { Description = "write to this file and not to stdout; parquet needs it", HelpName = "FILE" };
+    private readonly Option<int?> _timeout = new("--timeout")
+    {
+        Description = "end the query after so many seconds, whatever it is doing; default: when it is done",
+        HelpName = "SECONDS"
+    };
+
+    private QueryCommand(CommonOptions common, Action<int>? exit)
+    {
+        (_common, _exit) = (common, exit);
+        _timeout.AtLeast(1);
+    }
+
+    /// <param name="exit">Ends the process with a code, at once; null where it is not ours to end.</param>
+    public static Command Create(CommonOptions common, Action<int>? exit) => new QueryCommand(common, exit).Made();
+
+    private Command Made()
+    {
+        var command = new Command("query", Description) { _runs, _sql, _also, _format, _json, _file, _timeout };
+        command.Validators.Add(Validate);
+        command.Runs(Run);
+        return command;
+    }
+
+    private void Validate(CommandResult result)
+    {
+        if (result.GetValue(_format) == "parquet" && !result.GetValue(_json) && result.GetValue(_file) is null)
+        {
+            result.AddError("--format parquet needs a file to write: add --out FILE.");
+        }
+        if (result.GetValue(_json) && result.IsGiven(_format) && result.GetValue(_format) != "json")
+        {
+            result.AddError($"--json and --format {result.GetValue(_format)} contradict each other: give one of them.");
+        }
+    }
+
+    private int Run(ParseResult parsed, CancellationToken cancel)
+    {
+        var error = parsed.InvocationConfiguration.Error;
+        var query = new RunQuery([.. parsed.GetRequiredValue(_runs), .. parsed.GetRequiredValue(_also)], _common.UsableThreads(parsed));
+        foreach (var merged in query.LeftOut)
+        {
+            error.WriteLine($"note: left out {merged}, the mean of runs beside it; name it alone to query it");
+        }
+        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var seconds = parsed.GetValue(_timeout);
+        if (seconds is { } most) limited.CancelAfter(TimeSpan.FromSeconds(most));
+        QueryException? Cause(bool tooLarge) =>
+            tooLarge ? QueryException.TooLarge() : cancel.IsCancellationRequested ? null : QueryException.TooLong(seconds!.Value);
+        using var watch = _exit is null
+            ? null
+            : new QueryWatch(tooLarge => End(query, Cause(tooLarge), error, _exit), limited.Token);
+        try
+        {
+            Answer(query, parsed, limited.Token);
+        }
+        catch (OperationCanceledException) when (Cause(tooLarge: false) is { } tooLong)
+        {
+            throw tooLong;
+        }
+        return ExitCodes.Done;
+    }
 
     // several, as the shell makes of batch/*: what is there is one, what is not is the query, or a part of one without quotes
     private static string[] BeforeTheQuery(ArgumentResult result)
@@ -119,9 +125,10 @@ internal static class QueryCommand
         exit(cause is null ? ExitCodes.Cancelled : ExitCodes.Failed);
     }
 
-    private static void Run(RunQuery query, string sql, string format, string? file, InvocationConfiguration invocation,
-        CancellationToken cancel)
+    private void Answer(RunQuery query, ParseResult parsed, CancellationToken cancel)
     {
+        var (sql, file, invocation) = (parsed.GetRequiredValue(_sql), parsed.GetValue(_file), parsed.InvocationConfiguration);
+        var format = parsed.GetValue(_json) ? "json" : parsed.GetRequiredValue(_format);
         if (format == "parquet")
         {
             query.WriteParquet(sql, file!, cancel);

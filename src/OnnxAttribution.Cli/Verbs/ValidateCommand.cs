@@ -1,5 +1,5 @@
-using System.CommandLine.Parsing;
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Diagnostics;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Cli.Options;
@@ -12,7 +12,7 @@ using OnnxAttribution.Validation;
 namespace OnnxAttribution.Cli.Verbs;
 
 /// <summary>The verb <c>validate</c>: a run's approximate effects against real interventions.</summary>
-internal static class ValidateCommand
+internal sealed class ValidateCommand
 {
     private const string Description = """
         Check a run of 'graph' against real interventions: patch nodes, follow edges, and compare with the run's own effects.
@@ -21,74 +21,86 @@ internal static class ValidateCommand
         Example: onnx-attribution validate runs/copyright --compare gradient,ig,relp,frozen --fail-under pearson=0.9
         """;
 
-    public static Command Create(CommonOptions common)
+    private readonly CommonOptions _common;
+    private readonly Argument<string> _run =
+        new("RUN") { Description = "a run directory that 'onnx-attribution graph' made of one prompt" };
+    private readonly Option<string?> _model =
+        ModelOptions.OptionalModel("the bundle that the run was made with; default: where it was then");
+    private readonly Option<int> _sample = NumberOptions.Whole("--sample",
+        "nodes to check, and five times as many edges: a third strongest, a third kept, a third dropped", value: 200, least: 1);
+    private readonly Option<int> _seed = ModelOptions.Seed("of the random part of the sample");
+    private readonly Option<bool> _all = new("--all") { Description = "check every node, and every edge that the run holds" };
+    private readonly Option<string?> _compare = new("--compare")
     {
-        var run = new Argument<string>("RUN") { Description = "a run directory that 'onnx-attribution graph' made of one prompt" };
-        var model = ModelOptions.OptionalModel("the bundle that the run was made with; default: where it was then");
-        var sample = new Option<int>("--sample")
-        {
-            Description = "nodes to check, and five times as many edges: a third strongest, a third kept, a third dropped",
-            HelpName = "N",
-            DefaultValueFactory = _ => 200
-        };
-        var seed = ModelOptions.Seed("of the random part of the sample");
-        var all = new Option<bool>("--all") { Description = "check every node, and every edge that the run holds" };
-        var compare = new Option<string?>("--compare")
-        {
-            Description =
-                $"judge these too, against the same exact effects: {string.Join(", ", JudgedEstimator.Names)}, with commas between",
-            HelpName = "NAMES"
-        };
-        var steps = new Option<int>("--steps") { Description = "steps of --compare ig", HelpName = "N", DefaultValueFactory = _ => 10 };
-        var memory = ModelOptions.Memory("memory that one pass may take");
-        var json = OutputOptions.Json();
-        var failUnder = new FailUnder();
-        sample.AtLeast(1);
-        steps.AtLeast(1);
-        seed.AtLeast(0);
-        compare.Validators.Add(Known);
+        Description = $"judge these too, against the same exact effects: {string.Join(", ", JudgedEstimator.Names)}, with commas between",
+        HelpName = "NAMES"
+    };
+    private readonly Option<int> _steps = NumberOptions.Whole("--steps", "steps of --compare ig", value: 10, least: 1);
+    private readonly Option<int> _memory = ModelOptions.Memory("memory that one pass may take");
+    private readonly FailUnder _failUnder = new();
+    private readonly Option<bool> _json = OutputOptions.Json();
+
+    private ValidateCommand(CommonOptions common)
+    {
+        _common = common;
+        _seed.AtLeast(0);
+        _compare.Validators.Add(Known);
+    }
+
+    public static Command Create(CommonOptions common) => new ValidateCommand(common).Made();
+
+    private Command Made()
+    {
         var command = new Command("validate",
-            Description) { run, model, sample, seed, all, compare, steps, memory, failUnder.Option, json };
-        command.Validators.Add(result =>
-        {
-            if (!result.GetValue(all)) return;
-            Option[] ofSample = [sample, seed];
-            if (ofSample.FirstOrDefault(o => result.IsGiven(o)) is { } contradicting)
-            {
-                result.AddError($"--all draws no sample, so {contradicting.Name} contradicts it; give one of them");
-            }
-        });
-        command.Runs((parsed, cancel) =>
-        {
-            var start = Stopwatch.GetTimestamp();
-            var request = new ValidationRequest(parsed.GetValue(sample), parsed.GetValue(all), parsed.GetValue(seed),
-                parsed.Items(compare), parsed.GetValue(steps));
-            using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
-            progress.Report("reading the run");
-            var finished = FinishedRun.Read(parsed.GetRequiredValue(run), cancel);
-            progress.Dispose();
-            TwiceBegun.Warn(finished.Record, parsed.InvocationConfiguration.Error);
-            try
-            {
-                using var session = finished.Open(parsed.GetValue(model), common.Context(parsed, cancel, memory));
-                var validation = ValidationRun.Of(finished, session, request, progress);
-                progress.Report("writing");
-                validation.Write(cancel);
-            }
-            catch (OperationCanceledException)
-            {
-                throw new CancelledException($"onnx-attribution: cancelled; {finished.Path} is as it was");
-            }
-            PageOfRun.Refresh(finished.Path, cancel);
-            progress.Dispose();
-            var report = new ValidationReport(finished.Record, finished.Path, Stopwatch.GetElapsedTime(start).TotalSeconds);
-            var output = parsed.InvocationConfiguration.Output;
-            if (parsed.GetValue(json)) Screen.WriteJson(output, report.ToJson());
-            else report.Print(output);
-            return Judged(finished.Record.Validation!, parsed.GetValue(failUnder.Option) ?? [], finished.Path,
-                parsed.InvocationConfiguration.Error);
-        });
+            Description) { _run, _model, _sample, _seed, _all, _compare, _steps, _memory, _failUnder.Option, _json };
+        command.Validators.Add(Validate);
+        command.Runs(Run);
         return command;
+    }
+
+    private void Validate(CommandResult result)
+    {
+        if (result.GetValue(_all) && ((Option[])[_sample, _seed]).FirstOrDefault(result.IsGiven) is { } contradicting)
+        {
+            result.AddError($"--all draws no sample, so {contradicting.Name} contradicts it; give one of them");
+        }
+    }
+
+    private int Run(ParseResult parsed, CancellationToken cancel)
+    {
+        var start = Stopwatch.GetTimestamp();
+        using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
+        progress.Report("reading the run");
+        var finished = FinishedRun.Read(parsed.GetRequiredValue(_run), cancel);
+        progress.Dispose();
+        TwiceBegun.Warn(finished.Record, parsed.InvocationConfiguration.Error);
+        AddTo(finished, parsed, progress, cancel);
+        PageOfRun.Refresh(finished.Path, cancel);
+        progress.Dispose();
+        var report = new ValidationReport(finished.Record, finished.Path, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        var output = parsed.InvocationConfiguration.Output;
+        if (parsed.GetValue(_json)) Screen.WriteJson(output, report.ToJson());
+        else report.Print(output);
+        return Judged(finished.Record.Validation!, parsed.GetValue(_failUnder.Option) ?? [], finished.Path,
+            parsed.InvocationConfiguration.Error);
+    }
+
+    /// <exception cref="CancelledException">Cancelled; the run is as it was.</exception>
+    private void AddTo(FinishedRun run, ParseResult parsed, ProgressLine progress, CancellationToken cancel)
+    {
+        var request = new ValidationRequest(parsed.GetValue(_sample), parsed.GetValue(_all), parsed.GetValue(_seed),
+            parsed.Items(_compare), parsed.GetValue(_steps));
+        try
+        {
+            using var model = run.Open(parsed.GetValue(_model), _common.Context(parsed, cancel, _memory));
+            var validation = ValidationRun.Of(run, model, request, progress);
+            progress.Report("writing");
+            validation.Write(cancel);
+        }
+        catch (OperationCanceledException)
+        {
+            throw new CancelledException($"onnx-attribution: cancelled; {run.Path} is as it was");
+        }
     }
 
     private static int Judged(ValidationRecord validation, string[] limits, string path, TextWriter error)

@@ -1,15 +1,15 @@
-using System.CommandLine.Parsing;
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Terminal;
+using OnnxAttribution.View;
 using OnnxAttribution.View.Figures;
 using OnnxAttribution.View.Formats;
-using OnnxAttribution.View;
 
 namespace OnnxAttribution.Cli.Verbs;
 
 /// <summary>The verb <c>view</c>: pictures of a finished run, and its graph in other programs' formats.</summary>
-internal static class ViewCommand
+internal sealed class ViewCommand
 {
     private const string Description = """
         Draw a run: an HTML page that needs no network (the default), a static SVG, or its graph for Graphviz (dot), Neuronpedia and
@@ -18,144 +18,132 @@ internal static class ViewCommand
         Example: onnx-attribution view runs/copyright --format svg --edges 150 --out circuit.svg
         """;
 
-    public static Command Create()
+    private readonly Argument<string> _run = new("RUN")
     {
-        var run = new Argument<string>("RUN")
-        {
-            Description = "a run directory; for --figure curve also the Parquet file of a response curve"
-        };
-        var format = new Option<string>("--format")
-        {
-            Description = "what to write; default: a page",
-            HelpName = string.Join('|', Drawing.Formats),
-            DefaultValueFactory = _ => Drawing.Formats[0]
-        };
-        var figure = new Option<string?>("--figure")
-        {
-            Description = "an SVG plot of the run's strongest nodes, or of what ablate or validate added to it",
-            HelpName = string.Join('|', Drawing.FigureNames)
-        };
-        var file = new Option<string?>("--out")
-        {
-            Description = "the file to write, whose ending says the format where --format does not; default: "
-                + "graph.html, graph.svg and so on in the run, drawn anew",
-            HelpName = "FILE"
-        };
-        var force = OutputOptions.Force("a file that is");
-        var model = ModelOptions.OptionalModel(
-            "the bundle whose features.parquet the page shows; default: where it was when the run was made");
-        var nodes = new Option<int>("--nodes")
-        {
-            Description = "draw so many kept nodes at most, by |effect|",
-            HelpName = "N",
-            DefaultValueFactory = _ => new PictureLimits().Nodes
-        };
-        var edges = new Option<int?>("--edges")
-        {
-            Description = $"draw so many edges at most, by |effect| ({new PictureLimits().Edges}, in an SVG {PictureLimits.StillEdges}); "
-                + "nodes that none is left at are not drawn",
-            HelpName = "N"
-        };
-        var theme = new Option<string>("--theme")
-        {
-            Description = "colours of an SVG",
-            HelpName = "light|dark",
-            DefaultValueFactory = _ => "light"
-        };
-        var palette = new Option<string>("--palette")
-        {
-            Description = "colours of what raises and lowers, in an SVG; orange-blue for readers who mix up red and green",
-            HelpName = "red-blue|orange-blue",
-            DefaultValueFactory = _ => "red-blue"
-        };
-        format.AcceptOnlyFromAmong([.. Drawing.Formats]);
-        figure.AcceptOnlyFromAmong([.. Drawing.FigureNames]);
-        theme.AcceptOnlyFromAmong("light", "dark");
-        palette.AcceptOnlyFromAmong("red-blue", "orange-blue");
-        nodes.AtLeast(1);
-        edges.AtLeast(0);
-        var command = new Command("view", Description) { run, format, figure, file, force, model, nodes, edges, theme, palette };
-        command.Validators.Add(result => Fits(result, format, figure, file, [nodes, edges], [theme, palette], model));
-        command.Runs((parsed, cancel) =>
-        {
-            var written = Format(parsed.CommandResult, format, figure, file);
-            var drawing = new Drawing(parsed.GetRequiredValue(run), written, parsed.GetValue(figure))
-            {
-                Model = parsed.GetValue(model),
-                Limits = new PictureLimits(parsed.GetValue(nodes),
-                    parsed.GetValue(edges) ?? (written == "svg" ? PictureLimits.StillEdges : new PictureLimits().Edges)),
-                Theme = Theme(parsed.GetValue(theme) == "dark", parsed.GetValue(palette) == "orange-blue"),
-            };
-            var place = parsed.GetValue(file) ?? drawing.DefaultFile;
-            // what lies in the run under its own name is of the run, and is drawn anew
-            var replace = parsed.GetValue(force) || (parsed.GetValue(file) is null && drawing.IsOfRun);
-            DrawingFile.CheckFree(place, replace);
-            using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
-            progress.Report("drawing");
-            string? note;
-            try
-            {
-                note = drawing.Write(place, replace, cancel);
-            }
-            finally
-            {
-                progress.Dispose();
-            }
-            var output = parsed.InvocationConfiguration.Output;
-            output.WriteLine($"wrote {place} ({Screen.Bytes(new FileInfo(place).Length)})");
-            if (note is not null) output.WriteLine($"note: {note}");
-            return ExitCodes.Done;
-        });
+        Description = "a run directory; for --figure curve also the Parquet file of a response curve"
+    };
+    private readonly Option<string> _format =
+        ChoiceOptions.OneOf("--format", "what to write; default: a page", [.. Drawing.Formats]);
+    private readonly Option<string?> _figure = new("--figure")
+    {
+        Description = "an SVG plot of the run's strongest nodes, or of what ablate or validate added to it",
+        HelpName = string.Join('|', Drawing.FigureNames)
+    };
+    private readonly Option<string?> _file = new("--out")
+    {
+        Description = "the file to write, whose ending says the format where --format does not; default: "
+            + "graph.html, graph.svg and so on in the run, drawn anew",
+        HelpName = "FILE"
+    };
+    private readonly Option<bool> _force = OutputOptions.Force("a file that is");
+    private readonly Option<string?> _model = ModelOptions.OptionalModel(
+        "the bundle whose features.parquet the page shows; default: where it was when the run was made");
+    private readonly Option<int> _nodes = NumberOptions.Whole("--nodes", "draw so many kept nodes at most, by |effect|",
+        new PictureLimits().Nodes, least: 1);
+    private readonly Option<int?> _edges = new("--edges")
+    {
+        Description = $"draw so many edges at most, by |effect| ({new PictureLimits().Edges}, in an SVG {PictureLimits.StillEdges}); "
+            + "nodes that none is left at are not drawn",
+        HelpName = "N"
+    };
+    private readonly Option<string> _theme = ChoiceOptions.OneOf("--theme", "colours of an SVG", "light", "dark");
+    private readonly Option<string> _palette = ChoiceOptions.OneOf("--palette",
+        "colours of what raises and lowers, in an SVG; orange-blue for readers who mix up red and green", "red-blue", "orange-blue");
+
+    private ViewCommand()
+    {
+        _figure.AcceptOnlyFromAmong([.. Drawing.FigureNames]);
+        _edges.AtLeast(0);
+    }
+
+    public static Command Create() => new ViewCommand().Made();
+
+    private Command Made()
+    {
+        var command = new Command("view",
+            Description) { _run, _format, _figure, _file, _force, _model, _nodes, _edges, _theme, _palette };
+        command.Validators.Add(Validate);
+        command.Runs(Run);
         return command;
     }
 
-    private static SvgTheme Theme(bool dark, bool orange)
+    private int Run(ParseResult parsed, CancellationToken cancel)
     {
-        var theme = dark ? SvgTheme.Dark : SvgTheme.Light;
-        return orange ? theme.ColourBlindSafe : theme;
+        var drawing = DrawingOf(parsed);
+        var place = parsed.GetValue(_file) ?? drawing.DefaultFile;
+        // what lies in the run under its own name is of the run, and is drawn anew
+        var replace = parsed.GetValue(_force) || (parsed.GetValue(_file) is null && drawing.IsOfRun);
+        DrawingFile.CheckFree(place, replace);
+        string? note;
+        using (var progress = new ProgressLine(parsed.InvocationConfiguration.Error))
+        {
+            progress.Report("drawing");
+            note = drawing.Write(place, replace, cancel);
+        }
+        var output = parsed.InvocationConfiguration.Output;
+        output.WriteLine($"wrote {place} ({Screen.Bytes(new FileInfo(place).Length)})");
+        if (note is not null) output.WriteLine($"note: {note}");
+        return ExitCodes.Done;
+    }
+
+    private Drawing DrawingOf(ParseResult parsed)
+    {
+        var format = Format(parsed.CommandResult);
+        var edges = parsed.GetValue(_edges) ?? (format == "svg" ? PictureLimits.StillEdges : new PictureLimits().Edges);
+        var theme = parsed.GetValue(_theme) == "dark" ? SvgTheme.Dark : SvgTheme.Light;
+        return new Drawing(parsed.GetRequiredValue(_run), format, parsed.GetValue(_figure))
+        {
+            Model = parsed.GetValue(_model),
+            Limits = new PictureLimits(parsed.GetValue(_nodes), edges),
+            Theme = parsed.GetValue(_palette) == "orange-blue" ? theme.ColourBlindSafe : theme,
+        };
     }
 
     // --figure's, --format's, or the one that the file's name asks for
-    private static string Format(CommandResult result, Option<string> format, Option<string?> figure, Option<string?> file)
+    private string Format(CommandResult result)
     {
-        if (result.IsGiven(figure)) return "svg";
-        if (result.GetResult(format) is { Implicit: false, Tokens: [var token, ..] }) return token.Value;
-        return (result.GetResult(file) is { Tokens: [var name, ..] } ? Drawing.FormatOf(name.Value) : null) ?? Drawing.Formats[0];
+        if (result.IsGiven(_figure)) return "svg";
+        if (result.GetResult(_format) is { Implicit: false, Tokens: [var token, ..] }) return token.Value;
+        return (result.GetResult(_file) is { Tokens: [var name, ..] } ? Drawing.FormatOf(name.Value) : null) ?? Drawing.Formats[0];
     }
 
     // what is asked for is never passed over in silence
-    private static void Fits(CommandResult result, Option<string> format, Option<string?> figure, Option<string?> file, Option[] ofGraphs,
-        Option[] ofSvg, Option model)
+    private void Validate(CommandResult result)
     {
-        bool Given(Option option) => result.IsGiven(option);
-        var isFigure = Given(figure);
-        string written;
+        string format;
         try
         {
-            written = Format(result, format, figure, file);
-            if (result.GetResult(file) is { Tokens: [var name, ..] } && Drawing.FormatOf(name.Value) is { } ending && ending != written)
-            {
-                result.AddError($"{name.Value} is named as {ending} and would hold {written}; "
-                    + $"name it otherwise, or {(isFigure ? "leave --figure out" : $"give --format {ending}")}");
-            }
+            format = Format(result);
+            ValidateEnding(result, format);
         }
         catch (FigureException e)
         {
             result.AddError($"--out: {e.Message}");
             return;
         }
-        if (isFigure && Given(format)) result.AddError("--figure is always an SVG, so --format contradicts it; give one of them");
-        if (isFigure && ofGraphs.FirstOrDefault(Given) is { } limit)
+        var isFigure = result.IsGiven(_figure);
+        if (isFigure && result.IsGiven(_format)) result.AddError("--figure is always an SVG, so --format contradicts it; give one of them");
+        if (isFigure && ((Option[])[_nodes, _edges]).FirstOrDefault(result.IsGiven) is { } limit)
         {
             result.AddError($"{limit.Name} is about the graph and --figure is not; give one of them");
         }
-        if (written != "svg" && ofSvg.FirstOrDefault(Given) is { } colours)
+        if (format != "svg" && ((Option[])[_theme, _palette]).FirstOrDefault(result.IsGiven) is { } colours)
         {
             result.AddError($"{colours.Name} goes with --format svg or --figure; a page has a button for it");
         }
-        if (Given(model) && (isFigure || written != "html"))
+        if (result.IsGiven(_model) && (isFigure || format != "html"))
         {
             result.AddError("--model goes with a page; no other picture shows what features stand for");
+        }
+    }
+
+    /// <exception cref="FigureException">The file's ending is of no format.</exception>
+    private void ValidateEnding(CommandResult result, string format)
+    {
+        if (result.GetResult(_file) is { Tokens: [var name, ..] } && Drawing.FormatOf(name.Value) is { } ending && ending != format)
+        {
+            result.AddError($"{name.Value} is named as {ending} and would hold {format}; "
+                + $"name it otherwise, or {(result.IsGiven(_figure) ? "leave --figure out" : $"give --format {ending}")}");
         }
     }
 }
