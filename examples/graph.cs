@@ -29,4 +29,4 @@ foreach (var edge in run.Graph.Edges.Where(e => e.Up == strongest).OrderByDescen
 }
 
 // the run directory, with what is in memory: whole or not at all
-if (args is ["--out", var path]) run.Write(path, force: false);
+if (args is ["--out", var path]) run.Write(path);

@@ -35,7 +35,7 @@ internal static class ValidationBenchmark
         using var opened = run.Open(null, context);
         var open = Stopwatch.GetElapsedTime(start).TotalSeconds;
         var calls = context.Calls;
-        var validation = ValidationRun.Of(run, opened, new ValidationRequest());
+        var validation = ValidationRun.Find(run, opened, new ValidationRequest());
         validation.Write(context.Cancel);
         return new ValidationTiming(validation.Record.Nodes.Count, validation.Record.Edges.Count, run.Sites.Count,
             Figures.Rounded(Stopwatch.GetElapsedTime(start).TotalSeconds), Figures.Rounded(open), context.Calls - calls,

@@ -93,7 +93,7 @@ internal sealed class ValidateCommand
         try
         {
             using var model = run.Open(parsed.GetValue(_model), _common.Context(parsed, cancel, _memory));
-            var validation = ValidationRun.Of(run, model, request, progress);
+            var validation = ValidationRun.Find(run, model, request, progress);
             progress.Report("writing");
             validation.Write(cancel);
         }

@@ -16,7 +16,7 @@ namespace OnnxAttribution.Ablation;
 /// </summary>
 /// <remarks>An edge is U → D with every other selected site held at its clean value.
 /// Row 0 of each pass is left as it is and taken off, so that rounding cancels. Error nodes are not ablated.</remarks>
-public static class AblationFinder
+internal static class AblationFinder
 {
     private const int TopTokens = 10, MostChains = 12;
 

@@ -7,7 +7,7 @@ namespace OnnxAttribution.Ablation;
 /// <param name="Node">Index of the ablated node in <see cref="AblationGraph.Nodes"/>.</param>
 /// <param name="Rank">From 1, by |change| among those of the node that moved the same way.</param>
 /// <param name="Change">The token and its probabilities at the metric's position; the change is never 0.</param>
-public readonly record struct NodeTokenChange(int Node, int Rank, TokenChange Change)
+internal readonly record struct NodeTokenChange(int Node, int Rank, TokenChange Change)
 {
     /// <summary>Whether the probability rose.</summary>
     public bool IsUp => Change.Change > 0;
@@ -16,7 +16,7 @@ public readonly record struct NodeTokenChange(int Node, int Rank, TokenChange Ch
 /// <summary>What really happens when each active feature is ablated:
 /// to the features of the next selected sites, to the metric, to the next token.</summary>
 /// <remarks>Udell 2024.</remarks>
-public sealed record AblationGraph
+internal sealed record AblationGraph
 {
     /// <summary>The metric with its tokens and position.</summary>
     public required Metric Metric { get; init; }

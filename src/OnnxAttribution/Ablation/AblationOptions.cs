@@ -3,7 +3,7 @@ using OnnxAttribution.Attribution;
 namespace OnnxAttribution.Ablation;
 
 /// <summary>Where a feature is ablated.</summary>
-public enum AblationPositions
+internal enum AblationPositions
 {
     /// <summary>At every position where it is active, together: one node per (site, feature), at position −1.</summary>
     All,
@@ -16,7 +16,7 @@ public enum AblationPositions
 }
 
 /// <summary>Where the features downstream are read.</summary>
-public enum AblationMeasure
+internal enum AblationMeasure
 {
     /// <summary>At every position that the ablation reaches.</summary>
     All,
@@ -33,7 +33,7 @@ public enum AblationMeasure
 /// Edges into the metric do not count.</param>
 /// <param name="Logits">Go on to the metric and the next token's probabilities;
 /// without it only edges are found, and most passes end one site further on.</param>
-public sealed record AblationOptions(
+internal sealed record AblationOptions(
     MetricRequest Metric = default, float Coefficient = 0, AblationPositions Positions = AblationPositions.All,
     AblationMeasure Measure = AblationMeasure.All, int? TopEdges = 100, float Threshold = 0, int? MinPath = null, bool Logits = true)
 {

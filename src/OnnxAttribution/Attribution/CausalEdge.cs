@@ -7,5 +7,6 @@ namespace OnnxAttribution.Attribution;
 /// <param name="Effect">Its part of the metric's change.</param>
 public readonly record struct CausalEdge(int Up, int Down, float Jacobian, float Effect)
 {
+    /// <summary><see cref="Down"/> of an edge into the metric.</summary>
     public const int Metric = -1;
 }

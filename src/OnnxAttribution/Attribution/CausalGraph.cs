@@ -3,7 +3,10 @@ namespace OnnxAttribution.Attribution;
 /// <summary>Which features cause which, while one token is predicted.</summary>
 public sealed record CausalGraph
 {
+    /// <summary>The scalar that the graph explains.</summary>
     public required Metric Metric { get; init; }
+
+    /// <summary>Its value in the clean run, in the metric's own unit (logits, nats or a probability).</summary>
     public required float CleanMetric { get; init; }
 
     /// <summary>The metric of the patch run; without one, NaN (zero ablation moves one node at a time, so there is no such run).</summary>
@@ -15,6 +18,7 @@ public sealed record CausalGraph
     /// <summary>Site by site in the order of computation, positions and features ascending, the error node last.</summary>
     public required IReadOnlyList<CausalNode> Nodes { get; init; }
 
+    /// <summary>Kept edges; their ends are indices in <see cref="Nodes"/>.</summary>
     public required IReadOnlyList<CausalEdge> Edges { get; init; }
 
     /// <summary>Largest |IE(u) − Σ effect(u→d)| over the largest |IE|;

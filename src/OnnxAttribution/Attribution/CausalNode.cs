@@ -9,8 +9,10 @@ namespace OnnxAttribution.Attribution;
 /// <param name="Effect">Estimate of m(patched) − m(clean).</param>
 public sealed record CausalNode(Site Site, int Position, int Feature, float Activation, float PatchActivation, float Gradient, float Effect)
 {
+    /// <summary><see cref="Feature"/> of an error node: what the dictionary missed.</summary>
     public const int Error = -1;
 
+    /// <summary>Whether the node is what the dictionary missed, x − x̂, in place of a feature.</summary>
     public bool IsError => Feature == Error;
 
     /// <summary>Whether selection and pruning left it in the graph.</summary>

@@ -10,7 +10,7 @@ namespace OnnxAttribution.Attribution;
 /// 4. Direct edges between kept nodes, one batched run per downstream site, and from each node to the metric.
 /// 5. The strongest edges are kept and what no path leads from to the metric is pruned.
 /// </summary>
-public static class GraphFinder
+internal static class GraphFinder
 {
     // what finding a graph took
     private readonly record struct Work(StageClock Clock, int Calls, long Operations);

@@ -17,7 +17,7 @@ namespace OnnxAttribution.Attribution;
 /// that might be kept would not fit into memory, and neither would what the runs leave (about 75 MB a prompt of 16 tokens at
 /// GPT-2-small's shape with 37 dictionaries of 24,576 features).
 /// </remarks>
-public sealed class GraphSum
+internal sealed class GraphSum
 {
     private readonly IReadOnlyList<Site> _sites;
     private readonly Dictionary<(Site Site, int Feature), NodeTotal> _totals = [];

@@ -29,8 +29,10 @@ public enum MetricKind
 /// <param name="Foil">Token id; for <see cref="MetricKind.LogitDiff"/> only.</param>
 public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
 {
+    /// <summary>What the metrics are called on the command line and in run.json, in the order of <see cref="MetricKind"/>.</summary>
     public static IReadOnlyList<string> Names { get; } = ["logit", "logit-diff", "logprob", "loss", "prob", "kl"];
 
+    /// <summary>What a metric is called on the command line and in run.json.</summary>
     public static string NameOf(MetricKind kind) => Names[(int)kind];
 
     /// <param name="name">One of <see cref="Names"/>.</param>

@@ -6,7 +6,7 @@ namespace OnnxAttribution.Bundles;
 /// <param name="Site">Hook name; which model has it is asked when the model is opened.</param>
 /// <param name="Feature">Unit of the site's dictionary, from 0.</param>
 /// <param name="Position">Token position; null: every one.</param>
-public sealed record FeatureName(string Site, int Feature, int? Position = null)
+internal sealed record FeatureName(string Site, int Feature, int? Position = null)
 {
     /// <summary>Reads <c>site:feature</c> or <c>site:feature@position</c>,
     /// the site in short (<see cref="Site.FromShort"/>) or by its hook name.</summary>

@@ -29,6 +29,8 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
 {
     private const string Post = ".hook_resid_post";
 
+    /// <summary>A site by its hook name, such as <c>blocks.3.hook_mlp_out</c>.</summary>
+    /// <exception cref="FormatException">It is no site's name.</exception>
     public static Site Parse(string name)
     {
         return TryParse(name, out var site)
@@ -141,5 +143,6 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
     /// <c>3.z</c>, <c>3.resid_mid</c>, or <c>3.resid_post</c> behind the last block.</summary>
     internal string ShortName => $"{Layer}.{(IsLast ? "resid_post" : KindName)}";
 
+    /// <summary>The hook name.</summary>
     public override string ToString() => Name;
 }

@@ -3,7 +3,7 @@ using OnnxAttribution.Bundles;
 namespace OnnxAttribution.Circuits;
 
 /// <summary>What becomes of the errors of the selected sites when only a circuit is kept.</summary>
-public enum ErrorRule
+internal enum ErrorRule
 {
     /// <summary>They stay, whatever the circuit.</summary>
     Keep,

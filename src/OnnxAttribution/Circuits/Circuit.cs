@@ -7,7 +7,7 @@ namespace OnnxAttribution.Circuits;
 
 /// <summary>A feature, or with <see cref="CausalNode.Error"/> what the dictionary missed, at one token position or at all.</summary>
 /// <param name="Position">From 0, or <see cref="TokenPosition.All"/>: at every position.</param>
-public readonly record struct CircuitNode(Site Site, int Position, int Feature)
+internal readonly record struct CircuitNode(Site Site, int Position, int Feature)
 {
     /// <summary>Whether it is what the dictionary missed.</summary>
     public bool IsError => Feature == CausalNode.Error;
@@ -17,7 +17,7 @@ public readonly record struct CircuitNode(Site Site, int Position, int Feature)
 }
 
 /// <summary>A set of nodes that are ablated, or kept, together.</summary>
-public sealed class Circuit
+internal sealed class Circuit
 {
     private readonly Dictionary<(Site Site, int Position), (int[] Features, bool HasError)> _places;
 

@@ -9,7 +9,7 @@ namespace OnnxAttribution.Circuits;
 /// <param name="Metric">What is measured; the next token's probabilities are read at its position.</param>
 /// <param name="Controls">Random circuits of equal placement and size.</param>
 /// <param name="Seed">Of the random circuits.</param>
-public sealed record CircuitAblationOptions(
+internal sealed record CircuitAblationOptions(
     float Coefficient = 0, bool Keep = false, MetricRequest Metric = default, int Controls = 10, int Seed = 0);
 
 /// <summary>
@@ -18,7 +18,7 @@ public sealed record CircuitAblationOptions(
 ///    each row encodes every site anew as it is reached.
 /// 2. At each site x' = x + Σ_i (c − 1) f_i(x) row_i(x): what the dictionary misses stays.
 /// </summary>
-public sealed class CircuitAblation
+internal sealed class CircuitAblation
 {
     private CircuitAblation()
     {

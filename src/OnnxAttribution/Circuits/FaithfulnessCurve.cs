@@ -9,11 +9,11 @@ namespace OnnxAttribution.Circuits;
 /// <param name="Controls">Random circuits of each size.</param>
 /// <param name="Seed">Of the random circuits.</param>
 /// <param name="Metric">What is measured.</param>
-public sealed record FaithfulnessOptions(
+internal sealed record FaithfulnessOptions(
     IReadOnlyList<ErrorRule>? Errors = null, int Points = 12, int Controls = 10, int Seed = 0, MetricRequest Metric = default);
 
 /// <summary>What a node is ablated to: zero, mean or resample ablation.</summary>
-public enum AblationKind
+internal enum AblationKind
 {
     /// <summary>0, for a feature and for the error.</summary>
     Zero,
@@ -28,7 +28,7 @@ public enum AblationKind
 /// <summary>What nodes are ablated to.</summary>
 /// <param name="PatchTokens">Token ids of the patch prompt, as many as the prompt has; needed for <see cref="AblationKind.Patch"/>.</param>
 /// <param name="Means">Needed for <see cref="AblationKind.Mean"/>.</param>
-public sealed record AblationValues(AblationKind Kind, int[]? PatchTokens = null, MeanActivations? Means = null)
+internal sealed record AblationValues(AblationKind Kind, int[]? PatchTokens = null, MeanActivations? Means = null)
 {
     /// <summary>The values in one prompt.</summary>
     /// <exception cref="AttributionException">The patch prompt or the means are missing, or it has another length.</exception>
@@ -58,7 +58,7 @@ public sealed record AblationValues(AblationKind Kind, int[]? PatchTokens = null
 /// <param name="Complement">m of the complement: the circuit's own nodes are ablated.</param>
 /// <param name="Empty">m(∅) under the same rule.</param>
 /// <param name="Full">m(M), the model as it is.</param>
-public sealed record FaithfulnessPoint(AblationKind Ablation, ErrorRule Errors, int? Control, int Nodes, int Of, double Circuit,
+internal sealed record FaithfulnessPoint(AblationKind Ablation, ErrorRule Errors, int? Control, int Nodes, int Of, double Circuit,
     double Complement, double Empty, double Full)
 {
     // float32 leaves about this much of a metric undetermined, so that a smaller difference is none
@@ -87,7 +87,7 @@ public sealed record FaithfulnessPoint(AblationKind Ablation, ErrorRule Errors, 
 /// 3. Faithfulness and completeness from the metrics.
 /// </summary>
 /// <remarks>Marks et al. 2024 (arXiv:2403.19647), section 4.</remarks>
-public static class FaithfulnessCurve
+internal static class FaithfulnessCurve
 {
     /// <summary>Measures every circuit of the curves in one prompt.</summary>
     /// <param name="tokens">Token ids, BOS included where one is wanted.</param>

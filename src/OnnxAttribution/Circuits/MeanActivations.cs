@@ -9,7 +9,7 @@ namespace OnnxAttribution.Circuits;
 /// which sees only itself and is the same in every text.</summary>
 /// <remarks>A feature that is not active counts 0. A text is read in pieces,
 /// each of one document, within the context and with its BOS.</remarks>
-public sealed class MeanActivations
+internal sealed class MeanActivations
 {
     private readonly Dictionary<Site, ReplacementAt> _means = [];
 

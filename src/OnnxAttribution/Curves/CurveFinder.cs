@@ -18,7 +18,7 @@ namespace OnnxAttribution.Curves;
 /// </summary>
 /// <remarks>Dose-response curves of single features; the gradient's line is attribution
 /// patching's answer (Marks et al. 2024, App. A.1).</remarks>
-public static class CurveFinder
+internal static class CurveFinder
 {
     private const int Named = 5;
 

@@ -5,10 +5,10 @@ namespace OnnxAttribution.Curves;
 /// A kink of unknown cause lies at the coefficient itself.</param>
 /// <param name="Position">Of the downstream feature.</param>
 /// <param name="Attention">The switch of <see cref="KinkCause.Attention"/>, else null.</param>
-public sealed record Kink(int Step, int Position, KinkCause Cause, AttentionSwitch? Attention = null);
+internal sealed record Kink(int Step, int Position, KinkCause Cause, AttentionSwitch? Attention = null);
 
 /// <summary>Why a response curve bends.</summary>
-public enum KinkCause
+internal enum KinkCause
 {
     /// <summary>The downstream feature becomes active, or enters the strongest of a TopK dictionary.</summary>
     SwitchesOn,
@@ -29,7 +29,7 @@ public enum KinkCause
 /// <param name="FromKey">Position that has the largest weight at the lower coefficient; <paramref name="ToKey"/> at the upper.</param>
 /// <param name="FromWeights">Attention of the two keys at the lower coefficient, <paramref name="FromKey"/>'s first;
 /// <paramref name="ToWeights"/> at the upper.</param>
-public sealed record AttentionSwitch(int Layer, int Head, int Query, int FromKey, int ToKey, (float From, float To) FromWeights,
+internal sealed record AttentionSwitch(int Layer, int Head, int Query, int FromKey, int ToKey, (float From, float To) FromWeights,
     (float From, float To) ToWeights)
 {
     /// <summary>How much attention the two keys gained or lost: the larger of both changes.</summary>

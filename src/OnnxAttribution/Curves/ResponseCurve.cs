@@ -6,7 +6,7 @@ namespace OnnxAttribution.Curves;
 /// The activation of a downstream feature against the coefficient that an upstream feature is scaled with, everything between the two
 /// computed again, so that all paths count. Arrays are by token position q of the downstream feature; T positions, C coefficients.
 /// </summary>
-public sealed class ResponseCurve
+internal sealed class ResponseCurve
 {
     /// <summary>The feature that is scaled, at one position or at all.</summary>
     public required FeatureName Up { get; init; }

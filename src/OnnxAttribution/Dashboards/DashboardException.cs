@@ -3,4 +3,4 @@ using OnnxAttribution.Files;
 namespace OnnxAttribution.Dashboards;
 
 /// <summary>Dashboards cannot be made or shown; the message says what is wrong and how to mend it.</summary>
-public sealed class DashboardException(string message, Exception? inner = null) : OnnxAttributionException(message, inner);
+internal sealed class DashboardException(string message, Exception? inner = null) : OnnxAttributionException(message, inner);

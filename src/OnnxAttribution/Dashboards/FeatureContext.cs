@@ -5,4 +5,4 @@ namespace OnnxAttribution.Dashboards;
 /// <param name="Peak">Which of the tokens the context was chosen for.</param>
 /// <param name="Tokens">Their texts, in order.</param>
 /// <param name="Activations">The feature's activation at each of them; 0 where it is not active.</param>
-public sealed record FeatureContext(int Quantile, int Peak, IReadOnlyList<string> Tokens, IReadOnlyList<float> Activations);
+internal sealed record FeatureContext(int Quantile, int Peak, IReadOnlyList<string> Tokens, IReadOnlyList<float> Activations);

@@ -12,7 +12,7 @@ namespace OnnxAttribution.Dashboards;
 /// <param name="Promoted">Tokens whose logit its decoder row raises most, strongest first.</param>
 /// <param name="Suppressed">Tokens whose logit it lowers most, strongest first.</param>
 /// <param name="Nearest">Features of the same dictionary with the largest decoder cosine, largest first.</param>
-public sealed record FeatureDashboard(
+internal sealed record FeatureDashboard(
     string Site, int Feature, double FiringRate, float MeanActivation, float MaxActivation, IReadOnlyList<long> Histogram,
     IReadOnlyList<FeatureContext> Contexts, IReadOnlyList<TokenLogit> Promoted, IReadOnlyList<TokenLogit> Suppressed,
     IReadOnlyList<NearFeature> Nearest)

@@ -5,7 +5,7 @@ namespace OnnxAttribution.Dashboards;
 /// <param name="Weaker">The same among the samples of weaker activations.</param>
 /// <param name="Promoted">Tokens with the word among those it promotes.</param>
 /// <param name="Example">The strongest context that counts, with its tokens on the word; null where only promoted tokens do.</param>
-public sealed record FeatureMatch(FeatureDashboard Feature, int Contexts, int Weaker, IReadOnlyList<string> Promoted,
+internal sealed record FeatureMatch(FeatureDashboard Feature, int Contexts, int Weaker, IReadOnlyList<string> Promoted,
     FeatureContext? Example)
 {
     /// <summary>What matches are ranked by: the share of strongest contexts,

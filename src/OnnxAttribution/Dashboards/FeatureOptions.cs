@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Dashboards;
 
 /// <summary>How a text is read for dashboards.</summary>
-public sealed record FeatureOptions
+internal sealed record FeatureOptions
 {
     /// <summary>Text tokens to read, BOS positions not counted; null: the whole text.</summary>
     public long? Tokens { get; init; }

@@ -6,4 +6,4 @@ namespace OnnxAttribution.Dashboards;
 /// <param name="Tokens">Read so far in this pass over the text, by this process and the one it goes on from.</param>
 /// <param name="TokensPerSecond">Of this process.</param>
 /// <param name="Remaining">Guessed from the share done; null where it cannot be.</param>
-public readonly record struct FeatureProgress(string Stage, double Share, long Tokens, double TokensPerSecond, TimeSpan? Remaining);
+internal readonly record struct FeatureProgress(string Stage, double Share, long Tokens, double TokensPerSecond, TimeSpan? Remaining);

@@ -15,7 +15,7 @@ namespace OnnxAttribution.Dashboards;
 ///    and when it is cancelled, they are saved, and the same call goes on from there.
 /// 3. Behind a pass each feature's promoted tokens and nearest features are found, and its row is written.
 /// </summary>
-public sealed class FeatureRun
+internal sealed class FeatureRun
 {
     private readonly LoadedModel _model;
     private readonly TextFile _text;

@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Dashboards;
 
 /// <summary>Finds features by a word: those active on it, and those that promote it.</summary>
-public static class FeatureSearch
+internal static class FeatureSearch
 {
     /// <summary>All that match, best first.</summary>
     /// <param name="word">Any text, a part of a word or of several; capitals do not matter.

@@ -5,7 +5,7 @@ using OnnxAttribution.Store;
 namespace OnnxAttribution.Dashboards;
 
 /// <summary>A bundle's dashboards for somebody who asks by name. Opens no model.</summary>
-public sealed class FeatureShelf
+internal sealed class FeatureShelf
 {
     private readonly ModelBundle _bundle;
 

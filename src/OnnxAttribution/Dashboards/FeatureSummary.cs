@@ -11,6 +11,6 @@ namespace OnnxAttribution.Dashboards;
 /// <param name="ReadSeconds">Reading the text, by this process.</param>
 /// <param name="WriteSeconds">Promoted tokens, nearest features, and the file.</param>
 /// <param name="TokensPerSecond">While reading, by this process.</param>
-public sealed record FeatureSummary(
+internal sealed record FeatureSummary(
     string File, int Features, int Dead, IReadOnlyList<string> Sites, long Tokens, long Documents, long Sequences, long ResumedAt,
     int Passes, double ReadSeconds, double WriteSeconds, double TokensPerSecond);

@@ -5,7 +5,7 @@ namespace OnnxAttribution.Dashboards;
 
 /// <summary>A bundle's <c>features.parquet</c>: what a text says about each of its dictionaries' features.
 /// Nothing is held open; a table may be read by several threads.</summary>
-public sealed class FeatureTable
+internal sealed class FeatureTable
 {
     /// <summary>The file's name within the bundle, which does not list it among its own files: a bundle is whole without.</summary>
     public const string FileName = "features.parquet";

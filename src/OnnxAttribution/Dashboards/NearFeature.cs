@@ -3,4 +3,4 @@ namespace OnnxAttribution.Dashboards;
 /// <summary>Another feature of the same dictionary.</summary>
 /// <param name="Feature">Its column in the dictionary.</param>
 /// <param name="Cosine">Cosine of the two decoder rows.</param>
-public sealed record NearFeature(int Feature, float Cosine);
+internal sealed record NearFeature(int Feature, float Cosine);

@@ -13,7 +13,7 @@ namespace OnnxAttribution.Export;
 /// <param name="CenterUnembed">Subtract the mean over the vocabulary from the unembedding.</param>
 /// <param name="Force">Replace a bundle that is there.</param>
 /// <param name="Threads">Threads that check and hash files; 0: one per core.</param>
-public sealed record ExportOptions(
+internal sealed record ExportOptions(
     string Checkpoint, IReadOnlyList<string>? Dictionaries, string Out, bool FoldLayerNorm = false, bool CenterWritingWeights = false,
     bool CenterUnembed = false, bool Force = false, int Threads = 0)
 {

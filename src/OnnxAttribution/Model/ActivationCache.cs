@@ -17,6 +17,7 @@ public sealed class ActivationCache : IDisposable
         _sites = new DeviceTensor?[model.Bundle.Sites.Count];
     }
 
+    /// <summary>The model that the prompt was run on; it must outlive the cache.</summary>
     public LoadedModel Model { get; }
 
     /// <summary>Token ids, BOS included.</summary>
@@ -81,6 +82,7 @@ public sealed class ActivationCache : IDisposable
         return BatchRows.Of(Model.Context.MemoryBudget, Model.Steps.BytesPerRow(Tokens.Count), widest, 2);
     }
 
+    /// <summary>Frees the activations; passes begun from them may not go on.</summary>
     public void Dispose()
     {
         foreach (var x in _sites) x?.Dispose();

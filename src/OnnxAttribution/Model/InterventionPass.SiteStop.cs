@@ -21,11 +21,16 @@ public sealed class SiteStop
         Width = (int)pass.ValueAt(index).Shape[^1];
     }
 
+    /// <summary>Where the pass has stopped.</summary>
     public Site Site { get; }
 
     /// <summary>Rows of the pass, token positions, and the width of the site: the shape of <see cref="Value"/>.</summary>
     public int Rows => _pass.Rows;
+
+    /// <summary>T, the prompt's tokens.</summary>
     public int Positions => _positions;
+
+    /// <summary>d, the width of the site.</summary>
     public int Width { get; }
 
     /// <summary>float32 [rows, T, d]; set to change the site. [T, d] is taken for every row. A copy either way.</summary>

@@ -55,6 +55,7 @@ public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
         return Walk(first);
     }
 
+    /// <summary>Stops at every selected site, in the order of computation.</summary>
     public IEnumerator<SiteStop> GetEnumerator() => Walk(0).GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
@@ -72,6 +73,7 @@ public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
         return logits.Shape[0] == Rows ? values.ToArray() : Repeated(values);
     }
 
+    /// <summary>Frees what the pass has computed.</summary>
     public void Dispose()
     {
         foreach (var x in _changed) x?.Dispose();

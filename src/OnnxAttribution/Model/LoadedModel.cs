@@ -73,12 +73,16 @@ public sealed class LoadedModel : IDisposable
     /// <summary>A token's text; <c>[50300]</c> for an id that only the model has, whose vocabulary is padded.</summary>
     public string TokenText(int token) => Tokenizer.TokenText(token);
 
-    /// <summary>Directory of the bundle, and the model's name.</summary>
+    /// <summary>The bundle's directory.</summary>
     public string Directory => Bundle.Directory;
+
+    /// <summary>The model's name, as the bundle says.</summary>
     public string Name => Bundle.Manifest.Name;
 
     /// <summary>Longest prompt, in tokens.</summary>
     public int ContextLength => Bundle.Manifest.NCtx;
+
+    /// <summary>Rows of the unembedding; the tokenizer may know fewer.</summary>
     public int VocabularySize => Bundle.Manifest.DVocab;
 
     /// <summary>What the dictionaries at the selected sites were trained with;
@@ -95,6 +99,7 @@ public sealed class LoadedModel : IDisposable
         Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(
             RegularFile.ReadAllBytes(System.IO.Path.Combine(bundle, BundleManifest.FileName))));
 
+    /// <summary>Device, threads, memory budget and cancellation of everything that the model runs.</summary>
     public RunContext Context { get; }
 
     internal ModelBundle Bundle { get; }
@@ -201,6 +206,7 @@ public sealed class LoadedModel : IDisposable
         return bundle.SitesNamed(names);
     }
 
+    /// <summary>Closes the sessions and unmaps the weights.</summary>
     public void Dispose()
     {
         _steps?.Dispose();

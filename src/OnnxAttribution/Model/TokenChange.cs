@@ -4,7 +4,7 @@ namespace OnnxAttribution.Model;
 /// <param name="Token">Token id.</param>
 /// <param name="Clean">Its probability in the clean run, from 0 to 1.</param>
 /// <param name="Ablated">Its probability with the ablation, from 0 to 1.</param>
-public readonly record struct TokenChange(int Token, double Clean, double Ablated)
+internal readonly record struct TokenChange(int Token, double Clean, double Ablated)
 {
     /// <summary>Probability with the ablation minus without. Set it where it is known more exactly than
     /// the difference of two rounded probabilities.</summary>

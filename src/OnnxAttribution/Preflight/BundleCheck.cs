@@ -16,7 +16,7 @@ namespace OnnxAttribution.Preflight;
 /// Definitions as in SAELens's <c>sae eval</c> and dictionary_learning's <c>evaluate</c>. Every dictionary is read with BOS or without as
 /// its own config says. The first position of a sequence counts in no figure: it is BOS, or has an activation many times as long as others.
 /// </remarks>
-public sealed class BundleCheck
+internal sealed class BundleCheck
 {
     private readonly LoadedModel _model;
     private readonly CheckOptions _options;

@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Preflight;
 
 /// <summary>On how much text dictionaries are checked.</summary>
-public sealed record CheckOptions
+internal sealed record CheckOptions
 {
     /// <summary>Longest sequence, in tokens with BOS, unless another is asked for or the model's context is shorter.
     /// What most dictionaries were trained with.</summary>

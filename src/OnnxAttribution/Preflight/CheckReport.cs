@@ -6,5 +6,5 @@ namespace OnnxAttribution.Preflight;
 /// <param name="Context">Longest sequence, BOS included.</param>
 /// <param name="Findings">In the order of the sites; none where all looks well.</param>
 /// <param name="Notes">What else one should know about the figures.</param>
-public sealed record CheckReport(string Text, long Tokens, int Context, IReadOnlyList<SiteCheck> Sites, IReadOnlyList<Finding> Findings,
+internal sealed record CheckReport(string Text, long Tokens, int Context, IReadOnlyList<SiteCheck> Sites, IReadOnlyList<Finding> Findings,
     IReadOnlyList<string> Notes);

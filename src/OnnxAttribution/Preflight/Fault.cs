@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Preflight;
 
 /// <summary>Why a dictionary does not do what it was trained to do.</summary>
-public enum Fault
+internal enum Fault
 {
     /// <summary>It was trained with TopK, and all positive pre-activations are taken.</summary>
     TopkReadAsRelu,

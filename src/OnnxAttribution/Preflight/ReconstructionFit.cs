@@ -8,7 +8,7 @@ namespace OnnxAttribution.Preflight;
 /// <param name="Cosine">Mean cosine of x and x̂.</param>
 /// <param name="NormRatio">Mean of ‖x̂‖ / ‖x‖.</param>
 /// <param name="FirstVarianceExplained">1 − Σ ‖x − x̂‖² / Σ ‖x − x̄‖² over the first positions.</param>
-public readonly record struct ReconstructionFit(int Tokens, double L0, double VarianceExplained, double Cosine, double NormRatio,
+internal readonly record struct ReconstructionFit(int Tokens, double L0, double VarianceExplained, double Cosine, double NormRatio,
     double FirstVarianceExplained)
 {
     internal double Unexplained => 1 - VarianceExplained;

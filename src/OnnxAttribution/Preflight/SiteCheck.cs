@@ -7,5 +7,5 @@ namespace OnnxAttribution.Preflight;
 /// <param name="Dead">Features that were active on no token: as few at most are dead, since the text is short.</param>
 /// <param name="Dense">Features that were active on more than a tenth of the tokens.</param>
 /// <param name="Loss">null: not measured.</param>
-public sealed record SiteCheck(string Site, string Architecture, int? K, int Features, string Normalization, bool PrependBos,
+internal sealed record SiteCheck(string Site, string Architecture, int? K, int Features, string Normalization, bool PrependBos,
     ReconstructionFit Fit, int Dead, int Dense, SiteLoss? Loss);

@@ -4,7 +4,7 @@ namespace OnnxAttribution.Preflight;
 /// <param name="Clean">Of the model as it is.</param>
 /// <param name="Spliced">With the site replaced by its reconstruction at all positions but BOS.</param>
 /// <param name="Zero">With the site 0 at all positions.</param>
-public sealed record SiteLoss(double Clean, double Spliced, double Zero, int Predictions)
+internal sealed record SiteLoss(double Clean, double Spliced, double Zero, int Predictions)
 {
     /// <summary>Below so many nats there is nothing to recover.</summary>
     private const double Least = 0.01;

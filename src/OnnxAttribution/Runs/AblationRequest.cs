@@ -6,4 +6,4 @@ namespace OnnxAttribution.Runs;
 /// <param name="Ablation">Target and foil come from the prompt's task.</param>
 /// <param name="PrependBos">null: as the dictionaries were trained.</param>
 /// <param name="CommandLine">For the record in run.json.</param>
-public sealed record AblationRequest(AblationOptions Ablation, bool? PrependBos = null, string? CommandLine = null);
+internal sealed record AblationRequest(AblationOptions Ablation, bool? PrependBos = null, string? CommandLine = null);

@@ -7,7 +7,7 @@ using OnnxAttribution.Texts;
 namespace OnnxAttribution.Runs;
 
 /// <summary>One prompt whose features were ablated one at a time, with all that its run directory says of it.</summary>
-public sealed class AblationRun
+internal sealed class AblationRun
 {
     /// <summary>Name of the further table that holds the tokens whose probability moved most.</summary>
     public const string TokensTable = "tokens";

@@ -8,10 +8,10 @@ using OnnxAttribution.Texts;
 namespace OnnxAttribution.Runs;
 
 /// <summary>What ablating a circuit did to one prompt.</summary>
-public sealed record CircuitPrompt(PromptTask Task, PromptTokens Tokens, CircuitAblation Result);
+internal sealed record CircuitPrompt(PromptTask Task, PromptTokens Tokens, CircuitAblation Result);
 
 /// <summary>A circuit ablated in a set of prompts.</summary>
-public sealed class CircuitRun
+internal sealed class CircuitRun
 {
     private readonly LoadedModel _model;
 

@@ -8,7 +8,7 @@ using OnnxAttribution.Store;
 namespace OnnxAttribution.Runs;
 
 /// <summary>Where a circuit comes from: a run directory, a nodes.parquet, a text file, or the short text itself.</summary>
-public sealed class CircuitSource
+internal sealed class CircuitSource
 {
         private readonly string _text;
     private readonly IReadOnlyList<(string Site, int Position, int Feature, float Effect, bool Kept)>? _nodes;

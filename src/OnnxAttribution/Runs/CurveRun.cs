@@ -9,7 +9,7 @@ using OnnxAttribution.Texts;
 namespace OnnxAttribution.Runs;
 
 /// <summary>A response curve on one prompt, with what is written and said of it.</summary>
-public sealed class CurveRun
+internal sealed class CurveRun
 {
     private readonly LoadedModel _model;
     private readonly PromptTask _task;

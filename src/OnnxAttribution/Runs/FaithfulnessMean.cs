@@ -6,7 +6,7 @@ namespace OnnxAttribution.Runs;
 /// <param name="Faithfulness">Mean over the prompts that have one; NaN where none has. Likewise <paramref name="Completeness"/>.</param>
 /// <param name="Random">Mean over random circuits of their mean over prompts,
 /// and the standard deviation over random circuits; NaN without controls.</param>
-public sealed record FaithfulnessMean(
+internal sealed record FaithfulnessMean(
     AblationKind Ablation, ErrorRule Errors, int Nodes, int Of, double Faithfulness, double Completeness,
     (double Mean, double Spread) Random, (double Mean, double Spread) RandomCompleteness)
 {

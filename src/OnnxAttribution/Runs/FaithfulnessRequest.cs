@@ -10,6 +10,6 @@ namespace OnnxAttribution.Runs;
 /// <param name="Metric">null: the run's.</param>
 /// <param name="Position">null: the run's for its own prompts, else the last.</param>
 /// <param name="PrependBos">null: as the run did.</param>
-public sealed record FaithfulnessRequest(
+internal sealed record FaithfulnessRequest(
     FaithfulnessOptions Curve, IReadOnlyList<AblationKind>? Kinds = null, string? MeanText = null, MetricKind? Metric = null,
     int? Position = null, bool? PrependBos = null);

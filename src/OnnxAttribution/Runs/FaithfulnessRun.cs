@@ -8,7 +8,7 @@ using OnnxAttribution.Texts;
 namespace OnnxAttribution.Runs;
 
 /// <summary>Faithfulness curves of a run's nodes, over a set of prompts.</summary>
-public sealed class FaithfulnessRun
+internal sealed class FaithfulnessRun
 {
     /// <summary>The table's name in the run directory, and the key in run.json.</summary>
     public const string Table = "faithfulness";

@@ -31,6 +31,7 @@ public sealed class FinishedRun
         BundleHash = Record.BundleSha256 ?? throw Lacks("bundle_sha256");
     }
 
+    /// <summary>The run's directory.</summary>
     public string Path { get; }
 
     /// <summary>The bundle's directory, as it was given when the run was made, or where that leads from the run.</summary>

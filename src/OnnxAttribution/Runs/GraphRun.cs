@@ -9,10 +9,19 @@ namespace OnnxAttribution.Runs;
 /// <summary>One prompt's graph, with all that its run directory says of it.</summary>
 public sealed class GraphRun
 {
+    /// <summary>The model that the graph was found on; it must be open for <see cref="Validate"/> and <see cref="TextAt"/>.</summary>
     public required LoadedModel Model { get; init; }
+
+    /// <summary>The prompt as it was asked.</summary>
     public required PromptTask Task { get; init; }
+
+    /// <summary>What was asked of every prompt.</summary>
     public required GraphRequest Request { get; init; }
+
+    /// <summary>The prompt as token ids, BOS included.</summary>
     public required PromptTokens Tokens { get; init; }
+
+    /// <summary>Whether the tokens begin with the BOS.</summary>
     public required bool PrependBos { get; init; }
 
     /// <summary>Position by position, or summed over positions where that was asked for.</summary>
@@ -45,10 +54,15 @@ public sealed class GraphRun
         };
     }
 
-    /// <summary>Writes the run directory, whole or not at all.</summary>
+    /// <summary>Writes the run directory, whole or not at all: nodes.parquet, edges.parquet and run.json.</summary>
+    /// <param name="path">The directory to make; missing parents are made too.</param>
+    /// <param name="mode">What is done where a run is there already.</param>
     /// <returns>run.json.</returns>
-    /// <exception cref="RunDirectoryException">The path is taken or cannot be written.</exception>
-    public GraphRunRecord Write(string path, bool force)
+    /// <exception cref="RunDirectoryException">The path is taken or cannot be written; nothing is left behind.</exception>
+    /// <exception cref="OperationCanceledException">The model's context was cancelled; nothing is left behind.</exception>
+    public GraphRunRecord Write(string path, WriteMode mode = WriteMode.CreateNew) => Write(path, mode == WriteMode.Replace);
+
+    internal GraphRunRecord Write(string path, bool force)
     {
         var record = Record();
         var metricPosition = Request.SumOverPositions ? TokenPosition.All : Graph.Metric.Position;
@@ -65,7 +79,7 @@ public sealed class GraphRun
     {
         var cancel = Model.Context.Cancel;
         var finished = FinishedRun.Read(path, cancel);
-        ValidationRun.Of(finished, Model, request, progress).Write(cancel);
+        ValidationRun.Find(finished, Model, request, progress).Write(cancel);
         return finished.Record;
     }
 

@@ -8,7 +8,7 @@ using OnnxAttribution.Texts;
 namespace OnnxAttribution.Runs;
 
 /// <summary>Many prompts, one opened model: a run directory per prompt and one of their mean, in <c>merged/mean</c>.</summary>
-public sealed class PromptBatch
+internal sealed class PromptBatch
 {
     private readonly List<GraphRunRecord> _runs = [];
     private readonly List<(int Line, string Message)> _errors = [];

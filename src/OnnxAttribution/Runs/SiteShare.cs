@@ -7,7 +7,7 @@ namespace OnnxAttribution.Runs;
 /// <param name="Nodes">Of them <paramref name="Kept"/> are in the graph.</param>
 /// <param name="Features">Σ |effect| of features.</param>
 /// <param name="All">Σ |effect| of features and errors.</param>
-public sealed record SiteShare(Site Site, int Nodes, int Kept, double Features, double All)
+internal sealed record SiteShare(Site Site, int Nodes, int Kept, double Features, double All)
 {
     /// <summary>NaN where nothing has an effect.</summary>
     public double ExplainedByFeatures => Features / All;

@@ -26,7 +26,7 @@ public sealed class ValidationRun
     /// or an estimator to compare has nothing to say about the metric.</exception>
     /// <exception cref="ArgumentException">The sample is below 1, or there is no estimator of a name.</exception>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
-    public static ValidationRun Of(FinishedRun run, LoadedModel model, ValidationRequest request, IProgress<string>? progress = null)
+    public static ValidationRun Find(FinishedRun run, LoadedModel model, ValidationRequest request, IProgress<string>? progress = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(request.Sample, 1);
         var start = Stopwatch.GetTimestamp();

@@ -18,11 +18,13 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
     private int _calls;
     private long _ticksInSessions;
 
+    /// <summary>Where sessions run.</summary>
     public DeviceKind Device { get; } = device;
 
     /// <summary>Threads within an operator, at most <see cref="UsableCores"/>.</summary>
     public int Threads { get; } = threads > 0 ? Math.Min(threads, UsableCores) : UsableCores;
 
+    /// <summary>Ends what runs, with an <see cref="OperationCanceledException"/>.</summary>
     public CancellationToken Cancel { get; } = cancel;
 
     /// <summary>Bytes that the rows of one runtime call may take.</summary>

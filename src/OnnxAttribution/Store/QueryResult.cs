@@ -29,6 +29,7 @@ public sealed partial class QueryResult : IDisposable
         while (Next(cancel) is { } row) yield return row;
     }
 
+    /// <summary>Ends the query and closes its database.</summary>
     public void Dispose()
     {
         _rows.Dispose();

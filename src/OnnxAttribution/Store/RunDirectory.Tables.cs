@@ -57,7 +57,7 @@ public static partial class RunDirectory
     /// <exception cref="RunDirectoryException">The run lacks the table (the message says which verb writes it),
     /// or the table lacks a column or is damaged.</exception>
     /// <exception cref="ArgumentException">No run holds a table of that name.</exception>
-    public static StoredTable ReadTable(string path, string name, IReadOnlyList<StoredColumn>? columns = null,
+    internal static StoredTable ReadTable(string path, string name, IReadOnlyList<StoredColumn>? columns = null,
         CancellationToken cancel = default)
     {
         path = MergedRun.Locate(path);
@@ -77,7 +77,7 @@ public static partial class RunDirectory
     /// <exception cref="RunDirectoryException">The file exists and <paramref name="force"/> is off,
     /// or it cannot be written; nothing is left behind.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
-    public static void WriteTable(string file, StoredTable table, bool force, IEnumerable<(string Name, string Text)>? metadata = null,
+    internal static void WriteTable(string file, StoredTable table, bool force, IEnumerable<(string Name, string Text)>? metadata = null,
         CancellationToken cancel = default)
     {
         CheckTableFree(file, force);
@@ -92,7 +92,7 @@ public static partial class RunDirectory
     /// <summary>Refuses a file that <see cref="WriteTable"/> would refuse,
     /// before hours of work are spent on the table. Changes nothing.</summary>
     /// <exception cref="RunDirectoryException">A file is there and <paramref name="force"/> is off, or it is a directory.</exception>
-    public static void CheckTableFree(string file, bool force)
+    internal static void CheckTableFree(string file, bool force)
     {
         if (Directory.Exists(file)) throw RunDirectoryException.FileIsDirectory(file);
         if (Path.GetExtension(file) is not ("" or ".parquet")) throw RunDirectoryException.NoParquetName(file);

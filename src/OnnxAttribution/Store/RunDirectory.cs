@@ -11,7 +11,7 @@ public static partial class RunDirectory
 
     /// <summary>Refuses a path that <see cref="Write"/> would refuse, before hours of work are spent on the run. Changes nothing.</summary>
     /// <exception cref="RunDirectoryException">Something is there and <paramref name="force"/> is off, or it is not a run.</exception>
-    public static void CheckFree(string path, bool force) => PendingRun.Check(path, force);
+    internal static void CheckFree(string path, bool force) => PendingRun.Check(path, force);
 
     /// <summary>Writes a run beside its place and renames it when whole. Missing parent directories are made.</summary>
     /// <param name="path">The run directory to make.</param>

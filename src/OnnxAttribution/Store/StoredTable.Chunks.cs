@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 
 namespace OnnxAttribution.Store;
 
-public sealed partial class StoredTable
+internal sealed partial class StoredTable
 {
     /// <summary>A SELECT list with the names and types of the columns, for a <see cref="DuckDbSource"/>.</summary>
     internal string Shape => string.Join(", ", Columns.Select(column => $"NULL::{SqlType(column.Type)} AS {SqlText.Name(column.Name)}"));

@@ -2,7 +2,7 @@ using DuckDB.NET.Native;
 
 namespace OnnxAttribution.Store;
 
-public sealed partial class StoredTable
+internal sealed partial class StoredTable
 {
     /// <summary>Reads a Parquet file, all of it into memory.</summary>
     /// <param name="file">Any Parquet file. Integers of other widths become INTEGER or BIGINT,

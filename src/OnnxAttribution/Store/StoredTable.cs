@@ -4,7 +4,7 @@ namespace OnnxAttribution.Store;
 
 /// <summary>A table in memory, column by column: what goes into a Parquet file, or what came out of one.</summary>
 /// <remarks>Each column is a list of its own type, 2 to 16 bytes per value, and nothing is boxed.</remarks>
-public sealed partial class StoredTable
+internal sealed partial class StoredTable
 {
     // by column: List<string?>, List<int?>, List<long?>, List<float>, List<double> or List<bool?>
     private readonly IList[] _values;

@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Store;
 
 /// <summary>What a column of a <see cref="StoredTable"/> holds, named as SQL names it. Every column may hold NULLs.</summary>
-public enum StoredType
+internal enum StoredType
 {
     /// <summary>Any text, <see cref="string"/>.</summary>
     Varchar,

@@ -2,7 +2,7 @@ namespace OnnxAttribution.Store;
 
 /// <summary>One cell of a row on its way into a <see cref="StoredTable"/>:
 /// made from the value itself, unboxed. The default is NULL.</summary>
-public readonly struct StoredValue
+internal readonly struct StoredValue
 {
     private readonly string? _text;
     private readonly long _bits;

@@ -9,7 +9,7 @@ namespace OnnxAttribution.Texts;
 
 /// <summary>Prompts in a JSONL file: one object a line, with <c>prompt</c> and optional <c>target</c>,
 /// <c>foil</c>, <c>patch_prompt</c>, <c>id</c>.</summary>
-public static class PromptFile
+internal static class PromptFile
 {
     /// <summary>The name of the directory that the merged graph is in, which no line may have as its id.</summary>
     public const string MergedId = "merged";

@@ -15,7 +15,7 @@ namespace OnnxAttribution.Validation;
 /// <param name="Top">How many of the largest magnitudes <paramref name="TopRecall"/> looks at.</param>
 /// <param name="TopRecall">Of the pairs with the <paramref name="Top"/> largest exact magnitudes, the share that are among as many largest
 /// approximate ones. Of equal magnitudes the earlier counts as larger.</param>
-public sealed record Agreement(
+internal sealed record Agreement(
     int Count, double Pearson, double Spearman, double SignAgreement, double Slope, double MedianRelativeError, int Top, double TopRecall)
 {
     /// <summary>Compares estimates with exact values.</summary>

@@ -41,8 +41,9 @@ public sealed class AblationFinderTests(Random2Bundle bundle) : IClassFixture<Ra
     [InlineData("resid", AblationPositions.All)]
     [InlineData("resid", AblationPositions.Each)]
     [InlineData("resid,attn,mlp", AblationPositions.Each)]
-    public void Chunk_size_changes_nothing(string sites, AblationPositions positions)
+    public void Chunk_size_changes_nothing(string sites, object positionsCase)
     {
+        var positions = (AblationPositions)positionsCase;
         using var model = bundle.Open(sites.Split(','));
         var options = new AblationOptions(Positions: positions).KeepingAll();
         var whole = AblationFinder.Find(model, bundle.Tokens, options);

@@ -12,11 +12,11 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
     // of the largest activation, or of the largest logit: both sides are float32
     private const double Tolerance = 1e-5;
 
-    public static TheoryData<string, AblationPositions, AblationMeasure, float> Cases
+    public static TheoryData<string, object, object, float> Cases
     {
         get
         {
-            var cases = new TheoryData<string, AblationPositions, AblationMeasure, float>();
+            var cases = new TheoryData<string, object, object, float>();
             foreach (var sites in (string[])["resid", "resid,attn,mlp", "mlp"])
             {
                 foreach (var positions in Enum.GetValues<AblationPositions>())
@@ -32,8 +32,10 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
     }
 
     [Theory, MemberData(nameof(Cases))]
-    public void Fast_and_slow_agree(string sites, AblationPositions positions, AblationMeasure measure, float coefficient)
+    public void Fast_and_slow_agree(string sites, object positionsCase, object measureCase, float coefficient)
     {
+        var measure = (AblationMeasure)measureCase;
+        var positions = (AblationPositions)positionsCase;
         var model = bundle.Shared(sites);
         Compare(model, bundle.Tokens,
             new AblationOptions(new(MetricKind.Logit), Coefficient: coefficient, Positions: positions, Measure: measure).KeepingAll());
