@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Cli.Options;
-using OnnxAttribution.Cli.Verbs;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Bench;

@@ -1,6 +1,4 @@
-using System.CommandLine.Parsing;
 using System.CommandLine;
-using OnnxAttribution.Attribution;
 using OnnxAttribution.Circuits;
 using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Files;

@@ -1,4 +1,3 @@
-using System.CommandLine.Parsing;
 using System.CommandLine;
 using System.Diagnostics;
 using OnnxAttribution.Cli.Options;

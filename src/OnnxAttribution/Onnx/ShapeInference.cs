@@ -55,9 +55,10 @@ internal static partial class ShapeInference
     }
 
     private static readonly FrozenSet<string> s_likeInput = FrozenSet.Create("Neg", "Abs", "Sqrt", "Reciprocal", "Exp", "Log", "Erf",
-        "Tanh", "Sigmoid", "Relu", "Gelu", "Sign", "Floor", "Ceil", "Sin", "Cos", "Softplus", "Softsign", "Selu", "Celu", "Hardmax", "Round",
-        "Softmax", "LogSoftmax", "Clip", "CumSum", "Trilu", "Dropout", "RMSNormalization", "LeakyRelu", "Elu", "ThresholdedRelu",
-        "HardSigmoid", "HardSwish", "Mish", "Swish", "LpNormalization", "SimplifiedLayerNormalization", "RotaryEmbedding", "EyeLike");
+        "Tanh", "Sigmoid", "Relu", "Gelu", "Sign", "Floor", "Ceil", "Sin", "Cos", "Softplus", "Softsign", "Selu", "Celu",
+        "Hardmax", "Round", "Softmax", "LogSoftmax", "Clip", "CumSum", "Trilu", "Dropout", "RMSNormalization", "LeakyRelu", "Elu",
+        "ThresholdedRelu", "HardSigmoid", "HardSwish", "Mish", "Swish", "LpNormalization", "SimplifiedLayerNormalization",
+        "RotaryEmbedding", "EyeLike");
 
     private static DataType TypeOf(Op op) => op.In.Count > 0 && op.In[0] is { } first ? first.Type : DataType.Undefined;
 

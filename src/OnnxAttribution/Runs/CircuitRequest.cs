@@ -9,5 +9,5 @@ namespace OnnxAttribution.Runs;
 /// <param name="Target">Of the run's own prompts, text of one token; null: each one's own.</param>
 /// <param name="Foil">Likewise.</param>
 /// <param name="PrependBos">null: as the run did.</param>
-internal sealed record CircuitRequest(CircuitAblationOptions Ablation, MetricKind? Metric = null, string? Target = null, string? Foil = null,
-    bool? PrependBos = null);
+internal sealed record CircuitRequest(CircuitAblationOptions Ablation, MetricKind? Metric = null, string? Target = null,
+    string? Foil = null, bool? PrependBos = null);

@@ -52,7 +52,8 @@ public class RuleTableTests
             GraphSketch.ToModel(new GraphSketch().Input("x", 2, 3).Node("y = Exp(x)").Node("z = Mish(y)").ToGraph()));
         var g = new GraphBuilder("gradient/");
         var (x, z) = (graph["x"], graph["z"]);
-        var e = Assert.Throws<GraphException>(() => PullBack.FromWhole(new WalkScope(g, GradientRules.Gradient, [x]), z, Direction(g), [x]));
+        var e = Assert.Throws<GraphException>(() =>
+            PullBack.FromWhole(new WalkScope(g, GradientRules.Gradient, [x]), z, Direction(g), [x]));
         Assert.Contains("operator Mish of node Mish 'node 1: z = Mish(y)'", e.Message);
         e = Assert.Throws<GraphException>(() =>
             PushForward.Run(new WalkScope(g, GradientRules.Gradient, [x]), new Dictionary<Value, Value> { [x] = Direction(g) }, [z]));

@@ -65,7 +65,8 @@ public sealed class FaithfulnessGoldenTests
             foreach (var site in model.Selected.Where(s => golden.Has($"ablated/{kind}/features/{s}")))
             {
                 var features = Enumerable.Range(0, golden.Tokens.Length)
-                    .SelectMany(t => Enumerable.Range(0, model.DictionaryOf(site)!.FeatureCount).Select(f => values.At(site, t).Activation(f)));
+                    .SelectMany(t =>
+                        Enumerable.Range(0, model.DictionaryOf(site)!.FeatureCount).Select(f => values.At(site, t).Activation(f)));
                 GoldenTests.Close(golden[$"ablated/{kind}/features/{site}"], features, ActivationTolerance, $"{kind} features of {site}");
                 GoldenTests.Close(golden[$"ablated/{kind}/error/{site}"], Enumerable.Range(0, golden.Tokens.Length)
                     .SelectMany(t => values.At(site, t).Error.ToArray()), ActivationTolerance, $"{kind} errors of {site}");

@@ -64,7 +64,8 @@ public class AnnotateTests
             {
                 if (created.Name!.Contains("validation") && !created.Name.EndsWith(".lock")) cancel.Cancel();
             };
-            var error = Record.Exception(() => RunDirectory.Annotate(run, "validation", table, new JsonObject { ["pearson"] = 0.9 }.ToAddition(), cancel.Token));
+            var error = Record.Exception(() =>
+                RunDirectory.Annotate(run, "validation", table, new JsonObject { ["pearson"] = 0.9 }.ToAddition(), cancel.Token));
             cancelled = error is OperationCanceledException;
             Assert.True(cancelled || (error is null && rows < 20_000_000), $"{rows} rows: {error?.Message ?? "nothing cancelled it"}");
             if (!cancelled) before = Contents(run);
@@ -160,7 +161,8 @@ public class AnnotateTests
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
         Directory.CreateDirectory(Path.Combine(run, "validation.parquet"));   // in the way, also of root, whom permissions do not stop
-        var error = Assert.Throws<RunDirectoryException>(() => RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition()));
+        var error = Assert.Throws<RunDirectoryException>(() =>
+            RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition()));
         Assert.StartsWith($"{run} cannot be added to: ", error.Message);
         Assert.DoesNotContain('\n', error.Message);
         Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
@@ -176,7 +178,8 @@ public class AnnotateTests
         using (FileSteps.Refusing(Path.Combine(run, "validation.parquet")))
         {
             Assert.StartsWith($"{run} cannot be added to: ",
-                Assert.Throws<RunDirectoryException>(() => RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition())).Message);
+                Assert.Throws<RunDirectoryException>(() =>
+                    RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition())).Message);
         }
 
         Assert.Equal(before, Contents(run));

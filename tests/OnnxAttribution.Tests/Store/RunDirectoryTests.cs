@@ -93,7 +93,8 @@ public class RunDirectoryTests
             new NodeRow($"blocks.{n % 300}.hook_mlp_out", n % 300, "mlp", n / 300, "t", n, 1, 0, 1, 1, true)).ToArray();
         var edges = Enumerable.Range(0, 200_000).Select(_ =>
             new CausalEdge(random.Next(700), random.Next(-1, 700), random.NextSingle(), random.NextSingle() - 0.5f)).ToArray();
-        RunDirectory.Write(directory["run"], new RunContents(nodes, edges.Chunk(777).Select(chunk => new ReadOnlyMemory<CausalEdge>(chunk)), 5, new GraphRunRecord()), force: false);
+        RunDirectory.Write(directory["run"], new RunContents(nodes, edges.Chunk(777).Select(chunk => new ReadOnlyMemory<CausalEdge>(chunk)),
+            5, new GraphRunRecord()), force: false);
         var read = RunDirectory.Read(directory["run"]).Edges.ToArray();
         Assert.Equal(edges.OrderBy(e => e.Up).ThenBy(e => e.Down).ThenBy(e => e.Effect),
             read.OrderBy(e => e.Up).ThenBy(e => e.Down).ThenBy(e => e.Effect));
@@ -119,7 +120,8 @@ public class RunDirectoryTests
                 yield return buffer;
             }
         }
-        RunDirectory.Write(directory["run"], new RunContents(RunSamples.Nodes, Reusing(), RunSamples.MetricPosition, new GraphRunRecord()), force: false);
+        RunDirectory.Write(directory["run"],
+            new RunContents(RunSamples.Nodes, Reusing(), RunSamples.MetricPosition, new GraphRunRecord()), force: false);
         Assert.Equal(RunSamples.SortedEdges, RunDirectory.Read(directory["run"]).Edges.ToArray());
     }
 
@@ -139,7 +141,8 @@ public class RunDirectoryTests
     public void An_edge_between_unknown_nodes_and_a_node_given_twice_are_refused()
     {
         using var directory = new AwkwardDirectory();
-        void Write(NodeRow[] nodes, CausalEdge[] edges) => RunDirectory.Write(directory["run"], new RunContents(nodes, [edges], 0, new GraphRunRecord()), force: false);
+        void Write(NodeRow[] nodes, CausalEdge[] edges) =>
+            RunDirectory.Write(directory["run"], new RunContents(nodes, [edges], 0, new GraphRunRecord()), force: false);
         Assert.Throws<ArgumentException>(() => Write(RunSamples.Nodes, [new(0, 4, 1, 1)]));
         Assert.Throws<ArgumentException>(() => Write(RunSamples.Nodes, [new(-1, 0, 1, 1)]));
         Assert.Throws<ArgumentException>(() => Write([RunSamples.Nodes[0], RunSamples.Nodes[0]], []));

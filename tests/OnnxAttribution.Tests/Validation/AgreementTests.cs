@@ -20,7 +20,8 @@ public class AgreementTests
         Assert.Equal(22.0 / 30, agreement.Slope, 1e-12);
         Assert.Equal(0, agreement.MedianRelativeError);
         Assert.Equal((1, 0), (agreement.Top, agreement.TopRecall));
-        Assert.Equal(0.5, Agreement.Between([1, 2, 3, 2], [1, 2, 3, 4], top: 2).TopRecall);   // e's: third and second; a's: fourth and third
+        // e's: third and second; a's: fourth and third
+        Assert.Equal(0.5, Agreement.Between([1, 2, 3, 2], [1, 2, 3, 4], top: 2).TopRecall);
     }
 
     [Fact]
@@ -103,7 +104,8 @@ public class AgreementTests
     [Fact]
     public void Scaling_the_approximation_changes_the_slope_alone_and_not_the_order() => Check.One(Many, Prop.ForAll(Pairs, pairs =>
     {
-        var (plain, twice) = (Agreement.Between(pairs.Exact, pairs.Approximate), Agreement.Between(pairs.Exact, Scaled(pairs.Approximate, 8)));
+        var (plain, twice) =
+            (Agreement.Between(pairs.Exact, pairs.Approximate), Agreement.Between(pairs.Exact, Scaled(pairs.Approximate, 8)));
         return Same(plain.Pearson, twice.Pearson) && Same(plain.Spearman, twice.Spearman) && Same(plain.Slope, twice.Slope * 8)
             && Same(plain.SignAgreement, twice.SignAgreement) && Same(plain.TopRecall, twice.TopRecall);
     }));
@@ -111,7 +113,8 @@ public class AgreementTests
     [Fact]
     public void Turning_every_approximate_sign_turns_the_correlations_and_the_slope() => Check.One(Many, Prop.ForAll(Pairs, pairs =>
     {
-        var (plain, turned) = (Agreement.Between(pairs.Exact, pairs.Approximate), Agreement.Between(pairs.Exact, Scaled(pairs.Approximate, -1)));
+        var (plain, turned) =
+            (Agreement.Between(pairs.Exact, pairs.Approximate), Agreement.Between(pairs.Exact, Scaled(pairs.Approximate, -1)));
         return Same(plain.Pearson, -turned.Pearson) && Same(plain.Spearman, -turned.Spearman) && Same(plain.Slope, -turned.Slope)
             && Same(plain.TopRecall, turned.TopRecall) && !(plain.SignAgreement + turned.SignAgreement > 1 + 1e-12);
     }));
