@@ -1,5 +1,5 @@
-using System.CommandLine.Help;
 using System.CommandLine;
+using System.CommandLine.Help;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Reports;
 using OnnxAttribution.Cli.Terminal;

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Text;
-using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Cli;
+using OnnxAttribution.Cli.Terminal;
 
 // before anything is called that lies in another file: with too few descriptors not even the assemblies can be opened
 return DescriptorLimit.Refuses() ? ExitCodes.Failed : Run(args);
