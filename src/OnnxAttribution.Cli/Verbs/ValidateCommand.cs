@@ -71,10 +71,11 @@ internal sealed class ValidateCommand
         var start = Stopwatch.GetTimestamp();
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("reading the run");
-        var finished = FinishedRun.Read(parsed.GetRequiredValue(_run), cancel);
+        var path = parsed.GetRequiredValue(_run);
+        var finished = AsItWas(path, () => FinishedRun.Read(path, cancel));
         progress.Dispose();
         TwiceBegun.Warn(finished.Record, parsed.InvocationConfiguration.Error);
-        AddTo(finished, parsed, progress, cancel);
+        AsItWas(finished.Path, () => AddTo(finished, parsed, progress, cancel));
         PageOfRun.Refresh(finished.Path, cancel);
         progress.Dispose();
         var report = new ValidationReport(finished.Record, finished.Path, Stopwatch.GetElapsedTime(start).TotalSeconds);
@@ -85,21 +86,27 @@ internal sealed class ValidateCommand
             parsed.InvocationConfiguration.Error);
     }
 
-    /// <exception cref="CancelledException">Cancelled; the run is as it was.</exception>
-    private void AddTo(FinishedRun run, ParseResult parsed, ProgressLine progress, CancellationToken cancel)
+    private FinishedRun AddTo(FinishedRun run, ParseResult parsed, ProgressLine progress, CancellationToken cancel)
     {
         var request = new ValidationRequest(parsed.GetValue(_sample), parsed.GetValue(_all), parsed.GetValue(_seed),
             parsed.Items(_compare), parsed.GetValue(_steps));
+        using var model = run.Open(parsed.GetValue(_model), _common.Context(parsed, cancel, _memory));
+        var validation = ValidationRun.Find(run, model, request, progress);
+        progress.Report("writing");
+        validation.Write(cancel);
+        return run;
+    }
+
+    /// <exception cref="CancelledException">Cancelled; the run is as it was.</exception>
+    private static FinishedRun AsItWas(string path, Func<FinishedRun> step)
+    {
         try
         {
-            using var model = run.Open(parsed.GetValue(_model), _common.Context(parsed, cancel, _memory));
-            var validation = ValidationRun.Find(run, model, request, progress);
-            progress.Report("writing");
-            validation.Write(cancel);
+            return step();
         }
         catch (OperationCanceledException)
         {
-            throw new CancelledException($"onnx-attribution: cancelled; {run.Path} is as it was");
+            throw new CancelledException($"onnx-attribution: cancelled; {path} is as it was");
         }
     }
 
