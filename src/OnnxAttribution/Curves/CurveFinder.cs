@@ -92,8 +92,13 @@ internal static class CurveFinder
         var watch = new AttentionWatch(runs.Layers, positions);
         runs.ForEach(coefficients, Direction(ends), (first, rows, values, patterns) =>
         {
-            var read = Read(clean.Model, dictionary, values, rows, positions, ends.Down.Feature);
-            for (var r = 0; r < rows; r++) activation.Add(coefficients[first + r] == 1 ? ends.Clean : read[r]);
+            var active = clean.Model.Encoder.Active(dictionary, values);
+            for (var r = 0; r < rows; r++)
+            {
+                activation.Add(coefficients[first + r] == 1
+                    ? ends.Clean
+                    : [.. Enumerable.Range(r * positions, positions).Select(row => active.At(row, ends.Down.Feature))]);
+            }
             for (var l = 0; l < runs.Layers.Count; l++)
             {
                 var pattern = patterns(l);
@@ -119,14 +124,6 @@ internal static class CurveFinder
             TensorPrimitives.Multiply(row, ends.Scaled[p], row);
         }
         return direction;
-    }
-
-    // [rows][T], the feature's activation
-    private static float[][] Read(LoadedModel model, SparseDictionary dictionary, float[] values, int rows, int positions, int feature)
-    {
-        var active = model.Encoder.Active(dictionary, values);
-        return [.. Enumerable.Range(0, rows).Select(r =>
-            Enumerable.Range(0, positions).Select(q => active.At((r * positions) + q, feature)).ToArray())];
     }
 
     // Σ_p ∂f_down(q)/∂f_up(p) · f_up(p), per q

@@ -3,14 +3,19 @@ using OnnxAttribution.Dictionaries;
 
 namespace OnnxAttribution.Dashboards;
 
+/// <summary>The texts of a vocabulary's tokens.</summary>
+/// <param name="Of">A token's text by its id.</param>
+/// <param name="Count">Ids below this have a text.</param>
+internal sealed record TokenTexts(Func<int, string> Of, int Count);
+
+/// <summary>What is computed of a dictionary's weights alone.</summary>
+/// <param name="Effects">null: nothing is said of promoted tokens.</param>
+internal sealed record WeightReadings(TokenEffects? Effects, NearestFeatures Nearest, int Threads);
+
 /// <summary>Makes dashboards of what a text has left, a block of features at a time,
 /// so that a wide dictionary's are never all in memory.</summary>
-/// <param name="tokenText">A token's text by its id.</param>
-/// <param name="known">Ids below this have a text.</param>
 /// <param name="tokens">Tokens read, BOS positions not counted.</param>
-/// <param name="effects">null: nothing is said of promoted tokens.</param>
-internal sealed class DashboardAssembly(Func<int, string> tokenText, int known, long tokens, FeatureOptions options, int threads,
-    TokenEffects? effects, NearestFeatures nearest)
+internal sealed class DashboardAssembly(TokenTexts vocabulary, long tokens, FeatureOptions options, WeightReadings weights)
 {
     private const long BytesAtOnce = 64 << 20;
     private const int MostAtOnce = 256;
@@ -25,6 +30,7 @@ internal sealed class DashboardAssembly(Func<int, string> tokenText, int known, 
         var (n, d) = (dictionary.FeatureCount, dictionary.Width);
         var decoder = Decoder(dictionary);
         var normalized = NearestFeatures.Normalized(decoder, d);
+        var effects = weights.Effects;
         var heads = site.Kind == SiteKind.Z ? (written is null ? null : effects)
             : effects is not null && effects.Width == d ? effects
             : null;
@@ -33,10 +39,10 @@ internal sealed class DashboardAssembly(Func<int, string> tokenText, int known, 
         {
             cancel.ThrowIfCancellationRequested();
             var count = Math.Min(block, n - first);
-            var near = nearest.Of(normalized, d, first, count);
+            var near = weights.Nearest.Of(normalized, d, first, count);
             var logits = heads?.Of(written is null
                 ? decoder.AsMemory(first * d, count * d)
-                : written.Of(decoder.AsMemory(first * d, count * d)), known);
+                : written.Of(decoder.AsMemory(first * d, count * d)), vocabulary.Count);
             for (var i = 0; i < count; i++)
             {
                 var f = first + i;
@@ -73,11 +79,11 @@ internal sealed class DashboardAssembly(Func<int, string> tokenText, int known, 
     private TokenLogit[] Logits(List<(int Token, float Logit)>? entries) =>
         entries is null ? [] : [.. entries.Select(e => new TokenLogit(Text(e.Token), Rounded(e.Logit, 4)))];
 
-    private string Text(int token) => _texts.TryGetValue(token, out var text) ? text : _texts[token] = tokenText(token);
+    private string Text(int token) => _texts.TryGetValue(token, out var text) ? text : _texts[token] = vocabulary.Of(token);
 
     private float[] Decoder(SparseDictionary dictionary)
     {
-        var rows = dictionary.DecoderRows([.. Enumerable.Range(0, dictionary.FeatureCount)], threads);
+        var rows = dictionary.DecoderRows([.. Enumerable.Range(0, dictionary.FeatureCount)], weights.Threads);
         var result = new float[checked(dictionary.FeatureCount * dictionary.Width)];
         for (var f = 0; f < dictionary.FeatureCount; f++) rows.At(f).CopyTo(result.AsSpan(f * dictionary.Width));
         return result;

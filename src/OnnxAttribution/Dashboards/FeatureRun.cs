@@ -153,8 +153,8 @@ internal sealed class FeatureRun
         var context = _model.Context;
         using var effects = TokenEffects.Of(_model.Bundle, context, _sample.Vectors);
         using var nearest = new NearestFeatures(context);
-        var assembly = new DashboardAssembly(_model.TokenText, _model.Tokenizer.Count, _total.Tokens, _options, context.Threads,
-            effects, nearest);
+        var assembly = new DashboardAssembly(new(_model.TokenText, _model.Tokenizer.Count), _total.Tokens, _options,
+            new(effects, nearest, context.Threads));
         IEnumerable<FeatureDashboard> Rows()
         {
             for (var i = 0; i < _groups[number].Count; i++)

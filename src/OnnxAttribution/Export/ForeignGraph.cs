@@ -13,7 +13,7 @@ namespace OnnxAttribution.Export;
 ///    what few operators can say is said by these, spelled-out norms and activations become one operator, dead ends drop out.
 /// 3. Each site's tensor gets its intervention, and everything that read it reads the site.
 /// </summary>
-internal sealed class ForeignGraph
+internal sealed partial class ForeignGraph
 {
     // names of the foreign graph, so that they cannot collide with sites and new tensors
     internal const string Prefix = "m/";
@@ -111,38 +111,6 @@ internal sealed class ForeignGraph
                 $"{_map.Path}: '{other}' and '{site}' name one and the same tensor, '{Root(tensor).Name}'; name the tensor of each");
         }
         _sites[Root(tensor)] = site;
-    }
-
-    private int Vocabulary(Value logits)
-    {
-        var made = Mapped(logits);
-        if (made.Type != DataType.Float)
-        {
-            throw new BundleException($"{_file}: the logits '{logits.Name}' are {made.Type}; export the model in float32");
-        }
-        if (made.Shape is [{ Symbol: "batch" }, { Symbol: "position" }, { Size: { } vocabulary }]) return (int)vocabulary;
-        throw new BundleException($"{_file}: the logits '{logits.Name}' have shape {ShapeText(made.Shape)} where [batch, position, "
-            + "vocabulary] is expected: "
-            + (made.Shape is [{ Symbol: "batch" }, { Size: not null }] or [{ Symbol: "batch" }, { Size: 1 }, _]
-                ? OnePositionMend(logits)
-                : DynamicMend));
-    }
-
-    private const string DynamicMend = "export it with both axes of the tokens dynamic (dynamic_axes, or dynamic_shapes with dynamo)";
-
-    // where the last position was picked out of all logits, these are still there
-    private string OnePositionMend(Value logits)
-    {
-        var v = logits;
-        while (v.Producer is { Type: "Identity" or "Slice" or "Gather" or "Squeeze" or "Reshape" } op)
-        {
-            v = op.In[0]!;
-            if (Mapped(v).Shape is [{ Symbol: "batch" }, { Symbol: "position" }, { Size: not null }])
-            {
-                return $"they are of one position; write \"logits\": \"{v.Name}\" in {_map.Path}, the tensor that has all of them";
-            }
-        }
-        return "they are of one position; export the model with the logits of all positions (logits_to_keep=0, and no [:, -1])";
     }
 
     private void Make(Op op) => op.Sound(() => Remake(op));
@@ -245,16 +213,6 @@ internal sealed class ForeignGraph
             ? found[0]
             : throw new BundleException($"{_file} has the inputs {string.Join(", ", candidates.Select(i => i.Name).Take(8))}; "
                 + $"say in {_map.Path} which of them holds the token ids: \"tokens\": \"NAME\"");
-    }
-
-    private Value LogitsOutput()
-    {
-        var name = _map.Logits ?? "logits";
-        return _original.Outputs.FirstOrDefault(o => o.Name == name)
-            ?? (_map.Logits is not null && _original.Values.TryGetValue(name, out var v) ? v : null)
-            ?? throw new BundleException($"{_file} has no output '{name}'; its outputs are "
-                + $"{string.Join(", ", _original.Outputs.Select(o => o.Name).Take(8))}: "
-                + $"say in {_map.Path} which holds the logits: \"logits\": \"NAME\"");
     }
 
     private Value Tensor(string site, string tensor)

@@ -24,21 +24,11 @@ internal static class ImpliedProcessing
         var (centred, other) = (affected.Find(d => d.CenterWritingWeights is true), affected.Find(d => d.CenterWritingWeights is false));
         if (centred is not null && other is not null && !options.CenterWritingWeights)
         {
-            throw new BundleException($"the dictionary of {centred.HookName} was trained on a model with centred writing weights, "
-                + $"that of {other.HookName} on one without; export them into two bundles, "
-                + "or decide for one of the two")
-            {
-                Settings = [Setting.CenterWritingWeights, Setting.NotAsTrained]
-            };
+            throw Apart(centred, "with centred writing weights", other, "without", Setting.CenterWritingWeights);
         }
         if (Heads(all, true) is { } folded && Heads(all, false) is { } unfolded && !options.FoldValueBiases)
         {
-            throw new BundleException($"the dictionary of {folded.HookName} was trained on a model whose value biases were folded away, "
-                + $"that of {unfolded.HookName} on one whose were not; export them into two bundles, "
-                + "or decide for one of the two")
-            {
-                Settings = [Setting.FoldValueBiases, Setting.NotAsTrained]
-            };
+            throw Apart(folded, "whose value biases were folded away", unfolded, "whose were not", Setting.FoldValueBiases);
         }
         // TransformerLens folds LayerNorm first, unless it is told not to: its bias becomes one of the values
         var (whole, alone) = normIsRms
@@ -46,12 +36,7 @@ internal static class ImpliedProcessing
             : (Heads(all, true, d => d.FoldLayerNorm is not false), Heads(all, true, d => d.FoldLayerNorm is false));
         if (whole is not null && alone is not null && !options.FoldLayerNorm)
         {
-            throw new BundleException($"the dictionary of {whole.HookName} was trained on a model whose LayerNorm was folded before its "
-                + $"value biases, that of {alone.HookName} on one whose was not; export them into two bundles, "
-                + "or decide for one of the two")
-            {
-                Settings = [Setting.FoldLayernorm, Setting.NotAsTrained]
-            };
+            throw Apart(whole, "whose LayerNorm was folded before its value biases", alone, "whose was not", Setting.FoldLayernorm);
         }
         return options with
         {
@@ -61,6 +46,13 @@ internal static class ImpliedProcessing
             CenterUnembed = options.CenterUnembed || all.Exists(d => d.CenterUnembed is true),
         };
     }
+
+    private static BundleException Apart(DictionaryConfig one, string how, DictionaryConfig other, string otherwise, Setting setting) =>
+        new($"the dictionary of {one.HookName} was trained on a model {how}, that of {other.HookName} on one {otherwise}; "
+            + "export them into two bundles, or decide for one of the two")
+        {
+            Settings = [setting, Setting.NotAsTrained]
+        };
 
     // only attn.hook_z sees the values
     private static DictionaryConfig? Heads(List<DictionaryConfig> all, bool fold, Predicate<DictionaryConfig>? which = null) =>

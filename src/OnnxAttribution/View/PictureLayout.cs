@@ -19,9 +19,14 @@ internal sealed class PictureLayout
     private const double WantedShape = 1.65, PriceOfLine = 0.12;
     private const int Sweeps = 6;
 
-    private PictureLayout(IReadOnlyList<PictureRow> rows, IReadOnlyList<PictureColumn> columns, double[] x, double[] y, double width,
-        double height) =>
-        (Rows, Columns, X, Y, Width, Height) = (rows, columns, x, y, width, height);
+    private readonly double[] _x, _y;
+
+    private PictureLayout(RunPicture picture, PictureCells cells, int[] perLine)
+    {
+        (Columns, Width) = PlaceColumns(cells, perLine);
+        (Rows, Height) = PlaceRows(picture, cells, perLine);
+        (_x, _y) = (new double[picture.Nodes.Count], new double[picture.Nodes.Count]);
+    }
 
     /// <summary>From the bottom up; the last is the metric's.</summary>
     public IReadOnlyList<PictureRow> Rows { get; }
@@ -30,8 +35,8 @@ internal sealed class PictureLayout
     public IReadOnlyList<PictureColumn> Columns { get; }
 
     /// <summary>Centres of the nodes' boxes, as <see cref="RunPicture.Nodes"/> has them.</summary>
-    public IReadOnlyList<double> X { get; }
-    public IReadOnlyList<double> Y { get; }
+    public IReadOnlyList<double> X => _x;
+    public IReadOnlyList<double> Y => _y;
 
     public double Width { get; }
     public double Height { get; }
@@ -42,45 +47,45 @@ internal sealed class PictureLayout
         var most = Enumerable.Range(0, cells.Columns).Max(c => MostIn(cells, c));
         var perLine = Enumerable.Range(1, Math.Max(1, most)).Select(lines => (Lines: lines, PerLine: PerLine(cells, lines)))
             .MinBy(k => Math.Abs(Math.Log(Shape(cells, k.PerLine) / WantedShape)) + (PriceOfLine * k.Lines)).PerLine;
-        var (columns, width) = PlaceColumns(cells, perLine);
-        var (rows, height) = PlaceRows(picture, cells, perLine);
-        var (x, y) = (new double[picture.Nodes.Count], new double[picture.Nodes.Count]);
-        void Place(int row, int column)
+        var layout = new PictureLayout(picture, cells, perLine);
+        for (var r = 0; r < layout.Rows.Count; r++)
         {
-            var nodes = cells.At(row, column);
-            // filled from the left, a pile at a time, so that x follows the order
-            var lines = Lines(nodes.Count, perLine[column]);
-            var piles = lines == 0 ? 0 : (nodes.Count + lines - 1) / lines;
-            for (var i = 0; i < nodes.Count; i++)
-            {
-                x[nodes[i]] = columns[column].Centre + (((i / lines) - ((piles - 1) / 2.0)) * (BoxWidth + GapX));
-                y[nodes[i]] = rows[row].Bottom - (BoxHeight / 2) - (i % lines * (BoxHeight + GapY));
-            }
+            for (var c = 0; c < layout.Columns.Count; c++) layout.Place(cells, r, c, perLine[c]);
         }
-        void PlaceAll()
+        layout.Untangle(picture, cells, perLine);
+        return layout;
+    }
+
+    // filled from the left, a pile at a time, so that x follows the order
+    private void Place(PictureCells cells, int row, int column, int perLine)
+    {
+        var nodes = cells.At(row, column);
+        var lines = Lines(nodes.Count, perLine);
+        var piles = lines == 0 ? 0 : (nodes.Count + lines - 1) / lines;
+        for (var i = 0; i < nodes.Count; i++)
         {
-            for (var r = 0; r < rows.Count; r++)
-            {
-                for (var c = 0; c < columns.Count; c++) Place(r, c);
-            }
+            _x[nodes[i]] = Columns[column].Centre + (((i / lines) - ((piles - 1) / 2.0)) * (BoxWidth + GapX));
+            _y[nodes[i]] = Rows[row].Bottom - (BoxHeight / 2) - (i % lines * (BoxHeight + GapY));
         }
-        PlaceAll();
+    }
+
+    private void Untangle(RunPicture picture, PictureCells cells, int[] perLine)
+    {
         var (ups, downs) = Joined(picture);
         for (var sweep = 0; sweep < Sweeps; sweep++)
         {
             var joined = sweep % 2 == 0 ? ups : downs;
-            for (var i = 0; i < rows.Count; i++)
+            for (var i = 0; i < Rows.Count; i++)
             {
-                var row = sweep % 2 == 0 ? i : rows.Count - 1 - i;
-                for (var c = 0; c < columns.Count; c++)
+                var row = sweep % 2 == 0 ? i : Rows.Count - 1 - i;
+                for (var c = 0; c < Columns.Count; c++)
                 {
                     // stable, so that equal runs give equal drawings
-                    cells.Set(row, c, [.. cells.At(row, c).OrderBy(n => Barycentre(joined[n], x, x[n]))]);
-                    Place(row, c);
+                    cells.Set(row, c, [.. cells.At(row, c).OrderBy(n => Barycentre(joined[n], _x, _x[n]))]);
+                    Place(cells, row, c, perLine[c]);
                 }
             }
         }
-        return new PictureLayout(rows, columns, x, y, width, height);
     }
 
     private static double Barycentre(List<(int Node, double Weight)> joined, double[] x, double own)

@@ -1,6 +1,7 @@
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Bench;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 using OnnxAttribution.Tests.Attribution.Invariants;
 
@@ -85,23 +86,30 @@ public sealed class SlowAblationTests(Random2Bundle bundle) : IClassFixture<Rand
                     var change = slow.FeaturesAfter(node.Site, node.Feature, at, options.Coefficient, down);
                     var width = change.Length / tokens.Length;
                     if (options.Measure == AblationMeasure.Last) Array.Clear(change, 0, change.Length - width);
-                    var largest = graph.Nodes.Where(n => n.Site == down).Max(n => n.Activation);
-                    var found = graph.Edges.Where(e => e.Up == i && e.Down != CausalEdge.Metric && graph.Nodes[e.Down].Site == down)
-                        .ToList();
-                    foreach (var e in found)
-                    {
-                        var n = graph.Nodes[e.Down];
-                        ref var expected = ref change[(n.Position * width) + n.Feature];
-                        Near(expected, e.Effect, largest, $"edge {node} -> {n}");
-                        expected = 0;
-                    }
-                    Assert.All(change, rest => Near(0, rest, largest, $"no edge from {node} to {down}"));
-                    seen += found.Count;
+                    seen += CompareEdges(graph, i, down, change, width);
                 }
             }
         }
         Assert.Equal(graph.Edges.Count(e => e.Down != CausalEdge.Metric), seen);
         Assert.True(seen > 0);
+    }
+
+    /// <param name="change">[T, width]: what ablating the node really changes downstream; emptied here.</param>
+    /// <returns>How many edges there are.</returns>
+    private static int CompareEdges(AblationGraph graph, int up, Site down, float[] change, int width)
+    {
+        var node = graph.Nodes[up];
+        var largest = graph.Nodes.Where(n => n.Site == down).Max(n => n.Activation);
+        var found = graph.Edges.Where(e => e.Up == up && e.Down != CausalEdge.Metric && graph.Nodes[e.Down].Site == down).ToList();
+        foreach (var e in found)
+        {
+            var n = graph.Nodes[e.Down];
+            ref var expected = ref change[(n.Position * width) + n.Feature];
+            Near(expected, e.Effect, largest, $"edge {node} -> {n}");
+            expected = 0;
+        }
+        Assert.All(change, rest => Near(0, rest, largest, $"no edge from {node} to {down}"));
+        return found.Count;
     }
 
     private static bool IsAblated(CausalNode node, int positions, AblationOptions options) =>

@@ -104,7 +104,7 @@ internal sealed class EdgeProbe
         {
             var zBar = DoubleTensor.Zeros(1, _length, D);
             _cotangents[n].CopyTo(zBar.Data, _rowPositions[n] * D);
-            var xBar = CentralDifferences.Vjp(primal, at, parent, segment.Output.Name, zBar);
+            var xBar = CentralDifferences.Vjp(primal, at, (parent, segment.Output.Name), zBar);
             for (var u = 0; u < up.Count; u++) edges.Data[n * up.Count + u] = Dot(xBar.Data.AsSpan(up.Positions[u] * D, D), up.Tangents[u]);
         }
         return edges;

@@ -28,7 +28,7 @@ public class EstimatorRulesTests
         {
             for (var b = 0; b < Batch; b++)
             {
-                var expected = CentralDifferences.Vjp(held, point, input, OperatorCase.Output, zBars[b]);
+                var expected = CentralDifferences.Vjp(held, point, (input, OperatorCase.Output), zBars[b]);
                 DirectionBatch.AssertClose(expected, Row(inDouble, input + ".bar", b, at[input]), Float32Constants);
                 DirectionBatch.AssertClose(expected, Row(inFloat, input + ".bar", b, at[input]), Float32Agreement);
             }

@@ -31,7 +31,7 @@ internal sealed record OperatorCase(string Name, GraphProto Graph, IReadOnlyList
 
     /// <summary>x̄ for one differentiable input by central differences.</summary>
     public DoubleTensor Vjp(IReadOnlyDictionary<string, DoubleTensor> at, string input, DoubleTensor zBar) =>
-        CentralDifferences.Vjp(Graph, at, input, Output, zBar);
+        CentralDifferences.Vjp(Graph, at, (input, Output), zBar);
 
     /// <summary>ż by central differences.</summary>
     public DoubleTensor Jvp(IReadOnlyDictionary<string, DoubleTensor> at, IReadOnlyDictionary<string, DoubleTensor> xDot) =>

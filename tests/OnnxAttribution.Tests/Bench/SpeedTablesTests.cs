@@ -33,27 +33,7 @@ public sealed class SpeedTablesTests : IDisposable
     {
         RecordFile.Write(_directory.Path, RecordSamples.Graph());
         RecordFile.Write(_directory.Path, RecordSamples.Ablation());
-        const string machine = "acme-one-2-cores";
-        var page = $"""
-            before
-            <!-- speed: graph {machine}/graph-gpt2.json -->
-            | typed | by hand |
-            <!-- /speed -->
-            between
-            <!-- speed: stages {machine}/graph-gpt2.json -->
-            <!-- /speed -->
-            <!-- speed: peers {machine}/graph-gpt2.json -->
-            <!-- /speed -->
-            <!-- speed: ablation {machine}/ablation-gpt2.json -->
-            <!-- /speed -->
-            <!-- speed: shapes {machine}/graph-gpt2.json {machine}/graph-gpt2.json -->
-            <!-- /speed -->
-            <!-- speed: setting {machine}/graph-gpt2.json -->
-            <!-- /speed -->
-            after
-
-            """.ReplaceLineEndings("\n");
-        File.WriteAllText(_directory["page.md"], page);
+        File.WriteAllText(_directory["page.md"], Marked("acme-one-2-cores"));
         MarkedTables.Fill(_directory["page.md"], _directory.Path);
         var filled = File.ReadAllText(_directory["page.md"]);
         string[] lines =
@@ -73,6 +53,26 @@ public sealed class SpeedTablesTests : IDisposable
         Assert.All(filled.Split('\n'), l => Assert.InRange(l.Length, 0, 140));
         Assert.Equal(filled, MarkedTables.Filled(filled, _directory.Path));
     }
+
+    private static string Marked(string machine) => $"""
+        before
+        <!-- speed: graph {machine}/graph-gpt2.json -->
+        | typed | by hand |
+        <!-- /speed -->
+        between
+        <!-- speed: stages {machine}/graph-gpt2.json -->
+        <!-- /speed -->
+        <!-- speed: peers {machine}/graph-gpt2.json -->
+        <!-- /speed -->
+        <!-- speed: ablation {machine}/ablation-gpt2.json -->
+        <!-- /speed -->
+        <!-- speed: shapes {machine}/graph-gpt2.json {machine}/graph-gpt2.json -->
+        <!-- /speed -->
+        <!-- speed: setting {machine}/graph-gpt2.json -->
+        <!-- /speed -->
+        after
+
+        """.ReplaceLineEndings("\n");
 
     [Fact]
     public void A_page_says_what_is_not_measured_yet()

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Xml.Linq;
 using OnnxAttribution.Files;
-using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Cli;
 
@@ -127,51 +126,11 @@ public sealed class TerminalSafetyTests : IClassFixture<TerminalSafetyTests.Host
 
         public HostileBundle()
         {
-            var checkpoint = RandomModels.Rewrite("llama2", _directory["model\u001b[1m\u202e"]);
-            foreach (var dictionary in Directory.GetFiles(System.IO.Path.Combine(RandomModels.Checkpoint("llama2"), "dictionaries"), "*",
-                SearchOption.AllDirectories))
+            string[] vocabulary = ["<unk>", "<s>", "\u2581", "t", "h", "e", "c", "a", "th", .. Tokens];
+            var checkpoint = new SentencePieceCheckpoint(vocabulary, ["t h"], ["<unk>", "<s>", .. Tokens])
             {
-                var copy = System.IO.Path.Combine(checkpoint,
-                    System.IO.Path.GetRelativePath(RandomModels.Checkpoint("llama2"), dictionary));
-                Directory.CreateDirectory(System.IO.Path.GetDirectoryName(copy)!);
-                File.Copy(dictionary, copy);
-            }
-            foreach (var name in (string[])["vocab.json", "merges.txt"]) File.Delete(System.IO.Path.Combine(checkpoint, name));
-            var vocab = new JsonObject();
-            foreach (var token in (string[])["<unk>", "<s>", "\u2581", "t", "h", "e", "c", "a", "th", .. Tokens])
-            {
-                vocab[token] = vocab.Count;
-            }
-            JsonObject Added(string content) =>
-                new()
-                {
-                    ["id"] = (int)vocab[content]!,
-                    ["content"] = content,
-                    ["single_word"] = false,
-                    ["lstrip"] = false,
-                    ["rstrip"] = false,
-                    ["normalized"] = false,
-                    ["special"] = false
-                };
-            var json = new JsonObject
-            {
-                ["added_tokens"] = new JsonArray([Added("<unk>"), Added("<s>"), .. Tokens.Select(Added)]),
-                ["normalizer"] =
-                    JsonNode.Parse(
-                        """{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"\u2581"},"""
-                        + """{"type":"Replace","pattern":{"String":" "},"content":"\u2581"}]}"""),
-                ["model"] = new JsonObject
-                {
-                    ["type"] = "BPE",
-                    ["unk_token"] = "<unk>",
-                    ["fuse_unk"] = true,
-                    ["byte_fallback"] = false,
-                    ["vocab"] = vocab,
-                    ["merges"] = new JsonArray("t h")
-                },
-            };
-            File.WriteAllText(System.IO.Path.Combine(checkpoint, "tokenizer.json"), json.ToJsonString());
-            File.WriteAllText(System.IO.Path.Combine(checkpoint, "tokenizer_config.json"), """{"bos_token":"<s>","eos_token":"<s>"}""");
+                Configuration = """{"bos_token":"<s>","eos_token":"<s>"}"""
+            }.Write(_directory["model\u001b[1m\u202e"]);
             var exported = Seen("export", "--checkpoint", checkpoint, "--out", Path);
             Assert.True(exported.Code == 0, exported.Error);
         }

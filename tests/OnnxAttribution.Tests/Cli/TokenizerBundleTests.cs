@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Store;
-using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Cli;
 
@@ -13,53 +12,16 @@ public sealed class TokenizerBundleTests : IDisposable
 
     private string Bundle(string? configuration = null)
     {
-        var checkpoint = RandomModels.Rewrite("llama2", _directory["checkpoint"]);
-        foreach (var dictionary in Directory.GetFiles(Path.Combine(RandomModels.Checkpoint("llama2"), "dictionaries"), "*",
-            SearchOption.AllDirectories))
-        {
-            var copy = Path.Combine(checkpoint, Path.GetRelativePath(RandomModels.Checkpoint("llama2"), dictionary));
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(dictionary, copy);
-        }
-        foreach (var name in (string[])["vocab.json", "merges.txt"]) File.Delete(Path.Combine(checkpoint, name));
         string[][] merges = [["\u2581", "t"], ["h", "e"], ["\u2581t", "he"], ["\u2581", "M"], ["r", "y"], ["\u2581M", "a"],
             ["\u2581Ma", "ry"], ["a", "t"], ["\u2581", "c"], ["\u2581c", "at"]];
-        var vocab = new JsonObject();
-        foreach (var token in (string[])["<unk>", "<s>", "</s>", "<0x0A>", "<0xE2>", "<0x98>", "<0x83>", "\u2581", "t", "h", "e", "M", "a",
-            "r", "y", "c", .. merges.Select(m => m[0] + m[1])])
+        string[] vocabulary = ["<unk>", "<s>", "</s>", "<0x0A>", "<0xE2>", "<0x98>", "<0x83>", "\u2581", "t", "h", "e", "M", "a",
+            "r", "y", "c", .. merges.Select(m => m[0] + m[1])];
+        var checkpoint = new SentencePieceCheckpoint(vocabulary, merges.Select(m => $"{m[0]} {m[1]}"), ["<unk>", "<s>", "</s>"])
         {
-            vocab[token] = vocab.Count;
-        }
-        JsonObject Special(int id, string content) =>
-            new()
-            {
-                ["id"] = id,
-                ["content"] = content,
-                ["single_word"] = false,
-                ["lstrip"] = false,
-                ["rstrip"] = false,
-                ["normalized"] = false,
-                ["special"] = true
-            };
-        var json = new JsonObject
-        {
-            ["added_tokens"] = new JsonArray(Special(0, "<unk>"), Special(1, "<s>"), Special(2, "</s>")),
-            ["normalizer"] =
-                JsonNode.Parse(
-                    """{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"\u2581"},"""
-                    + """{"type":"Replace","pattern":{"String":" "},"content":"\u2581"}]}"""),
-            ["model"] = new JsonObject
-            {
-                ["type"] = "BPE",
-                ["unk_token"] = "<unk>",
-                ["fuse_unk"] = true,
-                ["byte_fallback"] = true,
-                ["vocab"] = vocab,
-                ["merges"] = new JsonArray([.. merges.Select(m => (JsonNode)$"{m[0]} {m[1]}")])
-            },
-        };
-        File.WriteAllText(Path.Combine(checkpoint, "tokenizer.json"), json.ToJsonString());
-        File.WriteAllText(Path.Combine(checkpoint, "tokenizer_config.json"), configuration ?? """{"bos_token":"<s>","eos_token":"</s>"}""");
+            ByteFallback = true,
+            Special = true,
+            Configuration = configuration ?? """{"bos_token":"<s>","eos_token":"</s>"}"""
+        }.Write(_directory["checkpoint"]);
         Verb.Run("export", "--no-check", "--checkpoint", checkpoint, "--out", _directory["bundle"]).Done();
         return _directory["bundle"];
     }

@@ -103,7 +103,7 @@ public sealed class SiteStatisticsTests(Random2Bundle model) : IClassFixture<Ran
         using var opened = LoadedModel.Open(model.Path, null, new RunContext(threads: 1));
         using var nearest = new NearestFeatures(opened.Context);
         var site = opened.Selected[0];
-        return new DashboardAssembly(t => $"{t}", 100, 60, options, 1, null, nearest)
+        return new DashboardAssembly(new(t => $"{t}", 100), 60, options, new(null, nearest, 1))
             .Of(site, opened.DictionaryOf(site)!, statistics, null, CancellationToken.None)
             .First().Contexts;
     }

@@ -6,7 +6,7 @@ public sealed partial class FetchGpt2Tests
     [Fact]
     public void A_gated_repository_asks_for_a_token_and_the_token_goes_to_the_hub_alone()
     {
-        using var hub = Hub(token: Token, certificate: new HubCertificate(_directory["hub.pem"]));
+        using var hub = Hub(hub: new() { Token = Token, Certificate = new HubCertificate(_directory["hub.pem"]) });
         Fetch(hub).Failed(1, "401", Gpt2, "HF_TOKEN").Dispose();
         using var script = FetchScript.Start(hub, Token, "--out", Out, "--retry-delay", "0");
         script.Done();

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.RegularExpressions;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Store;
@@ -26,7 +25,7 @@ public sealed partial class FetchGpt2Tests : IDisposable
     [Fact]
     public void What_was_fetched_is_exported_by_the_command_that_is_printed_and_graphed()
     {
-        using var hub = Hub(pageSize: 2);
+        using var hub = Hub(hub: new() { PageSize = 2 });
         AddResJb(hub, "blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre", "blocks.2.hook_resid_pre");
         using var script = Fetch(hub, "--dictionaries", "res-jb", "--sites", "resid_pre", "--layers", "0-1").Done();
         Assert.Equal([.. s_model, .. Dictionary("res-jb/blocks.0.hook_resid_pre"), .. Dictionary("res-jb/blocks.1.hook_resid_pre")],
@@ -144,7 +143,7 @@ public sealed partial class FetchGpt2Tests : IDisposable
     [Fact]
     public void A_mirror_without_a_list_of_files_is_fetched_by_the_published_names_and_still_checked()
     {
-        using var hub = Hub(hasNoTree: true);
+        using var hub = Hub(hub: new() { HasNoTree = true });
         using var script = Fetch(hub);
         Assert.Equal(0, script.Wait());
         Assert.Contains("has no list of the files", Assert.Single(script.Error.TrimEnd().Split('\n')));
@@ -256,57 +255,5 @@ public sealed partial class FetchGpt2Tests : IDisposable
         using var hub = Hub();
         FetchScript.Run(hub, options.Split(' ')).Failed(2, words).Dispose();
         Assert.Equal(0, hub.BytesSent);
-    }
-
-    private FetchScript Fetch(HubServer hub, params string[] options) =>
-        FetchScript.Run(hub, ["--out", Out, "--retry-delay", "0", .. options]);
-
-    /// <summary>The hub with GPT-2: the small random model of the goldens under GPT-2's name.</summary>
-    /// <param name="how">How its weights are served.</param>
-    private static HubServer Hub(Func<HubFile, HubFile>? how = null, Func<HubFile, HubFile>? config = null, int pageSize = 1000,
-        bool hasNoTree = false, string? token = null, HubCertificate? certificate = null)
-    {
-        var hub = new HubServer { PageSize = pageSize, HasNoTree = hasNoTree, Token = token, Certificate = certificate };
-        foreach (var name in s_model.Where(n => n != "tokenizer.json"))
-        {
-            hub.Add(Gpt2, name, File.ReadAllBytes(Path.Combine(Random2.Checkpoint, name)), name switch
-            {
-                "model.safetensors" => how,
-                "config.json" => config,
-                _ => null
-            });
-        }
-        hub.Add(Gpt2, "tokenizer.json", PublishedTokenizer.OfGpt2());
-        // present on the hub and not needed
-        hub.Add(Gpt2, "onnx/a \"quoted\", {name}.bin", Encoding.UTF8.GetBytes("nobody asks for this"));
-        return hub;
-    }
-
-    private void AddResJb(HubServer hub, params string[] sites)
-    {
-        foreach (var site in sites) AddDictionary(hub, ResJb, site, site);
-    }
-
-    private void AddDictionary(HubServer hub, string repository, string folder, string site)
-    {
-        var made = _directory[$"made/{site}"];
-        DictionaryFiles.Random(site, width: 16, features: 12, seed: 1).Write(made);
-        foreach (var file in Directory.GetFiles(made)) hub.Add(repository, $"{folder}/{Path.GetFileName(file)}", File.ReadAllBytes(file));
-        hub.Add(repository, $"{folder}/sparsity.safetensors", [1, 2, 3]);
-    }
-
-    private static IEnumerable<string> Dictionary(string folder) =>
-        ((string[])["cfg.json", "sae_weights.safetensors", "sparsity.safetensors"]).Select(f => $"dictionaries/{folder}/{f}");
-
-    private List<string> Fetched() => BundleWriterTests.FilesOf(Out);
-
-    private void AssertWhole(HubServer hub)
-    {
-        Assert.DoesNotContain(Fetched(), f => f.EndsWith(".part", StringComparison.Ordinal));
-        foreach (var name in s_model.Where(n => n != "tokenizer.json"))
-        {
-            Assert.Equal(File.ReadAllBytes(Path.Combine(Random2.Checkpoint, name)), File.ReadAllBytes(Path.Combine(Out, name)));
-        }
-        Assert.DoesNotContain(hub.Requests, r => r.File?.Path.StartsWith("onnx/", StringComparison.Ordinal) ?? false);
     }
 }

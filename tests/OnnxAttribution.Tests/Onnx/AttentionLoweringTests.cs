@@ -119,7 +119,7 @@ public sealed class AttentionLoweringTests
         var values = new Dictionary<string, DoubleTensor> { ["x"] = Random(1, shape) };
         DoubleTensor At(DoubleTensor table) =>
             looksUp ? DoubleTensor.Tabulate([Batch, Positions, half], i => table.At((int)places[(i[0] * Positions) + i[1]], i[2])) : table;
-        var defined = AttentionReference.Rotary(values["x"], At(cos), At(sin), flat ? 2 : null, 2 * half, interleaved);
+        var defined = AttentionReference.Rotary(values["x"], (At(cos), At(sin)), flat ? 2 : null, 2 * half, interleaved);
         DirectionBatch.AssertClose(defined, DoubleInterpreter.Run(new OnnxGraph([x], [made]).ToProto().Graph, values)["made"],
             Float32Constants);
         DirectionBatch.AssertClose(Float32Run.Run(new OnnxGraph([x], [itself]).ToProto(), values)["itself"],
@@ -153,7 +153,7 @@ public sealed class AttentionLoweringTests
 
     private static DoubleTensor Defined(string name, IReadOnlyDictionary<string, DoubleTensor> at) =>
         AttentionReference.Attention(at["q"], at["k"], at["v"], Mask(s_cases[name].Mask),
-            s_cases[name].Mask.StartsWith("bool", StringComparison.Ordinal), s_cases[name].Options);
+            s_cases[name].Options with { MaskIsBool = s_cases[name].Mask.StartsWith("bool", StringComparison.Ordinal) });
 
     private static DoubleTensor Differences(string name, Dictionary<string, DoubleTensor> values, string input, DoubleTensor zBar)
     {

@@ -5,12 +5,12 @@ internal static class AttentionReference
 {
     /// <summary>What the attributes say; null: what the operator takes where they are left out.</summary>
     /// <param name="Heads">Of queries and of keys; null where the tensors have an axis for them.</param>
-    internal sealed record Options((int Queries, int Keys)? Heads = null, double? Scale = null, double Softcap = 0, bool Causal = false);
+    internal sealed record Options((int Queries, int Keys)? Heads = null, double? Scale = null, double Softcap = 0, bool Causal = false,
+        bool MaskIsBool = false);
 
     /// <param name="mask">Broadcast to [B, H, T, S]: added to the scores,
-    /// or with <paramref name="maskIsBool"/> 1 where a key is seen.</param>
-    public static DoubleTensor Attention(DoubleTensor q, DoubleTensor k, DoubleTensor v, DoubleTensor? mask, bool maskIsBool,
-        Options options)
+    /// or with <see cref="Options.MaskIsBool"/> 1 where a key is seen.</param>
+    public static DoubleTensor Attention(DoubleTensor q, DoubleTensor k, DoubleTensor v, DoubleTensor? mask, Options options)
     {
         var (qh, kh, vh) = (ByHead(q, options.Heads?.Queries), ByHead(k, options.Heads?.Keys), ByHead(v, options.Heads?.Keys));
         int heads = qh.Shape[1], positions = qh.Shape[2], keys = kh.Shape[2], width = qh.Shape[3], group = heads / kh.Shape[1];
@@ -37,13 +37,16 @@ internal static class AttentionReference
             var dot = Enumerable.Range(0, width).Sum(i => qh.At(b, h, t, i) * kh.At(b, h / group, s, i)) * scale;
             if (options.Softcap > 0) dot = options.Softcap * Math.Tanh(dot / options.Softcap);
             var entry = mask?.At(b, h, t, s);
-            return (options.Causal && s > t) || (maskIsBool && entry == 0) ? double.NegativeInfinity : dot + (maskIsBool ? 0 : entry ?? 0);
+            return (options.Causal && s > t) || (options.MaskIsBool && entry == 0)
+                ? double.NegativeInfinity
+                : dot + (options.MaskIsBool ? 0 : entry ?? 0);
         }
     }
 
-    /// <summary>Pairs of a head's first entries turned; <paramref name="cos"/> and <paramref name="sin"/> are [B, T, turned / 2].</summary>
-    public static DoubleTensor Rotary(DoubleTensor x, DoubleTensor cos, DoubleTensor sin, int? heads, int turned, bool interleaved)
+    /// <summary>Pairs of a head's first entries turned; cosines and sines are [B, T, turned / 2].</summary>
+    public static DoubleTensor Rotary(DoubleTensor x, (DoubleTensor Cos, DoubleTensor Sin) angles, int? heads, int turned, bool interleaved)
     {
+        var (cos, sin) = angles;
         var xh = ByHead(x, heads);
         var z = DoubleTensor.Tabulate(xh.Shape, at =>
         {

@@ -13,8 +13,10 @@ internal static class CentralDifferences
 
     /// <summary>x̄ = Jᵀ z̄ for one input: entry i is ∂⟨z̄, z⟩/∂xᵢ, of the shape of that input.</summary>
     public static DoubleTensor Vjp(
-        GraphProto graph, IReadOnlyDictionary<string, DoubleTensor> at, string input, string output, DoubleTensor zBar, double step = Step)
+        GraphProto graph, IReadOnlyDictionary<string, DoubleTensor> at, (string Input, string Output) of, DoubleTensor zBar,
+        double step = Step)
     {
+        var (input, output) = of;
         var x = at[input];
         var moved = new DoubleTensor(x.Shape, [.. x.Data]);
         var point = new Dictionary<string, DoubleTensor>(at) { [input] = moved };
@@ -33,8 +35,7 @@ internal static class CentralDifferences
 
     /// <summary>ż = J ẋ, of the shape of the output, along tangents of any inputs; an input without one stands still.</summary>
     public static DoubleTensor Jvp(
-        GraphProto graph, IReadOnlyDictionary<string, DoubleTensor> at, IReadOnlyDictionary<string, DoubleTensor> xDot, string output,
-        double step = Step)
+        GraphProto graph, IReadOnlyDictionary<string, DoubleTensor> at, IReadOnlyDictionary<string, DoubleTensor> xDot, string output)
     {
         DoubleTensor At(double h)
         {
@@ -45,9 +46,9 @@ internal static class CentralDifferences
             }
             return DoubleInterpreter.Run(graph, point)[output];
         }
-        var (far, near, backNear, backFar) = (At(2 * step), At(step), At(-step), At(-2 * step));
+        var (far, near, backNear, backFar) = (At(2 * Step), At(Step), At(-Step), At(-2 * Step));
         return new DoubleTensor(near.Shape,
-            [.. near.Data.Select((z, i) => (8 * (z - backNear.Data[i]) - (far.Data[i] - backFar.Data[i])) / (12 * step))]);
+            [.. near.Data.Select((z, i) => (8 * (z - backNear.Data[i]) - (far.Data[i] - backFar.Data[i])) / (12 * Step))]);
     }
 
     private static double Slope(Func<double, double> f, double h) => (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h);

@@ -9,7 +9,7 @@ public class CentralDifferencesTests
     {
         var graph = new GraphSketch().Input("x", 3).Node("z = Exp(x)").ToGraph();
         var at = new Dictionary<string, DoubleTensor> { ["x"] = DoubleTensor.Vector(-1, 0.5, 2) };
-        var xBar = CentralDifferences.Vjp(graph, at, "x", "z", DoubleTensor.Vector(1, -2, 3));
+        var xBar = CentralDifferences.Vjp(graph, at, ("x", "z"), DoubleTensor.Vector(1, -2, 3));
         Assert.Equal(Math.Exp(-1), xBar.Data[0], tolerance: 1e-10);
         Assert.Equal(-2 * Math.Exp(0.5), xBar.Data[1], tolerance: 1e-10);
         Assert.Equal(3 * Math.Exp(2), xBar.Data[2], tolerance: 1e-10);
@@ -29,7 +29,7 @@ public class CentralDifferencesTests
             foreach (var input in f.Differentiable)
             {
                 var xBar = f.Vjp(at, input, zBar);
-                var half = CentralDifferences.Vjp(f.Graph, at, input, OperatorCase.Output, zBar, CentralDifferences.Step / 2);
+                var half = CentralDifferences.Vjp(f.Graph, at, (input, OperatorCase.Output), zBar, CentralDifferences.Step / 2);
                 var largest = Math.Max(1, xBar.Data.Max(Math.Abs));
                 Assert.All(xBar.Data.Zip(half.Data), pair => Assert.Equal(pair.First, pair.Second, tolerance: 1e-9 * largest));
                 Assert.Contains(xBar.Data, entry => Math.Abs(entry) > 1e-6); // the input moves the output

@@ -4,7 +4,9 @@ namespace OnnxAttribution.Tests.Reference;
 
 internal static partial class DoubleInterpreter
 {
-    private static Dictionary<string, Operator> Elementwise() => new()
+    private static Dictionary<string, Operator> Elementwise() => new(OfOne().Concat(OfSeveral()));
+
+    private static Dictionary<string, Operator> OfOne() => new()
     {
         ["Neg"] = Unary(x => -x),
         ["Abs"] = Unary(Math.Abs),
@@ -30,6 +32,10 @@ internal static partial class DoubleInterpreter
         ["Gelu"] = c => [c[0].Map(c.Text("approximate", "none") == "tanh" ? GeluTanh : Gelu)],
         ["Cast"] = c => [c[0].Map(Rounding((DataType)c.Int("to", 0)))],
         ["Clip"] = c => [c[0].Map(Clip(c.Optional(1)?.Value ?? double.NegativeInfinity, c.Optional(2)?.Value ?? double.PositiveInfinity))],
+    };
+
+    private static Dictionary<string, Operator> OfSeveral() => new()
+    {
         ["Add"] = Binary((x, y) => x + y),
         ["Sub"] = Binary((x, y) => x - y),
         ["Mul"] = Binary((x, y) => x * y),

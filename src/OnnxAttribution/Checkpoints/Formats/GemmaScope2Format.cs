@@ -30,26 +30,11 @@ internal static class GemmaScope2Format
         {
             throw json.Refuse(In, "of Gemma Scope 2's only those of the residual stream are, model.layers.N.output");
         }
-        var (width, features) = state.Matrix("w_enc");
+        var (_, features) = state.Matrix("w_enc");
         if ((json.Integer("width", 1, 1 << 24) ?? features) != features)
         {
             throw json.Refuse("width", $"the weights have {features}; check that config and weights belong together");
         }
-        ConvertedTensor[] tensors =
-        [
-            ConvertedTensor.Matrix("W_enc", state["w_enc"].Require(width, features)),
-            ConvertedTensor.Vector("b_enc", state.Vector("b_enc", features)), ConvertedTensor.Matrix("W_dec",
-                state["w_dec"].Require(features, width)), ConvertedTensor.Vector("b_dec", state.Vector("b_dec", width)),
-            ConvertedTensor.Vector("threshold", state.Vector("threshold", features)),
-        ];
-        state.RequireAllRead("JumpReLU");
-        var model = json.String("model_name")?.Split('/')[^1];
-        var config = new ConvertedConfig(DictionaryArchitecture.JumpRelu, width, features, site)
-        {
-            Model = model,
-            PrependBos = true,
-            SubtractsBias = false,
-        }.ToJson();
-        return new DictionaryConversion(state.Path, Name, file, config, tensors);
+        return GemmaScopeFormat.Convert(state, Name, file, site, json.String("model_name")?.Split('/')[^1]);
     }
 }

@@ -33,16 +33,26 @@ internal static partial class GemmaScopeFormat
             "att" => "attn.hook_z",
             _ => throw new CheckpointException(state.Path, "is a transcoder; only dictionaries that rebuild their input are read."),
         };
-        // the first releases wrote w_enc
-        string At(string name) => state.Has(name) ? name : name.Replace("W_", "w_", StringComparison.Ordinal);
-        var (width, features) = state.Matrix(At("W_enc"));
         var site = $"blocks.{int.Parse(layer.Groups["layer"].Value, CultureInfo.InvariantCulture)}.{hook}";
         var model = $"gemma-2-{repository.Groups["size"].Value}{(repository.Groups["tuned"].Value == "it" ? "-it" : "")}";
+        return Convert(state, Name, file, site, model);
+    }
+
+    /// <summary>The conversion of weights that both releases name alike: W_enc, b_enc, W_dec, b_dec and threshold.</summary>
+    /// <param name="format">Whose format it is.</param>
+    /// <param name="file">Becomes the conversion's.</param>
+    /// <param name="model">null: not known.</param>
+    public static DictionaryConversion Convert(StateDictionary state, string format, IDisposable file, string site, string? model)
+    {
+        // the first releases wrote w_enc, and Gemma Scope 2 does
+        string At(string name) => state.Has(name) ? name : name.Replace("W_", "w_", StringComparison.Ordinal);
+        var (width, features) = state.Matrix(At("W_enc"));
         ConvertedTensor[] tensors =
         [
             ConvertedTensor.Matrix("W_enc", state[At("W_enc")].Require(width, features)),
-            ConvertedTensor.Vector("b_enc", state.Vector("b_enc", features)), ConvertedTensor.Matrix("W_dec",
-                state[At("W_dec")].Require(features, width)), ConvertedTensor.Vector("b_dec", state.Vector("b_dec", width)),
+            ConvertedTensor.Vector("b_enc", state.Vector("b_enc", features)),
+            ConvertedTensor.Matrix("W_dec", state[At("W_dec")].Require(features, width)),
+            ConvertedTensor.Vector("b_dec", state.Vector("b_dec", width)),
             ConvertedTensor.Vector("threshold", state.Vector("threshold", features)),
         ];
         state.RequireAllRead("JumpReLU");
@@ -52,7 +62,7 @@ internal static partial class GemmaScopeFormat
             PrependBos = true,
             SubtractsBias = false,
         }.ToJson();
-        return new DictionaryConversion(state.Path, Name, file, config, tensors);
+        return new DictionaryConversion(state.Path, format, file, config, tensors);
     }
 
     [GeneratedRegex(@"(?:^|/)layer_(?<layer>\d{1,4})(?:/|$)", RegexOptions.RightToLeft)]

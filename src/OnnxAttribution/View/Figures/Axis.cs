@@ -9,8 +9,8 @@ internal sealed class Axis
     private static readonly double[] s_steps = [1, 2, 2.5, 5, 10];
     private readonly double _low, _high, _straight;
 
-    private Axis(string label, AxisKind kind, double low, double high, double straight, IReadOnlyList<(double, string)> ticks) =>
-        (Label, Kind, _low, _high, _straight, Ticks) = (label, kind, low, high, straight, ticks);
+    private Axis(string label, AxisKind kind, (double Low, double High) ends, double straight, IReadOnlyList<(double, string)> ticks) =>
+        (Label, Kind, (_low, _high), _straight, Ticks) = (label, kind, ends, straight, ticks);
 
     public string Label { get; }
     public AxisKind Kind { get; }
@@ -27,7 +27,7 @@ internal sealed class Axis
         var step = Step((high - low) / Math.Max(1, ticks));
         var (first, last) = (Math.Floor((low / step) + 1e-9), Math.Ceiling((high / step) - 1e-9));
         double[] at = [.. Enumerable.Range(0, (int)(last - first) + 1).Select(i => (first + i) * step)];
-        return new Axis(label, AxisKind.Linear, at[0], at[^1], 0, [.. at.Select(v => (v, Text(v, step)))]);
+        return new Axis(label, AxisKind.Linear, (at[0], at[^1]), 0, [.. at.Select(v => (v, Text(v, step)))]);
     }
 
     /// <summary>An axis of counts, 0 included, with ticks at 1, 2, 5, 10, …</summary>
@@ -37,7 +37,7 @@ internal sealed class Axis
         var at = new List<double> { 0 };
         for (var power = 1.0; power <= high; power *= 10) at.AddRange(((double[])[power, 2 * power, 5 * power]).Where(v => v <= high));
         if (at.Count > 10) at = [.. at.Where(v => v == 0 || Math.Abs(Math.Log10(v) - Math.Round(Math.Log10(v))) < 1e-9)];
-        return new Axis(label, AxisKind.SymmetricLog, 0, high * 1.08, 1, [.. at.Select(v => (v, Text(v, 1)))]);
+        return new Axis(label, AxisKind.SymmetricLog, (0, high * 1.08), 1, [.. at.Select(v => (v, Text(v, 1)))]);
     }
 
     /// <summary>An axis for values of both signs and many sizes, as far to the one side as to the other;
@@ -53,11 +53,11 @@ internal sealed class Axis
         double[] at = [.. positive.Select(v => -v).Reverse(), 0, .. positive];
         var transformed = Math.Log10(1 + (most / straight)) * (1 + Margin);
         var end = straight * (Math.Pow(10, transformed) - 1);
-        return new Axis(label, AxisKind.SymmetricLog, -end, end, straight, [.. at.Select(v => (v, Text(v, Math.Abs(v) / 10)))]);
+        return new Axis(label, AxisKind.SymmetricLog, (-end, end), straight, [.. at.Select(v => (v, Text(v, Math.Abs(v) / 10)))]);
     }
 
     /// <summary>The same axis without its label.</summary>
-    public Axis WithoutLabel() => new("", Kind, _low, _high, _straight, Ticks);
+    public Axis WithoutLabel() => new("", Kind, (_low, _high), _straight, Ticks);
 
     /// <summary>0 at the axis's beginning, 1 at its end; monotone. Values beyond the ends are put there.</summary>
     public double Share(double value) => Math.Clamp((Along(value) - Along(_low)) / (Along(_high) - Along(_low)), 0, 1);
@@ -89,4 +89,14 @@ internal sealed class Axis
         var decimals = Enumerable.Range(0, 6).FirstOrDefault(d => Math.Abs(Math.Round(step, d) - step) < step * 1e-6, 6);
         return Math.Round(value, decimals).ToString("#,0.######", CultureInfo.InvariantCulture).Replace('-', '−');
     }
+}
+
+/// <summary>How values are spread along an axis.</summary>
+internal enum AxisKind
+{
+    Linear,
+
+    /// <summary>Like a logarithm far from 0 and straight around it, <c>sign(v) log(1 + |v| / c)</c>:
+    /// for counts that begin at 0, and for effects of both signs and many sizes.</summary>
+    SymmetricLog,
 }

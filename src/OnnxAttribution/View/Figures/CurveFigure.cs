@@ -29,31 +29,30 @@ internal static class CurveFigure
         var width = Margin + (columns * (PlotPanel.LeftRoom + panelWidth + 16)) + Margin;
         var bottom = Top + (rows * (PlotPanel.TopRoom + panelHeight + PlotPanel.BottomRoom));
         using var canvas = new SvgCanvas(output, width, bottom + 52 + (NoteHeight * notes.Count), curve.Title, theme);
-        canvas.Text(Margin, 30, curve.Title, 18, bold: true, most: width - (2 * Margin));
-        canvas.Text(Margin, 51, "real interventions: everything behind the scaled feature is computed again, along all paths", 12.5,
-            theme.Quiet, most: width - (2 * Margin));
+        canvas.Text(Margin, 30, curve.Title, new(18, Bold: true, Most: width - (2 * Margin)));
+        canvas.Text(Margin, 51, "real interventions: everything behind the scaled feature is computed again, along all paths",
+            new(12.5, theme.Quiet, Most: width - (2 * Margin)));
         var number = 0;
         for (var i = 0; i < shown.Count; i++)
         {
             var (left, top) = (Margin + PlotPanel.LeftRoom + (i % columns * (PlotPanel.LeftRoom + panelWidth + 16)),
                 Top + PlotPanel.TopRoom + (i / columns * (PlotPanel.TopRoom + panelHeight + PlotPanel.BottomRoom)));
-            number = Panel(canvas, curve, shown[i], (left, top, panelWidth, panelHeight), number, i % columns == 0);
+            number = Panel(canvas, shown[i], new PlotFrame(left, top, panelWidth, panelHeight), number, i % columns == 0);
         }
         Legend(canvas, curve, shown.Count, bottom + 16);
         for (var i = 0; i < notes.Count; i++)
         {
-            canvas.Text(Margin, bottom + 52 + (NoteHeight * i), notes[i], NoteFont, theme.Quiet, most: width - (2 * Margin));
+            canvas.Text(Margin, bottom + 52 + (NoteHeight * i), notes[i], new(NoteFont, theme.Quiet, Most: width - (2 * Margin)));
         }
     }
 
     /// <returns>The number of the last bend so far.</returns>
-    private static int Panel(SvgCanvas canvas, CurveTable curve, CurvePosition position,
-        (double Left, double Top, double Width, double Height) at, int number, bool isFirst)
+    private static int Panel(SvgCanvas canvas, CurvePosition position, PlotFrame at, int number, bool isFirst)
     {
         var points = position.Points;
         var x = Axis.Linear("coefficient of the upstream feature (1: as it was)", points.Select(p => p.Coefficient));
         var y = Axis.Linear(isFirst ? "downstream activation" : "", points.SelectMany(p => (double[])[p.Activation, p.Line]));
-        var panel = new PlotPanel(canvas, at.Left, at.Top, at.Width, at.Height, x, y);
+        var panel = new PlotPanel(canvas, at, x, y);
         var theme = canvas.Theme;
         for (var i = 1; i < points.Count; i++)
         {
@@ -67,7 +66,7 @@ internal static class CurveFigure
         panel.Line("curve", points.Select(p => (p.Coefficient, (double)p.Activation)), theme.Raises, 2.2);
         foreach (var p in points.Where(p => double.IsFinite(p.Activation)))
         {
-            panel.Point("point", p.Coefficient, p.Activation, theme.Raises, 3,
+            panel.Point("point", (p.Coefficient, p.Activation), new(theme.Raises, 3),
                 $"coefficient {NumberText.Of(p.Coefficient)}: {NumberText.Of(p.Activation)}, the gradient says {NumberText.Of(p.Line)}");
         }
         for (var i = 1; i < points.Count; i++)
@@ -75,7 +74,7 @@ internal static class CurveFigure
             if (points[i].Switched)
             {
                 canvas.Text((panel.X(points[i - 1].Coefficient) + panel.X(points[i].Coefficient)) / 2, at.Top + 13,
-                    (++number).ToString(CultureInfo.InvariantCulture), 10.5, theme.Ink, "middle", bold: true);
+                    (++number).ToString(CultureInfo.InvariantCulture), new(10.5, theme.Ink, "middle", Bold: true));
             }
         }
         return number;
@@ -109,12 +108,12 @@ internal static class CurveFigure
         if (curve.Positions.Count > shown)
         {
             canvas.Text(Margin, y + 19, $"{NumberText.Count(curve.Positions.Count - shown, "position")} that "
-                + $"{(curve.Positions.Count - shown == 1 ? "responds" : "respond")} less or not at all left out{Unknown(curve)}", NoteFont,
-                canvas.Theme.Quiet, most: canvas.Width - (2 * Margin));
+                + $"{(curve.Positions.Count - shown == 1 ? "responds" : "respond")} less or not at all left out{Unknown(curve)}",
+                new(NoteFont, canvas.Theme.Quiet, Most: canvas.Width - (2 * Margin)));
         }
         else if (curve.Unknown > 0)
         {
-            canvas.Text(Margin, y + 19, Unknown(curve)[2..], NoteFont, canvas.Theme.Quiet);
+            canvas.Text(Margin, y + 19, Unknown(curve)[2..], new(NoteFont, canvas.Theme.Quiet));
         }
     }
 

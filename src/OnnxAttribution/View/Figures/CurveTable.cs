@@ -52,3 +52,23 @@ internal sealed record CurveTable(string Title, IReadOnlyList<CurvePosition> Pos
             $"{(site.StartsWith("blocks.", StringComparison.Ordinal) ? Site.Parse(site).ShortName : site)} {feature}");
     }
 }
+
+/// <summary>A response curve at one position of the downstream feature.</summary>
+/// <param name="Points">By ascending coefficient.</param>
+internal sealed record CurvePosition(int Position, string Token, IReadOnlyList<CurvePoint> Points)
+{
+    /// <summary>How far the activation goes; 0 where it never changes.</summary>
+    public double Range
+    {
+        get
+        {
+            var known = Points.Where(p => float.IsFinite(p.Activation)).Select(p => (double)p.Activation).ToList();
+            return known.Count == 0 ? 0 : known.Max() - known.Min();
+        }
+    }
+}
+
+/// <summary>A row of a curve table.</summary>
+/// <param name="Line">What the gradient says.</param>
+/// <param name="Switched">A bend lies between the coefficient before and this one.</param>
+internal readonly record struct CurvePoint(double Coefficient, float Activation, float Line, bool Switched, string? Cause);

@@ -32,14 +32,14 @@ internal static class EffectsFigure
         var bottom = Top + heights.Sum() + (PanelGap * (rows - 1));
         using var canvas = new SvgCanvas(output, width, bottom + 96, $"strongest nodes of {table.Header.Title}", theme);
         canvas.Hatching(Hatching, theme.Box);
-        canvas.Text(Margin, 30, $"What raises and lowers the {table.Header.MetricWords}", 18, bold: true, most: width - (2 * Margin));
-        canvas.Text(Margin, 51, $"{table.Header.Title}{(table.Header.Model.Length > 0 ? $"  ·  {table.Header.Model}" : "")}", 12.5,
-            theme.Quiet, most: width - (2 * Margin));
+        canvas.Text(Margin, 30, $"What raises and lowers the {table.Header.MetricWords}", new(18, Bold: true, Most: width - (2 * Margin)));
+        canvas.Text(Margin, 51, $"{table.Header.Title}{(table.Header.Model.Length > 0 ? $"  ·  {table.Header.Model}" : "")}",
+            new(12.5, theme.Quiet, Most: width - (2 * Margin)));
         var x = Axis.Linear("", table.Strongest.Values.SelectMany(s => s).Select(n => (double)n.Contribution).Append(0), 4);
         foreach (var (site, (column, row)) in places)
         {
             var (left, top) = (Margin + (column * (LabelRoom + BarWidth + ColumnGap)), Top + heights.Take(row).Sum() + (PanelGap * row));
-            Panel(canvas, site, table.Strongest[site], x, left, top);
+            Panel(canvas, site, table.Strongest[site], x, (left, top));
         }
         for (var c = 0; c < columns; c++) Scale(canvas, x, Margin + (c * (LabelRoom + BarWidth + ColumnGap)) + LabelRoom, bottom);
         Legend(canvas, table, bottom + 62);
@@ -62,10 +62,11 @@ internal static class EffectsFigure
 
     private static int Layer(Site site) => site.Layer + (site.IsLast ? 1 : 0);
 
-    private static void Panel(SvgCanvas canvas, Site site, IReadOnlyList<PictureNode> nodes, Axis x, double left, double top)
+    private static void Panel(SvgCanvas canvas, Site site, IReadOnlyList<PictureNode> nodes, Axis x, (double Left, double Top) at)
     {
+        var (left, top) = at;
         var (theme, start) = (canvas.Theme, left + LabelRoom);
-        canvas.Text(left, top + 13, site.ShortName, 12, bold: true, most: LabelRoom);
+        canvas.Text(left, top + 13, site.ShortName, new(12, Bold: true, Most: LabelRoom));
         canvas.Draw("rect", null, ("x", start), ("y", top), ("width", BarWidth), ("height", PanelTop + (BarStep * nodes.Count) - 2),
             ("fill", theme.Band));
         var zero = start + (BarWidth * x.Share(0));
@@ -76,13 +77,13 @@ internal static class EffectsFigure
             var place = ((string, object?)[])[("x", Math.Min(zero, end)), ("y", y), ("width", Math.Max(0.5, Math.Abs(end - zero))),
                 ("height", BarHeight)];
             var token = node.Position < 0 ? "" : $" @{TokenLabel.Of(node.Token, 12)}";
-            canvas.Text(start - 6, y + (BarHeight / 2) + (Font * 0.36), $"{node.ShortLabel}{token}", Font, theme.Ink, "end",
-                most: LabelRoom - 10);
+            canvas.Text(start - 6, y + (BarHeight / 2) + (Font * 0.36), $"{node.ShortLabel}{token}",
+                new(Font, theme.Ink, "end", Most: LabelRoom - 10));
             canvas.Draw("rect", Words(node), [("class", node.IsError ? "bar error" : "bar"), .. place,
                 ("fill", theme.Sign(node.Contribution)), ("fill-opacity", node.IsError ? 0.55 : null)]);
             if (node.IsError) canvas.Draw("rect", null, [.. place, ("fill", $"url(#{Hatching})"), ("pointer-events", "none")]);
         }
-        canvas.Line(zero, top, zero, top + PanelTop + (BarStep * nodes.Count) - 2, theme.Quiet, 0.8);
+        canvas.Line((zero, top), (zero, top + PanelTop + (BarStep * nodes.Count) - 2), theme.Quiet, 0.8);
     }
 
     private static string Words(PictureNode node)
@@ -98,10 +99,11 @@ internal static class EffectsFigure
     {
         foreach (var (value, text) in x.Ticks)
         {
-            canvas.Line(left + (BarWidth * x.Share(value)), top + 2, left + (BarWidth * x.Share(value)), top + 6, canvas.Theme.Quiet, 0.8);
-            canvas.Text(left + (BarWidth * x.Share(value)), top + 18, text, Font, canvas.Theme.Quiet, "middle");
+            canvas.Line((left + (BarWidth * x.Share(value)), top + 2), (left + (BarWidth * x.Share(value)), top + 6),
+                canvas.Theme.Quiet, 0.8);
+            canvas.Text(left + (BarWidth * x.Share(value)), top + 18, text, new(Font, canvas.Theme.Quiet, "middle"));
         }
-        canvas.Text(left + (BarWidth / 2), top + 35, "contribution to the metric", 12, anchor: "middle");
+        canvas.Text(left + (BarWidth / 2), top + 35, "contribution to the metric", new(12, Anchor: "middle"));
     }
 
     private static void Legend(SvgCanvas canvas, EffectsTable table, double y)
@@ -112,7 +114,7 @@ internal static class EffectsFigure
         legend.Box("error node: what the dictionary missed", canvas.Theme.Unknown, 0.8, $"url(#{Hatching})");
         var unknown = table.Unknown > 0 ? $"  ·  {NumberText.Count(table.Unknown, "node")} without an effect left out" : "";
         canvas.Text(Margin, y + legend.Height + 3,
-            $"the strongest {PerSite} of each site, of {NumberText.Count(table.Nodes, "node")} in all{unknown}", 11.5, canvas.Theme.Quiet,
-            most: canvas.Width - (2 * Margin));
+            $"the strongest {PerSite} of each site, of {NumberText.Count(table.Nodes, "node")} in all{unknown}",
+            new(11.5, canvas.Theme.Quiet, Most: canvas.Width - (2 * Margin)));
     }
 }

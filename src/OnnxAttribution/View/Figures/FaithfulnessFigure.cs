@@ -19,9 +19,9 @@ internal static class FaithfulnessFigure
         var width = Math.Max(560, Margin + (columns * (PlotPanel.LeftRoom + Width + Between)));
         var bottom = Top + (rows * (PlotPanel.TopRoom + Height + PlotPanel.BottomRoom + 8));
         using var canvas = new SvgCanvas(output, width, bottom + 62, $"faithfulness of {table.Title}", theme);
-        canvas.Text(Margin, 30, $"How much of the model its strongest nodes are: {table.Title}", 18, bold: true,
-            most: width - (2 * Margin));
-        canvas.Text(Margin, 51, table.Subtitle, 12.5, theme.Quiet, most: width - (2 * Margin));
+        canvas.Text(Margin, 30, $"How much of the model its strongest nodes are: {table.Title}",
+            new(18, Bold: true, Most: width - (2 * Margin)));
+        canvas.Text(Margin, 51, table.Subtitle, new(12.5, theme.Quiet, Most: width - (2 * Margin)));
         var values = table.Curves.SelectMany(c => c.Points.SelectMany(p => (double[])[p.Faithfulness, p.Completeness]))
             .Where(double.IsFinite)
             .ToList();
@@ -32,7 +32,8 @@ internal static class FaithfulnessFigure
                 Top + PlotPanel.TopRoom + (i / columns * (PlotPanel.TopRoom + Height + PlotPanel.BottomRoom + 8)));
             var x = Axis.Counts("nodes kept (log scale)", table.Curves[i].Points.Select(p => (double)p.Nodes));
             Panel(canvas, table.Curves[i],
-                new PlotPanel(canvas, left, top, Width, Height, x, Axis.Linear(i % columns == 0 ? "share of the metric" : "", range)));
+                new PlotPanel(canvas, new PlotFrame(left, top, Width, Height), x,
+                    Axis.Linear(i % columns == 0 ? "share of the metric" : "", range)));
         }
         Legend(canvas, table, values.Any(v => v is < Lowest or > Highest), bottom + 10);
     }
@@ -57,7 +58,8 @@ internal static class FaithfulnessFigure
         panel.Line(name, points.Select(p => ((double)p.Nodes, of(p))), colour, 2.2);
         foreach (var p in points.Where(p => double.IsFinite(of(p))))
         {
-            panel.Point($"{name}-point", p.Nodes, of(p), colour, 3, $"{NumberText.Count(p.Nodes, "node")}: {name} {NumberText.Of(of(p))}");
+            panel.Point($"{name}-point", (p.Nodes, of(p)), new(colour, 3),
+                $"{NumberText.Count(p.Nodes, "node")}: {name} {NumberText.Of(of(p))}");
         }
     }
 
@@ -74,6 +76,6 @@ internal static class FaithfulnessFigure
         var notes = "1: the whole metric, 0: what is left when every node is ablated" + (table.Unknown > 0
             ? $"  ·  {NumberText.Count(table.Unknown, "undefined ratio")} left out"
             : "") + (isCut ? "  ·  what lies beyond is drawn at the edge" : "");
-        canvas.Text(Margin, y + legend.Height + 2, notes, 11.5, canvas.Theme.Quiet, most: canvas.Width - (2 * Margin));
+        canvas.Text(Margin, y + legend.Height + 2, notes, new(11.5, canvas.Theme.Quiet, Most: canvas.Width - (2 * Margin)));
     }
 }

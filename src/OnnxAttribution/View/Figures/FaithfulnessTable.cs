@@ -61,3 +61,19 @@ internal sealed record FaithfulnessTable(string Title, string Subtitle, IReadOnl
     private readonly record struct Row(string Prompt, string Ablation, string Errors, int? Control, int Nodes, double Faithfulness,
         double Completeness);
 }
+
+/// <summary>One curve, a mean over prompts.</summary>
+/// <param name="Points">By ascending size.</param>
+internal sealed record FaithfulnessCurveMean(string Ablation, string Errors, IReadOnlyList<FaithfulnessSize> Points)
+{
+    /// <summary>What happens to what is outside the circuit, and to errors.</summary>
+    public string Title =>
+        $"{Ablation switch { "zero" => "set to 0", "mean" => "set to the mean", "patch" => "patched", _ => Ablation }}, "
+        + $"{Errors switch { "keep" => "errors kept", "remove" => "errors ablated", "nodes" => "errors are nodes", _ => Errors }}";
+}
+
+/// <summary>A size of a circuit, on a curve. NaN: no prompt has a number.</summary>
+/// <param name="Random">Of random circuits: the mean over them of their means over prompts,
+/// and a standard deviation (over circuits) below and above.</param>
+internal readonly record struct FaithfulnessSize(int Nodes, double Faithfulness, double Completeness,
+    (double Mean, double Low, double High) Random, (double Mean, double Low, double High) RandomCompleteness);

@@ -15,7 +15,7 @@ internal sealed class PlotLegend
     public double Height => _y - _top + LineHeight;
 
     public void Line(string words, string colour, string? dash = null) =>
-        Entry(words, (x, y) => _canvas.Line(x, y, x + Mark - 4, y, colour, 2.4, dash));
+        Entry(words, (x, y) => _canvas.Line((x, y), (x + Mark - 4, y), colour, 2.4, dash));
 
     public void Point(string words, string colour, bool hollow = false) => Entry(words, (x, y) =>
         _canvas.Draw("circle", null, ("cx", x + 14), ("cy", y), ("r", 4), ("fill", hollow ? "none" : colour),
@@ -35,7 +35,7 @@ internal sealed class PlotLegend
         var width = Mark + 6 + TokenLabel.Width(words, Font);
         if (_x > _left && _x + width > _canvas.Width - 16) (_x, _y) = (_left, _y + LineHeight);
         mark(_x, _y - (Font * 0.36));
-        _canvas.Text(_x + Mark + 4, _y, words, Font, _canvas.Theme.Quiet, most: _canvas.Width - _x - Mark - 10);
+        _canvas.Text(_x + Mark + 4, _y, words, new(Font, _canvas.Theme.Quiet, Most: _canvas.Width - _x - Mark - 10));
         _x += width + Gap;
     }
 }

@@ -2,43 +2,49 @@ using System.Globalization;
 
 namespace OnnxAttribution.View.Figures;
 
+/// <summary>Where a plot lies in its drawing, in pixels; axis labels, ticks and title lie outside of it.</summary>
+internal sealed record PlotFrame(double Left, double Top, double Width, double Height);
+
+/// <summary>How a point is drawn.</summary>
+/// <param name="Hollow">Only its rim is drawn.</param>
+internal sealed record PointStyle(string Colour, double Radius, double Opacity = 1, bool Hollow = false);
+
 /// <summary>A plot within a drawing: a frame, two axes, and marks at values.</summary>
-/// <param name="left">The frame's left edge; axis labels and ticks lie outside of it.</param>
-/// <param name="top">Its upper edge; the title lies above.</param>
-internal sealed class PlotPanel(SvgCanvas canvas, double left, double top, double width, double height, Axis x, Axis y)
+internal sealed class PlotPanel(SvgCanvas canvas, PlotFrame at, Axis x, Axis y)
 {
     /// <summary>Room outside the frame.</summary>
     public const double LeftRoom = 64, BottomRoom = 44, TopRoom = 26;
     private const double TickFont = 11, LabelFont = 12.5, TitleFont = 13.5;
 
-    public double X(double value) => left + (width * x.Share(value));
+    public double X(double value) => at.Left + (at.Width * x.Share(value));
 
-    public double Y(double value) => top + (height * (1 - y.Share(value)));
+    public double Y(double value) => at.Top + (at.Height * (1 - y.Share(value)));
 
     /// <summary>Draws the frame, grid lines, ticks and labels.</summary>
     public void Frame(string title)
     {
         var theme = canvas.Theme;
-        if (title.Length > 0) canvas.Text(left, top - 9, title, TitleFont, bold: true, most: width);
+        var (left, top, width, height) = at;
+        if (title.Length > 0) canvas.Text(left, top - 9, title, new(TitleFont, Bold: true, Most: width));
         foreach (var (value, text) in x.Ticks)
         {
-            canvas.Line(X(value), top, X(value), top + height, theme.Rule, value == 0 ? 1.4 : 0.8);
-            canvas.Text(X(value), top + height + TickFont + 5, text, TickFont, theme.Quiet, "middle");
+            canvas.Line((X(value), top), (X(value), top + height), theme.Rule, value == 0 ? 1.4 : 0.8);
+            canvas.Text(X(value), top + height + TickFont + 5, text, new(TickFont, theme.Quiet, "middle"));
         }
         foreach (var (value, text) in y.Ticks)
         {
-            canvas.Line(left, Y(value), left + width, Y(value), theme.Rule, value == 0 ? 1.4 : 0.8);
-            canvas.Text(left - 6, Y(value) + (TickFont * 0.36), text, TickFont, theme.Quiet, "end");
+            canvas.Line((left, Y(value)), (left + width, Y(value)), theme.Rule, value == 0 ? 1.4 : 0.8);
+            canvas.Text(left - 6, Y(value) + (TickFont * 0.36), text, new(TickFont, theme.Quiet, "end"));
         }
         canvas.Draw("rect", null, ("x", left), ("y", top), ("width", width), ("height", height), ("fill", "none"), ("stroke", theme.Quiet),
             ("stroke-width", 0.8));
         if (x.Label.Length > 0)
         {
-            canvas.Text(left + (width / 2), top + height + 36, x.Label, LabelFont, anchor: "middle", most: width + LeftRoom);
+            canvas.Text(left + (width / 2), top + height + 36, x.Label, new(LabelFont, Anchor: "middle", Most: width + LeftRoom));
         }
         if (y.Label.Length > 0)
         {
-            canvas.Text(left - 46, top + (height / 2), y.Label, LabelFont, anchor: "middle", turned: true, most: height);
+            canvas.Text(left - 46, top + (height / 2), y.Label, new(LabelFont, Anchor: "middle", Turned: true, Most: height));
         }
     }
 
@@ -72,9 +78,8 @@ internal sealed class PlotPanel(SvgCanvas canvas, double left, double top, doubl
         canvas.Draw("path", null, ("class", kind), ("d", $"M{path}Z"), ("fill", fill), ("fill-opacity", opacity));
     }
 
-    /// <param name="hollow">Only its rim is drawn.</param>
-    public void Point(string kind, double px, double py, string colour, double radius, string? title, double opacity = 1,
-        bool hollow = false) =>
-        canvas.Draw("circle", title, ("class", kind), ("cx", X(px)), ("cy", Y(py)), ("r", radius), ("fill", hollow ? "none" : colour),
-            ("stroke", hollow ? colour : null), ("stroke-width", hollow ? 1.2 : null), ("opacity", opacity < 1 ? opacity : null));
+    public void Point(string kind, (double X, double Y) value, PointStyle style, string? title) =>
+        canvas.Draw("circle", title, ("class", kind), ("cx", X(value.X)), ("cy", Y(value.Y)), ("r", style.Radius),
+            ("fill", style.Hollow ? "none" : style.Colour), ("stroke", style.Hollow ? style.Colour : null),
+            ("stroke-width", style.Hollow ? 1.2 : null), ("opacity", style.Opacity < 1 ? style.Opacity : null));
 }

@@ -2,6 +2,14 @@ using System.Globalization;
 
 namespace OnnxAttribution.View.Figures;
 
+/// <summary>How a text is written; sizes in pixels.</summary>
+/// <param name="Fill">null: the theme's ink.</param>
+/// <param name="Anchor">start, middle or end.</param>
+/// <param name="Most">The width there is; a longer text is cut.</param>
+/// <param name="Turned">Reads upwards, around its place.</param>
+internal sealed record TextStyle(double Size, string? Fill = null, string Anchor = "start", bool Bold = false,
+    double Most = double.PositiveInfinity, bool Turned = false);
+
 /// <summary>Writes an SVG drawing, element by element. The writer stays the caller's. Any text may be given: it is escaped here.</summary>
 /// <remarks>Only presentation attributes: no style attributes, scripts or links,
 /// so that a page with a strict Content-Security-Policy can hold the drawing.</remarks>
@@ -45,20 +53,16 @@ internal sealed class SvgCanvas : IDisposable
 
     public void Close(string element) => _output.Write($"</{element}>\n");
 
-    /// <param name="anchor">start, middle or end.</param>
-    /// <param name="most">The width there is; a longer text is cut.</param>
-    /// <param name="turned">Reads upwards, around (x, y).</param>
-    public void Text(double x, double y, string text, double size, string? fill = null, string anchor = "start", bool bold = false,
-        double most = double.PositiveInfinity, bool turned = false)
+    public void Text(double x, double y, string text, TextStyle style)
     {
-        Start("text", ("x", x), ("y", y), ("font-size", size), ("fill", fill ?? Theme.Ink),
-            ("text-anchor", anchor == "start" ? null : anchor), ("font-weight", bold ? "600" : null),
-            ("transform", turned ? $"rotate(-90 {Number(x)} {Number(y)})" : null));
-        _output.Write($">{XmlText.Escape(TokenLabel.Fit(text, most, size))}</text>\n");
+        Start("text", ("x", x), ("y", y), ("font-size", style.Size), ("fill", style.Fill ?? Theme.Ink),
+            ("text-anchor", style.Anchor == "start" ? null : style.Anchor), ("font-weight", style.Bold ? "600" : null),
+            ("transform", style.Turned ? $"rotate(-90 {Number(x)} {Number(y)})" : null));
+        _output.Write($">{XmlText.Escape(TokenLabel.Fit(text, style.Most, style.Size))}</text>\n");
     }
 
-    public void Line(double x1, double y1, double x2, double y2, string stroke, double width = 1, string? dash = null) =>
-        Draw("line", null, ("x1", x1), ("y1", y1), ("x2", x2), ("y2", y2), ("stroke", stroke), ("stroke-width", width),
+    public void Line((double X, double Y) from, (double X, double Y) to, string stroke, double width = 1, string? dash = null) =>
+        Draw("line", null, ("x1", from.X), ("y1", from.Y), ("x2", to.X), ("y2", to.Y), ("stroke", stroke), ("stroke-width", width),
             ("stroke-dasharray", dash));
 
     /// <summary>Diagonal hatching, to be used as <c>url(#id)</c>.</summary>
@@ -67,7 +71,7 @@ internal sealed class SvgCanvas : IDisposable
         Open("defs", null);
         Open("pattern", null, ("id", id), ("width", 5), ("height", 5), ("patternUnits", "userSpaceOnUse"),
             ("patternTransform", "rotate(45)"));
-        Line(0, 0, 0, 5, stroke, 1.6);
+        Line((0, 0), (0, 5), stroke, 1.6);
         Close("pattern");
         Close("defs");
     }

@@ -69,3 +69,7 @@ internal sealed record ValidationChecks(string Estimator, string Subtitle, IRead
                 + $"{(IsError(row) ? "error" : _feature[row])}{(_position[row] is { } p and >= 0 ? $" @{p}" : "")}");
     }
 }
+
+/// <summary>A checked node or edge as a point.</summary>
+/// <param name="Kind">Of the site of the node, of an edge that of its upstream end.</param>
+internal readonly record struct ValidationMark(string Name, SiteKind Kind, bool IsError, float Exact, float Approximate);

@@ -37,9 +37,9 @@ internal static class ValidationFigure
         var width = Margin + (panels.Length * (PlotPanel.LeftRoom + Side)) + ((panels.Length - 1) * Between) + Margin;
         var height = Top + PlotPanel.TopRoom + 20 + Side + PlotPanel.BottomRoom + LegendRoom;
         using var canvas = new SvgCanvas(output, width, height, $"{checks.Estimator} against real interventions", theme);
-        canvas.Text(Margin, 30, $"How far to trust it: {checks.Estimator} against real interventions", 18, bold: true,
-            most: width - (2 * Margin));
-        canvas.Text(Margin, 51, checks.Subtitle, 12.5, theme.Quiet, most: width - (2 * Margin));
+        canvas.Text(Margin, 30, $"How far to trust it: {checks.Estimator} against real interventions",
+            new(18, Bold: true, Most: width - (2 * Margin)));
+        canvas.Text(Margin, 51, checks.Subtitle, new(12.5, theme.Quiet, Most: width - (2 * Margin)));
         for (var i = 0; i < panels.Length; i++)
         {
             Panel(canvas, Margin + PlotPanel.LeftRoom + (i * (PlotPanel.LeftRoom + Side + Between)), panels[i].Name, panels[i].Marks);
@@ -50,21 +50,22 @@ internal static class ValidationFigure
     private static void Panel(SvgCanvas canvas, double left, string name, IReadOnlyList<ValidationMark> marks)
     {
         var values = marks.SelectMany(m => (double[])[m.Exact, m.Approximate]).ToList();
-        var panel = new PlotPanel(canvas, left, Top + PlotPanel.TopRoom + 20, Side, Side,
+        var panel = new PlotPanel(canvas, new PlotFrame(left, Top + PlotPanel.TopRoom + 20, Side, Side),
             Axis.Symmetric($"exact effect: the {(name == "edges" ? "upstream " : "")}node is really moved", values),
             Axis.Symmetric("approximate effect", values));
         var agreement = Agreement.Between([.. marks.Select(m => (double)m.Exact)], [.. marks.Select(m => (double)m.Approximate)]);
-        canvas.Text(left, Top + PlotPanel.TopRoom - 7, $"{NumberText.Count(marks.Count, name[..^1])}", 13.5, bold: true);
+        canvas.Text(left, Top + PlotPanel.TopRoom - 7, $"{NumberText.Count(marks.Count, name[..^1])}", new(13.5, Bold: true));
         panel.Frame("");
         canvas.Text(left, Top + PlotPanel.TopRoom + 11, $"Pearson {Figure(agreement.Pearson)}   Spearman {Figure(agreement.Spearman)}   "
-            + $"same sign {(double.IsNaN(agreement.SignAgreement) ? "–" : NumberText.Percent(agreement.SignAgreement))}", 12,
-            canvas.Theme.Quiet, most: Side);
+            + $"same sign {(double.IsNaN(agreement.SignAgreement) ? "–" : NumberText.Percent(agreement.SignAgreement))}",
+            new(12, canvas.Theme.Quiet, Most: Side));
         var most = values.Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty(1).Max();
         panel.Line("diagonal", [(-most, -most), (most, most)], canvas.Theme.Quiet, 1.2, "5 4");
         foreach (var mark in marks.OrderByDescending(m => Math.Max(Math.Abs(m.Exact), Math.Abs(m.Approximate))).Take(MostMarks).Reverse())
         {
-            panel.Point("mark", mark.Exact, mark.Approximate, mark.IsError ? canvas.Theme.Unknown : canvas.Theme.Series[(int)mark.Kind],
-                2.8, $"{mark.Name}\nexact {NumberText.Of(mark.Exact)}, approximate {NumberText.Of(mark.Approximate)}", 0.7, mark.IsError);
+            panel.Point("mark", (mark.Exact, mark.Approximate),
+                new(mark.IsError ? canvas.Theme.Unknown : canvas.Theme.Series[(int)mark.Kind], 2.8, 0.7, mark.IsError),
+                $"{mark.Name}\nexact {NumberText.Of(mark.Exact)}, approximate {NumberText.Of(mark.Approximate)}");
         }
     }
 
@@ -90,8 +91,8 @@ internal static class ValidationFigure
             notes.Add(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"the {MostMarks:N0} largest drawn of each"));
         }
         notes.Add("effect: m(patched) − m(clean); axes are logarithmic away from 0");
-        canvas.Text(Margin, y + legend.Height + 4, string.Join("  ·  ", notes), 11.5, canvas.Theme.Quiet,
-            most: canvas.Width - (2 * Margin));
+        canvas.Text(Margin, y + legend.Height + 4, string.Join("  ·  ", notes),
+            new(11.5, canvas.Theme.Quiet, Most: canvas.Width - (2 * Margin)));
     }
 
     private static string Figure(double value) =>

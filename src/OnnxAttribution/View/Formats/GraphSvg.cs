@@ -36,8 +36,8 @@ internal static class GraphSvg
     private static void Title(SvgCanvas canvas, RunPicture picture, double scale)
     {
         var (margin, room) = (PictureLayout.Margin * scale, canvas.Width - (2 * PictureLayout.Margin * scale));
-        canvas.Text(margin, 29 * scale, TokenLabel.FitEnd(picture.Header.Title, room * 0.93, 19 * scale), 19 * scale, bold: true);
-        canvas.Text(margin, 50 * scale, Subtitle(picture), 12.5 * scale, canvas.Theme.Quiet, most: room);
+        canvas.Text(margin, 29 * scale, TokenLabel.FitEnd(picture.Header.Title, room * 0.93, 19 * scale), new(19 * scale, Bold: true));
+        canvas.Text(margin, 50 * scale, Subtitle(picture), new(12.5 * scale, canvas.Theme.Quiet, Most: room));
     }
 
     private static string Subtitle(RunPicture picture)
@@ -70,7 +70,7 @@ internal static class GraphSvg
                     ("height", row.Bottom - row.Top + PictureLayout.RowGap), ("fill", canvas.Theme.Band));
             }
             var size = TokenLabel.FittingSize(row.Label, PictureLayout.LeftMargin - PictureLayout.Margin - 6, LeastFont, RowFont * scale);
-            canvas.Text(PictureLayout.Margin, ((row.Top + row.Bottom) / 2) + (size * 0.36), row.Label, size, canvas.Theme.Quiet);
+            canvas.Text(PictureLayout.Margin, ((row.Top + row.Bottom) / 2) + (size * 0.36), row.Label, new(size, canvas.Theme.Quiet));
         }
     }
 
@@ -118,8 +118,8 @@ internal static class GraphSvg
         if (node.IsError) canvas.Draw("rect", null, [.. place, ("fill", $"url(#{Hatching})"), ("fill-opacity", 0.35)]);
         canvas.Draw("rect", null, [.. place, ("fill", colour), ("fill-opacity", tint * (node.IsError ? 0.6 : 1)),
             ("stroke", node.IsError ? theme.Quiet : colour), ("stroke-dasharray", node.IsError ? "4 2.5" : null)]);
-        canvas.Text(x, y + (BoxFont * 0.36), node.ShortLabel, BoxFont, tint > DarkTint && !node.IsError ? theme.Box : theme.Ink,
-            anchor: "middle", most: PictureLayout.BoxWidth - 3);
+        canvas.Text(x, y + (BoxFont * 0.36), node.ShortLabel,
+            new(BoxFont, tint > DarkTint && !node.IsError ? theme.Box : theme.Ink, Anchor: "middle", Most: PictureLayout.BoxWidth - 3));
     }
 
     // alone in its row, so that it may be as wide as its name
@@ -130,7 +130,7 @@ internal static class GraphSvg
             2 * Math.Min(x - (PictureLayout.LeftMargin / 2), layout.Width - x));
         canvas.Draw("rect", null, ("x", x - (width / 2)), ("y", y - (PictureLayout.BoxHeight / 2)), ("width", width),
             ("height", PictureLayout.BoxHeight), ("rx", 11), ("fill", canvas.Theme.Ink));
-        canvas.Text(x, y + (BoxFont * 0.36), name, BoxFont, canvas.Theme.Box, "middle", bold: true, most: width - 8);
+        canvas.Text(x, y + (BoxFont * 0.36), name, new(BoxFont, canvas.Theme.Box, "middle", Bold: true, Most: width - 8));
     }
 
     private static string MetricName(RunPicture picture) =>
@@ -145,12 +145,12 @@ internal static class GraphSvg
         {
             var room = column.Right - column.Left + PictureLayout.ColumnGap - 4;
             var text = column.Position is null ? column.Label : TokenLabel.Of(column.Label, 32);
-            canvas.Text(column.Centre, y, text, TokenLabel.FittingSize(text, room * 0.92, LeastFont, TokenFont * scale), anchor: "middle",
-                bold: true, most: room);
+            canvas.Text(column.Centre, y, text,
+                new(TokenLabel.FittingSize(text, room * 0.92, LeastFont, TokenFont * scale), Anchor: "middle", Bold: true, Most: room));
             if (column.Position is { } position)
             {
-                canvas.Text(column.Centre, y + (13 * scale), position.ToString(CultureInfo.InvariantCulture), 9 * scale,
-                    canvas.Theme.Quiet, "middle");
+                canvas.Text(column.Centre, y + (13 * scale), position.ToString(CultureInfo.InvariantCulture),
+                    new(9 * scale, canvas.Theme.Quiet, "middle"));
             }
         }
     }
@@ -162,10 +162,10 @@ internal static class GraphSvg
         void Entry(string words, Action<double, double> mark)
         {
             mark(x, y - (font * 0.36));
-            canvas.Text(x + (32 * scale), y, words, font, theme.Quiet);
+            canvas.Text(x + (32 * scale), y, words, new(font, theme.Quiet));
             x += (32 * scale) + TokenLabel.Width(words, font) + (22 * scale);
         }
-        void Stroke(string colour, double at, double middle) => canvas.Line(at, middle, at + (25 * scale), middle, colour, 3.5 * scale);
+        void Stroke(string colour, double at, double middle) => canvas.Line((at, middle), (at + (25 * scale), middle), colour, 3.5 * scale);
         var what = isAblation ? "the downstream activation" : "the metric";
         Entry($"raises {what}", (at, middle) => Stroke(theme.Raises, at, middle));
         Entry(isAblation ? "lowers it" : "lowers the metric", (at, middle) => Stroke(theme.Lowers, at, middle));
@@ -180,7 +180,7 @@ internal static class GraphSvg
             ? $"  ·  width of lines: √|effect|, the strongest {NumberText.Of(Most(picture.Edges.Select(e => e.Effect)))}"
             : "";
         canvas.Text(PictureLayout.Margin * scale, y + (22 * scale), $"{shown}{strongest}  ·  tint of boxes: what each does for the metric",
-            font, theme.Quiet, most: canvas.Width - (2 * PictureLayout.Margin * scale));
+            new(font, theme.Quiet, Most: canvas.Width - (2 * PictureLayout.Margin * scale)));
     }
 
     private static string Count(int drawn, int all, string noun) =>

@@ -10,6 +10,9 @@ namespace OnnxAttribution.Tests.Attribution.Invariants;
 /// <summary>What is kept of a graph summed over positions is chosen by the sums, and says nothing about what they are.</summary>
 public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Random2Bundle>
 {
+    // of central differences
+    private const float Step = 0.005f;
+
     public static TheoryData<int?, float, int?, float> Selections => new()
     {
         { 3, 0, null, 0 }, { 1, 0, 40, 0 }, { null, 0.02f, null, 0 }, { 5, 0.01f, null, 0.01f }, { null, 0, 25, 0 }, { 0, 0, null, 0 },
@@ -134,20 +137,8 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
     private static double Differences(LoadedModel model, int[] tokens, Metric metric, (string Site, int Feature) up,
         (string Site, int Feature) down)
     {
-        const float h = 0.005f;
         using var clean = ActivationCache.Of(model, tokens);
-        var clear = Activations(model, clean[down.Site].ToArray(), down, tokens.Length);
-        // for each downstream position ∂m/∂f_down
-        var gradient = new double[tokens.Length];
-        foreach (var q in Enumerable.Range(0, tokens.Length).Where(q => clear[q] > 0))
-        {
-            using var pass = clean.Intervene(rows: 2);
-            var at = pass.From(down.Site).First();
-            at.Scale(down.Feature, 1 + h, q, 0);
-            at.Scale(down.Feature, 1 - h, q, 1);
-            var logits = pass.Logits(metric.Position);
-            gradient[q] = (logits[metric.Target] - logits[(logits.Length / 2) + metric.Target]) / (2.0 * h * clear[q]);
-        }
+        var gradient = MetricDifferences(clean, Activations(model, clean[down.Site].ToArray(), down, tokens.Length), metric, down);
         double sum = 0;
         for (var p = 0; p < tokens.Length; p++)
         {
@@ -156,8 +147,8 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
             {
                 if (at.Site.Name == up.Site)
                 {
-                    at.Scale(up.Feature, 1 + h, p, 0);
-                    at.Scale(up.Feature, 1 - h, p, 1);
+                    at.Scale(up.Feature, 1 + Step, p, 0);
+                    at.Scale(up.Feature, 1 - Step, p, 1);
                 }
                 else if (at.Site.Name != down.Site)
                 {
@@ -168,12 +159,28 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
                     var x = at.Value;
                     var (more, less) = (Activations(model, x[..(x.Length / 2)], down, tokens.Length),
                         Activations(model, x[(x.Length / 2)..], down, tokens.Length));
-                    for (var q = 0; q < tokens.Length; q++) sum -= gradient[q] * (more[q] - less[q]) / (2.0 * h);
+                    for (var q = 0; q < tokens.Length; q++) sum -= gradient[q] * (more[q] - less[q]) / (2.0 * Step);
                     break;
                 }
             }
         }
         return sum;
+    }
+
+    // for each downstream position ∂m/∂f_down
+    private static double[] MetricDifferences(ActivationCache clean, float[] activations, Metric metric, (string Site, int Feature) down)
+    {
+        var gradient = new double[activations.Length];
+        foreach (var q in Enumerable.Range(0, activations.Length).Where(q => activations[q] > 0))
+        {
+            using var pass = clean.Intervene(rows: 2);
+            var at = pass.From(down.Site).First();
+            at.Scale(down.Feature, 1 + Step, q, 0);
+            at.Scale(down.Feature, 1 - Step, q, 1);
+            var logits = pass.Logits(metric.Position);
+            gradient[q] = (logits[metric.Target] - logits[(logits.Length / 2) + metric.Target]) / (2.0 * Step * activations[q]);
+        }
+        return gradient;
     }
 
     private static float[] Activations(LoadedModel model, float[] x, (string Site, int Feature) of, int positions)

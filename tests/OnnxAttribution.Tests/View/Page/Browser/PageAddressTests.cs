@@ -28,7 +28,7 @@ public sealed class PageAddressTests(PageBrowser browser, ExamplePages pages)
             await Assertions.Expect(page.Locator("html")).ToHaveAttributeAsync("data-theme", "dark");
             await Assertions.Expect(page.Locator("#palette")).ToHaveAttributeAsync("aria-pressed", "true");
             await Assertions.Expect(page.Locator("#legend")).ToContainTextAsync("raises the downstream feature");
-        }, hash: hash);
+        }, new(Hash: hash));
     }
 
     [Theory]
@@ -43,12 +43,12 @@ public sealed class PageAddressTests(PageBrowser browser, ExamplePages pages)
         await Assertions.Expect(page.ShownEdges()).ToHaveCountAsync(250);
         await Assertions.Expect(page.Locator("g.node[aria-pressed=true]")).ToHaveCountAsync(0);
         await Assertions.Expect(page.Locator("html")).ToHaveAttributeAsync("data-theme", "light");
-    }, hash: hash);
+    }, new(Hash: hash));
 
     [Fact]
     public Task More_edges_than_there_are_are_all() =>
         browser.Visit(pages.File, page => Assertions.Expect(page.ShownEdges()).ToHaveCountAsync(pages.Picture.Edges.Count),
-            hash: "edges=999999");
+            new(Hash: "edges=999999"));
 
     [Fact]
     public Task The_theme_follows_the_system_until_it_is_chosen() => browser.Visit(pages.File, async page =>

@@ -2,6 +2,12 @@ using Microsoft.Playwright;
 
 namespace OnnxAttribution.Tests.View.Page.Browser;
 
+/// <summary>How a page is visited.</summary>
+/// <param name="Width">Of the screen, in pixels.</param>
+/// <param name="Hash">The address' fragment, as the page would write it.</param>
+/// <param name="Glides">Whether the graph glides to where it is sent; else it is there at once, and no test has to wait.</param>
+internal sealed record PageVisit(int Width = 1400, int Height = 900, string Hash = "", bool Touch = false, bool Glides = false);
+
 /// <summary>Chromium, started once for all tests of the page.</summary>
 public sealed class PageBrowser : IAsyncLifetime
 {
@@ -32,18 +38,16 @@ public sealed class PageBrowser : IAsyncLifetime
 
     /// <summary>Opens a page from disk and tests it. Whatever it does,
     /// it must not complain on the console nor ask for anything but itself.</summary>
-    /// <param name="hash">The address' fragment, as the page would write it.</param>
-    /// <param name="glides">Whether the graph glides to where it is sent; else it is there at once, and no test has to wait.</param>
-    internal async Task Visit(string file, Func<IPage, Task> test, int width = 1400, int height = 900, string hash = "", bool touch = false,
-        bool glides = false)
+    internal async Task Visit(string file, Func<IPage, Task> test, PageVisit? how = null)
     {
+        how ??= new();
         var (complaints, requests) = (new List<string>(), new List<string>());
         await using var context = await _browser!.NewContextAsync(new()
         {
-            ViewportSize = new() { Width = width, Height = height },
+            ViewportSize = new() { Width = how.Width, Height = how.Height },
             AcceptDownloads = true,
-            HasTouch = touch,
-            ReducedMotion = glides ? ReducedMotion.NoPreference : ReducedMotion.Reduce,
+            HasTouch = how.Touch,
+            ReducedMotion = how.Glides ? ReducedMotion.NoPreference : ReducedMotion.Reduce,
         });
         context.SetDefaultTimeout(Patient);
         var page = await context.NewPageAsync();
@@ -52,7 +56,7 @@ public sealed class PageBrowser : IAsyncLifetime
         page.Dialog += (_, dialog) => complaints.Add($"a dialog: {dialog.Message}");
         context.Request += (_, request) => requests.Add(request.Url);
         var address = Address(file);
-        await page.GotoAsync(address + (hash.Length > 0 ? "#" + hash : ""));
+        await page.GotoAsync(address + (how.Hash.Length > 0 ? "#" + how.Hash : ""));
         await Assertions.Expect(page.Locator("html[data-ready]")).ToHaveCountAsync(1);
         await test(page);
         Assert.Empty(complaints);

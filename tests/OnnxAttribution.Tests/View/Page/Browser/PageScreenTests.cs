@@ -16,7 +16,7 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
             + "1).map(e => e.outerHTML.slice(0, 60))");
         Assert.Empty(outside);
         Assert.True((await page.Locator("#view").BoundingBoxAsync())!.Height > 150);
-    }, width, height);
+    }, new(width, height));
 
     [Fact]
     public Task On_a_phone_the_panel_is_a_sheet_that_opens_by_its_handle_and_with_a_pin() => browser.Visit(pages.File, async page =>
@@ -33,7 +33,7 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
         Assert.InRange(panel.Y + panel.Height, 0, 845);
         await handle.TapAsync();
         await Assertions.Expect(sheet).ToBeHiddenAsync();
-    }, 390, 844, touch: true);
+    }, new(390, 844, Touch: true));
 
     [Fact]
     public Task A_finger_beside_a_dot_means_it_and_one_on_the_ground_lets_go() => browser.Visit(pages.File, async page =>
@@ -46,7 +46,7 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
         var view = (await page.Locator("#view").BoundingBoxAsync())!;
         await page.Touchscreen.TapAsync(view.X + 60, view.Y + 15);   // nothing is early and late at once
         await Assertions.Expect(page.Locator("g.node[aria-pressed=true]")).ToHaveCountAsync(0);
-    }, 390, 844, touch: true);
+    }, new(390, 844, Touch: true));
 
     [Fact]
     public Task On_a_wide_screen_the_panel_stands_beside_the_graph() => browser.Visit(pages.File, async page =>
@@ -63,7 +63,7 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
         await page.ZoomToBoxes();
         await page.Node(pages.Picture.Edges[0].Up).FocusAsync();
         Assert.Empty(await page.EvaluateAsync<string[]>(Contrast));
-    }, hash: hash);
+    }, new(Hash: hash));
 
     [Fact]
     public Task A_printed_page_has_the_panel_below_the_graph_and_no_buttons() => browser.Visit(pages.File, async page =>
@@ -88,7 +88,7 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
         Assert.Equal(before, await NearerAtOnce(page));
         await page.Until($"document.querySelector('#world').style.transform !== '{before}'");
         Assert.NotEqual("0s", await page.Locator("svg.base").Drawn("transition-duration"));
-    }, glides: true);
+    }, new(Glides: true));
 
     /// <summary>Where the graph is when the key that brings it nearer has been heard, before any frame.</summary>
     private static Task<string> NearerAtOnce(IPage page) => page.EvaluateAsync<string>(
