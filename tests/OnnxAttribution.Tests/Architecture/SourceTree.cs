@@ -23,15 +23,18 @@ internal static partial class SourceTree
         return folder;
     }
 
-    /// <summary>Path relative to <paramref name="folder"/> (itself relative to the root), and code without comments.</summary>
-    public static IEnumerable<(string Path, string Code)> Files(string folder)
+    /// <summary>Paths relative to <paramref name="folder"/>, which is itself relative to the root.</summary>
+    public static IEnumerable<string> Paths(string folder)
     {
         var top = Path.Combine(Root, folder);
         return Directory.GetFiles(top, "*.cs", SearchOption.AllDirectories)
-            .Select(f => (Path: Path.GetRelativePath(top, f).Replace('\\', '/'), Full: f))
-            .Where(f => !f.Path.Split('/').Any(p => p is "obj" or "bin"))
-            .Select(f => (f.Path, Comments().Replace(File.ReadAllText(f.Full), "")));
+            .Select(f => Path.GetRelativePath(top, f).Replace('\\', '/'))
+            .Where(f => !f.Split('/').Any(p => p is "obj" or "bin"));
     }
+
+    /// <summary>Path as <see cref="Paths"/> gives it, and code without comments.</summary>
+    public static IEnumerable<(string Path, string Code)> Files(string folder) =>
+        Paths(folder).Select(f => (f, Comments().Replace(File.ReadAllText(Path.Combine(Root, folder, f)), "")));
 
     /// <summary>The code with its strings emptied, but for what is interpolated into them where that is to be kept.</summary>
     public static string WithoutStrings(string code, bool keepInterpolated = false) =>
