@@ -57,9 +57,11 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
             new(shared.Metric.KindIn(parsed), parsed.GetValue(shared.Metric.Position)), parsed.GetValue(controls),
             parsed.GetValue(shared.Seed));
         var bos = parsed.GetValue(shared.Prompt.PrependBos);
-        var run = source.Run is null ? CircuitRun.Of(session, source.Circuit(session), tasks!, options, bos, progress)
-            : CircuitRun.OfRun(session, source, tasks, new CircuitRequest(options, shared.Metric.GivenIn(parsed),
-                parsed.GetValue(shared.Prompt.Target), parsed.GetValue(shared.Prompt.Foil), bos), progress);
+        var request = new CircuitRequest(options, shared.Metric.GivenIn(parsed), parsed.GetValue(shared.Prompt.Target),
+            parsed.GetValue(shared.Prompt.Foil), bos);
+        var run = source.Run is null
+            ? CircuitRun.Find(session, source.Circuit(session), tasks!, request, progress)
+            : CircuitRun.FindAgain(session, source, tasks, request, progress);
         if (file is not null) run.Write(file, force);
         progress.Dispose();
         var report = new CircuitReport(run, session, source, file, Stopwatch.GetElapsedTime(start).TotalSeconds);

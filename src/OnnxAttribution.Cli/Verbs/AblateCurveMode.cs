@@ -68,7 +68,7 @@ internal sealed class AblateCurveMode : AblateMode
         using var model = shared.Open(parsed, context, [up.Site, down.Site]);
         shared.Check(parsed, model, [task], progress);
         progress.Report("running");
-        var run = CurveRun.Of(model, task, parsed.GetValue(shared.Prompt.PrependBos), up, down, coefficients);
+        var run = CurveRun.Find(model, task, new CurveRequest(up, down, coefficients, parsed.GetValue(shared.Prompt.PrependBos)));
         var position = parsed.GetValue(shared.Metric.Position) ?? run.Curve.StrongestPosition;
         model.RequirePosition(position, run.Curve.Tokens.Count);
         if (file is not null) run.Write(file, force);

@@ -106,14 +106,20 @@ internal static class GraphCommand
         progress.Dispose();
         TwiceBegun.Warn(model, lines.Select(l => l.Task).OfType<PromptTask>(), request.PrependBos, isFile: true,
             destination.Invocation.Error);
-        var batch = new PromptBatch();
-        try
+        var batch = new PromptBatch(model, request, destination.Directory, destination.Force)
         {
-            batch.Run(model, lines, request, destination.Validation, destination.Directory, destination.Force, (line, message) =>
+            Validation = destination.Validation,
+            Progress = progress,
+            Failed = (line, message) =>
             {
                 progress.Dispose();
                 destination.Invocation.Error.WriteLine($"{file}, line {line}: {message}");
-            }, progress, path => PageOfRun.Write(path, destination.Page, progress, model.Context.Cancel).PeakMemory);
+            },
+            Finish = path => PageOfRun.Write(path, destination.Page, progress, model.Context.Cancel).PeakMemory,
+        };
+        try
+        {
+            batch.Run(lines);
         }
         catch (OperationCanceledException) when (batch.Runs.Count > 0)
         {

@@ -12,20 +12,15 @@ internal sealed class AblationRun
     /// <summary>Name of the further table that holds the tokens whose probability moved most.</summary>
     public const string TokensTable = "tokens";
 
-    private AblationRun(LoadedModel model, PromptTask task, AblationRequest request, PromptTokens tokens, bool prependBos,
-        AblationGraph graph, double sessionSeconds) =>
-        (Model, Task, Request, Tokens, PrependBos, Graph, SessionSeconds) = (model, task, request, tokens, prependBos, graph,
-            sessionSeconds);
-
-    public LoadedModel Model { get; }
-    public PromptTask Task { get; }
-    public AblationRequest Request { get; }
-    public PromptTokens Tokens { get; }
-    public bool PrependBos { get; }
-    public AblationGraph Graph { get; }
+    public required LoadedModel Model { get; init; }
+    public required PromptTask Task { get; init; }
+    public required AblationRequest Request { get; init; }
+    public required PromptTokens Tokens { get; init; }
+    public required bool PrependBos { get; init; }
+    public required AblationGraph Graph { get; init; }
 
     /// <summary>Time spent making sessions for this prompt, which its stages contain.</summary>
-    public double SessionSeconds { get; }
+    public required double SessionSeconds { get; init; }
 
     /// <summary>Ablates every active feature of one prompt.</summary>
     /// <exception cref="PromptException">The prompt, target or foil cannot be used, or there is a patch prompt.</exception>
@@ -43,7 +38,16 @@ internal sealed class AblationRun
         var before = model.Context.SessionTime;
         var graph = AblationFinder.Find(model, tokens.Clean,
             request.Ablation with { Metric = request.Ablation.Metric with { Target = tokens.Target, Foil = tokens.Foil } }, progress);
-        return new AblationRun(model, task, request, tokens, prependBos, graph, (model.Context.SessionTime - before).TotalSeconds);
+        return new AblationRun
+        {
+            Model = model,
+            Task = task,
+            Request = request,
+            Tokens = tokens,
+            PrependBos = prependBos,
+            Graph = graph,
+            SessionSeconds = (model.Context.SessionTime - before).TotalSeconds,
+        };
     }
 
     /// <summary>Writes the run directory, whole or not at all:

@@ -15,37 +15,35 @@ internal sealed class CircuitRun
 {
     private readonly LoadedModel _model;
 
-    private CircuitRun(LoadedModel model, Circuit circuit, CircuitAblationOptions options, IReadOnlyList<CircuitPrompt> prompts,
-        string? taken) =>
-        (_model, Circuit, Options, Prompts, Taken) = (model, circuit, options, prompts, taken);
+    private CircuitRun(LoadedModel model, Circuit circuit, CircuitAblationOptions options, IReadOnlyList<CircuitPrompt> prompts) =>
+        (_model, Circuit, Options, Prompts) = (model, circuit, options, prompts);
 
     public Circuit Circuit { get; }
     public CircuitAblationOptions Options { get; }
     public IReadOnlyList<CircuitPrompt> Prompts { get; }
 
     /// <summary>What of the metric was taken from the circuit's run, in words; null: nothing, or it is of no run.</summary>
-    public string? Taken { get; }
+    public string? Taken { get; private init; }
 
-    /// <param name="options">Target and foil come from the prompts' tasks.</param>
-    /// <param name="prependBos">null: as the dictionaries were trained.</param>
+    /// <param name="request">Target and foil come from the prompts' tasks; the BOS, where it is left open, from the dictionaries.</param>
     /// <exception cref="PromptException">A prompt, target or foil cannot be used.</exception>
     /// <exception cref="CircuitException">The circuit has no feature, or does not fit the model or a prompt.</exception>
     /// <exception cref="AttributionException">What was asked cannot be.</exception>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
-    public static CircuitRun Of(LoadedModel model, Circuit circuit, IReadOnlyList<PromptTask> tasks, CircuitAblationOptions options,
-        bool? prependBos, IProgress<string>? progress = null)
+    public static CircuitRun Find(LoadedModel model, Circuit circuit, IReadOnlyList<PromptTask> tasks, CircuitRequest request,
+        IProgress<string>? progress = null)
     {
-        var bos = prependBos ?? model.PrependsBos;
-        return Of(model, circuit, [.. tasks.Select(t => (t, PromptTokens.Of(t, model.Tokenizer, bos), options.Metric.Position))], options,
-            null, progress);
+        var (options, bos) = (request.Ablation, request.PrependBos ?? model.PrependsBos);
+        return Ablate(model, circuit, [.. tasks.Select(t => (t, PromptTokens.Of(t, model.Tokenizer, bos), options.Metric.Position))],
+            options, progress);
     }
 
     /// <summary>A run's circuit, by the run's own metric where the request names no other.</summary>
     /// <param name="tasks">null: the run's prompt, or those of the runs that it was merged from.</param>
     /// <exception cref="PromptException">A prompt, target or foil cannot be used, or the run's prompts are not known.</exception>
     /// <inheritdoc path="/exception"
-    /// cref="Of(LoadedModel, Circuit, IReadOnlyList{PromptTask}, CircuitAblationOptions, bool?, IProgress{string}?)"/>
-    public static CircuitRun OfRun(LoadedModel model, CircuitSource source, IReadOnlyList<PromptTask>? tasks, CircuitRequest request,
+    /// cref="Find(LoadedModel, Circuit, IReadOnlyList{PromptTask}, CircuitRequest, IProgress{string}?)"/>
+    public static CircuitRun FindAgain(LoadedModel model, CircuitSource source, IReadOnlyList<PromptTask>? tasks, CircuitRequest request,
         IProgress<string>? progress = null)
     {
         var (run, circuit) = (source.Run!, source.Circuit(model));
@@ -73,7 +71,11 @@ internal sealed class CircuitRun
         var prompts = tasks is null
             ? OwnPrompts(source, request, target, foil, taken)
             : [.. tasks.Select(t => Other(model, run, t, request, taken))];
-        return Of(model, circuit, prompts, options, taken.Count == 0 ? null : string.Join(", ", taken.Distinct()), progress);
+        var found = Ablate(model, circuit, prompts, options, progress);
+        return new CircuitRun(model, circuit, options, found.Prompts)
+        {
+            Taken = taken.Count == 0 ? null : string.Join(", ", taken.Distinct()),
+        };
     }
 
     private static List<(PromptTask Task, PromptTokens Tokens, int? Position)> OwnPrompts(CircuitSource source, CircuitRequest request,
@@ -114,8 +116,8 @@ internal sealed class CircuitRun
         return (task, tokens, position);
     }
 
-    private static CircuitRun Of(LoadedModel model, Circuit circuit,
-        IReadOnlyList<(PromptTask Task, PromptTokens Tokens, int? Position)> prompts, CircuitAblationOptions options, string? taken,
+    private static CircuitRun Ablate(LoadedModel model, Circuit circuit,
+        IReadOnlyList<(PromptTask Task, PromptTokens Tokens, int? Position)> prompts, CircuitAblationOptions options,
         IProgress<string>? progress)
     {
         circuit.RequireFeatures(model);
@@ -127,7 +129,7 @@ internal sealed class CircuitRun
                 options with { Metric = new(options.Metric.Kind, position, tokens.Target, tokens.Foil) });
             results.Add(new CircuitPrompt(task, tokens, result));
         }
-        return new CircuitRun(model, circuit, options, results, taken);
+        return new CircuitRun(model, circuit, options, results);
     }
 
     /// <summary>Every next token of every prompt, with the circuit ablated,

@@ -25,15 +25,13 @@ internal sealed class CurveRun
     public ResponseCurve Curve { get; }
 
     /// <param name="model">Opened with the sites of the two features and no other.</param>
-    /// <param name="prependBos">null: as the dictionaries were trained.</param>
     /// <exception cref="PromptException">The prompt cannot be used.</exception>
     /// <inheritdoc cref="CurveFinder.Find" path="/exception"/>
-    public static CurveRun Of(LoadedModel model, PromptTask task, bool? prependBos, FeatureName up, FeatureName down,
-        IReadOnlyList<double> coefficients)
+    public static CurveRun Find(LoadedModel model, PromptTask task, CurveRequest request)
     {
-        var bos = prependBos ?? model.PrependsBos;
+        var bos = request.PrependBos ?? model.PrependsBos;
         var tokens = PromptTokens.Of(task, model.Tokenizer, bos).Clean;
-        return new CurveRun(model, task, bos, CurveFinder.Find(model, tokens, up, down, coefficients));
+        return new CurveRun(model, task, bos, CurveFinder.Find(model, tokens, request.Up, request.Down, request.Coefficients));
     }
 
     /// <summary>Text of the token at a position.</summary>
@@ -97,3 +95,10 @@ internal sealed class CurveRun
 
     private static string Number(double value) => value.ToString("G3", CultureInfo.InvariantCulture);
 }
+
+/// <summary>Which curve is asked for.</summary>
+/// <param name="Up">The feature that is scaled.</param>
+/// <param name="Down">The feature that is read.</param>
+/// <param name="Coefficients">What the upstream activation is multiplied with, ascending.</param>
+/// <param name="PrependBos">null: as the dictionaries were trained.</param>
+internal sealed record CurveRequest(FeatureName Up, FeatureName Down, IReadOnlyList<double> Coefficients, bool? PrependBos = null);

@@ -8,7 +8,10 @@ using OnnxAttribution.Texts;
 namespace OnnxAttribution.Runs;
 
 /// <summary>Many prompts, one opened model: a run directory per prompt and one of their mean, in <c>merged/mean</c>.</summary>
-internal sealed class PromptBatch
+/// <param name="request">What every prompt is asked for.</param>
+/// <param name="directory">The directory that the runs go to, each under its id.</param>
+/// <param name="force">Replace runs that are there already.</param>
+internal sealed class PromptBatch(LoadedModel model, GraphRequest request, string directory, bool force)
 {
     private readonly List<GraphRunRecord> _runs = [];
     private readonly List<(int Line, string Message)> _errors = [];
@@ -28,6 +31,18 @@ internal sealed class PromptBatch
     /// <summary>The merged graph's run directory; null until it is written.</summary>
     internal string? MergedDirectory { get; private set; }
 
+    /// <summary>How to validate each run once it is written; null: not at all.</summary>
+    public ValidationRequest? Validation { get; init; }
+
+    /// <summary>Told of each line that fails, as soon as it does.</summary>
+    public required Action<int, string> Failed { get; init; }
+
+    /// <summary>What is done with each run's directory once it is written and validated, and at last with the merged one's;
+    /// it returns the peak memory that run.json has then, or null.</summary>
+    public Func<string, long?>? Finish { get; init; }
+
+    public IProgress<string>? Progress { get; init; }
+
     /// <summary>Refuses a directory in which some run is in the way, before the first is computed.</summary>
     /// <exception cref="RunDirectoryException">A run of that name exists and <paramref name="force"/> is off.</exception>
     public static void CheckFree(IEnumerable<(int Line, PromptTask? Task, string? Error)> lines, string directory, bool force)
@@ -41,20 +56,14 @@ internal sealed class PromptBatch
 
     /// <summary>Finds and writes all graphs. A line that fails is noted and does not stop the others;
     /// cancelled, what was finished stays, each run whole.</summary>
-    /// <param name="validation">How to validate each run once it is written; null: not at all.</param>
-    /// <param name="finish">What is done with each run's directory once it is written and validated, and at last with the merged one's;
-    /// it returns the peak memory that run.json has then, or null.</param>
-    /// <param name="failed">Told of each line that fails, as soon as it does.</param>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
-    public void Run(LoadedModel model, IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, GraphRequest request,
-        ValidationRequest? validation, string directory, bool force, Action<int, string> failed, IProgress<string>? progress = null,
-        Func<string, long?>? finish = null)
+    public void Run(IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines)
     {
         var sum = new GraphSum(model.Selected);
         var finished = new List<(string Id, PromptTokens Tokens, CausalGraph Graph)>();
         foreach (var (line, task, error) in lines)
         {
-            progress?.Report($"line {line} of {lines[^1].Line}");
+            Progress?.Report($"line {line} of {lines[^1].Line}");
             try
             {
                 var run = GraphRun.Find(model, task ?? throw new PromptException(error!), request);
@@ -63,33 +72,32 @@ internal sealed class PromptBatch
                 sum.Add(run.Graph.Nodes);
                 finished.Add((task.Id!, run.Tokens, run.Graph with { Nodes = [], Edges = [] }));
                 _runs.Add(record);
-                if (validation is not null) _runs[^1] = run.Validate(path, validation);
-                if (finish?.Invoke(path) is { } peak) _runs[^1] = _runs[^1] with { PeakMemoryBytes = peak };
+                if (Validation is not null) _runs[^1] = run.Validate(path, Validation);
+                if (Finish?.Invoke(path) is { } peak) _runs[^1] = _runs[^1] with { PeakMemoryBytes = peak };
             }
             catch (Exception e) when (e is PromptException or AttributionException or RunDirectoryException or ValidationException
                 or Runtime.MemoryBudgetException)
             {
                 _errors.Add((line, e.Message));
-                failed(line, e.Message);
+                Failed(line, e.Message);
             }
         }
         if (sum.Count == 0) return;
-        Merge(model, request, sum, finished, progress);
+        Merge(sum, finished);
         var (nodes, edges) = Merged!.Value;
         MergedDirectory = RunDirectory.WriteMean(directory,
             new RunContents(GraphRows.Of(nodes, _ => ""), GraphRows.Of(edges), TokenPosition.All, MergedRecord!), force,
             model.Context.Cancel);
-        if (finish?.Invoke(MergedDirectory) is { } most) MergedRecord = MergedRecord! with { PeakMemoryBytes = most };
+        if (Finish?.Invoke(MergedDirectory) is { } most) MergedRecord = MergedRecord! with { PeakMemoryBytes = most };
     }
 
     // the merged graph's nodes are known only when all prompts are through, so each is run again for the edges between them
-    private void Merge(LoadedModel model, GraphRequest request, GraphSum sum,
-        List<(string Id, PromptTokens Tokens, CausalGraph Graph)> finished, IProgress<string>? progress)
+    private void Merge(GraphSum sum, List<(string Id, PromptTokens Tokens, CausalGraph Graph)> finished)
     {
         sum.ChooseNodes(request.Graph);
         for (var i = 0; i < finished.Count; i++)
         {
-            progress?.Report($"merging {i + 1} of {finished.Count}");
+            Progress?.Report($"merging {i + 1} of {finished.Count}");
             var (id, tokens, graph) = finished[i];
             var (start, calls) = (Stopwatch.GetTimestamp(), model.Context.Calls);
             var operations = GraphFinder.AddEdges(model, tokens.Clean, tokens.Patch,
@@ -103,11 +111,11 @@ internal sealed class PromptBatch
         }
         var nodes = sum.Nodes;
         Merged = (nodes, Selection.KeepEdges(nodes, sum.Edges, request.Graph));
-        MergedRecord = Record(model, request, [.. finished.Select(f => (f.Id, f.Graph))], Merged.Value);
+        MergedRecord = Record([.. finished.Select(f => (f.Id, f.Graph))], Merged.Value);
     }
 
     /// <param name="runs">The prompts' ids and what their graphs took; their nodes and edges are not read.</param>
-    private static MergedRunRecord Record(LoadedModel model, GraphRequest request, IReadOnlyList<(string Id, CausalGraph Graph)> runs,
+    private MergedRunRecord Record(IReadOnlyList<(string Id, CausalGraph Graph)> runs,
         (IReadOnlyList<CausalNode> Nodes, IReadOnlyList<CausalEdge> Edges) graph)
     {
         var shares = SiteShare.Of(graph.Nodes, model.Selected);

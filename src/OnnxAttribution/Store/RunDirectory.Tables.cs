@@ -12,17 +12,14 @@ public static partial class RunDirectory
     /// <param name="table">Its rows; the scalars of the new run.json go into the file's key-value metadata.</param>
     /// <param name="addition">Keys of run.json to set; the others stay.</param>
     /// <param name="cancel">Stops the writing, also inside DuckDB, and the waiting for another writer of the same run.</param>
-    /// <param name="of">The run.json that the table was begun with,
-    /// so that nothing is added to a run that has taken that one's place since; null: not checked.</param>
     /// <exception cref="RunDirectoryException">The path is no finished run,
-    /// or another one than <paramref name="of"/>, a file is damaged, or the directory cannot be written.</exception>
+    /// or another one than <see cref="RunAddition.BegunWith"/>, a file is damaged, or the directory cannot be written.</exception>
     /// <exception cref="ArgumentException">No run holds a table of that name,
     /// or the table has a column <c>run</c>, which queries add.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the run is as it was.</exception>
     /// <remarks>Each file is written aside and renamed when whole, Parquet first and run.json last. Stopped in between, the run is valid
     /// and holds the table, run.json does not speak of it yet, and the same call mends that. Writers of one run take turns.</remarks>
-    internal static void Annotate(string path, string name, StoredTable table, RunAddition addition, CancellationToken cancel = default,
-        RunRecord? of = null)
+    internal static void Annotate(string path, string name, StoredTable table, RunAddition addition, CancellationToken cancel = default)
     {
         path = MergedRun.Locate(path);
         var (file, recordFile) = (Path.Combine(path, FileFor(name, table)), Path.Combine(path, RunNames.RecordFile));
@@ -31,7 +28,7 @@ public static partial class RunDirectory
         // held throughout: nobody else changes run.json meanwhile
         using var recordOutput = new OutputFile(recordFile, Unchangeable, cancel);
         var before = RunFile.Read(recordFile);
-        if (of is not null && !RunFile.IsSameRun(of, before.Record)) throw RunDirectoryException.Replaced(path);
+        if (addition.BegunWith is { } begun && !RunFile.IsSameRun(begun, before.Record)) throw RunDirectoryException.Replaced(path);
         var json = before.With(addition);
         using var output = new OutputFile(file, Unchangeable, cancel);
         Writing(Unchangeable, () =>

@@ -140,12 +140,12 @@ public class MergedRunTests
         var run = RunSamples.Write(directory, "run", At("2026-01-01T00:00:00Z"));
         var begun = RunDirectory.ReadRecord(run);
         RunDirectory.Annotate(run, "faithfulness", TableSamples.Odd(),
-            new RunAddition { Faithfulness = new FaithfulnessRecord { Prompts = 1 } }, of: begun);
+            new RunAddition { Faithfulness = new FaithfulnessRecord { Prompts = 1 }, BegunWith = begun });
         // what else was added meanwhile makes no other run of it
-        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition(), of: begun);
+        RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition { BegunWith = begun });
         RunSamples.Write(directory, "run", At("2026-01-01T00:00:01Z"), force: true);
         Assert.Contains("nothing was added", Assert.Throws<RunDirectoryException>(() =>
-            RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition(), of: begun)).Message);
+            RunDirectory.Annotate(run, "validation", TableSamples.Odd(), new RunAddition { BegunWith = begun })).Message);
         Assert.False(RunDirectory.HasTable(run, "validation"));
     }
 
