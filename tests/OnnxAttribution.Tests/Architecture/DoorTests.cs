@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using OnnxAttribution.Cli.Terminal;
 
 namespace OnnxAttribution.Tests.Architecture;
 
