@@ -86,7 +86,8 @@ internal sealed class FaithfulnessRun
         var rows = Prompts.SelectMany(prompt => prompt.Points.Select(p => new FaithfulnessRow(prompt.Id, EnumName.Of(p.Ablation),
             EnumName.Of(p.Errors), p.Control is null ? "top" : "random", p.Control, p.Nodes, p.Share, p.Circuit, p.Complement, p.Empty,
             p.Full, p.Faithfulness, p.Completeness)));
-        RunDirectory.Annotate(Directory, Table, RowTable.Of(rows), new RunAddition { Faithfulness = Summary(), BegunWith = Record }, cancel);
+        RunDirectory.Annotate(Directory, Table, RowTable.Of(rows),
+            new RunAddition { Faithfulness = Summary(), BegunWith = Record }, cancel);
     }
 
     /// <summary>The curves' means over the prompts, as run.json has them.</summary>
