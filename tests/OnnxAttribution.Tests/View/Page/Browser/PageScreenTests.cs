@@ -77,23 +77,29 @@ public sealed class PageScreenTests(PageBrowser browser, ExamplePages pages)
     [Fact]
     public Task Where_less_motion_is_wanted_nothing_glides() => browser.Visit(pages.File, async page =>
     {
-        Assert.NotEqual(await page.Place(), await NearerAtOnce(page));
+        var (before, atOnce) = await Nearer(page);
+        Assert.NotEqual(before, atOnce);
         Assert.Equal("0s", await page.Locator("svg.base").Drawn("transition-duration"));
     });
 
     [Fact]
     public Task Elsewhere_the_graph_glides_to_where_it_is_sent() => browser.Visit(pages.File, async page =>
     {
-        var before = await page.Place();
-        Assert.Equal(before, await NearerAtOnce(page));
+        var (before, atOnce) = await Nearer(page);
+        Assert.Equal(before, atOnce);
         await page.Until($"document.querySelector('#world').style.transform !== '{before}'");
         Assert.NotEqual("0s", await page.Locator("svg.base").Drawn("transition-duration"));
     }, new(Glides: true));
 
-    /// <summary>Where the graph is when the key that brings it nearer has been heard, before any frame.</summary>
-    private static Task<string> NearerAtOnce(IPage page) => page.EvaluateAsync<string>(
-        "() => { document.dispatchEvent(new KeyboardEvent('keydown', { key: '+' })); "
-        + "return document.querySelector('#world').style.transform; }");
+    /// <summary>Where the graph is before the key that brings it nearer, and when it has been heard, with no frame in between:
+    /// on a busy machine the page may still be fitting the graph to the screen.</summary>
+    private static async Task<(string Before, string AtOnce)> Nearer(IPage page)
+    {
+        var places = await page.EvaluateAsync<string[]>(
+            "() => { const place = () => document.querySelector('#world').style.transform; const before = place(); "
+            + "document.dispatchEvent(new KeyboardEvent('keydown', { key: '+' })); return [before, place()]; }");
+        return (places[0], places[1]);
+    }
 
     // WCAG's relative luminance; the ground is the next opaque background,
     // or the box behind a node's label; hatched boxes count as their lines
