@@ -36,7 +36,8 @@ internal sealed class CheckText
         if (text.Tokens < Math.Min(length, limit))
         {
             throw new CheckException($"{text.Name} has {text.Tokens} tokens, which do not fill one context of {length}; "
-                + "give a longer text, or a smaller context") { Settings = [Setting.Text, Setting.Context] };
+                + "give a longer text, or a smaller context")
+            { Settings = [Setting.Text, Setting.Context] };
         }
         return text;
     }

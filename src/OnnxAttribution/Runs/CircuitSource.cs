@@ -10,7 +10,7 @@ namespace OnnxAttribution.Runs;
 /// <summary>Where a circuit comes from: a run directory, a nodes.parquet, a text file, or the short text itself.</summary>
 internal sealed class CircuitSource
 {
-        private readonly string _text;
+    private readonly string _text;
     private readonly IReadOnlyList<(string Site, int Position, int Feature, float Effect, bool Kept)>? _nodes;
 
     private CircuitSource(string text, IReadOnlyList<(string Site, int Position, int Feature, float Effect, bool Kept)>? nodes,

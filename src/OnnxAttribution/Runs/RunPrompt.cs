@@ -42,7 +42,8 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
         catch (RunDirectoryException e)
         {
             throw new PromptException($"{merged} was merged from runs that should lie in its batch "
-                + $"({e.Message.Split(". ")[0].TrimEnd('.')}); give the prompts anew") { Settings = [Setting.Prompts] };
+                + $"({e.Message.Split(". ")[0].TrimEnd('.')}); give the prompts anew")
+            { Settings = [Setting.Prompts] };
         }
     }
 
