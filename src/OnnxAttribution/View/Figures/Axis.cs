@@ -56,9 +56,6 @@ internal sealed class Axis
         return new Axis(label, AxisKind.SymmetricLog, (-end, end), straight, [.. at.Select(v => (v, Text(v, Math.Abs(v) / 10)))]);
     }
 
-    /// <summary>The same axis without its label.</summary>
-    public Axis WithoutLabel() => new("", Kind, (_low, _high), _straight, Ticks);
-
     /// <summary>0 at the axis's beginning, 1 at its end; monotone. Values beyond the ends are put there.</summary>
     public double Share(double value) => Math.Clamp((Along(value) - Along(_low)) / (Along(_high) - Along(_low)), 0, 1);
 

@@ -93,7 +93,7 @@ public sealed class PageBrowser : IAsyncLifetime
         var found = named is { Length: > 0 } ? named : s_places.FirstOrDefault(File.Exists);
         Assert.True(found is not null && File.Exists(found),
             $"the graph page is tested in Chromium or Chrome, and {(found is null ? "none was found" : $"there is none at {found}")}: "
-            + "install it ('make browser' does on Debian and Ubuntu), or name it with CHROMIUM=/path/to/chrome");
+            + "install it ('make test-tools' does on Debian and Ubuntu), or name it with CHROMIUM=/path/to/chrome");
         return found!;
     }
 }
