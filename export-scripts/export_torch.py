@@ -43,7 +43,7 @@ KINDS = ("resid_pre", "attn_out", "mlp_out", "resid_post", "resid_mid", "z")
 
 
 class Failure(Exception):
-    """What is wrong and how to mend it, in one line."""
+    """What is wrong and how to fix it, in one line."""
 
 
 def module_at(root, path, what):
@@ -124,7 +124,7 @@ def hooked(model, places, kinds):
             logits = logits_of(self.model(input_ids, **self.options))
             missing = [n for n in self.names if n not in self.record]
             if missing:
-                raise Failure(f"no tensor was seen for {missing[0]}: its module does not run; mend --sites-map")
+                raise Failure(f"no tensor was seen for {missing[0]}: its module does not run; fix --sites-map")
             return (logits, *(self.record[n] for n in self.names))
 
     return Hooked()

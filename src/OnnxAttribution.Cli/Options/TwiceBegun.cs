@@ -34,6 +34,6 @@ internal static class TwiceBegun
             "make the run anew with --prepend-bos false, or with the text alone"));
     }
 
-    private static string Sentence(string who, string token, string mend) =>
-        $"warning: {who} with {DisplayText.Quoted(token)} twice, since it stands in the text and is put before every prompt; {mend}";
+    private static string Sentence(string who, string token, string fix) =>
+        $"warning: {who} with {DisplayText.Quoted(token)} twice, since it stands in the text and is put before every prompt; {fix}";
 }

@@ -59,8 +59,8 @@ internal static partial class FailureLine
 
     // the system's loader says why in words only, among those for every place where it looked
     private static string LoaderWords(string message) =>
-        message.Contains("Too many open files", StringComparison.Ordinal) ? $"too many files are open; {FileFault.DescriptorMend}"
+        message.Contains("Too many open files", StringComparison.Ordinal) ? $"too many files are open; {FileFault.DescriptorFix}"
         : message.Contains("Cannot allocate memory", StringComparison.Ordinal) || message.Contains("failed to map segment",
-            StringComparison.Ordinal) ? $"there is no memory for it; {FileFault.MemoryMend}"
+            StringComparison.Ordinal) ? $"there is no memory for it; {FileFault.MemoryFix}"
         : "it is missing beside the program, or damaged; install the program again";
 }

@@ -36,7 +36,7 @@ internal sealed class AblateFaithfulnessMode : AblateMode
     };
     private readonly Option<string?> _meanText = new("--mean-text")
     {
-        Description = "text in UTF-8, or .gz, that --ablation mean takes means over: documents parted by lines of <|endoftext|>, "
+        Description = "text in UTF-8, or .gz, that --ablation mean takes means over: documents separated by lines of <|endoftext|>, "
             + "a BOS in front of each where the run has one; the BOS itself counts in no mean and keeps its own values in the prompt",
         HelpName = "FILE"
     };

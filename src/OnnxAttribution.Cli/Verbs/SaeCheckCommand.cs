@@ -13,7 +13,7 @@ internal sealed class SaeCheckCommand
 {
     private const string Description = """
         Measure a bundle's dictionaries on a text: L0, variance explained, cross-entropy recovered, dead features. Where figures look wrong,
-        try other readings of the dictionary (activation, normalisation, BOS, centring, decoder norms, another site) and say which one mends
+        try other readings of the dictionary (activation, normalisation, BOS, centring, decoder norms, another site) and say which one fixes
         them, and how to set it.
 
         Example: onnx-attribution sae check --model models/tiny --strict

@@ -2,5 +2,5 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Bundles;
 
-/// <summary>A bundle cannot be made or read; the message names the file or site and the mend.</summary>
+/// <summary>A bundle cannot be made or read; the message names the file or site and the fix.</summary>
 public sealed class BundleException(string message, Exception? inner = null) : OnnxAttributionException(message, inner);

@@ -82,7 +82,7 @@ internal sealed class ModelBundle
     /// named as the site, computed from <c>site.raw</c>.</summary>
     /// <param name="batch">Size of the batch axis; null leaves it open.</param>
     /// <exception cref="BundleException">The file is damaged, or asks for more than any model does;
-    /// the message names the node and the mend.</exception>
+    /// the message names the node and the fix.</exception>
     public OnnxGraph WithoutInterventions(long? batch)
     {
         var model = ReadGraph();

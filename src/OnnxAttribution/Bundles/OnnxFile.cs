@@ -10,7 +10,7 @@ namespace OnnxAttribution.Bundles;
 internal static class OnnxFile
 {
     /// <exception cref="BundleException">The file cannot be read, is no ONNX file, or is not sound (<see cref="GraphCheck.RequireSound"/>);
-    /// the message names it, the place and the mend.</exception>
+    /// the message names it, the place and the fix.</exception>
     public static ModelProto Read(string path)
     {
         var model = Parsed(path);

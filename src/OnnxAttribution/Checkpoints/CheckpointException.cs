@@ -4,7 +4,7 @@ using OnnxAttribution.Files;
 namespace OnnxAttribution.Checkpoints;
 
 /// <summary>A file of a checkpoint or a dictionary cannot be used.
-/// The message is one line: the path, what is wrong there, and the mend.</summary>
+/// The message is one line: the path, what is wrong there, and the fix.</summary>
 public sealed class CheckpointException(string path, string problem, Exception? cause = null)
     : OnnxAttributionException($"{path}: {problem}", cause)
 {

@@ -111,8 +111,8 @@ internal sealed class ConfigJson
     public string Require(string key, string? value) => value ?? throw Missing(key);
 
     /// <summary>The error that what a key says is not supported; it names key and value and ends with what would be accepted.</summary>
-    public CheckpointException Refuse(string key, string mend) =>
-        new(Path, $"{_prefix}{key} is {(Find(key) is { } value ? Raw(value) : "missing")}, which is not supported; {mend}.");
+    public CheckpointException Refuse(string key, string fix) =>
+        new(Path, $"{_prefix}{key} is {(Find(key) is { } value ? Raw(value) : "missing")}, which is not supported; {fix}.");
 
     private CheckpointException Missing(string key) =>
         new(Path, $"has no key '{_prefix}{key}'; check that it is the config that belongs to the weights.");

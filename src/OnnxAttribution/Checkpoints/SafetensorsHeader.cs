@@ -17,7 +17,7 @@ internal sealed record SafetensorsHeader(FrozenDictionary<string, TensorEntry> T
     /// <summary>The official library's limit on the header's bytes.</summary>
     public const long MaxBytes = 100_000_000;
 
-    private const string AgainMend = "the header is damaged, save or download the file again";
+    private const string AgainFix = "the header is damaged, save or download the file again";
 
     /// <summary>Reads and checks the header of an open file.</summary>
     /// <exception cref="CheckpointException">The header lies about the file, or is none.</exception>
@@ -81,7 +81,7 @@ internal sealed record SafetensorsHeader(FrozenDictionary<string, TensorEntry> T
 
     private static TensorEntry ParseEntry(string path, string name, JsonElement value, long dataStart, long dataLength)
     {
-        CheckpointException Lies(string what) => Bad(path, $"tensor {DisplayText.QuotedName(name)} {what}; {AgainMend}");
+        CheckpointException Lies(string what) => Bad(path, $"tensor {DisplayText.QuotedName(name)} {what}; {AgainFix}");
         if (value.ValueKind != JsonValueKind.Object) throw Lies("is described by no JSON object");
         if (!value.TryGetProperty("dtype", out var dtype) || dtype.ValueKind != JsonValueKind.String) throw Lies("has no dtype");
         if (!TensorTypes.TryParse(dtype.GetString()!, out var type))
@@ -117,19 +117,19 @@ internal sealed record SafetensorsHeader(FrozenDictionary<string, TensorEntry> T
             if (entry.Offset < expected)
             {
                 throw Bad(path,
-                    $"tensors {DisplayText.QuotedName(previous!.Name)} and {DisplayText.QuotedName(entry.Name)} overlap; {AgainMend}");
+                    $"tensors {DisplayText.QuotedName(previous!.Name)} and {DisplayText.QuotedName(entry.Name)} overlap; {AgainFix}");
             }
             if (entry.Offset > expected)
             {
                 throw Bad(path, $"has {entry.Offset - expected} bytes before tensor {DisplayText.QuotedName(entry.Name)} that belong "
-                    + $"to no tensor; {AgainMend}");
+                    + $"to no tensor; {AgainFix}");
             }
             expected += entry.Length;
             previous = entry;
         }
         if (expected != dataStart + dataLength)
         {
-            throw Bad(path, $"has {dataStart + dataLength - expected} bytes after the last tensor that belong to no tensor; {AgainMend}");
+            throw Bad(path, $"has {dataStart + dataLength - expected} bytes after the last tensor that belong to no tensor; {AgainFix}");
         }
     }
 

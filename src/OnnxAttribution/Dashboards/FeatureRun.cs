@@ -56,7 +56,7 @@ internal sealed class FeatureRun
 
     /// <summary>Reads the text and writes <c>features.parquet</c>.</summary>
     /// <param name="model">The model, with the sites that are meant; those without a dictionary are passed over.</param>
-    /// <param name="text">UTF-8, plain or gzip; documents parted by lines that hold <c>&lt;|endoftext|&gt;</c>.</param>
+    /// <param name="text">UTF-8, plain or gzip; documents separated by lines that hold <c>&lt;|endoftext|&gt;</c>.</param>
     /// <exception cref="DashboardException">The text cannot be read,
     /// no site has a dictionary, or a table is there and is not to be replaced.</exception>
     /// <exception cref="RunDirectoryException">The bundle cannot be written.</exception>

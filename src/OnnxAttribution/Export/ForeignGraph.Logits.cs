@@ -28,14 +28,14 @@ internal sealed partial class ForeignGraph
         throw new BundleException($"{_file}: the logits '{logits.Name}' have shape {ShapeText(made.Shape)} where [batch, position, "
             + "vocabulary] is expected: "
             + (made.Shape is [{ Symbol: "batch" }, { Size: not null }] or [{ Symbol: "batch" }, { Size: 1 }, _]
-                ? OnePositionMend(logits)
-                : DynamicMend));
+                ? OnePositionFix(logits)
+                : DynamicFix));
     }
 
-    private const string DynamicMend = "export it with both axes of the tokens dynamic (dynamic_axes, or dynamic_shapes with dynamo)";
+    private const string DynamicFix = "export it with both axes of the tokens dynamic (dynamic_axes, or dynamic_shapes with dynamo)";
 
     // where the last position was picked out of all logits, these are still there
-    private string OnePositionMend(Value logits)
+    private string OnePositionFix(Value logits)
     {
         var v = logits;
         while (v.Producer is { Type: "Identity" or "Slice" or "Gather" or "Squeeze" or "Reshape" } op)

@@ -10,7 +10,7 @@ namespace OnnxAttribution.Export;
 /// A graph that another program exported, rebuilt as a hooked one:
 /// 1. The file is brought to this program's operator set, its functions are put in place.
 /// 2. Its operators are made once more, from the tokens on: shapes follow from named axes,
-///    what few operators can say is said by these, spelled-out norms and activations become one operator, dead ends drop out.
+///    what a few operators can express is rewritten with them, spelled-out norms and activations become one operator, dead ends drop out.
 /// 3. Each site's tensor gets its intervention, and everything that read it reads the site.
 /// </summary>
 internal sealed partial class ForeignGraph
@@ -49,7 +49,7 @@ internal sealed partial class ForeignGraph
 
     /// <param name="place">What becomes of a constant.</param>
     /// <exception cref="BundleException">A tensor is not there, an input is not known, an axis is fixed,
-    /// or the graph has what this program does not read; the message names it and the mend.</exception>
+    /// or the graph has what this program does not read; the message names it and the fix.</exception>
     public static AdoptedGraph Adopt(ModelProto model, SiteMap map, string file, Func<TensorProto, TensorProto> place)
     {
         try
@@ -178,7 +178,7 @@ internal sealed partial class ForeignGraph
             default:
                 throw new BundleException($"{_map.Path}: the tensor '{tensor.Name}' of {site} has shape {ShapeText(made.Shape)} where "
                     + "[batch, position, width] is expected, or heads apart: "
-                    + (made.Shape is [{ Size: not null }, ..] or [_, { Size: not null }, _] ? DynamicMend : "name another tensor"));
+                    + (made.Shape is [{ Size: not null }, ..] or [_, { Size: not null }, _] ? DynamicFix : "name another tensor"));
         }
     }
 
@@ -232,7 +232,7 @@ internal sealed partial class ForeignGraph
         if (_tokens.Shape is not null && (_tokens.Rank != 2 || _tokens.Shape.Any(d => d.Size is not null)))
         {
             throw new BundleException($"{_file}: the tokens '{_tokens.Name}' have shape {ShapeText(_tokens.Shape)} where [batch, "
-                + $"position] of any size is expected: {DynamicMend}");
+                + $"position] of any size is expected: {DynamicFix}");
         }
         if (_tokens.Shape is { } shape)
         {

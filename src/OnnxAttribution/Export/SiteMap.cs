@@ -61,7 +61,7 @@ internal sealed partial record SiteMap
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new BundleException($"{path} is not valid JSON ({JsonFault.Words(e)}); mend it", e);
+            throw new BundleException($"{path} is not valid JSON ({JsonFault.Words(e)}); fix it", e);
         }
     }
 

@@ -45,7 +45,7 @@ internal sealed class SiteSeparation
 
     /// <param name="map">sites.json, and <paramref name="file"/> the graph's: for messages.</param>
     /// <exception cref="BundleException">A site does not separate, or an operator has no gradient rule;
-    /// the message names it and the mend.</exception>
+    /// the message names it and the fix.</exception>
     public static void Require(AdoptedGraph adopted, string map, string file)
     {
         var check = new SiteSeparation(adopted, map, file);

@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Files;
 
 /// <summary>Why a file cannot be read or written, and what to do, in our words:
-/// a reason, a semicolon and the mend, without a full stop.</summary>
+/// a reason, a semicolon and the fix, without a full stop.</summary>
 internal static class FileFault
 {
     private const int InputOutput = 5, Busy = 11, NoMemory = 12, AllOpenFiles = 23, OwnOpenFiles = 24, NoRoom = 28, ReadOnly = 30,
@@ -9,22 +9,22 @@ internal static class FileFault
     private const int WindowsSharing = 32, WindowsLock = 33, WindowsFull = 112, WindowsHandles = 4, WindowsMask = 0xFFFF;
 
     /// <summary>What to do where memory is short, whoever says so.</summary>
-    public const string MemoryMend = "free memory, or allow more address space ('ulimit -v unlimited')";
+    public const string MemoryFix = "free memory, or allow more address space ('ulimit -v unlimited')";
 
     /// <summary>What to do where no more files can be opened.</summary>
-    public const string DescriptorMend = "allow more open files ('ulimit -n 4096')";
+    public const string DescriptorFix = "allow more open files ('ulimit -n 4096')";
 
     /// <summary>Of a path that this user may not read, or not even look at.</summary>
     public const string Denied = "permission is denied; check its permissions and those of the directories above it";
 
     /// <param name="why">What .NET threw on the way to the file.</param>
-    /// <param name="otherwise">What to do where the reason is one that only the caller has a mend for.</param>
+    /// <param name="otherwise">What to do where the reason is one that only the caller has a fix for.</param>
     public static string Words(Exception why, string? otherwise = null) => why switch
     {
         AggregateException { InnerExceptions: [var first, ..] } => Words(first, otherwise),
         NotAFileException e => e.Problem,
         FileNotFoundException or FileLoadException when IsLibrary(why) =>
-            $"the program cannot load a part of itself; {DescriptorMend}, or install it again",
+            $"the program cannot load a part of itself; {DescriptorFix}, or install it again",
         FileNotFoundException or DirectoryNotFoundException => "it is not there; check the path",
         EndOfStreamException => "it became shorter while it was read; do it again when nobody writes it",
         PathTooLongException => "its path is longer than the system allows; give it a shorter one",
@@ -52,8 +52,8 @@ internal static class FileFault
     {
         InputOutput => "the disk reports an error in reading or writing it; check the disk, or take a copy from elsewhere",
         Busy or MacBusy => "another program holds it; wait for that, or name another",
-        NoMemory => $"the system cannot allocate the memory for it; {MemoryMend}",
-        AllOpenFiles or OwnOpenFiles => $"too many files are open; {DescriptorMend}",
+        NoMemory => $"the system cannot allocate the memory for it; {MemoryFix}",
+        AllOpenFiles or OwnOpenFiles => $"too many files are open; {DescriptorFix}",
         NoRoom => "the disk is full; make room, or choose a place elsewhere",
         LinuxQuota or MacQuota => "the disk quota is used up; make room, or choose a place elsewhere",
         ReadOnly => "the file system is read-only; choose a place elsewhere",

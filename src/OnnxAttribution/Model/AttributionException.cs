@@ -2,5 +2,5 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Model;
 
-/// <summary>A graph of causes cannot be made of what was asked; the message says what is wrong and how to mend it.</summary>
+/// <summary>A graph of causes cannot be made of what was asked; the message says what is wrong and how to fix it.</summary>
 public sealed class AttributionException(string message) : OnnxAttributionException(message);

@@ -16,7 +16,7 @@ internal static class GraphCheck
 
     /// <summary>Every node yields something and every constant has the numbers that its shape claims.</summary>
     /// <param name="external">Checks a constant that lies in another file.</param>
-    /// <exception cref="GraphException">The node or tensor that does not, with the mend.</exception>
+    /// <exception cref="GraphException">The node or tensor that does not, with the fix.</exception>
     public static void RequireSound(ModelProto model, Action<TensorProto> external)
     {
         var graph = model.Graph ?? throw new GraphException("the ONNX file has no graph; export it again");
@@ -53,7 +53,7 @@ internal static class GraphCheck
     }
 
     /// <summary>Only operators of the standard, without graphs inside or sequences of tensors.</summary>
-    /// <exception cref="GraphException">One that is not, with the mend.</exception>
+    /// <exception cref="GraphException">One that is not, with the fix.</exception>
     public static void RequireStandard(ModelProto model)
     {
         foreach (var node in model.Graph.Node)

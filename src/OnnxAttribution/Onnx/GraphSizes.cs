@@ -130,7 +130,7 @@ internal sealed class GraphSizes
         }
     }
 
-    private static GraphException TooMuch(Op op, string what, string mend) => new($"{op} {what}{ShapeOf(op)}; {mend}");
+    private static GraphException TooMuch(Op op, string what, string fix) => new($"{op} {what}{ShapeOf(op)}; {fix}");
 
     // multiplications and additions of a product, where the sizes are known
     private static double Work(Op op)

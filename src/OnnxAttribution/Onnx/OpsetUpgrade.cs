@@ -18,7 +18,7 @@ internal static class OpsetUpgrade
         ["ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd",
             "ReduceSumSquare"];
 
-    /// <exception cref="GraphException">The file's operator set is too old or not known; the message says the mend.</exception>
+    /// <exception cref="GraphException">The file's operator set is too old or not known; the message says the fix.</exception>
     public static void Apply(ModelProto model)
     {
         var version = Version(model.OpsetImport, "the model");

@@ -45,7 +45,7 @@ internal sealed class BundleCheck
     }
 
     /// <summary>Checks the dictionaries at the model's selected sites.</summary>
-    /// <param name="text">UTF-8, plain or gzip, documents parted by lines that hold <c>&lt;|endoftext|&gt;</c>;
+    /// <param name="text">UTF-8, plain or gzip, documents separated by lines that hold <c>&lt;|endoftext|&gt;</c>;
     /// null: a short text of the program's own.</param>
     /// <exception cref="CheckException">No site has a dictionary, or the text is too short.</exception>
     /// <exception cref="TextException">The text cannot be read.</exception>

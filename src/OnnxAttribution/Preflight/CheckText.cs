@@ -22,7 +22,7 @@ internal sealed class CheckText
 
     public long Tokens => Sequences.Sum(s => (long)s.Length);
 
-    /// <param name="path">UTF-8, plain or gzip, documents parted by lines that hold
+    /// <param name="path">UTF-8, plain or gzip, documents separated by lines that hold
     /// <c>&lt;|endoftext|&gt;</c>; null: the program's own.</param>
     /// <param name="length">Tokens of a sequence.</param>
     /// <param name="limit">Tokens in all.</param>

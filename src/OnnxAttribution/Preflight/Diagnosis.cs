@@ -5,7 +5,7 @@ namespace OnnxAttribution.Preflight;
 
 /// <summary>
 /// Why a dictionary's figures look wrong, by trying it out rather than by rule of thumb, on the same sample of activations:
-/// 1. readings that differ in one respect; the best that mends the figures by a clear margin is the finding (<see cref="Plausibility"/>);
+/// 1. readings that differ in one respect; the best that fixes the figures by a clear margin is the finding (<see cref="Plausibility"/>);
 /// 2. if none does: the same dictionary at other sites, and with its input times a constant;
 /// 3. if none does: the reading that helped most, and again one that differs from it in one respect,
 ///    so that two faults at once are found too;
@@ -46,7 +46,7 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
             ? "; the bundle's writing weights were centred when it was exported, try without it too"
             : "";
         return [new Finding(site.Name, Fault.DoesNotFit, $"{site} does not fit this model: variance explained "
-            + $"{Number(whole.VarianceExplained)}, L0 {Count(whole.L0)} of {Features:N0} features, and no other reading of it mends that. "
+            + $"{Number(whole.VarianceExplained)}, L0 {Count(whole.L0)} of {Features:N0} features, and no other reading of it fixes that. "
             + $"Check that it was trained on this model{centred}.", before, null)];
     }
 
@@ -67,13 +67,13 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
     private (Hypothesis Hypothesis, ReconstructionFit Fit)? Best(ReconstructionFit before,
         IReadOnlyList<(Hypothesis Hypothesis, ReconstructionFit Fit)> tried)
     {
-        var mends = tried.Where(t => Plausibility.Mends(before, t.Fit, Width, Features)
+        var fixes = tried.Where(t => Plausibility.Fixes(before, t.Fit, Width, Features)
             || (t.Hypothesis.Fault == Fault.TopkReadAsRelu && Plausibility.GainsBySparsity(before, t.Fit))).ToList();
-        if (mends.Count == 0) return null;
-        var least = mends.Min(t => t.Fit.Unexplained);
+        if (fixes.Count == 0) return null;
+        var least = fixes.Min(t => t.Fit.Unexplained);
         // what is believed first, where several fit as well; of a fault's parameter the best value
-        var fault = mends.First(t => t.Fit.Unexplained <= (1.1 * least) + 0.002).Hypothesis.Fault;
-        return mends.Where(t => t.Hypothesis.Fault == fault).MinBy(t => t.Fit.Unexplained);
+        var fault = fixes.First(t => t.Fit.Unexplained <= (1.1 * least) + 0.002).Hypothesis.Fault;
+        return fixes.Where(t => t.Hypothesis.Fault == fault).MinBy(t => t.Fit.Unexplained);
     }
 
     private Finding Found(ReconstructionFit before, (Hypothesis Hypothesis, ReconstructionFit Fit) best,
@@ -82,12 +82,12 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
         var (h, after) = best;
         var others = h.Fault != Fault.InputNormalization || tried is null ? [] : tried
             .Where(t => t.Hypothesis.Fault == Fault.InputNormalization && t.Hypothesis != h
-                && Plausibility.Mends(before, t.Fit, Width, Features) && t.Fit.Unexplained <= (1.5 * after.Unexplained) + 0.01)
+                && Plausibility.Fixes(before, t.Fit, Width, Features) && t.Fit.Unexplained <= (1.5 * after.Unexplained) + 0.01)
             .Select(t => $"{t.Hypothesis.Name} ({Number(t.Fit.VarianceExplained)})").ToList();
         return new Finding(site.Name, h.Fault, $"{site} {h.Is}: variance explained {Number(before.VarianceExplained)} → "
             + $"{Number(after.VarianceExplained)}, L0 {Count(before.L0)} → {Count(after.L0)} ({h.Name}"
             + $"{(others.Count == 0 ? "" : "; " + string.Join(" and ", others) + " would do about as well")}). "
-            + $"If it was trained so, {h.Mend}.", before, after);
+            + $"If it was trained so, {h.Fix}.", before, after);
     }
 
     // readings of the same input share its product with W_enc

@@ -30,7 +30,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
                 Output = now.Output with { K = k, HasThreshold = false },
                 Is = "rebuilds better as TopK than as ReLU, as it is read",
                 Name = $"k about {k}",
-                Mend = $"set \"architecture\": \"topk\" and \"k\" (about {k}) {Config}",
+                Fix = $"set \"architecture\": \"topk\" and \"k\" (about {k}) {Config}",
             };
         }
     }
@@ -49,7 +49,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
                 Input = now.Input with { Centres = true },
                 Is = "rebuilds better on a model with centred writing weights, as this one's are not",
                 Name = "centred",
-                Mend = "export the model again with centred writing weights ('onnx-attribution export … --center-writing-weights')",
+                Fix = "export the model again with centred writing weights ('onnx-attribution export … --center-writing-weights')",
             };
         }
         if (now.WithBos || sample.CanHaveBos)
@@ -62,7 +62,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
                     ? "rebuilds better on texts without BOS than with it, as it is read"
                     : "rebuilds better on texts that begin with BOS than without it, as it is read",
                 Name = now.WithBos ? "without BOS" : "with BOS",
-                Mend = $"set \"prepend_bos\": {(now.WithBos ? "false" : "true")} {Config}",
+                Fix = $"set \"prepend_bos\": {(now.WithBos ? "false" : "true")} {Config}",
             };
         }
         foreach (var h in ByNorm(now)) yield return h;
@@ -81,7 +81,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
                     ? "rebuilds better without subtracting b_dec from its input, as is done"
                     : "rebuilds better with b_dec subtracted from its input, which is not done",
                 Name = subtracts ? "b_dec not subtracted" : "b_dec subtracted",
-                Mend = $"set \"apply_b_dec_to_input\": {(subtracts ? "false" : "true")} {Config}",
+                Fix = $"set \"apply_b_dec_to_input\": {(subtracts ? "false" : "true")} {Config}",
             };
         }
     }
@@ -98,7 +98,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
                 At = other,
                 Is = $"rebuilds {other} better than this site",
                 Name = $"at {other}",
-                Mend = $"set \"hook_name\": \"{other}\" {Config}, or bring the dictionary that belongs here",
+                Fix = $"set \"hook_name\": \"{other}\" {Config}, or bring the dictionary that belongs here",
             };
         }
     }
@@ -117,7 +117,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
                 Input = now.Input with { Scale = (float)(now.Input.Scale * c) },
                 Is = $"rebuilds better with its input multiplied by about {written}",
                 Name = $"input times {written}",
-                Mend = "set \"normalize_activations\": \"expected_average_only_in\" and \"norm_scaling_factor\": "
+                Fix = "set \"normalize_activations\": \"expected_average_only_in\" and \"norm_scaling_factor\": "
                     + $"{written}, or the number that its training used, {Config}",
             };
         }
@@ -132,7 +132,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
             Output = now.Output with { K = null, HasThreshold = false },
             Is = "rebuilds better as ReLU than as TopK, as it is read",
             Name = "ReLU",
-            Mend = $"set \"architecture\": \"standard\" {Config}",
+            Fix = $"set \"architecture\": \"standard\" {Config}",
         };
         foreach (var k in s_k.Where(k => k != current))
         {
@@ -142,7 +142,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
                 Output = now.Output with { K = k },
                 Is = $"rebuilds better with another k than {current}",
                 Name = $"k about {k}",
-                Mend = $"set \"k\" (about {k}) {Config}",
+                Fix = $"set \"k\" (about {k}) {Config}",
             };
         }
     }
@@ -170,7 +170,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
                     ? $"rebuilds better from activations as they are than normalised ({now.Input.Normalization}), as it is read"
                     : $"rebuilds better with its input normalised by {kind.Name()}, which is not done",
                 Name = kind.Name(),
-                Mend = "set \"normalize_activations\": "
+                Fix = "set \"normalize_activations\": "
                     + $"\"{kind.Name()}\"{(isAverage ? $" and \"norm_scaling_factor\": {Written(factor)}" : "")} {Config}",
             };
         }
@@ -188,7 +188,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
                 Is = power < 0 ? "rebuilds better with the lengths of its decoder's rows counted once less (they may be folded twice, "
                     + "or into features and rows)" : "rebuilds better with the lengths of its decoder's rows counted once more",
                 Name = power < 0 ? "decoder rows of length 1" : "decoder rows times their lengths",
-                Mend = $"save W_dec with each row {(power < 0 ? "divided" : "multiplied")} by its length, and export again",
+                Fix = $"save W_dec with each row {(power < 0 ? "divided" : "multiplied")} by its length, and export again",
             };
         }
         if (now.Output.K is null || trial.Dictionary.EncoderScale is not null) yield break;
@@ -198,7 +198,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
             Output = now.Output with { SelectsByNorm = true },
             Is = "rebuilds better when the k largest are chosen by activation times the length of the decoder's row, which is not done",
             Name = "chosen by decoder norm",
-            Mend = $"set \"rescale_acts_by_decoder_norm\": true {Config}",
+            Fix = $"set \"rescale_acts_by_decoder_norm\": true {Config}",
         };
     }
 

@@ -7,6 +7,6 @@ namespace OnnxAttribution.Preflight;
 /// <param name="WithBos">Whether the text begins with BOS.</param>
 /// <param name="Is">What is known where it fits: that it rebuilds better so, not that it was trained so.</param>
 /// <param name="Name">In few words.</param>
-/// <param name="Mend">What to do if it was trained so.</param>
+/// <param name="Fix">What to do if it was trained so.</param>
 internal sealed record Hypothesis(Fault Fault, InputReading Input, OutputReading Output, Site At, bool WithBos, string Is,
-    string Name, string Mend);
+    string Name, string Fix);

@@ -2,7 +2,7 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Runs;
 
-/// <summary>A run that cannot be validated; the message says why and how to mend it.</summary>
+/// <summary>A run that cannot be validated; the message says why and how to fix it.</summary>
 public sealed class ValidationException : OnnxAttributionException
 {
     private ValidationException(string message) : base(message)

@@ -2,5 +2,5 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Runtime;
 
-/// <summary>The chosen device cannot be used; the message names the library that failed to load and the mend.</summary>
+/// <summary>The chosen device cannot be used; the message names the library that failed to load and the fix.</summary>
 public sealed class DeviceException(string message, Exception? inner = null) : OnnxAttributionException(message, inner);

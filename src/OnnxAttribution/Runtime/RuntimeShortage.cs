@@ -31,10 +31,10 @@ internal sealed class RuntimeShortage : OnnxAttributionException
     internal static (string Words, Setting? Setting)? Of(string message) =>
         Has(message, s_threads) ? ("ONNX Runtime cannot start its threads: address space or processes are short; "
             + "raise 'ulimit -v' and 'ulimit -u', or take fewer threads", Setting.Threads)
-        : Has(message, s_files) ? ($"ONNX Runtime cannot open a file: too many are open; {FileFault.DescriptorMend}", null)
+        : Has(message, s_files) ? ($"ONNX Runtime cannot open a file: too many are open; {FileFault.DescriptorFix}", null)
         : Has(message, s_memory)
             ? ("ONNX Runtime got no memory for the graph; take a smaller memory budget, fewer sites or a shorter text, "
-                + $"or {FileFault.MemoryMend}", Setting.Memory)
+                + $"or {FileFault.MemoryFix}", Setting.Memory)
         : null;
 
     private static bool Has(string message, string[] words) => words.Any(w => message.Contains(w, StringComparison.OrdinalIgnoreCase));

@@ -13,8 +13,8 @@ public sealed partial class QueryException : OnnxAttributionException
     internal static QueryException Failed(DuckDbException why) => UnknownTable().Match(why.Message) is { Success: true } match
         && match.Groups["name"].Value.ToLowerInvariant() is var name && (name == FeatureViews.Name ? FeatureViews.Missing
             : FurtherTables.Verb(name) is { } verb ? $"No run here has a table {name}. '{verb}' writes it."
-            : null) is { } mend
-        ? new(mend, why)
+            : null) is { } fix
+        ? new(fix, why)
         : new(why.Message, why);
 
     internal static QueryException TooLarge(Exception? why = null) => new(

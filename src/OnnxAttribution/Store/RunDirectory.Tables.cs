@@ -18,7 +18,7 @@ public static partial class RunDirectory
     /// or the table has a column <c>run</c>, which queries add.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the run is as it was.</exception>
     /// <remarks>Each file is written aside and renamed when whole, Parquet first and run.json last. Stopped in between, the run is valid
-    /// and holds the table, run.json does not speak of it yet, and the same call mends that. Writers of one run take turns.</remarks>
+    /// and holds the table, run.json does not speak of it yet, and the same call fixes that. Writers of one run take turns.</remarks>
     internal static void Annotate(string path, string name, StoredTable table, RunAddition addition, CancellationToken cancel = default)
     {
         path = MergedRun.Locate(path);

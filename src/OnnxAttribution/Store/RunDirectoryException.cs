@@ -2,7 +2,7 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>A run directory that cannot be written or read. The message is one sentence that names the path and the mend.</summary>
+/// <summary>A run directory that cannot be written or read. The message is one sentence that names the path and the fix.</summary>
 public sealed class RunDirectoryException : OnnxAttributionException
 {
     private RunDirectoryException(string message, Exception? inner = null) : base(message, inner)

@@ -35,12 +35,12 @@ internal static class Gpt2Vocabulary
     /// or the two do not belong together.</exception>
     public static BytePairVocabulary Read(string vocabPath, string mergesPath)
     {
-        const string Mend =
+        const string Fix =
             $"a checkpoint has tokenizer.json, or a GPT-2's vocab.json and merges.txt (where there is only tokenizer.model, {Save})";
-        var ids = ReadTokens(vocabPath, TokenizerFile.Read(vocabPath, Mend));
+        var ids = ReadTokens(vocabPath, TokenizerFile.Read(vocabPath, Fix));
         return new(ids, isByteLevel: true, hasByteTokens: false)
         {
-            Merges = ReadMerges(mergesPath, Encoding.UTF8.GetString(TokenizerFile.Read(mergesPath, Mend)), ids)
+            Merges = ReadMerges(mergesPath, Encoding.UTF8.GetString(TokenizerFile.Read(mergesPath, Fix)), ids)
         };
     }
 

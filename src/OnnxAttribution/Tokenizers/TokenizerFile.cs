@@ -12,9 +12,9 @@ internal static class TokenizerFile
     private const long MostBytes = 256 << 20;
 
     /// <summary>The bytes of a text, without a byte order mark.</summary>
-    /// <param name="mend">What to do where there is no such file.</param>
+    /// <param name="fix">What to do where there is no such file.</param>
     /// <exception cref="TokenizerException">It is missing, unreadable, too large or no text.</exception>
-    public static byte[] Read(string path, string mend)
+    public static byte[] Read(string path, string fix)
     {
         byte[] bytes;
         try
@@ -29,7 +29,7 @@ internal static class TokenizerFile
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new TokenizerException(path, $"there is no such file; {mend}.", e);
+            throw new TokenizerException(path, $"there is no such file; {fix}.", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {

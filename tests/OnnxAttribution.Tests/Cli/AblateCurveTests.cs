@@ -93,7 +93,7 @@ public sealed class AblateCurveTests(Random2Fixture model) : IClassFixture<Rando
     [InlineData("0.mlp:1", "0.attn:1", "does not lie downstream", "a later site")]
     [InlineData("0:14", "0:2", "both features are of blocks.0.hook_resid_pre", "later site")]
     [InlineData("0:14@3", "2:2", "not active at position 3, only at 0, 1", "leave @3 out")]
-    public void What_cannot_be_is_told_with_the_mend(string up, string down, params string[] words) =>
+    public void What_cannot_be_is_told_with_the_fix(string up, string down, params string[] words) =>
         Ablate("--up", up, "--down", down).Failed(1, words);
 
     [Fact]

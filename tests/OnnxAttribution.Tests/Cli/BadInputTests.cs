@@ -1,6 +1,6 @@
 namespace OnnxAttribution.Tests.Cli;
 
-/// <summary>Each kind of bad input: one line that names the culprit and the mend, exit code 1 or 2, nothing left behind.</summary>
+/// <summary>Each kind of bad input: one line that names the culprit and the fix, exit code 1 or 2, nothing left behind.</summary>
 public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
@@ -16,8 +16,8 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     [InlineData(new[] { "--verbos" }, "'--verbos'", "'--verbose'")]
     [InlineData(new[] { "graph", "--thread", "2" }, "'--thread'", "'--threads'")]
     [InlineData(new[] { "graph", "--model", "m", "--prompt", "two", "words", "--out", "o" }, "'words'", "quotes")]
-    public void An_unknown_word_is_answered_with_the_nearest(string[] args, string culprit, string mend) =>
-        Verb.Run(args).Failed(2, culprit, mend);
+    public void An_unknown_word_is_answered_with_the_nearest(string[] args, string culprit, string fix) =>
+        Verb.Run(args).Failed(2, culprit, fix);
 
     [Theory]
     [InlineData("which verb")]

@@ -57,11 +57,11 @@ public class FailureLineTests
     [InlineData(28, "No space left on device : '/x'", "make room")]
     [InlineData(24, "Too many open files : '/x'", "ulimit -n")]
     [InlineData(12, "Cannot allocate memory : '/x'", "ulimit -v")]
-    public void What_the_system_refuses_ends_in_what_to_do(int code, string message, string mend)
+    public void What_the_system_refuses_ends_in_what_to_do(int code, string message, string fix)
     {
         var line = FailureLine.Of(new IOException(message, code), "export");
         Assert.StartsWith("export was refused by the system: ", line);
-        Assert.Contains(mend, line);
+        Assert.Contains(fix, line);
         Assert.Contains("/x", line);
     }
 

@@ -142,7 +142,7 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
     public void Wrong_usage_is_told_before_anything_is_read(string words, params string[] args) => Features(args).Failed(2, words);
 
     [Fact]
-    public void What_cannot_be_is_told_with_the_mend()
+    public void What_cannot_be_is_told_with_the_fix()
     {
         Features("--show", "0:1").Failed(1, "has no features.parquet", "onnx-attribution features --model", "--text FILE");
         Features("--search", "a").Failed(1, "has no features.parquet", "--text FILE");

@@ -5,7 +5,7 @@ using OnnxAttribution.Tests.Export;
 namespace OnnxAttribution.Tests.Cli;
 
 /// <summary>Killed between any two steps, a verb leaves what was there before or what it makes, whole;
-/// the same call then mends the rest.</summary>
+/// the same call then fixes the rest.</summary>
 public sealed class KilledTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
 {
     private readonly TemporaryDirectory _directory = new();

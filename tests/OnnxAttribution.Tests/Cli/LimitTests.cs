@@ -50,11 +50,11 @@ public sealed class LimitTests : IDisposable
         "memory budget", nameof(Setting.Memory))]
     [InlineData("[ErrorCode:RuntimeException] std::bad_alloc", "memory", "ulimit -v")]
     [InlineData("[ErrorCode:Fail] env.cc open file /x fail, errcode = 24 - Too many open files", "too many", "ulimit -n")]
-    public void What_ONNX_Runtime_does_not_get(string message, string what, string mend)
+    public void What_ONNX_Runtime_does_not_get(string message, string what, string fix)
     {
         var (words, setting) = RuntimeShortage.Of(message)!.Value;
         Assert.Contains(what, words);
-        Assert.Contains(mend, $"{words} {setting}");
+        Assert.Contains(fix, $"{words} {setting}");
     }
 
     [Fact]
@@ -66,7 +66,7 @@ public sealed class LimitTests : IDisposable
     [InlineData("libonnxruntime.so: failed to map segment from shared object", "ulimit -v")]
     [InlineData("onnxruntime.so: cannot open shared object file: Too many open files", "ulimit -n")]
     [InlineData("onnxruntime.so: cannot open shared object file: No such file or directory", "install the program again")]
-    public void A_library_that_does_not_load(string loader, string mend)
+    public void A_library_that_does_not_load(string loader, string fix)
     {
         var line =
             FailureLine.Of(
@@ -74,7 +74,7 @@ public sealed class LimitTests : IDisposable
                     + $"In order to help diagnose loading problems:\n/a/{loader}\n"),
                 "graph");
         Assert.StartsWith("graph cannot load the library 'onnxruntime': ", line);
-        Assert.Contains(mend, line);
+        Assert.Contains(fix, line);
         Assert.DoesNotContain("In order to", line);
     }
 

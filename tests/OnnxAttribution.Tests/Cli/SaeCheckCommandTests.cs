@@ -131,7 +131,7 @@ public sealed class SaeCheckCommandTests(Random2Fixture model) : IClassFixture<R
     public void Wrong_usage_is_told(string words, params string[] args) => Check(args).Failed(2, words);
 
     [Fact]
-    public void What_is_missing_is_told_with_the_mend()
+    public void What_is_missing_is_told_with_the_fix()
     {
         Verb.Run("sae", "check").Failed(2, "--model");
         Verb.Run("sae").Failed(2, "check");

@@ -5,7 +5,7 @@ namespace OnnxAttribution.Tests.Cli;
 /// <summary>Prompts that begin with the BOS that is put before every prompt: one line on stderr says so, in every verb.</summary>
 public sealed class TwiceBegunTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
 {
-    private const string Twice = "<|endoftext|>Hello", Mend = "with '<|endoftext|>' twice, since it stands in the text and is put before "
+    private const string Twice = "<|endoftext|>Hello", Fix = "with '<|endoftext|>' twice, since it stands in the text and is put before "
         + "every prompt; give --prepend-bos false, or take it out of the text\n";
 
     private readonly TemporaryDirectory _directory = new();
@@ -17,7 +17,7 @@ public sealed class TwiceBegunTests(Random2Fixture model) : IClassFixture<Random
     {
         var verb = Verb.Run("graph", "--model", model.Bundle, "--prompt", Twice, "--prepend-bos", "true",
             "--out", _directory["run"], "--no-page");
-        Assert.Equal((0, "warning: the prompt begins " + Mend), (verb.Code, verb.Error));
+        Assert.Equal((0, "warning: the prompt begins " + Fix), (verb.Code, verb.Error));
         Assert.Contains("0 '<|endoftext|>'  1 '<|endoftext|>'  2 'H'", verb.Output);
         var validated = Verb.Run("validate", _directory["run"], "--sample", "3");
         Assert.Equal((0, "warning: the run's prompt begins with '<|endoftext|>' twice, since it stands in the text and is put before every "
@@ -37,7 +37,7 @@ public sealed class TwiceBegunTests(Random2Fixture model) : IClassFixture<Random
         foreach (var mode in modes)
         {
             var verb = Verb.Run([.. shared, .. mode]);
-            Assert.Equal((0, "warning: the prompt begins " + Mend), (verb.Code, verb.Error));
+            Assert.Equal((0, "warning: the prompt begins " + Fix), (verb.Code, verb.Error));
         }
     }
 
@@ -48,8 +48,8 @@ public sealed class TwiceBegunTests(Random2Fixture model) : IClassFixture<Random
             ((string[])[Twice, "Hello", Twice]).Select((p, i) => new JsonObject { ["prompt"] = p, ["id"] = $"p{i}" }.ToJsonString()));
         string[] shared = ["--model", model.Bundle, "--prompts", _directory["p.jsonl"], "--prepend-bos", "true", "--sites", "resid",
             "--no-page", "--out"];
-        Assert.Equal("warning: 2 prompts ('p0', 'p2') begin " + Mend, Verb.Run(["graph", .. shared, _directory["g"]]).Error);
-        Assert.Equal("warning: 2 prompts ('p0', 'p2') begin " + Mend, Verb.Run(["ablate", .. shared, _directory["a"]]).Error);
+        Assert.Equal("warning: 2 prompts ('p0', 'p2') begin " + Fix, Verb.Run(["graph", .. shared, _directory["g"]]).Error);
+        Assert.Equal("warning: 2 prompts ('p0', 'p2') begin " + Fix, Verb.Run(["ablate", .. shared, _directory["a"]]).Error);
         File.WriteAllText(_directory["p.jsonl"], """{"prompt": "Hello", "patch_prompt": "<|endoftext|>Jell"}""");
         Assert.StartsWith("warning: the prompt '1' begins with", Verb.Run(["graph", .. shared, _directory["one"]]).Error);
     }

@@ -144,7 +144,7 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         Verb.Run(["validate", "run", .. options]).Failed(2, words);
 
     [Fact]
-    public void Runs_that_cannot_be_validated_are_refused_with_the_mend()
+    public void Runs_that_cannot_be_validated_are_refused_with_the_fix()
     {
         Verb.Run("validate", _directory["none"]).Failed(1, "run.json", "does not exist");
         Graph("--aggregate", "sum");

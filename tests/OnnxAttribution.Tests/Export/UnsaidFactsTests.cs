@@ -85,10 +85,10 @@ public sealed class UnsaidFactsTests : IDisposable
     [InlineData("jbloom/GPT2-Small-SAEs-Reformatted", "hf download jbloom/GPT2-Small-SAEs-Reformatted --local-dir DIR")]
     [InlineData("no/such/folder", "give the folder that holds the dictionaries"),
         InlineData("./nothing", "give the folder that holds the dictionaries")]
-    public void A_hubs_name_is_told_from_a_missing_folder(string given, string mend) =>
+    public void A_hubs_name_is_told_from_a_missing_folder(string given, string fix) =>
         BundleWriterTests.Refused<BundleException>(() =>
             BundleWriter.Write(new ExportOptions(Random2.Checkpoint, [given], _directory["bundle"])),
-            $"there is no directory {given}; ", mend);
+            $"there is no directory {given}; ", fix);
 
     [Fact]
     public void A_file_in_place_of_a_folder_and_what_was_passed_over_are_named()

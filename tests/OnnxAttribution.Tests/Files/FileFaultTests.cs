@@ -18,7 +18,7 @@ public sealed class FileFaultTests
     public void A_code_of_the_system(int code, string message, string word)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has codes of its own");
-        var words = FileFault.Words(new IOException(message, code), "unused mend");
+        var words = FileFault.Words(new IOException(message, code), "unused fix");
         Assert.Contains(word, words);
         Assert.DoesNotContain("/x", words);
         Assert.DoesNotContain("unused", words);
@@ -48,7 +48,7 @@ public sealed class FileFaultTests
     }
 
     [Fact]
-    public void Any_other_reason_keeps_its_words_and_gets_the_callers_mend()
+    public void Any_other_reason_keeps_its_words_and_gets_the_callers_fix()
     {
         Assert.Equal("Strange thing; do this", FileFault.Words(new IOException("Strange thing : '/x'"), "do this"));
         Assert.Equal("it is a directory", FileFault.Words(new IOException("it is a directory")));

@@ -5,7 +5,7 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Tests.Onnx;
 
-/// <summary>What is said by other operators computes what ONNX Runtime computes of the operator itself,
+/// <summary>An operator rewritten as others computes what ONNX Runtime computes of the operator itself,
 /// and every part of it has a gradient rule.</summary>
 public sealed class OperatorLoweringTests
 {

@@ -2,7 +2,7 @@ using OnnxAttribution.Preflight;
 
 namespace OnnxAttribution.Tests.Preflight;
 
-/// <summary>Where the bounds of what looks wrong, and of what counts as mended, lie.</summary>
+/// <summary>Where the bounds of what looks wrong, and of what counts as fixed, lie.</summary>
 public sealed class PlausibilityTests
 {
     private const int Width = 8, Features = 128;   // dense above max(8, 128 / 8) = 16
@@ -23,8 +23,8 @@ public sealed class PlausibilityTests
 
     [Theory, InlineData(0.4, 0.71, 10, true), InlineData(0.4, 0.69, 10, false), InlineData(0.1, 0.59, 10, false),
         InlineData(0.4, 0.9, 17, false)]
-    public void Half_of_what_was_missed_is_mended_and_the_outcome_is_sound(double before, double after, double l0, bool mends) =>
-        Assert.Equal(mends, Plausibility.Mends(Of(before), Of(after, l0), Width, Features));
+    public void Half_of_what_was_missed_is_fixed_and_the_outcome_is_sound(double before, double after, double l0, bool fixes) =>
+        Assert.Equal(fixes, Plausibility.Fixes(Of(before), Of(after, l0), Width, Features));
 
     [Theory, InlineData(0.95, 0.74, true), InlineData(0.95, 0.76, false), InlineData(0.99, 0.81, false), InlineData(0.99, 0.79, true)]
     public void The_first_token_is_missed_where_it_is_a_fifth_and_five_times_as_much_as_of_the_others(double explained, double first,

@@ -156,7 +156,7 @@ public class AnnotateTests
     }
 
     [Fact]
-    public void A_run_that_cannot_be_written_is_named_with_the_mend()
+    public void A_run_that_cannot_be_written_is_named_with_the_fix()
     {
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);

@@ -92,7 +92,7 @@ public class FurtherTablesTests
     }
 
     [Fact]
-    public void A_damaged_table_is_named_in_one_line_with_the_verb_that_mends_it()
+    public void A_damaged_table_is_named_in_one_line_with_the_verb_that_fixes_it()
     {
         using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory), file = Path.Combine(run, "validation.parquet");

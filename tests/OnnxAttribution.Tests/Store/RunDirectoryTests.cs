@@ -151,7 +151,7 @@ public class RunDirectoryTests
     }
 
     [Fact]
-    public void Damaged_and_missing_files_are_named_with_the_mend()
+    public void Damaged_and_missing_files_are_named_with_the_fix()
     {
         using var directory = new AwkwardDirectory();
         foreach (var name in new[] { "nodes.parquet", "edges.parquet", "run.json" })

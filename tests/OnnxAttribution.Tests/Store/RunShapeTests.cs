@@ -99,7 +99,7 @@ public class RunShapeTests
     }
 
     [Fact]
-    public void A_Parquet_file_that_is_damaged_within_is_named_with_the_mend()
+    public void A_Parquet_file_that_is_damaged_within_is_named_with_the_fix()
     {
         using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory), file = Path.Combine(run, "nodes.parquet");

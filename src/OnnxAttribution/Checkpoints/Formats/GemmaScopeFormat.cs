@@ -6,7 +6,7 @@ namespace OnnxAttribution.Checkpoints.Formats;
 /// <summary>Gemma Scope's <c>layer_20/width_16k/average_l0_71/params.npz</c>:
 /// JumpReLU, the decoder's bias not subtracted, BOS prepended.</summary>
 /// <remarks>Source: SAELens's <c>gemma_2_sae_huggingface_loader</c>.
-/// Residual stream, MLP or attention is said by the repository's name alone (gemma-scope-2b-pt-res, -mlp, -att).</remarks>
+/// Residual stream, MLP or attention stands in the repository's name alone (gemma-scope-2b-pt-res, -mlp, -att).</remarks>
 internal static partial class GemmaScopeFormat
 {
     public const string Name = "gemma_scope", FileName = "params.npz";

@@ -66,7 +66,7 @@ internal static partial class OpenAiFormat
         var path = state.Path;
         if (state.Folders.Select(f => Place.Match($"{f}/{Path.GetFileName(path)}")).FirstOrDefault(m => m.Success) is not { } place)
         {
-            throw new CheckpointException(path, "is one of OpenAI's autoencoders, and which site's is said by its path alone; "
+            throw new CheckpointException(path, "is one of OpenAI's autoencoders, and which site it is for stands in its path alone; "
                 + "name it as it is published, such as resid_post_mlp_v5_32k/autoencoders/5.pt.");
         }
         var hook = place.Groups["location"].Value switch

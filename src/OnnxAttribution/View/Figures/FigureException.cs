@@ -2,7 +2,7 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.View.Figures;
 
-/// <summary>A figure that cannot be drawn. The message is one sentence that says why, and the mend.</summary>
+/// <summary>A figure that cannot be drawn. The message is one sentence that says why, and the fix.</summary>
 internal sealed class FigureException : OnnxAttributionException
 {
     private FigureException(string message) : base(message)

@@ -6,7 +6,7 @@ using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Attribution.Invariants;
 
-/// <summary>What cannot be answered is refused in one line that says what is wrong and how to mend it.</summary>
+/// <summary>What cannot be answered is refused in one line that says what is wrong and how to fix it.</summary>
 public sealed class RefusalTests(Random2Bundle bundle) : IClassFixture<Random2Bundle>
 {
     [Fact]

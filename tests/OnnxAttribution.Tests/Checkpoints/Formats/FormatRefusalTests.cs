@@ -63,7 +63,7 @@ public sealed class FormatRefusalTests : IDisposable
 
     [Theory]
     [InlineData(OpenAi, "some/5.pt",
-        "is one of OpenAI's autoencoders, and which site's is said by its path alone; name it as it is published")]
+        "is one of OpenAI's autoencoders, and which site it is for stands in its path alone; name it as it is published")]
     [InlineData(OpenAi, "mlp_post_act/autoencoders/5.pt", "location 'mlp_post_act' is no site")]
     [InlineData(Gemma, "width_16k/average_l0_71/params.npz", "its path does not say which layer it is of")]
     [InlineData(Gemma, "gemma-scope-2b-pt-transcoders/layer_3/width_16k/average_l0_71/params.npz", "is a transcoder")]

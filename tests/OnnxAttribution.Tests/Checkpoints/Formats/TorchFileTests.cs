@@ -91,7 +91,7 @@ public sealed class TorchFileTests : IDisposable
     }
 
     [Fact]
-    public void A_file_from_before_PyTorch_1_6_is_refused_with_the_mend()
+    public void A_file_from_before_PyTorch_1_6_is_refused_with_the_fix()
     {
         File.Copy(Path.Combine(FormatFiles.Root, "legacy.pt"), FilePath);
         Assert.Contains("from before 1.6, which is no zip archive; save it again with a current PyTorch: torch.save(torch.load(PATH",
