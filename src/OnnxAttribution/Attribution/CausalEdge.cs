@@ -1,10 +1,12 @@
 namespace OnnxAttribution.Attribution;
 
 /// <summary>What one node does to another along paths that meet no other selected site.</summary>
+/// <remarks>Marks et al. 2024 (arXiv:2403.19647), section 3 and appendix A.1.</remarks>
 /// <param name="Up">Index of the upstream node in <see cref="CausalGraph.Nodes"/>.</param>
 /// <param name="Down">Index of the downstream node, or <see cref="Metric"/>.</param>
-/// <param name="Jacobian">Activation per activation (into the metric: metric per activation); NaN where an end is an error node.</param>
-/// <param name="Effect">Its part of the metric's change.</param>
+/// <param name="Jacobian">∂f_down/∂f_up at the clean run, activation units of one dictionary per those of the other; into the metric
+/// ∂m/∂f_up, the metric's unit per activation. NaN where an end is an error node.</param>
+/// <param name="Effect">Its part of the metric's change, in the metric's unit: positive where the edge raises the metric.</param>
 public readonly record struct CausalEdge(int Up, int Down, float Jacobian, float Effect)
 {
     /// <summary><see cref="Down"/> of an edge into the metric.</summary>

@@ -6,10 +6,11 @@ public sealed record CausalGraph
     /// <summary>The scalar that the graph explains.</summary>
     public required Metric Metric { get; init; }
 
-    /// <summary>Its value in the clean run, in the metric's own unit (logits, nats or a probability).</summary>
+    /// <summary>Its value in the clean run, in the metric's unit (<see cref="MetricKind"/>: logits, nats or a probability).</summary>
     public required float CleanMetric { get; init; }
 
-    /// <summary>The metric of the patch run; without one, NaN (zero ablation moves one node at a time, so there is no such run).</summary>
+    /// <summary>The metric of the patch run, in the metric's unit; without one, NaN (zero ablation moves one node at a time, so there is
+    /// no such run).</summary>
     public required float PatchMetric { get; init; }
 
     /// <summary>Next-token probabilities of the clean run at the metric's position, largest first.</summary>
@@ -21,21 +22,22 @@ public sealed record CausalGraph
     /// <summary>Kept edges; their ends are indices in <see cref="Nodes"/>.</summary>
     public required IReadOnlyList<CausalEdge> Edges { get; init; }
 
-    /// <summary>Largest |IE(u) − Σ effect(u→d)| over the largest |IE|;
-    /// null unless every node was kept and the effects are attribution patching's.</summary>
+    /// <summary>Largest |IE(u) − Σ effect(u→d)| over the largest |IE|, no unit: what rounding leaves.
+    /// Null unless every node was kept and the effects are attribution patching's.</summary>
     public required double? ConservationViolation { get; init; }
 
     /// <summary>Seconds by stage.</summary>
     public required IReadOnlyDictionary<string, double> Timings { get; init; }
 
-    /// <summary>Runtime calls made for this graph.</summary>
+    /// <summary>How many calls of ONNX Runtime were made for this graph.</summary>
     public required int RuntimeCalls { get; init; }
 
     /// <summary>Floating-point operations of the matrix products that were run.</summary>
     public required long Operations { get; init; }
 
-    /// <summary>Σ over features |effect| / Σ over all nodes |effect|, over the whole graph or one site;
-    /// NaN where nothing has an effect.</summary>
+    /// <summary>Σ over features |effect| / Σ over all nodes |effect|, over the whole graph or one site:
+    /// a share from 0 to 1, no unit; NaN where nothing has an effect.</summary>
+    /// <param name="site">Hook name of a selected site; null: all of them. NaN for a name that no node has.</param>
     public double ExplainedByFeatures(string? site = null)
     {
         double features = 0, all = 0;

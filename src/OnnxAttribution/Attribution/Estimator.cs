@@ -10,6 +10,7 @@ public enum Estimator
     /// <summary>LayerNorm's scale held fixed and GELU replaced by the constant ratio gelu(x)/x (RelP; arXiv:2508.21258).</summary>
     Relp,
 
-    /// <summary>LayerNorm's scale and attention patterns held fixed, as circuit-tracer does.</summary>
+    /// <summary>LayerNorm's scale and attention patterns held fixed, as circuit-tracer does
+    /// (Ameisen et al. 2025, "Circuit Tracing").</summary>
     Frozen,
 }

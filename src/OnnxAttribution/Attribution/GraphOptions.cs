@@ -3,10 +3,11 @@ namespace OnnxAttribution.Attribution;
 /// <summary>How node effects are found.</summary>
 public enum EffectMethod
 {
-    /// <summary>Attribution patching: the gradient at the clean run times the change (Nanda 2023; Syed et al. 2023).</summary>
+    /// <summary>Attribution patching: the gradient at the clean run times the change (Nanda 2023; Syed et al. 2023,
+    /// arXiv:2310.10348).</summary>
     Atp,
 
-    /// <summary>Integrated gradients over node values, each site alone (Marks et al. 2024).</summary>
+    /// <summary>Integrated gradients over node values, each site alone (Marks et al. 2024, arXiv:2403.19647, equation 3).</summary>
     Ig,
 
     /// <summary>Every node really patched, one at a time.</summary>
@@ -14,17 +15,19 @@ public enum EffectMethod
 }
 
 /// <summary>What a graph of causes is asked for.</summary>
-/// <param name="Steps">Steps of <see cref="EffectMethod.Ig"/>.</param>
-/// <param name="TopNodes">Features kept per site, by |effect|; error nodes come on top. Null: no such limit.</param>
-/// <param name="NodeThreshold">Least |effect| of a kept node.</param>
-/// <param name="TopEdges">Edges kept in all, by |effect|. Null: no such limit.</param>
-/// <param name="EdgeThreshold">Least |effect| of a kept edge.</param>
+/// <param name="Metric">The scalar to explain; what is left open is taken from the clean run.</param>
+/// <param name="Method">How node effects are found; edges are linear estimates under each.</param>
+/// <param name="Steps">How many steps of <see cref="EffectMethod.Ig"/>.</param>
+/// <param name="TopNodes">How many features are kept per site, by |effect|; error nodes come on top. Null: no such limit.</param>
+/// <param name="NodeThreshold">Least |effect| of a kept node, in the metric's unit.</param>
+/// <param name="TopEdges">How many edges are kept in all, by |effect|. Null: no such limit.</param>
+/// <param name="EdgeThreshold">Least |effect| of a kept edge, in the metric's unit.</param>
 /// <param name="Prune">Keep only what lies on a path to the metric.</param>
 /// <param name="Estimator">Which derivatives gradients and edges are made of; exact effects need none, their edges do.</param>
 public sealed record GraphOptions(
     MetricRequest Metric = default, EffectMethod Method = EffectMethod.Atp, int Steps = 10, int? TopNodes = 20, float NodeThreshold = 0,
     int? TopEdges = 1000, float EdgeThreshold = 0, bool Prune = true, Estimator Estimator = Estimator.Gradient)
 {
-    /// <summary>Every node and every edge.</summary>
+    /// <summary>The same options without limits: every node and every edge is kept.</summary>
     public GraphOptions KeepingAll() => this with { TopNodes = null, NodeThreshold = 0, TopEdges = null, EdgeThreshold = 0, Prune = false };
 }

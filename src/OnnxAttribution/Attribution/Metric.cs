@@ -5,35 +5,37 @@ namespace OnnxAttribution.Attribution;
 /// <summary>The scalar that a graph explains, read off the logits at one position.</summary>
 public enum MetricKind
 {
-    /// <summary>logit[target].</summary>
+    /// <summary>logit[target], in logits.</summary>
     Logit,
 
-    /// <summary>logit[target] − logit[foil].</summary>
+    /// <summary>logit[target] − logit[foil], in logits.</summary>
     LogitDiff,
 
-    /// <summary>log P(target).</summary>
+    /// <summary>ln P(target), in nats.</summary>
     Logprob,
 
-    /// <summary>−log P(target).</summary>
+    /// <summary>−ln P(target), in nats.</summary>
     Loss,
 
-    /// <summary>P(target).</summary>
+    /// <summary>P(target), a probability from 0 to 1.</summary>
     Prob,
 
-    /// <summary>KL(clean ‖ run), of the next-token distributions.</summary>
+    /// <summary>KL(clean ‖ run) of the next-token distributions, in nats.</summary>
     Kl,
 }
 
-/// <param name="Position">Token position, 0-based.</param>
-/// <param name="Target">Token id; for <see cref="MetricKind.Kl"/> not used.</param>
-/// <param name="Foil">Token id; for <see cref="MetricKind.LogitDiff"/> only.</param>
+/// <summary>A metric of one prompt: its kind, where it is read and of which tokens.</summary>
+/// <param name="Kind">Which scalar it is; says its unit too.</param>
+/// <param name="Position">Token position from 0, BOS counted.</param>
+/// <param name="Target">Token id; not used for <see cref="MetricKind.Kl"/>.</param>
+/// <param name="Foil">Token id; used for <see cref="MetricKind.LogitDiff"/>.</param>
 public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
 {
     /// <summary>What the metrics are called on the command line and in run.json, in the order of <see cref="MetricKind"/>.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["logit", "logit-diff", "logprob", "loss", "prob", "kl"];
+    internal static IReadOnlyList<string> Names { get; } = ["logit", "logit-diff", "logprob", "loss", "prob", "kl"];
 
     /// <summary>What a metric is called on the command line and in run.json.</summary>
-    public static string NameOf(MetricKind kind) => Names[(int)kind];
+    internal static string NameOf(MetricKind kind) => Names[(int)kind];
 
     /// <param name="name">One of <see cref="Names"/>.</param>
     internal static MetricKind KindOf(string name) => (MetricKind)Names.ToList().IndexOf(name);
@@ -45,11 +47,11 @@ public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
         return [.. Enumerable.Range(0, p.Length).OrderByDescending(i => p[i]).Take(count).Select(i => (i, (float)Math.Exp(p[i])))];
     }
 
-    /// <summary>The metric of each row, in double precision.</summary>
+    /// <summary>The metric of each row, in the metric's unit and double precision.</summary>
     /// <param name="logits">float32 [rows, vocabulary] at the metric's position.</param>
     /// <param name="clean">float32 [vocabulary], the clean run's, for <see cref="MetricKind.Kl"/>.</param>
     /// <param name="threads">Rows at a time.</param>
-    public double[] Evaluate(float[] logits, int rows, ReadOnlySpan<float> clean, int threads = 1)
+    internal double[] Evaluate(float[] logits, int rows, ReadOnlySpan<float> clean, int threads = 1)
     {
         var vocabulary = logits.Length / rows;
         var reference = Kind == MetricKind.Kl ? Logprobs(clean) : [];
@@ -59,8 +61,8 @@ public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
         return values;
     }
 
-    /// <summary>ln P of every token.</summary>
-    public static double[] Logprobs(ReadOnlySpan<float> logits)
+    /// <summary>ln P of every token, in nats.</summary>
+    internal static double[] Logprobs(ReadOnlySpan<float> logits)
     {
         var max = TensorPrimitives.Max(logits);
         var result = new double[logits.Length];

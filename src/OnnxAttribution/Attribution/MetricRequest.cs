@@ -6,6 +6,7 @@ namespace OnnxAttribution.Attribution;
 
 /// <summary>A metric as it is asked for, before a clean run says what was left open.
 /// The default is the top token's logit at the end.</summary>
+/// <param name="Kind">Which scalar it is; says its unit too.</param>
 /// <param name="Position">Token position, 0-based, BOS counted; null: the last.</param>
 /// <param name="Target">Token id that the metric is about; null: the clean run's top token.</param>
 /// <param name="Foil">Other token id of <see cref="MetricKind.LogitDiff"/>; null: the clean run's best token but the target.</param>

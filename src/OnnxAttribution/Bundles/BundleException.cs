@@ -3,4 +3,9 @@ using OnnxAttribution.Files;
 namespace OnnxAttribution.Bundles;
 
 /// <summary>A bundle cannot be made or read; the message names the file or site and the fix.</summary>
-public sealed class BundleException(string message, Exception? inner = null) : OnnxAttributionException(message, inner);
+public sealed class BundleException : OnnxAttributionException
+{
+    internal BundleException(string message, Exception? inner = null) : base(message, inner)
+    {
+    }
+}

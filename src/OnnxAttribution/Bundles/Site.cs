@@ -18,20 +18,21 @@ public enum SiteKind
     /// <summary>The residual stream between attention and MLP: <c>hook_resid_mid</c>.</summary>
     ResidMid,
 
-    /// <summary>What the attention heads read from the values, side by side, [position, heads · d_head]: <c>attn.hook_z</c>.</summary>
+    /// <summary>What the attention heads read from the values, side by side, [T, heads · d_head]: <c>attn.hook_z</c>.</summary>
     Z,
 }
 
-/// <summary>A named tensor [position, d] of a model at which the graph of causes is cut.</summary>
+/// <summary>A named tensor float32 [T, d] of a model, one row per token position, at which the graph of causes is cut.</summary>
 /// <param name="Name">TransformerLens hook name, such as <c>blocks.3.hook_resid_pre</c>.</param>
-/// <param name="Layer">The number in the name.</param>
+/// <param name="Layer">The number in the name: the block, from 0.</param>
+/// <param name="Kind">What the tensor is.</param>
 public sealed record Site(string Name, int Layer, SiteKind Kind)
 {
     private const string Post = ".hook_resid_post";
 
     /// <summary>A site by its hook name, such as <c>blocks.3.hook_mlp_out</c>.</summary>
     /// <exception cref="FormatException">It is no site's name.</exception>
-    public static Site Parse(string name)
+    internal static Site Parse(string name)
     {
         return TryParse(name, out var site)
             ? site
@@ -58,7 +59,7 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
 
     /// <summary><c>blocks.l.hook_resid_post</c> below the last block is another name of
     /// <c>blocks.{l+1}.hook_resid_pre</c>, and the latter is written.</summary>
-    public static string Canonical(string name, int layers)
+    internal static string Canonical(string name, int layers)
     {
         return name.EndsWith(Post, StringComparison.Ordinal) && name.StartsWith("blocks.", StringComparison.Ordinal)
             && int.TryParse(name.AsSpan(7, name.Length - 7 - Post.Length), out var l) && l < layers - 1
@@ -68,7 +69,7 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
     /// <summary>A site's name from its short form: a layer (the residual stream before it; the number of blocks: behind the last one), a
     /// layer and a kind such as <c>3.attn</c>, <c>3.mlp</c>, <c>3.z</c>, <c>3.resid_mid</c> or <c>3.resid_post</c>, or a hook name as it
     /// is; null where the text is none of these.</summary>
-    public static string? FromShort(string text)
+    internal static string? FromShort(string text)
     {
         if (text.StartsWith("blocks.", StringComparison.Ordinal)) return text;
         var parts = text.Split('.');
@@ -87,7 +88,7 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
     }
 
     /// <summary>As options and tables write it: <c>resid</c>, <c>attn</c>, <c>mlp</c>, <c>resid_mid</c>, <c>z</c>.</summary>
-    public string KindName => NameOf(Kind);
+    internal string KindName => NameOf(Kind);
 
     /// <summary>Whether a word for many sites means this one: a <see cref="KindName"/>, or what hooks and fetch_gpt2.sh
     /// call them: <c>resid_pre</c> (the residual stream before a block), <c>resid_post</c> (behind one),

@@ -1,6 +1,6 @@
 namespace OnnxAttribution.Bundles;
 
-/// <summary>Token positions count from 0.</summary>
+/// <summary>Token positions count from 0, BOS included.</summary>
 public static class TokenPosition
 {
     /// <summary>The position of a node that stands for all positions:

@@ -5,11 +5,12 @@ namespace OnnxAttribution.Checkpoints;
 
 /// <summary>A file of a checkpoint or a dictionary cannot be used.
 /// The message is one line: the path, what is wrong there, and the fix.</summary>
-public sealed class CheckpointException(string path, string problem, Exception? cause = null)
-    : OnnxAttributionException($"{path}: {problem}", cause)
+public sealed class CheckpointException : OnnxAttributionException
 {
-    /// <summary>The file or directory at fault.</summary>
-    public string Path { get; } = path;
+    internal CheckpointException(string path, string problem, Exception? cause = null) : base($"{path}: {problem}", cause) => Path = path;
+
+    /// <summary>The file or directory at fault, as it was given.</summary>
+    public string Path { get; }
 
     /// <summary>That a file is not there; of a link, as the hub's cache and git-annex have them, that what it leads to is not.</summary>
     internal static CheckpointException Missing(string path, Exception cause) => new(path, new FileInfo(path).LinkTarget is { } target

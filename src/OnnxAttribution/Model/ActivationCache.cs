@@ -4,8 +4,9 @@ using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Model;
 
-/// <summary>One prompt run as it is. Passes that change something start from its values,
-/// so what lies before a change is never computed again. Owns the values; who makes one disposes it.</summary>
+/// <summary>One prompt run as it is: the activation of every site (TransformerLens' ActivationCache).
+/// Passes that change something start from its values, so what lies before a change is never computed again.
+/// Owns the values; who makes one disposes it.</summary>
 public sealed class ActivationCache : IDisposable
 {
     private readonly DeviceTensor?[] _sites;
@@ -20,11 +21,14 @@ public sealed class ActivationCache : IDisposable
     /// <summary>The model that the prompt was run on; it must outlive the cache.</summary>
     public LoadedModel Model { get; }
 
-    /// <summary>Token ids, BOS included.</summary>
+    /// <summary>Token ids [T], BOS included where there is one.</summary>
     public IReadOnlyList<int> Tokens { get; }
 
     /// <summary>Runs the model forward once.</summary>
+    /// <param name="model">Must outlive the cache.</param>
+    /// <param name="tokens">Token ids [T], the BOS included where one is wanted; it is not added here.</param>
     /// <exception cref="AttributionException">There is no token, too many, one that is no token id, or an activation overflows.</exception>
+    /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
     public static ActivationCache Of(LoadedModel model, int[] tokens)
     {
         model.RequireTokens(tokens);
@@ -58,12 +62,14 @@ public sealed class ActivationCache : IDisposable
         return run;
     }
 
-    /// <summary>float32 [T, d]: a site's activation.</summary>
+    /// <summary>float32 [T, d]: a site's activation, in the model's own scale.</summary>
+    /// <param name="site">Hook name, or a short form such as <c>3.mlp</c>; selected or not.</param>
     /// <exception cref="BundleException">There is no such site.</exception>
     public ReadOnlySpan<float> this[string site] => _sites[Model.SiteIndex(site)]!.Floats();
 
-    /// <summary>float32 [vocabulary] after a token position.</summary>
-    /// <exception cref="AttributionException">The prompt has no such position.</exception>
+    /// <summary>Logits float32 [vocabulary] of the token behind a position, before any softmax.</summary>
+    /// <param name="position">Token position from 0, BOS counted.</param>
+    /// <exception cref="AttributionException">The prompt has no such position, or a logit overflows.</exception>
     public ReadOnlySpan<float> Logits(int position)
     {
         Model.RequirePosition(position, Tokens.Count);

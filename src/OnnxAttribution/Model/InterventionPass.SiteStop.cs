@@ -24,17 +24,18 @@ public sealed class SiteStop
     /// <summary>Where the pass has stopped.</summary>
     public Site Site { get; }
 
-    /// <summary>Rows of the pass, token positions, and the width of the site: the shape of <see cref="Value"/>.</summary>
+    /// <summary>How many rows the pass has: the first axis of <see cref="Value"/>.</summary>
     public int Rows => _pass.Rows;
 
-    /// <summary>T, the prompt's tokens.</summary>
+    /// <summary>T, how many tokens the prompt has: the second axis.</summary>
     public int Positions => _positions;
 
-    /// <summary>d, the width of the site.</summary>
+    /// <summary>d, the width of the site: the last axis; d_model, or for <c>hook_z</c> heads · d_head.</summary>
     public int Width { get; }
 
     /// <summary>float32 [rows, T, d]; set to change the site. [T, d] is taken for every row. A copy either way.</summary>
     /// <exception cref="AttributionException">The new value has another size.</exception>
+    /// <exception cref="InvalidOperationException">The pass has gone on to another site.</exception>
     public float[] Value
     {
         get
@@ -61,6 +62,7 @@ public sealed class SiteStop
     }
 
     /// <summary>Puts the clean run's value back, for all rows.</summary>
+    /// <exception cref="InvalidOperationException">The pass has gone on to another site.</exception>
     public void Restore()
     {
         _pass.RequireAt(this);
@@ -70,14 +72,18 @@ public sealed class SiteStop
 
     /// <summary>Multiplies a feature's current activation. Only the difference of the two reconstructions is added:
     /// what the dictionary misses stays.</summary>
-    /// <param name="coefficient">0 ablates, 1 changes nothing.</param>
-    /// <param name="position">null: every position.</param>
-    /// <param name="row">null: every row.</param>
-    /// <exception cref="AttributionException">The site has no dictionary, or there is no such feature, position or row.</exception>
+    /// <param name="feature">Row of W_dec, from 0.</param>
+    /// <param name="coefficient">A factor, no unit: 0 ablates, 1 changes nothing.</param>
+    /// <param name="position">Token position from 0, BOS counted; null: every position.</param>
+    /// <param name="row">Row of the pass, from 0; null: every row.</param>
+    /// <exception cref="AttributionException">The site has no dictionary, or there is no such feature, position or row,
+    /// or the number is not finite.</exception>
+    /// <exception cref="InvalidOperationException">The pass has gone on to another site.</exception>
     public void Scale(int feature, float coefficient, int? position = null, int? row = null) =>
         Edit(feature, coefficient, 0, position, row);
 
     /// <summary>Sets a feature's activation.</summary>
+    /// <param name="activation">In activation units of the dictionary.</param>
     /// <inheritdoc cref="Scale" path="/param"/>
     /// <inheritdoc cref="Scale" path="/exception"/>
     public void Set(int feature, float activation, int? position = null, int? row = null) => Edit(feature, 0, activation, position, row);

@@ -13,7 +13,8 @@ namespace OnnxAttribution.Model;
 ///    on the device, and comes to the host only where it is read.
 /// 3. After the loop, or in place of the rest of it, <see cref="Logits"/> finishes the pass.
 /// </summary>
-/// <remarks>A pass runs once. Owns what it computes; who makes one disposes it. The clean run must outlive it.</remarks>
+/// <remarks>The hooks of TransformerLens' <c>run_with_hooks</c>, as a loop. A pass runs once. Owns what it computes; who makes one
+/// disposes it. The clean run must outlive it.</remarks>
 public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
 {
     private readonly ActivationCache _clean;
@@ -33,15 +34,18 @@ public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
         _changed = new DeviceTensor?[_model.Bundle.Sites.Count];
     }
 
-    /// <summary>Interventions side by side.</summary>
+    /// <summary>How many interventions run side by side: rows of the batch.</summary>
     public int Rows { get; }
 
     /// <summary>Floating-point operations of the matrix products run so far.</summary>
     internal long Operations { get; private set; }
 
-    /// <summary>Stops at no site before this one.</summary>
+    /// <summary>Stops at this site and at every selected one behind it, in the order of computation.</summary>
+    /// <param name="site">Hook name, or a short form such as <c>3.mlp</c>.</param>
     /// <exception cref="BundleException">There is no such site.</exception>
     /// <exception cref="AttributionException">The site is not among those selected.</exception>
+    /// <exception cref="InvalidOperationException">The pass has run already.</exception>
+    /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
     public IEnumerable<SiteStop> From(string site)
     {
         var first = _model.SiteIndex(site);
@@ -56,12 +60,16 @@ public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
     }
 
     /// <summary>Stops at every selected site, in the order of computation.</summary>
+    /// <exception cref="InvalidOperationException">The pass has run already.</exception>
+    /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
     public IEnumerator<SiteStop> GetEnumerator() => Walk(0).GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    /// <summary>float32 [rows, vocabulary] after a token position; what is left of the pass is run.</summary>
+    /// <summary>Logits float32 [rows, vocabulary] of the token behind a position; what is left of the pass is run.</summary>
+    /// <param name="position">Token position from 0, BOS counted.</param>
     /// <exception cref="AttributionException">The prompt has no such position, or a logit overflows.</exception>
+    /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
     public float[] Logits(int position)
     {
         _model.RequirePosition(position, _clean.Tokens.Count);
@@ -168,8 +176,10 @@ public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
 /// <summary>How a pass is begun from a prompt's activations.</summary>
 public static class Interventions
 {
-    /// <summary>A pass that stops at the model's selected sites.</summary>
-    /// <param name="rows">Interventions side by side: a row of the batch each.</param>
+    /// <summary>A pass that stops at the model's selected sites; nothing is run yet.</summary>
+    /// <param name="clean">The prompt's activations; they must outlive the pass.</param>
+    /// <param name="rows">How many interventions run side by side, at least 1: a row of the batch each.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="rows"/> is below 1.</exception>
     public static InterventionPass Intervene(this ActivationCache clean, int rows = 1) => new(clean, rows, clean.Model.Selected, []);
 
     /// <summary>As above, with the sites that it stops at and those that stay as they are unless they are changed themselves.</summary>

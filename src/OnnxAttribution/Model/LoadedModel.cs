@@ -41,11 +41,14 @@ public sealed class LoadedModel : IDisposable
     /// <summary>From more prompts than these on, laying weights out for speed pays.</summary>
     internal const int ManyPrompts = 50;
 
-    /// <param name="directory">The bundle.</param>
+    /// <summary>Opens a bundle: maps its weights and dictionaries, makes no session.</summary>
+    /// <param name="directory">The bundle, as <c>onnx-attribution export</c> writes it.</param>
     /// <param name="sites">Kinds (<c>resid</c>, <c>attn</c>, <c>mlp</c>, <c>resid_mid</c>, <c>z</c>) or hook names;
     /// null: every site with a dictionary, or every site where none has one.</param>
+    /// <param name="context">Device, threads, memory budget and cancellation.</param>
     /// <param name="prompts">How many will be asked: for many, memory and a few seconds are spent so that each is quicker.</param>
     /// <exception cref="BundleException">The bundle is missing, damaged or lacks a site.</exception>
+    /// <exception cref="Checkpoints.CheckpointException">A dictionary's file is missing or damaged.</exception>
     public static LoadedModel Open(string directory, IReadOnlyList<string>? sites, RunContext context, int prompts = 1)
     {
         var start = Stopwatch.GetTimestamp();
@@ -63,7 +66,7 @@ public sealed class LoadedModel : IDisposable
     /// <summary>The bundle's directory, as it was given.</summary>
     public string Path { get; private init; } = "";
 
-    /// <summary>What opening took; sessions are made later, when they are first needed.</summary>
+    /// <summary>Seconds that opening took; sessions are made later, when they are first needed.</summary>
     public double OpenSeconds { get; private init; }
 
     /// <summary>The bundle's, opened when it is first asked for: a model may be read without one.</summary>
@@ -71,6 +74,9 @@ public sealed class LoadedModel : IDisposable
     public Tokenizer Tokenizer => _tokenizer ??= Tokenizer.Open(Directory);
 
     /// <summary>A token's text; <c>[50300]</c> for an id that only the model has, whose vocabulary is padded.</summary>
+    /// <param name="token">Token id, from 0.</param>
+    /// <exception cref="TokenizerException">The tokenizer is missing or damaged.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The id is negative.</exception>
     public string TokenText(int token) => Tokenizer.TokenText(token);
 
     /// <summary>The bundle's directory.</summary>
@@ -79,20 +85,20 @@ public sealed class LoadedModel : IDisposable
     /// <summary>The model's name, as the bundle says.</summary>
     public string Name => Bundle.Manifest.Name;
 
-    /// <summary>Longest prompt, in tokens.</summary>
+    /// <summary>Longest prompt, in tokens, BOS counted (TransformerLens' <c>n_ctx</c>).</summary>
     public int ContextLength => Bundle.Manifest.NCtx;
 
-    /// <summary>Rows of the unembedding; the tokenizer may know fewer.</summary>
+    /// <summary>How many logits a position has: <c>d_vocab</c>, rows of the unembedding; the tokenizer may know fewer.</summary>
     public int VocabularySize => Bundle.Manifest.DVocab;
 
-    /// <summary>What the dictionaries at the selected sites were trained with;
+    /// <summary>Whether prompts get a BOS: as all dictionaries at the selected sites were trained (SAELens' <c>prepend_bos</c>);
     /// where there is none, what the bundle says, else true.</summary>
     public bool PrependsBos => Bundle.Manifest.Dictionaries.Where(d => Selected.Any(s => s.Name == d.Site))
         .Select(d => d.PrependBos)
         .DefaultIfEmpty(Bundle.Manifest.PrependBos ?? true)
         .All(b => b);
 
-    /// <summary>SHA-256 of bundle.json, which holds the hashes of all files.</summary>
+    /// <summary>SHA-256 of bundle.json in 64 lower-case hexadecimal digits, which holds the hashes of all files.</summary>
     public string BundleHash { get; }
 
     internal static string HashOf(string bundle) =>

@@ -37,7 +37,7 @@ public sealed class FinishedRun
     /// <summary>The bundle's directory, as it was given when the run was made, or where that leads from the run.</summary>
     public string ModelPath { get; }
 
-    /// <summary>Hook names of the selected sites.</summary>
+    /// <summary>Hook names of the selected sites, in the order of computation.</summary>
     public IReadOnlyList<string> Sites { get; }
 
     /// <summary>run.json; what is added to the run is added here too.</summary>
@@ -51,10 +51,13 @@ public sealed class FinishedRun
     /// <summary>Metric, method and estimator, as they were.</summary>
     internal GraphOptions Options { get; }
 
-    /// <summary>Opens nothing but the run's files.</summary>
+    /// <summary>Reads a run of one prompt; opens nothing but the run's files.</summary>
+    /// <param name="path">The run directory.</param>
+    /// <param name="cancel">Stops the reading.</param>
     /// <exception cref="RunDirectoryException">The directory is no finished run, or a file is damaged.</exception>
     /// <exception cref="ValidationException">The run is of many prompts,
     /// summed over positions, or lacks what it takes to run its prompt again.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static FinishedRun Read(string path, CancellationToken cancel = default)
     {
         var run = MergedRun.Locate(path);
@@ -63,8 +66,10 @@ public sealed class FinishedRun
 
     /// <summary>Opens the model that the run was made with; the caller's.</summary>
     /// <param name="model">Where it is now; null: where it was.</param>
+    /// <param name="context">Device, threads, memory budget and cancellation.</param>
     /// <exception cref="ValidationException">The model is not there, or is another.</exception>
     /// <exception cref="BundleException">The bundle is damaged.</exception>
+    /// <exception cref="Checkpoints.CheckpointException">A dictionary's file is missing or damaged.</exception>
     public LoadedModel Open(string? model, RunContext context)
     {
         var directory = model ?? ModelPath;

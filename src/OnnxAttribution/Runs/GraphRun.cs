@@ -1,8 +1,10 @@
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
+using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
 using OnnxAttribution.Texts;
+using OnnxAttribution.Tokenizers;
 
 namespace OnnxAttribution.Runs;
 
@@ -27,12 +29,18 @@ public sealed class GraphRun
     /// <summary>Position by position, or summed over positions where that was asked for.</summary>
     public required CausalGraph Graph { get; init; }
 
-    /// <summary>Time spent making sessions for this prompt, which its stages contain.</summary>
+    /// <summary>Seconds spent making sessions for this prompt, which its stages contain.</summary>
     public required double SessionSeconds { get; init; }
 
-    /// <summary>One prompt's graph.</summary>
+    /// <summary>Draws one prompt's graph.</summary>
+    /// <param name="model">Stays the caller's, and must be open as long as the run is written or validated.</param>
+    /// <param name="task">The prompt, in words.</param>
+    /// <param name="request">What is asked of it.</param>
     /// <exception cref="PromptException">The prompt, target or foil cannot be used.</exception>
-    /// <exception cref="AttributionException">What was asked cannot be.</exception>
+    /// <exception cref="AttributionException">What was asked cannot be: the prompt is longer than the context, a position is outside of it,
+    /// an activation overflows, or the metric has no gradient for the method.</exception>
+    /// <exception cref="MemoryBudgetException">Not even one row fits the context's memory budget.</exception>
+    /// <exception cref="TokenizerException">The model's tokenizer is missing or damaged.</exception>
     /// <exception cref="OperationCanceledException">The context was cancelled.</exception>
     public static GraphRun Find(LoadedModel model, PromptTask task, GraphRequest request)
     {
@@ -57,7 +65,7 @@ public sealed class GraphRun
     /// <summary>Writes the run directory, whole or not at all: nodes.parquet, edges.parquet and run.json.</summary>
     /// <param name="path">The directory to make; missing parents are made too.</param>
     /// <param name="mode">What is done where a run is there already.</param>
-    /// <returns>run.json.</returns>
+    /// <returns>What run.json holds.</returns>
     /// <exception cref="RunDirectoryException">The path is taken or cannot be written; nothing is left behind.</exception>
     /// <exception cref="OperationCanceledException">The model's context was cancelled; nothing is left behind.</exception>
     public GraphRunRecord Write(string path, WriteMode mode = WriteMode.CreateNew) => Write(path, mode == WriteMode.Replace);
@@ -72,8 +80,15 @@ public sealed class GraphRun
     }
 
     /// <summary>Checks the run, written to <paramref name="path"/>, and adds to it what was found.</summary>
-    /// <returns>run.json, as it is then.</returns>
-    /// <exception cref="ValidationException">The run is summed over positions.</exception>
+    /// <param name="path">The directory that <see cref="Write(string, WriteMode)"/> wrote.</param>
+    /// <param name="request">How much is checked, against which estimators.</param>
+    /// <param name="progress">Gets a line of text per stage.</param>
+    /// <returns>What run.json holds then.</returns>
+    /// <exception cref="ValidationException">The run is summed over positions, was made with another model,
+    /// or an estimator to compare has nothing to say about the metric.</exception>
+    /// <exception cref="RunDirectoryException">The path is no finished run, or cannot be added to.</exception>
+    /// <exception cref="AttributionException">What the run asked for cannot be run again.</exception>
+    /// <exception cref="ArgumentException">The sample is below 1, or there is no estimator of a name.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the run stays as it was written.</exception>
     public GraphRunRecord Validate(string path, ValidationRequest request, IProgress<string>? progress = null)
     {
@@ -83,7 +98,10 @@ public sealed class GraphRun
         return finished.Record;
     }
 
-    /// <summary>Text of the token at a position; '' where a node stands at none.</summary>
+    /// <summary>Text of the token at a position; empty where a node stands for all of them.</summary>
+    /// <param name="position">Token position from 0, BOS counted, or <see cref="TokenPosition.All"/>.</param>
+    /// <exception cref="IndexOutOfRangeException">The prompt has no such position.</exception>
+    /// <exception cref="TokenizerException">The tokenizer is missing or damaged.</exception>
     public string TextAt(int position) => position < 0 ? "" : Model.TokenText(Tokens.Clean[position]);
 
     private GraphRunRecord Record()

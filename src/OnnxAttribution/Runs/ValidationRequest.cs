@@ -1,11 +1,11 @@
 namespace OnnxAttribution.Runs;
 
 /// <summary>How a finished run is checked against real interventions.</summary>
-/// <param name="Sample">Nodes to check, and five times as many edges.</param>
+/// <param name="Sample">How many nodes to check, at least 1, and five times as many edges.</param>
 /// <param name="All">Check every node and every edge that the run holds.</param>
-/// <param name="Seed">Of the draw.</param>
+/// <param name="Seed">Seed of the draw: the same seed draws the same sample.</param>
 /// <param name="Compare">Further estimators to judge against the same exact effects:
 /// <c>gradient</c>, <c>ig</c>, <c>relp</c>, <c>frozen</c>.</param>
-/// <param name="Steps">Of <c>ig</c> there.</param>
+/// <param name="Steps">How many steps <c>ig</c> takes there.</param>
 public sealed record ValidationRequest(int Sample = 200, bool All = false, int Seed = 0, IReadOnlyList<string>? Compare = null,
     int Steps = 10);

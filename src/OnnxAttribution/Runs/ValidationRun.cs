@@ -21,11 +21,15 @@ public sealed class ValidationRun
     public ValidationRecord Record { get; }
 
     /// <summary>Runs the prompt again and checks.</summary>
+    /// <param name="run">The run to check; <see cref="Write"/> adds to it.</param>
     /// <param name="model">The model that the run was made with, cut at its sites.</param>
-    /// <exception cref="ValidationException">The session has another model,
+    /// <param name="request">How much is checked, against which estimators.</param>
+    /// <param name="progress">Gets a line of text per stage.</param>
+    /// <exception cref="ValidationException">The model is another than the run's,
     /// or an estimator to compare has nothing to say about the metric.</exception>
     /// <exception cref="ArgumentException">The sample is below 1, or there is no estimator of a name.</exception>
-    /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
+    /// <exception cref="AttributionException">What the run asked for cannot be run again.</exception>
+    /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
     public static ValidationRun Find(FinishedRun run, LoadedModel model, ValidationRequest request, IProgress<string>? progress = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(request.Sample, 1);
@@ -56,7 +60,8 @@ public sealed class ValidationRun
     }
 
     /// <summary>Adds validation.parquet to the run, a row per check, and <see cref="Record"/> to its run.json.</summary>
-    /// <exception cref="RunDirectoryException">The run cannot be written.</exception>
+    /// <param name="cancel">Stops the writing, and the waiting for another writer of the same run.</param>
+    /// <exception cref="RunDirectoryException">The run cannot be written, or is another than it was when it was read.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the run is as it was.</exception>
     public void Write(CancellationToken cancel = default)
     {

@@ -3,4 +3,9 @@ using OnnxAttribution.Files;
 namespace OnnxAttribution.Runtime;
 
 /// <summary>The chosen device cannot be used; the message names the library that failed to load and the fix.</summary>
-public sealed class DeviceException(string message, Exception? inner = null) : OnnxAttributionException(message, inner);
+public sealed class DeviceException : OnnxAttributionException
+{
+    internal DeviceException(string message, Exception? inner = null) : base(message, inner)
+    {
+    }
+}

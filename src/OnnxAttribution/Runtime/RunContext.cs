@@ -12,7 +12,7 @@ namespace OnnxAttribution.Runtime;
 public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads = 0, CancellationToken cancel = default,
     long memoryBudget = RunContext.DefaultMemoryBudget)
 {
-    /// <summary>1 GiB.</summary>
+    /// <summary>1 GiB, in bytes.</summary>
     public const long DefaultMemoryBudget = 1L << 30;
 
     private int _calls;
@@ -21,7 +21,7 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
     /// <summary>Where sessions run.</summary>
     public DeviceKind Device { get; } = device;
 
-    /// <summary>Threads within an operator, at most <see cref="UsableCores"/>.</summary>
+    /// <summary>How many threads work within an operator, at most one per core that the process may use.</summary>
     public int Threads { get; } = threads > 0 ? Math.Min(threads, UsableCores) : UsableCores;
 
     /// <summary>Ends what runs, with an <see cref="OperationCanceledException"/>.</summary>
@@ -30,14 +30,14 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
     /// <summary>Bytes that the rows of one runtime call may take.</summary>
     public long MemoryBudget { get; } = memoryBudget;
 
-    /// <summary>Runtime calls so far: one per session run.</summary>
+    /// <summary>How many runtime calls were made so far: one per run of a session.</summary>
     public int Calls => _calls;
 
     /// <summary>Time spent making sessions (reading, optimising and packing weights), apart from runs.</summary>
     public TimeSpan SessionTime => Stopwatch.GetElapsedTime(0, _ticksInSessions);
 
     /// <summary>The version of the native library.</summary>
-    public static string RuntimeVersion => RuntimeEnvironment.Instance().GetVersionString();
+    internal static string RuntimeVersion => RuntimeEnvironment.Instance().GetVersionString();
 
     /// <summary>Cores that this process may use: its affinity and its share of the machine's time are heeded.</summary>
     internal static int UsableCores => Environment.ProcessorCount;
@@ -72,7 +72,7 @@ public sealed class RunContext(DeviceKind device = DeviceKind.Cpu, int threads =
     }
 
     /// <summary>Peak resident memory of this process so far, in bytes; 0 where the system does not say.</summary>
-    public static long PeakMemory()
+    internal static long PeakMemory()
     {
         try
         {

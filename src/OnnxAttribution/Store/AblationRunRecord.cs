@@ -28,7 +28,7 @@ public sealed record AblationRunRecord : PromptRunRecord
     [JsonPropertyOrder(212)]
     public int? AblatedNodes { get; init; }
 
-    /// <summary>How many edges were not 0, before any was left out.</summary>
+    /// <summary>How many edges had an effect other than 0, before any was left out.</summary>
     [JsonPropertyOrder(214)]
     public long? EdgesSeen { get; init; }
 
@@ -42,7 +42,7 @@ public sealed record AblationRunRecord : PromptRunRecord
 /// <summary>The options of <c>ablate</c>.</summary>
 public sealed record AblationOptionsRecord : OptionsRecord
 {
-    /// <summary>What activations were multiplied by; 0 takes them away.</summary>
+    /// <summary>What activations were multiplied by, no unit; 0 takes them away.</summary>
     public float? Coefficient { get; init; }
 
     /// <summary>Where a feature was ablated: <c>all</c>, <c>last</c> or <c>each</c>.</summary>
@@ -54,7 +54,7 @@ public sealed record AblationOptionsRecord : OptionsRecord
     /// <summary>Most edges kept per pair of sites; null: no limit.</summary>
     public int? TopEdges { get; init; }
 
-    /// <summary>Least |effect| of a kept edge.</summary>
+    /// <summary>Least |effect| of a kept edge, in activation units of the downstream dictionary.</summary>
     public float? Threshold { get; init; }
 
     /// <summary>Edges that a path had to have for its edges to stay.</summary>
@@ -65,6 +65,6 @@ public sealed record AblationOptionsRecord : OptionsRecord
 }
 
 /// <summary>A chain of edges, from upstream to downstream.</summary>
-/// <param name="Nodes">One more than effects.</param>
-/// <param name="Effects">The i-th is that of the i-th node on the next.</param>
+/// <param name="Nodes">From upstream to downstream, one more than effects.</param>
+/// <param name="Effects">[nodes − 1]: the i-th is the effect of the i-th node on the next, in activation units.</param>
 public sealed record ChainRecord(IReadOnlyList<NodeRecord>? Nodes, IReadOnlyList<float?>? Effects);

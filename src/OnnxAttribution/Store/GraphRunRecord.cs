@@ -9,15 +9,16 @@ public sealed record GraphRunRecord : PromptRunRecord
     [JsonPropertyOrder(203)]
     public GraphOptionsRecord? Options { get; init; }
 
-    /// <summary>Share of Σ |effect| over all nodes that features carry; error nodes carry the rest.</summary>
+    /// <summary>Share of Σ |effect| over all nodes that features carry; error nodes carry the rest. From 0 to 1, no unit.</summary>
     [JsonPropertyOrder(220)]
     public double? ExplainedByFeatures { get; init; }
 
-    /// <summary>The same, site by site.</summary>
+    /// <summary>The same share, no unit, by the sites' hook names.</summary>
     [JsonPropertyOrder(221)]
     public IReadOnlyDictionary<string, double?>? ExplainedBySite { get; init; }
 
-    /// <summary>Largest |effect − Σ effects of its edges| of a node over the largest |effect|; null unless every node was kept.</summary>
+    /// <summary>Largest |effect − Σ effects of its edges| of a node over the largest |effect|, no unit; null unless every node was
+    /// kept.</summary>
     [JsonPropertyOrder(222)]
     public double? ConservationViolation { get; init; }
 
@@ -63,19 +64,19 @@ public sealed record GraphOptionsRecord : OptionsRecord
     /// <summary>The gradient rules: <c>gradient</c>, <c>relp</c> or <c>frozen</c>.</summary>
     public string? Estimator { get; init; }
 
-    /// <summary>Steps of <c>ig</c>; null for other methods.</summary>
+    /// <summary>How many steps <c>ig</c> took; null for other methods.</summary>
     public int? Steps { get; init; }
 
-    /// <summary>Most nodes kept per site; null: no limit.</summary>
+    /// <summary>How many features were kept per site at most; null: no limit.</summary>
     public int? TopNodes { get; init; }
 
-    /// <summary>Least |effect| of a kept node.</summary>
+    /// <summary>Least |effect| of a kept node, in the metric's unit.</summary>
     public float? NodeThreshold { get; init; }
 
-    /// <summary>Most edges kept per downstream node; null: no limit.</summary>
+    /// <summary>How many edges were kept in all at most; null: no limit.</summary>
     public int? TopEdges { get; init; }
 
-    /// <summary>Least |effect| of a kept edge.</summary>
+    /// <summary>Least |effect| of a kept edge, in the metric's unit.</summary>
     public float? EdgeThreshold { get; init; }
 
     /// <summary>Whether nodes without a path to the metric were taken out.</summary>

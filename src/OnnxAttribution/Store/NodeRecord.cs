@@ -4,10 +4,10 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>A node.</summary>
+/// <summary>Which node it is: where, and of which feature.</summary>
 /// <param name="Site">Hook name of its site.</param>
-/// <param name="Position">Token position; −1: at all of them.</param>
-/// <param name="Feature">The feature's column in the dictionary; −1: the error node.</param>
+/// <param name="Position">Token position from 0, BOS counted; −1: at all of them.</param>
+/// <param name="Feature">The feature's row of W_dec, from 0; −1: the error node.</param>
 public sealed record NodeRecord(string Site, int Position, int Feature);
 
 /// <summary>A node as an object; the metric, which is no node of a site, as the text <c>metric</c>.</summary>

@@ -21,23 +21,23 @@ public abstract record PromptRunRecord : RunRecord
     [JsonPropertyOrder(13)]
     public bool? PrependBos { get; init; }
 
-    /// <summary>Token ids of the clean prompt, BOS included.</summary>
+    /// <summary>Token ids of the clean prompt, [T], BOS included.</summary>
     [JsonPropertyOrder(14)]
     public IReadOnlyList<int>? Tokens { get; init; }
 
-    /// <summary>Their texts.</summary>
+    /// <summary>The texts of these tokens, [T].</summary>
     [JsonPropertyOrder(15)]
     public IReadOnlyList<string>? TokenStrings { get; init; }
 
-    /// <summary>Token ids of the patch prompt, as many; null without one.</summary>
+    /// <summary>Token ids of the patch prompt, [T] as well; null without one.</summary>
     [JsonPropertyOrder(16)]
     public IReadOnlyList<int>? PatchTokens { get; init; }
 
-    /// <summary>Their texts; null without a patch prompt.</summary>
+    /// <summary>The texts of these tokens, [T]; null without a patch prompt.</summary>
     [JsonPropertyOrder(17)]
     public IReadOnlyList<string>? PatchTokenStrings { get; init; }
 
-    /// <summary>The token position that the metric is read at, from 0.</summary>
+    /// <summary>The token position that the metric is read at, from 0, BOS counted.</summary>
     [JsonPropertyOrder(101)]
     public int? Position { get; init; }
 
@@ -45,7 +45,7 @@ public abstract record PromptRunRecord : RunRecord
     [JsonPropertyOrder(102)]
     public string? Target { get; init; }
 
-    /// <summary>Its id.</summary>
+    /// <summary>The target's token id.</summary>
     [JsonPropertyOrder(103)]
     public int? TargetId { get; init; }
 
@@ -53,7 +53,7 @@ public abstract record PromptRunRecord : RunRecord
     [JsonPropertyOrder(104)]
     public string? Foil { get; init; }
 
-    /// <summary>Its id.</summary>
+    /// <summary>The foil's token id.</summary>
     [JsonPropertyOrder(105)]
     public int? FoilId { get; init; }
 
@@ -67,7 +67,7 @@ public abstract record PromptRunRecord : RunRecord
 }
 
 /// <summary>A likely next token.</summary>
-/// <param name="Id">Its id in the vocabulary.</param>
+/// <param name="Id">Its token id.</param>
 /// <param name="Token">Its text.</param>
 /// <param name="Probability">Its probability in the clean run, from 0 to 1.</param>
 public sealed record TopTokenRecord(int? Id, string? Token, float? Probability);

@@ -1,6 +1,6 @@
 namespace OnnxAttribution.Store;
 
-/// <summary>A column of a query's result.</summary>
+/// <summary>A column of a query's result: every cell is a text, and these say what the texts are.</summary>
 /// <param name="Name">As the query calls it; two columns may share a name.</param>
 /// <param name="IsNumber">Its texts are numbers (or nan, inf and -inf), to be aligned to the right.</param>
 /// <param name="IsJson">Its texts are JSON: lists, structs and maps.</param>

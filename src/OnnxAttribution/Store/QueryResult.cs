@@ -15,14 +15,16 @@ public sealed partial class QueryResult : IDisposable
             [.. _rows.Columns.Select((column, c) => new QueryColumn(column.Name, column.IsNumber, started.IsJson[c], column.IsBoolean))];
     }
 
-    /// <summary>At least one.</summary>
+    /// <summary>The columns, in the order of the query; at least one.</summary>
     public IReadOnlyList<QueryColumn> Columns { get; }
 
     /// <summary>Whether this is the plan of an EXPLAIN: a drawing over many lines, in the last column.</summary>
-    public bool IsPlan => Columns is [{ Name: "explain_key" }, { Name: "explain_value" }];
+    internal bool IsPlan => Columns is [{ Name: "explain_key" }, { Name: "explain_value" }];
 
-    /// <summary>Row by row, one text per column and null for NULL. Floats have as many digits as bring the same float back.</summary>
+    /// <summary>Row by row: texts [columns], null for NULL. Floats have as many digits as bring the same float back.</summary>
+    /// <param name="cancel">Stops the reading after some rows.</param>
     /// <exception cref="QueryException">A row could not be computed.</exception>
+    /// <exception cref="RunDirectoryException">A file of a run is damaged.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public IEnumerable<string?[]> Rows(CancellationToken cancel = default)
     {

@@ -3,6 +3,8 @@ namespace OnnxAttribution.Store;
 public static partial class RunDirectory
 {
     /// <summary>Reads a run back, all of it into memory: 16 bytes per edge.</summary>
+    /// <param name="path">The run directory, or one that holds the mean of a batch.</param>
+    /// <param name="cancel">Stops the reading.</param>
     /// <exception cref="RunDirectoryException">A file is missing or damaged; the message names it.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static StoredRun Read(string path, CancellationToken cancel = default)
@@ -17,6 +19,7 @@ public static partial class RunDirectory
     }
 
     /// <summary>Reads run.json alone.</summary>
+    /// <param name="path">The run directory, or one that holds the mean of a batch.</param>
     /// <exception cref="RunDirectoryException">It is missing or damaged.</exception>
     public static RunRecord ReadRecord(string path) => RunFile.Read(Path.Combine(MergedRun.Locate(path), RunNames.RecordFile)).Record;
 

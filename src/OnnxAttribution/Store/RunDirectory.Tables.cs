@@ -42,6 +42,8 @@ public static partial class RunDirectory
     }
 
     /// <summary>Whether a run holds a further table. Opens nothing.</summary>
+    /// <param name="path">The run directory.</param>
+    /// <param name="name"><c>validation</c>, <c>faithfulness</c>, <c>tokens</c> or <c>curve</c>.</param>
     /// <exception cref="ArgumentException">No run holds a table of that name.</exception>
     public static bool HasTable(string path, string name) => MergedRun.Locate(path) is var directory
         && File.Exists(Path.Combine(directory, FurtherTables.FileIn(directory, name)));

@@ -3,7 +3,7 @@ using OnnxAttribution.Files;
 namespace OnnxAttribution.Store;
 
 /// <summary>SQL over one run or many: views <c>nodes</c> and <c>edges</c> with the columns of the files and a first column
-/// <c>run</c>; the same of <c>validation</c>, <c>faithfulness</c>, <c>logits</c> and <c>curve</c> where a run has them;
+/// <c>run</c>; the same of <c>validation</c>, <c>faithfulness</c>, <c>tokens</c> and <c>curve</c> where a run has them;
 /// and <c>runs</c>, one row per run with the scalars of its run.json. Where a run's bundle has dashboards also
 /// <c>features</c>, with the model's name as a first column.</summary>
 /// <remarks>
@@ -21,8 +21,9 @@ public sealed class RunQuery
 
     /// <summary>Finds the runs.</summary>
     /// <param name="paths">Run directories, or directories whose subdirectories are runs.</param>
-    /// <param name="threads">Threads per query; all cores where null.</param>
+    /// <param name="threads">How many threads a query has; all cores where null.</param>
     /// <exception cref="RunDirectoryException">A path means no run, or a file of a run is missing or damaged.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There are no paths.</exception>
     public RunQuery(IReadOnlyList<string> paths, int? threads = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(paths.Count);
@@ -38,6 +39,8 @@ public sealed class RunQuery
     public IReadOnlyList<string> Runs => [.. _runs.Select(run => run.Name)];
 
     /// <summary>Starts a query. Rows are computed as they are read; the result is the caller's to dispose.</summary>
+    /// <param name="sql">One statement that reads, in DuckDB's SQL.</param>
+    /// <param name="cancel">Ends the query in the middle.</param>
     /// <exception cref="QueryException">The query is wrong, or does more than read.</exception>
     /// <exception cref="RunDirectoryException">A file of a run is damaged.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
@@ -57,6 +60,9 @@ public sealed class RunQuery
 
     /// <summary>Writes a query's result to a Parquet file (zstd), beside its place and renamed when whole;
     /// an older file there is replaced.</summary>
+    /// <param name="sql">One statement that reads, in DuckDB's SQL.</param>
+    /// <param name="file">Where to; never a file of the runs.</param>
+    /// <param name="cancel">Ends the query in the middle; nothing is written.</param>
     /// <inheritdoc cref="Execute" path="/exception"/>
     public void WriteParquet(string sql, string file, CancellationToken cancel = default)
     {
@@ -78,7 +84,7 @@ public sealed class RunQuery
     /// <param name="file">Where to.</param>
     /// <param name="write">Gets the open file, which is closed for it.</param>
     /// <exception cref="QueryException">The file cannot be written.</exception>
-    public void WriteFile(string file, Action<Stream> write)
+    internal void WriteFile(string file, Action<Stream> write)
     {
         using var output = Output(file);
         output.Fill(write);

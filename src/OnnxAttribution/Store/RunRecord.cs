@@ -11,11 +11,12 @@ public abstract record RunRecord
     [JsonPropertyOrder(100)]
     public string? Metric { get; init; }
 
-    /// <summary>The metric's value in the clean run, or its mean over the prompts.</summary>
+    /// <summary>The metric's value in the clean run, or its mean over the prompts, in the metric's unit: logits, nats or a
+    /// probability.</summary>
     [JsonPropertyOrder(106)]
     public float? CleanMetric { get; init; }
 
-    /// <summary>The metric's value in the patch run; null without one.</summary>
+    /// <summary>The metric's value in the patch run, in the metric's unit; null without one.</summary>
     [JsonPropertyOrder(107)]
     public float? PatchMetric { get; init; }
 
@@ -35,7 +36,7 @@ public abstract record RunRecord
     [JsonPropertyOrder(213)]
     public int? Edges { get; init; }
 
-    /// <summary>Calls of ONNX Runtime.</summary>
+    /// <summary>How many calls of ONNX Runtime were made.</summary>
     [JsonPropertyOrder(300)]
     public int? RuntimeCalls { get; init; }
 
@@ -64,7 +65,7 @@ public abstract record RunRecord
     [JsonPropertyOrder(307), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyDictionary<string, string>? NeuronpediaIds { get; init; }
 
-    /// <summary>SHA-256 of the bundle: which model it was, wherever it lies.</summary>
+    /// <summary>SHA-256 of the bundle's bundle.json, in hexadecimal: which model it was, wherever it lies.</summary>
     [JsonPropertyOrder(308)]
     public string? BundleSha256 { get; init; }
 
@@ -72,7 +73,7 @@ public abstract record RunRecord
     [JsonPropertyOrder(309)]
     public string? Device { get; init; }
 
-    /// <summary>Threads within an operator.</summary>
+    /// <summary>How many threads worked within an operator.</summary>
     [JsonPropertyOrder(310)]
     public int? Threads { get; init; }
 

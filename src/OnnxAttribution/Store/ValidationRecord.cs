@@ -17,13 +17,13 @@ public sealed record ValidationRecord
     /// <summary>Seed of the draw; null where all were checked.</summary>
     public int? Seed { get; init; }
 
-    /// <summary>Agreement of node effects.</summary>
+    /// <summary>Agreement of node effects, in the metric's unit.</summary>
     public required AgreementRecord Nodes { get; init; }
 
-    /// <summary>Agreement of edge effects.</summary>
+    /// <summary>Agreement of edge effects, in the metric's unit.</summary>
     public required AgreementRecord Edges { get; init; }
 
-    /// <summary>Agreement of changes of downstream features' activations.</summary>
+    /// <summary>Agreement of changes of downstream features' activations, in activation units.</summary>
     public required AgreementRecord Changes { get; init; }
 
     /// <summary>Nodes by kind of site, features and errors apart.</summary>
@@ -48,41 +48,42 @@ public sealed record ValidationRecord
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<EstimatorAgreementRecord>? Compared { get; init; }
 
-    /// <summary>Nodes that only one of the run and its repetition has, at their thresholds; absent where there are none.</summary>
+    /// <summary>How many nodes only one of the run and its repetition has, those at their thresholds; absent where there are
+    /// none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? UnmatchedNodes { get; init; }
 
-    /// <summary>Calls of ONNX Runtime.</summary>
+    /// <summary>How many calls of ONNX Runtime the checks took.</summary>
     public int? RuntimeCalls { get; init; }
 
-    /// <summary>Seconds of the checks.</summary>
+    /// <summary>Seconds that the checks took.</summary>
     public double? Seconds { get; init; }
 }
 
 /// <summary>How well approximate values agree with exact ones, pair by pair. A figure that is not defined is null.</summary>
 public record AgreementRecord
 {
-    /// <summary>Pairs compared.</summary>
+    /// <summary>How many pairs were compared.</summary>
     [JsonPropertyOrder(10)]
     public required int Count { get; init; }
 
-    /// <summary>Linear correlation.</summary>
+    /// <summary>Linear correlation, from −1 to 1, no unit.</summary>
     [JsonPropertyOrder(11)]
     public double? Pearson { get; init; }
 
-    /// <summary>Correlation of the ranks.</summary>
+    /// <summary>Correlation of the ranks, from −1 to 1, no unit.</summary>
     [JsonPropertyOrder(12)]
     public double? Spearman { get; init; }
 
-    /// <summary>Share of the pairs whose signs are equal, of those whose exact value is not 0.</summary>
+    /// <summary>Share of the pairs whose signs are equal, of those whose exact value is not 0. From 0 to 1, no unit.</summary>
     [JsonPropertyOrder(13)]
     public double? SignAgreement { get; init; }
 
-    /// <summary>Exact over approximate, with least squares through the origin: above 1 the approximation falls short.</summary>
+    /// <summary>Exact over approximate, with least squares through the origin, no unit: above 1 the approximation falls short.</summary>
     [JsonPropertyOrder(14)]
     public double? Slope { get; init; }
 
-    /// <summary>Median of |approximate − exact| / |exact|.</summary>
+    /// <summary>Median of |approximate − exact| / |exact|, no unit.</summary>
     [JsonPropertyOrder(15)]
     public double? MedianRelativeError { get; init; }
 
@@ -90,7 +91,7 @@ public record AgreementRecord
     [JsonPropertyOrder(16)]
     public required int Top { get; init; }
 
-    /// <summary>Share of the largest exact magnitudes that are among as many largest approximate ones.</summary>
+    /// <summary>Share of the largest exact magnitudes that are among as many largest approximate ones. From 0 to 1, no unit.</summary>
     [JsonPropertyOrder(17)]
     public double? TopRecall { get; init; }
 }
@@ -118,7 +119,7 @@ public sealed record SitePairAgreementRecord : AgreementRecord
     [JsonPropertyOrder(2)]
     public required string DownSite { get; init; }
 
-    /// <summary>Linear correlation of the changes of downstream activations.</summary>
+    /// <summary>Linear correlation of the changes of downstream activations, from −1 to 1, no unit.</summary>
     [JsonPropertyOrder(3)]
     public double? ChangesPearson { get; init; }
 }
@@ -153,30 +154,30 @@ public sealed record EstimatorAgreementRecord
 
 /// <summary>A node's effect, estimated and exact.</summary>
 /// <param name="Up">The node.</param>
-/// <param name="ApproxEffect">The estimated change of the metric.</param>
-/// <param name="ExactEffect">The change that was measured.</param>
+/// <param name="ApproxEffect">The estimated change of the metric, in the metric's unit.</param>
+/// <param name="ExactEffect">The change that was measured, in the metric's unit.</param>
 /// <param name="Stratum">The stratum that it was drawn from.</param>
 public sealed record NodeCheckRecord(NodeRecord Up, double? ApproxEffect, double? ExactEffect, string? Stratum);
 
 /// <summary>An edge's effect, estimated and exact.</summary>
 /// <param name="Up">The upstream node.</param>
 /// <param name="Down">The downstream node; the text <c>metric</c> for an edge into the metric.</param>
-/// <param name="ApproxChange">The estimated change of the downstream activation.</param>
-/// <param name="ExactChange">The change that was measured.</param>
-/// <param name="ApproxEffect">The estimated change of the metric.</param>
-/// <param name="ExactEffect">The exact change times the run's own gradient at the downstream node.</param>
+/// <param name="ApproxChange">The estimated change of the downstream activation, in activation units of its dictionary.</param>
+/// <param name="ExactChange">The change that was measured, in activation units of its dictionary.</param>
+/// <param name="ApproxEffect">The estimated change of the metric, in the metric's unit.</param>
+/// <param name="ExactEffect">The exact change times the run's own gradient at the downstream node, in the metric's unit.</param>
 /// <param name="Stratum">The stratum that it was drawn from.</param>
 public sealed record EdgeCheckRecord(NodeRecord Up, [property: JsonConverter(typeof(NodeOrMetric))] NodeRecord Down, double? ApproxChange,
     double? ExactChange, double? ApproxEffect, double? ExactEffect, string? Stratum);
 
 /// <summary>Sums of node effects beside what moving whole sites does.</summary>
-/// <param name="PatchMinusClean">The patch run's metric minus the clean run's; null without a patch run.</param>
+/// <param name="PatchMinusClean">The patch run's metric minus the clean run's, in the metric's unit; null without a patch run.</param>
 /// <param name="Sites">Site by site, in the order of computation.</param>
 public sealed record ConservationRecord(double? PatchMinusClean, IReadOnlyList<SiteConservationRecord> Sites);
 
 /// <summary>One site's sum of node effects beside what moving all of it does.</summary>
 /// <param name="Site">Hook name.</param>
-/// <param name="SumOfEffects">Σ of the effects of its nodes, features and errors.</param>
-/// <param name="Exact">The metric's change when the whole site is moved at once.</param>
-/// <param name="ErrorShare">Share of Σ |effect| that its error nodes carry.</param>
+/// <param name="SumOfEffects">Σ of the effects of its nodes, features and errors, in the metric's unit.</param>
+/// <param name="Exact">The metric's change when the whole site is moved at once, in the metric's unit.</param>
+/// <param name="ErrorShare">Share of Σ |effect| that its error nodes carry. From 0 to 1, no unit.</param>
 public sealed record SiteConservationRecord(string Site, double? SumOfEffects, double? Exact, double? ErrorShare);

@@ -6,7 +6,7 @@ namespace OnnxAttribution.Texts;
 public sealed class PromptException : OnnxAttributionException
 {
     /// <summary>One line that says what is wrong.</summary>
-    public PromptException(string message) : base(message)
+    internal PromptException(string message) : base(message)
     {
     }
 

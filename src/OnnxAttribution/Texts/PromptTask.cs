@@ -1,9 +1,9 @@
 namespace OnnxAttribution.Texts;
 
 /// <summary>One prompt and what is asked of it, in words.</summary>
-/// <param name="Prompt">Not empty.</param>
+/// <param name="Prompt">The prompt's text, not empty, without BOS.</param>
 /// <param name="Target">Text of exactly one token; null: the model's own top token.</param>
 /// <param name="Foil">Text of exactly one token; null: the best other token.</param>
 /// <param name="PatchPrompt">As many tokens as <paramref name="Prompt"/>; null: zero ablation.</param>
-/// <param name="Id">Names the run directory among many.</param>
+/// <param name="Id">Names the run directory among many; null for a single prompt.</param>
 public sealed record PromptTask(string Prompt, string? Target = null, string? Foil = null, string? PatchPrompt = null, string? Id = null);

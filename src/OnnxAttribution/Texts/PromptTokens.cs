@@ -4,10 +4,10 @@ using OnnxAttribution.Tokenizers;
 namespace OnnxAttribution.Texts;
 
 /// <summary>A <see cref="PromptTask"/> in token ids.</summary>
-/// <param name="Clean">Ids of the prompt, BOS included where one is wanted.</param>
-/// <param name="Patch">Ids of the patch prompt, as many; null: zero ablation.</param>
-/// <param name="Target">Id of the token that the metric is about; null: the clean run's top token.</param>
-/// <param name="Foil">Id of the other token of a logit difference; null: the clean run's best other token.</param>
+/// <param name="Clean">Token ids of the prompt, [T], BOS included where one is wanted.</param>
+/// <param name="Patch">Token ids of the patch prompt, [T] as well; null: zero ablation.</param>
+/// <param name="Target">Token id that the metric is about; null: the clean run's top token.</param>
+/// <param name="Foil">The other token id of a logit difference; null: the clean run's best other token.</param>
 public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? Foil)
 {
     /// <summary>Tokenizes a task.</summary>

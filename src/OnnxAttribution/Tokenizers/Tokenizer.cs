@@ -58,12 +58,14 @@ public sealed class Tokenizer
         }
     }
 
-    /// <summary>The ids of a text, without BOS; none for an empty text.
+    /// <summary>The token ids of a text, without BOS; none for an empty text.
     /// An added token in the text, as <c>&lt;|endoftext|&gt;</c>, is that token. A lone surrogate is encoded as U+FFFD.</summary>
     public int[] Encode(string text) => Encode(text, continues: false);
 
-    /// <summary>The text of a list of ids. Bytes that are no UTF-8, as tokens cut in the middle of a character leave them, become U+FFFD.
+    /// <summary>The text of a list of token ids. Bytes that are no UTF-8, as tokens cut in the middle of a character leave them, become
+    /// U+FFFD.
     /// The space that SentencePiece's tokenizers write before the first word is part of its token, and stays.</summary>
+    /// <param name="ids">Token ids [T].</param>
     /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
     public string Decode(ReadOnlySpan<int> ids)
     {
@@ -72,12 +74,14 @@ public sealed class Tokenizer
         return Encoding.UTF8.GetString([.. bytes]);
     }
 
-    /// <summary>The bytes that a token stands for.</summary>
+    /// <summary>The bytes that a token stands for: UTF-8, a part of a character where the token is cut in the middle of one.</summary>
+    /// <param name="id">Token id, from 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">The id is not in the vocabulary.</exception>
     public byte[] TokenBytes(int id) => [.. Bytes(id) ?? throw Missing(id)];
 
     /// <summary>A token for display: its text, a space as a space; bytes that are not a whole character of UTF-8 as <c>\xE2\x80</c>.
     /// An id that only the model has, whose vocabulary is padded, as <c>[50300]</c>.</summary>
+    /// <param name="id">Token id, from 0.</param>
     /// <exception cref="ArgumentOutOfRangeException">The id is negative.</exception>
     public string TokenText(int id)
     {
@@ -95,6 +99,9 @@ public sealed class Tokenizer
     }
 
     /// <summary>The token whose text is exactly this (a leading space counts), if there is one.</summary>
+    /// <param name="text">The text of a whole token.</param>
+    /// <param name="id">Its token id; undefined where there is none.</param>
+    /// <returns>Whether there is one.</returns>
     public bool TryGetId(string text, out int id)
     {
         var vocabulary = _pipeline.Vocabulary;

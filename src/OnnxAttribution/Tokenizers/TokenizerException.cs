@@ -3,9 +3,10 @@ using OnnxAttribution.Files;
 namespace OnnxAttribution.Tokenizers;
 
 /// <summary>A tokenizer's files cannot be used. The message is one line: the path, what is wrong there, and the fix.</summary>
-public sealed class TokenizerException(string path, string problem, Exception? cause = null)
-    : OnnxAttributionException($"{path}: {problem}", cause)
+public sealed class TokenizerException : OnnxAttributionException
 {
-    /// <summary>The file at fault.</summary>
-    public string Path { get; } = path;
+    internal TokenizerException(string path, string problem, Exception? cause = null) : base($"{path}: {problem}", cause) => Path = path;
+
+    /// <summary>The file at fault, below the directory that was given.</summary>
+    public string Path { get; }
 }
