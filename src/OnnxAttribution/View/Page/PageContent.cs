@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 namespace OnnxAttribution.View.Page;
 
 /// <summary>What the page's script draws. <c>script/contract.ts</c> says the same, and a test compares the two.
-/// A number that the run does not know is null.</summary>
+/// A number that the run does not know is null, and numbers have five digits (<see cref="FiveDigits"/>).</summary>
 internal sealed record PageContent(int Version, string Title, PageRun Run, PageLayout Layout, IReadOnlyList<PageSite> Sites,
     IReadOnlyList<PageFeature> Features, IReadOnlyList<PageNode> Nodes, PageEdges Edges, PageValidation? Validation,
     IReadOnlyList<string> Strings);
@@ -21,7 +21,7 @@ internal sealed record PageRun
     public required int Position { get; init; }
     public required double? Clean { get; init; }
     public required double? Patch { get; init; }
-    public required IReadOnlyList<TextAndNumber> Top { get; init; }
+    public required IReadOnlyList<PageToken> Top { get; init; }
     public required IReadOnlyList<TextPair> Options { get; init; }
     public required string? Command { get; init; }
     public required double? Explained { get; init; }
@@ -39,6 +39,9 @@ internal sealed record PageRun
     public required bool Dashboards { get; init; }
     public required string? Note { get; init; }
 }
+
+/// <summary>A next token and its probability in the clean run.</summary>
+internal sealed record PageToken(string Token, double Probability);
 
 /// <summary>Where rows and columns lie, in pixels at zoom 1.</summary>
 internal sealed record PageLayout(double Width, double Height, double BoxWidth, double BoxHeight, IReadOnlyList<PageRow> Rows,
@@ -74,12 +77,3 @@ internal sealed record PageEdges(IReadOnlyList<int> Up, IReadOnlyList<int> Down,
 
 /// <summary>The table of a validation.</summary>
 internal sealed record PageValidation(string Text, IReadOnlyList<string> Columns, IReadOnlyList<IReadOnlyList<string>> Rows);
-
-/// <summary>Two texts, as a list of them.</summary>
-internal readonly record struct TextPair(string First, string Second);
-
-/// <summary>A text and a number, as a list of them.</summary>
-internal readonly record struct TextAndNumber(string Text, double Number);
-
-/// <summary>A whole number and a number, as a list of them.</summary>
-internal readonly record struct NumberPair(int First, double Second);

@@ -61,16 +61,16 @@ internal sealed class PageData
             Target = h.Target,
             Foil = h.Foil,
             Position = _picture.Nodes[_picture.Metric].Position,
-            Clean = h.CleanMetric,
-            Patch = h.PatchMetric,
-            Top = [.. h.TopTokens.Select(t => new TextAndNumber(t.Token, t.Probability))],
+            Clean = FiveDigits.OrNull(h.CleanMetric),
+            Patch = FiveDigits.OrNull(h.PatchMetric),
+            Top = [.. h.TopTokens.Select(t => new PageToken(t.Token, FiveDigits.Of(t.Probability)))],
             Options = [.. h.Options.Select(o => new TextPair(o.Name, o.Value))],
             Command = h.CommandLine,
-            Explained = h.ExplainedByFeatures,
+            Explained = FiveDigits.OrNull(h.ExplainedByFeatures),
             Model = h.Model,
             Aggregated = _picture.IsAggregated,
             Ablation = h.IsAblation,
-            Coefficient = h.Coefficient,
+            Coefficient = FiveDigits.Of(h.Coefficient),
             Patched = h.IsPatched,
             Merged = h.IsMerged,
             Nodes = _picture.Stored.Nodes.Count,
@@ -83,9 +83,10 @@ internal sealed class PageData
         };
     }
 
-    private static PageLayout Layout(PictureLayout layout) => new(layout.Width, layout.Height, PictureLayout.BoxWidth,
-        PictureLayout.BoxHeight, [.. layout.Rows.Select(r => new PageRow(r.Label, r.Top, r.Bottom))],
-        [.. layout.Columns.Select(c => new PageColumn(c.Label, c.Position, c.Left, c.Right))]);
+    private static PageLayout Layout(PictureLayout layout) =>
+        new(FiveDigits.Of(layout.Width), FiveDigits.Of(layout.Height), PictureLayout.BoxWidth, PictureLayout.BoxHeight,
+        [.. layout.Rows.Select(r => new PageRow(r.Label, FiveDigits.Of(r.Top), FiveDigits.Of(r.Bottom)))],
+        [.. layout.Columns.Select(c => new PageColumn(c.Label, c.Position, FiveDigits.Of(c.Left), FiveDigits.Of(c.Right)))]);
 
     private IEnumerable<PageFeature> Features()
     {
@@ -99,7 +100,8 @@ internal sealed class PageData
         }
     }
 
-    private PageCard Card(FeatureDashboard card) => new(card.FiringRate, card.MeanActivation, card.MaxActivation, card.Histogram,
+    private PageCard Card(FeatureDashboard card) => new(FiveDigits.Of(card.FiringRate),
+        FiveDigits.Of(card.MeanActivation), FiveDigits.Of(card.MaxActivation), card.Histogram,
         [.. Shown(card.Contexts).Select(c => new PageContext(c.Quantile, c.Peak, [.. c.Tokens.Select(_strings.IndexOf)],
             [.. c.Activations.Index().Where(a => a.Item != 0).Select(a => new NumberPair(a.Index, a.Item))]))],
         Logits(card.Promoted), Logits(card.Suppressed),
@@ -119,13 +121,14 @@ internal sealed class PageData
     {
         var sites = _picture.Sites.Select((s, i) => (s, i)).ToDictionary(p => p.s, p => p.i);
         return _picture.Nodes.Select((n, i) => new PageNode(n.Site is { } site ? sites[site] : -1, n.Position,
-            n.Site is { } of ? _features[(of.Name, n.Feature)] : -1, layout.X[i], layout.Y[i], n.Activation, n.PatchActivation,
-            n.Gradient, n.Effect, n.ExactEffect, n.ShortLabel, n.Label));
+            n.Site is { } of ? _features[(of.Name, n.Feature)] : -1, FiveDigits.Of(layout.X[i]), FiveDigits.Of(layout.Y[i]),
+            FiveDigits.OrNull(n.Activation), FiveDigits.OrNull(n.PatchActivation), FiveDigits.OrNull(n.Gradient),
+            FiveDigits.OrNull(n.Effect), FiveDigits.OrNull(n.ExactEffect), n.ShortLabel, n.Label));
     }
 
     private PageEdges Edges()
     {
-        IReadOnlyList<double?> Column(Func<PictureEdge, double?> of) => [.. _picture.Edges.Select(of)];
+        IReadOnlyList<double?> Column(Func<PictureEdge, double?> of) => [.. _picture.Edges.Select(e => FiveDigits.OrNull(of(e)))];
         return new PageEdges([.. _picture.Edges.Select(e => e.Up)], [.. _picture.Edges.Select(e => e.Down)], Column(e => e.Jacobian),
             Column(e => e.Effect), Column(e => e.OnMetric), Column(e => e.OnDownstream));
     }

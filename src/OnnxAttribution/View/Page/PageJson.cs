@@ -1,66 +1,51 @@
+using System.Collections;
 using System.Globalization;
-using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace OnnxAttribution.View.Page;
 
-/// <summary>How the page's data are written, made at compile time.</summary>
+/// <summary>How the page's data are written, made at compile time. Writing only: what reads is the page's script,
+/// and code for reading would have to be compiled at every start.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
-    Converters = [typeof(FiveDigits), typeof(TextPairs), typeof(TextsAndNumbers), typeof(NumberPairs)])]
+    GenerationMode = JsonSourceGenerationMode.Serialization)]
 [JsonSerializable(typeof(PageContent))]
 internal sealed partial class PageJson : JsonSerializerContext;
 
-/// <summary>Writes only: the page's script reads.</summary>
-internal abstract class PageConverter<T> : JsonConverter<T>
+/// <summary>Two texts, as a list of them: <c>["a", "b"]</c>.</summary>
+internal readonly record struct TextPair(string First, string Second) : IEnumerable<string>
 {
-    public sealed override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        throw new NotSupportedException("what a page holds is read by its script alone");
-}
-
-/// <summary>Five digits: nobody reads more off a picture, and the Parquet has them. Null for what is no number.</summary>
-internal sealed class FiveDigits : PageConverter<double>
-{
-    public static void WriteTo(Utf8JsonWriter writer, double value)
+    public IEnumerator<string> GetEnumerator()
     {
-        if (double.IsFinite(value)) writer.WriteRawValue(value.ToString("G5", CultureInfo.InvariantCulture), skipInputValidation: true);
-        else writer.WriteNullValue();
+        yield return First;
+        yield return Second;
     }
 
-    public override void Write(Utf8JsonWriter writer, double value, JsonSerializerOptions options) => WriteTo(writer, value);
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 }
 
-/// <summary><c>["a", "b"]</c>.</summary>
-internal sealed class TextPairs : PageConverter<TextPair>
+/// <summary>A whole number and a number of five digits, as a list of them: <c>[1, 1.5]</c>.</summary>
+internal readonly record struct NumberPair(int First, double Second) : IEnumerable<double?>
 {
-    public override void Write(Utf8JsonWriter writer, TextPair value, JsonSerializerOptions options)
+    public IEnumerator<double?> GetEnumerator()
     {
-        writer.WriteStartArray();
-        writer.WriteStringValue(value.First);
-        writer.WriteStringValue(value.Second);
-        writer.WriteEndArray();
+        yield return First;
+        yield return FiveDigits.OrNull(Second);
     }
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 }
 
-/// <summary><c>["a", 1.5]</c>.</summary>
-internal sealed class TextsAndNumbers : PageConverter<TextAndNumber>
+/// <summary>Five digits: nobody reads more off a picture, and the Parquet has them.</summary>
+internal static class FiveDigits
 {
-    public override void Write(Utf8JsonWriter writer, TextAndNumber value, JsonSerializerOptions options)
-    {
-        writer.WriteStartArray();
-        writer.WriteStringValue(value.Text);
-        FiveDigits.WriteTo(writer, value.Number);
-        writer.WriteEndArray();
-    }
-}
+    /// <summary>Null for what is no number.</summary>
+    public static double? OrNull(double? value) => value is { } number && double.IsFinite(number) ? Of(number) : null;
 
-/// <summary><c>[1, 1.5]</c>.</summary>
-internal sealed class NumberPairs : PageConverter<NumberPair>
-{
-    public override void Write(Utf8JsonWriter writer, NumberPair value, JsonSerializerOptions options)
+    /// <param name="value">A finite number.</param>
+    public static double Of(double value)
     {
-        writer.WriteStartArray();
-        writer.WriteNumberValue(value.First);
-        FiveDigits.WriteTo(writer, value.Second);
-        writer.WriteEndArray();
+        Span<char> digits = stackalloc char[32];
+        value.TryFormat(digits, out var length, "G5", CultureInfo.InvariantCulture);
+        return double.Parse(digits[..length], NumberStyles.Float, CultureInfo.InvariantCulture);
     }
 }

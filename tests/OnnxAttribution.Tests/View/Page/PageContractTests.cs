@@ -1,5 +1,6 @@
 using System.Reflection;
-using System.Text.Json.Serialization.Metadata;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using OnnxAttribution.View.Page;
 
@@ -13,7 +14,6 @@ public partial class PageContractTests
         [typeof(PageContent)] = "PageData",
         [typeof(PageNode)] = "NodeData",
         [typeof(NumberPair)] = "[number, number]",
-        [typeof(TextAndNumber)] = "[string, number]",
         [typeof(TextPair)] = "[string, string]",
         [typeof(string)] = "string",
         [typeof(bool)] = "boolean",
@@ -23,7 +23,7 @@ public partial class PageContractTests
     public void The_scripts_contract_has_the_records_properties_and_their_types()
     {
         var contract = Interfaces();
-        var records = Records(PageJson.Default.PageContent);
+        var records = Records();
         Assert.Equal(records.Keys.Order(), contract.Keys.Order());
         foreach (var (name, properties) in records)
         {
@@ -31,34 +31,37 @@ public partial class PageContractTests
         }
     }
 
-    private static Dictionary<string, Dictionary<string, string>> Records(JsonTypeInfo root)
+    private static Dictionary<string, Dictionary<string, string>> Records()
     {
         var result = new Dictionary<string, Dictionary<string, string>>();
         var nullability = new NullabilityInfoContext();
-        var open = new Stack<JsonTypeInfo>([root]);
+        var open = new Stack<Type>([typeof(PageContent)]);
         while (open.TryPop(out var record))
         {
             var properties = new Dictionary<string, string>();
-            if (!result.TryAdd(NameOf(record.Type), properties)) continue;
-            foreach (var property in record.Properties)
+            if (!result.TryAdd(NameOf(record), properties)) continue;
+            foreach (var property in record.GetProperties())
             {
-                var declared = record.Type.GetProperties()
-                    .Single(p => p.Name.Equals(property.Name.Replace("x_e", "ExactEffect"), StringComparison.OrdinalIgnoreCase));
-                var isNull = nullability.Create(declared).ReadState == NullabilityState.Nullable;
-                properties[property.Name] = TypeScript(property.PropertyType, open, record) + (isNull ? " | null" : "");
+                var name = property.GetCustomAttribute<JsonPropertyNameAttribute>()?.Name
+                    ?? JsonNamingPolicy.CamelCase.ConvertName(property.Name);
+                var isNull = nullability.Create(property).ReadState == NullabilityState.Nullable;
+                properties[name] = TypeScript(property.PropertyType, open) + (isNull ? " | null" : "");
             }
         }
         return result;
     }
 
-    private static string TypeScript(Type type, Stack<JsonTypeInfo> open, JsonTypeInfo of)
+    private static string TypeScript(Type type, Stack<Type> open)
     {
         type = Nullable.GetUnderlyingType(type) ?? type;
-        var info = of.Options.GetTypeInfo(type);
-        if (info.Kind == JsonTypeInfoKind.Object) open.Push(info);
-        if (info.Kind != JsonTypeInfoKind.Enumerable) return NameOf(type);
-        var item = info.ElementType!;
-        var element = TypeScript(item, open, of) + (Nullable.GetUnderlyingType(item) is null ? "" : " | null");
+        if (!type.IsGenericType)
+        {
+            if (type.Namespace == typeof(PageContent).Namespace && !s_names.ContainsKey(type) || type == typeof(PageNode)) open.Push(type);
+            return NameOf(type);
+        }
+        Assert.Equal(typeof(IReadOnlyList<>), type.GetGenericTypeDefinition());
+        var item = type.GetGenericArguments()[0];
+        var element = TypeScript(item, open) + (Nullable.GetUnderlyingType(item) is null ? "" : " | null");
         return element.Contains(" | ") ? $"({element})[]" : element + "[]";
     }
 

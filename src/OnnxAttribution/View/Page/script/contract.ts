@@ -15,7 +15,7 @@ export interface Run {
   position: number;
   clean: Known;
   patch: Known;
-  top: [string, number][];
+  top: Token[];
   options: Pair[];
   command: string | null;
   explained: Known;
@@ -34,6 +34,11 @@ export interface Run {
   version: string;
   dashboards: boolean;
   note: string | null;
+}
+
+export interface Token {
+  token: string;
+  probability: number;
 }
 
 export interface Layout {

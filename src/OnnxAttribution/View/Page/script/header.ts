@@ -96,7 +96,7 @@ function nextTokens({ top, target }: Run): HTMLElement {
     h(
       "ol",
       {},
-      ...top.slice(0, 5).map(([token, p]) => {
+      ...top.slice(0, 5).map(({ token, probability: p }) => {
         const name = h("span", { class: token === target ? "token target" : "token" }, visible(token));
         name.style.setProperty("--share", Math.max(0, Math.min(1, p)).toFixed(3));
         return h("li", {}, name, h("span", { class: "value" }, percent(p)));
