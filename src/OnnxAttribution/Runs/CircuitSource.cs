@@ -125,9 +125,9 @@ internal sealed class CircuitSource
         var table = StoredTable.Read(file, cancel);
         try
         {
-            var (sites, positions, features) = (table.Values<string?>("site"), table.Values<int?>("position"),
-                table.Values<int?>("feature"));
-            var (effects, kept) = (table.Values<float>("effect"), table.Values<bool?>("kept"));
+            var (sites, positions, features) = (table.Values<string?>(NodeTable.Site), table.Values<int?>(NodeTable.Position),
+                table.Values<int?>(NodeTable.Feature));
+            var (effects, kept) = (table.Values<float>(NodeTable.Effect), table.Values<bool?>(NodeTable.Kept));
             return [.. Enumerable.Range(0, table.Count).Select(i =>
                 (sites[i] ?? throw new InvalidOperationException(), positions[i]!.Value, features[i]!.Value, effects[i], kept[i] == true))];
         }

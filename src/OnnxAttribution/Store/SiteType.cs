@@ -3,6 +3,8 @@ namespace OnnxAttribution.Store;
 /// <summary>The SQL type <c>site</c>: an ENUM of site names, stored in one byte up to 255 of them and printed as text.</summary>
 internal static class SiteType
 {
+    public const string Name = "site";
+
     /// <summary>Creates the type in a database. Names go in as data and not as SQL, so any text will do.</summary>
     /// <param name="database">Gets the type, and no table.</param>
     /// <param name="sites">Distinct names; their codes are their places here.</param>
@@ -20,6 +22,6 @@ internal static class SiteType
             }
             return rows;
         });
-        source.Execute(database, "CREATE TYPE site AS ENUM (SELECT site FROM site_names() ORDER BY code)", default);
+        source.Execute(database, $"CREATE TYPE {Name} AS ENUM (SELECT site FROM site_names() ORDER BY code)", default);
     }
 }

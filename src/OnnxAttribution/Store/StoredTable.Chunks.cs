@@ -6,7 +6,7 @@ namespace OnnxAttribution.Store;
 internal sealed partial class StoredTable
 {
     /// <summary>A SELECT list with the names and types of the columns, for a <see cref="DuckDbSource"/>.</summary>
-    internal string Shape => string.Join(", ", Columns.Select(column => $"NULL::{SqlType(column.Type)} AS {SqlText.Name(column.Name)}"));
+    internal string Shape => string.Join(", ", Columns.Select(column => $"NULL::{column.SqlType} AS {SqlText.Name(column.Name)}"));
 
     /// <summary>Copies rows into DuckDB's memory.</summary>
     /// <param name="vectors">Columns of the types of this table.</param>

@@ -33,7 +33,7 @@ internal sealed partial class StoredTable
         // nothing here exceeds memory_limit, so the directory is never made; without the setting DuckDB would look into ./.tmp
         using var database = DuckDbDatabase.OpenInMemory(("temp_directory", Path.Combine(Path.GetTempPath(), "onnx-attribution-read")));
         var table = new StoredTable([.. columns is { Count: > 0 } ? columns : Describe(database, file, cancel)]);
-        var select = string.Join(", ", table.Columns.Select(column => $"{SqlText.Name(column.Name)}::{SqlType(column.Type)}"));
+        var select = string.Join(", ", table.Columns.Select(column => $"{SqlText.Name(column.Name)}::{column.SqlType}"));
         using var rows = database.Query($"SELECT {select} FROM {ParquetFile.Sql(file)}", cancel);
         while (rows.Read()) table.Append(rows);
         return table;

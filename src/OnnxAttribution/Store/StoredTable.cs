@@ -47,7 +47,7 @@ internal sealed partial class StoredTable
         {
             if (!row[c].Fits(Columns[c].Type))
             {
-                throw new ArgumentException($"Column '{Columns[c].Name}' is {SqlType(Columns[c].Type)} and takes no {row[c].TypeName}.",
+                throw new ArgumentException($"Column '{Columns[c].Name}' is {Columns[c].SqlType} and takes no {row[c].TypeName}.",
                     nameof(row));
             }
         }
@@ -62,17 +62,24 @@ internal sealed partial class StoredTable
     /// <exception cref="ArgumentException">There is no such column, or it is of another type.</exception>
     public IReadOnlyList<T> Values<T>(string name)
     {
-        var column = Columns.Index().FirstOrDefault(c => c.Item.Name.Equals(name, StringComparison.OrdinalIgnoreCase), (-1, null!)).Index;
-        if (column < 0)
-        {
-            throw new ArgumentException($"There is no column '{name}', only {string.Join(", ", Columns.Select(c => c.Name))}.",
-                nameof(name));
-        }
+        var column = IndexOf(name);
         return _values[column] as List<T>
-            ?? throw new ArgumentException($"Column '{name}' is {SqlType(Columns[column].Type)} and not {typeof(T)}.", nameof(name));
+            ?? throw new ArgumentException($"Column '{name}' is {Columns[column].SqlType} and not {typeof(T)}.", nameof(name));
     }
 
-    internal static string SqlType(StoredType type) => type.ToString().ToUpperInvariant();
+    /// <summary>The place of a column.</summary>
+    /// <exception cref="ArgumentException">There is no such column.</exception>
+    internal int IndexOf(string name)
+    {
+        for (var c = 0; c < Columns.Count; c++)
+        {
+            if (Columns[c].Name.Equals(name, StringComparison.OrdinalIgnoreCase)) return c;
+        }
+        throw new ArgumentException($"There is no column '{name}', only {string.Join(", ", Columns.Select(c => c.Name))}.", nameof(name));
+    }
+
+    /// <summary>A cell of a column, of the column's own type.</summary>
+    internal T Cell<T>(int column, int row) => ((List<T>)_values[column])[row];
 
     private static IList NewList(StoredType type) => type switch
     {
