@@ -11,7 +11,7 @@ namespace OnnxAttribution.Cli.Reports;
 /// <summary>What <c>ablate --faithfulness</c> prints: a curve per ablation and error rule, over the prompts.</summary>
 internal sealed class FaithfulnessReport(FaithfulnessRun run, int calls, double seconds)
 {
-    private readonly FileInfo _file = new(Path.Combine(run.Directory, FaithfulnessRun.Table + ".parquet"));
+    private readonly FileInfo _file = new(Path.Combine(run.Directory, FaithfulnessRow.Table + ".parquet"));
     private readonly int _controls = run.Request.Curve.Controls;
 
     public JsonObject ToJson()

@@ -11,14 +11,26 @@ namespace OnnxAttribution.Dashboards;
 /// <summary>A dashboard as a row of <c>features.parquet</c>: the columns, and the cells there and back.</summary>
 internal static class DashboardRow
 {
+    /// <summary>Whether the feature is active on no token.</summary>
+    public static NestedColumn Dead { get; } = new("dead", "BOOLEAN", "active on no token of the text");
+
     /// <summary>Nested columns are plain Parquet lists and structs.</summary>
     public static IReadOnlyList<NestedColumn> Columns { get; } =
     [
-        new("site", "VARCHAR"), new("layer", "INTEGER"), new("kind", "VARCHAR"), new("feature", "INTEGER"), new("dead", "BOOLEAN"),
-        new("firing_rate", "DOUBLE"), new("mean_activation", "FLOAT"), new("max_activation", "FLOAT"), new("histogram", "BIGINT[]"),
-        new("contexts", "STRUCT(quantile INTEGER, peak INTEGER, tokens VARCHAR[], activations FLOAT[])[]"),
-        new("promoted", "STRUCT(token VARCHAR, logit FLOAT)[]"), new("suppressed", "STRUCT(token VARCHAR, logit FLOAT)[]"),
-        new("nearest", "STRUCT(feature INTEGER, cosine FLOAT)[]"),
+        new("site", "VARCHAR", "hook name"),
+        new("layer", "INTEGER", "the number in it"),
+        new("kind", "VARCHAR", "as in nodes"),
+        new("feature", "INTEGER", "the feature"),
+        Dead,
+        new("firing_rate", "DOUBLE", "share of tokens it is active on, BOS not counted"),
+        new("mean_activation", "FLOAT", "where it is active"),
+        new("max_activation", "FLOAT", "the largest"),
+        new("histogram", "BIGINT[]", "counts of activations, from 0 to the largest"),
+        new("contexts", "STRUCT(quantile INTEGER, peak INTEGER, tokens VARCHAR[], activations FLOAT[])[]",
+            "stretches of the text, see below"),
+        new("promoted", "STRUCT(token VARCHAR, logit FLOAT)[]", "logit per unit of activation, the vocabulary's mean taken away"),
+        new("suppressed", "STRUCT(token VARCHAR, logit FLOAT)[]", "likewise"),
+        new("nearest", "STRUCT(feature INTEGER, cosine FLOAT)[]", "cosine of decoder rows, within the dictionary"),
     ];
 
     private static readonly JsonWriterOptions s_json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

@@ -107,7 +107,7 @@ internal sealed class FeatureRun
         {
             NestedParquet.Concatenate(output.Aside, [.. Enumerable.Range(0, _groups.Count).Select(_state.Part)], Metadata(), _cancel);
         }
-        var dead = NestedParquet.Read(output.Aside, [new("dead", "BOOLEAN")], NestedParquet.All, _cancel)
+        var dead = NestedParquet.Read(output.Aside, [DashboardRow.Dead], NestedParquet.All, _cancel)
             .Select(cells => cells[0] == "true")
             .ToList();
         output.Commit();

@@ -9,9 +9,6 @@ namespace OnnxAttribution.Runs;
 /// <summary>One prompt whose features were ablated one at a time, with all that its run directory says of it.</summary>
 internal sealed class AblationRun
 {
-    /// <summary>Name of the further table that holds the tokens whose probability moved most.</summary>
-    public const string TokensTable = "tokens";
-
     public required LoadedModel Model { get; init; }
     public required PromptTask Task { get; init; }
     public required AblationRequest Request { get; init; }
@@ -58,7 +55,7 @@ internal sealed class AblationRun
     {
         var record = Record();
         var tables = new Dictionary<string, StoredTable>();
-        if (Request.Ablation.Logits) tables[TokensTable] = TokenTable();
+        if (Request.Ablation.Logits) tables[TokenRow.Table] = TokenTable();
         RunDirectory.Write(path,
             new RunContents(GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), Graph.Metric.Position, record)
             {

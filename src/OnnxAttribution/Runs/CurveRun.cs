@@ -58,8 +58,7 @@ internal sealed class CurveRun
         }
     }
 
-    /// <summary>Every coefficient at every position: coefficient, position, token, activation, line (the gradient's),
-    /// up_site, up_feature, down_site, down_feature, switched (a bend since the coefficient before), cause.</summary>
+    /// <summary>Every coefficient at every position, as <see cref="CurveRow"/>s.</summary>
     public StoredTable Table() => RowTable.Of(Rows());
 
     /// <summary>Writes <see cref="Table"/> as one Parquet file, whole or not at all.</summary>

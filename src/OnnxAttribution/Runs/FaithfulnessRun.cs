@@ -10,9 +10,6 @@ namespace OnnxAttribution.Runs;
 /// <summary>Faithfulness curves of a run's nodes, over a set of prompts.</summary>
 internal sealed class FaithfulnessRun
 {
-    /// <summary>The table's name in the run directory, and the key in run.json.</summary>
-    public const string Table = "faithfulness";
-
     private FaithfulnessRun()
     {
     }
@@ -86,7 +83,7 @@ internal sealed class FaithfulnessRun
         var rows = Prompts.SelectMany(prompt => prompt.Points.Select(p => new FaithfulnessRow(prompt.Id, EnumName.Of(p.Ablation),
             EnumName.Of(p.Errors), p.Control is null ? "top" : "random", p.Control, p.Nodes, p.Share, p.Circuit, p.Complement, p.Empty,
             p.Full, p.Faithfulness, p.Completeness)));
-        RunDirectory.Annotate(Directory, Table, RowTable.Of(rows),
+        RunDirectory.Annotate(Directory, FaithfulnessRow.Table, RowTable.Of(rows),
             new RunAddition { Faithfulness = Summary(), BegunWith = Record }, cancel);
     }
 

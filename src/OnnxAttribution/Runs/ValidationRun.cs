@@ -66,7 +66,8 @@ public sealed class ValidationRun
     public void Write(CancellationToken cancel = default)
     {
         var rows = ValidationRows.Of(_checks, _run.Record.Position!.Value);
-        RunDirectory.Annotate(_run.Path, "validation", rows, new RunAddition { Validation = Record, BegunWith = _run.Record }, cancel);
+        var addition = new RunAddition { Validation = Record, BegunWith = _run.Record };
+        RunDirectory.Annotate(_run.Path, ValidationRow.Table, rows, addition, cancel);
         _run.Record = _run.Record with { Validation = Record };
     }
 

@@ -3,7 +3,8 @@ namespace OnnxAttribution.Store;
 /// <summary>A column of a <see cref="NestedParquet"/> file.</summary>
 /// <param name="Name">Not empty.</param>
 /// <param name="SqlType">As DuckDB writes it: <c>INTEGER</c>, <c>FLOAT[]</c>, <c>STRUCT(token VARCHAR, logit FLOAT)[]</c>.</param>
-internal sealed record NestedColumn(string Name, string SqlType)
+/// <param name="Meaning">As in <see cref="StoredColumn.Meaning"/>.</param>
+internal sealed record NestedColumn(string Name, string SqlType, string Meaning)
 {
     /// <summary>Whether its cells travel as JSON.</summary>
     public bool IsNested => SqlType.EndsWith(']') || SqlType.EndsWith(')');

@@ -45,8 +45,7 @@ public static partial class RunDirectory
     /// <param name="path">The run directory.</param>
     /// <param name="name"><c>validation</c>, <c>faithfulness</c>, <c>tokens</c> or <c>curve</c>.</param>
     /// <exception cref="ArgumentException">No run holds a table of that name.</exception>
-    public static bool HasTable(string path, string name) => MergedRun.Locate(path) is var directory
-        && File.Exists(Path.Combine(directory, FurtherTables.FileIn(directory, name)));
+    public static bool HasTable(string path, string name) => File.Exists(TableFile(path, name));
 
     /// <summary>Reads a further table of a run.</summary>
     /// <param name="path">The run directory.</param>
@@ -65,6 +64,19 @@ public static partial class RunDirectory
         if (!File.Exists(record)) throw RunDirectoryException.Missing(record);
         var file = ParquetFile.Checked(path, table);
         return Reading(file, () => StoredTable.Load(file, columns, cancel));
+    }
+
+    /// <summary>Reads a further table of a run as the records that its rows are.</summary>
+    /// <inheritdoc cref="ReadTable" path="/exception"/>
+    internal static IReadOnlyList<TRow> ReadRows<TRow>(string path, CancellationToken cancel) where TRow : ITableRow<TRow> =>
+        RowTable.Read<TRow>(ReadTable(path, TRow.Table, TRow.Columns, cancel), TableFile(path, TRow.Table));
+
+    /// <summary>Where a further table of a run lies.</summary>
+    /// <exception cref="ArgumentException">No run holds a table of that name.</exception>
+    internal static string TableFile(string path, string name)
+    {
+        path = MergedRun.Locate(path);
+        return Path.Combine(path, FurtherTables.FileIn(path, name));
     }
 
     /// <summary>Writes a table to a Parquet file of its own, aside and renamed when whole. Missing parent directories are made.</summary>

@@ -7,16 +7,32 @@ internal sealed record ValidationRow(string Check, string Stratum, string Estima
     string? DownSite, int? DownPosition, int? DownFeature, float ApproxChange, float ExactChange, float ApproxEffect, float ExactEffect)
     : ITableRow<ValidationRow>
 {
-    public static IReadOnlyList<TableColumn<ValidationRow>> Columns { get; } =
+    public static string Table => "validation";
+
+    public static StoredColumn[] Columns { get; } =
     [
-        new(nameof(Check), Varchar, r => r.Check), new(nameof(Stratum), Varchar, r => r.Stratum),
-        new(nameof(Estimator), Varchar, r => r.Estimator), new(nameof(UpSite), Varchar, r => r.UpSite),
-        new(nameof(UpPosition), Integer, r => r.UpPosition), new(nameof(UpFeature), Integer, r => r.UpFeature),
-        new(nameof(DownSite), Varchar, r => r.DownSite), new(nameof(DownPosition), Integer, r => r.DownPosition),
-        new(nameof(DownFeature), Integer, r => r.DownFeature), new(nameof(ApproxChange), Float, r => r.ApproxChange),
-        new(nameof(ExactChange), Float, r => r.ExactChange), new(nameof(ApproxEffect), Float, r => r.ApproxEffect),
-        new(nameof(ExactEffect), Float, r => r.ExactEffect),
+        StoredColumn.Of(nameof(Check), Varchar, "`node` or `edge`; a word of SQL's own, so write `\"check\"` there"),
+        StoredColumn.Of(nameof(Stratum), Varchar, "`strongest`, `kept` or `dropped`"),
+        StoredColumn.Of(nameof(Estimator), Varchar, "`gradient`, `ig`, `relp`, `frozen`"),
+        StoredColumn.Of(nameof(UpSite), Varchar, "of the node, or of the edge's upstream end"),
+        StoredColumn.Of(nameof(UpPosition), Integer, "likewise"),
+        StoredColumn.Of(nameof(UpFeature), Integer, "likewise"),
+        StoredColumn.Of(nameof(DownSite), Varchar, "of the edge's downstream end; NULL for a node"),
+        StoredColumn.Of(nameof(DownPosition), Integer, "likewise"),
+        StoredColumn.Of(nameof(DownFeature), Integer, "likewise; NULL into the metric too"),
+        StoredColumn.Of(nameof(ApproxChange), Float, "estimated change of the downstream activation; NULL for a node"),
+        StoredColumn.Of(nameof(ExactChange), Float, "the real one"),
+        StoredColumn.Of(nameof(ApproxEffect), Float, "estimated change of the metric"),
+        StoredColumn.Of(nameof(ExactEffect), Float,
+            "the real one; of an edge: the exact change times the run's own gradient at the downstream node"),
     ];
+
+    public void AddTo(StoredTable table) => table.Add(Check, Stratum, Estimator, UpSite, UpPosition, UpFeature, DownSite, DownPosition,
+        DownFeature, ApproxChange, ExactChange, ApproxEffect, ExactEffect);
+
+    public static ValidationRow Read(RowCells cells) => new(cells.Text(), cells.Text(), cells.Text(), cells.Text(), cells.Integer(),
+        cells.Integer(), cells.TextOrNull(), cells.IntegerOrNull(), cells.IntegerOrNull(), cells.Float(), cells.Float(), cells.Float(),
+        cells.Float());
 }
 
 /// <summary>A row of faithfulness.parquet: one circuit of one size in one prompt.</summary>
@@ -24,58 +40,109 @@ internal sealed record FaithfulnessRow(string PromptId, string Ablation, string 
     double Share, double MetricCircuit, double MetricComplement, double MetricEmpty, double MetricFull, double Faithfulness,
     double Completeness) : ITableRow<FaithfulnessRow>
 {
-    public static IReadOnlyList<TableColumn<FaithfulnessRow>> Columns { get; } =
+    public static string Table => "faithfulness";
+
+    public static StoredColumn[] Columns { get; } =
     [
-        new(nameof(PromptId), Varchar, r => r.PromptId), new(nameof(Ablation), Varchar, r => r.Ablation),
-        new(nameof(Errors), Varchar, r => r.Errors), new(nameof(Circuit), Varchar, r => r.Circuit),
-        new(nameof(Control), Integer, r => r.Control), new(nameof(Nodes), Integer, r => r.Nodes),
-        new(nameof(Share), StoredType.Double, r => r.Share), new(nameof(MetricCircuit), StoredType.Double, r => r.MetricCircuit),
-        new(nameof(MetricComplement), StoredType.Double, r => r.MetricComplement),
-        new(nameof(MetricEmpty), StoredType.Double, r => r.MetricEmpty), new(nameof(MetricFull), StoredType.Double, r => r.MetricFull),
-        new(nameof(Faithfulness), StoredType.Double, r => r.Faithfulness),
-        new(nameof(Completeness), StoredType.Double, r => r.Completeness),
+        StoredColumn.Of(nameof(PromptId), Varchar, "the prompt"),
+        StoredColumn.Of(nameof(Ablation), Varchar, "`zero`, `mean` or `patch`"),
+        StoredColumn.Of(nameof(Errors), Varchar, "`keep`, `remove` or `nodes`"),
+        StoredColumn.Of(nameof(Circuit), Varchar, "`top`, or `random` for a control"),
+        StoredColumn.Of(nameof(Control), Integer, "number of the control; NULL for `top`"),
+        StoredColumn.Of(nameof(Nodes), Integer, "nodes kept"),
+        StoredColumn.Of(nameof(Share), StoredType.Double, "of all nodes"),
+        StoredColumn.Of(nameof(MetricCircuit), StoredType.Double, "metric with only the circuit kept"),
+        StoredColumn.Of(nameof(MetricComplement), StoredType.Double, "metric with only the rest kept"),
+        StoredColumn.Of(nameof(MetricEmpty), StoredType.Double, "metric with every node ablated"),
+        StoredColumn.Of(nameof(MetricFull), StoredType.Double, "metric of the whole model"),
+        StoredColumn.Of(nameof(Faithfulness), StoredType.Double, "(circuit − empty) / (full − empty); NULL where full = empty"),
+        StoredColumn.Of(nameof(Completeness), StoredType.Double, "(complement − empty) / (full − empty); NULL where full = empty"),
     ];
+
+    public void AddTo(StoredTable table) => table.Add(PromptId, Ablation, Errors, Circuit, Control, Nodes, Share, MetricCircuit,
+        MetricComplement, MetricEmpty, MetricFull, Faithfulness, Completeness);
+
+    public static FaithfulnessRow Read(RowCells cells) => new(cells.Text(), cells.Text(), cells.Text(), cells.Text(),
+        cells.IntegerOrNull(), cells.Integer(), cells.Double(), cells.Double(), cells.Double(), cells.Double(), cells.Double(),
+        cells.Double(), cells.Double());
 }
 
 /// <summary>A row of curve.parquet: one coefficient at one position.</summary>
 internal sealed record CurveRow(double Coefficient, int Position, string Token, float Activation, float Line, string UpSite, int UpFeature,
     string DownSite, int DownFeature, bool Switched, string? Cause) : ITableRow<CurveRow>
 {
-    public static IReadOnlyList<TableColumn<CurveRow>> Columns { get; } =
+    public static string Table => "curve";
+
+    public static StoredColumn[] Columns { get; } =
     [
-        new(nameof(Coefficient), StoredType.Double, r => r.Coefficient), new(nameof(Position), Integer, r => r.Position),
-        new(nameof(Token), Varchar, r => r.Token), new(nameof(Activation), Float, r => r.Activation),
-        new(nameof(Line), Float, r => r.Line), new(nameof(UpSite), Varchar, r => r.UpSite),
-        new(nameof(UpFeature), Integer, r => r.UpFeature), new(nameof(DownSite), Varchar, r => r.DownSite),
-        new(nameof(DownFeature), Integer, r => r.DownFeature), new(nameof(Switched), StoredType.Boolean, r => r.Switched),
-        new(nameof(Cause), Varchar, r => r.Cause),
+        StoredColumn.Of(nameof(Coefficient), StoredType.Double, "what the upstream feature is multiplied by"),
+        StoredColumn.Of(nameof(Position), Integer, "where the downstream feature is read"),
+        StoredColumn.Of(nameof(Token), Varchar, "the token there"),
+        StoredColumn.Of(nameof(Activation), Float, "of the downstream feature"),
+        StoredColumn.Of(nameof(Line), Float, "what the gradient at the clean run says"),
+        StoredColumn.Of(nameof(UpSite), Varchar, "hook name of the feature that is scaled"),
+        StoredColumn.Of(nameof(UpFeature), Integer, "the feature"),
+        StoredColumn.Of(nameof(DownSite), Varchar, "hook name of the feature that is read"),
+        StoredColumn.Of(nameof(DownFeature), Integer, "the feature"),
+        StoredColumn.Of(nameof(Switched), StoredType.Boolean, "whether the curve bends between the coefficient before and this one"),
+        StoredColumn.Of(nameof(Cause), Varchar, "why; NULL where it does not bend"),
     ];
+
+    public void AddTo(StoredTable table) =>
+        table.Add(Coefficient, Position, Token, Activation, Line, UpSite, UpFeature, DownSite, DownFeature, Switched, Cause);
+
+    public static CurveRow Read(RowCells cells) => new(cells.Double(), cells.Integer(), cells.Text(), cells.Float(), cells.Float(),
+        cells.Text(), cells.Integer(), cells.Text(), cells.Integer(), cells.Boolean(), cells.TextOrNull());
 }
 
 /// <summary>A row of a circuit's table: one next token of one prompt and circuit.</summary>
 internal sealed record CircuitRow(string PromptId, string Circuit, int TokenId, string Token, double CleanProbability, double Probability,
     double Change, double RelativeChange) : ITableRow<CircuitRow>
 {
-    public static IReadOnlyList<TableColumn<CircuitRow>> Columns { get; } =
+    public static string Table => "circuit";
+
+    public static StoredColumn[] Columns { get; } =
     [
-        new(nameof(PromptId), Varchar, r => r.PromptId), new(nameof(Circuit), Varchar, r => r.Circuit),
-        new(nameof(TokenId), Integer, r => r.TokenId), new(nameof(Token), Varchar, r => r.Token),
-        new(nameof(CleanProbability), StoredType.Double, r => r.CleanProbability),
-        new(nameof(Probability), StoredType.Double, r => r.Probability), new(nameof(Change), StoredType.Double, r => r.Change),
-        new(nameof(RelativeChange), StoredType.Double, r => r.RelativeChange),
+        StoredColumn.Of(nameof(PromptId), Varchar, "the prompt"),
+        StoredColumn.Of(nameof(Circuit), Varchar, "`circuit`, `random` (mean of the controls) or `feature 0`"),
+        StoredColumn.Of(nameof(TokenId), Integer, "the next token"),
+        StoredColumn.Of(nameof(Token), Varchar, "its text"),
+        StoredColumn.Of(nameof(CleanProbability), StoredType.Double, "without the ablation"),
+        StoredColumn.Of(nameof(Probability), StoredType.Double, "with it"),
+        StoredColumn.Of(nameof(Change), StoredType.Double, "the difference"),
+        StoredColumn.Of(nameof(RelativeChange), StoredType.Double, "the difference over the clean probability"),
     ];
+
+    public void AddTo(StoredTable table) =>
+        table.Add(PromptId, Circuit, TokenId, Token, CleanProbability, Probability, Change, RelativeChange);
+
+    public static CircuitRow Read(RowCells cells) => new(cells.Text(), cells.Text(), cells.Integer(), cells.Text(), cells.Double(),
+        cells.Double(), cells.Double(), cells.Double());
 }
 
 /// <summary>A row of tokens.parquet: a next token that an ablation moved.</summary>
 internal sealed record TokenRow(string Site, int Position, int Feature, string Direction, int Rank, int TokenId, string Token,
     float CleanProbability, float AblatedProbability, float Change) : ITableRow<TokenRow>
 {
-    public static IReadOnlyList<TableColumn<TokenRow>> Columns { get; } =
+    public static string Table => "tokens";
+
+    public static StoredColumn[] Columns { get; } =
     [
-        new(nameof(Site), Varchar, r => r.Site), new(nameof(Position), Integer, r => r.Position),
-        new(nameof(Feature), Integer, r => r.Feature), new(nameof(Direction), Varchar, r => r.Direction),
-        new(nameof(Rank), Integer, r => r.Rank), new(nameof(TokenId), Integer, r => r.TokenId), new(nameof(Token), Varchar, r => r.Token),
-        new(nameof(CleanProbability), Float, r => r.CleanProbability),
-        new(nameof(AblatedProbability), Float, r => r.AblatedProbability), new(nameof(Change), Float, r => r.Change),
+        StoredColumn.Of(nameof(Site), Varchar, "hook name of what was ablated"),
+        StoredColumn.Of(nameof(Position), Integer, "its position; −1: at all its positions"),
+        StoredColumn.Of(nameof(Feature), Integer, "the feature"),
+        StoredColumn.Of(nameof(Direction), Varchar, "`up` or `down`"),
+        StoredColumn.Of(nameof(Rank), Integer, "1 is the largest change"),
+        StoredColumn.Of(nameof(TokenId), Integer, "the next token"),
+        StoredColumn.Of(nameof(Token), Varchar, "its text"),
+        StoredColumn.Of(nameof(CleanProbability), Float, "without the ablation"),
+        StoredColumn.Of(nameof(AblatedProbability), Float, "with it"),
+        StoredColumn.Of(nameof(Change), Float, "the difference"),
     ];
+
+    public void AddTo(StoredTable table) =>
+        table.Add(Site, Position, Feature, Direction, Rank, TokenId, Token, CleanProbability, AblatedProbability, Change);
+
+    public static TokenRow Read(RowCells cells) => new(cells.Text(), cells.Integer(), cells.Integer(), cells.Text(), cells.Integer(),
+        cells.Integer(), cells.Text(), cells.Float(), cells.Float(), cells.Float());
 }

@@ -44,7 +44,8 @@ internal sealed class RunPicture
     public static RunPicture Read(string path, PictureLimits? limits = null, CancellationToken cancel = default)
     {
         var stored = RunDirectory.Read(path, cancel);
-        return Of(path, stored, RunDirectory.HasTable(path, "validation") ? ExactEffects(path, cancel) : [], limits ?? new PictureLimits());
+        var exact = RunDirectory.HasTable(path, ValidationRow.Table) ? ExactEffects(path, cancel) : [];
+        return Of(path, stored, exact, limits ?? new PictureLimits());
     }
 
     /// <param name="exact">Exact effects of validated nodes.</param>
@@ -119,15 +120,10 @@ internal sealed class RunPicture
 
     private static Dictionary<(string, int, int), float> ExactEffects(string path, CancellationToken cancel)
     {
-        var table = RunDirectory.ReadTable(path, "validation", RowTable.Columns<ValidationRow>(nameof(ValidationRow.Check),
-            nameof(ValidationRow.UpSite), nameof(ValidationRow.UpPosition), nameof(ValidationRow.UpFeature),
-            nameof(ValidationRow.ExactEffect)), cancel);
-        var (check, site, position, feature, exact) = (table.Values<string?>("check"), table.Values<string?>("up_site"),
-            table.Values<int?>("up_position"), table.Values<int?>("up_feature"), table.Values<float>("exact_effect"));
         var result = new Dictionary<(string, int, int), float>();
-        for (var i = 0; i < table.Count; i++)
+        foreach (var row in RunDirectory.ReadRows<ValidationRow>(path, cancel))
         {
-            if (check[i] == "node" && site[i] is { } s && position[i] is { } p && feature[i] is { } f) result[(s, p, f)] = exact[i];
+            if (row.Check == "node") result[(row.UpSite, row.UpPosition, row.UpFeature)] = row.ExactEffect;
         }
         return result;
     }

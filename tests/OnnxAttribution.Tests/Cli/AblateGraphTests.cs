@@ -96,7 +96,7 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
     public void Without_tokens_there_is_no_table_of_them_and_no_effect_of_a_node()
     {
         Ablate("--sites", "resid", "--no-tokens", "--threshold", "0.01", "--min-path", "1").Done();
-        Assert.False(RunDirectory.HasTable(Out, AblationRun.TokensTable));
+        Assert.False(RunDirectory.HasTable(Out, TokenRow.Table));
         var run = RunDirectory.Read(Out);
         Assert.All(run.Nodes, n => Assert.True(float.IsNaN(n.Effect)));
         Assert.True(run.Edges.Length > 100);
@@ -110,7 +110,7 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
         var run = Ablate("--sites", "resid", "--no-logits");
         Assert.Equal((0, "warning: --no-logits is called --no-tokens now; the next version does not know the old name"),
             (run.Code, run.Error.TrimEnd()));
-        Assert.False(RunDirectory.HasTable(Out, AblationRun.TokensTable));
+        Assert.False(RunDirectory.HasTable(Out, TokenRow.Table));
         Assert.DoesNotContain("--no-logits", Verb.Run("ablate", "--help").Done().Output);
     }
 

@@ -26,8 +26,8 @@ public class RunShapeTests
         Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);
         Assert.Equal(TableSamples.Odd().Count, RunDirectory.ReadTable(run, "validation").Count);
         Assert.Equal("gpt2", NestedParquet.Facts(Path.Combine(run, "nodes.parquet"), default)["model"]);
-        Assert.Equal(4,
-            NestedParquet.Read(Path.Combine(run, "nodes.parquet"), [new("site", "VARCHAR")], NestedParquet.All, default).Count());
+        NestedColumn[] site = [new("site", "VARCHAR", "hook name")];
+        Assert.Equal(4, NestedParquet.Read(Path.Combine(run, "nodes.parquet"), site, NestedParquet.All, default).Count());
         var query = new RunQuery([run]);
         query.WriteParquet("FROM nodes", directory["out?.parquet"]);
         Assert.Equal(4, StoredTable.Read(directory["out?.parquet"]).Count);

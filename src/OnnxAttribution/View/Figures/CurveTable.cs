@@ -5,52 +5,43 @@ using OnnxAttribution.Store;
 namespace OnnxAttribution.View.Figures;
 
 /// <summary>A curve table, by position.</summary>
-/// <param name="Unknown">Rows without a coefficient, position or activation.</param>
+/// <param name="Unknown">Rows without a coefficient or an activation.</param>
 internal sealed record CurveTable(string Title, IReadOnlyList<CurvePosition> Positions, int Unknown)
 {
     private const string Verb = "onnx-attribution ablate --up FEATURE --down FEATURE --out FILE.parquet";
-
-    private static readonly StoredColumn[] s_columns = RowTable.Columns<CurveRow>();
 
     /// <param name="path">A run directory, or a Parquet file.</param>
     /// <inheritdoc cref="FigureFile.Write" path="/exception"/>
     public static CurveTable Read(string path, CancellationToken cancel)
     {
-        var isRun = Directory.Exists(path);
-        var (table, file) = isRun
-            ? (RunDirectory.ReadTable(path, "curve", s_columns, cancel), Path.Combine(path, "curve.parquet"))
+        var (table, file) = Directory.Exists(path)
+            ? (RunDirectory.ReadTable(path, CurveRow.Table, CurveRow.Columns, cancel), RunDirectory.TableFile(path, CurveRow.Table))
             : (StoredTable.Read(path, cancel), path);
-        foreach (var column in s_columns)
+        foreach (var column in CurveRow.Columns)
         {
             if (!table.Columns.Contains(column)) throw FigureException.NoColumn(file, column.Name, Verb);
         }
         if (table.Count == 0) throw FigureException.NoRows(file, "rows");
+        var rows = RowTable.Read<CurveRow>(table, file);
         var points = new SortedDictionary<int, (string Token, List<CurvePoint> Points)>();
         var unknown = 0;
-        var (coefficient, position, token, activation, line) = (table.Values<double>("coefficient"), table.Values<int?>("position"),
-            table.Values<string?>("token"), table.Values<float>("activation"), table.Values<float>("line"));
-        var (switched, cause) = (table.Values<bool?>("switched"), table.Values<string?>("cause"));
-        for (var i = 0; i < table.Count; i++)
+        foreach (var row in rows)
         {
-            if (position[i] is not { } p || double.IsNaN(coefficient[i]) || float.IsNaN(activation[i]))
+            if (double.IsNaN(row.Coefficient) || float.IsNaN(row.Activation))
             {
                 unknown++;
                 continue;
             }
-            if (!points.ContainsKey(p)) points[p] = (token[i] ?? "", []);
-            points[p].Points.Add(new CurvePoint(coefficient[i], activation[i], line[i], switched[i] == true, cause[i]));
+            if (!points.ContainsKey(row.Position)) points[row.Position] = (row.Token, []);
+            points[row.Position].Points.Add(new CurvePoint(row.Coefficient, row.Activation, row.Line, row.Switched, row.Cause));
         }
         if (points.Count == 0) throw FigureException.NoRows(file, "numbers");
-        return new CurveTable($"{Name(table, "up")} → {Name(table, "down")}",
+        return new CurveTable($"{Name(rows[0].UpSite, rows[0].UpFeature)} → {Name(rows[0].DownSite, rows[0].DownFeature)}",
             [.. points.Select(p => new CurvePosition(p.Key, p.Value.Token, [.. p.Value.Points.OrderBy(q => q.Coefficient)]))], unknown);
     }
 
-    private static string Name(StoredTable table, string end)
-    {
-        var (site, feature) = (table.Values<string?>(end + "_site")[0] ?? "", table.Values<int?>(end + "_feature")[0]);
-        return string.Create(CultureInfo.InvariantCulture,
-            $"{(site.StartsWith("blocks.", StringComparison.Ordinal) ? Site.Parse(site).ShortName : site)} {feature}");
-    }
+    private static string Name(string site, int feature) => string.Create(CultureInfo.InvariantCulture,
+        $"{(site.StartsWith("blocks.", StringComparison.Ordinal) ? Site.Parse(site).ShortName : site)} {feature}");
 }
 
 /// <summary>A response curve at one position of the downstream feature.</summary>

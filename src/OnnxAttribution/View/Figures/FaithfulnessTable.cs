@@ -11,13 +11,11 @@ internal sealed record FaithfulnessTable(string Title, string Subtitle, IReadOnl
     /// <inheritdoc cref="FigureFile.Write" path="/exception"/>
     public static FaithfulnessTable Read(string run, CancellationToken cancel)
     {
-        var rows = Rows(RunDirectory.ReadTable(run, "faithfulness", RowTable.Columns<FaithfulnessRow>(nameof(FaithfulnessRow.PromptId),
-            nameof(FaithfulnessRow.Ablation), nameof(FaithfulnessRow.Errors), nameof(FaithfulnessRow.Control),
-            nameof(FaithfulnessRow.Nodes), nameof(FaithfulnessRow.Faithfulness), nameof(FaithfulnessRow.Completeness)), cancel));
-        if (rows.Count == 0) throw FigureException.NoRows(Path.Combine(run, "faithfulness.parquet"), "rows");
+        var rows = RunDirectory.ReadRows<FaithfulnessRow>(run, cancel);
+        if (rows.Count == 0) throw FigureException.NoRows(RunDirectory.TableFile(run, FaithfulnessRow.Table), "rows");
         var header = new PictureHeader(RunDirectory.ReadRecord(run));
         var controls = rows.Where(r => r.Control is not null).Select(r => r.Control).Distinct().Count();
-        var prompts = rows.Select(r => r.Prompt).Distinct().Count();
+        var prompts = rows.Select(r => r.PromptId).Distinct().Count();
         var subtitle = (prompts == 1 ? "one prompt" : $"mean over {NumberText.Count(prompts, "prompt")}")
             + (controls > 0 ? $"  ·  {NumberText.Count(controls, "random circuit")} of each size" : "")
             + (header.Model.Length > 0 ? $"  ·  {header.Model}" : "");
@@ -29,25 +27,14 @@ internal sealed record FaithfulnessTable(string Title, string Subtitle, IReadOnl
             rows.Sum(r => (double.IsFinite(r.Faithfulness) ? 0 : 1) + (double.IsFinite(r.Completeness) ? 0 : 1)));
     }
 
-    private static List<Row> Rows(StoredTable table)
-    {
-        var (prompt, ablation, errors, control, nodes) = (table.Values<string?>("prompt_id"), table.Values<string?>("ablation"),
-            table.Values<string?>("errors"), table.Values<int?>("control"), table.Values<int?>("nodes"));
-        var (faithfulness, completeness) = (table.Values<double>("faithfulness"), table.Values<double>("completeness"));
-        return [.. Enumerable.Range(0, table.Count)
-            .Where(i => nodes[i] is not null)
-            .Select(i => new Row(prompt[i] ?? "", ablation[i] ?? "", errors[i] ?? "", control[i], nodes[i]!.Value, faithfulness[i],
-                completeness[i]))];
-    }
-
-    private static FaithfulnessSize Size(IGrouping<int, Row> rows)
+    private static FaithfulnessSize Size(IGrouping<int, FaithfulnessRow> rows)
     {
         var top = rows.Where(r => r.Control is null).ToList();
         return new FaithfulnessSize(rows.Key, Mean(top.Select(r => r.Faithfulness)), Mean(top.Select(r => r.Completeness)),
             Spread(rows, r => r.Faithfulness), Spread(rows, r => r.Completeness));
     }
 
-    private static (double, double, double) Spread(IEnumerable<Row> rows, Func<Row, double> of)
+    private static (double, double, double) Spread(IEnumerable<FaithfulnessRow> rows, Func<FaithfulnessRow, double> of)
     {
         double[] circuits =
             [.. rows.Where(r => r.Control is not null).GroupBy(r => r.Control).Select(c => Mean(c.Select(of))).Where(double.IsFinite)];
@@ -57,9 +44,6 @@ internal sealed record FaithfulnessTable(string Title, string Subtitle, IReadOnl
     }
 
     private static double Mean(IEnumerable<double> values) => values.Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
-
-    private readonly record struct Row(string Prompt, string Ablation, string Errors, int? Control, int Nodes, double Faithfulness,
-        double Completeness);
 }
 
 /// <summary>One curve, a mean over prompts.</summary>

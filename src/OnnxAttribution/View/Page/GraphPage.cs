@@ -20,7 +20,7 @@ internal static class GraphPage
                 + "base-uri 'none'; form-action 'none'",
             ["title"] = WebUtility.HtmlEncode(picture.Header.Title),
             ["style"] = style,
-            ["validation"] = RunDirectory.HasTable(picture.Path, "validation") ? ValidationFigure.Inline(picture.Path) : "",
+            ["validation"] = RunDirectory.HasTable(picture.Path, ValidationRow.Table) ? ValidationFigure.Inline(picture.Path) : "",
             ["data"] = PageData.Json(picture, cards),
             ["script"] = script,
         };

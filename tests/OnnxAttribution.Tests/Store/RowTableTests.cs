@@ -1,0 +1,98 @@
+using System.Text.Json;
+using OnnxAttribution.Store;
+
+namespace OnnxAttribution.Tests.Store;
+
+/// <summary>A row record is what its columns say, on the way into a file and out of it.</summary>
+public class RowTableTests
+{
+    [Fact]
+    public void Columns_are_the_properties_of_the_record_in_their_order()
+    {
+        AreProperties<ValidationRow>(ValidationRow.Columns);
+        AreProperties<FaithfulnessRow>(FaithfulnessRow.Columns);
+        AreProperties<CurveRow>(CurveRow.Columns);
+        AreProperties<CircuitRow>(CircuitRow.Columns);
+        AreProperties<TokenRow>(TokenRow.Columns);
+        AreProperties<NodeRow>(NodeTable.Columns);
+    }
+
+    [Fact]
+    public void A_row_comes_back_from_a_file_as_it_went()
+    {
+        ComesBack(
+            new ValidationRow("a", "b", "c", "d", 1, 2, "e", 3, 4, 5, 6, 7, 8),
+            new ValidationRow("a", "b", "c", "d", 1, 2, null, null, null, float.NaN, float.NegativeInfinity, 7, 8));
+        ComesBack(
+            new FaithfulnessRow("a", "b", "c", "d", 1, 2, 3, 4, 5, 6, 7, 8, 9),
+            new FaithfulnessRow("a", "b", "c", "d", null, 2, 3, 4, 5, 6, 7, double.NaN, double.NaN));
+        ComesBack(
+            new CurveRow(1, 2, "a", 3, 4, "b", 5, "c", 6, true, "d"), new CurveRow(1, 2, "", float.NaN, 4, "b", 5, "c", 6, false, null));
+        ComesBack(new CircuitRow("a", "b", 1, "c", 2, 3, 4, 5));
+        ComesBack(new TokenRow("a", 1, 2, "b", 3, 4, "c", 5, 6, 7));
+    }
+
+    [Fact]
+    public void Columns_of_a_file_may_stand_in_any_order_and_beside_others()
+    {
+        var row = new CurveRow(1, 2, "a", 3, 4, "b", 5, "c", 6, true, null);
+        var table = new StoredTable([.. CurveRow.Columns.Reverse(), new StoredColumn("other", StoredType.BigInt)]);
+        table.Add(row.Cause, row.Switched, row.DownFeature, row.DownSite, row.UpFeature, row.UpSite, row.Line, row.Activation, row.Token,
+            row.Position, row.Coefficient, 7L);
+        Assert.Equal([row], RowTable.Read<CurveRow>(table, "curve.parquet"));
+    }
+
+    [Fact]
+    public void NULL_where_a_row_has_a_value_is_an_error_that_names_file_row_and_column()
+    {
+        using var directory = new AwkwardDirectory();
+        var run = RunSamples.Write(directory);
+        var table = RowTable.Of([new TokenRow("a", 1, 2, "b", 3, 4, "c", 5, 6, 7)]);
+        table.Add("a", 1, 2, "b", StoredValue.Null, 4, "c", 5f, 6f, 7f);
+        RunDirectory.Annotate(run, TokenRow.Table, table, new RunAddition());
+        var message = Assert.Throws<RunDirectoryException>(() => RunDirectory.ReadRows<TokenRow>(run, CancellationToken.None)).Message;
+        Assert.Equal($"{Path.Combine(run, "tokens.parquet")} is damaged: row 2 has no rank. "
+            + "Write it again with 'onnx-attribution ablate --out RUN'.", message);
+    }
+
+    [Fact]
+    public void A_column_that_a_file_lacks_or_has_in_another_type_is_named_with_the_file()
+    {
+        using var directory = new AwkwardDirectory();
+        var run = RunSamples.Write(directory);
+        foreach (var columns in (StoredColumn[][])[CurveRow.Columns[1..],
+            [new("coefficient", StoredType.Varchar), .. CurveRow.Columns[1..]]])
+        {
+            var table = new StoredTable(columns);
+            table.Add([.. columns.Select(c => c.Type == StoredType.Varchar ? "no number" : StoredValue.Null)]);
+            RunDirectory.Annotate(run, CurveRow.Table, table, new RunAddition());
+            var message = Assert.Throws<RunDirectoryException>(() => RunDirectory.ReadRows<CurveRow>(run, CancellationToken.None)).Message;
+            Assert.StartsWith($"{Path.Combine(run, "curve.parquet")} is damaged: ", message);
+            Assert.DoesNotContain('\n', message);
+        }
+    }
+
+    private static void AreProperties<TRow>(StoredColumn[] columns)
+    {
+        var properties = typeof(TRow).GetProperties().Where(p => p.GetMethod!.IsStatic is false);
+        Assert.Equal(properties.Select(p => (JsonNamingPolicy.SnakeCaseLower.ConvertName(p.Name), TypeOf(p.PropertyType))),
+            columns.Select(c => (c.Name, c.Type)));
+        Assert.All(columns, c => Assert.True(c.Meaning.Length > 0 && !c.Meaning.Contains('|') && !c.Meaning.EndsWith('.'), c.Meaning));
+    }
+
+    private static StoredType TypeOf(Type type) => (Nullable.GetUnderlyingType(type) ?? type).Name switch
+    {
+        "String" => StoredType.Varchar,
+        "Int32" => StoredType.Integer,
+        "Single" => StoredType.Float,
+        var name => Enum.Parse<StoredType>(name),
+    };
+
+    private static void ComesBack<TRow>(params TRow[] rows) where TRow : ITableRow<TRow>
+    {
+        using var directory = new AwkwardDirectory();
+        var file = directory["t.parquet"];
+        RunDirectory.WriteTable(file, RowTable.Of(rows), force: false);
+        Assert.Equal(rows, RowTable.Read<TRow>(StoredTable.Read(file), file));
+    }
+}
