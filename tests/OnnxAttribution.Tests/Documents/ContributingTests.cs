@@ -20,6 +20,7 @@ public sealed partial class ContributingTests
     [InlineData("Add an architecture", "src/OnnxAttribution/Export/ModelArchitecture.cs")]
     [InlineData("Add a dictionary format", "src/OnnxAttribution/Checkpoints/Formats/DictionaryFormats.cs")]
     [InlineData("Add a verb", "src/OnnxAttribution.Cli/CommandLine.cs")]
+    [InlineData("Add a column, or a table", "src/OnnxAttribution/Store/TableRows.cs")]
     public void Each_task_names_code_and_tests(string heading, string file)
     {
         var task = Contributing.Prose.SkipWhile(l => l != $"## {heading}")
