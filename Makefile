@@ -46,7 +46,6 @@ build:
 
 lint: build
 	dotnet format --verify-no-changes --exclude node_modules
-	node node_modules/typescript/bin/tsc --noEmit -p src/OnnxAttribution/View/Page/script
 
 # PyTorch's figures where it is installed (Debian: python3-torch, libopenblas0-pthread), ours on the same shape and on Pythia's, naive
 # ablation; raw results go to benchmarks/, and the tables made from them are made anew. A quarter of an hour on a quiet machine.

@@ -73,7 +73,7 @@ function tokens(texts: string[], position: number | null, clean = texts): HTMLEl
 
 /** The token explained, where the metric is of one (kl is not), and the model's own where that is another. */
 function explained({ target, foil, top }: Run): HTMLElement[] {
-  const own = top.length === 0 ? null : top[0][0];
+  const own = top.length === 0 ? null : top[0].token;
   return [
     ...(target === null
       ? []
