@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Runs;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Tests.Cli;
