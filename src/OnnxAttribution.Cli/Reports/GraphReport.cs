@@ -106,7 +106,7 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
 
     private Table ShareTable()
     {
-        var shares = SiteShare.Of(_nodes, [.. _nodes.Select(n => n.Site).Distinct()]);
+        var shares = SiteShare.Measure(_nodes, [.. _nodes.Select(n => n.Site).Distinct()]);
         var table = Screen.Table("Effect by site", "site", "#nodes", "#kept", "#sum of |effect|", "#by features");
         foreach (var s in shares)
         {

@@ -101,7 +101,7 @@ internal sealed class AblateFaithfulnessMode : AblateMode
             : null;
         var request = new FaithfulnessRequest(options, kinds, parsed.GetValue(_meanText), shared.Metric.GivenIn(parsed),
             parsed.GetValue(shared.Metric.Position), parsed.GetValue(shared.Prompt.PrependBos));
-        var run = FaithfulnessRun.Of(session, source, tasks, request, progress);
+        var run = FaithfulnessRun.Find(session, source, tasks, request, progress);
         progress.Report("writing");
         run.Write(context.Cancel);
         PageOfRun.Refresh(run.Directory, context.Cancel);

@@ -177,7 +177,7 @@ internal sealed class ExportCommand
             {
                 progress.Report("checking the dictionaries");
                 using var model = LoadedModel.Open(bundle, null, context);
-                report = BundleCheck.Of(model, null, CheckOptions.Quick, progress);
+                report = BundleCheck.Run(model, null, CheckOptions.Quick, progress);
             }
             foreach (var finding in report.Findings.Where(f => f.Fault != Fault.NotDiagnosed))
             {

@@ -141,7 +141,7 @@ internal sealed class FeaturesCommand
         {
             using var model = LoadedModel.Open(parsed.GetRequiredValue(_model), parsed.Items(_sites),
                 _common.Context(parsed, cancel, _memory));
-            summary = FeatureRun.Of(model, text, options, progress);
+            summary = FeatureRun.Collect(model, text, options, progress);
         }
         catch (OperationCanceledException) when (progress.Tokens > 0)
         {

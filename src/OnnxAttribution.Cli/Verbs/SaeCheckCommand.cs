@@ -80,7 +80,7 @@ internal sealed class SaeCheckCommand
         using var progress = new ProgressLine(parsed.InvocationConfiguration.Error);
         progress.Report("opening the model");
         using var model = LoadedModel.Open(parsed.GetRequiredValue(_model), parsed.Items(_sites), _common.Context(parsed, cancel, _memory));
-        return BundleCheck.Of(model, parsed.GetValue(_text), options, progress);
+        return BundleCheck.Run(model, parsed.GetValue(_text), options, progress);
     }
 
     private static int Judged(CheckReport found, TextWriter error)

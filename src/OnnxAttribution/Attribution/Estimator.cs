@@ -1,3 +1,5 @@
+using OnnxAttribution.Autodiff;
+
 namespace OnnxAttribution.Attribution;
 
 /// <summary>What counts as a derivative of the model, in gradients and in edges.
@@ -13,4 +15,16 @@ public enum Estimator
     /// <summary>LayerNorm's scale and attention patterns held fixed, as circuit-tracer does
     /// (Ameisen et al. 2025, "Circuit Tracing").</summary>
     Frozen,
+}
+
+/// <summary>The table of gradient rules that an estimator is.</summary>
+internal static class EstimatorRules
+{
+    public static GradientRules Rules(this Estimator estimator) => estimator switch
+    {
+        Estimator.Gradient => GradientRules.Gradient,
+        Estimator.Relp => GradientRules.Relp,
+        Estimator.Frozen => GradientRules.Frozen,
+        _ => throw new ArgumentOutOfRangeException(nameof(estimator)),
+    };
 }

@@ -24,7 +24,7 @@ internal sealed class DashboardAssembly(TokenTexts vocabulary, long tokens, Feat
 
     /// <summary>All features of a site, ascending.</summary>
     /// <param name="written">What the site's decoder rows write into the residual stream, where that is not themselves.</param>
-    public IEnumerable<FeatureDashboard> Of(Site site, SparseDictionary dictionary, SiteStatistics statistics, WriteBack? written,
+    public IEnumerable<FeatureDashboard> Assemble(Site site, SparseDictionary dictionary, SiteStatistics statistics, WriteBack? written,
         CancellationToken cancel)
     {
         var (n, d) = (dictionary.FeatureCount, dictionary.Width);
@@ -39,10 +39,10 @@ internal sealed class DashboardAssembly(TokenTexts vocabulary, long tokens, Feat
         {
             cancel.ThrowIfCancellationRequested();
             var count = Math.Min(block, n - first);
-            var near = weights.Nearest.Of(normalized, d, first, count);
-            var logits = heads?.Of(written is null
+            var near = weights.Nearest.Find(normalized, d, first, count);
+            var logits = heads?.Strongest(written is null
                 ? decoder.AsMemory(first * d, count * d)
-                : written.Of(decoder.AsMemory(first * d, count * d)), vocabulary.Count);
+                : written.Write(decoder.AsMemory(first * d, count * d)), vocabulary.Count);
             for (var i = 0; i < count; i++)
             {
                 var f = first + i;

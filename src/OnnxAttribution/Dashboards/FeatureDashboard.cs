@@ -26,3 +26,20 @@ internal sealed record FeatureDashboard(
     /// these are exact in one pass, since two merge into one as the range doubles.</remarks>
     public float BinWidth => ActivationHistogram.WidthFor(MaxActivation);
 }
+
+/// <summary>A stretch of text around a token at which a feature is active.</summary>
+/// <param name="Quantile">0: among the strongest; else the stratum below them, 1 the strongest.</param>
+/// <param name="Peak">Which of the tokens the context was chosen for.</param>
+/// <param name="Tokens">Their texts, in order.</param>
+/// <param name="Activations">The feature's activation at each of them; 0 where it is not active.</param>
+internal sealed record FeatureContext(int Quantile, int Peak, IReadOnlyList<string> Tokens, IReadOnlyList<float> Activations);
+
+/// <summary>What a feature does to a token's logit directly: decoder row, final LayerNorm with its scale held fixed, unembedding.</summary>
+/// <param name="Token">The token's text.</param>
+/// <param name="Logit">Logit per unit of activation, at the text's mean scale; the mean over the vocabulary taken away.</param>
+internal sealed record TokenLogit(string Token, float Logit);
+
+/// <summary>Another feature of the same dictionary.</summary>
+/// <param name="Feature">Its column in the dictionary.</param>
+/// <param name="Cosine">Cosine of the two decoder rows.</param>
+internal sealed record NearFeature(int Feature, float Cosine);

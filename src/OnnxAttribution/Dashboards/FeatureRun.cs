@@ -61,7 +61,7 @@ internal sealed class FeatureRun
     /// no site has a dictionary, or a table is there and is not to be replaced.</exception>
     /// <exception cref="RunDirectoryException">The bundle cannot be written.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved, and a table that was there is as it was.</exception>
-    public static FeatureSummary Of(LoadedModel model, string text, FeatureOptions options, IProgress<FeatureProgress>? progress = null)
+    public static FeatureSummary Collect(LoadedModel model, string text, FeatureOptions options, IProgress<FeatureProgress>? progress = null)
     {
         var file = Path.Combine(model.Directory, FeatureTable.FileName);
         if (!options.Force && File.Exists(file))
@@ -151,7 +151,7 @@ internal sealed class FeatureRun
     {
         _writing.Start();
         var context = _model.Context;
-        using var effects = TokenEffects.Of(_model.Bundle, context, _sample.Vectors);
+        using var effects = TokenEffects.Create(_model.Bundle, context, _sample.Vectors);
         using var nearest = new NearestFeatures(context);
         var assembly = new DashboardAssembly(new(_model.TokenText, _model.Tokenizer.Count), _total.Tokens, _options,
             new(effects, nearest, context.Threads));
@@ -161,8 +161,8 @@ internal sealed class FeatureRun
             {
                 var site = _groups[number][i];
                 _progress?.Report(new FeatureProgress($"writing {site.Name}", double.NaN, _total.Tokens, 0, null));
-                using var written = effects is not null && site.Kind == SiteKind.Z ? WriteBack.Of(_model.Bundle, site, context) : null;
-                foreach (var row in assembly.Of(site, _model.DictionaryOf(site)!, pass.Statistics[i], written, _cancel)) yield return row;
+                using var written = effects is not null && site.Kind == SiteKind.Z ? WriteBack.Create(_model.Bundle, site, context) : null;
+                foreach (var row in assembly.Assemble(site, _model.DictionaryOf(site)!, pass.Statistics[i], written, _cancel)) yield return row;
             }
         }
         FeatureTable.Write(file, Rows(), Metadata(), _cancel);

@@ -39,7 +39,7 @@ internal sealed class NearestFeatures : IDisposable
 
     /// <summary>For each of some features the nearest others, nearest first.</summary>
     /// <param name="normalized">[features, d], of <see cref="Normalized"/>.</param>
-    public List<(int Feature, float Cosine)>[] Of(float[] normalized, int width, int first, int count)
+    public List<(int Feature, float Cosine)>[] Find(float[] normalized, int width, int first, int count)
     {
         var features = normalized.Length / width;
         using var feed = new Feed()
@@ -49,7 +49,7 @@ internal sealed class NearestFeatures : IDisposable
         var cosines = result.Copy("cosines");
         var nearest = new List<(int, float)>[count];
         Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = _context.Threads },
-            i => nearest[i] = StrongestEntries.Of(cosines.AsSpan(i * features, features), Listed, passedOver: first + i));
+            i => nearest[i] = StrongestEntries.Find(cosines.AsSpan(i * features, features), Listed, passedOver: first + i));
         return nearest;
     }
 

@@ -5,7 +5,7 @@ internal static class StrongestEntries
 {
     /// <summary>Largest first, the lower index first where two are equal.</summary>
     /// <param name="passedOver">An entry that does not count; −1: all do.</param>
-    public static List<(int Index, float Value)> Of(ReadOnlySpan<float> row, int most, int passedOver = -1)
+    public static List<(int Index, float Value)> Find(ReadOnlySpan<float> row, int most, int passedOver = -1)
     {
         var found = new List<(int Index, float Value)>(most + 1);
         var least = float.NegativeInfinity;

@@ -41,7 +41,7 @@ internal sealed class TokenEffects : IDisposable
 
     /// <summary>Null where the logits are not read off the last site alone, or the text gave no vector.</summary>
     /// <param name="sample">[count, d]: final residual vectors.</param>
-    public static TokenEffects? Of(ModelBundle bundle, RunContext context, ReadOnlyMemory<float> sample)
+    public static TokenEffects? Create(ModelBundle bundle, RunContext context, ReadOnlyMemory<float> sample)
     {
         var graph = bundle.WithoutInterventions(batch: 1);
         var read = Topology.DirectlyReadBy(graph[ModelBundle.Logits], bundle.Sites.Select(s => graph[s.Name]).ToHashSet());
@@ -58,7 +58,7 @@ internal sealed class TokenEffects : IDisposable
     /// <summary>For each row the tokens that it raises and lowers most.</summary>
     /// <param name="rows">[count, d]: decoder rows.</param>
     /// <param name="known">Ids below this have a text.</param>
-    public (List<(int Token, float Logit)> Promoted, List<(int Token, float Logit)> Suppressed)[] Of(Memory<float> rows, int known)
+    public (List<(int Token, float Logit)> Promoted, List<(int Token, float Logit)> Suppressed)[] Strongest(Memory<float> rows, int known)
     {
         var count = rows.Length / Width;
         var logits = new float[count * _vocabulary];
@@ -69,9 +69,9 @@ internal sealed class TokenEffects : IDisposable
             var row = logits.AsSpan(i * _vocabulary, _vocabulary);
             TensorPrimitives.Subtract(row, (float)(TensorPrimitives.Sum<float>(row) / _vocabulary), row);
             TensorPrimitives.Multiply(row, _factor, row);
-            var promoted = StrongestEntries.Of(row[..Math.Min(known, _vocabulary)], Listed);
+            var promoted = StrongestEntries.Find(row[..Math.Min(known, _vocabulary)], Listed);
             TensorPrimitives.Negate(row, row);
-            result[i] = (promoted, [.. StrongestEntries.Of(row[..Math.Min(known, _vocabulary)], Listed).Select(e => (e.Index, -e.Value))]);
+            result[i] = (promoted, [.. StrongestEntries.Find(row[..Math.Min(known, _vocabulary)], Listed).Select(e => (e.Index, -e.Value))]);
         });
         return result;
     }

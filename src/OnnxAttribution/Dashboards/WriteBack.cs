@@ -21,7 +21,7 @@ internal sealed class WriteBack : IDisposable
         (_runner, _width) = (new GraphRunner(graph, context, bundle.Directory), width);
 
     /// <summary>Null where the model has no such map: z leads to the attention's output by more than a product.</summary>
-    public static WriteBack? Of(ModelBundle bundle, Site site, RunContext context)
+    public static WriteBack? Create(ModelBundle bundle, Site site, RunContext context)
     {
         var model = bundle.WithoutInterventions(batch: 1);
         if (!model.Values.TryGetValue($"blocks.{site.Layer}.hook_attn_out", out var output)
@@ -43,7 +43,7 @@ internal sealed class WriteBack : IDisposable
 
     /// <param name="rows">[count, heads · d_head].</param>
     /// <returns>[count, d].</returns>
-    public float[] Of(Memory<float> rows)
+    public float[] Write(Memory<float> rows)
     {
         var count = rows.Length / _width;
         using var feed = new Feed().Add(Rows, rows, count, 1, 1, _width);

@@ -51,7 +51,7 @@ internal sealed class BundleCheck
     /// <exception cref="TextException">The text cannot be read.</exception>
     /// <exception cref="AttributionException">The model's activations overflow.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static CheckReport Of(LoadedModel model, string? text, CheckOptions options, IProgress<string>? progress = null)
+    public static CheckReport Run(LoadedModel model, string? text, CheckOptions options, IProgress<string>? progress = null)
     {
         var sites = model.Selected.Where(s => model.DictionaryOf(s) is not null).ToList();
         if (sites.Count == 0)
@@ -103,7 +103,7 @@ internal sealed class BundleCheck
         foreach (var group in sites.Chunk((int)Math.Clamp(_model.Context.MemoryBudget / bytesPerSite, 1, sites.Count)))
         {
             _progress?.Report($"reading {_text.Tokens:N0} tokens");
-            var activations = SiteActivations.Of(_model, group, layout);
+            var activations = SiteActivations.Compute(_model, group, layout);
             foreach (var site in group)
             {
                 _progress?.Report($"{site} ({_checked.Count + 1} of {_model.Selected.Count})");
@@ -141,7 +141,7 @@ internal sealed class BundleCheck
             return;
         }
         if (looksWrong) _progress?.Report($"looking into {site}");
-        _findings.AddRange(new Diagnosis(_sample, _model.Bundle.Manifest, site, trial).Of(input, output, withBos, fit));
+        _findings.AddRange(new Diagnosis(_sample, _model.Bundle.Manifest, site, trial).Find(input, output, withBos, fit));
     }
 
     private void Losses(RowLayout layout, Dictionary<Site, float[]> rebuilt, bool withBos)

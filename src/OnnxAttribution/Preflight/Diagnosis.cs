@@ -21,7 +21,7 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
     private int Features => trial.Dictionary.FeatureCount;
 
     /// <param name="whole">On the whole text.</param>
-    public IReadOnlyList<Finding> Of(InputReading input, OutputReading output, bool withBos, ReconstructionFit whole)
+    public IReadOnlyList<Finding> Find(InputReading input, OutputReading output, bool withBos, ReconstructionFit whole)
     {
         var now = Hypotheses.AsItIs(input, output, site, withBos);
         var before = Tried([now])[0].Fit;
@@ -97,7 +97,7 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
         var fits = new ReconstructionFit[all.Count];
         foreach (var group in all.Index().GroupBy(h => (h.Item.Input, h.Item.At, h.Item.WithBos)))
         {
-            var (layout, x) = sample.Of(group.Key.At, group.Key.WithBos);
+            var (layout, x) = sample.ActivationsAt(group.Key.At, group.Key.WithBos);
             var found = trial.Measure(group.Key.Input, [.. group.Select(h => h.Item.Output)], new(x, layout));
             foreach (var (place, (index, _)) in group.Index()) fits[index] = found[place];
         }
@@ -109,3 +109,10 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
 
     internal static string Count(double l0) => l0.ToString(l0 < 10 ? "0.0" : "N0", CultureInfo.InvariantCulture);
 }
+
+/// <summary>Something that looks wrong with a dictionary.</summary>
+/// <param name="Sentence">What looks wrong, the figures with and without it, and the fix;
+/// that a reading rebuilds better does not prove that it is the one of the training, and the sentence does not say so.</param>
+/// <param name="Before">On the sample of the text that other readings were tried on, as the dictionary is read.</param>
+/// <param name="After">On the same sample, read as the finding says; null where nothing fixes it.</param>
+internal sealed record Finding(string Site, Fault Fault, string Sentence, ReconstructionFit Before, ReconstructionFit? After);

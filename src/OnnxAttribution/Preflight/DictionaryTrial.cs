@@ -74,7 +74,7 @@ internal sealed class DictionaryTrial(SparseDictionary dictionary, DictionaryEnc
             }
         }
         var variance = FitSums.Variance(target, d, layout);
-        return [.. sums.Select(s => s.Of(variance))];
+        return [.. sums.Select(s => s.Fit(variance))];
     }
 
     private float[] Encoded(InputReading input, ReadOnlySpan<float> y)

@@ -20,7 +20,7 @@ internal sealed class FitSums(RowLayout layout)
     }
 
     /// <param name="variance">Σ ‖x − x̄‖² over the rows that count, and over the first ones.</param>
-    public ReconstructionFit Of((double Counted, double First) variance)
+    public ReconstructionFit Fit((double Counted, double First) variance)
     {
         double missed = 0, first = 0, cosine = 0, ratio = 0, active = 0;
         for (var row = 0; row < layout.Rows; row++)

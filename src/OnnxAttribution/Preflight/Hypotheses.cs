@@ -91,7 +91,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
     {
         foreach (var other in sample.Sites)
         {
-            if (other == site || sample.Of(other, now.WithBos).Rows.Length != sample.Of(site, now.WithBos).Rows.Length) continue;
+            if (other == site || sample.ActivationsAt(other, now.WithBos).Rows.Length != sample.ActivationsAt(site, now.WithBos).Rows.Length) continue;
             yield return now with
             {
                 Fault = Fault.OtherSite,
@@ -149,7 +149,7 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
 
     private IEnumerable<Hypothesis> Normalized(Hypothesis now)
     {
-        var (layout, x) = sample.Of(site, now.WithBos);
+        var (layout, x) = sample.ActivationsAt(site, now.WithBos);
         var d = trial.Dictionary.Width;
         var length = Enumerable.Range(0, layout.Rows)
             .Where(r => !layout.IsFirst(r))
@@ -204,3 +204,12 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
 
     private static string Written(double c) => c.ToString("G3", CultureInfo.InvariantCulture);
 }
+
+/// <summary>Another reading of a dictionary.</summary>
+/// <param name="At">The site whose activations it reads.</param>
+/// <param name="WithBos">Whether the text begins with BOS.</param>
+/// <param name="Is">What is known where it fits: that it rebuilds better so, not that it was trained so.</param>
+/// <param name="Name">In few words.</param>
+/// <param name="Fix">What to do if it was trained so.</param>
+internal sealed record Hypothesis(Fault Fault, InputReading Input, OutputReading Output, Site At, bool WithBos, string Is,
+    string Name, string Fix);

@@ -16,12 +16,12 @@ internal sealed class Sample(LoadedModel model, CheckText text, int? bos, int to
     public bool CanHaveBos => bos is not null;
 
     /// <returns>[rows, d].</returns>
-    public (RowLayout Layout, float[] Rows) Of(Site site, bool withBos)
+    public (RowLayout Layout, float[] Rows) ActivationsAt(Site site, bool withBos)
     {
         if (!_made.TryGetValue(withBos, out var all))
         {
             var layout = RowLayout.Of(text.Sequences, withBos ? bos : null).Beginning(tokens);
-            _made[withBos] = all = (layout, SiteActivations.Of(model, Sites, layout));
+            _made[withBos] = all = (layout, SiteActivations.Compute(model, Sites, layout));
         }
         return (all.Layout, all.Rows[site]);
     }

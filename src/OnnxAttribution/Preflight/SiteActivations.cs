@@ -10,7 +10,7 @@ internal static class SiteActivations
 
     /// <returns>float32 [rows, d] per site.</returns>
     /// <exception cref="AttributionException">An activation is NaN or infinite; the message names the site.</exception>
-    public static Dictionary<Site, float[]> Of(LoadedModel model, IReadOnlyList<Site> sites, RowLayout layout)
+    public static Dictionary<Site, float[]> Compute(LoadedModel model, IReadOnlyList<Site> sites, RowLayout layout)
     {
         using var forward = new ForwardPass(model, sites);
         var length = layout.Sequences.Max(s => s.Length);

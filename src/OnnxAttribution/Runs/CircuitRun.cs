@@ -81,7 +81,7 @@ internal sealed class CircuitRun
     private static List<(PromptTask Task, PromptTokens Tokens, int? Position)> OwnPrompts(CircuitSource source, CircuitRequest request,
         int? target, int? foil, List<string> taken)
     {
-        var own = RunPrompt.Of(source, request.PrependBos);
+        var own = RunPrompt.Read(source, request.PrependBos);
         taken.Insert(0, own.Count == 1 ? "prompt" : "prompts");
         if (target is null) taken.Add("target");
         if (target is null && foil is null && own.Any(p => p.Foil is not null)) taken.Add("foil");

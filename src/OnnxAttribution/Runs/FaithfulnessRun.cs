@@ -41,18 +41,18 @@ internal sealed class FaithfulnessRun
     /// <exception cref="CircuitException">The run is another model's, or its positions do not fit a prompt.</exception>
     /// <exception cref="AttributionException">What was asked cannot be: no patch prompt, no text for means.</exception>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
-    public static FaithfulnessRun Of(LoadedModel model, CircuitSource source, IReadOnlyList<PromptTask>? tasks, FaithfulnessRequest request,
+    public static FaithfulnessRun Find(LoadedModel model, CircuitSource source, IReadOnlyList<PromptTask>? tasks, FaithfulnessRequest request,
         IProgress<string>? progress = null)
     {
         var ranking = source.Ranking(model);
         var metric = request.Metric ?? Attribution.Metric.KindOf(source.Run!.Metric!);
         var bos = request.PrependBos ?? (source.Run as PromptRunRecord)?.PrependBos ?? model.PrependsBos;
         var prompts = tasks is null
-            ? RunPrompt.Of(source, request.PrependBos)
+            ? RunPrompt.Read(source, request.PrependBos)
             : [.. tasks.Select((t, i) => RunPrompt.Of(t, i, model.Tokenizer, bos))];
         var kinds = request.Kinds ?? [prompts.All(p => p.Patch is not null) ? AblationKind.Patch : AblationKind.Zero];
         CheckPrompts(prompts, kinds, request, ranking, source);
-        var means = kinds.Contains(AblationKind.Mean) ? MeanText.Of(model, request.MeanText!, bos, progress) : null;
+        var means = kinds.Contains(AblationKind.Mean) ? MeanText.Measure(model, request.MeanText!, bos, progress) : null;
         var results = new List<(string, IReadOnlyList<FaithfulnessPoint>)>();
         foreach (var (i, prompt) in prompts.Index())
         {

@@ -106,7 +106,7 @@ public sealed class GraphRun
 
     private GraphRunRecord Record()
     {
-        var shares = SiteShare.Of(Graph.Nodes, Model.Selected);
+        var shares = SiteShare.Measure(Graph.Nodes, Model.Selected);
         var record = new GraphRunRecord
         {
             CleanMetric = RecordParts.Finite(Graph.CleanMetric),

@@ -10,7 +10,7 @@ internal static class MeanText
 {
     /// <exception cref="TextException">The file is missing, cannot be read or is empty.</exception>
     /// <exception cref="Model.AttributionException">It holds nothing but separators.</exception>
-    public static MeanActivations Of(LoadedModel model, string path, bool prependBos, IProgress<string>? progress)
+    public static MeanActivations Measure(LoadedModel model, string path, bool prependBos, IProgress<string>? progress)
     {
         int? bos = prependBos ? model.Tokenizer.RequireBeginOfText() : null;
         using var reader = new TextFileReader(new TextFile(path, Setting.MeanText));

@@ -118,7 +118,7 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
     private MergedRunRecord Record(IReadOnlyList<(string Id, CausalGraph Graph)> runs,
         (IReadOnlyList<CausalNode> Nodes, IReadOnlyList<CausalEdge> Edges) graph)
     {
-        var shares = SiteShare.Of(graph.Nodes, model.Selected);
+        var shares = SiteShare.Measure(graph.Nodes, model.Selected);
         return new MergedRunRecord
         {
             Prompts = runs.Count,

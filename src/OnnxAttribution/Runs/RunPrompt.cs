@@ -24,7 +24,7 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
     /// <param name="bos">Whether prompts shall begin with a BOS:
     /// the tokens are those of the run, so it has to have been so there. null: as it was.</param>
     /// <exception cref="PromptException">The run's prompts are not known.</exception>
-    public static IReadOnlyList<RunPrompt> Of(CircuitSource source, bool? bos)
+    public static IReadOnlyList<RunPrompt> Read(CircuitSource source, bool? bos)
     {
         var directory = Path.TrimEndingDirectorySeparator(Path.GetFullPath(source.Path!));
         if (File.Exists(directory)) directory = Path.GetDirectoryName(directory)!;   // its nodes.parquet

@@ -16,7 +16,7 @@ internal sealed record SiteShare(Site Site, int Nodes, int Kept, double Features
     public static double Total(IReadOnlyList<SiteShare> shares) => shares.Sum(s => s.Features) / shares.Sum(s => s.All);
 
     /// <param name="nodes">All nodes, kept or not.</param>
-    public static IReadOnlyList<SiteShare> Of(IReadOnlyList<CausalNode> nodes, IReadOnlyList<Site> sites)
+    public static IReadOnlyList<SiteShare> Measure(IReadOnlyList<CausalNode> nodes, IReadOnlyList<Site> sites)
     {
         var places = sites.Select((site, i) => (site, i)).ToDictionary(p => p.site, p => p.i);
         var totals = new (int Nodes, int Kept, double Features, double All)[sites.Count];

@@ -45,7 +45,7 @@ internal sealed class CollectedText : IDisposable
         Action<FeatureProgress>? progress = null, long memoryBudget = RunContext.DefaultMemoryBudget)
     {
         using var model = LoadedModel.Open(Bundle, sites, new RunContext(threads: 2, cancel: cancel, memoryBudget: memoryBudget));
-        return FeatureRun.Of(model, TextPath, options ?? Options, progress is null ? null : new Told(progress));
+        return FeatureRun.Collect(model, TextPath, options ?? Options, progress is null ? null : new Told(progress));
     }
 
     public FeatureTable Table => FeatureTable.Open(Bundle)!;

@@ -55,7 +55,7 @@ public sealed class SiteStatisticsTests(Random2Bundle model) : IClassFixture<Ran
         using var nearest = new NearestFeatures(new RunContext(threads: 1));
         var random = new Random(1);
         var rows = NearestFeatures.Normalized([.. Enumerable.Range(0, 12 * 4).Select(_ => random.NextSingle() - 0.5f)], 4);
-        foreach (var (found, i) in nearest.Of(rows, 4, 5, 3).Select((f, i) => (f, i)))
+        foreach (var (found, i) in nearest.Find(rows, 4, 5, 3).Select((f, i) => (f, i)))
         {
             Assert.DoesNotContain(found, n => n.Feature == 5 + i);
         }
@@ -70,8 +70,8 @@ public sealed class SiteStatisticsTests(Random2Bundle model) : IClassFixture<Ran
         float[] x = Random(), wide = [.. x.Select(v => 3 * v)], row = Random();
         (int Token, float Logit)[] Promoted(params float[] sample)
         {
-            using var effects = TokenEffects.Of(opened.Bundle, opened.Context, sample)!;
-            var (promoted, suppressed) = effects.Of(row.ToArray(), 15)[0];
+            using var effects = TokenEffects.Create(opened.Bundle, opened.Context, sample)!;
+            var (promoted, suppressed) = effects.Strongest(row.ToArray(), 15)[0];
             Assert.All(promoted.Concat(suppressed), t => Assert.InRange(t.Token, 0, 14));
             return [.. promoted];
         }
@@ -104,7 +104,7 @@ public sealed class SiteStatisticsTests(Random2Bundle model) : IClassFixture<Ran
         using var nearest = new NearestFeatures(opened.Context);
         var site = opened.Selected[0];
         return new DashboardAssembly(new(t => $"{t}", 100), 60, options, new(null, nearest, 1))
-            .Of(site, opened.DictionaryOf(site)!, statistics, null, CancellationToken.None)
+            .Assemble(site, opened.DictionaryOf(site)!, statistics, null, CancellationToken.None)
             .First().Contexts;
     }
 }

@@ -15,10 +15,10 @@ public sealed class WriteBackTests : IDisposable
     {
         var bundle = Random2.Bundle(Random2.Checkpoint, _directory["bundle"], o => o with { FurtherSites = [SiteKind.Z] });
         using var model = LoadedModel.Open(bundle, ["1.z"], new RunContext(threads: 1));
-        using var written = WriteBack.Of(model.Bundle, model.Selected[0], model.Context)!;
+        using var written = WriteBack.Create(model.Bundle, model.Selected[0], model.Context)!;
         var random = new Random(3);
         float[] rows = [.. Enumerable.Range(0, 5 * 16).Select(_ => random.NextSingle() - 0.5f)];
-        var found = written.Of(rows);
+        var found = written.Write(rows);
         var w = Random2.Weight("h.1.attn.c_proj.weight");   // [in, out], and its bias is no part of a feature's
         Assert.Equal(rows.Length, found.Length);
         for (var i = 0; i < 5; i++)

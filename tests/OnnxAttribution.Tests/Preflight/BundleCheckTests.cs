@@ -13,7 +13,7 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
     private static CheckReport Tiny(CheckOptions options)
     {
         using var model = LoadedModel.Open(Repository.TinyModel, null, new RunContext(threads: 2));
-        return BundleCheck.Of(model, null, options);
+        return BundleCheck.Run(model, null, options);
     }
 
     [Fact]
@@ -44,7 +44,7 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
     public void Figures_are_those_of_the_encoder_that_graphs_use()
     {
         using var model = LoadedModel.Open(random2.Path, null, new RunContext(threads: 1));
-        var report = BundleCheck.Of(model, null, new CheckOptions { Tokens = 93, LossTokens = 0, SampleTokens = 32 });
+        var report = BundleCheck.Run(model, null, new CheckOptions { Tokens = 93, LossTokens = 0, SampleTokens = 32 });
         var sequences = CheckText.Read(model, null, 31, 93).Sequences;
         Assert.Equal(3, sequences.Count);
         foreach (var check in report.Sites)
@@ -84,7 +84,7 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
         using var model = LoadedModel.Open(random2.Path, ["blocks.0.hook_attn_out", "blocks.1.hook_resid_pre", "blocks.1.hook_resid_post"],
             new RunContext(threads: 1));
         // 31 + 31 + 8 tokens: the last sequence is padded in its batch
-        var loss = BundleCheck.Of(model, null, new CheckOptions { Tokens = 70, LossTokens = 70, SampleTokens = 32 }).Sites;
+        var loss = BundleCheck.Run(model, null, new CheckOptions { Tokens = 70, LossTokens = 70, SampleTokens = 32 }).Sites;
         foreach (var check in loss)
         {
             var site = model.Bundle.SiteNamed(check.Site);
@@ -135,7 +135,7 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
         // a budget below one site's activations: a pass over the text per site, a sequence per batch
         using var small = LoadedModel.Open(random2.Path, null, new RunContext(threads: 2, memoryBudget: 1000));
         var options = new CheckOptions { Tokens = 400, LossTokens = 100, SampleTokens = 32 };
-        var (much, little) = (BundleCheck.Of(model, null, options), BundleCheck.Of(small, null, options));
+        var (much, little) = (BundleCheck.Run(model, null, options), BundleCheck.Run(small, null, options));
         Assert.Equal(much.Sites.Select(s => (s.Site, s.Dead, s.Dense)), little.Sites.Select(s => (s.Site, s.Dead, s.Dense)));
         foreach (var (a, b) in much.Sites.Zip(little.Sites))
         {
@@ -155,13 +155,13 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
             return files;
         });
         using var model = LoadedModel.Open(bundle, null, new RunContext(threads: 2));
-        var report = BundleCheck.Of(model, null, new CheckOptions { Tokens = 93, LossTokens = 31, SampleTokens = 32 });
+        var report = BundleCheck.Run(model, null, new CheckOptions { Tokens = 93, LossTokens = 31, SampleTokens = 32 });
         Assert.All(report.Sites, s => Assert.Equal(!s.Site.Contains("mlp"), s.PrependBos));
         // the first position of three sequences is BOS, or does not count
         Assert.All(report.Sites, s => Assert.Equal(s.PrependBos ? 93 : 90, s.Fit.Tokens));
         Assert.Contains(report.Notes, n => n.Contains("--sites"));
         using var alone = LoadedModel.Open(random2.Path, ["attn"], new RunContext(threads: 2));
-        var same = BundleCheck.Of(alone, null, new CheckOptions { Tokens = 93, LossTokens = 31, SampleTokens = 32 });
+        var same = BundleCheck.Run(alone, null, new CheckOptions { Tokens = 93, LossTokens = 31, SampleTokens = 32 });
         Assert.Equal(same.Sites.Select(s => s.Fit), report.Sites.Where(s => s.Site.Contains("attn")).Select(s => s.Fit));
         Assert.DoesNotContain(same.Notes, n => n.Contains("--sites"));
     }
@@ -172,7 +172,7 @@ public sealed class BundleCheckTests(Random2Bundle random2) : IClassFixture<Rand
         using var cancel = new CancellationTokenSource();
         using var model = LoadedModel.Open(random2.Path, null, new RunContext(threads: 2, cancel: cancel.Token));
         var progress = new Cancelling(cancel);
-        Assert.ThrowsAny<OperationCanceledException>(() => BundleCheck.Of(model, null, new CheckOptions { Tokens = 400 }, progress));
+        Assert.ThrowsAny<OperationCanceledException>(() => BundleCheck.Run(model, null, new CheckOptions { Tokens = 400 }, progress));
         Assert.True(progress.Reports < 9, $"{progress.Reports} more stages");
     }
 

@@ -27,7 +27,7 @@ internal sealed class CheckedDictionary : IDisposable
         var layout = RowLayout.Of(CheckText.Read(model, null, 127, Tokens).Sequences, hasBos ? model.Tokenizer.RequireBeginOfText() : null);
         var named = model.Bundle.SiteNamed(site);
         const int d = 128;
-        var rows = map(SiteActivations.Of(model, [named], layout)[named]);
+        var rows = map(SiteActivations.Compute(model, [named], layout)[named]);
         var n = rows.Length / d;
         // pre = x · r / ‖r‖² − bias, which is small at x = r, and the decoder makes up for that
         float[] encoder = new float[d * n], decoder = new float[n * d];
@@ -52,7 +52,7 @@ internal sealed class CheckedDictionary : IDisposable
     {
         var name = $"bundle{Directory.GetDirectories(_directory.Path).Length}";
         using var model = LoadedModel.Open(Bundle(name, dictionary, export), null, new RunContext(threads: 2));
-        return BundleCheck.Of(model, null, new CheckOptions { Tokens = tokens, LossTokens = lossTokens, SampleTokens = 256 });
+        return BundleCheck.Run(model, null, new CheckOptions { Tokens = tokens, LossTokens = lossTokens, SampleTokens = 256 });
     }
 
     public string Bundle(string name, DictionaryFiles? dictionary, Func<ExportOptions, ExportOptions>? export = null)
