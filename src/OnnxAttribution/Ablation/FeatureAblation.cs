@@ -117,7 +117,7 @@ internal sealed class FeatureAblation(ActivationCache clean, SiteGraph sites, Ab
                 clock.Record("changes");
                 continue;
             }
-            var site = stops.First(s => _model.Selected[s] == at.Site);
+            var site = _model.SelectedSite(at.Site)!.Index;
             _reader.Read(at, _model.SelectedSites[site].Dictionary!, batch.Nodes.Span, batch.To.Edges[site]);
             if (!sites.IsChain(ablated.Index)) at.Restore();
             clock.Record("dictionaries");

@@ -24,7 +24,7 @@ internal static class MetricEdges
         using var result = runner.Run(feed.Values, runner.Outputs);
         foreach (var parent in parents)
         {
-            var site = state.Sites.First(s => s.Value == parent);
+            var site = state.SiteAt(parent);
             var gradient = result.Floats(parent.Name + ".grad");
             var row = new float[site.Width];
             for (var i = 0; i < site.Nodes.Count; i++)

@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Dictionaries;
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
+using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Attribution;
 
@@ -28,6 +30,12 @@ internal sealed class PatchingState
 
     /// <summary>The selected sites, in the order of computation.</summary>
     public IReadOnlyList<SiteEffects> Sites { get; private set; } = [];
+
+    /// <summary>A selected site of <see cref="Sites"/>.</summary>
+    public SiteEffects SiteAt(Site site) => Sites[Model.SelectedSite(site)!.Index];
+
+    /// <summary>The selected site that a tensor of the model is.</summary>
+    public SiteEffects SiteAt(Value tensor) => Sites[Model.SelectedSite(tensor)!.Index];
 
     /// <summary>Floating-point operations of the passes and the dictionaries.</summary>
     public long Operations { get; private set; }

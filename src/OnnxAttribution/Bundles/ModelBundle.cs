@@ -11,6 +11,8 @@ internal sealed class ModelBundle
     /// <summary>Names of the graph's input, int64 [batch, position], and of its output, float32 [batch, position, vocabulary].</summary>
     public const string Tokens = "tokens", Logits = "logits";
 
+    private readonly Dictionary<string, int> _siteIndex;
+    private readonly Dictionary<string, BundleManifest.DictionaryRecord> _dictionaries;
     private bool _sized;
 
     private static readonly string[] s_kinds = [.. Enum.GetValues<SiteKind>().Select(Site.NameOf)];
@@ -20,6 +22,8 @@ internal sealed class ModelBundle
         Directory = directory;
         Manifest = manifest;
         Sites = [.. manifest.Sites.Select(Site.Parse)];
+        _siteIndex = Sites.Index().ToDictionary(s => s.Item.Name, s => s.Index);
+        _dictionaries = manifest.Dictionaries.ToDictionary(d => d.Site);
     }
 
     public string Directory { get; }
@@ -55,13 +59,18 @@ internal sealed class ModelBundle
     /// <summary>A site by its name, in short (<see cref="Site.FromShort"/>) or in full, or by another of its names:
     /// what would enter a block behind the last one is the final residual stream.</summary>
     /// <exception cref="BundleException">There is none; the message names the nearest.</exception>
-    public Site SiteNamed(string name)
+    public Site SiteNamed(string name) => Sites[SiteIndex(name)];
+
+    /// <summary>Index among <see cref="Sites"/> of a site named as <see cref="SiteNamed"/> takes names.</summary>
+    /// <inheritdoc cref="SiteNamed" path="/exception"/>
+    public int SiteIndex(string name)
     {
         name = Site.FromShort(name) ?? name;
         var layers = Manifest.NLayers;
         var canonical = name == $"blocks.{layers}.hook_resid_pre" ? $"blocks.{layers - 1}.hook_resid_post" : Site.Canonical(name, layers);
-        return Sites.FirstOrDefault(s => s.Name == canonical)
-            ?? throw new BundleException($"{Directory} has no site '{name}'{Beyond(canonical, layers)}. Did you mean "
+        return _siteIndex.TryGetValue(canonical, out var index)
+            ? index
+            : throw new BundleException($"{Directory} has no site '{name}'{Beyond(canonical, layers)}. Did you mean "
                 + $"'{SpellCheck.Among([.. s_kinds, .. Manifest.Sites], canonical)}'? Its sites are listed in "
                 + $"{Path.Combine(Directory, BundleManifest.FileName)}");
     }
@@ -70,13 +79,13 @@ internal sealed class ModelBundle
         site.Split('.') is ["blocks", var text, ..] && int.TryParse(text, out var layer) && layer >= layers
             ? $": it has no layer {layer}, only {(layers == 1 ? "0" : $"0 to {layers - 1}")}" : "";
 
-    public SaeLensDictionary? OpenDictionary(Site site)
-    {
-        var record = Manifest.Dictionaries.FirstOrDefault(d => d.Site == site.Name);
-        return record is null ? null : SaeLensDictionary.Open(Path.Combine(Directory, record.Path));
-    }
+    public SaeLensDictionary? OpenDictionary(Site site) =>
+        DictionaryAt(site) is { } record ? SaeLensDictionary.Open(Path.Combine(Directory, record.Path)) : null;
 
-    public bool HasDictionary(Site site) => Manifest.Dictionaries.Any(d => d.Site == site.Name);
+    /// <summary>What bundle.json says of a site's dictionary; null where it has none.</summary>
+    public BundleManifest.DictionaryRecord? DictionaryAt(Site site) => _dictionaries.GetValueOrDefault(site.Name);
+
+    public bool HasDictionary(Site site) => DictionaryAt(site) is not null;
 
     /// <summary>The model without its interventions: each site is a plain tensor,
     /// named as the site, computed from <c>site.raw</c>.</summary>

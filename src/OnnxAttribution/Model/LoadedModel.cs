@@ -14,6 +14,7 @@ namespace OnnxAttribution.Model;
 public sealed class LoadedModel : IDisposable
 {
     private readonly Dictionary<Site, SelectedSite> _selected;
+    private readonly Dictionary<Value, SelectedSite> _selectedByTensor;
     private readonly Dictionary<Type, IDisposable> _owned = [];
     private readonly bool _packsWeights;
     private Tokenizer? _tokenizer;
@@ -36,6 +37,7 @@ public sealed class LoadedModel : IDisposable
             })];
         SelectedValues = [.. SelectedSites.Select(s => s.Value)];
         _selected = SelectedSites.ToDictionary(s => s.Site);
+        _selectedByTensor = SelectedSites.ToDictionary(s => s.Value);
     }
 
     /// <summary>From more prompts than these on, laying weights out for speed pays.</summary>
@@ -93,7 +95,8 @@ public sealed class LoadedModel : IDisposable
 
     /// <summary>Whether prompts get a BOS: as all dictionaries at the selected sites were trained (SAELens' <c>prepend_bos</c>);
     /// where there is none, what the bundle says, else true.</summary>
-    public bool PrependsBos => Bundle.Manifest.Dictionaries.Where(d => Selected.Any(s => s.Name == d.Site))
+    public bool PrependsBos => Selected.Select(Bundle.DictionaryAt)
+        .OfType<BundleManifest.DictionaryRecord>()
         .Select(d => d.PrependBos)
         .DefaultIfEmpty(Bundle.Manifest.PrependBos ?? true)
         .All(b => b);
@@ -131,6 +134,9 @@ public sealed class LoadedModel : IDisposable
     /// <summary>A selected site with its tensor and dictionary; null where it is not selected.</summary>
     internal SelectedSite? SelectedSite(Site site) => _selected.GetValueOrDefault(site);
 
+    /// <summary>The selected site that a tensor of the model is; null where it is none.</summary>
+    internal SelectedSite? SelectedSite(Value tensor) => _selectedByTensor.GetValueOrDefault(tensor);
+
     /// <summary>What a later room makes of this model once and keeps with it: sessions, which are disposed with the model.</summary>
     internal T Owned<T>(Func<LoadedModel, T> make) where T : class, IDisposable
     {
@@ -142,14 +148,7 @@ public sealed class LoadedModel : IDisposable
 
     /// <summary>A site's index among the bundle's.</summary>
     /// <exception cref="BundleException">There is no such site.</exception>
-    internal int SiteIndex(string site)
-    {
-        var named = Bundle.SiteNamed(site);
-        for (var i = 0; ; i++)
-        {
-            if (Bundle.Sites[i] == named) return i;
-        }
-    }
+    internal int SiteIndex(string site) => Bundle.SiteIndex(site);
 
     /// <summary>Width of a site: d_model, or for <c>hook_z</c> that of all heads together.</summary>
     internal int WidthOf(Site site) =>

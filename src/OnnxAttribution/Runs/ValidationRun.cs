@@ -96,9 +96,8 @@ public sealed class ValidationRun
     /// The others' effects are 0, exact or not.</summary>
     private static Func<int, bool> Moving(PatchingState state, IReadOnlyList<CausalNode> nodes)
     {
-        var sites = state.Sites.ToDictionary(s => s.Site);
         state.UseGradients(EffectMethod.Atp, Estimator.Gradient, 0);
-        var seen = sites.Values.SelectMany(s => Enumerable.Range(0, state.Tokens.Length)
+        var seen = state.Sites.SelectMany(s => Enumerable.Range(0, state.Tokens.Length)
             .Where(t => state.Metric.Kind == MetricKind.Kl || s.GradientAt(t).ContainsAnyExcept(0f))
             .Select(t => (s.Site, t))).ToHashSet();
         return i =>
@@ -106,7 +105,7 @@ public sealed class ValidationRun
             var node = nodes[i];
             if (node.Position > state.Metric.Position || !seen.Contains((node.Site, node.Position))) return false;
             return node.IsError
-                ? sites[node.Site].ErrorChangeAt(node.Position).ContainsAnyExcept(0f)
+                ? state.SiteAt(node.Site).ErrorChangeAt(node.Position).ContainsAnyExcept(0f)
                 : node.PatchActivation != node.Activation;
         };
     }

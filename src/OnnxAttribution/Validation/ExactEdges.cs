@@ -66,7 +66,7 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
         return result;
     }
 
-    private SiteEffects SiteOf(int node) => state.Sites.Last(s => s.FirstNode <= node && s.Nodes.Count > 0);
+    private SiteEffects SiteOf(int node) => state.SiteAt(nodes[node].Site);
 
     private void Pass(SiteEffects up, int[] moved, Wanted[] wanted, ExactEdge[] result)
     {
@@ -80,7 +80,7 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
                 at.Add(moved.Select((node, i) => (i + 1, nodes[node].Position, Change(up, nodes[node]))));
                 continue;
             }
-            var site = state.Sites.First(s => s.Site == at.Site);
+            var site = state.SiteAt(at.Site);
             Read(site, at.Current, downstream[site], result);
             at.Restore();
         }
