@@ -44,7 +44,7 @@ internal sealed class SaeCheckReport(CheckReport report, string bundle, double s
                     : "; no cross-entropies"));
         foreach (var note in report.Notes) output.WriteLine(note);
         output.WriteLine(report.Findings.Count == 0 ? "All dictionaries look well." : "");
-        foreach (var finding in report.Findings) output.WriteLine($"- {finding.Sentence}");
+        foreach (var finding in report.Findings) output.WriteLine($"- {FailureLine.WithOption(finding.Sentence, finding.Setting)}");
         output.WriteLine($"time {seconds:0.0} s, peak memory {Screen.Bytes(RunContext.PeakMemory())}");
     }
 
@@ -75,7 +75,7 @@ internal sealed class SaeCheckReport(CheckReport report, string bundle, double s
     {
         ["site"] = f.Site,
         ["fault"] = JsonNamingPolicy.SnakeCaseLower.ConvertName(f.Fault.ToString()),
-        ["sentence"] = f.Sentence,
+        ["sentence"] = FailureLine.WithOption(f.Sentence, f.Setting),
         ["before"] = Json(f.Before),
         ["after"] = f.After is { } after ? Json(after) : null,
     };

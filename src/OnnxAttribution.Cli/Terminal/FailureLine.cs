@@ -12,7 +12,7 @@ internal static partial class FailureLine
     public static string Of(Exception e, string verb) => e switch
     {
         PromptException { IsTable: true } => e.Message,
-        _ when IsOurs(e) => WithOptions(OneLine(e.Message), Settings(e)),
+        _ when IsOurs(e) => With(OneLine(e.Message), About(e)),
         OutOfMemoryException or InsufficientExecutionStackException => $"{verb} needs more memory than there is (or than 'ulimit -v' "
             + "allows); give it a smaller model, fewer sites or a shorter text, or raise the limit",
         IOException or UnauthorizedAccessException => $"{verb} was refused by the system: "
@@ -29,19 +29,23 @@ internal static partial class FailureLine
     /// <summary>The option for a setting that the library's messages are about: <c>--prepend-bos</c>.</summary>
     internal static string OptionOf(Setting setting) => $"--{Capitals().Replace(setting.ToString(), "-$0").ToLowerInvariant()}";
 
-    // an exception that tells another one's message is about the same settings
-    private static IReadOnlyList<Setting> Settings(Exception e) =>
-        e is OnnxAttributionException { Settings: { Count: > 0 } settings } ? settings
-            : e.InnerException is { } inner ? Settings(inner)
-            : [];
+    /// <summary>A sentence of the library's with the option that it is about: <c>… (--sites).</c></summary>
+    public static string WithOption(string message, Setting? setting) => With(message, setting is { } s ? OptionOf(s) : null);
 
-    private static string WithOptions(string message, IReadOnlyList<Setting> settings)
+    // the options or the command that a message is about; an exception that tells another one's message is about the same
+    private static string? About(Exception e) => e switch
     {
-        if (settings.Count == 0) return message;
-        string[] options = [.. settings.Select(OptionOf)];
-        var listed = options.Length == 1 ? options[0] : $"{string.Join(", ", options[..^1])} or {options[^1]}";
-        return message.EndsWith('.') ? $"{message[..^1]} ({listed})." : $"{message} ({listed})";
-    }
+        OnnxAttributionException { Next: { } step } => $"'{StepCommand.Of(step)}'",
+        OnnxAttributionException { Settings: { Count: > 0 } settings } => Listed([.. settings.Select(OptionOf)]),
+        _ => e.InnerException is { } inner ? About(inner) : null,
+    };
+
+    private static string Listed(string[] options) =>
+        options.Length == 1 ? options[0] : $"{string.Join(", ", options[..^1])} or {options[^1]}";
+
+    private static string With(string message, string? about) => about is null ? message
+        : message.EndsWith('.') ? $"{message[..^1]} ({about})."
+        : $"{message} ({about})";
 
     [GeneratedRegex("(?<!^)[A-Z]")]
     private static partial Regex Capitals();

@@ -181,7 +181,7 @@ internal sealed class ExportCommand
             }
             foreach (var finding in report.Findings.Where(f => f.Fault != Fault.NotDiagnosed))
             {
-                error.WriteLine($"warning: {finding.Sentence}");
+                error.WriteLine($"warning: {FailureLine.WithOption(finding.Sentence, finding.Setting)}");
             }
             var others = report.Findings.Where(f => f.Fault == Fault.NotDiagnosed).Select(f => f.Site).ToList();
             if (others.Count > 0)

@@ -108,14 +108,18 @@ internal sealed partial record BundleManifest
         }
         if (!Directory.Exists(directory))
         {
-            throw new BundleException(
-                $"there is no model bundle at {directory}; make one with 'onnx-attribution export --checkpoint DIR --out {directory}'");
+            throw new BundleException($"there is no model bundle at {directory}; export a checkpoint to make one")
+            {
+                Next = new NextStep(StepKind.Export, directory)
+            };
         }
         if (RegularFile.Problem(path) is { } problem) throw new BundleException($"{path} cannot be read: {problem}");
         if (!File.Exists(path))
         {
-            throw new BundleException($"{directory} has no {FileName}, so it is no model bundle; "
-                + $"make one with 'onnx-attribution export --checkpoint DIR --out {directory}'");
+            throw new BundleException($"{directory} has no {FileName}, so it is no model bundle; export a checkpoint to make one")
+            {
+                Next = new NextStep(StepKind.Export, directory)
+            };
         }
         try
         {

@@ -16,7 +16,7 @@ internal static partial class CheckpointFolder
 
     /// <summary>How a model that is not read here comes to a graph that is.</summary>
     public const string ExportTorch =
-        "export-scripts/export_torch.py makes an ONNX graph of any causal language model, for 'onnx-attribution export --onnx'";
+        "export-scripts/export_torch.py makes an ONNX graph of any causal language model, which is exported in its place";
 
     // what a trainer leaves beside weights
     private static readonly string[] s_ofTraining = ["training_args", "optimizer", "scheduler", "scaler", "rng_state"];

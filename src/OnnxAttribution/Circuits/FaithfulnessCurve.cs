@@ -1,4 +1,5 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Circuits;
@@ -37,11 +38,17 @@ internal sealed record AblationValues(AblationKind Kind, int[]? PatchTokens = nu
         if (Kind == AblationKind.Zero) return Replacements.Zero(clean);
         if (Kind == AblationKind.Mean)
         {
-            return Replacements.Mean(clean, Means ?? throw new AttributionException("mean ablation needs a text to take means over"));
+            return Replacements.Mean(clean, Means ?? throw new AttributionException("mean ablation needs a text to take means over")
+            {
+                Settings = [Setting.MeanText]
+            });
         }
         if (PatchTokens is null)
         {
-            throw new AttributionException("patch ablation needs a patch prompt; give each prompt a patch_prompt, or ablate to 0 or means");
+            throw new AttributionException("patch ablation needs a patch prompt; give each prompt one, or ablate to 0 or means")
+            {
+                Settings = [Setting.PatchPrompt, Setting.Ablation]
+            };
         }
         LoadedModel.RequireEquallyLong(clean.Tokens.Count, PatchTokens.Length);
         using var patch = ActivationCache.Of(clean.Model, PatchTokens);

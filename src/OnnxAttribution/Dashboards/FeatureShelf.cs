@@ -1,4 +1,5 @@
 using OnnxAttribution.Bundles;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Store;
 
@@ -20,12 +21,16 @@ internal sealed class FeatureShelf
     {
         var bundle = ModelBundle.Open(bundleDirectory);
         var table = FeatureTable.Open(bundle.Directory)
-            ?? throw new DashboardException($"{bundle.Directory} has no {FeatureTable.FileName}; "
-                + $"'onnx-attribution features --model {bundleDirectory} --text FILE' makes one of a text");
+            ?? throw new DashboardException($"{bundle.Directory} has no {FeatureTable.FileName}; collect dashboards from a text")
+            {
+                Next = new NextStep(StepKind.CollectFeatures, bundleDirectory)
+            };
         return table.IsOf(LoadedModel.HashOf(bundle.Directory)) ? new FeatureShelf(bundle, table)
             : throw new DashboardException(
-                $"{table.Path} was made before the bundle was exported anew, or of another; "
-                    + $"'onnx-attribution features --model {bundleDirectory} --text FILE --force' makes it again");
+                $"{table.Path} was made before the bundle was exported anew, or of another; collect it again from a text")
+            {
+                Next = new NextStep(StepKind.CollectFeaturesAnew, bundleDirectory)
+            };
     }
 
     /// <summary>One feature's dashboard.</summary>
@@ -60,6 +65,8 @@ internal sealed class FeatureShelf
     }
 
     private DashboardException LeftOut(IEnumerable<string> sites) =>
-        new($"{Table.Path} leaves out {string.Join(", ", sites)}; "
-            + $"'onnx-attribution features --model {_bundle.Directory} --text FILE --force' reads all sites");
+        new($"{Table.Path} leaves out {string.Join(", ", sites)}; collect all sites from a text")
+        {
+            Next = new NextStep(StepKind.CollectFeaturesAnew, _bundle.Directory)
+        };
 }

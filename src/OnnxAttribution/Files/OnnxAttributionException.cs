@@ -10,4 +10,8 @@ public abstract class OnnxAttributionException : Exception
 
     /// <summary>What to choose otherwise. The message says it in words; the command line adds the names of its options.</summary>
     internal IReadOnlyList<Setting> Settings { get; init; } = [];
+
+    /// <summary>What to do next; null where there is no one thing.
+    /// The message says it in words; the command line adds its command.</summary>
+    internal NextStep? Next { get; init; }
 }

@@ -1,3 +1,5 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Model;
 
 /// <summary>What a model computes must be numbers: an overflow would spoil every effect that is derived from it.</summary>
@@ -18,7 +20,10 @@ internal static class FiniteValues
         {
             if (float.IsFinite(v)) continue;
             throw new AttributionException(
-                $"{what} hold {v}: the model overflows or its weights are damaged; check the checkpoint with 'onnx-attribution export'");
+                $"{what} hold {v}: the model overflows or its weights are damaged; export the checkpoint again, which checks it")
+            {
+                Next = new NextStep(StepKind.Export)
+            };
         }
         return values;
     }

@@ -81,7 +81,7 @@ internal sealed class BundleCheck
         if (sites.Select(s => RecordOf(s).PrependBos).Distinct().Count() > 1)
         {
             notes.Add("Some dictionaries were trained with BOS and some without. Each was checked in its own way; "
-                + "a graph over all of them reads its prompt without BOS: select sites of one kind ('onnx-attribution graph … --sites').");
+                + "a graph over all of them reads its prompt without BOS: select sites of one kind for it.");
         }
         if (sites.Where(s => _model.DictionaryOf(s)!.LacksInputFactor).Select(s => s.Name).ToList() is { Count: > 0 } unscaled)
         {
@@ -89,9 +89,8 @@ internal sealed class BundleCheck
                 + "multiplied: checked with 1. Write it as \"norm_scaling_factor\" there, and export again.");
         }
         notes.Add($"A feature that is active on none of {_text.Tokens:N0} tokens need not be dead: the share is an upper bound.");
-        var order = sites.Select(s => s.Name).ToList();
         return new CheckReport(_text.Name, _text.Tokens, _context, [.. sites.Select(s => _checked[s])],
-            [.. _findings.OrderBy(f => order.IndexOf(f.Site))], notes);
+            [.. _findings.OrderBy(f => _model.Bundle.SiteIndex(f.Site))], notes);
     }
 
     private void Check(List<Site> sites, bool withBos)
@@ -167,5 +166,5 @@ internal sealed class BundleCheck
         }
     }
 
-    private BundleManifest.DictionaryRecord RecordOf(Site site) => _model.Bundle.Manifest.Dictionaries.First(d => d.Site == site.Name);
+    private BundleManifest.DictionaryRecord RecordOf(Site site) => _model.Bundle.DictionaryAt(site)!;
 }

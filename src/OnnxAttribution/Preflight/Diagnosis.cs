@@ -1,5 +1,6 @@
 using System.Globalization;
 using OnnxAttribution.Bundles;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Preflight;
 
@@ -87,7 +88,7 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
         return new Finding(site.Name, h.Fault, $"{site} {h.Is}: variance explained {Number(before.VarianceExplained)} → "
             + $"{Number(after.VarianceExplained)}, L0 {Count(before.L0)} → {Count(after.L0)} ({h.Name}"
             + $"{(others.Count == 0 ? "" : "; " + string.Join(" and ", others) + " would do about as well")}). "
-            + $"If it was trained so, {h.Fix}.", before, after);
+            + $"If it was trained so, {h.Fix}.", before, after, h.Setting);
     }
 
     // readings of the same input share its product with W_enc
@@ -115,4 +116,6 @@ internal sealed class Diagnosis(Sample sample, BundleManifest manifest, Site sit
 /// that a reading rebuilds better does not prove that it is the one of the training, and the sentence does not say so.</param>
 /// <param name="Before">On the sample of the text that other readings were tried on, as the dictionary is read.</param>
 /// <param name="After">On the same sample, read as the finding says; null where nothing fixes it.</param>
-internal sealed record Finding(string Site, Fault Fault, string Sentence, ReconstructionFit Before, ReconstructionFit? After);
+/// <param name="Setting">What of the export the fix is about; null: nothing.</param>
+internal sealed record Finding(string Site, Fault Fault, string Sentence, ReconstructionFit Before, ReconstructionFit? After,
+    Setting? Setting = null);

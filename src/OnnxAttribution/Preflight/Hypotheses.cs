@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Numerics.Tensors;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Preflight;
 
@@ -49,7 +50,8 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
                 Input = now.Input with { Centres = true },
                 Is = "rebuilds better on a model with centred writing weights, as this one's are not",
                 Name = "centred",
-                Fix = "export the model again with centred writing weights ('onnx-attribution export … --center-writing-weights')",
+                Fix = "export the model again with centred writing weights",
+                Setting = Setting.CenterWritingWeights,
             };
         }
         if (now.WithBos || sample.CanHaveBos)
@@ -89,9 +91,10 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
     /// <summary>The dictionary as it is at every other site of its width.</summary>
     public IEnumerable<Hypothesis> Elsewhere(Hypothesis now)
     {
+        int Length(Site at) => sample.ActivationsAt(at, now.WithBos).Rows.Length;
         foreach (var other in sample.Sites)
         {
-            if (other == site || sample.ActivationsAt(other, now.WithBos).Rows.Length != sample.ActivationsAt(site, now.WithBos).Rows.Length) continue;
+            if (other == site || Length(other) != Length(site)) continue;
             yield return now with
             {
                 Fault = Fault.OtherSite,
@@ -211,5 +214,6 @@ internal sealed class Hypotheses(Sample sample, DictionaryTrial trial, Site site
 /// <param name="Is">What is known where it fits: that it rebuilds better so, not that it was trained so.</param>
 /// <param name="Name">In few words.</param>
 /// <param name="Fix">What to do if it was trained so.</param>
+/// <param name="Setting">What of the export it is that has to be another; null: none.</param>
 internal sealed record Hypothesis(Fault Fault, InputReading Input, OutputReading Output, Site At, bool WithBos, string Is,
-    string Name, string Fix);
+    string Name, string Fix, Setting? Setting = null);

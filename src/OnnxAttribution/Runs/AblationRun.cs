@@ -28,7 +28,10 @@ internal sealed class AblationRun
         if (task.PatchPrompt is not null)
         {
             throw new PromptException("features are ablated within one prompt, so a patch prompt means nothing here; "
-                + "leave it out, or use 'onnx-attribution graph'");
+                + "leave it out, or draw a graph of both prompts")
+            {
+                Next = new NextStep(StepKind.DrawGraph)
+            };
         }
         var prependBos = request.PrependBos ?? model.PrependsBos;
         var tokens = PromptTokens.Of(task, model.Tokenizer, prependBos);

@@ -93,8 +93,11 @@ internal sealed class CircuitSource
             .ToList();
         return ranked.Count > 0 || _nodes!.Count == 0 ? ranked
             : throw new CircuitException(
-                $"{Path} has no effect of any node to rank them by, as 'onnx-attribution ablate --no-tokens' leaves them out; "
-                    + "make the run with them, or with 'onnx-attribution graph'");
+                $"{Path} has no effect of any node to rank them by, since it was made without the metric; "
+                    + "make the run with it, or draw a graph")
+            {
+                Next = new NextStep(StepKind.DrawGraph)
+            };
     }
 
     private void RequireModel(LoadedModel model)

@@ -14,7 +14,10 @@ public sealed class ValidationException : OnnxAttributionException
         + $"{string.Join(", ", ids.Take(8))}{(ids.Count > 8 ? ", …" : "")}");
 
     internal static ValidationException NotEstimated(string run) =>
-        new($"{run} is a run of ablate, whose effects are exact; validate checks runs of 'onnx-attribution graph'");
+        new($"{run} is a run of ablate, whose effects are exact; validate a graph, whose effects are estimates")
+        {
+            Next = new NextStep(StepKind.DrawGraph)
+        };
 
     internal static ValidationException Summed(string run) =>
         new($"{run} is summed over positions, and a sum cannot be patched; make the run again without summing")
@@ -33,7 +36,7 @@ public sealed class ValidationException : OnnxAttributionException
         new($"{run} was made with {model}, which is not there; name where the bundle is now") { Settings = [Setting.Model] };
 
     internal static ValidationException Lacks(string run, string key) =>
-        new($"the run.json of {run} has no usable '{key}'; make the run again with 'onnx-attribution graph'");
+        new($"the run.json of {run} has no usable '{key}'; draw the graph again") { Next = new NextStep(StepKind.DrawGraph) };
 
     internal static ValidationException NoGradient(string estimator) =>
         new($"the metric kl has gradient 0 at the clean run, so the estimator {estimator} would find nothing; compare ig, or none")

@@ -11,7 +11,7 @@ internal static class FeatureViews
     /// <summary>What to say to who asks for the view where there is none.</summary>
     public const string Missing = "No run here has dashboards: the bundle that a run was made with has no features.parquet, "
         + "or one that is damaged or another model's, or is not where it was. "
-        + "'onnx-attribution features --model BUNDLE --text FILE' makes it.";
+        + "To make it, collect dashboards from a text.";
 
     private const string FileName = Name + ".parquet";
 

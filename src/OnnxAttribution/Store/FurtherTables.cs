@@ -1,33 +1,35 @@
 using System.Collections.Frozen;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Store;
 
 /// <summary>The tables that a run may hold beside its nodes and edges,
-/// each in a Parquet file of its name, and the verb that writes each.</summary>
+/// each in a Parquet file of its name, and what makes each.</summary>
 internal static class FurtherTables
 {
-    private static readonly FrozenDictionary<string, string> Verbs = new Dictionary<string, string>
+    private static readonly FrozenDictionary<string, StepKind> Steps = new Dictionary<string, StepKind>
     {
-        ["validation"] = "onnx-attribution validate RUN",
-        ["faithfulness"] = "onnx-attribution ablate --faithfulness RUN",
-        ["tokens"] = "onnx-attribution ablate --out RUN",
-        ["curve"] = "onnx-attribution ablate --up FEATURE --down FEATURE --out RUN/curve.parquet",
+        ["validation"] = StepKind.Validate,
+        ["faithfulness"] = StepKind.MeasureFaithfulness,
+        ["tokens"] = StepKind.AblateFeatures,
+        ["curve"] = StepKind.TraceCurve,
     }.ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>In a fixed order.</summary>
-    public static IReadOnlyList<string> Names { get; } = [.. Verbs.Keys.Order(StringComparer.Ordinal)];
+    public static IReadOnlyList<string> Names { get; } = [.. Steps.Keys.Order(StringComparer.Ordinal)];
 
     /// <summary>Former names of tables, and their names today.
     /// Older runs hold files of the former names, which are read for one version more.</summary>
     public static FrozenDictionary<string, string> Renamed { get; } =
         new Dictionary<string, string> { ["logits"] = "tokens" }.ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>The command that writes a table, by its name or its former one; null where no verb does.</summary>
-    public static string? Verb(string name) => Verbs.GetValueOrDefault(Renamed.GetValueOrDefault(name, name));
+    /// <summary>What makes a table, by its name or its former one; null where it is none of a run's.</summary>
+    public static NextStep? Step(string name) =>
+        Steps.TryGetValue(Renamed.GetValueOrDefault(name, name), out var step) ? new NextStep(step) : null;
 
     /// <summary>The name of the file that a table, by its name or its former one, is written to within a run.</summary>
     /// <exception cref="ArgumentException">No run holds such a table:
-    /// were it written, <c>--force</c> would take it for somebody else's file.</exception>
+    /// were it written, a run that is replaced would look like somebody else's.</exception>
     public static string File(string name) => Names.Contains(Renamed.GetValueOrDefault(name, name))
         ? FileOf(Renamed.GetValueOrDefault(name, name))
         : throw new ArgumentException($"No run holds a table '{name}', only {string.Join(", ", Names)}.", nameof(name));

@@ -10,12 +10,17 @@ public sealed partial class QueryException : OnnxAttributionException
     {
     }
 
-    internal static QueryException Failed(DuckDbException why) => UnknownTable().Match(why.Message) is { Success: true } match
-        && match.Groups["name"].Value.ToLowerInvariant() is var name && (name == FeatureViews.Name ? FeatureViews.Missing
-            : FurtherTables.Verb(name) is { } verb ? $"No run here has a table {name}. '{verb}' writes it."
-            : null) is { } fix
-        ? new(fix, why)
-        : new(why.Message, why);
+    internal static QueryException Failed(DuckDbException why)
+    {
+        var name = UnknownTable().Match(why.Message) is { Success: true } match ? match.Groups["name"].Value.ToLowerInvariant() : "";
+        if (name == FeatureViews.Name)
+        {
+            return new(FeatureViews.Missing, why) { Next = new NextStep(StepKind.CollectFeatures) };
+        }
+        return FurtherTables.Step(name) is { } step
+            ? new($"No run here has a table {name}. To make it, {step.Words}.", why) { Next = step }
+            : new(why.Message, why);
+    }
 
     internal static QueryException TooLarge(Exception? why = null) => new(
         $"The query needs more memory than it may have ({DuckDbDatabase.MostMemory} in DuckDB, "

@@ -24,7 +24,10 @@ public sealed class RunDirectoryException : OnnxAttributionException
     /// <summary>The run or what was added to it is written, the picture behind it is not: nothing has to be computed again.</summary>
     internal static RunDirectoryException NoPage(string run, bool refresh, RunDirectoryException why) =>
         new($"{why.Message} {(refresh ? $"What was added to {run} stays" : $"The run in {run} is whole")}; "
-            + $"'onnx-attribution view {run}{(refresh ? " --force" : "")}' draws it then.", why);
+            + "draw its page then.", why)
+        {
+            Next = new NextStep(refresh ? StepKind.DrawPageAnew : StepKind.DrawPage, run)
+        };
 
     internal static RunDirectoryException FileIsDirectory(string file) =>
         new($"{file} is a directory, and the table is one file. Name a file, such as {Path.Combine(file, "table.parquet")}.");
@@ -34,9 +37,12 @@ public sealed class RunDirectoryException : OnnxAttributionException
 
     internal static RunDirectoryException Missing(string file) => new(FileAt(file) is { } wrong
         ? $"{wrong} is a file, and a run is a directory. Name the directory that holds nodes.parquet, edges.parquet and run.json."
-        : Verb(file) is { } verb
-        ? $"{file} does not exist. '{verb}' writes it."
-        : $"{file} does not exist. Name the directory of a finished run: it holds nodes.parquet, edges.parquet and run.json.");
+        : Step(file) is { } step
+        ? $"{file} does not exist. To make it, {step.Words}."
+        : $"{file} does not exist. Name the directory of a finished run: it holds nodes.parquet, edges.parquet and run.json.")
+    {
+        Next = FileAt(file) is null ? Step(file) : null
+    };
 
     internal static RunDirectoryException OfMany(string directory, IReadOnlyList<string> runs) => new(
         $"{directory} is no run itself, it holds {runs.Count}: "
@@ -68,7 +74,10 @@ public sealed class RunDirectoryException : OnnxAttributionException
 
     internal static RunDirectoryException Corrupt(string file, string why, Exception? inner = null) =>
         new($"{file} is damaged: {why.TrimEnd('.', ' ')}. "
-            + $"{(Verb(file) is { } verb ? $"Write it again with '{verb}'." : "Write the run again.")}", inner);
+            + $"{(Step(file) is { } step ? $"To make it again, {step.Words}." : "Write the run again.")}", inner)
+        {
+            Next = Step(file)
+        };
 
     /// <summary>DuckDB could not make sense of a Parquet file, and its own words come last; or it got no memory for that.</summary>
     internal static RunDirectoryException Corrupt(string file, DuckDbException why) => why.IsOutOfMemory
@@ -83,8 +92,8 @@ public sealed class RunDirectoryException : OnnxAttributionException
     private static string? FileAt(string path) =>
         File.Exists(path) ? path : Path.GetDirectoryName(path) is { } above && File.Exists(above) ? above : null;
 
-    /// <summary>What writes the file, where it is one that not every run has.</summary>
-    private static string? Verb(string file) =>
-        Path.GetFileName(file) == "features.parquet" ? "onnx-attribution features --model BUNDLE --text FILE --force"
-            : Path.GetExtension(file) == ".parquet" ? FurtherTables.Verb(Path.GetFileNameWithoutExtension(file)) : null;
+    /// <summary>What makes the file, where it is one that not every run has.</summary>
+    private static NextStep? Step(string file) =>
+        Path.GetFileName(file) == "features.parquet" ? new NextStep(StepKind.CollectFeaturesAnew, Path.GetDirectoryName(file))
+            : Path.GetExtension(file) == ".parquet" ? FurtherTables.Step(Path.GetFileNameWithoutExtension(file)) : null;
 }

@@ -86,7 +86,7 @@ public sealed class CheckpointFolderTests : IDisposable
     [InlineData("{}", "has no key 'model_type'; add it: 'gpt2', ")]
     [InlineData("""{"model_type":"qwen3"}""", "model_type is 'qwen3', which is not supported; only 'gpt2', 'gpt_neox', 'llama', 'mistral', "
         + "'qwen2' are built in; export-scripts/export_torch.py makes an ONNX graph of any causal language model, "
-        + "for 'onnx-attribution export --onnx'.")]
+        + "which is exported in its place.")]
     public void A_config_of_no_model_that_is_built_in_says_what_to_do(string config, string reason)
     {
         Write("config.json", config);

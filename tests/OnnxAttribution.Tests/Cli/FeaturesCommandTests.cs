@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Dashboards;
 using OnnxAttribution.Store;
 using OnnxAttribution.Tests.Dashboards;
@@ -114,7 +115,7 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
         // of another bundle, or damaged: as if there were none, and queries about the run go on
         File.WriteAllText(_collected.Table.Path, "x");
         Assert.Contains("'onnx-attribution features --model BUNDLE --text FILE'",
-            Assert.Throws<QueryException>(() => Asked("SELECT count(*)::VARCHAR FROM Features")).Message);
+            FailureLine.Of(Assert.Throws<QueryException>(() => Asked("SELECT count(*)::VARCHAR FROM Features")), "query"));
         Assert.Single(Asked("SELECT count(*)::VARCHAR FROM nodes"));
     }
 

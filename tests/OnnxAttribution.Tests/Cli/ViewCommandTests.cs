@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Store;
 using OnnxAttribution.Tests.View;
 
@@ -213,10 +214,10 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
         using var refusing = FileSteps.Refusing(Path.Combine(run, "graph.html"));
         var failed = Assert.Throws<RunDirectoryException>(() =>
             PageOfRun.Write(run, wanted: true, new Progress<string>(), CancellationToken.None));
-        Assert.Contains($"The run in {run} is whole; 'onnx-attribution view {run}' draws it then.", failed.Message);
+        Assert.EndsWith($"The run in {run} is whole; draw its page then ('onnx-attribution view {run}').", FailureLine.Of(failed, "graph"));
         File.WriteAllText(Path.Combine(run, "graph.html"), "an old one");
         Verb.RunHere(CancellationToken.None, "validate", run, "--sample", "2").Failed(1, "graph.html cannot be written",
-            $"What was added to {run} stays; 'onnx-attribution view {run} --force' draws it then.");
+            $"What was added to {run} stays; draw its page then ('onnx-attribution view {run} --force').");
         Verb.Run("query", run, "SELECT count(*) FROM validation").Done();
         refusing.Dispose();
         Verb.Run("view", run, "--force").Done();

@@ -1,3 +1,4 @@
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Dashboards;
 using OnnxAttribution.Store;
 
@@ -75,7 +76,7 @@ public sealed class FeatureTableTests : IDisposable
     private static void Damaged(RunDirectoryException e)
     {
         Assert.Contains($"{FeatureTable.FileName} is damaged", e.Message);
-        Assert.Contains("onnx-attribution features --model", e.Message);
+        Assert.Contains("onnx-attribution features --model", FailureLine.Of(e, "features"));
         Assert.DoesNotContain('\n', e.Message);
     }
 }

@@ -1,4 +1,5 @@
 using OnnxAttribution.Checkpoints;
+using OnnxAttribution.Files;
 using OnnxAttribution.Preflight;
 using OnnxAttribution.Tests.Export;
 
@@ -137,7 +138,7 @@ public sealed class PlantedFaultTests : IDisposable
             for (var i = 0; i < d.Features; i++) d["b_enc"][i] += Sign(i) * mean;
         });
         Assert.Empty(_tiny.Check(dictionary, o => o with { CenterWritingWeights = true }).Findings);
-        Only(dictionary, Fault.UncentredWeights, "--center-writing-weights");
+        Assert.Equal(Setting.CenterWritingWeights, Only(dictionary, Fault.UncentredWeights, "with centred writing weights").Setting);
     }
 
     [Theory]

@@ -1,3 +1,4 @@
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 
@@ -29,17 +30,19 @@ public class FurtherTablesTests
     [Theory]
     [InlineData("validation", "onnx-attribution validate RUN"), InlineData("faithfulness", "onnx-attribution ablate --faithfulness RUN"),
         InlineData("tokens", "onnx-attribution ablate --out RUN")]
-    public void A_table_that_no_run_has_is_answered_with_the_verb_that_writes_it(string table, string verb)
+    public void A_table_that_no_run_has_is_answered_with_what_makes_it(string table, string command)
     {
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
         var missing = Assert.Throws<RunDirectoryException>(() => RunDirectory.ReadTable(run, table));
-        Assert.Equal($"{Path.Combine(run, table + ".parquet")} does not exist. '{verb}' writes it.", missing.Message);
+        Assert.Equal(command, StepCommand.Of(missing.Next!));
+        Assert.Equal($"{Path.Combine(run, table + ".parquet")} does not exist. To make it, {missing.Next!.Words} ('{command}').",
+            FailureLine.Of(missing, "view"));
         foreach (var sql in new[] { $"FROM {table}", $"SELECT count(*) FROM nodes JOIN {table.ToUpperInvariant()} USING (run)",
             $"DESCRIBE {table}" })
         {
-            Assert.Equal($"No run here has a table {table}. '{verb}' writes it.",
-                Assert.Throws<QueryException>(() => RunSamples.Ask(run, sql)).Message);
+            Assert.Equal($"No run here has a table {table}. To make it, {missing.Next.Words} ('{command}').",
+                FailureLine.Of(Assert.Throws<QueryException>(() => RunSamples.Ask(run, sql)), "query"));
         }
         Assert.Throws<RunDirectoryException>(() => RunDirectory.ReadTable(directory["no run"], table));
     }
@@ -92,7 +95,7 @@ public class FurtherTablesTests
     }
 
     [Fact]
-    public void A_damaged_table_is_named_in_one_line_with_the_verb_that_fixes_it()
+    public void A_damaged_table_is_named_in_one_line_with_what_makes_it_again()
     {
         using var directory = new AwkwardDirectory();
         string run = RunSamples.Write(directory), file = Path.Combine(run, "validation.parquet");
@@ -105,9 +108,9 @@ public class FurtherTablesTests
             foreach (Action refused in new Action[] { () => RunDirectory.ReadTable(run, "validation"),
                 () => RunSamples.Ask(run, "FROM validation") })
             {
-                var message = Assert.Throws<RunDirectoryException>(refused).Message;
+                var message = FailureLine.Of(Assert.Throws<RunDirectoryException>(refused), "query");
                 Assert.StartsWith($"{file} is damaged: ", message);
-                Assert.EndsWith("Write it again with 'onnx-attribution validate RUN'.", message);
+                Assert.EndsWith("To make it again, validate the run ('onnx-attribution validate RUN').", message);
                 Assert.DoesNotContain('\n', message);
             }
             Assert.Equal(RunSamples.Nodes, RunDirectory.Read(run).Nodes);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using OnnxAttribution.Bundles;
+using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.View.Figures;
@@ -8,8 +9,6 @@ namespace OnnxAttribution.View.Figures;
 /// <param name="Unknown">Rows without a coefficient or an activation.</param>
 internal sealed record CurveTable(string Title, IReadOnlyList<CurvePosition> Positions, int Unknown)
 {
-    private const string Verb = "onnx-attribution ablate --up FEATURE --down FEATURE --out FILE.parquet";
-
     /// <param name="path">A run directory, or a Parquet file.</param>
     /// <inheritdoc cref="FigureFile.Write" path="/exception"/>
     public static CurveTable Read(string path, CancellationToken cancel)
@@ -19,7 +18,7 @@ internal sealed record CurveTable(string Title, IReadOnlyList<CurvePosition> Pos
             : (StoredTable.Read(path, cancel), path);
         foreach (var column in CurveRow.Columns)
         {
-            if (!table.Columns.Contains(column)) throw FigureException.NoColumn(file, column.Name, Verb);
+            if (!table.Columns.Contains(column)) throw FigureException.NoColumn(file, column.Name, new NextStep(StepKind.TraceCurve));
         }
         if (table.Count == 0) throw FigureException.NoRows(file, "rows");
         var rows = RowTable.Read<CurveRow>(table, file);

@@ -14,8 +14,8 @@ internal sealed class FigureException : OnnxAttributionException
 
     public static FigureException NoRows(string file, string what) => new($"{file} holds no {what}, so there is nothing to draw");
 
-    public static FigureException NoColumn(string file, string column, string verb) =>
-        new($"{file} has no column '{column}': it is no such table as '{verb}' writes");
+    public static FigureException NoColumn(string file, string column, NextStep maker) =>
+        new($"{file} has no column '{column}', so it is no table of that kind; to make one, {maker.Words}") { Next = maker };
 
     public static FigureException FileOfNoRun(string file) =>
         new($"{file} is a file and no run directory; draw the response curve in it as the figure 'curve', or name a run directory")

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Xml.Linq;
+using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Store;
 using OnnxAttribution.Tests.Cli;
 using OnnxAttribution.Tests.View.Formats;
@@ -172,7 +173,7 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
             var e = Assert.ThrowsAny<Exception>(() => Drawn(name, path));
             Assert.True(e is RunDirectoryException or FigureException, e.ToString());
             Assert.DoesNotContain('\n', e.Message);
-            Assert.All(words, word => Assert.Contains(word, e.Message));
+            Assert.All(words, word => Assert.Contains(word, FailureLine.Of(e, "view")));
         }
         Says("validation", run, "validation.parquet", "onnx-attribution validate RUN");
         Says("faithfulness", run, "faithfulness.parquet", "onnx-attribution ablate --faithfulness RUN");

@@ -1,0 +1,21 @@
+using OnnxAttribution.Files;
+
+namespace OnnxAttribution.Cli.Terminal;
+
+/// <summary>The command for what a message of the library says is to be done next.</summary>
+internal static class StepCommand
+{
+    public static string Of(NextStep step) => "onnx-attribution " + step.Kind switch
+    {
+        StepKind.AblateFeatures => "ablate --out RUN",
+        StepKind.CollectFeatures => $"features --model {step.Path ?? "BUNDLE"} --text FILE",
+        StepKind.CollectFeaturesAnew => $"features --model {step.Path ?? "BUNDLE"} --text FILE --force",
+        StepKind.DrawGraph => "graph",
+        StepKind.DrawPage => $"view {step.Path ?? "RUN"}",
+        StepKind.DrawPageAnew => $"view {step.Path ?? "RUN"} --force",
+        StepKind.Export => $"export --checkpoint DIR --out {step.Path ?? "BUNDLE"}",
+        StepKind.MeasureFaithfulness => "ablate --faithfulness RUN",
+        StepKind.TraceCurve => "ablate --up FEATURE --down FEATURE --out RUN/curve.parquet",
+        _ => $"validate {step.Path ?? "RUN"}",
+    };
+}
