@@ -106,21 +106,9 @@ internal sealed partial record BundleManifest
             throw new BundleException(
                 $"{directory} is a file, and a model bundle is a directory; name the directory that holds {FileName}");
         }
-        if (!Directory.Exists(directory))
-        {
-            throw new BundleException($"there is no model bundle at {directory}; export a checkpoint to make one")
-            {
-                Next = new NextStep(StepKind.Export, directory)
-            };
-        }
+        if (!Directory.Exists(directory)) throw NoBundle($"there is no model bundle at {directory}", directory);
         if (RegularFile.Problem(path) is { } problem) throw new BundleException($"{path} cannot be read: {problem}");
-        if (!File.Exists(path))
-        {
-            throw new BundleException($"{directory} has no {FileName}, so it is no model bundle; export a checkpoint to make one")
-            {
-                Next = new NextStep(StepKind.Export, directory)
-            };
-        }
+        if (!File.Exists(path)) throw NoBundle($"{directory} has no {FileName}, so it is no model bundle", directory);
         try
         {
             var text = RegularFile.ReadAllText(path);
@@ -142,4 +130,7 @@ internal sealed partial record BundleManifest
             throw new BundleException($"{path} is damaged ({JsonFault.Words(e)}); export the bundle again", e);
         }
     }
+
+    private static BundleException NoBundle(string what, string directory) =>
+        new($"{what}; export a checkpoint to make one") { Next = new NextStep(StepKind.Export, directory) };
 }

@@ -61,7 +61,8 @@ internal sealed class FeatureRun
     /// no site has a dictionary, or a table is there and is not to be replaced.</exception>
     /// <exception cref="RunDirectoryException">The bundle cannot be written.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the state is saved, and a table that was there is as it was.</exception>
-    public static FeatureSummary Collect(LoadedModel model, string text, FeatureOptions options, IProgress<FeatureProgress>? progress = null)
+    public static FeatureSummary Collect(LoadedModel model, string text, FeatureOptions options,
+        IProgress<FeatureProgress>? progress = null)
     {
         var file = Path.Combine(model.Directory, FeatureTable.FileName);
         if (!options.Force && File.Exists(file))
@@ -162,7 +163,8 @@ internal sealed class FeatureRun
                 var site = _groups[number][i];
                 _progress?.Report(new FeatureProgress($"writing {site.Name}", double.NaN, _total.Tokens, 0, null));
                 using var written = effects is not null && site.Kind == SiteKind.Z ? WriteBack.Create(_model.Bundle, site, context) : null;
-                foreach (var row in assembly.Assemble(site, _model.DictionaryOf(site)!, pass.Statistics[i], written, _cancel)) yield return row;
+                var dictionary = _model.DictionaryOf(site)!;
+                foreach (var row in assembly.Assemble(site, dictionary, pass.Statistics[i], written, _cancel)) yield return row;
             }
         }
         FeatureTable.Write(file, Rows(), Metadata(), _cancel);

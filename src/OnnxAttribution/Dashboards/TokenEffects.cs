@@ -69,9 +69,10 @@ internal sealed class TokenEffects : IDisposable
             var row = logits.AsSpan(i * _vocabulary, _vocabulary);
             TensorPrimitives.Subtract(row, (float)(TensorPrimitives.Sum<float>(row) / _vocabulary), row);
             TensorPrimitives.Multiply(row, _factor, row);
-            var promoted = StrongestEntries.Find(row[..Math.Min(known, _vocabulary)], Listed);
-            TensorPrimitives.Negate(row, row);
-            result[i] = (promoted, [.. StrongestEntries.Find(row[..Math.Min(known, _vocabulary)], Listed).Select(e => (e.Index, -e.Value))]);
+            var named = row[..Math.Min(known, _vocabulary)];
+            var promoted = StrongestEntries.Find(named, Listed);
+            TensorPrimitives.Negate(named, named);
+            result[i] = (promoted, [.. StrongestEntries.Find(named, Listed).Select(e => (e.Index, -e.Value))]);
         });
         return result;
     }

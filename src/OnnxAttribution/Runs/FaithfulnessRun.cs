@@ -41,8 +41,8 @@ internal sealed class FaithfulnessRun
     /// <exception cref="CircuitException">The run is another model's, or its positions do not fit a prompt.</exception>
     /// <exception cref="AttributionException">What was asked cannot be: no patch prompt, no text for means.</exception>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
-    public static FaithfulnessRun Find(LoadedModel model, CircuitSource source, IReadOnlyList<PromptTask>? tasks, FaithfulnessRequest request,
-        IProgress<string>? progress = null)
+    public static FaithfulnessRun Find(LoadedModel model, CircuitSource source, IReadOnlyList<PromptTask>? tasks,
+        FaithfulnessRequest request, IProgress<string>? progress = null)
     {
         var ranking = source.Ranking(model);
         var metric = request.Metric ?? Attribution.Metric.KindOf(source.Run!.Metric!);

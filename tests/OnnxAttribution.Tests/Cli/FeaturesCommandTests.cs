@@ -153,8 +153,8 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
         Read().Failed(1, "exists already", "--force");
         Features("--show", "9:1").Failed(1, "no site 'blocks.9.hook_resid_pre'", "Did you mean");
         Features("--show", "0:40").Failed(1, "no feature 40", "0 to 39");
-        Features("--show", "0:4").Failed(1, "leaves out blocks.0.hook_resid_pre", "reads all sites");
-        Features("--search", "a", "--sites", "attn").Failed(1, "leaves out blocks.0.hook_attn_out", "reads all sites");
+        Features("--show", "0:4").Failed(1, "leaves out blocks.0.hook_resid_pre", "collect all sites");
+        Features("--search", "a", "--sites", "attn").Failed(1, "leaves out blocks.0.hook_attn_out", "collect all sites");
         Features("--search", "a", "--sites", "attn,0.mlp").Done();
         File.WriteAllText(_directory["blank.txt"], "<|endoftext|>\n<|endoftext|>\n");
         Features("--text", _directory["blank.txt"], "--force").Failed(1, _directory["blank.txt"], "holds no text");
