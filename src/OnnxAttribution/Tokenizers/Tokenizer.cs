@@ -60,6 +60,7 @@ public sealed class Tokenizer
 
     /// <summary>The token ids of a text, without BOS; none for an empty text.
     /// An added token in the text, as <c>&lt;|endoftext|&gt;</c>, is that token. A lone surrogate is encoded as U+FFFD.</summary>
+    /// <param name="text">Any text; white space and line ends count.</param>
     public int[] Encode(string text) => Encode(text, continues: false);
 
     /// <summary>The text of a list of token ids. Bytes that are no UTF-8, as tokens cut in the middle of a character leave them, become

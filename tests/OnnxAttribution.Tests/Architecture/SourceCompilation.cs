@@ -31,7 +31,9 @@ internal sealed class SourceCompilation
 
     /// <summary>Members of public types that others can name, but for what the compiler makes of itself.</summary>
     public IEnumerable<ISymbol> PublicMembers() =>
-        from type in Types(_compilation.Assembly.GlobalNamespace)
+        from outer in Types(_compilation.Assembly.GlobalNamespace)
+        where outer.DeclaredAccessibility == Accessibility.Public
+        from type in outer.GetTypeMembers().Prepend(outer)
         where type.DeclaredAccessibility == Accessibility.Public
         from member in type.GetMembers()
         where member.DeclaredAccessibility == Accessibility.Public && !member.DeclaringSyntaxReferences.IsEmpty
