@@ -51,8 +51,8 @@ public class RowTableTests
         table.Add("a", 1, 2, "b", StoredValue.Null, 4, "c", 5f, 6f, 7f);
         RunDirectory.Annotate(run, TokenRow.Table, table, new RunAddition());
         var message = Assert.Throws<RunDirectoryException>(() => RunDirectory.ReadRows<TokenRow>(run, CancellationToken.None)).Message;
-        Assert.Equal($"{Path.Combine(run, "tokens.parquet")} is damaged: row 2 has no rank. "
-            + "Write it again with 'onnx-attribution ablate --out RUN'.", message);
+        Assert.StartsWith($"{Path.Combine(run, "tokens.parquet")} is damaged: row 2 has no rank. ", message);
+        Assert.DoesNotContain('\n', message);
     }
 
     [Fact]
