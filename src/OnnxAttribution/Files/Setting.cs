@@ -24,6 +24,7 @@ internal enum Setting
     Metric,
     MinPath,
     Model,
+    NoTokens,
     NotAsTrained,
     Onnx,
     Out,

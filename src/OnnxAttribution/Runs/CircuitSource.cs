@@ -93,10 +93,10 @@ internal sealed class CircuitSource
             .ToList();
         return ranked.Count > 0 || _nodes!.Count == 0 ? ranked
             : throw new CircuitException(
-                $"{Path} has no effect of any node to rank them by, since it was made without the metric; "
-                    + "make the run with it, or draw a graph")
+                $"{Path} has no effect of any node to rank them by, since it was made without tokens; "
+                    + "make the run with them, or draw a graph")
             {
-                Next = new NextStep(StepKind.DrawGraph)
+                Settings = [Setting.NoTokens]
             };
     }
 
