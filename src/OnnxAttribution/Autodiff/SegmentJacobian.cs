@@ -72,7 +72,7 @@ internal sealed class SegmentJacobian
         IReadOnlyList<Value> inputs = [positions, given, .. arrival.Inputs];
         return new SegmentJacobian
         {
-            Graph = new OnnxGraph([.. inputs, .. Boundary(arrival.Outputs, stops, inputs)], arrival.Outputs)
+            Graph = new OnnxGraph([.. inputs, .. Topology.ReadBy(arrival.Outputs, stops, inputs)], arrival.Outputs)
             {
                 Broadcast = arrival.Inputs.ToHashSet(),
             },
@@ -134,29 +134,5 @@ internal sealed class SegmentJacobian
             var placed = g.Reshape(g.Gather(t, slots, 0), 0, 0, m);                             // [G, S, m]
             return g.MatMul(c, g.Transpose(placed, 0, 2, 1));                                   // [G, N, S]
         }
-    }
-
-    // what the graph reads of the model: cut tensors, and model inputs such as the tokens
-    private static IEnumerable<Value> Boundary(IReadOnlyList<Value> outputs, IReadOnlyList<Value> stops, IReadOnlyList<Value> inputs)
-    {
-        var cut = stops.ToHashSet();
-        var found = new HashSet<Value>();
-        var seen = new HashSet<Op>();
-        var stack = new Stack<Value>(outputs);
-        while (stack.TryPop(out var v))
-        {
-            if (cut.Contains(v) || (v.IsInput && !inputs.Contains(v)))
-            {
-                found.Add(v);
-            }
-            else if (v.Producer is { } op && seen.Add(op))
-            {
-                foreach (var x in op.In)
-                {
-                    if (x is not null) stack.Push(x);
-                }
-            }
-        }
-        return found;
     }
 }

@@ -76,4 +76,28 @@ internal static class Topology
         }
         return result;
     }
+
+    /// <summary>What the outputs read of a larger graph: values it is cut at, and its inputs but for <paramref name="own"/>.</summary>
+    public static IEnumerable<Value> ReadBy(IReadOnlyList<Value> outputs, IReadOnlyList<Value> stops, IReadOnlyList<Value> own)
+    {
+        var cut = stops.ToHashSet();
+        var found = new HashSet<Value>();
+        var seen = new HashSet<Op>();
+        var stack = new Stack<Value>(outputs);
+        while (stack.TryPop(out var v))
+        {
+            if (cut.Contains(v) || (v.IsInput && !own.Contains(v)))
+            {
+                found.Add(v);
+            }
+            else if (v.Producer is { } op && seen.Add(op))
+            {
+                foreach (var x in op.In)
+                {
+                    if (x is not null) stack.Push(x);
+                }
+            }
+        }
+        return found;
+    }
 }
