@@ -120,8 +120,11 @@ def write_dictionary(folder, name, site, kind, sample, rng):
         "normalize_activations": "none", "device": "cpu", "reshape_activations": "none",
         "metadata": {"model_name": name, "hook_name": site, "prepend_bos": True, "context_size": POSITIONS}})
     b_enc = 0.1 * rng.standard_normal(FEATURES) if kind == "topk" else -cutoff
-    write_safetensors(os.path.join(where, "sae_weights.safetensors"),
-                      {k: np.asarray(v, np.float32) for k, v in dict(W_enc=W_enc, b_enc=b_enc, W_dec=W_dec, b_dec=b_dec).items()})
+    weights = dict(W_enc=W_enc, b_enc=b_enc, W_dec=W_dec, b_dec=b_dec)
+    if kind == "jumprelu":
+        weights["threshold"] = rng.uniform(0.1, 0.5, FEATURES)
+        weights["b_enc"] = b_enc + weights["threshold"]
+    write_safetensors(os.path.join(where, "sae_weights.safetensors"), {k: np.asarray(v, np.float32) for k, v in weights.items()})
 
 
 def write_model(root, name, seed):

@@ -9,6 +9,11 @@ namespace OnnxAttribution.Attribution;
 /// <param name="Effect">Its part of the metric's change, in the metric's unit: positive where the edge raises the metric.</param>
 public readonly record struct CausalEdge(int Up, int Down, float Jacobian, float Effect)
 {
+    /// <summary>Exact change of the downstream activation when the upstream node alone really moves, in activation units of the
+    /// downstream dictionary; NaN where it was not asked for (<see cref="EdgeMethod.Exact"/>), and into an error node or the
+    /// metric.</summary>
+    public float Change { get; init; } = float.NaN;
+
     /// <summary><see cref="Down"/> of an edge into the metric.</summary>
     public const int Metric = -1;
 }

@@ -22,8 +22,12 @@ public sealed record CausalGraph
     /// <summary>Kept edges; their ends are indices in <see cref="Nodes"/>.</summary>
     public required IReadOnlyList<CausalEdge> Edges { get; init; }
 
+    /// <summary>What kept nodes do by way of features that switch on, by upstream node and downstream site; empty unless the edges are
+    /// exact.</summary>
+    public IReadOnlyList<SwitchedOnEdge> SwitchedOn { get; init; } = [];
+
     /// <summary>Largest |IE(u) − Σ effect(u→d)| over the largest |IE|, no unit: what rounding leaves.
-    /// Null unless every node was kept and the effects are attribution patching's.</summary>
+    /// Null unless every node was kept, the effects are attribution patching's and the edges are of the Jacobian.</summary>
     public required double? ConservationViolation { get; init; }
 
     /// <summary>Seconds by stage.</summary>

@@ -7,7 +7,8 @@ namespace OnnxAttribution.Attribution;
 /// 1. One forward and backward pass gives every site and the metric's gradient there; a patch prompt adds a second pass.
 /// 2. Dictionaries expand every site into active features and errors: the nodes.
 /// 3. Effects: gradient times change (or integrated gradients, or real patches); the strongest nodes of each site are kept.
-/// 4. Direct edges between kept nodes, one batched run per downstream site, and from each node to the metric.
+/// 4. Direct edges between kept nodes, one batched run per downstream site, and from each node to the metric;
+///    exact ones by a further run per upstream site.
 /// 5. The strongest edges are kept and what no path leads from to the metric is pruned.
 /// </summary>
 internal static class GraphFinder
@@ -26,9 +27,9 @@ internal static class GraphFinder
         Exact(state, nodes, options);
         Selection.KeepStrongest(nodes, options);
         clock.Record("node effects");
-        var edges = new List<CausalEdge>();
-        var operations = state.Operations + Edges(state, nodes, options, edges.Add, clock);
-        return Chosen(state, nodes, edges, options, new(clock, model.Context.Calls - calls, operations));
+        var (edges, switchedOn) = (new List<CausalEdge>(), new List<SwitchedOnEdge>());
+        var operations = state.Operations + Edges(state, nodes, options, new(edges.Add, switchedOn.Add), clock);
+        return Chosen(state, nodes, (edges, switchedOn), options, new(clock, model.Context.Calls - calls, operations));
     }
 
     /// <summary>The graph summed over positions: what is kept is chosen by the sums,
@@ -44,9 +45,9 @@ internal static class GraphFinder
         sum.Add(nodes);
         sum.ChooseNodes(options);
         clock.Record("node effects");
-        var (kept, add) = sum.KeptAmong(nodes);
-        var operations = state.Operations + Edges(state, kept, options, add, clock);
-        return Chosen(state, sum.Nodes, sum.Edges, options, new(clock, model.Context.Calls - calls, operations));
+        var (kept, found) = sum.KeptAmong(nodes);
+        var operations = state.Operations + Edges(state, kept, options, found, clock);
+        return Chosen(state, sum.Nodes, (sum.Edges, sum.SwitchedOn), options, new(clock, model.Context.Calls - calls, operations));
     }
 
     /// <summary>Runs a prompt once more and adds its edges to a sum whose nodes are chosen.</summary>
@@ -56,8 +57,8 @@ internal static class GraphFinder
     {
         var clock = new StageClock();
         var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
-        var (kept, add) = sum.KeptAmong(nodes);
-        return state.Operations + Edges(state, kept, options, add, clock);
+        var (kept, found) = sum.KeptAmong(nodes);
+        return state.Operations + Edges(state, kept, options, found, clock);
     }
 
     // steps 1 to 3, with effects by gradients, before any is chosen
@@ -75,25 +76,32 @@ internal static class GraphFinder
         return (state, state.Effects());
     }
 
-    // step 4
-    private static long Edges(PatchingState state, IReadOnlyList<CausalNode> nodes, GraphOptions options, Action<CausalEdge> found,
+    // step 4; beside exact edges the jacobians are found too
+    private static long Edges(PatchingState state, IReadOnlyList<CausalNode> nodes, GraphOptions options, FoundEdges found,
         StageClock clock)
     {
         var finder = new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, options.Estimator);
-        finder.Find(found);
-        MetricEdges.Find(state, nodes, options.Method, options.Estimator, found);
+        var jacobians = options.Edges == EdgeMethod.Exact ? new JacobianTable(state.Sites, nodes) : null;
+        var add = jacobians is null ? found.Edge : jacobians.Add;
+        finder.Find(add);
+        MetricEdges.Find(state, nodes, options.Method, options.Estimator, add);
         clock.Record("cotangents", finder.CotangentSeconds, "edges");
-        return finder.Operations;
+        if (jacobians is null) return finder.Operations;
+        var exact = new ExactEdgeFinder(state, nodes);
+        exact.Find(found with { Edge = e => found.Edge(e with { Jacobian = jacobians.Of(e.Up, e.Down) }) });
+        clock.Record("exact edges");
+        return finder.Operations + exact.Operations;
     }
 
     // step 5
-    private static CausalGraph Chosen(PatchingState state, List<CausalNode> nodes, List<CausalEdge> edges, GraphOptions options,
-        Work work)
+    private static CausalGraph Chosen(PatchingState state, List<CausalNode> nodes,
+        (List<CausalEdge> Edges, List<SwitchedOnEdge> SwitchedOn) found, GraphOptions options, Work work)
     {
-        var violation = options is { TopNodes: null, NodeThreshold: 0, Method: EffectMethod.Atp }
-            ? Conservation(nodes, edges)
+        var violation = options is { TopNodes: null, NodeThreshold: 0, Method: EffectMethod.Atp, Edges: EdgeMethod.Jacobian }
+            ? Conservation(nodes, found.Edges)
             : (double?)null;
-        var kept = Selection.KeepEdges(nodes, edges, options);
+        var kept = Selection.KeepEdges(nodes, found.Edges, options);
+        var switchedOn = Selection.KeepSwitchedOn(nodes, found.SwitchedOn, kept, options);
         work.Clock.Record("selection");
         return new CausalGraph
         {
@@ -103,6 +111,7 @@ internal static class GraphFinder
             TopTokens = Metric.Top(state.Clean.Logits, 10),
             Nodes = nodes,
             Edges = kept,
+            SwitchedOn = switchedOn,
             ConservationViolation = violation,
             Timings = work.Clock.Seconds,
             RuntimeCalls = work.Calls,
@@ -110,7 +119,7 @@ internal static class GraphFinder
         };
     }
 
-    // really patches every node, where that is the method; edges are of gradients whatever the method
+    // really patches every node, where that is the method; edges have an option of their own
     private static void Exact(PatchingState state, List<CausalNode> nodes, GraphOptions options)
     {
         if (options.Method != EffectMethod.Exact) return;

@@ -16,7 +16,7 @@ public enum EffectMethod
 
 /// <summary>What a graph of causes is asked for.</summary>
 /// <param name="Metric">The scalar to explain; what is left open is taken from the clean run.</param>
-/// <param name="Method">How node effects are found; edges are linear estimates under each.</param>
+/// <param name="Method">How node effects are found.</param>
 /// <param name="Steps">How many steps of <see cref="EffectMethod.Ig"/>.</param>
 /// <param name="TopNodes">How many features are kept per site, by |effect|; error nodes come on top. Null: no such limit.</param>
 /// <param name="NodeThreshold">Least |effect| of a kept node, in the metric's unit.</param>
@@ -24,9 +24,11 @@ public enum EffectMethod
 /// <param name="EdgeThreshold">Least |effect| of a kept edge, in the metric's unit.</param>
 /// <param name="Prune">Keep only what lies on a path to the metric.</param>
 /// <param name="Estimator">Which derivatives gradients and edges are made of; exact effects need none, their edges do.</param>
+/// <param name="Edges">How edges are found, whatever the method of node effects.</param>
 public sealed record GraphOptions(
     MetricRequest Metric = default, EffectMethod Method = EffectMethod.Atp, int Steps = 10, int? TopNodes = 20, float NodeThreshold = 0,
-    int? TopEdges = 1000, float EdgeThreshold = 0, bool Prune = true, Estimator Estimator = Estimator.Gradient)
+    int? TopEdges = 1000, float EdgeThreshold = 0, bool Prune = true, Estimator Estimator = Estimator.Gradient,
+    EdgeMethod Edges = EdgeMethod.Jacobian)
 {
     /// <summary>The same options without limits: every node and every edge is kept.</summary>
     public GraphOptions KeepingAll() => this with { TopNodes = null, NodeThreshold = 0, TopEdges = null, EdgeThreshold = 0, Prune = false };

@@ -23,6 +23,7 @@ internal sealed class GraphSum
     private readonly Dictionary<(Site Site, int Feature), NodeTotal> _totals = [];
     private readonly Dictionary<(Site Site, int Feature), int> _kept = [];
     private readonly Dictionary<(int Up, int Down), double> _edges = [];
+    private readonly Dictionary<(int Up, Site Down), double> _switchedOn = [];
 
     /// <param name="sites">In the order of computation.</param>
     internal GraphSum(IReadOnlyList<Site> sites) => _sites = sites;
@@ -36,6 +37,10 @@ internal sealed class GraphSum
 
     /// <summary>The means of the edges added so far, between kept nodes.</summary>
     internal List<CausalEdge> Edges => [.. _edges.Select(e => new CausalEdge(e.Key.Up, e.Key.Down, float.NaN, (float)(e.Value / Count)))];
+
+    /// <summary>The means of what switched on, by kept node and site.</summary>
+    internal List<SwitchedOnEdge> SwitchedOn =>
+        [.. _switchedOn.Select(e => new SwitchedOnEdge(e.Key.Up, e.Key.Down, (float)(e.Value / Count)))];
 
     /// <summary>Adds one prompt's nodes, kept there or not.</summary>
     internal void Add(IReadOnlyList<CausalNode> nodes)
@@ -63,15 +68,16 @@ internal sealed class GraphSum
     }
 
     /// <summary>A prompt's nodes, kept where their feature is, at whatever position; and what adds an edge between them.</summary>
-    internal (IReadOnlyList<CausalNode> Nodes, Action<CausalEdge> Add) KeptAmong(IReadOnlyList<CausalNode> nodes)
+    internal (IReadOnlyList<CausalNode> Nodes, FoundEdges Found) KeptAmong(IReadOnlyList<CausalNode> nodes)
     {
         int[] places = [.. nodes.Select(n => _kept.GetValueOrDefault((n.Site, n.Feature), -1))];
-        return ([.. nodes.Select((n, i) => n with { Kept = places[i] >= 0 })], edge =>
-        {
-            var ends = (places[edge.Up], edge.Down == CausalEdge.Metric ? CausalEdge.Metric : places[edge.Down]);
-            CollectionsMarshal.GetValueRefOrAddDefault(_edges, ends, out _) += edge.Effect;
-        }
-        );
+        return ([.. nodes.Select((n, i) => n with { Kept = places[i] >= 0 })], new FoundEdges(
+            edge =>
+            {
+                var ends = (places[edge.Up], edge.Down == CausalEdge.Metric ? CausalEdge.Metric : places[edge.Down]);
+                CollectionsMarshal.GetValueRefOrAddDefault(_edges, ends, out _) += edge.Effect;
+            },
+            edge => CollectionsMarshal.GetValueRefOrAddDefault(_switchedOn, (places[edge.Up], edge.Down), out _) += edge.Effect));
     }
 
     private readonly record struct NodeTotal(double Activation, double PatchActivation, double Effect)

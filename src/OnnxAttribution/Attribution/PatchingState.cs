@@ -173,6 +173,14 @@ internal sealed class PatchingState
                 Settings = [Setting.Method]
             };
         }
+        if (options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Exact, Edges: EdgeMethod.Exact })
+        {
+            throw new AttributionException("the metric kl has gradient 0 at the clean run, so exact edges would have no effect; "
+                + "use the method ig, or edges of the jacobian")
+            {
+                Settings = [Setting.Edges]
+            };
+        }
         if (options.Steps < 1)
         {
             throw new AttributionException($"{options.Steps} steps are too few; take at least 1") { Settings = [Setting.Steps] };

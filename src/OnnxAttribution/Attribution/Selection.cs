@@ -44,4 +44,16 @@ internal static class Selection
         }
         return [.. result.Where(e => reaches[e.Up] && (e.Down == CausalEdge.Metric || reaches[e.Down]))];
     }
+
+    /// <summary>What of kept nodes' switching on stays: as strong as the weakest kept edge where edges have a limit, and the threshold for
+    /// all. It takes no edge's place.</summary>
+    /// <param name="nodes">After pruning.</param>
+    /// <param name="kept">The edges that stay.</param>
+    public static List<SwitchedOnEdge> KeepSwitchedOn(List<CausalNode> nodes, List<SwitchedOnEdge> found, List<CausalEdge> kept,
+        GraphOptions options)
+    {
+        var least = options.EdgeThreshold;
+        if (options.TopEdges is not null && kept.Count > 0) least = Math.Max(least, kept.Min(e => Math.Abs(e.Effect)));
+        return [.. found.Where(s => nodes[s.Up].Kept && Math.Abs(s.Effect) >= least)];
+    }
 }

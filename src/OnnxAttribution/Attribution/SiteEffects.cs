@@ -9,6 +9,8 @@ namespace OnnxAttribution.Attribution;
 /// <summary>One selected site in one graph: its tensor in the model, what it holds in the runs, and its nodes.</summary>
 internal sealed class SiteEffects(SelectedSite selected)
 {
+    private FeatureVectors? _nodeColumns;
+
     public Site Site => selected.Site;
     public Value Value => selected.Value;
     public SparseDictionary? Dictionary => selected.Dictionary;
@@ -23,6 +25,17 @@ internal sealed class SiteEffects(SelectedSite selected)
     /// <summary>Encoder columns of all features that are active in the clean run, where they were read with the encoding;
     /// null: they are read when they are needed.</summary>
     public FeatureVectors? EncoderColumns { get; init; }
+
+    /// <summary>Encoder columns of every feature that is a node, read when they are first asked for.</summary>
+    public FeatureVectors NodeColumns(int threads)
+    {
+        if (_nodeColumns is not null) return _nodeColumns;
+        int[] features = [.. Nodes.Where(n => n.Feature != CausalNode.Error).Select(n => n.Feature).Distinct().Order()];
+        if (EncoderColumns is { } read && features.All(read.Has)) return _nodeColumns = read;
+        _nodeColumns = Dictionary!.EncoderColumns(features, threads);
+        Dictionary.ReleaseEncoder();
+        return _nodeColumns;
+    }
 
     /// <summary>∂m/∂x, [T, d]: at the clean run, or the mean over the steps of integrated gradients.</summary>
     public required float[] Gradient { get; set; }

@@ -13,6 +13,7 @@ internal enum Setting
     Context,
     Device,
     Dictionaries,
+    Edges,
     Figure,
     FoldLayernorm,
     FoldValueBiases,

@@ -46,6 +46,14 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         Close(keys.Select(k => golden.Edges.GetValueOrDefault(k)), keys.Select(k => found.GetValueOrDefault(k)), Tolerance);
     }
 
+    [Theory, MemberData(nameof(ForeignModel.Names), MemberType = typeof(ForeignModel))]
+    public void Exact_edges_are_those_of_passes(string name)
+    {
+        using var model = Open(bundles[name]);
+        var golden = ForeignGolden.Read(bundles[name].Family);
+        Invariants.ExactEdgesByPasses.Agree(model, golden.Tokens, null);
+    }
+
     public static TheoryData<string, string> Cuts
     {
         get

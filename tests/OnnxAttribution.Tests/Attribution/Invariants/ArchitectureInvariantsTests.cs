@@ -55,6 +55,7 @@ public sealed class ArchitectureInvariantsTests : IDisposable
                 Assert.Contains(graph.Nodes, n => n is { IsError: false, Effect: not 0 });
             }
         }
+        foreach (var patch in (int[]?[])[null, s_patch]) ExactEdgesByPasses.Agree(model, s_tokens, patch);
     }
 
     /// <summary>Naive ablation, resumed from the site, against whole forward passes of model.onnx.</summary>

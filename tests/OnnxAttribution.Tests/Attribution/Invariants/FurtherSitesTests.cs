@@ -41,6 +41,7 @@ public sealed class FurtherSitesTests : IDisposable
                 Assert.Contains(graph.Nodes, n => n is { IsError: false, Effect: not 0 });
             }
         }
+        foreach (var patch in (int[]?[])[null, s_patch]) ExactEdgesByPasses.Agree(model, s_tokens, patch);
     }
 
     [Fact]

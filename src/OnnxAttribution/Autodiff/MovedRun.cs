@@ -1,0 +1,155 @@
+using OnnxAttribution.Onnx;
+
+namespace OnnxAttribution.Autodiff;
+
+/// <summary>The operators behind a moved value once more, each in the form that <see cref="MovedForms"/> gives it, and the ways from one
+/// form to the next: rows are put into clean values, pairs are taken out of whole ones.</summary>
+internal sealed class MovedRun
+{
+    private readonly GraphBuilder g;
+    private readonly MovedForms _forms;
+    private readonly MoveInputs _inputs;
+    private readonly Rows _atRows;
+    private readonly Rows _atPairs;
+    private readonly Value _wholePositions;
+    private readonly Value _length;
+    private readonly Dictionary<Value, Value> _rows = [];
+    private readonly Dictionary<Value, Value> _whole = [];
+    private readonly Dictionary<(Value, int Axis), Value> _pairs = [];
+    private Value? _moves;
+    private Value? _pairMoves;
+    private Value? _pairSource;
+    private Value? _flat;
+
+    public MovedRun(GraphBuilder builder, MovedForms forms, MoveInputs inputs)
+    {
+        (g, _forms, _inputs) = (builder, forms, inputs);
+        (_atRows, _atPairs) = (new Rows(g, inputs.Positions), new Rows(g, inputs.PairPositions));
+        _wholePositions = g.Gather(inputs.Positions, inputs.Whole, 0);                          // [W]
+        _length = g.Squeeze(g.Shape(inputs.Moved, 1, 2), 0);
+        _rows[inputs.Moved] = g.Unsqueeze(inputs.Values, 0);                                    // [1, N, d]
+    }
+
+    /// <summary>Computes an operator's outputs, once those before it are.</summary>
+    public void Step(Op op)
+    {
+        var rowAxis = _forms.RowAxis(op.Out[0]!);
+        if (rowAxis >= 0) Keep(op, Copy(op, rowAxis, "rows/", Rows, _atRows), (v, made) => _rows[v] = made);
+        else if (_forms.PairAxis(op) is >= 0 and var axis)
+        {
+            Keep(op, Copy(op, axis, "pairs/", v => Pairs(v, PairInput(op, v, axis)), _atPairs), (v, made) => _pairs[(v, axis)] = made);
+        }
+        else StepWhole(op);
+    }
+
+    /// <summary>A value in rows.</summary>
+    public Value Rows(Value v) => _rows[v];
+
+    /// <summary>A value at the wanted pairs, [1, …M at <paramref name="axis"/>…].</summary>
+    public Value Pairs(Value v, int axis)
+    {
+        if (_pairs.TryGetValue((v, axis), out var made)) return made;
+        return _pairs[(v, axis)] = _forms.RowAxis(v) == axis ? PairsOfRows(v, axis) : PairsOfWhole(v, axis);
+    }
+
+    /// <summary>A value with a row of the batch for each move; one that does not move has one row.</summary>
+    public Value Whole(Value v)
+    {
+        if (!_forms.Sizes(v)) return v;
+        if (_whole.TryGetValue(v, out var made)) return made;
+        if (_forms.RowAxis(v) is >= 1 and var axis) return _whole[v] = WholeOfRows(v, axis);
+        StepWhole(v.Producer ?? throw new GraphException($"'{v.Name}' has no place for rows of a batch"));
+        return _whole[v];
+    }
+
+    private static int PairInput(Op op, Value v, int axis)
+    {
+        var i = 0;
+        while (op.In[i] != v) i++;
+        return PositionFlow.InputAxis(op, i, axis);
+    }
+
+    // the operator on chosen positions; what stands still is seen at the same ones
+    private Value?[] Copy(Op op, int axis, string prefix, Func<Value, Value> moved, Rows at)
+    {
+        var inputs = op.In
+            .Select((v, i) => v is null ? null : _forms.Moves(v) ? moved(v) : at.At(v, PositionFlow.InputAxis(op, i, axis)))
+            .ToArray();
+        if (op.Type == "Reshape")
+        {
+            // its own target may say the number of positions
+            inputs[1] = g.Ints([.. op.Out[0]!.Shape!.Select((d, i) => i == axis ? -1 : d.Size!.Value)]);
+        }
+        return Attach(op, inputs, prefix);
+    }
+
+    private void StepWhole(Op op)
+    {
+        var inputs = op.In.Select(v => v is null ? null : Whole(v)).ToArray();
+        if (op.Type == "Concat")
+        {
+            // the one operator that does not broadcast
+            for (var i = 0; i < inputs.Length; i++)
+            {
+                if (!_forms.Sizes(op.In[i]!) && op.In[i]!.Rank > 1) inputs[i] = Repeated(inputs[i]!);
+            }
+        }
+        Keep(op, Attach(op, inputs, "whole/"), (v, made) => _whole[v] = made);
+    }
+
+    private Value Repeated(Value still) =>
+        g.Expand(still, g.Concat(0, g.Shape(_inputs.Whole), g.Shape(still, 1, still.Rank)));
+
+    private static Value[] Attach(Op op, Value?[] inputs, string prefix)
+    {
+        var copy = new Op(op.Type, op.Domain, prefix + op.Name, inputs, op.Attributes);
+        return GraphBuilder.Attach(copy, [.. op.Out.Select(v => v is null ? "" : prefix + v.Name)]);
+    }
+
+    private static void Keep(Op op, Value?[] made, Action<Value, Value> keep)
+    {
+        for (var i = 0; i < op.Out.Count; i++)
+        {
+            if (op.Out[i] is { } v) keep(v, made[i]!);
+        }
+    }
+
+    // [1, …N at axis…]  →  [W, …T at axis…]: the clean value, and the row at its own position
+    private Value WholeOfRows(Value v, int axis)
+    {
+        _moves ??= g.Equal(g.Unsqueeze(_wholePositions, 1), g.Range(g.Int(0), _length, g.Int(1)));              // [W, T]
+        var perm = Enumerable.Range(0, v.Rank).ToArray();
+        (perm[0], perm[axis]) = (axis, 0);
+        var rows = g.Transpose(g.Gather(_rows[v], _inputs.Whole, axis), perm);                                  // [W, …1 at axis…]
+        return g.Where(Along(_moves, v.Rank, 0, axis), rows, v);
+    }
+
+    // [1, …N at axis…]  →  [1, …M at axis…]: the row where the pair is its own position, else the clean value
+    private Value PairsOfRows(Value v, int axis)
+    {
+        _pairMoves ??= g.Equal(_inputs.PairPositions, g.Gather(_wholePositions, _inputs.PairRows, 0));          // [M]
+        _pairSource ??= g.Gather(_inputs.Whole, _inputs.PairRows, 0);
+        return g.Where(Along(_pairMoves, v.Rank, axis), g.Gather(_rows[v], _pairSource, axis), _atPairs.At(v, axis));
+    }
+
+    // [W, …T at axis…]  →  [1, …M at axis…]
+    private Value PairsOfWhole(Value v, int axis)
+    {
+        _flat ??= g.Add(g.Mul(_inputs.PairRows, _length), _inputs.PairPositions);                               // [M]
+        var whole = Whole(v);
+        if (axis == 0) return g.Gather(whole, _flat, 0);   // batch and positions are one axis already
+        int[] others = [.. Enumerable.Range(1, v.Rank - 1).Where(i => i != axis)];
+        var front = axis == 1 ? whole : g.Transpose(whole, [0, axis, .. others]);
+        var sizes = others.Select(i => v.Shape![i].Size ?? throw new GraphException($"the size of '{v.Name}' is not known"));
+        var taken = g.Unsqueeze(g.Gather(g.Reshape(front, [-1, .. sizes]), _flat, 0), 0);                       // [1, M, …]
+        if (axis == 1) return taken;
+        var perm = new int[v.Rank];
+        perm[axis] = 1;
+        for (var k = 0; k < others.Length; k++) perm[others[k]] = k + 2;
+        return g.Transpose(taken, perm);
+    }
+
+    // a mask's axes at the given axes of a value
+    private Value Along(Value mask, int rank, params int[] axes) =>
+        g.Unsqueeze(mask, [.. Enumerable.Range(0, rank).Where(i => !axes.Contains(i)).Select(i => (long)i)]);
+}
