@@ -166,6 +166,8 @@ def full_cases(out, model):
         goldens_estimators.node_effects(c, estimator, diff)
         goldens_estimators.edges(c, estimator, diff, jacobians=False)
     c.write()
+    gim = goldens_estimators.begin(Case(out, f"{model.name}-gim-zero", model, *zero, notes=goldens_estimators.GIM_NOTES))
+    goldens_estimators.gim_case(gim, diff)
 
     def ablation(text):
         c = goldens_ablation.AblationCase(out, f"{model.name}-ablation-all-zero", model, text, metrics=diff).runs(features=True)

@@ -1,4 +1,4 @@
-"""Golden cases of the estimators other than true derivatives: relp and frozen. Called by goldens.py.
+"""Golden cases of the estimators other than true derivatives: relp, frozen and gim. Called by goldens.py.
 
 Autograd sees a model whose LayerNorm scales, GELU ratios or attention patterns are detached (Gpt2.estimator in reference.py);
 its numbers are those of the plain model, its derivatives the estimator's. Everything is stored under the estimator's name where
@@ -12,6 +12,9 @@ import torch
 from reference import cut, direct_jacobians, direct_metric_gradients, edge_effects, edge_jacobians, gradients
 
 ESTIMATORS = ["relp", "frozen"]
+GIM_NOTES = ["the method gim is an estimator: it holds LayerNorm's scale fixed, takes s2 (g - sum g s2), s2 = softmax(x/2), for "
+             "the derivative of attention's softmax, a quarter of the gradients of q and k, a half of those of v, gate and up. "
+             "Activations and logits are those of the other cases with this prompt."]
 METRICS = ["logit-diff", "logprob"]
 CONSERVED = 1e-9
 NOTES = ["methods are estimators: relp holds LayerNorm's scale fixed and takes gelu(x)/x for GELU's derivative, "
@@ -27,6 +30,14 @@ def random_cases(Case, out, prefix, model, zero, patch, resid):
             node_effects(case, estimator, METRICS)
             edges(case, estimator, METRICS, jacobians=name != "patch")
         case.write()
+    for name, pair, sites in (("zero", zero, None), ("resid-patch", patch, resid)):
+        gim_case(begin(Case(out, f"{prefix}-gim-{name}", model, *pair, sites=sites, notes=GIM_NOTES)), METRICS)
+
+
+def gim_case(case, metrics):
+    node_effects(case, "gim", metrics)
+    edges(case, "gim", metrics, jacobians=True)
+    case.write()
 
 
 def tiny_case(Case, out, model, text, target):

@@ -21,6 +21,7 @@ from safetensors_io import read_safetensors
 
 END = "<|endoftext|>"
 ERROR = -1
+SHARES = {"q": 0.25, "k": 0.25, "v": 0.5}
 METRICS = ["logit", "logit-diff", "logprob", "loss", "prob", "kl"]
 PIECES = regex.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
 
@@ -67,10 +68,48 @@ def layer_norm(x, weight, bias, eps, at, name, fixed=False):
     return x / (scale.detach() if fixed else scale) * weight + bias
 
 
+class Tempered(torch.autograd.Function):
+    """GIM's softmax over the last axis: its value is softmax(x), its derivative s2 * (g - sum g s2) with s2 = softmax(x / 2)."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.softmax(-1)
+
+    @staticmethod
+    def backward(ctx, g):
+        s = (ctx.saved_tensors[0] / 2).softmax(-1)
+        return s * (g - (g * s).sum(-1, keepdim=True))
+
+
+class Scaled(torch.autograd.Function):
+    """x itself, of whose gradient only a share goes on."""
+
+    @staticmethod
+    def forward(ctx, x, share):
+        ctx.share = share
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        return ctx.share * g, None
+
+
+def shared(estimator, x, share):
+    """Under gim: an activation that is multiplied with another one; share says how much of its gradient counts."""
+    return Scaled.apply(x, share) if estimator == "gim" else x
+
+
+def attention_pattern(estimator, scores):
+    """Under gim the softmax has another derivative, under frozen none; its value is always softmax's."""
+    return Tempered.apply(scores) if estimator == "gim" else scores.softmax(-1)
+
+
 class Gpt2:
     """A Hugging Face GPT-2 checkpoint. Tensors: [..., T, d]; leading dimensions are a batch.
 
     `estimator` says what autograd is not to see: relp, LayerNorm scales and gelu(x)/x; frozen, LayerNorm scales and patterns.
+    gim: LayerNorm scales; softmax's derivative is at temperature 2, gradients of q and k count a quarter, those of v a half.
     """
     estimator = "gradient"
 
@@ -104,10 +143,11 @@ class Gpt2:
         y = self.norm(x, f"h.{l}.ln_1", at, f"{block}.ln1")
         qkv = y @ w[f"h.{l}.attn.c_attn.weight"] + w[f"h.{l}.attn.c_attn.bias"]
         split = lambda t: t.reshape(*t.shape[:-1], self.heads, -1)                    # [..., T, H, dh]
-        q, k, v = (at(f"{block}.attn.hook_{n}", split(t)).transpose(-3, -2) for n, t in zip("qkv", qkv.chunk(3, -1)))
+        q, k, v = (shared(self.estimator, at(f"{block}.attn.hook_{n}", split(t)), SHARES[n]).transpose(-3, -2)
+                   for n, t in zip("qkv", qkv.chunk(3, -1)))
         scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])                      # [..., H, T, T]
         future = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
-        pattern = at(f"{block}.attn.hook_pattern", scores.masked_fill(future, -math.inf).softmax(-1))
+        pattern = at(f"{block}.attn.hook_pattern", attention_pattern(self.estimator, scores.masked_fill(future, -math.inf)))
         pattern = pattern.detach() if self.estimator == "frozen" else pattern
         z = at(f"{block}.attn.hook_z", (pattern @ v).transpose(-3, -2))                # [..., T, H, dh]
         return z.flatten(-2) @ w[f"h.{l}.attn.c_proj.weight"] + w[f"h.{l}.attn.c_proj.bias"]

@@ -1,7 +1,8 @@
 """Llama, Mistral and Qwen2 in PyTorch, float64, as reference.py has GPT-2: written from the papers and Hugging Face's semantics.
 
 Estimators: relp detaches RMSNorm's scale, σ(x) of SiLU, and half of the gated product (½ a·[y] + ½ [a]·y);
-frozen detaches scales and patterns.
+frozen detaches scales and patterns; gim detaches scales, tempers the softmax and takes a share of what activations multiplied with
+each other get: q and k a quarter, v, gate and up a half.
 """
 import json
 import math
@@ -10,7 +11,7 @@ import os
 import numpy as np
 import torch
 
-from reference import site_names
+from reference import shared, site_names
 from reference_neox import Neox, attend, frequencies, rotate
 from safetensors_io import read_safetensors
 
@@ -68,7 +69,7 @@ class Llama(Neox):
         heads = lambda n: at(f"{block}.attn.hook_{n}", (t := self.linear(f"{name}.{n}_proj", y)).reshape(*t.shape[:-1], -1, self.d_head))
         q, k, v = heads("q"), heads("k"), heads("v")
         q, k = (at(f"{block}.attn.hook_rot_{n}", rotate(t, self.d_head, self.frequencies)) for n, t in (("q", q), ("k", k)))
-        return self.linear(f"{name}.o_proj", attend(q, k, v, at, block, self.estimator == "frozen", self.window))
+        return self.linear(f"{name}.o_proj", attend(q, k, v, at, block, self.estimator, self.window))
 
     def mlp(self, l, x, at):
         name = f"layers.{l}.mlp"
@@ -78,5 +79,5 @@ class Llama(Neox):
             a = h * torch.sigmoid(h).detach()
             inner = 0.5 * a * up.detach() + 0.5 * a.detach() * up
         else:
-            inner = h * torch.sigmoid(h) * up
+            inner = shared(self.estimator, h * torch.sigmoid(h), 0.5) * shared(self.estimator, up, 0.5)
         return self.linear(f"{name}.down_proj", inner)

@@ -10,7 +10,7 @@ import os
 import numpy as np
 import torch
 
-from reference import Gpt2, layer_norm, site_names
+from reference import SHARES, Gpt2, attention_pattern, layer_norm, shared, site_names
 from safetensors_io import read_safetensors
 
 
@@ -35,16 +35,16 @@ def gelu(kind, h):
     return 0.5 * h * (1 + torch.tanh(math.sqrt(2 / math.pi) * (h + 0.044715 * h.pow(3))))
 
 
-def attend(q, k, v, at, block, frozen, window=None):
+def attend(q, k, v, at, block, estimator, window=None):
     """q [..., T, H, dh], k and v [..., T, Hkv, dh]: z [..., T, H dh]; head h reads keys and values h // (H / Hkv)."""
-    q, k, v = (t.transpose(-3, -2) for t in (q, k, v))
+    q, k, v = (shared(estimator, t, SHARES[n]).transpose(-3, -2) for n, t in (("q", q), ("k", k), ("v", v)))
     repeat = q.shape[-3] // k.shape[-3]
     share = torch.arange(q.shape[-3]) // repeat
     scores = q @ k[..., share, :, :].transpose(-2, -1) / math.sqrt(q.shape[-1])                   # [..., H, T, T]
     ahead = torch.arange(scores.shape[-1]) - torch.arange(scores.shape[-1])[:, None]              # key - query
     blind = (ahead > 0) | (ahead <= -window if window else torch.zeros_like(ahead, dtype=torch.bool))
-    pattern = at(f"{block}.attn.hook_pattern", scores.masked_fill(blind, -math.inf).softmax(-1))
-    z = (pattern.detach() if frozen else pattern) @ v[..., share, :, :]
+    pattern = at(f"{block}.attn.hook_pattern", attention_pattern(estimator, scores.masked_fill(blind, -math.inf)))
+    z = (pattern.detach() if estimator == "frozen" else pattern) @ v[..., share, :, :]
     return at(f"{block}.attn.hook_z", z.transpose(-3, -2)).flatten(-2)
 
 
@@ -93,7 +93,7 @@ class Neox:
         qkv = qkv.reshape(*qkv.shape[:-1], self.heads, 3, -1)                          # each head: its q, its k, its v
         q, k, v = (at(f"{block}.attn.hook_{n}", t) for n, t in zip("qkv", qkv.unbind(-2)))
         q, k = (at(f"{block}.attn.hook_rot_{n}", rotate(t, self.turned, self.frequencies)) for n, t in (("q", q), ("k", k)))
-        return self.linear(f"{name}.dense", attend(q, k, v, at, block, self.estimator == "frozen"))
+        return self.linear(f"{name}.dense", attend(q, k, v, at, block, self.estimator))
 
     def mlp(self, l, x, at):
         h = self.linear(f"layers.{l}.mlp.dense_h_to_4h", self.norm(x, f"layers.{l}.post_attention_layernorm", at, f"blocks.{l}.ln2"))

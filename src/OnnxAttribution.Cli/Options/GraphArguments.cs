@@ -14,7 +14,8 @@ internal sealed class GraphArguments
             + "with --metric kl, which has none, the mean one), or every node really patched", "atp", "ig", "exact");
     private readonly Option<string> _estimator = ChoiceOptions.OneOf("--estimator",
         "what counts as a derivative: the true one; relp: norms' scales fixed, GELU and SiLU as their ratio to x, "
-            + "gates halved; frozen: norms' scales and attention patterns fixed", "gradient", "relp", "frozen");
+            + "gates halved; frozen: norms' scales and attention patterns fixed; gim: norms' scales fixed, attention's softmax at "
+            + "temperature 2, products of two activations halved", "gradient", "relp", "frozen", "gim");
     private readonly Option<int> _steps =
         new("--steps") { Description = "steps of --method ig", HelpName = "N", DefaultValueFactory = _ => 10 };
     private readonly Option<string?> _sites = ModelOptions.Sites("where the graph is cut", "; default: all that have a dictionary");

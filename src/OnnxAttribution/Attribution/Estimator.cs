@@ -15,6 +15,10 @@ public enum Estimator
     /// <summary>LayerNorm's scale and attention patterns held fixed, as circuit-tracer does
     /// (Ameisen et al. 2025, "Circuit Tracing").</summary>
     Frozen,
+
+    /// <summary>LayerNorm's scale held fixed, attention's softmax as if at temperature 2, and derivatives halved at each product of two
+    /// activations: values × 0.5, queries and keys × 0.25, gate and up projection × 0.5 (GIM; arXiv:2505.17630).</summary>
+    Gim,
 }
 
 /// <summary>The table of gradient rules that an estimator is.</summary>
@@ -25,6 +29,7 @@ internal static class EstimatorRules
         Estimator.Gradient => GradientRules.Gradient,
         Estimator.Relp => GradientRules.Relp,
         Estimator.Frozen => GradientRules.Frozen,
+        Estimator.Gim => GradientRules.Gim,
         _ => throw new ArgumentOutOfRangeException(nameof(estimator)),
     };
 }

@@ -33,8 +33,8 @@ internal static class ActivationProducts
 
     private static bool IsSigmoidOf(Value s, Value x) => Made(s) is { Type: "Sigmoid" } op && Source(op.In[0]!) == Source(x);
 
-    // one factor out of an activation function, the other computed too
-    private static bool IsGate(Op op) => IsActivation(op.In[0]!) != IsActivation(op.In[1]!) && op.In.All(v => !v!.IsFixed);
+    /// <summary>Whether a product is a gated MLP's: one factor out of an activation function, the other computed too.</summary>
+    internal static bool IsGate(Op op) => IsActivation(op.In[0]!) != IsActivation(op.In[1]!) && op.In.All(v => !v!.IsFixed);
 
     private static bool IsActivation(Value v) => Made(v) is { } op && (op.Type == "Gelu" || SiluInput(op) is not null);
 

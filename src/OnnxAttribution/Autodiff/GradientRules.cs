@@ -9,8 +9,8 @@ namespace OnnxAttribution.Autodiff;
 /// <param name="NothingFlows">Operators whose outputs count as constants.</param>
 /// <remarks>
 /// An operator is told by its type, so a LayerNorm or GELU that is spelled out in smaller operators keeps its true derivative; only SiLU, x
-/// · σ(x), and products with what an activation function yields are told by what they multiply (<see cref="ActivationProducts"/>). Since
-/// whatever a rule says is linear in the cotangent, effects are conserved under every estimator.
+/// · σ(x), products of activations and attention's softmax are told by what they read (<see cref="ActivationProducts"/>,
+/// <see cref="InteractionRules"/>). Since whatever a rule says is linear in the cotangent, effects are conserved under every estimator.
 /// </remarks>
 internal sealed record GradientRules(string Name, FrozenDictionary<string, VjpRule> Vjp, FrozenDictionary<string, JvpRule> Jvp,
     FrozenSet<string> NothingFlows)
@@ -30,6 +30,15 @@ internal sealed record GradientRules(string Name, FrozenDictionary<string, VjpRu
     /// <summary>The scale of LayerNorm and RMSNorm and attention patterns held fixed; everything else true derivatives.</summary>
     /// <remarks>As circuit-tracer does (Ameisen et al. 2025). A pattern is what Softmax yields.</remarks>
     public static GradientRules Frozen { get; } = Gradient.WithFixedScales().WithConstant("Softmax") with { Name = "frozen" };
+
+    /// <summary>The scale of LayerNorm and RMSNorm held fixed, attention's softmax as if at temperature 2, half of each derivative of a
+    /// product of two activations (queries and keys, pattern and values, gates); everything else true derivatives.</summary>
+    /// <remarks>Edin et al. 2025 (GIM; arXiv:2505.17630).</remarks>
+    public static GradientRules Gim { get; } = Gradient.WithFixedScales()
+        .With("Softmax", InteractionRules.PullBackSoftmax, InteractionRules.PushForwardSoftmax)
+        .With("MatMul", InteractionRules.PullBackProduct, InteractionRules.PushForwardProduct)
+        .With("Mul", InteractionRules.PullBackProduct, InteractionRules.PushForwardProduct) with
+    { Name = "gim" };
 
     /// <summary>Whether the operator's outputs count as constants, whatever it reads.</summary>
     public bool Blocks(Op op) => NothingFlows.Contains(op.Type) || (op.Type == "Cast" && !op.Out[0]!.IsFloat);

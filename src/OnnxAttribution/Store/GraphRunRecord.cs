@@ -61,7 +61,7 @@ public sealed record GraphOptionsRecord : OptionsRecord
     /// <summary>How effects were estimated: <c>atp</c> (attribution patching), <c>ig</c> (integrated gradients) or <c>exact</c>.</summary>
     public string? Method { get; init; }
 
-    /// <summary>The gradient rules: <c>gradient</c>, <c>relp</c> or <c>frozen</c>.</summary>
+    /// <summary>The gradient rules: <c>gradient</c>, <c>relp</c>, <c>frozen</c> or <c>gim</c>.</summary>
     public string? Estimator { get; init; }
 
     /// <summary>How many steps <c>ig</c> took; null for other methods.</summary>

@@ -8,7 +8,7 @@ namespace OnnxAttribution.Validation;
 internal sealed record JudgedEstimator(EffectMethod Method, Estimator Estimator, int Steps)
 {
     /// <summary>Names that <c>validate --compare</c> takes.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["gradient", "ig", "relp", "frozen"];
+    public static IReadOnlyList<string> Names { get; } = ["gradient", "ig", "relp", "frozen", "gim"];
 
     /// <summary>One of <see cref="Names"/>, or of both where a run's method and estimator are out
     /// of the ordinary: <c>ig-relp</c>, <c>exact</c>.</summary>

@@ -17,6 +17,7 @@ public class EstimatorGoldenTests
                 data.Add(name, Estimator.Relp);
                 data.Add(name, Estimator.Frozen);
             }
+            foreach (var name in GoldenCase.NamesOf("random2-gim")) data.Add(name, Estimator.Gim);
             return data;
         }
     }

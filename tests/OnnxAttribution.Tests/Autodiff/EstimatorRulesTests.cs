@@ -86,7 +86,8 @@ public class EstimatorRulesTests
         Assert.Equal([0.5, 0.5, 0.5, 1, 0, 1, 0, 1, 0], Float32Run.Run(model, inputs)["x.bar"].Data);
     }
 
-    [Theory, InlineData("gradient", "q,k,v"), InlineData("relp", "q,k,v"), InlineData("frozen", "v")]
+    [Theory, InlineData("gradient", "q,k,v"), InlineData("relp", "q,k,v"), InlineData("frozen", "v"),
+        InlineData("gim", "q,k,v")]
     public void A_fixed_pattern_lets_nothing_into_q_and_k(string estimator, string reached)
     {
         var sketch = new GraphSketch().Input("q", 3, 4).Input("k", 4, 3).Input("v", 3, 4).Node("s = MatMul(q, k)").Node("p = Softmax(s)")
@@ -103,6 +104,41 @@ public class EstimatorRulesTests
             Assert.Equal(reached.Contains(x.Name),
                 PushForward.Run(new WalkScope(g, EstimatorCases.RulesOf(estimator), inputs), xDot, [graph["z"]]).ContainsKey(graph["z"]));
         }
+    }
+
+    // q = x W, k = y V, v = x: what the table says of each, the softmax's derivative left as it is
+    [Fact]
+    public void Gim_takes_a_quarter_of_queries_and_keys_and_a_half_of_values()
+    {
+        var sketch = new GraphSketch().Input("q", 3, 4).Input("k", 3, 4).Input("v", 3, 4).Weights("W", 4, 4)
+            .Node("t = Transpose(W)").Node("i = MatMul(q, t)").Node("kt = Transpose(k)").Node("s = MatMul(i, kt)").Node("p = Tanh(s)")
+            .Node("z = MatMul(p, v)");
+        foreach (var (input, share) in (ReadOnlySpan<(string, double)>)[("q", 0.25), ("k", 0.25), ("v", 0.5)])
+        {
+            var (truth, gim) = (Gradient(sketch, input, GradientRules.Gradient), Gradient(sketch, input, GradientRules.Gim));
+            DirectionBatch.AssertClose(truth.Map(x => share * x), gim, Float32Constants);
+        }
+    }
+
+    [Fact]
+    public void A_softmax_that_reads_no_product_of_activations_keeps_its_derivative_under_gim()
+    {
+        var sketch = new GraphSketch().Input("q", 3, 4).Weights("W", 4, 4).Node("s = MatMul(q, W)").Node("z = Softmax(s)");
+        DirectionBatch.AssertClose(Gradient(sketch, "q", GradientRules.Gradient), Gradient(sketch, "q", GradientRules.Gim), 0);
+    }
+
+    private static DoubleTensor Gradient(GraphSketch sketch, string input, GradientRules rules)
+    {
+        var graph = OnnxGraph.FromProto(GraphSketch.ToModel(sketch.ToGraph()));
+        var g = new GraphBuilder("gradient/");
+        var zBar = g.Input("z.bar", DataType.Float, Dim.Of(1), Dim.Of(3), Dim.Of(4));
+        var x = graph[input];
+        var xBar = PullBack.FromWhole(new WalkScope(g, rules, [x]), graph["z"], zBar, [x])[x];
+        Value[] read = [.. graph.Inputs.Append(zBar)];
+        var random = new Random(5);
+        var inputs = read.ToDictionary(v => v.Name, v => DoubleTensor.Tabulate(
+            [.. v.Shape!.Select(d => (int)d.Size!.Value)], _ => (2 * random.NextDouble()) - 1));
+        return DoubleInterpreter.Run(new OnnxGraph(read, [g.Identity(xBar, "x.bar")]).ToProto().Graph, inputs)["x.bar"];
     }
 
     // where nothing flows there is no output, which stands for zeros

@@ -33,6 +33,7 @@ public class EstimatorSegmentTests
     [Theory]
     [InlineData("attention", "gradient", 3), InlineData("attention", "relp", 3), InlineData("attention", "frozen", 1)]
     [InlineData("attention with shared keys and values", "gradient", 3), InlineData("attention with shared keys and values", "frozen", 1)]
+    [InlineData("attention", "gim", 3), InlineData("attention with shared keys and values", "gim", 3)]
     [InlineData("rotary attention", "gradient", 3), InlineData("rotary attention", "frozen", 1), InlineData("block", "frozen", 1)]
     public void With_a_fixed_pattern_cotangents_meet_tangents_at_v_only(string name, string estimator, int meetings)
     {

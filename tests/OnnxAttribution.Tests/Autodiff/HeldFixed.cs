@@ -7,7 +7,8 @@ namespace OnnxAttribution.Tests.Autodiff;
 /// The function whose true derivative at a point an estimator is: what the estimator holds fixed has become a constant, of the value it has
 /// at that point. LayerNormalization is (x − mean x) · k ∘ s + b with k = 1/σ, RMSNormalization x · k ∘ s; under relp Gelu is x · r with r
 /// = gelu(x)/x, x · σ(x) is x · r with r = σ(x), and a · y with a out of one of these two is ½ a · [y] + ½ [a] · y, the bracketed factors
-/// being their values; under frozen a Softmax is its value.
+/// being their values; under frozen a Softmax is its value. Under gim a softmax of scores is 2 softmax(x/2) plus a constant, and a product
+/// of two activations, or of a gate, is ½ a · [y] + ½ [a] · y.
 /// </summary>
 internal static class HeldFixed
 {
@@ -23,10 +24,12 @@ internal static class HeldFixed
         {
             written.Node.AddRange((node.OpType, estimator) switch
             {
-                ("LayerNormalization", "relp" or "frozen") => WithScale(node, values, point),
-                ("RMSNormalization", "relp" or "frozen") => WithRootMeanSquare(node, values, point),
+                ("LayerNormalization", "relp" or "frozen" or "gim") => WithScale(node, values, point),
+                ("RMSNormalization", "relp" or "frozen" or "gim") => WithRootMeanSquare(node, values, point),
                 ("Mul", "relp") when SigmoidOfTheOther(graph, node) is { } s => Silu(node, s, values, point),
-                ("Mul", "relp") when IsGate(graph, node) => Halved(node, values, point),
+                ("Mul", "relp" or "gim") when IsGate(graph, node) => Halved(node, values, point),
+                ("MatMul", "gim") when OfActivations(graph, node) => Halved(node, values, point),
+                ("Softmax", "gim") when OfScores(graph, node.Input[0]) => Tempered(node, values, point),
                 ("Gelu", "relp") => WithRatio(node, values, point),
                 ("Softmax", "frozen") => Constant(node, values, point),
                 _ => [node],
@@ -89,11 +92,42 @@ internal static class HeldFixed
     {
         var (z, a, y) = (node.Output[0], node.Input[0], node.Input[1]);
         (point[$"{z}.a"], point[$"{z}.y"], point[$"{z}.half"]) = (values[a], values[y], new DoubleTensor([], [0.5]));
-        yield return Node("Mul", $"{z}.first", a, $"{z}.y");
-        yield return Node("Mul", $"{z}.second", $"{z}.a", y);
+        yield return Node(node.OpType, $"{z}.first", a, $"{z}.y");
+        yield return Node(node.OpType, $"{z}.second", $"{z}.a", y);
         yield return Node("Add", $"{z}.sum", $"{z}.first", $"{z}.second");
         yield return Node("Mul", z, $"{z}.sum", $"{z}.half");
     }
+
+    // twice softmax(x/2), moved to where softmax(x) is at the point
+    private static IEnumerable<NodeProto> Tempered(NodeProto node, IReadOnlyDictionary<string, DoubleTensor> values,
+        Dictionary<string, DoubleTensor> point)
+    {
+        var (z, x) = (node.Output[0], node.Input[0]);
+        var at = values[x].Map(v => v / 2);
+        var soft = node.Clone();
+        (soft.Input[0], soft.Output[0]) = ($"{z}.cool", $"{z}.s");
+        var tempered = DoubleInterpreter.Run(new GraphProto { Node = { soft } },
+            new Dictionary<string, DoubleTensor> { [$"{z}.cool"] = at })[$"{z}.s"];
+        (point[$"{z}.half"], point[$"{z}.two"]) = (new DoubleTensor([], [0.5]), new DoubleTensor([], [2.0]));
+        point[$"{z}.rest"] = new DoubleTensor(at.Shape, [.. values[z].Data.Zip(tempered.Data, (a, b) => a - (2 * b))]);
+        yield return Node("Mul", $"{z}.cool", x, $"{z}.half");
+        yield return soft;
+        yield return Node("Mul", $"{z}.twice", $"{z}.s", $"{z}.two");
+        yield return Node("Add", z, $"{z}.twice", $"{z}.rest");
+    }
+
+    // neither factor follows from weights alone
+    private static bool OfActivations(GraphProto graph, NodeProto product) => product.Input.All(i => Enters(graph, i));
+
+    private static bool Enters(GraphProto graph, string value) => graph.Input.Any(i => i.Name == value)
+        || (Maker(graph, value) is { OpType: not "Shape" } n && n.Input.Any(i => Enters(graph, i)));
+
+    private static bool OfScores(GraphProto graph, string value) => Maker(graph, value) switch
+    {
+        { OpType: "MatMul" } n => OfActivations(graph, n),
+        { OpType: "Where" or "Mul" or "Add" or "Reshape" } n => n.Input.Any(i => OfScores(graph, i)),
+        _ => false,
+    };
 
     private static string? SigmoidOfTheOther(GraphProto graph, NodeProto mul) =>
         mul.Input.FirstOrDefault(i =>

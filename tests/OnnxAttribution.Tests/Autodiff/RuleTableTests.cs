@@ -35,7 +35,7 @@ public class RuleTableTests
     [Fact]
     public void Whatever_has_a_rule_for_tangents_has_one_for_cotangents() => Assert.Empty(JvpRules.Table.Keys.Except(VjpRules.Table.Keys));
 
-    [Theory, InlineData("gradient"), InlineData("relp"), InlineData("frozen")]
+    [Theory, InlineData("gradient"), InlineData("relp"), InlineData("frozen"), InlineData("gim")]
     public void The_two_tables_of_an_estimator_and_what_blocks_agree(string estimator)
     {
         var rules = EstimatorCases.RulesOf(estimator);

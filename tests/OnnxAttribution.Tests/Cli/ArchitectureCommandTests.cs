@@ -22,7 +22,7 @@ public sealed class ArchitectureCommandTests : IDisposable
         var graph = JsonNode.Parse(Verb.Run("graph", "--model", _directory["bundle"], "--prompt", "Hello",
             "--all", "--out", _directory["run"], "--json").Done().Output)!;
         Assert.InRange((double)graph["conservation_violation"]!, 0, 1e-4);
-        Verb.Run("validate", _directory["run"], "--sample", "20", "--compare", "gradient,relp,frozen").Done();
+        Verb.Run("validate", _directory["run"], "--sample", "20", "--compare", "gradient,relp,frozen,gim").Done();
         Verb.Run("ablate", "--model", _directory["bundle"], "--prompt", "Hello", "--out", _directory["ablated"]).Done();
         foreach (var run in (string[])["run", "ablated"])
         {

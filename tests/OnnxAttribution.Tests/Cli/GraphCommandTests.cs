@@ -41,7 +41,7 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
         }
     }
 
-    [Theory, InlineData("relp"), InlineData("frozen")]
+    [Theory, InlineData("relp"), InlineData("frozen"), InlineData("gim")]
     public void Another_estimator_is_printed_recorded_and_conserves(string estimator)
     {
         Assert.DoesNotContain("estimator", Graph("Hello world", "--target", "x").Output);

@@ -11,7 +11,7 @@ public sealed class EstimatorTests(Random2Bundle bundle) : IClassFixture<Random2
     // rounding of float32 sums in another order, which the runtime chooses by how its tensors lie in memory too
     private const double Tolerance = 1e-5;
 
-    [Theory, InlineData(Estimator.Gradient), InlineData(Estimator.Relp), InlineData(Estimator.Frozen)]
+    [Theory, InlineData(Estimator.Gradient), InlineData(Estimator.Relp), InlineData(Estimator.Frozen), InlineData(Estimator.Gim)]
     public void One_step_of_integrated_gradients_is_attribution_patching(Estimator estimator)
     {
         using var model = bundle.Open();
@@ -19,7 +19,7 @@ public sealed class EstimatorTests(Random2Bundle bundle) : IClassFixture<Random2
         GraphComparison.Same(atp, Find(model, EffectMethod.Ig, estimator), Tolerance);
     }
 
-    [Theory, InlineData(Estimator.Relp), InlineData(Estimator.Frozen)]
+    [Theory, InlineData(Estimator.Relp), InlineData(Estimator.Frozen), InlineData(Estimator.Gim)]
     public void Exact_effects_know_no_estimator_but_their_edges_do(Estimator estimator)
     {
         using var model = bundle.Open("resid");
@@ -35,21 +35,22 @@ public sealed class EstimatorTests(Random2Bundle bundle) : IClassFixture<Random2
     {
         using var shared = bundle.Open();
         var graphs = new Dictionary<Estimator, CausalGraph>();
-        foreach (var estimator in (Estimator[])[Estimator.Frozen, Estimator.Gradient, Estimator.Relp, Estimator.Frozen])
+        foreach (var estimator in (Estimator[])[Estimator.Frozen, Estimator.Gradient, Estimator.Gim, Estimator.Relp, Estimator.Frozen])
         {
             using var own = bundle.Open();
             graphs[estimator] = Find(shared, EffectMethod.Atp, estimator);
             GraphComparison.Same(Find(own, EffectMethod.Atp, estimator), graphs[estimator], Tolerance);
         }
-        Assert.Equal(3, graphs.Values.Select(g => Math.Round(g.Nodes.Sum(n => Math.Abs(n.Effect)), 2)).Distinct().Count());
-        // the last residual site reads only the final LayerNorm, which relp and frozen treat alike
+        Assert.Equal(4, graphs.Values.Select(g => Math.Round(g.Nodes.Sum(n => Math.Abs(n.Effect)), 2)).Distinct().Count());
+        // the last residual site reads only the final LayerNorm, which relp, frozen and gim treat alike
         GraphComparison.Numbers(LastEffects(graphs[Estimator.Relp]), LastEffects(graphs[Estimator.Frozen]), Tolerance, "last effects");
+        GraphComparison.Numbers(LastEffects(graphs[Estimator.Relp]), LastEffects(graphs[Estimator.Gim]), Tolerance, "last effects");
         Assert.NotEqual(LastEffects(graphs[Estimator.Relp]).Sum(Math.Abs), LastEffects(graphs[Estimator.Gradient]).Sum(Math.Abs),
             tolerance: 1e-3);
     }
 
     [Theory, InlineData(Estimator.Gradient, "hook_q,hook_k,hook_v"), InlineData(Estimator.Relp, "hook_q,hook_k,hook_v"),
-        InlineData(Estimator.Frozen, "hook_v")]
+        InlineData(Estimator.Gim, "hook_q,hook_k,hook_v"), InlineData(Estimator.Frozen, "hook_v")]
     public void A_frozen_graph_has_no_gradient_into_q_and_k(Estimator estimator, string reached)
     {
         using var model = bundle.Open();
@@ -64,9 +65,25 @@ public sealed class EstimatorTests(Random2Bundle bundle) : IClassFixture<Random2
         }
     }
 
-    private CausalGraph Find(LoadedModel model, EffectMethod method, Estimator estimator) =>
+    // a metric's own softmax is none of the attention's, and what reads it is no gate
+    [Theory, InlineData(MetricKind.Prob), InlineData(MetricKind.Logprob), InlineData(MetricKind.Loss)]
+    public void The_metric_keeps_its_true_derivative(MetricKind metric)
+    {
+        using var model = bundle.Open();
+        var (relp, gim) = (Find(model, EffectMethod.Atp, Estimator.Relp, metric), Find(model, EffectMethod.Atp, Estimator.Gim, metric));
+        GraphComparison.Numbers(LastEffects(relp), LastEffects(gim), Tolerance, "last effects");
+    }
+
+    [Theory, InlineData(MetricKind.LogitDiff), InlineData(MetricKind.Prob)]
+    public void Effects_are_conserved_under_gim(MetricKind metric)
+    {
+        using var model = bundle.Open();
+        Assert.InRange(Find(model, EffectMethod.Atp, Estimator.Gim, metric).ConservationViolation!.Value, 0, 1e-4);
+    }
+
+    private CausalGraph Find(LoadedModel model, EffectMethod method, Estimator estimator, MetricKind metric = MetricKind.LogitDiff) =>
         Random2Bundle.All(model, bundle.Tokens, bundle.PatchTokens,
-            new GraphOptions(new(MetricKind.LogitDiff), method, Steps: 1, Estimator: estimator));
+            new GraphOptions(new(metric), method, Steps: 1, Estimator: estimator));
 
     private static float[] LastEffects(CausalGraph graph) =>
         [.. graph.Nodes.Where(n => n.Site.Name == "blocks.1.hook_resid_post").Select(n => n.Effect)];
