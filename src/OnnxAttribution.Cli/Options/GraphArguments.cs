@@ -16,6 +16,9 @@ internal sealed class GraphArguments
         "what counts as a derivative: the true one; relp: norms' scales fixed, GELU and SiLU as their ratio to x, "
             + "gates halved; frozen: norms' scales and attention patterns fixed; gim: norms' scales fixed, attention's softmax at "
             + "temperature 2, products of two activations halved", "gradient", "relp", "frozen", "gim");
+    private readonly Option<string> _edges = ChoiceOptions.OneOf("--edges",
+        "how edges are found: by the jacobian at the clean run, or exact: every kept node is really moved, and the change of every "
+            + "node downstream is read", "jacobian", "exact");
     private readonly Option<int> _steps =
         new("--steps") { Description = "steps of --method ig", HelpName = "N", DefaultValueFactory = _ => 10 };
     private readonly Option<string?> _sites = ModelOptions.Sites("where the graph is cut", "; default: all that have a dictionary");
@@ -47,7 +50,7 @@ internal sealed class GraphArguments
         _steps.AtLeast(1);
         _topNodes.AtLeast(0);
         _topEdges.AtLeast(0);
-        Option[] all = [Metric.Kind, Metric.Position, _method, _estimator, _steps, _sites, _topNodes, _nodeThreshold, _topEdges,
+        Option[] all = [Metric.Kind, Metric.Position, _method, _estimator, _steps, _edges, _sites, _topNodes, _nodeThreshold, _topEdges,
             _edgeThreshold, _noPrune, _all, _aggregate, _prompt.PrependBos, _validate, Memory];
         foreach (var option in all) command.Options.Add(option);
         command.Validators.Add(Contradictions);
@@ -70,6 +73,7 @@ internal sealed class GraphArguments
             Method = Enum.Parse<EffectMethod>(parsed.GetRequiredValue(_method), ignoreCase: true),
             Estimator = Enum.Parse<Estimator>(parsed.GetRequiredValue(_estimator), ignoreCase: true),
             Steps = parsed.GetValue(_steps),
+            Edges = Enum.Parse<EdgeMethod>(parsed.GetRequiredValue(_edges), ignoreCase: true),
             TopNodes = topNodes ?? (nodeThreshold is null ? defaults.TopNodes : null),
             NodeThreshold = nodeThreshold ?? 0,
             TopEdges = topEdges ?? (edgeThreshold is null ? defaults.TopEdges : null),
@@ -95,6 +99,11 @@ internal sealed class GraphArguments
         {
             result.AddError("--metric kl has gradient 0 at the clean run, so attribution patching would find nothing; "
                 + "use --method ig or --method exact");
+        }
+        if (Given(result, Metric.Kind) == "kl" && Given(result, _method) == "exact" && Given(result, _edges) == "exact")
+        {
+            result.AddError("--metric kl has gradient 0 at the clean run, so exact edges would have no effect; "
+                + "use --method ig, or leave --edges out");
         }
     }
 

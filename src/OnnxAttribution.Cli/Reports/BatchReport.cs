@@ -15,7 +15,8 @@ internal static class BatchReport
     public static void Write(PromptBatch batch, string directory, bool json, TextWriter output, double seconds)
     {
         var merged = batch.Merged is not { } m ? null
-            : new GraphReport(new ReportedGraph(batch.MergedRecord!, m.Nodes, m.Edges, _ => ""), batch.MergedDirectory!, null, seconds);
+            : new GraphReport(new ReportedGraph(batch.MergedRecord!, m.Nodes, m.Edges, m.SwitchedOn, _ => ""), batch.MergedDirectory!,
+                null, seconds);
         if (json)
         {
             Screen.WriteJson(output, new JsonObject

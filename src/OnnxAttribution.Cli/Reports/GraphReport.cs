@@ -11,7 +11,7 @@ namespace OnnxAttribution.Cli.Reports;
 /// <param name="Record">run.json.</param>
 /// <param name="TokenAt">Token text by position.</param>
 internal sealed record ReportedGraph(RunRecord Record, IReadOnlyList<CausalNode> Nodes, IReadOnlyList<CausalEdge> Edges,
-    Func<int, string> TokenAt);
+    IReadOnlyList<SwitchedOnEdge> SwitchedOn, Func<int, string> TokenAt);
 
 /// <summary>What <c>graph</c> prints of one graph.</summary>
 /// <param name="directory">The run's.</param>
@@ -31,6 +31,10 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         var json = RunJson.ToObject(_record);
         json["strongest_nodes"] = new JsonArray([.. StrongestNodes().Select(NodeJson)]);
         json["strongest_edges"] = new JsonArray([.. StrongestEdges().Select(EdgeJson)]);
+        if (_record.SwitchedOn is not null)
+        {
+            json["strongest_switched_on"] = new JsonArray([.. StrongestSwitchedOn(Strongest).Select(SwitchedOnJson)]);
+        }
         json["files"] = new JsonArray([.. Files().Select(f => new JsonObject { ["path"] = f.FullName, ["bytes"] = f.Length })]);
         json["page"] = page?.File;
         json["page_note"] = page?.Note;
@@ -62,6 +66,7 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         {
             output.WriteLine($"conservation: largest |effect - sum of edges| over largest |effect| is {violation:G3}");
         }
+        if (_record.SwitchedOn is > 0 and var rows) PrintSwitchedOn(rows, output);
         output.WriteLine($"kept {_nodes.Count(n => n.Kept):N0} of {_nodes.Count:N0} nodes, {_edges.Count:N0} edges");
         output.WriteLine($"wrote {directory}: {string.Join(", ", Files().Select(f => $"{f.Name} ({Screen.Bytes(f.Length)})"))}");
     }
@@ -72,6 +77,16 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         _nodes.Where(n => n.Kept).OrderByDescending(n => Math.Abs(n.Effect)).Take(Strongest);
 
     private IEnumerable<CausalEdge> StrongestEdges() => _edges.OrderByDescending(e => Math.Abs(e.Effect)).Take(Strongest);
+
+    private IEnumerable<SwitchedOnEdge> StrongestSwitchedOn(int count) =>
+        graph.SwitchedOn.OrderByDescending(s => Math.Abs(s.Effect)).Take(count);
+
+    private void PrintSwitchedOn(int rows, TextWriter output)
+    {
+        var strongest = StrongestSwitchedOn(1).Single();
+        output.WriteLine($"switched on, that is no nodes (down_feature -2): {rows:N0} {(rows == 1 ? "row" : "rows")}, the strongest "
+            + $"{Label(_nodes[strongest.Up])} → {strongest.Down.Name} ({Screen.Number(strongest.Effect)})");
+    }
 
     private IEnumerable<FileInfo> Files() => new DirectoryInfo(directory)
         .EnumerateFiles()
@@ -95,11 +110,15 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
 
     private Table EdgeTable()
     {
-        var table = Screen.Table("Strongest edges", "upstream", "downstream", "#jacobian", "#effect");
+        var exact = _record.SwitchedOn is not null;
+        string[] numbers = exact ? ["#jacobian", "#change", "#effect"] : ["#jacobian", "#effect"];
+        var table = Screen.Table("Strongest edges", ["upstream", "downstream", .. numbers]);
         foreach (var e in StrongestEdges())
         {
-            table.AddRow(Label(_nodes[e.Up]), e.Down == CausalEdge.Metric ? "metric" : Label(_nodes[e.Down]),
-                Screen.Number(e.Jacobian), Screen.Number(e.Effect));
+            var down = e.Down == CausalEdge.Metric ? "metric" : Label(_nodes[e.Down]);
+            var (jacobian, effect) = (Screen.Number(e.Jacobian), Screen.Number(e.Effect));
+            if (exact) table.AddRow(Label(_nodes[e.Up]), down, jacobian, Screen.Number(e.Change), effect);
+            else table.AddRow(Label(_nodes[e.Up]), down, jacobian, effect);
         }
         return table;
     }
@@ -134,7 +153,15 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         ["upstream"] = Label(_nodes[e.Up]),
         ["downstream"] = e.Down == CausalEdge.Metric ? "metric" : Label(_nodes[e.Down]),
         ["jacobian"] = Number(e.Jacobian),
+        ["change"] = Number(e.Change),
         ["effect"] = Number(e.Effect),
+    };
+
+    private JsonObject SwitchedOnJson(SwitchedOnEdge s) => new()
+    {
+        ["upstream"] = Label(_nodes[s.Up]),
+        ["downstream"] = s.Down.Name,
+        ["effect"] = Number(s.Effect),
     };
 
     private static JsonValue? Number(float value) => float.IsFinite(value) ? JsonValue.Create(value) : null;

@@ -19,8 +19,9 @@ internal static class PromptLines
         var foil = run.Foil is null ? "" : $" over {Quoted(run.Foil)}";
         var patched = run.PatchMetric is { } p ? $", patch {Screen.Number(p)}" : "";
         var estimator = (run as GraphRunRecord)?.Options?.Estimator is { } e && e != "gradient" ? $", estimator {e}" : "";
+        var edges = (run as GraphRunRecord)?.Options?.Edges == "exact" ? ", exact edges" : "";
         output.WriteLine($"metric   {run.Metric}{target}{foil} after position {run.Position}: "
-            + $"clean {Screen.Number(run.CleanMetric ?? float.NaN)}{patched}{estimator}");
+            + $"clean {Screen.Number(run.CleanMetric ?? float.NaN)}{patched}{estimator}{edges}");
     }
 
     private static string Tokens(IReadOnlyList<string>? texts) => string.Join("  ", (texts ?? []).Select((t, i) => $"{i} {Quoted(t)}"));

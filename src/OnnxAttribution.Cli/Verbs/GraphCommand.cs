@@ -89,7 +89,7 @@ internal static class GraphCommand
         progress.Dispose();
         var report = new GraphReport(
             new ReportedGraph(record with { PeakMemoryBytes = page.PeakMemory ?? record.PeakMemoryBytes }, run.Graph.Nodes,
-                run.Graph.Edges, run.TextAt),
+                run.Graph.Edges, run.Graph.SwitchedOn, run.TextAt),
             destination.Directory, page, Stopwatch.GetElapsedTime(destination.Start).TotalSeconds);
         if (destination.Json) Screen.WriteJson(destination.Invocation.Output, report.ToJson());
         else report.Print(destination.Invocation.Output);

@@ -26,7 +26,8 @@ public sealed class FinishedRun
             Method: Parsed<EffectMethod>(options.Method, "method"),
             Steps: options.Steps ?? 10,
             // runs from before there was a choice
-            Estimator: options.Estimator is null ? Estimator.Gradient : Parsed<Estimator>(options.Estimator, "estimator"));
+            Estimator: options.Estimator is null ? Estimator.Gradient : Parsed<Estimator>(options.Estimator, "estimator"),
+            Edges: options.Edges is null ? EdgeMethod.Jacobian : Parsed<EdgeMethod>(options.Edges, "edges"));
         ModelPath = BundlePath.Of(path, Record.ModelPath ?? throw Lacks("model_path"));
         BundleHash = Record.BundleSha256 ?? throw Lacks("bundle_sha256");
     }
@@ -48,7 +49,7 @@ public sealed class FinishedRun
     internal int[] Tokens { get; }
     internal int[]? PatchTokens { get; }
 
-    /// <summary>Metric, method and estimator, as they were.</summary>
+    /// <summary>Metric, method, estimator and edges, as they were.</summary>
     internal GraphOptions Options { get; }
 
     /// <summary>Reads a run of one prompt; opens nothing but the run's files.</summary>

@@ -23,6 +23,9 @@ internal static class GraphRows
         return rows;
     }
 
+    public static IReadOnlyList<SwitchedOnRow> Of(IReadOnlyList<SwitchedOnEdge> switchedOn) =>
+        [.. switchedOn.Select(s => new SwitchedOnRow(s.Up, s.Down.Name, s.Effect))];
+
     public static IEnumerable<ReadOnlyMemory<CausalEdge>> Of(IReadOnlyList<CausalEdge> edges)
     {
         var buffer = new CausalEdge[Math.Min(Chunk, edges.Count)];

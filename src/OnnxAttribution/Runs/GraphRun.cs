@@ -74,8 +74,11 @@ public sealed class GraphRun
     {
         var record = Record();
         var metricPosition = Request.SumOverPositions ? TokenPosition.All : Graph.Metric.Position;
-        RunDirectory.Write(path, new RunContents(GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), metricPosition, record),
-            force, Model.Context.Cancel);
+        var contents = new RunContents(GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), metricPosition, record)
+        {
+            SwitchedOn = GraphRows.Of(Graph.SwitchedOn),
+        };
+        RunDirectory.Write(path, contents, force, Model.Context.Cancel);
         return record;
     }
 
@@ -116,6 +119,7 @@ public sealed class GraphRun
             Nodes = Graph.Nodes.Count,
             KeptNodes = Graph.Nodes.Count(n => n.Kept),
             Edges = Graph.Edges.Count,
+            SwitchedOn = Request.Graph.Edges == EdgeMethod.Exact ? Graph.SwitchedOn.Count : null,
             ExplainedByFeatures = RecordParts.Finite(SiteShare.Total(shares)),
             ExplainedBySite = RecordParts.BySite(shares),
             ConservationViolation = Graph.ConservationViolation is { } v ? RecordParts.Finite(v) : null,

@@ -23,7 +23,7 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
     public IReadOnlyList<(int Line, string Message)> Errors => _errors;
 
     /// <summary>The mean over the finished prompts, summed over positions (<see cref="GraphSum"/>); null while there is none.</summary>
-    public (IReadOnlyList<CausalNode> Nodes, IReadOnlyList<CausalEdge> Edges)? Merged { get; private set; }
+    public SummedGraph? Merged { get; private set; }
 
     /// <summary>run.json of the merged graph.</summary>
     public MergedRunRecord? MergedRecord { get; private set; }
@@ -84,10 +84,12 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
         }
         if (sum.Count == 0) return;
         Merge(sum, finished);
-        var (nodes, edges) = Merged!.Value;
-        MergedDirectory = RunDirectory.WriteMean(directory,
-            new RunContents(GraphRows.Of(nodes, _ => ""), GraphRows.Of(edges), TokenPosition.All, MergedRecord!), force,
-            model.Context.Cancel);
+        var merged = Merged!;
+        var contents = new RunContents(GraphRows.Of(merged.Nodes, _ => ""), GraphRows.Of(merged.Edges), TokenPosition.All, MergedRecord!)
+        {
+            SwitchedOn = GraphRows.Of(merged.SwitchedOn),
+        };
+        MergedDirectory = RunDirectory.WriteMean(directory, contents, force, model.Context.Cancel);
         if (Finish?.Invoke(MergedDirectory) is { } most) MergedRecord = MergedRecord! with { PeakMemoryBytes = most };
     }
 
@@ -110,13 +112,13 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
             });
         }
         var nodes = sum.Nodes;
-        Merged = (nodes, Selection.KeepEdges(nodes, sum.Edges, request.Graph));
-        MergedRecord = Record([.. finished.Select(f => (f.Id, f.Graph))], Merged.Value);
+        var edges = Selection.KeepEdges(nodes, sum.Edges, request.Graph);
+        Merged = new SummedGraph(nodes, edges, Selection.KeepSwitchedOn(nodes, sum.SwitchedOn, edges, request.Graph));
+        MergedRecord = Record([.. finished.Select(f => (f.Id, f.Graph))], Merged);
     }
 
     /// <param name="runs">The prompts' ids and what their graphs took; their nodes and edges are not read.</param>
-    private MergedRunRecord Record(IReadOnlyList<(string Id, CausalGraph Graph)> runs,
-        (IReadOnlyList<CausalNode> Nodes, IReadOnlyList<CausalEdge> Edges) graph)
+    private MergedRunRecord Record(IReadOnlyList<(string Id, CausalGraph Graph)> runs, SummedGraph graph)
     {
         var shares = SiteShare.Measure(graph.Nodes, model.Selected);
         return new MergedRunRecord
@@ -131,6 +133,7 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
             Nodes = graph.Nodes.Count,
             KeptNodes = graph.Nodes.Count(n => n.Kept),
             Edges = graph.Edges.Count,
+            SwitchedOn = request.Graph.Edges == EdgeMethod.Exact ? graph.SwitchedOn.Count : null,
             ExplainedByFeatures = RecordParts.Finite(SiteShare.Total(shares)),
             ExplainedBySite = RecordParts.BySite(shares),
             RuntimeCalls = runs.Sum(r => r.Graph.RuntimeCalls),

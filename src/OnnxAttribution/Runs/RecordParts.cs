@@ -78,6 +78,7 @@ internal static class RecordParts
             TopEdges = o.TopEdges,
             EdgeThreshold = Finite(o.EdgeThreshold),
             Prune = o.Prune,
+            Edges = EnumName.Of(o.Edges),
             Aggregate = request.SumOverPositions ? "sum" : "none",
             MemoryBytes = model.Context.MemoryBudget,
         };

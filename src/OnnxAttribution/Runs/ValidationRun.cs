@@ -41,7 +41,7 @@ public sealed class ValidationRun
         var state = PatchingState.Run(model, run.Tokens, run.PatchTokens, run.Options);
         state.Expand();
         using var clean = state.Start();
-        var own = new JudgedEstimator(run.Options.Method, run.Options.Estimator, run.Options.Steps);
+        var own = Own(run);
         var (graph, unmatched) = AsRebuilt(run.Stored, state);
         progress?.Report("drawing a sample");
         var sample = request.All
@@ -71,9 +71,12 @@ public sealed class ValidationRun
         _run.Record = _run.Record with { Validation = Record };
     }
 
+    private static JudgedEstimator Own(FinishedRun run) =>
+        new(run.Options.Method, run.Options.Estimator, run.Options.Steps, run.Options.Edges);
+
     private static List<JudgedEstimator> Others(FinishedRun run, ValidationRequest request)
     {
-        var own = new JudgedEstimator(run.Options.Method, run.Options.Estimator, run.Options.Steps).Name;
+        var own = Own(run).Name;
         var others = (request.Compare ?? [])
             .Distinct()
             .Where(name => name != own)

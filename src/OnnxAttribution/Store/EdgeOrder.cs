@@ -10,22 +10,29 @@ namespace OnnxAttribution.Store;
 /// 2. Copy the edges as they come, counting them by the rank of their downstream end.
 /// 3. Scatter them into one array, one bucket per rank: a counting sort, linear in edges.
 /// 4. Sort each bucket by |effect|, buckets in parallel.
-/// Needs 2 × 16 bytes per edge at its peak and 16 afterwards. DuckDB's own ORDER BY would carry the wide rows through its sort.
+/// Needs 2 × 20 bytes per edge at its peak and 20 afterwards. DuckDB's own ORDER BY would carry the wide rows through its sort.
 /// </remarks>
 internal static class EdgeOrder
 {
     private const int BlockLength = 1 << 16;   // 1 MiB of edges
 
-    /// <returns>All edges in order, in an array of their own.</returns>
+    /// <param name="ends">Of the nodes that the edges name.</param>
+    /// <param name="edges">Between nodes and into the metric.</param>
+    /// <param name="switchedOn">What stands among them of features that switched on.</param>
+    /// <param name="cancel">Stops the sorting.</param>
+    /// <returns>All edges in order, in an array of their own; what switched on ends at <see cref="EdgeKeys.SwitchedOnAt"/>.</returns>
     /// <exception cref="ArgumentException">An edge names a node that is not in the list, or two nodes are the same.</exception>
-    public static CausalEdge[] Sort(
-        IReadOnlyList<NodeRow> nodes, int metricPosition, IEnumerable<ReadOnlyMemory<CausalEdge>> edges, CancellationToken cancel)
+    public static CausalEdge[] Sort(EdgeKeys ends, IEnumerable<ReadOnlyMemory<CausalEdge>> edges,
+        IReadOnlyList<SwitchedOnRow> switchedOn, CancellationToken cancel)
     {
-        var rank = Ranks(nodes, metricPosition);   // [nodes + 1], the metric last
+        var rank = Ranks(ends);
         var starts = new long[rank.Length + 1];
-        var blocks = Gather(edges, rank, starts, cancel);
+        var blocks = Gather(ends, edges, rank, starts, cancel);
+        CausalEdge[] further = [.. switchedOn.Select(s => new CausalEdge(s.Up, ends.SwitchedOnAt(s.DownSite), float.NaN, s.Effect))];
+        foreach (var edge in further) starts[rank[edge.Down] + 1]++;
+        blocks.Enqueue(further);
         for (var r = 0; r < rank.Length; r++) starts[r + 1] += starts[r];
-        var sorted = Scatter(blocks, rank, (long[])starts.Clone(), starts[^1], cancel);
+        var sorted = Scatter(blocks, ends, rank, starts, cancel);
         var options = new ParallelOptions { CancellationToken = cancel };
         Parallel.For(0, rank.Length, options, () => Array.Empty<ulong>(), (r, _, keys) =>
         {
@@ -37,15 +44,14 @@ internal static class EdgeOrder
         return sorted;
     }
 
-    /// <summary>Dense ranks of the nodes and, in the last entry, of the metric.</summary>
-    private static int[] Ranks(IReadOnlyList<NodeRow> nodes, int metricPosition)
+    /// <summary>Dense ranks of all ends.</summary>
+    private static int[] Ranks(EdgeKeys ends)
     {
-        var sites = nodes.Select(node => node.Site).Append(RunNames.MetricSite).Distinct().ToArray();
+        var sites = (string[])ends.Sites.Clone();
         Array.Sort(sites, (a, b) => Encoding.UTF8.GetBytes(a).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(b)));
         var siteRank = sites.Select((site, r) => (site, r)).ToDictionary(pair => pair.site, pair => pair.r);
-        var keys = new (int Site, int Position, int Feature)[nodes.Count + 1];
-        for (var n = 0; n < nodes.Count; n++) keys[n] = (siteRank[nodes[n].Site], nodes[n].Position, nodes[n].Feature);
-        keys[^1] = (siteRank[RunNames.MetricSite], metricPosition, NodeRow.Error);
+        var keys = new (int Site, int Position, int Feature)[ends.Site.Length];
+        for (var n = 0; n < keys.Length; n++) keys[n] = (siteRank[ends.Sites[ends.Site[n]]], ends.Position[n], ends.Feature[n]);
         var order = Enumerable.Range(0, keys.Length).ToArray();
         Array.Sort((Array)keys.Clone(), order);
         var rank = new int[keys.Length];
@@ -55,19 +61,19 @@ internal static class EdgeOrder
             if (r > 0 && keys[order[r]] == keys[order[r - 1]])
             {
                 throw new ArgumentException(
-                    $"The node {Describe(nodes, order[r])} is in the list twice, so its edges could not be told apart.");
+                    $"The node {Describe(ends, order[r])} is in the list twice, so its edges could not be told apart.");
             }
         }
         return rank;
     }
 
-    private static string Describe(IReadOnlyList<NodeRow> nodes, int n) =>
-        n < nodes.Count ? $"({nodes[n].Site}, position {nodes[n].Position}, feature {nodes[n].Feature})" : "metric";
+    private static string Describe(EdgeKeys ends, int n) =>
+        n == ends.Metric ? "metric" : $"({ends.Sites[ends.Site[n]]}, position {ends.Position[n]}, feature {ends.Feature[n]})";
 
     /// <summary>Copies the edges, which the producer may overwrite once we ask for more,
     /// and counts them in <paramref name="counts"/>[rank + 1].</summary>
-    private static Queue<ArraySegment<CausalEdge>> Gather(
-        IEnumerable<ReadOnlyMemory<CausalEdge>> edges, int[] rank, long[] counts, CancellationToken cancel)
+    private static Queue<ArraySegment<CausalEdge>> Gather(EdgeKeys ends, IEnumerable<ReadOnlyMemory<CausalEdge>> edges, int[] rank,
+        long[] counts, CancellationToken cancel)
     {
         var blocks = new Queue<ArraySegment<CausalEdge>>();
         var block = new CausalEdge[BlockLength];
@@ -76,11 +82,11 @@ internal static class EdgeOrder
         {
             foreach (ref readonly var edge in memory.Span)
             {
-                if ((uint)edge.Up >= (uint)(rank.Length - 1) || edge.Down < CausalEdge.Metric || edge.Down >= rank.Length - 1)
+                if ((uint)edge.Up >= (uint)ends.Metric || edge.Down < CausalEdge.Metric || edge.Down >= ends.Metric)
                 {
-                    throw new ArgumentException($"The edge {edge.Up} → {edge.Down} names a node beyond the {rank.Length - 1} in the list.");
+                    throw new ArgumentException($"The edge {edge.Up} → {edge.Down} names a node beyond the {ends.Metric} in the list.");
                 }
-                counts[Rank(rank, edge) + 1]++;
+                counts[Rank(ends, rank, edge) + 1]++;
                 block[used++] = edge;
                 if (used < BlockLength) continue;
                 cancel.ThrowIfCancellationRequested();
@@ -94,8 +100,9 @@ internal static class EdgeOrder
     }
 
     private static CausalEdge[] Scatter(
-        Queue<ArraySegment<CausalEdge>> blocks, int[] rank, long[] next, long total, CancellationToken cancel)
+        Queue<ArraySegment<CausalEdge>> blocks, EdgeKeys ends, int[] rank, long[] starts, CancellationToken cancel)
     {
+        var (total, next) = (starts[^1], (long[])starts.Clone());
         if (total > Array.MaxLength)
         {
             throw new ArgumentException($"{total:N0} edges are more than one file takes ({Array.MaxLength:N0}). Raise the edge threshold.");
@@ -104,12 +111,13 @@ internal static class EdgeOrder
         while (blocks.TryDequeue(out var block))
         {
             cancel.ThrowIfCancellationRequested();
-            foreach (ref readonly var edge in block.AsSpan()) sorted[next[Rank(rank, edge)]++] = edge;
+            foreach (ref readonly var edge in block.AsSpan()) sorted[next[Rank(ends, rank, edge)]++] = edge;
         }
         return sorted;
     }
 
-    private static int Rank(int[] rank, in CausalEdge edge) => rank[edge.Down == CausalEdge.Metric ? rank.Length - 1 : edge.Down];
+    private static int Rank(EdgeKeys ends, int[] rank, in CausalEdge edge) =>
+        rank[edge.Down == CausalEdge.Metric ? ends.Metric : edge.Down];
 
     /// <summary>The bits of a non-negative float rise with its value,
     /// so one integer holds (falling |effect|, upstream index); NaN goes last.</summary>

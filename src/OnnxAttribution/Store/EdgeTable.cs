@@ -7,7 +7,8 @@ namespace OnnxAttribution.Store;
 /// in the file what names the node; on the way a site is its code in an ENUM, see <see cref="SiteType"/>.</summary>
 internal static class EdgeTable
 {
-    private const string UpSite = "up_site", DownSite = "down_site", DownFeature = "down_feature", Jacobian = "jacobian";
+    private const string UpSite = "up_site", DownSite = "down_site", DownFeature = "down_feature", Jacobian = "jacobian",
+        Change = "change";
 
     /// <summary>In the order of the file, which is that of <see cref="Set"/> and <see cref="Read"/>.</summary>
     public static StoredColumn[] Columns { get; } =
@@ -16,11 +17,14 @@ internal static class EdgeTable
         new("up_position", Integer, "its position"),
         new("up_feature", Integer, "its feature; −1: error node"),
         new(DownSite, Varchar, $"hook name of the downstream node, or `{RunNames.MetricSite}`"),
-        new("down_position", Integer, "its position; into the metric the metric's"),
-        new(DownFeature, Integer, "its feature; −1: error node; NULL into the metric (−1 in runs of earlier versions)"),
+        new("down_position", Integer, "its position; into the metric the metric's; −1 of what switched on: all positions"),
+        new(DownFeature, Integer, "its feature; −1: error node; −2: no node, but all features that are active in neither run and switched "
+            + "on, where edges are exact; NULL into the metric (−1 in runs of earlier versions)"),
         new(Jacobian, Float,
             "change of the downstream activation per unit of the upstream one; NULL where an end is an error node"),
         new("effect", Float, "what up does for the metric by way of down; of `ablate`: change of the downstream activation"),
+        new(Change, Float, "exact change of the downstream activation when the upstream node alone moves; NULL where edges are not exact, "
+            + "into an error node and into the metric; runs of earlier versions lack the column"),
     ];
 
     /// <summary>A SELECT list with names and types, for a <see cref="DuckDbSource"/>.</summary>
@@ -36,9 +40,19 @@ internal static class EdgeTable
     {
         UpSite or DownSite => $"enum_code(TRY_CAST({c.Name} AS {SiteType.Name}))::INTEGER",
         DownFeature => $"CASE WHEN {DownSite} = '{RunNames.MetricSite}' THEN -1 ELSE {c.Name}::{c.SqlType} END",
-        Jacobian => $"coalesce({c.Name}, 'nan')::{c.SqlType}",
+        Jacobian or Change => $"coalesce({c.Name}, 'nan')::{c.SqlType}",
         _ => $"{c.Name}::{c.SqlType}",
     }));
+
+    /// <summary>A file's rows with all columns, those that it lacks NULL: earlier versions did not write them all.</summary>
+    public static string Rows(string file) =>
+        $"(FROM {ParquetFile.Sql(file)} UNION ALL BY NAME (SELECT NULL::FLOAT AS {Change} WHERE false))";
+
+    /// <summary>Which rows are edges, and which say what switched on.</summary>
+    public static string AreEdges => $"{DownFeature} IS DISTINCT FROM {EdgeKeys.SwitchedOn} OR {DownSite} = '{RunNames.MetricSite}'";
+
+    /// <inheritdoc cref="AreEdges"/>
+    public static string AreSwitchedOn => $"{DownFeature} = {EdgeKeys.SwitchedOn} AND {DownSite} <> '{RunNames.MetricSite}'";
 
     /// <summary>Puts edges into the first rows of DuckDB's memory.</summary>
     public static void Set(DuckDbVectors vectors, EdgeKeys ends, ReadOnlySpan<CausalEdge> edges)
@@ -49,6 +63,7 @@ internal static class EdgeTable
         var downFeature = vectors.Column<int>(5);
         var jacobian = vectors.Column<float>(6);
         var effect = vectors.Column<float>(7);
+        var change = vectors.Column<float>(8);
         for (var row = 0; row < edges.Length; row++)
         {
             var edge = edges[row];
@@ -58,6 +73,8 @@ internal static class EdgeTable
             (jacobian[row], effect[row]) = (edge.Jacobian, edge.Effect);
             if (edge.Down == CausalEdge.Metric) vectors.SetNull(5, row);   // the metric is no feature, and −1 is an error node
             if (float.IsNaN(edge.Jacobian)) vectors.SetNull(6, row);
+            change[row] = edge.Change;
+            if (float.IsNaN(edge.Change)) vectors.SetNull(8, row);
         }
         switch (ends.Sites.Length)   // DuckDB stores an ENUM's codes in the smallest type that holds them
         {
@@ -89,11 +106,28 @@ internal static class EdgeTable
                 down = index.Find(end.Site, end.Position, end.Feature);   // sorted by it: mostly the same as above
             }
             if (down == CausalEdge.Metric) metricPosition = end.Position;
-            edges[read] = new CausalEdge(up, down, rows.Value<float>(6), rows.Value<float>(7));
+            edges[read] = new CausalEdge(up, down, rows.Value<float>(6), rows.Value<float>(7)) { Change = rows.Value<float>(8) };
             last = end;
         }
         Array.Resize(ref edges, read);   // does nothing but for a file that lies
         return (edges, metricPosition);
+    }
+
+    /// <summary>What switched on, of all rows.</summary>
+    /// <param name="rows">Of <see cref="Select"/>, those that <see cref="AreSwitchedOn"/> picks.</param>
+    /// <param name="index">Of the run's nodes.</param>
+    /// <param name="ends">Of the same.</param>
+    /// <exception cref="InvalidCastException">There is NULL where a value belongs.</exception>
+    /// <exception cref="DuckDbException">It is said of a node that the run does not have.</exception>
+    public static List<SwitchedOnRow> ReadSwitchedOn(DuckDbRows rows, NodeIndex index, EdgeKeys ends)
+    {
+        var read = new List<SwitchedOnRow>();
+        while (rows.Read())
+        {
+            var up = index.Find(rows.Value<int>(0), rows.Value<int>(1), rows.Value<int>(2));
+            read.Add(new SwitchedOnRow(up, ends.Sites[rows.Value<int>(3)], rows.Value<float>(7)));
+        }
+        return read;
     }
 
     private static void SetSites<T>(DuckDbVectors vectors, EdgeKeys ends, ReadOnlySpan<CausalEdge> edges, Func<int, T> code)

@@ -82,6 +82,10 @@ public sealed record GraphOptionsRecord : OptionsRecord
     /// <summary>Whether nodes without a path to the metric were taken out.</summary>
     public bool? Prune { get; init; }
 
+    /// <summary>How edges were found: <c>jacobian</c> or <c>exact</c>; null in runs of earlier versions, which means
+    /// <c>jacobian</c>.</summary>
+    public string? Edges { get; init; }
+
     /// <summary><c>sum</c>: nodes and edges are summed over positions; <c>none</c>: they are not.</summary>
     public string? Aggregate { get; init; }
 }

@@ -12,6 +12,9 @@ namespace OnnxAttribution.Store;
 internal sealed record RunContents(IReadOnlyList<NodeRow> Nodes, IEnumerable<ReadOnlyMemory<CausalEdge>> Edges, int MetricPosition,
     RunRecord Record)
 {
+    /// <summary>What switched on, in any order; it stands in edges.parquet among the edges.</summary>
+    public IReadOnlyList<SwitchedOnRow> SwitchedOn { get; init; } = [];
+
     /// <summary>Further tables by name, each written to <c>name.parquet</c> in the same step.</summary>
     public IReadOnlyDictionary<string, StoredTable> Tables { get; init; } = new Dictionary<string, StoredTable>();
 }

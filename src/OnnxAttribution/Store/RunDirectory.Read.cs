@@ -2,7 +2,7 @@ namespace OnnxAttribution.Store;
 
 public static partial class RunDirectory
 {
-    /// <summary>Reads a run back, all of it into memory: 16 bytes per edge.</summary>
+    /// <summary>Reads a run back, all of it into memory: 20 bytes per edge.</summary>
     /// <param name="path">The run directory, or one that holds the mean of a batch.</param>
     /// <param name="cancel">Stops the reading.</param>
     /// <exception cref="RunDirectoryException">A file is missing or damaged; the message names it.</exception>
@@ -14,8 +14,8 @@ public static partial class RunDirectory
         var (nodes, edges) = (ParquetFile.Checked(path, RunNames.NodesFile), ParquetFile.Checked(path, RunNames.EdgesFile));
         using var reader = new RunReader();
         var nodeRows = Reading(nodes, () => reader.ReadNodes(nodes, cancel));
-        var (edgeRows, metricPosition) = Reading(edges, () => reader.ReadEdges(edges, nodeRows, cancel));
-        return new StoredRun(nodeRows, edgeRows, metricPosition, record);
+        var (edgeRows, metricPosition, switchedOn) = Reading(edges, () => reader.ReadEdges(edges, nodeRows, cancel));
+        return new StoredRun(nodeRows, edgeRows, metricPosition, record) { SwitchedOn = switchedOn };
     }
 
     /// <summary>Reads run.json alone.</summary>

@@ -49,7 +49,8 @@ public static partial class RunDirectory
         cancel.ThrowIfCancellationRequested();
         using var place = new PendingRun(path, force, inner);
         // outside the try: what the producer throws is the producer's
-        var sorted = EdgeOrder.Sort(run.Nodes, run.MetricPosition, run.Edges, cancel);
+        var ends = EdgeKeys.Of(run.Nodes, run.MetricPosition);
+        var sorted = EdgeOrder.Sort(ends, run.Edges, run.SwitchedOn, cancel);
         try
         {
             var json = RunFile.Of(run.Record);
@@ -57,7 +58,7 @@ public static partial class RunDirectory
             using (var writer = new RunTables(spill, json.Metadata))
             {
                 writer.WriteNodes(Path.Combine(place.Temporary, RunNames.NodesFile), run.Nodes, cancel);
-                writer.WriteEdges(Path.Combine(place.Temporary, RunNames.EdgesFile), run.Nodes, run.MetricPosition, sorted, cancel);
+                writer.WriteEdges(Path.Combine(place.Temporary, RunNames.EdgesFile), ends, sorted, cancel);
                 foreach (var (file, table) in further) writer.WriteTable(Path.Combine(place.Temporary, file), table, cancel);
             }
             if (Directory.Exists(spill)) Directory.Delete(spill, recursive: true);

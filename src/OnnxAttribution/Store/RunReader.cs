@@ -27,17 +27,23 @@ internal sealed class RunReader : IDisposable
     }
 
     /// <summary>The edges in the file's order, their ends as indices into <paramref name="nodes"/>.</summary>
-    /// <returns>The edges, and the metric's position if an edge leads into it.</returns>
+    /// <returns>The edges, the metric's position if an edge leads into it, and what switched on.</returns>
     /// <exception cref="DuckDbException">As in <see cref="ReadNodes"/>, or an edge ends at a node that is not in the list.</exception>
-    public (CausalEdge[] Edges, int? MetricPosition) ReadEdges(string file, List<NodeRow> nodes, CancellationToken cancel)
+    public (CausalEdge[] Edges, int? MetricPosition, List<SwitchedOnRow> SwitchedOn) ReadEdges(string file, List<NodeRow> nodes,
+        CancellationToken cancel)
     {
         var ends = EdgeKeys.Of(nodes, metricPosition: 0);
         var index = new NodeIndex(nodes, ends);
         SiteType.Create(_database, ends.Sites);
         // real edges take more than a byte each; what a damaged footer claims is not believed
         var count = Math.Min(CountRows(file, cancel), Math.Max(LeastRoom, new FileInfo(file).Length));
-        using var rows = _database.Query($"SELECT {EdgeTable.Select} FROM {ParquetFile.Sql(file)}", cancel);
-        return Whole("an edge", () => EdgeTable.Read(rows, index, new CausalEdge[count]));
+        DuckDbRows Where(string rows) =>
+            _database.Query($"SELECT {EdgeTable.Select} FROM {EdgeTable.Rows(file)} WHERE {rows}", cancel);
+        using var further = Where(EdgeTable.AreSwitchedOn);
+        var switchedOn = Whole("an edge", () => EdgeTable.ReadSwitchedOn(further, index, ends));
+        using var rows = Where(EdgeTable.AreEdges);
+        var (edges, metricPosition) = Whole("an edge", () => EdgeTable.Read(rows, index, new CausalEdge[count]));
+        return (edges, metricPosition, switchedOn);
     }
 
     public void Dispose() => _database.Dispose();

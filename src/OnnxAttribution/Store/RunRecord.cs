@@ -36,6 +36,11 @@ public abstract record RunRecord
     [JsonPropertyOrder(213)]
     public int? Edges { get; init; }
 
+    /// <summary>How many rows of edges.parquet say what switched on (<c>down_feature</c> −2), beside the edges; absent unless the edges
+    /// are exact.</summary>
+    [JsonPropertyOrder(214), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? SwitchedOn { get; init; }
+
     /// <summary>How many calls of ONNX Runtime were made.</summary>
     [JsonPropertyOrder(300)]
     public int? RuntimeCalls { get; init; }

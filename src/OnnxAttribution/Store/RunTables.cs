@@ -39,9 +39,8 @@ internal sealed class RunTables : IDisposable
 
     /// <summary>Writes edges.parquet, in the order given.</summary>
     /// <inheritdoc cref="WriteNodes" path="/exception"/>
-    public void WriteEdges(string file, IReadOnlyList<NodeRow> nodes, int metricPosition, CausalEdge[] edges, CancellationToken cancel)
+    public void WriteEdges(string file, EdgeKeys ends, CausalEdge[] edges, CancellationToken cancel)
     {
-        var ends = EdgeKeys.Of(nodes, metricPosition);
         SiteType.Create(_database, ends.Sites);
         var next = 0;
         using var source = new DuckDbSource(_database, "edges", EdgeTable.Shape, vectors =>

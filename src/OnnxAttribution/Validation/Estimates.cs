@@ -31,8 +31,12 @@ internal sealed class Estimates
         var edges = new List<CausalEdge>();
         if (wanted.Count > 0)
         {
-            new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, by.Estimator).Find(edges.Add);
-            MetricEdges.Find(state, nodes, by.Method, by.Estimator, edges.Add);
+            if (by.Edges == EdgeMethod.Exact) new ExactEdgeFinder(state, nodes).Find(new FoundEdges(edges.Add, _ => { }));
+            else
+            {
+                new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, by.Estimator).Find(edges.Add);
+                MetricEdges.Find(state, nodes, by.Method, by.Estimator, edges.Add);
+            }
         }
         return new Estimates(nodes, edges.Where(e => wanted.Contains(new NodePair(e.Up, e.Down))));
     }
@@ -44,7 +48,7 @@ internal sealed class Estimates
     /// <summary>0 where there is no such edge.</summary>
     public float Effect(NodePair pair) => _edges.GetValueOrDefault(pair).Effect;
 
-    /// <summary>jacobian · Δ into a feature; NaN where the downstream end is another,
+    /// <summary>The exact change or jacobian · Δ into a feature; NaN where the downstream end is another,
     /// or where it cannot be known because g_d is 0.</summary>
     public float Change(NodePair pair)
     {
@@ -52,6 +56,7 @@ internal sealed class Estimates
         var (up, down) = (_nodes[pair.Up], _nodes[pair.Down]);
         if (down.Gradient == 0) return float.NaN;
         if (!_edges.TryGetValue(pair, out var edge)) return 0;
+        if (!float.IsNaN(edge.Change)) return edge.Change;
         return float.IsNaN(edge.Jacobian) ? edge.Effect / down.Gradient : edge.Jacobian * (up.PatchActivation - up.Activation);
     }
 }

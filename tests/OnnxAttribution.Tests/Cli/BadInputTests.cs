@@ -55,6 +55,8 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     [InlineData("--top-nodes cannot be 'x'", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--top-nodes", "x")]
     [InlineData("--node-threshold cannot be 'nan'", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--node-threshold", "nan")]
     [InlineData("--top-nodes contradicts", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--all", "--top-nodes", "3")]
+    [InlineData("use --method ig, or leave --edges out", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--metric", "kl",
+        "--method", "exact", "--edges", "exact")]
     [InlineData("use --method ig or --method exact", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--metric", "kl")]
     [InlineData("--checkpoint", "export", "--out", "o")]
     [InlineData("--checkpoint is empty; give it a directory", "export", "--checkpoint", "", "--out", "o")]

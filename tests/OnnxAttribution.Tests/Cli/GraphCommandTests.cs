@@ -55,6 +55,34 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
     }
 
     [Fact]
+    public void Exact_edges_are_printed_and_recorded_and_every_reader_takes_them()
+    {
+        var output = Graph("Hello", "--target", "x", "--edges", "exact").Output;
+        foreach (var part in (string[])[", exact edges", "change", "switched on, that is no nodes (down_feature -2): "])
+        {
+            Assert.Contains(part, output);
+        }
+        var run = RunDirectory.Read(Out);
+        Assert.Equal("exact", (string)run.Facts["options"]!["edges"]!);
+        Assert.Equal(run.SwitchedOn.Count, (int)run.Facts["switched_on"]!);
+        Assert.NotEmpty(run.SwitchedOn);
+        Assert.Contains(run.Edges.ToArray(), e => float.IsFinite(e.Change));
+        foreach (var format in (string[])["html", "svg", "dot", "graphml", "json"])
+        {
+            Verb.Run("view", Out, "--format", format, "--out", _directory["graph." + format]).Done();
+        }
+        Assert.Contains($"{run.SwitchedOn.Count}",
+            Verb.Run("query", Out, "SELECT count(*) FROM edges WHERE down_feature = -2").Done().Output);
+        Verb.Run("validate", Out, "--sample", "40", "--compare", "gradient").Done();
+        foreach (var check in RunDirectory.ReadRows<ValidationRow>(Out, CancellationToken.None).Where(c => c.Check == "edge"))
+        {
+            if (check.Estimator == "gradient-exact-edges") Assert.Equal(check.ExactEffect, check.ApproxEffect, 1e-4f);
+            else Assert.Equal("gradient", check.Estimator);
+        }
+        Verb.Run("ablate", "--faithfulness", Out).Done();
+    }
+
+    [Fact]
     public void The_files_can_be_read_and_run_json_tells_all()
     {
         var args = new[] { "--patch-prompt", "Jelly", "--metric", "logit-diff", "--target", "x", "--foil", " ", "--method", "ig",
@@ -74,7 +102,7 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
         Assert.Equal(7, facts["sites"]!.AsArray().Count);
         Assert.Equal(
             """{"method":"ig","estimator":"gradient","steps":3,"top_nodes":4,"node_threshold":0,"top_edges":50,"edge_threshold":"""
-            + """0,"prune":true,"aggregate":"none","memory_bytes":1073741824}""",
+            + """0,"prune":true,"edges":"jacobian","aggregate":"none","memory_bytes":1073741824}""",
             facts["options"]!.ToJsonString());
         AssertMeasured(facts);
         Assert.StartsWith("1.31", (string)facts["onnxruntime_version"]!);

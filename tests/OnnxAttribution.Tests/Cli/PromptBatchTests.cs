@@ -21,7 +21,8 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
             """{"prompt": "Hello", "patch_prompt": "Jelly", "id": 7}"""];
 
     [Theory, InlineData(""), InlineData("--aggregate sum"), InlineData("--method ig --steps 2"),
-        InlineData("--metric kl --method ig --steps 2 --sites resid"), InlineData("--method exact --sites mlp")]
+        InlineData("--metric kl --method ig --steps 2 --sites resid"), InlineData("--method exact --sites mlp"),
+        InlineData("--edges exact --sites resid,mlp")]
     public void With_everything_kept_the_merged_graph_is_the_mean_of_the_runs_summed_over_positions(string options)
     {
         var verb = Batch($"--all {options}", s_prompts).Done();
@@ -35,6 +36,11 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
         var patched = Mean(runs, r => r.Nodes.Select(n => ($"{n.Site}|{n.Feature}", n.PatchActivation)));
         Same(patched, merged.Nodes.ToDictionary(n => $"{n.Site}|{n.Feature}", n => (double)n.PatchActivation));
         Same(Mean(runs, Edges), Edges(merged).ToDictionary(e => e.Key, e => (double)e.Effect));
+        Assert.Equal(options.Contains("--edges exact"), merged.SwitchedOn.Count > 0);
+        if (merged.SwitchedOn.Count > 0)
+        {
+            Same(Mean(runs, SwitchedOn), SwitchedOn(merged).ToDictionary(e => e.Key, e => (double)e.Effect));
+        }
         Assert.All(merged.Nodes, n => Assert.Equal((-1, ""), (n.Position, n.Token)));
         Assert.Equal(3, (int)merged.Facts["prompts"]!);
         Assert.Equal(["one", "2", "7"], merged.Facts["ids"]!.AsArray().Select(i => (string)i!));
@@ -226,6 +232,9 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
         string End(int node) => node == CausalEdge.Metric ? "metric" : $"{run.Nodes[node].Site}|{run.Nodes[node].Feature}";
         return run.Edges.ToArray().Select(e => ($"{End(e.Up)}>{End(e.Down)}", e.Effect));
     }
+
+    private static IEnumerable<(string Key, float Effect)> SwitchedOn(StoredRun run) => run.SwitchedOn
+        .Select(s => ($"{run.Nodes[s.Up].Site}|{run.Nodes[s.Up].Feature}>{s.DownSite}", s.Effect));
 
     private static Dictionary<string, double> Mean(StoredRun[] runs, Func<StoredRun, IEnumerable<(string Key, float Effect)>> of) =>
         runs.SelectMany(of).GroupBy(x => x.Key).ToDictionary(g => g.Key, g => g.Sum(x => (double)x.Effect) / runs.Length);

@@ -46,8 +46,45 @@ public class RunDirectoryTests
             + "patch_activation FLOAT, gradient FLOAT, effect FLOAT, kept BOOLEAN",
             Fresh($"SELECT string_agg(column_name || ' ' || column_type, ', ') FROM (DESCRIBE FROM {Parquet(run, "nodes")})"));
         Assert.Equal("up_site VARCHAR, up_position INTEGER, up_feature INTEGER, down_site VARCHAR, down_position INTEGER, "
-            + "down_feature INTEGER, jacobian FLOAT, effect FLOAT",
+            + "down_feature INTEGER, jacobian FLOAT, effect FLOAT, change FLOAT",
             Fresh($"SELECT string_agg(column_name || ' ' || column_type, ', ') FROM (DESCRIBE FROM {Parquet(run, "edges")})"));
+    }
+
+    [Fact]
+    public void What_switched_on_stands_among_the_edges_and_is_read_back_apart()
+    {
+        using var directory = new AwkwardDirectory();
+        SwitchedOnRow[] further =
+            [new(2, "blocks.10.hook_mlp_out", 0.5f), new(0, "blocks.0.hook_mlp_out", -0.25f), new(1, "blocks.0.hook_mlp_out", 2)];
+        CausalEdge[] edges = [.. RunSamples.Edges.Select((e, i) => i == 0 ? e with { Change = -1.5f } : e)];
+        RunDirectory.Write(directory["run"], new RunContents(RunSamples.Nodes, [edges], RunSamples.MetricPosition, new GraphRunRecord())
+        {
+            SwitchedOn = further,
+        }, force: false);
+        var run = RunDirectory.Read(directory["run"]);
+        Assert.Equal(RunSamples.SortedEdges.Select(e => e == RunSamples.Edges[0] ? edges[0] : e), run.Edges.ToArray());
+        Assert.Equal([further[2], further[1], further[0]], run.SwitchedOn);
+        Assert.Equal(["blocks.0.hook_mlp_out|-1|-2|NULL|NULL|2", "blocks.0.hook_mlp_out|-1|-2|NULL|NULL|-0.25",
+            "blocks.10.hook_mlp_out|-1|-2|NULL|NULL|0.5"], RunSamples.Ask(directory["run"],
+            "SELECT down_site, down_position, down_feature, jacobian, change, effect FROM edges WHERE down_feature = -2"));
+        var stray = new RunContents(RunSamples.Nodes, [], 0, new GraphRunRecord()) { SwitchedOn = [new(0, "blocks.7.hook_mlp_out", 1)] };
+        Assert.Throws<ArgumentException>(() => RunDirectory.Write(directory["stray"], stray, force: false));
+        Assert.False(Directory.Exists(directory["stray"]));
+    }
+
+    [Fact]
+    public void Edges_of_a_run_from_before_there_were_exact_changes_are_read_in_order()
+    {
+        using var directory = new AwkwardDirectory();
+        var run = RunSamples.Write(directory);
+        var (now, before) = (Path.Combine(run, "edges.parquet"), directory["before.parquet"]);
+        using (var database = DuckDbDatabase.OpenInMemory())
+        {
+            database.Execute($"COPY (SELECT * EXCLUDE (change) FROM {Parquet(run, "edges")}) TO {SqlText.Literal(before)} (FORMAT parquet)",
+                CancellationToken.None);
+        }
+        File.Move(before, now, overwrite: true);
+        Assert.Equal(RunSamples.SortedEdges, RunDirectory.Read(run).Edges.ToArray());
     }
 
     [Fact]

@@ -95,7 +95,7 @@ public class RunQueryTests
 
     [Theory]
     [InlineData("WITH n AS (FROM nodes) SELECT count(*) FROM n", 1)]
-    [InlineData("DESCRIBE edges", 9)]
+    [InlineData("DESCRIBE edges", 10)]
     [InlineData("SUMMARIZE nodes", 12)]
     [InlineData("SHOW TABLES", 3)]
     [InlineData("EXPLAIN SELECT 1", 1)]
