@@ -96,6 +96,12 @@ internal sealed class AblationAssembly(IReadOnlyList<SiteFeatures?> sites, Ablat
     {
         var activation = Activation(node);
         return new CausalNode(sites[node.Site]!.Site, node.Position, node.Feature, activation, options.Coefficient * activation,
-            float.NaN, effect);
+            float.NaN, effect)
+        {
+            Attribution = float.NaN,
+            Exact = effect,
+            Method = NodeMethods.Exact,
+            EffectError = float.IsNaN(effect) ? float.NaN : 0,
+        };
     }
 }

@@ -14,6 +14,10 @@ public readonly record struct CausalEdge(int Up, int Down, float Jacobian, float
     /// metric.</summary>
     public float Change { get; init; } = float.NaN;
 
+    /// <summary>What the upstream node's clean value does for the metric by way of the edge, in the metric's unit:
+    /// −<see cref="Effect"/>.</summary>
+    public float Contribution => -Effect;
+
     /// <summary><see cref="Down"/> of an edge into the metric.</summary>
     public const int Metric = -1;
 }

@@ -9,7 +9,7 @@ namespace OnnxAttribution.Attribution;
 /// <param name="Activation">f in the clean run, in activation units of the dictionary; for an error node ‖ε‖, in those of the site.</param>
 /// <param name="PatchActivation">The same in the patch run, in the same activation units; 0 without one.</param>
 /// <param name="Gradient">∂m/∂f at the clean run, the metric's unit per activation; NaN for an error node.</param>
-/// <param name="Effect">m(node patched) − m(clean), in the metric's unit, by the <see cref="EffectMethod"/> that was asked for.</param>
+/// <param name="Effect">m(node patched) − m(clean), in the metric's unit: the best number known, by <see cref="Method"/>.</param>
 /// <remarks>Marks et al. 2024 (arXiv:2403.19647), section 3: features and error terms as nodes of one graph.</remarks>
 public sealed record CausalNode(Site Site, int Position, int Feature, float Activation, float PatchActivation, float Gradient, float Effect)
 {
@@ -18,6 +18,32 @@ public sealed record CausalNode(Site Site, int Position, int Feature, float Acti
 
     /// <summary>Whether the node is what the dictionary missed, x − x̂, in place of a feature.</summary>
     public bool IsError => Feature == Error;
+
+    /// <summary>The linear estimate of <see cref="Effect"/>, in the metric's unit: gradient times change.
+    /// NaN where there is none.</summary>
+    public float Attribution { get; init; } = Effect;
+
+    /// <summary>m(node patched) − m(clean), in the metric's unit, with the node really patched and everything after it computed again;
+    /// NaN where that was not measured.</summary>
+    public float Exact { get; init; } = float.NaN;
+
+    /// <summary>What <see cref="Effect"/> was found by: <c>attribution</c>, <c>ig</c>, <c>depth-1</c>, <c>depth-2</c>, …,
+    /// <c>exact</c>; of a sum of several <c>mixed</c>.</summary>
+    public string Method { get; init; } = NodeMethods.Attribution;
+
+    /// <summary>An estimate of |effect − exact|, in the metric's unit: 0 where it is exact, NaN where nothing is known of it.</summary>
+    public float EffectError { get; init; } = float.NaN;
+
+    /// <summary>What the node's clean value does for the metric, in the metric's unit: −<see cref="Effect"/>.</summary>
+    public float Contribution => -Effect;
+
+    /// <summary>Whether the sign of <see cref="Effect"/> may be wrong: its error is estimated to be as large as itself.</summary>
+    public bool IsUnreliable => EffectError > Math.Abs(Effect);
+
+    /// <summary>∂m/∂f as edges into the node use it: where more than a linear estimate is known of the effect, effect per change of
+    /// activation. An error node has none; see <see cref="SiteEffects.GradientFor"/>.</summary>
+    internal float Derivative => !NodeMethods.IsMeasured(Method) || PatchActivation == Activation
+        ? Gradient : Effect / (PatchActivation - Activation);
 
     /// <summary>Whether selection and pruning left it in the graph.</summary>
     public bool Kept { get; init; }

@@ -82,11 +82,32 @@ internal sealed class GraphSum
 
     private readonly record struct NodeTotal(double Activation, double PatchActivation, double Effect)
     {
+        private double Attribution { get; init; }
+
+        // NaN as soon as one of them was not measured
+        private double Exact { get; init; }
+        private string? Method { get; init; }
+
+        // errors of prompts and positions have nothing to do with each other
+        private double SquaredError { get; init; }
+
         public NodeTotal Plus(CausalNode node) =>
-            new(Activation + node.Activation, PatchActivation + node.PatchActivation, Effect + node.Effect);
+            new(Activation + node.Activation, PatchActivation + node.PatchActivation, Effect + node.Effect)
+            {
+                Attribution = Attribution + node.Attribution,
+                Exact = Exact + node.Exact,
+                Method = Method is null || Method == node.Method ? node.Method : NodeMethods.Mixed,
+                SquaredError = SquaredError + ((double)node.EffectError * node.EffectError),
+            };
 
         public CausalNode Mean(Site site, int feature, int count) =>
             new(site, TokenPosition.All, feature, (float)(Activation / count), (float)(PatchActivation / count), float.NaN,
-                (float)(Effect / count));
+                (float)(Effect / count))
+            {
+                Attribution = (float)(Attribution / count),
+                Exact = (float)(Exact / count),
+                Method = Method!,
+                EffectError = (float)(Math.Sqrt(SquaredError) / count),
+            };
     }
 }

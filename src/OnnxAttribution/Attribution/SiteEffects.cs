@@ -53,6 +53,19 @@ internal sealed class SiteEffects(SelectedSite selected)
 
     public ReadOnlySpan<float> GradientAt(int position) => Gradient.AsSpan(position * Width, Width);
 
+    /// <summary>∂m/∂x at an error node's position, [d], as edges into it use it: where the node was really moved, the gradient with the
+    /// least change that makes g · Δε the effect that was found (a secant along Δε).</summary>
+    public ReadOnlySpan<float> GradientFor(CausalNode error)
+    {
+        var g = GradientAt(error.Position);
+        var change = ErrorChangeAt(error.Position);
+        var length = TensorPrimitives.SumOfSquares(change);
+        if (!NodeMethods.IsMeasured(error.Method) || length == 0) return g;
+        var secant = new float[Width];
+        TensorPrimitives.MultiplyAdd(change, (error.Effect - TensorPrimitives.Dot(g, change)) / length, g, secant);
+        return secant;
+    }
+
     public ReadOnlySpan<float> ErrorChangeAt(int position) => ErrorChange.AsSpan(position * Width, Width);
 
     /// <summary>Patch minus clean activation of a feature.</summary>

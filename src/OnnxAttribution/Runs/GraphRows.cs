@@ -18,7 +18,13 @@ internal static class GraphRows
             var n = nodes[i];
             if (!tokens.TryGetValue(n.Position, out var token)) tokens[n.Position] = token = tokenAt(n.Position);
             rows[i] = new NodeRow(n.Site.Name, n.Site.Layer, n.Site.KindName, n.Position, token, n.Feature, n.Activation, n.PatchActivation,
-                n.Gradient, n.Effect, n.Kept);
+                n.Gradient, n.Effect, n.Kept)
+            {
+                Attribution = n.Attribution,
+                Exact = n.Exact,
+                Method = n.Method,
+                EffectError = n.EffectError,
+            };
         }
         return rows;
     }

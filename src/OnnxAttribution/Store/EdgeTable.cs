@@ -8,7 +8,7 @@ namespace OnnxAttribution.Store;
 internal static class EdgeTable
 {
     private const string UpSite = "up_site", DownSite = "down_site", DownFeature = "down_feature", Jacobian = "jacobian",
-        Change = "change";
+        Change = "change", Contribution = "contribution";
 
     /// <summary>In the order of the file, which is that of <see cref="Set"/> and <see cref="Read"/>.</summary>
     public static StoredColumn[] Columns { get; } =
@@ -25,6 +25,7 @@ internal static class EdgeTable
         new("effect", Float, "what up does for the metric by way of down; of `ablate`: change of the downstream activation"),
         new(Change, Float, "exact change of the downstream activation when the upstream node alone moves; NULL where edges are not exact, "
             + "into an error node and into the metric; runs of earlier versions lack the column"),
+        new(Contribution, Float, "what up's clean value does for the metric by way of down: −effect"),
     ];
 
     /// <summary>A SELECT list with names and types, for a <see cref="DuckDbSource"/>.</summary>
@@ -36,7 +37,7 @@ internal static class EdgeTable
 
     /// <summary>A SELECT list that <see cref="Read"/> reads. A site that no node has becomes NULL, and so an error there.
     /// The metric has no feature; older runs say −1.</summary>
-    public static string Select => string.Join(", ", Columns.Select(c => c.Name switch
+    public static string Select => string.Join(", ", Columns.Where(c => c.Name != Contribution).Select(c => c.Name switch
     {
         UpSite or DownSite => $"enum_code(TRY_CAST({c.Name} AS {SiteType.Name}))::INTEGER",
         DownFeature => $"CASE WHEN {DownSite} = '{RunNames.MetricSite}' THEN -1 ELSE {c.Name}::{c.SqlType} END",
@@ -64,13 +65,14 @@ internal static class EdgeTable
         var jacobian = vectors.Column<float>(6);
         var effect = vectors.Column<float>(7);
         var change = vectors.Column<float>(8);
+        var contribution = vectors.Column<float>(9);
         for (var row = 0; row < edges.Length; row++)
         {
             var edge = edges[row];
             var down = edge.Down == CausalEdge.Metric ? ends.Metric : edge.Down;
             (upPosition[row], upFeature[row]) = (ends.Position[edge.Up], ends.Feature[edge.Up]);
             (downPosition[row], downFeature[row]) = (ends.Position[down], ends.Feature[down]);
-            (jacobian[row], effect[row]) = (edge.Jacobian, edge.Effect);
+            (jacobian[row], effect[row], contribution[row]) = (edge.Jacobian, edge.Effect, -edge.Effect);
             if (edge.Down == CausalEdge.Metric) vectors.SetNull(5, row);   // the metric is no feature, and −1 is an error node
             if (float.IsNaN(edge.Jacobian)) vectors.SetNull(6, row);
             change[row] = edge.Change;

@@ -9,6 +9,14 @@ public sealed record GraphRunRecord : PromptRunRecord
     [JsonPropertyOrder(203)]
     public GraphOptionsRecord? Options { get; init; }
 
+    /// <summary>How many nodes were really moved and run some blocks deep; absent where none was.</summary>
+    [JsonPropertyOrder(218), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? MovedNodes { get; init; }
+
+    /// <summary>How many nodes were really patched and run all the way, so that their effects are exact; absent where none was.</summary>
+    [JsonPropertyOrder(219), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? ExactNodes { get; init; }
+
     /// <summary>Share of Σ |effect| over all nodes that features carry; error nodes carry the rest. From 0 to 1, no unit.</summary>
     [JsonPropertyOrder(220)]
     public double? ExplainedByFeatures { get; init; }
@@ -18,7 +26,7 @@ public sealed record GraphRunRecord : PromptRunRecord
     public IReadOnlyDictionary<string, double?>? ExplainedBySite { get; init; }
 
     /// <summary>Largest |effect − Σ effects of its edges| of a node over the largest |effect|, no unit; null unless every node was
-    /// kept.</summary>
+    /// kept. Rounding's, where effects are linear; of nodes that were really moved, what linear edges leave of them.</summary>
     [JsonPropertyOrder(222)]
     public double? ConservationViolation { get; init; }
 
@@ -66,6 +74,12 @@ public sealed record GraphOptionsRecord : OptionsRecord
 
     /// <summary>How many steps <c>ig</c> took; null for other methods.</summary>
     public int? Steps { get; init; }
+
+    /// <summary>How many blocks every node was run deep; null: none was.</summary>
+    public int? ExactDepth { get; init; }
+
+    /// <summary>How many of the strongest nodes were to be really patched at most; null: none.</summary>
+    public int? Refine { get; init; }
 
     /// <summary>How many features were kept per site at most; null: no limit.</summary>
     public int? TopNodes { get; init; }

@@ -19,6 +19,26 @@ public readonly record struct NodeRow(
     string Site, int Layer, string Kind, int Position, string Token, int Feature,
     float Activation, float PatchActivation, float Gradient, float Effect, bool Kept)
 {
+    /// <summary>What the node's clean value does for the metric, in the metric's unit: −<see cref="Effect"/>.</summary>
+    public float Contribution => -Effect;
+
+    /// <summary>The linear estimate of the effect, in the metric's unit; NaN, where there is none, is written as NULL.</summary>
+    public float Attribution { get; init; } = float.NaN;
+
+    /// <summary>The effect with the node really patched, in the metric's unit; NaN, where not measured, is written as NULL.</summary>
+    public float Exact { get; init; } = float.NaN;
+
+    /// <summary>What the effect was found by: <c>attribution</c>, <c>ig</c>, <c>depth-1</c>, …, <c>exact</c>, or <c>mixed</c> of a sum;
+    /// null in runs of earlier versions.</summary>
+    public string? Method { get; init; }
+
+    /// <summary>An estimate of |effect − exact|, in the metric's unit, 0 where it is exact;
+    /// NaN, where nothing is known, is written as NULL.</summary>
+    public float EffectError { get; init; } = float.NaN;
+
+    /// <summary>Whether the sign of the effect may be wrong: its error is estimated to be as large as itself.</summary>
+    internal bool IsUnreliable => EffectError > Math.Abs(Effect);
+
     /// <summary>The feature of an error node: −1.</summary>
-    public const int Error = Attribution.CausalNode.Error;
+    public const int Error = OnnxAttribution.Attribution.CausalNode.Error;
 }

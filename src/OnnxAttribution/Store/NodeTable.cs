@@ -8,7 +8,8 @@ internal static class NodeTable
 {
     public const string Site = "site", Position = "position", Feature = "feature", Effect = "effect", Kept = "kept";
 
-    private const string Gradient = "gradient";
+    private const string Gradient = "gradient", Contribution = "contribution", Attribution = "attribution", Exact = "exact",
+        Method = "method", EffectError = "effect_error";
 
     /// <summary>In the order of the file, which is that of <see cref="Set"/> and <see cref="Read"/>.</summary>
     public static StoredColumn[] Columns { get; } =
@@ -22,8 +23,13 @@ internal static class NodeTable
         new("activation", Float, "in the clean run; for an error node the norm of what was missed"),
         new("patch_activation", Float, "in the patch run; 0 without one"),
         new(Gradient, Float, "of the metric by the activation; NULL for an error node"),
-        new(Effect, Float, "change of the metric when the node alone moves to its patch value; of `ablate`: exact"),
+        new(Effect, Float, "change of the metric when the node alone moves to its patch value: the best number known, by `method`"),
         new(Kept, StoredType.Boolean, "whether the node passed the limits"),
+        new(Contribution, Float, "what the node's clean value does for the metric: −effect"),
+        new(Attribution, Float, "the linear estimate of the effect: gradient times change; of `ablate`: NULL"),
+        new(Exact, Float, "the effect with the node really patched; NULL where that was not measured"),
+        new(Method, Varchar, "what `effect` is: `attribution`, `ig`, `depth-1`, …, `exact`; `mixed` of a sum over several"),
+        new(EffectError, Float, "an estimate of abs(effect − exact); 0 where it is exact, NULL where nothing is known"),
     ];
 
     /// <summary>A SELECT list with names and types, for a <see cref="DuckDbSource"/>.</summary>
@@ -31,7 +37,21 @@ internal static class NodeTable
 
     /// <summary>A SELECT list that <see cref="Read"/> reads.</summary>
     public static string Select => string.Join(", ",
-        Columns.Select(c => $"{(c.Name is Gradient or Effect ? $"coalesce({c.Name}, 'nan')" : c.Name)}::{c.SqlType}"));
+        Columns.Where(c => c.Name != Contribution).Select(c => c.Name switch
+        {
+            Gradient or Effect or Attribution or Exact or EffectError => $"coalesce({c.Name}, 'nan')::{c.SqlType}",
+            Method => $"coalesce({c.Name}, '')",
+            _ => $"{c.Name}::{c.SqlType}",
+        }));
+
+    /// <summary>A file's rows, with NULL in columns that files of earlier versions lack.</summary>
+    /// <param name="file">The file's rows in SQL.</param>
+    public static string From(string file)
+    {
+        var since = Columns.Where(c => c.Name is Attribution or Exact or Method or EffectError);
+        return $"(FROM {file} UNION ALL BY NAME SELECT {string.Join(", ", since.Select(c => $"NULL::{c.SqlType} AS {c.Name}"))} "
+            + "WHERE false)";
+    }
 
     /// <summary>Puts a node into a row of DuckDB's memory.</summary>
     public static void Set(DuckDbVectors vectors, int row, in NodeRow node)
@@ -44,11 +64,15 @@ internal static class NodeTable
         vectors.Column<int>(5)[row] = node.Feature;
         vectors.Column<float>(6)[row] = node.Activation;
         vectors.Column<float>(7)[row] = node.PatchActivation;
-        vectors.Column<float>(8)[row] = node.Gradient;
-        if (float.IsNaN(node.Gradient)) vectors.SetNull(8, row);
-        vectors.Column<float>(9)[row] = node.Effect;
-        if (float.IsNaN(node.Effect)) vectors.SetNull(9, row);
+        SetNumber(vectors, 8, row, node.Gradient);
+        SetNumber(vectors, 9, row, node.Effect);
         vectors.Column<byte>(10)[row] = node.Kept ? (byte)1 : (byte)0;
+        SetNumber(vectors, 11, row, node.Contribution);
+        SetNumber(vectors, 12, row, node.Attribution);
+        SetNumber(vectors, 13, row, node.Exact);
+        if (node.Method is { } method) vectors.SetText(14, row, method);
+        else vectors.SetNull(14, row);
+        SetNumber(vectors, 15, row, node.EffectError);
     }
 
     /// <summary>The node of a row.</summary>
@@ -58,12 +82,24 @@ internal static class NodeTable
     public static NodeRow Read(DuckDbRows rows, Dictionary<string, string> interned)
     {
         return new NodeRow(Text(0), rows.Value<int>(1), Text(2), rows.Value<int>(3), Text(4), rows.Value<int>(5),
-            rows.Value<float>(6), rows.Value<float>(7), rows.Value<float>(8), rows.Value<float>(9), rows.Value<bool>(10));
+            rows.Value<float>(6), rows.Value<float>(7), rows.Value<float>(8), rows.Value<float>(9), rows.Value<bool>(10))
+        {
+            Attribution = rows.Value<float>(11),
+            Exact = rows.Value<float>(12),
+            Method = Text(13) is { Length: > 0 } method ? method : null,
+            EffectError = rows.Value<float>(14),
+        };
 
         string Text(int column)
         {
             var text = rows.Value<string>(column);
             return interned.TryGetValue(text, out var same) ? same : interned[text] = text;
         }
+    }
+
+    private static void SetNumber(DuckDbVectors vectors, int column, int row, float value)
+    {
+        vectors.Column<float>(column)[row] = value;
+        if (float.IsNaN(value)) vectors.SetNull(column, row);
     }
 }

@@ -19,7 +19,7 @@ internal sealed class RunReader : IDisposable
     /// <exception cref="DuckDbException">The file is damaged, lacks a column, or has NULL where a value belongs.</exception>
     public List<NodeRow> ReadNodes(string file, CancellationToken cancel)
     {
-        using var rows = _database.Query($"SELECT {NodeTable.Select} FROM {ParquetFile.Sql(file)}", cancel);
+        using var rows = _database.Query($"SELECT {NodeTable.Select} FROM {NodeTable.From(ParquetFile.Sql(file))}", cancel);
         var nodes = new List<NodeRow>();
         var interned = new Dictionary<string, string>();
         while (rows.Read()) nodes.Add(Whole("a node", () => NodeTable.Read(rows, interned)));
