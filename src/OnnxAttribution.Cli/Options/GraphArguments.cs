@@ -21,6 +21,14 @@ internal sealed class GraphArguments
             + "node downstream is read", "jacobian", "exact");
     private readonly Option<int> _steps =
         new("--steps") { Description = "steps of --method ig", HelpName = "N", DefaultValueFactory = _ => 10 };
+    private readonly Option<int?> _exactDepth = new("--exact-depth")
+    {
+        Description = "run K blocks behind every node for real, and take the linear step only there; "
+            + "the number of blocks: all the way, which is exact",
+        HelpName = "K"
+    };
+    private readonly Option<int?> _refine = NumberOptions.WholeOrOff("--refine",
+        "really patch the strongest nodes, N at most, and run eight times as many one block deep");
     private readonly Option<string?> _sites = ModelOptions.Sites("where the graph is cut", "; default: all that have a dictionary");
     private readonly Option<int?> _topNodes = new("--top-nodes")
     {
@@ -48,9 +56,11 @@ internal sealed class GraphArguments
     {
         _prompt = prompt;
         _steps.AtLeast(1);
+        _exactDepth.AtLeast(0);
         _topNodes.AtLeast(0);
         _topEdges.AtLeast(0);
-        Option[] all = [Metric.Kind, Metric.Position, _method, _estimator, _steps, _edges, _sites, _topNodes, _nodeThreshold, _topEdges,
+        Option[] all = [Metric.Kind, Metric.Position, _method, _estimator, _steps, _exactDepth, _refine, _edges, _sites,
+            _topNodes, _nodeThreshold, _topEdges,
             _edgeThreshold, _noPrune, _all, _aggregate, _prompt.PrependBos, _validate, Memory];
         foreach (var option in all) command.Options.Add(option);
         command.Validators.Add(Contradictions);
@@ -74,6 +84,8 @@ internal sealed class GraphArguments
             Estimator = Enum.Parse<Estimator>(parsed.GetRequiredValue(_estimator), ignoreCase: true),
             Steps = parsed.GetValue(_steps),
             Edges = Enum.Parse<EdgeMethod>(parsed.GetRequiredValue(_edges), ignoreCase: true),
+            ExactDepth = parsed.GetValue(_exactDepth),
+            Refine = parsed.GetValue(_refine) ?? 0,
             TopNodes = topNodes ?? (nodeThreshold is null ? defaults.TopNodes : null),
             NodeThreshold = nodeThreshold ?? 0,
             TopEdges = topEdges ?? (edgeThreshold is null ? defaults.TopEdges : null),
@@ -94,6 +106,17 @@ internal sealed class GraphArguments
         if (result.GetValue(_validate) && Given(result, _aggregate) == "sum")
         {
             result.AddError("--aggregate sum leaves sums over positions, which --validate cannot patch; give one of them");
+        }
+        var (method, depth) = (Given(result, _method) ?? "atp", Given(result, _exactDepth) is { } k and not "0" ? k : null);
+        if (depth is not null && method != "atp")
+        {
+            result.AddError($"--exact-depth takes the linear step of --method atp behind the blocks that it runs, and contradicts "
+                + $"--method {method}; give one of them");
+        }
+        if (Given(result, _refine) is { } n and not "off" && (method == "exact" || depth is not null))
+        {
+            result.AddError($"{(method == "exact" ? "--method exact" : "--exact-depth")} moves every node already, so --refine {n} "
+                + "has none left; give one of them");
         }
         if (Given(result, Metric.Kind) == "kl" && (Given(result, _method) ?? "atp") == "atp")
         {

@@ -17,6 +17,21 @@ internal static class NumberOptions
         return option;
     }
 
+    /// <summary>A whole number from 1, or the word <c>off</c>, which is 0; null where it is not given.</summary>
+    public static Option<int?> WholeOrOff(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "N|off",
+        CustomParser = result =>
+        {
+            var text = result.Tokens[0].Value;
+            if (text == "off") return 0;
+            if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n >= 1) return n;
+            result.AddError($"{name} cannot be '{text}'; it takes a whole number from 1, or off");
+            return null;
+        },
+    };
+
     /// <summary>What keeps a node or an edge: a number from 0; null where it is not given.</summary>
     /// <param name="example">For the message that refuses.</param>
     public static Option<float?> Threshold(string name, string description, string example) => new(name)

@@ -39,6 +39,12 @@ public sealed record CausalGraph
     /// <summary>Floating-point operations of the matrix products that were run.</summary>
     public required long Operations { get; init; }
 
+    /// <summary>How many nodes were really moved and run some blocks deep, and how many all the way.</summary>
+    public int MovedNodes { get; init; }
+
+    /// <inheritdoc cref="MovedNodes"/>
+    public int ExactNodes { get; init; }
+
     /// <summary>Σ over features |effect| / Σ over all nodes |effect|, over the whole graph or one site:
     /// a share from 0 to 1, no unit; NaN where nothing has an effect.</summary>
     /// <param name="site">Hook name of a selected site; null: all of them. NaN for a name that no node has.</param>

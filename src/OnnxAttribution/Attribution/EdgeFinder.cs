@@ -165,7 +165,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
                 var value = jacobian[(n * up.Nodes.Length) + u];
                 if (value == 0) continue;
                 var from = nodes[up.Nodes[u]];
-                var effect = value * (down.IsError ? 1 : down.Gradient) * (from.IsError ? 1 : from.PatchActivation - from.Activation);
+                var effect = value * (down.IsError ? 1 : down.Derivative) * (from.IsError ? 1 : from.PatchActivation - from.Activation);
                 if (effect != 0) found(new CausalEdge(up.Nodes[u], rows[n], down.IsError || from.IsError ? float.NaN : value, effect));
             }
         }
@@ -234,7 +234,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
             else
             {
                 // Σ over active features of (g · decoder row) W_enc[:, j]; then g − that, through the normalisation
-                var g = site.GradientAt(node.Position);
+                var g = site.GradientFor(node);
                 foreach (var f in site.CleanEncoding.Features[node.Position])
                 {
                     var weight = TensorPrimitives.Dot(g, site.CleanEncoding.Decoder[f]) * site.CleanEncoding.Scales[node.Position];
@@ -242,7 +242,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
                 }
             }
             site.Dictionary?.Normalization.PullBack(site.CleanAt(node.Position), row);
-            if (node.IsError) TensorPrimitives.Subtract(site.GradientAt(node.Position), row, row);
+            if (node.IsError) TensorPrimitives.Subtract(site.GradientFor(node), row, row);
         });
         return (rows, cotangents);
     }

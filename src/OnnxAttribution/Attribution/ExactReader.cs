@@ -10,7 +10,9 @@ namespace OnnxAttribution.Attribution;
 /// 2. Features that are active after the change and in neither run are no nodes: they switched on, with effect Σ g_j f_j.
 /// 3. The error: effect g · Δε = g · Δx less all of these, since Δε = Δx − Σ Δf_j row_j over all features.
 /// </summary>
-/// <remarks>So the effects on all nodes of the site and what switched on add up to g · Δx, whatever the dictionary.</remarks>
+/// <remarks>So the effects on all nodes of the site and what switched on add up to g · Δx, whatever the dictionary. A node that was
+/// really moved counts by a derivative of its own (<see cref="CausalNode.Derivative"/>, <see cref="SiteEffects.GradientFor"/>).
+/// </remarks>
 internal sealed class ExactReader
 {
     private readonly LoadedModel _model;
@@ -20,6 +22,12 @@ internal sealed class ExactReader
     private readonly FeatureVectors? _columns;
     private readonly float[] _before;
 
+    // by position: the error's gradient, and what a unit of each node's feature is worth by it
+    private readonly (float[] Gradient, float[] Worth)[] _errors;
+
+    // by move: what switched on, by the error's gradient
+    private float[] _switchedOnForErrors = [];
+
     /// <param name="nodes">The graph's, the site's among them.</param>
     public ExactReader(LoadedModel model, SiteEffects site, IReadOnlyList<CausalNode> nodes)
     {
@@ -28,6 +36,7 @@ internal sealed class ExactReader
         foreach (var (position, _) in site.Nodes) _firstAt[position + 1]++;
         for (var t = 1; t < _firstAt.Length; t++) _firstAt[t] += _firstAt[t - 1];
         _before = new float[site.Nodes.Count];
+        _errors = [.. Enumerable.Range(0, site.CleanEncoding.Positions).Select(ErrorAt)];
         if (site.Dictionary is not { } dictionary) return;
         _columns = site.NodeColumns(model.Context.Threads);
         for (var t = 0; t < site.CleanEncoding.Positions; t++) FindBefore(dictionary, t);
@@ -43,6 +52,7 @@ internal sealed class ExactReader
         }
         var reading = new SiteReading(starts, [.. moves.Positions.Select(t => _firstAt[t])], new float[starts[^1]], new float[starts[^1]],
             new float[moves.Ups.Count]);
+        _switchedOnForErrors = new float[moves.Ups.Count];
         var active = _site.Dictionary is { } dictionary ? Active(dictionary, moves, reading) : null;
         Parallel.For(0, moves.Ups.Count, new ParallelOptions { MaxDegreeOfParallelism = _model.Context.Threads },
             m => ReadOne(moves, m, active, reading));
@@ -57,7 +67,8 @@ internal sealed class ExactReader
         var change = ChangeOf(moves, m);
         var changes = reading.ChangesOf(m);
         var effects = reading.EffectsOf(m);
-        double rest = TensorPrimitives.Dot(_site.GradientAt(position), change);
+        var (gradient, worth) = _errors[position];
+        double rest = TensorPrimitives.Dot(gradient, change);
         var error = changes.Length - 1;
         if (_site.Dictionary is { } dictionary)
         {
@@ -68,12 +79,12 @@ internal sealed class ExactReader
                 var after = _before[first + k] + TensorPrimitives.Dot(input, _columns![feature]);
                 var on = dictionary.K is null ? after > (dictionary.Threshold?[feature] ?? 0) : active!.At(m, feature) > 0;
                 changes[k] = (on ? after : 0) - _site.CleanEncoding.ActivationOf(position, feature);
-                effects[k] = changes[k] == 0 ? 0 : _nodes[_site.FirstNode + first + k].Gradient * changes[k];
-                rest -= effects[k];
+                effects[k] = changes[k] == 0 ? 0 : _nodes[_site.FirstNode + first + k].Derivative * changes[k];
+                rest -= worth[k] * changes[k];
             }
         }
         changes[error] = float.NaN;
-        effects[error] = (float)(rest - reading.SwitchedOn[m]);
+        effects[error] = (float)(rest - _switchedOnForErrors[m]);
     }
 
     private SparseRows Active(SparseDictionary dictionary, SiteMoves moves, SiteReading reading)
@@ -100,8 +111,25 @@ internal sealed class ExactReader
         foreach (var (m, feature, activation) in found)
         {
             var position = moves.Positions[m];
-            sums[m] += TensorPrimitives.Dot(_site.GradientAt(position), rows[feature]) * _site.CleanEncoding.Scales[position] * activation;
+            var by = _site.CleanEncoding.Scales[position] * activation;
+            sums[m] += TensorPrimitives.Dot(_site.GradientAt(position), rows[feature]) * by;
+            _switchedOnForErrors[m] += TensorPrimitives.Dot(_errors[position].Gradient, rows[feature]) * by;
         }
+    }
+
+    private (float[] Gradient, float[] Worth) ErrorAt(int position)
+    {
+        var error = _nodes[_site.FirstNode + _firstAt[position + 1] - 1];
+        var gradient = _site.GradientFor(error).ToArray();
+        var worth = new float[_firstAt[position + 1] - 1 - _firstAt[position]];
+        for (var k = 0; k < worth.Length; k++)
+        {
+            var node = _nodes[_site.FirstNode + _firstAt[position] + k];
+            worth[k] = NodeMethods.IsMeasured(error.Method)
+                ? TensorPrimitives.Dot(gradient, _site.DecoderRow(node.Feature)) * _site.CleanEncoding.Scales[position]
+                : node.Gradient;
+        }
+        return (gradient, worth);
     }
 
     private bool IsNode(int position, int feature) =>

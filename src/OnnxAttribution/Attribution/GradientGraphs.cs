@@ -20,22 +20,29 @@ internal sealed class GradientGraphs : IDisposable
     /// <summary>The model's, which owns them.</summary>
     public static GradientGraphs Of(LoadedModel model) => model.Owned(m => new GradientGraphs(m));
 
+    /// <summary>Sites whose gradient a pass yields.</summary>
+    public static IEnumerable<Site> WithGradients(LoadedModel model) => model.Bundle.Sites
+        .SkipWhile(s => !model.Selected.Contains(s))
+        .Where(s => s.Kind == SiteKind.Resid || model.Selected.Contains(s));
+
     public static string GradientName(Site site) => site.Name + ".grad";
 
-    /// <summary>Forward and backward in one graph: sites, logits, metric and the metric's gradient at every selected site.</summary>
+    /// <summary>Forward and backward in one graph: sites, logits, metric and the metric's gradient at every selected site
+    /// and at the residual stream behind the first of them, which every path from there passes.</summary>
     public (MetricGraph Metric, GraphRunner Runner, long Operations) Pass(MetricKind kind, int positions, Estimator estimator)
     {
         if (_passes.TryGetValue((kind, estimator), out var made)) return made;
         var metric = MetricGraph.Build(_model.Graph, kind, _model.AllSites);
-        var gradients = metric.Gradients(estimator.Rules(), _model.SelectedValues, []);
+        var wanted = WithGradients(_model);
+        var gradients = metric.Gradients(estimator.Rules(), [.. wanted.Select(s => _model.Graph[s.Name])], []);
         var outputs = new List<Value> { metric.Value, metric.Logits, metric.TargetToken, metric.FoilToken };
         outputs.AddRange(_model.AllSites);
-        foreach (var selected in _model.SelectedSites)
+        foreach (var site in wanted)
         {
             // a site that the metric does not read (its position is later, say) has no gradient at all
-            if (gradients.TryGetValue(selected.Value, out var gradient))
+            if (gradients.TryGetValue(_model.Graph[site.Name], out var gradient))
             {
-                outputs.Add(metric.G.Identity(gradient, GradientName(selected.Site)));
+                outputs.Add(metric.G.Identity(gradient, GradientName(site)));
             }
         }
         var graph = new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. metric.Inputs], outputs);

@@ -14,7 +14,7 @@ namespace OnnxAttribution.Attribution;
 internal static class GraphFinder
 {
     // what finding a graph took
-    private readonly record struct Work(StageClock Clock, int Calls, long Operations);
+    private readonly record struct Work(StageClock Clock, int Calls, long Operations, RefinementWork Refined);
 
     /// <param name="tokens">Token ids, BOS included where one is wanted.</param>
     /// <param name="patchTokens">As many, or null for zero ablation.</param>
@@ -24,12 +24,13 @@ internal static class GraphFinder
     {
         var (clock, calls) = (new StageClock(), model.Context.Calls);
         var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
-        Exact(state, nodes, options);
+        var refined = Improve(state, nodes, options);
         Selection.KeepStrongest(nodes, options);
         clock.Record("node effects");
         var (edges, switchedOn) = (new List<CausalEdge>(), new List<SwitchedOnEdge>());
-        var operations = state.Operations + Edges(state, nodes, options, new(edges.Add, switchedOn.Add), clock);
-        return Chosen(state, nodes, (edges, switchedOn), options, new(clock, model.Context.Calls - calls, operations));
+        var operations = state.Operations + refined.Operations
+            + Edges(state, nodes, options, new(edges.Add, switchedOn.Add), clock);
+        return Chosen(state, nodes, (edges, switchedOn), options, new(clock, model.Context.Calls - calls, operations, refined));
     }
 
     /// <summary>The graph summed over positions: what is kept is chosen by the sums,
@@ -40,14 +41,15 @@ internal static class GraphFinder
     {
         var (clock, calls) = (new StageClock(), model.Context.Calls);
         var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
-        Exact(state, nodes, options);
+        var refined = Improve(state, nodes, options);
         var sum = new GraphSum(model.Selected);
         sum.Add(nodes);
         sum.ChooseNodes(options);
         clock.Record("node effects");
         var (kept, found) = sum.KeptAmong(nodes);
-        var operations = state.Operations + Edges(state, kept, options, found, clock);
-        return Chosen(state, sum.Nodes, (sum.Edges, sum.SwitchedOn), options, new(clock, model.Context.Calls - calls, operations));
+        var operations = state.Operations + refined.Operations + Edges(state, kept, options, found, clock);
+        return Chosen(state, sum.Nodes, (sum.Edges, sum.SwitchedOn), options,
+            new(clock, model.Context.Calls - calls, operations, refined));
     }
 
     /// <summary>Runs a prompt once more and adds its edges to a sum whose nodes are chosen.</summary>
@@ -57,8 +59,9 @@ internal static class GraphFinder
     {
         var clock = new StageClock();
         var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
+        var refined = Improve(state, nodes, options);
         var (kept, found) = sum.KeptAmong(nodes);
-        return state.Operations + Edges(state, kept, options, found, clock);
+        return state.Operations + refined.Operations + Edges(state, kept, options, found, clock);
     }
 
     // steps 1 to 3, with effects by gradients, before any is chosen
@@ -73,13 +76,17 @@ internal static class GraphFinder
         state.Expand(model.HasLargeEncoders ? model.Context.MemoryBudget : 0);
         clock.Record("cotangents", state.ColumnSeconds, "dictionaries");
         if (options.Method == EffectMethod.Ig) state.UseGradients(options.Method, options.Estimator, options.Steps);
-        return (state, state.Effects());
+        var nodes = state.Effects();
+        if (options.Method == EffectMethod.Ig) nodes = [.. nodes.Select(n => n with { Method = NodeMethods.Ig })];
+        return (state, nodes);
     }
 
     // step 4; beside exact edges the jacobians are found too
     private static long Edges(PatchingState state, IReadOnlyList<CausalNode> nodes, GraphOptions options, FoundEdges found,
         StageClock clock)
     {
+        // kl's gradient at the clean run is 0, so there is nothing that edges could be made with
+        if (options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Exact }) return 0;
         var finder = new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, options.Estimator);
         var jacobians = options.Edges == EdgeMethod.Exact ? new JacobianTable(state.Sites, nodes) : null;
         var add = jacobians is null ? found.Edge : jacobians.Add;
@@ -116,19 +123,24 @@ internal static class GraphFinder
             Timings = work.Clock.Seconds,
             RuntimeCalls = work.Calls,
             Operations = work.Operations,
+            MovedNodes = work.Refined.Shallow,
+            ExactNodes = work.Refined.Exact,
         };
     }
 
-    // really patches every node, where that is the method; edges have an option of their own
-    private static void Exact(PatchingState state, List<CausalNode> nodes, GraphOptions options)
+    // really moves nodes, where that is asked for: all of them, some blocks deep or all the way, or the strongest;
+    // edges have an option of their own
+    private static RefinementWork Improve(PatchingState state, List<CausalNode> nodes, GraphOptions options)
     {
-        if (options.Method != EffectMethod.Exact) return;
+        var depth = options.Method == EffectMethod.Exact ? MovedNodes.Whole : options.ExactDepth ?? 0;
+        if (depth == 0 && options.Refine == 0) return default;
         using var clean = state.Start();
-        foreach (var site in state.Sites)
-        {
-            var exact = ExactEffects.Of(clean, site, site.Nodes, state.Metric);
-            for (var i = 0; i < exact.Length; i++) nodes[site.FirstNode + i] = nodes[site.FirstNode + i] with { Effect = exact[i] };
-        }
+        if (depth == 0) return Refinement.Refine(state, clean, nodes, options.Refine, options.Estimator);
+        var moved = new MovedNodes(state, clean, options.Estimator);
+        var effects = moved.Effects([.. Enumerable.Range(0, nodes.Count)], depth);
+        for (var i = 0; i < effects.Length; i++) nodes[i] = MovedNodes.With(nodes[i], effects[i]);
+        var exact = effects.Count(e => e.IsExact);
+        return new RefinementWork(effects.Length - exact, exact, moved.Operations);
     }
 
     private static double Conservation(List<CausalNode> nodes, List<CausalEdge> edges)

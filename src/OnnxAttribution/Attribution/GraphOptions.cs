@@ -30,6 +30,14 @@ public sealed record GraphOptions(
     int? TopEdges = 1000, float EdgeThreshold = 0, bool Prune = true, Estimator Estimator = Estimator.Gradient,
     EdgeMethod Edges = EdgeMethod.Jacobian)
 {
+    /// <summary>How many blocks behind a node are really run before the linear step is taken, for every node; where that reaches the
+    /// end, the effect is exact. Null or 0: none, the step is taken at the node.</summary>
+    public int? ExactDepth { get; init; }
+
+    /// <summary>N: how many of the strongest nodes are really patched, at most, and eight times as many run one block deep; 0: none.
+    /// Not together with <see cref="EffectMethod.Exact"/> or <see cref="ExactDepth"/>, which leave nothing to choose.</summary>
+    public int Refine { get; init; }
+
     /// <summary>The same options without limits: every node and every edge is kept.</summary>
     public GraphOptions KeepingAll() => this with { TopNodes = null, NodeThreshold = 0, TopEdges = null, EdgeThreshold = 0, Prune = false };
 }

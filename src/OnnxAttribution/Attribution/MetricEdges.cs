@@ -2,7 +2,8 @@ using System.Numerics.Tensors;
 
 namespace OnnxAttribution.Attribution;
 
-/// <summary>Edges into the metric: what each kept node does to it along paths that meet no other selected site.</summary>
+/// <summary>Edges into the metric: what each kept node does to it along paths that meet no other selected site.
+/// Of a node that was really moved, and from which no other selected site is reached, that is the node's whole effect.</summary>
 internal static class MetricEdges
 {
     /// <summary>Gives each edge to <paramref name="found"/>. With <see cref="MetricKind.Kl"/> only integrated gradients have any,
@@ -22,6 +23,7 @@ internal static class MetricEdges
         using var feed = ModelPass.Inputs(tokens, MetricRequest.Of(metric));
         foreach (var s in state.Sites) feed.Add(s.Value.Name, s.Clean, 1, tokens.Length, s.Width);
         using var result = runner.Run(feed.Values, runner.Outputs);
+        var ends = Ends(state, estimator);
         foreach (var parent in parents)
         {
             var site = state.SiteAt(parent);
@@ -35,7 +37,8 @@ internal static class MetricEdges
                 if (node.IsError) site.ErrorChangeAt(node.Position).CopyTo(row);
                 else site.DecoderRow(node.Position, node.Feature, row);
                 var along = TensorPrimitives.Dot(g, row);
-                var effect = node.IsError ? along : along * (node.PatchActivation - node.Activation);
+                var effect = ends.Contains(site) && NodeMethods.IsMeasured(node.Method) ? node.Effect
+                    : node.IsError ? along : along * (node.PatchActivation - node.Activation);
                 if (effect != 0) found(new CausalEdge(site.FirstNode + i, CausalEdge.Metric, node.IsError ? float.NaN : along, effect));
             }
         }
@@ -45,9 +48,7 @@ internal static class MetricEdges
     // so it says what goes along direct ones only where there are no others
     private static void Whole(PatchingState state, IReadOnlyList<CausalNode> nodes, Estimator estimator, Action<CausalEdge> found)
     {
-        var hasDownstream = state.Sites.SelectMany((_, i) =>
-            GradientGraphs.Of(state.Model).Segment(i, estimator)?.Segment.Parents.Select(p => p.Value) ?? []).ToHashSet();
-        foreach (var site in state.Sites.Where(s => !hasDownstream.Contains(s.Value)))
+        foreach (var site in Ends(state, estimator))
         {
             for (var i = site.FirstNode; i < site.FirstNode + site.Nodes.Count; i++)
             {
@@ -55,5 +56,13 @@ internal static class MetricEdges
                 if (node.Kept && node.Effect != 0) found(new CausalEdge(i, CausalEdge.Metric, node.Gradient, node.Effect));
             }
         }
+    }
+
+    // sites from which no other selected site is reached
+    private static HashSet<SiteEffects> Ends(PatchingState state, Estimator estimator)
+    {
+        var hasDownstream = state.Sites.SelectMany((_, i) =>
+            GradientGraphs.Of(state.Model).Segment(i, estimator)?.Segment.Parents.Select(p => p.Value) ?? []).ToHashSet();
+        return [.. state.Sites.Where(s => !hasDownstream.Contains(s.Value))];
     }
 }

@@ -17,7 +17,7 @@ internal sealed class ModelPass
     /// <summary>[T, d] of every site of the bundle, by name.</summary>
     public required IReadOnlyDictionary<string, float[]> Sites { get; init; }
 
-    /// <summary>∂m/∂x, [T, d], of every selected site.</summary>
+    /// <summary>∂m/∂x, [T, d], of every selected site, and of the residual stream behind the first.</summary>
     public required IReadOnlyDictionary<string, float[]> Gradients { get; init; }
 
     public required long Operations { get; init; }
@@ -43,7 +43,7 @@ internal sealed class ModelPass
             Foil = (int)result.Integers(metric.FoilToken.Name)[0],
             Logits = FiniteValues.Require(result.Copy(MetricGraph.LogitsName), "the logits"),
             Sites = sites,
-            Gradients = model.Selected.ToDictionary(s => s.Name,
+            Gradients = GradientGraphs.WithGradients(model).ToDictionary(s => s.Name,
                 s => hasGradient && runner.Outputs.Contains(GradientGraphs.GradientName(s))
                     ? FiniteValues.Require(result.Copy(GradientGraphs.GradientName(s)), $"the gradient at {s.Name}")
                     : new float[tokens.Length * model.WidthOf(s)]),

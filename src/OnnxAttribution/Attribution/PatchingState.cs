@@ -96,6 +96,9 @@ internal sealed class PatchingState
         for (var i = 0; i < Sites.Count; i++) Sites[i].Gradient = gradients[i];
     }
 
+    /// <summary>∂m/∂x, [T, d], at the clean run, of a residual site behind the first selected one; null where it has none.</summary>
+    public float[]? ResidualGradient(Site site, Estimator estimator) => PassOf(estimator).Gradients.GetValueOrDefault(site.Name);
+
     /// <summary>Every node with its effect by the sites' gradients, site by site.</summary>
     public List<CausalNode> Effects()
     {
@@ -114,12 +117,12 @@ internal sealed class PatchingState
         {
             return new IntegratedGradients(Model, Clean, Metric).Mean(site, estimator, steps);
         }
-        if (!_passes.TryGetValue(estimator, out var pass))
-        {
-            _passes[estimator] = pass = ModelPass.Run(Model, Tokens, MetricRequest.Of(Metric), estimator);
-        }
-        return pass.Gradients[site.Site.Name];
+        return PassOf(estimator).Gradients[site.Site.Name];
     }
+
+    private ModelPass PassOf(Estimator estimator) => _passes.TryGetValue(estimator, out var pass)
+        ? pass
+        : _passes[estimator] = ModelPass.Run(Model, Tokens, MetricRequest.Of(Metric), estimator);
 
     private SiteEffects Expand(SelectedSite selected, ref long columnBudget)
     {
@@ -181,6 +184,7 @@ internal sealed class PatchingState
                 Settings = [Setting.Edges]
             };
         }
+        MoveRequest.Check(model, options);
         if (options.Steps < 1)
         {
             throw new AttributionException($"{options.Steps} steps are too few; take at least 1") { Settings = [Setting.Steps] };

@@ -120,6 +120,8 @@ public sealed class GraphRun
             KeptNodes = Graph.Nodes.Count(n => n.Kept),
             Edges = Graph.Edges.Count,
             SwitchedOn = Request.Graph.Edges == EdgeMethod.Exact ? Graph.SwitchedOn.Count : null,
+            MovedNodes = Graph.MovedNodes == 0 ? null : Graph.MovedNodes,
+            ExactNodes = Graph.ExactNodes == 0 ? null : Graph.ExactNodes,
             ExplainedByFeatures = RecordParts.Finite(SiteShare.Total(shares)),
             ExplainedBySite = RecordParts.BySite(shares),
             ConservationViolation = Graph.ConservationViolation is { } v ? RecordParts.Finite(v) : null,

@@ -73,6 +73,8 @@ internal static class RecordParts
             Method = EnumName.Of(o.Method),
             Estimator = EnumName.Of(o.Estimator),
             Steps = o.Method == EffectMethod.Ig ? o.Steps : null,
+            ExactDepth = o.ExactDepth,
+            Refine = o.Refine == 0 ? null : o.Refine,
             TopNodes = o.TopNodes,
             NodeThreshold = Finite(o.NodeThreshold),
             TopEdges = o.TopEdges,

@@ -135,7 +135,9 @@ public sealed class ValidationRun
                     PatchActivation = row.PatchActivation,
                     Gradient = row.Gradient,
                     Effect = row.Effect,
-                    Kept = row.Kept
+                    Kept = row.Kept,
+                    Method = row.Method ?? NodeMethods.Attribution,
+                    EffectError = row.EffectError,
                 };
             }
         }

@@ -19,10 +19,12 @@ internal sealed class Estimates
 
     /// <summary>Finds them anew, as <c>graph</c> does, with nothing kept but the ends of the pairs.
     /// The sites have the estimator's gradients afterwards.</summary>
-    public static Estimates Find(PatchingState state, JudgedEstimator by, IEnumerable<NodePair> pairs)
+    /// <param name="found">Nodes whose effects are known better; null: those of the estimator.</param>
+    public static Estimates Find(PatchingState state, JudgedEstimator by, IEnumerable<NodePair> pairs,
+        IReadOnlyList<CausalNode>? found = null)
     {
         state.UseGradients(by.Method, by.Estimator, by.Steps);
-        var nodes = state.Effects();
+        var nodes = found?.Select(n => n with { Kept = false }).ToList() ?? state.Effects();
         var wanted = pairs.ToHashSet();
         foreach (var i in wanted.SelectMany(p => (int[])[p.Up, p.Down]).Where(i => i != CausalEdge.Metric).Distinct())
         {
@@ -54,9 +56,9 @@ internal sealed class Estimates
     {
         if (pair.Down == CausalEdge.Metric || _nodes[pair.Down].IsError) return float.NaN;
         var (up, down) = (_nodes[pair.Up], _nodes[pair.Down]);
-        if (down.Gradient == 0) return float.NaN;
+        if (down.Derivative == 0) return float.NaN;
         if (!_edges.TryGetValue(pair, out var edge)) return 0;
         if (!float.IsNaN(edge.Change)) return edge.Change;
-        return float.IsNaN(edge.Jacobian) ? edge.Effect / down.Gradient : edge.Jacobian * (up.PatchActivation - up.Activation);
+        return float.IsNaN(edge.Jacobian) ? edge.Effect / down.Derivative : edge.Jacobian * (up.PatchActivation - up.Activation);
     }
 }

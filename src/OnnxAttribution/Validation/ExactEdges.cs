@@ -121,7 +121,7 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
         {
             var node = nodes[w.Down];
             var change = active.Of(w.Row, node) - active.Of(0, node);
-            result[w.Index] = new ExactEdge(change, change == 0 ? 0 : node.Gradient * change);
+            result[w.Index] = new ExactEdge(change, change == 0 ? 0 : node.Derivative * change);
         }
     }
 
@@ -132,7 +132,7 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
         var changes = ErrorChanges(site, x, moved, active);
         for (var i = 0; i < wanted.Length; i++)
         {
-            var effect = TensorPrimitives.Dot(site.GradientAt(moved[i].Position), changes.AsSpan(i * site.Width, site.Width));
+            var effect = TensorPrimitives.Dot(site.GradientFor(nodes[wanted[i].Down]), changes.AsSpan(i * site.Width, site.Width));
             result[wanted[i].Index] = new ExactEdge(float.NaN, effect);
         }
     }

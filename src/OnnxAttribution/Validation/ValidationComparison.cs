@@ -28,7 +28,7 @@ internal sealed class ValidationComparison(PatchingState state, ActivationCache 
         progress?.Report("estimating");
         var stored = Estimates.Stored(graph.Nodes, graph.Edges);
         NodePair[] missing = [.. pairs.Where(p => !stored.Has(p))];
-        var found = missing.Length == 0 ? stored : Estimates.Find(state, own, missing);
+        var found = missing.Length == 0 ? stored : Estimates.Find(state, own, missing, graph.Nodes);
         var checks = new List<ValidationCheck>();
         Add(own.Name, stored, p => stored.Has(p) ? stored : found);
         foreach (var other in others)
@@ -62,8 +62,7 @@ internal sealed class ValidationComparison(PatchingState state, ActivationCache 
             if (here.Length == 0) continue;
             state.Model.Context.Cancel.ThrowIfCancellationRequested();
             progress?.Report($"patching nodes, {done:N0} of {sample.Count:N0}");
-            var effects = ExactEffects.Of(clean, site, [.. here.Select(i => site.Nodes[sample[i].Node - site.FirstNode])],
-                state.Metric);
+            var effects = ExactEffects.Of(state, clean, [.. here.Select(i => sample[i].Node)]);
             for (var i = 0; i < here.Length; i++) exact[here[i]] = effects[i];
             done += here.Length;
         }
