@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 import goldens_ablation
+import goldens_atpstar
 import goldens_estimators
 from goldens import Case, Model, clear_prompt, kind, plain_case
 from random_models import write_json
@@ -168,6 +169,8 @@ def full_cases(out, model):
     c.write()
     gim = goldens_estimators.begin(Case(out, f"{model.name}-gim-zero", model, *zero, notes=goldens_estimators.GIM_NOTES))
     goldens_estimators.gim_case(gim, diff)
+    star = goldens_estimators.begin(Case(out, f"{model.name}-atpstar-zero", model, *zero, notes=goldens_atpstar.NOTES))
+    goldens_atpstar.case(star, diff)
 
     def ablation(text):
         c = goldens_ablation.AblationCase(out, f"{model.name}-ablation-all-zero", model, text, metrics=diff).runs(features=True)

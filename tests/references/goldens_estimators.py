@@ -9,6 +9,7 @@ import copy
 
 import torch
 
+import goldens_atpstar
 from reference import cut, direct_jacobians, direct_metric_gradients, edge_effects, edge_jacobians, gradients
 
 ESTIMATORS = ["relp", "frozen"]
@@ -32,6 +33,8 @@ def random_cases(Case, out, prefix, model, zero, patch, resid):
         case.write()
     for name, pair, sites in (("zero", zero, None), ("resid-patch", patch, resid)):
         gim_case(begin(Case(out, f"{prefix}-gim-{name}", model, *pair, sites=sites, notes=GIM_NOTES)), METRICS)
+    for name, pair, sites in (("zero", zero, None), ("resid-patch", patch, resid)):
+        goldens_atpstar.case(begin(Case(out, f"{prefix}-atpstar-{name}", model, *pair, sites=sites, notes=goldens_atpstar.NOTES)), METRICS)
 
 
 def gim_case(case, metrics):
@@ -51,6 +54,7 @@ def tiny_case(Case, out, model, text, target):
     for estimator in ESTIMATORS:
         edges(case, estimator, ["logit"], jacobians=False)
     case.write()
+    goldens_atpstar.case(begin(Case(out, "tiny-atpstar-zero", model, text, target=target, notes=goldens_atpstar.NOTES)), ["logit"])
 
 
 def begin(case):

@@ -11,7 +11,9 @@ internal sealed class GraphArguments
     public MetricOptions Metric { get; } = new("what is explained, read off the logits at --position");
     private readonly Option<string> _method = ChoiceOptions.OneOf("--method",
         "attribution patching, integrated gradients (edges into the metric still carry the clean run's gradient; "
-            + "with --metric kl, which has none, the mean one), or every node really patched", "atp", "ig", "exact");
+            + "with --metric kl, which has none, the mean one), or every node really patched; atpstar: attribution patching "
+            + "with attention computed again for queries and keys, and a backward pass per block that drops its gradient",
+        "atp", "ig", "exact", "atpstar");
     private readonly Option<string> _estimator = ChoiceOptions.OneOf("--estimator",
         "what counts as a derivative: the true one; relp: norms' scales fixed, GELU and SiLU as their ratio to x, "
             + "gates halved; frozen: norms' scales and attention patterns fixed; gim: norms' scales fixed, attention's softmax at "
@@ -118,7 +120,11 @@ internal sealed class GraphArguments
             result.AddError($"{(method == "exact" ? "--method exact" : "--exact-depth")} moves every node already, so --refine {n} "
                 + "has none left; give one of them");
         }
-        if (Given(result, Metric.Kind) == "kl" && (Given(result, _method) ?? "atp") == "atp")
+        if (method == "atpstar" && Given(result, _estimator) is { } estimator and not "gradient")
+        {
+            result.AddError($"--method atpstar has true derivatives, so --estimator {estimator} contradicts it; give one of them");
+        }
+        if (Given(result, Metric.Kind) == "kl" && method is "atp" or "atpstar")
         {
             result.AddError("--metric kl has gradient 0 at the clean run, so attribution patching would find nothing; "
                 + "use --method ig or --method exact");

@@ -27,7 +27,7 @@ public sealed record CausalNode(Site Site, int Position, int Feature, float Acti
     /// NaN where that was not measured.</summary>
     public float Exact { get; init; } = float.NaN;
 
-    /// <summary>What <see cref="Effect"/> was found by: <c>attribution</c>, <c>ig</c>, <c>depth-1</c>, <c>depth-2</c>, …,
+    /// <summary>What <see cref="Effect"/> was found by: <c>attribution</c>, <c>ig</c>, <c>atpstar</c>, <c>depth-1</c>, <c>depth-2</c>, …,
     /// <c>exact</c>; of a sum of several <c>mixed</c>.</summary>
     public string Method { get; init; } = NodeMethods.Attribution;
 

@@ -128,10 +128,11 @@ internal static class GraphFinder
         };
     }
 
-    // really moves nodes, where that is asked for: all of them, some blocks deep or all the way, or the strongest;
+    // AtP*'s effects, and really moved nodes, where that is asked for: all, some blocks deep or all the way, or the strongest;
     // edges have an option of their own
     private static RefinementWork Improve(PatchingState state, List<CausalNode> nodes, GraphOptions options)
     {
+        if (options.Method == EffectMethod.Atpstar) AtpStarEffects.Replace(state, nodes);
         var depth = options.Method == EffectMethod.Exact ? MovedNodes.Whole : options.ExactDepth ?? 0;
         if (depth == 0 && options.Refine == 0) return default;
         using var clean = state.Start();

@@ -12,6 +12,10 @@ public enum EffectMethod
 
     /// <summary>Every node really patched, one at a time.</summary>
     Exact,
+
+    /// <summary>AtP*: attribution patching with the attention pattern really computed again for what moves queries and keys, and the mean
+    /// over backward passes that drop one block's gradient each (Kramár et al. 2024, arXiv:2403.00745).</summary>
+    Atpstar,
 }
 
 /// <summary>What a graph of causes is asked for.</summary>

@@ -5,7 +5,7 @@ namespace OnnxAttribution.Attribution;
 /// <summary>What a node's effect was found by, in a word: the column <c>method</c>.</summary>
 internal static class NodeMethods
 {
-    public const string Attribution = "attribution", Ig = "ig", Exact = "exact", Mixed = "mixed";
+    public const string Attribution = "attribution", Ig = "ig", Exact = "exact", AtpStar = "atpstar", Mixed = "mixed";
 
     private const string Depth = "depth-";
 

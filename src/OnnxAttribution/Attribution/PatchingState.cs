@@ -107,6 +107,9 @@ internal sealed class PatchingState
         return nodes;
     }
 
+    /// <summary>Adds what further effects took.</summary>
+    public void Count(long operations) => Operations += operations;
+
     /// <summary>The clean run, for passes that change something; the caller's.</summary>
     public ActivationCache Start() => ActivationCache.Of(Model, Tokens, Clean.Sites);
 
@@ -168,7 +171,15 @@ internal sealed class PatchingState
         }
         if (options.Metric.Position is { } p) model.RequirePosition(p, tokens.Length);
         options.Metric.RequireTokens(model.VocabularySize);
-        if (options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Atp })
+        if (options is { Method: EffectMethod.Atpstar, Estimator: not Estimator.Gradient })
+        {
+            throw new AttributionException("the method atpstar has true derivatives, not those of the estimator "
+                + $"{EnumName.Of(options.Estimator)}; leave the estimator out, or take the method atp")
+            {
+                Settings = [Setting.Method]
+            };
+        }
+        if (options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Atp or EffectMethod.Atpstar })
         {
             throw new AttributionException("the metric kl has gradient 0 at the clean run, so attribution patching would find nothing; "
                 + "use the method ig or exact")

@@ -101,7 +101,7 @@ internal sealed class PullBack(WalkScope scope, IReadOnlySet<Value> meeting)
     {
         var made = op.Out.Where(v => v is not null && _whole.ContainsKey(v) && !meeting.Contains(v)).ToList();
         if (made.Count == 0) return;
-        var zBars = op.Out.Select(v => v is not null && _whole.TryGetValue(v, out var z) ? z : null).ToArray();
+        var zBars = op.Out.Select(v => v is not null && _whole.TryGetValue(v, out var z) ? Gated(v, z) : null).ToArray();
         foreach (var (i, c) in Apply(op, active, v => v, zBars)) AddWhole(op.In[i]!, c);
         foreach (var v in made)
         {
@@ -123,6 +123,8 @@ internal sealed class PullBack(WalkScope scope, IReadOnlySet<Value> meeting)
             if (i < op.In.Count && view.Wants(i) && cotangents[i] is { } c) yield return (i, Walk.FitTo(g, c, op.In[i]!, seen));
         }
     }
+
+    private Value Gated(Value v, Value cotangent) => scope.Gates.TryGetValue(v, out var gate) ? g.Mul(cotangent, gate) : cotangent;
 
     private void AddWhole(Value v, Value c) => _whole[v] = _whole.TryGetValue(v, out var sum) ? g.Add(sum, c) : c;
 

@@ -5,7 +5,7 @@ namespace OnnxAttribution.Runs;
 /// <param name="All">Check every node and every edge that the run holds.</param>
 /// <param name="Seed">Seed of the draw: the same seed draws the same sample.</param>
 /// <param name="Compare">Further estimators to judge against the same exact effects:
-/// <c>gradient</c>, <c>ig</c>, <c>relp</c>, <c>frozen</c>, <c>gim</c>.</param>
+/// <c>gradient</c>, <c>ig</c>, <c>relp</c>, <c>frozen</c>, <c>gim</c>, <c>atpstar</c>.</param>
 /// <param name="Steps">How many steps <c>ig</c> takes there.</param>
 public sealed record ValidationRequest(int Sample = 200, bool All = false, int Seed = 0, IReadOnlyList<string>? Compare = null,
     int Steps = 10);

@@ -82,7 +82,8 @@ public sealed class ValidationRun
             .Where(name => name != own)
             .Select(name => JudgedEstimator.Parse(name, request.Steps))
             .ToList();
-        if (run.Options.Metric.Kind == MetricKind.Kl && others.FirstOrDefault(o => o.Method == EffectMethod.Atp) is { } blind)
+        if (run.Options.Metric.Kind == MetricKind.Kl
+            && others.FirstOrDefault(o => o.Method is EffectMethod.Atp or EffectMethod.Atpstar) is { } blind)
         {
             throw ValidationException.NoGradient(blind.Name);
         }

@@ -28,7 +28,7 @@ internal static class NodeTable
         new(Contribution, Float, "what the node's clean value does for the metric: −effect"),
         new(Attribution, Float, "the linear estimate of the effect: gradient times change; of `ablate`: NULL"),
         new(Exact, Float, "the effect with the node really patched; NULL where that was not measured"),
-        new(Method, Varchar, "what `effect` is: `attribution`, `ig`, `depth-1`, …, `exact`; `mixed` of a sum over several"),
+        new(Method, Varchar, "what `effect` is: `attribution`, `ig`, `atpstar`, `depth-1`, …, `exact`; `mixed` of a sum over several"),
         new(EffectError, Float, "an estimate of abs(effect − exact); 0 where it is exact, NULL where nothing is known"),
     ];
 

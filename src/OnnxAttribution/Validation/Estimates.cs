@@ -25,6 +25,7 @@ internal sealed class Estimates
     {
         state.UseGradients(by.Method, by.Estimator, by.Steps);
         var nodes = found?.Select(n => n with { Kept = false }).ToList() ?? state.Effects();
+        if (found is null && by.Method == EffectMethod.Atpstar) AtpStarEffects.Replace(state, nodes);
         var wanted = pairs.ToHashSet();
         foreach (var i in wanted.SelectMany(p => (int[])[p.Up, p.Down]).Where(i => i != CausalEdge.Metric).Distinct())
         {

@@ -9,7 +9,7 @@ namespace OnnxAttribution.Validation;
 internal sealed record JudgedEstimator(EffectMethod Method, Estimator Estimator, int Steps, EdgeMethod Edges = EdgeMethod.Jacobian)
 {
     /// <summary>Names that <c>validate --compare</c> takes.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["gradient", "ig", "relp", "frozen", "gim"];
+    public static IReadOnlyList<string> Names { get; } = ["gradient", "ig", "relp", "frozen", "gim", "atpstar"];
 
     /// <summary>One of <see cref="Names"/>, or of both where a run's method and estimator are out
     /// of the ordinary: <c>ig-relp</c>, <c>exact</c>; <c>gradient-exact-edges</c> where its edges are exact.</summary>
@@ -22,7 +22,7 @@ internal sealed record JudgedEstimator(EffectMethod Method, Estimator Estimator,
 
     /// <param name="name">One of <see cref="Names"/>.</param>
     public static JudgedEstimator Parse(string name, int steps) =>
-        name == "ig"
-            ? new(EffectMethod.Ig, Estimator.Gradient, steps)
+        name is "ig" or "atpstar"
+            ? new(Enum.Parse<EffectMethod>(name, ignoreCase: true), Estimator.Gradient, steps)
             : new(EffectMethod.Atp, Enum.Parse<Estimator>(name, ignoreCase: true), steps);
 }

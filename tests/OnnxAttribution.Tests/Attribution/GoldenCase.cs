@@ -51,7 +51,7 @@ internal sealed class GoldenCase : IDisposable
 
     public IEnumerable<(string Method, string Metric)> Runs(string table = "methods") =>
         Facts[table]!.AsObject()
-            .Where(m => m.Key is "atp" or "ig" or "exact")
+            .Where(m => m.Key is "atp" or "ig" or "exact" or "atpstar")
             .SelectMany(m => m.Value!.AsArray().Select(x => (m.Key, (string)x!)));
 
     public bool Has(string tensor) => _file.Tensors.ContainsKey(tensor);

@@ -23,6 +23,17 @@ public sealed class RefusalTests(Random2Bundle bundle) : IClassFixture<Random2Bu
     }
 
     [Fact]
+    public void Atpstar_is_refused_with_kl_and_with_another_estimator()
+    {
+        using var model = bundle.Open("resid");
+        Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null,
+            new GraphOptions(new(MetricKind.Kl), EffectMethod.Atpstar)), "kl", "gradient 0", "method ig or exact", "--method");
+        Refused<AttributionException>(() => Random2Bundle.All(model, bundle.Tokens, null,
+            new GraphOptions(Method: EffectMethod.Atpstar, Estimator: Estimator.Relp)),
+            "true derivatives", "relp", "method atp", "--method");
+    }
+
+    [Fact]
     public void Prompts_of_unequal_length_are_refused_with_both_lengths()
     {
         using var model = bundle.Open("resid");
