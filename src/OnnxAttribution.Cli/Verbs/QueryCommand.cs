@@ -45,6 +45,7 @@ internal sealed class QueryCommand
     private readonly Option<bool> _json = new("--json") { Description = "the same as --format json" };
     private readonly Option<string?> _file =
         new("--out") { Description = "write to this file and not to stdout; parquet needs it", HelpName = "FILE" };
+    private readonly Option<bool> _force = OutputOptions.Force("a file that is");
     private readonly Option<int?> _timeout = new("--timeout")
     {
         Description = "end the query after so many seconds, whatever it is doing; default: when it is done",
@@ -62,7 +63,7 @@ internal sealed class QueryCommand
 
     private Command Made()
     {
-        var command = new Command("query", Description) { _runs, _sql, _also, _format, _json, _file, _timeout };
+        var command = new Command("query", Description) { _runs, _sql, _also, _format, _json, _file, _force, _timeout };
         command.Validators.Add(Validate);
         command.Runs(Run);
         return command;
@@ -74,6 +75,7 @@ internal sealed class QueryCommand
         {
             result.AddError("--format parquet needs a file to write: add --out FILE.");
         }
+        if (result.IsGiven(_force) && !result.IsGiven(_file)) result.AddError("--force goes with --out");
         if (result.GetValue(_json) && result.IsGiven(_format) && result.GetValue(_format) != "json")
         {
             result.AddError($"--json and --format {result.GetValue(_format)} contradict each other: give one of them.");
@@ -129,15 +131,16 @@ internal sealed class QueryCommand
     {
         var (sql, file, invocation) = (parsed.GetRequiredValue(_sql), parsed.GetValue(_file), parsed.InvocationConfiguration);
         var format = parsed.GetValue(_json) ? "json" : parsed.GetRequiredValue(_format);
-        if (format == "parquet")
+        var mode = parsed.GetValue(_force) ? WriteMode.Replace : WriteMode.CreateNew;
+        if (file is not null)
         {
-            query.WriteParquet(sql, file!, cancel);
+            if (format == "parquet") query.WriteParquet(sql, file, mode, cancel);
+            else query.WriteText(sql, file, mode, (rows, stream) => Write(rows, format, stream, cancel), cancel);
             return;
         }
         using var result = query.Execute(sql, cancel);
         var drawn = invocation.Output is DisplayWriter { IsTerminal: true } && format == "table" && !result.IsPlan;
-        if (file is not null) query.WriteFile(file, stream => Write(result, format, stream, cancel));
-        else if (drawn) Draw(result, invocation, cancel);
+        if (drawn) Draw(result, invocation, cancel);
         else Print(result, format, (DisplayWriter)invocation.Output, cancel);
     }
 

@@ -139,7 +139,7 @@ internal sealed class CircuitRun
     {
         var metadata = new CircuitMetadata(Options.Coefficient, Options.Keep, Options.Controls, Options.Seed, _model.Name,
             _model.BundleHash, ThisProgram.Version);
-        RunDirectory.WriteTable(file, RowTable.Of(Rows()), force, RunFile.MetadataOf(metadata, RunJson.Default.CircuitMetadata),
+        RunDirectory.WriteRows(file, Rows(), force, RunFile.MetadataOf(metadata, RunJson.Default.CircuitMetadata),
             _model.Context.Cancel);
     }
 

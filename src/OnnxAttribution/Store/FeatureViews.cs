@@ -13,7 +13,8 @@ internal static class FeatureViews
         + "or one that is damaged or another model's, or is not where it was. "
         + "To make it, collect dashboards from a text.";
 
-    private const string FileName = Name + ".parquet";
+    /// <summary>Of a bundle's dashboards, in its directory.</summary>
+    public const string FileName = Name + ".parquet";
 
     /// <summary>Makes the view, with the model's name as a first column; none where no bundle has a table.
     /// A table that is damaged or of another bundle is passed over: queries about runs do not need it.</summary>

@@ -85,11 +85,7 @@ internal sealed class PendingRun : IDisposable
 
     private static string FullPath(string path)
     {
-        var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
-        if (new FileInfo(full).LinkTarget is not null)     // a run is replaced where it lies: the link stays, and leads to the new one
-        {
-            full = RealPath.Of(full);
-        }
+        var full = RealPath.Behind(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
         return Path.GetFileName(full).Length > 0 ? full : throw RunDirectoryException.NotARun(full, "it is the root of the file system");
     }
 

@@ -221,7 +221,7 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
     private string QueryText(string sql)
     {
         var file = _directory["rows.json"];
-        Verb.Run("query", Run, sql, "--json", "--out", file).Done();
+        Verb.Run("query", Run, sql, "--json", "--out", file, "--force").Done();
         return File.ReadAllText(file);
     }
 }
