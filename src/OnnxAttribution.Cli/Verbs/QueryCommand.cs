@@ -10,7 +10,7 @@ namespace OnnxAttribution.Cli.Verbs;
 /// <summary>The verb <c>query</c>: SQL over the Parquet files of one run or many.</summary>
 internal sealed class QueryCommand
 {
-    private const int TerminalRows = 1000;
+    private const int TerminalRows = 1000, MostSeconds = 4_000_000;   // 46 days: a timer of .NET waits for no more than 49
 
     private const string Description = """
         Ask a run, or many, in SQL. Views: nodes, edges (a row per node and edge, with a first column run) and runs (a row per run, from
@@ -56,6 +56,7 @@ internal sealed class QueryCommand
     {
         (_common, _exit) = (common, exit);
         _timeout.AtLeast(1);
+        _timeout.AtMost(MostSeconds);
     }
 
     /// <param name="exit">Ends the process with a code, at once; null where it is not ours to end.</param>
