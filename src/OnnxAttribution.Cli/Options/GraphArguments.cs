@@ -65,7 +65,7 @@ internal sealed class GraphArguments
             _topNodes, _nodeThreshold, _topEdges,
             _edgeThreshold, _noPrune, _all, _aggregate, _prompt.PrependBos, _validate, Memory];
         foreach (var option in all) command.Options.Add(option);
-        command.Validators.Add(Contradictions);
+        command.Checks(Contradictions);
     }
 
     public string[]? Sites(ParseResult parsed) => parsed.Items(_sites);

@@ -14,6 +14,7 @@ internal static class StepCommand
         StepKind.DrawPage => $"view {step.Path ?? "RUN"}",
         StepKind.DrawPageAnew => $"view {step.Path ?? "RUN"} --force",
         StepKind.Export => $"export --checkpoint DIR --out {step.Path ?? "BUNDLE"}",
+        StepKind.ExportDictionaries => $"export --checkpoint DIR --dictionaries DIR --out {step.Path ?? "BUNDLE"} --force",
         StepKind.MeasureFaithfulness => "ablate --faithfulness RUN",
         StepKind.TraceCurve => "ablate --up FEATURE --down FEATURE --out RUN/curve.parquet",
         _ => $"validate {step.Path ?? "RUN"}",

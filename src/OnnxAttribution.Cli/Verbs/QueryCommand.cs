@@ -65,7 +65,7 @@ internal sealed class QueryCommand
     private Command Made()
     {
         var command = new Command("query", Description) { _runs, _sql, _also, _format, _json, _file, _force, _timeout };
-        command.Validators.Add(Validate);
+        command.Checks(Validate);
         command.Runs(Run);
         return command;
     }

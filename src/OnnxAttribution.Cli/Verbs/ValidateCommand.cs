@@ -45,6 +45,7 @@ internal sealed class ValidateCommand
         _common = common;
         _seed.AtLeast(0);
         _compare.Validators.Add(Known);
+        _compare.Completes([.. JudgedEstimator.Names]);
     }
 
     public static Command Create(CommonOptions common) => new ValidateCommand(common).Made();
@@ -53,7 +54,7 @@ internal sealed class ValidateCommand
     {
         var command = new Command("validate",
             Description) { _run, _model, _sample, _seed, _all, _compare, _steps, _memory, _failUnder.Option, _json };
-        command.Validators.Add(Validate);
+        command.Checks(Validate);
         command.Runs(Run);
         return command;
     }

@@ -63,7 +63,7 @@ internal sealed class ViewCommand
     {
         var command = new Command("view",
             Description) { _run, _format, _figure, _file, _force, _model, _nodes, _edges, _theme, _palette };
-        command.Validators.Add(Validate);
+        command.Checks(Validate);
         command.Runs(Run);
         return command;
     }

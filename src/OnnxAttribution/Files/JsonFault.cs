@@ -63,7 +63,7 @@ internal static class JsonFault
 
     private static bool IsOfAnotherKind(string message) => message.Contains("could not be converted", StringComparison.Ordinal)
         || message.Contains("is not nullable", StringComparison.Ordinal) || message.Contains("disallow null", StringComparison.Ordinal)
-        || message.Contains("doesn't allow setting null", StringComparison.Ordinal);
+        || message.Contains("doesn't allow", StringComparison.Ordinal);
 
     private static string Key(JsonException e) =>
         e.Path is null or "$" ? "its content" : e.Path.StartsWith("$.", StringComparison.Ordinal) ? e.Path[2..] : e.Path;

@@ -63,7 +63,7 @@ internal sealed class BundleCheck
                 }
                 : new CheckException($"{model.Directory} has no dictionary; export it again with some")
                 {
-                    Settings = [Setting.Dictionaries]
+                    Next = new NextStep(StepKind.ExportDictionaries, model.Directory)
                 };
         }
         progress?.Report("reading the text");
