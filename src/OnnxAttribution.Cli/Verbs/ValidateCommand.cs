@@ -61,6 +61,10 @@ internal sealed class ValidateCommand
 
     private void Validate(CommandResult result)
     {
+        if (result.IsGiven(_steps) && result.GetResult(_compare)?.Tokens.Any(t => ListOptions.Items(t.Value).Contains("ig")) != true)
+        {
+            result.AddError("--steps goes with --compare ig; a run's own estimator takes as many as it did");
+        }
         if (result.GetValue(_all) && ((Option[])[_sample, _seed]).FirstOrDefault(result.IsGiven) is { } contradicting)
         {
             result.AddError($"--all draws no sample, so {contradicting.Name} contradicts it; give one of them");

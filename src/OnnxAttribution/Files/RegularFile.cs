@@ -33,7 +33,7 @@ internal static partial class RegularFile
         _ => null,
     };
 
-    /// <summary>What lies where a file is to be written that a file must not take the place of, and what to do; null: a file, or nothing.</summary>
+    /// <summary>What lies where a file is to be written, whose place no file may take, and what to do; null: a file, or nothing.</summary>
     public static string? ProblemOfPlace(string path) =>
         Of(path) is Kind.Pipe ? "it is a pipe, not a file; name a file" : Problem(path);
 

@@ -45,6 +45,7 @@ internal enum Setting
     Threads,
     Timeout,
     Tokenizer,
+    Tokens,
     Top,
     Window,
 }

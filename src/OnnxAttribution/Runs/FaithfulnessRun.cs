@@ -47,7 +47,10 @@ internal sealed class FaithfulnessRun
     {
         var ranking = source.Ranking(model);
         var metric = request.Metric ?? source.Metric
-            ?? throw new PromptException($"the run.json of {source.Path} has no 'metric'; say what to measure") { Settings = [Setting.Metric] };
+            ?? throw new PromptException($"the run.json of {source.Path} has no 'metric'; say what to measure")
+            {
+                Settings = [Setting.Metric]
+            };
         var bos = request.PrependBos ?? (source.Run as PromptRunRecord)?.PrependBos ?? model.PrependsBos;
         var prompts = tasks is null
             ? RunPrompt.Read(source, model, request.PrependBos)

@@ -33,7 +33,7 @@ public sealed class FinishedRun
             Edges: options.Edges is null ? EdgeMethod.Jacobian
                 : EnumName.ValueOf<EdgeMethod>(options.Edges) ?? throw Lacks("options.edges"));
         // which finds nothing, so that no such run was ever drawn
-        if (Options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Atp }) throw Lacks("options.method");
+        if (Options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Atp or EffectMethod.Atpstar }) throw Lacks("options.method");
         ModelPath = BundlePath.Of(path, Record.ModelPath ?? throw Lacks("model_path"));
         BundleHash = Record.BundleSha256 ?? throw Lacks("bundle_sha256");
     }

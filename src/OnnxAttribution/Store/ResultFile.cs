@@ -54,7 +54,7 @@ internal readonly record struct ResultFile(string Path, bool Force)
 
     private static bool Lists(string bundle, string name)
     {
-        if (name is BundleManifest.FileName or FeatureViews.FileName) return true;
+        if (name is BundleManifest.FileName or RunNames.FeaturesFile) return true;
         try
         {
             return BundleManifest.Read(bundle).Files.ContainsKey(name);

@@ -89,7 +89,8 @@ public static partial class RunDirectory
     /// or the file cannot be written; nothing is left behind.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
     internal static void WriteRows<TRow>(string file, IEnumerable<TRow> rows, bool force, IEnumerable<(string Name, string Text)> metadata,
-        CancellationToken cancel) where TRow : ITableRow<TRow> => WriteTable(PlaceOf<TRow>(file, force), RowTable.Of(rows), metadata, cancel);
+        CancellationToken cancel) where TRow : ITableRow<TRow> =>
+        WriteTable(PlaceOf<TRow>(file, force), RowTable.Of(rows), metadata, cancel);
 
     /// <summary>Refuses a file that <see cref="WriteRows"/> would refuse,
     /// before hours of work are spent on the rows. Changes nothing.</summary>

@@ -15,6 +15,9 @@ public sealed class RunDirectoryException : OnnxAttributionException
     internal static RunDirectoryException NotARun(string path, string why) =>
         new($"{path} is not replaced, even where that is asked for: {why}. Choose another directory, or remove it by hand.");
 
+    internal static RunDirectoryException InARun(string path, string run) =>
+        new($"{path} would lie in {run}, which is a run itself. Choose another directory.") { Settings = [Setting.Out] };
+
     internal static RunDirectoryException Busy(string path) =>
         new($"{path} is being written or added to by another program right now. Wait for it, or choose another directory.");
 
@@ -91,6 +94,6 @@ public sealed class RunDirectoryException : OnnxAttributionException
 
     /// <summary>What makes the file, where it is one that not every run has.</summary>
     private static NextStep? Step(string file) =>
-        Path.GetFileName(file) == FeatureViews.FileName ? new NextStep(StepKind.CollectFeaturesAnew, Path.GetDirectoryName(file))
+        Path.GetFileName(file) == RunNames.FeaturesFile ? new NextStep(StepKind.CollectFeaturesAnew, Path.GetDirectoryName(file))
             : Path.GetExtension(file) == ".parquet" ? FurtherTables.Step(Path.GetFileNameWithoutExtension(file)) : null;
 }

@@ -17,7 +17,7 @@ public sealed partial class CompletionTests : IDisposable
     [InlineData("gr", "graph")]
     [InlineData("sae ", "check --help")]
     [InlineData("graph --met", "--method --metric")]
-    [InlineData("graph --method ", "atp exact ig")]
+    [InlineData("graph --method ", "atp atpstar exact ig")]
     [InlineData("view runs/ioi --format d", "dot")]
     [InlineData("completion ", "bash fish pwsh zsh")]
     [InlineData("query --format ", "csv json parquet table")]
@@ -49,7 +49,7 @@ public sealed partial class CompletionTests : IDisposable
                 $"{verb} {name}=x {name}=x --", $"{verb} {name} --"])
             {
                 var suggested = Verb.Run($"[suggest:{line.Length}]", line).Done().Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-                if (line != $"{verb} {name} " || !value.Contains('|') || value.Contains("..") || value.Contains('@')) continue;
+                if (line != $"{verb} {name} " || !value.Contains('|') || value.Any(char.IsAsciiLetterUpper)) continue;
                 Assert.Equal(value.Split('|').Order(), suggested.Select(s => s.TrimEnd('\r')).Order());
             }
         }

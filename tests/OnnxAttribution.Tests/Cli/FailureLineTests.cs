@@ -36,8 +36,8 @@ public class FailureLineTests
         Assert.Equal("too few (--top or --sites)", FailureLine.Of(e, "graph", options));
         e = new GraphException("Too few.") { Settings = [Setting.Aggregate] };
         Assert.Equal("Too few.", FailureLine.Of(e, "validate", options));
-        Assert.Equal("x: too few (--top)", FailureLine.Of(
-            new BundleException("x: too few", new GraphException("too few") { Settings = [Setting.Top, Setting.Force] }), "graph", options));
+        e = new GraphException("too few") { Settings = [Setting.Top, Setting.Force] };
+        Assert.Equal("x: too few (--top)", FailureLine.Of(new BundleException("x: too few", e), "graph", options));
     }
 
     [Fact]

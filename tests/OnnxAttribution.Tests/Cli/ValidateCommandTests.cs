@@ -140,6 +140,8 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
     [InlineData("Did you mean 'relp'", "--compare", "gradient,relpp")]
     [InlineData("--compare is empty", "--compare", ",")]
     [InlineData("--steps 0", "--compare", "ig", "--steps", "0")]
+    [InlineData("--steps goes with --compare ig", "--steps", "5")]
+    [InlineData("--steps goes with --compare ig", "--steps", "5", "--compare", "relp,frozen")]
     public void Wrong_usage_is_refused_in_a_line(string words, params string[] options) =>
         Verb.Run(["validate", "run", .. options]).Failed(2, words);
 

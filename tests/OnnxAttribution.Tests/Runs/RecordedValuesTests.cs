@@ -4,8 +4,10 @@ using OnnxAttribution.Tests.Cli;
 
 namespace OnnxAttribution.Tests.Runs;
 
-/// <summary>A run.json whose values cannot be run again: one line names the file and the key, whatever verb reads it, and no option.</summary>
-public sealed class RecordedValuesTests(RecordedValuesTests.RunOfRandom2 made) : IClassFixture<RecordedValuesTests.RunOfRandom2>, IDisposable
+/// <summary>A run.json whose values cannot be run again:
+/// one line names the file and the key, whatever verb reads it, and no option.</summary>
+public sealed class RecordedValuesTests(RecordedValuesTests.RunOfRandom2 made)
+    : IClassFixture<RecordedValuesTests.RunOfRandom2>, IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
 
@@ -96,7 +98,8 @@ public sealed class RecordedValuesTests(RecordedValuesTests.RunOfRandom2 made) :
     private string[][] Verbs(string key, string json)
     {
         Changed(key, json);
-        return [["validate", _directory["run"]], ["ablate", "--circuit", _directory["run"]], ["ablate", "--faithfulness", _directory["run"]]];
+        var run = _directory["run"];
+        return [["validate", run], ["ablate", "--circuit", run], ["ablate", "--faithfulness", run]];
     }
 
     // as text: no writer of JSON writes what it cannot read
