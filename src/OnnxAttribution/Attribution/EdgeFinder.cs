@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Numerics.Tensors;
 using OnnxAttribution.Autodiff;
-using OnnxAttribution.Dictionaries;
 using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
@@ -22,7 +21,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
 {
     private readonly int _positions = tokens.Length;
     private readonly Dictionary<Value, SiteEffects> _sites = sites.ToDictionary(s => s.Value);
-    private readonly Dictionary<SiteEffects, Upstream> _upstream = [];
+    private readonly NodeVectors _vectors = new(model, nodes, tokens.Length);
 
     /// <summary>Floating-point operations of the runs so far, and of the products with decoder rows.</summary>
     public long Operations { get; private set; }
@@ -30,11 +29,6 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
     /// <summary>Seconds spent on the downstream nodes' cotangents:
     /// reading encoder columns of all active features from the dictionaries.</summary>
     public double CotangentSeconds { get; private set; }
-
-    /// <summary>A site's kept nodes as upstream ends: tangents [U + 1, d],
-    /// the last row zero, in the order of nodes (positions ascending).</summary>
-    private sealed record Upstream(int Width, int[] Nodes, int[] Positions, float[] Tangents, int[] FirstAt, long[] Groups,
-        long[] Slots, int SlotCount);
 
     /// <param name="found">Given each edge as it is found, a downstream site at a time.</param>
     public void Find(Action<CausalEdge> found)
@@ -49,10 +43,10 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
     private void Into(SiteEffects down, SegmentJacobian segment, GraphRunner? runner, Action<CausalEdge> found)
     {
         var start = Stopwatch.GetTimestamp();
-        var (rows, cotangents) = Cotangents(down);
+        var (rows, cotangents) = _vectors.Cotangents(down);
         CotangentSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (rows.Length == 0) return;
-        var parents = segment.Parents.Select(p => (Link: p, Up: UpstreamOf(_sites[p.Value])))
+        var parents = segment.Parents.Select(p => (Link: p, Up: _vectors.Upstream(_sites[p.Value])))
             .Where(p => p.Up.Nodes.Length > 0)
             .ToList();
         if (parents.Count == 0) return;
@@ -83,7 +77,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
     }
 
     private RunResult Run(SegmentJacobian segment, GraphRunner runner, ReadOnlySpan<int> rows, Memory<float> cotangents,
-        IReadOnlyDictionary<SegmentJacobian.Parent, Upstream> parents)
+        IReadOnlyDictionary<SegmentJacobian.Parent, UpstreamNodes> parents)
     {
         var positions = new long[rows.Length];
         for (var i = 0; i < rows.Length; i++) positions[i] = nodes[rows[i]].Position;
@@ -95,30 +89,16 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
         foreach (var link in segment.Parents)
         {
             if (link.ContractedOutput is null) continue;
-            var up = parents.GetValueOrDefault(link) ?? Nothing(_sites[link.Value].Width);
-            feed.Add(link.Tangents, up.Tangents, up.Nodes.Length + 1, up.Width)
-                .Add(link.TangentPositions, [.. up.Positions.Select(p => (long)p), 0L], up.Nodes.Length + 1)
-                .Add(link.Groups, up.Groups, up.Groups.Length).Add(link.Slots, up.Slots, up.Groups.Length, up.SlotCount);
+            (parents.GetValueOrDefault(link) ?? UpstreamNodes.None(_sites[link.Value].Width, _positions)).AddTo(feed, link);
         }
-        var largest = parents.Values.DefaultIfEmpty(Nothing(0)).MaxBy(u => u.Nodes.Length)!;
-        Operations += FlopCount.Of(segment.Graph, Sizes(rows.Length, largest));
+        var largest = parents.Values.DefaultIfEmpty(UpstreamNodes.None(0, _positions)).MaxBy(u => u.Nodes.Length)!;
+        Operations += FlopCount.Of(segment.Graph, largest.Sizes(_positions, rows.Length));
         return runner.Run(feed.Values, runner.Outputs);
     }
 
-    private Dictionary<string, long> Sizes(long rows, Upstream up) =>
-        new()
-        {
-            ["position"] = _positions,
-            ["batch"] = 1,
-            ["rows"] = rows,
-            ["tangents"] = up.Nodes.Length + 1,
-            ["groups"] = up.Groups.Length,
-            ["slots"] = up.SlotCount
-        };
-
-    private int RowsPerRun(SegmentJacobian segment, Upstream up)
+    private int RowsPerRun(SegmentJacobian segment, UpstreamNodes up)
     {
-        var perRow = FlopCount.BytesPer(segment.Graph, "rows", Sizes(1, up));
+        var perRow = FlopCount.BytesPer(segment.Graph, "rows", up.Sizes(_positions, 1));
         var budget = model.Context.MemoryBudget;
         if (perRow > budget) throw new MemoryBudgetException("an edge run", budget, perRow);
         // no tensor of a run may pass 2 GiB
@@ -127,7 +107,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
     }
 
     // edges between nodes of the same position: products of cotangents with tangents
-    private void AddSamePosition(float[] jacobian, ReadOnlySpan<float> cotangents, ReadOnlySpan<int> rows, Upstream up, int d)
+    private void AddSamePosition(float[] jacobian, ReadOnlySpan<float> cotangents, ReadOnlySpan<int> rows, UpstreamNodes up, int d)
     {
         for (var n = 0; n < rows.Length; n++)
         {
@@ -141,7 +121,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
     }
 
     // [G, N, S] → [N, U]
-    private static void AddContracted(float[] jacobian, ReadOnlySpan<float> contracted, int count, Upstream up)
+    private static void AddContracted(float[] jacobian, ReadOnlySpan<float> contracted, int count, UpstreamNodes up)
     {
         for (var s = 0; s < up.Slots.Length; s++)
         {
@@ -155,7 +135,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
         }
     }
 
-    private void Write(float[] jacobian, ReadOnlySpan<int> rows, Upstream up, Action<CausalEdge> found)
+    private void Write(float[] jacobian, ReadOnlySpan<int> rows, UpstreamNodes up, Action<CausalEdge> found)
     {
         for (var n = 0; n < rows.Length; n++)
         {
@@ -165,94 +145,9 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
                 var value = jacobian[(n * up.Nodes.Length) + u];
                 if (value == 0) continue;
                 var from = nodes[up.Nodes[u]];
-                var effect = value * (down.IsError ? 1 : down.Derivative) * (from.IsError ? 1 : from.PatchActivation - from.Activation);
+                var effect = NodeVectors.Effect(value, from, down);
                 if (effect != 0) found(new CausalEdge(up.Nodes[u], rows[n], down.IsError || from.IsError ? float.NaN : value, effect));
             }
         }
-    }
-
-    private Upstream UpstreamOf(SiteEffects site)
-    {
-        if (_upstream.TryGetValue(site, out var made)) return made;
-        var kept = Enumerable.Range(site.FirstNode, site.Nodes.Count).Where(i => nodes[i].Kept).ToArray();
-        var d = site.Width;
-        var tangents = new float[(kept.Length + 1) * d];
-        var firstAt = new int[_positions + 1];
-        for (var u = 0; u < kept.Length; u++)
-        {
-            var node = nodes[kept[u]];
-            var row = tangents.AsSpan(u * d, d);
-            if (node.IsError) site.ErrorChangeAt(node.Position).CopyTo(row);
-            else site.DecoderRow(node.Position, node.Feature, row);
-            firstAt[node.Position + 1]++;
-        }
-        for (var t = 0; t < _positions; t++) firstAt[t + 1] += firstAt[t];
-        var (groups, slots, width) = Grouped(firstAt);
-        return _upstream[site] = new Upstream(d, kept, [.. kept.Select(i => nodes[i].Position)], tangents, firstAt, groups, slots, width);
-    }
-
-    // groups of at most so many tangents of one position that the padded product is smallest; a product narrower than 16 saves nothing
-    private static (long[] Groups, long[] Slots, int Width) Grouped(int[] firstAt)
-    {
-        var counts = Enumerable.Range(0, firstAt.Length - 1).Select(t => firstAt[t + 1] - firstAt[t]).ToArray();
-        var most = Math.Max(1, counts.Max());
-        var width = Enumerable.Range(1, (most + 15) / 16)
-            .Select(k => Math.Min(16 * k, most))
-            .MinBy(w => counts.Sum(c => (c + w - 1) / w) * w);
-        var groups = new List<long>();
-        var slots = new List<long>();
-        for (var t = 0; t < counts.Length; t++)
-        {
-            for (var u = firstAt[t]; u < firstAt[t + 1]; u += width)
-            {
-                groups.Add(t);
-                for (var s = 0; s < width; s++) slots.Add(u + s < firstAt[t + 1] ? u + s : firstAt[^1]);
-            }
-        }
-        if (groups.Count == 0) return ([0], [0], 1);
-        return ([.. groups], [.. slots], width);
-    }
-
-    private Upstream Nothing(int d) => new(d, [], [], new float[d], new int[_positions + 1], [0], [0], 1);
-
-    /// <summary>Kept nodes of a site that something can flow into, with their cotangents on x, [N, d].</summary>
-    private (int[] Rows, float[] Cotangents) Cotangents(SiteEffects site)
-    {
-        var rows = Enumerable.Range(site.FirstNode, site.Nodes.Count)
-            .Where(i => nodes[i].Kept && (nodes[i].IsError || nodes[i].Activation > 0)).ToArray();   // active in the patch run only: φ' = 0
-        var d = site.Width;
-        var cotangents = new float[rows.Length * d];
-        var columns = site.EncoderColumns ?? Columns(site, rows);
-        Parallel.For(0, rows.Length, new ParallelOptions { MaxDegreeOfParallelism = model.Context.Threads }, n =>
-        {
-            var node = nodes[rows[n]];
-            var row = cotangents.AsSpan(n * d, d);
-            if (!node.IsError)
-            {
-                columns![node.Feature].CopyTo(row);
-            }
-            else
-            {
-                // Σ over active features of (g · decoder row) W_enc[:, j]; then g − that, through the normalisation
-                var g = site.GradientFor(node);
-                foreach (var f in site.CleanEncoding.Features[node.Position])
-                {
-                    var weight = TensorPrimitives.Dot(g, site.CleanEncoding.Decoder[f]) * site.CleanEncoding.Scales[node.Position];
-                    TensorPrimitives.MultiplyAdd(columns![f], weight, row, row);
-                }
-            }
-            site.Dictionary?.Normalization.PullBack(site.CleanAt(node.Position), row);
-            if (node.IsError) TensorPrimitives.Subtract(site.GradientFor(node), row, row);
-        });
-        return (rows, cotangents);
-    }
-
-    private FeatureVectors? Columns(SiteEffects site, int[] rows)
-    {
-        if (site.Dictionary is null) return null;
-        var needed = rows.Any(i => nodes[i].IsError) ? site.CleanEncoding.Features.SelectMany(f => f) : rows.Select(i => nodes[i].Feature);
-        var columns = site.Dictionary.EncoderColumns([.. needed.Distinct().Order()], model.Context.Threads);
-        site.Dictionary.ReleaseEncoder();
-        return columns;
     }
 }

@@ -37,8 +37,7 @@ internal static class MetricEdges
                 if (node.IsError) site.ErrorChangeAt(node.Position).CopyTo(row);
                 else site.DecoderRow(node.Position, node.Feature, row);
                 var along = TensorPrimitives.Dot(g, row);
-                var effect = ends.Contains(site) && NodeMethods.IsMeasured(node.Method) ? node.Effect
-                    : node.IsError ? along : along * (node.PatchActivation - node.Activation);
+                var effect = ends.Contains(site) && NodeMethods.IsMeasured(node.Method) ? node.Effect : NodeVectors.Effect(along, node);
                 if (effect != 0) found(new CausalEdge(site.FirstNode + i, CausalEdge.Metric, node.IsError ? float.NaN : along, effect));
             }
         }
