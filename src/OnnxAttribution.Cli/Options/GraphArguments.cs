@@ -47,6 +47,7 @@ internal sealed class GraphArguments
         new("--all") { Description = "keep every node and edge, and print how well effects are conserved" };
     private readonly Option<string> _aggregate = ChoiceOptions.OneOf("--aggregate",
         "sum: nodes and edges summed over positions, at position -1; what is kept is chosen by the sums", "none", "sum");
+    private readonly HeadOptions _heads = new();
     private readonly Option<bool> _validate =
         new("--validate") { Description = "check the finished run against real interventions, as 'validate' does" };
     private readonly PromptOptions _prompt;
@@ -63,9 +64,9 @@ internal sealed class GraphArguments
         _topEdges.AtLeast(0);
         Option[] all = [Metric.Kind, Metric.Position, _method, _estimator, _steps, _exactDepth, _refine, _edges, _sites,
             _topNodes, _nodeThreshold, _topEdges,
-            _edgeThreshold, _noPrune, _all, _aggregate, _prompt.PrependBos, _validate, Memory];
+            _edgeThreshold, _noPrune, _all, _aggregate, _heads.Split, _prompt.PrependBos, _validate, Memory];
         foreach (var option in all) command.Options.Add(option);
-        command.Checks(Contradictions);
+        command.Validators.Add(Contradictions);
     }
 
     public string[]? Sites(ParseResult parsed) => parsed.Items(_sites);
@@ -93,6 +94,7 @@ internal sealed class GraphArguments
             TopEdges = topEdges ?? (edgeThreshold is null ? defaults.TopEdges : null),
             EdgeThreshold = edgeThreshold ?? 0,
             Prune = !parsed.GetValue(_noPrune),
+            Heads = _heads.Request(parsed),
         };
         return new GraphRequest(parsed.GetValue(_all) ? options.KeepingAll() : options, parsed.GetValue(_aggregate) == "sum",
             parsed.GetValue(_prompt.PrependBos), commandLine);
@@ -110,7 +112,6 @@ internal sealed class GraphArguments
             result.AddError("--aggregate sum leaves sums over positions, which --validate cannot patch; give one of them");
         }
         var (method, depth) = (Given(result, _method) ?? "atp", Given(result, _exactDepth) is { } k and not "0" ? k : null);
-        if (result.IsGiven(_steps) && method != "ig") result.AddError("--steps goes with --method ig");
         if (depth is not null && method != "atp")
         {
             result.AddError($"--exact-depth takes the linear step of --method atp behind the blocks that it runs, and contradicts "
@@ -125,6 +126,7 @@ internal sealed class GraphArguments
         {
             result.AddError($"--method atpstar has true derivatives, so --estimator {estimator} contradicts it; give one of them");
         }
+        _heads.Contradict(result, _aggregate, Metric.Kind);
         if (Given(result, Metric.Kind) == "kl" && method is "atp" or "atpstar")
         {
             result.AddError("--metric kl has gradient 0 at the clean run, so attribution patching would find nothing; "

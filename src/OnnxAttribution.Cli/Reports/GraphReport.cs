@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Cli.Terminal;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Store;
 using Spectre.Console;
@@ -11,7 +12,14 @@ namespace OnnxAttribution.Cli.Reports;
 /// <param name="Record">run.json.</param>
 /// <param name="TokenAt">Token text by position.</param>
 internal sealed record ReportedGraph(RunRecord Record, IReadOnlyList<CausalNode> Nodes, IReadOnlyList<CausalEdge> Edges,
-    IReadOnlyList<SwitchedOnEdge> SwitchedOn, Func<int, string> TokenAt);
+    IReadOnlyList<SwitchedOnEdge> SwitchedOn, Func<int, string> TokenAt)
+{
+    /// <summary>The parts of edges; empty where they were not split.</summary>
+    public IReadOnlyList<HeadPart> Parts { get; init; } = [];
+
+    /// <summary>The same as rows of heads.parquet.</summary>
+    public IReadOnlyList<HeadRow> Heads { get; init; } = [];
+}
 
 /// <summary>What <c>graph</c> prints of one graph.</summary>
 /// <param name="directory">The run's.</param>
@@ -19,7 +27,7 @@ internal sealed record ReportedGraph(RunRecord Record, IReadOnlyList<CausalNode>
 /// <param name="seconds">From the start of the verb to here.</param>
 internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfRun? page, double seconds)
 {
-    private const int Strongest = 12;
+    private const int Shown = 12;
 
     private readonly RunRecord _record = graph.Record;
     private readonly IReadOnlyList<CausalNode> _nodes = graph.Nodes;
@@ -33,8 +41,9 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         json["strongest_edges"] = new JsonArray([.. StrongestEdges().Select(EdgeJson)]);
         if (_record.SwitchedOn is not null)
         {
-            json["strongest_switched_on"] = new JsonArray([.. StrongestSwitchedOn(Strongest).Select(SwitchedOnJson)]);
+            json["strongest_switched_on"] = new JsonArray([.. StrongestSwitchedOn(Shown).Select(SwitchedOnJson)]);
         }
+        if (graph.Heads is { Count: > 0 } heads) json["strongest_heads"] = HeadListReport.Json(HeadTotal.Of(heads).Take(Shown));
         json["files"] = new JsonArray([.. Files().Select(f => new JsonObject { ["path"] = f.FullName, ["bytes"] = f.Length })]);
         json["page"] = page?.File;
         json["page_note"] = page?.Note;
@@ -57,6 +66,7 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         var console = Screen.On(output);
         console.Write(NodeTable());
         console.Write(EdgeTable());
+        if (graph.Heads is { Count: > 0 } heads) console.Write(HeadListReport.Table(HeadTotal.Of(heads), Shown));
         console.Write(ShareTable());
         if (_record is GraphRunRecord { Validation: not null } validated)
         {
@@ -67,6 +77,10 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
             output.WriteLine($"conservation: largest |effect - sum of edges| over largest |effect| is {violation:G3}");
         }
         if (_record.SwitchedOn is > 0 and var rows) PrintSwitchedOn(rows, output);
+        if (_record is GraphRunRecord { HeadsViolation: { } off })
+        {
+            output.WriteLine($"heads: largest |effect - sum of its parts| of an edge over largest |effect| is {off:G3}");
+        }
         output.WriteLine($"kept {_nodes.Count(n => n.Kept):N0} of {_nodes.Count:N0} nodes, {_edges.Count:N0} edges");
         output.WriteLine($"wrote {directory}: {string.Join(", ", Files().Select(f => $"{f.Name} ({Screen.Bytes(f.Length)})"))}");
     }
@@ -74,9 +88,9 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
     private string Label(CausalNode node) => NodeLabel.Of(node, graph.TokenAt);
 
     private IEnumerable<CausalNode> StrongestNodes() =>
-        _nodes.Where(n => n.Kept).OrderByDescending(n => Math.Abs(n.Effect)).Take(Strongest);
+        _nodes.Where(n => n.Kept).OrderByDescending(n => Math.Abs(n.Effect)).Take(Shown);
 
-    private IEnumerable<CausalEdge> StrongestEdges() => _edges.OrderByDescending(e => Math.Abs(e.Effect)).Take(Strongest);
+    private IEnumerable<CausalEdge> StrongestEdges() => _edges.OrderByDescending(e => Math.Abs(e.Effect)).Take(Shown);
 
     private IEnumerable<SwitchedOnEdge> StrongestSwitchedOn(int count) =>
         graph.SwitchedOn.OrderByDescending(s => Math.Abs(s.Effect)).Take(count);
@@ -111,17 +125,22 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
     private Table EdgeTable()
     {
         var exact = _record.SwitchedOn is not null;
-        string[] numbers = exact ? ["#jacobian", "#change", "#effect"] : ["#jacobian", "#effect"];
-        var table = Screen.Table("Strongest edges", ["upstream", "downstream", .. numbers]);
+        var parts = graph.Parts.ToLookup(p => (p.Up, p.Down));
+        string[] change = exact ? ["#change"] : [], part = graph.Parts.Count > 0 ? ["strongest part"] : [];
+        var table = Screen.Table("Strongest edges", ["upstream", "downstream", "#jacobian", .. change, "#effect", .. part]);
         foreach (var e in StrongestEdges())
         {
-            var down = e.Down == CausalEdge.Metric ? "metric" : Label(_nodes[e.Down]);
-            var (jacobian, effect) = (Screen.Number(e.Jacobian), Screen.Number(e.Effect));
-            if (exact) table.AddRow(Label(_nodes[e.Up]), down, jacobian, Screen.Number(e.Change), effect);
-            else table.AddRow(Label(_nodes[e.Up]), down, jacobian, effect);
+            string[] changed = exact ? [Screen.Number(e.Change)] : [];
+            string[] most = graph.Parts.Count > 0 ? [Strongest(parts[(e.Up, e.Down)])] : [];
+            table.AddRow([Label(_nodes[e.Up]), e.Down == CausalEdge.Metric ? "metric" : Label(_nodes[e.Down]), Screen.Number(e.Jacobian),
+                .. changed, Screen.Number(e.Effect), .. most]);
         }
         return table;
     }
+
+    // of an edge, such as "2.0 key 2.94"
+    private static string Strongest(IEnumerable<HeadPart> parts) => parts.MaxBy(p => Math.Abs(p.Effect)) is { Effect: not 0 } most
+        ? $"{(most.Head is { } head ? $"{head} " : "")}{EnumName.Of(most.Way)} {Screen.Number(most.Effect)}" : "";
 
     private Table ShareTable()
     {

@@ -36,9 +36,9 @@ internal static class GraphCommand
             Description) { model, prompt.One, prompt.Many, prompt.Target, prompt.Foil, patch, directory, force,
             noPage, json };
         var arguments = new GraphArguments(command, prompt);
-        command.Checks(result => OptionLimits.FoilNeedsLogitDiff(result, prompt.Foil, arguments.Metric.Kind));
-        command.Checks(result => OptionLimits.NamesDirectory(result, directory));
-        command.Checks(result =>
+        command.Validators.Add(result => OptionLimits.FoilNeedsLogitDiff(result, prompt.Foil, arguments.Metric.Kind));
+        command.Validators.Add(result => OptionLimits.NamesDirectory(result, directory));
+        command.Validators.Add(result =>
         {
             if (prompt.Wrong(result) is { } wrong) result.AddError(wrong);
             prompt.RefuseBesideMany(result, prompt.Target, prompt.Foil, patch);
@@ -89,7 +89,8 @@ internal static class GraphCommand
         progress.Dispose();
         var report = new GraphReport(
             new ReportedGraph(record with { PeakMemoryBytes = page.PeakMemory ?? record.PeakMemoryBytes }, run.Graph.Nodes,
-                run.Graph.Edges, run.Graph.SwitchedOn, run.TextAt),
+                run.Graph.Edges, run.Graph.SwitchedOn, run.TextAt)
+            { Parts = run.Graph.HeadParts, Heads = [.. HeadRows.Of(run.Graph)] },
             destination.Directory, page, Stopwatch.GetElapsedTime(destination.Start).TotalSeconds);
         if (destination.Json) Screen.WriteJson(destination.Invocation.Output, report.ToJson());
         else report.Print(destination.Invocation.Output);

@@ -30,6 +30,14 @@ public sealed record CausalGraph
     /// Null unless every node was kept, the effects are attribution patching's and the edges are of the Jacobian.</summary>
     public required double? ConservationViolation { get; init; }
 
+    /// <summary>What of each edge passes which attention head, in the order of edges and the strongest first; empty unless it was asked
+    /// for (<see cref="GraphOptions.Heads"/>). The parts of an edge add up to what the Jacobian says of it.</summary>
+    public IReadOnlyList<HeadPart> HeadParts { get; init; } = [];
+
+    /// <summary>Largest |effect − Σ parts| of an edge over the largest |effect|, effects as the Jacobian says, no unit: what rounding
+    /// leaves. Null unless every edge was split.</summary>
+    public double? HeadsViolation { get; init; }
+
     /// <summary>Seconds by stage.</summary>
     public required IReadOnlyDictionary<string, double> Timings { get; init; }
 

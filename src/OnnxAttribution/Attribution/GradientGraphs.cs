@@ -15,6 +15,10 @@ internal sealed class GradientGraphs : IDisposable
     private readonly Dictionary<(string, Estimator), (SegmentJacobian Segment, GraphRunner? Runner)> _segments = [];
     private readonly Dictionary<(MetricKind, Estimator), (IReadOnlyList<Value> Parents, GraphRunner Runner)> _heads = [];
 
+    private readonly Dictionary<(string, Estimator), (SegmentHeads Segment, GraphRunner? Runner)> _segmentHeads = [];
+    private readonly Dictionary<(MetricKind, Estimator), (SegmentHeads Segment, GraphRunner Runner)> _metricHeads = [];
+    private IReadOnlyList<AttentionTensors>? _attentions;
+
     private GradientGraphs(LoadedModel model) => _model = model;
 
     /// <summary>The model's, which owns them.</summary>
@@ -78,10 +82,40 @@ internal sealed class GradientGraphs : IDisposable
         return _heads[(kind, estimator)] = (parents, _model.Runner(graph));
     }
 
+    /// <summary>The model's attentions, by layer.</summary>
+    /// <inheritdoc cref="ModelAttentions.Of" path="/exception"/>
+    public IReadOnlyList<AttentionTensors> Attentions => _attentions ??= ModelAttentions.Of(_model);
+
+    /// <summary>The edges into a selected site, split by heads; null where it has no upstream.</summary>
+    public (SegmentHeads Segment, GraphRunner? Runner)? SegmentHeads(int downstream, Estimator estimator)
+    {
+        if (Segment(downstream, estimator) is not { } whole) return null;
+        var value = _model.SelectedValues[downstream];
+        if (_segmentHeads.TryGetValue((value.Name, estimator), out var made)) return made;
+        var segment = Autodiff.SegmentHeads.Build(value.Producer!.In[0]!, [.. whole.Segment.Parents.Select(p => p.Value)],
+            _model.SelectedValues, Attentions, estimator.Rules());
+        return _segmentHeads[(value.Name, estimator)] = (segment, segment.NeedsNoRun ? null : _model.Runner(segment.Graph));
+    }
+
+    /// <summary>The edges into the metric, split by heads.</summary>
+    public (SegmentHeads Segment, GraphRunner Runner) MetricHeads(MetricKind kind, Estimator estimator)
+    {
+        if (_metricHeads.TryGetValue((kind, estimator), out var made)) return made;
+        var (values, rules, parents) = (_model.SelectedValues, estimator.Rules(), Head(kind, estimator).Parents);
+        var metric = MetricGraph.Build(_model.Graph, kind, _model.AllSites);
+        var passed = Autodiff.SegmentHeads.Passed(metric.Value, parents, values, Attentions, rules);
+        Value[] ends = [.. passed.Select(a => a.Outputs)];
+        var gradients = metric.Gradients(rules, [.. parents, .. ends], [.. values, .. ends]);
+        var segment = Autodiff.SegmentHeads.OfMetric(new WalkScope(metric.G, rules, values), gradients, parents, passed);
+        return _metricHeads[(kind, estimator)] = (segment, _model.Runner(segment.Graph));
+    }
+
     public void Dispose()
     {
         foreach (var (_, runner, _) in _passes.Values) runner.Dispose();
         foreach (var (_, runner) in _segments.Values) runner?.Dispose();
         foreach (var (_, runner) in _heads.Values) runner.Dispose();
+        foreach (var (_, runner) in _segmentHeads.Values) runner?.Dispose();
+        foreach (var (_, runner) in _metricHeads.Values) runner.Dispose();
     }
 }

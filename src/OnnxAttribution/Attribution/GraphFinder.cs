@@ -1,3 +1,4 @@
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Attribution;
@@ -9,7 +10,8 @@ namespace OnnxAttribution.Attribution;
 /// 3. Effects: gradient times change (or integrated gradients, or real patches); the strongest nodes of each site are kept.
 /// 4. Direct edges between kept nodes, one batched run per downstream site, and from each node to the metric;
 ///    exact ones by a further run per upstream site.
-/// 5. The strongest edges are kept and what no path leads from to the metric is pruned.
+/// 5. The strongest edges are kept and what no path leads from to the metric is pruned. Where heads are asked for,
+///    the kept edges are split by them.
 /// </summary>
 internal static class GraphFinder
 {
@@ -22,6 +24,7 @@ internal static class GraphFinder
     /// lengths differ, a position or token is out of range, kl with plain attribution patching.</exception>
     public static CausalGraph Find(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
     {
+        HeadSplit.Check(model, options);
         var (clock, calls) = (new StageClock(), model.Context.Calls);
         var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
         var refined = Improve(state, nodes, options);
@@ -30,7 +33,20 @@ internal static class GraphFinder
         var (edges, switchedOn) = (new List<CausalEdge>(), new List<SwitchedOnEdge>());
         var operations = state.Operations + refined.Operations
             + Edges(state, nodes, options, new(edges.Add, switchedOn.Add), clock);
-        return Chosen(state, nodes, (edges, switchedOn), options, new(clock, model.Context.Calls - calls, operations, refined));
+        if (options.Heads is { Only: not null })
+        {
+            var (passing, parts, more) = HeadSplit.Passing(state, nodes, edges, options);
+            clock.Record("heads");
+            // what stays is chosen already, by what goes through the head
+            return Chosen(state, nodes, (passing, []), options with { TopEdges = null, EdgeThreshold = 0, Prune = false },
+                new(clock, model.Context.Calls - calls, operations + more, refined)) with
+            { HeadParts = parts, ConservationViolation = null };
+        }
+        var graph = Chosen(state, nodes, (edges, switchedOn), options, new(clock, model.Context.Calls - calls, operations, refined));
+        if (options.Heads is null) return graph;
+        graph = HeadSplit.Of(state, graph, options);
+        clock.Record("heads");
+        return graph with { Timings = clock.Seconds, RuntimeCalls = model.Context.Calls - calls };
     }
 
     /// <summary>The graph summed over positions: what is kept is chosen by the sums,
@@ -39,6 +55,13 @@ internal static class GraphFinder
     /// <inheritdoc cref="Find" path="/exception"/>
     public static CausalGraph FindSummed(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
     {
+        if (options.Heads is not null)
+        {
+            throw new AttributionException("edges that are summed over positions are not split by heads; ask for one of both")
+            {
+                Settings = [Setting.Aggregate, Setting.Heads]
+            };
+        }
         var (clock, calls) = (new StageClock(), model.Context.Calls);
         var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
         var refined = Improve(state, nodes, options);

@@ -42,6 +42,9 @@ public sealed record GraphOptions(
     /// Not together with <see cref="EffectMethod.Exact"/> or <see cref="ExactDepth"/>, which leave nothing to choose.</summary>
     public int Refine { get; init; }
 
+    /// <summary>Split edges by attention heads; null: they are not.</summary>
+    public HeadRequest? Heads { get; init; }
+
     /// <summary>The same options without limits: every node and every edge is kept.</summary>
     public GraphOptions KeepingAll() => this with { TopNodes = null, NodeThreshold = 0, TopEdges = null, EdgeThreshold = 0, Prune = false };
 }

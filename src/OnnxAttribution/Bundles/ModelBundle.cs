@@ -72,10 +72,7 @@ internal sealed class ModelBundle
             ? index
             : throw new BundleException($"{Directory} has no site '{name}'{Beyond(canonical, layers)}. Did you mean "
                 + $"'{SpellCheck.Among([.. s_kinds, .. Manifest.Sites], canonical)}'? Its sites are listed in "
-                + $"{Path.Combine(Directory, BundleManifest.FileName)}")
-            {
-                UnknownSite = name
-            };
+                + $"{Path.Combine(Directory, BundleManifest.FileName)}");
     }
 
     private static string Beyond(string site, int layers) =>

@@ -10,8 +10,9 @@ internal enum StepKind
     DrawPage,
     DrawPageAnew,
     Export,
-    ExportDictionaries,
     MeasureFaithfulness,
+    SplitHeads,
+    SplitScore,
     TraceCurve,
     Validate,
 }
@@ -30,8 +31,9 @@ internal sealed record NextStep(StepKind Kind, string? Path = null)
         StepKind.DrawPage => "draw the page",
         StepKind.DrawPageAnew => "draw the page anew",
         StepKind.Export => "export a checkpoint",
-        StepKind.ExportDictionaries => "export the checkpoint again with dictionaries",
         StepKind.MeasureFaithfulness => "measure its faithfulness",
+        StepKind.SplitHeads => "split the edges of its graph by heads",
+        StepKind.SplitScore => "split a score of a head",
         StepKind.TraceCurve => "trace a response curve",
         _ => "validate the run",
     };

@@ -36,7 +36,6 @@ public sealed class GraphRun
     /// <param name="model">Stays the caller's, and must be open as long as the run is written or validated.</param>
     /// <param name="task">The prompt, in words.</param>
     /// <param name="request">What is asked of it.</param>
-    /// <exception cref="ArgumentNullException">There is no model, task or request.</exception>
     /// <exception cref="PromptException">The prompt, target or foil cannot be used.</exception>
     /// <exception cref="AttributionException">What was asked cannot be: the prompt is longer than the context, a position is outside of it,
     /// an activation overflows, or the metric has no gradient for the method.</exception>
@@ -45,9 +44,6 @@ public sealed class GraphRun
     /// <exception cref="OperationCanceledException">The context was cancelled.</exception>
     public static GraphRun Find(LoadedModel model, PromptTask task, GraphRequest request)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(task);
-        ArgumentNullException.ThrowIfNull(request);
         var prependBos = request.PrependBos ?? model.PrependsBos;
         var tokens = PromptTokens.Of(task, model.Tokenizer, prependBos);
         var sessionsBefore = model.Context.SessionTime;
@@ -81,6 +77,8 @@ public sealed class GraphRun
         var contents = new RunContents(GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), metricPosition, record)
         {
             SwitchedOn = GraphRows.Of(Graph.SwitchedOn),
+            Tables = Request.Graph.Heads is null ? new Dictionary<string, StoredTable>()
+                : new() { [HeadRow.Table] = RowTable.Of(HeadRows.Of(Graph)) },
         };
         RunDirectory.Write(path, contents, force, Model.Context.Cancel);
         return record;
@@ -129,6 +127,7 @@ public sealed class GraphRun
             ExplainedByFeatures = RecordParts.Finite(SiteShare.Total(shares)),
             ExplainedBySite = RecordParts.BySite(shares),
             ConservationViolation = Graph.ConservationViolation is { } v ? RecordParts.Finite(v) : null,
+            HeadsViolation = Graph.HeadsViolation is { } heads ? RecordParts.Finite(heads) : null,
             RuntimeCalls = Graph.RuntimeCalls,
             Operations = Graph.Operations,
             Seconds = RecordParts.Finite(Model.OpenSeconds + Graph.Timings.Values.Sum()),

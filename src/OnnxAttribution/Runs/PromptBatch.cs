@@ -129,7 +129,7 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
             CleanMetric = RecordParts.Finite(runs.Average(r => r.Graph.CleanMetric)),
             PatchMetric = RecordParts.Finite(runs.Average(r => r.Graph.PatchMetric)),
             Sites = RecordParts.Names(model),
-            Options = RecordParts.Options(request with { SumOverPositions = true }, model),
+            Options = RecordParts.Options(request with { SumOverPositions = true, Graph = request.Graph with { Heads = null } }, model),
             Nodes = graph.Nodes.Count,
             KeptNodes = graph.Nodes.Count(n => n.Kept),
             Edges = graph.Edges.Count,

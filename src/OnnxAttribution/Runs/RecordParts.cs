@@ -81,6 +81,7 @@ internal static class RecordParts
             EdgeThreshold = Finite(o.EdgeThreshold),
             Prune = o.Prune,
             Edges = EnumName.Of(o.Edges),
+            Heads = o.Heads is { } heads ? heads.Only?.ToString() ?? "all" : null,
             Aggregate = request.SumOverPositions ? "sum" : "none",
             MemoryBytes = model.Context.MemoryBudget,
         };

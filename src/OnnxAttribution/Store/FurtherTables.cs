@@ -13,6 +13,8 @@ internal static class FurtherTables
         ["faithfulness"] = StepKind.MeasureFaithfulness,
         ["tokens"] = StepKind.AblateFeatures,
         ["curve"] = StepKind.TraceCurve,
+        ["heads"] = StepKind.SplitHeads,
+        ["score_pairs"] = StepKind.SplitScore,
     }.ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>In a fixed order.</summary>

@@ -30,6 +30,11 @@ public sealed record GraphRunRecord : PromptRunRecord
     [JsonPropertyOrder(222)]
     public double? ConservationViolation { get; init; }
 
+    /// <summary>Largest |effect − Σ parts| of an edge over the largest |effect|, no unit; absent unless every edge was split by
+    /// heads.</summary>
+    [JsonPropertyOrder(223), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? HeadsViolation { get; init; }
+
     internal override OptionsRecord? Asked => Options;
 }
 
@@ -99,6 +104,11 @@ public sealed record GraphOptionsRecord : OptionsRecord
     /// <summary>How edges were found: <c>jacobian</c> or <c>exact</c>; null in runs of earlier versions, which means
     /// <c>jacobian</c>.</summary>
     public string? Edges { get; init; }
+
+    /// <summary>Which heads edges are split by: <c>all</c>, or the one that all kept edges pass, such as <c>9.9</c>; absent where they are
+    /// not.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Heads { get; init; }
 
     /// <summary><c>sum</c>: nodes and edges are summed over positions; <c>none</c>: they are not.</summary>
     public string? Aggregate { get; init; }

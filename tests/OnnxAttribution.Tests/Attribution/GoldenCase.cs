@@ -54,6 +54,8 @@ internal sealed class GoldenCase : IDisposable
             .Where(m => m.Key is "atp" or "ig" or "exact" or "atpstar")
             .SelectMany(m => m.Value!.AsArray().Select(x => (m.Key, (string)x!)));
 
+    public IEnumerable<string> Names => _file.Tensors.Keys;
+
     public bool Has(string tensor) => _file.Tensors.ContainsKey(tensor);
 
     public double[] this[string tensor] => _file.ReadDoubles(tensor);

@@ -28,6 +28,22 @@ internal sealed class DoubleModel
             .First().Dims[0];
     }
 
+    /// <summary>Every value of the graph, with something added at a site and some hooks held.</summary>
+    /// <param name="shift">[T, d], or null: nothing.</param>
+    /// <param name="held">Values by hook name, in place of what the model computes there.</param>
+    public IReadOnlyDictionary<string, DoubleTensor> Run(IReadOnlyList<int> tokens, string site, double[]? shift,
+        IReadOnlyDictionary<string, DoubleTensor> held)
+    {
+        var graph = _graph.Clone();
+        foreach (var node in graph.Node.Where(n => n.Output.Any(held.ContainsKey)).ToList()) graph.Node.Remove(node);
+        var inputs = new Dictionary<string, DoubleTensor>(held)
+        {
+            ["tokens"] = new([1, tokens.Count], [.. tokens.Select(t => (double)t)], isInteger: true),
+        };
+        if (shift is not null) inputs[site + ".shift"] = new([1, tokens.Count, _width], shift);
+        return DoubleInterpreter.Run(graph, inputs);
+    }
+
     /// <summary>A logit with something added at a site, [T, d].</summary>
     public double Logit(IReadOnlyList<int> tokens, int position, int token, string site, double[] shift)
     {
