@@ -34,22 +34,16 @@ internal static class CommandLine
         foreach (var (verb, _) in groups.SelectMany(g => g.Verbs)) root.Add(verb);
         root.Add(BenchCommand.Create());
         common.AddTo(root, new VersionReport());
-        IReadOnlySet<string>? options = null;
         try
         {
-            // a prompt may begin with '@' or '-': no response files, no bundles of letters
-            var parser = new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false };
-            if (Suggestions.Of(root, parser, args) is { } words) return Suggest(words, output);
-            var parsed = root.Parse(args, parser);
+            var parsed = Parsed(root, args);
             if (parsed.Action is not HelpAction && UsageError.Of(parsed) is { } usage) throw new UsageException(usage);
             if (parsed.Action is HelpAction && parsed.CommandResult.Command == root) return Help(parsed, groups, output, cancel);
-            options = UsageError.OptionNames(parsed.CommandResult).ToHashSet();
             return Invoked(parsed, output, error, cancel);
         }
         catch (Exception e)
         {
-            var line = FailureLine.Of(Unwrapped(e), args.FirstOrDefault() ?? "it", options);
-            return Report(Unwrapped(e), line, error, args.Contains(common.Verbose.Name), cancel);
+            return Report(Unwrapped(e), args.FirstOrDefault() ?? "it", error, args.Contains(common.Verbose.Name), cancel);
         }
         finally
         {
@@ -71,6 +65,7 @@ internal static class CommandLine
         new("Ablate",
             (AblateCommand.Create(common), "take features away for real: each in turn, a circuit, or one by degrees")),
         new("Read",
+            (HeadsCommand.Create(common), "explain attention: a run's strongest heads, and a head's score by pairs of features"),
             (QueryCommand.Create(common, exit), "ask a run, or many, in SQL")),
         new("Set up",
             (CompletionCommand.Create(), "print a script that completes verbs and options in your shell")),
@@ -96,19 +91,26 @@ internal static class CommandLine
         return parsed.InvokeAsync(invocation, cancel).GetAwaiter().GetResult();
     }
 
-    private static int Suggest(IEnumerable<string> words, TextWriter output)
+    private static ParseResult Parsed(RootCommand root, string[] args)
     {
-        foreach (var word in words) output.WriteLine(word);
-        return ExitCodes.Done;
+        try
+        {
+            // a prompt may begin with '@' or '-': no response files, no bundles of letters
+            return root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
+        }
+        catch (InvalidOperationException e)   // a validator read an option that is given twice
+        {
+            throw new UsageException($"{UsageError.Words(e.Message)}; see 'onnx-attribution {args.FirstOrDefault()} --help'");
+        }
     }
 
-    private static int Report(Exception e, string line, TextWriter error, bool verbose, CancellationToken cancel)
+    private static int Report(Exception e, string verb, TextWriter error, bool verbose, CancellationToken cancel)
     {
         var cancelled = e is OperationCanceledException && cancel.IsCancellationRequested;
         try
         {
             if (verbose && e is not UsageException) error.WriteLine(e);
-            error.WriteLine(!cancelled ? $"onnx-attribution: {line}"
+            error.WriteLine(!cancelled ? $"onnx-attribution: {FailureLine.Of(e, verb)}"
                 : e is CancelledException ? FailureLine.OneLine(e.Message) : "onnx-attribution: cancelled; nothing was written");
         }
         catch (Exception w) when (w is IOException or UnauthorizedAccessException)

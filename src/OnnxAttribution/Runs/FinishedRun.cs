@@ -1,6 +1,5 @@
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
-using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
@@ -14,26 +13,21 @@ public sealed class FinishedRun
     {
         (Path, Stored, Record) = (path, stored, RecordOf(path, stored));
         var options = Record.Options ?? throw Lacks("options");
-        if ((options.Aggregate ?? throw Lacks("options.aggregate")) == "sum") throw ValidationException.Summed(path);
+        if ((options.Aggregate ?? throw Lacks("aggregate")) == "sum") throw ValidationException.Summed(path);
         Tokens = [.. Record.Tokens ?? throw Lacks("tokens")];
         PatchTokens = Record.PatchTokens?.ToArray();
-        Sites = Record.Sites is { Count: > 0 } sites ? sites : throw Lacks("sites");
-        RecordedValues.Require(path, Record);
+        Sites = Record.Sites ?? throw Lacks("sites");
         Options = new GraphOptions(
             new MetricRequest(
-                RecordedValues.MetricOf(path, Record) ?? throw Lacks("metric"),
+                Metric.Names.Contains(Record.Metric) ? Metric.KindOf(Record.Metric!) : throw Lacks("metric"),
                 Record.Position ?? throw Lacks("position"),
                 Record.TargetId,
                 Record.FoilId),
-            Method: EnumName.ValueOf<EffectMethod>(options.Method) ?? throw Lacks("options.method"),
-            Steps: options.Steps is null or > 0 ? options.Steps ?? 10 : throw Lacks("options.steps"),
+            Method: Parsed<EffectMethod>(options.Method, "method"),
+            Steps: options.Steps ?? 10,
             // runs from before there was a choice
-            Estimator: options.Estimator is null ? Estimator.Gradient
-                : EnumName.ValueOf<Estimator>(options.Estimator) ?? throw Lacks("options.estimator"),
-            Edges: options.Edges is null ? EdgeMethod.Jacobian
-                : EnumName.ValueOf<EdgeMethod>(options.Edges) ?? throw Lacks("options.edges"));
-        // which finds nothing, so that no such run was ever drawn
-        if (Options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Atp or EffectMethod.Atpstar }) throw Lacks("options.method");
+            Estimator: options.Estimator is null ? Estimator.Gradient : Parsed<Estimator>(options.Estimator, "estimator"),
+            Edges: options.Edges is null ? EdgeMethod.Jacobian : Parsed<EdgeMethod>(options.Edges, "edges"));
         ModelPath = BundlePath.Of(path, Record.ModelPath ?? throw Lacks("model_path"));
         BundleHash = Record.BundleSha256 ?? throw Lacks("bundle_sha256");
     }
@@ -75,19 +69,24 @@ public sealed class FinishedRun
     /// <param name="model">Where it is now; null: where it was.</param>
     /// <param name="context">Device, threads, memory budget and cancellation.</param>
     /// <exception cref="ValidationException">The model is not there, or is another.</exception>
-    /// <exception cref="RunDirectoryException">run.json names a site that the model has not.</exception>
     /// <exception cref="BundleException">The bundle is damaged.</exception>
     /// <exception cref="Checkpoints.CheckpointException">A dictionary's file is missing or damaged.</exception>
     public LoadedModel Open(string? model, RunContext context)
     {
-        var directory = model ?? ModelPath;
-        if (model is null && !Directory.Exists(directory)) throw ValidationException.NoModel(Path, directory);
-        // before its sites are looked for: another model may lack them
-        if (File.Exists(System.IO.Path.Combine(directory, BundleManifest.FileName)) && LoadedModel.HashOf(directory) != BundleHash)
+        RequireModel(Path, BundleHash, model, model ?? ModelPath);
+        return LoadedModel.Open(model ?? ModelPath, Sites, context);
+    }
+
+    /// <summary>Refuses another model than a run's, before its sites are looked for: another model may lack them.</summary>
+    /// <param name="given">What was named; null: <paramref name="directory"/> is where it was.</param>
+    /// <exception cref="ValidationException">The model is not there, or is another.</exception>
+    internal static void RequireModel(string run, string hash, string? given, string directory)
+    {
+        if (given is null && !Directory.Exists(directory)) throw ValidationException.NoModel(run, directory);
+        if (File.Exists(System.IO.Path.Combine(directory, BundleManifest.FileName)) && LoadedModel.HashOf(directory) != hash)
         {
-            throw ValidationException.OtherModel(Path, directory);
+            throw ValidationException.OtherModel(run, directory);
         }
-        return RecordedValues.Open(directory, Path, Sites, context);
     }
 
     private static GraphRunRecord RecordOf(string path, StoredRun stored) => stored.Record switch
@@ -96,6 +95,9 @@ public sealed class FinishedRun
         AblationRunRecord => throw ValidationException.NotEstimated(path),
         var record => (GraphRunRecord)record,
     };
+
+    private T Parsed<T>(string? name, string key) where T : struct, Enum =>
+        Enum.TryParse<T>(name, ignoreCase: true, out var value) ? value : throw Lacks(key);
 
     private ValidationException Lacks(string key) => ValidationException.Lacks(Path, key);
 }

@@ -16,6 +16,8 @@ public sealed class ParquetReferenceTests(DocumentWorld world)
         ("features", DocumentWorld.DemoRun, "", ""),
         ("validation", DocumentWorld.DemoRun, "docs/guides/validate.md", "validate runs/copyright"),
         ("tokens", "runs/ablated", "docs/guides/ablate.md", "--out runs/ablated"),
+        ("heads", "runs/heads", "docs/guides/heads.md", "--out runs/heads"),
+        ("score_pairs", "runs/heads", "docs/guides/heads.md", "heads runs/heads --head"),
         ("faithfulness", "runs/resid", "docs/guides/ablate.md", "runs/resid"),
     ];
 

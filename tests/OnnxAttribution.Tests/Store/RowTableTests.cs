@@ -14,6 +14,8 @@ public class RowTableTests
         AreProperties<CurveRow>(CurveRow.Columns);
         AreProperties<CircuitRow>(CircuitRow.Columns);
         AreProperties<TokenRow>(TokenRow.Columns);
+        AreProperties<HeadRow>(HeadRow.Columns);
+        AreProperties<ScorePairRow>(ScorePairRow.Columns);
         AreProperties<NodeRow>(NodeTable.Columns);
     }
 
@@ -30,6 +32,8 @@ public class RowTableTests
             new CurveRow(1, 2, "a", 3, 4, "b", 5, "c", 6, true, "d"), new CurveRow(1, 2, "", float.NaN, 4, "b", 5, "c", 6, false, null));
         ComesBack(new CircuitRow("a", "b", 1, "c", 2, 3, 4, 5));
         ComesBack(new TokenRow("a", 1, 2, "b", 3, 4, "c", 5, 6, 7));
+        ComesBack(new HeadRow("a", 1, 2, "b", 3, 4, 5, 6, "c", 7, 8), new HeadRow("a", 1, -1, "b", 3, null, null, null, "c", float.NaN, 8));
+        ComesBack(new ScorePairRow(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), new ScorePairRow(1, 2, 3, 4, null, -1, float.NaN, 8, 9, 10));
     }
 
     [Fact]
