@@ -34,16 +34,22 @@ internal static class CommandLine
         foreach (var (verb, _) in groups.SelectMany(g => g.Verbs)) root.Add(verb);
         root.Add(BenchCommand.Create());
         common.AddTo(root, new VersionReport());
+        IReadOnlySet<string>? options = null;
         try
         {
-            var parsed = Parsed(root, args);
+            // a prompt may begin with '@' or '-': no response files, no bundles of letters
+            var parser = new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false };
+            if (Suggestions.Of(root, parser, args) is { } words) return Suggest(words, output);
+            var parsed = root.Parse(args, parser);
             if (parsed.Action is not HelpAction && UsageError.Of(parsed) is { } usage) throw new UsageException(usage);
             if (parsed.Action is HelpAction && parsed.CommandResult.Command == root) return Help(parsed, groups, output, cancel);
+            options = UsageError.OptionNames(parsed.CommandResult).ToHashSet();
             return Invoked(parsed, output, error, cancel);
         }
         catch (Exception e)
         {
-            return Report(Unwrapped(e), args.FirstOrDefault() ?? "it", error, args.Contains(common.Verbose.Name), cancel);
+            var line = FailureLine.Of(Unwrapped(e), args.FirstOrDefault() ?? "it", options);
+            return Report(Unwrapped(e), line, error, args.Contains(common.Verbose.Name), cancel);
         }
         finally
         {
@@ -91,26 +97,19 @@ internal static class CommandLine
         return parsed.InvokeAsync(invocation, cancel).GetAwaiter().GetResult();
     }
 
-    private static ParseResult Parsed(RootCommand root, string[] args)
+    private static int Suggest(IEnumerable<string> words, TextWriter output)
     {
-        try
-        {
-            // a prompt may begin with '@' or '-': no response files, no bundles of letters
-            return root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null, EnablePosixBundling = false });
-        }
-        catch (InvalidOperationException e)   // a validator read an option that is given twice
-        {
-            throw new UsageException($"{UsageError.Words(e.Message)}; see 'onnx-attribution {args.FirstOrDefault()} --help'");
-        }
+        foreach (var word in words) output.WriteLine(word);
+        return ExitCodes.Done;
     }
 
-    private static int Report(Exception e, string verb, TextWriter error, bool verbose, CancellationToken cancel)
+    private static int Report(Exception e, string line, TextWriter error, bool verbose, CancellationToken cancel)
     {
         var cancelled = e is OperationCanceledException && cancel.IsCancellationRequested;
         try
         {
             if (verbose && e is not UsageException) error.WriteLine(e);
-            error.WriteLine(!cancelled ? $"onnx-attribution: {FailureLine.Of(e, verb)}"
+            error.WriteLine(!cancelled ? $"onnx-attribution: {line}"
                 : e is CancelledException ? FailureLine.OneLine(e.Message) : "onnx-attribution: cancelled; nothing was written");
         }
         catch (Exception w) when (w is IOException or UnauthorizedAccessException)

@@ -4,7 +4,8 @@
 _onnx_attribution() {
     local line="${(j: :)words[2,CURRENT]}"
     local -a suggestions
-    suggestions=("${(@f)$("$words[1]" "[suggest:${#line}]" "$line" 2>/dev/null)}")
+    # without quotes: of nothing not one empty suggestion, but none
+    suggestions=(${(f)"$("$words[1]" "[suggest:${#line}]" "$line" 2>/dev/null)"})
     compadd -a suggestions || _files
 }
 compdef _onnx_attribution onnx-attribution

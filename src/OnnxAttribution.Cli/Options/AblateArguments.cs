@@ -38,12 +38,12 @@ internal sealed class AblateArguments
 
     /// <summary>Opens --model, or the model that a run was made with, at the sites of --sites, or the run's.</summary>
     /// <exception cref="UsageException">There is no --model, and the circuit is of no run.</exception>
-    /// <exception cref="CircuitException">The run's model is not where it was.</exception>
+    /// <exception cref="CircuitException">The run's model is not where it was, or is another.</exception>
     public LoadedModel Open(ParseResult parsed, RunContext context, CircuitSource source)
     {
         var model = parsed.GetValue(Model);
         if (model is null && source.Run is null) throw new UsageException($"{MissingModel}; a circuit that is no run names none");
-        return LoadedModel.Open(model ?? source.ModelPath, SiteNames(parsed) ?? source.Sites, context);
+        return source.OpenModel(model ?? source.ModelPath, SiteNames(parsed), context);
     }
 
     /// <summary>Refuses, before the first is run, a prompt of a file that no token ids can be made of, and says which.

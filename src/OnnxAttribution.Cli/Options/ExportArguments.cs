@@ -57,6 +57,8 @@ internal sealed class ExportArguments
     };
     private readonly Option<bool> _force = OutputOptions.Force("a bundle that is");
 
+    public ExportArguments() => _further.Completes("resid_mid", "z");
+
     public IReadOnlyList<Option> All => [_checkpoint, _onnx, _sites, _tokenizer, _dictionaries, _out, _fold, _writing, _unembed, _values,
         _notAsTrained, _further, _force];
 

@@ -66,7 +66,7 @@ internal sealed class GraphArguments
             _topNodes, _nodeThreshold, _topEdges,
             _edgeThreshold, _noPrune, _all, _aggregate, _heads.Split, _prompt.PrependBos, _validate, Memory];
         foreach (var option in all) command.Options.Add(option);
-        command.Validators.Add(Contradictions);
+        command.Checks(Contradictions);
     }
 
     public string[]? Sites(ParseResult parsed) => parsed.Items(_sites);
@@ -112,6 +112,7 @@ internal sealed class GraphArguments
             result.AddError("--aggregate sum leaves sums over positions, which --validate cannot patch; give one of them");
         }
         var (method, depth) = (Given(result, _method) ?? "atp", Given(result, _exactDepth) is { } k and not "0" ? k : null);
+        if (result.IsGiven(_steps) && method != "ig") result.AddError("--steps goes with --method ig");
         if (depth is not null && method != "atp")
         {
             result.AddError($"--exact-depth takes the linear step of --method atp behind the blocks that it runs, and contradicts "

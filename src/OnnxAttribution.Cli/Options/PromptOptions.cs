@@ -20,6 +20,8 @@ internal sealed class PromptOptions
             Description = "text of exactly one token; a leading space counts; default: the model's own top token" + target,
             HelpName = "TOKEN"
         };
+        PrependBos.CompletionSources.Clear();   // .NET's True and False
+        PrependBos.CompletionSources.Add("true", "false");
     }
 
     public Option<string?> One { get; } = new("--prompt") { Description = "the clean prompt", HelpName = "TEXT" };

@@ -94,7 +94,8 @@ internal static class UsageError
         $"{(verb is null ? "there is" : verb + " has")} no option '{option.Split('=')[0]}'. Did you mean "
         + $"'{SpellCheck.Among(names, option.Split('=')[0])}'? See 'onnx-attribution {(verb is null ? "" : verb + " ")}--help'";
 
-    private static IEnumerable<string> OptionNames(CommandResult command)
+    /// <summary>The options that the verb has, those of all verbs among them.</summary>
+    public static IEnumerable<string> OptionNames(CommandResult command)
     {
         foreach (var option in command.Command.Options) yield return option.Name;
         for (var parent = command.Parent as CommandResult; parent is not null; parent = parent.Parent as CommandResult)
@@ -104,7 +105,7 @@ internal static class UsageError
     }
 
     /// <summary>What the parser says of an option given twice or without its value, in our words.</summary>
-    internal static string Words(string message)
+    private static string Words(string message)
     {
         var name = message.Split('\'') is [_, var option, _] && option.StartsWith('-') ? option : null;
         return name is null ? message.TrimEnd('.')

@@ -10,6 +10,16 @@ internal static class VerbAction
     public static void Runs(this Command command, Func<ParseResult, CancellationToken, int> run) =>
         command.SetAction((parsed, cancel) => Task.Run(() => run(parsed, cancel), CancellationToken.None));
 
+    /// <summary>Adds a check of the options together. Where one of them has no value, or more than it takes,
+    /// the parser says that itself, and its value cannot be asked for.</summary>
+    public static void Checks(this Command command, Action<CommandResult> check) => command.Validators.Add(result =>
+    {
+        if (result.Children.OfType<OptionResult>().All(IsWhole)) check(result);
+    });
+
+    private static bool IsWhole(OptionResult option) => option.Implicit || (option.Tokens.Count is var given
+        && given >= option.Option.Arity.MinimumNumberOfValues && given <= option.Option.Arity.MaximumNumberOfValues);
+
     /// <summary>Whether the option stands on the command line, so that its value is no default.</summary>
     public static bool IsGiven(this SymbolResult result, Option option) => result.GetResult(option) is { Implicit: false };
 

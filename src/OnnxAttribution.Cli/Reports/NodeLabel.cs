@@ -7,9 +7,11 @@ namespace OnnxAttribution.Cli.Reports;
 internal static class NodeLabel
 {
     /// <summary>Such as <c>3.resid 953 @5 'token'</c>; the final residual site is <c>resid_post</c>.</summary>
-    public static string Of(CausalNode node, Func<int, string> tokenAt)
+    /// <param name="tokenAt">Text of the token at a position; null where it is not known.</param>
+    public static string Of(CausalNode node, Func<int, string?> tokenAt)
     {
-        var at = node.Position < 0 ? "" : $" @{node.Position} {DisplayText.Quoted(tokenAt(node.Position))}";
+        var token = node.Position < 0 ? null : tokenAt(node.Position);
+        var at = node.Position < 0 ? "" : token is null ? $" @{node.Position}" : $" @{node.Position} {DisplayText.Quoted(token)}";
         return $"{node.Site.ShortName} {(node.IsError ? "error" : node.Feature)}{at}";
     }
 }

@@ -104,7 +104,8 @@ internal sealed class ValidationReport(GraphRunRecord run, string directory, dou
     private static string Number(double? value) => Screen.Number(value ?? double.NaN);
 
     private string Label(NodeRecord node) => node.Site == RunNames.MetricSite ? node.Site
-        : NodeLabel.Of(new CausalNode(Site.Parse(node.Site), node.Position, node.Feature, 0, 0, 0, 0), at => run.TokenStrings![at]);
+        : NodeLabel.Of(new CausalNode(Site.Parse(node.Site), node.Position, node.Feature, 0, 0, 0, 0),
+            at => run.TokenStrings?.ElementAtOrDefault(at));
 
     private static string Short(string site) =>
         site == RunNames.MetricSite ? site : site.Replace("blocks.", "").Replace("hook_", "");

@@ -9,10 +9,11 @@ namespace OnnxAttribution.Cli.Terminal;
 internal static partial class FailureLine
 {
     /// <param name="verb">What was being done, such as <c>graph</c>.</param>
-    public static string Of(Exception e, string verb) => e switch
+    /// <param name="options">Those that the verb has: no other is named. null: all that any verb has.</param>
+    public static string Of(Exception e, string verb, IReadOnlySet<string>? options = null) => e switch
     {
         PromptException { IsTable: true } => e.Message,
-        _ when IsOurs(e) => With(OneLine(e.Message), About(e)),
+        _ when IsOurs(e) => With(OneLine(e.Message), About(e, options)),
         OutOfMemoryException or InsufficientExecutionStackException => $"{verb} needs more memory than there is (or than 'ulimit -v' "
             + "allows); give it a smaller model, fewer sites or a shorter text, or raise the limit",
         IOException or UnauthorizedAccessException => $"{verb} was refused by the system: "
@@ -33,15 +34,20 @@ internal static partial class FailureLine
     public static string WithOption(string message, Setting? setting) => With(message, setting is { } s ? OptionOf(s) : null);
 
     // the options or the command that a message is about; an exception that tells another one's message is about the same
-    private static string? About(Exception e) => e switch
+    private static string? About(Exception e, IReadOnlySet<string>? options) => e switch
     {
         OnnxAttributionException { Next: { } step } => $"'{StepCommand.Of(step)}'",
-        OnnxAttributionException { Settings: { Count: > 0 } settings } => Listed([.. settings.Select(OptionOf)]),
-        _ => e.InnerException is { } inner ? About(inner) : null,
+        OnnxAttributionException { Settings: { Count: > 0 } settings } =>
+            Listed([.. settings.Select(OptionOf).Where(option => options?.Contains(option) != false)]),
+        _ => e.InnerException is { } inner ? About(inner, options) : null,
     };
 
-    private static string Listed(string[] options) =>
-        options.Length == 1 ? options[0] : $"{string.Join(", ", options[..^1])} or {options[^1]}";
+    private static string? Listed(string[] options) => options switch
+    {
+        [] => null,
+        [var only] => only,
+        _ => $"{string.Join(", ", options[..^1])} or {options[^1]}",
+    };
 
     private static string With(string message, string? about) => about is null ? message
         : message.EndsWith('.') ? $"{message[..^1]} ({about})."

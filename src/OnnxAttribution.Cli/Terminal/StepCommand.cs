@@ -14,6 +14,7 @@ internal static class StepCommand
         StepKind.DrawPage => $"view {step.Path ?? "RUN"}",
         StepKind.DrawPageAnew => $"view {step.Path ?? "RUN"} --force",
         StepKind.Export => $"export --checkpoint DIR --out {step.Path ?? "BUNDLE"}",
+        StepKind.ExportDictionaries => $"export --checkpoint DIR --dictionaries DIR --out {step.Path ?? "BUNDLE"} --force",
         StepKind.MeasureFaithfulness => "ablate --faithfulness RUN",
         StepKind.SplitHeads => "graph --heads --out RUN",
         StepKind.SplitScore => "heads RUN --head LAYER.HEAD",

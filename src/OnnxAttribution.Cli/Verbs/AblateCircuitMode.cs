@@ -39,7 +39,7 @@ internal sealed class AblateCircuitMode(Option<float> coefficient, Option<int> c
     public override int Run(ParseResult parsed, AblateArguments shared, RunContext context, long start)
     {
         var (file, force) = (parsed.GetValue(shared.Out), parsed.GetValue(shared.Force));
-        if (file is not null) RunDirectory.CheckTableFree(file, force);
+        if (file is not null) RunDirectory.CheckRowsFree<CircuitRow>(file, force);
         var source = CircuitSource.Open(parsed.GetRequiredValue(_circuit)!, context.Cancel);
         // a run has a prompt of its own
         var tasks = source.Run is not null && parsed.GetValue(shared.Prompt.One) is null && parsed.GetValue(shared.Prompt.Many) is null

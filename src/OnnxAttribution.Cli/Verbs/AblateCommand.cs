@@ -23,7 +23,7 @@ internal static class AblateCommand
         var shared = new AblateArguments();
         var command = new Command("ablate", Description);
         foreach (var option in shared.All.Concat(modes.SelectMany(m => m.Options)).Distinct()) command.Options.Add(option);
-        command.Validators.Add(result => Validate(result, modes, shared));
+        command.Checks(result => Validate(result, modes, shared));
         command.Runs((parsed, cancel) =>
         {
             var start = Stopwatch.GetTimestamp();

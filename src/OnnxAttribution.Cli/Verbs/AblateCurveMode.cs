@@ -62,7 +62,7 @@ internal sealed class AblateCurveMode : AblateMode
         var coefficients = Coefficients.Parse(parsed.GetRequiredValue(_coefficients));
         var task = shared.Tasks(parsed)[0];
         var (file, force) = (parsed.GetValue(shared.Out), parsed.GetValue(shared.Force));
-        if (file is not null) RunDirectory.CheckTableFree(file, force);
+        if (file is not null) RunDirectory.CheckRowsFree<CurveRow>(file, force);
         using var progress = new ProgressLine(invocation.Error);
         progress.Report("opening the model");
         using var model = shared.Open(parsed, context, [up.Site, down.Site]);

@@ -49,6 +49,7 @@ internal sealed class AblateFaithfulnessMode : AblateMode
         _controls = controls;
         _points.AtLeast(2);
         _errors.AcceptOnlyFromAmong([.. Enum.GetValues<ErrorRule>().Select(EnumName.Of)]);
+        _ablation.Completes(s_kinds);
         _ablation.NotEmpty($"{string.Join(", ", s_kinds)}, with commas between");
         _ablation.Validators.Add(result =>
         {

@@ -1,10 +1,11 @@
 using System.CommandLine;
+using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Terminal;
 
 namespace OnnxAttribution.Cli.Verbs;
 
 /// <summary>The verb <c>completion</c>: the script that makes a shell complete verbs, options and their values.</summary>
-/// <remarks>The scripts ask the program itself, by System.CommandLine's directive <c>[suggest:POSITION]</c>.</remarks>
+/// <remarks>The scripts ask the program itself (<see cref="Suggestions"/>).</remarks>
 internal static class CompletionCommand
 {
     private static readonly string[] s_shells = ["bash", "zsh", "fish", "pwsh"];

@@ -49,7 +49,7 @@ internal sealed class ExportCommand
     {
         var command = new Command("export", Description);
         foreach (var option in (Option[])[.. _arguments.All, _noCheck, _verify, _json]) command.Options.Add(option);
-        command.Validators.Add(Validate);
+        command.Checks(Validate);
         command.Runs(Run);
         return command;
     }

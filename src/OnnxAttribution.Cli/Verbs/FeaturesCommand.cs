@@ -91,7 +91,7 @@ internal sealed class FeaturesCommand
     {
         var command = new Command("features",
             Description) { _model, _text, _show, _search, _sites, _tokens, _top, _window, _quantiles, _seed, _memory, _force, _json };
-        command.Validators.Add(Contradictions);
+        command.Checks(Contradictions);
         command.Runs((parsed, cancel) =>
         {
             if (parsed.GetValue(_show) is { } feature) Show(parsed, FeatureName.Parse(feature), cancel);

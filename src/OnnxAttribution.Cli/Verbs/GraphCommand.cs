@@ -36,9 +36,9 @@ internal static class GraphCommand
             Description) { model, prompt.One, prompt.Many, prompt.Target, prompt.Foil, patch, directory, force,
             noPage, json };
         var arguments = new GraphArguments(command, prompt);
-        command.Validators.Add(result => OptionLimits.FoilNeedsLogitDiff(result, prompt.Foil, arguments.Metric.Kind));
-        command.Validators.Add(result => OptionLimits.NamesDirectory(result, directory));
-        command.Validators.Add(result =>
+        command.Checks(result => OptionLimits.FoilNeedsLogitDiff(result, prompt.Foil, arguments.Metric.Kind));
+        command.Checks(result => OptionLimits.NamesDirectory(result, directory));
+        command.Checks(result =>
         {
             if (prompt.Wrong(result) is { } wrong) result.AddError(wrong);
             prompt.RefuseBesideMany(result, prompt.Target, prompt.Foil, patch);

@@ -10,7 +10,7 @@ namespace OnnxAttribution.Cli.Verbs;
 /// <summary>The verb <c>query</c>: SQL over the Parquet files of one run or many.</summary>
 internal sealed class QueryCommand
 {
-    private const int TerminalRows = 1000;
+    private const int TerminalRows = 1000, MostSeconds = 4_000_000;   // 46 days: a timer of .NET waits for no more than 49
 
     private const string Description = """
         Ask a run, or many, in SQL. Views: nodes, edges (a row per node and edge, with a first column run) and runs (a row per run, from
@@ -45,6 +45,7 @@ internal sealed class QueryCommand
     private readonly Option<bool> _json = new("--json") { Description = "the same as --format json" };
     private readonly Option<string?> _file =
         new("--out") { Description = "write to this file and not to stdout; parquet needs it", HelpName = "FILE" };
+    private readonly Option<bool> _force = OutputOptions.Force("a file that is");
     private readonly Option<int?> _timeout = new("--timeout")
     {
         Description = "end the query after so many seconds, whatever it is doing; default: when it is done",
@@ -55,6 +56,7 @@ internal sealed class QueryCommand
     {
         (_common, _exit) = (common, exit);
         _timeout.AtLeast(1);
+        _timeout.AtMost(MostSeconds);
     }
 
     /// <param name="exit">Ends the process with a code, at once; null where it is not ours to end.</param>
@@ -62,8 +64,8 @@ internal sealed class QueryCommand
 
     private Command Made()
     {
-        var command = new Command("query", Description) { _runs, _sql, _also, _format, _json, _file, _timeout };
-        command.Validators.Add(Validate);
+        var command = new Command("query", Description) { _runs, _sql, _also, _format, _json, _file, _force, _timeout };
+        command.Checks(Validate);
         command.Runs(Run);
         return command;
     }
@@ -74,6 +76,7 @@ internal sealed class QueryCommand
         {
             result.AddError("--format parquet needs a file to write: add --out FILE.");
         }
+        if (result.IsGiven(_force) && !result.IsGiven(_file)) result.AddError("--force goes with --out");
         if (result.GetValue(_json) && result.IsGiven(_format) && result.GetValue(_format) != "json")
         {
             result.AddError($"--json and --format {result.GetValue(_format)} contradict each other: give one of them.");
@@ -129,15 +132,16 @@ internal sealed class QueryCommand
     {
         var (sql, file, invocation) = (parsed.GetRequiredValue(_sql), parsed.GetValue(_file), parsed.InvocationConfiguration);
         var format = parsed.GetValue(_json) ? "json" : parsed.GetRequiredValue(_format);
-        if (format == "parquet")
+        var mode = parsed.GetValue(_force) ? WriteMode.Replace : WriteMode.CreateNew;
+        if (file is not null)
         {
-            query.WriteParquet(sql, file!, cancel);
+            if (format == "parquet") query.WriteParquet(sql, file, mode, cancel);
+            else query.WriteText(sql, file, mode, (rows, stream) => Write(rows, format, stream, cancel), cancel);
             return;
         }
         using var result = query.Execute(sql, cancel);
         var drawn = invocation.Output is DisplayWriter { IsTerminal: true } && format == "table" && !result.IsPlan;
-        if (file is not null) query.WriteFile(file, stream => Write(result, format, stream, cancel));
-        else if (drawn) Draw(result, invocation, cancel);
+        if (drawn) Draw(result, invocation, cancel);
         else Print(result, format, (DisplayWriter)invocation.Output, cancel);
     }
 

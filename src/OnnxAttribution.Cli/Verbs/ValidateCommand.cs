@@ -45,6 +45,7 @@ internal sealed class ValidateCommand
         _common = common;
         _seed.AtLeast(0);
         _compare.Validators.Add(Known);
+        _compare.Completes([.. JudgedEstimator.Names]);
     }
 
     public static Command Create(CommonOptions common) => new ValidateCommand(common).Made();
@@ -53,13 +54,17 @@ internal sealed class ValidateCommand
     {
         var command = new Command("validate",
             Description) { _run, _model, _sample, _seed, _all, _compare, _steps, _memory, _failUnder.Option, _json };
-        command.Validators.Add(Validate);
+        command.Checks(Validate);
         command.Runs(Run);
         return command;
     }
 
     private void Validate(CommandResult result)
     {
+        if (result.IsGiven(_steps) && result.GetResult(_compare)?.Tokens.Any(t => ListOptions.Items(t.Value).Contains("ig")) != true)
+        {
+            result.AddError("--steps goes with --compare ig; a run's own estimator takes as many as it did");
+        }
         if (result.GetValue(_all) && ((Option[])[_sample, _seed]).FirstOrDefault(result.IsGiven) is { } contradicting)
         {
             result.AddError($"--all draws no sample, so {contradicting.Name} contradicts it; give one of them");

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Terminal;
+using OnnxAttribution.Store;
 using OnnxAttribution.View;
 using OnnxAttribution.View.Figures;
 using OnnxAttribution.View.Formats;
@@ -62,7 +63,7 @@ internal sealed class ViewCommand
     {
         var command = new Command("view",
             Description) { _run, _format, _figure, _file, _force, _model, _nodes, _edges, _theme, _palette };
-        command.Validators.Add(Validate);
+        command.Checks(Validate);
         command.Runs(Run);
         return command;
     }
@@ -70,7 +71,7 @@ internal sealed class ViewCommand
     private int Run(ParseResult parsed, CancellationToken cancel)
     {
         var drawing = DrawingOf(parsed);
-        var place = parsed.GetValue(_file) ?? drawing.DefaultFile;
+        var place = parsed.GetValue(_file) is { } named ? ResultFile.Named(named) : drawing.DefaultFile;
         // what lies in the run under its own name is of the run, and is drawn anew
         var replace = parsed.GetValue(_force) || (parsed.GetValue(_file) is null && drawing.IsOfRun);
         DrawingFile.CheckFree(place, replace);

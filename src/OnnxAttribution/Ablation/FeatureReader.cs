@@ -29,6 +29,7 @@ internal sealed class FeatureReader(LoadedModel model, int positions, AblationMe
             var start = ((places[i].Row * positions) + places[i].Position) * at.Width;
             at.Current.Slice(start, at.Width).CopyTo(gathered.AsSpan(i * at.Width));
         }
+        FiniteValues.RequireMoved(gathered, $"the activations of {at.Site}");
         Compare(places, model.Encoder.Active(dictionary, gathered), dictionary.FeatureCount, ablated, into);
         Operations += DictionaryEncoder.Operations(dictionary, places.Count);
     }

@@ -38,7 +38,10 @@ public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
     internal static string NameOf(MetricKind kind) => Names[(int)kind];
 
     /// <param name="name">One of <see cref="Names"/>.</param>
-    internal static MetricKind KindOf(string name) => (MetricKind)Names.ToList().IndexOf(name);
+    /// <exception cref="ArgumentException">It is none of them.</exception>
+    internal static MetricKind KindOf(string name) => Names.ToList().IndexOf(name) is var kind and >= 0
+        ? (MetricKind)kind
+        : throw new ArgumentException($"there is no metric '{name}', only {string.Join(", ", Names)}", nameof(name));
 
     /// <summary>The likeliest tokens and their probabilities.</summary>
     internal static List<(int Token, float Probability)> Top(ReadOnlySpan<float> logits, int count)

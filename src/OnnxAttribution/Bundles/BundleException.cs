@@ -8,4 +8,7 @@ public sealed class BundleException : OnnxAttributionException
     internal BundleException(string message, Exception? inner = null) : base(message, inner)
     {
     }
+
+    /// <summary>The name that was asked for and that no site of the bundle has; null where it is about something else.</summary>
+    internal string? UnknownSite { get; init; }
 }

@@ -73,7 +73,9 @@ internal sealed partial record BundleManifest
     /// The serializer has seen that every key is there and of its type, but for entries of lists.</summary>
     private string? Fault()
     {
-        if (NLayers < 1 || DModel < 1 || NHeads < 0 || DVocab < 1 || NCtx < 1) return "one of its sizes is no number that a model has";
+        (string Key, int Size, int Least)[] sizes =
+            [("n_layers", NLayers, 1), ("d_model", DModel, 1), ("n_heads", NHeads, 0), ("d_vocab", DVocab, 1), ("n_ctx", NCtx, 1)];
+        if (sizes.FirstOrDefault(s => s.Size < s.Least) is ({ } key, var size, _)) return $"its {key} is {size}, which no model has";
         foreach (var site in Sites)
         {
             if (site is null || !Site.TryParse(site, out var parsed) || parsed.Layer < 0 || parsed.Layer >= NLayers)

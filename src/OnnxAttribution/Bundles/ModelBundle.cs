@@ -72,7 +72,10 @@ internal sealed class ModelBundle
             ? index
             : throw new BundleException($"{Directory} has no site '{name}'{Beyond(canonical, layers)}. Did you mean "
                 + $"'{SpellCheck.Among([.. s_kinds, .. Manifest.Sites], canonical)}'? Its sites are listed in "
-                + $"{Path.Combine(Directory, BundleManifest.FileName)}");
+                + $"{Path.Combine(Directory, BundleManifest.FileName)}")
+            {
+                UnknownSite = name
+            };
     }
 
     private static string Beyond(string site, int layers) =>

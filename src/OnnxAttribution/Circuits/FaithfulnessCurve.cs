@@ -115,7 +115,7 @@ internal static class FaithfulnessCurve
         var pass = new CircuitPass(clean, ablation.Of(clean));
         var rows = new List<Prefix>();
         var plans = (options.Errors ?? [ErrorRule.Keep, ErrorRule.Remove, ErrorRule.Nodes])
-            .Select(rule => RulePlan.Make(rule, ranking, options, rows))
+            .Select(rule => RulePlan.Make(rule, ranking, options, rows, model.Context.Cancel))
             .ToList();
         var metrics = pass.Metrics(rows.Count, i => rows[i].Row(), metric);
         return [.. plans.SelectMany(plan => plan.Circuits.Select(c => new FaithfulnessPoint(ablation.Kind, plan.Rule, c.Control, c.Size,
@@ -125,6 +125,8 @@ internal static class FaithfulnessCurve
     /// <summary>About so many sizes from 0 to all, each about the same factor larger than the one before.</summary>
     public static IReadOnlyList<int> Sizes(int all, int points)
     {
+        // sizes less than 1 apart at the far end are all that there are
+        if (points - 2 >= Math.Log(all) / double.LogP1(1.0 / all)) return [.. Enumerable.Range(0, all + 1)];
         var sizes = new SortedSet<int> { 0, all };
         for (var i = 0; i < points - 1 && all > 0; i++)
         {
@@ -148,15 +150,17 @@ internal static class FaithfulnessCurve
     private sealed record RulePlan(ErrorRule Rule, int Of, int Empty, IReadOnlyList<PlannedCircuit> Circuits)
     {
         /// <param name="rows">Rows are added.</param>
-        public static RulePlan Make(ErrorRule rule, IReadOnlyList<CircuitNode> ranking, FaithfulnessOptions options, List<Prefix> rows)
+        public static RulePlan Make(ErrorRule rule, IReadOnlyList<CircuitNode> ranking, FaithfulnessOptions options, List<Prefix> rows,
+            CancellationToken cancel)
         {
             CircuitNode[] counted = rule == ErrorRule.Nodes ? [.. ranking] : [.. ranking.Where(n => !n.IsError)];
-            var orders = Orders(counted, options);
+            var orders = Orders(counted, options, cancel);
             var empty = rows.Count;
             rows.Add(new Prefix(counted, 0, Keeps: true, rule));
             var circuits = new List<PlannedCircuit>();
             foreach (var size in Sizes(counted.Length, options.Points))
             {
+                cancel.ThrowIfCancellationRequested();
                 var first = rows.Count;
                 foreach (var (control, nodes) in orders)
                 {
@@ -175,11 +179,13 @@ internal static class FaithfulnessCurve
         }
 
         // the ranking, then one shuffled for each control
-        private static List<(int? Control, CircuitNode[] Nodes)> Orders(CircuitNode[] counted, FaithfulnessOptions options)
+        private static List<(int? Control, CircuitNode[] Nodes)> Orders(CircuitNode[] counted, FaithfulnessOptions options,
+            CancellationToken cancel)
         {
             var orders = new List<(int?, CircuitNode[])> { (null, counted) };
             for (var i = 0; i < options.Controls; i++)
             {
+                cancel.ThrowIfCancellationRequested();
                 var shuffled = (CircuitNode[])counted.Clone();
                 ControlCircuits.RandomOf(options.Seed, i).Shuffle(shuffled);
                 orders.Add((i, shuffled));

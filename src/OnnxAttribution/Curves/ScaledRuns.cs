@@ -76,7 +76,7 @@ internal sealed class ScaledRuns : IDisposable
     private float[] Values(RunResult result, int count)
     {
         var size = _cleanDown.Length;
-        var all = FiniteValues.Require(result.Floats(_down.Name), $"the activations of {_down.Name}");
+        var all = FiniteValues.RequireMoved(result.Floats(_down.Name), $"the activations of {_down.Name}");
         var values = new float[count * size];
         for (var r = 0; r < count; r++)
         {

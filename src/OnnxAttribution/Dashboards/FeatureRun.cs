@@ -43,7 +43,7 @@ internal sealed class FeatureRun
                 }
                 : new DashboardException($"{model.Directory} has no dictionary; export it again with some")
                 {
-                    Settings = [Setting.Dictionaries]
+                    Next = new NextStep(StepKind.ExportDictionaries, model.Directory)
                 };
         }
         _groups = Grouped(sites);

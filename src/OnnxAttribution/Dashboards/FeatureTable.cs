@@ -8,7 +8,7 @@ namespace OnnxAttribution.Dashboards;
 internal sealed class FeatureTable
 {
     /// <summary>The file's name within the bundle, which does not list it among its own files: a bundle is whole without.</summary>
-    public const string FileName = "features.parquet";
+    public const string FileName = RunNames.FeaturesFile;
 
     private readonly string _file;
     private readonly IReadOnlyDictionary<string, string> _facts;

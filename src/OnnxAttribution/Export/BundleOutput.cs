@@ -14,7 +14,7 @@ namespace OnnxAttribution.Export;
 /// </remarks>
 internal sealed class BundleOutput : IDisposable
 {
-    /// <summary>What the graph is called while the older bundle still has the other name.</summary>
+    private const string RunRecord = "run.json", RunNodes = "nodes.parquet";   // of a run, about which this room knows nothing else
 
     private readonly OutputDirectory _output;
     private readonly BundleRemains _before;
@@ -60,6 +60,10 @@ internal sealed class BundleOutput : IDisposable
     public static void Require(string target, bool force, bool inPlace)
     {
         if (File.Exists(target)) throw new BundleException($"{target} is a file; write to a directory") { Settings = [Setting.Out] };
+        if (File.Exists(Path.Combine(target, RunRecord)) && File.Exists(Path.Combine(target, RunNodes)))
+        {
+            throw new BundleException($"{target} holds a run; write to another directory") { Settings = [Setting.Out] };
+        }
         if (!inPlace && !force && File.Exists(Path.Combine(target, BundleManifest.FileName)))
         {
             throw new BundleException($"{target} already holds a bundle; ask for it to be replaced") { Settings = [Setting.Force] };

@@ -20,7 +20,7 @@ internal sealed class OutputFile : IDisposable
         TimeSpan? patience = null)
     {
         (_path, _unwritable) = (Path.GetFullPath(path), unwritable ?? (why => why));
-        if (Directory.Exists(_path)) throw _unwritable(new IOException("it is a directory"));
+        if (RegularFile.ProblemOfPlace(_path) is { } problem) throw _unwritable(new NotAFileException(_path, problem));
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(_path)!);

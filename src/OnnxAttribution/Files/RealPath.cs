@@ -19,6 +19,9 @@ internal static class RealPath
         }
     }
 
+    /// <summary>A path as it is, or where the link of that name leads: what is replaced is what lies there, and the link stays.</summary>
+    public static string Behind(string path) => new FileInfo(path).LinkTarget is null ? path : Of(path);
+
     private static string Followed(string full, int links)
     {
         var at = Path.GetPathRoot(full)!;

@@ -33,6 +33,10 @@ internal static partial class RegularFile
         _ => null,
     };
 
+    /// <summary>What lies where a file is to be written, whose place no file may take, and what to do; null: a file, or nothing.</summary>
+    public static string? ProblemOfPlace(string path) =>
+        Of(path) is Kind.Pipe ? "it is a pipe, not a file; name a file" : Problem(path);
+
     /// <summary>Opens a file as <see cref="File.OpenRead"/> does.</summary>
     /// <exception cref="IOException">It is no file (<see cref="NotAFileException"/>), or the system refuses.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>

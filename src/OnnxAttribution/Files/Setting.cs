@@ -49,6 +49,7 @@ internal enum Setting
     Threads,
     Timeout,
     Tokenizer,
+    Tokens,
     Top,
     Window,
 }

@@ -11,6 +11,7 @@ public sealed class ActivationCache : IDisposable
 {
     private readonly DeviceTensor?[] _sites;
     private readonly Dictionary<int, float[]> _logits = [];
+    private bool _isDisposed;
 
     private ActivationCache(LoadedModel model, int[] tokens)
     {
@@ -27,10 +28,13 @@ public sealed class ActivationCache : IDisposable
     /// <summary>Runs the model forward once.</summary>
     /// <param name="model">Must outlive the cache.</param>
     /// <param name="tokens">Token ids [T], the BOS included where one is wanted; it is not added here.</param>
+    /// <exception cref="ArgumentNullException">There is no model, or there are no tokens.</exception>
     /// <exception cref="AttributionException">There is no token, too many, one that is no token id, or an activation overflows.</exception>
     /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
     public static ActivationCache Of(LoadedModel model, int[] tokens)
     {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(tokens);
         model.RequireTokens(tokens);
         var run = new ActivationCache(model, tokens);
         try
@@ -65,13 +69,16 @@ public sealed class ActivationCache : IDisposable
     /// <summary>float32 [T, d]: a site's activation, in the model's own scale.</summary>
     /// <param name="site">Hook name, or a short form such as <c>3.mlp</c>; selected or not.</param>
     /// <exception cref="BundleException">There is no such site.</exception>
-    public ReadOnlySpan<float> this[string site] => _sites[Model.SiteIndex(site)]!.Floats();
+    /// <exception cref="ObjectDisposedException">The activations are freed.</exception>
+    public ReadOnlySpan<float> this[string site] => Value(Model.SiteIndex(site)).Floats();
 
     /// <summary>Logits float32 [vocabulary] of the token behind a position, before any softmax.</summary>
     /// <param name="position">Token position from 0, BOS counted.</param>
     /// <exception cref="AttributionException">The prompt has no such position, or a logit overflows.</exception>
+    /// <exception cref="ObjectDisposedException">The activations are freed.</exception>
     public ReadOnlySpan<float> Logits(int position)
     {
+        RequireAlive();
         Model.RequirePosition(position, Tokens.Count);
         if (_logits.TryGetValue(position, out var known)) return known;
         using var logits = Model.Steps.Run(Model.Steps.Head, _sites, TokenArray, position);
@@ -91,10 +98,18 @@ public sealed class ActivationCache : IDisposable
     /// <summary>Frees the activations; passes begun from them may not go on.</summary>
     public void Dispose()
     {
+        _isDisposed = true;
         foreach (var x in _sites) x?.Dispose();
     }
 
-    internal DeviceTensor Value(int index) => _sites[index]!;
+    internal DeviceTensor Value(int index)
+    {
+        RequireAlive();
+        return _sites[index]!;
+    }
+
+    /// <exception cref="ObjectDisposedException">The activations are freed.</exception>
+    internal void RequireAlive() => ObjectDisposedException.ThrowIf(_isDisposed, this);
 
     internal int[] TokenArray => (int[])Tokens;
 }

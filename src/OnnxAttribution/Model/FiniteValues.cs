@@ -16,15 +16,26 @@ internal static class FiniteValues
     /// <inheritdoc cref="Require(float[], string)"/>
     public static ReadOnlySpan<float> Require(ReadOnlySpan<float> values, string what)
     {
-        foreach (var v in values)
-        {
-            if (float.IsFinite(v)) continue;
-            throw new AttributionException(
+        return Infinite(values) is not { } v ? values
+            : throw new AttributionException(
                 $"{what} hold {v}: the model overflows or its weights are damaged; export the checkpoint again, which checks it")
             {
                 Next = new NextStep(StepKind.Export)
             };
+    }
+
+    /// <summary>The same of values that come after a change of activations, where the clean run's are numbers.</summary>
+    /// <inheritdoc cref="Require(float[], string)"/>
+    public static ReadOnlySpan<float> RequireMoved(ReadOnlySpan<float> values, string what) => Infinite(values) is not { } v ? values
+        : throw new AttributionException($"{what} hold {v} once activations are changed, and are numbers in the clean run: the change is "
+            + "too large for float32; take a smaller one, such as a coefficient nearer to 1");
+
+    private static float? Infinite(ReadOnlySpan<float> values)
+    {
+        foreach (var v in values)
+        {
+            if (!float.IsFinite(v)) return v;
         }
-        return values;
+        return null;
     }
 }

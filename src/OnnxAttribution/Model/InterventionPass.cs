@@ -29,6 +29,7 @@ public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
     internal InterventionPass(ActivationCache clean, int rows, IReadOnlyCollection<Site> stops, IReadOnlyCollection<Site> frozen)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
+        clean.RequireAlive();
         (_clean, _model, Rows) = (clean, clean.Model, rows);
         (_stops, _frozen) = (stops.ToHashSet(), frozen.ToHashSet());
         _changed = new DeviceTensor?[_model.Bundle.Sites.Count];
@@ -69,6 +70,7 @@ public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
     /// <summary>Logits float32 [rows, vocabulary] of the token behind a position; what is left of the pass is run.</summary>
     /// <param name="position">Token position from 0, BOS counted.</param>
     /// <exception cref="AttributionException">The prompt has no such position, or a logit overflows.</exception>
+    /// <exception cref="ObjectDisposedException">The prompt's activations are freed.</exception>
     /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
     public float[] Logits(int position)
     {
@@ -77,7 +79,7 @@ public sealed class InterventionPass : IEnumerable<SiteStop>, IDisposable
         var head = _model.Steps.Head;
         if (!_model.Steps.Reads(head).Any(i => _changed[i] is not null)) return Repeated(_clean.Logits(position));
         using var logits = Run(head, position);
-        var values = FiniteValues.Require(logits.Floats(), "the logits");
+        var values = FiniteValues.RequireMoved(logits.Floats(), "the logits");
         return logits.Shape[0] == Rows ? values.ToArray() : Repeated(values);
     }
 

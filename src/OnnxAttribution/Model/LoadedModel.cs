@@ -49,10 +49,13 @@ public sealed class LoadedModel : IDisposable
     /// null: every site with a dictionary, or every site where none has one.</param>
     /// <param name="context">Device, threads, memory budget and cancellation.</param>
     /// <param name="prompts">How many will be asked: for many, memory and a few seconds are spent so that each is quicker.</param>
+    /// <exception cref="ArgumentNullException">There is no directory or no context.</exception>
     /// <exception cref="BundleException">The bundle is missing, damaged or lacks a site.</exception>
     /// <exception cref="Checkpoints.CheckpointException">A dictionary's file is missing or damaged.</exception>
     public static LoadedModel Open(string directory, IReadOnlyList<string>? sites, RunContext context, int prompts = 1)
     {
+        ArgumentNullException.ThrowIfNull(directory);
+        ArgumentNullException.ThrowIfNull(context);
         var start = Stopwatch.GetTimestamp();
         var bundle = ModelBundle.Open(directory);
         return new LoadedModel(bundle, Select(bundle, sites), context, prompts > ManyPrompts)

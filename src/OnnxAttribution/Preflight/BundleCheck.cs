@@ -18,6 +18,9 @@ namespace OnnxAttribution.Preflight;
 /// </remarks>
 internal sealed class BundleCheck
 {
+    /// <summary>Positions of which a verdict can be made.</summary>
+    private const int LeastCounted = 16;
+
     private readonly LoadedModel _model;
     private readonly CheckOptions _options;
     private readonly IProgress<string>? _progress;
@@ -63,7 +66,7 @@ internal sealed class BundleCheck
                 }
                 : new CheckException($"{model.Directory} has no dictionary; export it again with some")
                 {
-                    Settings = [Setting.Dictionaries]
+                    Next = new NextStep(StepKind.ExportDictionaries, model.Directory)
                 };
         }
         progress?.Report("reading the text");
@@ -96,6 +99,14 @@ internal sealed class BundleCheck
     private void Check(List<Site> sites, bool withBos)
     {
         var layout = RowLayout.Of(_text.Sequences, withBos ? _model.Tokenizer.RequireBeginOfText() : null);
+        if (layout.Counted < LeastCounted)
+        {
+            throw new CheckException($"{_text.Name} gives {_text.Tokens} token{(_text.Tokens == 1 ? "" : "s")} to read, too few to say "
+                + "what part of the variance dictionaries explain; read more of it, or give a longer text")
+            {
+                Settings = [Setting.Tokens, Setting.Text]
+            };
+        }
         var loss = layout.Beginning(_options.LossTokens);
         var rebuilt = new Dictionary<Site, float[]>();
         var bytesPerSite = sizeof(float) * (long)layout.Rows * _model.Bundle.Manifest.DModel;

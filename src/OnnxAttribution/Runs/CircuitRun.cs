@@ -41,20 +41,21 @@ internal sealed class CircuitRun
     /// <summary>A run's circuit, by the run's own metric where the request names no other.</summary>
     /// <param name="tasks">null: the run's prompt, or those of the runs that it was merged from.</param>
     /// <exception cref="PromptException">A prompt, target or foil cannot be used, or the run's prompts are not known.</exception>
+    /// <exception cref="RunDirectoryException">A value in run.json cannot be used.</exception>
     /// <inheritdoc path="/exception"
     /// cref="Find(LoadedModel, Circuit, IReadOnlyList{PromptTask}, CircuitRequest, IProgress{string}?)"/>
     public static CircuitRun FindAgain(LoadedModel model, CircuitSource source, IReadOnlyList<PromptTask>? tasks, CircuitRequest request,
         IProgress<string>? progress = null)
     {
-        var (run, circuit) = (source.Run!, source.Circuit(model));
+        var circuit = source.Circuit(model);
         var (options, taken) = (request.Ablation, new List<string>());
         if (request.Metric is { } kind)
         {
             options = options with { Metric = options.Metric with { Kind = kind } };
         }
-        else if (run.Metric is { } name && Metric.Names.Contains(name))
+        else if (source.Metric is { } own)
         {
-            options = options with { Metric = options.Metric with { Kind = Metric.KindOf(name) } };
+            options = options with { Metric = options.Metric with { Kind = own } };
             taken.Add("metric");
         }
         if (request.Foil is not null && options.Metric.Kind != MetricKind.LogitDiff)
@@ -69,8 +70,8 @@ internal sealed class CircuitRun
         int? target = PromptTokens.OneToken(model.Tokenizer, Setting.Target, request.Target),
             foil = PromptTokens.OneToken(model.Tokenizer, Setting.Foil, request.Foil);
         var prompts = tasks is null
-            ? OwnPrompts(source, request, target, foil, taken)
-            : [.. tasks.Select(t => Other(model, run, t, request, taken))];
+            ? OwnPrompts(source, model, request, (target, foil), taken)
+            : [.. tasks.Select(t => Other(model, source, t, request, taken))];
         var found = Ablate(model, circuit, prompts, options, progress);
         return new CircuitRun(model, circuit, options, found.Prompts)
         {
@@ -78,10 +79,11 @@ internal sealed class CircuitRun
         };
     }
 
-    private static List<(PromptTask Task, PromptTokens Tokens, int? Position)> OwnPrompts(CircuitSource source, CircuitRequest request,
-        int? target, int? foil, List<string> taken)
+    private static List<(PromptTask Task, PromptTokens Tokens, int? Position)> OwnPrompts(CircuitSource source, LoadedModel model,
+        CircuitRequest request, (int? Target, int? Foil) asked, List<string> taken)
     {
-        var own = RunPrompt.Read(source, request.PrependBos);
+        var (target, foil) = asked;
+        var own = RunPrompt.Read(source, model, request.PrependBos);
         taken.Insert(0, own.Count == 1 ? "prompt" : "prompts");
         if (target is null) taken.Add("target");
         if (target is null && foil is null && own.Any(p => p.Foil is not null)) taken.Add("foil");
@@ -94,10 +96,11 @@ internal sealed class CircuitRun
 
     // another prompt: one that was typed has the run's target unless it is given one, a line of a file has its own;
     // the run's own prompt typed again has its position too
-    private static (PromptTask Task, PromptTokens Tokens, int? Position) Other(LoadedModel model, RunRecord run, PromptTask task,
-        CircuitRequest request, List<string> taken)
+    private static (PromptTask Task, PromptTokens Tokens, int? Position) Other(LoadedModel model, CircuitSource source,
+        PromptTask task, CircuitRequest request, List<string> taken)
     {
-        var own = run as PromptRunRecord;
+        var own = source.Run as PromptRunRecord;
+        if (own is not null && task.Id is null) RecordedValues.Require(source.RunPath, own, model);
         var bos = request.PrependBos ?? own?.PrependBos ?? model.PrependsBos;
         var tokens = PromptTokens.Of(task, model.Tokenizer, bos);
         var position = request.Ablation.Metric.Position;
@@ -139,7 +142,7 @@ internal sealed class CircuitRun
     {
         var metadata = new CircuitMetadata(Options.Coefficient, Options.Keep, Options.Controls, Options.Seed, _model.Name,
             _model.BundleHash, ThisProgram.Version);
-        RunDirectory.WriteTable(file, RowTable.Of(Rows()), force, RunFile.MetadataOf(metadata, RunJson.Default.CircuitMetadata),
+        RunDirectory.WriteRows(file, Rows(), force, RunFile.MetadataOf(metadata, RunJson.Default.CircuitMetadata),
             _model.Context.Cancel);
     }
 

@@ -1,8 +1,10 @@
 using System.Text;
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Circuits;
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
+using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Runs;
@@ -23,8 +25,13 @@ internal sealed class CircuitSource
     /// <summary>The run directory, nodes.parquet or text file; null for a short text.</summary>
     public string? Path { get; }
 
-    /// <summary>Hook names of the sites that the run selected; null where no run says so.</summary>
-    public IReadOnlyList<string>? Sites => Run?.Sites;
+    /// <summary>The directory of <see cref="Run"/>.</summary>
+    public string RunPath => System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(Path!)) is var full
+        && File.Exists(full) ? System.IO.Path.GetDirectoryName(full)! : full;   // its nodes.parquet
+
+    /// <summary>The metric of the run; null where no run says so.</summary>
+    /// <exception cref="RunDirectoryException">It is none that there is.</exception>
+    public MetricKind? Metric => Run is null ? null : RecordedValues.MetricOf(RunPath, Run);
 
     /// <summary>Where the run's model was.</summary>
     /// <exception cref="CircuitException">It is not there any more, or the run does not say.</exception>
@@ -63,11 +70,28 @@ internal sealed class CircuitSource
         return new CircuitSource("", Nodes(System.IO.Path.Combine(run, RunNames.NodesFile), cancel), record, run);
     }
 
+    /// <summary>Opens a model for the circuit.</summary>
+    /// <param name="directory">The bundle's.</param>
+    /// <param name="sites">null: those of the run, or all that have a dictionary.</param>
+    /// <exception cref="CircuitException">The run was made with another model.</exception>
+    /// <exception cref="RunDirectoryException">run.json names a site that the model has not.</exception>
+    public LoadedModel OpenModel(string directory, IReadOnlyList<string>? sites, RunContext context)
+    {
+        // before its sites are looked for: another model may lack them
+        if (File.Exists(System.IO.Path.Combine(directory, BundleManifest.FileName)))
+        {
+            RequireModel(directory, LoadedModel.HashOf(directory));
+        }
+        return sites is null && Run?.Sites is { } own
+            ? RecordedValues.Open(directory, RunPath, own, context)
+            : LoadedModel.Open(directory, sites, context);
+    }
+
     /// <summary>The circuit: of a run the nodes it kept, with their positions.</summary>
     /// <exception cref="CircuitException">The text does not parse, or the circuit is another model's or does not fit this one.</exception>
     public Circuit Circuit(LoadedModel model)
     {
-        RequireModel(model);
+        RequireModel(model.Path, model.BundleHash);
         var circuit = _nodes is null
             ? CircuitText.Parse(_text, model, Path)
             : new Circuit(_nodes.Where(n => n.Kept).Select(n => Node(n, model)));
@@ -86,7 +110,7 @@ internal sealed class CircuitSource
     /// <exception cref="CircuitException">No node's effect is known, or the run is another model's or does not fit this one.</exception>
     public IReadOnlyList<CircuitNode> Ranking(LoadedModel model)
     {
-        RequireModel(model);
+        RequireModel(model.Path, model.BundleHash);
         var ranked = _nodes!.Where(n => !float.IsNaN(n.Effect))
             .OrderByDescending(n => Math.Abs(n.Effect))
             .Select(n => Node(n, model))
@@ -100,11 +124,12 @@ internal sealed class CircuitSource
             };
     }
 
-    private void RequireModel(LoadedModel model)
+    private void RequireModel(string bundle, string bundleHash)
     {
-        if (Run?.BundleSha256 is not { } hash || hash == model.BundleHash) return;
+        if (Run?.BundleSha256 is not { } hash || hash == bundleHash) return;
+        var short8 = hash.Length > 8 ? $"{hash[..8]}…" : DisplayText.Quoted(hash);
         throw new CircuitException($"{Path} was made with another model or another export of it ({Run.ModelPath}, bundle "
-            + $"{hash[..8]}…; {model.Path} is {model.BundleHash[..8]}…); "
+            + $"{short8}; {bundle} is {bundleHash[..8]}…); "
             + "give the model it was made with, or make the graph again")
         {
             Settings = [Setting.Model]

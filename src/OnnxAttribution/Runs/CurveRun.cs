@@ -58,12 +58,9 @@ internal sealed class CurveRun
         }
     }
 
-    /// <summary>Every coefficient at every position, as <see cref="CurveRow"/>s.</summary>
-    public StoredTable Table() => RowTable.Of(Rows());
-
-    /// <summary>Writes <see cref="Table"/> as one Parquet file, whole or not at all.</summary>
+    /// <summary>Writes every coefficient at every position as one Parquet file, whole or not at all.</summary>
     /// <exception cref="RunDirectoryException">The file exists and <paramref name="force"/> is off, or it cannot be written.</exception>
-    public void Write(string file, bool force) => RunDirectory.WriteTable(file, Table(), force, RunFile.MetadataOf(
+    public void Write(string file, bool force) => RunDirectory.WriteRows(file, Rows(), force, RunFile.MetadataOf(
         new CurveMetadata(_task.Prompt, _prependBos, Curve.Up.ToString(), Curve.Down.ToString(), _model.Name, _model.BundleHash,
             ThisProgram.Name, ThisProgram.Version), RunJson.Default.CurveMetadata), _model.Context.Cancel);
 

@@ -37,7 +37,8 @@ internal sealed class FaithfulnessRun
 
     /// <param name="source">The run.</param>
     /// <param name="tasks">null: the run's own prompt, or those of the runs that it was merged from.</param>
-    /// <exception cref="PromptException">A prompt cannot be used, or there is none.</exception>
+    /// <exception cref="PromptException">A prompt cannot be used, or there is none, or no metric.</exception>
+    /// <exception cref="RunDirectoryException">A value in run.json cannot be used.</exception>
     /// <exception cref="CircuitException">The run is another model's, or its positions do not fit a prompt.</exception>
     /// <exception cref="AttributionException">What was asked cannot be: no patch prompt, no text for means.</exception>
     /// <exception cref="OperationCanceledException">The session's context was cancelled.</exception>
@@ -45,10 +46,14 @@ internal sealed class FaithfulnessRun
         FaithfulnessRequest request, IProgress<string>? progress = null)
     {
         var ranking = source.Ranking(model);
-        var metric = request.Metric ?? Attribution.Metric.KindOf(source.Run!.Metric!);
+        var metric = request.Metric ?? source.Metric
+            ?? throw new PromptException($"the run.json of {source.Path} has no 'metric'; say what to measure")
+            {
+                Settings = [Setting.Metric]
+            };
         var bos = request.PrependBos ?? (source.Run as PromptRunRecord)?.PrependBos ?? model.PrependsBos;
         var prompts = tasks is null
-            ? RunPrompt.Read(source, request.PrependBos)
+            ? RunPrompt.Read(source, model, request.PrependBos)
             : [.. tasks.Select((t, i) => RunPrompt.Of(t, i, model.Tokenizer, bos))];
         var kinds = request.Kinds ?? [prompts.All(p => p.Patch is not null) ? AblationKind.Patch : AblationKind.Zero];
         CheckPrompts(prompts, kinds, request, ranking, source);

@@ -1,5 +1,6 @@
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
@@ -13,21 +14,26 @@ public sealed class FinishedRun
     {
         (Path, Stored, Record) = (path, stored, RecordOf(path, stored));
         var options = Record.Options ?? throw Lacks("options");
-        if ((options.Aggregate ?? throw Lacks("aggregate")) == "sum") throw ValidationException.Summed(path);
+        if ((options.Aggregate ?? throw Lacks("options.aggregate")) == "sum") throw ValidationException.Summed(path);
         Tokens = [.. Record.Tokens ?? throw Lacks("tokens")];
         PatchTokens = Record.PatchTokens?.ToArray();
-        Sites = Record.Sites ?? throw Lacks("sites");
+        Sites = Record.Sites is { Count: > 0 } sites ? sites : throw Lacks("sites");
+        RecordedValues.Require(path, Record);
         Options = new GraphOptions(
             new MetricRequest(
-                Metric.Names.Contains(Record.Metric) ? Metric.KindOf(Record.Metric!) : throw Lacks("metric"),
+                RecordedValues.MetricOf(path, Record) ?? throw Lacks("metric"),
                 Record.Position ?? throw Lacks("position"),
                 Record.TargetId,
                 Record.FoilId),
-            Method: Parsed<EffectMethod>(options.Method, "method"),
-            Steps: options.Steps ?? 10,
+            Method: EnumName.ValueOf<EffectMethod>(options.Method) ?? throw Lacks("options.method"),
+            Steps: options.Steps is null or > 0 ? options.Steps ?? 10 : throw Lacks("options.steps"),
             // runs from before there was a choice
-            Estimator: options.Estimator is null ? Estimator.Gradient : Parsed<Estimator>(options.Estimator, "estimator"),
-            Edges: options.Edges is null ? EdgeMethod.Jacobian : Parsed<EdgeMethod>(options.Edges, "edges"));
+            Estimator: options.Estimator is null ? Estimator.Gradient
+                : EnumName.ValueOf<Estimator>(options.Estimator) ?? throw Lacks("options.estimator"),
+            Edges: options.Edges is null ? EdgeMethod.Jacobian
+                : EnumName.ValueOf<EdgeMethod>(options.Edges) ?? throw Lacks("options.edges"));
+        // which finds nothing, so that no such run was ever drawn
+        if (Options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Atp or EffectMethod.Atpstar }) throw Lacks("options.method");
         ModelPath = BundlePath.Of(path, Record.ModelPath ?? throw Lacks("model_path"));
         BundleHash = Record.BundleSha256 ?? throw Lacks("bundle_sha256");
     }
@@ -69,12 +75,13 @@ public sealed class FinishedRun
     /// <param name="model">Where it is now; null: where it was.</param>
     /// <param name="context">Device, threads, memory budget and cancellation.</param>
     /// <exception cref="ValidationException">The model is not there, or is another.</exception>
+    /// <exception cref="RunDirectoryException">run.json names a site that the model has not.</exception>
     /// <exception cref="BundleException">The bundle is damaged.</exception>
     /// <exception cref="Checkpoints.CheckpointException">A dictionary's file is missing or damaged.</exception>
     public LoadedModel Open(string? model, RunContext context)
     {
         RequireModel(Path, BundleHash, model, model ?? ModelPath);
-        return LoadedModel.Open(model ?? ModelPath, Sites, context);
+        return RecordedValues.Open(model ?? ModelPath, Path, Sites, context);
     }
 
     /// <summary>Refuses another model than a run's, before its sites are looked for: another model may lack them.</summary>
@@ -95,9 +102,6 @@ public sealed class FinishedRun
         AblationRunRecord => throw ValidationException.NotEstimated(path),
         var record => (GraphRunRecord)record,
     };
-
-    private T Parsed<T>(string? name, string key) where T : struct, Enum =>
-        Enum.TryParse<T>(name, ignoreCase: true, out var value) ? value : throw Lacks(key);
 
     private ValidationException Lacks(string key) => ValidationException.Lacks(Path, key);
 }

@@ -36,6 +36,7 @@ public sealed class GraphRun
     /// <param name="model">Stays the caller's, and must be open as long as the run is written or validated.</param>
     /// <param name="task">The prompt, in words.</param>
     /// <param name="request">What is asked of it.</param>
+    /// <exception cref="ArgumentNullException">There is no model, task or request.</exception>
     /// <exception cref="PromptException">The prompt, target or foil cannot be used.</exception>
     /// <exception cref="AttributionException">What was asked cannot be: the prompt is longer than the context, a position is outside of it,
     /// an activation overflows, or the metric has no gradient for the method.</exception>
@@ -44,6 +45,9 @@ public sealed class GraphRun
     /// <exception cref="OperationCanceledException">The context was cancelled.</exception>
     public static GraphRun Find(LoadedModel model, PromptTask task, GraphRequest request)
     {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(task);
+        ArgumentNullException.ThrowIfNull(request);
         var prependBos = request.PrependBos ?? model.PrependsBos;
         var tokens = PromptTokens.Of(task, model.Tokenizer, prependBos);
         var sessionsBefore = model.Context.SessionTime;

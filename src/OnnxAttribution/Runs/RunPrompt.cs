@@ -1,4 +1,5 @@
 using OnnxAttribution.Files;
+using OnnxAttribution.Model;
 using OnnxAttribution.Store;
 using OnnxAttribution.Texts;
 using OnnxAttribution.Tokenizers;
@@ -24,13 +25,22 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
     /// <param name="bos">Whether prompts shall begin with a BOS:
     /// the tokens are those of the run, so it has to have been so there. null: as it was.</param>
     /// <exception cref="PromptException">The run's prompts are not known.</exception>
-    public static IReadOnlyList<RunPrompt> Read(CircuitSource source, bool? bos)
+    /// <exception cref="RunDirectoryException">What a run.json says of its prompt does not fit together, or not the model.</exception>
+    public static IReadOnlyList<RunPrompt> Read(CircuitSource source, LoadedModel model, bool? bos)
     {
-        var directory = Path.TrimEndingDirectorySeparator(Path.GetFullPath(source.Path!));
-        if (File.Exists(directory)) directory = Path.GetDirectoryName(directory)!;   // its nodes.parquet
-        if (source.Run is not MergedRunRecord { Ids: { } ids }) return [Of(source.Run!, Path.GetFileName(directory), source.Path!, bos)];
+        var directory = source.RunPath;
+        if (source.Run is not MergedRunRecord { Ids: { Count: > 0 } ids })
+        {
+            RequireFits(directory, source.Run!, model);
+            return [Of(source.Run!, Path.GetFileName(directory), source.Path!, bos)];
+        }
         var batch = MergedRun.BatchOf(directory);
-        return [.. ids.Select(id => Of(Record(Path.Combine(batch, id), source.Path!), id, id, bos))];
+        return [.. ids.Select(id => (Id: id, Run: Record(Path.Combine(batch, id), source.Path!)))
+            .Select(run =>
+            {
+                RequireFits(Path.Combine(batch, run.Id), run.Run, model);
+                return Of(run.Run, run.Id, run.Id, bos);
+            })];
     }
 
     private static RunRecord Record(string directory, string merged)
@@ -45,6 +55,11 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
                 + $"({e.Message.Split(". ")[0].TrimEnd('.')}); give the prompts anew")
             { Settings = [Setting.Prompts] };
         }
+    }
+
+    private static void RequireFits(string directory, RunRecord run, LoadedModel model)
+    {
+        if (run is PromptRunRecord prompt) RecordedValues.Require(directory, prompt, model);
     }
 
     private static RunPrompt Of(RunRecord run, string name, string what, bool? bos)

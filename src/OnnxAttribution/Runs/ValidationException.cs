@@ -10,8 +10,8 @@ public sealed class ValidationException : OnnxAttributionException
     }
 
     internal static ValidationException Merged(string run, string batch, IReadOnlyList<string> ids) => new(
-        $"{run} is the mean of many prompts, and there is no one prompt to patch; validate the runs in {batch}, one by one: "
-        + $"{string.Join(", ", ids.Take(8))}{(ids.Count > 8 ? ", …" : "")}");
+        $"{run} is the mean of many prompts, and there is no one prompt to patch; validate the runs in {batch}, one by one"
+        + $"{(ids.Count > 0 ? ": " : "")}{string.Join(", ", ids.Take(8))}{(ids.Count > 8 ? ", …" : "")}");
 
     internal static ValidationException NotEstimated(string run) =>
         new($"{run} is a run of ablate, whose effects are exact; validate a graph, whose effects are estimates")

@@ -27,6 +27,7 @@ public sealed class ValidationRun
     /// <param name="progress">Gets a line of text per stage.</param>
     /// <exception cref="ValidationException">The model is another than the run's,
     /// or an estimator to compare has nothing to say about the metric.</exception>
+    /// <exception cref="RunDirectoryException">run.json has a token that the model has not.</exception>
     /// <exception cref="ArgumentException">The sample is below 1, or there is no estimator of a name.</exception>
     /// <exception cref="AttributionException">What the run asked for cannot be run again.</exception>
     /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
@@ -36,6 +37,7 @@ public sealed class ValidationRun
         var start = Stopwatch.GetTimestamp();
         var calls = model.Context.Calls;
         if (model.BundleHash != run.BundleHash) throw ValidationException.OtherModel(run.Path, model.Path);
+        RecordedValues.Require(run.Path, run.Record, model);
         var others = Others(run, request);
         progress?.Report("running the prompt again");
         var state = PatchingState.Run(model, run.Tokens, run.PatchTokens, run.Options);

@@ -13,8 +13,6 @@ internal static class FeatureViews
         + "or one that is damaged or another model's, or is not where it was. "
         + "To make it, collect dashboards from a text.";
 
-    private const string FileName = Name + ".parquet";
-
     /// <summary>Makes the view, with the model's name as a first column; none where no bundle has a table.
     /// A table that is damaged or of another bundle is passed over: queries about runs do not need it.</summary>
     /// <returns>The files that the view reads.</returns>
@@ -24,7 +22,7 @@ internal static class FeatureViews
             .Where(run => run.Record.ModelPath is { Length: > 0 })
             .Select(run =>
                 (Model: run.Record.Model ?? "",
-                    Path: Path.GetFullPath(Path.Combine(BundlePath.Of(run.Directory, run.Record.ModelPath!), FileName)),
+                    Path: Path.GetFullPath(Path.Combine(BundlePath.Of(run.Directory, run.Record.ModelPath!), RunNames.FeaturesFile)),
                     Hash: run.Record.BundleSha256))
             .Distinct()
             .Where(b => File.Exists(b.Path) && HashIn(database, b.Path, cancel) == b.Hash)

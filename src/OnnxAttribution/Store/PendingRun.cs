@@ -38,10 +38,16 @@ internal sealed class PendingRun : IDisposable
     /// a run that was moved aside is put back, what was being added to the run is removed.</summary>
     /// <param name="inner">As for the constructor. A run that lies in the path itself, as older versions wrote it, is replaced too.</param>
     /// <exception cref="RunDirectoryException">Something is there and <paramref name="force"/> is off,
-    /// or it is not a run, or somebody is adding to it.</exception>
+    /// or it is not a run, or lies in one, or somebody is adding to it.</exception>
     public static void Check(string path, bool force, string? inner = null)
     {
         var full = FullPath(path);
+        if (RunAbove(full) is { } above) throw RunDirectoryException.InARun(full, above);
+        CheckPlace(full, force, inner);
+    }
+
+    private static void CheckPlace(string full, bool force, string? inner)
+    {
         if (!Directory.Exists(full)) AsideName.RemoveLeftovers(full);
         if (File.Exists(full)) throw force ? RunDirectoryException.NotARun(full, "it is a file") : RunDirectoryException.Exists(full);
         if (!Directory.Exists(full)) return;
@@ -62,8 +68,12 @@ internal sealed class PendingRun : IDisposable
         {
             throw RunDirectoryException.Busy(full);
         }
-        if (within is not null) Check(Path.Combine(full, within), force);
+        if (within is not null) CheckPlace(Path.Combine(full, within), force, inner: null);
     }
+
+    // a run holds its own files and no other run: with one in it, it could not be replaced any more
+    private static string? RunAbove(string full) => Path.GetDirectoryName(full) is { } above
+        && File.Exists(Path.Combine(above, RunNames.RecordFile)) && File.Exists(Path.Combine(above, RunNames.NodesFile)) ? above : null;
 
     /// <summary>Puts the directory in its place, and removes what it replaces.</summary>
     /// <exception cref="RunDirectoryException">Somebody else has taken the path meanwhile, or the file system refuses.</exception>
@@ -85,11 +95,7 @@ internal sealed class PendingRun : IDisposable
 
     private static string FullPath(string path)
     {
-        var full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
-        if (new FileInfo(full).LinkTarget is not null)     // a run is replaced where it lies: the link stays, and leads to the new one
-        {
-            full = RealPath.Of(full);
-        }
+        var full = RealPath.Behind(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
         return Path.GetFileName(full).Length > 0 ? full : throw RunDirectoryException.NotARun(full, "it is the root of the file system");
     }
 

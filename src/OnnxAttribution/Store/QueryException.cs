@@ -43,9 +43,6 @@ public sealed partial class QueryException : OnnxAttributionException
     internal static QueryException Parameters() =>
         new("The query has parameters (? or $name), which get no values here. Write the values into it.");
 
-    internal static QueryException Protected(string file) =>
-        new($"{file} belongs to the run that is read. Choose another file for the result.");
-
     internal static QueryException Unwritable(string file, Exception why) =>
         new($"{file} cannot be written: {FileFault.Words(why, "choose a place that is writable and has room")}.", why);
 

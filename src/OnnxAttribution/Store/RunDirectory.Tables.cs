@@ -4,7 +4,7 @@ namespace OnnxAttribution.Store;
 
 public static partial class RunDirectory
 {
-    private const string RunColumn = "run";
+    private const string RunColumn = "run", ExampleFile = "table.parquet";
 
     /// <summary>Adds a table to a finished run, or replaces it there, and sets keys of its run.json.</summary>
     /// <param name="path">The run directory.</param>
@@ -79,35 +79,50 @@ public static partial class RunDirectory
         return Path.Combine(path, FurtherTables.FileIn(path, name));
     }
 
-    /// <summary>Writes a table to a Parquet file of its own, aside and renamed when whole. Missing parent directories are made.</summary>
-    /// <param name="file">Where to.</param>
-    /// <param name="table">Its rows.</param>
+    /// <summary>Writes rows to a Parquet file of their own, aside and renamed when whole. Missing parent directories are made.</summary>
+    /// <param name="file">Where to; where it is a link, to what that leads to.</param>
+    /// <param name="rows">Of a table that may replace its own kind in a run.</param>
     /// <param name="force">Replace a file that is there already.</param>
     /// <param name="metadata">Goes into the file's key-value metadata.</param>
     /// <param name="cancel">Stops the writing, also inside DuckDB.</param>
-    /// <exception cref="RunDirectoryException">The file exists and <paramref name="force"/> is off,
-    /// or it cannot be written; nothing is left behind.</exception>
+    /// <exception cref="RunDirectoryException">As <see cref="CheckRowsFree{TRow}"/>,
+    /// or the file cannot be written; nothing is left behind.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
+    internal static void WriteRows<TRow>(string file, IEnumerable<TRow> rows, bool force, IEnumerable<(string Name, string Text)> metadata,
+        CancellationToken cancel) where TRow : ITableRow<TRow> =>
+        WriteTable(PlaceOf<TRow>(file, force), RowTable.Of(rows), metadata, cancel);
+
+    /// <summary>Refuses a file that <see cref="WriteRows"/> would refuse,
+    /// before hours of work are spent on the rows. Changes nothing.</summary>
+    /// <inheritdoc cref="ResultFile.RequireFree" path="/exception"/>
+    internal static void CheckRowsFree<TRow>(string file, bool force) where TRow : ITableRow<TRow> =>
+        RequireFree(PlaceOf<TRow>(file, force));
+
+    /// <summary>Writes a table that is no run's.</summary>
+    /// <inheritdoc cref="WriteRows"/>
     internal static void WriteTable(string file, StoredTable table, bool force, IEnumerable<(string Name, string Text)>? metadata = null,
-        CancellationToken cancel = default)
+        CancellationToken cancel = default) =>
+        WriteTable(new ResultFile(ResultFile.Named(file), force) { Example = ExampleFile }, table, metadata ?? [], cancel);
+
+    private static void WriteTable(ResultFile file, StoredTable table, IEnumerable<(string Name, string Text)> metadata,
+        CancellationToken cancel)
     {
-        CheckTableFree(file, force);
-        Exception Unwritable(Exception why) => RunDirectoryException.Unwritable(file, why);
-        using var output = new OutputFile(file, Unwritable, cancel);
-        Writing(Unwritable, () => WriteParquet(output.Aside, table, metadata ?? [], cancel));
+        RequireFree(file);
+        Exception Unwritable(Exception why) => RunDirectoryException.Unwritable(file.Path, why);
+        using var output = new OutputFile(file.Path, Unwritable, cancel);
+        Writing(Unwritable, () => WriteParquet(output.Aside, table, metadata, cancel));
         cancel.ThrowIfCancellationRequested();
-        CheckTableFree(file, force);
+        RequireFree(file);
         output.Commit();
     }
 
-    /// <summary>Refuses a file that <see cref="WriteTable"/> would refuse,
-    /// before hours of work are spent on the table. Changes nothing.</summary>
-    /// <exception cref="RunDirectoryException">A file is there and <paramref name="force"/> is off, or it is a directory.</exception>
-    internal static void CheckTableFree(string file, bool force)
+    private static ResultFile PlaceOf<TRow>(string file, bool force) where TRow : ITableRow<TRow> =>
+        new(ResultFile.Named(file), force) { Example = ExampleFile, Table = FurtherTables.Names.Contains(TRow.Table) ? TRow.Table : null };
+
+    private static void RequireFree(ResultFile file)
     {
-        if (Directory.Exists(file)) throw RunDirectoryException.FileIsDirectory(file);
-        if (Path.GetExtension(file) is not ("" or ".parquet")) throw RunDirectoryException.NoParquetName(file);
-        if (!force && File.Exists(file)) throw RunDirectoryException.FileExists(file);
+        file.RequireFree();
+        if (Path.GetExtension(file.Path) is not ("" or ".parquet")) throw RunDirectoryException.NoParquetName(file.Path);
     }
 
     private static string FileFor(string name, StoredTable table) =>

@@ -15,6 +15,9 @@ public sealed class RunDirectoryException : OnnxAttributionException
     internal static RunDirectoryException NotARun(string path, string why) =>
         new($"{path} is not replaced, even where that is asked for: {why}. Choose another directory, or remove it by hand.");
 
+    internal static RunDirectoryException InARun(string path, string run) =>
+        new($"{path} would lie in {run}, which is a run itself. Choose another directory.") { Settings = [Setting.Out] };
+
     internal static RunDirectoryException Busy(string path) =>
         new($"{path} is being written or added to by another program right now. Wait for it, or choose another directory.");
 
@@ -29,8 +32,8 @@ public sealed class RunDirectoryException : OnnxAttributionException
             Next = new NextStep(refresh ? StepKind.DrawPageAnew : StepKind.DrawPage, run)
         };
 
-    internal static RunDirectoryException FileIsDirectory(string file) =>
-        new($"{file} is a directory, and the table is one file. Name a file, such as {Path.Combine(file, "table.parquet")}.");
+    internal static RunDirectoryException ResultIsDirectory(string file, string example) =>
+        new($"{file} is a directory, and the result is one file. Name a file, such as {Path.Combine(file, example)}.");
 
     internal static RunDirectoryException NoParquetName(string file) =>
         new($"{file} would hold Parquet, whatever its name says. Name it {Path.ChangeExtension(file, ".parquet")}.");
@@ -52,11 +55,8 @@ public sealed class RunDirectoryException : OnnxAttributionException
     internal static RunDirectoryException FileExists(string file) =>
         new($"{file} exists already. Choose another file, or ask for it to be replaced.") { Settings = [Setting.Force] };
 
-    internal static RunDirectoryException DrawingIsDirectory(string file) =>
-        new($"{file} is a directory, and the picture is one file. Name a file, such as {Path.Combine(file, "graph.svg")}.");
-
-    internal static RunDirectoryException ProtectedFile(string file) =>
-        new($"{file} is a part of its run and is never replaced by a picture. Choose another file.");
+    internal static RunDirectoryException ProtectedFile(string file, string whole) =>
+        new($"{file} is a part of its {whole} and is never replaced by something else. Choose another file.");
 
     internal static RunDirectoryException FileMissing(string file) => new($"{file} does not exist. Name a Parquet file that does.");
 
@@ -94,6 +94,6 @@ public sealed class RunDirectoryException : OnnxAttributionException
 
     /// <summary>What makes the file, where it is one that not every run has.</summary>
     private static NextStep? Step(string file) =>
-        Path.GetFileName(file) == "features.parquet" ? new NextStep(StepKind.CollectFeaturesAnew, Path.GetDirectoryName(file))
+        Path.GetFileName(file) == RunNames.FeaturesFile ? new NextStep(StepKind.CollectFeaturesAnew, Path.GetDirectoryName(file))
             : Path.GetExtension(file) == ".parquet" ? FurtherTables.Step(Path.GetFileNameWithoutExtension(file)) : null;
 }

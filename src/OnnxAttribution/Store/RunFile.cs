@@ -43,19 +43,23 @@ internal sealed class RunFile
     /// no JSON object, or a value in it is not what it has to be.</exception>
     public static RunFile Read(string file)
     {
+        var text = "";
         try
         {
-            var json = JsonNode.Parse(RegularFile.ReadAllText(file), documentOptions: s_strict) as JsonObject
+            text = RegularFile.ReadAllText(file);
+            var json = JsonNode.Parse(text, documentOptions: s_strict) as JsonObject
                 ?? throw RunDirectoryException.Corrupt(file, "it holds no JSON object");
             return new RunFile(json, RecordOf(file, json));
         }
         catch (JsonException e)
         {
-            // of a key that is there twice it says the name, and not the line
-            var fault = e.LineNumber is { } line
-                ? $"it is not JSON, at line {line + 1}"
-                : $"a key is there twice{(e.Message.Split('\'') is [_, var key, ..] ? $", '{key}'" : "")}";
-            throw RunDirectoryException.Corrupt(file, fault, e);
+            throw RunDirectoryException.Corrupt(file, JsonFault.IsTwice(e) ? $"a key is there twice, '{JsonFault.KeyTwice(text)}'"
+                : JsonFault.IsTooDeep(e) ? JsonFault.Words(e)
+                : $"it is not JSON, at line {e.LineNumber + 1}", e);
+        }
+        catch (InvalidOperationException e)   // of a key; of a value RunShape names the key
+        {
+            throw RunDirectoryException.Corrupt(file, JsonFault.NoUnicode, e);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

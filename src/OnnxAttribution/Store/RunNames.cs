@@ -10,6 +10,9 @@ internal static class RunNames
     public const string EdgesFile = "edges.parquet";
     public const string RecordFile = "run.json";
 
+    /// <summary>Of dashboards, in a bundle's directory and not in a run's.</summary>
+    public const string FeaturesFile = "features.parquet";
+
     /// <summary>Within the directory of a batch's mean, the run directory.</summary>
     public const string Mean = "mean";
 

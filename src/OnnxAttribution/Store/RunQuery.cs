@@ -58,15 +58,17 @@ public sealed class RunQuery
         }
     }
 
-    /// <summary>Writes a query's result to a Parquet file (zstd), beside its place and renamed when whole;
-    /// an older file there is replaced.</summary>
+    /// <summary>Writes a query's result to a Parquet file (zstd), beside its place and renamed when whole.</summary>
     /// <param name="sql">One statement that reads, in DuckDB's SQL.</param>
-    /// <param name="file">Where to; never a file of the runs.</param>
+    /// <param name="file">Where to; never a file of a run or a bundle. Where it is a link, to what that leads to.</param>
+    /// <param name="mode">What is done where a file is there.</param>
     /// <param name="cancel">Ends the query in the middle; nothing is written.</param>
-    /// <inheritdoc cref="Execute" path="/exception"/>
-    public void WriteParquet(string sql, string file, CancellationToken cancel = default)
+    /// <exception cref="QueryException">The query is wrong, or does more than read, or the file cannot be written.</exception>
+    /// <exception cref="RunDirectoryException">A file of a run is damaged, or something is in the way that is not replaced.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public void WriteParquet(string sql, string file, WriteMode mode = WriteMode.CreateNew, CancellationToken cancel = default)
     {
-        using var output = Output(file, cancel);
+        using var output = Output(Free(file, mode), cancel);
         using (var session = _session = new QuerySession(_runs, output.Aside, _threads, cancel))
         {
             _guard.Run(() =>
@@ -79,27 +81,27 @@ public sealed class RunQuery
         output.Commit();
     }
 
-    /// <summary>Writes any file beside its place and renames it when whole;
-    /// an older file there is replaced, but never one of the runs'.</summary>
-    /// <param name="file">Where to.</param>
-    /// <param name="write">Gets the open file, which is closed for it.</param>
-    /// <exception cref="QueryException">The file cannot be written.</exception>
-    internal void WriteFile(string file, Action<Stream> write)
+    /// <summary>Writes a query's result to a file of text, beside its place and renamed when whole.</summary>
+    /// <param name="write">Gets the rows, and the open file, which is closed for it.</param>
+    /// <inheritdoc cref="WriteParquet"/>
+    internal void WriteText(string sql, string file, WriteMode mode, Action<QueryResult, Stream> write, CancellationToken cancel = default)
     {
-        using var output = Output(file);
-        output.Fill(write);
+        var place = Free(file, mode);
+        using var result = Execute(sql, cancel);
+        using var output = Output(place, cancel);
+        output.Fill(stream => write(result, stream));
         output.Commit();
     }
 
-    private OutputFile Output(string file, CancellationToken cancel = default)
+    private static string Free(string file, WriteMode mode)
     {
-        var full = Path.GetFullPath(file);
-        if (_runs.Any(run => run.Directory == Path.GetDirectoryName(full)) && RunNames.Files.Contains(Path.GetFileName(full)))
-        {
-            throw QueryException.Protected(file);
-        }
-        return _output = new OutputFile(file, why => QueryException.Unwritable(file, why), cancel);
+        var result = new ResultFile(ResultFile.Named(file), mode == WriteMode.Replace) { Example = "rows.parquet" };
+        result.RequireFree();
+        return result.Path;
     }
+
+    private OutputFile Output(string file, CancellationToken cancel) =>
+        _output = new OutputFile(file, why => QueryException.Unwritable(file, why), cancel);
 
     /// <summary>Removes what a query has put into the file system, for whoever ends the process while one runs.</summary>
     internal void RemoveUnfinished()

@@ -10,7 +10,30 @@ internal static class RunShape
 {
     /// <summary>The first value that is not what it has to be, for a message; null where there is none.
     /// A value may be missing or null unless its property is required.</summary>
-    public static string? Fault(JsonObject json, JsonTypeInfo type) => Fault("", json, type);
+    public static string? Fault(JsonObject json, JsonTypeInfo type) => NoText("", json) ?? Fault("", json, type);
+
+    /// <summary>The first text with half a surrogate pair in it, in keys that this version does not know too:
+    /// it only shows when the text is asked for.</summary>
+    private static string? NoText(string path, JsonNode? value) => value switch
+    {
+        JsonObject found => found.Select(entry => NoText(path.Length == 0 ? entry.Key : $"{path}.{entry.Key}", entry.Value))
+            .FirstOrDefault(fault => fault is not null),
+        JsonArray items => items.Select((item, i) => NoText($"{path}[{i}]", item)).FirstOrDefault(fault => fault is not null),
+        JsonValue scalar when scalar.GetValueKind() == JsonValueKind.String && !IsText(scalar) => $"'{path}' is not valid Unicode",
+        _ => null,
+    };
+
+    private static bool IsText(JsonValue value)
+    {
+        try
+        {
+            return value.GetValue<string>() is not null;
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
+    }
 
     private static string? Fault(string path, JsonNode value, JsonTypeInfo type) => type.Kind switch
     {
@@ -24,7 +47,7 @@ internal static class RunShape
         JsonTypeInfoKind.Enumerable when value is JsonArray items => items
             .Select((item, i) => FaultIn($"{path}[{i}]", item, type))
             .FirstOrDefault(fault => fault is not null),
-        JsonTypeInfoKind.None when Is(value, type.Type) => null,
+        JsonTypeInfoKind.None when Is(value, type.Type) => IsFinite(value, type.Type) ? null : $"'{path}' is a number that is too large",
         _ => $"'{path}' is {Kind(value)} where {Wanted(type)} belongs",
     };
 
@@ -51,6 +74,12 @@ internal static class RunShape
         : type == typeof(int) ? scalar.TryGetValue<int>(out _)
         : type == typeof(long) ? scalar.TryGetValue<long>(out _)
         : scalar.GetValueKind() == JsonValueKind.Number);
+
+    // 1e999 is JSON, and infinite where it is read
+    private static bool IsFinite(JsonNode value, Type type) => (type != typeof(double) && type != typeof(float))
+        || value is not JsonValue scalar
+        || (type == typeof(float) ? !scalar.TryGetValue<float>(out var single) || float.IsFinite(single)
+            : !scalar.TryGetValue<double>(out var twice) || double.IsFinite(twice));
 
     private static string Wanted(JsonTypeInfo type) => type.Kind switch
     {

@@ -6,6 +6,6 @@ public enum WriteMode
     /// <summary>It is refused: nothing is changed.</summary>
     CreateNew,
 
-    /// <summary>A run is replaced when the new one is whole; nothing but a run ever is.</summary>
+    /// <summary>It is replaced when the new one is whole: a run by a run, a file by a file, and nothing by anything else.</summary>
     Replace,
 }

@@ -6,4 +6,9 @@ namespace OnnxAttribution.Texts;
 /// <param name="Foil">Text of exactly one token; null: the best other token.</param>
 /// <param name="PatchPrompt">As many tokens as <paramref name="Prompt"/>; null: zero ablation.</param>
 /// <param name="Id">Names the run directory among many; null for a single prompt.</param>
-public sealed record PromptTask(string Prompt, string? Target = null, string? Foil = null, string? PatchPrompt = null, string? Id = null);
+public sealed record PromptTask(string Prompt, string? Target = null, string? Foil = null, string? PatchPrompt = null, string? Id = null)
+{
+    /// <summary>The prompt's text, not empty, without BOS.</summary>
+    /// <exception cref="ArgumentNullException">There is none.</exception>
+    public string Prompt { get; init; } = Prompt ?? throw new ArgumentNullException(nameof(Prompt));
+}

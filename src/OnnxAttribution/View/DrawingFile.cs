@@ -8,18 +8,8 @@ namespace OnnxAttribution.View;
 internal static class DrawingFile
 {
     /// <summary>Refuses a file that <see cref="Write"/> would refuse. Changes nothing.</summary>
-    /// <exception cref="RunDirectoryException">A file is there and <paramref name="force"/> is off,
-    /// it is a directory, or it is a table or the description of a run.</exception>
-    public static void CheckFree(string file, bool force)
-    {
-        if (Directory.Exists(file)) throw RunDirectoryException.DrawingIsDirectory(file);
-        if (RunNames.Files.Contains(Path.GetFileName(file))
-            && File.Exists(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(file))!, RunNames.RecordFile)))
-        {
-            throw RunDirectoryException.ProtectedFile(file);
-        }
-        if (!force && File.Exists(file)) throw RunDirectoryException.FileExists(file);
-    }
+    /// <inheritdoc cref="ResultFile.RequireFree" path="/exception"/>
+    public static void CheckFree(string file, bool force) => new ResultFile(file, force) { Example = "graph.svg" }.RequireFree();
 
     /// <summary>Writes text: UTF-8 without a mark, lines ending in \n.</summary>
     /// <param name="write">Gets the open file.</param>

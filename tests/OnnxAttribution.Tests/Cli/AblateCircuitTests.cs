@@ -196,6 +196,8 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
     {
         Ablate("0:1", "--prompt", "Hello", "--coefficient", "much").Failed(2, "--coefficient cannot be 'much'", "a number");
         Ablate("0:1", "--prompt", "Hello", "--coefficient", "NaN").Failed(2, "--coefficient cannot be 'NaN'");
+        Ablate("0:14", "--prompt", "WGlT", "--coefficient", "3e38")
+            .Failed(1, "the logits hold NaN once activations are changed", "too large for float32", "a coefficient nearer to 1");
         Ablate("0:1").Failed(2, "no prompt");
         Ablate("0:1", "--prompt", "Hello", "--errors", "keep").Failed(2, "--errors goes with --faithfulness");
         Ablate("0:1", "--prompt", "Hello", "--force").Failed(2, "--force goes with --out");

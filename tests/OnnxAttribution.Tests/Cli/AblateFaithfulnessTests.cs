@@ -148,6 +148,21 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
     }
 
     [Fact]
+    public void A_merged_graph_that_names_no_prompt_is_refused()
+    {
+        File.WriteAllLines(_directory["prompts.jsonl"], ["""{"prompt": "Hello", "id": "one"}"""]);
+        Graph("--prompts", _directory["prompts.jsonl"], "--no-page");
+        var file = Path.Combine(Run, "merged", "mean", "run.json");
+        File.WriteAllText(file, File.ReadAllText(file).Replace("\"one\"", ""));
+        foreach (var mode in (string[])["--circuit", "--faithfulness"])
+        {
+            Verb.Run("ablate", mode, Path.Combine(Run, "merged"))
+                .Failed(1, $"the run.json of {Path.GetDirectoryName(file)} names no prompt", "give prompts", "(--prompts)");
+        }
+        Verb.Run("validate", Path.Combine(Run, "merged")).Failed(1, $"validate the runs in {Run}, one by one\n");
+    }
+
+    [Fact]
     public void What_does_not_change_the_metric_gives_null_and_says_so()
     {
         // patched with itself nothing moves
@@ -170,7 +185,7 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
         File.WriteAllBytes(_directory["windows.txt"], [0x43, 0x61, 0x66, 0xE9]);
         Measure("--ablation", "mean", "--mean-text", _directory["windows.txt"]).Failed(1, "windows.txt is no text in UTF-8");
         Measure("--ablation", "none").Failed(2, "'none'", "zero, mean, patch");
-        Measure("--prompt", "Hello you").Failed(1, "6 tokens", "has 10", "(--aggregate)");
+        Assert.DoesNotContain("--", Measure("--prompt", "Hello you").Failed(1, "6 tokens", "has 10", "summed over positions").Error);
         Measure("--prompt", "").Failed(2, "empty");
         Measure("--target", "x").Failed(2, "--target goes with --prompt");
         Measure("--sites", "resid").Failed(2, "--sites has no meaning with --faithfulness");

@@ -29,6 +29,15 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
             Ablate("--sites", "resid", "--min-path", "3", "--force").Done().Output.Replace("no chain of 3", ""));
     }
 
+    [Theory, InlineData(), InlineData("--no-tokens")]
+    public void A_coefficient_that_overflows_is_blamed_and_not_the_weights(params string[] more)
+    {
+        Ablate(["--sites", "resid", "--coefficient", "3e38", .. more])
+            .Failed(1, "the activations of blocks.1.hook_resid_pre hold",
+                "once activations are changed", "too large for float32", "a coefficient nearer to 1");
+        Assert.False(Directory.Exists(Out));
+    }
+
     [Fact]
     public void Parquet_has_the_columns_of_graph_and_the_changes_of_probabilities()
     {

@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+
 namespace OnnxAttribution.Tests.Cli;
 
 /// <summary>Each kind of bad input: one line that names the culprit and the fix, exit code 1 or 2, nothing left behind.</summary>
@@ -26,12 +28,15 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     [InlineData("--prompt is empty", "graph", "--model", "m", "--prompt", "", "--out", "o")]
     [InlineData("--prompts contradict", "graph", "--model", "m", "--prompt", "p", "--prompts", "f", "--out", "o")]
     [InlineData("--target goes with --prompt", "graph", "--model", "m", "--target", "p", "--prompts", "f", "--out", "o")]
-    [InlineData("--steps cannot be 'many'", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--steps", "many")]
-    [InlineData("--steps 0", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--steps", "0")]
+    [InlineData("--steps cannot be 'many'", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--method", "ig", "--steps", "many")]
+    [InlineData("--steps 0", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--method", "ig", "--steps", "0")]
+    [InlineData("--steps goes with --method ig", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--steps", "5")]
+    [InlineData("--steps goes with --method ig", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--steps", "5", "--method", "atp")]
     [InlineData("--position -1", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--position", "-1")]
     [InlineData("--metric cannot be 'logits'", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--metric", "logits")]
     [InlineData("--device cannot be 'gpu'", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--device", "gpu")]
     [InlineData("--threads 0 is too little", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--threads", "0")]
+    [InlineData("--timeout 5000000 is too much; it takes a whole number up to 4000000", "query", "r", "SELECT 1", "--timeout", "5000000")]
     [InlineData("--threads cannot be 'x'", "query", "r", "SELECT 1", "--threads", "x")]
     [InlineData("no use for 'maybe'", "query", "r", "SELECT 1", "--json=maybe")]
     [InlineData("no use for 'maybe'", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--prepend-bos", "maybe")]
@@ -88,6 +93,21 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
             File.WriteAllText(Path.Combine(bundle, "bundle.json"), text);
             Refused(Graph(bundle, "Hello"), "bundle.json", "export");
         }
+    }
+
+    [Theory]
+    [InlineData("name", "null", "name is not of the kind that it should be at line")]
+    [InlineData("architecture", "null", "architecture is not")]
+    [InlineData("n_layers", "0", "its n_layers is 0, which no model has"), InlineData("n_heads", "-3", "its n_heads is -3")]
+    [InlineData("d_model", "-1", "its d_model is -1"), InlineData("d_vocab", "0", "its d_vocab is 0")]
+    [InlineData("n_ctx", "0", "its n_ctx is 0")]
+    public void A_key_of_bundle_json_that_cannot_be_is_named(string key, string value, string words)
+    {
+        var bundle = CopyOfBundle();
+        var json = JsonNode.Parse(File.ReadAllText(Path.Combine(bundle, "bundle.json")))!;
+        json[key] = JsonNode.Parse(value);
+        File.WriteAllText(Path.Combine(bundle, "bundle.json"), json.ToJsonString());
+        Refused(Graph(bundle, "Hello"), "bundle.json", words, "export the bundle again");
     }
 
     [Fact]

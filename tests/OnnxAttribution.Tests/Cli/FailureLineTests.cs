@@ -29,6 +29,18 @@ public class FailureLineTests
     }
 
     [Fact]
+    public void Only_options_that_the_verb_has_are_named()
+    {
+        var options = new HashSet<string> { "--top", "--sites" };
+        var e = new GraphException("too few") { Settings = [Setting.PrependBos, Setting.Top, Setting.Sites] };
+        Assert.Equal("too few (--top or --sites)", FailureLine.Of(e, "graph", options));
+        e = new GraphException("Too few.") { Settings = [Setting.Aggregate] };
+        Assert.Equal("Too few.", FailureLine.Of(e, "validate", options));
+        e = new GraphException("too few") { Settings = [Setting.Top, Setting.Force] };
+        Assert.Equal("x: too few (--top)", FailureLine.Of(new BundleException("x: too few", e), "graph", options));
+    }
+
+    [Fact]
     public void Every_setting_has_an_option()
     {
         var reference = File.ReadAllText(Path.Combine(Repository.Root, "docs", "reference", "cli.md"));

@@ -170,7 +170,7 @@ public sealed class FeaturesCommandTests(Random2Fixture model) : IClassFixture<R
         var bare = Random2.Bundle(Random2.Copy(_directory["checkpoint"]), _directory["bare"]);
         Verb.Run("features", "--model", bare, "--text", _collected.TextPath).Failed(1, bare, "has no dictionary", "--dictionaries");
         Directory.CreateDirectory(Path.Combine(_collected.Bundle, FeatureTable.FileName));
-        Read().Failed(1, FeatureTable.FileName, "cannot be written", "it is a directory");
+        Read().Failed(1, FeatureTable.FileName, "cannot be written", "it is a directory", "name the file");
     }
 
     [Fact]

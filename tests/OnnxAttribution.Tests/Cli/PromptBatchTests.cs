@@ -102,6 +102,27 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
     }
 
     [Fact]
+    public void No_run_batch_or_bundle_is_written_into_a_run()
+    {
+        Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--sites", "resid", "--no-page", "--out", Out).Done();
+        var before = Directory.GetFileSystemEntries(Out).Order().ToArray();
+        File.WriteAllLines(_directory["prompts.jsonl"], s_prompts);
+        string[] prompts = ["--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--out", Out];
+        foreach (var verb in (string[][])[["graph", .. prompts], ["ablate", .. prompts], ["graph", .. prompts, "--force"],
+            ["graph", "--model", model.Bundle, "--prompt", "x", "--out", Path.Combine(Out, "sub")]])
+        {
+            Verb.Run(verb).Failed(1, $"would lie in {Out}, which is a run itself", "(--out)");
+        }
+        foreach (var force in (string[][])[[], ["--force"]])
+        {
+            Verb.Run(["export", "--checkpoint", Random2Fixture.Checkpoint, "--out", Out, .. force])
+                .Failed(1, $"{Out} holds a run", "(--out)");
+        }
+        Assert.Equal(before, Directory.GetFileSystemEntries(Out).Order());
+        Assert.Equal(("run.json", "nodes.parquet"), (RunNames.RecordFile, RunNames.NodesFile));   // as export knows them
+    }
+
+    [Fact]
     public void Runs_in_the_way_are_refused_before_any_work()
     {
         Batch("", """{"prompt": "Hello", "id": "b"}""").Done();

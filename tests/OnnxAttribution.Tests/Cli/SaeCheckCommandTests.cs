@@ -142,6 +142,10 @@ public sealed class SaeCheckCommandTests(Random2Fixture model) : IClassFixture<R
         Check("--text", _directory["blank.txt"]).Failed(1, _directory["blank.txt"], "holds no text");
         File.WriteAllText(_directory["short.txt"], "too short");
         Check("--text", _directory["short.txt"]).Failed(1, "short.txt has 9 tokens", "context of 31", "--context");
+        foreach (var few in (string[])["1", "2", "15"])
+        {
+            Check("--tokens", few, "--strict").Failed(1, $"gives {few} token", "too few to say", "read more of it", "(--tokens or --text)");
+        }
         Check("--context", "64").Failed(1, "a context of 64", "32 tokens", "(--context)");
         Check("--sites", "resdi").Failed(1, "no site 'resdi'", "'resid'");
         var bare = Random2.Bundle(Random2.Copy(_directory["checkpoint"]), _directory["bare"]);

@@ -7,7 +7,7 @@ internal static class CliReference
 {
     public const string File = "docs/reference/cli.md";
 
-    private const string Example = "Example:";
+    private const string Example = "Example:", Version = "--version";
 
     private const string ExampleFence = "<!-- not run: an example of --help; the guides run commands like it -->\n```sh\n";
 
@@ -26,7 +26,9 @@ internal static class CliReference
         var text = new StringBuilder(Head).Append("\n\n");
         text.AppendJoin('\n', verbs.Select(v => $"- [{v}](#{v.Replace(' ', '-')})")).Append("\n\n");
         text.Append("## Every verb\n\n");
-        Options(text, HelpText.Rows(program.Section("Options")));
+        Options(text, HelpText.Rows(program.Section("Options")).Where(row => row.Name != Version));
+        text.Append("## Without a verb\n\n");
+        Options(text, HelpText.Rows(program.Section("Options")).Where(row => row.Name == Version));
         var common = HelpText.Rows(program.Section("Options")).Select(r => r.Name).ToHashSet();
         foreach (var verb in verbs) Append(text, HelpText.Of(verb), common);
         return text.ToString().TrimEnd('\n') + "\n";

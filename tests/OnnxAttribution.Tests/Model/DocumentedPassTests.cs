@@ -1,6 +1,8 @@
 using OnnxAttribution.Model;
+using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Attribution;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Tests.Model;
 
@@ -22,6 +24,24 @@ public class DocumentedPassTests
         // the first half is the clean run's, one call per site and one for the logits; behind it 6 sites and the logits again
         Assert.Equal((4 * 3) + 1, before);
         Assert.InRange(calls - before, 1, 12);
+    }
+
+    [Fact]
+    public void What_is_missing_or_freed_is_told_as_that()
+    {
+        Assert.Equal("Prompt", Assert.Throws<ArgumentNullException>(() => new PromptTask(null!)).ParamName);
+        Assert.Equal("context",
+            Assert.Throws<ArgumentNullException>(() => LoadedModel.Open(Repository.TinyModel, null, null!)).ParamName);
+        using var model = LoadedModel.Open(Repository.TinyModel, ["resid"], new RunContext());
+        Assert.Equal("tokens", Assert.Throws<ArgumentNullException>(() => ActivationCache.Of(model, null!)).ParamName);
+        Assert.Equal("task", Assert.Throws<ArgumentNullException>(() => GraphRun.Find(model, null!, new GraphRequest(new()))).ParamName);
+        var clean = ActivationCache.Of(model, Tokens());
+        using var begun = clean.Intervene();
+        clean.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => clean.Intervene());
+        Assert.Throws<ObjectDisposedException>(() => { _ = clean["blocks.0.hook_resid_pre"]; });
+        Assert.Throws<ObjectDisposedException>(() => { _ = clean.Logits(0); });
+        Assert.Throws<ObjectDisposedException>(() => begun.Logits(0));
     }
 
     private static (float[] Logits, int CallsBefore, int Calls) Documented(string bundle, int[] tokens)

@@ -79,7 +79,8 @@ public class AnnotateTests
         using var directory = new AwkwardDirectory();
         var run = RunSamples.Write(directory);
         // renamed; run.json not yet
-        RunDirectory.WriteTable(Path.Combine(run, "validation.parquet"), TableSamples.Counting(7), force: false);
+        RunDirectory.WriteTable(directory["renamed.parquet"], TableSamples.Counting(7), force: false);
+        File.Move(directory["renamed.parquet"], Path.Combine(run, "validation.parquet"));
         foreach (var left in new[] { ".validation.parquet.0123456789abcdef.lock", ".run.json.0123456789abcdef.tmp",
             ".run.json.0123456789abcdef.lock" })
         {

@@ -142,7 +142,7 @@ public class FurtherTablesTests
         var query = new RunQuery([run]);
         foreach (var name in new[] { "validation.parquet", "tokens.parquet", "logits.parquet", "run.json" })
         {
-            Assert.Throws<QueryException>(() => query.WriteParquet("FROM nodes", Path.Combine(run, name)));
+            Assert.Throws<RunDirectoryException>(() => query.WriteParquet("FROM nodes", Path.Combine(run, name), WriteMode.Replace));
         }
         Assert.False(RunDirectory.HasTable(run, "tokens"));
     }
@@ -156,7 +156,7 @@ public class FurtherTablesTests
         var error = Assert.Throws<RunDirectoryException>(() => RunDirectory.WriteTable(file, TableSamples.Counting(3), force: false));
         Assert.Equal($"{file} exists already. Choose another file, or ask for it to be replaced.", error.Message);
         Assert.Equal([Setting.Force], error.Settings);
-        Assert.Throws<RunDirectoryException>(() => RunDirectory.CheckTableFree(file, force: false));
+        Assert.Throws<RunDirectoryException>(() => RunDirectory.CheckRowsFree<CurveRow>(file, force: false));
         TableSamples.AssertSame(TableSamples.Odd(), StoredTable.Read(file));
         RunDirectory.WriteTable(file, TableSamples.Counting(3), force: true);
         Assert.Equal(3, StoredTable.Read(file).Count);
@@ -165,7 +165,7 @@ public class FurtherTablesTests
             Assert.Throws<RunDirectoryException>(() =>
                 RunDirectory.WriteTable(directory["deep"], TableSamples.Odd(), force: true)).Message);
         Assert.EndsWith("Name it " + directory["curve.parquet"] + ".",
-            Assert.Throws<RunDirectoryException>(() => RunDirectory.CheckTableFree(directory["curve.csv"], force: true)).Message);
+            Assert.Throws<RunDirectoryException>(() => RunDirectory.CheckRowsFree<CurveRow>(directory["curve.csv"], force: true)).Message);
     }
 
     [Fact]

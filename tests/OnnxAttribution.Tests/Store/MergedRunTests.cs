@@ -179,13 +179,13 @@ public class MergedRunTests
         string[] expanded = [.. Directory.GetDirectories(all).Order(StringComparer.Ordinal)];
         Assert.Equal(3, expanded.Length);
         const string Sql = "SELECT run, count(*) AS n FROM nodes GROUP BY run ORDER BY run";
-        var query = Verb.Run(["query", .. expanded, Sql, "--format", "csv", "--out", directory["rows.csv"]]);
+        var query = Verb.Run(["query", .. expanded, Sql, "--format", "csv", "--out", directory["rows.csv"], "--force"]);
         Assert.Equal((0, $"note: left out {merged}, the mean of runs beside it; name it alone to query it\n"),
             (query.Code, query.Error.ReplaceLineEndings("\n")));
         Assert.Equal(["run,n", "a,4", "b,4"], File.ReadAllLines(directory["rows.csv"]));
-        Verb.Run("query", all, Sql, "--also", merged, "--format", "csv", "--out", directory["rows.csv"]);
+        Verb.Run("query", all, Sql, "--also", merged, "--format", "csv", "--out", directory["rows.csv"], "--force");
         Assert.Equal(["run,n", "a,4", "b,4"], File.ReadAllLines(directory["rows.csv"]));
-        Verb.Run("query", merged, Sql, "--format", "csv", "--out", directory["rows.csv"]).Done();
+        Verb.Run("query", merged, Sql, "--format", "csv", "--out", directory["rows.csv"], "--force").Done();
         Assert.Equal(["run,n", "merged,4"], File.ReadAllLines(directory["rows.csv"]));
         Verb.Run("query", all, "SELECT", "1").Failed(2, "no use for '1'", "quotes");
         File.WriteAllText(directory["notes.txt"], "");

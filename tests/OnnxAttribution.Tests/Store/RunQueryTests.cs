@@ -171,8 +171,8 @@ public class RunQueryTests
             Assert.Equal("4", result.Read() ? result.Text(0) : null);
         }
         var before = File.ReadAllBytes(directory["out.parquet"]);
-        Assert.Throws<QueryException>(() => query.WriteParquet("SELECT error('boom')", directory["out.parquet"]));
-        Assert.Throws<QueryException>(() => query.WriteParquet("FROM nodes", Path.Combine(run, "edges.parquet")));
+        Assert.Throws<QueryException>(() => query.WriteParquet("SELECT error('boom')", directory["out.parquet"], WriteMode.Replace));
+        Assert.Throws<RunDirectoryException>(() => query.WriteParquet("FROM nodes", directory["out.parquet"]));
         Assert.Equal(before, File.ReadAllBytes(directory["out.parquet"]));
         Assert.Equal(2, Directory.EnumerateFileSystemEntries(directory.Path).Count());
     }

@@ -85,6 +85,13 @@ public class RunShapeTests
     [InlineData("""{"timings": {"open": true}}""", "'timings.open' is true or false where number belongs")]
     [InlineData("""{"options": {"top_nodes": 2.5}}""", "'options.top_nodes' is a number where whole number belongs")]
     [InlineData("{\n\"a\": 1,\n\"a\": 2}", "a key is there twice, 'a'")]
+    [InlineData("""{"options": {"a_key_that_is_long_enough_to_be_cut": 1, "a_key_that_is_long_enough_to_be_cut": 2}}""",
+        "a key is there twice, 'options.a_key_that_is_long_enough_to_be_cut'")]
+    [InlineData("""{"a": [{"b": {"c": 1}}, {"b": {"c": 1}}], "a": 1}""", "a key is there twice, 'a'")]
+    [InlineData("""{"clean_metric": 1e39}""", "'clean_metric' is a number that is too large")]
+    [InlineData("""{"\ud800": 1}""", "not valid Unicode")]
+    [InlineData("""{"further": {"\ud800": 1}}""", "not valid Unicode")]
+    [InlineData("""{"further": {"a": "x\udc00"}}""", "'further.a' is not valid Unicode")]
     [InlineData("{\n", "line 2")]
     [InlineData("[]", "no JSON object")]
     public void A_run_json_that_is_wrong_is_named_with_the_place(string json, string words)
@@ -96,6 +103,15 @@ public class RunShapeTests
         {
             Verb.Run(verb).Failed(ExitCodes.Failed, file, words, "Write the run again");
         }
+    }
+
+    [Fact]
+    public void A_run_json_that_is_too_deep_is_told_as_that()
+    {
+        using var directory = new AwkwardDirectory();
+        string run = RunSamples.Write(directory), file = Path.Combine(run, "run.json");
+        File.WriteAllText(file, "{\"a\": " + new string('[', 70) + new string(']', 70) + "}");
+        Verb.Run("query", run, "FROM nodes").Failed(ExitCodes.Failed, file, "within each other, deeper than anything that is read");
     }
 
     [Fact]
