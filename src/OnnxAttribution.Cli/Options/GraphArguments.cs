@@ -48,6 +48,9 @@ internal sealed class GraphArguments
     private readonly Option<string> _aggregate = ChoiceOptions.OneOf("--aggregate",
         "sum: nodes and edges summed over positions, at position -1; what is kept is chosen by the sums", "none", "sum");
     private readonly HeadOptions _heads = new();
+    private readonly Option<string> _sign = ChoiceOptions.OneOf("--sign",
+        "what tables, page and colours show: what a node's clean value does for the metric, or what an ablation does (with "
+            + "--patch-prompt: the patch)", "contribution", "ablation");
     private readonly Option<bool> _validate =
         new("--validate") { Description = "check the finished run against real interventions, as 'validate' does" };
     private readonly PromptOptions _prompt;
@@ -64,7 +67,7 @@ internal sealed class GraphArguments
         _topEdges.AtLeast(0);
         Option[] all = [Metric.Kind, Metric.Position, _method, _estimator, _steps, _exactDepth, _refine, _edges, _sites,
             _topNodes, _nodeThreshold, _topEdges,
-            _edgeThreshold, _noPrune, _all, _aggregate, _heads.Split, _prompt.PrependBos, _validate, Memory];
+            _edgeThreshold, _noPrune, _all, _aggregate, _heads.Split, _sign, _prompt.PrependBos, _validate, Memory];
         foreach (var option in all) command.Options.Add(option);
         command.Checks(Contradictions);
     }
@@ -97,7 +100,10 @@ internal sealed class GraphArguments
             Heads = _heads.Request(parsed),
         };
         return new GraphRequest(parsed.GetValue(_all) ? options.KeepingAll() : options, parsed.GetValue(_aggregate) == "sum",
-            parsed.GetValue(_prompt.PrependBos), commandLine);
+            parsed.GetValue(_prompt.PrependBos), commandLine)
+        {
+            ShowAblation = parsed.GetValue(_sign) == "ablation",
+        };
     }
 
     private void Contradictions(CommandResult result)

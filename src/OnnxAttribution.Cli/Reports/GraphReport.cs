@@ -74,8 +74,10 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         }
         if (_record is GraphRunRecord { ConservationViolation: { } violation })
         {
-            output.WriteLine($"conservation: largest |effect - sum of edges| over largest |effect| is {violation:G3}");
+            output.WriteLine($"conservation: largest |effect - sum of edges| over largest |effect| is {violation:G3}"
+                + (IsRefined ? " (what linear edges leave of nodes that were really moved)" : ""));
         }
+        if (IsRefined) PrintRefined(output);
         if (_record.SwitchedOn is > 0 and var rows) PrintSwitchedOn(rows, output);
         if (_record is GraphRunRecord { HeadsViolation: { } off })
         {
@@ -84,6 +86,9 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         output.WriteLine($"kept {_nodes.Count(n => n.Kept):N0} of {_nodes.Count:N0} nodes, {_edges.Count:N0} edges");
         output.WriteLine($"wrote {directory}: {string.Join(", ", Files().Select(f => $"{f.Name} ({Screen.Bytes(f.Length)})"))}");
     }
+
+    private bool ShowsAblation => (_record as GraphRunRecord)?.Options?.Sign == RunNames.AblationSign
+        || (_record as MergedRunRecord)?.Options?.Sign == RunNames.AblationSign;
 
     private string Label(CausalNode node) => NodeLabel.Of(node, graph.TokenAt);
 
@@ -102,6 +107,15 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
             + $"{Label(_nodes[strongest.Up])} → {strongest.Down.Name} ({Screen.Number(strongest.Effect)})");
     }
 
+    private void PrintRefined(TextWriter output)
+    {
+        var kept = _nodes.Where(n => n.Kept).ToList();
+        var unreliable = kept.Count(n => n.IsUnreliable);
+        var exact = _nodes.Count(n => n.Method == NodeMethods.Exact);
+        output.WriteLine($"refined: {exact:N0} of {_nodes.Count:N0} nodes are exact; of the kept ones "
+            + $"{kept.Count(n => n.Method == NodeMethods.Exact):N0} are, and {unreliable:N0} may have the wrong sign ('?' in the table)");
+    }
+
     private IEnumerable<FileInfo> Files() => new DirectoryInfo(directory)
         .EnumerateFiles()
         .OrderByDescending(f => f.Name.EndsWith(".parquet", StringComparison.Ordinal))
@@ -109,31 +123,39 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
 
     private Table NodeTable()
     {
-        var withPatch = _record is GraphRunRecord { PatchPrompt: not null };
-        var table = withPatch
-            ? Screen.Table("Strongest nodes", "node", "#activation", "#patch", "#effect")
-            : Screen.Table("Strongest nodes", "node", "#activation", "#effect");
+        string[] patch = _record is GraphRunRecord { PatchPrompt: not null } ? ["#patch"] : [];
+        string[] by = IsRefined ? ["by"] : [];
+        var table = Screen.Table("Strongest nodes", ["node", "#activation", .. patch, .. Signs(), .. by]);
         foreach (var n in StrongestNodes())
         {
-            var (label, activation, effect) = (Label(n), Screen.Number(n.Activation), Screen.Number(n.Effect));
-            if (withPatch) table.AddRow(label, activation, Screen.Number(n.PatchActivation), effect);
-            else table.AddRow(label, activation, effect);
+            string[] patched = patch.Length > 0 ? [Screen.Number(n.PatchActivation)] : [];
+            string[] method = by.Length > 0 ? [n.Method + (n.IsUnreliable ? " ?" : "")] : [];
+            table.AddRow([Label(n), Screen.Number(n.Activation), .. patched, .. Numbers(n.Contribution, n.Effect), .. method]);
         }
         return table;
     }
+
+    // whether any node was really moved
+    private bool IsRefined => _nodes.Any(n => NodeMethods.IsMeasured(n.Method) || n.Method == NodeMethods.Mixed);
+
+    // what is read first comes first
+    private string[] Signs() => ShowsAblation ? ["#effect", "#contribution"] : ["#contribution", "#effect"];
+
+    private string[] Numbers(float contribution, float effect) => ShowsAblation
+        ? [Screen.Number(effect), Screen.Number(contribution)] : [Screen.Number(contribution), Screen.Number(effect)];
 
     private Table EdgeTable()
     {
         var exact = _record.SwitchedOn is not null;
         var parts = graph.Parts.ToLookup(p => (p.Up, p.Down));
         string[] change = exact ? ["#change"] : [], part = graph.Parts.Count > 0 ? ["strongest part"] : [];
-        var table = Screen.Table("Strongest edges", ["upstream", "downstream", "#jacobian", .. change, "#effect", .. part]);
+        var table = Screen.Table("Strongest edges", ["upstream", "downstream", "#jacobian", .. change, .. Signs(), .. part]);
         foreach (var e in StrongestEdges())
         {
             string[] changed = exact ? [Screen.Number(e.Change)] : [];
             string[] most = graph.Parts.Count > 0 ? [Strongest(parts[(e.Up, e.Down)])] : [];
             table.AddRow([Label(_nodes[e.Up]), e.Down == CausalEdge.Metric ? "metric" : Label(_nodes[e.Down]), Screen.Number(e.Jacobian),
-                .. changed, Screen.Number(e.Effect), .. most]);
+                .. changed, .. Numbers(e.Contribution, e.Effect), .. most]);
         }
         return table;
     }
@@ -165,6 +187,11 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         ["patch_activation"] = Number(n.PatchActivation),
         ["gradient"] = Number(n.Gradient),
         ["effect"] = Number(n.Effect),
+        ["contribution"] = Number(n.Contribution),
+        ["attribution"] = Number(n.Attribution),
+        ["exact"] = Number(n.Exact),
+        ["method"] = n.Method,
+        ["effect_error"] = Number(n.EffectError),
     };
 
     private JsonObject EdgeJson(CausalEdge e) => new()
@@ -174,6 +201,7 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         ["jacobian"] = Number(e.Jacobian),
         ["change"] = Number(e.Change),
         ["effect"] = Number(e.Effect),
+        ["contribution"] = Number(e.Contribution),
     };
 
     private JsonObject SwitchedOnJson(SwitchedOnEdge s) => new()

@@ -32,7 +32,8 @@ internal sealed class ValidateCommand
     private readonly Option<bool> _all = new("--all") { Description = "check every node, and every edge that the run holds" };
     private readonly Option<string?> _compare = new("--compare")
     {
-        Description = $"judge these too, against the same exact effects: {string.Join(", ", JudgedEstimator.Names)}, with commas between",
+        Description = $"judge these too, against the same exact effects: {string.Join(", ", JudgedEstimator.Names)}, "
+            + $"depth-K for K blocks really run, {JudgedEstimator.EveryDepth} for every depth; with commas between",
         HelpName = "NAMES"
     };
     private readonly Option<int> _steps = NumberOptions.Whole("--steps", "steps of --compare ig", value: 10, least: 1);
@@ -128,10 +129,10 @@ internal sealed class ValidateCommand
         if (result.Tokens is not [var token, ..]) return;
         var names = ListOptions.Items(token.Value);
         if (names.Length == 0) result.AddError($"--compare is empty; give some of {string.Join(", ", JudgedEstimator.Names)}");
-        if (names.FirstOrDefault(n => !JudgedEstimator.Names.Contains(n)) is { } unknown)
+        if (names.FirstOrDefault(n => !JudgedEstimator.Knows(n)) is { } unknown)
         {
             result.AddError($"--compare knows no '{unknown}'. Did you mean '{SpellCheck.Among(JudgedEstimator.Names, unknown)}'? It knows "
-                + $"{string.Join(", ", JudgedEstimator.Names)}");
+                + $"{string.Join(", ", JudgedEstimator.Names)}, {JudgedEstimator.EveryDepth}, and depth-K for a number of blocks");
         }
     }
 }

@@ -37,8 +37,8 @@ public sealed record CausalNode(Site Site, int Position, int Feature, float Acti
     /// <summary>What the node's clean value does for the metric, in the metric's unit: −<see cref="Effect"/>.</summary>
     public float Contribution => -Effect;
 
-    /// <summary>Whether the sign of <see cref="Effect"/> may be wrong: its error is estimated to be as large as itself.</summary>
-    public bool IsUnreliable => EffectError > Math.Abs(Effect);
+    /// <summary>Whether the sign of <see cref="Effect"/> may be wrong: its error is estimated at more than half of it.</summary>
+    public bool IsUnreliable => 2 * EffectError > Math.Abs(Effect);
 
     /// <summary>∂m/∂f as edges into the node use it: where more than a linear estimate is known of the effect, effect per change of
     /// activation. An error node has none; see <see cref="SiteEffects.GradientFor"/>.</summary>

@@ -161,10 +161,10 @@ internal static class GraphFinder
         using var clean = state.Start();
         if (depth == 0) return Refinement.Refine(state, clean, nodes, options.Refine, options.Estimator);
         var moved = new MovedNodes(state, clean, options.Estimator);
-        var effects = moved.Effects([.. Enumerable.Range(0, nodes.Count)], depth);
-        for (var i = 0; i < effects.Length; i++) nodes[i] = MovedNodes.With(nodes[i], effects[i]);
-        var exact = effects.Count(e => e.IsExact);
-        return new RefinementWork(effects.Length - exact, exact, moved.Operations);
+        var found = moved.All(nodes, depth);
+        for (var i = 0; i < found.Count; i++) nodes[i] = found[i];
+        var exact = found.Count(n => n.Method == NodeMethods.Exact);
+        return new RefinementWork(found.Count - exact, exact, moved.Operations);
     }
 
     private static double Conservation(List<CausalNode> nodes, List<CausalEdge> edges)

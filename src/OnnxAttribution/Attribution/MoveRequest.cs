@@ -35,7 +35,9 @@ internal static class MoveRequest
         }
     }
 
-    private static void RequireDepth(LoadedModel model, int depth)
+    /// <summary>Refuses a depth that no node could be run to.</summary>
+    /// <exception cref="AttributionException">It is below 0 or beyond the model.</exception>
+    public static void RequireDepth(LoadedModel model, int depth)
     {
         var layers = model.Bundle.Manifest.NLayers;
         if (depth >= 0 && depth <= layers) return;

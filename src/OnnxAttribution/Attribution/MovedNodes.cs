@@ -49,6 +49,13 @@ internal sealed class MovedNodes(PatchingState state, ActivationCache clean, Est
         return effects;
     }
 
+    /// <summary>Every node, run as deep.</summary>
+    public List<CausalNode> All(IReadOnlyList<CausalNode> nodes, int depth)
+    {
+        var effects = Effects([.. Enumerable.Range(0, nodes.Count)], depth);
+        return [.. nodes.Zip(effects, With)];
+    }
+
     /// <summary>The node with what moving it has shown; its error is how far the last two levels disagree.</summary>
     public static CausalNode With(CausalNode node, MovedEffect found) => node with
     {

@@ -12,6 +12,10 @@ internal static class NodeMethods
     /// <summary>The word for a node that was run K blocks deep.</summary>
     public static string OfDepth(int depth) => string.Create(CultureInfo.InvariantCulture, $"{Depth}{depth}");
 
+    /// <summary>K of <see cref="OfDepth"/>; null where the word says no depth.</summary>
+    public static int? DepthOf(string method) => method.StartsWith(Depth, StringComparison.Ordinal)
+        && int.TryParse(method.AsSpan(Depth.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var depth) ? depth : null;
+
     /// <summary>Whether the node was really moved, so that its effect is not linear from the node itself on.</summary>
     public static bool IsMeasured(string? method) => method is Exact || method?.StartsWith(Depth, StringComparison.Ordinal) == true;
 }

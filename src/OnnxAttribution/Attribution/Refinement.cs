@@ -31,6 +31,9 @@ internal sealed class Refinement
     private readonly MovedNodes _moved;
     private readonly float[] _secondOrder;
     private readonly float[] _shallow;
+
+    // before anything was moved
+    private readonly float[] _estimate;
     private double _linearError = Prior, _shallowError = Prior;
 
     private Refinement(PatchingState state, ActivationCache clean, List<CausalNode> nodes, Estimator estimator)
@@ -40,6 +43,7 @@ internal sealed class Refinement
         _secondOrder = new float[nodes.Count];
         _shallow = new float[nodes.Count];
         Array.Fill(_shallow, float.NaN);
+        _estimate = [.. nodes.Select(n => n.Effect)];
         foreach (var site in state.Sites) SecondOrder(site);
     }
 
@@ -60,7 +64,7 @@ internal sealed class Refinement
     {
         var chosen = Strongest((int)Math.Min(_nodes.Count, (long)Shallow * budget));
         Take(chosen, 1);
-        _linearError = Ratio(i => Math.Abs(_nodes[i].Effect - _nodes[i].Attribution), i => NodeMethods.IsMeasured(_nodes[i].Method), Prior);
+        _linearError = Ratio(i => Math.Abs(_nodes[i].Effect - _estimate[i]), i => NodeMethods.IsMeasured(_nodes[i].Method), Prior);
         _shallowError = _linearError;
     }
 
@@ -75,7 +79,7 @@ internal sealed class Refinement
             if (next.Length == 0) break;
             Take(next, MovedNodes.Whole);
             spent += next.Length;
-            _linearError = Ratio(i => Math.Abs(_nodes[i].Effect - _nodes[i].Attribution), i => NodeMethods.IsMeasured(_nodes[i].Method),
+            _linearError = Ratio(i => Math.Abs(_nodes[i].Effect - _estimate[i]), i => NodeMethods.IsMeasured(_nodes[i].Method),
                 Prior);
             _shallowError = Ratio(i => Math.Abs(_nodes[i].Effect - _shallow[i]),
                 i => _nodes[i].Method == NodeMethods.Exact && !float.IsNaN(_shallow[i]), _linearError);

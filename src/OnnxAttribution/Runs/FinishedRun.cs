@@ -31,7 +31,11 @@ public sealed class FinishedRun
             Estimator: options.Estimator is null ? Estimator.Gradient
                 : EnumName.ValueOf<Estimator>(options.Estimator) ?? throw Lacks("options.estimator"),
             Edges: options.Edges is null ? EdgeMethod.Jacobian
-                : EnumName.ValueOf<EdgeMethod>(options.Edges) ?? throw Lacks("options.edges"));
+                : EnumName.ValueOf<EdgeMethod>(options.Edges) ?? throw Lacks("options.edges"))
+        {
+            ExactDepth = options.ExactDepth,
+            Refine = options.Refine is null or >= 0 ? options.Refine ?? 0 : throw Lacks("options.refine"),
+        };
         // which finds nothing, so that no such run was ever drawn
         if (Options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Atp or EffectMethod.Atpstar }) throw Lacks("options.method");
         ModelPath = BundlePath.Of(path, Record.ModelPath ?? throw Lacks("model_path"));

@@ -82,6 +82,7 @@ internal static class RecordParts
             Prune = o.Prune,
             Edges = EnumName.Of(o.Edges),
             Heads = o.Heads is { } heads ? heads.Only?.ToString() ?? "all" : null,
+            Sign = request.ShowAblation ? RunNames.AblationSign : "contribution",
             Aggregate = request.SumOverPositions ? "sum" : "none",
             MemoryBytes = model.Context.MemoryBudget,
         };

@@ -38,7 +38,7 @@ public sealed class ValidationRun
         var calls = model.Context.Calls;
         if (model.BundleHash != run.BundleHash) throw ValidationException.OtherModel(run.Path, model.Path);
         RecordedValues.Require(run.Path, run.Record, model);
-        var others = Others(run, request);
+        var others = Others(run, request, model);
         progress?.Report("running the prompt again");
         var state = PatchingState.Run(model, run.Tokens, run.PatchTokens, run.Options);
         state.Expand();
@@ -74,16 +74,21 @@ public sealed class ValidationRun
     }
 
     private static JudgedEstimator Own(FinishedRun run) =>
-        new(run.Options.Method, run.Options.Estimator, run.Options.Steps, run.Options.Edges);
+        new(run.Options.Method, run.Options.Estimator, run.Options.Steps, run.Options.Edges)
+        {
+            Depth = run.Options.ExactDepth ?? 0,
+            IsRefined = run.Options.Refine > 0,
+        };
 
-    private static List<JudgedEstimator> Others(FinishedRun run, ValidationRequest request)
+    private static List<JudgedEstimator> Others(FinishedRun run, ValidationRequest request, LoadedModel model)
     {
         var own = Own(run).Name;
         var others = (request.Compare ?? [])
-            .Distinct()
-            .Where(name => name != own)
-            .Select(name => JudgedEstimator.Parse(name, request.Steps))
+            .SelectMany(name => JudgedEstimator.ParseAll(name, request.Steps, model.Bundle.Manifest.NLayers))
+            .DistinctBy(other => other.Name)
+            .Where(other => other.Name != own)
             .ToList();
+        foreach (var other in others) MoveRequest.RequireDepth(model, other.Depth);
         if (run.Options.Metric.Kind == MetricKind.Kl
             && others.FirstOrDefault(o => o.Method is EffectMethod.Atp or EffectMethod.Atpstar) is { } blind)
         {

@@ -110,6 +110,11 @@ public sealed record GraphOptionsRecord : OptionsRecord
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Heads { get; init; }
 
+    /// <summary>What tables and pictures show first: <c>contribution</c>, what a node's clean value does for the metric, or
+    /// <c>ablation</c>, what moving the node away does; absent in runs of earlier versions.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Sign { get; init; }
+
     /// <summary><c>sum</c>: nodes and edges are summed over positions; <c>none</c>: they are not.</summary>
     public string? Aggregate { get; init; }
 }

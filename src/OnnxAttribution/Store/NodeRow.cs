@@ -36,8 +36,8 @@ public readonly record struct NodeRow(
     /// NaN, where nothing is known, is written as NULL.</summary>
     public float EffectError { get; init; } = float.NaN;
 
-    /// <summary>Whether the sign of the effect may be wrong: its error is estimated to be as large as itself.</summary>
-    internal bool IsUnreliable => EffectError > Math.Abs(Effect);
+    /// <summary>Whether the sign of the effect may be wrong: its error is estimated at more than half of it.</summary>
+    internal bool IsUnreliable => 2 * EffectError > Math.Abs(Effect);
 
     /// <summary>The feature of an error node: −1.</summary>
     public const int Error = OnnxAttribution.Attribution.CausalNode.Error;

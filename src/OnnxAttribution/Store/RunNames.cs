@@ -6,6 +6,9 @@ internal static class RunNames
     /// <summary>What edges.parquet and run.json call the metric where a site's name belongs.</summary>
     public const string MetricSite = "metric";
 
+    /// <summary>Value of <c>options.sign</c> where signs are those of what moving a node away does.</summary>
+    public const string AblationSign = "ablation";
+
     public const string NodesFile = "nodes.parquet";
     public const string EdgesFile = "edges.parquet";
     public const string RecordFile = "run.json";

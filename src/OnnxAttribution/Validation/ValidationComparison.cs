@@ -34,7 +34,7 @@ internal sealed class ValidationComparison(PatchingState state, ActivationCache 
         foreach (var other in others)
         {
             state.Model.Context.Cancel.ThrowIfCancellationRequested();
-            var estimates = Estimates.Find(state, other, pairs);
+            var estimates = Estimates.Find(state, other, pairs, Moved(other));
             Add(other.Name, estimates, _ => estimates);
         }
         return checks;
@@ -45,6 +45,14 @@ internal sealed class ValidationComparison(PatchingState state, ActivationCache 
                 null, float.NaN, float.NaN, ofNodes.Effect(n.Node), exact)));
             checks.AddRange(sample.Edges.Zip(exactEdges, (e, exact) => Check(e.Pair, e.Stratum, name, ofEdge(e.Pair), exact)));
         }
+    }
+
+    // every node run as deep as the estimator says; null: it moves none
+    private List<CausalNode>? Moved(JudgedEstimator by)
+    {
+        if (by.Depth == 0) return null;
+        state.UseGradients(by.Method, by.Estimator, by.Steps);
+        return new MovedNodes(state, clean, by.Estimator).All(state.Effects(), by.Depth);
     }
 
     private ValidationCheck Check(NodePair pair, Stratum? stratum, string name, Estimates by, ExactEdge exact) =>

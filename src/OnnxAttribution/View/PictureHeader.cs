@@ -38,8 +38,13 @@ internal sealed class PictureHeader
     /// <summary>Nodes were moved to what they are in a patch run, and not to zero.</summary>
     public bool IsPatched => !IsAblation && (PatchPrompt is not null || !double.IsNaN(PatchMetric));
 
-    /// <summary>An effect times this is what the clean value does: moving a node away undoes it, which more of the same does not.</summary>
-    public int SignOfClean => Coefficient > 1 ? 1 : -1;
+    /// <summary>An effect times this is what is shown: what the clean value does, which moving a node away undoes and more of the same
+    /// does not; or, with <see cref="ShowsAblation"/>, what moving the node away does itself.</summary>
+    public int SignOfClean => Coefficient > 1 || ShowsAblation ? 1 : -1;
+
+    /// <summary>Signs and colours are those of what an ablation or a patch does.</summary>
+    public bool ShowsAblation => (_run as GraphRunRecord)?.Options?.Sign == RunNames.AblationSign
+        || _merged?.Options?.Sign == RunNames.AblationSign;
 
     /// <summary>The mean of many prompts' graphs.</summary>
     public bool IsMerged => _merged is not null;

@@ -25,6 +25,15 @@ internal sealed record PictureNode(
     /// above 0 where the metric falls without it. 0 where that is not known.</summary>
     public float Contribution => float.IsNaN(Effect) ? 0 : SignOfClean * Effect;
 
+    /// <summary>What the effect was found by; null where the run does not say.</summary>
+    public string? Method { get; init; }
+
+    /// <summary>An estimate of |effect − exact|; NaN where nothing is known.</summary>
+    public float EffectError { get; init; } = float.NaN;
+
+    /// <summary>Whether the sign of the effect may be wrong.</summary>
+    public bool IsUnreliable { get; init; }
+
     /// <summary>As in <see cref="PictureHeader.SignOfClean"/>.</summary>
     public int SignOfClean { get; init; } = -1;
 

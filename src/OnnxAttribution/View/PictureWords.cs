@@ -24,9 +24,11 @@ internal static class PictureWords
         }
         if (!float.IsNaN(node.Effect))
         {
-            lines.Add($"{(node.Contribution < 0 ? "lowers" : node.Contribution > 0 ? "raises" : "does nothing for")} the metric: "
+            var does = node.Contribution < 0 ? "lowers" : node.Contribution > 0 ? "raises" : "does nothing for";
+            lines.Add($"{(picture.Header.ShowsAblation ? "moved away it " : "")}{does} the metric: "
                 + $"{Moved(picture.Header)} {Signed(node.Effect)}");
         }
+        if (node.IsUnreliable) lines.Add($"the sign may be wrong: off by about {NumberText.Of(node.EffectError)}");
         if (!float.IsNaN(node.ExactEffect)) lines.Add($"measured: {Signed(node.ExactEffect)}");
         return string.Join("\n", lines);
     }

@@ -106,17 +106,29 @@ internal sealed class RunPicture
         PictureHeader header) =>
         new(
             site, row.Position, row.Token, row.Feature, row.Activation, row.PatchActivation, row.Gradient, row.Effect,
-            exact.TryGetValue((row.Site, row.Position, row.Feature), out var e) ? e : float.NaN)
-        { SignOfClean = header.SignOfClean };
+            exact.TryGetValue((row.Site, row.Position, row.Feature), out var e) ? e : header.IsAblation ? float.NaN : row.Exact)
+        {
+            SignOfClean = header.SignOfClean,
+            Method = row.Method,
+            EffectError = row.EffectError,
+            IsUnreliable = row.IsUnreliable,
+        };
 
     // effect = g_d × the downstream activation's change, so the change is effect / g_d;
     // taking a node away undoes what it does, hence the sign
     private static PictureEdge Edge(CausalEdge e, int up, int down, List<PictureNode> nodes, PictureHeader header)
     {
         var (end, does) = (nodes[down], header.SignOfClean * e.Effect);
-        var onDownstream = end.IsMetric || header.IsAblation ? does : end.IsError || end.Gradient == 0 ? float.NaN : does / end.Gradient;
+        var derivative = Derivative(end);
+        var onDownstream = end.IsMetric || header.IsAblation ? does : end.IsError || derivative == 0 ? float.NaN : does / derivative;
         return new PictureEdge(up, down, e.Jacobian, e.Effect, header.IsAblation && !end.IsMetric ? float.NaN : does, onDownstream);
     }
+
+    // g_d as edges were made with it
+    private static float Derivative(PictureNode node) =>
+        node.Method is null || node.IsMetric || node.IsError || node.Position < 0 || node.PatchActivation == node.Activation
+            || !NodeMethods.IsMeasured(node.Method)
+            ? node.Gradient : node.Effect / (node.PatchActivation - node.Activation);
 
     private static Dictionary<(string, int, int), float> ExactEffects(string path, CancellationToken cancel)
     {

@@ -166,9 +166,10 @@ internal static class GraphSvg
             x += (32 * scale) + TokenLabel.Width(words, font) + (22 * scale);
         }
         void Stroke(string colour, double at, double middle) => canvas.Line((at, middle), (at + (25 * scale), middle), colour, 3.5 * scale);
+        var (raises, lowers) = picture.Header.ShowsAblation ? ("moved away: raises", "moved away: lowers") : ("raises", "lowers");
         var what = isAblation ? "the downstream activation" : "the metric";
-        Entry($"raises {what}", (at, middle) => Stroke(theme.Raises, at, middle));
-        Entry(isAblation ? "lowers it" : "lowers the metric", (at, middle) => Stroke(theme.Lowers, at, middle));
+        Entry($"{raises} {what}", (at, middle) => Stroke(theme.Raises, at, middle));
+        Entry(isAblation ? "lowers it" : $"{lowers} the metric", (at, middle) => Stroke(theme.Lowers, at, middle));
         Entry("error node: what the dictionary missed", (at, middle) =>
         {
             canvas.Draw("rect", null, ("x", at), ("y", middle - (7 * scale)), ("width", 25 * scale), ("height", 14 * scale), ("rx",
@@ -179,7 +180,8 @@ internal static class GraphSvg
         var strongest = picture.Edges.Count > 0
             ? $"  ·  width of lines: √|effect|, the strongest {NumberText.Of(Most(picture.Edges.Select(e => e.Effect)))}"
             : "";
-        canvas.Text(PictureLayout.Margin * scale, y + (22 * scale), $"{shown}{strongest}  ·  tint of boxes: what each does for the metric",
+        canvas.Text(PictureLayout.Margin * scale, y + (22 * scale), $"{shown}{strongest}  ·  tint of boxes: what "
+                + $"{(picture.Header.ShowsAblation ? "moving each away" : "each")} does for the metric",
             new(font, theme.Quiet, Most: canvas.Width - (2 * PictureLayout.Margin * scale)));
     }
 

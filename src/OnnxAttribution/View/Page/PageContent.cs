@@ -29,6 +29,7 @@ internal sealed record PageRun
     public required bool Aggregated { get; init; }
     public required bool Ablation { get; init; }
     public required double Coefficient { get; init; }
+    public required string Sign { get; init; }
     public required bool Patched { get; init; }
     public required bool Merged { get; init; }
     public required int Nodes { get; init; }
@@ -67,9 +68,10 @@ internal sealed record PageCard(double Rate, double Mean, double Max, IReadOnlyL
 internal sealed record PageContext(int Q, int Peak, IReadOnlyList<int> T, IReadOnlyList<NumberPair> A);
 
 /// <summary>A drawn node: site, position, feature, place, activation in both runs,
-/// gradient, effect, exact effect, short and long label.</summary>
+/// gradient, effect, exact effect, what the effect was found by, what it may be off by, whether its sign may be wrong, short and long
+/// label.</summary>
 internal sealed record PageNode(int S, int P, int F, double X, double Y, double? A, double? Pa, double? G, double? E,
-    [property: JsonPropertyName("x_e")] double? ExactEffect, string L, string T);
+    [property: JsonPropertyName("x_e")] double? ExactEffect, string? By, double? Off, bool U, string L, string T);
 
 /// <summary>The drawn edges, column by column.</summary>
 internal sealed record PageEdges(IReadOnlyList<int> Up, IReadOnlyList<int> Down, IReadOnlyList<double?> Jac, IReadOnlyList<double?> Eff,

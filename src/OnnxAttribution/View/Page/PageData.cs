@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
 using OnnxAttribution.Dashboards;
+using OnnxAttribution.Store;
 using OnnxAttribution.View.Figures;
 
 namespace OnnxAttribution.View.Page;
@@ -71,6 +72,7 @@ internal sealed class PageData
             Aggregated = _picture.IsAggregated,
             Ablation = h.IsAblation,
             Coefficient = FiveDigits.Of(h.Coefficient),
+            Sign = h.ShowsAblation ? RunNames.AblationSign : "contribution",
             Patched = h.IsPatched,
             Merged = h.IsMerged,
             Nodes = _picture.Stored.Nodes.Count,
@@ -123,7 +125,8 @@ internal sealed class PageData
         return _picture.Nodes.Select((n, i) => new PageNode(n.Site is { } site ? sites[site] : -1, n.Position,
             n.Site is { } of ? _features[(of.Name, n.Feature)] : -1, FiveDigits.Of(layout.X[i]), FiveDigits.Of(layout.Y[i]),
             FiveDigits.OrNull(n.Activation), FiveDigits.OrNull(n.PatchActivation), FiveDigits.OrNull(n.Gradient),
-            FiveDigits.OrNull(n.Effect), FiveDigits.OrNull(n.ExactEffect), n.ShortLabel, n.Label));
+            FiveDigits.OrNull(n.Effect), FiveDigits.OrNull(n.ExactEffect), n.Method, FiveDigits.OrNull(n.EffectError),
+            n.IsUnreliable, n.ShortLabel, n.Label));
     }
 
     private PageEdges Edges()

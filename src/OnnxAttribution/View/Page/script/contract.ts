@@ -24,6 +24,8 @@ export interface Run {
   /** Effects are those of real ablations, which multiplied activations by `coefficient`. */
   ablation: boolean;
   coefficient: number;
+  /** Values and colours are those of a clean value's contribution, or of what moving the node away does. */
+  sign: "contribution" | "ablation";
   /** Nodes are moved to a patch run's values, not to zero. */
   patched: boolean;
   merged: boolean;
@@ -96,7 +98,8 @@ export interface Feature {
   card: Card | null;
 }
 
-/** `s` −1: the metric. `e` is m(patched) − m(clean), `x_e` the same by a real intervention. */
+/** `s` −1: the metric. `e` is m(patched) − m(clean), `x_e` the same by a real intervention;
+ * `by` what `e` was found by, `off` what it may be off by, `u` whether its sign may be wrong. */
 export interface NodeData {
   s: number;
   p: number;
@@ -108,6 +111,9 @@ export interface NodeData {
   g: Known;
   e: Known;
   x_e: Known;
+  by: string | null;
+  off: Known;
+  u: boolean;
   l: string;
   t: string;
 }

@@ -44,7 +44,7 @@ function figure(graph: Graph, scene: Scene, state: State): SVGSVGElement {
     svg("text", { x, y, "font-size": size, "text-anchor": anchor, fill: ink }, text);
   const of = state.sign === "metric" ? "the metric" : "the downstream feature";
   const legend = [
-    `${state.safe ? "blue raises, orange (dashed) lowers" : "blue raises, red lowers"} ${of}`,
+    `${graph.showsAblation ? "moved away: " : ""}${state.safe ? "blue raises, orange (dashed) lowers" : "blue raises, red lowers"} ${of}`,
     `width: |effect|, the change of the metric when a node is ${movedTo(graph)}`,
     "hatched: error nodes",
     edgesWords(state.shown, graph.edgeCount),

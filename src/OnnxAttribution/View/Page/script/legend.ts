@@ -7,9 +7,10 @@ import { byId, h, svg } from "./text";
 export function writeLegend(graph: Graph, state: State): void {
   const of = state.sign === "metric" ? "the metric" : "the downstream feature";
   const { ablation } = graph.page.run;
+  const away = graph.showsAblation ? "moved away: " : "";
   byId("legend").replaceChildren(
-    item(line("raises"), `raises ${of}`),
-    item(line("lowers"), `lowers ${of}`),
+    item(line("raises"), `${away}raises ${of}`),
+    item(line("lowers"), `${away}lowers ${of}`),
     graph.signs[state.sign] < graph.edgeCount
       ? item(line("nil"), state.sign === "downstream" && !ablation ? "not known (into error nodes)" : "not known")
       : "",
@@ -28,9 +29,13 @@ export function writeLegend(graph: Graph, state: State): void {
     h(
       "span",
       { class: "words" },
-      "A node's colour: what its clean value does for the metric. Effect: ",
-      `the ${ablation ? "" : "estimated "}change of the metric when the node is ${movedTo(graph)}`,
-      ablation ? "; an edge's: the change of the downstream activation." : ", so what raises the metric has an effect below zero.",
+      graph.showsAblation
+        ? `A node's colour and value: the change of the metric when it is ${movedTo(graph)} (effect).`
+        : `A node's colour and value: what its clean value does for the metric (contribution), the opposite of the ${
+            ablation ? "" : "estimated "
+          }change when it is ${movedTo(graph)} (effect)`,
+      graph.showsAblation ? "" : ablation ? "; an edge's: the change of the downstream activation." : ".",
+      graph.page.nodes.some(n => n.u) ? " ?: the sign may be wrong." : "",
     ),
   );
 }

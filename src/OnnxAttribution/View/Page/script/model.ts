@@ -71,11 +71,22 @@ export class Graph {
     return p < 0 ? null : (this.page.run.tokens[p] ?? null);
   }
 
-  /** What the node's clean value does for the metric, above 0 where the metric falls without it. */
+  /** What is shown of a node: what its clean value does for the metric, above 0 where the metric falls without it,
+   * or, where the run asks for signs of ablation, its effect. */
   contribution(i: number): Known {
     const e = this.page.nodes[i].e;
     // more of a node does what the node does; all else undoes it
-    return e === null ? null : this.page.run.coefficient > 1 ? e : -e;
+    return e === null ? null : this.page.run.coefficient > 1 || this.showsAblation ? e : -e;
+  }
+
+  /** Values and colours are those of what moving a node away does. */
+  get showsAblation(): boolean {
+    return this.page.run.sign === "ablation";
+  }
+
+  /** What is shown of an edge, in the sign of nodes; real ablations say the change of the downstream activation. */
+  edgeValue(e: number): Known {
+    return this.page.run.ablation ? this.page.edges.eff[e] : this.page.edges.met[e];
   }
 
   /** 0 to 1, on a root scale so that the weak are seen beside the strong. */

@@ -47,7 +47,7 @@ export class Panel {
     const most = Math.max(...nodes.map(n => Math.abs(n.e ?? 0)), 1e-30);
     const rows = this.graph
       .strongest(STRONGEST)
-      .map(i => this.row(i, this.graph.contribution(i), Math.abs(nodes[i].e ?? 0) / most, number(nodes[i].e), null));
+      .map(i => this.row(i, this.graph.contribution(i), Math.abs(nodes[i].e ?? 0) / most, this.value(i), null));
     return [
       h(
         "p",
@@ -61,7 +61,7 @@ export class Panel {
         " clears.",
       ),
       ...this.note(),
-      h("h3", {}, "Strongest nodes", h("small", {}, "effect when ", movedTo(this.graph))),
+      h("h3", {}, "Strongest nodes", h("small", {}, this.graph.showsAblation ? `effect when ${movedTo(this.graph)}` : "contribution")),
       h("ol", { class: "links" }, ...rows),
       h(
         "p",
@@ -115,8 +115,11 @@ export class Panel {
       facts([
         [error ? "norm" : "activation", number(node.a)],
         ["patch", patched ? number(node.pa) : null],
-        ["effect", number(node.e), signClass(this.graph.contribution(i))],
-        ["exact", node.x_e === null ? null : number(node.x_e), signClass(node.x_e === null ? null : -node.x_e)],
+        ["contribution", node.e === null ? null : number(-node.e), signClass(this.graph.contribution(i))],
+        ["effect", number(node.e)],
+        ["exact", node.x_e === null ? null : number(node.x_e)],
+        ["off by about", node.off === null || node.off === 0 ? null : number(node.off, 2)],
+        ["found by", node.by],
         ["gradient", node.g === null ? null : number(node.g)],
       ]),
       this.sentence(i),
@@ -125,6 +128,10 @@ export class Panel {
       ...this.edges(i, state),
       ...(feature !== null && feature.card === null && !error ? this.note() : []),
     ].filter(e => e !== null);
+  }
+
+  private value(i: number): string {
+    return number(this.graph.contribution(i)) + (this.graph.node(i).u ? " ?" : "");
   }
 
   private head(i: number, state: State, label: string): HTMLElement {
@@ -154,16 +161,18 @@ export class Panel {
     const { e, x_e: exact } = this.graph.node(i);
     if (e === null || e === 0) return null;
     const { ablation, patched } = this.graph.page.run;
-    const moved = `${ablation ? "" : "is estimated to "}${verb(e, ablation)} by ${number(Math.abs(e), 3)}`;
+    const certain = ablation || this.graph.node(i).by === "exact";
+    const moved = `${certain ? "" : "is estimated to "}${verb(e, certain)} by ${number(Math.abs(e), 3)}`;
     const words = `${capital(movedTo(this.graph))}, the metric ${moved}: ${patched ? "its clean value" : "it"} `;
-    const does = this.graph.contribution(i) ?? 0;
+    const does = this.graph.page.run.coefficient > 1 ? e : -e;
     return h(
       "p",
       { class: "sentence" },
       words,
       h("b", { class: signClass(does) }, does > 0 ? "raises" : "lowers"),
       " the metric.",
-      exact === null ? null : ` Really done, it changes by ${signed(exact, 3)}${exact * e < 0 ? ", the other way" : ""}.`,
+      this.graph.node(i).u ? " That sign may be wrong: the estimate may be off by as much as itself." : null,
+      exact === null || exact === e ? null : ` Really done, it changes by ${signed(exact, 3)}${exact * e < 0 ? ", the other way" : ""}.`,
     );
   }
 
@@ -187,7 +196,7 @@ export class Panel {
                     end[e],
                     this.graph.edgeSign(e, state.sign),
                     this.graph.edgeStrength(e) ** 2,
-                    number(this.graph.page.edges.eff[e], 3),
+                    number(this.graph.edgeValue(e), 3),
                     e,
                   ),
                 ),
