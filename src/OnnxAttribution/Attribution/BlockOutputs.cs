@@ -28,12 +28,18 @@ internal static class BlockOutputs
         var stack = new Stack<Value>([next]);
         while (stack.TryPop(out var v))
         {
-            if (v == stream) isSum = true;
+            if (v == stream)
+            {
+                isSum = true;
+            }
             else if (v.Producer is { Type: "Add" or "Identity" } op)
             {
                 foreach (var x in op.In) stack.Push(x!);
             }
-            else if (!v.IsFixed) terms.Add(v);
+            else if (!v.IsFixed)
+            {
+                terms.Add(v);
+            }
         }
         return isSum ? terms : throw Refused($"{behind} is no sum with {before}, so no gradient can be dropped at what the block adds");
     }

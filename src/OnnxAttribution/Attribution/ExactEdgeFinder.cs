@@ -197,7 +197,10 @@ internal sealed class ExactEdgeFinder(PatchingState state, IReadOnlyList<CausalN
         {
             var node = nodes[batch.Moved[read[m]]];
             var change = changes.AsSpan(m * d, d);
-            if (rows.IsEmpty) Move(up, node, change);
+            if (rows.IsEmpty)
+            {
+                Move(up, node, change);
+            }
             else
             {
                 var still = batch.Moved.Length + Array.BinarySearch(batch.Unmoved, node.Position);

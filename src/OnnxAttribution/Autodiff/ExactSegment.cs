@@ -1,5 +1,4 @@
 using OnnxAttribution.Onnx;
-using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Autodiff;
 

@@ -34,12 +34,18 @@ internal sealed class MovedRun
     public void Step(Op op)
     {
         var rowAxis = _forms.RowAxis(op.Out[0]!);
-        if (rowAxis >= 0) Keep(op, Copy(op, rowAxis, "rows/", Rows, _atRows), (v, made) => _rows[v] = made);
+        if (rowAxis >= 0)
+        {
+            Keep(op, Copy(op, rowAxis, "rows/", Rows, _atRows), (v, made) => _rows[v] = made);
+        }
         else if (_forms.PairAxis(op) is >= 0 and var axis)
         {
             Keep(op, Copy(op, axis, "pairs/", v => Pairs(v, PairInput(op, v, axis)), _atPairs), (v, made) => _pairs[(v, axis)] = made);
         }
-        else StepWhole(op);
+        else
+        {
+            StepWhole(op);
+        }
     }
 
     /// <summary>A value in rows.</summary>

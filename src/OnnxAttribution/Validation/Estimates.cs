@@ -34,7 +34,10 @@ internal sealed class Estimates
         var edges = new List<CausalEdge>();
         if (wanted.Count > 0)
         {
-            if (by.Edges == EdgeMethod.Exact) new ExactEdgeFinder(state, nodes).Find(new FoundEdges(edges.Add, _ => { }));
+            if (by.Edges == EdgeMethod.Exact)
+            {
+                new ExactEdgeFinder(state, nodes).Find(new FoundEdges(edges.Add, _ => { }));
+            }
             else
             {
                 new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, by.Estimator).Find(edges.Add);

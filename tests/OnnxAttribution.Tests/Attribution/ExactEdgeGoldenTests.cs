@@ -1,5 +1,4 @@
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Tests.Attribution;
 

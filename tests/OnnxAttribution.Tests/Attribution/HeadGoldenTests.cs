@@ -1,6 +1,5 @@
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Autodiff;
-using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Tests.Attribution;
 

@@ -11,7 +11,7 @@ public sealed class StepCommandTests
     [Theory, MemberData(nameof(Steps))]
     public void Its_verb_and_its_options_are_known(string step)
     {
-        string[] words = StepCommand.Of(new NextStep(Enum.Parse<StepKind>(step))).Split(' ');
+        var words = StepCommand.Of(new NextStep(Enum.Parse<StepKind>(step))).Split(' ');
         Assert.Equal("onnx-attribution", words[0]);
         var help = Verb.Run(words[1], "--help").Done().Output;
         Assert.All(words.Where(w => w.StartsWith("--", StringComparison.Ordinal)), option => Assert.Contains(option, help));

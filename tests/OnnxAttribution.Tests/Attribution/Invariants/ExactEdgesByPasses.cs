@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
@@ -48,7 +47,7 @@ internal static class ExactEdgesByPasses
 
     private static void AddUp(PatchingState state, ActivationCache clean, CausalGraph graph, (Site Up, Site Down) pair)
     {
-        int[] ups = NodesOf(graph, pair.Up);
+        var ups = NodesOf(graph, pair.Up);
         var down = state.Sites.First(s => s.Site == pair.Down);
         var x = Moved(state, clean, graph, ups, pair);
         var sums = new double[graph.Nodes.Count];

@@ -1,5 +1,4 @@
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Autodiff;
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;

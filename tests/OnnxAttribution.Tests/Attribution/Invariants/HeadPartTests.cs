@@ -30,7 +30,7 @@ public sealed class HeadPartTests(Random2Bundle bundle) : IClassFixture<Random2B
         var largest = graph.Edges.Where(e => downs.Contains(e.Down) && float.IsFinite(e.Jacobian)).Max(e => Math.Abs(e.Jacobian));
         foreach (var up in Features(graph, From).OrderByDescending(u => Math.Abs(graph.Nodes[u].Effect)).Take(4))
         {
-            double[] direction = Tangent(model, graph.Nodes[up]);
+            var direction = Tangent(model, graph.Nodes[up]);
             var (plus, minus) = (Moved(real, direction, Step)[hook], Moved(real, direction, -Step)[hook]);
             for (var head = 0; head < 4; head++)
             {
