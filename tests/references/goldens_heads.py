@@ -32,8 +32,8 @@ Z = ["blocks.0.attn.hook_z", "blocks.1.hook_resid_pre", "blocks.1.attn.hook_z", 
 
 # model: case, sites (None: all; a word: of that kind), whether there is a patch prompt, estimators
 CASES = {
-    "random2": [("resid", "resid", False, ["gradient", "relp", "frozen"]), ("all", None, True, ["gradient"]), ("gap", GAP, False, ["gradient"]),
-                ("early", EARLY, True, ["gradient", "frozen"])],
+    "random2": [("resid", "resid", False, ["gradient", "relp", "frozen"]), ("all", None, True, ["gradient"]),
+                ("gap", GAP, False, ["gradient"]), ("early", EARLY, True, ["gradient", "frozen"])],
     "random2-sites": [("z", Z, False, ["gradient"])],
     "llama2": [("all", None, False, ["gradient"]), ("gap", GAP, True, ["gradient", "frozen"]), ("early", EARLY, False, ["gradient"])],
     "neox2": [("resid", "resid", True, ["gradient"]), ("gap", GAP, False, ["gradient"])],
@@ -114,11 +114,12 @@ class Heads(Case):
             without = self.derivatives(gpt, split_at(l, None, 0, heads))
             for h in range(heads):
                 for way in WAYS:
-                    for ends, effect in self.part(estimator, f"{l}.{h}.{way}", g, self.derivatives(gpt, split_at(l, way, h, heads)), without).items():
+                    derivatives = self.derivatives(gpt, split_at(l, way, h, heads))
+                    for ends, effect in self.part(estimator, f"{l}.{h}.{way}", g, derivatives, without).items():
                         total[ends] = total.get(ends, 0) + effect
         largest = max(e.abs().max().item() for e in whole.values())
         worst = max((e - total[ends]).abs().max().item() for ends, e in whole.items())
-        print(f"  {self.name}: {estimator}: parts add up to 1e{math.log10(max(worst, 1e-30) / largest):.0f} of the largest edge", flush=True)
+        print(f"  {self.name}: {estimator}: parts add up to {worst / largest:.0e} of the largest edge", flush=True)
         assert worst < SUM * largest, "parts do not add up to edges"
 
 

@@ -34,6 +34,7 @@ public sealed class HeadScoreRun
     /// <param name="request">The head and its positions.</param>
     /// <param name="model">Where the run's model is now; null: where it was.</param>
     /// <param name="context">Device, threads, memory budget and cancellation.</param>
+    /// <exception cref="ArgumentNullException">There is no request or no context.</exception>
     /// <exception cref="RunDirectoryException">The directory is no finished run, or a file is damaged.</exception>
     /// <exception cref="AttributionException">The run is of many prompts; the model has no such head, or no dictionary that its score could
     /// be split by; or a position is outside of the prompt, or the key after the query.</exception>
@@ -43,6 +44,8 @@ public sealed class HeadScoreRun
     /// <exception cref="OperationCanceledException">The context was cancelled.</exception>
     public static HeadScoreRun Find(string run, HeadScoreRequest request, string? model, RunContext context)
     {
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(context);
         var record = RecordOf(run);
         if (record.Tokens is not { Count: > 0 } tokens || record.ModelPath is null || record.BundleSha256 is null)
         {

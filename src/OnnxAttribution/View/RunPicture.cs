@@ -28,6 +28,12 @@ internal sealed class RunPicture
     /// <summary>Everything of the run: every node, kept or not.</summary>
     public required StoredRun Stored { get; init; }
 
+    /// <summary>Parts of edges by attention heads; empty where the run has none.</summary>
+    public IReadOnlyList<HeadRow> Heads { get; private set; } = [];
+
+    /// <summary>Pairs of the scores that were split; empty where none was.</summary>
+    public IReadOnlyList<ScorePairRow> Scores { get; private set; } = [];
+
     /// <summary>How many nodes the run has kept; <see cref="Nodes"/> holds the strongest of them, and the metric.</summary>
     public required int KeptNodes { get; init; }
 
@@ -45,7 +51,9 @@ internal sealed class RunPicture
     {
         var stored = RunDirectory.Read(path, cancel);
         var exact = RunDirectory.HasTable(path, ValidationRow.Table) ? ExactEffects(path, cancel) : [];
-        return Of(path, stored, exact, limits ?? new PictureLimits());
+        var picture = Of(path, stored, exact, limits ?? new PictureLimits());
+        (picture.Heads, picture.Scores) = (Rows<HeadRow>(path, cancel), Rows<ScorePairRow>(path, cancel));
+        return picture;
     }
 
     /// <param name="exact">Exact effects of validated nodes.</param>
@@ -139,6 +147,9 @@ internal sealed class RunPicture
         }
         return result;
     }
+
+    private static IReadOnlyList<TRow> Rows<TRow>(string path, CancellationToken cancel) where TRow : ITableRow<TRow> =>
+        RunDirectory.HasTable(path, TRow.Table) ? RunDirectory.ReadRows<TRow>(path, cancel) : [];
 
     private static float Known(float effect) => float.IsNaN(effect) ? 0 : effect;
 }

@@ -71,6 +71,27 @@ public sealed class HeadsCommandTests(Random2Fixture model) : IClassFixture<Rand
     }
 
     [Fact]
+    public void The_page_shows_the_strongest_heads_the_parts_of_edges_and_the_scores()
+    {
+        Graph("--heads", "--sites", "resid");
+        Verb.Run("heads", Run, "--head", "1.2", "--query", "3", "--key", "1").Done();
+        var file = _directory["page.html"];
+        Verb.Run("view", Run, "--out", file).Done();
+        var page = File.ReadAllText(file);
+        var start = page.IndexOf("id=\"data\">", StringComparison.Ordinal) + "id=\"data\">".Length;
+        var data = JsonNode.Parse(page[start..page.IndexOf("</script>", start, StringComparison.Ordinal)])!;
+        var list = JsonNode.Parse(Verb.Run("heads", Run, "--json").Done().Output)!["heads"]!.AsArray();
+        Assert.Equal(list.Select(h => (string)h!["head"]!), data["heads"]!["strongest"]!.AsArray().Select(h => (string)h!["name"]!));
+        var parts = data["heads"]!["parts"]!.AsArray();
+        Assert.Equal(data["edges"]!["up"]!.AsArray().Count, parts.Count);
+        var strongest = Query("SELECT way, effect FROM heads ORDER BY abs(effect) DESC LIMIT 1");
+        Assert.Contains(parts, p => p!.AsArray().Any(x => Math.Abs((double)x![1]! / (double)strongest["effect"]! - 1) < 1e-4));
+        var score = data["scores"]![0]!;
+        Assert.Equal(("1.2", 3, 1), ((string)score["head"]!, (int)score["query"]!, (int)score["key"]!));
+        Assert.Equal(8, score["pairs"]!.AsArray().Count);
+    }
+
+    [Fact]
     public void What_cannot_be_is_refused_in_one_line()
     {
         Graph("--sites", "resid");

@@ -6,7 +6,7 @@ namespace OnnxAttribution.View.Page;
 /// A number that the run does not know is null, and numbers have five digits (<see cref="FiveDigits"/>).</summary>
 internal sealed record PageContent(int Version, string Title, PageRun Run, PageLayout Layout, IReadOnlyList<PageSite> Sites,
     IReadOnlyList<PageFeature> Features, IReadOnlyList<PageNode> Nodes, PageEdges Edges, PageValidation? Validation,
-    IReadOnlyList<string> Strings);
+    PageHeads? Heads, IReadOnlyList<PageScore> Scores, IReadOnlyList<string> Strings);
 
 /// <summary>What was asked, and what came out.</summary>
 internal sealed record PageRun
@@ -79,3 +79,20 @@ internal sealed record PageEdges(IReadOnlyList<int> Up, IReadOnlyList<int> Down,
 
 /// <summary>The table of a validation.</summary>
 internal sealed record PageValidation(string Text, IReadOnlyList<string> Columns, IReadOnlyList<IReadOnlyList<string>> Rows);
+
+/// <summary>What edges owe to attention heads: the strongest heads, and of each drawn edge its strongest parts,
+/// [index of <see cref="Ways"/>, effect].</summary>
+/// <param name="Count">How many heads edges pass.</param>
+/// <param name="Ways">Such as <c>2.0 key</c>, or <c>around</c>.</param>
+internal sealed record PageHeads(int Count, IReadOnlyList<PageHead> Strongest, IReadOnlyList<string> Ways,
+    IReadOnlyList<IReadOnlyList<NumberPair>> Parts);
+
+/// <summary>A head: sums of |effect| by way, and its strongest drawn edges, [edge, effect through the head].</summary>
+internal sealed record PageHead(string Name, double Value, double Query, double Key, int Edges, IReadOnlyList<NumberPair> Drawn);
+
+/// <summary>A head's score between two positions, and its strongest pairs.</summary>
+/// <param name="Of">How many pairs it has.</param>
+internal sealed record PageScore(string Head, int Query, int Key, double Score, double Pattern, int Of, IReadOnlyList<PageScorePair> Pairs);
+
+/// <summary>A pair of a score: labels of both sides, the drawn nodes that they are (−1: none), and what it adds.</summary>
+internal sealed record PageScorePair(string Query, string Key, int QueryNode, int KeyNode, double Score);

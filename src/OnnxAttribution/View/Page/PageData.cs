@@ -44,9 +44,10 @@ internal sealed class PageData
     {
         var layout = PictureLayout.Of(_picture);
         IReadOnlyList<PageFeature> features = [.. Features()];   // before the strings, which it fills
+        var heads = new PageAttention(_picture);
         return new PageContent(1, _picture.Header.Title, Run(note), Layout(layout), [.. _picture.Sites.Select(
             s => new PageSite(s.Name, s.ShortName, s.KindName, _picture.Header.NeuronpediaId(s.Name)))],
-            features, [.. Nodes(layout)], Edges(), Validation(), _strings.All);
+            features, [.. Nodes(layout)], Edges(), Validation(), heads.Heads(), heads.Scores(), _strings.All);
     }
 
     private PageRun Run(string? note)

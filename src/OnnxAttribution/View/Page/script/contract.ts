@@ -135,6 +135,44 @@ export interface Validation {
   rows: string[][];
 }
 
+/** What edges owe to attention heads. `parts`: per edge its strongest, [index of `ways`, effect]. */
+export interface Heads {
+  count: number;
+  strongest: Head[];
+  ways: string[];
+  parts: [number, number][][];
+}
+
+/** Sums of |effect| by way; `drawn`: its strongest drawn edges, [edge, effect through the head]. */
+export interface Head {
+  name: string;
+  value: number;
+  query: number;
+  key: number;
+  edges: number;
+  drawn: [number, number][];
+}
+
+/** A head's score between two positions; `of`: how many pairs it has. */
+export interface Score {
+  head: string;
+  query: number;
+  key: number;
+  score: number;
+  pattern: number;
+  of: number;
+  pairs: ScorePair[];
+}
+
+/** Nodes are −1 where they are not drawn, or no nodes. */
+export interface ScorePair {
+  query: string;
+  key: string;
+  queryNode: number;
+  keyNode: number;
+  score: number;
+}
+
 export interface PageData {
   version: number;
   title: string;
@@ -146,6 +184,8 @@ export interface PageData {
   nodes: NodeData[];
   edges: Edges;
   validation: Validation | null;
+  heads: Heads | null;
+  scores: Score[];
 }
 
 export function readPage(): PageData {

@@ -1,5 +1,6 @@
 import { cardOf, promptOf } from "./card";
 import type { Known } from "./contract";
+import { headsOf, partsOf, scoresOf } from "./heads";
 import type { Graph } from "./model";
 import { signClass } from "./scene";
 import type { State } from "./state";
@@ -63,6 +64,8 @@ export class Panel {
       ...this.note(),
       h("h3", {}, "Strongest nodes", h("small", {}, this.graph.showsAblation ? `effect when ${movedTo(this.graph)}` : "contribution")),
       h("ol", { class: "links" }, ...rows),
+      ...headsOf(this.graph, (i, value, share, text, edge, note) => this.row(i, value, share, text, edge, note)),
+      ...this.scores(),
       h(
         "p",
         { class: "foot" },
@@ -70,6 +73,11 @@ export class Panel {
         `onnx-attribution ${plain(run.version.split("+")[0])}`,
       ),
     ];
+  }
+
+  private scores(): HTMLElement[] {
+    const scores = scoresOf(this.graph, i => this.actions.pin(i));
+    return scores.length === 0 ? [] : [h("h3", {}, "Why heads attend", h("small", {}, "attention from query to key")), ...scores];
   }
 
   private note(): HTMLElement[] {
@@ -205,7 +213,7 @@ export class Panel {
     );
   }
 
-  private row(i: number, value: Known, share: number, text: string, edge: number | null): HTMLElement {
+  private row(i: number, value: Known, share: number, text: string, edge: number | null, note: string | null = null): HTMLElement {
     const node = this.graph.node(i);
     const token = this.graph.token(i);
     const width = Math.max(1, Math.round(share * 48));
@@ -225,7 +233,8 @@ export class Panel {
     link.addEventListener("click", () => this.actions.pin(i));
     link.addEventListener("pointerenter", () => (edge === null ? this.actions.pointAtNode(i) : this.actions.pointAt(edge)));
     link.addEventListener("pointerleave", () => (edge === null ? this.actions.pointAtNode(null) : this.actions.pointAt(null)));
-    return h("li", {}, link);
+    const parts = note ?? (edge === null ? null : partsOf(this.graph, edge));
+    return h("li", {}, link, parts === null ? null : h("p", { class: "parts" }, parts));
   }
 }
 
