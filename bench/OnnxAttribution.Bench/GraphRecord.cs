@@ -1,4 +1,6 @@
 
+using System.Text.Json.Serialization;
+
 namespace OnnxAttribution.Bench;
 
 /// <summary>What graphs of one shape cost, the model loaded, and what stands beside that: a whole process, and the store.</summary>
@@ -21,6 +23,10 @@ internal sealed record GraphRecord(
     double FirstSeconds, double SessionSeconds, long PeakMemoryBytes, double ProcessSeconds, StoreTiming Store,
     IReadOnlyList<PeerTime>? Peers) : IBenchRecord
 {
+    /// <summary>The same graphs with exact edges; null: of an earlier version.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ExactTiming? Exact { get; init; }
+
     public string Name => Setting.FileName + (NodesPerSite == BenchRequest.UsualNodes ? "" : $"-k{NodesPerSite}");
 
     /// <summary>Seconds that the operations need at the machine's rate.</summary>
@@ -54,7 +60,16 @@ internal sealed record GraphRecord(
         output.WriteLine($"process start to Parquet  {ProcessSeconds,8:f1} s");
         output.WriteLine($"{Store.Edges,-16:N0} edges    {Store.WriteSeconds,8:f1} s to sort and write, "
             + $"peak {Store.MoreMemoryBytes / SpeedTables.GiB:f2} GiB more");
+        PrintExact(output);
         PrintPeers(output);
+    }
+
+    private void PrintExact(TextWriter output)
+    {
+        if (Exact is null) return;
+        output.WriteLine($"with exact edges          {Exact.Median * 1000,8:f0} ms  ({Exact.Seconds.Min() * 1000:f0} to "
+            + $"{Exact.Seconds.Max() * 1000:f0}), {Exact.Median / Median:f2} times as long; {Exact.Operations / 1e9:f1} GFLOP, "
+            + $"peak {Exact.PeakMemoryBytes / SpeedTables.GiB:f1} GiB");
     }
 
     private void PrintPeers(TextWriter output)

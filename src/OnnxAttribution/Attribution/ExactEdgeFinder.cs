@@ -11,7 +11,7 @@ namespace OnnxAttribution.Attribution;
 /// 1. The node's move from its clean to its patch value is added to x_U at its position. All other selected sites stay at their clean
 ///    values, so what the sites that read U directly become is what direct paths do (<see cref="ExactSegment"/>).
 /// 2. Rows that are left unmoved run beside them, and changes are differences to these: rounding goes with the difference.
-/// 3. <see cref="ExactReader"/> reads the change of every node of those sites; effect = g_d · change.
+/// 3. A site is read once for all that moves it (<see cref="ExactReader"/>): the change of every node; effect = g_d · change.
 /// 4. Into the metric: its real change.
 /// </summary>
 /// <remarks>A downstream position is read where the metric's gradient is not 0: elsewhere every effect is.</remarks>
@@ -19,8 +19,9 @@ internal sealed class ExactEdgeFinder(PatchingState state, IReadOnlyList<CausalN
 {
     private readonly LoadedModel _model = state.Model;
     private readonly int _positions = state.Tokens.Length;
-    private readonly Dictionary<int, ExactReader> _readers = [];
     private readonly Dictionary<int, bool[]> _read = [];
+    private readonly Dictionary<int, List<SiteMoves>> _unread = [];
+    private long _unreadBytes;
 
     /// <summary>Floating-point operations of the runs so far, and of the encoders.</summary>
     public long Operations { get; private set; }
@@ -46,6 +47,8 @@ internal sealed class ExactEdgeFinder(PatchingState state, IReadOnlyList<CausalN
         for (var i = 0; i < state.Sites.Count; i++)
         {
             _model.Context.Cancel.ThrowIfCancellationRequested();
+            // nothing later moves this site
+            Read(i, found);
             if (ExactGraphs.Of(_model).At(i) is { } graph) From(i, graph, found);
         }
     }
@@ -125,7 +128,7 @@ internal sealed class ExactEdgeFinder(PatchingState state, IReadOnlyList<CausalN
                 moves[c] = RowMoves(batch, batch.Graph.Downstream[c], children[c].Output is { } o ? result!.Floats(o) : default);
             }
         }
-        for (var c = 0; c < children.Count; c++) Read(batch, batch.Graph.Downstream[c], moves[c], found);
+        for (var c = 0; c < children.Count; c++) Keep(batch.Graph.Downstream[c], moves[c], found);
         if (batch.Graph.Segment.EndOutput is { } end) IntoMetric(batch, result!.Copy(end), found);
         return true;
     }
@@ -207,7 +210,7 @@ internal sealed class ExactEdgeFinder(PatchingState state, IReadOnlyList<CausalN
                 TensorPrimitives.Subtract(rows.Slice(read[m] * d, d), rows.Slice(still * d, d), change);
             }
         }
-        return new SiteMoves(read, [.. read.Select(r => nodes[batch.Moved[r]].Position)], changes);
+        return new SiteMoves([.. read.Select(r => batch.Moved[r])], [.. read.Select(r => nodes[batch.Moved[r]].Position)], changes);
     }
 
     // null: something changed before the moved position, which was not read of every row
@@ -226,16 +229,31 @@ internal sealed class ExactEdgeFinder(PatchingState state, IReadOnlyList<CausalN
             TensorPrimitives.Subtract(pairs.Slice(read[m] * d, d), pairs.Slice(still[position] * d, d), change);
             if (causal && position < nodes[batch.Moved[row]].Position && change.ContainsAnyExcept(0f)) return null;
         }
-        return new SiteMoves([.. read.Select(p => batch.Pairs[p].Row)], [.. read.Select(p => batch.Pairs[p].Position)], changes);
+        return new SiteMoves([.. read.Select(p => batch.Moved[batch.Pairs[p].Row])], [.. read.Select(p => batch.Pairs[p].Position)],
+            changes);
     }
 
-    private void Read(Batch batch, int down, SiteMoves moves, FoundEdges found)
+    // a site is read when all that moves it is known, or before that where it takes too much memory
+    private void Keep(int down, SiteMoves moves, FoundEdges found)
     {
         if (moves.Ups.Count == 0) return;
+        if (!_unread.TryGetValue(down, out var all)) _unread[down] = all = [];
+        all.Add(moves);
+        _unreadBytes += sizeof(float) * (long)moves.Changes.Length;
+        if (_unreadBytes <= _model.Context.MemoryBudget / 4) return;
+        foreach (var site in _unread.Keys.ToArray()) Read(site, found);
+    }
+
+    private void Read(int down, FoundEdges found)
+    {
+        if (!_unread.Remove(down, out var all)) return;
         var site = state.Sites[down];
-        if (!_readers.TryGetValue(down, out var reader)) _readers[down] = reader = new ExactReader(_model, site, nodes);
+        var moves = SiteMoves.Of(all);
+        _unreadBytes -= sizeof(float) * (long)moves.Changes.Length;
+        var reader = new ExactReader(_model, site, nodes, ReadAt(down));
         var reading = reader.Read(moves);
-        var switched = new float[batch.Moved.Length];
+        Operations += reader.Operations;
+        var switched = new Dictionary<int, float>();
         for (var m = 0; m < moves.Ups.Count; m++)
         {
             var changes = reading.ChangesOf(m);
@@ -244,13 +262,13 @@ internal sealed class ExactEdgeFinder(PatchingState state, IReadOnlyList<CausalN
             {
                 var to = site.FirstNode + reading.FirstNodes[m] + k;
                 if (effects[k] == 0 || !nodes[to].Kept) continue;
-                found.Edge(new CausalEdge(batch.Moved[moves.Ups[m]], to, float.NaN, effects[k]) { Change = changes[k] });
+                found.Edge(new CausalEdge(moves.Ups[m], to, float.NaN, effects[k]) { Change = changes[k] });
             }
-            switched[moves.Ups[m]] += reading.SwitchedOn[m];
+            switched[moves.Ups[m]] = switched.GetValueOrDefault(moves.Ups[m]) + reading.SwitchedOn[m];
         }
-        for (var up = 0; up < switched.Length; up++)
+        foreach (var (up, effect) in switched)
         {
-            if (switched[up] != 0) found.SwitchedOn(new SwitchedOnEdge(batch.Moved[up], site.Site, switched[up]));
+            if (effect != 0) found.SwitchedOn(new SwitchedOnEdge(up, site.Site, effect));
         }
     }
 

@@ -20,16 +20,16 @@ internal sealed class ExactReader
     private readonly IReadOnlyList<CausalNode> _nodes;
     private readonly int[] _firstAt;
     private readonly FeatureVectors? _columns;
+    private long _operations;
     private readonly float[] _before;
+    private readonly SwitchedFeatures? _switched;
 
     // by position: the error's gradient, and what a unit of each node's feature is worth by it
     private readonly (float[] Gradient, float[] Worth)[] _errors;
 
-    // by move: what switched on, by the error's gradient
-    private float[] _switchedOnForErrors = [];
-
     /// <param name="nodes">The graph's, the site's among them.</param>
-    public ExactReader(LoadedModel model, SiteEffects site, IReadOnlyList<CausalNode> nodes)
+    /// <param name="read">The positions that changes are read at.</param>
+    public ExactReader(LoadedModel model, SiteEffects site, IReadOnlyList<CausalNode> nodes, IReadOnlyList<bool> read)
     {
         (_model, _site, _nodes) = (model, site, nodes);
         _firstAt = new int[site.CleanEncoding.Positions + 1];
@@ -39,82 +39,83 @@ internal sealed class ExactReader
         _errors = [.. Enumerable.Range(0, site.CleanEncoding.Positions).Select(ErrorAt)];
         if (site.Dictionary is not { } dictionary) return;
         _columns = site.NodeColumns(model.Context.Threads);
+        _switched = new SwitchedFeatures(model, site, read);
         for (var t = 0; t < site.CleanEncoding.Positions; t++) FindBefore(dictionary, t);
     }
+
+    /// <summary>Floating-point operations of all products with encoder columns so far.</summary>
+    public long Operations => _operations + (_switched?.Operations ?? 0);
 
     /// <summary>Reads changes.</summary>
     public SiteReading Read(SiteMoves moves)
     {
-        var starts = new int[moves.Ups.Count + 1];
-        for (var m = 0; m < moves.Ups.Count; m++)
-        {
-            starts[m + 1] = starts[m] + _firstAt[moves.Positions[m] + 1] - _firstAt[moves.Positions[m]];
-        }
+        var count = moves.Ups.Count;
+        var starts = new int[count + 1];
+        for (var m = 0; m < count; m++) starts[m + 1] = starts[m] + _firstAt[moves.Positions[m] + 1] - _firstAt[moves.Positions[m]];
         var reading = new SiteReading(starts, [.. moves.Positions.Select(t => _firstAt[t])], new float[starts[^1]], new float[starts[^1]],
-            new float[moves.Ups.Count]);
-        _switchedOnForErrors = new float[moves.Ups.Count];
-        var active = _site.Dictionary is { } dictionary ? Active(dictionary, moves, reading) : null;
-        Parallel.For(0, moves.Ups.Count, new ParallelOptions { MaxDegreeOfParallelism = _model.Context.Threads },
-            m => ReadOne(moves, m, active, reading));
+            new float[count]);
+        var forErrors = _site.Dictionary is { } dictionary ? ReadFeatures(dictionary, moves, reading) : new float[count];
+        EachMove(count, m => ReadError(moves, m, forErrors[m], reading));
         return reading;
     }
 
-    private ReadOnlySpan<float> ChangeOf(SiteMoves moves, int m) => moves.Changes.AsSpan(m * _site.Width, _site.Width);
+    private void EachMove(int count, Action<int> read) =>
+        Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = _model.Context.Threads }, read);
 
-    private void ReadOne(SiteMoves moves, int m, SparseRows? active, SiteReading reading)
+    private ReadOnlySpan<float> ChangeOf(float[] changes, int m) => changes.AsSpan(m * _site.Width, _site.Width);
+
+    // what switched on, by move, by the errors' gradients
+    private float[] ReadFeatures(SparseDictionary dictionary, SiteMoves moves, SiteReading reading)
     {
-        var (position, first) = (moves.Positions[m], reading.FirstNodes[m]);
-        var change = ChangeOf(moves, m);
+        var inputs = InputChanges(dictionary, moves);
+        // what the nodes' pre-activations become stands where their changes will
+        EachMove(moves.Ups.Count, m => ReadPreActivations(m, inputs, reading));
+        _operations += 2L * _site.Width * reading.Changes.Length;
+        var further = _switched!.Find(moves, inputs);
+        EachMove(moves.Ups.Count, m =>
+        {
+            var bar = dictionary.K is { } k ? Last(m, k, reading, further) : (Value: 0f, Feature: int.MaxValue);
+            ReadNodes(dictionary, (m, moves.Positions[m]), bar, reading);
+            further.Drop(m, bar);
+        });
+        var forErrors = new float[moves.Ups.Count];
+        further.AddGradients(moves, [(_site.GradientMemoryAt, reading.SwitchedOn), (t => _errors[t].Gradient, forErrors)]);
+        return forErrors;
+    }
+
+    private void ReadPreActivations(int m, float[] inputs, SiteReading reading)
+    {
+        var (first, after) = (reading.FirstNodes[m], reading.Starts[m]);
+        for (var k = 0; after + k < reading.Starts[m + 1] - 1; k++)
+        {
+            reading.Changes[after + k] =
+                _before[first + k] + TensorPrimitives.Dot(ChangeOf(inputs, m), _columns![_site.Nodes[first + k].Feature]);
+        }
+    }
+
+    private void ReadNodes(SparseDictionary dictionary, (int Move, int Position) at, (float Value, int Feature) bar, SiteReading reading)
+    {
+        var changes = reading.ChangesOf(at.Move)[..^1];
+        var effects = reading.EffectsOf(at.Move);
+        for (var k = 0; k < changes.Length; k++)
+        {
+            var node = reading.FirstNodes[at.Move] + k;
+            var feature = _site.Nodes[node].Feature;
+            var least = dictionary.Threshold?[feature] ?? 0;
+            var on = changes[k] > least && (changes[k] > bar.Value || (changes[k] == bar.Value && feature <= bar.Feature));
+            changes[k] = (on ? changes[k] : 0) - _site.CleanEncoding.ActivationOf(at.Position, feature);
+            effects[k] = changes[k] == 0 ? 0 : _nodes[_site.FirstNode + node].Derivative * changes[k];
+        }
+    }
+
+    private void ReadError(SiteMoves moves, int m, float switchedOn, SiteReading reading)
+    {
+        var (gradient, worth) = _errors[moves.Positions[m]];
         var changes = reading.ChangesOf(m);
-        var effects = reading.EffectsOf(m);
-        var (gradient, worth) = _errors[position];
-        double rest = TensorPrimitives.Dot(gradient, change);
-        var error = changes.Length - 1;
-        if (_site.Dictionary is { } dictionary)
-        {
-            var input = InputChange(dictionary, position, change);
-            for (var k = 0; k < error; k++)
-            {
-                var feature = _site.Nodes[first + k].Feature;
-                var after = _before[first + k] + TensorPrimitives.Dot(input, _columns![feature]);
-                var on = dictionary.K is null ? after > (dictionary.Threshold?[feature] ?? 0) : active!.At(m, feature) > 0;
-                changes[k] = (on ? after : 0) - _site.CleanEncoding.ActivationOf(position, feature);
-                effects[k] = changes[k] == 0 ? 0 : _nodes[_site.FirstNode + first + k].Derivative * changes[k];
-                rest -= worth[k] * changes[k];
-            }
-        }
-        changes[error] = float.NaN;
-        effects[error] = (float)(rest - _switchedOnForErrors[m]);
-    }
-
-    private SparseRows Active(SparseDictionary dictionary, SiteMoves moves, SiteReading reading)
-    {
-        var active = _model.Encoder.Active(dictionary, Moved(moves));
-        FindSwitchedOn(dictionary, moves, active, reading.SwitchedOn);
-        return active;
-    }
-
-    // Σ g_j f_j over the active features that are no nodes, by move
-    private void FindSwitchedOn(SparseDictionary dictionary, SiteMoves moves, SparseRows active, float[] sums)
-    {
-        var found = new List<(int Move, int Feature, float Activation)>();
-        for (var m = 0; m < active.Rows; m++)
-        {
-            var features = active.Features(m);
-            var activations = active.Activations(m);
-            for (var i = 0; i < features.Length; i++)
-            {
-                if (!IsNode(moves.Positions[m], features[i])) found.Add((m, features[i], activations[i]));
-            }
-        }
-        var rows = dictionary.DecoderRows([.. found.Select(f => f.Feature).Distinct().Order()], _model.Context.Threads);
-        foreach (var (m, feature, activation) in found)
-        {
-            var position = moves.Positions[m];
-            var by = _site.CleanEncoding.Scales[position] * activation;
-            sums[m] += TensorPrimitives.Dot(_site.GradientAt(position), rows[feature]) * by;
-            _switchedOnForErrors[m] += TensorPrimitives.Dot(_errors[position].Gradient, rows[feature]) * by;
-        }
+        double rest = TensorPrimitives.Dot(gradient, ChangeOf(moves.Changes, m));
+        for (var k = 0; k < worth.Length; k++) rest -= worth[k] * changes[k];
+        reading.EffectsOf(m)[^1] = (float)(rest - switchedOn);
+        changes[^1] = float.NaN;
     }
 
     private (float[] Gradient, float[] Worth) ErrorAt(int position)
@@ -132,29 +133,33 @@ internal sealed class ExactReader
         return (gradient, worth);
     }
 
-    private bool IsNode(int position, int feature) =>
-        _site.Nodes.BinarySearch(_firstAt[position], _firstAt[position + 1] - 1 - _firstAt[position], (position, feature), null) >= 0;
-
-    private float[] Moved(SiteMoves moves)
+    // of TopK the last of the k largest, the lower feature first where two are equal; none where fewer are above 0
+    private (float Value, int Feature) Last(int m, int k, SiteReading reading, FurtherFeatures further)
     {
-        var d = _site.Width;
-        var moved = new float[moves.Changes.Length];
-        for (var m = 0; m < moves.Ups.Count; m++)
-        {
-            TensorPrimitives.Add(_site.CleanAt(moves.Positions[m]), ChangeOf(moves, m), moved.AsSpan(m * d, d));
-        }
-        return moved;
+        var values = new List<(float Value, int Feature)>(further.At(m));
+        var pre = reading.ChangesOf(m)[..^1];
+        for (var i = 0; i < pre.Length; i++) values.Add((pre[i], _site.Nodes[reading.FirstNodes[m] + i].Feature));
+        values.RemoveAll(v => v.Value <= 0);
+        if (values.Count <= k) return (0, int.MaxValue);
+        values.Sort((a, b) => a.Value != b.Value ? b.Value.CompareTo(a.Value) : a.Feature.CompareTo(b.Feature));
+        return values[k - 1];
     }
 
-    // the change of what the encoder reads
-    private ReadOnlySpan<float> InputChange(SparseDictionary dictionary, int position, ReadOnlySpan<float> change)
+    // changes of what the encoder reads, [moves, d]
+    private float[] InputChanges(SparseDictionary dictionary, SiteMoves moves)
     {
-        if (!dictionary.Normalization.Changes) return change;
-        var moved = new float[_site.Width];
-        TensorPrimitives.Add(_site.CleanAt(position), change, moved);
-        var after = dictionary.Normalization.Apply(moved, _site.Width);
-        TensorPrimitives.Subtract(after, dictionary.Normalization.Apply(_site.CleanAt(position), _site.Width), after);
-        return after;
+        if (!dictionary.Normalization.Changes) return moves.Changes;
+        var d = _site.Width;
+        var changes = new float[moves.Changes.Length];
+        EachMove(moves.Ups.Count, m =>
+        {
+            var clean = _site.CleanAt(moves.Positions[m]);
+            var after = changes.AsSpan(m * d, d);
+            TensorPrimitives.Add(clean, ChangeOf(moves.Changes, m), after);
+            dictionary.Normalization.Apply(after, d).CopyTo(after);
+            TensorPrimitives.Subtract(after, dictionary.Normalization.Apply(clean, d), after);
+        });
+        return changes;
     }
 
     // pre-activations of the nodes in the clean run: where a node is active there, its activation
@@ -166,17 +171,8 @@ internal sealed class ExactReader
             var feature = _site.Nodes[k].Feature;
             _before[k] = _site.CleanEncoding.ActivationOf(position, feature);
             if (_before[k] > 0) continue;
-            input ??= Input(dictionary, position);
+            if (input is null) dictionary.CentredInput(_site.CleanAt(position), input = new float[_site.Width]);
             _before[k] = TensorPrimitives.Dot(input, _columns![feature]) + dictionary.EncoderBias.Span[feature];
         }
-    }
-
-    private float[] Input(SparseDictionary dictionary, int position)
-    {
-        var x = dictionary.Normalization.Changes
-            ? dictionary.Normalization.Apply(_site.CleanAt(position), _site.Width)
-            : _site.CleanAt(position).ToArray();
-        if (dictionary.SubtractsDecoderBias) TensorPrimitives.Subtract(x, dictionary.DecoderBias.Span, x);
-        return x;
     }
 }

@@ -96,7 +96,8 @@ internal static class GraphFinder
 
         // of encoders that stay mapped columns are read when they are needed:
         // to hold all sites' at once costs 0.05 s at GPT-2-small's shape
-        state.Expand(model.HasLargeEncoders ? model.Context.MemoryBudget : 0);
+        state.Expand(model.HasLargeEncoders ? model.Context.MemoryBudget : 0,
+            options.Edges == EdgeMethod.Exact ? model.Context.MemoryBudget / 4 : 0);
         clock.Record("cotangents", state.ColumnSeconds, "dictionaries");
         if (options.Method == EffectMethod.Ig) state.UseGradients(options.Method, options.Estimator, options.Steps);
         var nodes = state.Effects();
@@ -112,6 +113,7 @@ internal static class GraphFinder
         if (options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Exact }) return 0;
         var finder = new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, options.Estimator);
         var jacobians = options.Edges == EdgeMethod.Exact ? new JacobianTable(state.Sites, nodes) : null;
+        if (jacobians is not null) state.ReadColumns();
         var add = jacobians is null ? found.Edge : jacobians.Add;
         finder.Find(add);
         MetricEdges.Find(state, nodes, options.Method, options.Estimator, add);

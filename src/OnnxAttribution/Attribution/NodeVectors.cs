@@ -126,7 +126,7 @@ internal sealed class NodeVectors(LoadedModel model, IReadOnlyList<CausalNode> n
     {
         var d = site.Width;
         var cotangents = new float[rows.Length * d];
-        var columns = site.EncoderColumns ?? Columns(site, rows);
+        var columns = site.KnownColumns ?? Columns(site, rows);
         Parallel.For(0, rows.Length, new ParallelOptions { MaxDegreeOfParallelism = model.Context.Threads }, n =>
         {
             var node = nodes[rows[n]];

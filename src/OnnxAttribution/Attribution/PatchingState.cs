@@ -40,7 +40,7 @@ internal sealed class PatchingState
     /// <summary>Floating-point operations of the passes and the dictionaries.</summary>
     public long Operations { get; private set; }
 
-    /// <summary>Of <see cref="Expand(long)"/>, seconds that went into encoder columns.</summary>
+    /// <summary>Of <see cref="Expand(long, long)"/>, seconds that went into encoder columns.</summary>
     public double ColumnSeconds { get; private set; }
 
     /// <summary>Metric of the clean run: 0 for <see cref="MetricKind.Kl"/>.</summary>
@@ -68,13 +68,14 @@ internal sealed class PatchingState
     /// Bytes of encoder columns to keep for edges. They are read while a site's W_enc is at hand,
     /// so that dictionaries that do not fit into memory together are read from disk once and not twice.
     /// </param>
-    public void Expand(long columnBudget = 0)
+    /// <param name="preBudget">Bytes of pre-activations to keep for exact edges.</param>
+    public void Expand(long columnBudget = 0, long preBudget = 0)
     {
         var sites = new List<SiteEffects>();
         var first = 0;
         foreach (var selected in Model.SelectedSites)
         {
-            var site = Expand(selected, ref columnBudget);
+            var site = Expand(selected, ref columnBudget, ref preBudget);
             site.FirstNode = first;
             first += site.Nodes.Count;
             sites.Add(site);
@@ -82,6 +83,18 @@ internal sealed class PatchingState
         Sites = sites;
         Operations += sites.Where(s => s.Dictionary is not null)
             .Sum(s => DictionaryEncoder.Operations(s.Dictionary!, Tokens.Length) * (Patch is null ? 1 : 2));
+    }
+
+    /// <summary>Reads the encoder columns of all nodes, site by site while they fit, so that nobody reads them twice.</summary>
+    public void ReadColumns()
+    {
+        var budget = Model.Context.MemoryBudget / 2;
+        foreach (var site in Sites)
+        {
+            budget -= sizeof(float) * (long)site.Width * site.Nodes.Count;
+            if (budget < 0) return;
+            if (site.Dictionary is not null) site.NodeColumns(Model.Context.Threads);
+        }
     }
 
     /// <summary>Gives every site the gradient that a method and an estimator take effects and edges from.
@@ -127,11 +140,12 @@ internal sealed class PatchingState
         ? pass
         : _passes[estimator] = ModelPass.Run(Model, Tokens, MetricRequest.Of(Metric), estimator);
 
-    private SiteEffects Expand(SelectedSite selected, ref long columnBudget)
+    private SiteEffects Expand(SelectedSite selected, ref long columnBudget, ref long preBudget)
     {
         var (site, dictionary, positions) = (selected.Site, selected.Dictionary, Tokens.Length);
         var x = Clean.Sites[site.Name];
-        var encoding = Model.Encoder.Encode(dictionary, x, positions);
+        var pre = PreActivations(dictionary, ref preBudget);
+        var encoding = Model.Encoder.Encode(dictionary, x, positions, pre);
         var patched = Patch?.Sites[site.Name];
         var patchEncoding = patched is null ? null : Model.Encoder.Encode(dictionary, patched, positions);
         var start = Stopwatch.GetTimestamp();
@@ -145,11 +159,22 @@ internal sealed class PatchingState
             CleanEncoding = encoding,
             PatchEncoding = patchEncoding,
             EncoderColumns = columns,
+            PreActivations = pre,
             Gradient = Clean.Gradients[site.Name],
             ErrorChange = SiteEffects.ErrorChangeOf(dictionary, x, encoding, patched, patchEncoding),
         };
         state.FindNodes();
         return state;
+    }
+
+    // room for them
+    private float[]? PreActivations(SparseDictionary? dictionary, ref long budget)
+    {
+        if (dictionary is null || !Model.Encoder.SeesPreActivations) return null;
+        var bytes = sizeof(float) * (long)Tokens.Length * dictionary.FeatureCount;
+        if (bytes > budget) return null;
+        budget -= bytes;
+        return GC.AllocateUninitializedArray<float>(Tokens.Length * dictionary.FeatureCount);
     }
 
     private FeatureVectors? Columns(SparseDictionary dictionary, SparseEncoding encoding, ref long budget)

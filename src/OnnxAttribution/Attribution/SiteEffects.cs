@@ -37,6 +37,12 @@ internal sealed class SiteEffects(SelectedSite selected)
         return _nodeColumns;
     }
 
+    /// <summary>Pre-activations of the clean run, [T, n], where they were kept.</summary>
+    public float[]? PreActivations { get; init; }
+
+    /// <summary>Encoder columns that were read so far, and are kept.</summary>
+    public FeatureVectors? KnownColumns => _nodeColumns ?? EncoderColumns;
+
     /// <summary>∂m/∂x, [T, d]: at the clean run, or the mean over the steps of integrated gradients.</summary>
     public required float[] Gradient { get; set; }
 
@@ -50,6 +56,8 @@ internal sealed class SiteEffects(SelectedSite selected)
     public required float[] ErrorChange { get; init; }
 
     public ReadOnlySpan<float> CleanAt(int position) => Clean.AsSpan(position * Width, Width);
+
+    public ReadOnlyMemory<float> GradientMemoryAt(int position) => Gradient.AsMemory(position * Width, Width);
 
     public ReadOnlySpan<float> GradientAt(int position) => Gradient.AsSpan(position * Width, Width);
 

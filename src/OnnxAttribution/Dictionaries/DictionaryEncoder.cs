@@ -43,19 +43,29 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
     /// <summary>One site expanded: active features, what they leave, decoder rows.</summary>
     /// <param name="dictionary">null: the site has none, and all of it is error.</param>
     /// <param name="x">[T, d].</param>
-    public SparseEncoding Encode(SparseDictionary? dictionary, float[] x, int positions) =>
-        dictionary is null
-            ? SparseEncoding.WithoutDictionary(x, positions)
-            : SparseEncoding.From(dictionary, x, Active(dictionary, x), context.Threads);
+    /// <param name="pre">Filled with the dense pre-activations, [T, n], where features are looked for on the host; null: not asked
+    /// for.</param>
+    public SparseEncoding Encode(SparseDictionary? dictionary, float[] x, int positions, float[]? pre = null)
+    {
+        if (dictionary is null) return SparseEncoding.WithoutDictionary(x, positions);
+        var found = new SparseRows();
+        Add(dictionary, x, MostRows(dictionary), found, pre);
+        return SparseEncoding.From(dictionary, x, found, context.Threads);
+    }
+
+    /// <summary>Whether pre-activations can be had with an encoding.</summary>
+    public bool SeesPreActivations => _onHost;
 
     /// <summary>Active features only: a runtime call per <see cref="MostActivations"/> numbers.</summary>
     /// <param name="x">[rows, d]; rows may be of any number of prompts.</param>
     public SparseRows Active(SparseDictionary dictionary, Memory<float> x)
     {
         var found = new SparseRows();
-        Add(dictionary, x, (int)Math.Clamp(MostActivations / dictionary.FeatureCount, 1, int.MaxValue), found);
+        Add(dictionary, x, MostRows(dictionary), found);
         return found;
     }
+
+    private static int MostRows(SparseDictionary dictionary) => (int)Math.Clamp(MostActivations / dictionary.FeatureCount, 1, int.MaxValue);
 
     /// <summary>Adds the rows' active features to what <paramref name="to"/> holds, in products of few rows.</summary>
     /// <param name="x">[rows, d].</param>
@@ -98,18 +108,20 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
         foreach (var runner in _runners.Values) runner.Dispose();
     }
 
-    private void Add(SparseDictionary dictionary, Memory<float> x, int most, SparseRows to)
+    private void Add(SparseDictionary dictionary, Memory<float> x, int most, SparseRows to, Memory<float> pre = default)
     {
         var width = dictionary.Width;
         for (int rows; x.Length > 0; x = x[(rows * width)..])
         {
             rows = Math.Min(most, x.Length / width);
-            AddRows(dictionary, x[..(rows * width)], rows, to);
+            AddRows(dictionary, x[..(rows * width)], to, pre.IsEmpty ? pre : pre[..(rows * dictionary.FeatureCount)]);
+            if (!pre.IsEmpty) pre = pre[(rows * dictionary.FeatureCount)..];
         }
     }
 
-    private void AddRows(SparseDictionary dictionary, Memory<float> x, int rows, SparseRows to)
+    private void AddRows(SparseDictionary dictionary, Memory<float> x, SparseRows to, Memory<float> pre)
     {
+        var rows = x.Length / dictionary.Width;
         var runner = Runner(dictionary, new EncoderGraph
         {
             SubtractsBias = dictionary.SubtractsDecoderBias,
@@ -122,7 +134,12 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
         var taken = dictionary.Normalization.Changes ? dictionary.Normalization.Apply(x.Span, dictionary.Width) : x;
         using var feed = Weights(dictionary).Add("x", taken, rows, dictionary.Width).Add("b_dec", dictionary.DecoderBias, dictionary.Width);
         using var result = runner.Run(feed.Values, runner.Outputs);
-        if (_onHost) Find(result.Floats(EncoderGraph.Values), new(dictionary.FeatureCount, dictionary.K, dictionary.Threshold), to);
+        if (_onHost)
+        {
+            var values = result.Floats(EncoderGraph.Values);
+            if (!pre.IsEmpty) values.CopyTo(pre.Span);
+            Find(values, new(dictionary.FeatureCount, dictionary.K, dictionary.Threshold), to);
+        }
         else EncoderGraph.AddFound(result, rows, dictionary.K, to);
     }
 

@@ -24,6 +24,7 @@ internal sealed class SparseDictionary : IDisposable
     private readonly SaeLensDictionary _source;
     private readonly DictionaryParameters _parameters;
     private readonly SafeFileHandle? _file;
+    private float[]? _columnLengths;
     private readonly float[]? _decoder;   // of another type than float32: converted once
 
     public SparseDictionary(SaeLensDictionary source)
@@ -109,6 +110,39 @@ internal sealed class SparseDictionary : IDisposable
             }
         });
         return columns;
+    }
+
+    /// <summary>‖column‖ of every feature's <see cref="EncoderColumns"/>, [n]; found once.</summary>
+    /// <remarks>Reads all of W_enc, at the memory's speed.</remarks>
+    public float[] ColumnLengths(int threads)
+    {
+        if (_columnLengths is not null) return _columnLengths;
+        const int most = 4096;
+        int d = Width, n = FeatureCount;
+        var squares = new float[n];
+        Parallel.For(0, (n + most - 1) / most, new ParallelOptions { MaxDegreeOfParallelism = threads }, b =>
+        {
+            var (from, count) = (b * most, Math.Min(most, n - (b * most)));
+            var sum = squares.AsSpan(from, count);
+            for (var k = 0; k < d; k++)
+            {
+                var row = EncoderWeights.Span.Slice((k * n) + from, count);
+                TensorPrimitives.MultiplyAdd(row, row, sum, sum);
+            }
+            TensorPrimitives.Sqrt(sum, sum);
+            for (var j = 0; j < count && EncoderScale is not null; j++) sum[j] *= Math.Abs(EncoderScale[from + j]);
+        });
+        return _columnLengths = squares;
+    }
+
+    /// <summary>What W_enc is multiplied by: an input normalised and, where the dictionary does so, less b_dec.</summary>
+    /// <param name="x">[d].</param>
+    /// <param name="to">[d].</param>
+    public void CentredInput(ReadOnlySpan<float> x, Span<float> to)
+    {
+        if (Normalization.Changes) Normalization.Apply(x, Width).CopyTo(to);
+        else x.CopyTo(to);
+        if (SubtractsDecoderBias) TensorPrimitives.Subtract(to, DecoderBias.Span, to);
     }
 
     /// <summary>Its W_enc does not stay mapped.</summary>

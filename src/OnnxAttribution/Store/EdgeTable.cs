@@ -18,13 +18,11 @@ internal static class EdgeTable
         new("up_feature", Integer, "its feature; −1: error node"),
         new(DownSite, Varchar, $"hook name of the downstream node, or `{RunNames.MetricSite}`"),
         new("down_position", Integer, "its position; into the metric the metric's; −1 of what switched on: all positions"),
-        new(DownFeature, Integer, "its feature; −1: error node; −2: no node, but all features that are active in neither run and switched "
-            + "on, where edges are exact; NULL into the metric (−1 in runs of earlier versions)"),
+        new(DownFeature, Integer, "its feature; −1: error node; −2: what switched on there, no node; NULL into the metric (formerly −1)"),
         new(Jacobian, Float,
             "change of the downstream activation per unit of the upstream one; NULL where an end is an error node"),
         new("effect", Float, "what up does for the metric by way of down; of `ablate`: change of the downstream activation"),
-        new(Change, Float, "exact change of the downstream activation when the upstream node alone moves; NULL where edges are not exact, "
-            + "into an error node and into the metric; runs of earlier versions lack the column"),
+        new(Change, Float, "exact change of the downstream activation; NULL where not asked for, into an error node and the metric"),
         new(Contribution, Float, "what up's clean value does for the metric by way of down: −effect"),
     ];
 
