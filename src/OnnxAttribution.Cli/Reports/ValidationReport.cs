@@ -35,6 +35,7 @@ internal sealed class ValidationReport(GraphRunRecord run, string directory, dou
         output.WriteLine($"validated {_table.Words}");
         console.Show(AgreementTable(), mayDrop: 4);
         if (_validation.Compared is { } compared) console.Show(ComparedTable(compared), mayDrop: 4);
+        if (_validation.CostRecall is { } costs) console.Show(CostTable(costs), mayDrop: 2);
         if (Pairs.Count > 0) console.Show(PairTable(), mayDrop: 4);
         if (_validation is { WorstNodes.Count: > 0 } or { WorstEdges.Count: > 0 }) console.Show(WorstTable(), mayDrop: 1);
         console.Write(ConservationTable());
@@ -62,6 +63,14 @@ internal sealed class ValidationReport(GraphRunRecord run, string directory, dou
         foreach (var c in compared) Row(table, c.Estimator, c.Nodes, "nodes");
         foreach (var c in compared) Row(table, c.Estimator, c.Edges, "edges");
         foreach (var c in compared) Row(table, c.Estimator, c.Changes, "downstream activations");
+        return table;
+    }
+
+    // the order of the estimates decides what is patched next
+    private static Table CostTable(IReadOnlyList<CostRecallRecord> costs)
+    {
+        var table = Screen.Table(CostRecallTable.Title(costs), [.. CostRecallTable.Columns.Select((c, i) => i == 0 ? c : "#" + c)]);
+        foreach (var row in CostRecallTable.Rows(costs)) table.AddRow([.. row]);
         return table;
     }
 

@@ -18,7 +18,7 @@ internal sealed class ValidateCommand
         Check a run of 'graph' against real interventions: patch nodes, follow edges, and compare with the run's own effects.
         Adds validation.parquet to the run, and a summary to its run.json.
 
-        Example: onnx-attribution validate runs/copyright --compare gradient,ig,relp,frozen --fail-under pearson=0.9
+        Example: onnx-attribution validate runs/copyright --compare gradient,ig,relp,frozen,gim,atpstar --fail-under pearson=0.9
         """;
 
     private readonly CommonOptions _common;

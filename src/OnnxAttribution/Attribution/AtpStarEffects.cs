@@ -29,12 +29,13 @@ internal sealed class AtpStarEffects(PatchingState state)
     public IReadOnlyList<double> Undropped { get; private set; } = [];
 
     /// <summary>Gives every node its effect by AtP*; gradients stay those of the sites.</summary>
-    public static void Replace(PatchingState state, List<CausalNode> nodes)
+    /// <returns>Floating-point operations that it took.</returns>
+    public static long Replace(PatchingState state, List<CausalNode> nodes)
     {
         var found = new AtpStarEffects(state);
         var effects = found.Find();
         for (var i = 0; i < effects.Length; i++) nodes[i] = nodes[i] with { Effect = effects[i], Method = NodeMethods.AtpStar };
-        state.Count(found.Operations);
+        return found.Operations;
     }
 
     /// <summary>Effects of every node, site by site.</summary>

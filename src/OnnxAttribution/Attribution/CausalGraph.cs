@@ -53,6 +53,10 @@ public sealed record CausalGraph
     /// <inheritdoc cref="MovedNodes"/>
     public int ExactNodes { get; init; }
 
+    /// <summary>What node effects took, in forward passes: floating-point operations of their matrix products over those of one forward
+    /// pass, dictionaries apart. Attribution patching takes two, one there and one back.</summary>
+    public double EffectPasses { get; init; }
+
     /// <summary>Σ over features |effect| / Σ over all nodes |effect|, over the whole graph or one site:
     /// a share from 0 to 1, no unit; NaN where nothing has an effect.</summary>
     /// <param name="site">Hook name of a selected site; null: all of them. NaN for a name that no node has.</param>

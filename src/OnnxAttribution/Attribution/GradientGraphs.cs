@@ -3,6 +3,7 @@ using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Attribution;
 
@@ -52,6 +53,16 @@ internal sealed class GradientGraphs : IDisposable
         var graph = new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. metric.Inputs], outputs);
         var operations = FlopCount.Of(graph, new Dictionary<string, long> { ["position"] = positions, ["batch"] = 1 });
         return _passes[(kind, estimator)] = (metric, _model.Runner(graph), operations);
+    }
+
+    /// <summary>Floating-point operations of one forward pass, with the logits at one position.</summary>
+    public long ForwardOperations(int positions)
+    {
+        var g = new GraphBuilder("forward/");
+        var position = g.Input(MetricGraph.Position, DataType.Int64, Dim.Of(1));
+        var logits = LogitsHead.At(g, _model.Graph, _model.AllSites, position);
+        return FlopCount.Of(new OnnxGraph([_model.Graph[ModelBundle.Tokens], position], [logits]),
+            new Dictionary<string, long> { ["position"] = positions, ["batch"] = 1 });
     }
 
     /// <summary>The graph of all direct edges into a selected site; null where it has no upstream.</summary>

@@ -148,6 +148,8 @@ internal static class GraphFinder
             Timings = work.Clock.Seconds,
             RuntimeCalls = work.Calls,
             Operations = work.Operations,
+            EffectPasses = state.InForwardPasses(work.Refined.Operations
+                + state.GradientOperations(options.Method, options.Estimator, options.Steps)),
             MovedNodes = work.Refined.Shallow,
             ExactNodes = work.Refined.Exact,
         };
@@ -157,11 +159,15 @@ internal static class GraphFinder
     // edges have an option of their own
     private static RefinementWork Improve(PatchingState state, List<CausalNode> nodes, GraphOptions options)
     {
-        if (options.Method == EffectMethod.Atpstar) AtpStarEffects.Replace(state, nodes);
+        var star = options.Method == EffectMethod.Atpstar ? AtpStarEffects.Replace(state, nodes) : 0;
         var depth = options.Method == EffectMethod.Exact ? MovedNodes.Whole : options.ExactDepth ?? 0;
-        if (depth == 0 && options.Refine == 0) return default;
+        if (depth == 0 && options.Refine == 0) return new(0, 0, star);
         using var clean = state.Start();
-        if (depth == 0) return Refinement.Refine(state, clean, nodes, options.Refine, options.Estimator);
+        if (depth == 0)
+        {
+            var refined = Refinement.Refine(state, clean, nodes, options.Refine, options.Estimator);
+            return refined with { Operations = refined.Operations + star };
+        }
         var moved = new MovedNodes(state, clean, options.Estimator);
         var found = moved.All(nodes, depth);
         for (var i = 0; i < found.Count; i++) nodes[i] = found[i];

@@ -8,6 +8,9 @@ namespace OnnxAttribution.Attribution;
 /// <remarks>Marks et al. 2024, equation 3.</remarks>
 internal sealed class IntegratedGradients(LoadedModel model, ModelPass clean, Metric metric)
 {
+    /// <summary>Floating-point operations of the steps so far.</summary>
+    public long Operations { get; private set; }
+
     /// <summary>Mean of ∂m/∂x, [T, d], over left Riemann steps α = k / steps from the clean end,
     /// all nodes of the site moved together.</summary>
     /// <param name="estimator">Whose gradients are meant.</param>
@@ -17,6 +20,7 @@ internal sealed class IntegratedGradients(LoadedModel model, ModelPass clean, Me
         var mean = new float[change.Length];
         using var resumed = From(site, estimator);
         if (resumed is null) return mean;
+        Operations += resumed.OperationsPerRow * steps;
         for (var first = 0; first < steps; first += resumed.RowsPerRun)
         {
             var count = Math.Min(resumed.RowsPerRun, steps - first);

@@ -13,6 +13,8 @@ internal sealed class PatchingState
     private readonly Dictionary<Estimator, ModelPass> _passes = [];
     private readonly Dictionary<(Estimator, int Steps), float[][]> _gradients = [];
 
+    private readonly Dictionary<(Estimator, int Steps), long> _pathOperations = [];
+
     private PatchingState(LoadedModel model, Metric metric, Estimator estimator, ModelPass clean, ModelPass? patch)
     {
         (Model, Metric, Clean, Patch) = (model, metric, clean, patch);
@@ -120,8 +122,14 @@ internal sealed class PatchingState
         return nodes;
     }
 
-    /// <summary>Adds what further effects took.</summary>
-    public void Count(long operations) => Operations += operations;
+    /// <summary>Floating-point operations of the passes, and of the steps of integrated gradients, that a method and an estimator take
+    /// their gradients from; what the sites were given by <see cref="UseGradients"/>.</summary>
+    public long GradientOperations(EffectMethod method, Estimator estimator, int steps) =>
+        (PassOf(estimator).Operations * (Patch is null ? 1 : 2))
+            + (method == EffectMethod.Ig ? _pathOperations.GetValueOrDefault((estimator, steps)) : 0);
+
+    /// <summary>Floating-point operations over those of one forward pass: what an estimate costs, in forward passes.</summary>
+    public double InForwardPasses(long operations) => (double)operations / GradientGraphs.Of(Model).ForwardOperations(Tokens.Length);
 
     /// <summary>The clean run, for passes that change something; the caller's.</summary>
     public ActivationCache Start() => ActivationCache.Of(Model, Tokens, Clean.Sites);
@@ -131,7 +139,10 @@ internal sealed class PatchingState
     {
         if (steps > 0)
         {
-            return new IntegratedGradients(Model, Clean, Metric).Mean(site, estimator, steps);
+            var path = new IntegratedGradients(Model, Clean, Metric);
+            var mean = path.Mean(site, estimator, steps);
+            _pathOperations[(estimator, steps)] = _pathOperations.GetValueOrDefault((estimator, steps)) + path.Operations;
+            return mean;
         }
         return PassOf(estimator).Gradients[site.Site.Name];
     }

@@ -44,7 +44,9 @@ internal sealed class ResumedModel : IDisposable
         {
             Broadcast = part.Held.ToHashSet(),
         };
-        var perRow = FlopCount.BytesPer(graph, "batch", new Dictionary<string, long> { ["position"] = _positions });
+        var sizes = new Dictionary<string, long> { ["position"] = _positions, ["batch"] = 1 };
+        var perRow = FlopCount.BytesPer(graph, "batch", sizes);
+        OperationsPerRow = FlopCount.Of(graph, sizes);
         RowsPerRun = BatchRows.Of(model.Context.MemoryBudget, perRow, Math.Max((long)_positions * _width, part.LargestOutput),
             part.LeastRows);
         _runner = new GraphRunner(graph, model.Context, model.Directory, part.Prepacks);
@@ -57,6 +59,9 @@ internal sealed class ResumedModel : IDisposable
     }
 
     public int RowsPerRun { get; }
+
+    /// <summary>Floating-point operations of the matrix products of one row.</summary>
+    public long OperationsPerRow { get; }
 
     /// <summary>Gives an input of every run.</summary>
     public ResumedModel Give<T>(string name, T[] data, params long[] shape) where T : unmanaged

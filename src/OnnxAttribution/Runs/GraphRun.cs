@@ -134,6 +134,7 @@ public sealed class GraphRun
             HeadsViolation = Graph.HeadsViolation is { } heads ? RecordParts.Finite(heads) : null,
             RuntimeCalls = Graph.RuntimeCalls,
             Operations = Graph.Operations,
+            EffectPasses = Graph.EffectPasses,
             Seconds = RecordParts.Finite(Model.OpenSeconds + Graph.Timings.Values.Sum()),
             Timings = RecordParts.Timings(Model.OpenSeconds, SessionSeconds, Graph.Timings),
         };

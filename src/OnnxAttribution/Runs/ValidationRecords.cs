@@ -10,7 +10,11 @@ namespace OnnxAttribution.Runs;
 /// <param name="PatchMinusClean">m(patch) − m(clean); NaN without a patch run.</param>
 /// <param name="Unmatched">Nodes that only one of the run and its repetition has.</param>
 internal sealed record ValidationFindings(IReadOnlyList<string> Estimators, IReadOnlyList<ValidationCheck> Checks,
-    IReadOnlyList<SiteConservation> Conservation, double PatchMinusClean, int Unmatched);
+    IReadOnlyList<SiteConservation> Conservation, double PatchMinusClean, int Unmatched)
+{
+    /// <summary>What estimators took for the effects of all nodes, in forward passes, by name where it is known.</summary>
+    public IReadOnlyDictionary<string, double> Passes { get; init; } = new Dictionary<string, double>();
+}
 
 /// <summary>Findings as run.json has them, under <c>validation</c>. What is no number (NaN) is null.</summary>
 internal static class ValidationRecords
@@ -51,8 +55,17 @@ internal static class ValidationRecords
             Compared = found.Estimators.Count > 1
                 ? [.. found.Estimators.Select(name => Of(ValidationSummary.Summarize(found.Checks, name)))]
                 : null,
+            CostRecall = found.Estimators.Count > 1 ? [.. found.Estimators.Select(name => Cost(found, name))] : null,
             UnmatchedNodes = found.Unmatched > 0 ? found.Unmatched : null,
         };
+    }
+
+    private static CostRecallRecord Cost(ValidationFindings found, string estimator)
+    {
+        var nodes = found.Checks.Where(c => !c.IsEdge && c.Estimator == estimator).ToList();
+        var cost = CostRecall.Of(estimator, found.Passes.GetValueOrDefault(estimator, double.NaN), [.. nodes.Select(n => n.ExactEffect)],
+            [.. nodes.Select(n => n.ApproxEffect)]);
+        return new CostRecallRecord(estimator, RecordParts.Finite(cost.Passes), cost.Ranks.Count, cost.Ranks);
     }
 
     private static EstimatorAgreementRecord Of(ValidationSummary s) =>

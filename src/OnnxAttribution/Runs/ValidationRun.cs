@@ -49,11 +49,12 @@ public sealed class ValidationRun
         var sample = request.All
             ? ValidationSample.All(graph)
             : ValidationSample.Draw(graph, Pairs(run, model), Moving(state, graph.Nodes), request.Sample, request.Seed);
-        var checks = new ValidationComparison(state, clean, graph).Run(sample, own, others, progress);
+        var comparison = new ValidationComparison(state, clean, graph);
+        var checks = comparison.Run(sample, own, others, progress);
         progress?.Report("moving whole sites");
         var conservation = SiteConservation.Measure(state, clean, graph.Nodes);
         var record = ValidationRecords.Of(request, new ValidationFindings([own.Name, .. others.Select(o => o.Name)], checks, conservation,
-            state.PatchMetric - state.CleanMetric, unmatched));
+            state.PatchMetric - state.CleanMetric, unmatched) { Passes = PassesOf(run, own, comparison) });
         return new ValidationRun(run, checks, record with
         {
             RuntimeCalls = model.Context.Calls - calls,
@@ -71,6 +72,14 @@ public sealed class ValidationRun
         var addition = new RunAddition { Validation = Record, BegunWith = _run.Record };
         RunDirectory.Annotate(_run.Path, ValidationRow.Table, rows, addition, cancel);
         _run.Record = _run.Record with { Validation = Record };
+    }
+
+    // the run has recorded what its own effects took
+    private static Dictionary<string, double> PassesOf(FinishedRun run, JudgedEstimator own, ValidationComparison comparison)
+    {
+        var passes = new Dictionary<string, double>(comparison.Passes);
+        if (run.Record.EffectPasses is { } known) passes[own.Name] = known;
+        return passes;
     }
 
     private static JudgedEstimator Own(FinishedRun run) =>

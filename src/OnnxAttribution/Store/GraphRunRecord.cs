@@ -17,6 +17,11 @@ public sealed record GraphRunRecord : PromptRunRecord
     [JsonPropertyOrder(219), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? ExactNodes { get; init; }
 
+    /// <summary>What node effects took, in forward passes: operations of their matrix products over those of one forward pass,
+    /// no unit, dictionaries apart; null in runs of earlier versions.</summary>
+    [JsonPropertyOrder(217)]
+    public double? EffectPasses { get; init; }
+
     /// <summary>Share of Σ |effect| over all nodes that features carry; error nodes carry the rest. From 0 to 1, no unit.</summary>
     [JsonPropertyOrder(220)]
     public double? ExplainedByFeatures { get; init; }
@@ -71,7 +76,8 @@ public sealed record MergedRunRecord : RunRecord
 /// <summary>The options of <c>graph</c>.</summary>
 public sealed record GraphOptionsRecord : OptionsRecord
 {
-    /// <summary>How effects were estimated: <c>atp</c> (attribution patching), <c>ig</c> (integrated gradients) or <c>exact</c>.</summary>
+    /// <summary>How effects were estimated: <c>atp</c> (attribution patching), <c>ig</c> (integrated gradients), <c>exact</c> or
+    /// <c>atpstar</c> (AtP*).</summary>
     public string? Method { get; init; }
 
     /// <summary>The gradient rules: <c>gradient</c>, <c>relp</c>, <c>frozen</c> or <c>gim</c>.</summary>

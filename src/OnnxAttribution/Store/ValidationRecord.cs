@@ -48,6 +48,11 @@ public sealed record ValidationRecord
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<EstimatorAgreementRecord>? Compared { get; init; }
 
+    /// <summary>How soon each of these leads to the nodes that really are the strongest; absent where there is nothing to compare.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<CostRecallRecord>? CostRecall { get; init; }
+
     /// <summary>How many nodes only one of the run and its repetition has, those at their thresholds; absent where there are
     /// none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -150,6 +155,25 @@ public sealed record EstimatorAgreementRecord
 
     /// <summary>Agreement of changes of downstream features' activations.</summary>
     public required AgreementRecord Changes { get; init; }
+}
+
+/// <summary>How soon an estimate leads to the nodes that really are the strongest, where nodes are patched in the order of its
+/// magnitudes.</summary>
+/// <param name="Estimator">The estimator's name.</param>
+/// <param name="Passes">What estimating all nodes took, in forward passes (operations of its matrix products over those of one forward
+/// pass, no unit, dictionaries apart); null where that is not known. Every patched node takes at most one more.</param>
+/// <param name="Top">How many of the strongest checked nodes are looked for.</param>
+/// <param name="Ranks">Ascending, one for each of them: how many nodes are patched until so many are found.</param>
+public sealed record CostRecallRecord(string Estimator, double? Passes, int Top, IReadOnlyList<int> Ranks)
+{
+    /// <summary>Share of the strongest that are found once so many nodes are patched, from 0 to 1, no unit; NaN where there are
+    /// none.</summary>
+    /// <param name="patched">How many nodes.</param>
+    public double FoundAfter(int patched) => (double)Ranks.Count(r => r <= patched) / Ranks.Count;
+
+    /// <summary>How many nodes are patched until such a share of the strongest is found; null where there are none.</summary>
+    /// <param name="share">From 0 to 1, no unit.</param>
+    public int? PatchedFor(double share) => Ranks.Count == 0 ? null : Ranks[Math.Max(0, (int)Math.Ceiling(share * Ranks.Count) - 1)];
 }
 
 /// <summary>A node's effect, estimated and exact.</summary>

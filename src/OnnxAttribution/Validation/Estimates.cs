@@ -24,8 +24,9 @@ internal sealed class Estimates
         IReadOnlyList<CausalNode>? found = null)
     {
         state.UseGradients(by.Method, by.Estimator, by.Steps);
+        var operations = state.GradientOperations(by.Method, by.Estimator, by.Steps);
         var nodes = found?.Select(n => n with { Kept = false }).ToList() ?? state.Effects();
-        if (found is null && by.Method == EffectMethod.Atpstar) AtpStarEffects.Replace(state, nodes);
+        if (found is null && by.Method == EffectMethod.Atpstar) operations += AtpStarEffects.Replace(state, nodes);
         var wanted = pairs.ToHashSet();
         foreach (var i in wanted.SelectMany(p => (int[])[p.Up, p.Down]).Where(i => i != CausalEdge.Metric).Distinct())
         {
@@ -44,8 +45,14 @@ internal sealed class Estimates
                 MetricEdges.Find(state, nodes, by.Method, by.Estimator, edges.Add);
             }
         }
-        return new Estimates(nodes, edges.Where(e => wanted.Contains(new NodePair(e.Up, e.Down))));
+        return new Estimates(nodes, edges.Where(e => wanted.Contains(new NodePair(e.Up, e.Down))))
+        {
+            Passes = state.InForwardPasses(operations),
+        };
     }
+
+    /// <summary>What the effects of all nodes took, in forward passes; NaN where they were not found here.</summary>
+    public double Passes { get; private init; } = double.NaN;
 
     public float Effect(int node) => _nodes[node].Effect;
 

@@ -12,6 +12,11 @@ namespace OnnxAttribution.Validation;
 /// </summary>
 internal sealed class ValidationComparison(PatchingState state, ActivationCache clean, CheckedGraph graph)
 {
+    private readonly Dictionary<string, double> _passes = [];
+
+    /// <summary>What each further estimator took for the effects of all nodes, in forward passes, by name.</summary>
+    public IReadOnlyDictionary<string, double> Passes => _passes;
+
     /// <summary>Measures the sample, and compares.</summary>
     /// <param name="own">What the run was made with; its gradients are the exact edges' g_d.</param>
     /// <param name="others">Estimators to judge as well.</param>
@@ -34,7 +39,9 @@ internal sealed class ValidationComparison(PatchingState state, ActivationCache 
         foreach (var other in others)
         {
             state.Model.Context.Cancel.ThrowIfCancellationRequested();
-            var estimates = Estimates.Find(state, other, pairs, Moved(other));
+            var (moved, operations) = Moved(other);
+            var estimates = Estimates.Find(state, other, pairs, moved);
+            _passes[other.Name] = estimates.Passes + state.InForwardPasses(operations);
             Add(other.Name, estimates, _ => estimates);
         }
         return checks;
@@ -48,11 +55,12 @@ internal sealed class ValidationComparison(PatchingState state, ActivationCache 
     }
 
     // every node run as deep as the estimator says; null: it moves none
-    private List<CausalNode>? Moved(JudgedEstimator by)
+    private (List<CausalNode>? Nodes, long Operations) Moved(JudgedEstimator by)
     {
-        if (by.Depth == 0) return null;
+        if (by.Depth == 0) return (null, 0);
         state.UseGradients(by.Method, by.Estimator, by.Steps);
-        return new MovedNodes(state, clean, by.Estimator).All(state.Effects(), by.Depth);
+        var moved = new MovedNodes(state, clean, by.Estimator);
+        return (moved.All(state.Effects(), by.Depth), moved.Operations);
     }
 
     private ValidationCheck Check(NodePair pair, Stratum? stratum, string name, Estimates by, ExactEdge exact) =>

@@ -62,10 +62,6 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     [InlineData("--top-nodes contradicts", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--all", "--top-nodes", "3")]
     [InlineData("use --method ig, or leave --edges out", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--metric", "kl",
         "--method", "exact", "--edges", "exact")]
-    [InlineData("use --method ig or --method exact", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--metric", "kl",
-        "--method", "atpstar")]
-    [InlineData("--estimator relp contradicts it", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--method", "atpstar",
-        "--estimator", "relp")]
     [InlineData("use --method ig or --method exact", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--metric", "kl")]
     [InlineData("--checkpoint", "export", "--out", "o")]
     [InlineData("--checkpoint is empty; give it a directory", "export", "--checkpoint", "", "--out", "o")]

@@ -82,6 +82,11 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
         Verb.Run("ablate", "--faithfulness", Out).Done();
     }
 
+    [Theory, InlineData("--estimator relp contradicts it", "--estimator", "relp"),
+        InlineData("use --method ig or --method exact", "--metric", "kl")]
+    public void Atpstar_takes_neither_another_estimator_nor_kl(string words, params string[] options) =>
+        Verb.Run(["graph", "--model", "m", "--prompt", "p", "--out", Out, "--method", "atpstar", .. options]).Failed(2, words);
+
     [Fact]
     public void The_files_can_be_read_and_run_json_tells_all()
     {

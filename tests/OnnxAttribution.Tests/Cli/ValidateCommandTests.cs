@@ -54,13 +54,26 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
     {
         Graph("--all", "--sites", "resid");
         var facts = Facts();
-        var validation = JsonNode.Parse(Verb.Run("validate", Run, "--all", "--compare", "gradient,ig,relp,frozen", "--steps", "3", "--json")
+        string[] names = ["gradient", "ig", "relp", "frozen", "gim", "atpstar"];
+        var validation = JsonNode.Parse(Verb.Run("validate", Run, "--all", "--compare", string.Join(',', names), "--steps", "3", "--json")
             .Done().Output)!["validation"]!;
         Assert.Equal(((int)facts["nodes"]!, (int)facts["edges"]!),
             ((int)validation["nodes"]!["count"]!, (int)validation["edges"]!["count"]!));
         Assert.Null(validation["sample"]);
-        Assert.Equal(["gradient", "ig", "relp", "frozen"], validation["compared"]!.AsArray().Select(c => (string)c!["estimator"]!));
-        Assert.Equal(4 * ((int)facts["nodes"]! + (int)facts["edges"]!), RunDirectory.ReadTable(Run, "validation").Count);
+        Assert.Equal(names, validation["compared"]!.AsArray().Select(c => (string)c!["estimator"]!));
+        var costs = validation["cost_recall"]!.AsArray();
+        Assert.Equal(names, costs.Select(c => (string)c!["estimator"]!));
+        var passes = costs.ToDictionary(c => (string)c!["estimator"]!, c => (double)c!["passes"]!);
+        Assert.Equal((double)facts["effect_passes"]!, passes["gradient"]);
+        Assert.True(passes["gradient"] < passes["atpstar"] && passes["gradient"] < passes["ig"]);
+        Assert.All(costs, c =>
+        {
+            int[] ranks = [.. c!["ranks"]!.AsArray().Select(r => (int)r!)];
+            Assert.Equal((int)c["top"]!, ranks.Length);
+            Assert.Equal(ranks.Distinct().Order(), ranks);
+            Assert.InRange(ranks[^1], ranks.Length, (int)facts["nodes"]!);
+        });
+        Assert.Equal(6 * ((int)facts["nodes"]! + (int)facts["edges"]!), RunDirectory.ReadTable(Run, "validation").Count);
         Assert.True(JsonNode.DeepEquals(Facts()["validation"], validation));
     }
 
@@ -68,6 +81,8 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
     [InlineData("ig", "--method", "ig", "--steps", "3")]
     [InlineData("exact", "--method", "exact")]
     [InlineData("relp", "--estimator", "relp")]
+    [InlineData("gim", "--estimator", "gim")]
+    [InlineData("atpstar", "--method", "atpstar")]
     [InlineData("ig", "--method", "ig", "--metric", "kl", "--patch-prompt", "JApG")]
     [InlineData("exact", "--method", "exact", "--metric", "kl")]
     public void Every_kind_of_run_can_be_validated(string estimator, params string[] options)
@@ -78,6 +93,19 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         Assert.Equal(12, (int)validation["nodes"]!["count"]!);
         if (estimator == "exact") Assert.InRange((double)validation["nodes"]!["pearson"]!, 0.9999, 1);
         Verb.Run("validate", Run, "--sample", "12").Done();
+    }
+
+    [Fact]
+    public void Cost_and_recall_are_printed_and_drawn()
+    {
+        Graph();
+        Verb.Run("view", Run, "--figure", "cost-recall", "--out", _directory["none.svg"])
+            .Failed(1, "not validated against other estimators", "compare some", "onnx-attribution validate");
+        var printed = Verb.Run("validate", Run, "--sample", "30", "--compare", "gim,atpstar").Done().Output;
+        Assert.Contains("The strongest 30 nodes: share found, and cost in forward passes", printed);
+        Verb.Run("view", Run, "--figure", "cost-recall", "--out", _directory["costs.svg"]).Done();
+        var svg = File.ReadAllText(_directory["costs.svg"]);
+        Assert.All((string[])["gradient", "gim", "atpstar", "patched in random order, on average"], w => Assert.Contains(w, svg));
     }
 
     [Theory, InlineData("logit"), InlineData("kl")]

@@ -17,6 +17,13 @@ internal sealed class FigureException : OnnxAttributionException
     public static FigureException NoColumn(string file, string column, NextStep maker) =>
         new($"{file} has no column '{column}', so it is no table of that kind; to make one, {maker.Words}") { Next = maker };
 
+    public static FigureException NotCompared(string run) =>
+        new($"{run} was not validated against other estimators, so there is no cost and recall to draw; compare some: "
+            + $"{new NextStep(StepKind.Validate, run).Words}")
+        {
+            Next = new NextStep(StepKind.Validate, run),
+        };
+
     public static FigureException FileOfNoRun(string file) =>
         new($"{file} is a file and no run directory; draw the response curve in it as the figure 'curve', or name a run directory")
         {

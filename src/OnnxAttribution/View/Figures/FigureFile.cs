@@ -6,7 +6,7 @@ namespace OnnxAttribution.View.Figures;
 internal static class FigureFile
 {
     /// <summary>Names of all figures.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["effects", "curve", "faithfulness", "validation"];
+    public static IReadOnlyList<string> Names { get; } = ["effects", "curve", "faithfulness", "validation", "cost-recall"];
 
     /// <summary>Draws one. The writer stays the caller's.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
@@ -23,6 +23,7 @@ internal static class FigureFile
             "curve" => CurveFigure.Write,
             "faithfulness" => FaithfulnessFigure.Write,
             "validation" => ValidationFigure.Write,
+            "cost-recall" => CostRecallFigure.Write,
             _ => throw FigureException.Unknown(name),
         };
         draw(path, output, theme ?? SvgTheme.Light, cancel);

@@ -37,6 +37,28 @@ internal static class FigureRuns
         RunDirectory.Annotate(run, "validation", RowTable.Of(table), new RunAddition());
     }
 
+    /// <summary>Two estimators with a cost, one without, and one that nothing was checked of.</summary>
+    public static void AddCosts(string run)
+    {
+        var agreement = new AgreementRecord { Count = 100, Top = 10 };
+        var validation = new ValidationRecord
+        {
+            Nodes = agreement,
+            Edges = agreement,
+            Changes = agreement,
+            ByKind = [],
+            ByStratum = [],
+            CostRecall =
+            [
+                new("gradient", 2, 3, [1, 2, 90]), new("atpstar", 12.5, 3, [1, 2, 3]), new("exact", null, 3, [1, 2, 3]),
+                new("ig", 60, 0, []),
+            ],
+        };
+        var rows = new ValidationRow("node", "kept", "gradient", "blocks.0.hook_attn_out", 1, 1, null, null, null, float.NaN, float.NaN,
+            1, 2);
+        RunDirectory.Annotate(run, "validation", RowTable.Of([rows]), new RunAddition { Validation = validation });
+    }
+
     public static StoredTable Curve(int positions, int steps, string token = "tok")
     {
         var rows = new List<CurveRow>();

@@ -133,6 +133,27 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
     }
 
     [Fact]
+    public void Cost_and_recall_has_a_stair_for_each_estimator_whose_cost_is_known()
+    {
+        var run = FigureRuns.Write(_directory);
+        FigureRuns.AddCosts(run);
+        var svg = Drawn("cost-recall", run);
+        string[] stairs = [.. SvgReading.OfClass(svg, "estimator").Select(p => (string)p.Attribute("d")!)];
+        Assert.Equal(2, stairs.Length);
+        Assert.All(stairs, d => Assert.Equal(1 + (2 * 3), d.Split('M', 'L').Length - 1));
+        // both end at the top, the cheaper estimate later
+        double[][] ends = [.. stairs.Select(d => d.Split('L')[^1].Split(' ').Select(n => double.Parse(n, CultureInfo.InvariantCulture)))
+            .Select(n => n.ToArray())];
+        Assert.Equal(ends[0][1], ends[1][1]);
+        Assert.True(ends[0][0] > ends[1][0]);
+        var texts = SvgReading.Texts(svg).ToList();
+        Assert.All((string[])["gradient", "atpstar", "share found", "forward passes (log scale)",
+            "The 3 strongest nodes: what finding them takes"], t => Assert.Contains(t, texts));
+        Assert.DoesNotContain("exact", texts);
+        Assert.Single(SvgReading.OfClass(svg, "random"));
+    }
+
+    [Fact]
     public void Validation_within_a_page_needs_no_style_no_script_and_no_paper()
     {
         var run = FigureRuns.Write(_directory);
@@ -151,6 +172,7 @@ public sealed class FiguresTests(TinyRuns runs) : IDisposable
         RunDirectory.Annotate(run, "curve", FigureRuns.Curve(9, 5, FigureRuns.Hostile), new RunAddition());
         RunDirectory.Annotate(run, "faithfulness", FigureRuns.Faithfulness(), new RunAddition());
         FigureRuns.AddValidation(run, ("node", "gradient", 1, -3, -2), ("edge", "gradient", 2, 3, 2));
+        FigureRuns.AddCosts(run);
         foreach (var name in FigureFile.Names)
         {
             var svg = Drawn(name, run);
