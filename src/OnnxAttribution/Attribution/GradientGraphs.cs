@@ -12,7 +12,7 @@ namespace OnnxAttribution.Attribution;
 internal sealed class GradientGraphs : IDisposable
 {
     private readonly LoadedModel _model;
-    private readonly Dictionary<(MetricKind, Estimator), (MetricGraph Metric, GraphRunner Runner, long Operations)> _passes = [];
+    private readonly Dictionary<(MetricKind, Estimator), (MetricGraph Metric, GraphRunner Runner, OnnxGraph Graph)> _passes = [];
     private readonly Dictionary<(string, Estimator), (SegmentJacobian Segment, GraphRunner? Runner)> _segments = [];
     private readonly Dictionary<(MetricKind, Estimator), (IReadOnlyList<Value> Parents, GraphRunner Runner)> _heads = [];
 
@@ -36,7 +36,13 @@ internal sealed class GradientGraphs : IDisposable
     /// and at the residual stream behind the first of them, which every path from there passes.</summary>
     public (MetricGraph Metric, GraphRunner Runner, long Operations) Pass(MetricKind kind, int positions, Estimator estimator)
     {
-        if (_passes.TryGetValue((kind, estimator), out var made)) return made;
+        if (!_passes.TryGetValue((kind, estimator), out var made)) _passes[(kind, estimator)] = made = MakePass(kind, estimator);
+        return (made.Metric, made.Runner,
+            FlopCount.Of(made.Graph, new Dictionary<string, long> { ["position"] = positions, ["batch"] = 1 }));
+    }
+
+    private (MetricGraph Metric, GraphRunner Runner, OnnxGraph Graph) MakePass(MetricKind kind, Estimator estimator)
+    {
         var metric = MetricGraph.Build(_model.Graph, kind, _model.AllSites);
         var wanted = WithGradients(_model);
         var gradients = metric.Gradients(estimator.Rules(), [.. wanted.Select(s => _model.Graph[s.Name])], []);
@@ -51,8 +57,7 @@ internal sealed class GradientGraphs : IDisposable
             }
         }
         var graph = new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. metric.Inputs], outputs);
-        var operations = FlopCount.Of(graph, new Dictionary<string, long> { ["position"] = positions, ["batch"] = 1 });
-        return _passes[(kind, estimator)] = (metric, _model.Runner(graph), operations);
+        return (metric, _model.Runner(graph), graph);
     }
 
     /// <summary>Floating-point operations of one forward pass, with the logits at one position.</summary>

@@ -39,6 +39,9 @@ public class CostRecallTests
             GraphFinder.Find(model!, tokens, null, new(Method: method, Steps: steps, Estimator: estimator, TopNodes: 1)).EffectPasses;
         Assert.Equal(2, Passes(EffectMethod.Atp), 0.1);
         Assert.Equal(2, Passes(EffectMethod.Atp, 1, Estimator.Gim), 0.1);
+        tokens = [1, 2, 3];
+        Assert.Equal(2, Passes(EffectMethod.Atp), 0.1);   // of this prompt, not of the first
+        tokens = [.. Enumerable.Range(1, 12)];
         // from each of 5 residual sites on, and from each of 4 attentions; all positions are unembedded there
         var ig = Passes(EffectMethod.Ig);
         Assert.InRange(ig, 4, 2 + (9 * 3));
