@@ -9,11 +9,11 @@ Needs the built program and nothing but Python's standard library. Every figure 
 Steps:
 1. `graph` draws every prompt of docs/results/validation-prompts.jsonl (logit difference of the true next token and the model's
    best other one).
-2. `validate --compare gradient,ig,relp,frozen` checks each graph against real interventions: nodes patched, edges followed
+2. `validate --compare gradient,ig,…` (ESTIMATORS below) checks each graph against real interventions: nodes patched, edges followed
    through their segment.
 3. `ablate --up --down` follows edges that are far off, and as many that are right, through their whole range: does a head turn,
    does a feature switch?
-4. SQL over all runs becomes the page's tables.
+4. SQL over all runs becomes the page's tables; what validate found of cost and recall becomes a table and a figure beside the page.
 """
 import argparse
 import csv
@@ -21,14 +21,17 @@ import datetime
 import hashlib
 import io
 import json
+import math
 import os
 import shlex
 import shutil
 import subprocess
 import sys
 
-ESTIMATORS = ["gradient", "ig", "relp", "frozen"]
-NAMES = {"gradient": "gradient", "ig": "IG(10)", "relp": "RelP", "frozen": "frozen"}
+ESTIMATORS = ["gradient", "ig", "relp", "frozen", "gim", "atpstar"]
+NAMES = {"gradient": "gradient", "ig": "IG(10)", "relp": "RelP", "frozen": "frozen", "gim": "GIM", "atpstar": "AtP*"}
+COLOURS = ["#4477aa", "#cc6633", "#228866", "#aa3377", "#8a7a2f", "#1b1f24", "#7d8590", "#66ccee"]
+FIGURE = "validation-cost-recall.svg"
 
 # What all tables are made from: one row per check and estimator. An edge is judged by the change of the downstream activation,
 # which no estimator's own gradient enters.
@@ -217,6 +220,70 @@ def diagnose(program, prompts, count):
         ("neither", share(4))])
 
 
+# ---------------------------------------------------------------- cost and recall
+
+def costs(runs, names):
+    """Per estimator what `validate` found of each prompt: passes of the estimate, and after how many patched nodes each of the
+    strongest is found."""
+    found = {e: [] for e in ESTIMATORS}
+    for name in names:
+        with open(os.path.join(runs, name, "run.json"), encoding="utf-8") as f:
+            for c in json.load(f)["validation"]["cost_recall"]:
+                if c["estimator"] in found and c["passes"] is not None and c["ranks"]:
+                    found[c["estimator"]].append(c)
+    return {e: c for e, c in found.items() if c}
+
+
+def mean(values):
+    values = list(values)
+    return sum(values) / len(values)
+
+
+def share_found(cost, patched):
+    return sum(r <= patched for r in cost["ranks"]) / len(cost["ranks"])
+
+
+def passes_for(cost, share):
+    return cost["passes"] + cost["ranks"][max(0, math.ceil(share * len(cost["ranks"])) - 1)]
+
+
+def cost_table(found):
+    """A line per estimator, means over prompts."""
+    columns = [("passes", lambda r: number(mean(c["passes"] for c in r[1]), 1))]
+    columns += [(f"found in {n}", lambda r, n=n: f"{100 * mean(share_found(c, n) for c in r[1]):.0f} %") for n in (50, 75, 100)]
+    columns += [(f"passes for {100 * s:.0f} %", lambda r, s=s: number(mean(passes_for(c, s) for c in r[1]), 0)) for s in (0.8, 0.9, 1)]
+    return table(list(found.items()), ("estimator", lambda r: NAMES[r[0]]), columns)
+
+
+def cost_figure(found, checked):
+    """Mean share found against forward passes, a line per estimator, as SVG."""
+    left, top, width, height, most = 64, 24, 600, 320, max(c["passes"] for e in found.values() for c in e) + checked
+    x = lambda passes: left + width * math.log1p(passes) / math.log1p(most)
+    y = lambda share: top + height * (1 - share)
+    text = lambda at, words, more="": f'<text x="{at[0]:.1f}" y="{at[1]:.1f}" font-size="12" fill="#57606a"{more}>{words}</text>'
+    line = lambda points, colour, more="": (f'<path fill="none" stroke="{colour}" stroke-width="2"{more} d="M'
+                                            + "L".join(f"{px:.1f} {py:.1f}" for px, py in points) + '"/>')
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 20} {top + height + 100}" font-family="sans-serif">',
+             f'<rect width="{left + width + 20}" height="{top + height + 100}" fill="#ffffff"/>']
+    ticks = [t for t in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if t <= most]
+    for t in ticks:
+        parts += [line([(x(t), top), (x(t), top + height)], "#d8dee4"), text((x(t), top + height + 16), t, ' text-anchor="middle"')]
+    for share in (0, 0.2, 0.4, 0.6, 0.8, 1):
+        parts += [line([(left, y(share)), (left + width, y(share))], "#d8dee4"),
+                  text((left - 6, y(share) + 4), f"{100 * share:.0f} %", ' text-anchor="end"')]
+    random_order = [(x(checked * i / 40), y(i / 40)) for i in range(41)]
+    parts.append(line(random_order, "#7d8590", ' stroke-dasharray="2 3"'))
+    for i, (estimator, prompts) in enumerate(found.items()):
+        begin, colour = mean(c["passes"] for c in prompts), COLOURS[i % len(COLOURS)]
+        points = [(x(begin + n), y(mean(share_found(c, n) for c in prompts))) for n in range(checked + 1)]
+        parts += [line(points, colour), line([(left + 90 * i, top + height + 66), (left + 90 * i + 20, top + height + 66)], colour),
+                  text((left + 90 * i + 25, top + height + 70), NAMES[estimator])]
+    parts += [text((left + width / 2, top + height + 38), "forward passes (log scale): the estimate, then one for each patched node",
+                   ' text-anchor="middle"'),
+              text((left, top + height + 90), "dotted: nodes patched in random order"), "</svg>"]
+    return "\n".join(parts) + "\n"
+
+
 # ---------------------------------------------------------------- page
 
 PAGE = """# How far to trust a graph: {model} over {prompts} held-out prompts
@@ -227,7 +294,7 @@ embedded [{model}](../../{model}/README.md), a four-layer toy with 13 dictionari
 model, and `validate` tells it for yours.
 
 For every prompt `graph` was drawn (metric `logit-diff`, the true next token over the model's best other one, zero ablation), and
-`validate --compare gradient,ig,relp,frozen --sample {sample}` patched {nodes:,} nodes and followed {edges:,} edges for real.
+`validate --compare {estimators} --sample {sample}` patched {nodes:,} nodes and followed {edges:,} edges for real.
 **Nodes** are judged by the metric's change when the node alone is set to zero and everything after it is computed again.
 **Edges** are judged by the downstream activation's change when the upstream node is set to zero and only the segment between the
 two is computed again, every other site held fixed, so that no estimator's own gradient enters (edges into error nodes and into the
@@ -241,6 +308,9 @@ what it dropped: figures of the sample, not of all nodes.
 - **gradient**: attribution patching, the default. **IG(10)**: integrated gradients, ten steps per site; its edges have the clean
   Jacobian, as gradient's have.
 - **RelP**: LayerNorm's scale held fixed, GELU as gelu(x)/x. **frozen**: attention patterns and LayerNorm's scale held fixed.
+- **GIM**: LayerNorm's scale held fixed, attention's softmax as if at temperature 2, products of two activations halved.
+- **AtP\\***: attention computed again for what moves queries and keys, and a backward pass per block that drops its gradient; its
+  edges are gradient's.
 
 ## Nodes
 
@@ -261,6 +331,17 @@ what it dropped: figures of the sample, not of all nodes.
 ### What the graph ranks high, and what it drops
 
 {nodes_stratum}
+
+### What finding the strongest nodes takes
+
+Nodes are patched in the order of an estimate, each for one forward pass, until the 50 that really are the strongest of the
+checked ones are found. *Passes*: what estimating all nodes takes, as operations of its matrix products over those of one forward
+pass; *found in n*: share of the 50 among the n strongest by the estimate; *passes for*: estimate and patched nodes together.
+Means over prompts.
+
+{cost_table}
+
+![Share of the 50 strongest nodes found against forward passes, a line per estimator]({figure})
 
 ## Edges
 
@@ -348,6 +429,7 @@ def main():
     errors = "CASE WHEN is_error THEN 'error nodes' ELSE 'features' END"
     node, edge = "what = 'node'", "what = 'edge'"
     by = lambda where, group, heading: side_by_side(agreement(program, where, group), heading)
+    recalls = costs(args.runs, prompts)
     page = PAGE.format(
         model=args.model, prompts=about["prompts"], date=datetime.date.today(),
         version=f"onnx-attribution {about['version'].split('+')[0]}", runtime=about["runtime"], sample=args.sample,
@@ -356,8 +438,11 @@ def main():
         nodes_kind=by(node, kinds.format("up"), "site"), nodes_layer=by(node, layers, "depth"),
         nodes_error=by(node, errors, "nodes"), nodes_stratum=by(node, "stratum", "stratum"),
         edges_kind=by(edge, kinds.format("down"), "into"), edges_layer=by(edge, layers, "depth"), edges_error=by(edge, errors, "from"),
+        estimators=",".join(ESTIMATORS), cost_table=cost_table(recalls), figure=FIGURE,
         by_size=by_size(program), switching=switching(program), shapes=shapes(program),
         diagnosis=diagnose(program, prompts, args.followed))
+    with open(os.path.join(os.path.dirname(args.out), FIGURE), "w", encoding="utf-8") as f:
+        f.write(cost_figure(recalls, args.sample))
     aside = args.out + ".tmp"
     with open(aside, "w", encoding="utf-8") as f:
         f.write(page)
