@@ -40,8 +40,7 @@ internal static class CostRecallFigure
         }
         legend.Line("patched in random order, on average", theme.Unknown, "2 3");
         canvas.Text(Margin, bottom + 12 + legend.Height + 4,
-            $"of {NumberText.Count(checkedNodes, "checked node")}; a line begins with what the estimate takes, "
-                + "then each node patched takes a pass",
+            $"of {NumberText.Count(checkedNodes, "checked node")}; lines begin at the estimate's cost, a patched node is one pass more",
             new(11.5, theme.Quiet, Most: width - (2 * Margin)));
     }
 
