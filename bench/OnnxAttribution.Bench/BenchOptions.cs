@@ -33,6 +33,8 @@ internal sealed class BenchOptions
     private readonly Option<int> _vocabulary = Size("--vocabulary", 50257, "tokens of the vocabulary");
     private readonly Option<int> _tokens = Size("--tokens", BenchRequest.UsualTokens, "tokens of the prompt");
     private readonly Option<int> _nodes = Size("--nodes", BenchRequest.UsualNodes, "features kept per site; error nodes come on top");
+    private readonly Option<int> _refine = NumberOptions.Whole("--refine",
+        "draw each graph a second time with its N strongest nodes really patched, and time both (0: do not)", value: 0, least: 0);
     private readonly Option<int> _edges = Size("--edges", 10_000_000, "random edges that the store sorts and writes");
     public Option<int> Memory { get; } = Size("--memory", 1024, "MiB for the cotangents of one run");
 
@@ -96,7 +98,7 @@ internal sealed class BenchOptions
         _shape.AcceptOnlyFromAmong([.. SyntheticShape.Published.Keys]);
         foreach (var size in Sizes) size.AtLeast(1);
         _runs.AtLeast(1);
-        Option[] others = [_runs, _ablate, _positions, _measure, _cache, _program, _peers, _json, _record, _tables];
+        Option[] others = [_refine, _runs, _ablate, _positions, _measure, _cache, _program, _peers, _json, _record, _tables];
         foreach (var option in (Option[])[_shape, .. Sizes, .. others]) root.Options.Add(option);
         root.Validators.Add(Agree);
     }
@@ -129,6 +131,7 @@ internal sealed class BenchOptions
         {
             Tokens = tokens,
             Nodes = parsed.GetValue(_nodes),
+            Refine = parsed.GetValue(_refine),
             StoredEdges = parsed.GetValue(_edges),
             Runs = parsed.GetValue(_runs) ?? (Ablates(parsed) ? AblateRuns : GraphRuns),
             Progress = progress,
@@ -157,7 +160,7 @@ internal sealed class BenchOptions
             result.AddError($"{size.Name} has no meaning with --model-shape, which says it; leave one of them out");
         }
         var ablates = result.GetValue(_ablate);
-        Option[] wrong = ablates ? [_nodes, _edges, _peers, _program] : [_positions, _measure];
+        Option[] wrong = ablates ? [_nodes, _refine, _edges, _peers, _program] : [_positions, _measure];
         if (wrong.FirstOrDefault(Given) is not { } option) return;
         result.AddError($"{option.Name} {(ablates ? "has no meaning with --ablate; leave it out" : "goes with --ablate")}");
     }

@@ -14,6 +14,9 @@ internal sealed record BenchRequest(string Bundle, SyntheticShape Shape, RunCont
     /// <summary>Features kept per site; error nodes come on top.</summary>
     public int Nodes { get; init; } = UsualNodes;
 
+    /// <summary>N of a second graph of each prompt, with its strongest nodes really patched; 0: none is drawn.</summary>
+    public int Refine { get; init; }
+
     /// <summary>Edges that the store sorts and writes.</summary>
     public int StoredEdges { get; init; } = 10_000_000;
 

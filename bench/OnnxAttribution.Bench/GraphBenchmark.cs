@@ -36,13 +36,21 @@ internal static class GraphBenchmark
         var peak = PeakMemory.Bytes();
         request.Progress("timing exact edges");
         var exact = Exact(model, prompts, options with { Edges = EdgeMethod.Exact });
+        var refined = request.Refine == 0 ? null : Refined(model, prompts, options with { Refine = request.Refine });
         var last = times[^1].Graph;
         var features = last.Nodes.Count(n => !n.IsError);
         return new GraphRecord(setting, request.Nodes, rate, median.Operations, Figures.Rounded(times.Select(t => t.Seconds)),
             Figures.Rounded(median.Timings), last.RuntimeCalls, last.Nodes.Count, last.Nodes.Count(n => n.Kept), last.Edges.Count,
             Figures.Rounded((double)features / (last.Nodes.Count - features)), packed, Figures.Rounded(first), Figures.Rounded(sessions),
             peak, ProcessSeconds: 0, store, Peers: null)
-        { Exact = exact };
+        { Exact = exact, Refined = refined };
+    }
+
+    private static RefinedTime Refined(LoadedModel model, int[][] prompts, GraphOptions options)
+    {
+        var (_, times, median) = Timed(model, prompts, options);
+        return new RefinedTime(options.Refine, Figures.Rounded(times.Select(t => t.Seconds)), median.Operations, median.MovedNodes,
+            median.ExactNodes);
     }
 
     // the first graph makes the sessions and is not counted

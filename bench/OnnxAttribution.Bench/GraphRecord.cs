@@ -1,4 +1,3 @@
-
 using System.Text.Json.Serialization;
 
 namespace OnnxAttribution.Bench;
@@ -26,6 +25,10 @@ internal sealed record GraphRecord(
     /// <summary>The same graphs with exact edges; null: of an earlier version.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ExactTiming? Exact { get; init; }
+
+    /// <summary>The same graphs with their strongest nodes really patched; null: not timed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public RefinedTime? Refined { get; init; }
 
     public string Name => Setting.FileName + (NodesPerSite == BenchRequest.UsualNodes ? "" : $"-k{NodesPerSite}");
 
@@ -61,6 +64,12 @@ internal sealed record GraphRecord(
         output.WriteLine($"{Store.Edges,-16:N0} edges    {Store.WriteSeconds,8:f1} s to sort and write, "
             + $"peak {Store.MoreMemoryBytes / SpeedTables.GiB:f2} GiB more");
         PrintExact(output);
+        if (Refined is { } refined)
+        {
+            output.WriteLine($"refined, N = {refined.Budget,-10}    {refined.Median * 1000,8:f0} ms  ({refined.Seconds.Min() * 1000:f0} to "
+                + $"{refined.Seconds.Max() * 1000:f0}; {refined.Operations / 1e9:f1} GFLOP; {refined.Moved} nodes one block deep, "
+                + $"{refined.Exact} all the way), {refined.Median / Median:f2} times as long");
+        }
         PrintPeers(output);
     }
 
@@ -83,4 +92,15 @@ internal sealed record GraphRecord(
                 + $"{p.Seconds / EdgeSeconds,8:f1} times ours");
         }
     }
+}
+
+/// <summary>Graphs with their strongest nodes really patched.</summary>
+/// <param name="Budget">N: how many at most.</param>
+/// <param name="Seconds">Of each counted run.</param>
+/// <param name="Operations">Floating-point operations of the last run.</param>
+/// <param name="Moved">Nodes that were run some blocks deep, of the last run.</param>
+/// <param name="Exact">Nodes that were run all the way.</param>
+internal sealed record RefinedTime(int Budget, IReadOnlyList<double> Seconds, long Operations, int Moved, int Exact)
+{
+    public double Median => Figures.Median(Seconds);
 }
