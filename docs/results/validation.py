@@ -126,6 +126,37 @@ def whole(program, what):
         ("checks", lambda r: f"{int(r['checks']):,}")])
 
 
+# ---------------------------------------------------------------- by depth, and refined
+
+def levels(program, refined):
+    """Node effects by how deep nodes are really run, and with the strongest really patched: a line each."""
+    found = agreement(program, "what = 'node'", "'all'")["all"]
+    rows = [found[e] for e in sorted(found) if e == "gradient" or e.startswith("depth-")]
+    rows.sort(key=lambda r: (r["estimator"] != "gradient", r["estimator"]))
+    for name, runs in refined.items():
+        own = agreement(runs, "what = 'node' AND estimator LIKE '%-refined'", "'all'")["all"]
+        rows += [{**r, "estimator": name} for r in own.values()]
+    return table(rows, ("node effects", lambda r: r["estimator"]), [
+        ("Pearson (± between prompts)", lambda r: f"{number(r['pearson'], 3)} ± {number(r['spread'], 3)}"),
+        ("Spearman", lambda r: number(r["spearman"])), ("sign", percent("same", 1)), ("median error", percent("off", 1)),
+        ("checks", lambda r: f"{int(r['checks']):,}")])
+
+
+def flags(refined):
+    """How many nodes a refined run marks, and how many of those whose sign is wrong."""
+    sql = f"""{CHECKS}
+      SELECT count(*) AS nodes, avg(marked::INTEGER) AS marked, sum(wrong::INTEGER) AS wrong,
+        sum((wrong AND marked)::INTEGER) / nullif(sum(wrong::INTEGER), 0) AS caught
+      FROM (
+        SELECT 2 * n.effect_error > abs(n.effect) AS marked, sign(c.approx) <> sign(c.exact) AND c.exact <> 0 AS wrong
+        FROM checks c JOIN nodes n ON n.run = c.run AND n.site = c.up_site AND n.position = c.up_position AND n.feature = c.up_feature
+        WHERE c.what = 'node' AND c.estimator LIKE '%-refined')"""
+    rows = [{**runs.rows(sql)[0], "name": name} for name, runs in refined.items()]
+    return table(rows, ("runs", lambda r: r["name"]), [
+        ("nodes checked", lambda r: f"{int(r['nodes']):,}"), ("marked", percent("marked", 1)),
+        ("of the wrong sign", lambda r: r["wrong"]), ("of these marked", percent("caught"))])
+
+
 # ---------------------------------------------------------------- why
 
 def switching(program):
@@ -316,6 +347,17 @@ what it dropped: figures of the sample, not of all nodes.
 
 {nodes_all}
 
+### By depth that is really run, and refined
+
+**depth-K**: every node really moved, K blocks run, and the linear step taken only there. **refined, N**: the strongest nodes
+really patched, N of them all the way and 8 N one block deep (`graph --refine N`), each batch with a sample of its own.
+
+{levels}
+
+Of a refined run a node is marked where twice its `effect_error` is more than its |effect|:
+
+{flags}
+
 ### By kind of site
 
 {nodes_kind}
@@ -396,6 +438,18 @@ tables *Features and error nodes*, *From features and from error nodes*).
 """
 
 
+def draw(program, prompts, args, graph, validate):
+    """Draws and validates every prompt, with further options of both verbs."""
+    program.run("graph", "--model", args.model, "--prompts", args.prompts, "--metric", "logit-diff", "--out", program.runs, "--force",
+                *(graph or ["--refine", "off"]))
+    # the mean over prompts is no run of one prompt
+    shutil.rmtree(os.path.join(program.runs, "merged"))
+    for i, name in enumerate(prompts):
+        print(f"\r{program.runs}: {i + 1} of {len(prompts)} prompts", end="", file=sys.stderr, flush=True)
+        program.run("validate", os.path.join(program.runs, name), "--sample", str(args.sample), *validate)
+    print(file=sys.stderr)
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     root = os.path.dirname(os.path.dirname(here))
@@ -408,20 +462,18 @@ def main():
     p.add_argument("--out", default="docs/results/validation.md")
     p.add_argument("--sample", type=int, default=200)
     p.add_argument("--followed", type=int, default=60, help="edges of each sort that are followed through their range")
+    p.add_argument("--refine", default="32,64", help="N of further runs with the strongest nodes really patched")
     p.add_argument("--keep-runs", action="store_true", help="take the runs that are there and only make the page")
     args = p.parse_args()
     os.chdir(root)
     program = Program(args.cli, args.model, args.runs)
     with open(args.prompts, encoding="utf-8") as f:
         prompts = {t["id"]: t for t in map(json.loads, f)}
+    refined = {f"refined, {n}": Program(args.cli, args.model, f"{args.runs}-refined-{n}") for n in args.refine.split(",") if n}
     if not args.keep_runs:
-        program.run("graph", "--model", args.model, "--prompts", args.prompts, "--metric", "logit-diff", "--out", args.runs, "--force")
-        # the mean over prompts is no run of one prompt
-        shutil.rmtree(os.path.join(args.runs, "merged"))
-        for i, name in enumerate(prompts):
-            print(f"\r{i + 1} of {len(prompts)} prompts", end="", file=sys.stderr, flush=True)
-            program.run("validate", os.path.join(args.runs, name), "--compare", ",".join(ESTIMATORS), "--sample", str(args.sample))
-        print(file=sys.stderr)
+        draw(program, prompts, args, [], ["--compare", ",".join([*ESTIMATORS, "exact-depth"])])
+        for name, runs in refined.items():
+            draw(runs, prompts, args, ["--refine", name.split()[-1]], [])
     about = program.rows("SELECT count(*) AS prompts, min(version) AS version, min(onnxruntime_version) AS runtime FROM runs")[0]
     counted = program.rows("SELECT \"check\", count(*) AS n FROM validation WHERE estimator = 'gradient' GROUP BY ALL")
     counts = {r["check"]: int(r["n"]) for r in counted}
@@ -435,6 +487,7 @@ def main():
         version=f"onnx-attribution {about['version'].split('+')[0]}", runtime=about["runtime"], sample=args.sample,
         nodes=counts["node"], edges=counts["edge"], followed=args.followed,
         nodes_all=whole(program, "node"), edges_all=whole(program, "edge"),
+        levels=levels(program, refined), flags=flags(refined),
         nodes_kind=by(node, kinds.format("up"), "site"), nodes_layer=by(node, layers, "depth"),
         nodes_error=by(node, errors, "nodes"), nodes_stratum=by(node, "stratum", "stratum"),
         edges_kind=by(edge, kinds.format("down"), "into"), edges_layer=by(edge, layers, "depth"), edges_error=by(edge, errors, "from"),
