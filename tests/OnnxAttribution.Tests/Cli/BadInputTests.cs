@@ -32,6 +32,12 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     [InlineData("--steps 0", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--method", "ig", "--steps", "0")]
     [InlineData("--steps goes with --method ig", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--steps", "5")]
     [InlineData("--steps goes with --method ig", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--steps", "5", "--method", "atp")]
+    [InlineData("--refine cannot be '0'; it takes a whole number from 1, or off", "graph", "--model", "m", "--prompt", "p", "--out", "o",
+        "--refine", "0")]
+    [InlineData("contradicts --method ig", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--method", "ig", "--exact-depth", "1")]
+    [InlineData("--exact-depth moves every node already, so --refine 4", "graph", "--model", "m", "--prompt", "p", "--out", "o",
+        "--exact-depth", "1", "--refine", "4")]
+    [InlineData("--exact-depth -1", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--exact-depth", "-1")]
     [InlineData("--position -1", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--position", "-1")]
     [InlineData("--metric cannot be 'logits'", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--metric", "logits")]
     [InlineData("--device cannot be 'gpu'", "graph", "--model", "m", "--prompt", "p", "--out", "o", "--device", "gpu")]
