@@ -32,6 +32,10 @@ internal sealed record GraphRecord(
 
     public string Name => Setting.FileName + (NodesPerSite == BenchRequest.UsualNodes ? "" : $"-k{NodesPerSite}");
 
+    /// <summary>The same with edges split by heads; null: not timed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public HeadsTiming? Heads { get; init; }
+
     /// <summary>Seconds that the operations need at the machine's rate.</summary>
     public double Floor => Operations / GemmFlopsPerSecond;
 
@@ -57,6 +61,11 @@ internal sealed record GraphRecord(
         output.WriteLine($"measured, model loaded    {Median * 1000,8:f0} ms  ({Seconds.Min() * 1000:f0} to {Seconds.Max() * 1000:f0})");
         foreach (var (stage, seconds) in Stages) output.WriteLine($"  {stage,-23} {seconds * 1000,8:f0} ms");
         output.WriteLine($"ratio to the floor        {Ratio,8:f2}");
+        if (Heads is { } heads)
+        {
+            output.WriteLine($"graph --heads             {heads.Split * 1000,8:f0} ms  ({heads.Split / heads.Plain:f2} of graph's "
+                + $"{heads.Plain * 1000:f0} ms, the {HeadsTiming.Edges:N0} strongest edges)");
+        }
         output.WriteLine($"runtime calls             {RuntimeCalls,8}");
         output.WriteLine($"peak memory               {PeakMemoryBytes / SpeedTables.GiB,8:f1} GiB");
         output.WriteLine($"first graph               {FirstSeconds,8:f1} s   (of it sessions {SessionSeconds:f1} s)");
