@@ -160,9 +160,11 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         return table;
     }
 
-    // of an edge, such as "2.0 key 2.94"
-    private static string Strongest(IEnumerable<HeadPart> parts) => parts.MaxBy(p => Math.Abs(p.Effect)) is { Effect: not 0 } most
-        ? $"{(most.Head is { } head ? $"{head} " : "")}{EnumName.Of(most.Way)} {Screen.Number(most.Effect)}" : "";
+    // of an edge, such as "2.0 key -2.94"
+    private string Strongest(IEnumerable<HeadPart> parts) => parts.MaxBy(p => Math.Abs(p.Effect)) is { Effect: not 0 } most
+        ? $"{(most.Head is { } head ? $"{head} " : "")}{EnumName.Of(most.Way)} "
+            + Screen.Number(ShowsAblation ? most.Effect : -most.Effect)
+        : "";
 
     private Table ShareTable()
     {

@@ -11,8 +11,11 @@ export function partsOf(graph: Graph, edge: number): string | null {
   const heads = graph.page.heads;
   const parts = heads?.parts[edge] ?? [];
   if (heads === null || parts.every(([way]) => heads.ways[way] === "around")) return null;
-  return parts.map(([way, effect]) => `${heads.ways[way] ?? ""} ${number(effect, 3)}`).join(" · ");
+  return parts.map(([way, effect]) => `${heads.ways[way] ?? ""} ${number(signed(graph, effect), 3)}`).join(" · ");
 }
+
+/** What is shown of an effect: what an ablation does, or the contribution that it takes away. */
+const signed = (graph: Graph, effect: number): number => (graph.showsAblation ? effect : -effect);
 
 /** The heads that edges pass, each with its strongest edges. */
 export function headsOf(graph: Graph, row: EdgeRow): HTMLElement[] {
@@ -40,9 +43,9 @@ export function headsOf(graph: Graph, row: EdgeRow): HTMLElement[] {
           ...head.drawn.map(([edge, effect]) =>
             row(
               graph.page.edges.up[edge],
-              -effect,
+              signed(graph, effect),
               Math.abs(effect) / strongest,
-              number(effect, 3),
+              number(signed(graph, effect), 3),
               edge,
               `→ ${plain(graph.node(graph.page.edges.down[edge]).t)}`,
             ),
