@@ -32,7 +32,7 @@ internal static class GraphBenchmark
         var options = new GraphOptions(TopNodes: request.Nodes, TopEdges: null, Prune: false);
         int[][] prompts = [.. Enumerable.Range(0, request.Runs + 1).Select(_ => prompt())];
         var (first, times, median) = Timed(model, prompts, options);
-        double sessions = context.SessionTime.TotalSeconds;
+        var sessions = context.SessionTime.TotalSeconds;
         var peak = PeakMemory.Bytes();
         request.Progress("timing exact edges");
         var exact = Exact(model, prompts, options with { Edges = EdgeMethod.Exact });

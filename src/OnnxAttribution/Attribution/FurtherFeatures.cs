@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using OnnxAttribution.Dictionaries;
 
 namespace OnnxAttribution.Attribution;
 

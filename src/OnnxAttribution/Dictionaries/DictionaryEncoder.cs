@@ -140,7 +140,10 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
             if (!pre.IsEmpty) values.CopyTo(pre.Span);
             Find(values, new(dictionary.FeatureCount, dictionary.K, dictionary.Threshold), to);
         }
-        else EncoderGraph.AddFound(result, rows, dictionary.K, to);
+        else
+        {
+            EncoderGraph.AddFound(result, rows, dictionary.K, to);
+        }
     }
 
     // weights are read where they lie
