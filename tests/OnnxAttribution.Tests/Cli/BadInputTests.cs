@@ -252,13 +252,6 @@ public sealed class BadInputTests(Random2Fixture model) : IClassFixture<Random2F
     }
 
     [Fact]
-    public void A_run_of_ablate_is_not_validated()
-    {
-        Verb.Run("ablate", "--model", model.Bundle, "--prompt", "Hello", "--out", Out).Done();
-        Verb.Run("validate", Out).Failed(1, Out, "exact", "'onnx-attribution graph'");
-    }
-
-    [Fact]
     public void A_run_whose_model_has_gone_is_measured_where_the_model_is_now()
     {
         var moved = CopyOfBundle();

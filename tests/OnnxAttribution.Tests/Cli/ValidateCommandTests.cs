@@ -13,6 +13,13 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
     public void Dispose() => _directory.Dispose();
 
     [Fact]
+    public void A_run_of_ablate_is_not_validated()
+    {
+        Verb.Run("ablate", "--model", model.Bundle, "--prompt", "Hello", "--out", Run).Done();
+        Verb.Run("validate", Run).Failed(1, Run, "exact", "'onnx-attribution graph'");
+    }
+
+    [Fact]
     public void A_run_gets_a_row_per_check_and_a_summary()
     {
         Graph();
