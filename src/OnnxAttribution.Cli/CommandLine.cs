@@ -71,7 +71,7 @@ internal static class CommandLine
         new("Ablate",
             (AblateCommand.Create(common), "take features away for real: each in turn, a circuit, or one by degrees")),
         new("Read",
-            (HeadsCommand.Create(common), "explain attention: a run's strongest heads, and a head's score by pairs of features"),
+            (HeadsCommand.Create(common), "explain attention: a run's strongest heads, and a score by pairs of features"),
             (QueryCommand.Create(common, exit), "ask a run, or many, in SQL")),
         new("Set up",
             (CompletionCommand.Create(), "print a script that completes verbs and options in your shell")),
