@@ -29,12 +29,12 @@ export function writeLegend(graph: Graph, state: State): void {
     h(
       "span",
       { class: "words" },
-      graph.showsAblation
-        ? `A node's colour and value: the change of the metric when it is ${movedTo(graph)} (effect).`
+      graph.showsEffects
+        ? `A node's colour and value: the change of the metric when the node is ${movedTo(graph)} (effect)`
         : `A node's colour and value: what its clean value does for the metric (contribution), the opposite of the ${
             ablation ? "" : "estimated "
           }change when it is ${movedTo(graph)} (effect)`,
-      graph.showsAblation ? "" : ablation ? "; an edge's: the change of the downstream activation." : ".",
+      ablation ? "; an edge's: the change of the downstream activation." : ".",
       graph.page.nodes.some(n => n.u) ? " ?: the sign may be wrong." : "",
     ),
   );

@@ -75,8 +75,12 @@ export class Graph {
    * or, where the run asks for signs of ablation, its effect. */
   contribution(i: number): Known {
     const e = this.page.nodes[i].e;
-    // more of a node does what the node does; all else undoes it
-    return e === null ? null : this.page.run.coefficient > 1 || this.showsAblation ? e : -e;
+    return e === null ? null : this.showsEffects ? e : -e;
+  }
+
+  /** Values and colours are effects: more of a node does what the node does; all else undoes it. */
+  get showsEffects(): boolean {
+    return this.page.run.coefficient > 1 || this.showsAblation;
   }
 
   /** Values and colours are those of what moving a node away does. */

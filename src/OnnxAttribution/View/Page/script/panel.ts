@@ -62,7 +62,7 @@ export class Panel {
         " clears.",
       ),
       ...this.note(),
-      h("h3", {}, "Strongest nodes", h("small", {}, this.graph.showsAblation ? `effect when ${movedTo(this.graph)}` : "contribution")),
+      h("h3", {}, "Strongest nodes", h("small", {}, this.graph.showsEffects ? `effect when ${movedTo(this.graph)}` : "contribution")),
       h("ol", { class: "links" }, ...rows),
       ...headsOf(this.graph, (i, value, share, text, edge, note) => this.row(i, value, share, text, edge, note)),
       ...this.scores(),
@@ -104,7 +104,7 @@ export class Panel {
     const site = this.graph.site(i);
     const token = this.graph.token(i);
     const error = this.graph.isError(i);
-    const { patched } = this.graph.page.run;
+    const { patched, coefficient } = this.graph.page.run;
     return [
       this.head(i, state, plain(node.t)),
       h(
@@ -123,7 +123,8 @@ export class Panel {
       facts([
         [error ? "norm" : "activation", number(node.a)],
         ["patch", patched ? number(node.pa) : null],
-        ["contribution", node.e === null ? null : number(-node.e), signClass(this.graph.contribution(i))],
+        // what more of a node does is no contribution of what there is
+        ["contribution", node.e === null || coefficient > 1 ? null : number(-node.e), signClass(this.graph.contribution(i))],
         ["effect", number(node.e)],
         ["exact", node.x_e === null ? null : number(node.x_e)],
         ["off by about", node.off === null || node.off === 0 ? null : number(node.off, 2)],

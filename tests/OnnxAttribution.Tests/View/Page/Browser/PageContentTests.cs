@@ -98,7 +98,7 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
         await AssertColours(page, [.. pages.Picture.Edges.Select(e => e.OnMetric)]);
         var legend = page.Locator("#legend");
         await Assertions.Expect(legend).ToContainTextAsync("raises the metric");
-        await Assertions.Expect(legend).ToContainTextAsync("the estimated change of the metric when the node is moved to zero");
+        await Assertions.Expect(legend).ToContainTextAsync("the opposite of the estimated change when it is moved to zero (effect)");
         await page.ClickAsync("[data-sign=downstream]");
         await Assertions.Expect(legend).ToContainTextAsync("lowers the downstream feature");
         await AssertColours(page, [.. pages.Picture.Edges.Select(e => e.OnDownstream)]);
