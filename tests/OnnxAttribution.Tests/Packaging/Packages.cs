@@ -59,7 +59,7 @@ internal static partial class Packages
 
     private static SortedDictionary<string, double> Edges(string run)
     {
-        var csv = Verb.Run("query", run, "SELECT * EXCLUDE (run, jacobian, effect), effect FROM edges", "--format", "csv").Done();
+        var csv = Verb.Run("query", run, "SELECT COLUMNS('(up|down)_.*'), effect FROM edges", "--format", "csv").Done();
         var rows = Lines(csv)
             .Skip(1)
             .Where(line => line.Length > 0)
