@@ -29,7 +29,7 @@ internal static class GraphBenchmark
         var packed = Packs(request.Bundle);
         using var model = LoadedModel.Open(request.Bundle, null, context, prompts: packed ? LoadedModel.ManyPrompts + 1 : 1);
         var prompt = RandomModel.Prompts(model, request.Tokens);
-        var options = new GraphOptions(TopNodes: request.Nodes, TopEdges: null, Prune: false);
+        var options = new GraphOptions(TopNodes: request.Nodes, TopEdges: null, Prune: false) { Refine = 0 };
         int[][] prompts = [.. Enumerable.Range(0, request.Runs + 1).Select(_ => prompt())];
         var (first, times, median) = Timed(model, prompts, options);
         var sessions = context.SessionTime.TotalSeconds;

@@ -15,6 +15,7 @@ internal static class SpeedTables
     {
         ["setting"] = files => SettingOf(RecordFile.Read<GraphRecord>(files[0])),
         ["graph"] = files => Graph(RecordFile.Read<GraphRecord>(files[0])),
+        ["ways"] = files => Ways(RecordFile.Read<GraphRecord>(files[0])),
         ["stages"] = files => Stages(RecordFile.Read<GraphRecord>(files[0])),
         ["peers"] = files => Peers(RecordFile.Read<GraphRecord>(files[0])),
         ["ablation"] = files => Ablation(RecordFile.Read<AblationRecord>(files[0])),
@@ -47,6 +48,30 @@ internal static class SpeedTables
         ["process start to Parquet on disk, encoders not packed, 1,000 strongest edges", $"{r.ProcessSeconds:f1} s"],
         [$"{r.Store.Edges:N0} edges sorted and written",
             $"{r.Store.WriteSeconds:f1} s, {Memory(r.Store.MoreMemoryBytes)} beside the edges"]);
+
+    // what costs more than the jacobian's graph, each beside that graph in the same run
+    private static string Ways(GraphRecord r)
+    {
+        var rows = new List<string[]> { Way("`graph --refine off`", r.Operations, r.Median, 1) };
+        if (r.Refined is { } refined)
+        {
+            rows.Add(Way($"`--refine {refined.Budget}`: {refined.Moved:N0} nodes one block deep, {refined.Exact:N0} all the way",
+                refined.Operations, refined.Median, refined.Median / r.Median));
+        }
+        if (r.Exact is { } exact)
+        {
+            rows.Add(Way($"`--edges exact`, peak {Memory(exact.PeakMemoryBytes)}", exact.Operations, exact.Median,
+                exact.Median / r.Median));
+        }
+        if (r.Heads is { } heads)
+        {
+            rows.Add(Way($"`--heads`, of the {HeadsTiming.Edges:N0} strongest edges", null, heads.Split, heads.Split / heads.Plain));
+        }
+        return Table(["graphs of the same prompts", "operations", "median", "times as long"], [.. rows]);
+    }
+
+    private static string[] Way(string what, long? operations, double seconds, double times) =>
+        [what, operations is { } o ? $"{o / 1e9:f1} GFLOP" : "–", $"{seconds * 1000:f0} ms", $"{times:f2}"];
 
     private static string Stages(GraphRecord r) => Table(["stage", "median run"],
         [.. r.Stages.Append(new("all", r.Stages.Values.Sum())).Select(Row)]);

@@ -31,7 +31,7 @@ public sealed class SpeedTablesTests : IDisposable
     [Fact]
     public void A_page_is_filled_between_its_marks_and_nowhere_else()
     {
-        RecordFile.Write(_directory.Path, RecordSamples.Graph());
+        RecordFile.Write(_directory.Path, RecordSamples.GraphInAllWays());
         RecordFile.Write(_directory.Path, RecordSamples.Ablation());
         File.WriteAllText(_directory["page.md"], Marked("acme-one-2-cores"));
         MarkedTables.Fill(_directory["page.md"], _directory.Path);
@@ -42,6 +42,10 @@ public sealed class SpeedTablesTests : IDisposable
             "| ratio to the floor | 2.9 |", "| node effects | 200 ms |",
             "| PyTorch 1.13: slow (extrapolated) | 126.00 s | 315.0 times as fast |", "| PyTorch 1.13: fast | 0.20 s | 0.5 times: slower |",
             "| measured | 28.0 s | 130.0 s |", "| ratio to the floor | 1.12 | 1.04 |",
+            "| `graph --refine off` | 48.0 GFLOP | 700 ms | 1.00 |",
+            "| `--refine 32`: 256 nodes one block deep, 30 all the way | 100.0 GFLOP | 1400 ms | 2.00 |",
+            "| `--edges exact`, peak 9.0 GiB | 150.0 GFLOP | 1750 ms | 2.50 |",
+            "| `--heads`, of the 1,000 strongest edges | – | 900 ms | 1.50 |",
             "| gpt2, 24,576 features at 37 sites | 48.0 GFLOP | 0.70 s (200 GFLOP/s) | 8.0 GiB | 3.8 s |",
         ];
         Assert.All(lines, l => Assert.Contains(l + "\n", filled));
@@ -60,6 +64,8 @@ public sealed class SpeedTablesTests : IDisposable
         | typed | by hand |
         <!-- /speed -->
         between
+        <!-- speed: ways {machine}/graph-gpt2.json -->
+        <!-- /speed -->
         <!-- speed: stages {machine}/graph-gpt2.json -->
         <!-- /speed -->
         <!-- speed: peers {machine}/graph-gpt2.json -->
