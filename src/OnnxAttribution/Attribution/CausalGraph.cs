@@ -26,7 +26,8 @@ public sealed record CausalGraph
     /// exact.</summary>
     public IReadOnlyList<SwitchedOnEdge> SwitchedOn { get; init; } = [];
 
-    /// <summary>Largest |IE(u) − Σ effect(u→d)| over the largest |IE|, no unit: what rounding leaves.
+    /// <summary>Largest |IE(u) − Σ effect(u→d)| over the largest |IE|, no unit: what rounding leaves, and where nodes were really moved
+    /// (<see cref="GraphOptions.Refine"/>) what linear edges leave of their effects.
     /// Null unless every node was kept, the effects are attribution patching's and the edges are of the Jacobian.</summary>
     public required double? ConservationViolation { get; init; }
 
@@ -52,6 +53,9 @@ public sealed record CausalGraph
 
     /// <inheritdoc cref="MovedNodes"/>
     public int ExactNodes { get; init; }
+
+    /// <summary>What moving the prompt's nodes has shown, position by position where the graph is summed too.</summary>
+    internal MeasuredNodes Measured { get; init; } = MeasuredNodes.None;
 
     /// <summary>What node effects took, in forward passes: floating-point operations of their matrix products over those of one forward
     /// pass, dictionaries apart. Attribution patching takes two, one there and one back.</summary>

@@ -1,5 +1,6 @@
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Attribution;
 
@@ -15,8 +16,8 @@ namespace OnnxAttribution.Attribution;
 /// </summary>
 internal static class GraphFinder
 {
-    // what finding a graph took
-    private readonly record struct Work(StageClock Clock, int Calls, long Operations, RefinementWork Refined);
+    // what finding a graph took, and what moving nodes has shown on the way
+    private readonly record struct Work(StageClock Clock, int Calls, long Operations, RefinementWork Refined, MeasuredNodes Measured);
 
     /// <param name="tokens">Token ids, BOS included where one is wanted.</param>
     /// <param name="patchTokens">As many, or null for zero ablation.</param>
@@ -28,6 +29,7 @@ internal static class GraphFinder
         var (clock, calls) = (new StageClock(), model.Context.Calls);
         var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
         var refined = Improve(state, nodes, options);
+        var measured = MeasuredNodes.Of(nodes);
         Selection.KeepStrongest(nodes, options);
         clock.Record("node effects");
         var (edges, switchedOn) = (new List<CausalEdge>(), new List<SwitchedOnEdge>());
@@ -39,10 +41,11 @@ internal static class GraphFinder
             clock.Record("heads");
             // what stays is chosen already, by what goes through the head
             return Chosen(state, nodes, (passing, []), options with { TopEdges = null, EdgeThreshold = 0, Prune = false },
-                new(clock, model.Context.Calls - calls, operations + more, refined)) with
+                new(clock, model.Context.Calls - calls, operations + more, refined, measured)) with
             { HeadParts = parts, ConservationViolation = null };
         }
-        var graph = Chosen(state, nodes, (edges, switchedOn), options, new(clock, model.Context.Calls - calls, operations, refined));
+        var graph = Chosen(state, nodes, (edges, switchedOn), options,
+            new(clock, model.Context.Calls - calls, operations, refined, measured));
         if (options.Heads is null) return graph;
         graph = HeadSplit.Of(state, graph, options);
         clock.Record("heads");
@@ -72,19 +75,21 @@ internal static class GraphFinder
         var (kept, found) = sum.KeptAmong(nodes);
         var operations = state.Operations + refined.Operations + Edges(state, kept, options, found, clock);
         return Chosen(state, sum.Nodes, (sum.Edges, sum.SwitchedOn), options,
-            new(clock, model.Context.Calls - calls, operations, refined));
+            new(clock, model.Context.Calls - calls, operations, refined, MeasuredNodes.Of(nodes)));
     }
 
     /// <summary>Runs a prompt once more and adds its edges to a sum whose nodes are chosen.</summary>
-    /// <param name="options">Of the metric position, target and foil too: those that the nodes' effects are of.</param>
+    /// <param name="graph">The prompt's: edges are of its metric, and nodes that it has moved (<see cref="CausalGraph.Measured"/>) are
+    /// not moved again.</param>
     /// <returns>Floating-point operations of the matrix products that were run.</returns>
-    internal static long AddEdges(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options, GraphSum sum)
+    internal static long AddEdges(LoadedModel model, PromptTokens tokens, GraphOptions options, CausalGraph graph, GraphSum sum)
     {
         var clock = new StageClock();
-        var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
-        var refined = Improve(state, nodes, options);
+        options = options with { Metric = MetricRequest.Of(graph.Metric) };
+        var (state, nodes) = Nodes(model, tokens.Clean, tokens.Patch, options, clock);
+        graph.Measured.PutInto(nodes);
         var (kept, found) = sum.KeptAmong(nodes);
-        return state.Operations + refined.Operations + Edges(state, kept, options, found, clock);
+        return state.Operations + Edges(state, kept, options, found, clock);
     }
 
     // steps 1 to 3, with effects by gradients, before any is chosen
@@ -152,6 +157,7 @@ internal static class GraphFinder
                 + state.GradientOperations(options.Method, options.Estimator, options.Steps)),
             MovedNodes = work.Refined.Shallow,
             ExactNodes = work.Refined.Exact,
+            Measured = work.Measured,
         };
     }
 

@@ -70,7 +70,7 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
                 var path = Path.Combine(directory, task.Id!);
                 var record = run.Write(path, force);
                 sum.Add(run.Graph.Nodes);
-                finished.Add((task.Id!, run.Tokens, run.Graph with { Nodes = [], Edges = [] }));
+                finished.Add((task.Id!, run.Tokens, run.Graph with { Nodes = [], Edges = [], SwitchedOn = [], HeadParts = [] }));
                 _runs.Add(record);
                 if (Validation is not null) _runs[^1] = run.Validate(path, Validation);
                 if (Finish?.Invoke(path) is { } peak) _runs[^1] = _runs[^1] with { PeakMemoryBytes = peak };
@@ -93,7 +93,8 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
         if (Finish?.Invoke(MergedDirectory) is { } most) MergedRecord = MergedRecord! with { PeakMemoryBytes = most };
     }
 
-    // the merged graph's nodes are known only when all prompts are through, so each is run again for the edges between them
+    // the merged graph's nodes are known only when all prompts are through, so each is run again for the edges between them,
+    // with the effects of nodes that were really moved as they were found
     private void Merge(GraphSum sum, List<(string Id, PromptTokens Tokens, CausalGraph Graph)> finished)
     {
         sum.ChooseNodes(request.Graph);
@@ -102,8 +103,7 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
             Progress?.Report($"merging {i + 1} of {finished.Count}");
             var (id, tokens, graph) = finished[i];
             var (start, calls) = (Stopwatch.GetTimestamp(), model.Context.Calls);
-            var operations = GraphFinder.AddEdges(model, tokens.Clean, tokens.Patch,
-                request.Graph with { Metric = MetricRequest.Of(graph.Metric) }, sum);
+            var operations = GraphFinder.AddEdges(model, tokens, request.Graph, graph, sum);
             finished[i] = (id, tokens, graph with
             {
                 RuntimeCalls = graph.RuntimeCalls + model.Context.Calls - calls,

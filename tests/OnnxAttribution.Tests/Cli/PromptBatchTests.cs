@@ -49,6 +49,21 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
             (2 * runs.Sum(r => (int)r.Facts["runtime_calls"]!)) + 1);   // each prompt is run again
     }
 
+    // a prompt is run again for its edges, and its nodes' effects are known by then
+    [Theory, InlineData("", "--refine off"), InlineData("--aggregate sum", "--aggregate sum --refine off"),
+        InlineData("--method exact", "--refine off"), InlineData("--method atpstar", "--refine off")]
+    public void Merging_moves_no_node_again(string options, string linear)
+    {
+        int[] Merging(string asked)
+        {
+            Batch($"--all --no-page --force {asked}", s_prompts).Done();
+            var runs = ((string[])["one", "2", "7"]).Select(id => RunDirectory.Read(Path.Combine(Out, id)).Facts).ToList();
+            var merged = RunDirectory.Read(Path.Combine(Out, "merged")).Facts;
+            return [.. ((string[])["runtime_calls", "operations"]).Select(k => (int)merged[k]! - runs.Sum(r => (int)r[k]!))];
+        }
+        Assert.Equal(Merging(linear), Merging(options));
+    }
+
     [Theory, InlineData("", "--top-nodes 6", 6), InlineData("", "--top-nodes 2 --top-edges 50", 2),
         InlineData("", "--node-threshold 0.05 --no-prune", int.MaxValue),
         InlineData("--aggregate sum", "--top-nodes 3 --edge-threshold 0.01", 3),
