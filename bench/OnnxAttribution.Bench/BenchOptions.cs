@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using OnnxAttribution.Ablation;
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Runtime;
 
@@ -34,7 +35,8 @@ internal sealed class BenchOptions
     private readonly Option<int> _tokens = Size("--tokens", BenchRequest.UsualTokens, "tokens of the prompt");
     private readonly Option<int> _nodes = Size("--nodes", BenchRequest.UsualNodes, "features kept per site; error nodes come on top");
     private readonly Option<int> _refine = NumberOptions.Whole("--refine",
-        "draw each graph once more with its N strongest nodes really patched, and time both (0: do not)", value: 32, least: 0);
+        "draw each graph once more with its N strongest nodes really patched, and time both (0: do not)",
+        value: GraphOptions.DefaultRefine, least: 0);
     private readonly Option<int> _edges = Size("--edges", 10_000_000, "random edges that the store sorts and writes");
     public Option<int> Memory { get; } = Size("--memory", 1024, "MiB for the cotangents of one run");
 

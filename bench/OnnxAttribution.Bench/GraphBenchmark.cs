@@ -49,7 +49,7 @@ internal static class GraphBenchmark
     private static RefinedTime Refined(LoadedModel model, int[][] prompts, GraphOptions options)
     {
         var (_, times, median) = Timed(model, prompts, options);
-        return new RefinedTime(options.Refine, Figures.Rounded(times.Select(t => t.Seconds)), median.Operations, median.MovedNodes,
+        return new RefinedTime(options.RefinedNodes, Figures.Rounded(times.Select(t => t.Seconds)), median.Operations, median.MovedNodes,
             median.ExactNodes);
     }
 

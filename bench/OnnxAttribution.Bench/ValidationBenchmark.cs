@@ -26,7 +26,7 @@ internal static class ValidationBenchmark
         var path = Path.Combine(directory.Path, "run");
         using (var model = LoadedModel.Open(request.Bundle, null, context))
         {
-            var wanted = new GraphRequest(new GraphOptions());
+            var wanted = new GraphRequest(new GraphOptions { Refine = 0 });
             GraphRun.Find(model, new PromptTask(prompt), wanted).Write(path, force: false);
         }
         PeakMemory.Begin();

@@ -336,8 +336,8 @@ with at least 8 checks in the group; sign: how often approximate and exact have 
 A third of the sample is the strongest by each graph's own effects, a third random among what the graph kept, a third random among
 what it dropped: figures of the sample, not of all nodes.
 
-- **gradient**: attribution patching, the default. **IG(10)**: integrated gradients, ten steps per site; its edges have the clean
-  Jacobian, as gradient's have.
+- **gradient**: attribution patching alone, `graph --refine off`. **IG(10)**: integrated gradients, ten steps per site; its edges
+  have the clean Jacobian, as gradient's have.
 - **RelP**: LayerNorm's scale held fixed, GELU as gelu(x)/x. **frozen**: attention patterns and LayerNorm's scale held fixed.
 - **GIM**: LayerNorm's scale held fixed, attention's softmax as if at temperature 2, products of two activations halved.
 - **AtP\\***: attention computed again for what moves queries and keys, and a backward pass per block that drops its gradient; its

@@ -30,7 +30,8 @@ internal sealed class GraphArguments
         HelpName = "K"
     };
     private readonly Option<int?> _refine = NumberOptions.WholeOrOff("--refine",
-        "really patch the strongest nodes, N at most, and run eight times as many one block deep");
+        "really patch the strongest nodes, N at most, and run eight times as many one block deep "
+            + $"({GraphOptions.DefaultRefine}, or off with another --method or --estimator, or with --exact-depth)");
     private readonly Option<string?> _sites = ModelOptions.Sites("where the graph is cut", "; default: all that have a dictionary");
     private readonly Option<int?> _topNodes = new("--top-nodes")
     {
@@ -91,7 +92,7 @@ internal sealed class GraphArguments
             Steps = parsed.GetValue(_steps),
             Edges = Enum.Parse<EdgeMethod>(parsed.GetRequiredValue(_edges), ignoreCase: true),
             ExactDepth = parsed.GetValue(_exactDepth),
-            Refine = parsed.GetValue(_refine) ?? 0,
+            Refine = parsed.GetValue(_refine),
             TopNodes = topNodes ?? (nodeThreshold is null ? defaults.TopNodes : null),
             NodeThreshold = nodeThreshold ?? 0,
             TopEdges = topEdges ?? (edgeThreshold is null ? defaults.TopEdges : null),

@@ -72,10 +72,11 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         {
             new ValidationReport(validated, directory, seconds).PrintTables(output);
         }
-        if (_record is GraphRunRecord { ConservationViolation: { } violation })
+        if (_record is GraphRunRecord { ConservationViolation: { } violation, Options: var options })
         {
+            var alternative = options?.Refine is null ? "" : "; with --refine off it is rounding";
             output.WriteLine($"conservation: largest |effect - sum of edges| over largest |effect| is {violation:G3}"
-                + (IsRefined ? " (what linear edges leave of nodes that were really moved)" : ""));
+                + (IsRefined ? $" (what linear edges leave of nodes that were really moved{alternative})" : ""));
         }
         if (IsRefined) PrintRefined(output);
         if (_record.SwitchedOn is > 0 and var rows) PrintSwitchedOn(rows, output);

@@ -167,11 +167,11 @@ internal static class GraphFinder
     {
         var star = options.Method == EffectMethod.Atpstar ? AtpStarEffects.Replace(state, nodes) : 0;
         var depth = options.Method == EffectMethod.Exact ? MovedNodes.Whole : options.ExactDepth ?? 0;
-        if (depth == 0 && options.Refine == 0) return new(0, 0, star);
+        if (depth == 0 && options.RefinedNodes == 0) return new(0, 0, star);
         using var clean = state.Start();
         if (depth == 0)
         {
-            var refined = Refinement.Refine(state, clean, nodes, options.Refine, options.Estimator);
+            var refined = Refinement.Refine(state, clean, nodes, options.RefinedNodes, options.Estimator);
             return refined with { Operations = refined.Operations + star };
         }
         var moved = new MovedNodes(state, clean, options.Estimator);

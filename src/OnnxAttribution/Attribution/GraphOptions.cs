@@ -34,13 +34,25 @@ public sealed record GraphOptions(
     int? TopEdges = 1000, float EdgeThreshold = 0, bool Prune = true, Estimator Estimator = Estimator.Gradient,
     EdgeMethod Edges = EdgeMethod.Jacobian)
 {
+    /// <summary>N of <see cref="Refine"/> where it is left to the method.</summary>
+    /// <remarks>Over 72 prompts (docs/results/validation.md) it makes the strongest nodes' effects right, at less than the price of
+    /// the Jacobian.</remarks>
+    public const int DefaultRefine = 32;
+
     /// <summary>How many blocks behind a node are really run before the linear step is taken, for every node; where that reaches the
-    /// end, the effect is exact. Null or 0: none, the step is taken at the node.</summary>
+    /// end, the effect is exact. 0, or null: none, the step is taken at the node.</summary>
     public int? ExactDepth { get; init; }
 
     /// <summary>N: how many of the strongest nodes are really patched, at most, and eight times as many run one block deep; 0: none.
-    /// Not together with <see cref="EffectMethod.Exact"/> or <see cref="ExactDepth"/>, which leave nothing to choose.</summary>
-    public int Refine { get; init; }
+    /// Null: <see cref="DefaultRefine"/>, as the command has it, where nothing else was chosen; none with a
+    /// <see cref="Method"/> that is not <see cref="EffectMethod.Atp"/>, an <see cref="Estimator"/> that is not
+    /// <see cref="Estimator.Gradient"/>, or an <see cref="ExactDepth"/>: who chooses how effects are estimated gets them as estimated.
+    /// Not together with <see cref="EffectMethod.Exact"/> or a depth from 1, which leave nothing to refine.</summary>
+    public int? Refine { get; init; }
+
+    /// <summary><see cref="Refine"/>, or what null stands for.</summary>
+    internal int RefinedNodes => Refine
+        ?? (this is { Method: EffectMethod.Atp, Estimator: Estimator.Gradient, ExactDepth: null } ? DefaultRefine : 0);
 
     /// <summary>Split edges by attention heads; null: they are not.</summary>
     public HeadRequest? Heads { get; init; }

@@ -26,7 +26,7 @@ internal static class MoveRequest
                 Settings = [Setting.ExactDepth, Setting.Method]
             };
         }
-        if (options.Refine > 0 && (options.Method == EffectMethod.Exact || options.ExactDepth is > 0))
+        if (options.RefinedNodes > 0 && (options.Method == EffectMethod.Exact || options.ExactDepth is > 0))
         {
             throw new AttributionException("every node is really moved already, so there is none to refine; give one of the two")
             {

@@ -74,7 +74,7 @@ internal static class RecordParts
             Estimator = EnumName.Of(o.Estimator),
             Steps = o.Method == EffectMethod.Ig ? o.Steps : null,
             ExactDepth = o.ExactDepth,
-            Refine = o.Refine == 0 ? null : o.Refine,
+            Refine = o.RefinedNodes == 0 ? null : o.RefinedNodes,
             TopNodes = o.TopNodes,
             NodeThreshold = Finite(o.NodeThreshold),
             TopEdges = o.TopEdges,

@@ -86,7 +86,7 @@ public sealed class ValidationRun
         new(run.Options.Method, run.Options.Estimator, run.Options.Steps, run.Options.Edges)
         {
             Depth = run.Options.ExactDepth ?? 0,
-            IsRefined = run.Options.Refine > 0,
+            IsRefined = run.Options.RefinedNodes > 0,
         };
 
     private static List<JudgedEstimator> Others(FinishedRun run, ValidationRequest request, LoadedModel model)

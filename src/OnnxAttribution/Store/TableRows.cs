@@ -14,7 +14,7 @@ internal sealed record ValidationRow(string Check, string Stratum, string Estima
         StoredColumn.Of(nameof(Check), Varchar, "`node` or `edge`; a word of SQL's own, so write `\"check\"` there"),
         StoredColumn.Of(nameof(Stratum), Varchar, "`strongest`, `kept` or `dropped`"),
         StoredColumn.Of(nameof(Estimator), Varchar, "`gradient`, `ig`, `relp`, `frozen`, `gim`, `atpstar`; "
-            + "with exact edges its own: `gradient-exact-edges`"),
+            + "the run's own such as `gradient-refined-exact-edges`"),
         StoredColumn.Of(nameof(UpSite), Varchar, "of the node, or of the edge's upstream end"),
         StoredColumn.Of(nameof(UpPosition), Integer, "likewise"),
         StoredColumn.Of(nameof(UpFeature), Integer, "likewise"),

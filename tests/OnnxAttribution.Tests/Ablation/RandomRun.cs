@@ -1,17 +1,18 @@
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Model;
+using OnnxAttribution.Tests.Attribution;
 using OnnxAttribution.Validation;
 
 namespace OnnxAttribution.Tests.Ablation;
 
-/// <summary>A prompt's graph, and what checks of it need.</summary>
+/// <summary>A prompt's graph, linear unless more is asked for, and what checks of it need.</summary>
 internal sealed class RandomRun : IDisposable
 {
     private readonly int[]? _patch;
     private readonly GraphOptions _options;
 
     public RandomRun(LoadedModel model, int[] tokens, int[]? patch, GraphOptions options)
-        : this(model, tokens, patch, options, GraphFinder.Find(model, tokens, patch, options))
+        : this(model, tokens, patch, options.Linear(), GraphFinder.Find(model, tokens, patch, options.Linear()))
     {
     }
 

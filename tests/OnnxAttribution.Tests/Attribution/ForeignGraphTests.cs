@@ -33,7 +33,7 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         var golden = ForeignGolden.Read(foreign.Family);
         using var model = Open(foreign);
         var graph = GraphFinder.Find(model, golden.Tokens, null,
-            new GraphOptions(new(MetricKind.LogitDiff, Target: golden.Target, Foil: golden.Foil)).KeepingAll());
+            new GraphOptions(new(MetricKind.LogitDiff, Target: golden.Target, Foil: golden.Foil)).Linear().KeepingAll());
         Assert.Equal(golden.Metric, graph.CleanMetric, 1e-4);
         Assert.Equal(golden.Effects.Keys, model.Selected.Select(s => s.Name));
         Close(golden.Effects.SelectMany(e => e.Value), graph.Nodes.Select(n => (double)n.Effect), Tolerance);
@@ -75,7 +75,7 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         foreach (var estimator in Enum.GetValues<Estimator>())
         {
             var graph = GraphFinder.Find(model, [256, 3, 200, 17, 3], null,
-                new GraphOptions(new(MetricKind.Logprob), Estimator: estimator).KeepingAll());
+                new GraphOptions(new(MetricKind.Logprob), Estimator: estimator).Linear().KeepingAll());
             Assert.Contains(graph.Nodes, n => n.Effect != 0);
             Assert.InRange(graph.ConservationViolation!.Value, 0, Tolerance);
         }
@@ -102,7 +102,7 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         using var model = Open(foreign);
         using var session = new PlainSession(foreign.Bundle);
         var graph = GraphFinder.Find(model, golden.Tokens, null,
-            new GraphOptions(new(MetricKind.LogitDiff, Target: golden.Target, Foil: golden.Foil)).KeepingAll());
+            new GraphOptions(new(MetricKind.LogitDiff, Target: golden.Target, Foil: golden.Foil)).Linear().KeepingAll());
         const float Step = 0.01f;
         var slopes = graph.Nodes.Select(n => (Metric(session, golden, n, 1 - Step) - Metric(session, golden, n, 1 + Step)) / (2 * Step));
         // central differences of float32 logits: rounding 1e-6 over a step of 0.02, and the third derivative
@@ -122,7 +122,7 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         {
             var foreign = bundles[name];
             using var model = Open(foreign);
-            var options = new GraphOptions().KeepingAll();
+            var options = new GraphOptions().Linear().KeepingAll();
             var (theirs, ours) = (GraphFinder.Find(model, tokens, null, options), GraphFinder.Find(own, tokens, null, options));
             // MLPs on gathered rows, attention met at q, k and v: nothing less is found in shapes that were computed at run time
             Assert.Equal((ours.Operations, ours.RuntimeCalls), (theirs.Operations, theirs.RuntimeCalls));

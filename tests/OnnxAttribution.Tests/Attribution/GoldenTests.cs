@@ -73,7 +73,8 @@ public class GoldenTests
 
     internal static GraphOptions OptionsOf(GoldenCase golden, string method, string metric) => new(
         new((MetricKind)GraphMetricIndex(metric), golden.Position, golden.Target, golden.Foil),
-        Enum.Parse<EffectMethod>(method, ignoreCase: true));
+        Enum.Parse<EffectMethod>(method, ignoreCase: true))
+    { Refine = 0 };
 
     private static int GraphMetricIndex(string metric) => Metric.Names.ToList().IndexOf(metric);
 

@@ -20,7 +20,7 @@ public sealed class ArchitectureCommandTests : IDisposable
             .Done();
         Assert.Equal(architecture, BundleManifest.Read(_directory["bundle"]).Architecture);
         var graph = JsonNode.Parse(Verb.Run("graph", "--model", _directory["bundle"], "--prompt", "Hello",
-            "--all", "--out", _directory["run"], "--json").Done().Output)!;
+            "--all", "--refine", "off", "--out", _directory["run"], "--json").Done().Output)!;
         Assert.InRange((double)graph["conservation_violation"]!, 0, 1e-4);
         Verb.Run("validate", _directory["run"], "--sample", "20", "--compare", "gradient,relp,frozen,gim").Done();
         Verb.Run("ablate", "--model", _directory["bundle"], "--prompt", "Hello", "--out", _directory["ablated"]).Done();

@@ -23,7 +23,7 @@ public sealed class FormatCommandTests : IDisposable
             Verb.Run("export", "--checkpoint", _directory["model"], "--dictionaries", folder, "--out", folder + "-bundle",
                 "--not-as-trained", "--no-check").Done();
             var graph = JsonNode.Parse(Verb.Run("graph", "--model", folder + "-bundle", "--prompt", "abcd",
-                "--all", "--out", folder + "-run", "--no-page", "--json").Done().Output)!;
+                "--all", "--refine", "off", "--out", folder + "-run", "--no-page", "--json").Done().Output)!;
             Assert.InRange((double)graph["conservation_violation"]!, 0, 1e-4);
             Verb.Run("validate", folder + "-run", "--sample", "10").Done();
             Verb.Run("query", folder + "-run", "SELECT site, count(*) FILTER (feature >= 0) AS features, "

@@ -34,17 +34,21 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
     {
         foreach (var sites in (string[])["resid", "resid,attn,mlp"])
         {
-            Assert.Contains("conservation: ", Graph("Hello world", "--all", "--sites", sites, "--force").Output);
+            Assert.Contains("conservation: ", Graph("Hello world", "--all", "--sites", sites, "--refine", "off", "--force").Output);
             var run = RunDirectory.Read(Out);
             Assert.InRange((double)run.Facts["conservation_violation"]!, 0, 1e-4);
             Assert.All(run.Nodes, n => Assert.True(n.Kept));
+            // refined effects are those of linear edges no more
+            Assert.Contains("(what linear edges leave of nodes that were really moved; with --refine off it is rounding)",
+                Graph("Hello world", "--all", "--sites", sites, "--force").Output);
+            Assert.True((double)RunDirectory.Read(Out).Facts["conservation_violation"]! > 1e-3);
         }
     }
 
     [Theory, InlineData("relp"), InlineData("frozen"), InlineData("gim")]
     public void Another_estimator_is_printed_recorded_and_conserves(string estimator)
     {
-        Assert.DoesNotContain("estimator", Graph("Hello world", "--target", "x").Output);
+        Assert.DoesNotContain("estimator", Graph("Hello world", "--target", "x", "--refine", "off").Output);
         var truth = RunDirectory.Read(Out).Nodes.Select(n => n.Effect);
         Assert.Contains($", estimator {estimator}",
             Graph("Hello world", "--target", "x", "--all", "--estimator", estimator, "--force").Output);
@@ -76,10 +80,22 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
         Verb.Run("validate", Out, "--sample", "40", "--compare", "gradient").Done();
         foreach (var check in RunDirectory.ReadRows<ValidationRow>(Out, CancellationToken.None).Where(c => c.Check == "edge"))
         {
-            if (check.Estimator == "gradient-exact-edges") Assert.Equal(check.ExactEffect, check.ApproxEffect, 1e-4f);
+            if (check.Estimator == "gradient-refined-exact-edges") Assert.Equal(check.ExactEffect, check.ApproxEffect, 1e-4f);
             else Assert.Equal("gradient", check.Estimator);
         }
         Verb.Run("ablate", "--faithfulness", Out).Done();
+    }
+
+    [Theory, InlineData(32), InlineData(7, "--refine", "7"), InlineData(null, "--refine", "off"), InlineData(null, "--estimator", "relp"),
+        InlineData(7, "--estimator", "relp", "--refine", "7"), InlineData(null, "--method", "ig"), InlineData(null, "--exact-depth", "0"),
+        InlineData(null, "--method", "exact"), InlineData(100_000, "--refine", "100000")]
+    public void The_strongest_nodes_are_refined_unless_another_estimate_is_chosen(int? expected, params string[] options)
+    {
+        var output = Graph("Hello", ["--sites", "resid", .. options]).Output;
+        var run = RunDirectory.Read(Out);
+        Assert.Equal(expected, (int?)run.Facts["options"]!["refine"]);
+        if (!options.Contains("exact")) Assert.Equal(expected is not null, run.Nodes.Any(n => n.Method == "exact"));
+        Assert.Equal(options.Contains("exact") || expected is not null, output.Contains("refined: "));
     }
 
     [Theory, InlineData("--estimator relp contradicts it", "--estimator", "relp"),

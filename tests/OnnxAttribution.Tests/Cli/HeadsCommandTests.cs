@@ -15,7 +15,7 @@ public sealed class HeadsCommandTests(Random2Fixture model) : IClassFixture<Rand
     [Fact]
     public void Heads_of_a_run_add_up_to_its_edges_in_SQL()
     {
-        Graph("--heads", "--sites", "resid");
+        Graph("--heads", "--sites", "resid", "--refine", "off");
         var joined = Query("""
             WITH parts AS (SELECT up_site, up_position, up_feature, down_site, down_position, down_feature, sum(effect) AS effect
                 FROM heads GROUP BY ALL)

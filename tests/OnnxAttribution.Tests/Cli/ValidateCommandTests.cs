@@ -25,10 +25,10 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         Graph();
         var before = File.ReadAllText(Path.Combine(Run, "run.json"));
         var printed = Verb.Run("validate", Run, "--sample", "30").Done().Output;
-        Assert.All((string[])["30 nodes, 150 edges", "all nodes", "resid features", "Edges by pair of sites", "Farthest off", "Whole sites",
-            "validation.parquet"], w => Assert.Contains(w, printed));
+        Assert.All((string[])["gradient, refined (N = 32), against", "30 nodes, 150 edges", "all nodes", "resid features",
+            "Edges by pair of sites", "Farthest off", "Whole sites", "validation.parquet"], w => Assert.Contains(w, printed));
         var facts = Facts();
-        Assert.Equal("gradient", (string)facts["validation"]!["estimator"]!);
+        Assert.Equal("gradient-refined", (string)facts["validation"]!["estimator"]!);
         Assert.Equal(30, (int)facts["validation"]!["nodes"]!["count"]!);
         Assert.Equal(7, facts["validation"]!["conservation"]!["sites"]!.AsArray().Count);
         // nothing else of run.json has changed
@@ -59,7 +59,7 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
     [Fact]
     public void All_of_a_run_is_checked_and_estimators_are_compared()
     {
-        Graph("--all", "--sites", "resid");
+        Graph("--all", "--sites", "resid", "--refine", "off");
         var facts = Facts();
         string[] names = ["gradient", "ig", "relp", "frozen", "gim", "atpstar"];
         var validation = JsonNode.Parse(Verb.Run("validate", Run, "--all", "--compare", string.Join(',', names), "--steps", "3", "--json")
@@ -146,7 +146,7 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
     [Fact]
     public void Scripts_can_set_limits()
     {
-        Graph();
+        Graph("--refine", "off");
         Verb.Run("validate", Run, "--sample", "20", "--fail-under", "pearson=-1", "--fail-under", "sign=0").Done();
         var failed = Verb.Run("validate", Run, "--sample", "20", "--fail-under", "pearson=1", "--fail-under", "recall=-1");
         Assert.Equal(1, failed.Code);

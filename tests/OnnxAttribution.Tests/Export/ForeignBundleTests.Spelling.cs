@@ -3,6 +3,7 @@ using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
+using OnnxAttribution.Tests.Attribution;
 
 namespace OnnxAttribution.Tests.Export;
 
@@ -49,10 +50,10 @@ public sealed partial class ForeignBundleTests
         native.Export();
         using var a = LoadedModel.Open(spelled.Bundle, null, new RunContext(threads: 1));
         using var b = LoadedModel.Open(native.Bundle, null, new RunContext(threads: 1));
-        var gradient = GraphFinder.Find(a, s_tokens, null, new GraphOptions().KeepingAll()).Nodes.Select(n => n.Effect).ToArray();
+        var gradient = GraphFinder.Find(a, s_tokens, null, new GraphOptions().Linear().KeepingAll()).Nodes.Select(n => n.Effect).ToArray();
         foreach (var estimator in (Estimator[])[Estimator.Relp, Estimator.Frozen])
         {
-            var options = new GraphOptions(Estimator: estimator).KeepingAll();
+            var options = new GraphOptions(Estimator: estimator).Linear().KeepingAll();
             var effects = GraphFinder.Find(a, s_tokens, null, options).Nodes.Select(n => n.Effect).ToArray();
             Close(GraphFinder.Find(b, s_tokens, null, options).Nodes.Select(n => n.Effect).ToArray(), effects);
             Assert.NotEqual(gradient, effects);

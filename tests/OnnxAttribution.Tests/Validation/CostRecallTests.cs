@@ -36,7 +36,8 @@ public class CostRecallTests
         using var model = LoadedModel.Open(Repository.TinyModel, ["attn", "resid"], new RunContext(threads: 1));
         int[] tokens = [.. Enumerable.Range(1, 12)];
         double Passes(EffectMethod method, int steps = 1, Estimator estimator = Estimator.Gradient) =>
-            GraphFinder.Find(model!, tokens, null, new(Method: method, Steps: steps, Estimator: estimator, TopNodes: 1)).EffectPasses;
+            GraphFinder.Find(model!, tokens, null, new(Method: method, Steps: steps, Estimator: estimator, TopNodes: 1) { Refine = 0 })
+                .EffectPasses;
         Assert.Equal(2, Passes(EffectMethod.Atp), 0.1);
         Assert.Equal(2, Passes(EffectMethod.Atp, 1, Estimator.Gim), 0.1);
         tokens = [1, 2, 3];

@@ -1,4 +1,6 @@
 using System.Globalization;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.View.Figures;
@@ -14,7 +16,8 @@ internal sealed class ValidationTable
     public static IReadOnlyList<string> Columns { get; } =
         ["checked", "Pearson", "Spearman", "sign", "slope", "median error", "top recall"];
 
-    /// <summary>Such as <c>atp with estimator gradient against real interventions: 200 nodes, 1,000 edges (sampled, seed 0)</c>.</summary>
+    /// <summary>Such as <c>atp with estimator gradient against real interventions: 200 nodes, 1,000 edges (sampled, seed 0)</c>,
+    /// after the estimator what was really moved: <c>, refined (N = 32), exact edges,</c>.</summary>
     public string Words { get; }
 
     /// <summary>Names of parts are indented by two spaces below the whole.</summary>
@@ -45,10 +48,19 @@ internal sealed class ValidationTable
     private static IEnumerable<(string, IReadOnlyList<string>)> Strata(ValidationRecord validation, string check) =>
         validation.ByStratum.Where(s => s.Check == check && s.Stratum != "all").Select(s => ($"  {s.Stratum}", Figures(s)));
 
+    // what was really moved for the run
+    private static string Moved(GraphOptionsRecord? options)
+    {
+        var more = (options?.Refine is { } n ? $", refined (N = {n})" : "")
+            + (options?.ExactDepth is > 0 and var depth ? $", depth {depth}" : "")
+            + (EnumName.ValueOf<EdgeMethod>(options?.Edges ?? "") == EdgeMethod.Exact ? ", exact edges" : "");
+        return more.Length == 0 ? "" : more + ",";
+    }
+
     private static string Sentence(GraphOptionsRecord? options, ValidationRecord validation)
     {
         var sampled = validation.Sample is null ? " (all)" : $" (sampled, seed {validation.Seed})";
-        return $"{options?.Method} with estimator {options?.Estimator} against real interventions: "
+        return $"{options?.Method} with estimator {options?.Estimator}{Moved(options)} against real interventions: "
             + $"{NumberText.Count(validation.Nodes.Count, "node")}, {NumberText.Count(validation.Edges.Count, "edge")}{sampled}";
     }
 }

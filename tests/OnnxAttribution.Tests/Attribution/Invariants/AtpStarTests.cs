@@ -42,7 +42,7 @@ public sealed class AtpStarTests(Random2Bundle bundle) : IClassFixture<Random2Bu
         int[] tokens = [1, 2, 3, 4, 5], patch = [101, 102, 103, 104, 105];
         var options = new GraphOptions(new(MetricKind.LogitDiff, Target: 7, Foil: 8), EffectMethod.Atpstar);
         var graph = GraphFinder.Find(model, tokens, patch, options.KeepingAll());
-        var plain = GraphFinder.Find(model, tokens, patch, (options with { Method = EffectMethod.Atp }).KeepingAll());
+        var plain = GraphFinder.Find(model, tokens, patch, (options with { Method = EffectMethod.Atp }).Linear().KeepingAll());
         var around = plain.Edges.Where(e => e.Down == CausalEdge.Metric).ToDictionary(e => e.Up, e => Math.Abs(e.Effect));
         Assert.Equal(2 * tokens.Length, graph.Nodes.Count);
         for (var i = 0; i < graph.Nodes.Count; i++)
@@ -113,7 +113,7 @@ public sealed class AtpStarTests(Random2Bundle bundle) : IClassFixture<Random2Bu
         Random2Bundle.All(model, tokens, patch, new GraphOptions(new(MetricKind.LogitDiff), method));
 
     private static float[] Effects(LoadedModel model, int[] tokens, int[] patch, GraphOptions options) =>
-        [.. GraphFinder.Find(model, tokens, patch, options.KeepingAll()).Nodes.Select(n => n.Effect)];
+        [.. GraphFinder.Find(model, tokens, patch, options.Linear().KeepingAll()).Nodes.Select(n => n.Effect)];
 
     private static float[] EffectsAt(CausalGraph graph, string[] sites) =>
         [.. graph.Nodes.Where(n => sites.Contains(n.Site.Name)).Select(n => n.Effect)];

@@ -65,7 +65,7 @@ public sealed class ChunkingTests(Random2Bundle bundle) : IClassFixture<Random2B
             foreach (var patch in (int[]?[])[null, bundle.PatchTokens])
             {
                 var graph = GraphFinder.Find(model, bundle.Tokens, patch,
-                    new GraphOptions(TopNodes: topNodes, TopEdges: null, Prune: false));
+                    new GraphOptions(TopNodes: topNodes, TopEdges: null, Prune: false).Linear());
                 Assert.True(graph.Nodes.Count(n => !n.IsError) > features / 4);
                 calls.Add(graph.RuntimeCalls - (patch is null ? 0 : 8));   // one more pass, and the encoder of 7 sites
             }

@@ -75,5 +75,5 @@ public sealed class DepthTests(Random2Bundle bundle) : IClassFixture<Random2Bund
     }
 
     internal static CausalGraph Find(LoadedModel model, GraphOptions options) =>
-        GraphFinder.Find(model, s_tokens, null, options.KeepingAll());
+        GraphFinder.Find(model, s_tokens, null, options.Linear().KeepingAll());
 }

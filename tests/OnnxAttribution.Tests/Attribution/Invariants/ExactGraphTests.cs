@@ -132,7 +132,7 @@ public sealed class ExactGraphTests(Random2Bundle bundle, KindsBundle kinds) : I
     public void What_switches_on_is_summed_with_the_edges()
     {
         using var model = bundle.Open();
-        var options = new GraphOptions(Edges: EdgeMethod.Exact).KeepingAll();
+        var options = new GraphOptions(Edges: EdgeMethod.Exact).Linear().KeepingAll();
         var plain = GraphFinder.Find(model, bundle.Tokens, null, options);
         var summed = GraphFinder.FindSummed(model, bundle.Tokens, null, options);
         var expected = plain.SwitchedOn.GroupBy(s => (plain.Nodes[s.Up].Site, plain.Nodes[s.Up].Feature, s.Down))
@@ -148,7 +148,8 @@ public sealed class ExactGraphTests(Random2Bundle bundle, KindsBundle kinds) : I
     {
         using var model = bundle.Open();
         var all = Random2Bundle.All(model, bundle.Tokens, null, new GraphOptions(Edges: EdgeMethod.Exact));
-        var some = GraphFinder.Find(model, bundle.Tokens, null, new GraphOptions(Edges: EdgeMethod.Exact, TopNodes: 5, TopEdges: 150));
+        var some = GraphFinder.Find(model, bundle.Tokens, null,
+            new GraphOptions(Edges: EdgeMethod.Exact, TopNodes: 5, TopEdges: 150).Linear());
         var least = some.Edges.Min(e => Math.Abs(e.Effect));
         Assert.NotEmpty(some.SwitchedOn);
         Assert.Equal(all.SwitchedOn.Where(s => some.Nodes[s.Up].Kept && Math.Abs(s.Effect) >= least), some.SwitchedOn);

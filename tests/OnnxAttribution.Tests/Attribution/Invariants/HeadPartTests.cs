@@ -15,7 +15,7 @@ public sealed class HeadPartTests(Random2Bundle bundle) : IClassFixture<Random2B
     // float32 against differences in double; edges are held to the same
     private const double Tolerance = 1e-4;
 
-    private static GraphOptions All => new GraphOptions(new(MetricKind.LogitDiff)).KeepingAll() with { Heads = new HeadRequest() };
+    private static GraphOptions All => new GraphOptions(new(MetricKind.LogitDiff)).Linear().KeepingAll() with { Heads = new HeadRequest() };
 
     [Theory, InlineData(AttentionWay.Value), InlineData(AttentionWay.Query), InlineData(AttentionWay.Key)]
     public void A_part_is_the_derivative_with_only_this_head_moved_in_this_way(AttentionWay way)
@@ -54,7 +54,7 @@ public sealed class HeadPartTests(Random2Bundle bundle) : IClassFixture<Random2B
     {
         using var whole = bundle.Open("blocks.0.hook_resid_pre", "blocks.1.hook_resid_post");
         using var chunked = bundle.OpenWithin(120_000, "blocks.0.hook_resid_pre", "blocks.1.hook_resid_post");
-        var options = new GraphOptions(new(MetricKind.LogitDiff), TopNodes: 6, TopEdges: 40) { Heads = new HeadRequest() };
+        var options = new GraphOptions(new(MetricKind.LogitDiff), TopNodes: 6, TopEdges: 40) { Refine = 0, Heads = new HeadRequest() };
         var (expected, found) = (GraphFinder.Find(whole, bundle.Tokens, null, options),
             GraphFinder.Find(chunked, bundle.Tokens, null, options with { TopEdges = 3 }));
         Assert.True(found.RuntimeCalls > expected.RuntimeCalls, $"{found.RuntimeCalls} calls, {expected.RuntimeCalls} without a limit");

@@ -41,8 +41,9 @@ public sealed class Random2Bundle : IDisposable
 
     public LoadedModel Open(CancellationToken cancel) => LoadedModel.Open(Path, [], new RunContext(threads: 1, cancel: cancel));
 
+    /// <summary>Every node and edge, linear unless the options ask for more.</summary>
     public static CausalGraph All(LoadedModel model, int[] tokens, int[]? patch = null, GraphOptions? options = null) =>
-        GraphFinder.Find(model, tokens, patch, (options ?? new GraphOptions()).KeepingAll());
+        GraphFinder.Find(model, tokens, patch, (options ?? new GraphOptions()).Linear().KeepingAll());
 
     /// <summary>A bundle of random2 with other dictionaries.</summary>
     /// <param name="at">By site.</param>

@@ -45,6 +45,32 @@ public sealed class RefinementTests(Random2Bundle bundle) : IClassFixture<Random
         Assert.All(strongest, i => Assert.Equal("exact", refined[i].Method));
     }
 
+    private static (GraphOptions Options, int Expected)[] Defaults =>
+    [
+        (new(), GraphOptions.DefaultRefine), (new(Edges: EdgeMethod.Exact), GraphOptions.DefaultRefine), (new() { Refine = 0 }, 0),
+        (new() { Refine = 5 }, 5), (new(Estimator: Estimator.Relp), 0), (new(Estimator: Estimator.Relp) { Refine = 5 }, 5),
+        (new(Method: EffectMethod.Ig), 0), (new(Method: EffectMethod.Ig) { Refine = 5 }, 5), (new(Method: EffectMethod.Atpstar), 0),
+        (new(Method: EffectMethod.Exact), 0), (new() { ExactDepth = 0 }, 0), (new() { ExactDepth = 0, Refine = 5 }, 5),
+        (new() { ExactDepth = 1 }, 0),
+    ];
+
+    // who chooses how effects are estimated gets them as estimated
+    [Fact]
+    public void Nodes_are_refined_unless_another_estimate_was_chosen()
+    {
+        using var model = bundle.Open("resid");
+        foreach (var (options, expected) in Defaults)
+        {
+            Assert.Equal(expected, options.RefinedNodes);
+            var asked = GraphFinder.Find(model, s_tokens, null, options);
+            var said = GraphFinder.Find(model, s_tokens, null, options with { Refine = expected });
+            GraphComparison.Same(said, asked, 1e-6);
+            Assert.Equal(said.Nodes.Select(n => n.Method), asked.Nodes.Select(n => n.Method));
+            Assert.Equal((said.MovedNodes, said.ExactNodes), (asked.MovedNodes, asked.ExactNodes));
+            if (options is { Method: not EffectMethod.Exact, ExactDepth: not 1 }) Assert.Equal(expected > 0, asked.ExactNodes > 0);
+        }
+    }
+
     // where nothing moves, the first round leaves the order as it was
     [Fact]
     public void It_stops_when_a_round_leaves_the_order_as_it_was()

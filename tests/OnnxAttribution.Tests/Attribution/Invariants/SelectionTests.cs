@@ -15,7 +15,7 @@ public sealed class SelectionTests(Random2Bundle bundle) : IClassFixture<Random2
         foreach (var patch in (int[]?[])[null, bundle.PatchTokens])
         {
             var all = Random2Bundle.All(model, bundle.Tokens, patch);
-            var few = GraphFinder.Find(model, bundle.Tokens, patch, new GraphOptions(TopNodes: 3, TopEdges: null, Prune: false));
+            var few = GraphFinder.Find(model, bundle.Tokens, patch, new GraphOptions(TopNodes: 3, TopEdges: null, Prune: false).Linear());
             Assert.Equal(all.Nodes.Select(n => n with { Kept = false }), few.Nodes.Select(n => n with { Kept = false }));
             bool Kept(CausalEdge e) => few.Nodes[e.Up].Kept && (e.Down == CausalEdge.Metric || few.Nodes[e.Down].Kept);
             Assert.All(few.Edges, e => Assert.True(Kept(e)));
@@ -28,7 +28,7 @@ public sealed class SelectionTests(Random2Bundle bundle) : IClassFixture<Random2
     public void Top_nodes_are_the_strongest_features_of_each_site_with_all_error_nodes_on_top()
     {
         using var model = bundle.Open();
-        var graph = GraphFinder.Find(model, bundle.Tokens, null, new GraphOptions(TopNodes: 3, TopEdges: null, Prune: false));
+        var graph = GraphFinder.Find(model, bundle.Tokens, null, new GraphOptions(TopNodes: 3, TopEdges: null, Prune: false).Linear());
         foreach (var site in model.Selected)
         {
             var features = graph.Nodes.Where(n => n.Site == site && !n.IsError).ToList();
@@ -44,7 +44,7 @@ public sealed class SelectionTests(Random2Bundle bundle) : IClassFixture<Random2
         var all = Random2Bundle.All(model, bundle.Tokens);
         var (node, edge) = (Math.Abs(all.Nodes[3].Effect), Math.Abs(all.Edges[100].Effect));
         var graph = GraphFinder.Find(model, bundle.Tokens, null,
-            new GraphOptions(TopNodes: null, NodeThreshold: node, TopEdges: null, EdgeThreshold: edge, Prune: false));
+            new GraphOptions(TopNodes: null, NodeThreshold: node, TopEdges: null, EdgeThreshold: edge, Prune: false).Linear());
         Assert.All(graph.Nodes, n => Assert.Equal(Math.Abs(n.Effect) >= node, n.Kept));
         Assert.All(graph.Edges, e => Assert.True(Math.Abs(e.Effect) >= edge));
         Assert.NotEmpty(graph.Edges);
@@ -56,7 +56,7 @@ public sealed class SelectionTests(Random2Bundle bundle) : IClassFixture<Random2
     public void Pruning_keeps_exactly_what_lies_on_a_path_to_the_metric(int topEdges)
     {
         using var model = bundle.Open();
-        var options = new GraphOptions(TopNodes: 4, TopEdges: topEdges, Prune: false);
+        var options = new GraphOptions(TopNodes: 4, TopEdges: topEdges, Prune: false).Linear();
         var whole = GraphFinder.Find(model, bundle.Tokens, bundle.PatchTokens, options);
         var pruned = GraphFinder.Find(model, bundle.Tokens, bundle.PatchTokens, options with { Prune = true });
         Assert.Equal(topEdges, whole.Edges.Count);

@@ -91,13 +91,13 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
     {
         using var model = LoadedModel.Open(Repository.TinyModel, null, new RunContext());
         var tokens = PromptTokens.Of(new PromptTask("Copyright (C"), Tokenizer.Open(model.Directory), prependBos: true).Clean;
-        var plain = GraphFinder.Find(model, tokens, null, new GraphOptions());
+        var plain = GraphFinder.Find(model, tokens, null, new GraphOptions().Linear());
         var differences = Differences(model, tokens, plain.Metric, (up, upFeature), (down, downFeature));
         Assert.Equal(expected, differences, 0.002);
         foreach (var options in (GraphOptions[])[new GraphOptions().KeepingAll(), new GraphOptions(), new GraphOptions(TopNodes: 7),
             new GraphOptions(TopNodes: null, NodeThreshold: 0.2f)])
         {
-            var graph = GraphFinder.FindSummed(model, tokens, null, options);
+            var graph = GraphFinder.FindSummed(model, tokens, null, options.Linear());
             var edge = Assert.Single(graph.Edges, e => Ends(graph, e) == $"{up}:{upFeature} > {down}:{downFeature}");
             Assert.Equal(expected, edge.Effect, 5e-5);
         }
@@ -190,7 +190,7 @@ public sealed class SummedGraphTests(Random2Bundle bundle) : IClassFixture<Rando
     }
 
     private CausalGraph Summed(LoadedModel model, bool patched, GraphOptions options) =>
-        GraphFinder.FindSummed(model, bundle.Tokens, Patch(patched), options);
+        GraphFinder.FindSummed(model, bundle.Tokens, Patch(patched), options.Linear());
 
     private int[]? Patch(bool patched) => patched ? bundle.PatchTokens : null;
 

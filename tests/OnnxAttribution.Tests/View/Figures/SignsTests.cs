@@ -30,7 +30,7 @@ public sealed class SignsTests : IDisposable
             var expected = (double)e.Jacobian * (up.Activation - up.PatchActivation);
             Assert.Equal(expected, e.OnDownstream, 1e-5 * Math.Abs(expected));
             // what leads to a node counts as the node's own effect was found
-            var slope = down.Method == "exact" ? down.Effect / (down.PatchActivation - down.Activation) : down.Gradient;
+            var slope = down.Method is "exact" or "depth-1" ? down.Effect / (down.PatchActivation - down.Activation) : down.Gradient;
             Assert.Equal(expected * slope, e.OnMetric, 1e-5 * Math.Abs(expected * slope));
         }
     }

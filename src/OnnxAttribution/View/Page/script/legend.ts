@@ -32,12 +32,18 @@ export function writeLegend(graph: Graph, state: State): void {
       graph.showsEffects
         ? `A node's colour and value: the change of the metric when the node is ${movedTo(graph)} (effect)`
         : `A node's colour and value: what its clean value does for the metric (contribution), the opposite of the ${
-            ablation ? "" : "estimated "
+            ablation ? "" : foundBy(graph)
           }change when it is ${movedTo(graph)} (effect)`,
       ablation ? "; an edge's: the change of the downstream activation." : ".",
       graph.page.nodes.some(n => n.u) ? " ?: the sign may be wrong." : "",
     ),
   );
+}
+
+function foundBy(graph: Graph): string {
+  const methods = graph.page.nodes.map(n => n.by).filter(by => by !== null);
+  if (!methods.includes("exact")) return "estimated ";
+  return methods.every(by => by === "exact") ? "" : "measured or estimated ";
 }
 
 function item(sign: SVGElement, words: string): HTMLElement {

@@ -40,7 +40,7 @@ public sealed class PageActionTests(PageBrowser browser, ExamplePages pages)
     public Task A_feature_with_a_known_dictionary_is_linked_to_Neuronpedia() => browser.Visit(Linked(), async page =>
     {
         var (i, node) = Strongest(n => n.Site?.Name == "blocks.0.hook_resid_pre" && !n.IsError);
-        await page.Node(i).HoverAsync();
+        await page.Node(i).Locator(".dot").HoverAsync();   // between it and its label lies the ground
         var link = page.Panel().Locator("a");
         await Assertions.Expect(link).ToHaveAttributeAsync("href", $"https://www.neuronpedia.org/{ExamplePages.Dictionary}/{node.Feature}");
         await Assertions.Expect(link).ToHaveAttributeAsync("target", "_blank");

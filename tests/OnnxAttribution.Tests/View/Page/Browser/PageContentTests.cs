@@ -28,15 +28,15 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
     {
         var header = page.Locator("#header");
         await Assertions.Expect(header.Locator("h1")).ToContainTextAsync("Copyright·(C");
-        foreach (var words in (string[])["logit of ')' after position 3", "14.62", "99.2 %", "errors 3.0 %",
-            "221 of 1,656 nodes kept", "904 edges"])
+        foreach (var words in (string[])["logit of ')' after position 3", "14.62", "99.2 %", "errors 2.2 %",
+            "222 of 1,656 nodes kept", "904 edges"])
         {
             await Assertions.Expect(header).ToContainTextAsync(words);
         }
         await header.Locator("#about summary").ClickAsync();
         await Assertions.Expect(header.Locator("#command")).ToContainTextAsync("onnx-attribution graph --model");
         await Assertions.Expect(header.Locator("#copy")).ToBeVisibleAsync();
-        await Assertions.Expect(header.Locator("#about dl")).ToContainTextAsync("methodatp");
+        await Assertions.Expect(header.Locator("#about dl")).ToContainTextAsync("methodatpestimatorgradientrefine32");
     });
 
     [Fact]
@@ -98,7 +98,8 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
         await AssertColours(page, [.. pages.Picture.Edges.Select(e => e.OnMetric)]);
         var legend = page.Locator("#legend");
         await Assertions.Expect(legend).ToContainTextAsync("raises the metric");
-        await Assertions.Expect(legend).ToContainTextAsync("the opposite of the estimated change when it is moved to zero (effect)");
+        await Assertions.Expect(legend).ToContainTextAsync(
+            "the opposite of the measured or estimated change when it is moved to zero (effect)");
         await page.ClickAsync("[data-sign=downstream]");
         await Assertions.Expect(legend).ToContainTextAsync("lowers the downstream feature");
         await AssertColours(page, [.. pages.Picture.Edges.Select(e => e.OnDownstream)]);
