@@ -26,4 +26,5 @@ ENV PATH="/opt/onnx-attribution:$PATH"
 RUN mkdir /runs && chown "$APP_UID" /runs
 USER $APP_UID
 ENTRYPOINT ["onnx-attribution"]
-CMD ["graph", "--model", "/models/tiny", "--prompt", "Copyright (C", "--target", ")", "--out", "/runs/copyright", "--force"]
+CMD ["graph", "--model", "/models/tiny", "--prompt", "Copyright (C", "--target", ")", "--edges", "exact", \
+    "--out", "/runs/copyright", "--force"]

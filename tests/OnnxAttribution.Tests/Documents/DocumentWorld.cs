@@ -24,8 +24,8 @@ public sealed class DocumentWorld : IDisposable
         CopyFolder(Repository.TinyModel, _directory["models/tiny"]);
         PrepareModels();
         PrepareTexts();
-        string[] prompt = ["--prompt", "Copyright (C", "--target", ")"];
-        Verb.Run(["graph", "--model", _directory["models/tiny"], .. prompt, "--out", _directory[DemoRun], "--no-page"]).Done();
+        string[] demo = ["--prompt", "Copyright (C", "--target", ")", "--edges", "exact", "--out", _directory[DemoRun]];
+        Verb.Run(["graph", "--model", _directory["models/tiny"], .. demo, "--no-page"]).Done();
     }
 
     public void Dispose() => _directory.Dispose();
