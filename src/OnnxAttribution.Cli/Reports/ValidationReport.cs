@@ -37,7 +37,7 @@ internal sealed class ValidationReport(GraphRunRecord run, string directory, dou
         if (_validation.Compared is { } compared) console.Show(ComparedTable(compared), mayDrop: 4);
         if (_validation.CostRecall is { } costs) console.Show(CostTable(costs), mayDrop: 2);
         if (Pairs.Count > 0) console.Show(PairTable(), mayDrop: 4);
-        if (_validation is { WorstNodes.Count: > 0 } or { WorstEdges.Count: > 0 }) console.Show(WorstTable(), mayDrop: 1);
+        if (WorstTable() is { Rows.Count: > 0 } worst) console.Show(worst, mayDrop: 1);
         console.Write(ConservationTable());
         if (_validation.Conservation?.PatchMinusClean is { } difference)
         {
@@ -84,16 +84,20 @@ internal sealed class ValidationReport(GraphRunRecord run, string directory, dou
     private Table WorstTable()
     {
         var table = Screen.Table("Farthest off", "upstream", "downstream", "#approximate", "#exact", "stratum");
-        foreach (var c in _validation.WorstNodes ?? [])
+        foreach (var c in (_validation.WorstNodes ?? []).Where(c => IsOff(c.ApproxEffect, c.ExactEffect)))
         {
             table.AddRow(Label(c.Up), "", Number(c.ApproxEffect), Number(c.ExactEffect), c.Stratum ?? "");
         }
-        foreach (var c in _validation.WorstEdges ?? [])
+        foreach (var c in (_validation.WorstEdges ?? []).Where(c => IsOff(c.ApproxEffect, c.ExactEffect)))
         {
             table.AddRow(Label(c.Up), Label(c.Down), Number(c.ApproxEffect), Number(c.ExactEffect), c.Stratum ?? "");
         }
         return table;
     }
+
+    // what was measured for the run is off by rounding, which is nothing to show
+    private static bool IsOff(double? approximate, double? exact) =>
+        !(approximate is { } a && exact is { } e && Math.Abs(a - e) <= 1e-3 * Math.Abs(e));
 
     private Table ConservationTable()
     {
