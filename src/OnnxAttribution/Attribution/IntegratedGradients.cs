@@ -41,7 +41,7 @@ internal sealed class IntegratedGradients(LoadedModel model, ModelPass clean, Me
     private ResumedModel? From(SiteEffects site, Estimator estimator)
     {
         var cut = new ModelCut(model, site.Site);
-        var head = MetricGraph.Build(cut.Graph, metric.Kind, cut.Sites);
+        var head = MetricGraph.Build(cut.Graph, metric.Kind, cut.Sites, model);
         var reached = cut.Reached(head.Value);
         var held = cut.Sites.Where(s => !reached.Contains(s)).ToList();
         if (!head.Gradients(estimator.Rules(), [cut.From], [cut.From, .. held]).TryGetValue(cut.From, out var gradient)) return null;

@@ -28,13 +28,19 @@ internal sealed class MetricGraph
     /// float32 [vocabulary]: the clean run's log-probabilities (kl only).</summary>
     public required IReadOnlyList<Value> Inputs { get; init; }
 
-    public static MetricGraph Build(OnnxGraph model, MetricKind kind, IReadOnlyList<Value> sites)
+    /// <param name="model">With batch 1, or with any number of prompts where <paramref name="one"/> is given.</param>
+    /// <param name="sites">All sites of it.</param>
+    /// <param name="one">The same model as it is loaded, with batch 1.</param>
+    public static MetricGraph Build(OnnxGraph model, MetricKind kind, IReadOnlyList<Value> sites, LoadedModel? one = null)
     {
         var g = new GraphBuilder("metric/");
         var position = g.Input(Position, DataType.Int64, Dim.Of(1));
         var target = g.Input(Target, DataType.Int64, []);
         var foil = g.Input(Foil, DataType.Int64, []);
-        var logits = g.Identity(LogitsHead.At(g, model, sites, position), LogitsName);                   // [batch, vocabulary]
+        var unembedded = one is not null && LogitsHead.IsPositionWise(one.Graph, one.AllSites)
+            ? LogitsHead.OfRows(g, sites[^1], one.Graph, one.AllSites, position)
+            : LogitsHead.At(g, model, sites, position);
+        var logits = g.Identity(unembedded, LogitsName);                                                 // [batch, vocabulary]
         // the run's own tokens, so that one run does even where the target is not known before it
         var best = g.Emit("TopK", [g.Gather(logits, g.Int(0), 0), g.Ints(2)], 2, ("axis", -1L))[1];          // [2]
         Value Or(Value given, Value own) => g.Where(g.Emit("Less", [given, g.Int(0)]), own, given);

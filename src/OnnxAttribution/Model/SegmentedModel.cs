@@ -31,9 +31,7 @@ internal sealed class SegmentedModel : IDisposable
         _graph = bundle.WithoutInterventions(batch: null);
         Value[] sites = [.. bundle.Sites.Select(s => _graph[s.Name])];
         foreach (var site in sites) Add(sites, site, [_graph[ModelBundle.Tokens]]);
-        var g = new GraphBuilder("head/");
-        var position = g.Input(Position, DataType.Int64, Dim.Of(1));
-        Add(sites, g.Identity(LogitsHead.At(g, _graph, sites, position), "logits_at_position"), [_graph[ModelBundle.Tokens], position]);
+        AddHead(sites, bundle);
         LastRead = [.. Enumerable.Range(0, sites.Length)
             .Select(s => Enumerable.Range(0, _steps.Count).Where(i => _steps[i].Reads.Contains(s)).DefaultIfEmpty(s).Max())];
     }
@@ -102,6 +100,18 @@ internal sealed class SegmentedModel : IDisposable
     }
 
     private static Dictionary<string, long> Sizes(int positions) => new() { ["position"] = positions, ["batch"] = 1 };
+
+    private void AddHead(Value[] sites, ModelBundle bundle)
+    {
+        var g = new GraphBuilder("head/");
+        var position = g.Input(Position, DataType.Int64, Dim.Of(1));
+        var one = bundle.WithoutInterventions(batch: 1);
+        Value[] itsSites = [.. bundle.Sites.Select(s => one[s.Name])];
+        var logits = LogitsHead.IsPositionWise(one, itsSites)
+            ? LogitsHead.OfRows(g, sites[^1], one, itsSites, position)
+            : g.Squeeze(g.Gather(_graph[ModelBundle.Logits], position, 1), 1);
+        Add(sites, g.Identity(logits, "logits_at_position"), [_graph[ModelBundle.Tokens], position]);
+    }
 
     private void Add(Value[] sites, Value output, Value[] inputs)
     {
