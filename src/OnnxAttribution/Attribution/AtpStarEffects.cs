@@ -140,38 +140,46 @@ internal sealed class AtpStarEffects(PatchingState state)
     {
         var (site, passes, d) = (moved.Site, moved.Passes, moved.Site.Width);
         var (runner, pattern) = (_graphs.Runner(attention, side), gradients.Length / passes);
-        var perRun = RowsPerRun(FlopCount.BytesPer(attention.Sides[side], "whole", Sizes(passes, 1, pattern)),
-            "a row of an attention pattern");
+        // an unmoved row runs beside
+        var perRun = Math.Max(1, RowsPerRun(FlopCount.BytesPer(attention.Sides[side], "whole", Sizes(passes, pattern)),
+            "a row of an attention pattern") - 1);
         for (var first = 0; first < site.Nodes.Count; first += perRun)
         {
-            var count = Math.Min(perRun, site.Nodes.Count - first);
-            var (positions, rows) = (new long[count], new float[count * d]);
-            for (var r = 0; r < count; r++)
-            {
-                positions[r] = site.Nodes[first + r].Position;
-                TensorPrimitives.Add(site.CleanAt((int)positions[r]), moved.Changes.AsSpan((first + r) * d, d), rows.AsSpan(r * d, d));
-            }
-            using var feed = new Feed()
-                .Add(MoveInputs.RowPosition, positions, count)
-                .Add(MoveInputs.RowValue, rows, count, d)
-                .Add(MoveInputs.WholeRow, [.. Enumerable.Range(0, count).Select(r => (long)r)], count)
-                .Add(AttentionMove.Gradients, gradients, passes, pattern)
-                .Add(site.Value.Name, site.Clean, 1, _positions, d)
-                .AddTokens(state.Tokens);
+            var (rows, values) = Rows(moved, first, Math.Min(perRun, site.Nodes.Count - first));
+            var moves = new MoveFeed(rows, []);
+            using var feed = moves.Of(state.Tokens).Add(AttentionMove.Gradients, gradients, passes, pattern);
+            moves.Add(feed, site.Value.Name, values, _positions);
             using var result = runner.Run(feed.Values, [AttentionMove.Effects]);
-            Operations += FlopCount.Of(attention.Sides[side], Sizes(passes, count, pattern));
-            var found = result.Floats(AttentionMove.Effects);
+            var sizes = Sizes(passes, pattern);
+            foreach (var (axis, size) in moves.Sizes(_positions)) sizes[axis] = size;
+            Operations += FlopCount.Of(attention.Sides[side], sizes);
+            var found = result.Floats(AttentionMove.Effects)[passes..];
             for (var i = 0; i < found.Length; i++) moved.Effects[(first * passes) + i] += found[i];
         }
     }
 
-    private Dictionary<string, long> Sizes(int passes, int rows = 1, long pattern = 1) => new()
+    // the unmoved row, then one per node
+    private (PackedRows Rows, float[] Values) Rows(Moved moved, int first, int count)
+    {
+        var (site, d, rows) = (moved.Site, moved.Site.Width, new PackedRows(0, _positions));
+        var values = new float[(_positions + count) * d];
+        site.Clean.CopyTo(values, 0);
+        for (var i = first; i < first + count; i++)
+        {
+            var position = site.Nodes[i].Position;
+            TensorPrimitives.Add(site.CleanAt(position), moved.Changes.AsSpan(i * d, d), values.AsSpan(rows.Count * d, d));
+            rows.Add(rows.Spans.Count, position, 1);
+        }
+        return (rows, values);
+    }
+
+    private Dictionary<string, long> Sizes(int passes, long pattern = 1) => new()
     {
         ["position"] = _positions,
         ["batch"] = 1,
         ["passes"] = passes,
-        ["rows"] = rows,
-        ["whole"] = rows,
+        ["rows"] = 1,
+        ["whole"] = 1,
         ["pattern"] = pattern,
     };
 

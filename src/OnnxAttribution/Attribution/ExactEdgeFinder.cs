@@ -10,7 +10,7 @@ namespace OnnxAttribution.Attribution;
 /// Exact direct edges between kept nodes: every kept node is really moved, a row each, one batched run per upstream site.
 /// 1. The node's move from its clean to its patch value is added to x_U at its position. All other selected sites stay at their clean
 ///    values, so what the sites that read U directly become is what direct paths do (<see cref="ExactSegment"/>).
-/// 2. Rows that are left unmoved run beside them, and changes are differences to these: rounding goes with the difference.
+/// 2. An unmoved row runs beside them, and changes are differences to it: rounding goes with the difference.
 /// 3. A site is read once for all that moves it (<see cref="ExactReader"/>): the change of every node; effect = g_d · change.
 /// 4. Into the metric: its real change.
 /// </summary>
@@ -29,15 +29,9 @@ internal sealed class ExactEdgeFinder(PatchingState state, IReadOnlyList<CausalN
     /// <summary>How much of each node's move is made; all of it is what an edge is.</summary>
     public float Share { get; init; } = 1;
 
-    /// <summary>An upstream site's kept nodes, and the rows of one run.</summary>
-    private sealed record Batch(int Site, ExactGraphs.MovedSite Graph, int[] Moved)
-    {
-        /// <summary>Positions of the unmoved rows, which come after the moved ones.</summary>
-        public required int[] Unmoved { get; init; }
-
-        /// <summary>(row, position) that are read behind operators that mix positions; the unmoved row's come last.</summary>
-        public required (int Row, int Position)[] Pairs { get; init; }
-    }
+    /// <summary>An upstream site's kept nodes that run at once, behind an unmoved row.</summary>
+    /// <param name="Pairs">(row, position) that are read behind operators that mix positions; the unmoved row's come first.</param>
+    private sealed record Batch(int Site, ExactGraphs.MovedSite Graph, int[] Moved, (int Row, int Position)[] Pairs);
 
     /// <summary>Follows the edges from every kept node, an upstream site at a time.</summary>
     /// <exception cref="MemoryBudgetException">Not even one row fits the memory budget.</exception>
@@ -82,21 +76,14 @@ internal sealed class ExactEdgeFinder(PatchingState state, IReadOnlyList<CausalN
             for (var t = 0; t < _positions; t++) read[t] |= at[t];
         }
         var pairs = new List<(int, int)>();
-        var probe = Enumerable.Range(0, moved.Length).MaxBy(r => nodes[moved[r]].Position);
         for (var r = 0; r <= moved.Length; r++)
         {
-            // of one row all positions are read: what is before the moved one shows whether any reads what comes after it
-            var from = r == moved.Length || r == probe || !causal ? 0 : nodes[moved[r]].Position;
-            for (var t = from; t < _positions; t++)
+            for (var t = r == 0 || !causal ? 0 : nodes[moved[r - 1]].Position; t < _positions; t++)
             {
                 if (read[t]) pairs.Add((r, t));
             }
         }
-        return new Batch(index, graph, moved)
-        {
-            Unmoved = [.. moved.Select(n => nodes[n].Position).Distinct().Order()],
-            Pairs = [.. pairs],
-        };
+        return new Batch(index, graph, moved, [.. pairs]);
     }
 
     private static int Place(ExactGraphs.MovedSite graph, ExactSegment.Child child)
@@ -109,24 +96,15 @@ internal sealed class ExactEdgeFinder(PatchingState state, IReadOnlyList<CausalN
     // false: positions read later ones, and the batch has to be run with all pairs
     private bool Pass(Batch batch, FoundEdges found, bool causal)
     {
-        var site = state.Sites[batch.Site];
         using var result = batch.Graph.Runner is { } runner ? Run(batch, runner) : null;
+        if (causal && batch.Graph.Segment.LeaksOutput is { } leaks && result!.Floats(leaks)[0] > 0) return false;
         var children = batch.Graph.Segment.Children;
         var moves = new SiteMoves[children.Count];
         for (var c = 0; c < children.Count; c++)
         {
-            if (children[c].InPairs)
-            {
-                if (PairMoves(batch, state.Sites[batch.Graph.Downstream[c]], result!.Floats(children[c].Output!), causal) is not { } read)
-                {
-                    return false;
-                }
-                moves[c] = read;
-            }
-            else
-            {
-                moves[c] = RowMoves(batch, batch.Graph.Downstream[c], children[c].Output is { } o ? result!.Floats(o) : default);
-            }
+            var down = batch.Graph.Downstream[c];
+            var rows = children[c].Output is { } o ? result!.Floats(o) : default;
+            moves[c] = children[c].InPairs ? PairMoves(batch, down, rows) : RowMoves(batch, down, rows);
         }
         for (var c = 0; c < children.Count; c++) Keep(batch.Graph.Downstream[c], moves[c], found);
         if (batch.Graph.Segment.EndOutput is { } end) IntoMetric(batch, result!.Copy(end), found);
@@ -136,29 +114,24 @@ internal sealed class ExactEdgeFinder(PatchingState state, IReadOnlyList<CausalN
     private RunResult Run(Batch batch, GraphRunner runner)
     {
         var site = state.Sites[batch.Site];
-        int d = site.Width, moved = batch.Moved.Length, count = moved + batch.Unmoved.Length;
-        var (positions, values) = (new long[count], new float[count * d]);
-        for (var r = 0; r < count; r++)
+        var (d, rows) = (site.Width, new PackedRows(0, _positions));
+        var values = new float[(_positions + batch.Moved.Length) * d];
+        site.Clean.CopyTo(values, 0);
+        foreach (var n in batch.Moved)
         {
-            var position = r < moved ? nodes[batch.Moved[r]].Position : batch.Unmoved[r - moved];
-            positions[r] = position;
-            var row = values.AsSpan(r * d, d);
-            if (r < moved) Move(site, nodes[batch.Moved[r]], row);
-            TensorPrimitives.Add(row, site.CleanAt(position), row);
+            var row = values.AsSpan(rows.Count * d, d);
+            Move(site, nodes[n], row);
+            TensorPrimitives.Add(row, site.CleanAt(nodes[n].Position), row);
+            rows.Add(rows.Spans.Count, nodes[n].Position, 1);
         }
-        using var feed = new Feed()
-            .Add(MoveInputs.RowPosition, positions, count)
-            .Add(MoveInputs.RowValue, values, count, d)
-            .Add(MoveInputs.WholeRow, [.. Enumerable.Range(0, moved + 1).Select(r => (long)r)], moved + 1)
-            .Add(MoveInputs.PairRow, [.. batch.Pairs.Select(p => (long)p.Row)], batch.Pairs.Length)
-            .Add(MoveInputs.PairPosition, [.. batch.Pairs.Select(p => (long)p.Position)], batch.Pairs.Length)
-            .Add(ExactGraphs.LogitsPosition, new long[] { state.Metric.Position }, 1)
-            .AddTokens(state.Tokens);
-        foreach (var s in state.Sites.Where(s => runner.Inputs.Contains(s.Value.Name)))
+        var moves = new MoveFeed(rows, batch.Pairs);
+        using var feed = moves.Of(state.Tokens).Add(ExactGraphs.LogitsPosition, new long[] { state.Metric.Position }, 1);
+        moves.Add(feed, site.Value.Name, values, _positions);
+        foreach (var s in state.Sites.Where(s => s != site && runner.Inputs.Contains(s.Value.Name)))
         {
             feed.Add(s.Value.Name, s.Clean, 1, _positions, s.Width);
         }
-        Operations += FlopCount.Of(batch.Graph.Segment.Graph, Sizes(count, moved + 1, batch.Pairs.Length));
+        Operations += FlopCount.Of(batch.Graph.Segment.Graph, moves.Sizes(_positions));
         return runner.Run(feed.Values, runner.Outputs);
     }
 
@@ -168,18 +141,15 @@ internal sealed class ExactEdgeFinder(PatchingState state, IReadOnlyList<CausalN
         if (Share != 1) TensorPrimitives.Multiply(change, Share, change);
     }
 
-    private Dictionary<string, long> Sizes(long rows, long whole, long pairs) =>
-        new() { ["position"] = _positions, ["batch"] = 1, ["rows"] = rows, ["whole"] = whole, ["pairs"] = pairs };
-
     private int RowsPerRun(ExactSegment segment)
     {
-        var sizes = Sizes(1, 1, 1);
-        var perRow = FlopCount.BytesPer(segment.Graph, "rows", sizes) + FlopCount.BytesPer(segment.Graph, "whole", sizes)
-            + (_positions * FlopCount.BytesPer(segment.Graph, "pairs", sizes));
-        // every run has unmoved rows beside
-        var budget = _model.Context.MemoryBudget;
-        if (2 * perRow > budget) throw new MemoryBudgetException("a run of exact edges", budget, 2 * perRow);
-        return BatchRows.Of(budget - perRow, perRow, perRow / sizeof(float), 1);
+        var sizes = new MoveFeed(new PackedRows(0, 1), [(0, 0)]).Sizes(_positions);
+        long Bytes(string symbol) => FlopCount.BytesPer(segment.Graph, symbol, sizes);
+        var (perRow, rest) = (Bytes("rows"), Bytes("whole") + (_positions * Bytes("pairs")));
+        // every run has an unmoved row beside
+        var (budget, still, moved) = (_model.Context.MemoryBudget, (_positions * perRow) + rest, perRow + rest);
+        if (still + moved > budget) throw new MemoryBudgetException("a run of exact edges", budget, still + moved);
+        return BatchRows.Of(budget - still, moved, moved / sizeof(float), 1);
     }
 
     // positions at which the metric's gradient is not 0; none where the site has no kept nodes
@@ -206,30 +176,25 @@ internal sealed class ExactEdgeFinder(PatchingState state, IReadOnlyList<CausalN
             }
             else
             {
-                var still = batch.Moved.Length + Array.BinarySearch(batch.Unmoved, node.Position);
-                TensorPrimitives.Subtract(rows.Slice(read[m] * d, d), rows.Slice(still * d, d), change);
+                TensorPrimitives.Subtract(rows.Slice((_positions + read[m]) * d, d), rows.Slice(node.Position * d, d), change);
             }
         }
         return new SiteMoves([.. read.Select(r => batch.Moved[r])], [.. read.Select(r => nodes[batch.Moved[r]].Position)], changes);
     }
 
-    // null: something changed before the moved position, which was not read of every row
-    private SiteMoves? PairMoves(Batch batch, SiteEffects down, ReadOnlySpan<float> pairs, bool causal)
+    private SiteMoves PairMoves(Batch batch, int down, ReadOnlySpan<float> pairs)
     {
-        var (d, at) = (down.Width, ReadAt(state.Sites.ToList().IndexOf(down)));
-        var still = new int[_positions];
-        var moved = batch.Pairs.Length;
-        while (moved > 0 && batch.Pairs[moved - 1].Row == batch.Moved.Length) still[batch.Pairs[--moved].Position] = moved;
-        int[] read = [.. Enumerable.Range(0, moved).Where(p => at[batch.Pairs[p].Position])];
+        var (d, at, still) = (state.Sites[down].Width, ReadAt(down), new int[_positions]);
+        var first = 0;
+        while (first < batch.Pairs.Length && batch.Pairs[first].Row == 0) still[batch.Pairs[first].Position] = first++;
+        int[] read = [.. Enumerable.Range(first, batch.Pairs.Length - first).Where(p => at[batch.Pairs[p].Position])];
         var changes = new float[read.Length * d];
         for (var m = 0; m < read.Length; m++)
         {
-            var (row, position) = batch.Pairs[read[m]];
-            var change = changes.AsSpan(m * d, d);
-            TensorPrimitives.Subtract(pairs.Slice(read[m] * d, d), pairs.Slice(still[position] * d, d), change);
-            if (causal && position < nodes[batch.Moved[row]].Position && change.ContainsAnyExcept(0f)) return null;
+            TensorPrimitives.Subtract(pairs.Slice(read[m] * d, d), pairs.Slice(still[batch.Pairs[read[m]].Position] * d, d),
+                changes.AsSpan(m * d, d));
         }
-        return new SiteMoves([.. read.Select(p => batch.Moved[batch.Pairs[p].Row])], [.. read.Select(p => batch.Pairs[p].Position)],
+        return new SiteMoves([.. read.Select(p => batch.Moved[batch.Pairs[p].Row - 1])], [.. read.Select(p => batch.Pairs[p].Position)],
             changes);
     }
 
@@ -277,7 +242,7 @@ internal sealed class ExactEdgeFinder(PatchingState state, IReadOnlyList<CausalN
         var metrics = state.Metric.Evaluate(logits, batch.Moved.Length + 1, state.Clean.Logits, _model.Context.Threads);
         for (var r = 0; r < batch.Moved.Length; r++)
         {
-            var effect = (float)(metrics[r] - metrics[batch.Moved.Length]);
+            var effect = (float)(metrics[r + 1] - metrics[0]);
             if (effect != 0) found.Edge(new CausalEdge(batch.Moved[r], CausalEdge.Metric, float.NaN, effect));
         }
     }

@@ -55,7 +55,7 @@ internal sealed class ExactGraphs : IDisposable
         }
         if (later.Length == 0 && logits is null) return null;
         // the tensors as they are computed: the sites themselves are cuts
-        var segment = ExactSegment.Build(moved, [.. later.Select(i => values[i].Producer!.In[0]!)], logits, values);
+        var segment = ExactSegment.Build([moved], [.. later.Select(i => values[i].Producer!.In[0]!)], logits, values);
         var keeps = PushForward.PositionWise(GradientRules.Gradient, new Dictionary<Value, int> { [moved] = 1 }, values, full)
             .GetValueOrDefault(full, -1) == 1;
         return new MovedSite(segment, [.. segment.Children.Select(c => later[c.Index])],

@@ -64,6 +64,13 @@ public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
         return values;
     }
 
+    /// <summary>The tokens whose logits are all that it reads; null: it reads the whole vocabulary.</summary>
+    internal IReadOnlyList<int>? Tokens =>
+        Kind switch { MetricKind.Logit => [Target], MetricKind.LogitDiff => [Target, Foil], _ => null };
+
+    /// <summary>The same of logits at <see cref="Tokens"/> only.</summary>
+    internal Metric OfTokens => Tokens is null ? this : this with { Target = 0, Foil = 1 };
+
     /// <summary>ln P of every token, in nats.</summary>
     internal static double[] Logprobs(ReadOnlySpan<float> logits)
     {

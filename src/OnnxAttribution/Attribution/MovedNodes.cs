@@ -34,19 +34,32 @@ internal sealed class MovedNodes(PatchingState state, ActivationCache clean, Est
         var rows = Rows(nodes, depth);
         var places = Enumerable.Range(0, nodes.Count).ToDictionary(i => nodes[i]);
         var effects = new MovedEffect[nodes.Count];
-        var perPass = clean.RowsPerPass() - 1;
-        for (var first = 0; first < rows.Length; first += perPass)
+        foreach (var batch in rows.Chunk(RowsPerPass() - 1))
         {
             _model.Context.Cancel.ThrowIfCancellationRequested();
+            if (!Run(batch)) Run(batch);
+        }
+        return effects;
+
+        bool Run(MovedNode[] batch)
+        {
+            foreach (var node in batch) effects[places[node.Index]] = default;
             using var relay = new NodeRelay(clean, state.Metric, site => state.ResidualGradient(_model.Bundle.Sites[site], estimator));
-            relay.Run(rows.AsSpan(first, Math.Min(perPass, rows.Length - first)), (node, effect) =>
+            var isRight = relay.Run(batch, (node, effect) =>
             {
                 ref var found = ref effects[places[node.Index]];
                 found = new(effect, found.Levels == 0 ? float.NaN : found.Effect, found.Levels + 1, node.IsExact);
             });
             Operations += relay.Operations;
+            return isRight;
         }
-        return effects;
+    }
+
+    // as many as one pass may have, the unmoved one among them
+    private int RowsPerPass()
+    {
+        var widest = Math.Max((long)clean.Tokens.Count * _model.Bundle.Sites.Max(_model.WidthOf), _model.VocabularySize);
+        return BatchRows.Of(_model.Context.MemoryBudget, MovedSteps.Of(_model).BytesPerRow(clean.Tokens.Count), widest, 2);
     }
 
     /// <summary>Every node, run as deep.</summary>

@@ -1,14 +1,17 @@
 using System.Numerics.Tensors;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
+using OnnxAttribution.Onnx;
 using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Attribution;
 
 /// <summary>
 /// Many nodes really moved side by side, whatever their sites, in one pass over the model.
-/// 1. Row 0 is left as it is. A node's row joins at the node's site, as a copy of row 0 with the node's change added.
-/// 2. Every site that a change has reached is computed for all rows at once (<see cref="SegmentedModel"/>).
+/// 1. Row 0 is left as it is. A node's row joins at the node's site: there it differs from row 0 at the node's position only.
+/// 2. A site that a change has reached is computed at the positions that can differ (<see cref="PackedRows"/>): where no position is read
+///    by another, at those that differed before; behind attention from the node's position on; and at the metric's position only
+///    where no other is read again. All rows' positions run as rows of the same products.
 /// 3. A row leaves at the residual site where its linear step is taken: g · (x' − x), over all positions.
 ///    Rows that stay to the end leave with the metric.
 /// </summary>
@@ -17,10 +20,13 @@ namespace OnnxAttribution.Attribution;
 internal sealed class NodeRelay(ActivationCache clean, Metric metric, Func<int, float[]?> gradientAt) : IDisposable
 {
     private readonly LoadedModel _model = clean.Model;
-    private readonly DeviceTensor?[] _changed = new DeviceTensor?[clean.Model.Bundle.Sites.Count];
+    private readonly MovedSteps _steps = MovedSteps.Of(clean.Model);
+    private readonly int _positions = clean.Tokens.Count;
+    private readonly (DeviceTensor Value, PackedRows Rows)?[] _changed =
+        new (DeviceTensor, PackedRows)?[clean.Model.Bundle.Sites.Count];
 
-    // the node of each row, row 0 apart
-    private List<MovedNode> _rows = [];
+    // rows that have joined and not left
+    private readonly List<(int Row, MovedNode Node)> _rows = [];
 
     /// <summary>Floating-point operations of the matrix products that were run.</summary>
     public long Operations { get; private set; }
@@ -28,142 +34,178 @@ internal sealed class NodeRelay(ActivationCache clean, Metric metric, Func<int, 
     /// <summary>Runs the nodes and gives what is found of each to <paramref name="found"/>: the linear step's effect at every residual
     /// site that its row reaches, at last that of the metric where the row goes so far.</summary>
     /// <param name="nodes">By <see cref="MovedNode.Start"/>.</param>
-    public void Run(ReadOnlySpan<MovedNode> nodes, Action<MovedNode, float> found)
+    /// <returns>false: a position turned out to read later ones (<see cref="MovedSteps.LooksAhead"/>), so what was found is wrong,
+    /// and the nodes have to be run again.</returns>
+    public bool Run(ReadOnlySpan<MovedNode> nodes, Action<MovedNode, float> found)
     {
         var next = 0;
         for (var site = nodes.Length == 0 ? _changed.Length : nodes[0].Start; site < _changed.Length; site++)
         {
             if (_rows.Count == 0)
             {
-                if (next == nodes.Length) return;
+                if (next == nodes.Length) return true;
                 if (nodes[next].Start > site) continue;
             }
-            Compute(site);
+            if (!Compute(site)) return false;
             Leave(site, found);
             var first = next;
             while (next < nodes.Length && nodes[next].Start == site) next++;
-            if (next > first) Join(site, nodes[first..next]);
+            if (next > first) Join(site, nodes[first..next], first + 1);
         }
         Finish(found);
+        return true;
     }
 
     public void Dispose()
     {
-        foreach (var x in _changed) x?.Dispose();
+        for (var i = 0; i < _changed.Length; i++) Drop(i);
     }
 
-    private void Compute(int site)
+    private bool Compute(int site)
     {
-        var reads = _model.Steps.Reads(site);
-        if (reads.Any(i => _changed[i] is not null)) _changed[site] = RunStep(site, 0);
-        foreach (var i in reads.Where(i => _model.Steps.LastRead[i] <= site)) Drop(i);
+        if (_steps.To(site) is not { } step) return true;
+        if (step.Reads.Any(i => _changed[i] is not null))
+        {
+            var atOne = _steps.IsReadAtOnePosition(site);
+            var rows = Differing(step, atOne && !step.Mixes);
+            var made = step.Mixes ? Behind(rows, atOne) : rows;
+            var results = RunStep(step, rows, step.Mixes ? made : null);
+            _changed[site] = (results[0], made);
+            if (results.Length > 1)
+            {
+                using var leaks = results[1];
+                if (!_steps.LooksAhead && leaks.Floats()[0] > 0)
+                {
+                    _steps.LooksAhead = true;
+                    return false;
+                }
+            }
+        }
+        foreach (var i in step.Reads.Where(i => _steps.LastRead[i] <= site)) Drop(i);
+        return true;
     }
 
-    private DeviceTensor RunStep(int step, int position)
+    // where rows differ in what a step reads
+    private PackedRows Differing(MovedSteps.Step step, bool atOne)
     {
-        var values = new DeviceTensor?[_changed.Length];
-        foreach (var i in _model.Steps.Reads(step)) values[i] = _changed[i] ?? clean.Value(i);
-        var result = _model.Steps.Run(step, values, clean.TokenArray, position);
-        Operations += _model.Steps.Operations(step, clean.Tokens.Count) * result.Shape[0];
-        return result;
+        var rows = Still(atOne);
+        foreach (var (row, _) in _rows)
+        {
+            var (first, end) = (int.MaxValue, 0);
+            foreach (var i in step.Reads)
+            {
+                if (_changed[i]?.Rows.Of(row) is not { } span) continue;
+                (first, end) = (Math.Min(first, span.First), Math.Max(end, span.End));
+            }
+            if (!atOne && end > 0) rows.Add(row, first, end - first);
+            if (atOne && metric.Position >= first && metric.Position < end) rows.Add(row, metric.Position, 1);
+        }
+        return rows;
     }
 
-    private void Join(int site, ReadOnlySpan<MovedNode> nodes)
+    // where they can differ behind what mixes positions
+    private PackedRows Behind(PackedRows before, bool atOne)
+    {
+        var rows = Still(atOne);
+        foreach (var span in before.Spans.Skip(1))
+        {
+            var first = atOne ? metric.Position : _steps.LooksAhead ? 0 : span.First;
+            rows.Add(span.Row, first, atOne ? 1 : _positions - first);
+        }
+        return rows;
+    }
+
+    private PackedRows Still(bool atOne) => atOne ? new PackedRows(metric.Position, 1) : new PackedRows(0, _positions);
+
+    private DeviceTensor[] RunStep(MovedSteps.Step step, PackedRows rows, PackedRows? pairs)
+    {
+        var moves = new MoveFeed(rows, [.. pairs?.Entries() ?? []]);
+        using var feed = moves.Of(clean.TokenArray).Add(MovedSteps.LogitsPosition, new long[] { metric.Position }, 1);
+        var tokens = metric.Tokens ?? [];
+        if (tokens.Count > 0) feed.Add(MovedSteps.LogitsTokens, [.. tokens.Select(t => (long)t)], tokens.Count);
+        foreach (var i in step.Reads)
+        {
+            var (name, still) = (_model.AllSites[i].Name, clean.Value(i));
+            feed.Lend(name, still.Value);
+            var (value, held) = _changed[i] ?? (still, Still(atOne: false));
+            moves.Lend(feed, name, value, held);
+        }
+        var sizes = moves.Sizes(_positions);
+        sizes["chosen"] = tokens.Count;
+        Operations += FlopCount.Of(step.Segment.Graph, sizes);
+        return _steps.Run(step, feed);
+    }
+
+    private void Join(int site, ReadOnlySpan<MovedNode> nodes, int row)
     {
         var width = (int)clean.Value(site).Shape[^1];
-        var (old, rows) = (_rows.Count + 1, _rows.Count + 1 + nodes.Length);
-        for (var i = 0; i < _changed.Length; i++)
+        var (before, held) = _changed[site] ?? (clean.Value(site), Still(atOne: false));
+        var old = before.Floats();
+        var rows = held.Copy();
+        var (values, change) = (new float[old.Length + (nodes.Length * width)], new float[width]);
+        old.CopyTo(values);
+        for (var n = 0; n < nodes.Length; n++, row++)
         {
-            if (_changed[i] is { } before) Replace(i, Grown(before.Floats(), old, rows));
-        }
-        var (size, change) = (clean.Tokens.Count * width, new float[width]);
-        var now = _changed[site] is { } reached ? reached.Floats().ToArray() : Grown(clean.Value(site).Floats(), 1, rows);
-        for (var n = 0; n < nodes.Length; n++)
-        {
+            _rows.Add((row, nodes[n]));
             var (position, feature) = nodes[n].Node;
+            // what is read at another position only changes nothing
+            if (!rows.Still.Holds(position)) continue;
             nodes[n].Site.NodeChange(position, feature, change);
-            var at = now.AsSpan(((old + n) * size) + (position * width), width);
-            TensorPrimitives.Add(at, change, at);
-            _rows.Add(nodes[n]);
+            rows.Add(row, position, 1);
+            // a whole activation that is taken away leaves exactly 0: a norm would make much of what rounding leaves
+            var from = nodes[n].Site.Dictionary is null ? nodes[n].Site.CleanAt(position) : old.Slice(held.At(0, position) * width, width);
+            TensorPrimitives.Add(from, change, values.AsSpan((rows.Count - 1) * width, width));
         }
-        Replace(site, now);
+        Drop(site);
+        _changed[site] = (DeviceTensor.FromHost(values[..(rows.Count * width)], 1, rows.Count, width), rows);
     }
 
-    // at the residual stream every row has one more level; rows that end here leave, and the others move up
+    // at the residual stream every row has one more level; rows that end here leave
     private void Leave(int site, Action<MovedNode, float> found)
     {
         if (_rows.Count == 0 || _model.Bundle.Sites[site].Kind != SiteKind.Resid || gradientAt(site) is not { } gradient) return;
-        if (_changed[site] is { } x)
-        {
-            var all = x.Floats();
-            var change = new float[gradient.Length];
-            for (var r = 0; r < _rows.Count; r++)
-            {
-                TensorPrimitives.Subtract(all.Slice((r + 1) * change.Length, change.Length), all[..change.Length], change);
-                found(_rows[r], TensorPrimitives.Dot<float>(change, gradient));
-            }
-        }
-        else
-        {
-            foreach (var row in _rows) found(row, 0);   // nothing on the way reads the nodes' sites
-        }
-        if (_rows.Exists(r => r.End == site)) Keep([.. Enumerable.Range(0, _rows.Count).Where(r => _rows[r].End != site)]);
+        foreach (var (row, node) in _rows) found(node, Linear(site, row, gradient));
+        _rows.RemoveAll(r => r.Node.End == site);
     }
 
-    private void Keep(int[] stay)
+    // 0: nothing on the way has read the node's site
+    private float Linear(int site, int row, float[] gradient)
     {
-        _rows = [.. stay.Select(r => _rows[r])];
-        for (var i = 0; i < _changed.Length; i++)
+        if (_changed[site] is not { } reached || reached.Rows.Of(row) is not { } span) return 0;
+        var (x, rows) = reached;
+        var all = x.Floats();
+        var (width, sum) = ((int)x.Shape[^1], 0.0);
+        var change = new float[width];
+        for (var t = span.First; t < span.End; t++)
         {
-            if (_changed[i] is not { } before) continue;
-            if (stay.Length == 0)
-            {
-                Drop(i);
-                continue;
-            }
-            var size = before.Floats().Length / (int)before.Shape[0];
-            var kept = new float[(stay.Length + 1) * size];
-            before.Floats()[..size].CopyTo(kept);
-            for (var r = 0; r < stay.Length; r++) before.Floats().Slice((stay[r] + 1) * size, size).CopyTo(kept.AsSpan((r + 1) * size));
-            Replace(i, kept);
+            TensorPrimitives.Subtract(all.Slice(rows.At(row, t) * width, width), all.Slice(rows.At(0, t) * width, width), change);
+            sum += TensorPrimitives.Dot<float>(change, gradient.AsSpan(t * width, width));
         }
+        return (float)sum;
     }
 
     private void Finish(Action<MovedNode, float> found)
     {
         if (_rows.Count == 0) return;
-        var rows = _rows.Count + 1;
-        if (!_model.Steps.Reads(_model.Steps.Head).Any(i => _changed[i] is not null))
+        var head = _steps.Head(metric.Tokens is not null);
+        var rows = Differing(head, _steps.HeadIsPositionWise);
+        if (rows.Spans.Count == 1)
         {
-            foreach (var row in _rows) found(row, 0);
+            foreach (var (_, node) in _rows) found(node, 0);
             return;
         }
-        using var logits = RunStep(_model.Steps.Head, metric.Position);
+        using var logits = RunStep(head, rows, null)[0];
         var values = FiniteValues.Require(logits.Floats(), "the logits").ToArray();
-        var metrics = metric.Evaluate(values, rows, clean.Logits(metric.Position), _model.Context.Threads);
-        for (var r = 1; r < rows; r++) found(_rows[r - 1], (float)(metrics[r] - metrics[0]));
-    }
-
-    // rows of copies of row 0 behind what there is
-    private static float[] Grown(ReadOnlySpan<float> values, int old, int rows)
-    {
-        var size = values.Length / old;
-        var all = new float[rows * size];
-        values.CopyTo(all);
-        for (var r = old; r < rows; r++) values[..size].CopyTo(all.AsSpan(r * size));
-        return all;
-    }
-
-    private void Replace(int site, float[] values)
-    {
-        var (tokens, rows) = (clean.Tokens.Count, values.Length / (int)(clean.Tokens.Count * clean.Value(site).Shape[^1]));
-        Drop(site);
-        _changed[site] = DeviceTensor.FromHost(values, rows, tokens, clean.Value(site).Shape[^1]);
+        var reference = metric.Kind == MetricKind.Kl ? clean.Logits(metric.Position) : [];
+        var metrics = metric.OfTokens.Evaluate(values, rows.Spans.Count, reference, _model.Context.Threads);
+        var places = rows.Spans.Select((s, i) => (s.Row, i)).ToDictionary(s => s.Row, s => s.i);
+        // a row that does not differ where the logits read has the unmoved row's metric
+        foreach (var (row, node) in _rows) found(node, (float)(metrics[places.GetValueOrDefault(row)] - metrics[0]));
     }
 
     private void Drop(int site)
     {
-        _changed[site]?.Dispose();
+        _changed[site]?.Value.Dispose();
         _changed[site] = null;
     }
 }

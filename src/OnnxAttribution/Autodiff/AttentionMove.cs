@@ -17,7 +17,7 @@ internal static class AttentionMove
     /// <summary>float32 [passes, H T T]: gradients of the pattern, each one vector.</summary>
     public const string Gradients = "pattern.gradient";
 
-    /// <summary>Output float32 [rows, passes].</summary>
+    /// <summary>Output float32 [whole, passes]: the unmoved row is the first.</summary>
     public const string Effects = "pattern.effect";
 
     /// <param name="moved">The tensor that is moved, [1, position, d]; inputs as in <see cref="MoveInputs"/>.</param>
@@ -27,15 +27,15 @@ internal static class AttentionMove
     public static OnnxGraph Build(Value moved, Value pattern, Value held, IReadOnlyList<Value> stops)
     {
         var ops = Topology.Between([.. stops, held], [pattern]);
-        var forms = new MovedForms(moved, ops, [], [pattern]);
+        var forms = new MovedForms([moved], ops, [], [pattern]);
         var g = new GraphBuilder("attention/");
-        var inputs = new MoveInputs(g, moved);
+        var inputs = new MoveInputs(g, [moved]);
         var gradients = g.Input(Gradients, DataType.Float, Dim.Named("passes"), Dim.Named("pattern"));
         var run = new MovedRun(g, forms, inputs);
         foreach (var op in ops.Where(forms.Moves)) run.Step(op);
-        var change = g.Reshape(g.Sub(run.Whole(pattern), pattern), 0, -1);                       // [rows, H T T]
+        var change = g.Reshape(g.Sub(run.Whole(pattern), pattern), 0, -1);                       // [whole, H T T]
         var effects = g.Identity(g.MatMul(change, g.Transpose(gradients, 1, 0)), Effects);
-        Value[] given = [inputs.Positions, inputs.Values, inputs.Whole, gradients];
+        Value[] given = [.. inputs.All, gradients];
         return new OnnxGraph([.. given, .. Topology.ReadBy([effects], stops, given)], [effects]);
     }
 }

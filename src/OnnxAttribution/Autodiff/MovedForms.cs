@@ -4,8 +4,8 @@ namespace OnnxAttribution.Autodiff;
 
 /// <summary>Which values move when one value does, and in which form each is computed.</summary>
 /// <remarks>
-/// Rows: [1, …N…], at each row's own position, while operators keep positions apart. Whole: [W, …T…], a row of the batch each, behind the
-/// first operator that mixes positions. Pairs: [1, …M…], at chosen (row, position) only, where nothing behind mixes positions again.
+/// Rows: [1, …N…], each at a position of its own, while operators keep positions apart. Whole: [W, …T…], a row of the batch each, behind
+/// the first operator that mixes positions. Pairs: [1, …M…], at chosen (row, position) only, where nothing behind mixes positions again.
 /// </remarks>
 internal sealed class MovedForms
 {
@@ -18,16 +18,16 @@ internal sealed class MovedForms
     private readonly Dictionary<Op, int> _pairAxes = [];
     private readonly HashSet<Value> _identities;
 
-    /// <param name="start">The value that is moved, [1, position, d].</param>
+    /// <param name="starts">The values that are moved, [1, position, d].</param>
     /// <param name="ops">In order, what <paramref name="outputs"/> are computed by.</param>
     /// <param name="outputs">What is asked for in pairs, [1, position, d].</param>
     /// <param name="ends">What is asked for whole.</param>
-    public MovedForms(Value start, IReadOnlyList<Op> ops, IReadOnlyList<Value> outputs, IReadOnlyList<Value> ends)
+    public MovedForms(IReadOnlyList<Value> starts, IReadOnlyList<Op> ops, IReadOnlyList<Value> outputs, IReadOnlyList<Value> ends)
     {
-        _moved = Topology.DependentOn([start], [.. ops.Where(op => !s_shapes.Contains(op.Type))]);
-        _sized = Topology.DependentOn([start], ops);
-        _rowAxes = new Dictionary<Value, int> { [start] = 1 };
-        _identities = [start];
+        _moved = Topology.DependentOn(starts, [.. ops.Where(op => !s_shapes.Contains(op.Type))]);
+        _sized = Topology.DependentOn(starts, ops);
+        _rowAxes = starts.ToDictionary(v => v, _ => 1);
+        _identities = [.. starts];
         foreach (var op in ops.Where(Moves)) FindRowAxis(op);
         FindPairAxes([.. ops.Where(Moves)], outputs, ends);
     }
@@ -47,7 +47,7 @@ internal sealed class MovedForms
     /// <summary>The position axis of an operator's outputs where it is computed in pairs; −1: it is not.</summary>
     public int PairAxis(Op op) => _pairAxes.GetValueOrDefault(op, -1);
 
-    /// <summary>Whether a value's change is that of the moved value itself.</summary>
+    /// <summary>Whether a value's change is that of a moved value itself.</summary>
     public bool IsIdentity(Value v) => _identities.Contains(v);
 
     private int[] Moving(Op op) => [.. Enumerable.Range(0, op.In.Count).Where(i => op.In[i] is { } v && _moved.Contains(v))];

@@ -1,9 +1,10 @@
 using OnnxAttribution.Onnx;
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Autodiff;
 
-/// <summary>The operators behind a moved value once more, each in the form that <see cref="MovedForms"/> gives it, and the ways from one
-/// form to the next: rows are put into clean values, pairs are taken out of whole ones.</summary>
+/// <summary>The operators behind moved values once more, each in the form that <see cref="MovedForms"/> gives it, and the ways from one
+/// form to the next: whole values are put together from rows, pairs are taken out of whole ones.</summary>
 internal sealed class MovedRun
 {
     private readonly GraphBuilder g;
@@ -11,13 +12,12 @@ internal sealed class MovedRun
     private readonly MoveInputs _inputs;
     private readonly Rows _atRows;
     private readonly Rows _atPairs;
-    private readonly Value _wholePositions;
+    private readonly Value _range;
     private readonly Value _length;
+    private readonly List<Value> _leaks = [];
     private readonly Dictionary<Value, Value> _rows = [];
     private readonly Dictionary<Value, Value> _whole = [];
     private readonly Dictionary<(Value, int Axis), Value> _pairs = [];
-    private Value? _moves;
-    private Value? _pairMoves;
     private Value? _pairSource;
     private Value? _flat;
 
@@ -25,9 +25,9 @@ internal sealed class MovedRun
     {
         (g, _forms, _inputs) = (builder, forms, inputs);
         (_atRows, _atPairs) = (new Rows(g, inputs.Positions), new Rows(g, inputs.PairPositions));
-        _wholePositions = g.Gather(inputs.Positions, inputs.Whole, 0);                          // [W]
-        _length = g.Squeeze(g.Shape(inputs.Moved, 1, 2), 0);
-        _rows[inputs.Moved] = g.Unsqueeze(inputs.Values, 0);                                    // [1, N, d]
+        _length = g.Squeeze(g.Shape(inputs.Whole, 1, 2), 0);
+        _range = g.Range(g.Int(0), _length, g.Int(1));
+        foreach (var (v, (held, rows)) in inputs.Moved) _rows[v] = g.Gather(held, rows, 1);                     // [1, N, d]
     }
 
     /// <summary>Computes an operator's outputs, once those before it are.</summary>
@@ -51,6 +51,10 @@ internal sealed class MovedRun
     /// <summary>A value in rows.</summary>
     public Value Rows(Value v) => _rows[v];
 
+    /// <summary>float32: how many entries differ from the unmoved row's before their row's first position, of all that was read in
+    /// pairs; null: nothing was.</summary>
+    public Value? Leaks => _leaks.Count == 0 ? null : _leaks.Aggregate(g.Add);
+
     /// <summary>A value at the wanted pairs, [1, …M at <paramref name="axis"/>…].</summary>
     public Value Pairs(Value v, int axis)
     {
@@ -63,7 +67,7 @@ internal sealed class MovedRun
     {
         if (!_forms.Sizes(v)) return v;
         if (_whole.TryGetValue(v, out var made)) return made;
-        if (_forms.RowAxis(v) is >= 1 and var axis) return _whole[v] = WholeOfRows(v, axis);
+        if (_forms.RowAxis(v) is >= 1 and var axis && v.Shape![0].IsOne) return _whole[v] = WholeOfRows(v, axis);
         StepWhole(v.Producer ?? throw new GraphException($"'{v.Name}' has no place for rows of a batch"));
         return _whole[v];
     }
@@ -104,7 +108,7 @@ internal sealed class MovedRun
     }
 
     private Value Repeated(Value still) =>
-        g.Expand(still, g.Concat(0, g.Shape(_inputs.Whole), g.Shape(still, 1, still.Rank)));
+        g.Expand(still, g.Concat(0, g.Shape(_inputs.First), g.Shape(still, 1, still.Rank)));
 
     private static Value[] Attach(Op op, Value?[] inputs, string prefix)
     {
@@ -120,34 +124,35 @@ internal sealed class MovedRun
         }
     }
 
-    // [1, …N at axis…]  →  [W, …T at axis…]: the clean value, and the row at its own position
+    // [1, …N at axis…]  →  [W, …T at axis…]: each position's row
     private Value WholeOfRows(Value v, int axis)
     {
-        _moves ??= g.Equal(g.Unsqueeze(_wholePositions, 1), g.Range(g.Int(0), _length, g.Int(1)));              // [W, T]
-        var perm = Enumerable.Range(0, v.Rank).ToArray();
-        (perm[0], perm[axis]) = (axis, 0);
-        var rows = g.Transpose(g.Gather(_rows[v], _inputs.Whole, axis), perm);                                  // [W, …1 at axis…]
-        return g.Where(Along(_moves, v.Rank, 0, axis), rows, v);
+        var taken = g.Gather(_rows[v], _inputs.Whole, axis);                                                    // [1, …W, T at axis…]
+        if (axis == 1) return g.Squeeze(taken, 0);
+        int[] others = [.. Enumerable.Range(0, taken.Rank).Where(i => i != axis)];
+        return g.Squeeze(g.Transpose(taken, [axis, .. others]), 1);
     }
 
-    // [1, …N at axis…]  →  [1, …M at axis…]: the row where the pair is its own position, else the clean value
+    // [1, …N at axis…]  →  [1, …M at axis…]
     private Value PairsOfRows(Value v, int axis)
     {
-        _pairMoves ??= g.Equal(_inputs.PairPositions, g.Gather(_wholePositions, _inputs.PairRows, 0));          // [M]
-        _pairSource ??= g.Gather(_inputs.Whole, _inputs.PairRows, 0);
-        return g.Where(Along(_pairMoves, v.Rank, axis), g.Gather(_rows[v], _pairSource, axis), _atPairs.At(v, axis));
+        _pairSource ??= g.Gather(g.Reshape(_inputs.Whole, -1), Flat(), 0);
+        return g.Gather(_rows[v], _pairSource, axis);
     }
+
+    // [M]: the pairs' places in [W, T]
+    private Value Flat() => _flat ??= g.Add(g.Mul(_inputs.PairRows, _length), _inputs.PairPositions);
 
     // [W, …T at axis…]  →  [1, …M at axis…]
     private Value PairsOfWhole(Value v, int axis)
     {
-        _flat ??= g.Add(g.Mul(_inputs.PairRows, _length), _inputs.PairPositions);                               // [M]
         var whole = Whole(v);
-        if (axis == 0) return g.Gather(whole, _flat, 0);   // batch and positions are one axis already
+        if (axis == 0) return g.Gather(whole, Flat(), 0);   // batch and positions are one axis already
+        Watch(whole, axis);
         int[] others = [.. Enumerable.Range(1, v.Rank - 1).Where(i => i != axis)];
         var front = axis == 1 ? whole : g.Transpose(whole, [0, axis, .. others]);
         var sizes = others.Select(i => v.Shape![i].Size ?? throw new GraphException($"the size of '{v.Name}' is not known"));
-        var taken = g.Unsqueeze(g.Gather(g.Reshape(front, [-1, .. sizes]), _flat, 0), 0);                       // [1, M, …]
+        var taken = g.Unsqueeze(g.Gather(g.Reshape(front, [-1, .. sizes]), Flat(), 0), 0);                      // [1, M, …]
         if (axis == 1) return taken;
         var perm = new int[v.Rank];
         perm[axis] = 1;
@@ -155,7 +160,14 @@ internal sealed class MovedRun
         return g.Transpose(taken, perm);
     }
 
-    // a mask's axes at the given axes of a value
-    private Value Along(Value mask, int rank, params int[] axes) =>
-        g.Unsqueeze(mask, [.. Enumerable.Range(0, rank).Where(i => !axes.Contains(i)).Select(i => (long)i)]);
+    // counts what differs from row 0 before its row's first position
+    private void Watch(Value whole, int axis)
+    {
+        var before = g.Greater(g.Unsqueeze(_inputs.First, 1), g.Unsqueeze(_range, 0));                          // [W, T]
+        int[] others = [.. Enumerable.Range(1, whole.Rank - 1).Where(i => i != axis)];
+        var mask = g.Unsqueeze(before, [.. others.Select(i => (long)i)]);
+        var differs = g.Emit("Not", [g.Equal(whole, g.Gather(whole, g.Ints(0), 0))]);
+        var leaks = g.Cast(g.Emit("And", [mask, differs]), DataType.Float);
+        _leaks.Add(g.ReduceSum(leaks, false, [.. Enumerable.Range(0, whole.Rank).Select(i => (long)i)]));
+    }
 }

@@ -47,11 +47,12 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
     }
 
     [Theory, MemberData(nameof(ForeignModel.Names), MemberType = typeof(ForeignModel))]
-    public void Exact_edges_are_those_of_passes(string name)
+    public void Exact_edges_and_effects_are_those_of_passes(string name)
     {
         using var model = Open(bundles[name]);
         var golden = ForeignGolden.Read(bundles[name].Family);
         Invariants.ExactEdgesByPasses.Agree(model, golden.Tokens, null);
+        Invariants.EffectsByPasses.Agree(model, golden.Tokens, null);
     }
 
     public static TheoryData<string, string> Cuts

@@ -43,11 +43,16 @@ public class CostRecallTests
         tokens = [1, 2, 3];
         Assert.Equal(2, Passes(EffectMethod.Atp), 0.1);   // of this prompt, not of the first
         tokens = [.. Enumerable.Range(1, 12)];
-        // from each of 5 residual sites on, and from each of 4 attentions; all positions are unembedded there
+        // forward and backward from each of 5 residual sites on, and from each of 4 attentions: half of a pass on average
         var ig = Passes(EffectMethod.Ig);
-        Assert.InRange(ig, 4, 2 + (9 * 3));
+        Assert.InRange(ig, 2 + 8, 2 + 12);
         Assert.Equal(2 + (3 * (ig - 2)), Passes(EffectMethod.Ig, 3), 0.2);
         // one forward, five backward, and the passes of attribution patching; what is left is attention patterns
         Assert.InRange(Passes(EffectMethod.Atpstar), 2 + 6, 30);
+        // a row for every node, through as many blocks as are asked for; of the first the queries, keys and values of one position
+        double Depth(int depth) => GraphFinder.Find(model!, tokens, null, new(TopNodes: 1) { ExactDepth = depth }).EffectPasses;
+        var (one, two) = (Depth(1), Depth(2));
+        Assert.InRange(one, 10, 1000);
+        Assert.InRange(two / one, 1.5, 3);
     }
 }

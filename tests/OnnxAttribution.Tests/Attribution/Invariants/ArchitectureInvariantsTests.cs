@@ -55,7 +55,12 @@ public sealed class ArchitectureInvariantsTests : IDisposable
                 Assert.Contains(graph.Nodes, n => n is { IsError: false, Effect: not 0 });
             }
         }
-        foreach (var patch in (int[]?[])[null, s_patch]) ExactEdgesByPasses.Agree(model, s_tokens, patch);
+        foreach (var patch in (int[]?[])[null, s_patch])
+        {
+            ExactEdgesByPasses.Agree(model, s_tokens, patch);
+            EffectsByPasses.Agree(model, s_tokens, patch);
+        }
+        Assert.Equal(model.Steps.Operations(model.Steps.Head, 1), model.Steps.Operations(model.Steps.Head, 5));
     }
 
     /// <summary>Naive ablation, resumed from the site, against whole forward passes of model.onnx.</summary>

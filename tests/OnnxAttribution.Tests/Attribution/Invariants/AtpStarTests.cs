@@ -2,8 +2,6 @@ using OnnxAttribution.Attribution;
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
-using OnnxAttribution.Tests.Export;
-using OnnxAttribution.Tests.Reference;
 
 namespace OnnxAttribution.Tests.Attribution.Invariants;
 
@@ -17,7 +15,7 @@ public sealed class AtpStarTests(Random2Bundle bundle) : IClassFixture<Random2Bu
     [Theory, InlineData("Wq"), InlineData("Wk")]
     public void Where_all_that_bends_is_one_pattern_the_fix_is_exact(string moving)
     {
-        using var sketch = OneAttention(moving);
+        using var sketch = AttentionSketch.Model(moving);
         using var model = LoadedModel.Open(sketch.Bundle, ["blocks.0.hook_resid_pre"], new RunContext(threads: 1));
         int[] tokens = [1, 2, 3, 4, 5], patch = [101, 102, 103, 104, 105];
         var options = new GraphOptions(new(MetricKind.LogitDiff, Target: 7, Foil: 8));
@@ -36,7 +34,7 @@ public sealed class AtpStarTests(Random2Bundle bundle) : IClassFixture<Random2Bu
     [Fact]
     public void With_one_block_a_node_of_the_stream_keeps_what_goes_around_the_block()
     {
-        using var sketch = OneAttention("Wq");
+        using var sketch = AttentionSketch.Model("Wq");
         string[] sites = ["blocks.0.hook_resid_pre", "blocks.0.hook_attn_out"];
         using var model = LoadedModel.Open(sketch.Bundle, sites, new RunContext(threads: 1));
         int[] tokens = [1, 2, 3, 4, 5], patch = [101, 102, 103, 104, 105];
@@ -99,7 +97,7 @@ public sealed class AtpStarTests(Random2Bundle bundle) : IClassFixture<Random2Bu
     [Fact]
     public void Without_the_stream_behind_a_block_atpstar_is_refused_with_the_site_that_lacks()
     {
-        using var sketch = OneAttention("Wq", withPost: false);
+        using var sketch = AttentionSketch.Model("Wq", withPost: false);
         using var model = LoadedModel.Open(sketch.Bundle, [], new RunContext(threads: 1));
         var e = Assert.Throws<AttributionException>(() => Graph(model, EffectMethod.Atpstar, [1, 2, 3], null));
         Assert.Contains("blocks.0.hook_resid_post", e.Message);
@@ -117,40 +115,4 @@ public sealed class AtpStarTests(Random2Bundle bundle) : IClassFixture<Random2Bu
 
     private static float[] EffectsAt(CausalGraph graph, string[] sites) =>
         [.. graph.Nodes.Where(n => sites.Contains(n.Site.Name)).Select(n => n.Effect)];
-
-    /// <summary>y = x + attention(x), without mask or norm. Token t + 100 has the embedding of t but for the first four entries, which
-    /// only the weight named reads; the other sides read the last four.</summary>
-    private static SketchedModel OneAttention(string moving, bool withPost = true)
-    {
-        var sketch = new SketchedModel(g => Weights(g, moving)
-            .Node("q = MatMul(x, Wq)").Node("k = MatMul(x, Wk)").Node("v = MatMul(x, Wv)")
-            .Node("kt = Transpose(k)", ("perm", new[] { 0, 2, 1 }))
-            .Node("s = MatMul(q, kt)").Node("p = Softmax(s)", ("axis", -1)).Node("h = MatMul(p, v)").Node("o = MatMul(h, Wo)")
-            .Node("a = Identity(o)").Node("y = Add(x, a)"));
-        var embedding = sketch.Model.Graph.Initializer.Single(t => t.Name == "emb").FloatData;
-        for (var i = 0; i < 100 * SketchedModel.Width; i++)
-        {
-            if (i % SketchedModel.Width >= 4) embedding[i + (100 * SketchedModel.Width)] = embedding[i];
-        }
-        var sites = sketch.Sites["sites"]!.AsObject();
-        sites["blocks.0.hook_attn_out"] = "a";
-        if (withPost) sites["blocks.0.hook_resid_post"] = "y";
-        sketch.Export();
-        return sketch;
-    }
-
-    private static GraphSketch Weights(GraphSketch g, string moving)
-    {
-        var random = new Random(3);
-        foreach (var name in (string[])["Wq", "Wk", "Wv", "Wo"])
-        {
-            var values = Enumerable.Range(0, SketchedModel.Width * SketchedModel.Width).Select(i =>
-            {
-                var reads = name == "Wo" || (i / SketchedModel.Width < 4) == (name == moving);
-                return reads ? (float)((4 * random.NextDouble()) - 2) : 0;
-            });
-            g = g.Floats(name, [SketchedModel.Width, SketchedModel.Width], [.. values]);
-        }
-        return g;
-    }
 }
