@@ -5,6 +5,9 @@ namespace OnnxAttribution.Cli.Options;
 /// <summary>The option that circuits and faithfulness share.</summary>
 internal static class CircuitControls
 {
+    // each is a run of its own, and its metric is kept
+    private const int Most = 1_000_000;
+
     public static Option<int> Option()
     {
         var option = new Option<int>("--controls")
@@ -14,6 +17,7 @@ internal static class CircuitControls
             DefaultValueFactory = _ => 10
         };
         option.AtLeast(0);
+        option.AtMost(Most);
         return option;
     }
 }

@@ -18,7 +18,7 @@ internal sealed record CircuitAblationOptions(
 ///    each row encodes every site anew as it is reached.
 /// 2. At each site x' = x + Σ_i (c − 1) f_i(x) row_i(x): what the dictionary misses stays.
 /// </summary>
-internal sealed class CircuitAblation
+internal sealed record CircuitAblation
 {
     private CircuitAblation()
     {
@@ -59,7 +59,7 @@ internal sealed class CircuitAblation
 
     /// <summary>Features of the circuit that are active in the clean run:
     /// to ablate the others changes nothing, unless an earlier ablation activates them.</summary>
-    public required int ActiveSize { get; init; }
+    public int ActiveSize { get; init; }
 
     /// <summary>Ablates the circuit, and its controls, in one prompt.</summary>
     /// <param name="tokens">Token ids, BOS included where one is wanted.</param>
@@ -78,28 +78,37 @@ internal sealed class CircuitAblation
         circuit.RequirePositions(tokens.Length);
         var metric = options.Metric.Choose(clean);
         var controls = new ControlCircuits(clean, circuit);
-        Circuit[] random = [.. Enumerable.Range(0, options.Controls).Select(i => controls.Random(options.Seed, i))];
-        return Run(clean, metric, options, [new Circuit(circuit.Features), .. random, controls.FeatureZero()], controls.Active());
+        // the one asked for, the random ones, features 0; drawn when their rows are, since there may be a great many
+        return Run(clean, metric, options, i => i == 0 ? new Circuit(circuit.Features)
+            : i <= options.Controls ? controls.Random(options.Seed, i - 1) : controls.FeatureZero()) with
+        {
+            ActiveSize = controls.Active()
+        };
     }
 
-    // circuits: the one asked for, the random ones, features 0
-    private static CircuitAblation Run(ActivationCache clean, Metric metric, CircuitAblationOptions options, Circuit[] circuits, int active)
+    private static CircuitAblation Run(ActivationCache clean, Metric metric, CircuitAblationOptions options, Func<int, Circuit> circuits)
     {
         var logitsOfClean = clean.Logits(metric.Position).ToArray();
-        var (vocabulary, metrics) = (logitsOfClean.Length, new double[circuits.Length]);
-        double[] ablated = [], featureZero = [], control = circuits.Length > 2 ? new double[vocabulary] : [];
-        new CircuitPass(clean, Replacements.Zero(clean), options.Coefficient).Run(circuits.Length,
-            i => new AblationRow(circuits[i], options.Keep), metric.Position, (first, count, logits) =>
+        var (vocabulary, metrics, sizes) = (logitsOfClean.Length, new double[options.Controls + 2], new int[options.Controls + 2]);
+        double[] ablated = [], featureZero = [], control = options.Controls > 0 ? new double[vocabulary] : [];
+        AblationRow Row(int i)
+        {
+            var row = new AblationRow(circuits(i), options.Keep);
+            sizes[i] = row.Circuit.Nodes.Count;
+            return row;
+        }
+        void Take(int first, int count, float[] logits)
+        {
+            metric.Evaluate(logits, count, logitsOfClean, clean.Model.Context.Threads).CopyTo(metrics, first);
+            for (var i = 0; i < count; i++)
             {
-                metric.Evaluate(logits, count, logitsOfClean, clean.Model.Context.Threads).CopyTo(metrics, first);
-                for (var i = 0; i < count; i++)
-                {
-                    var p = Probabilities(logits.AsSpan(i * vocabulary, vocabulary));
-                    if (first + i == 0) ablated = p;
-                    else if (first + i == circuits.Length - 1) featureZero = p;
-                    else for (var t = 0; t < vocabulary; t++) control[t] += p[t] / (circuits.Length - 2);
-                }
-            });
+                var p = Probabilities(logits.AsSpan(i * vocabulary, vocabulary));
+                if (first + i == 0) ablated = p;
+                else if (first + i == metrics.Length - 1) featureZero = p;
+                else for (var t = 0; t < vocabulary; t++) control[t] += p[t] / options.Controls;
+            }
+        }
+        new CircuitPass(clean, Replacements.Zero(clean), options.Coefficient).Run(metrics.Length, Row, metric.Position, Take);
         return new CircuitAblation
         {
             Metric = metric,
@@ -111,9 +120,8 @@ internal sealed class CircuitAblation
             AblatedMetric = metrics[0],
             FeatureZeroMetric = metrics[^1],
             ControlMetrics = metrics[1..^1],
-            Size = circuits[0].Nodes.Count,
-            ActiveSize = active,
-            ControlSizes = [.. circuits[1..^1].Select(c => c.Nodes.Count)],
+            Size = sizes[0],
+            ControlSizes = sizes[1..^1],
         };
     }
 

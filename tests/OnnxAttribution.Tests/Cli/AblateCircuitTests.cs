@@ -202,6 +202,7 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
         Ablate("0:1", "--prompt", "Hello", "--errors", "keep").Failed(2, "--errors goes with --faithfulness");
         Ablate("0:1", "--prompt", "Hello", "--force").Failed(2, "--force goes with --out");
         Ablate("0:1", "--prompt", "Hello", "--controls", "-1").Failed(2, "--controls -1", "from 0");
+        Ablate("0:1", "--prompt", "Hello", "--controls", "2000000000").Failed(2, "--controls 2000000000", "1000000");
         Ablate("0.mlp:1", "--prompt", "Hello", "--sites", "resid").Failed(1, "not among the selected", "select it too");
     }
 
