@@ -34,7 +34,8 @@ public sealed record CausalNode(Site Site, int Position, int Feature, float Acti
     /// <summary>An estimate of |effect − exact|, in the metric's unit: 0 where it is exact, NaN where nothing is known of it.</summary>
     public float EffectError { get; init; } = float.NaN;
 
-    /// <summary>What the node's clean value does for the metric, in the metric's unit: −<see cref="Effect"/>.</summary>
+    /// <summary>What the node's clean value does for the metric, in the metric's unit: −<see cref="Effect"/>. Of nodes that were
+    /// made more than they are, by a coefficient above 1, that is not it: their effect itself is.</summary>
     public float Contribution => -Effect;
 
     /// <summary>Whether the sign of <see cref="Effect"/> may be wrong: its error is estimated at more than half of it.</summary>

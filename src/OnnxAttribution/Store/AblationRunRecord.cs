@@ -37,6 +37,8 @@ public sealed record AblationRunRecord : PromptRunRecord
     public IReadOnlyList<ChainRecord>? Chains { get; init; }
 
     internal override OptionsRecord? Asked => Options;
+
+    internal override int SignOfClean => Options?.Coefficient > 1 ? 1 : -1;
 }
 
 /// <summary>The options of <c>ablate</c>.</summary>

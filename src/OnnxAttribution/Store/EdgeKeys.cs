@@ -11,6 +11,9 @@ namespace OnnxAttribution.Store;
 /// <param name="Metric">The metric's place in the arrays: the number of nodes.</param>
 internal sealed record EdgeKeys(string[] Sites, int[] Site, int[] Position, int[] Feature, int Metric)
 {
+    /// <summary>As in <see cref="RunRecord.SignOfClean"/>.</summary>
+    public int SignOfClean { get; init; } = -1;
+
     /// <summary>What down_feature says of what switched on at a site; its down_position is that of a sum.</summary>
     public const int SwitchedOn = -2;
 

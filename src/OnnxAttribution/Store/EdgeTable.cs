@@ -23,7 +23,8 @@ internal static class EdgeTable
             "change of the downstream activation per unit of the upstream one; NULL where an end is an error node"),
         new("effect", Float, "what up does for the metric by way of down; of `ablate`: change of the downstream activation"),
         new(Change, Float, "exact change of the downstream activation; NULL where not asked for, into an error node and the metric"),
-        new(Contribution, Float, "what up's clean value does for the metric by way of down: −effect"),
+        new(Contribution, Float,
+            "what up's clean value does for the metric by way of down: −effect; of `ablate` by a coefficient above 1: effect"),
     ];
 
     /// <summary>A SELECT list with names and types, for a <see cref="DuckDbSource"/>.</summary>
@@ -70,7 +71,7 @@ internal static class EdgeTable
             var down = edge.Down == CausalEdge.Metric ? ends.Metric : edge.Down;
             (upPosition[row], upFeature[row]) = (ends.Position[edge.Up], ends.Feature[edge.Up]);
             (downPosition[row], downFeature[row]) = (ends.Position[down], ends.Feature[down]);
-            (jacobian[row], effect[row], contribution[row]) = (edge.Jacobian, edge.Effect, -edge.Effect);
+            (jacobian[row], effect[row], contribution[row]) = (edge.Jacobian, edge.Effect, ends.SignOfClean * edge.Effect);
             if (edge.Down == CausalEdge.Metric) vectors.SetNull(5, row);   // the metric is no feature, and −1 is an error node
             if (float.IsNaN(edge.Jacobian)) vectors.SetNull(6, row);
             change[row] = edge.Change;

@@ -19,7 +19,8 @@ public readonly record struct NodeRow(
     string Site, int Layer, string Kind, int Position, string Token, int Feature,
     float Activation, float PatchActivation, float Gradient, float Effect, bool Kept)
 {
-    /// <summary>What the node's clean value does for the metric, in the metric's unit: −<see cref="Effect"/>.</summary>
+    /// <summary>What the node's clean value does for the metric, in the metric's unit: −<see cref="Effect"/>. Of a run that made nodes
+    /// more than they are, by a coefficient above 1, that is not it: their effect itself is, and the file's column says so.</summary>
     public float Contribution => -Effect;
 
     /// <summary>The linear estimate of the effect, in the metric's unit; NaN, where there is none, is written as NULL.</summary>

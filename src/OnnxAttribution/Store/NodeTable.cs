@@ -25,7 +25,7 @@ internal static class NodeTable
         new(Gradient, Float, "of the metric by the activation; NULL for an error node"),
         new(Effect, Float, "change of the metric when the node alone moves to its patch value: the best number known, by `method`"),
         new(Kept, StoredType.Boolean, "whether the node passed the limits"),
-        new(Contribution, Float, "what the node's clean value does for the metric: −effect"),
+        new(Contribution, Float, "what the node's clean value does for the metric: −effect; of `ablate` by a coefficient above 1: effect"),
         new(Attribution, Float, "the linear estimate of the effect: gradient times change; of `ablate`: NULL"),
         new(Exact, Float, "the effect with the node really patched; NULL where that was not measured"),
         new(Method, Varchar, "what `effect` is: `attribution`, `ig`, `atpstar`, `depth-1`, …, `exact`; `mixed` of a sum over several"),
@@ -54,7 +54,8 @@ internal static class NodeTable
     }
 
     /// <summary>Puts a node into a row of DuckDB's memory.</summary>
-    public static void Set(DuckDbVectors vectors, int row, in NodeRow node)
+    /// <param name="signOfClean">As in <see cref="RunRecord.SignOfClean"/>.</param>
+    public static void Set(DuckDbVectors vectors, int row, in NodeRow node, int signOfClean)
     {
         vectors.SetText(0, row, node.Site);
         vectors.Column<int>(1)[row] = node.Layer;
@@ -67,7 +68,7 @@ internal static class NodeTable
         SetNumber(vectors, 8, row, node.Gradient);
         SetNumber(vectors, 9, row, node.Effect);
         vectors.Column<byte>(10)[row] = node.Kept ? (byte)1 : (byte)0;
-        SetNumber(vectors, 11, row, node.Contribution);
+        SetNumber(vectors, 11, row, signOfClean * node.Effect);
         SetNumber(vectors, 12, row, node.Attribution);
         SetNumber(vectors, 13, row, node.Exact);
         if (node.Method is { } method) vectors.SetText(14, row, method);

@@ -49,7 +49,7 @@ public static partial class RunDirectory
         cancel.ThrowIfCancellationRequested();
         using var place = new PendingRun(path, force, inner);
         // outside the try: what the producer throws is the producer's
-        var ends = EdgeKeys.Of(run.Nodes, run.MetricPosition);
+        var ends = EdgeKeys.Of(run.Nodes, run.MetricPosition) with { SignOfClean = run.Record.SignOfClean };
         var sorted = EdgeOrder.Sort(ends, run.Edges, run.SwitchedOn, cancel);
         try
         {
@@ -57,7 +57,7 @@ public static partial class RunDirectory
             var spill = Path.Combine(place.Temporary, SpillDirectory);
             using (var writer = new RunTables(spill, json.Metadata))
             {
-                writer.WriteNodes(Path.Combine(place.Temporary, RunNames.NodesFile), run.Nodes, cancel);
+                writer.WriteNodes(Path.Combine(place.Temporary, RunNames.NodesFile), run.Nodes, run.Record.SignOfClean, cancel);
                 writer.WriteEdges(Path.Combine(place.Temporary, RunNames.EdgesFile), ends, sorted, cancel);
                 foreach (var (file, table) in further) writer.WriteTable(Path.Combine(place.Temporary, file), table, cancel);
             }

@@ -117,6 +117,10 @@ public abstract record RunRecord
     /// <summary>What was asked, whatever the kind of run.</summary>
     [JsonIgnore]
     internal abstract OptionsRecord? Asked { get; }
+
+    /// <summary>An effect times this is what the clean value does, which moving a node away undoes: −1; 1 where ablations made nodes more
+    /// than they are.</summary>
+    internal virtual int SignOfClean => -1;
 }
 
 /// <summary>What the options of every run hold.</summary>

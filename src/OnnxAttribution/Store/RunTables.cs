@@ -24,14 +24,15 @@ internal sealed class RunTables : IDisposable
     }
 
     /// <summary>Writes nodes.parquet, in the order given.</summary>
+    /// <param name="signOfClean">As in <see cref="RunRecord.SignOfClean"/>.</param>
     /// <exception cref="DuckDbException">The disk is full or the file cannot be made.</exception>
-    public void WriteNodes(string file, IReadOnlyList<NodeRow> nodes, CancellationToken cancel)
+    public void WriteNodes(string file, IReadOnlyList<NodeRow> nodes, int signOfClean, CancellationToken cancel)
     {
         var next = 0;
         using var source = new DuckDbSource(_database, "nodes", NodeTable.Shape, vectors =>
         {
             var rows = Math.Min(DuckDbVectors.Capacity, nodes.Count - next);
-            for (var row = 0; row < rows; row++) NodeTable.Set(vectors, row, nodes[next++]);
+            for (var row = 0; row < rows; row++) NodeTable.Set(vectors, row, nodes[next++], signOfClean);
             return rows;
         });
         Copy(source, "* FROM nodes()", file, encoding: "", cancel);

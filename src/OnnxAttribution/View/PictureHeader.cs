@@ -40,7 +40,7 @@ internal sealed class PictureHeader
 
     /// <summary>An effect times this is what is shown: what the clean value does, which moving a node away undoes and more of the same
     /// does not; or, with <see cref="ShowsAblation"/>, what moving the node away does itself.</summary>
-    public int SignOfClean => Coefficient > 1 || ShowsAblation ? 1 : -1;
+    public int SignOfClean => ShowsAblation ? 1 : _run.SignOfClean;
 
     /// <summary>Signs and colours are those of what an ablation or a patch does.</summary>
     public bool ShowsAblation => (_run as GraphRunRecord)?.Options?.Sign == RunNames.AblationSign

@@ -38,6 +38,19 @@ public sealed class AblateGraphTests(Random2Fixture model) : IClassFixture<Rando
         Assert.False(Directory.Exists(Out));
     }
 
+    [Theory, InlineData("0", -1), InlineData("0.5", -1), InlineData("-1", -1), InlineData("2", 1)]
+    public void A_contribution_is_what_the_clean_value_does_whichever_way_activations_were_moved(string coefficient, int sign)
+    {
+        Ablate("--sites", "resid", "--coefficient", coefficient).Done();
+        foreach (var table in (string[])["nodes", "edges"])
+        {
+            var rows = JsonNode.Parse(Verb.Run("query", Out, $"SELECT count(*) FILTER (effect <> 0) AS moved, "
+                + $"count(*) FILTER (contribution <> {sign} * effect) AS wrong FROM {table}", "--json").Done().Output)![0]!;
+            Assert.NotEqual(0, (int)rows["moved"]!);
+            Assert.Equal(0, (int)rows["wrong"]!);
+        }
+    }
+
     [Fact]
     public void Parquet_has_the_columns_of_graph_and_the_changes_of_probabilities()
     {
