@@ -24,6 +24,10 @@ internal sealed class PromptOptions
         PrependBos.CompletionSources.Add("true", "false");
     }
 
+    /// <summary>The options of a verb but for what a line of --prompts says itself.</summary>
+    public static IReadOnlySet<string> OfAllPrompts(ParseResult parsed) =>
+        UsageError.OptionNames(parsed.CommandResult).Except(["--prompt", "--patch-prompt", "--target", "--foil"]).ToHashSet();
+
     public Option<string?> One { get; } = new("--prompt") { Description = "the clean prompt", HelpName = "TEXT" };
 
     /// <summary>A file of them.</summary>

@@ -30,6 +30,10 @@ internal static partial class FailureLine
     /// <summary>The option for a setting that the library's messages are about: <c>--prepend-bos</c>.</summary>
     internal static string OptionOf(Setting setting) => $"--{Capitals().Replace(setting.ToString(), "-$0").ToLowerInvariant()}";
 
+    /// <summary>What failed for one of many prompts, as its message has it, with the options or the command that it is about.</summary>
+    /// <param name="options">The options that may be named: those of the verb that say the same for every prompt.</param>
+    public static string OfOne(Exception e, IReadOnlySet<string> options) => With(e.Message, About(e, options));
+
     /// <summary>A sentence of the library's with the option that it is about: <c>… (--sites).</c></summary>
     public static string WithOption(string message, Setting? setting) => With(message, setting is { } s ? OptionOf(s) : null);
 

@@ -49,7 +49,8 @@ internal static class GraphCommand
             var context = common.Context(parsed, cancel, arguments.Memory);
             var request = arguments.Request(parsed, parsed.WrittenOut());
             var destination = new Destination(parsed.GetRequiredValue(directory), parsed.GetValue(force), !parsed.GetValue(noPage),
-                parsed.GetValue(json), arguments.Validation(parsed), parsed.InvocationConfiguration, start);
+                parsed.GetValue(json), arguments.Validation(parsed), parsed.InvocationConfiguration, start)
+            { Options = PromptOptions.OfAllPrompts(parsed) };
             LoadedModel Open(int prompts) => LoadedModel.Open(parsed.GetRequiredValue(model), arguments.Sites(parsed), context, prompts);
             return parsed.GetValue(prompt.Many) is { } file ? Many(file, Open, request, destination)
                 : One(new PromptTask(parsed.GetValue(prompt.One)!, parsed.GetValue(prompt.Target), parsed.GetValue(prompt.Foil),
@@ -60,7 +61,11 @@ internal static class GraphCommand
     }
 
     private sealed record Destination(string Directory, bool Force, bool Page, bool Json, ValidationRequest? Validation,
-        InvocationConfiguration Invocation, long Start);
+        InvocationConfiguration Invocation, long Start)
+    {
+        /// <summary>Options that say the same for every prompt, for messages.</summary>
+        public required IReadOnlySet<string> Options { get; init; }
+    }
 
     private static int One(PromptTask task, Func<int, LoadedModel> open, GraphRequest request, Destination destination)
     {
@@ -111,10 +116,10 @@ internal static class GraphCommand
         {
             Validation = destination.Validation,
             Progress = progress,
-            Failed = (line, message) =>
+            Failed = (line, e) =>
             {
                 progress.Dispose();
-                destination.Invocation.Error.WriteLine($"{file}, line {line}: {message}");
+                destination.Invocation.Error.WriteLine($"{file}, line {line}: {FailureLine.OfOne(e, destination.Options)}");
             },
             Finish = path => PageOfRun.Write(path, destination.Page, progress, model.Context.Cancel).PeakMemory,
         };

@@ -35,7 +35,7 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
     public ValidationRequest? Validation { get; init; }
 
     /// <summary>Told of each line that fails, as soon as it does.</summary>
-    public required Action<int, string> Failed { get; init; }
+    public required Action<int, Exception> Failed { get; init; }
 
     /// <summary>What is done with each run's directory once it is written and validated, and at last with the merged one's;
     /// it returns the peak memory that run.json has then, or null.</summary>
@@ -79,7 +79,7 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
                 or Runtime.MemoryBudgetException)
             {
                 _errors.Add((line, e.Message));
-                Failed(line, e.Message);
+                Failed(line, e);
             }
         }
         if (sum.Count == 0) return;
