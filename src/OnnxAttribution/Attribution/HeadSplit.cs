@@ -34,7 +34,7 @@ internal static class HeadSplit
         var most = graph.Edges.Count * (1 + (3L * heads)) * BytesPerPart;
         if (most > state.Model.Context.MemoryBudget)
         {
-            throw new AttributionException($"{graph.Edges.Count:N0} edges, each split by {heads} heads, may take {most >> 20} MiB, "
+            throw new AttributionException($"{graph.Edges.Count:N0} edges, each split by {heads} heads, may take {(most >> 20) + 1} MiB, "
                 + $"more than the budget of {state.Model.Context.MemoryBudget >> 20} MiB; keep fewer edges, or give it more memory")
             {
                 Settings = [Setting.Memory]
@@ -87,11 +87,12 @@ internal static class HeadSplit
 
     // an exact edge, or a node's whole measured effect on the metric, is no sum of parts; what the Jacobian says of it is,
     // and of an error node's edge that is not stored
-    private static double Violation(CausalGraph graph, List<HeadPart> parts, EdgeMethod method)
+    private static double? Violation(CausalGraph graph, List<HeadPart> parts, EdgeMethod method)
     {
         var sums = new Dictionary<(int, int), double>();
         foreach (var p in parts) sums[(p.Up, p.Down)] = sums.GetValueOrDefault((p.Up, p.Down)) + p.Effect;
         double worst = 0, largest = 0;
+        var compared = false;
         foreach (var e in graph.Edges)
         {
             var isLinear = method == EdgeMethod.Jacobian
@@ -101,9 +102,10 @@ internal static class HeadSplit
                 : e.Down == CausalEdge.Metric ? NodeVectors.Effect(e.Jacobian, graph.Nodes[e.Up])
                 : NodeVectors.Effect(e.Jacobian, graph.Nodes[e.Up], graph.Nodes[e.Down]);
             if (float.IsNaN(linear)) continue;
+            compared = true;
             worst = Math.Max(worst, Math.Abs(linear - sums.GetValueOrDefault((e.Up, e.Down))));
             largest = Math.Max(largest, Math.Abs(linear));
         }
-        return largest == 0 ? 0 : worst / largest;
+        return !compared ? null : largest == 0 ? 0 : worst / largest;
     }
 }

@@ -1,3 +1,5 @@
+using OnnxAttribution.Autodiff;
+using OnnxAttribution.Files;
 using static OnnxAttribution.Store.StoredType;
 
 namespace OnnxAttribution.Store;
@@ -26,6 +28,16 @@ internal sealed record HeadRow(string UpSite, int UpPosition, int UpFeature, str
     public void AddTo(StoredTable table) => table.Add(UpSite, UpPosition, UpFeature, DownSite, DownPosition, DownFeature, Layer, Head, Way,
         Jacobian, Effect);
 
-    public static HeadRow Read(RowCells cells) => new(cells.Text(), cells.Integer(), cells.Integer(), cells.Text(), cells.Integer(),
-        cells.IntegerOrNull(), cells.IntegerOrNull(), cells.IntegerOrNull(), cells.Text(), cells.Float(), cells.Float());
+    public static HeadRow Read(RowCells cells)
+    {
+        var row = new HeadRow(cells.Text(), cells.Integer(), cells.Integer(), cells.Text(), cells.Integer(), cells.IntegerOrNull(),
+            cells.IntegerOrNull(), cells.IntegerOrNull(), cells.Text(), cells.Float(), cells.Finite());
+        var way = EnumName.ValueOf<AttentionWay>(row.Way) ?? throw cells.Wrong($"has the way '{row.Way}', which is none");
+        if ((row.Layer is null || row.Head is null) != (way == AttentionWay.Around))
+        {
+            throw cells.Wrong(way == AttentionWay.Around ? "passes no attention and names a head" : "names no head");
+        }
+        if (row.DownFeature is null != (row.DownSite == RunNames.MetricSite)) throw cells.Wrong("has no down_feature");
+        return row;
+    }
 }

@@ -32,6 +32,16 @@ internal sealed class RowCells(StoredTable table, StoredColumn[] columns, string
 
     public bool Boolean() => Cell<bool?>() ?? throw Null();
 
+    /// <summary>A number that a row must have.</summary>
+    public float Finite()
+    {
+        var value = Float();
+        return float.IsFinite(value) ? value : throw Null();
+    }
+
+    /// <summary>What is wrong with the row as a whole.</summary>
+    public RunDirectoryException Wrong(string what) => RunDirectoryException.Corrupt(file, $"row {_row + 1} {what}");
+
     private T Cell<T>() => table.Cell<T>(_places[_next++], _row);
 
     private RunDirectoryException Null() => RunDirectoryException.Corrupt(file, $"row {_row + 1} has no {columns[_next - 1].Name}");

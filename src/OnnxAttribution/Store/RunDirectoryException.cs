@@ -74,7 +74,7 @@ public sealed class RunDirectoryException : OnnxAttributionException
 
     internal static RunDirectoryException Corrupt(string file, string why, Exception? inner = null) =>
         new($"{file} is damaged: {why.TrimEnd('.', ' ')}. "
-            + $"{(Step(file) is { } step ? $"To make it again, {step.Words}." : "Write the run again.")}", inner)
+            + $"{(Step(file) is { } step ? $"To make it again, {Aside(step)}{step.Words}." : "Write the run again.")}", inner)
         {
             Next = Step(file)
         };
@@ -87,6 +87,9 @@ public sealed class RunDirectoryException : OnnxAttributionException
 
     internal static RunDirectoryException Unreadable(string file, Exception why) =>
         new($"{file} cannot be read: {FileFault.Words(why, "check the path")}.", why);
+
+    // scores are added to those that are there, which must be readable for that
+    private static string Aside(NextStep step) => step.Kind == StepKind.SplitScore ? "remove it and " : "";
 
     // what was named as a run, or a part of it
     private static string? FileAt(string path) =>

@@ -27,5 +27,5 @@ internal sealed record ScorePairRow(int Layer, int Head, int Query, int Key, int
         table.Add(Layer, Head, Query, Key, QueryFeature, KeyFeature, QueryActivation, KeyActivation, Score, Pattern);
 
     public static ScorePairRow Read(RowCells cells) => new(cells.Integer(), cells.Integer(), cells.Integer(), cells.Integer(),
-        cells.IntegerOrNull(), cells.IntegerOrNull(), cells.Float(), cells.Float(), cells.Float(), cells.Float());
+        cells.IntegerOrNull(), cells.IntegerOrNull(), cells.Float(), cells.Float(), cells.Finite(), cells.Finite());
 }

@@ -92,6 +92,30 @@ public sealed class HeadsCommandTests(Random2Fixture model) : IClassFixture<Rand
     }
 
     [Fact]
+    public void Where_no_edge_can_be_compared_with_its_parts_nothing_is_said_of_them()
+    {
+        Graph("--heads", "--edges", "exact", "--sites", "resid");
+        var record = JsonNode.Parse(File.ReadAllText(Path.Combine(Run, "run.json")))!;
+        Assert.InRange((double)record["heads_violation"]!, 0, 1e-5);
+        var printed = Graph("--heads", "--edges", "exact", "--sites", "resid", "--top-edges", "0", "--force").Output;
+        Assert.DoesNotContain("of its parts", printed);
+        Assert.Null(JsonNode.Parse(File.ReadAllText(Path.Combine(Run, "run.json")))!["heads_violation"]);
+    }
+
+    [Fact]
+    public void A_damaged_table_of_scores_is_to_be_removed_before_another_is_added()
+    {
+        Graph("--sites", "resid");
+        Verb.Run("heads", Run, "--head", "1.2").Done();
+        var file = Path.Combine(Run, "score_pairs.parquet");
+        File.WriteAllText(file, "nothing");
+        Verb.Run("heads", Run, "--head", "0.0").Failed(1, "score_pairs.parquet is damaged", "remove it and split a score");
+        Assert.Equal("nothing", File.ReadAllText(file));
+        File.Delete(file);
+        Verb.Run("heads", Run, "--head", "0.0").Done();
+    }
+
+    [Fact]
     public void What_cannot_be_is_refused_in_one_line()
     {
         Graph("--sites", "resid");

@@ -32,7 +32,8 @@ public class RowTableTests
             new CurveRow(1, 2, "a", 3, 4, "b", 5, "c", 6, true, "d"), new CurveRow(1, 2, "", float.NaN, 4, "b", 5, "c", 6, false, null));
         ComesBack(new CircuitRow("a", "b", 1, "c", 2, 3, 4, 5));
         ComesBack(new TokenRow("a", 1, 2, "b", 3, 4, "c", 5, 6, 7));
-        ComesBack(new HeadRow("a", 1, 2, "b", 3, 4, 5, 6, "c", 7, 8), new HeadRow("a", 1, -1, "b", 3, null, null, null, "c", float.NaN, 8));
+        ComesBack(new HeadRow("a", 1, 2, "b", 3, 4, 5, 6, "key", 7, 8),
+            new HeadRow("a", 1, -1, "metric", 3, null, null, null, "around", float.NaN, 8));
         ComesBack(new ScorePairRow(1, 2, 3, 4, 5, 6, 7, 8, 9, 10), new ScorePairRow(1, 2, 3, 4, null, -1, float.NaN, 8, 9, 10));
     }
 
@@ -44,6 +45,29 @@ public class RowTableTests
         table.Add(row.Cause, row.Switched, row.DownFeature, row.DownSite, row.UpFeature, row.UpSite, row.Line, row.Activation, row.Token,
             row.Position, row.Coefficient, 7L);
         Assert.Equal([row], RowTable.Read<CurveRow>(table, "curve.parquet"));
+    }
+
+    [Fact]
+    public void What_no_part_of_an_edge_can_be_is_an_error_that_names_file_and_row()
+    {
+        var good = new HeadRow("a", 1, 2, "b", 3, 4, 5, 6, "key", 7, 8);
+        Assert.Equal([good], Read(good));
+        Refused("row 2 has no effect", good, good with { Effect = float.NaN });
+        Refused("row 1 has no effect", good with { Effect = float.PositiveInfinity });
+        Refused("row 1 has the way 'frob'", good with { Way = "frob" });
+        Refused("row 1 names no head", good with { Layer = null });
+        Refused("row 1 names no head", good with { Head = null });
+        Refused("row 1 passes no attention and names a head", good with { Way = "around" });
+        Refused("row 1 has no down_feature", good with { DownFeature = null });
+        var pair = new ScorePairRow(1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
+        Refused("row 1 has no score", pair with { Score = float.NaN });
+        Refused("row 1 has no pattern", pair with { Pattern = float.NaN });
+
+        static IReadOnlyList<TRow> Read<TRow>(params TRow[] rows) where TRow : ITableRow<TRow> =>
+            RowTable.Read<TRow>(RowTable.Of(rows), $"{TRow.Table}.parquet");
+        static void Refused<TRow>(string message, params TRow[] rows) where TRow : ITableRow<TRow> =>
+            Assert.Contains($"{TRow.Table}.parquet is damaged: {message}",
+                Assert.Throws<RunDirectoryException>(() => Read(rows)).Message);
     }
 
     [Fact]
