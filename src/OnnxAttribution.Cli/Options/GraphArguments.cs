@@ -118,7 +118,8 @@ internal sealed class GraphArguments
         {
             result.AddError("--aggregate sum leaves sums over positions, which --validate cannot patch; give one of them");
         }
-        var (method, depth) = (Given(result, _method) ?? "atp", Given(result, _exactDepth) is { } k and not "0" ? k : null);
+        var depth = Given(result, _exactDepth) is { } k && k.Trim('0') is not "" ? k : null;
+        var method = Given(result, _method) ?? "atp";
         if (result.IsGiven(_steps) && method != "ig") result.AddError("--steps goes with --method ig");
         if (depth is not null && method != "atp")
         {

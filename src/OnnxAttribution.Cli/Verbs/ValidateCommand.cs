@@ -131,7 +131,8 @@ internal sealed class ValidateCommand
         if (names.Length == 0) result.AddError($"--compare is empty; give some of {string.Join(", ", JudgedEstimator.Names)}");
         if (names.FirstOrDefault(n => !JudgedEstimator.Knows(n)) is { } unknown)
         {
-            result.AddError($"--compare knows no '{unknown}'. Did you mean '{SpellCheck.Among(JudgedEstimator.Names, unknown)}'? It knows "
+            var nearest = SpellCheck.Among([.. JudgedEstimator.Names, JudgedEstimator.EveryDepth], unknown);
+            result.AddError($"--compare knows no '{unknown}'. Did you mean '{nearest}'? It knows "
                 + $"{string.Join(", ", JudgedEstimator.Names)}, {JudgedEstimator.EveryDepth}, and depth-K for a number of blocks");
         }
     }

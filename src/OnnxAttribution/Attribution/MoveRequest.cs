@@ -36,14 +36,15 @@ internal static class MoveRequest
     }
 
     /// <summary>Refuses a depth that no node could be run to.</summary>
+    /// <param name="setting">What asks for it.</param>
     /// <exception cref="AttributionException">It is below 0 or beyond the model.</exception>
-    public static void RequireDepth(LoadedModel model, int depth)
+    public static void RequireDepth(LoadedModel model, int depth, Setting setting = Setting.ExactDepth)
     {
         var layers = model.Bundle.Manifest.NLayers;
         if (depth >= 0 && depth <= layers) return;
         throw new AttributionException($"no node of a model of {layers} blocks can be run {depth} deep; give a depth from 0 to {layers}")
         {
-            Settings = [Setting.ExactDepth]
+            Settings = [setting]
         };
     }
 }

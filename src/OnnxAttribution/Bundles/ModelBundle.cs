@@ -71,8 +71,8 @@ internal sealed class ModelBundle
         return _siteIndex.TryGetValue(canonical, out var index)
             ? index
             : throw new BundleException($"{Directory} has no site '{name}'{Beyond(canonical, layers)}. Did you mean "
-                + $"'{SpellCheck.Among([.. s_kinds, .. Manifest.Sites], canonical)}'? Its sites are listed in "
-                + $"{Path.Combine(Directory, BundleManifest.FileName)}")
+                + $"'{SpellCheck.Among([.. s_kinds.Where(kind => kind != canonical), .. Manifest.Sites], canonical)}'? "
+                + $"Its sites are listed in {Path.Combine(Directory, BundleManifest.FileName)}")
             {
                 UnknownSite = name
             };

@@ -7,7 +7,12 @@ internal static class SpellCheck
     private const int Longest = 256;
 
     public static string Among(IEnumerable<string> names, string misspelt) =>
-        names.Where(n => n.Length <= Longest).MinBy(n => Distance(misspelt, n)) ?? "";
+        names.Where(n => n.Length <= Longest).MinBy(n => (StartsAs(n, misspelt) ? 1 : Distance(misspelt.ToLowerInvariant(),
+            n.ToLowerInvariant()), Distance(misspelt, n))) ?? "";
+
+    // what was begun and not finished is as near as one letter
+    private static bool StartsAs(string name, string begun) =>
+        begun.Length > 1 && name.Length > begun.Length && name.StartsWith(begun, StringComparison.OrdinalIgnoreCase);
 
     // Levenshtein
     private static int Distance(string a, string b)

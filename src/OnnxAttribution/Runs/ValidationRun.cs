@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Store;
 using OnnxAttribution.Validation;
@@ -97,7 +98,7 @@ public sealed class ValidationRun
             .DistinctBy(other => other.Name)
             .Where(other => other.Name != own)
             .ToList();
-        foreach (var other in others) MoveRequest.RequireDepth(model, other.Depth);
+        foreach (var other in others) MoveRequest.RequireDepth(model, other.Depth, Setting.Compare);
         if (run.Options.Metric.Kind == MetricKind.Kl
             && others.FirstOrDefault(o => o.Method is EffectMethod.Atp or EffectMethod.Atpstar) is { } blind)
         {
