@@ -253,7 +253,7 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
     public void A_line_that_fails_names_the_verb_s_options_and_not_what_the_line_says_itself()
     {
         var (ab, pair) = ("""{"prompt": "ab"}""", """{"prompt": "ab", "patch_prompt": "abc"}""");
-        Assert.Contains("p.jsonl, line 1: no node of a model of 2 blocks can be run 9 deep; give a depth from 0 to 2 (--exact-depth)",
+        Assert.Contains("prompts.jsonl, line 1: no node of a model of 2 blocks can be run 9 deep; give a depth from 0 to 2 (--exact-depth)",
             Batch("--exact-depth 9", ab).Error);
         Assert.Contains("layers are 0 to 1 (--heads)", Batch("--heads 9.9", ab).Error);
         Assert.Contains("(--position)", Batch("--position 7", ab).Error);

@@ -26,6 +26,10 @@ public sealed class ExamplePages : IDisposable
             "--metric", "logit-diff", "--out", _directory["other"], "--sites", "resid", "--no-page").Done();
         Verb.Run("graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", " CON", "--out", _directory["alone"],
             "--sites", "resid", "--no-page").Done();
+        Verb.Run([.. graph, "--heads", "--sites", "resid", "--out", _directory["heads"]]).Done();
+        Verb.Run("heads", _directory["heads"], "--head", "2.1", "--query", "3", "--key", "1").Done();
+        HeadsPicture = RunPicture.Read(_directory["heads"]);
+        Heads = Write("heads.html", HeadsPicture, []);
         Picture = RunPicture.Read(Run);
         File = Write("copyright.html", Picture, Cards(Picture));
         Summed = Write("summed.html", RunPicture.Read(_directory["summed"]), []);
@@ -38,6 +42,10 @@ public sealed class ExamplePages : IDisposable
     public string Run => _directory["copyright"];
 
     internal RunPicture Picture { get; }
+
+    /// <summary>Of a run whose edges are split by heads, and one of whose scores is split into pairs.</summary>
+    public string Heads { get; }
+    internal RunPicture HeadsPicture { get; }
 
     public string File { get; }
     public string Summed { get; }
