@@ -104,7 +104,7 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
     {
         var features = run.Circuit.Features.ToList();
         var errors = run.Circuit.Nodes.Count - features.Count;
-        var some = string.Join(" ", features.Take(ShownNodes).Select(Label)) + (features.Count > ShownNodes ? " …" : "");
+        var some = string.Join("; ", features.Take(ShownNodes).Select(Label)) + (features.Count > ShownNodes ? "; …" : "");
         var sites = features.Select(n => n.Site).Distinct().Count();
         var what = $"{Screen.Count(features.Count, "feature")} at {Screen.Count(sites, "site")} ({some})";
         var stay = errors == 0 ? ""

@@ -54,7 +54,7 @@ internal static class CircuitText
     {
         var hook = Site.FromShort(name)
             ?? throw new CircuitException($"'{Short(name)}' in '{Short(piece)}' of the circuit is no site; "
-                + "write a layer, such as 3, 3.attn, 3.mlp, 3.resid_mid, 3.z or 3.resid_post, or a hook name");
+                + "write a layer, such as 3, 3.attn, 3.mlp, 3.resid_mid, 3.z or 3.resid_post, or a hook name, and ';' between sites");
         try
         {
             return bundle.SiteNamed(hook);
