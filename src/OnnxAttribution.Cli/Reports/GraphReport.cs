@@ -114,7 +114,8 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         var unreliable = kept.Count(n => n.IsUnreliable);
         var exact = _nodes.Count(n => n.Method == NodeMethods.Exact);
         output.WriteLine($"refined: {exact:N0} of {_nodes.Count:N0} nodes are exact; of the kept ones "
-            + $"{kept.Count(n => n.Method == NodeMethods.Exact):N0} are, and {unreliable:N0} may have the wrong sign ('?' in the table)");
+            + $"{kept.Count(n => n.Method == NodeMethods.Exact):N0} are, "
+            + $"and {unreliable:N0} may be off by more than half, even in sign ('?')");
     }
 
     private IEnumerable<FileInfo> Files() => new DirectoryInfo(directory)

@@ -38,7 +38,7 @@ public sealed record CausalNode(Site Site, int Position, int Feature, float Acti
     /// made more than they are, by a coefficient above 1, that is not it: their effect itself is.</summary>
     public float Contribution => -Effect;
 
-    /// <summary>Whether the sign of <see cref="Effect"/> may be wrong: its error is estimated at more than half of it.</summary>
+    /// <summary>Whether the error of <see cref="Effect"/> is estimated at more than half of it: even its sign may be wrong.</summary>
     public bool IsUnreliable => 2 * EffectError > Math.Abs(Effect);
 
     /// <summary>∂m/∂f as edges into the node use it: where more than a linear estimate is known of the effect, effect per change of

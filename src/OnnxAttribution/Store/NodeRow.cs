@@ -37,7 +37,7 @@ public readonly record struct NodeRow(
     /// NaN, where nothing is known, is written as NULL.</summary>
     public float EffectError { get; init; } = float.NaN;
 
-    /// <summary>Whether the sign of the effect may be wrong: its error is estimated at more than half of it.</summary>
+    /// <summary>Whether the effect's error is estimated at more than half of it: even its sign may be wrong.</summary>
     internal bool IsUnreliable => 2 * EffectError > Math.Abs(Effect);
 
     /// <summary>The feature of an error node: −1.</summary>

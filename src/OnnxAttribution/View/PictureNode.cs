@@ -31,7 +31,7 @@ internal sealed record PictureNode(
     /// <summary>An estimate of |effect − exact|; NaN where nothing is known.</summary>
     public float EffectError { get; init; } = float.NaN;
 
-    /// <summary>Whether the sign of the effect may be wrong.</summary>
+    /// <summary>Whether the effect may be off by more than half of it, even in sign.</summary>
     public bool IsUnreliable { get; init; }
 
     /// <summary>As in <see cref="PictureHeader.SignOfClean"/>.</summary>

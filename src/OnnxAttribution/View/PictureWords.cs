@@ -28,7 +28,7 @@ internal static class PictureWords
             lines.Add($"{(picture.Header.ShowsAblation ? "moved away it " : "")}{does} the metric: "
                 + $"{Moved(picture.Header)} {Signed(node.Effect)}");
         }
-        if (node.IsUnreliable) lines.Add($"the sign may be wrong: off by about {NumberText.Of(node.EffectError)}");
+        if (node.IsUnreliable) lines.Add($"may be off by more than half, even in sign: by about {NumberText.Of(node.EffectError)}");
         if (!float.IsNaN(node.ExactEffect)) lines.Add($"measured: {Signed(node.ExactEffect)}");
         return string.Join("\n", lines);
     }

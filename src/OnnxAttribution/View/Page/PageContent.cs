@@ -68,8 +68,8 @@ internal sealed record PageCard(double Rate, double Mean, double Max, IReadOnlyL
 internal sealed record PageContext(int Q, int Peak, IReadOnlyList<int> T, IReadOnlyList<NumberPair> A);
 
 /// <summary>A drawn node: site, position, feature, place, activation in both runs,
-/// gradient, effect, exact effect, what the effect was found by, what it may be off by, whether its sign may be wrong, short and long
-/// label.</summary>
+/// gradient, effect, exact effect, what the effect was found by, what it may be off by, whether that is more than half of it, short and
+/// long label.</summary>
 internal sealed record PageNode(int S, int P, int F, double X, double Y, double? A, double? Pa, double? G, double? E,
     [property: JsonPropertyName("x_e")] double? ExactEffect, string? By, double? Off, bool U, string L, string T);
 

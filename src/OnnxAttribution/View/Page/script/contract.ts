@@ -99,7 +99,7 @@ export interface Feature {
 }
 
 /** `s` −1: the metric. `e` is m(patched) − m(clean), `x_e` the same by a real intervention;
- * `by` what `e` was found by, `off` what it may be off by, `u` whether its sign may be wrong. */
+ * `by` what `e` was found by, `off` what it may be off by, `u` whether `e` may be off by more than half. */
 export interface NodeData {
   s: number;
   p: number;

@@ -35,7 +35,7 @@ export function writeLegend(graph: Graph, state: State): void {
             ablation ? "" : foundBy(graph)
           }change when it is ${movedTo(graph)} (effect)`,
       ablation ? "; an edge's: the change of the downstream activation." : ".",
-      graph.page.nodes.some(n => n.u) ? " ?: the sign may be wrong." : "",
+      graph.page.nodes.some(n => n.u) ? " ?: may be off by more than half, even in sign." : "",
     ),
   );
 }

@@ -180,7 +180,7 @@ export class Panel {
       words,
       h("b", { class: signClass(does) }, does > 0 ? "raises" : "lowers"),
       " the metric.",
-      this.graph.node(i).u ? " That sign may be wrong: the estimate may be off by as much as itself." : null,
+      this.graph.node(i).u ? " The estimate may be off by more than half, even in sign." : null,
       exact === null || exact === e ? null : ` Really done, it changes by ${signed(exact, 3)}${exact * e < 0 ? ", the other way" : ""}.`,
     );
   }
