@@ -17,7 +17,7 @@ public sealed partial class ContributingTests
 
     [Theory]
     [InlineData("Add an operator", "src/OnnxAttribution/Autodiff/VjpRules.cs")]
-    [InlineData("Add an architecture", "src/OnnxAttribution/Export/ModelArchitecture.cs")]
+    [InlineData("Add an architecture", "src/OnnxAttribution/Export/Architectures.cs")]
     [InlineData("Add a dictionary format", "src/OnnxAttribution/Checkpoints/Formats/DictionaryFormats.cs")]
     [InlineData("Add a verb", "src/OnnxAttribution.Cli/CommandLine.cs")]
     [InlineData("Add a column, or a table", "src/OnnxAttribution/Store/TableRows.cs")]
