@@ -40,8 +40,11 @@ internal sealed class ValidationTable
     public static IReadOnlyList<string> Figures(AgreementRecord a) =>
     [
         Count(a.Count), NumberText.Correlation(a.Pearson), NumberText.Correlation(a.Spearman), NumberText.Percent(a.SignAgreement),
-        NumberText.Of(a.Slope), NumberText.Percent(a.MedianRelativeError), $"{NumberText.Percent(a.TopRecall)} of {Count(a.Top)}",
+        NumberText.Of(a.Slope), Error(a.MedianRelativeError), $"{NumberText.Percent(a.TopRecall)} of {Count(a.Top)}",
     ];
+
+    // less is what rounding in float32 leaves, which differs from machine to machine
+    private static string Error(double? relative) => relative < 1e-4 ? "<0.01 %" : NumberText.Percent(relative);
 
     private static string Count(int count) => count.ToString("N0", CultureInfo.InvariantCulture);
 
