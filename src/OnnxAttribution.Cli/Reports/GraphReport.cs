@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Cli.Terminal;
@@ -94,9 +95,14 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
     private string Label(CausalNode node) => NodeLabel.Of(node, graph.TokenAt);
 
     private IEnumerable<CausalNode> StrongestNodes() =>
-        _nodes.Where(n => n.Kept).OrderByDescending(n => Math.Abs(n.Effect)).Take(Shown);
+        _nodes.Where(n => n.Kept).OrderByDescending(n => AsPrinted(n.Effect)).Take(Shown);
 
-    private IEnumerable<CausalEdge> StrongestEdges() => _edges.OrderByDescending(e => Math.Abs(e.Effect)).Take(Shown);
+    private IEnumerable<CausalEdge> StrongestEdges() =>
+        _edges.OrderByDescending(e => AsPrinted(e.Effect)).ThenBy(e => e.Up).ThenBy(e => (uint)e.Down).Take(Shown);
+
+    // effects that print alike stand in the order of the model, not in that of their rounding, which machines differ in
+    private static double AsPrinted(float effect) =>
+        double.Parse(Math.Abs(effect).ToString("G4", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
 
     private IEnumerable<SwitchedOnEdge> StrongestSwitchedOn(int count) =>
         graph.SwitchedOn.OrderByDescending(s => Math.Abs(s.Effect)).Take(count);
