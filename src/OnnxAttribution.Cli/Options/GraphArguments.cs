@@ -54,6 +54,7 @@ internal sealed class GraphArguments
             + "--patch-prompt: the patch)", "contribution", "ablation");
     private readonly Option<bool> _validate =
         new("--validate") { Description = "check the finished run against real interventions, as 'validate' does" };
+    private readonly CertificateOptions _certificate = new("--certify", ModelOptions.Seed("of the draws of --certify"));
     private readonly PromptOptions _prompt;
 
     public Option<int> Memory { get; } = ModelOptions.Memory("memory that one run's cotangents may take");
@@ -68,16 +69,18 @@ internal sealed class GraphArguments
         _topEdges.AtLeast(0);
         Option[] all = [Metric.Kind, Metric.Position, _method, _estimator, _steps, _exactDepth, _refine, _edges, _sites,
             _topNodes, _nodeThreshold, _topEdges,
-            _edgeThreshold, _noPrune, _all, _aggregate, _heads.Split, _sign, _prompt.PrependBos, _validate, Memory];
+            _edgeThreshold, _noPrune, _all, _aggregate, _heads.Split, _sign, _prompt.PrependBos, _validate,
+            .. _certificate.All, _certificate.Seed, Memory];
+        _certificate.Seed.AtLeast(0);
         foreach (var option in all) command.Options.Add(option);
         command.Checks(Contradictions);
     }
 
     public string[]? Sites(ParseResult parsed) => parsed.Items(_sites);
 
-    /// <summary>How to validate each run; null where that was not asked for.</summary>
-    public ValidationRequest? Validation(ParseResult parsed) =>
-        parsed.GetValue(_validate) ? new ValidationRequest() : null;
+    /// <summary>What each run is put to once it is written.</summary>
+    public RunChecks Checks(ParseResult parsed) =>
+        new(parsed.GetValue(_validate) ? new ValidationRequest() : null, _certificate.Request(parsed));
 
     public GraphRequest Request(ParseResult parsed, string commandLine)
     {
@@ -114,10 +117,7 @@ internal sealed class GraphArguments
         {
             result.AddError($"--all keeps everything, so {limit.Name} contradicts it; give one of them");
         }
-        if (result.GetValue(_validate) && Given(result, _aggregate) == "sum")
-        {
-            result.AddError("--aggregate sum leaves sums over positions, which --validate cannot patch; give one of them");
-        }
+        ContradictChecks(result);
         var depth = Given(result, _exactDepth) is { } k && k.Trim('0') is not "" ? k : null;
         var method = Given(result, _method) ?? "atp";
         if (result.IsGiven(_steps) && method != "ig") result.AddError("--steps goes with --method ig");
@@ -145,6 +145,21 @@ internal sealed class GraphArguments
         {
             result.AddError("--metric kl has gradient 0 at the clean run, so exact edges would have no effect; "
                 + "use --method ig, or leave --edges out");
+        }
+    }
+
+    private void ContradictChecks(CommandResult result)
+    {
+        if (result.GetValue(_validate) && Given(result, _aggregate) == "sum")
+        {
+            result.AddError("--aggregate sum leaves sums over positions, which --validate cannot patch; give one of them");
+        }
+        _certificate.Contradict(result, _certificate.Seed);
+        if (!_certificate.IsAsked(result)) return;
+        if (result.GetValue(_all)) result.AddError("--all keeps everything, so --certify has nothing left to bound; give one of them");
+        if (Given(result, _aggregate) == "sum")
+        {
+            result.AddError("--aggregate sum leaves sums over positions, which --certify cannot patch; give one of them");
         }
     }
 

@@ -29,13 +29,15 @@ internal static class BatchReport
             return;
         }
         var validated = batch.Runs.Any(r => r.Validation is not null);
-        string[] further = validated ? ["#nodes' Pearson", "#edges' Pearson"] : [];
+        var certified = batch.Runs.Any(r => r.Certificate is not null);
+        string[] further = [.. validated ? (string[])["#nodes' Pearson", "#edges' Pearson"] : [],
+            .. certified ? (string[])["#no node missed above"] : []];
         var table = Screen.Table("Runs", ["id", "prompt", "target", "#clean", "#patch", "#by features", "#seconds", .. further]);
         foreach (var r in batch.Runs)
         {
-            string[] figures = validated
-                ? [.. new[] { r.Validation?.Nodes, r.Validation?.Edges }.Select(a => NumberText.Correlation(a?.Pearson))]
-                : [];
+            string[] figures = [.. validated
+                ? new[] { r.Validation?.Nodes, r.Validation?.Edges }.Select(a => NumberText.Correlation(a?.Pearson)) : [],
+                .. certified ? (string[])[NumberText.Of(r.Certificate?.Nodes?.Bound)] : []];
             table.AddRow([r.Id ?? "", DisplayText.QuotedStart(r.Prompt ?? "", ShownPrompt),
                 r.Target is null ? "" : DisplayText.Quoted(r.Target), Value(r.CleanMetric), Value(r.PatchMetric),
                 r.ExplainedByFeatures is { } e ? Screen.Percent(e) : "–",

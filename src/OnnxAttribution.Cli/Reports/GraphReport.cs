@@ -73,6 +73,10 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         {
             new ValidationReport(validated, directory, seconds).PrintTables(output);
         }
+        if (_record is GraphRunRecord { Certificate: not null } certified)
+        {
+            new CertificateReport(certified, directory, seconds).PrintTables(output);
+        }
         if (_record is GraphRunRecord { ConservationViolation: { } violation, Options: var options })
         {
             var alternative = options?.Refine is null ? "" : "; with --refine off it is rounding";

@@ -8,6 +8,7 @@ internal static class StepCommand
     public static string Of(NextStep step) => "onnx-attribution " + step.Kind switch
     {
         StepKind.AblateFeatures => "ablate --out RUN",
+        StepKind.Certify => $"validate {step.Path ?? "RUN"} --bound",
         StepKind.CollectFeatures => $"features --model {step.Path ?? "BUNDLE"} --text FILE",
         StepKind.CollectFeaturesAnew => $"features --model {step.Path ?? "BUNDLE"} --text FILE --force",
         StepKind.DrawGraph => "graph",

@@ -49,7 +49,7 @@ internal static class GraphCommand
             var context = common.Context(parsed, cancel, arguments.Memory);
             var request = arguments.Request(parsed, parsed.WrittenOut());
             var destination = new Destination(parsed.GetRequiredValue(directory), parsed.GetValue(force), !parsed.GetValue(noPage),
-                parsed.GetValue(json), arguments.Validation(parsed), parsed.InvocationConfiguration, start)
+                parsed.GetValue(json), arguments.Checks(parsed), parsed.InvocationConfiguration, start)
             { Options = PromptOptions.OfAllPrompts(parsed) };
             LoadedModel Open(int prompts) => LoadedModel.Open(parsed.GetRequiredValue(model), arguments.Sites(parsed), context, prompts);
             return parsed.GetValue(prompt.Many) is { } file ? Many(file, Open, request, destination)
@@ -60,7 +60,7 @@ internal static class GraphCommand
         return command;
     }
 
-    private sealed record Destination(string Directory, bool Force, bool Page, bool Json, ValidationRequest? Validation,
+    private sealed record Destination(string Directory, bool Force, bool Page, bool Json, RunChecks Checks,
         InvocationConfiguration Invocation, long Start)
     {
         /// <summary>Options that say the same for every prompt, for messages.</summary>
@@ -79,16 +79,13 @@ internal static class GraphCommand
         var run = GraphRun.Find(model, task, request);
         progress.Report("writing");
         var record = run.Write(destination.Directory, destination.Force);
-        if (destination.Validation is { } validation)
+        try
         {
-            try
-            {
-                record = run.Validate(destination.Directory, validation, progress);
-            }
-            catch (OperationCanceledException)
-            {
-                throw new CancelledException($"onnx-attribution: cancelled; the run stays in {destination.Directory}, not validated");
-            }
+            record = destination.Checks.Apply(run, destination.Directory, record, progress);
+        }
+        catch (OperationCanceledException)
+        {
+            throw new CancelledException($"onnx-attribution: cancelled; the run stays in {destination.Directory}, not checked");
         }
         var page = PageOfRun.Write(destination.Directory, destination.Page, progress, model.Context.Cancel);
         progress.Dispose();
@@ -114,7 +111,7 @@ internal static class GraphCommand
             destination.Invocation.Error);
         var batch = new PromptBatch(model, request, destination.Directory, destination.Force)
         {
-            Validation = destination.Validation,
+            Checks = destination.Checks,
             Progress = progress,
             Failed = (line, e) =>
             {

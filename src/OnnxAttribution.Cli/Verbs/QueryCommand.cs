@@ -14,9 +14,9 @@ internal sealed class QueryCommand
 
     private const string Description = """
         Ask a run, or many, in SQL. Views: nodes, edges (a row per node and edge, with a first column run) and runs (a row per run, from
-        run.json); where a run has them also heads (from graph --heads), score_pairs (from heads --head), validation (from validate),
-        faithfulness, logits and curve (from ablate), and where its bundle has dashboards features (from features; a row per feature,
-        to be joined on site and feature).
+        run.json); where a run has them also heads (from graph --heads), score_pairs (from heads --head), validation and certificate
+        (from validate), faithfulness, logits and curve (from ablate), and where its bundle has dashboards features (from features; a
+        row per feature, to be joined on site and feature).
 
         Example: onnx-attribution query runs/ioi \
             "SELECT site, count(*) AS n, sum(effect) AS effect FROM nodes WHERE kept GROUP BY ALL ORDER BY effect DESC"

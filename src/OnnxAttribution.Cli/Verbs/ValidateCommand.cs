@@ -16,7 +16,7 @@ internal sealed class ValidateCommand
 {
     private const string Description = """
         Check a run of 'graph' against real interventions: patch nodes, follow edges, and compare with the run's own effects.
-        Adds validation.parquet to the run, and a summary to its run.json.
+        Adds validation.parquet to the run, and a summary to its run.json. With --bound, bound what the graph has left out instead.
 
         Example: onnx-attribution validate runs/copyright --compare gradient,ig,relp,frozen,gim,atpstar --fail-under pearson=0.9
         """;
@@ -28,7 +28,7 @@ internal sealed class ValidateCommand
         ModelOptions.OptionalModel("the bundle that the run was made with; default: where it was then");
     private readonly Option<int> _sample = NumberOptions.Whole("--sample",
         "nodes to check, and five times as many edges: a third strongest, a third kept, a third dropped", value: 200, least: 1);
-    private readonly Option<int> _seed = ModelOptions.Seed("of the random part of the sample");
+    private readonly Option<int> _seed = ModelOptions.Seed("of what is drawn at random");
     private readonly Option<bool> _all = new("--all") { Description = "check every node, and every edge that the run holds" };
     private readonly Option<string?> _compare = new("--compare")
     {
@@ -38,12 +38,14 @@ internal sealed class ValidateCommand
     };
     private readonly Option<int> _steps = NumberOptions.Whole("--steps", "steps of --compare ig", value: 10, least: 1);
     private readonly Option<int> _memory = ModelOptions.Memory("memory that one pass may take");
+    private readonly CertificateOptions _bound;
     private readonly FailUnder _failUnder = new();
     private readonly Option<bool> _json = OutputOptions.Json();
 
     private ValidateCommand(CommonOptions common)
     {
         _common = common;
+        _bound = new CertificateOptions("--bound", _seed);
         _seed.AtLeast(0);
         _compare.Validators.Add(Known);
         _compare.Completes([.. JudgedEstimator.Names]);
@@ -55,6 +57,7 @@ internal sealed class ValidateCommand
     {
         var command = new Command("validate",
             Description) { _run, _model, _sample, _seed, _all, _compare, _steps, _memory, _failUnder.Option, _json };
+        foreach (var option in _bound.All) command.Options.Add(option);
         command.Checks(Validate);
         command.Runs(Run);
         return command;
@@ -70,6 +73,13 @@ internal sealed class ValidateCommand
         {
             result.AddError($"--all draws no sample, so {contradicting.Name} contradicts it; give one of them");
         }
+        _bound.Contradict(result);
+        Option[] checks = [_sample, _all, _compare, _failUnder.Option];
+        if (_bound.IsAsked(result) && checks.FirstOrDefault(result.IsGiven) is { } other)
+        {
+            result.AddError($"--bound bounds what was left out and checks nothing else, so {other.Name} contradicts it; "
+                + "give them in two calls");
+        }
     }
 
     private int Run(ParseResult parsed, CancellationToken cancel)
@@ -84,6 +94,7 @@ internal sealed class ValidateCommand
         AsItWas(finished.Path, () => AddTo(finished, parsed, progress, cancel));
         PageOfRun.Refresh(finished.Path, cancel);
         progress.Dispose();
+        if (_bound.Request(parsed) is not null) return Bounded(finished, parsed, Stopwatch.GetElapsedTime(start).TotalSeconds);
         var report = new ValidationReport(finished.Record, finished.Path, Stopwatch.GetElapsedTime(start).TotalSeconds);
         var output = parsed.InvocationConfiguration.Output;
         if (parsed.GetValue(_json)) Screen.WriteJson(output, report.ToJson());
@@ -92,11 +103,25 @@ internal sealed class ValidateCommand
             parsed.InvocationConfiguration.Error);
     }
 
+    private int Bounded(FinishedRun finished, ParseResult parsed, double seconds)
+    {
+        var report = new CertificateReport(finished.Record, finished.Path, seconds);
+        var output = parsed.InvocationConfiguration.Output;
+        if (parsed.GetValue(_json)) Screen.WriteJson(output, report.ToJson());
+        else report.Print(output);
+        return ExitCodes.Done;
+    }
+
     private FinishedRun AddTo(FinishedRun run, ParseResult parsed, ProgressLine progress, CancellationToken cancel)
     {
         var request = new ValidationRequest(parsed.GetValue(_sample), parsed.GetValue(_all), parsed.GetValue(_seed),
             parsed.Items(_compare), parsed.GetValue(_steps));
         using var model = run.Open(parsed.GetValue(_model), _common.Context(parsed, cancel, _memory));
+        if (_bound.Request(parsed) is { } bound)
+        {
+            CertificateRun.Find(run, model, bound, progress).Write(cancel);
+            return run;
+        }
         var validation = ValidationRun.Find(run, model, request, progress);
         progress.Report("writing");
         validation.Write(cancel);

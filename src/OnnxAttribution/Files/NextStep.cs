@@ -4,6 +4,7 @@ namespace OnnxAttribution.Files;
 internal enum StepKind
 {
     AblateFeatures,
+    Certify,
     CollectFeatures,
     CollectFeaturesAnew,
     DrawGraph,
@@ -26,6 +27,7 @@ internal sealed record NextStep(StepKind Kind, string? Path = null)
     public string Words => Kind switch
     {
         StepKind.AblateFeatures => "ablate the features of its prompt",
+        StepKind.Certify => "bound what it has left out",
         StepKind.CollectFeatures => "collect dashboards from a text",
         StepKind.CollectFeaturesAnew => "collect dashboards from a text anew",
         StepKind.DrawGraph => "draw a graph",

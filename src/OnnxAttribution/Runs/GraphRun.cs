@@ -107,6 +107,25 @@ public sealed class GraphRun
         return finished.Record;
     }
 
+    /// <summary>Bounds what the run, written to <paramref name="path"/>, has left out, and adds to it what was found.</summary>
+    /// <param name="path">The directory that <see cref="Write(string, WriteMode)"/> wrote.</param>
+    /// <param name="request">How much is patched, and what counts as missed.</param>
+    /// <param name="progress">Gets a line of text per stage.</param>
+    /// <returns>What run.json holds then.</returns>
+    /// <exception cref="ValidationException">The run is summed over positions, was made with another model or has dropped nothing, or
+    /// what was asked cannot be.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The seed is below 0.</exception>
+    /// <exception cref="RunDirectoryException">The path is no finished run, or cannot be added to.</exception>
+    /// <exception cref="AttributionException">What the run asked for cannot be run again.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the run stays as it was written.</exception>
+    public GraphRunRecord Certify(string path, CertificateRequest request, IProgress<string>? progress = null)
+    {
+        var cancel = Model.Context.Cancel;
+        var finished = FinishedRun.Read(path, cancel);
+        CertificateRun.Find(finished, Model, request, progress).Write(cancel);
+        return finished.Record;
+    }
+
     /// <summary>Text of the token at a position; empty where a node stands for all of them.</summary>
     /// <param name="position">Token position from 0, BOS counted, or <see cref="TokenPosition.All"/>.</param>
     /// <exception cref="IndexOutOfRangeException">The prompt has no such position.</exception>

@@ -31,8 +31,8 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
     /// <summary>The merged graph's run directory; null until it is written.</summary>
     internal string? MergedDirectory { get; private set; }
 
-    /// <summary>How to validate each run once it is written; null: not at all.</summary>
-    public ValidationRequest? Validation { get; init; }
+    /// <summary>What each run is put to once it is written.</summary>
+    public RunChecks Checks { get; init; } = RunChecks.None;
 
     /// <summary>Told of each line that fails, as soon as it does.</summary>
     public required Action<int, Exception> Failed { get; init; }
@@ -72,7 +72,7 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
                 sum.Add(run.Graph.Nodes);
                 finished.Add((task.Id!, run.Tokens, run.Graph with { Nodes = [], Edges = [], SwitchedOn = [], HeadParts = [] }));
                 _runs.Add(record);
-                if (Validation is not null) _runs[^1] = run.Validate(path, Validation);
+                _runs[^1] = Checks.Apply(run, path, record, null);
                 if (Finish?.Invoke(path) is { } peak) _runs[^1] = _runs[^1] with { PeakMemoryBytes = peak };
             }
             catch (Exception e) when (e is PromptException or AttributionException or RunDirectoryException or ValidationException

@@ -38,6 +38,18 @@ public sealed class ValidationException : OnnxAttributionException
     internal static ValidationException Lacks(string run, string key) =>
         new($"the run.json of {run} has no usable '{key}'; draw the graph again") { Next = new NextStep(StepKind.DrawGraph) };
 
+    internal static ValidationException NothingDropped(string run) =>
+        new($"{run} keeps every node and every edge that can do anything, so there is nothing to bound; draw a graph with limits")
+        {
+            Next = new NextStep(StepKind.DrawGraph)
+        };
+
+    internal static ValidationException TooFewSamples(int samples, int least) =>
+        new($"{samples} samples bound nothing; take {least} or more");
+
+    internal static ValidationException NoThreshold(float threshold) =>
+        new($"{threshold} is no threshold of |effect|; give a number from 0");
+
     internal static ValidationException NoGradient(string estimator) =>
         new($"the metric kl has gradient 0 at the clean run, so the estimator {estimator} would find nothing; compare ig, or none")
         {

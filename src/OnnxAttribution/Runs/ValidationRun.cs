@@ -37,25 +37,20 @@ public sealed class ValidationRun
         ArgumentOutOfRangeException.ThrowIfLessThan(request.Sample, 1);
         var start = Stopwatch.GetTimestamp();
         var calls = model.Context.Calls;
-        if (model.BundleHash != run.BundleHash) throw ValidationException.OtherModel(run.Path, model.Path);
-        RecordedValues.Require(run.Path, run.Record, model);
+        RepeatedRun.RequireModel(run, model);
         var others = Others(run, request, model);
-        progress?.Report("running the prompt again");
-        var state = PatchingState.Run(model, run.Tokens, run.PatchTokens, run.Options);
-        state.Expand();
-        using var clean = state.Start();
-        var own = Own(run);
-        var (graph, unmatched) = AsRebuilt(run.Stored, state);
+        using var repeated = RepeatedRun.Of(run, model, progress);
+        var (state, clean, graph, own) = (repeated.State, repeated.Clean, repeated.Graph, repeated.Own);
         progress?.Report("drawing a sample");
         var sample = request.All
             ? ValidationSample.All(graph)
-            : ValidationSample.Draw(graph, Pairs(run, model), Moving(state, graph.Nodes), request.Sample, request.Seed);
+            : ValidationSample.Draw(graph, repeated.SitePairs, Moving(state, graph.Nodes), request.Sample, request.Seed);
         var comparison = new ValidationComparison(state, clean, graph);
         var checks = comparison.Run(sample, own, others, progress);
         progress?.Report("moving whole sites");
         var conservation = SiteConservation.Measure(state, clean, graph.Nodes);
         var record = ValidationRecords.Of(request, new ValidationFindings([own.Name, .. others.Select(o => o.Name)], checks, conservation,
-            state.PatchMetric - state.CleanMetric, unmatched) { Passes = PassesOf(run, own, comparison) });
+            state.PatchMetric - state.CleanMetric, repeated.Unmatched) { Passes = PassesOf(run, own, comparison) });
         return new ValidationRun(run, checks, record with
         {
             RuntimeCalls = model.Context.Calls - calls,
@@ -83,16 +78,9 @@ public sealed class ValidationRun
         return passes;
     }
 
-    private static JudgedEstimator Own(FinishedRun run) =>
-        new(run.Options.Method, run.Options.Estimator, run.Options.Steps, run.Options.Edges)
-        {
-            Depth = run.Options.ExactDepth ?? 0,
-            IsRefined = run.Options.RefinedNodes > 0,
-        };
-
     private static List<JudgedEstimator> Others(FinishedRun run, ValidationRequest request, LoadedModel model)
     {
-        var own = Own(run).Name;
+        var own = RepeatedRun.OwnOf(run).Name;
         var others = (request.Compare ?? [])
             .SelectMany(name => JudgedEstimator.ParseAll(name, request.Steps, model.Bundle.Manifest.NLayers))
             .DistinctBy(other => other.Name)
@@ -106,12 +94,6 @@ public sealed class ValidationRun
         }
         return others;
     }
-
-    // with kl and exact effects there is no gradient, so there are no edges and none was left out
-    private static IReadOnlyList<SitePair> Pairs(FinishedRun run, LoadedModel model) =>
-        run.Options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Exact }
-            ? []
-            : new SiteGraph(model).Pairs(run.Options.Metric.Kind);
 
     /// <summary>Which nodes move at all and lie where the metric can see them: those of which the true gradient knows.
     /// The others' effects are 0, exact or not.</summary>
@@ -129,44 +111,5 @@ public sealed class ValidationRun
                 ? state.SiteAt(node.Site).ErrorChangeAt(node.Position).ContainsAnyExcept(0f)
                 : node.PatchActivation != node.Activation;
         };
-    }
-
-    /// <summary>The run's nodes and edges by the indices of the sites that were found again.
-    /// On another machine a feature at its threshold may have come or gone.</summary>
-    private static (CheckedGraph Graph, int Unmatched) AsRebuilt(StoredRun run, PatchingState state)
-    {
-        var nodes = state.Effects();
-        var index = Enumerable.Range(0, nodes.Count).ToDictionary(i => (nodes[i].Site.Name, nodes[i].Position, nodes[i].Feature));
-        var places = new int[run.Nodes.Count];
-        for (var i = 0; i < places.Length; i++)
-        {
-            var row = run.Nodes[i];
-            if (!index.Remove((row.Site, row.Position, row.Feature), out places[i]))
-            {
-                places[i] = -1;
-            }
-            else
-            {
-                nodes[places[i]] = nodes[places[i]] with
-                {
-                    Activation = row.Activation,
-                    PatchActivation = row.PatchActivation,
-                    Gradient = row.Gradient,
-                    Effect = row.Effect,
-                    Kept = row.Kept,
-                    Method = row.Method ?? NodeMethods.Attribution,
-                    EffectError = row.EffectError,
-                };
-            }
-        }
-        // nodes that the run has not are no part of it: nothing moves them
-        foreach (var added in index.Values) nodes[added] = nodes[added] with { PatchActivation = nodes[added].Activation, Effect = 0 };
-        var edges = new List<CausalEdge>(run.Edges.Length);
-        foreach (var e in run.Edges.Span)
-        {
-            var (up, down) = (places[e.Up], e.Down == CausalEdge.Metric ? CausalEdge.Metric : places[e.Down]);
-            if (up >= 0 && (down >= 0 || e.Down == CausalEdge.Metric)) edges.Add(e with { Up = up, Down = down });
-        }
-        return (new CheckedGraph(nodes, edges), places.Count(p => p < 0) + index.Count);
     }
 }

@@ -10,6 +10,7 @@ internal static class FurtherTables
     private static readonly FrozenDictionary<string, StepKind> Steps = new Dictionary<string, StepKind>
     {
         ["validation"] = StepKind.Validate,
+        ["certificate"] = StepKind.Certify,
         ["faithfulness"] = StepKind.MeasureFaithfulness,
         ["tokens"] = StepKind.AblateFeatures,
         ["curve"] = StepKind.TraceCurve,

@@ -20,6 +20,9 @@ internal sealed record RunAddition
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public FaithfulnessRecord? Faithfulness { get; init; }
 
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public CertificateRecord? Certificate { get; init; }
+
     [JsonInclude, JsonExtensionData]
     public Dictionary<string, JsonElement>? Further { get; set; }
 }

@@ -43,7 +43,8 @@ public static partial class RunDirectory
 
     /// <summary>Whether a run holds a further table. Opens nothing.</summary>
     /// <param name="path">The run directory.</param>
-    /// <param name="name"><c>validation</c>, <c>faithfulness</c>, <c>tokens</c> or <c>curve</c>.</param>
+    /// <param name="name"><c>validation</c>, <c>certificate</c>, <c>faithfulness</c>, <c>tokens</c>, <c>curve</c>, <c>heads</c> or
+    /// <c>score_pairs</c>.</param>
     /// <exception cref="ArgumentException">No run holds a table of that name.</exception>
     public static bool HasTable(string path, string name) => File.Exists(TableFile(path, name));
 

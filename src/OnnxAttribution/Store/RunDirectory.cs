@@ -1,7 +1,8 @@
 namespace OnnxAttribution.Store;
 
 /// <summary>The directory a run leaves: <c>nodes.parquet</c>, <c>edges.parquet</c> and <c>run.json</c>, whole or not at all.
-/// Further tables come with them, or are added later: <c>validation</c>, <c>faithfulness</c>, <c>tokens</c>, <c>curve</c>.</summary>
+/// Further tables come with them, or are added later: <c>validation</c>, <c>certificate</c>, <c>faithfulness</c>, <c>tokens</c>,
+/// <c>curve</c>.</summary>
 public static partial class RunDirectory
 {
     /// <summary>What edges.parquet calls the metric in <c>down_site</c>.</summary>

@@ -54,6 +54,9 @@ internal sealed partial class RunJson : JsonSerializerContext
     public static JsonObject ToObject(ValidationRecord record) =>
         JsonSerializer.SerializeToNode(record, Default.ValidationRecord)!.AsObject();
 
+    public static JsonObject ToObject(CertificateRecord record) =>
+        JsonSerializer.SerializeToNode(record, Default.CertificateRecord)!.AsObject();
+
     public static JsonObject ToObject(FaithfulnessRecord record) =>
         JsonSerializer.SerializeToNode(record, Default.FaithfulnessRecord)!.AsObject();
 }

@@ -3,7 +3,7 @@ using OnnxAttribution.Files;
 namespace OnnxAttribution.Store;
 
 /// <summary>SQL over one run or many: views <c>nodes</c> and <c>edges</c> with the columns of the files and a first column
-/// <c>run</c>; the same of <c>validation</c>, <c>faithfulness</c>, <c>tokens</c> and <c>curve</c> where a run has them;
+/// <c>run</c>; the same of <c>validation</c>, <c>certificate</c>, <c>faithfulness</c>, <c>tokens</c> and <c>curve</c> where a run has them;
 /// and <c>runs</c>, one row per run with the scalars of its run.json. Where a run's bundle has dashboards also
 /// <c>features</c>, with the model's name as a first column.</summary>
 /// <remarks>

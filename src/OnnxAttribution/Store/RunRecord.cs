@@ -110,6 +110,11 @@ public abstract record RunRecord
     [JsonPropertyOrder(401), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public FaithfulnessRecord? Faithfulness { get; init; }
 
+    /// <summary>How large what the graph has left out can be, by <c>graph --certify</c> or <c>validate --bound</c>; absent where neither
+    /// was asked for.</summary>
+    [JsonPropertyOrder(402), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public CertificateRecord? Certificate { get; init; }
+
     /// <summary>Keys that this version does not know, as they came.</summary>
     [JsonInclude, JsonExtensionData, JsonPropertyOrder(500)]
     internal Dictionary<string, JsonElement>? Further { get; set; }

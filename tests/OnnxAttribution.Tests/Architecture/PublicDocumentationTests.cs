@@ -20,6 +20,7 @@ public sealed partial class PublicDocumentationTests
     {
         [("GraphRun.TextAt", "ArgumentOutOfRangeException")] = "the prompt's tokens are ids",
         [("Tokenizer.Open", "FormatException")] = "GPT-2's pattern is a constant",
+        [("CertificateRun.Write", "ArgumentException")] = "the table's name is one of a run's, and none of its columns is 'run'",
         [("ValidationRun.Write", "ArgumentException")] = "the table's name is one of a run's, and none of its columns is 'run'",
     };
 

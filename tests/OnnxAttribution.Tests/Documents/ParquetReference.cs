@@ -14,8 +14,8 @@ internal static class ParquetReference
     /// <summary>Tables by name, in the order of the document.</summary>
     public static IReadOnlyList<(string Name, IReadOnlyList<(string Name, string Type, string Meaning)> Columns)> Tables { get; } =
     [
-        ("nodes", Of(NodeTable.Columns)), ("edges", Of(EdgeTable.Columns)), Of<ValidationRow>(), Of<HeadRow>(), Of<ScorePairRow>(),
-        Of<FaithfulnessRow>(), Of<TokenRow>(),
+        ("nodes", Of(NodeTable.Columns)), ("edges", Of(EdgeTable.Columns)), Of<ValidationRow>(), Of<CertificateRow>(),
+        Of<HeadRow>(), Of<ScorePairRow>(), Of<FaithfulnessRow>(), Of<TokenRow>(),
         Of<CurveRow>(), Of<CircuitRow>(),
         ("features", [.. DashboardRow.Columns.Select(c => (c.Name, c.SqlType, c.Meaning))]),
     ];

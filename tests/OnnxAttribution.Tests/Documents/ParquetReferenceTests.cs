@@ -15,6 +15,7 @@ public sealed class ParquetReferenceTests(DocumentWorld world)
         ("edges", DocumentWorld.DemoRun, "", ""),
         ("features", DocumentWorld.DemoRun, "", ""),
         ("validation", DocumentWorld.DemoRun, "docs/guides/validate.md", "validate runs/copyright"),
+        ("certificate", DocumentWorld.DemoRun, "docs/guides/certify.md", "validate runs/copyright --bound"),
         ("tokens", "runs/ablated", "docs/guides/ablate.md", "--out runs/ablated"),
         ("heads", "runs/heads", "docs/guides/heads.md", "--out runs/heads"),
         ("score_pairs", "runs/heads", "docs/guides/heads.md", "heads runs/heads --head"),

@@ -5,7 +5,7 @@ namespace OnnxAttribution.View.Page;
 /// <summary>What the page's script draws. <c>script/contract.ts</c> says the same, and a test compares the two.
 /// A number that the run does not know is null, and numbers have five digits (<see cref="FiveDigits"/>).</summary>
 internal sealed record PageContent(int Version, string Title, PageRun Run, PageLayout Layout, IReadOnlyList<PageSite> Sites,
-    IReadOnlyList<PageFeature> Features, IReadOnlyList<PageNode> Nodes, PageEdges Edges, PageValidation? Validation,
+    IReadOnlyList<PageFeature> Features, IReadOnlyList<PageNode> Nodes, PageEdges Edges, PageTable? Validation, PageTable? Certificate,
     PageHeads? Heads, IReadOnlyList<PageScore> Scores, IReadOnlyList<string> Strings);
 
 /// <summary>What was asked, and what came out.</summary>
@@ -77,8 +77,8 @@ internal sealed record PageNode(int S, int P, int F, double X, double Y, double?
 internal sealed record PageEdges(IReadOnlyList<int> Up, IReadOnlyList<int> Down, IReadOnlyList<double?> Jac, IReadOnlyList<double?> Eff,
     IReadOnlyList<double?> Met, IReadOnlyList<double?> Act);
 
-/// <summary>The table of a validation.</summary>
-internal sealed record PageValidation(string Text, IReadOnlyList<string> Columns, IReadOnlyList<IReadOnlyList<string>> Rows);
+/// <summary>A table of figures on the run: of its validation, or of its certificate.</summary>
+internal sealed record PageTable(string Text, IReadOnlyList<string> Columns, IReadOnlyList<IReadOnlyList<string>> Rows);
 
 /// <summary>What edges owe to attention heads: the strongest heads, and of each drawn edge its strongest parts,
 /// [index of <see cref="Ways"/>, effect].</summary>

@@ -47,7 +47,7 @@ internal sealed class PageData
         var heads = new PageAttention(_picture);
         return new PageContent(1, _picture.Header.Title, Run(note), Layout(layout), [.. _picture.Sites.Select(
             s => new PageSite(s.Name, s.ShortName, s.KindName, _picture.Header.NeuronpediaId(s.Name)))],
-            features, [.. Nodes(layout)], Edges(), Validation(), heads.Heads(), heads.Scores(), _strings.All);
+            features, [.. Nodes(layout)], Edges(), Validation(), Certificate(), heads.Heads(), heads.Scores(), _strings.All);
     }
 
     private PageRun Run(string? note)
@@ -137,7 +137,13 @@ internal sealed class PageData
             Column(e => e.Effect), Column(e => e.OnMetric), Column(e => e.OnDownstream));
     }
 
-    private PageValidation? Validation() => ValidationTable.Of(_picture.Stored.Record) is not { } table ? null
-        : new PageValidation(table.Words, [.. ValidationTable.Columns.Prepend("")],
-            [.. table.Rows.Select(r => (IReadOnlyList<string>)[r.Name, .. r.Figures])]);
+    private PageTable? Validation() => ValidationTable.Of(_picture.Stored.Record) is not { } table ? null
+        : Table(table.Words, ValidationTable.Columns, table.Rows);
+
+    private PageTable? Certificate() => CertificateTable.Of(_picture.Stored.Record) is not { } table ? null
+        : Table(table.Words, CertificateTable.Columns, table.Rows);
+
+    private static PageTable Table(string words, IReadOnlyList<string> columns,
+        IReadOnlyList<(string Name, IReadOnlyList<string> Figures)> rows) =>
+        new(words, [.. columns.Prepend("")], [.. rows.Select(r => (IReadOnlyList<string>)[r.Name, .. r.Figures])]);
 }

@@ -129,7 +129,8 @@ export interface Edges {
   act: Known[];
 }
 
-export interface Validation {
+/** A table of figures on the run; of parts the names begin with spaces. */
+export interface Table {
   text: string;
   columns: string[];
   rows: string[][];
@@ -183,7 +184,8 @@ export interface PageData {
   strings: string[];
   nodes: NodeData[];
   edges: Edges;
-  validation: Validation | null;
+  validation: Table | null;
+  certificate: Table | null;
   heads: Heads | null;
   scores: Score[];
 }

@@ -25,7 +25,7 @@ export function listenToKeys(graph: Graph, scene: Scene, store: Store, camera: C
     const target = event.target instanceof Element ? event.target : null;
     if (target?.matches("input:not([type=range]), textarea, select")) return;
     const focused = Number(target?.closest("g.node")?.getAttribute("data-node") ?? -1);
-    const trust = document.querySelector("#validation[open]");
+    const trust = document.querySelector("#validation[open], #certificate[open]");
     if (event.key === "Escape" && trust !== null) {
       trust.removeAttribute("open");
     } else if (event.key === "Escape") {

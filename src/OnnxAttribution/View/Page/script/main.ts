@@ -13,12 +13,12 @@ import { Scene } from "./scene";
 import { Search } from "./search";
 import { Store } from "./state";
 import { byId, count, plain } from "./text";
-import { writeValidation } from "./validation";
+import { writeTrust } from "./trust";
 
 const graph = new Graph(readPage());
 const store = new Store(graph, Store.initial(graph));
 writeHeader(graph.page);
-writeValidation(graph.page.validation);
+writeTrust(graph.page);
 
 const scene = new Scene(graph);
 byId("world").append(scene.base, scene.lit);

@@ -18,6 +18,7 @@ public sealed class ExamplePages : IDisposable
         string[] graph = ["graph", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--no-page"];
         Verb.Run([.. graph, "--out", Run]).Done();
         Verb.Run("validate", Run, "--sample", "40").Done();
+        Verb.Run("validate", Run, "--bound", "20").Done();
         Verb.Run([.. graph, "--aggregate", "sum", "--out", _directory["summed"]]).Done();
         Verb.Run("ablate", "--model", Repository.TinyModel, "--prompt", "Copyright (C", "--target", ")", "--sites", "resid",
             "--out", _directory["ablated"], "--no-page").Done();

@@ -208,6 +208,19 @@ public sealed class PageContentTests(PageBrowser browser, ExamplePages pages)
         await browser.Visit(pages.Summed, other => Assertions.Expect(other.Locator("#validation")).ToBeHiddenAsync());
     });
 
+    [Fact]
+    public Task The_certificate_is_a_section_of_its_own() => browser.Visit(pages.File, async page =>
+    {
+        var section = page.Locator("#certificate");
+        await Assertions.Expect(section.Locator("table")).ToBeHiddenAsync();
+        await section.Locator("summary").ClickAsync();
+        await Assertions.Expect(section.Locator("table")).ToContainTextAsync("none above");
+        Assert.Equal(CertificateTable.Of(pages.Picture.Stored.Record)!.Rows.Count, await section.Locator("tbody tr").CountAsync());
+        await page.Keyboard.PressAsync("Escape");
+        await Assertions.Expect(section.Locator("table")).ToBeHiddenAsync();
+        await browser.Visit(pages.Summed, other => Assertions.Expect(other.Locator("#certificate")).ToBeHiddenAsync());
+    });
+
     [Theory, InlineData("empty"), InlineData("single"), InlineData("unknown"), InlineData("mixed"), InlineData("hostile")]
     public Task An_odd_run_has_a_page_too(string name)
     {
