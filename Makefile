@@ -65,7 +65,7 @@ bench: build
 
 # docs/results/validation.md: every estimator against real interventions on held-out prompts
 validation: build
-	$(PYTHON) docs/results/validation.py --cli "$(CLI)"
+	$(PYTHON) docs/results/validation.py --cli "$(CLI)" --bench "$(BENCH)"
 
 # the CUDA 13 execution provider for linux-x64, 245 MB
 gpu:

@@ -77,6 +77,13 @@ internal sealed class BenchOptions
         HelpName = "FILE",
     };
 
+    private readonly Option<int?> _coverage = new("--coverage")
+    {
+        Description = "time nothing: draw so many small random graphs, measure all that they drop, and print how often the bounds of "
+            + "'graph --certify' held",
+        HelpName = "GRAPHS",
+    };
+
     private readonly Option<bool> _json = new("--json") { Description = "print one JSON object" };
 
     private readonly Option<string?> _record = new("--record")
@@ -100,7 +107,8 @@ internal sealed class BenchOptions
         _shape.AcceptOnlyFromAmong([.. SyntheticShape.Published.Keys]);
         foreach (var size in Sizes) size.AtLeast(1);
         _runs.AtLeast(1);
-        Option[] others = [_refine, _runs, _ablate, _positions, _measure, _cache, _program, _peers, _json, _record, _tables];
+        _coverage.AtLeast(1);
+        Option[] others = [_refine, _runs, _ablate, _positions, _measure, _cache, _program, _peers, _coverage, _json, _record, _tables];
         foreach (var option in (Option[])[_shape, .. Sizes, .. others]) root.Options.Add(option);
         root.Validators.Add(Agree);
     }
@@ -116,6 +124,9 @@ internal sealed class BenchOptions
 
     /// <summary>The page whose tables are to be made; null: something is timed.</summary>
     public string? Tables(ParseResult parsed) => parsed.GetValue(_tables);
+
+    /// <summary>How many random graphs are checked; null: something is timed.</summary>
+    public int? Coverage(ParseResult parsed) => parsed.GetValue(_coverage);
 
     public IReadOnlyList<PeerTime>? Peers(ParseResult parsed) => parsed.GetValue(_peers) is { } file ? PeerTime.Read(file) : null;
 
@@ -160,6 +171,11 @@ internal sealed class BenchOptions
         if (Given(_shape) && ((Option[])[_layers, _width, _vocabulary]).FirstOrDefault(Given) is { } size)
         {
             result.AddError($"{size.Name} has no meaning with --model-shape, which says it; leave one of them out");
+        }
+        Option[] timing = [_shape, .. Sizes, _refine, _runs, _ablate, _positions, _measure, _cache, _program, _peers, _record, _tables];
+        if (Given(_coverage) && timing.FirstOrDefault(o => o != Memory && Given(o)) is { } timed)
+        {
+            result.AddError($"{timed.Name} has no meaning with --coverage, which times nothing; leave one of them out");
         }
         var ablates = result.GetValue(_ablate);
         Option[] wrong = ablates ? [_nodes, _refine, _edges, _peers, _program] : [_positions, _measure];

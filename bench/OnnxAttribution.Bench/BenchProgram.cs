@@ -61,6 +61,14 @@ internal static class BenchProgram
         var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         var context = common.Context(parsed, cancel, options.Memory);
         using var progress = new ProgressLine(error);
+        if (options.Coverage(parsed) is { } graphs)
+        {
+            var summary = CoverageSummary.Of(CoverageBenchmark.Measure(graphs, CoverageSize.Usual, context, progress.Report));
+            progress.Dispose();
+            if (options.IsJson(parsed)) output.Write(summary.Json());
+            else summary.Print(output);
+            return;
+        }
         var request = options.Request(parsed, context, progress.Report);
         IBenchRecord record = options.Ablates(parsed)
             ? AblationBenchmark.Run(request, options.Ablation(parsed))

@@ -22,7 +22,7 @@ internal static class RandomModel
         progress($"making a random model of shape {shape.Name} in {bundle}");
         SyntheticCheckpoint.WriteModel(bundle, shape);
         var norms = Norms(bundle, shape);
-        var pool = new SyntheticCheckpoint.Pool((int)Math.Min(1 << 24, 4L * shape.Features * shape.Width));
+        var pool = new SyntheticCheckpoint.Pool((int)Math.Min(1 << 24, 4L * shape.Features * shape.Width), shape.Seed);
         foreach (var (site, norm) in norms)
         {
             cancel.ThrowIfCancellationRequested();

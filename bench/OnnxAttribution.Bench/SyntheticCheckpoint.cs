@@ -10,8 +10,6 @@ namespace OnnxAttribution.Bench;
 /// </summary>
 internal static class SyntheticCheckpoint
 {
-    private const int Seed = 20240913;
-
     private static readonly string[] s_attention = ["c_attn", "query_key_value", "q_proj", "k_proj", "v_proj"];
 
     /// <summary>
@@ -24,12 +22,13 @@ internal static class SyntheticCheckpoint
         WriteJson(Path.Combine(directory, "config.json"), Config(shape));
         WriteVocabulary(directory, shape.Vocabulary);
         var model = Architectures.Read(directory);
-        var random = new Gaussian(Seed);
+        var random = new Gaussian(shape.Seed);
         var norms = model.Norms.Append(model.LastNorm).Select(n => n.Weight).ToHashSet();
         var writers = model.Writers.Select(l => l.Weight).ToHashSet();
         // GPT-2's initialisation: 0.02, and projections into the residual stream scaled down by √(2L); queries and keys larger, so that
         // heads attend to something
-        float Scale(string name) => writers.Contains(name) ? 0.02f / MathF.Sqrt(2 * shape.Layers) : name == "wpe.weight" ? 0.01f
+        float Scale(string name) => shape.Gain * Usual(name);
+        float Usual(string name) => writers.Contains(name) ? 0.02f / MathF.Sqrt(2 * shape.Layers) : name == "wpe.weight" ? 0.01f
             : s_attention.Any(name.Contains) ? 0.05f : 0.02f;
         // GPT-2 is published as the bare model, the others with their head
         var prefix = shape.ModelType == "gpt2" ? "" : model.Layout.Prefix;
@@ -184,9 +183,9 @@ internal static class SyntheticCheckpoint
     /// <summary>
     /// Normal numbers made once; tensors begin at different places of it, since drawing billions would take longer than what is measured.
     /// </summary>
-    internal sealed class Pool(int size)
+    internal sealed class Pool(int size, int seed)
     {
-        private readonly float[] _numbers = new Gaussian(Seed + 1).Draw(size, 1);
+        private readonly float[] _numbers = new Gaussian(seed + 1).Draw(size, 1);
 
         public float[] From(string name, long count, float scale)
         {

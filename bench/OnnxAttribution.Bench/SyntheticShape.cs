@@ -7,6 +7,8 @@ internal sealed record SyntheticShape(
     int Layers = 12, int Width = 768, int Heads = 12, int Vocabulary = 50257, int Context = 1024, int Features = 24576,
     int ActiveFeatures = 60)
 {
+    private const int UsualSeed = 20240913;
+
     /// <summary>Shapes of published models, with dictionaries as wide as people use with them.</summary>
     /// <remarks>Llama has them at the residual sites alone: at all 49 sites they would take 26 GB.</remarks>
     public static IReadOnlyDictionary<string, SyntheticShape> Published { get; } = new Dictionary<string, SyntheticShape>
@@ -26,6 +28,12 @@ internal sealed record SyntheticShape(
     /// <summary>Dictionaries at the residual stream between blocks only.</summary>
     public bool ResidualOnly { get; init; }
 
+    /// <summary>Of the random numbers.</summary>
+    public int Seed { get; init; } = UsualSeed;
+
+    /// <summary>What weights are multiplied by: above 1 the model is farther from linear than at GPT-2's initialisation.</summary>
+    public float Gain { get; init; } = 1;
+
     /// <summary>Sites with a dictionary.</summary>
     public int Sites => ResidualOnly ? Layers + 1 : (3 * Layers) + 1;
 
@@ -34,5 +42,6 @@ internal sealed record SyntheticShape(
 
     /// <summary>All sizes: the folder of the cached bundle.</summary>
     public string Name =>
-        $"{(ModelType == "gpt2" ? "" : ModelType + "-")}l{Layers}-d{Width}-h{Heads}-v{Vocabulary}-n{Features}-a{ActiveFeatures}";
+        $"{(ModelType == "gpt2" ? "" : ModelType + "-")}l{Layers}-d{Width}-h{Heads}-v{Vocabulary}-n{Features}-a{ActiveFeatures}"
+            + (Seed == UsualSeed && Gain == 1 ? "" : $"-s{Seed}-g{Gain}");
 }

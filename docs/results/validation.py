@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes docs/results/validation.md: how far each estimator is from real interventions, on models/tiny over held-out prompts.
 
-    make validation          # build, then this script with its defaults; about ten minutes on two cores
+    make validation          # build, then this script with its defaults; about half an hour on two cores
 
 Needs the built program and nothing but Python's standard library. Every figure of the page is a query over the Parquet that
 `graph` and `validate` write, and the queries are below.
@@ -13,7 +13,8 @@ Steps:
    through their segment.
 3. `ablate --up --down` follows edges that are far off, and as many that are right, through their whole range: does a head turn,
    does a feature switch?
-4. SQL over all runs becomes the page's tables; what validate found of cost and recall becomes a table and a figure beside the page.
+4. `OnnxAttribution.Bench --coverage` checks the bounds of `graph --certify` on random graphs in which everything is measured.
+5. SQL over all runs becomes the page's tables; what validate found of cost and recall becomes a table and a figure beside the page.
 """
 import argparse
 import csv
@@ -315,6 +316,28 @@ def cost_figure(found, checked):
     return "\n".join(parts) + "\n"
 
 
+# ---------------------------------------------------------------- certificates
+
+def coverage(bench, graphs):
+    """What the benchmark program found of random graphs in which everything is measured."""
+    done = subprocess.run([*shlex.split(bench), "--coverage", str(graphs), "--json"], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{bench} --coverage: exit code {done.returncode}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+def certificates(found):
+    """How often each bound of a certificate held."""
+    rows = [("no dropped node is larger than the bound", "largest_node"), ("dropped nodes above the threshold", "nodes_above"),
+            ("dropped nodes larger than the largest measured", "nodes_larger"), ("both shares of nodes", "nodes_both"),
+            ("dropped edges above the threshold", "edges_above"), ("dropped edges larger than the largest measured", "edges_larger"),
+            ("both shares of edges", "edges_both")]
+    held = [(words, found[key], found["graphs"]) for words, key in rows]
+    held += [(f"the bound by subsets of density 1/{round(1 / s['density'])}", s["held"], s["graphs"]) for s in found["by_size"]]
+    return table(held, ("bound", lambda r: r[0]), [
+        ("held", lambda r: f"{r[1]:,} of {r[2]:,}"), ("share", lambda r: f"{100 * r[1] / r[2]:.1f} %")])
+
+
 # ---------------------------------------------------------------- page
 
 PAGE = """# How far to trust a graph: {model} over {prompts} held-out prompts
@@ -435,6 +458,17 @@ measures that.
 
 **Error nodes** are not where it fails on this model: what these dictionaries miss is small, and small steps are straight (the
 tables *Features and error nodes*, *From features and from error nodes*).
+
+## Certificates
+
+[`graph --certify`](../guides/certify.md) bounds with 95 % confidence what a graph has left out. Over {graphs:,} graphs of random
+models (three architectures, 2 blocks, 7 sites; {dropped:,} dropped nodes and {rows} rows at the median) all that was dropped was
+measured too. [What each bound assumes](../explanation/certificate.md).
+
+{certificates}
+
+The bound on the largest node is {tight[1]:.1f} times the largest dropped |effect| at the median of the graphs, {tight[0]:.1f} at the
+tenth percentile and {tight[2]:.1f} at the ninetieth.
 """
 
 
@@ -456,6 +490,9 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--cli", default="dotnet src/OnnxAttribution.Cli/bin/Release/net10.0/onnx-attribution.dll",
                    help="how the program is started")
+    p.add_argument("--bench", default="dotnet bench/OnnxAttribution.Bench/bin/Release/net10.0/OnnxAttribution.Bench.dll",
+                   help="how the benchmark program is started")
+    p.add_argument("--graphs", type=int, default=1000, help="random graphs whose certificates are checked")
     p.add_argument("--model", default="models/tiny")
     p.add_argument("--prompts", default="docs/results/validation-prompts.jsonl")
     p.add_argument("--runs", default="runs/validation", help="where the runs go")
@@ -482,6 +519,7 @@ def main():
     node, edge = "what = 'node'", "what = 'edge'"
     by = lambda where, group, heading: side_by_side(agreement(program, where, group), heading)
     recalls = costs(args.runs, prompts)
+    covered = coverage(args.bench, args.graphs)
     page = PAGE.format(
         model=args.model, prompts=about["prompts"], date=datetime.date.today(),
         version=f"onnx-attribution {about['version'].split('+')[0]}", runtime=about["runtime"], sample=args.sample,
@@ -493,7 +531,8 @@ def main():
         edges_kind=by(edge, kinds.format("down"), "into"), edges_layer=by(edge, layers, "depth"), edges_error=by(edge, errors, "from"),
         estimators=",".join(ESTIMATORS), cost_table=cost_table(recalls), figure=FIGURE,
         by_size=by_size(program), switching=switching(program), shapes=shapes(program),
-        diagnosis=diagnose(program, prompts, args.followed))
+        diagnosis=diagnose(program, prompts, args.followed), certificates=certificates(covered), graphs=covered["graphs"],
+        dropped=round(covered["dropped"]), rows=round(covered["rows"]), tight=covered["tightness"])
     with open(os.path.join(os.path.dirname(args.out), FIGURE), "w", encoding="utf-8") as f:
         f.write(cost_figure(recalls, args.sample))
     aside = args.out + ".tmp"
