@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes docs/results/validation.md: how far each estimator is from real interventions, on models/tiny over held-out prompts.
 
-    make validation          # build, then this script with its defaults; about half an hour on two cores
+    make validation          # build, then this script for every embedded model; about half an hour on two quiet cores
 
 Needs the built program and nothing but Python's standard library. Every figure of the page is a query over the Parquet that
 `graph` and `validate` write, and the queries are below.
@@ -11,10 +11,12 @@ Steps:
    best other one).
 2. `validate --compare gradient,ig,…` (ESTIMATORS below) checks each graph against real interventions: nodes patched, edges followed
    through their segment.
-3. `ablate --up --down` follows edges that are far off, and as many that are right, through their whole range: does a head turn,
+3. The same prompts are drawn again with their strongest nodes really patched and exact edges (`--refine N --edges exact`), and all
+   that once more as patch pairs: the patch prompt is the next held-out prompt of as many tokens.
+4. `ablate --up --down` follows edges that are far off, and as many that are right, through their whole range: does a head turn,
    does a feature switch?
-4. `OnnxAttribution.Bench --coverage` checks the bounds of `graph --certify` on random graphs in which everything is measured.
-5. SQL over all runs becomes the page's tables; what validate found of cost and recall becomes a table and a figure beside the page.
+5. `OnnxAttribution.Bench --coverage` checks the bounds of `graph --certify` on random graphs in which everything is measured.
+6. SQL over all runs becomes the page's tables; what validate found of cost and recall becomes a table and a figure beside the page.
 """
 import argparse
 import csv
@@ -32,7 +34,6 @@ import sys
 ESTIMATORS = ["gradient", "ig", "relp", "frozen", "gim", "atpstar"]
 NAMES = {"gradient": "gradient", "ig": "IG(10)", "relp": "RelP", "frozen": "frozen", "gim": "GIM", "atpstar": "AtP*"}
 COLOURS = ["#4477aa", "#cc6633", "#228866", "#aa3377", "#8a7a2f", "#1b1f24", "#7d8590", "#66ccee"]
-FIGURE = "validation-cost-recall.svg"
 
 # What all tables are made from: one row per check and estimator. An edge is judged by the change of the downstream activation,
 # which no estimator's own gradient enters.
@@ -63,8 +64,9 @@ class Program:
             sys.exit(f"{' '.join(args)}: exit code {done.returncode}: {done.stderr.strip()}")
         return done
 
-    def rows(self, sql):
-        return list(csv.DictReader(io.StringIO(self.run("query", self.runs, sql, "--format", "csv").stdout)))
+    def rows(self, sql, *others):
+        """The rows of a query over these runs and those of other folders."""
+        return list(csv.DictReader(io.StringIO(self.run("query", self.runs, *others, sql, "--format", "csv").stdout)))
 
 
 # ---------------------------------------------------------------- tables
@@ -112,10 +114,12 @@ def agreement(program, where, group, least=8):
 
 def side_by_side(found, heading):
     """A line per group, Pearson and Spearman of every estimator."""
-    columns = [(f"{NAMES[e]} r", lambda r, e=e: number(r[1].get(e, {}).get("pearson"))) for e in ESTIMATORS]
-    columns += [(f"{NAMES[e]} ρ", lambda r, e=e: number(r[1].get(e, {}).get("spearman"))) for e in ESTIMATORS]
+    columns = [(f"{NAMES[e]} r / ρ", lambda r, e=e: " / ".join(number(r[1].get(e, {}).get(k)) for k in ("pearson", "spearman")))
+               for e in ESTIMATORS]
     columns.append(("checks", lambda r: f"{int(next(iter(r[1].values()))['checks']):,}"))
-    return table(list(found.items()), (heading, lambda r: r[0]), columns)
+    # layer 10 behind layer 9
+    rows = sorted(found.items(), key=lambda r: (len(r[0]) if r[0].startswith("layer") else 0, r[0]))
+    return table(rows, (heading, lambda r: r[0]), columns)
 
 
 def whole(program, what):
@@ -135,7 +139,7 @@ def levels(program, refined):
     rows = [found[e] for e in sorted(found) if e == "gradient" or e.startswith("depth-")]
     rows.sort(key=lambda r: (r["estimator"] != "gradient", r["estimator"]))
     for name, runs in refined.items():
-        own = agreement(runs, "what = 'node' AND estimator LIKE '%-refined'", "'all'")["all"]
+        own = agreement(runs, "what = 'node' AND estimator LIKE '%-refined%'", "'all'")["all"]
         rows += [{**r, "estimator": name} for r in own.values()]
     return table(rows, ("node effects", lambda r: r["estimator"]), [
         ("Pearson (± between prompts)", lambda r: f"{number(r['pearson'], 3)} ± {number(r['spread'], 3)}"),
@@ -143,19 +147,59 @@ def levels(program, refined):
         ("checks", lambda r: f"{int(r['checks']):,}")])
 
 
-def flags(refined):
-    """How many nodes a refined run marks, and how many of those whose sign is wrong."""
-    sql = f"""{CHECKS}
-      SELECT count(*) AS nodes, avg(marked::INTEGER) AS marked, sum(wrong::INTEGER) AS wrong,
-        sum((wrong AND marked)::INTEGER) / nullif(sum(wrong::INTEGER), 0) AS caught
-      FROM (
-        SELECT 2 * n.effect_error > abs(n.effect) AS marked, sign(c.approx) <> sign(c.exact) AND c.exact <> 0 AS wrong
-        FROM checks c JOIN nodes n ON n.run = c.run AND n.site = c.up_site AND n.position = c.up_position AND n.feature = c.up_feature
-        WHERE c.what = 'node' AND c.estimator LIKE '%-refined')"""
-    rows = [{**runs.rows(sql)[0], "name": name} for name, runs in refined.items()]
-    return table(rows, ("runs", lambda r: r["name"]), [
-        ("nodes checked", lambda r: f"{int(r['nodes']):,}"), ("marked", percent("marked", 1)),
-        ("of the wrong sign", lambda r: r["wrong"]), ("of these marked", percent("caught"))])
+def everything(batches, exact):
+    """Every node of every graph beside the same node really patched: a line per batch, means over prompts."""
+    folders = [runs.runs for runs in batches.values()]
+    sql = f"""
+      WITH n AS (
+        SELECT regexp_extract(run, '([^/]+)/[^/]+$', 1) AS batch, regexp_extract(run, '[^/]+$') AS id, site, position, feature, kept,
+          effect, 2 * effect_error > abs(effect) AS marked
+        FROM nodes),
+      both_ AS (
+        SELECT a.batch, a.id, a.kept, a.marked, a.effect AS approx, e.effect AS exact, sign(a.effect) <> sign(e.effect) AS wrong
+        FROM n a JOIN n e USING (id, site, position, feature)
+        WHERE e.batch = '{os.path.basename(exact.runs)}' AND a.batch <> e.batch AND e.effect <> 0),
+      per_prompt AS (
+        SELECT batch, id, corr(approx, exact) AS r, corr(approx, exact) FILTER (WHERE kept) AS kept_r FROM both_ GROUP BY ALL),
+      means AS (
+        SELECT batch, avg(r) AS r, stddev_samp(r) AS spread, avg(kept_r) AS kept_r FROM per_prompt WHERE isfinite(r) GROUP BY ALL)
+      SELECT batch, any_value(m.r) AS r, any_value(m.spread) AS spread, any_value(m.kept_r) AS kept_r, count(*) AS nodes,
+        avg((NOT wrong)::INTEGER) AS same, avg((NOT wrong)::INTEGER) FILTER (WHERE kept) AS kept_same,
+        avg(marked::INTEGER) AS marked, sum((wrong AND marked)::INTEGER) / nullif(sum(wrong::INTEGER), 0) AS caught
+      FROM both_ JOIN means m USING (batch) GROUP BY batch"""
+    found = {r["batch"]: r for r in exact.rows(sql, *folders)}
+    return {name: found[os.path.basename(runs.runs)] for name, runs in batches.items()}
+
+
+def everything_table(found):
+    mark = lambda key: lambda r: percent(key, 1)(r[1]) if "refined" in r[0] else "–"
+    return table(list(found.items()), ("graphs", lambda r: r[0]), [
+        ("Pearson (± between prompts)", lambda r: f"{number(r[1]['r'], 3)} ± {number(r[1]['spread'], 3)}"),
+        ("of kept nodes", lambda r: number(r[1]["kept_r"], 3)), ("sign", lambda r: percent("same", 1)(r[1])),
+        ("of kept nodes", lambda r: percent("kept_same", 1)(r[1])), ("nodes marked", mark("marked")),
+        ("wrong signs marked", mark("caught")), ("nodes", lambda r: f"{int(r[1]['nodes']):,}")])
+
+
+def reached(batches, every):
+    """What was aimed at, and what each way of drawing a graph reaches: a line per batch, the aim first."""
+    rows = [("aimed at", "≥ 0.95", "≥ 99 %", "≥ 0.95", "≥ 0.99", "≥ 0.95", "≤ 10 %", "≥ 90 %")]
+    for name, runs in batches.items():
+        def of(where):
+            found = agreement(runs, f"{where} AND (estimator = 'gradient' OR estimator LIKE '%-refined%')", "'all'")["all"]
+            return next(iter(found.values()))
+        node, whole_, is_refined = of("what = 'node'"), every[name], "refined" in name
+        into_attention = number(of("what = 'edge' AND down_kind = 'attn'")["pearson"], 3) if "attn" in kinds_of(runs) else "–"
+        rows.append((name, number(node["pearson"], 3), percent("same", 1)(node), number(whole_["r"], 3),
+                     number(of("what = 'edge'")["pearson"], 3), into_attention,
+                     *(percent(k, 1)(whole_) if is_refined else "–" for k in ("marked", "caught"))))
+    at = lambda i: lambda r: r[i]
+    return table(rows, ("graphs", at(0)), [
+        ("nodes r", at(1)), ("nodes' sign", at(2)), ("all nodes r", at(3)), ("edges r", at(4)), ("into attention r", at(5)),
+        ("nodes marked", at(6)), ("wrong signs marked", at(7))])
+
+
+def kinds_of(runs):
+    return {r["down_kind"] for r in runs.rows(f"{CHECKS} SELECT DISTINCT down_kind FROM checks WHERE what = 'edge'")}
 
 
 # ---------------------------------------------------------------- why
@@ -194,8 +238,7 @@ def by_size(program):
         found.setdefault(r["g"], {})[r["estimator"]] = r
     words = {"1": "smallest quarter", "2": "second", "3": "third", "4": "largest quarter"}
     return table(list(found.items()), ("change of activation", lambda r: words[r[0]]), [
-        *((f"{NAMES[e]} sign", lambda r, e=e: percent("same")(r[1][e])) for e in ESTIMATORS),
-        *((f"{NAMES[e]} error", lambda r, e=e: percent("off")(r[1][e])) for e in ESTIMATORS)])
+        *((NAMES[e], lambda r, e=e: f"{percent('same')(r[1][e])} ({percent('off')(r[1][e])})") for e in ESTIMATORS)])
 
 
 def shapes(program):
@@ -292,9 +335,10 @@ def cost_figure(found, checked):
     left, top, width, height, most = 64, 24, 600, 320, max(c["passes"] for e in found.values() for c in e) + checked
     x = lambda passes: left + width * math.log1p(passes) / math.log1p(most)
     y = lambda share: top + height * (1 - share)
-    text = lambda at, words, more="": f'<text x="{at[0]:.1f}" y="{at[1]:.1f}" font-size="12" fill="#57606a"{more}>{words}</text>'
-    line = lambda points, colour, more="": (f'<path fill="none" stroke="{colour}" stroke-width="2"{more} d="M'
-                                            + "L".join(f"{px:.1f} {py:.1f}" for px, py in points) + '"/>')
+    text = lambda at, words, more="": f'<text x="{at[0]:.1f}" y="{at[1]:.1f}" font-size="12" fill="#57606a"{more}>\n{words}</text>'
+    line = lambda points, colour, more="": (f'<path fill="none" stroke="{colour}" stroke-width="2"{more} d="\nM'
+                                            + "".join(("L" if i else "") + f"{px:.1f} {py:.1f}" + ("\n" if i % 8 == 7 else "")
+                                                      for i, (px, py) in enumerate(points)) + '"/>')
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 20} {top + height + 100}" font-family="sans-serif">',
              f'<rect width="{left + width + 20}" height="{top + height + 100}" fill="#ffffff"/>']
     ticks = [t for t in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if t <= most]
@@ -340,12 +384,43 @@ def certificates(found):
 
 # ---------------------------------------------------------------- page
 
+# for models whose attention sublayers have dictionaries
+ATTENTION = """\
+**Attention.** What moves an attention sublayer moves its patterns, and where a softmax gives nearly everything to one key its
+gradient is nearly nothing, until the feature that holds it there is gone. Edges between features, gradient, by the sites they join;
+*less than half* is what saturation looks like:
+
+{shapes}
+
+`ablate --up --down --coefficients 0..1:0.05` followed {followed} edges from the residual stream into attention through their whole
+range, drawn at random from those that are more than half off, and {followed} from those that are within a tenth (features at both
+ends, activations that move by 0.05 or more):
+
+{diagnosis}
+
+And `frozen`, which holds attention patterns fixed, has lost most of the order of these edges (ρ in the table *By kind of downstream
+site*): it seems that on this model what attention writes depends on features mostly through where it looks.
+
+"""
+
 PAGE = """# How far to trust a graph: {model} over {prompts} held-out prompts
 
 Made by `make validation` on {date} ({version}, ONNX Runtime {runtime}); nothing in the tables is typed by hand.
 The prompts are [validation-prompts.jsonl](validation-prompts.jsonl) ([what they are](validation-prompts.md)); the model is the
-embedded [{model}](../../{model}/README.md), a four-layer toy with 13 dictionaries: what holds here need not hold for a larger
-model, and `validate` tells it for yours.
+embedded [{model}](../../{model}/README.md), a toy of {layers} layers with {sites} dictionaries: what holds here need not hold for a
+larger model, and `validate` tells it for yours.
+
+## In short
+
+{reached}
+
+*r*: Pearson with real interventions; *nodes* and *edges* are those of `validate`'s sample, edges by the change of the downstream
+activation; *all nodes* are really patched one by one (`--method exact`); a node is *marked* where twice its `effect_error` is more
+than its |effect|, of all nodes. **gradient**: attribution patching with Jacobian edges. **refined, N**: `graph --refine N --edges
+exact`. **patch**: nodes take their value in another prompt's run, the next held-out one of as many tokens ({pairs} pairs), not zero.
+The schedule of refinement was chosen on these prompts, so its figures are not held out.
+
+## What is compared
 
 For every prompt `graph` was drawn (metric `logit-diff`, the true next token over the model's best other one, zero ablation), and
 `validate --compare {estimators} --sample {sample}` patched {nodes:,} nodes and followed {edges:,} edges for real.
@@ -373,13 +448,15 @@ what it dropped: figures of the sample, not of all nodes.
 ### By depth that is really run, and refined
 
 **depth-K**: every node really moved, K blocks run, and the linear step taken only there. **refined, N**: the strongest nodes
-really patched, N of them all the way and 8 N one block deep (`graph --refine N`), each batch with a sample of its own.
+really patched, N of them all the way and 8 N one block deep, each batch with a sample of its own.
 
 {levels}
 
-Of a refined run a node is marked where twice its `effect_error` is more than its |effect|:
+### All nodes
 
-{flags}
+Every node, beside the same node of a graph with `--method exact`:
+
+{everything}
 
 ### By kind of site
 
@@ -427,7 +504,7 @@ Means over prompts.
 ## Where attribution patching fails, and why
 
 **Large steps.** A gradient says what an infinitesimal step does; zero ablation takes the whole feature away. Nodes by the size of
-that step, within their prompt and kind of site:
+that step, within their prompt and kind of site; how often the sign is right, and the median error:
 
 {by_size}
 
@@ -436,22 +513,7 @@ the strongest). Edges between features, gradient, all prompts pooled:
 
 {switching}
 
-**Attention.** What moves an attention sublayer moves its patterns, and where a softmax gives nearly everything to one key its
-gradient is nearly nothing, until the feature that holds it there is gone. Edges between features, gradient, by the sites they join;
-*less than half* is what saturation looks like:
-
-{shapes}
-
-`ablate --up --down --coefficients 0..1:0.05` followed {followed} edges from the residual stream into attention through their whole
-range, drawn at random from those that are more than half off, and {followed} from those that are within a tenth (features at both
-ends, activations that move by 0.05 or more):
-
-{diagnosis}
-
-And `frozen`, which holds attention patterns fixed, has lost most of the order of these edges (ρ in the table *By kind of downstream
-site*): it seems that on this model what attention writes depends on features mostly through where it looks.
-
-**Integrated gradients** move a whole site from its value to zero, and their mean gradient belongs to that way, along which
+{attention}**Integrated gradients** move a whole site from its value to zero, and their mean gradient belongs to that way, along which
 everything else at the site goes too. The exact effect here takes one node alone, and for one node alone the gradient at the clean
 run is the better guess. Where a circuit is to be taken away together the comparison may come out otherwise; `ablate --faithfulness`
 measures that.
@@ -473,20 +535,38 @@ tenth percentile and {tight[2]:.1f} at the ninetieth.
 
 
 def draw(program, prompts, args, graph, validate):
-    """Draws and validates every prompt, with further options of both verbs."""
-    program.run("graph", "--model", args.model, "--prompts", args.prompts, "--metric", "logit-diff", "--out", program.runs, "--force",
-                *(graph or ["--refine", "off"]))
+    """Draws every prompt and validates it, with further options of both verbs; None: it is not validated."""
+    program.run("graph", "--model", args.model, "--prompts", prompts, "--metric", "logit-diff", "--out", program.runs, "--force", *graph)
     # the mean over prompts is no run of one prompt
     shutil.rmtree(os.path.join(program.runs, "merged"))
-    for i, name in enumerate(prompts):
-        print(f"\r{program.runs}: {i + 1} of {len(prompts)} prompts", end="", file=sys.stderr, flush=True)
+    names = sorted(tasks(prompts)) if validate is not None else []
+    for i, name in enumerate(names):
+        print(f"\r{program.runs}: {i + 1} of {len(names)} prompts", end="", file=sys.stderr, flush=True)
         program.run("validate", os.path.join(program.runs, name), "--sample", str(args.sample), *validate)
-    print(file=sys.stderr)
+    print(f"\r{program.runs}: drawn", file=sys.stderr)
 
 
-def main():
-    here = os.path.dirname(os.path.abspath(__file__))
-    root = os.path.dirname(os.path.dirname(here))
+def tasks(path):
+    """The prompts of a file by their ids."""
+    with open(path, encoding="utf-8") as f:
+        return {t["id"]: t for t in map(json.loads, f)}
+
+
+def write_pairs(program, prompts, path):
+    """Writes each prompt with the next one of as many tokens as its patch prompt; one that has none is left out."""
+    same = {}
+    for name in sorted(prompts):
+        with open(os.path.join(program.runs, name, "run.json"), encoding="utf-8") as f:
+            same.setdefault(len(json.load(f)["tokens"]), []).append(name)
+    with open(path, "w", encoding="utf-8") as f:
+        for names in same.values():
+            for i, name in enumerate(names):
+                other = names[(i + 1) % len(names)]
+                if other != name:
+                    f.write(json.dumps({**prompts[name], "patch_prompt": prompts[other]["prompt"]}) + "\n")
+
+
+def parse():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--cli", default="dotnet src/OnnxAttribution.Cli/bin/Release/net10.0/onnx-attribution.dll",
                    help="how the program is started")
@@ -495,22 +575,47 @@ def main():
     p.add_argument("--graphs", type=int, default=1000, help="random graphs whose certificates are checked")
     p.add_argument("--model", default="models/tiny")
     p.add_argument("--prompts", default="docs/results/validation-prompts.jsonl")
-    p.add_argument("--runs", default="runs/validation", help="where the runs go")
+    p.add_argument("--runs", default="runs/validation", help="where the runs go, and those of further options beside them")
     p.add_argument("--out", default="docs/results/validation.md")
     p.add_argument("--sample", type=int, default=200)
     p.add_argument("--followed", type=int, default=60, help="edges of each sort that are followed through their range")
     p.add_argument("--refine", default="32,64", help="N of further runs with the strongest nodes really patched")
     p.add_argument("--keep-runs", action="store_true", help="take the runs that are there and only make the page")
-    args = p.parse_args()
-    os.chdir(root)
-    program = Program(args.cli, args.model, args.runs)
-    with open(args.prompts, encoding="utf-8") as f:
-        prompts = {t["id"]: t for t in map(json.loads, f)}
-    refined = {f"refined, {n}": Program(args.cli, args.model, f"{args.runs}-refined-{n}") for n in args.refine.split(",") if n}
+    return p.parse_args()
+
+
+def all_runs(args, program):
+    """Draws and validates everything; the batches by name, the first without further options, and those of really patched nodes."""
+    batches, pairs = {"gradient": program}, f"{args.runs}-pairs.jsonl"
+    exact = {patch: Program(args.cli, args.model, "-".join(w for w in (args.runs, patch, "exact") if w)) for patch in ("", "patch")}
     if not args.keep_runs:
-        draw(program, prompts, args, [], ["--compare", ",".join([*ESTIMATORS, "exact-depth"])])
-        for name, runs in refined.items():
-            draw(runs, prompts, args, ["--refine", name.split()[-1]], [])
+        draw(program, args.prompts, args, ["--refine", "off"], ["--compare", ",".join([*ESTIMATORS, "exact-depth"])])
+        write_pairs(program, tasks(args.prompts), pairs)
+        for patch, runs in exact.items():
+            draw(runs, pairs if patch else args.prompts, args, ["--method", "exact"], None)
+    for patch in ("", "patch"):
+        for n in (["off"] if patch else []) + [n for n in args.refine.split(",") if n]:
+            name = ", ".join(w for w in (patch, "gradient" if n == "off" else f"refined, {n}") if w)
+            runs = Program(args.cli, args.model, "-".join(w for w in (args.runs, patch, n) if w))
+            batches[name] = runs
+            if not args.keep_runs:
+                draw(runs, pairs if patch else args.prompts, args,
+                     ["--refine", "off"] if n == "off" else ["--refine", n, "--edges", "exact"], [])
+    return batches, exact, len(tasks(pairs))
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    os.chdir(os.path.dirname(os.path.dirname(here)))
+    args = parse()
+    program, prompts = Program(args.cli, args.model, args.runs), tasks(args.prompts)
+    batches, exact, pairs = all_runs(args, program)
+    refined = {name: runs for name, runs in batches.items() if "refined" in name}
+    every = {}
+    for patch, runs in exact.items():
+        every |= everything({name: b for name, b in batches.items() if name.startswith("patch") == bool(patch)}, runs)
+    with open(os.path.join(args.model, "bundle.json"), encoding="utf-8") as f:
+        bundle = json.load(f)
     about = program.rows("SELECT count(*) AS prompts, min(version) AS version, min(onnxruntime_version) AS runtime FROM runs")[0]
     counted = program.rows("SELECT \"check\", count(*) AS n FROM validation WHERE estimator = 'gradient' GROUP BY ALL")
     counts = {r["check"]: int(r["n"]) for r in counted}
@@ -518,22 +623,25 @@ def main():
     errors = "CASE WHEN is_error THEN 'error nodes' ELSE 'features' END"
     node, edge = "what = 'node'", "what = 'edge'"
     by = lambda where, group, heading: side_by_side(agreement(program, where, group), heading)
-    recalls = costs(args.runs, prompts)
+    recalls, figure = costs(args.runs, prompts), args.out.removesuffix(".md") + "-cost-recall.svg"
     covered = coverage(args.bench, args.graphs)
     page = PAGE.format(
         model=args.model, prompts=about["prompts"], date=datetime.date.today(),
         version=f"onnx-attribution {about['version'].split('+')[0]}", runtime=about["runtime"], sample=args.sample,
         nodes=counts["node"], edges=counts["edge"], followed=args.followed,
         nodes_all=whole(program, "node"), edges_all=whole(program, "edge"),
-        levels=levels(program, refined), flags=flags(refined),
+        levels=levels(program, refined), everything=everything_table(every), reached=reached(batches, every), pairs=pairs,
+        layers=bundle["n_layers"], sites=len(bundle["sites"]),
         nodes_kind=by(node, kinds.format("up"), "site"), nodes_layer=by(node, layers, "depth"),
         nodes_error=by(node, errors, "nodes"), nodes_stratum=by(node, "stratum", "stratum"),
         edges_kind=by(edge, kinds.format("down"), "into"), edges_layer=by(edge, layers, "depth"), edges_error=by(edge, errors, "from"),
-        estimators=",".join(ESTIMATORS), cost_table=cost_table(recalls), figure=FIGURE,
-        by_size=by_size(program), switching=switching(program), shapes=shapes(program),
-        diagnosis=diagnose(program, prompts, args.followed), certificates=certificates(covered), graphs=covered["graphs"],
-        dropped=round(covered["dropped"]), rows=round(covered["rows"]), tight=covered["tightness"])
-    with open(os.path.join(os.path.dirname(args.out), FIGURE), "w", encoding="utf-8") as f:
+        estimators=",".join(ESTIMATORS), cost_table=cost_table(recalls), figure=os.path.basename(figure),
+        by_size=by_size(program), switching=switching(program),
+        attention=ATTENTION.format(shapes=shapes(program), followed=args.followed, diagnosis=diagnose(program, prompts, args.followed))
+        if "attn" in kinds_of(program) else "",
+        certificates=certificates(covered), graphs=covered["graphs"], dropped=round(covered["dropped"]), rows=round(covered["rows"]),
+        tight=covered["tightness"])
+    with open(figure, "w", encoding="utf-8") as f:
         f.write(cost_figure(recalls, args.sample))
     aside = args.out + ".tmp"
     with open(aside, "w", encoding="utf-8") as f:
