@@ -5,7 +5,7 @@ import { byId, h, plain } from "./text";
  * not put to it. */
 export function writeTrust(page: PageData): void {
   if (page.validation !== null) writeTable("validation", "How far to trust it", page.validation);
-  if (page.certificate !== null) writeTable("certificate", "What it may have missed", page.certificate);
+  if (page.certificate !== null) writeTable("certificate", "What it may miss", page.certificate);
 }
 
 function writeTable(id: string, title: string, table: Table): void {
