@@ -30,9 +30,10 @@ public sealed class LimitTests : IDisposable
         Assert.True(code == ExitCodes.Done, error);
     }
 
-    /// <summary>In KiB; where between these .NET's own start and success lie depends on the machine.</summary>
+    /// <summary>In KiB; where between these .NET's own start and success lie depends on the machine. Between 2.3 and 2.5 GB the runtime's
+    /// own parts run short, now one, now another, and it may end itself ("Out of memory.").</summary>
     [Theory]
-    [InlineData(2_500_000), InlineData(3_500_000), InlineData(4_000_000), InlineData(4_500_000)]
+    [InlineData(2_600_000), InlineData(3_500_000), InlineData(4_000_000), InlineData(4_500_000)]
     public async Task Little_address_space(int limit)
     {
         var (code, error) = await Graph($"-v {limit}");
