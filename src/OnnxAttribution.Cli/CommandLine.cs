@@ -48,8 +48,9 @@ internal static class CommandLine
         }
         catch (Exception e)
         {
-            var line = FailureLine.Of(Unwrapped(e), args.FirstOrDefault() ?? "it", options);
-            return Report(Unwrapped(e), line, error, args.Contains(common.Verbose.Name), cancel);
+            var cause = FailureLine.CauseOf(e);
+            var line = FailureLine.Of(cause, args.FirstOrDefault() ?? "it", options);
+            return Report(cause, line, error, args.Contains(common.Verbose.Name), cancel);
         }
         finally
         {
@@ -118,11 +119,4 @@ internal static class CommandLine
         }
         return cancelled ? ExitCodes.Cancelled : e is UsageException ? ExitCodes.WrongUsage : ExitCodes.Failed;
     }
-
-    private static Exception Unwrapped(Exception e) => e switch
-    {
-        AggregateException { InnerExceptions: [var only] } => Unwrapped(only),
-        TypeInitializationException { InnerException: { } inner } => Unwrapped(inner),
-        _ => e,
-    };
 }

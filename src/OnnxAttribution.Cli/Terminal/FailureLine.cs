@@ -24,6 +24,16 @@ internal static partial class FailureLine
             + "run it again with --verbose and report what it prints",
     };
 
+    /// <summary>What .NET's own wrappers carry: of threads that ran side by side, of a type's first use, of a thread that could not
+    /// be started.</summary>
+    public static Exception CauseOf(Exception e) => e switch
+    {
+        AggregateException { InnerExceptions: { Count: > 0 } all } when all.All(o => o.GetType() == all[0].GetType()) => CauseOf(all[0]),
+        TypeInitializationException { InnerException: { } inner } => CauseOf(inner),
+        TaskSchedulerException { InnerException: { } inner } => CauseOf(inner),
+        _ => e,
+    };
+
     public static string OneLine(string message) =>
         string.Join(' ', message.Split((char[])['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
 

@@ -15,7 +15,7 @@ internal sealed class QueryCommand
     private const string Description = """
         Ask a run, or many, in SQL. Views: nodes, edges (a row per node and edge, with a first column run) and runs (a row per run, from
         run.json); where a run has them also heads (from graph --heads), score_pairs (from heads --head), validation and certificate
-        (from validate), faithfulness, logits and curve (from ablate), and where its bundle has dashboards features (from features; a
+        (from validate), faithfulness, tokens and curve (from ablate), and where its bundle has dashboards features (from features; a
         row per feature, to be joined on site and feature).
 
         Example: onnx-attribution query runs/ioi \

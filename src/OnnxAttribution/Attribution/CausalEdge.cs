@@ -15,7 +15,7 @@ public readonly record struct CausalEdge(int Up, int Down, float Jacobian, float
     public float Change { get; init; } = float.NaN;
 
     /// <summary>What the upstream node's clean value does for the metric by way of the edge, in the metric's unit:
-    /// −<see cref="Effect"/>.</summary>
+    /// −<see cref="Effect"/>; as with <see cref="CausalNode.Contribution"/>, not of nodes that were made more than they are.</summary>
     public float Contribution => -Effect;
 
     /// <summary><see cref="Down"/> of an edge into the metric.</summary>

@@ -15,7 +15,7 @@ namespace OnnxAttribution.Validation;
 /// 3. Where a node is no weaker alone than in half of its contexts (P(|D_i(R)| ≥ |e_i − a_i|) ≥ 1/2; so it is where effects add up, and
 ///    where contexts change an effect up as often as down), its effect e_i has |e_i − a_i| ≤ L.
 /// </summary>
-/// <remarks>Kramár et al. 2024 (arXiv:2403.00745) bound what they have missed by random subsets too, by a t-test per size.</remarks>
+/// <remarks>Kramár et al. 2024 (arXiv:2403.00745) bound what they have missed by random subsets too.</remarks>
 internal static class SubsetInterval
 {
     /// <summary>The probability that a node is in a subset.</summary>

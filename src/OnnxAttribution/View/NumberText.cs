@@ -24,6 +24,9 @@ internal static class NumberText
     public static string Correlation(double? value) =>
         value is not { } v || double.IsNaN(v) ? None : (Math.Truncate(v * 1e4) / 1e4).ToString("0.0000", CultureInfo.InvariantCulture);
 
+    /// <summary>Such as <c>1,000</c>.</summary>
+    public static string Count(long count) => count.ToString("N0", CultureInfo.InvariantCulture);
+
     /// <summary>Such as <c>1 node</c>, <c>1,000 nodes</c>.</summary>
     public static string Count(int count, string noun) =>
         string.Create(CultureInfo.InvariantCulture, $"{count:N0} {noun}{(count == 1 ? "" : "s")}");

@@ -63,6 +63,19 @@ public sealed class LimitTests : IDisposable
         Assert.Null(RuntimeShortage.Of(
             "[ErrorCode:InvalidGraph] This is an invalid model. Type Error: Type 'tensor(int64)' of input parameter (x) is invalid."));
 
+    /// <summary>As <c>Parallel.For</c> and a thread pool say it that gets no memory for a thread.</summary>
+    [Fact]
+    public void A_thread_that_does_not_start_is_a_shortage_of_memory()
+    {
+        var started = new TaskSchedulerException(new OutOfMemoryException());
+        Exception[] thrown = [started, new AggregateException(started), new AggregateException(started, started),
+            new TypeInitializationException("T", new AggregateException(started))];
+        Assert.All(thrown, e =>
+            Assert.StartsWith("graph needs more memory than there is", FailureLine.Of(FailureLine.CauseOf(e), "graph")));
+        var different = new AggregateException(started, new IOException());
+        Assert.Same(different, FailureLine.CauseOf(different));
+    }
+
     [Theory]
     [InlineData("libonnxruntime.so: failed to map segment from shared object", "ulimit -v")]
     [InlineData("onnxruntime.so: cannot open shared object file: Too many open files", "ulimit -n")]

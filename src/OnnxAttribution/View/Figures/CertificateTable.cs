@@ -1,4 +1,3 @@
-using System.Globalization;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.View.Figures;
@@ -33,11 +32,9 @@ internal sealed class CertificateTable
 
     private static IReadOnlyList<string> Figures(MissedRecord m) =>
     [
-        Count(m.Dropped), Count(m.Measured), NumberText.Of(m.Largest), NumberText.Of(m.Bound), NumberText.Of(m.Threshold),
-        AtMost(m.ShareBound), AtMost(m.LargerShareBound),
+        NumberText.Count(m.Dropped), NumberText.Count(m.Measured), NumberText.Of(m.Largest), NumberText.Of(m.Bound),
+        NumberText.Of(m.Threshold), AtMost(m.ShareBound), AtMost(m.LargerShareBound),
     ];
 
     private static string AtMost(double share) => $"≤ {NumberText.Percent(share)}";
-
-    private static string Count(long count) => count.ToString("N0", CultureInfo.InvariantCulture);
 }

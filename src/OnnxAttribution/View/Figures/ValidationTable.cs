@@ -1,4 +1,3 @@
-using System.Globalization;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Files;
 using OnnxAttribution.Store;
@@ -39,14 +38,13 @@ internal sealed class ValidationTable
     /// <summary>One row's cells, in the order of <see cref="Columns"/>.</summary>
     public static IReadOnlyList<string> Figures(AgreementRecord a) =>
     [
-        Count(a.Count), NumberText.Correlation(a.Pearson), NumberText.Correlation(a.Spearman), NumberText.Percent(a.SignAgreement),
-        NumberText.Of(a.Slope), Error(a.MedianRelativeError), $"{NumberText.Percent(a.TopRecall)} of {Count(a.Top)}",
+        NumberText.Count(a.Count), NumberText.Correlation(a.Pearson), NumberText.Correlation(a.Spearman),
+        NumberText.Percent(a.SignAgreement), NumberText.Of(a.Slope), Error(a.MedianRelativeError),
+        $"{NumberText.Percent(a.TopRecall)} of {NumberText.Count(a.Top)}",
     ];
 
     // less is what rounding in float32 leaves, which differs from machine to machine
     private static string Error(double? relative) => relative < 1e-4 ? "<0.01 %" : NumberText.Percent(relative);
-
-    private static string Count(int count) => count.ToString("N0", CultureInfo.InvariantCulture);
 
     private static IEnumerable<(string, IReadOnlyList<string>)> Strata(ValidationRecord validation, string check) =>
         validation.ByStratum.Where(s => s.Check == check && s.Stratum != "all").Select(s => ($"  {s.Stratum}", Figures(s)));
