@@ -61,6 +61,7 @@ internal static class CommandLine
     private static IReadOnlyList<VerbGroup> Groups(CommonOptions common, Action<int>? exit) =>
     [
         new("Prepare",
+            (FetchCommand.Create(), "fetch a model and published dictionaries from the Hugging Face hub"),
             (ExportCommand.Create(common), "make a bundle of a checkpoint, or of another program's ONNX, and dictionaries"),
             (FeaturesCommand.Create(common), "read a text for what makes each feature active; look features up")),
         new("Draw",

@@ -25,7 +25,9 @@ internal static class VerbAction
 
     /// <summary>The command line as a shell would take it.</summary>
     public static string WrittenOut(this ParseResult parsed) =>
-        string.Join(' ', parsed.Tokens.Select(t => t.Value.Length > 0 && t.Value.All(c => char.IsLetterOrDigit(c) || "-_./,=:+".Contains(c))
-            ? t.Value
-            : $"'{t.Value.Replace("'", "'\\''")}'").Prepend("onnx-attribution"));
+        string.Join(' ', parsed.Tokens.Select(t => Quoted(t.Value)).Prepend("onnx-attribution"));
+
+    /// <summary>A word as a shell would take it.</summary>
+    public static string Quoted(string word) =>
+        word.Length > 0 && word.All(c => char.IsLetterOrDigit(c) || "-_./,=:+".Contains(c)) ? word : $"'{word.Replace("'", "'\\''")}'";
 }

@@ -16,6 +16,8 @@ internal static class StepCommand
         StepKind.DrawPageAnew => $"view {step.Path ?? "RUN"} --force",
         StepKind.Export => $"export --checkpoint DIR --out {step.Path ?? "BUNDLE"}",
         StepKind.ExportDictionaries => $"export --checkpoint DIR --dictionaries DIR --out {step.Path ?? "BUNDLE"} --force",
+        StepKind.FetchDictionaries => $"fetch MODEL --dictionaries hf:{step.Path ?? "OWNER/NAME"} --out DIR",
+        StepKind.Fetch => $"fetch {step.Path ?? "MODEL"} --out DIR",
         StepKind.MeasureFaithfulness => "ablate --faithfulness RUN",
         StepKind.SplitHeads => "graph --heads --out RUN",
         StepKind.SplitScore => "heads RUN --head LAYER.HEAD",

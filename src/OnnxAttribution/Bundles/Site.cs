@@ -90,9 +90,9 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
     /// <summary>As options and tables write it: <c>resid</c>, <c>attn</c>, <c>mlp</c>, <c>resid_mid</c>, <c>z</c>.</summary>
     internal string KindName => NameOf(Kind);
 
-    /// <summary>Whether a word for many sites means this one: a <see cref="KindName"/>, or what hooks and fetch_gpt2.sh
-    /// call them: <c>resid_pre</c> (the residual stream before a block), <c>resid_post</c> (behind one),
-    /// <c>attn_out</c>, <c>mlp_out</c>, <c>hook_z</c>.</summary>
+    /// <summary>Whether a word for many sites means this one: a <see cref="KindName"/>, or what hooks call them:
+    /// <c>resid_pre</c> (the residual stream before a block), <c>resid_post</c> (behind one), <c>attn_out</c>,
+    /// <c>mlp_out</c>, <c>hook_z</c>.</summary>
     internal bool IsAmong(string kind) => kind.ToLowerInvariant() switch
     {
         "resid_pre" => Kind == SiteKind.Resid && !IsLast,

@@ -59,15 +59,16 @@ internal static partial class CheckpointFolder
     /// <summary>There is no such directory: it may be a name on the hub.</summary>
     /// <param name="wanted">What the directory has to be.</param>
     public static CheckpointException NoDirectory(string path, string wanted) =>
-        new(path, $"there is no such directory; give {wanted}{OfHub(path)}.");
+        new(path, $"there is no such directory; give {wanted}{OfHub(path)}.")
+        {
+            Next = IsHubName(path) ? new NextStep(StepKind.Fetch, path) : null
+        };
 
-    /// <summary>Goes on with a sentence about a directory that is not there:
-    /// how to fetch it, where its name may be one on the hub.</summary>
-    public static string OfHub(string path) => !HubName.IsMatch(path) ? ""
-        : $". Nothing is downloaded here: if this is a name on the Hugging Face hub, run 'hf download {path} --local-dir DIR' first"
-            + (path.Contains("gpt2", StringComparison.OrdinalIgnoreCase)
-                ? " (for GPT-2 and its dictionaries also export-scripts/fetch_gpt2.sh)"
-                : "");
+    /// <summary>Goes on with a sentence about a directory that is not there, where its name may be one on the hub.</summary>
+    public static string OfHub(string path) => IsHubName(path) ? "; if this is a name on the Hugging Face hub, fetch it first" : "";
+
+    /// <summary>Whether a path could be OWNER/NAME, or a name alone.</summary>
+    public static bool IsHubName(string path) => HubName.IsMatch(path);
 
     /// <summary>There is no file of weights that is read.</summary>
     public static CheckpointException NoWeights(string directory)

@@ -135,7 +135,8 @@ internal sealed class BundleDictionaries : IDisposable
             throw new BundleException($"there is no directory {folder}; give the folder that holds the "
                 + $"dictionaries{CheckpointFolder.OfHub(folder)}")
             {
-                Settings = [Setting.Dictionaries]
+                Settings = [Setting.Dictionaries],
+                Next = CheckpointFolder.IsHubName(folder) ? new NextStep(StepKind.FetchDictionaries, folder) : null
             };
         }
         var passedOver = new List<string>();

@@ -23,6 +23,7 @@ internal enum Setting
     Head,
     Heads,
     Key,
+    Layers,
     MeanText,
     Memory,
     Method,

@@ -16,7 +16,7 @@ public sealed partial class ScriptTests
     ];
 
     [Fact]
-    public void Only_scripts_that_bring_weights_stand_among_those_for_users() => Assert.Equal(["export_torch.py", "fetch_gpt2.sh"],
+    public void Only_scripts_that_bring_weights_stand_among_those_for_users() => Assert.Equal(["export_torch.py"],
         Scripts.Select(s => s.Data).Where(s => s.StartsWith("export-scripts/", StringComparison.Ordinal)).Select(Path.GetFileName).Order());
 
     [Theory, MemberData(nameof(Scripts))]

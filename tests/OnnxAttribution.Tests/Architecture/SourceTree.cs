@@ -10,7 +10,7 @@ internal static partial class SourceTree
     /// <summary>Rooms of the library, as folders and namespaces: each may use only the rooms before it.</summary>
     public static IReadOnlyList<string> Rooms { get; } =
     [
-        "Files", "Onnx", "Autodiff", "Checkpoints", "Bundles", "Runtime", "Tokenizers", "Export", "Dictionaries", "Model", "Texts",
+        "Files", "Onnx", "Autodiff", "Checkpoints", "Bundles", "Hub", "Runtime", "Tokenizers", "Export", "Dictionaries", "Model", "Texts",
         "Attribution", "Ablation", "Circuits", "Curves", "Validation", "Store", "Runs", "Dashboards", "Preflight",
         "View", "View.Figures", "View.Page", "View.Formats",
     ];

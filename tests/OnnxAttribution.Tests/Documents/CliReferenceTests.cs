@@ -5,9 +5,6 @@ namespace OnnxAttribution.Tests.Documents;
 /// <summary>The reference of the command line is what the command line says, and options that documents name are there.</summary>
 public sealed partial class CliReferenceTests
 {
-    // of programs that documents name beside ours: git, hf, dotnet, the scripts
-    private static readonly string[] s_othersOptions = ["--local-dir", "--layers"];
-
     public static TheoryData<string> Documents =>
         [.. Document.All.Select(d => d.Name).Where(n => n == "README.md" || n.Split('/')[0] == "docs")];
 
@@ -17,7 +14,7 @@ public sealed partial class CliReferenceTests
     [Theory, MemberData(nameof(Documents))]
     public void An_option_that_a_document_names_is_one_of_ours(string name)
     {
-        var ours = Option().Matches(CliReference.Text()).Select(m => m.Value).Concat(s_othersOptions).ToHashSet();
+        var ours = Option().Matches(CliReference.Text()).Select(m => m.Value).ToHashSet();
         var named = Document.Read(name).CodeSpans().SelectMany(c => Option().Matches(c)).Select(m => m.Value).Distinct();
         Assert.All(named, option => Assert.True(ours.Contains(option), $"{name} names {option}, which no verb has"));
     }

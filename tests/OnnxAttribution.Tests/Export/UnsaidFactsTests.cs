@@ -82,7 +82,7 @@ public sealed class UnsaidFactsTests : IDisposable
     }
 
     [Theory]
-    [InlineData("jbloom/GPT2-Small-SAEs-Reformatted", "hf download jbloom/GPT2-Small-SAEs-Reformatted --local-dir DIR")]
+    [InlineData("jbloom/GPT2-Small-SAEs-Reformatted", "if this is a name on the Hugging Face hub, fetch it first")]
     [InlineData("no/such/folder", "give the folder that holds the dictionaries"),
         InlineData("./nothing", "give the folder that holds the dictionaries")]
     public void A_hubs_name_is_told_from_a_missing_folder(string given, string fix) =>

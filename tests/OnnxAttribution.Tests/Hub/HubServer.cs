@@ -5,21 +5,21 @@ using System.Security.Authentication;
 using System.Text;
 using System.Text.Json.Nodes;
 
-namespace OnnxAttribution.Tests.ExportScripts;
+namespace OnnxAttribution.Tests.Hub;
 
 /// <summary>
-/// The Hugging Face hub as export-scripts/fetch_gpt2.sh sees it, on two ports of this machine: the hub with its tree API
-/// and resolve addresses, and the CDN to which it redirects LFS files by addresses that are signed for GET alone. Every
-/// request is kept, with the bytes of files that it was answered with. It has threads of its own: tests wait for the
-/// script, and would keep those of the pool from answering it.
+/// The Hugging Face hub as a client sees it, on two ports of this machine: the hub with its lists of repositories and its
+/// resolve addresses, and the CDN to which it redirects LFS files by signed addresses. Every request is kept, with the
+/// bytes of files that it was answered with. It has threads of its own: tests wait for the client, and would keep those of
+/// the pool from answering it.
 /// </summary>
 internal sealed class HubServer : IDisposable
 {
     public const string Commit = "607a30d783dfa663caf39e06633721c8d4cfcd7e";
 
     private readonly TcpListener _hub = new(IPAddress.Loopback, 0), _cdn = new(IPAddress.Loopback, 0);
-    private readonly List<HubFile> _files = [];
-    private readonly List<HubRequest> _requests = [];
+    private readonly List<ServedFile> _files = [];
+    private readonly List<ServedRequest> _requests = [];
     private readonly ManualResetEventSlim _closing = new();
 
     public HubServer()
@@ -33,24 +33,18 @@ internal sealed class HubServer : IDisposable
 
     public string Endpoint => $"{Scheme}://127.0.0.1:{((IPEndPoint)_hub.LocalEndpoint).Port}";
 
-    /// <summary>Entries per page of the tree API.</summary>
-    public int PageSize { get; init; } = 1000;
-
-    /// <summary>A plain mirror: files and their headers, but no list of them.</summary>
-    public bool HasNoTree { get; init; }
+    /// <summary>Answers to the next requests of the hub, in place of what they ask for.</summary>
+    public Queue<(string Status, string[] Header)> Instead { get; } = [];
 
     /// <summary>Without this token everything is refused.</summary>
     public string? Token { get; init; }
 
-    /// <summary>Speaks https with a certificate of its own, which <see cref="CertificateFile"/> makes known.</summary>
+    /// <summary>Speaks https with this certificate.</summary>
     public HubCertificate? Certificate { get; init; }
-
-    /// <summary>The certificate as a PEM file, where there is one.</summary>
-    public string? CertificateFile => Certificate?.File;
 
     private string Scheme => Certificate is null ? "http" : "https";
 
-    public IReadOnlyList<HubRequest> Requests
+    public IReadOnlyList<ServedRequest> Requests
     {
         get
         {
@@ -62,9 +56,9 @@ internal sealed class HubServer : IDisposable
     public long BytesSent => Requests.Sum(r => r.BytesSent);
 
     /// <summary>As on the hub, weights are LFS files and texts are not.</summary>
-    public void Add(string repository, string path, byte[] bytes, Func<HubFile, HubFile>? how = null)
+    public void Add(string repository, string path, byte[] bytes, Func<ServedFile, ServedFile>? how = null)
     {
-        var file = new HubFile(repository, path, bytes,
+        var file = new ServedFile(repository, path, bytes,
             path.EndsWith(".safetensors", StringComparison.Ordinal) || path.EndsWith(".pt", StringComparison.Ordinal));
         _files.Add(how?.Invoke(file) ?? file);
     }
@@ -120,31 +114,35 @@ internal sealed class HubServer : IDisposable
         return secure;
     }
 
-    private static HubRequest? Read(Stream stream, bool cdn)
+    private static ServedRequest? Read(Stream stream, bool cdn)
     {
         var reader = new StreamReader(stream, Encoding.ASCII, leaveOpen: true);
         if (reader.ReadLine() is not { } first) return null;
         var header = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
         while (reader.ReadLine() is { Length: > 0 } line) header[line[..line.IndexOf(':')]] = line[(line.IndexOf(':') + 1)..].Trim();
         var words = first.Split(' ');
-        return new HubRequest(cdn, words[0], words[1], header.GetValueOrDefault("Range"), header.GetValueOrDefault("Authorization"));
+        return new ServedRequest(cdn, words[0], words[1], header.GetValueOrDefault("Range"), header.GetValueOrDefault("Authorization"));
     }
 
-    private void ServeHub(Stream stream, HubRequest request)
+    private void ServeHub(Stream stream, ServedRequest request)
     {
-        var target = request.Target.Split('?');
-        switch (target[0].Split('/')[1..])
+        // of a proxy the whole address is asked for
+        var target = request.Target.StartsWith('/') ? request.Target : new Uri(request.Target).PathAndQuery;
+        switch (target.Split('?')[0].Split('/')[1..])
         {
+            case var _ when Instead.TryDequeue(out var instead):
+                Answer(stream, request, instead.Status, instead.Header);
+                break;
             case var _ when Token is not null && request.Authorization != $"Bearer {Token}":
                 Answer(stream, request, "401 Unauthorized", ["X-Error-Code: GatedRepo"]);
                 break;
-            case ["api", "models", var owner, var name, "tree", var revision] when !HasNoTree:
-                Tree(stream, request, $"{owner}/{name}", Uri.UnescapeDataString(revision), target.Length > 1 ? target[1] : "");
+            case ["api", "models", var owner, var name, "revision", var revision]:
+                List(stream, request, $"{owner}/{name}", Uri.UnescapeDataString(revision));
                 break;
             case ["api", "resolve-cache", "models", var owner, var name, _, .. var rest] when Find($"{owner}/{name}", rest) is { } file:
                 Send(stream, request, file, EntityTags(file));
                 break;
-            case [var owner, var name, "resolve", _, .. var rest] when Find($"{owner}/{name}", rest) is { } file:
+            case [var owner, var name, "resolve", Commit, .. var rest] when Find($"{owner}/{name}", rest) is { IsGone: false } file:
                 Redirect(stream, request, file);
                 break;
             default:
@@ -153,9 +151,10 @@ internal sealed class HubServer : IDisposable
         }
     }
 
-    private void Redirect(Stream stream, HubRequest request, HubFile file)
+    private void Redirect(Stream stream, ServedRequest request, ServedFile file)
     {
-        string[] header = [$"X-Repo-Commit: {Commit}", $"X-Linked-Size: {file.Bytes.Length}", .. EntityTags(file)];
+        string[] size = file.HasNoSize ? [] : [$"X-Linked-Size: {file.Bytes.Length}"];
+        string[] header = [$"X-Repo-Commit: {Commit}", .. size, .. EntityTags(file)];
         if (file.Lfs)
         {
             Answer(stream, request, "302 Found",
@@ -169,14 +168,9 @@ internal sealed class HubServer : IDisposable
         }
     }
 
-    private void ServeCdn(Stream stream, HubRequest request)
+    private void ServeCdn(Stream stream, ServedRequest request)
     {
-        // an address that is signed for GET is refused otherwise
-        if (request.Method != "GET")
-        {
-            Answer(stream, request, "403 Forbidden", []);
-        }
-        else if (_files.Find(f => f.Lfs && request.Target.StartsWith($"/{f.Sha256}?", StringComparison.Ordinal)) is { } file)
+        if (_files.Find(f => f.Lfs && request.Target.StartsWith($"/{f.Sha256}?", StringComparison.Ordinal)) is { } file)
         {
             Send(stream, request, file, [$"ETag: \"{new string('0', 32)}\""]);
         }
@@ -186,64 +180,49 @@ internal sealed class HubServer : IDisposable
         }
     }
 
-    private HubFile? Find(string repository, string[] path) =>
+    private ServedFile? Find(string repository, string[] path) =>
         _files.Find(f => f.Repository == repository && f.Path == Uri.UnescapeDataString(string.Join('/', path)));
 
-    private static string[] EntityTags(HubFile file) =>
+    private static string[] EntityTags(ServedFile file) =>
         file.HasNoChecksum ? [] : file.Lfs ? [$"X-Linked-Etag: \"{file.Sha256}\""] : [$"ETag: \"{file.Oid}\""];
 
-    private static void Missing(Stream stream, HubRequest request) =>
+    private static void Missing(Stream stream, ServedRequest request) =>
         Answer(stream, request, "404 Not Found", ["X-Error-Code: EntryNotFound"]);
 
-    private void Tree(Stream stream, HubRequest request, string repository, string revision, string query)
+    private void List(Stream stream, ServedRequest request, string repository, string revision)
     {
-        var files = _files.Where(f => f.Repository == repository).OrderBy(f => f.Path, StringComparer.Ordinal).ToList();
+        var files = _files.Where(f => f.Repository == repository).ToList();
         if (files.Count == 0 || revision is not ("main" or Commit))
         {
             Answer(stream, request, "404 Not Found", [$"X-Error-Code: {(files.Count == 0 ? "RepoNotFound" : "RevisionNotFound")}"]);
             return;
         }
-        var folders = files.Select(f => Path.GetDirectoryName(f.Path)!).Where(f => f.Length > 0).Distinct();
-        List<JsonObject> entries = [.. folders.Select(f => new JsonObject
+        var list = new JsonObject
         {
-            ["type"] = "directory",
-            ["oid"] = new string('d', 40),
-            ["size"] = 0,
-            ["path"] = f
-        }), .. files.Select(Entry)];
-        var cursor = query.Split('&').FirstOrDefault(q => q.StartsWith("cursor=", StringComparison.Ordinal)) is { } c
-            ? int.Parse(c["cursor=".Length..])
-            : 0;
-        var page = new JsonArray([.. entries.Skip(cursor).Take(PageSize)]).ToJsonString();
-        // the address of the hub itself, whatever mirror is asked
-        string[] next = cursor + PageSize < entries.Count
-            ? [$"Link: <https://huggingface.co/api/models/{repository}/tree/{revision}"
-                + $"?recursive=true&limit={PageSize}&cursor={cursor + PageSize}>; rel=\"next\""]
-            : [];
-        Answer(stream, request, "200 OK", ["Content-Type: application/json", .. next], Encoding.UTF8.GetBytes(page));
+            ["id"] = repository,
+            ["sha"] = Commit,
+            ["siblings"] = new JsonArray([.. files.Select(Entry)])
+        };
+        Answer(stream, request, "200 OK", ["Content-Type: application/json"], Encoding.UTF8.GetBytes(list.ToJsonString()));
     }
 
-    private static JsonObject Entry(HubFile file)
+    private static JsonObject Entry(ServedFile file)
     {
-        var entry = new JsonObject { ["type"] = "file", ["oid"] = file.HasNoChecksum ? "" : file.Oid, ["size"] = file.Bytes.Length };
-        if (file.Lfs)
+        var entry = new JsonObject { ["rfilename"] = file.Path };
+        if (file.IsListedByName) return entry;
+        entry["size"] = file.Bytes.Length;
+        if (!file.HasNoChecksum) entry["blobId"] = file.Oid;
+        if (file is { Lfs: true, HasNoChecksum: false })
         {
-            entry["lfs"] = new JsonObject
-            {
-                ["oid"] = file.HasNoChecksum ? "" : file.Sha256,
-                ["size"] = file.Bytes.Length,
-                ["pointerSize"] = 134
-            };
+            entry["lfs"] = new JsonObject { ["sha256"] = file.Sha256, ["size"] = file.Bytes.Length, ["pointerSize"] = 134 };
         }
-        if (file.Lfs) entry["xetHash"] = new string('e', 64);
-        entry["path"] = file.Path;
         return entry;
     }
 
-    private void Send(Stream stream, HubRequest request, HubFile file, string[] header)
+    private void Send(Stream stream, ServedRequest request, ServedFile file, string[] header)
     {
         request.File = file;
-        if (file.NeverEnds && request.Method == "GET")
+        if (file.NeverEnds)
         {
             SendWithoutEnd(stream, request, header);
             return;
@@ -258,7 +237,6 @@ internal sealed class HubServer : IDisposable
         string[] part = from > 0 ? [$"Content-Range: bytes {from}-{bytes.Length - 1}/{bytes.Length}"] : [];
         var body = bytes.AsMemory(from);
         stream.Write(Head(from > 0 ? "206 Partial Content" : "200 OK", [.. header, .. part], body.Length));
-        if (request.Method == "HEAD") return;
         // the connection is closed before the length that was promised
         if (file.Drops.TryDequeue(out var drop)) body = body[..drop];
         if (file.StallAfter is { } stall) body = body[..stall];
@@ -267,7 +245,7 @@ internal sealed class HubServer : IDisposable
         if (file.StallAfter is not null) _closing.Wait();
     }
 
-    private static void SendWithoutEnd(Stream stream, HubRequest request, string[] header)
+    private static void SendWithoutEnd(Stream stream, ServedRequest request, string[] header)
     {
         stream.Write(
             Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\n{string.Concat(header.Select(h => h + "\r\n"))}Connection: close\r\n\r\n"));
@@ -276,11 +254,11 @@ internal sealed class HubServer : IDisposable
         for (; request.BytesSent < 1 << 30; request.BytesSent += piece.Length) stream.Write(piece);
     }
 
-    private static void Answer(Stream stream, HubRequest request, string status, string[] header, byte[]? body = null)
+    private static void Answer(Stream stream, ServedRequest request, string status, string[] header, byte[]? body = null)
     {
         body ??= Encoding.ASCII.GetBytes(status);
         stream.Write(Head(status, header, body.Length));
-        if (request.Method != "HEAD") stream.Write(body);
+        stream.Write(body);
     }
 
     private static byte[] Head(string status, string[] header, int length) =>

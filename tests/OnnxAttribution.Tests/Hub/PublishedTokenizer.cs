@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Tests.Export;
 
-namespace OnnxAttribution.Tests.ExportScripts;
+namespace OnnxAttribution.Tests.Hub;
 
 internal static class PublishedTokenizer
 {

@@ -1,12 +1,12 @@
 using System.Security.Cryptography;
 using System.Text;
 
-namespace OnnxAttribution.Tests.ExportScripts;
+namespace OnnxAttribution.Tests.Hub;
 
 /// <summary>A file of a repository on <see cref="HubServer"/>: what it holds, and how it is served.</summary>
 /// <param name="Bytes">What the server says that it holds: sizes and checksums are these bytes'.</param>
 /// <param name="Lfs">Large files lie in LFS: their checksum is a SHA-256, and they are redirected to the CDN.</param>
-internal sealed record HubFile(string Repository, string Path, byte[] Bytes, bool Lfs)
+internal sealed record ServedFile(string Repository, string Path, byte[] Bytes, bool Lfs)
 {
     /// <summary>What is really sent, where that differs.</summary>
     public byte[]? Sent { get; init; }
@@ -25,6 +25,15 @@ internal sealed record HubFile(string Repository, string Path, byte[] Bytes, boo
 
     /// <summary>Neither the list nor the answer's header gives a checksum.</summary>
     public bool HasNoChecksum { get; init; }
+
+    /// <summary>The list gives neither size nor checksum; the answer's headers do.</summary>
+    public bool IsListedByName { get; init; }
+
+    /// <summary>No answer tells its size.</summary>
+    public bool HasNoSize { get; init; }
+
+    /// <summary>It is on the list and not to be had.</summary>
+    public bool IsGone { get; init; }
 
     public string Sha256 { get; } = Convert.ToHexStringLower(SHA256.HashData(Bytes));
 
