@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Model;
 using OnnxAttribution.Runs;
 
 namespace OnnxAttribution.Cli.Options;
@@ -33,6 +35,35 @@ internal sealed class GraphArguments
         "really patch the strongest nodes, N at most, and run eight times as many one block deep "
             + $"({GraphOptions.DefaultRefine}, or off with another --method or --estimator, or with --exact-depth)");
     private readonly Option<string?> _sites = ModelOptions.Sites("where the graph is cut", "; default: all that have a dictionary");
+    private readonly Option<string> _replace = ChoiceOptions.OneOf("--replace",
+        "mlp: the graph is of the local replacement model, in which the bundle's transcoders stand for MLPs; none: of the model itself; "
+            + "auto: mlp where the bundle's dictionaries are transcoders only", "auto", "mlp", "none");
+    private readonly Option<int?> _zeroPositions = new("--zero-positions")
+    {
+        Description = "positions from the first at which transcoders have neither features nor errors (as their files say: 1 for "
+            + "circuit-tracer's)",
+        HelpName = "N"
+    };
+    private readonly Option<int?> _targets = new("--targets")
+    {
+        Description = "of a graph of transcoders: the likeliest tokens as outputs with edges of their own, until their probabilities add "
+            + "up to 0.95, at most N",
+        HelpName = "top:N",
+        CustomParser = result =>
+        {
+            var text = result.Tokens[0].Value;
+            if (text.StartsWith("top:", StringComparison.Ordinal) && int.TryParse(text.AsSpan(4), NumberStyles.None,
+                CultureInfo.InvariantCulture, out var n) && n is >= 1 and <= 1000)
+            {
+                return n;
+            }
+            result.AddError($"--targets cannot be '{text}'; it takes top:N, such as top:10");
+            return null;
+        },
+    };
+    private readonly Option<string> _prune = ChoiceOptions.OneOf("--prune",
+        "what stays: what lies on a path to the metric, or of a graph of transcoders what 0.8 of the nodes' and 0.98 of the edges' "
+            + "influence on the outputs is of, as circuit-tracer has it", "paths", "influence", "none");
     private readonly Option<int?> _topNodes = new("--top-nodes")
     {
         Description = "features kept per site, by |effect|; error nodes come on top (20, or no limit with --node-threshold)",
@@ -65,10 +96,11 @@ internal sealed class GraphArguments
         _prompt = prompt;
         _steps.AtLeast(1);
         _exactDepth.AtLeast(0);
+        _zeroPositions.AtLeast(0);
         _topNodes.AtLeast(0);
         _topEdges.AtLeast(0);
         Option[] all = [Metric.Kind, Metric.Position, _method, _estimator, _steps, _exactDepth, _refine, _edges, _sites,
-            _topNodes, _nodeThreshold, _topEdges,
+            _replace, _zeroPositions, _targets, _prune, _topNodes, _nodeThreshold, _topEdges,
             _edgeThreshold, _noPrune, _all, _aggregate, _heads.Split, _sign, _prompt.PrependBos, _validate,
             .. _certificate.All, _certificate.Seed, Memory];
         _certificate.Seed.AtLeast(0);
@@ -76,7 +108,23 @@ internal sealed class GraphArguments
         command.Checks(Contradictions);
     }
 
-    public string[]? Sites(ParseResult parsed) => parsed.Items(_sites);
+    /// <summary>Refuses output tokens, and pruning by influence on them, of many prompts.</summary>
+    public void RefuseOutputsOfMany(CommandResult result, Option many)
+    {
+        if (!result.IsGiven(many) || !(result.IsGiven(_targets) || Given(result, _prune) == "influence")) return;
+        result.AddError("--prompts sums graphs over prompts, whose outputs differ; give --targets and --prune influence with --prompt");
+    }
+
+    /// <summary>Where the model is cut, and what of it is replaced.</summary>
+    public ModelSelection Selection(ParseResult parsed) => new(parsed.Items(_sites), parsed.GetValue(_replace) switch
+    {
+        "mlp" => MlpReplacement.Mlp,
+        "none" => MlpReplacement.None,
+        _ => MlpReplacement.WhereOnlyTranscoders,
+    })
+    {
+        ZeroPositions = parsed.GetValue(_zeroPositions),
+    };
 
     /// <summary>What each run is put to once it is written.</summary>
     public RunChecks Checks(ParseResult parsed) =>
@@ -86,6 +134,7 @@ internal sealed class GraphArguments
     {
         var (topNodes, nodeThreshold, topEdges, edgeThreshold) = (parsed.GetValue(_topNodes), parsed.GetValue(_nodeThreshold),
             parsed.GetValue(_topEdges), parsed.GetValue(_edgeThreshold));
+        var byInfluence = parsed.GetValue(_prune) == "influence";
         var defaults = new GraphOptions();
         var options = new GraphOptions
         {
@@ -96,11 +145,13 @@ internal sealed class GraphArguments
             Edges = Enum.Parse<EdgeMethod>(parsed.GetRequiredValue(_edges), ignoreCase: true),
             ExactDepth = parsed.GetValue(_exactDepth),
             Refine = parsed.GetValue(_refine),
-            TopNodes = topNodes ?? (nodeThreshold is null ? defaults.TopNodes : null),
+            TopNodes = topNodes ?? (nodeThreshold is null && !byInfluence ? defaults.TopNodes : null),
             NodeThreshold = nodeThreshold ?? 0,
-            TopEdges = topEdges ?? (edgeThreshold is null ? defaults.TopEdges : null),
+            TopEdges = topEdges ?? (edgeThreshold is null && !byInfluence ? defaults.TopEdges : null),
             EdgeThreshold = edgeThreshold ?? 0,
-            Prune = !parsed.GetValue(_noPrune),
+            Prune = !parsed.GetValue(_noPrune) && parsed.GetValue(_prune) != "none",
+            Targets = parsed.GetValue(_targets) is { } count ? new TargetRequest(count) : null,
+            Influence = byInfluence ? new InfluencePruning() : null,
             Heads = _heads.Request(parsed),
         };
         return new GraphRequest(parsed.GetValue(_all) ? options.KeepingAll() : options, parsed.GetValue(_aggregate) == "sum",
@@ -117,6 +168,7 @@ internal sealed class GraphArguments
         {
             result.AddError($"--all keeps everything, so {limit.Name} contradicts it; give one of them");
         }
+        ContradictPruning(result);
         ContradictChecks(result);
         var depth = Given(result, _exactDepth) is { } k && k.Trim('0') is not "" ? k : null;
         var method = Given(result, _method) ?? "atp";
@@ -145,6 +197,18 @@ internal sealed class GraphArguments
         {
             result.AddError("--metric kl has gradient 0 at the clean run, so exact edges would have no effect; "
                 + "use --method ig, or leave --edges out");
+        }
+    }
+
+    private void ContradictPruning(CommandResult result)
+    {
+        if (result.GetValue(_noPrune) && Given(result, _prune) is { } prune and not "none")
+        {
+            result.AddError($"--no-prune keeps what no path leads from, and contradicts --prune {prune}; give one of them");
+        }
+        if (Given(result, _prune) == "influence" && result.GetValue(_all))
+        {
+            result.AddError("--all keeps everything, so --prune influence contradicts it; give one of them");
         }
     }
 

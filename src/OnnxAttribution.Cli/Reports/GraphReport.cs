@@ -83,6 +83,7 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
             output.WriteLine($"conservation: largest |effect - sum of edges| over largest |effect| is {violation:G3}"
                 + (IsRefined ? $" (what linear edges leave of nodes that were really moved{alternative})" : ""));
         }
+        if (_record is GraphRunRecord { Outputs: { Count: > 0 } outputs } withOutputs) PrintOutputs(withOutputs, outputs, output);
         if (IsRefined) PrintRefined(output);
         if (_record.SwitchedOn is > 0 and var rows) PrintSwitchedOn(rows, output);
         if (_record is GraphRunRecord { HeadsViolation: { } off })
@@ -116,6 +117,14 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         var strongest = StrongestSwitchedOn(1).Single();
         output.WriteLine($"switched on, that is no nodes (down_feature -2): {rows:N0} {(rows == 1 ? "row" : "rows")}, the strongest "
             + $"{Label(_nodes[strongest.Up])} → {strongest.Down.Name} ({Screen.Number(strongest.Effect)})");
+    }
+
+    private static void PrintOutputs(GraphRunRecord record, IReadOnlyList<OutputRecord> outputs, TextWriter output)
+    {
+        output.WriteLine("outputs: " + string.Join(", ",
+            outputs.Select(o => $"{DisplayText.Quoted(o.Token ?? "")} {Screen.Number(o.Probability ?? float.NaN)}")));
+        output.WriteLine($"replacement score {Screen.Number((float)(record.ReplacementScore ?? double.NaN))}, completeness score "
+            + $"{Screen.Number((float)(record.CompletenessScore ?? double.NaN))}, of the graph before pruning");
     }
 
     private void PrintRefined(TextWriter output)

@@ -6,12 +6,13 @@ namespace OnnxAttribution.Cli.Reports;
 /// <summary>What reports call a node.</summary>
 internal static class NodeLabel
 {
-    /// <summary>Such as <c>3.resid 953 @5 'token'</c>; the final residual site is <c>resid_post</c>.</summary>
+    /// <summary>Such as <c>3.resid 953 @5 'token'</c>; the final residual site is <c>resid_post</c>;
+    /// a token with which a graph of transcoders begins, <c>token @5 'the'</c>.</summary>
     /// <param name="tokenAt">Text of the token at a position; null where it is not known.</param>
     public static string Of(CausalNode node, Func<int, string?> tokenAt)
     {
         var token = node.Position < 0 ? null : tokenAt(node.Position);
         var at = node.Position < 0 ? "" : token is null ? $" @{node.Position}" : $" @{node.Position} {DisplayText.Quoted(token)}";
-        return $"{node.Site.ShortName} {(node.IsError ? "error" : node.Feature)}{at}";
+        return node.IsToken ? $"token{at}" : $"{node.Site.ShortName} {(node.IsError ? "error" : node.Feature)}{at}";
     }
 }

@@ -20,6 +20,7 @@ internal static class StepCommand
         StepKind.Fetch => $"fetch {step.Path ?? "MODEL"} --out DIR",
         StepKind.MeasureFaithfulness => "ablate --faithfulness RUN",
         StepKind.SplitHeads => "graph --heads --out RUN",
+        StepKind.NameOutputs => "graph --targets top:10 --out RUN",
         StepKind.SplitScore => "heads RUN --head LAYER.HEAD",
         StepKind.TraceCurve => "ablate --up FEATURE --down FEATURE --out RUN/curve.parquet",
         _ => $"validate {step.Path ?? "RUN"}",

@@ -29,12 +29,9 @@ internal static class GraphCommand
             HelpName = "TEXT"
         };
         var directory = new Option<string>("--out") { Description = "the run directory to write", HelpName = "DIR", Required = true };
-        var force = OutputOptions.Force("a run that is");
-        var noPage = OutputOptions.NoPage();
-        var json = OutputOptions.Json();
-        var command = new Command("graph",
-            Description) { model, prompt.One, prompt.Many, prompt.Target, prompt.Foil, patch, directory, force,
-            noPage, json };
+        var (force, noPage, json) = (OutputOptions.Force("a run that is"), OutputOptions.NoPage(), OutputOptions.Json());
+        var command = new Command("graph", Description)
+            { model, prompt.One, prompt.Many, prompt.Target, prompt.Foil, patch, directory, force, noPage, json };
         var arguments = new GraphArguments(command, prompt);
         command.Checks(result => OptionLimits.FoilNeedsLogitDiff(result, prompt.Foil, arguments.Metric.Kind));
         command.Checks(result => OptionLimits.NamesDirectory(result, directory));
@@ -42,6 +39,7 @@ internal static class GraphCommand
         {
             if (prompt.Wrong(result) is { } wrong) result.AddError(wrong);
             prompt.RefuseBesideMany(result, prompt.Target, prompt.Foil, patch);
+            arguments.RefuseOutputsOfMany(result, prompt.Many);
         });
         command.Runs((parsed, cancel) =>
         {
@@ -51,7 +49,8 @@ internal static class GraphCommand
             var destination = new Destination(parsed.GetRequiredValue(directory), parsed.GetValue(force), !parsed.GetValue(noPage),
                 parsed.GetValue(json), arguments.Checks(parsed), parsed.InvocationConfiguration, start)
             { Options = PromptOptions.OfAllPrompts(parsed) };
-            LoadedModel Open(int prompts) => LoadedModel.Open(parsed.GetRequiredValue(model), arguments.Sites(parsed), context, prompts);
+            LoadedModel Open(int prompts) =>
+                LoadedModel.OpenSelected(parsed.GetRequiredValue(model), arguments.Selection(parsed), context, prompts);
             return parsed.GetValue(prompt.Many) is { } file ? Many(file, Open, request, destination)
                 : One(new PromptTask(parsed.GetValue(prompt.One)!, parsed.GetValue(prompt.Target), parsed.GetValue(prompt.Foil),
                     parsed.GetValue(patch)),
@@ -73,6 +72,7 @@ internal static class GraphCommand
         using var progress = new ProgressLine(destination.Invocation.Error);
         progress.Report("opening the model");
         using var model = open(1);
+        destination.Checks.RequireFor(model);
         progress.Dispose();
         TwiceBegun.Warn(model, [task], request.PrependBos, isFile: false, destination.Invocation.Error);
         progress.Report("finding the graph");
@@ -106,6 +106,7 @@ internal static class GraphCommand
         using var progress = new ProgressLine(destination.Invocation.Error);
         progress.Report("opening the model");
         using var model = open(lines.Count);
+        destination.Checks.RequireFor(model);
         progress.Dispose();
         TwiceBegun.Warn(model, lines.Select(l => l.Task).OfType<PromptTask>(), request.PrependBos, isFile: true,
             destination.Invocation.Error);

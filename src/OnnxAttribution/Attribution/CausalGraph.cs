@@ -39,6 +39,20 @@ public sealed record CausalGraph
     /// leaves. Null unless every edge was split.</summary>
     public double? HeadsViolation { get; init; }
 
+    /// <summary>Output tokens, the likeliest first; empty unless they were asked for (<see cref="GraphOptions.Targets"/>).</summary>
+    public IReadOnlyList<OutputNode> Outputs { get; init; } = [];
+
+    /// <summary>Edges of kept nodes into the outputs.</summary>
+    public IReadOnlyList<OutputEdge> OutputEdges { get; init; } = [];
+
+    /// <summary>Of the influence that reaches tokens and errors, the tokens' share (circuit-tracer's replacement score), before pruning;
+    /// null without outputs.</summary>
+    public double? ReplacementScore { get; init; }
+
+    /// <summary>Of the inputs of all nodes, weighted with their influence, the share that is no error, no unit (circuit-tracer's
+    /// completeness score), before pruning; null without outputs.</summary>
+    public double? CompletenessScore { get; init; }
+
     /// <summary>Seconds by stage.</summary>
     public required IReadOnlyDictionary<string, double> Timings { get; init; }
 
@@ -63,13 +77,14 @@ public sealed record CausalGraph
 
     /// <summary>Σ over features |effect| / Σ over all nodes |effect|, over the whole graph or one site:
     /// a share from 0 to 1, no unit; NaN where nothing has an effect.</summary>
-    /// <param name="site">Hook name of a selected site; null: all of them. NaN for a name that no node has.</param>
+    /// <param name="site">Hook name of a selected site; null: all of them but the tokens, which no dictionary is to explain.
+    /// NaN for a name that no node has.</param>
     public double ExplainedByFeatures(string? site = null)
     {
         double features = 0, all = 0;
         foreach (var n in Nodes)
         {
-            if (site is not null && n.Site.Name != site) continue;
+            if ((site is not null && n.Site.Name != site) || n.IsToken) continue;
             all += Math.Abs(n.Effect);
             if (!n.IsError) features += Math.Abs(n.Effect);
         }

@@ -19,6 +19,10 @@ public sealed record CausalNode(Site Site, int Position, int Feature, float Acti
     /// <summary>Whether the node is what the dictionary missed, x − x̂, in place of a feature.</summary>
     public bool IsError => Feature == Error;
 
+    /// <summary>Whether the node is a token's row of the embedding, with which graphs of transcoders begin; of no dictionary, its
+    /// <see cref="Feature"/> is <see cref="Error"/>.</summary>
+    public bool IsToken => Site.Kind == SiteKind.Embed;
+
     /// <summary>The linear estimate of <see cref="Effect"/>, in the metric's unit: gradient times change.
     /// NaN where there is none.</summary>
     public float Attribution { get; init; } = Effect;
@@ -45,6 +49,10 @@ public sealed record CausalNode(Site Site, int Position, int Feature, float Acti
     /// activation. An error node has none; see <see cref="SiteEffects.GradientFor"/>.</summary>
     internal float Derivative => !NodeMethods.IsMeasured(Method) || PatchActivation == Activation
         ? Gradient : Effect / (PatchActivation - Activation);
+
+    /// <summary>The share of all influence on the outputs that nodes of at least its own influence have, no unit: small where the node
+    /// matters (circuit-tracer's <c>influence</c>). NaN without outputs, and of nodes that selection had left out before.</summary>
+    public float Influence { get; init; } = float.NaN;
 
     /// <summary>Whether selection and pruning left it in the graph.</summary>
     public bool Kept { get; init; }

@@ -50,7 +50,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
             .Where(p => p.Up.Nodes.Length > 0)
             .ToList();
         if (parents.Count == 0) return;
-        var d = down.Width;
+        var d = down.ReadWidth;
         var perRun = runner is null ? rows.Length : RowsPerRun(segment, parents.MaxBy(p => p.Up.Nodes.Length).Up);
         for (var first = 0; first < rows.Length; first += perRun)
         {
@@ -59,6 +59,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
             using var result = runner is null
                 ? null
                 : Run(segment, runner, rows.AsSpan(first, count), chunk, parents.ToDictionary(p => p.Link, p => p.Up));
+            var sums = sites.Any(s => s.Writers.Count > 0) ? new EdgeSums(count, parents.SelectMany(p => p.Up.Nodes)) : null;
             foreach (var (link, up) in parents)
             {
                 var jacobian = new float[count * up.Nodes.Length];
@@ -71,7 +72,28 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
                     AddSamePosition(jacobian, result!.Floats(output), rows.AsSpan(first, count), up, up.Width);
                 }
                 if (link.ContractedOutput is { } contracted) AddContracted(jacobian, result!.Floats(contracted), count, up);
-                Write(jacobian, rows.AsSpan(first, count), up, found);
+                if (sums is null) Write(jacobian, rows.AsSpan(first, count), up.Nodes, found);
+                else sums.Add(jacobian, up.Nodes);
+            }
+            if (sums is not null) Write(sums.Values, rows.AsSpan(first, count), sums.Nodes, found);
+        }
+    }
+
+    /// <summary>Edges of features that write several sites: the sums over all of these.</summary>
+    private sealed class EdgeSums(int rows, IEnumerable<int> nodes)
+    {
+        public int[] Nodes { get; } = [.. nodes.Distinct().Order()];
+
+        /// <summary>[rows, nodes].</summary>
+        public float[] Values { get; private set; } = [];
+
+        public void Add(float[] jacobian, int[] of)
+        {
+            if (Values.Length == 0) Values = new float[rows * Nodes.Length];
+            for (var u = 0; u < of.Length; u++)
+            {
+                var at = Array.BinarySearch(Nodes, of[u]);
+                for (var n = 0; n < rows; n++) Values[(n * Nodes.Length) + at] += jacobian[(n * of.Length) + u];
             }
         }
     }
@@ -135,18 +157,23 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
         }
     }
 
-    private void Write(float[] jacobian, ReadOnlySpan<int> rows, UpstreamNodes up, Action<CausalEdge> found)
+    private void Write(float[] jacobian, ReadOnlySpan<int> rows, int[] upstream, Action<CausalEdge> found)
     {
+        var hasPatch = sites.Any(s => s.Patch is not null);
         for (var n = 0; n < rows.Length; n++)
         {
             var down = nodes[rows[n]];
-            for (var u = 0; u < up.Nodes.Length; u++)
+            for (var u = 0; u < upstream.Length; u++)
             {
-                var value = jacobian[(n * up.Nodes.Length) + u];
+                var value = jacobian[(n * upstream.Length) + u];
                 if (value == 0) continue;
-                var from = nodes[up.Nodes[u]];
+                var from = nodes[upstream[u]];
                 var effect = NodeVectors.Effect(value, from, down);
-                if (effect != 0) found(new CausalEdge(up.Nodes[u], rows[n], down.IsError || from.IsError ? float.NaN : value, effect));
+                if (effect == 0 && !model.IsReplaced) continue;
+                found(new CausalEdge(upstream[u], rows[n], down.IsError || from.IsError ? float.NaN : value, effect)
+                {
+                    Weight = model.IsReplaced && !down.IsError ? NodeVectors.Weight(value, from, hasPatch) : float.NaN,
+                });
             }
         }
     }

@@ -19,6 +19,8 @@ internal sealed class GradientGraphs : IDisposable
     private readonly Dictionary<(string, Estimator), (SegmentHeads Segment, GraphRunner? Runner)> _segmentHeads = [];
     private readonly Dictionary<(MetricKind, Estimator), (SegmentHeads Segment, GraphRunner Runner)> _metricHeads = [];
     private IReadOnlyList<AttentionTensors>? _attentions;
+    private readonly Dictionary<Estimator, (IReadOnlyList<Value> Parents, GraphRunner Runner)> _outputs = [];
+    private ForwardPass? _forward;
 
     private GradientGraphs(LoadedModel model) => _model = model;
 
@@ -34,12 +36,17 @@ internal sealed class GradientGraphs : IDisposable
 
     /// <summary>Forward and backward in one graph: sites, logits, metric and the metric's gradient at every selected site
     /// and at the residual stream behind the first of them, which every path from there passes.</summary>
-    public (MetricGraph Metric, GraphRunner Runner, long Operations) Pass(MetricKind kind, int positions, Estimator estimator)
+    /// <param name="sizes">Of symbolic axes, for the count of operations.</param>
+    public (MetricGraph Metric, GraphRunner Runner, long Operations) Pass(MetricKind kind, Estimator estimator,
+        IReadOnlyDictionary<string, long> sizes)
     {
         if (!_passes.TryGetValue((kind, estimator), out var made)) _passes[(kind, estimator)] = made = MakePass(kind, estimator);
-        return (made.Metric, made.Runner,
-            FlopCount.Of(made.Graph, new Dictionary<string, long> { ["position"] = positions, ["batch"] = 1 }));
+        return (made.Metric, made.Runner, FlopCount.Of(made.Graph, sizes));
     }
+
+    /// <summary>The model as it is, as far as transcoders need it: what they read, and what the MLPs that they stand for write.</summary>
+    public ForwardPass Forward => _forward ??= new ForwardPass(_model,
+        _model.SelectedSites.Select(s => s.Mlp).OfType<ReplacedMlp>().SelectMany(m => (Site[])[m.Input, m.Output]).Distinct());
 
     private (MetricGraph Metric, GraphRunner Runner, OnnxGraph Graph) MakePass(MetricKind kind, Estimator estimator)
     {
@@ -56,18 +63,17 @@ internal sealed class GradientGraphs : IDisposable
                 outputs.Add(metric.G.Identity(gradient, GradientName(site)));
             }
         }
-        var graph = new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. metric.Inputs], outputs);
+        var graph = new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. _model.ReplacementInputs, .. metric.Inputs], outputs);
         return (metric, _model.Runner(graph), graph);
     }
 
     /// <summary>Floating-point operations of one forward pass, with the logits at one position.</summary>
-    public long ForwardOperations(int positions)
+    public long ForwardOperations(IReadOnlyDictionary<string, long> sizes)
     {
         var g = new GraphBuilder("forward/");
         var position = g.Input(MetricGraph.Position, DataType.Int64, Dim.Of(1));
         var logits = LogitsHead.At(g, _model.Graph, _model.AllSites, position);
-        return FlopCount.Of(new OnnxGraph([_model.Graph[ModelBundle.Tokens], position], [logits]),
-            new Dictionary<string, long> { ["position"] = positions, ["batch"] = 1 });
+        return FlopCount.Of(new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. _model.ReplacementInputs, position], [logits]), sizes);
     }
 
     /// <summary>The graph of all direct edges into a selected site; null where it has no upstream.</summary>
@@ -76,7 +82,7 @@ internal sealed class GradientGraphs : IDisposable
         var values = _model.SelectedValues;
         var value = values[downstream];
         if (_segments.TryGetValue((value.Name, estimator), out var made)) return made;
-        var raw = value.Producer!.In[0]!;
+        var raw = _model.SelectedSites[downstream].Read;
         var parents = Topology.DirectlyReadBy(raw, values.ToHashSet());
         if (parents.Count == 0) return null;
         var segment = SegmentJacobian.Build(raw, [.. values.Where(parents.Contains)], values, estimator.Rules());
@@ -96,6 +102,14 @@ internal sealed class GradientGraphs : IDisposable
         var outputs = parents.Select(p => metric.G.Identity(gradients[p], p.Name + ".grad")).ToList();
         var graph = new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. values, .. metric.Inputs], outputs);
         return _heads[(kind, estimator)] = (parents, _model.Runner(graph));
+    }
+
+    /// <summary>The gradients of several logits at what they read directly, in one run.</summary>
+    public (IReadOnlyList<Value> Parents, GraphRunner Runner) Outputs(Estimator estimator)
+    {
+        if (_outputs.TryGetValue(estimator, out var made)) return made;
+        var (parents, graph) = OutputGraph.Build(_model, estimator);
+        return _outputs[estimator] = (parents, _model.Runner(graph));
     }
 
     /// <summary>The model's attentions, by layer.</summary>
@@ -133,5 +147,7 @@ internal sealed class GradientGraphs : IDisposable
         foreach (var (_, runner) in _heads.Values) runner.Dispose();
         foreach (var (_, runner) in _segmentHeads.Values) runner?.Dispose();
         foreach (var (_, runner) in _metricHeads.Values) runner.Dispose();
+        foreach (var (_, runner) in _outputs.Values) runner.Dispose();
+        _forward?.Dispose();
     }
 }

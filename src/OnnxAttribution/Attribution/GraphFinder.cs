@@ -25,6 +25,7 @@ internal static class GraphFinder
     /// lengths differ, a position or token is out of range, kl with plain attribution patching.</exception>
     public static CausalGraph Find(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
     {
+        options = ReplacedOptions.Of(model, options);
         HeadSplit.Check(model, options);
         var (clock, calls) = (new StageClock(), model.Context.Calls);
         var (state, nodes) = Nodes(model, tokens, patchTokens, options, clock);
@@ -44,6 +45,7 @@ internal static class GraphFinder
                 new(clock, model.Context.Calls - calls, operations + more, refined, measured)) with
             { HeadParts = parts, ConservationViolation = null };
         }
+        if (options.Targets is not null) return WithOutputs(state, nodes, edges, options, new(clock, calls, operations, refined, measured));
         var graph = Chosen(state, nodes, (edges, switchedOn), options,
             new(clock, model.Context.Calls - calls, operations, refined, measured));
         if (options.Heads is null) return graph;
@@ -52,12 +54,46 @@ internal static class GraphFinder
         return graph with { Timings = clock.Seconds, RuntimeCalls = model.Context.Calls - calls };
     }
 
+    // a graph of transcoders with outputs of its own; work.Calls is the count before
+    private static CausalGraph WithOutputs(PatchingState state, List<CausalNode> nodes, List<CausalEdge> edges, GraphOptions options,
+        Work work)
+    {
+        var violation = ConservationOf(nodes, edges, options);
+        var found = OutputSelection.Of(state, nodes, edges, options);
+        work.Clock.Record("outputs");
+        // by influence it is chosen already
+        if (options.Influence is not null) options = options with { TopEdges = null, EdgeThreshold = 0, Prune = false };
+        var graph = Chosen(state, nodes, (found.Edges, []), options, work with { Calls = state.Model.Context.Calls - work.Calls });
+        return graph with
+        {
+            Outputs = found.Outputs,
+            OutputEdges = [.. found.OutputEdges.Where(e => graph.Nodes[e.Up].Kept)],
+            ReplacementScore = found.Influence.Replacement,
+            CompletenessScore = found.Influence.Completeness,
+            ConservationViolation = violation,
+        };
+    }
+
+    // null: something was left out, or effects are not what edges are made of
+    private static double? ConservationOf(List<CausalNode> nodes, List<CausalEdge> edges, GraphOptions options) =>
+        options is { TopNodes: null, NodeThreshold: 0, Method: EffectMethod.Atp, Edges: EdgeMethod.Jacobian }
+            ? Conservation(nodes, edges) : null;
+
     /// <summary>The graph summed over positions: what is kept is chosen by the sums,
     /// and every edge is the whole sum (<see cref="GraphSum"/>).</summary>
     /// <inheritdoc cref="Find" path="/param"/>
     /// <inheritdoc cref="Find" path="/exception"/>
     public static CausalGraph FindSummed(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
     {
+        options = ReplacedOptions.Of(model, options);
+        if (options.Targets is not null)
+        {
+            throw new AttributionException("outputs and their influence are of one prompt's positions, which are summed here; ask for one "
+                + "of both")
+            {
+                Settings = [Setting.Aggregate, Setting.Targets]
+            };
+        }
         if (options.Heads is not null)
         {
             throw new AttributionException("edges that are summed over positions are not split by heads; ask for one of both")
@@ -85,7 +121,7 @@ internal static class GraphFinder
     internal static long AddEdges(LoadedModel model, PromptTokens tokens, GraphOptions options, CausalGraph graph, GraphSum sum)
     {
         var clock = new StageClock();
-        options = options with { Metric = MetricRequest.Of(graph.Metric) };
+        options = ReplacedOptions.Of(model, options) with { Metric = MetricRequest.Of(graph.Metric) };
         var (state, nodes) = Nodes(model, tokens.Clean, tokens.Patch, options, clock);
         graph.Measured.PutInto(nodes);
         var (kept, found) = sum.KeptAmong(nodes);
@@ -134,9 +170,7 @@ internal static class GraphFinder
     private static CausalGraph Chosen(PatchingState state, List<CausalNode> nodes,
         (List<CausalEdge> Edges, List<SwitchedOnEdge> SwitchedOn) found, GraphOptions options, Work work)
     {
-        var violation = options is { TopNodes: null, NodeThreshold: 0, Method: EffectMethod.Atp, Edges: EdgeMethod.Jacobian }
-            ? Conservation(nodes, found.Edges)
-            : (double?)null;
+        var violation = ConservationOf(nodes, found.Edges, options);
         var kept = Selection.KeepEdges(nodes, found.Edges, options);
         var switchedOn = Selection.KeepSwitchedOn(nodes, found.SwitchedOn, kept, options);
         work.Clock.Record("selection");

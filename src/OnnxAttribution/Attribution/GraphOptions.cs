@@ -18,6 +18,11 @@ public enum EffectMethod
     Atpstar,
 }
 
+/// <summary>How much influence on the outputs stays when a graph of transcoders is pruned.</summary>
+/// <param name="Nodes">Nodes' share, from 0 to 1, no unit.</param>
+/// <param name="Edges">Edges' share, from 0 to 1, no unit.</param>
+public sealed record InfluencePruning(double Nodes = 0.8, double Edges = 0.98);
+
 /// <summary>What a graph of causes is asked for.</summary>
 /// <param name="Metric">The scalar to explain; what is left open is taken from the clean run.</param>
 /// <param name="Method">How node effects are found.</param>
@@ -53,6 +58,12 @@ public sealed record GraphOptions(
     /// <summary><see cref="Refine"/>, or what null stands for.</summary>
     internal int RefinedNodes => Refine
         ?? (this is { Method: EffectMethod.Atp, Estimator: Estimator.Gradient, ExactDepth: null } ? DefaultRefine : 0);
+
+    /// <summary>Logits that are outputs of a graph of transcoders, each with its own edges; null: the metric is the only end.</summary>
+    public TargetRequest? Targets { get; init; }
+
+    /// <summary>Prune by influence on the outputs, as circuit-tracer does, in place of <see cref="Prune"/>; null: not.</summary>
+    public InfluencePruning? Influence { get; init; }
 
     /// <summary>Split edges by attention heads; null: they are not.</summary>
     public HeadRequest? Heads { get; init; }

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Attribution;
 
@@ -24,23 +25,36 @@ internal static class MetricEdges
         foreach (var s in state.Sites) feed.Add(s.Value.Name, s.Clean, 1, tokens.Length, s.Width);
         using var result = runner.Run(feed.Values, runner.Outputs);
         var ends = Ends(state, estimator);
-        foreach (var parent in parents)
+        var read = parents.Select(state.SiteAt).ToHashSet();
+        foreach (var site in state.Sites.Where(s => s.Written.Any(read.Contains)))
         {
-            var site = state.SiteAt(parent);
-            var gradient = result.Floats(parent.Name + ".grad");
-            var row = new float[site.Width];
             for (var i = 0; i < site.Nodes.Count; i++)
             {
                 var node = nodes[site.FirstNode + i];
                 if (!node.Kept) continue;
-                var g = gradient.Slice(node.Position * site.Width, site.Width);
-                if (node.IsError) site.ErrorChangeAt(node.Position).CopyTo(row);
-                else site.DecoderRow(node.Position, node.Feature, row);
-                var along = TensorPrimitives.Dot(g, row);
+                var along = Along(site, node, read, result);
                 var effect = ends.Contains(site) && NodeMethods.IsMeasured(node.Method) ? node.Effect : NodeVectors.Effect(along, node);
-                if (effect != 0) found(new CausalEdge(site.FirstNode + i, CausalEdge.Metric, node.IsError ? float.NaN : along, effect));
+                if (effect == 0 && (along == 0 || !state.Model.IsReplaced)) continue;
+                found(new CausalEdge(site.FirstNode + i, CausalEdge.Metric, node.IsError ? float.NaN : along, effect)
+                {
+                    Weight = state.Model.IsReplaced ? NodeVectors.Weight(along, node, state.Patch is not null) : float.NaN,
+                });
             }
         }
+    }
+
+    // an error writes its own site only
+    private static float Along(SiteEffects site, CausalNode node, HashSet<SiteEffects> read, RunResult gradients)
+    {
+        var (row, sum) = (new float[site.Width], 0f);
+        foreach (var written in node.IsError ? [site] : site.Written)
+        {
+            if (!read.Contains(written)) continue;
+            site.Tangent(node.Position, node.Feature, written, row);
+            var gradient = gradients.Floats(written.Value.Name + ".grad");
+            sum += TensorPrimitives.Dot(gradient.Slice(node.Position * site.Width, site.Width), row);
+        }
+        return sum;
     }
 
     // kl's gradient at the clean run is 0; the mean gradient of integrated steps goes along all paths,

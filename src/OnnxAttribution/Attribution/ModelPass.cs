@@ -24,14 +24,17 @@ internal sealed class ModelPass
 
     /// <param name="request">Tokens left open are the run's own.</param>
     /// <param name="estimator">Whose gradients; nothing else depends on it.</param>
+    /// <param name="replacement">The prompt's, where MLPs are replaced.</param>
     /// <exception cref="AttributionException">An activation is NaN or infinite; the message names the site.</exception>
-    public static ModelPass Run(LoadedModel model, int[] tokens, MetricRequest request, Estimator estimator = Estimator.Gradient)
+    public static ModelPass Run(LoadedModel model, int[] tokens, MetricRequest request, Estimator estimator = Estimator.Gradient,
+        LocalReplacement? replacement = null)
     {
         // kl has gradient 0 at the clean run: a plain logit's pass gives its sites and logits
         var hasGradient = request.Kind != MetricKind.Kl;
         var (metric, runner, operations) = GradientGraphs.Of(model)
-            .Pass(hasGradient ? request.Kind : MetricKind.Logit, tokens.Length, estimator);
+            .Pass(hasGradient ? request.Kind : MetricKind.Logit, estimator, LocalReplacement.Sizes(tokens.Length, replacement));
         using var feed = Inputs(tokens, request);
+        replacement?.AddTo(feed);
         using var result = runner.Run(feed.Values, runner.Outputs);
         var sites = model.Bundle.Sites.ToDictionary(s => s.Name,
             s => FiniteValues.Require(result.Copy(s.Name), $"the activations of {s.Name}"));

@@ -30,7 +30,7 @@ internal static class NodeEffects
             }
             return new CausalNode(site.Site, t, feature, norm, patched, float.NaN, TensorPrimitives.Dot(g, change));
         }
-        var gradient = TensorPrimitives.Dot(g, site.DecoderRow(feature)) * site.CleanEncoding.Scales[t];
+        var gradient = site.GradientOf(t, feature);
         return new CausalNode(site.Site, t, feature, site.CleanEncoding.ActivationOf(t, feature),
             site.PatchEncoding?.ActivationOf(t, feature) ?? 0, gradient, gradient * site.Change(t, feature));
     }

@@ -62,16 +62,27 @@ internal sealed class NodeVectors(LoadedModel model, IReadOnlyList<CausalNode> n
     /// <summary>The same into the metric: value · Δ_u.</summary>
     public static float Effect(float value, CausalNode from) => value * (from.IsError ? 1 : from.PatchActivation - from.Activation);
 
-    /// <summary>All kept nodes of a site as upstream ends.</summary>
+    /// <summary>value · the clean value of <paramref name="from"/> (<see cref="CausalEdge.Weight"/>).</summary>
+    /// <param name="hasPatch">Errors and tokens move to the patch run's: their vectors are changes.</param>
+    public static float Weight(float value, CausalNode from, bool hasPatch) =>
+        !from.IsError ? value * from.Activation : hasPatch ? float.NaN : -value;
+
+    /// <summary>All kept nodes that write a site as upstream ends: its own, and features of cross-layer transcoders before it.</summary>
     public UpstreamNodes Upstream(SiteEffects site)
     {
         if (_upstream.TryGetValue(site, out var made)) return made;
         var kept = Enumerable.Range(site.FirstNode, site.Nodes.Count).Where(i => nodes[i].Kept).ToArray();
+        if (site.Writers.Count > 0)
+        {
+            var further = site.Writers.SelectMany(w => Enumerable.Range(w.FirstNode, w.Nodes.Count))
+                .Where(i => nodes[i] is { Kept: true, IsError: false });
+            kept = [.. further.Concat(kept).OrderBy(i => nodes[i].Position).ThenBy(i => i)];
+        }
         return _upstream[site] = Upstream(site, kept);
     }
 
     /// <summary>Chosen nodes of a site as upstream ends.</summary>
-    /// <param name="kept">Their indices, ascending.</param>
+    /// <param name="kept">Their indices, by position.</param>
     public UpstreamNodes Upstream(SiteEffects site, int[] kept)
     {
         var d = site.Width;
@@ -81,8 +92,8 @@ internal sealed class NodeVectors(LoadedModel model, IReadOnlyList<CausalNode> n
         {
             var node = nodes[kept[u]];
             var row = tangents.AsSpan(u * d, d);
-            if (node.IsError) site.ErrorChangeAt(node.Position).CopyTo(row);
-            else site.DecoderRow(node.Position, node.Feature, row);
+            var writer = node.Site == site.Site ? site : site.Writers.First(w => w.Site == node.Site);
+            writer.Tangent(node.Position, node.Feature, site, row);
             firstAt[node.Position + 1]++;
         }
         for (var t = 0; t < positions; t++) firstAt[t + 1] += firstAt[t];
@@ -116,7 +127,9 @@ internal sealed class NodeVectors(LoadedModel model, IReadOnlyList<CausalNode> n
     public (int[] Rows, float[] Cotangents) Cotangents(SiteEffects site)
     {
         var rows = Enumerable.Range(site.FirstNode, site.Nodes.Count)
-            .Where(i => nodes[i].Kept && (nodes[i].IsError || nodes[i].Activation > 0)).ToArray();   // active in the patch run only: φ' = 0
+            // active in the patch run only: φ' = 0
+            .Where(i => nodes[i].Kept && (nodes[i].IsError ? !site.IsReplaced : nodes[i].Activation != 0))
+            .ToArray();
         return (rows, Cotangents(site, rows));
     }
 
@@ -124,7 +137,7 @@ internal sealed class NodeVectors(LoadedModel model, IReadOnlyList<CausalNode> n
     /// <param name="rows">Their indices.</param>
     public float[] Cotangents(SiteEffects site, int[] rows)
     {
-        var d = site.Width;
+        var d = site.ReadWidth;
         var cotangents = new float[rows.Length * d];
         var columns = site.KnownColumns ?? Columns(site, rows);
         Parallel.For(0, rows.Length, new ParallelOptions { MaxDegreeOfParallelism = model.Context.Threads }, n =>
@@ -145,7 +158,7 @@ internal sealed class NodeVectors(LoadedModel model, IReadOnlyList<CausalNode> n
                     TensorPrimitives.MultiplyAdd(columns![f], weight, row, row);
                 }
             }
-            site.Dictionary?.Normalization.PullBack(site.CleanAt(node.Position), row);
+            site.Dictionary?.Normalization.PullBack(site.ReadAt(node.Position), row);
             if (node.IsError) TensorPrimitives.Subtract(site.GradientFor(node), row, row);
         });
         return cotangents;

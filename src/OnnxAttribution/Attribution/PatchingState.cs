@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Numerics.Tensors;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Dictionaries;
 using OnnxAttribution.Files;
@@ -14,10 +15,14 @@ internal sealed class PatchingState
     private readonly Dictionary<(Estimator, int Steps), float[][]> _gradients = [];
 
     private readonly Dictionary<(Estimator, int Steps), long> _pathOperations = [];
+    private readonly LocalReplacement? _replacement, _patchReplacement;
 
-    private PatchingState(LoadedModel model, Metric metric, Estimator estimator, ModelPass clean, ModelPass? patch)
+    private PatchingState(LoadedModel model, Metric metric, Estimator estimator, (ModelPass Clean, ModelPass? Patch) passes,
+        (LocalReplacement? Clean, LocalReplacement? Patch) replacements)
     {
+        var (clean, patch) = passes;
         (Model, Metric, Clean, Patch) = (model, metric, clean, patch);
+        (_replacement, _patchReplacement) = replacements;
         _passes[estimator] = clean;
         Operations = clean.Operations * (patch is null ? 1 : 2);
     }
@@ -57,12 +62,14 @@ internal sealed class PatchingState
     public static PatchingState Run(LoadedModel model, int[] tokens, int[]? patchTokens, GraphOptions options)
     {
         Check(model, tokens, patchTokens, options);
-        var clean = ModelPass.Run(model, tokens, options.Metric, options.Estimator);
+        var replacement = LocalReplacement.Of(model, tokens);
+        var patchReplacement = patchTokens is null ? null : LocalReplacement.Of(model, patchTokens);
+        var clean = ModelPass.Run(model, tokens, options.Metric, options.Estimator, replacement);
         var metric = new Metric(options.Metric.Kind, options.Metric.Position ?? tokens.Length - 1, clean.Target, clean.Foil);
         var patch = patchTokens is null
             ? null
-            : ModelPass.Run(model, patchTokens, MetricRequest.Of(metric), options.Estimator);
-        return new PatchingState(model, metric, options.Estimator, clean, patch);
+            : ModelPass.Run(model, patchTokens, MetricRequest.Of(metric), options.Estimator, patchReplacement);
+        return new PatchingState(model, metric, options.Estimator, (clean, patch), (replacement, patchReplacement));
     }
 
     /// <summary>Encodes every selected site and finds its nodes.</summary>
@@ -77,12 +84,13 @@ internal sealed class PatchingState
         var first = 0;
         foreach (var selected in Model.SelectedSites)
         {
-            var site = Expand(selected, ref columnBudget, ref preBudget);
+            var site = Replaced(selected) ?? Expand(selected, ref columnBudget, ref preBudget);
             site.FirstNode = first;
             first += site.Nodes.Count;
             sites.Add(site);
         }
         Sites = sites;
+        SiteEffects.Join(sites);
         Operations += sites.Where(s => s.Dictionary is not null)
             .Sum(s => DictionaryEncoder.Operations(s.Dictionary!, Tokens.Length) * (Patch is null ? 1 : 2));
     }
@@ -129,7 +137,8 @@ internal sealed class PatchingState
             + (method == EffectMethod.Ig ? _pathOperations.GetValueOrDefault((estimator, steps)) : 0);
 
     /// <summary>Floating-point operations over those of one forward pass: what an estimate costs, in forward passes.</summary>
-    public double InForwardPasses(long operations) => (double)operations / GradientGraphs.Of(Model).ForwardOperations(Tokens.Length);
+    public double InForwardPasses(long operations) => (double)operations / GradientGraphs.Of(Model)
+        .ForwardOperations(LocalReplacement.Sizes(Tokens.Length, _replacement));
 
     /// <summary>The clean run, for passes that change something; the caller's.</summary>
     public ActivationCache Start() => ActivationCache.Of(Model, Tokens, Clean.Sites);
@@ -149,7 +158,30 @@ internal sealed class PatchingState
 
     private ModelPass PassOf(Estimator estimator) => _passes.TryGetValue(estimator, out var pass)
         ? pass
-        : _passes[estimator] = ModelPass.Run(Model, Tokens, MetricRequest.Of(Metric), estimator);
+        : _passes[estimator] = ModelPass.Run(Model, Tokens, MetricRequest.Of(Metric), estimator, _replacement);
+
+    // null: no transcoder stands there
+    private SiteEffects? Replaced(SelectedSite selected)
+    {
+        if (_replacement?.Of(selected) is not { } clean) return null;
+        var patch = _patchReplacement?.Of(selected);
+        var change = new float[clean.Encoding.Errors.Length];
+        if (patch is null) TensorPrimitives.Negate(clean.Encoding.Errors, change);
+        else TensorPrimitives.Subtract(patch.Encoding.Errors, clean.Encoding.Errors, change);
+        var state = new SiteEffects(selected)
+        {
+            Clean = clean.Written,
+            Read = clean.Read,
+            Patch = patch?.Written,
+            CleanEncoding = clean.Encoding,
+            PatchEncoding = patch?.Encoding,
+            EncoderColumns = clean.Columns,
+            Gradient = Clean.Gradients[selected.Site.Name],
+            ErrorChange = change,
+        };
+        state.FindNodes();
+        return state;
+    }
 
     private SiteEffects Expand(SelectedSite selected, ref long columnBudget, ref long preBudget)
     {

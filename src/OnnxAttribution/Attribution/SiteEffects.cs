@@ -9,6 +9,7 @@ namespace OnnxAttribution.Attribution;
 /// <summary>One selected site in one graph: its tensor in the model, what it holds in the runs, and its nodes.</summary>
 internal sealed class SiteEffects(SelectedSite selected)
 {
+    private readonly List<SiteEffects> _written = [], _writers = [];
     private FeatureVectors? _nodeColumns;
 
     public Site Site => selected.Site;
@@ -16,9 +17,25 @@ internal sealed class SiteEffects(SelectedSite selected)
     public SparseDictionary? Dictionary => selected.Dictionary;
     public int Width => selected.Width;
 
+    /// <summary>Width of what edges lead into: that of the site, unless a transcoder reads another.</summary>
+    public int ReadWidth => selected.ReadWidth;
+
+    /// <summary>A transcoder stands for the site's MLP: its errors are held, so that nothing flows into them.</summary>
+    public bool IsReplaced => selected.Mlp is not null;
+
+    /// <summary>Sites that its features write: itself, or of a cross-layer transcoder the outputs of its own and later MLPs, in order.
+    /// </summary>
+    public IReadOnlyList<SiteEffects> Written => _written.Count > 0 ? _written : [this];
+
+    /// <summary>Earlier sites whose features write this one too.</summary>
+    public IReadOnlyList<SiteEffects> Writers => _writers;
+
     /// <summary>[T, d], clean and patch run (null: zero ablation).</summary>
     public required float[] Clean { get; init; }
     public float[]? Patch { get; init; }
+
+    /// <summary>[T, d_in], what a transcoder reads in the clean run; null: the site itself is read.</summary>
+    public float[]? Read { get; init; }
     public required SparseEncoding CleanEncoding { get; init; }
     public SparseEncoding? PatchEncoding { get; init; }
 
@@ -57,6 +74,9 @@ internal sealed class SiteEffects(SelectedSite selected)
 
     public ReadOnlySpan<float> CleanAt(int position) => Clean.AsSpan(position * Width, Width);
 
+    /// <summary>What the dictionary reads at a position.</summary>
+    public ReadOnlySpan<float> ReadAt(int position) => (Read ?? Clean).AsSpan(position * ReadWidth, ReadWidth);
+
     public ReadOnlyMemory<float> GradientMemoryAt(int position) => Gradient.AsMemory(position * Width, Width);
 
     public ReadOnlySpan<float> GradientAt(int position) => Gradient.AsSpan(position * Width, Width);
@@ -85,9 +105,47 @@ internal sealed class SiteEffects(SelectedSite selected)
         CleanEncoding.Decoder.Has(feature) ? CleanEncoding.Decoder[feature] : PatchEncoding!.Decoder[feature];
 
     /// <summary>Decoder row of a feature as it counts in the clean run, into <paramref name="row"/>.</summary>
-    public void DecoderRow(int position, int feature, Span<float> row)
+    public void DecoderRow(int position, int feature, Span<float> row) => DecoderRow(position, feature, 0, row);
+
+    /// <summary>What a node writes to one of the sites that it writes: its decoder row there, or an error node's change.</summary>
+    /// <param name="site">This one, or of <see cref="Written"/>.</param>
+    public void Tangent(int position, int feature, SiteEffects site, Span<float> row)
     {
-        var w = DecoderRow(feature);
+        if (feature == CausalNode.Error) ErrorChangeAt(position).CopyTo(row);
+        else DecoderRow(position, feature, ReferenceEquals(site, this) ? 0 : _written.IndexOf(site), row);
+    }
+
+    /// <summary>∂m/∂f of a feature: the gradients at all sites that it writes, along what it writes there.</summary>
+    public float GradientOf(int position, int feature)
+    {
+        var row = DecoderRow(feature);
+        var sum = 0f;
+        for (var i = 0; i < Written.Count; i++)
+        {
+            sum += TensorPrimitives.Dot(Written[i].GradientAt(position), row.Slice(i * Width, Width));
+        }
+        return sum * CleanEncoding.Scales[position];
+    }
+
+    /// <summary>Tells the sites of a graph which of them write which.</summary>
+    public static void Join(IReadOnlyList<SiteEffects> sites)
+    {
+        foreach (var site in sites.Where(s => s.Outputs.Count > 1))
+        {
+            foreach (var output in site.Outputs)
+            {
+                var written = sites.First(s => s.Site == output);
+                site._written.Add(written);
+                if (written != site) written._writers.Add(site);
+            }
+        }
+    }
+
+    private IReadOnlyList<Site> Outputs => selected.Mlp?.Outputs ?? [];
+
+    private void DecoderRow(int position, int feature, int layer, Span<float> row)
+    {
+        var w = DecoderRow(feature).Slice(layer * Width, Width);
         var scale = CleanEncoding.Scales[position];
         if (scale == 1) w.CopyTo(row);
         else TensorPrimitives.Multiply(w, scale, row);
@@ -129,7 +187,7 @@ internal sealed class SiteEffects(SelectedSite selected)
     /// <summary>Features active in either run, with an error node per position.</summary>
     public void FindNodes()
     {
-        for (var t = 0; t < CleanEncoding.Positions; t++)
+        for (var t = selected.ZeroPositions; t < CleanEncoding.Positions; t++)
         {
             IEnumerable<int> features = CleanEncoding.Features[t];
             if (PatchEncoding is not null) features = features.Union(PatchEncoding.Features[t]).Order();

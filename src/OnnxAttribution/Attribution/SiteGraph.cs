@@ -25,7 +25,7 @@ internal sealed class SiteGraph
         _children = [.. values.Select(_ => new List<int>())];
         for (var d = 0; d < values.Count; d++)
         {
-            var parents = Topology.DirectlyReadBy(values[d], candidates);
+            var parents = Topology.DirectlyReadBy(model.SelectedSites[d].Read, candidates);
             for (var u = 0; u < d; u++)
             {
                 if (parents.Contains(values[u])) _children[u].Add(d);
@@ -67,7 +67,7 @@ internal sealed class SiteGraph
         for (var d = 0; d < _children.Length; d++)
         {
             // the tensor as it is computed: the site itself is a cut
-            var computed = _model.SelectedValues[d].Producer!.In[0]!;
+            var computed = _model.SelectedSites[d].Read;
             foreach (var u in Enumerable.Range(0, d).Where(u => _children[u].Contains(d)))
             {
                 pairs.Add(new SitePair(_model.Selected[u], _model.Selected[d], KeepsPositions(u, computed)));

@@ -15,7 +15,9 @@ internal sealed partial record BundleManifest
 
     /// <summary>Tensors that weight processing has changed.</summary>
     internal const string ProcessedFileName = "processed.safetensors";
-    public const int CurrentVersion = 2;
+    /// <summary>The newest version: dictionaries may write another site than they read. A bundle without such is of the version before,
+    /// which every program reads that reads the newer one.</summary>
+    public const int CurrentVersion = 3, WithoutTranscoders = 2;
 
     public required int FormatVersion { get; init; }
     public required string Name { get; init; }
@@ -54,7 +56,21 @@ internal sealed partial record BundleManifest
     /// <param name="Site">The site as the bundle names it; <paramref name="HookName"/> is what cfg.json says.</param>
     /// <param name="Path">Directory in the bundle.</param>
     internal sealed record DictionaryRecord(string Site, string HookName, string Path, string Architecture, int DSae, int? K,
-        string NormalizeActivations, bool PrependBos);
+        string NormalizeActivations, bool PrependBos)
+    {
+        /// <summary>Of a transcoder, the site that it writes; <see cref="Site"/> is what it reads. Null: it rebuilds that.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public string? Output { get; init; }
+
+        /// <summary>Of a transcoder, at how many positions from the first it has neither features nor errors; null: at none.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public int? ZeroPositions { get; init; }
+
+        /// <summary>Of a cross-layer transcoder, how many sites it writes: its own MLP's output and those of the next layers; null: one.
+        /// </summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public int? OutputLayers { get; init; }
+    }
 
     /// <param name="Sha256">Of the whole file.</param>
     /// <param name="Xxh128">Of what is looked at whenever the bundle is opened (<see cref="FileSample"/>).</param>
@@ -85,11 +101,12 @@ internal sealed partial record BundleManifest
         }
         if (Sites.Count == 0 || Sites.Distinct().Count() != Sites.Count) return "it has no sites, or one twice";
         if (Hooks.Any(h => h is null)) return "a hook has no name";
-        if (Dictionaries.FirstOrDefault(d => d is null || !Sites.Contains(d.Site) || d.DSae < 1) is { } odd)
+        if (Dictionaries.FirstOrDefault(d => d is null || !Sites.Contains(d.Site) || d.DSae < 1 || IsUnplaced(d)) is { } odd)
         {
             return $"the dictionary at {DisplayText.QuotedName(odd.Site)} is for no site of it, or has no features";
         }
-        if (Dictionaries.Any(d => d is null) || Dictionaries.DistinctBy(d => d.Site).Count() != Dictionaries.Count)
+        if (Dictionaries.Any(d => d is null)
+            || Dictionaries.DistinctBy(d => (d.Output ?? d.Site, d.Output is null)).Count() != Dictionaries.Count)
         {
             return "a dictionary is missing, or a site has two";
         }
@@ -97,6 +114,11 @@ internal sealed partial record BundleManifest
             ? $"the file {DisplayText.QuotedName(file)} has no size"
             : null;
     }
+
+    // a transcoder writes MLPs' outputs that the model has, and its rows of tokens are there
+    private bool IsUnplaced(DictionaryRecord d) => d.Output is { } output
+        && (!Sites.Contains(output) || !Sites.Contains(Site.Embedding) || Site.Parse(output) is not { Kind: SiteKind.Mlp, Layer: var layer }
+            || d.OutputLayers is < 1 || layer + (d.OutputLayers ?? 1) > NLayers || d.ZeroPositions < 0);
 
     public string ToJson() => JsonSerializer.Serialize(this, Json.Default.BundleManifest) + "\n";
 
@@ -115,10 +137,11 @@ internal sealed partial record BundleManifest
         {
             var text = RegularFile.ReadAllText(path);
             // the version first: another format may have other keys
-            if (JsonSerializer.Deserialize(text, Json.Default.VersionRecord) is { FormatVersion: var version } && version != CurrentVersion)
+            if (JsonSerializer.Deserialize(text, Json.Default.VersionRecord) is { FormatVersion: var version }
+                && version is not (WithoutTranscoders or CurrentVersion))
             {
-                throw new BundleException(
-                    $"{path} has format version {version}, this program reads {CurrentVersion}; export the bundle again");
+                throw new BundleException($"{path} has format version {version}, this program reads {WithoutTranscoders} and "
+                    + $"{CurrentVersion}; export the bundle again");
             }
             var manifest = JsonSerializer.Deserialize(text, Json.Default.BundleManifest) ?? throw new JsonException("it is empty");
             return manifest.Fault() is { } fault ? throw new JsonException(fault) : manifest;

@@ -13,6 +13,7 @@ internal sealed class ModelBundle
 
     private readonly Dictionary<string, int> _siteIndex;
     private readonly Dictionary<string, BundleManifest.DictionaryRecord> _dictionaries;
+    private readonly Dictionary<string, BundleManifest.DictionaryRecord> _transcoders;
     private bool _sized;
 
     private static readonly string[] s_kinds = [.. Enum.GetValues<SiteKind>().Select(Site.NameOf)];
@@ -23,7 +24,8 @@ internal sealed class ModelBundle
         Manifest = manifest;
         Sites = [.. manifest.Sites.Select(Site.Parse)];
         _siteIndex = Sites.Index().ToDictionary(s => s.Item.Name, s => s.Index);
-        _dictionaries = manifest.Dictionaries.ToDictionary(d => d.Site);
+        _dictionaries = manifest.Dictionaries.Where(d => d.Output is null).ToDictionary(d => d.Site);
+        _transcoders = manifest.Dictionaries.Where(d => d.Output is not null).ToDictionary(d => d.Output!);
     }
 
     public string Directory { get; }
@@ -82,10 +84,21 @@ internal sealed class ModelBundle
         site.Split('.') is ["blocks", var text, ..] && int.TryParse(text, out var layer) && layer >= layers
             ? $": it has no layer {layer}, only {(layers == 1 ? "0" : $"0 to {layers - 1}")}" : "";
 
-    public SaeLensDictionary? OpenDictionary(Site site) =>
-        DictionaryAt(site) is { } record ? SaeLensDictionary.Open(Path.Combine(Directory, record.Path)) : null;
+    public SaeLensDictionary? OpenDictionary(Site site) => DictionaryAt(site) is { } record ? Open(record) : null;
 
-    /// <summary>What bundle.json says of a site's dictionary; null where it has none.</summary>
+    /// <summary>A dictionary of either kind; the caller's.</summary>
+    public SaeLensDictionary Open(BundleManifest.DictionaryRecord record) => SaeLensDictionary.Open(Path.Combine(Directory, record.Path));
+
+    /// <summary>Whether it has dictionaries that write another site than they read.</summary>
+    public bool HasTranscoders => _transcoders.Count > 0;
+
+    /// <summary>Whether it has such dictionaries and no others.</summary>
+    public bool HasTranscodersOnly => HasTranscoders && _dictionaries.Count == 0;
+
+    /// <summary>What bundle.json says of the transcoder that writes a site, its own MLP's output; null where none does.</summary>
+    public BundleManifest.DictionaryRecord? TranscoderAt(Site site) => _transcoders.GetValueOrDefault(site.Name);
+
+    /// <summary>What bundle.json says of the dictionary that rebuilds a site; null where there is none.</summary>
     public BundleManifest.DictionaryRecord? DictionaryAt(Site site) => _dictionaries.GetValueOrDefault(site.Name);
 
     public bool HasDictionary(Site site) => DictionaryAt(site) is not null;

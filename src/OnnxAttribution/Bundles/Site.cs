@@ -20,6 +20,15 @@ public enum SiteKind
 
     /// <summary>What the attention heads read from the values, side by side, [T, heads · d_head]: <c>attn.hook_z</c>.</summary>
     Z,
+
+    /// <summary>What the tokens add to the residual stream, a row of W_E each: <c>hook_embed</c>.</summary>
+    Embed,
+
+    /// <summary>What the norm before the MLP yields, before its gain and bias: <c>ln2.hook_normalized</c>.</summary>
+    Normalized,
+
+    /// <summary>What the MLP reads, behind gain and bias: <c>mlp.hook_in</c>.</summary>
+    MlpIn,
 }
 
 /// <summary>A named tensor float32 [T, d] of a model, one row per token position, at which the graph of causes is cut.</summary>
@@ -29,6 +38,9 @@ public enum SiteKind
 public sealed record Site(string Name, int Layer, SiteKind Kind)
 {
     private const string Post = ".hook_resid_post";
+
+    /// <summary>The one site that is of no block: what the tokens add to the residual stream.</summary>
+    internal const string Embedding = "hook_embed";
 
     /// <summary>A site by its hook name, such as <c>blocks.3.hook_mlp_out</c>.</summary>
     /// <exception cref="FormatException">It is no site's name.</exception>
@@ -43,6 +55,11 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
     internal static bool TryParse(string name, [NotNullWhen(true)] out Site? site)
     {
         site = null;
+        if (name == Embedding)
+        {
+            site = new Site(name, 0, SiteKind.Embed);
+            return true;
+        }
         var parts = name.Split('.');
         if (parts.Length < 3 || parts[0] != "blocks" || !int.TryParse(parts[1], CultureInfo.InvariantCulture, out var layer)) return false;
         var kind = parts[^1] switch
@@ -51,6 +68,8 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
             "hook_mlp_out" => SiteKind.Mlp,
             "hook_resid_mid" => SiteKind.ResidMid,
             "hook_z" => SiteKind.Z,
+            "hook_normalized" => SiteKind.Normalized,
+            "hook_in" => SiteKind.MlpIn,
             _ => SiteKind.Resid,
         };
         site = new Site(name, layer, kind);
@@ -81,10 +100,18 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
             "mlp" or "mlp_out" => "mlp_out",
             "resid_mid" => "resid_mid",
             "resid_post" => "resid_post",
-            "z" or "hook_z" => "z",
+            "z" or "hook_z" => "attn.hook_z",
+            "normalized" => "ln2.hook_normalized",
+            "mlp_in" => "mlp.hook_in",
+            "embed" when layer == 0 => "",
             _ => null,
         };
-        return hook switch { null => null, "z" => $"blocks.{layer}.attn.hook_z", _ => $"blocks.{layer}.hook_{hook}" };
+        return hook switch
+        {
+            null => null,
+            "" => Embedding,
+            _ => $"blocks.{layer}.{(hook.Contains('.', StringComparison.Ordinal) ? "" : "hook_")}{hook}"
+        };
     }
 
     /// <summary>As options and tables write it: <c>resid</c>, <c>attn</c>, <c>mlp</c>, <c>resid_mid</c>, <c>z</c>.</summary>
@@ -100,6 +127,7 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
         "attn_out" => Kind == SiteKind.Attn,
         "mlp_out" => Kind == SiteKind.Mlp,
         "hook_z" => Kind == SiteKind.Z,
+        "hook_normalized" => Kind == SiteKind.Normalized,
         var name => KindName == name,
     };
 
@@ -109,16 +137,22 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
         SiteKind.Mlp => "mlp",
         SiteKind.ResidMid => "resid_mid",
         SiteKind.Z => "z",
+        SiteKind.Embed => "embed",
+        SiteKind.Normalized => "normalized",
+        SiteKind.MlpIn => "mlp_in",
         _ => "resid",
     };
 
     /// <summary>The site's turn in its block, in the order of computation.</summary>
-    internal int OrderInBlock => IsLast ? 5 : Kind switch
+    internal int OrderInBlock => IsLast ? 7 : Kind switch
     {
+        SiteKind.Embed => -1,
         SiteKind.Z => 1,
         SiteKind.Attn => 2,
         SiteKind.ResidMid => 3,
-        SiteKind.Mlp => 4,
+        SiteKind.Normalized => 4,
+        SiteKind.MlpIn => 5,
+        SiteKind.Mlp => 6,
         _ => 0
     };
 
@@ -126,16 +160,26 @@ public sealed record Site(string Name, int Layer, SiteKind Kind)
     /// <param name="always">Only those that every bundle has: the residual stream between blocks and what the sublayers add to it.</param>
     internal static IEnumerable<string> Names(int layers, bool always)
     {
+        if (!always) yield return Embedding;
         for (var l = 0; l < layers; l++)
         {
             yield return $"blocks.{l}.hook_resid_pre";
             if (!always) yield return $"blocks.{l}.attn.hook_z";
             yield return $"blocks.{l}.hook_attn_out";
-            if (!always) yield return $"blocks.{l}.hook_resid_mid";
+            if (!always)
+            {
+                yield return $"blocks.{l}.hook_resid_mid";
+                yield return $"blocks.{l}.ln2.hook_normalized";
+                yield return $"blocks.{l}.mlp.hook_in";
+            }
             yield return $"blocks.{l}.hook_mlp_out";
         }
         yield return $"blocks.{layers - 1}.hook_resid_post";
     }
+
+    /// <summary>It is there for transcoders: what they read, or the tokens that graphs of them begin with. No other graph is cut at it
+    /// unless it is named.</summary>
+    internal bool IsForTranscoders => Kind is SiteKind.Embed or SiteKind.Normalized or SiteKind.MlpIn;
 
     /// <summary>Behind the last block: the one residual site that is not before a block.</summary>
     internal bool IsLast => Name.EndsWith(Post, StringComparison.Ordinal);

@@ -70,6 +70,12 @@ internal sealed class ConfigJson
     /// <summary>True if the key is there and not null.</summary>
     public bool Has(string key) => Find(key) is not null;
 
+    /// <summary>Where SAELens has a key about the training: under <c>metadata</c> if it is there, else at the root.</summary>
+    public ConfigJson Trained(string key) => Object("metadata") is { } metadata && metadata.Has(key) ? metadata : this;
+
+    /// <summary>The name that a key about the training goes by: its old one where only that is there.</summary>
+    public string NameOf(string key, string oldKey) => !Trained(key).Has(key) && Trained(oldKey).Has(oldKey) ? oldKey : key;
+
     public string? String(string key) => Find(key) is not { } value ? null
         : value.ValueKind == JsonValueKind.String ? Text(key, value) : throw Wrong(key, "a string", value);
 

@@ -44,6 +44,24 @@ internal sealed record DictionaryConfig(
     /// null where it does, or nothing does.</summary>
     public string? FactorOfRelease { get; init; }
 
+    /// <summary>Of a transcoder, the site that it writes, by TransformerLens's name; null: it rebuilds what it reads.</summary>
+    public string? OutputHookName { get; init; }
+
+    /// <summary>d_out: width of one site that it writes.</summary>
+    public int OutputWidth { get; init; } = Width;
+
+    /// <summary>How many sites it writes: 1, or of a cross-layer transcoder its own MLP's output and those of the next layers.</summary>
+    public int OutputLayers { get; init; } = 1;
+
+    /// <summary>Of a transcoder: its input times W_skip is added to what it decodes.</summary>
+    public bool HasSkip { get; init; }
+
+    /// <summary>The k largest pre-activations keep their sign, also below 0 (circuit-tracer's TopK).</summary>
+    public bool KeepsSign { get; init; }
+
+    /// <summary>Of a transcoder, at how many positions from the first it has neither features nor errors.</summary>
+    public int ZeroPositions { get; init; }
+
     /// <summary>This program made the files, of a dictionary of another format (<c>converted_from</c>).</summary>
     public bool IsConverted { get; init; }
 
@@ -69,9 +87,10 @@ internal sealed record DictionaryConfig(
         var width = json.Require("d_in", json.Integer("d_in", 1, 1 << 20));
         var featureCount = json.Require("d_sae", json.Integer("d_sae", 1, 1 << 24));
         var architecture = ReadArchitecture(json);
-        RefuseVariants(json, width, architecture);
-        var loading = Trained(json, LoadingKey).Object(LoadingKey);
-        var (normalization, factor) = (ReadNormalization(json), Trained(json, ScalingKey).Number(ScalingKey, 1e-12, 1e12));
+        var output = TranscoderConfig.Read(json, ReadHookName(json), width);
+        RefuseVariants(json, width, architecture, output is not null);
+        var loading = json.Trained(LoadingKey).Object(LoadingKey);
+        var (normalization, factor) = (ReadNormalization(json), json.Trained(ScalingKey).Number(ScalingKey, 1e-12, 1e12));
         var release = normalization == InputNormalization.ExpectedAverage && factor is null ? PublishedFactors.Of(json) : null;
         return new(
             HookName: ReadHookName(json),
@@ -79,11 +98,11 @@ internal sealed record DictionaryConfig(
             FeatureCount: featureCount,
             Architecture: architecture,
             K: architecture == DictionaryArchitecture.TopK ? ReadK(json, featureCount) : 0,
-            ApplyDecoderBiasToInput: json.Boolean("apply_b_dec_to_input") ?? true,
+            ApplyDecoderBiasToInput: output is null && (json.Boolean("apply_b_dec_to_input") ?? true),
             Normalization: normalization,
-            PrependBos: Trained(json, "prepend_bos").Boolean("prepend_bos") ?? true,
-            ModelName: Trained(json, "model_name").String("model_name"),
-            NeuronpediaId: Trained(json, "neuronpedia_id").String("neuronpedia_id"),
+            PrependBos: json.Trained("prepend_bos").Boolean("prepend_bos") ?? true,
+            ModelName: json.Trained("model_name").String("model_name"),
+            NeuronpediaId: json.Trained("neuronpedia_id").String("neuronpedia_id"),
             CenterWritingWeights: loading is null ? IsOldestGpt2(json) ? true : null : loading.Boolean("center_writing_weights") ?? false)
         {
             FoldLayerNorm = loading?.Boolean("fold_ln"),
@@ -94,12 +113,14 @@ internal sealed record DictionaryConfig(
             FinetunedScale = json.Boolean("finetuning_scaling_factor") ?? false,
             NormScalingFactor = factor ?? release?.Factor,
             FactorOfRelease = release?.Release,
+            OutputHookName = output?.Site,
+            OutputWidth = output?.Width ?? width,
+            OutputLayers = output?.Layers ?? 1,
+            HasSkip = output?.HasSkip ?? false,
+            KeepsSign = output?.KeepsSign ?? false,
+            ZeroPositions = output?.ZeroPositions ?? 0,
         };
     }
-
-    /// <summary>Where a key about the training lies: under metadata if it is there, else at the root.</summary>
-    private static ConfigJson Trained(ConfigJson json, string key) =>
-        json.Object("metadata") is { } metadata && metadata.Has(key) ? metadata : json;
 
     // The first dictionaries of GPT-2 (gpt2-small-res-jb and its feature-splitting ones) name neither an architecture nor how
     // the model was loaded. It was TransformerLens's default, with centred writing weights; SAELens's table of releases says
@@ -111,7 +132,7 @@ internal sealed record DictionaryConfig(
     {
         var key = json.Has("activation_fn") ? "activation_fn" : "activation_fn_str";
         var activation = json.String(key) ?? "relu";
-        return (json.String("architecture") ?? "standard", activation) switch
+        return (TranscoderConfig.KindOf(json.String("architecture") ?? "standard"), activation) switch
         {
             ("standard", "relu") => DictionaryArchitecture.Standard,
             ("standard" or "topk", "topk") => DictionaryArchitecture.TopK,
@@ -122,10 +143,7 @@ internal sealed record DictionaryConfig(
             ("jumprelu" or "gated", _) => throw json.Refuse(key, "with this architecture only 'relu' is"),
             ("batchtopk" or "matryoshka_batchtopk", _) =>
                 throw json.Refuse("architecture", "it is for training only: save it with SAELens's save_inference_model, as 'jumprelu'"),
-            ("transcoder" or "skip_transcoder" or "jumprelu_transcoder" or "jumprelu_skip_transcoder", _) =>
-                throw json.Refuse("architecture",
-                    "a transcoder writes another site than it reads; only dictionaries that rebuild their input are"),
-            _ => throw json.Refuse("architecture", "only 'standard', 'topk', 'jumprelu' and 'gated' are"),
+            _ => throw json.Refuse("architecture", "only 'standard', 'topk', 'jumprelu', 'gated' and SAELens's transcoders are"),
         };
     }
 
@@ -154,8 +172,8 @@ internal sealed record DictionaryConfig(
 
     private static string ReadHookName(ConfigJson json)
     {
-        var key = HookKey(json, "hook_name", "hook_point");
-        var owner = Trained(json, key);
+        var key = json.NameOf("hook_name", "hook_point");
+        var owner = json.Trained(key);
         var name = owner.Require(key, owner.String(key));
         name = ModuleSites.Of(name) ?? name;   // of a model that is not TransformerLens's, its module
         if (name.Length is 0 or > 200 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_'))
@@ -165,7 +183,7 @@ internal sealed record DictionaryConfig(
         return name;
     }
 
-    private static void RefuseVariants(ConfigJson json, int width, DictionaryArchitecture architecture)
+    private static void RefuseVariants(ConfigJson json, int width, DictionaryArchitecture architecture, bool isTranscoder)
     {
         if (json.Boolean("rescale_acts_by_decoder_norm") is true && architecture != DictionaryArchitecture.TopK)
         {
@@ -178,28 +196,26 @@ internal sealed record DictionaryConfig(
             throw json.Refuse("reshape_activations", "only 'none' is, and 'hook_z' for a site blocks.<layer>.attn.hook_z");
         }
 
-        if ((json.Integer("d_out", 1, 1 << 20) ?? width) != width)
+        if (!isTranscoder && (json.Integer("d_out", 1, 1 << 20) ?? width) != width)
         {
-            throw json.Refuse("d_out", $"only dictionaries that rebuild their input are, not transcoders, and d_in is {width}");
+            throw json.Refuse("d_out", $"d_in is {width}, and its architecture is no transcoder's");
         }
-        if (json.Boolean("is_transcoder") is true)
+        if (!isTranscoder && json.Boolean("is_transcoder") is true)
         {
-            throw json.Refuse("is_transcoder", "only dictionaries that rebuild their input are, not transcoders");
+            throw json.Refuse("is_transcoder", "with this architecture only false is; a transcoder's is 'transcoder', 'skip_transcoder', "
+                + "'jumprelu_transcoder' or 'jumprelu_skip_transcoder'");
         }
-        var headKey = HookKey(json, "hook_head_index", "hook_point_head_index");
-        if (Trained(json, headKey).Has(headKey)) throw Trained(json, headKey).Refuse(headKey, "only null is: dictionaries of a whole site");
-        RefuseOtherOutput(json);
+        var headKey = json.NameOf("hook_head_index", "hook_point_head_index");
+        if (json.Trained(headKey).Has(headKey)) throw json.Trained(headKey).Refuse(headKey, "only null is: dictionaries of a whole site");
+        if (!isTranscoder) RefuseOtherOutput(json);
     }
 
     private static void RefuseOtherOutput(ConfigJson json)
     {
-        var outKey = HookKey(json, "hook_name_out", "hook_point_out");
-        if (Trained(json, outKey).String(outKey) is { } output && (ModuleSites.Of(output) ?? output) != ReadHookName(json))
+        var outKey = json.NameOf("hook_name_out", "hook_point_out");
+        if (json.Trained(outKey).String(outKey) is { } output && (ModuleSites.Of(output) ?? output) != ReadHookName(json))
         {
-            throw Trained(json, outKey).Refuse(outKey, "only dictionaries that rebuild their input are, not transcoders");
+            throw json.Trained(outKey).Refuse(outKey, "its architecture is no transcoder's, which writes another site than it reads");
         }
     }
-
-    private static string HookKey(ConfigJson json, string name, string oldName) =>
-        !Trained(json, name).Has(name) && Trained(json, oldName).Has(oldName) ? oldName : name;
 }

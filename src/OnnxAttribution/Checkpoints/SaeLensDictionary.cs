@@ -19,13 +19,15 @@ internal sealed class SaeLensDictionary : IDisposable
     {
         (Directory, Config, File) = (directory, config, file);
         EncoderWeights = file.Require("W_enc", Width, FeatureCount);
-        DecoderWeights = file.Require("W_dec", FeatureCount, Width);
-        DecoderBias = file.Require("b_dec", Width);
+        DecoderWeights = file.Require("W_dec", FeatureCount, (long)config.OutputWidth * config.OutputLayers);
+        DecoderBias = file.Require("b_dec", config.OutputWidth);
+        if (config.HasSkip) SkipWeights = file.Require("W_skip", config.OutputWidth, Width);
         foreach (var name in Architecture.FeatureTensors()) file.Require(name, FeatureCount);
         foreach (var entry in file.Tensors.Values) RequireUnderstood(entry);
     }
 
-    private IEnumerable<string> Weights => Architecture.FeatureTensors().Prepend("b_dec").Prepend("W_dec").Prepend("W_enc");
+    private IEnumerable<string> Weights => [.. SkipWeights is null ? [] : (string[])["W_skip"], "W_enc", "W_dec", "b_dec",
+        .. Architecture.FeatureTensors()];
 
     public string Directory { get; }
 
@@ -64,11 +66,14 @@ internal sealed class SaeLensDictionary : IDisposable
     /// <summary>W_enc [d_in, d_sae].</summary>
     public TensorEntry EncoderWeights { get; }
 
-    /// <summary>W_dec [d_sae, d_in].</summary>
+    /// <summary>W_dec [d_sae, d_out]; of a cross-layer transcoder [d_sae, layers · d_out].</summary>
     public TensorEntry DecoderWeights { get; }
 
-    /// <summary>b_dec [d_in].</summary>
+    /// <summary>b_dec [d_out].</summary>
     public TensorEntry DecoderBias { get; }
+
+    /// <summary>W_skip [d_out, d_in]; null: there is no skip.</summary>
+    public TensorEntry? SkipWeights { get; }
 
     /// <summary>Opens one dictionary's directory.</summary>
     /// <exception cref="CheckpointException">A file is missing or broken, config and weights disagree, or the dictionary would be computed
@@ -132,7 +137,8 @@ internal sealed class SaeLensDictionary : IDisposable
         if (!ScalingFactors.Contains(entry.Name))
         {
             throw new CheckpointException(File.Path,
-                entry.Name == "W_skip" ? "has tensor 'W_skip', so it is a transcoder; only dictionaries that rebuild their input are read."
+                entry.Name == "W_skip" ? "has tensor 'W_skip', and the architecture that cfg.json says has no skip; 'skip_transcoder' and "
+                    + "'jumprelu_skip_transcoder' do."
                     : $"has tensor {DisplayText.QuotedName(entry.Name)}, which a dictionary of architecture '{Architecture.Name()}' does "
                         + "not have; check that cfg.json belongs to it.");
         }

@@ -34,6 +34,10 @@ internal sealed class FeatureRun
     {
         (_model, _text, _options, _progress, _cancel) = (model, text, options, progress, model.Context.Cancel);
         var sites = model.Selected.Where(s => model.DictionaryOf(s) is not null).ToList();
+        if (sites.Count == 0 && model.Bundle.HasTranscodersOnly)
+        {
+            throw new DashboardException($"{model.Directory} has transcoders only, of which no dashboards are made yet");
+        }
         if (sites.Count == 0)
         {
             throw model.Bundle.Sites.Any(model.Bundle.HasDictionary)

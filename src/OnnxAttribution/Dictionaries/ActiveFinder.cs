@@ -8,7 +8,8 @@ namespace OnnxAttribution.Dictionaries;
 /// <param name="Features">Pre-activations of a row.</param>
 /// <param name="K">Of TopK; null: every other kind.</param>
 /// <param name="Threshold">[features], at least 0; null: 0. Not with <paramref name="K"/>.</param>
-internal readonly record struct ActiveRule(int Features, int? K, float[]? Threshold = null);
+/// <param name="KeepsSign">Of TopK: the k largest are active also where they are below 0, but for zeros.</param>
+internal readonly record struct ActiveRule(int Features, int? K, float[]? Threshold = null, bool KeepsSign = false);
 
 /// <summary>
 /// Finds the active features in rows of pre-activations: those above 0 or their own threshold and,
@@ -31,11 +32,27 @@ internal sealed class ActiveFinder
         {
             var row = values[..rule.Features];
             var found = rule.K is { } k ? Largest(row, k) : rule.Threshold is { } least ? AboveThreshold(row, least) : Above(row, 0);
+            if (rule is { KeepsSign: true, K: { } most } && found < most)
+            {
+                AddSigned(row, most, to);
+                continue;
+            }
             var at = to.Open(found, out var activations);
             for (var i = 0; i < found; i++) (at[i], activations[i]) = (Feature(_found[i]), Activation(_found[i]));
             if (rule.K is not null) at.Sort(activations);
             to.Close(found);
         }
+    }
+
+    // fewer than k are above 0, so that some of the k largest are not; rare, and not worth a quicker way
+    private static void AddSigned(ReadOnlySpan<float> row, int k, SparseRows to)
+    {
+        var values = row.ToArray();
+        int[] largest = [.. Enumerable.Range(0, values.Length).OrderByDescending(i => values[i]).ThenBy(i => i).Take(k)
+            .Where(i => values[i] != 0).Order()];
+        var at = to.Open(largest.Length, out var activations);
+        for (var i = 0; i < largest.Length; i++) (at[i], activations[i]) = (largest[i], values[largest[i]]);
+        to.Close(largest.Length);
     }
 
     private int Largest(ReadOnlySpan<float> row, int k)

@@ -129,16 +129,18 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
             Finds = !_onHost,
             K = _onHost ? null : dictionary.K,
             HasThreshold = !_onHost && dictionary.Threshold is not null,
+            KeepsSign = !_onHost && dictionary.KeepsSign,
             Packed = Packs(dictionary) ? dictionary.Directory : null,
         });
         var taken = dictionary.Normalization.Changes ? dictionary.Normalization.Apply(x.Span, dictionary.Width) : x;
-        using var feed = Weights(dictionary).Add("x", taken, rows, dictionary.Width).Add("b_dec", dictionary.DecoderBias, dictionary.Width);
+        using var feed = Weights(dictionary).Add("x", taken, rows, dictionary.Width);
+        if (dictionary.SubtractsDecoderBias) feed.Add("b_dec", dictionary.DecoderBias, dictionary.Width);
         using var result = runner.Run(feed.Values, runner.Outputs);
         if (_onHost)
         {
             var values = result.Floats(EncoderGraph.Values);
             if (!pre.IsEmpty) values.CopyTo(pre.Span);
-            Find(values, new(dictionary.FeatureCount, dictionary.K, dictionary.Threshold), to);
+            Find(values, dictionary.Rule, to);
         }
         else
         {

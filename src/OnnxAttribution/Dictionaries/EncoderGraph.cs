@@ -24,6 +24,9 @@ internal readonly record struct EncoderGraph
     public int? K { get; init; }
     public bool HasThreshold { get; init; }
 
+    /// <summary>Of TopK: what is below 0 among the k largest stays.</summary>
+    public bool KeepsSign { get; init; }
+
     /// <summary>The dictionary's directory, where its weights are constants of the graph; null: they are inputs.</summary>
     public string? Packed { get; init; }
 
@@ -51,7 +54,7 @@ internal readonly record struct EncoderGraph
             ? g.Add(g.Mul(g.Emit("Gemm", [centred, wEnc]), Input("scale", n)), bEnc)   // [T, n]
             : g.Emit("Gemm", [centred, wEnc, bEnc]);
         if (!Finds) return new OnnxGraph(inputs, [g.Identity(pre, Values)]);
-        var (values, indices) = K is { } k ? Largest(g, pre, k) : NonZero(g, pre, HasThreshold ? Input("threshold", n) : null);
+        var (values, indices) = K is { } k ? Largest(g, pre, k, KeepsSign) : NonZero(g, pre, HasThreshold ? Input("threshold", n) : null);
         return new OnnxGraph(inputs, [g.Identity(values, Values), g.Identity(indices, Indices)]);
     }
 
@@ -69,7 +72,7 @@ internal readonly record struct EncoderGraph
             var count = 0;
             for (; at < end; at++)
             {
-                if (values[at] <= 0) continue;   // TopK's, where fewer than k are above 0
+                if (values[at] == 0) continue;   // TopK's, where fewer than k are above 0
                 (features[count], activations[count++]) = ((int)indices[k is null ? values.Length + at : at], values[at]);
             }
             features[..count].Sort(activations[..count]);
@@ -78,10 +81,10 @@ internal readonly record struct EncoderGraph
     }
 
     // [T, k] each, unsorted
-    private static (Value Values, Value Indices) Largest(GraphBuilder g, Value pre, int k)
+    private static (Value Values, Value Indices) Largest(GraphBuilder g, Value pre, int k, bool keepsSign)
     {
         var top = g.Emit("TopK", [pre, g.Ints(k)], 2, ("axis", -1L), ("sorted", 0L));
-        return (g.Relu(top[0]), top[1]);
+        return (keepsSign ? top[0] : g.Relu(top[0]), top[1]);
     }
 
     // [K] and [2, K], row by row

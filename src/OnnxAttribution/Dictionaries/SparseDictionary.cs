@@ -36,6 +36,7 @@ internal sealed class SparseDictionary : IDisposable
         if (source.DecoderWeights.Type == TensorType.F32) _file = RegularFile.OpenHandle(source.File.Path);
         else _decoder = source.File.ReadFloats("W_dec");
         DecoderBias = Load("b_dec");
+        if (source.SkipWeights is not null) SkipWeights = Load("W_skip");
     }
 
     public string Name => _source.HookName;
@@ -56,6 +57,25 @@ internal sealed class SparseDictionary : IDisposable
     /// <summary>Its input was scaled in training, and nothing says by which number: it is read with 1.</summary>
     public bool LacksInputFactor => _source.Config is { Normalization: InputNormalization.ExpectedAverage, NormScalingFactor: null };
 
+    /// <summary>Of TopK: the k largest keep their sign.</summary>
+    public bool KeepsSign => _source.Config.KeepsSign;
+
+    /// <summary>Which pre-activations are active features.</summary>
+    public ActiveRule Rule => new(FeatureCount, K, Threshold, KeepsSign);
+
+    /// <summary>Width of one site that it writes: that of the site that it reads, unless it is a transcoder.</summary>
+    public int OutputWidth => _source.Config.OutputWidth;
+
+    /// <summary>How many sites it writes; above 1 of a cross-layer transcoder.</summary>
+    public int OutputLayers => _source.Config.OutputLayers;
+
+    /// <summary>W_skip [d_out, d_in], by which a transcoder's input is multiplied and added to what it decodes; null: there is no skip.
+    /// </summary>
+    public Memory<float>? SkipWeights { get; }
+
+    /// <summary>Where W_skip lies.</summary>
+    public TensorEntry? SkipWeightsEntry => _source.SkipWeights;
+
     /// <summary>W_enc [d, n] and b_dec [d], as SAELens stores them.</summary>
     public Memory<float> EncoderWeights { get; }
     public Memory<float> DecoderBias { get; }
@@ -74,14 +94,15 @@ internal sealed class SparseDictionary : IDisposable
     public TensorEntry EncoderWeightsEntry => _source.EncoderWeights;
     public TensorEntry? EncoderBiasEntry => _parameters.BiasEntry;
 
-    /// <summary>Decoder rows of chosen features, ascending:
+    /// <summary>Decoder rows of chosen features, ascending, [features, d_out] or of a cross-layer transcoder [features, layers · d_out]:
     /// read one by one, since mapping the file would bring in a whole stretch around each.</summary>
     public FeatureVectors DecoderRows(int[] features, int threads)
     {
-        var rows = new FeatureVectors(features, Width);
+        var width = OutputWidth * OutputLayers;
+        var rows = new FeatureVectors(features, width);
         Parallel.For(0, features.Length, new ParallelOptions { MaxDegreeOfParallelism = threads }, i =>
         {
-            if (_decoder is { } all) all.AsSpan(features[i] * Width, Width).CopyTo(rows.At(i));
+            if (_decoder is { } all) all.AsSpan(features[i] * width, width).CopyTo(rows.At(i));
             else ReadRow(features[i], rows.At(i));
             if (_parameters.DecoderScale is { } r) TensorPrimitives.Multiply(rows.At(i), r[features[i]], rows.At(i));
         });

@@ -63,6 +63,49 @@ internal sealed class SparseEncoding
         return result;
     }
 
+    /// <summary>Of a transcoder: active features, without what they miss, since several may write one site
+    /// (<see cref="Subtract"/>).</summary>
+    /// <param name="target">[T, d_out], what they are to give, the skip taken away.</param>
+    /// <param name="active">A row per position.</param>
+    /// <param name="zeroPositions">So many positions from the first have no features.</param>
+    public static SparseEncoding OfTranscoder(SparseDictionary dictionary, float[] target, SparseRows active, int zeroPositions,
+        int threads)
+    {
+        var rows = active.Select(Enumerable.Range(0, active.Rows).Where(t => t >= zeroPositions));
+        var result = new SparseEncoding(active.Rows, dictionary.OutputWidth)
+        {
+            Decoder = dictionary.DecoderRows(rows.DistinctFeatures(), threads),
+        };
+        Array.Fill(result.Features, []);
+        Array.Fill(result.Activations, []);
+        Array.Fill(result.Scales, 1);
+        for (var t = zeroPositions; t < active.Rows; t++)
+        {
+            (result.Features[t], result.Activations[t]) = (active.Features(t).ToArray(), active.Activations(t).ToArray());
+        }
+        for (var t = 0; t < active.Rows; t++)
+        {
+            TensorPrimitives.Subtract(target.AsSpan(t * result.Width, result.Width), dictionary.DecoderBias.Span,
+                result.Errors.AsSpan(t * result.Width, result.Width));
+        }
+        return result;
+    }
+
+    /// <summary>Takes what a transcoder's features write away from the error of a site that they write.</summary>
+    /// <param name="layer">Which of the sites that it writes this is.</param>
+    public void Subtract(SparseEncoding features, int layer)
+    {
+        for (var t = 0; t < Positions; t++)
+        {
+            var error = Errors.AsSpan(t * Width, Width);
+            for (var i = 0; i < features.Features[t].Length; i++)
+            {
+                var row = features.Decoder[features.Features[t][i]].Slice(layer * Width, Width);
+                TensorPrimitives.MultiplyAdd(row, -features.Activations[t][i], error, error);
+            }
+        }
+    }
+
     private void Fill(int t, SparseDictionary dictionary, float[] x, SparseRows active)
     {
         var row = x.AsSpan(t * Width, Width);

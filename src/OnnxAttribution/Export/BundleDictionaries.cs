@@ -48,8 +48,11 @@ internal sealed class BundleDictionaries : IDisposable
         }
     }
 
-    /// <summary>Names of the sites that they are for.</summary>
+    /// <summary>Names of the sites that they are for, those that they read.</summary>
     public IEnumerable<string> Sites => Configs.Select(c => Site.Canonical(c.HookName, _layers));
+
+    /// <summary>Whether some write another site than they read.</summary>
+    public bool HasTranscoders => Configs.Any(c => c.OutputHookName is not null);
 
     /// <summary>What each is.</summary>
     public IEnumerable<DictionaryConfig> Configs => _all.Select(d => d.Found.Config);
@@ -78,7 +81,7 @@ internal sealed class BundleDictionaries : IDisposable
         foreach (var (from, found) in _all)
         {
             if (Stays(found, bundle, inPlace)) continue;
-            var name = $"{Folder}/{found.Config.HookName}";
+            var name = NameOf(found.Config);
             var folder = Path.Combine(output.Aside, name);
             Directory.CreateDirectory(folder);
             if (found.Conversion is { } conversion)
@@ -100,14 +103,27 @@ internal sealed class BundleDictionaries : IDisposable
     /// <param name="inPlace">The bundle is the checkpoint's directory: the dictionaries may lie in it already.</param>
     public IReadOnlyList<BundleManifest.DictionaryRecord> Records(string bundle, IReadOnlyList<string> sites, bool inPlace) =>
     [
-        .. _all.Select(d => (d.Found, d.Found.Config))
-            .Select(d => new BundleManifest.DictionaryRecord(Site.Canonical(d.Config.HookName, _layers), d.Config.HookName,
-                    FolderOf(d.Found, bundle, inPlace),
-                    d.Config.Architecture.Name(), d.Config.FeatureCount,
-                    d.Config.Architecture == DictionaryArchitecture.TopK ? d.Config.K : null, d.Config.Normalization.Name(),
-                    d.Config.PrependBos))
-            .OrderBy(r => sites.ToList().IndexOf(r.Site)),
+        .. _all.Select(d => Record(d.Found.Config, FolderOf(d.Found, bundle, inPlace)))
+            .OrderBy(r => sites.ToList().IndexOf(r.Site)).ThenBy(r => r.Output is not null),
     ];
+
+    private BundleManifest.DictionaryRecord Record(DictionaryConfig config, string folder) =>
+        new(Site.Canonical(config.HookName, _layers), config.HookName, folder,
+            config.OutputHookName is null ? config.Architecture.Name() : TranscoderConfig.NameOf(config.Architecture, config.HasSkip),
+            config.FeatureCount, config.Architecture == DictionaryArchitecture.TopK ? config.K : null, config.Normalization.Name(),
+            config.PrependBos)
+        {
+            Output = config.OutputHookName,
+            ZeroPositions = config.ZeroPositions == 0 ? null : config.ZeroPositions,
+            OutputLayers = config.OutputLayers == 1 ? null : config.OutputLayers,
+        };
+
+    private static string NameOf(DictionaryConfig config) =>
+        $"{Folder}/{(config.OutputHookName is { } output ? output + ".transcoder" : config.HookName)}";
+
+    // dictionaries of one place exclude each other: one that rebuilds a site, one transcoder that replaces an MLP
+    private string PlaceOf(DictionaryConfig config) => config.OutputHookName is { } output ? output + ".transcoder"
+        : Site.Canonical(config.HookName, _layers);
 
     public void Dispose()
     {
@@ -150,7 +166,8 @@ internal sealed class BundleDictionaries : IDisposable
             throw new BundleException($"{folder} holds no dictionary of a format that is known, {reasons}. "
                 + "Give a folder with SAELens's (cfg.json, sae_weights.safetensors), "
                 + "dictionary_learning's (ae.pt), OpenAI's (LOCATION/autoencoders/LAYER.pt), Gemma Scope's (params.npz), "
-                + "Llama Scope's (hyperparams.json, checkpoints/final.safetensors) or sparsify's (sae.safetensors)")
+                + "Llama Scope's (hyperparams.json, checkpoints/final.safetensors), sparsify's (sae.safetensors) or circuit-tracer's "
+                + "(config.yaml, layer_0.safetensors)")
             {
                 Settings = [Setting.Dictionaries]
             };
@@ -169,9 +186,8 @@ internal sealed class BundleDictionaries : IDisposable
         }
         var bundled = Path.Combine(RealPath.Of(options.Out), Folder) + Path.DirectorySeparatorChar;
         bool IsBundled(FoundDictionary found) => RealPath.Of(found.Place).StartsWith(bundled, StringComparison.Ordinal);
-        var elsewhere = all.Where(d => !IsBundled(d.Found)).Select(d => Site.Canonical(d.Found.Config.HookName, _layers)).ToHashSet();
-        foreach (var copy in all.Where(d => IsBundled(d.Found) && elsewhere.Contains(Site.Canonical(d.Found.Config.HookName, _layers)))
-            .ToList())
+        var elsewhere = all.Where(d => !IsBundled(d.Found)).Select(d => PlaceOf(d.Found.Config)).ToHashSet();
+        foreach (var copy in all.Where(d => IsBundled(d.Found) && elsewhere.Contains(PlaceOf(d.Found.Config))).ToList())
         {
             all.Remove(copy);
             copy.Found.Dispose();
@@ -184,7 +200,7 @@ internal sealed class BundleDictionaries : IDisposable
         var before = BundleRemains.Of(bundle);
         bool IsListed(FoundDictionary found) =>
             before.Lists(Path.GetRelativePath(bundle, Path.Combine(found.Place, SaeLensDictionary.ConfigFileName)).Replace('\\', '/'));
-        foreach (var ofSite in all.GroupBy(d => Site.Canonical(d.Found.Config.HookName, _layers))
+        foreach (var ofSite in all.GroupBy(d => PlaceOf(d.Found.Config))
             .Where(g => g.Count(d => d.Found.SaeLens is not null && IsListed(d.Found)) == 1)
             .ToList())
         {
@@ -199,9 +215,8 @@ internal sealed class BundleDictionaries : IDisposable
     // a bundle that was exported into its own checkpoint holds what was converted then beside what it was converted from
     private void DropOlderConversions(List<(string Folder, FoundDictionary Found)> all)
     {
-        var anew = all.Where(d => d.Found.Conversion is not null).Select(d => Site.Canonical(d.Found.Config.HookName, _layers)).ToHashSet();
-        foreach (var old in all.Where(d => d.Found.Config.IsConverted && anew.Contains(Site.Canonical(d.Found.Config.HookName, _layers)))
-            .ToList())
+        var anew = all.Where(d => d.Found.Conversion is not null).Select(d => PlaceOf(d.Found.Config)).ToHashSet();
+        foreach (var old in all.Where(d => d.Found.Config.IsConverted && anew.Contains(PlaceOf(d.Found.Config))).ToList())
         {
             all.Remove(old);
             old.Found.Dispose();
@@ -211,7 +226,7 @@ internal sealed class BundleDictionaries : IDisposable
     private string FolderOf(FoundDictionary found, string bundle, bool inPlace) =>
         _settled.TryGetValue(found, out var settled) ? settled
             : Stays(found, bundle, inPlace) ? Path.GetRelativePath(bundle, found.Place).Replace('\\', '/')
-            : $"{Folder}/{found.Config.HookName}";
+            : NameOf(found.Config);
 
     private static bool Stays(FoundDictionary found, string bundle, bool inPlace) =>
         inPlace && found.SaeLens is not null && !Path.GetRelativePath(bundle, found.Place).StartsWith("..", StringComparison.Ordinal);
@@ -232,9 +247,45 @@ internal sealed class BundleDictionaries : IDisposable
                 throw new BundleException($"{found.Place} is a dictionary of width {found.Config.Width}, the model has width {width}; "
                     + "it belongs to another model");
             }
-            if (!taken.TryAdd(site, found.Place))
+            if (found.Config.OutputHookName is { } output) CheckOutput(found, output);
+            if (!taken.TryAdd(PlaceOf(found.Config), found.Place))
             {
-                throw new BundleException($"{taken[site]} and {found.Place} are both dictionaries of {site}; keep one of them");
+                throw new BundleException(
+                    $"{taken[PlaceOf(found.Config)]} and {found.Place} are both dictionaries of {PlaceOf(found.Config)}; keep one of them");
+            }
+        }
+        CheckCrossLayers();
+    }
+
+    private void CheckOutput(FoundDictionary found, string output)
+    {
+        if (found.Config.OutputWidth != _widths[output])
+        {
+            throw new BundleException($"{found.Place} is a transcoder that writes {found.Config.OutputWidth} numbers, and {output} has "
+                + $"{_widths[output]}; it belongs to another model");
+        }
+        var layer = Site.Parse(output).Layer;
+        if (found.Config.OutputLayers > 1 && layer + found.Config.OutputLayers != _layers)
+        {
+            throw new BundleException($"{found.Place} writes the MLPs of layers {layer} to {layer + found.Config.OutputLayers - 1}, and "
+                + $"the model has layers 0 to {_layers - 1}; a cross-layer transcoder is one of all layers, so one is missing, or it "
+                + "belongs to another model");
+        }
+    }
+
+    // a feature that writes later MLPs' outputs is one with their own transcoders: part of a set would explain too little, silently
+    private void CheckCrossLayers()
+    {
+        var first = _all.Select(d => d.Found).FirstOrDefault(d => d.Config.OutputLayers > 1);
+        if (first is null) return;
+        var there = _all.Where(d => d.Found.Config.OutputHookName is not null)
+            .Select(d => Site.Parse(d.Found.Config.OutputHookName!).Layer).ToHashSet();
+        for (var l = 0; l < _layers; l++)
+        {
+            if (!there.Contains(l))
+            {
+                throw new BundleException(
+                    $"{first.Place} is of a cross-layer transcoder, and its layer {l} is missing; give all of its files");
             }
         }
     }

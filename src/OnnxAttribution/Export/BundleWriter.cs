@@ -49,6 +49,7 @@ internal static class BundleWriter
             var records = dictionaries.Records(options.Out, manifest.Sites, inPlace);
             return manifest with
             {
+                FormatVersion = dictionaries.HasTranscoders ? BundleManifest.CurrentVersion : BundleManifest.WithoutTranscoders,
                 Dictionaries = records,
                 Files = BundleFiles.Records(output.Find, FilesOf(output, weights, records), checkedFiles, options.Parallelism, cancel),
             };
@@ -74,7 +75,7 @@ internal static class BundleWriter
         OutputFile.Write(Path.Combine(output.Aside, BundleManifest.GraphFileName), s => graph.ToProto().WriteTo(s));
         return new BundleManifest
         {
-            FormatVersion = BundleManifest.CurrentVersion,
+            FormatVersion = BundleManifest.WithoutTranscoders,
             Name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(options.Out))),
             Architecture = shape.ModelType,
             NLayers = shape.Layers,
@@ -99,7 +100,8 @@ internal static class BundleWriter
             throw new BundleException($"{options.Checkpoint} is a {architecture.Shape.ModelType} whose attention and MLP run in parallel: "
                 + "there is no residual stream between them; leave out resid_mid");
         }
-        return [.. dictionaries.Sites, .. architecture.SiteNames.Where(name => wanted.Contains(Site.Parse(name).Kind))];
+        string[] tokens = dictionaries.HasTranscoders ? [Site.Embedding] : [];
+        return [.. dictionaries.Sites, .. tokens, .. architecture.SiteNames.Where(name => wanted.Contains(Site.Parse(name).Kind))];
     }
 
     // returns its name in the bundle

@@ -32,6 +32,7 @@ internal static class ForeignBundleWriter
         };
         using var dictionaries = BundleDictionaries.Open(export, map.Layers, widths, say);
         RequireAsTrained(export, adopted, dictionaries, say);
+        RequireNoTranscoders(dictionaries);
         var checkedFiles = BundleFiles.Check(dictionaries.Checks(options.Out, inPlace: false), options.Parallelism, cancel);
         BundleOutput.Require(options.Out, options.Force, inPlace: false);
         return BundleOutput.Write(options.Out, options.Force, inPlace: false, output =>
@@ -51,6 +52,16 @@ internal static class ForeignBundleWriter
             check?.Invoke(manifest, output.Aside);
             return manifest;
         }, cancel);
+    }
+
+    private static void RequireNoTranscoders(BundleDictionaries dictionaries)
+    {
+        if (!dictionaries.HasTranscoders) return;
+        throw new BundleException("transcoders are read of exported checkpoints only: a graph of another program does not say what its "
+            + "MLPs read; export the checkpoint, or leave them out")
+        {
+            Settings = [Setting.Dictionaries]
+        };
     }
 
     private static void RequirePaths(AdoptionOptions options)
@@ -112,7 +123,7 @@ internal static class ForeignBundleWriter
         var widest = adopted.Sites.FirstOrDefault(s => Site.Parse(s).Kind != SiteKind.Z, adopted.Sites[0]);
         return new BundleManifest
         {
-            FormatVersion = BundleManifest.CurrentVersion,
+            FormatVersion = BundleManifest.WithoutTranscoders,
             Name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory))),
             Architecture = "onnx",
             NLayers = map.Layers,

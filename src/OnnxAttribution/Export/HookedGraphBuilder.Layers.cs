@@ -12,19 +12,36 @@ internal sealed partial class HookedGraphBuilder
     private Value? _frequencies;
 
     /// <summary>A normalisation over the last axis, with <c>hook_scale</c>, [batch, position, 1]:
-    /// √(var x + ε) of LayerNorm, √(mean x² + ε) of RMSNorm. Folded, it does not scale.</summary>
+    /// √(var x + ε) of LayerNorm, √(mean x² + ε) of RMSNorm. Folded, it does not scale. Where <c>hook_normalized</c> is to be a site,
+    /// gain and bias are operators of their own behind it; what <c>ln2</c> yields is the MLP's input, <c>mlp.hook_in</c>.</summary>
     public Value Normalize(string hook, Value x, Norm norm)
     {
+        var site = hook + ".hook_normalized";
+        var made = further.Contains(site) ? Scaled(norm, Site(site, Normalized(hook, x, norm, isScaled: false)))
+            : Normalized(hook, x, norm, isScaled: !folded);
+        return hook.EndsWith(".ln2", StringComparison.Ordinal) ? SiteIfWanted(hook[..^"ln2".Length] + "mlp.hook_in", made) : made;
+    }
+
+    // its gain and bias, where folding left them
+    private Value Scaled(Norm norm, Value x)
+    {
+        if (folded) return x;
+        var scaled = G.Mul(x, Weight(norm.Weight));
+        return norm.IsRms ? scaled : G.Add(scaled, Weight(norm.Bias));
+    }
+
+    private Value Normalized(string hook, Value x, Norm norm, bool isScaled)
+    {
         var width = x.Shape![^1].Size!.Value;
-        var weight = folded
-            ? G.Constant(hook + ".ones", Constants.Of(Enumerable.Repeat(1f, (int)width).ToArray(), width))
-            : Weight(norm.Weight);
+        var weight = isScaled
+            ? Weight(norm.Weight)
+            : G.Constant(hook + ".ones", Constants.Of(Enumerable.Repeat(1f, (int)width).ToArray(), width));
         if (norm.IsRms)
         {
             Hook(hook + ".hook_scale", G.Sqrt(G.Add(G.ReduceMean(G.Mul(x, x), true, -1), G.Scalar(norm.Epsilon))));
             return G.Emit("RMSNormalization", [x, weight], [hook + ".normalized"], ("axis", -1L), ("epsilon", norm.Epsilon))[0];
         }
-        Value?[] inputs = folded ? [x, weight] : [x, weight, Weight(norm.Bias)];
+        Value?[] inputs = isScaled ? [x, weight, Weight(norm.Bias)] : [x, weight];
         var made = G.Emit("LayerNormalization", inputs, [hook + ".normalized", hook + ".mean", hook + ".inverse"], ("axis", -1L),
             ("epsilon", norm.Epsilon));
         Hook(hook + ".hook_scale", G.Reciprocal(made[2]));

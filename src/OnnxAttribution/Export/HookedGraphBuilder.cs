@@ -49,6 +49,9 @@ internal sealed partial class HookedGraphBuilder(Func<string, TensorProto> weigh
     /// a site, [batch, position, d], where one is asked for.</summary>
     public Value HookOrSite(string name, Value v) => further.Contains(name) ? Site(name, v) : Hook(name, v);
 
+    /// <summary>A tensor as it is; a site where one is asked for by its name (TransformerLens hook name).</summary>
+    public Value SiteIfWanted(string name, Value v) => further.Contains(name) ? Site(name, v) : v;
+
     /// <summary>Names a readable tensor (TransformerLens hook name) and makes it an output.</summary>
     public Value Hook(string name, Value v)
     {

@@ -38,14 +38,26 @@ internal static class ImpliedProcessing
         {
             throw Apart(whole, "whose LayerNorm was folded before its value biases", alone, "whose was not", Setting.FoldLayernorm);
         }
-        return options with
+        var processed = options with
         {
             FoldValueBiases = options.FoldValueBiases || Heads(all, true) is not null,
             CenterWritingWeights = options.CenterWritingWeights || centred is not null,
             FoldLayerNorm = options.FoldLayerNorm || whole is not null || (alone is null && all.Exists(d => d.FoldLayerNorm is true)),
             CenterUnembed = options.CenterUnembed || all.Exists(d => d.CenterUnembed is true),
         };
+        if (processed.FoldLayerNorm && all.Find(d => d.FoldLayerNorm is false && ReadsGain(d)) is { } gained)
+        {
+            throw new BundleException($"the dictionary of {gained.HookName} was trained on a model whose norms were not folded, and reads "
+                + "what is behind their gain; export it into a bundle of its own, or decide yourself")
+            {
+                Settings = [Setting.FoldLayernorm, Setting.NotAsTrained]
+            };
+        }
+        return processed;
     }
+
+    // what the MLP reads has lost the norm's gain and bias where they are folded into it
+    private static bool ReadsGain(DictionaryConfig d) => d.HookName.EndsWith(".mlp.hook_in", StringComparison.Ordinal);
 
     private static BundleException Apart(DictionaryConfig one, string how, DictionaryConfig other, string otherwise, Setting setting) =>
         new($"the dictionary of {one.HookName} was trained on a model {how}, that of {other.HookName} on one {otherwise}; "

@@ -69,7 +69,8 @@ internal abstract class ModelArchitecture
     }
 
     /// <summary>The residual stream that enters the first block, [batch, position, d], of tokens [batch, position].</summary>
-    protected virtual Value Embed(HookedGraphBuilder b, Value tokens) => b.G.Gather(b.Weight(Embeddings[0].Name), tokens, 0);
+    protected virtual Value Embed(HookedGraphBuilder b, Value tokens) =>
+        b.SiteIfWanted(Site.Embedding, b.G.Gather(b.Weight(Embeddings[0].Name), tokens, 0));
 
     /// <summary>The residual stream that leaves block <paramref name="l"/>, [batch, position, d], of the one that enters it.</summary>
     /// <param name="block">What the names of its hooks begin with.</param>

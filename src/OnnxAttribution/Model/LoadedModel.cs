@@ -20,25 +20,39 @@ public sealed class LoadedModel : IDisposable
     private Tokenizer? _tokenizer;
     private SegmentedModel? _steps;
 
-    internal LoadedModel(ModelBundle bundle, IReadOnlyList<Site> selected, RunContext context, bool packWeights)
+    internal LoadedModel(ModelBundle bundle, SelectedParts parts, RunContext context, bool packWeights)
     {
+        var selected = parts.Sites;
         Bundle = bundle;
         BundleHash = HashOf(bundle.Directory);
         Selected = selected;
         Context = context;
         Graph = bundle.WithoutInterventions(batch: 1);
+        var mlps = parts.Replaced.Select(bundle.Replace).ToDictionary(m => m.Output);
+        if (mlps.Count > 0) (Graph, ReplacementInputs) = ReplacedGraph.Build(Graph, [.. mlps.Values], bundle.Sites);
         AllSites = [.. bundle.Sites.Select(s => Graph[s.Name])];
         _packsWeights = packWeights;
         Encoder = new DictionaryEncoder(context, packWeights);
-        SelectedSites = [.. selected.Select((site, i) =>
-            new SelectedSite(i, site, Graph[site.Name], bundle.OpenDictionary(site) is { } d ? new SparseDictionary(d) : null)
+        SelectedSites = [.. selected.Select((site, i) => mlps.TryGetValue(site, out var mlp) ? Replaced(i, mlp, parts.ZeroPositions)
+            : new SelectedSite(i, site, Graph[site.Name], bundle.OpenDictionary(site) is { } d ? new SparseDictionary(d) : null)
             {
                 Width = WidthOf(site),
+                Read = Graph[site.Name].Producer!.In[0]!,
             })];
         SelectedValues = [.. SelectedSites.Select(s => s.Value)];
         _selected = SelectedSites.ToDictionary(s => s.Site);
         _selectedByTensor = SelectedSites.ToDictionary(s => s.Value);
     }
+
+    private SelectedSite Replaced(int index, ReplacedMlp mlp, int? zeroPositions) =>
+        new(index, mlp.Output, Graph[mlp.Written], mlp.Dictionary)
+        {
+            Width = mlp.Dictionary.OutputWidth,
+            Mlp = mlp,
+            // another selected site may be what it reads
+            Read = new GraphBuilder().Identity(Graph[mlp.Input.Name], mlp.Output.Name + ".read"),
+            ZeroPositions = zeroPositions ?? Bundle.TranscoderAt(mlp.Output)!.ZeroPositions ?? 0,
+        };
 
     /// <summary>From more prompts than these on, laying weights out for speed pays.</summary>
     internal const int ManyPrompts = 50;
@@ -52,13 +66,24 @@ public sealed class LoadedModel : IDisposable
     /// <exception cref="ArgumentNullException">There is no directory or no context.</exception>
     /// <exception cref="BundleException">The bundle is missing, damaged or lacks a site.</exception>
     /// <exception cref="Checkpoints.CheckpointException">A dictionary's file is missing or damaged.</exception>
-    public static LoadedModel Open(string directory, IReadOnlyList<string>? sites, RunContext context, int prompts = 1)
+    public static LoadedModel Open(string directory, IReadOnlyList<string>? sites, RunContext context, int prompts = 1) =>
+        OpenSelected(directory, new ModelSelection(sites), context, prompts);
+
+    /// <summary>Opens a bundle for graphs, of the model itself or with its MLPs replaced by transcoders.</summary>
+    /// <inheritdoc cref="Open(string, IReadOnlyList{string}, RunContext, int)" path="/param"/>
+    /// <param name="selection">Where the graph is cut, and whether MLPs are replaced.</param>
+    /// <exception cref="ArgumentNullException">There is no directory, selection or context.</exception>
+    /// <exception cref="BundleException">The bundle is missing, damaged or lacks a site, or has no transcoders where they are asked for.
+    /// </exception>
+    /// <exception cref="Checkpoints.CheckpointException">A dictionary's file is missing or damaged.</exception>
+    public static LoadedModel OpenSelected(string directory, ModelSelection selection, RunContext context, int prompts = 1)
     {
         ArgumentNullException.ThrowIfNull(directory);
+        ArgumentNullException.ThrowIfNull(selection);
         ArgumentNullException.ThrowIfNull(context);
         var start = Stopwatch.GetTimestamp();
         var bundle = ModelBundle.Open(directory);
-        return new LoadedModel(bundle, Select(bundle, sites), context, prompts > ManyPrompts)
+        return new LoadedModel(bundle, selection.Of(bundle), context, prompts > ManyPrompts)
         {
             Path = directory,
             OpenSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds,
@@ -98,7 +123,7 @@ public sealed class LoadedModel : IDisposable
 
     /// <summary>Whether prompts get a BOS: as all dictionaries at the selected sites were trained (SAELens' <c>prepend_bos</c>);
     /// where there is none, what the bundle says, else true.</summary>
-    public bool PrependsBos => Selected.Select(Bundle.DictionaryAt)
+    public bool PrependsBos => SelectedSites.Select(s => s.Mlp is null ? Bundle.DictionaryAt(s.Site) : Bundle.TranscoderAt(s.Site))
         .OfType<BundleManifest.DictionaryRecord>()
         .Select(d => d.PrependBos)
         .DefaultIfEmpty(Bundle.Manifest.PrependBos ?? true)
@@ -114,8 +139,17 @@ public sealed class LoadedModel : IDisposable
     /// <summary>Device, threads, memory budget and cancellation of everything that the model runs.</summary>
     public RunContext Context { get; }
 
+    /// <summary>Whether transcoders stand for MLPs: everything that is differentiated is then the local replacement model of a prompt.
+    /// </summary>
+    public bool IsReplaced => ReplacementInputs.Count > 0;
+
     internal ModelBundle Bundle { get; }
+
+    /// <summary>What is differentiated: the model, or with MLPs replaced (<see cref="ReplacedGraph"/>).</summary>
     internal OnnxGraph Graph { get; }
+
+    /// <summary>What the replaced graph is given of a prompt beside its tokens.</summary>
+    internal IReadOnlyList<Value> ReplacementInputs { get; } = [];
     internal IReadOnlyList<Value> AllSites { get; }
 
     /// <summary><see cref="Selected"/> with their tensors and dictionaries.</summary>
@@ -203,16 +237,6 @@ public sealed class LoadedModel : IDisposable
     /// <summary>A session of a graph over the model's weights; the caller's.</summary>
     // weights laid out or not: at GPT-2-small's shape 1.0 + 2.8 s once for passes and segments, against 0.04 + 0.05 s for every prompt
     internal GraphRunner Runner(OnnxGraph graph) => new(graph, Context, Bundle.Directory, prepack: _packsWeights);
-
-    private static IReadOnlyList<Site> Select(ModelBundle bundle, IReadOnlyList<string>? names)
-    {
-        if (names is null or [])
-        {
-            var with = bundle.Sites.Where(bundle.HasDictionary).ToList();
-            return with.Count > 0 ? with : bundle.Sites;
-        }
-        return bundle.SitesNamed(names);
-    }
 
     /// <summary>Closes the sessions and unmaps the weights.</summary>
     public void Dispose()

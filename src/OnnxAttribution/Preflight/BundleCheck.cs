@@ -57,6 +57,11 @@ internal sealed class BundleCheck
     public static CheckReport Run(LoadedModel model, string? text, CheckOptions options, IProgress<string>? progress = null)
     {
         var sites = model.Selected.Where(s => model.DictionaryOf(s) is not null).ToList();
+        if (sites.Count == 0 && model.Bundle.HasTranscodersOnly)
+        {
+            throw new CheckException(
+                $"{model.Directory} has transcoders only; what is checked are dictionaries that rebuild what they read");
+        }
         if (sites.Count == 0)
         {
             throw model.Bundle.Sites.Any(model.Bundle.HasDictionary)

@@ -77,6 +77,14 @@ internal sealed class CircuitSource
     /// <exception cref="RunDirectoryException">run.json names a site that the model has not.</exception>
     public LoadedModel OpenModel(string directory, IReadOnlyList<string>? sites, RunContext context)
     {
+        if (Run is GraphRunRecord { Options.Replace: not null } or MergedRunRecord { Options.Replace: not null })
+        {
+            throw new CircuitException($"{RunPath} is a graph of the local replacement model, whose nodes are transcoders' features; "
+                + "circuits are taken of graphs of the model itself: draw one with no MLP replaced")
+            {
+                Settings = [Setting.Replace]
+            };
+        }
         // before its sites are looked for: another model may lack them
         if (File.Exists(System.IO.Path.Combine(directory, BundleManifest.FileName)))
         {

@@ -15,6 +15,7 @@ public sealed class FinishedRun
         (Path, Stored, Record) = (path, stored, RecordOf(path, stored));
         var options = Record.Options ?? throw Lacks("options");
         if ((options.Aggregate ?? throw Lacks("options.aggregate")) == "sum") throw ValidationException.Summed(path);
+        if (options.Replace is not null) throw ValidationException.Replaced(path);
         Tokens = [.. Record.Tokens ?? throw Lacks("tokens")];
         PatchTokens = Record.PatchTokens?.ToArray();
         Sites = Record.Sites is { Count: > 0 } sites ? sites : throw Lacks("sites");

@@ -24,6 +24,7 @@ internal static class GraphRows
                 Exact = n.Exact,
                 Method = n.Method,
                 EffectError = n.EffectError,
+                Influence = n.Influence,
             };
         }
         return rows;

@@ -81,11 +81,25 @@ public sealed class GraphRun
         var contents = new RunContents(GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), metricPosition, record)
         {
             SwitchedOn = GraphRows.Of(Graph.SwitchedOn),
-            Tables = Request.Graph.Heads is null ? new Dictionary<string, StoredTable>()
-                : new() { [HeadRow.Table] = RowTable.Of(HeadRows.Of(Graph)) },
+            Tables = Tables(),
         };
         RunDirectory.Write(path, contents, force, Model.Context.Cancel);
         return record;
+    }
+
+    private Dictionary<string, StoredTable> Tables()
+    {
+        var tables = new Dictionary<string, StoredTable>();
+        if (Request.Graph.Heads is not null) tables[HeadRow.Table] = RowTable.Of(HeadRows.Of(Graph));
+        if (Graph.Outputs.Count > 0) tables[TargetRow.Table] = RowTable.Of(Graph.OutputEdges.Select(TargetRowOf));
+        return tables;
+    }
+
+    private TargetRow TargetRowOf(OutputEdge edge)
+    {
+        var (output, up) = (Graph.Outputs[edge.Output], Graph.Nodes[edge.Up]);
+        return new TargetRow(Model.TokenText(output.Token), output.Token, output.Probability, up.Site.Name, up.Position, up.Feature,
+            edge.Weight);
     }
 
     /// <summary>Checks the run, written to <paramref name="path"/>, and adds to it what was found.</summary>
@@ -150,6 +164,11 @@ public sealed class GraphRun
             ExplainedByFeatures = RecordParts.Finite(SiteShare.Total(shares)),
             ExplainedBySite = RecordParts.BySite(shares),
             ConservationViolation = Graph.ConservationViolation is { } v ? RecordParts.Finite(v) : null,
+            Outputs = Graph.Outputs.Count == 0 ? null
+                : [.. Graph.Outputs.Select(o => new OutputRecord(o.Token, Model.TokenText(o.Token), RecordParts.Finite(o.Probability),
+                    RecordParts.Finite(o.Logit)))],
+            ReplacementScore = Graph.ReplacementScore is { } replacement ? RecordParts.Finite(replacement) : null,
+            CompletenessScore = Graph.CompletenessScore is { } completeness ? RecordParts.Finite(completeness) : null,
             HeadsViolation = Graph.HeadsViolation is { } heads ? RecordParts.Finite(heads) : null,
             RuntimeCalls = Graph.RuntimeCalls,
             Operations = Graph.Operations,

@@ -74,7 +74,12 @@ internal static class RecordParts
             Estimator = EnumName.Of(o.Estimator),
             Steps = o.Method == EffectMethod.Ig ? o.Steps : null,
             ExactDepth = o.ExactDepth,
-            Refine = o.RefinedNodes == 0 ? null : o.RefinedNodes,
+            Targets = o.Targets is { } t ? string.Create(CultureInfo.InvariantCulture, $"top:{t.Count}") : null,
+            PruneInfluence = o.Influence is { } pruned
+                ? string.Create(CultureInfo.InvariantCulture, $"nodes {pruned.Nodes}, edges {pruned.Edges}") : null,
+            Replace = model.IsReplaced ? RunNames.ReplacedMlps : null,
+            ZeroPositions = model.IsReplaced ? model.SelectedSites.Max(s => s.ZeroPositions) : null,
+            Refine = o.RefinedNodes == 0 || model.IsReplaced ? null : o.RefinedNodes,
             TopNodes = o.TopNodes,
             NodeThreshold = Finite(o.NodeThreshold),
             TopEdges = o.TopEdges,

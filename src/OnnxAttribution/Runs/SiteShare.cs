@@ -10,10 +10,14 @@ namespace OnnxAttribution.Runs;
 internal sealed record SiteShare(Site Site, int Nodes, int Kept, double Features, double All)
 {
     /// <summary>NaN where nothing has an effect.</summary>
-    public double ExplainedByFeatures => Features / All;
+    public double ExplainedByFeatures => Site.Kind == SiteKind.Embed ? double.NaN : Features / All;
 
-    /// <summary>The share over all sites.</summary>
-    public static double Total(IReadOnlyList<SiteShare> shares) => shares.Sum(s => s.Features) / shares.Sum(s => s.All);
+    /// <summary>The share over all sites but the tokens, which no dictionary is to explain.</summary>
+    public static double Total(IReadOnlyList<SiteShare> shares)
+    {
+        var sites = shares.Where(s => s.Site.Kind != SiteKind.Embed).ToList();
+        return sites.Sum(s => s.Features) / sites.Sum(s => s.All);
+    }
 
     /// <param name="nodes">All nodes, kept or not.</param>
     public static IReadOnlyList<SiteShare> Measure(IReadOnlyList<CausalNode> nodes, IReadOnlyList<Site> sites)

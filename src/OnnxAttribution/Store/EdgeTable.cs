@@ -8,7 +8,7 @@ namespace OnnxAttribution.Store;
 internal static class EdgeTable
 {
     private const string UpSite = "up_site", DownSite = "down_site", DownFeature = "down_feature", Jacobian = "jacobian",
-        Change = "change", Contribution = "contribution";
+        Change = "change", Contribution = "contribution", Weight = "weight";
 
     /// <summary>In the order of the file, which is that of <see cref="Set"/> and <see cref="Read"/>.</summary>
     public static StoredColumn[] Columns { get; } =
@@ -25,6 +25,8 @@ internal static class EdgeTable
         new(Change, Float, "exact change of the downstream activation; NULL where not asked for, into an error node and the metric"),
         new(Contribution, Float,
             "what up's clean value does for the metric by way of down: −effect; of `ablate` by a coefficient above 1: effect"),
+        new(Weight, Float,
+            "of a graph of transcoders: jacobian times up's clean activation or vector (circuit-tracer's adjacency); else NULL"),
     ];
 
     /// <summary>A SELECT list with names and types, for a <see cref="DuckDbSource"/>.</summary>
@@ -40,13 +42,13 @@ internal static class EdgeTable
     {
         UpSite or DownSite => $"enum_code(TRY_CAST({c.Name} AS {SiteType.Name}))::INTEGER",
         DownFeature => $"CASE WHEN {DownSite} = '{RunNames.MetricSite}' THEN -1 ELSE {c.Name}::{c.SqlType} END",
-        Jacobian or Change => $"coalesce({c.Name}, 'nan')::{c.SqlType}",
+        Jacobian or Change or Weight => $"coalesce({c.Name}, 'nan')::{c.SqlType}",
         _ => $"{c.Name}::{c.SqlType}",
     }));
 
     /// <summary>A file's rows with all columns, those that it lacks NULL: earlier versions did not write them all.</summary>
     public static string Rows(string file) =>
-        $"(FROM {ParquetFile.Sql(file)} UNION ALL BY NAME (SELECT NULL::FLOAT AS {Change} WHERE false))";
+        $"(FROM {ParquetFile.Sql(file)} UNION ALL BY NAME (SELECT NULL::FLOAT AS {Change}, NULL::FLOAT AS {Weight} WHERE false))";
 
     /// <summary>Which rows are edges, and which say what switched on.</summary>
     public static string AreEdges => $"{DownFeature} IS DISTINCT FROM {EdgeKeys.SwitchedOn} OR {DownSite} = '{RunNames.MetricSite}'";
@@ -65,6 +67,7 @@ internal static class EdgeTable
         var effect = vectors.Column<float>(7);
         var change = vectors.Column<float>(8);
         var contribution = vectors.Column<float>(9);
+        var weight = vectors.Column<float>(10);
         for (var row = 0; row < edges.Length; row++)
         {
             var edge = edges[row];
@@ -76,6 +79,8 @@ internal static class EdgeTable
             if (float.IsNaN(edge.Jacobian)) vectors.SetNull(6, row);
             change[row] = edge.Change;
             if (float.IsNaN(edge.Change)) vectors.SetNull(8, row);
+            weight[row] = edge.Weight;
+            if (float.IsNaN(edge.Weight)) vectors.SetNull(10, row);
         }
         switch (ends.Sites.Length)   // DuckDB stores an ENUM's codes in the smallest type that holds them
         {
@@ -107,7 +112,11 @@ internal static class EdgeTable
                 down = index.Find(end.Site, end.Position, end.Feature);   // sorted by it: mostly the same as above
             }
             if (down == CausalEdge.Metric) metricPosition = end.Position;
-            edges[read] = new CausalEdge(up, down, rows.Value<float>(6), rows.Value<float>(7)) { Change = rows.Value<float>(8) };
+            edges[read] = new CausalEdge(up, down, rows.Value<float>(6), rows.Value<float>(7))
+            {
+                Change = rows.Value<float>(8),
+                Weight = rows.Value<float>(9),
+            };
             last = end;
         }
         Array.Resize(ref edges, read);   // does nothing but for a file that lies

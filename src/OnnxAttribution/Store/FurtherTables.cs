@@ -15,6 +15,7 @@ internal static class FurtherTables
         ["tokens"] = StepKind.AblateFeatures,
         ["curve"] = StepKind.TraceCurve,
         ["heads"] = StepKind.SplitHeads,
+        ["targets"] = StepKind.NameOutputs,
         ["score_pairs"] = StepKind.SplitScore,
     }.ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
 

@@ -40,8 +40,29 @@ public sealed record GraphRunRecord : PromptRunRecord
     [JsonPropertyOrder(223), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? HeadsViolation { get; init; }
 
+    /// <summary>Output tokens of a graph of transcoders, the likeliest first; absent where they were not asked for.</summary>
+    [JsonPropertyOrder(224), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<OutputRecord>? Outputs { get; init; }
+
+    /// <summary>Of the influence on the outputs that reaches tokens and errors, the tokens' share, from 0 to 1, before pruning
+    /// (circuit-tracer's replacement score); absent without outputs.</summary>
+    [JsonPropertyOrder(225), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? ReplacementScore { get; init; }
+
+    /// <summary>Of the inputs of all nodes, weighted with their influence on the outputs, the share that is no error, from 0 to 1,
+    /// no unit, before pruning (circuit-tracer's completeness score); absent without outputs.</summary>
+    [JsonPropertyOrder(226), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? CompletenessScore { get; init; }
+
     internal override OptionsRecord? Asked => Options;
 }
+
+/// <summary>An output token of a graph of transcoders.</summary>
+/// <param name="Id">Token id.</param>
+/// <param name="Token">Its text.</param>
+/// <param name="Probability">Its probability in the clean run, at the metric's position.</param>
+/// <param name="Logit">Its logit less the mean over the vocabulary.</param>
+public sealed record OutputRecord(int? Id, string? Token, float? Probability, float? Logit);
 
 /// <summary>run.json of the mean over the prompts of a batch, summed over positions.</summary>
 public sealed record MergedRunRecord : RunRecord
@@ -88,6 +109,23 @@ public sealed record GraphOptionsRecord : OptionsRecord
 
     /// <summary>How many blocks every node was run deep; null: none was.</summary>
     public int? ExactDepth { get; init; }
+
+    /// <summary>Which logits were outputs: <c>top:10</c>, the likeliest until their probabilities add up to 0.95; null: none but the
+    /// metric.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Targets { get; init; }
+
+    /// <summary>Shares of influence on the outputs that pruning left to nodes and edges; null: it was not pruned by influence.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? PruneInfluence { get; init; }
+
+    /// <summary>What was replaced by transcoders: <c>mlp</c>; null: nothing, the graph is of the model itself.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Replace { get; init; }
+
+    /// <summary>At so many positions from the first, transcoders had neither features nor errors; null where nothing is replaced.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? ZeroPositions { get; init; }
 
     /// <summary>How many of the strongest nodes were to be really patched at most; null: none.</summary>
     public int? Refine { get; init; }

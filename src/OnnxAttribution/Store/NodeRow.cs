@@ -37,6 +37,10 @@ public readonly record struct NodeRow(
     /// NaN, where nothing is known, is written as NULL.</summary>
     public float EffectError { get; init; } = float.NaN;
 
+    /// <summary>The share of all influence on the outputs that nodes of at least its own have, no unit; NaN, where outputs were not
+    /// asked for, is written as NULL.</summary>
+    public float Influence { get; init; } = float.NaN;
+
     /// <summary>Whether the effect's error is estimated at more than half of it: even its sign may be wrong.</summary>
     internal bool IsUnreliable => 2 * EffectError > Math.Abs(Effect);
 

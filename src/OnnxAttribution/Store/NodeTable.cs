@@ -9,7 +9,7 @@ internal static class NodeTable
     public const string Site = "site", Position = "position", Feature = "feature", Effect = "effect", Kept = "kept";
 
     private const string Gradient = "gradient", Contribution = "contribution", Attribution = "attribution", Exact = "exact",
-        Method = "method", EffectError = "effect_error";
+        Method = "method", EffectError = "effect_error", Influence = "influence";
 
     /// <summary>In the order of the file, which is that of <see cref="Set"/> and <see cref="Read"/>.</summary>
     public static StoredColumn[] Columns { get; } =
@@ -30,6 +30,8 @@ internal static class NodeTable
         new(Exact, Float, "the effect with the node really patched; NULL where that was not measured"),
         new(Method, Varchar, "what `effect` is: `attribution`, `ig`, `atpstar`, `depth-1`, …, `exact`; `mixed` of a sum over several"),
         new(EffectError, Float, "an estimate of abs(effect − exact); 0 where it is exact, NULL where nothing is known"),
+        new(Influence, Float,
+            "of a graph with output tokens: cumulative share of the influence on them, strongest node first (circuit-tracer's)"),
     ];
 
     /// <summary>A SELECT list with names and types, for a <see cref="DuckDbSource"/>.</summary>
@@ -39,7 +41,7 @@ internal static class NodeTable
     public static string Select => string.Join(", ",
         Columns.Where(c => c.Name != Contribution).Select(c => c.Name switch
         {
-            Gradient or Effect or Attribution or Exact or EffectError => $"coalesce({c.Name}, 'nan')::{c.SqlType}",
+            Gradient or Effect or Attribution or Exact or EffectError or Influence => $"coalesce({c.Name}, 'nan')::{c.SqlType}",
             Method => $"coalesce({c.Name}, '')",
             _ => $"{c.Name}::{c.SqlType}",
         }));
@@ -48,7 +50,7 @@ internal static class NodeTable
     /// <param name="file">The file's rows in SQL.</param>
     public static string From(string file)
     {
-        var since = Columns.Where(c => c.Name is Attribution or Exact or Method or EffectError);
+        var since = Columns.Where(c => c.Name is Attribution or Exact or Method or EffectError or Influence);
         return $"(FROM {file} UNION ALL BY NAME SELECT {string.Join(", ", since.Select(c => $"NULL::{c.SqlType} AS {c.Name}"))} "
             + "WHERE false)";
     }
@@ -74,6 +76,7 @@ internal static class NodeTable
         if (node.Method is { } method) vectors.SetText(14, row, method);
         else vectors.SetNull(14, row);
         SetNumber(vectors, 15, row, node.EffectError);
+        SetNumber(vectors, 16, row, node.Influence);
     }
 
     /// <summary>The node of a row.</summary>
@@ -89,6 +92,7 @@ internal static class NodeTable
             Exact = rows.Value<float>(12),
             Method = Text(13) is { Length: > 0 } method ? method : null,
             EffectError = rows.Value<float>(14),
+            Influence = rows.Value<float>(15),
         };
 
         string Text(int column)

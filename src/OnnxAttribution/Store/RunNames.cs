@@ -9,6 +9,9 @@ internal static class RunNames
     /// <summary>Value of <c>options.sign</c> where signs are those of what moving a node away does.</summary>
     public const string AblationSign = "ablation";
 
+    /// <summary>run.json's word for a graph in which transcoders stand for MLPs.</summary>
+    public const string ReplacedMlps = "mlp";
+
     public const string NodesFile = "nodes.parquet";
     public const string EdgesFile = "edges.parquet";
     public const string RecordFile = "run.json";

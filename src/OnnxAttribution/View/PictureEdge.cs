@@ -10,4 +10,8 @@ namespace OnnxAttribution.View;
 /// above 0 raises it; NaN where the run does not say.</param>
 /// <param name="OnDownstream">What it does for the downstream activation: above 0 raises it;
 /// NaN where the run does not say (error nodes, sums over positions).</param>
-internal readonly record struct PictureEdge(int Up, int Down, float Jacobian, float Effect, float OnMetric, float OnDownstream);
+internal readonly record struct PictureEdge(int Up, int Down, float Jacobian, float Effect, float OnMetric, float OnDownstream)
+{
+    /// <summary>Jacobian times the upstream node's clean value; NaN where the run does not say.</summary>
+    public float Weight { get; init; } = float.NaN;
+}

@@ -32,6 +32,9 @@ internal sealed class PictureHeader
     /// <summary>Edge effects are changes of downstream activations, found by real ablations.</summary>
     public bool IsAblation => _ablation is not null;
 
+    /// <summary>Transcoders stand for MLPs: edges have weights, and the graph begins with tokens.</summary>
+    public bool IsReplaced => (_run as GraphRunRecord)?.Options?.Replace is not null || _merged?.Options?.Replace is not null;
+
     /// <summary>What real ablations multiplied activations by; 0 takes them away.</summary>
     public double Coefficient => _ablation?.Options?.Coefficient ?? 0;
 

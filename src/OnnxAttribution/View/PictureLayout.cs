@@ -129,8 +129,9 @@ internal sealed class PictureLayout
     {
         (SiteKind Kind, string Label)[] all =
         [
-            (SiteKind.Z, "heads (z)"), (SiteKind.Attn, "attention"), (SiteKind.Resid, "residual stream"),
-            (SiteKind.ResidMid, "residual stream (mid)"), (SiteKind.Mlp, "MLP"),
+            (SiteKind.Embed, "tokens"), (SiteKind.Z, "heads (z)"), (SiteKind.Attn, "attention"), (SiteKind.Resid, "residual stream"),
+            (SiteKind.ResidMid, "residual stream (mid)"), (SiteKind.Normalized, "MLP's input, normalized"),
+            (SiteKind.MlpIn, "MLP's input"), (SiteKind.Mlp, "MLP"),
         ];
         // the metric hangs on the residual stream
         return [.. all.Where(k => k.Kind == SiteKind.Resid || sites.Any(s => s.Kind == k.Kind)).Select(k => ((object)k.Kind, k.Label))];

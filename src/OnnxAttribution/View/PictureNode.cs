@@ -19,7 +19,12 @@ internal sealed record PictureNode(
     private const int Error = -1;
 
     public bool IsMetric => Site is null;
-    public bool IsError => Site is not null && Feature == Error;
+    public bool IsError => Site is not null && Feature == Error && !IsToken;
+
+    /// <summary>A token's row of the embedding, with which graphs of transcoders begin.</summary>
+    public bool IsToken => Site is { Kind: SiteKind.Embed };
+
+    private string Name => IsToken ? "token" : IsError ? "error" : Feature.ToString(System.Globalization.CultureInfo.InvariantCulture);
 
     /// <summary>What its clean value does for the metric: <see cref="Effect"/> times <see cref="SignOfClean"/>,
     /// above 0 where the metric falls without it. 0 where that is not known.</summary>
@@ -31,6 +36,9 @@ internal sealed record PictureNode(
     /// <summary>An estimate of |effect − exact|; NaN where nothing is known.</summary>
     public float EffectError { get; init; } = float.NaN;
 
+    /// <summary>The share of all influence on output tokens that nodes of at least its own have; NaN where the run does not say.</summary>
+    public float Influence { get; init; } = float.NaN;
+
     /// <summary>Whether the effect may be off by more than half of it, even in sign.</summary>
     public bool IsUnreliable { get; init; }
 
@@ -38,8 +46,8 @@ internal sealed record PictureNode(
     public int SignOfClean { get; init; } = -1;
 
     /// <summary><c>layer.feature</c>, as in <c>3.953</c>; <c>3.err</c> for an error node.</summary>
-    public string ShortLabel => IsMetric ? "metric" : $"{Site!.Layer}.{(IsError ? "err" : Feature)}";
+    public string ShortLabel => IsMetric ? "metric" : IsToken ? "token" : $"{Site!.Layer}.{(IsError ? "err" : Feature)}";
 
     /// <summary>The site's short name and the feature, as in <c>3.resid 953</c>.</summary>
-    public string Label => IsMetric ? "metric" : $"{Site!.ShortName} {(IsError ? "error" : Feature)}";
+    public string Label => IsMetric ? "metric" : IsToken ? Name : $"{Site!.ShortName} {Name}";
 }

@@ -17,7 +17,7 @@ internal static class PictureWords
         {
             if (!float.IsNaN(value)) lines.Add($"{name} {NumberText.Of(value)}");
         }
-        Add(node.IsMetric ? "clean" : node.IsError ? "norm of the error" : "activation", node.Activation);
+        Add(node.IsMetric ? "clean" : node.IsToken ? "norm" : node.IsError ? "norm of the error" : "activation", node.Activation);
         if (node.IsMetric || node.PatchActivation != 0)
         {
             Add(node.IsMetric ? "patched" : picture.Header.IsAblation ? "ablated" : "in the patch run", node.PatchActivation);

@@ -31,6 +31,9 @@ internal sealed class RunPicture
     /// <summary>Parts of edges by attention heads; empty where the run has none.</summary>
     public IReadOnlyList<HeadRow> Heads { get; private set; } = [];
 
+    /// <summary>What nodes give output tokens, of a graph of transcoders; empty where there are none.</summary>
+    public IReadOnlyList<TargetRow> Targets { get; private set; } = [];
+
     /// <summary>Pairs of the scores that were split; empty where none was.</summary>
     public IReadOnlyList<ScorePairRow> Scores { get; private set; } = [];
 
@@ -53,6 +56,7 @@ internal sealed class RunPicture
         var exact = RunDirectory.HasTable(path, ValidationRow.Table) ? ExactEffects(path, cancel) : [];
         var picture = Of(path, stored, exact, limits ?? new PictureLimits());
         (picture.Heads, picture.Scores) = (Rows<HeadRow>(path, cancel), Rows<ScorePairRow>(path, cancel));
+        picture.Targets = Rows<TargetRow>(path, cancel);
         return picture;
     }
 
@@ -120,6 +124,7 @@ internal sealed class RunPicture
             Method = row.Method,
             EffectError = row.EffectError,
             IsUnreliable = row.IsUnreliable,
+            Influence = row.Influence,
         };
 
     // effect = g_d × the downstream activation's change, so the change is effect / g_d;
@@ -129,7 +134,10 @@ internal sealed class RunPicture
         var (end, does) = (nodes[down], header.SignOfClean * e.Effect);
         var derivative = Derivative(end);
         var onDownstream = end.IsMetric || header.IsAblation ? does : end.IsError || derivative == 0 ? float.NaN : does / derivative;
-        return new PictureEdge(up, down, e.Jacobian, e.Effect, header.IsAblation && !end.IsMetric ? float.NaN : does, onDownstream);
+        return new PictureEdge(up, down, e.Jacobian, e.Effect, header.IsAblation && !end.IsMetric ? float.NaN : does, onDownstream)
+        {
+            Weight = e.Weight,
+        };
     }
 
     // g_d as edges were made with it

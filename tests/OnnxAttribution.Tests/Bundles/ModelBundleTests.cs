@@ -49,10 +49,10 @@ public sealed class ModelBundleTests : IDisposable
     public void A_bundle_json_of_a_later_format_is_refused_by_its_version()
     {
         var path = Path.Combine(_bundle, "bundle.json");
-        File.WriteAllText(path, File.ReadAllText(path).Replace("\"format_version\": 2", "\"format_version\": 3"));
-        BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_bundle), path, "format version 3", "reads 2");
-        File.WriteAllText(path, "{\"format_version\": 3, \"something\": \"new\"}");
-        BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_bundle), path, "format version 3", "reads 2");
+        File.WriteAllText(path, File.ReadAllText(path).Replace("\"format_version\": 2", "\"format_version\": 4"));
+        BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_bundle), path, "format version 4", "reads 2 and 3");
+        File.WriteAllText(path, "{\"format_version\": 4, \"something\": \"new\"}");
+        BundleWriterTests.Refused<BundleException>(() => ModelBundle.Open(_bundle), path, "format version 4", "reads 2 and 3");
     }
 
     [Theory, MemberData(nameof(Files))]

@@ -100,14 +100,14 @@ public sealed class DictionaryConfigTests : IDisposable
     public static TheoryData<string, string, string, string> Refusals => new()
     {
         { Flat, "architecture", "\"temporal\"",
-            "architecture is 'temporal', which is not supported; only 'standard', 'topk', 'jumprelu' and 'gated' are" },
+            "architecture is 'temporal', which is not supported; only 'standard', 'topk', 'jumprelu', 'gated' and SAELens's" },
         { FlatTopK, "architecture", "\"jumprelu\"",
             "activation_fn_str is 'topk', which is not supported; with this architecture only 'relu' is" },
         { New, "architecture", "\"jumprelu_transcoder\"",
-            "architecture is 'jumprelu_transcoder', which is not supported; a transcoder writes" },
+            "has no key 'hook_name_out'" },
         { Flat, "architecture", "\"batchtopk\"", "architecture is 'batchtopk'" },
         { New, "architecture", "\"matryoshka_batchtopk\"", "architecture is 'matryoshka_batchtopk'" },
-        { New, "architecture", "\"skip_transcoder\"", "architecture is 'skip_transcoder'" },
+        { New, "architecture", "\"skip_transcoder\"", "has no key 'hook_name_out'" },
         { New, "architecture", "7", "architecture is 7 where a string" },
         { Flat, "activation_fn_str", "\"tanh-relu\"", "activation_fn_str is 'tanh-relu', which is not supported" },
         { Flat, "activation_fn", "\"gelu\"", "activation_fn is 'gelu'" },

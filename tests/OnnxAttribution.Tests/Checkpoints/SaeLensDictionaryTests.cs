@@ -51,8 +51,9 @@ public sealed class SaeLensDictionaryTests : IDisposable
     }
 
     [Fact]
-    public void A_skip_connection_makes_a_transcoder_which_is_refused() =>
-        Refused(() => SaeLensDictionary.Open(Write("a", Config, [Tensor("W_skip", [4, 4])])), "has tensor 'W_skip', so it is a transcoder");
+    public void A_skip_that_the_config_does_not_speak_of_is_refused() =>
+        Refused(() => SaeLensDictionary.Open(Write("a", Config, [Tensor("W_skip", [4, 4])])),
+            "has tensor 'W_skip', and the architecture that cfg.json says has no skip");
 
     [Theory, InlineData("jumprelu", "threshold"), InlineData("gated", "r_mag"), InlineData("gated", "b_gate"), InlineData("gated", "b_mag")]
     public void Each_tensor_of_a_kind_is_required(string kind, string name) =>

@@ -108,6 +108,9 @@ public sealed class DocumentWorld : IDisposable
         DictionaryFiles.Random("blocks.1.hook_resid_pre", width, features: 20, seed: 1).Write(_directory["pythia-dictionaries/one"]);
         DictionaryFiles.Random("blocks.0.hook_resid_mid", width: 16, features: 20, seed: 2).Write(_directory["openai-v5/some/where"]);
         DictionaryFiles.Random("blocks.1.attn.hook_z", width: 16, features: 20, seed: 3).Write(_directory["mine/z"]);
+        var withTranscoders = Path.Combine(Attribution.GoldenCase.Root, "models", "random3");
+        CopyFolder(withTranscoders, _directory["llama-3.2-1b"]);
+        CopyFolder(Path.Combine(withTranscoders, "transcoders", "transcoders-plt"), _directory["transcoder-llama"]);
         using var foreign = new ForeignModel("gpt2-17");
         foreign.Write();
         CopyFolder(foreign.Source, _directory["exported"]);

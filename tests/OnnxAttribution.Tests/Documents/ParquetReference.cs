@@ -15,7 +15,7 @@ internal static class ParquetReference
     public static IReadOnlyList<(string Name, IReadOnlyList<(string Name, string Type, string Meaning)> Columns)> Tables { get; } =
     [
         ("nodes", Of(NodeTable.Columns)), ("edges", Of(EdgeTable.Columns)), Of<ValidationRow>(), Of<CertificateRow>(),
-        Of<HeadRow>(), Of<ScorePairRow>(), Of<FaithfulnessRow>(), Of<TokenRow>(),
+        Of<TargetRow>(), Of<HeadRow>(), Of<ScorePairRow>(), Of<FaithfulnessRow>(), Of<TokenRow>(),
         Of<CurveRow>(), Of<CircuitRow>(),
         ("features", [.. DashboardRow.Columns.Select(c => (c.Name, c.SqlType, c.Meaning))]),
     ];

@@ -67,7 +67,27 @@ internal sealed record ConvertedConfig(DictionaryArchitecture Architecture, long
     /// <summary>The decoder's bias is taken from the input.</summary>
     public required bool SubtractsBias { get; init; }
 
-    public JsonObject ToJson() => new()
+    /// <summary>Of a transcoder, the site that it writes; null: it rebuilds what it reads.</summary>
+    public string? Output { get; init; }
+
+    /// <summary>Of a transcoder: it has W_skip.</summary>
+    public bool HasSkip { get; init; }
+
+    /// <inheritdoc cref="DictionaryConfig.ZeroPositions"/>
+    public int ZeroPositions { get; init; }
+
+    public JsonObject ToJson()
+    {
+        var json = Dictionary();
+        if (Output is null) return json;
+        json["architecture"] = TranscoderConfig.NameOf(Architecture, HasSkip);
+        json["d_out"] = Width;
+        json[TranscoderConfig.ZeroKey] = ZeroPositions;
+        json["metadata"]!["hook_name_out"] = Output;
+        return json;
+    }
+
+    private JsonObject Dictionary() => new()
     {
         ["architecture"] = Architecture.Name(),
         ["d_in"] = Width,

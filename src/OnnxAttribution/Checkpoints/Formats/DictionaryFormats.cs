@@ -6,12 +6,13 @@ namespace OnnxAttribution.Checkpoints.Formats;
 /// Which format a file is of, by its name and what lies beside it: <c>sae_weights.safetensors</c> (SAELens, Llama Scope's distilled),
 /// <c>ae.pt</c> (dictionary_learning), <c>NAME.pt</c> with <c>NAME_cfg.json</c> (Kissane et al.), <c>params.npz</c> (Gemma Scope),
 /// <c>params.safetensors</c> (Gemma Scope 2), <c>checkpoints/final.safetensors</c> (Llama Scope), <c>layerN.sae.pt</c> (Qwen-Scope),
-/// <c>sae.safetensors</c> (sparsify); any other <c>.pt</c> and <c>.pth</c> by what it holds (OpenAI, Goodfire, qresearch).
+/// <c>sae.safetensors</c> (sparsify), <c>layer_N.safetensors</c> and <c>W_enc_N.safetensors</c> with <c>config.yaml</c> (circuit-tracer);
+/// any other <c>.pt</c> and <c>.pth</c> by what it holds (OpenAI, Goodfire, qresearch).
 /// </summary>
 internal sealed class DictionaryFormats(Action<string> passOver)
 {
     private const string Known = "formats are SAELens, dictionary_learning (ae.pt), OpenAI, Kissane et al. "
-        + "(with NAME_cfg.json), Gemma Scope, Llama Scope, Qwen-Scope and sparsify";
+        + "(with NAME_cfg.json), Gemma Scope, Llama Scope, Qwen-Scope, sparsify and circuit-tracer (with config.yaml)";
 
     /// <returns>null: it is no dictionary, which was said where it looked like one.</returns>
     /// <exception cref="CheckpointException">It is one and is broken, or is not read.</exception>
@@ -48,9 +49,8 @@ internal sealed class DictionaryFormats(Action<string> passOver)
                 return Converted(TorchFile.Open(path), Values, QwenScopeFormat.Open);
             case var name when name.EndsWith(".pt", StringComparison.Ordinal) || name.EndsWith(".pth", StringComparison.Ordinal):
                 return OfContents(path);
-            case var name when name.EndsWith(".safetensors", StringComparison.Ordinal) && Beside("config.yaml"):
-                throw new CheckpointException(path,
-                    "is one of circuit-tracer's transcoders; only dictionaries that rebuild their input are read.");
+            case var name when CircuitTracerFormat.IsName(name):
+                return OfCircuitTracer(path, hasConfig: Beside(CircuitTracerFormat.ConfigFileName));
             default:
                 return null;
         }
@@ -116,6 +116,28 @@ internal sealed class DictionaryFormats(Action<string> passOver)
     }
 
     private static StateDictionary Values(TorchFile file) => new(file.Path, file.Values);
+
+    private FoundDictionary? OfCircuitTracer(string path, bool hasConfig) =>
+        !hasConfig ? PassOver(path, "is one of circuit-tracer's transcoders if config.yaml lies beside it, and it does not")
+        : CircuitTracerFormat.DecoderOf(path) is { } decoder ? OfCrossLayer(path, decoder)
+        : OfSafetensors(path, CircuitTracerFormat.Open);
+
+    private static FoundDictionary OfCrossLayer(string path, string decoder)
+    {
+        var layers = CircuitTracerFormat.LayersOf(path);
+        var second = MappedFile.Open(decoder);
+        return Converted(new TwoFiles(MappedFile.Open(path), second), files => Tensors(files.First),
+            (state, files) => CircuitTracerFormat.OpenCrossLayer(state, Tensors(second), layers, files));
+    }
+
+    private sealed record TwoFiles(MappedFile First, MappedFile Second) : IDisposable
+    {
+        public void Dispose()
+        {
+            First.Dispose();
+            Second.Dispose();
+        }
+    }
 
     private static FoundDictionary OfSafetensors(string path, Func<StateDictionary, IDisposable, DictionaryConversion> open) =>
         Converted(MappedFile.Open(path), Tensors, open);

@@ -31,7 +31,7 @@ internal static partial class GemmaScopeFormat
             "res" => "hook_resid_post",
             "mlp" => "hook_mlp_out",
             "att" => "attn.hook_z",
-            _ => throw new CheckpointException(state.Path, "is a transcoder; only dictionaries that rebuild their input are read."),
+            _ => "ln2.hook_normalized",   // the transcoders', which write hook_mlp_out
         };
         var site = $"blocks.{int.Parse(layer.Groups["layer"].Value, CultureInfo.InvariantCulture)}.{hook}";
         var model = $"gemma-2-{repository.Groups["size"].Value}{(repository.Groups["tuned"].Value == "it" ? "-it" : "")}";
@@ -56,11 +56,15 @@ internal static partial class GemmaScopeFormat
             ConvertedTensor.Vector("threshold", state.Vector("threshold", features)),
         ];
         state.RequireAllRead("JumpReLU");
+        const string TranscoderInput = "ln2.hook_normalized";
+        var isTranscoder = site.EndsWith(TranscoderInput, StringComparison.Ordinal);
         var config = new ConvertedConfig(DictionaryArchitecture.JumpRelu, width, features, site)
         {
             Model = model,
             PrependBos = true,
             SubtractsBias = false,
+            Output = isTranscoder ? site.Replace(TranscoderInput, "hook_mlp_out", StringComparison.Ordinal) : null,
+            ZeroPositions = isTranscoder ? 1 : 0,   // as circuit-tracer has it, whose set for gemma-2-2b they are
         }.ToJson();
         return new DictionaryConversion(state.Path, format, file, config, tensors);
     }

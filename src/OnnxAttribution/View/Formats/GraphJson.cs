@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
 using OnnxAttribution.Bundles;
+using OnnxAttribution.Store;
 
 namespace OnnxAttribution.View.Formats;
 
@@ -12,8 +13,8 @@ namespace OnnxAttribution.View.Formats;
 // 2. `node_id` is {layer}_{feature}_{column}, {layer}_-1_{column} for error nodes as circuit-tracer writes them today (its older
 //    0_{layer}_{position} is another feature's id), the metric's lies one layer higher.
 // 3. A column is a token position; where nodes stand at no position, the first column is theirs and the tokens move one to the right.
-// 4. The prompt's tokens are embedding nodes without links. Our graphs begin at sites, not at tokens; but the viewer's scores take the
-//    first embedding node for the place where error nodes end, and without any would call a graph complete that is all errors. Its
+// 4. The prompt's tokens are embedding nodes, with links in graphs of transcoders only. Others begin at sites; but the viewer's scores take
+//    the first embedding node for the place where error nodes end, and without any would call a graph complete that is all errors. Its
 //    replacement score, which asks what reaches the tokens, stays 0.
 // 5. Every feature is a `cross layer transcoder`, every error node an `mlp reconstruction error`, whatever the site:
 //    the viewer scores no graph that has other kinds. `clerp` and the further fields name the site.
@@ -47,15 +48,27 @@ internal static class GraphJson
     private static void Nodes(Utf8JsonWriter json, RunPicture picture, ViewerIds places)
     {
         json.WriteStartArray("nodes");
-        for (var column = 0; column < places.Columns.Count; column++) Embedding(json, places, column);
+        for (var column = 0; column < places.Columns.Count; column++)
+        {
+            Embedding(json, places, column, picture.Nodes.FirstOrDefault(n => n.IsToken && places.Column(n) == column));
+        }
         var influence = Influence(picture);
         for (var i = 0; i < picture.Nodes.Count; i++)
         {
             var node = picture.Nodes[i];
+            if (node.IsToken) continue;
+            if (node.IsMetric && picture.Targets.Count > 0)
+            {
+                foreach (var target in picture.Targets.DistinctBy(t => t.TargetId).OrderByDescending(t => t.Probability))
+                {
+                    Output(json, places, node, target);
+                }
+                continue;
+            }
             json.WriteStartObject();
             json.WriteString("node_id", places.Id(node));
             if (node.IsMetric) Logit(json, picture, places, node);
-            else SiteNode(json, places, node, node.Site!, influence[i]);
+            else SiteNode(json, places, node, node.Site!, float.IsNaN(node.Influence) ? influence[i] : node.Influence);
             Number(json, "effect", node.Effect);
             Number(json, "patch_activation", node.PatchActivation);
             json.WriteNumber("position", node.Position);
@@ -98,9 +111,7 @@ internal static class GraphJson
         json.WriteNumber("ctx_idx", places.Column(metric));
         json.WriteString("feature_type", "logit");
         json.WriteString("jsNodeId", string.Create(CultureInfo.InvariantCulture, $"L_{places.Target}-{places.Column(metric)}"));
-        // the viewer reads the number between the first "(p=" and the next ")"
-        json.WriteString("clerp", string.Create(CultureInfo.InvariantCulture,
-            $"Output \"{Harmless(token).Replace("(p=", "( p=", StringComparison.Ordinal)}\" (p={probability:0.000})"));
+        json.WriteString("clerp", OutputText(picture.Header.Foil is { } foil ? $"{token} − {foil}" : token, probability));
         json.WriteNumber("run_idx", 0);
         json.WriteNumber("reverse_ctx_idx", 0);
         json.WriteBoolean("is_target_logit", true);
@@ -112,11 +123,36 @@ internal static class GraphJson
         json.WriteString("token", picture.Header.Target);
     }
 
-    private static void Embedding(Utf8JsonWriter json, ViewerIds places, int column)
+    // an output token stands where the metric does
+    private static void Output(Utf8JsonWriter json, ViewerIds places, PictureNode metric, TargetRow target)
+    {
+        json.WriteStartObject();
+        json.WriteString("node_id", places.OutputId(metric, target.TargetId));
+        json.WriteNumber("feature", target.TargetId);
+        json.WriteString("layer", Text(places.Layer(metric)));
+        json.WriteNumber("ctx_idx", places.Column(metric));
+        json.WriteString("feature_type", "logit");
+        json.WriteString("jsNodeId", string.Create(CultureInfo.InvariantCulture, $"L_{target.TargetId}-{places.Column(metric)}"));
+        json.WriteString("clerp", OutputText(target.Target, target.Probability));
+        json.WriteNumber("run_idx", 0);
+        json.WriteNumber("reverse_ctx_idx", 0);
+        json.WriteBoolean("is_target_logit", true);
+        json.WriteNumber("token_prob", target.Probability);
+        json.WriteNull("influence");
+        json.WriteNull("activation");
+        json.WriteString("token", target.Target);
+        json.WriteEndObject();
+    }
+
+    // the viewer cuts at the first quotation mark, and reads the number between the first "(p=" and the next ")"
+    private static string OutputText(string token, double probability) => string.Create(CultureInfo.InvariantCulture,
+        $"Output \"{Harmless(token).Replace('"', '”').Replace("(p=", "( p=", StringComparison.Ordinal)}\" (p={probability:0.000})");
+
+    private static void Embedding(Utf8JsonWriter json, ViewerIds places, int column, PictureNode? node)
     {
         var id = places.TokenId(column);
         json.WriteStartObject();
-        json.WriteString("node_id", string.Create(CultureInfo.InvariantCulture, $"E_{id}_{column}"));
+        json.WriteString("node_id", places.EmbeddingId(column));
         json.WriteNumber("feature", column);
         json.WriteString("layer", "E");
         json.WriteNumber("ctx_idx", column);
@@ -128,7 +164,8 @@ internal static class GraphJson
         json.WriteBoolean("is_target_logit", false);
         json.WriteNumber("token_prob", 0);
         json.WriteNull("influence");
-        json.WriteNull("activation");
+        Number(json, "activation", node?.Activation ?? float.NaN);
+        if (node is not null) Number(json, "effect", node.Effect);
         json.WriteEndObject();
     }
 
@@ -137,17 +174,34 @@ internal static class GraphJson
         json.WriteStartArray("links");
         foreach (var edge in picture.Edges)
         {
+            if (picture.Targets.Count > 0 && picture.Nodes[edge.Down].IsMetric) continue;
             var does = PictureWords.Does(picture, edge);
             json.WriteStartObject();
             json.WriteString("source", places.Id(picture.Nodes[edge.Up]));
             json.WriteString("target", places.Id(picture.Nodes[edge.Down]));
-            json.WriteNumber("weight", float.IsFinite(does) ? does : 0);
+            json.WriteNumber("weight", float.IsFinite(edge.Weight) ? edge.Weight : float.IsFinite(does) ? does : 0);
             Number(json, "effect", edge.Effect);
             Number(json, "jacobian", edge.Jacobian);
             Number(json, "on_downstream", edge.OnDownstream);
             json.WriteEndObject();
         }
+        OutputLinks(json, picture, places);
         json.WriteEndArray();
+    }
+
+    private static void OutputLinks(Utf8JsonWriter json, RunPicture picture, ViewerIds places)
+    {
+        if (picture.Targets.Count == 0) return;
+        var drawn = picture.Nodes.Where(n => !n.IsMetric).ToDictionary(n => (n.Site!.Name, n.Position, n.Feature));
+        foreach (var row in picture.Targets)
+        {
+            if (!float.IsFinite(row.Weight) || !drawn.TryGetValue((row.UpSite, row.UpPosition, row.UpFeature), out var up)) continue;
+            json.WriteStartObject();
+            json.WriteString("source", places.Id(up));
+            json.WriteString("target", places.OutputId(picture.Nodes[picture.Metric], row.TargetId));
+            json.WriteNumber("weight", row.Weight);
+            json.WriteEndObject();
+        }
     }
 
     private static double[] Influence(RunPicture picture)

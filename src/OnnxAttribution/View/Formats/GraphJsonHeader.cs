@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using OnnxAttribution.Bundles;
 
 namespace OnnxAttribution.View.Formats;
 
@@ -18,7 +19,7 @@ internal static partial class GraphJsonHeader
         json.WriteStartArray("prompt_tokens");
         foreach (var token in places.Columns) json.WriteStringValue(token);
         json.WriteEndArray();
-        json.WriteString("prompt", header.Prompt ?? header.Title);
+        json.WriteString("prompt", header.PatchPrompt is { } other ? $"{header.Prompt} (patch: {other})" : header.Prompt ?? header.Title);
         json.WriteNumber("schema_version", 1);
         json.WriteNumber("node_threshold", 1);   // where the viewer's slider stands at first: all is shown
         if (dictionaries is { } d)
@@ -65,12 +66,18 @@ internal static partial class GraphJsonHeader
                 + $": above 0 raises it ({(picture.Header.SignOfClean < 0 ? "minus " : "")}the measured change)."
             : "A link's weight is what the upstream node's clean value does for the metric along this link: "
                 + "above 0 raises it (minus the link's effect, which estimates m(patched) - m(clean)).";
-        var layers =
-            string.Join(", ", picture.Sites.Select(s => string.Create(CultureInfo.InvariantCulture, $"{places.Layer(s)} {s.ShortName}")));
+        if (picture.Header.IsReplaced)
+        {
+            weight = "Transcoders stand for MLPs. A link's weight is circuit-tracer's: the jacobian times the upstream node's clean "
+                + "activation, to the downstream pre-activation or the metric.";
+        }
+        var layers = string.Join(", ", picture.Sites.Where(s => s.Kind != SiteKind.Embed)
+            .Select(s => string.Create(CultureInfo.InvariantCulture, $"{places.Layer(s)} {s.ShortName}")));
         return $"{picture.Header.MetricWords}. {weight} The run's own effect and jacobian are further fields. Layers are sites: {layers}. "
             + "Error nodes are what a site's dictionary missed. "
-            + "Embedding nodes have no links: the graph begins at the sites. "
-            + "influence is the cumulative share of the sum of |effect|, the strongest node first.";
+            + (picture.Header.IsReplaced ? "" : "Embedding nodes have no links: the graph begins at the sites. ")
+            + (picture.Targets.Count > 0 ? "influence is circuit-tracer's: the cumulative share of the influence on the outputs."
+                : "influence is the cumulative share of the sum of |effect|, the strongest node first.");
     }
 
     private static void State(Utf8JsonWriter json)
@@ -90,7 +97,8 @@ internal static partial class GraphJsonHeader
     // only where layers are the model's can a viewer find the features
     private static (string Model, string Set)? SourceSet(RunPicture picture, ViewerIds places)
     {
-        if (!places.IsModelLayer || picture.Sites.Count == 0) return null;
+        // Neuronpedia's ids of the bundle's dictionaries, of which transcoders are not asked yet
+        if (!places.IsModelLayer || picture.Sites.Count == 0 || picture.Header.IsReplaced) return null;
         var found = new HashSet<(string, string)>();
         foreach (var site in picture.Sites)
         {

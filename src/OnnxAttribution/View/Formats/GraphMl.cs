@@ -62,7 +62,7 @@ internal static class GraphMl
         var node = picture.Nodes[index];
         output.Write(string.Create(CultureInfo.InvariantCulture, $"<node id=\"n{index}\">"));
         Data(output, "node_label", node.IsMetric ? picture.Header.MetricWords : node.Label);
-        Data(output, "node_kind", node.IsMetric ? "metric" : node.IsError ? "error" : "feature");
+        Data(output, "node_kind", node.IsMetric ? "metric" : node.IsToken ? "token" : node.IsError ? "error" : "feature");
         Data(output, "node_site", node.Site?.Name ?? Store.RunDirectory.MetricSite);
         if (node.Site is { } site)
         {

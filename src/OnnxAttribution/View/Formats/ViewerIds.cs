@@ -14,7 +14,8 @@ internal sealed class ViewerIds
 
     public ViewerIds(RunPicture picture)
     {
-        var numbers = picture.Sites.Select(s => s.Layer + (s.IsLast ? 1 : 0)).ToList();
+        var sites = picture.Sites.Where(s => s.Kind != SiteKind.Embed).ToList();
+        var numbers = sites.Select(s => s.Layer + (s.IsLast ? 1 : 0)).ToList();
         IsModelLayer = numbers.Distinct().Count() == numbers.Count;
         if (!IsModelLayer) numbers = [.. Enumerable.Range(0, numbers.Count)];
         if (numbers.Count > 0 && numbers.Max() == 0)
@@ -22,13 +23,15 @@ internal sealed class ViewerIds
             numbers = [.. numbers.Select(n => n + 1)];
             IsModelLayer = false;
         }
-        _layers = picture.Sites.Zip(numbers).ToDictionary(p => p.First.Name, p => p.Second);
+        _layers = sites.Zip(numbers).ToDictionary(p => p.First.Name, p => p.Second);
         _metricLayer = numbers.DefaultIfEmpty(0).Max() + 1;
         var tokens = TokensOf(picture).ToList();
         var prompt = picture.Stored.Record as PromptRunRecord;
         _shift = tokens.Count == 0 || picture.Nodes.Any(n => n.Position < 0 && !n.IsMetric) ? 1 : 0;
         _tokens = prompt?.Tokens ?? [];
         Columns = [.. Enumerable.Repeat(Everywhere, _shift), .. tokens];
+        // the viewer drops features that occur in more than two thirds of its columns: in one column all do
+        if (Columns.Count == 1) Columns = [.. Columns, ""];
         Target = prompt?.TargetId ?? 0;
         Probability = ProbabilityOf(picture);
     }
@@ -52,8 +55,15 @@ internal sealed class ViewerIds
     /// <summary>Where a metric stands nowhere, since no edge leads to it, the last token's.</summary>
     public int Column(PictureNode node) => node.Position + _shift is >= 0 and var column ? column : Columns.Count - 1;
 
-    public string Id(PictureNode node) =>
-        string.Create(CultureInfo.InvariantCulture, $"{Layer(node)}_{(node.IsMetric ? Target : node.Feature)}_{Column(node)}");
+    public string Id(PictureNode node) => node.IsToken ? EmbeddingId(Column(node))
+        : string.Create(CultureInfo.InvariantCulture, $"{Layer(node)}_{(node.IsMetric ? Target : node.Feature)}_{Column(node)}");
+
+    /// <summary>The id of an output token's node, in the metric's place.</summary>
+    public string OutputId(PictureNode metric, int token) =>
+        string.Create(CultureInfo.InvariantCulture, $"{Layer(metric)}_{token}_{Column(metric)}");
+
+    /// <summary>The id of a column's embedding node.</summary>
+    public string EmbeddingId(int column) => string.Create(CultureInfo.InvariantCulture, $"E_{TokenId(column)}_{column}");
 
     /// <summary>The vocabulary's id of a column's token; the column itself where the run does not say.</summary>
     public int TokenId(int column) =>

@@ -21,7 +21,13 @@ internal sealed record DashboardCards(IReadOnlyDictionary<(string Site, int Feat
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static DashboardCards Of(RunPicture picture, string? model, CancellationToken cancel)
     {
-        var wanted = picture.Nodes.Where(n => !n.IsMetric && !n.IsError).Select(n => (n.Site!.Name, n.Feature)).Distinct().ToList();
+        // of an MLP's output that a transcoder writes, the bundle's dashboards are those of another dictionary
+        var isReplaced = picture.Header.IsReplaced;
+        var wanted = picture.Nodes
+            .Where(n => !n.IsMetric && !n.IsError && !n.IsToken && !(isReplaced && n.Site!.Kind == SiteKind.Mlp))
+            .Select(n => (n.Site!.Name, n.Feature))
+            .Distinct()
+            .ToList();
         if (wanted.Count == 0) return None(WithoutFeatures(picture));
         var directory = model ?? (picture.Header.ModelPath is { } path ? BundlePath.Of(picture.Path, path) : null);
         if (model is null && (directory is null || !File.Exists(Path.Combine(directory, BundleManifest.FileName))))
@@ -48,6 +54,7 @@ internal sealed record DashboardCards(IReadOnlyDictionary<(string Site, int Feat
     private static string? WithoutFeatures(RunPicture picture) =>
         picture.KeptNodes == 0 ? "no node passed the run's thresholds, so there is nothing to draw; "
             + "make the run again with a lower threshold for nodes, or keep more of them"
+        : picture.Header.IsReplaced ? "features of transcoders have no dashboards yet"
         : picture.Stored.Nodes.All(n => n.Feature == NodeRow.Error) ? "no selected site has a dictionary, "
             + "so error nodes stand for its whole activation; export the model with dictionaries to see features"
         : null;

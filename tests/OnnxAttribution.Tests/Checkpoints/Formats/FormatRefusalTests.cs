@@ -66,7 +66,6 @@ public sealed class FormatRefusalTests : IDisposable
         "is one of OpenAI's autoencoders, and which site it is for stands in its path alone; name it as it is published")]
     [InlineData(OpenAi, "mlp_post_act/autoencoders/5.pt", "location 'mlp_post_act' is no site")]
     [InlineData(Gemma, "width_16k/average_l0_71/params.npz", "its path does not say which layer it is of")]
-    [InlineData(Gemma, "gemma-scope-2b-pt-transcoders/layer_3/width_16k/average_l0_71/params.npz", "is a transcoder")]
     [InlineData(Gated, "ae/ae.pt", "neither its config.json nor its path says which site it is of")]
     [InlineData(Gemma, "layer_3/width_16k/average_l0_71/params.npz",
         "does not say whether it is of the residual stream, the MLP or the attention; name a folder above it as its repository is")]
@@ -116,7 +115,6 @@ public sealed class FormatRefusalTests : IDisposable
     }
 
     [Theory]
-    [InlineData("layer_0.safetensors", "{}", "is one of circuit-tracer's transcoders")]
     [InlineData("a/cfg.json", "{\"d_in\": 4, \"d_sae\": 8}",
         "sae_weights.safetensors: there is no such file, though a cfg.json lies beside it")]
     public void What_looks_like_a_dictionary_and_is_not_read_is_named(string file, string text, string problem)

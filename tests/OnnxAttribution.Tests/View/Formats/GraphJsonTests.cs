@@ -123,9 +123,13 @@ public sealed class GraphJsonTests(TinyRuns runs)
             Read(PictureSamples.Single()).GetProperty("nodes").EnumerateArray().Select(n => Text(n, "layer")).Where(l => l != "E"));
 
     [Fact]
-    public void A_run_that_kept_nothing_is_its_metric_and_the_prompt() =>
-        Assert.Equal(["embedding", "logit"],
-            Read(PictureSamples.Empty()).GetProperty("nodes").EnumerateArray().Select(n => Text(n, "feature_type")));
+    public void A_run_that_kept_nothing_is_its_metric_and_the_prompt_in_columns_of_which_there_are_two_at_least()
+    {
+        var graph = Read(PictureSamples.Empty());
+        Assert.Equal(["embedding", "embedding", "logit"],
+            graph.GetProperty("nodes").EnumerateArray().Select(n => Text(n, "feature_type")));
+        Assert.Equal(2, graph.GetProperty("metadata").GetProperty("prompt_tokens").GetArrayLength());
+    }
 
     [Fact]
     public void The_metric_is_the_targets_logit_with_its_probability()

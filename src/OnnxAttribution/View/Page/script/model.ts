@@ -63,7 +63,12 @@ export class Graph {
   }
 
   isError(i: number): boolean {
-    return this.feature(i)?.feature === -1;
+    return this.feature(i)?.feature === -1 && !this.isToken(i);
+  }
+
+  /** A token's row of the embedding, with which graphs of transcoders begin. */
+  isToken(i: number): boolean {
+    return this.site(i)?.name === "hook_embed";
   }
 
   token(i: number): string | null {

@@ -119,9 +119,11 @@ export class Panel {
       ),
       error
         ? h("p", { class: "hint" }, "An error node: what the dictionary missed of this site, x − x̂. Its activation is the norm.")
-        : null,
+        : this.graph.isToken(i)
+          ? h("p", { class: "hint" }, "A token: its row of the embedding, of which the activation is the norm.")
+          : null,
       facts([
-        [error ? "norm" : "activation", number(node.a)],
+        [error || this.graph.isToken(i) ? "norm" : "activation", number(node.a)],
         ["patch", patched ? number(node.pa) : null],
         // what more of a node does is no contribution of what there is
         ["contribution", node.e === null || coefficient > 1 ? null : number(-node.e), signClass(this.graph.contribution(i))],
@@ -135,7 +137,7 @@ export class Panel {
       ...(feature === null ? [] : promptOf(this.graph, i)),
       ...(feature?.card ? cardOf(this.graph, feature.card, node.a) : []),
       ...this.edges(i, state),
-      ...(feature !== null && feature.card === null && !error ? this.note() : []),
+      ...(feature !== null && feature.card === null && !error && !this.graph.isToken(i) ? this.note() : []),
     ].filter(e => e !== null);
   }
 

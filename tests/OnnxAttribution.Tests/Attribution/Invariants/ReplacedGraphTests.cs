@@ -1,0 +1,162 @@
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
+using OnnxAttribution.Export;
+using OnnxAttribution.Model;
+using OnnxAttribution.Runtime;
+using OnnxAttribution.Tests.Export;
+
+namespace OnnxAttribution.Tests.Attribution.Invariants;
+
+/// <summary>Graphs of local replacement models, in which transcoders stand for MLPs.</summary>
+public sealed class ReplacedGraphTests : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+
+    public void Dispose() => _directory.Dispose();
+
+    public static TheoryData<string> Names => [.. TranscoderGolden.Names];
+
+    [Theory, MemberData(nameof(Names))]
+    public void The_replacement_yields_the_models_logits(string name)
+    {
+        using var golden = TranscoderGolden.Open(name);
+        using var model = golden.OpenModel(_directory);
+        var replaced = ModelPass.Run(model, golden.Tokens, golden.Metric, replacement: LocalReplacement.Of(model, golden.Tokens));
+        var expected = golden["logits"];
+        var scale = expected.Max(Math.Abs);
+        for (var i = 0; i < expected.Length; i++) Assert.Equal(expected[i], replaced.Logits[i], 1e-5 * scale);
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public void Effects_against_a_patch_prompt_are_conserved(string name)
+    {
+        using var golden = TranscoderGolden.Open(name);
+        using var model = golden.OpenModel(_directory);
+        int[] patch = [golden.Tokens[0], .. golden.Tokens.Skip(1).Select(t => t + 3)];
+        foreach (var estimator in new[] { Estimator.Gradient, Estimator.Relp, Estimator.Frozen })
+        {
+            var graph = GraphFinder.Find(model, golden.Tokens, patch, new GraphOptions(golden.Metric, Estimator: estimator).KeepingAll());
+            Assert.True(graph.ConservationViolation < 1e-5, $"{estimator}: {graph.ConservationViolation}");
+            Assert.All(graph.Edges, e => Assert.Equal(graph.Nodes[e.Up].IsError, float.IsNaN(e.Weight)));
+        }
+    }
+
+    [Theory, InlineData("resid"), InlineData("resid_mid"), InlineData("attn"), InlineData("resid,attn")]
+    public void Sites_with_and_without_dictionaries_may_be_mixed_in(string sites)
+    {
+        using var golden = TranscoderGolden.Open("transcoders-clt-rms");
+        var bundle = golden.Bundle(_directory["bundle"], Path.Combine(golden.Checkpoint, "dictionaries"));
+        if (sites == "resid_mid")
+        {
+            bundle = _directory["further"];
+            BundleWriter.Write(new ExportOptions(golden.Checkpoint, [golden.Transcoders], bundle) { FurtherSites = [SiteKind.ResidMid] });
+        }
+        using var model = LoadedModel.OpenSelected(bundle, new ModelSelection(sites.Split(','), MlpReplacement.Mlp),
+            new RunContext(threads: 1));
+        foreach (var estimator in new[] { Estimator.Gradient, Estimator.Frozen })
+        {
+            var graph = GraphFinder.Find(model, golden.Tokens, null, new GraphOptions(golden.Metric, Estimator: estimator).KeepingAll());
+            Assert.True(graph.ConservationViolation < 1e-5, $"{estimator}: {graph.ConservationViolation}");
+            Assert.Contains(graph.Edges, e => e.Down >= 0 && graph.Nodes[e.Up].Site.Kind == SiteKind.Mlp
+                && graph.Nodes[e.Down].Site.Kind is SiteKind.Resid or SiteKind.Attn or SiteKind.ResidMid);
+        }
+    }
+
+    [Fact]
+    public void A_site_that_a_transcoder_reads_may_be_cut_at_itself()
+    {
+        using var golden = TranscoderGolden.Open("transcoders-clt");
+        using var model = golden.OpenModel(_directory, "resid_mid");
+        var graph = GraphFinder.Find(model, golden.Tokens, null, new GraphOptions(golden.Metric).KeepingAll());
+        Assert.True(graph.ConservationViolation < 1e-5, $"{graph.ConservationViolation}");
+        // nothing but that site is read directly
+        Assert.All(graph.Edges.Where(e => e.Down >= 0 && graph.Nodes[e.Down] is { IsError: false, Site.Kind: SiteKind.Mlp }),
+            e => Assert.Equal(SiteKind.ResidMid, graph.Nodes[e.Up].Site.Kind));
+    }
+
+    [Fact]
+    public void Zeroed_positions_have_tokens_and_no_other_nodes()
+    {
+        using var golden = TranscoderGolden.Open("transcoders-plt");
+        using var model = LoadedModel.OpenSelected(golden.Bundle(_directory["bundle"]),
+            new ModelSelection(null, MlpReplacement.Mlp) { ZeroPositions = 2 }, new RunContext(threads: 1));
+        var graph = GraphFinder.Find(model, golden.Tokens, null, new GraphOptions(golden.Metric).KeepingAll());
+        Assert.All(graph.Nodes.Where(n => n.Position < 2), n => Assert.True(n.IsToken));
+        Assert.Equal(golden.Tokens.Length, graph.Nodes.Count(n => n.IsToken));
+        Assert.True(graph.ConservationViolation < 1e-5, $"{graph.ConservationViolation}");
+    }
+
+    [Fact]
+    public void Errors_and_tokens_are_sources_only()
+    {
+        using var golden = TranscoderGolden.Open("transcoders-saelens");
+        using var model = golden.OpenModel(_directory);
+        var graph = GraphFinder.Find(model, golden.Tokens, null, new GraphOptions(golden.Metric).KeepingAll());
+        Assert.All(graph.Edges.Where(e => e.Down >= 0), e => Assert.False(graph.Nodes[e.Down].IsError));
+        Assert.Equal(0, graph.ExactNodes);
+        Assert.All(graph.Nodes, n => Assert.Equal(NodeMethods.Attribution, n.Method));
+    }
+
+    [Fact]
+    public void Edges_summed_over_positions_are_the_sums()
+    {
+        using var golden = TranscoderGolden.Open("transcoders-clt");
+        using var model = golden.OpenModel(_directory);
+        var options = new GraphOptions(golden.Metric).KeepingAll();
+        var (apart, summed) = (GraphFinder.Find(model, golden.Tokens, null, options),
+            GraphFinder.FindSummed(model, golden.Tokens, null, options));
+        Assert.Equal(apart.Nodes.Sum(n => (double)n.Effect), summed.Nodes.Sum(n => (double)n.Effect), 1e-4);
+        Assert.Equal(apart.Edges.Sum(e => (double)e.Effect), summed.Edges.Sum(e => (double)e.Effect), 1e-4);
+    }
+
+    public static TheoryData<string> Refusals => ["ig", "exact", "atpstar", "gim", "depth", "refine", "edges", "heads"];
+
+    [Theory, MemberData(nameof(Refusals))]
+    public void What_moves_the_model_itself_is_refused(string what)
+    {
+        using var golden = TranscoderGolden.Open("transcoders-plt");
+        using var model = golden.OpenModel(_directory);
+        var options = new GraphOptions(golden.Metric);
+        options = what switch
+        {
+            "ig" => options with { Method = EffectMethod.Ig },
+            "exact" => options with { Method = EffectMethod.Exact },
+            "atpstar" => options with { Method = EffectMethod.Atpstar },
+            "gim" => options with { Estimator = Estimator.Gim },
+            "depth" => options with { ExactDepth = 1 },
+            "refine" => options with { Refine = 4 },
+            "edges" => options with { Edges = EdgeMethod.Exact },
+            _ => options with { Heads = new HeadRequest() },
+        };
+        BundleWriterTests.Refused<AttributionException>(() => GraphFinder.Find(model, golden.Tokens, null, options),
+            "MLPs are replaced by transcoders", "--replace");
+    }
+
+    [Fact]
+    public void A_bundle_without_transcoders_replaces_nothing()
+    {
+        var bundle = Random2.Bundle(Random2.Checkpoint, _directory["bare"]);
+        BundleWriterTests.Refused<BundleException>(
+            () => LoadedModel.OpenSelected(bundle, new ModelSelection(null, MlpReplacement.Mlp), new RunContext(threads: 1)),
+            "has no transcoders to replace MLPs with", "--replace");
+        BundleWriterTests.Refused<BundleException>(
+            () => LoadedModel.OpenSelected(bundle, new ModelSelection { ZeroPositions = 1 }, new RunContext(threads: 1)),
+            "no MLP is replaced by one", "--zero-positions");
+        using var plain = LoadedModel.OpenSelected(bundle, new ModelSelection(null, MlpReplacement.WhereOnlyTranscoders),
+            new RunContext(threads: 1));
+        Assert.False(plain.IsReplaced);
+    }
+
+    [Fact]
+    public void An_mlp_with_a_dictionary_of_its_own_is_one_or_the_other()
+    {
+        using var golden = TranscoderGolden.Open("transcoders-rms");
+        var bundle = golden.Bundle(_directory["bundle"], Path.Combine(golden.Checkpoint, "dictionaries"));
+        BundleWriterTests.Refused<BundleException>(
+            () => LoadedModel.OpenSelected(bundle, new ModelSelection(["mlp"], MlpReplacement.Mlp), new RunContext(threads: 1)),
+            "has a dictionary of its own, and a transcoder that stands for its MLP", "--sites");
+        using var both = LoadedModel.OpenSelected(bundle, new ModelSelection(null, MlpReplacement.WhereOnlyTranscoders),
+            new RunContext(threads: 1));
+        Assert.False(both.IsReplaced);
+    }
+}

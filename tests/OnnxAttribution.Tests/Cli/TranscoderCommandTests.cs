@@ -1,0 +1,119 @@
+using System.Text.Json.Nodes;
+using OnnxAttribution.Tests.Attribution;
+
+namespace OnnxAttribution.Tests.Cli;
+
+/// <summary>Transcoders from the command line: exported, drawn, shown, and refused where they do not go yet.</summary>
+public sealed class TranscoderCommandTests : IDisposable
+{
+    private readonly TemporaryDirectory _directory = new();
+    private readonly string _model;
+
+    public TranscoderCommandTests()
+    {
+        using var golden = TranscoderGolden.Open("transcoders-plt");
+        _model = _directory["model"];
+        Verb.Run("export", "--checkpoint", golden.Checkpoint, "--dictionaries", golden.Transcoders, "--out", _model).Done();
+    }
+
+    public void Dispose() => _directory.Dispose();
+
+    [Fact]
+    public void A_graph_of_a_bundle_with_transcoders_only_is_of_the_replacement()
+    {
+        var printed = Graph("run", "--all", "--estimator", "frozen");
+        Assert.Contains("conservation: largest |effect - sum of edges| over largest |effect| is", printed.Output);
+        Assert.DoesNotContain("refined:", printed.Output);
+        Assert.Contains("token @", printed.Output);
+        var record = JsonNode.Parse(File.ReadAllText(Path.Combine(_directory["run"], "run.json")))!;
+        Assert.Equal(("mlp", 1), ((string?)record["options"]!["replace"], (int?)record["options"]!["zero_positions"]));
+        Assert.Null((int?)record["options"]!["refine"]);
+        var without = Verb.Run("query", _directory["run"], "SELECT count(*) FROM edges WHERE weight IS NULL", "--format", "csv").Done();
+        Assert.EndsWith("\n0", without.Output.TrimEnd());
+    }
+
+    [Fact]
+    public void The_model_itself_is_drawn_where_nothing_is_to_be_replaced()
+    {
+        Graph("run", "--replace", "none", "--sites", "resid");
+        var record = JsonNode.Parse(File.ReadAllText(Path.Combine(_directory["run"], "run.json")))!;
+        Assert.Null(record["options"]!["replace"]);
+        Assert.DoesNotContain("hook_embed", record["sites"]!.ToJsonString());
+        Verb.Run("graph", "--model", _model, "--prompt", "abc", "--out", _directory["default"], "--replace", "none", "--no-page").Done();
+        Assert.DoesNotContain("hook_embed", File.ReadAllText(Path.Combine(_directory["default"], "run.json")));
+    }
+
+    [Fact]
+    public void Outputs_have_edges_scores_and_a_place_in_the_viewers_file()
+    {
+        var printed = Graph("run", "--targets", "top:3", "--prune", "influence", "--estimator", "frozen");
+        Assert.Contains("outputs: ", printed.Output);
+        Assert.Contains("replacement score ", printed.Output);
+        var record = JsonNode.Parse(File.ReadAllText(Path.Combine(_directory["run"], "run.json")))!;
+        Assert.Equal(3, record["outputs"]!.AsArray().Count);
+        Assert.InRange((double)record["replacement_score"]!, 0, 1);
+        Assert.InRange((double)record["completeness_score"]!, 0, 1);
+        var targets = Verb.Run("query", _directory["run"], "SELECT count(DISTINCT target_id) FROM targets", "--format", "csv").Done();
+        Assert.EndsWith("\n3", targets.Output.TrimEnd());
+        var json = _directory["graph.json"];
+        Verb.Run("view", _directory["run"], "--format", "json", "--out", json).Done();
+        var graph = JsonNode.Parse(File.ReadAllText(json))!;
+        var nodes = graph["nodes"]!.AsArray().ToDictionary(n => (string)n!["node_id"]!, n => n!);
+        Assert.Equal(3, nodes.Values.Count(n => (string?)n["feature_type"] == "logit"));
+        var links = graph["links"]!.AsArray().Select(l => ((string)l!["source"]!, (string)l["target"]!)).ToList();
+        Assert.All(links, l => Assert.True(nodes.ContainsKey(l.Item1) && nodes.ContainsKey(l.Item2)));
+        Assert.Contains(links, l => l.Item1.StartsWith("E_", StringComparison.Ordinal));
+        Assert.DoesNotContain(nodes.Values, n => (string?)n["site"] == "hook_embed");
+    }
+
+    [Theory]
+    [InlineData("--validate", "--replace")]
+    [InlineData("--certify", "--replace")]
+    [InlineData("--method ig", "--replace")]
+    [InlineData("--refine 8", "--replace")]
+    [InlineData("--edges exact", "--replace")]
+    [InlineData("--heads", "--replace")]
+    [InlineData("--estimator gim", "--replace")]
+    [InlineData("--targets top:2 --sites resid", "--targets")]
+    [InlineData("--targets top:2 --aggregate sum", "--aggregate")]
+    public void What_does_not_go_with_a_replacement_is_refused_in_one_line(string options, string word)
+    {
+        Verb.Run(["graph", "--model", _model, "--prompt", "abc", "--out", _directory["no"], "--no-page", .. options.Split(' ')])
+            .Failed(1, word);
+        Assert.False(Directory.Exists(_directory["no"]));
+    }
+
+    [Theory, InlineData("--targets top:2"), InlineData("--prune influence"), InlineData("--zero-positions 1"), InlineData("--replace mlp")]
+    public void What_needs_a_replacement_is_refused_without_one(string options) =>
+        Verb.Run(["graph", "--model", Repository.TinyModel, "--prompt", "abc", "--out", _directory["no"], .. options.Split(' ')])
+            .Failed(1, "--replace");
+
+    [Theory, InlineData("--targets", "10"), InlineData("--targets", "top:0"), InlineData("--prune", "all"), InlineData("--replace", "attn")]
+    public void A_value_that_is_none_is_refused_by_its_option(string option, string value) =>
+        Verb.Run("graph", "--model", _model, "--prompt", "abc", "--out", _directory["no"], option, value).Failed(2, option);
+
+    [Fact]
+    public void What_is_made_of_a_run_of_the_model_is_refused_of_a_replacement()
+    {
+        Graph("run");
+        Verb.Run("validate", _directory["run"]).Failed(1, "local replacement model", "draw one with no MLP replaced");
+        Verb.Run("validate", _directory["run"], "--bound").Failed(1, "local replacement model");
+        Verb.Run("ablate", "--model", _model, "--prompt", "abc", "--circuit", _directory["run"]).Failed(1, "local replacement model");
+        Verb.Run("ablate", "--model", _model, "--faithfulness", _directory["run"]).Failed(1, "local replacement model");
+    }
+
+    [Fact]
+    public void Verbs_of_dictionaries_that_rebuild_their_input_say_that_there_is_none()
+    {
+        foreach (var verb in (string[][])[["features", "--model", _model, "--text", _directory["t"]], ["sae", "check", "--model", _model]])
+        {
+            File.WriteAllText(_directory["t"], "abc def");
+            var said = Verb.Run(verb);
+            Assert.NotEqual(0, said.Code);
+            Assert.Single(said.Error.TrimEnd().Split('\n'));
+        }
+    }
+
+    private Verb Graph(string run, params string[] options) =>
+        Verb.Run(["graph", "--model", _model, "--prompt", "abcd", "--out", _directory[run], "--no-page", .. options]).Done();
+}
