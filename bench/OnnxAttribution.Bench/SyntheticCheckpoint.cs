@@ -23,8 +23,8 @@ internal static class SyntheticCheckpoint
         WriteVocabulary(directory, shape.Vocabulary);
         var model = Architectures.Read(directory);
         var random = new Gaussian(shape.Seed);
-        var norms = model.Norms.Append(model.LastNorm).Select(n => n.Weight).ToHashSet();
-        var writers = model.Writers.Select(l => l.Weight).ToHashSet();
+        var norms = model.Blocks.SelectMany(b => b.Norms).Append(model.LastNorm).Select(n => n.Weight).ToHashSet();
+        var writers = model.Blocks.SelectMany(b => b.Writers).Select(l => l.Weight).ToHashSet();
         // GPT-2's initialisation: 0.02, and projections into the residual stream scaled down by √(2L); queries and keys larger, so that
         // heads attend to something
         float Scale(string name) => shape.Gain * Usual(name);

@@ -28,7 +28,7 @@ internal static class BundleWriter
         using var dictionaries = BundleDictionaries.Open(options, architecture, say);
         options = ImpliedProcessing.Of(options, dictionaries.Configs, architecture.LastNorm.IsRms);
         dictionaries.SayWhatIsUnsaid(options,
-            hasValueBiases: !architecture.LastNorm.IsRms || architecture.Values.Any(v => v.From.HasBias), say);
+            hasValueBiases: !architecture.LastNorm.IsRms || architecture.Blocks.Any(b => b.Attention.Heads.Values.HasBias), say);
         var processing = new WeightProcessing(architecture, checkpoint, options);
         var inPlace = options.Out == options.Checkpoint;
         var checkedFiles = BundleFiles.Check([.. checkpoint.Checks(), .. dictionaries.Checks(options.Out, inPlace)],

@@ -86,7 +86,7 @@ internal sealed partial class HookedGraphBuilder
     /// <summary>Cosine and sine, [position, 1, width/2], of the angles that rotary positions turn by;
     /// in float32 as Hugging Face computes them.</summary>
     /// <param name="x">Any value with positions on axis 1.</param>
-    public (Value Cos, Value Sin, int Width) StratifiedDraw(Value x, RotaryConfig rotary)
+    public (Value Cos, Value Sin, int Width) Turns(Value x, RotaryConfig rotary)
     {
         var frequencies = _frequencies ??= G.Constant("rotary.frequencies",
             Constants.Of(rotary.Frequencies, 1, 1, rotary.Frequencies.Length));

@@ -1,5 +1,4 @@
 using OnnxAttribution.Checkpoints;
-using OnnxAttribution.Onnx;
 
 namespace OnnxAttribution.Export;
 
@@ -75,16 +74,9 @@ internal sealed class LlamaArchitecture : ModelArchitecture
 
     public override IReadOnlyList<TensorSpec> Embeddings => [new("embed_tokens.weight", Shape.VocabularySize, Shape.Width)];
 
-    public override IEnumerable<Norm> Norms => Enumerable.Range(0, Shape.Layers).SelectMany(l => (Norm[])[Ln1(l), Ln2(l)]);
+    public override IReadOnlyList<BlockLayout> Blocks => [.. Enumerable.Range(0, Shape.Layers).Select(Block)];
 
     public override Norm LastNorm => Norm("norm");
-
-    public override IEnumerable<Linear> Writers => Enumerable.Range(0, Shape.Layers).SelectMany(l => (Linear[])[AttentionOut(l), Down(l)]);
-
-    public override IEnumerable<ValuePath> Values =>
-        Enumerable.Range(0, Shape.Layers)
-            .Select(l => new ValuePath(ValueOf(l), i =>
-                (i / Shape.HeadWidth / (Shape.Heads / Shape.KeyValueHeads) * Shape.HeadWidth) + (i % Shape.HeadWidth), AttentionOut(l)));
 
     public override TensorSpec? OwnUnembedding => _tied ? null : new(Head, Shape.VocabularySize, Shape.Width);
 
@@ -92,48 +84,23 @@ internal sealed class LlamaArchitecture : ModelArchitecture
         new(Shape.ModelType, "model.", tensors, OwnUnembedding, Head, "layers.", Shape.Layers, "num_hidden_layers",
             [".self_attn.rotary_emb.inv_freq"]);
 
-    protected override Value Block(HookedGraphBuilder b, int l, string block, Value x)
+    private BlockLayout Block(int l)
     {
-        var g = b.G;
-        var normalized = b.Normalize($"{block}.ln1", x, Ln1(l));
-        Value Heads(Linear linear, string name) =>
-            b.Hook($"{block}.attn.hook_{name}",
-                g.Reshape(b.Apply(linear, normalized), 0, 0, linear.Out / Shape.HeadWidth, Shape.HeadWidth));
-        // [B, T, H or Hkv, dh]
-        var (q, k, v) = (Heads(Query(l), "q"), Heads(Key(l), "k"), Heads(ValueOf(l), "v"));
-        var turns = b.StratifiedDraw(x, _rotary);
-        var window = _variant.Window < Shape.Positions ? _variant.Window : null;
-        var z = b.Attend(block, b.Rotate($"{block}.attn.hook_rot_q", q, turns), b.Rotate($"{block}.attn.hook_rot_k", k, turns), v,
-            b.CausalMask(x, window));
-        var attention = b.Site($"{block}.hook_attn_out", b.Apply(AttentionOut(l), z));
-
-        var middle = b.HookOrSite($"{block}.hook_resid_mid", g.Add(x, attention));
-        var read = b.Normalize($"{block}.ln2", middle, Ln2(l));
-        var inner = g.Mul(b.Activate(_activation, b.Apply(Gate(l), read)), b.Apply(Up(l), read));
-        return g.Add(middle, b.Site($"{block}.hook_mlp_out", b.Apply(Down(l), inner)));
+        var (heads, shared, inner) = (Shape.Heads * Shape.HeadWidth, Shape.KeyValueHeads * Shape.HeadWidth, Shape.InnerWidth);
+        Linear Attention(string name, int width) =>
+            new($"layers.{l}.self_attn.{name}", Shape.Width, width, OutFirst: true, _variant.QkvBias);
+        Linear Mlp(string name, int from, int to) => new($"layers.{l}.mlp.{name}", from, to, OutFirst: true, _variant.MlpBias);
+        return new BlockLayout(
+            new AttentionLayout(Norm($"layers.{l}.input_layernorm"),
+                new HeadLayout.Separate(Shape, Attention("q_proj", heads), Attention("k_proj", shared), Attention("v_proj", shared)),
+                new Linear($"layers.{l}.self_attn.o_proj", heads, Shape.Width, OutFirst: true, _variant.OutBias))
+            {
+                Rotary = _rotary,
+                Window = _variant.Window < Shape.Positions ? _variant.Window : null,
+            },
+            new MlpLayout(Norm($"layers.{l}.post_attention_layernorm"), _activation, Mlp("gate_proj", Shape.Width, inner),
+                Mlp("up_proj", Shape.Width, inner), Mlp("down_proj", inner, Shape.Width)));
     }
 
-    private Norm Ln1(int l) => Norm($"layers.{l}.input_layernorm", Query(l), Key(l), ValueOf(l));
-
-    private Norm Ln2(int l) => Norm($"layers.{l}.post_attention_layernorm", Gate(l), Up(l));
-
-    private Norm Norm(string name, params Linear[] readBy) => new(name, IsRms: true, _epsilon, readBy);
-
-    private Linear Query(int l) => Attention(l, "q_proj", Shape.Heads);
-
-    private Linear Key(int l) => Attention(l, "k_proj", Shape.KeyValueHeads);
-
-    private Linear ValueOf(int l) => Attention(l, "v_proj", Shape.KeyValueHeads);
-
-    private Linear Attention(int l, string name, int heads) =>
-        new($"layers.{l}.self_attn.{name}", Shape.Width, heads * Shape.HeadWidth, OutFirst: true, _variant.QkvBias);
-
-    private Linear AttentionOut(int l) =>
-        new($"layers.{l}.self_attn.o_proj", Shape.Heads * Shape.HeadWidth, Shape.Width, OutFirst: true, _variant.OutBias);
-
-    private Linear Gate(int l) => new($"layers.{l}.mlp.gate_proj", Shape.Width, Shape.InnerWidth, OutFirst: true, _variant.MlpBias);
-
-    private Linear Up(int l) => new($"layers.{l}.mlp.up_proj", Shape.Width, Shape.InnerWidth, OutFirst: true, _variant.MlpBias);
-
-    private Linear Down(int l) => new($"layers.{l}.mlp.down_proj", Shape.InnerWidth, Shape.Width, OutFirst: true, _variant.MlpBias);
+    private Norm Norm(string name) => new(name, IsRms: true, _epsilon);
 }

@@ -5,8 +5,8 @@ using OnnxAttribution.Onnx;
 namespace OnnxAttribution.Export;
 
 /// <summary>
-/// One kind of model: what its config.json says, the tensors it has, which of them read from a normalisation or write to the residual
-/// stream, and how it computes. A new kind is a class of its own and a line in <c>Architectures</c>.
+/// One kind of model: what its config.json says, and the embeddings, blocks, norms and unembedding that it is made of. The tensors that it
+/// has, how its weights are processed and how it computes follow from that. A new kind is a class and a line in <c>Architectures</c>.
 /// </summary>
 internal abstract class ModelArchitecture
 {
@@ -16,17 +16,11 @@ internal abstract class ModelArchitecture
     /// add to the residual stream. The first is the tokens'.</summary>
     public abstract IReadOnlyList<TensorSpec> Embeddings { get; }
 
-    /// <summary>In the order of computation, without the last.</summary>
-    public abstract IEnumerable<Norm> Norms { get; }
+    /// <summary>In the order of computation.</summary>
+    public abstract IReadOnlyList<BlockLayout> Blocks { get; }
 
     /// <summary>What the unembedding reads.</summary>
     public abstract Norm LastNorm { get; }
-
-    /// <summary>Linear layers that write to the residual stream.</summary>
-    public abstract IEnumerable<Linear> Writers { get; }
-
-    /// <summary>Of every block, in order.</summary>
-    public abstract IEnumerable<ValuePath> Values { get; }
 
     /// <summary>[vocabulary, d]; null where the tokens' embedding serves.</summary>
     public abstract TensorSpec? OwnUnembedding { get; }
@@ -34,7 +28,7 @@ internal abstract class ModelArchitecture
     public string Unembedding => (OwnUnembedding ?? Embeddings[0]).Name;
 
     /// <summary>Attention and MLP both read the residual stream that enters the block, so that there is no <c>hook_resid_mid</c>.</summary>
-    public virtual bool IsParallel => false;
+    public bool IsParallel => Blocks[0].IsParallel;
 
     /// <summary>Every site that a dictionary may be for, in the order of computation.</summary>
     public IEnumerable<string> SiteNames =>
@@ -47,8 +41,8 @@ internal abstract class ModelArchitecture
     {
         get
         {
-            var linears = Norms.SelectMany(n => n.ReadBy).Concat(Writers);
-            var norms = Norms.Append(LastNorm);
+            Linear[] linears = [.. Blocks.SelectMany(b => b.Readers.Select(r => r.Linear)), .. Blocks.SelectMany(b => b.Writers)];
+            Norm[] norms = [.. Blocks.SelectMany(b => b.Norms), LastNorm];
             return Named([
                 .. Embeddings,
                 .. norms.Select(n => new TensorSpec(n.Weight, Shape.Width)),
@@ -62,19 +56,20 @@ internal abstract class ModelArchitecture
     /// <summary>[batch, position, vocabulary], with every site and hook on the way.</summary>
     public Value Logits(HookedGraphBuilder b)
     {
-        var x = Embed(b, b.Tokens());
-        for (var l = 0; l < Shape.Layers; l++) x = Block(b, l, $"blocks.{l}", b.Site($"blocks.{l}.hook_resid_pre", x));
+        var (blocks, x) = (Blocks, Embed(b, b.Tokens()));
+        for (var l = 0; l < Shape.Layers; l++) x = b.Block($"blocks.{l}", blocks[l], b.Site($"blocks.{l}.hook_resid_pre", x));
         x = b.Site($"blocks.{Shape.Layers - 1}.hook_resid_post", x);
         return b.Unembed(b.Normalize("ln_final", x, LastNorm), Unembedding);
     }
 
     /// <summary>The residual stream that enters the first block, [batch, position, d], of tokens [batch, position].</summary>
-    protected virtual Value Embed(HookedGraphBuilder b, Value tokens) =>
-        b.SiteIfWanted(Site.Embedding, b.G.Gather(b.Weight(Embeddings[0].Name), tokens, 0));
-
-    /// <summary>The residual stream that leaves block <paramref name="l"/>, [batch, position, d], of the one that enters it.</summary>
-    /// <param name="block">What the names of its hooks begin with.</param>
-    protected abstract Value Block(HookedGraphBuilder b, int l, string block, Value x);
+    private Value Embed(HookedGraphBuilder b, Value tokens)
+    {
+        var g = b.G;
+        var positions = Embeddings.Count == 1 ? null : g.Range(g.Int(0), g.Squeeze(g.Shape(tokens, 1, 2), 0), g.Int(1));
+        var x = b.SiteIfWanted(Site.Embedding, g.Gather(b.Weight(Embeddings[0].Name), tokens, 0));
+        return positions is null ? x : g.Add(x, g.Gather(b.Weight(Embeddings[1].Name), positions, 0));
+    }
 
     /// <summary>How a checkpoint names these tensors.</summary>
     protected abstract CheckpointLayout Named(IReadOnlyList<TensorSpec> tensors);

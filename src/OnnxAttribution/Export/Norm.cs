@@ -4,8 +4,7 @@ namespace OnnxAttribution.Export;
 /// <param name="Name">Its tensors' name without <c>.weight</c> and <c>.bias</c>.</param>
 /// <param name="IsRms">RMSNorm: divides by √(mean x² + ε) and scales.
 /// Otherwise LayerNorm, which takes the mean out first and adds a bias at the end.</param>
-/// <param name="ReadBy">The linear layers that read it; of the last one, none: the unembedding does.</param>
-internal sealed record Norm(string Name, bool IsRms, float Epsilon, IReadOnlyList<Linear> ReadBy)
+internal sealed record Norm(string Name, bool IsRms, float Epsilon)
 {
     public string Weight => Name + ".weight";
 

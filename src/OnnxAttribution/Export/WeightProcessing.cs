@@ -46,13 +46,14 @@ internal sealed class WeightProcessing
             .. _options.ChangesUnembedding ? NewUnembedding() : []];
         if (!_options.FoldValueBiases) return before;
         var made = before.ToDictionary(t => t.Name);
-        var moved = Architecture.Values.SelectMany(v => Moved(v, made)).ToDictionary(t => t.Name);
+        var moved = Architecture.Blocks.SelectMany(b => Moved(b.Attention, made)).ToDictionary(t => t.Name);
         return [.. before.Where(t => !moved.ContainsKey(t.Name)), .. moved.Values];
     }
 
     private float[] Read(string name) => Checkpoint.ReadFloats(name);
 
-    private IEnumerable<Tensor> Folded() => Architecture.Norms.SelectMany(norm => norm.ReadBy.SelectMany(linear => Folded(norm, linear)));
+    private IEnumerable<Tensor> Folded() =>
+        Architecture.Blocks.SelectMany(b => b.Readers).SelectMany(r => r.Norm is { } norm ? Folded(norm, r.Linear) : []);
 
     private IEnumerable<Tensor> Folded(Norm norm, Linear linear)
     {
@@ -77,7 +78,7 @@ internal sealed class WeightProcessing
     {
         var d = Architecture.Shape.Width;
         foreach (var e in Architecture.Embeddings) yield return new(e.Name, e.Shape, () => CenterRows(Read(e.Name), d));
-        foreach (var linear in Architecture.Writers)
+        foreach (var linear in Architecture.Blocks.SelectMany(b => b.Writers))
         {
             yield return new(linear.Weight, linear.Shape,
                 () => linear.OutFirst ? CenterColumns(Read(linear.Weight), linear.In) : CenterRows(Read(linear.Weight), d));
@@ -85,22 +86,22 @@ internal sealed class WeightProcessing
         }
     }
 
-    private IEnumerable<Tensor> Moved(ValuePath path, Dictionary<string, Tensor> made)
+    private IEnumerable<Tensor> Moved(AttentionLayout attention, Dictionary<string, Tensor> made)
     {
         float[] Now(string name) => made.TryGetValue(name, out var t) ? t.Make() : Read(name);
-        var (from, to) = (path.From, path.To);
+        var (from, to) = (attention.Heads.Values, attention.Out);
         if (!from.HasBias && !made.ContainsKey(from.Bias)) yield break;
         yield return new(from.Bias, [from.Out], () =>
         {
             var b = Now(from.Bias);
-            for (var i = 0; i < to.In; i++) b[path.OutputOf(i)] = 0;
+            for (var i = 0; i < to.In; i++) b[attention.Heads.ValueOf(i)] = 0;
             return b;
         });
         yield return new(to.Bias, [to.Out], () =>
         {
             var (v, w) = (Now(from.Bias), Now(to.Weight));
             var sum = to.HasBias ? Array.ConvertAll(Now(to.Bias), x => (double)x) : new double[to.Out];
-            for (var i = 0; i < w.Length; i++) sum[OutputOf(to, i)] += (double)v[path.OutputOf(InputOf(to, i))] * w[i];
+            for (var i = 0; i < w.Length; i++) sum[OutputOf(to, i)] += (double)v[attention.Heads.ValueOf(InputOf(to, i))] * w[i];
             return Array.ConvertAll(sum, x => (float)x);
         });
     }

@@ -92,7 +92,7 @@ public sealed class ArchitectureTests : IDisposable
         Export(model, o => o with { FoldLayerNorm = true });
         var architecture = Architectures.Read(RandomModels.Checkpoint(model));
         using var file = SafetensorsFile.Open(Path.Combine(_directory["bundle"], BundleManifest.ProcessedFileName));
-        foreach (var linear in architecture.Norms.SelectMany(n => n.ReadBy))
+        foreach (var (linear, _) in architecture.Blocks.SelectMany(b => b.Readers))
         {
             var means = file.ReadFloats(linear.Weight).Chunk(linear.In).Select(row => Math.Abs(row.Average()));
             if (architecture.LastNorm.IsRms) Assert.Contains(means, m => m > 1e-2);
