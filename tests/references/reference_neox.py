@@ -28,19 +28,31 @@ def frequencies(width, theta):
     return 1.0 / (theta ** (torch.arange(0, width, 2, dtype=torch.float32) / width))
 
 
-def gelu(kind, h):
+def activation(kind, h):
+    if kind == "relu":
+        return h.clamp(min=0)
     if kind == "gelu":
         return 0.5 * h * (1 + torch.erf(h / math.sqrt(2)))
-    assert kind in ("gelu_new", "gelu_fast"), kind
+    assert kind in ("gelu_new", "gelu_fast", "gelu_pytorch_tanh"), kind
     return 0.5 * h * (1 + torch.tanh(math.sqrt(2 / math.pi) * (h + 0.044715 * h.pow(3))))
 
 
-def attend(q, k, v, at, block, estimator, window=None):
-    """q [..., T, H, dh], k and v [..., T, Hkv, dh]: z [..., T, H dh]; head h reads keys and values h // (H / Hkv)."""
+def capped(x, cap):
+    """A soft cap: nearly x where it is small, never beyond the cap."""
+    return cap * torch.tanh(x / cap) if cap else x
+
+
+def attend(q, k, v, at, block, estimator, window=None, scale=None, cap=None):
+    """q [..., T, H, dh], k and v [..., T, Hkv, dh]: z [..., T, H dh]; head h reads keys and values h // (H / Hkv).
+
+    Scores are q k scale (1 / sqrt(dh) unless given), and lie between -cap and cap where there is one.
+    """
     q, k, v = (shared(estimator, t, SHARES[n]).transpose(-3, -2) for n, t in (("q", q), ("k", k), ("v", v)))
     repeat = q.shape[-3] // k.shape[-3]
     share = torch.arange(q.shape[-3]) // repeat
-    scores = q @ k[..., share, :, :].transpose(-2, -1) / math.sqrt(q.shape[-1])                   # [..., H, T, T]
+    scores = q @ k[..., share, :, :].transpose(-2, -1)                                            # [..., H, T, T]
+    scores = scores / math.sqrt(q.shape[-1]) if scale is None else scores * scale
+    scores = capped(scores, cap)
     ahead = torch.arange(scores.shape[-1]) - torch.arange(scores.shape[-1])[:, None]              # key - query
     blind = (ahead > 0) | (ahead <= -window if window else torch.zeros_like(ahead, dtype=torch.bool))
     pattern = at(f"{block}.attn.hook_pattern", attention_pattern(estimator, scores.masked_fill(blind, -math.inf)))
@@ -97,7 +109,7 @@ class Neox:
 
     def mlp(self, l, x, at):
         h = self.linear(f"layers.{l}.mlp.dense_h_to_4h", self.norm(x, f"layers.{l}.post_attention_layernorm", at, f"blocks.{l}.ln2"))
-        a = gelu(self.act, h)
+        a = activation(self.act, h)
         return self.linear(f"layers.{l}.mlp.dense_4h_to_h", h * (a / h).detach() if self.estimator == "relp" else a)
 
     activations = Gpt2.activations

@@ -9,6 +9,9 @@ internal enum Activation
     /// <summary>GELU by the error function: <c>gelu</c>.</summary>
     GeluErf,
 
+    /// <summary>max(x, 0): <c>relu</c>.</summary>
+    Relu,
+
     /// <summary>x σ(x): <c>silu</c>, <c>swish</c>.</summary>
     Silu,
 }

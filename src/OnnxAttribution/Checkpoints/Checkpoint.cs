@@ -25,6 +25,7 @@ internal sealed class Checkpoint : IDisposable
             }
             RequireFloats(files.Require(name, unembedding.Shape));
         }
+        if (layout.UnembeddingBias is { } bias) RequireFloats(files.Require(_names.Of(bias.Name), bias.Shape));
         RefuseSurplus();
     }
 
@@ -73,7 +74,7 @@ internal sealed class Checkpoint : IDisposable
     public void Dispose() => _files.Dispose();
 
     private IEnumerable<string> All() =>
-        _layout.Tensors.Concat(_layout.Unembedding is { } u ? [u] : Array.Empty<TensorSpec>()).Select(t => _names.Of(t.Name)).Distinct();
+        _layout.Tensors.Concat(_layout.OfHead).Select(t => _names.Of(t.Name)).Distinct();
 
     // what a block holds beside its weights would change what it computes
     private void RefuseSurplus()

@@ -13,4 +13,11 @@ namespace OnnxAttribution.Checkpoints;
 /// <param name="Buffers">Ends of names within a block that are no weights, such as a stored causal mask.</param>
 internal sealed record CheckpointLayout(
     string ModelType, string Prefix, IReadOnlyList<TensorSpec> Tensors, TensorSpec? Unembedding, string Head, string Blocks, int Layers,
-    string LayersKey, IReadOnlyList<string> Buffers);
+    string LayersKey, IReadOnlyList<string> Buffers)
+{
+    /// <summary>A tensor of the model with a head, never with the prefix; null: there is none.</summary>
+    public TensorSpec? UnembeddingBias { get; init; }
+
+    /// <summary>Tensors of the model with a head alone.</summary>
+    public IEnumerable<TensorSpec> OfHead => new[] { Unembedding, UnembeddingBias }.OfType<TensorSpec>();
+}

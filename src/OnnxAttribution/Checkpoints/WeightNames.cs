@@ -54,7 +54,7 @@ internal sealed class WeightNames
     /// <summary>A tensor's name in the file, or the one that it should have where it is not there.</summary>
     public string Of(string shortName)
     {
-        var plain = _holder + (shortName == _layout.Unembedding?.Name ? "" : _prefix) + shortName;
+        var plain = _holder + (_layout.OfHead.Any(t => t.Name == shortName) ? "" : _prefix) + shortName;
         if (_inFile.TryGetValue(plain, out var name)) return name;
         if (_metadata.TryGetValue(plain, out var kept) && _inFile.ContainsValue(kept)) return kept;
         return shortName == _layout.Tensors[0].Name && _layout.Unembedding is null

@@ -7,15 +7,26 @@ namespace OnnxAttribution.Export;
 /// <summary>The architectures that are built in, by the model_type of their config.json.</summary>
 internal static class Architectures
 {
+    /// <summary>By model_type, in the order of documents.</summary>
+    public static IReadOnlyList<KnownArchitecture> All { get; } =
+    [
+        new("gpt2", "GPT-2, distilgpt2", "learned positions, LayerNorm", json => new Gpt2Architecture(Gpt2Config.Read(json))),
+        new("gpt_neox", "Pythia, GPT-NeoX", "rotary positions on part of a head, sublayers in parallel or in sequence",
+            json => new NeoxArchitecture(json)),
+        new("llama", "Llama 1 to 3, SmolLM", "RMSNorm, rotary positions, shared keys and values, gated MLP", LlamaFamily.Llama),
+        new("mistral", "Mistral 7B", "as llama, with a window", LlamaFamily.Mistral),
+        new("qwen2", "Qwen2, Qwen2.5", "as llama, with biases on queries, keys and values", LlamaFamily.Qwen2),
+        new("qwen3", "Qwen3 (dense)", "as llama, with norms of queries and keys", LlamaFamily.Qwen3),
+        new("olmo2", "OLMo 2", "as llama, with norms behind the sublayers instead of before, and of queries and keys", LlamaFamily.Olmo2),
+        new("gemma2", "Gemma 2", "norms around the sublayers, soft caps of scores and logits, a window in every other layer",
+            GemmaFamily.Gemma2),
+        new("gemma3_text", "Gemma 3 (270m, 1b)",
+            "norms around the sublayers and of queries and keys, a window in five layers of six",
+            GemmaFamily.Gemma3),
+    ];
+
     private static readonly FrozenDictionary<string, Func<ConfigJson, ModelArchitecture>> s_known =
-        new Dictionary<string, Func<ConfigJson, ModelArchitecture>>
-        {
-            ["gpt2"] = json => new Gpt2Architecture(Gpt2Config.Read(json)),
-            ["gpt_neox"] = json => new NeoxArchitecture(json),
-            ["llama"] = LlamaArchitecture.Llama,
-            ["mistral"] = LlamaArchitecture.Mistral,
-            ["qwen2"] = LlamaArchitecture.Qwen2,
-        }.ToFrozenDictionary();
+        All.ToFrozenDictionary(a => a.ModelType, a => a.Read);
 
     /// <summary>The architecture of a Hugging Face directory.</summary>
     /// <exception cref="CheckpointException">There is no config.json, or it describes something that is not computed here.</exception>

@@ -26,7 +26,7 @@ internal static class BundleWriter
         var architecture = Architectures.Read(options.Checkpoint);
         using var checkpoint = Checkpoint.Open(options.Checkpoint, architecture.Layout);
         using var dictionaries = BundleDictionaries.Open(options, architecture, say);
-        options = ImpliedProcessing.Of(options, dictionaries.Configs, architecture.LastNorm.IsRms);
+        options = ImpliedProcessing.Of(options, dictionaries.Configs, architecture.LastNorm.IsRms, architecture.LogitCap is not null);
         dictionaries.SayWhatIsUnsaid(options,
             hasValueBiases: !architecture.LastNorm.IsRms || architecture.Blocks.Any(b => b.Attention.Heads.Values.HasBias), say);
         var processing = new WeightProcessing(architecture, checkpoint, options);

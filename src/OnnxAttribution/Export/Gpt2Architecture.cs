@@ -24,12 +24,18 @@ internal sealed class Gpt2Architecture(Gpt2Config config) : ModelArchitecture
         new("gpt2", "transformer.", tensors, OwnUnembedding, Head, "h.", config.Layers, "n_layer", [".attn.bias", ".attn.masked_bias"]);
 
     private BlockLayout Block(int l) => new(
-        new AttentionLayout(Norm($"h.{l}.ln_1"), new HeadLayout.Fused(Shape, Conv1D($"h.{l}.attn.c_attn", config.Width, 3 * config.Width)),
-            Conv1D($"h.{l}.attn.c_proj", config.Width, config.Width)),
-        new MlpLayout(Norm($"h.{l}.ln_2"), config.Activation, Conv1D($"h.{l}.mlp.c_fc", config.Width, config.InnerWidth), Up: null,
-            Conv1D($"h.{l}.mlp.c_proj", config.InnerWidth, config.Width)));
+        new AttentionLayout(new HeadLayout.Fused(Shape, Conv1D($"h.{l}.attn.c_attn", config.Width, 3 * config.Width)),
+            Conv1D($"h.{l}.attn.c_proj", config.Width, config.Width))
+        {
+            Before = Norm($"h.{l}.ln_1")
+        },
+        new MlpLayout(config.Activation, Conv1D($"h.{l}.mlp.c_fc", config.Width, config.InnerWidth), Up: null,
+            Conv1D($"h.{l}.mlp.c_proj", config.InnerWidth, config.Width))
+        {
+            Before = Norm($"h.{l}.ln_2")
+        });
 
-    private Norm Norm(string name) => new(name, IsRms: false, (float)config.LayerNormEpsilon);
+    private Norm Norm(string name) => new(name, config.Width, IsRms: false, (float)config.LayerNormEpsilon);
 
     private static Linear Conv1D(string name, int from, int to) => new(name, from, to, OutFirst: false, HasBias: true);
 }

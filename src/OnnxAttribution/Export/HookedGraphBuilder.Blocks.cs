@@ -17,12 +17,14 @@ internal sealed partial class HookedGraphBuilder
     private Value Attention(string block, AttentionLayout layout, Value x)
     {
         var (q, k, v) = Heads(block, layout.Heads, NormalizeOrRead($"{block}.ln1", x, layout.Before));
+        (q, k) = (NormalizeHeads($"{block}.attn.q_norm", q, layout.QueryNorm), NormalizeHeads($"{block}.attn.k_norm", k, layout.KeyNorm));
         if (layout.Rotary is { } rotary)
         {
             var turns = Turns(x, rotary);
             (q, k) = (Rotate($"{block}.attn.hook_rot_q", q, turns), Rotate($"{block}.attn.hook_rot_k", k, turns));
         }
-        return Apply(layout.Out, Attend(block, q, k, v, CausalMask(x, layout.Window)));
+        var z = Attend(block, layout, (q, k, v), CausalMask(x, layout.Window));
+        return NormalizeOrRead($"{block}.ln1_post", Apply(layout.Out, z), layout.After);
     }
 
     // queries, keys and values, [batch, position, heads or fewer, d_head], each with its hook, out of what their layers read
@@ -53,9 +55,20 @@ internal sealed partial class HookedGraphBuilder
 
     private Value Mlp(string block, MlpLayout layout, Value x)
     {
-        var read = NormalizeOrRead($"{block}.ln2", x, layout.Before);
+        // a norm yields the MLP's input; without one it is the stream itself
+        var read = layout.Before is { } before ? Normalize($"{block}.ln2", x, before) : SiteIfWanted($"{block}.mlp.hook_in", x);
         var inner = Activate(layout.Activation, Apply(layout.In, read));
-        return Apply(layout.Out, layout.Up is null ? inner : G.Mul(inner, Apply(layout.Up, read)));
+        var added = Apply(layout.Out, layout.Up is null ? inner : G.Mul(inner, Apply(layout.Up, read)));
+        return NormalizeOrRead($"{block}.ln2_post", added, layout.After);
+    }
+
+    // queries or keys, [batch, position, heads, d_head]
+    private Value NormalizeHeads(string hook, Value heads, Norm? norm)
+    {
+        if (norm is null) return heads;
+        long count = GraphBuilder.SizeOf(heads, 2), width = GraphBuilder.SizeOf(heads, 3);
+        if (norm.Width == width) return Normalize(hook, heads, norm);
+        return G.Reshape(Normalize(hook, G.Reshape(heads, 0, 0, count * width), norm), 0, 0, count, width);
     }
 
     private Value NormalizeOrRead(string hook, Value x, Norm? norm) => norm is null ? x : Normalize(hook, x, norm);

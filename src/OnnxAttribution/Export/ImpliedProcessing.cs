@@ -13,9 +13,11 @@ namespace OnnxAttribution.Export;
 internal static class ImpliedProcessing
 {
     /// <param name="normIsRms">The model normalises by RMSNorm, which reads the mean.</param>
+    /// <param name="logitsAreCapped">Its logits have a soft cap: TransformerLens then leaves the unembedding whatever it is told.</param>
     /// <returns>The options with what the dictionaries ask for switched on.</returns>
     /// <exception cref="BundleException">Two were trained on models whose sites differ; the message names both.</exception>
-    public static ExportOptions Of(ExportOptions options, IEnumerable<DictionaryConfig> dictionaries, bool normIsRms)
+    public static ExportOptions Of(ExportOptions options, IEnumerable<DictionaryConfig> dictionaries, bool normIsRms,
+        bool logitsAreCapped = false)
     {
         if (!options.AsTrained) return options;
         var all = dictionaries.ToList();
@@ -43,7 +45,7 @@ internal static class ImpliedProcessing
             FoldValueBiases = options.FoldValueBiases || Heads(all, true) is not null,
             CenterWritingWeights = options.CenterWritingWeights || centred is not null,
             FoldLayerNorm = options.FoldLayerNorm || whole is not null || (alone is null && all.Exists(d => d.FoldLayerNorm is true)),
-            CenterUnembed = options.CenterUnembed || all.Exists(d => d.CenterUnembed is true),
+            CenterUnembed = options.CenterUnembed || (!logitsAreCapped && all.Exists(d => d.CenterUnembed is true)),
         };
         if (processed.FoldLayerNorm && all.Find(d => d.FoldLayerNorm is false && ReadsGain(d)) is { } gained)
         {

@@ -2,75 +2,13 @@ using OnnxAttribution.Checkpoints;
 
 namespace OnnxAttribution.Export;
 
-/// <summary>Llama and its kin (SmolLM, Mistral, Qwen2): RMSNorm, rotary positions,
-/// heads that share keys and values, gated MLP; weights stored [out, in].</summary>
-internal sealed class LlamaArchitecture : ModelArchitecture
+/// <summary>Llama and its kin (SmolLM, Mistral, Qwen2, Qwen3, OLMo 2, Gemma 2 and 3): RMSNorm, rotary positions,
+/// heads that may share keys and values, gated MLP; weights stored [out, in].</summary>
+internal sealed class LlamaArchitecture(LlamaVariant variant) : ModelArchitecture
 {
     private const string Head = "lm_head.weight";
 
-    private readonly Variant _variant;
-    private readonly RotaryConfig _rotary;
-    private readonly Activation _activation;
-    private readonly float _epsilon;
-    private readonly bool _tied;
-
-    /// <param name="QkvBias">Queries, keys and values have biases;
-    /// <paramref name="OutBias"/> what attention adds, <paramref name="MlpBias"/> the MLP.</param>
-    /// <param name="Window">A query looks at this many positions, its own the last; null: at all before it.</param>
-    private readonly record struct Variant(bool QkvBias = false, bool OutBias = false, bool MlpBias = false, int? Window = null);
-
-    private LlamaArchitecture(ConfigJson json, Variant variant, int defaultPositions)
-    {
-        _variant = variant;
-        Shape = ConfigSizes.Read(json, defaultPositions);
-        if (json.Boolean("rope_interleaved") is true)
-        {
-            throw json.Refuse("rope_interleaved", "only false is: a head's halves are turned together");
-        }
-        if (json.Number("partial_rotary_factor", 0, 1) is { } share and not 1)
-        {
-            throw json.Refuse("partial_rotary_factor", $"only 1 is: a {Shape.ModelType} turns whole heads");
-        }
-        _rotary = RotaryConfig.Read(json, Shape.HeadWidth, 1, json.Number("rope_theta", 1, 1e12) ?? 10000);
-        if (_rotary.Width != Shape.HeadWidth) throw json.Refuse("rope_parameters", $"a {Shape.ModelType} turns whole heads");
-        _activation = ConfigSizes.Activation(json, "silu");
-        _epsilon = (float)(json.Number("rms_norm_eps", 1e-30, 1) ?? 1e-6);
-        _tied = json.Boolean("tie_word_embeddings") ?? false;
-    }
-
-    /// <summary>Llama, SmolLM.</summary>
-    public static LlamaArchitecture Llama(ConfigJson json)
-    {
-        var bias = json.Boolean("attention_bias") ?? false;
-        return new(json, new Variant(bias, bias, json.Boolean("mlp_bias") ?? false), 2048);
-    }
-
-    /// <summary>Mistral: attention may look back a limited number of positions.</summary>
-    public static LlamaArchitecture Mistral(ConfigJson json)
-    {
-        // null is no limit; Hugging Face's default is 4096
-        var window = json.Keys.Contains("sliding_window") ? json.Integer("sliding_window", 1, int.MaxValue) : 4096;
-        return new(WithSharedHeads(json), new Variant(Window: window), 131072);
-    }
-
-    /// <summary>Qwen2: biases on queries, keys and values.</summary>
-    public static LlamaArchitecture Qwen2(ConfigJson json)
-    {
-        foreach (var key in (string[])["use_sliding_window", "use_mrope"])
-        {
-            if (json.Boolean(key) is true) throw json.Refuse(key, "only false is");
-        }
-        return new(WithSharedHeads(json), new Variant(QkvBias: true), 32768);
-    }
-
-    // its default is a number here, not that of the queries
-    private static ConfigJson WithSharedHeads(ConfigJson json)
-    {
-        json.Require("num_key_value_heads", json.Integer("num_key_value_heads", 1, 1024));
-        return json;
-    }
-
-    public override ModelShape Shape { get; }
+    public override ModelShape Shape => variant.Shape;
 
     public override IReadOnlyList<TensorSpec> Embeddings => [new("embed_tokens.weight", Shape.VocabularySize, Shape.Width)];
 
@@ -78,7 +16,11 @@ internal sealed class LlamaArchitecture : ModelArchitecture
 
     public override Norm LastNorm => Norm("norm");
 
-    public override TensorSpec? OwnUnembedding => _tied ? null : new(Head, Shape.VocabularySize, Shape.Width);
+    public override float? EmbeddingScale => variant.EmbeddingScale;
+
+    public override float? LogitCap => variant.Caps.Logits;
+
+    public override TensorSpec? OwnUnembedding => variant.IsTied ? null : new(Head, Shape.VocabularySize, Shape.Width);
 
     protected override CheckpointLayout Named(IReadOnlyList<TensorSpec> tensors) =>
         new(Shape.ModelType, "model.", tensors, OwnUnembedding, Head, "layers.", Shape.Layers, "num_hidden_layers",
@@ -86,21 +28,52 @@ internal sealed class LlamaArchitecture : ModelArchitecture
 
     private BlockLayout Block(int l)
     {
-        var (heads, shared, inner) = (Shape.Heads * Shape.HeadWidth, Shape.KeyValueHeads * Shape.HeadWidth, Shape.InnerWidth);
-        Linear Attention(string name, int width) =>
-            new($"layers.{l}.self_attn.{name}", Shape.Width, width, OutFirst: true, _variant.QkvBias);
-        Linear Mlp(string name, int from, int to) => new($"layers.{l}.mlp.{name}", from, to, OutFirst: true, _variant.MlpBias);
-        return new BlockLayout(
-            new AttentionLayout(Norm($"layers.{l}.input_layernorm"),
-                new HeadLayout.Separate(Shape, Attention("q_proj", heads), Attention("k_proj", shared), Attention("v_proj", shared)),
-                new Linear($"layers.{l}.self_attn.o_proj", heads, Shape.Width, OutFirst: true, _variant.OutBias))
-            {
-                Rotary = _rotary,
-                Window = _variant.Window < Shape.Positions ? _variant.Window : null,
-            },
-            new MlpLayout(Norm($"layers.{l}.post_attention_layernorm"), _activation, Mlp("gate_proj", Shape.Width, inner),
-                Mlp("up_proj", Shape.Width, inner), Mlp("down_proj", inner, Shape.Width)));
+        Norm Before(string name) => Norm($"layers.{l}.{name}");
+        Norm After(string name) => Before(name) with { IsKept = true };
+        var (attention, mlp) = (Attention(l, $"layers.{l}.self_attn"), Mlp($"layers.{l}.mlp"));
+        return variant.Norms switch
+        {
+            NormPlaces.Behind => new(
+                attention with { After = After("post_attention_layernorm") }, mlp with { After = After("post_feedforward_layernorm") }),
+            NormPlaces.Around => new(
+                attention with { Before = Before("input_layernorm"), After = After("post_attention_layernorm") },
+                mlp with { Before = Before("pre_feedforward_layernorm"), After = After("post_feedforward_layernorm") }),
+            _ => new(
+                attention with { Before = Before("input_layernorm") },
+                mlp with { Before = Before("post_attention_layernorm") }),
+        };
     }
 
-    private Norm Norm(string name) => new(name, IsRms: true, _epsilon);
+    private AttentionLayout Attention(int l, string name)
+    {
+        var (heads, shared) = (Shape.Heads * Shape.HeadWidth, Shape.KeyValueHeads * Shape.HeadWidth);
+        Linear From(string part, int width) => new($"{name}.{part}", Shape.Width, width, OutFirst: true, variant.QkvBias);
+        return new AttentionLayout(
+            new HeadLayout.Separate(Shape, From("q_proj", heads), From("k_proj", shared), From("v_proj", shared)),
+            new Linear($"{name}.o_proj", heads, Shape.Width, OutFirst: true, variant.OutBias))
+        {
+            QueryNorm = OfHeads($"{name}.q_norm", heads),
+            KeyNorm = OfHeads($"{name}.k_norm", shared),
+            Rotary = variant.RotaryOf?.Invoke(l) ?? variant.Rotary,
+            Window = variant.Window < Shape.Positions && variant.HasWindow(l) ? variant.Window : null,
+            Scale = variant.ScoreScale,
+            Cap = variant.Caps.Scores,
+        };
+    }
+
+    private MlpLayout Mlp(string name)
+    {
+        Linear Of(string part, int from, int to) => new($"{name}.{part}", from, to, OutFirst: true, variant.MlpBias);
+        return new MlpLayout(variant.Activation, Of("gate_proj", Shape.Width, Shape.InnerWidth),
+            Of("up_proj", Shape.Width, Shape.InnerWidth), Of("down_proj", Shape.InnerWidth, Shape.Width));
+    }
+
+    private Norm Norm(string name) => new(name, Shape.Width, IsRms: true, variant.Epsilon) { Offset = variant.NormOffset };
+
+    private Norm? OfHeads(string name, int all) => variant.QueryKeyNorm switch
+    {
+        QueryKeyNorm.Head => Norm(name) with { Width = Shape.HeadWidth, IsKept = true },
+        QueryKeyNorm.AllHeads => Norm(name) with { Width = all, IsKept = true },
+        _ => null,
+    };
 }

@@ -25,6 +25,18 @@ internal abstract class ModelArchitecture
     /// <summary>[vocabulary, d]; null where the tokens' embedding serves.</summary>
     public abstract TensorSpec? OwnUnembedding { get; }
 
+    /// <summary>[vocabulary]: added to the logits; null: nothing is.</summary>
+    public virtual TensorSpec? UnembeddingBias => null;
+
+    /// <summary>The row of the second embedding that the first token gets.</summary>
+    public virtual int FirstPosition { get; init; }
+
+    /// <summary>What the tokens' embedding is multiplied by; null: nothing.</summary>
+    public virtual float? EmbeddingScale => null;
+
+    /// <summary>A soft cap of the logits: c tanh(logit / c); null: none.</summary>
+    public virtual float? LogitCap => null;
+
     public string Unembedding => (OwnUnembedding ?? Embeddings[0]).Name;
 
     /// <summary>Attention and MLP both read the residual stream that enters the block, so that there is no <c>hook_resid_mid</c>.</summary>
@@ -45,8 +57,8 @@ internal abstract class ModelArchitecture
             Norm[] norms = [.. Blocks.SelectMany(b => b.Norms), LastNorm];
             return Named([
                 .. Embeddings,
-                .. norms.Select(n => new TensorSpec(n.Weight, Shape.Width)),
-                .. norms.Where(n => !n.IsRms).Select(n => new TensorSpec(n.Bias, Shape.Width)),
+                .. norms.Select(n => new TensorSpec(n.Weight, n.Width)),
+                .. norms.Where(n => !n.IsRms).Select(n => new TensorSpec(n.Bias, n.Width)),
                 .. linears.Select(l => new TensorSpec(l.Weight, l.Shape)),
                 .. linears.Where(l => l.HasBias).Select(l => new TensorSpec(l.Bias, l.Out)),
             ]);
@@ -59,7 +71,7 @@ internal abstract class ModelArchitecture
         var (blocks, x) = (Blocks, Embed(b, b.Tokens()));
         for (var l = 0; l < Shape.Layers; l++) x = b.Block($"blocks.{l}", blocks[l], b.Site($"blocks.{l}.hook_resid_pre", x));
         x = b.Site($"blocks.{Shape.Layers - 1}.hook_resid_post", x);
-        return b.Unembed(b.Normalize("ln_final", x, LastNorm), Unembedding);
+        return b.Cap(b.Unembed(b.Normalize("ln_final", x, LastNorm), Unembedding, UnembeddingBias?.Name), LogitCap);
     }
 
     /// <summary>The residual stream that enters the first block, [batch, position, d], of tokens [batch, position].</summary>
@@ -67,7 +79,10 @@ internal abstract class ModelArchitecture
     {
         var g = b.G;
         var positions = Embeddings.Count == 1 ? null : g.Range(g.Int(0), g.Squeeze(g.Shape(tokens, 1, 2), 0), g.Int(1));
-        var x = b.SiteIfWanted(Site.Embedding, g.Gather(b.Weight(Embeddings[0].Name), tokens, 0));
+        if (positions is not null && FirstPosition > 0) positions = g.Add(positions, g.Int(FirstPosition));
+        var x = g.Gather(b.Weight(Embeddings[0].Name), tokens, 0);
+        if (EmbeddingScale is { } scale) x = g.Mul(x, g.Scalar(scale));
+        x = b.SiteIfWanted(Site.Embedding, x);
         return positions is null ? x : g.Add(x, g.Gather(b.Weight(Embeddings[1].Name), positions, 0));
     }
 

@@ -20,7 +20,7 @@ internal sealed class NeoxArchitecture : ModelArchitecture
         _rotary = RotaryConfig.Read(json, Shape.HeadWidth,
             json.Number("rotary_pct", 0, 1) ?? json.Number("partial_rotary_factor", 0, 1) ?? 0.25,
             json.Number("rotary_emb_base", 1, 1e12) ?? json.Number("rope_theta", 1, 1e12) ?? 10000);
-        _activation = ConfigSizes.Activation(json, "gelu");
+        _activation = ConfigSizes.Activation(json, "hidden_act", "gelu");
         _epsilon = (float)(json.Number("layer_norm_eps", 1e-30, 1) ?? 1e-5);
         _parallel = json.Boolean("use_parallel_residual") ?? true;
         _attentionBias = json.Boolean("attention_bias") ?? true;
@@ -47,18 +47,20 @@ internal sealed class NeoxArchitecture : ModelArchitecture
         var heads = new HeadLayout.HeadByHead(Shape,
             Linear($"{block}.attention.query_key_value", Shape.Width, 3 * Shape.Width, _attentionBias));
         return new BlockLayout(
-            new AttentionLayout(Norm($"{block}.input_layernorm"), heads,
-                Linear($"{block}.attention.dense", Shape.Width, Shape.Width, _attentionBias))
+            new AttentionLayout(heads, Linear($"{block}.attention.dense", Shape.Width, Shape.Width, _attentionBias))
             {
+                Before = Norm($"{block}.input_layernorm"),
                 Rotary = _rotary
             },
-            new MlpLayout(Norm($"{block}.post_attention_layernorm"), _activation,
-                Linear($"{block}.mlp.dense_h_to_4h", Shape.Width, Shape.InnerWidth), Up: null,
-                Linear($"{block}.mlp.dense_4h_to_h", Shape.InnerWidth, Shape.Width)),
+            new MlpLayout(_activation, Linear($"{block}.mlp.dense_h_to_4h", Shape.Width, Shape.InnerWidth), Up: null,
+                Linear($"{block}.mlp.dense_4h_to_h", Shape.InnerWidth, Shape.Width))
+            {
+                Before = Norm($"{block}.post_attention_layernorm")
+            },
             _parallel);
     }
 
-    private Norm Norm(string name) => new(name, IsRms: false, _epsilon);
+    private Norm Norm(string name) => new(name, Shape.Width, IsRms: false, _epsilon);
 
     private static Linear Linear(string name, int from, int to, bool bias = true) => new(name, from, to, OutFirst: true, bias);
 }

@@ -8,9 +8,11 @@ namespace OnnxAttribution.Export;
 /// <remarks>
 /// 1. fold_ln: b ← b + b_ln W, W ← diag(w) W minus its mean over d_model, for the weights that read from a LayerNorm;
 ///    LayerNorm then only centres and scales, so that the mean reads nothing. RMSNorm has no b_ln and leaves the mean in, so W ← diag(w) W.
+///    Norms behind a sublayer, and those of queries and keys, keep their weights: no linear layer reads what they yield.
 /// 2. center_writing_weights: minus the mean over d_model, for all that writes to the residual stream.
 ///    LayerNorm takes this mean out anyway; RMSNorm does not.
 /// 3. center_unembed: minus the mean over the vocabulary; logits shift by a constant, log-probabilities do not.
+///    Below a soft cap of the logits they would.
 /// 4. fold_value_biases, of the weights as they are by then: attention patterns sum to 1, so b_O ← b_O + b_V W_O and b_V ← 0.
 ///    Only <c>attn.hook_z</c> (and v) changes.
 /// </remarks>
@@ -37,6 +39,14 @@ internal sealed class WeightProcessing
                 Settings = [Setting.CenterWritingWeights]
             };
         }
+        if (options.CenterUnembed && architecture.LogitCap is { } cap)
+        {
+            throw new BundleException($"{options.Checkpoint} is a {architecture.Shape.ModelType}, whose logits have a soft cap of {cap}, "
+                + "through which a constant does not pass unchanged: centring the unembedding would change the model; leave it as it is")
+            {
+                Settings = [Setting.CenterUnembed]
+            };
+        }
     }
 
     public IEnumerable<Tensor> Tensors()
@@ -60,7 +70,7 @@ internal sealed class WeightProcessing
         yield return new(linear.Weight, linear.Shape, () =>
         {
             var (w, scale) = (Read(linear.Weight), Read(norm.Weight));
-            for (var i = 0; i < w.Length; i++) w[i] *= scale[InputOf(linear, i)];
+            for (var i = 0; i < w.Length; i++) w[i] *= scale[InputOf(linear, i)] + norm.Offset;
             if (!norm.IsRms) CenterOverInput(w, linear);
             return w;
         });
@@ -110,7 +120,7 @@ internal sealed class WeightProcessing
     {
         var (d, v) = (Architecture.Shape.Width, Architecture.Shape.VocabularySize);
         yield return new(HookedGraphBuilder.ProcessedUnembedding, [v, d], () => UnembeddingWeight(d));
-        if (_options.FoldLayerNorm && !Architecture.LastNorm.IsRms)
+        if (MakesUnembeddingBias)
         {
             yield return new(HookedGraphBuilder.ProcessedUnembeddingBias, [v], () => UnembeddingOffset(d));
         }
@@ -122,18 +132,25 @@ internal sealed class WeightProcessing
         if (_options.FoldLayerNorm)
         {
             var scale = Read(Architecture.LastNorm.Weight);
-            for (var i = 0; i < w.Length; i++) w[i] *= scale[i % d];
+            for (var i = 0; i < w.Length; i++) w[i] *= scale[i % d] + Architecture.LastNorm.Offset;
             if (!Architecture.LastNorm.IsRms) CenterRows(w, d);
         }
         return _options.CenterUnembed ? CenterColumns(w, d) : w;
     }
 
-    // b_U = W_U b_ln, centred with W_U
+    private bool MakesUnembeddingBias =>
+        (_options.FoldLayerNorm && !Architecture.LastNorm.IsRms) || (_options.CenterUnembed && Architecture.UnembeddingBias is not null);
+
+    // b_U + W_U b_ln, centred with W_U
     private float[] UnembeddingOffset(int d)
     {
-        var (w, shift) = (Read(Architecture.Unembedding), Read(Architecture.LastNorm.Bias));
-        var b = new double[w.Length / d];
-        for (var i = 0; i < w.Length; i++) b[i / d] += (double)w[i] * shift[i % d];
+        var own = Architecture.UnembeddingBias is { } bias ? Read(bias.Name) : new float[Architecture.Shape.VocabularySize];
+        var b = Array.ConvertAll(own, x => (double)x);
+        if (_options.FoldLayerNorm && !Architecture.LastNorm.IsRms)
+        {
+            var (w, shift) = (Read(Architecture.Unembedding), Read(Architecture.LastNorm.Bias));
+            for (var i = 0; i < w.Length; i++) b[i / d] += (double)w[i] * shift[i % d];
+        }
         var mean = _options.CenterUnembed ? b.Average() : 0;
         return Array.ConvertAll(b, x => (float)(x - mean));
     }

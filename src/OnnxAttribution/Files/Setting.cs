@@ -6,6 +6,7 @@ internal enum Setting
 {
     Ablation,
     Aggregate,
+    CenterUnembed,
     CenterWritingWeights,
     Certify,
     Checkpoint,

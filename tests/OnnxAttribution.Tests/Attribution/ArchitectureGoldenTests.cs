@@ -3,7 +3,7 @@ using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Attribution;
 
-/// <summary>Nodes, edges, estimators and exact effects of GPT-NeoX (parallel sublayers) and Llama against PyTorch in float64;
+/// <summary>Nodes, edges, estimators and exact effects of every architecture with dictionaries against PyTorch in float64;
 /// tolerances as in <see cref="GoldenTests"/>.</summary>
 public class ArchitectureGoldenTests
 {
@@ -29,9 +29,22 @@ public class ArchitectureGoldenTests
         }
     }
 
-    [Theory, InlineData("neox2-estimators-zero", Estimator.Relp), InlineData("neox2-estimators-zero", Estimator.Frozen),
-        InlineData("neox2-gim-zero", Estimator.Gim), InlineData("llama2-estimators-zero", Estimator.Relp),
-        InlineData("llama2-estimators-zero", Estimator.Frozen), InlineData("llama2-gim-zero", Estimator.Gim)]
+    public static TheoryData<string, Estimator> EstimatorCases
+    {
+        get
+        {
+            var data = new TheoryData<string, Estimator>();
+            foreach (var model in RandomModels.WithDictionaries)
+            {
+                data.Add($"{model}-estimators-zero", Estimator.Relp);
+                data.Add($"{model}-estimators-zero", Estimator.Frozen);
+                data.Add($"{model}-gim-zero", Estimator.Gim);
+            }
+            return data;
+        }
+    }
+
+    [Theory, MemberData(nameof(EstimatorCases))]
     public void Estimators_equal_those_of_pytorch(string name, Estimator estimator)
     {
         using var golden = GoldenCase.Open(name);

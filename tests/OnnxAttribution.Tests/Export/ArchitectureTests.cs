@@ -5,7 +5,7 @@ using OnnxAttribution.Tests.Attribution;
 
 namespace OnnxAttribution.Tests.Export;
 
-/// <summary>GPT-NeoX, Llama, Mistral and Qwen2 against PyTorch in float64, in a plain ONNX Runtime session;
+/// <summary>Every architecture but GPT-2's against PyTorch in float64, in a plain ONNX Runtime session;
 /// float32 costs 1e-6 of the largest activation (design.md), 1e-5 is asked.</summary>
 public sealed class ArchitectureTests : IDisposable
 {
@@ -50,7 +50,7 @@ public sealed class ArchitectureTests : IDisposable
         Export(model);
         var manifest = BundleManifest.Read(_directory["bundle"]);
         Assert.Equal(Site.Names(2, always: true), manifest.Sites);
-        Assert.Equal(model != "neox2", manifest.Hooks.Contains("blocks.0.hook_resid_mid"));
+        Assert.Equal(!RandomModels.Parallel.Contains(model), manifest.Hooks.Contains("blocks.0.hook_resid_mid"));
         Assert.Equal(RandomModels.Config(model)["model_type"]!.GetValue<string>(), manifest.Architecture);
     }
 
@@ -62,9 +62,9 @@ public sealed class ArchitectureTests : IDisposable
             foreach (var model in RandomModels.Names)
             {
                 // RMSNorm leaves the mean in: centring what writes to the stream would change the model
-                foreach (var plan in model.StartsWith("neox", StringComparison.Ordinal)
+                foreach (var plan in RandomModels.WithLayerNorm.Contains(model)
                     ? (string[])["fold_ln", "center_writing_weights", "center_unembed", "all"]
-                    : ["fold_ln", "center_unembed", "both"])
+                    : RandomModels.Capped.Contains(model) ? ["fold_ln"] : ["fold_ln", "center_unembed", "both"])
                 {
                     data.Add(model, plan);
                 }
@@ -92,16 +92,24 @@ public sealed class ArchitectureTests : IDisposable
         Export(model, o => o with { FoldLayerNorm = true });
         var architecture = Architectures.Read(RandomModels.Checkpoint(model));
         using var file = SafetensorsFile.Open(Path.Combine(_directory["bundle"], BundleManifest.ProcessedFileName));
-        foreach (var (linear, _) in architecture.Blocks.SelectMany(b => b.Readers))
+        foreach (var (linear, norm) in architecture.Blocks.SelectMany(b => b.Readers))
         {
+            if (norm is null)
+            {
+                Assert.False(file.Tensors.ContainsKey(linear.Weight));
+                continue;
+            }
             var means = file.ReadFloats(linear.Weight).Chunk(linear.In).Select(row => Math.Abs(row.Average()));
-            if (architecture.LastNorm.IsRms) Assert.Contains(means, m => m > 1e-2);
+            if (norm.IsRms) Assert.Contains(means, m => m > 1e-2);
             else Assert.All(means, m => Assert.InRange(m, 0, 1e-7));
-            Assert.Equal(!architecture.LastNorm.IsRms, file.Tensors.ContainsKey(linear.Bias));
+            Assert.Equal(!norm.IsRms, file.Tensors.ContainsKey(linear.Bias));
         }
+        // those of queries and keys, and those behind sublayers, are read by no linear layer
+        var kept = architecture.Blocks.SelectMany(b => b.Norms).Where(n => n.IsKept).Select(n => n.Weight).ToHashSet();
         Assert.DoesNotContain(
             OnnxAttribution.Onnx.OnnxGraph.FromProto(OnnxFile.Read(Path.Combine(_directory["bundle"], "model.onnx"))).Ops(),
-            op => op.Type is "LayerNormalization" or "RMSNormalization" && op.In[1]!.Name.EndsWith(".weight", StringComparison.Ordinal));
+            op => op.Type is "LayerNormalization" or "RMSNormalization" && op.In[1]!.Name is var name
+                && name.EndsWith(".weight", StringComparison.Ordinal) && !kept.Any(k => name.EndsWith(k, StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -117,12 +125,28 @@ public sealed class ArchitectureTests : IDisposable
         }
     }
 
-    [Theory, InlineData("llama2"), InlineData("qwen2"), InlineData("mistral")]
+    public static TheoryData<string> WithRmsNorm => [.. RandomModels.Names.Except(RandomModels.WithLayerNorm)];
+
+    [Theory, MemberData(nameof(WithRmsNorm))]
     public void Centring_writing_weights_before_rms_norm_is_refused_with_the_reason(string model)
     {
         BundleWriterTests.Refused<BundleException>(() => Export(model, o => o with { CenterWritingWeights = true }),
             RandomModels.Checkpoint(model), "RMSNorm does not take the mean out", "--center-writing-weights");
         Assert.False(Directory.Exists(_directory["bundle"]));
+    }
+
+    /// <summary>A soft cap is no constant added.</summary>
+    [Fact]
+    public void Centring_an_unembedding_below_a_soft_cap_is_refused_and_not_done_for_dictionaries()
+    {
+        BundleWriterTests.Refused<BundleException>(() => Export("gemma2", o => o with { CenterUnembed = true }),
+            RandomModels.Checkpoint("gemma2"), "a soft cap of 12", "--center-unembed");
+        DictionaryFiles.Random("blocks.1.hook_resid_pre", width: 20, features: 8, seed: 1)
+            .With("model_from_pretrained_kwargs", """{"center_unembed": true, "fold_ln": true}""")
+            .Write(_directory["dictionaries/one"]);
+        var record = BundleManifest.Read(Random2.Bundle(RandomModels.Checkpoint("gemma2"), _directory["bundle"],
+            o => o with { Dictionaries = [_directory["dictionaries"]] })).WeightProcessing;
+        Assert.Equal((true, false), (record.FoldLayernorm, record.CenterUnembed));
     }
 
     [Theory, InlineData("neox2", 24, true), InlineData("llama2", 20, false)]
@@ -152,7 +176,7 @@ public sealed class ArchitectureTests : IDisposable
         GoldenTests.Close(golden["logits"], session.Logits(golden.Tokens), Tolerance, "logits");
     }
 
-    /// <summary>configuration_gpt_neox.py, configuration_llama.py, configuration_mistral.py.</summary>
+    /// <summary>configuration_gpt_neox.py, configuration_llama.py, and so on.</summary>
     [Theory]
     [InlineData("neox2",
         """{"rotary_pct": 0.25, "rotary_emb_base": 10000, "use_parallel_residual": true, "layer_norm_eps": 1e-5,"""
@@ -160,6 +184,14 @@ public sealed class ArchitectureTests : IDisposable
     [InlineData("llama2",
         """{"rope_theta": 10000.0, "rms_norm_eps": 1e-6, "attention_bias": false, "hidden_act": "silu", "tie_word_embeddings": false}""")]
     [InlineData("mistral", """{"rope_theta": 10000.0, "rms_norm_eps": 1e-6, "sliding_window": 4096}""")]
+    [InlineData("qwen3", """{"rope_theta": 10000.0, "rms_norm_eps": 1e-6, "attention_bias": false, "hidden_act": "silu"}""")]
+    [InlineData("gemma2",
+        """{"query_pre_attn_scalar": 256, "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0, "sliding_window": 4096,"""
+        + """ "hidden_activation": "gelu_pytorch_tanh", "rms_norm_eps": 1e-6, "tie_word_embeddings": true, "rope_theta": 10000.0}""")]
+    [InlineData("gemma3",
+        """{"query_pre_attn_scalar": 256, "attn_logit_softcapping": null, "final_logit_softcapping": null, "sliding_window": 4096,"""
+        + """ "sliding_window_pattern": 6, "rope_theta": 1000000.0, "rope_local_base_freq": 10000.0, "rope_scaling": null}""")]
+    [InlineData("olmo2", """{"rope_theta": 10000.0, "rms_norm_eps": 1e-6, "attention_bias": false, "tie_word_embeddings": false}""")]
     public void A_key_that_is_left_out_has_hugging_faces_default(string model, string defaults)
     {
         var values = System.Text.Json.Nodes.JsonNode.Parse(defaults)!.AsObject();
@@ -169,10 +201,13 @@ public sealed class ArchitectureTests : IDisposable
             var checkpoint = RandomModels.Rewrite(model, _directory[name], (tensor, shape, floats) =>
                 SafetensorsTensor.F32(tensor, shape, () => Array.ConvertAll(floats, f => tensor.Contains("embed") ? f / 100 : f)), config =>
             {
-                if (model == "neox2") config["num_attention_heads"] = 1;   // of width 24, of which a quarter is turned by three frequencies
+                // of width 24, of which a quarter is turned by three frequencies
+                if (model == "neox2") config["num_attention_heads"] = 1;
+                // 3 of 6 entries are no pairs
+                if (model == "phi") (config["num_attention_heads"], config["num_key_value_heads"]) = (2, 1);
                 foreach (var (key, value) in values)
                 {
-                    if (said) config[key] = value!.DeepClone();
+                    if (said) config[key] = value?.DeepClone();
                     else config.Remove(key);
                 }
             });

@@ -1,3 +1,4 @@
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Onnx.Proto;
 using OnnxAttribution.Tests.Reference;
@@ -22,10 +23,7 @@ internal sealed class DoubleModel
             t.ExternalData.Clear();
             t.DataLocation = TensorProto.Types.DataLocation.Default;
         }
-        _width = (int)_graph.Node.First(n => n.OpType is "LayerNormalization" or "RMSNormalization").Input
-            .Skip(1)
-            .Select(w => _graph.Initializer.Single(t => t.Name == w))
-            .First().Dims[0];
+        _width = BundleManifest.Read(bundle).DModel;
     }
 
     /// <summary>Every value of the graph, with something added at a site and some hooks held.</summary>

@@ -7,10 +7,22 @@ namespace OnnxAttribution.Tests.Export;
 /// <summary>The models of <c>tests/references/goldens_architectures.py</c>: 2 blocks, vocabulary 257, BOS 256, context 24.</summary>
 internal static class RandomModels
 {
-    public static IReadOnlyList<string> Names { get; } = ["neox2", "neox-sequential", "llama2", "qwen2", "mistral"];
+    public static IReadOnlyList<string> Names { get; } =
+        ["neox2", "neox-sequential", "llama2", "qwen2", "mistral", "qwen3", "gemma2", "gemma3", "olmo2",
+            "qwen3-yarn"];
 
     /// <summary>Those with dictionaries at some sites, and goldens of nodes and edges.</summary>
-    public static IReadOnlyList<string> WithDictionaries { get; } = ["neox2", "llama2"];
+    public static IReadOnlyList<string> WithDictionaries { get; } =
+        ["neox2", "llama2", "qwen3", "gemma2", "gemma3", "olmo2"];
+
+    /// <summary>Those that normalise by LayerNorm, which takes the mean out; the others' RMSNorm does not.</summary>
+    public static IReadOnlyList<string> WithLayerNorm { get; } = ["neox2", "neox-sequential"];
+
+    /// <summary>Those whose sublayers run in parallel.</summary>
+    public static IReadOnlyList<string> Parallel { get; } = ["neox2"];
+
+    /// <summary>Those whose logits have a soft cap.</summary>
+    public static IReadOnlyList<string> Capped { get; } = ["gemma2"];
 
     public static string Checkpoint(string model) => Path.Combine(GoldenCase.Root, "models", model);
 
