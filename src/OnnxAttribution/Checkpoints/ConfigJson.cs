@@ -99,8 +99,37 @@ internal sealed class ConfigJson
             ? list.EnumerateArray().Where(v => v.ValueKind == JsonValueKind.String).Select(v => Text(key, v))
             : [];
 
+    /// <summary>Texts as GPT-Neo's <c>attention_types</c> has them, <c>[[["global", "local"], 6]]</c>: lists of texts, each with how often
+    /// it is repeated; none where the key is missing or holds something else.</summary>
+    public IEnumerable<string> Repeated(string key)
+    {
+        if (Find(key) is not { ValueKind: JsonValueKind.Array } list) yield break;
+        foreach (var item in list.EnumerateArray())
+        {
+            if (item.ValueKind != JsonValueKind.Array || item.GetArrayLength() != 2 || item[0].ValueKind != JsonValueKind.Array
+                || item[1].ValueKind != JsonValueKind.Number || !item[1].TryGetInt32(out var times) || times > 1024)
+            {
+                throw Wrong(key, "a list of lists, each with its number,", list);
+            }
+            for (var i = 0; i < times; i++)
+            {
+                foreach (var text in item[0].EnumerateArray())
+                {
+                    yield return text.ValueKind == JsonValueKind.String ? Text(key, text) : throw Wrong(key, "a list of texts", list);
+                }
+            }
+        }
+    }
+
     /// <summary>True if the key holds a boolean; what is read differently as a boolean and as a string asks first.</summary>
     public bool IsBoolean(string key) => Find(key)?.ValueKind is JsonValueKind.True or JsonValueKind.False;
+
+    /// <summary>True if the key says false, or, where a number stands, 0.</summary>
+    public bool IsFalse(string key) => Find(key)?.ValueKind == JsonValueKind.False || IsNumber(key, atMost: 0);
+
+    /// <summary>True if the key holds a number up to <paramref name="atMost"/>.</summary>
+    public bool IsNumber(string key, double atMost) =>
+        Find(key) is { ValueKind: JsonValueKind.Number } value && value.TryGetDouble(out var number) && number <= atMost;
 
     /// <summary>True if the key holds an empty object or array.</summary>
     public bool IsEmpty(string key) => Find(key) is { } value && value.ValueKind switch

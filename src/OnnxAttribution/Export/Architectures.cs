@@ -11,8 +11,13 @@ internal static class Architectures
     public static IReadOnlyList<KnownArchitecture> All { get; } =
     [
         new("gpt2", "GPT-2, distilgpt2", "learned positions, LayerNorm", json => new Gpt2Architecture(Gpt2Config.Read(json))),
+        new("gpt_neo", "GPT-Neo, TinyStories", "learned positions, scores that are not scaled, a window in every other layer",
+            LayerNormFamily.GptNeo),
         new("gpt_neox", "Pythia, GPT-NeoX", "rotary positions on part of a head, sublayers in parallel or in sequence",
             json => new NeoxArchitecture(json)),
+        new("opt", "OPT (not 350m)", "learned positions, ReLU", LayerNormFamily.Opt),
+        new("phi", "Phi-1, Phi-1.5, Phi-2", "sublayers in parallel behind one norm, rotary positions on part of a head",
+            LayerNormFamily.Phi),
         new("llama", "Llama 1 to 3, SmolLM", "RMSNorm, rotary positions, shared keys and values, gated MLP", LlamaFamily.Llama),
         new("mistral", "Mistral 7B", "as llama, with a window", LlamaFamily.Mistral),
         new("qwen2", "Qwen2, Qwen2.5", "as llama, with biases on queries, keys and values", LlamaFamily.Qwen2),

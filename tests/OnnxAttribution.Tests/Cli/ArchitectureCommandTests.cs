@@ -13,7 +13,7 @@ public sealed class ArchitectureCommandTests : IDisposable
 
     public void Dispose() => _directory.Dispose();
 
-    [Theory, InlineData("neox2", "gpt_neox"), InlineData("llama2", "llama")]
+    [Theory, InlineData("neox2", "gpt_neox"), InlineData("llama2", "llama"), InlineData("gemma2", "gemma2")]
     public void A_model_goes_from_its_checkpoint_to_a_validated_graph_and_to_ablations(string name, string architecture)
     {
         Verb.Run("export", "--checkpoint", RandomModels.Checkpoint(name), "--out", _directory["bundle"], "--fold-layernorm", "--no-check")
@@ -32,7 +32,7 @@ public sealed class ArchitectureCommandTests : IDisposable
         }
     }
 
-    [Theory, InlineData("qwen2"), InlineData("mistral"), InlineData("neox-sequential")]
+    [Theory, InlineData("qwen2"), InlineData("mistral"), InlineData("neox-sequential"), InlineData("qwen3-yarn")]
     public void Its_kin_are_graphed_validated_and_queried_too(string name)
     {
         var width = (int)RandomModels.Config(name)["hidden_size"]!;
@@ -79,6 +79,8 @@ public sealed class ArchitectureCommandTests : IDisposable
             Width = 32,
             Heads = 4,
             SharedHeads = published.SharedHeads == 0 ? 0 : 2,
+            HeadWidth = published.HeadWidth == 0 ? 0 : 12,
+            InnerWidth = published.InnerWidth == 0 ? 0 : 44,
             Vocabulary = 300,
             Context = 64,
             Features = 96,
@@ -92,7 +94,8 @@ public sealed class ArchitectureCommandTests : IDisposable
             var (tensor, type) = shape.ModelType switch
             {
                 "gpt_neox" => ("gpt_neox.layers.1.attention.query_key_value.weight", TensorType.F16),
-                "llama" => ("model.layers.1.self_attn.k_proj.weight", TensorType.BF16),
+                "llama" or "gemma3_text" or "qwen3" => ("model.layers.1.self_attn.k_proj.weight", TensorType.BF16),
+                "gemma2" => ("model.layers.1.self_attn.k_proj.weight", TensorType.F32),
                 _ => ("h.1.attn.c_attn.weight", TensorType.F32),
             };
             Assert.Equal(type, weights.Tensors[tensor].Type);

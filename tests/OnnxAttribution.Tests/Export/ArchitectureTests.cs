@@ -191,7 +191,15 @@ public sealed class ArchitectureTests : IDisposable
     [InlineData("gemma3",
         """{"query_pre_attn_scalar": 256, "attn_logit_softcapping": null, "final_logit_softcapping": null, "sliding_window": 4096,"""
         + """ "sliding_window_pattern": 6, "rope_theta": 1000000.0, "rope_local_base_freq": 10000.0, "rope_scaling": null}""")]
+    [InlineData("gpt-neo",
+        """{"window_size": 256, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "tie_word_embeddings": true}""")]
     [InlineData("olmo2", """{"rope_theta": 10000.0, "rms_norm_eps": 1e-6, "attention_bias": false, "tie_word_embeddings": false}""")]
+    [InlineData("opt",
+        """{"activation_function": "relu", "enable_bias": true, "do_layer_norm_before": true, "_remove_final_layer_norm": false,"""
+        + """ "tie_word_embeddings": true, "layer_norm_elementwise_affine": true}""")]
+    [InlineData("phi",
+        """{"partial_rotary_factor": 0.5, "rope_theta": 10000.0, "layer_norm_eps": 1e-5, "hidden_act": "gelu_new","""
+        + """ "tie_word_embeddings": false}""")]
     public void A_key_that_is_left_out_has_hugging_faces_default(string model, string defaults)
     {
         var values = System.Text.Json.Nodes.JsonNode.Parse(defaults)!.AsObject();

@@ -8,18 +8,18 @@ namespace OnnxAttribution.Tests.Export;
 internal static class RandomModels
 {
     public static IReadOnlyList<string> Names { get; } =
-        ["neox2", "neox-sequential", "llama2", "qwen2", "mistral", "qwen3", "gemma2", "gemma3", "olmo2",
+        ["neox2", "neox-sequential", "llama2", "qwen2", "mistral", "qwen3", "gemma2", "gemma3", "gpt-neo", "olmo2", "opt", "phi",
             "qwen3-yarn"];
 
     /// <summary>Those with dictionaries at some sites, and goldens of nodes and edges.</summary>
     public static IReadOnlyList<string> WithDictionaries { get; } =
-        ["neox2", "llama2", "qwen3", "gemma2", "gemma3", "olmo2"];
+        ["neox2", "llama2", "qwen3", "gemma2", "gemma3", "gpt-neo", "olmo2", "opt", "phi"];
 
     /// <summary>Those that normalise by LayerNorm, which takes the mean out; the others' RMSNorm does not.</summary>
-    public static IReadOnlyList<string> WithLayerNorm { get; } = ["neox2", "neox-sequential"];
+    public static IReadOnlyList<string> WithLayerNorm { get; } = ["neox2", "neox-sequential", "gpt-neo", "opt", "phi"];
 
     /// <summary>Those whose sublayers run in parallel.</summary>
-    public static IReadOnlyList<string> Parallel { get; } = ["neox2"];
+    public static IReadOnlyList<string> Parallel { get; } = ["neox2", "phi"];
 
     /// <summary>Those whose logits have a soft cap.</summary>
     public static IReadOnlyList<string> Capped { get; } = ["gemma2"];

@@ -13,7 +13,8 @@ public sealed class ValueBiasTests : IDisposable
 
     public static TheoryData<string, bool> Models =>
         new() { { "random2", false }, { "random2", true }, { "neox2", false }, { "neox2", true }, { "neox-sequential", false },
-            { "neox-sequential", true }, { "qwen2", false }, { "llama2", false } };
+            { "neox-sequential", true }, { "qwen2", false }, { "llama2", false }, { "opt", true }, { "phi", false },
+            { "gpt-neo", true }, { "qwen3-yarn", false } };
 
     [Theory, MemberData(nameof(Models))]
     public void Only_the_heads_change_and_by_the_same_at_every_position(string model, bool all)

@@ -48,7 +48,8 @@ public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Rando
     }
 
     [Theory]
-    [InlineData("random2"), InlineData("llama2"), InlineData("neox2"), InlineData("qwen2"), InlineData("mistral")]
+    [InlineData("random2"), InlineData("llama2"), InlineData("neox2"), InlineData("qwen2"), InlineData("mistral"), InlineData("qwen3"),
+        InlineData("gemma2"), InlineData("gemma3"), InlineData("gpt-neo"), InlineData("olmo2"), InlineData("opt"), InlineData("phi")]
     public void Of_a_checkpoint(string name)
     {
         var copy = Copied(Tests.Export.RandomModels.Checkpoint(name));

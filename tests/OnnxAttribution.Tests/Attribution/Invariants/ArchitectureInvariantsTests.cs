@@ -108,7 +108,9 @@ public sealed class ArchitectureInvariantsTests : IDisposable
     /// <summary>An attention sublayer's edges meet at q, k and v by head:
     /// the values that cotangents and tangents are contracted at hold one entry per q, k and v, and rows alone pass the weights.</summary>
     [Theory, InlineData("neox2", 3 * 24), InlineData("llama2", (4 + 2 + 2) * 6), InlineData("qwen2", (3 + 1 + 1) * 4),
-        InlineData("mistral", (4 + 2 + 2) * 2)]
+        InlineData("mistral", (4 + 2 + 2) * 2), InlineData("qwen3", (4 + 2 + 2) * 6),
+        InlineData("gemma2", (4 + 2 + 2) * 6), InlineData("gemma3", (3 + 1 + 1) * 8), InlineData("gpt-neo", 3 * 20),
+        InlineData("olmo2", (4 + 2 + 2) * 6), InlineData("opt", 3 * 20), InlineData("phi", (4 + 2 + 2) * 6)]
     public void Attention_is_contracted_at_q_k_and_v_and_shared_heads_once(string name, long entries)
     {
         var graph = ModelBundle.Open(Bundle(name, [])).WithoutInterventions(batch: 1);
