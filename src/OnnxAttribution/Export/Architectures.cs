@@ -39,6 +39,7 @@ internal static class Architectures
     {
         CheckpointFolder.Require(directory);
         var json = ConfigJson.Read(Path.Combine(directory, "config.json"));
+        UnsupportedConfig.Refuse(json);
         return s_known.TryGetValue(json.String("model_type") ?? throw Untyped(json), out var read) ? read(json)
             : throw json.Refuse("model_type", $"only {Known} are built in; {CheckpointFolder.ExportTorch}");
     }
