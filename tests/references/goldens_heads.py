@@ -23,6 +23,7 @@ import goldens_sites
 from goldens import Case, Model, clear_prompt, kind, plain_case
 from goldens_estimators import begin, under
 from reference import direct_jacobians, direct_metric_gradients, edge_effects, gradients
+from reference_neox import capped
 
 WAYS = {"value": "v", "query": "q", "key": "k"}
 METRIC, SUM = "logit-diff", 1e-10
@@ -38,6 +39,9 @@ CASES = {
     "llama2": [("all", None, False, ["gradient"]), ("gap", GAP, True, ["gradient", "frozen"]), ("early", EARLY, False, ["gradient"])],
     "neox2": [("resid", "resid", True, ["gradient"]), ("gap", GAP, False, ["gradient"])],
     "mistral2": [("gap", GAP, False, ["gradient"])],
+    "qwen3": [("gap", GAP, False, ["gradient"])],
+    "gemma2": [("gap", GAP, True, ["gradient", "frozen", "gim"]), ("all", None, False, ["gradient"])],
+    "olmo2": [("gap", GAP, False, ["gradient"])],
 }
 
 # model: layer, head, query, key of a prompt of five tokens
@@ -46,7 +50,13 @@ SCORES = {
     "random2-kinds": [(0, 0, 4, 2), (1, 3, 2, 0)],
     "llama2": [(1, 0, 4, 1), (1, 3, 3, 0)],
     "neox2": [(0, 2, 4, 3)],
+    "qwen3": [(1, 3, 4, 2), (0, 1, 3, 3)],
+    "gemma2": [(0, 2, 4, 3), (1, 1, 4, 0)],
+    "gpt-neo": [(1, 4, 3, 2)],
 }
+
+# each has its own random numbers, so new ones come last
+MODELS = ["random2", "random2-sites", "llama2", "neox2", "mistral2", "random2-kinds", "qwen3", "gemma2", "gpt-neo", "olmo2"]
 
 
 def split_at(l, way, head, heads):
@@ -152,7 +162,7 @@ def score_case(out, model, seed):
             found = {}
             def hold(name, v):
                 found[name] = v
-                return seen[name] if name == f"{block}.ln1.hook_scale" else v
+                return seen[name] if name.startswith(block) and name.endswith("hook_scale") else v
             model.gpt.attention(l, y, hold)
             return tuple(found[f"{block}.attn.hook_{'rot_' if rotated else ''}{n}"] for n in "qk")
 
@@ -170,15 +180,17 @@ def score_case(out, model, seed):
             side, nothing = side[:-1], side[-1]
             return features, torch.cat([side[:-1] - nothing, side[-1:]])
         (queries, q), (keys, k) = parts(query, 0), parts(key, 1)
-        pairs = q @ k.T / math.sqrt(q.shape[-1])
+        # norms of queries and keys are affine too, with their scales held
+        by = getattr(model.gpt, "score_scale", None) or getattr(model.gpt, "scale", None) or 1 / math.sqrt(q.shape[-1])
+        pairs = q @ k.T * by
         whole = sides(x[None])
         kv = h * whole[1].shape[2] // whole[0].shape[2]
-        score = whole[0][0, query, h] @ whole[1][0, key, kv] / math.sqrt(q.shape[-1])
+        score = whole[0][0, query, h] @ whole[1][0, key, kv] * by
         assert abs(pairs.sum() - score) < 1e-10
-        # the pattern has the scores' differences
-        other = whole[0][0, query, h] @ whole[1][0, query, kv] / math.sqrt(q.shape[-1])
-        pattern = seen[f"{block}.attn.hook_pattern"][h, query]
-        assert abs((pattern[key] / pattern[query]).log() - (score - other)) < 1e-10
+        # the pattern has the differences of the scores below their cap
+        other = whole[0][0, query, h] @ whole[1][0, query, kv] * by
+        pattern, cap = seen[f"{block}.attn.hook_pattern"][h, query], getattr(model.gpt, "score_cap", None)
+        assert abs((pattern[key] / pattern[query]).log() - (capped(score, cap) - capped(other, cap))) < 1e-10 or pattern[key] == 0
         tensors.update({f"{at}/query_features": queries, f"{at}/key_features": keys, f"{at}/pairs": pairs, f"{at}/score": score[None],
                         f"{at}/pattern": pattern[key][None]})
     plain_case(out, f"{model.name}-scores", model, text, tensors, scores=[list(s) for s in SCORES[model.name]],
@@ -189,10 +201,13 @@ def main():
     here = os.path.dirname(os.path.abspath(__file__))
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", default=os.path.join(here, "../OnnxAttribution.Tests/Goldens"), help="where the models are and cases go")
+    p.add_argument("--only", nargs="*", metavar="MODEL", help="leave the cases of other models as they are")
     args = p.parse_args()
     torch.set_num_threads(2)
     torch.set_default_dtype(torch.float64)
-    for i, name in enumerate({**CASES, **SCORES}):
+    for i, name in enumerate(MODELS):
+        if args.only and name not in args.only:
+            continue
         folder = os.path.join(args.out, "models", name)
         known = goldens_architectures.MODELS.get(name)
         model = Model(folder, name, goldens_architectures.reader(known)) if known \

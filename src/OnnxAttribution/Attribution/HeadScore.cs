@@ -7,12 +7,12 @@ namespace OnnxAttribution.Attribution;
 /// bias.</param>
 public readonly record struct ScorePart(int? Feature, float Activation);
 
-/// <summary>The attention score q·k/√d_head of one head from a query position to a key position, split into pairs of what the dictionary
-/// sees at both. Soft cap and mask lie outside of it.</summary>
+/// <summary>The attention score of one head from a query position to a key position, q·k times what the model scales it by (1/√d_head in
+/// most), split into pairs of what the dictionary sees at both. Soft cap and mask lie outside of it.</summary>
 /// <param name="Head">The head.</param>
 /// <param name="Query">Token position from 0, BOS counted.</param>
 /// <param name="Key">Token position, not after <paramref name="Query"/>.</param>
-/// <param name="Score">The score, no unit: what softmax takes the exponential of.</param>
+/// <param name="Score">The score, no unit: what softmax takes the exponential of, below a soft cap.</param>
 /// <param name="Pattern">The attention that it leads to, from 0 to 1, no unit.</param>
 /// <param name="QueryParts">[Q], features ascending, then the error, then the bias.</param>
 /// <param name="KeyParts">[K], likewise.</param>

@@ -19,9 +19,11 @@ internal static class ModelAttentions
     /// <inheritdoc cref="Of" path="/exception"/>
     public static AttentionTensors At(LoadedModel model, int layer)
     {
-        Value Hook(string name) => Tensor(model, $"blocks.{layer}.attn.hook_{name}");
-        var attention = new AttentionTensors(layer, PerHead(model, Hook("q")), PerHead(model, Hook("k")), PerHead(model, Hook("v")),
-            Hook("z"));
+        string Name(string name) => $"blocks.{layer}.attn.hook_{name}";
+        Value Hook(string name) => Tensor(model, Name(name));
+        // turned ones are behind any norm of queries or keys: one over all heads would let a query have a part in other heads
+        Value Met(string name) => PerHead(model, Hook(model.Graph.Values.ContainsKey(Name($"rot_{name}")) ? $"rot_{name}" : name));
+        var attention = new AttentionTensors(layer, Met("q"), Met("k"), PerHead(model, Hook("v")), Hook("z"));
         var (heads, keys) = (attention.Heads, GraphBuilder.SizeOf(attention.Keys, 2));
         var outputs = attention.Outputs.Shape;
         var isWhole = outputs is [_, _, { Size: { } h }, { Size: not null }] ? h == heads

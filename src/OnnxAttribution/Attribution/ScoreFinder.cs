@@ -16,7 +16,8 @@ namespace OnnxAttribution.Attribution;
 /// 2. The dictionary there expands the stream at both positions.
 /// 3. With norms' scales held, queries and keys are affine in the stream: the tangent of each feature's share, and of the error's, is
 ///    pushed forward to its share of the query or the key. What is left of it is the bias.
-/// 4. A pair is the product of a share of the query with a share of the key, over √d_head.
+/// 4. A pair is the product of a share of the query with a share of the key, scaled as the model scales its scores (by 1/√d_head, mostly);
+///    a soft cap lies outside.
 /// </summary>
 /// <remarks>As circuit-tracer's attention and Kamath et al. 2025 ("Tracing Attention Computation Through Feature Interactions") explain
 /// QK circuits, with the biases and the error as parts.</remarks>
@@ -29,7 +30,8 @@ internal sealed class ScoreFinder
     private readonly HeadName _head;
     private readonly AttentionTensors _attention;
     private readonly SparseDictionary _dictionary;
-    private readonly Value _stream, _queries, _keys;
+    private readonly Value _stream, _queries, _keys, _pattern;
+    private readonly float _scale;
 
     /// <exception cref="AttributionException">The model has no such head, or no dictionary that its score can be split by.</exception>
     public ScoreFinder(LoadedModel model, int[] tokens, HeadName head)
@@ -42,8 +44,11 @@ internal sealed class ScoreFinder
         _dictionary = model.Selected.Where(s => s.Name == site).Select(model.DictionaryOf).FirstOrDefault()
             ?? throw NoDictionary(model.Directory, head);
         _stream = model.Graph[site];
-        _queries = Met("q", _attention.Queries);
-        _keys = Met("k", _attention.Keys);
+        (_queries, _keys) = (_attention.Queries, _attention.Keys);
+        _pattern = model.Graph[$"blocks.{head.Layer}.attn.hook_pattern"];
+        _scale = (float)(ScoreScale.Of(_pattern, _queries, _keys)
+            ?? throw new AttributionException($"between '{_queries.Name}', '{_keys.Name}' and '{_pattern.Name}' lies more than a scaled "
+                + "product, a soft cap and a mask, so that the score is no sum over pairs of features"));
     }
 
     /// <summary>The site whose features a head reads.</summary>
@@ -82,17 +87,16 @@ internal sealed class ScoreFinder
         var (queryParts, queryShares) = Side(encoding, query);
         var (keyParts, keyShares) = Side(encoding, at);
         Push(x, query, at, queryShares, keyShares);
-        var root = MathF.Sqrt(GraphBuilder.SizeOf(_queries, 3));
         var pairs = new float[queryParts.Count * keyParts.Count];
         var (queryVectors, keyVectors) = (queryShares.WithBias(q), keyShares.WithBias(k));
         for (var i = 0; i < queryParts.Count; i++)
         {
             for (var j = 0; j < keyParts.Count; j++)
             {
-                pairs[(i * keyParts.Count) + j] = TensorPrimitives.Dot<float>(queryVectors[i], keyVectors[j]) / root;
+                pairs[(i * keyParts.Count) + j] = TensorPrimitives.Dot<float>(queryVectors[i], keyVectors[j]) * _scale;
             }
         }
-        return new HeadScore(_head, query, at, TensorPrimitives.Dot<float>(queryShares.Whole!, keyShares.Whole!) / root, row[at],
+        return new HeadScore(_head, query, at, TensorPrimitives.Dot<float>(queryShares.Whole!, keyShares.Whole!) * _scale, row[at],
             queryParts, keyParts, pairs);
     }
 
@@ -139,12 +143,11 @@ internal sealed class ScoreFinder
     // the stream, and queries, keys and pattern as they come of it
     private (float[] Stream, (float[], int, int, int) Queries, (float[], int, int, int) Keys, float[] Pattern) Clean()
     {
-        var pattern = _model.Graph[$"blocks.{_head.Layer}.attn.hook_pattern"];
-        using var runner = _model.Runner(new OnnxGraph([_model.Graph[ModelBundle.Tokens]], [_stream, _queries, _keys, pattern]));
+        using var runner = _model.Runner(new OnnxGraph([_model.Graph[ModelBundle.Tokens]], [_stream, _queries, _keys, _pattern]));
         using var feed = new Feed().AddTokens(_tokens);
         using var result = runner.Run(feed.Values, runner.Outputs);
         return (FiniteValues.Require(result.Copy(_stream.Name), $"the activations of {_stream.Name}"), Heads(_queries, _head.Head),
-            Heads(_keys, _head.Head / _attention.Sharing), result.Copy(pattern.Name));
+            Heads(_keys, _head.Head / _attention.Sharing), result.Copy(_pattern.Name));
 
         (float[], int, int, int) Heads(Value v, int head) =>
             (result.Copy(v.Name), (int)GraphBuilder.SizeOf(v, 2), head, (int)GraphBuilder.SizeOf(v, 3));
@@ -184,10 +187,6 @@ internal sealed class ScoreFinder
         var (heads, width) = ((int)GraphBuilder.SizeOf(v, 2), (int)GraphBuilder.SizeOf(v, 3));
         for (var i = 0; i < to.Count; i++) to.Vectors[i] = values.Slice((((first + i) * heads) + head) * width, width).ToArray();
     }
-
-    // where positions are turned into it, the turned queries meet the turned keys
-    private Value Met(string name, Value plain) =>
-        _model.Graph.Values.GetValueOrDefault($"blocks.{_head.Layer}.attn.hook_rot_{name}") ?? plain;
 
     private void Require(int position, Setting setting)
     {

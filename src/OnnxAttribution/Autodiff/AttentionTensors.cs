@@ -20,7 +20,7 @@ public enum AttentionWay
 
 /// <summary>What one attention reads and what its heads yield, as values of the model's graph.</summary>
 /// <param name="Layer">The block that it is in, from 0.</param>
-/// <param name="Queries">[1, position, heads, d_head].</param>
+/// <param name="Queries">[1, position, heads, d_head], as they meet the keys where that has a name.</param>
 /// <param name="Keys">[1, position, heads or fewer, d_head]: consecutive heads share a key, as in every model that shares them.</param>
 /// <param name="Values">Likewise.</param>
 /// <param name="Outputs">[1, position, heads, d_head], or [1, position, heads · d_head].</param>
