@@ -16,7 +16,8 @@ namespace OnnxAttribution.Dashboards;
 ///    the sampled x whose a is nearest the mean stands for all, with the quotient as a factor.
 /// 3. Decoder rows are pushed through there, in blocks; the mean over the vocabulary is taken away, since Softmax does not see it.
 /// </summary>
-/// <remarks>Logit lens (nostalgebraist 2020) on decoder rows.
+/// <remarks>A soft cap of the logits is left out: it changes their order no more than their mean does, and would enter by its slope.
+/// Logit lens (nostalgebraist 2020) on decoder rows.
 /// Rows count as the dictionary has them: with <c>layer_norm</c> the site's own standard deviation at a token multiplies them.</remarks>
 internal sealed class TokenEffects : IDisposable
 {
@@ -86,7 +87,7 @@ internal sealed class TokenEffects : IDisposable
         var g = new GraphBuilder("dashboards/");
         var tangents = g.Input(Tangents, DataType.Float, Dim.Named("rows"), Dim.Of(1), Dim.Named("position"),
             site.Shape![^1]);   // [rows, 1, position, d]
-        var logits = model[ModelBundle.Logits];
+        var logits = SoftCap.Below(model[ModelBundle.Logits]);
         var pushed = PushForward.Run(new WalkScope(g, GradientRules.Frozen, [site]), new Dictionary<Value, Value> { [site] = tangents },
             [logits]);
         return new OnnxGraph([site, tangents], [g.Identity(pushed[logits], Output)]);
