@@ -11,6 +11,16 @@ internal static class Gpt2Vocabulary
     /// <summary>The one special token of GPT-2.</summary>
     public const string EndOfTextToken = "<|endoftext|>";
 
+    // OPT's, whose files are otherwise GPT-2's
+    private const string EndOfSentenceToken = "</s>";
+
+    /// <summary>The token that begins and ends a text: <c>&lt;|endoftext|&gt;</c>, or <c>&lt;/s&gt;</c> where there is none.</summary>
+    public static AddedToken End(BytePairVocabulary vocabulary)
+    {
+        var content = vocabulary.Ids.ContainsKey(EndOfTextToken) ? EndOfTextToken : EndOfSentenceToken;
+        return new(vocabulary.Ids[content], content, SingleWord: false, StripsLeft: false, StripsRight: false, IsNormalized: false);
+    }
+
     private const string Save = "transformers' AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR) writes tokenizer.json";
 
     /// <summary>Refuses a tokenizer of another kind that has files of these names: how it cuts a text is in its program only.</summary>
@@ -60,8 +70,9 @@ internal static class Gpt2Vocabulary
         }
         RequireEveryId(path, ids);
         RequireEveryByte(path, ids);
-        return ids.ContainsKey(EndOfTextToken) ? ids
-            : throw new TokenizerException(path, $"has no token '{EndOfTextToken}'; take the vocabulary of a GPT-2.");
+        return ids.ContainsKey(EndOfTextToken) || ids.ContainsKey(EndOfSentenceToken) ? ids
+            : throw new TokenizerException(path,
+                $"has no token '{EndOfTextToken}' (or '{EndOfSentenceToken}', as OPT); take the vocabulary of a GPT-2.");
     }
 
     private static void RequireEveryId(string path, Dictionary<string, int> ids)
@@ -126,7 +137,9 @@ internal static class Gpt2Vocabulary
             }
         }
         // a vocabulary of single bytes needs none
-        return merges.Count > 0 || !ids.Keys.Any(token => token.Length > 1 && token != EndOfTextToken) ? merges
+        return merges.Count > 0 || !ids.Keys.Any(token => token.Length > 1 && !IsSpecial(token)) ? merges
             : throw new TokenizerException(path, "has no merges; download it again.");
     }
+
+    private static bool IsSpecial(string token) => token is EndOfTextToken or EndOfSentenceToken or "<s>" or "<pad>" or "<unk>";
 }

@@ -152,7 +152,7 @@ public sealed class Tokenizer
         var path = Path.Combine(directory, "vocab.json");
         var vocabulary = Gpt2Vocabulary.Read(path, Path.Combine(directory, "merges.txt"));
         Gpt2Vocabulary.RequireGpt2(Path.Combine(directory, "tokenizer_config.json"));
-        AddedToken end = new(vocabulary.Ids[Gpt2Vocabulary.EndOfTextToken], Gpt2Vocabulary.EndOfTextToken, false, false, false, false);
+        var end = Gpt2Vocabulary.End(vocabulary);
         var pattern = PiecePattern.Of(PiecePattern.Gpt2);
         var pipeline = new TokenizerPipeline(vocabulary, AddedTokenFiles.With(directory, vocabulary, [end]), [],
             [(piece, _, into) => pattern.Cut(piece, PieceCut.Isolated, false, into)]);

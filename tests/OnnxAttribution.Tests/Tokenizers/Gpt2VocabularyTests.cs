@@ -19,6 +19,19 @@ public sealed class Gpt2VocabularyTests : IDisposable
         Assert.Equal([256, 'a', 257, 'b', 256, 0], tokenizer.Encode("aba<|endoftext|>bab\0"));
     }
 
+    /// <summary>facebook/opt-125m has GPT-2's files, and no &lt;|endoftext|&gt;.</summary>
+    [Fact]
+    public void Opts_vocabulary_begins_and_ends_a_text_with_the_end_of_a_sentence()
+    {
+        var vocab = Bytes();
+        var id = (int)vocab["<|endoftext|>"]!;
+        vocab.Remove("<|endoftext|>");
+        vocab["</s>"] = id;
+        var tokenizer = Open(vocab, "#version: 0.2\na b\n");
+        Assert.Equal((id, id), (tokenizer.BeginOfText, tokenizer.EndOfText));
+        Assert.Equal([256, id, 'a'], tokenizer.Encode("ab</s>a"));
+    }
+
     [Fact]
     public void Windows_line_ends_in_merges_are_accepted()
     {
