@@ -23,7 +23,8 @@ internal static class SyntheticCheckpoint
         WriteVocabulary(directory, shape.Vocabulary);
         var model = Architectures.Read(directory);
         var random = new Gaussian(shape.Seed);
-        var norms = model.Blocks.SelectMany(b => b.Norms).Append(model.LastNorm).Select(n => n.Weight).ToHashSet();
+        // every norm scales by 1, whether it is 1 + w or w
+        var norms = model.Blocks.SelectMany(b => b.Norms).Append(model.LastNorm).ToDictionary(n => n.Weight, n => 1 - n.Offset);
         var writers = model.Blocks.SelectMany(b => b.Writers).Select(l => l.Weight).ToHashSet();
         // GPT-2's initialisation: 0.02, and projections into the residual stream scaled down by √(2L); queries and keys larger, so that
         // heads attend to something
@@ -37,7 +38,7 @@ internal static class SyntheticCheckpoint
         SafetensorsWriter.Write(Path.Combine(directory, CheckpointFolder.SingleFile), tensors.Select(t =>
         {
             var count = t.Spec.Shape.Aggregate(1L, (a, b) => a * b);
-            float[] Values() => norms.Contains(t.Spec.Name) ? [.. Enumerable.Repeat(1f, (int)count)]
+            float[] Values() => norms.TryGetValue(t.Spec.Name, out var scale) ? [.. Enumerable.Repeat(scale, (int)count)]
                 : t.Spec.Name.EndsWith(".bias", StringComparison.Ordinal) ? new float[count] : random.Draw(count, Scale(t.Spec.Name));
             return Stored(shape.ModelType, t.Name, t.Spec.Shape, Values);
         }));
@@ -47,6 +48,9 @@ internal static class SyntheticCheckpoint
     {
         "gpt_neox" => NeoxConfig(shape),
         "llama" => LlamaConfig(shape),
+        "gemma2" => GemmaConfig(shape, ("sliding_window", 4096), ("attn_logit_softcapping", 50.0), ("final_logit_softcapping", 30.0)),
+        "gemma3_text" => GemmaConfig(shape, ("sliding_window", 512), ("rope_theta", 1e6), ("rope_local_base_freq", 1e4)),
+        "qwen3" => Qwen3Config(shape),
         _ => Gpt2Config(shape),
     };
 
@@ -67,29 +71,57 @@ internal static class SyntheticCheckpoint
         ["tie_word_embeddings"] = false,
     };
 
-    private static JsonObject LlamaConfig(SyntheticShape shape) => new()
+    // what Llama and its kin call their sizes
+    private static JsonObject Sizes(SyntheticShape shape) => new()
     {
-        ["model_type"] = "llama",
+        ["model_type"] = shape.ModelType,
         ["num_hidden_layers"] = shape.Layers,
         ["num_attention_heads"] = shape.Heads,
         ["num_key_value_heads"] = shape.SharedHeads == 0 ? shape.Heads : shape.SharedHeads,
+        ["head_dim"] = shape.HeadWidth == 0 ? null : shape.HeadWidth,
         ["hidden_size"] = shape.Width,
-        ["intermediate_size"] = 4 * shape.Width,
+        ["intermediate_size"] = shape.InnerWidth == 0 ? 4 * shape.Width : shape.InnerWidth,
         ["max_position_embeddings"] = shape.Context,
         ["vocab_size"] = shape.Vocabulary,
-        ["rms_norm_eps"] = 1e-5,
-        ["hidden_act"] = "silu",
-        ["rope_theta"] = 500000.0,
-        ["rope_scaling"] = new JsonObject
+        ["tie_word_embeddings"] = true,
+    };
+
+    private static JsonObject LlamaConfig(SyntheticShape shape)
+    {
+        var config = Sizes(shape);
+        config["rms_norm_eps"] = 1e-5;
+        config["hidden_act"] = "silu";
+        config["rope_theta"] = 500000.0;
+        config["rope_scaling"] = new JsonObject
         {
             ["rope_type"] = "llama3",
             ["factor"] = 32.0,
             ["low_freq_factor"] = 1.0,
             ["high_freq_factor"] = 4.0,
             ["original_max_position_embeddings"] = 8192,
-        },
-        ["tie_word_embeddings"] = true,
-    };
+        };
+        return config;
+    }
+
+    private static JsonObject GemmaConfig(SyntheticShape shape, params (string Key, double Value)[] own)
+    {
+        var config = Sizes(shape);
+        config["rms_norm_eps"] = 1e-6;
+        config["hidden_activation"] = "gelu_pytorch_tanh";
+        config["query_pre_attn_scalar"] = 256;
+        // JSON's integers are not written as 512.0
+        foreach (var (key, value) in own) config[key] = value == (int)value ? (int)value : value;
+        return config;
+    }
+
+    private static JsonObject Qwen3Config(SyntheticShape shape)
+    {
+        var config = Sizes(shape);
+        config["rms_norm_eps"] = 1e-6;
+        config["hidden_act"] = "silu";
+        config["rope_theta"] = 1000000.0;
+        return config;
+    }
 
     private static JsonObject Gpt2Config(SyntheticShape shape) => new()
     {
@@ -104,11 +136,11 @@ internal static class SyntheticCheckpoint
         ["tie_word_embeddings"] = true,
     };
 
-    // Pythia is published in float16, Llama in bfloat16
+    // Pythia is published in float16; Llama, Gemma 3 and Qwen3 in bfloat16
     private static SafetensorsTensor Stored(string modelType, string name, long[] shape, Func<float[]> make) => modelType switch
     {
         "gpt_neox" => SafetensorsTensor.F16(name, shape, () => Array.ConvertAll(make(), v => (Half)v)),
-        "llama" => SafetensorsTensor.BF16(name, shape, () => make()),
+        "llama" or "gemma3_text" or "qwen3" => SafetensorsTensor.BF16(name, shape, () => make()),
         _ => SafetensorsTensor.F32(name, shape, () => make()),
     };
 

@@ -10,13 +10,35 @@ internal sealed record SyntheticShape(
     private const int UsualSeed = 20240913;
 
     /// <summary>Shapes of published models, with dictionaries as wide as people use with them.</summary>
-    /// <remarks>Llama has them at the residual sites alone: at all 49 sites they would take 26 GB.</remarks>
+    /// <remarks>Llama has them at the residual sites alone: at all 49 sites they would take 26 GB. Gemma 2's take 24 GB on disk, beside
+    /// 10 GB of weights in float32 as they are published; both are mapped, not read.</remarks>
     public static IReadOnlyDictionary<string, SyntheticShape> Published { get; } = new Dictionary<string, SyntheticShape>
     {
         ["pythia-70m"] = new(6, 512, 8, 50304, 2048, 32768) { ModelType = "gpt_neox" },
         ["gpt2"] = new(),
         ["gpt2-medium"] = new(24, 1024, 16),
         ["llama-1b"] = new(16, 2048, 32, 128256, 131072, 32768) { ModelType = "llama", SharedHeads = 8, ResidualOnly = true },
+        ["gemma-2-2b"] = new(26, 2304, 8, 256000, 8192, 16384)
+        {
+            ModelType = "gemma2",
+            SharedHeads = 4,
+            HeadWidth = 256,
+            InnerWidth = 9216
+        },
+        ["gemma-3-270m"] = new(18, 640, 4, 262144, 32768, 16384)
+        {
+            ModelType = "gemma3_text",
+            SharedHeads = 1,
+            HeadWidth = 256,
+            InnerWidth = 2048
+        },
+        ["qwen3-0.6b"] = new(28, 1024, 16, 151936, 40960, 16384)
+        {
+            ModelType = "qwen3",
+            SharedHeads = 8,
+            HeadWidth = 128,
+            InnerWidth = 3072
+        },
     };
 
     /// <summary>config.json's model_type.</summary>
@@ -24,6 +46,12 @@ internal sealed record SyntheticShape(
 
     /// <summary>Heads of keys and values where heads share them; 0: as many as of queries.</summary>
     public int SharedHeads { get; init; }
+
+    /// <summary>Entries of a head; 0: the width over the number of heads.</summary>
+    public int HeadWidth { get; init; }
+
+    /// <summary>Width of the MLPs; 0: four times that of the residual stream.</summary>
+    public int InnerWidth { get; init; }
 
     /// <summary>Dictionaries at the residual stream between blocks only.</summary>
     public bool ResidualOnly { get; init; }

@@ -9,7 +9,7 @@ public class BenchProgramTests
     [InlineData("--nodes 0 is too little", "--nodes", "0")]
     [InlineData("--runs 0 is too little", "--runs", "0")]
     [InlineData("--cache is empty; give it a directory", "--cache", "")]
-    [InlineData("pythia-70m|gpt2|gpt2-medium|llama-1b", "--model-shape", "gtp2")]
+    [InlineData("pythia-70m|gpt2|gpt2-medium|llama-1b|gemma-2-2b|gemma-3-270m|qwen3-0.6b", "--model-shape", "gtp2")]
     [InlineData("--layers has no meaning with --model-shape", "--model-shape", "pythia-70m", "--layers", "3")]
     [InlineData("--nodes has no meaning with --ablate", "--ablate", "--nodes", "3")]
     [InlineData("--measure goes with --ablate", "--measure", "last")]
