@@ -17,9 +17,9 @@ namespace OnnxAttribution.Cli.Verbs;
 internal sealed class ExportCommand
 {
     private const string Description = """
-        Make a model bundle of a Hugging Face checkpoint (GPT-2, GPT-NeoX, Llama, Mistral, Qwen2), or of an ONNX file that names its sites'
-        tensors, and dictionaries: model.onnx and bundle.json. Weights stay in their files; dictionaries of other formats than SAELens's are
-        converted into it.
+        Make a model bundle of a Hugging Face checkpoint (GPT-2, Pythia, Llama, Gemma, Qwen3 and others), or of an ONNX file that names
+        its sites' tensors, and dictionaries: model.onnx and bundle.json. Weights stay in their files; dictionaries of other formats than
+        SAELens's are converted into it.
 
         Example: onnx-attribution export --checkpoint gpt2 --dictionaries gpt2-small-res-jb --out models/gpt2 --fold-layernorm \
             --center-writing-weights --center-unembed
