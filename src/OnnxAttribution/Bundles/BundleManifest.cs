@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Bundles;
@@ -70,6 +71,26 @@ internal sealed partial record BundleManifest
         /// </summary>
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
         public int? OutputLayers { get; init; }
+
+        /// <summary>The release of the table of releases that it is of, where facts below are the table's; null: none.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public string? Release { get; init; }
+
+        /// <summary>Its name on Neuronpedia, where the release says it and its own files do not.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public string? NeuronpediaId { get; init; }
+
+        /// <summary>What its input is multiplied by, where the release says it and its own files do not.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public double? NormScalingFactor { get; init; }
+
+        /// <summary>A dictionary's config with what its files do not say.</summary>
+        internal DictionaryConfig Amended(DictionaryConfig config) => config with
+        {
+            PrependBos = PrependBos,
+            NeuronpediaId = config.NeuronpediaId ?? NeuronpediaId,
+            NormScalingFactor = config.NormScalingFactor ?? NormScalingFactor,
+        };
     }
 
     /// <param name="Sha256">Of the whole file.</param>

@@ -87,7 +87,8 @@ internal sealed class ModelBundle
     public SaeLensDictionary? OpenDictionary(Site site) => DictionaryAt(site) is { } record ? Open(record) : null;
 
     /// <summary>A dictionary of either kind; the caller's.</summary>
-    public SaeLensDictionary Open(BundleManifest.DictionaryRecord record) => SaeLensDictionary.Open(Path.Combine(Directory, record.Path));
+    public SaeLensDictionary Open(BundleManifest.DictionaryRecord record) =>
+        SaeLensDictionary.Open(Path.Combine(Directory, record.Path), record.Amended);
 
     /// <summary>Whether it has dictionaries that write another site than they read.</summary>
     public bool HasTranscoders => _transcoders.Count > 0;

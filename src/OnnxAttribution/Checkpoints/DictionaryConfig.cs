@@ -40,9 +40,11 @@ internal sealed record DictionaryConfig(
     /// <summary>c: the input is multiplied by it, the output divided; null: not said, and read as 1.</summary>
     public double? NormScalingFactor { get; init; }
 
-    /// <summary>The release of SAELens's whose table says <see cref="NormScalingFactor"/> where cfg.json does not;
-    /// null where it does, or nothing does.</summary>
-    public string? FactorOfRelease { get; init; }
+    /// <summary>What the table of releases says of it and its files do not; null: nothing.</summary>
+    public FactsOfRelease? FromRelease { get; init; }
+
+    /// <summary>Its files say <see cref="PrependBos"/>.</summary>
+    public bool IsBosSaid { get; init; }
 
     /// <summary>Of a transcoder, the site that it writes, by TransformerLens's name; null: it rebuilds what it reads.</summary>
     public string? OutputHookName { get; init; }
@@ -91,7 +93,7 @@ internal sealed record DictionaryConfig(
         RefuseVariants(json, width, architecture, output is not null);
         var loading = json.Trained(LoadingKey).Object(LoadingKey);
         var (normalization, factor) = (ReadNormalization(json), json.Trained(ScalingKey).Number(ScalingKey, 1e-12, 1e12));
-        var release = normalization == InputNormalization.ExpectedAverage && factor is null ? PublishedFactors.Of(json) : null;
+        var release = ReleaseByConfig.Of(json);
         return new(
             HookName: ReadHookName(json),
             Width: width,
@@ -100,9 +102,9 @@ internal sealed record DictionaryConfig(
             K: architecture == DictionaryArchitecture.TopK ? ReadK(json, featureCount) : 0,
             ApplyDecoderBiasToInput: output is null && (json.Boolean("apply_b_dec_to_input") ?? true),
             Normalization: normalization,
-            PrependBos: json.Trained("prepend_bos").Boolean("prepend_bos") ?? true,
+            PrependBos: json.Trained("prepend_bos").Boolean("prepend_bos") ?? release?.PrependBos ?? true,
             ModelName: json.Trained("model_name").String("model_name"),
-            NeuronpediaId: json.Trained("neuronpedia_id").String("neuronpedia_id"),
+            NeuronpediaId: json.Trained("neuronpedia_id").String("neuronpedia_id") ?? release?.NeuronpediaId,
             CenterWritingWeights: loading is null ? IsOldestGpt2(json) ? true : null : loading.Boolean("center_writing_weights") ?? false)
         {
             FoldLayerNorm = loading?.Boolean("fold_ln"),
@@ -111,14 +113,32 @@ internal sealed record DictionaryConfig(
             IsConverted = json.Has("converted_from"),
             RescalesByDecoderNorm = json.Boolean("rescale_acts_by_decoder_norm") ?? false,
             FinetunedScale = json.Boolean("finetuning_scaling_factor") ?? false,
-            NormScalingFactor = factor ?? release?.Factor,
-            FactorOfRelease = release?.Release,
+            NormScalingFactor = factor ?? (normalization == InputNormalization.ExpectedAverage ? release?.NormScalingFactor : null),
+            IsBosSaid = json.Trained("prepend_bos").Has("prepend_bos"),
+            FromRelease = release is null ? null
+                : FactsOfRelease.Of(release, json.Trained("neuronpedia_id").String("neuronpedia_id"), factor, normalization),
             OutputHookName = output?.Site,
             OutputWidth = output?.Width ?? width,
             OutputLayers = output?.Layers ?? 1,
             HasSkip = output?.HasSkip ?? false,
             KeepsSign = output?.KeepsSign ?? false,
             ZeroPositions = output?.ZeroPositions ?? 0,
+        };
+    }
+
+    /// <summary>What the table of releases says of it, where its files do not.</summary>
+    public DictionaryConfig With(ReleasedDictionary released)
+    {
+        var bos = IsBosSaid ? PrependBos : released.PrependBos ?? PrependBos;
+        var facts = FactsOfRelease.Of(released, NeuronpediaId, NormScalingFactor, Normalization);
+        if (bos != PrependBos) facts = new FactsOfRelease(released.Release, [.. facts?.Keys ?? [], "prepend_bos"]);
+        return this with
+        {
+            NeuronpediaId = NeuronpediaId ?? released.NeuronpediaId,
+            NormScalingFactor = NormScalingFactor
+                ?? (Normalization == InputNormalization.ExpectedAverage ? released.NormScalingFactor : null),
+            PrependBos = bos,
+            FromRelease = facts ?? FromRelease,
         };
     }
 
@@ -217,5 +237,26 @@ internal sealed record DictionaryConfig(
         {
             throw json.Trained(outKey).Refuse(outKey, "its architecture is no transcoder's, which writes another site than it reads");
         }
+    }
+}
+
+/// <summary>Facts of a dictionary that are a release's of <see cref="ReleaseTable"/>, since its files lack them.</summary>
+/// <param name="Keys">As <c>cfg.json</c> names them.</param>
+internal sealed record FactsOfRelease(string Release, IReadOnlyList<string> Keys)
+{
+    private const string Id = "neuronpedia_id", Factor = "norm_scaling_factor";
+
+    public bool HasFactor => Keys.Contains(Factor);
+
+    /// <summary>What a release fills in; null: nothing.</summary>
+    public static FactsOfRelease? Of(ReleasedDictionary released, string? neuronpediaId, double? factor, InputNormalization normalization)
+    {
+        string[] keys =
+        [
+            .. (string[])(neuronpediaId is null && released.NeuronpediaId is not null ? [Id] : []),
+            .. (string[])(factor is null && released.NormScalingFactor is not null
+                && normalization == InputNormalization.ExpectedAverage ? [Factor] : []),
+        ];
+        return keys.Length > 0 ? new FactsOfRelease(released.Release, keys) : null;
     }
 }

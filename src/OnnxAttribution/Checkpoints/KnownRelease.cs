@@ -18,10 +18,13 @@ internal sealed class KnownRelease
 
     public string Name => _entry.Name;
 
-    public IReadOnlyList<string> Aliases => _entry.Aliases;
+    public IReadOnlyList<string> Aliases => _entry.Aliases ?? [];
 
     /// <summary>Repository of the model.</summary>
     public string Model => _entry.Model;
+
+    /// <summary>Which of the repository's dictionaries these are; null: all.</summary>
+    public string? Choice => _entry.Choice;
 
     public bool HasTranscoders => _entry.Transcoders;
 
@@ -39,10 +42,9 @@ internal sealed class KnownRelease
 
     private IEnumerable<ReleasedDictionary> Expanded(ReleaseTable.Set set)
     {
-        for (var layer = set.Layers[0]; layer <= set.Layers[1]; layer++)
+        foreach (var (index, layer) in set.Blocks.Index())
         {
             string At(string text) => text.Replace("{layer}", layer.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
-            var index = layer - set.Layers[0];
             yield return new ReleasedDictionary(Name, set.Repository, At(set.Hook), layer, set.Paths?[index] ?? At(set.Path!))
             {
                 NeuronpediaId = set.NeuronpediaIds?[index] ?? (set.Neuronpedia is { } id ? At(id) : null),

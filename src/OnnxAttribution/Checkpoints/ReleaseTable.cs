@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -19,8 +20,11 @@ internal sealed partial record ReleaseTable(IReadOnlyDictionary<string, string> 
     /// <param name="Source">A key of <see cref="Sources"/>.</param>
     internal sealed record Release(string Name, string Model, string Source, IReadOnlyList<Set> Sets)
     {
-        /// <summary>Shorter names; several releases may share one, and are meant together by it.</summary>
-        public IReadOnlyList<string> Aliases { get; init; } = [];
+        /// <summary>Shorter names; several releases may share one, and are meant together by it. null: none.</summary>
+        public IReadOnlyList<string>? Aliases { get; init; }
+
+        /// <summary>Which of the repository's dictionaries these are, where there are several of a site; null: all.</summary>
+        public string? Choice { get; init; }
 
         /// <summary>Transcoders write another site than they read; their hook is the one that they write.</summary>
         public bool Transcoders { get; init; }
@@ -31,9 +35,14 @@ internal sealed partial record ReleaseTable(IReadOnlyDictionary<string, string> 
 
     /// <summary>The dictionaries of a release that lie in one repository under paths of one form.</summary>
     /// <param name="Hook">The hook's name, with <c>{layer}</c> in it.</param>
-    /// <param name="Layers">Of the blocks that have one, the first and the last.</param>
-    internal sealed record Set(string Repository, string Hook, int[] Layers)
+    /// <param name="Layers">The blocks that have one, as <c>0-11</c> or <c>2,6,10</c>.</param>
+    internal sealed record Set(string Repository, string Hook, string Layers)
     {
+        /// <summary>The blocks, in order.</summary>
+        [JsonIgnore]
+        public IReadOnlyList<int> Blocks => [.. Layers.Split(',').Select(part => part.Split('-')).SelectMany(ends =>
+            Enumerable.Range(Number(ends[0]), Number(ends[^1]) - Number(ends[0]) + 1))];
+
         /// <summary>A folder or a file of weights in the repository, with <c>{layer}</c> in it;
         /// null: <see cref="Paths"/> has one for each layer.</summary>
         public string? Path { get; init; }
@@ -49,6 +58,8 @@ internal sealed partial record ReleaseTable(IReadOnlyDictionary<string, string> 
         /// <summary>By layer: <c>norm_scaling_factor</c>, where the files say that there is one and not which.</summary>
         public IReadOnlyList<double>? Factors { get; init; }
     }
+
+    private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
 
     [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, RespectRequiredConstructorParameters = true,

@@ -78,9 +78,13 @@ internal sealed class SaeLensDictionary : IDisposable
     /// <summary>Opens one dictionary's directory.</summary>
     /// <exception cref="CheckpointException">A file is missing or broken, config and weights disagree, or the dictionary would be computed
     /// wrongly.</exception>
-    public static SaeLensDictionary Open(string directory)
+    public static SaeLensDictionary Open(string directory) => Open(directory, config => config);
+
+    /// <param name="amend">Adds what the files do not say.</param>
+    /// <inheritdoc cref="Open(string)"/>
+    public static SaeLensDictionary Open(string directory, Func<DictionaryConfig, DictionaryConfig> amend)
     {
-        var config = WithScaler(directory, DictionaryConfig.Read(Path.Combine(directory, ConfigFileName)));
+        var config = amend(WithScaler(directory, DictionaryConfig.Read(Path.Combine(directory, ConfigFileName))));
         var file = SafetensorsFile.Open(Path.Combine(directory, WeightsFileName));
         try
         {
@@ -96,13 +100,14 @@ internal sealed class SaeLensDictionary : IDisposable
     private static DictionaryConfig WithScaler(string directory, DictionaryConfig config)
     {
         var path = Path.Combine(directory, ScalerFileName);
-        if (config.Normalization != InputNormalization.ExpectedAverage || config is { NormScalingFactor: not null, FactorOfRelease: null }
+        if (config.Normalization != InputNormalization.ExpectedAverage
+            || config is { NormScalingFactor: not null, FromRelease: not { HasFactor: true } }
             || !System.IO.File.Exists(path))
         {
             return config;
         }
         return ConfigJson.Read(path).Number("scaling_factor", 1e-12, 1e12) is { } factor
-            ? config with { NormScalingFactor = factor, FactorOfRelease = null }
+            ? config with { NormScalingFactor = factor, FromRelease = null }
             : config;
     }
 

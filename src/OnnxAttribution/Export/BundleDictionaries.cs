@@ -35,7 +35,7 @@ internal sealed class BundleDictionaries : IDisposable
         var found = new BundleDictionaries(all, layers, widths);
         try
         {
-            foreach (var folder in Folders(options)) all.AddRange(FindIn(folder, say).Select(d => (folder, d)));
+            foreach (var folder in Folders(options)) all.AddRange(FindIn(folder, say).Select(d => (folder, Known(d))));
             found.DropCopiesOf(options, all);
             found.DropOlderConversions(all);
             found.Check();
@@ -116,6 +116,9 @@ internal sealed class BundleDictionaries : IDisposable
             Output = config.OutputHookName,
             ZeroPositions = config.ZeroPositions == 0 ? null : config.ZeroPositions,
             OutputLayers = config.OutputLayers == 1 ? null : config.OutputLayers,
+            Release = config.FromRelease?.Release,
+            NeuronpediaId = config.FromRelease is null ? null : config.NeuronpediaId,
+            NormScalingFactor = config.FromRelease is { HasFactor: true } ? config.NormScalingFactor : null,
         };
 
     private static string NameOf(DictionaryConfig config) =>
@@ -129,6 +132,12 @@ internal sealed class BundleDictionaries : IDisposable
     {
         foreach (var (_, found) in _all) found.Dispose();
     }
+
+    // what its files leave unsaid is the release's, where it lies as it is published
+    private static FoundDictionary Known(FoundDictionary found) =>
+        ReleaseByPath.Of(found.Place, found.Config.OutputHookName ?? found.Config.HookName) is { } released
+            ? found with { Config = found.Config.With(released) }
+            : found;
 
     private static IEnumerable<string> Folders(ExportOptions options)
     {

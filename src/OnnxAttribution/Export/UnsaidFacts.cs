@@ -21,10 +21,13 @@ internal static class UnsaidFacts
                 + "by which the input was multiplied, is missing; it is read as 1. "
                 + $"Write the number of its training, \"norm_scaling_factor\": NUMBER, {Again}";
         }
-        if (Some(dictionaries, c => c.FactorOfRelease is not null) is { } release)
+        foreach (var facts in dictionaries.Select(d => d.Config.FromRelease).OfType<FactsOfRelease>().Where(f => f.Keys.Count > 0)
+            .DistinctBy(f => (f.Release, string.Join(' ', f.Keys))))
         {
-            yield return $"{release}: norm_scaling_factor is missing; it is read as SAELens's table has it for the release "
-                + $"{dictionaries.First(d => d.Config.FactorOfRelease is not null).Config.FactorOfRelease}. "
+            var (keys, it, isIt) = facts.Keys.Count == 1 ? (facts.Keys[0], "it", "is") : (string.Join(" and ", facts.Keys), "them", "are");
+            var some = Some(dictionaries, c => c.FromRelease is { } f && f.Release == facts.Release && f.Keys.SequenceEqual(facts.Keys));
+            yield return $"{some}: {keys} {isIt} missing; {(isIt == "is" ? "it is" : "they are")} read as the table of releases has "
+                + $"{it} for {facts.Release}. "
                 + $"If it is another dictionary, write its own {Again}";
         }
         if (hasValueBiases && Some(dictionaries,

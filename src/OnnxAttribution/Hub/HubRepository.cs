@@ -103,6 +103,7 @@ internal sealed record HubRepository(HubReference Reference, string Commit, IRea
         return new HubFile(path, size, checksum);
     }
 
+    // a published release has colons in its names, which are drives and streams on Windows alone
     private static bool IsInside(string path) =>
-        !path.Any(c => c is '\\' or ':' || char.IsControl(c)) && path.Split('/').All(part => part is not ("" or "." or ".."));
+        !path.Any(c => c == '\\' || (c == ':' && OperatingSystem.IsWindows()) || char.IsControl(c)) && path.Split('/').All(part => part is not ("" or "." or ".."));
 }

@@ -43,7 +43,7 @@ internal static partial class NeededFiles
             var own = Path.ChangeExtension(path, null) + "_cfg.json";
             return [.. repository.Files.Where(f => f.Path == own || (f.Folder == weights.Folder && s_configs.Contains(f.Name))), weights];
         }
-        var files = repository.Files.Where(f => f.Folder == path && IsOfDictionary(f)).ToList();
+        var files = repository.Files.Where(f => f.Path.StartsWith(path + "/", StringComparison.Ordinal) && IsOfDictionary(f)).ToList();
         return files.Count > 0 ? files : throw new HubException($"{repository.Reference.Repository} has no {path} at "
             + $"{repository.Commit}; its files have moved, give the revision that had them, or the repository by its name");
     }

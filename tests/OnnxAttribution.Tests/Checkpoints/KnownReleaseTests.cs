@@ -25,12 +25,12 @@ public sealed class KnownReleaseTests
         Assert.Contains('/', HubReference.Parse(entry.Model).Repository);
         foreach (var set in entry.Sets)
         {
-            var count = set.Layers is [var first, var last] ? last - first + 1 : 0;
-            Assert.True(count > 0, $"{name}: {set.Hook} has the layers {string.Join('-', set.Layers)}");
+            var count = set.Blocks.Count;
+            Assert.Equal(set.Blocks.Distinct().Order(), set.Blocks);
             Assert.True(set.Path is null != set.Paths is null, $"{name}: {set.Hook} has one of path and paths");
             Assert.All((int?[])[set.Paths?.Count, set.NeuronpediaIds?.Count, set.Factors?.Count],
                 n => Assert.True(n is null || n == count, $"{name}: {set.Hook} has {n} for {count} layers"));
-            Assert.True(set.NeuronpediaIds is null || set.Neuronpedia is null, $"{name}: {set.Hook}");
+            Assert.True(count > 0 && (set.NeuronpediaIds is null || set.Neuronpedia is null), $"{name}: {set.Hook}");
         }
         foreach (var dictionary in KnownRelease.Named(name).Single().Dictionaries)
         {
@@ -59,6 +59,11 @@ public sealed class KnownReleaseTests
     [InlineData("gpt2-small-res-jb", "blocks.11.hook_resid_post", "blocks.11.hook_resid_post", "gpt2-small/12-res-jb")]
     [InlineData("gpt2-small-resid-post-v5-32k", "blocks.3.hook_resid_post", "v5_32k_layer_3.pt", "gpt2-small/3-res_post_32k-oai")]
     [InlineData("gpt2-small-resid-mid-v5-128k", "blocks.3.hook_resid_mid", "v5_128k_layer_3", "gpt2-small/3-res_mid_128k-oai")]
+    [InlineData("gpt2-small-res_scefr-ajt", "blocks.6.hook_resid_pre", "6-res_scefr-ajt", "gpt2-small/6-res_scefr-ajt")]
+    [InlineData("pythia-70m-deduped-res-sm", "blocks.0.hook_resid_pre", "e-res-sm", null)]
+    [InlineData("gemma-scope-2b-pt-res-canonical", "blocks.25.hook_resid_post", "layer_25/width_16k/average_l0_116",
+        "gemma-2-2b/25-gemmascope-res-16k")]
+    [InlineData("llama_scope_lxr_8x", "blocks.31.hook_resid_post", "Llama3_1-8B-Base-L31R-8x", "llama3.1-8b/31-llamascope-res-32k")]
     [InlineData("gpt2-small-mlp-tm", "blocks.8.hook_mlp_out", "sae_group_gpt2_blocks.8.hook_mlp_out_24576:v1", null)]
     public void A_dictionary_is_where_its_source_says(string release, string hook, string path, string? neuronpedia)
     {

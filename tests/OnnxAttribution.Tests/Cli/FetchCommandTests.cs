@@ -35,7 +35,10 @@ public sealed class FetchCommandTests : IDisposable
             $"{Out}/dictionaries/gpt2-small-res-jb", "--out", "models/gpt2-gpt2-small-res-jb"], command);
         var bundle = _fetching.Directory["bundle"];
         // random dictionaries fit no model, which export would say
-        Verb.Run([.. command[2..^1], bundle, "--no-check"]).Done();
+        var export = Verb.Run([.. command[2..^1], bundle, "--no-check"]);
+        Assert.True(export.Code == 0, export.Error);
+        Assert.Contains("neuronpedia_id is missing; it is read as the table of releases has it for gpt2-small-res-jb",
+            Assert.Single(export.Error.TrimEnd().Split('\n')));
         Assert.Equal(["blocks.0.hook_resid_pre", "blocks.1.hook_resid_pre"], BundleManifest.Read(bundle).Dictionaries.Select(d => d.Site));
         var run = _fetching.Directory["run"];
         Assert.Contains("blocks.1.hook_resid_pre",

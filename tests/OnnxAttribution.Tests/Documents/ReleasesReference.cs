@@ -29,7 +29,8 @@ internal static class ReleasesReference
         var bos = release.Dictionaries[0].PrependBos switch { true => "yes", false => "no", null => "–" };
         var page = release.Dictionaries.All(d => d.NeuronpediaId is not null) ? "yes"
             : release.Dictionaries.Any(d => d.NeuronpediaId is not null) ? "some" : "–";
-        return $"| {release.Name} | {string.Join(", ", release.Aliases)} | {(release.HasTranscoders ? "transcoders: " : "")}{sites} | "
+        return $"| {release.Name} | {string.Join(", ", release.Aliases)} | {(release.HasTranscoders ? "transcoders: " : "")}{sites}"
+            + $"{(release.Choice is { } choice ? $"; {choice}" : "")} | "
             + $"{string.Join(", ", release.Dictionaries.Select(d => d.Repository).Distinct())} | {bos} | {page} | {release.SourceName} |";
     }
 

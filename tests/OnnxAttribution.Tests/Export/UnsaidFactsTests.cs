@@ -6,7 +6,7 @@ using OnnxAttribution.Export;
 namespace OnnxAttribution.Tests.Export;
 
 /// <summary>What the files of dictionaries lack is said, with the key that takes it;
-/// what other files or SAELens's table say is read.</summary>
+/// what other files or the table of releases say is read.</summary>
 public sealed class UnsaidFactsTests : IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
@@ -54,8 +54,8 @@ public sealed class UnsaidFactsTests : IDisposable
     public void The_factors_of_gpt2_small_mlp_tm_are_SAELenss(int layer, double factor)
     {
         var config = Config($"blocks.{layer}.hook_mlp_out", 24576);
-        Assert.Equal((factor, "gpt2-small-mlp-tm"), (config.NormScalingFactor, config.FactorOfRelease));
-        Assert.Contains($"x: norm_scaling_factor is missing; it is read as SAELens's table has it for the release gpt2-small-mlp-tm",
+        Assert.Equal((factor, "gpt2-small-mlp-tm"), (config.NormScalingFactor, config.FromRelease?.Release));
+        Assert.Contains($"x: norm_scaling_factor is missing; it is read as the table of releases has it for gpt2-small-mlp-tm",
             Assert.Single(UnsaidFacts.Of([("x", config)], new ExportOptions("", null, ""), hasValueBiases: true)));
     }
 
@@ -64,7 +64,7 @@ public sealed class UnsaidFactsTests : IDisposable
     public void No_other_dictionary_gets_them(string site, int features)
     {
         var config = Config(site, features);
-        Assert.Null(config.NormScalingFactor ?? (object?)config.FactorOfRelease);
+        Assert.Null(config.NormScalingFactor ?? (object?)config.FromRelease);
     }
 
     [Fact]
