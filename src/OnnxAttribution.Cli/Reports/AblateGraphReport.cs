@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Cli.Terminal;
+using OnnxAttribution.Dashboards;
 using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Store;
@@ -17,6 +18,7 @@ internal sealed class AblateGraphReport(AblationRun run, AblationRunRecord recor
     private const int Strongest = 12;
 
     private readonly AblationGraph _graph = run.Graph;
+    private readonly RunLabels _labels = RunLabels.Of(directory, record);
 
     /// <summary>run.json with the strongest ablations and edges and the files.</summary>
     public JsonObject ToJson()
@@ -71,7 +73,8 @@ internal sealed class AblateGraphReport(AblationRun run, AblationRunRecord recor
         var nodes = chain.Select(e => _graph.Nodes[_graph.Edges[e].Down]).Prepend(_graph.Nodes[_graph.Edges[chain[0]].Up]);
         // ablated at all positions together, a chain is one of features; each effect is the largest over positions
         var labels = nodes.Select(n =>
-            NodeLabel.Of(run.Request.Ablation.Positions == AblationPositions.All ? n with { Position = -1 } : n, run.TextAt));
+            NodeLabel.Of(run.Request.Ablation.Positions == AblationPositions.All ? n with { Position = -1 } : n, run.TextAt,
+                _labels));
         return $"{string.Join(" → ", labels)}   ({string.Join(", ", chain.Select(e => Screen.Number(_graph.Edges[e].Effect)))})";
     }
 
@@ -87,7 +90,7 @@ internal sealed class AblateGraphReport(AblationRun run, AblationRunRecord recor
     private IEnumerable<FileInfo> Files() =>
         new DirectoryInfo(directory).EnumerateFiles().OrderByDescending(f => f.Extension == ".parquet").ThenByDescending(f => f.Name);
 
-    private string Label(int node) => node == CausalEdge.Metric ? "metric" : NodeLabel.Of(_graph.Nodes[node], run.TextAt);
+    private string Label(int node) => node == CausalEdge.Metric ? "metric" : NodeLabel.Of(_graph.Nodes[node], run.TextAt, _labels);
 
     private Table NodeTable()
     {

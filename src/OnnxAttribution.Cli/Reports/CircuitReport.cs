@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Circuits;
 using OnnxAttribution.Cli.Terminal;
+using OnnxAttribution.Dashboards;
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Runs;
@@ -16,6 +17,8 @@ namespace OnnxAttribution.Cli.Reports;
 internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSource source, string? file, double seconds)
 {
     private const int Top = 10, Moved = 8, ShownNodes = 12;
+
+    private readonly RunLabels _labels = RunLabels.OfBundle(model.Bundle.Directory, model.BundleHash);
 
     public void Print(TextWriter output)
     {
@@ -192,5 +195,6 @@ internal sealed class CircuitReport(CircuitRun run, LoadedModel model, CircuitSo
         return Math.Round(value / unit) * unit;
     }
 
-    private static string Label(CircuitNode n) => $"{n.Site.ShortName}:{n.Feature}{(n.IsEverywhere ? "" : $"@{n.Position}")}";
+    private string Label(CircuitNode n) =>
+        $"{n.Site.ShortName}:{n.Feature}{(n.IsEverywhere ? "" : $"@{n.Position}")}{_labels.Behind(n.Site.Name, n.Feature)}";
 }

@@ -8,7 +8,8 @@ using Spectre.Console;
 namespace OnnxAttribution.Cli.Reports;
 
 /// <summary>What <c>features --show</c> prints: one feature's dashboard.</summary>
-internal sealed class FeatureReport(FeatureDashboard feature)
+/// <param name="label">What it is said to stand for; null: nobody says it.</param>
+internal sealed class FeatureReport(FeatureDashboard feature, FeatureLabel? label)
 {
     private const string Bars = "▁▂▃▄▅▆▇█";
 
@@ -18,6 +19,9 @@ internal sealed class FeatureReport(FeatureDashboard feature)
     {
         ["site"] = feature.Site,
         ["feature"] = feature.Feature,
+        ["label"] = label?.Label,
+        ["label_source"] = label?.Source,
+        ["label_score"] = label?.Score,
         ["dead"] = feature.IsDead,
         ["firing_rate"] = feature.FiringRate,
         ["mean_activation"] = feature.MeanActivation,
@@ -33,6 +37,11 @@ internal sealed class FeatureReport(FeatureDashboard feature)
     public void Print(TextWriter output)
     {
         output.WriteLine($"feature     {_site} {feature.Feature}  ({feature.Site}:{feature.Feature})");
+        if (label is not null)
+        {
+            output.WriteLine($"label       {DisplayText.Quoted(label.Label)}  ({DisplayText.OneLine(label.Source)}"
+                + $"{(label.Score is { } score ? $"; predicts its activations with correlation {Screen.Number(score)}" : "")})");
+        }
         output.WriteLine(feature.IsDead ? "activation  dead: never active on this text"
             : $"activation  at {Screen.Percent(feature.FiringRate)} of tokens; "
                 + $"mean {Screen.Number(feature.MeanActivation)} there, largest {Screen.Number(feature.MaxActivation)}");

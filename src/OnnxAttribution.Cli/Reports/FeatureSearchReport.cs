@@ -10,7 +10,7 @@ namespace OnnxAttribution.Cli.Reports;
 /// <summary>What <c>features --search</c> prints: features that have to do with a word, best first.</summary>
 internal sealed class FeatureSearchReport(string word, IReadOnlyList<FeatureMatch> matches)
 {
-    private const int MostRows = 20;
+    private const int MostRows = 20, MostLabel = 48;
 
     public JsonObject ToJson() => new()
     {
@@ -19,6 +19,7 @@ internal sealed class FeatureSearchReport(string word, IReadOnlyList<FeatureMatc
         {
             ["site"] = m.Feature.Site,
             ["feature"] = m.Feature.Feature,
+            ["label"] = m.Label,
             ["firing_rate"] = m.Feature.FiringRate,
             ["max_activation"] = m.Feature.MaxActivation,
             ["contexts"] = m.Contexts,
@@ -33,7 +34,7 @@ internal sealed class FeatureSearchReport(string word, IReadOnlyList<FeatureMatc
     {
         if (matches.Count == 0)
         {
-            output.WriteLine($"no feature is active on {DisplayText.Quoted(word)} in its contexts, or promotes it");
+            output.WriteLine($"no feature is active on {DisplayText.Quoted(word)} in its contexts, promotes it or is labelled with it");
             return;
         }
         var console = Screen.On(output);
@@ -45,7 +46,8 @@ internal sealed class FeatureSearchReport(string word, IReadOnlyList<FeatureMatc
             var example = m.Example is not { } e ? Screen.Cell("")
                 : isPlain ? Screen.Cell(ContextText.Plain(e))
                 : (Spectre.Console.Rendering.IRenderable)ContextText.Coloured(e, m.Feature.MaxActivation);
-            table.AddRow(Screen.Cell($"{Site.Parse(m.Feature.Site).ShortName} {m.Feature.Feature}"),
+            var label = m.Label is { } said ? $" {DisplayText.QuotedStart(said, MostLabel)}" : "";
+            table.AddRow(Screen.Cell($"{Site.Parse(m.Feature.Site).ShortName} {m.Feature.Feature}{label}"),
                 Screen.Cell($"{m.Contexts} of {m.Feature.Contexts.Count(c => c.Quantile == 0)}"),
                 Screen.Cell(Screen.Percent(m.Feature.FiringRate)), Screen.Cell(Screen.Number(m.Feature.MaxActivation)),
                 Screen.Cell(string.Join(" ", m.Promoted.Select(DisplayText.Quoted))), example);

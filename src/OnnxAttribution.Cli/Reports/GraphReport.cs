@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Cli.Terminal;
+using OnnxAttribution.Dashboards;
 using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Store;
@@ -33,6 +34,7 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
     private readonly RunRecord _record = graph.Record;
     private readonly IReadOnlyList<CausalNode> _nodes = graph.Nodes;
     private readonly IReadOnlyList<CausalEdge> _edges = graph.Edges;
+    private readonly RunLabels _labels = RunLabels.Of(directory, graph.Record);
 
     /// <summary>run.json with the strongest nodes and edges and the files.</summary>
     public JsonObject ToJson()
@@ -67,7 +69,7 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         var console = Screen.On(output);
         console.Write(NodeTable());
         console.Write(EdgeTable());
-        if (graph.Heads is { Count: > 0 } heads) console.Write(HeadListReport.Table(HeadTotal.Of(heads), Shown));
+        if (graph.Heads is { Count: > 0 } heads) console.Write(HeadListReport.Table(HeadTotal.Of(heads), Shown, _labels));
         console.Write(ShareTable());
         if (_record is GraphRunRecord { Validation: not null } validated)
         {
@@ -97,7 +99,7 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
     private bool ShowsAblation => (_record as GraphRunRecord)?.Options?.Sign == RunNames.AblationSign
         || (_record as MergedRunRecord)?.Options?.Sign == RunNames.AblationSign;
 
-    private string Label(CausalNode node) => NodeLabel.Of(node, graph.TokenAt);
+    private string Label(CausalNode node) => NodeLabel.Of(node, graph.TokenAt, _labels);
 
     private IEnumerable<CausalNode> StrongestNodes() =>
         _nodes.Where(n => n.Kept).OrderByDescending(n => AsPrinted(n.Effect)).Take(Shown);

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Cli.Terminal;
+using OnnxAttribution.Dashboards;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Store;
 using Spectre.Console;
@@ -9,7 +10,7 @@ namespace OnnxAttribution.Cli.Reports;
 
 /// <summary>What <c>heads</c> prints of a run: its strongest heads, what goes through them in which way,
 /// and their strongest edges.</summary>
-internal sealed class HeadListReport(IReadOnlyList<HeadTotal> heads, string directory, int top)
+internal sealed class HeadListReport(IReadOnlyList<HeadTotal> heads, string directory, int top, RunLabels labels)
 {
     public JsonObject ToJson() => new()
     {
@@ -20,26 +21,28 @@ internal sealed class HeadListReport(IReadOnlyList<HeadTotal> heads, string dire
 
     public void Print(TextWriter output)
     {
-        Screen.On(output).Write(Table(heads, top));
+        Screen.On(output).Write(Table(heads, top, labels));
         if (heads.Count > top) output.WriteLine($"and {heads.Count - top} heads more; --top lists them");
     }
 
     /// <summary>The strongest heads, a row each.</summary>
-    public static Table Table(IReadOnlyList<HeadTotal> heads, int top)
+    public static Table Table(IReadOnlyList<HeadTotal> heads, int top, RunLabels labels)
     {
         var table = Screen.Table("Strongest heads", "head", "#sum of |effect|", "#by value", "#by query", "#by key", "#edges",
             "strongest edge", "#effect");
         foreach (var h in heads.Take(top))
         {
             table.AddRow(h.Head.ToString(), Screen.Number(h.All), Screen.Percent(h.Value / h.All), Screen.Percent(h.Query / h.All),
-                Screen.Percent(h.Key / h.All), $"{h.Edges:N0}", Ends(h.Strongest[0].First), Screen.Number(h.Strongest[0].Effect));
+                Screen.Percent(h.Key / h.All), $"{h.Edges:N0}", Ends(h.Strongest[0].First, labels), Screen.Number(h.Strongest[0].Effect));
         }
         return table;
     }
 
     /// <summary>Such as <c>3.resid 953 @5 → 4.resid 7780 @6</c>.</summary>
-    public static string Ends(HeadRow edge) => $"{End(edge.UpSite, edge.UpPosition, edge.UpFeature)} → "
-        + (edge.DownSite == RunNames.MetricSite ? "metric" : End(edge.DownSite, edge.DownPosition, edge.DownFeature));
+    public static string Ends(HeadRow edge, RunLabels labels) =>
+        $"{End(edge.UpSite, edge.UpPosition, edge.UpFeature)}{labels.Behind(edge.UpSite, edge.UpFeature)} → "
+        + (edge.DownSite == RunNames.MetricSite ? "metric" : End(edge.DownSite, edge.DownPosition, edge.DownFeature)
+            + (edge.DownFeature is { } feature ? labels.Behind(edge.DownSite, feature) : ""));
 
     private static string End(string site, int position, int? feature) =>
         $"{(Site.TryParse(site, out var parsed) ? parsed.ShortName : site)} {(feature is >= 0 ? feature : "error")} @{position}";

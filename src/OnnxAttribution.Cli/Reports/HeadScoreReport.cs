@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Cli.Terminal;
+using OnnxAttribution.Dashboards;
 using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 using Spectre.Console;
@@ -9,7 +10,7 @@ using Spectre.Console;
 namespace OnnxAttribution.Cli.Reports;
 
 /// <summary>What <c>heads --head</c> prints: the score, what kinds of parts it is made of, and the strongest pairs.</summary>
-internal sealed class HeadScoreReport(HeadScoreRun run, int top, double seconds)
+internal sealed class HeadScoreReport(HeadScoreRun run, int top, RunLabels labels, double seconds)
 {
     private readonly HeadScore _score = run.Score;
 
@@ -93,7 +94,8 @@ internal sealed class HeadScoreReport(HeadScoreRun run, int top, double seconds)
     private static string Kind(ScorePart part) => part.Feature switch { null => "bias", CausalNode.Error => "error", _ => "features" };
 
     private string Label(ScorePart part) => part.Feature is null ? "bias"
-        : $"{Site.Parse(run.Site).ShortName} {(part.Feature == CausalNode.Error ? "error" : part.Feature)}";
+        : part.Feature == CausalNode.Error ? $"{Site.Parse(run.Site).ShortName} error"
+        : $"{Site.Parse(run.Site).ShortName} {part.Feature}{labels.Behind(run.Site, part.Feature.Value)}";
 
     private string Token(int position) => $"{position} {DisplayText.Quoted(run.TextAt(position))}";
 

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Cli.Terminal;
+using OnnxAttribution.Dashboards;
 using OnnxAttribution.Store;
 using OnnxAttribution.View.Figures;
 using Spectre.Console;
@@ -17,6 +18,7 @@ internal sealed class ValidationReport(GraphRunRecord run, string directory, dou
 
     private readonly ValidationRecord _validation = run.Validation!;
     private readonly ValidationTable _table = ValidationTable.Of(run)!;
+    private readonly RunLabels _labels = RunLabels.Of(directory, run);
 
     public JsonObject ToJson() =>
         new() { ["run"] = directory, ["validation"] = RunJson.ToObject(_validation), ["seconds_in_all"] = seconds };
@@ -118,7 +120,7 @@ internal sealed class ValidationReport(GraphRunRecord run, string directory, dou
 
     private string Label(NodeRecord node) => node.Site == RunNames.MetricSite ? node.Site
         : NodeLabel.Of(new CausalNode(Site.Parse(node.Site), node.Position, node.Feature, 0, 0, 0, 0),
-            at => run.TokenStrings?.ElementAtOrDefault(at));
+            at => run.TokenStrings?.ElementAtOrDefault(at), _labels);
 
     private static string Short(string site) =>
         site == RunNames.MetricSite ? site : site.Replace("blocks.", "").Replace("hook_", "");

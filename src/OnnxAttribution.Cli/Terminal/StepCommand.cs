@@ -18,6 +18,7 @@ internal static class StepCommand
         StepKind.ExportDictionaries => $"export --checkpoint DIR --dictionaries DIR --out {step.Path ?? "BUNDLE"} --force",
         StepKind.FetchDictionaries => $"fetch MODEL --dictionaries hf:{step.Path ?? "OWNER/NAME"} --out DIR",
         StepKind.Fetch => $"fetch {step.Path ?? "MODEL"} --out DIR",
+        StepKind.ImportLabels => $"features --model {step.Path ?? "BUNDLE"} --import-labels FILE",
         StepKind.MeasureFaithfulness => "ablate --faithfulness RUN",
         StepKind.SplitHeads => "graph --heads --out RUN",
         StepKind.NameOutputs => "graph --targets top:10 --out RUN",

@@ -16,7 +16,8 @@ internal sealed class FeaturesCommand
     private const string Description = """
         Read a text through the model and write features.parquet into the bundle: for each feature how often and how strongly it is active,
         in which contexts, which tokens it promotes and suppresses, and its nearest neighbours. With --show or --search, read what was
-        written. An interrupted run is gone on from by the same command.
+        written. An interrupted run is gone on from by the same command. With --import-labels, name features by what others say of them;
+        --explain-pack and --score-labels let a language model say it.
 
         Example: onnx-attribution features --model models/tiny --text corpus.txt.gz --tokens 1000000
                  onnx-attribution features --model models/tiny --show 3:263
@@ -53,6 +54,7 @@ internal sealed class FeaturesCommand
         ModelOptions.Memory("memory for statistics and a batch; where it is too little for all sites, the text is read several times");
     private readonly Option<bool> _force = OutputOptions.Force("a features.parquet that is");
     private readonly Option<bool> _json = OutputOptions.Json();
+    private readonly FeatureLabelModes _labels = new();
 
     private FeaturesCommand(CommonOptions common)
     {
@@ -91,11 +93,13 @@ internal sealed class FeaturesCommand
     {
         var command = new Command("features",
             Description) { _model, _text, _show, _search, _sites, _tokens, _top, _window, _quantiles, _seed, _memory, _force, _json };
+        foreach (var option in _labels.All) command.Options.Add(option);
         command.Checks(Contradictions);
         command.Runs((parsed, cancel) =>
         {
             if (parsed.GetValue(_show) is { } feature) Show(parsed, FeatureName.Parse(feature), cancel);
             else if (parsed.GetValue(_search) is { } word) Search(parsed, word, cancel);
+            else if (_labels.IsAsked(parsed)) _labels.Run(parsed, parsed.GetRequiredValue(_model), parsed.Items(_sites), _json, cancel);
             else Read(parsed, parsed.GetValue(_text)!, cancel);
             return ExitCodes.Done;
         });
@@ -104,17 +108,19 @@ internal sealed class FeaturesCommand
 
     private void Contradictions(CommandResult result)
     {
-        Option[] modes = [_text, _show, _search];
+        Option[] modes = [_text, _show, _search, .. _labels.Modes];
         var asked = modes.Where(o => result.IsGiven(o)).ToList();
         if (asked.Count == 0)
         {
-            result.AddError("what is to be done? Give --text FILE to read a text, --show FEATURE or --search WORD to see what was read");
+            result.AddError("what is to be done? Give --text FILE to read a text, --show FEATURE or --search WORD to see what was read, "
+                + "--import-labels FILE to name features");
         }
         if (asked.Count > 1) result.AddError($"{asked[0].Name} and {asked[1].Name} ask for different things; give one of them");
+        if (asked.Count == 1) _labels.Validate(result, asked[0]);
         if (asked.Count != 1 || asked[0] == _text) return;
-        Option[] ofText = asked[0] == _show
-            ? [_sites, _tokens, _top, _window, _quantiles, _seed, _memory, _force]
-            : [_tokens, _top, _window, _quantiles, _seed, _memory, _force];
+        Option[] ofText = asked[0] == _search || asked[0] == _labels.Pack
+            ? [_tokens, _top, _window, _quantiles, _seed, _memory, _force]
+            : [_sites, _tokens, _top, _window, _quantiles, _seed, _memory, _force];
         if (ofText.FirstOrDefault(o => result.IsGiven(o)) is { } useless)
         {
             result.AddError($"{useless.Name} has no meaning with {asked[0].Name}; leave it out");
@@ -158,7 +164,9 @@ internal sealed class FeaturesCommand
     private void Show(ParseResult parsed, FeatureName name, CancellationToken cancel)
     {
         var output = parsed.InvocationConfiguration.Output;
-        var report = new FeatureReport(FeatureShelf.Open(parsed.GetRequiredValue(_model)).Feature(name, cancel));
+        var shelf = FeatureShelf.Open(parsed.GetRequiredValue(_model));
+        var feature = shelf.Feature(name, cancel);
+        var report = new FeatureReport(feature, shelf.Labels[feature.Site, feature.Feature]);
         if (parsed.GetValue(_json)) Screen.WriteJson(output, report.ToJson());
         else report.Print(output);
     }
@@ -167,7 +175,8 @@ internal sealed class FeaturesCommand
     {
         var output = parsed.InvocationConfiguration.Output;
         var shelf = FeatureShelf.Open(parsed.GetRequiredValue(_model));
-        var report = new FeatureSearchReport(word, FeatureSearch.Find(shelf.Table, word, shelf.Sites(parsed.Items(_sites)), cancel));
+        var found = FeatureSearch.Find(shelf.Table, word, shelf.Sites(parsed.Items(_sites)), shelf.Labels, cancel);
+        var report = new FeatureSearchReport(word, found);
         if (parsed.GetValue(_json)) Screen.WriteJson(output, report.ToJson());
         else report.Print(output);
     }

@@ -5,6 +5,7 @@ using OnnxAttribution.Attribution;
 using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Reports;
 using OnnxAttribution.Cli.Terminal;
+using OnnxAttribution.Dashboards;
 using OnnxAttribution.Runs;
 
 namespace OnnxAttribution.Cli.Verbs;
@@ -64,7 +65,7 @@ internal sealed class HeadsCommand
         var (path, top, output) = (parsed.GetRequiredValue(_run), parsed.GetValue(_top), parsed.InvocationConfiguration.Output);
         if (parsed.GetValue(_head) is not { } head)
         {
-            var list = new HeadListReport(StrongestHeads.Of(path, cancel), path, top);
+            var list = new HeadListReport(StrongestHeads.Of(path, cancel), path, top, RunLabels.Of(path));
             if (parsed.GetValue(_json)) Screen.WriteJson(output, list.ToJson());
             else list.Print(output);
             return ExitCodes.Done;
@@ -76,7 +77,7 @@ internal sealed class HeadsCommand
         run.Write(cancel);
         PageOfRun.Refresh(path, cancel);
         progress.Dispose();
-        var report = new HeadScoreReport(run, top, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        var report = new HeadScoreReport(run, top, RunLabels.Of(path), Stopwatch.GetElapsedTime(start).TotalSeconds);
         if (parsed.GetValue(_json)) Screen.WriteJson(output, report.ToJson());
         else report.Print(output);
         return ExitCodes.Done;

@@ -12,12 +12,17 @@ internal static class ReleaseByPath
     private static readonly ILookup<string, ReleasedDictionary> s_byFolder = KnownRelease.All.SelectMany(r => r.Dictionaries)
         .ToLookup(d => d.Path[(d.Path.LastIndexOf('/') + 1)..]);
 
+    /// <summary>A dictionary's config with what its files leave unsaid, where it lies as a release has it.</summary>
+    /// <param name="place">Its folder, or its file of weights.</param>
+    public static DictionaryConfig Amended(string place, DictionaryConfig config) =>
+        Of(place, config) is { } released ? config.With(released) : config;
+
     /// <param name="place">A dictionary's folder, or its file of weights.</param>
-    /// <param name="hook">The site that its files say; a dictionary for another is none of the release's.</param>
+    /// <param name="config">What its files say: a dictionary for another site is none of the release's.</param>
     /// <returns>null: none that is known.</returns>
-    public static ReleasedDictionary? Of(string place, string hook) =>
+    private static ReleasedDictionary? Of(string place, DictionaryConfig config) =>
         ((string[])[RealPath.Of(place), Path.GetFullPath(place)]).Distinct()
-            .Select(path => Find(path.Replace('\\', '/').Split('/'), hook))
+            .Select(path => Find(path.Replace('\\', '/').Split('/'), config.OutputHookName ?? config.HookName))
             .FirstOrDefault(found => found is not null);
 
     private static ReleasedDictionary? Find(string[] parts, string hook)

@@ -8,8 +8,15 @@ namespace OnnxAttribution.Dashboards;
 internal sealed record FeatureMatch(FeatureDashboard Feature, int Contexts, int Weaker, IReadOnlyList<string> Promoted,
     FeatureContext? Example)
 {
-    /// <summary>What matches are ranked by: the share of strongest contexts,
-    /// a tenth for each of the first promoted tokens at most.</summary>
+    /// <summary>Its label; null: it has none.</summary>
+    public string? Label { get; init; }
+
+    /// <summary>The word stands in the label.</summary>
+    public bool IsLabelled { get; init; }
+
+    /// <summary>What matches are ranked by: the share of strongest contexts, a tenth for each of the first promoted tokens at
+    /// most, and a half for the label.</summary>
     public double Rank =>
-        ((double)Contexts / Math.Max(1, Feature.Contexts.Count(c => c.Quantile == 0))) + Math.Min(0.3, 0.1 * Promoted.Count);
+        ((double)Contexts / Math.Max(1, Feature.Contexts.Count(c => c.Quantile == 0))) + Math.Min(0.3, 0.1 * Promoted.Count)
+        + (IsLabelled ? 0.5 : 0);
 }

@@ -1,6 +1,6 @@
 namespace OnnxAttribution.Dashboards;
 
-/// <summary>Finds features by a word: those active on it, and those that promote it.</summary>
+/// <summary>Finds features by a word: those active on it, those that promote it, and those labelled with it.</summary>
 internal static class FeatureSearch
 {
     /// <summary>All that match, best first.</summary>
@@ -9,17 +9,25 @@ internal static class FeatureSearch
     /// <param name="sites">Hook names; null: all.</param>
     /// <exception cref="Store.RunDirectoryException">The table is damaged.</exception>
     public static IReadOnlyList<FeatureMatch> Find(FeatureTable table, string word, IReadOnlyCollection<string>? sites = null,
-        CancellationToken cancel = default)
+        RunLabels? labels = null, CancellationToken cancel = default)
     {
         var matches = new List<FeatureMatch>();
-        foreach (var feature in table.WithWord(word, sites, cancel))
+        var labelled = labels?.With(word, sites).ToHashSet() ?? [];
+        var found = table.WithWord(word, sites, cancel).ToList();
+        found.AddRange(table.Read([.. labelled.Except(found.Select(f => (f.Site, f.Feature)))], cancel).Values);
+        foreach (var feature in found)
         {
             var contexts = feature.Contexts.Where(c => IsActiveOn(c, word)).ToList();
             string[] promoted = [.. feature.Promoted.Select(t => t.Token).Where(t => t.Contains(word, StringComparison.OrdinalIgnoreCase))];
-            if (contexts.Count + promoted.Length > 0)
+            var isLabelled = labelled.Contains((feature.Site, feature.Feature));
+            if (contexts.Count + promoted.Length > 0 || isLabelled)
             {
                 matches.Add(new FeatureMatch(feature, contexts.Count(c => c.Quantile == 0), contexts.Count(c => c.Quantile > 0), promoted,
-                    contexts.FirstOrDefault()));
+                    contexts.FirstOrDefault())
+                {
+                    Label = labels?[feature.Site, feature.Feature]?.Label,
+                    IsLabelled = isLabelled
+                });
             }
         }
         // stable: in the table's order else

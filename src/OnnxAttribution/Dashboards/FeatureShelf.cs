@@ -10,9 +10,15 @@ internal sealed class FeatureShelf
 {
     private readonly ModelBundle _bundle;
 
-    private FeatureShelf(ModelBundle bundle, FeatureTable table) => (_bundle, Table) = (bundle, table);
+    private FeatureShelf(ModelBundle bundle, FeatureTable table) =>
+        (_bundle, Table, Labels) = (bundle, table, RunLabels.OfBundle(bundle.Directory, table.BundleSha256));
+
+    public ModelBundle Bundle => _bundle;
 
     public FeatureTable Table { get; }
+
+    /// <summary>What the features are said to stand for.</summary>
+    public RunLabels Labels { get; }
 
     /// <exception cref="BundleException">The bundle is missing or damaged.</exception>
     /// <exception cref="DashboardException">It has no dashboards, or those of another model.</exception>

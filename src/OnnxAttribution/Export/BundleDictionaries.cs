@@ -35,7 +35,10 @@ internal sealed class BundleDictionaries : IDisposable
         var found = new BundleDictionaries(all, layers, widths);
         try
         {
-            foreach (var folder in Folders(options)) all.AddRange(FindIn(folder, say).Select(d => (folder, Known(d))));
+            foreach (var folder in Folders(options))
+            {
+                all.AddRange(FindIn(folder, say).Select(d => (folder, d with { Config = ReleaseByPath.Amended(d.Place, d.Config) })));
+            }
             found.DropCopiesOf(options, all);
             found.DropOlderConversions(all);
             found.Check();
@@ -132,12 +135,6 @@ internal sealed class BundleDictionaries : IDisposable
     {
         foreach (var (_, found) in _all) found.Dispose();
     }
-
-    // what its files leave unsaid is the release's, where it lies as it is published
-    private static FoundDictionary Known(FoundDictionary found) =>
-        ReleaseByPath.Of(found.Place, found.Config.OutputHookName ?? found.Config.HookName) is { } released
-            ? found with { Config = found.Config.With(released) }
-            : found;
 
     private static IEnumerable<string> Folders(ExportOptions options)
     {

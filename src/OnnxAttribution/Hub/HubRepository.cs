@@ -105,5 +105,6 @@ internal sealed record HubRepository(HubReference Reference, string Commit, IRea
 
     // a published release has colons in its names, which are drives and streams on Windows alone
     private static bool IsInside(string path) =>
-        !path.Any(c => c == '\\' || (c == ':' && OperatingSystem.IsWindows()) || char.IsControl(c)) && path.Split('/').All(part => part is not ("" or "." or ".."));
+        !path.Any(c => c == '\\' || (c == ':' && OperatingSystem.IsWindows()) || char.IsControl(c))
+        && path.Split('/').All(part => part is not ("" or "." or ".."));
 }

@@ -17,6 +17,10 @@ public sealed partial class QueryException : OnnxAttributionException
         {
             return new(FeatureViews.Missing, why) { Next = new NextStep(StepKind.CollectFeatures) };
         }
+        if (name == FeatureViews.LabelsName)
+        {
+            return new(FeatureViews.MissingLabels, why) { Next = new NextStep(StepKind.ImportLabels) };
+        }
         return FurtherTables.Step(name) is { } step
             ? new($"No run here has a table {name}. To make it, {step.Words}.", why) { Next = step }
             : new(why.Message, why);

@@ -19,6 +19,9 @@ internal static class RunNames
     /// <summary>Of dashboards, in a bundle's directory and not in a run's.</summary>
     public const string FeaturesFile = "features.parquet";
 
+    /// <summary>Of labels, in a bundle's directory too.</summary>
+    public const string LabelsFile = "labels.parquet";
+
     /// <summary>Within the directory of a batch's mean, the run directory.</summary>
     public const string Mean = "mean";
 

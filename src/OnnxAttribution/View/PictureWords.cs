@@ -13,6 +13,7 @@ internal static class PictureWords
     public static string Of(RunPicture picture, PictureNode node)
     {
         var lines = new List<string> { Place(picture, node) };
+        if (picture.LabelOf(node) is { } label) lines.Add(DisplayText.Quoted(label));
         void Add(string name, float value)
         {
             if (!float.IsNaN(value)) lines.Add($"{name} {NumberText.Of(value)}");

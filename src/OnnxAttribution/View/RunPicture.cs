@@ -1,5 +1,6 @@
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
+using OnnxAttribution.Dashboards;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.View;
@@ -37,6 +38,12 @@ internal sealed class RunPicture
     /// <summary>Pairs of the scores that were split; empty where none was.</summary>
     public IReadOnlyList<ScorePairRow> Scores { get; private set; } = [];
 
+    /// <summary>What its features are said to stand for.</summary>
+    public RunLabels Labels { get; private set; } = RunLabels.None;
+
+    /// <summary>A node's label; null: it has none.</summary>
+    public string? LabelOf(PictureNode node) => node.IsMetric || node.IsError ? null : Labels[node.Site!.Name, node.Feature]?.Label;
+
     /// <summary>How many nodes the run has kept; <see cref="Nodes"/> holds the strongest of them, and the metric.</summary>
     public required int KeptNodes { get; init; }
 
@@ -57,6 +64,7 @@ internal sealed class RunPicture
         var picture = Of(path, stored, exact, limits ?? new PictureLimits());
         (picture.Heads, picture.Scores) = (Rows<HeadRow>(path, cancel), Rows<ScorePairRow>(path, cancel));
         picture.Targets = Rows<TargetRow>(path, cancel);
+        picture.Labels = RunLabels.Of(path, stored.Record);
         return picture;
     }
 

@@ -58,7 +58,8 @@ public sealed class DocumentWorld : IDisposable
 
     private IEnumerable<string> Arguments(List<ShellWord> words)
     {
-        var isStandIn = words.Zip(words.Skip(1)).Any(p => p.First.Text == "--model" && p.Second.Text != "models/tiny");
+        var isStandIn = words.Zip(words.Skip(1)).Any(p => p.First.Text == "--model"
+            && p.Second.Text is not ("models/tiny" or "models/labelled"));
         foreach (var (i, word) in words.Index())
         {
             var option = i == 0 ? "" : words[i - 1].Text;
@@ -121,6 +122,10 @@ public sealed class DocumentWorld : IDisposable
         File.WriteAllText(_directory["prompts.jsonl"], """
             {"id": "round", "prompt": "Copyright (C", "target": ")", "foil": "]", "patch_prompt": "Copyright [C"}
             {"id": "square", "prompt": "Copyright [C", "target": "]", "foil": ")", "patch_prompt": "Copyright (C"}
+            """);
+        File.WriteAllText(_directory["labels.jsonl"], """
+            {"site": "3", "feature": 263, "label": "inside a bracket that waits for its end", "source": "me"}
+            {"site": "1", "feature": 414, "label": "an open bracket", "source": "me"}
             """);
         using var file = new GZipStream(File.Create(_directory["corpus.txt.gz"]), CompressionLevel.Fastest);
         file.Write(File.ReadAllBytes(Path.Combine(Repository.Root, "LICENSE")).AsSpan(0, 6000));

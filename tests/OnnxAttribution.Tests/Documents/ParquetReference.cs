@@ -18,6 +18,7 @@ internal static class ParquetReference
         Of<TargetRow>(), Of<HeadRow>(), Of<ScorePairRow>(), Of<FaithfulnessRow>(), Of<TokenRow>(),
         Of<CurveRow>(), Of<CircuitRow>(),
         ("features", [.. DashboardRow.Columns.Select(c => (c.Name, c.SqlType, c.Meaning))]),
+        ("labels", [.. FeatureLabel.Columns.Select(c => (c.Name, c.SqlType, c.Meaning))]),
     ];
 
     /// <summary>The name of each column, and its type as SQL names it.</summary>

@@ -14,6 +14,7 @@ public sealed class ParquetReferenceTests(DocumentWorld world)
         ("nodes", DocumentWorld.DemoRun, "", ""),
         ("edges", DocumentWorld.DemoRun, "", ""),
         ("features", DocumentWorld.DemoRun, "", ""),
+        ("labels", "runs/labelled", "docs/guides/labels.md", "models/labelled"),
         ("validation", DocumentWorld.DemoRun, "docs/guides/validate.md", "validate runs/copyright"),
         ("certificate", DocumentWorld.DemoRun, "docs/guides/certify.md", "validate runs/copyright --bound"),
         ("tokens", "runs/ablated", "docs/guides/ablate.md", "--out runs/ablated"),

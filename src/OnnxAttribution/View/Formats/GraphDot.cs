@@ -51,6 +51,7 @@ internal static class GraphDot
             .Add("activation", node.Activation)
             .Add("patch_activation", node.PatchActivation)
             .Add("gradient", node.Gradient).Add("effect", node.Effect).Add("exact_effect", node.ExactEffect);
+        if (picture.LabelOf(node) is { } said) attributes.Add("feature_label", said);
         if (node.IsError) attributes.Add("style", "filled,dashed").Add("fillcolor", "#eceff2");
         attributes.Add("color", node.IsMetric
             ? SvgTheme.Light.Ink

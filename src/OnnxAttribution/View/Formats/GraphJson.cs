@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
-using OnnxAttribution.Bundles;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.View.Formats;
@@ -68,7 +67,7 @@ internal static class GraphJson
             json.WriteStartObject();
             json.WriteString("node_id", places.Id(node));
             if (node.IsMetric) Logit(json, picture, places, node);
-            else SiteNode(json, places, node, node.Site!, float.IsNaN(node.Influence) ? influence[i] : node.Influence);
+            else SiteNode(json, places, node, picture.LabelOf(node), float.IsNaN(node.Influence) ? influence[i] : node.Influence);
             Number(json, "effect", node.Effect);
             Number(json, "patch_activation", node.PatchActivation);
             json.WriteNumber("position", node.Position);
@@ -77,7 +76,7 @@ internal static class GraphJson
         json.WriteEndArray();
     }
 
-    private static void SiteNode(Utf8JsonWriter json, ViewerIds places, PictureNode node, Site site, double influence)
+    private static void SiteNode(Utf8JsonWriter json, ViewerIds places, PictureNode node, string? label, double influence)
     {
         var layer = places.Layer(node);
         json.WriteNumber("feature", node.IsError ? -1 : Cantor(layer, node.Feature));
@@ -88,15 +87,17 @@ internal static class GraphJson
         json.WriteString("jsNodeId", node.IsError
             ? $"{layer}_-1-{places.Column(node)}"
             : string.Create(CultureInfo.InvariantCulture, $"{layer}_{node.Feature}-0"));
-        json.WriteString("clerp", node.Position < 0 ? node.Label : $"{node.Label} @ {Harmless(node.Token)}");
+        json.WriteString("clerp", (node.Position < 0 ? node.Label : $"{node.Label} @ {Harmless(node.Token)}")
+            + (label is null ? "" : $" · {Harmless(label)}"));
         json.WriteNumber("run_idx", 0);
         json.WriteNumber("reverse_ctx_idx", 0);
         json.WriteBoolean("is_target_logit", false);
         json.WriteNumber("token_prob", 0);
         json.WriteNumber("influence", influence);
         Number(json, "activation", node.Activation);
-        json.WriteString("site", site.Name);
+        json.WriteString("site", node.Site!.Name);
         json.WriteNumber("feature_index", node.Feature);
+        if (label is not null) json.WriteString("feature_label", label);
         json.WriteString("token", node.Token);
         Number(json, "contribution", float.IsNaN(node.Effect) ? float.NaN : node.Contribution);
         Number(json, "gradient", node.Gradient);

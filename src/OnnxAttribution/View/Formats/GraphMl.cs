@@ -26,7 +26,7 @@ internal static class GraphMl
     {
         output.Write("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<graphml xmlns=\"http://graphml.graphdrawing.org/xmlns\">\n");
         Keys(output, "graph", s_ofGraph);
-        Keys(output, "node", s_ofNodes);
+        Keys(output, "node", picture.Labels.Any ? [.. s_ofNodes, ("feature_label", "string")] : s_ofNodes);
         Keys(output, "edge", s_ofEdges);
         output.Write("<graph id=\"circuit\" edgedefault=\"directed\">\n");
         OfGraph(picture, output);
@@ -78,6 +78,7 @@ internal static class GraphMl
         Data(output, "node_effect", node.Effect);
         Data(output, "node_exact_effect", node.ExactEffect);
         Data(output, "node_contribution", float.IsNaN(node.Effect) ? float.NaN : node.Contribution);
+        Data(output, "node_feature_label", picture.LabelOf(node));
         output.Write("</node>\n");
     }
 

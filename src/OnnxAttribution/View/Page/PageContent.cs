@@ -57,8 +57,8 @@ internal sealed record PageColumn(string Label, int? Position, double Left, doub
 /// <summary>A site that has drawn nodes.</summary>
 internal sealed record PageSite(string Name, string Short, string Kind, string? Neuronpedia);
 
-/// <summary>A drawn feature, or a site's error: where it is active, and its dashboard.</summary>
-internal sealed record PageFeature(int Site, int Feature, IReadOnlyList<NumberPair> Acts, PageCard? Card);
+/// <summary>A drawn feature, or a site's error: where it is active, its label and its dashboard.</summary>
+internal sealed record PageFeature(int Site, int Feature, IReadOnlyList<NumberPair> Acts, string? Label, PageCard? Card);
 
 /// <summary>A feature's dashboard. Texts are indices of the page's strings.</summary>
 internal sealed record PageCard(double Rate, double Mean, double Max, IReadOnlyList<long> Hist, IReadOnlyList<PageContext> Ctx,

@@ -99,7 +99,7 @@ internal sealed class PageData
         {
             yield return new PageFeature(sites[f.Site], f.Feature,
                 [.. activations[f].Where(n => n.Position >= 0).Select(n => new NumberPair(n.Position, n.Activation))],
-                _cards.TryGetValue(f, out var card) ? Card(card) : null);
+                _picture.Labels[f.Site, f.Feature]?.Label, _cards.TryGetValue(f, out var card) ? Card(card) : null);
         }
     }
 

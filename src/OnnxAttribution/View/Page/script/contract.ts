@@ -95,6 +95,8 @@ export interface Feature {
   site: number;
   feature: number;
   acts: [number, number][];
+  /** What it is said to stand for. */
+  label: string | null;
   card: Card | null;
 }
 

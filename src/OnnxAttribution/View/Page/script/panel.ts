@@ -117,6 +117,7 @@ export class Panel {
           : h("span", {}, "at ", h("mark", { class: "token" }, visible(token)), ` position ${node.p}`),
         h("code", {}, plain(site?.name ?? "")),
       ),
+      feature?.label ? h("p", { class: "lead label" }, plain(feature.label)) : null,
       error
         ? h("p", { class: "hint" }, "An error node: what the dictionary missed of this site, x − x̂. Its activation is the norm.")
         : this.graph.isToken(i)

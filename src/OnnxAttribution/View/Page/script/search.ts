@@ -5,7 +5,7 @@ import { byId, count, h, plain, visible } from "./text";
 const LISTED = 40;
 
 /** What a node may be found by, the most telling first. */
-const FIELDS = ["", "site", "token", "promotes", "suppresses", "context"] as const;
+const FIELDS = ["", "label", "site", "token", "promotes", "suppresses", "context"] as const;
 type Hit = { node: number; field: number };
 
 export class Search {
@@ -80,6 +80,7 @@ export class Search {
     const text = (s: number) => this.graph.page.strings[s] ?? "";
     return [
       [node.l, node.t, feature !== null && feature.feature >= 0 ? String(feature.feature) : ""].join("\n"),
+      feature?.label ?? "",
       this.graph.site(i)?.name ?? this.graph.page.run.metric,
       this.graph.token(i) ?? "",
       card ? card.up.map(p => text(p[0])).join("\n") : "",
