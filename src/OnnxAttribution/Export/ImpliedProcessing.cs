@@ -33,8 +33,7 @@ internal static class ImpliedProcessing
             throw Apart(folded, "whose value biases were folded away", unfolded, "whose were not", Setting.FoldValueBiases);
         }
         // TransformerLens folds LayerNorm first, unless it is told not to: its bias becomes one of the values
-        var (whole, alone) = normIsRms
-            ? (null, null)
+        var (whole, alone) = normIsRms ? (null, null)
             : (Heads(all, true, d => d.FoldLayerNorm is not false), Heads(all, true, d => d.FoldLayerNorm is false));
         if (whole is not null && alone is not null && !options.FoldLayerNorm)
         {
