@@ -115,8 +115,7 @@ internal sealed record DictionaryConfig(
             FinetunedScale = json.Boolean("finetuning_scaling_factor") ?? false,
             NormScalingFactor = factor ?? (normalization == InputNormalization.ExpectedAverage ? release?.NormScalingFactor : null),
             IsBosSaid = json.Trained("prepend_bos").Has("prepend_bos"),
-            FromRelease = release is null ? null
-                : FactsOfRelease.Of(release, json.Trained("neuronpedia_id").String("neuronpedia_id"), factor, normalization),
+            FromRelease = FactsOfRelease.Of(release, json.Trained("neuronpedia_id").String("neuronpedia_id"), factor, normalization),
             OutputHookName = output?.Site,
             OutputWidth = output?.Width ?? width,
             OutputLayers = output?.Layers ?? 1,
@@ -249,8 +248,9 @@ internal sealed record FactsOfRelease(string Release, IReadOnlyList<string> Keys
     public bool HasFactor => Keys.Contains(Factor);
 
     /// <summary>What a release fills in; null: nothing.</summary>
-    public static FactsOfRelease? Of(ReleasedDictionary released, string? neuronpediaId, double? factor, InputNormalization normalization)
+    public static FactsOfRelease? Of(ReleasedDictionary? released, string? neuronpediaId, double? factor, InputNormalization normalization)
     {
+        if (released is null) return null;
         string[] keys =
         [
             .. (string[])(neuronpediaId is null && released.NeuronpediaId is not null ? [Id] : []),
