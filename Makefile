@@ -63,9 +63,11 @@ bench: build
 	$(BENCH) --ablate --runs 1 --record benchmarks
 	$(BENCH) --tables docs/explanation/memory-and-speed.md
 
-# docs/results/validation.md: every estimator against real interventions on held-out prompts
+# docs/results/validation*.md: every estimator against real interventions on held-out prompts
 validation: build
 	$(PYTHON) docs/results/validation.py --cli "$(CLI)" --bench "$(BENCH)"
+	$(PYTHON) docs/results/validation.py --cli "$(CLI)" --model models/deep --runs runs/validation-deep --graphs 0 \
+		--depths 1,2,3,4,6,8,10 --refine 32,64,128 --out docs/results/validation-deep.md
 
 # the CUDA 13 execution provider for linux-x64, 245 MB
 gpu:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes docs/results/validation.md: how far each estimator is from real interventions, on models/tiny over held-out prompts.
+"""Writes docs/results/validation.md: how far each estimator is from real interventions, over held-out prompts, on an embedded model.
 
-    make validation          # build, then this script for every embedded model; about half an hour on two quiet cores
+    make validation          # build, then this script with its defaults; about half an hour on two quiet cores
 
 Needs the built program and nothing but Python's standard library. Every figure of the page is a query over the Parquet that
 `graph` and `validate` write, and the queries are below.
@@ -13,10 +13,11 @@ Steps:
    through their segment.
 3. The same prompts are drawn again with their strongest nodes really patched and exact edges (`--refine N --edges exact`), and all
    that once more as patch pairs: the patch prompt is the next held-out prompt of as many tokens.
-4. `ablate --up --down` follows edges that are far off, and as many that are right, through their whole range: does a head turn,
+4. All nodes are really run K blocks deep (`--exact-depth K`), and really patched (`--method exact`).
+5. `ablate --up --down` follows edges that are far off, and as many that are right, through their whole range: does a head turn,
    does a feature switch?
-5. `OnnxAttribution.Bench --coverage` checks the bounds of `graph --certify` on random graphs in which everything is measured.
-6. SQL over all runs becomes the page's tables; what validate found of cost and recall becomes a table and a figure beside the page.
+6. `OnnxAttribution.Bench --coverage` checks the bounds of `graph --certify` on random graphs in which everything is measured.
+7. SQL over all runs becomes the page's tables; what validate found of cost and recall becomes a table and a figure beside the page.
 """
 import argparse
 import csv
@@ -168,7 +169,8 @@ def everything(batches, exact):
         avg(marked::INTEGER) AS marked, sum((wrong AND marked)::INTEGER) / nullif(sum(wrong::INTEGER), 0) AS caught
       FROM both_ JOIN means m USING (batch) GROUP BY batch"""
     found = {r["batch"]: r for r in exact.rows(sql, *folders)}
-    return {name: found[os.path.basename(runs.runs)] for name, runs in batches.items()}
+    passes = {name: runs.rows("SELECT avg(effect_passes) AS passes FROM runs")[0] for name, runs in batches.items()}
+    return {name: {**found[os.path.basename(runs.runs)], **passes[name]} for name, runs in batches.items()}
 
 
 def everything_table(found):
@@ -177,7 +179,58 @@ def everything_table(found):
         ("Pearson (± between prompts)", lambda r: f"{number(r[1]['r'], 3)} ± {number(r[1]['spread'], 3)}"),
         ("of kept nodes", lambda r: number(r[1]["kept_r"], 3)), ("sign", lambda r: percent("same", 1)(r[1])),
         ("of kept nodes", lambda r: percent("kept_same", 1)(r[1])), ("nodes marked", mark("marked")),
-        ("wrong signs marked", mark("caught")), ("nodes", lambda r: f"{int(r[1]['nodes']):,}")])
+        ("wrong signs marked", mark("caught")), ("nodes", lambda r: f"{int(r[1]['nodes']):,}"),
+        ("passes", lambda r: number(r[1]["passes"], 1))])
+
+
+def by_depth_and_patched(depths, exact, plain, counts):
+    """Every node by how deep nodes are really run and how many of the strongest are really patched then: a line per depth, and a
+    line of what it costs."""
+    folders = [runs.runs for runs in depths.values()]
+    sql = f"""
+      WITH n AS (
+        SELECT regexp_extract(run, '([^/]+)/[^/]+$', 1) AS batch, regexp_extract(run, '[^/]+$') AS id, site, position, feature, effect
+        FROM nodes),
+      both_ AS (
+        SELECT a.batch, a.id, a.effect AS approx, e.effect AS exact,
+          row_number() OVER (PARTITION BY a.batch, a.id ORDER BY abs(a.effect) DESC, a.site, a.position, a.feature) AS place
+        FROM n a JOIN n e USING (id, site, position, feature)
+        WHERE e.batch = '{os.path.basename(exact.runs)}' AND a.batch <> e.batch AND e.effect <> 0),
+      patched AS (SELECT unnest({list(counts)}) AS patched),
+      told AS (SELECT batch, id, patched, CASE WHEN place <= patched THEN exact ELSE approx END AS approx, exact FROM both_, patched),
+      per_prompt AS (
+        SELECT batch, id, patched, corr(approx, exact) AS r, avg((sign(approx) = sign(exact))::INTEGER) AS same FROM told GROUP BY ALL)
+      SELECT batch, patched, avg(r) AS r, avg(same) AS same FROM per_prompt WHERE isfinite(r) GROUP BY ALL"""
+    found = {(r["batch"], int(r["patched"])): r for r in exact.rows(sql, *folders)}
+    cost = "SELECT avg(effect_passes) AS passes, avg(operations) AS operations, avg(nodes) AS nodes FROM runs"
+    whole_, graph = ({k: float(v) for k, v in runs.rows(cost)[0].items()} for runs in (exact, plain))
+    # both draw the same edges; a node that is really patched costs what the mean node of `--method exact` does
+    one_pass = (whole_["operations"] - graph["operations"]) / (whole_["passes"] - graph["passes"])
+    one_node = whole_["passes"] / whole_["nodes"]
+    lines, prices = [], []
+    for depth, runs in depths.items():
+        name, own = os.path.basename(runs.runs), float(runs.rows(cost)[0]["passes"])
+        lines.append((depth, {n: found[name, n] for n in counts}))
+        passes = {n: own + n * one_node for n in counts}
+        prices.append((depth, {n: (p, 1 + (p - graph["passes"]) * one_pass / graph["operations"]) for n, p in passes.items()}))
+    cell = lambda n: lambda r: f"{number(r[1][n]['r'], 3)} ({100 * float(r[1][n]['same']):.1f} %)"
+    price = lambda n: lambda r: f"{r[1][n][0]:.1f} ({r[1][n][1]:.2f} ×)"
+    heads = [f"{n} patched" for n in counts]
+    cells = [(f"{depth} with {n} patched", {**row[n], "passes": price[n][0]})
+             for (depth, row), (_, price) in zip(lines, prices) for n in counts]
+    return (cells, table(lines, ("Pearson (sign)", lambda r: r[0]), [(h, cell(n)) for h, n in zip(heads, counts)]),
+            table(prices, ("passes (operations of the graph)", lambda r: r[0]), [(h, price(n)) for h, n in zip(heads, counts)]))
+
+
+def reaching(every, cells):
+    """What the fewest passes are that reach an aim over all nodes, among the graphs and the cells of the table by depth."""
+    ways = [(f"**{name}**", r) for name, r in every.items() if "patch" not in name] + cells
+    words = []
+    for key, least, aim in (("r", 0.95, "Pearson 0.95"), ("same", 0.99, "a sign that is right in 99 %")):
+        good = [w for w in ways if float(w[1][key]) >= least]
+        name, row = min(good, key=lambda w: float(w[1]["passes"])) if good else (None, None)
+        words.append(f"{aim} takes {number(row['passes'], 0)} passes ({name})" if name else f"{aim} is reached by none of these")
+    return f"Of all these ways the cheapest ones that reach what was aimed at over all nodes:\n{'; '.join(words)}."
 
 
 def reached(batches, every):
@@ -382,6 +435,11 @@ def certificates(found):
         ("held", lambda r: f"{r[1]:,} of {r[2]:,}"), ("share", lambda r: f"{100 * r[1] / r[2]:.1f} %")])
 
 
+def certificate_section(found):
+    return CERTIFICATES.format(certificates=certificates(found), graphs=found["graphs"], dropped=round(found["dropped"]),
+                               rows=round(found["rows"]), tight=found["tightness"])
+
+
 # ---------------------------------------------------------------- page
 
 # for models whose attention sublayers have dictionaries
@@ -403,6 +461,19 @@ site*): it seems that on this model what attention writes depends on features mo
 
 """
 
+CERTIFICATES = """
+## Certificates
+
+[`graph --certify`](../guides/certify.md) bounds with 95 % confidence what a graph has left out. Over {graphs:,} graphs of random
+models (three architectures, 2 blocks, 7 sites; {dropped:,} dropped nodes and {rows} rows at the median) all that was dropped was
+measured too. [What each bound assumes](../explanation/certificate.md).
+
+{certificates}
+
+The bound on the largest node is {tight[1]:.1f} times the largest dropped |effect| at the median of the graphs, {tight[0]:.1f} at the
+tenth percentile and {tight[2]:.1f} at the ninetieth.
+"""
+
 PAGE = """# How far to trust a graph: {model} over {prompts} held-out prompts
 
 Made by `make validation` on {date} ({version}, ONNX Runtime {runtime}); nothing in the tables is typed by hand.
@@ -417,7 +488,7 @@ larger model, and `validate` tells it for yours.
 *r*: Pearson with real interventions; *nodes* and *edges* are those of `validate`'s sample, edges by the change of the downstream
 activation; *all nodes* are really patched one by one (`--method exact`); a node is *marked* where twice its `effect_error` is more
 than its |effect|, of all nodes. **gradient**: attribution patching with Jacobian edges. **refined, N**: `graph --refine N --edges
-exact`. **patch**: nodes take their value in another prompt's run, the next held-out one of as many tokens ({pairs} pairs), not zero.
+exact`. {pairs}
 The schedule of refinement was chosen on these prompts, so its figures are not held out.
 
 ## What is compared
@@ -454,9 +525,23 @@ really patched, N of them all the way and 8 N one block deep, each batch with a 
 
 ### All nodes
 
-Every node, beside the same node of a graph with `--method exact`:
+Every node, beside the same node of a graph with `--method exact`; *passes*: what node effects took, as operations of their matrix
+products over those of one forward pass, means over prompts:
 
 {everything}
+
+### All nodes, by depth and by how many are patched
+
+All nodes really run K blocks, then the N strongest of that estimate really patched: Pearson within each prompt, and how often the
+sign is right, means over prompts.
+
+{depths_table}
+
+What that takes in forward passes, and the operations of the whole graph over those of attribution patching with Jacobian edges:
+
+{depths_cost}
+
+{reaching}
 
 ### By kind of site
 
@@ -520,30 +605,33 @@ measures that.
 
 **Error nodes** are not where it fails on this model: what these dictionaries miss is small, and small steps are straight (the
 tables *Features and error nodes*, *From features and from error nodes*).
-
-## Certificates
-
-[`graph --certify`](../guides/certify.md) bounds with 95 % confidence what a graph has left out. Over {graphs:,} graphs of random
-models (three architectures, 2 blocks, 7 sites; {dropped:,} dropped nodes and {rows} rows at the median) all that was dropped was
-measured too. [What each bound assumes](../explanation/certificate.md).
-
-{certificates}
-
-The bound on the largest node is {tight[1]:.1f} times the largest dropped |effect| at the median of the graphs, {tight[0]:.1f} at the
-tenth percentile and {tight[2]:.1f} at the ninetieth.
-"""
+{certificates}"""
 
 
 def draw(program, prompts, args, graph, validate):
-    """Draws every prompt and validates it, with further options of both verbs; None: it is not validated."""
-    program.run("graph", "--model", args.model, "--prompts", prompts, "--metric", "logit-diff", "--out", program.runs, "--force", *graph)
-    # the mean over prompts is no run of one prompt
-    shutil.rmtree(os.path.join(program.runs, "merged"))
-    names = sorted(tasks(prompts)) if validate is not None else []
-    for i, name in enumerate(names):
+    """Draws every prompt and validates it, with further options of both verbs; None: it is not validated. With --keep-runs only what is
+    missing is run."""
+    names = sorted(tasks(prompts))
+    runs = {name: os.path.join(program.runs, name) for name in names}
+    if not (args.keep_runs and all(map(finished, runs.values()))):
+        program.run("graph", "--model", args.model, "--prompts", prompts, "--metric", "logit-diff", "--no-page", "--out", program.runs,
+                    "--force", *graph)
+        # the mean over prompts is no run of one prompt
+        shutil.rmtree(os.path.join(program.runs, "merged"))
+    for i, name in enumerate(names if validate is not None else []):
         print(f"\r{program.runs}: {i + 1} of {len(names)} prompts", end="", file=sys.stderr, flush=True)
-        program.run("validate", os.path.join(program.runs, name), "--sample", str(args.sample), *validate)
+        if not (args.keep_runs and finished(runs[name]).get("validation")):
+            program.run("validate", runs[name], "--sample", str(args.sample), *validate)
     print(f"\r{program.runs}: drawn", file=sys.stderr)
+
+
+def finished(run):
+    """run.json of a run, or nothing where there is none."""
+    path = os.path.join(run, "run.json")
+    if not os.path.exists(path):
+        return {}
+    with open(path, encoding="utf-8") as f:
+        return json.load(f)
 
 
 def tasks(path):
@@ -572,7 +660,7 @@ def parse():
                    help="how the program is started")
     p.add_argument("--bench", default="dotnet bench/OnnxAttribution.Bench/bin/Release/net10.0/OnnxAttribution.Bench.dll",
                    help="how the benchmark program is started")
-    p.add_argument("--graphs", type=int, default=1000, help="random graphs whose certificates are checked")
+    p.add_argument("--graphs", type=int, default=1000, help="random graphs whose certificates are checked; 0 leaves them out")
     p.add_argument("--model", default="models/tiny")
     p.add_argument("--prompts", default="docs/results/validation-prompts.jsonl")
     p.add_argument("--runs", default="runs/validation", help="where the runs go, and those of further options beside them")
@@ -580,28 +668,36 @@ def parse():
     p.add_argument("--sample", type=int, default=200)
     p.add_argument("--followed", type=int, default=60, help="edges of each sort that are followed through their range")
     p.add_argument("--refine", default="32,64", help="N of further runs with the strongest nodes really patched")
-    p.add_argument("--keep-runs", action="store_true", help="take the runs that are there and only make the page")
+    p.add_argument("--no-pairs", action="store_true", help="leave out patch pairs")
+    p.add_argument("--no-sampled-depths", action="store_true",
+                   help="leave every depth out of the sample's comparison, where each runs all nodes again")
+    p.add_argument("--depths", default="1,2,3", help="K of further runs whose nodes are all really run K blocks deep")
+    p.add_argument("--patched", default="0,16,32,64,128", help="how many of the strongest nodes are patched in the table by depth")
+    p.add_argument("--keep-runs", action="store_true", help="take the runs that are there, as after an interruption")
     return p.parse_args()
 
 
 def all_runs(args, program):
-    """Draws and validates everything; the batches by name, the first without further options, and those of really patched nodes."""
+    """Draws and validates everything: the batches by name, the first without further options; those of really patched nodes;
+    those by depth; and how many patch pairs there are."""
     batches, pairs = {"gradient": program}, f"{args.runs}-pairs.jsonl"
-    exact = {patch: Program(args.cli, args.model, "-".join(w for w in (args.runs, patch, "exact") if w)) for patch in ("", "patch")}
-    if not args.keep_runs:
-        draw(program, args.prompts, args, ["--refine", "off"], ["--compare", ",".join([*ESTIMATORS, "exact-depth"])])
-        write_pairs(program, tasks(args.prompts), pairs)
-        for patch, runs in exact.items():
-            draw(runs, pairs if patch else args.prompts, args, ["--method", "exact"], None)
-    for patch in ("", "patch"):
+    ways = ("",) if args.no_pairs else ("", "patch")
+    of = lambda *words: Program(args.cli, args.model, "-".join([args.runs, *(w for w in words if w)]))
+    exact, depths = {patch: of(patch, "exact") for patch in ways}, {"K = 0": program}
+    compared = ESTIMATORS + ["exact-depth"] * (not args.no_sampled_depths)
+    draw(program, args.prompts, args, ["--refine", "off"], ["--compare", ",".join(compared)])
+    for k in [k for k in args.depths.split(",") if k]:
+        depths[f"K = {k}"] = of(f"depth-{k}")
+        draw(depths[f"K = {k}"], args.prompts, args, ["--exact-depth", k], None)
+    write_pairs(program, tasks(args.prompts), pairs)
+    for patch in ways:
+        prompts = pairs if patch else args.prompts
+        draw(exact[patch], prompts, args, ["--method", "exact"], None)
         for n in (["off"] if patch else []) + [n for n in args.refine.split(",") if n]:
             name = ", ".join(w for w in (patch, "gradient" if n == "off" else f"refined, {n}") if w)
-            runs = Program(args.cli, args.model, "-".join(w for w in (args.runs, patch, n) if w))
-            batches[name] = runs
-            if not args.keep_runs:
-                draw(runs, pairs if patch else args.prompts, args,
-                     ["--refine", "off"] if n == "off" else ["--refine", n, "--edges", "exact"], [])
-    return batches, exact, len(tasks(pairs))
+            batches[name] = of(patch, n)
+            draw(batches[name], prompts, args, ["--refine", "off"] if n == "off" else ["--refine", n, "--edges", "exact"], [])
+    return batches, exact, depths, 0 if args.no_pairs else len(tasks(pairs))
 
 
 def main():
@@ -609,7 +705,7 @@ def main():
     os.chdir(os.path.dirname(os.path.dirname(here)))
     args = parse()
     program, prompts = Program(args.cli, args.model, args.runs), tasks(args.prompts)
-    batches, exact, pairs = all_runs(args, program)
+    batches, exact, depths, pairs = all_runs(args, program)
     refined = {name: runs for name, runs in batches.items() if "refined" in name}
     every = {}
     for patch, runs in exact.items():
@@ -624,14 +720,16 @@ def main():
     node, edge = "what = 'node'", "what = 'edge'"
     by = lambda where, group, heading: side_by_side(agreement(program, where, group), heading)
     recalls, figure = costs(args.runs, prompts), args.out.removesuffix(".md") + "-cost-recall.svg"
-    covered = coverage(args.bench, args.graphs)
+    cells, depths_table, depths_cost = by_depth_and_patched(depths, exact[""], program, [int(n) for n in args.patched.split(",")])
     page = PAGE.format(
         model=args.model, prompts=about["prompts"], date=datetime.date.today(),
         version=f"onnx-attribution {about['version'].split('+')[0]}", runtime=about["runtime"], sample=args.sample,
         nodes=counts["node"], edges=counts["edge"], followed=args.followed,
         nodes_all=whole(program, "node"), edges_all=whole(program, "edge"),
-        levels=levels(program, refined), everything=everything_table(every), reached=reached(batches, every), pairs=pairs,
-        layers=bundle["n_layers"], sites=len(bundle["sites"]),
+        levels=levels(program, refined), everything=everything_table(every), reached=reached(batches, every),
+        pairs=f"**patch**: nodes take their value in another prompt's run, the next held-out one of as many tokens ({pairs} pairs)."
+        if pairs else "There are no patch pairs here.",
+        layers=bundle["n_layers"], sites=len(bundle["dictionaries"]),
         nodes_kind=by(node, kinds.format("up"), "site"), nodes_layer=by(node, layers, "depth"),
         nodes_error=by(node, errors, "nodes"), nodes_stratum=by(node, "stratum", "stratum"),
         edges_kind=by(edge, kinds.format("down"), "into"), edges_layer=by(edge, layers, "depth"), edges_error=by(edge, errors, "from"),
@@ -639,8 +737,8 @@ def main():
         by_size=by_size(program), switching=switching(program),
         attention=ATTENTION.format(shapes=shapes(program), followed=args.followed, diagnosis=diagnose(program, prompts, args.followed))
         if "attn" in kinds_of(program) else "",
-        certificates=certificates(covered), graphs=covered["graphs"], dropped=round(covered["dropped"]), rows=round(covered["rows"]),
-        tight=covered["tightness"])
+        depths_table=depths_table, depths_cost=depths_cost, reaching=reaching(every, cells),
+        certificates=certificate_section(coverage(args.bench, args.graphs)) if args.graphs else "")
     with open(figure, "w", encoding="utf-8") as f:
         f.write(cost_figure(recalls, args.sample))
     aside = args.out + ".tmp"

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Trains the sparse autoencoders of models/tiny, one per site, all at once, and saves them in SAELens's layout.
+"""Trains the sparse autoencoders of models/tiny or models/deep, one per site, all at once, and saves them in SAELens's layout.
 
     export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
     python3 models/tiny/training/train_dictionaries.py --work WORK --model models/tiny
 
-models/tiny/README.md has the options that were used.
+The model's README.md has the options that were used.
 
 Environment and WORK (tokens, checkpoints) as in train_tiny_gpt2.py, which runs first.
 
@@ -241,23 +241,24 @@ def folded(sae, scale):
     return {"W_enc": W_enc, "b_enc": b_enc * scale, "W_dec": W_dec, "b_dec": b_dec * scale}
 
 
-def config(site, sae, model, features):
+def config(site, sae, model, name):
     kind = {"architecture": "standard"} if sae.k is None else {"architecture": "topk", "k": sae.k, "rescale_acts_by_decoder_norm": False}
     return {
-        **kind, "d_in": model.config["n_embd"], "d_sae": features, "dtype": "float16", "device": "cpu",
+        **kind, "d_in": model.config["n_embd"], "d_sae": len(sae.b_enc), "dtype": "float16", "device": "cpu",
         "apply_b_dec_to_input": True, "normalize_activations": "none", "reshape_activations": "none",
         "metadata": {
-            "model_name": "tiny", "model_class_name": "HookedTransformer", "hook_name": site, "hook_head_index": None, "prepend_bos": True,
-            "context_size": model.config["n_positions"], "dataset_path": "see models/tiny/README.md", "sae_lens_version": "6.18.0",
+            "model_name": name, "model_class_name": "HookedTransformer", "hook_name": site, "hook_head_index": None, "prepend_bos": True,
+            "context_size": model.config["n_positions"], "dataset_path": f"see models/{name}/README.md", "sae_lens_version": "6.18.0",
         },
     }
 
 
-def save_dictionary(folder, site, sae, scale, model, features):
+def save_dictionary(folder, site, sae, scale, model):
+    name = os.path.basename(os.path.abspath(folder))
     folder = os.path.join(folder, "dictionaries", site)
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "cfg.json"), "w") as f:
-        json.dump(config(site, sae, model, features), f, indent=2)
+        json.dump(config(site, sae, model, name), f, indent=2)
         f.write("\n")
     write_safetensors(os.path.join(folder, "sae_weights.safetensors"), folded(sae, scale))
 
@@ -365,7 +366,7 @@ def main():
             log(f"resumed at step {trainer.step}")
         trainer.run(train, path, log)
         for s in sites:
-            save_dictionary(args.model, s, trainer.sae[s], stats[s][1], model, args.features)
+            save_dictionary(args.model, s, trainer.sae[s], stats[s][1], model)
         log(f"trained in {(time.time() - t0) / 60:.1f} min")
     table(args.model, valid, sites, args.limit, log)
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Trains models/tiny: a byte-level BPE and a small GPT-2, in the Hugging Face layout.
+"""Trains models/tiny, or models/deep (--layers 12): a byte-level BPE and a small GPT-2, in the Hugging Face layout.
 
     export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2
     python3 models/tiny/training/train_tiny_gpt2.py --corpus DIR --work WORK --out models/tiny
 
 Environment: Debian 12, python3-torch 1.13, python3-numpy, python3-regex and libopenblas0-pthread.
-OMP_WAIT_POLICY=passive matters: OpenMP's and OpenBLAS's threads spin against each other otherwise (5x slower).
+OMP_WAIT_POLICY=passive matters: OpenMP's and OpenBLAS's threads spin against each other otherwise (5x slower). An OpenBLAS older
+than the CPU takes its oldest kernels (OPENBLAS_VERBOSE=2 says which): OPENBLAS_CORETYPE=Cooperlake is 2.7x faster where there is AVX-512.
 
 Steps:
 1. Tokenizer: GPT-2's pre-tokenisation, byte symbols, 4,096 tokens with <|endoftext|> as the last.

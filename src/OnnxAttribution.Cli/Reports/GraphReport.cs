@@ -92,6 +92,11 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
         {
             output.WriteLine($"heads: largest |effect - sum of its parts| of an edge over largest |effect| is {off:G3}");
         }
+        if (_edges.Count == 0 && _record is GraphRunRecord { Options.Heads: { } only } && HeadName.TryParse(only) is not null)
+        {
+            output.WriteLine($"no edge between the strongest nodes passes head {only}: --top-nodes and --top-edges keep more of both, "
+                + "and onnx-attribution heads RUN lists the heads that edges of a run with --heads pass");
+        }
         output.WriteLine($"kept {_nodes.Count(n => n.Kept):N0} of {_nodes.Count:N0} nodes, {_edges.Count:N0} edges");
         output.WriteLine($"wrote {directory}: {string.Join(", ", Files().Select(f => $"{f.Name} ({Screen.Bytes(f.Length)})"))}");
     }

@@ -55,6 +55,11 @@ public sealed class HeadsCommandTests(Random2Fixture model) : IClassFixture<Rand
     }
 
     [Fact]
+    public void A_graph_of_a_head_that_no_edge_passes_says_so() =>
+        Assert.Contains("no edge between the strongest nodes passes head 1.2: --top-nodes and --top-edges keep more",
+            Graph("--heads", "1.2", "--sites", "blocks.1.hook_resid_post").Output);
+
+    [Fact]
     public void A_score_is_split_into_pairs_that_add_up_to_it_and_scores_stand_beside_each_other()
     {
         Graph("--sites", "resid");
