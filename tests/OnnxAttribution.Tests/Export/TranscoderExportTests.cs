@@ -30,7 +30,8 @@ public sealed class TranscoderExportTests : IDisposable
         Assert.Equal(3, manifest.FormatVersion);
         Assert.Contains("hook_embed", manifest.Sites);
         Assert.Contains(input, manifest.Sites);
-        Assert.False(ModelBundle.Open(_directory["bundle"]).Sites.Any(ModelBundle.Open(_directory["bundle"]).HasDictionary));
+        var bundle = ModelBundle.Open(_directory["bundle"]);
+        Assert.DoesNotContain(bundle.Sites, bundle.HasDictionary);
     }
 
     [Theory, InlineData("transcoders-plt", false), InlineData("transcoders-plt", true), InlineData("transcoders-skip-topk", true),
