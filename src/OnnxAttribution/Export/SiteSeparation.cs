@@ -17,6 +17,9 @@ namespace OnnxAttribution.Export;
 /// </summary>
 internal sealed class SiteSeparation
 {
+    // of a block (Site.OrderInBlock): how many places it has, and those of what its sublayers add
+    private const int Places = 8, AttnPlace = 2, MlpPlace = 6;
+
     private static readonly GradientRules s_rules = GradientRules.Gradient;
 
     private readonly AdoptedGraph _adopted;
@@ -187,11 +190,11 @@ internal sealed class SiteSeparation
     private void RequireRest(int start, (Site Site, Value Value) last, List<(Site Site, Value Value)> between, SiteSummands sum)
     {
         var (end, value) = last;
-        // places of the sublayers between the two residual sites: attention 2, MLP 4 of every six
+        // places of the sublayers between the two residual sites
         var places = Enumerable.Range(start + 1, Place(end) - start - 1).ToList();
         bool Listed(int place) => between.Any(s => Place(s.Site) == place);
-        var all = places.Where(p => p % 6 is 2 or 4).All(Listed);
-        var attentions = places.Where(p => p % 6 == 2).All(p => Listed(p) || Listed(p - 1));
+        var all = places.Where(p => p % Places is AttnPlace or MlpPlace).All(Listed);
+        var attentions = places.Where(p => p % Places == AttnPlace).All(p => Listed(p) || Listed(p - 1));
         if (all && start >= 0 && sum.Others.FirstOrDefault() is { } other)
         {
             throw Fault(end, $"is more than the sum of the sites before it: '{Written(other)}' ({Name(other.Producer!)}) is added too, "
@@ -244,8 +247,8 @@ internal sealed class SiteSeparation
         throw Fault(heads, $"does not separate: {Name(op)} leads to {_sites[output].Site} past it; name the output of all heads");
     }
 
-    // six places for a block's sites, in the order of computation
-    private static int Place(Site s) => (6 * s.Layer) + s.OrderInBlock;
+    // where a site stands in the order of computation
+    private static int Place(Site s) => (Places * s.Layer) + s.OrderInBlock;
 
     private static bool IsResidual(Site s) => s.Kind is SiteKind.Resid or SiteKind.ResidMid;
 

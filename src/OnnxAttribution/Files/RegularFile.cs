@@ -5,7 +5,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace OnnxAttribution.Files;
 
-/// <summary>Opens files for reading, and nothing else than files:
+/// <summary>Opens files for reading or going on, and nothing else than files:
 /// opening a named pipe would wait for a writer that may never come, with no signal to end it, and a device has no end.</summary>
 /// <remarks>Every reader opens through here. What is no file is refused before it is opened, in a <see cref="NotAFileException"/>.
 /// On Linux a path is looked at with statx(2), whose structure is the same on every processor;
@@ -52,6 +52,18 @@ internal static partial class RegularFile
     /// <inheritdoc cref="OpenRead" path="/exception"/>
     public static FileStream OpenReadOrGiven(string path) =>
         Of(path) == Kind.Pipe && IsDescriptor(path) ? File.OpenRead(path) : OpenRead(path);
+
+    /// <summary>Opens a file for writing where an earlier writer stopped, or makes it; what lies behind is cut off.</summary>
+    /// <param name="length">Bytes that stay.</param>
+    /// <inheritdoc cref="OpenRead" path="/exception"/>
+    public static FileStream OpenToGoOn(string path, long length)
+    {
+        Require(path);
+        var stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read, bufferSize: 0);
+        stream.SetLength(length);
+        stream.Position = length;
+        return stream;
+    }
 
     /// <summary>Opens a file for reads at any place.</summary>
     /// <inheritdoc cref="OpenRead" path="/exception"/>

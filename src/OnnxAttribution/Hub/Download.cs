@@ -57,10 +57,8 @@ internal sealed class Download(HubClient client, HubRetry retry, Action<long> ca
         _size ??= answer.LinkedSize ?? (answer.Response.Content.Headers.ContentLength is { } rest ? have + rest : null);
         // where no size is told, a tenth of the disk stays free
         var most = _size ?? have + client.Options.RoomIn(Path.GetDirectoryName(Path.GetFullPath(part))!) / 10 * 9;
-        using (var stream = new FileStream(part, FileMode.OpenOrCreate, FileAccess.Write, FileShare.Read, bufferSize: 0))
+        using (var stream = RegularFile.OpenToGoOn(part, have))
         {
-            stream.SetLength(have);
-            stream.Position = have;
             await HubBody.CopyAsync(client.Options, answer, cancel, bytes =>
             {
                 if (stream.Position + bytes.Length > most) throw WithoutEnd(repository, file, stream);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Hub;
 
@@ -34,7 +35,7 @@ internal sealed record HubChecksum(string Value)
     /// <summary>The checksum of this kind that a file has.</summary>
     public HubChecksum Measured(string file, CancellationToken cancel)
     {
-        using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        using var stream = RegularFile.OpenRead(file, bufferSize: 0);
         using var hash = IncrementalHash.CreateHash(Value.Length == Sha256Digits ? HashAlgorithmName.SHA256 : HashAlgorithmName.SHA1);
         if (Value.Length == Sha1Digits)
         {

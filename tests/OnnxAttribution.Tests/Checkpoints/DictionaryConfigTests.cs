@@ -39,19 +39,26 @@ public sealed class DictionaryConfigTests : IDisposable
     public void Dispose() => _directory.Dispose();
 
     [Fact]
-    public void The_oldest_flat_layout_is_read_with_its_defaults() => Assert.Equal(
-        new DictionaryConfig("blocks.8.hook_resid_pre", 768, 24576, DictionaryArchitecture.Standard, 0, ApplyDecoderBiasToInput: true,
-            InputNormalization.None, PrependBos: true, "gpt2-small", null, CenterWritingWeights: true), Read(Flat));
+    public void The_oldest_flat_layout_is_read_with_its_defaults_and_its_release()
+    {
+        var read = Read(Flat);
+        Assert.Equal(
+            new DictionaryConfig("blocks.8.hook_resid_pre", 768, 24576, DictionaryArchitecture.Standard, 0, ApplyDecoderBiasToInput: true,
+                InputNormalization.None, PrependBos: true, "gpt2-small", "gpt2-small/8-res-jb", CenterWritingWeights: true),
+            read with { FromRelease = null });
+        Assert.Equal(("gpt2-small-res-jb", "neuronpedia_id"), (read.FromRelease!.Release, string.Join(',', read.FromRelease.Keys)));
+    }
 
     [Fact]
     public void A_flat_topk_is_no_relu() => Assert.Equal(
         new DictionaryConfig("blocks.0.hook_attn_out", 768, 32768, DictionaryArchitecture.TopK, 32, ApplyDecoderBiasToInput: true,
-            InputNormalization.LayerNorm, PrependBos: false, "gpt2-small", "gpt2-small/0-att_32k-oai", null), Read(FlatTopK));
+            InputNormalization.LayerNorm, PrependBos: false, "gpt2-small", "gpt2-small/0-att_32k-oai", null)
+        { IsBosSaid = true }, Read(FlatTopK));
 
     [Fact]
     public void The_new_layout_is_read() => Assert.Equal(
         new DictionaryConfig("blocks.0.hook_mlp_out", 64, 512, DictionaryArchitecture.TopK, 16, ApplyDecoderBiasToInput: false,
-            InputNormalization.None, PrependBos: true, "gelu-1l", null, CenterWritingWeights: true), Read(New));
+            InputNormalization.None, PrependBos: true, "gelu-1l", null, CenterWritingWeights: true) { IsBosSaid = true }, Read(New));
 
     [Theory]
     [InlineData("transformer.h.0", "blocks.0.hook_resid_post"), InlineData("model.layers.5.mlp", "blocks.5.hook_mlp_out"),

@@ -64,7 +64,9 @@ public sealed class ArchitectureCommandTests : IDisposable
             .Failed(1, "gpt_neox", "resid_mid", "in parallel");
         Verb.Run("export", "--checkpoint", RandomModels.Checkpoint("neox-sequential"), "--out", _directory["bundle"],
             "--further-sites", "resid_mid,z", "--no-check").Done();
-        Assert.Equal(Site.Names(2, always: false), BundleManifest.Read(_directory["bundle"]).Sites);
+        // the rest is made for transcoders that read or need it
+        Assert.Equal(Site.Names(2, always: false).Where(s => !Site.Parse(s).IsForTranscoders),
+            BundleManifest.Read(_directory["bundle"]).Sites);
     }
 
     public static TheoryData<string> Shapes => [.. SyntheticShape.Published.Keys];

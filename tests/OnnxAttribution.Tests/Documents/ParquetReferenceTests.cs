@@ -18,6 +18,7 @@ public sealed class ParquetReferenceTests(DocumentWorld world)
         ("validation", DocumentWorld.DemoRun, "docs/guides/validate.md", "validate runs/copyright"),
         ("certificate", DocumentWorld.DemoRun, "docs/guides/certify.md", "validate runs/copyright --bound"),
         ("tokens", "runs/ablated", "docs/guides/ablate.md", "--out runs/ablated"),
+        ("targets", "runs/dallas", "docs/guides/transcoders.md", "llama"),
         ("heads", "runs/heads", "docs/guides/heads.md", "--out runs/heads"),
         ("score_pairs", "runs/heads", "docs/guides/heads.md", "heads runs/heads --head"),
         ("faithfulness", "runs/resid", "docs/guides/ablate.md", "runs/resid"),

@@ -53,7 +53,8 @@ public sealed class FurtherSitesTests : IDisposable
         using var a = LoadedModel.Open(plain, null, new RunContext(threads: 1));
         using var b = LoadedModel.Open(further, null, new RunContext(threads: 1));
         Assert.Equal(Site.Names(2, always: true), a.Bundle.Manifest.Sites);
-        Assert.Equal(Site.Names(2, always: false), b.Bundle.Manifest.Sites);
+        // the rest is made for transcoders that read or need it
+        Assert.Equal(Site.Names(2, always: false).Where(s => !Site.Parse(s).IsForTranscoders), b.Bundle.Manifest.Sites);
         using ActivationCache before = ActivationCache.Of(a, tokens), after = ActivationCache.Of(b, tokens);
         Assert.Equal(before.Logits(4).ToArray(), after.Logits(4).ToArray());
         Assert.Contains("blocks.0.attn.hook_z", a.Bundle.Manifest.Hooks);
