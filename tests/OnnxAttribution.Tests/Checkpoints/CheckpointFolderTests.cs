@@ -78,10 +78,13 @@ public sealed class CheckpointFolderTests : IDisposable
     [InlineData("""{"architectures":["GPTNeoXForCausalLM"]}""", "add \"model_type\": \"gpt_neox\"")]
     [InlineData("""{"model_type":null,"architectures":[null,"LlamaForCausalLM"]}""", "add \"model_type\": \"llama\"")]
     [InlineData("""{"architectures":["Qwen2MoeForCausalLM"]}""",
-        "add it: 'gpt2', 'gpt_neox', 'llama', 'mistral', 'qwen2' are known, and its architectures are 'Qwen2MoeForCausalLM'.")]
-    [InlineData("{}", "has no key 'model_type'; add it: 'gpt2', ")]
-    [InlineData("""{"model_type":"qwen3"}""", "model_type is 'qwen3', which is not supported; only 'gpt2', 'gpt_neox', 'llama', 'mistral', "
-        + "'qwen2' are built in; export-scripts/export_torch.py makes an ONNX graph of any causal language model, "
+        "add it: 'gemma2', 'gemma3_text', 'gpt2', 'gpt_neo', 'gpt_neox', 'llama', 'mistral', 'olmo2', 'opt', 'phi', 'qwen2', 'qwen3' "
+        + "are known, and its architectures are 'Qwen2MoeForCausalLM'.")]
+    [InlineData("{}", "has no key 'model_type'; add it: 'gemma2', 'gemma3_text', 'gpt2', ")]
+    [InlineData("""{"model_type":"mamba"}""", "model_type is 'mamba', which is not supported; only 'gemma2', "
+        + "'gemma3_text', 'gpt2', 'gpt_neo', "
+        + "'gpt_neox', 'llama', 'mistral', 'olmo2', 'opt', 'phi', 'qwen2', 'qwen3' are built in; "
+        + "export-scripts/export_torch.py makes an ONNX graph of any causal language model, "
         + "which is exported in its place.")]
     public void A_config_of_no_model_that_is_built_in_says_what_to_do(string config, string reason)
     {
