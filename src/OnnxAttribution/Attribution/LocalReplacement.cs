@@ -32,11 +32,11 @@ internal sealed class LocalReplacement
     public static Dictionary<string, long> Sizes(int positions, LocalReplacement? replacement)
     {
         var sizes = new Dictionary<string, long> { ["position"] = positions, ["batch"] = 1 };
-        foreach (var (site, part) in replacement?._parts ?? []) sizes[site.Mlp!.Features] = Math.Max(1, FeaturesOf(part).Length);
+        foreach (var (site, part) in replacement?._parts ?? []) sizes[site.Mlp!.Features] = Math.Max(1, FeaturesOf(part.Encoding).Length);
         return sizes;
     }
 
-    private static int[] FeaturesOf(Part part) => [.. part.Encoding.Features.SelectMany(f => f).Distinct().Order()];
+    private static int[] FeaturesOf(SparseEncoding encoding) => [.. encoding.Features.SelectMany(f => f).Distinct().Order()];
 
     /// <summary>The replacement of a prompt; null where the model is taken as it is.</summary>
     /// <exception cref="AttributionException">An activation is NaN or infinite; the message names the site.</exception>
@@ -53,7 +53,7 @@ internal sealed class LocalReplacement
         {
             foreach (var (source, other) in made._parts)
             {
-                var layer = source.Mlp!.Outputs.ToList().IndexOf(site.Site);
+                var layer = source.Mlp!.LayerOf(site.Site);
                 if (layer >= 0) part.Encoding.Subtract(other.Encoding, layer);
             }
         }
@@ -67,7 +67,7 @@ internal sealed class LocalReplacement
         {
             var (mlp, dictionary) = (site.Mlp!, site.Dictionary!);
             // a product over no features has no runtime that is sure to do it
-            var features = FeaturesOf(part);
+            var features = FeaturesOf(part.Encoding);
             var n = Math.Max(features.Length, 1);
             var (bias, active) = (new float[n], new float[_positions * n]);
             for (var i = 0; i < features.Length; i++) bias[i] = dictionary.EncoderBias.Span[features[i]];
@@ -105,8 +105,7 @@ internal sealed class LocalReplacement
         var active = model.Encoder.Active(dictionary, read);
         var encoding = SparseEncoding.OfTranscoder(dictionary, written, active, Math.Min(site.ZeroPositions, _positions),
             model.Context.Threads);
-        int[] features = [.. encoding.Features.SelectMany(f => f).Distinct().Order()];
-        var columns = dictionary.EncoderColumns(features, model.Context.Threads);
+        var columns = dictionary.EncoderColumns(FeaturesOf(encoding), model.Context.Threads);
         dictionary.ReleaseEncoder();
         return new Part(read, written, encoding, columns);
     }

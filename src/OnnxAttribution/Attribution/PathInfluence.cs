@@ -142,7 +142,8 @@ internal sealed class PathInfluence
     {
         var sums = new double[_weights.Length];
         foreach (var e in edges) sums[e.Target] += Math.Abs((double)e.Weight);
-        return [.. edges.Select(e => (e, Math.Abs((double)e.Weight) / sums[e.Target]))];
+        // a node whose inputs all weigh nothing has no share to give
+        return [.. edges.Select(e => (e, sums[e.Target] > 0 ? Math.Abs((double)e.Weight) / sums[e.Target] : 0))];
     }
 
     // the score at which the falling scores' share first reaches a part

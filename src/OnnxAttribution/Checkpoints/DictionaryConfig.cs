@@ -61,6 +61,9 @@ internal sealed record DictionaryConfig(
     /// <summary>The k largest pre-activations keep their sign, also below 0 (circuit-tracer's TopK).</summary>
     public bool KeepsSign { get; init; }
 
+    /// <summary>Of a transcoder: it writes what the MLP yields before a norm behind it.</summary>
+    public bool WritesBeforeNorm { get; init; }
+
     /// <summary>Of a transcoder, at how many positions from the first it has neither features nor errors.</summary>
     public int ZeroPositions { get; init; }
 
@@ -94,7 +97,7 @@ internal sealed record DictionaryConfig(
         var loading = json.Trained(LoadingKey).Object(LoadingKey);
         var (normalization, factor) = (ReadNormalization(json), json.Trained(ScalingKey).Number(ScalingKey, 1e-12, 1e12));
         var release = ReleaseByConfig.Of(json);
-        return new(
+        return new DictionaryConfig(
             HookName: ReadHookName(json),
             Width: width,
             FeatureCount: featureCount,
@@ -116,14 +119,19 @@ internal sealed record DictionaryConfig(
             NormScalingFactor = factor ?? (normalization == InputNormalization.ExpectedAverage ? release?.NormScalingFactor : null),
             IsBosSaid = json.Trained("prepend_bos").Has("prepend_bos"),
             FromRelease = FactsOfRelease.Of(release, json.Trained("neuronpedia_id").String("neuronpedia_id"), factor, normalization),
-            OutputHookName = output?.Site,
-            OutputWidth = output?.Width ?? width,
-            OutputLayers = output?.Layers ?? 1,
-            HasSkip = output?.HasSkip ?? false,
-            KeepsSign = output?.KeepsSign ?? false,
-            ZeroPositions = output?.ZeroPositions ?? 0,
-        };
+        }.Writing(output);
     }
+
+    private DictionaryConfig Writing(TranscoderConfig? output) => output is null ? this : this with
+    {
+        OutputHookName = output.Site,
+        OutputWidth = output.Width,
+        OutputLayers = output.Layers,
+        HasSkip = output.HasSkip,
+        KeepsSign = output.KeepsSign,
+        ZeroPositions = output.ZeroPositions,
+        WritesBeforeNorm = output.WritesBeforeNorm,
+    };
 
     /// <summary>What the table of releases says of it, where its files do not.</summary>
     public DictionaryConfig With(ReleasedDictionary released)

@@ -14,7 +14,7 @@ internal sealed record TranscoderConfig(string Site, int Width, bool HasSkip)
     /// <summary>Keys that only converted transcoders have.</summary>
     public const string SignKey = "keeps_sign", LayersKey = "n_layers_out", ZeroKey = "zero_positions";
 
-    private const string Suffix = "transcoder", Skip = "_skip_transcoder";
+    private const string Plain = "transcoder", Skipping = "skip_transcoder", BeforeNorm = "mlp.hook_out";
 
     /// <summary>How many MLPs' outputs it writes, its own first.</summary>
     public int Layers { get; init; } = 1;
@@ -29,7 +29,7 @@ internal sealed record TranscoderConfig(string Site, int Width, bool HasSkip)
     /// <c>standard</c> of <c>transcoder</c>. Any other name as it is.</summary>
     public static string KindOf(string architecture) => architecture switch
     {
-        Suffix or "skip_transcoder" => "standard",
+        Plain or Skipping => "standard",
         "jumprelu_transcoder" or "jumprelu_skip_transcoder" => "jumprelu",
         "topk_transcoder" or "topk_skip_transcoder" => "topk",
         _ => architecture,
@@ -37,7 +37,10 @@ internal sealed record TranscoderConfig(string Site, int Width, bool HasSkip)
 
     /// <summary>A transcoder's name in SAELens's manner.</summary>
     public static string NameOf(DictionaryArchitecture kind, bool skip) =>
-        (kind == DictionaryArchitecture.Standard ? "" : kind.Name() + "_") + (skip ? "skip_transcoder" : Suffix);
+        (kind == DictionaryArchitecture.Standard ? "" : kind.Name() + "_") + (skip ? Skipping : Plain);
+
+    /// <summary>It writes what the MLP yields, <c>mlp.hook_out</c>; that is <c>hook_mlp_out</c> where no norm lies between.</summary>
+    public bool WritesBeforeNorm { get; init; }
 
     /// <summary>null: it is no transcoder.</summary>
     /// <param name="site">That it reads.</param>
@@ -65,11 +68,12 @@ internal sealed record TranscoderConfig(string Site, int Width, bool HasSkip)
                 : "rescale_acts_by_decoder_norm", "of a transcoder only false is");
         }
         return new TranscoderConfig($"blocks.{layer}.hook_mlp_out", json.Integer("d_out", 1, 1 << 20) ?? width,
-            architecture is "skip_transcoder" || architecture.EndsWith(Skip, StringComparison.Ordinal))
+            architecture.EndsWith(Skipping, StringComparison.Ordinal))
         {
             Layers = json.Integer(LayersKey, 1, 4096) ?? 1,
             KeepsSign = json.Boolean(SignKey) ?? false,
             ZeroPositions = json.Integer(ZeroKey, 0, 1 << 20) ?? 0,
+            WritesBeforeNorm = Hook(output) == BeforeNorm,
         };
     }
 
@@ -77,9 +81,9 @@ internal sealed record TranscoderConfig(string Site, int Width, bool HasSkip)
     /// <param name="hook">Its name behind the block's.</param>
     public static bool IsInputHook(string hook) => hook is "ln2.hook_normalized" or "mlp.hook_in" or "hook_resid_mid";
 
-    /// <summary>Whether a transcoder may write a hook; what the MLP yields is what it adds, where no norm lies between.</summary>
+    /// <summary>Whether a transcoder may write a hook.</summary>
     /// <param name="hook">Its name behind the block's.</param>
-    public static bool IsOutputHook(string hook) => hook is "hook_mlp_out" or "mlp.hook_out";
+    public static bool IsOutputHook(string hook) => hook is "hook_mlp_out" or BeforeNorm;
 
     private static bool IsInput(string site) => IsInputHook(Hook(site));
 

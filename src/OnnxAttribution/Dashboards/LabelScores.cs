@@ -1,6 +1,8 @@
 using System.Text.Json;
+using MathNet.Numerics.Statistics;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Files;
+using OnnxAttribution.Validation;
 
 namespace OnnxAttribution.Dashboards;
 
@@ -11,7 +13,7 @@ internal sealed record ScoreSummary(IReadOnlyList<double> Scores, int Constant)
 {
     public double Mean => Scores.Count > 0 ? Scores.Average() : double.NaN;
 
-    public double Median => Scores.Count > 0 ? Scores.Order().ElementAt(Scores.Count / 2) : double.NaN;
+    public double Median => Scores.Median();
 }
 
 /// <summary>Scores labels by the activations that were predicted from them: the correlation with the true ones over the
@@ -41,18 +43,8 @@ internal static class LabelScores
     }
 
     /// <summary>Pearson's correlation; null where one side is constant.</summary>
-    internal static double? Correlation(IReadOnlyList<double> predicted, IReadOnlyList<double> true_)
-    {
-        var (p, t) = (predicted.Average(), true_.Average());
-        var (pp, tt, pt) = (0.0, 0.0, 0.0);
-        for (var i = 0; i < predicted.Count; i++)
-        {
-            pp += (predicted[i] - p) * (predicted[i] - p);
-            tt += (true_[i] - t) * (true_[i] - t);
-            pt += (predicted[i] - p) * (true_[i] - t);
-        }
-        return pp > 0 && tt > 0 ? pt / Math.Sqrt(pp * tt) : null;
-    }
+    internal static double? Correlation(IReadOnlyList<double> predicted, IReadOnlyList<double> found) =>
+        Agreement.Between([.. found], [.. predicted]).Pearson is var r && double.IsNaN(r) ? null : r;
 
     private static FeatureLabel Scored(FeatureShelf shelf, string place, JsonElement line, string file, CancellationToken cancel)
     {

@@ -13,26 +13,19 @@ internal sealed class BundleDictionaries : IDisposable
 
     private readonly IReadOnlyList<(string Folder, FoundDictionary Found)> _all;
     private readonly Dictionary<FoundDictionary, string> _settled = new(ReferenceEqualityComparer.Instance);
-    private readonly int _layers;
-    private readonly IReadOnlyDictionary<string, int> _widths;
+    private readonly DictionaryFit _fit;
 
-    private BundleDictionaries(IReadOnlyList<(string Folder, FoundDictionary Found)> all, int layers,
-        IReadOnlyDictionary<string, int> widths) =>
-        (_all, _layers, _widths) = (all, layers, widths);
+    private BundleDictionaries(IReadOnlyList<(string Folder, FoundDictionary Found)> all, DictionaryFit fit) => (_all, _fit) = (all, fit);
 
-    /// <inheritdoc cref="Open(ExportOptions, int, IReadOnlyDictionary{string, int}, Action{string})"/>
-    public static BundleDictionaries Open(ExportOptions options, ModelArchitecture model, Action<string>? say) =>
-        Open(options, model.Shape.Layers, model.SiteNames.ToDictionary(name => name, name => model.WidthOf(Site.Parse(name))), say);
-
-    /// <param name="widths">Of every site that a dictionary may be for, in the order of computation.</param>
+    /// <param name="fit">What they have to fit.</param>
     /// <param name="say">Told what looked like a dictionary and was passed over.</param>
     /// <exception cref="BundleException">There is no such folder,
     /// or a dictionary is for no site of the model, of another width, or the second of its site.</exception>
     /// <exception cref="CheckpointException">A dictionary cannot be read.</exception>
-    public static BundleDictionaries Open(ExportOptions options, int layers, IReadOnlyDictionary<string, int> widths, Action<string>? say)
+    public static BundleDictionaries Open(ExportOptions options, DictionaryFit fit, Action<string>? say)
     {
         var all = new List<(string Folder, FoundDictionary Found)>();
-        var found = new BundleDictionaries(all, layers, widths);
+        var found = new BundleDictionaries(all, fit);
         try
         {
             foreach (var folder in Folders(options))
@@ -41,7 +34,7 @@ internal sealed class BundleDictionaries : IDisposable
             }
             found.DropCopiesOf(options, all);
             found.DropOlderConversions(all);
-            found.Check();
+            fit.Check([.. all.Select(d => d.Found)]);
             return found;
         }
         catch
@@ -52,7 +45,7 @@ internal sealed class BundleDictionaries : IDisposable
     }
 
     /// <summary>Names of the sites that they are for, those that they read.</summary>
-    public IEnumerable<string> Sites => Configs.Select(c => Site.Canonical(c.HookName, _layers));
+    public IEnumerable<string> Sites => Configs.Select(c => _fit.SiteOf(c));
 
     /// <summary>Whether some write another site than they read.</summary>
     public bool HasTranscoders => Configs.Any(c => c.OutputHookName is not null);
@@ -111,7 +104,7 @@ internal sealed class BundleDictionaries : IDisposable
     ];
 
     private BundleManifest.DictionaryRecord Record(DictionaryConfig config, string folder) =>
-        new(Site.Canonical(config.HookName, _layers), config.HookName, folder,
+        new(_fit.SiteOf(config), config.HookName, folder,
             config.OutputHookName is null ? config.Architecture.Name() : TranscoderConfig.NameOf(config.Architecture, config.HasSkip),
             config.FeatureCount, config.Architecture == DictionaryArchitecture.TopK ? config.K : null, config.Normalization.Name(),
             config.PrependBos)
@@ -126,10 +119,6 @@ internal sealed class BundleDictionaries : IDisposable
 
     private static string NameOf(DictionaryConfig config) =>
         $"{Folder}/{(config.OutputHookName is { } output ? output + ".transcoder" : config.HookName)}";
-
-    // dictionaries of one place exclude each other: one that rebuilds a site, one transcoder that replaces an MLP
-    private string PlaceOf(DictionaryConfig config) => config.OutputHookName is { } output ? output + ".transcoder"
-        : Site.Canonical(config.HookName, _layers);
 
     public void Dispose()
     {
@@ -192,8 +181,8 @@ internal sealed class BundleDictionaries : IDisposable
         }
         var bundled = Path.Combine(RealPath.Of(options.Out), Folder) + Path.DirectorySeparatorChar;
         bool IsBundled(FoundDictionary found) => RealPath.Of(found.Place).StartsWith(bundled, StringComparison.Ordinal);
-        var elsewhere = all.Where(d => !IsBundled(d.Found)).Select(d => PlaceOf(d.Found.Config)).ToHashSet();
-        foreach (var copy in all.Where(d => IsBundled(d.Found) && elsewhere.Contains(PlaceOf(d.Found.Config))).ToList())
+        var elsewhere = all.Where(d => !IsBundled(d.Found)).Select(d => _fit.PlaceOf(d.Found.Config)).ToHashSet();
+        foreach (var copy in all.Where(d => IsBundled(d.Found) && elsewhere.Contains(_fit.PlaceOf(d.Found.Config))).ToList())
         {
             all.Remove(copy);
             copy.Found.Dispose();
@@ -206,7 +195,7 @@ internal sealed class BundleDictionaries : IDisposable
         var before = BundleRemains.Of(bundle);
         bool IsListed(FoundDictionary found) =>
             before.Lists(Path.GetRelativePath(bundle, Path.Combine(found.Place, SaeLensDictionary.ConfigFileName)).Replace('\\', '/'));
-        foreach (var ofSite in all.GroupBy(d => PlaceOf(d.Found.Config))
+        foreach (var ofSite in all.GroupBy(d => _fit.PlaceOf(d.Found.Config))
             .Where(g => g.Count(d => d.Found.SaeLens is not null && IsListed(d.Found)) == 1)
             .ToList())
         {
@@ -221,8 +210,8 @@ internal sealed class BundleDictionaries : IDisposable
     // a bundle that was exported into its own checkpoint holds what was converted then beside what it was converted from
     private void DropOlderConversions(List<(string Folder, FoundDictionary Found)> all)
     {
-        var anew = all.Where(d => d.Found.Conversion is not null).Select(d => PlaceOf(d.Found.Config)).ToHashSet();
-        foreach (var old in all.Where(d => d.Found.Config.IsConverted && anew.Contains(PlaceOf(d.Found.Config))).ToList())
+        var anew = all.Where(d => d.Found.Conversion is not null).Select(d => _fit.PlaceOf(d.Found.Config)).ToHashSet();
+        foreach (var old in all.Where(d => d.Found.Config.IsConverted && anew.Contains(_fit.PlaceOf(d.Found.Config))).ToList())
         {
             all.Remove(old);
             old.Found.Dispose();
@@ -236,63 +225,4 @@ internal sealed class BundleDictionaries : IDisposable
 
     private static bool Stays(FoundDictionary found, string bundle, bool inPlace) =>
         inPlace && found.SaeLens is not null && !Path.GetRelativePath(bundle, found.Place).StartsWith("..", StringComparison.Ordinal);
-
-    private void Check()
-    {
-        var taken = new Dictionary<string, string>();
-        foreach (var (_, found) in _all)
-        {
-            var site = Site.Canonical(found.Config.HookName, _layers);
-            if (!_widths.TryGetValue(site, out var width))
-            {
-                throw new BundleException($"{found.Place} is a dictionary for '{found.Config.HookName}', which this model ({_layers} "
-                    + $"layers) does not have as a site; its sites are {string.Join(", ", _widths.Keys.Take(3))}, …");
-            }
-            if (found.Config.Width != width)
-            {
-                throw new BundleException($"{found.Place} is a dictionary of width {found.Config.Width}, the model has width {width}; "
-                    + "it belongs to another model");
-            }
-            if (found.Config.OutputHookName is { } output) CheckOutput(found, output);
-            if (!taken.TryAdd(PlaceOf(found.Config), found.Place))
-            {
-                throw new BundleException(
-                    $"{taken[PlaceOf(found.Config)]} and {found.Place} are both dictionaries of {PlaceOf(found.Config)}; keep one of them");
-            }
-        }
-        CheckCrossLayers();
-    }
-
-    private void CheckOutput(FoundDictionary found, string output)
-    {
-        if (found.Config.OutputWidth != _widths[output])
-        {
-            throw new BundleException($"{found.Place} is a transcoder that writes {found.Config.OutputWidth} numbers, and {output} has "
-                + $"{_widths[output]}; it belongs to another model");
-        }
-        var layer = Site.Parse(output).Layer;
-        if (found.Config.OutputLayers > 1 && layer + found.Config.OutputLayers != _layers)
-        {
-            throw new BundleException($"{found.Place} writes the MLPs of layers {layer} to {layer + found.Config.OutputLayers - 1}, and "
-                + $"the model has layers 0 to {_layers - 1}; a cross-layer transcoder is one of all layers, so one is missing, or it "
-                + "belongs to another model");
-        }
-    }
-
-    // a feature that writes later MLPs' outputs is one with their own transcoders: part of a set would explain too little, silently
-    private void CheckCrossLayers()
-    {
-        var first = _all.Select(d => d.Found).FirstOrDefault(d => d.Config.OutputLayers > 1);
-        if (first is null) return;
-        var there = _all.Where(d => d.Found.Config.OutputHookName is not null)
-            .Select(d => Site.Parse(d.Found.Config.OutputHookName!).Layer).ToHashSet();
-        for (var l = 0; l < _layers; l++)
-        {
-            if (!there.Contains(l))
-            {
-                throw new BundleException(
-                    $"{first.Place} is of a cross-layer transcoder, and its layer {l} is missing; give all of its files");
-            }
-        }
-    }
 }

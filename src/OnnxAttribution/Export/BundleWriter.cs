@@ -25,7 +25,7 @@ internal static class BundleWriter
         if (RealPath.Of(options.Out) == RealPath.Of(options.Checkpoint)) options = options with { Out = options.Checkpoint };
         var architecture = Architectures.Read(options.Checkpoint);
         using var checkpoint = Checkpoint.Open(options.Checkpoint, architecture.Layout);
-        using var dictionaries = BundleDictionaries.Open(options, architecture, say);
+        using var dictionaries = BundleDictionaries.Open(options, DictionaryFit.Of(architecture), say);
         options = ImpliedProcessing.Of(options, dictionaries.Configs, architecture.LastNorm.IsRms, architecture.LogitCap is not null);
         dictionaries.SayWhatIsUnsaid(options,
             hasValueBiases: !architecture.LastNorm.IsRms || architecture.Blocks.Any(b => b.Attention.Heads.Values.HasBias), say);

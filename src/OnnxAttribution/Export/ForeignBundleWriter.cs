@@ -30,7 +30,7 @@ internal static class ForeignBundleWriter
         {
             AsTrained = options.AsTrained
         };
-        using var dictionaries = BundleDictionaries.Open(export, map.Layers, widths, say);
+        using var dictionaries = BundleDictionaries.Open(export, new DictionaryFit(map.Layers, widths), say);
         RequireAsTrained(export, adopted, dictionaries, say);
         RequireNoTranscoders(dictionaries);
         var checkedFiles = BundleFiles.Check(dictionaries.Checks(options.Out, inPlace: false), options.Parallelism, cancel);

@@ -43,8 +43,19 @@ internal abstract class ModelArchitecture
     public bool IsParallel => Blocks[0].IsParallel;
 
     /// <summary>Every site that a dictionary may be for, in the order of computation.</summary>
-    public IEnumerable<string> SiteNames =>
-        Site.Names(Shape.Layers, always: false).Where(name => !IsParallel || Site.Parse(name).Kind != SiteKind.ResidMid);
+    public IEnumerable<string> SiteNames
+    {
+        get
+        {
+            var blocks = Blocks;
+            return Site.Names(Shape.Layers, always: false).Where(name => Site.Parse(name) is var site && site.Kind switch
+            {
+                SiteKind.ResidMid => !IsParallel,
+                SiteKind.Normalized => blocks[site.Layer].Mlp.Before is not null,
+                _ => true,
+            });
+        }
+    }
 
     /// <summary>Width of a site.</summary>
     public int WidthOf(Site site) => site.Kind == SiteKind.Z ? Shape.Heads * Shape.HeadWidth : Shape.Width;

@@ -16,7 +16,7 @@ internal sealed class Download(HubClient client, HubRetry retry, Action<long> ca
     public static string PartOf(string place) => place + ".part";
 
     /// <summary>Bytes of a file that are there in part.</summary>
-    public static long Had(string place) => new FileInfo(PartOf(place)) is { Exists: true, Length: var bytes } ? bytes : 0;
+    public static long Had(string place) => LengthOf(PartOf(place));
 
     /// <param name="place">Where the file is to lie; its directory is there.</param>
     /// <returns>What it was checked by; null: the hub gives no checksum.</returns>

@@ -31,6 +31,8 @@ internal sealed class Fetch
     {
         public long Had { get; init; }
         public bool IsThere { get; init; }
+
+        public FetchedFile Listed => new(Place, Repository.Reference.Repository, File.Size, Had, IsThere);
     }
 
     /// <param name="client">Stays the caller's.</param>
@@ -41,8 +43,7 @@ internal sealed class Fetch
         var fetch = new Fetch(request, client, watch);
         var record = FetchRecord.Read(request.Out);
         var repositories = await fetch.ListAsync(plan, record, cancel);
-        var files = fetch._items.Select(i => new FetchedFile(i.Place, i.Repository.Reference.Repository, i.File.Size, i.Had, i.IsThere));
-        var result = new FetchResult([.. files], repositories) { Notes = plan.Notes };
+        var result = new FetchResult([.. fetch._items.Select(i => i.Listed)], repositories) { Notes = plan.Notes };
         if (request.Mode == FetchMode.List) return result;
         if (request.Mode == FetchMode.Verify) fetch.Verify(cancel);
         fetch.RequireRoom();
@@ -144,7 +145,7 @@ internal sealed class Fetch
         var files = new List<FetchedFile>();
         foreach (var item in _items)
         {
-            var file = new FetchedFile(item.Place, item.Repository.Reference.Repository, item.File.Size, item.Had, item.IsThere);
+            var file = item.Listed;
             if (!item.IsThere)
             {
                 Directory.CreateDirectory(Path.GetDirectoryName(PathOf(item))!);

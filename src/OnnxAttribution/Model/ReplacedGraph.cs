@@ -35,6 +35,9 @@ internal sealed record ReplacedMlp(Site Input, Site Output, SparseDictionary Dic
 
     /// <summary>The tensor that features and errors write, [1, position, d_out]; the skip is added behind it.</summary>
     public string Written => Output.Name + ".written";
+
+    /// <summary>Which of its decoder's layers writes an MLP's output; -1: none.</summary>
+    public int LayerOf(Site output) => Outputs.ToList().IndexOf(output);
 }
 
 /// <summary>
@@ -112,7 +115,7 @@ internal sealed class ReplacedGraph
         var sum = Input(mlp.Rest, Dim.Named("position"), Dim.Of(mlp.Dictionary.OutputWidth));
         foreach (var (source, (features, decoder)) in _features)
         {
-            var layer = source.Outputs.ToList().IndexOf(mlp.Output);
+            var layer = source.LayerOf(mlp.Output);
             if (layer >= 0) sum = _g.Add(_g.MatMul(features, _g.Gather(decoder, _g.Int(layer), 1)), sum);         // [1, T, d]
         }
         var written = _values[mlp.Written] = _g.Identity(sum, mlp.Written);

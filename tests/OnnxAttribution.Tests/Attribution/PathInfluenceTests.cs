@@ -21,6 +21,15 @@ public sealed class PathInfluenceTests
         Close([1 / 12.0, 1 / 3.0, 0, 1 / 4.0, 0, 0, 1 / 3.0, 0, 1 / 4.0, 1 / 4.0, 1 / 6.0, 0], Twelve().Nodes);
 
     [Fact]
+    public void A_node_whose_inputs_weigh_nothing_gives_them_nothing()
+    {
+        var influence = new PathInfluence([Token, Feature, Error, Output],
+            [new(0, 1, 0), new(1, 3, 2), new(2, 3, -2)], [0, 0, 0, 1]);
+        Close([0, 0.5, 0.5, 0], influence.Nodes);
+        Assert.Equal(0, influence.Replacement);
+    }
+
+    [Fact]
     public void Edge_scores_are_shares_of_what_the_target_does()
     {
         var scores = Twelve((9, 0), (0, 3)).EdgeScores(_ => true);

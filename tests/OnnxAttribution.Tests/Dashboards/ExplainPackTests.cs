@@ -57,6 +57,7 @@ public sealed class ExplainPackTests : IDisposable
         Assert.Equal(-1, LabelScores.Correlation([1, 2, 3], [3, 2, 1])!.Value, 12);
         // both sides have the sum of squares 2 about their mean, and the sum of products 1
         Assert.Equal(0.5, LabelScores.Correlation([0, 1, 2], [0, 2, 1])!.Value, 12);
+        Assert.Equal(0.5, new ScoreSummary([0, 1], 0).Median);
         Assert.Null(LabelScores.Correlation([1, 1, 1], [1, 2, 3]));
         Assert.Null(LabelScores.Correlation([1, 2, 3], [0, 0, 0]));
     }

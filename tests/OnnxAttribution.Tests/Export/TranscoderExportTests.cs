@@ -145,6 +145,22 @@ public sealed class TranscoderExportTests : IDisposable
             "reads what is behind their gain", "--not-as-trained");
     }
 
+    /// <summary>Gemma 2 normalises what the MLP yields; llama adds it as it is.</summary>
+    [Theory, InlineData("llama2", true), InlineData("gemma2", false)]
+    public void What_is_written_before_a_norm_is_read_where_there_is_none(string model, bool isRead)
+    {
+        using var golden = TranscoderGolden.Open("transcoders-rms");
+        var set = Copy(golden.Transcoders);
+        var path = Path.Combine(set, "config.yaml");
+        var text = File.ReadAllText(path);
+        Assert.Contains("hook_mlp_out", text);
+        File.WriteAllText(path, text.Replace("hook_mlp_out", "mlp.hook_out"));
+        void Write() => BundleWriter.Write(
+            new ExportOptions(RandomModels.Checkpoint(model), [set], _directory["b"]) { AsTrained = false });
+        if (isRead) Write();
+        else BundleWriterTests.Refused<BundleException>(Write, "writes mlp.hook_out, which a norm", "that write hook_mlp_out");
+    }
+
     [Fact]
     public void A_config_of_saelens_says_where_a_transcoder_writes()
     {

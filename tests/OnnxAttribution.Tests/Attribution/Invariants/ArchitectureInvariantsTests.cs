@@ -63,6 +63,16 @@ public sealed class ArchitectureInvariantsTests : IDisposable
         Assert.Equal(model.Steps.Operations(model.Steps.Head, 1), model.Steps.Operations(model.Steps.Head, 5));
     }
 
+    [Theory, MemberData(nameof(Models))]
+    public void Every_site_that_a_dictionary_may_be_for_is_one_of_the_graph(string name)
+    {
+        string[] all = [.. Architectures.Read(RandomModels.Checkpoint(name)).SiteNames];
+        Assert.Equal(name != "olmo2", all.Contains("blocks.1.ln2.hook_normalized"));   // its MLP reads the stream as it is
+        var manifest = BundleManifest.Read(Bundle(name, all));
+        Assert.Equal(all, manifest.Dictionaries.Select(d => d.Site));
+        Assert.Subset(manifest.Sites.ToHashSet(), all.ToHashSet());
+    }
+
     /// <summary>Naive ablation, resumed from the site, against whole forward passes of model.onnx.</summary>
     [Theory, MemberData(nameof(Models))]
     public void Exact_ablation_equals_whole_passes(string name)
