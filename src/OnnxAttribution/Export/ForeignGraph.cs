@@ -64,7 +64,8 @@ internal sealed partial class ForeignGraph
             OpsetUpgrade.Apply(model);
             FunctionInlining.Apply(model);
             OpsetUpgrade.Apply(model);   // once more, for attributes that functions were given
-            GraphCheck.RequireStandard(model);
+            ContribNodes.Apply(model);
+            GraphCheck.RequirePlain(model);
             var sizes = GraphSizes.Count(model);
             var adopted = new ForeignGraph(model, map, file, place).Build();
             sizes.RequireKnown();

@@ -63,6 +63,16 @@ internal static class GraphCheck
                 throw new GraphException($"{Named(node)} is of domain {node.Domain}, which is no standard ONNX; "
                     + "export the model without graph optimisation or quantisation");
             }
+        }
+        RequirePlain(model);
+    }
+
+    /// <summary>No graphs inside of nodes and no sequences of tensors, whatever domain a node is of.</summary>
+    /// <exception cref="GraphException">One that has such, with the fix.</exception>
+    public static void RequirePlain(ModelProto model)
+    {
+        foreach (var node in model.Graph.Node)
+        {
             if (node.Attribute.Any(a => a.G is not null || a.Graphs.Count > 0))
             {
                 throw new GraphException(
@@ -125,6 +135,7 @@ internal static class GraphCheck
         _ => t.Int32Data.Count,
     };
 
-    private static string Named(NodeProto node) =>
+    /// <summary>A node in a message.</summary>
+    internal static string Named(NodeProto node) =>
         $"{Op.Short(node.OpType)} '{Op.Short(node.Name.Length > 0 ? node.Name : node.Output.FirstOrDefault(n => n.Length > 0) ?? "")}'";
 }

@@ -38,7 +38,7 @@ internal static partial class OperatorLowering
         string[] cached = ["past_key", "past_value", "nonpad_kv_seqlen"];
         for (var i = 0; i < cached.Length; i++)
         {
-            if (inputs.ElementAtOrDefault(4 + i) is { } past)
+            if (inputs.ElementAtOrDefault(4 + i) is { } past && !IsEmpty(past, 2))
             {
                 throw new GraphException(
                     $"{op} reads a cache of earlier tokens ({cached[i]}: '{past.Name}'); export the model without one (use_cache=False)");
@@ -54,6 +54,9 @@ internal static partial class OperatorLowering
             throw new GraphException($"{op} has its softmax in {(DataType)precision}; export the model in float32");
         }
     }
+
+    // a cache of no tokens, as a prompt without a past has it
+    private static bool IsEmpty(Value past, int axis) => past.Shape is { } shape && shape.Length > axis && shape[axis].Size == 0;
 
     // [B, H, T, dh], from heads side by side too
     private static Value Heads(GraphBuilder g, Op op, Value x, string attribute)
@@ -85,13 +88,23 @@ internal static partial class OperatorLowering
         }
         if (op.Int("is_causal", 0) != 0)
         {
-            // positions are read off the scores themselves, so that a model cut before them needs no tokens for it
-            var positions = g.Range(g.Int(0), g.Squeeze(g.Shape(scores, 2, 3), 0), g.Int(1));
-            var past = g.Emit("LessOrEqual", [g.Unsqueeze(positions, 0), g.Unsqueeze(positions, 1)]);
+            var past = Past(g, scores);
             mask = mask is null ? past : g.Emit("And", [mask, past]);
         }
         return mask is null ? scores : g.Where(mask, scores, g.Scalar(float.MinValue));
     }
+
+    // bool [T, T]: which keys lie at or before a query, and no more than so many positions before it
+    private static Value Past(GraphBuilder g, Value scores, long window = -1)
+    {
+        var positions = Positions(g, scores);
+        var (keys, queries) = (g.Unsqueeze(positions, 0), g.Unsqueeze(positions, 1));
+        var past = g.Emit("LessOrEqual", [keys, queries]);
+        return window < 0 ? past : g.Emit("And", [past, g.Emit("GreaterOrEqual", [keys, g.Sub(queries, g.Int(window))])]);
+    }
+
+    // 0, 1, …, T − 1: read off the queries or scores themselves, so that a model cut before them needs no tokens for it
+    private static Value Positions(GraphBuilder g, Value scores) => g.Range(g.Int(0), g.Squeeze(g.Shape(scores, 2, 3), 0), g.Int(1));
 
     /// <summary>RotaryEmbedding of operator set 23: pairs (a, b) of a head's first entries become (a cos − b sin, a sin + b cos);
     /// halves of these entries are paired, or neighbours.</summary>
@@ -108,15 +121,21 @@ internal static partial class OperatorLowering
         }
         Value Angles(Value cache) =>
             g.Unsqueeze(inputs.ElementAtOrDefault(3) is { } positions ? g.Gather(cache, positions, 0) : cache, flat ? 2 : 1);
-        var (cos, sin) = (Angles(inputs[1]!), Angles(inputs[2]!));
-        var interleaved = op.Int("interleaved", 0) != 0;
+        var z = Rotated(g, x, (Angles(inputs[1]!), Angles(inputs[2]!)), turned, op.Int("interleaved", 0) != 0);
+        return flat ? g.Reshape(z, 0, 0, GraphBuilder.SizeOf(inputs[0]!, 2)) : z;
+    }
+
+    // x has four axes, of which the last is a head's; cos and sin have half as many entries as are turned
+    private static Value Rotated(GraphBuilder g, Value x, (Value, Value) angles, long turned, bool interleaved)
+    {
+        var (cos, sin) = angles;
+        var width = GraphBuilder.SizeOf(x, 3);
         long[] parts = [.. interleaved ? [turned] : (long[])[turned / 2, turned / 2], .. turned < width ? [width - turned] : (long[])[]];
         var cut = parts.Length == 1 ? [x] : g.Emit("Split", [x, g.Ints(parts)], parts.Length, ("axis", -1L));
         var (a, b) = interleaved ? Neighbours(g, cut[0], turned) : (cut[0], cut[1]);
         Value[] made = [g.Sub(g.Mul(a, cos), g.Mul(b, sin)), g.Add(g.Mul(a, sin), g.Mul(b, cos))];
         if (interleaved) made = [g.Reshape(g.Concat(-1, [.. made.Select(m => g.Unsqueeze(m, -1))]), 0, 0, 0, turned)];
-        var z = g.Concat(-1, [.. made, .. cut.Skip(interleaved ? 1 : 2)]);
-        return flat ? g.Reshape(z, 0, 0, GraphBuilder.SizeOf(inputs[0]!, 2)) : z;
+        return g.Concat(-1, [.. made, .. cut.Skip(interleaved ? 1 : 2)]);
     }
 
     private static (Value A, Value B) Neighbours(GraphBuilder g, Value x, long width)

@@ -8,6 +8,7 @@ internal static partial class OperatorLowering
     /// <summary>The outputs in place of the operator's own; null where it stays as it is.</summary>
     public static Value[]? Lower(GraphBuilder g, Op op, Value?[] inputs)
     {
+        if (op.Domain == ContribDomain.Name) return Contrib(g, op, inputs);
         if (op.Type == "Attention") return Attention(g, op, inputs);
         Value X() => inputs[0]!;
         Value? lowered = op.Type switch

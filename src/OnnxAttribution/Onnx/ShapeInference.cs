@@ -29,6 +29,7 @@ internal static partial class ShapeInference
     /// <exception cref="GraphException">An axis that the tensor does not have, or more axes than any tensor has.</exception>
     public static Result[] Infer(Op op, int outputs)
     {
+        if (op.Domain == ContribDomain.Name) return op.Sound(() => Contrib(op, outputs));
         try
         {
             var least = s_leastInputs.GetValueOrDefault(op.Type, op.Type is "Constant" or "RandomNormal" or "RandomUniform" ? 0 : 1);

@@ -60,7 +60,7 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         get
         {
             var cuts = new TheoryData<string, string>();
-            foreach (var name in (string[])["gpt2-13", "llama-17", "neox-16"])
+            foreach (var name in (string[])["gpt2-13", "llama-17", "neox-16", "gpt2-ort", "neox-ort", "groups-ort"])
             {
                 foreach (var sites in (string[])["resid,attn,mlp", "resid", "mlp", "attn"]) cuts.Add(name, sites);
             }

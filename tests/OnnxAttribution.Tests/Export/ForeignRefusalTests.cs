@@ -174,8 +174,8 @@ public sealed partial class ForeignRefusalTests
     {
         using var model = new ForeignModel("gpt2-17");
         var node = model.Graph.Graph.Node.First(n => n.OpType == "LayerNormalization");
-        (node.OpType, node.Domain) = ("SkipLayerNormalization", "com.microsoft");
-        model.Refused("SkipLayerNormalization", "com.microsoft", "without graph optimisation");
+        (node.OpType, node.Domain) = ("SkipGroupNorm", "com.microsoft");
+        model.Refused("SkipGroupNorm", "com.microsoft", "without graph optimisation");
     }
 
     [Fact]

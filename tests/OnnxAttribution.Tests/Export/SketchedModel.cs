@@ -21,7 +21,16 @@ internal sealed class SketchedModel : IDisposable
         var sketch = new GraphSketch().Weights("emb", Vocabulary, Width).Weights("W", Width, Vocabulary).Node("x = Gather(emb, tokens)");
         var graph = body(sketch).Node("logits = MatMul(y, W)").ToGraph("logits");
         graph.Input.Add(Info("tokens", DataType.Int64, "batch", "position"));
-        Model = new ModelProto { IrVersion = 10, Graph = graph, OpsetImport = { new OperatorSetIdProto { Domain = "", Version = opset } } };
+        Model = new ModelProto
+        {
+            IrVersion = 10,
+            Graph = graph,
+            OpsetImport =
+            {
+                new OperatorSetIdProto { Domain = "", Version = opset },
+                new OperatorSetIdProto { Domain = "com.microsoft", Version = 1 }
+            }
+        };
     }
 
     public ModelProto Model { get; }

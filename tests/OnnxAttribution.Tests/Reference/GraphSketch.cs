@@ -69,6 +69,14 @@ internal sealed class GraphSketch
         return this;
     }
 
+    /// <summary>As <see cref="Node"/>, of an operator of ONNX Runtime's own domain.</summary>
+    public GraphSketch Contrib(string equation, params (string Name, object Value)[] attributes)
+    {
+        Node(equation, attributes);
+        _graph.Node[^1].Domain = "com.microsoft";
+        return this;
+    }
+
     /// <summary>The graph with one float32 output; its shape is left to whoever reads the graph.</summary>
     public GraphProto ToGraph(string output = "z")
     {
@@ -85,7 +93,8 @@ internal sealed class GraphSketch
             Graph = graph,
             OpsetImport =
             {
-                new OperatorSetIdProto { Domain = "", Version = graph.Node.Any(n => n.OpType == "RMSNormalization") ? 23 : 20 }
+                new OperatorSetIdProto { Domain = "", Version = graph.Node.Any(n => n.OpType == "RMSNormalization") ? 23 : 20 },
+                new OperatorSetIdProto { Domain = "com.microsoft", Version = 1 }
             }
         };
 
@@ -114,6 +123,7 @@ internal sealed class GraphSketch
         DataType type => new() { Name = name, Type = AttributeType.Int, I = (int)type },
         float f => new() { Name = name, Type = AttributeType.Float, F = f },
         string s => new() { Name = name, Type = AttributeType.String, S = ByteString.CopyFromUtf8(s) },
+        long i => new() { Name = name, Type = AttributeType.Int, I = i },
         int[] ints => new() { Name = name, Type = AttributeType.Ints, Ints = { ints.Select(i => (long)i) } },
         TensorProto t => new() { Name = name, Type = AttributeType.Tensor, T = t },
         _ => throw new ArgumentException($"An attribute '{name}' of {value.GetType().Name} cannot be sketched."),
