@@ -87,7 +87,12 @@ internal static partial class OperatorLowering
             {
                 throw new GraphException($"{op} turns its queries and keys (do_rotary) without tables of angles; export the model again");
             }
-            var positions = inputs.ElementAtOrDefault(9) ?? Positions(g, q);
+            // of given positions the runtime's kernel reads the first and counts on from it
+            var positions = Positions(g, q);
+            if (inputs.ElementAtOrDefault(9) is { } given)
+            {
+                positions = g.Add(g.Slice(g.Reshape(given, -1), g.Ints(0), g.Ints(1), g.Ints(0)), positions);
+            }
             var (angles, turned) = (Angles(g, (cos, sin), positions), 2 * GraphBuilder.SizeOf(cos, 1));
             var interleaved = op.Int("rotary_interleaved", 0) != 0;
             (q, k) = (Rotated(g, q, angles, turned, interleaved), Rotated(g, k, angles, turned, interleaved));

@@ -54,13 +54,25 @@ public sealed class ContribOperatorsTests
             .Contrib("z = Attention(x, W, b, mask)", ("num_heads", Heads)),
         ["Attention with a bias of scores"] = g => Packed(g).Weights("bias", 1, Heads, Positions, Positions)
             .Contrib("z = Attention(x, W, b, , , bias)", ("num_heads", Heads), ("unidirectional", 1)),
+        ["Attention with an empty past"] = g => Packed(g).Weights("past", 2, Batch, Heads, 0, Head)
+            .Contrib("z, present = Attention(x, W, b, , past)", ("num_heads", Heads), ("unidirectional", 1)),
         ["MultiHeadAttention"] = g => g.Contrib("z = MultiHeadAttention(x, y, w)", ("num_heads", Heads)),
         ["MultiHeadAttention one way"] = g => g.Weights("b", 3 * Width)
             .Contrib("z = MultiHeadAttention(x, y, w, b)", ("num_heads", Heads), ("unidirectional", 1), ("scale", 0.2f)),
         ["MultiHeadAttention with a bias of scores and a mask"] = g => Mask(g, [Batch, Positions], 1, 1, 0, 1, 1, 1, 1, 1, 1, 0)
             .Weights("bias", Batch, Heads, Positions, Positions)
             .Contrib("z = MultiHeadAttention(x, y, w, , mask, bias)", ("num_heads", Heads)),
+        ["MultiHeadAttention with an empty past"] = g => g.Weights("past", Batch, Heads, 0, Head)
+            .Contrib("z, pk, pv = MultiHeadAttention(x, y, w, , , , past, past)", ("num_heads", Heads), ("unidirectional", 1)),
+        ["MultiHeadAttention of keys and values by head"] = g => g.Ints("by", 0, 0, Heads, Head)
+            .Node("y4 = Reshape(y, by)").Node("yh = Transpose(y4)", ("perm", new[] { 0, 2, 1, 3 }))
+            .Node("w4 = Reshape(w, by)").Node("wh = Transpose(w4)", ("perm", new[] { 0, 2, 1, 3 }))
+            .Contrib("z = MultiHeadAttention(x, yh, wh)", ("num_heads", Heads)),
         ["GroupQueryAttention"] = g => Groups(g, "", ""),
+        ["GroupQueryAttention with an empty past"] = g => Groups(g.Weights("past", Batch, Shared, 0, Head), "", "past"),
+        ["GroupQueryAttention that turns by positions"] = g => Groups(Tables(g)
+                .Ints("from2", [Batch, Positions], [.. Enumerable.Range(0, Batch * Positions).Select(i => 2L + (i % Positions))]),
+            "cos, sin, from2", "", ("do_rotary", 1)),
         ["GroupQueryAttention that turns"] = g => Groups(Tables(g), "cos, sin", "", ("do_rotary", 1)),
         ["GroupQueryAttention that turns neighbours"] = g =>
             Groups(Tables(g), "cos, sin", "", ("do_rotary", 1), ("rotary_interleaved", 1)),
@@ -209,8 +221,9 @@ public sealed class ContribOperatorsTests
             .Ints("start", 0).Ints("end", Shared * Head).Ints("axis", 2)
             .Node("k = Slice(y, start, end, axis)").Node("v = Slice(w, start, end, axis)");
         var inputs = more == "packed" ? "p, , " : "x, k, v";
-        return g.Contrib($"z, pk, pv = GroupQueryAttention({inputs}, , , last, total{(tables.Length > 0 ? ", " + tables : "")}"
-            + $"{(more is "bias" ? ", bias" : "")})", [("num_heads", Heads), ("kv_num_heads", Shared), .. attributes]);
+        var past = more == "past" ? "past, past" : ", ";
+        return g.Contrib($"z, pk, pv = GroupQueryAttention({inputs}, {past}, last, total{(tables.Length > 0 ? ", " + tables : "")}"
+            + $"{(more == "bias" ? ", bias" : "")})", [("num_heads", Heads), ("kv_num_heads", Shared), .. attributes]);
     }
 
     // as adoption does it, operator by operator
