@@ -21,8 +21,8 @@ internal static partial class OperatorLowering
         return [read, g.Concat(0, g.Unsqueeze(k, 0), g.Unsqueeze(v, 0))];
     }
 
-    /// <summary>MultiHeadAttention: queries, keys and values apart [B, T, D], keys and values by head [B, H, T, dh],
-    /// or in a row for each head [B, T, H, 3, dh].</summary>
+    /// <summary>MultiHeadAttention: queries, keys and values apart [B, T, D],
+    /// or keys and values by head [B, H, T, dh].</summary>
     private static Value[] MultiHeadAttention(GraphBuilder g, Op op, Value?[] inputs)
     {
         RequireNone(op, inputs, 6, 2, "past_key");
@@ -39,22 +39,10 @@ internal static partial class OperatorLowering
     {
         var (query, key, value, bias) = (inputs[0]!, inputs.ElementAtOrDefault(1), inputs.ElementAtOrDefault(2),
             inputs.ElementAtOrDefault(3));
-        Value[] Unpacked(Value x, int parts) => [.. g.Emit("Split", [x, g.Ints([.. Enumerable.Repeat(1L, parts)])], parts, ("axis", 3L))
-            .Select(p => g.Transpose(g.Squeeze(p, 3), 0, 2, 1, 3))];
-        if (bias is not null && (query.Rank != 3 || key is not { Rank: 3 } || value is not { Rank: 3 }))
+        if (query.Rank != 3 || key is null || value is null || (bias is not null && (key.Rank != 3 || value.Rank != 3)))
         {
-            throw new GraphException($"{op} adds a bias to packed queries, keys and values, a form that is not read; "
-                + ContribDomain.WithoutOptimizer);
-        }
-        if (key is null && query.Rank == 5 && Unpacked(query, 3) is [var q, var k, var v]) return (q, k, v);
-        if (key is { Rank: 5 } && value is null && Unpacked(key, 2) is [var keys, var values])
-        {
-            return (ByHead(g, op, query, heads), keys, values);
-        }
-        if (key is null || value is null)
-        {
-            throw new GraphException(
-                $"{op} packs its queries, keys and values in a way that is not read; {ContribDomain.WithoutOptimizer}");
+            throw new GraphException($"{op} packs its queries, keys and values in a way that ONNX Runtime computes on GPUs only, "
+                + $"which is not read; {ContribDomain.WithoutOptimizer}");
         }
         if (bias is not null)
         {

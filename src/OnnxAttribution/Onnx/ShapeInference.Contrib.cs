@@ -37,17 +37,17 @@ internal static partial class ShapeInference
         ];
     }
 
-    // heads side by side, in front of positions, or with queries, keys and values of each in a row
+    // heads side by side or in front of positions
     private static Result[] MultiHeadAttention(Op op)
     {
         var type = op.In[0]!.Type;
         var heads = op.Int("num_heads", 0);
-        if (op.In[0]!.Shape is not { Length: 3 or 5 } q || heads <= 0) return [new(type, null)];
+        if (op.In[0]!.Shape is not { Length: 3 } q || heads <= 0) return [new(type, null)];
         var (keys, values) = (op.In.ElementAtOrDefault(1)?.Shape, op.In.ElementAtOrDefault(2)?.Shape);
-        var width = q.Length == 5 ? q[4].Size : (values ?? keys) switch
+        var width = values switch
         {
             { Length: 3 } side => side[2].Size / heads,
-            { Length: 4 or 5 } apart => apart[^1].Size,
+            { Length: 4 } apart => apart[3].Size,
             _ => null,
         };
         var positions = keys is { Length: 4 } ? keys[2] : keys?[1] ?? q[1];

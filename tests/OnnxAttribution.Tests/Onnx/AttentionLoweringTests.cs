@@ -85,6 +85,19 @@ public sealed class AttentionLoweringTests
     }
 
     [Fact]
+    public void A_cache_of_no_tokens_is_as_none()
+    {
+        var c = Case("causal");
+        var g = new GraphBuilder("past/");
+        var past = g.Constant("past", Constants.Of(ReadOnlySpan<float>.Empty, Batch, 2, 0, Width));
+        Value?[] inputs = [.. c.Inputs, null, past, past];
+        var itself = g.Emit("Attention", inputs, ["itself", "pk", "pv"], ("is_causal", 1L))[0];
+        var made = g.Identity(OperatorLowering.Lower(g, itself.Producer!, inputs)![0], "made");
+        DirectionBatch.AssertClose(Float32Run.Run(new OnnxGraph(c.Inputs, [itself]) { OpsetVersion = 23 }.ToProto(), c.Values)["itself"],
+            Float32Run.Run(new OnnxGraph(c.Inputs, [made]).ToProto(), c.Values)["made"], Float32);
+    }
+
+    [Fact]
     public void Scores_that_are_asked_for_and_half_precision_are_refused_by_name()
     {
         var (g, x) = Start();

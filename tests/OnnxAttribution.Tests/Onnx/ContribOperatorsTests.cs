@@ -177,6 +177,8 @@ public sealed class ContribOperatorsTests
     [InlineData("z = Attention(x, W, b, , past)", "", 0, "reads a cache of earlier tokens (past: 'past')")]
     [InlineData("z = Attention(x, W, b)", "do_rotary", 1, "do_rotary")]
     [InlineData("z = MultiHeadAttention(x, y, w, , , , past, past)", "", 0, "reads a cache of earlier tokens (past_key: 'past')")]
+    [InlineData("z = MultiHeadAttention(other)", "", 0, "ONNX Runtime computes on GPUs only")]
+    [InlineData("z = MultiHeadAttention(x, y)", "", 0, "ONNX Runtime computes on GPUs only")]
     [InlineData("z = MultiHeadAttention(x, other, other)", "", 0, "cross attention or a cache")]
     [InlineData("z = GroupQueryAttention(x, y, w, past, past, n, n)", "kv_num_heads", 4, "a cache of earlier tokens (past_key: 'past')")]
     [InlineData("z = GroupQueryAttention(x, y, w, , , n, n)", "smooth_softmax", 1, "smooth_softmax")]
