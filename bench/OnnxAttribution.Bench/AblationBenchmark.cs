@@ -22,7 +22,7 @@ internal static class AblationBenchmark
         PeakMemory.Begin();
         RandomModel.ReadThrough(request.Bundle);
         var rate = GemmLimit.Measure(context);
-        using var model = LoadedModel.Open(request.Bundle, ["resid"], context, prompts: LoadedModel.ManyPrompts + 1);
+        using var model = LoadedModel.Open(request.Bundle, ["resid"], context, prompts: WeightPacking.ManyPrompts + 1);
         var prompt = RandomModel.Prompts(model, request.Tokens);
         request.Progress("timing edges");
         var (edges, _, _) = Median(model, prompt, options with { Logits = false }, request.Runs);

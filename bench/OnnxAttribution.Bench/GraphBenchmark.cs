@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using OnnxAttribution.Attribution;
-using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Bench;
@@ -26,8 +25,7 @@ internal static class GraphBenchmark
         PeakMemory.Begin();
         RandomModel.ReadThrough(request.Bundle);
         var rate = GemmLimit.Measure(context);
-        var packed = Packs(request.Bundle);
-        using var model = LoadedModel.Open(request.Bundle, null, context, prompts: packed ? LoadedModel.ManyPrompts + 1 : 1);
+        using var model = LoadedModel.Open(request.Bundle, null, context, prompts: WeightPacking.ManyPrompts + 1);
         var prompt = RandomModel.Prompts(model, request.Tokens);
         var options = new GraphOptions(TopNodes: request.Nodes, TopEdges: null, Prune: false) { Refine = 0 };
         int[][] prompts = [.. Enumerable.Range(0, request.Runs + 1).Select(_ => prompt())];
@@ -41,7 +39,7 @@ internal static class GraphBenchmark
         var features = last.Nodes.Count(n => !n.IsError);
         return new GraphRecord(setting, request.Nodes, rate, median.Operations, Figures.Rounded(times.Select(t => t.Seconds)),
             Figures.Rounded(median.Timings), last.RuntimeCalls, last.Nodes.Count, last.Nodes.Count(n => n.Kept), last.Edges.Count,
-            Figures.Rounded((double)features / (last.Nodes.Count - features)), packed, Figures.Rounded(first), Figures.Rounded(sessions),
+            Figures.Rounded((double)features / (last.Nodes.Count - features)), model.PacksWeights, Figures.Rounded(first), Figures.Rounded(sessions),
             peak, ProcessSeconds: 0, store, Peers: null)
         { Exact = exact, Refined = refined, Heads = HeadsTiming.Measure(model, prompts, options) };
     }
@@ -76,7 +74,4 @@ internal static class GraphBenchmark
         return new ExactTiming(Figures.Rounded(times.Select(t => t.Seconds)), median.Operations, Figures.Rounded(median.Timings),
             median.Edges.Count, median.SwitchedOn.Count, PeakMemory.Bytes());
     }
-
-    // a packed copy of a billion parameters, in every session that reads them, would not leave the dictionaries room
-    private static bool Packs(string bundle) => new FileInfo(Path.Combine(bundle, CheckpointFolder.SingleFile)).Length < 2L << 30;
 }

@@ -102,12 +102,12 @@ internal static class SpeedTables
     }
 
     private static string Shapes(IReadOnlyList<GraphRecord> records) =>
-        Table(["shape", "operations", "measured", "peak memory", "process start to Parquet"], [.. records.Select(r =>
+        Table(["shape", "operations", "measured", "ratio to the floor", "peak memory", "process start to Parquet"], [.. records.Select(r =>
         {
             var (m, load) = (r.Setting.Model, r.Setting.LoadBefore is { } l and >= 1 ? $", load {l:f0}" : "");
             var what = $"{m.Shape}, {m.Features:N0} features at {m.Sites} sites{(r.Packed ? "" : ", weights not packed")}";
-            return (string[])[what, $"{r.Operations / 1e9:f1} GFLOP", $"{r.Median:f2} s ({Gflops(r)}{load})", Memory(r.PeakMemoryBytes),
-                $"{r.ProcessSeconds:f1} s"];
+            return (string[])[what, $"{r.Operations / 1e9:f1} GFLOP", $"{r.Median:f2} s ({Gflops(r)}{load})", $"{r.Ratio:f1}",
+                Memory(r.PeakMemoryBytes), $"{r.ProcessSeconds:f1} s"];
         })]);
 
     private static string Gflops(GraphRecord r) => $"{r.GemmFlopsPerSecond / 1e9:f0} GFLOP/s";

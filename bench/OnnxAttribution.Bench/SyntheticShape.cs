@@ -10,8 +10,8 @@ internal sealed record SyntheticShape(
     private const int UsualSeed = 20240913;
 
     /// <summary>Shapes of published models, with dictionaries as wide as people use with them.</summary>
-    /// <remarks>Llama has them at the residual sites alone: at all 49 sites they would take 26 GB. Gemma 2's take 24 GB on disk, beside
-    /// 10 GB of weights in float32 as they are published; both are mapped, not read.</remarks>
+    /// <remarks>Llama and Gemma 2 have them at the residual sites alone: at all 49 and 79 sites they would take 26 and 24 GB, beside
+    /// 10 GB of Gemma 2's weights in float32 as they are published. Both are mapped, not read.</remarks>
     public static IReadOnlyDictionary<string, SyntheticShape> Published { get; } = new Dictionary<string, SyntheticShape>
     {
         ["pythia-70m"] = new(6, 512, 8, 50304, 2048, 32768) { ModelType = "gpt_neox" },
@@ -23,7 +23,8 @@ internal sealed record SyntheticShape(
             ModelType = "gemma2",
             SharedHeads = 4,
             HeadWidth = 256,
-            InnerWidth = 9216
+            InnerWidth = 9216,
+            ResidualOnly = true
         },
         ["gemma-3-270m"] = new(18, 640, 4, 262144, 32768, 16384)
         {

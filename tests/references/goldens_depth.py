@@ -2,6 +2,7 @@
 """Golden cases of effects by depth: a node is really moved, K blocks are run, and the linear step is taken there.
 
     python3 tests/references/goldens_depth.py     # reads the models and prompts of the other cases, writes these and nothing else
+    python3 tests/references/goldens_depth.py opt-all-zero      # of that case alone
 
 For a node of layer l (the number in the hook name, the number of blocks for the final hook_resid_post):
 1. The node's change is added to its site at its position, and the model is run with it.
@@ -12,6 +13,7 @@ of the whole where the node moves by a millionth: three numbers that come from e
 """
 import json
 import os
+import sys
 
 import torch
 
@@ -22,7 +24,8 @@ from reference import exact_logits, gradients
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../OnnxAttribution.Tests/Goldens")
 BASES = ["random2-all-zero", "random2-all-patch", "random2-kinds-patch", "llama2-all-patch", "neox2-all-zero", "random2-sites-all-zero",
-         "tiny-resid-zero"]
+         "tiny-resid-zero", "gemma2-all-patch", "qwen3-all-patch", "gemma3-all-zero", "gpt-neo-all-zero", "olmo2-all-zero", "opt-all-zero",
+         "phi-all-zero"]
 TINY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../models/tiny")
 METRICS = ["logit-diff", "logprob"]
 
@@ -107,5 +110,5 @@ def write(base):
 if __name__ == "__main__":
     torch.set_num_threads(2)
     torch.set_default_dtype(torch.float64)
-    for b in BASES:
+    for b in sys.argv[1:] or BASES:
         write(b)

@@ -32,6 +32,13 @@ CASES = {
     "neox2": [("all-patch", None, [3, 3], DIFF), ("resid-zero", ["resid"], [3], BOTH)],
     "llama2": [("all-patch", None, [3, 3], DIFF), ("resid-zero", ["resid"], [3], BOTH)],
     "mistral2": [("all-zero", None, [5], DIFF), ("all-patch", None, [4, 4], DIFF), ("resid-patch", ["resid"], [4, 4], DIFF)],
+    "gemma2": [("all-patch", None, [4, 4], DIFF)],
+    "qwen3": [("all-patch", None, [3, 3], DIFF)],
+    "gemma3": [("resid-patch", ["resid"], [4, 4], DIFF)],
+    "gpt-neo": [("resid-patch", ["resid"], [4, 4], DIFF)],
+    "olmo2": [("all-zero", None, [3], DIFF)],
+    "opt": [("all-zero", None, [3], DIFF)],
+    "phi": [("all-patch", None, [3, 3], DIFF)],
 }
 
 
@@ -77,11 +84,14 @@ def main():
     here = os.path.dirname(os.path.abspath(__file__))
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", default=os.path.join(here, "../OnnxAttribution.Tests/Goldens"), help="where models and cases go")
+    p.add_argument("--only", nargs="*", metavar="MODEL", help="leave the other models' cases as they are")
     args = p.parse_args()
     torch.set_num_threads(2)
     torch.set_default_dtype(torch.float64)
     root = os.path.join(args.out, "models")
     for i, name in enumerate(CASES):
+        if args.only and name not in args.only:
+            continue
         if name == "mistral2":
             model = goldens_architectures.write_model(root, name, 77)
         elif name in goldens_architectures.MODELS:

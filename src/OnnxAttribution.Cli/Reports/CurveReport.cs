@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Curves;
+using OnnxAttribution.Dashboards;
 using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
 
@@ -11,7 +12,8 @@ namespace OnnxAttribution.Cli.Reports;
 /// how straight it is, and where it bends.</summary>
 /// <param name="position">Of the downstream feature.</param>
 /// <param name="file">What was written; null where nothing was.</param>
-internal sealed class CurveReport(CurveRun run, int position, string? file, double seconds)
+/// <param name="labels">The model's.</param>
+internal sealed class CurveReport(CurveRun run, int position, string? file, RunLabels labels, double seconds)
 {
     private const int MostRows = 31, MostBends = 12;
 
@@ -121,9 +123,14 @@ internal sealed class CurveReport(CurveRun run, int position, string? file, doub
 
     private string Token(int p) => $"{p} {DisplayText.Quoted(run.TextAt(p))}";
 
-    private static string Name(FeatureName name) => $"{name.Site}:{name.Feature}";
+    private string Name(FeatureName name) => $"{name.Site}:{name.Feature}{labels.Behind(name.Site, name.Feature)}";
 
-    private static JsonObject Json(FeatureName name) => new() { ["site"] = name.Site, ["feature"] = name.Feature };
+    private JsonObject Json(FeatureName name)
+    {
+        var json = new JsonObject { ["site"] = name.Site, ["feature"] = name.Feature };
+        if (labels[name.Site, name.Feature] is { } label) json["label"] = label.Label;
+        return json;
+    }
 
     private JsonObject Json(Kink b)
     {

@@ -6,6 +6,7 @@ using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Reports;
 using OnnxAttribution.Cli.Terminal;
 using OnnxAttribution.Curves;
+using OnnxAttribution.Dashboards;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
@@ -73,7 +74,8 @@ internal sealed class AblateCurveMode : AblateMode
         model.RequirePosition(position, run.Curve.Tokens.Count);
         if (file is not null) run.Write(file, force);
         progress.Dispose();
-        var report = new CurveReport(run, position, file, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        var labels = RunLabels.OfBundle(model.Bundle.Directory, model.BundleHash);
+        var report = new CurveReport(run, position, file, labels, Stopwatch.GetElapsedTime(start).TotalSeconds);
         if (parsed.GetValue(shared.Json)) Screen.WriteJson(invocation.Output, report.ToJson());
         else report.Print(invocation.Output);
         return ExitCodes.Done;

@@ -20,7 +20,7 @@ public sealed class LoadedModel : IDisposable
     private Tokenizer? _tokenizer;
     private SegmentedModel? _steps;
 
-    internal LoadedModel(ModelBundle bundle, SelectedParts parts, RunContext context, bool packWeights)
+    internal LoadedModel(ModelBundle bundle, SelectedParts parts, RunContext context, int prompts)
     {
         var selected = parts.Sites;
         Bundle = bundle;
@@ -31,8 +31,8 @@ public sealed class LoadedModel : IDisposable
         var mlps = parts.Replaced.Select(bundle.Replace).ToDictionary(m => m.Output);
         if (mlps.Count > 0) (Graph, ReplacementInputs) = ReplacedGraph.Build(Graph, [.. mlps.Values], bundle.Sites);
         AllSites = [.. bundle.Sites.Select(s => Graph[s.Name])];
-        _packsWeights = packWeights;
-        Encoder = new DictionaryEncoder(context, packWeights);
+        _packsWeights = WeightPacking.Pays(Graph, prompts);
+        Encoder = new DictionaryEncoder(context, _packsWeights);
         SelectedSites = [.. selected.Select((site, i) => mlps.TryGetValue(site, out var mlp) ? Replaced(i, mlp, parts.ZeroPositions)
             : new SelectedSite(i, site, Graph[site.Name], bundle.OpenDictionary(site) is { } d ? new SparseDictionary(d) : null)
             {
@@ -54,15 +54,13 @@ public sealed class LoadedModel : IDisposable
             ZeroPositions = zeroPositions ?? Bundle.TranscoderAt(mlp.Output)!.ZeroPositions ?? 0,
         };
 
-    /// <summary>From more prompts than these on, laying weights out for speed pays.</summary>
-    internal const int ManyPrompts = 50;
-
     /// <summary>Opens a bundle: maps its weights and dictionaries, makes no session.</summary>
     /// <param name="directory">The bundle, as <c>onnx-attribution export</c> writes it.</param>
     /// <param name="sites">Kinds (<c>resid</c>, <c>attn</c>, <c>mlp</c>, <c>resid_mid</c>, <c>z</c>) or hook names;
     /// null: every site with a dictionary, or every site where none has one.</param>
     /// <param name="context">Device, threads, memory budget and cancellation.</param>
-    /// <param name="prompts">How many will be asked: for many, memory and a few seconds are spent so that each is quicker.</param>
+    /// <param name="prompts">How many will be asked: for many, memory and a few seconds are spent so that each is quicker,
+    /// where the weights are small beside the machine's memory.</param>
     /// <exception cref="ArgumentNullException">There is no directory or no context.</exception>
     /// <exception cref="BundleException">The bundle is missing, damaged or lacks a site.</exception>
     /// <exception cref="Checkpoints.CheckpointException">A dictionary's file is missing or damaged.</exception>
@@ -83,12 +81,15 @@ public sealed class LoadedModel : IDisposable
         ArgumentNullException.ThrowIfNull(context);
         var start = Stopwatch.GetTimestamp();
         var bundle = ModelBundle.Open(directory);
-        return new LoadedModel(bundle, selection.Of(bundle), context, prompts > ManyPrompts)
+        return new LoadedModel(bundle, selection.Of(bundle), context, prompts)
         {
             Path = directory,
             OpenSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds,
         };
     }
+
+    /// <summary>Whether weights were laid out for speed.</summary>
+    internal bool PacksWeights => _packsWeights;
 
     /// <summary>The selected sites, in the order of computation.</summary>
     public IReadOnlyList<Site> Selected { get; }

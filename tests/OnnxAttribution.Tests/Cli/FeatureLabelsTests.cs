@@ -53,6 +53,19 @@ public sealed class FeatureLabelsTests(Random2Fixture model) : IClassFixture<Ran
     }
 
     [Fact]
+    public void A_curve_names_its_features_with_their_labels()
+    {
+        Import("blocks.0.hook_resid_pre", 14);
+        Verb Curve(params string[] more) => Verb.Run(["ablate", "--model", _collected.Bundle, "--prompt", "WGlT",
+            "--up", "0:14", "--down", "2:2", .. more]).Done();
+        var output = Curve().Output;
+        Assert.Contains($"blocks.0.hook_resid_pre:14 '{Label}'", output);
+        Assert.DoesNotContain("hook_resid_post:2 '", output);
+        var json = JsonNode.Parse(Curve("--json").Output)!;
+        Assert.Equal((Label, null), ((string?)json["up"]!["label"], (string?)json["down"]!["label"]));
+    }
+
+    [Fact]
     public void A_run_without_labels_looks_as_it_did_and_SQL_says_what_makes_them()
     {
         var run = Graph();
