@@ -11,7 +11,7 @@ namespace OnnxAttribution.Export;
 /// <summary>
 /// Makes a bundle of a checkpoint and its dictionaries.
 /// 1. Everything is opened and checked: shapes against config.json, dictionaries against sites, all weights finite.
-/// 2. Weights that processing changes are written to processed.safetensors;
+/// 2. Weights that processing changes, and those of another type than float32, are written to processed.safetensors;
 ///    all others stay in the checkpoint's file (linked into the bundle, not copied).
 /// 3. The hooked graph refers to them by file, offset and length.
 ///    All is written aside, and a bundle that is there is replaced when the new one is whole (<see cref="BundleOutput"/>).
@@ -42,7 +42,7 @@ internal static class BundleWriter
         {
             if (!inPlace) Bring(options.Checkpoint, output, [.. BundleFiles.Companions, .. checkpoint.FileNames]);
             dictionaries.Bring(output, options.Out, inPlace, cancel);
-            var processed = options.ChangesWeights ? Processed(output, processing, cancel) : null;
+            var processed = processing.Tensors() is { Count: > 0 } made ? Processed(output, made, cancel) : null;
             var further = FurtherSites(options, architecture, dictionaries);
             var manifest = WriteGraph(options, output, processing, processed, further);
             string[] weights = [.. checkpoint.FileNames, .. processed is null ? Array.Empty<string>() : [processed]];
@@ -105,10 +105,10 @@ internal static class BundleWriter
     }
 
     // returns its name in the bundle
-    private static string Processed(BundleOutput output, WeightProcessing processing, CancellationToken cancel)
+    private static string Processed(BundleOutput output, IReadOnlyList<WeightProcessing.Tensor> made, CancellationToken cancel)
     {
         SafetensorsWriter.Write(Path.Combine(output.Aside, BundleManifest.ProcessedFileName),
-            processing.Tensors().Select(t => SafetensorsTensor.F32(t.Name, t.Shape, () =>
+            made.Select(t => SafetensorsTensor.F32(t.Name, t.Shape, () =>
             {
                 cancel.ThrowIfCancellationRequested();
                 return t.Make();

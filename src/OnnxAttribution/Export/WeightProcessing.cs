@@ -49,7 +49,21 @@ internal sealed class WeightProcessing
         }
     }
 
-    public IEnumerable<Tensor> Tensors()
+    /// <summary>Every tensor that the graph takes from elsewhere than the checkpoint: what processing changes, and what is stored in
+    /// another type than float32. The graph is computed in float32, and the runtime would keep a copy of such weights in every session;
+    /// written once in float32, they are mapped by all.</summary>
+    public IReadOnlyList<Tensor> Tensors()
+    {
+        List<Tensor> changed = [.. Changed()];
+        var made = changed.Select(t => t.Name).ToHashSet();
+        TensorSpec?[] ofHead = [made.Contains(HookedGraphBuilder.ProcessedUnembedding) ? null : Architecture.OwnUnembedding,
+            made.Contains(HookedGraphBuilder.ProcessedUnembeddingBias) ? null : Architecture.UnembeddingBias];
+        return [.. changed, .. Architecture.Layout.Tensors.Concat(ofHead.OfType<TensorSpec>())
+            .Where(t => !made.Contains(t.Name) && Checkpoint.Tensor(t.Name).Entry.Type != TensorType.F32)
+            .Select(t => new Tensor(t.Name, t.Shape, () => Read(t.Name)))];
+    }
+
+    private IEnumerable<Tensor> Changed()
     {
         if (!_options.ChangesWeights) return [];
         List<Tensor> before = [.. _options.FoldLayerNorm ? Folded() : [], .. _options.CenterWritingWeights ? Centred() : [],

@@ -53,6 +53,11 @@ public sealed class WeightStorageTests : IDisposable
         using var narrowSession = new PlainSession(Random2.Bundle(narrow, _directory["a"]));
         using var wideSession = new PlainSession(Random2.Bundle(wide, _directory["b"]));
         Assert.Equal(wideSession.Logits(s_tokens), narrowSession.Logits(s_tokens));
+        // as float32 in a file, which every session maps; a cast would be a copy of all weights in each
+        var graph = ModelProto.Parser.ParseFrom(File.ReadAllBytes(Path.Combine(_directory["a"], "model.onnx"))).Graph;
+        Assert.DoesNotContain(graph.Node, n => n.OpType == "Cast" && graph.Initializer.Any(t => t.Name == n.Input[0]));
+        Assert.All(graph.Initializer.Where(Constants.IsExternal),
+            t => Assert.Contains(t.ExternalData, e => e is { Key: "location", Value: "processed.safetensors" }));
         using var narrowProcessed = new PlainSession(Random2.Bundle(narrow, _directory["c"], o => WeightProcessingTests.Options(o, "all")));
         using var wideProcessed = new PlainSession(Random2.Bundle(wide, _directory["d"], o => WeightProcessingTests.Options(o, "all")));
         Assert.Equal(wideProcessed.Logits(s_tokens), narrowProcessed.Logits(s_tokens));

@@ -1,4 +1,3 @@
-using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
 using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
