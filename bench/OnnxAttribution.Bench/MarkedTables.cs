@@ -5,7 +5,7 @@ namespace OnnxAttribution.Bench;
 
 /// <summary>
 /// The tables of a Markdown page that are made from records. Each stands between <c>&lt;!-- speed: KIND FILE… --&gt;</c>, files as seen
-/// from the repository's root, and <c>&lt;!-- /speed --&gt;</c>. Where a file is not there yet, the page says so.
+/// from the repository's root, on several lines where they are many, and <c>&lt;!-- /speed --&gt;</c>. Where a file is not there yet, the page says so.
 /// </summary>
 internal static partial class MarkedTables
 {
@@ -30,7 +30,7 @@ internal static partial class MarkedTables
 
     private static string Table(string what, string root)
     {
-        var words = what.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        var words = what.Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
         if (words is [var kind, _, ..] && SpeedTables.Kinds.TryGetValue(kind, out var make))
         {
             string[] files = [.. words[1..].Select(f => Path.Combine(root, f))];

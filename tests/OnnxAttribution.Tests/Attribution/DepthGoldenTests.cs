@@ -33,6 +33,7 @@ public class DepthGoldenTests
     public void There_are_cases_of_every_kind_of_model()
     {
         var models = Cases.Select(c => GoldenCase.Open((string)c.Data).Facts["model"]!.ToString()).Distinct().Order();
-        Assert.Equal(["llama2", "neox2", "random2", "random2-kinds", "random2-sites", "tiny"], models);
+        Assert.Equal(["gemma2", "gemma3", "gpt-neo", "llama2", "neox2", "olmo2", "opt", "phi", "qwen3", "random2", "random2-kinds",
+            "random2-sites", "tiny"], models);
     }
 }
