@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using System.Text.Unicode;
 using OnnxAttribution.Store;
 
@@ -17,14 +18,15 @@ namespace OnnxAttribution.View.Formats;
 //    replacement score, which asks what reaches the tokens, stays 0.
 // 5. Every feature is a `cross layer transcoder`, every error node an `mlp reconstruction error`, whatever the site:
 //    the viewer scores no graph that has other kinds. `clerp` and the further fields name the site.
-// 6. `influence` is the cumulative share of Σ |effect| over the drawn nodes, the strongest first;
-//    the viewer's slider hides what lies above it.
+// 6. `influence` is circuit-tracer's: the cumulative share of path influence through normalised weights, the run's own on its outputs
+//    where it has any, else that of the drawn links on the metric; the viewer's slider hides what lies above it. `effect_share` is the
+//    cumulative share of Σ |effect| over the drawn nodes, the strongest first.
 
 /// <summary>The graph of a run as Neuronpedia and circuit-tracer read graphs (schema_version 1),
 /// with what is ours in further fields.</summary>
 /// <remarks>github.com/hijohnnylin/neuronpedia apps/webapp/app/api/graph/graph-schema.json;
 /// github.com/safety-research/circuit-tracer circuit_tracer/frontend/graph_models.py.</remarks>
-internal static class GraphJson
+internal static partial class GraphJson
 {
     private const string Feature = "cross layer transcoder", Error = "mlp reconstruction error";
 
@@ -51,7 +53,7 @@ internal static class GraphJson
         {
             Embedding(json, places, column, picture.Nodes.FirstOrDefault(n => n.IsToken && places.Column(n) == column));
         }
-        var influence = Influence(picture);
+        var (shares, influence) = (EffectShares(picture), LinkInfluence.Of(picture));
         for (var i = 0; i < picture.Nodes.Count; i++)
         {
             var node = picture.Nodes[i];
@@ -66,8 +68,15 @@ internal static class GraphJson
             }
             json.WriteStartObject();
             json.WriteString("node_id", places.Id(node));
-            if (node.IsMetric) Logit(json, picture, places, node);
-            else SiteNode(json, places, node, picture.LabelOf(node), float.IsNaN(node.Influence) ? influence[i] : node.Influence);
+            if (node.IsMetric)
+            {
+                Logit(json, picture, places, node);
+            }
+            else
+            {
+                SiteNode(json, picture, places, node, float.IsNaN(node.Influence) ? influence[i] : node.Influence);
+                json.WriteNumber("effect_share", shares[i]);
+            }
             Number(json, "effect", node.Effect);
             Number(json, "patch_activation", node.PatchActivation);
             json.WriteNumber("position", node.Position);
@@ -76,9 +85,9 @@ internal static class GraphJson
         json.WriteEndArray();
     }
 
-    private static void SiteNode(Utf8JsonWriter json, ViewerIds places, PictureNode node, string? label, double influence)
+    private static void SiteNode(Utf8JsonWriter json, RunPicture picture, ViewerIds places, PictureNode node, double influence)
     {
-        var layer = places.Layer(node);
+        var (layer, label) = (places.Layer(node), picture.LabelOf(node));
         json.WriteNumber("feature", node.IsError ? -1 : Cantor(layer, node.Feature));
         json.WriteString("layer", Text(layer));
         json.WriteNumber("ctx_idx", places.Column(node));
@@ -98,6 +107,11 @@ internal static class GraphJson
         json.WriteString("site", node.Site!.Name);
         json.WriteNumber("feature_index", node.Feature);
         if (label is not null) json.WriteString("feature_label", label);
+        if (!node.IsError && picture.Header.NeuronpediaId(node.Site.Name) is { } id && IsAddress().IsMatch(id))
+        {
+            json.WriteString("vis_link",
+                string.Create(CultureInfo.InvariantCulture, $"https://www.neuronpedia.org/{id}/{node.Feature}"));
+        }
         json.WriteString("token", node.Token);
         Number(json, "contribution", float.IsNaN(node.Effect) ? float.NaN : node.Contribution);
         Number(json, "gradient", node.Gradient);
@@ -205,7 +219,7 @@ internal static class GraphJson
         }
     }
 
-    private static double[] Influence(RunPicture picture)
+    private static double[] EffectShares(RunPicture picture)
     {
         var strength = picture.Nodes.Select(n => float.IsFinite(n.Effect) ? Math.Abs((double)n.Effect) : 0).ToArray();
         var (result, sum, all) = (new double[strength.Length], 0.0, strength.Sum());
@@ -219,6 +233,9 @@ internal static class GraphJson
 
     // one number of two: what circuit-tracer names a feature by
     private static long Cantor(long layer, long feature) => ((layer + feature) * (layer + feature + 1) / 2) + feature;
+
+    [GeneratedRegex(@"^[\w.-]+/[\w.-]+$")]
+    private static partial Regex IsAddress();
 
     // the viewer puts clerps into its page as HTML
     private static string Harmless(string text) => TokenLabel.Of(text, 40).Replace('<', '‹').Replace('>', '›').Replace('&', '＆');

@@ -77,7 +77,10 @@ internal static partial class GraphJsonHeader
             + "Error nodes are what a site's dictionary missed. "
             + (picture.Header.IsReplaced ? "" : "Embedding nodes have no links: the graph begins at the sites. ")
             + (picture.Targets.Count > 0 ? "influence is circuit-tracer's: the cumulative share of the influence on the outputs."
-                : "influence is the cumulative share of the sum of |effect|, the strongest node first.");
+                : "influence is circuit-tracer's, of these links on the metric; effect_share is the cumulative share of the sum of "
+                    + "|effect|, the strongest node first.")
+            + (places.HasProbability || picture.Targets.Count > 0 ? ""
+                : " The run says no probability of the output: its token_prob is 1, which weighs it and is no probability.");
     }
 
     private static void State(Utf8JsonWriter json)

@@ -33,7 +33,9 @@ internal sealed class ViewerIds
         // the viewer drops features that occur in more than two thirds of its columns: in one column all do
         if (Columns.Count == 1) Columns = [.. Columns, ""];
         Target = prompt?.TargetId ?? 0;
-        Probability = ProbabilityOf(picture);
+        var probability = ProbabilityOf(picture);
+        HasProbability = probability > 0;
+        Probability = HasProbability ? probability : 1;
     }
 
     /// <summary>Texts of the viewer's columns.</summary>
@@ -45,7 +47,11 @@ internal sealed class ViewerIds
     /// <summary>The target's token id; 0 where there is none.</summary>
     public int Target { get; }
 
-    /// <summary>The target's probability in the clean run; 0 where the run does not say.</summary>
+    /// <summary>Whether the run says the target's probability, and it is above 0.</summary>
+    public bool HasProbability { get; }
+
+    /// <summary>The target's probability in the clean run; 1 where the run does not say: the viewer's scores weigh the output with it,
+    /// and divide by 0 without.</summary>
     public double Probability { get; }
 
     public int Layer(PictureNode node) => node.Site is { } site ? _layers[site.Name] : _metricLayer;

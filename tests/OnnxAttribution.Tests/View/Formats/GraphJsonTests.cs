@@ -107,8 +107,8 @@ public sealed class GraphJsonTests(TinyRuns runs)
     }
 
     [Theory]
-    [InlineData("loss", 0.5, 0.607), InlineData("logprob", -0.5, 0.607), InlineData("prob", 0.25, 0.25), InlineData("logit", 14, 0)]
-    public void A_target_that_is_not_among_the_top_tokens_has_the_metrics_probability(string metric, double clean, double probability)
+    [InlineData("loss", 0.5, 0.607), InlineData("logprob", -0.5, 0.607), InlineData("prob", 0.25, 0.25), InlineData("logit", 14, 1)]
+    public void A_target_outside_the_top_tokens_has_the_metrics_probability_or_weighs_one(string metric, double clean, double probability)
     {
         var facts = PictureSamples.Facts("a");
         (facts["metric"], facts["clean_metric"], facts["target"]) = (metric, clean, "b");
@@ -141,14 +141,65 @@ public sealed class GraphJsonTests(TinyRuns runs)
     }
 
     [Fact]
-    public void Influence_is_the_cumulative_share_of_effects_the_strongest_first()
+    public void The_effects_share_is_cumulative_the_strongest_first()
     {
         var nodes = Read(runs.Picture("graph")).GetProperty("nodes").EnumerateArray().Where(n =>
-            n.GetProperty("influence").ValueKind == JsonValueKind.Number).OrderBy(n => n.GetProperty("influence").GetDouble()).ToList();
+            n.TryGetProperty("effect_share", out _)).OrderBy(n => n.GetProperty("effect_share").GetDouble()).ToList();
         float[] strengths = [.. nodes.Select(n => Math.Abs(n.GetProperty("effect").GetSingle()))];
         Assert.Equal(strengths.OrderDescending(), strengths);
-        Assert.Equal(strengths[0] / strengths.Sum(s => (double)s), nodes[0].GetProperty("influence").GetDouble(), 1e-9);
-        Assert.Equal(1, nodes[^1].GetProperty("influence").GetDouble(), 1e-9);
+        Assert.Equal(strengths[0] / strengths.Sum(s => (double)s), nodes[0].GetProperty("effect_share").GetDouble(), 1e-9);
+        Assert.Equal(1, nodes[^1].GetProperty("effect_share").GetDouble(), 1e-9);
+    }
+
+    [Theory, MemberData(nameof(TinyRuns.Names), MemberType = typeof(TinyRuns))]
+    public void Influence_is_what_circuit_tracer_computes_of_the_files_own_links(string run)
+    {
+        var graph = Read(runs.Picture(run));
+        var nodes = graph.GetProperty("nodes").EnumerateArray().ToList();
+        var index = nodes.Select((n, i) => (Id: Text(n, "node_id"), i)).ToDictionary(p => p.Id, p => p.i);
+        var a = new double[nodes.Count, nodes.Count];
+        foreach (var l in graph.GetProperty("links").EnumerateArray())
+        {
+            a[index[Text(l, "target")], index[Text(l, "source")]] = Math.Abs(l.GetProperty("weight").GetDouble());
+        }
+        var influence = Series(a, index[Text(Logit(graph), "node_id")]);
+        var (sum, all) = (0.0, influence.Sum());
+        Assert.True(all > 0);
+        foreach (var i in Enumerable.Range(0, nodes.Count).Where(i => nodes[i].GetProperty("influence").ValueKind == JsonValueKind.Number)
+            .OrderBy(i => nodes[i].GetProperty("influence").GetDouble())
+            .ThenByDescending(i => influence[i]))   // what has none shares the last place
+        {
+            sum += influence[i];
+            Assert.Equal(sum / all, nodes[i].GetProperty("influence").GetDouble(), 1e-6);
+        }
+    }
+
+    [Fact]
+    public void A_feature_whose_place_on_neuronpedia_is_known_is_linked_to_it_and_an_error_is_not()
+    {
+        var facts = PictureSamples.Facts("a");
+        facts["neuronpedia_ids"] = new JsonObject { ["blocks.3.hook_resid_pre"] = "gpt2-small/3-res-jb", ["hook_x"] = "\"><b>" };
+        var nodes = Read(PictureSamples.Of([PictureSamples.Row("blocks.3.hook_resid_pre", 0, "a", 12, 1),
+            PictureSamples.Row("blocks.3.hook_resid_pre", 0, "a", -1, 1), PictureSamples.Row("blocks.4.hook_resid_pre", 0, "a", 1, 1)], [],
+            facts)).GetProperty("nodes").EnumerateArray().Where(n => n.TryGetProperty("vis_link", out _)).ToList();
+        Assert.Equal("https://www.neuronpedia.org/gpt2-small/3-res-jb/12", Text(Assert.Single(nodes), "vis_link"));
+    }
+
+    // w A + w A² + …, rows divided by their sums
+    private static double[] Series(double[,] a, int output)
+    {
+        var n = a.GetLength(0);
+        var (sums, result, current) = (new double[n], new double[n], new double[n]);
+        for (var t = 0; t < n; t++) for (var s = 0; s < n; s++) sums[t] += a[t, s];
+        current[output] = 1;
+        while (current.Any(c => c != 0))
+        {
+            var next = new double[n];
+            for (var t = 0; t < n; t++) for (var s = 0; s < n; s++) next[s] += sums[t] > 0 ? a[t, s] / sums[t] * current[t] : 0;
+            for (var i = 0; i < n; i++) result[i] += next[i];
+            current = next;
+        }
+        return result;
     }
 
     [Fact]
