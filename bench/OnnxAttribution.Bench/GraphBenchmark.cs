@@ -39,8 +39,8 @@ internal static class GraphBenchmark
         var features = last.Nodes.Count(n => !n.IsError);
         return new GraphRecord(setting, request.Nodes, rate, median.Operations, Figures.Rounded(times.Select(t => t.Seconds)),
             Figures.Rounded(median.Timings), last.RuntimeCalls, last.Nodes.Count, last.Nodes.Count(n => n.Kept), last.Edges.Count,
-            Figures.Rounded((double)features / (last.Nodes.Count - features)), model.PacksWeights, Figures.Rounded(first), Figures.Rounded(sessions),
-            peak, ProcessSeconds: 0, store, Peers: null)
+            Figures.Rounded((double)features / (last.Nodes.Count - features)), model.PacksWeights, Figures.Rounded(first),
+            Figures.Rounded(sessions), peak, ProcessSeconds: 0, store, Peers: null)
         { Exact = exact, Refined = refined, Heads = HeadsTiming.Measure(model, prompts, options) };
     }
 

@@ -5,7 +5,8 @@ namespace OnnxAttribution.Bench;
 
 /// <summary>
 /// The tables of a Markdown page that are made from records. Each stands between <c>&lt;!-- speed: KIND FILE… --&gt;</c>, files as seen
-/// from the repository's root, on several lines where they are many, and <c>&lt;!-- /speed --&gt;</c>. Where a file is not there yet, the page says so.
+/// from the repository's root, on several lines where they are many, and <c>&lt;!-- /speed --&gt;</c>.
+/// Where a file is not there yet, the page says so.
 /// </summary>
 internal static partial class MarkedTables
 {
