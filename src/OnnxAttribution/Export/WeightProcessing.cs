@@ -4,7 +4,7 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Export;
 
-/// <summary>TransformerLens's weight processing, tensor by tensor and only those that change.</summary>
+/// <summary>TransformerLens's weight processing, tensor by tensor and only those that change or are not stored as float32.</summary>
 /// <remarks>
 /// 1. fold_ln: b ← b + b_ln W, W ← diag(w) W minus its mean over d_model, for the weights that read from a LayerNorm;
 ///    LayerNorm then only centres and scales, so that the mean reads nothing. RMSNorm has no b_ln and leaves the mean in, so W ← diag(w) W.

@@ -16,7 +16,6 @@ public sealed class LoadedModel : IDisposable
     private readonly Dictionary<Site, SelectedSite> _selected;
     private readonly Dictionary<Value, SelectedSite> _selectedByTensor;
     private readonly Dictionary<Type, IDisposable> _owned = [];
-    private readonly bool _packsWeights;
     private Tokenizer? _tokenizer;
     private SegmentedModel? _steps;
 
@@ -31,8 +30,8 @@ public sealed class LoadedModel : IDisposable
         var mlps = parts.Replaced.Select(bundle.Replace).ToDictionary(m => m.Output);
         if (mlps.Count > 0) (Graph, ReplacementInputs) = ReplacedGraph.Build(Graph, [.. mlps.Values], bundle.Sites);
         AllSites = [.. bundle.Sites.Select(s => Graph[s.Name])];
-        _packsWeights = WeightPacking.Pays(Graph, prompts);
-        Encoder = new DictionaryEncoder(context, _packsWeights);
+        PacksWeights = WeightPacking.Pays(Graph, prompts);
+        Encoder = new DictionaryEncoder(context, PacksWeights);
         SelectedSites = [.. selected.Select((site, i) => mlps.TryGetValue(site, out var mlp) ? Replaced(i, mlp, parts.ZeroPositions)
             : new SelectedSite(i, site, Graph[site.Name], bundle.OpenDictionary(site) is { } d ? new SparseDictionary(d) : null)
             {
@@ -89,7 +88,7 @@ public sealed class LoadedModel : IDisposable
     }
 
     /// <summary>Whether weights were laid out for speed.</summary>
-    internal bool PacksWeights => _packsWeights;
+    internal bool PacksWeights { get; }
 
     /// <summary>The selected sites, in the order of computation.</summary>
     public IReadOnlyList<Site> Selected { get; }
@@ -237,7 +236,7 @@ public sealed class LoadedModel : IDisposable
 
     /// <summary>A session of a graph over the model's weights; the caller's.</summary>
     // weights laid out or not: at GPT-2-small's shape 1.0 + 2.8 s once for passes and segments, against 0.04 + 0.05 s for every prompt
-    internal GraphRunner Runner(OnnxGraph graph) => new(graph, Context, Bundle.Directory, prepack: _packsWeights);
+    internal GraphRunner Runner(OnnxGraph graph) => new(graph, Context, Bundle.Directory, prepack: PacksWeights);
 
     /// <summary>Closes the sessions and unmaps the weights.</summary>
     public void Dispose()
