@@ -75,4 +75,43 @@ public sealed class SafetensorsWriterTests : IDisposable
 
     private void Refused(string problem, params SafetensorsTensor[] tensors) =>
         Assert.Contains(problem, Assert.Throws<CheckpointException>(() => SafetensorsWriter.Write(FilePath, tensors)).Message);
+
+    // Gemma 2's embedding in float32 is one; of zeros no memory is taken
+    [Fact]
+    public void A_tensor_may_have_more_bytes_than_a_span_can_hold()
+    {
+        var counted = new CountingStream();
+
+        SafetensorsTensor.F64("W_E", [(1 << 28) + 3L], () => new double[(1 << 28) + 3]).WriteData(counted);
+        SafetensorsTensor.BF16("W_U", [(1 << 20) + 3L], () => new float[(1 << 20) + 3]).WriteData(counted);
+
+        Assert.Equal((8 * ((1L << 28) + 3)) + (2 * ((1L << 20) + 3)), counted.Count);
+    }
+
+    private sealed class CountingStream : Stream
+    {
+        public long Count { get; private set; }
+
+        public override bool CanRead => false;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => true;
+
+        public override long Length => Count;
+
+        public override long Position { get => Count; set => throw new NotSupportedException(); }
+
+        public override void Write(byte[] buffer, int offset, int count) => Count += count;
+
+        public override void Write(ReadOnlySpan<byte> buffer) => Count += buffer.Length;
+
+        public override void Flush() { }
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+    }
 }
