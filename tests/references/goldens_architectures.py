@@ -102,7 +102,6 @@ DICTIONARIES = {
               "blocks.1.hook_attn_out": "topk", "blocks.1.hook_resid_post": "standard"}
        for name in ("qwen3", "gemma2", "gemma3", "gpt-neo", "olmo2", "opt", "phi")},
 }
-BRIEF = ("gemma3", "gpt-neo", "olmo2", "opt", "phi")                                    # fewer cases: what they share is proved on others
 
 READERS = {"gpt_neox": Neox, "olmo2": Olmo2, "gemma2": Gemma, "gemma3_text": Gemma, "gpt_neo": GptNeo, "opt": Opt, "phi": Phi}
 
@@ -249,8 +248,6 @@ def full_cases(out, model):
     def case(name, pair, sites=None):
         return Case(out, f"{model.name}-{name}", model, *pair, sites=sites).runs(features=False)
     case("all-zero", zero).node_effects("atp", ["logit-diff", "logprob"]).node_effects("exact", diff).jacobians().edges("atp", diff).write()
-    if model.name in BRIEF:
-        return estimators(out, model, zero, diff)
     case("all-patch", patch).node_effects("atp", diff).node_effects("ig", diff).node_effects("exact", diff).edges("atp", diff).write()
     case("resid-zero", zero, resid).node_effects("atp", diff).jacobians().edges("atp", diff).write()
     estimators(out, model, zero, diff)
