@@ -234,13 +234,13 @@ public sealed class ArchitectureTests : IDisposable
         Assert.Equal(limited, graph.Ops().Any(op => op.Type == "And"));
     }
 
-    [Fact]
-    public void Half_precision_counts_as_its_float32_values()
+    [Theory, MemberData(nameof(Models))]
+    public void Half_precision_counts_as_its_float32_values(string model)
     {
         // the upper half of a float32 is a bfloat16
-        var narrow = RandomModels.Rewrite("llama2", _directory["narrow"],
+        var narrow = RandomModels.Rewrite(model, _directory["narrow"],
             (name, shape, values) => SafetensorsTensor.BF16(name, shape, () => values));
-        var wide = RandomModels.Rewrite("llama2", _directory["wide"], (name, shape, values) => SafetensorsTensor.F32(name, shape,
+        var wide = RandomModels.Rewrite(model, _directory["wide"], (name, shape, values) => SafetensorsTensor.F32(name, shape,
             () => Array.ConvertAll(values, v => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(v) & 0xFFFF0000))));
         int[] tokens = [256, 1, 2, 3, 250];
         using var a = new PlainSession(Random2.Bundle(narrow, _directory["a"]));

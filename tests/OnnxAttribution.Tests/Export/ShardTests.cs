@@ -14,11 +14,13 @@ public sealed class ShardTests : IDisposable
 
     public void Dispose() => _directory.Dispose();
 
-    [Fact]
-    public void A_model_in_shards_gives_the_same_logits_and_copies_no_shard()
+    public static TheoryData<string> Models => [.. RandomModels.Names];
+
+    [Theory, MemberData(nameof(Models))]
+    public void A_model_in_shards_gives_the_same_logits_and_copies_no_shard(string model)
     {
-        var sharded = Sharded();
-        using var golden = GoldenCase.Open("llama2-hooks");
+        var sharded = Sharded(model);
+        using var golden = GoldenCase.Open($"{model}-hooks");
         using var session = new PlainSession(Random2.Bundle(sharded, _directory["bundle"]));
         GoldenTests.Close(golden["logits"], session.Logits(golden.Tokens), 1e-5, "logits");
         Assert.Superset(new HashSet<string> { First, Second, "config.json" },
@@ -64,13 +66,13 @@ public sealed class ShardTests : IDisposable
     }
 
     // the embedding in one file, all else in the other
-    private string Sharded()
+    private string Sharded(string model = "llama2")
     {
-        var to = RandomModels.Rewrite("llama2", _directory["sharded"]);
+        var to = RandomModels.Rewrite(model, _directory["sharded"]);
         var map = new JsonObject();
         using (var source = SafetensorsFile.Open(Path.Combine(to, CheckpointFolder.SingleFile)))
         {
-            foreach (var shard in source.Tensors.Values.GroupBy(t => t.Name.Contains("embed") ? First : Second))
+            foreach (var shard in source.Tensors.Values.GroupBy(t => t.Name.Contains("embed") || t.Name.Contains("wte") ? First : Second))
             {
                 SafetensorsWriter.Write(Path.Combine(to, shard.Key),
                     [.. shard.Select(t => SafetensorsTensor.F32(t.Name, [.. t.Shape], () => source.ReadFloats(t.Name)))]);
