@@ -19,10 +19,10 @@ internal sealed class LabelImport
     private LabelImport(ModelBundle bundle)
     {
         _bundle = bundle;
-        foreach (var site in bundle.Sites.Where(bundle.HasDictionary))
+        foreach (var record in bundle.Manifest.Dictionaries)
         {
-            using var dictionary = bundle.OpenDictionary(site)!;
-            _dictionaries.Add((site.Name, dictionary.FeatureCount, dictionary.NeuronpediaId));
+            using var dictionary = bundle.Open(record);
+            _dictionaries.Add((LabelTable.SiteOf(record, bundle.Manifest), dictionary.FeatureCount, dictionary.NeuronpediaId));
         }
     }
 

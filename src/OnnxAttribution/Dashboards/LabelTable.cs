@@ -1,3 +1,4 @@
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 
@@ -27,6 +28,12 @@ internal sealed class LabelTable
         return NestedParquet.Facts(file, CancellationToken.None).TryGetValue(HashKey, out var hash) ? new LabelTable(file, hash)
             : throw RunDirectoryException.Corrupt(file, $"its metadata have no {HashKey}");
     }
+
+    /// <summary>The site that a dictionary's labels stand under: the one that its features are named by, which of a transcoder is what it
+    /// writes; but where another dictionary is at that site, what it reads.</summary>
+    public static string SiteOf(BundleManifest.DictionaryRecord dictionary, BundleManifest bundle) =>
+        dictionary.Output is not { } output || bundle.Dictionaries.Any(d => d.Output is null && d.Site == output)
+            ? dictionary.Site : output;
 
     /// <summary>All labels, in the file's order: sites in the order of computation, features ascending.</summary>
     /// <exception cref="RunDirectoryException">The file is damaged.</exception>

@@ -20,7 +20,8 @@ internal sealed class RunLabels
     /// <param name="record">Its run.json.</param>
     public static RunLabels Of(string run, RunRecord record) =>
         record is { ModelPath: { Length: > 0 } path, BundleSha256: { } hash }
-            ? new RunLabels(() => Read(BundlePath.Of(run, path), hash))
+            ? new RunLabels(() => IsReplaced(record) ? ReadOfTranscoders(BundlePath.Of(run, path), hash)
+                : Read(BundlePath.Of(run, path), hash))
             : None;
 
     /// <param name="run">The run directory, or a batch's.</param>
@@ -45,6 +46,27 @@ internal sealed class RunLabels
     /// <summary>A label behind a feature's name, in quotes and on one line: <c> “months”</c>; empty where there is none.</summary>
     public string Behind(string site, int feature) =>
         this[site, feature] is { } label ? $" {DisplayText.QuotedStart(label.Label, MostShown)}" : "";
+
+    private static bool IsReplaced(RunRecord record) =>
+        (record as GraphRunRecord)?.Options?.Replace is not null || (record as MergedRunRecord)?.Options?.Replace is not null;
+
+    // at an MLP's output stand a transcoder's features, whatever dictionary is there too
+    private static IReadOnlyDictionary<(string, int), FeatureLabel> ReadOfTranscoders(string directory, string hash)
+    {
+        var labels = Read(directory, hash);
+        try
+        {
+            var manifest = labels.Count > 0 ? BundleManifest.Read(directory) : null;
+            var outputs = (manifest?.Dictionaries ?? []).Where(d => d.Output is not null)
+                .ToDictionary(d => LabelTable.SiteOf(d, manifest!), d => d.Output!);
+            return labels.Values.Where(l => outputs.ContainsKey(l.Site) || !outputs.ContainsValue(l.Site))
+                .ToDictionary(l => (outputs.GetValueOrDefault(l.Site, l.Site), l.Feature));
+        }
+        catch (BundleException)
+        {
+            return None._labels.Value;
+        }
+    }
 
     private static IReadOnlyDictionary<(string, int), FeatureLabel> Read(string directory, string hash)
     {

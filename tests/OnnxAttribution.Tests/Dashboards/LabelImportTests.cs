@@ -3,6 +3,8 @@ using System.Text;
 using OnnxAttribution.Dashboards;
 using OnnxAttribution.Export;
 using OnnxAttribution.Model;
+using OnnxAttribution.Store;
+using OnnxAttribution.Tests.Attribution;
 using OnnxAttribution.Tests.Export;
 
 namespace OnnxAttribution.Tests.Dashboards;
@@ -90,6 +92,31 @@ public sealed class LabelImportTests : IDisposable
             """, "graph.json");
         Assert.Equal([(4, "a feature's file"), (5, "of a graph"), (8, "ours")],
             LabelTable.Open(Bundle)!.ReadAll().Select(l => (l.Feature, l.Label)));
+    }
+
+    [Fact]
+    public void A_transcoders_features_are_named_by_the_site_that_it_writes_and_by_what_it_reads_where_that_has_a_dictionary()
+    {
+        using var golden = TranscoderGolden.Open("transcoders-plt");
+        foreach (var (further, under) in ((string[], string)[])[([], "blocks.1.hook_mlp_out"),
+            ([_directory["dictionaries/c"]], "blocks.1.ln2.hook_normalized")])
+        {
+            DictionaryFiles.Random("blocks.1.hook_mlp_out", width: 16, features: 24, seed: 5).Write(_directory["dictionaries/c"]);
+            var bundle = golden.Bundle(_directory[$"transcoders-{under}"], further);
+            File.WriteAllText(_directory["t.jsonl"], string.Join('\n',
+                further.Length > 0 ? """{"site": "1.mlp", "feature": 2, "label": "a dictionary's"}""" : "",
+                $$"""{"site": "{{under}}", "feature": 2, "label": "a transcoder's"}"""));
+            LabelImport.Run(bundle, [_directory["t.jsonl"]], CancellationToken.None);
+            Assert.Equal("a transcoder's", LabelTable.Open(bundle)!.ReadAll().Single(l => l.Site == under).Label);
+            RunLabels Of(string? replace) => RunLabels.Of(bundle, new GraphRunRecord
+            {
+                ModelPath = bundle,
+                BundleSha256 = LoadedModel.HashOf(bundle),
+                Options = new GraphOptionsRecord { Replace = replace },
+            });
+            Assert.Equal("a transcoder's", Of("mlp")["blocks.1.hook_mlp_out", 2]?.Label);
+            if (further.Length > 0) Assert.Equal("a dictionary's", Of(null)["blocks.1.hook_mlp_out", 2]?.Label);
+        }
     }
 
     [Theory]
