@@ -32,13 +32,19 @@ internal sealed class ViewCommand
     };
     private readonly Option<string?> _file = new("--out")
     {
-        Description = "the file to write, whose ending says the format where --format does not; default: "
-            + "graph.html, graph.svg and so on in the run, drawn anew",
+        Description = "the file to write, whose ending says the format where --format does not; with --format json also a folder "
+            + "for circuit-tracer's page, which further graphs are added to; default: graph.html, graph.svg and so on in the run, "
+            + "drawn anew",
         HelpName = "FILE"
     };
-    private readonly Option<bool> _force = OutputOptions.Force("a file that is");
-    private readonly Option<string?> _model = ModelOptions.OptionalModel(
-        "the bundle whose features.parquet the page shows; default: where it was when the run was made");
+    private readonly Option<bool> _force = OutputOptions.Force("a file or graph that is");
+    private readonly Option<string?> _slug = new("--slug")
+    {
+        Description = "with --format json, the graph's name in a viewer (small letters, digits and hyphens); default: the run's",
+        HelpName = "NAME"
+    };
+    private readonly Option<string?> _model = ModelOptions.OptionalModel("the bundle whose features.parquet the page and --format json "
+        + "show; default: where it was when the run was made");
     private readonly Option<int> _nodes = NumberOptions.Whole("--nodes", "draw so many kept nodes at most, by |effect|",
         new PictureLimits().Nodes, least: 1);
     private readonly Option<int?> _edges = new("--edges")
@@ -62,7 +68,7 @@ internal sealed class ViewCommand
     private Command Made()
     {
         var command = new Command("view",
-            Description) { _run, _format, _figure, _file, _force, _model, _nodes, _edges, _theme, _palette };
+            Description) { _run, _format, _figure, _file, _slug, _force, _model, _nodes, _edges, _theme, _palette };
         command.Checks(Validate);
         command.Runs(Run);
         return command;
@@ -71,6 +77,10 @@ internal sealed class ViewCommand
     private int Run(ParseResult parsed, CancellationToken cancel)
     {
         var drawing = DrawingOf(parsed);
+        if (parsed.GetValue(_file) is { } folder && Format(parsed.CommandResult) == "json" && Drawing.IsFolder(folder))
+        {
+            return RunFolder(drawing.FolderAt(folder, parsed.GetValue(_force)), drawing, parsed, cancel);
+        }
         var place = parsed.GetValue(_file) is { } named ? ResultFile.Named(named) : drawing.DefaultFile;
         // what lies in the run under its own name is of the run, and is drawn anew
         var replace = parsed.GetValue(_force) || (parsed.GetValue(_file) is null && drawing.IsOfRun);
@@ -87,6 +97,25 @@ internal sealed class ViewCommand
         return ExitCodes.Done;
     }
 
+    private static int RunFolder(GraphFolder folder, Drawing drawing, ParseResult parsed, CancellationToken cancel)
+    {
+        folder.RequireFree();
+        GraphFolderSummary summary;
+        string? note;
+        using (var progress = new ProgressLine(parsed.InvocationConfiguration.Error))
+        {
+            progress.Report("drawing");
+            (summary, note) = drawing.WriteFolder(folder, cancel);
+        }
+        var output = parsed.InvocationConfiguration.Output;
+        output.WriteLine($"wrote {folder.GraphPath} ({Screen.Bytes(new FileInfo(folder.GraphPath).Length)}), "
+            + $"{folder.FeaturesPath} ({Screen.Count(summary.Features, "feature")}), "
+            + $"{folder.ListPath} ({Screen.Count(summary.Graphs, "graph")})");
+        if (note is not null) output.WriteLine($"note: {note}");
+        output.WriteLine($"page 'circuit-tracer start-server --graph_file_dir {Path.GetDirectoryName(folder.ListPath)}' shows it");
+        return ExitCodes.Done;
+    }
+
     private Drawing DrawingOf(ParseResult parsed)
     {
         var format = Format(parsed.CommandResult);
@@ -95,6 +124,7 @@ internal sealed class ViewCommand
         return new Drawing(parsed.GetRequiredValue(_run), format, parsed.GetValue(_figure))
         {
             Model = parsed.GetValue(_model),
+            Slug = parsed.GetValue(_slug),
             Limits = new PictureLimits(parsed.GetValue(_nodes), edges),
             Theme = parsed.GetValue(_palette) == "orange-blue" ? theme.ColourBlindSafe : theme,
         };
@@ -132,11 +162,19 @@ internal sealed class ViewCommand
         {
             result.AddError($"{colours.Name} goes with --format svg or --figure; a page has a button for it");
         }
-        if (result.IsGiven(_model) && (isFigure || format != "html"))
+        if (result.IsGiven(_model) && (isFigure || format is not ("html" or "json")))
         {
-            result.AddError("--model goes with a page; no other picture shows what features stand for");
+            result.AddError("--model goes with a page or --format json; no other picture shows what features stand for");
+        }
+        if (result.IsGiven(_slug) && (isFigure || format != "json")) result.AddError("--slug goes with --format json");
+        if (result.GetResult(_slug) is { Tokens: [var slug, ..] } && !IsSlug(slug.Value))
+        {
+            result.AddError($"--slug '{slug.Value}' is no name of small letters, digits and hyphens, of 100 at most");
         }
     }
+
+    private static bool IsSlug(string name) =>
+        name.Length is > 0 and <= 100 && name.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-');
 
     /// <exception cref="FigureException">The file's ending is of no format.</exception>
     private void ValidateEnding(CommandResult result, string format)

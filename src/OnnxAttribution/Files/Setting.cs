@@ -49,6 +49,7 @@ internal enum Setting
     Search,
     Show,
     Sites,
+    Slug,
     Steps,
     Target,
     Targets,

@@ -55,6 +55,25 @@ public sealed class RunDirectoryException : OnnxAttributionException
     internal static RunDirectoryException FileExists(string file) =>
         new($"{file} exists already. Choose another file, or ask for it to be replaced.") { Settings = [Setting.Force] };
 
+    internal static RunDirectoryException GraphExists(string slug, string folder) =>
+        new($"{folder} has a graph named {slug} already. Name this one otherwise, or ask for that to be replaced.")
+        {
+            Settings = [Setting.Slug, Setting.Force]
+        };
+
+    internal static RunDirectoryException NoGraphsName(string file) =>
+        new($"{file} is the name of a list of graphs or of a run's record, and no graph has it. Name this one otherwise.")
+        {
+            Settings = [Setting.Slug]
+        };
+
+    internal static RunDirectoryException NoGraphList(string file, string why, Exception? inner = null) =>
+        new($"{file} is no list of graphs that one could be added to: {why.TrimEnd('.', ' ')}. Move it away, or choose another folder.",
+            inner);
+
+    internal static RunDirectoryException NoFeatureFile(string file) =>
+        new($"{file} is no file of a feature and would be lost with the graph that is replaced. Move it away, or choose another folder.");
+
     internal static RunDirectoryException ProtectedFile(string file, string whole) =>
         new($"{file} is a part of its {whole} and is never replaced by something else. Choose another file.");
 

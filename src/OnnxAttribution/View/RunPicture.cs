@@ -44,6 +44,10 @@ internal sealed class RunPicture
     /// <summary>A node's label; null: it has none.</summary>
     public string? LabelOf(PictureNode node) => node.IsMetric || node.IsError ? null : Labels[node.Site!.Name, node.Feature]?.Label;
 
+    /// <summary>The drawn features, each once, in the order of <see cref="Nodes"/>.</summary>
+    public IEnumerable<(Site Site, int Feature)> Features =>
+        Nodes.Where(n => !n.IsMetric && !n.IsError && !n.IsToken).Select(n => (n.Site!, n.Feature)).Distinct();
+
     /// <summary>How many nodes the run has kept; <see cref="Nodes"/> holds the strongest of them, and the metric.</summary>
     public required int KeptNodes { get; init; }
 

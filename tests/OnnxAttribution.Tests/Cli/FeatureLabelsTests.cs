@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Xml.Linq;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Dashboards;
 using OnnxAttribution.Store;
 using OnnxAttribution.Tests.Dashboards;
@@ -41,7 +42,7 @@ public sealed class FeatureLabelsTests(Random2Fixture model) : IClassFixture<Ran
             .First(n => (string?)n!["site"] == site && (int)n["feature_index"]! == feature)!;
         Assert.Equal(Label, (string)node["feature_label"]!);
         // the viewer puts clerps into its page as HTML
-        Assert.EndsWith(" · months ＆ ‹years›", (string)node["clerp"]!);
+        Assert.Equal($"months ＆ ‹years› · {Site.Parse(site).ShortName} {feature}", (string)node["clerp"]!);
         XNamespace ns = "http://graphml.graphdrawing.org/xmlns";
         Assert.Contains(XDocument.Parse(View("graphml")).Descendants(ns + "data"),
             d => (string)d.Attribute("key")! == "node_feature_label" && d.Value == Label);

@@ -66,6 +66,34 @@ public sealed class TranscoderCommandTests : IDisposable
         Assert.DoesNotContain(nodes.Values, n => (string?)n["site"] == "hook_embed");
     }
 
+    [Fact]
+    public void Labels_of_transcoders_stand_wherever_their_features_are_named()
+    {
+        Graph("before");
+        var feature = int.Parse(Verb.Run("query", _directory["before"], "SELECT feature FROM nodes WHERE site = 'blocks.1.hook_mlp_out' "
+            + "AND feature >= 0 AND kept ORDER BY abs(effect) DESC LIMIT 1", "--format", "csv").Done().Output.Split('\n')[1]);
+        File.WriteAllText(_directory["labels.jsonl"], $$"""{"site": "1.mlp", "feature": {{feature}}, "label": "months"}""");
+        Verb.Run("features", "--model", _model, "--import-labels", _directory["labels.jsonl"]).Done();
+        Assert.Contains("'months'", Graph("run").Output);
+        Assert.Contains("\"label\":\"months\"", Page("run"));
+        File.WriteAllText(_directory["prompts.jsonl"], """
+            {"id": "a", "prompt": "abcd"}
+            {"id": "b", "prompt": "abce"}
+            """);
+        Verb.Run("graph", "--model", _model, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"], "--no-page").Done();
+        foreach (var run in (string[])["run", "many/a", "many/merged"])
+        {
+            Verb.Run("view", _directory[run], "--format", "json", "--out", _directory["graph.json"], "--force").Done();
+            var node = JsonNode.Parse(File.ReadAllText(_directory["graph.json"]))!["nodes"]!.AsArray()
+                .First(n => (string?)n!["site"] == "blocks.1.hook_mlp_out" && (int)n["feature_index"]! == feature)!;
+            Assert.Equal(("months", "months"), ((string?)node["clerp"], (string?)node["feature_label"]));   // layers are the model's
+            var joined = Verb.Run("query", _directory[run],
+                "SELECT DISTINCT feature, label FROM nodes JOIN labels USING (site, feature)", "--format", "csv").Done().Output
+                .ReplaceLineEndings("\n");
+            Assert.Equal($"feature,label\n{feature},months\n", joined);
+        }
+    }
+
     [Theory]
     [InlineData("--validate", "--replace")]
     [InlineData("--certify", "--replace")]
@@ -112,6 +140,12 @@ public sealed class TranscoderCommandTests : IDisposable
             Assert.NotEqual(0, said.Code);
             Assert.Single(said.Error.TrimEnd().Split('\n'));
         }
+    }
+
+    private string Page(string run)
+    {
+        Verb.Run("view", _directory[run]).Done();
+        return File.ReadAllText(Path.Combine(_directory[run], "graph.html"));
     }
 
     private Verb Graph(string run, params string[] options) =>

@@ -83,10 +83,12 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
         Assert.True(new FileInfo(file).Length > 1000);
         File.AppendAllText(file, "old");
         Verb.Run("view", run, "--format", format).Done();
-        Verb.Run("view", run, "--format", format, "--out", _directory["elsewhere"]).Done();
-        Verb.Run("view", run, "--format", format, "--out", _directory["elsewhere"]).Failed(1, "elsewhere", "exists already", "--force");
-        Verb.Run("view", run, "--format", format, "--out", _directory["elsewhere"], "--force").Done();
-        Assert.Equal(File.ReadAllText(file), File.ReadAllText(_directory["elsewhere"]));
+        // without an ending a name is a file's too, but for JSON, where it is a folder's
+        var elsewhere = _directory[format == "json" ? "elsewhere.json" : "elsewhere"];
+        Verb.Run("view", run, "--format", format, "--out", elsewhere).Done();
+        Verb.Run("view", run, "--format", format, "--out", elsewhere).Failed(1, "elsewhere", "exists already", "--force");
+        Verb.Run("view", run, "--format", format, "--out", elsewhere, "--force").Done();
+        Assert.Equal(File.ReadAllText(file), File.ReadAllText(elsewhere));
         Assert.Empty(Directory.GetFiles(run, ".*"));
     }
 
@@ -243,6 +245,8 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
     [InlineData("--figure", "effects", "--edges", "5", "--edges is about the graph")]
     [InlineData("--theme", "dark", "--format", "html", "--theme goes with --format svg")]
     [InlineData("--model", "models/tiny", "--format", "dot", "--model goes with a page")]
+    [InlineData("--slug", "a", "--format", "dot", "--slug goes with --format json")]
+    [InlineData("--slug", "A b", "--format", "json", "--slug 'A b' is no name of small letters")]
     [InlineData("--format", "png", "--edges", "5", "html")]
     [InlineData("--edges", "-1", "--nodes", "5", "--edges -1 is too little")]
     [InlineData("--figre", "effects", "--nodes", "5", "Did you mean '--figure'?")]

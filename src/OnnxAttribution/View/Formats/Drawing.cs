@@ -16,24 +16,32 @@ internal sealed class Drawing(string run, string format, string? figure)
     public static IReadOnlyList<string> Formats { get; } = ["html", "svg", "dot", "json", "graphml"];
 
     /// <summary>The format that a file's name asks for.</summary>
-    /// <returns>null: the name has no ending, so none.</returns>
+    /// <returns>null: the name is a folder's or has no ending, so none.</returns>
     /// <exception cref="FigureException">Nothing is written in a format of that ending.</exception>
     public static string? FormatOf(string file) => Path.GetExtension(file).TrimStart('.').ToLowerInvariant() switch
     {
-        "" => null,
+        _ when IsFolder(file) => null,
         "htm" => "html",
         "gv" => "dot",
         var ending when Formats.Contains(ending) => ending,
         _ => throw FigureException.UnknownFormat(file, Formats),
     };
 
+    /// <summary>Whether a name is that of a folder: graph JSON is then written for circuit-tracer's page (<see cref="GraphFolder"/>).
+    /// </summary>
+    public static bool IsFolder(string name) =>
+        Path.EndsInDirectorySeparator(name) || Path.GetExtension(name).Length == 0 || Directory.Exists(name);
+
     /// <summary>Whether <see cref="DefaultFile"/> is one that this verb made of the run and makes again.</summary>
     public bool IsOfRun => Directory.Exists(_run);
 
     public static IReadOnlyList<string> FigureNames => FigureFile.Names;
 
-    /// <summary>The bundle that a page's dashboards are read from; null: where it was when the run was made.</summary>
+    /// <summary>The bundle that features' dashboards and tokens are read from; null: where it was when the run was made.</summary>
     public string? Model { get; init; }
+
+    /// <summary>The graph's name in a viewer, for JSON; null: made of the run directory's.</summary>
+    public string? Slug { get; init; }
 
     public PictureLimits Limits { get; init; } = new();
 
@@ -54,7 +62,7 @@ internal sealed class Drawing(string run, string format, string? figure)
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
     public string? Write(string file, bool force, CancellationToken cancel = default)
     {
-        if (figure != "curve" && File.Exists(_run) && Path.GetExtension(_run) == ".parquet") throw FigureException.FileOfNoRun(_run);
+        RequireRun();
         if (figure is not null)
         {
             DrawingFile.Write(file, force, output => FigureFile.Write(figure, _run, output, Theme, cancel), cancel);
@@ -69,10 +77,31 @@ internal sealed class Drawing(string run, string format, string? figure)
                 return cards.Note;
             case "svg": DrawingFile.Write(file, force, output => GraphSvg.Write(picture, output, Theme), cancel); break;
             case "dot": DrawingFile.Write(file, force, output => GraphDot.Write(picture, output), cancel); break;
-            case "json": DrawingFile.WriteBytes(file, force, output => GraphJson.Write(picture, output), cancel); break;
+            case "json":
+                var parts = new GraphJsonParts { Slug = Slug, Details = FeatureDetails.Of(picture, Model, cancel) };
+                DrawingFile.WriteBytes(file, force, output => GraphJson.Write(picture, output, parts), cancel);
+                return parts.Details.TokenNote;
             case "graphml": DrawingFile.Write(file, force, output => GraphMl.Write(picture, output), cancel); break;
             default: throw new ArgumentException($"there is no format '{format}', only {string.Join(", ", Formats)}", nameof(format));
         }
         return null;
+    }
+    /// <summary>The folder that <see cref="WriteFolder"/> fills.</summary>
+    public GraphFolder FolderAt(string directory, bool force) => new(directory, Slug ?? GraphJsonHeader.Slug(_run), force);
+
+    /// <summary>Adds the graph as JSON to a folder of graphs, with its features' files.</summary>
+    /// <returns>What was written, and what the reader should know of what is missing; null: nothing.</returns>
+    /// <inheritdoc cref="Write" path="/exception"/>
+    public (GraphFolderSummary Summary, string? Note) WriteFolder(GraphFolder folder, CancellationToken cancel = default)
+    {
+        RequireRun();
+        var picture = RunPicture.Read(_run, Limits, cancel);
+        var details = FeatureDetails.Of(picture, Model, cancel);
+        return (folder.Write(picture, details, cancel), details.ContextNote);
+    }
+
+    private void RequireRun()
+    {
+        if (figure != "curve" && File.Exists(_run) && Path.GetExtension(_run) == ".parquet") throw FigureException.FileOfNoRun(_run);
     }
 }

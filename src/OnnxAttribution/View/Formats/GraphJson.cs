@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -17,7 +18,8 @@ namespace OnnxAttribution.View.Formats;
 //    the first embedding node for the place where error nodes end, and without any would call a graph complete that is all errors. Its
 //    replacement score, which asks what reaches the tokens, stays 0.
 // 5. Every feature is a `cross layer transcoder`, every error node an `mlp reconstruction error`, whatever the site:
-//    the viewer scores no graph that has other kinds. `clerp` and the further fields name the site.
+//    the viewer scores no graph that has other kinds. `clerp` is the feature's label where it has one; it and the further fields name the
+//    site.
 // 6. `influence` is circuit-tracer's: the cumulative share of path influence through normalised weights, the run's own on its outputs
 //    where it has any, else that of the drawn links on the metric; the viewer's slider hides what lies above it. `effect_share` is the
 //    cumulative share of Σ |effect| over the drawn nodes, the strongest first.
@@ -29,24 +31,37 @@ namespace OnnxAttribution.View.Formats;
 internal static partial class GraphJson
 {
     private const string Feature = "cross layer transcoder", Error = "mlp reconstruction error";
+    private const int LabelLetters = 200;
 
     // < and > stay escaped: a page may hold the text within a script element
-    private static readonly JsonWriterOptions s_options = new() { Encoder = JavaScriptEncoder.Create(UnicodeRanges.All) };
+    internal static JavaScriptEncoder Encoder { get; } = JavaScriptEncoder.Create(UnicodeRanges.All);
+
+    private static readonly JsonWriterOptions s_options = new() { Encoder = Encoder };
 
     /// <summary>Writes the graph as UTF-8. The stream stays the caller's.</summary>
-    /// <param name="slug">The graph's name in a viewer; null: made of the run directory's.</param>
-    public static void Write(RunPicture picture, Stream output, string? slug = null)
+    public static void Write(RunPicture picture, Stream output, GraphJsonParts? parts = null)
     {
-        var places = new ViewerIds(picture);
+        var (places, given) = (new ViewerIds(picture), parts ?? new GraphJsonParts());
         using var json = new Utf8JsonWriter(output, s_options);
         json.WriteStartObject();
-        GraphJsonHeader.Write(json, picture, places, slug);
-        Nodes(json, picture, places);
+        json.WritePropertyName("metadata");
+        GraphJsonHeader.Metadata(json, picture, places, given);
+        GraphJsonHeader.State(json);
+        Nodes(json, picture, places, given);
         Links(json, picture, places);
         json.WriteEndObject();
     }
 
-    private static void Nodes(Utf8JsonWriter json, RunPicture picture, ViewerIds places)
+    /// <summary>The graph's metadata alone, as a list of graphs has them.</summary>
+    public static JsonElement Metadata(RunPicture picture, GraphJsonParts parts)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer, s_options)) GraphJsonHeader.Metadata(json, picture, new ViewerIds(picture), parts);
+        using var document = JsonDocument.Parse(buffer.WrittenMemory);
+        return document.RootElement.Clone();
+    }
+
+    private static void Nodes(Utf8JsonWriter json, RunPicture picture, ViewerIds places, GraphJsonParts parts)
     {
         json.WriteStartArray("nodes");
         for (var column = 0; column < places.Columns.Count; column++)
@@ -76,6 +91,7 @@ internal static partial class GraphJson
             {
                 SiteNode(json, picture, places, node, float.IsNaN(node.Influence) ? influence[i] : node.Influence);
                 json.WriteNumber("effect_share", shares[i]);
+                if (!node.IsError) Details(json, picture, node, parts, places.FeatureNumber(node));
             }
             Number(json, "effect", node.Effect);
             Number(json, "patch_activation", node.PatchActivation);
@@ -88,7 +104,7 @@ internal static partial class GraphJson
     private static void SiteNode(Utf8JsonWriter json, RunPicture picture, ViewerIds places, PictureNode node, double influence)
     {
         var (layer, label) = (places.Layer(node), picture.LabelOf(node));
-        json.WriteNumber("feature", node.IsError ? -1 : Cantor(layer, node.Feature));
+        json.WriteNumber("feature", node.IsError ? -1 : places.FeatureNumber(node));
         json.WriteString("layer", Text(layer));
         json.WriteNumber("ctx_idx", places.Column(node));
         json.WriteString("feature_type", node.IsError ? Error : Feature);
@@ -96,8 +112,9 @@ internal static partial class GraphJson
         json.WriteString("jsNodeId", node.IsError
             ? $"{layer}_-1-{places.Column(node)}"
             : string.Create(CultureInfo.InvariantCulture, $"{layer}_{node.Feature}-0"));
-        json.WriteString("clerp", (node.Position < 0 ? node.Label : $"{node.Label} @ {Harmless(node.Token)}")
-            + (label is null ? "" : $" · {Harmless(label)}"));
+        // rows are sites where they are not the model's layers
+        json.WriteString("clerp", label is null ? node.Position < 0 ? node.Label : $"{node.Label} @ {Harmless(node.Token)}"
+            : places.IsModelLayer ? Harmless(label, LabelLetters) : $"{Harmless(label, LabelLetters)} · {node.Label}");
         json.WriteNumber("run_idx", 0);
         json.WriteNumber("reverse_ctx_idx", 0);
         json.WriteBoolean("is_target_logit", false);
@@ -107,15 +124,26 @@ internal static partial class GraphJson
         json.WriteString("site", node.Site!.Name);
         json.WriteNumber("feature_index", node.Feature);
         if (label is not null) json.WriteString("feature_label", label);
-        if (!node.IsError && picture.Header.NeuronpediaId(node.Site.Name) is { } id && IsAddress().IsMatch(id))
-        {
-            json.WriteString("vis_link",
-                string.Create(CultureInfo.InvariantCulture, $"https://www.neuronpedia.org/{id}/{node.Feature}"));
-        }
         json.WriteString("token", node.Token);
         Number(json, "contribution", float.IsNaN(node.Effect) ? float.NaN : node.Contribution);
         Number(json, "gradient", node.Gradient);
         Number(json, "exact_effect", node.ExactEffect);
+    }
+
+    private static void Details(Utf8JsonWriter json, RunPicture picture, PictureNode node, GraphJsonParts parts, long number)
+    {
+        // without one the page links to "undefined"
+        if (picture.Header.NeuronpediaId(node.Site!.Name) is { } id && IsAddress().IsMatch(id))
+        {
+            json.WriteString("vis_link", string.Create(CultureInfo.InvariantCulture, $"https://www.neuronpedia.org/{id}/{node.Feature}"));
+        }
+        else if (parts.Scan is { } scan)
+        {
+            json.WriteString("vis_link", string.Create(CultureInfo.InvariantCulture, $"{scan}/{number}.json"));
+        }
+        if (parts.Details.Tokens(node) is not { } tokens) return;
+        FeatureJson.Tokens(json, "top_logit_effects", tokens.Promoted);
+        FeatureJson.Tokens(json, "bottom_logit_effects", tokens.Suppressed);
     }
 
     private static void Logit(Utf8JsonWriter json, RunPicture picture, ViewerIds places, PictureNode metric)
@@ -231,14 +259,12 @@ internal static partial class GraphJson
         return result;
     }
 
-    // one number of two: what circuit-tracer names a feature by
-    private static long Cantor(long layer, long feature) => ((layer + feature) * (layer + feature + 1) / 2) + feature;
-
     [GeneratedRegex(@"^[\w.-]+/[\w.-]+$")]
     private static partial Regex IsAddress();
 
     // the viewer puts clerps into its page as HTML
-    private static string Harmless(string text) => TokenLabel.Of(text, 40).Replace('<', '‹').Replace('>', '›').Replace('&', '＆');
+    private static string Harmless(string text, int letters = 40) =>
+        TokenLabel.Of(text, letters).Replace('<', '‹').Replace('>', '›').Replace('&', '＆');
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 

@@ -8,12 +8,17 @@ namespace OnnxAttribution.View.Formats;
 /// <summary>The head of graph JSON: metadata, and the state a viewer opens with.</summary>
 internal static partial class GraphJsonHeader
 {
-    public static void Write(Utf8JsonWriter json, RunPicture picture, ViewerIds places, string? slug)
+    private const int MostOfSlug = 100;
+
+    /// <summary>Writes the metadata as an object.</summary>
+    public static void Metadata(Utf8JsonWriter json, RunPicture picture, ViewerIds places, GraphJsonParts parts)
     {
-        var (header, dictionaries) = (picture.Header, SourceSet(picture, places));
-        json.WriteStartObject("metadata");
-        json.WriteString("slug", slug ?? Slug(picture.Path));
-        json.WriteString("scan", dictionaries?.Model ?? (header.Model.Length > 0 ? header.Model : "unknown"));
+        var (header, dictionaries) = (picture.Header, parts.Scan is null ? SourceSet(picture, places) : null);
+        var model = header.Model.Length > 0 ? header.Model : "unknown";
+        json.WriteStartObject();
+        json.WriteString("slug", parts.Slug ?? Slug(picture.Path));
+        json.WriteString("scan", parts.Scan ?? dictionaries?.Model ?? model);
+        if (parts.Scan is not null) json.WriteString("title_prefix", model);   // else the page's list would name the folder alone
         json.WriteStartArray("transcoder_list");
         json.WriteEndArray();
         json.WriteStartArray("prompt_tokens");
@@ -39,7 +44,6 @@ internal static partial class GraphJsonHeader
         json.WriteNumber("edges_of_the_run", picture.Stored.Edges.Length);
         json.WriteEndObject();
         json.WriteEndObject();
-        State(json);
     }
 
     private static void Info(Utf8JsonWriter json, RunPicture picture, ViewerIds places)
@@ -83,7 +87,8 @@ internal static partial class GraphJsonHeader
                 : " The run says no probability of the output: its token_prob is 1, which weighs it and is no probability.");
     }
 
-    private static void State(Utf8JsonWriter json)
+    /// <summary>Writes the state that a viewer opens with.</summary>
+    public static void State(Utf8JsonWriter json)
     {
         json.WriteStartObject("qParams");
         json.WriteString("linkType", "both");
@@ -100,10 +105,9 @@ internal static partial class GraphJsonHeader
     // only where layers are the model's can a viewer find the features
     private static (string Model, string Set)? SourceSet(RunPicture picture, ViewerIds places)
     {
-        // Neuronpedia's ids of the bundle's dictionaries, of which transcoders are not asked yet
-        if (!places.IsModelLayer || picture.Sites.Count == 0 || picture.Header.IsReplaced) return null;
+        if (!places.IsModelLayer) return null;
         var found = new HashSet<(string, string)>();
-        foreach (var site in picture.Sites)
+        foreach (var site in picture.Sites.Where(s => s.Kind != SiteKind.Embed))
         {
             var match = NeuronpediaId().Match(picture.Header.NeuronpediaId(site.Name) ?? "");
             if (!match.Success || int.Parse(match.Groups["layer"].ValueSpan, CultureInfo.InvariantCulture) != places.Layer(site))
@@ -115,12 +119,13 @@ internal static partial class GraphJsonHeader
         return found.Count == 1 ? found.Single() : null;
     }
 
-    private static string Slug(string path)
+    /// <summary>A graph's name in a viewer, made of its run directory's.</summary>
+    public static string Slug(string path)
     {
         var name = NotOfSlugs()
             .Replace(Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))).ToLowerInvariant(), "-")
             .Trim('-');
-        return name.Length > 0 ? name : "run";
+        return name is "" or "run" ? "graph" : name[..Math.Min(name.Length, MostOfSlug)].TrimEnd('-');   // it names files
     }
 
     [GeneratedRegex(@"^(?<model>[^/]+)/(?<layer>\d{1,4})-(?<set>.+)$")]

@@ -61,6 +61,13 @@ internal sealed class ViewerIds
     /// <summary>Where a metric stands nowhere, since no edge leads to it, the last token's.</summary>
     public int Column(PictureNode node) => node.Position + _shift is >= 0 and var column ? column : Columns.Count - 1;
 
+    /// <summary>One number of a feature's layer and its own (Cantor's pairing): what viewers ask for it by.</summary>
+    public long FeatureNumber(PictureNode feature)
+    {
+        long layer = Layer(feature), sum = layer + feature.Feature;
+        return (sum * (sum + 1) / 2) + feature.Feature;
+    }
+
     public string Id(PictureNode node) => node.IsToken ? EmbeddingId(Column(node))
         : string.Create(CultureInfo.InvariantCulture, $"{Layer(node)}_{(node.IsMetric ? Target : node.Feature)}_{Column(node)}");
 

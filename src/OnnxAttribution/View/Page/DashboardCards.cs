@@ -1,6 +1,5 @@
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Dashboards;
-using OnnxAttribution.Model;
 using OnnxAttribution.Store;
 
 namespace OnnxAttribution.View.Page;
@@ -11,6 +10,8 @@ namespace OnnxAttribution.View.Page;
 /// <param name="Note">What the reader should know of what is missing; null: nothing.</param>
 internal sealed record DashboardCards(IReadOnlyDictionary<(string Site, int Feature), FeatureDashboard> Cards, string? Note)
 {
+    private const string Consequence = "features are shown without their contexts";
+
     /// <param name="note">Why there are none.</param>
     public static DashboardCards None(string? note) => new(new Dictionary<(string, int), FeatureDashboard>(), note);
 
@@ -19,37 +20,34 @@ internal sealed record DashboardCards(IReadOnlyDictionary<(string Site, int Feat
     /// <exception cref="BundleException"><paramref name="model"/> is no bundle.</exception>
     /// <exception cref="RunDirectoryException">Its features.parquet is damaged.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static DashboardCards Of(RunPicture picture, string? model, CancellationToken cancel)
+    public static DashboardCards Of(RunPicture picture, string? model, CancellationToken cancel) =>
+        Wanted(picture).Count == 0 ? None(WithoutFeatures(picture)) : In(picture, RunBundle.Of(picture, model), cancel);
+
+    /// <param name="bundle">The run's.</param>
+    /// <inheritdoc cref="Of(RunPicture, string?, CancellationToken)"/>
+    public static DashboardCards In(RunPicture picture, RunBundle bundle, CancellationToken cancel)
     {
-        // of an MLP's output that a transcoder writes, the bundle's dashboards are those of another dictionary
-        var isReplaced = picture.Header.IsReplaced;
-        var wanted = picture.Nodes
-            .Where(n => !n.IsMetric && !n.IsError && !n.IsToken && !(isReplaced && n.Site!.Kind == SiteKind.Mlp))
-            .Select(n => (n.Site!.Name, n.Feature))
-            .Distinct()
-            .ToList();
+        var wanted = Wanted(picture);
         if (wanted.Count == 0) return None(WithoutFeatures(picture));
-        var directory = model ?? (picture.Header.ModelPath is { } path ? BundlePath.Of(picture.Path, path) : null);
-        if (model is null && (directory is null || !File.Exists(Path.Combine(directory, BundleManifest.FileName))))
+        if (bundle.Directory is not { } directory) return None(NoteOf(bundle, picture, Consequence));
+        if (FeatureTable.Open(directory) is not { } table)
         {
-            return None($"the model is not at {directory ?? "a known place"} any more, so features are shown without their contexts; "
-                + $"name its bundle with 'onnx-attribution view {picture.Path} --model DIR'");
-        }
-        var hash = HashOf(directory!);
-        if (picture.Header.BundleHash is { } run && run != hash)
-        {
-            return None($"{directory} is another model than the run's, so features are shown without their contexts; "
-                + $"name the run's with 'onnx-attribution view {picture.Path} --model DIR'");
-        }
-        if (FeatureTable.Open(directory!) is not { } table)
-        {
-            return None($"{directory} has no {FeatureTable.FileName}, so features are shown without their contexts; "
+            return None($"{directory} has no {FeatureTable.FileName}, so {Consequence}; "
                 + $"'onnx-attribution features --model {directory} --text FILE' makes it");
         }
-        return table.IsOf(hash) ? new DashboardCards(table.Read(wanted, cancel), null)
-            : None($"{table.Path} was made from another model, so features are shown without their contexts; "
+        return table.IsOf(bundle.Hash) ? new DashboardCards(table.Read(wanted, cancel), null)
+            : None($"{table.Path} was made from another model, so {Consequence}; "
                 + $"make it again with 'onnx-attribution features --model {directory} --text FILE --force'");
     }
+
+    /// <summary>Why a run's bundle is not to be had, what follows from that, and what to do.</summary>
+    /// <param name="consequence">Such as <c>features are shown without their contexts</c>.</param>
+    public static string NoteOf(RunBundle bundle, RunPicture picture, string consequence) => $"{bundle.Fault}, so {consequence}; "
+        + $"name {(bundle.IsAnother ? "the run's" : "its bundle")} with 'onnx-attribution view {picture.Path} --model DIR'";
+
+    // of an MLP's output that a transcoder writes, the bundle's dashboards are those of another dictionary
+    private static List<(string, int)> Wanted(RunPicture picture) =>
+        [.. picture.Features.Where(f => !(picture.Header.IsReplaced && f.Site.Kind == SiteKind.Mlp)).Select(f => (f.Site.Name, f.Feature))];
 
     private static string? WithoutFeatures(RunPicture picture) =>
         picture.KeptNodes == 0 ? "no node passed the run's thresholds, so there is nothing to draw; "
@@ -58,10 +56,4 @@ internal sealed record DashboardCards(IReadOnlyDictionary<(string Site, int Feat
         : picture.Stored.Nodes.All(n => n.Feature == NodeRow.Error) ? "no selected site has a dictionary, "
             + "so error nodes stand for its whole activation; export the model with dictionaries to see features"
         : null;
-
-    private static string HashOf(string directory)
-    {
-        BundleManifest.Read(directory);   // a bundle at all
-        return LoadedModel.HashOf(directory);
-    }
 }
