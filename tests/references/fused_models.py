@@ -6,7 +6,8 @@
 Environment as for foreign_models.py, whose weights, site names and goldens these share. Those named ort have operators of com.microsoft
 (Attention, SkipLayerNormalization, FastGelu; RotaryEmbedding, SkipSimplifiedLayerNormalization; MultiHeadAttention, BiasGelu),
 llama-23 the standard's of operator set 23 (Attention, RotaryEmbedding, RMSNormalization). groups-ort has GroupQueryAttention, whose kernel
-takes no head as narrow as theirs, so that it is a Llama of its own with its golden from PyTorch in float64.
+takes no head as narrow as theirs, so that it is a Llama of its own with its golden from PyTorch in float64. Those with past in their names
+take keys and values of earlier tokens too: gpt2-ort-past all of a layer in one tensor (past_0), groups-ort-past and neox-ort-past apart.
 """
 import json
 import os
@@ -28,7 +29,7 @@ class Graph:
 
     def __init__(self, model, opset):
         self.weights, self.opset = {k: v.detach().numpy() for k, v in model.state_dict().items()}, opset
-        self.nodes, self.constants = [], {}
+        self.nodes, self.constants, self.past, self.presents = [], {}, [], []
 
     def constant(self, name, value):
         self.constants[name] = np.ascontiguousarray(value)
@@ -47,6 +48,12 @@ class Graph:
         product = self.node("MatMul", [x, self.weight(f"{name}.weight", True)], f"{output}.product" if bias else output)
         return self.node("Add", [product, self.weight(f"{name}.bias")], output) if bias else output
 
+    def cache(self, names, presents, before, heads, width):
+        """Inputs for keys and values of earlier tokens, [*before, batch, heads, past, width], and what comes out in their place."""
+        info = lambda n, positions: h.make_tensor_value_info(n, TensorProto.FLOAT, [*before, "batch", heads, positions, width])
+        self.past += [info(n, "past_sequence") for n in names]
+        self.presents += [info(n, "total_sequence") for n in presents]
+
     def length(self):
         """The number of positions, [1], and of all prompts and positions, [2]."""
         shape = self.node("Shape", ["input_ids"], "shape")
@@ -56,13 +63,18 @@ class Graph:
         """0, 1, ... for each prompt, [batch, position]."""
         length, shape = self.length()
         scalar = self.node("Squeeze", [length], "length0")
-        steps = self.node("Range", [self.constant("first", np.array(0)), scalar, self.constant("step", np.array(1))], "steps")
+        first = self.constant("first", np.array(0))
+        if self.past:   # counted on from what has passed
+            axis = self.constant("past_axis", np.array(len(self.past[0].type.tensor_type.shape.dim) - 2))
+            first = self.node("Gather", [self.node("Shape", [self.past[0].name], "past_shape"), axis], "passed")
+            scalar = self.node("Add", [scalar, first], "total_length")
+        steps = self.node("Range", [first, scalar, self.constant("step", np.array(1))], "steps")
         return self.node("Expand", [steps, shape], "places")
 
     def write(self, name):
         info = h.make_tensor_value_info
-        graph = h.make_graph(self.nodes, name, [info("input_ids", TensorProto.INT64, ["batch", "sequence"])],
-                             [info("logits", TensorProto.FLOAT, ["batch", "sequence", VOCAB])],
+        graph = h.make_graph(self.nodes, name, [info("input_ids", TensorProto.INT64, ["batch", "sequence"]), *self.past],
+                             [info("logits", TensorProto.FLOAT, ["batch", "sequence", VOCAB]), *self.presents],
                              [numpy_helper.from_array(v, k) for k, v in self.constants.items()])
         model = h.make_model(graph, opset_imports=[h.make_opsetid("", self.opset), h.make_opsetid(ORT, 1)])
         model.ir_version = 10 if self.opset > 21 else 8
@@ -76,15 +88,18 @@ def stream(l):
     return f"blocks.{l}.hook_resid_pre" if l < LAYERS else f"blocks.{LAYERS - 1}.hook_resid_post"
 
 
-def gpt2(model):
+def gpt2(model, past=False):
     g = Graph(model, 17)
+    if past:
+        g.cache([f"past_{l}" for l in range(LAYERS)], [f"present_{l}" for l in range(LAYERS)], [2], fm.HEADS, fm.WIDTH // fm.HEADS)
     tokens = g.node("Gather", [g.weight("transformer.wte.weight"), "input_ids"], "tokens")
     places = g.node("Gather", [g.weight("transformer.wpe.weight"), g.positions()], "pos")
     x, norm = g.node("Add", [tokens, places], stream(0)), "transformer.h.0.ln_1"
     n = g.node("LayerNormalization", [x, g.weight(f"{norm}.weight"), g.weight(f"{norm}.bias")], "n0", axis=-1)
     for l in range(LAYERS):
         block = f"transformer.h.{l}"
-        z = g.node("Attention", [n, g.weight(f"{block}.attn.c_attn.weight"), g.weight(f"{block}.attn.c_attn.bias")], f"z{l}", ORT,
+        read = [n, g.weight(f"{block}.attn.c_attn.weight"), g.weight(f"{block}.attn.c_attn.bias")]
+        z = g.node("Attention", [*read, "", f"past_{l}"] if past else read, [f"z{l}", f"present_{l}"] if past else f"z{l}", ORT,
                    num_heads=fm.HEADS, unidirectional=1)
         product = g.node("MatMul", [z, g.weight(f"{block}.attn.c_proj.weight")], f"attn{l}")
         attn = g.node("Add", [product, g.weight(f"{block}.attn.c_proj.bias")], f"blocks.{l}.hook_attn_out")
@@ -99,12 +114,15 @@ def gpt2(model):
         x = stream(l + 1)
         n = skip(f"mid{l}", mlp, after, [f"n{l + 1}", "", "", x])
     g.linear(n, "lm_head", "logits", bias=False)
-    g.write("gpt2-ort")
+    g.write("gpt2-ort-past" if past else "gpt2-ort")
 
 
 def llama(model, name, attend, opset):
     """attend: (graph, layer, queries, keys, values, positions) to what the heads read, side by side."""
     g = Graph(model, opset)
+    if name.endswith("-past"):
+        names = [f"past_key_values.{l}.{kind}" for l in range(LAYERS) for kind in ("key", "value")]
+        g.cache(names, [n.replace("past_key_values", "present") for n in names], [], fm.LlamaAttention.KEYS, fm.WIDTH // fm.HEADS)
     standard = name == "llama-23"
     cos, sin = fm.angles(POSITIONS, fm.WIDTH // fm.HEADS)
     half = fm.WIDTH // fm.HEADS // 2
@@ -150,18 +168,26 @@ def mixed_attention(g, l, q, k, v, places):
 
 def group_attention(g, l, q, k, v, places):
     if l == 0:   # how long the prompts are: the last position of each, and with a past
-        total = g.node("Cast", ["length"], "total", to=TensorProto.INT32)
+        length = "length"
+        if g.past:
+            length = g.node("Unsqueeze", ["total_length", g.constant("front", np.array([0]))], "total_length1")
+        total = g.node("Cast", [length], "total", to=TensorProto.INT32)
         last = g.node("Sub", [total, g.constant("one32", np.array([1], np.int32))], "last")
         batch = g.node("Slice", ["shape", g.constant("none", np.array([0])), "one"], "batch")
         g.node("Expand", [last, batch], "lasts")
         g.node("Squeeze", [total], "total0")
-    return g.node("GroupQueryAttention", [q, k, v, "", "", "lasts", "total0", "cos", "sin"], [f"z{l}", f"pk{l}", f"pv{l}"], ORT,
+    past = [p.name for p in g.past[2 * l:2 * l + 2]] or ["", ""]
+    made = [p.name for p in g.presents[2 * l:2 * l + 2]] or [f"pk{l}", f"pv{l}"]
+    return g.node("GroupQueryAttention", [q, k, v, *past, "lasts", "total0", "cos", "sin"], [f"z{l}", *made], ORT,
                   num_heads=fm.HEADS, kv_num_heads=fm.LlamaAttention.KEYS, do_rotary=1)
 
 
-def neox(model):
+def neox(model, past=False):
     g = Graph(model, 17)
     attention = fm.NeoXAttention
+    if past:
+        names = lambda what: [f"{what}_{kind}_{l}" for l in range(LAYERS) for kind in ("key", "value")]
+        g.cache(names("past"), names("present"), [], attention.HEADS, fm.WIDTH // attention.HEADS)
     cos, sin = fm.angles(POSITIONS, attention.TURNED)
     g.constant("cos", cos[:, :1].numpy())
     g.constant("sin", sin[:, :1].numpy())
@@ -178,7 +204,9 @@ def neox(model):
         q, k, v = (g.node("Reshape", [g.node("Squeeze", [p, axis], f"{p}4"), side], f"{p}3") for p in parts)
         q, k = (g.node("RotaryEmbedding", [y, places, "cos", "sin"], f"{y}.turned", ORT, num_heads=attention.HEADS,
                        rotary_embedding_dim=attention.TURNED) for y in (q, k))
-        z = g.node("MultiHeadAttention", [q, k, v], f"z{l}", ORT, num_heads=attention.HEADS, unidirectional=1)
+        cached, made = [p.name for p in g.past[2 * l:2 * l + 2]], [p.name for p in g.presents[2 * l:2 * l + 2]]
+        z = g.node("MultiHeadAttention", [q, k, v, "", "", "", *cached] if past else [q, k, v], [f"z{l}", *made], ORT,
+                   num_heads=attention.HEADS, unidirectional=1)
         attn = g.linear(z, f"{block}.attention.dense", f"blocks.{l}.hook_attn_out")
         product = g.node("MatMul", [norm(x, f"{block}.post_attention_layernorm", f"m{l}"),
                                     g.weight(f"{block}.mlp.dense_h_to_4h.weight", True)], f"in{l}")
@@ -186,20 +214,22 @@ def neox(model):
         mlp = g.linear(active, f"{block}.mlp.dense_4h_to_h", f"blocks.{l}.hook_mlp_out")
         x = g.node("Add", [g.node("Add", [mlp, attn], f"both{l}"), x], stream(l + 1))
     g.linear(norm(x, "gpt_neox.final_layer_norm", "final"), "embed_out", "logits", bias=False)
-    g.write("neox-ort")
+    g.write("neox-ort-past" if past else "neox-ort")
 
 
 def main():
     torch.set_num_threads(1)
-    gpt2(fm.randomize(fm.Gpt2(), 1))
+    for past in (False, True):
+        gpt2(fm.randomize(fm.Gpt2(), 1), past)
+        neox(fm.randomize(fm.NeoX(), 3), past)
     model = fm.randomize(fm.Llama(), 2)
     llama(model, "llama-23", standard_attention, 23)
     llama(model, "llama-ort", mixed_attention, 23)
-    neox(fm.randomize(fm.NeoX(), 3))
     # heads of 16 entries, two of queries for one of keys
     fm.WIDTH, fm.HEADS, fm.LlamaAttention.KEYS = 32, 2, 1
     model = fm.randomize(fm.Llama(), 5)
-    llama(model, "groups-ort", group_attention, 17)
+    for name in ("groups-ort", "groups-ort-past"):
+        llama(model, name, group_attention, 17)
     names = [n for l in range(LAYERS) for n in (stream(l), f"blocks.{l}.hook_attn_out", f"blocks.{l}.hook_mlp_out")] + [stream(LAYERS)]
     with open(os.path.join(FOLDER, "groups.sites.json"), "w") as f:
         sites = {"tokens": "input_ids", "logits": "logits", "sites": {n: n for n in names}, "n_heads": fm.HEADS, "n_ctx": POSITIONS}

@@ -107,7 +107,7 @@ internal sealed class ExportCommand
             var tokens = TokenizerIn(adopted.Tokenizer ?? Path.GetDirectoryName(Path.GetFullPath(adopted.Onnx))!,
                 isNamed: adopted.Tokenizer is not null);
             return (ForeignBundleWriter.Write(adopted, cancel, say,
-                (manifest, bundle) => AdoptionCheck.Require(adopted, manifest, bundle, cancel)), tokens);
+                (manifest, bundle) => AdoptionCheck.Require(adopted, manifest, bundle, say, cancel)), tokens);
         }
         else
         {

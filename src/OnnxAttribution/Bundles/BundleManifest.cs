@@ -51,6 +51,29 @@ internal sealed partial record BundleManifest
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? Exported { get; init; }
 
+    /// <summary>Of a graph that another program exported: how it differs from that; null: in nothing, or it is no such.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public AdoptionRecord? Adopted { get; init; }
+
+    /// <summary>What a graph neither takes nor gives any more.</summary>
+    internal sealed record AdoptionRecord
+    {
+        /// <summary>Inputs that it does not take, with what stands in their place.</summary>
+        public IReadOnlyDictionary<string, string> Filled { get; init; } = new Dictionary<string, string>();
+
+        /// <summary>Inputs that nothing reads on the way to the logits.</summary>
+        public IReadOnlyList<string> Unread { get; init; } = [];
+
+        /// <summary>Outputs besides the logits and the sites.</summary>
+        public IReadOnlyList<string> LeftOut { get; init; } = [];
+
+        /// <summary>Types that are computed in float32 (float16, bfloat16), with how many weights are of each.</summary>
+        public IReadOnlyDictionary<string, int> Widened { get; init; } = new Dictionary<string, int>();
+
+        [JsonIgnore]
+        public bool IsNone => Filled.Count + Unread.Count + LeftOut.Count + Widened.Count == 0;
+    }
+
     internal sealed record WeightProcessingRecord(bool FoldLayernorm, bool CenterWritingWeights, bool CenterUnembed,
         bool FoldValueBiases = false);
 

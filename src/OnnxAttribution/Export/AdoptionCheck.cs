@@ -1,8 +1,6 @@
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Onnx;
-using OnnxAttribution.Onnx.Proto;
 using OnnxAttribution.Runtime;
-using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Export;
 
@@ -13,41 +11,85 @@ internal static class AdoptionCheck
     // float32 sums in another order are off by about 1e-6 of the largest logit
     private const float Tolerance = 1e-3f;
 
+    // a number of 11 or 8 bits is off by 5e-4 or 4e-3, and so is each tensor on the way: more than this has another cause
+    private const float HalfTolerance = 0.25f;
+
     /// <returns>The largest difference of two logits over the largest logit.</returns>
     /// <param name="bundle">Where it is, if not where it was wanted: what is being made lies aside.</param>
+    /// <param name="say">Told how far a graph of half precision is from the bundle, which computes in float32.</param>
     /// <exception cref="BundleException">They differ, or the foreign graph does not run.</exception>
-    public static float Require(AdoptionOptions options, BundleManifest manifest, string? bundle = null, CancellationToken cancel = default)
+    public static float Require(AdoptionOptions options, BundleManifest manifest, string? bundle = null, Action<string>? say = null,
+        CancellationToken cancel = default)
     {
         bundle ??= options.Out;
         try
         {
             var context = new RunContext(threads: options.Parallelism, cancel: cancel);
-            var foreign = OnnxFile.Read(options.Onnx);
             var map = SiteMap.Read(options.SitesFile);
-            Expose(foreign.Graph, map.Logits ?? "logits");
-            using var theirs = Loaded(foreign, options, context);
             using var ours = new GraphRunner(OnnxFile.Read(Path.Combine(bundle, BundleManifest.GraphFileName)), context,
                 Path.GetFullPath(bundle), prepack: false);
-            var worst = 0f;
-            foreach (var (batch, length) in ((int, int)[])[(1, Math.Min(5, manifest.NCtx)), (2, Math.Min(9, manifest.NCtx))])
+            using var original = new ForeignOriginal(options, map, Path.GetFullPath(bundle));
+            var isHalf = manifest.Adopted?.Widened.Count > 0;
+            float worst;
+            using (var theirs = isHalf ? original.InFloat32(context) : original.AsItIs(context)) worst = Worst(theirs, manifest, ours);
+            if (float.IsNaN(worst))
             {
-                long[] tokens = [.. Enumerable.Range(1, batch * length).Select(i => i * 7919L % manifest.DVocab)];
-                worst = Math.Max(worst, Difference(Logits(theirs, Feed(foreign, map, tokens, batch), map.Logits ?? "logits"),
-                    Logits(ours, new Feed().AddTokens(tokens, batch), ModelBundle.Logits), options.Onnx));
+                throw new BundleException($"{options.Onnx}: its logits are no finite numbers; "
+                    + "a weight is NaN or infinite, or float32 is too narrow for the model: export it with sound weights");
             }
-            if (worst <= Tolerance)
+            if (worst > Tolerance)
             {
-                RequireLength(options, manifest, map, bundle, ours);
-                return worst;
+                throw new BundleException($"{options.Onnx}: the bundle's logits differ from the graph's by {worst:G2} of the largest; "
+                    + "export the model with both axes of the tokens dynamic and without randomness, or report it");
             }
-            throw new BundleException($"{options.Onnx}: the bundle's logits differ from the graph's by {worst:G2} of the largest; "
-                + "export the model with both axes of the tokens dynamic and without randomness, or report it");
+            RequireLength(options, manifest, map, bundle, ours);
+            if (isHalf) CompareHalf(options.Onnx, manifest, () => original.AsItIs(context), ours, say);
+            return worst;
         }
         catch (Exception e) when (RuntimeFault.Is(e))
         {
             throw new BundleException($"{options.Onnx} does not run on ONNX Runtime for two prompts of nine tokens "
                 + $"({RuntimeFault.Words(e)}); export it with both axes of the tokens dynamic", e);
         }
+    }
+
+    // NaN: the graph's own are no finite numbers
+    private static float Worst(ForeignOriginal.Loaded theirs, BundleManifest manifest, GraphRunner ours)
+    {
+        var worst = 0f;
+        foreach (var (batch, length) in ((int, int)[])[(1, Math.Min(5, manifest.NCtx)), (2, Math.Min(9, manifest.NCtx))])
+        {
+            long[] tokens = [.. Enumerable.Range(1, batch * length).Select(i => i * 7919L % manifest.DVocab)];
+            worst = Math.Max(worst, Difference(theirs.Logits(tokens, batch), Logits(ours, new Feed().AddTokens(tokens, batch))));
+        }
+        return worst;
+    }
+
+    // the graph as it is, in 16 bits: not every runtime has kernels for it
+    private static void CompareHalf(string file, BundleManifest manifest, Func<ForeignOriginal.Loaded> load, GraphRunner ours,
+        Action<string>? say)
+    {
+        var name = string.Join(" and ", manifest.Adopted!.Widened.Keys);
+        var compared = $"the graph computes in {name}, the bundle in float32, which was compared with the graph in float32";
+        float apart;
+        try
+        {
+            using var theirs = load();
+            apart = Worst(theirs, manifest, ours);
+        }
+        catch (Exception e) when (RuntimeFault.Is(e) || (e is BundleException && e.InnerException is { } inner && RuntimeFault.Is(inner)))
+        {
+            say?.Invoke($"{compared}; in {name} ONNX Runtime does not run it here");
+            return;
+        }
+        if (apart > HalfTolerance)
+        {
+            throw new BundleException($"{file}: the bundle's logits, in float32, differ from the graph's in {name} by {apart:G2} of the "
+                + "largest, more than rounding does; export the model in float32 and compare, or report it");
+        }
+        say?.Invoke(float.IsNaN(apart)
+            ? $"{compared}; in {name} its logits are no finite numbers: {name} is too narrow for it"
+            : $"{compared}; in {name} its logits differ by {apart:G2} of the largest");
     }
 
     // a table that is no table of positions, as one of distances, may be shorter than the prompts that a graph takes: so it is tried
@@ -61,7 +103,7 @@ internal static class AdoptionCheck
         }
         try
         {
-            Logits(ours, new Feed().AddTokens(new long[found + 1], 1), ModelBundle.Logits);
+            Logits(ours, new Feed().AddTokens(new long[found + 1], 1));
         }
         catch (Exception e) when (RuntimeFault.Is(e))
         {
@@ -70,80 +112,26 @@ internal static class AdoptionCheck
         }
     }
 
-    // sites.json may name a tensor that is no output
-    private static void Expose(GraphProto graph, string logits)
-    {
-        if (graph.Output.All(o => o.Name != logits)) graph.Output.Add(new ValueInfoProto { Name = logits });
-    }
-
-    private static GraphRunner Loaded(ModelProto foreign, AdoptionOptions options, RunContext context)
-    {
-        try
-        {
-            // the bundle has all files of its data, and as files: the runtime follows no links out of a folder
-            return new GraphRunner(foreign, context, Path.GetFullPath(options.Out), prepack: false);
-        }
-        catch (Exception e) when (RuntimeFault.Is(e))
-        {
-            throw new BundleException($"{options.Onnx} cannot be loaded by ONNX Runtime {RunContext.RuntimeVersion} "
-                + $"({RuntimeFault.Words(e)}); export it again, with opset_version={OnnxGraph.Opset} or less", e);
-        }
-    }
-
-    // what a prompt without padding and without a past has in the inputs that adoption knows
-    private static Feed Feed(ModelProto model, SiteMap map, long[] tokens, int batch)
-    {
-        var constants = model.Graph.Initializer.Select(t => t.Name).ToHashSet();
-        var length = tokens.Length / batch;
-        var feed = new Feed();
-        foreach (var input in model.Graph.Input.Where(i => !constants.Contains(i.Name)))
-        {
-            Func<int, long> entry = ForeignGraph.MeaningOf(input.Name) switch
-            {
-                ForeignInput.Ones => _ => 1,
-                ForeignInput.Positions => i => i % length,
-                ForeignInput.Zeros => _ => 0,
-                _ => i => tokens[i],
-            };
-            var type = input.Type?.TensorType;
-            var vector = type?.Shape?.Dim.Count == 1;
-            long[] shape = vector ? [length] : [batch, length];
-            long[] values = [.. Enumerable.Range(0, vector ? length : tokens.Length).Select(entry)];
-            switch ((DataType)(type?.ElemType ?? 0))
-            {
-                case DataType.Int32: feed.Add(input.Name, Array.ConvertAll(values, v => (int)v), shape); break;
-                case DataType.Float: feed.Add(input.Name, Array.ConvertAll(values, v => (float)v), shape); break;
-                case DataType.Bool: feed.Add(input.Name, Array.ConvertAll(values, v => v != 0), shape); break;
-                default: feed.Add(input.Name, values, shape); break;
-            }
-        }
-        return feed;
-    }
-
-    private static float[] Logits(GraphRunner runner, Feed feed, string output)
+    private static float[] Logits(GraphRunner ours, Feed feed)
     {
         using (feed)
         {
-            using var result = runner.Run(feed.Values, [output]);
-            return result.Copy(output);
+            using var result = ours.Run(feed.Values, [ModelBundle.Logits]);
+            return result.Copy(ModelBundle.Logits);
         }
     }
 
-    private static float Difference(float[] a, float[] b, string file)
+    private static float Difference(float[] theirs, float[] ours)
     {
-        if (!a.All(float.IsFinite))
-        {
-            throw new BundleException($"{file}: its logits are no finite numbers; "
-                + "a weight is NaN or infinite, or float32 is too narrow for the model: export it with sound weights");
-        }
-        if (a.Length != b.Length) return float.PositiveInfinity;
+        if (!theirs.All(float.IsFinite)) return float.NaN;
+        if (theirs.Length != ours.Length) return float.PositiveInfinity;
         float largest = 0, apart = 0;
-        for (var i = 0; i < a.Length; i++)
+        for (var i = 0; i < theirs.Length; i++)
         {
-            largest = Math.Max(largest, Math.Abs(a[i]));
-            // NaN is no smaller than anything
-            if (!(Math.Abs(a[i] - b[i]) <= apart)) apart = Math.Abs(a[i] - b[i]);
+            largest = Math.Max(largest, Math.Abs(theirs[i]));
+            var difference = Math.Abs(theirs[i] - ours[i]);
+            apart = Math.Max(apart, float.IsNaN(difference) ? float.PositiveInfinity : difference);
         }
-        return float.IsNaN(apart) ? float.PositiveInfinity : apart == 0 ? 0 : apart / largest;
+        return apart == 0 ? 0 : apart / largest;
     }
 }

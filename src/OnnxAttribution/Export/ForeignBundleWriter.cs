@@ -136,6 +136,7 @@ internal static class ForeignBundleWriter
             Hooks = adopted.Hooks,
             Dictionaries = [],
             PrependBos = map.PrependBos,
+            Adopted = adopted.Changes.IsNone ? null : adopted.Changes,
             Files = new Dictionary<string, BundleManifest.FileRecord>(),
         };
     }
@@ -151,7 +152,7 @@ internal static class ForeignBundleWriter
     {
         try
         {
-            var adopted = ForeignGraph.Adopt(OnnxFile.Read(options.Onnx), map, options.Onnx, weights.Place);
+            var adopted = ForeignGraph.Adopt(OnnxFile.Read(options.Onnx), map, options.Onnx, weights);
             SiteSeparation.Require(adopted, map.Path, options.Onnx);
             return adopted;
         }

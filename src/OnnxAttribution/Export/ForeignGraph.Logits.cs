@@ -22,7 +22,7 @@ internal sealed partial class ForeignGraph
         var made = Mapped(logits);
         if (made.Type != DataType.Float)
         {
-            throw new BundleException($"{_file}: the logits '{logits.Name}' are {made.Type}; export the model in float32");
+            throw new BundleException($"{_file}: the logits '{logits.Name}' are {made.Type}{Origin(made)}; {InSinglePrecision}");
         }
         if (made.Shape is [{ Symbol: "batch" }, { Symbol: "position" }, { Size: { } vocabulary }]) return (int)vocabulary;
         throw new BundleException($"{_file}: the logits '{logits.Name}' have shape {ShapeText(made.Shape)} where [batch, position, "

@@ -18,11 +18,10 @@ internal sealed partial class ForeignGraph
     // names of the foreign graph, so that they cannot collide with sites and new tensors
     internal const string Prefix = "m/";
 
-    private static readonly string[] s_known = ["attention_mask", "position_ids", "cache_position", "token_type_ids"];
-
+    private readonly ForeignInputs _inputs;
     private readonly string _file;
     private readonly SiteMap _map;
-    private readonly Func<TensorProto, TensorProto> _place;
+    private readonly ForeignWeights _weights;
     private readonly OnnxGraph _original;
     private readonly HookedGraphBuilder _b =
         new(_ => throw new InvalidOperationException(), new HashSet<string>(), new HashSet<string>(), folded: false);
@@ -31,26 +30,17 @@ internal sealed partial class ForeignGraph
     private readonly Value _tokens;
     private readonly Dictionary<string, string> _axisNames = [];
 
-    private ForeignGraph(ModelProto model, SiteMap map, string file, Func<TensorProto, TensorProto> place)
+    private ForeignGraph(ModelProto model, ForeignInputs inputs, ForeignWeights weights)
     {
-        (_file, _map, _place) = (file, map, place);
+        (_inputs, _file, _map, _weights) = (inputs, inputs.File, inputs.Map, weights);
         _original = OnnxGraph.FromProto(model);
-        _tokens = TokensInput();
+        _tokens = _original.Inputs.First(i => i.Name == inputs.Tokens);
     }
 
-    /// <summary>What an input besides the tokens holds, by the name that Hugging Face's models give it.</summary>
-    internal static ForeignInput MeaningOf(string input) => input switch
-    {
-        "attention_mask" => ForeignInput.Ones,
-        "position_ids" or "cache_position" => ForeignInput.Positions,
-        "token_type_ids" => ForeignInput.Zeros,
-        _ => ForeignInput.Other,
-    };
-
-    /// <param name="place">What becomes of a constant.</param>
+    /// <param name="weights">What becomes of its constants.</param>
     /// <exception cref="BundleException">A tensor is not there, an input is not known, an axis is fixed,
     /// or the graph has what this program does not read; the message names it and the fix.</exception>
-    public static AdoptedGraph Adopt(ModelProto model, SiteMap map, string file, Func<TensorProto, TensorProto> place)
+    public static AdoptedGraph Adopt(ModelProto model, SiteMap map, string file, ForeignWeights weights)
     {
         try
         {
@@ -61,13 +51,19 @@ internal sealed partial class ForeignGraph
                     Settings = [Setting.Onnx]
                 };
             }
+            weights.TakeIn(model);
+            var inputs = ForeignInputs.Of(model, map, file);
+            inputs.Settle(model);
             OpsetUpgrade.Apply(model);
             FunctionInlining.Apply(model);
             OpsetUpgrade.Apply(model);   // once more, for attributes that functions were given
+            BranchFolding.Apply(model);
             ContribNodes.Apply(model);
+            var widened = HalfPrecision.Widen(model, weights.Widened);
             GraphCheck.RequirePlain(model);
             var sizes = GraphSizes.Count(model);
-            var adopted = new ForeignGraph(model, map, file, place).Build();
+            var adopted = new ForeignGraph(model, inputs, weights).Build();
+            adopted = adopted with { Changes = adopted.Changes with { Widened = widened } };
             sizes.RequireKnown();
             return adopted;
         }
@@ -100,8 +96,9 @@ internal sealed partial class ForeignGraph
         });
         // some operators became several: what is written has to be read again
         GraphCheck.RequireCount(graph.Ops().Count, " once its operators are taken apart");
+        RequireNoPast(graph);
         return new AdoptedGraph(graph, [.. _map.Sites.Select(s => s.Site)], _b.Hooks, vocabulary,
-            _map.Sites.ToDictionary(s => s.Site, s => s.Tensor));
+            _map.Sites.ToDictionary(s => s.Site, s => s.Tensor), Changes(logits));
     }
 
     private void Settle(string site, Value tensor)
@@ -144,7 +141,7 @@ internal sealed partial class ForeignGraph
     private Value Mapped(Value v)
     {
         if (_made.TryGetValue(v, out var made)) return made;
-        if (v.Initializer is { } content) return _made[v] = _b.G.Constant(Prefix + v.Name, _place(content));
+        if (v.Initializer is { } content) return _made[v] = _b.G.Constant(Prefix + v.Name, _weights.Place(content));
         return _made[v] = v.IsInput ? OtherInput(v) : throw new GraphException($"'{v.Name}' is made by no node");
     }
 
@@ -160,8 +157,8 @@ internal sealed partial class ForeignGraph
         var g = _b.G;
         if (made.Type != DataType.Float)
         {
-            throw new BundleException(
-                $"{_map.Path}: the tensor '{tensor.Name}' of {site} is {made.Type}; sites are float32: export the model in float32");
+            throw new BundleException($"{_map.Path}: the tensor '{tensor.Name}' of {site} is {made.Type} in {_file}{Origin(made)}; "
+                + $"sites are float32: {InSinglePrecision}");
         }
         switch (made.Shape)
         {
@@ -192,6 +189,12 @@ internal sealed partial class ForeignGraph
         return op is null ? "" : $": nothing is known of {Named(op)}";
     }
 
+    // the first operator that computes in a type, which all behind it inherit
+    private static string Origin(Value value) => Topology.Between([], [value])
+        .FirstOrDefault(o => o.Out.Any(v => v?.Type == value.Type)) is { } op ? $", which {Named(op)} makes it" : "";
+
+    private const string InSinglePrecision = "export the model in float32 (model.float(); optimum with dtype fp32)";
+
     /// <summary>An operator in a message, by the name that the foreign graph gave it or its tensor.</summary>
     internal static string Named(Op op) =>
         $"{Op.Short(op.Type)} '{Op.Short(Written(op.Name.Length > 0 ? op.Name : op.Out.FirstOrDefault(v => v is not null)?.Name ?? ""))}'";
@@ -200,70 +203,11 @@ internal sealed partial class ForeignGraph
 
     private static string ShapeText(Dim[]? shape) => shape is null ? "(unknown)" : $"[{string.Join(", ", shape)}]";
 
-    private Value TokensInput()
-    {
-        var candidates = _original.Inputs.Where(i => i.Initializer is null).ToList();
-        if (_map.Tokens is { } name)
-        {
-            return candidates.FirstOrDefault(i => i.Name == name)
-                ?? throw new BundleException($"{_map.Path}: tokens is '{name}', which {_file} has not as an input; "
-                    + $"its inputs are {string.Join(", ", candidates.Select(i => i.Name).Take(8))}");
-        }
-        var found = candidates.Where(i => i.Name is "input_ids" or "tokens").ToList();
-        return found.Count == 1
-            ? found[0]
-            : throw new BundleException($"{_file} has the inputs {string.Join(", ", candidates.Select(i => i.Name).Take(8))}; "
-                + $"say in {_map.Path} which of them holds the token ids: \"tokens\": \"NAME\"");
-    }
-
     private Value Tensor(string site, string tensor)
     {
         if (_original.Values.TryGetValue(tensor, out var v) && v.Producer is not null) return v;
         var made = _original.Values.Values.Where(x => x.Producer is not null).Select(x => x.Name);
         throw new BundleException(
             $"{_map.Path}: {_file} has no tensor '{tensor}' ({site}). Did you mean '{SpellCheck.Among(made, tensor)}'?");
-    }
-
-    private Value Tokens()
-    {
-        if (_tokens.Type is not (DataType.Int64 or DataType.Int32))
-        {
-            throw new BundleException($"{_file}: the input '{_tokens.Name}' is {_tokens.Type}; token ids are int64 or int32");
-        }
-        if (_tokens.Shape is not null && (_tokens.Rank != 2 || _tokens.Shape.Any(d => d.Size is not null)))
-        {
-            throw new BundleException($"{_file}: the tokens '{_tokens.Name}' have shape {ShapeText(_tokens.Shape)} where [batch, "
-                + $"position] of any size is expected: {DynamicFix}");
-        }
-        if (_tokens.Shape is { } shape)
-        {
-            if (shape[1].Symbol is { } position) _axisNames[position] = "position";
-            if (shape[0].Symbol is { } batch) _axisNames[batch] = "batch";
-        }
-        var tokens = _b.Tokens();
-        return _tokens.Type == DataType.Int64 ? tokens : _b.G.Cast(tokens, _tokens.Type);
-    }
-
-    // what a prompt without padding and without a past has in them
-    private Value OtherInput(Value input)
-    {
-        var g = _b.G;
-        var tokens = _made[_tokens];
-        switch (MeaningOf(input.Name))
-        {
-            case ForeignInput.Ones: return Typed(g.Expand(g.Int(1), g.Shape(tokens)));
-            case ForeignInput.Zeros: return Typed(g.Expand(g.Int(0), g.Shape(tokens)));
-            case ForeignInput.Positions when input.Shape is null or { Length: 1 or 2 }:
-                var range = g.Range(g.Int(0), g.Squeeze(g.Shape(tokens, 1, 2), 0), g.Int(1));
-                return Typed(input.Shape is { Length: 1 } ? range : g.Expand(range, g.Shape(tokens)));
-            default: break;
-        }
-        throw new BundleException(
-            input.Name.Contains("past", StringComparison.Ordinal) || input.Name.Contains("cache", StringComparison.Ordinal)
-                ? $"{_file}: the input '{input.Name}' holds a cache of earlier tokens; export the model without one (use_cache=False)"
-                : $"{_file} has the input '{input.Name}', for which no value is known; "
-                    + $"export the model with token ids only (known besides: {string.Join(", ", s_known)})");
-
-        Value Typed(Value v) => input.Type is DataType.Int64 or DataType.Undefined ? v : g.Cast(v, input.Type);
     }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Google.Protobuf;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Files;
@@ -17,14 +16,18 @@ internal sealed class ForeignWeights(string source)
 
     private const int LargestInline = 1024, Alignment = 64;
 
+    // where a tensor of 16 bits lies until it has its place, by its number: no file has such a name
+    private const string Half = "\0half";
+
     private static readonly string[] s_taken = [BundleManifest.GraphFileName, BundleManifest.FileName, FileName];
 
     private readonly string _folder = Path.GetDirectoryName(Path.GetFullPath(source))!;
     private readonly SortedSet<string> _linked = new(StringComparer.Ordinal);
-    private readonly List<(long Offset, ByteString Bytes)> _moved = [];
+    private readonly List<(long Offset, Action<Stream> Write)> _moved = [];
+    private readonly List<HalfTensor> _halves = [];
 
     // a constant inside a function is one, however often the function is called
-    private readonly Dictionary<ByteString, long> _places = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<object, long> _places = new(ReferenceEqualityComparer.Instance);
     private long _end;
 
     /// <summary>Files of external data, by their paths from the graph's.</summary>
@@ -36,21 +39,39 @@ internal sealed class ForeignWeights(string source)
     /// <exception cref="BundleException">Its file is missing, too short or outside the model's directory.</exception>
     public TensorProto Place(TensorProto t)
     {
-        if (Constants.IsExternal(t)) return Linking(t);
-        if (Constants.BytesPerEntry((DataType)t.DataType) is not { } size || t.Dims.Aggregate(1L, (n, d) => n * d) * size <= LargestInline)
+        if (Constants.IsExternal(t)) return HalfOf(t) is { } half ? Moved(t, half, 4 * half.Entries, half.WriteTo) : Linking(t);
+        if (Constants.BytesPerEntry((DataType)t.DataType) is not { } size || ConstantBytes.Entries(t) * size <= LargestInline)
         {
             return t;
         }
-        var bytes = t.RawData.Length > 0 ? t.RawData : Raw(t);
-        if (_places.TryGetValue(bytes, out var known))
+        var bytes = t.RawData.Length > 0 ? t.RawData : ConstantBytes.Listed(t);
+        return Moved(t, bytes, bytes.Length, bytes.WriteTo);
+    }
+
+    /// <summary>A float32 tensor in place of one of 16 bits; where it is large, its numbers are converted as they are written.</summary>
+    public TensorProto Widened(TensorProto t)
+    {
+        var half = new HalfTensor(source, t);
+        if (4 * half.Entries <= LargestInline) return half.Whole();
+        _halves.Add(half);
+        return Constants.External(DataType.Float, [.. t.Dims], Half, _halves.Count - 1, 4 * half.Entries);
+    }
+
+    /// <summary>Takes small constants out of files of external data into the graph: shapes and axes have to be known.</summary>
+    public void TakeIn(ModelProto model)
+    {
+        foreach (var t in NodeNames.ConstantsOf(model).Where(Constants.IsExternal))
         {
-            return Constants.External((DataType)t.DataType, [.. t.Dims], FileName, known, bytes.Length);
+            if (Constants.BytesPerEntry((DataType)t.DataType) is not { } size || ConstantBytes.Entries(t) * size > LargestInline) continue;
+            using (var stream = ConstantBytes.Open(source, t))
+            {
+                var bytes = new byte[ConstantBytes.Entries(t) * size];
+                stream.ReadExactly(bytes);
+                t.RawData = ByteString.CopyFrom(bytes);
+            }
+            t.ExternalData.Clear();
+            t.DataLocation = TensorProto.Types.DataLocation.Default;
         }
-        var offset = (_end + Alignment - 1) / Alignment * Alignment;
-        _end = offset + bytes.Length;
-        _moved.Add((offset, bytes));
-        _places[bytes] = offset;
-        return Constants.External((DataType)t.DataType, [.. t.Dims], FileName, offset, bytes.Length);
     }
 
     /// <summary>Links and writes what <see cref="Place"/> was asked for.</summary>
@@ -65,13 +86,28 @@ internal sealed class ForeignWeights(string source)
         if (!MovesAny) return;
         OutputFile.Write(Path.Combine(bundle, FileName), stream =>
         {
-            foreach (var (offset, bytes) in _moved)
+            foreach (var (offset, write) in _moved)
             {
                 stream.Write(new byte[offset - stream.Position]);
-                bytes.WriteTo(stream);
+                write(stream);
             }
         });
     }
+
+    // of one tensor once, whatever reads it
+    private TensorProto Moved(TensorProto t, object content, long bytes, Action<Stream> write)
+    {
+        if (!_places.TryGetValue(content, out var offset))
+        {
+            _places[content] = offset = (_end + Alignment - 1) / Alignment * Alignment;
+            _end = offset + bytes;
+            _moved.Add((offset, write));
+        }
+        return Constants.External((DataType)t.DataType, [.. t.Dims], FileName, offset, bytes);
+    }
+
+    private HalfTensor? HalfOf(TensorProto t) => t.ExternalData.All(e => e.Value != Half) ? null
+        : _halves[int.Parse(t.ExternalData.First(e => e.Key == "offset").Value)];
 
     private TensorProto Linking(TensorProto t)
     {
@@ -84,20 +120,4 @@ internal sealed class ForeignWeights(string source)
         _linked.Add(data.Location);
         return Constants.External((DataType)t.DataType, [.. t.Dims], data.Location, data.Offset, data.Length);
     }
-
-    // the format's other encoding: a list of numbers; the narrow types share int32_data
-    private static ByteString Raw(TensorProto t) => (DataType)t.DataType switch
-    {
-        DataType.Float => Bytes<float>([.. t.FloatData]),
-        DataType.Double => Bytes<double>([.. t.DoubleData]),
-        DataType.Int64 => Bytes<long>([.. t.Int64Data]),
-        DataType.Int32 => Bytes<int>([.. t.Int32Data]),
-        DataType.Uint64 => Bytes<ulong>([.. t.Uint64Data]),
-        DataType.Uint32 => Bytes<uint>([.. t.Uint64Data.Select(n => (uint)n)]),
-        DataType.Float16 or DataType.Bfloat16 or DataType.Int16 or DataType.Uint16 =>
-            Bytes<ushort>([.. t.Int32Data.Select(n => (ushort)n)]),
-        _ => Bytes<byte>([.. t.Int32Data.Select(n => (byte)n)]),
-    };
-
-    private static ByteString Bytes<T>(T[] values) where T : struct => ByteString.CopyFrom(MemoryMarshal.AsBytes(values.AsSpan()));
 }

@@ -8,21 +8,27 @@ namespace OnnxAttribution.Export;
 /// <summary>sites.json: which tensors of a foreign graph are the tokens, the logits, the sites and other hooks.</summary>
 /// <remarks>
 /// <code>
-/// { "tokens": "input_ids", "logits": "logits", "sites": { "blocks.0.hook_resid_pre": "tensor", … },
+/// { "tokens": "input_ids", "inputs": { "mask": "attention_mask" }, "logits": "logits",
+///   "sites": { "blocks.0.hook_resid_pre": "tensor", … },
 ///   "hooks": { "blocks.0.attn.hook_pattern": "tensor" }, "n_layers": 12, "n_heads": 12, "n_ctx": 1024, "prepend_bos": true }
 /// </code>
-/// Only sites is needed. n_layers: by default one more than the highest block that is named. Tokens: by default the
-/// graph's input input_ids or tokens. Logits: its output logits. n_ctx: the length of its position table. prepend_bos:
+/// Only sites is needed. inputs: what inputs of other names hold, by the name that Hugging Face gives it
+/// (<see cref="ForeignInputs"/>). n_layers: by default one more than the highest block that is named. Tokens: by default
+/// the graph's input input_ids or tokens. Logits: its output logits. n_ctx: the length of its position table. prepend_bos:
 /// whether prompts begin with BOS where no dictionary says so.
 /// </remarks>
 internal sealed partial record SiteMap
 {
-    private static readonly string[] s_keys = ["tokens", "logits", "sites", "hooks", "n_layers", "n_heads", "n_ctx", "prepend_bos"];
+    private static readonly string[] s_keys =
+        ["tokens", "inputs", "logits", "sites", "hooks", "n_layers", "n_heads", "n_ctx", "prepend_bos"];
     private static readonly string[] s_kinds =
         ["hook_resid_pre", "attn.hook_z", "hook_attn_out", "hook_resid_mid", "hook_mlp_out", "hook_resid_post"];
 
     public required string Path { get; init; }
     public string? Tokens { get; init; }
+
+    /// <summary>Inputs of the graph and what each holds, by Hugging Face's name for it.</summary>
+    public required IReadOnlyList<(string Input, string Meaning)> Inputs { get; init; }
     public string? Logits { get; init; }
     public int? Heads { get; init; }
     public int? Positions { get; init; }
@@ -81,6 +87,7 @@ internal sealed partial record SiteMap
         {
             Path = path,
             Tokens = Text(path, root, "tokens"),
+            Inputs = Names(path, root, "inputs"),
             Logits = Text(path, root, "logits"),
             Heads = Integer(path, root, "n_heads"),
             Positions = Integer(path, root, "n_ctx"),

@@ -79,6 +79,7 @@ internal static class Constants
             DataType.Float => t.RawData.Length > 0 ? MemoryMarshal.Read<float>(t.RawData.Span) : t.FloatData[0],
             DataType.Double => t.RawData.Length > 0 ? MemoryMarshal.Read<double>(t.RawData.Span) : t.DoubleData[0],
             DataType.Int64 or DataType.Int32 => Integers(t)![0],
+            DataType.Bool => t.RawData.Length > 0 ? t.RawData[0] : t.Int32Data[0],
             _ => null,
         };
     }

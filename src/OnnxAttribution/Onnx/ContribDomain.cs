@@ -29,7 +29,8 @@ internal static class ContribDomain
             + $"({string.Join(", ", known)}); {WithoutOptimizer}",
     };
 
-    private static bool IsQuantised(string type) => (type.StartsWith('Q') && type != "QuickGelu")
-        || ((string[])["Quantize", "Integer", "NBits", "Bnb4", "Q4", "Float8", "Fp4", "Fp8"])
+    /// <summary>Whether an operator, of any domain, works on quantised numbers.</summary>
+    public static bool IsQuantised(string type) => (type.StartsWith('Q') && type != "QuickGelu")
+        || ((string[])["Quantize", "Dequantize", "Integer", "NBits", "Bnb4", "Q4", "Float8", "Fp4", "Fp8"])
             .Any(s => type.Contains(s, StringComparison.Ordinal));
 }

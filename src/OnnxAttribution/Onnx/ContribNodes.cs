@@ -31,14 +31,17 @@ internal static class ContribNodes
     /// <summary>Every operator of the domain that is read, in alphabetical order.</summary>
     public static IReadOnlyList<string> Known { get; } = [.. s_expansions.Keys.Concat(NeedShapes).Order(StringComparer.Ordinal)];
 
-    /// <exception cref="GraphException">A node lacks what it needs, or is of an operator outside of the standard that is not read;
-    /// the message names it and what avoids it.</exception>
+    /// <exception cref="GraphException">A node lacks what it needs, works on quantised numbers, or is of an operator outside of the
+    /// standard that is not read; the message names it and what avoids it.</exception>
     public static void Apply(ModelProto model)
     {
+        if (model.Graph.Node.FirstOrDefault(n => OpsetUpgrade.IsStandard(n.Domain) && ContribDomain.IsQuantised(n.OpType)) is { } quantised)
+        {
+            throw new GraphException($"{GraphCheck.Named(quantised)} {ContribDomain.Advice(ContribDomain.Name, quantised.OpType, Known)}");
+        }
         if (model.Graph.Node.All(n => OpsetUpgrade.IsStandard(n.Domain))) return;
         var given = model.Graph.Node.ToList();
-        HashSet<string> names = [.. given.SelectMany(n => n.Output), .. model.Graph.Initializer.Select(t => t.Name),
-            .. model.Graph.Input.Select(i => i.Name)];
+        var names = NodeNames.Of(model.Graph);
         model.Graph.Node.Clear();
         foreach (var node in given)
         {
@@ -83,12 +86,7 @@ internal static class ContribNodes
         public float Float(string name, float otherwise) => node.Attribute.FirstOrDefault(a => a.Name == name)?.F ?? otherwise;
 
         /// <summary>A tensor's name that the graph does not have yet.</summary>
-        public string New(string name)
-        {
-            name = _prefix + name;
-            while (!names.Add(name)) name += "'";
-            return name;
-        }
+        public string New(string name) => NodeNames.Free(_prefix + name, names);
 
         public string Add(string x, string y) => y.Length == 0 ? x : Make("Add", [x, y], New("sum"));
 

@@ -17,17 +17,18 @@ internal static class FunctionInlining
         if (model.Functions.Count == 0) return;
         var functions = model.Functions.GroupBy(f => (f.Domain, f.Name)).ToDictionary(g => g.Key, g => g.First());
         var given = model.Graph.Node.ToList();
+        var taken = NodeNames.Of(model.Graph);
         model.Graph.Node.Clear();
         var (count, bytes) = (0, 0L);
-        var taken = Names(model.Graph, given);
-        foreach (var node in given) Add(node, 0);
+        foreach (var node in given) Add(node, 0, model.Graph.Node);
         model.Functions.Clear();
 
-        void Add(NodeProto node, int depth)
+        void Add(NodeProto node, int depth, ICollection<NodeProto> nodes)
         {
             if (!functions.TryGetValue((node.Domain, node.OpType), out var function))
             {
-                model.Graph.Node.Add(node);
+                nodes.Add(node);
+                foreach (var inner in NodeNames.GraphsOf(node)) AddInside(inner, depth);
                 return;
             }
             if (depth == Deepest) throw new GraphException($"the model's function '{function.Name}' calls itself; export the model again");
@@ -37,19 +38,28 @@ internal static class FunctionInlining
                 $" once function '{function.Name}' is put in place of the nodes that call it");
             foreach (var inner in Body(function, node, $"{name[^Math.Min(name.Length, LongestName)..]}.{count++}/", taken))
             {
-                bytes += inner.CalculateSize() - inner.Attribute.Sum(a => (long)(a.T?.RawData.Length ?? 0));
-                if (bytes > MostBytes)
-                {
-                    throw new GraphException($"the model's functions take more than {MostBytes >> 20} MiB once '{function.Name}' is put in "
-                        + "place of the nodes that call it; export the model with its constants as weights");
-                }
-                Add(inner, depth + 1);
+                RequireSize(bytes += inner.CalculateSize() - inner.Attribute.Sum(a => (long)(a.T?.RawData.Length ?? 0)), function);
+                Add(inner, depth + 1, nodes);
             }
+        }
+
+        // a branch or loop body
+        void AddInside(GraphProto graph, int depth)
+        {
+            var before = graph.Node.ToList();
+            graph.Node.Clear();
+            foreach (var node in before) Add(node, depth, graph.Node);
         }
     }
 
-    private static HashSet<string> Names(GraphProto graph, IEnumerable<NodeProto> nodes) =>
-        [.. nodes.SelectMany(n => n.Output), .. graph.Initializer.Select(t => t.Name), .. graph.Input.Select(i => i.Name)];
+    private static void RequireSize(long bytes, FunctionProto function)
+    {
+        if (bytes > MostBytes)
+        {
+            throw new GraphException($"the model's functions take more than {MostBytes >> 20} MiB once '{function.Name}' is put in "
+                + "place of the nodes that call it; export the model with its constants as weights");
+        }
+    }
 
     /// <param name="taken">Names of tensors, to which those of the body are added.</param>
     private static IEnumerable<NodeProto> Body(FunctionProto function, NodeProto call, string prefix, HashSet<string> taken)
@@ -65,14 +75,13 @@ internal static class FunctionInlining
         foreach (var (inner, outer) in function.Output.Zip(call.Output)) if (outer.Length > 0) outputs.TryAdd(inner, outer);
         string Outer(string name) => names.TryGetValue(name, out var outer)
             ? outer
-            : names[name] = outputs.GetValueOrDefault(name) ?? Free(prefix + name[^Math.Min(name.Length, LongestName)..], taken);
+            : names[name] = outputs.GetValueOrDefault(name) ?? NodeNames.Free(prefix + name[^Math.Min(name.Length, LongestName)..], taken);
         var attributes = function.AttributeProto.Concat(call.Attribute).GroupBy(a => a.Name).ToDictionary(g => g.Key, g => g.Last());
         foreach (var template in function.Node)
         {
             var node = template.Clone();
             node.Name = prefix + (template.Name.Length > 0 ? template.Name : template.Output.FirstOrDefault());
-            for (var i = 0; i < node.Input.Count; i++) node.Input[i] = Outer(node.Input[i]);
-            for (var i = 0; i < node.Output.Count; i++) node.Output[i] = Outer(node.Output[i]);
+            NodeNames.Rename(node, Outer);
             Refer(node, attributes);
             yield return node;
         }
@@ -87,13 +96,6 @@ internal static class FunctionInlining
         }
     }
 
-    // a stranger's names may be such as this makes
-    private static string Free(string name, HashSet<string> taken)
-    {
-        while (!taken.Add(name)) name += "'";
-        return name;
-    }
-
     // an attribute of the body that stands for one of the call's; left out where the call has none
     private static void Refer(NodeProto node, Dictionary<string, AttributeProto> attributes)
     {
@@ -105,5 +107,6 @@ internal static class FunctionInlining
             filled.Name = a.Name;
             node.Attribute.Add(filled);
         }
+        foreach (var inner in NodeNames.GraphsOf(node).SelectMany(g => g.Node)) Refer(inner, attributes);
     }
 }

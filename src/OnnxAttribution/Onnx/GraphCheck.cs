@@ -21,14 +21,19 @@ internal static class GraphCheck
     {
         var graph = model.Graph ?? throw new GraphException("the ONNX file has no graph; export it again");
         RequireCount(graph.Node.Count);
-        foreach (var t in graph.Initializer) RequireTensor(t, $"tensor '{t.Name}'", external);
-        if (graph.SparseInitializer.Count > 0)
-        {
-            throw new GraphException("the graph has sparse tensors, which are not read; export the model with dense weights");
-        }
+        var nodes = graph.Node.Concat(model.Functions.SelectMany(f => f.Node)).ToList();
+        RequireConstants(graph, external);
         var tensors = 0;
-        foreach (var node in graph.Node.Concat(model.Functions.SelectMany(f => f.Node)))
+        // branches and loop bodies come behind the nodes that hold them
+        for (var i = 0; i < nodes.Count; i++)
         {
+            var node = nodes[i];
+            foreach (var inner in NodeNames.GraphsOf(node))
+            {
+                RequireConstants(inner, external);
+                nodes.AddRange(inner.Node);
+                RequireCount(nodes.Count - model.Functions.Sum(f => f.Node.Count), " with those in its branches");
+            }
             var own = node.Input.Count + node.Output.Count;
             if (own > MostTensors)
             {
@@ -49,6 +54,15 @@ internal static class GraphCheck
                 }
                 if (a.T is { } t) RequireTensor(t, $"the {a.Name} of {Named(node)}", external);
             }
+        }
+    }
+
+    private static void RequireConstants(GraphProto graph, Action<TensorProto> external)
+    {
+        foreach (var t in graph.Initializer) RequireTensor(t, $"tensor '{t.Name}'", external);
+        if (graph.SparseInitializer.Count > 0)
+        {
+            throw new GraphException("the graph has sparse tensors, which are not read; export the model with dense weights");
         }
     }
 
@@ -75,8 +89,9 @@ internal static class GraphCheck
         {
             if (node.Attribute.Any(a => a.G is not null || a.Graphs.Count > 0))
             {
-                throw new GraphException(
-                    $"{Named(node)} has a branch or loop inside, which is not read; export the model without data-dependent control flow");
+                throw new GraphException($"{Named(node)} has a branch or loop inside, which is not read where its condition is known only "
+                    + "when it runs; export the model without data-dependent control flow (a merged decoder: optimum's "
+                    + "no-post-process)");
             }
             if (node.OpType.StartsWith("Sequence", StringComparison.Ordinal) || node.OpType is "SplitToSequence" or "ConcatFromSequence")
             {

@@ -175,7 +175,8 @@ internal sealed class OnnxGraph(IReadOnlyList<Value> inputs, IReadOnlyList<Value
         return node;
     }
 
-    private static ValueInfoProto Info(Value v, string prefix)
+    /// <param name="prefix">Begins the names of open axes.</param>
+    internal static ValueInfoProto Info(Value v, string prefix)
     {
         var tensor = new TypeProto.Types.Tensor { ElemType = (int)v.Type };
         if (v.Shape is { } shape)

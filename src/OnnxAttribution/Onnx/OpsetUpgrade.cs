@@ -56,6 +56,7 @@ internal static class OpsetUpgrade
         nodes.Clear();
         foreach (var node in given)
         {
+            foreach (var graph in NodeNames.GraphsOf(node)) Apply(graph.Node, version, prefix);
             if (IsStandard(node.Domain))
             {
                 node.Domain = "";

@@ -15,6 +15,7 @@ internal static class ShapeFolding
     {
         "Reshape" => Reshape(g, inputs[0]!, inputs[1]!, op.Int("allowzero", 0) != 0) is { } z ? [z] : null,
         "Expand" => Expand(g, inputs[0]!, inputs[1]!) is { } z ? [z] : null,
+        "Concat" => WithoutEmpty(g, op, inputs) is { } z ? [z] : null,
         "Slice" when IsWhole(op, inputs) => [inputs[0]!],
         _ => null,
     };
@@ -82,6 +83,19 @@ internal static class ShapeFolding
             return g.Reshape(x, g.Concat(0, [g.Shape(v, 0, named), .. rest]));
         }
         return null;
+    }
+
+    // what has no entries adds none: keys of no earlier tokens before new ones
+    private static Value? WithoutEmpty(GraphBuilder g, Op op, Value?[] inputs)
+    {
+        bool IsEmpty(Value v) => v.Shape is { Length: > 0 } s && s[ShapeInference.Axis(op.Int("axis", 0), s.Length)].Size == 0;
+        Value[] rest = [.. inputs.Where(v => !IsEmpty(v!))!];
+        return rest.Length == inputs.Length ? null : rest.Length switch
+        {
+            0 => inputs[0],
+            1 => rest[0],
+            _ => g.Concat((int)op.Int("axis", 0), rest),
+        };
     }
 
     // x[0:n] along every axis that it names, n being all of it

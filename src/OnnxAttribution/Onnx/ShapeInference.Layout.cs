@@ -95,7 +95,10 @@ internal static partial class ShapeInference
         if (op.In.Any(v => v!.Shape is null)) return null;
         var result = (Dim[])op.In[0]!.Shape!.Clone();
         var axis = Axis(op.Int("axis", 0), result.Length);
-        result[axis] = op.In.All(v => v!.Shape![axis].Size is not null) ? Dim.Of(op.In.Sum(v => v!.Shape![axis].Size!.Value)) : Dim.Unknown;
+        var sizes = op.In.Select(v => v!.Shape![axis]).Where(d => d.Size != 0).ToList();
+        result[axis] = sizes.Count == 1 ? sizes[0]
+            : sizes.All(d => d.Size is not null) ? Dim.Of(sizes.Sum(d => d.Size!.Value))
+            : Dim.Unknown;
         return result;
     }
 

@@ -94,10 +94,6 @@ internal static partial class ShapeInference
             "Cast" => [new((DataType)op.Int("to", 0), op.In[0]!.Shape, op.In[0]!.Content)],
             "LayerNormalization" => [One(op.In[0]!.Shape), .. Enumerable.Repeat(One(Statistics(op)), 2)],
             "MatMul" => [One(MatMul(op.In[0]!.Shape, op.In[1]!.Shape))],
-            "MatMulInteger" => [new(DataType.Int32, MatMul(op.In[0]!.Shape, op.In[1]!.Shape))],
-            "DynamicQuantizeLinear" => [new(DataType.Uint8, op.In[0]!.Shape), new(DataType.Float, []), new(DataType.Uint8, [])],
-            "QuantizeLinear" => [new(op.In.Count > 2 && op.In[2] is { } zero ? zero.Type : DataType.Uint8, op.In[0]!.Shape)],
-            "DequantizeLinear" => [new(op.In[1]!.Type, op.In[0]!.Shape)],
             "Gemm" => [One(Gemm(op))],
             _ => null,
         };

@@ -1,5 +1,7 @@
 using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
 using OnnxAttribution.Bundles;
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Runtime;
 
@@ -22,6 +24,24 @@ internal sealed class Feed : IDisposable
     }
 
     public Feed Add<T>(string name, T[] data, params long[] shape) where T : unmanaged => Add(name, data.AsMemory(), shape);
+
+    /// <summary>Gives a tensor of no entries.</summary>
+    /// <param name="type">Its type.</param>
+    /// <param name="shape">One of the axes is of size 0.</param>
+    public Feed AddEmpty(string name, DataType type, params long[] shape)
+    {
+        // the format's numbers for types are the runtime's
+        var value = OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, (TensorElementType)type, shape);
+        _owned.Add(value);
+        _values[name] = value;
+        return this;
+    }
+
+    /// <summary>Gives numbers as 16 bits hold them.</summary>
+    /// <param name="type">float16 or bfloat16.</param>
+    public Feed AddHalf(string name, float[] numbers, DataType type, params long[] shape) => type == DataType.Float16
+        ? Add(name, Array.ConvertAll(numbers, n => (Float16)n), shape)
+        : Add(name, Array.ConvertAll(numbers, n => (BFloat16)n), shape);
 
     /// <summary>Gives one prompt's token ids.</summary>
     public Feed AddTokens(int[] tokens) => AddTokens(Array.ConvertAll(tokens, t => (long)t), 1);

@@ -26,7 +26,7 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         }
     }
 
-    [Theory, MemberData(nameof(ForeignModel.Names), MemberType = typeof(ForeignModel))]
+    [Theory, MemberData(nameof(ForeignModel.NamesWithHalf), MemberType = typeof(ForeignModel))]
     public void Effects_and_edges_are_pytorchs(string name)
     {
         var foreign = bundles[name];
@@ -46,7 +46,7 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         Close(keys.Select(k => golden.Edges.GetValueOrDefault(k)), keys.Select(k => found.GetValueOrDefault(k)), Tolerance);
     }
 
-    [Theory, MemberData(nameof(ForeignModel.Names), MemberType = typeof(ForeignModel))]
+    [Theory, MemberData(nameof(ForeignModel.NamesWithHalf), MemberType = typeof(ForeignModel))]
     public void Exact_edges_and_effects_are_those_of_passes(string name)
     {
         using var model = Open(bundles[name]);
@@ -60,7 +60,8 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         get
         {
             var cuts = new TheoryData<string, string>();
-            foreach (var name in (string[])["gpt2-13", "llama-17", "neox-16", "gpt2-ort", "neox-ort", "groups-ort"])
+            foreach (var name in (string[])["gpt2-13", "llama-17", "neox-16", "gpt2-ort", "neox-ort", "groups-ort", "llama-past",
+                "groups-ort-past", "fp16-llama", "bf16-neox"])
             {
                 foreach (var sites in (string[])["resid,attn,mlp", "resid", "mlp", "attn"]) cuts.Add(name, sites);
             }
@@ -82,7 +83,7 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         }
     }
 
-    [Theory, MemberData(nameof(ForeignModel.Names), MemberType = typeof(ForeignModel))]
+    [Theory, MemberData(nameof(ForeignModel.NamesWithHalf), MemberType = typeof(ForeignModel))]
     public void An_exact_effect_is_what_a_scale_of_zero_does_in_a_plain_session(string name)
     {
         var foreign = bundles[name];
@@ -95,7 +96,7 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         Close(plain, graph.Nodes.Select(n => (double)n.Effect), Tolerance);
     }
 
-    [Theory, MemberData(nameof(ForeignModel.Names), MemberType = typeof(ForeignModel))]
+    [Theory, MemberData(nameof(ForeignModel.NamesWithHalf), MemberType = typeof(ForeignModel))]
     public void An_effect_is_the_slope_of_the_metric_along_a_scale(string name)
     {
         var foreign = bundles[name];
@@ -119,7 +120,8 @@ public sealed class ForeignGraphTests(ForeignBundles bundles) : IClassFixture<Fo
         BundleWriter.Write(new ExportOptions(directory["own"], null, directory["bundle"]));
         using var own = LoadedModel.Open(directory["bundle"], null, new RunContext(threads: 1));
         int[] tokens = [256, 3, 200, 17, 3, 9];
-        foreach (var name in (string[])["gpt2-13", "gpt2-17"])
+        // a past that is empty costs nothing either
+        foreach (var name in (string[])["gpt2-13", "gpt2-17", "gpt2-past"])
         {
             var foreign = bundles[name];
             using var model = Open(foreign);

@@ -53,6 +53,28 @@ public sealed class ForeignVerbsTests : IDisposable
         Assert.Equal(["merges.txt", "model.onnx", "vocab.json", "weights.bin"], files.Order(StringComparer.Ordinal));
     }
 
+    [Fact]
+    public void What_was_filled_in_left_out_and_widened_is_printed()
+    {
+        using var foreign = new ForeignModel("fp16-llama");
+        foreign.Write();
+        var verb = Verb.Run("export", "--onnx", foreign.OnnxPath, "--out", foreign.Bundle);
+        Assert.Equal(0, verb.Code);
+        Assert.Contains("filled in: attention_mask: 1 at every token", verb.Output);
+        Assert.Contains("filled in: position_ids: 0, 1, 2, … along the positions", verb.Output);
+        Assert.Contains("filled in: past_key_values.0.key, past_key_values.0.value and 2 more up to past_key_values.1.value: "
+            + "no earlier tokens", verb.Output);
+        Assert.Contains("left out: present.0.key, present.0.value and 2 more up to present.1.value", verb.Output);
+        Assert.Contains("widened: float16 to float32, 23 weights", verb.Output);
+        Assert.StartsWith("note: the graph computes in float16, the bundle in float32", Assert.Single(verb.Error.TrimEnd().Split('\n')));
+        var again = Verb.Run("export", "--onnx", foreign.OnnxPath, "--out", foreign.Bundle, "--force", "--json");
+        var adopted = JsonNode.Parse(again.Output)!["manifest"]!["adopted"]!;
+        Assert.Equal("no earlier tokens", (string?)adopted["filled"]!["past_key_values.1.value"]);
+        Assert.Equal("present.0.key", (string?)adopted["left_out"]![0]);
+        Assert.Equal(23, (int)adopted["widened"]!["float16"]!);
+        Verb.Run("graph", "--model", foreign.Bundle, "--prompt", "Hello", "--all", "--refine", "off", "--out", _directory["run"]).Done();
+    }
+
     [Theory]
     [InlineData("either --checkpoint DIR or --onnx FILE")]
     [InlineData("either --checkpoint DIR or --onnx FILE", "--checkpoint", "a", "--onnx", "b")]

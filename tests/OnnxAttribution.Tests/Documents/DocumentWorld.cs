@@ -99,8 +99,8 @@ public sealed class DocumentWorld : IDisposable
     private string Relative(string text) =>
         text.Replace(_directory.Path + Path.DirectorySeparatorChar, "", StringComparison.Ordinal).ReplaceLineEndings("\n");
 
-    // as scripts and users leave them: a GPT-2 with its dictionaries inside, others in folders of their own, a graph of PyTorch's with
-    // sites.json beside it
+    // as scripts and users leave them: a GPT-2 with its dictionaries inside, others in folders of their own, graphs of PyTorch's
+    // and optimum's with sites.json beside them
     private void PrepareModels()
     {
         Random2.Copy(_directory["gpt2"], withDictionaries: true);
@@ -112,9 +112,12 @@ public sealed class DocumentWorld : IDisposable
         var withTranscoders = Path.Combine(Attribution.GoldenCase.Root, "models", "random3");
         CopyFolder(withTranscoders, _directory["llama-3.2-1b"]);
         CopyFolder(Path.Combine(withTranscoders, "transcoders", "transcoders-plt"), _directory["transcoder-llama"]);
-        using var foreign = new ForeignModel("gpt2-17");
-        foreign.Write();
-        CopyFolder(foreign.Source, _directory["exported"]);
+        foreach (var (folder, name) in ((string, string)[])[("exported", "gpt2-17"), ("llama-onnx", "fp16-llama")])
+        {
+            using var foreign = new ForeignModel(name);
+            foreign.Write();
+            CopyFolder(foreign.Source, _directory[folder]);
+        }
     }
 
     private void PrepareTexts()

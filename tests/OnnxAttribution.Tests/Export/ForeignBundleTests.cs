@@ -225,7 +225,7 @@ public sealed partial class ForeignBundleTests
         model.Export(o => o with { Force = true });
     }
 
-    [Theory, InlineData("gpt2-13"), InlineData("llama-17"), InlineData("neox-16"), InlineData("hand")]
+    [Theory, InlineData("gpt2-13"), InlineData("llama-17"), InlineData("neox-16"), InlineData("hand"), InlineData("llama-past")]
     public void A_bundle_is_compared_with_the_graph_it_was_made_of(string name)
     {
         using var model = new ForeignModel(name);

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Google.Protobuf;
 using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
 using OnnxAttribution.Bundles;
 using OnnxAttribution.Export;
 using OnnxAttribution.Onnx.Proto;
@@ -23,9 +24,14 @@ internal sealed class ForeignModel : IDisposable
     public static string Folder => Path.Combine(AppContext.BaseDirectory, "Goldens", "onnx");
 
     /// <summary>Every fixture: with an operator set, by PyTorch's exporter (llama-23 by hand);
-    /// with ort, in operators that ONNX Runtime's optimiser writes (tests/references/fused_models.py).</summary>
+    /// with ort, in operators that ONNX Runtime's optimiser writes (tests/references/fused_models.py);
+    /// with past, for generation, and merged, with a branch for each decoder (tests/references/cached_models.py).</summary>
     public static TheoryData<string> Names =>
-        ["gpt2-13", "gpt2-17", "llama-17", "neox-16", "llama-23", "gpt2-ort", "llama-ort", "neox-ort", "groups-ort"];
+        ["gpt2-13", "gpt2-17", "llama-17", "neox-16", "llama-23", "gpt2-ort", "llama-ort", "neox-ort", "groups-ort", "gpt2-past",
+            "llama-past", "llama-merged", "gpt2-ort-past", "neox-ort-past", "groups-ort-past"];
+
+    /// <summary>And those of half precision, which compute in 16 bits themselves.</summary>
+    public static TheoryData<string> NamesWithHalf => [.. Names.Select(n => n.Data), "fp16-llama", "bf16-neox"];
 
     public string Name { get; }
     public string Family { get; }
@@ -77,15 +83,42 @@ internal sealed class ForeignModel : IDisposable
         Assert.False(Directory.Exists(Bundle));
     }
 
-    /// <summary>Logits [batch, position, vocabulary] of the foreign file itself.</summary>
+    /// <summary>Logits [batch, position, vocabulary] of the foreign file itself, which is given a mask of ones, positions from 0,
+    /// and a past of no tokens where it asks for them.</summary>
     public float[] OriginalLogits(long[] tokens, int batch)
     {
         using var options = new SessionOptions { IntraOpNumThreads = 1, LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR };
         using var session = new InferenceSession(OnnxPath, options);
-        using var input = OrtValue.CreateTensorValueFromMemory(tokens, [batch, tokens.Length / batch]);
-        using var run = new RunOptions();
-        using var results = session.Run(run, ["input_ids"], [input], ["logits"]);
-        return results[0].GetTensorDataAsSpan<float>().ToArray();
+        var length = tokens.Length / batch;
+        var inputs = session.InputMetadata.ToDictionary(i => i.Key, i => Input(i.Key, i.Value));
+        try
+        {
+            using var run = new RunOptions();
+            using var results = session.Run(run, inputs, ["logits"]);
+            return results[0].GetTensorDataAsSpan<float>().ToArray();
+        }
+        finally
+        {
+            foreach (var value in inputs.Values) value.Dispose();
+        }
+
+        OrtValue Input(string name, NodeMetadata metadata)
+        {
+            if (metadata.ElementDataType == TensorElementType.Bool) return OrtValue.CreateTensorValueFromMemory(new bool[1], [1]);
+            if (metadata.ElementDataType == TensorElementType.Int64)
+            {
+                return OrtValue.CreateTensorValueFromMemory(name switch
+                {
+                    "attention_mask" => [.. tokens.Select(_ => 1L)],
+                    "position_ids" => [.. tokens.Select((_, i) => (long)i % length)],
+                    _ => tokens
+                }, [batch, length]);
+            }
+            // [batch, heads, past, width], or [2, batch, heads, past, width]
+            var shape = Array.ConvertAll(metadata.Dimensions, d => (long)d);
+            (shape[^4], shape[^2]) = (batch, 0);
+            return OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, metadata.ElementDataType, shape);
+        }
     }
 
     public void Dispose() => _directory.Dispose();

@@ -72,16 +72,4 @@ public sealed partial class ForeignRefusalTests
         Assert.Contains("write to another one", e.Message);
         Assert.True(File.Exists(model.OnnxPath));
     }
-
-    [Fact]
-    public void Half_precision_activations_are_refused()
-    {
-        using var model = new ForeignModel("llama-17");
-        var embedding = model.Producer("blocks.0.hook_resid_pre");
-        embedding.Output[0] = "single";
-        var next = model.Graph.Graph.Node[model.Graph.Graph.Node.IndexOf(embedding) + 1];
-        model.Insert(next, "Cast", ["single"], "blocks.0.hook_resid_pre").Attribute
-            .Add(new AttributeProto { Name = "to", Type = AttributeProto.Types.AttributeType.Int, I = (long)DataType.Float16 });
-        model.Refused("blocks.0.hook_resid_pre", "Float16", "export the model in float32");
-    }
 }

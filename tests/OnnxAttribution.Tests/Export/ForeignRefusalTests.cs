@@ -192,8 +192,9 @@ public sealed partial class ForeignRefusalTests
         model.Refused($"SequenceAt '{node.Name}'", "sequence of tensors");
     }
 
-    [Theory, InlineData("past_key_values.0.key", "cache of earlier tokens", "use_cache=False"),
-        InlineData("pixels", "input 'pixels'", "token ids only")]
+    [Theory, InlineData("past_key_values.0.key", "has no shape", "use_cache=False"),
+        InlineData("cache", "cache of earlier tokens", "use_cache=False", "\"inputs\": {\"cache\": \"past_key_values\"}"),
+        InlineData("pixels", "input 'pixels'", "token ids only", "\"inputs\": {\"pixels\": MEANING}")]
     public void An_input_for_which_no_value_is_known_is_refused(string name, params string[] words)
     {
         using var model = new ForeignModel("llama-17");

@@ -27,7 +27,11 @@ public sealed class ForeignSitesTests
 
     [Theory]
     [InlineData("attention_mask", "Ones"), InlineData("position_ids", "Positions"), InlineData("cache_position", "Positions")]
-    [InlineData("token_type_ids", "Zeros"), InlineData("past_key_values", "Other")]
+    [InlineData("token_type_ids", "Zeros"), InlineData("past_key_values.0.key", "Past")]
+    [InlineData("input_ids", "Tokens"), InlineData("tokens", "Tokens"), InlineData("use_cache_branch", "HasPast")]
+    [InlineData("past_key_values_0_value", "Past"), InlineData("past_key_values_key_cache_0", "Past"), InlineData("past_key_0", "Past"),
+        InlineData("past_value_11", "Past"), InlineData("past_0", "Past"), InlineData("past", "Past")]
+    [InlineData("past_sequence_length", "Other"), InlineData("pasture", "Other"), InlineData("pixels", "Other")]
     public void Inputs_besides_the_tokens_hold_what_hugging_face_gives_them(string input, string meaning) =>
-        Assert.Equal(meaning, ForeignGraph.MeaningOf(input).ToString());
+        Assert.Equal(meaning, ForeignInputs.Named(input).ToString());
 }

@@ -46,7 +46,8 @@ public sealed class HostileGraphTests
         var model = OnnxFile.Read(allowed.OnnxPath);
         // a site is three operators, the logits have a name of their own
         Assert.Equal(20_002,
-            ForeignGraph.Adopt(model, SiteMap.Read(allowed.Options.SitesFile), allowed.OnnxPath, t => t).Graph.Ops().Count - 4);
+            ForeignGraph.Adopt(model, SiteMap.Read(allowed.Options.SitesFile), allowed.OnnxPath, new ForeignWeights(allowed.OnnxPath))
+                .Graph.Ops().Count - 4);
         Assert.True(Fixed(100_000).IsFixed);
     }
 
