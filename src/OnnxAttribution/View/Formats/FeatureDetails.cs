@@ -29,11 +29,31 @@ internal sealed class FeatureDetails
     /// <summary>What the reader should know of missing tokens; null: nothing.</summary>
     public string? TokenNote { get; }
 
-    /// <param name="model">The bundle; null: where it was when the run was made.</param>
-    /// <exception cref="BundleException"><paramref name="model"/> is no bundle.</exception>
-    /// <exception cref="OnnxAttributionException">A part of the bundle is damaged.</exception>
+    /// <param name="model">The bundle; null: where it was when the run was made, and where that is damaged it costs the graph its
+    /// details and no more.</param>
+    /// <exception cref="OnnxAttributionException"><paramref name="model"/> is no bundle, or a part of it is damaged.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static FeatureDetails Of(RunPicture picture, string? model, CancellationToken cancel)
+    {
+        try
+        {
+            return Read(picture, model, cancel);
+        }
+        catch (OnnxAttributionException e) when (model is null)
+        {
+            return new(DashboardCards.None(e.Message), None._tokens, e.Message);
+        }
+    }
+
+    /// <summary>null: it has none.</summary>
+    public FeatureDashboard? Card(PictureNode node) => _cards.GetValueOrDefault((node.Site!.Name, node.Feature));
+
+    /// <summary>null: they are not known.</summary>
+    public TokenLists? Tokens(PictureNode node) => Card(node) is { Promoted.Count: > 0 } card
+        ? new([.. card.Promoted.Select(t => t.Token)], [.. card.Suppressed.Select(t => t.Token)])
+        : _tokens.GetValueOrDefault((node.Site!.Name, node.Feature));
+
+    private static FeatureDetails Read(RunPicture picture, string? model, CancellationToken cancel)
     {
         if (!picture.Features.Any()) return new(DashboardCards.Of(picture, model, cancel), None._tokens, null);
         var bundle = RunBundle.Of(picture, model);
@@ -47,12 +67,4 @@ internal sealed class FeatureDetails
             : None._tokens;
         return new(cards, tokens, null);
     }
-
-    /// <summary>null: it has none.</summary>
-    public FeatureDashboard? Card(PictureNode node) => _cards.GetValueOrDefault((node.Site!.Name, node.Feature));
-
-    /// <summary>null: they are not known.</summary>
-    public TokenLists? Tokens(PictureNode node) => Card(node) is { Promoted.Count: > 0 } card
-        ? new([.. card.Promoted.Select(t => t.Token)], [.. card.Suppressed.Select(t => t.Token)])
-        : _tokens.GetValueOrDefault((node.Site!.Name, node.Feature));
 }

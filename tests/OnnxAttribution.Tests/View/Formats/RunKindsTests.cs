@@ -64,6 +64,26 @@ public sealed class RunKindsTests(RunKinds runs) : IClassFixture<RunKinds>, IDis
         Assert.All(Graph("nothing-kept"), n => Assert.Contains(Kind(n), (string[])["embedding", "logit"]));
     }
 
+    [Fact]
+    public void A_bundle_that_is_damaged_costs_a_graph_its_tokens_and_no_more_unless_it_is_named()
+    {
+        var bundle = _directory["bundle"];
+        Verb.Run("export", "--checkpoint", Random2Fixture.Checkpoint, "--out", bundle, "--no-check").Done();
+        Verb.Run("graph", "--model", bundle, "--prompt", "abc", "--out", _directory["run"], "--no-page").Done();
+        // which is a link to the checkpoint's own
+        var weights = Directory.GetFiles(bundle, "sae_weights.safetensors", SearchOption.AllDirectories)[0];
+        var bytes = File.ReadAllBytes(weights);
+        File.Delete(weights);
+        File.WriteAllBytes(weights, [.. bytes, 0, 0, 0, 0]);
+        var printed = Verb.Run("view", _directory["run"], "--format", "json", "--out", _directory["graph.json"]).Done().Output;
+        Assert.Contains("note: ", printed);
+        Assert.Contains("sae_weights.safetensors", printed);
+        GraphSchema.AssertValid(Read(_directory["graph.json"]));
+        Assert.DoesNotContain("top_logit_effects", File.ReadAllText(_directory["graph.json"]));
+        Verb.Run("view", _directory["run"], "--format", "json", "--out", _directory["graph.json"], "--force", "--model", bundle)
+            .Failed(1, "sae_weights.safetensors");
+    }
+
     public void Dispose() => _directory.Dispose();
 
     private List<JsonElement> Graph(string kind)
