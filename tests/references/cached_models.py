@@ -5,7 +5,8 @@
 
 Environment as for foreign_models.py, whose weights, site names and goldens those with past in their names share: keys and values of
 earlier tokens come in and go out, named as optimum names them (past_key_values.0.key, present.0.key). llama-past takes a mask and positions
-too, gpt2-past counts positions from how many tokens have passed; both are traced by PyTorch's exporter. llama-merged has both of optimum's
+too, llama-mask-past makes its mask as newer versions of transformers do, by assigning to a part of it, and gpt2-past counts positions from
+how many tokens have passed; all are traced by PyTorch's exporter. llama-merged has both of optimum's
 decoders as branches of one If. fp16-llama and bf16-neox are what half precision makes of such graphs: weights, constants, inputs and
 outputs of 16 bits, softmax in float32, as Hugging Face's models have it. Their goldens are of the rounded weights, in float64.
 """
@@ -109,18 +110,32 @@ class Llama(fm.Llama):
 
     def forward(self, input_ids, attention_mask, position_ids, past):
         x = self.model.embed_tokens(input_ids)
-        t, passed, least = input_ids.size(1), past[0][0].size(2), torch.finfo(x.dtype).min
-        # what comes later, behind columns for what has passed; and what the mask leaves out
-        later = torch.triu(torch.full((t, t), least, dtype=x.dtype), diagonal=1)
-        later = torch.cat((torch.zeros(t, passed, dtype=x.dtype), later), dim=-1)[None, None, :, :]
-        hidden = 1.0 - attention_mask[:, None, None, :].expand(x.size(0), 1, t, passed + t).to(x.dtype)
-        mask = later.masked_fill(hidden.to(torch.bool), least)
+        mask = self.mask(x, attention_mask, past[0][0].size(2))
         cos, sin = self.cos[position_ids].unsqueeze(1), self.sin[position_ids].unsqueeze(1)
         presents = []
         for block, p in zip(self.model.layers, past):
             x, present = block(x, mask, cos, sin, p)
             presents.append(present)
         return self.lm_head(self.model.norm(x)), presents
+
+    def mask(self, x, attention_mask, passed):
+        t, least = x.size(1), torch.finfo(x.dtype).min
+        # what comes later, behind columns for what has passed; and what the mask leaves out
+        later = torch.triu(torch.full((t, t), least, dtype=x.dtype), diagonal=1)
+        later = torch.cat((torch.zeros(t, passed, dtype=x.dtype), later), dim=-1)[None, None, :, :]
+        hidden = 1.0 - attention_mask[:, None, None, :].expand(x.size(0), 1, t, passed + t).to(x.dtype)
+        return later.masked_fill(hidden.to(torch.bool), least)
+
+
+class MaskedLlama(Llama):
+    def mask(self, x, attention_mask, passed):
+        t, total, least = x.size(1), attention_mask.size(-1), torch.finfo(x.dtype).min
+        mask = torch.triu(torch.full((t, total), least, dtype=x.dtype), diagonal=1)
+        mask = mask * (torch.arange(total) > torch.arange(passed, passed + t).reshape(-1, 1))
+        mask = mask[None, None, :, :].expand(x.size(0), 1, -1, -1).clone()
+        hidden = mask[:, :, :, :total] + attention_mask[:, None, None, :]
+        mask[:, :, :, :total] = mask[:, :, :, :total].masked_fill(hidden == 0, least)
+        return mask[:, :, :, :passed + t]
 
 
 class Remembering(torch.nn.Module):
@@ -299,6 +314,8 @@ def main():
     torch.set_num_threads(1)
     export(fm.randomize(Gpt2(), 1), MAPS["gpt2"], "gpt2-past", ["input_ids"], fm.HEADS)
     export(fm.randomize(Llama(), 2), MAPS["llama"], "llama-past", ["input_ids", "attention_mask", "position_ids"], fm.LlamaAttention.KEYS)
+    export(fm.randomize(MaskedLlama(), 2), MAPS["llama"], "llama-mask-past", ["input_ids", "attention_mask", "position_ids"],
+           fm.LlamaAttention.KEYS)
     merged()
     half_llama()
     half_neox()

@@ -43,13 +43,13 @@ internal sealed partial record EmptyPast(long[] Sizes, int Axis)
         return new EmptyPast(sizes, axis);
     }
 
-    /// <summary>[1 or batch, …], which a tensor of <see cref="Sizes"/> with 1 for the batch is spread to.</summary>
-    public Value Made(GraphBuilder g, Value tokens)
+    /// <summary>A tensor of <see cref="Sizes"/>, with the batch of the tokens.</summary>
+    public Value Made(GraphBuilder g, Value tokens, string name)
     {
         var batch = Array.IndexOf(Sizes, -1);
         var constant = Constants.Of(ReadOnlySpan<float>.Empty, [.. Sizes.Select(n => Math.Abs(n))]);
-        var empty = g.Constant($"past{string.Join('_', constant.Dims)}", constant);
-        if (batch < 0) return empty;
+        var empty = g.Constant(name, constant);
+        if (batch < 0) return g.Identity(empty, $"{name}/past");
         Value[] before = batch == 0 ? [] : [g.Ints([.. Enumerable.Repeat(1L, batch)])];
         var behind = g.Ints([.. Enumerable.Repeat(1L, Sizes.Length - batch - 1)]);
         return g.Expand(empty, g.Concat(0, [.. before, g.Shape(tokens, 0, 1), behind]));

@@ -48,7 +48,7 @@ internal sealed partial class ForeignGraph
                 return Filled("0, 1, 2, … along the positions",
                     input.Shape is { Length: 1 } ? range : g.Expand(range, g.Shape(tokens)));
             case ForeignInput.Past:
-                var past = Filled("no earlier tokens", _inputs.PastOf(OnnxGraph.Info(input, "")).Made(g, tokens));
+                var past = Filled("no earlier tokens", _inputs.PastOf(OnnxGraph.Info(input, "")).Made(g, tokens, Prefix + input.Name));
                 _pasts[past] = input.Name;
                 return past;
             case ForeignInput.Ones or ForeignInput.Zeros or ForeignInput.Positions:
@@ -73,17 +73,14 @@ internal sealed partial class ForeignGraph
     // what nothing but its size is read of is as if it were not there
     private void RequireNoPast(OnnxGraph graph)
     {
-        foreach (var op in graph.Ops().Where(o => o.Type is not ("Shape" or "Size")))
-        {
-            foreach (var v in op.In)
-            {
-                if (v is not { IsConstant: false, Shape: { } shape } || shape.All(d => d.Size != 0)) continue;
-                var made = Topology.Between([], [v]).SelectMany(o => o.Out).Append(v);
-                if (made.FirstOrDefault(o => o is not null && _pasts.ContainsKey(o)) is not { } read) continue;
-                throw new BundleException($"{_file}: {Named(op)} reads '{_pasts[read]}', the keys or values of earlier tokens, by itself "
-                    + $"and not in front of the new ones, so that the model is not told without them; {EmptyPast.Without}");
-            }
-        }
+        if (_pasts.Count == 0) return;
+        var ops = graph.Ops();
+        var made = Topology.DependentOn(_pasts.Keys, ops);
+        bool IsEmpty(Value? v) => v?.Shape is { } shape && made.Contains(v) && shape.Any(d => d.Size == 0);
+        if (ops.FirstOrDefault(o => o.Type is not ("Shape" or "Size") && o.In.Any(IsEmpty)) is not { } op) return;
+        var past = Topology.Between([], [op.In.First(IsEmpty)!]).SelectMany(o => o.Out).First(v => v is not null && _pasts.ContainsKey(v))!;
+        throw new BundleException($"{_file}: {Named(op)} reads '{_pasts[past]}', the keys or values of earlier tokens, by itself "
+            + $"and not in front of the new ones, so that the model is not told without them; {EmptyPast.Without}");
     }
 
     private BundleManifest.AdoptionRecord Changes(Value logits)

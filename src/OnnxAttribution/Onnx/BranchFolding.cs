@@ -15,7 +15,9 @@ internal static class BranchFolding
         for (var i = 0; i < Deepest && model.Graph.Node.Any(IsIf); i++)
         {
             var values = OnnxGraph.FromProto(model).Values;
-            var taken = model.Graph.Node.Where(IsIf).ToDictionary(n => n, n => Taken(n, values));
+            var known = new Dictionary<Value, bool?>();
+            var taken = new Dictionary<NodeProto, GraphProto?>(ReferenceEqualityComparer.Instance);
+            foreach (var node in model.Graph.Node.Where(IsIf)) taken[node] = Taken(node, values, known);
             if (taken.Values.All(b => b is null)) return;
             var given = model.Graph.Node.ToList();
             var names = NodeNames.Of(model.Graph);
@@ -31,10 +33,10 @@ internal static class BranchFolding
 
     private static bool IsIf(NodeProto node) => node.OpType == "If" && OpsetUpgrade.IsStandard(node.Domain);
 
-    private static GraphProto? Taken(NodeProto node, IReadOnlyDictionary<string, Value> values)
+    private static GraphProto? Taken(NodeProto node, IReadOnlyDictionary<string, Value> values, Dictionary<Value, bool?> known)
     {
         if (node.Input.FirstOrDefault() is not { } name || !values.TryGetValue(name, out var condition)
-            || Truth(condition, 0) is not { } truth)
+            || Truth(condition, known, 0) is not { } truth)
         {
             return null;
         }
@@ -43,14 +45,15 @@ internal static class BranchFolding
     }
 
     // null: not known before it runs
-    private static bool? Truth(Value v, int depth)
+    private static bool? Truth(Value v, Dictionary<Value, bool?> known, int depth)
     {
-        if (Number(v, depth) is { } n) return n != 0;
+        if (Number(v) is { } n) return n != 0;
         if (depth > Deepest || v.Producer is not { } op) return null;
-        bool? Of(int i) => Truth(op.In[i]!, depth + 1);
+        if (known.TryGetValue(v, out var truth)) return truth;
+        bool? Of(int i) => Truth(op.In[i]!, known, depth + 1);
         bool? Compared(Func<double, double, bool> by) =>
-            Number(op.In[0]!, depth) is { } a && Number(op.In[1]!, depth) is { } b ? by(a, b) : null;
-        return op.Type switch
+            Number(op.In[0]!) is { } a && Number(op.In[1]!) is { } b ? by(a, b) : null;
+        return known[v] = op.Type switch
         {
             "Not" => !Of(0),
             "And" => Of(0) & Of(1),
@@ -65,13 +68,17 @@ internal static class BranchFolding
         };
     }
 
-    private static double? Number(Value v, int depth) => Constants.Scalar(v) ?? (v.Content is [{ Size: { } n }] ? n : v.Producer switch
+    private static double? Number(Value v)
     {
-        { Type: "Size" } op when op.In[0]?.Shape is { } shape && shape.All(d => d.Size is not null) =>
-            shape.Aggregate(1.0, (product, d) => product * d.Size!.Value),
-        { Type: "Identity" or "Cast" or "Squeeze" or "Unsqueeze" or "Reshape" } op when depth <= Deepest => Number(op.In[0]!, depth + 1),
-        _ => null,
-    });
+        for (var i = 0; i < Deepest && v.Producer is { Type: "Identity" or "Cast" or "Squeeze" or "Unsqueeze" or "Reshape" } op; i++)
+        {
+            v = op.In[0]!;
+        }
+        return Constants.Scalar(v) ?? (v.Content is [{ Size: { } n }] ? n : v.Producer is { Type: "Size" } size
+            && size.In[0]?.Shape is { } shape && shape.All(d => d.Size is not null)
+            ? shape.Aggregate(1.0, (product, d) => product * d.Size!.Value)
+            : null);
+    }
 
     private static void PutInPlace(GraphProto graph, NodeProto node, GraphProto branch, HashSet<string> names)
     {

@@ -28,7 +28,7 @@ internal sealed class ForeignModel : IDisposable
     /// with past, for generation, and merged, with a branch for each decoder (tests/references/cached_models.py).</summary>
     public static TheoryData<string> Names =>
         ["gpt2-13", "gpt2-17", "llama-17", "neox-16", "llama-23", "gpt2-ort", "llama-ort", "neox-ort", "groups-ort", "gpt2-past",
-            "llama-past", "llama-merged", "gpt2-ort-past", "neox-ort-past", "groups-ort-past"];
+            "llama-past", "llama-mask-past", "llama-merged", "gpt2-ort-past", "neox-ort-past", "groups-ort-past"];
 
     /// <summary>And those of half precision, which compute in 16 bits themselves.</summary>
     public static TheoryData<string> NamesWithHalf => [.. Names.Select(n => n.Data), "fp16-llama", "bf16-neox"];

@@ -178,6 +178,18 @@ public sealed class ForeignPastTests
     }
 
     [Fact]
+    public void The_batch_may_be_read_off_pasts()
+    {
+        using var model = Cached(g => g.Scalar("axis", 0L).Node("shape = Shape(past_key_values.0.key)").Node("batch = Gather(shape, axis)")
+            .Node("other = Shape(past_key_values.0.value)").Node("again = Gather(other, axis)").Node("both = Add(batch, again)")
+            .Node("f = Cast(both)", ("to", DataType.Float)).Node("z = Add(x, f)").Node("y = Add(h, z)"));
+        var value = model.Model.Graph.Input[1].Clone();
+        value.Name = "past_key_values.0.value";
+        model.Model.Graph.Input.Add(value);
+        Assert.InRange(AdoptionCheck.Require(model.Options, model.Export()), 0, 1e-6f);
+    }
+
+    [Fact]
     public void A_mask_of_another_form_is_refused_by_its_shape()
     {
         using var model = Cached(g => g.Node("f = Cast(attention_mask)", ("to", DataType.Float)).Node("m = ReduceSum(f)", ("keepdims", 0))

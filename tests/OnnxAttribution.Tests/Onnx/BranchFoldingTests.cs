@@ -87,6 +87,17 @@ public sealed class BranchFoldingTests
         Assert.Contains("Tanh", Types(model));
     }
 
+    [Fact]
+    public void A_condition_that_is_asked_for_twice_at_every_step_is_told_once()
+    {
+        // each And reads the one before it twice: asked one by one, that doubles sixty times
+        var ands = Enumerable.Range(0, 60).Select(i => $"{(i == 59 ? "c" : $"a{i + 1}")} = And(a{i}, a{i})");
+        using var model = Model(["s = Shape(x)", "n = Gather(s, two)", "a0 = Greater(n, three)", .. ands],
+            Branch(("t", "Tanh", ["x"])), Branch(("t", "Sigmoid", ["x"])));
+        model.Export();
+        Assert.Contains("Tanh", Types(model));
+    }
+
     [Theory]
     [InlineData("s = ReduceSum(x)|z = Cast(zero)|c = Greater(s, zerof)")]
     [InlineData("s = Shape(tokens)|n = Gather(s, one)|c = Greater(n, three)")]
