@@ -67,7 +67,9 @@ bench: build
 validation: build
 	$(PYTHON) docs/results/validation.py --cli "$(CLI)" --bench "$(BENCH)"
 	$(PYTHON) docs/results/validation.py --cli "$(CLI)" --model models/deep --runs runs/validation-deep --graphs 0 \
-		--depths 1,2,3,4,6,8,10 --refine 32,64,128 --out docs/results/validation-deep.md
+		--depths 1,2,3,4,6,8,10 --refine 32,128 --sample 100 --no-sampled-depths --no-pairs --out docs/results/validation-deep.md
+	$(PYTHON) docs/results/validation.py --cli "$(CLI)" --model models/deep --runs runs/validation-deep --keep-runs \
+		--refine 32,128 --sample 100 --only-pairs --out docs/results/validation-deep-pairs.md
 
 # the CUDA 13 execution provider for linux-x64, 245 MB
 gpu:

@@ -608,6 +608,39 @@ tables *Features and error nodes*, *From features and from error nodes*).
 {certificates}"""
 
 
+PAIRS_PAGE = """# Patch pairs: {model} over {pairs} pairs of held-out prompts
+
+Made by `make validation` on {date} ({version}, ONNX Runtime {runtime}); nothing in the tables is typed by hand.
+As [{model} with zero ablation]({main}), where everything is explained, but a node does not go to zero: it takes its value in
+another prompt's run, the next of the [held-out prompts](validation-prompts.md) that has as many tokens.
+
+## In short
+
+{reached}
+
+## Nodes
+
+`validate --compare {estimators} --sample {sample}`:
+
+{nodes_all}
+
+### Refined
+
+{levels}
+
+### All nodes
+
+Every node, beside the same node of a graph with `--method exact`; *passes*: what node effects took, as operations of their matrix
+products over those of one forward pass, means over pairs:
+
+{everything}
+
+## Edges
+
+{edges_all}
+"""
+
+
 def draw(program, prompts, args, graph, validate):
     """Draws every prompt and validates it, with further options of both verbs; None: it is not validated. With --keep-runs only what is
     missing is run."""
@@ -669,6 +702,7 @@ def parse():
     p.add_argument("--followed", type=int, default=60, help="edges of each sort that are followed through their range")
     p.add_argument("--refine", default="32,64", help="N of further runs with the strongest nodes really patched")
     p.add_argument("--no-pairs", action="store_true", help="leave out patch pairs")
+    p.add_argument("--only-pairs", action="store_true", help="draw nothing but patch pairs, and write a page of them alone")
     p.add_argument("--no-sampled-depths", action="store_true",
                    help="leave every depth out of the sample's comparison, where each runs all nodes again")
     p.add_argument("--depths", default="1,2,3", help="K of further runs whose nodes are all really run K blocks deep")
@@ -700,19 +734,56 @@ def all_runs(args, program):
     return batches, exact, depths, 0 if args.no_pairs else len(tasks(pairs))
 
 
+def pairs_page(args, program):
+    """Draws patch pairs alone, and makes their page."""
+    path = f"{args.runs}-pairs.jsonl"
+    # how many tokens each prompt has is read off its graph
+    draw(program, args.prompts, args, ["--refine", "off"], None)
+    write_pairs(program, tasks(args.prompts), path)
+    of = lambda *words: Program(args.cli, args.model, "-".join([args.runs, "patch", *words]))
+    exact, batches = of("exact"), {"gradient": of("off")}
+    draw(exact, path, args, ["--method", "exact"], None)
+    draw(batches["gradient"], path, args, ["--refine", "off"], ["--compare", ",".join(ESTIMATORS)])
+    for n in args.refine.split(","):
+        batches[f"refined, {n}"] = of(n)
+        draw(batches[f"refined, {n}"], path, args, ["--refine", n, "--edges", "exact"], [])
+    plain, every = batches["gradient"], everything(batches, exact)
+    refined = {name: runs for name, runs in batches.items() if name != "gradient"}
+    return PAIRS_PAGE.format(
+        **facts(args, plain), pairs=len(tasks(path)), reached=reached(batches, every), levels=levels(plain, refined),
+        everything=everything_table(every), nodes_all=whole(plain, "node"), edges_all=whole(plain, "edge"),
+        main=os.path.basename(args.out).replace("-pairs", ""))
+
+
+def facts(args, program):
+    """What a page says of its program and model."""
+    about = program.rows("SELECT count(*) AS prompts, min(version) AS version, min(onnxruntime_version) AS runtime FROM runs")[0]
+    with open(os.path.join(args.model, "bundle.json"), encoding="utf-8") as f:
+        bundle = json.load(f)
+    return dict(model=args.model, prompts=about["prompts"], date=datetime.date.today(), sample=args.sample,
+                version=f"onnx-attribution {about['version'].split('+')[0]}", runtime=about["runtime"],
+                layers=bundle["n_layers"], sites=len(bundle["dictionaries"]), estimators=",".join(ESTIMATORS))
+
+
+def write_page(path, page):
+    with open(path + ".tmp", "w", encoding="utf-8") as f:
+        f.write(page)
+    os.replace(path + ".tmp", path)
+    print(f"wrote {path}")
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     os.chdir(os.path.dirname(os.path.dirname(here)))
     args = parse()
     program, prompts = Program(args.cli, args.model, args.runs), tasks(args.prompts)
+    if args.only_pairs:
+        return write_page(args.out, pairs_page(args, program))
     batches, exact, depths, pairs = all_runs(args, program)
     refined = {name: runs for name, runs in batches.items() if "refined" in name}
     every = {}
     for patch, runs in exact.items():
         every |= everything({name: b for name, b in batches.items() if name.startswith("patch") == bool(patch)}, runs)
-    with open(os.path.join(args.model, "bundle.json"), encoding="utf-8") as f:
-        bundle = json.load(f)
-    about = program.rows("SELECT count(*) AS prompts, min(version) AS version, min(onnxruntime_version) AS runtime FROM runs")[0]
     counted = program.rows("SELECT \"check\", count(*) AS n FROM validation WHERE estimator = 'gradient' GROUP BY ALL")
     counts = {r["check"]: int(r["n"]) for r in counted}
     kinds, layers = "{0}_kind || CASE WHEN {0}_kind = 'resid' THEN '' ELSE '_out' END", "'layer ' || layer"
@@ -722,18 +793,15 @@ def main():
     recalls, figure = costs(args.runs, prompts), args.out.removesuffix(".md") + "-cost-recall.svg"
     cells, depths_table, depths_cost = by_depth_and_patched(depths, exact[""], program, [int(n) for n in args.patched.split(",")])
     page = PAGE.format(
-        model=args.model, prompts=about["prompts"], date=datetime.date.today(),
-        version=f"onnx-attribution {about['version'].split('+')[0]}", runtime=about["runtime"], sample=args.sample,
-        nodes=counts["node"], edges=counts["edge"], followed=args.followed,
+        **facts(args, program), nodes=counts["node"], edges=counts["edge"], followed=args.followed,
         nodes_all=whole(program, "node"), edges_all=whole(program, "edge"),
         levels=levels(program, refined), everything=everything_table(every), reached=reached(batches, every),
         pairs=f"**patch**: nodes take their value in another prompt's run, the next held-out one of as many tokens ({pairs} pairs)."
-        if pairs else "There are no patch pairs here.",
-        layers=bundle["n_layers"], sites=len(bundle["dictionaries"]),
+        if pairs else f"Patch pairs have [a page of their own]({os.path.basename(args.out).replace('.md', '-pairs.md')}).",
         nodes_kind=by(node, kinds.format("up"), "site"), nodes_layer=by(node, layers, "depth"),
         nodes_error=by(node, errors, "nodes"), nodes_stratum=by(node, "stratum", "stratum"),
         edges_kind=by(edge, kinds.format("down"), "into"), edges_layer=by(edge, layers, "depth"), edges_error=by(edge, errors, "from"),
-        estimators=",".join(ESTIMATORS), cost_table=cost_table(recalls), figure=os.path.basename(figure),
+        cost_table=cost_table(recalls), figure=os.path.basename(figure),
         by_size=by_size(program), switching=switching(program),
         attention=ATTENTION.format(shapes=shapes(program), followed=args.followed, diagnosis=diagnose(program, prompts, args.followed))
         if "attn" in kinds_of(program) else "",
@@ -741,11 +809,7 @@ def main():
         certificates=certificate_section(coverage(args.bench, args.graphs)) if args.graphs else "")
     with open(figure, "w", encoding="utf-8") as f:
         f.write(cost_figure(recalls, args.sample))
-    aside = args.out + ".tmp"
-    with open(aside, "w", encoding="utf-8") as f:
-        f.write(page)
-    os.replace(aside, args.out)
-    print(f"wrote {args.out}")
+    write_page(args.out, page)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ internal static class GraphCommand
         var command = new Command("graph", Description)
             { model, prompt.One, prompt.Many, prompt.Target, prompt.Foil, patch, directory, force, noPage, json };
         var arguments = new GraphArguments(command, prompt);
+        var dataset = new DatasetOptions(json);
+        foreach (var option in dataset.All) command.Options.Add(option);
         command.Checks(result => OptionLimits.FoilNeedsLogitDiff(result, prompt.Foil, arguments.Metric.Kind));
         command.Checks(result => OptionLimits.NamesDirectory(result, directory));
         command.Checks(result =>
@@ -40,6 +42,7 @@ internal static class GraphCommand
             if (prompt.Wrong(result) is { } wrong) result.AddError(wrong);
             prompt.RefuseBesideMany(result, prompt.Target, prompt.Foil, patch);
             arguments.RefuseOutputsOfMany(result, prompt.Many);
+            dataset.Contradict(result, prompt.Many, [force, .. arguments.OfRuns]);
         });
         command.Runs((parsed, cancel) =>
         {
@@ -51,6 +54,10 @@ internal static class GraphCommand
             { Options = PromptOptions.OfAllPrompts(parsed) };
             LoadedModel Open(int prompts) =>
                 LoadedModel.OpenSelected(parsed.GetRequiredValue(model), arguments.Selection(parsed), context, prompts);
+            if (dataset.IsAsked(parsed))
+            {
+                return DatasetMode.Run(parsed.GetRequiredValue(prompt.Many)!, destination.Directory, (dataset, parsed), Open, request);
+            }
             return parsed.GetValue(prompt.Many) is { } file ? Many(file, Open, request, destination)
                 : One(new PromptTask(parsed.GetValue(prompt.One)!, parsed.GetValue(prompt.Target), parsed.GetValue(prompt.Foil),
                     parsed.GetValue(patch)),

@@ -76,16 +76,18 @@ public sealed class GraphRun
 
     internal GraphRunRecord Write(string path, bool force)
     {
-        var record = Record();
-        var metricPosition = Request.SumOverPositions ? TokenPosition.All : Graph.Metric.Position;
-        var contents = new RunContents(GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges), metricPosition, record)
-        {
-            SwitchedOn = GraphRows.Of(Graph.SwitchedOn),
-            Tables = Tables(),
-        };
+        var contents = Contents();
         RunDirectory.Write(path, contents, force, Model.Context.Cancel);
-        return record;
+        return (GraphRunRecord)contents.Record;
     }
+
+    /// <summary>All that is written of it.</summary>
+    internal RunContents Contents() => new(GraphRows.Of(Graph.Nodes, TextAt), GraphRows.Of(Graph.Edges),
+        Request.SumOverPositions ? TokenPosition.All : Graph.Metric.Position, Record())
+    {
+        SwitchedOn = GraphRows.Of(Graph.SwitchedOn),
+        Tables = Tables(),
+    };
 
     private Dictionary<string, StoredTable> Tables()
     {

@@ -47,6 +47,7 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
     /// <exception cref="RunDirectoryException">A run of that name exists and <paramref name="force"/> is off.</exception>
     public static void CheckFree(IEnumerable<(int Line, PromptTask? Task, string? Error)> lines, string directory, bool force)
     {
+        if (DatasetDirectory.Is(directory)) throw RunDirectoryException.IsDataset(directory);
         foreach (var (_, task, _) in lines)
         {
             if (task is not null) RunDirectory.CheckFree(Path.Combine(directory, task.Id!), force);

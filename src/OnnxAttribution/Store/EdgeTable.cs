@@ -33,6 +33,9 @@ internal static class EdgeTable
     public static string Shape => string.Join(", ",
         Columns.Select(c => $"NULL::{(c.Name is UpSite or DownSite ? SiteType.Name : c.SqlType)} AS {c.Name}"));
 
+    /// <summary>A SELECT list with names and types as the file has them.</summary>
+    public static string FileShape => string.Join(", ", Columns.Select(c => $"NULL::{c.SqlType} AS {c.Name}"));
+
     /// <summary>A SELECT list that makes a file's columns of those of <see cref="Shape"/>.</summary>
     public static string FromShape => $"* REPLACE ({UpSite}::VARCHAR AS {UpSite}, {DownSite}::VARCHAR AS {DownSite})";
 

@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Store;
 
 /// <summary>Runs the steps of a query over some runs, and turns DuckDB's failures into ours.</summary>
-internal sealed class QueryGuard(IReadOnlyList<RunFiles> runs)
+internal sealed class QueryGuard(QueriedRuns runs)
 {
     /// <summary>Says of a failure whether a file, the query or its size is at fault.</summary>
     /// <exception cref="QueryException">The query.</exception>
@@ -22,7 +22,7 @@ internal sealed class QueryGuard(IReadOnlyList<RunFiles> runs)
         }
         catch (DuckDbException e)
         {
-            var files = runs.SelectMany(run => run.Parquet);
+            var files = runs.Parquet;
             var damaged = !e.IsOfFile ? null : files.FirstOrDefault(file => e.Message.Contains(file, StringComparison.Ordinal))
                 ?? (e.IsOfQuery ? null : files.FirstOrDefault(file => !ParquetFile.IsReadable(file)));
             throw damaged is null ? QueryException.Failed(e) : RunDirectoryException.Corrupt(damaged, e);

@@ -18,7 +18,7 @@ internal sealed class QuerySession : IDisposable
     /// <param name="threads">Threads, or null for all cores.</param>
     /// <param name="cancel">Stops the opening.</param>
     /// <exception cref="RunDirectoryException">A file of a run is damaged.</exception>
-    public QuerySession(IReadOnlyList<RunFiles> runs, string? output, int? threads, CancellationToken cancel)
+    public QuerySession(QueriedRuns runs, string? output, int? threads, CancellationToken cancel)
     {
         _database = DuckDbDatabase.OpenInMemory(
             ("temp_directory", Spill), ("max_temp_directory_size", MostSpilled), ("allow_persistent_secrets", "false"),
@@ -26,8 +26,8 @@ internal sealed class QuerySession : IDisposable
         try
         {
             RunViews.Create(_database, runs, cancel);
-            var files = runs.SelectMany(run => run.Parquet)
-                .Concat(FeatureViews.Create(_database, runs, cancel))
+            var files = runs.Parquet
+                .Concat(FeatureViews.Create(_database, runs.Runs, cancel))
                 .SelectMany(ParquetFile.Allowed);
             _database.Execute($"SET allowed_paths = {SqlText.List(output is null ? files : files.Append(output))}");
             _database.Execute("SET enable_external_access = false");

@@ -87,6 +87,21 @@ public sealed class RunDirectoryException : OnnxAttributionException
         new($"{run} is another run than it was when this began, and nothing was added to it. "
             + "Give the command again, for the run that is there now.");
 
+    internal static RunDirectoryException DatasetExists(string path) =>
+        new($"{path} holds a dataset already. Choose another directory, or ask to go on with that one.") { Settings = [Setting.Resume] };
+
+    internal static RunDirectoryException IsDataset(string path) =>
+        new($"{path} is a dataset, which holds no run directories. Choose another directory.") { Settings = [Setting.Out] };
+
+    internal static RunDirectoryException NoDataset(string path) =>
+        new($"{path} holds something else than a dataset. Choose another directory.") { Settings = [Setting.Out] };
+
+    internal static RunDirectoryException OtherDataset(string file, string key, string there, string asked) =>
+        new($"{file} was asked for {key} {Shown(there)}, and this asks for {Shown(asked)}. Ask for the same, or choose another directory.");
+
+    internal static RunDirectoryException NoParts(string path) =>
+        new($"{path} is a dataset without a whole part. Go on with it until there is one.");
+
     internal static RunDirectoryException NoRuns(string path) => new(
         $"{path} holds no run. Name the directory of a finished run (with nodes.parquet, edges.parquet and run.json), "
         + "or one whose subdirectories are runs.");
@@ -118,4 +133,6 @@ public sealed class RunDirectoryException : OnnxAttributionException
     private static NextStep? Step(string file) =>
         Path.GetFileName(file) == RunNames.FeaturesFile ? new NextStep(StepKind.CollectFeaturesAnew, Path.GetDirectoryName(file))
             : Path.GetExtension(file) == ".parquet" ? FurtherTables.Step(Path.GetFileNameWithoutExtension(file)) : null;
+
+    private static string Shown(string value) => DisplayText.QuotedStart(value, 80);
 }

@@ -9,7 +9,7 @@ namespace OnnxAttribution.Store;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(GraphRunRecord)), JsonSerializable(typeof(MergedRunRecord)), JsonSerializable(typeof(AblationRunRecord))]
 [JsonSerializable(typeof(RunAddition)), JsonSerializable(typeof(CircuitMetadata)), JsonSerializable(typeof(CurveMetadata))]
-[JsonSerializable(typeof(FeatureMetadata))]
+[JsonSerializable(typeof(FeatureMetadata)), JsonSerializable(typeof(DatasetRecord))]
 internal sealed partial class RunJson : JsonSerializerContext
 {
     /// <summary>A run's record as the object that run.json is.</summary>

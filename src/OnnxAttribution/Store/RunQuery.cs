@@ -4,7 +4,8 @@ namespace OnnxAttribution.Store;
 
 /// <summary>SQL over one run or many: views <c>nodes</c> and <c>edges</c> with the columns of the files and a first column
 /// <c>run</c>; the same of <c>validation</c>, <c>certificate</c>, <c>faithfulness</c>, <c>tokens</c> and <c>curve</c> where a run has them;
-/// and <c>runs</c>, one row per run with the scalars of its run.json. Where a run's bundle has dashboards also
+/// and <c>runs</c>, one row per run with the scalars of its run.json. Of datasets <c>prompts</c> too, a row per prompt, which is
+/// <c>runs</c> as well where there is no run beside them. Where a run's bundle has dashboards also
 /// <c>features</c>, with the model's name as a first column.</summary>
 /// <remarks>
 /// Each query gets a database in memory of its own, locked before it sees the query: DuckDB may then open the runs' Parquet files,
@@ -13,21 +14,21 @@ namespace OnnxAttribution.Store;
 /// </remarks>
 public sealed class RunQuery
 {
-    private readonly IReadOnlyList<RunFiles> _runs;
+    private readonly QueriedRuns _runs;
     private readonly QueryGuard _guard;
     private readonly int? _threads;
     private QuerySession? _session;
     private OutputFile? _output;
 
     /// <summary>Finds the runs.</summary>
-    /// <param name="paths">Run directories, or directories whose subdirectories are runs.</param>
+    /// <param name="paths">Run directories, directories whose subdirectories are runs, or datasets (<c>graph --dataset</c>).</param>
     /// <param name="threads">How many threads a query has; all cores where null.</param>
     /// <exception cref="RunDirectoryException">A path means no run, or a file of a run is missing or damaged.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There are no paths.</exception>
     public RunQuery(IReadOnlyList<string> paths, int? threads = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(paths.Count);
-        (_runs, _threads) = (RunFiles.Find(paths, out var leftOut), threads);
+        (_runs, _threads) = (QueriedRuns.Find(paths, out var leftOut), threads);
         (_guard, LeftOut) = (new QueryGuard(_runs), leftOut);
     }
 
@@ -35,8 +36,8 @@ public sealed class RunQuery
     /// with the mean each prompt would count twice.</summary>
     public IReadOnlyList<string> LeftOut { get; }
 
-    /// <summary>The runs' names, as the column <c>run</c> has them.</summary>
-    public IReadOnlyList<string> Runs => [.. _runs.Select(run => run.Name)];
+    /// <summary>The runs' names, as the column <c>run</c> has them; of a dataset its path.</summary>
+    public IReadOnlyList<string> Runs => [.. _runs.Names];
 
     /// <summary>Starts a query. Rows are computed as they are read; the result is the caller's to dispose.</summary>
     /// <param name="sql">One statement that reads, in DuckDB's SQL.</param>

@@ -5,46 +5,49 @@ using System.Text.Json.Nodes;
 namespace OnnxAttribution.Store;
 
 /// <summary>What a query sees: the views <c>nodes</c> and <c>edges</c> over the Parquet files of all runs,
-/// a view for each further table that any of them has, and the table <c>runs</c>.</summary>
+/// a view for each further table that any of them has, and the table <c>runs</c>; of datasets also <c>prompts</c>.</summary>
 internal static class RunViews
 {
     private const string RunColumn = "run";
 
     /// <summary>Makes the views. Parquet stays on disk: a query reads the columns and row groups it needs, and nothing is copied.</summary>
     /// <exception cref="RunDirectoryException">A file of a run is damaged.</exception>
-    public static void Create(DuckDbDatabase database, IReadOnlyList<RunFiles> runs, CancellationToken cancel)
+    public static void Create(DuckDbDatabase database, QueriedRuns asked, CancellationToken cancel)
     {
-        CreateView(database, "nodes", runs, static run => run.Nodes, cancel);
-        CreateView(database, "edges", runs, static run => run.Edges, cancel);
+        var runs = asked.Runs;
+        CreateView(database, DatasetNames.Nodes, asked, static run => run.Nodes, cancel);
+        CreateView(database, DatasetNames.Edges, asked, static run => run.Edges, cancel);
+        if (asked.Datasets.Count > 0) CreateView(database, DatasetNames.Prompts, asked with { Runs = [] }, static run => "", cancel);
         foreach (var table in FurtherTables.Names)
         {
-            if (runs.Where(run => run.Further.ContainsKey(table)).ToList() is { Count: > 0 } some)
-            {
-                CreateView(database, table, some, run => run.Further[table], cancel);
-            }
+            var (some, sets) = (runs.Where(run => run.Further.ContainsKey(table)).ToList(),
+                asked.Datasets.Where(set => set.Files.ContainsKey(table)).ToList());
+            if (some.Count + sets.Count > 0) CreateView(database, table, new(some, sets), run => run.Further[table], cancel);
         }
 
         // what was asked of the former name is answered as before
         foreach (var (former, table) in FurtherTables.Renamed)
         {
-            if (runs.Any(run => run.Further.ContainsKey(table))) database.Execute($"CREATE VIEW {former} AS FROM {table}", cancel);
+            if (asked.Has(table)) database.Execute($"CREATE VIEW {former} AS FROM {table}", cancel);
         }
 
-        CreateRuns(database, runs);
+        if (runs.Count > 0) CreateRuns(database, runs);
+        else database.Execute($"CREATE VIEW runs AS FROM {DatasetNames.Prompts}", cancel);
     }
 
     private static void CreateView(
-        DuckDbDatabase database, string view, IReadOnlyList<RunFiles> runs, Func<RunFiles, string> file, CancellationToken cancel)
+        DuckDbDatabase database, string view, QueriedRuns asked, Func<RunFiles, string> file, CancellationToken cancel)
     {
-        var selects = runs.Select(run => $"SELECT {SqlText.Literal(run.Name)} AS {RunColumn}, * FROM {ParquetFile.Sql(file(run))}");
+        var selects = asked.Runs.Select(run => $"SELECT {SqlText.Literal(run.Name)} AS {RunColumn}, * FROM {ParquetFile.Sql(file(run))}")
+            .Concat(asked.Datasets.Select(set => $"FROM {ParquetFile.Sql(set.Files[view])}"));
         try
         {
             database.Execute($"CREATE VIEW {view} AS {string.Join("\nUNION ALL BY NAME\n", selects)}", cancel);
         }
         catch (DuckDbException e)
         {
-            var culprit = runs.Select(file).FirstOrDefault(f => e.Message.Contains(f, StringComparison.Ordinal)) ?? file(runs[0]);
-            throw RunDirectoryException.Corrupt(culprit, e);
+            var files = asked.Runs.Select(file).Concat(asked.Datasets.SelectMany(set => set.Files[view])).ToList();
+            throw RunDirectoryException.Corrupt(files.Find(f => e.Message.Contains(f, StringComparison.Ordinal)) ?? files[0], e);
         }
     }
 

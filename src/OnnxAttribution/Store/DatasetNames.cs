@@ -1,0 +1,19 @@
+using System.Globalization;
+
+namespace OnnxAttribution.Store;
+
+/// <summary>Names within a dataset of prompts' runs.</summary>
+internal static class DatasetNames
+{
+    /// <summary>What the dataset was asked for.</summary>
+    public const string RecordFile = "dataset.json";
+
+    public const string Nodes = "nodes", Edges = "edges", Prompts = PromptRow.Table;
+
+    /// <summary>Each a folder of parts. The prompts' come last: a part is whole where its file of prompts is there.</summary>
+    public static IReadOnlyList<string> Tables { get; } = [Nodes, Edges, Prompts];
+
+    /// <summary>A part's file in the folder of a table.</summary>
+    /// <param name="part">From 0.</param>
+    public static string Part(int part) => string.Create(CultureInfo.InvariantCulture, $"part-{part:000000}.parquet");
+}

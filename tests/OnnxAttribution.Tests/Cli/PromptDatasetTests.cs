@@ -1,0 +1,218 @@
+using System.Diagnostics;
+using OnnxAttribution.Cli.Options;
+using OnnxAttribution.Cli.Reports;
+using OnnxAttribution.Runs;
+
+namespace OnnxAttribution.Tests.Cli;
+
+/// <summary>Many prompts in one dataset: <c>graph --prompts --dataset</c>.</summary>
+public sealed class PromptDatasetTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
+{
+    private const string Rows = "SELECT * EXCLUDE (run), run FROM {0} {1} ORDER BY ALL";
+
+    private static readonly string[] s_prompts =
+        ["""{"prompt": "Hello", "target": "x", "id": "one"}""", """{"prompt": "a longer prompt"}""",
+            """{"prompt": "Hello", "patch_prompt": "Jelly", "id": 7}""", """{"prompt": "abc", "id": "d"}""",
+            """{"prompt": "WGlT", "id": "e"}"""];
+
+    private readonly TemporaryDirectory _directory = new();
+
+    public void Dispose() => _directory.Dispose();
+
+    [Theory, InlineData(""), InlineData("--edges exact"), InlineData("--heads"), InlineData("--all-nodes"), InlineData("--aggregate sum"),
+        InlineData("--metric logit-diff")]
+    public void It_holds_what_a_run_per_prompt_holds(string options)
+    {
+        Dataset("set", $"--part-size 2 {options}").Done();
+        Graph("runs", $"--no-page {options.Replace("--all-nodes", "")}").Done();
+
+        Assert.Equal(Answer("runs", "nodes", options == "--all-nodes" ? "" : "WHERE kept"), Answer("set", "nodes"));
+        Assert.Equal(Answer("runs", "edges"), Answer("set", "edges"));
+        if (options == "--heads") Assert.Equal(Answer("runs", "heads"), Answer("set", "heads"));
+        var foil = options.Contains("logit-diff") ? "foil, foil_id, " : "";
+        var facts = $"SELECT run, prompt, patch_prompt, target, target_id, {foil}clean_metric::FLOAT, patch_metric::FLOAT, "
+            + "nodes, kept_nodes, edges, explained_by_features FROM runs ORDER BY run";
+        Assert.Equal(Query("runs", facts), Query("set", facts));
+        Assert.Equal(Query("set", "FROM runs"), Query("set", "FROM prompts"));
+    }
+
+    [Fact]
+    public void Features_lie_together_so_that_few_row_groups_hold_one()
+    {
+        Dataset("set", "--part-size 5").Done();
+        string Column(string columns, string from) => Query("set", $"SELECT {columns} FROM {from}");
+        Assert.Equal(Column("site, feature", "(FROM nodes ORDER BY site, feature)"), Column("site, feature", "nodes"));
+        Assert.Equal(Column("down_site, down_feature, up_site, up_feature",
+            "(FROM edges ORDER BY down_site, down_feature, up_site, up_feature)"),
+            Column("down_site, down_feature, up_site, up_feature", "edges"));
+    }
+
+    [Theory, InlineData(2), InlineData(3), InlineData(7)]
+    public void Shards_in_any_order_make_the_bytes_of_the_whole(int shards)
+    {
+        Dataset("whole", "--part-size 1").Done();
+        foreach (var shard in Enumerable.Range(1, shards).Reverse()) Dataset("shards", $"--part-size 1 --shard {shard}/{shards}").Done();
+        Same("whole", "shards");
+        // a shard that was done may be run again
+        Dataset("shards", $"--part-size 1 --shard 1/{shards}").Done();
+        Same("whole", "shards");
+    }
+
+    [Theory, InlineData(12, "SLURM_ARRAY_TASK_ID=5 SLURM_ARRAY_TASK_MIN=3 SLURM_ARRAY_TASK_COUNT=4", 3, 4),
+        InlineData(10, "JOB_COMPLETION_INDEX=0 JOB_COMPLETIONS=3", 1, 3), InlineData(10, "OTHER=1", 0, 0)]
+    public void A_scheduler_says_which_shard_it_is(int parts, string variables, int number, int of)
+    {
+        var set = variables.Split(' ').Select(v => v.Split('=')).ToDictionary(v => v[0], v => v[1]);
+        var shard = DatasetOptions.OfArray(set.GetValueOrDefault);
+        Assert.Equal(of == 0 ? null : new PromptShard(number, of), shard);
+        if (shard is null) return;
+        var shares = Enumerable.Range(1, of).Select(i => new PromptShard(i, of).PartsOf(parts)).ToList();
+        Assert.Equal((0, parts), (shares[0].From, shares[^1].To));
+        Assert.All(shares.Zip(shares.Skip(1)), pair => Assert.Equal(pair.First.To, pair.Second.From));
+        Assert.InRange(shares.Max(s => s.To - s.From) - shares.Min(s => s.To - s.From), 0, 1);
+    }
+
+    [Theory, InlineData("SLURM_ARRAY_TASK_ID=9 SLURM_ARRAY_TASK_MIN=3 SLURM_ARRAY_TASK_COUNT=4", "beyond", "--shard I/N"),
+        InlineData("SLURM_ARRAY_TASK_ID=9", "SLURM_ARRAY_TASK_MIN is not set", "--shard I/N"),
+        InlineData("JOB_COMPLETION_INDEX=0", "JOB_COMPLETIONS is not", "--shard I/N"),
+        InlineData("JOB_COMPLETION_INDEX=4 JOB_COMPLETIONS=4", "none of JOB_COMPLETIONS 4", "--shard I/N")]
+    public void A_scheduler_that_says_half_is_refused(string variables, params string[] words)
+    {
+        var set = variables.Split(' ').Select(v => v.Split('=')).ToDictionary(v => v[0], v => v[1]);
+        var why = Assert.Throws<UsageException>(() => DatasetOptions.OfArray(set.GetValueOrDefault));
+        Assert.All(words, word => Assert.Contains(word, why.Message));
+    }
+
+    [Fact]
+    public void What_is_there_is_not_computed_again_and_a_part_that_is_not_whole_is()
+    {
+        Dataset("whole", "--part-size 2").Done();
+        Dataset("set", "--part-size 2").Done();
+        // killed between the tables of its last part
+        File.Delete(_directory["set/prompts/part-000002.parquet"]);
+        var first = File.GetLastWriteTimeUtc(_directory["set/nodes/part-000000.parquet"]);
+        Assert.Contains("4 prompts were there already", Dataset("set", "--part-size 2 --resume").Done().Output);
+        Same("whole", "set");
+        Assert.Equal(first, File.GetLastWriteTimeUtc(_directory["set/nodes/part-000000.parquet"]));
+        Assert.Contains("0 prompts", Dataset("set", "--part-size 2 --resume").Done().Output);
+    }
+
+    [Fact]
+    public void A_dataset_that_is_not_whole_is_queried_as_far_as_it_is()
+    {
+        Dataset("set", "--part-size 2 --shard 1/2").Done();
+        Assert.Contains("2", Query("set", "SELECT count(DISTINCT run) FROM nodes"));
+        Directory.Delete(_directory["set/prompts"], recursive: true);
+        Verb.Run("query", _directory["set"], "FROM nodes").Failed(1, "without a whole part", "Go on with it");
+    }
+
+    [Fact]
+    public void Lines_that_fail_are_rows_that_say_why_and_the_others_go_on()
+    {
+        string[] lines = [s_prompts[0], "no json", """{"prompt": "Hello", "target": "two tokens", "id": "t"}""", s_prompts[3]];
+        var verb = Run("set", "--dataset --part-size 1", lines);
+        Assert.Equal(1, verb.Code);
+        Assert.Contains("line 2: it is no JSON object", verb.Error);
+        Assert.Contains("line 3: ", verb.Error);
+        Assert.Contains("4 prompts", verb.Output);
+        Assert.Contains("2 lines failed", verb.Output);
+        var told = Query("set", "SELECT run, line, error IS NULL AS good FROM prompts ORDER BY line");
+        Assert.Equal(["one,1,true", "line 2,2,false", "t,3,false", "d,4,true"], told.Trim().Split('\n').Skip(1).Select(l => l.Trim()));
+        Assert.Contains("2", Query("set", "SELECT count(DISTINCT run) FROM edges"));
+    }
+
+    [Fact]
+    public void Another_request_is_refused_by_what_differs()
+    {
+        Dataset("set", "--part-size 2").Done();
+        Dataset("set", "--part-size 2").Failed(1, "holds a dataset already", "--resume");
+        Dataset("set", "--part-size 3 --resume").Failed(1, "part_size '2'", "'3'");
+        Dataset("set", "--part-size 2 --resume --top-edges 5").Failed(1, "options.top_edges '1000'", "'5'");
+        Run("set", "--dataset --part-size 2 --resume", s_prompts[..4]).Failed(1, "prompts '5'", "'4'");
+        Run("set", "--dataset --part-size 2 --resume", [.. s_prompts[..4], """{"prompt": "WGlU", "id": "e"}"""])
+            .Failed(1, "prompts_sha256");
+        Directory.CreateDirectory(_directory["full"]);
+        File.WriteAllText(_directory["full/notes.txt"], "mine");
+        Dataset("full", "--resume").Failed(1, "something else than a dataset", "--out");
+        Graph("set", "").Failed(1, "is a dataset");
+    }
+
+    [Theory, InlineData("--shard 9/8 --dataset", "--shard cannot be '9/8'"), InlineData("--shard 0/2 --dataset", "I from 1 to N"),
+        InlineData("--shard 1/2", "--shard goes with --dataset"), InlineData("--resume", "--resume goes with --dataset"),
+        InlineData("--dataset --validate", "--validate goes with a run directory per prompt"),
+        InlineData("--dataset --force", "--force goes with a run directory per prompt"), InlineData("--dataset --part-size 0", "from 1")]
+    public void What_goes_not_together_is_refused(string options, string words) =>
+        Verb.Run(["graph", "--model", model.Bundle, "--prompts", "p.jsonl", "--out", _directory["set"], .. options.Split(' ')])
+            .Failed(2, words);
+
+    [Fact]
+    public void One_prompt_is_no_dataset() => Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--dataset", "--out",
+        _directory["set"]).Failed(2, "--dataset goes with --prompts");
+
+    [Theory, InlineData(0, null, "prompts ░░░░░░░░░░░░░░░░░░░░░░░░ 0 of 100"),
+        InlineData(50, 2.5, "prompts ████████████░░░░░░░░░░░░ 50 of 100, 2.5 a second, 0:20 to go"),
+        InlineData(99, 0.0001, "prompts ███████████████████████░ 99 of 100, 10000.0 s each, 2:46 h to go")]
+    public void Progress_says_how_fast_and_how_long(int done, double? rate, string line) =>
+        Assert.Equal(line, DatasetReport.Line(new DatasetProgress(done, 100, rate)));
+
+    // the real thing: killed by the kernel wherever it is
+    [Fact]
+    public void Killed_anywhere_and_resumed_it_has_the_same_bytes()
+    {
+        string[] lines = [.. Enumerable.Range(0, 16).Select(i => $$"""{"prompt": "Hello{{i}}", "id": "p{{i}}"}""")];
+        Run("whole", "--dataset --part-size 1", lines).Done();
+        var watch = Stopwatch.StartNew();
+        var (kills, whole) = (0, false);
+        for (var wait = 0.8; !whole; wait *= 1.2)
+        {
+            whole = Killed(TimeSpan.FromSeconds(wait));
+            kills += whole ? 0 : 1;
+        }
+        Assert.True(kills > 1, $"{kills} kills in {watch.Elapsed}");
+        Same("whole", "set");
+    }
+
+    // whether it was done before it could be killed
+    private bool Killed(TimeSpan after)
+    {
+        var call = TestedProgram.Call("graph", "--model", model.Bundle, "--prompts", _directory["p.jsonl"], "--dataset", "--part-size", "1",
+            "--resume", "--out", _directory["set"]);
+        (call.RedirectStandardOutput, call.RedirectStandardError) = (true, true);
+        using var process = Process.Start(call)!;
+        process.OutputDataReceived += (_, _) => { };
+        process.ErrorDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        if (process.WaitForExit(after)) return process.ExitCode == 0;
+        process.Kill();
+        process.WaitForExit();
+        return false;
+    }
+
+    private Verb Dataset(string name, string options) => Run(name, $"--dataset {options}", s_prompts);
+
+    private Verb Graph(string name, string options) => Run(name, options, s_prompts);
+
+    private Verb Run(string name, string options, string[] lines)
+    {
+        File.WriteAllLines(_directory["p.jsonl"], lines);
+        return Verb.Run(["graph", "--model", model.Bundle, "--prompts", _directory["p.jsonl"], "--out", _directory[name],
+            .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
+    }
+
+    private string Answer(string name, string view, string where = "") => Query(name, string.Format(Rows, view, where));
+
+    private string Query(string name, string sql)
+    {
+        var answer = Verb.Run("query", _directory[name], sql, "--format", "csv").Done().Output;
+        Assert.True(answer.Split('\n').Length > 2, answer);
+        return answer;
+    }
+
+    private void Same(string one, string other)
+    {
+        Dictionary<string, string> Files(string name) => Directory.EnumerateFiles(_directory[name], "*", SearchOption.AllDirectories)
+            .ToDictionary(f => Path.GetRelativePath(_directory[name], f), f => Convert.ToBase64String(File.ReadAllBytes(f)));
+        Assert.Equal(Files(one), Files(other));
+    }
+}
