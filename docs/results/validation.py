@@ -123,10 +123,10 @@ def side_by_side(found, heading):
     return table(rows, (heading, lambda r: r[0]), columns)
 
 
-def whole(program, what):
+def whole(program, what, estimators=ESTIMATORS):
     """All checks of a kind: a line per estimator."""
     found = agreement(program, f"what = '{what}'", "'all'")["all"]
-    return table([found[e] for e in ESTIMATORS], ("estimator", lambda r: NAMES[r["estimator"]]), [
+    return table([found[e] for e in estimators], ("estimator", lambda r: NAMES[r["estimator"]]), [
         ("Pearson (± between prompts)", lambda r: f"{number(r['pearson'])} ± {number(r['spread'])}"),
         ("Spearman", lambda r: number(r["spearman"])), ("sign", percent("same")), ("median error", percent("off", 1)),
         ("checks", lambda r: f"{int(r['checks']):,}")])
@@ -620,11 +620,7 @@ another prompt's run, the next of the [held-out prompts](validation-prompts.md) 
 
 ## Nodes
 
-`validate --compare {estimators} --sample {sample}`:
-
-{nodes_all}
-
-### Refined
+`validate --sample {sample}`:
 
 {levels}
 
@@ -743,7 +739,7 @@ def pairs_page(args, program):
     of = lambda *words: Program(args.cli, args.model, "-".join([args.runs, "patch", *words]))
     exact, batches = of("exact"), {"gradient": of("off")}
     draw(exact, path, args, ["--method", "exact"], None)
-    draw(batches["gradient"], path, args, ["--refine", "off"], ["--compare", ",".join(ESTIMATORS)])
+    draw(batches["gradient"], path, args, ["--refine", "off"], [])
     for n in args.refine.split(","):
         batches[f"refined, {n}"] = of(n)
         draw(batches[f"refined, {n}"], path, args, ["--refine", n, "--edges", "exact"], [])
@@ -751,7 +747,7 @@ def pairs_page(args, program):
     refined = {name: runs for name, runs in batches.items() if name != "gradient"}
     return PAIRS_PAGE.format(
         **facts(args, plain), pairs=len(tasks(path)), reached=reached(batches, every), levels=levels(plain, refined),
-        everything=everything_table(every), nodes_all=whole(plain, "node"), edges_all=whole(plain, "edge"),
+        everything=everything_table(every), edges_all=whole(plain, "edge", ["gradient"]),
         main=os.path.basename(args.out).replace("-pairs", ""))
 
 

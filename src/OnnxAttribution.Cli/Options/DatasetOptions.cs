@@ -29,13 +29,13 @@ internal sealed class DatasetOptions
         CustomParser = result => Parse(result.Tokens[0].Value) is { } shard ? shard : Wrong(result),
     };
 
-    public IEnumerable<Option> All => [_dataset, _partSize, _allNodes, _resume, _shard];
-
-    /// <param name="json">The verb's --json.</param>
-    public DatasetOptions(Option<bool> json)
+    /// <param name="command">Gets the options.</param>
+    /// <param name="json">Its --json.</param>
+    public DatasetOptions(Command command, Option<bool> json)
     {
         _json = json;
         _partSize.AtLeast(1);
+        foreach (var option in (Option[])[_dataset, _partSize, _allNodes, _resume, _shard]) command.Options.Add(option);
     }
 
     public bool IsAsked(SymbolResult result) => result.GetValue(_dataset);
@@ -90,7 +90,8 @@ internal sealed class DatasetOptions
 
     private static int Number(string name, string? text) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number
-            : throw new UsageException($"{name} is {(text is null ? "not set" : $"'{text}'")}, and a whole number is needed; give --shard I/N");
+            : throw new UsageException(
+                $"{name} is {(text is null ? "not set" : $"'{text}'")}, and a whole number is needed; give --shard I/N");
 
     private static PromptShard? Parse(string text) =>
         text.Split('/') is [var i, var n] && int.TryParse(i, NumberStyles.None, CultureInfo.InvariantCulture, out var number)

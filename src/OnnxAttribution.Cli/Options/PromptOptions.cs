@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Cli.Options;
 
@@ -43,6 +44,11 @@ internal sealed class PromptOptions
         Description = "begin prompts with the tokenizer's BOS, GPT-2's <|endoftext|>; default: as the dictionaries were trained",
         HelpName = "true|false"
     };
+
+    /// <summary>The one prompt and what is asked of it.</summary>
+    /// <param name="patch">The verb's --patch-prompt.</param>
+    public PromptTask Task(ParseResult parsed, Option<string?> patch) =>
+        new(parsed.GetValue(One)!, parsed.GetValue(Target), parsed.GetValue(Foil), parsed.GetValue(patch));
 
     /// <summary>What is wrong with the two, of which exactly one is needed, and that with a text in it; null: nothing.</summary>
     public string? Wrong(CommandResult result)

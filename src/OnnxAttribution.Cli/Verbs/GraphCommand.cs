@@ -33,12 +33,11 @@ internal static class GraphCommand
         var command = new Command("graph", Description)
             { model, prompt.One, prompt.Many, prompt.Target, prompt.Foil, patch, directory, force, noPage, json };
         var arguments = new GraphArguments(command, prompt);
-        var dataset = new DatasetOptions(json);
-        foreach (var option in dataset.All) command.Options.Add(option);
-        command.Checks(result => OptionLimits.FoilNeedsLogitDiff(result, prompt.Foil, arguments.Metric.Kind));
-        command.Checks(result => OptionLimits.NamesDirectory(result, directory));
+        var dataset = new DatasetOptions(command, json);
         command.Checks(result =>
         {
+            OptionLimits.FoilNeedsLogitDiff(result, prompt.Foil, arguments.Metric.Kind);
+            OptionLimits.NamesDirectory(result, directory);
             if (prompt.Wrong(result) is { } wrong) result.AddError(wrong);
             prompt.RefuseBesideMany(result, prompt.Target, prompt.Foil, patch);
             arguments.RefuseOutputsOfMany(result, prompt.Many);
@@ -54,14 +53,9 @@ internal static class GraphCommand
             { Options = PromptOptions.OfAllPrompts(parsed) };
             LoadedModel Open(int prompts) =>
                 LoadedModel.OpenSelected(parsed.GetRequiredValue(model), arguments.Selection(parsed), context, prompts);
-            if (dataset.IsAsked(parsed))
-            {
-                return DatasetMode.Run(parsed.GetRequiredValue(prompt.Many)!, destination.Directory, (dataset, parsed), Open, request);
-            }
-            return parsed.GetValue(prompt.Many) is { } file ? Many(file, Open, request, destination)
-                : One(new PromptTask(parsed.GetValue(prompt.One)!, parsed.GetValue(prompt.Target), parsed.GetValue(prompt.Foil),
-                    parsed.GetValue(patch)),
-                    Open, request, destination);
+            if (parsed.GetValue(prompt.Many) is not { } file) return One(prompt.Task(parsed, patch), Open, request, destination);
+            return dataset.IsAsked(parsed) ? DatasetMode.Run(file, destination.Directory, (dataset, parsed), Open, request)
+                : Many(file, Open, request, destination);
         });
         return command;
     }

@@ -29,7 +29,7 @@ internal sealed class DatasetDirectory
     public static bool Is(string path) => System.IO.File.Exists(System.IO.Path.Combine(path, DatasetNames.RecordFile));
 
     /// <summary>Refuses a path that <see cref="Begin"/> would refuse whatever is asked. Changes nothing.</summary>
-    /// <exception cref="RunDirectoryException">Something is there that is no dataset, or a dataset that is not to be gone on with.</exception>
+    /// <exception cref="RunDirectoryException">Something is there that is no dataset, or one that is not to be gone on with.</exception>
     public static void CheckFree(string path, bool resume)
     {
         if (System.IO.File.Exists(path)) throw RunDirectoryException.Exists(path);

@@ -2,8 +2,8 @@ using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>A part of a dataset being written. Graphs lie aside, one by one, until <see cref="Commit"/> makes the part of them; who makes it
-/// disposes it, and without that nothing stays.</summary>
+/// <summary>A part of a dataset being written. Graphs lie aside, one by one, until <see cref="Commit"/> makes the part of them.
+/// Who makes it disposes it; without <see cref="Commit"/> nothing stays.</summary>
 internal sealed class DatasetPart : IDisposable
 {
     private const string NodesBy = "site, feature, position, run", Line = "line",
@@ -84,7 +84,8 @@ internal sealed class DatasetPart : IDisposable
 
     private void Write(DuckDbDatabase database, string table, string select)
     {
-        using var output = new OutputFile(_dataset.File(table, _number), why => RunDirectoryException.Unwritable(_dataset.Path, why), _cancel);
+        Exception Unwritable(Exception why) => RunDirectoryException.Unwritable(_dataset.Path, why);
+        using var output = new OutputFile(_dataset.File(table, _number), Unwritable, _cancel);
         database.Execute($"COPY ({select}) TO {SqlText.Literal(output.Aside)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)",
             _cancel);
         _cancel.ThrowIfCancellationRequested();

@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Store;
 
 /// <summary>dataset.json: what a dataset of prompts' graphs was asked for. Nothing in it tells one execution from the next.</summary>
-public sealed record DatasetRecord
+internal sealed record DatasetRecord
 {
     /// <summary>The layout: 1.</summary>
     public int? FormatVersion { get; init; }
