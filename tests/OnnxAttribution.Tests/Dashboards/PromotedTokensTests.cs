@@ -38,17 +38,22 @@ public sealed class PromotedTokensTests : IDisposable
         Assert.True(expected.Zip(actual).Count(p => p.First.Token == p.Second) >= expected.Count - 4);
     }
 
-    [Theory, InlineData("transcoders-plt"), InlineData("transcoders-clt"), InlineData("transcoders-skip-topk")]
-    public void A_transcoders_feature_raises_what_its_rows_for_all_layers_together_do(string name)
+    // GPT-2 has a LayerNorm and ties its embeddings, Llama has an RMSNorm and does not
+    [Theory]
+    [InlineData("transcoders-plt", "ln_f.weight", "wte.weight"), InlineData("transcoders-clt", "ln_f.weight", "wte.weight")]
+    [InlineData("transcoders-skip-topk", "ln_f.weight", "wte.weight")]
+    [InlineData("transcoders-rms", "model.norm.weight", "lm_head.weight")]
+    [InlineData("transcoders-clt-rms", "model.norm.weight", "lm_head.weight")]
+    public void A_transcoders_feature_raises_what_its_rows_for_all_layers_together_do(string name, string norm, string unembedding)
     {
         using var golden = TranscoderGolden.Open(name);
         var bundle = ModelBundle.Open(golden.Bundle(_directory["bundle"]));
         var tokenizer = Tokenizer.Open(bundle.Directory);
-        // J u = (u − mean u) ∘ w, times the unembedding; in double
+        // J u = (u − mean u) ∘ w, without the mean for RMSNorm, times the unembedding; in double
         using var file = SafetensorsFile.Open(Path.Combine(golden.Checkpoint, "model.safetensors"));
         double[] Tensor(string end) => file.ReadDoubles(file.Tensors.Keys.Single(k => k.EndsWith(end, StringComparison.Ordinal)));
-        double[] gain = Tensor("ln_f.weight"), embedding = Tensor("wte.weight");
-        var d = gain.Length;
+        double[] gain = Tensor(norm), embedding = Tensor(unembedding);
+        var (d, centres) = (gain.Length, norm == "ln_f.weight" ? 1 : 0);
         foreach (var site in bundle.Sites.Where(s => bundle.TranscoderAt(s) is not null))
         {
             using var source = bundle.Open(bundle.TranscoderAt(site)!);
@@ -62,7 +67,7 @@ public sealed class PromotedTokensTests : IDisposable
                 double[] u = [.. Enumerable.Range(0, d).Select(i => Enumerable.Range(0, width / d)
                     .Sum(layer => (double)rows[(f * width) + (layer * d) + i]))];
                 var effects = Enumerable.Range(0, tokenizer.Count).Select(t => (Token: tokenizer.TokenText(t),
-                    Logit: Enumerable.Range(0, d).Sum(i => (u[i] - u.Average()) * gain[i] * embedding[(t * d) + i]))).ToList();
+                    Logit: Enumerable.Range(0, d).Sum(i => (u[i] - (centres * u.Average())) * gain[i] * embedding[(t * d) + i]))).ToList();
                 Assert.Equal(effects.OrderByDescending(e => e.Logit).Take(10).Select(e => e.Token), found[(site.Name, f)].Promoted);
                 Assert.Equal(effects.OrderBy(e => e.Logit).Take(10).Select(e => e.Token), found[(site.Name, f)].Suppressed);
             }

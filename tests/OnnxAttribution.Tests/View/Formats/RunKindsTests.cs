@@ -48,6 +48,13 @@ public sealed class RunKindsTests(RunKinds runs) : IClassFixture<RunKinds>, IDis
         }
     }
 
+    [Theory, MemberData(nameof(RunKinds.Names), MemberType = typeof(RunKinds))]
+    public void Of_few_nodes_and_edges_every_kind_does_too(string kind)
+    {
+        Verb.Run("view", runs[kind], "--format", "json", "--nodes", "7", "--edges", "5", "--out", _directory["graph.json"]).Done();
+        GraphSchema.AssertValid(Read(_directory["graph.json"]));
+    }
+
     [Fact]
     public void The_kinds_are_what_they_are_called()
     {
