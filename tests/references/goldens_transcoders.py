@@ -9,11 +9,15 @@ The local replacement model of a prompt (Ameisen et al. 2025, "Circuit Tracing";
 2. written = MLP output - skip; error = written - b_dec - what all features write. Sources: features (f times their decoder row, of a
    cross-layer transcoder at its own and every later MLP's output), errors, tokens (rows of the embedding).
 3. Every MLP's output is a leaf plus the skip of what it reads now. Autograd from a feature's pre-activation, or from a logit minus the
-   mean over the vocabulary, to the leaves, times the sources' vectors, is the adjacency: weight[target, source].
+   mean over the vocabulary, before a soft cap of logits (circuit-tracer takes unembedding vectors), to the leaves, times the sources'
+   vectors, is the adjacency: weight[target, source].
    gradient: true derivatives of norms and attention. relp: norms' scales are constants. frozen: patterns too, as circuit-tracer has it.
-4. effect: what a node's removal does for the metric in the replacement model, features switched as in the clean run.
+4. effect: what a node's removal does for the metric, soft cap and all, in the replacement model, features switched as in the clean run.
+5. exact: a node really removed. replacement: every feature is encoded again, errors are held. real: the vectors are taken away from what
+   the model's own MLPs give, and everything behind runs. change, metric: all other features held, what a later feature's activation and
+   the metric do then: exact edges.
 Checked here, and asserted: effects are the sums of edges; under frozen a source that is really doubled, with patterns and scales held,
-moves every later pre-activation and logit by its column.
+moves every later pre-activation and logit by its column; small removals (central differences) move the metric by the gradient's effect.
 """
 import json
 import os
@@ -24,7 +28,9 @@ import torch
 
 import random_models
 from reference import Gpt2
-from reference_llama import Llama
+from reference_llama import Gemma, Llama
+from reference_neox import Neox, capped
+from reference_opt import Phi
 from safetensors_io import read_safetensors, write_safetensors
 
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../OnnxAttribution.Tests/Goldens")
@@ -38,6 +44,12 @@ CASES = {
     "transcoders-rms": dict(model="llama2", reads="ln2.hook_normalized", kind="jump_relu", layout="plt"),
     "transcoders-clt": dict(model="random3", reads="hook_resid_mid", kind="jump_relu", layout="clt"),
     "transcoders-clt-rms": dict(model="llama2", reads="ln2.hook_normalized", kind="relu", layout="clt"),
+    # sublayers in parallel; norms behind the MLP, embeddings scaled, soft caps
+    "transcoders-neox": dict(model="neox2", reads="ln2.hook_normalized", kind="jump_relu", layout="plt"),
+    "transcoders-phi": dict(model="phi", reads="mlp.hook_in", kind="relu", layout="clt"),
+    "transcoders-gemma2": dict(model="gemma2", reads="ln2.hook_normalized", kind="jump_relu", layout="plt", seed=208),
+    "transcoders-gemma2-clt": dict(model="gemma2", reads="mlp.hook_in", kind="relu", layout="clt"),
+    "transcoders-gemma3": dict(model="gemma3", reads="ln2.hook_normalized", kind="jump_relu", skip=True, layout="plt"),
 }
 double = lambda x: torch.from_numpy(np.asarray(x, np.float64))
 
@@ -45,10 +57,11 @@ double = lambda x: torch.from_numpy(np.asarray(x, np.float64))
 # ---------------------------------------------------------------- the model, its MLPs replaceable
 
 class Replaceable:
-    """What both architectures share: embeddings are a leaf where one is given, and MLPs what `instead` says."""
+    """What all architectures share: embeddings are a leaf where one is given, and MLPs what `instead` says."""
     instead = None      # (layer, what the transcoder reads) -> the MLP's output
     embedded = None     # [T, d]
     reads = "hook_resid_mid"
+    before_cap = None   # logits before a soft cap, of the last run
 
     def read(self, l, x, at):
         normalized = self.normalized(l, x, at)
@@ -60,57 +73,89 @@ class Replaceable:
         return super().mlp(l, x, lambda name, v: v) if self.instead is None else self.instead(l, read)
 
 
-class ReplaceableGpt2(Replaceable, Gpt2):
+class WithLayerNorm(Replaceable):
+    """A subclass says what its tensors are called."""
+
     def normalized(self, l, x, at):
         x = x - x.mean(-1, keepdim=True)
         scale = at(f"blocks.{l}.ln2.hook_scale", (x.pow(2).mean(-1, keepdim=True) + self.eps).sqrt())
         return x / (scale if self.estimator == "gradient" else scale.detach())
 
     def scaled(self, l, x):
-        return x * self.w[f"h.{l}.ln_2.weight"] + self.w[f"h.{l}.ln_2.bias"]
+        return x * self.w[f"{self.norm_name(l)}.weight"] + self.w[f"{self.norm_name(l)}.bias"]
 
-    def embed(self, ids):
-        return self.w["wte.weight"][ids]
+    def embeddings(self, ids):
+        return self.w[self.table][ids]
 
     def run(self, ids, at=lambda name, x: x):
-        keep = self.w["wte.weight"]
+        keep = self.w[self.table]
+        assert not getattr(self, "tied", False)
         if self.embedded is None:
-            return super().run(ids, at)
+            self.before_cap = super().run(ids, at)
+            return self.before_cap
         # the row of each position is that position's leaf
-        self.w["wte.weight"] = self.embedded
+        self.w[self.table] = self.embedded
         try:
-            return super().run(list(range(len(ids))), at)
+            self.before_cap = super().run(list(range(len(ids))), at)
+            return self.before_cap
         finally:
-            self.w["wte.weight"] = keep
+            self.w[self.table] = keep
 
 
-class ReplaceableLlama(Replaceable, Llama):
+class ReplaceableGpt2(WithLayerNorm, Gpt2):
+    table = "wte.weight"
+
+    def norm_name(self, l):
+        return f"h.{l}.ln_2"
+
+
+class ReplaceableNeox(WithLayerNorm, Neox):
+    table = "embed_in.weight"
+
+    def norm_name(self, l):
+        return f"layers.{l}.post_attention_layernorm"
+
+
+class ReplaceablePhi(WithLayerNorm, Phi):
+    table = "embed_tokens.weight"
+
+    def norm_name(self, l):
+        return f"layers.{l}.input_layernorm"
+
+
+class WithRmsNorm(Replaceable):
     def normalized(self, l, x, at):
         scale = at(f"blocks.{l}.ln2.hook_scale", (x.pow(2).mean(-1, keepdim=True) + self.eps).sqrt())
         return x / (scale if self.estimator == "gradient" else scale.detach())
 
     def scaled(self, l, x):
-        return x * self.w[f"layers.{l}.post_attention_layernorm.weight"]
+        return x * (self.w[f"layers.{l}.{self.norms['ln2']}.weight"] + self.offset)
+
+    def embeddings(self, ids):
+        return super().embed(ids)
 
     def embed(self, ids):
-        return self.w["embed_tokens.weight"][ids]
+        return super().embed(ids) if self.embedded is None else self.embedded
 
     def run(self, ids, at=lambda name, x: x):
-        keep, tied = self.w["embed_tokens.weight"], self.tied
-        if self.embedded is None:
-            return super().run(ids, at)
-        if tied:
-            self.w["lm_head.weight"] = keep
-        self.w["embed_tokens.weight"], self.tied = self.embedded, False
-        try:
-            return super().run(list(range(len(ids))), at)
-        finally:
-            self.w["embed_tokens.weight"], self.tied = keep, tied
+        self.before_cap = Llama.run(self, ids, at)
+        return capped(self.before_cap, getattr(self, "logit_cap", None))
+
+
+class ReplaceableLlama(WithRmsNorm, Llama):
+    pass
+
+
+class ReplaceableGemma(WithRmsNorm, Gemma):
+    pass
+
+
+OPENED = {"random3": ReplaceableGpt2, "neox2": ReplaceableNeox, "phi": ReplaceablePhi, "gemma2": ReplaceableGemma,
+          "gemma3": ReplaceableGemma}
 
 
 def open_model(name):
-    folder = os.path.join(OUT, "models", name)
-    return (ReplaceableGpt2 if name.startswith("random") else ReplaceableLlama)(folder)
+    return OPENED.get(name, ReplaceableLlama)(os.path.join(OUT, "models", name))
 
 
 # ---------------------------------------------------------------- transcoders
@@ -224,11 +269,16 @@ def seen(model, ids, **given):
     return found
 
 
+class AtThreshold(Exception):
+    pass
+
+
 class Case:
     def __init__(self, model, transcoders, ids, zero):
         self.model, self.transcoders, self.ids, self.layers = model, transcoders, ids, model.layers
         model.estimator, model.instead, model.embedded = "gradient", None, None
         self.clean = clean = seen(model, ids)
+        self.before_cap, self.zero = model.before_cap[-1], zero
         T = len(ids)
         self.f, self.written, self.error, self.mask = [], [], [], []
         for l, t in enumerate(transcoders):
@@ -249,7 +299,7 @@ class Case:
             x[t] = v
             return x
         for t in range(T):
-            put((-1, t, -1), embed=one(t, model.embed(ids)[t]))
+            put((-1, t, -1), embed=one(t, model.embeddings(ids)[t]))
         for l, tr in enumerate(transcoders):
             for t in range(zero, T):
                 for j in self.mask[l][t].nonzero().flatten().tolist():
@@ -268,7 +318,7 @@ class Case:
     def rows(self, estimator, metric, targets):
         """weight [N, N], the metric's row, the logits' rows."""
         model, found = self.model, {}
-        leaves = {-1: model.embed(self.ids).clone().requires_grad_(),
+        leaves = {-1: model.embeddings(self.ids).clone().requires_grad_(),
                   **{l: self.written[l].clone().requires_grad_() for l in range(self.layers)}}
         model.estimator, model.embedded = estimator, leaves[-1]
         model.instead = lambda l, read: leaves[l] + self.transcoders[l].skip(read)
@@ -276,18 +326,19 @@ class Case:
             found[name] = x
             return x
         logits = model.run(self.ids, at)[-1]
+        before = model.before_cap[-1]
         def row(value):
             return self.along(dict(zip(leaves, torch.autograd.grad(value, list(leaves.values()), retain_graph=True, allow_unused=True))))
         weight = torch.zeros(len(self.nodes), len(self.nodes), dtype=torch.float64)
         for n, (l, t, j) in enumerate(self.nodes):
             if j >= 0:
                 weight[n] = row(self.transcoders[l].pre(found[f"read.{l}"])[t, j])
-        return weight, row(metric(logits)), torch.stack([row(logits[k] - logits.mean()) for k in targets])
+        return weight, row(metric(logits)), torch.stack([row(before[k] - before.mean()) for k in targets])
 
     def effects(self, estimator, metric):
         """[N], and the metric's derivative by each feature's activation: all features recomputed, on or off as they are."""
         model = self.model
-        added = {-1: model.embed(self.ids).clone().requires_grad_(),
+        added = {-1: model.embeddings(self.ids).clone().requires_grad_(),
                  **{l: torch.zeros_like(w).requires_grad_() for l, w in enumerate(self.written)}}
         f = {}
         def instead(l, read):
@@ -300,6 +351,58 @@ class Case:
         along = self.along(dict(zip(added, torch.autograd.grad(metric(logits), list(added.values())))))
         return -along
 
+    def without(self, vector, where, share=1.0):
+        """Logits and tensors with a source's vectors, or a share of them, taken away: in the replacement or the real model, or with all
+        other features held (edges)."""
+        model, found, f = self.model, {}, {}
+        taken = lambda o: share * vector[o] if o in vector else 0
+        def at(name, x):
+            if where == "real" and name.endswith("hook_mlp_out"):
+                x = x - taken(int(name.split(".")[1]))
+            found[name] = x
+            return x
+        def instead(l, read):
+            held = self.written[l] + self.transcoders[l].skip(read) - taken(l)
+            if where == "edges":
+                return held
+            f[l] = self.encoded(l, read, margin=share == 1)
+            return held + self.gives(f, l) - self.gives(self.f, l)
+        model.estimator, model.embedded = "gradient", model.embeddings(self.ids) - taken(-1)
+        model.instead = None if where == "real" else instead
+        with torch.no_grad():
+            logits = model.run(self.ids, at)[-1]
+        return logits, found
+
+    def encoded(self, l, read, margin):
+        """Features of what a transcoder reads, with those that switch on."""
+        t = self.transcoders[l]
+        pre = t.pre(read)
+        # where a feature switches it jumps, so float32 has to agree
+        if margin and t.kind != "relu" and t.margin(pre[self.zero:]) < 2e-6:
+            raise AtThreshold
+        f = pre * t.active(pre)
+        f[:self.zero] = 0
+        return f
+
+    def exact(self, metric, effect):
+        """Every node really removed: see step 5."""
+        clean, n = metric(self.clean["logits"][-1]), len(self.nodes)
+        moved = {w: torch.stack([metric(self.without(v, w)[0]) - clean for v in self.vectors]) for w in ("replacement", "real")}
+        change, into = torch.zeros(n, n, dtype=torch.float64), torch.zeros(n, dtype=torch.float64)
+        for s, vector in enumerate(self.vectors):
+            logits, found = self.without(vector, "edges")
+            into[s] = metric(logits) - clean
+            f = [self.encoded(l, found[f"read.{l}"], margin=True) for l in range(self.layers)]
+            for d, (l, t, j) in enumerate(self.nodes):
+                if j >= 0:
+                    change[d, s] = f[l][t, j] - self.f[l][t, j]
+        h = 1e-5
+        small = torch.stack([metric(self.without(v, "replacement", h)[0]) - metric(self.without(v, "replacement", -h)[0])
+                             for v in self.vectors]) / (2 * h)
+        assert (small - effect).abs().max() < 1e-6, "small removals are not what the gradient says"
+        return {"exact/replacement": moved["replacement"].numpy(), "exact/real": moved["real"].numpy(), "exact/metric": into.numpy(),
+                "exact/change": change.numpy().astype(np.float32)}
+
     def doubled(self, weight, targets, rows):
         """Really doubles each source with patterns and scales held."""
         held = {k: v for k, v in self.clean.items() if k.endswith("hook_pattern") or k.endswith("hook_scale")}
@@ -309,10 +412,11 @@ class Case:
             def at(name, x):
                 found[name] = x
                 return held.get(name, x)
-            model.embedded = model.embed(self.ids) + vector.get(-1, 0)
+            model.embedded = model.embeddings(self.ids) + vector.get(-1, 0)
             model.instead = lambda l, read: self.written[l] + vector.get(l, 0) + self.transcoders[l].skip(read)
             with torch.no_grad():
-                logits = model.run(self.ids, at)[-1] - self.clean["logits"][-1]
+                model.run(self.ids, at)
+            logits = model.before_cap[-1] - self.before_cap
             moved = [self.transcoders[l].pre(found[f"read.{l}"] - self.clean[f"read.{l}"])[t, j] - self.transcoders[l].w["b_enc"][j]
                      if j >= 0 else torch.zeros((), dtype=torch.float64) for l, t, j in self.nodes]
             assert (torch.stack(moved) - weight[:, n]).abs().max() < 1e-9, self.nodes[n]
@@ -331,12 +435,16 @@ def golden(name, spec, folder, seed):
     while True:
         ids = [vocabulary - 1, *(int(i) for i in rng.randint(65, 91, LENGTH - 1))]
         case = Case(model, transcoders, ids, zero)
-        if min(t.margin(t.pre(case.clean[f"read.{l}"])) for l, t in enumerate(transcoders)) > 1e-4:
+        if min(t.margin(t.pre(case.clean[f"read.{l}"])) for l, t in enumerate(transcoders)) < 1e-4:
+            continue
+        logits = case.clean["logits"][-1]
+        targets = logits.topk(4).indices.tolist()
+        metric = lambda v: v[targets[0]] - v[targets[1]]
+        try:
+            tensors = {"logits": logits.numpy(), **case.exact(metric, case.effects("gradient", metric))}
             break
-    logits = case.clean["logits"][-1]
-    targets = logits.topk(4).indices.tolist()
-    metric = lambda v: v[targets[0]] - v[targets[1]]
-    tensors = {"logits": logits.numpy()}
+        except AtThreshold:
+            print(f"{name}: a feature is at its threshold once a node is removed; the next prompt", flush=True)
     for i, column in enumerate(("layer", "position", "feature")):
         tensors[column] = np.asarray([n[i] for n in case.nodes], np.float64)
     tensors["activation"] = np.asarray([float(case.f[l][t, j]) if j >= 0 else float(sum(v.norm() for v in vector.values()))
@@ -360,7 +468,9 @@ def golden(name, spec, folder, seed):
         "case": name, "model": spec["model"], "transcoders": os.path.basename(folder), "cross_layer": spec["layout"] == "clt",
         "zero_positions": zero, "tokens": ids, "target": targets[0], "foil": targets[1], "targets": targets,
         "notes": ["weight [target, source]: the source's vector to the target's pre-activation; rows of errors and tokens are 0.",
-                  "metric, logits: the same into the logit difference, and into logit - mean of each target. effect: of removal."]})
+                  "metric: the same into the logit difference; logits: into logit - mean of each target, before a soft cap.",
+                  "effect: of removal. exact: of real removal, of each node (replacement, real) and along edges (change [target, source], "
+                  "metric)."]})
     negative = sum(int((f < 0).sum()) for f in case.f)
     print(f"{name}: {len(case.nodes)} nodes, {negative} of them negative", flush=True)
 
@@ -370,4 +480,4 @@ if __name__ == "__main__":
     random_models.LAYERS = 3
     random_models.write_checkpoint(folder, 31)
     for i, (name, spec) in enumerate(CASES.items()):
-        golden(name, spec, os.path.join(OUT, "models", spec["model"], "transcoders", name), 100 + i)
+        golden(name, spec, os.path.join(OUT, "models", spec["model"], "transcoders", name), spec.get("seed", 100 + i))

@@ -109,7 +109,9 @@ class Llama(Neox):
         name = f"layers.{l}.mlp"
         y = self.norm_of(l, "ln2", x, at)
         h, up = self.linear(f"{name}.gate_proj", y), self.linear(f"{name}.up_proj", y)
-        ratio = torch.sigmoid(h) if self.act == "silu" else activation(self.act, h) / h
+        safe = torch.where(h == 0, torch.ones_like(h), h)
+        gelu = lambda: torch.where(h == 0, torch.full_like(h, 0.5), activation(self.act, safe) / safe)
+        ratio = torch.sigmoid(h) if self.act == "silu" else gelu()
         a = h * (ratio.detach() if self.estimator == "relp" else ratio)
         if self.estimator == "relp":
             inner = 0.5 * a * up.detach() + 0.5 * a.detach() * up

@@ -15,8 +15,9 @@ public readonly record struct CausalEdge(int Up, int Down, float Jacobian, float
     public float Change { get; init; } = float.NaN;
 
     /// <summary>The jacobian times the upstream node's clean value, in pre-activation units of the downstream dictionary, and into the
-    /// metric in the metric's unit: circuit-tracer's edge weight. An error counts along its vector, a token along its row of the
-    /// embedding. NaN where MLPs are not replaced by transcoders, into an error node, and of errors and tokens with a patch run.</summary>
+    /// metric in the metric's unit (through a soft cap of logits): circuit-tracer's edge weight. An error counts along its vector, a token
+    /// along its row of the embedding. NaN where MLPs are not replaced by transcoders, into an error node, and of errors and tokens with a
+    /// patch run.</summary>
     public float Weight { get; init; } = float.NaN;
 
     /// <summary>What the upstream node's clean value does for the metric by way of the edge, in the metric's unit:

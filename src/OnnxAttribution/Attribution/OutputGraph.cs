@@ -6,7 +6,8 @@ using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Attribution;
 
-/// <summary>Several outputs as a graph on top of the model's, each a direction of the logits, with a cotangent each.</summary>
+/// <summary>Several outputs as a graph on top of the model's, each a direction of the logits before a soft cap, with a cotangent each.
+/// </summary>
 internal static class OutputGraph
 {
     /// <summary>float32 [vocabulary, outputs]: what each output is of the logits.</summary>
@@ -19,7 +20,8 @@ internal static class OutputGraph
         var g = new GraphBuilder("outputs/");
         var position = g.Input(MetricGraph.Position, DataType.Int64, Dim.Of(1));
         var directions = g.Input(Directions, DataType.Float, Dim.Of(model.VocabularySize), Dim.Named("outputs"));
-        var logits = LogitsHead.At(g, model.Graph, model.AllSites, position);                                    // [1, V]
+        // circuit-tracer takes vectors of the unembedding, whatever cap is laid over what they give
+        var logits = LogitsHead.BeforeSoftCap(g, model.Graph, model.AllSites, position);                         // [1, V]
         var values = g.Identity(g.MatMul(logits, directions), "outputs");                                        // [1, K]
         var count = g.Squeeze(g.Shape(directions, 1, 2), 0);
         var one = g.Unsqueeze(g.OneHot(g.Range(g.Int(0), count, g.Int(1)), count), 1);                           // [K, 1, K]

@@ -8,11 +8,12 @@ public sealed record TargetRequest(int Count = 10, double Probability = 0.95);
 /// <summary>An output of a graph of transcoders.</summary>
 /// <param name="Token">Token id.</param>
 /// <param name="Probability">Its probability in the clean run, at the metric's position.</param>
-/// <param name="Logit">Its logit less the mean over the vocabulary.</param>
+/// <param name="Logit">Its logit, after a soft cap where there is one, less the mean over the vocabulary.</param>
 public sealed record OutputNode(int Token, float Probability, float Logit);
 
 /// <summary>What a node's clean value gives an output along paths that pass no other node.</summary>
 /// <param name="Up">Index of the node in <see cref="CausalGraph.Nodes"/>.</param>
 /// <param name="Output">Index of the output in <see cref="CausalGraph.Outputs"/>.</param>
-/// <param name="Weight">In logits, of the logit less the mean over the vocabulary; see <see cref="CausalEdge.Weight"/>.</param>
+/// <param name="Weight">In logits, of the logit before a soft cap, as circuit-tracer has it, less the mean over the vocabulary; see
+/// <see cref="CausalEdge.Weight"/>.</param>
 public readonly record struct OutputEdge(int Up, int Output, float Weight);

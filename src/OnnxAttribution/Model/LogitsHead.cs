@@ -22,6 +22,13 @@ internal static class LogitsHead
         return g.Squeeze(tokens is null ? logits : OfTokens(g, logits, tokens), 1);
     }
 
+    /// <summary>Of one prompt, before a soft cap that the model lays over its logits; the logits where it has none.</summary>
+    /// <inheritdoc cref="At" path="/param"/>
+    /// <returns>float32 [1, vocabulary].</returns>
+    public static Value BeforeSoftCap(GraphBuilder g, OnnxGraph model, IReadOnlyList<Value> sites, Value position) =>
+        g.Squeeze(IsPositionWise(model, sites) ? SoftCap.Below(Unembedded(g, model, sites, g.Gather(sites[^1], position, 1)))
+            : g.Gather(SoftCap.Below(model[ModelBundle.Logits]), position, 1), 1);
+
     /// <summary>Of prompts side by side: their last residual sites at the position are unembedded as positions of one.</summary>
     /// <param name="last">The last site, [batch, position, d], of a graph with any number of prompts.</param>
     /// <param name="one">The same model with batch 1, whose head is position-wise, and <paramref name="sites"/> its sites.</param>
