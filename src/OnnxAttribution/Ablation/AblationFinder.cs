@@ -53,6 +53,7 @@ internal static class AblationFinder
             Metric = metric,
             CleanMetric = (float)metric.Evaluate(logits, 1, logits)[0],
             TopTokens = Metric.Top(logits, TopTokens),
+            Probabilities = metric.Probabilities(logits),
             Nodes = graph.Nodes,
             Edges = graph.Edges,
             Tokens = graph.Tokens,

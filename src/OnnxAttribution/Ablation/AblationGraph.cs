@@ -26,6 +26,9 @@ internal sealed record AblationGraph
     /// <summary>Next-token probabilities of the clean run at the metric's position, largest first.</summary>
     public required IReadOnlyList<(int Token, float Probability)> TopTokens { get; init; }
 
+    /// <inheritdoc cref="CausalGraph.Probabilities"/>
+    public required (float Target, float Foil) Probabilities { get; init; }
+
     /// <summary>
     /// The ablated features, and the ends of edges that were not ablated themselves: site by site in the order of computation, positions
     /// and features ascending. <see cref="CausalNode.Effect"/> is the metric's change, exact; NaN for a node that was not ablated or where

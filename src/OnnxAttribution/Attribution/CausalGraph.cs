@@ -16,6 +16,10 @@ public sealed record CausalGraph
     /// <summary>Next-token probabilities of the clean run at the metric's position, largest first.</summary>
     public required IReadOnlyList<(int Token, float Probability)> TopTokens { get; init; }
 
+    /// <summary>Probabilities of the metric's target and foil in the clean run at its position, from 0 to 1, no unit; NaN where it has
+    /// none.</summary>
+    public (float Target, float Foil) Probabilities { get; init; } = (float.NaN, float.NaN);
+
     /// <summary>Site by site in the order of computation, positions and features ascending, the error node last.</summary>
     public required IReadOnlyList<CausalNode> Nodes { get; init; }
 

@@ -50,6 +50,14 @@ public sealed record Metric(MetricKind Kind, int Position, int Target, int Foil)
         return [.. Enumerable.Range(0, p.Length).OrderByDescending(i => p[i]).Take(count).Select(i => (i, (float)Math.Exp(p[i])))];
     }
 
+    /// <summary>Probabilities of its own tokens; NaN of one that it has not.</summary>
+    internal (float Target, float Foil) Probabilities(ReadOnlySpan<float> logits)
+    {
+        var p = Logprobs(logits);
+        return (Kind == MetricKind.Kl ? float.NaN : (float)Math.Exp(p[Target]),
+            Kind == MetricKind.LogitDiff ? (float)Math.Exp(p[Foil]) : float.NaN);
+    }
+
     /// <summary>The metric of each row, in the metric's unit and double precision.</summary>
     /// <param name="logits">float32 [rows, vocabulary] at the metric's position.</param>
     /// <param name="clean">float32 [vocabulary], the clean run's, for <see cref="MetricKind.Kl"/>.</param>

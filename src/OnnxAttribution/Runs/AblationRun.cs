@@ -92,7 +92,7 @@ internal sealed class AblationRun
             Timings = RecordParts.Timings(Model.OpenSeconds, SessionSeconds, Graph.Timings),
         };
         return record.WithPrompt(Model, Task, Tokens, PrependBos)
-            .WithMetric(Model, Graph.Metric, Graph.TopTokens)
+            .WithMetric(Model, Graph.Metric, Graph.TopTokens, Graph.Probabilities)
             .WithProgram(Model, Request.CommandLine);
     }
 

@@ -33,7 +33,7 @@ internal static class RecordParts
         });
 
     public static T WithMetric<T>(this T record, LoadedModel model, Metric metric,
-        IReadOnlyList<(int Token, float Probability)> topTokens) where T : PromptRunRecord
+        IReadOnlyList<(int Token, float Probability)> topTokens, (float Target, float Foil) probabilities) where T : PromptRunRecord
     {
         int? target = metric.Kind == MetricKind.Kl ? null : metric.Target, foil = metric.Kind == MetricKind.LogitDiff ? metric.Foil : null;
         return (T)((PromptRunRecord)record with
@@ -42,8 +42,10 @@ internal static class RecordParts
             Position = metric.Position,
             Target = target is { } a ? model.TokenText(a) : null,
             TargetId = target,
+            TargetProbability = Finite(probabilities.Target),
             Foil = foil is { } b ? model.TokenText(b) : null,
             FoilId = foil,
+            FoilProbability = Finite(probabilities.Foil),
             TopTokens = [.. topTokens.Select(t => new TopTokenRecord(t.Token, model.TokenText(t.Token), Finite(t.Probability)))],
         });
     }

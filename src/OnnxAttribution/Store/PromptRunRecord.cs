@@ -49,6 +49,11 @@ public abstract record PromptRunRecord : RunRecord
     [JsonPropertyOrder(103)]
     public int? TargetId { get; init; }
 
+    /// <summary>The target's probability in the clean run, at the metric's position, from 0 to 1; null where there is no target, and in
+    /// runs of earlier versions.</summary>
+    [JsonPropertyOrder(103)]
+    public float? TargetProbability { get; init; }
+
     /// <summary>Text of the token that <c>logit-diff</c> sets it against; null for other metrics.</summary>
     [JsonPropertyOrder(104)]
     public string? Foil { get; init; }
@@ -56,6 +61,11 @@ public abstract record PromptRunRecord : RunRecord
     /// <summary>The foil's token id.</summary>
     [JsonPropertyOrder(105)]
     public int? FoilId { get; init; }
+
+    /// <summary>The foil's probability in the clean run, at the metric's position, from 0 to 1; null where there is no foil, and in runs
+    /// of earlier versions.</summary>
+    [JsonPropertyOrder(105)]
+    public float? FoilProbability { get; init; }
 
     /// <summary>The ten likeliest next tokens of the clean run, the likeliest first.</summary>
     [JsonPropertyOrder(108)]

@@ -56,7 +56,12 @@ internal sealed class PictureHeader
     public string? Target => _prompt?.Target;
     public string? Foil => _prompt?.Foil;
 
-    /// <summary>Such as <c>logit of ')' over ']' after position 3</c>.</summary>
+    /// <summary>Their probabilities in the clean run; NaN where there is none, or the run does not say.</summary>
+    public double TargetProbability => Number(_prompt?.TargetProbability);
+    public double FoilProbability => Number(_prompt?.FoilProbability);
+
+    /// <summary>Such as <c>logit of ')' over ']' after position 3</c>; of a merged run, whose prompts have targets of their own,
+    /// <c>mean logit of 72 prompts</c>.</summary>
     public string MetricWords { get; }
 
     /// <summary>NaN where the run does not say.</summary>
@@ -92,6 +97,10 @@ internal sealed class PictureHeader
 
     private string Words()
     {
+        if (_merged is { Prompts: var prompts })
+        {
+            return $"mean {_run.Metric ?? "metric"} of {prompts?.ToString(CultureInfo.InvariantCulture) ?? "many"} prompts";
+        }
         var target = Target is { } t ? $" of {DisplayText.Quoted(t)}" : "";
         var foil = Foil is { } f ? $" over {DisplayText.Quoted(f)}" : "";
         return $"{_run.Metric ?? "metric"}{target}{foil}{(_prompt?.Position is { } p ? $" after position {p}" : "")}";

@@ -21,10 +21,12 @@ internal sealed record PictureNode(
     public bool IsMetric => Site is null;
     public bool IsError => Site is not null && Feature == Error && !IsToken;
 
-    /// <summary>A token's row of the embedding, with which graphs of transcoders begin.</summary>
+    /// <summary>A token's row of the embedding, with which graphs of transcoders begin; where positions are summed, of all tokens.
+    /// </summary>
     public bool IsToken => Site is { Kind: SiteKind.Embed };
 
-    private string Name => IsToken ? "token" : IsError ? "error" : Feature.ToString(System.Globalization.CultureInfo.InvariantCulture);
+    private string Name => IsToken ? Position < 0 ? "tokens" : "token"
+        : IsError ? "error" : Feature.ToString(System.Globalization.CultureInfo.InvariantCulture);
 
     /// <summary>What its clean value does for the metric: <see cref="Effect"/> times <see cref="SignOfClean"/>,
     /// above 0 where the metric falls without it. 0 where that is not known.</summary>
@@ -46,7 +48,7 @@ internal sealed record PictureNode(
     public int SignOfClean { get; init; } = -1;
 
     /// <summary><c>layer.feature</c>, as in <c>3.953</c>; <c>3.err</c> for an error node.</summary>
-    public string ShortLabel => IsMetric ? "metric" : IsToken ? "token" : $"{Site!.Layer}.{(IsError ? "err" : Feature)}";
+    public string ShortLabel => IsMetric ? "metric" : IsToken ? Name : $"{Site!.Layer}.{(IsError ? "err" : Feature)}";
 
     /// <summary>The site's short name and the feature, as in <c>3.resid 953</c>.</summary>
     public string Label => IsMetric ? "metric" : IsToken ? Name : $"{Site!.ShortName} {Name}";

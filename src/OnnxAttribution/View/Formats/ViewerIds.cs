@@ -96,6 +96,8 @@ internal sealed class ViewerIds
     private static double ProbabilityOf(RunPicture picture)
     {
         var (header, metric) = (picture.Header, picture.Stored.Record.Metric);
+        if (header.TargetProbability is var said && !double.IsNaN(said)) return said;
+        // runs of earlier versions say those of the likeliest tokens only
         var known = header.TopTokens.Where(t => t.Token == header.Target).Select(t => t.Probability).FirstOrDefault(double.NaN);
         if (double.IsNaN(known))
         {

@@ -18,6 +18,8 @@ internal sealed record PageRun
     public required string Metric { get; init; }
     public required string? Target { get; init; }
     public required string? Foil { get; init; }
+    public required double? TargetProbability { get; init; }
+    public required double? FoilProbability { get; init; }
     public required int Position { get; init; }
     public required double? Clean { get; init; }
     public required double? Patch { get; init; }

@@ -62,6 +62,8 @@ internal sealed class PageData
             Metric = h.MetricWords,
             Target = h.Target,
             Foil = h.Foil,
+            TargetProbability = FiveDigits.OrNull(h.TargetProbability),
+            FoilProbability = FiveDigits.OrNull(h.FoilProbability),
             Position = _picture.Nodes[_picture.Metric].Position,
             Clean = FiveDigits.OrNull(h.CleanMetric),
             Patch = FiveDigits.OrNull(h.PatchMetric),

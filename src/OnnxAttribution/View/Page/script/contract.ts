@@ -12,6 +12,9 @@ export interface Run {
   /** The token explained, and the one it is set against; null where the metric has none. */
   target: string | null;
   foil: string | null;
+  /** Of the clean run. */
+  targetProbability: Known;
+  foilProbability: Known;
   position: number;
   clean: Known;
   patch: Known;

@@ -88,7 +88,15 @@ function explained({ target, foil, top }: Run): HTMLElement[] {
   ];
 }
 
-function nextTokens({ top, target }: Run): HTMLElement {
+/** The likeliest next tokens, and behind them those that the metric is about where they are not among them. */
+function nextTokens({ top, target, foil, targetProbability, foilProbability }: Run): HTMLElement {
+  const first = top.slice(0, 5);
+  const further = [
+    { token: target, probability: targetProbability },
+    { token: foil, probability: foilProbability },
+  ].flatMap(({ token, probability }) =>
+    token === null || probability === null || first.some(t => t.token === token) ? [] : [{ token, probability }],
+  );
   return h(
     "div",
     { class: "nexts" },
@@ -96,7 +104,7 @@ function nextTokens({ top, target }: Run): HTMLElement {
     h(
       "ol",
       {},
-      ...top.slice(0, 5).map(({ token, probability: p }) => {
+      ...[...first, ...further].map(({ token, probability: p }) => {
         const name = h("span", { class: token === target ? "token target" : "token" }, visible(token));
         name.style.setProperty("--share", Math.max(0, Math.min(1, p)).toFixed(3));
         return h("li", {}, name, h("span", { class: "value" }, percent(p)));
