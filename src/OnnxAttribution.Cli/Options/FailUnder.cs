@@ -44,7 +44,8 @@ internal sealed class FailUnder
         foreach (var limit in limits)
         {
             var (name, figure, least) = Parsed(limit);
-            foreach (var (of, agreement) in new[] { ("nodes", validation.Nodes), ("edges", validation.Edges) })
+            var model = validation.InRealModel is null ? "" : " in the replacement model";
+            foreach (var (of, agreement) in new[] { ("nodes" + model, validation.Nodes), ("edges" + model, validation.Edges) })
             {
                 if (agreement.Count == 0) continue;   // kl with exact effects has no edges at all
                 if (figure(agreement) is not { } value)

@@ -37,7 +37,9 @@ internal sealed class ValidationReport(GraphRunRecord run, string directory, dou
         output.WriteLine($"validated {_table.Words}");
         console.Show(AgreementTable(), mayDrop: 4);
         if (_validation.Compared is { } compared) console.Show(ComparedTable(compared), mayDrop: 4);
-        if (_validation.CostRecall is { } costs) console.Show(CostTable(costs), mayDrop: 2);
+        var inReplacement = Real is null ? "" : " in the replacement model";
+        if (_validation.CostRecall is { } costs) console.Show(CostTable(costs, inReplacement), mayDrop: 2);
+        if (Real?.CostRecall is { } real) console.Show(CostTable(real, " in the real model"), mayDrop: 2);
         if (Pairs.Count > 0) console.Show(PairTable(), mayDrop: 4);
         if (WorstTable() is { Rows.Count: > 0 } worst) console.Show(worst, mayDrop: 1);
         console.Write(ConservationTable());
@@ -59,42 +61,53 @@ internal sealed class ValidationReport(GraphRunRecord run, string directory, dou
         return table;
     }
 
-    private static Table ComparedTable(IReadOnlyList<EstimatorAgreementRecord> compared)
+    private Table ComparedTable(IReadOnlyList<EstimatorAgreementRecord> compared)
     {
         var table = Screen.Table("Estimators against the same exact effects", ["estimator", "", .. s_figures]);
-        foreach (var c in compared) Row(table, c.Estimator, c.Nodes, "nodes");
-        foreach (var c in compared) Row(table, c.Estimator, c.Edges, "edges");
-        foreach (var c in compared) Row(table, c.Estimator, c.Changes, "downstream activations");
+        var model = Real is null ? "" : ", replacement model";
+        foreach (var c in compared) Row(table, c.Estimator, c.Nodes, "nodes" + model);
+        foreach (var c in compared) Row(table, c.Estimator, c.Edges, "edges" + model);
+        foreach (var c in compared) Row(table, c.Estimator, c.Changes, "downstream activations" + model);
+        foreach (var c in Real?.Compared ?? []) Row(table, c.Estimator, c.Nodes, "nodes, real model");
         return table;
     }
 
     // the order of the estimates decides what is patched next
-    private static Table CostTable(IReadOnlyList<CostRecallRecord> costs)
+    private static Table CostTable(IReadOnlyList<CostRecallRecord> costs, string model)
     {
-        var table = Screen.Table(CostRecallTable.Title(costs), [.. CostRecallTable.Columns.Select((c, i) => i == 0 ? c : "#" + c)]);
+        var table = Screen.Table(CostRecallTable.Title(costs, model), [.. CostRecallTable.Columns.Select((c, i) => i == 0 ? c : "#" + c)]);
         foreach (var row in CostRecallTable.Rows(costs)) table.AddRow([.. row]);
         return table;
     }
 
     private Table PairTable()
     {
-        var table = Screen.Table("Edges by pair of sites", ["upstream", "downstream", .. s_figures]);
+        var model = Real is null ? "" : ", in the replacement model";
+        var table = Screen.Table($"Edges by pair of sites{model}", ["upstream", "downstream", .. s_figures]);
         foreach (var p in Pairs) Row(table, Short(p.UpSite), p, Short(p.DownSite));
         return table;
     }
 
     private Table WorstTable()
     {
-        var table = Screen.Table("Farthest off", "upstream", "downstream", "#approximate", "#exact", "stratum");
-        foreach (var c in (_validation.WorstNodes ?? []).Where(c => IsOff(c.ApproxEffect, c.ExactEffect)))
-        {
-            table.AddRow(Label(c.Up), "", Number(c.ApproxEffect), Number(c.ExactEffect), c.Stratum ?? "");
-        }
+        string[] In(string model) => Real is null ? [] : [model];
+        var table = Screen.Table("Farthest off", ["upstream", "downstream", "#approximate", "#exact", "stratum", .. In("model")]);
+        AddNodes(_validation.WorstNodes, In("replacement"));
         foreach (var c in (_validation.WorstEdges ?? []).Where(c => IsOff(c.ApproxEffect, c.ExactEffect)))
         {
-            table.AddRow(Label(c.Up), Label(c.Down), Number(c.ApproxEffect), Number(c.ExactEffect), c.Stratum ?? "");
+            table.AddRow([Label(c.Up), Label(c.Down), Number(c.ApproxEffect), Number(c.ExactEffect), c.Stratum ?? "",
+                .. In("replacement")]);
         }
+        AddNodes(Real?.WorstNodes, In("real"));
         return table;
+
+        void AddNodes(IReadOnlyList<NodeCheckRecord>? nodes, string[] model)
+        {
+            foreach (var c in (nodes ?? []).Where(c => IsOff(c.ApproxEffect, c.ExactEffect)))
+            {
+                table.AddRow([Label(c.Up), "", Number(c.ApproxEffect), Number(c.ExactEffect), c.Stratum ?? "", .. model]);
+            }
+        }
     }
 
     // what was measured for the run is off by rounding, which is nothing to show
@@ -103,13 +116,20 @@ internal sealed class ValidationReport(GraphRunRecord run, string directory, dou
 
     private Table ConservationTable()
     {
-        var table = Screen.Table("Whole sites", "site", "#sum of effects", "#exact, moved at once", "#errors' share");
-        foreach (var c in _validation.Conservation?.Sites ?? [])
+        string[] exact = Real is null ? ["#exact, moved at once"] : ["#exact, replacement model", "#exact, real model"];
+        var table = Screen.Table("Whole sites", ["site", "#sum of effects", .. exact, "#errors' share"]);
+        var sites = _validation.Conservation?.Sites ?? [];
+        for (var i = 0; i < sites.Count; i++)
         {
-            table.AddRow(Short(c.Site), Number(c.SumOfEffects), Number(c.Exact), Screen.Percent(c.ErrorShare ?? double.NaN));
+            string[] real = Real is null ? [] : [Number(Real.Conservation.Sites[i].Exact)];
+            table.AddRow([Short(sites[i].Site), Number(sites[i].SumOfEffects), Number(sites[i].Exact), .. real,
+                Screen.Percent(sites[i].ErrorShare ?? double.NaN)]);
         }
         return table;
     }
+
+    // of a graph of transcoders: the same nodes moved in the model itself
+    private RealModelRecord? Real => _validation.InRealModel;
 
     private IReadOnlyList<SitePairAgreementRecord> Pairs => _validation.BySitePair ?? [];
 

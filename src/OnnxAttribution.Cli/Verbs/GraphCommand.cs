@@ -40,7 +40,7 @@ internal static class GraphCommand
             OptionLimits.NamesDirectory(result, directory);
             if (prompt.Wrong(result) is { } wrong) result.AddError(wrong);
             prompt.RefuseBesideMany(result, prompt.Target, prompt.Foil, patch);
-            arguments.RefuseOutputsOfMany(result, prompt.Many);
+            arguments.RefuseInfluenceOfMany(result, prompt.Many);
             dataset.Contradict(result, prompt.Many, [force, .. arguments.OfRuns]);
         });
         command.Runs((parsed, cancel) =>
@@ -73,7 +73,6 @@ internal static class GraphCommand
         using var progress = new ProgressLine(destination.Invocation.Error);
         progress.Report("opening the model");
         using var model = open(1);
-        destination.Checks.RequireFor(model);
         progress.Dispose();
         TwiceBegun.Warn(model, [task], request.PrependBos, isFile: false, destination.Invocation.Error);
         progress.Report("finding the graph");
@@ -107,7 +106,6 @@ internal static class GraphCommand
         using var progress = new ProgressLine(destination.Invocation.Error);
         progress.Report("opening the model");
         using var model = open(lines.Count);
-        destination.Checks.RequireFor(model);
         progress.Dispose();
         TwiceBegun.Warn(model, lines.Select(l => l.Task).OfType<PromptTask>(), request.PrependBos, isFile: true,
             destination.Invocation.Error);

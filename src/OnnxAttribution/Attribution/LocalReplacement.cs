@@ -101,24 +101,12 @@ internal sealed class LocalReplacement
         var dictionary = site.Dictionary!;
         var read = FiniteValues.Require(ForwardPass.Rows(run, mlp.Input).ToArray(), $"the activations of {mlp.Input.Name}");
         var written = FiniteValues.Require(ForwardPass.Rows(run, mlp.Output).ToArray(), $"the activations of {mlp.Output.Name}");
-        SubtractSkip(dictionary, read, written, model.Context.Threads);
+        if (dictionary.SkipWeights is not null) TensorPrimitives.Subtract(written, dictionary.Skip(read, model.Context.Threads), written);
         var active = model.Encoder.Active(dictionary, read);
         var encoding = SparseEncoding.OfTranscoder(dictionary, written, active, Math.Min(site.ZeroPositions, _positions),
             model.Context.Threads);
         var columns = dictionary.EncoderColumns(FeaturesOf(encoding), model.Context.Threads);
         dictionary.ReleaseEncoder();
         return new Part(read, written, encoding, columns);
-    }
-
-    // y − x W_skipᵀ
-    private void SubtractSkip(SparseDictionary dictionary, float[] x, float[] y, int threads)
-    {
-        if (dictionary.SkipWeights is not { } skip) return;
-        int d = dictionary.Width, n = dictionary.OutputWidth;
-        Parallel.For(0, n, new ParallelOptions { MaxDegreeOfParallelism = threads }, j =>
-        {
-            var row = skip.Span.Slice(j * d, d);
-            for (var t = 0; t < _positions; t++) y[(t * n) + j] -= TensorPrimitives.Dot(row, x.AsSpan(t * d, d));
-        });
     }
 }

@@ -28,6 +28,10 @@ internal sealed class PatchingState
     }
 
     public LoadedModel Model { get; }
+
+    /// <summary>The model that effects and edges are of.</summary>
+    public MovedModel ModelOfGraph => Model.IsReplaced ? MovedModel.Replacement : MovedModel.Real;
+
     public int[] Tokens => Clean.Tokens;
     public Metric Metric { get; }
     public ModelPass Clean { get; }

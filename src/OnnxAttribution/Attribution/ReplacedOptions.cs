@@ -1,4 +1,3 @@
-using OnnxAttribution.Bundles;
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 
@@ -39,22 +38,20 @@ internal static class ReplacedOptions
         {
             throw Refused("edges split by heads", "are not made of graphs of transcoders yet; leave the split out", Setting.Heads);
         }
-        return WithOutputs(model, options) with { Refine = 0, ExactDepth = null };
+        var targets = options.Targets ?? (options.Influence is null ? null : new TargetRequest());
+        return options with { Targets = targets, Refine = 0, ExactDepth = null };
     }
 
-    private static GraphOptions WithOutputs(LoadedModel model, GraphOptions options)
+    /// <summary>Refuses to compare a graph of transcoders with an estimator that has nothing to say of it.</summary>
+    /// <exception cref="AttributionException">It is none of gradient, relp and frozen.</exception>
+    public static void RequireEstimator(string name, EffectMethod method, Estimator estimator, int depth)
     {
-        if (options.Influence is not null) options = options with { Targets = options.Targets ?? new TargetRequest() };
-        var mixed = model.SelectedSites.FirstOrDefault(s => s.Mlp is null && s.Site.Kind != SiteKind.Embed);
-        if (options.Targets is not null && mixed is not null)
+        if (method == EffectMethod.Atp && depth == 0 && estimator != Estimator.Gim) return;
+        throw new AttributionException($"the run's MLPs are replaced by transcoders, and the estimator {name} knows MLPs only; compare "
+            + "gradient, relp or frozen")
         {
-            throw new AttributionException($"outputs and their influence are of graphs of transcoders alone, and {mixed.Site} is cut at "
-                + "too; leave one of both out")
-            {
-                Settings = [Setting.Targets, Setting.Sites]
-            };
-        }
-        return options;
+            Settings = [Setting.Compare]
+        };
     }
 
     private static GraphOptions WithoutOutputs(GraphOptions options) => options is { Targets: null, Influence: null } ? options

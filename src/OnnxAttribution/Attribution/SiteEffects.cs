@@ -23,6 +23,12 @@ internal sealed class SiteEffects(SelectedSite selected)
     /// <summary>A transcoder stands for the site's MLP: its errors are held, so that nothing flows into them.</summary>
     public bool IsReplaced => selected.Mlp is not null;
 
+    /// <summary>The site that edges lead into: itself, or what its transcoder reads.</summary>
+    public Site ReadSite => selected.Mlp?.Input ?? Site;
+
+    /// <summary>At so many positions from the first its transcoder has neither features nor errors.</summary>
+    public int ZeroPositions => selected.ZeroPositions;
+
     /// <summary>Sites that its features write: itself, or of a cross-layer transcoder the outputs of its own and later MLPs, in order.
     /// </summary>
     public IReadOnlyList<SiteEffects> Written => _written.Count > 0 ? _written : [this];
@@ -152,15 +158,14 @@ internal sealed class SiteEffects(SelectedSite selected)
     }
 
     /// <summary>Change of x at a position when one node moves from its clean to its patch value.</summary>
-    public void NodeChange(int position, int feature, Span<float> change)
+    public void NodeChange(int position, int feature, Span<float> change) => NodeChange(position, feature, this, change);
+
+    /// <summary>Change of one of the sites that a node writes when it moves from its clean to its patch value.</summary>
+    /// <param name="site">This one, or of <see cref="Written"/>.</param>
+    public void NodeChange(int position, int feature, SiteEffects site, Span<float> change)
     {
-        if (feature == CausalNode.Error)
-        {
-            ErrorChangeAt(position).CopyTo(change);
-            return;
-        }
-        DecoderRow(position, feature, change);
-        TensorPrimitives.Multiply(change, Change(position, feature), change);
+        Tangent(position, feature, site, change);
+        if (feature != CausalNode.Error) TensorPrimitives.Multiply(change, Change(position, feature), change);
     }
 
     /// <summary>Change of x, [T, d], when all nodes of the site move together.</summary>

@@ -8,7 +8,15 @@ namespace OnnxAttribution.Attribution;
 /// <summary>Two selected sites, or one and the metric, with a path between them that meets no other.</summary>
 /// <param name="Down">null: the metric.</param>
 /// <param name="SamePosition">The path keeps positions apart, so that edges join nodes of one position only.</param>
-internal sealed record SitePair(Site Up, Site? Down, bool SamePosition);
+internal sealed record SitePair(Site Up, Site? Down, bool SamePosition)
+{
+    /// <summary>Whether the upstream site's errors have edges there: not where only features of a cross-layer transcoder write what is
+    /// read.</summary>
+    public bool FromErrors { get; init; } = true;
+
+    /// <summary>Whether edges lead into the downstream site's errors: a transcoder's are held.</summary>
+    public bool IntoErrors { get; init; } = true;
+}
 
 /// <summary>Which selected sites read which directly, that is along paths that meet no other selected site.</summary>
 internal sealed class SiteGraph
@@ -68,18 +76,31 @@ internal sealed class SiteGraph
         {
             // the tensor as it is computed: the site itself is a cut
             var computed = _model.SelectedSites[d].Read;
-            foreach (var u in Enumerable.Range(0, d).Where(u => _children[u].Contains(d)))
+            foreach (var u in Enumerable.Range(0, d).Where(u => Written(u).Any(w => _children[w].Contains(d))))
             {
-                pairs.Add(new SitePair(_model.Selected[u], _model.Selected[d], KeepsPositions(u, computed)));
+                pairs.Add(new SitePair(_model.Selected[u], _model.Selected[d],
+                    Written(u).Where(w => _children[w].Contains(d)).All(w => KeepsPositions(w, computed)))
+                {
+                    FromErrors = _children[u].Contains(d),
+                    IntoErrors = _model.SelectedSites[d].Mlp is null,
+                });
             }
         }
         if (metric == MetricKind.Kl) return pairs;   // no gradient at the clean run, so no estimate to hold against an exact change
-        foreach (var u in Enumerable.Range(0, _children.Length).Where(ReachesMetric))
+        foreach (var u in Enumerable.Range(0, _children.Length).Where(u => Written(u).Any(ReachesMetric)))
         {
-            pairs.Add(new SitePair(_model.Selected[u], null, KeepsPositions(u, _model.Graph[ModelBundle.Logits])));
+            pairs.Add(new SitePair(_model.Selected[u], null,
+                Written(u).Where(ReachesMetric).All(w => KeepsPositions(w, _model.Graph[ModelBundle.Logits])))
+            {
+                FromErrors = ReachesMetric(u)
+            });
         }
         return pairs;
     }
+
+    // a cross-layer transcoder's features write later outputs too
+    private IEnumerable<int> Written(int site) => _model.SelectedSites[site].Mlp is { } mlp
+        ? mlp.Outputs.Select(o => _model.SelectedSite(o)!.Index) : [site];
 
     private bool KeepsPositions(int site, Value to)
     {

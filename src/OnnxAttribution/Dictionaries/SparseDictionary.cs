@@ -73,6 +73,20 @@ internal sealed class SparseDictionary : IDisposable
     /// </summary>
     public Memory<float>? SkipWeights { get; }
 
+    /// <summary>What the skip gives inputs: x W_skipᵀ, [rows, d_out].</summary>
+    /// <param name="x">[rows, d_in].</param>
+    public float[] Skip(float[] x, int threads)
+    {
+        int d = Width, n = OutputWidth, rows = x.Length / Width;
+        var y = new float[rows * n];
+        Parallel.For(0, n, new ParallelOptions { MaxDegreeOfParallelism = threads }, j =>
+        {
+            var row = SkipWeights!.Value.Span.Slice(j * d, d);
+            for (var t = 0; t < rows; t++) y[(t * n) + j] = TensorPrimitives.Dot(row, x.AsSpan(t * d, d));
+        });
+        return y;
+    }
+
     /// <summary>Where W_skip lies.</summary>
     public TensorEntry? SkipWeightsEntry => _source.SkipWeights;
 

@@ -26,6 +26,9 @@ public sealed record ModelSelection(IReadOnlyList<string>? Sites = null, MlpRepl
     /// <summary>At so many positions from the first, transcoders have neither features nor errors; null: as they were trained.</summary>
     public int? ZeroPositions { get; init; }
 
+    /// <summary>The sites are all that a run was cut at, tokens and replaced MLPs among them, and the zeroed positions its own.</summary>
+    internal bool IsOfRun { get; init; }
+
     internal SelectedParts Of(ModelBundle bundle)
     {
         var replaces = Replace == MlpReplacement.Mlp || (Replace == MlpReplacement.WhereOnlyTranscoders && bundle.HasTranscodersOnly);
@@ -46,7 +49,8 @@ public sealed record ModelSelection(IReadOnlyList<string>? Sites = null, MlpRepl
             };
         }
         var replaced = bundle.Sites.Where(s => bundle.TranscoderAt(s) is not null).ToList();
-        var further = Sites is null or [] ? [] : bundle.SitesNamed(Sites);
+        var named = Sites is null or [] ? [] : bundle.SitesNamed(Sites);
+        Site[] further = [.. named.Where(s => !IsOfRun || !(replaced.Contains(s) || s.Kind == SiteKind.Embed))];
         if (further.FirstOrDefault(s => replaced.Contains(s) && bundle.HasDictionary(s)) is { } twice)
         {
             throw new BundleException($"{twice} has a dictionary of its own, and a transcoder that stands for its MLP; name other sites, "
@@ -56,7 +60,9 @@ public sealed record ModelSelection(IReadOnlyList<string>? Sites = null, MlpRepl
             };
         }
         var chosen = replaced.Concat(further).Append(Site.Parse(Site.Embedding)).ToHashSet();
-        return new([.. bundle.Sites.Where(chosen.Contains)], replaced, ZeroPositions);
+        // a run says one number, which transcoders that were trained in several ways may differ from
+        var trained = replaced.Max(s => bundle.TranscoderAt(s)!.ZeroPositions ?? 0);
+        return new([.. bundle.Sites.Where(chosen.Contains)], replaced, IsOfRun && ZeroPositions == trained ? null : ZeroPositions);
     }
 
     private static IReadOnlyList<Site> Default(ModelBundle bundle)

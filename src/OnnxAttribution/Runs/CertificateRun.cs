@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Store;
 using OnnxAttribution.Validation;
@@ -43,6 +44,7 @@ public sealed class CertificateRun
         {
             Samples = request.Samples,
             Seed = request.Seed,
+            Model = EnumName.Of(repeated.State.ModelOfGraph),
             Confidence = SampledShare.Confidence,
             Nodes = Of(found.Nodes),
             Edges = Of(found.Edges),
@@ -78,7 +80,10 @@ public sealed class CertificateRun
             : c.Down is { } d ? (d.Site.Name, d.Position, d.Feature)
             : (RunNames.MetricSite, _run.Record.Position, null);
         return new CertificateRow(c.IsEdge ? "edge" : c.Up is null ? "subset" : "node", c.Up?.Site.Name, c.Up?.Position, c.Up?.Feature,
-            down.Site, down.Position, down.Feature, c.Density, c.Nodes, c.ApproxEffect, c.ExactEffect);
+            down.Site, down.Position, down.Feature, c.Density, c.Nodes, c.ApproxEffect, c.ExactEffect)
+        {
+            Model = Record.Model!
+        };
     }));
 
     private static void Check(CertificateRequest request)

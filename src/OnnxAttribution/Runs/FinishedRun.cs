@@ -15,7 +15,7 @@ public sealed class FinishedRun
         (Path, Stored, Record) = (path, stored, RecordOf(path, stored));
         var options = Record.Options ?? throw Lacks("options");
         if ((options.Aggregate ?? throw Lacks("options.aggregate")) == "sum") throw ValidationException.Summed(path);
-        if (options.Replace is not null) throw ValidationException.Replaced(path);
+        if (options.Replace is not (null or RunNames.ReplacedMlps)) throw Lacks("options.replace");
         Tokens = [.. Record.Tokens ?? throw Lacks("tokens")];
         PatchTokens = Record.PatchTokens?.ToArray();
         Sites = Record.Sites is { Count: > 0 } sites ? sites : throw Lacks("sites");
@@ -86,7 +86,7 @@ public sealed class FinishedRun
     public LoadedModel Open(string? model, RunContext context)
     {
         RequireModel(Path, BundleHash, model, model ?? ModelPath);
-        return RecordedValues.Open(model ?? ModelPath, Path, Sites, context);
+        return RecordedValues.Open(model ?? ModelPath, Path, Sites, context, Record.Options);
     }
 
     /// <summary>Refuses another model than a run's, before its sites are looked for: another model may lack them.</summary>

@@ -32,13 +32,20 @@ internal static class RecordedValues
 
     /// <summary>Opens a model at the sites of a run.</summary>
     /// <param name="directory">The bundle's.</param>
+    /// <param name="options">The run's; null: nothing is replaced.</param>
     /// <exception cref="RunDirectoryException">The bundle has no such site.</exception>
     /// <exception cref="BundleException">The bundle is damaged.</exception>
-    public static LoadedModel Open(string directory, string run, IReadOnlyList<string>? sites, RunContext context)
+    public static LoadedModel Open(string directory, string run, IReadOnlyList<string>? sites, RunContext context,
+        GraphOptionsRecord? options = null)
     {
         try
         {
-            return LoadedModel.Open(directory, sites, context);
+            return options?.Replace is null ? LoadedModel.Open(directory, sites, context)
+                : LoadedModel.OpenSelected(directory, new ModelSelection(sites, MlpReplacement.Mlp)
+                {
+                    ZeroPositions = options.ZeroPositions,
+                    IsOfRun = true,
+                }, context);
         }
         catch (BundleException e) when (e.UnknownSite is { } name)
         {

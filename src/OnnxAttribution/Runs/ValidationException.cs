@@ -25,13 +25,6 @@ public sealed class ValidationException : OnnxAttributionException
             Settings = [Setting.Aggregate]
         };
 
-    internal static ValidationException Replaced(string run) =>
-        new($"{run} is a graph of the local replacement model, whose nodes are transcoders' features; only graphs of the model itself can "
-            + "be validated or bounded yet: draw one with no MLP replaced")
-        {
-            Settings = [Setting.Replace]
-        };
-
     internal static ValidationException OtherModel(string run, string model) =>
         new($"{run} was made with another model than {model} is now (their bundle_sha256 differ); "
             + "name the bundle it was made with, or make the run again")

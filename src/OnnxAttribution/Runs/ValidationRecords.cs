@@ -1,17 +1,22 @@
 using System.Globalization;
+using OnnxAttribution.Attribution;
+using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 using OnnxAttribution.Validation;
 
 namespace OnnxAttribution.Runs;
 
 /// <summary>What checking a run has found.</summary>
+/// <param name="Model">The model that the graph is of.</param>
 /// <param name="Estimators">The run's own first.</param>
 /// <param name="Conservation">Of every selected site.</param>
-/// <param name="PatchMinusClean">m(patch) − m(clean); NaN without a patch run.</param>
 /// <param name="Unmatched">Nodes that only one of the run and its repetition has.</param>
-internal sealed record ValidationFindings(IReadOnlyList<string> Estimators, IReadOnlyList<ValidationCheck> Checks,
-    IReadOnlyList<SiteConservation> Conservation, double PatchMinusClean, int Unmatched)
+internal sealed record ValidationFindings(MovedModel Model, IReadOnlyList<string> Estimators, IReadOnlyList<ValidationCheck> Checks,
+    IReadOnlyList<SiteConservation> Conservation, int Unmatched)
 {
+    /// <summary>m(patch) − m(clean); NaN without a patch run.</summary>
+    public double PatchMinusClean { get; init; } = double.NaN;
+
     /// <summary>What estimators took for the effects of all nodes, in forward passes, by name where it is known.</summary>
     public IReadOnlyDictionary<string, double> Passes { get; init; } = new Dictionary<string, double>();
 }
@@ -21,18 +26,18 @@ internal static class ValidationRecords
 {
     public static ValidationRecord Of(ValidationRequest request, ValidationFindings found)
     {
-        var own = ValidationSummary.Summarize(found.Checks, found.Estimators[0]);
+        var own = Summary(found, found.Estimators[0], found.Model);
         return new ValidationRecord
         {
             Estimator = own.Estimator,
+            Model = EnumName.Of(found.Model),
             All = request.All,
             Sample = request.All ? null : request.Sample,
             Seed = request.All ? null : request.Seed,
             Nodes = Of(own.Nodes),
             Edges = Of(own.Edges),
             Changes = Of(own.Changes),
-            ByKind = [.. own.ByKind.Select(k => Filled(new KindAgreementRecord { Kind = k.Kind, Error = k.IsError, Count = 0, Top = 0 },
-                k.Effects))],
+            ByKind = ByKind(own),
             BySitePair = [.. own.BySitePair.Select(p => Filled(new SitePairAgreementRecord
             {
                 UpSite = p.Up,
@@ -41,28 +46,62 @@ internal static class ValidationRecords
                 Count = 0,
                 Top = 0,
             }, p.Effects))],
-            ByStratum = [.. own.ByStratum.Select(s => Filled(new StratumAgreementRecord
-            {
-                Check = s.IsEdge ? "edge" : "node",
-                Stratum = s.Stratum,
-                Count = 0,
-                Top = 0,
-            }, s.Effects))],
-            WorstNodes = [.. own.WorstNodes.Select(c => new NodeCheckRecord(RecordParts.Node(c.Up), Number(c.ApproxEffect),
-                Number(c.ExactEffect), c.StratumName))],
+            ByStratum = ByStratum(own),
+            WorstNodes = Worst(own),
             WorstEdges = [.. own.WorstEdges.Select(Edge)],
-            Conservation = new ConservationRecord(RecordParts.Finite(found.PatchMinusClean), [.. found.Conservation.Select(Site)]),
-            Compared = found.Estimators.Count > 1
-                ? [.. found.Estimators.Select(name => Of(ValidationSummary.Summarize(found.Checks, name)))]
-                : null,
-            CostRecall = found.Estimators.Count > 1 ? [.. found.Estimators.Select(name => Cost(found, name))] : null,
+            Conservation = Conservation(found, c => c.Exact),
+            Compared = found.Estimators.Count > 1 ? [.. found.Estimators.Select(name => Of(Summary(found, name, found.Model)))] : null,
+            CostRecall = Costs(found, found.Model),
+            InRealModel = found.Model == MovedModel.Real ? null : InRealModel(found),
             UnmatchedNodes = found.Unmatched > 0 ? found.Unmatched : null,
         };
     }
 
-    private static CostRecallRecord Cost(ValidationFindings found, string estimator)
+    private static RealModelRecord InRealModel(ValidationFindings found)
     {
-        var nodes = found.Checks.Where(c => !c.IsEdge && c.Estimator == estimator).ToList();
+        var own = Summary(found, found.Estimators[0], MovedModel.Real);
+        return new RealModelRecord
+        {
+            Nodes = Of(own.Nodes),
+            ByKind = ByKind(own),
+            ByStratum = ByStratum(own),
+            WorstNodes = Worst(own),
+            Conservation = Conservation(found, c => c.ExactInRealModel ?? double.NaN),
+            Compared = found.Estimators.Count > 1
+                ? [.. found.Estimators.Select(name => new EstimatorNodesRecord(name, Of(Summary(found, name, MovedModel.Real).Nodes)))]
+                : null,
+            CostRecall = Costs(found, MovedModel.Real),
+        };
+    }
+
+    private static ValidationSummary Summary(ValidationFindings found, string estimator, MovedModel model) =>
+        ValidationSummary.Summarize(found.Checks, estimator, model);
+
+    private static IReadOnlyList<KindAgreementRecord> ByKind(ValidationSummary own) =>
+        [.. own.ByKind.Select(k => Filled(new KindAgreementRecord { Kind = k.Kind, Error = k.IsError, Count = 0, Top = 0 }, k.Effects))];
+
+    private static IReadOnlyList<StratumAgreementRecord> ByStratum(ValidationSummary own) =>
+        [.. own.ByStratum.Select(s => Filled(new StratumAgreementRecord
+        {
+            Check = s.IsEdge ? "edge" : "node",
+            Stratum = s.Stratum,
+            Count = 0,
+            Top = 0,
+        }, s.Effects))];
+
+    private static IReadOnlyList<NodeCheckRecord> Worst(ValidationSummary own) => [.. own.WorstNodes.Select(c =>
+        new NodeCheckRecord(RecordParts.Node(c.Up), Number(c.ApproxEffect), Number(c.ExactEffect), c.StratumName))];
+
+    private static ConservationRecord Conservation(ValidationFindings found, Func<SiteConservation, double> exact) => new(
+        RecordParts.Finite(found.PatchMinusClean), [.. found.Conservation.Select(c => new SiteConservationRecord(c.Site.Name,
+            RecordParts.Finite(c.Effects), RecordParts.Finite(exact(c)), RecordParts.Finite(c.ErrorShare)))]);
+
+    private static IReadOnlyList<CostRecallRecord>? Costs(ValidationFindings found, MovedModel model) =>
+        found.Estimators.Count > 1 ? [.. found.Estimators.Select(name => Cost(found, name, model))] : null;
+
+    private static CostRecallRecord Cost(ValidationFindings found, string estimator, MovedModel model)
+    {
+        var nodes = found.Checks.Where(c => !c.IsEdge && c.Estimator == estimator && c.Model == model).ToList();
         var cost = CostRecall.Of(estimator, found.Passes.GetValueOrDefault(estimator, double.NaN), [.. nodes.Select(n => n.ExactEffect)],
             [.. nodes.Select(n => n.ApproxEffect)]);
         return new CostRecallRecord(estimator, RecordParts.Finite(cost.Passes), cost.Ranks.Count, cost.Ranks);
@@ -88,9 +127,6 @@ internal static class ValidationRecords
     private static EdgeCheckRecord Edge(ValidationCheck c) => new(RecordParts.Node(c.Up),
         c.Down is { } down ? RecordParts.Node(down) : NodeOrMetric.Metric, Number(c.ApproxChange), Number(c.ExactChange),
         Number(c.ApproxEffect), Number(c.ExactEffect), c.StratumName);
-
-    private static SiteConservationRecord Site(SiteConservation c) =>
-        new(c.Site.Name, RecordParts.Finite(c.Effects), RecordParts.Finite(c.Exact), RecordParts.Finite(c.ErrorShare));
 
     // the shortest number that brings the float back: readers ask for doubles
     private static double? Number(float value) =>

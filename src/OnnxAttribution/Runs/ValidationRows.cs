@@ -1,3 +1,4 @@
+using OnnxAttribution.Files;
 using OnnxAttribution.Store;
 using OnnxAttribution.Validation;
 
@@ -13,6 +14,9 @@ internal static class ValidationRows
             : c.Down is { } d ? (d.Site.Name, d.Position, d.Feature)
             : (RunNames.MetricSite, metricPosition, null);
         return new ValidationRow(c.IsEdge ? "edge" : "node", c.StratumName, c.Estimator, c.Up.Site.Name, c.Up.Position,
-            c.Up.Feature, down.Site, down.Position, down.Feature, c.ApproxChange, c.ExactChange, c.ApproxEffect, c.ExactEffect);
+            c.Up.Feature, down.Site, down.Position, down.Feature, c.ApproxChange, c.ExactChange, c.ApproxEffect, c.ExactEffect)
+        {
+            Model = EnumName.Of(c.Model)
+        };
     }));
 }

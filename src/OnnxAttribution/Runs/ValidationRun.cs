@@ -49,8 +49,13 @@ public sealed class ValidationRun
         var checks = comparison.Run(sample, own, others, progress);
         progress?.Report("moving whole sites");
         var conservation = SiteConservation.Measure(state, clean, graph.Nodes);
-        var record = ValidationRecords.Of(request, new ValidationFindings([own.Name, .. others.Select(o => o.Name)], checks, conservation,
-            state.PatchMetric - state.CleanMetric, repeated.Unmatched) { Passes = PassesOf(run, own, comparison) });
+        var found = new ValidationFindings(state.ModelOfGraph, [own.Name, .. others.Select(o => o.Name)], checks, conservation,
+            repeated.Unmatched)
+        {
+            PatchMinusClean = state.PatchMetric - state.CleanMetric,
+            Passes = PassesOf(run, own, comparison),
+        };
+        var record = ValidationRecords.Of(request, found);
         return new ValidationRun(run, checks, record with
         {
             RuntimeCalls = model.Context.Calls - calls,
@@ -86,7 +91,11 @@ public sealed class ValidationRun
             .DistinctBy(other => other.Name)
             .Where(other => other.Name != own)
             .ToList();
-        foreach (var other in others) MoveRequest.RequireDepth(model, other.Depth, Setting.Compare);
+        foreach (var other in others)
+        {
+            MoveRequest.RequireDepth(model, other.Depth, Setting.Compare);
+            if (model.IsReplaced) ReplacedOptions.RequireEstimator(other.Name, other.Method, other.Estimator, other.Depth);
+        }
         if (run.Options.Metric.Kind == MetricKind.Kl
             && others.FirstOrDefault(o => o.Method is EffectMethod.Atp or EffectMethod.Atpstar) is { } blind)
         {

@@ -10,6 +10,10 @@ public sealed record CertificateRecord
     /// <summary>Seed of the draws.</summary>
     public required int Seed { get; init; }
 
+    /// <summary>Which model was run: <c>real</c>, or of a graph of transcoders <c>replacement</c>; null in runs of earlier versions, which
+    /// means <c>real</c>.</summary>
+    public string? Model { get; init; }
+
     /// <summary>How sure each bound is to hold: 0.95, no unit.</summary>
     public required double Confidence { get; init; }
 

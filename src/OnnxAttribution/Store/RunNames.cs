@@ -12,6 +12,9 @@ internal static class RunNames
     /// <summary>run.json's word for a graph in which transcoders stand for MLPs.</summary>
     public const string ReplacedMlps = "mlp";
 
+    /// <summary>The kind of site that tokens are at.</summary>
+    public const string TokenKind = "embed";
+
     public const string NodesFile = "nodes.parquet";
     public const string EdgesFile = "edges.parquet";
     public const string RecordFile = "run.json";

@@ -16,6 +16,9 @@ internal sealed record StoredColumn(string Name, StoredType Type)
     /// Empty where the program does not write the column itself.</summary>
     public string Meaning { get; } = "";
 
+    /// <summary>Files of earlier versions lack it, and are read as if NULL stood there.</summary>
+    public bool IsLater { get; init; }
+
     /// <summary>The type's name in SQL.</summary>
     public string SqlType => Type.ToString().ToUpperInvariant();
 

@@ -34,7 +34,10 @@ internal sealed partial class StoredTable
         using var database = DuckDbDatabase.OpenInMemory(("temp_directory", Path.Combine(Path.GetTempPath(), "onnx-attribution-read")));
         var table = new StoredTable([.. columns is { Count: > 0 } ? columns : Describe(database, file, cancel)]);
         var select = string.Join(", ", table.Columns.Select(column => $"{SqlText.Name(column.Name)}::{column.SqlType}"));
-        using var rows = database.Query($"SELECT {select} FROM {ParquetFile.Sql(file)}", cancel);
+        var later = string.Join(", ", table.Columns.Where(c => c.IsLater).Select(c => $"NULL::{c.SqlType} AS {SqlText.Name(c.Name)}"));
+        var from = later.Length == 0 ? ParquetFile.Sql(file)
+            : $"(FROM {ParquetFile.Sql(file)} UNION ALL BY NAME SELECT {later} WHERE false)";
+        using var rows = database.Query($"SELECT {select} FROM {from}", cancel);
         while (rows.Read()) table.Append(rows);
         return table;
     }

@@ -7,6 +7,12 @@ internal sealed record ValidationRow(string Check, string Stratum, string Estima
     string? DownSite, int? DownPosition, int? DownFeature, float ApproxChange, float ExactChange, float ApproxEffect, float ExactEffect)
     : ITableRow<ValidationRow>
 {
+    /// <summary><see cref="Model"/> where the model itself was run.</summary>
+    public const string Real = "real";
+
+    /// <summary>Which model was run: <see cref="Real"/>, or <c>replacement</c>.</summary>
+    public string Model { get; init; } = Real;
+
     public static string Table => "validation";
 
     public static StoredColumn[] Columns { get; } =
@@ -26,14 +32,19 @@ internal sealed record ValidationRow(string Check, string Stratum, string Estima
         StoredColumn.Of(nameof(ApproxEffect), Float, "estimated change of the metric"),
         StoredColumn.Of(nameof(ExactEffect), Float,
             "the real one; of an edge: the exact change times the run's own gradient at the downstream node"),
+        StoredColumn.Of(nameof(Model), Varchar, "which model was run for it: `real`, or `replacement` with transcoders in the place of "
+            + "MLPs; of a graph of transcoders nodes have a row for each") with { IsLater = true },
     ];
 
     public void AddTo(StoredTable table) => table.Add(Check, Stratum, Estimator, UpSite, UpPosition, UpFeature, DownSite, DownPosition,
-        DownFeature, ApproxChange, ExactChange, ApproxEffect, ExactEffect);
+        DownFeature, ApproxChange, ExactChange, ApproxEffect, ExactEffect, Model);
 
     public static ValidationRow Read(RowCells cells) => new(cells.Text(), cells.Text(), cells.Text(), cells.Text(), cells.Integer(),
         cells.Integer(), cells.TextOrNull(), cells.IntegerOrNull(), cells.IntegerOrNull(), cells.Float(), cells.Float(), cells.Float(),
-        cells.Float());
+        cells.Float())
+    {
+        Model = cells.TextOrNull() ?? Real
+    };
 }
 
 /// <summary>A row of faithfulness.parquet: one circuit of one size in one prompt.</summary>

@@ -8,6 +8,10 @@ public sealed record ValidationRecord
     /// <summary>Name of the run's own estimator.</summary>
     public string? Estimator { get; init; }
 
+    /// <summary>Which model nodes and edges were really moved in: <c>real</c>, or of a graph of transcoders <c>replacement</c>, the local
+    /// replacement model of the prompt; null in runs of earlier versions, which means <c>real</c>.</summary>
+    public string? Model { get; init; }
+
     /// <summary>Whether every node and edge was checked.</summary>
     public bool? All { get; init; }
 
@@ -53,6 +57,11 @@ public sealed record ValidationRecord
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<CostRecallRecord>? CostRecall { get; init; }
 
+    /// <summary>Of a graph of transcoders: the same nodes really moved in the model itself, whose MLPs are computed; absent of other
+    /// graphs, whose nodes are moved there anyway.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public RealModelRecord? InRealModel { get; init; }
+
     /// <summary>How many nodes only one of the run and its repetition has, those at their thresholds; absent where there are
     /// none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -64,6 +73,41 @@ public sealed record ValidationRecord
     /// <summary>Seconds that the checks took.</summary>
     public double? Seconds { get; init; }
 }
+
+/// <summary>How the effects of a graph of transcoders agree with the same moves in the model itself: a feature's change times what it
+/// writes is added to the outputs of the MLPs, and everything behind is computed by the model. Edges are of the replacement model
+/// alone.</summary>
+public sealed record RealModelRecord
+{
+    /// <summary>Agreement of node effects, in the metric's unit.</summary>
+    public required AgreementRecord Nodes { get; init; }
+
+    /// <summary>Nodes by kind of site, features and errors apart.</summary>
+    public required IReadOnlyList<KindAgreementRecord> ByKind { get; init; }
+
+    /// <summary>Nodes by stratum of the sample.</summary>
+    public required IReadOnlyList<StratumAgreementRecord> ByStratum { get; init; }
+
+    /// <summary>The nodes whose estimates are farthest off, the farthest first.</summary>
+    public required IReadOnlyList<NodeCheckRecord> WorstNodes { get; init; }
+
+    /// <summary>Whether node effects add up to what moving whole sites does.</summary>
+    public required ConservationRecord Conservation { get; init; }
+
+    /// <summary>Every estimator that was asked for, the run's own first; absent where none was.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<EstimatorNodesRecord>? Compared { get; init; }
+
+    /// <summary>How soon each of these leads to the nodes that really are the strongest there; absent where there is nothing to
+    /// compare.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<CostRecallRecord>? CostRecall { get; init; }
+}
+
+/// <summary>Agreement of one estimator's node effects.</summary>
+/// <param name="Estimator">The estimator's name.</param>
+/// <param name="Nodes">Agreement of node effects.</param>
+public sealed record EstimatorNodesRecord(string Estimator, AgreementRecord Nodes);
 
 /// <summary>How well approximate values agree with exact ones, pair by pair. A figure that is not defined is null.</summary>
 public record AgreementRecord
@@ -104,11 +148,11 @@ public record AgreementRecord
 /// <summary>Agreement of the nodes of one kind of site.</summary>
 public sealed record KindAgreementRecord : AgreementRecord
 {
-    /// <summary>Kind of the site: <c>resid</c>, <c>attn</c>, <c>mlp</c>, <c>resid_mid</c> or <c>z</c>.</summary>
+    /// <summary>Kind of the site: <c>resid</c>, <c>attn</c>, <c>mlp</c>, <c>resid_mid</c>, <c>z</c> or, of tokens, <c>embed</c>.</summary>
     [JsonPropertyOrder(1)]
     public required string Kind { get; init; }
 
-    /// <summary>Whether these are the error nodes; else the features.</summary>
+    /// <summary>Whether these are the error nodes, or tokens; else the features.</summary>
     [JsonPropertyOrder(2)]
     public required bool Error { get; init; }
 }

@@ -103,7 +103,7 @@ internal sealed class CertificateFinder(PatchingState state, ActivationCache cle
             : node.PatchActivation != node.Activation);
     }
 
-    // g_d is a factor of an edge's effect
+    // g_d is a factor of an edge's effect; what of a site cannot be an end at all SitePair says
     private bool CanBeReached(int index)
     {
         var node = graph.Nodes[index];

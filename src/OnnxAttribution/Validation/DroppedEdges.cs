@@ -50,8 +50,12 @@ internal sealed class DroppedEdges(IReadOnlyList<CausalNode> nodes, int[] moving
 
     private NodePair? One(SitePair sites, bool errors)
     {
-        // with errors: either end or both
-        var which = errors ? random.Next(1, sites.Down is null ? 2 : 4) : 0;
+        // with errors: either end or both, where edges have them
+        int[] ends = !errors ? [0]
+            : [.. Enumerable.Range(1, sites.Down is null ? 1 : 3).Where(e => (e & 1) == 0 || sites.FromErrors)
+                .Where(e => (e & 2) == 0 || sites.IntoErrors)];
+        if (ends.Length == 0) return null;
+        var which = errors ? ends[random.Next(ends.Length)] : 0;
         var (upIsError, downIsError) = ((which & 1) != 0, (which & 2) != 0);
         if (sites.Down is null)
         {

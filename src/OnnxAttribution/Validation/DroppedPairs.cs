@@ -25,9 +25,16 @@ internal sealed class DroppedPairs
         var (from, to) = (ups.ToLookup(i => _nodes[i].Site), downs.ToLookup(i => _nodes[i].Site));
         foreach (var pair in sitePairs)
         {
-            int[] list = [.. from[pair.Up]];
-            if (pair.Down is null) Number(CausalEdge.Metric, list, pair.SamePosition, metricPosition);
-            else foreach (var down in to[pair.Down]) Number(down, list, pair.SamePosition, _nodes[down].Position);
+            int[] list = [.. from[pair.Up].Where(i => pair.FromErrors || !_nodes[i].IsError)];
+            if (pair.Down is null)
+            {
+                Number(CausalEdge.Metric, list, pair.SamePosition, metricPosition);
+                continue;
+            }
+            foreach (var down in to[pair.Down].Where(i => pair.IntoErrors || !_nodes[i].IsError))
+            {
+                Number(down, list, pair.SamePosition, _nodes[down].Position);
+            }
         }
         var places = _runs.ToDictionary(r => (r.Down, _nodes[r.Ups[0]].Site));
         _held = [.. graph.Edges.Select(e => new NodePair(e.Up, e.Down)).Where(e => IsNumbered(e, places))];

@@ -23,6 +23,8 @@ internal readonly record struct ExactEdge(float Change, float Effect);
 ///    What x_D becomes along the paths that are left is read off as the pass stops there, then D too is put back.
 /// 3. Downstream feature j: Δf = f_j(x_D') − f_j(x_D) by the real encoder, effect g_d · Δf.
 ///    Downstream error: Δε = (x_D' − x_D) − Σ_j Δf_j · row_j, effect g · Δε, over all features j. The metric: m with all of this, minus m.
+/// Where transcoders stand for MLPs, x_D is what D's transcoder reads, all features and errors are held, and skips go on (the local
+/// replacement model); a node is added to every output that it writes.
 /// </summary>
 /// <remarks>Row 0 of each batch is left as it is and stands for the clean run:
 /// what rounding does to a run of the batch is the same in all its rows, and goes with the difference.</remarks>
@@ -71,18 +73,28 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
     private void Pass(SiteEffects up, int[] moved, Wanted[] wanted, ExactEdge[] result)
     {
         var downstream = wanted.Where(w => w.Down != CausalEdge.Metric).ToLookup(w => SiteOf(w.Down));
-        HashSet<Site> open = [up.Site, .. downstream.Select(d => d.Key.Site)];
-        using var pass = clean.Intervene(moved.Length + 1, open, [.. _model.Selected.Where(s => !open.Contains(s))]);
+        var (read, written) = (downstream.ToLookup(d => d.Key.ReadSite), up.Written.ToDictionary(s => s.Site));
+        // computed, so that they can be read
+        HashSet<Site> open = [up.Site, .. downstream.Where(d => !d.Key.IsReplaced).Select(d => d.Key.Site)];
+        var mlps = _model.IsReplaced ? new ReplacedOutputs(state, holdsFeatures: true) : null;
+        using var pass = clean.Intervene(moved.Length + 1, [.. open, .. read.Select(r => r.Key), .. written.Keys, .. mlps?.Stops ?? []],
+            [.. _model.Selected.Where(s => !open.Contains(s)), .. mlps?.Outputs ?? []]);
         foreach (var at in pass)
         {
-            if (at.Site == up.Site)
+            foreach (var wantedHere in read[at.Site].Where(d => !d.Key.IsReplaced))
             {
-                at.Add(moved.Select((node, i) => (i + 1, nodes[node].Position, Change(up, nodes[node]))));
-                continue;
+                Read(wantedHere.Key, at.Current, wantedHere, result);
+                at.Restore();
             }
-            var site = state.SiteAt(at.Site);
-            Read(site, at.Current, downstream[site], result);
-            at.Restore();
+            if (written.TryGetValue(at.Site, out var site))
+            {
+                at.Add(moved.Select((node, i) => (Row: i + 1, Node: nodes[node]))
+                    .Where(m => site == up || !m.Node.IsError)
+                    .Select(m => (m.Row, m.Node.Position, Change(up, m.Node, site))));
+            }
+            // after that: the site may be one that is moved or held itself
+            foreach (var wantedHere in read[at.Site].Where(d => d.Key.IsReplaced)) Read(wantedHere.Key, at.Current, wantedHere, result);
+            mlps?.Follow(at);
         }
         var metric = state.Metric;
         Wanted[] intoMetric = [.. wanted.Where(w => w.Down == CausalEdge.Metric)];
@@ -91,17 +103,17 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
         foreach (var w in intoMetric) result[w.Index] = new ExactEdge(float.NaN, (float)(metrics[w.Row] - metrics[0]));
     }
 
-    private static ReadOnlyMemory<float> Change(SiteEffects site, CausalNode node)
+    private static ReadOnlyMemory<float> Change(SiteEffects up, CausalNode node, SiteEffects site)
     {
         var change = new float[site.Width];
-        site.NodeChange(node.Position, node.Feature, change);
+        up.NodeChange(node.Position, node.Feature, site, change);
         return change;
     }
 
     // x: [rows, T, d], or [T, d] where no path leads here
     private void Read(SiteEffects site, ReadOnlySpan<float> x, IEnumerable<Wanted> wanted, ExactEdge[] result)
     {
-        if (x.Length == _positions * site.Width)
+        if (x.Length == _positions * site.ReadWidth)
         {
             foreach (var w in wanted) result[w.Index] = new ExactEdge(nodes[w.Down].IsError ? float.NaN : 0, 0);
             return;
@@ -109,7 +121,7 @@ internal sealed class ExactEdges(PatchingState state, ActivationCache clean, IRe
         // each (row, position) once, and with it what row 0 holds there
         var rows = wanted.Select(w => (w.Row, nodes[w.Down].Position)).Distinct().ToArray();
         (int Row, int Position)[] all = [.. rows, .. rows.Select(p => p.Position).Distinct().Select(p => (0, p))];
-        var found = site.Dictionary is null ? new SparseRows() : _model.Encoder.Active(site.Dictionary, Gather(x, all, site.Width));
+        var found = site.Dictionary is null ? new SparseRows() : _model.Encoder.Active(site.Dictionary, Gather(x, all, site.ReadWidth));
         var active = new ActiveAt(found, all.Select((p, i) => (p, i)).ToDictionary(p => p.p, p => p.i));
         ReadFeatures([.. wanted.Where(w => !nodes[w.Down].IsError)], active, result);
         ReadErrors(site, x, [.. wanted.Where(w => nodes[w.Down].IsError)], active, result);

@@ -1,15 +1,23 @@
 using System.Numerics.Tensors;
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 
 namespace OnnxAttribution.Validation;
 
 /// <summary>Many nodes really moved at once, whatever their sites: a row of the batch per subset. Each node's change from its clean to its
-/// patch value is added to its site at its position, to whatever is there by then; everything behind is computed again.</summary>
+/// patch value is added to the sites that it writes at its position, to whatever is there by then; everything behind is computed again.
+/// </summary>
 /// <remarks>Row 0 of each batch is left as it is: what rounding does to a run of the batch goes with the difference.</remarks>
-internal sealed class MovedSubsets(PatchingState state, ActivationCache clean)
+/// <param name="model">In which model: where no MLP is replaced, there is the real one only.</param>
+internal sealed class MovedSubsets(PatchingState state, ActivationCache clean, MovedModel model)
 {
     private readonly LoadedModel _model = state.Model;
+
+    /// <summary>Moves them in the model that the graph is of.</summary>
+    public MovedSubsets(PatchingState state, ActivationCache clean) : this(state, clean, state.ModelOfGraph)
+    {
+    }
 
     /// <summary>Moves subsets.</summary>
     /// <param name="subsets">Indices in the graph's list of nodes, each once and ascending.</param>
@@ -18,11 +26,16 @@ internal sealed class MovedSubsets(PatchingState state, ActivationCache clean)
     public float[] Effects(IReadOnlyList<int[]> subsets)
     {
         var effects = new List<float>(subsets.Count);
-        foreach (var batch in subsets.Chunk(clean.RowsPerPass() - 1))
+        foreach (var batch in subsets.Chunk(RowsPerPass - 1))
         {
             _model.Context.Cancel.ThrowIfCancellationRequested();
-            using var pass = clean.Intervene(batch.Length + 1, [.. Sites(batch).Select(s => s.Site)], []);
-            foreach (var at in pass) Move(at, state.SiteAt(at.Site), batch);
+            var mlps = model == MovedModel.Replacement ? new ReplacedOutputs(state, holdsFeatures: false) : null;
+            using var pass = clean.Intervene(batch.Length + 1, [.. Sites(batch).Concat(mlps?.Stops ?? [])], [.. mlps?.Outputs ?? []]);
+            foreach (var at in pass)
+            {
+                Move(at, batch);
+                mlps?.Follow(at);
+            }
             var position = state.Metric.Position;
             var metrics = state.Metric.Evaluate(pass.Logits(position), pass.Rows, clean.Logits(position), _model.Context.Threads);
             effects.AddRange(metrics.Skip(1).Select(m => (float)(m - metrics[0])));
@@ -30,8 +43,10 @@ internal sealed class MovedSubsets(PatchingState state, ActivationCache clean)
         return [.. effects];
     }
 
-    private IEnumerable<SiteEffects> Sites(int[][] subsets) =>
-        state.Sites.Where(s => subsets.Any(nodes => !Here(nodes, s).IsEmpty));
+    private int RowsPerPass => model == MovedModel.Replacement ? ReplacedOutputs.RowsPerPass(state, clean) : clean.RowsPerPass();
+
+    private IEnumerable<Site> Sites(int[][] subsets) =>
+        state.Sites.Where(s => subsets.Any(nodes => !Here(nodes, s).IsEmpty)).SelectMany(s => s.Written).Select(s => s.Site).Distinct();
 
     private static ReadOnlySpan<int> Here(int[] nodes, SiteEffects site)
     {
@@ -39,19 +54,27 @@ internal sealed class MovedSubsets(PatchingState state, ActivationCache clean)
         return nodes.AsSpan(From(site.FirstNode)..From(site.FirstNode + site.Nodes.Count));
     }
 
-    private static void Move(SiteStop at, SiteEffects site, int[][] subsets)
+    private void Move(SiteStop at, int[][] subsets)
     {
-        var (x, change) = (at.Value, new float[site.Width]);   // [rows, T, d]
-        for (var r = 0; r < subsets.Length; r++)
+        // what a transcoder reads need not be selected
+        if (_model.SelectedSite(at.Site) is not { } selected) return;
+        var site = state.Sites[selected.Index];
+        float[] change = new float[site.Width], x = [];   // [rows, T, d]
+        foreach (var writer in site.Writers.Append(site))
         {
-            foreach (var index in Here(subsets[r], site))
+            for (var r = 0; r < subsets.Length; r++)
             {
-                var (position, feature) = site.Nodes[index - site.FirstNode];
-                site.NodeChange(position, feature, change);
-                var there = x.AsSpan((((r + 1) * at.Positions) + position) * site.Width, site.Width);
-                TensorPrimitives.Add(there, change, there);
+                foreach (var index in Here(subsets[r], writer))
+                {
+                    var (position, feature) = writer.Nodes[index - writer.FirstNode];
+                    if (writer != site && feature == CausalNode.Error) continue;
+                    if (x.Length == 0) x = at.Value;
+                    writer.NodeChange(position, feature, site, change);
+                    var there = x.AsSpan((((r + 1) * at.Positions) + position) * site.Width, site.Width);
+                    TensorPrimitives.Add(there, change, there);
+                }
             }
         }
-        at.Value = x;
+        if (x.Length > 0) at.Value = x;
     }
 }

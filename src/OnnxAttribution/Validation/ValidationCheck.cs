@@ -28,6 +28,9 @@ internal sealed record ValidationCheck(
     bool IsEdge, Stratum? Stratum, string Estimator, CausalNode Up, CausalNode? Down, float ApproxChange, float ExactChange,
     float ApproxEffect, float ExactEffect)
 {
+    /// <summary>In which model it was really moved.</summary>
+    public MovedModel Model { get; init; }
+
     /// <summary>The stratum as tables and run.json have it.</summary>
     public string StratumName => Stratum is { } stratum ? EnumName.Of(stratum) : "all";
 

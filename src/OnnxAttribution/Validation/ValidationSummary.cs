@@ -1,3 +1,4 @@
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Bundles;
 
 namespace OnnxAttribution.Validation;
@@ -21,12 +22,13 @@ internal sealed record ValidationSummary(string Estimator, Agreement Nodes, Agre
     /// <summary>Nodes, then edges, by the name of their stratum.</summary>
     public required IReadOnlyList<(bool IsEdge, string Stratum, Agreement Effects)> ByStratum { get; init; }
 
-    /// <summary>Summarises the checks of one estimator.</summary>
-    /// <param name="checks">Of one estimator or several.</param>
+    /// <summary>Summarises the checks of one estimator in one model.</summary>
+    /// <param name="checks">Of one estimator or several, in one model or both.</param>
     /// <param name="estimator">The one to summarise.</param>
-    public static ValidationSummary Summarize(IReadOnlyList<ValidationCheck> checks, string estimator)
+    /// <param name="model">Where nodes were moved; null: in the only one.</param>
+    public static ValidationSummary Summarize(IReadOnlyList<ValidationCheck> checks, string estimator, MovedModel? model = null)
     {
-        ValidationCheck[] own = [.. checks.Where(c => c.Estimator == estimator)];
+        ValidationCheck[] own = [.. checks.Where(c => c.Estimator == estimator && (model is null || c.Model == model))];
         ValidationCheck[] nodes = [.. own.Where(c => !c.IsEdge)], edges = [.. own.Where(c => c.IsEdge)];
         return new ValidationSummary(estimator, EffectsOf(nodes), EffectsOf(edges), ChangesOf(edges), Farthest(nodes), Farthest(edges))
         {

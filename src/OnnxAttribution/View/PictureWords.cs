@@ -30,7 +30,10 @@ internal static class PictureWords
                 + $"{Moved(picture.Header)} {Signed(node.Effect)}");
         }
         if (node.IsUnreliable) lines.Add($"may be off by more than half, even in sign: by about {NumberText.Of(node.EffectError)}");
-        if (!float.IsNaN(node.ExactEffect)) lines.Add($"measured: {Signed(node.ExactEffect)}");
+        if (!float.IsNaN(node.ExactEffect))
+        {
+            lines.Add($"measured{(picture.Header.IsReplaced ? " in the replacement model" : "")}: {Signed(node.ExactEffect)}");
+        }
         return string.Join("\n", lines);
     }
 

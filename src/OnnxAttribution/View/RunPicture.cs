@@ -64,7 +64,7 @@ internal sealed class RunPicture
     public static RunPicture Read(string path, PictureLimits? limits = null, CancellationToken cancel = default)
     {
         var stored = RunDirectory.Read(path, cancel);
-        var exact = RunDirectory.HasTable(path, ValidationRow.Table) ? ExactEffects(path, cancel) : [];
+        var exact = RunDirectory.HasTable(path, ValidationRow.Table) ? ExactEffects(path, stored.Record, cancel) : [];
         var picture = Of(path, stored, exact, limits ?? new PictureLimits());
         (picture.Heads, picture.Scores) = (Rows<HeadRow>(path, cancel), Rows<ScorePairRow>(path, cancel));
         picture.Targets = Rows<TargetRow>(path, cancel);
@@ -158,12 +158,14 @@ internal sealed class RunPicture
             || !NodeMethods.IsMeasured(node.Method)
             ? node.Gradient : node.Effect / (node.PatchActivation - node.Activation);
 
-    private static Dictionary<(string, int, int), float> ExactEffects(string path, CancellationToken cancel)
+    // in the model that the graph is of
+    private static Dictionary<(string, int, int), float> ExactEffects(string path, RunRecord record, CancellationToken cancel)
     {
+        var model = record.Validation?.Model ?? ValidationRow.Real;
         var result = new Dictionary<(string, int, int), float>();
         foreach (var row in RunDirectory.ReadRows<ValidationRow>(path, cancel))
         {
-            if (row.Check == "node") result[(row.UpSite, row.UpPosition, row.UpFeature)] = row.ExactEffect;
+            if (row.Check == "node" && row.Model == model) result[(row.UpSite, row.UpPosition, row.UpFeature)] = row.ExactEffect;
         }
         return result;
     }

@@ -95,14 +95,11 @@ public sealed class TranscoderCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData("--validate", "--replace")]
-    [InlineData("--certify", "--replace")]
     [InlineData("--method ig", "--replace")]
     [InlineData("--refine 8", "--replace")]
     [InlineData("--edges exact", "--replace")]
     [InlineData("--heads", "--replace")]
     [InlineData("--estimator gim", "--replace")]
-    [InlineData("--targets top:2 --sites resid", "--targets")]
     [InlineData("--targets top:2 --aggregate sum", "--aggregate")]
     public void What_does_not_go_with_a_replacement_is_refused_in_one_line(string options, string word)
     {
@@ -124,10 +121,98 @@ public sealed class TranscoderCommandTests : IDisposable
     public void What_is_made_of_a_run_of_the_model_is_refused_of_a_replacement()
     {
         Graph("run");
-        Verb.Run("validate", _directory["run"]).Failed(1, "local replacement model", "draw one with no MLP replaced");
-        Verb.Run("validate", _directory["run"], "--bound").Failed(1, "local replacement model");
         Verb.Run("ablate", "--model", _model, "--prompt", "abc", "--circuit", _directory["run"]).Failed(1, "local replacement model");
         Verb.Run("ablate", "--model", _model, "--faithfulness", _directory["run"]).Failed(1, "local replacement model");
+    }
+
+    [Fact]
+    public void A_run_is_validated_in_the_replacement_and_in_the_real_model_and_every_table_says_which()
+    {
+        Graph("run", "--estimator", "frozen");
+        var printed = Verb.Run("validate", _directory["run"], "--compare", "gradient,relp", "--sample", "40").Done().Output;
+        foreach (var words in (string[])["real interventions in the replacement model, and of nodes in the real one",
+            "all nodes, replacement model", "all edges, replacement model", "downstream activations, replacement model",
+            "all nodes, real model", "nodes, real model",
+            "nodes in the replacement model: share found", "nodes in the real model: share found",
+            "Edges by pair of sites, in the replacement model", "exact, replacement model", "exact, real model"])
+        {
+            Assert.Contains(words, printed);
+        }
+        var validation = JsonNode.Parse(File.ReadAllText(Path.Combine(_directory["run"], "run.json")))!["validation"]!;
+        Assert.Equal("replacement", (string?)validation["model"]);
+        Assert.Equal(3, validation["in_real_model"]!["compared"]!.AsArray().Count);
+        Assert.Equal((int)validation["nodes"]!["count"]!, (int)validation["in_real_model"]!["nodes"]!["count"]!);
+        var counted = Verb.Run("query", _directory["run"],
+            "SELECT model, \"check\", count(*) FROM validation WHERE estimator = 'frozen' GROUP BY ALL ORDER BY ALL",
+            "--format", "csv").Done();
+        Assert.Equal(["real,node,40", "replacement,edge,200", "replacement,node,40"],
+            counted.Output.Trim().Split('\n').Skip(1).Select(l => l.Trim()));
+        foreach (var figure in (string[])["validation", "cost-recall"])
+        {
+            Verb.Run("view", _directory["run"], "--figure", figure, "--out", _directory[figure + ".svg"]).Done();
+        }
+        Assert.Contains("40 nodes in the real model", File.ReadAllText(_directory["validation.svg"]));
+        Assert.Contains("  tokens", printed);
+        var limited = Verb.Run("validate", _directory["run"], "--fail-under", "pearson=1");
+        Assert.Equal(1, limited.Code);
+        Assert.Contains("pearson of nodes in the replacement model is", limited.Error);
+    }
+
+    [Fact]
+    public void Zeroed_positions_and_further_sites_are_as_they_were_when_a_run_is_validated()
+    {
+        Graph("run", "--sites", "resid", "--zero-positions", "2", "--validate");
+        var again = Verb.Run("validate", _directory["run"], "--all").Done().Output;
+        Assert.DoesNotContain("active only in the run", again);
+        var record = JsonNode.Parse(File.ReadAllText(Path.Combine(_directory["run"], "run.json")))!;
+        Assert.Equal((int)record["nodes"]!, (int)record["validation"]!["nodes"]!["count"]!);
+        Assert.Equal((int)record["edges"]!, (int)record["validation"]!["edges"]!["count"]!);
+    }
+
+    [Fact]
+    public void What_a_graph_has_left_out_is_bounded_in_the_replacement_model()
+    {
+        Graph("run", "--top-nodes", "4", "--top-edges", "20");
+        var printed = Verb.Run("validate", _directory["run"], "--bound").Done().Output;
+        Assert.Contains("left out, in the replacement model, with 95 % confidence", printed);
+        var certificate = JsonNode.Parse(File.ReadAllText(Path.Combine(_directory["run"], "run.json")))!["certificate"]!;
+        Assert.Equal("replacement", (string?)certificate["model"]);
+        Assert.True((double)certificate["nodes"]!["bound"]! >= (double)certificate["nodes"]!["largest"]!);
+        Graph("certified", "--top-nodes", "4", "--certify");
+    }
+
+    [Theory, InlineData("ig"), InlineData("gim"), InlineData("atpstar"), InlineData("depth-1")]
+    public void An_estimator_that_knows_no_transcoders_is_not_compared(string estimator)
+    {
+        Graph("run");
+        Verb.Run("validate", _directory["run"], "--compare", estimator).Failed(1, estimator, "compare gradient, relp or frozen");
+    }
+
+    [Fact]
+    public void Sums_are_refused_as_those_of_other_graphs_and_each_prompt_of_a_batch_is_validated()
+    {
+        Assert.Contains("│ tokens ", Graph("sum", "--aggregate", "sum").Output);
+        Verb.Run("validate", _directory["sum"]).Failed(1, "summed over positions");
+        File.WriteAllText(_directory["prompts.jsonl"], """
+            {"id": "a", "prompt": "abcd"}
+            {"id": "b", "prompt": "efgh"}
+            """);
+        string[] many = ["graph", "--model", _model, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"], "--no-page"];
+        Verb.Run([.. many, "--prune", "influence"]).Failed(2, "--prune influence with --prompt");
+        Verb.Run([.. many, "--validate", "--targets", "top:2"]).Done();
+        var mean = JsonNode.Parse(File.ReadAllText(Path.Combine(_directory["many"], "merged", "mean", "run.json")))!;
+        Assert.Null(mean["options"]!["targets"]);
+        var drawn = _directory["mean.dot"];
+        Verb.Run("view", Path.Combine(_directory["many"], "merged", "mean"), "--format", "dot", "--out", drawn).Done();
+        Assert.Contains("metric=\"mean logit of 2 prompts\"", File.ReadAllText(drawn));
+        Assert.Contains("label=\"tokens\"", File.ReadAllText(drawn));
+        Verb.Run("validate", Path.Combine(_directory["many"], "merged", "mean")).Failed(1, "mean of many prompts");
+        foreach (var id in (string[])["a", "b"])
+        {
+            var record = JsonNode.Parse(File.ReadAllText(Path.Combine(_directory["many"], id, "run.json")))!;
+            Assert.NotNull(record["validation"]!["in_real_model"]);
+            Assert.Equal(2, record["outputs"]!.AsArray().Count);
+        }
     }
 
     [Fact]

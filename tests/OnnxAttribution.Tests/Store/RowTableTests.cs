@@ -10,6 +10,7 @@ public class RowTableTests
     public void Columns_are_the_properties_of_the_record_in_their_order()
     {
         AreProperties<ValidationRow>(ValidationRow.Columns);
+        AreProperties<CertificateRow>(CertificateRow.Columns);
         AreProperties<FaithfulnessRow>(FaithfulnessRow.Columns);
         AreProperties<CurveRow>(CurveRow.Columns);
         AreProperties<CircuitRow>(CircuitRow.Columns);
@@ -24,7 +25,10 @@ public class RowTableTests
     {
         ComesBack(
             new ValidationRow("a", "b", "c", "d", 1, 2, "e", 3, 4, 5, 6, 7, 8),
-            new ValidationRow("a", "b", "c", "d", 1, 2, null, null, null, float.NaN, float.NegativeInfinity, 7, 8));
+            new ValidationRow("a", "b", "c", "d", 1, 2, null, null, null, float.NaN, float.NegativeInfinity, 7, 8)
+            {
+                Model = "replacement"
+            });
         ComesBack(
             new FaithfulnessRow("a", "b", "c", "d", 1, 2, 3, 4, 5, 6, 7, 8, 9),
             new FaithfulnessRow("a", "b", "c", "d", null, 2, 3, 4, 5, 6, 7, double.NaN, double.NaN));
@@ -98,6 +102,18 @@ public class RowTableTests
             Assert.StartsWith($"{Path.Combine(run, "curve.parquet")} is damaged: ", message);
             Assert.DoesNotContain('\n', message);
         }
+    }
+
+    [Fact]
+    public void Checks_of_earlier_versions_were_made_in_the_real_model()
+    {
+        using var directory = new AwkwardDirectory();
+        var run = RunSamples.Write(directory);
+        var table = new StoredTable([.. ValidationRow.Columns.Where(c => c.Name != "model")]);
+        table.Add("node", "kept", "gradient", "blocks.0.hook_mlp_out", 1, 2, StoredValue.Null, StoredValue.Null, StoredValue.Null,
+            StoredValue.Null, StoredValue.Null, 1f, 2f);
+        RunDirectory.Annotate(run, ValidationRow.Table, table, new RunAddition());
+        Assert.Equal("real", Assert.Single(RunDirectory.ReadRows<ValidationRow>(run, CancellationToken.None)).Model);
     }
 
     private static void AreProperties<TRow>(StoredColumn[] columns)

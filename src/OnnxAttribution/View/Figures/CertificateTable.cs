@@ -26,8 +26,9 @@ internal sealed class CertificateTable
         var rows = new List<(string, IReadOnlyList<string>)>();
         if (certificate.Nodes is { } nodes) rows.Add(("nodes", Figures(nodes)));
         if (certificate.Edges is { } edges) rows.Add(("edges", Figures(edges)));
-        return new CertificateTable($"left out, with {NumberText.Of(100 * certificate.Confidence)} % confidence (seed {certificate.Seed}; "
-            + $"{NumberText.Count(certificate.Rows, "row")} patched)", rows);
+        var model = certificate.Model is null or ValidationRow.Real ? "" : $", in the {certificate.Model} model";
+        return new CertificateTable($"left out{model}, with {NumberText.Of(100 * certificate.Confidence)} % confidence "
+            + $"(seed {certificate.Seed}; {NumberText.Count(certificate.Rows, "row")} patched)", rows);
     }
 
     private static IReadOnlyList<string> Figures(MissedRecord m) =>

@@ -12,8 +12,9 @@ internal static class CostRecallTable
         ["estimator", "passes", "found at once", "after twice", "passes for 80 %", "for 90 %", "for all"];
 
     /// <summary>Such as <c>The strongest 50 nodes: share found, and cost in forward passes</c>.</summary>
-    public static string Title(IReadOnlyList<CostRecallRecord> costs) => string.Create(CultureInfo.InvariantCulture,
-        $"The strongest {costs.Select(c => c.Top).DefaultIfEmpty(0).Max():N0} nodes: share found, and cost in forward passes");
+    /// <param name="model">Behind the nodes: which model they are the strongest in, where there are two.</param>
+    public static string Title(IReadOnlyList<CostRecallRecord> costs, string model = "") => string.Create(CultureInfo.InvariantCulture,
+        $"The strongest {costs.Select(c => c.Top).DefaultIfEmpty(0).Max():N0} nodes{model}: share found, and cost in forward passes");
 
     /// <summary>A row per estimator, in the order given.</summary>
     public static IEnumerable<IReadOnlyList<string>> Rows(IReadOnlyList<CostRecallRecord> costs) => costs.Select(c => (string[])

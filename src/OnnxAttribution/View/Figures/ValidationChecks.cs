@@ -7,9 +7,9 @@ namespace OnnxAttribution.View.Figures;
 /// <summary>The checks of one estimator in a run's validation.parquet.</summary>
 /// <param name="Estimator">The run's own where the table holds several.</param>
 /// <param name="Subtitle">What was asked of the run.</param>
+/// <param name="Panels">Nodes, edges and, where transcoders stand for MLPs, nodes in the real model: none that is empty.</param>
 /// <param name="Unknown">Checks of which one number is NULL.</param>
-internal sealed record ValidationChecks(string Estimator, string Subtitle, IReadOnlyList<ValidationMark> Nodes,
-    IReadOnlyList<ValidationMark> Edges, int Unknown)
+internal sealed record ValidationChecks(string Estimator, string Subtitle, IReadOnlyList<ValidationPanel> Panels, int Unknown)
 {
     private const int Error = -1;
 
@@ -25,17 +25,19 @@ internal sealed record ValidationChecks(string Estimator, string Subtitle, IRead
         var own = record.Validation?.Estimator ?? (record as GraphRunRecord)?.Options?.Estimator;
         if (own is null || !rows.Any(r => r.Estimator == own)) own = rows.Count > 0 ? rows[0].Estimator : null;
         var header = new PictureHeader(record);
-        var (nodes, edges, unknown) = (new List<ValidationMark>(), new List<ValidationMark>(), 0);
+        var (nodes, edges, real, unknown) = (new List<ValidationMark>(), new List<ValidationMark>(), new List<ValidationMark>(), 0);
         foreach (var row in rows)
         {
             if (row.Estimator != own) continue;
             if (float.IsNaN(row.ExactEffect) || float.IsNaN(row.ApproxEffect)) unknown++;
             else if (row.Check == "edge") edges.Add(Mark(row, $"{Up(row)} → {Name(row.DownSite, row.DownPosition, row.DownFeature)}"));
-            else nodes.Add(Mark(row, Up(row)));
+            else (header.IsReplaced && row.Model == ValidationRow.Real ? real : nodes).Add(Mark(row, Up(row)));
         }
-        return own is null || nodes.Count + edges.Count == 0
-            ? null
-            : new ValidationChecks(own, $"{header.Title}  ·  {header.MetricWords}", nodes, edges, unknown);
+        var model = header.IsReplaced ? " in the replacement model" : "";
+        ValidationPanel[] panels = [new("node", model, nodes), new("edge", model, edges), new("node", " in the real model", real)];
+        panels = [.. panels.Where(p => p.Marks.Count > 0)];
+        return own is null || panels.Length == 0 ? null
+            : new ValidationChecks(own, $"{header.Title}  ·  {header.MetricWords}", panels, unknown);
     }
 
     private static ValidationMark Mark(ValidationRow row, string name) => new(name,
@@ -48,6 +50,11 @@ internal sealed record ValidationChecks(string Estimator, string Subtitle, IRead
         : string.Create(CultureInfo.InvariantCulture, $"{Site.Parse(site).ShortName} "
             + $"{(feature == Error ? "error" : feature)}{(position is { } p and >= 0 ? $" @{p}" : "")}");
 }
+
+/// <summary>Checks that are drawn together.</summary>
+/// <param name="What"><c>node</c> or <c>edge</c>.</param>
+/// <param name="Model">In words, where there are two.</param>
+internal sealed record ValidationPanel(string What, string Model, IReadOnlyList<ValidationMark> Marks);
 
 /// <summary>A checked node or edge as a point.</summary>
 /// <param name="Kind">Of the site of the node, of an edge that of its upstream end.</param>

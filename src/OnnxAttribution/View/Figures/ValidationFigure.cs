@@ -4,7 +4,8 @@ using OnnxAttribution.Validation;
 namespace OnnxAttribution.View.Figures;
 
 /// <summary>Exact against approximate effects of <c>validation.parquet</c>:
-/// a panel of nodes, a panel of edges, the diagonal, and how well they agree.</summary>
+/// a panel of nodes, a panel of edges, the diagonal, and how well they agree; where transcoders stand for MLPs a panel of nodes in the
+/// model itself too.</summary>
 internal static class ValidationFigure
 {
     /// <summary>So many marks a panel has at most: the largest effects; figures of agreement are always of all.</summary>
@@ -32,29 +33,29 @@ internal static class ValidationFigure
 
     private static void Write(ValidationChecks checks, TextWriter output, SvgTheme theme)
     {
-        (string Name, IReadOnlyList<ValidationMark> Marks)[] panels = [("nodes", checks.Nodes), ("edges", checks.Edges)];
-        panels = [.. panels.Where(p => p.Marks.Count > 0)];
-        var width = Margin + (panels.Length * (PlotPanel.LeftRoom + Side)) + ((panels.Length - 1) * Between) + Margin;
+        var panels = checks.Panels;
+        var width = Margin + (panels.Count * (PlotPanel.LeftRoom + Side)) + ((panels.Count - 1) * Between) + Margin;
         var height = Top + PlotPanel.TopRoom + 20 + Side + PlotPanel.BottomRoom + LegendRoom;
         using var canvas = new SvgCanvas(output, width, height, $"{checks.Estimator} against real interventions", theme);
         canvas.Text(Margin, 30, $"How far to trust it: {checks.Estimator} against real interventions",
             new(18, Bold: true, Most: width - (2 * Margin)));
         canvas.Text(Margin, 51, checks.Subtitle, new(12.5, theme.Quiet, Most: width - (2 * Margin)));
-        for (var i = 0; i < panels.Length; i++)
+        for (var i = 0; i < panels.Count; i++)
         {
-            Panel(canvas, Margin + PlotPanel.LeftRoom + (i * (PlotPanel.LeftRoom + Side + Between)), panels[i].Name, panels[i].Marks);
+            Panel(canvas, Margin + PlotPanel.LeftRoom + (i * (PlotPanel.LeftRoom + Side + Between)), panels[i]);
         }
         Legend(canvas, checks, height - LegendRoom + 22);
     }
 
-    private static void Panel(SvgCanvas canvas, double left, string name, IReadOnlyList<ValidationMark> marks)
+    private static void Panel(SvgCanvas canvas, double left, ValidationPanel drawn)
     {
+        var marks = drawn.Marks;
         var values = marks.SelectMany(m => (double[])[m.Exact, m.Approximate]).ToList();
         var panel = new PlotPanel(canvas, new PlotFrame(left, Top + PlotPanel.TopRoom + 20, Side, Side),
-            Axis.Symmetric($"exact effect: the {(name == "edges" ? "upstream " : "")}node is really moved", values),
+            Axis.Symmetric($"exact effect: the {(drawn.What == "edge" ? "upstream " : "")}node is really moved", values),
             Axis.Symmetric("approximate effect", values));
         var agreement = Agreement.Between([.. marks.Select(m => (double)m.Exact)], [.. marks.Select(m => (double)m.Approximate)]);
-        canvas.Text(left, Top + PlotPanel.TopRoom - 7, $"{NumberText.Count(marks.Count, name[..^1])}", new(13.5, Bold: true));
+        canvas.Text(left, Top + PlotPanel.TopRoom - 7, NumberText.Count(marks.Count, drawn.What) + drawn.Model, new(13.5, Bold: true));
         panel.Frame("");
         canvas.Text(left, Top + PlotPanel.TopRoom + 11, $"Pearson {Figure(agreement.Pearson)}   Spearman {Figure(agreement.Spearman)}   "
             + $"same sign {(double.IsNaN(agreement.SignAgreement) ? "–" : NumberText.Percent(agreement.SignAgreement))}",
@@ -72,7 +73,7 @@ internal static class ValidationFigure
     private static void Legend(SvgCanvas canvas, ValidationChecks checks, double y)
     {
         var legend = new PlotLegend(canvas, Margin, y);
-        var all = checks.Nodes.Concat(checks.Edges).ToList();
+        var all = checks.Panels.SelectMany(p => p.Marks).ToList();
         (SiteKind Kind, string Words)[] kinds =
         [
             (SiteKind.Resid, "residual stream"), (SiteKind.Attn, "attention"), (SiteKind.Mlp, "MLP"),
@@ -86,7 +87,7 @@ internal static class ValidationFigure
         legend.Line("exact = approximate", canvas.Theme.Quiet, "5 4");
         var notes = new List<string>();
         if (checks.Unknown > 0) notes.Add($"{NumberText.Count(checks.Unknown, "check")} without a number left out");
-        if (checks.Nodes.Count > MostMarks || checks.Edges.Count > MostMarks)
+        if (checks.Panels.Any(p => p.Marks.Count > MostMarks))
         {
             notes.Add(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"the {MostMarks:N0} largest drawn of each"));
         }

@@ -26,12 +26,19 @@ internal sealed class ValidationTable
     public static ValidationTable? Of(RunRecord run)
     {
         if (run.Validation is not { } validation) return null;
-        var rows = new List<(string, IReadOnlyList<string>)> { ("all nodes", Figures(validation.Nodes)) };
-        rows.AddRange(validation.ByKind.Select(k => ($"  {k.Kind} {(k.Error ? "errors" : "features")}", Figures(k))));
-        rows.AddRange(Strata(validation, "node"));
-        rows.Add(("all edges", Figures(validation.Edges)));
-        rows.AddRange(Strata(validation, "edge"));
-        rows.Add(("downstream activations", Figures(validation.Changes)));
+        var model = validation.InRealModel is null ? "" : ", replacement model";
+        var rows = new List<(string, IReadOnlyList<string>)> { ("all nodes" + model, Figures(validation.Nodes)) };
+        rows.AddRange(Kinds(validation.ByKind));
+        rows.AddRange(Strata(validation.ByStratum, "node"));
+        rows.Add(("all edges" + model, Figures(validation.Edges)));
+        rows.AddRange(Strata(validation.ByStratum, "edge"));
+        rows.Add(("downstream activations" + model, Figures(validation.Changes)));
+        if (validation.InRealModel is { } real)
+        {
+            rows.Add(("all nodes, real model", Figures(real.Nodes)));
+            rows.AddRange(Kinds(real.ByKind));
+            rows.AddRange(Strata(real.ByStratum, "node"));
+        }
         return new ValidationTable(Sentence((run as GraphRunRecord)?.Options, validation), rows);
     }
 
@@ -46,8 +53,11 @@ internal sealed class ValidationTable
     // less is what rounding in float32 leaves, which differs from machine to machine
     private static string Error(double? relative) => relative < 1e-4 ? "<0.01 %" : NumberText.Percent(relative);
 
-    private static IEnumerable<(string, IReadOnlyList<string>)> Strata(ValidationRecord validation, string check) =>
-        validation.ByStratum.Where(s => s.Check == check && s.Stratum != "all").Select(s => ($"  {s.Stratum}", Figures(s)));
+    private static IEnumerable<(string, IReadOnlyList<string>)> Kinds(IReadOnlyList<KindAgreementRecord> kinds) => kinds.Select(k =>
+        (k.Kind == RunNames.TokenKind ? "  tokens" : $"  {k.Kind} {(k.Error ? "errors" : "features")}", Figures(k)));
+
+    private static IEnumerable<(string, IReadOnlyList<string>)> Strata(IReadOnlyList<StratumAgreementRecord> strata, string check) =>
+        strata.Where(s => s.Check == check && s.Stratum != "all").Select(s => ($"  {s.Stratum}", Figures(s)));
 
     // what was really moved for the run
     private static string Moved(GraphOptionsRecord? options)
@@ -61,7 +71,8 @@ internal sealed class ValidationTable
     private static string Sentence(GraphOptionsRecord? options, ValidationRecord validation)
     {
         var sampled = validation.Sample is null ? " (all)" : $" (sampled, seed {validation.Seed})";
-        return $"{options?.Method} with estimator {options?.Estimator}{Moved(options)} against real interventions: "
+        var where = validation.InRealModel is null ? "" : " in the replacement model, and of nodes in the real one";
+        return $"{options?.Method} with estimator {options?.Estimator}{Moved(options)} against real interventions{where}: "
             + $"{NumberText.Count(validation.Nodes.Count, "node")}, {NumberText.Count(validation.Edges.Count, "edge")}{sampled}";
     }
 }

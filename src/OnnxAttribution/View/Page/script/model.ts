@@ -66,6 +66,11 @@ export class Graph {
     return this.feature(i)?.feature === -1 && !this.isToken(i);
   }
 
+  /** In which model nodes were really moved, where transcoders stand for MLPs. */
+  inModel(): string {
+    return this.page.run.options.some(([name]) => name === "replace") ? " in the replacement model" : "";
+  }
+
   /** A token's row of the embedding, with which graphs of transcoders begin. */
   isToken(i: number): boolean {
     return this.site(i)?.name === "hook_embed";

@@ -121,7 +121,13 @@ export class Panel {
       error
         ? h("p", { class: "hint" }, "An error node: what the dictionary missed of this site, x − x̂. Its activation is the norm.")
         : this.graph.isToken(i)
-          ? h("p", { class: "hint" }, "A token: its row of the embedding, of which the activation is the norm.")
+          ? h(
+              "p",
+              { class: "hint" },
+              node.p < 0
+                ? "All tokens: their rows of the embedding, summed over positions as the norms are."
+                : "A token: its row of the embedding, of which the activation is the norm.",
+            )
           : null,
       facts([
         [error || this.graph.isToken(i) ? "norm" : "activation", number(node.a)],
@@ -129,7 +135,7 @@ export class Panel {
         // what more of a node does is no contribution of what there is
         ["contribution", node.e === null || coefficient > 1 ? null : number(-node.e), signClass(this.graph.contribution(i))],
         ["effect", number(node.e)],
-        ["exact", node.x_e === null ? null : number(node.x_e)],
+        [`exact${this.graph.inModel()}`, node.x_e === null ? null : number(node.x_e)],
         ["off by about", node.off === null || node.off === 0 ? null : number(node.off, 2)],
         ["found by", node.by],
         ["gradient", node.g === null ? null : number(node.g)],
@@ -184,7 +190,9 @@ export class Panel {
       h("b", { class: signClass(does) }, does > 0 ? "raises" : "lowers"),
       " the metric.",
       this.graph.node(i).u ? " The estimate may be off by more than half, even in sign." : null,
-      exact === null || exact === e ? null : ` Really done, it changes by ${signed(exact, 3)}${exact * e < 0 ? ", the other way" : ""}.`,
+      exact === null || exact === e
+        ? null
+        : ` Really done${this.graph.inModel()}, it changes by ${signed(exact, 3)}${exact * e < 0 ? ", the other way" : ""}.`,
     );
   }
 
