@@ -111,11 +111,11 @@ internal sealed class GraphArguments
         command.Checks(Contradictions);
     }
 
-    /// <summary>Refuses output tokens, and pruning by influence on them, of many prompts.</summary>
-    public void RefuseOutputsOfMany(CommandResult result, Option many)
+    /// <summary>Refuses pruning by influence on output tokens of many prompts.</summary>
+    public void RefuseInfluenceOfMany(CommandResult result, Option many)
     {
-        if (!result.IsGiven(many) || !(result.IsGiven(_targets) || Given(result, _prune) == "influence")) return;
-        result.AddError("--prompts sums graphs over prompts, whose outputs differ; give --targets and --prune influence with --prompt");
+        if (!result.IsGiven(many) || Given(result, _prune) != "influence") return;
+        result.AddError("--prompts also sums graphs over prompts, whose outputs differ; give --prune influence with --prompt");
     }
 
     /// <summary>Where the model is cut, and what of it is replaced.</summary>

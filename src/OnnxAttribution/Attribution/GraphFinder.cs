@@ -88,8 +88,8 @@ internal static class GraphFinder
         options = ReplacedOptions.Of(model, options);
         if (options.Targets is not null)
         {
-            throw new AttributionException("outputs and their influence are of one prompt's positions, which are summed here; ask for one "
-                + "of both")
+            throw new AttributionException("influence on outputs shares out the absolute weights of edges between nodes at their "
+                + "positions, and sums over positions let them cancel; ask for outputs or for sums")
             {
                 Settings = [Setting.Aggregate, Setting.Targets]
             };
@@ -180,6 +180,7 @@ internal static class GraphFinder
             CleanMetric = state.CleanMetric,
             PatchMetric = state.PatchMetric,
             TopTokens = Metric.Top(state.Clean.Logits, 10),
+            Probabilities = state.Metric.Probabilities(state.Clean.Logits),
             Nodes = nodes,
             Edges = kept,
             SwitchedOn = switchedOn,

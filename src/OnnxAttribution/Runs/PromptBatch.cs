@@ -71,7 +71,8 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
                 var path = Path.Combine(directory, task.Id!);
                 var record = run.Write(path, force);
                 sum.Add(run.Graph.Nodes);
-                finished.Add((task.Id!, run.Tokens, run.Graph with { Nodes = [], Edges = [], SwitchedOn = [], HeadParts = [] }));
+                var rest = run.Graph with { Nodes = [], Edges = [], SwitchedOn = [], HeadParts = [], OutputEdges = [] };
+                finished.Add((task.Id!, run.Tokens, rest));
                 _runs.Add(record);
                 _runs[^1] = Checks.Apply(run, path, record, null);
                 if (Finish?.Invoke(path) is { } peak) _runs[^1] = _runs[^1] with { PeakMemoryBytes = peak };
@@ -130,7 +131,12 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
             CleanMetric = RecordParts.Finite(runs.Average(r => r.Graph.CleanMetric)),
             PatchMetric = RecordParts.Finite(runs.Average(r => r.Graph.PatchMetric)),
             Sites = RecordParts.Names(model),
-            Options = RecordParts.Options(request with { SumOverPositions = true, Graph = request.Graph with { Heads = null } }, model),
+            // heads and outputs are of each prompt
+            Options = RecordParts.Options(request with
+            {
+                SumOverPositions = true,
+                Graph = request.Graph with { Heads = null, Targets = null, Influence = null },
+            }, model),
             Nodes = graph.Nodes.Count,
             KeptNodes = graph.Nodes.Count(n => n.Kept),
             Edges = graph.Edges.Count,

@@ -4,6 +4,7 @@ using OnnxAttribution.Export;
 using OnnxAttribution.Model;
 using OnnxAttribution.Runtime;
 using OnnxAttribution.Tests.Export;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Tests.Attribution.Invariants;
 
@@ -55,11 +56,33 @@ public sealed class ReplacedGraphTests : IDisposable
             new RunContext(threads: 1));
         foreach (var estimator in new[] { Estimator.Gradient, Estimator.Frozen })
         {
-            var graph = GraphFinder.Find(model, golden.Tokens, null, new GraphOptions(golden.Metric, Estimator: estimator).KeepingAll());
+            var graph = GraphFinder.Find(model, golden.Tokens, null, new GraphOptions(golden.Metric, Estimator: estimator)
+            {
+                Targets = new TargetRequest(4, Probability: 2),
+            }.KeepingAll());
             Assert.True(graph.ConservationViolation < 1e-5, $"{estimator}: {graph.ConservationViolation}");
+            OutputsAddUpToTheirDifference(golden, graph);
             Assert.Contains(graph.Edges, e => e.Down >= 0 && graph.Nodes[e.Up].Site.Kind == SiteKind.Mlp
                 && graph.Nodes[e.Down].Site.Kind is SiteKind.Resid or SiteKind.Attn or SiteKind.ResidMid);
         }
+    }
+
+    // the metric is the difference of two outputs, whose means over the vocabulary are one
+    private static void OutputsAddUpToTheirDifference(TranscoderGolden golden, CausalGraph graph)
+    {
+        Assert.Equal(golden.Targets, graph.Outputs.Select(o => o.Token));
+        var difference = new double[graph.Nodes.Count];
+        foreach (var e in graph.OutputEdges.Where(e => e.Output < 2)) difference[e.Up] += e.Output == 0 ? e.Weight : -e.Weight;
+        var into = graph.Edges.Where(e => e.Down == CausalEdge.Metric).ToDictionary(e => e.Up, e => (double)e.Weight);
+        var largest = into.Values.Max(Math.Abs);
+        for (var i = 0; i < difference.Length; i++)
+        {
+            Assert.InRange(difference[i] - into.GetValueOrDefault(i), -1e-4 * largest, 1e-4 * largest);
+        }
+        Assert.Contains(graph.OutputEdges, e => graph.Nodes[e.Up].Site.Kind is SiteKind.Resid or SiteKind.Attn or SiteKind.ResidMid);
+        Assert.All(graph.Nodes, n => Assert.InRange(n.Influence, 0, 1));
+        Assert.InRange(graph.ReplacementScore!.Value, 0, 1);
+        Assert.InRange(graph.CompletenessScore!.Value, 0, 1);
     }
 
     [Fact]
@@ -95,6 +118,41 @@ public sealed class ReplacedGraphTests : IDisposable
         Assert.All(graph.Edges.Where(e => e.Down >= 0), e => Assert.False(graph.Nodes[e.Down].IsError));
         Assert.Equal(0, graph.ExactNodes);
         Assert.All(graph.Nodes, n => Assert.Equal(NodeMethods.Attribution, n.Method));
+    }
+
+    /// <summary>A batch's mean is made of runs of other prompts, whose active features differ.</summary>
+    [Theory, InlineData("transcoders-clt"), InlineData("transcoders-gemma2"), InlineData("transcoders-neox")]
+    public void The_mean_over_prompts_is_the_mean_of_their_sums(string name)
+    {
+        using var golden = TranscoderGolden.Open(name);
+        using var model = golden.OpenModel(_directory);
+        var options = new GraphOptions(golden.Metric).KeepingAll();
+        int[][] prompts = [golden.Tokens, [golden.Tokens[0], 65, 90, 66], [golden.Tokens[0], 70, 71, 72, 73, 74, 75]];
+        var sum = new GraphSum(model.Selected);
+        var (graphs, summed) = (new List<CausalGraph>(), new List<CausalGraph>());
+        foreach (var prompt in prompts)
+        {
+            graphs.Add(GraphFinder.Find(model, prompt, null, options));
+            summed.Add(GraphFinder.FindSummed(model, prompt, null, options));
+            Assert.True(graphs[^1].ConservationViolation < 1e-5, $"{graphs[^1].ConservationViolation}");
+            sum.Add(graphs[^1].Nodes);
+        }
+        sum.ChooseNodes(options);
+        foreach (var (prompt, graph) in prompts.Zip(graphs))
+        {
+            GraphFinder.AddEdges(model, new PromptTokens(prompt, null, null, null), options, graph, sum);
+        }
+        string Name(CausalNode n) => $"{n.Site.Name} {n.Feature}";
+        var effects = summed.SelectMany(g => g.Nodes).GroupBy(Name).ToDictionary(g => g.Key, g => g.Sum(n => (double)n.Effect) / 3);
+        Assert.Equal(effects.Keys.Order(), sum.Nodes.Select(Name).Order());
+        Assert.All(sum.Nodes, n => Assert.Equal(effects[Name(n)], n.Effect, 1e-4));
+        var edges = summed.SelectMany(g => g.Edges.Select(e => (Key: Key(g.Nodes, e), e.Effect))).GroupBy(e => e.Key)
+            .ToDictionary(g => g.Key, g => g.Sum(e => (double)e.Effect) / 3);
+        Assert.All(sum.Edges, e => Assert.Equal(edges[Key(sum.Nodes, e)], e.Effect, 1e-4));
+        Assert.Equal(edges.Count, sum.Edges.Count);
+
+        string Key(IReadOnlyList<CausalNode> nodes, CausalEdge e) =>
+            $"{Name(nodes[e.Up])} -> {(e.Down == CausalEdge.Metric ? "metric" : Name(nodes[e.Down]))}";
     }
 
     [Fact]
