@@ -32,8 +32,8 @@ internal sealed record ValidationRow(string Check, string Stratum, string Estima
         StoredColumn.Of(nameof(ApproxEffect), Float, "estimated change of the metric"),
         StoredColumn.Of(nameof(ExactEffect), Float,
             "the real one; of an edge: the exact change times the run's own gradient at the downstream node"),
-        StoredColumn.Of(nameof(Model), Varchar, "which model was run for it: `real`, or `replacement` with transcoders in the place of "
-            + "MLPs; of a graph of transcoders nodes have a row for each") with { IsLater = true },
+        StoredColumn.Of(nameof(Model), Varchar, "which model was run: `real`, or `replacement` (transcoders for MLPs), of which nodes have "
+            + "rows for both") with { IsLater = true },
     ];
 
     public void AddTo(StoredTable table) => table.Add(Check, Stratum, Estimator, UpSite, UpPosition, UpFeature, DownSite, DownPosition,

@@ -17,8 +17,7 @@ internal sealed record TargetRow(string Target, int TargetId, float Probability,
         StoredColumn.Of(nameof(UpPosition), Integer, "its position"),
         StoredColumn.Of(nameof(UpFeature), Integer, "its feature; −1: error node, or a token at `hook_embed`"),
         StoredColumn.Of(nameof(Weight), Float,
-            "what its clean value gives the logit, before a soft cap, less the mean over the vocabulary; NULL of errors and tokens with a "
-                + "patch prompt"),
+            "what its clean value gives the logit before a soft cap, less the mean; NULL of errors and tokens with a patch prompt"),
     ];
 
     public void AddTo(StoredTable table) => table.Add(Target, TargetId, Probability, UpSite, UpPosition, UpFeature, Weight);
