@@ -140,6 +140,7 @@ public sealed class PromptDatasetTests(Random2Fixture model) : IClassFixture<Ran
     [Theory, InlineData("--shard 9/8 --dataset", "--shard cannot be '9/8'"), InlineData("--shard 0/2 --dataset", "I from 1 to N"),
         InlineData("--shard 1/2", "--shard goes with --dataset"), InlineData("--resume", "--resume goes with --dataset"),
         InlineData("--dataset --validate", "--validate goes with a run directory per prompt"),
+        InlineData("--dataset --targets top:2", "--targets goes with a run directory per prompt"),
         InlineData("--dataset --force", "--force goes with a run directory per prompt"), InlineData("--dataset --part-size 0", "from 1")]
     public void What_goes_not_together_is_refused(string options, string words) =>
         Verb.Run(["graph", "--model", model.Bundle, "--prompts", "p.jsonl", "--out", _directory["set"], .. options.Split(' ')])
