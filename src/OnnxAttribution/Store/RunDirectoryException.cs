@@ -93,6 +93,9 @@ public sealed class RunDirectoryException : OnnxAttributionException
     internal static RunDirectoryException IsDataset(string path) =>
         new($"{path} is a dataset, which holds no run directories. Choose another directory.") { Settings = [Setting.Out] };
 
+    internal static RunDirectoryException OfDataset(string path) => new($"{path} is a dataset of many prompts' graphs and no run itself. "
+        + "Ask it in SQL, or draw a prompt's graph in a directory of its own.");
+
     internal static RunDirectoryException NoDataset(string path) =>
         new($"{path} holds something else than a dataset. Choose another directory.") { Settings = [Setting.Out] };
 

@@ -64,6 +64,7 @@ internal sealed class RunFile
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             var directory = Path.GetDirectoryName(file)!;
+            if (DatasetDirectory.Is(directory)) throw RunDirectoryException.OfDataset(directory);
             throw RunsBelow(directory) is { Count: > 0 } runs
                 ? RunDirectoryException.OfMany(directory, runs)
                 : RunDirectoryException.Missing(file);

@@ -135,6 +135,11 @@ public sealed class PromptDatasetTests(Random2Fixture model) : IClassFixture<Ran
         File.WriteAllText(_directory["full/notes.txt"], "mine");
         Dataset("full", "--resume").Failed(1, "something else than a dataset", "--out");
         Graph("set", "").Failed(1, "is a dataset");
+        foreach (var verb in (string[][])[["view"], ["validate"], ["heads"], ["ablate", "--circuit"]])
+        {
+            Verb.Run([.. verb, _directory["set"], .. verb.Length > 1 ? ["--model", model.Bundle, "--prompt", "Hello"] : (string[])[]])
+                .Failed(1, "is a dataset of many prompts' graphs");
+        }
     }
 
     [Theory, InlineData("--shard 9/8 --dataset", "--shard cannot be '9/8'"), InlineData("--shard 0/2 --dataset", "I from 1 to N"),
