@@ -611,8 +611,8 @@ tables *Features and error nodes*, *From features and from error nodes*).
 PAIRS_PAGE = """# Patch pairs: {model} over {pairs} pairs of held-out prompts
 
 Made by `make validation` on {date} ({version}, ONNX Runtime {runtime}); nothing in the tables is typed by hand.
-As [{model} with zero ablation]({main}), where everything is explained, but a node does not go to zero: it takes its value in
-another prompt's run, the next of the [held-out prompts](validation-prompts.md) that has as many tokens.
+As [{model} with zero ablation]({main}), where everything is explained, but a node does not go to zero: it takes its
+value in another prompt's run, the next of the [held-out prompts](validation-prompts.md) that has as many tokens.
 
 ## In short
 

@@ -73,16 +73,17 @@ internal sealed class DatasetOptions
     /// <param name="variable">The value of an environment variable; null where it is not set.</param>
     internal static PromptShard? OfArray(Func<string, string?> variable)
     {
+        string? Given(string name) => variable(name) is { Length: > 0 } value ? value : null;
         // Slurm's arrays begin where they are told to; Kubernetes's with 0, and it says nothing of their length
-        if (variable("SLURM_ARRAY_TASK_ID") is { } task)
+        if (Given("SLURM_ARRAY_TASK_ID") is { } task)
         {
-            return Number("SLURM_ARRAY_TASK_ID", task) - Number("SLURM_ARRAY_TASK_MIN", variable("SLURM_ARRAY_TASK_MIN")) is var at
-                && Number("SLURM_ARRAY_TASK_COUNT", variable("SLURM_ARRAY_TASK_COUNT")) is var count && at < count ? new(at + 1, count)
+            return Number("SLURM_ARRAY_TASK_ID", task) - Number("SLURM_ARRAY_TASK_MIN", Given("SLURM_ARRAY_TASK_MIN")) is var at
+                && Number("SLURM_ARRAY_TASK_COUNT", Given("SLURM_ARRAY_TASK_COUNT")) is var count && at < count ? new(at + 1, count)
                 : throw new UsageException("SLURM_ARRAY_TASK_ID is beyond SLURM_ARRAY_TASK_COUNT from SLURM_ARRAY_TASK_MIN on; "
                     + "give an array without gaps, or --shard I/N");
         }
-        if (variable("JOB_COMPLETION_INDEX") is not { } index) return null;
-        var of = variable("JOB_COMPLETIONS") ?? throw new UsageException("JOB_COMPLETION_INDEX is set and JOB_COMPLETIONS is not; "
+        if (Given("JOB_COMPLETION_INDEX") is not { } index) return null;
+        var of = Given("JOB_COMPLETIONS") ?? throw new UsageException("JOB_COMPLETION_INDEX is set and JOB_COMPLETIONS is not; "
             + "set it to the job's spec.completions, or give --shard I/N");
         return Parse($"{Number("JOB_COMPLETION_INDEX", index) + 1}/{of}")
             ?? throw new UsageException($"JOB_COMPLETION_INDEX {index} is none of JOB_COMPLETIONS {of}; give --shard I/N");

@@ -32,13 +32,18 @@ internal sealed class DatasetReport(IProgress<string> line) : IProgress<DatasetP
                 ["dataset"] = directory,
                 ["prompts"] = dataset.Finished,
                 ["found"] = dataset.Found,
-                ["errors"] = dataset.Failures,
+                ["errors"] = dataset.Failures + dataset.FailedBefore,
+                ["shard"] = dataset.Shard.Number,
+                ["shards"] = dataset.Shard.Of,
                 ["seconds_in_all"] = seconds,
             });
             return;
         }
         var found = dataset.Found == 0 ? "" : $"; {Screen.Count(dataset.Found, "prompt")} were there already";
         var failed = dataset.Failures == 0 ? "" : $"; {Screen.Count(dataset.Failures, "line")} failed";
-        output.WriteLine($"{directory}: {Screen.Count(dataset.Finished, "prompt")} in {seconds:0.00} s{found}{failed}");
+        var before = dataset.FailedBefore == 0 ? "" : $"; {Screen.Count(dataset.FailedBefore, "line")} failed before";
+        var shard = dataset.Shard == PromptShard.Whole ? "" : $"; shard {dataset.Shard.Number} of {dataset.Shard.Of}";
+        output.WriteLine(
+            $"{directory}: {Screen.Count(dataset.Finished, "prompt")} in {seconds:0.00} s{shard}{found}{failed}{before}");
     }
 }

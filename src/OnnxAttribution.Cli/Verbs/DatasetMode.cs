@@ -53,6 +53,6 @@ internal static class DatasetMode
         progress.Dispose();
         DatasetReport.Write(dataset, directory, asked.Options.IsJson(asked.Parsed), invocation.Output,
             Stopwatch.GetElapsedTime(start).TotalSeconds);
-        return dataset.Failures == 0 ? ExitCodes.Done : ExitCodes.Failed;
+        return dataset.Failures + dataset.FailedBefore == 0 ? ExitCodes.Done : ExitCodes.Failed;
     }
 }

@@ -41,7 +41,7 @@ internal sealed class ForeignOriginal : IDisposable
         var model = _model.Clone();
         // what a function or a branch computes in is of the types that it is given
         FunctionInlining.Apply(model);
-        HalfPrecision.Widen(model, t => ConstantBytes.Entries(t) == 1 ? new HalfTensor(_options.Onnx, t).Whole() : null);
+        HalfPrecision.Widen(model, (t, near) => ConstantBytes.Entries(t) == 1 ? new HalfTensor(_options.Onnx, t).Whole(near) : null);
         return new Loaded(this, model, context);
     }
 

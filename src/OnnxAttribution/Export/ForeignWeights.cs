@@ -49,10 +49,11 @@ internal sealed class ForeignWeights(string source)
     }
 
     /// <summary>A float32 tensor in place of one of 16 bits; where it is large, its numbers are converted as they are written.</summary>
-    public TensorProto Widened(TensorProto t)
+    /// <param name="isOfFormula">As <see cref="HalfTensor.Whole"/> has it.</param>
+    public TensorProto Widened(TensorProto t, bool isOfFormula)
     {
         var half = new HalfTensor(source, t);
-        if (4 * half.Entries <= LargestInline) return half.Whole();
+        if (4 * half.Entries <= LargestInline) return half.Whole(isOfFormula);
         _halves.Add(half);
         return Constants.External(DataType.Float, [.. t.Dims], Half, _halves.Count - 1, 4 * half.Entries);
     }

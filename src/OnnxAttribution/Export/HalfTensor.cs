@@ -34,12 +34,14 @@ internal sealed class HalfTensor(string source, TensorProto half)
     }
 
     /// <summary>All of it in memory.</summary>
-    public TensorProto Whole()
+    /// <param name="isOfFormula">Whether it scales what an activation function reads: a single number that is what 16 bits leave of one of
+    /// GELU's is that one.</param>
+    public TensorProto Whole(bool isOfFormula)
     {
         using var stream = new MemoryStream();
         WriteTo(stream);
         var numbers = MemoryMarshal.Cast<byte, float>(stream.ToArray()).ToArray();
-        if (numbers is [var one]) numbers[0] = Exact(one);
+        if (isOfFormula && numbers is [var one]) numbers[0] = Exact(one);
         return Constants.Of(numbers, [.. half.Dims]);
     }
 

@@ -1,4 +1,5 @@
 using OnnxAttribution.Onnx.Proto;
+using DataType = OnnxAttribution.Onnx.Proto.TensorProto.Types.DataType;
 
 namespace OnnxAttribution.Onnx;
 
@@ -72,6 +73,16 @@ internal static class BranchFolding
     {
         for (var i = 0; i < Deepest && v.Producer is { Type: "Identity" or "Cast" or "Squeeze" or "Unsqueeze" or "Reshape" } op; i++)
         {
+            // a cast to an integer takes digits away, one to a truth all but whether it is 0
+            if (op.Type == "Cast" && Number(op.In[0]!) is { } given && given is not (0 or 1))
+            {
+                return (DataType)op.Int("to", 0) switch
+                {
+                    DataType.Bool => 1,
+                    DataType.Float or DataType.Double => given,
+                    _ => Math.Truncate(given),
+                };
+            }
             v = op.In[0]!;
         }
         return Constants.Scalar(v) ?? (v.Content is [{ Size: { } n }] ? n : v.Producer is { Type: "Size" } size

@@ -8,6 +8,9 @@ namespace OnnxAttribution.Onnx;
 /// <summary>Graphs of float16 and bfloat16 numbers, computed in float32 instead: every number of 16 bits is one of 32.</summary>
 internal static class HalfPrecision
 {
+    // x + 0.044715 x³, scaled, then Tanh: the longest
+    private const int FarthestOfFormula = 5;
+
     // attributes that name a type
     private static readonly string[] s_types = ["to", "dtype", "stash_type", "softmax_precision"];
 
@@ -15,24 +18,25 @@ internal static class HalfPrecision
     public static bool Is(int type) => (DataType)type is DataType.Float16 or DataType.Bfloat16;
 
     /// <summary>Changes all types of a graph without functions.</summary>
-    /// <param name="widened">The float32 tensor for one of 16 bits; null: it stays, and is converted whenever the graph runs.</param>
+    /// <param name="widened">The float32 tensor for one of 16 bits, and whether an activation function reads it as
+    /// <see cref="NearActivation"/> has it; null: it stays, and is converted whenever the graph runs.</param>
     /// <returns>float16 or bfloat16 and how many weights were of it; empty where the graph has neither.</returns>
-    public static IReadOnlyDictionary<string, int> Widen(ModelProto model, Func<TensorProto, TensorProto?> widened)
+    public static IReadOnlyDictionary<string, int> Widen(ModelProto model, Func<TensorProto, bool, TensorProto?> widened)
     {
         var found = new SortedDictionary<string, int>(StringComparer.Ordinal);
         Widen(model.Graph, widened, found);
         return found;
     }
 
-    private static void Widen(GraphProto graph, Func<TensorProto, TensorProto?> widened, SortedDictionary<string, int> found)
+    private static void Widen(GraphProto graph, Func<TensorProto, bool, TensorProto?> widened, SortedDictionary<string, int> found)
     {
-        var names = NodeNames.Of(graph);
+        var (names, near) = (NodeNames.Of(graph), NearActivation(graph));
         foreach (var t in graph.Initializer.Where(t => Is(t.DataType)).ToList())
         {
             Found(found, t.DataType, t);
             var at = graph.Initializer.IndexOf(t);
             var name = t.Name;
-            if (widened(t) is { } wide)
+            if (widened(t, near.Contains(name)) is { } wide)
             {
                 wide.Name = name;
                 graph.Initializer[at] = wide;
@@ -47,11 +51,30 @@ internal static class HalfPrecision
             Found(found, type.ElemType, null);
             type.ElemType = (int)DataType.Float;
         }
-        Widen(graph.Node, widened, found, names);
+        Widen(graph.Node, (widened, near), found, names);
     }
 
-    private static void Widen(RepeatedField<NodeProto> nodes, Func<TensorProto, TensorProto?> widened, SortedDictionary<string, int> found,
-        HashSet<string> names)
+    /// <summary>Values from which few steps lead to Erf, Tanh or Sigmoid: what scales a number before one of them, as the formulas of GELU
+    /// do.</summary>
+    internal static HashSet<string> NearActivation(GraphProto graph)
+    {
+        var made = new Dictionary<string, NodeProto>();
+        foreach (var node in graph.Node)
+        {
+            foreach (var output in node.Output) made[output] = node;
+        }
+        var near = new HashSet<string>();
+        var next = graph.Node.Where(n => n.OpType is "Erf" or "Tanh" or "Sigmoid").SelectMany(n => n.Input).ToList();
+        for (var step = 0; step < FarthestOfFormula; step++)
+        {
+            next = [.. next.Where(n => n.Length > 0 && near.Add(n)).Select(made.GetValueOrDefault)
+                .Where(n => n?.OpType is "Mul" or "Div" or "Add" or "Cast" or "Identity").SelectMany(n => n!.Input)];
+        }
+        return near;
+    }
+
+    private static void Widen(RepeatedField<NodeProto> nodes, (Func<TensorProto, bool, TensorProto?> Of, HashSet<string> Near) widened,
+        SortedDictionary<string, int> found, HashSet<string> names)
     {
         var given = nodes.ToList();
         nodes.Clear();
@@ -60,7 +83,7 @@ internal static class HalfPrecision
             nodes.Add(node);
             foreach (var a in node.Attribute)
             {
-                foreach (var inner in a.G is null ? a.Graphs : (IEnumerable<GraphProto>)[a.G, .. a.Graphs]) Widen(inner, widened, found);
+                foreach (var inner in a.G is null ? a.Graphs : (IEnumerable<GraphProto>)[a.G, .. a.Graphs]) Widen(inner, widened.Of, found);
                 if (a.Type == AttributeType.Int && a.I is >= 0 and < int.MaxValue && Is((int)a.I) && s_types.Contains(a.Name))
                 {
                     Found(found, (int)a.I, null);
@@ -68,7 +91,7 @@ internal static class HalfPrecision
                 }
                 if (a.T is not { } t || !Is(t.DataType)) continue;
                 Found(found, t.DataType, t);
-                if (widened(t) is { } wide)
+                if (widened.Of(t, node.Output.Any(widened.Near.Contains)) is { } wide)
                 {
                     a.T = wide;
                     continue;

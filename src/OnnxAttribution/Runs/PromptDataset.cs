@@ -3,7 +3,6 @@ using System.Security.Cryptography;
 using System.Text;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Model;
-using OnnxAttribution.Runtime;
 using OnnxAttribution.Store;
 using OnnxAttribution.Texts;
 
@@ -29,6 +28,9 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
     /// <summary>Lines that failed now.</summary>
     public int Failures { get; private set; }
 
+    /// <summary>Lines of whole parts that have no graph.</summary>
+    public int FailedBefore { get; private set; }
+
     /// <summary>Prompts that were run now.</summary>
     public int Finished { get; private set; }
 
@@ -45,7 +47,8 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
             PartSize = asked.PartSize,
             AllNodes = asked.AllNodes,
             Sites = RecordParts.Names(model),
-            Options = RecordParts.Options(request, model),
+            // memory changes no number, and shards may have different ones
+            Options = RecordParts.Options(request, model) with { MemoryBytes = null },
             PrependBos = request.PrependBos,
             Model = model.Name,
             BundleSha256 = model.BundleHash,
@@ -55,15 +58,19 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
 
     /// <summary>Finds and writes the graphs of all parts that are ours and not whole. A line that fails is a row that says why.</summary>
     /// <exception cref="RunDirectoryException">The dataset cannot be written; whole parts stay.</exception>
+    /// <exception cref="Runtime.MemoryBudgetException">A prompt needs more memory than it may take; whole parts stay.</exception>
     /// <exception cref="OperationCanceledException">The model's context was cancelled; whole parts stay.</exception>
     public void Run(IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines)
     {
         var size = dataset.Record.PartSize!.Value;
         var (from, to) = Shard.PartsOf(dataset.Record.Parts);
         IEnumerable<(int, PromptTask?, string?)> Of(int part) => lines.Skip(part * size).Take(size);
-        var missing = Enumerable.Range(from, to - from).Where(p => !dataset.Has(p)).ToList();
+        var ours = Enumerable.Range(from, to - from).ToLookup(dataset.IsWhole);
+        var missing = ours[false].ToList();
+        FailedBefore = dataset.FailuresIn([.. ours[true]], model.Context.Cancel);
         _of = Enumerable.Range(from, to - from).Sum(p => Of(p).Count());
         _done = _before = _of - missing.Sum(p => Of(p).Count());
+        dataset.RemoveLeftovers();
         _start = Stopwatch.GetTimestamp();
         foreach (var part in missing) Write(part, Of(part));
     }
@@ -88,9 +95,9 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
             var contents = run.Contents();
             part.Add(Row(line, run, (GraphRunRecord)contents.Record), contents);
         }
-        catch (Exception e) when (e is PromptException or AttributionException or MemoryBudgetException)
+        catch (Exception e) when (e is PromptException or AttributionException)
         {
-            part.Add(new PromptRow(task?.Id ?? $"line {line}", line)
+            part.Add(new PromptRow(task?.Id ?? $"line:{line}", line)
             {
                 Prompt = task?.Prompt,
                 PatchPrompt = task?.PatchPrompt,

@@ -32,7 +32,11 @@ internal sealed class DatasetDirectory
     /// <exception cref="RunDirectoryException">Something is there that is no dataset, or one that is not to be gone on with.</exception>
     public static void CheckFree(string path, bool resume)
     {
-        if (System.IO.File.Exists(path)) throw RunDirectoryException.Exists(path);
+        RequireOutsideOfRuns(System.IO.Path.GetFullPath(path));
+        if (System.IO.File.Exists(path) || (new FileInfo(path).LinkTarget is not null && !Directory.Exists(path)))
+        {
+            throw RunDirectoryException.NoDataset(path);
+        }
         if (!Directory.Exists(path)) return;
         if (!Is(path))
         {
@@ -111,11 +115,63 @@ internal sealed class DatasetDirectory
     /// <summary>A part's file of a table.</summary>
     public string File(string table, int part) => System.IO.Path.Combine(Path, table, DatasetNames.Part(part));
 
-    /// <summary>Whether a part is whole.</summary>
-    public bool Has(int part) => System.IO.File.Exists(File(DatasetNames.Prompts, part));
+    /// <summary>Whether all files of a part are there and begin and end as Parquet does.</summary>
+    public bool IsWhole(int part) => DatasetNames.Tables.All(table => ParquetFile.IsWhole(File(table, part)));
 
-    /// <summary>The whole parts, ascending.</summary>
-    public IReadOnlyList<int> Parts => [.. Enumerable.Range(0, Record.Parts).Where(Has)];
+    /// <summary>Removes what dead writers left beside the files, also of parts that are whole.</summary>
+    public void RemoveLeftovers()
+    {
+        foreach (var folder in DatasetNames.Tables.Concat(FurtherTables.Names).Select(t => System.IO.Path.Combine(Path, t)).Append(Path))
+        {
+            if (!Directory.Exists(folder)) continue;
+            foreach (var place in Directory.EnumerateFileSystemEntries(folder).Select(e => AsideName.PlaceOf(System.IO.Path.GetFileName(e)))
+                .OfType<string>().Distinct().ToList())
+            {
+                AsideName.RemoveLeftovers(System.IO.Path.Combine(folder, place));
+            }
+        }
+    }
+
+    /// <summary>How many prompts of whole parts have no graph.</summary>
+    /// <exception cref="RunDirectoryException">A file is damaged.</exception>
+    public int FailuresIn(IReadOnlyList<int> parts, CancellationToken cancel)
+    {
+        if (parts.Count == 0) return 0;
+        using var database = DuckDbDatabase.OpenInMemory(("temp_directory", System.IO.Path.Combine(Path, ".spill")));
+        try
+        {
+            var files = ParquetFile.Sql(parts.Select(part => File(DatasetNames.Prompts, part)));
+            using var rows = database.Query($"SELECT count(*) FROM {files} WHERE error IS NOT NULL", cancel);
+            return rows.Read() ? (int)rows.Value<long>(0) : 0;
+        }
+        catch (DuckDbException e)
+        {
+            throw RunDirectoryException.DamagedPart(System.IO.Path.Combine(Path, DatasetNames.Prompts), e);
+        }
+    }
+
+    /// <summary>The parts that are there, ascending: those with a file of prompts.</summary>
+    public IReadOnlyList<int> Parts
+    {
+        get
+        {
+            // as the folder lists them: how many there may be is only what a file says
+            var folder = System.IO.Path.Combine(Path, DatasetNames.Prompts);
+            return !Directory.Exists(folder) ? [] : [.. Directory.EnumerateFiles(folder).Select(System.IO.Path.GetFileName)
+                .Select(name => (Name: name, Part: DatasetNames.NumberOf(name!)))
+                .Where(f => f.Part >= 0 && f.Part < Record.Parts && f.Name == DatasetNames.Part(f.Part)).Select(f => f.Part).Order()];
+        }
+    }
+
+    // what holds other files could not be replaced any more
+    private static void RequireOutsideOfRuns(string full)
+    {
+        for (var above = System.IO.Path.GetDirectoryName(full); above is not null; above = System.IO.Path.GetDirectoryName(above))
+        {
+            if (Is(above)) throw RunDirectoryException.InADataset(full, above);
+            if (PendingRun.IsRun(above)) throw RunDirectoryException.InARun(full, above);
+        }
+    }
 
     // what was asked for, key by key: the first that differs is named
     private static void RequireSame(DatasetRecord there, DatasetRecord asked, string file)

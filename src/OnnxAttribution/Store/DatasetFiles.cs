@@ -5,6 +5,13 @@ namespace OnnxAttribution.Store;
 /// <param name="Files">Absolute paths by table, in the order of the parts; no table without a file.</param>
 internal sealed record DatasetFiles(string Name, IReadOnlyDictionary<string, IReadOnlyList<string>> Files)
 {
+    /// <summary>What stands before its prompts' ids where the query is about other runs too; empty where it is not.</summary>
+    public string Prefix { get; init; } = "";
+
+    /// <summary>The rows of a table in SQL.</summary>
+    public string Rows(string table) => Prefix.Length == 0 ? $"FROM {ParquetFile.Sql(Files[table])}"
+        : $"SELECT {SqlText.Literal(Prefix)} || run AS run, * EXCLUDE (run) FROM {ParquetFile.Sql(Files[table])}";
+
     /// <summary>Finds the files. A dataset that is not whole yet has the parts that are.</summary>
     /// <exception cref="RunDirectoryException">No part is whole, or a file of one is missing, unreadable or cut off.</exception>
     public static DatasetFiles Find(string path)
@@ -13,13 +20,25 @@ internal sealed record DatasetFiles(string Name, IReadOnlyDictionary<string, IRe
         var parts = dataset.Parts;
         if (parts.Count == 0) throw RunDirectoryException.NoParts(path);
         var files = DatasetNames.Tables.ToDictionary(table => table,
-            table => (IReadOnlyList<string>)[.. parts.Select(part => ParquetFile.Checked(dataset.File(table, part)))]);
+            table => (IReadOnlyList<string>)[.. parts.Select(part => Checked(dataset.File(table, part)))]);
         foreach (var table in FurtherTables.Names)
         {
             // a part in which no prompt has the table has no file of it
-            string[] some = [.. parts.Select(part => dataset.File(table, part)).Where(File.Exists).Select(ParquetFile.Checked)];
+            string[] some = [.. parts.Select(part => dataset.File(table, part)).Where(File.Exists).Select(Checked)];
             if (some.Length > 0) files[table] = some;
         }
         return new(path, files);
+    }
+
+    private static string Checked(string file)
+    {
+        try
+        {
+            return ParquetFile.Checked(file);
+        }
+        catch (RunDirectoryException e)
+        {
+            throw RunDirectoryException.DamagedPart(file, e);
+        }
     }
 }

@@ -43,5 +43,5 @@ internal sealed record DatasetRecord
     public string? Version { get; init; }
 
     /// <summary>How many parts there are when it is whole.</summary>
-    internal int Parts => (Prompts!.Value + PartSize!.Value - 1) / PartSize.Value;
+    internal int Parts => (int)(((long)Prompts!.Value + PartSize!.Value - 1) / PartSize.Value);
 }

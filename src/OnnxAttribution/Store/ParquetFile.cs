@@ -36,6 +36,19 @@ internal static class ParquetFile
         }
     }
 
+    /// <summary>Whether a file is there and begins and ends as Parquet does.</summary>
+    public static bool IsWhole(string path)
+    {
+        try
+        {
+            return Checked(path).Length > 0;
+        }
+        catch (RunDirectoryException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>The file's rows in SQL. A path such as <c>top=5/run</c> would else add a column <c>top</c>.</summary>
     public static string Sql(string file) => $"read_parquet({SqlText.Literal(Pattern(file))}, hive_partitioning = false)";
 

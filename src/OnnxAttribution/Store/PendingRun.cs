@@ -72,8 +72,11 @@ internal sealed class PendingRun : IDisposable
     }
 
     // a run holds its own files and no other run: with one in it, it could not be replaced any more
-    private static string? RunAbove(string full) => Path.GetDirectoryName(full) is { } above
-        && File.Exists(Path.Combine(above, RunNames.RecordFile)) && File.Exists(Path.Combine(above, RunNames.NodesFile)) ? above : null;
+    private static string? RunAbove(string full) => Path.GetDirectoryName(full) is { } above && IsRun(above) ? above : null;
+
+    /// <summary>Whether a directory is a run, by its files.</summary>
+    internal static bool IsRun(string directory) =>
+        File.Exists(Path.Combine(directory, RunNames.RecordFile)) && File.Exists(Path.Combine(directory, RunNames.NodesFile));
 
     /// <summary>Puts the directory in its place, and removes what it replaces.</summary>
     /// <exception cref="RunDirectoryException">Somebody else has taken the path meanwhile, or the file system refuses.</exception>

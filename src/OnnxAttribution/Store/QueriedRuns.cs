@@ -1,3 +1,5 @@
+using OnnxAttribution.Files;
+
 namespace OnnxAttribution.Store;
 
 /// <summary>What a query is about.</summary>
@@ -20,9 +22,17 @@ internal sealed record QueriedRuns(IReadOnlyList<RunFiles> Runs, IReadOnlyList<D
     /// <inheritdoc cref="RunFiles.Find"/>
     public static QueriedRuns Find(IReadOnlyList<string> paths, out IReadOnlyList<string> leftOut)
     {
-        var sets = paths.Where(DatasetDirectory.Is).DistinctBy(Path.GetFullPath).Select(DatasetFiles.Find).ToList();
-        string[] others = [.. paths.Where(path => !DatasetDirectory.Is(path))];
+        var named = paths.SelectMany(path => DatasetDirectory.Is(path) ? [path] : Below(path)).DistinctBy(RealPath.Of).ToList();
+        string[] others = [.. paths.Where(path => !DatasetDirectory.Is(path) && (Below(path).Length == 0 || RunFiles.AnyIn(path)))];
         leftOut = [];
-        return new(others.Length == 0 ? [] : RunFiles.Find(others, out leftOut), sets);
+        var runs = others.Length == 0 ? [] : RunFiles.Find(others, out leftOut);
+        var isAlone = named.Count + runs.Count < 2;
+        return new(runs, [.. named.Select(path => DatasetFiles.Find(path) with
+        {
+            Prefix = isAlone ? "" : Path.TrimEndingDirectorySeparator(path) + "/"
+        })]);
     }
+
+    private static string[] Below(string path) => !Directory.Exists(path) ? []
+        : [.. Directory.EnumerateDirectories(path).Where(DatasetDirectory.Is).Order(StringComparer.Ordinal)];
 }

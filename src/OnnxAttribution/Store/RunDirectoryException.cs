@@ -93,6 +93,12 @@ public sealed class RunDirectoryException : OnnxAttributionException
     internal static RunDirectoryException IsDataset(string path) =>
         new($"{path} is a dataset, which holds no run directories. Choose another directory.") { Settings = [Setting.Out] };
 
+    internal static RunDirectoryException InADataset(string path, string dataset) =>
+        new($"{path} would lie in {dataset}, which is a dataset. Choose another directory.") { Settings = [Setting.Out] };
+
+    internal static RunDirectoryException DamagedPart(string file, Exception why) =>
+        new($"{file} is missing or damaged. Go on with the dataset: that writes its part again.", why);
+
     internal static RunDirectoryException OfDataset(string path) => new($"{path} is a dataset of many prompts' graphs and no run itself. "
         + "Ask it in SQL, or draw a prompt's graph in a directory of its own.");
 

@@ -34,6 +34,10 @@ internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOn
         return [.. runs.Select(run => run.Files).Where(IsCounted)];
     }
 
+    /// <summary>Whether a path means a run, or some below it.</summary>
+    public static bool AnyIn(string path) =>
+        File.Exists(Path.Combine(MergedRun.Locate(path), RunNames.RecordFile)) || Below(path).Count > 0;
+
     private static RunFiles Open(string directory, string name)
     {
         var json = RunFile.Read(Path.Combine(directory, RunNames.RecordFile));

@@ -10,6 +10,9 @@ internal static class RunViews
 {
     private const string RunColumn = "run";
 
+    // beside those of datasets
+    private const string OwnRuns = "runs_of_directories";
+
     /// <summary>Makes the views. Parquet stays on disk: a query reads the columns and row groups it needs, and nothing is copied.</summary>
     /// <exception cref="RunDirectoryException">A file of a run is damaged.</exception>
     public static void Create(DuckDbDatabase database, QueriedRuns asked, CancellationToken cancel)
@@ -31,15 +34,17 @@ internal static class RunViews
             if (asked.Has(table)) database.Execute($"CREATE VIEW {former} AS FROM {table}", cancel);
         }
 
-        if (runs.Count > 0) CreateRuns(database, runs);
-        else database.Execute($"CREATE VIEW runs AS FROM {DatasetNames.Prompts}", cancel);
+        if (runs.Count > 0) CreateRuns(database, asked.Datasets.Count == 0 ? "runs" : OwnRuns, runs);
+        if (asked.Datasets.Count == 0) return;
+        var own = runs.Count == 0 ? "" : $"FROM {OwnRuns} UNION ALL BY NAME ";
+        database.Execute($"CREATE VIEW runs AS {own}FROM {DatasetNames.Prompts}", cancel);
     }
 
     private static void CreateView(
         DuckDbDatabase database, string view, QueriedRuns asked, Func<RunFiles, string> file, CancellationToken cancel)
     {
         var selects = asked.Runs.Select(run => $"SELECT {SqlText.Literal(run.Name)} AS {RunColumn}, * FROM {ParquetFile.Sql(file(run))}")
-            .Concat(asked.Datasets.Select(set => $"FROM {ParquetFile.Sql(set.Files[view])}"));
+            .Concat(asked.Datasets.Select(set => set.Rows(view)));
         try
         {
             database.Execute($"CREATE VIEW {view} AS {string.Join("\nUNION ALL BY NAME\n", selects)}", cancel);
@@ -53,7 +58,7 @@ internal static class RunViews
 
     /// <summary>One row per run; a column per scalar that any run.json has: BIGINT or DOUBLE where all are numbers, BOOLEAN where all are
     /// booleans, else VARCHAR.</summary>
-    private static void CreateRuns(DuckDbDatabase database, IReadOnlyList<RunFiles> runs)
+    private static void CreateRuns(DuckDbDatabase database, string table, IReadOnlyList<RunFiles> runs)
     {
         var scalars = runs.Select(run => run.Json.Scalars.ToDictionary()).ToList();
         var names = scalars.SelectMany(run => run.Keys)
@@ -77,7 +82,7 @@ internal static class RunViews
         });
         var casts = names.Select((name, c) =>
             $", f{c}::{SqlType(scalars.Select(run => run.GetValueOrDefault(name)).OfType<JsonNode>())} AS {SqlText.Name(name)}");
-        source.Execute(database, $"CREATE TABLE runs AS SELECT {RunColumn}{string.Concat(casts)} FROM facts()", default);
+        source.Execute(database, $"CREATE TABLE {table} AS SELECT {RunColumn}{string.Concat(casts)} FROM facts()", default);
     }
 
     private static string SqlType(IEnumerable<JsonNode> scalars)

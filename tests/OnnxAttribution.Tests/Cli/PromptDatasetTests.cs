@@ -51,7 +51,10 @@ public sealed class PromptDatasetTests(Random2Fixture model) : IClassFixture<Ran
     public void Shards_in_any_order_make_the_bytes_of_the_whole(int shards)
     {
         Dataset("whole", "--part-size 1").Done();
-        foreach (var shard in Enumerable.Range(1, shards).Reverse()) Dataset("shards", $"--part-size 1 --shard {shard}/{shards}").Done();
+        foreach (var shard in Enumerable.Range(1, shards).Reverse())
+        {
+            Assert.Contains($"shard {shard} of {shards}", Dataset("shards", $"--part-size 1 --shard {shard}/{shards}").Done().Output);
+        }
         Same("whole", "shards");
         // a shard that was done may be run again
         Dataset("shards", $"--part-size 1 --shard 1/{shards}").Done();
@@ -59,7 +62,8 @@ public sealed class PromptDatasetTests(Random2Fixture model) : IClassFixture<Ran
     }
 
     [Theory, InlineData(12, "SLURM_ARRAY_TASK_ID=5 SLURM_ARRAY_TASK_MIN=3 SLURM_ARRAY_TASK_COUNT=4", 3, 4),
-        InlineData(10, "JOB_COMPLETION_INDEX=0 JOB_COMPLETIONS=3", 1, 3), InlineData(10, "OTHER=1", 0, 0)]
+        InlineData(10, "JOB_COMPLETION_INDEX=0 JOB_COMPLETIONS=3", 1, 3), InlineData(10, "OTHER=1", 0, 0),
+        InlineData(10, "SLURM_ARRAY_TASK_ID=", 0, 0)]
     public void A_scheduler_says_which_shard_it_is(int parts, string variables, int number, int of)
     {
         var set = variables.Split(' ').Select(v => v.Split('=')).ToDictionary(v => v[0], v => v[1]);
@@ -90,6 +94,9 @@ public sealed class PromptDatasetTests(Random2Fixture model) : IClassFixture<Ran
         Dataset("set", "--part-size 2").Done();
         // killed between the tables of its last part
         File.Delete(_directory["set/prompts/part-000002.parquet"]);
+        // and before it let go of one that was whole
+        File.WriteAllText(_directory["set/.part-000000.0123456789abcdef.lock"], "");
+        File.WriteAllText(_directory["set/edges/.part-000001.parquet.0123456789abcdef.tmp"], "half");
         var first = File.GetLastWriteTimeUtc(_directory["set/nodes/part-000000.parquet"]);
         Assert.Contains("4 prompts were there already", Dataset("set", "--part-size 2 --resume").Done().Output);
         Same("whole", "set");
@@ -102,6 +109,10 @@ public sealed class PromptDatasetTests(Random2Fixture model) : IClassFixture<Ran
     {
         Dataset("set", "--part-size 2 --shard 1/2").Done();
         Assert.Contains("2", Query("set", "SELECT count(DISTINCT run) FROM nodes"));
+        File.WriteAllText(_directory["set/nodes/part-000000.parquet"], "");
+        Verb.Run("query", _directory["set"], "FROM nodes").Failed(1, "missing or damaged", "writes its part again");
+        Dataset("set", "--part-size 2 --resume").Done();
+        Assert.Contains("5", Query("set", "SELECT count(DISTINCT run) FROM nodes"));
         Directory.Delete(_directory["set/prompts"], recursive: true);
         Verb.Run("query", _directory["set"], "FROM nodes").Failed(1, "without a whole part", "Go on with it");
     }
@@ -117,8 +128,60 @@ public sealed class PromptDatasetTests(Random2Fixture model) : IClassFixture<Ran
         Assert.Contains("4 prompts", verb.Output);
         Assert.Contains("2 lines failed", verb.Output);
         var told = Query("set", "SELECT run, line, error IS NULL AS good FROM prompts ORDER BY line");
-        Assert.Equal(["one,1,true", "line 2,2,false", "t,3,false", "d,4,true"], told.Trim().Split('\n').Skip(1).Select(l => l.Trim()));
+        Assert.Equal(["one,1,true", "line:2,2,false", "t,3,false", "d,4,true"], told.Trim().Split('\n').Skip(1).Select(l => l.Trim()));
         Assert.Contains("2", Query("set", "SELECT count(DISTINCT run) FROM edges"));
+        // what failed before is still no success
+        var again = Run("set", "--dataset --part-size 1 --resume", lines);
+        Assert.Equal((1, ""), (again.Code, again.Error));
+        Assert.Contains("2 lines failed before", again.Output);
+    }
+
+    [Fact]
+    public void Many_datasets_and_runs_beside_them_are_told_apart()
+    {
+        Dataset("all/set", "--part-size 2").Done();
+        Dataset("all/other", "--top-edges 20").Done();
+        Graph("all/runs", "--no-page").Done();
+        string[] sets = [_directory["all/set"], _directory["all/other"]];
+        var told = Verb.Run("query", sets[0], sets[1], sets[0] + "/", "SELECT run FROM runs ORDER BY run", "--format", "csv").Done().Output;
+        Assert.Equal(sets.SelectMany(s => ((string[])["2", "7", "d", "e", "one"]).Select(id => $"{s}/{id}")).Order(StringComparer.Ordinal),
+            told.Trim().Split('\n').Skip(1).Select(l => l.Trim()));
+        const string count = "SELECT count(*), count(DISTINCT n.run) FROM nodes n JOIN runs USING (run) WHERE kept";
+        var both = Verb.Run("query", _directory["all/runs"], sets[0], count, "--format", "csv").Done().Output.Trim().Split('\n')[1];
+        var one = Query("all/set", count).Trim().Split('\n')[1].Split(',');
+        Assert.Equal($"{2 * int.Parse(one[0])},10", both.Trim());
+        Assert.Contains("10", Query("all", "SELECT count(*) FROM runs"));
+    }
+
+    [Theory, InlineData("\"prompts\": 2147483647, \"part_size\": 1"), InlineData("\"prompts\": 2147483647, \"part_size\": 2147483647")]
+    public void A_dataset_json_that_lies_costs_nothing(string said)
+    {
+        Dataset("set", "--part-size 2147483647").Done();
+        var file = _directory["set/dataset.json"];
+        File.WriteAllText(file, $"{{\"format_version\": 1, {said}}}");
+        Assert.Contains("5", Query("set", "SELECT count(*) FROM prompts"));
+    }
+
+    [Fact]
+    public void A_dataset_lies_in_no_run_and_no_other_dataset_and_is_no_file()
+    {
+        Dataset("set", "").Done();
+        Graph("runs", "--no-page").Done();
+        Dataset("set/nodes/x", "").Failed(1, "would lie in", "which is a dataset", "--out");
+        Dataset("runs/one/x", "").Failed(1, "would lie in", "which is a run", "--out");
+        File.WriteAllText(_directory["file"], "mine");
+        Dataset("file", "").Failed(1, "something else than a dataset", "--out");
+        File.CreateSymbolicLink(_directory["dangling"], "nowhere");
+        Dataset("dangling", "").Failed(1, "something else than a dataset", "--out");
+    }
+
+    [Fact]
+    public void Memory_changes_no_dataset()
+    {
+        Dataset("set", "--part-size 2 --shard 1/2").Done();
+        Dataset("set", "--part-size 2 --resume --memory 64").Done();
+        Dataset("whole", "--part-size 2").Done();
+        Same("whole", "set");
     }
 
     [Fact]

@@ -37,7 +37,7 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
         var table = RunDirectory.ReadTable(Run, "validation");
         Assert.Equal(
             ["check", "stratum", "estimator", "up_site", "up_position", "up_feature", "down_site", "down_position", "down_feature",
-                "approx_change", "exact_change", "approx_effect", "exact_effect"],
+                "approx_change", "exact_change", "approx_effect", "exact_effect", "model"],
             table.Columns.Select(c => c.Name));
         Assert.Equal(180, table.Count);
         // a node has no downstream end, and no activation to change

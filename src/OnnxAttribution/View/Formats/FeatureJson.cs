@@ -89,7 +89,7 @@ internal static class FeatureJson
             json.WriteStartObject();
             Tokens(json, "tokens", context.Tokens);
             json.WriteStartArray("tokens_acts_list");
-            foreach (var a in context.Activations) json.WriteNumberValue(a);
+            foreach (var a in context.Activations) json.WriteNumberValue(float.IsFinite(a) ? a : 0);
             json.WriteEndArray();
             json.WriteNumber("train_token_ind", context.Peak);
             json.WriteBoolean("is_repeated_datapoint", false);   // no context has the tokens of another

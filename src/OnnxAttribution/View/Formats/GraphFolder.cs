@@ -105,7 +105,7 @@ internal sealed class GraphFolder
             {
                 cancel.ThrowIfCancellationRequested();
                 var name = string.Create(CultureInfo.InvariantCulture, $"{ids.FeatureNumber(node)}.json");
-                using var file = new FileStream(Path.Combine(output.Aside, name), FileMode.CreateNew, FileAccess.Write);
+                using var file = File.Create(Path.Combine(output.Aside, name));
                 using var json = new Utf8JsonWriter(file, new JsonWriterOptions { Encoder = GraphJson.Encoder });
                 FeatureJson.Write(json, node, picture.Header.NeuronpediaId(node.Site!.Name) ?? node.Site.Name, details);
                 written++;
@@ -124,7 +124,7 @@ internal sealed class GraphFolder
     {
         for (var above = Path.GetFullPath(_directory); above is not null; above = Path.GetDirectoryName(above))
         {
-            if (File.Exists(Path.Combine(above, RunNames.RecordFile)) && File.Exists(Path.Combine(above, RunNames.NodesFile))) return above;
+            if (PendingRun.IsRun(above)) return above;
         }
         return null;
     }

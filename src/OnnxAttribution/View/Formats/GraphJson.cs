@@ -119,7 +119,7 @@ internal static partial class GraphJson
         json.WriteNumber("reverse_ctx_idx", 0);
         json.WriteBoolean("is_target_logit", false);
         json.WriteNumber("token_prob", 0);
-        json.WriteNumber("influence", influence);
+        json.WriteNumber("influence", Finite(influence));
         Number(json, "activation", node.Activation);
         json.WriteString("site", node.Site!.Name);
         json.WriteNumber("feature_index", node.Feature);
@@ -158,7 +158,7 @@ internal static partial class GraphJson
         json.WriteNumber("run_idx", 0);
         json.WriteNumber("reverse_ctx_idx", 0);
         json.WriteBoolean("is_target_logit", true);
-        json.WriteNumber("token_prob", probability);
+        json.WriteNumber("token_prob", Finite(probability));
         json.WriteNull("influence");
         Number(json, "activation", metric.Activation);
         json.WriteString("site", Store.RunDirectory.MetricSite);
@@ -180,7 +180,7 @@ internal static partial class GraphJson
         json.WriteNumber("run_idx", 0);
         json.WriteNumber("reverse_ctx_idx", 0);
         json.WriteBoolean("is_target_logit", true);
-        json.WriteNumber("token_prob", target.Probability);
+        json.WriteNumber("token_prob", Finite(target.Probability));
         json.WriteNull("influence");
         json.WriteNull("activation");
         json.WriteString("token", target.Target);
@@ -242,7 +242,7 @@ internal static partial class GraphJson
             json.WriteStartObject();
             json.WriteString("source", places.Id(up));
             json.WriteString("target", places.OutputId(picture.Nodes[picture.Metric], row.TargetId));
-            json.WriteNumber("weight", row.Weight);
+            json.WriteNumber("weight", Finite(row.Weight));
             json.WriteEndObject();
         }
     }
@@ -267,6 +267,10 @@ internal static partial class GraphJson
         TokenLabel.Of(text, letters).Replace('<', '‹').Replace('>', '›').Replace('&', '＆');
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static double Finite(double value) => double.IsFinite(value) ? value : 0;
+
+    private static float Finite(float value) => float.IsFinite(value) ? value : 0;
 
     private static void Number(Utf8JsonWriter json, string name, float value)
     {
