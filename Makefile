@@ -29,9 +29,10 @@ test: build test-tools
 check: build
 	$(TESTS) $(foreach c,$(QUICK),-class "OnnxAttribution.Tests.$(c)")
 
-# the page is tested in a real browser, and strace watches what the program asks of Linux: both come from Debian's and Ubuntu's packages,
-# elsewhere CHROMIUM=/path/to/chrome names the browser
-MISSING = $(if $(CHROMIUM),,chromium fonts-dejavu-core) $(if $(shell command -v strace),,$(if $(filter Linux,$(shell uname)),strace))
+# the page is tested in a real browser, strace watches what the program asks of Linux, and zsh completes: all come from Debian's and
+# Ubuntu's packages; elsewhere CHROMIUM=/path/to/chrome names the browser
+MISSING = $(if $(CHROMIUM),,chromium fonts-dejavu-core) $(if $(filter Linux,$(shell uname)),$(foreach tool,strace zsh, \
+	$(if $(shell command -v $(tool)),,$(tool))))
 APT = -qq -o Acquire::Retries=3
 INSTALL = $(SUDO) apt-get update $(APT) && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y $(APT) --no-install-recommends
 test-tools:
