@@ -1,4 +1,3 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using OnnxAttribution.Files;
@@ -11,13 +10,6 @@ internal sealed class DatasetDirectory
 {
     private const int Format = 1;
 
-    private static readonly JsonSerializerOptions s_readable = new()
-    {
-        WriteIndented = true,
-        NewLine = "\n",
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
-
     private DatasetDirectory(string path, DatasetRecord record) => (Path, Record) = (path, record);
 
     /// <summary>Absolute.</summary>
@@ -26,7 +18,7 @@ internal sealed class DatasetDirectory
     public DatasetRecord Record { get; }
 
     /// <summary>Whether a directory is a dataset, or was begun as one.</summary>
-    public static bool Is(string path) => System.IO.File.Exists(System.IO.Path.Combine(path, DatasetNames.RecordFile));
+    public static bool Is(string path) => System.IO.File.Exists(System.IO.Path.Combine(path, RunNames.DatasetFile));
 
     /// <summary>Refuses a path that <see cref="Begin"/> would refuse whatever is asked. Changes nothing.</summary>
     /// <exception cref="RunDirectoryException">Something is there that is no dataset, or one that is not to be gone on with.</exception>
@@ -61,7 +53,7 @@ internal sealed class DatasetDirectory
     public static DatasetDirectory Begin(string path, DatasetRecord record, bool resume, CancellationToken cancel)
     {
         CheckFree(path, resume);
-        var file = System.IO.Path.Combine(System.IO.Path.GetFullPath(path), DatasetNames.RecordFile);
+        var file = System.IO.Path.Combine(System.IO.Path.GetFullPath(path), RunNames.DatasetFile);
         record = record with { FormatVersion = Format };
         Exception Unwritable(Exception why) => RunDirectoryException.Unwritable(path, why);
         using var output = new OutputFile(file, Unwritable, cancel);
@@ -73,7 +65,7 @@ internal sealed class DatasetDirectory
         }
         else
         {
-            var json = JsonSerializer.SerializeToNode(record, RunJson.Default.DatasetRecord)!.ToJsonString(s_readable) + "\n";
+            var json = RunJson.Written(JsonSerializer.SerializeToNode(record, RunJson.Default.DatasetRecord)!);
             output.Fill(stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(json)));
             output.Commit();
         }
@@ -84,7 +76,7 @@ internal sealed class DatasetDirectory
     /// <exception cref="RunDirectoryException">dataset.json is missing or damaged, or of a later layout.</exception>
     public static DatasetDirectory Read(string path)
     {
-        var file = System.IO.Path.Combine(System.IO.Path.GetFullPath(path), DatasetNames.RecordFile);
+        var file = System.IO.Path.Combine(System.IO.Path.GetFullPath(path), RunNames.DatasetFile);
         try
         {
             var record = JsonSerializer.Deserialize(RegularFile.ReadAllText(file), RunJson.Default.DatasetRecord);
@@ -115,8 +107,9 @@ internal sealed class DatasetDirectory
     /// <summary>A part's file of a table.</summary>
     public string File(string table, int part) => System.IO.Path.Combine(Path, table, DatasetNames.Part(part));
 
-    /// <summary>Whether all files of a part are there and begin and end as Parquet does.</summary>
-    public bool IsWhole(int part) => DatasetNames.Tables.All(table => ParquetFile.IsWhole(File(table, part)));
+    /// <summary>Whether all files of a part are there and begin and end as Parquet does; of a further table where there is one.</summary>
+    public bool IsWhole(int part) => DatasetNames.Tables.All(table => ParquetFile.IsWhole(File(table, part)))
+        && FurtherTables.Names.Select(table => File(table, part)).Where(System.IO.File.Exists).All(ParquetFile.IsWhole);
 
     /// <summary>Removes what dead writers left beside the files, also of parts that are whole.</summary>
     public void RemoveLeftovers()
@@ -137,16 +130,17 @@ internal sealed class DatasetDirectory
     public int FailuresIn(IReadOnlyList<int> parts, CancellationToken cancel)
     {
         if (parts.Count == 0) return 0;
+        string[] files = [.. parts.Select(part => File(DatasetNames.Prompts, part))];
         using var database = DuckDbDatabase.OpenInMemory(("temp_directory", System.IO.Path.Combine(Path, ".spill")));
         try
         {
-            var files = ParquetFile.Sql(parts.Select(part => File(DatasetNames.Prompts, part)));
-            using var rows = database.Query($"SELECT count(*) FROM {files} WHERE error IS NOT NULL", cancel);
+            using var rows = database.Query($"SELECT count(*) FROM {ParquetFile.Sql(files)} WHERE error IS NOT NULL", cancel);
             return rows.Read() ? (int)rows.Value<long>(0) : 0;
         }
         catch (DuckDbException e)
         {
-            throw RunDirectoryException.DamagedPart(System.IO.Path.Combine(Path, DatasetNames.Prompts), e);
+            throw RunDirectoryException.Corrupt(
+                Array.Find(files, f => e.Message.Contains(f, StringComparison.Ordinal) || !ParquetFile.IsReadable(f)) ?? files[0], e);
         }
     }
 

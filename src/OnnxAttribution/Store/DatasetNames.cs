@@ -5,9 +5,6 @@ namespace OnnxAttribution.Store;
 /// <summary>Names within a dataset of prompts' runs.</summary>
 internal static class DatasetNames
 {
-    /// <summary>What the dataset was asked for.</summary>
-    public const string RecordFile = "dataset.json";
-
     public const string Nodes = "nodes", Edges = "edges", Prompts = PromptRow.Table;
 
     /// <summary>Each a folder of parts. The prompts' come last: a part is whole where its file of prompts is there.</summary>

@@ -117,7 +117,8 @@ public sealed class RunDirectoryException : OnnxAttributionException
 
     internal static RunDirectoryException Corrupt(string file, string why, Exception? inner = null) =>
         new($"{file} is damaged: {why.TrimEnd('.', ' ')}. "
-            + $"{(Step(file) is { } step ? $"To make it again, {Aside(step)}{step.Words}." : "Write the run again.")}", inner)
+            + (Step(file) is { } step ? $"To make it again, {Aside(step)}{step.Words}."
+                : IsOfPart(file) ? "Remove it and go on with the dataset: that writes its part again." : "Write the run again."), inner)
         {
             Next = Step(file)
         };
@@ -133,6 +134,9 @@ public sealed class RunDirectoryException : OnnxAttributionException
 
     // scores are added to those that are there, which must be readable for that
     private static string Aside(NextStep step) => step.Kind == StepKind.SplitScore ? "remove it and " : "";
+
+    private static bool IsOfPart(string file) =>
+        Path.GetDirectoryName(Path.GetDirectoryName(file)) is { } above && File.Exists(Path.Combine(above, RunNames.DatasetFile));
 
     // what was named as a run, or a part of it
     private static string? FileAt(string path) =>

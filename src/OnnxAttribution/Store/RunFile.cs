@@ -1,5 +1,4 @@
 using System.Collections.Frozen;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
@@ -10,14 +9,6 @@ namespace OnnxAttribution.Store;
 /// <summary>run.json: the record, and the object that it lies in the file as. What is added to a run later changes no other key.</summary>
 internal sealed class RunFile
 {
-    /// <summary>Prompts stay readable: only what JSON demands is escaped.</summary>
-    private static readonly JsonSerializerOptions s_readable = new()
-    {
-        WriteIndented = true,
-        NewLine = "\n",
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
-
     private static readonly JsonDocumentOptions s_strict = new() { AllowDuplicateProperties = false };
 
     /// <summary>What tells one execution of a command from the next, and not one result from another:
@@ -86,7 +77,7 @@ internal sealed class RunFile
         return new RunFile(json, RunJson.ToRecord(json));
     }
 
-    public void Write(string file) => File.WriteAllText(file, _json.ToJsonString(s_readable) + "\n");
+    public void Write(string file) => File.WriteAllText(file, RunJson.Written(_json));
 
     /// <summary>Whether two are of one execution: what is added to a run later changes none of these.</summary>
     public static bool IsSameRun(RunRecord one, RunRecord other) =>

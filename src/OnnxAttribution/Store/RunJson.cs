@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
@@ -12,6 +13,17 @@ namespace OnnxAttribution.Store;
 [JsonSerializable(typeof(FeatureMetadata)), JsonSerializable(typeof(DatasetRecord))]
 internal sealed partial class RunJson : JsonSerializerContext
 {
+    /// <summary>Prompts stay readable: only what JSON demands is escaped.</summary>
+    private static readonly JsonSerializerOptions s_readable = new()
+    {
+        WriteIndented = true,
+        NewLine = "\n",
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    /// <summary>The text of a file of JSON.</summary>
+    public static string Written(JsonNode json) => json.ToJsonString(s_readable) + "\n";
+
     /// <summary>A run's record as the object that run.json is.</summary>
     public static JsonObject ToObject(RunRecord record) => JsonSerializer.SerializeToNode(record, record switch
     {

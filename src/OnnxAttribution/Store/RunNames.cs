@@ -19,6 +19,9 @@ internal static class RunNames
     public const string EdgesFile = "edges.parquet";
     public const string RecordFile = "run.json";
 
+    /// <summary>What a dataset was asked for, in its directory.</summary>
+    public const string DatasetFile = "dataset.json";
+
     /// <summary>Of dashboards, in a bundle's directory and not in a run's.</summary>
     public const string FeaturesFile = "features.parquet";
 

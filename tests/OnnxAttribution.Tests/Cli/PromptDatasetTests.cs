@@ -1,12 +1,10 @@
-using System.Diagnostics;
-using OnnxAttribution.Cli.Options;
 using OnnxAttribution.Cli.Reports;
 using OnnxAttribution.Runs;
 
 namespace OnnxAttribution.Tests.Cli;
 
 /// <summary>Many prompts in one dataset: <c>graph --prompts --dataset</c>.</summary>
-public sealed class PromptDatasetTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
+public sealed partial class PromptDatasetTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
 {
     private const string Rows = "SELECT * EXCLUDE (run), run FROM {0} {1} ORDER BY ALL";
 
@@ -47,46 +45,6 @@ public sealed class PromptDatasetTests(Random2Fixture model) : IClassFixture<Ran
             Column("down_site, down_feature, up_site, up_feature", "edges"));
     }
 
-    [Theory, InlineData(2), InlineData(3), InlineData(7)]
-    public void Shards_in_any_order_make_the_bytes_of_the_whole(int shards)
-    {
-        Dataset("whole", "--part-size 1").Done();
-        foreach (var shard in Enumerable.Range(1, shards).Reverse())
-        {
-            Assert.Contains($"shard {shard} of {shards}", Dataset("shards", $"--part-size 1 --shard {shard}/{shards}").Done().Output);
-        }
-        Same("whole", "shards");
-        // a shard that was done may be run again
-        Dataset("shards", $"--part-size 1 --shard 1/{shards}").Done();
-        Same("whole", "shards");
-    }
-
-    [Theory, InlineData(12, "SLURM_ARRAY_TASK_ID=5 SLURM_ARRAY_TASK_MIN=3 SLURM_ARRAY_TASK_COUNT=4", 3, 4),
-        InlineData(10, "JOB_COMPLETION_INDEX=0 JOB_COMPLETIONS=3", 1, 3), InlineData(10, "OTHER=1", 0, 0),
-        InlineData(10, "SLURM_ARRAY_TASK_ID=", 0, 0)]
-    public void A_scheduler_says_which_shard_it_is(int parts, string variables, int number, int of)
-    {
-        var set = variables.Split(' ').Select(v => v.Split('=')).ToDictionary(v => v[0], v => v[1]);
-        var shard = DatasetOptions.OfArray(set.GetValueOrDefault);
-        Assert.Equal(of == 0 ? null : new PromptShard(number, of), shard);
-        if (shard is null) return;
-        var shares = Enumerable.Range(1, of).Select(i => new PromptShard(i, of).PartsOf(parts)).ToList();
-        Assert.Equal((0, parts), (shares[0].From, shares[^1].To));
-        Assert.All(shares.Zip(shares.Skip(1)), pair => Assert.Equal(pair.First.To, pair.Second.From));
-        Assert.InRange(shares.Max(s => s.To - s.From) - shares.Min(s => s.To - s.From), 0, 1);
-    }
-
-    [Theory, InlineData("SLURM_ARRAY_TASK_ID=9 SLURM_ARRAY_TASK_MIN=3 SLURM_ARRAY_TASK_COUNT=4", "beyond", "--shard I/N"),
-        InlineData("SLURM_ARRAY_TASK_ID=9", "SLURM_ARRAY_TASK_MIN is not set", "--shard I/N"),
-        InlineData("JOB_COMPLETION_INDEX=0", "JOB_COMPLETIONS is not", "--shard I/N"),
-        InlineData("JOB_COMPLETION_INDEX=4 JOB_COMPLETIONS=4", "none of JOB_COMPLETIONS 4", "--shard I/N")]
-    public void A_scheduler_that_says_half_is_refused(string variables, params string[] words)
-    {
-        var set = variables.Split(' ').Select(v => v.Split('=')).ToDictionary(v => v[0], v => v[1]);
-        var why = Assert.Throws<UsageException>(() => DatasetOptions.OfArray(set.GetValueOrDefault));
-        Assert.All(words, word => Assert.Contains(word, why.Message));
-    }
-
     [Fact]
     public void What_is_there_is_not_computed_again_and_a_part_that_is_not_whole_is()
     {
@@ -102,6 +60,27 @@ public sealed class PromptDatasetTests(Random2Fixture model) : IClassFixture<Ran
         Same("whole", "set");
         Assert.Equal(first, File.GetLastWriteTimeUtc(_directory["set/nodes/part-000000.parquet"]));
         Assert.Contains("0 prompts", Dataset("set", "--part-size 2 --resume").Done().Output);
+    }
+
+    [Fact]
+    public void A_part_that_is_damaged_within_is_named_and_its_mend_works()
+    {
+        Dataset("whole", "--part-size 2 --heads").Done();
+        Dataset("set", "--part-size 2 --heads").Done();
+        var prompts = _directory["set/prompts/part-000001.parquet"];
+        var bytes = File.ReadAllBytes(prompts);
+        bytes.AsSpan(4, bytes.Length - 8).Fill(0x5A);
+        File.WriteAllBytes(prompts, bytes);
+        var resumed = Dataset("set", "--part-size 2 --heads --resume");
+        foreach (var verb in (Verb[])[resumed, Verb.Run("query", _directory["set"], "FROM prompts")])
+        {
+            verb.Failed(1, prompts, "is damaged", "Remove it and go on with the dataset");
+        }
+        File.Delete(prompts);
+        // of a further table too
+        File.WriteAllText(_directory["set/heads/part-000000.parquet"], "PAR1");
+        Dataset("set", "--part-size 2 --heads --resume").Done();
+        Same("whole", "set");
     }
 
     [Fact]
@@ -223,40 +202,6 @@ public sealed class PromptDatasetTests(Random2Fixture model) : IClassFixture<Ran
         InlineData(99, 0.0001, "prompts ███████████████████████░ 99 of 100, 10000.0 s each, 2:46 h to go")]
     public void Progress_says_how_fast_and_how_long(int done, double? rate, string line) =>
         Assert.Equal(line, DatasetReport.Line(new DatasetProgress(done, 100, rate)));
-
-    // the real thing: killed by the kernel wherever it is
-    [Fact]
-    public void Killed_anywhere_and_resumed_it_has_the_same_bytes()
-    {
-        string[] lines = [.. Enumerable.Range(0, 16).Select(i => $$"""{"prompt": "Hello{{i}}", "id": "p{{i}}"}""")];
-        Run("whole", "--dataset --part-size 1", lines).Done();
-        var watch = Stopwatch.StartNew();
-        var (kills, whole) = (0, false);
-        for (var wait = 0.8; !whole; wait *= 1.2)
-        {
-            whole = Killed(TimeSpan.FromSeconds(wait));
-            kills += whole ? 0 : 1;
-        }
-        Assert.True(kills > 1, $"{kills} kills in {watch.Elapsed}");
-        Same("whole", "set");
-    }
-
-    // whether it was done before it could be killed
-    private bool Killed(TimeSpan after)
-    {
-        var call = TestedProgram.Call("graph", "--model", model.Bundle, "--prompts", _directory["p.jsonl"], "--dataset", "--part-size", "1",
-            "--resume", "--out", _directory["set"]);
-        (call.RedirectStandardOutput, call.RedirectStandardError) = (true, true);
-        using var process = Process.Start(call)!;
-        process.OutputDataReceived += (_, _) => { };
-        process.ErrorDataReceived += (_, _) => { };
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-        if (process.WaitForExit(after)) return process.ExitCode == 0;
-        process.Kill();
-        process.WaitForExit();
-        return false;
-    }
 
     private Verb Dataset(string name, string options) => Run(name, $"--dataset {options}", s_prompts);
 
