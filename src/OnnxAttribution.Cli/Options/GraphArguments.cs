@@ -69,6 +69,12 @@ internal sealed class GraphArguments
         Description = "features kept per site, by |effect|; error nodes come on top (20, or no limit with --node-threshold)",
         HelpName = "N"
     };
+    private readonly Option<int?> _topErrors = new("--top-errors")
+    {
+        Description = "error nodes kept per site, by |effect|; the others of a site are one row, at position -1, whose effect and edges "
+            + $"are the sums of theirs ({GraphOptions.DefaultTopErrors}, or all with --heads or --targets)",
+        HelpName = "N"
+    };
     private readonly Option<float?> _nodeThreshold = NumberOptions.Threshold("--node-threshold", "least |effect| of a kept node", "0.001");
     private readonly Option<int?> _topEdges =
         new("--top-edges") { Description = "edges kept in all, by |effect| (1000, or no limit with --edge-threshold)", HelpName = "N" };
@@ -101,10 +107,11 @@ internal sealed class GraphArguments
         _exactDepth.AtLeast(0);
         _zeroPositions.AtLeast(0);
         _topNodes.AtLeast(0);
+        _topErrors.AtLeast(0);
         _topEdges.AtLeast(0);
         Option[] all = [Metric.Kind, Metric.Position, _method, _estimator, _steps, _exactDepth, _refine, _edges, _sites,
-            _replace, _zeroPositions, _targets, _prune, _topNodes, _nodeThreshold, _topEdges,
-            _edgeThreshold, _noPrune, _all, _aggregate, _heads.Split, _sign, _prompt.PrependBos, _validate,
+            _replace, _zeroPositions, _targets, _prune, _topNodes, _topErrors, _nodeThreshold,
+            _topEdges, _edgeThreshold, _noPrune, _all, _aggregate, _heads.Split, _sign, _prompt.PrependBos, _validate,
             .. _certificate.All, _certificate.Seed, Memory];
         _certificate.Seed.AtLeast(0);
         foreach (var option in all) command.Options.Add(option);
@@ -149,6 +156,7 @@ internal sealed class GraphArguments
             ExactDepth = parsed.GetValue(_exactDepth),
             Refine = parsed.GetValue(_refine),
             TopNodes = topNodes ?? (nodeThreshold is null && !byInfluence ? defaults.TopNodes : null),
+            TopErrors = parsed.GetValue(_topErrors) ?? defaults.TopErrors,
             NodeThreshold = nodeThreshold ?? 0,
             TopEdges = topEdges ?? (edgeThreshold is null && !byInfluence ? defaults.TopEdges : null),
             EdgeThreshold = edgeThreshold ?? 0,
@@ -166,11 +174,12 @@ internal sealed class GraphArguments
 
     private void Contradictions(CommandResult result)
     {
-        Option[] limits = [_topNodes, _nodeThreshold, _topEdges, _edgeThreshold];
+        Option[] limits = [_topNodes, _topErrors, _nodeThreshold, _topEdges, _edgeThreshold];
         if (result.GetValue(_all) && limits.FirstOrDefault(o => result.GetResult(o) is not null) is { } limit)
         {
             result.AddError($"--all keeps everything, so {limit.Name} contradicts it; give one of them");
         }
+        ContradictLumps(result);
         ContradictPruning(result);
         ContradictChecks(result);
         var depth = Given(result, _exactDepth) is { } k && k.Trim('0') is not "" ? k : null;
@@ -201,6 +210,14 @@ internal sealed class GraphArguments
             result.AddError("--metric kl has gradient 0 at the clean run, so exact edges would have no effect; "
                 + "use --method ig, or leave --edges out");
         }
+    }
+
+    private void ContradictLumps(CommandResult result)
+    {
+        if (!result.IsGiven(_topErrors)) return;
+        var other = _heads.Split is var heads && result.IsGiven(heads) ? heads.Name : result.IsGiven(_targets) ? _targets.Name
+            : Given(result, _aggregate) == "sum" ? "--aggregate sum" : null;
+        if (other is not null) result.AddError($"--top-errors sums errors up, and contradicts {other}; give one of them");
     }
 
     private void ContradictPruning(CommandResult result)

@@ -97,8 +97,16 @@ internal sealed class GraphReport(ReportedGraph graph, string directory, PageOfR
             output.WriteLine($"no edge between the strongest nodes passes head {only}: --top-nodes and --top-edges keep more of both, "
                 + "and onnx-attribution heads RUN lists the heads that edges of a run with --heads pass");
         }
+        PrintLumps(output);
         output.WriteLine($"kept {_nodes.Count(n => n.Kept):N0} of {_nodes.Count:N0} nodes, {_edges.Count:N0} edges");
         output.WriteLine($"wrote {directory}: {string.Join(", ", Files().Select(f => $"{f.Name} ({Screen.Bytes(f.Length)})"))}");
+    }
+
+    private void PrintLumps(TextWriter output)
+    {
+        if (!_nodes.Any(n => n.IsLump)) return;
+        output.WriteLine($"errors: the {(_record as GraphRunRecord)?.Options?.TopErrors} strongest of a site are nodes, its others one "
+            + "row at position -1, the sum of theirs (--top-errors)");
     }
 
     private bool ShowsAblation => (_record as GraphRunRecord)?.Options?.Sign == RunNames.AblationSign

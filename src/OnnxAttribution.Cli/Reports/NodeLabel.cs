@@ -19,6 +19,6 @@ internal static class NodeLabel
         var token = node.Position < 0 ? null : tokenAt(node.Position);
         var at = node.Position < 0 ? "" : token is null ? $" @{node.Position}" : $" @{node.Position} {DisplayText.Quoted(token)}";
         if (node.IsToken) return node.Position < 0 ? "tokens" : $"token{at}";
-        return $"{node.Site.ShortName} {(node.IsError ? "error" : node.Feature)}{at}";
+        return $"{node.Site.ShortName} {(node.IsLump ? "other errors" : node.IsError ? "error" : node.Feature)}{at}";
     }
 }

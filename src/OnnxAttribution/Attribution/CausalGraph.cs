@@ -20,7 +20,8 @@ public sealed record CausalGraph
     /// none.</summary>
     public (float Target, float Foil) Probabilities { get; init; } = (float.NaN, float.NaN);
 
-    /// <summary>Site by site in the order of computation, positions and features ascending, the error node last.</summary>
+    /// <summary>Site by site in the order of computation, positions and features ascending, the error node last; behind all of a site the
+    /// errors that have no node of their own (<see cref="CausalNode.IsLump"/>).</summary>
     public required IReadOnlyList<CausalNode> Nodes { get; init; }
 
     /// <summary>Kept edges; their ends are indices in <see cref="Nodes"/>.</summary>

@@ -19,6 +19,10 @@ public sealed record CausalNode(Site Site, int Position, int Feature, float Acti
     /// <summary>Whether the node is what the dictionary missed, x − x̂, in place of a feature.</summary>
     public bool IsError => Feature == Error;
 
+    /// <summary>Whether the node stands for the errors of all positions of its site that have no node of their own
+    /// (<see cref="GraphOptions.TopErrors"/>); it is at <see cref="TokenPosition.All"/>.</summary>
+    public bool IsLump { get; init; }
+
     /// <summary>Whether the node is a token's row of the embedding, with which graphs of transcoders begin; of no dictionary, its
     /// <see cref="Feature"/> is <see cref="Error"/>.</summary>
     public bool IsToken => Site.Kind == SiteKind.Embed;

@@ -33,9 +33,12 @@ internal static class GraphFinder
         var measured = MeasuredNodes.Of(nodes);
         Selection.KeepStrongest(nodes, options);
         clock.Record("node effects");
+        var lumped = LumpedErrors.Of(nodes, options);
         var (edges, switchedOn) = (new List<CausalEdge>(), new List<SwitchedOnEdge>());
-        var operations = state.Operations + refined.Operations
-            + Edges(state, nodes, options, new(edges.Add, switchedOn.Add), clock);
+        var found = new FoundEdges(edges.Add, switchedOn.Add);
+        var operations = state.Operations + refined.Operations + Edges(state, lumped.Members, options, lumped.Among(found), clock);
+        lumped.Close(found);
+        nodes = lumped.Nodes;
         if (options.Heads is { Only: not null })
         {
             var (passing, parts, more) = HeadSplit.Passing(state, nodes, edges, options);

@@ -102,7 +102,7 @@ internal sealed class CircuitSource
         RequireModel(model.Path, model.BundleHash);
         var circuit = _nodes is null
             ? CircuitText.Parse(_text, model, Path)
-            : new Circuit(_nodes.Where(n => n.Kept).Select(n => Node(n, model)));
+            : new Circuit(_nodes.Where(n => n.Kept).SelectMany(n => Nodes(n, model)));
         if (Path is not null && circuit.Nodes.Count == 0)
         {
             throw new CircuitException(_nodes is null
@@ -121,7 +121,7 @@ internal sealed class CircuitSource
         RequireModel(model.Path, model.BundleHash);
         var ranked = _nodes!.Where(n => !float.IsNaN(n.Effect))
             .OrderByDescending(n => Math.Abs(n.Effect))
-            .Select(n => Node(n, model))
+            .SelectMany(n => Nodes(n, model))
             .ToList();
         return ranked.Count > 0 || _nodes!.Count == 0 ? ranked
             : throw new CircuitException(
@@ -130,6 +130,16 @@ internal sealed class CircuitSource
             {
                 Settings = [Setting.NoTokens]
             };
+    }
+
+    // a row for the errors of all positions that have no row of their own is these errors
+    private IEnumerable<CircuitNode> Nodes((string Site, int Position, int Feature, float Effect, bool Kept) n, LoadedModel model)
+    {
+        var isLump = n is { Feature: CausalNode.Error, Position: TokenPosition.All } && _nodes!.Any(o => o.Position >= 0);
+        if (!isLump) return [Node(n, model)];
+        var length = (Run as PromptRunRecord)?.Tokens?.Count ?? _nodes!.Max(o => o.Position) + 1;
+        var own = _nodes!.Where(o => o.Site == n.Site && o is { Feature: CausalNode.Error }).Select(o => o.Position).ToHashSet();
+        return Enumerable.Range(0, length).Where(t => !own.Contains(t)).Select(t => Node(n with { Position = t }, model));
     }
 
     private void RequireModel(string bundle, string bundleHash)

@@ -83,6 +83,7 @@ internal static class RecordParts
             ZeroPositions = model.IsReplaced ? model.SelectedSites.Max(s => s.ZeroPositions) : null,
             Refine = o.RefinedNodes == 0 || model.IsReplaced ? null : o.RefinedNodes,
             TopNodes = o.TopNodes,
+            TopErrors = request.SumOverPositions ? null : o.LumpedBeyond,
             NodeThreshold = Finite(o.NodeThreshold),
             TopEdges = o.TopEdges,
             EdgeThreshold = Finite(o.EdgeThreshold),

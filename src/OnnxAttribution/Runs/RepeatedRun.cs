@@ -1,4 +1,5 @@
 using OnnxAttribution.Attribution;
+using OnnxAttribution.Bundles;
 using OnnxAttribution.Model;
 using OnnxAttribution.Store;
 using OnnxAttribution.Validation;
@@ -92,6 +93,7 @@ internal sealed class RepeatedRun : IDisposable
                 };
             }
         }
+        var unmatched = places.Count(p => p < 0) + index.Count - Unlump(run, nodes, index);
         // nodes that the run has not are no part of it: nothing moves them
         foreach (var added in index.Values) nodes[added] = nodes[added] with { PatchActivation = nodes[added].Activation, Effect = 0 };
         var edges = new List<CausalEdge>(run.Edges.Length);
@@ -100,6 +102,21 @@ internal sealed class RepeatedRun : IDisposable
             var (up, down) = (places[e.Up], e.Down == CausalEdge.Metric ? CausalEdge.Metric : places[e.Down]);
             if (up >= 0 && (down >= 0 || e.Down == CausalEdge.Metric)) edges.Add(e with { Up = up, Down = down });
         }
-        return (new CheckedGraph(nodes, edges), places.Count(p => p < 0) + index.Count);
+        return (new CheckedGraph(nodes, edges), unmatched);
+    }
+
+    // errors that are one row of the run are nodes each, kept where the row is, with effects as they are found again;
+    // the row's edges are sums, and no edges of theirs
+    private static int Unlump(StoredRun run, List<CausalNode> nodes, Dictionary<(string, int, int), int> index)
+    {
+        var lumps = run.Nodes.Where(n => n is { Position: TokenPosition.All, Feature: CausalNode.Error })
+            .ToDictionary(n => n.Site, n => n.Kept);
+        var members = index.Where(i => i.Key.Item3 == CausalNode.Error && lumps.ContainsKey(i.Key.Item1)).ToList();
+        foreach (var (key, at) in members)
+        {
+            nodes[at] = nodes[at] with { Kept = lumps[key.Item1] };
+            index.Remove(key);
+        }
+        return lumps.Count + members.Count;
     }
 }

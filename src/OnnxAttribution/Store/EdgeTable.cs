@@ -14,7 +14,7 @@ internal static class EdgeTable
     public static StoredColumn[] Columns { get; } =
     [
         new(UpSite, Varchar, "hook name of the upstream node"),
-        new("up_position", Integer, "its position"),
+        new("up_position", Integer, "its position, as in `nodes.parquet`"),
         new("up_feature", Integer, "its feature; −1: error node"),
         new(DownSite, Varchar, $"hook name of the downstream node, or `{RunNames.MetricSite}`"),
         new("down_position", Integer, "its position; into the metric the metric's; −1 of what switched on: all positions"),

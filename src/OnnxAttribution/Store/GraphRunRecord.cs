@@ -136,6 +136,10 @@ public sealed record GraphOptionsRecord : OptionsRecord
     /// <summary>Least |effect| of a kept node, in the metric's unit.</summary>
     public float? NodeThreshold { get; init; }
 
+    /// <summary>How many error nodes a site had at most, the others of the site being one row; absent where each was a node.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? TopErrors { get; init; }
+
     /// <summary>How many edges were kept in all at most; null: no limit.</summary>
     public int? TopEdges { get; init; }
 

@@ -35,6 +35,9 @@ internal sealed class PictureHeader
     /// <summary>Transcoders stand for MLPs: edges have weights, and the graph begins with tokens.</summary>
     public bool IsReplaced => (_run as GraphRunRecord)?.Options?.Replace is not null || _merged?.Options?.Replace is not null;
 
+    /// <summary>An error at no position is that of all positions of its site that have no error node of their own.</summary>
+    public bool LumpsErrors => (_run as GraphRunRecord)?.Options?.TopErrors is not null;
+
     /// <summary>What real ablations multiplied activations by; 0 takes them away.</summary>
     public double Coefficient => _ablation?.Options?.Coefficient ?? 0;
 

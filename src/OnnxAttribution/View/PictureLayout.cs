@@ -146,7 +146,10 @@ internal sealed class PictureLayout
                     ? picture.Header.Tokens[p]
                     : picture.Nodes.FirstOrDefault(n => n.Position == p)?.Token ?? ""))
             .ToList();
-        if (result.Count == 0 || picture.Nodes.Any(n => n.Position < 0 && !n.IsMetric)) result.Insert(0, (-1, "all positions"));
+        if (result.Count == 0 || picture.Nodes.Any(n => n.Position < 0 && !n.IsMetric))
+        {
+            result.Insert(0, (-1, picture.Nodes.Any(n => n.IsLump) ? "other positions" : "all positions"));
+        }
         return result;
     }
 

@@ -25,8 +25,11 @@ internal sealed record PictureNode(
     /// </summary>
     public bool IsToken => Site is { Kind: SiteKind.Embed };
 
+    /// <summary>Whether it stands for the errors of all positions of its site that have no node of their own.</summary>
+    public bool IsLump { get; init; }
+
     private string Name => IsToken ? Position < 0 ? "tokens" : "token"
-        : IsError ? "error" : Feature.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        : IsLump ? "other errors" : IsError ? "error" : Feature.ToString(System.Globalization.CultureInfo.InvariantCulture);
 
     /// <summary>What its clean value does for the metric: <see cref="Effect"/> times <see cref="SignOfClean"/>,
     /// above 0 where the metric falls without it. 0 where that is not known.</summary>
@@ -47,8 +50,8 @@ internal sealed record PictureNode(
     /// <summary>As in <see cref="PictureHeader.SignOfClean"/>.</summary>
     public int SignOfClean { get; init; } = -1;
 
-    /// <summary><c>layer.feature</c>, as in <c>3.953</c>; <c>3.err</c> for an error node.</summary>
-    public string ShortLabel => IsMetric ? "metric" : IsToken ? Name : $"{Site!.Layer}.{(IsError ? "err" : Feature)}";
+    /// <summary><c>layer.feature</c>, as in <c>3.953</c>; <c>3.err</c> for an error node, <c>3.errs</c> for several.</summary>
+    public string ShortLabel => IsMetric ? "metric" : IsToken ? Name : $"{Site!.Layer}.{(IsLump ? "errs" : IsError ? "err" : Feature)}";
 
     /// <summary>The site's short name and the feature, as in <c>3.resid 953</c>.</summary>
     public string Label => IsMetric ? "metric" : IsToken ? Name : $"{Site!.ShortName} {Name}";

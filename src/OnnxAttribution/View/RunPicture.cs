@@ -133,6 +133,7 @@ internal sealed class RunPicture
             exact.TryGetValue((row.Site, row.Position, row.Feature), out var e) ? e : header.IsAblation ? float.NaN : row.Exact)
         {
             SignOfClean = header.SignOfClean,
+            IsLump = row is { Feature: CausalNode.Error, Position: TokenPosition.All } && header.LumpsErrors && site.Kind != SiteKind.Embed,
             Method = row.Method,
             EffectError = row.EffectError,
             IsUnreliable = row.IsUnreliable,

@@ -112,14 +112,21 @@ export class Panel {
         { class: "where" },
         token === null
           ? node.p < 0
-            ? "all positions together"
+            ? `${this.graph.page.run.aggregated ? "all" : "other"} positions together`
             : `position ${node.p}`
           : h("span", {}, "at ", h("mark", { class: "token" }, visible(token)), ` position ${node.p}`),
         h("code", {}, plain(site?.name ?? "")),
       ),
       feature?.label ? h("p", { class: "lead label" }, plain(feature.label)) : null,
       error
-        ? h("p", { class: "hint" }, "An error node: what the dictionary missed of this site, x − x̂. Its activation is the norm.")
+        ? h(
+            "p",
+            { class: "hint" },
+            node.p < 0 && !this.graph.page.run.aggregated
+              ? "What the dictionary missed of this site, x − x̂, at all positions that have no error node of their own, in one node: "
+                + "its effect and its edges are the sums of theirs, its activation is the norm."
+              : "An error node: what the dictionary missed of this site, x − x̂. Its activation is the norm.",
+          )
         : this.graph.isToken(i)
           ? h(
               "p",
