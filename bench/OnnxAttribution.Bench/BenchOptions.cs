@@ -84,6 +84,13 @@ internal sealed class BenchOptions
         HelpName = "GRAPHS",
     };
 
+    private readonly Option<int?> _dataset = new("--dataset")
+    {
+        Description = "time queries over a dataset of so many random graphs of 1,000 edges in place of graphs; it is kept in --cache (3 GB "
+            + $"for {DatasetBenchmark.UsualPrompts:N0}), and what is there is not written again",
+        HelpName = "PROMPTS",
+    };
+
     private readonly Option<bool> _json = new("--json") { Description = "print one JSON object" };
 
     private readonly Option<string?> _record = new("--record")
@@ -108,7 +115,9 @@ internal sealed class BenchOptions
         foreach (var size in Sizes) size.AtLeast(1);
         _runs.AtLeast(1);
         _coverage.AtLeast(1);
-        Option[] others = [_refine, _runs, _ablate, _positions, _measure, _cache, _program, _peers, _coverage, _json, _record, _tables];
+        _dataset.AtLeast(1);
+        Option[] others = [_refine, _runs, _ablate, _positions, _measure, _cache, _program, _peers, _coverage, _dataset, _json,
+            _record, _tables];
         foreach (var option in (Option[])[_shape, .. Sizes, .. others]) root.Options.Add(option);
         root.Validators.Add(Agree);
     }
@@ -127,6 +136,11 @@ internal sealed class BenchOptions
 
     /// <summary>How many random graphs are checked; null: something is timed.</summary>
     public int? Coverage(ParseResult parsed) => parsed.GetValue(_coverage);
+
+    /// <summary>How many graphs a dataset of random ones has; null: none is timed.</summary>
+    public int? Dataset(ParseResult parsed) => parsed.GetValue(_dataset);
+
+    public string Cache(ParseResult parsed) => parsed.GetRequiredValue(_cache);
 
     public IReadOnlyList<PeerTime>? Peers(ParseResult parsed) => parsed.GetValue(_peers) is { } file ? PeerTime.Read(file) : null;
 
@@ -176,6 +190,11 @@ internal sealed class BenchOptions
         if (Given(_coverage) && timing.FirstOrDefault(o => o != Memory && Given(o)) is { } timed)
         {
             result.AddError($"{timed.Name} has no meaning with --coverage, which times nothing; leave one of them out");
+        }
+        Option[] ofGraphs = [.. timing.Except([_cache, _record]), _coverage];
+        if (Given(_dataset) && ofGraphs.FirstOrDefault(o => o != Memory && Given(o)) is { } graphs)
+        {
+            result.AddError($"{graphs.Name} has no meaning with --dataset; leave one of them out");
         }
         var ablates = result.GetValue(_ablate);
         Option[] wrong = ablates ? [_nodes, _refine, _edges, _peers, _program] : [_positions, _measure];

@@ -69,10 +69,17 @@ internal static class BenchProgram
             else summary.Print(output);
             return;
         }
-        var request = options.Request(parsed, context, progress.Report);
-        IBenchRecord record = options.Ablates(parsed)
-            ? AblationBenchmark.Run(request, options.Ablation(parsed))
-            : GraphBenchmark.Run(request, options.Program(parsed)) with { Peers = peers };
+        IBenchRecord record;
+        if (options.Dataset(parsed) is { } prompts)
+        {
+            record = DatasetBenchmark.Measure(prompts, options.Cache(parsed), context, progress.Report);
+        }
+        else
+        {
+            var request = options.Request(parsed, context, progress.Report);
+            record = options.Ablates(parsed) ? AblationBenchmark.Run(request, options.Ablation(parsed))
+                : GraphBenchmark.Run(request, options.Program(parsed)) with { Peers = peers };
+        }
         progress.Dispose();
         if (options.IsJson(parsed)) output.Write(RecordFile.Text(record));
         else record.Print(output);

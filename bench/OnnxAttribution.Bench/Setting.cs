@@ -6,7 +6,7 @@ using OnnxAttribution.Store;
 namespace OnnxAttribution.Bench;
 
 /// <summary>Where, when and with what a benchmark ran: the first key of every file under <c>benchmarks/</c>.</summary>
-/// <param name="Benchmark"><c>graph</c> or <c>ablation</c>.</param>
+/// <param name="Benchmark"><c>graph</c>, <c>ablation</c> or <c>dataset</c>.</param>
 /// <param name="Date">Day of the measurement, UTC.</param>
 /// <param name="LoadBefore">The load average of the minute before: near 0 on a quiet machine. null: the system does not say.</param>
 /// <param name="Version">The program's.</param>
@@ -19,10 +19,12 @@ internal sealed record Setting(
     public string FileName =>
         $"{Benchmark}-{Model.Shape}{(Tokens == BenchRequest.UsualTokens ? "" : $"-t{Tokens}")}{(Device == "cpu" ? "" : $"-{Device}")}";
 
-    public static Setting Of(string benchmark, BenchRequest request) => new(
+    public static Setting Of(string benchmark, BenchRequest request) =>
+        Of(benchmark, ModelSizes.Of(request.Shape), request.Tokens, request.Context);
+
+    public static Setting Of(string benchmark, ModelSizes model, int tokens, RunContext context) => new(
         benchmark, DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture), Machine.This(), Load(),
-        ThisProgram.Version, RunContext.RuntimeVersion, EnumName.Of(request.Context.Device), request.Context.Threads,
-        ModelSizes.Of(request.Shape), request.Tokens);
+        ThisProgram.Version, RunContext.RuntimeVersion, EnumName.Of(context.Device), context.Threads, model, tokens);
 
     private static double? Load()
     {

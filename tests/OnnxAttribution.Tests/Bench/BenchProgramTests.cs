@@ -14,6 +14,8 @@ public class BenchProgramTests
     [InlineData("--nodes has no meaning with --ablate", "--ablate", "--nodes", "3")]
     [InlineData("--measure goes with --ablate", "--measure", "last")]
     [InlineData("--tokens has no meaning with --coverage", "--coverage", "3", "--tokens", "8")]
+    [InlineData("--layers has no meaning with --dataset", "--dataset", "3", "--layers", "8")]
+    [InlineData("--dataset 0 is too little", "--dataset", "0")]
     [InlineData("--coverage 0 is too little", "--coverage", "0")]
     [InlineData("--width 65 is no multiple of 64", "--width", "65")]
     [InlineData("--tokens 1 must be 2 to 1024", "--tokens", "1")]

@@ -22,8 +22,12 @@ public sealed class SpeedTablesTests : IDisposable
     public void Every_record_lies_where_its_machine_says_and_is_as_it_is_written(string file)
     {
         var path = Path.Combine(Repository.Root, file);
-        IBenchRecord record = Path.GetFileName(file).StartsWith("graph-", StringComparison.Ordinal)
-            ? RecordFile.Read<GraphRecord>(path) : RecordFile.Read<AblationRecord>(path);
+        IBenchRecord record = Path.GetFileName(file).Split('-')[0] switch
+        {
+            "graph" => RecordFile.Read<GraphRecord>(path),
+            "dataset" => RecordFile.Read<DatasetSpeedRecord>(path),
+            _ => RecordFile.Read<AblationRecord>(path),
+        };
         Assert.Equal(Path.Combine("benchmarks", record.Setting.Machine.Slug(), record.Name + ".json"), file);
         Assert.Equal(RecordFile.Text(record), File.ReadAllText(path));
     }
