@@ -11,7 +11,7 @@ CHROMIUM ?= $(shell for name in chromium chromium-browser google-chrome chrome; 
 # goldens of whole graphs
 QUICK = Architecture.* Onnx.* Autodiff.* Reference.* Checkpoints.* Tokenizers.TokenizerTests Tokenizers.Gpt2TokenizerTests \
 	Store.StoredTableTests Store.RunDirectoryTests Attribution.GoldenTests Attribution.Invariants.ConservationTests
-.PHONY: demo test check build test-tools lint bench validation gpu package pack pack-tools clean
+.PHONY: demo test test-kills check build test-tools lint bench validation gpu package pack pack-tools clean
 
 demo: build
 	@test -f models/tiny/bundle.json || $(CLI) export --checkpoint models/tiny --out models/tiny
@@ -24,6 +24,10 @@ demo: build
 test: build test-tools
 	@mkdir -p TestResults
 	CHROMIUM="$(CHROMIUM)" $(TESTS) -result-xml TestResults/results.xml
+
+# a dataset of 500 prompts whose program is killed at 50 random moments: minutes
+test-kills: build
+	$(TESTS) -explicit only -class OnnxAttribution.Tests.Cli.DatasetKillTests -showLiveOutput
 
 # half a minute on two cores once built; needs no browser
 check: build
