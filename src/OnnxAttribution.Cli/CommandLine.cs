@@ -66,6 +66,7 @@ internal static class CommandLine
             (FeaturesCommand.Create(common), "read a text for what makes each feature active; look features up")),
         new("Draw",
             (GraphCommand.Create(common), "find which features cause which while the model predicts a token"),
+            (MergeCommand.Create(), "bring the shards of a dataset together that lie in several directories"),
             (ViewCommand.Create(), "draw a run: as a page, an SVG, a plot, or for another program")),
         new("Check",
             (ValidateCommand.Create(common), "compare a graph with real interventions"),

@@ -1,0 +1,87 @@
+using System.Text.Json.Nodes;
+
+namespace OnnxAttribution.Tests.Cli;
+
+/// <summary>Shards in directories of their own become one dataset: <c>merge</c>.</summary>
+public sealed class MergeCommandTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
+{
+    private static readonly string[] s_prompts =
+        ["""{"prompt": "Hello", "id": "one"}""", """{"prompt": "a longer prompt"}""", """{"prompt": "Hello", "patch_prompt": "Jelly"}""",
+            """{"prompt": "abc"}""", """{"prompt": "WGlT"}"""];
+
+    private readonly TemporaryDirectory _directory = new();
+
+    public void Dispose() => _directory.Dispose();
+
+    [Theory, InlineData(2, false), InlineData(2, true), InlineData(5, true)]
+    public void Directories_that_share_nothing_make_the_dataset_whatever_their_number_and_order(int shards, bool isReversed)
+    {
+        Graph("whole", "--heads");
+        var numbers = isReversed ? Enumerable.Range(1, shards).Reverse() : Enumerable.Range(1, shards);
+        string[] directories = [.. numbers.Select(i => $"s{i}")];
+        foreach (var shard in numbers) Graph($"s{shard}", $"--heads --shard {shard}/{shards}");
+        var said = Merge("set", directories).Done().Output;
+        Assert.Contains("5 of 5 parts", said);
+        Assert.Contains("mean: not yet; 'graph --prompts' with --resume", said);
+        // the edges of the mean, apart again
+        foreach (var shard in numbers)
+        {
+            Merge($"t{shard}", "set").Done();
+            Graph($"t{shard}", $"--heads --shard {shard}/{shards}");
+        }
+        Merge("set", [.. numbers.Select(i => $"t{i}")]).Done();
+        Assert.Contains("0 prompts", Graph("set", "--heads --resume"));
+        PromptDatasetTests.Same(new(_directory["whole"]), new(_directory["set"]));
+        // of whole ones, all is there but what is drawn
+        Merge("again", "whole", "set").Done();
+        File.Delete(_directory["whole/mean/graph.html"]);
+        PromptDatasetTests.Same(new(_directory["whole"]), new(_directory["again"]));
+    }
+
+    [Fact]
+    public void Missing_parts_are_named_and_left_for_resume()
+    {
+        Graph("whole", "");
+        Graph("s1", "--shard 1/5");
+        Graph("s3", "--shard 3/5");
+        Assert.Contains("missing: 3 parts (1, 3, 4)", Merge("set", "s1", "s3").Done().Output);
+        var json = JsonNode.Parse(Verb.Run("merge", _directory["s1"], "--out", _directory["set"], "--json").Done().Output)!;
+        Assert.Equal([1, 3, 4], json["missing"]!.AsArray().Select(part => (int)part!));
+        Assert.Contains("3 prompts", Graph("set", "--resume"));
+        PromptDatasetTests.Same(new(_directory["whole"]), new(_directory["set"]));
+    }
+
+    [Fact]
+    public void Other_requests_and_parts_that_differ_are_refused_by_name()
+    {
+        Graph("s1", "--shard 1/2");
+        Graph("other", "--shard 2/2 --top-edges 7");
+        Merge("set", "s1", "other").Failed(1, _directory["s1"], "options.top_edges '1000'", _directory["other"], "'7'");
+        Graph("both", "");
+        Directory.Delete(_directory["both/mean"], recursive: true);
+        File.Copy(_directory["both/edges/part-000001.parquet"], _directory["both/edges/part-000000.parquet"], overwrite: true);
+        Graph("overlap", "--shard 1/2");
+        Merge("set", "s1", "overlap").Done();
+        File.Copy(_directory["s1/edges/part-000001.parquet"], _directory["overlap/edges/part-000000.parquet"], overwrite: true);
+        Merge("set2", "s1", "overlap").Failed(1, _directory["s1/edges/part-000000.parquet"],
+            _directory["overlap/edges/part-000000.parquet"], "differ");
+        Directory.CreateDirectory(_directory["none"]);
+        Merge("set3", "s1", "none").Failed(1, _directory["none"]);
+        Graph("bundle", "--shard 2/2");
+        var record = _directory["bundle/dataset.json"];
+        File.WriteAllText(record, File.ReadAllText(record).Replace("\"bundle_sha256\": \"", "\"bundle_sha256\": \"0"));
+        Merge("set4", "s1", "bundle").Failed(1, "bundle_sha256");
+        Verb.Run("merge", _directory["s1"]).Failed(2, "--out");
+        Verb.Run("merge", "--out", _directory["set"]).Failed(2, "DATASET");
+    }
+
+    private string Graph(string name, string options)
+    {
+        File.WriteAllLines(_directory["p.jsonl"], s_prompts);
+        return Verb.Run(["graph", "--model", model.Bundle, "--prompts", _directory["p.jsonl"], "--part-size", "1", "--out",
+            _directory[name], .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)]).Done().Output;
+    }
+
+    private Verb Merge(string to, params string[] from) =>
+        Verb.Run(["merge", .. from.Select(name => _directory[name]), "--out", _directory[to]]);
+}
