@@ -643,7 +643,8 @@ def draw(program, prompts, args, graph, validate):
     names = sorted(tasks(prompts))
     runs = {name: os.path.join(program.runs, name) for name in names}
     if not (args.keep_runs and all(map(finished, runs.values()))):
-        program.run("graph", "--model", args.model, "--prompts", prompts, "--metric", "logit-diff", "--no-page", "--out", program.runs,
+        program.run("graph", "--model", args.model, "--prompts", prompts, "--directories",
+                    "--metric", "logit-diff", "--no-page", "--out", program.runs,
                     "--force", *graph)
         # the mean over prompts is no run of one prompt
         shutil.rmtree(os.path.join(program.runs, "merged"))

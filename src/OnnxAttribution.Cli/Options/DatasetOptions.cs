@@ -5,62 +5,76 @@ using OnnxAttribution.Runs;
 
 namespace OnnxAttribution.Cli.Options;
 
-/// <summary>The options of <c>graph</c> for one dataset of many prompts.</summary>
+/// <summary>The options of <c>graph</c> for many prompts: one dataset, or a run each.</summary>
 internal sealed class DatasetOptions
 {
-    private readonly Option<bool> _json;
-    private readonly Option<bool> _dataset = new("--dataset")
+    private readonly Option<bool> _json, _noPage;
+    private readonly Option<bool> _directories = new("--directories")
     {
-        Description = "of --prompts: one dataset in place of a run each, nodes, edges and prompts in Parquet parts; no mean, no pages"
+        Description = "of --prompts: a run each below --out, and their mean in --out/merged/mean, in place of one dataset"
     };
     private readonly Option<int> _partSize = new("--part-size")
     {
-        Description = "prompts in a part of --dataset: what a kill loses at most",
+        Description = "of --prompts: how many are written at once, as a part; what a kill loses at most",
         HelpName = "N",
         DefaultValueFactory = _ => DatasetRequest.UsualPartSize
     };
-    private readonly Option<bool> _allNodes = new("--all-nodes") { Description = "write nodes that were not kept to --dataset too" };
-    private readonly Option<bool> _resume = new("--resume") { Description = "go on with the dataset that is there: its whole parts stay" };
+    private readonly Option<bool> _allNodes = new("--all-nodes") { Description = "of --prompts: write nodes that were not kept too" };
+    private readonly Option<bool> _resume = new("--resume")
+    {
+        Description = "of --prompts: go on with the dataset that is there; its whole parts stay"
+    };
     private readonly Option<PromptShard?> _shard = new("--shard")
     {
-        Description = "compute the I-th of N ranges of the parts, into a directory that all shards share; default: what Slurm "
-            + "(SLURM_ARRAY_TASK_ID) or Kubernetes (JOB_COMPLETION_INDEX) says of an array, else all",
+        Description = "of --prompts: compute the I-th of N ranges of the parts, into a directory that all shards share; default: what "
+            + "Slurm (SLURM_ARRAY_TASK_ID) or Kubernetes (JOB_COMPLETION_INDEX) says of an array, else all",
         HelpName = "I/N",
         CustomParser = result => Parse(result.Tokens[0].Value) is { } shard ? shard : Wrong(result),
     };
 
     /// <param name="command">Gets the options.</param>
     /// <param name="json">Its --json.</param>
-    public DatasetOptions(Command command, Option<bool> json)
+    /// <param name="noPage">Its --no-page.</param>
+    public DatasetOptions(Command command, Option<bool> json, Option<bool> noPage)
     {
-        _json = json;
+        (_json, _noPage) = (json, noPage);
         _partSize.AtLeast(1);
-        foreach (var option in (Option[])[_dataset, _partSize, _allNodes, _resume, _shard]) command.Options.Add(option);
+        foreach (var option in (Option[])[_directories, _partSize, _allNodes, _resume, _shard]) command.Options.Add(option);
     }
 
-    public bool IsAsked(SymbolResult result) => result.GetValue(_dataset);
+    /// <summary>Whether many prompts become a run each.</summary>
+    public bool AreDirectories(ParseResult parsed) => parsed.GetValue(_directories);
 
-    public bool IsAsked(ParseResult parsed) => parsed.GetValue(_dataset);
-
-    /// <summary>Refuses what a dataset has no use for, and options of a dataset where there is none.</summary>
+    /// <summary>Refuses what a dataset has no use for, and options of many prompts where there is one.</summary>
     public void Contradict(CommandResult result, Option prompts, params ReadOnlySpan<Option> ofRuns)
     {
-        if (!IsAsked(result))
+        Option[] ofDatasets = [_partSize, _allNodes, _resume, _shard];
+        if (!result.IsGiven(prompts))
         {
-            foreach (var option in (Option[])[_partSize, _allNodes, _resume, _shard])
+            foreach (var option in (Option[])[_directories, .. ofDatasets])
             {
-                if (result.IsGiven(option)) result.AddError($"{option.Name} goes with --dataset");
+                if (result.IsGiven(option)) result.AddError($"{option.Name} goes with --prompts");
             }
             return;
         }
-        if (!result.IsGiven(prompts)) result.AddError("--dataset goes with --prompts");
+        if (result.GetValue(_directories))
+        {
+            foreach (var option in ofDatasets)
+            {
+                if (!result.IsGiven(option)) continue;
+                result.AddError($"{option.Name} is about a dataset, and contradicts --directories; give one of them");
+            }
+            return;
+        }
         foreach (var option in ofRuns)
         {
-            if (result.IsGiven(option)) result.AddError($"{option.Name} goes with a run directory per prompt; leave it or --dataset out");
+            if (result.IsGiven(option)) result.AddError($"{option.Name} goes with a run directory per prompt; give --directories too");
         }
     }
 
     public bool IsJson(ParseResult parsed) => parsed.GetValue(_json);
+
+    public bool IsPageWanted(ParseResult parsed) => !parsed.GetValue(_noPage);
 
     public DatasetRequest Request(ParseResult parsed) => new(parsed.GetValue(_partSize), parsed.GetValue(_allNodes));
 

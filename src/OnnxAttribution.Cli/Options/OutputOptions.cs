@@ -9,6 +9,10 @@ internal static class OutputOptions
     /// <param name="what">May be there and is replaced.</param>
     public static Option<bool> Force(string what) => new("--force") { Description = $"replace {what} there" };
 
+    /// <summary><c>--out</c>, where the result is a directory.</summary>
+    /// <param name="what">It is.</param>
+    public static Option<string> Directory(string what) => new("--out") { Description = what, HelpName = "DIR", Required = true };
+
     public static Option<bool> Json() => new("--json") { Description = "print one JSON object" };
 
     public static Option<bool> NoPage() => new("--no-page") { Description = "write no graph.html into the run" };

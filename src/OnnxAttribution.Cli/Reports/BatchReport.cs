@@ -7,7 +7,7 @@ using OnnxAttribution.View;
 
 namespace OnnxAttribution.Cli.Reports;
 
-/// <summary>What <c>graph --prompts</c> prints: a line per prompt, and the merged graph.</summary>
+/// <summary>What <c>graph --prompts --directories</c> prints: a line per prompt, and the merged graph.</summary>
 internal static class BatchReport
 {
     private const int ShownPrompt = 45;

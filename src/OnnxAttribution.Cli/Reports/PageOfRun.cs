@@ -14,16 +14,26 @@ internal sealed record PageOfRun(string? File, string? Note, long? PeakMemory = 
     /// <param name="directory">A finished run.</param>
     /// <exception cref="CancelledException">Cancelled; the run stays.</exception>
     /// <exception cref="RunDirectoryException">The page cannot be written; the run stays.</exception>
-    public static PageOfRun Write(string directory, bool wanted, IProgress<string> progress, CancellationToken cancel)
+    public static PageOfRun Write(string directory, bool wanted, IProgress<string> progress, CancellationToken cancel) =>
+        Draw(directory, wanted, progress, () =>
+        {
+            var page = new PageOfRun(Path.Combine(directory, RunPage.FileName), RunPage.Write(directory, cancel), RunContext.PeakMemory());
+            RunDirectory.Amend(directory, new RunAddition { PeakMemoryBytes = page.PeakMemory }, cancel);
+            return page;
+        });
+
+    /// <summary>The same of a dataset's mean, whose run.json says nothing of how it was made.</summary>
+    /// <inheritdoc cref="Write"/>
+    public static PageOfRun OfMean(string directory, bool wanted, IProgress<string> progress, CancellationToken cancel) =>
+        Draw(directory, wanted, progress, () => new(Path.Combine(directory, RunPage.FileName), RunPage.Write(directory, cancel)));
+
+    private static PageOfRun Draw(string directory, bool wanted, IProgress<string> progress, Func<PageOfRun> draw)
     {
         if (!wanted) return new PageOfRun(null, null);
         progress.Report("drawing");
         try
         {
-            var note = RunPage.Write(directory, cancel);
-            var page = new PageOfRun(Path.Combine(directory, RunPage.FileName), note, RunContext.PeakMemory());
-            RunDirectory.Amend(directory, new RunAddition { PeakMemoryBytes = page.PeakMemory }, cancel);
-            return page;
+            return draw();
         }
         catch (OperationCanceledException)
         {

@@ -7,10 +7,11 @@ using OnnxAttribution.Model;
 using OnnxAttribution.Runs;
 using OnnxAttribution.Store;
 using OnnxAttribution.Texts;
+using OnnxAttribution.View.Page;
 
 namespace OnnxAttribution.Cli.Verbs;
 
-/// <summary><c>graph --prompts … --dataset</c>: the graphs of many prompts as one dataset.</summary>
+/// <summary><c>graph --prompts</c>: the graphs of many prompts as one dataset, and their mean.</summary>
 internal static class DatasetMode
 {
     /// <param name="file">Of prompts.</param>
@@ -31,15 +32,14 @@ internal static class DatasetMode
         progress.Dispose();
         TwiceBegun.Warn(model, lines.Select(l => l.Task).OfType<PromptTask>(), request.PrependBos, isFile: true, invocation.Error);
         var record = PromptDataset.Record(model, request, lines, asked.Options.Request(asked.Parsed));
-        var places = PromptOptions.OfAllPrompts(asked.Parsed);
         var dataset = new PromptDataset(model, request, DatasetDirectory.Begin(directory, record, resume, model.Context.Cancel))
         {
             Shard = shard ?? PromptShard.Whole,
-            Progress = new DatasetReport(progress),
+            Progress = new DatasetBar(progress),
             Failed = (line, e) =>
             {
                 progress.Dispose();
-                invocation.Error.WriteLine($"{file}, line {line}: {FailureLine.OfOne(e, places)}");
+                invocation.Error.WriteLine($"{file}, line {line}: {FailureLine.OfOne(e, PromptOptions.OfAllPrompts(asked.Parsed))}");
             },
         };
         try
@@ -50,9 +50,20 @@ internal static class DatasetMode
         {
             throw new CancelledException($"onnx-attribution: cancelled; whole parts stay in {directory}; go on with --resume");
         }
+        var page = Page(dataset, directory, asked.Options.IsPageWanted(asked.Parsed), progress, model.Context.Cancel);
         progress.Dispose();
-        DatasetReport.Write(dataset, directory, asked.Options.IsJson(asked.Parsed), invocation.Output,
-            Stopwatch.GetElapsedTime(start).TotalSeconds);
+        var report = new DatasetReport(dataset, directory, page, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        if (asked.Options.IsJson(asked.Parsed)) Screen.WriteJson(invocation.Output, report.ToJson());
+        else report.Print(invocation.Output);
         return dataset.Failures + dataset.FailedBefore == 0 ? ExitCodes.Done : ExitCodes.Failed;
+    }
+
+    // the mean's, unless it is there
+    private static PageOfRun Page(PromptDataset dataset, string directory, bool isWanted, IProgress<string> progress,
+        CancellationToken cancel)
+    {
+        var mean = Path.Combine(directory, RunNames.Mean);
+        var isMissing = dataset.State == DatasetState.Whole && !File.Exists(Path.Combine(mean, RunPage.FileName));
+        return PageOfRun.OfMean(mean, isWanted && isMissing, progress, cancel);
     }
 }

@@ -22,18 +22,18 @@ internal static class GraphCommand
     public static Command Create(CommonOptions common)
     {
         var model = ModelOptions.Model();
-        var prompt = new PromptOptions(many: "; a run each below --out, and their mean in --out/merged/mean");
+        var prompt = new PromptOptions(many: "; one dataset in --out, with the mean in --out/mean");
         var patch = new Option<string?>("--patch-prompt")
         {
             Description = "the patch run's prompt, of as many tokens; without it nodes are set to zero",
             HelpName = "TEXT"
         };
-        var directory = new Option<string>("--out") { Description = "the run directory to write", HelpName = "DIR", Required = true };
+        var directory = OutputOptions.Directory("the run directory to write; of --prompts the dataset's");
         var (force, noPage, json) = (OutputOptions.Force("a run that is"), OutputOptions.NoPage(), OutputOptions.Json());
         var command = new Command("graph", Description)
             { model, prompt.One, prompt.Many, prompt.Target, prompt.Foil, patch, directory, force, noPage, json };
         var arguments = new GraphArguments(command, prompt);
-        var dataset = new DatasetOptions(command, json);
+        var dataset = new DatasetOptions(command, json, noPage);
         command.Checks(result =>
         {
             OptionLimits.FoilNeedsLogitDiff(result, prompt.Foil, arguments.Metric.Kind);
@@ -54,8 +54,8 @@ internal static class GraphCommand
             LoadedModel Open(int prompts) =>
                 LoadedModel.OpenSelected(parsed.GetRequiredValue(model), arguments.Selection(parsed), context, prompts);
             if (parsed.GetValue(prompt.Many) is not { } file) return One(prompt.Task(parsed, patch), Open, request, destination);
-            return dataset.IsAsked(parsed) ? DatasetMode.Run(file, destination.Directory, (dataset, parsed), Open, request)
-                : Many(file, Open, request, destination);
+            return dataset.AreDirectories(parsed) ? Many(file, Open, request, destination)
+                : DatasetMode.Run(file, destination.Directory, (dataset, parsed), Open, request);
         });
         return command;
     }

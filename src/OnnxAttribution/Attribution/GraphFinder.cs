@@ -118,17 +118,19 @@ internal static class GraphFinder
     }
 
     /// <summary>Runs a prompt once more and adds its edges to a sum whose nodes are chosen.</summary>
-    /// <param name="graph">The prompt's: edges are of its metric, and nodes that it has moved (<see cref="CausalGraph.Measured"/>) are
-    /// not moved again.</param>
-    /// <returns>Floating-point operations of the matrix products that were run.</returns>
-    internal static long AddEdges(LoadedModel model, PromptTokens tokens, GraphOptions options, CausalGraph graph, GraphSum sum)
+    /// <param name="options">With the prompt's own metric.</param>
+    /// <param name="measured">Of the prompt's nodes those that were moved, which are not moved again.</param>
+    /// <returns>The prompt's nodes, kept where they are chosen, and floating-point operations of the matrix products that were run.
+    /// </returns>
+    internal static (IReadOnlyList<CausalNode> Nodes, long Operations) AddEdges(LoadedModel model, PromptTokens tokens,
+        GraphOptions options, MeasuredNodes measured, GraphSum sum)
     {
         var clock = new StageClock();
-        options = ReplacedOptions.Of(model, options) with { Metric = MetricRequest.Of(graph.Metric) };
+        options = ReplacedOptions.Of(model, options);
         var (state, nodes) = Nodes(model, tokens.Clean, tokens.Patch, options, clock);
-        graph.Measured.PutInto(nodes);
+        measured.PutInto(nodes);
         var (kept, found) = sum.KeptAmong(nodes);
-        return state.Operations + Edges(state, kept, options, found, clock);
+        return (kept, state.Operations + Edges(state, kept, options, found, clock));
     }
 
     // steps 1 to 3, with effects by gradients, before any is chosen

@@ -42,30 +42,60 @@ internal sealed class GraphSum
     internal List<SwitchedOnEdge> SwitchedOn =>
         [.. _switchedOn.Select(e => new SwitchedOnEdge(e.Key.Up, e.Key.Down, (float)(e.Value / Count)))];
 
+    /// <summary>The sums, in the order of a single graph: sites in the order of computation, features ascending, the error node last.
+    /// </summary>
+    internal IEnumerable<(Site Site, int Feature, NodeTotal Total)> Totals
+    {
+        get
+        {
+            var order = _sites.Select((site, i) => (site, i)).ToDictionary(p => p.site, p => p.i);
+            return _totals.OrderBy(t => order[t.Key.Site]).ThenBy(t => (uint)t.Key.Feature)   // the error's −1 comes last
+                .Select(t => (t.Key.Site, t.Key.Feature, t.Value));
+        }
+    }
+
     /// <summary>Adds one prompt's nodes, kept there or not.</summary>
     internal void Add(IReadOnlyList<CausalNode> nodes)
     {
+        Count++;
         foreach (var node in nodes)
         {
             ref var total = ref CollectionsMarshal.GetValueRefOrAddDefault(_totals, (node.Site, node.Feature), out _);
-            total = total.Plus(node);
+            total = total.Plus(node, Count);
         }
-        Count++;
+    }
+
+    /// <summary>Takes what others have added up.</summary>
+    /// <param name="count">Prompts that these sums are over.</param>
+    internal void Take(IEnumerable<(Site Site, int Feature, NodeTotal Total)> totals, int count)
+    {
+        foreach (var (site, feature, total) in totals) _totals.Add((site, feature), total);
+        Count += count;
     }
 
     /// <summary>Chooses which nodes are kept, by the means. No nodes can be added afterwards.</summary>
     internal void ChooseNodes(GraphOptions options)
     {
-        var order = _sites.Select((site, i) => (site, i)).ToDictionary(p => p.site, p => p.i);
-        Nodes = [.. _totals.OrderBy(t => order[t.Key.Site])
-            .ThenBy(t => (uint)t.Key.Feature)
-            .Select(t => t.Value.Mean(t.Key.Site, t.Key.Feature, Count))];   // the error's −1 comes last
+        Nodes = [.. Totals.Select(t => t.Total.Mean(t.Site, t.Feature, Count))];
         Selection.KeepStrongest(Nodes, options);
         for (var i = 0; i < Nodes.Count; i++)
         {
             if (Nodes[i].Kept) _kept.Add((Nodes[i].Site, Nodes[i].Feature), i);
         }
     }
+
+    /// <summary>The edges' sums since the last call, by kept nodes, and of what switched on; they are forgotten here.</summary>
+    internal (List<(int Up, int Down, double Effect)> Edges, List<(int Up, Site Down, double Effect)> SwitchedOn) TakeEdges()
+    {
+        var taken = (_edges.Select(e => (e.Key.Up, e.Key.Down, e.Value)).ToList(),
+            _switchedOn.Select(e => (e.Key.Up, e.Key.Down, e.Value)).ToList());
+        _edges.Clear();
+        _switchedOn.Clear();
+        return taken;
+    }
+
+    /// <summary>The place of a kept node in <see cref="Nodes"/>; −1 of others.</summary>
+    internal int PlaceOf(Site site, int feature) => _kept.GetValueOrDefault((site, feature), -1);
 
     /// <summary>A prompt's nodes, kept where their feature is, at whatever position; and what adds an edge between them.</summary>
     internal (IReadOnlyList<CausalNode> Nodes, FoundEdges Found) KeptAmong(IReadOnlyList<CausalNode> nodes)
@@ -78,36 +108,5 @@ internal sealed class GraphSum
                 CollectionsMarshal.GetValueRefOrAddDefault(_edges, ends, out _) += edge.Effect;
             },
             edge => CollectionsMarshal.GetValueRefOrAddDefault(_switchedOn, (places[edge.Up], edge.Down), out _) += edge.Effect));
-    }
-
-    private readonly record struct NodeTotal(double Activation, double PatchActivation, double Effect)
-    {
-        private double Attribution { get; init; }
-
-        // NaN as soon as one of them was not measured
-        private double Exact { get; init; }
-        private string? Method { get; init; }
-
-        // errors of prompts and positions have nothing to do with each other
-        private double SquaredError { get; init; }
-
-        public NodeTotal Plus(CausalNode node) =>
-            new(Activation + node.Activation, PatchActivation + node.PatchActivation, Effect + node.Effect)
-            {
-                Attribution = Attribution + node.Attribution,
-                Exact = Exact + node.Exact,
-                Method = Method is null || Method == node.Method ? node.Method : NodeMethods.Mixed,
-                SquaredError = SquaredError + ((double)node.EffectError * node.EffectError),
-            };
-
-        public CausalNode Mean(Site site, int feature, int count) =>
-            new(site, TokenPosition.All, feature, (float)(Activation / count), (float)(PatchActivation / count), float.NaN,
-                (float)(Effect / count))
-            {
-                Attribution = (float)(Attribution / count),
-                Exact = (float)(Exact / count),
-                Method = Method!,
-                EffectError = (float)(Math.Sqrt(SquaredError) / count),
-            };
     }
 }

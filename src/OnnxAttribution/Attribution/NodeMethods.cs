@@ -16,6 +16,9 @@ internal static class NodeMethods
     public static int? DepthOf(string method) => method.StartsWith(Depth, StringComparison.Ordinal)
         && int.TryParse(method.AsSpan(Depth.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var depth) ? depth : null;
 
+    /// <summary>Whether the effect is what gradients alone say, which a pass back finds again.</summary>
+    public static bool IsLinear(string? method) => method is Attribution or Ig;
+
     /// <summary>Whether the node was really moved, so that its effect is not linear from the node itself on.</summary>
     public static bool IsMeasured(string? method) => method is Exact || method?.StartsWith(Depth, StringComparison.Ordinal) == true;
 }

@@ -6,6 +6,31 @@ namespace OnnxAttribution.Runs;
 /// <param name="PerSecond">Prompts per second since the beginning; null before the first.</param>
 internal readonly record struct DatasetProgress(int Done, int Of, double? PerSecond)
 {
+    /// <summary>The stages: finding the prompts' graphs, and running them again for the mean's edges.</summary>
+    public const string Prompts = "prompts", Mean = "mean";
+
+    /// <summary>Which of them.</summary>
+    public string Stage { get; init; } = Prompts;
+
     /// <summary>Time to go at that rate; null before the first prompt.</summary>
     public TimeSpan? Remaining => PerSecond is > 0 and { } rate ? TimeSpan.FromSeconds((Of - Done) / rate) : null;
+}
+
+/// <summary>What of a dataset is there.</summary>
+internal enum DatasetState
+{
+    /// <summary>All of it.</summary>
+    Whole,
+
+    /// <summary>Parts are missing, that other shards compute.</summary>
+    PromptsMissing,
+
+    /// <summary>All parts are there, and of the mean's edges parts are missing.</summary>
+    EdgesMissing,
+
+    /// <summary>All but the mean, which another program is writing.</summary>
+    MeanBusy,
+
+    /// <summary>All parts, and no prompt has a graph.</summary>
+    NoGraph,
 }

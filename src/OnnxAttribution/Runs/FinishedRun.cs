@@ -103,7 +103,7 @@ public sealed class FinishedRun
 
     private static GraphRunRecord RecordOf(string path, StoredRun stored) => stored.Record switch
     {
-        MergedRunRecord merged => throw ValidationException.Merged(path, MergedRun.BatchOf(path), merged.Ids ?? []),
+        MergedRunRecord merged => throw ValidationException.Merged(path, merged.Ids ?? []),
         AblationRunRecord => throw ValidationException.NotEstimated(path),
         var record => (GraphRunRecord)record,
     };

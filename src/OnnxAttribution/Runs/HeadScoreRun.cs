@@ -74,7 +74,6 @@ public sealed class HeadScoreRun
         var record = RunDirectory.ReadRecord(run);
         if (record is PromptRunRecord own) return own;
         var ids = (record as MergedRunRecord)?.Ids ?? [];
-        throw new AttributionException($"{run} is the mean of many prompts, and a head's score is of one; name one of the runs in "
-            + $"{MergedRun.BatchOf(MergedRun.Locate(run))}: {string.Join(", ", ids.Take(8))}{(ids.Count > 8 ? ", …" : "")}");
+        throw new AttributionException($"{run} is the mean of many prompts, and a head's score is of one; {MergedRun.OneOf(run, ids)}");
     }
 }

@@ -47,7 +47,7 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
     /// <exception cref="RunDirectoryException">A run of that name exists and <paramref name="force"/> is off.</exception>
     public static void CheckFree(IEnumerable<(int Line, PromptTask? Task, string? Error)> lines, string directory, bool force)
     {
-        if (DatasetDirectory.Is(directory)) throw RunDirectoryException.IsDataset(directory);
+        if (DatasetNames.Is(directory)) throw RunDirectoryException.IsDataset(directory);
         foreach (var (_, task, _) in lines)
         {
             if (task is not null) RunDirectory.CheckFree(Path.Combine(directory, task.Id!), force);
@@ -105,7 +105,8 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
             Progress?.Report($"merging {i + 1} of {finished.Count}");
             var (id, tokens, graph) = finished[i];
             var (start, calls) = (Stopwatch.GetTimestamp(), model.Context.Calls);
-            var operations = GraphFinder.AddEdges(model, tokens, request.Graph, graph, sum);
+            var options = request.Graph with { Metric = MetricRequest.Of(graph.Metric) };
+            var (_, operations) = GraphFinder.AddEdges(model, tokens, options, graph.Measured, sum);
             finished[i] = (id, tokens, graph with
             {
                 RuntimeCalls = graph.RuntimeCalls + model.Context.Calls - calls,
@@ -131,12 +132,7 @@ internal sealed class PromptBatch(LoadedModel model, GraphRequest request, strin
             CleanMetric = RecordParts.Finite(runs.Average(r => r.Graph.CleanMetric)),
             PatchMetric = RecordParts.Finite(runs.Average(r => r.Graph.PatchMetric)),
             Sites = RecordParts.Names(model),
-            // heads and outputs are of each prompt
-            Options = RecordParts.Options(request with
-            {
-                SumOverPositions = true,
-                Graph = request.Graph with { Heads = null, Targets = null, Influence = null },
-            }, model),
+            Options = RecordParts.OfMean(request, model),
             Nodes = graph.Nodes.Count,
             KeptNodes = graph.Nodes.Count(n => n.Kept),
             Edges = graph.Edges.Count,

@@ -14,8 +14,10 @@ namespace OnnxAttribution.Runs;
 /// <param name="dataset">Begun; what it was asked for is <see cref="Record"/>'s.</param>
 internal sealed class PromptDataset(LoadedModel model, GraphRequest request, DatasetDirectory dataset)
 {
+    private readonly List<int> _busy = [];
     private long _start;
-    private int _done, _of, _before;
+    private int _done, _of, _before, _beforeNow;
+    private string _stage = DatasetProgress.Prompts;
 
     /// <summary>Which parts are ours.</summary>
     public PromptShard Shard { get; init; } = PromptShard.Whole;
@@ -37,11 +39,24 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
     /// <summary>Prompts of parts that were whole already.</summary>
     public int Found => _before;
 
+    /// <summary>The mean, where it was written now; null where it was not.</summary>
+    public DatasetMean? Mean { get; private set; }
+
+    /// <summary>What is left to do.</summary>
+    public DatasetState State { get; private set; }
+
+    /// <summary>How many parts are not there yet that others compute, of <see cref="State"/>'s pass.</summary>
+    public int Missing { get; private set; }
+
+    /// <summary>Parts of ours that another program is writing, from 0, in the order they were come upon.</summary>
+    public IReadOnlyList<int> Busy => _busy;
+
     /// <summary>What a dataset is asked for.</summary>
     public static DatasetRecord Record(LoadedModel model, GraphRequest request,
         IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, DatasetRequest asked) => new()
         {
             Metric = Metric.NameOf(request.Graph.Metric.Kind),
+            Position = request.Graph.Metric.Position,
             Prompts = lines.Count,
             PromptsSha256 = Hash(lines),
             PartSize = asked.PartSize,
@@ -49,6 +64,7 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
             Sites = RecordParts.Names(model),
             // memory changes no number, and shards may have different ones
             Options = RecordParts.Options(request, model) with { MemoryBytes = null },
+            Bootstrap = MeanBootstrap.For(lines.Count),
             PrependBos = request.PrependBos,
             Model = model.Name,
             BundleSha256 = model.BundleHash,
@@ -56,44 +72,85 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
             Version = ThisProgram.Version,
         };
 
-    /// <summary>Finds and writes the graphs of all parts that are ours and not whole. A line that fails is a row that says why.</summary>
+    /// <summary>Finds and writes the graphs of all parts that are ours and not whole, and of the mean what can be done by now. A line that
+    /// fails is a row that says why.</summary>
     /// <exception cref="RunDirectoryException">The dataset cannot be written; whole parts stay.</exception>
     /// <exception cref="Runtime.MemoryBudgetException">A prompt needs more memory than it may take; whole parts stay.</exception>
     /// <exception cref="OperationCanceledException">The model's context was cancelled; whole parts stay.</exception>
     public void Run(IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines)
     {
-        var size = dataset.Record.PartSize!.Value;
         var (from, to) = Shard.PartsOf(dataset.Record.Parts);
-        IEnumerable<(int, PromptTask?, string?)> Of(int part) => lines.Skip(part * size).Take(size);
-        var ours = Enumerable.Range(from, to - from).ToLookup(dataset.IsWhole);
-        var missing = ours[false].ToList();
-        FailedBefore = dataset.FailuresIn([.. ours[true]], model.Context.Cancel);
-        _of = Enumerable.Range(from, to - from).Sum(p => Of(p).Count());
-        _done = _before = _of - missing.Sum(p => Of(p).Count());
+        int[] ours = [.. Enumerable.Range(from, to - from)];
         dataset.RemoveLeftovers();
-        _start = Stopwatch.GetTimestamp();
-        foreach (var part in missing) Write(part, Of(part));
+        var missing = ours.Where(part => !dataset.IsWhole(part)).ToList();
+        FailedBefore = dataset.FailuresIn([.. ours.Except(missing)], model.Context.Cancel);
+        Begin(ours, missing, lines, DatasetProgress.Prompts);
+        _before = _done;
+        foreach (var part in missing)
+        {
+            if (!dataset.IsWhole(part) && !TryWrite(part, Of(part, lines))) _busy.Add(part);
+        }
+        try
+        {
+            State = Merge(ours, lines);
+        }
+        // another program may have written the mean, and removed what it is made from
+        catch (RunDirectoryException) when (dataset.HasMean)
+        {
+            State = DatasetState.Whole;
+        }
+        if (State == DatasetState.Whole) dataset.RemoveSums();
     }
 
-    private void Write(int number, IEnumerable<(int Line, PromptTask? Task, string? Error)> lines)
+    // as far as the parts of all shards allow it
+    private DatasetState Merge(int[] ours, IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines)
     {
-        using var part = new DatasetPart(dataset, number, model.Context.Cancel);
+        var all = Enumerable.Range(0, dataset.Record.Parts);
+        if ((Missing = all.Count(part => !dataset.IsWhole(part))) > 0) return DatasetState.PromptsMissing;
+        if (dataset.HasMean) return DatasetState.Whole;
+        var mean = new DatasetMean(model, request, dataset);
+        if (!mean.Choose()) return DatasetState.NoGraph;
+        var missing = ours.Where(part => !dataset.IsSummed(part)).ToList();
+        Begin(ours, missing, lines, DatasetProgress.Mean);
+        foreach (var part in missing)
+        {
+            if (dataset.IsSummed(part) || mean.TrySum(part, Of(part, lines), Step)) continue;
+            _busy.Add(part);
+        }
+        if ((Missing = all.Count(part => !dataset.IsSummed(part))) > 0 && !dataset.HasMean) return DatasetState.EdgesMissing;
+        if (!mean.TryWrite()) return DatasetState.MeanBusy;
+        if (mean.Record is not null) Mean = mean;
+        return DatasetState.Whole;
+    }
+
+    private IEnumerable<(int Line, PromptTask? Task, string? Error)> Of(int part,
+        IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines) =>
+        lines.Skip(part * dataset.Record.PartSize!.Value).Take(dataset.Record.PartSize.Value);
+
+    private bool TryWrite(int number, IEnumerable<(int Line, PromptTask? Task, string? Error)> lines)
+    {
+        using var part = DatasetPart.TryBegin(dataset, number, model.Context.Cancel);
+        if (part is null) return false;
+        var sum = new GraphSum(model.Selected);
         foreach (var (line, task, error) in lines)
         {
-            Report();
-            Add(part, line, task, error);
-            (_done, Finished) = (_done + 1, Finished + 1);
+            Step();
+            Add(part, sum, (line, task, error));
+            Finished++;
         }
-        part.Commit();
+        part.Commit(DatasetMean.Rows(sum));
+        return true;
     }
 
-    private void Add(DatasetPart part, int line, PromptTask? task, string? error)
+    private void Add(DatasetPart part, GraphSum sum, (int Line, PromptTask? Task, string? Error) prompt)
     {
+        var (line, task, error) = prompt;
         try
         {
             var run = GraphRun.Find(model, task ?? throw new PromptException(error!), request);
             var contents = run.Contents();
-            part.Add(Row(line, run, (GraphRunRecord)contents.Record), contents);
+            part.Add(Row(line, run, (GraphRunRecord)contents.Record), contents, DatasetMean.Moved(line, run.Graph));
+            sum.Add(run.Graph.Nodes);
         }
         catch (Exception e) when (e is PromptException or AttributionException)
         {
@@ -108,11 +165,21 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
         }
     }
 
-    private void Report()
+    // of parts that are missing all prompts are to be done
+    private void Begin(int[] ours, List<int> missing, IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, string stage)
     {
-        var done = _done - _before;
+        _of = ours.Sum(part => Of(part, lines).Count());
+        _done = _beforeNow = _of - missing.Sum(part => Of(part, lines).Count());
+        (_stage, _start) = (stage, Stopwatch.GetTimestamp());
+    }
+
+    // before each prompt
+    private void Step()
+    {
+        var done = _done - _beforeNow;
         var seconds = Stopwatch.GetElapsedTime(_start).TotalSeconds;
-        Progress?.Report(new DatasetProgress(_done, _of, done > 0 ? done / seconds : null));
+        Progress?.Report(new DatasetProgress(_done, _of, done > 0 ? done / seconds : null) { Stage = _stage });
+        _done++;
     }
 
     private static PromptRow Row(int line, GraphRun run, GraphRunRecord record) => new(run.Task.Id!, line)

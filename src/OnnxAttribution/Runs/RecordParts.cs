@@ -96,6 +96,13 @@ internal static class RecordParts
         };
     }
 
+    /// <summary>Of a mean over prompts, summed over positions; heads and outputs are of each prompt.</summary>
+    public static GraphOptionsRecord OfMean(GraphRequest request, LoadedModel model) => Options(request with
+    {
+        SumOverPositions = true,
+        Graph = request.Graph with { Heads = null, Targets = null, Influence = null },
+    }, model);
+
     public static IReadOnlyDictionary<string, double?> BySite(IReadOnlyList<SiteShare> shares) =>
         shares.ToDictionary(s => s.Site.Name, s => Finite(s.ExplainedByFeatures));
 

@@ -29,6 +29,10 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
     public static IReadOnlyList<RunPrompt> Read(CircuitSource source, LoadedModel model, bool? bos)
     {
         var directory = source.RunPath;
+        if (source.Run is MergedRunRecord && MergedRun.DatasetOf(directory) is { } dataset)
+        {
+            return OfDataset(DatasetDirectory.Read(dataset), model, bos);
+        }
         if (source.Run is not MergedRunRecord { Ids: { Count: > 0 } ids })
         {
             RequireFits(directory, source.Run!, model);
@@ -40,6 +44,19 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
             {
                 RequireFits(Path.Combine(batch, run.Id), run.Run, model);
                 return Of(run.Run, run.Id, run.Id, bos);
+            })];
+    }
+
+    private static IReadOnlyList<RunPrompt> OfDataset(DatasetDirectory dataset, LoadedModel model, bool? bos)
+    {
+        var had = dataset.Record.PrependBos ?? model.PrependsBos;
+        RequireBos(bos, had, $"the prompts of {dataset.Path} were");
+        return [.. dataset.Parts.SelectMany(part => dataset.Rows<PromptRow>(part, model.Context.Cancel)).Where(row => row.Error is null)
+            .Select(row =>
+            {
+                var tokens = PromptTokens.Of(new(row.Prompt!, PatchPrompt: row.PatchPrompt), model.Tokenizer, had);
+                return new RunPrompt(row.Run, $"the prompt '{row.Run}'", tokens.Clean, tokens.Patch, row.TargetId, row.FoilId,
+                    dataset.Record.Position, row.Prompt!);
             })];
     }
 
@@ -68,15 +85,17 @@ internal sealed record RunPrompt(string Id, string What, int[] Clean, int[]? Pat
         {
             throw new PromptException($"the run.json of {what} names no prompt; give prompts") { Settings = [Setting.Prompts] };
         }
-        if (bos is { } wanted && own.PrependBos is { } had && had != wanted)
-        {
-            throw new PromptException($"the prompt of {what} was read {(had ? "with" : "without")} a BOS in front; "
-                + "leave that to the run, or give prompts")
-            {
-                Settings = [Setting.PrependBos, Setting.Prompts]
-            };
-        }
+        RequireBos(bos, own.PrependBos, $"the prompt of {what} was");
         return new RunPrompt(own.Id ?? name, $"the prompt of {what}", [.. tokens], own.PatchTokens?.ToArray(), own.TargetId, own.FoilId,
             own.Position, own.Prompt ?? "");
+    }
+
+    private static void RequireBos(bool? wanted, bool? had, string what)
+    {
+        if (wanted is null || had is null || had == wanted) return;
+        throw new PromptException($"{what} read {(had.Value ? "with" : "without")} a BOS in front; leave that to the run, or give prompts")
+        {
+            Settings = [Setting.PrependBos, Setting.Prompts]
+        };
     }
 }

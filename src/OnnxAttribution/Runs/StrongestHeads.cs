@@ -13,8 +13,8 @@ internal static class StrongestHeads
     {
         if (RunDirectory.ReadRecord(run) is MergedRunRecord)
         {
-            throw new AttributionException($"{run} is the mean of many prompts, whose edges are not split by heads; "
-                + "name one of the runs in " + MergedRun.BatchOf(MergedRun.Locate(run)));
+            throw new AttributionException(
+                $"{run} is the mean of many prompts, whose edges are not split by heads; {MergedRun.OneOf(run, [])}");
         }
         var totals = HeadTotal.Of(RunDirectory.ReadRows<HeadRow>(run, cancel));
         return totals.Count > 0

@@ -1,4 +1,5 @@
 using OnnxAttribution.Files;
+using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Runs;
 
@@ -9,9 +10,11 @@ public sealed class ValidationException : OnnxAttributionException
     {
     }
 
-    internal static ValidationException Merged(string run, string batch, IReadOnlyList<string> ids) => new(
-        $"{run} is the mean of many prompts, and there is no one prompt to patch; validate the runs in {batch}, one by one"
-        + $"{(ids.Count > 0 ? ": " : "")}{string.Join(", ", ids.Take(8))}{(ids.Count > 8 ? ", …" : "")}");
+    internal static ValidationException Merged(string run, IReadOnlyList<string> ids) => new(
+        $"{run} is the mean of many prompts, and there is no one prompt to patch; "
+        + (MergedRun.DatasetOf(MergedRun.Locate(run)) is not null ? MergedRun.OneOf(run, ids)
+            : $"validate the runs in {MergedRun.BatchOf(run)}, one by one"
+                + $"{(ids.Count > 0 ? ": " : "")}{string.Join(", ", ids.Take(8))}{(ids.Count > 8 ? ", …" : "")}"));
 
     internal static ValidationException NotEstimated(string run) =>
         new($"{run} is a run of ablate, whose effects are exact; validate a graph, whose effects are estimates")

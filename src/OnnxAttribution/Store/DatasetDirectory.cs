@@ -6,7 +6,7 @@ namespace OnnxAttribution.Store;
 
 /// <summary>A dataset: the graphs of many prompts in <c>nodes</c>, <c>edges</c> and <c>prompts</c>, each a folder of Parquet parts, and
 /// dataset.json. A part is a range of prompts, and each of its files is there whole or not at all.</summary>
-internal sealed class DatasetDirectory
+internal sealed partial class DatasetDirectory
 {
     private const int Format = 1;
 
@@ -16,9 +16,6 @@ internal sealed class DatasetDirectory
     public string Path { get; }
 
     public DatasetRecord Record { get; }
-
-    /// <summary>Whether a directory is a dataset, or was begun as one.</summary>
-    public static bool Is(string path) => System.IO.File.Exists(System.IO.Path.Combine(path, RunNames.DatasetFile));
 
     /// <summary>Refuses a path that <see cref="Begin"/> would refuse whatever is asked. Changes nothing.</summary>
     /// <exception cref="RunDirectoryException">Something is there that is no dataset, or one that is not to be gone on with.</exception>
@@ -30,7 +27,7 @@ internal sealed class DatasetDirectory
             throw RunDirectoryException.NoDataset(path);
         }
         if (!Directory.Exists(path)) return;
-        if (!Is(path))
+        if (!DatasetNames.Is(path))
         {
             if (Directory.EnumerateFileSystemEntries(path).Any(e => AsideName.PlaceOf(System.IO.Path.GetFileName(e)) is null))
             {
@@ -58,7 +55,7 @@ internal sealed class DatasetDirectory
         Exception Unwritable(Exception why) => RunDirectoryException.Unwritable(path, why);
         using var output = new OutputFile(file, Unwritable, cancel);
         // looked for while nobody else can begin it
-        if (Is(path))
+        if (DatasetNames.Is(path))
         {
             if (!resume) throw RunDirectoryException.DatasetExists(path);
             RequireSame(Read(path).Record, record, file);
@@ -107,14 +104,26 @@ internal sealed class DatasetDirectory
     /// <summary>A part's file of a table.</summary>
     public string File(string table, int part) => System.IO.Path.Combine(Path, table, DatasetNames.Part(part));
 
-    /// <summary>Whether all files of a part are there and begin and end as Parquet does; of a further table where there is one.</summary>
+    /// <summary>The rows of a part's table.</summary>
+    /// <exception cref="RunDirectoryException">The file is missing or damaged.</exception>
+    public IReadOnlyList<TRow> Rows<TRow>(int part, CancellationToken cancel) where TRow : ITableRow<TRow>
+    {
+        var file = File(TRow.Table, part);
+        return RowTable.Read<TRow>(StoredTable.Read(file, cancel), file);
+    }
+
+    /// <summary>Whether all files of a part are there and begin and end as Parquet does; of a further table where there is one, and of what
+    /// the mean is made from while there is no mean.</summary>
     public bool IsWhole(int part) => DatasetNames.Tables.All(table => ParquetFile.IsWhole(File(table, part)))
-        && FurtherTables.Names.Select(table => File(table, part)).Where(System.IO.File.Exists).All(ParquetFile.IsWhole);
+        && FurtherTables.Names.Select(table => File(table, part)).Where(System.IO.File.Exists).All(ParquetFile.IsWhole)
+        && (HasMean || DatasetNames.FirstSums.All(table => ParquetFile.IsWhole(File(table, part))));
 
     /// <summary>Removes what dead writers left beside the files, also of parts that are whole.</summary>
     public void RemoveLeftovers()
     {
-        foreach (var folder in DatasetNames.Tables.Concat(FurtherTables.Names).Select(t => System.IO.Path.Combine(Path, t)).Append(Path))
+        string[] folders = [.. DatasetNames.Tables, .. FurtherTables.Names, DatasetNames.Sums, .. DatasetNames.FirstSums,
+            .. DatasetNames.SecondSums, RunNames.Mean, ""];
+        foreach (var folder in folders.Select(t => System.IO.Path.Combine(Path, t)))
         {
             if (!Directory.Exists(folder)) continue;
             foreach (var place in Directory.EnumerateFileSystemEntries(folder).Select(e => AsideName.PlaceOf(System.IO.Path.GetFileName(e)))
@@ -127,22 +136,12 @@ internal sealed class DatasetDirectory
 
     /// <summary>How many prompts of whole parts have no graph.</summary>
     /// <exception cref="RunDirectoryException">A file is damaged.</exception>
-    public int FailuresIn(IReadOnlyList<int> parts, CancellationToken cancel)
-    {
-        if (parts.Count == 0) return 0;
-        string[] files = [.. parts.Select(part => File(DatasetNames.Prompts, part))];
-        using var database = DuckDbDatabase.OpenInMemory(("temp_directory", System.IO.Path.Combine(Path, ".spill")));
-        try
+    public int FailuresIn(IReadOnlyList<int> parts, CancellationToken cancel) => parts.Count == 0 ? 0
+        : Reading([.. parts.Select(part => File(DatasetNames.Prompts, part))], (database, files) =>
         {
             using var rows = database.Query($"SELECT count(*) FROM {ParquetFile.Sql(files)} WHERE error IS NOT NULL", cancel);
             return rows.Read() ? (int)rows.Value<long>(0) : 0;
-        }
-        catch (DuckDbException e)
-        {
-            throw RunDirectoryException.Corrupt(
-                Array.Find(files, f => e.Message.Contains(f, StringComparison.Ordinal) || !ParquetFile.IsReadable(f)) ?? files[0], e);
-        }
-    }
+        });
 
     /// <summary>The parts that are there, ascending: those with a file of prompts.</summary>
     public IReadOnlyList<int> Parts
@@ -162,20 +161,33 @@ internal sealed class DatasetDirectory
     {
         for (var above = System.IO.Path.GetDirectoryName(full); above is not null; above = System.IO.Path.GetDirectoryName(above))
         {
-            if (Is(above)) throw RunDirectoryException.InADataset(full, above);
+            if (DatasetNames.Is(above)) throw RunDirectoryException.InADataset(full, above);
             if (PendingRun.IsRun(above)) throw RunDirectoryException.InARun(full, above);
         }
+    }
+
+    /// <summary>Refuses two datasets that were asked for different things, by the first key that differs.</summary>
+    /// <exception cref="RunDirectoryException">They were.</exception>
+    public static void RequireSame(DatasetDirectory one, DatasetDirectory other)
+    {
+        if (Difference(one.Record, other.Record) is { } d) throw RunDirectoryException.OtherDatasets(one.Path, other.Path, d);
     }
 
     // what was asked for, key by key: the first that differs is named
     private static void RequireSame(DatasetRecord there, DatasetRecord asked, string file)
     {
+        if (Difference(there, asked) is { } d) throw RunDirectoryException.OtherDataset(file, d.Key, d.One, d.Other);
+    }
+
+    private static (string Key, string One, string Other)? Difference(DatasetRecord there, DatasetRecord asked)
+    {
         var (one, other) = (Flat(there), Flat(asked));
         foreach (var key in one.Keys.Union(other.Keys))
         {
             var (before, now) = (one.GetValueOrDefault(key, "null"), other.GetValueOrDefault(key, "null"));
-            if (before != now) throw RunDirectoryException.OtherDataset(file, key, before, now);
+            if (before != now) return (key, before, now);
         }
+        return null;
     }
 
     private static Dictionary<string, string> Flat(DatasetRecord record)

@@ -8,6 +8,12 @@ internal sealed record DatasetFiles(string Name, IReadOnlyDictionary<string, IRe
     /// <summary>What stands before its prompts' ids where the query is about other runs too; empty where it is not.</summary>
     public string Prefix { get; init; } = "";
 
+    /// <summary>The mean's files by the names of their views, <c>mean_nodes</c> and <c>mean_edges</c>; empty while there is none.</summary>
+    public IReadOnlyDictionary<string, string> Mean { get; private init; } = new Dictionary<string, string>();
+
+    /// <summary>Absolute paths of all files.</summary>
+    public IEnumerable<string> All => Files.Values.SelectMany(files => files).Concat(Mean.Values);
+
     /// <summary>The rows of a table in SQL.</summary>
     public string Rows(string table) => Prefix.Length == 0 ? $"FROM {ParquetFile.Sql(Files[table])}"
         : $"SELECT {SqlText.Literal(Prefix)} || run AS run, * EXCLUDE (run) FROM {ParquetFile.Sql(Files[table])}";
@@ -27,7 +33,14 @@ internal sealed record DatasetFiles(string Name, IReadOnlyDictionary<string, IRe
             string[] some = [.. parts.Select(part => dataset.File(table, part)).Where(File.Exists).Select(Checked)];
             if (some.Length > 0) files[table] = some;
         }
-        return new(path, files);
+        return new(path, files)
+        {
+            Mean = !dataset.HasMean ? new Dictionary<string, string>() : new Dictionary<string, string>
+            {
+                [DatasetNames.MeanNodes] = ParquetFile.Checked(dataset.Mean, RunNames.NodesFile),
+                [DatasetNames.MeanEdges] = ParquetFile.Checked(dataset.Mean, RunNames.EdgesFile),
+            }
+        };
     }
 
     private static string Checked(string file)

@@ -9,6 +9,9 @@ internal sealed record DatasetRecord
     /// <summary>The metric, by its name.</summary>
     public string? Metric { get; init; }
 
+    /// <summary>The token position that the metric is read at, from 0, BOS counted; null: the last.</summary>
+    public int? Position { get; init; }
+
     /// <summary>How many lines the file of prompts has that are not blank.</summary>
     public int? Prompts { get; init; }
 
@@ -26,6 +29,9 @@ internal sealed record DatasetRecord
 
     /// <summary>What each prompt was asked for.</summary>
     public GraphOptionsRecord? Options { get; init; }
+
+    /// <summary>How the intervals of the mean are drawn.</summary>
+    public BootstrapRecord? Bootstrap { get; init; }
 
     /// <summary>Whether prompts got a BOS; null: as the dictionaries were trained.</summary>
     public bool? PrependBos { get; init; }
@@ -45,3 +51,9 @@ internal sealed record DatasetRecord
     /// <summary>How many parts there are when it is whole.</summary>
     internal int Parts => (int)(((long)Prompts!.Value + PartSize!.Value - 1) / PartSize.Value);
 }
+
+/// <summary>How intervals of means over prompts are drawn.</summary>
+/// <param name="Resamples">How often as many prompts as there are were drawn from them, with replacement.</param>
+/// <param name="Seed">Of the draws.</param>
+/// <param name="Level">Share of the resamples' means that an interval holds, as many left out on either side.</param>
+internal sealed record BootstrapRecord(int Resamples, int Seed, double Level);

@@ -64,7 +64,8 @@ public sealed record GraphRunRecord : PromptRunRecord
 /// <param name="Logit">Its logit less the mean over the vocabulary.</param>
 public sealed record OutputRecord(int? Id, string? Token, float? Probability, float? Logit);
 
-/// <summary>run.json of the mean over the prompts of a batch, summed over positions.</summary>
+/// <summary>run.json of the mean over the prompts of a batch or a dataset, summed over positions. Of a dataset nothing in it tells one
+/// execution from the next: times, memory and calls are null.</summary>
 public sealed record MergedRunRecord : RunRecord
 {
     /// <summary>Always true: the run is the mean of others.</summary>
@@ -75,7 +76,7 @@ public sealed record MergedRunRecord : RunRecord
     [JsonPropertyOrder(2)]
     public int? Prompts { get; init; }
 
-    /// <summary>Their ids, which are the names of their run directories.</summary>
+    /// <summary>Their ids, which are the names of their run directories; null of a dataset's mean, whose prompts are rows.</summary>
     [JsonPropertyOrder(3)]
     public IReadOnlyList<string>? Ids { get; init; }
 

@@ -3,7 +3,7 @@ using OnnxAttribution.Texts;
 namespace OnnxAttribution.Store;
 
 /// <summary>Where the mean of a batch's runs lies: in <c>BATCH/merged/mean</c>, one level below them,
-/// so that patterns such as <c>BATCH/*/nodes.parquet</c> match the runs of the prompts alone.</summary>
+/// so that patterns such as <c>BATCH/*/nodes.parquet</c> match the runs of the prompts alone; a dataset's in <c>DATASET/mean</c>.</summary>
 /// <remarks>Batches written before have it in <c>BATCH/merged</c>. <c>merged</c> means either.</remarks>
 internal static class MergedRun
 {
@@ -22,9 +22,25 @@ internal static class MergedRun
         return Path.GetFileName(full) == RunNames.Mean && Is(full) ? Path.GetDirectoryName(full)! : run;
     }
 
+    /// <summary>The dataset that a run is the mean of; null where it is none's.</summary>
+    /// <param name="run">A run directory.</param>
+    public static string? DatasetOf(string run) => Path.GetFileName(Full(run)) == RunNames.Mean
+        && Path.GetDirectoryName(Full(run)) is { } above && DatasetNames.Is(above) ? above : null;
+
     /// <summary>Absolute path of the directory that a run is one of many in, also of the mean's.</summary>
     /// <param name="run">A run directory.</param>
     public static string BatchOf(string run) => Path.GetDirectoryName(Full(Named(run))) ?? "";
+
+    /// <summary>What to do, in words, where a mean does not do.</summary>
+    /// <param name="path">Of the mean, or what is around it.</param>
+    /// <param name="ids">Of the prompts; empty: not known, or not to be named.</param>
+    public static string OneOf(string path, IReadOnlyList<string> ids)
+    {
+        var run = Locate(path);
+        return DatasetOf(run) is not null ? "draw the graph of one of its prompts in a directory of its own"
+            : $"name one of the runs in {BatchOf(run)}{(ids.Count == 0 ? "" : ": ")}{string.Join(", ", ids.Take(8))}"
+                + (ids.Count > 8 ? ", …" : "");
+    }
 
     /// <summary>Whether a run directory is of the mean of many prompts.</summary>
     public static bool Is(string run) => RunFile.Read(Path.Combine(run, RunNames.RecordFile)).Record is MergedRunRecord;

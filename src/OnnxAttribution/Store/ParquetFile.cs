@@ -52,6 +52,10 @@ internal static class ParquetFile
     /// <summary>The file's rows in SQL. A path such as <c>top=5/run</c> would else add a column <c>top</c>.</summary>
     public static string Sql(string file) => $"read_parquet({SqlText.Literal(Pattern(file))}, hive_partitioning = false)";
 
+    /// <summary>The same with a column <c>file_row_number</c>.</summary>
+    public static string SqlWithRows(string file) =>
+        $"read_parquet({SqlText.Literal(Pattern(file))}, hive_partitioning = false, file_row_number = true)";
+
     /// <summary>The rows of files of the same columns in SQL.</summary>
     public static string Sql(IEnumerable<string> files) =>
         $"read_parquet({SqlText.List(files.Select(Pattern))}, hive_partitioning = false)";

@@ -8,8 +8,7 @@ namespace OnnxAttribution.Store;
 internal sealed record QueriedRuns(IReadOnlyList<RunFiles> Runs, IReadOnlyList<DatasetFiles> Datasets)
 {
     /// <summary>Absolute paths of all Parquet files.</summary>
-    public IEnumerable<string> Parquet => Runs.SelectMany(run => run.Parquet).Concat(Datasets.SelectMany(set => set.Files.Values)
-        .SelectMany(files => files));
+    public IEnumerable<string> Parquet => Runs.SelectMany(run => run.Parquet).Concat(Datasets.SelectMany(set => set.All));
 
     /// <summary>What the datasets and runs are called.</summary>
     public IEnumerable<string> Names => Runs.Select(run => run.Name).Concat(Datasets.Select(set => set.Name));
@@ -22,8 +21,8 @@ internal sealed record QueriedRuns(IReadOnlyList<RunFiles> Runs, IReadOnlyList<D
     /// <inheritdoc cref="RunFiles.Find"/>
     public static QueriedRuns Find(IReadOnlyList<string> paths, out IReadOnlyList<string> leftOut)
     {
-        var named = paths.SelectMany(path => DatasetDirectory.Is(path) ? [path] : Below(path)).DistinctBy(RealPath.Of).ToList();
-        string[] others = [.. paths.Where(path => !DatasetDirectory.Is(path) && (Below(path).Length == 0 || RunFiles.AnyIn(path)))];
+        var named = paths.SelectMany(path => DatasetNames.Is(path) ? [path] : Below(path)).DistinctBy(RealPath.Of).ToList();
+        string[] others = [.. paths.Where(path => !DatasetNames.Is(path) && (Below(path).Length == 0 || RunFiles.AnyIn(path)))];
         leftOut = [];
         var runs = others.Length == 0 ? [] : RunFiles.Find(others, out leftOut);
         var isAlone = named.Count + runs.Count < 2;
@@ -34,5 +33,5 @@ internal sealed record QueriedRuns(IReadOnlyList<RunFiles> Runs, IReadOnlyList<D
     }
 
     private static string[] Below(string path) => !Directory.Exists(path) ? []
-        : [.. Directory.EnumerateDirectories(path).Where(DatasetDirectory.Is).Order(StringComparer.Ordinal)];
+        : [.. Directory.EnumerateDirectories(path).Where(DatasetNames.Is).Order(StringComparer.Ordinal)];
 }

@@ -17,4 +17,15 @@ internal sealed record RunContents(IReadOnlyList<NodeRow> Nodes, IEnumerable<Rea
 
     /// <summary>Further tables by name, each written to <c>name.parquet</c> in the same step.</summary>
     public IReadOnlyDictionary<string, StoredTable> Tables { get; init; } = new Dictionary<string, StoredTable>();
+
+    /// <summary>Columns of nodes.parquet beside its own, by the columns that name a row there; null: none.</summary>
+    public KeyedColumns? OfNodes { get; init; }
+
+    /// <summary>Columns of edges.parquet beside its own, likewise.</summary>
+    public KeyedColumns? OfEdges { get; init; }
 }
+
+/// <summary>Columns for rows of another table.</summary>
+/// <param name="Table">Keys, each row's once, and the columns.</param>
+/// <param name="Keys">Names of the keys, in both tables; NULL is a key too.</param>
+internal sealed record KeyedColumns(StoredTable Table, IReadOnlyList<string> Keys);

@@ -58,8 +58,11 @@ public static partial class RunDirectory
             var spill = Path.Combine(place.Temporary, SpillDirectory);
             using (var writer = new RunTables(spill, json.Metadata))
             {
-                writer.WriteNodes(Path.Combine(place.Temporary, RunNames.NodesFile), run.Nodes, run.Record.SignOfClean, cancel);
-                writer.WriteEdges(Path.Combine(place.Temporary, RunNames.EdgesFile), ends, sorted, cancel);
+                var (nodes, edges) = (Path.Combine(place.Temporary, RunNames.NodesFile), Path.Combine(place.Temporary, RunNames.EdgesFile));
+                writer.WriteNodes(nodes, run.Nodes, run.Record.SignOfClean, cancel);
+                writer.WriteEdges(edges, ends, sorted, cancel);
+                if (run.OfNodes is { } ofNodes) writer.AddColumns(nodes, ofNodes, cancel);
+                if (run.OfEdges is { } ofEdges) writer.AddColumns(edges, ofEdges, cancel);
                 foreach (var (file, table) in further) writer.WriteTable(Path.Combine(place.Temporary, file), table, cancel);
             }
             if (Directory.Exists(spill)) Directory.Delete(spill, recursive: true);

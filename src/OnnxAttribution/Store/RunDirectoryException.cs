@@ -99,14 +99,21 @@ public sealed class RunDirectoryException : OnnxAttributionException
     internal static RunDirectoryException DamagedPart(string file, Exception why) =>
         new($"{file} is missing or damaged. Go on with the dataset: that writes its part again.", why);
 
-    internal static RunDirectoryException OfDataset(string path) => new($"{path} is a dataset of many prompts' graphs and no run itself. "
-        + "Ask it in SQL, or draw a prompt's graph in a directory of its own.");
+    internal static RunDirectoryException OfDataset(string path) => new($"{path} is a dataset of many prompts' graphs without their "
+        + "mean. Go on with it until the mean is there, or ask it in SQL.");
 
     internal static RunDirectoryException NoDataset(string path) =>
         new($"{path} holds something else than a dataset. Choose another directory.") { Settings = [Setting.Out] };
 
     internal static RunDirectoryException OtherDataset(string file, string key, string there, string asked) =>
         new($"{file} was asked for {key} {Shown(there)}, and this asks for {Shown(asked)}. Ask for the same, or choose another directory.");
+
+    internal static RunDirectoryException OtherDatasets(string one, string other, (string Key, string One, string Other) differ) =>
+        new($"{one} was asked for {differ.Key} {Shown(differ.One)}, and {other} for {Shown(differ.Other)}. "
+            + "Merge what was asked for the same.");
+
+    internal static RunDirectoryException DifferentParts(string one, string other) =>
+        new($"{one} and {other} differ, and should be the same. Remove the one that is wrong, or leave its dataset out.");
 
     internal static RunDirectoryException NoParts(string path) =>
         new($"{path} is a dataset without a whole part. Go on with it until there is one.");

@@ -55,7 +55,7 @@ internal sealed class RunFile
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             var directory = Path.GetDirectoryName(file)!;
-            if (DatasetDirectory.Is(directory)) throw RunDirectoryException.OfDataset(directory);
+            if (DatasetNames.Is(directory)) throw RunDirectoryException.OfDataset(directory);
             throw RunsBelow(directory) is { Count: > 0 } runs
                 ? RunDirectoryException.OfMany(directory, runs)
                 : RunDirectoryException.Missing(file);

@@ -50,7 +50,7 @@ internal sealed record RunFiles(string Name, string Nodes, string Edges, IReadOn
     /// <summary>The runs that a directory's subdirectories are, in the order of their names; hidden ones do not count.</summary>
     private static IReadOnlyList<string> Below(string path) =>
         !System.IO.Directory.Exists(path) ? [] : [.. System.IO.Directory.EnumerateDirectories(path)
-            .Where(directory => !Path.GetFileName(directory).StartsWith('.')
+            .Where(directory => !Path.GetFileName(directory).StartsWith('.') && !DatasetNames.Is(directory)
                 && File.Exists(Path.Combine(MergedRun.Locate(directory), RunNames.RecordFile)))
             .Order(StringComparer.Ordinal)];
 

@@ -21,7 +21,7 @@ public sealed class RunQuery
     private OutputFile? _output;
 
     /// <summary>Finds the runs.</summary>
-    /// <param name="paths">Run directories, directories whose subdirectories are runs, or datasets (<c>graph --dataset</c>).</param>
+    /// <param name="paths">Run directories, directories whose subdirectories are runs, or datasets (<c>graph --prompts</c>).</param>
     /// <param name="threads">How many threads a query has; all cores where null.</param>
     /// <exception cref="RunDirectoryException">A path means no run, or a file of a run is missing or damaged.</exception>
     /// <exception cref="ArgumentOutOfRangeException">There are no paths.</exception>

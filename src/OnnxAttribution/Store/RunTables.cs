@@ -69,6 +69,23 @@ internal sealed class RunTables : IDisposable
         Copy(source, $"* FROM {name}()", file, encoding: "", cancel);
     }
 
+    /// <summary>Adds columns to a file that was written here; NULL in rows that are not named.</summary>
+    /// <inheritdoc cref="WriteNodes" path="/exception"/>
+    public void AddColumns(string file, KeyedColumns columns, CancellationToken cancel)
+    {
+        var (beside, both) = (file + ".columns", file + ".both");
+        WriteTable(beside, columns.Table, cancel);
+        var keys = string.Join(", ", columns.Keys);
+        var on = string.Join(" AND ", columns.Keys.Select(key => $"rows.{key} IS NOT DISTINCT FROM more.{key}"));
+        _database.Execute($"COPY (SELECT rows.* EXCLUDE (file_row_number), more.* EXCLUDE ({keys}) FROM (FROM "
+            + $"{ParquetFile.SqlWithRows(file)}) AS rows "
+            + $"LEFT JOIN (FROM {ParquetFile.Sql(beside)}) AS more ON {on} "
+            + $"ORDER BY file_row_number) TO {SqlText.Literal(both)} "
+            + $"(FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false{_metadata})", cancel);
+        File.Delete(beside);
+        File.Move(both, file, overwrite: true);
+    }
+
     public void Dispose() => _database.Dispose();
 
     private void Copy(DuckDbSource source, string select, string file, string encoding, CancellationToken cancel) => source.Execute(

@@ -21,6 +21,7 @@ internal static class RunViews
         CreateView(database, DatasetNames.Nodes, asked, static run => run.Nodes, cancel);
         CreateView(database, DatasetNames.Edges, asked, static run => run.Edges, cancel);
         if (asked.Datasets.Count > 0) CreateView(database, DatasetNames.Prompts, asked with { Runs = [] }, static run => "", cancel);
+        CreateMeans(database, asked.Datasets, cancel);
         foreach (var table in FurtherTables.Names)
         {
             var (some, sets) = (runs.Where(run => run.Further.ContainsKey(table)).ToList(),
@@ -40,19 +41,37 @@ internal static class RunViews
         database.Execute($"CREATE VIEW runs AS {own}FROM {DatasetNames.Prompts}", cancel);
     }
 
+    // apart from the prompts' rows
+    private static void CreateMeans(DuckDbDatabase database, IReadOnlyList<DatasetFiles> datasets, CancellationToken cancel)
+    {
+        foreach (var view in (string[])[DatasetNames.MeanNodes, DatasetNames.MeanEdges])
+        {
+            var some = datasets.Where(set => set.Mean.ContainsKey(view)).ToList();
+            if (some.Count == 0) continue;
+            var selects = some.Select(set => $"SELECT {SqlText.Literal(set.Name)} AS dataset, * FROM {ParquetFile.Sql(set.Mean[view])}");
+            Create(database, view, selects, some.Select(set => set.Mean[view]), cancel);
+        }
+    }
+
     private static void CreateView(
         DuckDbDatabase database, string view, QueriedRuns asked, Func<RunFiles, string> file, CancellationToken cancel)
     {
         var selects = asked.Runs.Select(run => $"SELECT {SqlText.Literal(run.Name)} AS {RunColumn}, * FROM {ParquetFile.Sql(file(run))}")
             .Concat(asked.Datasets.Select(set => set.Rows(view)));
+        Create(database, view, selects, asked.Runs.Select(file).Concat(asked.Datasets.SelectMany(set => set.Files[view])), cancel);
+    }
+
+    private static void Create(DuckDbDatabase database, string view, IEnumerable<string> selects, IEnumerable<string> files,
+        CancellationToken cancel)
+    {
         try
         {
             database.Execute($"CREATE VIEW {view} AS {string.Join("\nUNION ALL BY NAME\n", selects)}", cancel);
         }
         catch (DuckDbException e)
         {
-            var files = asked.Runs.Select(file).Concat(asked.Datasets.SelectMany(set => set.Files[view])).ToList();
-            throw RunDirectoryException.Corrupt(files.Find(f => e.Message.Contains(f, StringComparison.Ordinal)) ?? files[0], e);
+            var all = files.ToList();
+            throw RunDirectoryException.Corrupt(all.Find(f => e.Message.Contains(f, StringComparison.Ordinal)) ?? all[0], e);
         }
     }
 

@@ -88,7 +88,7 @@ public sealed class AblateCircuitTests(Random2Fixture model) : IClassFixture<Ran
     {
         File.WriteAllLines(_directory["prompts.jsonl"],
             ["""{"prompt": "Hello", "target": "x", "id": "a"}""", """{"prompt": "a longer prompt"}"""]);
-        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--metric", "logprob",
+        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--directories", "--metric", "logprob",
             "--no-page", "--top-nodes", "2", "--out", _directory["many"]).Done();
         var json = JsonNode.Parse(Ablate(Path.Combine(_directory["many"], "merged"), "--json").Done().Output)!;
         Assert.True(JsonNode.DeepEquals(Without(json.DeepClone()),

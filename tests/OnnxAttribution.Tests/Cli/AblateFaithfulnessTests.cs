@@ -134,7 +134,7 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
     {
         File.WriteAllText(_directory["prompts.jsonl"],
             "{\"prompt\": \"Hello\", \"id\": \"a\"}\n{\"prompt\": \"Jelly fish\", \"target\": \"x\"}\n");
-        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--sites", "resid",
+        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--directories", "--sites", "resid",
             "--out", _directory["runs"]).Done();
         var merged = Path.Combine(_directory["runs"], "merged");
         Assert.Contains("2 prompts", Verb.Run("ablate", "--model", model.Bundle, "--faithfulness", merged, "--points", "4").Done().Output);
@@ -151,7 +151,7 @@ public sealed class AblateFaithfulnessTests(Random2Fixture model) : IClassFixtur
     public void A_merged_graph_that_names_no_prompt_is_refused()
     {
         File.WriteAllLines(_directory["prompts.jsonl"], ["""{"prompt": "Hello", "id": "one"}"""]);
-        Graph("--prompts", _directory["prompts.jsonl"], "--no-page");
+        Graph("--prompts", _directory["prompts.jsonl"], "--directories", "--no-page");
         var file = Path.Combine(Run, "merged", "mean", "run.json");
         File.WriteAllText(file, File.ReadAllText(file).Replace("\"one\"", ""));
         foreach (var mode in (string[])["--circuit", "--faithfulness"])

@@ -68,7 +68,8 @@ public sealed class CertificateCommandTests(Random2Fixture model) : IClassFixtur
             {"prompt": "JApF", "id": "a"}
             {"prompt": "Hello", "id": "b"}
             """);
-        var printed = Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"],
+        var printed = Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--directories",
+            "--out", _directory["many"],
             "--certify", "--validate", "--no-page").Done().Output;
         Assert.Contains("no node missed above", printed);
         Assert.All((string[])["a", "b"], id => Assert.True(RunDirectory.HasTable(Path.Combine(_directory["many"], id), "certificate")));

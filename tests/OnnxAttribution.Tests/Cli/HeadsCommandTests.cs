@@ -147,7 +147,8 @@ public sealed class HeadsCommandTests(Random2Fixture model) : IClassFixture<Rand
     public void A_run_whose_edges_pass_no_attention_and_the_mean_of_many_are_refused()
     {
         File.WriteAllText(_directory["prompts.jsonl"], """{"id": "a", "prompt": "abcd"}""" + "\n");
-        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--heads", "--sites", "resid", "--out",
+        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--directories", "--heads",
+            "--sites", "resid", "--out",
             _directory["batch"], "--no-page").Done();
         Assert.True(RunDirectory.HasTable(_directory["batch/a"], "heads"));
         Assert.False(RunDirectory.HasTable(_directory["batch/merged"], "heads"));

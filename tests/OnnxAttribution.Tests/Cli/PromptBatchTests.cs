@@ -7,7 +7,7 @@ using Encoding = System.Text.Encoding;
 
 namespace OnnxAttribution.Tests.Cli;
 
-/// <summary>Many prompts: <c>graph --prompts</c>.</summary>
+/// <summary>Many prompts, a run each: <c>graph --prompts --directories</c>.</summary>
 public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
@@ -123,7 +123,8 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
         var before = Directory.GetFileSystemEntries(Out).Order().ToArray();
         File.WriteAllLines(_directory["prompts.jsonl"], s_prompts);
         string[] prompts = ["--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--out", Out];
-        foreach (var verb in (string[][])[["graph", .. prompts], ["ablate", .. prompts], ["graph", .. prompts, "--force"],
+        foreach (var verb in (string[][])[["graph", .. prompts, "--directories"], ["ablate", .. prompts],
+            ["graph", .. prompts, "--directories", "--force"],
             ["graph", "--model", model.Bundle, "--prompt", "x", "--out", Path.Combine(Out, "sub")]])
         {
             Verb.Run(verb).Failed(1, $"would lie in {Out}, which is a run itself", "(--out)");
@@ -172,7 +173,8 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
             {
                 if (path.StartsWith(Path.Combine(Out, at), StringComparison.Ordinal)) cancel.Cancel();
             });
-            Verb.RunHere(cancel.Token, "graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--out", Out, "--force")
+            Verb.RunHere(cancel.Token, "graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--out", Out,
+                "--directories", "--force")
                 .Failed(130, words);
             Assert.DoesNotContain(Directory.GetFileSystemEntries(Out), entry => Path.GetFileName(entry).StartsWith('.'));
         }
@@ -190,8 +192,9 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
     public void A_file_without_prompts_is_refused()
     {
         Batch("", " ").Failed(1, "prompts.jsonl", "no prompt");
-        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["none.jsonl"], "--out", Out).Failed(1, "none.jsonl");
-        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory.Path, "--out", Out).Failed(1, _directory.Path);
+        string[] graph = ["graph", "--model", model.Bundle, "--out", Out, "--directories", "--prompts"];
+        Verb.Run([.. graph, _directory["none.jsonl"]]).Failed(1, "none.jsonl");
+        Verb.Run([.. graph, _directory.Path]).Failed(1, _directory.Path);
         Assert.False(Directory.Exists(Out));
     }
 
@@ -270,7 +273,7 @@ public sealed class PromptBatchTests(Random2Fixture model) : IClassFixture<Rando
     private Verb Batch(string options, params string[] lines)
     {
         File.WriteAllLines(_directory["prompts.jsonl"], lines);
-        return Verb.Run(["graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--out", Out,
+        return Verb.Run(["graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--directories", "--out", Out,
             .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
     }
 

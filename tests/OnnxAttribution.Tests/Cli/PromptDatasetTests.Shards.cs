@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using OnnxAttribution.Cli.Options;
+using OnnxAttribution.Files;
 using OnnxAttribution.Runs;
+using OnnxAttribution.Store;
 
 namespace OnnxAttribution.Tests.Cli;
 
@@ -11,9 +13,13 @@ public sealed partial class PromptDatasetTests
     public void Shards_in_any_order_make_the_bytes_of_the_whole(int shards)
     {
         Dataset("whole", "--part-size 1").Done();
-        foreach (var shard in Enumerable.Range(1, shards).Reverse())
+        // once for the prompts' graphs, and once for the edges of their mean
+        for (var pass = 0; pass < 2; pass++)
         {
-            Assert.Contains($"shard {shard} of {shards}", Dataset("shards", $"--part-size 1 --shard {shard}/{shards}").Done().Output);
+            foreach (var shard in Enumerable.Range(1, shards).Reverse())
+            {
+                Assert.Contains($"shard {shard} of {shards}", Dataset("shards", $"--part-size 1 --shard {shard}/{shards}").Done().Output);
+            }
         }
         Same("whole", "shards");
         // a shard that was done may be run again
@@ -47,12 +53,52 @@ public sealed partial class PromptDatasetTests
         Assert.All(words, word => Assert.Contains(word, why.Message));
     }
 
+    [Fact]
+    public void What_another_program_is_writing_is_left_to_it_and_the_rest_is_done()
+    {
+        Dataset("whole", "--part-size 1").Done();
+        Dataset("set", "--part-size 1 --shard 5/5").Done();
+        using (AsideName.Claim(_directory["set/part-000002"]))
+        {
+            var left = Dataset("set", "--part-size 1 --resume").Done().Output;
+            Assert.Contains("left to another program, which is writing it: 1 part (2)", left);
+            Assert.Contains("mean: not yet, 1 part of the prompts is missing", left);
+            Assert.Equal([0, 1, 3, 4], DatasetDirectory.Read(_directory["set"]).Parts);
+        }
+        Directory.CreateDirectory(_directory["set/sums"]);
+        using (AsideName.Claim(_directory["set/sums/part-000001"]))
+        {
+            var left = Dataset("set", "--part-size 1 --resume").Done().Output;
+            Assert.Contains("which is writing it: 1 part (1)", left);
+            Assert.Contains("its edges are missing of 1 part", left);
+        }
+        using (AsideName.Claim(_directory["set/sums"]))
+        {
+            Assert.Contains("mean: another program is writing it", Dataset("set", "--part-size 1 --resume").Done().Output);
+        }
+        Assert.Contains("mean: over 5 prompts", Dataset("set", "--part-size 1 --resume").Done().Output);
+        Same("whole", "set");
+    }
+
+    // two programs at once, without shards
+    [Fact]
+    public async Task Two_at_once_fill_one_dataset()
+    {
+        string[] lines = [.. Enumerable.Range(0, 12).Select(i => $$"""{"prompt": "Hello{{i}}"}""")];
+        Run("whole", "--part-size 1", lines).Done();
+        // ended by themselves, with 0
+        var ended = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => Task.Run(() => Killed(Timeout.InfiniteTimeSpan))));
+        Assert.All(ended, Assert.True);
+        Run("set", "--part-size 1 --resume", lines).Done();
+        Same("whole", "set");
+    }
+
     // the real thing: killed by the kernel wherever it is
     [Fact]
     public void Killed_anywhere_and_resumed_it_has_the_same_bytes()
     {
         string[] lines = [.. Enumerable.Range(0, 16).Select(i => $$"""{"prompt": "Hello{{i}}", "id": "p{{i}}"}""")];
-        Run("whole", "--dataset --part-size 1", lines).Done();
+        Run("whole", "--part-size 1", lines).Done();
         var watch = Stopwatch.StartNew();
         var (kills, whole) = (0, false);
         for (var wait = 0.8; !whole; wait *= 1.2)
@@ -67,7 +113,7 @@ public sealed partial class PromptDatasetTests
     // whether it was done before it could be killed
     private bool Killed(TimeSpan after)
     {
-        var call = TestedProgram.Call("graph", "--model", model.Bundle, "--prompts", _directory["p.jsonl"], "--dataset", "--part-size", "1",
+        var call = TestedProgram.Call("graph", "--model", model.Bundle, "--prompts", _directory["p.jsonl"], "--part-size", "1",
             "--resume", "--out", _directory["set"]);
         (call.RedirectStandardOutput, call.RedirectStandardError) = (true, true);
         using var process = Process.Start(call)!;

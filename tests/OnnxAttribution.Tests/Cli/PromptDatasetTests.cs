@@ -3,7 +3,7 @@ using OnnxAttribution.Runs;
 
 namespace OnnxAttribution.Tests.Cli;
 
-/// <summary>Many prompts in one dataset: <c>graph --prompts --dataset</c>.</summary>
+/// <summary>Many prompts in one dataset: <c>graph --prompts</c>.</summary>
 public sealed partial class PromptDatasetTests(Random2Fixture model) : IClassFixture<Random2Fixture>, IDisposable
 {
     private const string Rows = "SELECT * EXCLUDE (run), run FROM {0} {1} ORDER BY ALL";
@@ -100,7 +100,7 @@ public sealed partial class PromptDatasetTests(Random2Fixture model) : IClassFix
     public void Lines_that_fail_are_rows_that_say_why_and_the_others_go_on()
     {
         string[] lines = [s_prompts[0], "no json", """{"prompt": "Hello", "target": "two tokens", "id": "t"}""", s_prompts[3]];
-        var verb = Run("set", "--dataset --part-size 1", lines);
+        var verb = Run("set", "--part-size 1", lines);
         Assert.Equal(1, verb.Code);
         Assert.Contains("line 2: it is no JSON object", verb.Error);
         Assert.Contains("line 3: ", verb.Error);
@@ -110,7 +110,7 @@ public sealed partial class PromptDatasetTests(Random2Fixture model) : IClassFix
         Assert.Equal(["one,1,true", "line:2,2,false", "t,3,false", "d,4,true"], told.Trim().Split('\n').Skip(1).Select(l => l.Trim()));
         Assert.Contains("2", Query("set", "SELECT count(DISTINCT run) FROM edges"));
         // what failed before is still no success
-        var again = Run("set", "--dataset --part-size 1 --resume", lines);
+        var again = Run("set", "--part-size 1 --resume", lines);
         Assert.Equal((1, ""), (again.Code, again.Error));
         Assert.Contains("2 lines failed before", again.Output);
     }
@@ -170,42 +170,46 @@ public sealed partial class PromptDatasetTests(Random2Fixture model) : IClassFix
         Dataset("set", "--part-size 2").Failed(1, "holds a dataset already", "--resume");
         Dataset("set", "--part-size 3 --resume").Failed(1, "part_size '2'", "'3'");
         Dataset("set", "--part-size 2 --resume --top-edges 5").Failed(1, "options.top_edges '1000'", "'5'");
-        Run("set", "--dataset --part-size 2 --resume", s_prompts[..4]).Failed(1, "prompts '5'", "'4'");
-        Run("set", "--dataset --part-size 2 --resume", [.. s_prompts[..4], """{"prompt": "WGlU", "id": "e"}"""])
+        Run("set", "--part-size 2 --resume", s_prompts[..4]).Failed(1, "prompts '5'", "'4'");
+        Run("set", "--part-size 2 --resume", [.. s_prompts[..4], """{"prompt": "WGlU", "id": "e"}"""])
             .Failed(1, "prompts_sha256");
         Directory.CreateDirectory(_directory["full"]);
         File.WriteAllText(_directory["full/notes.txt"], "mine");
         Dataset("full", "--resume").Failed(1, "something else than a dataset", "--out");
         Graph("set", "").Failed(1, "is a dataset");
+        Dataset("begun", "--part-size 2 --shard 1/2").Done();
         foreach (var verb in (string[][])[["view"], ["validate"], ["heads"], ["ablate", "--circuit"]])
         {
-            Verb.Run([.. verb, _directory["set"], .. verb.Length > 1 ? ["--model", model.Bundle, "--prompt", "Hello"] : (string[])[]])
+            Verb.Run([.. verb, _directory["begun"], .. verb.Length > 1 ? ["--model", model.Bundle, "--prompt", "Hello"] : (string[])[]])
                 .Failed(1, "is a dataset of many prompts' graphs");
         }
     }
 
-    [Theory, InlineData("--shard 9/8 --dataset", "--shard cannot be '9/8'"), InlineData("--shard 0/2 --dataset", "I from 1 to N"),
-        InlineData("--shard 1/2", "--shard goes with --dataset"), InlineData("--resume", "--resume goes with --dataset"),
-        InlineData("--dataset --validate", "--validate goes with a run directory per prompt"),
-        InlineData("--dataset --targets top:2", "--targets goes with a run directory per prompt"),
-        InlineData("--dataset --force", "--force goes with a run directory per prompt"), InlineData("--dataset --part-size 0", "from 1")]
-    public void What_goes_not_together_is_refused(string options, string words) =>
+    [Theory, InlineData("--shard 9/8", "--shard cannot be '9/8'"), InlineData("--shard 0/2", "I from 1 to N"),
+        InlineData("--directories --shard 1/2", "--shard is about a dataset", "contradicts --directories"),
+        InlineData("--directories --resume", "--resume is about a dataset"),
+        InlineData("--validate", "--validate goes with a run directory per prompt"),
+        InlineData("--targets top:2", "--targets goes with a run directory per prompt"),
+        InlineData("--force", "--force goes with a run directory per prompt", "give --directories too"),
+        InlineData("--part-size 0", "from 1")]
+    public void What_goes_not_together_is_refused(string options, params string[] words) =>
         Verb.Run(["graph", "--model", model.Bundle, "--prompts", "p.jsonl", "--out", _directory["set"], .. options.Split(' ')])
             .Failed(2, words);
 
-    [Fact]
-    public void One_prompt_is_no_dataset() => Verb.Run("graph", "--model", model.Bundle, "--prompt", "Hello", "--dataset", "--out",
-        _directory["set"]).Failed(2, "--dataset goes with --prompts");
+    [Theory, InlineData("--directories"), InlineData("--resume"), InlineData("--shard 1/2"), InlineData("--part-size 3"),
+        InlineData("--all-nodes")]
+    public void One_prompt_is_no_dataset(string option) => Verb.Run(["graph", "--model", model.Bundle, "--prompt", "Hello", "--out",
+        _directory["set"], .. option.Split(' ')]).Failed(2, $"{option.Split(' ')[0]} goes with --prompts");
 
     [Theory, InlineData(0, null, "prompts ░░░░░░░░░░░░░░░░░░░░░░░░ 0 of 100"),
         InlineData(50, 2.5, "prompts ████████████░░░░░░░░░░░░ 50 of 100, 2.5 a second, 0:20 to go"),
         InlineData(99, 0.0001, "prompts ███████████████████████░ 99 of 100, 10000.0 s each, 2:46 h to go")]
     public void Progress_says_how_fast_and_how_long(int done, double? rate, string line) =>
-        Assert.Equal(line, DatasetReport.Line(new DatasetProgress(done, 100, rate)));
+        Assert.Equal(line, DatasetBar.Line(new DatasetProgress(done, 100, rate)));
 
-    private Verb Dataset(string name, string options) => Run(name, $"--dataset {options}", s_prompts);
+    private Verb Dataset(string name, string options) => Run(name, options, s_prompts);
 
-    private Verb Graph(string name, string options) => Run(name, options, s_prompts);
+    private Verb Graph(string name, string options) => Run(name, $"--directories {options}", s_prompts);
 
     private Verb Run(string name, string options, string[] lines)
     {
@@ -223,10 +227,14 @@ public sealed partial class PromptDatasetTests(Random2Fixture model) : IClassFix
         return answer;
     }
 
-    private void Same(string one, string other)
+    private void Same(string one, string other) => Same(new DirectoryInfo(_directory[one]), new DirectoryInfo(_directory[other]));
+
+    internal static void Same(DirectoryInfo one, DirectoryInfo other)
     {
-        Dictionary<string, string> Files(string name) => Directory.EnumerateFiles(_directory[name], "*", SearchOption.AllDirectories)
-            .ToDictionary(f => Path.GetRelativePath(_directory[name], f), f => Convert.ToBase64String(File.ReadAllBytes(f)));
-        Assert.Equal(Files(one), Files(other));
+        Dictionary<string, string> Files(DirectoryInfo at) => Directory.EnumerateFiles(at.FullName, "*", SearchOption.AllDirectories)
+            .ToDictionary(f => Path.GetRelativePath(at.FullName, f), f => Convert.ToBase64String(File.ReadAllBytes(f)));
+        var (expected, actual) = (Files(one), Files(other));
+        Assert.Equal(expected.Keys.Order(), actual.Keys.Order());
+        Assert.All(expected.Keys, file => Assert.True(expected[file] == actual[file], $"{file} differs"));
     }
 }

@@ -29,7 +29,7 @@ public sealed class SameBytesTests(Random2Fixture model) : IClassFixture<Random2
         File.WriteAllText(prompts, "{\"id\": \"a\", \"prompt\": \"Hello\"}\n{\"id\": \"b\", \"prompt\": \"xyz\"}\n");
         Twice(@out =>
         {
-            Verb.Run("graph", "--model", model.Bundle, "--prompts", prompts, "--out", @out, "--no-page").Done();
+            Verb.Run("graph", "--model", model.Bundle, "--prompts", prompts, "--directories", "--out", @out, "--no-page").Done();
             Verb.Run("ablate", "--faithfulness", Path.Combine(@out, "a"), "--prompt", "Hello").Done();
         }, "a/nodes", "a/edges", "a/faithfulness", "b/nodes", "b/edges", "merged/mean/nodes", "merged/mean/edges");
     }

@@ -60,14 +60,16 @@ public sealed class TerminalSafetyTests : IClassFixture<TerminalSafetyTests.Host
             ["target"] = t,
             ["id"] = $"p{i}"
         }.ToJsonString()));
-        Done("graph", "--model", _bundle.Path, "--prompts", prompts, "--out", Run);
+        Done("graph", "--model", _bundle.Path, "--prompts", prompts, "--directories", "--out", Run);
+        Done("graph", "--model", _bundle.Path, "--prompts", prompts, "--out", _directory["dataset"]);
         Done("ablate", "--model", _bundle.Path, "--prompt", HostileBundle.Prompt, "--sites", "resid", "--out", _directory["ablated"]);
         Done("ablate", "--model", _bundle.Path, "--prompt", HostileBundle.Prompt, "--circuit", "blocks.1.hook_resid_pre:1");
         Done("ablate", "--model", _bundle.Path, "--prompt", HostileBundle.Prompt, "--up", "blocks.1.hook_resid_pre:1",
             "--down", "blocks.1.hook_resid_post:1");
         File.AppendAllText(prompts,
             "{\"prompt\": \"\u001b\"}\n{\"prompt\": \"a\", \"\u202e\u001b[1m\": 1}\n{\"prompt\": \"a\", \"id\": \"\u202e\"}\n{\u009b}\n");
-        Seen("graph", "--model", _bundle.Path, "--prompts", prompts, "--out", Run, "--force");
+        Seen("graph", "--model", _bundle.Path, "--prompts", prompts, "--directories", "--out", Run, "--force");
+        Seen("graph", "--model", _bundle.Path, "--prompts", prompts, "--out", _directory["with-faults"]);
     }
 
     [Fact]

@@ -80,7 +80,8 @@ public sealed class TranscoderCommandTests : IDisposable
             {"id": "a", "prompt": "abcd"}
             {"id": "b", "prompt": "abce"}
             """);
-        Verb.Run("graph", "--model", _model, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"], "--no-page").Done();
+        Verb.Run("graph", "--model", _model, "--prompts", _directory["prompts.jsonl"], "--directories", "--out",
+            _directory["many"], "--no-page").Done();
         foreach (var run in (string[])["run", "many/a", "many/merged"])
         {
             Verb.Run("view", _directory[run], "--format", "json", "--out", _directory["graph.json"], "--force").Done();
@@ -197,7 +198,8 @@ public sealed class TranscoderCommandTests : IDisposable
             {"id": "a", "prompt": "abcd"}
             {"id": "b", "prompt": "efgh"}
             """);
-        string[] many = ["graph", "--model", _model, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"], "--no-page"];
+        string[] many = ["graph", "--model", _model, "--prompts", _directory["prompts.jsonl"], "--directories", "--out",
+            _directory["many"], "--no-page"];
         Verb.Run([.. many, "--prune", "influence"]).Failed(2, "--prune influence with --prompt");
         Verb.Run([.. many, "--validate", "--targets", "top:2"]).Done();
         var mean = JsonNode.Parse(File.ReadAllText(Path.Combine(_directory["many"], "merged", "mean", "run.json")))!;

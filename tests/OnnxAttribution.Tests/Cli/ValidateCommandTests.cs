@@ -136,7 +136,8 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
             {"prompt": "JApF", "id": "a"}
             {"prompt": "Hello", "id": "b"}
             """);
-        printed = Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"],
+        printed = Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--directories",
+            "--out", _directory["many"],
             "--validate").Done().Output;
         Assert.Contains("Pearson", printed);
         Assert.All((string[])["a", "b"], id => Assert.True(RunDirectory.HasTable(Path.Combine(_directory["many"], id), "validation")));
@@ -201,7 +202,8 @@ public sealed class ValidateCommandTests(Random2Fixture model) : IClassFixture<R
     {
         File.WriteAllLines(_directory["prompts.jsonl"], ["""{"prompt": "Hello", "id": "one"}""", """{"prompt": "World"}"""]);
         var many = _directory["many"];
-        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--no-page", "--out", many).Done();
+        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["prompts.jsonl"], "--directories", "--no-page",
+            "--out", many).Done();
         Verb.Run("validate", Path.Combine(many, "merged")).Failed(1, "mean of many prompts", $"runs in {many}, one by one: one, 2");
         Verb.Run("validate", Path.Combine(many, "merged", "mean")).Failed(1, "mean of many prompts", $"runs in {many}, one by one: one, 2");
         foreach (var verb in (string[][])[["validate", many], ["view", many], ["ablate", "--model", model.Bundle, "--circuit", many],

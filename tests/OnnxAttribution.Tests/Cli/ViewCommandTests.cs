@@ -30,15 +30,18 @@ public sealed class ViewCommandTests(TinyRun tiny) : IDisposable
             {"id": "a", "prompt": "Copyright (C"}
             {"id": "b", "prompt": "GNU General Public"}
             """);
-        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"]).Done();
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--directories",
+            "--out", _directory["many"]).Done();
         Assert.All((string[])["a", "b", "merged/mean"], id => Assert.True(File.Exists(_directory[$"many/{id}/graph.html"])));
-        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"],
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--directories",
+            "--out", _directory["many"],
             "--no-page", "--force").Done();
         Assert.All((string[])["a", "b", "merged/mean"], id => Assert.False(File.Exists(_directory[$"many/{id}/graph.html"])));
         Assert.Contains("many/merged/mean/graph.html", Verb.Run("view", _directory["many/merged"]).Done().Output);
         Verb.Run("view", _directory["many/merged/mean"], "--figure", "effects").Done();
         Assert.All((string[])["graph.html", "effects.svg"], file => Assert.True(File.Exists(_directory[$"many/merged/mean/{file}"])));
-        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--out", _directory["many"],
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--directories",
+            "--out", _directory["many"],
             "--no-page", "--force").Done();
         Assert.False(File.Exists(_directory["many/merged/mean/effects.svg"]));
     }

@@ -38,6 +38,15 @@ public sealed class ParquetReferenceTests(DocumentWorld world)
         Assert.Equal(ParquetReference.Columns(table), table == "prompts" ? columns : columns.Skip(1));
     }
 
+    [Theory, InlineData("nodes"), InlineData("edges")]
+    public void The_mean_of_a_dataset_has_the_columns_of_a_run_and_its_own(string table)
+    {
+        Make("docs/guides/datasets.md", "runs/dataset");
+        var described = Run($"query runs/dataset \"DESCRIBE mean_{table}\" --format csv");
+        var columns = described.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(Cells);
+        Assert.Equal(ParquetReference.Columns(table).Concat(ParquetReference.Columns("mean")), columns.Skip(1));
+    }
+
     [Theory, InlineData("curve", "ablate --model models/tiny --prompt \"Copyright (C\" --up 1:133 --down 3:226")]
     [InlineData("circuit", "ablate --model models/tiny --prompt \"Copyright (C\" --circuit \"1:170\" --controls 1")]
     public void A_file_of_its_own_has_the_columns_of_its_record(string table, string command)
@@ -59,7 +68,7 @@ public sealed class ParquetReferenceTests(DocumentWorld world)
         var tables = ParquetReference.Tables.Select(t => t.Name).ToList();
         Assert.Equal([.. tables, "Many runs"], headings);
         Assert.Equal(tables.Count, prose.Count(l => l.StartsWith("|---", StringComparison.Ordinal)));
-        Assert.Equal(Tables.Select(t => t.Data).Concat(["curve", "circuit"]).Order(StringComparer.Ordinal),
+        Assert.Equal(Tables.Select(t => t.Data).Concat(["curve", "circuit", "mean"]).Order(StringComparer.Ordinal),
             tables.Order(StringComparer.Ordinal));
         Assert.All(FurtherTables.Names, name => Assert.Contains(name, tables));
     }

@@ -46,7 +46,7 @@ public sealed class RunJsonTests : IDisposable
             {"prompt":"Copyright (C","target":")","id":"one"}
             {"prompt":"Copyright [C","target":"]","id":"two"}
             """);
-        Run("graph", "--prompts", _directory["prompts.jsonl"], "--sites", "resid", "--top-nodes", "40");
+        Run("graph", "--prompts", _directory["prompts.jsonl"], "--directories", "--sites", "resid", "--top-nodes", "40");
         IsGolden("one", "run/one");
         IsGolden("merged", "run/merged/mean");
     }

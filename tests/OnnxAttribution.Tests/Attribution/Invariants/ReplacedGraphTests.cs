@@ -140,7 +140,8 @@ public sealed class ReplacedGraphTests : IDisposable
         sum.ChooseNodes(options);
         foreach (var (prompt, graph) in prompts.Zip(graphs))
         {
-            GraphFinder.AddEdges(model, new PromptTokens(prompt, null, null, null), options, graph, sum);
+            var own = options with { Metric = MetricRequest.Of(graph.Metric) };
+            GraphFinder.AddEdges(model, new PromptTokens(prompt, null, null, null), own, graph.Measured, sum);
         }
         string Name(CausalNode n) => $"{n.Site.Name} {n.Feature}";
         var effects = summed.SelectMany(g => g.Nodes).GroupBy(Name).ToDictionary(g => g.Key, g => g.Sum(n => (double)n.Effect) / 3);

@@ -78,7 +78,7 @@ public sealed class SignsTests : IDisposable
     public void Merged_pairs_of_prompts_are_told_to_be_patched()
     {
         File.WriteAllText(_directory["prompts.jsonl"], """{"prompt":"Copyright (C","patch_prompt":"Copyright [C"}""");
-        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--sites", "resid",
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["prompts.jsonl"], "--directories", "--sites", "resid",
             "--out", _directory["pairs"], "--no-page").Done();
         var picture = RunPicture.Read(_directory["pairs/merged"]);
         Assert.True(picture.Header is { IsPatched: true, IsMerged: true, PatchPrompt: null });

@@ -13,7 +13,8 @@ public sealed class RunKinds : IDisposable
         ["kl-by-ig"] = ("random2", "--prompt abc --patch-prompt abd --metric kl --method ig"),
         ["one-token"] = ("random2", "--prompt a --prepend-bos false"),
         ["summed"] = ("random2", "--prompt abc --aggregate sum"),
-        ["merged"] = ("random2", "--prompts PROMPTS"),
+        ["merged"] = ("random2", "--prompts PROMPTS --directories"),
+        ["dataset"] = ("random2", "--prompts PROMPTS"),
         ["attn-alone"] = ("random2", "--prompt abc --sites attn"),
         ["mlp-and-last"] = ("random2", "--prompt abc --sites mlp,blocks.1.hook_resid_post"),
         ["first-site-alone"] = ("random2", "--prompt abc --sites blocks.0.hook_resid_pre"),
@@ -46,7 +47,8 @@ public sealed class RunKinds : IDisposable
             {
                 var run = _directory[$"runs/{kind}"];
                 if (!Directory.Exists(run)) Make(kind, run);
-                return kind.StartsWith("merged", StringComparison.Ordinal) ? Path.Combine(run, "merged") : run;
+                return kind.StartsWith("merged", StringComparison.Ordinal) ? Path.Combine(run, "merged")
+                    : kind.StartsWith("dataset", StringComparison.Ordinal) ? Path.Combine(run, "mean") : run;
             }
         }
     }

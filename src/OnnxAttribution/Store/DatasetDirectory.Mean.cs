@@ -1,0 +1,63 @@
+using OnnxAttribution.Files;
+
+namespace OnnxAttribution.Store;
+
+// the mean, and what it is made from
+internal sealed partial class DatasetDirectory
+{
+    /// <summary>The run directory of the mean.</summary>
+    public string Mean => System.IO.Path.Combine(Path, RunNames.Mean);
+
+    /// <summary>Whether the mean is there, which is written whole.</summary>
+    public bool HasMean => PendingRun.IsRun(Mean);
+
+    /// <summary>Whether a part's second pass is whole.</summary>
+    public bool IsSummed(int part) => DatasetNames.SecondSums.All(table => ParquetFile.IsWhole(File(table, part)));
+
+    /// <summary>Reads files of the dataset in SQL, on one thread.</summary>
+    /// <exception cref="RunDirectoryException">One is missing or damaged.</exception>
+    public T Reading<T>(string[] files, Func<DuckDbDatabase, string[], T> read)
+    {
+        try
+        {
+            // where memory does not do
+            using var spill = new OutputDirectory(System.IO.Path.Combine(Path, "spill"));
+            using var database = DuckDbDatabase.OpenInMemory(("temp_directory", spill.Aside), ("threads", "1"));
+            return read(database, files);
+        }
+        catch (DuckDbException e)
+        {
+            throw RunDirectoryException.Corrupt(
+                Array.Find(files, f => e.Message.Contains(f, StringComparison.Ordinal) || !ParquetFile.IsReadable(f)) ?? files[0], e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw RunDirectoryException.Unwritable(Path, e);
+        }
+    }
+
+    /// <summary>Puts the mean in its place, unless another program does.</summary>
+    /// <param name="contents">Made while nobody else can.</param>
+    /// <returns>False: another program is at it.</returns>
+    /// <exception cref="RunDirectoryException">It cannot be written, or the sums are damaged.</exception>
+    public bool TryWriteMean(Func<RunContents> contents, CancellationToken cancel)
+    {
+        try
+        {
+            using var turn = AsideName.ClaimAlone(System.IO.Path.Combine(Path, DatasetNames.Sums), TimeSpan.FromSeconds(2), cancel);
+            if (!HasMean) RunDirectory.Write(Mean, contents(), force: false, cancel);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Removes what the mean is made from, once it is there.</summary>
+    public void RemoveSums()
+    {
+        var sums = System.IO.Path.Combine(Path, DatasetNames.Sums);
+        if (HasMean && Directory.Exists(sums)) Directory.Delete(sums, recursive: true);
+    }
+}
