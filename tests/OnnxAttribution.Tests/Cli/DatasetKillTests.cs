@@ -42,8 +42,8 @@ public sealed class DatasetKillTests(ITestOutputHelper output) : IDisposable
         }
         output.WriteLine($"{Prompts} prompts in {seconds:0.0} s; {first} kills in the first pass and {second} in the second, over "
             + $"{rounds + 1} datasets, the same bytes each time; {watch.Elapsed.TotalSeconds:0} s in all");
-        Assert.InRange(first, Kills / 5, Kills);
-        Assert.InRange(second, Kills / 5, Kills);
+        Assert.InRange(first, Kills / 10, Kills);
+        Assert.InRange(second, Kills / 10, Kills);
     }
 
     // whether it came to its end before it was killed
