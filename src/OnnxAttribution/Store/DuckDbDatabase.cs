@@ -14,6 +14,7 @@ internal sealed class DuckDbDatabase : IDisposable
     public static string Version { get; } = typeof(DuckDBConnection).Assembly.GetName().Version!.ToString(3);
 
     private readonly DuckDBConnection _connection;
+    private int _names;
 
     private DuckDbDatabase(DuckDBConnection connection) => _connection = connection;
 
@@ -41,6 +42,9 @@ internal sealed class DuckDbDatabase : IDisposable
             throw new DuckDbException(e.Message, e);
         }
     }
+
+    /// <summary>A name that nothing in this database has: functions stay in it.</summary>
+    public string Unique(string name) => $"{name}_{++_names}";
 
     /// <summary>Runs one or several statements whose rows nobody reads.</summary>
     /// <exception cref="DuckDbException">DuckDB refused; the message is DuckDB's.</exception>

@@ -14,7 +14,7 @@ namespace OnnxAttribution.Store;
 /// </remarks>
 internal sealed unsafe class DuckDbSource : IDisposable
 {
-    private readonly DuckDbFill _fill;
+    private DuckDbFill? _fill;
     private readonly List<(string Name, DuckDBLogicalType Type)> _columns;
     private Exception? _failure;
     private bool _disposed;
@@ -43,7 +43,7 @@ internal sealed unsafe class DuckDbSource : IDisposable
     /// and the handle it carries, live as long as the database.</summary>
     public void Dispose()
     {
-        _disposed = true;
+        (_disposed, _fill) = (true, null);   // and with it the rows
         foreach (var (_, type) in _columns) type.Dispose();
     }
 
@@ -112,7 +112,7 @@ internal sealed unsafe class DuckDbSource : IDisposable
         {
             ObjectDisposedException.ThrowIf(source._disposed, source);
             using var lent = new DuckDBDataChunk(chunk);
-            NativeMethods.DataChunks.DuckDBDataChunkSetSize(lent, (ulong)source._fill(new DuckDbVectors(lent)));
+            NativeMethods.DataChunks.DuckDBDataChunkSetSize(lent, (ulong)source._fill!(new DuckDbVectors(lent)));
         }
         catch (Exception e)
         {

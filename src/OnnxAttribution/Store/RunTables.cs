@@ -2,7 +2,8 @@ using CausalEdge = OnnxAttribution.Attribution.CausalEdge;
 
 namespace OnnxAttribution.Store;
 
-/// <summary>Copies the tables of a run from our memory to Parquet. Owns a database in memory; who makes it disposes it.</summary>
+/// <summary>Copies the tables of a run from our memory to Parquet, or to a table of DuckDB's. Owns a database in memory; who makes it
+/// disposes it.</summary>
 /// <remarks>DuckDB reads the rows where they lie and keeps their order;
 /// sites are an ENUM on the way and plain VARCHAR in the file.</remarks>
 internal sealed class RunTables : IDisposable
@@ -13,61 +14,51 @@ internal sealed class RunTables : IDisposable
 
     private readonly DuckDbDatabase _database;
     private readonly string _metadata;
-    private int _tables;
+    private string[] _sites = [];
 
     /// <param name="spill">A directory that DuckDB may use and that is the caller's to remove.</param>
     /// <param name="metadata">Goes into the key-value metadata of every file.</param>
-    public RunTables(string spill, IEnumerable<(string Name, string Text)> metadata)
+    public RunTables(string spill, IEnumerable<(string Name, string Text)> metadata) : this(metadata,
+        DuckDbDatabase.OpenInMemory(("memory_limit", "1200MB"), ("temp_directory", spill)))
     {
-        _metadata = Metadata(metadata);
-        _database = DuckDbDatabase.OpenInMemory(("memory_limit", "1200MB"), ("temp_directory", spill));
     }
+
+    /// <param name="database">This object's from now on.</param>
+    public RunTables(IEnumerable<(string Name, string Text)> metadata, DuckDbDatabase database) =>
+        (_metadata, _database) = (Metadata(metadata), database);
 
     /// <summary>Writes nodes.parquet, in the order given.</summary>
     /// <param name="signOfClean">As in <see cref="RunRecord.SignOfClean"/>.</param>
     /// <exception cref="DuckDbException">The disk is full or the file cannot be made.</exception>
-    public void WriteNodes(string file, IReadOnlyList<NodeRow> nodes, int signOfClean, CancellationToken cancel)
-    {
-        var next = 0;
-        using var source = new DuckDbSource(_database, "nodes", NodeTable.Shape, vectors =>
-        {
-            var rows = Math.Min(DuckDbVectors.Capacity, nodes.Count - next);
-            for (var row = 0; row < rows; row++) NodeTable.Set(vectors, row, nodes[next++], signOfClean);
-            return rows;
-        });
-        Copy(source, "* FROM nodes()", file, encoding: "", cancel);
-    }
+    public void WriteNodes(string file, IReadOnlyList<NodeRow> nodes, int signOfClean, CancellationToken cancel) =>
+        Nodes(nodes, signOfClean, (source, rows) => Copy(source, rows, file, encoding: "", cancel));
 
     /// <summary>Writes edges.parquet, in the order given.</summary>
     /// <inheritdoc cref="WriteNodes" path="/exception"/>
-    public void WriteEdges(string file, EdgeKeys ends, CausalEdge[] edges, CancellationToken cancel)
-    {
-        SiteType.Create(_database, ends.Sites);
-        var next = 0;
-        using var source = new DuckDbSource(_database, "edges", EdgeTable.Shape, vectors =>
-        {
-            var rows = Math.Min(DuckDbVectors.Capacity, edges.Length - next);
-            EdgeTable.Set(vectors, ends, edges.AsSpan(next, rows));
-            next += rows;
-            return rows;
-        });
-        Copy(source, $"{EdgeTable.FromShape} FROM edges()", file, EdgeEncoding, cancel);
-    }
+    public void WriteEdges(string file, EdgeKeys ends, CausalEdge[] edges, CancellationToken cancel) =>
+        Edges(ends, edges, (source, rows) => Copy(source, rows, file, EdgeEncoding, cancel));
 
     /// <summary>Writes any other table, in the order of its rows.</summary>
     /// <inheritdoc cref="WriteNodes" path="/exception"/>
-    public void WriteTable(string file, StoredTable table, CancellationToken cancel)
-    {
-        var next = 0;
-        var name = $"table{++_tables}";   // a function stays in its database, so each needs a name of its own
-        using var source = new DuckDbSource(_database, name, table.Shape, vectors =>
-        {
-            var rows = table.Fill(vectors, next);
-            next += rows;
-            return rows;
-        });
-        Copy(source, $"* FROM {name}()", file, encoding: "", cancel);
-    }
+    public void WriteTable(string file, StoredTable table, CancellationToken cancel) =>
+        Rows(table, (source, rows) => Copy(source, rows, file, encoding: "", cancel));
+
+    /// <summary>Appends a run's nodes to a table of the database, whose first column is the run's name.</summary>
+    /// <param name="into">The table and the run.</param>
+    /// <param name="where">Which of them, in SQL; empty: all.</param>
+    /// <exception cref="DuckDbException">The disk is full.</exception>
+    public void AppendNodes((string Table, string Run) into, IReadOnlyList<NodeRow> nodes, int signOfClean, string where,
+        CancellationToken cancel) => Nodes(nodes, signOfClean, (source, rows) => Append(source, $"{rows} {where}", into, cancel));
+
+    /// <summary>Appends a run's edges, likewise.</summary>
+    /// <inheritdoc cref="AppendNodes" path="/exception"/>
+    public void AppendEdges((string Table, string Run) into, EdgeKeys ends, CausalEdge[] edges, CancellationToken cancel) =>
+        Edges(ends, edges, (source, rows) => Append(source, rows, into, cancel));
+
+    /// <summary>Appends a run's rows of any other table, likewise.</summary>
+    /// <inheritdoc cref="AppendNodes" path="/exception"/>
+    public void AppendTable((string Table, string Run) into, StoredTable table, CancellationToken cancel) =>
+        Rows(table, (source, rows) => Append(source, rows, into, cancel));
 
     /// <summary>Adds columns to a file that was written here; NULL in rows that are not named.</summary>
     /// <inheritdoc cref="WriteNodes" path="/exception"/>
@@ -87,6 +78,48 @@ internal sealed class RunTables : IDisposable
     }
 
     public void Dispose() => _database.Dispose();
+
+    // each hands on rows in SQL, after SELECT
+    private void Nodes(IReadOnlyList<NodeRow> nodes, int signOfClean, Action<DuckDbSource, string> use)
+    {
+        var (next, name) = (0, _database.Unique("nodes"));
+        using var source = new DuckDbSource(_database, name, NodeTable.Shape, vectors =>
+        {
+            var rows = Math.Min(DuckDbVectors.Capacity, nodes.Count - next);
+            for (var row = 0; row < rows; row++) NodeTable.Set(vectors, row, nodes[next++], signOfClean);
+            return rows;
+        });
+        use(source, $"* FROM {name}()");
+    }
+
+    private void Edges(EdgeKeys ends, CausalEdge[] edges, Action<DuckDbSource, string> use)
+    {
+        if (!_sites.SequenceEqual(ends.Sites)) SiteType.Create(_database, _sites = ends.Sites);
+        var (next, name) = (0, _database.Unique("edges"));
+        using var source = new DuckDbSource(_database, name, EdgeTable.Shape, vectors =>
+        {
+            var rows = Math.Min(DuckDbVectors.Capacity, edges.Length - next);
+            EdgeTable.Set(vectors, ends, edges.AsSpan(next, rows));
+            next += rows;
+            return rows;
+        });
+        use(source, $"{EdgeTable.FromShape} FROM {name}()");
+    }
+
+    private void Rows(StoredTable table, Action<DuckDbSource, string> use)
+    {
+        var (next, name) = (0, _database.Unique("rows"));
+        using var source = new DuckDbSource(_database, name, table.Shape, vectors =>
+        {
+            var rows = table.Fill(vectors, next);
+            next += rows;
+            return rows;
+        });
+        use(source, $"* FROM {name}()");
+    }
+
+    private void Append(DuckDbSource source, string rows, (string Table, string Run) into, CancellationToken cancel) =>
+        source.Execute(_database, $"INSERT INTO {into.Table} SELECT {SqlText.Literal(into.Run)}, {rows}", cancel);
 
     private void Copy(DuckDbSource source, string select, string file, string encoding, CancellationToken cancel) => source.Execute(
         _database, $"COPY (SELECT {select}) TO {SqlText.Literal(file)} (FORMAT parquet, COMPRESSION zstd, "

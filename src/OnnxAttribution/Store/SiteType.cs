@@ -5,13 +5,15 @@ internal static class SiteType
 {
     public const string Name = "site";
 
-    /// <summary>Creates the type in a database. Names go in as data and not as SQL, so any text will do.</summary>
+    /// <summary>Creates the type in a database, in the place of an older one. Names go in as data and not as SQL, so any text will do.
+    /// </summary>
     /// <param name="database">Gets the type, and no table.</param>
     /// <param name="sites">Distinct names; their codes are their places here.</param>
     public static void Create(DuckDbDatabase database, string[] sites)
     {
         var next = 0;
-        using var source = new DuckDbSource(database, "site_names", "NULL::INTEGER AS code, NULL::VARCHAR AS site", vectors =>
+        var name = database.Unique("site_names");
+        using var source = new DuckDbSource(database, name, "NULL::INTEGER AS code, NULL::VARCHAR AS site", vectors =>
         {
             var rows = Math.Min(DuckDbVectors.Capacity, sites.Length - next);
             var codes = vectors.Column<int>(0);
@@ -22,6 +24,7 @@ internal static class SiteType
             }
             return rows;
         });
-        source.Execute(database, $"CREATE TYPE {Name} AS ENUM (SELECT site FROM site_names() ORDER BY code)", default);
+        source.Execute(database,
+            $"DROP TYPE IF EXISTS {Name}; CREATE TYPE {Name} AS ENUM (SELECT site FROM {name}() ORDER BY code)", default);
     }
 }
