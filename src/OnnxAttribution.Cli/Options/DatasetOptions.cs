@@ -76,7 +76,11 @@ internal sealed class DatasetOptions
 
     public bool IsPageWanted(ParseResult parsed) => !parsed.GetValue(_noPage);
 
-    public DatasetRequest Request(ParseResult parsed) => new(parsed.GetValue(_partSize), parsed.GetValue(_allNodes));
+    public DatasetRequest Request(ParseResult parsed) => new()
+    {
+        PartSize = parsed.GetValue(_partSize),
+        AllNodes = parsed.GetValue(_allNodes),
+    };
 
     public bool Resume(ParseResult parsed) => parsed.GetValue(_resume);
 

@@ -15,22 +15,3 @@ internal readonly record struct DatasetProgress(int Done, int Of, double? PerSec
     /// <summary>Time to go at that rate; null before the first prompt.</summary>
     public TimeSpan? Remaining => PerSecond is > 0 and { } rate ? TimeSpan.FromSeconds((Of - Done) / rate) : null;
 }
-
-/// <summary>What of a dataset is there.</summary>
-internal enum DatasetState
-{
-    /// <summary>All of it.</summary>
-    Whole,
-
-    /// <summary>Parts are missing, that other shards compute.</summary>
-    PromptsMissing,
-
-    /// <summary>All parts are there, and of the mean's edges parts are missing.</summary>
-    EdgesMissing,
-
-    /// <summary>All but the mean, which another program is writing.</summary>
-    MeanBusy,
-
-    /// <summary>All parts, and no prompt has a graph.</summary>
-    NoGraph,
-}

@@ -6,7 +6,7 @@ namespace OnnxAttribution.Runs;
 /// <summary>A share of a dataset's parts, which are shared out in ranges: one shard's work, wherever the others are done.</summary>
 /// <param name="Number">From 1.</param>
 /// <param name="Of">How many shards there are.</param>
-internal sealed record PromptShard(int Number, int Of)
+public sealed record PromptShard(int Number, int Of)
 {
     /// <summary>All of a dataset.</summary>
     public static PromptShard Whole { get; } = new(1, 1);
