@@ -46,6 +46,11 @@ internal sealed class BenchOptions
         HelpName = "N",
     };
 
+    private readonly Option<bool> _screen = new("--screen")
+    {
+        Description = "time a bundle with screens beside its dictionaries, a linked copy of the other (3.5 GB more)",
+    };
+
     private readonly Option<bool> _ablate = new("--ablate")
     {
         Description = "time 'ablate' at all residual sites, edges alone and with logits, whole forward passes, and 'validate'",
@@ -116,7 +121,7 @@ internal sealed class BenchOptions
         _runs.AtLeast(1);
         _coverage.AtLeast(1);
         _dataset.AtLeast(1);
-        Option[] others = [_refine, _runs, _ablate, _positions, _measure, _cache, _program, _peers, _coverage, _dataset, _json,
+        Option[] others = [_refine, _runs, _screen, _ablate, _positions, _measure, _cache, _program, _peers, _coverage, _dataset, _json,
             _record, _tables];
         foreach (var option in (Option[])[_shape, .. Sizes, .. others]) root.Options.Add(option);
         root.Validators.Add(Agree);
@@ -154,8 +159,12 @@ internal sealed class BenchOptions
         var shape = Shape(parsed);
         var tokens = parsed.GetValue(_tokens);
         if (tokens is < 2 or > 1024) throw new UsageException($"--tokens {tokens} must be 2 to 1024");
-        return new BenchRequest(RandomModel.Prepare(parsed.GetRequiredValue(_cache), shape, progress, context.Cancel), shape, context)
+        var bundle = RandomModel.Prepare(parsed.GetRequiredValue(_cache), shape, progress, context.Cancel);
+        var isScreened = parsed.GetValue(_screen);
+        if (isScreened) bundle = RandomModel.WithScreens(bundle, progress, context.Cancel);
+        return new BenchRequest(bundle, shape, context)
         {
+            IsScreened = isScreened,
             Tokens = tokens,
             Nodes = parsed.GetValue(_nodes),
             Refine = parsed.GetValue(_refine),

@@ -17,6 +17,9 @@ internal sealed record BenchRequest(string Bundle, SyntheticShape Shape, RunCont
     /// <summary>N of a second graph of each prompt, with its strongest nodes really patched; 0: none is drawn.</summary>
     public int Refine { get; init; }
 
+    /// <summary>The bundle's dictionaries have screens beside them.</summary>
+    public bool IsScreened { get; init; }
+
     /// <summary>Edges that the store sorts and writes.</summary>
     public int StoredEdges { get; init; } = 10_000_000;
 

@@ -41,7 +41,7 @@ internal static class GraphBenchmark
             Figures.Rounded(median.Timings), last.RuntimeCalls, last.Nodes.Count, last.Nodes.Count(n => n.Kept), last.Edges.Count,
             Figures.Rounded((double)features / (last.Nodes.Count - features)), model.PacksWeights, Figures.Rounded(first),
             Figures.Rounded(sessions), peak, ProcessSeconds: 0, store, Peers: null)
-        { Exact = exact, Refined = refined, Heads = HeadsTiming.Measure(model, prompts, options) };
+        { IsScreened = request.IsScreened, Exact = exact, Refined = refined, Heads = HeadsTiming.Measure(model, prompts, options) };
     }
 
     private static RefinedTime Refined(LoadedModel model, int[][] prompts, GraphOptions options)

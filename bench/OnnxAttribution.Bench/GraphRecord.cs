@@ -30,7 +30,11 @@ internal sealed record GraphRecord(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public RefinedTime? Refined { get; init; }
 
-    public string Name => Setting.FileName + (NodesPerSite == BenchRequest.UsualNodes ? "" : $"-k{NodesPerSite}");
+    /// <summary>The dictionaries had screens beside them.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsScreened { get; init; }
+
+    public string Name => Setting.FileName + (IsScreened ? "-screened" : "") + (NodesPerSite == BenchRequest.UsualNodes ? "" : $"-k{NodesPerSite}");
 
     /// <summary>The same with edges split by heads; null: not timed.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

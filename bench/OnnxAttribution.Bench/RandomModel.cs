@@ -33,6 +33,17 @@ internal static class RandomModel
         return bundle;
     }
 
+    /// <summary>The same bundle with a screen beside each dictionary, whose other files are links to the bundle's.</summary>
+    /// <returns>Its directory.</returns>
+    public static string WithScreens(string bundle, Action<string> progress, CancellationToken cancel)
+    {
+        var screened = bundle + "-screened";
+        if (File.Exists(Path.Combine(screened, BundleManifest.FileName))) return screened;
+        progress($"writing screens into {screened}");
+        BundleWriter.Write(new ExportOptions(bundle, null, screened) { Screens = true }, cancel);
+        return screened;
+    }
+
     /// <summary>Brings every file of the bundle into the page cache.</summary>
     public static void ReadThrough(string bundle)
     {

@@ -19,6 +19,7 @@ internal static class SpeedTables
         ["stages"] = files => Stages(RecordFile.Read<GraphRecord>(files[0])),
         ["peers"] = files => Peers(RecordFile.Read<GraphRecord>(files[0])),
         ["ablation"] = files => Ablation(RecordFile.Read<AblationRecord>(files[0])),
+        ["screens"] = files => Screens([.. files.Select(RecordFile.Read<GraphRecord>)]),
         ["shapes"] = files => Shapes([.. files.Select(RecordFile.Read<GraphRecord>)]),
     };
 
@@ -109,6 +110,20 @@ internal static class SpeedTables
             return (string[])[what, $"{r.Operations / 1e9:f1} GFLOP", $"{r.Median:f2} s ({Gflops(r)}{load})", $"{r.Ratio:f1}",
                 Memory(r.PeakMemoryBytes), $"{r.ProcessSeconds:f1} s"];
         })]);
+
+    // the same shape without and with them
+    private static string Screens(IReadOnlyList<GraphRecord> records)
+    {
+        return Table(["", .. records.Select(r => r.IsScreened ? "`export --screen`" : "without")],
+            Row("measured, model loaded", r => $"{r.Median * 1000:f0} ms ({r.Seconds.Min() * 1000:f0} to {r.Seconds.Max() * 1000:f0})"),
+            Row("ratio to the floor", r => $"{r.Ratio:f2}"),
+            Row("of it dictionaries", r => $"{r.Stages["dictionaries"] * 1000:f0} ms"),
+            Row("of it cotangents", r => $"{r.Stages["cotangents"] * 1000:f0} ms"),
+            Row("the first graph, which makes the sessions", r => $"{r.FirstSeconds:f1} s"),
+            Row("peak memory", r => Memory(r.PeakMemoryBytes)),
+            Row("process start to Parquet", r => $"{r.ProcessSeconds:f1} s"));
+        string[] Row(string what, Func<GraphRecord, string> value) => [what, .. records.Select(value)];
+    }
 
     private static string Gflops(GraphRecord r) => $"{r.GemmFlopsPerSecond / 1e9:f0} GFLOP/s";
 
