@@ -21,7 +21,8 @@ internal static class BundleFiles
     /// <summary>The files of a dictionary, by their paths in the bundle: the two that every one has, and what else there is.</summary>
     /// <param name="find">Where a file of the bundle lies.</param>
     public static IEnumerable<string> OfDictionary(Func<string, string> find, BundleManifest.DictionaryRecord record) =>
-        DictionaryFiles.Select(f => $"{record.Path}/{f}").Where((f, i) => i < 2 || File.Exists(find(f)));
+        DictionaryFiles.Select(f => $"{record.Path}/{f}").Where((f, i) => i < 2 || File.Exists(find(f)))
+            .Concat(record.Screen is { } screen ? [screen] : Array.Empty<string>());
 
     /// <summary>Reads files of weights through, several at a time, and passes if all weights are finite numbers.</summary>
     /// <param name="checks">With the paths that the files have, or will have, in the bundle; the largest first.</param>

@@ -107,6 +107,11 @@ internal sealed partial record BundleManifest
         [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
         public double? NormScalingFactor { get; init; }
 
+        /// <summary>The file, by its path in the bundle, that finds its active features without W_enc
+        /// (<see cref="EncoderScreenFile"/>); null: there is none.</summary>
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public string? Screen { get; init; }
+
         /// <summary>A dictionary's config with what its files do not say.</summary>
         internal DictionaryConfig Amended(DictionaryConfig config) => config with
         {

@@ -88,7 +88,8 @@ internal sealed class ModelBundle
 
     /// <summary>A dictionary of either kind; the caller's.</summary>
     public SaeLensDictionary Open(BundleManifest.DictionaryRecord record) =>
-        SaeLensDictionary.Open(Path.Combine(Directory, record.Path), record.Amended);
+        SaeLensDictionary.Open(Path.Combine(Directory, record.Path), record.Amended)
+            .WithScreen(record.Screen is null ? null : Path.Combine(Directory, record.Screen));
 
     /// <summary>Whether it has dictionaries that write another site than they read.</summary>
     public bool HasTranscoders => _transcoders.Count > 0;

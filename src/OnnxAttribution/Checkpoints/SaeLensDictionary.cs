@@ -75,6 +75,27 @@ internal sealed class SaeLensDictionary : IDisposable
     /// <summary>W_skip [d_out, d_in]; null: there is no skip.</summary>
     public TensorEntry? SkipWeights { get; }
 
+    /// <summary>What finds its active features without W_enc; null: nothing does.</summary>
+    public EncoderScreenFile? Screen { get; private set; }
+
+    /// <summary>Takes what lies beside it.</summary>
+    /// <param name="path">The screen's file; null: there is none.</param>
+    /// <returns>This.</returns>
+    /// <exception cref="CheckpointException">It is missing, damaged or another dictionary's.</exception>
+    public SaeLensDictionary WithScreen(string? path)
+    {
+        try
+        {
+            Screen = path is null ? null : EncoderScreenFile.Open(path, Width, FeatureCount);
+            return this;
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Opens one dictionary's directory.</summary>
     /// <exception cref="CheckpointException">A file is missing or broken, config and weights disagree, or the dictionary would be computed
     /// wrongly.</exception>
@@ -114,7 +135,11 @@ internal sealed class SaeLensDictionary : IDisposable
     /// <summary>What reads every weight once, and passes if all are finite numbers.</summary>
     public WeightCheck Check => new(File, [.. Weights]);
 
-    public void Dispose() => File.Dispose();
+    public void Dispose()
+    {
+        File.Dispose();
+        Screen?.Dispose();
+    }
 
     /// <summary>The tensor that decoder rows are multiplied by; null where that changes nothing.</summary>
     /// <remarks>SAELens wrote <c>scaling_factor</c> for a while whether it was used or not,

@@ -8,6 +8,7 @@ namespace OnnxAttribution.Checkpoints;
 internal sealed unsafe partial class SafetensorsFile : IDisposable
 {
     private const int DontNeed = 4;   // MADV_DONTNEED, of Linux and of macOS
+    private const int PopulateRead = 22;   // MADV_POPULATE_READ, of Linux from 5.14 on
 
     private readonly SafetensorsHeader _header;
     private readonly MappedFile _file;
@@ -60,18 +61,38 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
     {
         var entry = Find(name);
         if (entry.Type != TensorType.F32) throw WrongType(entry, "F32");
-        return entry.Offset % sizeof(float) == 0 ? new MappedFloats(this, (float*)At(entry), Elements(entry)).Memory : ReadFloats(name);
+        return entry.Offset % sizeof(float) == 0 ? new MappedEntries<float>(this, (float*)At(entry), Elements(entry)).Memory : ReadFloats(name);
+    }
+
+    /// <summary>A tensor of type I8, as <see cref="MapFloat32"/> gives one of type F32.</summary>
+    /// <exception cref="CheckpointException">No such tensor, or not of type I8.</exception>
+    public Memory<sbyte> MapInt8(string name)
+    {
+        var entry = Find(name);
+        return entry.Type == TensorType.I8 ? new MappedEntries<sbyte>(this, (sbyte*)At(entry), Elements(entry)).Memory
+            : throw WrongType(entry, "I8");
     }
 
     /// <summary>A hint that a tensor will not be read soon: its pages are no longer counted as this process's memory.
     /// They may be read again at any time, from the page cache or from disk.</summary>
     public void LetGo(TensorEntry entry)
     {
-        if (OperatingSystem.IsWindows()) return;
+        if (!OperatingSystem.IsWindows()) Advise(entry, DontNeed);
+    }
+
+    /// <summary>A hint that a tensor will be read here and there, again and again: its pages are mapped now and all at once, and not
+    /// one after the other when they are read.</summary>
+    public void BringIn(TensorEntry entry)
+    {
+        if (OperatingSystem.IsLinux()) Advise(entry, PopulateRead);
+    }
+
+    private void Advise(TensorEntry entry, int advice)
+    {
         // whole pages inside the tensor
         long page = Environment.SystemPageSize, from = ((long)At(entry) + page - 1) / page * page,
             to = ((long)At(entry) + entry.Length) / page * page;
-        if (to > from) _ = Advise((IntPtr)from, (nuint)(to - from), DontNeed);
+        if (to > from) _ = Advise((IntPtr)from, (nuint)(to - from), advice);
     }
 
     public void Dispose() => _file.Dispose();

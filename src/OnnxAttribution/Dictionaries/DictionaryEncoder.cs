@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Numerics.Tensors;
 using OnnxAttribution.Checkpoints;
 using OnnxAttribution.Runtime;
 
@@ -12,6 +13,7 @@ namespace OnnxAttribution.Dictionaries;
 /// <paramref name="packed"/> a graph per dictionary has them as constants, which the runtime lays out for its products: 2 to 3 times faster
 /// per prompt, at the price of a copy of W_enc and about a quarter of a second each, so it pays from some fifty prompts on. The copies stop
 /// at <see cref="MostPackedBytes"/>; what comes after is read where it lies. Over hundreds of rows laying weights out costs a few percent.
+/// On the host a dictionary with an <see cref="EncoderScreen"/> is searched by it.
 /// </remarks>
 /// <param name="context">Its threads: what one call takes.</param>
 /// <param name="findOnHost">Where active features are looked for; null:
@@ -28,6 +30,7 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
     private const int RowsAtOnce = 256;
 
     private readonly bool _onHost = findOnHost ?? context.Device == DeviceKind.Cpu;
+    private readonly ScreenedEncoder _screened = new(context, packed);
     private readonly Dictionary<EncoderGraph, GraphRunner> _runners = [];
     private readonly HashSet<string> _packed = [];
     private readonly ConcurrentBag<ActiveFinder> _finders = [];
@@ -106,6 +109,7 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
     public void Dispose()
     {
         foreach (var runner in _runners.Values) runner.Dispose();
+        _screened.Dispose();
     }
 
     private void Add(SparseDictionary dictionary, Memory<float> x, int most, SparseRows to, Memory<float> pre = default)
@@ -122,6 +126,8 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
     private void AddRows(SparseDictionary dictionary, Memory<float> x, SparseRows to, Memory<float> pre)
     {
         var rows = x.Length / dictionary.Width;
+        var taken = dictionary.Normalization.Changes ? dictionary.Normalization.Apply(x.Span, dictionary.Width) : x;
+        if (_onHost && pre.IsEmpty && dictionary.Screen is not null && _screened.TryAdd(dictionary, Centred(dictionary, taken), to)) return;
         var runner = Runner(dictionary, new EncoderGraph
         {
             SubtractsBias = dictionary.SubtractsDecoderBias,
@@ -132,7 +138,6 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
             KeepsSign = !_onHost && dictionary.KeepsSign,
             Packed = Packs(dictionary) ? dictionary.Directory : null,
         });
-        var taken = dictionary.Normalization.Changes ? dictionary.Normalization.Apply(x.Span, dictionary.Width) : x;
         using var feed = Weights(dictionary).Add("x", taken, rows, dictionary.Width);
         if (dictionary.SubtractsDecoderBias) feed.Add("b_dec", dictionary.DecoderBias, dictionary.Width);
         using var result = runner.Run(feed.Values, runner.Outputs);
@@ -146,6 +151,18 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
         {
             EncoderGraph.AddFound(result, rows, dictionary.K, to);
         }
+    }
+
+    private static Memory<float> Centred(SparseDictionary dictionary, Memory<float> x)
+    {
+        if (!dictionary.SubtractsDecoderBias) return x;
+        var centred = x.ToArray();
+        for (var at = 0; at < centred.Length; at += dictionary.Width)
+        {
+            var row = centred.AsSpan(at, dictionary.Width);
+            TensorPrimitives.Subtract(row, dictionary.DecoderBias.Span, row);
+        }
+        return centred;
     }
 
     // weights are read where they lie
@@ -170,6 +187,8 @@ internal sealed class DictionaryEncoder(RunContext context, bool packed = false,
     private bool Packs(SparseDictionary dictionary)
     {
         // on a device, weights that are constants stay there; as inputs they would be sent for every prompt
+        // what its screen does not take is not worth it
+        if (_onHost && dictionary.Screen is not null) return false;
         if (!(packed || !_onHost) || dictionary.EncoderWeightsEntry.Type != TensorType.F32) return false;
         lock (_runners)
         {

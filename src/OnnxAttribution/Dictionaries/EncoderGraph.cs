@@ -27,6 +27,9 @@ internal readonly record struct EncoderGraph
     /// <summary>Of TopK: what is below 0 among the k largest stays.</summary>
     public bool KeepsSign { get; init; }
 
+    /// <summary>W_enc is given as its transpose, [n, d].</summary>
+    public bool InRows { get; init; }
+
     /// <summary>The dictionary's directory, where its weights are constants of the graph; null: they are inputs.</summary>
     public string? Packed { get; init; }
 
@@ -48,11 +51,13 @@ internal readonly record struct EncoderGraph
                 Constants.External(DataType.Float, entry.Shape.AsSpan(), SaeLensDictionary.WeightsFileName, entry.Offset, entry.Length))
             : Input(name, shape);
         var x = Input("x", t, d);
-        var (wEnc, bEnc) = (Weight("W_enc", dictionary.EncoderWeightsEntry, d, n), Weight("b_enc", dictionary.EncoderBiasEntry, n));
+        var (wEnc, bEnc) = (Weight("W_enc", dictionary.EncoderWeightsEntry, InRows ? n : d, InRows ? d : n),
+            Weight("b_enc", dictionary.EncoderBiasEntry, n));
         var centred = SubtractsBias ? g.Sub(x, Input("b_dec", d)) : x;
+        (string, object)[] layout = InRows ? [("transB", 1L)] : [];
         var pre = Scales
-            ? g.Add(g.Mul(g.Emit("Gemm", [centred, wEnc]), Input("scale", n)), bEnc)   // [T, n]
-            : g.Emit("Gemm", [centred, wEnc, bEnc]);
+            ? g.Add(g.Mul(g.Emit("Gemm", [centred, wEnc], layout), Input("scale", n)), bEnc)   // [T, n]
+            : g.Emit("Gemm", [centred, wEnc, bEnc], layout);
         if (!Finds) return new OnnxGraph(inputs, [g.Identity(pre, Values)]);
         var (values, indices) = K is { } k ? Largest(g, pre, k, KeepsSign) : NonZero(g, pre, HasThreshold ? Input("threshold", n) : null);
         return new OnnxGraph(inputs, [g.Identity(values, Values), g.Identity(indices, Indices)]);

@@ -15,6 +15,9 @@ internal sealed record AdoptionOptions(string Onnx, string? Sites, IReadOnlyList
     /// <summary>Refuse dictionaries that say that they were trained on processed weights: a graph's weights are as they are.</summary>
     public bool AsTrained { get; init; } = true;
 
+    /// <inheritdoc cref="ExportOptions.Screens"/>
+    public bool Screens { get; init; }
+
     public int Parallelism => Threads > 0 ? Threads : Environment.ProcessorCount;
 
     public string SitesFile => Sites ?? Path.Combine(Folder, "sites.json");

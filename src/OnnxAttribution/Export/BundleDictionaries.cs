@@ -13,6 +13,7 @@ internal sealed class BundleDictionaries : IDisposable
 
     private readonly IReadOnlyList<(string Folder, FoundDictionary Found)> _all;
     private readonly Dictionary<FoundDictionary, string> _settled = new(ReferenceEqualityComparer.Instance);
+    private readonly HashSet<FoundDictionary> _screened = new(ReferenceEqualityComparer.Instance);
     private readonly DictionaryFit _fit;
 
     private BundleDictionaries(IReadOnlyList<(string Folder, FoundDictionary Found)> all, DictionaryFit fit) => (_all, _fit) = (all, fit);
@@ -95,11 +96,27 @@ internal sealed class BundleDictionaries : IDisposable
         }
     }
 
+    /// <summary>Writes an <see cref="EncoderScreenFile"/> beside each; behind <see cref="Bring"/>.</summary>
+    /// <param name="bundle">The bundle's directory as it was given.</param>
+    /// <param name="inPlace">The bundle is the checkpoint's directory.</param>
+    public void WriteScreens(BundleOutput output, string bundle, bool inPlace, (int Threads, CancellationToken Cancel) work)
+    {
+        foreach (var (_, found) in _all)
+        {
+            var folder = FolderOf(found, bundle, inPlace);
+            using var dictionary = SaeLensDictionary.Open(Path.GetDirectoryName(output.Find($"{folder}/{SaeLensDictionary.WeightsFileName}"))!);
+            Directory.CreateDirectory(Path.Combine(output.Aside, folder));
+            EncoderScreenFile.Write(dictionary, Path.Combine(output.Aside, folder, EncoderScreenFile.FileName), work.Threads, work.Cancel);
+            _screened.Add(found);
+        }
+    }
+
     /// <param name="sites">In the order of computation.</param>
     /// <param name="inPlace">The bundle is the checkpoint's directory: the dictionaries may lie in it already.</param>
     public IReadOnlyList<BundleManifest.DictionaryRecord> Records(string bundle, IReadOnlyList<string> sites, bool inPlace) =>
     [
-        .. _all.Select(d => Record(d.Found.Config, FolderOf(d.Found, bundle, inPlace)))
+        .. _all.Select(d => Record(d.Found.Config, FolderOf(d.Found, bundle, inPlace)) is var record && _screened.Contains(d.Found)
+                ? record with { Screen = $"{record.Path}/{EncoderScreenFile.FileName}" } : record)
             .OrderBy(r => sites.ToList().IndexOf(r.Site)).ThenBy(r => r.Output is not null),
     ];
 

@@ -42,6 +42,7 @@ internal static class BundleWriter
         {
             if (!inPlace) Bring(options.Checkpoint, output, [.. BundleFiles.Companions, .. checkpoint.FileNames]);
             dictionaries.Bring(output, options.Out, inPlace, cancel);
+            if (options.Screens) dictionaries.WriteScreens(output, options.Out, inPlace, (options.Parallelism, cancel));
             var processed = processing.Tensors() is { Count: > 0 } made ? Processed(output, made, cancel) : null;
             var further = FurtherSites(options, architecture, dictionaries);
             var manifest = WriteGraph(options, output, processing, processed, further);

@@ -40,6 +40,7 @@ internal static class ForeignBundleWriter
             weights.Bring(output.Aside);
             var companions = BringCompanions(options, output.Aside);
             dictionaries.Bring(output, options.Out, inPlace: false, cancel);
+            if (options.Screens) dictionaries.WriteScreens(output, options.Out, inPlace: false, (options.Parallelism, cancel));
             OutputFile.Write(Path.Combine(output.Aside, BundleManifest.GraphFileName), s => adopted.Graph.ToProto().WriteTo(s));
             var records = dictionaries.Records(options.Out, adopted.Sites, inPlace: false);
             List<string> files = [.. companions, .. weights.Linked, .. weights.MovesAny ? [ForeignWeights.FileName] : Array.Empty<string>(),

@@ -19,7 +19,7 @@ internal static partial class ShapeInference
     private static readonly FrozenDictionary<string, int> s_leastInputs = new Dictionary<int, string[]>
     {
         [2] = ["Add", "Sub", "Mul", "Div", "Pow", "Mod", "PRelu", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "And", "Or",
-            "Xor", "MatMul", "Gemm", "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "CastLike", "Reshape",
+            "Xor", "MatMul", "MatMulInteger", "Gemm", "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "CastLike", "Reshape",
             "Unsqueeze", "Gather", "GatherElements", "GatherND", "Expand", "Tile", "Pad", "TopK", "CumSum"],
         [3] = ["Where", "Range", "OneHot", "Slice", "ScatterND", "ScatterElements", "Attention", "RotaryEmbedding"],
     }.SelectMany(p => p.Value, (p, type) => (type, p.Key)).ToFrozenDictionary(p => p.type, p => p.Key);
@@ -94,6 +94,7 @@ internal static partial class ShapeInference
             "Cast" => [new((DataType)op.Int("to", 0), op.In[0]!.Shape, op.In[0]!.Content)],
             "LayerNormalization" => [One(op.In[0]!.Shape), .. Enumerable.Repeat(One(Statistics(op)), 2)],
             "MatMul" => [One(MatMul(op.In[0]!.Shape, op.In[1]!.Shape))],
+            "MatMulInteger" => [new(DataType.Int32, MatMul(op.In[0]!.Shape, op.In[1]!.Shape))],
             "Gemm" => [One(Gemm(op))],
             _ => null,
         };

@@ -44,6 +44,43 @@ public sealed class ExportCommandTests : IDisposable
         Assert.Equal(Logprob(), Logprob("--fold-layernorm", "--center-writing-weights", "--center-unembed"), 1e-4);
     }
 
+    [Theory, InlineData(true), InlineData(false)]
+    public void Screens_change_no_number_and_are_files_of_the_bundle(bool inPlace)
+    {
+        var tiny = _directory["tiny"];
+        Copy(Repository.TinyModel, tiny);
+        var bundle = inPlace ? tiny : _directory["screened"];
+        string[] Graph(string of, string run)
+        {
+            Verb.Run("graph", "--model", of, "--prompt", "Copyright (C", "--target", ")", "--edges", "exact", "--out", _directory[run]).Done();
+            return [.. ((string[])["nodes", "edges"]).Select(t => Verb.Run("query", _directory[run], $"SELECT * FROM {t}", "--format", "csv").Done().Output)];
+        }
+        Verb.Run("export", "--checkpoint", tiny, "--out", tiny, "--force", "--no-check").Done();
+        var plain = Graph(tiny, "plain");
+        var export = Verb.Run("export", "--checkpoint", tiny, "--out", bundle, "--force", "--no-check", "--screen", "--json").Done();
+        var records = JsonNode.Parse(export.Output)!["manifest"]!["dictionaries"]!.AsArray();
+        Assert.All(records, r => Assert.EndsWith("/encoder_screen.safetensors", (string?)r!["screen"]));
+        Assert.Equal(plain, Graph(bundle, "screened-run"));
+        var screen = Path.Combine(bundle, (string)records[0]!["screen"]!);
+        var bytes = File.ReadAllBytes(screen);
+        bytes[^1] ^= 1;
+        File.WriteAllBytes(screen, bytes);
+        Assert.Contains("encoder_screen.safetensors", Verb.Run("export", "--verify", bundle).Error);
+        // without the option they go, wherever they lie
+        Verb.Run("export", "--checkpoint", tiny, "--out", bundle, "--force", "--no-check").Done();
+        Assert.Empty(Directory.EnumerateFiles(bundle, "encoder_screen*", SearchOption.AllDirectories));
+    }
+
+    private static void Copy(string from, string to)
+    {
+        foreach (var file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+        {
+            var path = Path.Combine(to, Path.GetRelativePath(from, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            File.Copy(file, path);
+        }
+    }
+
     [Fact]
     public void Dictionaries_may_come_from_several_folders()
     {

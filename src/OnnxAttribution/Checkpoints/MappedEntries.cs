@@ -2,13 +2,13 @@ using System.Buffers;
 
 namespace OnnxAttribution.Checkpoints;
 
-/// <summary>Floats of a mapped file as <see cref="Memory{T}"/>. They lie still, so pinning is free; the file owns them.</summary>
-internal sealed unsafe class MappedFloats(SafetensorsFile file, float* start, int length) : MemoryManager<float>
+/// <summary>Entries of a mapped file as <see cref="Memory{T}"/>. They lie still, so pinning is free; the file owns them.</summary>
+internal sealed unsafe class MappedEntries<T>(SafetensorsFile file, T* start, int length) : MemoryManager<T> where T : unmanaged
 {
-    public override Span<float> GetSpan()
+    public override Span<T> GetSpan()
     {
         file.ThrowIfDisposed();
-        return new Span<float>(start, length);
+        return new Span<T>(start, length);
     }
 
     public override MemoryHandle Pin(int elementIndex = 0)
