@@ -158,7 +158,7 @@ internal sealed class BenchOptions
     {
         var shape = Shape(parsed);
         var tokens = parsed.GetValue(_tokens);
-        if (tokens is < 2 or > 1024) throw new UsageException($"--tokens {tokens} must be 2 to 1024");
+        if (tokens < 2 || tokens > shape.Context) throw new UsageException($"--tokens {tokens} must be 2 to {shape.Context}");
         var bundle = RandomModel.Prepare(parsed.GetRequiredValue(_cache), shape, progress, context.Cancel);
         var isScreened = parsed.GetValue(_screen);
         if (isScreened) bundle = RandomModel.WithScreens(bundle, progress, context.Cancel);

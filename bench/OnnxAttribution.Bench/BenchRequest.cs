@@ -20,6 +20,12 @@ internal sealed record BenchRequest(string Bundle, SyntheticShape Shape, RunCont
     /// <summary>The bundle's dictionaries have screens beside them.</summary>
     public bool IsScreened { get; init; }
 
+    /// <summary>Beyond so many tokens graphs alone are timed: moving nodes one by one is no work for a long prompt.</summary>
+    public const int LongFrom = 64;
+
+    /// <summary>Graphs alone are timed.</summary>
+    public bool IsLong => Tokens >= LongFrom;
+
     /// <summary>Edges that the store sorts and writes.</summary>
     public int StoredEdges { get; init; } = 10_000_000;
 

@@ -32,16 +32,21 @@ internal static class GraphBenchmark
         var (first, times, median) = Timed(model, prompts, options);
         var sessions = context.SessionTime.TotalSeconds;
         var peak = PeakMemory.Bytes();
-        request.Progress("timing exact edges");
-        var exact = Exact(model, prompts, options with { Edges = EdgeMethod.Exact });
-        var refined = request.Refine == 0 ? null : Refined(model, prompts, options with { Refine = request.Refine });
+        request.Progress(request.IsLong ? "done" : "timing exact edges");
+        var exact = request.IsLong ? null : Exact(model, prompts, options with { Edges = EdgeMethod.Exact });
+        var refined = request.Refine == 0 || request.IsLong ? null : Refined(model, prompts, options with { Refine = request.Refine });
         var last = times[^1].Graph;
         var features = last.Nodes.Count(n => !n.IsError);
         return new GraphRecord(setting, request.Nodes, rate, median.Operations, Figures.Rounded(times.Select(t => t.Seconds)),
             Figures.Rounded(median.Timings), last.RuntimeCalls, last.Nodes.Count, last.Nodes.Count(n => n.Kept), last.Edges.Count,
             Figures.Rounded((double)features / (last.Nodes.Count - features)), model.PacksWeights, Figures.Rounded(first),
             Figures.Rounded(sessions), peak, ProcessSeconds: 0, store, Peers: null)
-        { IsScreened = request.IsScreened, Exact = exact, Refined = refined, Heads = HeadsTiming.Measure(model, prompts, options) };
+        {
+            IsScreened = request.IsScreened,
+            Exact = exact,
+            Refined = refined,
+            Heads = request.IsLong ? null : HeadsTiming.Measure(model, prompts, options),
+        };
     }
 
     private static RefinedTime Refined(LoadedModel model, int[][] prompts, GraphOptions options)

@@ -71,6 +71,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
                 {
                     AddSamePosition(jacobian, result!.Floats(output), rows.AsSpan(first, count), up, up.Width);
                 }
+                if (link.PairsOutput is { } pairs) AddPairs(jacobian, result!.Floats(pairs), count);
                 if (link.ContractedOutput is { } contracted) AddContracted(jacobian, result!.Floats(contracted), count, up);
                 if (sums is null) Write(jacobian, rows.AsSpan(first, count), up.Nodes, found);
                 else sums.Add(jacobian, up.Nodes);
@@ -103,24 +104,30 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
     {
         var positions = new long[rows.Length];
         for (var i = 0; i < rows.Length; i++) positions[i] = nodes[rows[i]].Position;
+        long[] distinct = [.. positions.Distinct()];
+        var place = distinct.Select((p, i) => (p, i)).ToDictionary(d => d.p, d => (long)d.i);
         using var feed = new Feed()
             .Add(SegmentJacobian.RowPositions, positions, rows.Length)
+            .Add(SegmentJacobian.DistinctPositions, distinct, distinct.Length)
+            .Add(SegmentJacobian.RowIndex, Array.ConvertAll(positions, p => place[p]), rows.Length)
             .Add(SegmentJacobian.RowCotangents, cotangents, rows.Length, cotangents.Length / rows.Length)
             .AddTokens(tokens);
         foreach (var s in sites.Where(s => runner.Inputs.Contains(s.Value.Name))) feed.Add(s.Value.Name, s.Clean, 1, _positions, s.Width);
         foreach (var link in segment.Parents)
         {
-            if (link.ContractedOutput is null) continue;
+            if (!link.TakesTangents) continue;
             (parents.GetValueOrDefault(link) ?? UpstreamNodes.None(_sites[link.Value].Width, _positions)).AddTo(feed, link);
         }
         var largest = parents.Values.DefaultIfEmpty(UpstreamNodes.None(0, _positions)).MaxBy(u => u.Nodes.Length)!;
-        Operations += FlopCount.Of(segment.Graph, largest.Sizes(_positions, rows.Length));
+        Operations += FlopCount.Of(segment.Graph, largest.Sizes(_positions, rows.Length, distinct.Length));
         return runner.Run(feed.Values, runner.Outputs);
     }
 
     private int RowsPerRun(SegmentJacobian segment, UpstreamNodes up)
     {
-        var perRow = FlopCount.BytesPer(segment.Graph, "rows", up.Sizes(_positions, 1));
+        // a row may be the only one of its position
+        var perRow = FlopCount.BytesPer(segment.Graph, "rows", up.Sizes(_positions, 1, 1))
+            + FlopCount.BytesPer(segment.Graph, "distinct", up.Sizes(_positions, 1, 1));
         var budget = model.Context.MemoryBudget;
         if (perRow > budget) throw new MemoryBudgetException("an edge run", budget, perRow);
         // no tensor of a run may pass 2 GiB
@@ -139,6 +146,17 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
             {
                 jacobian[(n * up.Nodes.Length) + u] += TensorPrimitives.Dot(c, up.Tangents.AsSpan(u * d, d));
             }
+        }
+    }
+
+    // [N, U + 1] → [N, U]
+    private static void AddPairs(float[] jacobian, ReadOnlySpan<float> pairs, int count)
+    {
+        var width = jacobian.Length / count;
+        for (var n = 0; n < count; n++)
+        {
+            var row = jacobian.AsSpan(n * width, width);
+            TensorPrimitives.Add(row, pairs.Slice(n * (width + 1), width), row);
         }
     }
 

@@ -103,7 +103,7 @@ internal sealed class HeadFinder(PatchingState state, IReadOnlyList<CausalNode> 
         }
         foreach (var link in segment.Parents.Where(link => runner.Inputs.Contains(link.Tangents))) upstream[link.Value].AddTo(feed, link);
         var largest = upstream.Values.MaxBy(u => u.Nodes.Length)!;
-        Operations += FlopCount.Of(segment.Graph, largest.Sizes(state.Tokens.Length, rows.Nodes.Length));
+        Operations += FlopCount.Of(segment.Graph, largest.Sizes(state.Tokens.Length, rows.Nodes.Length, 0));
         return runner.Run(feed.Values, runner.Outputs);
     }
 

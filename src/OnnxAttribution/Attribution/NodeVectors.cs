@@ -38,11 +38,13 @@ internal sealed record UpstreamNodes(int Width, int[] Nodes, int[] Positions, fl
     }
 
     /// <summary>Sizes of the symbolic axes of a segment's graph.</summary>
-    public Dictionary<string, long> Sizes(int positions, long rows) => new()
+    /// <param name="distinct">How many positions the rows stand at.</param>
+    public Dictionary<string, long> Sizes(int positions, long rows, long distinct) => new()
     {
         ["position"] = positions,
         ["batch"] = 1,
         ["rows"] = rows,
+        ["distinct"] = distinct,
         ["tangents"] = Nodes.Length + 1,
         ["groups"] = Groups.Length,
         ["slots"] = SlotCount,

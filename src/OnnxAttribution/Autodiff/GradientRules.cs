@@ -38,7 +38,11 @@ internal sealed record GradientRules(string Name, FrozenDictionary<string, VjpRu
         .With("Softmax", InteractionRules.PullBackSoftmax, InteractionRules.PushForwardSoftmax)
         .With("MatMul", InteractionRules.PullBackProduct, InteractionRules.PushForwardProduct)
         .With("Mul", InteractionRules.PullBackProduct, InteractionRules.PushForwardProduct) with
-    { Name = "gim" };
+    { Name = "gim", ProductShare = InteractionRules.ShareOf };
+
+    /// <summary>The share of its derivatives with which a matrix product counts, as its rules have it: what is pulled back to a factor
+    /// without its rule is multiplied with this.</summary>
+    public Func<Op, float> ProductShare { get; private init; } = _ => 1;
 
     /// <summary>Whether the operator's outputs count as constants, whatever it reads.</summary>
     public bool Blocks(Op op) => NothingFlows.Contains(op.Type) || (op.Type == "Cast" && !op.Out[0]!.IsFloat);

@@ -18,6 +18,9 @@ internal static class InteractionRules
     public static Value?[] PullBackProduct(GraphBuilder g, OpView op, Value?[] zBars) =>
         VjpRules.Table[op.Op.Type](g, op, IsInteraction(op.Op) ? [Half(g, zBars[0]), .. zBars.Skip(1)] : zBars);
 
+    /// <summary>The share of its derivatives with which a matrix product counts.</summary>
+    public static float ShareOf(Op product) => IsInteraction(product) ? 0.5f : 1;
+
     public static Value[] PushForwardProduct(GraphBuilder g, OpView op, Value?[] d)
     {
         var made = JvpRules.Table[op.Op.Type](g, op, d);

@@ -7,7 +7,10 @@ namespace OnnxAttribution.Autodiff;
 /// 1. A cotangent is either whole, [B, …primal shape], or in rows, [1, …primal shape with N rows in place of T positions]:
 ///    row n is one cotangent, zero at all positions but its own. Rows go on as rows while operators keep positions apart.
 /// 2. Where an operator mixes positions, rows become whole: N rows are N cotangents.
-/// 3. A whole cotangent ends at the first value of <paramref name="meeting"/> (it is to be contracted
+/// 3. A product of rows with a matrix of all positions (a pattern and values, queries and keys) mixes them in the matrix only: what is
+///    pulled back to the rows stays rows, and what is pulled back to the matrix is an outer product per row, which is left as its two
+///    factors where it is to be contracted (<see cref="Outer"/>). No [N, T, T] arises.
+/// 4. A whole cotangent ends at the first value of <paramref name="meeting"/> (it is to be contracted
 ///    there with tangents); rows go on to the segment's inputs.
 /// </summary>
 /// <param name="meeting">Values at which whole cotangents end.</param>
@@ -17,7 +20,15 @@ internal sealed class PullBack(WalkScope scope, IReadOnlySet<Value> meeting)
     private readonly GradientRules rules = scope.Rules;
     private readonly Dictionary<Value, Value> _whole = [];
     private readonly Dictionary<Value, (Value Cotangent, int Axis)> _rows = [];
+    private readonly List<OuterCotangent> _outer = [];
     private HashSet<Value> _kept = [];
+
+    /// <summary>The position axes of meeting values at which cotangents may be left as outer products; null: rows
+    /// become whole wherever positions are mixed.</summary>
+    public IReadOnlyDictionary<Value, int>? OuterAxes { get; init; }
+
+    /// <summary>Whole cotangents that were left as outer products.</summary>
+    public IReadOnlyList<OuterCotangent> Outer => _outer;
 
     /// <summary>Whole cotangents [B, …] by the value they ended at.</summary>
     public IReadOnlyDictionary<Value, Value> Whole => _whole;
@@ -66,6 +77,11 @@ internal sealed class PullBack(WalkScope scope, IReadOnlySet<Value> meeting)
             && Enumerable.Range(0,
                 op.In.Count).All(i => op.In[i] is not { } x || !active.Contains(x) || PositionFlow.InputAxis(op, i, axis) >= 0)
             && Enumerable.Range(0, op.In.Count).All(i => PositionFlow.InputAxis(op, i, axis) != PositionFlow.Mixes);
+        if (!apart && SplitsAt(op, axis, active))
+        {
+            Split(op, active, rows!);
+            return;
+        }
         if (!apart)
         {
             foreach (var v in made)
@@ -76,13 +92,18 @@ internal sealed class PullBack(WalkScope scope, IReadOnlySet<Value> meeting)
             }
             return;
         }
+        PullRows(op, active, rows!, axis);
+    }
+
+    private void PullRows(Op op, HashSet<Value> active, Rows rows, int axis)
+    {
         Value Seen(Value v)
         {
             for (var i = 0; i < op.In.Count; i++)
             {
-                if (op.In[i] == v) return rows!.At(v, PositionFlow.InputAxis(op, i, axis));
+                if (op.In[i] == v) return rows.At(v, PositionFlow.InputAxis(op, i, axis));
             }
-            return rows!.At(v, axis);
+            return rows.At(v, axis);
         }
         var zBars = op.Out.Select(v => v is not null && _rows.TryGetValue(v, out var r) ? r.Cotangent : null).ToArray();
         foreach (var (i, c) in Apply(op, active, Seen, zBars))
@@ -95,6 +116,31 @@ internal sealed class PullBack(WalkScope scope, IReadOnlySet<Value> meeting)
             }
             _rows[x] = (_rows.ContainsKey(x) ? g.Add(sum.Cotangent, c) : c, at);
         }
+    }
+
+    // z = x y with the rows in x: y has all positions, or none
+    private bool SplitsAt(Op op, int axis, HashSet<Value> active) => OuterAxes is not null && op is { Type: "MatMul", In: [{ } x, { } y] }
+        && x != y && x.Rank >= 2 && y.Rank >= 2 && axis == op.Out[0]!.Rank - 2 && active.Contains(y)
+        && (!_whole.ContainsKey(op.Out[0]!) || meeting.Contains(op.Out[0]!));
+
+    // x̄ stays rows; ȳ[n] = x[n]ᵀ z̄[n]
+    private void Split(Op op, HashSet<Value> active, Rows rows)
+    {
+        var (x, y, z) = (op.In[0]!, op.In[1]!, op.Out[0]!);
+        var axis = z.Rank - 2;
+        if (active.Contains(x)) PullRows(op, [.. active.Where(v => v != y)], rows, axis);
+        var left = Walk.Lift(g, g.Unsqueeze(rows.At(x, x.Rank - 2), 0), z.Rank);                // [1, …, N, K]
+        var share = rules.ProductShare(op);
+        var right = share == 1 ? _rows[z].Cotangent : g.Mul(_rows[z].Cotangent, g.Scalar(share));  // [1, …, N, J]
+        if (meeting.Contains(y) && OuterAxes!.TryGetValue(y, out var at) && at >= y.Rank - 2)
+        {
+            _outer.Add(new OuterCotangent(y, left, right, at == y.Rank - 2));
+            return;
+        }
+        var perm = Enumerable.Range(0, z.Rank + 1).ToArray();
+        (perm[0], perm[axis + 1]) = (perm[axis + 1], perm[0]);
+        var product = g.MatMul(VjpRules.Flip(g, g.Transpose(left, perm)), g.Transpose(right, perm));   // [N, …, K, J]
+        AddWhole(y, Walk.FitTo(g, product, y, v => v));
     }
 
     private void StepWhole(Op op, HashSet<Value> active)

@@ -11,7 +11,10 @@ namespace OnnxAttribution.Autodiff;
 /// 3. U upstream tangents per parent (decoder rows) are pushed forward as rows as long as operators keep positions apart. There they meet
 ///    the whole cotangents and are contracted: a product of [N, m] and [m, slots] per group of tangents of one position. No [N, T, d] is
 ///    ever pulled through a weight matrix below the meeting place.
-/// 4. Cotangents that reach a parent in rows are returned: their products with decoder rows of the same position are cheap.
+/// 4. Where a pattern meets values and queries meet keys, rows stay rows, and the outer product that a row leaves at the keys or values is
+///    contracted as its two factors: Σ over heads of (row's entry at the tangent's position) · ⟨row, tangent⟩, [N, U] per head. So nothing
+///    has an axis of rows and one of positions but patterns and their cotangents, [heads, N, T].
+/// 5. Cotangents that reach a parent in rows are returned: their products with decoder rows of the same position are cheap.
 /// </summary>
 /// <remarks>Jacobian of Marks et al. 2024 (arXiv:2403.19647), App. A.1,
 /// with paths through other selected sites cut off in the graph and not subtracted.</remarks>
@@ -19,6 +22,9 @@ internal sealed class SegmentJacobian
 {
     /// <summary>int64 [rows], float32 [rows, d]: the downstream nodes' positions and cotangents.</summary>
     public const string RowPositions = "rows.position", RowCotangents = "rows.cotangent";
+
+    /// <summary>int64 [distinct], [rows]: these positions, each once, and which of them each row's is.</summary>
+    public const string DistinctPositions = "rows.distinct", RowIndex = "rows.index";
 
     /// <param name="Value">The parent, [1, position, d] in the primal graph and an input of this one.</param>
     /// <param name="RowsOutput">Output float32 [1, 1, rows, d]:
@@ -28,6 +34,13 @@ internal sealed class SegmentJacobian
     /// edges along paths that mix positions; null when there are none.</param>
     internal sealed record Parent(Value Value, string? RowsOutput, bool IsIdentity, string? ContractedOutput)
     {
+        /// <summary>Output float32 [rows, tangents]: edges by way of keys and values that are position-wise in the parents; null when
+        /// there are none.</summary>
+        public string? PairsOutput { get; init; }
+
+        /// <summary>Its tangents are inputs of the graph.</summary>
+        public bool TakesTangents => ContractedOutput is not null || PairsOutput is not null;
+
         public string Tangents => Value.Name + ".tangent";            // float32 [tangents, d], the last row zero
         public string TangentPositions => Value.Name + ".position";   // int64 [tangents]
         // int64 [groups]: the position that a group's tangents share; a position may have several groups
@@ -59,17 +72,24 @@ internal sealed class SegmentJacobian
         var given = g.Input(RowCotangents, DataType.Float, Dim.Named("rows"), width);
         var cotangents = g.Unsqueeze(given, 0, 1);                                              // [1, 1, N, d]
         var length = g.Squeeze(g.Shape(parents[0], 1, 2), 0);
-        var rows = new Rows(g, positions) { Spread = g.OneHot(positions, length) };             // [N, T]
+        var distinct = g.Input(DistinctPositions, DataType.Int64, Dim.Named("distinct"));
+        var index = g.Input(RowIndex, DataType.Int64, Dim.Named("rows"));
+        var rows = new Rows(g, positions)
+        {
+            Spread = g.OneHot(positions, length),                                               // [N, T]
+            Distinct = (distinct, index),
+            Whole = ComputedWhole(output, parents, stops, rules),
+        };
         var scope = new WalkScope(g, rules, stops);
         var axes = PushForward.PositionWise(rules, parents.ToDictionary(p => p, _ => 1), stops, output);
         // the output itself may be position-wise: then no whole cotangent ever arises and nothing meets
-        var walk = new PullBack(scope, axes.Keys.ToHashSet());
+        var walk = new PullBack(scope, axes.Keys.ToHashSet()) { OuterAxes = axes };
         walk.FromRows(output, cotangents, parents, rows);
 
         var arrival = new Arrival(scope, walk, axes);
         var links = parents.Select(p => arrival.At(p, cotangents)).ToList();
         // every parent has as many tangents, groups and slots as it has; what counts rows is the same for all
-        IReadOnlyList<Value> inputs = [positions, given, .. arrival.Inputs];
+        IReadOnlyList<Value> inputs = [positions, given, distinct, index, .. arrival.Inputs];
         return new SegmentJacobian
         {
             Graph = new OnnxGraph([.. inputs, .. Topology.ReadBy(arrival.Outputs, stops, inputs)], arrival.Outputs)
@@ -78,6 +98,16 @@ internal sealed class SegmentJacobian
             },
             Parents = links,
         };
+    }
+
+    // keys and values are needed at all positions, and what they are computed from
+    private static HashSet<Value> ComputedWhole(Value output, IReadOnlyList<Value> parents, IReadOnlyList<Value> stops, GradientRules rules)
+    {
+        var ops = Topology.Between(stops, [output]);
+        var active = rules.Reached(parents, ops);
+        Value[] mixed = [.. ops.Where(op => op.Type == "MatMul" && op.In.All(x => x is not null && !x.IsFixed) && active.Contains(op.In[1]!))
+            .Select(op => op.In[1]!)];
+        return [.. stops, .. Topology.Between(stops, mixed).SelectMany(op => op.Out).OfType<Value>()];
     }
 
     /// <summary>What of a downstream site's cotangents arrives at its parents, in rows or contracted with tangents.</summary>
@@ -96,31 +126,42 @@ internal sealed class SegmentJacobian
                 else link = link with { RowsOutput = arrived.Cotangent.Name };
                 if (!link.IsIdentity && !Outputs.Contains(arrived.Cotangent)) Outputs.Add(arrived.Cotangent);
             }
-            if (Contracted(parent, link) is not { } contracted) return link;
-            Outputs.Add(contracted);
-            return link with { ContractedOutput = contracted.Name };
+            return Contracted(parent, link);
         }
 
-        // Σ over meeting values of ⟨cotangent at the tangent's position, tangent⟩, as [G, N, S]
-        private Value? Contracted(Value parent, Parent link)
+        // Σ over meeting values of ⟨cotangent at the tangent's position, tangent⟩, as [G, N, S] and as [N, U]
+        private Parent Contracted(Value parent, Parent link)
         {
             var g = scope.G;
             var meeting = walk.Whole.Keys.Where(axes.ContainsKey).ToList();
-            if (meeting.Count == 0) return null;
+            if (meeting.Count == 0 && walk.Outer.Count == 0) return link;
             var tangents = g.Input(link.Tangents, DataType.Float, Dim.Named("tangents"), parent.Shape![2]);
             var positions = g.Input(link.TangentPositions, DataType.Int64, Dim.Named("tangents"));
             var groups = g.Input(link.Groups, DataType.Int64, Dim.Named("groups"));
             var slots = g.Input(link.Slots, DataType.Int64, Dim.Named("groups"), Dim.Named("slots"));
-            var pushed = PushForward.Run(scope, new Dictionary<Value, Value> { [parent] = g.Unsqueeze(tangents, 0, 1) }, meeting,
-                new Rows(g, positions), axes);
-            Value? sum = null;
-            foreach (var v in meeting.Where(pushed.ContainsKey))
-            {
-                var product = Product(v, pushed[v], groups, slots);                             // [G, N, S]
-                sum = sum is null ? product : g.Add(sum, product);
-            }
-            if (sum is not null) Inputs.AddRange([tangents, positions, groups, slots]);
-            return sum;
+            var pushed = PushForward.Run(scope, new Dictionary<Value, Value> { [parent] = g.Unsqueeze(tangents, 0, 1) },
+                [.. meeting.Union(walk.Outer.Select(o => o.At))], new Rows(g, positions), axes);
+            var contracted = Sum(meeting.Where(pushed.ContainsKey).Select(v => Product(v, pushed[v], groups, slots)));
+            var pairs = Sum(walk.Outer.Where(o => pushed.ContainsKey(o.At)).Select(o => Pairs(o, pushed[o.At], positions)));
+            if (contracted is null && pairs is null) return link;
+            Inputs.AddRange([tangents, positions]);
+            if (contracted is not null) Inputs.AddRange([groups, slots]);
+            Outputs.AddRange(((Value?[])[contracted, pairs]).OfType<Value>());
+            return link with { ContractedOutput = contracted?.Name, PairsOutput = pairs?.Name };
+        }
+
+        private Value? Sum(IEnumerable<Value> parts) => parts.Aggregate((Value?)null, (sum, v) => sum is null ? v : scope.G.Add(sum, v));
+
+        // z = x y, ȳ[n] = x[n]ᵀ z̄[n] and the tangent ẏ is of one position t alone: ⟨ȳ[n], ẏ⟩ = x[n, t] ⟨z̄[n], ẏ⟩ where y has a row per
+        // position, z̄[n, t] ⟨x[n], ẏ⟩ where it has a column
+        private Value Pairs(OuterCotangent outer, Value tangent, Value positions)
+        {
+            var g = scope.G;
+            var lifted = Walk.Lift(g, tangent, outer.Left.Rank - 1);
+            var (whole, row) = outer.HasRows ? (outer.Left, outer.Right) : (outer.Right, outer.Left);
+            var products = g.MatMul(row, outer.HasRows ? VjpRules.Flip(g, lifted) : lifted);    // [1, …, N, U]
+            var each = g.Mul(products, g.Gather(whole, positions, whole.Rank - 1));
+            return g.ReduceSum(each, false, [.. Enumerable.Range(0, each.Rank - 2).Select(i => (long)i)]);   // [N, U]
         }
 
         private Value Product(Value v, Value tangent, Value groups, Value slots)

@@ -16,8 +16,8 @@ internal static partial class VjpRules
     // z = x in another shape: x̄ = z̄ in the shape of x, with the axis of cotangents in front
     private static Value LikeInput(GraphBuilder g, OpView op, Value zBar)
     {
-        var (x, z) = (op.Op.In[0]!, op.Op.Out[0]!);
-        if (x.Shape is { } shape && Target(shape, z.Shape) is { } target) return g.Reshape(zBar, target);
+        // as seen: in rows, two axes of T may be one of N and one of T
+        if (op.In(0).Shape is { } shape && Target(shape, zBar.Shape?[1..]) is { } target) return g.Reshape(zBar, target);
         return g.Reshape(zBar, g.Concat(0, g.Shape(zBar, 0, 1), g.Shape(op.In(0))));
     }
 

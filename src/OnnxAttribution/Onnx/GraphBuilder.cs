@@ -57,6 +57,13 @@ internal sealed partial class GraphBuilder(string prefix = "")
         return Attach(op, names)!;
     }
 
+    /// <summary>The same operator on other inputs.</summary>
+    public Value[] Again(Op op, Value?[] inputs)
+    {
+        string[] names = [.. op.Out.Select(_ => $"{prefix}{op.Type}_{_count++}")];
+        return Attach(new Op(op.Type, op.Domain, names[0], inputs, op.Attributes), names);
+    }
+
     /// <summary>Infers the outputs of an operator and ties both together.</summary>
     internal static Value[] Attach(Op op, string?[] names, Func<string, Value?>? declared = null)
     {

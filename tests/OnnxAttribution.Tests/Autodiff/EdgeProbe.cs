@@ -40,6 +40,8 @@ internal sealed class EdgeProbe
         var inputs = new Dictionary<string, DoubleTensor>(_primal)
         {
             [SegmentJacobian.RowPositions] = Integers([Rows], _rowPositions),
+            [SegmentJacobian.DistinctPositions] = Integers([_rowPositions.Distinct().Count()], [.. _rowPositions.Distinct()]),
+            [SegmentJacobian.RowIndex] = Integers([Rows], [.. _rowPositions.Select(p => _rowPositions.Distinct().ToList().IndexOf(p))]),
             [SegmentJacobian.RowCotangents] = new([Rows, D], [.. _cotangents.SelectMany(c => c)]),
         };
         foreach (var parent in jacobian.Parents)
@@ -72,6 +74,15 @@ internal sealed class EdgeProbe
                         ? Dot(rows.Data.AsSpan(n * D, D), up.Tangents[u])
                         : 0;
                 }
+            }
+        }
+        if (parent.PairsOutput is { } pairs)
+        {
+            Assert.Equal([Rows, up.Count + 1], outputs[pairs].Shape);
+            for (var n = 0; n < Rows; n++)
+            {
+                for (var u = 0; u < up.Count; u++) edges.Data[n * up.Count + u] += outputs[pairs].At(n, u);
+                Assert.Equal(0, outputs[pairs].At(n, up.Count));
             }
         }
         if (parent.ContractedOutput is not { } contracted) return edges;

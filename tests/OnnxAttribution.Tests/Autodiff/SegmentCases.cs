@@ -13,26 +13,26 @@ internal static class SegmentCases
         ["MLP, residual"] = s => From(s, "R", R => s.G.Add(R, s.Mlp(s.LayerNorm(R))), Rows),
         ["RMSNorm and SwiGLU"] = s => From(s, "R", R => s.SwiGlu(s.RmsNorm(R)), Rows),
         ["unembedding's LayerNorm"] = s => From(s, "R", s.LayerNorm, Rows),
-        ["attention"] = s => From(s, "R", R => s.Attention(s.LayerNorm(R)), Contracted),
-        ["attention, residual"] = s => From(s, "R", R => s.G.Add(R, s.Attention(s.LayerNorm(R))), Identity | Contracted),
-        ["rotary attention"] = s => From(s, "R", R => s.RotaryAttention(s.RmsNorm(R)), Contracted),
+        ["attention"] = s => From(s, "R", R => s.Attention(s.LayerNorm(R)), Rows | Contracted),
+        ["attention, residual"] = s => From(s, "R", R => s.G.Add(R, s.Attention(s.LayerNorm(R))), Rows | Contracted),
+        ["rotary attention"] = s => From(s, "R", R => s.RotaryAttention(s.RmsNorm(R)), Rows | Contracted),
         ["block"] = s => From(s, "R", R => Block(s, R, s.Attention), Rows | Contracted),
         ["block in parallel"] = s =>
             From(s, "R", R => s.G.Add(R, s.G.Add(s.Attention(s.LayerNorm(R)), s.Mlp(s.LayerNorm(R)))), Rows | Contracted),
         ["rotary block, SwiGLU"] = s => From(s, "R", R => RotaryBlock(s, R), Rows | Contracted),
         ["RMSNormalization and SwiGLU"] = s => From(s, "R", R => s.SwiGlu(s.RmsNormOperator(R)), Rows),
-        ["attention with shared keys and values"] = s => From(s, "R", R => s.SharedAttention(s.RmsNormOperator(R)), Contracted),
+        ["attention with shared keys and values"] = s => From(s, "R", R => s.SharedAttention(s.RmsNormOperator(R)), Rows | Contracted),
         // what comes down the residual stream in rows joins what the second attention made whole
         ["two blocks"] = s => From(s, "R", R => Block(s, Block(s, R, s.Attention), s.Attention), Contracted),
         ["two attention layers"] = s => From(s, "R", R => s.Attention(s.LayerNorm(s.Attention(s.LayerNorm(R)))), Contracted),
         ["MLP behind attention"] = s => From(s, "R", R => s.Mlp(s.LayerNorm(s.G.Add(R, s.Attention(s.LayerNorm(R))))), Rows | Contracted),
-        ["attention behind an MLP"] = s => From(s, "R", R => s.Attention(s.LayerNorm(s.G.Add(R, s.Mlp(s.LayerNorm(R))))), Contracted),
+        ["attention behind an MLP"] = s => From(s, "R", R => s.Attention(s.LayerNorm(s.G.Add(R, s.Mlp(s.LayerNorm(R))))), Rows | Contracted),
         ["residual additions alone"] = s => From(s, ["R", "A", "M"], v => s.G.Add(s.G.Add(v[0], v[1]), v[2]), Identity, Identity, Identity),
         ["MLP of A and R"] = s => From(s, ["R", "A"], v => s.Mlp(s.LayerNorm(s.G.Add(v[0], v[1]))), Rows, Rows),
         ["MLP of A and R, R skips"] = s => From(s, ["R", "A"], v => s.G.Add(v[0], s.Mlp(s.LayerNorm(s.G.Add(v[0], v[1])))), Rows, Rows),
         ["attention of A and R, R skips"] =
-            s => From(s, ["R", "A"], v => s.G.Add(v[0], s.Attention(s.LayerNorm(s.G.Add(v[0], v[1])))), Identity | Contracted, Contracted),
-        ["attention of R, A skips"] = s => From(s, ["R", "A"], v => s.G.Add(v[1], s.Attention(s.LayerNorm(v[0]))), Contracted, Identity),
+            s => From(s, ["R", "A"], v => s.G.Add(v[0], s.Attention(s.LayerNorm(s.G.Add(v[0], v[1])))), Rows | Contracted, Rows | Contracted),
+        ["attention of R, A skips"] = s => From(s, ["R", "A"], v => s.G.Add(v[1], s.Attention(s.LayerNorm(v[0]))), Rows | Contracted, Identity),
         ["block with parents R and A, cut at inner values"] = Inner,
     };
 
@@ -63,7 +63,7 @@ internal static class SegmentCases
         var A = s.G.Identity(s.Attention(s.LayerNorm(R)), "A");
         var middle = s.G.Add(R, A);
         var output = s.G.Add(R, s.Attention(s.LayerNorm(s.G.Add(middle, s.Mlp(s.LayerNorm(middle))))));
-        return new(output, [R, A], [x, R, A, s.Site("unread")], [Identity | Contracted, Contracted]);
+        return new(output, [R, A], [x, R, A, s.Site("unread")], [Rows | Contracted, Rows | Contracted]);
     }
 
     private static SegmentCase From(SegmentSketch s, string parent, Func<Value, Value> make, Arrival arrival) =>
