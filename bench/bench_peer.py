@@ -12,7 +12,9 @@ Measured, medians after a warm-up:
 4. (c) Batched VJPs written out by hand in torch ops, every site timed for real, with the products with the upstream nodes' decoder
    rows that give the edges. `rows`: cotangents of the attention stay on the query's row until keys and values spread them, and later
    rows are left out. `dense`: attention on [nodes, T, d] throughout. Both are checked against autograd before anything is timed.
-Dictionary rows are drawn at random and gathered beforehand; which features are active does not change the cost.
+   A further row is the whole of what the program times as cotangents and edges: an error node per position beside the features, and
+   cotangents made from W_enc within the time. Every site has a W_enc of its own, since reading them is the cost.
+Elsewhere dictionary rows are drawn at random and gathered beforehand; which features are active does not change the cost.
 """
 import argparse
 import json
@@ -29,6 +31,7 @@ def parse():
     for name, default in (("layers", 12), ("width", 768), ("heads", 12), ("vocab", 50257), ("tokens", 16), ("features", 24576),
                           ("nodes", 64), ("threads", 2), ("sample", 24), ("repeats", 7), ("seed", 0)):
         p.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
+    p.add_argument("--active", type=int, default=60, help="features active per position and site, default 60")
     p.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     return p.parse_args()
 
@@ -146,9 +149,13 @@ def mlp_vjp(model, l, p, zBar, position):
 class Nodes:
     """N nodes of a site, ordered by position: encoder columns scaled by g, decoder rows."""
 
-    def __init__(self, a, g):
-        self.position = torch.randint(a.tokens, (a.nodes,), generator=g).sort().values
-        self.cotangent, self.row = torch.randn(a.nodes, a.width, generator=g), torch.randn(a.nodes, a.width, generator=g)
+    def __init__(self, a, g, errors=False):
+        self.position = torch.randint(a.tokens, (a.nodes,), generator=g)
+        if errors:
+            self.position = torch.cat([self.position, torch.arange(a.tokens)])
+        self.position, order = self.position.sort()
+        self.is_error, count = order >= a.nodes, len(order)
+        self.cotangent, self.row = torch.randn(count, a.width, generator=g), torch.randn(count, a.width, generator=g)
         self.counts = torch.bincount(self.position, minlength=a.tokens).tolist()
         row, time_ = (torch.arange(a.tokens) <= self.position[:, None]).nonzero(as_tuple=True)
         order = time_.argsort(stable=True)                       # pairs (node, t <= its position) by t, so that each t's are one slice
@@ -156,6 +163,25 @@ class Nodes:
         own = (time_ == self.position[row]).nonzero()[:, 0]      # where t is the node's own position, by node
         self.causal = row, time_, own[row[own].argsort()]
         self.pairs = torch.bincount(time_, minlength=a.tokens).tolist()
+
+
+class Encoder:
+    """W_enc of a site, its active features and their decoder rows, and the metric's gradient: what cotangents are made from."""
+
+    def __init__(self, a, g):
+        self.weights = torch.empty(a.width, a.features).uniform_(-1, 1)
+        active = a.active * a.tokens
+        self.features = torch.randperm(a.features, generator=g)[:min(active, a.features)].sort().values
+        self.at = torch.randint(a.tokens, (len(self.features),), generator=g)
+        self.rows, self.gradient = torch.randn(len(self.features), a.width, generator=g), torch.randn(a.tokens, a.width, generator=g)
+        self.chosen = torch.randperm(len(self.features), generator=g)[:a.nodes]
+
+    def fill(self, nodes):
+        """Features: their columns. Errors: g minus the columns of the features active there, each with its own gradient."""
+        columns = self.weights[:, self.features].T.contiguous()                               # [A, d]
+        carried = (self.gradient[self.at] * self.rows).sum(-1, keepdim=True) * columns
+        nodes.cotangent[~nodes.is_error] = columns[self.chosen]
+        nodes.cotangent[nodes.is_error] = self.gradient - torch.zeros_like(self.gradient).index_add_(0, self.at, carried)
 
 
 def edges_same_position(zBar, down, ups):
@@ -315,6 +341,16 @@ def measure(a):
         }
         for name, part in parts.items():
             result[name] = summary(clock(part, a.repeats))
+        del zBar
+        full, encoders = {s: Nodes(a, g, errors=True) for s in names}, {s: Encoder(a, g) for s in names}
+        def cotangents():
+            for s in names:
+                encoders[s].fill(full[s])
+        def everything():
+            cotangents()
+            all_edges(model, kept, full, dense=False)
+        result["(c) cotangents of features and errors, from W_enc"] = summary(clock(cotangents, a.repeats))
+        result["(c) all edges of all sites, attention rows, errors and cotangents"] = summary(clock(everything, a.repeats))
     return result
 
 

@@ -21,6 +21,7 @@ internal static class ProcessBenchmark
         string[] words = ["graph", "--model", request.Bundle, "--prompt", new string('a', request.Tokens - 1),
             "--top-nodes", $"{request.Nodes}", "--out", Path.Combine(directory.Path, "run"),
             "--threads", $"{request.Context.Threads}", "--device", EnumName.Of(request.Context.Device)];
+        if (request.IsLong) words = [.. words, "--refine", "off"];
         foreach (var word in words) start.ArgumentList.Add(word);
         var clock = Stopwatch.GetTimestamp();
         using var process = Process.Start(start)!;

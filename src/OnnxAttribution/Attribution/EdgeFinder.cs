@@ -52,6 +52,7 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
         if (parents.Count == 0) return;
         var d = down.ReadWidth;
         var perRun = runner is null ? rows.Length : RowsPerRun(segment, parents.MaxBy(p => p.Up.Nodes.Length).Up);
+        if (runner is not null) runner.ReturnsMemory = _positions >= ModelPass.LongFrom;
         for (var first = 0; first < rows.Length; first += perRun)
         {
             var count = Math.Min(perRun, rows.Length - first);

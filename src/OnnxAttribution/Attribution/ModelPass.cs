@@ -22,6 +22,10 @@ internal sealed class ModelPass
 
     public required long Operations { get; init; }
 
+    /// <summary>From so many tokens on a run's memory is returned to the system when it ends, since it grows with their square and many
+    /// sessions run one after the other.</summary>
+    internal const int LongFrom = 128;
+
     /// <param name="request">Tokens left open are the run's own.</param>
     /// <param name="estimator">Whose gradients; nothing else depends on it.</param>
     /// <param name="replacement">The prompt's, where MLPs are replaced.</param>
@@ -35,6 +39,7 @@ internal sealed class ModelPass
             .Pass(hasGradient ? request.Kind : MetricKind.Logit, estimator, LocalReplacement.Sizes(tokens.Length, replacement));
         using var feed = Inputs(tokens, request);
         replacement?.AddTo(feed);
+        runner.ReturnsMemory = tokens.Length >= LongFrom;
         using var result = runner.Run(feed.Values, runner.Outputs);
         var sites = model.Bundle.Sites.ToDictionary(s => s.Name,
             s => FiniteValues.Require(result.Copy(s.Name), $"the activations of {s.Name}"));

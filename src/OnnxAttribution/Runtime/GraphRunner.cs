@@ -30,6 +30,10 @@ internal sealed class GraphRunner : IDisposable
         context.CountSession(Stopwatch.GetTimestamp() - start);
     }
 
+    /// <summary>Memory that a run took goes back to the system when it ends, but for what it yields. Else the session keeps it for the
+    /// next run, which is quicker; but many sessions that take much one after the other would keep it all.</summary>
+    public bool ReturnsMemory { get; set; }
+
     public IReadOnlyList<string> Inputs => _session.InputNames;
 
     public IReadOnlyList<string> Outputs => _session.OutputNames;
@@ -92,6 +96,7 @@ internal sealed class GraphRunner : IDisposable
     {
         _context.Cancel.ThrowIfCancellationRequested();
         using var run = new RunOptions();
+        if (ReturnsMemory && _context.Device == DeviceKind.Cpu) run.AddRunConfigEntry("memory.enable_memory_arena_shrinkage", "cpu:0");
         using var registration = _context.Cancel.Register(() => run.Terminate = true);
         _context.CountCall();
         try

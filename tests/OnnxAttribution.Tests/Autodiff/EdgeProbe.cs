@@ -76,15 +76,7 @@ internal sealed class EdgeProbe
                 }
             }
         }
-        if (parent.PairsOutput is { } pairs)
-        {
-            Assert.Equal([Rows, up.Count + 1], outputs[pairs].Shape);
-            for (var n = 0; n < Rows; n++)
-            {
-                for (var u = 0; u < up.Count; u++) edges.Data[n * up.Count + u] += outputs[pairs].At(n, u);
-                Assert.Equal(0, outputs[pairs].At(n, up.Count));
-            }
-        }
+        if (parent.PairsOutput is { } pairs) AddPairs(edges, outputs[pairs]);
         if (parent.ContractedOutput is not { } contracted) return edges;
         Assert.Equal([up.Groups.Length, Rows, up.Slots], outputs[contracted].Shape);
         for (var i = 0; i < up.Groups.Length; i++)
@@ -100,6 +92,18 @@ internal sealed class EdgeProbe
             }
         }
         return edges;
+    }
+
+    // the last tangent is zero
+    private static void AddPairs(DoubleTensor edges, DoubleTensor pairs)
+    {
+        var count = edges.Shape[1];
+        Assert.Equal([Rows, count + 1], pairs.Shape);
+        for (var n = 0; n < Rows; n++)
+        {
+            for (var u = 0; u < count; u++) edges.Data[n * count + u] += pairs.At(n, u);
+            Assert.Equal(0, pairs.At(n, count));
+        }
     }
 
     /// <summary>The same from the full Jacobian of the segment, by central differences.</summary>

@@ -26,13 +26,16 @@ internal static class SegmentCases
         ["two blocks"] = s => From(s, "R", R => Block(s, Block(s, R, s.Attention), s.Attention), Contracted),
         ["two attention layers"] = s => From(s, "R", R => s.Attention(s.LayerNorm(s.Attention(s.LayerNorm(R)))), Contracted),
         ["MLP behind attention"] = s => From(s, "R", R => s.Mlp(s.LayerNorm(s.G.Add(R, s.Attention(s.LayerNorm(R))))), Rows | Contracted),
-        ["attention behind an MLP"] = s => From(s, "R", R => s.Attention(s.LayerNorm(s.G.Add(R, s.Mlp(s.LayerNorm(R))))), Rows | Contracted),
+        ["attention behind an MLP"] = s =>
+            From(s, "R", R => s.Attention(s.LayerNorm(s.G.Add(R, s.Mlp(s.LayerNorm(R))))), Rows | Contracted),
         ["residual additions alone"] = s => From(s, ["R", "A", "M"], v => s.G.Add(s.G.Add(v[0], v[1]), v[2]), Identity, Identity, Identity),
         ["MLP of A and R"] = s => From(s, ["R", "A"], v => s.Mlp(s.LayerNorm(s.G.Add(v[0], v[1]))), Rows, Rows),
         ["MLP of A and R, R skips"] = s => From(s, ["R", "A"], v => s.G.Add(v[0], s.Mlp(s.LayerNorm(s.G.Add(v[0], v[1])))), Rows, Rows),
         ["attention of A and R, R skips"] =
-            s => From(s, ["R", "A"], v => s.G.Add(v[0], s.Attention(s.LayerNorm(s.G.Add(v[0], v[1])))), Rows | Contracted, Rows | Contracted),
-        ["attention of R, A skips"] = s => From(s, ["R", "A"], v => s.G.Add(v[1], s.Attention(s.LayerNorm(v[0]))), Rows | Contracted, Identity),
+            s => From(s, ["R", "A"], v => s.G.Add(v[0], s.Attention(s.LayerNorm(s.G.Add(v[0], v[1])))), Rows | Contracted,
+                Rows | Contracted),
+        ["attention of R, A skips"] = s =>
+            From(s, ["R", "A"], v => s.G.Add(v[1], s.Attention(s.LayerNorm(v[0]))), Rows | Contracted, Identity),
         ["block with parents R and A, cut at inner values"] = Inner,
     };
 

@@ -84,7 +84,10 @@ public class SegmentJacobianTests
     [Theory, MemberData(nameof(SegmentCases.Names), MemberType = typeof(SegmentCases))]
     public void The_products_of_a_segment_can_be_counted_before_it_is_run(string name)
     {
-        var sizes = new Dictionary<string, long> { ["position"] = 4, ["rows"] = 6, ["distinct"] = 3, ["tangents"] = 5, ["groups"] = 4, ["slots"] = 3 };
+        var sizes = new Dictionary<string, long>
+        {
+            ["position"] = 4, ["rows"] = 6, ["distinct"] = 3, ["tangents"] = 5, ["groups"] = 4, ["slots"] = 3,
+        };
         var graph = SegmentCases.Get(name).Build().Graph;
         Assert.Equal(graph.Ops().Any(o => o.Type is "MatMul" or "Gemm"), FlopCount.Of(graph, sizes) > 0);
     }
@@ -94,7 +97,8 @@ public class SegmentJacobianTests
     {
         var segment = SegmentCases.Get("block with parents R and A, cut at inner values");
         var inputs = segment.Build().Graph.ToProto().Graph.Input.Select(i => i.Name).ToHashSet();
-        Assert.Superset(new HashSet<string> { "R", "A", SegmentJacobian.DistinctPositions, SegmentJacobian.RowIndex, SegmentJacobian.RowCotangents }, inputs);
+        string[] expected = ["R", "A", SegmentJacobian.DistinctPositions, SegmentJacobian.RowIndex, SegmentJacobian.RowCotangents];
+        Assert.Superset(expected.ToHashSet(), inputs);
         Assert.DoesNotContain("x", inputs);
         Assert.DoesNotContain("unread", inputs);
     }
