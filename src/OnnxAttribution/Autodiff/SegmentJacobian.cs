@@ -101,11 +101,13 @@ internal sealed class SegmentJacobian
     }
 
     // keys and values are needed at all positions, and what they are computed from
-    private static HashSet<Value> ComputedWhole(Value output, IReadOnlyList<Value> parents, IReadOnlyList<Value> stops, GradientRules rules)
+    private static HashSet<Value> ComputedWhole(Value output, IReadOnlyList<Value> parents, IReadOnlyList<Value> stops,
+        GradientRules rules)
     {
         var ops = Topology.Between(stops, [output]);
         var active = rules.Reached(parents, ops);
-        Value[] mixed = [.. ops.Where(op => op.Type == "MatMul" && op.In.All(x => x is not null && !x.IsFixed) && active.Contains(op.In[1]!))
+        Value[] mixed = [.. ops
+            .Where(op => op.Type == "MatMul" && op.In.All(x => x is not null && !x.IsFixed) && active.Contains(op.In[1]!))
             .Select(op => op.In[1]!)];
         return [.. stops, .. Topology.Between(stops, mixed).SelectMany(op => op.Out).OfType<Value>()];
     }
