@@ -57,6 +57,7 @@ internal sealed class AblateArguments
         TwiceBegun.Warn(model, tasks, parsed.GetValue(Prompt.PrependBos) ?? prependBos, parsed.GetValue(Prompt.Many) is not null,
             parsed.InvocationConfiguration.Error);
         if (parsed.GetValue(Prompt.Many) is not { } file) return;
+        TemplateTokens.Check(tasks, model.Tokenizer);
         foreach (var task in tasks)
         {
             try

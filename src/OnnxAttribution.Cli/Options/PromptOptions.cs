@@ -13,7 +13,8 @@ internal sealed class PromptOptions
     {
         Many = new Option<string?>("--prompts")
         {
-            Description = "many: a JSON object a line, with prompt and optional target, foil, patch_prompt, id" + many,
+            Description = "many: a JSON object a line, with prompt and optional target, foil, patch_prompt, id, label; or a "
+                + "template (.yaml)" + many,
             HelpName = "FILE"
         };
         Target = new Option<string?>("--target")

@@ -26,6 +26,15 @@ internal static class TwiceBegun
         error.WriteLine(Sentence(who, model.TokenText(bos), "give --prepend-bos false, or take it out of the text"));
     }
 
+    /// <summary>Looks at the lines of a file before they are run; those that a template made have to fit their tokens.</summary>
+    /// <exception cref="PromptException">Fillers of a template do not fit.</exception>
+    public static void WarnOfFile(LoadedModel model, IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, bool? prependBos,
+        TextWriter error)
+    {
+        TemplateTokens.Check(lines.Select(l => l.Task), model.Tokenizer);
+        Warn(model, lines.Select(l => l.Task).OfType<PromptTask>(), prependBos, isFile: true, error);
+    }
+
     /// <summary>Looks at the prompt of a run.</summary>
     public static void Warn(PromptRunRecord run, TextWriter error)
     {

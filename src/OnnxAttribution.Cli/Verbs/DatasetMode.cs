@@ -30,16 +30,18 @@ internal static class DatasetMode
         progress.Report("opening the model");
         using var model = open(lines.Count);
         progress.Dispose();
-        TwiceBegun.Warn(model, lines.Select(l => l.Task).OfType<PromptTask>(), request.PrependBos, isFile: true, invocation.Error);
-        var record = PromptDataset.Record(model, request, lines, asked.Options.Request(asked.Parsed));
-        var dataset = new PromptDataset(model, request, DatasetDirectory.Begin(directory, record, resume, model.Context.Cancel))
+        TwiceBegun.WarnOfFile(model, lines, request.PrependBos, invocation.Error);
+        var begun = DatasetDirectory.Begin(directory, PromptDataset.Record(model, request, lines, asked.Options.Request(asked.Parsed)),
+            resume, model.Context.Cancel);
+        var named = KeptPrompts.Write(file, directory, lines.Select(l => l.Task), model.Context.Cancel);
+        var dataset = new PromptDataset(model, request, begun)
         {
             Shard = shard ?? PromptShard.Whole,
             Progress = new DatasetBar(progress),
             Failed = (line, e) =>
             {
                 progress.Dispose();
-                invocation.Error.WriteLine($"{file}, line {line}: {FailureLine.OfOne(e, PromptOptions.OfAllPrompts(asked.Parsed))}");
+                invocation.Error.WriteLine($"{named}, line {line}: {FailureLine.OfOne(e, PromptOptions.OfAllPrompts(asked.Parsed))}");
             },
         };
         try

@@ -23,15 +23,12 @@ internal static class GraphCommand
     {
         var model = ModelOptions.Model();
         var prompt = new PromptOptions(many: "; one dataset in --out, with the mean in --out/mean");
-        var patch = new Option<string?>("--patch-prompt")
-        {
-            Description = "the patch run's prompt, of as many tokens; without it nodes are set to zero",
-            HelpName = "TEXT"
-        };
+        var (patch, dryRun) = (Patch(), DryRunMode.Option());
         var directory = OutputOptions.Directory("the run directory to write; of --prompts the dataset's");
+        directory.Required = false;   // but for a dry run it is, and that is checked
         var (force, noPage, json) = (OutputOptions.Force("a run that is"), OutputOptions.NoPage(), OutputOptions.Json());
         var command = new Command("graph", Description)
-            { model, prompt.One, prompt.Many, prompt.Target, prompt.Foil, patch, directory, force, noPage, json };
+            { model, prompt.One, prompt.Many, prompt.Target, prompt.Foil, patch, directory, dryRun, force, noPage, json };
         var arguments = new GraphArguments(command, prompt);
         var dataset = new DatasetOptions(command, json, noPage);
         command.Checks(result =>
@@ -39,6 +36,7 @@ internal static class GraphCommand
             OptionLimits.FoilNeedsLogitDiff(result, prompt.Foil, arguments.Metric.Kind);
             OptionLimits.NamesDirectory(result, directory);
             if (prompt.Wrong(result) is { } wrong) result.AddError(wrong);
+            DryRunMode.Contradict(result, dryRun, prompt.Many, directory);
             prompt.RefuseBesideMany(result, prompt.Target, prompt.Foil, patch);
             arguments.RefuseInfluenceOfMany(result, prompt.Many);
             dataset.Contradict(result, prompt.Many, [force, .. arguments.OfRuns]);
@@ -46,6 +44,7 @@ internal static class GraphCommand
         command.Runs((parsed, cancel) =>
         {
             var start = Stopwatch.GetTimestamp();
+            if (parsed.GetValue(dryRun)) return DryRunMode.Run(parsed, prompt.Many, model, cancel);
             var context = common.Context(parsed, cancel, arguments.Memory);
             var request = arguments.Request(parsed, parsed.WrittenOut());
             var destination = new Destination(parsed.GetRequiredValue(directory), parsed.GetValue(force), !parsed.GetValue(noPage),
@@ -59,6 +58,12 @@ internal static class GraphCommand
         });
         return command;
     }
+
+    private static Option<string?> Patch() => new("--patch-prompt")
+    {
+        Description = "the patch run's prompt, of as many tokens; without it nodes are set to zero",
+        HelpName = "TEXT"
+    };
 
     private sealed record Destination(string Directory, bool Force, bool Page, bool Json, RunChecks Checks,
         InvocationConfiguration Invocation, long Start)
@@ -107,8 +112,8 @@ internal static class GraphCommand
         progress.Report("opening the model");
         using var model = open(lines.Count);
         progress.Dispose();
-        TwiceBegun.Warn(model, lines.Select(l => l.Task).OfType<PromptTask>(), request.PrependBos, isFile: true,
-            destination.Invocation.Error);
+        TwiceBegun.WarnOfFile(model, lines, request.PrependBos, destination.Invocation.Error);
+        var named = KeptPrompts.Write(file, destination.Directory, lines.Select(l => l.Task), model.Context.Cancel);
         var batch = new PromptBatch(model, request, destination.Directory, destination.Force)
         {
             Checks = destination.Checks,
@@ -116,7 +121,7 @@ internal static class GraphCommand
             Failed = (line, e) =>
             {
                 progress.Dispose();
-                destination.Invocation.Error.WriteLine($"{file}, line {line}: {FailureLine.OfOne(e, destination.Options)}");
+                destination.Invocation.Error.WriteLine($"{named}, line {line}: {FailureLine.OfOne(e, destination.Options)}");
             },
             Finish = path => PageOfRun.Write(path, destination.Page, progress, model.Context.Cancel).PeakMemory,
         };

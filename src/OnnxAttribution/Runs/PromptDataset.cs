@@ -156,6 +156,7 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
         {
             part.Add(new PromptRow(task?.Id ?? $"line:{line}", line)
             {
+                Label = task?.Label,
                 Prompt = task?.Prompt,
                 PatchPrompt = task?.PatchPrompt,
                 Error = e.Message,
@@ -184,6 +185,7 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
 
     private static PromptRow Row(int line, GraphRun run, GraphRunRecord record) => new(run.Task.Id!, line)
     {
+        Label = run.Task.Label,
         Prompt = record.Prompt,
         PatchPrompt = record.PatchPrompt,
         TokenCount = record.Tokens!.Count,
@@ -205,7 +207,8 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
         foreach (var (line, task, error) in lines)
         {
             // each text with its length before it, so that no two files read the same
-            foreach (var text in (string?[])[$"{line}", task?.Id, task?.Prompt, task?.Target, task?.Foil, task?.PatchPrompt, error])
+            foreach (var text in (string?[])[$"{line}", task?.Id, task?.Prompt, task?.Target, task?.Foil, task?.PatchPrompt, task?.Label,
+                error])
             {
                 hash.AppendData(Encoding.UTF8.GetBytes(text is null ? "-" : $"{text.Length}:{text}"));
             }

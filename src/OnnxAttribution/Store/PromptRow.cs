@@ -13,6 +13,8 @@ internal sealed record PromptRow(string Run, int Line) : ITableRow<PromptRow>
     [
         StoredColumn.Of(nameof(Run), Varchar, "the prompt's id"),
         StoredColumn.Of(nameof(Line), Integer, "its line in the file of prompts, from 1"),
+        StoredColumn.Of(nameof(Label), Varchar, "its `label`, of a template's prompt the template's name; NULL without")
+            with { IsLater = true },
         StoredColumn.Of(nameof(Prompt), Varchar, "as it was given; NULL of a line that is none"),
         StoredColumn.Of(nameof(PatchPrompt), Varchar, "NULL without one"),
         StoredColumn.Of(nameof(TokenCount), Integer, "tokens of the prompt, BOS included"),
@@ -26,9 +28,11 @@ internal sealed record PromptRow(string Run, int Line) : ITableRow<PromptRow>
         StoredColumn.Of(nameof(KeptNodes), Integer, "nodes that passed the limits"),
         StoredColumn.Of(nameof(Edges), Integer, "edges"),
         StoredColumn.Of(nameof(ExplainedByFeatures), StoredType.Double,
-            "share of all |effect| that is features' and not error nodes'"),
+            "share of all abs(effect) that is features' and not error nodes'"),
         StoredColumn.Of(nameof(Error), Varchar, "why there is no graph; NULL where there is one"),
     ];
+
+    public string? Label { get; init; }
 
     public string? Prompt { get; init; }
 
@@ -58,11 +62,12 @@ internal sealed record PromptRow(string Run, int Line) : ITableRow<PromptRow>
 
     public string? Error { get; init; }
 
-    public void AddTo(StoredTable table) => table.Add(Run, Line, Prompt, PatchPrompt, TokenCount, Target, TargetId, Foil, FoilId,
+    public void AddTo(StoredTable table) => table.Add(Run, Line, Label, Prompt, PatchPrompt, TokenCount, Target, TargetId, Foil, FoilId,
         CleanMetric, PatchMetric, Nodes, KeptNodes, Edges, ExplainedByFeatures, Error);
 
     public static PromptRow Read(RowCells cells) => new(cells.Text(), cells.Integer())
     {
+        Label = cells.TextOrNull(),
         Prompt = cells.TextOrNull(),
         PatchPrompt = cells.TextOrNull(),
         TokenCount = cells.IntegerOrNull(),

@@ -1,14 +1,13 @@
-using System.Buffers;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Unicode;
-using OnnxAttribution.Checkpoints;
+using System.Text.Json.Nodes;
 using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Texts;
 
 /// <summary>Prompts in a JSONL file: one object a line, with <c>prompt</c> and optional <c>target</c>,
-/// <c>foil</c>, <c>patch_prompt</c>, <c>id</c>.</summary>
+/// <c>foil</c>, <c>patch_prompt</c>, <c>id</c>, <c>label</c>; or in a template (.yaml, .yml), which is expanded.</summary>
 internal static class PromptFile
 {
     /// <summary>The name of the directory that the merged graph is in, which no line may have as its id.</summary>
@@ -16,18 +15,22 @@ internal static class PromptFile
 
     private const long MostBytes = 256 << 20;
 
-    private static readonly string[] s_names = ["prompt", "target", "foil", "patch_prompt", "id"];
+    private static readonly JsonSerializerOptions s_written = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>All lines that are not blank.</summary>
+    private static readonly string[] s_names = ["prompt", "target", "foil", "patch_prompt", "id", "label"];
+
+    /// <summary>All lines that are not blank, or all prompts of a template.</summary>
     /// <returns>Line number from 1, and either what it asks for (with an id:
     /// the line number where it gives none) or what is wrong with it.</returns>
-    /// <exception cref="PromptException">The file cannot be read, is no text in UTF-8, or has no line.</exception>
+    /// <exception cref="PromptException">The file cannot be read, is no text in UTF-8, has no line, or is a template with a fault.
+    /// </exception>
     public static IReadOnlyList<(int Line, PromptTask? Task, string? Error)> Read(string path)
     {
+        if (IsTemplate(path)) return [.. TemplateExpansion.Of(TemplateFile.Read(path), path).Select((t, i) => (i + 1, t, (string?)null))];
         var result = new List<(int, PromptTask?, string?)>();
         var ids = new Dictionary<string, int>();
         var number = 0;
-        foreach (var line in Lines(path))
+        foreach (var line in PromptText.Read(path, MostBytes).Split(["\r\n", "\n", "\r"], StringSplitOptions.None))
         {
             number++;
             if (string.IsNullOrWhiteSpace(line)) continue;
@@ -49,6 +52,34 @@ internal static class PromptFile
             $"{path} holds no prompt; write one JSON object per line, such as {{\"prompt\": \"Copyright (C\"}}");
     }
 
+    /// <summary>Whether a file is a template, by its name.</summary>
+    public static bool IsTemplate(string path) => Path.GetExtension(path).ToLowerInvariant() is ".yaml" or ".yml";
+
+    /// <summary>Prompts as lines that <see cref="Read"/> reads.</summary>
+    public static string Lines(IEnumerable<PromptTask> tasks)
+    {
+        var text = new StringBuilder();
+        foreach (var task in tasks) text.Append(Line(task)).Append('\n');
+        return text.ToString();
+    }
+
+    /// <summary>A prompt as a line, without its end.</summary>
+    public static string Line(PromptTask task)
+    {
+        var line = new JsonObject();
+        void Add(string key, string? value)
+        {
+            if (value is not null) line[key] = value;
+        }
+        Add("id", task.Id);
+        Add("label", task.Label);
+        Add("prompt", task.Prompt);
+        Add("patch_prompt", task.PatchPrompt);
+        Add("target", task.Target);
+        Add("foil", task.Foil);
+        return line.ToJsonString(s_written);
+    }
+
     private static string Problem(string line, Exception why)
     {
         try
@@ -59,82 +90,6 @@ internal static class PromptFile
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             return $"it is no JSON object ({JsonFault.Words(why)}); write one object per line, with \"prompt\"";
-        }
-    }
-
-    private static string[] Lines(string path) => Text(path, Bytes(path)).Split(["\r\n", "\n", "\r"], StringSplitOptions.None);
-
-    private static byte[] Bytes(string path)
-    {
-        try
-        {
-            using var file = RegularFile.OpenReadOrGiven(path);
-            var bytes = new MemoryStream();
-            var piece = new byte[1 << 16];
-            for (int read; (read = file.Read(piece)) > 0; bytes.Write(piece, 0, read))
-            {
-                if (bytes.Length > MostBytes)
-                {
-                    throw new PromptException($"{path} has more than {MostBytes} bytes, more than any file of prompts; check the path");
-                }
-            }
-            return bytes.ToArray();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new PromptException(e is FileNotFoundException or DirectoryNotFoundException
-                ? $"there is no file {path}; give a JSONL file of prompts"
-                : $"{path} cannot be read: {FileFault.Words(e, "check the path")}")
-            {
-                Settings = [Setting.Prompts]
-            };
-        }
-    }
-
-    // a text in another encoding, read as if it were UTF-8, would be explained with other characters in it
-    private static string Text(string path, ReadOnlySpan<byte> bytes)
-    {
-        if (LfsPointer.Problem(bytes) is { } pointer) throw new PromptException($"{path} {pointer.TrimEnd('.')}");
-        if (bytes is [0xFF, 0xFE, ..] or [0xFE, 0xFF, ..]) return OfUtf16(path, bytes);
-        if (bytes is [0xEF, 0xBB, 0xBF, ..]) bytes = bytes[3..];
-        var number = 1;
-        foreach (var range in bytes.Split((byte)'\n'))
-        {
-            var line = bytes[range];
-            if (line.Contains((byte)0))
-            {
-                throw new PromptException(
-                    $"{path}, line {number} has NUL bytes, so it is UTF-16 without its mark, or no text; save it as UTF-8");
-            }
-            if (!Utf8.IsValid(line))
-            {
-                throw new PromptException($"{path}, line {number} is no text in UTF-8 ({FirstWrong(line)}); convert it, as with: "
-                    + $"iconv -f WINDOWS-1252 -t UTF-8 {System.IO.Path.GetFileName(path)}");
-            }
-            number++;
-        }
-        return Encoding.UTF8.GetString(bytes);
-    }
-
-    private static string FirstWrong(ReadOnlySpan<byte> line)
-    {
-        for (var at = 0; ;)
-        {
-            if (Rune.DecodeFromUtf8(line[at..], out _, out var length) != OperationStatus.Done) return $"byte 0x{line[at]:X2} at {at + 1}";
-            at += length;
-        }
-    }
-
-    // what PowerShell redirects, and Windows' editors call Unicode
-    private static string OfUtf16(string path, ReadOnlySpan<byte> bytes)
-    {
-        try
-        {
-            return new UnicodeEncoding(bigEndian: bytes[0] == 0xFE, byteOrderMark: false, throwOnInvalidBytes: true).GetString(bytes[2..]);
-        }
-        catch (DecoderFallbackException)
-        {
-            throw new PromptException($"{path} begins as UTF-16 does and is none; save it as UTF-8");
         }
     }
 
@@ -157,7 +112,10 @@ internal static class PromptFile
         }
         var prompt = Text(root, "prompt") ?? throw new PromptException("it has no \"prompt\"");
         return new PromptTask(prompt, Text(root, "target"), Text(root, "foil"), Text(root, "patch_prompt"),
-            CheckedId(Id(root) ?? $"{number}"));
+            CheckedId(Id(root) ?? $"{number}"))
+        {
+            Label = Text(root, "label")
+        };
     }
 
     private static string? Text(JsonElement root, string name) =>
@@ -182,8 +140,7 @@ internal static class PromptFile
         root.TryGetProperty("id", out var id) && id.ValueKind == JsonValueKind.Number ? id.GetRawText() : Text(root, "id");
 
     // it becomes the name of a directory
-    private static string CheckedId(string id) =>
-        id.Length is 0 or > 100 || id[0] == '.' || DisplayText.OneLine(id) != id || id.AsSpan().ContainsAny("/\\:*?\"<>|")
+    private static string CheckedId(string id) => !PromptId.CanName(id)
             ? throw new PromptException($"its id {DisplayText.Quoted(id)} cannot name a directory; use letters, digits, '-', '_' and '.'")
         : id.Equals(MergedId, StringComparison.OrdinalIgnoreCase)
             ? throw new PromptException($"its id is '{id}', which is the merged graph's; choose another")

@@ -11,4 +11,10 @@ public sealed record PromptTask(string Prompt, string? Target = null, string? Fo
     /// <summary>The prompt's text, not empty, without BOS.</summary>
     /// <exception cref="ArgumentNullException">There is none.</exception>
     public string Prompt { get; init; } = Prompt ?? throw new ArgumentNullException(nameof(Prompt));
+
+    /// <summary>What kind of prompt it is, for who compares kinds, such as its template's name; null: nothing is said.</summary>
+    public string? Label { get; init; }
+
+    /// <summary>The template that it was made of; null: none.</summary>
+    internal TemplateOrigin? Origin { get; init; }
 }

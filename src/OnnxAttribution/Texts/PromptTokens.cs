@@ -64,6 +64,9 @@ public sealed record PromptTokens(int[] Clean, int[]? Patch, int? Target, int? F
         };
     }
 
+    /// <summary>Whether a text is exactly one token, as a target or a foil has to be.</summary>
+    internal static bool IsOneToken(Tokenizer tokenizer, string text) => text.Length > 0 && Exactly(tokenizer, text) is not null;
+
     // also one that the tokenizer does not make of this text when it stands alone; what follows a prompt has no space but its own
     private static int? Exactly(Tokenizer tokenizer, string text) =>
         tokenizer.TryGetId(text, out var id) ? id : tokenizer.Encode(text, continues: true) is [var one] ? one : null;

@@ -11,7 +11,7 @@ public sealed class NoticeTests
         ("Microsoft.ML.OnnxRuntime", "ONNX Runtime"), ("DuckDB.NET.", "DuckDB.NET"), ("Apache.Arrow", "Apache Arrow"),
         ("Google.Protobuf", "Protocol Buffers for C#"), ("MathNet.Numerics", "Math.NET Numerics"), ("Spectre.Console", "Spectre.Console"),
         ("System.CommandLine", "System.CommandLine"), ("System.Numerics.Tensors", "System.Numerics.Tensors"),
-        ("System.IO.Hashing", "System.IO.Hashing"),
+        ("System.IO.Hashing", "System.IO.Hashing"), ("YamlDotNet", "YamlDotNet"),
     ];
 
     private static string Notice => File.ReadAllText(Path.Combine(Repository.Root, "NOTICE"));

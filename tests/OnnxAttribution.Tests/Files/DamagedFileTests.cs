@@ -108,6 +108,10 @@ public sealed class DamagedFileTests(Random2Fixture model) : IClassFixture<Rando
         {
             foreach (var (_, _, error) in PromptFile.Read(_directory["p.jsonl"])) Said(error, null);
         });
+        File.Copy(Path.Combine(Repository.Root, "templates", "tiny.yaml"), _directory["t.yaml"]);
+        var tokenizer = Tokenizer.Open(Repository.TinyModel);
+        Damaged(_directory.Path, "t.yaml", 600, () =>
+            TemplateTokens.Check(PromptFile.Read(_directory["t.yaml"]).Select(l => l.Task), tokenizer));
         File.WriteAllText(_directory["sites.json"],
             """{"sites": {"blocks.0.hook_resid_pre": "x", "blocks.0.hook_mlp_out": "y", "blocks.0.hook_resid_post": "z"},"""
             + """ "hooks": {"blocks.0.attn.hook_pattern": "p"}, "tokens": "t", "logits": "l", "n_layers": 1, "n_heads": 2, "n_ctx": 8,"""

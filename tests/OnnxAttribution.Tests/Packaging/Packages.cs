@@ -19,7 +19,7 @@ internal static partial class Packages
     /// <summary>Files in a directory that lie flat beside the program and that it cannot do without.</summary>
     public static IReadOnlyList<string> BesideTheProgram { get; } =
     [
-        "LICENSE", "NOTICE", "onnxruntime-ThirdPartyNotices.txt", "dotnet-ThirdPartyNotices.txt",
+        "LICENSE", "NOTICE", "onnxruntime-ThirdPartyNotices.txt", "dotnet-ThirdPartyNotices.txt", "templates/ioi.yaml",
         .. OperatingSystem.IsWindows() ? ["onnxruntime.dll", "duckdb.dll"]
             : OperatingSystem.IsMacOS() ? ["libonnxruntime.dylib", "libduckdb.dylib"] : (string[])["libonnxruntime.so", "libduckdb.so"],
     ];

@@ -1,0 +1,26 @@
+using System.Text;
+using OnnxAttribution.Files;
+using OnnxAttribution.Store;
+using OnnxAttribution.Texts;
+
+namespace OnnxAttribution.Runs;
+
+/// <summary>The prompts that a template was expanded to, beside what was made of them.</summary>
+internal static class KeptPrompts
+{
+    /// <summary>The file's name.</summary>
+    public const string FileName = "prompts.jsonl";
+
+    /// <summary>Writes them, whole or not at all, where the file that was given is a template.</summary>
+    /// <returns>Where lines that fail are to be found: the file that was given or, of a template, the one that is kept.</returns>
+    /// <exception cref="RunDirectoryException">The directory cannot be written.</exception>
+    public static string Write(string file, string directory, IEnumerable<PromptTask?> tasks, CancellationToken cancel)
+    {
+        if (!PromptFile.IsTemplate(file)) return file;
+        var kept = Path.Combine(directory, FileName);
+        var text = Encoding.UTF8.GetBytes(PromptFile.Lines(tasks.OfType<PromptTask>()));
+        OutputFile.Write(Path.GetFullPath(kept), stream => stream.Write(text),
+            why => RunDirectoryException.Unwritable(directory, why), cancel);
+        return kept;
+    }
+}
