@@ -11,7 +11,7 @@ CHROMIUM ?= $(shell for name in chromium chromium-browser google-chrome chrome; 
 # goldens of whole graphs
 QUICK = Architecture.* Onnx.* Autodiff.* Reference.* Checkpoints.* Tokenizers.TokenizerTests Tokenizers.Gpt2TokenizerTests \
 	Store.StoredTableTests Store.RunDirectoryTests Attribution.GoldenTests Attribution.Invariants.ConservationTests
-.PHONY: demo test test-kills check build test-tools lint bench validation gpu test-slurm package pack pack-tools clean
+.PHONY: demo test test-kills check build test-tools lint bench validation gpu gpu-check test-slurm package pack pack-tools clean
 
 demo: build
 	@test -f models/tiny/bundle.json || $(CLI) export --checkpoint models/tiny --out models/tiny
@@ -79,6 +79,10 @@ validation: build
 # the CUDA 13 execution provider for linux-x64, 245 MB
 gpu:
 	dotnet build -c $(CONFIG) -p:Gpu=true --nologo -v quiet
+
+# for somebody with a card: the same graphs on it, and its speed
+gpu-check: gpu
+	bench/gpu-check "$(CLI)" "$(BENCH)"
 
 # array jobs on a real Slurm of this one machine (Debian's or Ubuntu's packages), which is started for the tests, as root, and stopped
 SLURM = slurmctld slurmd slurm-client munge

@@ -34,7 +34,8 @@ internal sealed record GraphRecord(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsScreened { get; init; }
 
-    public string Name => Setting.FileName + (IsScreened ? "-screened" : "") + (NodesPerSite == BenchRequest.UsualNodes ? "" : $"-k{NodesPerSite}");
+    public string Name => Setting.FileName + (IsScreened ? "-screened" : "")
+        + (NodesPerSite == BenchRequest.UsualNodes ? "" : $"-k{NodesPerSite}");
 
     /// <summary>The same with edges split by heads; null: not timed.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

@@ -75,7 +75,8 @@ internal static class CommandLine
             (AblateCommand.Create(common), "take features away for real: each in turn, a circuit, or one by degrees")),
         new("Read",
             (HeadsCommand.Create(common), "explain attention: a run's strongest heads, and a score by pairs of features"),
-            (QueryCommand.Create(common, exit), "ask a run, or many, in SQL")),
+            (QueryCommand.Create(common, exit), "ask a run, or many, in SQL"),
+            (ClusterCommand.Create(common), "put a dataset's prompts in clusters by their circuits, or by a site")),
         new("Set up",
             (CompletionCommand.Create(), "print a script that completes verbs and options in your shell")),
     ];

@@ -27,12 +27,10 @@ internal static class DatasetMode
         var lines = PromptFile.Read(file);
         DatasetDirectory.CheckFree(directory, resume);
         using var progress = new ProgressLine(invocation.Error);
-        progress.Report("opening the model");
-        using var model = open(lines.Count);
-        progress.Dispose();
+        using var model = Opened(open, lines.Count, progress);
         TwiceBegun.WarnOfFile(model, lines, request.PrependBos, invocation.Error);
-        var begun = DatasetDirectory.Begin(directory, PromptDataset.Record(model, request, lines, asked.Options.Request(asked.Parsed)),
-            resume, model.Context.Cancel);
+        var record = PromptDataset.Record(model, request, lines, asked.Options.Request(asked.Parsed));
+        var begun = DatasetDirectory.Begin(directory, record, resume, model.Context.Cancel);
         var named = KeptPrompts.Write(file, directory, lines.Select(l => l.Task), model.Context.Cancel);
         var dataset = new PromptDataset(model, request, begun)
         {
@@ -58,6 +56,14 @@ internal static class DatasetMode
         if (asked.Options.IsJson(asked.Parsed)) Screen.WriteJson(invocation.Output, report.ToJson());
         else report.Print(invocation.Output);
         return dataset.Failures + dataset.FailedBefore == 0 ? ExitCodes.Done : ExitCodes.Failed;
+    }
+
+    private static LoadedModel Opened(Func<int, LoadedModel> open, int prompts, ProgressLine progress)
+    {
+        progress.Report("opening the model");
+        var model = open(prompts);
+        progress.Dispose();
+        return model;
     }
 
     // the mean's, unless it is there

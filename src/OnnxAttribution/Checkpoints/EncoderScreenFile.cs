@@ -32,7 +32,7 @@ internal sealed class EncoderScreenFile : IDisposable
         foreach (var name in (string[])[StepsName, ErrorsName, LengthsName]) file.Require(name, features);
         Codes = file.MapInt8(CodesName);
         Rows = file.MapFloat32(RowsName);
-        (Steps, Errors, Lengths) = (file.ReadFloats(StepsName), file.ReadFloats(ErrorsName), file.ReadFloats(LengthsName));
+        (Steps, Errors, Lengths) = (Bounds(StepsName), Bounds(ErrorsName), Bounds(LengthsName));
     }
 
     /// <summary>Where it lies.</summary>
@@ -74,12 +74,13 @@ internal sealed class EncoderScreenFile : IDisposable
     }
 
     /// <summary>Writes a dictionary's.</summary>
+    /// <param name="dictionary">The file that W_enc is in.</param>
     /// <param name="threads">To use at most.</param>
     /// <exception cref="CheckpointException">It cannot be written.</exception>
-    public static void Write(SaeLensDictionary dictionary, string path, int threads, CancellationToken cancel)
+    public static void Write(SafetensorsFile dictionary, string path, int threads, CancellationToken cancel)
     {
-        var coded = new CodedColumns(dictionary);
-        var (d, n) = (dictionary.Width, dictionary.FeatureCount);
+        var coded = new CodedColumns(dictionary, dictionary.Require("W_enc", -1, -1));
+        var (d, n) = (coded.Width, coded.Count);
         Parallel.For(0, (n + ColumnsAtOnce - 1) / ColumnsAtOnce,
             new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancel },
             block => coded.Code(block * ColumnsAtOnce, Math.Min(ColumnsAtOnce, n - (block * ColumnsAtOnce))));
@@ -105,17 +106,25 @@ internal sealed class EncoderScreenFile : IDisposable
 
     public void Dispose() => _file.Dispose();
 
-    // W_enc [d, n] on its way into a file
-    private sealed class CodedColumns(SaeLensDictionary dictionary)
+    private float[] Bounds(string name)
     {
-        private readonly int _d = dictionary.Width, _n = dictionary.FeatureCount;
-        private readonly Memory<float> _weights = dictionary.EncoderWeights.Type == TensorType.F32
-            ? dictionary.File.MapFloat32("W_enc") : dictionary.File.ReadFloats("W_enc");
+        var values = _file.ReadFloats(name);
+        return values.All(v => v >= 0 && float.IsFinite(v)) ? values : throw new CheckpointException(_file.Path,
+            $"tensor '{name}' holds what is no finite number of 0 or more; export the bundle again.");
+    }
 
-        public sbyte[] Codes { get; } = new sbyte[dictionary.EncoderWeights.Count];
-        public float[] Steps { get; } = new float[dictionary.FeatureCount];
-        public float[] Errors { get; } = new float[dictionary.FeatureCount];
-        public float[] Lengths { get; } = new float[dictionary.FeatureCount];
+    // W_enc [d, n] on its way into a file
+    private sealed class CodedColumns(SafetensorsFile file, TensorEntry encoder)
+    {
+        private readonly int _d = (int)encoder.Shape[0], _n = (int)encoder.Shape[1];
+        private readonly Memory<float> _weights = encoder.Type == TensorType.F32 ? file.MapFloat32("W_enc") : file.ReadFloats("W_enc");
+
+        public int Width => _d;
+        public int Count => _n;
+        public sbyte[] Codes { get; } = new sbyte[encoder.Count];
+        public float[] Steps { get; } = new float[encoder.Shape[1]];
+        public float[] Errors { get; } = new float[encoder.Shape[1]];
+        public float[] Lengths { get; } = new float[encoder.Shape[1]];
 
         // everything about some columns next to each other
         public void Code(int from, int count)

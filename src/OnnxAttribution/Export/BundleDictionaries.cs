@@ -106,7 +106,7 @@ internal sealed class BundleDictionaries : IDisposable
             var folder = FolderOf(found, bundle, inPlace);
             using var dictionary = SaeLensDictionary.Open(Path.GetDirectoryName(output.Find($"{folder}/{SaeLensDictionary.WeightsFileName}"))!);
             Directory.CreateDirectory(Path.Combine(output.Aside, folder));
-            EncoderScreenFile.Write(dictionary, Path.Combine(output.Aside, folder, EncoderScreenFile.FileName), work.Threads, work.Cancel);
+            EncoderScreenFile.Write(dictionary.File, Path.Combine(output.Aside, folder, EncoderScreenFile.FileName), work.Threads, work.Cancel);
             _screened.Add(found);
         }
     }

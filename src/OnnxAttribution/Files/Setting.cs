@@ -10,6 +10,7 @@ internal enum Setting
     CenterWritingWeights,
     Certify,
     Checkpoint,
+    Clusters,
     Coefficient,
     Compare,
     Context,

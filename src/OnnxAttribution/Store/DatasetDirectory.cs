@@ -156,8 +156,10 @@ internal sealed partial class DatasetDirectory
         }
     }
 
-    // what holds other files could not be replaced any more
-    private static void RequireOutsideOfRuns(string full)
+    /// <summary>Refuses a place in a run or a dataset: what holds other files could not be replaced any more.</summary>
+    /// <param name="full">Absolute.</param>
+    /// <exception cref="RunDirectoryException">It lies in one.</exception>
+    public static void RequireOutsideOfRuns(string full)
     {
         for (var above = System.IO.Path.GetDirectoryName(full); above is not null; above = System.IO.Path.GetDirectoryName(above))
         {

@@ -105,6 +105,12 @@ public sealed class RunDirectoryException : OnnxAttributionException
     internal static RunDirectoryException NoDataset(string path) =>
         new($"{path} holds something else than a dataset. Choose another directory.") { Settings = [Setting.Out] };
 
+    internal static RunDirectoryException NoClusters(string path) =>
+        new($"{path} holds something else than clusters, and is not replaced. Choose another directory.") { Settings = [Setting.Out] };
+
+    internal static RunDirectoryException ClustersExist(string path) =>
+        new($"{path} holds clusters already. Choose another directory, or ask for them to be replaced.") { Settings = [Setting.Force] };
+
     internal static RunDirectoryException OtherDataset(string file, string key, string there, string asked) =>
         new($"{file} was asked for {key} {Shown(there)}, and this asks for {Shown(asked)}. Ask for the same, or choose another directory.");
 

@@ -11,7 +11,7 @@ internal static partial class SourceTree
     public static IReadOnlyList<string> Rooms { get; } =
     [
         "Files", "Onnx", "Autodiff", "Checkpoints", "Bundles", "Hub", "Runtime", "Tokenizers", "Export", "Dictionaries", "Model", "Texts",
-        "Attribution", "Ablation", "Circuits", "Curves", "Validation", "Store", "Runs", "Dashboards", "Preflight",
+        "Attribution", "Ablation", "Circuits", "Curves", "Validation", "Clusters", "Store", "Runs", "Dashboards", "Preflight",
         "View", "View.Figures", "View.Page", "View.Formats",
     ];
 

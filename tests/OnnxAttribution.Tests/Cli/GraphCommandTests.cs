@@ -127,7 +127,7 @@ public sealed class GraphCommandTests(Random2Fixture model) : IClassFixture<Rand
         Assert.Equal(7, facts["sites"]!.AsArray().Count);
         Assert.Equal(
             """{"method":"ig","estimator":"gradient","steps":3,"exact_depth":null,"refine":null,"top_nodes":4,"node_threshold":"""
-            + """0,"top_edges":50,"edge_threshold":0,"prune":true,"edges":"jacobian","sign":"contribution",""" + "\""
+            + """0,"top_errors":64,"top_edges":50,"edge_threshold":0,"prune":true,"edges":"jacobian","sign":"contribution",""" + "\""
             + """aggregate":"none","memory_bytes":1073741824}""",
             facts["options"]!.ToJsonString());
         AssertMeasured(facts);

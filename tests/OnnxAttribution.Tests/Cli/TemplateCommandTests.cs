@@ -17,7 +17,7 @@ public sealed class TemplateCommandTests(Random2Fixture model) : IClassFixture<R
     [Fact]
     public void What_was_run_lies_beside_the_dataset_and_is_run_again_to_the_same_bytes()
     {
-        Graph(Pairs, "--dataset", "--part-size", "3", "--out", _directory["set"]).Done();
+        Graph(Pairs, "--part-size", "3", "--out", _directory["set"]).Done();
         var lines = File.ReadAllLines(_directory["set/prompts.jsonl"]);
         Assert.Equal("""{"id":"t-l-o","label":"t","prompt":"Helo","patch_prompt":"Jelo","target":"o"}""", lines[0]);
         Assert.Equal(4, lines.Length);
@@ -25,15 +25,15 @@ public sealed class TemplateCommandTests(Random2Fixture model) : IClassFixture<R
             "--format", "csv").Done().Output;
         Assert.Contains("t-m-p,t,Hemp,Jemp,p", told);
 
-        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["set/prompts.jsonl"], "--dataset", "--part-size", "3", "--out",
+        Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["set/prompts.jsonl"], "--part-size", "3", "--out",
             _directory["again"]).Done();
-        foreach (var file in Directory.EnumerateFiles(_directory["again"], "*", SearchOption.AllDirectories))
+        foreach (var file in Directory.EnumerateFiles(_directory["again"], "part-*.parquet", SearchOption.AllDirectories))
         {
             var same = Path.Combine(_directory["set"], Path.GetRelativePath(_directory["again"], file));
             Assert.Equal(File.ReadAllBytes(same), File.ReadAllBytes(file));
         }
-        Graph(Pairs, "--dataset", "--part-size", "3", "--resume", "--out", _directory["set"]).Done();
-        Graph(Pairs.Replace("[l, m]", "[l, n]"), "--dataset", "--part-size", "3", "--resume", "--out", _directory["set"])
+        Graph(Pairs, "--part-size", "3", "--resume", "--out", _directory["set"]).Done();
+        Graph(Pairs.Replace("[l, m]", "[l, n]"), "--part-size", "3", "--resume", "--out", _directory["set"])
             .Failed(1, "prompts_sha256");
         Assert.Equal(lines, File.ReadAllLines(_directory["set/prompts.jsonl"]));
     }
@@ -61,8 +61,8 @@ public sealed class TemplateCommandTests(Random2Fixture model) : IClassFixture<R
             [(Pairs.Replace("[o, p]", "[o, pq]"), "template 't': target 'pq', where b is 'pq', is 2 tokens ('p' 'q')"),
                 (Pairs.Replace("Je", "Jel"), "by the text around their slots"), (Pairs.Replace("slots", "slot"), "did you mean 'slots'?")])
         {
-            Graph(text, "--out", _directory["runs"]).Failed(1, told, "t.yaml", "--prompts");
-            Graph(text, "--dataset", "--out", _directory["set"]).Failed(1, told);
+            Graph(text, "--directories", "--out", _directory["runs"]).Failed(1, told, "t.yaml", "--prompts");
+            Graph(text, "--out", _directory["set"]).Failed(1, told);
             Graph(text, "--dry-run").Failed(1, told);
             Verb.Run("ablate", "--circuit", "0:1", "--model", model.Bundle, "--prompts", _directory["t.yaml"]).Failed(1, told);
             Assert.False(Path.Exists(_directory["runs"]) || Path.Exists(_directory["set"]));
@@ -74,7 +74,7 @@ public sealed class TemplateCommandTests(Random2Fixture model) : IClassFixture<R
     [Fact]
     public void Every_verb_that_takes_prompts_takes_a_template()
     {
-        var runs = Graph(Pairs, "--no-page", "--out", _directory["runs"]).Done();
+        var runs = Graph(Pairs, "--directories", "--no-page", "--out", _directory["runs"]).Done();
         Assert.Contains("t-m-o", runs.Output);
         Assert.Equal(4, File.ReadAllLines(_directory["runs/prompts.jsonl"]).Length);
         Verb.Run("ablate", "--faithfulness", _directory["runs/t-l-o"], "--prompts", _directory["t.yaml"], "--points", "2").Done();

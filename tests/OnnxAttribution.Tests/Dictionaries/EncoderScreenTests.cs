@@ -5,7 +5,7 @@ using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Tests.Dictionaries;
 
-/// <summary>What a screen finds is what the plain way finds, bit for bit: of every kind of dictionary, on columns and inputs that codes of
+/// <summary>What a screen finds is what the plain way without packed weights finds, bit for bit: of every kind of dictionary, on columns and inputs that codes of
 /// 8 bits hold badly.</summary>
 public sealed class EncoderScreenTests : IDisposable
 {
@@ -102,6 +102,18 @@ public sealed class EncoderScreenTests : IDisposable
             StringComparison.Ordinal);
     }
 
+    [Theory, InlineData(float.NaN), InlineData(-1f), InlineData(float.PositiveInfinity)]
+    public void Bounds_that_are_none_are_refused(float value)
+    {
+        Write("standard", 32, 200, new Random(6));
+        var path = Path.Combine(_directory["d"], EncoderScreenFile.FileName);
+        var bytes = File.ReadAllBytes(path);
+        // the steps come first, behind the header
+        BitConverter.GetBytes(value).CopyTo(bytes, 8 + (int)BitConverter.ToInt64(bytes) + (4 * 7));
+        File.WriteAllBytes(path, bytes);
+        Assert.Contains("export the bundle again", Assert.Throws<CheckpointException>(() => EncoderScreenFile.Open(path, 32, 200)).Message);
+    }
+
     // how many features were found
     private int Same(bool packed, float[] x)
     {
@@ -153,10 +165,27 @@ public sealed class EncoderScreenTests : IDisposable
         return values;
     }
 
-    // columns of noise, and some that are zero, twice the same, of one entry, denormal, or with one entry a thousand times the others
     private void Write(string kind, int width, int features, Random random)
     {
         var folder = Directory.CreateDirectory(_directory["d"]).FullName;
+        SafetensorsWriter.Write(Path.Combine(folder, SaeLensDictionary.WeightsFileName), Tensors(kind, width, features, random));
+        var config = new JsonObject
+        {
+            ["architecture"] = kind.Split('-')[0],
+            ["d_in"] = width,
+            ["d_sae"] = features,
+            ["apply_b_dec_to_input"] = true,
+            ["metadata"] = new JsonObject { ["hook_name"] = "blocks.0.hook_resid_pre" },
+        };
+        if (kind.StartsWith("topk")) (config["k"], config["rescale_acts_by_decoder_norm"]) = (Math.Min(20, features / 2), kind != "topk");
+        File.WriteAllText(Path.Combine(folder, SaeLensDictionary.ConfigFileName), config.ToJsonString());
+        using var dictionary = SaeLensDictionary.Open(folder);
+        EncoderScreenFile.Write(dictionary.File, Path.Combine(folder, EncoderScreenFile.FileName), 2, CancellationToken.None);
+    }
+
+    // columns of noise, and some that are zero, twice the same, of one entry, denormal, or with one entry a thousand times the others
+    private static List<SafetensorsTensor> Tensors(string kind, int width, int features, Random random)
+    {
         var w = Normal(width * features, random, 1 / Math.Sqrt(width));
         for (var k = 0; k < width; k++)
         {
@@ -188,19 +217,7 @@ public sealed class EncoderScreenTests : IDisposable
         }
         // the zero column lies at its threshold
         if (kind == "jumprelu") Feature("threshold", [.. bias.Select((b, j) => j == 1 ? 0.25f : 2 + Math.Abs(b))]);
-        SafetensorsWriter.Write(Path.Combine(folder, SaeLensDictionary.WeightsFileName), tensors);
-        var config = new JsonObject
-        {
-            ["architecture"] = kind.Split('-')[0],
-            ["d_in"] = width,
-            ["d_sae"] = features,
-            ["apply_b_dec_to_input"] = true,
-            ["metadata"] = new JsonObject { ["hook_name"] = "blocks.0.hook_resid_pre" },
-        };
-        if (kind.StartsWith("topk")) (config["k"], config["rescale_acts_by_decoder_norm"]) = (Math.Min(20, features / 2), kind != "topk");
-        File.WriteAllText(Path.Combine(folder, SaeLensDictionary.ConfigFileName), config.ToJsonString());
-        using var dictionary = SaeLensDictionary.Open(folder);
-        EncoderScreenFile.Write(dictionary, Path.Combine(folder, EncoderScreenFile.FileName), 2, CancellationToken.None);
+        return tensors;
     }
 
     private SparseDictionary Open(bool screened) => new(SaeLensDictionary.Open(_directory["d"])

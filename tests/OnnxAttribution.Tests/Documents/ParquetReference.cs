@@ -17,6 +17,7 @@ internal static class ParquetReference
         ("nodes", Of(NodeTable.Columns)), ("edges", Of(EdgeTable.Columns)), Of<ValidationRow>(), Of<CertificateRow>(),
         Of<TargetRow>(), Of<HeadRow>(), Of<ScorePairRow>(), Of<FaithfulnessRow>(), Of<TokenRow>(),
         Of<CurveRow>(), Of<CircuitRow>(), Of<PromptRow>(), ("mean", Of(MeanColumns.Columns)),
+        Of<ClusterRow>(), Of<MemberRow>(), Of<ClusterNodeRow>(),
         ("features", [.. DashboardRow.Columns.Select(c => (c.Name, c.SqlType, c.Meaning))]),
         ("labels", [.. FeatureLabel.Columns.Select(c => (c.Name, c.SqlType, c.Meaning))]),
     ];

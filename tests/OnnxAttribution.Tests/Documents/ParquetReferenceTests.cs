@@ -56,6 +56,14 @@ public sealed class ParquetReferenceTests(DocumentWorld world)
         Assert.Equal(ParquetReference.Columns(table), stored.Columns.Select(c => (c.Name, c.SqlType)));
     }
 
+    [Theory, InlineData("clusters"), InlineData("members"), InlineData("cluster_nodes")]
+    public void A_table_of_clusters_has_the_columns_of_its_record(string table)
+    {
+        Make("docs/guides/cluster.md", "runs/tasks");
+        var stored = StoredTable.Read(world.PathOf($"runs/clusters/{table}.parquet"), cancel: TestContext.Current.CancellationToken);
+        Assert.Equal(ParquetReference.Columns(table), stored.Columns.Select(c => (c.Name, c.SqlType)));
+    }
+
     [Fact]
     public void The_tables_of_the_reference_are_made_from_the_records() =>
         MadeDocument.Holds(ParquetReference.File, ParquetReference.Text());
@@ -68,7 +76,8 @@ public sealed class ParquetReferenceTests(DocumentWorld world)
         var tables = ParquetReference.Tables.Select(t => t.Name).ToList();
         Assert.Equal([.. tables, "Many runs"], headings);
         Assert.Equal(tables.Count, prose.Count(l => l.StartsWith("|---", StringComparison.Ordinal)));
-        Assert.Equal(Tables.Select(t => t.Data).Concat(["curve", "circuit", "mean"]).Order(StringComparer.Ordinal),
+        string[] ofTheirOwn = ["curve", "circuit", "mean", "clusters", "members", "cluster_nodes"];
+        Assert.Equal(Tables.Select(t => t.Data).Concat(ofTheirOwn).Order(StringComparer.Ordinal),
             tables.Order(StringComparer.Ordinal));
         Assert.All(FurtherTables.Names, name => Assert.Contains(name, tables));
     }

@@ -17,6 +17,10 @@ public class RowTableTests
         AreProperties<TokenRow>(TokenRow.Columns);
         AreProperties<HeadRow>(HeadRow.Columns);
         AreProperties<ScorePairRow>(ScorePairRow.Columns);
+        AreProperties<ClusterRow>(ClusterRow.Columns);
+        AreProperties<MemberRow>(MemberRow.Columns);
+        AreProperties<ClusterNodeRow>(ClusterNodeRow.Columns);
+        AreProperties<PromptRow>(PromptRow.Columns);
         AreProperties<NodeRow>(NodeTable.Columns);
     }
 
@@ -34,6 +38,11 @@ public class RowTableTests
             new FaithfulnessRow("a", "b", "c", "d", null, 2, 3, 4, 5, 6, 7, double.NaN, double.NaN));
         ComesBack(
             new CurveRow(1, 2, "a", 3, 4, "b", 5, "c", 6, true, "d"), new CurveRow(1, 2, "", float.NaN, 4, "b", 5, "c", 6, false, null));
+        ComesBack(new ClusterRow(1, 2, 3, 4, "a", "b") { TypicalPrompt = "c", Label = "d", LabelShare = 0.5 },
+            new ClusterRow(1, 2, 3, 4, "a", "b"));
+        ComesBack(new MemberRow("a", 1, 2) { Silhouette = 3, Similarity = 4, Nearest = 5, Label = "b", Prompt = "c" },
+            new MemberRow("a", 1, null));
+        ComesBack(new ClusterNodeRow(1, "a", 2, 3, 4, 5));
         ComesBack(new CircuitRow("a", "b", 1, "c", 2, 3, 4, 5));
         ComesBack(new TokenRow("a", 1, 2, "b", 3, 4, "c", 5, 6, 7));
         ComesBack(new HeadRow("a", 1, 2, "b", 3, 4, 5, 6, "key", 7, 8),

@@ -1,0 +1,155 @@
+namespace OnnxAttribution.Clusters;
+
+/// <summary>
+/// k-means of unit vectors by cosine: the assignment with the largest Σ x·c, each c the direction of its vectors' sum.
+/// 1. k-means++ chooses vectors to begin with: each next one at random, by its distance 1 − x·c to the nearest chosen. 2. Every vector goes
+/// to the nearest c. 3. Every c is made anew; one that no vector is left at takes the vector that lies farthest from its own. 4. Steps 2
+/// and 3 again until no vector moves. 5. Vectors are moved one by one while that makes the objective larger: a vector is so much of its own
+/// c that step 2 leaves it there though another cluster would gain more. 6. All of it several times, and the best is taken.
+/// </summary>
+/// <remarks>Dhillon, Modha 2001, "Concept decompositions for large sparse text data using clustering"; Arthur, Vassilvitskii 2007; step 5:
+/// Dhillon, Guan, Kogan 2002, "Iterative clustering of high dimensional text data augmented by local search". The result does not depend on
+/// the number of threads: sums are added up in the vectors' order.</remarks>
+internal sealed class SphericalKMeans(SparseRows rows, KMeansOptions options)
+{
+    private const int MostRounds = 100;
+    private const double LeastGain = 1e-4, Rounding = 1e-6;   // below them float32 sums say nothing
+
+    private readonly float[] _dense = new float[rows.Width];
+
+    /// <summary>The best of all restarts.</summary>
+    /// <param name="clusters">From 1 to the number of vectors.</param>
+    /// <returns>Each vector's cluster, from 0, and the objective Σ x·c.</returns>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public (int[] Labels, double Objective) Find(int clusters)
+    {
+        var best = (Labels: Array.Empty<int>(), Objective: double.NegativeInfinity);
+        for (var restart = 0; restart < options.Restarts; restart++)
+        {
+            var found = Once(clusters, new Random(unchecked((options.Seed * 7919) + restart)));
+            if (found.Objective > best.Objective) best = found;
+        }
+        return best;
+    }
+
+    private (int[] Labels, double Objective) Once(int clusters, Random random)
+    {
+        var labels = Begin(clusters, random);
+        var (next, own) = (new int[rows.Count], new float[rows.Count]);
+        var sums = new ClusterSums(rows, labels, clusters);
+        for (var round = 0; round < MostRounds; round++)
+        {
+            options.Cancel.ThrowIfCancellationRequested();
+            Assign(sums, sums.Lengths(), next, own);
+            Refill(next, own, clusters);
+            if (next.AsSpan().SequenceEqual(labels)) break;
+            (labels, next) = (next, labels);
+            sums = new ClusterSums(rows, labels, clusters);
+        }
+        for (var round = 0; round < MostRounds && Improve(sums, labels); round++) options.Cancel.ThrowIfCancellationRequested();
+        return (labels, sums.Lengths().Sum());
+    }
+
+    // moving x from a to b changes |a| + |b| to |a − x| + |b + x|, and x·x is 1
+    private bool Improve(ClusterSums sums, int[] labels)
+    {
+        var (lengths, products, moved) = (sums.Lengths(), new float[sums.Counts.Length], false);
+        for (var row = 0; row < labels.Length; row++)
+        {
+            var from = labels[row];
+            if (sums.Counts[from] == 1) continue;
+            sums.Products(row, products);
+            var left = Length((lengths[from] * lengths[from]) - (2 * products[from]) + 1);
+            var (to, gain, joined) = (from, LeastGain + (Rounding * lengths[from]), 0.0);
+            for (var c = 0; c < lengths.Length; c++)
+            {
+                if (c == from) continue;
+                var with = Length((lengths[c] * lengths[c]) + (2 * products[c]) + 1);
+                if (left - lengths[from] + with - lengths[c] is var more && more > gain) (to, gain, joined) = (c, more, with);
+            }
+            if (to == from) continue;
+            sums.Move(row, from, to);
+            (labels[row], lengths[from], lengths[to], moved) = (to, left, joined, true);
+        }
+        return moved;
+    }
+
+    private static double Length(double square) => Math.Sqrt(Math.Max(0, square));
+
+    // every vector at the chosen one that is nearest
+    private int[] Begin(int clusters, Random random)
+    {
+        var (labels, distances) = (new int[rows.Count], new double[rows.Count]);
+        Array.Fill(distances, double.PositiveInfinity);
+        var chosen = random.Next(rows.Count);
+        for (var cluster = 0; cluster < clusters; cluster++)
+        {
+            options.Cancel.ThrowIfCancellationRequested();
+            rows.Scatter(chosen, _dense);
+            Parallel.For(0, rows.Count, Threads, row =>
+            {
+                var distance = Math.Max(0, 1 - rows.Dot(row, _dense));
+                if (distance < distances[row]) (distances[row], labels[row]) = (distance, cluster);
+            });
+            foreach (var column in rows.Columns(chosen)) _dense[column] = 0;
+            (distances[chosen], labels[chosen]) = (0, cluster);
+            chosen = Drawn(distances, random);
+        }
+        return labels;
+    }
+
+    private static int Drawn(double[] weights, Random random)
+    {
+        var left = random.NextDouble() * weights.Sum();
+        var last = 0;
+        for (var row = 0; row < weights.Length; row++)
+        {
+            if (weights[row] <= 0) continue;
+            last = row;
+            if ((left -= weights[row]) < 0) return row;
+        }
+        return last;   // all vectors are the chosen ones' equals, or rounding has left something
+    }
+
+    private void Assign(ClusterSums sums, double[] lengths, int[] labels, float[] own) =>
+        Parallel.For(0, rows.Count, Threads, () => new float[lengths.Length], (row, _, products) =>
+        {
+            sums.Products(row, products);
+            var best = -1;
+            for (var c = 0; c < lengths.Length; c++)
+            {
+                if (!(lengths[c] > 0)) continue;
+                products[c] /= (float)lengths[c];
+                if (best < 0 || products[c] > products[best]) best = c;
+            }
+            best = Math.Max(best, 0);
+            (labels[row], own[row]) = (best, products[best]);
+            return products;
+        }, _ => { });
+
+    private void Refill(int[] labels, float[] own, int clusters)
+    {
+        var counts = new int[clusters];
+        foreach (var label in labels) counts[label]++;
+        for (var c = 0; c < clusters; c++)
+        {
+            if (counts[c] > 0) continue;
+            var farthest = -1;
+            for (var row = 0; row < labels.Length; row++)
+            {
+                if (counts[labels[row]] > 1 && (farthest < 0 || own[row] < own[farthest])) farthest = row;
+            }
+            if (farthest < 0) return;
+            counts[labels[farthest]]--;
+            (labels[farthest], own[farthest], counts[c]) = (c, 1, 1);
+        }
+    }
+
+    private ParallelOptions Threads => new() { MaxDegreeOfParallelism = options.Threads, CancellationToken = options.Cancel };
+}
+
+/// <summary>How hard k-means tries.</summary>
+/// <param name="Restarts">From 1.</param>
+/// <param name="Seed">Of the first vectors.</param>
+/// <param name="Threads">From 1.</param>
+internal sealed record KMeansOptions(int Restarts, int Seed, int Threads, CancellationToken Cancel);

@@ -1,0 +1,75 @@
+using OnnxAttribution.Clusters;
+
+namespace OnnxAttribution.Tests.Clusters;
+
+/// <summary>Clusters at the ends of what may be asked.</summary>
+public sealed class ClusterTests
+{
+    private static readonly KMeansOptions s_options = new(Restarts: 3, Seed: 0, Threads: 2, CancellationToken.None);
+
+    [Fact]
+    public void Rand_indices_of_parts_by_hand()
+    {
+        Assert.Equal(1, AdjustedRand.Index([0, 0, 1, 1], ["a", "a", "b", "b"]));
+        Assert.Equal(1, AdjustedRand.Index([3, 3, 3], ["a", "a", "a"]));
+        Assert.Equal(0, AdjustedRand.Index([0, 0, 0, 0], [0, 0, 1, 1]));
+        Assert.Equal(-0.5, AdjustedRand.Index([0, 0, 1, 1], [0, 1, 0, 1]), 1e-12);
+        Assert.Equal(1, AdjustedRand.Index<int, int>([], []));
+    }
+
+    [Theory, InlineData(1), InlineData(3), InlineData(4), InlineData(5)]
+    public void Equal_vectors_and_as_many_clusters_as_vectors_end(int clusters)
+    {
+        var rows = new SparseRows();
+        for (var i = 0; i < 5; i++) rows.Add([i % 2, 2], [1, 1]);
+        foreach (var method in Enum.GetValues<ClusterMethod>())
+        {
+            var found = ClusterFinder.Find(rows, (clusters, clusters), method, s_options);
+            Assert.Equal(5, found.Labels.Length);
+            Assert.All(found.Labels, l => Assert.InRange(l, 0, clusters - 1));
+            Assert.All(found.Silhouette, s => Assert.InRange(s, -1, 1));
+        }
+    }
+
+    [Fact]
+    public void Vectors_are_compared_by_direction_alone()
+    {
+        var rows = new SparseRows();
+        for (var i = 1; i <= 6; i++) rows.Add([i % 2, 2], [i * 100, i]);
+        var found = ClusterFinder.Find(rows, (2, 4), ClusterMethod.KMeans, s_options);
+        Assert.Equal(2, found.Count);
+        Assert.Equal([0, 1, 0, 1, 0, 1], found.Labels);
+        Assert.All(found.Silhouette, s => Assert.Equal(1, s, 1e-5));
+        Assert.All(found.Similarity, s => Assert.Equal(1, s, 1e-6));
+    }
+
+    [Fact]
+    public void A_vector_without_a_length_is_no_vector()
+    {
+        Assert.Throws<ArgumentException>(() => new SparseRows().Add([0], [0]));
+        Assert.Throws<ArgumentException>(() => new SparseRows().Add([0], [float.NaN]));
+    }
+
+    [Fact]
+    public void Average_linkage_says_its_limit()
+    {
+        var rows = new SparseRows();
+        for (var i = 0; i <= AverageLinkage.Most; i++) rows.Add([i % 7], [1]);
+        var message = Assert.Throws<ClusterException>(() => AverageLinkage.Joins(rows, 1, CancellationToken.None)).Message;
+        Assert.Equal("average linkage compares every two prompts, and takes 10,000 at most, not 10,001; take the method kmeans", message);
+    }
+
+    [Fact]
+    public void Cancelled_it_ends()
+    {
+        var rows = new SparseRows();
+        for (var i = 0; i < 50; i++) rows.Add([i % 7, 7 + i], [1, 1]);
+        using var cancelled = new CancellationTokenSource();
+        cancelled.Cancel();
+        foreach (var method in Enum.GetValues<ClusterMethod>())
+        {
+            Assert.ThrowsAny<OperationCanceledException>(() =>
+                ClusterFinder.Find(rows, (2, 4), method, s_options with { Cancel = cancelled.Token }));
+        }
+    }
+}
