@@ -61,7 +61,8 @@ internal sealed unsafe partial class SafetensorsFile : IDisposable
     {
         var entry = Find(name);
         if (entry.Type != TensorType.F32) throw WrongType(entry, "F32");
-        return entry.Offset % sizeof(float) == 0 ? new MappedEntries<float>(this, (float*)At(entry), Elements(entry)).Memory : ReadFloats(name);
+        return entry.Offset % sizeof(float) == 0
+            ? new MappedEntries<float>(this, (float*)At(entry), Elements(entry)).Memory : ReadFloats(name);
     }
 
     /// <summary>A tensor of type I8, as <see cref="MapFloat32"/> gives one of type F32.</summary>

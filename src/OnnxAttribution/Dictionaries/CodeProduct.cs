@@ -18,7 +18,8 @@ internal static class CodeProduct
         if (packed is not null) (d, n) = (Dim.Of(packed.Width), Dim.Of(packed.FeatureCount));
         var (rows, middle) = (g.Input(Rows, DataType.Uint8, [t, d]), g.Input(Middle, DataType.Uint8, []));
         var columns = packed?.Screen?.CodesEntry is { } entry
-            ? g.Constant(Columns, Constants.External(DataType.Int8, entry.Shape.AsSpan(), EncoderScreenFile.FileName, entry.Offset, entry.Length))
+            ? g.Constant(Columns,
+                Constants.External(DataType.Int8, entry.Shape.AsSpan(), EncoderScreenFile.FileName, entry.Offset, entry.Length))
             : g.Input(Columns, DataType.Int8, [d, n]);
         Value[] inputs = packed is null ? [rows, columns, middle] : [rows, middle];
         return new OnnxGraph(inputs, [g.Emit("MatMulInteger", [rows, columns, middle], [Values])[0]]);

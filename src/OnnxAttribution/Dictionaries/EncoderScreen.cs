@@ -5,7 +5,8 @@ namespace OnnxAttribution.Dictionaries;
 
 /// <summary>
 /// What a dictionary's <see cref="EncoderScreenFile"/> says of its pre-activations <c>s (x w) + b</c>: x w lies within a bound of
-/// the product of their codes. Of x = x̂ + r, x̂ of whole codes, and w = ŵ + e: <c>|x w − x̂ ŵ| ≤ ‖x̂‖ ‖e‖ + ‖r‖ ‖w‖</c> (Cauchy and Schwarz).
+/// the product of their codes. Of x = x̂ + r, x̂ of whole codes, and w = ŵ + e:
+/// <c>|x w − x̂ ŵ| ≤ ‖x̂‖ ‖e‖ + ‖r‖ ‖w‖</c> (Cauchy and Schwarz).
 /// </summary>
 /// <remarks>Lengths here are those of s ∘ W_enc.</remarks>
 internal sealed class EncoderScreen

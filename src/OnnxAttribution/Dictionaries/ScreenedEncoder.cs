@@ -11,7 +11,8 @@ namespace OnnxAttribution.Dictionaries;
 /// 1. one product of codes of 8 bits leaves out what cannot be active;
 /// 2. what is left, a tenth or less, is computed in float32 as <see cref="DictionaryEncoder"/> computes all, by the runtime's own product
 /// of the rows with these columns, and looked through by the same search.
-/// So the features and their activations are those of the plain way without packed weights, bit for bit: an entry of the runtime's product depends neither on how
+/// So the features and their activations are those of the plain way without packed weights, bit for bit: an entry of
+/// the runtime's product depends neither on how
 /// many columns there are beside it nor on whether they lie in rows.
 /// </summary>
 /// <remarks>Owns its sessions; who makes one disposes it. Safe for several threads.</remarks>

@@ -4,7 +4,8 @@ using System.Runtime.Intrinsics;
 
 namespace OnnxAttribution.Dictionaries;
 
-/// <summary>Which features of some rows can be active at all, by products of codes and their bounds: all that are, and a few more.</summary>
+/// <summary>Which features of some rows can be active at all, by products of codes and their bounds: all that are, and a few
+/// more.</summary>
 /// <param name="screen">Of the dictionary.</param>
 /// <param name="rows">The rows in codes.</param>
 /// <param name="products">Of their codes, [rows of codes, n].</param>
@@ -37,7 +38,8 @@ internal readonly ref struct ScreenedFinder(EncoderScreen screen, CodedRows rows
         var (coded, left) = (Vector256.Create(rows.Coded[row]), Vector256.Create(Left(row)));
         var floor = Vector256.Create(least);
         ref var product = ref MemoryMarshal.GetReference(_products.Slice(row * n, n));
-        ref var further = ref rows.Second[row] == 0 ? ref product : ref MemoryMarshal.GetReference(_products.Slice(rows.Second[row] * n, n));
+        ref var further = ref rows.Second[row] == 0 ? ref product
+            : ref MemoryMarshal.GetReference(_products.Slice(rows.Second[row] * n, n));
         ref var steps = ref MemoryMarshal.GetArrayDataReference(screen.Steps);
         ref var errors = ref MemoryMarshal.GetArrayDataReference(screen.Errors);
         ref var lengths = ref MemoryMarshal.GetArrayDataReference(screen.Lengths);

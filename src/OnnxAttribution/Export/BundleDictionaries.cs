@@ -104,9 +104,11 @@ internal sealed class BundleDictionaries : IDisposable
         foreach (var (_, found) in _all)
         {
             var folder = FolderOf(found, bundle, inPlace);
-            using var dictionary = SaeLensDictionary.Open(Path.GetDirectoryName(output.Find($"{folder}/{SaeLensDictionary.WeightsFileName}"))!);
+            var weights = output.Find($"{folder}/{SaeLensDictionary.WeightsFileName}");
+            using var dictionary = SaeLensDictionary.Open(Path.GetDirectoryName(weights)!);
             Directory.CreateDirectory(Path.Combine(output.Aside, folder));
-            EncoderScreenFile.Write(dictionary.File, Path.Combine(output.Aside, folder, EncoderScreenFile.FileName), work.Threads, work.Cancel);
+            var screen = Path.Combine(output.Aside, folder, EncoderScreenFile.FileName);
+            EncoderScreenFile.Write(dictionary.File, screen, work.Threads, work.Cancel);
             _screened.Add(found);
         }
     }

@@ -19,7 +19,8 @@ internal static partial class ShapeInference
     private static readonly FrozenDictionary<string, int> s_leastInputs = new Dictionary<int, string[]>
     {
         [2] = ["Add", "Sub", "Mul", "Div", "Pow", "Mod", "PRelu", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "And", "Or",
-            "Xor", "MatMul", "MatMulInteger", "Gemm", "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "CastLike", "Reshape",
+            "Xor", "MatMul", "MatMulInteger", "Gemm", "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization",
+            "CastLike", "Reshape",
             "Unsqueeze", "Gather", "GatherElements", "GatherND", "Expand", "Tile", "Pad", "TopK", "CumSum"],
         [3] = ["Where", "Range", "OneHot", "Slice", "ScatterND", "ScatterElements", "Attention", "RotaryEmbedding"],
     }.SelectMany(p => p.Value, (p, type) => (type, p.Key)).ToFrozenDictionary(p => p.type, p => p.Key);

@@ -52,8 +52,10 @@ public sealed class ExportCommandTests : IDisposable
         var bundle = inPlace ? tiny : _directory["screened"];
         string[] Graph(string of, string run)
         {
-            Verb.Run("graph", "--model", of, "--prompt", "Copyright (C", "--target", ")", "--edges", "exact", "--out", _directory[run]).Done();
-            return [.. ((string[])["nodes", "edges"]).Select(t => Verb.Run("query", _directory[run], $"SELECT * EXCLUDE (run) FROM {t}", "--format", "csv").Done().Output)];
+            Verb.Run("graph", "--model", of, "--prompt", "Copyright (C", "--target", ")", "--edges", "exact", "--out", _directory[run])
+                .Done();
+            return [.. ((string[])["nodes", "edges"])
+                .Select(t => Verb.Run("query", _directory[run], $"SELECT * EXCLUDE (run) FROM {t}", "--format", "csv").Done().Output)];
         }
         Verb.Run("export", "--checkpoint", tiny, "--out", tiny, "--force", "--no-check").Done();
         var plain = Graph(tiny, "plain");

@@ -38,14 +38,13 @@ public sealed class SlurmTests : IDisposable
         var whole = TestedProgram.Call(["graph", .. options, _directory["whole"]]);
         Assert.Equal(0, Run(whole.FileName, false, [.. whole.ArgumentList]).Exit);
 
-        var job = Run("sbatch", true, ["--parsable", $"--array=0-{Tasks - 1}", "--chdir", _directory.Path, _script, .. options, _directory["set"]])
-            .Output.Trim();
+        string[] array = ["--parsable", $"--array=0-{Tasks - 1}", "--chdir", _directory.Path, _script, .. options, _directory["set"]];
+        var job = Run("sbatch", true, array).Output.Trim();
         var killed = Killed(job, 3);
         Assert.Equal(0, Run("scontrol", true, "requeue", $"{job}_3").Exit);
         var ended = Ended(job);
         // the mean's pass
-        var second = Run("sbatch", true, ["--parsable", $"--array=0-{Tasks - 1}", "--chdir", _directory.Path, _script, .. options,
-            _directory["set"]]).Output.Trim();
+        var second = Run("sbatch", true, array).Output.Trim();
         Assert.All(Ended(second), task => Assert.Contains("JobState=COMPLETED", task));
 
         Assert.True(killed > 0, "it was killed before it had done anything");
@@ -58,8 +57,8 @@ public sealed class SlurmTests : IDisposable
     [Fact(Explicit = true)]
     public void A_task_that_fails_says_why_in_its_log()
     {
-        var job = Run("sbatch", true, "--wait", "--parsable", "--array=0-1", "--chdir", _directory.Path, _script, "--model", _model, "--prompts",
-            _directory["none.jsonl"], "--out", _directory["set"]).Output.Trim();
+        var job = Run("sbatch", true, "--wait", "--parsable", "--array=0-1", "--chdir", _directory.Path, _script, "--model",
+            _model, "--prompts", _directory["none.jsonl"], "--out", _directory["set"]).Output.Trim();
         foreach (var task in Enumerable.Range(0, 2))
         {
             var log = File.ReadAllText(_directory[$"dataset-{job}_{task}.log"]);
@@ -119,7 +118,8 @@ public sealed class SlurmTests : IDisposable
         string Of(string key) => task.Split(' ').First(pair => pair.StartsWith(key + "=")).Split('=')[1];
         var (submitted, start, end) = (Time("SubmitTime"), Time("StartTime"), Time("EndTime"));
         return string.Create(CultureInfo.InvariantCulture,
-            $"task {Of("ArrayTaskId")}: {(start - submitted).TotalSeconds} s in the queue, {(end - start).TotalSeconds} s run, {Of("Restarts")} restarts");
+            $"task {Of("ArrayTaskId")}: {(start - submitted).TotalSeconds} s in the queue, {(end - start).TotalSeconds} s run, "
+            + $"{Of("Restarts")} restarts");
         DateTime Time(string key) => DateTime.Parse(Of(key), CultureInfo.InvariantCulture);
     }
 

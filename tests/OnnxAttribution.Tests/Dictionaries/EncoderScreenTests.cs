@@ -5,7 +5,8 @@ using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Tests.Dictionaries;
 
-/// <summary>What a screen finds is what the plain way without packed weights finds, bit for bit: of every kind of dictionary, on columns and inputs that codes of
+/// <summary>What a screen finds is what the plain way without packed weights finds, bit for bit: of every kind of dictionary,
+/// on columns and inputs that codes of
 /// 8 bits hold badly.</summary>
 public sealed class EncoderScreenTests : IDisposable
 {
@@ -42,7 +43,7 @@ public sealed class EncoderScreenTests : IDisposable
         }
     }
 
-    /// <summary>Each column alone beside the others' noise: no bound is too low where the input lies along the column's own error.</summary>
+    /// <summary>Each column alone: no bound is too low where the input lies along the column's own error.</summary>
     [Fact]
     public void An_input_along_what_a_columns_codes_leave_is_found()
     {
@@ -96,10 +97,10 @@ public sealed class EncoderScreenTests : IDisposable
         Write("standard", 32, 200, new Random(6));
         var other = Directory.CreateDirectory(_directory["other"]).FullName;
         var mine = Path.Combine(_directory["d"], EncoderScreenFile.FileName);
-        Assert.Throws<CheckpointException>(() => EncoderScreenFile.Open(mine, width, features)).Message
-            .Contains(EncoderScreenFile.FileName, StringComparison.Ordinal);
-        Assert.Contains("there is no", Assert.Throws<CheckpointException>(() => EncoderScreenFile.Open(Path.Combine(other, "none"), 32, 200)).Message,
-            StringComparison.Ordinal);
+        Assert.Contains(EncoderScreenFile.FileName,
+            Assert.Throws<CheckpointException>(() => EncoderScreenFile.Open(mine, width, features)).Message);
+        var none = Assert.Throws<CheckpointException>(() => EncoderScreenFile.Open(Path.Combine(other, "none"), 32, 200));
+        Assert.Contains("there is no", none.Message);
     }
 
     [Theory, InlineData(float.NaN), InlineData(-1f), InlineData(float.PositiveInfinity)]
@@ -147,7 +148,8 @@ public sealed class EncoderScreenTests : IDisposable
         {
             for (var k = 0; k < width; k++)
             {
-                along[(t * width) + k] += 20 * dictionary.EncoderWeights.Span[(k * dictionary.FeatureCount) + (t % dictionary.FeatureCount)];
+                var column = t % dictionary.FeatureCount;
+                along[(t * width) + k] += 20 * dictionary.EncoderWeights.Span[(k * dictionary.FeatureCount) + column];
             }
         }
         yield return along;
@@ -201,7 +203,8 @@ public sealed class EncoderScreenTests : IDisposable
         long d = width, n = features;
         List<SafetensorsTensor> tensors =
         [
-            SafetensorsTensor.F32("W_enc", [d, n], () => w), SafetensorsTensor.F32("W_dec", [n, d], () => Normal(width * features, random, 1)),
+            SafetensorsTensor.F32("W_enc", [d, n], () => w),
+            SafetensorsTensor.F32("W_dec", [n, d], () => Normal(width * features, random, 1)),
             SafetensorsTensor.F32("b_dec", [d], () => Normal(width, random, 0.1)),
         ];
         void Feature(string name, float[] values) => tensors.Add(SafetensorsTensor.F32(name, [n], () => values));
