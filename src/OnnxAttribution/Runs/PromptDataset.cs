@@ -66,6 +66,7 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
             Options = RecordParts.Options(request, model) with { MemoryBytes = null },
             Bootstrap = MeanBootstrap.For(lines.Count),
             PrependBos = request.PrependBos,
+            Packed = model.PacksWeights,
             Model = model.Name,
             BundleSha256 = model.BundleHash,
             Program = ThisProgram.Name,

@@ -36,6 +36,10 @@ internal sealed record DatasetRecord
     /// <summary>Whether prompts got a BOS; null: as the dictionaries were trained.</summary>
     public bool? PrependBos { get; init; }
 
+    /// <summary>Whether weights were laid out for speed, which last digits depend on: of many prompts, where the machine has the memory.
+    /// </summary>
+    public bool? Packed { get; init; }
+
     /// <summary>The model's name, as its bundle has it.</summary>
     public string? Model { get; init; }
 
