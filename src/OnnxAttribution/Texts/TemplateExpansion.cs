@@ -20,7 +20,8 @@ internal static class TemplateExpansion
     /// <exception cref="PromptException">There are too many, none, or two alike.</exception>
     public static IReadOnlyList<PromptTask> Of(IReadOnlyList<PromptTemplate> templates, string path)
     {
-        var (tasks, ids) = (new List<PromptTask>(), new HashSet<string>(StringComparer.OrdinalIgnoreCase));
+        // the mean's name is no prompt's
+        var (tasks, ids) = (new List<PromptTask>(), new HashSet<string>(StringComparer.OrdinalIgnoreCase) { PromptFile.MergedId });
         foreach (var template in templates)
         {
             var alike = new Dictionary<(string, string?, string?, string?), string>();

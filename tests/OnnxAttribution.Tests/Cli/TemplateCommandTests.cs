@@ -81,6 +81,15 @@ public sealed class TemplateCommandTests(Random2Fixture model) : IClassFixture<R
         Verb.Run("ablate", "--circuit", _directory["runs/t-l-o"], "--prompts", _directory["t.yaml"]).Done();
     }
 
+    [Theory, InlineData("merged"), InlineData("Merged")]
+    public void A_template_that_is_called_as_the_mean_is_leaves_the_mean_its_name(string name)
+    {
+        Graph($"name: {name}\nprompt: Hello\n", "--directories", "--no-page", "--out", _directory["runs"]).Done();
+        Assert.True(File.Exists(_directory[$"runs/{name}-2/run.json"]));
+        Assert.True(File.Exists(_directory["runs/merged/mean/run.json"]));
+        Assert.Contains($"\"id\":\"{name}-2\"", File.ReadAllText(_directory["runs/prompts.jsonl"]));
+    }
+
     private Verb Graph(string text, params string[] options)
     {
         File.WriteAllText(_directory["t.yaml"], text);
