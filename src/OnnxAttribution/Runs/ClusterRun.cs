@@ -126,6 +126,11 @@ internal sealed class ClusterRun
 
     private static Clustering Find(SparseRows rows, ClusterRequest request, IProgress<string>? progress, CancellationToken cancel)
     {
+        if (rows.Count < 2)
+        {
+            throw new ClusterException($"there {(rows.Count == 1 ? "is 1 prompt" : "are 0 prompts")} with something to compare, and "
+                + "clusters need 2 at least; draw more prompts");
+        }
         if (rows.Count < request.Least)
         {
             throw new ClusterException($"there are {rows.Count} prompts with something to compare, and {request.Least} clusters need "

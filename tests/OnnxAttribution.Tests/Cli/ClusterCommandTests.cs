@@ -92,6 +92,12 @@ public sealed class ClusterCommandTests(ClusteredTasks tasks) : IClassFixture<Cl
         Verb.Run(["cluster", _directory["p.jsonl"], .. model, "--site", "resid"]).Failed(2, "--site resid is 5 sites; name one");
         File.WriteAllText(_directory["p.jsonl"], "{\"prompt\": \"a\"}\n{\"prompt\": \"a\", \"id\": \"x\"}\n");
         Verb.Run(["cluster", _directory["p.jsonl"], .. model]).Failed(1, "0 prompts with something to compare");
+        File.WriteAllText(_directory["p.jsonl"], "{\"prompt\": \"Copyright (C\", \"target\": \")\"}\n");
+        Verb.Run("graph", "--model", Repository.TinyModel, "--prompts", _directory["p.jsonl"], "--no-page", "--out",
+            _directory["one"]).Done();
+        var one = Verb.Run("cluster", _directory["one"]);
+        one.Failed(1, "there is 1 prompt with something to compare, and clusters need 2 at least");
+        Assert.DoesNotContain("fewer clusters", one.Error);
     }
 
     private IReadOnlyList<TRow> Rows<TRow>() where TRow : ITableRow<TRow>
