@@ -8,12 +8,12 @@ namespace OnnxAttribution.Store;
 /// </summary>
 internal static class ClusterDirectory
 {
-    private const string RecordFile = "clusters.json", PromptsFolder = "prompts";
+    private const string RecordFile = "clusters.json", PromptsFolder = "prompts", PromptsExtension = ".jsonl";
 
     private static readonly string[] s_tables = [ClusterRow.Table, MemberRow.Table, ClusterNodeRow.Table];
 
     /// <summary>Where a cluster's prompts lie in the directory.</summary>
-    public static string PromptsOf(string path, int cluster) => Path.Combine(path, PromptsFolder, $"{cluster}.jsonl");
+    public static string PromptsOf(string path, int cluster) => Path.Combine(path, PromptsFolder, $"{cluster}{PromptsExtension}");
 
     /// <summary>Refuses a place that clusters may not be written to. Changes nothing.</summary>
     /// <exception cref="RunDirectoryException">Something is there and <paramref name="force"/> is off, or it is no directory of clusters,
@@ -62,9 +62,18 @@ internal static class ClusterDirectory
         }
     }
 
-    private static bool IsOurs(string full, string name) => name == RecordFile || s_tables.Contains(Path.GetFileNameWithoutExtension(name))
-        || AsideName.PlaceOf(name) is not null || (name == PromptsFolder && Directory.EnumerateFileSystemEntries(Path.Combine(full, name))
-            .All(e => Path.GetExtension(e) == ".jsonl"));
+    // by its whole name: who replaces the directory loses all that is in it
+    private static bool IsOurs(string full, string name)
+    {
+        var path = Path.Combine(full, name);
+        if (AsideName.PlaceOf(name) is not null) return true;
+        if (name != PromptsFolder) return File.Exists(path) && (name == RecordFile || s_tables.Any(table => name == table + ".parquet"));
+        return Directory.Exists(path)
+            && Directory.EnumerateFileSystemEntries(path).All(e => File.Exists(e) && IsOfPrompts(Path.GetFileName(e)));
+    }
+
+    private static bool IsOfPrompts(string name) => name.EndsWith(PromptsExtension, StringComparison.Ordinal)
+        && name.AsSpan(0, name.Length - PromptsExtension.Length) is { Length: > 0 } number && !number.ContainsAnyExceptInRange('0', '9');
 }
 
 /// <summary>All that is written of clusters.</summary>

@@ -70,6 +70,28 @@ public sealed class ClusterCommandTests(ClusteredTasks tasks) : IClassFixture<Cl
         Assert.Equal("mine", File.ReadAllText(_directory["clusters/mine.txt"]));
     }
 
+    [Theory, InlineData("members.csv"), InlineData("clusters.txt"), InlineData("prompts/notes.jsonl"), InlineData("prompts/.jsonl"),
+        InlineData("prompts/1.json"), InlineData("prompts/1b.jsonl"), InlineData("prompts/more/1.jsonl"), InlineData("members/mine")]
+    public void What_clusters_do_not_write_is_never_replaced(string mine)
+    {
+        Cluster(tasks.Dataset, "--clusters 3", "--out", _directory["clusters"]).Done();
+        var file = _directory[$"clusters/{mine}"];
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        File.WriteAllText(file, "mine");
+        Cluster(tasks.Dataset, "--clusters 3 --force", "--out", _directory["clusters"]).Failed(1, "something else than clusters", "--out");
+        Assert.Equal("mine", File.ReadAllText(file));
+    }
+
+    [Fact]
+    public void A_file_where_clusters_have_their_folder_of_prompts_is_never_replaced()
+    {
+        Cluster(tasks.Dataset, "--clusters 3", "--out", _directory["clusters"]).Done();
+        Directory.Delete(_directory["clusters/prompts"], recursive: true);
+        File.WriteAllText(_directory["clusters/prompts"], "mine");
+        Cluster(tasks.Dataset, "--clusters 3 --force", "--out", _directory["clusters"]).Failed(1, "something else than clusters", "--out");
+        Assert.Equal("mine", File.ReadAllText(_directory["clusters/prompts"]));
+    }
+
     [Theory, InlineData("--clusters 1", "--clusters cannot be '1'"), InlineData("--clusters 9-3", "or a range such as 2-20"),
         InlineData("--clusters x", "a whole number from 2 to 1000"), InlineData("--site 2.resid", "--site goes with --by activations"),
         InlineData("--by activations", "give --model"), InlineData("--by activations --edges --model m", "--edges goes with --by nodes"),
