@@ -22,8 +22,7 @@ internal static class DatasetMode
     {
         var (start, invocation) = (Stopwatch.GetTimestamp(), asked.Parsed.InvocationConfiguration);
         var shard = asked.Options.Shard(asked.Parsed);
-        // shards begin the dataset together, and each may be run again
-        var resume = asked.Options.Resume(asked.Parsed) || shard is not null;
+        var resume = asked.Options.Resume(asked.Parsed) || shard is not null;   // shards begin together, and each may be run again
         var lines = PromptFile.Read(file);
         DatasetDirectory.CheckFree(directory, resume);
         using var progress = new ProgressLine(invocation.Error);
@@ -31,6 +30,7 @@ internal static class DatasetMode
         TwiceBegun.WarnOfFile(model, lines, request.PrependBos, invocation.Error);
         var record = PromptDataset.Record(model, request, lines, asked.Options.Request(asked.Parsed));
         var begun = DatasetDirectory.Begin(directory, record, resume, model.Context.Cancel);
+        KeptPrompts.CheckFree(file, directory, lines.Select(l => l.Task));
         var named = KeptPrompts.Write(file, directory, lines.Select(l => l.Task), model.Context.Cancel);
         var dataset = new PromptDataset(model, request, begun)
         {

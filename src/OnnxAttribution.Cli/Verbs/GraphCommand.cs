@@ -108,6 +108,7 @@ internal static class GraphCommand
     {
         var lines = PromptFile.Read(file);
         PromptBatch.CheckFree(lines, destination.Directory, destination.Force);
+        if (!destination.Force) KeptPrompts.CheckFree(file, destination.Directory, lines.Select(l => l.Task));
         using var progress = new ProgressLine(destination.Invocation.Error);
         progress.Report("opening the model");
         using var model = open(lines.Count);

@@ -105,6 +105,12 @@ public sealed class RunDirectoryException : OnnxAttributionException
     internal static RunDirectoryException NoDataset(string path) =>
         new($"{path} holds something else than a dataset. Choose another directory.") { Settings = [Setting.Out] };
 
+    internal static RunDirectoryException OtherPrompts(string file) =>
+        new($"{file} holds other prompts than the template makes, and would be lost. Move it away, or choose another directory.")
+        {
+            Settings = [Setting.Out]
+        };
+
     internal static RunDirectoryException NoClusters(string path) =>
         new($"{path} holds something else than clusters, and is not replaced. Choose another directory.") { Settings = [Setting.Out] };
 

@@ -90,6 +90,25 @@ public sealed class TemplateCommandTests(Random2Fixture model) : IClassFixture<R
         Assert.Contains($"\"id\":\"{name}-2\"", File.ReadAllText(_directory["runs/prompts.jsonl"]));
     }
 
+    [Fact]
+    public void Prompts_that_somebody_wrote_are_not_replaced_by_a_templates_unless_that_is_asked()
+    {
+        const string Mine = "{\"prompt\": \"mine\"}\n";
+        Directory.CreateDirectory(_directory["runs"]);
+        File.WriteAllText(_directory["runs/prompts.jsonl"], Mine);
+        Graph(Pairs, "--directories", "--no-page", "--out", _directory["runs"]).Failed(1, "prompts.jsonl holds other prompts", "--out");
+        Graph(Pairs, "--out", _directory["runs"]).Failed(1, "something else than a dataset");
+        Assert.Single(Directory.EnumerateFileSystemEntries(_directory["runs"]));
+        Assert.Equal(Mine, File.ReadAllText(_directory["runs/prompts.jsonl"]));
+        Graph(Pairs, "--directories", "--no-page", "--force", "--out", _directory["runs"]).Done();
+        Assert.Equal(4, File.ReadAllLines(_directory["runs/prompts.jsonl"]).Length);
+
+        Graph(Pairs, "--no-page", "--out", _directory["set"]).Done();
+        File.WriteAllText(_directory["set/prompts.jsonl"], Mine);
+        Graph(Pairs, "--no-page", "--resume", "--out", _directory["set"]).Failed(1, "prompts.jsonl holds other prompts", "--out");
+        Assert.Equal(Mine, File.ReadAllText(_directory["set/prompts.jsonl"]));
+    }
+
     private Verb Graph(string text, params string[] options)
     {
         File.WriteAllText(_directory["t.yaml"], text);
