@@ -114,7 +114,8 @@ internal sealed class ClusterCommand
     private ClusterRun OfSite(ParseResult parsed, string what, (ClusterRequest Request, RunContext Context) asked, ProgressLine progress)
     {
         var prompts = DatasetNames.Is(what) ? ClusterRun.PromptsOf(what, asked.Context.Cancel)
-            : [.. PromptFile.Read(what).Select(l => (l.Line, l.Task ?? throw new PromptException($"{what}, line {l.Line}: {l.Error}")))];
+            : [.. PromptFile.Read(what)
+                .Select(l => new SitePrompt(l.Line, l.Task ?? throw new PromptException($"{what}, line {l.Line}: {l.Error}")))];
         progress.Report("opening the model");
         var directory = parsed.GetRequiredValue(_model)!;
         var site = parsed.GetValue(_site) ?? Halfway(directory);

@@ -3,6 +3,7 @@ using OnnxAttribution.Files;
 using OnnxAttribution.Model;
 using OnnxAttribution.Store;
 using OnnxAttribution.Texts;
+using OnnxAttribution.Tokenizers;
 
 namespace OnnxAttribution.Runs;
 
@@ -68,10 +69,10 @@ internal sealed class ClusterRun
     /// <param name="model">Opened at that site alone.</param>
     /// <inheritdoc cref="OfGraphs" path="/exception"/>
     /// <exception cref="PromptException">A prompt cannot be used.</exception>
-    public static ClusterRun OfSite(LoadedModel model, IReadOnlyList<(int Line, PromptTask Task)> prompts, SiteVectorRequest asked,
+    public static ClusterRun OfSite(LoadedModel model, IReadOnlyList<SitePrompt> prompts, SiteVectorRequest asked,
         ClusterRequest request, IProgress<string>? progress)
     {
-        var vectors = SiteVectors.Find(model, model.Selected[0], [.. prompts.Select(p => p.Task)], asked, progress);
+        var vectors = SiteVectors.Find(model, model.Selected[0], prompts, asked, progress);
         var (rows, kept) = (new SparseRows(), new List<int>());
         foreach (var (i, vector) in vectors.Index())
         {
@@ -80,16 +81,19 @@ internal sealed class ClusterRun
             kept.Add(i);
         }
         var found = Find(rows, request, progress, model.Context.Cancel);
-        return new ClusterRun(found, [.. kept.Select(i => prompts[i].Task)], [.. kept.Select(i => prompts[i].Line)])
+        return new ClusterRun(found, [.. kept.Select(i => prompts[i].Again(model.Tokenizer))], [.. kept.Select(i => prompts[i].Line)])
         {
-            LeftOut = [.. Enumerable.Range(0, prompts.Count).Except(kept).Select(i => prompts[i])],
+            LeftOut = [.. Enumerable.Range(0, prompts.Count).Except(kept).Select(i => (prompts[i].Line, prompts[i].Task))],
         };
     }
 
-    /// <summary>A dataset's prompts that have a graph, as they would be asked again.</summary>
+    /// <summary>A dataset's prompts that have a graph, about the tokens that the graphs are about.</summary>
     /// <exception cref="RunDirectoryException">A file is missing or damaged.</exception>
-    public static IReadOnlyList<(int Line, PromptTask Task)> PromptsOf(string dataset, CancellationToken cancel) =>
-        [.. DatasetVectors.PromptsOf(dataset, cancel).Select(row => (row.Line, TaskOf(row)))];
+    public static IReadOnlyList<SitePrompt> PromptsOf(string dataset, CancellationToken cancel) =>
+    [
+        .. DatasetVectors.PromptsOf(dataset, cancel)
+            .Select(row => new SitePrompt(row.Line, TaskOf(row)) { Target = row.TargetId, Foil = row.FoilId }),
+    ];
 
     /// <summary>A row a prompt, those without a cluster last.</summary>
     public IReadOnlyList<MemberRow> Members() =>
@@ -156,6 +160,10 @@ internal sealed class ClusterRun
     private double AgreementOver(List<int> labelled) => AdjustedRand.Index((IReadOnlyList<int>)[.. labelled.Select(i => Found.Labels[i])],
         (IReadOnlyList<string>)[.. labelled.Select(i => _tasks[i].Label!)]);
 
-    private static PromptTask TaskOf(PromptRow row) =>
-        new(row.Prompt!, row.Target, row.Foil, row.PatchPrompt, row.Run) { Label = row.Label };
+    // a token without a text of its own cannot be asked for: the model's own was the target then, and is without one again
+    private static PromptTask TaskOf(PromptRow row)
+    {
+        string? Text(string? shown, int? id) => shown is not null && Tokenizer.IsText(shown, id) ? shown : null;
+        return new(row.Prompt!, Text(row.Target, row.TargetId), Text(row.Foil, row.FoilId), row.PatchPrompt, row.Run) { Label = row.Label };
+    }
 }

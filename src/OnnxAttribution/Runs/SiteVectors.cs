@@ -16,31 +16,31 @@ internal static class SiteVectors
     /// <returns>[d] of each prompt.</returns>
     /// <exception cref="PromptException">A prompt, target or foil cannot be used; the message names its id.</exception>
     /// <exception cref="OperationCanceledException">The model's context was cancelled.</exception>
-    public static List<float[]> Find(LoadedModel model, Site site, IReadOnlyList<PromptTask> tasks, SiteVectorRequest request,
+    public static List<float[]> Find(LoadedModel model, Site site, IReadOnlyList<SitePrompt> prompts, SiteVectorRequest request,
         IProgress<string>? progress = null)
     {
-        TemplateTokens.Check(tasks, model.Tokenizer);
+        TemplateTokens.Check(prompts.Select(p => p.Task), model.Tokenizer);
         var vectors = new List<float[]>();
-        foreach (var (i, task) in tasks.Index())
+        foreach (var (i, prompt) in prompts.Index())
         {
             model.Context.Cancel.ThrowIfCancellationRequested();
-            progress?.Report($"prompt {i + 1} of {tasks.Count}");
+            progress?.Report($"prompt {i + 1} of {prompts.Count}");
             try
             {
-                vectors.Add(Of(model, site, task, request));
+                vectors.Add(Of(model, site, prompt, request));
             }
             catch (OnnxAttributionException e) when (e is PromptException { IsTable: false } or AttributionException)
             {
-                throw new PromptException($"prompt '{task.Id}': {e.Message}") { Settings = e.Settings };
+                throw new PromptException($"prompt '{prompt.Task.Id}': {e.Message}") { Settings = e.Settings };
             }
         }
         if (!request.Gradients) Centre(vectors);
         return vectors;
     }
 
-    private static float[] Of(LoadedModel model, Site site, PromptTask task, SiteVectorRequest request)
+    private static float[] Of(LoadedModel model, Site site, SitePrompt prompt, SiteVectorRequest request)
     {
-        var tokens = PromptTokens.Of(task with { PatchPrompt = null }, model.Tokenizer, request.PrependBos ?? model.PrependsBos);
+        var tokens = prompt.Tokens(model.Tokenizer, request.PrependBos ?? model.PrependsBos);
         model.RequireTokens(tokens.Clean);
         if (request.Metric.Position is { } p) model.RequirePosition(p, tokens.Clean.Length);
         var pass = ModelPass.Run(model, tokens.Clean, request.Metric with { Target = tokens.Target, Foil = tokens.Foil });

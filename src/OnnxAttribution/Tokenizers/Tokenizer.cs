@@ -99,6 +99,19 @@ public sealed class Tokenizer
         return text.ToString();
     }
 
+    /// <summary>Whether what <see cref="TokenText"/> wrote for a token is its text, and not bytes that are no whole character, or an id.
+    /// </summary>
+    /// <param name="shown">What it wrote.</param>
+    /// <param name="id">Token id; null: not known.</param>
+    internal static bool IsText(string shown, int? id)
+    {
+        for (var i = shown.IndexOf(@"\x", StringComparison.Ordinal); i >= 0; i = shown.IndexOf(@"\x", i + 1, StringComparison.Ordinal))
+        {
+            if (i + 3 < shown.Length && char.IsAsciiHexDigitUpper(shown[i + 2]) && char.IsAsciiHexDigitUpper(shown[i + 3])) return false;
+        }
+        return shown != $"[{id}]";
+    }
+
     /// <summary>The token whose text is exactly this (a leading space counts), if there is one.</summary>
     /// <param name="text">The text of a whole token.</param>
     /// <param name="id">Its token id; undefined where there is none.</param>

@@ -5,7 +5,8 @@ using OnnxAttribution.Texts;
 namespace OnnxAttribution.Tests.Cli;
 
 /// <summary>The verb <c>cluster</c>.</summary>
-public sealed class ClusterCommandTests(ClusteredTasks tasks) : IClassFixture<ClusteredTasks>, IDisposable
+public sealed partial class ClusterCommandTests(ClusteredTasks tasks, Random2Fixture random)
+    : IClassFixture<ClusteredTasks>, IClassFixture<Random2Fixture>, IDisposable
 {
     private readonly TemporaryDirectory _directory = new();
 
