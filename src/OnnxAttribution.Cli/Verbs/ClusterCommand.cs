@@ -113,23 +113,39 @@ internal sealed class ClusterCommand
 
     private ClusterRun OfSite(ParseResult parsed, string what, (ClusterRequest Request, RunContext Context) asked, ProgressLine progress)
     {
-        var prompts = DatasetNames.Is(what) ? ClusterRun.PromptsOf(what, asked.Context.Cancel)
+        var dataset = DatasetNames.Is(what) ? DatasetDirectory.Read(what) : null;
+        var metric = new MetricRequest(Metric(parsed, dataset), parsed.GetValue(_metric.Position) ?? dataset?.Record.Position);
+        var prependBos = parsed.GetValue(_prependBos) ?? dataset?.Record.PrependBos;
+        var prompts = dataset is not null ? ClusterRun.PromptsOf(what, asked.Context.Cancel)
             : [.. PromptFile.Read(what)
                 .Select(l => new SitePrompt(l.Line, l.Task ?? throw new PromptException($"{what}, line {l.Line}: {l.Error}")))];
         progress.Report("opening the model");
         var directory = parsed.GetRequiredValue(_model)!;
         var site = parsed.GetValue(_site) ?? Halfway(directory);
+        // before the site is looked for: another model may lack it
+        if (dataset is { Record: var record } && File.Exists(Path.Combine(directory, BundleManifest.FileName)))
+        {
+            CircuitSource.RequireModel(what, (record.Model, record.BundleSha256), (directory, LoadedModel.HashOf(directory)));
+        }
         using var model = LoadedModel.Open(directory, [site], asked.Context, prompts.Count);
         if (model.Selected.Count != 1)
         {
             throw new UsageException($"--site {site} is {model.Selected.Count} sites; name one, such as {model.Selected[0].ShortName}");
         }
         progress.Dispose();
-        TwiceBegun.Warn(model, prompts.Select(p => p.Task), parsed.GetValue(_prependBos), isFile: true,
-            parsed.InvocationConfiguration.Error);
-        var request = new SiteVectorRequest(parsed.GetValue(_by) == "gradients",
-            new MetricRequest(_metric.KindIn(parsed), parsed.GetValue(_metric.Position)), parsed.GetValue(_prependBos));
+        TwiceBegun.Warn(model, prompts.Select(p => p.Task), prependBos, isFile: true, parsed.InvocationConfiguration.Error);
+        var request = new SiteVectorRequest(parsed.GetValue(_by) == "gradients", metric, prependBos);
         return ClusterRun.OfSite(model, prompts, request, asked.Request, progress);
+    }
+
+    // the dataset's, unless it is given; activations have no use for it
+    private MetricKind Metric(ParseResult parsed, DatasetDirectory? dataset)
+    {
+        if (dataset is null || parsed.GetValue(_by) != "gradients" || _metric.GivenIn(parsed) is not null) return _metric.KindIn(parsed);
+        var kind = RecordedValues.MetricOf(dataset) ?? _metric.KindIn(parsed);
+        return kind != MetricKind.Kl ? kind
+            : throw new UsageException($"{dataset.Path} has graphs of --metric kl, which has gradient 0 at the clean run; give another "
+                + "--metric");
     }
 
     private static string Halfway(string model)

@@ -144,10 +144,20 @@ internal sealed class CircuitSource
 
     private void RequireModel(string bundle, string bundleHash)
     {
-        if (Run?.BundleSha256 is not { } hash || hash == bundleHash) return;
+        if (Run is { } run) RequireModel(Path!, (run.ModelPath, run.BundleSha256), (bundle, bundleHash));
+    }
+
+    /// <summary>Refuses another model than what a run or a dataset was made with.</summary>
+    /// <param name="path">The run or dataset.</param>
+    /// <param name="made">What it says of its model.</param>
+    /// <param name="bundle">The model that there is.</param>
+    /// <exception cref="CircuitException">It is another.</exception>
+    public static void RequireModel(string path, (string? Model, string? Hash) made, (string Path, string Hash) bundle)
+    {
+        if (made.Hash is not { } hash || hash == bundle.Hash) return;
         var short8 = hash.Length > 8 ? $"{hash[..8]}…" : DisplayText.Quoted(hash);
-        throw new CircuitException($"{Path} was made with another model or another export of it ({Run.ModelPath}, bundle "
-            + $"{short8}; {bundle} is {bundleHash[..8]}…); "
+        throw new CircuitException($"{path} was made with another model or another export of it ({made.Model}, bundle "
+            + $"{short8}; {bundle.Path} is {bundle.Hash[..8]}…); "
             + "give the model it was made with, or make the graph again")
         {
             Settings = [Setting.Model]

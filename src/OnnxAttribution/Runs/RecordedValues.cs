@@ -30,6 +30,17 @@ internal static class RecordedValues
         return Metric.KindOf(name);
     }
 
+    /// <summary>The metric of a dataset's graphs.</summary>
+    /// <returns>null where dataset.json has none.</returns>
+    /// <exception cref="RunDirectoryException">It is none that there is.</exception>
+    public static MetricKind? MetricOf(DatasetDirectory dataset)
+    {
+        if (dataset.Record.Metric is not { } name) return null;
+        return Metric.Names.Contains(name) ? Metric.KindOf(name)
+            : throw RunDirectoryException.Corrupt(Path.Combine(dataset.Path, RunNames.DatasetFile),
+                $"'metric' is '{name}' where one of {string.Join(", ", Metric.Names)} belongs");
+    }
+
     /// <summary>Opens a model at the sites of a run.</summary>
     /// <param name="directory">The bundle's.</param>
     /// <param name="options">The run's; null: nothing is replaced.</param>

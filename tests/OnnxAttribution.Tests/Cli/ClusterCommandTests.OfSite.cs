@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using OnnxAttribution.Store;
 using OnnxAttribution.Texts;
 
@@ -29,6 +30,30 @@ public sealed partial class ClusterCommandTests
             }
             Assert.Equal(rows.Select(Asked), again.OrderBy(row => row.Run, StringComparer.Ordinal).Select(Asked));
         }
+    }
+
+    [Fact]
+    public void A_site_is_asked_for_what_the_datasets_graphs_were_asked_for()
+    {
+        const string Asked = "--metric prob --position 2 --prepend-bos false";
+        var set = RandomDataset(Asked.Split(' '));
+        string[] call = ["cluster", set, "--by", "gradients", "--clusters", "2", "--model", random.Bundle, "--json"];
+        double Objective(params string[] options) => (double)JsonNode.Parse(Verb.Run([.. call, .. options]).Done().Output)!["objective"]!;
+        var own = Objective();
+        Assert.Equal(Objective(Asked.Split(' ')), own, 1e-9);
+        foreach (var (option, value) in ((string, string)[])[("--metric", "logit"), ("--position", "1"), ("--prepend-bos", "true")])
+        {
+            Assert.True(Math.Abs(Objective(option, value) - own) > 1e-6, $"{option} is of no use");
+        }
+    }
+
+    [Fact]
+    public void A_site_of_another_model_than_the_datasets_is_refused()
+    {
+        Verb.Run("cluster", tasks.Dataset, "--by", "activations", "--model", random.Bundle)
+            .Failed(1, "was made with another model or another export of it", "--model");
+        Verb.Run("cluster", RandomDataset("--metric", "kl", "--method", "ig", "--steps", "2"), "--by", "gradients", "--model",
+            random.Bundle).Failed(2, "graphs of --metric kl", "give another --metric");
     }
 
     private string RandomDataset(params string[] options)
