@@ -6,7 +6,7 @@ namespace OnnxAttribution.Store;
 /// its first and last bytes. The result depends neither on the order of the directories nor on their number.</summary>
 /// <param name="Parts">How many parts the dataset has.</param>
 /// <param name="Missing">Parts that none of the directories has whole, from 0, ascending.</param>
-/// <param name="Copied">Files that were not there yet.</param>
+/// <param name="Copied">Files that were not there yet, or were damaged.</param>
 /// <param name="HasMean">Whether the mean came with them.</param>
 internal sealed record DatasetMerge(int Parts, IReadOnlyList<int> Missing, int Copied, bool HasMean)
 {
@@ -57,12 +57,11 @@ internal sealed record DatasetMerge(int Parts, IReadOnlyList<int> Missing, int C
         var copied = 0;
         foreach (var table in tables)
         {
-            string[] files = [.. sets.Select(set => set.File(table, part)).Where(File.Exists)];
-            foreach (var other in files.Skip(1))
-            {
-                if (!AreSame(files[0], other, cancel)) throw RunDirectoryException.DifferentParts(files[0], other);
-            }
-            copied += Copy(files[0], to.File(table, part), to.Path, cancel);
+            // what is whole of a part that is not has to be the same too; what is damaged is replaced
+            var place = to.File(table, part);
+            string[] files = [.. sets.Select(set => set.File(table, part)).Append(place).Distinct().Where(ParquetFile.IsWhole)];
+            RequireSame(files, cancel);
+            if (files.Length > 0 && !files.Contains(place)) copied += Copy(files[0], place, to.Path, cancel);
         }
         return copied;
     }
@@ -95,7 +94,6 @@ internal sealed record DatasetMerge(int Parts, IReadOnlyList<int> Missing, int C
 
     private static int Copy(string from, string to, string dataset, CancellationToken cancel)
     {
-        if (File.Exists(to)) return 0;
         using var output = new OutputFile(to, why => RunDirectoryException.Unwritable(dataset, why), cancel);
         try
         {
@@ -109,6 +107,14 @@ internal sealed record DatasetMerge(int Parts, IReadOnlyList<int> Missing, int C
         cancel.ThrowIfCancellationRequested();
         output.Commit();
         return 1;
+    }
+
+    private static void RequireSame(string[] files, CancellationToken cancel)
+    {
+        foreach (var other in files.Skip(1))
+        {
+            if (!AreSame(files[0], other, cancel)) throw RunDirectoryException.DifferentParts(files[0], other);
+        }
     }
 
     private static bool AreSame(string one, string other, CancellationToken cancel)

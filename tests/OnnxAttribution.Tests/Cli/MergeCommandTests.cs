@@ -75,6 +75,26 @@ public sealed class MergeCommandTests(Random2Fixture model) : IClassFixture<Rand
         Verb.Run("merge", "--out", _directory["set"]).Failed(2, "DATASET");
     }
 
+    [Fact]
+    public void Damaged_files_of_the_destination_are_replaced_and_whole_ones_have_to_fit()
+    {
+        Graph("whole", "");
+        Graph("s1", "--shard 1/2");
+        Graph("s2", "--shard 2/2");
+        Merge("set", "s1", "s2").Done();
+        File.WriteAllText(_directory["set/edges/part-000001.parquet"], "");
+        File.WriteAllText(_directory["set/prompts/part-000004.parquet"], "PAR1 and no more");
+        Assert.Contains("5 of 5 parts, 2 files copied", Merge("set", "s1", "s2").Done().Output);
+        Assert.Contains("5 of 5 parts, 0 files copied", Merge("set", "s1", "s2").Done().Output);
+        Graph("set", "--resume");
+        PromptDatasetTests.Same(new(_directory["whole"]), new(_directory["set"]));
+        // as a kill between the tables of a part would leave them, but of other prompts
+        Merge("torn", "s1").Done();
+        File.Delete(_directory["torn/prompts/part-000000.parquet"]);
+        File.Copy(_directory["s1/edges/part-000001.parquet"], _directory["torn/edges/part-000000.parquet"], overwrite: true);
+        Merge("torn", "s1").Failed(1, _directory["s1/edges/part-000000.parquet"], _directory["torn/edges/part-000000.parquet"], "differ");
+    }
+
     private string Graph(string name, string options)
     {
         File.WriteAllLines(_directory["p.jsonl"], s_prompts);
