@@ -8,14 +8,11 @@ namespace OnnxAttribution.Runs;
 /// <summary>The prompts that a template was expanded to, beside what was made of them.</summary>
 internal static class KeptPrompts
 {
-    /// <summary>The file's name.</summary>
-    public const string FileName = "prompts.jsonl";
-
     /// <summary>Refuses a directory in which other prompts lie where the template's would. Changes nothing.</summary>
     /// <exception cref="RunDirectoryException">They do, or what lies there cannot be read.</exception>
     public static void CheckFree(string file, string directory, IEnumerable<PromptTask?> tasks)
     {
-        var kept = Path.Combine(directory, FileName);
+        var kept = Path.Combine(directory, DatasetNames.ExpandedPrompts);
         if (!PromptFile.IsTemplate(file) || !Path.Exists(kept)) return;
         try
         {
@@ -33,7 +30,7 @@ internal static class KeptPrompts
     public static string Write(string file, string directory, IEnumerable<PromptTask?> tasks, CancellationToken cancel)
     {
         if (!PromptFile.IsTemplate(file)) return file;
-        var kept = Path.Combine(directory, FileName);
+        var kept = Path.Combine(directory, DatasetNames.ExpandedPrompts);
         var text = Bytes(tasks);
         OutputFile.Write(Path.GetFullPath(kept), stream => stream.Write(text),
             why => RunDirectoryException.Unwritable(directory, why), cancel);

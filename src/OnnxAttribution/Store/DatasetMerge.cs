@@ -27,7 +27,7 @@ internal sealed record DatasetMerge(int Parts, IReadOnlyList<int> Missing, int C
         to.RemoveLeftovers();
         // what is there already is one of them
         sets = [.. sets.Where(set => RealPath.Of(set.Path) != RealPath.Of(to.Path)).Append(to)];
-        var (copied, missing) = (0, new List<int>());
+        var (copied, missing) = (TakeExpandedPrompts(sets, to, cancel), new List<int>());
         var mean = sets.Find(set => set.HasMean);
         for (var part = 0; part < to.Record.Parts; part++)
         {
@@ -64,6 +64,14 @@ internal sealed record DatasetMerge(int Parts, IReadOnlyList<int> Missing, int C
             if (files.Length > 0 && !files.Contains(place)) copied += Copy(files[0], place, to.Path, cancel);
         }
         return copied;
+    }
+
+    private static int TakeExpandedPrompts(List<DatasetDirectory> sets, DatasetDirectory to, CancellationToken cancel)
+    {
+        var place = Path.Combine(to.Path, DatasetNames.ExpandedPrompts);
+        string[] files = [.. sets.Select(set => Path.Combine(set.Path, DatasetNames.ExpandedPrompts)).Where(File.Exists)];
+        RequireSame(files, cancel);
+        return files.Length == 0 || files.Contains(place) ? 0 : Copy(files[0], place, to.Path, cancel);
     }
 
     private static int TakeMean(DatasetDirectory mean, List<DatasetDirectory> sets, DatasetDirectory to, CancellationToken cancel)

@@ -13,6 +13,9 @@ internal static class DatasetNames
     /// <summary>Of what the mean is made from, until it is whole.</summary>
     public const string Sums = "sums", NodeSums = "sums/nodes", Moved = "sums/moved", Effects = "sums/effects", EdgeSums = "sums/edges";
 
+    /// <summary>The prompts that a template was expanded to, beside the parts; where there was a template.</summary>
+    public const string ExpandedPrompts = "prompts.jsonl";
+
     /// <summary>Each a folder of parts. The prompts' come last: a part is whole where its file of prompts is there.</summary>
     public static IReadOnlyList<string> Tables { get; } = [Nodes, Edges, Prompts];
 

@@ -95,6 +95,29 @@ public sealed class MergeCommandTests(Random2Fixture model) : IClassFixture<Rand
         Merge("torn", "s1").Failed(1, _directory["s1/edges/part-000000.parquet"], _directory["torn/edges/part-000000.parquet"], "differ");
     }
 
+    [Fact]
+    public void What_a_template_was_expanded_to_comes_along_and_is_refused_where_it_differs()
+    {
+        File.WriteAllText(_directory["t.yaml"], """
+            prompt: "He{a}{b}"
+            patch_prompt: "Je{a}{b}"
+            target: "{b}"
+            slots: {a: [l, m], b: [o, p]}
+            """);
+        foreach (var shard in (int[])[1, 2])
+        {
+            Verb.Run("graph", "--model", model.Bundle, "--prompts", _directory["t.yaml"], "--part-size", "1", "--shard", $"{shard}/2",
+                "--out", _directory[$"s{shard}"]).Done();
+        }
+        Assert.Contains("4 of 4 parts", Merge("set", "s1", "s2").Done().Output);
+        Assert.Equal(4, File.ReadAllLines(_directory["set/prompts.jsonl"]).Length);
+        Assert.Equal(File.ReadAllText(_directory["s2/prompts.jsonl"]), File.ReadAllText(_directory["set/prompts.jsonl"]));
+        Assert.Contains("0 files copied", Merge("set", "s1", "s2").Done().Output);
+        File.AppendAllText(_directory["s2/prompts.jsonl"], "{}\n");
+        Merge("other", "s1", "s2").Failed(1, _directory["s1/prompts.jsonl"], _directory["s2/prompts.jsonl"], "differ");
+        Assert.False(Directory.Exists(_directory["other/nodes"]));
+    }
+
     private string Graph(string name, string options)
     {
         File.WriteAllLines(_directory["p.jsonl"], s_prompts);
