@@ -83,6 +83,7 @@ internal sealed class PromptDataset(LoadedModel model, GraphRequest request, Dat
         var (from, to) = Shard.PartsOf(dataset.Record.Parts);
         int[] ours = [.. Enumerable.Range(from, to - from)];
         dataset.RemoveLeftovers();
+        dataset.CheckMean();
         var missing = ours.Where(part => !dataset.IsWhole(part)).ToList();
         FailedBefore = dataset.FailuresIn([.. ours.Except(missing)], model.Context.Cancel);
         Begin(ours, missing, lines, DatasetProgress.Prompts);

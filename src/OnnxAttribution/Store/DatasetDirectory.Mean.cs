@@ -8,8 +8,40 @@ internal sealed partial class DatasetDirectory
     /// <summary>The run directory of the mean.</summary>
     public string Mean => System.IO.Path.Combine(Path, RunNames.Mean);
 
-    /// <summary>Whether the mean is there, which is written whole.</summary>
-    public bool HasMean => PendingRun.IsRun(Mean);
+    /// <summary>Whether the mean is there, and whole.</summary>
+    public bool HasMean => Directory.Exists(Mean) && FaultOfMean() is null;
+
+    /// <summary>Which file of a mean that is there is missing or damaged; null: none, or there is no mean.</summary>
+    public RunDirectoryException? FaultOfMean()
+    {
+        if (!Directory.Exists(Mean)) return null;
+        try
+        {
+            ParquetFile.Checked(Mean, RunNames.NodesFile);
+            ParquetFile.Checked(Mean, RunNames.EdgesFile);
+            RunFile.Read(System.IO.Path.Combine(Mean, RunNames.RecordFile));
+            return null;
+        }
+        catch (RunDirectoryException e)
+        {
+            return e;
+        }
+    }
+
+    /// <summary>Refuses what is in the mean's place and is neither whole nor to be replaced. Changes nothing.</summary>
+    /// <exception cref="RunDirectoryException">It is no run, or holds what no run wrote.</exception>
+    public void CheckMean()
+    {
+        if (HasMean) return;
+        try
+        {
+            PendingRun.Check(Mean, force: true);
+        }
+        catch (RunDirectoryException) when (HasMean)
+        {
+            // another program has put it there meanwhile
+        }
+    }
 
     /// <summary>Whether a part's second pass is whole.</summary>
     public bool IsSummed(int part) => DatasetNames.SecondSums.All(table => ParquetFile.IsWhole(File(table, part)));
@@ -36,7 +68,7 @@ internal sealed partial class DatasetDirectory
         }
     }
 
-    /// <summary>Puts the mean in its place, unless another program does.</summary>
+    /// <summary>Puts the mean in its place, also of one that is damaged, unless another program does.</summary>
     /// <param name="contents">Made while nobody else can.</param>
     /// <returns>False: another program is at it.</returns>
     /// <exception cref="RunDirectoryException">It cannot be written, or the sums are damaged.</exception>
@@ -45,7 +77,7 @@ internal sealed partial class DatasetDirectory
         try
         {
             using var turn = AsideName.ClaimAlone(System.IO.Path.Combine(Path, DatasetNames.Sums), TimeSpan.FromSeconds(2), cancel);
-            if (!HasMean) RunDirectory.Write(Mean, contents(), force: false, cancel);
+            if (!HasMean) RunDirectory.Write(Mean, contents(), force: true, cancel);
             return true;
         }
         catch (TimeoutException)

@@ -11,6 +11,9 @@ internal sealed record DatasetFiles(string Name, IReadOnlyDictionary<string, IRe
     /// <summary>The mean's files by the names of their views, <c>mean_nodes</c> and <c>mean_edges</c>; empty while there is none.</summary>
     public IReadOnlyDictionary<string, string> Mean { get; private init; } = new Dictionary<string, string>();
 
+    /// <summary>What is wrong with a mean that is there and not whole; null: nothing, or there is none.</summary>
+    public RunDirectoryException? FaultOfMean { get; private init; }
+
     /// <summary>Absolute paths of all files.</summary>
     public IEnumerable<string> All => Files.Values.SelectMany(files => files).Concat(Mean.Values);
 
@@ -18,7 +21,7 @@ internal sealed record DatasetFiles(string Name, IReadOnlyDictionary<string, IRe
     public string Rows(string table) => Prefix.Length == 0 ? $"FROM {ParquetFile.Sql(Files[table])}"
         : $"SELECT {SqlText.Literal(Prefix)} || run AS run, * EXCLUDE (run) FROM {ParquetFile.Sql(Files[table])}";
 
-    /// <summary>Finds the files. A dataset that is not whole yet has the parts that are.</summary>
+    /// <summary>Finds the files. A dataset that is not whole yet has the parts that are; a mean that is damaged is passed over.</summary>
     /// <exception cref="RunDirectoryException">No part is whole, or a file of one is missing, unreadable or cut off.</exception>
     public static DatasetFiles Find(string path)
     {
@@ -33,9 +36,11 @@ internal sealed record DatasetFiles(string Name, IReadOnlyDictionary<string, IRe
             string[] some = [.. parts.Select(part => dataset.File(table, part)).Where(File.Exists).Select(Checked)];
             if (some.Length > 0) files[table] = some;
         }
+        var fault = dataset.FaultOfMean();
         return new(path, files)
         {
-            Mean = !dataset.HasMean ? new Dictionary<string, string>() : new Dictionary<string, string>
+            FaultOfMean = fault,
+            Mean = fault is not null || !dataset.HasMean ? new Dictionary<string, string>() : new Dictionary<string, string>
             {
                 [DatasetNames.MeanNodes] = ParquetFile.Checked(dataset.Mean, RunNames.NodesFile),
                 [DatasetNames.MeanEdges] = ParquetFile.Checked(dataset.Mean, RunNames.EdgesFile),

@@ -86,6 +86,7 @@ internal sealed record DatasetMerge(int Parts, IReadOnlyList<int> Missing, int C
             }
         }
         if (to.HasMean) return 0;
+        to.CheckMean();
         try
         {
             using var output = new OutputDirectory(to.Mean);

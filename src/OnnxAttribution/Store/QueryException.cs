@@ -10,7 +10,7 @@ public sealed partial class QueryException : OnnxAttributionException
     {
     }
 
-    internal static QueryException Failed(DuckDbException why)
+    internal static QueryException Failed(DuckDbException why, IReadOnlyList<DatasetFiles> datasets)
     {
         var name = UnknownTable().Match(why.Message) is { Success: true } match ? match.Groups["name"].Value.ToLowerInvariant() : "";
         if (name == FeatureViews.Name)
@@ -20,6 +20,11 @@ public sealed partial class QueryException : OnnxAttributionException
         if (name == FeatureViews.LabelsName)
         {
             return new(FeatureViews.MissingLabels, why) { Next = new NextStep(StepKind.ImportLabels) };
+        }
+        if (name is DatasetNames.MeanNodes or DatasetNames.MeanEdges
+            && datasets.Select(set => set.FaultOfMean).OfType<RunDirectoryException>().FirstOrDefault() is { } fault)
+        {
+            return new($"There is no {name}: {fault.Message}", fault);
         }
         return FurtherTables.Step(name) is { } step
             ? new($"No run here has a table {name}. To make it, {step.Words}.", why) { Next = step }

@@ -25,7 +25,7 @@ internal sealed class QueryGuard(QueriedRuns runs)
             var files = runs.Parquet;
             var damaged = !e.IsOfFile ? null : files.FirstOrDefault(file => e.Message.Contains(file, StringComparison.Ordinal))
                 ?? (e.IsOfQuery ? null : files.FirstOrDefault(file => !ParquetFile.IsReadable(file)));
-            throw damaged is null ? QueryException.Failed(e) : RunDirectoryException.Corrupt(damaged, e);
+            throw damaged is null ? QueryException.Failed(e, runs.Datasets) : RunDirectoryException.Corrupt(damaged, e);
         }
     }
 }

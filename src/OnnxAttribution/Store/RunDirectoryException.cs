@@ -42,6 +42,7 @@ public sealed class RunDirectoryException : OnnxAttributionException
         ? $"{wrong} is a file, and a run is a directory. Name the directory that holds nodes.parquet, edges.parquet and run.json."
         : Step(file) is { } step
         ? $"{file} does not exist. To make it, {step.Words}."
+        : Mend(file) is { } mend && mend.IsOfMean ? $"{file} does not exist. {mend.Words}"
         : $"{file} does not exist. Name the directory of a finished run: it holds nodes.parquet, edges.parquet and run.json.")
     {
         Next = FileAt(file) is null ? Step(file) : null
@@ -137,7 +138,7 @@ public sealed class RunDirectoryException : OnnxAttributionException
     internal static RunDirectoryException Corrupt(string file, string why, Exception? inner = null) =>
         new($"{file} is damaged: {why.TrimEnd('.', ' ')}. "
             + (Step(file) is { } step ? $"To make it again, {Aside(step)}{step.Words}."
-                : IsOfPart(file) ? "Remove it and go on with the dataset: that writes its part again." : "Write the run again."), inner)
+                : Mend(file)?.Words ?? "Write the run again."), inner)
         {
             Next = Step(file)
         };
@@ -154,8 +155,15 @@ public sealed class RunDirectoryException : OnnxAttributionException
     // scores are added to those that are there, which must be readable for that
     private static string Aside(NextStep step) => step.Kind == StepKind.SplitScore ? "remove it and " : "";
 
-    private static bool IsOfPart(string file) =>
-        Path.GetDirectoryName(Path.GetDirectoryName(file)) is { } above && File.Exists(Path.Combine(above, RunNames.DatasetFile));
+    // how a file of a dataset is made anew; null: it is none's
+    private static (bool IsOfMean, string Words)? Mend(string file)
+    {
+        var folder = Path.GetDirectoryName(file);
+        if (Path.GetDirectoryName(folder) is not { } dataset || !DatasetNames.Is(dataset)) return null;
+        return Path.GetFileName(folder) == RunNames.Mean
+            ? (true, $"Remove {folder} and go on with the dataset: its prompts are run again, and the mean is made of them.")
+            : (false, "Remove it and go on with the dataset: that writes its part again.");
+    }
 
     // what was named as a run, or a part of it
     private static string? FileAt(string path) =>

@@ -41,9 +41,10 @@ internal static class RunViews
         database.Execute($"CREATE VIEW runs AS {own}FROM {DatasetNames.Prompts}", cancel);
     }
 
-    // apart from the prompts' rows
+    // apart from the prompts' rows; where one is damaged there is no view, since that would leave it out in silence
     private static void CreateMeans(DuckDbDatabase database, IReadOnlyList<DatasetFiles> datasets, CancellationToken cancel)
     {
+        if (datasets.Any(set => set.FaultOfMean is not null)) return;
         foreach (var view in (string[])[DatasetNames.MeanNodes, DatasetNames.MeanEdges])
         {
             var some = datasets.Where(set => set.Mean.ContainsKey(view)).ToList();

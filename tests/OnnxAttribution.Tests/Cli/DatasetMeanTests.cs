@@ -175,6 +175,36 @@ public sealed class DatasetMeanTests(Random2Fixture model) : IClassFixture<Rando
         Verb.Run([.. ablate, _directory["set"], "--prepend-bos", "false"]).Failed(1, "with a BOS");
     }
 
+    [Theory, InlineData("nodes.parquet"), InlineData("edges.parquet"), InlineData("run.json")]
+    public void A_damaged_one_is_named_and_going_on_makes_it_anew(string file)
+    {
+        Dataset("whole", "--part-size 2");
+        Dataset("set", "--part-size 2");
+        var damaged = _directory[$"set/mean/{file}"];
+        File.WriteAllText(damaged, "");
+        foreach (var verb in (string[][])[["query", _directory["set"], "FROM mean_nodes"], ["view", _directory["set"]]])
+        {
+            Verb.Run(verb).Failed(1, damaged, "is damaged", $"Remove {_directory["set/mean"]} and go on with the dataset");
+        }
+        Assert.Equal("5", Query("set", "SELECT count(DISTINCT run) FROM edges")[0][0]);
+        Assert.Contains("mean: over 5 prompts", Run("set", "--part-size 2 --resume"));
+        PromptDatasetTests.Same(new(_directory["whole"]), new(_directory["set"]));
+    }
+
+    [Fact]
+    public void One_without_a_file_is_made_anew_and_what_is_none_is_refused_before_a_prompt_is_run()
+    {
+        Dataset("whole", "--part-size 2");
+        Dataset("set", "--part-size 2");
+        File.Delete(_directory["set/mean/nodes.parquet"]);
+        Verb.Run("query", _directory["set"], "FROM mean_edges").Failed(1, "nodes.parquet does not exist", "go on with the dataset");
+        Run("set", "--part-size 2 --resume");
+        PromptDatasetTests.Same(new(_directory["whole"]), new(_directory["set"]));
+        File.Delete(_directory["set/mean/run.json"]);
+        Verb.Run(Call("set", "--part-size 2 --resume")).Failed(1, _directory["set/mean"], "it has no run.json", "remove it by hand");
+        Assert.False(Directory.Exists(_directory["set/sums"]));
+    }
+
     private void Dataset(string name, string options) => _ = Run(name, options);
 
     private string Run(string name, string options, string[]? prompts = null)

@@ -32,6 +32,11 @@ public sealed class MergeCommandTests(Random2Fixture model) : IClassFixture<Rand
         Merge("set", [.. numbers.Select(i => $"t{i}")]).Done();
         Assert.Contains("0 prompts", Graph("set", "--heads --resume"));
         PromptDatasetTests.Same(new(_directory["whole"]), new(_directory["set"]));
+        // a damaged mean is replaced
+        Merge("damaged", "set").Done();
+        File.WriteAllText(_directory["damaged/mean/edges.parquet"], "");
+        Merge("damaged", "set").Done();
+        Assert.Equal(File.ReadAllBytes(_directory["set/mean/edges.parquet"]), File.ReadAllBytes(_directory["damaged/mean/edges.parquet"]));
         // of whole ones, all is there but what is drawn
         Merge("again", "whole", "set").Done();
         File.Delete(_directory["whole/mean/graph.html"]);
