@@ -21,11 +21,7 @@ public sealed partial class QueryException : OnnxAttributionException
         {
             return new(FeatureViews.MissingLabels, why) { Next = new NextStep(StepKind.ImportLabels) };
         }
-        if (name is DatasetNames.MeanNodes or DatasetNames.MeanEdges
-            && datasets.Select(set => set.FaultOfMean).OfType<RunDirectoryException>().FirstOrDefault() is { } fault)
-        {
-            return new($"There is no {name}: {fault.Message}", fault);
-        }
+        if (name is DatasetNames.MeanNodes or DatasetNames.MeanEdges && datasets.Count > 0) return NoMean(name, datasets, why);
         return FurtherTables.Step(name) is { } step
             ? new($"No run here has a table {name}. To make it, {step.Words}.", why) { Next = step }
             : new(why.Message, why);
@@ -54,6 +50,12 @@ public sealed partial class QueryException : OnnxAttributionException
 
     internal static QueryException Unwritable(string file, Exception why) =>
         new($"{file} cannot be written: {FileFault.Words(why, "choose a place that is writable and has room")}.", why);
+
+    private static QueryException NoMean(string name, IReadOnlyList<DatasetFiles> datasets, Exception why) =>
+        datasets.Select(set => set.FaultOfMean).OfType<RunDirectoryException>().FirstOrDefault() is { } fault
+            ? new($"There is no {name}: {fault.Message}", fault)
+            : new($"There is no {name}: the mean of {datasets[0].Name} is not there yet. Go on with the dataset until it is; "
+                + "where no prompt has a graph, there is none.", why);
 
     [GeneratedRegex(@"^Catalog Error: Table with name (?<name>\w+) does not exist!")]
     private static partial Regex UnknownTable();

@@ -88,6 +88,11 @@ public sealed partial class PromptDatasetTests(Random2Fixture model) : IClassFix
     {
         Dataset("set", "--part-size 2 --shard 1/2").Done();
         Assert.Contains("2", Query("set", "SELECT count(DISTINCT run) FROM nodes"));
+        foreach (var view in (string[])["mean_nodes", "MEAN_EDGES"])
+        {
+            Verb.Run("query", _directory["set"], $"SELECT * FROM {view}").Failed(1, $"There is no {view.ToLowerInvariant()}",
+                $"the mean of {_directory["set"]} is not there yet", "Go on with the dataset");
+        }
         File.WriteAllText(_directory["set/nodes/part-000000.parquet"], "");
         Verb.Run("query", _directory["set"], "FROM nodes").Failed(1, "missing or damaged", "writes its part again");
         Dataset("set", "--part-size 2 --resume").Done();
