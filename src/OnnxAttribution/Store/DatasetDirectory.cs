@@ -70,7 +70,7 @@ internal sealed partial class DatasetDirectory
     }
 
     /// <summary>Opens a dataset that is there.</summary>
-    /// <exception cref="RunDirectoryException">dataset.json is missing or damaged, or of a later layout.</exception>
+    /// <exception cref="RunDirectoryException">It is no dataset, or dataset.json is damaged, or of a later layout.</exception>
     public static DatasetDirectory Read(string path)
     {
         var file = System.IO.Path.Combine(System.IO.Path.GetFullPath(path), RunNames.DatasetFile);
@@ -93,7 +93,7 @@ internal sealed partial class DatasetDirectory
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw RunDirectoryException.Missing(file);
+            throw RunDirectoryException.IsNoDataset(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -103,6 +103,10 @@ public sealed class RunDirectoryException : OnnxAttributionException
     internal static RunDirectoryException OfDataset(string path) => new($"{path} is a dataset of many prompts' graphs without their "
         + "mean. Go on with it until the mean is there, or ask it in SQL.");
 
+    internal static RunDirectoryException IsNoDataset(string path) =>
+        new($"{path} is no dataset{(Path.Exists(path) ? $", since it has no {RunNames.DatasetFile}" : ": it does not exist")}. "
+            + "Name the directory of a dataset, which the graphs of many prompts are written to.");
+
     internal static RunDirectoryException NoDataset(string path) =>
         new($"{path} holds something else than a dataset. Choose another directory.") { Settings = [Setting.Out] };
 

@@ -123,6 +123,15 @@ public sealed class MergeCommandTests(Random2Fixture model) : IClassFixture<Rand
         Assert.False(Directory.Exists(_directory["other/nodes"]));
     }
 
+    [Fact]
+    public void What_is_no_dataset_is_refused_as_such()
+    {
+        Graph("set", "");
+        Merge("to", "set", "nowhere").Failed(1, $"{_directory["nowhere"]} is no dataset: it does not exist", "the directory of a dataset");
+        Merge("to", "set/mean").Failed(1, $"{_directory["set/mean"]} is no dataset, since it has no dataset.json");
+        Assert.False(Directory.Exists(_directory["to"]));
+    }
+
     private string Graph(string name, string options)
     {
         File.WriteAllLines(_directory["p.jsonl"], s_prompts);
