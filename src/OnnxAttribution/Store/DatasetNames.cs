@@ -11,7 +11,8 @@ internal static class DatasetNames
     public const string MeanNodes = "mean_nodes", MeanEdges = "mean_edges";
 
     /// <summary>Of what the mean is made from, until it is whole.</summary>
-    public const string Sums = "sums", NodeSums = "sums/nodes", Moved = "sums/moved", Effects = "sums/effects", EdgeSums = "sums/edges";
+    public const string Sums = RunNames.Sums, NodeSums = "sums/nodes", Moved = "sums/moved", Effects = "sums/effects",
+        EdgeSums = "sums/edges";
 
     /// <summary>The prompts that a template was expanded to, beside the parts; where there was a template.</summary>
     public const string ExpandedPrompts = "prompts.jsonl";

@@ -163,7 +163,10 @@ public sealed class RunDirectoryException : OnnxAttributionException
     private static (bool IsOfMean, string Words)? Mend(string file)
     {
         var folder = Path.GetDirectoryName(file);
-        if (Path.GetDirectoryName(folder) is not { } dataset || !DatasetNames.Is(dataset)) return null;
+        var dataset = Path.GetDirectoryName(folder);
+        bool Is(string path) => File.Exists(Path.Combine(path, RunNames.DatasetFile));
+        if (dataset is not null && !Is(dataset) && Path.GetFileName(dataset) == RunNames.Sums) dataset = Path.GetDirectoryName(dataset);
+        if (dataset is null || !Is(dataset)) return null;
         return Path.GetFileName(folder) == RunNames.Mean
             ? (true, $"Remove {folder} and go on with the dataset: its prompts are run again, and the mean is made of them.")
             : (false, "Remove it and go on with the dataset: that writes its part again.");

@@ -22,6 +22,9 @@ internal static class RunNames
     /// <summary>What a dataset was asked for, in its directory.</summary>
     public const string DatasetFile = "dataset.json";
 
+    /// <summary>Within a dataset, what its mean is made from.</summary>
+    public const string Sums = "sums";
+
     /// <summary>Of dashboards, in a bundle's directory and not in a run's.</summary>
     public const string FeaturesFile = "features.parquet";
 

@@ -191,6 +191,25 @@ public sealed class DatasetMeanTests(Random2Fixture model) : IClassFixture<Rando
         PromptDatasetTests.Same(new(_directory["whole"]), new(_directory["set"]));
     }
 
+    [Theory, InlineData("nodes"), InlineData("moved")]
+    public void Sums_that_are_damaged_within_are_named_and_their_mend_works(string table)
+    {
+        Dataset("whole", "--part-size 2");
+        // the line that is no prompt is in another shard
+        Run("set", "--part-size 2 --shard 1/3");
+        var file = _directory[$"set/sums/{table}/part-000000.parquet"];
+        var bytes = File.ReadAllBytes(file);
+        bytes.AsSpan(4, bytes.Length - 8).Fill(0x5A);
+        File.WriteAllBytes(file, bytes);
+        var resumed = Verb.Run(Call("set", "--part-size 2 --resume"));
+        Assert.Equal(1, resumed.Code);
+        Assert.Contains($"{file} is damaged", resumed.Error);
+        Assert.Contains("Remove it and go on with the dataset: that writes its part again", resumed.Error);
+        File.Delete(file);
+        Run("set", "--part-size 2 --resume");
+        PromptDatasetTests.Same(new(_directory["whole"]), new(_directory["set"]));
+    }
+
     [Fact]
     public void One_without_a_file_is_made_anew_and_what_is_none_is_refused_before_a_prompt_is_run()
     {
