@@ -8,6 +8,8 @@ namespace OnnxAttribution.Cli.Options;
 /// <summary>The options of <c>graph</c> for many prompts: one dataset, or a run each.</summary>
 internal sealed class DatasetOptions
 {
+    private const string SlurmTask = "SLURM_ARRAY_TASK_ID", KubernetesIndex = "JOB_COMPLETION_INDEX";
+
     private readonly Option<bool> _json, _noPage;
     private readonly Option<bool> _directories = new("--directories")
     {
@@ -64,6 +66,7 @@ internal sealed class DatasetOptions
                 if (!result.IsGiven(option)) continue;
                 result.AddError($"{option.Name} is about a dataset, and contradicts --directories; give one of them");
             }
+            if (WrongInArray(Environment.GetEnvironmentVariable) is { } wrong) result.AddError(wrong);
             return;
         }
         foreach (var option in ofRuns)
@@ -88,22 +91,31 @@ internal sealed class DatasetOptions
     /// <exception cref="UsageException">The scheduler's variables say something else than a shard.</exception>
     public PromptShard? Shard(ParseResult parsed) => parsed.GetValue(_shard) ?? OfArray(Environment.GetEnvironmentVariable);
 
+    /// <summary>Why there is no run per prompt in a scheduler's array, whose tasks would all run every prompt into one place; null: this
+    /// is none.</summary>
+    /// <param name="variable">As for <see cref="OfArray"/>.</param>
+    internal static string? WrongInArray(Func<string, string?> variable) =>
+        Array.Find((string[])[SlurmTask, KubernetesIndex], name => variable(name) is { Length: > 0 }) is { } set
+            ? $"--directories has no shards, and {set} says that this is one of an array, whose tasks would each run all prompts; "
+                + $"write a dataset, without --directories, or unset {set} where each task has prompts and --out of its own"
+            : null;
+
     /// <param name="variable">The value of an environment variable; null where it is not set.</param>
     internal static PromptShard? OfArray(Func<string, string?> variable)
     {
         string? Given(string name) => variable(name) is { Length: > 0 } value ? value : null;
         // Slurm's arrays begin where they are told to; Kubernetes's with 0, and it says nothing of their length
-        if (Given("SLURM_ARRAY_TASK_ID") is { } task)
+        if (Given(SlurmTask) is { } task)
         {
-            return Number("SLURM_ARRAY_TASK_ID", task) - Number("SLURM_ARRAY_TASK_MIN", Given("SLURM_ARRAY_TASK_MIN")) is var at
+            return Number(SlurmTask, task) - Number("SLURM_ARRAY_TASK_MIN", Given("SLURM_ARRAY_TASK_MIN")) is var at
                 && Number("SLURM_ARRAY_TASK_COUNT", Given("SLURM_ARRAY_TASK_COUNT")) is var count && at < count ? new(at + 1, count)
                 : throw new UsageException("SLURM_ARRAY_TASK_ID is beyond SLURM_ARRAY_TASK_COUNT from SLURM_ARRAY_TASK_MIN on; "
                     + "give an array without gaps, or --shard I/N");
         }
-        if (Given("JOB_COMPLETION_INDEX") is not { } index) return null;
+        if (Given(KubernetesIndex) is not { } index) return null;
         var of = Given("JOB_COMPLETIONS") ?? throw new UsageException("JOB_COMPLETION_INDEX is set and JOB_COMPLETIONS is not; "
             + "set it to the job's spec.completions, or give --shard I/N");
-        return Parse($"{Number("JOB_COMPLETION_INDEX", index) + 1}/{of}")
+        return Parse($"{Number(KubernetesIndex, index) + 1}/{of}")
             ?? throw new UsageException($"JOB_COMPLETION_INDEX {index} is none of JOB_COMPLETIONS {of}; give --shard I/N");
     }
 

@@ -53,6 +53,19 @@ public sealed partial class PromptDatasetTests
         Assert.All(words, word => Assert.Contains(word, why.Message));
     }
 
+    [Theory, InlineData("SLURM_ARRAY_TASK_ID"), InlineData("JOB_COMPLETION_INDEX")]
+    public void A_run_per_prompt_is_refused_in_an_array(string variable)
+    {
+        File.WriteAllLines(_directory["p.jsonl"], s_prompts);
+        var call = TestedProgram.Call("graph", "--model", model.Bundle, "--prompts", _directory["p.jsonl"], "--directories", "--no-page",
+            "--out", _directory["runs"]);
+        call.Environment[variable] = "1";
+        Verb.Start(call).Failed(2, "--directories has no shards", $"{variable} says", $"unset {variable}");
+        Assert.False(Directory.Exists(_directory["runs"]));
+        // set to nothing it is not set
+        Assert.Null(DatasetOptions.WrongInArray(name => name == variable ? "" : null));
+    }
+
     [Fact]
     public void What_another_program_is_writing_is_left_to_it_and_the_rest_is_done()
     {
