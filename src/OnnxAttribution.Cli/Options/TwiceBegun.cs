@@ -1,5 +1,6 @@
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
+using OnnxAttribution.Runs;
 using OnnxAttribution.Store;
 using OnnxAttribution.Texts;
 
@@ -26,13 +27,15 @@ internal static class TwiceBegun
         error.WriteLine(Sentence(who, model.TokenText(bos), "give --prepend-bos false, or take it out of the text"));
     }
 
-    /// <summary>Looks at the lines of a file before they are run; those that a template made have to fit their tokens.</summary>
+    /// <summary>Looks at the lines of a file before they are run; those that a template made have to fit their tokens, and
+    /// foils are warned of that the metric does not use.</summary>
     /// <exception cref="PromptException">Fillers of a template do not fit.</exception>
-    public static void WarnOfFile(LoadedModel model, IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines, bool? prependBos,
-        TextWriter error)
+    public static void WarnOfFile(LoadedModel model, IReadOnlyList<(int Line, PromptTask? Task, string? Error)> lines,
+        GraphRequest request, TextWriter error)
     {
         TemplateTokens.Check(lines.Select(l => l.Task), model.Tokenizer);
-        Warn(model, lines.Select(l => l.Task).OfType<PromptTask>(), prependBos, isFile: true, error);
+        Warn(model, lines.Select(l => l.Task).OfType<PromptTask>(), request.PrependBos, isFile: true, error);
+        UnusedFoils.Warn(lines, request.Graph.Metric.Kind, error);
     }
 
     /// <summary>Looks at the prompt of a run.</summary>

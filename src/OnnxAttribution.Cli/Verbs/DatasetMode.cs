@@ -27,7 +27,7 @@ internal static class DatasetMode
         DatasetDirectory.CheckFree(directory, resume);
         using var progress = new ProgressLine(invocation.Error);
         using var model = Opened(open, lines.Count, progress);
-        TwiceBegun.WarnOfFile(model, lines, request.PrependBos, invocation.Error);
+        TwiceBegun.WarnOfFile(model, lines, request, invocation.Error);
         var record = PromptDataset.Record(model, request, lines, asked.Options.Request(asked.Parsed));
         var begun = DatasetDirectory.Begin(directory, record, resume, model.Context.Cancel);
         KeptPrompts.CheckFree(file, directory, lines.Select(l => l.Task));

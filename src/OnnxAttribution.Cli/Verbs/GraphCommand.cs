@@ -113,7 +113,7 @@ internal static class GraphCommand
         progress.Report("opening the model");
         using var model = open(lines.Count);
         progress.Dispose();
-        TwiceBegun.WarnOfFile(model, lines, request.PrependBos, destination.Invocation.Error);
+        TwiceBegun.WarnOfFile(model, lines, request, destination.Invocation.Error);
         var named = KeptPrompts.Write(file, destination.Directory, lines.Select(l => l.Task), model.Context.Cancel);
         var batch = new PromptBatch(model, request, destination.Directory, destination.Force)
         {

@@ -120,6 +120,17 @@ public sealed partial class PromptDatasetTests(Random2Fixture model) : IClassFix
         Assert.Contains("2 lines failed before", again.Output);
     }
 
+    [Theory, InlineData(""), InlineData("--directories --no-page"), InlineData("--metric prob")]
+    public void Foils_that_the_metric_does_not_use_are_told_once(string options)
+    {
+        string[] lines = [s_prompts[0], """{"prompt": "Hello", "foil": "y"}""", """{"prompt": "abc", "target": "x", "foil": "z"}"""];
+        var metric = options.Contains("prob") ? "prob" : "logit";
+        var verb = Run("set", options, lines);
+        Assert.Equal((0, $"warning: 2 prompts have a foil, which the metric {metric} does not use; give --metric logit-diff, "
+            + "or take it out of the file"), (verb.Code, verb.Error.TrimEnd()));
+        Run("used", $"{options.Replace("--metric prob", "")} --metric logit-diff", lines).Done();
+    }
+
     [Fact]
     public void Many_datasets_and_runs_beside_them_are_told_apart()
     {
