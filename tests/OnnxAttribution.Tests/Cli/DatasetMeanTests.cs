@@ -83,7 +83,7 @@ public sealed class DatasetMeanTests(Random2Fixture model) : IClassFixture<Rando
         var states = 0;
         using (new FileSteps(_directory["set"], _ => Copy(_directory["set"], _directory[$"state{states++}"])))
         {
-            Dataset("set", "--part-size 2");
+            Verb.RunHere(CancellationToken.None, Call("set", "--part-size 2"));
         }
         Assert.True(states > 20, $"{states}");
         for (var state = 0; state < states; state++)
