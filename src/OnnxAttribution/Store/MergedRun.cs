@@ -8,7 +8,7 @@ namespace OnnxAttribution.Store;
 internal static class MergedRun
 {
     /// <summary>The directory beside the runs that the mean is in, which no run of a prompt may be.</summary>
-    public const string Name = PromptFile.MergedId;
+    public const string Name = PromptTask.MergedId;
 
     /// <summary>The run that a path means: what is there, or the mean within.</summary>
     public static string Locate(string path) =>

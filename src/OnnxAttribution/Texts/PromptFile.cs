@@ -10,9 +10,6 @@ namespace OnnxAttribution.Texts;
 /// <c>foil</c>, <c>patch_prompt</c>, <c>id</c>, <c>label</c>; or in a template (.yaml, .yml), which is expanded.</summary>
 internal static class PromptFile
 {
-    /// <summary>The name of the directory that the merged graph is in, which no line may have as its id.</summary>
-    public const string MergedId = "merged";
-
     private const long MostBytes = 256 << 20;
 
     private static readonly JsonSerializerOptions s_written = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -142,7 +139,7 @@ internal static class PromptFile
     // it becomes the name of a directory
     private static string CheckedId(string id) => !PromptId.CanName(id)
             ? throw new PromptException($"its id {DisplayText.Quoted(id)} cannot name a directory; use letters, digits, '-', '_' and '.'")
-        : id.Equals(MergedId, StringComparison.OrdinalIgnoreCase)
+        : id.Equals(PromptTask.MergedId, StringComparison.OrdinalIgnoreCase)
             ? throw new PromptException($"its id is '{id}', which is the merged graph's; choose another")
         : id;
 }

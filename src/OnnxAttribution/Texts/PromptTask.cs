@@ -8,6 +8,9 @@ namespace OnnxAttribution.Texts;
 /// <param name="Id">Names the run directory among many; null for a single prompt.</param>
 public sealed record PromptTask(string Prompt, string? Target = null, string? Foil = null, string? PatchPrompt = null, string? Id = null)
 {
+    /// <summary>The name of the directory that the merged graph is in, which no line may have as its id.</summary>
+    internal const string MergedId = "merged";
+
     /// <summary>The prompt's text, not empty, without BOS.</summary>
     /// <exception cref="ArgumentNullException">There is none.</exception>
     public string Prompt { get; init; } = Prompt ?? throw new ArgumentNullException(nameof(Prompt));

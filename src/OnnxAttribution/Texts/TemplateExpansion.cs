@@ -21,7 +21,7 @@ internal static class TemplateExpansion
     public static IReadOnlyList<PromptTask> Of(IReadOnlyList<PromptTemplate> templates, string path)
     {
         // the mean's name is no prompt's
-        var (tasks, ids) = (new List<PromptTask>(), new HashSet<string>(StringComparer.OrdinalIgnoreCase) { PromptFile.MergedId });
+        var (tasks, ids) = (new List<PromptTask>(), new HashSet<string>(StringComparer.OrdinalIgnoreCase) { PromptTask.MergedId });
         foreach (var template in templates)
         {
             var alike = new Dictionary<(string, string?, string?, string?), string>();
