@@ -89,7 +89,7 @@ SLURM = slurmctld slurmd slurm-client munge
 test-slurm: build
 	@mkdir -p TestResults
 	@command -v slurmctld slurmd sbatch munged >/dev/null || { $(INSTALL) $(SLURM) >/dev/null; }
-	$(SUDO) $(TESTS) -explicit only -namespace OnnxAttribution.Tests.Cluster -diagnostics -result-xml TestResults/slurm.xml
+	$(SUDO) $(TESTS) -explicit only -namespace OnnxAttribution.Tests.Slurm -diagnostics -result-xml TestResults/slurm.xml
 
 # for the machine that it runs on, into artifacts/: the tool and the library for NuGet, and an archive of the program; then
 # their tests, and those of the command line with the archive's program

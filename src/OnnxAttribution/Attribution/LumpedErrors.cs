@@ -87,16 +87,16 @@ internal sealed class LumpedErrors
 
     private static CausalNode Lump(IReadOnlyList<CausalNode> members, GraphOptions options)
     {
-        float Norm(Func<CausalNode, float> of) => (float)Math.Sqrt(members.Sum(m => (double)of(m) * of(m)));
         float Sum(Func<CausalNode, float> of) => (float)members.Sum(m => (double)of(m));
         var effect = Sum(m => m.Effect);
-        return new CausalNode(members[0].Site, TokenPosition.All, CausalNode.Error, Norm(m => m.Activation), Norm(m => m.PatchActivation),
+        return new CausalNode(members[0].Site, TokenPosition.All, CausalNode.Error, Sum(m => m.Activation), Sum(m => m.PatchActivation),
             float.NaN, effect)
         {
             Attribution = Sum(m => m.Attribution),
             Exact = Sum(m => m.Exact),
             Method = members.All(m => m.Method == members[0].Method) ? members[0].Method : NodeMethods.Mixed,
-            EffectError = Norm(m => m.EffectError),
+            // errors of positions have nothing to do with each other, as in every sum
+            EffectError = (float)Math.Sqrt(members.Sum(m => (double)m.EffectError * m.EffectError)),
             Kept = Math.Abs(effect) >= options.NodeThreshold,
             IsLump = true,
         };

@@ -22,7 +22,7 @@ internal sealed class AverageLinkage
     /// <returns>n − 1 joins; a cluster is a vector's row or, from n on, the join that made it.</returns>
     /// <exception cref="ClusterException">There are more vectors than <see cref="Most"/>.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static IReadOnlyList<ClusterJoin> Joins(SparseRows rows, int threads, CancellationToken cancel)
+    public static IReadOnlyList<ClusterJoin> Joins(UnitVectors rows, int threads, CancellationToken cancel)
     {
         if (rows.Count > Most)
         {
@@ -56,7 +56,7 @@ internal sealed class AverageLinkage
         return labels;
     }
 
-    private void Measure(SparseRows rows, int threads, CancellationToken cancel)
+    private void Measure(UnitVectors rows, int threads, CancellationToken cancel)
     {
         var options = new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancel };
         Parallel.For(0, _count, options, () => new float[rows.Width], (i, _, dense) =>

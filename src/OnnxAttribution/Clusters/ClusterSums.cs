@@ -6,12 +6,12 @@ namespace OnnxAttribution.Clusters;
 /// <summary>The sum of each cluster's vectors: all that cosines of vectors with clusters need.</summary>
 internal sealed class ClusterSums
 {
-    private readonly SparseRows _rows;
+    private readonly UnitVectors _rows;
     private readonly float[] _sums;   // [width, clusters], so that a vector meets all clusters at once
     private readonly int _clusters;
 
     /// <param name="labels">Each vector's cluster, from 0.</param>
-    public ClusterSums(SparseRows rows, IReadOnlyList<int> labels, int clusters)
+    public ClusterSums(UnitVectors rows, IReadOnlyList<int> labels, int clusters)
     {
         (_rows, _clusters, _sums, Counts) = (rows, clusters, new float[rows.Width * (long)clusters], new int[clusters]);
         for (var row = 0; row < rows.Count; row++)
@@ -23,7 +23,7 @@ internal sealed class ClusterSums
     }
 
     /// <summary>Bytes that the sums of so many clusters take.</summary>
-    public static long Bytes(SparseRows rows, int clusters) => sizeof(float) * (long)rows.Width * clusters;
+    public static long Bytes(UnitVectors rows, int clusters) => sizeof(float) * (long)rows.Width * clusters;
 
     /// <summary>Vectors of each cluster.</summary>
     public int[] Counts { get; }

@@ -32,7 +32,7 @@ internal static class ClusterFinder
     /// <param name="range">The least number of clusters, from 1, and the largest, no more than there are vectors.</param>
     /// <param name="progress">Told of each number.</param>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static Clustering Find(SparseRows rows, (int Least, int Most) range, ClusterMethod method, KMeansOptions options,
+    public static Clustering Find(UnitVectors rows, (int Least, int Most) range, ClusterMethod method, KMeansOptions options,
         IProgress<string>? progress = null)
     {
         var joins = method == ClusterMethod.Average ? AverageLinkage.Joins(rows, options.Threads, options.Cancel) : null;
@@ -50,7 +50,7 @@ internal static class ClusterFinder
         return best! with { Tried = tried };
     }
 
-    private static Clustering Measured(SparseRows rows, int[] labels, int clusters, int threads)
+    private static Clustering Measured(UnitVectors rows, int[] labels, int clusters, int threads)
     {
         var (silhouette, similarity, nearest) = Silhouettes.Of(rows, labels, clusters, threads);
         return new(labels, silhouette, similarity, nearest, clusters)

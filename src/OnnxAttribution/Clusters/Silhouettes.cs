@@ -8,7 +8,7 @@ internal static class Silhouettes
 {
     /// <param name="labels">Each vector's cluster, from 0; no cluster is empty, and there are two at least.</param>
     /// <returns>Of each vector its silhouette, from −1 to 1, its cosine with its cluster's sum, and the nearest other cluster.</returns>
-    public static (double[] Silhouette, double[] Similarity, int[] Nearest) Of(SparseRows rows, IReadOnlyList<int> labels, int clusters,
+    public static (double[] Silhouette, double[] Similarity, int[] Nearest) Of(UnitVectors rows, IReadOnlyList<int> labels, int clusters,
         int threads)
     {
         var sums = new ClusterSums(rows, labels, clusters);

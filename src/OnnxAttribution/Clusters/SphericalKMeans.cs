@@ -10,7 +10,7 @@ namespace OnnxAttribution.Clusters;
 /// <remarks>Dhillon, Modha 2001, "Concept decompositions for large sparse text data using clustering"; Arthur, Vassilvitskii 2007; step 5:
 /// Dhillon, Guan, Kogan 2002, "Iterative clustering of high dimensional text data augmented by local search". The result does not depend on
 /// the number of threads: sums are added up in the vectors' order.</remarks>
-internal sealed class SphericalKMeans(SparseRows rows, KMeansOptions options)
+internal sealed class SphericalKMeans(UnitVectors rows, KMeansOptions options)
 {
     private const int MostRounds = 100;
     private const double LeastGain = 1e-4, Rounding = 1e-6;   // below them float32 sums say nothing

@@ -27,8 +27,8 @@ internal sealed class CodedRows
             var row = x.Slice(t * width, width);
             row.CopyTo(left);
             Steps[t] = Code(left);
-            if (TensorPrimitives.Norm(left) > MostLeft * TensorPrimitives.Norm(row)) Second[t] = -1;
-            Left[t] = Above(TensorPrimitives.Norm(left));
+            if (Length(left) > MostLeft * Length(row)) Second[t] = -1;
+            Left[t] = Above(Length(left));
         }
         for (var t = 0; t < Rows; t++)
         {
@@ -39,10 +39,10 @@ internal sealed class CodedRows
                 Take(left, _codes[t], Steps[t]);
                 Second[t] = _codes.Count;
                 SecondSteps[t] = Code(left);
-                Left[t] = Above(TensorPrimitives.Norm(left));
+                Left[t] = Above(Length(left));
             }
             // x̂ is no longer than x and what is left of it together
-            Coded[t] = Above(TensorPrimitives.Norm(row)) + Left[t];
+            Coded[t] = Above(Length(row)) + Left[t];
         }
     }
 
@@ -95,6 +95,14 @@ internal sealed class CodedRows
         for (var k = 0; k < _width; k++) x[k] -= step * (codes[k] - _middle);
     }
 
-    // the norm is of sums in float32, and each entry left was rounded once
-    private static float Above(float norm) => norm * (1 + 1e-4f);
+    // summed in float64: squares of small entries would be 0
+    private static double Length(ReadOnlySpan<float> x)
+    {
+        var squares = 0.0;
+        foreach (var entry in x) squares += (double)entry * entry;
+        return Math.Sqrt(squares);
+    }
+
+    // each entry left was rounded once
+    private static float Above(double length) => MathF.BitIncrement((float)(length * (1 + 1e-6)));
 }

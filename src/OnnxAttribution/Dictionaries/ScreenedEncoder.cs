@@ -12,8 +12,7 @@ namespace OnnxAttribution.Dictionaries;
 /// 2. what is left, a tenth or less, is computed in float32 as <see cref="DictionaryEncoder"/> computes all, by the runtime's own product
 /// of the rows with these columns, and looked through by the same search.
 /// So the features and their activations are those of the plain way without packed weights, bit for bit: an entry of
-/// the runtime's product depends neither on how
-/// many columns there are beside it nor on whether they lie in rows.
+/// the runtime's product depends neither on how many columns there are beside it nor on whether they lie in rows.
 /// </summary>
 /// <remarks>Owns its sessions; who makes one disposes it. Safe for several threads.</remarks>
 /// <param name="context">Its threads.</param>
@@ -59,10 +58,17 @@ internal sealed class ScreenedEncoder(RunContext context, bool packed) : IDispos
         {
             var (from, until) = ((int)((long)rows * block / blocks), (int)((long)rows * (block + 1) / blocks));
             var columns = Candidates(dictionary, finder, from, until - from, buffers);
+            // bounds that leave most of them save nothing
+            if (block == 0 && columns.Length > dictionary.FeatureCount / 2) return Kept(buffers, false);
             Add(dictionary, x[(from * dictionary.Width)..(until * dictionary.Width)], columns, buffers, to);
         }
+        return Kept(buffers, true);
+    }
+
+    private bool Kept(Buffers buffers, bool found)
+    {
         _buffers.Add(buffers);
-        return true;
+        return found;
     }
 
     public void Dispose()

@@ -73,7 +73,7 @@ internal sealed class ClusterRun
         ClusterRequest request, IProgress<string>? progress)
     {
         var vectors = SiteVectors.Find(model, model.Selected[0], prompts, asked, progress);
-        var (rows, kept) = (new SparseRows(), new List<int>());
+        var (rows, kept) = (new UnitVectors(), new List<int>());
         foreach (var (i, vector) in vectors.Index())
         {
             if (Array.TrueForAll(vector, x => x == 0)) continue;
@@ -128,7 +128,7 @@ internal sealed class ClusterRun
         };
     }
 
-    private static Clustering Find(SparseRows rows, ClusterRequest request, IProgress<string>? progress, CancellationToken cancel)
+    private static Clustering Find(UnitVectors rows, ClusterRequest request, IProgress<string>? progress, CancellationToken cancel)
     {
         if (rows.Count < 2)
         {

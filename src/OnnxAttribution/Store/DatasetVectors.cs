@@ -18,7 +18,7 @@ internal sealed class DatasetVectors
     }
 
     /// <summary>One for each of <see cref="Prompts"/>.</summary>
-    public SparseRows Rows { get; } = new();
+    public UnitVectors Rows { get; } = new();
 
     /// <summary>The prompts that kept features, in the file's order.</summary>
     public IReadOnlyList<PromptRow> Prompts => _prompts;

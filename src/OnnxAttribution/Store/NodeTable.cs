@@ -20,7 +20,7 @@ internal static class NodeTable
         new(Position, Integer, "token position from 0, BOS counted; −1: summed; of an error: all positions without a row of their own"),
         new("token", Varchar, "text of the token there"),
         new(Feature, Integer, "the feature's column in the dictionary; −1: error node"),
-        new("activation", Float, "in the clean run; for an error node the norm of what was missed, at all positions that the row is of"),
+        new("activation", Float, "in the clean run; for an error node the norm of what was missed; summed over all positions that the row is of"),
         new("patch_activation", Float, "in the patch run; 0 without one"),
         new(Gradient, Float, "of the metric by the activation; NULL for an error node"),
         new(Effect, Float, "change of the metric when the node alone moves to its patch value: the best number known, by `method`"),

@@ -97,6 +97,16 @@ public sealed class DatasetMeanTests(Random2Fixture model) : IClassFixture<Rando
         void Here(string name, string options) => Assert.Equal(1, Verb.RunHere(CancellationToken.None, Call(name, options)).Code);
     }
 
+    [Fact]
+    public void Errors_in_one_row_change_no_sum_of_it()
+    {
+        string[] names = ["whole", "lumped"];
+        foreach (var name in names) Dataset(name, $"--refine off --top-errors {(name == "whole" ? 64 : 1)}");
+        var means = names.Select(name => RunDirectory.Read(_directory[$"{name}/mean"]).Nodes).ToArray();
+        Close(means[0].Select(n => n.Effect), means[1].Select(n => n.Effect));
+        Close(means[0].Select(n => n.Activation), means[1].Select(n => n.Activation));
+    }
+
     // an oracle of its own: the prompts' rows of a dataset that keeps all of them
     [Fact]
     public void Intervals_hold_the_middle_of_the_means_over_prompts_drawn_anew_and_shares_count_prompts()

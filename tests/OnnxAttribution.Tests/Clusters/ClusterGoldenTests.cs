@@ -84,9 +84,9 @@ public sealed class ClusterGoldenTests
         Assert.Contains(Enumerable.Range(4, 8), seed => !Find(seed, 1).Labels.SequenceEqual(Find(3, 1).Labels));
     }
 
-    internal static SparseRows Rows(JsonDocument golden)
+    internal static UnitVectors Rows(JsonDocument golden)
     {
-        var rows = new SparseRows();
+        var rows = new UnitVectors();
         foreach (var row in golden.RootElement.GetProperty("rows").EnumerateArray())
         {
             rows.Add([.. Integers(row.GetProperty("columns"))],

@@ -20,7 +20,7 @@ public sealed class ClusterTests
     [Theory, InlineData(1), InlineData(3), InlineData(4), InlineData(5)]
     public void Equal_vectors_and_as_many_clusters_as_vectors_end(int clusters)
     {
-        var rows = new SparseRows();
+        var rows = new UnitVectors();
         for (var i = 0; i < 5; i++) rows.Add([i % 2, 2], [1, 1]);
         foreach (var method in Enum.GetValues<ClusterMethod>())
         {
@@ -34,7 +34,7 @@ public sealed class ClusterTests
     [Fact]
     public void Vectors_are_compared_by_direction_alone()
     {
-        var rows = new SparseRows();
+        var rows = new UnitVectors();
         for (var i = 1; i <= 6; i++) rows.Add([i % 2, 2], [i * 100, i]);
         var found = ClusterFinder.Find(rows, (2, 4), ClusterMethod.KMeans, s_options);
         Assert.Equal(2, found.Count);
@@ -46,14 +46,14 @@ public sealed class ClusterTests
     [Fact]
     public void A_vector_without_a_length_is_no_vector()
     {
-        Assert.Throws<ArgumentException>(() => new SparseRows().Add([0], [0]));
-        Assert.Throws<ArgumentException>(() => new SparseRows().Add([0], [float.NaN]));
+        Assert.Throws<ArgumentException>(() => new UnitVectors().Add([0], [0]));
+        Assert.Throws<ArgumentException>(() => new UnitVectors().Add([0], [float.NaN]));
     }
 
     [Fact]
     public void Average_linkage_says_its_limit()
     {
-        var rows = new SparseRows();
+        var rows = new UnitVectors();
         for (var i = 0; i <= AverageLinkage.Most; i++) rows.Add([i % 7], [1]);
         var message = Assert.Throws<ClusterException>(() => AverageLinkage.Joins(rows, 1, CancellationToken.None)).Message;
         Assert.Equal("average linkage compares every two prompts, and takes 10,000 at most, not 10,001; take the method kmeans", message);
@@ -62,7 +62,7 @@ public sealed class ClusterTests
     [Fact]
     public void Cancelled_it_ends()
     {
-        var rows = new SparseRows();
+        var rows = new UnitVectors();
         for (var i = 0; i < 50; i++) rows.Add([i % 7, 7 + i], [1, 1]);
         using var cancelled = new CancellationTokenSource();
         cancelled.Cancel();

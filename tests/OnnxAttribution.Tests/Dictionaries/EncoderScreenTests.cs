@@ -10,7 +10,7 @@ namespace OnnxAttribution.Tests.Dictionaries;
 /// 8 bits hold badly.</summary>
 public sealed class EncoderScreenTests : IDisposable
 {
-    private static readonly string[] s_kinds = ["standard", "jumprelu", "gated", "topk", "topk-scaled"];
+    private static readonly string[] s_kinds = ["standard", "standard-unbiased", "jumprelu", "gated", "topk", "topk-scaled"];
 
     private readonly TemporaryDirectory _directory = new();
 
@@ -153,7 +153,8 @@ public sealed class EncoderScreenTests : IDisposable
             }
         }
         yield return along;
-        yield return Array.ConvertAll(noise, v => v * 1e-30f);
+        // squares of these are 0 in float32
+        foreach (var tiny in (float[])[1e-23f, 1e-30f]) yield return Array.ConvertAll(noise, v => v * tiny);
         yield return Array.ConvertAll(noise, v => v * 1e10f);
     }
 
@@ -216,7 +217,12 @@ public sealed class EncoderScreenTests : IDisposable
         }
         else
         {
-            Feature("b_enc", kind == "standard" ? [.. bias.Select(b => b - 2)] : bias);
+            Feature("b_enc", kind switch
+            {
+                "standard" => [.. bias.Select(b => b - 2)],
+                "standard-unbiased" => [.. bias.Select((_, j) => j % 8 == 0 ? 0f : -2)],
+                _ => bias,
+            });
         }
         // the zero column lies at its threshold
         if (kind == "jumprelu") Feature("threshold", [.. bias.Select((b, j) => j == 1 ? 0.25f : 2 + Math.Abs(b))]);

@@ -32,7 +32,7 @@ public sealed class LumpedErrorsTests(Random2Bundle bundle) : IClassFixture<Rand
             var lump = lumped.Nodes.Last(n => n.Site == site);
             Assert.Equal((TokenPosition.All, true), (lump.Position, lump.IsLump));
             Close(errors.Skip(top).Sum(n => (double)n.Effect), lump.Effect, whole.Nodes.Max(n => Math.Abs(n.Effect)) * errors.Count);
-            Close(Math.Sqrt(errors.Skip(top).Sum(n => (double)n.Activation * n.Activation)), lump.Activation, lump.Activation);
+            Close(errors.Skip(top).Sum(n => (double)n.Activation), lump.Activation, lump.Activation);
         }
         (string, int, int) Place(CausalNode n) => own.Contains(n.Key()) ? n.Key() : (n.Site.Name, TokenPosition.All, CausalNode.Error);
         var expected = whole.Edges.GroupBy(e => (Place(whole.Nodes[e.Up]),

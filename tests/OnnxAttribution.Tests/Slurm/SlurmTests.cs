@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using OnnxAttribution.Tests.Cli;
 
-namespace OnnxAttribution.Tests.Cluster;
+namespace OnnxAttribution.Tests.Slurm;
 
 /// <summary>Array jobs on a real Slurm of this one machine, which <c>slurm/local-cluster</c> starts and stops; run by
 /// <c>make test-slurm</c> as root.</summary>

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace OnnxAttribution.Tests.Cluster;
+namespace OnnxAttribution.Tests.Slurm;
 
 /// <summary>What <c>slurm/dataset.sbatch</c> gives the program, without a Slurm.</summary>
 public sealed class DatasetScriptTests

@@ -1,7 +1,7 @@
 namespace OnnxAttribution.Clusters;
 
 /// <summary>Sparse vectors of unit length, so that their dot products are cosines.</summary>
-internal sealed class SparseRows
+internal sealed class UnitVectors
 {
     private readonly List<int[]> _columns = [];
     private readonly List<float[]> _values = [];
