@@ -3,6 +3,7 @@ using OnnxAttribution.Ablation;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
+using OnnxAttribution.Runtime;
 
 namespace OnnxAttribution.Bench;
 
@@ -21,7 +22,7 @@ internal static class AblationBenchmark
         var (setting, context) = (Setting.Of("ablation", request), request.Context);
         PeakMemory.Begin();
         RandomModel.ReadThrough(request.Bundle);
-        var rate = GemmLimit.Measure(context);
+        var rate = MachineRate.Products(context, GraphBenchmark.ProductRuns);
         using var model = LoadedModel.Open(request.Bundle, ["resid"], context, prompts: WeightPacking.ManyPrompts + 1);
         var prompt = RandomModel.Prompts(model, request.Tokens);
         request.Progress("timing edges");

@@ -56,7 +56,7 @@ internal static class DatasetBenchmark
         var (start, written) = (Stopwatch.GetTimestamp(), 0);
         dataset.RemoveLeftovers();
         var options = new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = context.Cancel };
-        Parallel.ForEach(Enumerable.Range(0, dataset.Record.Parts).Where(part => !dataset.IsWhole(part)), options, number =>
+        void WritePart(int number)
         {
             using var part = DatasetPart.TryBegin(dataset, number, context.Cancel);
             if (part is null) return;
@@ -67,7 +67,16 @@ internal static class DatasetBenchmark
             }
             part.Commit([]);
             progress($"part {number:N0} of {dataset.Record.Parts:N0}");
-        });
+        }
+        try
+        {
+            Parallel.ForEach(Enumerable.Range(0, dataset.Record.Parts).Where(part => !dataset.IsWhole(part)), options, WritePart);
+        }
+        catch (AggregateException) when (context.Cancel.IsCancellationRequested)
+        {
+            // what several threads were stopped in
+            throw new OperationCanceledException(context.Cancel);
+        }
         return (written, Stopwatch.GetElapsedTime(start).TotalSeconds);
     }
 

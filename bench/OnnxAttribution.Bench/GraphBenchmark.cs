@@ -1,12 +1,18 @@
 using System.Diagnostics;
 using OnnxAttribution.Attribution;
 using OnnxAttribution.Model;
+using OnnxAttribution.Runs;
+using OnnxAttribution.Runtime;
+using OnnxAttribution.Texts;
 
 namespace OnnxAttribution.Bench;
 
 /// <summary>Times the main job on a random model: every node and edge of a prompt, against the machine's matrix-multiply limit.</summary>
 internal static class GraphBenchmark
 {
+    /// <summary>Of the matrix-multiply rate.</summary>
+    public const int ProductRuns = 60;
+
     /// <param name="program">The command line whose start is timed.</param>
     public static GraphRecord Run(BenchRequest request, string program)
     {
@@ -24,7 +30,7 @@ internal static class GraphBenchmark
         var context = request.Context;
         PeakMemory.Begin();
         RandomModel.ReadThrough(request.Bundle);
-        var rate = GemmLimit.Measure(context);
+        var rate = MachineRate.Products(context, ProductRuns);
         using var model = LoadedModel.Open(request.Bundle, null, context, prompts: WeightPacking.ManyPrompts + 1);
         var prompt = RandomModel.Prompts(model, request.Tokens);
         var options = new GraphOptions(TopNodes: request.Nodes, TopEdges: null, Prune: false) { Refine = 0 };
@@ -45,6 +51,7 @@ internal static class GraphBenchmark
             IsScreened = request.IsScreened,
             Exact = exact,
             Refined = refined,
+            Plan = PlannedFigures.Of(GraphPlan.Of(model, new PromptTokens(prompts[^1], null, null, null), options)),
             Heads = request.IsLong ? null : HeadsTiming.Measure(model, prompts, options),
         };
     }

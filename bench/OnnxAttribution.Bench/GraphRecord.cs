@@ -4,7 +4,7 @@ namespace OnnxAttribution.Bench;
 
 /// <summary>What graphs of one shape cost, the model loaded, and what stands beside that: a whole process, and the store.</summary>
 /// <param name="NodesPerSite">Features kept per site; error nodes come on top.</param>
-/// <param name="GemmFlopsPerSecond">The machine's matrix-multiply rate (<see cref="GemmLimit"/>).</param>
+/// <param name="GemmFlopsPerSecond">The machine's matrix-multiply rate (<see cref="Runtime.MachineRate"/>).</param>
 /// <param name="Operations">Floating-point operations of the matrix products of the median run.</param>
 /// <param name="Seconds">Of each counted run, in their order; each has another prompt.</param>
 /// <param name="Stages">Seconds of the median run, by stage.</param>
@@ -40,6 +40,10 @@ internal sealed record GraphRecord(
     /// <summary>The same with edges split by heads; null: not timed.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public HeadsTiming? Heads { get; init; }
+
+    /// <summary>What <c>graph --plan</c> says of the last of these graphs; null: of an earlier version.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PlannedFigures? Plan { get; init; }
 
     /// <summary>Seconds that the operations need at the machine's rate.</summary>
     public double Floor => Operations / GemmFlopsPerSecond;
@@ -84,6 +88,11 @@ internal sealed record GraphRecord(
                 + $"{refined.Seconds.Max() * 1000:f0}; {refined.Operations / 1e9:f1} GFLOP; {refined.Moved} nodes one block deep, "
                 + $"{refined.Exact} all the way), {refined.Median / Median:f2} times as long");
         }
+        if (Plan is { } plan)
+        {
+            output.WriteLine($"as planned                {plan.Seconds * 1000,8:f0} ms, {plan.Operations / 1e9:f1} GFLOP, peak "
+                + $"{plan.MemoryBytes / SpeedTables.GiB:f1} GiB, first graph {plan.StartSeconds:f1} s");
+        }
         PrintPeers(output);
     }
 
@@ -117,4 +126,15 @@ internal sealed record GraphRecord(
 internal sealed record RefinedTime(int Budget, IReadOnlyList<double> Seconds, long Operations, int Moved, int Exact)
 {
     public double Median => Figures.Median(Seconds);
+}
+
+/// <summary>What a plan says of a graph.</summary>
+/// <param name="Operations">Floating-point operations.</param>
+/// <param name="Seconds">With sessions made.</param>
+/// <param name="StartSeconds">To start a process and make them.</param>
+/// <param name="MemoryBytes">Peak, mapped files included.</param>
+internal sealed record PlannedFigures(long Operations, double Seconds, double StartSeconds, long MemoryBytes)
+{
+    public static PlannedFigures Of(Runs.GraphPlan plan) =>
+        new(plan.Operations, Figures.Rounded(plan.Seconds), Figures.Rounded(plan.StartSeconds), plan.MemoryBytes);
 }

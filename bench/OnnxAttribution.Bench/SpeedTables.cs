@@ -21,6 +21,8 @@ internal static class SpeedTables
         ["ablation"] = files => Ablation(RecordFile.Read<AblationRecord>(files[0])),
         ["screens"] = files => Screens([.. files.Select(RecordFile.Read<GraphRecord>)]),
         ["shapes"] = files => Shapes([.. files.Select(RecordFile.Read<GraphRecord>)]),
+        ["plans"] = files => Plans([.. files.Select(RecordFile.Read<GraphRecord>)]),
+        ["queries"] = files => Queries(RecordFile.Read<DatasetSpeedRecord>(files[0])),
     };
 
     private static string SettingOf(GraphRecord r)
@@ -110,6 +112,17 @@ internal static class SpeedTables
             return (string[])[what, $"{r.Operations / 1e9:f1} GFLOP", $"{r.Median:f2} s ({Gflops(r)}{load})", $"{r.Ratio:f1}",
                 Memory(r.PeakMemoryBytes), $"{r.ProcessSeconds:f1} s"];
         })]);
+
+    // of those that have a plan: earlier versions had none
+    private static string Plans(IReadOnlyList<GraphRecord> records) => Table(["tokens", "operations, planned", "run", "time, planned",
+        "measured", "memory, planned", "measured"], [.. records.Where(r => r.Plan is not null).Select(r => (string[])[
+            $"{r.Setting.Tokens}", $"{r.Plan!.Operations / 1e9:f1} GFLOP", $"{r.Operations / 1e9:f1} GFLOP", $"{r.Plan.Seconds:f2} s",
+            $"{r.Median:f2} s", Memory(r.Plan.MemoryBytes), Memory(r.PeakMemoryBytes)])]);
+
+    private static string Queries(DatasetSpeedRecord r) => Table(
+        [$"{r.Prompts:N0} prompts, {(long)r.Prompts * r.EdgesPerPrompt:N0} edges, {r.FileBytes / GiB:f1} GiB", "median", "the slowest of "
+            + $"{r.QuerySeconds.Values.First().Count}"],
+        [.. r.QuerySeconds.Select(q => (string[])[q.Key.Replace('_', ' '), $"{Figures.Median(q.Value):f2} s", $"{q.Value.Max():f2} s"])]);
 
     // the same shape without and with them
     private static string Screens(IReadOnlyList<GraphRecord> records)

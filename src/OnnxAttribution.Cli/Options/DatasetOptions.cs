@@ -44,6 +44,9 @@ internal sealed class DatasetOptions
         foreach (var option in (Option[])[_directories, _partSize, _allNodes, _resume, _shard]) command.Options.Add(option);
     }
 
+    /// <summary>Of many prompts a run each.</summary>
+    public Option<bool> Directories => _directories;
+
     /// <summary>Whether many prompts become a run each.</summary>
     public bool AreDirectories(ParseResult parsed) => parsed.GetValue(_directories);
 
@@ -84,6 +87,10 @@ internal sealed class DatasetOptions
         PartSize = parsed.GetValue(_partSize),
         AllNodes = parsed.GetValue(_allNodes),
     };
+
+    /// <summary>The dataset, and the share of it that would be computed here.</summary>
+    /// <exception cref="UsageException">As <see cref="Shard"/>.</exception>
+    public DatasetRequest Planned(ParseResult parsed) => Request(parsed) with { Shard = Shard(parsed) ?? PromptShard.Whole };
 
     public bool Resume(ParseResult parsed) => parsed.GetValue(_resume);
 

@@ -97,7 +97,10 @@ internal sealed class GraphArguments
     public Option<int> Memory { get; } = ModelOptions.Memory("memory that one run's cotangents may take");
 
     /// <summary>What is done to a run directory once it is written, or has a table of its own there.</summary>
-    public IEnumerable<Option> OfRuns => [_validate, _targets, .. _certificate.All];
+    public IEnumerable<Option> OfRuns => [_targets, .. Checked];
+
+    /// <summary>What checks a run once it is written.</summary>
+    public IEnumerable<Option> Checked => [_validate, .. _certificate.All];
 
     /// <param name="prompt">Whose --prepend-bos stands among these.</param>
     public GraphArguments(Command command, PromptOptions prompt)

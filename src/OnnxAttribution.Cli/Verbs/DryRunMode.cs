@@ -16,11 +16,12 @@ internal static class DryRunMode
     };
 
     /// <summary>Refuses a dry run of no file, and a real one without a place.</summary>
-    public static void Contradict(CommandResult result, Option<bool> dryRun, Option many, Option directory)
+    /// <param name="plan">Another way to draw nothing.</param>
+    public static void Contradict(CommandResult result, Option<bool> dryRun, Option many, Option directory, Option<bool> plan)
     {
         var isDry = result.GetValue(dryRun);
         if (isDry && !result.IsGiven(many)) result.AddError("--dry-run goes with --prompts");
-        if (!isDry && !result.IsGiven(directory)) result.AddError("Option '--out' is required.");
+        if (!isDry && !result.GetValue(plan) && !result.IsGiven(directory)) result.AddError("Option '--out' is required.");
     }
 
     /// <param name="prompts">A file of prompts, or a template.</param>

@@ -21,14 +21,13 @@ internal static class GraphCommand
 
     public static Command Create(CommonOptions common)
     {
-        var model = ModelOptions.Model();
-        var prompt = new PromptOptions(many: "; one dataset in --out, with the mean in --out/mean");
-        var (patch, dryRun) = (Patch(), DryRunMode.Option());
+        var (model, prompt) = (ModelOptions.Model(), new PromptOptions(many: "; one dataset in --out, with the mean in --out/mean"));
+        var (patch, dryRun, plan) = (Patch(), DryRunMode.Option(), PlanMode.Option());
         var directory = OutputOptions.Directory("the run directory to write; of --prompts the dataset's");
-        directory.Required = false;   // but for a dry run it is, and that is checked
+        directory.Required = false;   // but for a dry run or a plan it is, and that is checked
         var (force, noPage, json) = (OutputOptions.Force("a run that is"), OutputOptions.NoPage(), OutputOptions.Json());
         var command = new Command("graph", Description)
-            { model, prompt.One, prompt.Many, prompt.Target, prompt.Foil, patch, directory, dryRun, force, noPage, json };
+            { model, prompt.One, prompt.Many, prompt.Target, prompt.Foil, patch, directory, dryRun, plan, force, noPage, json };
         var arguments = new GraphArguments(command, prompt);
         var dataset = new DatasetOptions(command, json, noPage);
         command.Checks(result =>
@@ -36,7 +35,8 @@ internal static class GraphCommand
             OptionLimits.FoilNeedsLogitDiff(result, prompt.Foil, arguments.Metric.Kind);
             OptionLimits.NamesDirectory(result, directory);
             if (prompt.Wrong(result) is { } wrong) result.AddError(wrong);
-            DryRunMode.Contradict(result, dryRun, prompt.Many, directory);
+            DryRunMode.Contradict(result, dryRun, prompt.Many, directory, plan);
+            PlanMode.Contradict(result, plan, [dryRun, dataset.Directories, .. arguments.Checked]);
             prompt.RefuseBesideMany(result, prompt.Target, prompt.Foil, patch);
             arguments.RefuseInfluenceOfMany(result, prompt.Many);
             dataset.Contradict(result, prompt.Many, [force, .. arguments.OfRuns]);
@@ -47,11 +47,12 @@ internal static class GraphCommand
             if (parsed.GetValue(dryRun)) return DryRunMode.Run(parsed, prompt.Many, model, cancel);
             var context = common.Context(parsed, cancel, arguments.Memory);
             var request = arguments.Request(parsed, parsed.WrittenOut());
+            LoadedModel Open(int prompts) =>
+                LoadedModel.OpenSelected(parsed.GetRequiredValue(model), arguments.Selection(parsed), context, prompts);
+            if (parsed.GetValue(plan)) return new PlanMode(Open, request, parsed, parsed.GetValue(json)).Run(prompt, patch, dataset);
             var destination = new Destination(parsed.GetRequiredValue(directory), parsed.GetValue(force), !parsed.GetValue(noPage),
                 parsed.GetValue(json), arguments.Checks(parsed), parsed.InvocationConfiguration, start)
             { Options = PromptOptions.OfAllPrompts(parsed) };
-            LoadedModel Open(int prompts) =>
-                LoadedModel.OpenSelected(parsed.GetRequiredValue(model), arguments.Selection(parsed), context, prompts);
             if (parsed.GetValue(prompt.Many) is not { } file) return One(prompt.Task(parsed, patch), Open, request, destination);
             return dataset.AreDirectories(parsed) ? Many(file, Open, request, destination)
                 : DatasetMode.Run(file, destination.Directory, (dataset, parsed), Open, request);

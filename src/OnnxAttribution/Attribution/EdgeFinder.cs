@@ -124,12 +124,16 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
         return runner.Run(feed.Values, runner.Outputs);
     }
 
-    private int RowsPerRun(SegmentJacobian segment, UpstreamNodes up)
+    private int RowsPerRun(SegmentJacobian segment, UpstreamNodes up) => RowsPerRun(segment, up, _positions, model.Context.MemoryBudget);
+
+    /// <summary>How many cotangents go through a segment at once.</summary>
+    /// <param name="up">Of the parent with the most nodes.</param>
+    /// <exception cref="MemoryBudgetException">Not even one does.</exception>
+    internal static int RowsPerRun(SegmentJacobian segment, UpstreamNodes up, int positions, long budget)
     {
         // a row may be the only one of its position
-        var perRow = FlopCount.BytesPer(segment.Graph, "rows", up.Sizes(_positions, 1, 1))
-            + FlopCount.BytesPer(segment.Graph, "distinct", up.Sizes(_positions, 1, 1));
-        var budget = model.Context.MemoryBudget;
+        var perRow = FlopCount.BytesPer(segment.Graph, "rows", up.Sizes(positions, 1, 1))
+            + FlopCount.BytesPer(segment.Graph, "distinct", up.Sizes(positions, 1, 1));
         if (perRow > budget) throw new MemoryBudgetException("an edge run", budget, perRow);
         // no tensor of a run may pass 2 GiB
         var widest = Math.Max((long)up.Groups.Length * up.SlotCount, perRow / sizeof(float));

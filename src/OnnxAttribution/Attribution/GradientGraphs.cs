@@ -12,7 +12,9 @@ namespace OnnxAttribution.Attribution;
 internal sealed class GradientGraphs : IDisposable
 {
     private readonly LoadedModel _model;
-    private readonly Dictionary<(MetricKind, Estimator), (MetricGraph Metric, GraphRunner Runner, OnnxGraph Graph)> _passes = [];
+    private readonly Dictionary<(MetricKind, Estimator), (MetricGraph Metric, OnnxGraph Graph)> _passGraphs = [];
+    private readonly Dictionary<(MetricKind, Estimator), GraphRunner> _passes = [];
+    private readonly Dictionary<(string, Estimator), SegmentJacobian> _segmentGraphs = [];
     private readonly Dictionary<(string, Estimator), (SegmentJacobian Segment, GraphRunner? Runner)> _segments = [];
     private readonly Dictionary<(MetricKind, Estimator), (IReadOnlyList<Value> Parents, GraphRunner Runner)> _heads = [];
 
@@ -40,15 +42,20 @@ internal sealed class GradientGraphs : IDisposable
     public (MetricGraph Metric, GraphRunner Runner, long Operations) Pass(MetricKind kind, Estimator estimator,
         IReadOnlyDictionary<string, long> sizes)
     {
-        if (!_passes.TryGetValue((kind, estimator), out var made)) _passes[(kind, estimator)] = made = MakePass(kind, estimator);
-        return (made.Metric, made.Runner, FlopCount.Of(made.Graph, sizes));
+        var (metric, graph) = PassGraph(kind, estimator);
+        if (!_passes.TryGetValue((kind, estimator), out var runner)) _passes[(kind, estimator)] = runner = _model.Runner(graph);
+        return (metric, runner, FlopCount.Of(graph, sizes));
     }
+
+    /// <summary>The graph of <see cref="Pass"/>, without a session.</summary>
+    public (MetricGraph Metric, OnnxGraph Graph) PassGraph(MetricKind kind, Estimator estimator) =>
+        _passGraphs.TryGetValue((kind, estimator), out var made) ? made : _passGraphs[(kind, estimator)] = MakePass(kind, estimator);
 
     /// <summary>The model as it is, as far as transcoders need it: what they read, and what the MLPs that they stand for write.</summary>
     public ForwardPass Forward => _forward ??= new ForwardPass(_model,
         _model.SelectedSites.Select(s => s.Mlp).OfType<ReplacedMlp>().SelectMany(m => (Site[])[m.Input, m.Output]).Distinct());
 
-    private (MetricGraph Metric, GraphRunner Runner, OnnxGraph Graph) MakePass(MetricKind kind, Estimator estimator)
+    private (MetricGraph Metric, OnnxGraph Graph) MakePass(MetricKind kind, Estimator estimator)
     {
         var metric = MetricGraph.Build(_model.Graph, kind, _model.AllSites);
         var wanted = WithGradients(_model);
@@ -63,8 +70,7 @@ internal sealed class GradientGraphs : IDisposable
                 outputs.Add(metric.G.Identity(gradient, GradientName(site)));
             }
         }
-        var graph = new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. _model.ReplacementInputs, .. metric.Inputs], outputs);
-        return (metric, _model.Runner(graph), graph);
+        return (metric, new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. _model.ReplacementInputs, .. metric.Inputs], outputs));
     }
 
     /// <summary>Floating-point operations of one forward pass, with the logits at one position.</summary>
@@ -79,14 +85,22 @@ internal sealed class GradientGraphs : IDisposable
     /// <summary>The graph of all direct edges into a selected site; null where it has no upstream.</summary>
     public (SegmentJacobian Segment, GraphRunner? Runner)? Segment(int downstream, Estimator estimator)
     {
+        var key = (_model.SelectedValues[downstream].Name, estimator);
+        if (_segments.TryGetValue(key, out var made)) return made;
+        if (SegmentGraph(downstream, estimator) is not { } segment) return null;
+        return _segments[key] = (segment, segment.NeedsNoRun ? null : _model.Runner(segment.Graph));
+    }
+
+    /// <summary>The same without a session.</summary>
+    public SegmentJacobian? SegmentGraph(int downstream, Estimator estimator)
+    {
         var values = _model.SelectedValues;
-        var value = values[downstream];
-        if (_segments.TryGetValue((value.Name, estimator), out var made)) return made;
+        var key = (values[downstream].Name, estimator);
+        if (_segmentGraphs.TryGetValue(key, out var made)) return made;
         var raw = _model.SelectedSites[downstream].Read;
         var parents = Topology.DirectlyReadBy(raw, values.ToHashSet());
-        if (parents.Count == 0) return null;
-        var segment = SegmentJacobian.Build(raw, [.. values.Where(parents.Contains)], values, estimator.Rules());
-        return _segments[(value.Name, estimator)] = (segment, segment.NeedsNoRun ? null : _model.Runner(segment.Graph));
+        return parents.Count == 0 ? null
+            : _segmentGraphs[key] = SegmentJacobian.Build(raw, [.. values.Where(parents.Contains)], values, estimator.Rules());
     }
 
     /// <summary>The metric's gradient at the sites it reads directly, along paths that meet no other selected site.</summary>
@@ -142,7 +156,7 @@ internal sealed class GradientGraphs : IDisposable
 
     public void Dispose()
     {
-        foreach (var (_, runner, _) in _passes.Values) runner.Dispose();
+        foreach (var runner in _passes.Values) runner.Dispose();
         foreach (var (_, runner) in _segments.Values) runner?.Dispose();
         foreach (var (_, runner) in _heads.Values) runner.Dispose();
         foreach (var (_, runner) in _segmentHeads.Values) runner?.Dispose();

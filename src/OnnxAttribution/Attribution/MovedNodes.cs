@@ -56,10 +56,13 @@ internal sealed class MovedNodes(PatchingState state, ActivationCache clean, Est
     }
 
     // as many as one pass may have, the unmoved one among them
-    private int RowsPerPass()
+    private int RowsPerPass() => RowsPerPass(_model, clean.Tokens.Count);
+
+    /// <summary>How many rows one pass over a prompt has at most, the unmoved one among them.</summary>
+    public static int RowsPerPass(LoadedModel model, int positions)
     {
-        var widest = Math.Max((long)clean.Tokens.Count * _model.Bundle.Sites.Max(_model.WidthOf), _model.VocabularySize);
-        return BatchRows.Of(_model.Context.MemoryBudget, MovedSteps.Of(_model).BytesPerRow(clean.Tokens.Count), widest, 2);
+        var widest = Math.Max((long)positions * model.Bundle.Sites.Max(model.WidthOf), model.VocabularySize);
+        return BatchRows.Of(model.Context.MemoryBudget, MovedSteps.Of(model).BytesPerRow(positions), widest, 2);
     }
 
     /// <summary>Every node, run as deep.</summary>
@@ -81,9 +84,17 @@ internal sealed class MovedNodes(PatchingState state, ActivationCache clean, Est
     /// <summary>The block that a site's nodes begin at: the number of blocks for the last residual site.</summary>
     public static int LayerOf(Site site, int layers) => site.IsLast ? layers : site.Layer;
 
+    /// <summary><see cref="MovedNode.End"/> of a site's nodes.</summary>
+    /// <param name="depth">K, from 1; <see cref="Whole"/>: all the way.</param>
+    public static int EndOf(LoadedModel model, Site site, int depth)
+    {
+        var layers = model.Bundle.Manifest.NLayers;
+        var to = depth == Whole ? layers : LayerOf(site, layers) + depth;
+        return to >= layers ? MovedNode.ToMetric : model.SiteIndex($"blocks.{to}.hook_resid_pre");
+    }
+
     private MovedNode[] Rows(IReadOnlyList<int> nodes, int depth)
     {
-        var layers = _model.Bundle.Manifest.NLayers;
         var rows = new List<MovedNode>(nodes.Count);
         var (place, at) = (0, -1);
         foreach (var index in nodes.Order())
@@ -91,8 +102,7 @@ internal sealed class MovedNodes(PatchingState state, ActivationCache clean, Est
             while (state.Sites[place].FirstNode + state.Sites[place].Nodes.Count <= index) place++;
             var site = state.Sites[place];
             if (at < 0 || _model.Bundle.Sites[at] != site.Site) at = _model.SiteIndex(site.Site.Name);
-            var to = depth == Whole ? layers : LayerOf(site.Site, layers) + depth;
-            rows.Add(new MovedNode(index, site, at, to >= layers ? MovedNode.ToMetric : _model.SiteIndex($"blocks.{to}.hook_resid_pre")));
+            rows.Add(new MovedNode(index, site, at, EndOf(_model, site.Site, depth)));
         }
         return [.. rows];
     }

@@ -22,8 +22,8 @@ internal sealed class NodeRelay(ActivationCache clean, Metric metric, Func<int, 
     private readonly LoadedModel _model = clean.Model;
     private readonly MovedSteps _steps = MovedSteps.Of(clean.Model);
     private readonly int _positions = clean.Tokens.Count;
-    private readonly (DeviceTensor Value, PackedRows Rows)?[] _changed =
-        new (DeviceTensor, PackedRows)?[clean.Model.Bundle.Sites.Count];
+    private readonly DeviceTensor?[] _changed = new DeviceTensor?[clean.Model.Bundle.Sites.Count];
+    private readonly RelayRows _held = new(MovedSteps.Of(clean.Model), clean.Model.Bundle.Sites.Count, clean.Tokens.Count, metric.Position);
 
     // rows that have joined and not left
     private readonly List<(int Row, MovedNode Node)> _rows = [];
@@ -64,13 +64,11 @@ internal sealed class NodeRelay(ActivationCache clean, Metric metric, Func<int, 
     private bool Compute(int site)
     {
         if (_steps.To(site) is not { } step) return true;
-        if (step.Reads.Any(i => _changed[i] is not null))
+        if (_held.AreMoved(step))
         {
-            var atOne = _steps.IsReadAtOnePosition(site);
-            var rows = Differing(step, atOne && !step.Mixes);
-            var made = step.Mixes ? Behind(rows, atOne) : rows;
+            var (rows, made) = _held.To(site, step, _rows.Select(r => r.Row));
             var results = RunStep(step, rows, step.Mixes ? made : null);
-            _changed[site] = (results[0], made);
+            Hold(site, results[0], made);
             if (results.Length > 1)
             {
                 using var leaks = results[1];
@@ -85,38 +83,6 @@ internal sealed class NodeRelay(ActivationCache clean, Metric metric, Func<int, 
         return true;
     }
 
-    // where rows differ in what a step reads
-    private PackedRows Differing(MovedSteps.Step step, bool atOne)
-    {
-        var rows = Still(atOne);
-        foreach (var (row, _) in _rows)
-        {
-            var (first, end) = (int.MaxValue, 0);
-            foreach (var i in step.Reads)
-            {
-                if (_changed[i]?.Rows.Of(row) is not { } span) continue;
-                (first, end) = (Math.Min(first, span.First), Math.Max(end, span.End));
-            }
-            if (!atOne && end > 0) rows.Add(row, first, end - first);
-            if (atOne && metric.Position >= first && metric.Position < end) rows.Add(row, metric.Position, 1);
-        }
-        return rows;
-    }
-
-    // where they can differ behind what mixes positions
-    private PackedRows Behind(PackedRows before, bool atOne)
-    {
-        var rows = Still(atOne);
-        foreach (var span in before.Spans.Skip(1))
-        {
-            var first = atOne ? metric.Position : _steps.LooksAhead ? 0 : span.First;
-            rows.Add(span.Row, first, atOne ? 1 : _positions - first);
-        }
-        return rows;
-    }
-
-    private PackedRows Still(bool atOne) => atOne ? new PackedRows(metric.Position, 1) : new PackedRows(0, _positions);
-
     private DeviceTensor[] RunStep(MovedSteps.Step step, PackedRows rows, PackedRows? pairs)
     {
         var moves = new MoveFeed(rows, [.. pairs?.Entries() ?? []]);
@@ -127,8 +93,7 @@ internal sealed class NodeRelay(ActivationCache clean, Metric metric, Func<int, 
         {
             var (name, still) = (_model.AllSites[i].Name, clean.Value(i));
             feed.Lend(name, still.Value);
-            var (value, held) = _changed[i] ?? (still, Still(atOne: false));
-            moves.Lend(feed, name, value, held);
+            moves.Lend(feed, name, _changed[i] ?? still, _held.Of(i));
         }
         var sizes = moves.Sizes(_positions);
         sizes["chosen"] = tokens.Count;
@@ -139,8 +104,8 @@ internal sealed class NodeRelay(ActivationCache clean, Metric metric, Func<int, 
     private void Join(int site, ReadOnlySpan<MovedNode> nodes, int row)
     {
         var width = (int)clean.Value(site).Shape[^1];
-        var (before, held) = _changed[site] ?? (clean.Value(site), Still(atOne: false));
-        var old = before.Floats();
+        var old = (_changed[site] ?? clean.Value(site)).Floats();
+        var held = _held.Of(site);
         var rows = held.Copy();
         var (values, change) = (new float[old.Length + (nodes.Length * width)], new float[width]);
         old.CopyTo(values);
@@ -157,7 +122,7 @@ internal sealed class NodeRelay(ActivationCache clean, Metric metric, Func<int, 
             TensorPrimitives.Add(from, change, values.AsSpan((rows.Count - 1) * width, width));
         }
         Drop(site);
-        _changed[site] = (DeviceTensor.FromHost(values[..(rows.Count * width)], 1, rows.Count, width), rows);
+        Hold(site, DeviceTensor.FromHost(values[..(rows.Count * width)], 1, rows.Count, width), rows);
     }
 
     // at the residual stream every row has one more level; rows that end here leave
@@ -171,8 +136,7 @@ internal sealed class NodeRelay(ActivationCache clean, Metric metric, Func<int, 
     // 0: nothing on the way has read the node's site
     private float Linear(int site, int row, float[] gradient)
     {
-        if (_changed[site] is not { } reached || reached.Rows.Of(row) is not { } span) return 0;
-        var (x, rows) = reached;
+        if (_changed[site] is not { } x || _held.Of(site) is not { } rows || rows.Of(row) is not { } span) return 0;
         var all = x.Floats();
         var (width, sum) = ((int)x.Shape[^1], 0.0);
         var change = new float[width];
@@ -188,7 +152,7 @@ internal sealed class NodeRelay(ActivationCache clean, Metric metric, Func<int, 
     {
         if (_rows.Count == 0) return;
         var head = _steps.Head(metric.Tokens is not null);
-        var rows = Differing(head, _steps.HeadIsPositionWise);
+        var rows = _held.Differing(head, _steps.HeadIsPositionWise, _rows.Select(r => r.Row));
         if (rows.Spans.Count == 1)
         {
             foreach (var (_, node) in _rows) found(node, 0);
@@ -203,9 +167,16 @@ internal sealed class NodeRelay(ActivationCache clean, Metric metric, Func<int, 
         foreach (var (row, node) in _rows) found(node, (float)(metrics[places.GetValueOrDefault(row)] - metrics[0]));
     }
 
+    private void Hold(int site, DeviceTensor value, PackedRows rows)
+    {
+        _changed[site] = value;
+        _held.Hold(site, rows);
+    }
+
     private void Drop(int site)
     {
-        _changed[site]?.Value.Dispose();
+        _changed[site]?.Dispose();
         _changed[site] = null;
+        _held.Drop(site);
     }
 }

@@ -19,6 +19,16 @@ internal sealed record UpstreamNodes(int Width, int[] Nodes, int[] Positions, fl
     public static UpstreamNodes None(int width, int positions) =>
         new(width, [], [], new float[width], new int[positions + 1], [0], [0], 1);
 
+    /// <summary>Nodes of which only is known how many stand at each position: for <see cref="Sizes"/>.</summary>
+    /// <param name="at">[T].</param>
+    public static UpstreamNodes Counted(int[] at)
+    {
+        var firstAt = new int[at.Length + 1];
+        for (var t = 0; t < at.Length; t++) firstAt[t + 1] = firstAt[t] + at[t];
+        var (groups, slots, width) = NodeVectors.Grouped(firstAt);
+        return new(0, new int[firstAt[^1]], [], [], firstAt, groups, slots, width);
+    }
+
     /// <summary>Gives a segment's graph the tangents of one parent.</summary>
     public void AddTo(Feed feed, SegmentJacobian.Parent link) => feed
         .Add(link.Tangents, Tangents, Nodes.Length + 1, Width)
@@ -104,7 +114,7 @@ internal sealed class NodeVectors(LoadedModel model, IReadOnlyList<CausalNode> n
     }
 
     // groups of at most so many tangents of one position that the padded product is smallest; a product narrower than 16 saves nothing
-    private static (long[] Groups, long[] Slots, int Width) Grouped(int[] firstAt)
+    internal static (long[] Groups, long[] Slots, int Width) Grouped(int[] firstAt)
     {
         var counts = Enumerable.Range(0, firstAt.Length - 1).Select(t => firstAt[t + 1] - firstAt[t]).ToArray();
         var most = Math.Max(1, counts.Max());

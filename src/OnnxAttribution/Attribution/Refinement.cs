@@ -21,7 +21,8 @@ internal sealed class Refinement
     /// <summary>Nodes that are run one block deep, for each that is run all the way.</summary>
     public const int Shallow = 8;
 
-    private const int Rounds = 4;
+    /// <summary>In how many rounds nodes are run all the way.</summary>
+    public const int Rounds = 4;
 
     /// <summary>c of attribution before anything was measured.</summary>
     private const double Prior = 0.1;

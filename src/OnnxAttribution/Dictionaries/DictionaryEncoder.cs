@@ -20,7 +20,7 @@ namespace OnnxAttribution.Dictionaries;
 /// on the host where the graph runs there, else on the device, so that only they come back.</param>
 internal sealed class DictionaryEncoder(RunContext context, bool packed = false, bool? findOnHost = null) : IDisposable
 {
-    private const long MostPackedBytes = 2L << 30;
+    internal const long MostPackedBytes = 2L << 30;
 
     /// <summary>Activations of one call: 256 MiB of them, active or not.</summary>
     private const long MostActivations = 1L << 26;

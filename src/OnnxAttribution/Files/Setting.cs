@@ -63,6 +63,8 @@ internal enum Setting
     Tokenizer,
     Tokens,
     Top,
+    TopErrors,
+    TopNodes,
     Validate,
     Window,
     ZeroPositions,

@@ -29,7 +29,7 @@ internal static class FlopCount
             .Sum(v => v!.Shape!.Aggregate(1L, (n, d) => n * Size(d, one)));
     }
 
-    private static long Size(Dim d, IReadOnlyDictionary<string, long> sizes)
+    internal static long Size(Dim d, IReadOnlyDictionary<string, long> sizes)
     {
         if (d.Size is { } n) return n;
         if (d.Symbol is null) throw new GraphException("a matrix product has an axis of unknown size: its operations cannot be counted");

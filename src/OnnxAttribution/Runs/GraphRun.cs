@@ -39,7 +39,8 @@ public sealed class GraphRun
     /// <exception cref="ArgumentNullException">There is no model, task or request.</exception>
     /// <exception cref="PromptException">The prompt, target or foil cannot be used.</exception>
     /// <exception cref="AttributionException">What was asked cannot be: the prompt is longer than the context, a position is outside of it,
-    /// an activation overflows, or the metric has no gradient for the method.</exception>
+    /// an activation overflows, the metric has no gradient for the method, or the machine has less memory than the graph needs at least.
+    /// </exception>
     /// <exception cref="MemoryBudgetException">Not even one row fits the context's memory budget.</exception>
     /// <exception cref="TokenizerException">The model's tokenizer is missing or damaged.</exception>
     /// <exception cref="OperationCanceledException">The context was cancelled.</exception>
@@ -52,6 +53,7 @@ public sealed class GraphRun
         var tokens = PromptTokens.Of(task, model.Tokenizer, prependBos);
         var sessionsBefore = model.Context.SessionTime;
         var options = request.Graph with { Metric = request.Graph.Metric with { Target = tokens.Target, Foil = tokens.Foil } };
+        MemoryNeed.Require(model, tokens.Clean.Length, options, MachineMemory.Bytes());
         return new GraphRun
         {
             Model = model,
