@@ -31,7 +31,7 @@ internal sealed class ClusterReport(ClusterRun run, string what, string by, Clus
 
     public JsonObject ToJson(string? place, double seconds)
     {
-        var json = Record();
+        var json = RunJson.ToObject(Record());
         json["clusters"] = new JsonArray([.. run.Clusters.Select(Json)]);
         json["out"] = place;
         json["seconds_in_all"] = seconds;
@@ -77,28 +77,34 @@ internal sealed class ClusterReport(ClusterRun run, string what, string by, Clus
     {
         var tried = run.Found.Tried.Count == 1 ? "" : $" of {run.Found.Tried[0].Clusters} to {run.Found.Tried[^1].Clusters}";
         var labels = run.Agreement is { } ari ? $", adjusted Rand index with {run.Labels} labels {Fixed(ari)}" : "";
-        return $"{run.Clusters.Count} clusters{tried} of {Screen.Count(run.Prompts, "prompt")}, silhouette {Fixed(run.Silhouette)}{labels}";
+        var sample = run.Found.Sample is { } some ? $"; begun and chosen on {some:N0} of them" : "";
+        return $"{run.Clusters.Count} clusters{tried} of {Screen.Count(run.Prompts, "prompt")}, silhouette {Fixed(run.Silhouette)}{labels}"
+            + sample;
     }
 
-    private JsonObject Record() => new()
+    private ClusterRecord Record() => new()
     {
-        ["prompts_of"] = what,
-        ["by"] = by,
-        ["edges"] = request.WithEdges,
-        ["method"] = request.Method == ClusterMethod.Average ? "average" : "kmeans",
-        ["restarts"] = request.Method == ClusterMethod.Average ? null : request.Restarts,
-        ["seed"] = request.Method == ClusterMethod.Average ? null : request.Seed,
-        ["prompts"] = run.Prompts,
-        ["left_out"] = run.LeftOut.Count,
-        ["cluster_count"] = run.Clusters.Count,
-        ["silhouette"] = run.Silhouette,
-        ["objective"] = run.Found.Objective,
-        ["labels"] = run.Labels,
-        ["adjusted_rand_index"] = run.Agreement,
-        ["tried"] = new JsonArray([.. run.Found.Tried.Select(t =>
-            new JsonObject { ["clusters"] = t.Clusters, ["silhouette"] = t.Silhouette })]),
-        ["program"] = ThisProgram.Name,
-        ["version"] = ThisProgram.Version,
+        PromptsOf = what,
+        By = by,
+        Site = run.Asked.Site,
+        Metric = run.Asked.Metric,
+        Position = run.Asked.Position,
+        PrependBos = run.Asked.PrependBos,
+        Edges = request.WithEdges,
+        Method = request.Method == ClusterMethod.Average ? "average" : "kmeans",
+        Restarts = request.Method == ClusterMethod.Average ? null : request.Restarts,
+        Seed = request.Method == ClusterMethod.Average ? null : request.Seed,
+        Sample = run.Found.Sample,
+        Prompts = run.Prompts,
+        LeftOut = run.LeftOut.Count,
+        ClusterCount = run.Clusters.Count,
+        Silhouette = run.Silhouette,
+        Objective = run.Found.Objective,
+        Labels = run.Labels,
+        AdjustedRandIndex = run.Agreement,
+        Tried = [.. run.Found.Tried.Select(t => new TriedClusters(t.Clusters, t.Silhouette))],
+        Program = ThisProgram.Name,
+        Version = ThisProgram.Version,
     };
 
     private JsonObject Json(ClusterRow c) => new()

@@ -10,16 +10,21 @@ internal sealed class ClusterSums
     private readonly float[] _sums;   // [width, clusters], so that a vector meets all clusters at once
     private readonly int _clusters;
 
-    /// <param name="labels">Each vector's cluster, from 0.</param>
-    public ClusterSums(UnitVectors rows, IReadOnlyList<int> labels, int clusters)
+    /// <param name="labels">Each vector's cluster, from 0; below 0: none.</param>
+    /// <param name="threads">Each adds up clusters of its own, in the vectors' order.</param>
+    public ClusterSums(UnitVectors rows, IReadOnlyList<int> labels, int clusters, int threads)
     {
         (_rows, _clusters, _sums, Counts) = (rows, clusters, new float[rows.Width * (long)clusters], new int[clusters]);
-        for (var row = 0; row < rows.Count; row++)
+        Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, thread =>
         {
-            var (columns, values, label) = (rows.Columns(row), rows.Values(row), labels[row]);
-            Counts[label]++;
-            for (var i = 0; i < columns.Length; i++) _sums[(columns[i] * (long)clusters) + label] += values[i];
-        }
+            for (var row = 0; row < rows.Count; row++)
+            {
+                if (labels[row] is var label && (label < 0 || label % threads != thread)) continue;
+                var (columns, values) = (rows.Columns(row), rows.Values(row));
+                Counts[label]++;
+                for (var i = 0; i < columns.Length; i++) _sums[(columns[i] * (long)clusters) + label] += values[i];
+            }
+        });
     }
 
     /// <summary>Bytes that the sums of so many clusters take.</summary>

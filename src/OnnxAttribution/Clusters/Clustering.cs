@@ -21,14 +21,25 @@ internal sealed record Clustering(int[] Labels, double[] Silhouette, double[] Si
     /// <summary>Σ x·c, with each c the direction of its cluster's sum.</summary>
     public double Objective { get; init; }
 
-    /// <summary>The mean silhouette for each number of clusters that was tried.</summary>
+    /// <summary>The mean silhouette for each number of clusters that was tried; of the sample's vectors, where there is one.</summary>
     public IReadOnlyList<(int Clusters, double Silhouette)> Tried { get; init; } = [];
+
+    /// <summary>Of how many vectors k-means began anew and the number of clusters was chosen; null: of all.</summary>
+    public int? Sample { get; init; }
 }
 
 /// <summary>Finds clusters of vectors: for every number of clusters that may be, and the number with the largest mean silhouette is taken.
 /// </summary>
+/// <remarks>Of more than <see cref="MostWhole"/> vectors k-means tries numbers and beginnings on a sample, and goes on with all vectors
+/// from the best of it: the rest only makes sums of the same directions better.</remarks>
 internal static class ClusterFinder
 {
+    /// <summary>Up to so many vectors everything is tried on all.</summary>
+    public const int MostWhole = 10_000;
+
+    // at least so many in all, and for each cluster
+    private const int LeastSample = 4000, LeastEach = 20;
+
     /// <param name="range">The least number of clusters, from 1, and the largest, no more than there are vectors.</param>
     /// <param name="progress">Told of each number.</param>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
@@ -36,6 +47,20 @@ internal static class ClusterFinder
         IProgress<string>? progress = null)
     {
         var joins = method == ClusterMethod.Average ? AverageLinkage.Joins(rows, options.Threads, options.Cancel) : null;
+        if (joins is not null || rows.Count <= MostWhole) return Best(rows, range, joins, options, progress);
+        var sample = Sample(rows.Count, Math.Min(rows.Count, Math.Max(LeastSample, LeastEach * range.Most)), options.Seed);
+        var best = Best(rows.Only(sample), range, null, options, progress);
+        progress?.Report($"{best.Count} clusters of {rows.Count:N0} prompts");
+        var some = new int[rows.Count];
+        Array.Fill(some, -1);
+        for (var i = 0; i < sample.Length; i++) some[sample[i]] = best.Labels[i];
+        var labels = new SphericalKMeans(rows, options).From(some, best.Count).Labels;
+        return Measured(rows, BySize(labels, best.Count), best.Count, options.Threads) with { Tried = best.Tried, Sample = sample.Length };
+    }
+
+    private static Clustering Best(UnitVectors rows, (int Least, int Most) range, IReadOnlyList<ClusterJoin>? joins, KMeansOptions options,
+        IProgress<string>? progress)
+    {
         var (best, tried, largest) = ((Clustering?)null, new List<(int, double)>(), double.NegativeInfinity);
         for (var clusters = range.Least; clusters <= range.Most; clusters++)
         {
@@ -50,12 +75,20 @@ internal static class ClusterFinder
         return best! with { Tried = tried };
     }
 
+    // ascending
+    private static int[] Sample(int count, int size, int seed)
+    {
+        var all = Enumerable.Range(0, count).ToArray();
+        new Random(seed).Shuffle(all);
+        return [.. all.Take(size).Order()];
+    }
+
     private static Clustering Measured(UnitVectors rows, int[] labels, int clusters, int threads)
     {
         var (silhouette, similarity, nearest) = Silhouettes.Of(rows, labels, clusters, threads);
         return new(labels, silhouette, similarity, nearest, clusters)
         {
-            Objective = new ClusterSums(rows, labels, clusters).Lengths().Sum(),
+            Objective = new ClusterSums(rows, labels, clusters, threads).Lengths().Sum(),
         };
     }
 

@@ -11,7 +11,7 @@ internal static class Silhouettes
     public static (double[] Silhouette, double[] Similarity, int[] Nearest) Of(UnitVectors rows, IReadOnlyList<int> labels, int clusters,
         int threads)
     {
-        var sums = new ClusterSums(rows, labels, clusters);
+        var sums = new ClusterSums(rows, labels, clusters, threads);
         var result = (new double[rows.Count], new double[rows.Count], new int[rows.Count]);
         var (lengths, options) = (sums.Lengths(), new ParallelOptions { MaxDegreeOfParallelism = threads });
         Parallel.For(0, rows.Count, options, () => new float[clusters], (row, _, products) =>

@@ -4,8 +4,9 @@ namespace OnnxAttribution.Clusters;
 /// k-means of unit vectors by cosine: the assignment with the largest Σ x·c, each c the direction of its vectors' sum.
 /// 1. k-means++ chooses vectors to begin with: each next one at random, by its distance 1 − x·c to the nearest chosen. 2. Every vector goes
 /// to the nearest c. 3. Every c is made anew; one that no vector is left at takes the vector that lies farthest from its own. 4. Steps 2
-/// and 3 again until no vector moves. 5. Vectors are moved one by one while that makes the objective larger: a vector is so much of its own
-/// c that step 2 leaves it there though another cluster would gain more. 6. All of it several times, and the best is taken.
+/// and 3 again until no vector moves, or of very many no more than one in 10,000. 5. Vectors are moved one by one while that makes the
+/// objective larger: a vector is so much of its own c that step 2 leaves it there though another cluster would gain more. 6. All of it
+/// several times, and the best is taken.
 /// </summary>
 /// <remarks>Dhillon, Modha 2001, "Concept decompositions for large sparse text data using clustering"; Arthur, Vassilvitskii 2007; step 5:
 /// Dhillon, Guan, Kogan 2002, "Iterative clustering of high dimensional text data augmented by local search". The result does not depend on
@@ -13,6 +14,10 @@ namespace OnnxAttribution.Clusters;
 internal sealed class SphericalKMeans(UnitVectors rows, KMeansOptions options)
 {
     private const int MostRounds = 100;
+
+    /// <summary>Where at most one vector in so many moves, rounds end.</summary>
+    private const int Many = 10_000;
+
     private const double LeastGain = 1e-4, Rounding = 1e-6;   // below them float32 sums say nothing
 
     private readonly float[] _dense = new float[rows.Width];
@@ -26,34 +31,59 @@ internal sealed class SphericalKMeans(UnitVectors rows, KMeansOptions options)
         var best = (Labels: Array.Empty<int>(), Objective: double.NegativeInfinity);
         for (var restart = 0; restart < options.Restarts; restart++)
         {
-            var found = Once(clusters, new Random(unchecked((options.Seed * 7919) + restart)));
+            var found = Once(Begin(clusters, new Random(unchecked((options.Seed * 7919) + restart))), clusters);
             if (found.Objective > best.Objective) best = found;
         }
         return best;
     }
 
-    private (int[] Labels, double Objective) Once(int clusters, Random random)
+    /// <summary>Goes on from some vectors' clusters.</summary>
+    /// <param name="some">Each vector's cluster, from 0, of all clusters some; below 0: none yet.</param>
+    /// <param name="clusters">How many there are.</param>
+    /// <inheritdoc cref="Find" path="/returns"/>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public (int[] Labels, double Objective) From(int[] some, int clusters)
     {
-        var labels = Begin(clusters, random);
+        var (labels, own) = (new int[rows.Count], new float[rows.Count]);
+        var sums = new ClusterSums(rows, some, clusters, options.Threads);
+        Assign(sums, sums.Lengths(), labels, own);
+        Refill(labels, own, clusters);
+        return Once(labels, clusters);
+    }
+
+    private (int[] Labels, double Objective) Once(int[] labels, int clusters)
+    {
         var (next, own) = (new int[rows.Count], new float[rows.Count]);
-        var sums = new ClusterSums(rows, labels, clusters);
+        var sums = new ClusterSums(rows, labels, clusters, options.Threads);
         for (var round = 0; round < MostRounds; round++)
         {
             options.Cancel.ThrowIfCancellationRequested();
             Assign(sums, sums.Lengths(), next, own);
             Refill(next, own, clusters);
-            if (next.AsSpan().SequenceEqual(labels)) break;
+            var moved = Moved(labels, next);
+            if (moved == 0) break;
             (labels, next) = (next, labels);
-            sums = new ClusterSums(rows, labels, clusters);
+            sums = new ClusterSums(rows, labels, clusters, options.Threads);
+            if (moved <= Few) break;
         }
-        for (var round = 0; round < MostRounds && Improve(sums, labels); round++) options.Cancel.ThrowIfCancellationRequested();
+        for (var round = 0; round < MostRounds && Improve(sums, labels) > Few; round++) options.Cancel.ThrowIfCancellationRequested();
         return (labels, sums.Lengths().Sum());
     }
 
-    // moving x from a to b changes |a| + |b| to |a − x| + |b + x|, and x·x is 1
-    private bool Improve(ClusterSums sums, int[] labels)
+    // of very many vectors the last few would move for very long
+    private int Few => rows.Count / Many;
+
+    private static int Moved(int[] one, int[] other)
     {
-        var (lengths, products, moved) = (sums.Lengths(), new float[sums.Counts.Length], false);
+        var moved = 0;
+        for (var row = 0; row < one.Length; row++) moved += one[row] == other[row] ? 0 : 1;
+        return moved;
+    }
+
+    // moving x from a to b changes |a| + |b| to |a − x| + |b + x|, and x·x is 1
+    private int Improve(ClusterSums sums, int[] labels)
+    {
+        var (lengths, products, moved) = (sums.Lengths(), new float[sums.Counts.Length], 0);
         for (var row = 0; row < labels.Length; row++)
         {
             var from = labels[row];
@@ -69,7 +99,7 @@ internal sealed class SphericalKMeans(UnitVectors rows, KMeansOptions options)
             }
             if (to == from) continue;
             sums.Move(row, from, to);
-            (labels[row], lengths[from], lengths[to], moved) = (to, left, joined, true);
+            (labels[row], lengths[from], lengths[to], moved) = (to, left, joined, moved + 1);
         }
         return moved;
     }

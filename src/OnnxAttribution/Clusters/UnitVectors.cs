@@ -33,6 +33,19 @@ internal sealed class UnitVectors
     /// <inheritdoc cref="Add(int[], float[])" path="/exception"/>
     public void Add(float[] values) => Add([.. Enumerable.Range(0, values.Length)], values);
 
+    /// <summary>Chosen vectors, with the same columns.</summary>
+    public UnitVectors Only(IReadOnlyList<int> chosen)
+    {
+        var some = new UnitVectors { Width = Width };
+        foreach (var row in chosen)
+        {
+            some._columns.Add(_columns[row]);
+            some._values.Add(_values[row]);
+            some.Entries += _columns[row].Length;
+        }
+        return some;
+    }
+
     /// <summary>The columns of a vector.</summary>
     public int[] Columns(int row) => _columns[row];
 

@@ -1,3 +1,4 @@
+using OnnxAttribution.Attribution;
 using OnnxAttribution.Clusters;
 using OnnxAttribution.Files;
 using OnnxAttribution.Model;
@@ -50,16 +51,20 @@ internal sealed class ClusterRun
     /// <summary>The mean silhouette.</summary>
     public double Silhouette => Found.Silhouette.Average();
 
+    /// <summary>What prompts were compared at.</summary>
+    public required ClusteredAt Asked { get; init; }
+
     /// <summary>Clusters of a dataset's graphs.</summary>
     /// <exception cref="ClusterException">There are too few prompts, or too many for what was asked.</exception>
     /// <exception cref="RunDirectoryException">A file of the dataset is missing or damaged.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static ClusterRun OfGraphs(string dataset, ClusterRequest request, IProgress<string>? progress, CancellationToken cancel)
     {
-        var vectors = DatasetVectors.Read(dataset, request.WithEdges, progress, cancel);
-        var found = Find(vectors.Rows, request, progress, cancel);
+        var vectors = DatasetVectors.Read(dataset, (request.WithEdges, request.Threads), progress, cancel);
+        var (found, of) = (Find(vectors.Rows, request, progress, cancel), DatasetDirectory.Read(dataset).Record);
         return new ClusterRun(found, [.. vectors.Prompts.Select(TaskOf)], [.. vectors.Prompts.Select(p => p.Line)])
         {
+            Asked = new(null, of.Metric, of.Position, of.PrependBos),
             Nodes = ClusterNodes.Of(vectors, found, request.Top),
             LeftOut = [.. vectors.Empty.Select(p => (p.Line, TaskOf(p)))],
         };
@@ -83,6 +88,8 @@ internal sealed class ClusterRun
         var found = Find(rows, request, progress, model.Context.Cancel);
         return new ClusterRun(found, [.. kept.Select(i => prompts[i].Again(model.Tokenizer))], [.. kept.Select(i => prompts[i].Line)])
         {
+            Asked = new(model.Selected[0].Name, asked.Gradients ? Metric.NameOf(asked.Metric.Kind) : null, asked.Metric.Position,
+                asked.PrependBos ?? model.PrependsBos),
             LeftOut = [.. Enumerable.Range(0, prompts.Count).Except(kept).Select(i => (prompts[i].Line, prompts[i].Task))],
         };
     }
@@ -167,3 +174,10 @@ internal sealed class ClusterRun
         return new(row.Prompt!, Text(row.Target, row.TargetId), Text(row.Foil, row.FoilId), row.PatchPrompt, row.Run) { Label = row.Label };
     }
 }
+
+/// <summary>What prompts were compared at.</summary>
+/// <param name="Site">Hook name; null: their graphs were compared.</param>
+/// <param name="Metric">By its name; null: none was asked about.</param>
+/// <param name="Position">From 0, BOS counted; null: the last.</param>
+/// <param name="PrependBos">null: as the dictionaries were trained.</param>
+internal sealed record ClusteredAt(string? Site, string? Metric, int? Position, bool? PrependBos);

@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json.Nodes;
 using OnnxAttribution.Files;
 
 namespace OnnxAttribution.Store;
@@ -52,7 +51,8 @@ internal static class ClusterDirectory
             if (Directory.Exists(spill)) Directory.Delete(spill, recursive: true);
             Directory.CreateDirectory(Path.Combine(output.Aside, PromptsFolder));
             foreach (var (cluster, lines) in contents.Prompts) File.WriteAllText(PromptsOf(output.Aside, cluster), lines);
-            File.WriteAllText(Path.Combine(output.Aside, RecordFile), RunJson.Written(contents.Record), new UTF8Encoding(false));
+            var record = RunJson.Written(RunJson.ToObject(contents.Record));
+            File.WriteAllText(Path.Combine(output.Aside, RecordFile), record, new UTF8Encoding(false));
             cancel.ThrowIfCancellationRequested();
             output.Commit();
         }
@@ -80,5 +80,5 @@ internal static class ClusterDirectory
 /// <param name="Record">How they were found, and how good they are.</param>
 /// <param name="Tables">By name, those that there are.</param>
 /// <param name="Prompts">Each cluster's, as lines of JSON.</param>
-internal sealed record ClusterContents(JsonObject Record, IReadOnlyDictionary<string, StoredTable> Tables,
+internal sealed record ClusterContents(ClusterRecord Record, IReadOnlyDictionary<string, StoredTable> Tables,
     IReadOnlyDictionary<int, string> Prompts);

@@ -8,8 +8,24 @@ internal sealed partial class DatasetDirectory
     /// <summary>The run directory of the mean.</summary>
     public string Mean => System.IO.Path.Combine(Path, RunNames.Mean);
 
-    /// <summary>Whether the mean is there, and whole.</summary>
-    public bool HasMean => Directory.Exists(Mean) && FaultOfMean() is null;
+    // of the mean's files when they were last found whole: nobody changes one without changing that
+    private (long Length, DateTime Written)[]? _wholeMean;
+
+    /// <summary>Whether the mean is there, and whole. Its files are opened once, and again where one has changed.</summary>
+    public bool HasMean
+    {
+        get
+        {
+            (long, DateTime)[] now = [.. MeanFiles.Select(name => new FileInfo(System.IO.Path.Combine(Mean, name)))
+                .Select(file => file.Exists ? (file.Length, file.LastWriteTimeUtc) : default)];
+            if (_wholeMean is not null && now.AsSpan().SequenceEqual(_wholeMean)) return true;
+            var isWhole = Directory.Exists(Mean) && FaultOfMean() is null;
+            _wholeMean = isWhole ? now : null;
+            return isWhole;
+        }
+    }
+
+    private static string[] MeanFiles => [RunNames.NodesFile, RunNames.EdgesFile, RunNames.RecordFile];
 
     /// <summary>Which file of a mean that is there is missing or damaged; null: none, or there is no mean.</summary>
     public RunDirectoryException? FaultOfMean()

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using OnnxAttribution.Clusters;
 
 namespace OnnxAttribution.Store;
@@ -6,9 +7,11 @@ namespace OnnxAttribution.Store;
 /// for, its edges. Error nodes are no features, and are left out.</summary>
 internal sealed class DatasetVectors
 {
+    // beyond so many the one that puts vectors together has no time for more
+    private const int MostThreads = 8, PartsAtOnce = 4;
+
     private readonly Dictionary<(string, int), int> _nodes = [];
     private readonly Dictionary<(string, int, string, int), int> _edges = [];
-    private readonly Dictionary<string, string> _interned = [];
     private readonly List<(string? Site, int Feature)> _columns = [];
     private readonly List<PromptRow> _prompts = [], _empty = [];
     private readonly List<double> _scales = [];
@@ -33,21 +36,29 @@ internal sealed class DatasetVectors
     public IReadOnlyList<double> Scales => _scales;
 
     /// <summary>Reads a dataset, part by part.</summary>
-    /// <param name="withEdges">Edges count as much as nodes: each half of a vector is made as long as the other.</param>
+    /// <param name="how">With edges they count as much as nodes: each half of a vector is made as long as the other. Threads read as many
+    /// parts at once; what comes of them does not depend on it.</param>
     /// <exception cref="RunDirectoryException">A file is missing or damaged.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public static DatasetVectors Read(string dataset, bool withEdges, IProgress<string>? progress, CancellationToken cancel)
+    public static DatasetVectors Read(string dataset, (bool WithEdges, int Threads) how, IProgress<string>? progress,
+        CancellationToken cancel)
     {
+        var (withEdges, threads) = how;
         var (files, vectors) = (DatasetFiles.Find(dataset), new DatasetVectors());
         var (prompts, nodes, edges) = (files.Files[DatasetNames.Prompts], files.Files[DatasetNames.Nodes], files.Files[DatasetNames.Edges]);
-        // one thread: sums of floats are then the same each time
-        using var database = DuckDbDatabase.OpenInMemory(("temp_directory", Path.Combine(Path.GetTempPath(), "onnx-attribution-cluster")),
-            ("threads", "1"));
-        for (var part = 0; part < prompts.Count; part++)
+        var batch = new (List<PromptRow> Prompts, PartVectors<(string, int)> Nodes, PartVectors<(string, int, string, int)>? Edges)[
+            PartsAtOnce * Math.Min(threads, MostThreads)];
+        var options = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(threads, MostThreads), CancellationToken = cancel };
+        for (var first = 0; first < prompts.Count; first += batch.Length)
         {
-            progress?.Report($"reading part {part + 1} of {prompts.Count}");
-            vectors.Add(prompts[part], vectors.Nodes(database, nodes[part], cancel),
-                withEdges ? vectors.Edges(database, edges[part], cancel) : null, cancel);
+            progress?.Report($"reading part {first + 1} of {prompts.Count}");
+            var count = Math.Min(batch.Length, prompts.Count - first);
+            Reading(() => Parallel.For(first, first + count, options, part =>
+            {
+                var own = PromptsIn(prompts[part], cancel).ToList();
+                batch[part - first] = (own, NodesIn(nodes[part], own, cancel), withEdges ? EdgesIn(edges[part], own, cancel) : null);
+            }));
+            foreach (var part in batch.AsSpan(0, count)) vectors.Add(part.Prompts, part.Nodes, part.Edges);
         }
         return vectors;
     }
@@ -56,6 +67,19 @@ internal sealed class DatasetVectors
     /// <exception cref="RunDirectoryException">A file is missing or damaged.</exception>
     public static IReadOnlyList<PromptRow> PromptsOf(string dataset, CancellationToken cancel) =>
         [.. DatasetFiles.Find(dataset).Files[DatasetNames.Prompts].SelectMany(file => PromptsIn(file, cancel))];
+
+    // what one of several threads comes upon
+    private static void Reading(Action read)
+    {
+        try
+        {
+            read();
+        }
+        catch (AggregateException e)
+        {
+            ExceptionDispatchInfo.Throw(e.InnerExceptions.FirstOrDefault(i => i is OperationCanceledException) ?? e.InnerExceptions[0]);
+        }
+    }
 
     private static IEnumerable<PromptRow> PromptsIn(string file, CancellationToken cancel)
     {
@@ -69,77 +93,124 @@ internal sealed class DatasetVectors
         }
     }
 
-    private void Add(string file, Dictionary<string, SparseRow> nodes, Dictionary<string, SparseRow>? edges, CancellationToken cancel)
+    private void Add(List<PromptRow> prompts, PartVectors<(string, int)> nodes, PartVectors<(string, int, string, int)>? edges)
     {
-        foreach (var prompt in PromptsIn(file, cancel))
+        var (nodeColumns, edgeColumns) = (PlacesOf(_nodes, nodes.Keys, key => key), PlacesOf(_edges, edges?.Keys ?? [], _ => (null, 0)));
+        foreach (var (i, prompt) in prompts.Index())
         {
-            if (!nodes.TryGetValue(prompt.Run, out var own) || own.Length == 0)
+            var own = nodes.Rows[i];
+            if (own?.Length is not { } length || length == 0)
             {
                 _empty.Add(prompt);
                 continue;
             }
-            var (columns, values) = (own.Columns.ToList(), own.Values.Select(v => (float)(v / own.Length)).ToList());
-            var scale = own.Length;
-            if (edges is not null && edges.TryGetValue(prompt.Run, out var more) && more.Length > 0)
+            var (columns, values, scale) = (new List<int>(own.Count), new List<float>(own.Count), length);
+            Take(own, nodeColumns, length);
+            if (edges?.Rows[i] is { } more && more.Length is var far and > 0)
             {
-                columns.AddRange(more.Columns);
-                values.AddRange(more.Values.Select(v => (float)(v / more.Length)));
+                Take(more, edgeColumns, far);
                 scale *= Math.Sqrt(2);
             }
             Rows.Add([.. columns], [.. values]);
             _prompts.Add(prompt);
             _scales.Add(scale);
+
+            void Take(SparseRow row, int[] place, double by)
+            {
+                foreach (var (key, value) in row.Values)
+                {
+                    if (value == 0) continue;
+                    columns.Add(place[key]);
+                    values.Add((float)(value / by));
+                }
+            }
         }
     }
 
-    private Dictionary<string, SparseRow> Nodes(DuckDbDatabase database, string file, CancellationToken cancel) => Read(database, file,
-        $"SELECT run, {NodeTable.Site}, {NodeTable.Feature}, sum({NodeTable.Effect})::FLOAT FROM {ParquetFile.Sql(file)} "
-            + $"WHERE {NodeTable.Kept} AND {NodeTable.Feature} >= 0 AND isfinite({NodeTable.Effect}) GROUP BY ALL ORDER BY ALL",
-        rows => Column(_nodes, (Interned(rows.Value<string>(1)), rows.Value<int>(2)), key => key), cancel);
-
-    private Dictionary<string, SparseRow> Edges(DuckDbDatabase database, string file, CancellationToken cancel) => Read(database, file,
-        "SELECT run, up_site, up_feature, down_site, coalesce(down_feature, -1) AS down, sum(effect)::FLOAT FROM "
-            + $"{ParquetFile.Sql(file)} WHERE up_feature >= 0 AND (down_feature >= 0 OR down_site = '{RunNames.MetricSite}') "
-            + "AND isfinite(effect) GROUP BY ALL ORDER BY ALL",
-        rows => Column(_edges, (Interned(rows.Value<string>(1)), rows.Value<int>(2), Interned(rows.Value<string>(3)), rows.Value<int>(4)),
-            _ => (null, 0)), cancel);
-
-    private static Dictionary<string, SparseRow> Read(DuckDbDatabase database, string file, string sql, Func<DuckDbRows, int> column,
-        CancellationToken cancel)
+    private int[] PlacesOf<TKey>(Dictionary<TKey, int> known, IReadOnlyList<TKey> keys, Func<TKey, (string?, int)> described)
+        where TKey : notnull
     {
-        var vectors = new Dictionary<string, SparseRow>(StringComparer.Ordinal);
+        var places = new int[keys.Count];
+        for (var i = 0; i < places.Length; i++)
+        {
+            if (!known.TryGetValue(keys[i], out places[i]))
+            {
+                known[keys[i]] = places[i] = _columns.Count;
+                _columns.Add(described(keys[i]));
+            }
+        }
+        return places;
+    }
+
+    // a part lies in the order of features, so that rows of one come together and sums are the same each time
+    private static PartVectors<(string, int)> NodesIn(string file, List<PromptRow> prompts, CancellationToken cancel) => Read(
+        (file, prompts, [NodeTable.Site]), $"{NodeTable.Effect}, {NodeTable.Feature}",
+        $"{NodeTable.Kept} AND {NodeTable.Feature} >= 0 AND isfinite({NodeTable.Effect})",
+        (rows, site) => (site(0), rows.Value<int>(2)), cancel);
+
+    private static PartVectors<(string, int, string, int)> EdgesIn(string file, List<PromptRow> prompts, CancellationToken cancel) => Read(
+        (file, prompts, ["up_site", "down_site"]), "effect, up_feature, coalesce(down_feature, -1)",
+        $"up_feature >= 0 AND (down_feature >= 0 OR down_site = '{RunNames.MetricSite}') AND isfinite(effect)",
+        (rows, site) => (site(0), rows.Value<int>(2), site(1), rows.Value<int>(3)), cancel);
+
+    // prompts and sites come as numbers: a text for each of millions of rows took longer than all else
+    private static PartVectors<TKey> Read<TKey>((string File, List<PromptRow> Prompts, string[] Sites) of, string columns, string where,
+        Func<DuckDbRows, Func<int, string>, TKey> key, CancellationToken cancel) where TKey : notnull
+    {
+        var (part, known) = (new PartVectors<TKey>(new SparseRow?[of.Prompts.Count], []), new Dictionary<TKey, int>());
         try
         {
-            using var rows = database.Query(sql, cancel);
-            var value = rows.Columns.Length - 1;
+            // one thread: rows come in the file's order
+            using var database = DuckDbDatabase.OpenInMemory(("threads", "1"));
+            var (from, sites) = (ParquetFile.Sql(of.File), new List<string>());
+            var names = string.Join(" UNION ", of.Sites.Select(column => $"SELECT {column} FROM {from}"));
+            using (var found = database.Query($"FROM ({names}) WHERE columns(*) IS NOT NULL ORDER BY ALL", cancel))
+            {
+                while (found.Read()) sites.Add(found.Value<string>(0));
+            }
+            var places = string.Concat(of.Sites.Select(column => $", list_position({SqlText.List(sites)}, {column})::INTEGER - 1"));
+            var run = $"coalesce(list_position({SqlText.List(of.Prompts.Select(p => p.Run))}, run), 0)::INTEGER - 1";
+            using var rows = database.Query($"SELECT {run}, {columns}{places} FROM {from} WHERE {where}", cancel);
+            var first = rows.Columns.Length - of.Sites.Length;
+            string Site(int i) => sites[rows.Value<int>(first + i)];
             while (rows.Read())
             {
-                if (rows.IsNull(value) || rows.Value<float>(value) == 0) continue;
-                var run = rows.Value<string>(0);
-                if (!vectors.TryGetValue(run, out var vector)) vectors[run] = vector = new([], []);
-                vector.Columns.Add(column(rows));
-                vector.Values.Add(rows.Value<float>(value));
+                var (prompt, node) = (rows.Value<int>(0), key(rows, Site));
+                if (prompt < 0) continue;   // of one that failed
+                if (!known.TryGetValue(node, out var at))
+                {
+                    known[node] = at = part.Keys.Count;
+                    part.Keys.Add(node);
+                }
+                (part.Rows[prompt] ??= new()).Add(at, rows.Value<float>(1));
             }
-            return vectors;
         }
-        catch (Exception e) when (e is DuckDbException or InvalidCastException)
+        catch (DuckDbException e)
         {
-            throw e is DuckDbException why ? RunDirectoryException.Corrupt(file, why)
-                : RunDirectoryException.Corrupt(file, "NULL stands where a node or edge has a value");
+            throw RunDirectoryException.Corrupt(of.File, e);
         }
+        return part;
     }
 
-    private int Column<TKey>(Dictionary<TKey, int> known, TKey key, Func<TKey, (string?, int)> described) where TKey : notnull
-    {
-        if (known.TryGetValue(key, out var column)) return column;
-        _columns.Add(described(key));
-        return known[key] = _columns.Count - 1;
-    }
+    /// <summary>A part's vectors, in the order of its prompts.</summary>
+    /// <param name="Keys">What the columns of <paramref name="Rows"/> are.</param>
+    private sealed record PartVectors<TKey>(SparseRow?[] Rows, List<TKey> Keys);
 
-    private string Interned(string text) => _interned.TryGetValue(text, out var known) ? known : _interned[text] = text;
-
-    private sealed record SparseRow(List<int> Columns, List<float> Values)
+    /// <summary>Sums by column, which come one after the other.</summary>
+    private sealed class SparseRow
     {
-        public double Length => Math.Sqrt(Values.Sum(v => (double)v * v));
+        private readonly List<(int Key, double Value)> _values = [];
+
+        public int Count => _values.Count;
+
+        public IEnumerable<(int Key, float Value)> Values => _values.Select(v => (v.Key, (float)v.Value));
+
+        public double Length => Math.Sqrt(Values.Sum(v => (double)v.Value * v.Value));
+
+        public void Add(int key, float value)
+        {
+            if (_values.Count > 0 && _values[^1].Key == key) _values[^1] = (key, _values[^1].Value + value);
+            else _values.Add((key, value));
+        }
     }
 }

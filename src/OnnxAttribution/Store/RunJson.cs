@@ -10,7 +10,7 @@ namespace OnnxAttribution.Store;
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(GraphRunRecord)), JsonSerializable(typeof(MergedRunRecord)), JsonSerializable(typeof(AblationRunRecord))]
 [JsonSerializable(typeof(RunAddition)), JsonSerializable(typeof(CircuitMetadata)), JsonSerializable(typeof(CurveMetadata))]
-[JsonSerializable(typeof(FeatureMetadata)), JsonSerializable(typeof(DatasetRecord))]
+[JsonSerializable(typeof(FeatureMetadata)), JsonSerializable(typeof(DatasetRecord)), JsonSerializable(typeof(ClusterRecord))]
 internal sealed partial class RunJson : JsonSerializerContext
 {
     /// <summary>Prompts stay readable: only what JSON demands is escaped.</summary>
@@ -31,6 +31,9 @@ internal sealed partial class RunJson : JsonSerializerContext
         AblationRunRecord _ => Default.AblationRunRecord,
         _ => Default.GraphRunRecord,
     })!.AsObject();
+
+    /// <summary>What clusters.json is.</summary>
+    public static JsonObject ToObject(ClusterRecord record) => JsonSerializer.SerializeToNode(record, Default.ClusterRecord)!.AsObject();
 
     /// <summary>The record of a run.json.</summary>
     /// <exception cref="JsonException">A value is not what it has to be.</exception>

@@ -56,6 +56,28 @@ public sealed partial class ClusterCommandTests(ClusteredTasks tasks, Random2Fix
     }
 
     [Fact]
+    public void What_was_compared_is_recorded()
+    {
+        JsonNode Recorded(params string[] options)
+        {
+            Verb.Run(["cluster", tasks.Dataset, "--clusters", "3", "--out", _directory["at"], "--force", .. options]).Done();
+            return JsonNode.Parse(File.ReadAllText(_directory["at/clusters.json"]))!;
+        }
+        var dataset = DatasetDirectory.Read(tasks.Dataset).Record;
+        var nodes = Recorded();
+        Assert.Equal((dataset.Metric, dataset.Position, dataset.PrependBos, null),
+            ((string?)nodes["metric"], (int?)nodes["position"], (bool?)nodes["prepend_bos"], (string?)nodes["site"]));
+        var site = Recorded("--by", "gradients", "--model", Repository.TinyModel, "--site", "2.resid", "--position", "1", "--prepend-bos",
+            "false", "--metric", "logprob");
+        Assert.Equal(("logprob", 1, false, "blocks.2.hook_resid_pre"),
+            ((string?)site["metric"], (int?)site["position"], (bool?)site["prepend_bos"], (string?)site["site"]));
+        var activations = Recorded("--by", "activations", "--model", Repository.TinyModel, "--site", "2.resid");
+        Assert.Null(activations["metric"]);
+        Assert.NotNull(activations["prepend_bos"]);
+        Assert.Null(activations["sample"]);
+    }
+
+    [Fact]
     public void A_directory_of_clusters_is_replaced_when_asked_and_nothing_else_is()
     {
         Cluster(tasks.Dataset, "--clusters 3", "--out", _directory["clusters"]).Done();

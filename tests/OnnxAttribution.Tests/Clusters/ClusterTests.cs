@@ -31,6 +31,20 @@ public sealed class ClusterTests
         }
     }
 
+    [Theory, InlineData(1), InlineData(3)]
+    public void Very_many_vectors_are_begun_on_a_sample_and_all_of_them_come_to_their_clusters(int threads)
+    {
+        const int count = 12_000, kinds = 5;
+        var (rows, random) = (new UnitVectors(), new Random(1));
+        // a column of its kind, and some noise among 50 others
+        for (var i = 0; i < count; i++) rows.Add([i % kinds, kinds + random.Next(50)], [1, 0.5f * random.NextSingle()]);
+        var found = ClusterFinder.Find(rows, (2, 8), ClusterMethod.KMeans, s_options with { Threads = threads });
+        Assert.Equal((kinds, 4000, 7), (found.Count, found.Sample, found.Tried.Count));
+        Assert.Equal(1, AdjustedRand.Index(found.Labels, (IReadOnlyList<int>)[.. Enumerable.Range(0, count).Select(i => i % kinds)]));
+        Assert.Equal(count, found.Silhouette.Length);
+        Assert.Null(ClusterFinder.Find(rows.Only([.. Enumerable.Range(0, 100)]), (5, 5), ClusterMethod.KMeans, s_options).Sample);
+    }
+
     [Fact]
     public void Vectors_are_compared_by_direction_alone()
     {

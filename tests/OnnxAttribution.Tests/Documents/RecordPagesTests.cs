@@ -18,6 +18,7 @@ public class RecordPagesTests
         page.Section("A run of graph", json.GraphRunRecord);
         page.Section("The mean of a batch", json.MergedRunRecord);
         page.Section("A run of ablate", json.AblationRunRecord, "ablate ");
+        page.Section("clusters.json", json.ClusterRecord, "clusters.json ");
         MadeDocument.Holds("docs/reference/run-json.md", page.ToString());
     }
 }
