@@ -5,6 +5,7 @@ namespace OnnxAttribution.Store;
 
 /// <summary>A dataset's circuits as sparse vectors: each prompt's kept features with their effects, summed over positions and, where asked
 /// for, its edges. Error nodes are no features, and are left out.</summary>
+/// <remarks>Tried and lost: prompts and sites as numbers by <c>list_position</c>, over a second a part of 85,000 nodes.</remarks>
 internal sealed class DatasetVectors
 {
     // beyond so many the one that puts vectors together has no time for more
@@ -53,11 +54,8 @@ internal sealed class DatasetVectors
         {
             progress?.Report($"reading part {first + 1} of {prompts.Count}");
             var count = Math.Min(batch.Length, prompts.Count - first);
-            Reading(() => Parallel.For(first, first + count, options, part =>
-            {
-                var own = PromptsIn(prompts[part], cancel).ToList();
-                batch[part - first] = (own, NodesIn(nodes[part], own, cancel), withEdges ? EdgesIn(edges[part], own, cancel) : null);
-            }));
+            Reading(() => Parallel.For(first, first + count, options, part => batch[part - first] =
+                ([.. PromptsIn(prompts[part], cancel)], NodesIn(nodes[part], cancel), withEdges ? EdgesIn(edges[part], cancel) : null)));
             foreach (var part in batch.AsSpan(0, count)) vectors.Add(part.Prompts, part.Nodes, part.Edges);
         }
         return vectors;
@@ -96,9 +94,9 @@ internal sealed class DatasetVectors
     private void Add(List<PromptRow> prompts, PartVectors<(string, int)> nodes, PartVectors<(string, int, string, int)>? edges)
     {
         var (nodeColumns, edgeColumns) = (PlacesOf(_nodes, nodes.Keys, key => key), PlacesOf(_edges, edges?.Keys ?? [], _ => (null, 0)));
-        foreach (var (i, prompt) in prompts.Index())
+        foreach (var prompt in prompts)
         {
-            var own = nodes.Rows[i];
+            var own = nodes.Rows.GetValueOrDefault(prompt.Run);
             if (own?.Length is not { } length || length == 0)
             {
                 _empty.Add(prompt);
@@ -106,7 +104,7 @@ internal sealed class DatasetVectors
             }
             var (columns, values, scale) = (new List<int>(own.Count), new List<float>(own.Count), length);
             Take(own, nodeColumns, length);
-            if (edges?.Rows[i] is { } more && more.Length is var far and > 0)
+            if (edges is not null && edges.Rows.TryGetValue(prompt.Run, out var more) && more.Length is var far and > 0)
             {
                 Take(more, edgeColumns, far);
                 scale *= Math.Sqrt(2);
@@ -143,58 +141,55 @@ internal sealed class DatasetVectors
     }
 
     // a part lies in the order of features, so that rows of one come together and sums are the same each time
-    private static PartVectors<(string, int)> NodesIn(string file, List<PromptRow> prompts, CancellationToken cancel) => Read(
-        (file, prompts, [NodeTable.Site]), $"{NodeTable.Effect}, {NodeTable.Feature}",
-        $"{NodeTable.Kept} AND {NodeTable.Feature} >= 0 AND isfinite({NodeTable.Effect})",
-        (rows, site) => (site(0), rows.Value<int>(2)), cancel);
+    private static PartVectors<(string, int)> NodesIn(string file, CancellationToken cancel) => Read(file,
+        $"SELECT run, {NodeTable.Effect}, {NodeTable.Site}, {NodeTable.Feature} FROM {ParquetFile.Sql(file)} "
+            + $"WHERE {NodeTable.Kept} AND {NodeTable.Feature} >= 0 AND isfinite({NodeTable.Effect})",
+        (rows, text) => (text(2), rows.Value<int>(3)), cancel);
 
-    private static PartVectors<(string, int, string, int)> EdgesIn(string file, List<PromptRow> prompts, CancellationToken cancel) => Read(
-        (file, prompts, ["up_site", "down_site"]), "effect, up_feature, coalesce(down_feature, -1)",
-        $"up_feature >= 0 AND (down_feature >= 0 OR down_site = '{RunNames.MetricSite}') AND isfinite(effect)",
-        (rows, site) => (site(0), rows.Value<int>(2), site(1), rows.Value<int>(3)), cancel);
+    private static PartVectors<(string, int, string, int)> EdgesIn(string file, CancellationToken cancel) => Read(file,
+        "SELECT run, effect, up_site, up_feature, down_site, coalesce(down_feature, -1) FROM "
+            + $"{ParquetFile.Sql(file)} WHERE up_feature >= 0 AND (down_feature >= 0 OR down_site = '{RunNames.MetricSite}') "
+            + "AND isfinite(effect)",
+        (rows, text) => (text(2), rows.Value<int>(3), text(4), rows.Value<int>(5)), cancel);
 
-    // prompts and sites come as numbers: a text for each of millions of rows took longer than all else
-    private static PartVectors<TKey> Read<TKey>((string File, List<PromptRow> Prompts, string[] Sites) of, string columns, string where,
-        Func<DuckDbRows, Func<int, string>, TKey> key, CancellationToken cancel) where TKey : notnull
+    private static PartVectors<TKey> Read<TKey>(string file, string sql, Func<DuckDbRows, Func<int, string>, TKey> key,
+        CancellationToken cancel) where TKey : notnull
     {
-        var (part, known) = (new PartVectors<TKey>(new SparseRow?[of.Prompts.Count], []), new Dictionary<TKey, int>());
+        var (part, known, interned) = (new PartVectors<TKey>([], []), new Dictionary<TKey, int>(), new Dictionary<string, string>());
         try
         {
             // one thread: rows come in the file's order
             using var database = DuckDbDatabase.OpenInMemory(("threads", "1"));
-            var (from, sites) = (ParquetFile.Sql(of.File), new List<string>());
-            var names = string.Join(" UNION ", of.Sites.Select(column => $"SELECT {column} FROM {from}"));
-            using (var found = database.Query($"FROM ({names}) WHERE columns(*) IS NOT NULL ORDER BY ALL", cancel))
-            {
-                while (found.Read()) sites.Add(found.Value<string>(0));
-            }
-            var places = string.Concat(of.Sites.Select(column => $", list_position({SqlText.List(sites)}, {column})::INTEGER - 1"));
-            var run = $"coalesce(list_position({SqlText.List(of.Prompts.Select(p => p.Run))}, run), 0)::INTEGER - 1";
-            using var rows = database.Query($"SELECT {run}, {columns}{places} FROM {from} WHERE {where}", cancel);
-            var first = rows.Columns.Length - of.Sites.Length;
-            string Site(int i) => sites[rows.Value<int>(first + i)];
+            using var rows = database.Query(sql, cancel);
             while (rows.Read())
             {
-                var (prompt, node) = (rows.Value<int>(0), key(rows, Site));
-                if (prompt < 0) continue;   // of one that failed
-                if (!known.TryGetValue(node, out var at))
+                var run = rows.Value<string>(0);
+                if (!part.Rows.TryGetValue(run, out var row)) part.Rows[run] = row = new();
+                var of = key(rows, Interned);
+                if (!known.TryGetValue(of, out var at))
                 {
-                    known[node] = at = part.Keys.Count;
-                    part.Keys.Add(node);
+                    known[of] = at = part.Keys.Count;
+                    part.Keys.Add(of);
                 }
-                (part.Rows[prompt] ??= new()).Add(at, rows.Value<float>(1));
+                row.Add(at, rows.Value<float>(1));
+            }
+
+            string Interned(int column)
+            {
+                var text = rows.Value<string>(column);
+                return interned.TryGetValue(text, out var same) ? same : interned[text] = text;
             }
         }
         catch (DuckDbException e)
         {
-            throw RunDirectoryException.Corrupt(of.File, e);
+            throw RunDirectoryException.Corrupt(file, e);
         }
         return part;
     }
 
-    /// <summary>A part's vectors, in the order of its prompts.</summary>
+    /// <summary>A part's vectors, by the prompt's id.</summary>
     /// <param name="Keys">What the columns of <paramref name="Rows"/> are.</param>
-    private sealed record PartVectors<TKey>(SparseRow?[] Rows, List<TKey> Keys);
+    private sealed record PartVectors<TKey>(Dictionary<string, SparseRow> Rows, List<TKey> Keys);
 
     /// <summary>Sums by column, which come one after the other.</summary>
     private sealed class SparseRow
