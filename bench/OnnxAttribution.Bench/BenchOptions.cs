@@ -46,6 +46,11 @@ internal sealed class BenchOptions
         HelpName = "N",
     };
 
+    private readonly Option<bool> _first = new("--first")
+    {
+        Description = "time one graph alone, the first, with the sessions that it makes: for prompts that take minutes",
+    };
+
     private readonly Option<bool> _screen = new("--screen")
     {
         Description = "time a bundle with screens beside its dictionaries, a linked copy of the other (3.5 GB more)",
@@ -121,8 +126,8 @@ internal sealed class BenchOptions
         _runs.AtLeast(1);
         _coverage.AtLeast(1);
         _dataset.AtLeast(1);
-        Option[] others = [_refine, _runs, _screen, _ablate, _positions, _measure, _cache, _program, _peers, _coverage, _dataset, _json,
-            _record, _tables];
+        Option[] others = [_refine, _runs, _first, _screen, _ablate, _positions, _measure, _cache, _program, _peers, _coverage, _dataset,
+            _json, _record, _tables];
         foreach (var option in (Option[])[_shape, .. Sizes, .. others]) root.Options.Add(option);
         root.Validators.Add(Agree);
     }
@@ -169,7 +174,7 @@ internal sealed class BenchOptions
             Nodes = parsed.GetValue(_nodes),
             Refine = parsed.GetValue(_refine),
             StoredEdges = parsed.GetValue(_edges),
-            Runs = parsed.GetValue(_runs) ?? (Ablates(parsed) ? AblateRuns : GraphRuns),
+            Runs = parsed.GetValue(_first) ? 0 : parsed.GetValue(_runs) ?? (Ablates(parsed) ? AblateRuns : GraphRuns),
             Progress = progress,
         };
     }
@@ -195,7 +200,8 @@ internal sealed class BenchOptions
         {
             result.AddError($"{size.Name} has no meaning with --model-shape, which says it; leave one of them out");
         }
-        Option[] timing = [_shape, .. Sizes, _refine, _runs, _ablate, _positions, _measure, _cache, _program, _peers, _record, _tables];
+        Option[] timing = [_shape, .. Sizes, _refine, _runs, _first, _ablate, _positions, _measure, _cache, _program, _peers, _record,
+            _tables];
         if (Given(_coverage) && timing.FirstOrDefault(o => o != Memory && Given(o)) is { } timed)
         {
             result.AddError($"{timed.Name} has no meaning with --coverage, which times nothing; leave one of them out");
@@ -206,7 +212,8 @@ internal sealed class BenchOptions
             result.AddError($"{graphs.Name} has no meaning with --dataset; leave one of them out");
         }
         var ablates = result.GetValue(_ablate);
-        Option[] wrong = ablates ? [_nodes, _refine, _edges, _peers, _program] : [_positions, _measure];
+        if (Given(_first) && Given(_runs)) result.AddError($"{_runs.Name} has no meaning with {_first.Name}; leave one of them out");
+        Option[] wrong = ablates ? [_nodes, _refine, _first, _edges, _peers, _program] : [_positions, _measure];
         if (wrong.FirstOrDefault(Given) is not { } option) return;
         result.AddError($"{option.Name} {(ablates ? "has no meaning with --ablate; leave it out" : "goes with --ablate")}");
     }

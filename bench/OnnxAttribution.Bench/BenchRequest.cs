@@ -29,7 +29,7 @@ internal sealed record BenchRequest(string Bundle, SyntheticShape Shape, RunCont
     /// <summary>Edges that the store sorts and writes.</summary>
     public int StoredEdges { get; init; } = 10_000_000;
 
-    /// <summary>Counted runs, after one that is not.</summary>
+    /// <summary>Counted runs, after one that is not; 0: that one alone, and no whole process.</summary>
     public int Runs { get; init; } = 1;
 
     public Action<string> Progress { get; init; } = _ => { };

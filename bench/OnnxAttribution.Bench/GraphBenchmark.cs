@@ -21,6 +21,8 @@ internal static class GraphBenchmark
         var store = StoreBenchmark.Measure(nodes: 3000, request.StoredEdges, request.Context.Cancel);
         request.Progress("timing graphs");
         var record = Graphs(request, setting, store);
+        // of a prompt of which one graph is all that there is time for
+        if (request.Runs == 0) return record;
         request.Progress("timing a whole process");
         return record with { ProcessSeconds = ProcessBenchmark.Run(request, program) };
     }
@@ -43,9 +45,10 @@ internal static class GraphBenchmark
         var refined = request.Refine == 0 || request.IsLong ? null : Refined(model, prompts, options with { Refine = request.Refine });
         var last = times[^1].Graph;
         var features = last.Nodes.Count(n => !n.IsError);
+        var places = (double)request.Tokens * model.Selected.Count;
         return new GraphRecord(setting, request.Nodes, rate, median.Operations, Figures.Rounded(times.Select(t => t.Seconds)),
             Figures.Rounded(median.Timings), last.RuntimeCalls, last.Nodes.Count, last.Nodes.Count(n => n.Kept), last.Edges.Count,
-            Figures.Rounded((double)features / (last.Nodes.Count - features)), model.PacksWeights, Figures.Rounded(first),
+            Figures.Rounded(features / places), model.PacksWeights, Figures.Rounded(first),
             Figures.Rounded(sessions), peak, ProcessSeconds: 0, store, Peers: null)
         {
             IsScreened = request.IsScreened,
@@ -63,7 +66,7 @@ internal static class GraphBenchmark
             median.ExactNodes);
     }
 
-    // the first graph makes the sessions and is not counted
+    // the first graph makes the sessions and is not counted, unless it is the only one
     private static (double First, List<(double Seconds, CausalGraph Graph)> Times, CausalGraph Median) Timed(LoadedModel model,
         int[][] prompts, GraphOptions options)
     {
@@ -75,7 +78,7 @@ internal static class GraphBenchmark
             times.Add((Stopwatch.GetElapsedTime(start).TotalSeconds, graph));
         }
         var first = times[0].Seconds;
-        times.RemoveAt(0);
+        if (times.Count > 1) times.RemoveAt(0);
         return (first, times, times.OrderBy(t => t.Seconds).ElementAt(times.Count / 2).Graph);
     }
 

@@ -72,7 +72,7 @@ internal static class RandomModel
         using (var model = LoadedModel.Open(aside, null, new RunContext()))
         {
             var random = new Random(Seed);
-            int[] prompt = [.. Enumerable.Range(0, BenchRequest.UsualTokens).Select(_ => random.Next(Letters))];
+            int[] prompt = [.. Enumerable.Range(0, shape.NormTokens).Select(_ => random.Next(Letters))];
             var pass = ModelPass.Run(model, prompt, new MetricRequest(Target: 0, Foil: 1));
             double Norm(Site site) => Math.Sqrt(TensorPrimitives.SumOfSquares<float>(pass.Sites[site.Name]) / prompt.Length);
             var sites = model.Bundle.Sites.Where(s => !shape.ResidualOnly || s.Kind == SiteKind.Resid);

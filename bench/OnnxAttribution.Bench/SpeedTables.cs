@@ -19,6 +19,7 @@ internal static class SpeedTables
         ["stages"] = files => Stages(RecordFile.Read<GraphRecord>(files[0])),
         ["peers"] = files => Peers(RecordFile.Read<GraphRecord>(files[0])),
         ["ablation"] = files => Ablation(RecordFile.Read<AblationRecord>(files[0])),
+        ["lengths"] = files => Lengths([.. files.Select(RecordFile.Read<GraphRecord>)]),
         ["screens"] = files => Screens([.. files.Select(RecordFile.Read<GraphRecord>)]),
         ["shapes"] = files => Shapes([.. files.Select(RecordFile.Read<GraphRecord>)]),
         ["plans"] = files => Plans([.. files.Select(RecordFile.Read<GraphRecord>)]),
@@ -123,6 +124,17 @@ internal static class SpeedTables
         [$"{r.Prompts:N0} prompts, {(long)r.Prompts * r.EdgesPerPrompt:N0} edges, {r.FileBytes / GiB:f1} GiB", "median", "the slowest of "
             + $"{r.QuerySeconds.Values.First().Count}"],
         [.. r.QuerySeconds.Select(q => (string[])[q.Key.Replace('_', ' '), $"{Figures.Median(q.Value):f2} s", $"{q.Value.Max():f2} s"])]);
+
+    // how graphs grow with the prompt
+    private static string Lengths(IReadOnlyList<GraphRecord> records) =>
+        Table(["prompt", "active per position", "kept nodes", "operations; their floor", "measured", "ratio", "passes", "dictionaries",
+            "edges", "peak memory"], [.. records.Select(r =>
+        {
+            string Stage(params string[] names) => $"{names.Sum(n => r.Stages.GetValueOrDefault(n)):f1} s";
+            return (string[])[$"{r.Setting.Model.Shape}, {r.Setting.Tokens:N0} tokens", $"{r.ActiveFeatures:f0}", $"{r.KeptNodes:N0}",
+                $"{r.Operations / 1e9:N0} GFLOP; {r.Floor:f1} s", $"{r.Median:f1} s", $"{r.Ratio:f1}", Stage("passes"),
+                Stage("dictionaries"), Stage("cotangents", "edges"), Memory(r.PeakMemoryBytes)];
+        })]);
 
     // the same shape without and with them
     private static string Screens(IReadOnlyList<GraphRecord> records)

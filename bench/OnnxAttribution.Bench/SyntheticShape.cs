@@ -17,7 +17,13 @@ internal sealed record SyntheticShape(
         ["pythia-70m"] = new(6, 512, 8, 50304, 2048, 32768) { ModelType = "gpt_neox" },
         ["gpt2"] = new(),
         ["gpt2-medium"] = new(24, 1024, 16),
-        ["llama-1b"] = new(16, 2048, 32, 128256, 131072, 32768) { ModelType = "llama", SharedHeads = 8, ResidualOnly = true },
+        ["llama-1b"] = new(16, 2048, 32, 128256, 131072, 32768)
+        {
+            ModelType = "llama",
+            SharedHeads = 8,
+            ResidualOnly = true,
+            NormTokens = 1024
+        },
         ["gemma-2-2b"] = new(26, 2304, 8, 256000, 8192, 16384)
         {
             ModelType = "gemma2",
@@ -57,6 +63,10 @@ internal sealed record SyntheticShape(
     /// <summary>Dictionaries at the residual stream between blocks only.</summary>
     public bool ResidualOnly { get; init; }
 
+    /// <summary>Tokens of the prompt at whose norms dictionaries have <see cref="ActiveFeatures"/>: random attention averages more where
+    /// there is more before it, so that of a prompt longer than this fewer features are active.</summary>
+    public int NormTokens { get; init; } = BenchRequest.UsualTokens;
+
     /// <summary>Of the random numbers.</summary>
     public int Seed { get; init; } = UsualSeed;
 
@@ -72,5 +82,6 @@ internal sealed record SyntheticShape(
     /// <summary>All sizes: the folder of the cached bundle.</summary>
     public string Name =>
         $"{(ModelType == "gpt2" ? "" : ModelType + "-")}l{Layers}-d{Width}-h{Heads}-v{Vocabulary}-n{Features}-a{ActiveFeatures}"
+            + (NormTokens == BenchRequest.UsualTokens ? "" : $"-t{NormTokens}")
             + (Seed == UsualSeed && Gain == 1 ? "" : $"-s{Seed}-g{Gain}");
 }

@@ -94,7 +94,7 @@ internal sealed class GraphArguments
     private readonly CertificateOptions _certificate = new("--certify", ModelOptions.Seed("of the draws of --certify"));
     private readonly PromptOptions _prompt;
 
-    public Option<int> Memory { get; } = ModelOptions.Memory("memory that one run's cotangents may take");
+    public Option<int> Memory { get; } = ModelOptions.Memory("memory that a run's rows may take, and a pass four times of");
 
     /// <summary>What is done to a run directory once it is written, or has a table of its own there.</summary>
     public IEnumerable<Option> OfRuns => [_targets, .. Checked];

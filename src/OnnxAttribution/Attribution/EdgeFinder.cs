@@ -23,6 +23,9 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
     private readonly Dictionary<Value, SiteEffects> _sites = sites.ToDictionary(s => s.Value);
     private readonly NodeVectors _vectors = new(model, nodes, tokens.Length);
 
+    /// <summary>A segment's session is closed when its edges are found: of weights no more than a segment's stay mapped.</summary>
+    public bool ClosesSessions { get; init; }
+
     /// <summary>Floating-point operations of the runs so far, and of the products with decoder rows.</summary>
     public long Operations { get; private set; }
 
@@ -36,7 +39,11 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
         for (var i = 0; i < sites.Count; i++)
         {
             model.Context.Cancel.ThrowIfCancellationRequested();
-            if (GradientGraphs.Of(model).Segment(i, estimator) is { } segment) Into(sites[i], segment.Segment, segment.Runner, found);
+            if (GradientGraphs.Of(model).Segment(i, estimator) is not { } segment) continue;
+            Into(sites[i], segment.Segment, segment.Runner, found);
+            foreach (var p in segment.Segment.Parents) _sites[p.Value].ReleaseDecoders();
+            sites[i].ReleaseDecoders();
+            if (ClosesSessions) GradientGraphs.Of(model).CloseSegment(i, estimator);
         }
     }
 
@@ -51,8 +58,8 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
             .ToList();
         if (parents.Count == 0) return;
         var d = down.ReadWidth;
-        var perRun = runner is null ? rows.Length : RowsPerRun(segment, parents.MaxBy(p => p.Up.Nodes.Length).Up);
-        if (runner is not null) runner.ReturnsMemory = _positions >= ModelPass.LongFrom;
+        var perRun = runner is null ? rows.Length : RowsPerRun(segment, parents.MaxBy(p => p.Up.Nodes.Length).Up, rows.Length);
+        if (runner is not null) runner.ReturnsMemory = _positions >= ModelPass.LongFrom && !ClosesSessions;
         for (var first = 0; first < rows.Length; first += perRun)
         {
             var count = Math.Min(perRun, rows.Length - first);
@@ -124,7 +131,15 @@ internal sealed class EdgeFinder(LoadedModel model, IReadOnlyList<SiteEffects> s
         return runner.Run(feed.Values, runner.Outputs);
     }
 
-    private int RowsPerRun(SegmentJacobian segment, UpstreamNodes up) => RowsPerRun(segment, up, _positions, model.Context.MemoryBudget);
+    private int RowsPerRun(SegmentJacobian segment, UpstreamNodes up, int count)
+    {
+        var budget = model.Context.MemoryBudget;
+        var rows = RowsPerRun(segment, up, _positions, budget);
+        if (rows >= count || _positions < ModelPass.LongFrom) return rows;
+        // a long prompt's runs each compute its keys and values: as many rows as are alive at once, not as are made in all
+        return (int)Math.Min(PassMemory.RowsPerRun(segment.Graph, up.Sizes(_positions, 1, 1), count, budget),
+            int.MaxValue / sizeof(float) / Math.Max((long)up.Groups.Length * up.SlotCount, up.Nodes.Length + 1));
+    }
 
     /// <summary>How many cotangents go through a segment at once.</summary>
     /// <param name="up">Of the parent with the most nodes.</param>

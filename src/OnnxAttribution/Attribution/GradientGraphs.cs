@@ -14,8 +14,8 @@ internal sealed class GradientGraphs : IDisposable
     private readonly LoadedModel _model;
     private readonly Dictionary<(MetricKind, Estimator), (MetricGraph Metric, OnnxGraph Graph)> _passGraphs = [];
     private readonly Dictionary<(MetricKind, Estimator), GraphRunner> _passes = [];
-    private readonly Dictionary<(string, Estimator), SegmentJacobian> _segmentGraphs = [];
-    private readonly Dictionary<(string, Estimator), (SegmentJacobian Segment, GraphRunner? Runner)> _segments = [];
+    private readonly Dictionary<(string, Estimator), SegmentJacobian> _segments = [];
+    private readonly Dictionary<(string, Estimator), GraphRunner> _segmentRunners = [];
     private readonly Dictionary<(MetricKind, Estimator), (IReadOnlyList<Value> Parents, GraphRunner Runner)> _heads = [];
 
     private readonly Dictionary<(string, Estimator), (SegmentHeads Segment, GraphRunner? Runner)> _segmentHeads = [];
@@ -70,7 +70,8 @@ internal sealed class GradientGraphs : IDisposable
                 outputs.Add(metric.G.Identity(gradient, GradientName(site)));
             }
         }
-        return (metric, new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. _model.ReplacementInputs, .. metric.Inputs], outputs));
+        var graph = new OnnxGraph([_model.Graph[ModelBundle.Tokens], .. _model.ReplacementInputs, .. metric.Inputs], outputs);
+        return (metric, graph);
     }
 
     /// <summary>Floating-point operations of one forward pass, with the logits at one position.</summary>
@@ -85,22 +86,30 @@ internal sealed class GradientGraphs : IDisposable
     /// <summary>The graph of all direct edges into a selected site; null where it has no upstream.</summary>
     public (SegmentJacobian Segment, GraphRunner? Runner)? Segment(int downstream, Estimator estimator)
     {
-        var key = (_model.SelectedValues[downstream].Name, estimator);
-        if (_segments.TryGetValue(key, out var made)) return made;
         if (SegmentGraph(downstream, estimator) is not { } segment) return null;
-        return _segments[key] = (segment, segment.NeedsNoRun ? null : _model.Runner(segment.Graph));
+        if (segment.NeedsNoRun) return (segment, null);
+        var key = (_model.SelectedValues[downstream].Name, estimator);
+        if (!_segmentRunners.TryGetValue(key, out var runner)) _segmentRunners[key] = runner = _model.Runner(segment.Graph);
+        return (segment, runner);
     }
 
-    /// <summary>The same without a session.</summary>
+    /// <summary>Ends the session of <see cref="Segment"/>: it is made anew when it is asked for again.</summary>
+    public void CloseSegment(int downstream, Estimator estimator)
+    {
+        if (_segmentRunners.Remove((_model.SelectedValues[downstream].Name, estimator), out var runner)) runner.Dispose();
+    }
+
+    /// <summary>The graph of <see cref="Segment"/>, without a session.</summary>
     public SegmentJacobian? SegmentGraph(int downstream, Estimator estimator)
     {
         var values = _model.SelectedValues;
-        var key = (values[downstream].Name, estimator);
-        if (_segmentGraphs.TryGetValue(key, out var made)) return made;
+        var value = values[downstream];
+        if (_segments.TryGetValue((value.Name, estimator), out var made)) return made;
         var raw = _model.SelectedSites[downstream].Read;
         var parents = Topology.DirectlyReadBy(raw, values.ToHashSet());
-        return parents.Count == 0 ? null
-            : _segmentGraphs[key] = SegmentJacobian.Build(raw, [.. values.Where(parents.Contains)], values, estimator.Rules());
+        if (parents.Count == 0) return null;
+        return _segments[(value.Name, estimator)] =
+            SegmentJacobian.Build(raw, [.. values.Where(parents.Contains)], values, estimator.Rules());
     }
 
     /// <summary>The metric's gradient at the sites it reads directly, along paths that meet no other selected site.</summary>
@@ -133,10 +142,10 @@ internal sealed class GradientGraphs : IDisposable
     /// <summary>The edges into a selected site, split by heads; null where it has no upstream.</summary>
     public (SegmentHeads Segment, GraphRunner? Runner)? SegmentHeads(int downstream, Estimator estimator)
     {
-        if (Segment(downstream, estimator) is not { } whole) return null;
+        if (SegmentGraph(downstream, estimator) is not { } whole) return null;
         var value = _model.SelectedValues[downstream];
         if (_segmentHeads.TryGetValue((value.Name, estimator), out var made)) return made;
-        var segment = Autodiff.SegmentHeads.Build(value.Producer!.In[0]!, [.. whole.Segment.Parents.Select(p => p.Value)],
+        var segment = Autodiff.SegmentHeads.Build(value.Producer!.In[0]!, [.. whole.Parents.Select(p => p.Value)],
             _model.SelectedValues, Attentions, estimator.Rules());
         return _segmentHeads[(value.Name, estimator)] = (segment, segment.NeedsNoRun ? null : _model.Runner(segment.Graph));
     }
@@ -157,7 +166,7 @@ internal sealed class GradientGraphs : IDisposable
     public void Dispose()
     {
         foreach (var runner in _passes.Values) runner.Dispose();
-        foreach (var (_, runner) in _segments.Values) runner?.Dispose();
+        foreach (var runner in _segmentRunners.Values) runner.Dispose();
         foreach (var (_, runner) in _heads.Values) runner.Dispose();
         foreach (var (_, runner) in _segmentHeads.Values) runner?.Dispose();
         foreach (var (_, runner) in _metricHeads.Values) runner.Dispose();

@@ -68,7 +68,8 @@ internal sealed class GraphCost(LoadedModel model, GraphOptions options, Expecte
         var edges = model.SelectedSites.Select((_, i) =>
             EdgeCost.Into(model, i, options.Estimator, rows.Tangents, rows.Cotangents[i])).ToList();
         var (_, pass) = _graphs.PassGraph(PassKind, options.Estimator);
-        return (rows, edges, pass, new GraphMemory(model, rows, edges, (pass, LiveMemory.Peak(pass, Sizes(positions, rows)))));
+        var live = PassMemory.AsRun(LiveMemory.Peak(pass, Sizes(positions, rows)), model.Context.MemoryBudget);
+        return (rows, edges, pass, new GraphMemory(model, rows, edges, (pass, live)));
     }
 
     private MetricKind PassKind => options.Metric.Kind == MetricKind.Kl ? MetricKind.Logit : options.Metric.Kind;

@@ -34,11 +34,14 @@ internal static class GraphFinder
         Selection.KeepStrongest(nodes, options);
         clock.Record("node effects");
         var lumped = LumpedErrors.Of(nodes, options);
-        var (edges, switchedOn) = (new List<CausalEdge>(), new List<SwitchedOnEdge>());
-        var found = new FoundEdges(edges.Add, switchedOn.Add);
+        var switchedOn = new List<SwitchedOnEdge>();
+        var strongest = StrongestFound.Of(options);
+        var found = new FoundEdges(strongest.Add, switchedOn.Add);
         var operations = state.Operations + refined.Operations + Edges(state, lumped.Members, options, lumped.Among(found), clock);
         lumped.Close(found);
         nodes = lumped.Nodes;
+        var edges = strongest.Edges();
+        var violation = ConservationOf(nodes, strongest.SumFrom, options);
         if (options.Heads is { Only: not null })
         {
             var (passing, parts, more) = HeadSplit.Passing(state, nodes, edges, options);
@@ -48,9 +51,12 @@ internal static class GraphFinder
                 new(clock, model.Context.Calls - calls, operations + more, refined, measured)) with
             { HeadParts = parts, ConservationViolation = null };
         }
-        if (options.Targets is not null) return WithOutputs(state, nodes, edges, options, new(clock, calls, operations, refined, measured));
-        var graph = Chosen(state, nodes, (edges, switchedOn), options,
-            new(clock, model.Context.Calls - calls, operations, refined, measured));
+        var work = new Work(clock, model.Context.Calls - calls, operations, refined, measured);
+        if (options.Targets is not null)
+        {
+            return WithOutputs(state, nodes, edges, options, work with { Calls = calls }) with { ConservationViolation = violation };
+        }
+        var graph = Chosen(state, nodes, (edges, switchedOn), options, work) with { ConservationViolation = violation };
         if (options.Heads is null) return graph;
         graph = HeadSplit.Of(state, graph, options);
         clock.Record("heads");
@@ -61,7 +67,6 @@ internal static class GraphFinder
     private static CausalGraph WithOutputs(PatchingState state, List<CausalNode> nodes, List<CausalEdge> edges, GraphOptions options,
         Work work)
     {
-        var violation = ConservationOf(nodes, edges, options);
         var found = OutputSelection.Of(state, nodes, edges, options);
         work.Clock.Record("outputs");
         // by influence it is chosen already
@@ -73,14 +78,13 @@ internal static class GraphFinder
             OutputEdges = [.. found.OutputEdges.Where(e => graph.Nodes[e.Up].Kept)],
             ReplacementScore = found.Influence.Replacement,
             CompletenessScore = found.Influence.Completeness,
-            ConservationViolation = violation,
         };
     }
 
     // null: something was left out, or effects are not what edges are made of
-    private static double? ConservationOf(List<CausalNode> nodes, List<CausalEdge> edges, GraphOptions options) =>
+    private static double? ConservationOf(List<CausalNode> nodes, Func<int, double> sumFrom, GraphOptions options) =>
         options is { TopNodes: null, NodeThreshold: 0, Method: EffectMethod.Atp, Edges: EdgeMethod.Jacobian }
-            ? Conservation(nodes, edges) : null;
+            ? Conservation(nodes, sumFrom) : null;
 
     /// <summary>The graph summed over positions: what is kept is chosen by the sums,
     /// and every edge is the whole sum (<see cref="GraphSum"/>).</summary>
@@ -113,8 +117,11 @@ internal static class GraphFinder
         clock.Record("node effects");
         var (kept, found) = sum.KeptAmong(nodes);
         var operations = state.Operations + refined.Operations + Edges(state, kept, options, found, clock);
+        var sums = new double[sum.Nodes.Count];
+        foreach (var e in sum.Edges) sums[e.Up] += e.Effect;
         return Chosen(state, sum.Nodes, (sum.Edges, sum.SwitchedOn), options,
-            new(clock, model.Context.Calls - calls, operations, refined, MeasuredNodes.Of(nodes)));
+            new(clock, model.Context.Calls - calls, operations, refined, MeasuredNodes.Of(nodes))) with
+        { ConservationViolation = ConservationOf(sum.Nodes, i => sums[i], options) };
     }
 
     /// <summary>Runs a prompt once more and adds its edges to a sum whose nodes are chosen.</summary>
@@ -157,7 +164,10 @@ internal static class GraphFinder
     {
         // kl's gradient at the clean run is 0, so there is nothing that edges could be made with
         if (options is { Metric.Kind: MetricKind.Kl, Method: EffectMethod.Exact }) return 0;
-        var finder = new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, options.Estimator);
+        var finder = new EdgeFinder(state.Model, state.Sites, nodes, state.Tokens, options.Estimator)
+        {
+            ClosesSessions = state.Clean.IsCheckpointed
+        };
         var jacobians = options.Edges == EdgeMethod.Exact ? new JacobianTable(state.Sites, nodes) : null;
         if (jacobians is not null) state.ReadColumns();
         var add = jacobians is null ? found.Edge : jacobians.Add;
@@ -175,7 +185,6 @@ internal static class GraphFinder
     private static CausalGraph Chosen(PatchingState state, List<CausalNode> nodes,
         (List<CausalEdge> Edges, List<SwitchedOnEdge> SwitchedOn) found, GraphOptions options, Work work)
     {
-        var violation = ConservationOf(nodes, found.Edges, options);
         var kept = Selection.KeepEdges(nodes, found.Edges, options);
         var switchedOn = Selection.KeepSwitchedOn(nodes, found.SwitchedOn, kept, options);
         work.Clock.Record("selection");
@@ -189,7 +198,7 @@ internal static class GraphFinder
             Nodes = nodes,
             Edges = kept,
             SwitchedOn = switchedOn,
-            ConservationViolation = violation,
+            ConservationViolation = null,
             Timings = work.Clock.Seconds,
             RuntimeCalls = work.Calls,
             Operations = work.Operations,
@@ -221,14 +230,12 @@ internal static class GraphFinder
         return new RefinementWork(found.Count - exact, exact, moved.Operations);
     }
 
-    private static double Conservation(List<CausalNode> nodes, List<CausalEdge> edges)
+    private static double Conservation(List<CausalNode> nodes, Func<int, double> sumFrom)
     {
-        var sums = new double[nodes.Count];
-        foreach (var e in edges) sums[e.Up] += e.Effect;
         double worst = 0, largest = 0;
         for (var i = 0; i < nodes.Count; i++)
         {
-            worst = Math.Max(worst, Math.Abs(nodes[i].Effect - sums[i]));
+            worst = Math.Max(worst, Math.Abs(nodes[i].Effect - sumFrom(i)));
             largest = Math.Max(largest, Math.Abs(nodes[i].Effect));
         }
         return largest == 0 ? 0 : worst / largest;

@@ -40,6 +40,7 @@ internal static class MetricEdges
                     Weight = state.Model.IsReplaced ? NodeVectors.Weight(along, node, state.Patch is not null) : float.NaN,
                 });
             }
+            site.ReleaseDecoders();
         }
     }
 
@@ -75,7 +76,7 @@ internal static class MetricEdges
     private static HashSet<SiteEffects> Ends(PatchingState state, Estimator estimator)
     {
         var hasDownstream = state.Sites.SelectMany((_, i) =>
-            GradientGraphs.Of(state.Model).Segment(i, estimator)?.Segment.Parents.Select(p => p.Value) ?? []).ToHashSet();
+            GradientGraphs.Of(state.Model).SegmentGraph(i, estimator)?.Parents.Select(p => p.Value) ?? []).ToHashSet();
         return [.. state.Sites.Where(s => !hasDownstream.Contains(s.Value))];
     }
 }

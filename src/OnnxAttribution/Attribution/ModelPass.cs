@@ -22,6 +22,9 @@ internal sealed class ModelPass
 
     public required long Operations { get; init; }
 
+    /// <summary>It was too large to be run whole.</summary>
+    public bool IsCheckpointed { get; init; }
+
     /// <summary>From so many tokens on a run's memory is returned to the system when it ends, since it grows with their square and many
     /// sessions run one after the other.</summary>
     internal const int LongFrom = 128;
@@ -35,8 +38,12 @@ internal sealed class ModelPass
     {
         // kl has gradient 0 at the clean run: a plain logit's pass gives its sites and logits
         var hasGradient = request.Kind != MetricKind.Kl;
-        var (metric, runner, operations) = GradientGraphs.Of(model)
-            .Pass(hasGradient ? request.Kind : MetricKind.Logit, estimator, LocalReplacement.Sizes(tokens.Length, replacement));
+        var (kind, sizes) = (hasGradient ? request.Kind : MetricKind.Logit, LocalReplacement.Sizes(tokens.Length, replacement));
+        if (!PassMemory.RunsWhole(model, kind, estimator, sizes))
+        {
+            return Checkpointed(new CheckpointedPass(model, tokens, replacement), model, tokens, request, hasGradient ? estimator : null);
+        }
+        var (metric, runner, operations) = GradientGraphs.Of(model).Pass(kind, estimator, sizes);
         using var feed = Inputs(tokens, request);
         replacement?.AddTo(feed);
         runner.ReturnsMemory = tokens.Length >= LongFrom;
@@ -59,9 +66,32 @@ internal sealed class ModelPass
         };
     }
 
-    internal static Feed Inputs(int[] tokens, MetricRequest request) => new Feed()
-        .AddTokens(tokens)
-        .Add(MetricGraph.Position, new long[] { request.Position ?? tokens.Length - 1 }, 1)
-        .Add(MetricGraph.Target, new long[] { request.Target ?? MetricGraph.Own })
-        .Add(MetricGraph.Foil, new long[] { request.Foil ?? MetricGraph.Own });
+    // estimator: null where there is no gradient
+    private static ModelPass Checkpointed(CheckpointedPass pass, LoadedModel model, int[] tokens, MetricRequest request,
+        Estimator? estimator)
+    {
+        var rules = estimator?.Rules();
+        var wanted = GradientGraphs.WithGradients(model).ToDictionary(s => s.Name, s => model.SiteIndex(s.Name));
+        var (result, metric) = pass.Forward(request, estimator is null ? MetricKind.Logit : request.Kind, rules);
+        using (result)
+        {
+            if (rules is not null) pass.Back(rules, wanted.Values.ToHashSet());
+            return new ModelPass
+            {
+                Tokens = tokens,
+                Metric = result.Floats(MetricGraph.ValueName)[0],
+                Target = (int)result.Integers(metric.TargetToken.Name)[0],
+                Foil = (int)result.Integers(metric.FoilToken.Name)[0],
+                Logits = FiniteValues.Require(result.Copy(MetricGraph.LogitsName), "the logits"),
+                Sites = model.Bundle.Sites.Select((s, i) => (s.Name, Value: pass.ValueOf(i)))
+                    .ToDictionary(s => s.Name, s => FiniteValues.Require(s.Value, $"the activations of {s.Name}")),
+                Gradients = wanted.ToDictionary(w => w.Key, w => pass.GradientOf(w.Value) is { } g
+                    ? FiniteValues.Require(g, $"the gradient at {w.Key}") : new float[pass.ValueOf(w.Value).Length]),
+                Operations = pass.Operations,
+                IsCheckpointed = true,
+            };
+        }
+    }
+
+    internal static Feed Inputs(int[] tokens, MetricRequest request) => new Feed().AddTokens(tokens).AddMetric(request, tokens.Length);
 }

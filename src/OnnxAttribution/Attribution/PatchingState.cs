@@ -16,6 +16,7 @@ internal sealed class PatchingState
 
     private readonly Dictionary<(Estimator, int Steps), long> _pathOperations = [];
     private readonly LocalReplacement? _replacement, _patchReplacement;
+    private long _decoderBytes;
 
     private PatchingState(LoadedModel model, Metric metric, Estimator estimator, (ModelPass Clean, ModelPass? Patch) passes,
         (LocalReplacement? Clean, LocalReplacement? Patch) replacements)
@@ -130,7 +131,11 @@ internal sealed class PatchingState
     public List<CausalNode> Effects()
     {
         var nodes = new List<CausalNode>();
-        foreach (var site in Sites) nodes.AddRange(NodeEffects.Of(site, Model.Context.Threads));
+        foreach (var site in Sites)
+        {
+            nodes.AddRange(NodeEffects.Of(site, Model.Context.Threads));
+            site.ReleaseDecoders();
+        }
         return nodes;
     }
 
@@ -211,7 +216,17 @@ internal sealed class PatchingState
             ErrorChange = SiteEffects.ErrorChangeOf(dictionary, x, encoding, patched, patchEncoding),
         };
         state.FindNodes();
+        foreach (var e in (SparseEncoding?[])[encoding, patchEncoding]) Hold(e);
         return state;
+    }
+
+    // decoder rows stay while all that do fit; those of a site alone always have to
+    private void Hold(SparseEncoding? encoding)
+    {
+        if (encoding is null) return;
+        _decoderBytes += sizeof(float) * (long)encoding.Decoder.All.Length;
+        encoding.StreamsDecoder = _decoderBytes > Model.Context.MemoryBudget;
+        encoding.ReleaseDecoder();
     }
 
     // room for them

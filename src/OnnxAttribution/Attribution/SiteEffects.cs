@@ -60,6 +60,14 @@ internal sealed class SiteEffects(SelectedSite selected)
         return _nodeColumns;
     }
 
+    /// <summary>Lets decoder rows go that do not stay (<see cref="SparseEncoding.StreamsDecoder"/>): the site has been worked through.
+    /// </summary>
+    public void ReleaseDecoders()
+    {
+        CleanEncoding.ReleaseDecoder();
+        PatchEncoding?.ReleaseDecoder();
+    }
+
     /// <summary>Pre-activations of the clean run, [T, n], where they were kept.</summary>
     public float[]? PreActivations { get; init; }
 

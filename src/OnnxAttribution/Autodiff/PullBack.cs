@@ -27,6 +27,10 @@ internal sealed class PullBack(WalkScope scope, IReadOnlySet<Value> meeting)
     /// become whole wherever positions are mixed.</summary>
     public IReadOnlyDictionary<Value, int>? OuterAxes { get; init; }
 
+    /// <summary>Rows are those of one cotangent, each at a position of its own: where positions are mixed they are added up to one whole
+    /// cotangent [1, …] and not kept apart.</summary>
+    public bool AddsRows { get; init; }
+
     /// <summary>Whole cotangents that were left as outer products.</summary>
     public IReadOnlyList<OuterCotangent> Outer => _outer;
 
@@ -35,6 +39,13 @@ internal sealed class PullBack(WalkScope scope, IReadOnlySet<Value> meeting)
 
     /// <summary>Cotangents in rows, with the position axis of the primal value, by value.</summary>
     public IReadOnlyDictionary<Value, (Value Cotangent, int Axis)> InRows => _rows;
+
+    /// <summary>All of a value's cotangent with <see cref="AddsRows"/>, whole, [1, …]; null where none arrived.</summary>
+    public Value? WholeOf(Value v, Rows rows)
+    {
+        if (_rows.Remove(v, out var r)) AddWhole(v, PlacedRows(r.Cotangent, r.Axis, rows.Spread!));
+        return _whole.GetValueOrDefault(v);
+    }
 
     /// <summary>Pulls a whole cotangent [B, …shape of output] back to <paramref name="inputs"/>,
     /// through some of them to others where these are no stops.</summary>
@@ -88,7 +99,7 @@ internal sealed class PullBack(WalkScope scope, IReadOnlySet<Value> meeting)
             {
                 var (c, a) = _rows[v!];
                 _rows.Remove(v!);
-                AddWhole(v!, WholeFromRows(c, a, rows!.Spread!));
+                AddWhole(v!, AddsRows ? PlacedRows(c, a, rows!.Spread!) : WholeFromRows(c, a, rows!.Spread!));
             }
             return;
         }
@@ -119,8 +130,9 @@ internal sealed class PullBack(WalkScope scope, IReadOnlySet<Value> meeting)
     }
 
     // z = x y with the rows in x: y has all positions, or none
-    private bool SplitsAt(Op op, int axis, HashSet<Value> active) => OuterAxes is not null && op is { Type: "MatMul", In: [{ } x, { } y] }
-        && x != y && x.Rank >= 2 && y.Rank >= 2 && axis == op.Out[0]!.Rank - 2 && active.Contains(y)
+    private bool SplitsAt(Op op, int axis, HashSet<Value> active) => (OuterAxes is not null || AddsRows)
+        && op is { Type: "MatMul", In: [{ } x, { } y] } && x != y && x.Rank >= 2 && y.Rank >= 2
+        && axis == op.Out[0]!.Rank - 2 && active.Contains(y)
         && (!_whole.ContainsKey(op.Out[0]!) || meeting.Contains(op.Out[0]!));
 
     // x̄ stays rows; ȳ[n] = x[n]ᵀ z̄[n]
@@ -135,6 +147,12 @@ internal sealed class PullBack(WalkScope scope, IReadOnlySet<Value> meeting)
         if (meeting.Contains(y) && OuterAxes!.TryGetValue(y, out var at) && at >= y.Rank - 2)
         {
             _outer.Add(new OuterCotangent(y, left, right, at == y.Rank - 2));
+            return;
+        }
+        if (AddsRows)
+        {
+            // ȳ = xᵀ z̄ over all rows
+            AddWhole(y, Walk.FitTo(g, g.MatMul(VjpRules.Flip(g, left), right), y, v => v));         // [1, …, K, J]
             return;
         }
         var perm = Enumerable.Range(0, z.Rank + 1).ToArray();
@@ -181,5 +199,13 @@ internal sealed class PullBack(WalkScope scope, IReadOnlySet<Value> meeting)
         (perm[0], perm[axis + 1]) = (perm[axis + 1], perm[0]);
         var others = Enumerable.Range(1, c.Rank - 1).Where(i => i != axis + 1).Select(i => (long)i);
         return g.Mul(g.Transpose(c, perm), g.Unsqueeze(spread, [.. others]));
+    }
+
+    // [1, …, N, …] at axis a + 1  →  [1, …, T, …]: each row at its own position, 0 at all others
+    private Value PlacedRows(Value c, int axis, Value spread)
+    {
+        var perm = Enumerable.Range(0, c.Rank).Where(i => i != axis + 1).Append(axis + 1).ToArray();
+        var placed = g.MatMul(g.Transpose(c, perm), spread);                                       // [1, …, T]
+        return g.Transpose(placed, [.. Enumerable.Range(0, c.Rank).Select(i => Array.IndexOf(perm, i))]);
     }
 }

@@ -21,9 +21,9 @@ internal sealed class Rows(GraphBuilder g, Value positions)
     /// <summary>float32 [N, T]: 1 at each row's position; spreads rows over all positions.</summary>
     public Value? Spread { get; init; }
 
-    /// <summary>int64 [R] and [N]: the rows' positions, each once, and which of them each row's is. With these nothing is computed at
-    /// other positions only to be gathered: of attention's scores R rows, not T.</summary>
-    public (Value Positions, Value Index)? Distinct { get; init; }
+    /// <summary>int64 [R] and [N]: the rows' positions, each once, and which of them each row's is; no index where each row has a position
+    /// of its own. With these nothing is computed at other positions only to be gathered: of attention's scores R rows, not T.</summary>
+    public (Value Positions, Value? Index)? Distinct { get; init; }
 
     /// <summary>Values that are computed at all positions in any case, or from outside: they are gathered.</summary>
     public IReadOnlySet<Value> Whole { get; init; } = FrozenSet<Value>.Empty;
@@ -33,7 +33,8 @@ internal sealed class Rows(GraphBuilder g, Value positions)
     {
         if (axis < 0 || v.Shape![axis].IsOne) return v;
         if (_gathered.TryGetValue((v, axis), out var rows)) return rows;
-        rows = Distinct is { } d ? g.Gather(Once(v, axis), d.Index, axis) : g.Gather(v, Positions, axis);
+        rows = Distinct is not { } d ? g.Gather(v, Positions, axis)
+            : d.Index is null ? Once(v, axis) : g.Gather(Once(v, axis), d.Index, axis);
         return _gathered[(v, axis)] = rows;
     }
 

@@ -5,8 +5,13 @@ namespace OnnxAttribution.Dictionaries;
 /// <summary>One site in one run, expanded: active features per position and what they miss.</summary>
 internal sealed class SparseEncoding
 {
-    private SparseEncoding(int positions, int width)
+    private readonly Lock _reading = new();
+    private readonly Func<FeatureVectors>? _read;
+    private volatile FeatureVectors? _decoder;
+
+    private SparseEncoding(int positions, int width, Func<FeatureVectors>? decoder = null)
     {
+        _read = decoder;
         Positions = positions;
         Width = width;
         Features = new int[positions][];
@@ -29,8 +34,25 @@ internal sealed class SparseEncoding
     /// 1, or what the dictionary's normalisation gives back (<see cref="SiteNormalization"/>).</summary>
     public float[] Scales { get; }
 
-    /// <summary>Decoder rows of all active features.</summary>
-    public FeatureVectors Decoder { get; private init; } = new([], 0);
+    /// <summary>Decoder rows of all active features; read anew where they were released.</summary>
+    public FeatureVectors Decoder
+    {
+        get
+        {
+            if (_decoder is { } read) return read;
+            lock (_reading) return _decoder ??= _read?.Invoke() ?? new FeatureVectors([], 0);
+        }
+    }
+
+    /// <summary>Decoder rows do not stay: who has worked through the site releases them, so that those of all sites of a long prompt,
+    /// which are nearly all rows of their dictionaries, never lie in memory together.</summary>
+    public bool StreamsDecoder { get; set; }
+
+    /// <summary>Lets decoder rows go, where they do not stay.</summary>
+    public void ReleaseDecoder()
+    {
+        if (StreamsDecoder) _decoder = null;
+    }
 
     public ReadOnlySpan<float> Error(int position) => Errors.AsSpan(position * Width, Width);
 
@@ -55,10 +77,8 @@ internal sealed class SparseEncoding
     /// <param name="active">A row per position.</param>
     public static SparseEncoding From(SparseDictionary dictionary, float[] x, SparseRows active, int threads)
     {
-        var result = new SparseEncoding(active.Rows, dictionary.Width)
-        {
-            Decoder = dictionary.DecoderRows(active.DistinctFeatures(), threads),
-        };
+        var distinct = active.DistinctFeatures();
+        var result = new SparseEncoding(active.Rows, dictionary.Width, () => dictionary.DecoderRows(distinct, threads));
         Parallel.For(0, active.Rows, new ParallelOptions { MaxDegreeOfParallelism = threads }, t => result.Fill(t, dictionary, x, active));
         return result;
     }
@@ -72,10 +92,8 @@ internal sealed class SparseEncoding
         int threads)
     {
         var rows = active.Select(Enumerable.Range(0, active.Rows).Where(t => t >= zeroPositions));
-        var result = new SparseEncoding(active.Rows, dictionary.OutputWidth)
-        {
-            Decoder = dictionary.DecoderRows(rows.DistinctFeatures(), threads),
-        };
+        var distinct = rows.DistinctFeatures();
+        var result = new SparseEncoding(active.Rows, dictionary.OutputWidth, () => dictionary.DecoderRows(distinct, threads));
         Array.Fill(result.Features, []);
         Array.Fill(result.Activations, []);
         Array.Fill(result.Scales, 1);

@@ -13,6 +13,8 @@ public class BenchProgramTests
     [InlineData("--layers has no meaning with --model-shape", "--model-shape", "pythia-70m", "--layers", "3")]
     [InlineData("--nodes has no meaning with --ablate", "--ablate", "--nodes", "3")]
     [InlineData("--measure goes with --ablate", "--measure", "last")]
+    [InlineData("--first has no meaning with --ablate", "--ablate", "--first")]
+    [InlineData("--runs has no meaning with --first", "--first", "--runs", "2")]
     [InlineData("--tokens has no meaning with --coverage", "--coverage", "3", "--tokens", "8")]
     [InlineData("--layers has no meaning with --dataset", "--dataset", "3", "--layers", "8")]
     [InlineData("--dataset 0 is too little", "--dataset", "0")]

@@ -50,6 +50,7 @@ public sealed class SpeedTablesTests : IDisposable
             "| `--refine 32`: 256 nodes one block deep, 30 all the way | 100.0 GFLOP | 1400 ms | 2.00 |",
             "| `--edges exact`, peak 9.0 GiB | 150.0 GFLOP | 1750 ms | 2.50 |",
             "| `--heads`, of the 1,000 strongest edges | – | 900 ms | 1.50 |",
+            "| gpt2, 16 tokens | 63 | 2,960 | 48 GFLOP; 0.2 s | 0.7 s | 2.9 | 0.1 s | 0.0 s | 0.4 s | 8.0 GiB |",
             "| gpt2, 24,576 features at 37 sites | 48.0 GFLOP | 0.70 s (200 GFLOP/s) | 2.9 | 8.0 GiB | 3.8 s |",
         ];
         Assert.All(lines, l => Assert.Contains(l + "\n", filled));
@@ -79,6 +80,8 @@ public sealed class SpeedTablesTests : IDisposable
         <!-- speed: shapes {machine}/graph-gpt2.json {machine}/graph-gpt2.json -->
         <!-- /speed -->
         <!-- speed: setting {machine}/graph-gpt2.json -->
+        <!-- /speed -->
+        <!-- speed: lengths {machine}/graph-gpt2.json -->
         <!-- /speed -->
         after
 

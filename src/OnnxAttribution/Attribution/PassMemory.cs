@@ -1,0 +1,46 @@
+using OnnxAttribution.Model;
+using OnnxAttribution.Onnx;
+
+namespace OnnxAttribution.Attribution;
+
+/// <summary>What a pass over a prompt takes, counted from shapes, and how it is run for it: whole, or site by site in chunks of rows.
+/// </summary>
+internal static class PassMemory
+{
+    // a pass is one call, where edges and interventions are many that follow each other: it may take more before it is slowed down
+    private const int WholeFactor = 4;
+
+    /// <summary>Bytes that tensors between inputs and outputs of a whole pass take at once (<see cref="LiveMemory"/>).</summary>
+    /// <param name="sizes">Of symbolic axes (<see cref="LocalReplacement.Sizes"/>).</param>
+    public static long OfWhole(LoadedModel model, MetricKind kind, Estimator estimator, IReadOnlyDictionary<string, long> sizes) =>
+        LiveMemory.Peak(GradientGraphs.Of(model).PassGraph(kind, estimator).Graph, sizes);
+
+    /// <summary>Whether a pass is run in one call: it takes at most four times what the rows of a call may take.</summary>
+    /// <inheritdoc cref="OfWhole" path="/param"/>
+    public static bool RunsWhole(LoadedModel model, MetricKind kind, Estimator estimator, IReadOnlyDictionary<string, long> sizes) =>
+        OfWhole(model, kind, estimator, sizes) <= WholeFactor * model.Context.MemoryBudget;
+
+    /// <summary>Bytes that a pass takes at once as it is run.</summary>
+    /// <param name="whole">That it would take whole.</param>
+    public static long AsRun(long whole, long budget) => whole <= WholeFactor * budget ? whole : budget;
+
+    /// <summary>How many rows of a graph fit into a budget, at least 1.</summary>
+    /// <param name="count">So many are enough.</param>
+    public static int RowsPerRun(OnnxGraph graph, IReadOnlyDictionary<string, long> sizes, int count, long budget)
+    {
+        // each row may have a position of its own
+        bool Fits(int rows) =>
+            LiveMemory.Peak(graph, new Dictionary<string, long>(sizes) { ["rows"] = rows, ["distinct"] = rows }) <= budget;
+        if (Fits(count)) return count;
+        int low = 1, high = count;
+        while (high - low > Math.Max(1, low / 16))
+        {
+            var middle = (low + high) / 2;
+            if (Fits(middle)) low = middle;
+            else high = middle;
+        }
+        // as many chunks, of equal length
+        var chunks = (count + low - 1) / low;
+        return (count + chunks - 1) / chunks;
+    }
+}
